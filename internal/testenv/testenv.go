@@ -1,0 +1,39 @@
+// Package testenv is how a test says that the machine lacks something it needs.
+//
+// Such a test is reported as not run, by name and with what is missing; where REQUIRE_ALL=1, as in continuous
+// integration, it fails instead. There is no other way to skip a test in this project.
+package testenv
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// RequireAll reports whether every test must run here (REQUIRE_ALL=1).
+func RequireAll() bool { return os.Getenv("REQUIRE_ALL") == "1" }
+
+// Missing ends the test because the machine lacks what is named. The text says what to install or set.
+func Missing(t testing.TB, what string) {
+	t.Helper()
+	if RequireAll() {
+		t.Fatalf("not run, and REQUIRE_ALL=1: %s", what)
+	}
+	t.Skipf("not run: %s", what)
+}
+
+// Program returns the path of the named executable, looked up on PATH and then in the given directories, and ends the
+// test with the hint where there is none.
+func Program(t testing.TB, name, hint string, dirs ...string) string {
+	t.Helper()
+	if path, err := exec.LookPath(name); err == nil {
+		return path
+	}
+	for _, dir := range dirs {
+		if path, err := exec.LookPath(dir + "/" + name); err == nil {
+			return path
+		}
+	}
+	Missing(t, "no "+name+" on this machine: "+hint)
+	return ""
+}

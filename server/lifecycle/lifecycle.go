@@ -1,0 +1,81 @@
+// Package lifecycle decides: which states a run has, which transitions there are, what an attempt's end means for its
+// run and on which budget it draws. It is pure; package store carries its decisions out in transactions.
+package lifecycle
+
+import "time"
+
+// StateType decides behaviour; the name beside it only tells the story.
+type StateType string
+
+// State types.
+const (
+	Scheduled  StateType = "SCHEDULED"
+	Pending    StateType = "PENDING"
+	Running    StateType = "RUNNING"
+	Completed  StateType = "COMPLETED"
+	Failed     StateType = "FAILED"
+	Crashed    StateType = "CRASHED"
+	Cancelling StateType = "CANCELLING"
+	Cancelled  StateType = "CANCELLED"
+)
+
+// Terminal reports whether nothing but an explicit retry leaves the state.
+func (t StateType) Terminal() bool {
+	switch t {
+	case Completed, Failed, Crashed, Cancelled:
+		return true
+	}
+	return false
+}
+
+// State of a run.
+type State struct {
+	Type    StateType
+	Name    string // Scheduled, AwaitingRetry, Claimed, Submitting, InfrastructurePending, Running, TimedOut, OutOfMemory, Expired …
+	Message string
+	At      time.Time
+}
+
+// Category of an attempt's end.
+type Category string
+
+// Categories of an attempt's end.
+const (
+	App           Category = "app"
+	OOM           Category = "oom"
+	Evicted       Category = "evicted"
+	Preempted     Category = "preempted"
+	NodeLost      Category = "node_lost"
+	Deadline      Category = "deadline"
+	ImagePull     Category = "image_pull"
+	Config        Category = "config"
+	Unschedulable Category = "unschedulable"
+	Quota         Category = "quota"
+	Invalid       Category = "invalid"
+	Template      Category = "template"
+	Deleted       Category = "deleted"
+	CancelledEnd  Category = "cancelled"
+	Unknown       Category = "unknown"
+)
+
+// RetryPolicy of a deployment, one budget per cause.
+type RetryPolicy struct {
+	Max               int           `json:"max"`
+	Delay             time.Duration `json:"delay"`
+	InfrastructureMax int           `json:"infrastructure_max"`
+}
+
+// Spent is what a run has drawn on its budgets so far.
+type Spent struct {
+	App            int `json:"app"`
+	Infrastructure int `json:"infrastructure"`
+	OOM            int `json:"oom"`
+}
+
+// Outcome is how an attempt ended.
+type Outcome struct {
+	Succeeded bool
+	Category  Category // empty when Succeeded
+	ExitCode  *int32
+	Message   string
+}

@@ -1,0 +1,340 @@
+package store
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/lifecycle"
+)
+
+// JSON documents are kept as the bytes they came in: numbers and key order are the author's.
+
+// Pool is a work pool.
+type Pool struct {
+	ID               uuid.UUID
+	Name             string
+	Type             string // kubernetes or process
+	Description      string
+	ConcurrencyLimit *int32 // nil: no limit; 0: none at all
+	Paused           bool
+	TemplateVersion  int32 // the newest
+	SlotsUsed        int32
+	CreatedAt        time.Time
+	UpdatedAt        time.Time
+}
+
+// NewPool is what it takes to create a pool. Its default queue and first template version come with it.
+type NewPool struct {
+	Name             string
+	Type             string
+	Description      string
+	ConcurrencyLimit *int32
+	Paused           bool
+	Template         TemplateDoc
+}
+
+// PoolChange changes what is not nil.
+type PoolChange struct {
+	Description        *string
+	ConcurrencyLimit   *int32
+	NoConcurrencyLimit bool
+	Paused             *bool
+}
+
+// TemplateDoc is a base job template that has passed its lint.
+type TemplateDoc struct {
+	Document json.RawMessage
+	// StoredNames are the stored variables that the template itself refers to.
+	StoredNames []string
+}
+
+// TemplateVersion is one immutable version of a pool's template. Versions count from 1 within the pool.
+type TemplateVersion struct {
+	ID        uuid.UUID
+	PoolID    uuid.UUID
+	Pool      string
+	Version   int32
+	Document  json.RawMessage // nil in lists
+	CreatedAt time.Time
+	CreatedBy string
+}
+
+// Queue is a lane in a pool.
+type Queue struct {
+	ID               uuid.UUID
+	Pool             string
+	Name             string
+	Priority         int32
+	ConcurrencyLimit *int32
+	Paused           bool
+	SlotsUsed        int32
+}
+
+// Deployment is a named, runnable thing.
+type Deployment struct {
+	ID               uuid.UUID
+	Name             string
+	Pool             string
+	Queue            string
+	Version          string
+	Description      string
+	Tags             []string
+	JobVariables     json.RawMessage // object
+	Parameters       json.RawMessage // object
+	ParameterSchema  json.RawMessage // object or nil
+	FrozenVariables  []string        // names of job variables nobody below may override
+	FrozenParameters []string
+	ConcurrencyLimit *int32
+	Timeout          *time.Duration
+	StartDeadline    *time.Duration
+	Retries          lifecycle.RetryPolicy
+	Paused           bool
+	CreatedAt        time.Time
+	UpdatedAt        time.Time
+}
+
+// NewRun is what it takes to create a run; everything in it has been validated.
+type NewRun struct {
+	Deployment     string
+	Name           string          // empty: one is made
+	Parameters     json.RawMessage // merged, as the container gets them
+	JobVariables   json.RawMessage // the run's own layer
+	StoredNames    []string        // stored variables that the deployment's and the run's values refer to
+	Tags           []string        // the run's own; the deployment's are added
+	ScheduledTime  *time.Time      // nil: now
+	IdempotencyKey string          // empty: none
+	// BodyHash tells one body from another under the same idempotency key.
+	BodyHash string
+}
+
+// Run is one execution of a deployment.
+type Run struct {
+	ID             uuid.UUID
+	Name           string
+	DeploymentID   uuid.UUID
+	Deployment     string
+	Pool           string
+	Queue          string
+	State          lifecycle.State
+	Parameters     json.RawMessage
+	JobVariables   json.RawMessage
+	Tags           []string
+	ScheduledTime  time.Time
+	CreatedAt      time.Time
+	CreatedBy      string
+	StartedAt      *time.Time
+	EndedAt        *time.Time
+	Attempt        int32 // number of the newest attempt; 0 before the first
+	ExitCode       *int32
+	Category       lifecycle.Category
+	IdempotencyKey string
+}
+
+// RunFilter narrows a list of runs; empty fields do not.
+type RunFilter struct {
+	Pool       string
+	Deployment string
+	States     []lifecycle.StateType
+}
+
+// Phase of an attempt.
+type Phase string
+
+// Phases of an attempt.
+const (
+	PhaseClaimed    Phase = "claimed"
+	PhaseSubmitting Phase = "submitting"
+	PhasePending    Phase = "pending"
+	PhaseRunning    Phase = "running"
+	PhaseEnded      Phase = "ended"
+)
+
+// Attempt is one try of a run: exactly one Job.
+type Attempt struct {
+	ID              uuid.UUID
+	RunID           uuid.UUID
+	Number          int32
+	Phase           Phase
+	Worker          string
+	ClusterID       string
+	Epoch           int64
+	LeaseExpiresAt  time.Time
+	TemplateVersion int32
+	JobNamespace    string
+	JobName         string
+	JobUID          string
+	Node            string
+	Diagnosis       string
+	ExitCode        *int32
+	Category        lifecycle.Category
+	Message         string
+	LastLines       string
+	ClaimedAt       time.Time
+	SubmittedAt     *time.Time
+	RunningAt       *time.Time
+	EndedAt         *time.Time
+}
+
+// Event is one entry of a run's history. Seq counts from 1 without gaps per run.
+type Event struct {
+	Seq     int64
+	At      time.Time
+	Actor   string
+	Attempt int32 // 0: not about an attempt
+	State   lifecycle.State
+	Message string
+}
+
+// Variable is a stored variable.
+type Variable struct {
+	Name      string
+	Value     json.RawMessage
+	UpdatedAt time.Time
+}
+
+// Key is an API key; its secret is not kept, only its hash.
+type Key struct {
+	ID         string // the public part
+	Name       string
+	Role       string
+	Pools      []string // nil: all
+	SecretHash string   // hex SHA-256
+	CreatedAt  time.Time
+	CreatedBy  string
+	ExpiresAt  *time.Time
+	LastUsedAt *time.Time
+	RevokedAt  *time.Time
+}
+
+// Worker as it was last heard of.
+type Worker struct {
+	Name           string
+	Pool           string
+	Type           string
+	ClusterID      string
+	Version        string
+	Namespaces     []string
+	LastSeenAt     time.Time
+	ActiveAttempts int32
+}
+
+// Lease is a worker's right to act on an attempt while the epoch is the attempt's newest.
+type Lease struct {
+	AttemptID uuid.UUID
+	Epoch     int64
+}
+
+// ClaimRequest asks for runs.
+type ClaimRequest struct {
+	RequestID uuid.UUID // the same id gets the same answer
+	Pool      string
+	Worker    string
+	ClusterID string
+	Max       int
+	Lease     time.Duration
+}
+
+// Claim is one attempt handed to a worker, with the render input fixed by its first claim.
+type Claim struct {
+	AttemptID           uuid.UUID
+	Attempt             int32
+	Epoch               int64
+	RunID               uuid.UUID
+	RunName             string
+	DeploymentID        uuid.UUID
+	Deployment          string
+	DeploymentVersion   string
+	Pool                string
+	Queue               string
+	ScheduledTime       time.Time
+	Tags                []string
+	Parameters          json.RawMessage
+	TemplateVersionID   uuid.UUID
+	TemplateVersion     int32
+	DeploymentVariables json.RawMessage
+	RunVariables        json.RawMessage
+	Frozen              json.RawMessage // job variables the deployment froze, with their values; nil: none
+	Stored              json.RawMessage // stored variables as read at the first claim
+	TimeoutLeft         *time.Duration
+	StartDeadline       *time.Time
+	Manifest            json.RawMessage // nil before one was reported
+	JobUID              string
+	Cancelling          bool
+	Takeover            bool
+}
+
+// ReportKind says what a report is about.
+type ReportKind string
+
+// Kinds of reports, in the order of an attempt's life.
+const (
+	ReportManifest   ReportKind = "manifest"
+	ReportSubmitted  ReportKind = "submitted"
+	ReportPending    ReportKind = "pending"
+	ReportRunning    ReportKind = "running"
+	ReportEnded      ReportKind = "ended"
+	ReportHandedBack ReportKind = "handed_back"
+)
+
+// Report is what a worker says of an attempt.
+type Report struct {
+	Lease
+	Kind         ReportKind
+	Manifest     json.RawMessage
+	JobNamespace string
+	JobName      string
+	JobUID       string
+	Node         string
+	Diagnosis    string
+	At           *time.Time // when it happened in the cluster
+	Outcome      lifecycle.Outcome
+	LastLines    string
+}
+
+// ReportStatus is the answer to a report.
+type ReportStatus string
+
+// Answers to a report.
+const (
+	ReportAccepted     ReportStatus = "accepted"
+	ReportStale        ReportStatus = "stale"
+	ReportAlreadyEnded ReportStatus = "ended"
+	ReportDuplicateJob ReportStatus = "duplicate_job"
+	ReportUnknown      ReportStatus = "unknown"
+	ReportInvalid      ReportStatus = "invalid"
+)
+
+// ReportResult answers one report.
+type ReportResult struct {
+	Status  ReportStatus
+	Message string
+}
+
+// LogChunk is output of an attempt from a byte offset on.
+type LogChunk struct {
+	Lease  // of the attempt, when appending
+	Number int32 // of the attempt, when reading
+	Offset int64
+	Text   string
+}
+
+// AttemptRef asks about a Job found in a cluster.
+type AttemptRef struct {
+	RunID   uuid.UUID
+	Attempt int32
+	JobUID  string
+}
+
+// AttemptStatus answers an AttemptRef.
+type AttemptStatus struct {
+	Status    string // unknown, active, ended, duplicate
+	AttemptID uuid.UUID
+}
+
+// Page asks for a part of a list.
+type Page struct {
+	Limit  int
+	Cursor string // opaque; empty: from the beginning
+}

@@ -1,0 +1,37 @@
+package store
+
+import "fmt"
+
+// Code says what kind of error it is; the HTTP server maps it to a status in one place.
+type Code string
+
+// Codes of store errors. They are the codes of the API's problem documents.
+const (
+	NotFound              Code = "not-found"
+	AlreadyExists         Code = "already-exists"
+	Conflict              Code = "conflict"
+	PreconditionFailed    Code = "precondition-failed"
+	IdempotencyMismatch   Code = "idempotency-mismatch"
+	PoolHasLiveRuns       Code = "pool-has-live-runs"
+	DeploymentHasLiveRuns Code = "deployment-has-live-runs"
+	RunFinished           Code = "run-finished"
+	RunNotFinished        Code = "run-not-finished"
+	InvalidCursor         Code = "invalid-cursor"
+	Unavailable           Code = "unavailable"
+)
+
+// Error is an error that the caller can do something about.
+type Error struct {
+	Code    Code
+	Message string
+	Err     error
+}
+
+func (e *Error) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("%s: %v", e.Message, e.Err)
+	}
+	return e.Message
+}
+
+func (e *Error) Unwrap() error { return e.Err }

@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -126,7 +127,8 @@ type Runtime interface {
 	// whose Jobs it looks after. Ready is closed once the first full look at the infrastructure is done.
 	Run(ctx context.Context, installation uuid.UUID, h Handler, ready chan<- struct{}) error
 	// Launch makes the attempt's Job exist exactly once, or adopts the one that is there, and begins to observe it. It
-	// waits out what is temporary until ctx ends. A *Refused error is final.
+	// waits out what is temporary until ctx ends. A *Refused error is final. Where HoldsLease said no it returns ErrNotHeld
+	// (wrapped or not), which promises that this call created nothing; after any other error that is open.
 	Launch(ctx context.Context, a Attempt) (Launched, error)
 	// Adopt begins to observe an attempt whose Job was created earlier, by whomever. When its Job is not there any more,
 	// that is an observation (Ended, Deleted).
@@ -153,3 +155,6 @@ type Refused struct {
 
 func (e *Refused) Error() string { return e.Message }
 func (e *Refused) Unwrap() error { return e.Err }
+
+// ErrNotHeld is returned by Launch where HoldsLease said no and nothing was created.
+var ErrNotHeld = errors.New("the lease of the attempt is not held any more")

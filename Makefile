@@ -1,0 +1,63 @@
+# What there is to do here: `make help`.
+SHELL   := /bin/bash
+VERSION ?= dev
+BUILD   := build
+GOTEST  := go tool gotestsum --format pkgname-and-test-fails --
+LDFLAGS := -s -w -X main.version=$(VERSION)
+CLUSTER := go -C e2e/cluster run .
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test test-unit e2e bench lint generate verify fmt image cluster-up cluster-down cluster-status setup clean
+
+help: ## print this list
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## the static binary, build/berth
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/berth ./cmd/berth
+
+run: ## server, UI, SQLite and a process worker on http://127.0.0.1:4200
+	@go run ./cmd/berth dev
+
+test: ## everything: unit, both databases, chart, browser, and end to end on a real cluster
+	@e2e/test.sh
+
+test-unit: ## the quick inner loop: what needs no cluster
+	@$(GOTEST) -race -shuffle=on -short $$(go list ./... | grep -v '/e2e$$')
+
+e2e: image ## only the end-to-end tests, on the cluster of `make cluster-up`
+	@e2e/test.sh e2e
+
+bench: ## benchmarks, each beside its limit and its peer
+	go test -run '^$$' -bench . -benchmem $$(go list ./... | grep -v '/e2e$$')
+
+lint: ## formatting, go vet, staticcheck, shell scripts
+	@e2e/lint.sh
+
+generate: ## everything that is generated, anew
+	go generate ./...
+
+verify: generate ## fail where generated files or go.mod differ from what is committed
+	@go mod tidy -diff
+	@for m in $$(git ls-files '*/go.mod'); do go -C $$(dirname $$m) mod verify >/dev/null || exit 1; done
+	@git diff --exit-code --stat || { echo "verify: generated files differ; commit what make generate wrote" >&2; exit 1; }
+
+fmt: ## format all Go files
+	gofmt -w $$(git ls-files '*.go')
+
+image: build ## the container image as an archive, without Docker: build/berth-image.tar
+	@go -C e2e/cluster run . image --binary $(CURDIR)/$(BUILD)/berth --version $(VERSION) --output $(CURDIR)/$(BUILD)/berth-image.tar
+
+cluster-up: ## a Kubernetes cluster: E2E_KUBECONFIG, else kind with Docker, else built from source
+	@$(CLUSTER) up
+
+cluster-down: ## end that cluster and leave nothing behind
+	@$(CLUSTER) down
+
+cluster-status: ## what of it runs
+	@$(CLUSTER) status
+
+setup: ## install what the tests need (root on Debian), or say what is missing
+	@e2e/setup.sh
+
+clean: ## remove what was built
+	rm -rf $(BUILD)

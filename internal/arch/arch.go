@@ -1,0 +1,132 @@
+package arch
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Module is the project's module path.
+const Module = "github.com/berth-dev/berth"
+
+// A room is a folder with the folders of ours that it may import. The longest prefix of a package's path decides which
+// room it is in. A room may always import itself and what lies below it.
+type room struct {
+	path string
+	may  []string
+}
+
+func rooms() []room {
+	return []room{
+		{"cmd", []string{"server", "worker", "templating", "charts"}},
+		{"server", []string{"templating"}},
+		{"server/api", nil},
+		{"server/apikey", nil},
+		{"server/lifecycle", nil},
+		{"server/store", []string{"server/lifecycle"}},
+		{"server/ui", nil},
+		{"worker", []string{"templating", "server/api"}},
+		{"worker/job", nil},
+		{"worker/kube", []string{"worker/job", "templating"}},
+		{"worker/process", []string{"worker/job", "templating"}},
+		{"templating", nil},
+		{"charts", nil},
+		{"examples", []string{"templating"}},
+		{"internal", nil},
+		{"e2e", nil},
+	}
+}
+
+// An enclave is a dependency from outside that only some folders may import directly.
+type enclave struct {
+	dependency string
+	only       []string
+	why        string
+}
+
+func enclaves() []enclave {
+	return []enclave{
+		{"k8s.io/client-go", []string{"worker/kube"}, "worker/kube is the only one that talks to Kubernetes"},
+		{"sigs.k8s.io/controller-runtime", []string{"worker/kube"}, "finalizers are touched in one package"},
+		{"k8s.io/", []string{"worker", "templating/manifest", "charts"}, "the language and the server know no Kubernetes types"},
+		{"helm.sh/helm", []string{"charts"}, "only the chart's own packages know Helm"},
+		{"github.com/jmoiron/sqlx", []string{"server/store"}, "all SQL is in the store"},
+		{"github.com/lib/pq", []string{"server/store", "internal/pgtest"}, "all SQL is in the store"},
+		{"modernc.org/sqlite", []string{"server/store"}, "all SQL is in the store"},
+		{"database/sql", []string{"server/store", "internal/pgtest"}, "all SQL is in the store"},
+		{"net/http", []string{"cmd", "server", "worker", "charts", "internal"}, "the template language does no I/O"},
+		{"github.com/spf13/cobra", []string{"cmd"}, "only the command line knows its flags"},
+	}
+}
+
+// Package is what the go command says of a package of ours.
+type Package struct {
+	ImportPath string
+	Imports    []string
+}
+
+// Violations lists every import that goes through a wall, in words.
+func Violations(packages []Package) []string {
+	var out []string
+	for _, p := range packages {
+		here := inside(p.ImportPath)
+		for _, imported := range p.Imports {
+			if ours(imported) {
+				if !allowed(here, inside(imported)) {
+					out = append(out, fmt.Sprintf("%s imports %s: %s may import of ours only %v", here, inside(imported), roomOf(here).path, roomOf(here).may))
+				}
+				continue
+			}
+			if e, ok := forbidden(here, imported); ok {
+				out = append(out, fmt.Sprintf("%s imports %s: %s (only %v may)", here, imported, e.why, e.only))
+			}
+		}
+	}
+	return out
+}
+
+func ours(path string) bool { return path == Module || strings.HasPrefix(path, Module+"/") }
+
+func inside(path string) string { return strings.TrimPrefix(strings.TrimPrefix(path, Module), "/") }
+
+func below(path, folder string) bool { return path == folder || strings.HasPrefix(path, folder+"/") }
+
+func roomOf(path string) room {
+	var best room
+	for _, r := range rooms() {
+		if below(path, r.path) && len(r.path) > len(best.path) {
+			best = r
+		}
+	}
+	return best
+}
+
+func allowed(from, to string) bool {
+	here := roomOf(from)
+	if here.path == "" {
+		return false // a folder without a rule gets one before it gets imports
+	}
+	if below(to, here.path) {
+		return true
+	}
+	for _, may := range here.may {
+		if below(to, may) {
+			return true
+		}
+	}
+	return false
+}
+
+func forbidden(from, dependency string) (enclave, bool) {
+	for _, e := range enclaves() {
+		if !strings.HasPrefix(dependency, e.dependency) {
+			continue
+		}
+		for _, folder := range e.only {
+			if below(from, folder) {
+				return enclave{}, false
+			}
+		}
+		return e, true
+	}
+	return enclave{}, false
+}

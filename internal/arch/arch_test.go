@@ -1,0 +1,73 @@
+package arch_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/berth-dev/berth/internal/arch"
+)
+
+func TestNoImportGoesThroughAWall(t *testing.T) {
+	packages := listPackages(t)
+	if len(packages) < 10 {
+		t.Fatalf("go list found %d packages, which can not be all", len(packages))
+	}
+	for _, v := range arch.Violations(packages) {
+		t.Error(v)
+	}
+}
+
+func TestViolationsAreSeen(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		from, to string
+		want     string
+	}{
+		{"the language may not know the server", "templating", arch.Module + "/server", "templating imports server"},
+		{"the worker may not know the server's inside", "worker", arch.Module + "/server/store", "worker imports server/store"},
+		{"the worker may know the wire types", "worker", arch.Module + "/server/api", ""},
+		{"the API knows nothing of ours", "server/api", arch.Module + "/templating", "server/api imports templating"},
+		{"the server may not know the worker", "server", arch.Module + "/worker/job", "server imports worker/job"},
+		{"client-go stays in worker/kube", "worker", "k8s.io/client-go/kubernetes", "worker imports k8s.io/client-go/kubernetes"},
+		{"worker/kube may use client-go", "worker/kube", "k8s.io/client-go/rest", ""},
+		{"SQL stays in the store", "server", "github.com/jmoiron/sqlx", "server imports github.com/jmoiron/sqlx"},
+		{"the language knows no Kubernetes", "templating", "k8s.io/api/batch/v1", "templating imports k8s.io/api/batch/v1"},
+		{"a folder without a rule imports nothing of ours", "misc", arch.Module + "/templating", "misc imports templating"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got := arch.Violations([]arch.Package{{ImportPath: arch.Module + "/" + tc.from, Imports: []string{tc.to}}})
+			switch {
+			case tc.want == "" && len(got) > 0:
+				t.Errorf("refused: %v", got)
+			case tc.want != "" && (len(got) != 1 || !strings.HasPrefix(got[0], tc.want)):
+				t.Errorf("got %v, want one that begins with %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func listPackages(t *testing.T) []arch.Package {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", arch.Module+"/...")
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v: %s", err, stderr.String())
+	}
+	var packages []arch.Package
+	for dec := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p arch.Package
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return packages
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+}

@@ -1,0 +1,61 @@
+package access
+
+import (
+	"context"
+	"slices"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/problem"
+)
+
+// Principal is who asks.
+type Principal struct {
+	// Name is what the history of changes says: the key's name.
+	Name string
+	Role api.Role
+	// Pools limits the key; nil is no limit.
+	Pools []string
+	// Authenticated is false where the server runs without keys.
+	Authenticated bool
+}
+
+// Anonymous is who asks where the server runs without keys: may do everything.
+func Anonymous() Principal { return Principal{Name: "anonymous", Role: api.RoleAdmin} }
+
+// MayUse reports whether the pool is within the key's limits.
+func (p Principal) MayUse(pool string) bool { return p.Pools == nil || slices.Contains(p.Pools, pool) }
+
+// Limited reports whether the key is limited to some pools, and so may not touch what is everybody's.
+func (p Principal) Limited() bool { return p.Pools != nil }
+
+// CheckPool refuses a pool that the key is not for.
+func (p Principal) CheckPool(pool string) error {
+	if p.MayUse(pool) {
+		return nil
+	}
+	return problem.Newf(problem.Forbidden, "API key %q is not for work pool %q", p.Name, pool)
+}
+
+// CheckUnlimited refuses a key that is limited to some pools.
+func (p Principal) CheckUnlimited(what string) error {
+	if !p.Limited() {
+		return nil
+	}
+	return problem.Newf(problem.Forbidden, "API key %q is limited to some work pools and may not %s", p.Name, what)
+}
+
+type contextKey struct{}
+
+// WithPrincipal returns a context that knows who asks.
+func WithPrincipal(ctx context.Context, p Principal) context.Context {
+	return context.WithValue(ctx, contextKey{}, p)
+}
+
+// From returns who asks. Without anybody it is a Principal that may do nothing.
+func From(ctx context.Context) Principal {
+	p, ok := ctx.Value(contextKey{}).(Principal)
+	if !ok {
+		return Principal{Pools: []string{}}
+	}
+	return p
+}

@@ -1,0 +1,69 @@
+package access
+
+import "github.com/berth-dev/berth/server/api"
+
+// people are the roles of people, each of which may do all that those before it may.
+var people = [...]api.Role{api.RoleViewer, api.RoleOperator, api.RoleEditor, api.RoleAdmin}
+
+// protocol marks operations for workers; an admin may do them too.
+const protocol = api.RoleWorker
+
+// anyone marks operations that any valid key may do, a worker's too; public ones need none.
+const (
+	anyone api.Role = "anyone"
+	public api.Role = "public"
+)
+
+// leastRole is what an operation needs at least. An operation that is not here is refused to everybody.
+func leastRole(operation string) (api.Role, bool) {
+	switch operation {
+	case "getHealth", "getReady":
+		return public, true
+	case "getInfo":
+		return anyone, true
+	case "listWorkPools", "getWorkPool", "getTemplate", "listTemplateVersions", "listWorkQueues", "lintTemplate",
+		"listDeployments", "getDeployment", "listVariables", "getVariable", "listWorkers",
+		"listRuns", "getRun", "listRunEvents", "getRunLogs", "streamRun", "getAttemptManifest":
+		return api.RoleViewer, true
+	case "createRun", "cancelRun", "retryRun":
+		return api.RoleOperator, true
+	case "createWorkPool", "updateWorkPool", "deleteWorkPool", "setTemplate", "createWorkQueue",
+		"apply", "updateDeployment", "deleteDeployment", "setVariable", "deleteVariable":
+		return api.RoleEditor, true
+	case "listApiKeys", "createApiKey", "revokeApiKey":
+		return api.RoleAdmin, true
+	case "workerHello", "claimRuns", "renewLeases", "reportAttempts", "appendLogs", "lookUpAttempts", "getTemplateForWorker":
+		return protocol, true
+	}
+	return "", false
+}
+
+// Public reports whether an operation needs no key.
+func Public(operation string) bool {
+	role, ok := leastRole(operation)
+	return ok && role == public
+}
+
+// MayDo reports whether the role is enough for the operation, an operationId of openapi.yaml.
+func MayDo(role api.Role, operation string) bool {
+	need, ok := leastRole(operation)
+	switch {
+	case !ok:
+		return false
+	case need == public, need == anyone:
+		return true
+	case need == protocol:
+		return role == api.RoleWorker || role == api.RoleAdmin
+	}
+	return rank(role) >= rank(need)
+}
+
+// rank is -1 for roles that are not of people.
+func rank(role api.Role) int {
+	for i, candidate := range people {
+		if candidate == role {
+			return i
+		}
+	}
+	return -1
+}

@@ -1,0 +1,90 @@
+package node
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/berth-dev/berth/e2e/cluster/state"
+)
+
+const cgroupRoot = "/sys/fs/cgroup"
+
+// Hierarchies returns the mount points of the machine's control group hierarchies: one where it runs version 2, one for
+// each controller where it runs version 1, both where it runs a mixture.
+func Hierarchies() ([]string, error) {
+	data, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil, fmt.Errorf("find control groups: %w", err)
+	}
+	return hierarchies(string(data)), nil
+}
+
+// hierarchies reads them from the text of a mountinfo file: "… root mountpoint options … - type source superoptions".
+func hierarchies(mountinfo string) []string {
+	var found []string
+	for line := range strings.Lines(mountinfo) {
+		before, after, separated := strings.Cut(line, " - ")
+		place, kind := strings.Fields(before), strings.Fields(after)
+		if !separated || len(place) < 5 || len(kind) < 1 || !strings.HasPrefix(kind[0], "cgroup") {
+			continue
+		}
+		if place[4] == cgroupRoot || strings.HasPrefix(place[4], cgroupRoot+"/") {
+			found = append(found, place[4])
+		}
+	}
+	return found
+}
+
+// joinCgroup makes the cluster's control group with one below it for every node's pods, and moves this process into one
+// of its own there, so that whatever becomes of the caller's group (an end of session, a limit) does not touch the
+// cluster, and so that every process of the cluster can be found.
+func joinCgroup(dir state.Dir) error {
+	all, err := Hierarchies()
+	if err != nil {
+		return err
+	}
+	config, err := state.ReadConfig(dir)
+	if err != nil {
+		return err
+	}
+	for _, hierarchy := range all {
+		group := filepath.Join(hierarchy, dir.Cgroup())
+		for _, node := range config.Nodes() {
+			if err := makeGroup(hierarchy, group, filepath.Join(group, node.Name)); err != nil {
+				return err
+			}
+		}
+		own := filepath.Join(group, "components")
+		if err := makeGroup(hierarchy, group, own); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(own, "cgroup.procs"), []byte(strconv.Itoa(os.Getpid())), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeGroup makes the groups from the outermost to the innermost. Version 1's cpusets start out empty and take no process
+// until they have been given what their parent has.
+func makeGroup(parent string, groups ...string) error {
+	for _, group := range groups {
+		if err := os.MkdirAll(group, 0o755); err != nil {
+			return err
+		}
+		for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
+			inherited, err := os.ReadFile(filepath.Join(parent, file))
+			if err != nil {
+				continue // not the cpuset hierarchy, or the root of version 2, where children inherit
+			}
+			if err := os.WriteFile(filepath.Join(group, file), inherited, 0o644); err != nil {
+				return err
+			}
+		}
+		parent = group
+	}
+	return nil
+}

@@ -314,7 +314,7 @@ type ReportResult struct {
 
 // LogChunk is output of an attempt from a byte offset on.
 type LogChunk struct {
-	Lease  // of the attempt, when appending
+	Lease        // of the attempt, when appending
 	Number int32 // of the attempt, when reading
 	Offset int64
 	Text   string

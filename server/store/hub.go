@@ -1,0 +1,67 @@
+package store
+
+import "sync"
+
+// hub hands hints to the subscriptions of this process.
+type hub struct {
+	mu     sync.Mutex
+	topics map[string]map[*Subscription]struct{}
+}
+
+func newHub() *hub {
+	return &hub{topics: map[string]map[*Subscription]struct{}{}}
+}
+
+func (h *hub) join(topics []string) *Subscription {
+	s := &Subscription{hub: h, c: make(chan struct{}, 1), topics: topics}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, t := range topics {
+		if h.topics[t] == nil {
+			h.topics[t] = map[*Subscription]struct{}{}
+		}
+		h.topics[t][s] = struct{}{}
+	}
+	return s
+}
+
+func (h *hub) leave(s *Subscription) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, t := range s.topics {
+		delete(h.topics[t], s)
+		if len(h.topics[t]) == 0 {
+			delete(h.topics, t)
+		}
+	}
+}
+
+// wake hints at the topics given.
+func (h *hub) wake(topics ...string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, t := range topics {
+		for s := range h.topics[t] {
+			s.wake()
+		}
+	}
+}
+
+// wakeAll hints at every topic: after a time in which hints may have been missed.
+func (h *hub) wakeAll() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, subscriptions := range h.topics {
+		for s := range subscriptions {
+			s.wake()
+		}
+	}
+}
+
+// wake leaves a hint where none is waiting yet.
+func (s *Subscription) wake() {
+	select {
+	case s.c <- struct{}{}:
+	default:
+	}
+}

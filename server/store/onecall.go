@@ -1,0 +1,243 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// The methods of Tx, each as a transaction of its own. Reads go to the readers without one.
+
+// CreatePool is Tx.CreatePool in a transaction of its own.
+func (s *Store) CreatePool(ctx context.Context, p NewPool, actor string) (*Pool, error) {
+	return write(ctx, s, func(tx *Tx) (*Pool, error) { return tx.CreatePool(ctx, p, actor) })
+}
+
+// GetPool returns a pool by name.
+func (s *Store) GetPool(ctx context.Context, name string) (*Pool, error) {
+	return s.view().GetPool(ctx, name)
+}
+
+// ListPools lists pools by name.
+func (s *Store) ListPools(ctx context.Context, p Page) ([]Pool, string, error) {
+	return s.view().ListPools(ctx, p)
+}
+
+// UpdatePool is Tx.UpdatePool in a transaction of its own.
+func (s *Store) UpdatePool(ctx context.Context, name string, c PoolChange, actor string) (*Pool, error) {
+	return write(ctx, s, func(tx *Tx) (*Pool, error) { return tx.UpdatePool(ctx, name, c, actor) })
+}
+
+// DeletePool is Tx.DeletePool in a transaction of its own.
+func (s *Store) DeletePool(ctx context.Context, name string, force bool, actor string) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.DeletePool(ctx, name, force, actor) })
+}
+
+// SaveTemplate is Tx.SaveTemplate in a transaction of its own.
+func (s *Store) SaveTemplate(ctx context.Context, pool string, doc TemplateDoc, ifMatch *int32, actor string) (*TemplateVersion, error) {
+	return write(ctx, s, func(tx *Tx) (*TemplateVersion, error) { return tx.SaveTemplate(ctx, pool, doc, ifMatch, actor) })
+}
+
+// GetTemplate returns a version of the pool's template, the newest for 0.
+func (s *Store) GetTemplate(ctx context.Context, pool string, version int32) (*TemplateVersion, error) {
+	return s.view().GetTemplate(ctx, pool, version)
+}
+
+// GetTemplateByID returns a template version.
+func (s *Store) GetTemplateByID(ctx context.Context, id uuid.UUID) (*TemplateVersion, error) {
+	return s.view().GetTemplateByID(ctx, id)
+}
+
+// ListTemplateVersions lists the versions of the pool's template, newest first, without their documents.
+func (s *Store) ListTemplateVersions(ctx context.Context, pool string, p Page) ([]TemplateVersion, string, error) {
+	return s.view().ListTemplateVersions(ctx, pool, p)
+}
+
+// ListQueues lists the pool's queues by priority.
+func (s *Store) ListQueues(ctx context.Context, pool string) ([]Queue, error) {
+	return s.view().ListQueues(ctx, pool)
+}
+
+// CreateQueue is Tx.CreateQueue in a transaction of its own.
+func (s *Store) CreateQueue(ctx context.Context, q Queue, actor string) (*Queue, error) {
+	return write(ctx, s, func(tx *Tx) (*Queue, error) { return tx.CreateQueue(ctx, q, actor) })
+}
+
+// PutDeployment is Tx.PutDeployment in a transaction of its own.
+func (s *Store) PutDeployment(ctx context.Context, d Deployment, actor string) (put *Deployment, created bool, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		put, created, err = tx.PutDeployment(ctx, d, actor)
+		return err
+	})
+	return put, created, err
+}
+
+// GetDeployment returns a deployment by name.
+func (s *Store) GetDeployment(ctx context.Context, name string) (*Deployment, error) {
+	return s.view().GetDeployment(ctx, name)
+}
+
+// ListDeployments lists the deployments of a pool, or of all pools for "", by name.
+func (s *Store) ListDeployments(ctx context.Context, pool string, p Page) ([]Deployment, string, error) {
+	return s.view().ListDeployments(ctx, pool, p)
+}
+
+// SetDeploymentPaused is Tx.SetDeploymentPaused in a transaction of its own.
+func (s *Store) SetDeploymentPaused(ctx context.Context, name string, paused bool, actor string) (*Deployment, error) {
+	return write(ctx, s, func(tx *Tx) (*Deployment, error) { return tx.SetDeploymentPaused(ctx, name, paused, actor) })
+}
+
+// DeleteDeployment is Tx.DeleteDeployment in a transaction of its own.
+func (s *Store) DeleteDeployment(ctx context.Context, name string, force bool, actor string) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.DeleteDeployment(ctx, name, force, actor) })
+}
+
+// CreateRun is Tx.CreateRun in a transaction of its own.
+func (s *Store) CreateRun(ctx context.Context, n NewRun, actor string) (run *Run, existed bool, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		run, existed, err = tx.CreateRun(ctx, n, actor)
+		return err
+	})
+	return run, existed, err
+}
+
+// GetRun returns a run.
+func (s *Store) GetRun(ctx context.Context, id uuid.UUID) (*Run, error) {
+	return s.view().GetRun(ctx, id)
+}
+
+// ListRuns lists runs, newest first.
+func (s *Store) ListRuns(ctx context.Context, f RunFilter, p Page) ([]Run, string, error) {
+	return s.view().ListRuns(ctx, f, p)
+}
+
+// ListAttempts lists the attempts of a run by number.
+func (s *Store) ListAttempts(ctx context.Context, runID uuid.UUID) ([]Attempt, error) {
+	return s.view().ListAttempts(ctx, runID)
+}
+
+// ListEvents lists the events of a run after a sequence number.
+func (s *Store) ListEvents(ctx context.Context, runID uuid.UUID, afterSeq int64) ([]Event, error) {
+	return s.view().ListEvents(ctx, runID, afterSeq)
+}
+
+// CancelRun is Tx.CancelRun in a transaction of its own.
+func (s *Store) CancelRun(ctx context.Context, id uuid.UUID, actor string) (*Run, error) {
+	return write(ctx, s, func(tx *Tx) (*Run, error) { return tx.CancelRun(ctx, id, actor) })
+}
+
+// RetryRun is Tx.RetryRun in a transaction of its own.
+func (s *Store) RetryRun(ctx context.Context, id uuid.UUID, actor string) (*Run, error) {
+	return write(ctx, s, func(tx *Tx) (*Run, error) { return tx.RetryRun(ctx, id, actor) })
+}
+
+// GetManifest returns the Job manifest of an attempt as it was reported.
+func (s *Store) GetManifest(ctx context.Context, runID uuid.UUID, attempt int32) (json.RawMessage, error) {
+	return s.view().GetManifest(ctx, runID, attempt)
+}
+
+// PutVariable is Tx.PutVariable in a transaction of its own.
+func (s *Store) PutVariable(ctx context.Context, name string, value json.RawMessage, actor string) (*Variable, error) {
+	return write(ctx, s, func(tx *Tx) (*Variable, error) { return tx.PutVariable(ctx, name, value, actor) })
+}
+
+// GetVariable returns a stored variable.
+func (s *Store) GetVariable(ctx context.Context, name string) (*Variable, error) {
+	return s.view().GetVariable(ctx, name)
+}
+
+// ListVariables lists stored variables by name.
+func (s *Store) ListVariables(ctx context.Context, p Page) ([]Variable, string, error) {
+	return s.view().ListVariables(ctx, p)
+}
+
+// DeleteVariable is Tx.DeleteVariable in a transaction of its own.
+func (s *Store) DeleteVariable(ctx context.Context, name, actor string) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.DeleteVariable(ctx, name, actor) })
+}
+
+// CreateKey is Tx.CreateKey in a transaction of its own.
+func (s *Store) CreateKey(ctx context.Context, k Key) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.CreateKey(ctx, k) })
+}
+
+// KeyByID returns an API key, also one that is revoked or expired.
+func (s *Store) KeyByID(ctx context.Context, id string) (*Key, error) {
+	return s.view().KeyByID(ctx, id)
+}
+
+// ListKeys lists API keys by name.
+func (s *Store) ListKeys(ctx context.Context) ([]Key, error) {
+	return s.view().ListKeys(ctx)
+}
+
+// RevokeKey is Tx.RevokeKey in a transaction of its own.
+func (s *Store) RevokeKey(ctx context.Context, idOrName, actor string) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.RevokeKey(ctx, idOrName, actor) })
+}
+
+// EnsureKey is Tx.EnsureKey in a transaction of its own.
+func (s *Store) EnsureKey(ctx context.Context, k Key) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.EnsureKey(ctx, k) })
+}
+
+// TouchKey is Tx.TouchKey in a transaction of its own.
+func (s *Store) TouchKey(ctx context.Context, id string, at time.Time) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.TouchKey(ctx, id, at) })
+}
+
+// UpsertWorker is Tx.UpsertWorker in a transaction of its own.
+func (s *Store) UpsertWorker(ctx context.Context, w Worker) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.UpsertWorker(ctx, w) })
+}
+
+// ListWorkers lists the workers of a pool, or of all pools for "".
+func (s *Store) ListWorkers(ctx context.Context, pool string) ([]Worker, error) {
+	return s.view().ListWorkers(ctx, pool)
+}
+
+// Claim is Tx.Claim in a transaction of its own.
+func (s *Store) Claim(ctx context.Context, r ClaimRequest) ([]Claim, error) {
+	return write(ctx, s, func(tx *Tx) ([]Claim, error) { return tx.Claim(ctx, r) })
+}
+
+// Cancels returns which of the attempts that a worker holds are to be cancelled.
+func (s *Store) Cancels(ctx context.Context, pool, worker string, held []Lease) ([]uuid.UUID, error) {
+	return s.view().Cancels(ctx, pool, worker, held)
+}
+
+// Renew is Tx.Renew in a transaction of its own.
+func (s *Store) Renew(ctx context.Context, worker string, leases []Lease, d time.Duration) (lost, cancels []uuid.UUID, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		lost, cancels, err = tx.Renew(ctx, worker, leases, d)
+		return err
+	})
+	return lost, cancels, err
+}
+
+// Report is Tx.Report in a transaction of its own.
+func (s *Store) Report(ctx context.Context, worker string, reports []Report) ([]ReportResult, error) {
+	return write(ctx, s, func(tx *Tx) ([]ReportResult, error) { return tx.Report(ctx, worker, reports) })
+}
+
+// AppendLogs is Tx.AppendLogs in a transaction of its own.
+func (s *Store) AppendLogs(ctx context.Context, chunks []LogChunk) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.AppendLogs(ctx, chunks) })
+}
+
+// ReadLogs returns output of an attempt, of the newest for 0, from a byte offset on.
+func (s *Store) ReadLogs(ctx context.Context, runID uuid.UUID, attempt int32, offset int64, limitBytes int) ([]LogChunk, error) {
+	return s.view().ReadLogs(ctx, runID, attempt, offset, limitBytes)
+}
+
+// LookUpAttempts says what the store knows of Jobs found in a cluster, one answer per reference, in order.
+func (s *Store) LookUpAttempts(ctx context.Context, pool, clusterID string, refs []AttemptRef) ([]AttemptStatus, error) {
+	return s.view().LookUpAttempts(ctx, pool, clusterID, refs)
+}
+
+// Stats reads what the metrics show of the database.
+func (s *Store) Stats(ctx context.Context) (*Stats, error) {
+	return s.view().Stats(ctx)
+}

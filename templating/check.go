@@ -1,0 +1,199 @@
+package templating
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/berth-dev/berth/templating/internal/value"
+)
+
+// checkReferences refuses references to what is not declared.
+func (c *Compiled) checkReferences() Problems {
+	var problems Problems
+	declared := value.SortedKeys(c.properties)
+	for _, r := range c.references {
+		if p := c.checkReference(r, declared); p != nil {
+			p.Line, p.Column, p.Excerpt = r.Line, r.Column, r.Excerpt
+			problems = append(problems, *p)
+		}
+	}
+	return problems
+}
+
+func (c *Compiled) checkReference(r Reference, declared []string) *Problem {
+	var p Problem
+	switch r.Kind {
+	case ReferenceVariable:
+		if _, ok := c.properties[r.root]; ok {
+			return nil
+		}
+		p = undeclared(r, declared)
+	case ReferenceContext:
+		unknown, near := unknownContext(r.path)
+		if unknown == "" {
+			return nil
+		}
+		p = problemf(CodeUndeclared, r.Pointer, "%s: there is no %q", r.Name, unknown)
+		p.Suggestion = near
+	case ReferenceEnvironment:
+		if slices.Contains(c.templateEnv, r.root) {
+			return nil
+		}
+		p = problemf(CodeEnvironment, r.Pointer, "%s: the template does not list %q in template_env", r.Name, r.root).
+			near(r.root, c.templateEnv)
+		if p.Suggestion == "" {
+			p.Suggestion = "add it to template_env; the worker must be started with --template-env " + r.root
+		}
+	case ReferenceBlock:
+		p = problemf(CodeBlock, r.Pointer, "%s: there are no blocks here", r.Name).
+			suggest("use a variable, a stored variable ({{ berth.variables.NAME }}) or a Kubernetes Secret")
+	default:
+		return nil
+	}
+	return &p
+}
+
+func undeclared(r Reference, declared []string) Problem {
+	if r.root == "" && len(r.path) > 0 && slices.Contains(declared, r.path[0]) {
+		return problemf(CodeUndeclared, r.Pointer, "%q is not declared", r.Name).
+			suggest("write {{ %s }}: this engine has no actions", strings.TrimPrefix(r.Name, "."))
+	}
+	name := r.root
+	if name == "" {
+		name = r.Name
+	}
+	p := problemf(CodeUndeclared, r.Pointer, "%q is not declared in variables", name)
+	if r.root == "berth" || r.root == "prefect" {
+		p.Suggestion = "stored variables are {{ berth.variables.NAME }}"
+		return p
+	}
+	return p.near(name, append([]string{contextRoot}, declared...))
+}
+
+// unknownContext follows a path through what ctx holds and returns the step that is not there.
+func unknownContext(path []string) (unknown, suggestion string) {
+	var at any = contextShape()
+	for _, step := range path {
+		fields, ok := at.(map[string]any)
+		if !ok {
+			if at == true {
+				return "", ""
+			}
+			return step, ""
+		}
+		next, ok := fields[step]
+		if !ok {
+			return step, Problem{}.near(step, value.SortedKeys(fields)).Suggestion
+		}
+		at = next
+	}
+	return "", ""
+}
+
+// unused warns of variables that nothing refers to.
+func (c *Compiled) unused() Problems {
+	used := map[string]bool{}
+	for _, r := range c.references {
+		if r.Kind == ReferenceAll {
+			return nil
+		}
+		if r.Kind == ReferenceVariable {
+			used[r.root] = true
+		}
+	}
+	if c.environment != nil {
+		used[envVariable] = true
+	}
+	var problems Problems
+	for _, name := range value.SortedKeys(c.properties) {
+		if !used[name] {
+			problems = append(problems, warningf(CodeUnused, value.Pointer("/variables/properties", name),
+				"the variable %q is declared, but nothing refers to it", name))
+		}
+	}
+	return problems
+}
+
+// check validates values against the schema, each problem naming its variable. Null is accepted for what is not required.
+func (c *Compiled) check(values map[string]any) Problems {
+	if c.schema == nil {
+		return c.schemaErrors
+	}
+	instance := make(map[string]any, len(values))
+	for name, v := range values {
+		if v == nil && !slices.Contains(c.required, name) {
+			continue
+		}
+		instance[name] = v
+	}
+	env, given := instance[envVariable]
+	delete(instance, envVariable)
+	problems := c.schema.validate(instance, CodeVariable)
+	if given {
+		problems = append(problems, c.checkEnv(env)...)
+	}
+	for i := range problems {
+		problems[i].Message = nameVariable(problems[i])
+	}
+	return problems
+}
+
+func nameVariable(p Problem) string {
+	name, rest := splitPointer(p.Pointer)
+	if name == "" {
+		return "the variables: " + p.Message
+	}
+	if rest != "" {
+		return "variable " + strconvQuote(name) + " at " + rest + " " + p.Message
+	}
+	return "variable " + strconvQuote(name) + " " + p.Message
+}
+
+// checkEnv checks env in the form it was given and, where the schema does not take that form, in the other: both mean the same. What
+// is unset is no value to be checked.
+func (c *Compiled) checkEnv(v any) Problems {
+	env, problems := parseEnv(v, "/env")
+	if len(problems) > 0 {
+		return problems
+	}
+	if !env.present {
+		return nil
+	}
+	first, _ := env.print()
+	problems = c.schema.validate(map[string]any{envVariable: first}, CodeVariable)
+	if len(problems) == 0 {
+		return nil
+	}
+	other := env
+	other.asList = !env.asList
+	other.entries = slices.DeleteFunc(slices.Clone(env.entries), func(e envEntry) bool { return e.source != nil && !other.asList })
+	second, _ := other.print()
+	if len(c.schema.validate(map[string]any{envVariable: second}, CodeVariable)) == 0 {
+		return nil
+	}
+	return problems
+}
+
+// unknown finds variables that are not declared: an error where the schema is closed, else a warning.
+func (c *Compiled) unknown(level map[string]any) Problems {
+	var problems Problems
+	for _, name := range value.SortedKeys(level) {
+		if _, ok := c.properties[name]; ok || c.matchesPattern() {
+			continue
+		}
+		p := warningf(CodeUnknown, value.Pointer("", name), "the template declares no variable %s", strconvQuote(name)).
+			near(name, value.SortedKeys(c.properties))
+		if c.closed {
+			p.Severity = SeverityError
+		}
+		problems = append(problems, p)
+	}
+	return problems
+}
+
+// matchesPattern is true where the schema itself judges other names.
+func (c *Compiled) matchesPattern() bool {
+	_, patterns := c.source["patternProperties"]
+	_, shaped := c.source["additionalProperties"].(map[string]any)
+	return patterns || shaped
+}

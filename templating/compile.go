@@ -1,0 +1,200 @@
+package templating
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/berth-dev/berth/templating/internal/value"
+)
+
+// languageWords are words of the template language that no variable may be named after; so are the roots of what is not a variable.
+var languageWords = [...]string{"end", "else", "break", "continue", "nil", "true", "false", contextRoot, "berth", "prefect"}
+
+// Compile prepares a template and finds everything that can be known before any value is given. What is wrong comes back as Problems, all at
+// once; the Compiled is nil only where rendering itself is impossible, so that a tool may still show what a flawed template would make.
+func (r *Registry) Compile(t *Template) (*Compiled, error) {
+	c := &Compiled{templateEnv: slices.Clone(t.TemplateEnv)}
+	var problems Problems
+	engine, unknown := r.engine(t.Engine)
+	if unknown != nil {
+		problems = append(problems, *unknown)
+	}
+	source, err := normalizeObject("variables", t.Variables)
+	if err != nil {
+		problems = append(problems, problemf(CodeSchema, "/variables", "%v", err))
+	}
+	c.source = value.CopyMap(source)
+	problems = append(problems, c.readVariables()...)
+	problems = append(problems, c.readFrozen(t.Frozen)...)
+	if engine == nil {
+		return nil, problems
+	}
+	c.engine = engine.Name()
+	programProblems := c.compilePrograms(engine, t.JobConfiguration)
+	problems = append(problems, programProblems...)
+	problems = append(problems, c.checkReferences()...)
+	c.warnings = append(c.warnings, c.unused()...)
+	for _, key := range value.SortedKeys(t.Ignored) {
+		c.warnings = append(c.warnings, warningf(CodeImport, value.Pointer("", key), "%q at the top level means nothing here", key).
+			suggest("what the variables require is said inside variables"))
+	}
+	if c.configuration == nil {
+		return nil, problems
+	}
+	return c, problems.errorOrNil()
+}
+
+// readVariables takes the schema apart: defaults, what is required, and the schema that values are checked with.
+func (c *Compiled) readVariables() Problems {
+	var problems Problems
+	if kind, ok := c.source["type"]; ok && kind != "object" {
+		problems = append(problems, problemf(CodeSchema, "/variables/type", `the variables are an object: type must be "object"`))
+	}
+	c.properties, _ = c.source["properties"].(map[string]any) // another type is refused by the schema below
+	c.defaults = map[string]any{}
+	for _, name := range value.SortedKeys(c.properties) {
+		problems = append(problems, c.checkName(name)...)
+		if property, ok := c.properties[name].(map[string]any); ok && property["default"] != nil {
+			c.defaults[name] = property["default"]
+		}
+	}
+	requiredList, _ := c.source["required"].([]any)
+	for _, item := range requiredList {
+		if name, ok := item.(string); ok {
+			c.required = append(c.required, name)
+		}
+	}
+	schemaProblems := c.compileSchema()
+	problems = append(problems, schemaProblems...)
+	if c.schema != nil {
+		problems = append(problems, c.checkFixed(c.defaults, CodeDefault, func(name string) string {
+			return value.Pointer("/variables/properties", name) + "/default"
+		})...)
+	}
+	return problems
+}
+
+func (c *Compiled) checkName(name string) Problems {
+	pointer := value.Pointer("/variables/properties", name)
+	if slices.Contains(languageWords[:], name) {
+		return Problems{problemf(CodeReserved, pointer, "%q is a word of the template language, no variable may have it as its name", name)}
+	}
+	if !isReachable(name) {
+		c.warnings = append(c.warnings, warningf(CodeReserved, pointer, "no placeholder can spell the name %q", name).
+			suggest("use letters, digits and _"))
+	}
+	return nil
+}
+
+// isReachable says whether a placeholder can name a variable.
+func isReachable(name string) bool {
+	return name != "" && name[0] != '$' && !strings.ContainsAny(name, ".[]") &&
+		strings.IndexFunc(name, func(r rune) bool { return !isNameRune(r) }) < 0
+}
+
+// compileSchema compiles the variables without `required` and a plain `additionalProperties: false`, which are checked by hand: what is
+// required depends on what is being saved, and the messages shall name the variable.
+func (c *Compiled) compileSchema() Problems {
+	schema := map[string]any{}
+	for key, v := range c.source {
+		schema[key] = v
+	}
+	if requiredIsNames(schema["required"]) {
+		delete(schema, "required")
+	}
+	if _, patterns := schema["patternProperties"]; !patterns && schema["additionalProperties"] == false {
+		c.closed = true
+		delete(schema, "additionalProperties")
+	}
+	compiled, err := CompileSchema(schema)
+	if err != nil {
+		c.schemaErrors = AsProblems(err)
+		for i := range c.schemaErrors {
+			c.schemaErrors[i].Pointer = "/variables" + c.schemaErrors[i].Pointer
+		}
+		return c.schemaErrors
+	}
+	c.schema = compiled
+	return nil
+}
+
+func requiredIsNames(v any) bool {
+	names, ok := v.([]any)
+	return ok && !slices.ContainsFunc(names, func(item any) bool { _, isName := item.(string); return !isName })
+}
+
+// checkFixed checks values that the template itself gives.
+func (c *Compiled) checkFixed(values map[string]any, code string, place func(name string) string) Problems {
+	var problems Problems
+	for _, p := range c.check(values) {
+		name, rest := splitPointer(p.Pointer)
+		p.Code, p.Pointer = code, place(name)+rest
+		problems = append(problems, p)
+	}
+	return problems
+}
+
+// splitPointer cuts the first step off a pointer.
+func splitPointer(pointer string) (first, rest string) {
+	first, rest, found := strings.Cut(strings.TrimPrefix(pointer, "/"), "/")
+	if found {
+		rest = "/" + rest
+	}
+	return strings.NewReplacer("~1", "/", "~0", "~").Replace(first), rest
+}
+
+func (c *Compiled) readFrozen(frozen map[string]any) Problems {
+	normal, err := normalizeObject("frozen", frozen)
+	if err != nil {
+		return Problems{problemf(CodeFrozen, "/frozen", "%v", err)}
+	}
+	expanded, problems := expandDotted(normal, "/frozen")
+	c.frozen = value.CopyMap(expanded)
+	for _, name := range value.SortedKeys(c.frozen) {
+		if _, ok := c.properties[name]; !ok {
+			problems = append(problems, problemf(CodeFrozen, value.Pointer("/frozen", name), "%q is frozen but not declared", name).
+				near(name, value.SortedKeys(c.properties)))
+		}
+	}
+	if c.schema != nil {
+		problems = append(problems, c.checkFixed(c.frozen, CodeFrozen, func(name string) string { return value.Pointer("/frozen", name) })...)
+	}
+	return problems
+}
+
+// compilePrograms compiles job_configuration, its env apart from the rest.
+func (c *Compiled) compilePrograms(engine Engine, configuration any) Problems {
+	normal, err := value.Normalize(configuration)
+	if err != nil {
+		return Problems{problemf(CodeType, ConfigurationPointer, "%v", err)}
+	}
+	object, ok := normal.(map[string]any)
+	if !ok {
+		return Problems{problemf(CodeType, ConfigurationPointer, "job_configuration must be an object, not a %s", value.Kind(normal))}
+	}
+	rest := make(map[string]any, len(object))
+	for key, v := range object {
+		rest[key] = v
+	}
+	delete(rest, envVariable)
+	variables := value.SortedKeys(c.properties)
+	program, err := engine.Compile(rest, Declarations{Pointer: ConfigurationPointer, Variables: variables})
+	problems := AsProblems(err)
+	if program == nil {
+		return problems
+	}
+	c.configuration = program
+	c.references = append(c.references, program.References()...)
+	env, ok := object[envVariable]
+	if !ok {
+		return problems
+	}
+	c.environment, err = engine.Compile(env, Declarations{Pointer: ConfigurationPointer + "/env", Variables: variables})
+	problems = append(problems, AsProblems(err)...)
+	if c.environment == nil {
+		c.configuration = nil
+		return problems
+	}
+	c.references = append(c.references, c.environment.References()...)
+	return problems
+}

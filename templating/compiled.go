@@ -1,0 +1,212 @@
+package templating
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/templating/internal/value"
+)
+
+// Compiled is a template that is ready to render: immutable, shared by all goroutines.
+type Compiled struct {
+	engine string
+	// configuration is job_configuration without its env, which is rendered first because the rest may refer to it.
+	configuration Program
+	environment   Program
+	references    []Reference
+
+	source       map[string]any // variables, as written
+	schema       *Schema        // variables without what is checked by hand: required, additionalProperties
+	schemaErrors Problems
+	properties   map[string]any
+	required     []string
+	closed       bool // additionalProperties: false
+	defaults     map[string]any
+	frozen       map[string]any
+	templateEnv  []string
+	warnings     Problems
+}
+
+// Input is everything a render depends on: the same input gives the same bytes, anywhere, any number of times.
+type Input struct {
+	Layers
+	// Stored holds the stored variables that StoredReferences names.
+	Stored map[string]any
+	// Context is the run at hand.
+	Context Context
+	// Env is the part of the worker's environment that it hands out to templates.
+	Env map[string]string
+	// Limits bound the render; zero fields mean the defaults.
+	Limits Limits
+}
+
+// Rendered is a filled-in job_configuration. It shares nothing with the template or the input.
+type Rendered struct {
+	Configuration map[string]any
+	// Defaulted names the variables that hold the template's default because no level below set them.
+	Defaulted map[string]bool
+}
+
+// ConfigurationPointer is the JSON pointer of job_configuration in a template.
+const ConfigurationPointer = "/job_configuration"
+
+// Engine is the name of the engine that compiled the template.
+func (c *Compiled) Engine() string { return c.engine }
+
+// Warnings are what is not wrong, but likely not meant.
+func (c *Compiled) Warnings() []Problem { return slices.Clone(c.warnings) }
+
+// References lists every place of the template that takes a value from outside.
+func (c *Compiled) References() []Reference { return slices.Clone(c.references) }
+
+// StoredReferences returns the names of the stored variables that the template itself refers to, its defaults included.
+func (c *Compiled) StoredReferences() []string {
+	names := map[string]bool{}
+	for _, reference := range c.references {
+		if reference.Kind == ReferenceStored {
+			names[reference.root] = true
+		}
+	}
+	collectStored(c.defaults, names, 0)
+	collectStored(c.frozen, names, 0)
+	return sortedNames(names)
+}
+
+// Render merges the job variables and fills them in. It does not check them against the schema: that is ValidateRun's, when the run is
+// created; frozen values are held here as well. What went wrong comes back as Problems.
+func (c *Compiled) Render(ctx context.Context, in Input) (*Rendered, error) {
+	merged, problems := c.merge(in.Layers, in.Stored, true)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	tree, err := in.Context.Tree()
+	if err != nil {
+		return nil, Problems{problemf(CodeRender, "/ctx", "%v", err)}
+	}
+	stored, err := normalizeObject("stored variables", in.Stored)
+	if err != nil {
+		return nil, Problems{problemf(CodeStored, "", "%v", err)}
+	}
+	values := &Values{
+		Variables: merged.all(), Context: tree, Stored: stored, Env: c.readableEnv(in.Env),
+		Now: in.Context.Run.ScheduledTime.UTC(), Seed: seed(in.Context.Run), Limits: in.Limits,
+		budget: value.NewBudget(ctx, in.Limits),
+	}
+	if err := c.renderEnv(ctx, values, merged.env); err != nil {
+		return nil, err
+	}
+	configuration, err := renderObject(ctx, c.configuration, values)
+	if err != nil {
+		return nil, err
+	}
+	if env, ok := values.Variables[envVariable]; ok && c.environment != nil {
+		if configuration[envVariable], err = values.budget.Copy(env); err != nil {
+			return nil, Problems{problemf(CodeLimit, ConfigurationPointer+"/env", "%v", err)}
+		}
+	}
+	return &Rendered{Configuration: configuration, Defaulted: c.defaulted(in.Layers)}, nil
+}
+
+// renderEnv renders job_configuration.env and lays the variable over it: its literal entries are the lowest level.
+func (c *Compiled) renderEnv(ctx context.Context, values *Values, over envList) error {
+	if c.environment == nil {
+		return nil
+	}
+	base, err := c.environment.Render(ctx, values)
+	if errors.Is(err, ErrNoValue) {
+		base, err = nil, nil
+	}
+	if err != nil {
+		return err
+	}
+	env, problems := parseEnv(base, ConfigurationPointer+"/env")
+	if len(problems) > 0 {
+		return problems
+	}
+	delete(values.Variables, envVariable)
+	if printed, ok := env.over(over).print(); ok {
+		values.Variables[envVariable] = printed
+	}
+	return nil
+}
+
+func renderObject(ctx context.Context, p Program, values *Values) (map[string]any, error) {
+	v, err := p.Render(ctx, values)
+	if err != nil {
+		return nil, err
+	}
+	object, ok := v.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("job_configuration rendered to a %s", value.Kind(v))
+	}
+	return object, nil
+}
+
+// readableEnv keeps of the worker's environment what the template may read.
+func (c *Compiled) readableEnv(env map[string]string) map[string]string {
+	readable := map[string]string{}
+	for _, name := range c.templateEnv {
+		if v, ok := env[name]; ok {
+			readable[name] = v
+		}
+	}
+	return readable
+}
+
+// seed is what uuidv4 is derived from: the run and its attempt.
+func seed(run RunContext) uuid.UUID {
+	return uuid.NewSHA1(uuid.NameSpaceURL, fmt.Appendf(nil, "berth:run:%s:%d", run.ID, run.Attempt))
+}
+
+// defaulted names the variables that no level below the template set. Only plain names count: env is merged, never just taken over.
+func (c *Compiled) defaulted(l Layers) map[string]bool {
+	defaulted := make(map[string]bool, len(c.defaults))
+	for name := range c.defaults {
+		defaulted[name] = true
+	}
+	for _, level := range []map[string]any{l.Deployment, l.Run, l.DeploymentFrozen, c.frozen} {
+		for name := range level {
+			delete(defaulted, name)
+		}
+	}
+	return defaulted
+}
+
+// VariablesSchema is the schema as it is handed out to whoever fills it in: frozen variables are marked readOnly with their value as const.
+func (c *Compiled) VariablesSchema() map[string]any {
+	schema := value.CopyMap(c.source)
+	if schema == nil {
+		schema = map[string]any{"type": "object"}
+	}
+	properties, ok := schema["properties"].(map[string]any)
+	if !ok {
+		properties = map[string]any{}
+		schema["properties"] = properties
+	}
+	for name, v := range c.frozen {
+		if object, isMap := v.(map[string]any); name == envVariable && isMap {
+			entries := map[string]any{}
+			for key, entry := range object {
+				entries[key] = map[string]any{"const": value.Copy(entry), "readOnly": true}
+			}
+			mergeProperty(properties, name, map[string]any{"properties": entries})
+			continue
+		}
+		mergeProperty(properties, name, map[string]any{"const": value.Copy(v), "readOnly": true})
+	}
+	return schema
+}
+
+func mergeProperty(properties map[string]any, name string, add map[string]any) {
+	property, ok := properties[name].(map[string]any)
+	if !ok {
+		property = map[string]any{}
+	}
+	maps.Copy(property, add)
+	properties[name] = property
+}

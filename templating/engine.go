@@ -1,0 +1,130 @@
+package templating
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/templating/internal/value"
+)
+
+// Engine turns a job_configuration into a Program. Engines hold no state: one value serves every template.
+type Engine interface {
+	// Name is what a template writes as its engine.
+	Name() string
+	// Compile checks and prepares a tree. What is wrong comes back as Problems with pointers that begin at decl.Pointer; the
+	// program is nil only when there is nothing that could be rendered.
+	Compile(tree any, decl Declarations) (Program, error)
+}
+
+// Program is a compiled tree: immutable, shared by all goroutines.
+type Program interface {
+	// Render fills in values. The result shares nothing with the values or the program. What went wrong comes back as Problems with
+	// pointers; a tree that is one placeholder without a value gives ErrNoValue.
+	Render(ctx context.Context, v *Values) (any, error)
+	// References lists every place that takes a value from outside.
+	References() []Reference
+}
+
+// Declarations is what an engine may know of a template before any value is given.
+type Declarations struct {
+	// Pointer is the JSON pointer of the tree.
+	Pointer string
+	// Variables are the names of the declared job variables, sorted.
+	Variables []string
+}
+
+// Values is what a Program is rendered with, all in the form of DecodeJSON. A Program must not change any of it.
+type Values struct {
+	// Variables are the job variables after merging.
+	Variables map[string]any
+	// Context is the run at hand, as Context.Tree makes it.
+	Context map[string]any
+	// Stored holds the stored variables.
+	Stored map[string]any
+	// Env is the part of the worker's environment that may be read.
+	Env map[string]string
+	// Now is what the template language calls now: the run's scheduled time.
+	Now time.Time
+	// Seed is what generated ids are derived from.
+	Seed uuid.UUID
+	// Limits bound the render; zero fields mean the defaults.
+	Limits Limits
+	// budget is shared by the programs of one template.
+	budget *value.Budget
+}
+
+// Limits bound one render; see DefaultLimits.
+type Limits = value.Limits
+
+// Budget is what is left of the limits during a render: engines pay from it before they work.
+type Budget = value.Budget
+
+// LimitError says which bound a render ran into.
+type LimitError = value.LimitError
+
+// DefaultLimits returns the limits that hold where nobody set others.
+func DefaultLimits() Limits { return value.DefaultLimits() }
+
+// Budget returns the budget of the render: the one of the whole template if it runs as part of one, else a new one.
+func (v *Values) Budget(ctx context.Context) *Budget {
+	if v.budget != nil {
+		return v.budget
+	}
+	return value.NewBudget(ctx, v.Limits)
+}
+
+// Registry knows the engines by name. It is immutable.
+type Registry struct {
+	engines map[string]Engine
+	names   []string
+}
+
+// DefaultEngine is the engine of templates that name none.
+const DefaultEngine = "gotemplate"
+
+// NewRegistry makes a registry of exactly these engines.
+func NewRegistry(engines ...Engine) (*Registry, error) {
+	r := &Registry{engines: make(map[string]Engine, len(engines))}
+	for _, engine := range engines {
+		name := engine.Name()
+		if name == "" || strings.TrimSpace(name) != name {
+			return nil, fmt.Errorf("register engine: %q is not a name", name)
+		}
+		if _, twice := r.engines[name]; twice {
+			return nil, fmt.Errorf("register engine %q: it is there already", name)
+		}
+		r.engines[name] = engine
+		r.names = append(r.names, name)
+	}
+	slices.Sort(r.names)
+	return r, nil
+}
+
+// DefaultRegistry holds the engines that Berth comes with.
+func DefaultRegistry() *Registry {
+	placeholder, gotemplate := PlaceholderEngine(), GoTemplateEngine()
+	return &Registry{
+		engines: map[string]Engine{placeholder.Name(): placeholder, gotemplate.Name(): gotemplate},
+		names:   []string{gotemplate.Name(), placeholder.Name()},
+	}
+}
+
+// Engines lists the names of the engines, sorted.
+func (r *Registry) Engines() []string { return slices.Clone(r.names) }
+
+// engine finds the engine of a template.
+func (r *Registry) engine(name string) (Engine, *Problem) {
+	if name == "" {
+		name = DefaultEngine
+	}
+	if engine, ok := r.engines[name]; ok {
+		return engine, nil
+	}
+	p := problemf(CodeEngine, "/engine", "unknown engine %q, there are: %s", name, strings.Join(r.names, ", ")).near(name, r.names)
+	return nil, &p
+}

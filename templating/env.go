@@ -1,0 +1,294 @@
+package templating
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/berth-dev/berth/templating/internal/value"
+)
+
+// envVariable is the one variable that is merged key by key instead of replaced.
+const envVariable = "env"
+
+// envEntry is one environment variable in normal form.
+type envEntry struct {
+	name string
+	// value is what it is set to; source is a valueFrom instead. unset removes what a level below has set.
+	value  any
+	source map[string]any
+	unset  bool
+}
+
+// envList is an environment in normal form: ordered, one entry a name.
+type envList struct {
+	entries []envEntry
+	// asList is true when some level was written as a list; then it prints as one.
+	asList bool
+	// present is false when no level said anything at all.
+	present bool
+}
+
+// parseEnv reads one level, a mapping or a list. Null is a level that says nothing.
+func parseEnv(v any, pointer string) (envList, Problems) {
+	switch v := v.(type) {
+	case nil:
+		return envList{}, nil
+	case map[string]any:
+		return parseEnvMap(v, pointer)
+	case []any:
+		return parseEnvList(v, pointer)
+	default:
+		return envList{}, Problems{problemf(CodeType, pointer, "env must be a mapping or a list, not a %s", value.Kind(v))}
+	}
+}
+
+func parseEnvMap(object map[string]any, pointer string) (envList, Problems) {
+	env := envList{present: true}
+	var problems Problems
+	for _, name := range value.SortedKeys(object) {
+		entry := envEntry{name: name}
+		switch v := object[name].(type) {
+		case nil:
+			entry.unset = true
+		case map[string]any:
+			if p := entry.read(v, value.Pointer(pointer, name)); p != nil {
+				problems = append(problems, *p)
+			}
+		case []any:
+			problems = append(problems, problemf(CodeType, value.Pointer(pointer, name), "the environment variable %s must be text, not a list", name))
+		default:
+			entry.value = v
+		}
+		env.set(entry)
+	}
+	return env, problems
+}
+
+func parseEnvList(list []any, pointer string) (envList, Problems) {
+	env := envList{present: true, asList: true}
+	var problems Problems
+	for i, item := range list {
+		at := value.Pointer(pointer, strconv.Itoa(i))
+		object, ok := item.(map[string]any)
+		if !ok {
+			problems = append(problems, problemf(CodeType, at, "an item of env is an object with name and value, not a %s", value.Kind(item)))
+			continue
+		}
+		name, ok := object["name"].(string)
+		if !ok || name == "" {
+			problems = append(problems, problemf(CodeRequired, at+"/name", "an item of env needs a name"))
+			continue
+		}
+		entry := envEntry{name: name}
+		if p := entry.read(object, at); p != nil {
+			problems = append(problems, *p)
+		}
+		env.set(entry)
+	}
+	return env, problems
+}
+
+// read takes value or valueFrom from an object; a value of null unsets, an absent one is empty, as in Kubernetes.
+func (e *envEntry) read(object map[string]any, pointer string) *Problem {
+	for _, key := range value.SortedKeys(object) {
+		switch key {
+		case "name":
+		case "value":
+			e.value = object[key]
+			e.unset = e.value == nil
+			if _, ok := value.Text(e.value); !ok {
+				p := problemf(CodeType, pointer+"/value", "the environment variable %s must be text, not a %s", e.name, value.Kind(e.value))
+				return &p
+			}
+		case "valueFrom":
+			source, ok := object[key].(map[string]any)
+			if !ok && object[key] != nil {
+				p := problemf(CodeType, pointer+"/valueFrom", "valueFrom must be an object, not a %s", value.Kind(object[key]))
+				return &p
+			}
+			e.source = source
+		default:
+			p := problemf(CodeUnknownField, value.Pointer(pointer, key), "unknown field %q", key).near(key, []string{"name", "value", "valueFrom"})
+			return &p
+		}
+	}
+	if e.value == nil && e.source == nil && !e.unset {
+		e.value = ""
+	}
+	if e.source != nil && e.unset {
+		e.unset = false // value: null beside a valueFrom says nothing
+	}
+	return nil
+}
+
+// set replaces the entry of the same name in place, or appends.
+func (l *envList) set(entry envEntry) {
+	if i := l.index(entry.name); i >= 0 {
+		l.entries[i] = entry
+		return
+	}
+	l.entries = append(l.entries, entry)
+}
+
+func (l *envList) index(name string) int {
+	return slices.IndexFunc(l.entries, func(e envEntry) bool { return e.name == name })
+}
+
+// over returns the environment with a later level laid over it.
+func (l envList) over(later envList) envList {
+	merged := envList{
+		entries: slices.Clone(l.entries),
+		asList:  l.asList || later.asList,
+		present: l.present || later.present,
+	}
+	if len(l.entries)+len(later.entries) > 64 {
+		return merged.overMany(later)
+	}
+	for _, entry := range later.entries {
+		merged.set(entry)
+	}
+	return merged
+}
+
+// overMany is over with an index, for long environments.
+func (l envList) overMany(later envList) envList {
+	index := make(map[string]int, len(l.entries))
+	for i, entry := range l.entries {
+		index[entry.name] = i
+	}
+	for _, entry := range later.entries {
+		if i, ok := index[entry.name]; ok {
+			l.entries[i] = entry
+			continue
+		}
+		index[entry.name] = len(l.entries)
+		l.entries = append(l.entries, entry)
+	}
+	return l
+}
+
+// print writes the environment the way it was written: a mapping, or a list. What is unset is gone.
+func (l envList) print() (any, bool) {
+	if !l.present {
+		return nil, false
+	}
+	if l.asList {
+		items := make([]any, 0, len(l.entries))
+		for _, entry := range l.entries {
+			if !entry.unset {
+				items = append(items, entry.item())
+			}
+		}
+		return items, true
+	}
+	object := make(map[string]any, len(l.entries))
+	for _, entry := range l.entries {
+		switch {
+		case entry.unset:
+		case entry.source != nil:
+			object[entry.name] = map[string]any{"valueFrom": entry.source}
+		default:
+			object[entry.name] = entry.value
+		}
+	}
+	return object, true
+}
+
+func (e envEntry) item() map[string]any {
+	if e.source != nil {
+		return map[string]any{"name": e.name, "valueFrom": e.source}
+	}
+	return map[string]any{"name": e.name, "value": e.value}
+}
+
+// expandDotted returns a level of job variables with its dotted keys expanded: env.FOO=bar becomes env: {FOO: bar}. What is written out
+// beats what is dotted.
+func expandDotted(vars map[string]any, pointer string) (map[string]any, Problems) {
+	dotted := false
+	for key := range vars {
+		dotted = dotted || strings.Contains(key, ".")
+	}
+	if !dotted {
+		return vars, nil
+	}
+	var problems Problems
+	expanded := make(map[string]any, len(vars))
+	for key, v := range vars {
+		if !strings.Contains(key, ".") {
+			expanded[key] = value.Copy(v)
+		}
+	}
+	for _, key := range value.SortedKeys(vars) {
+		root, rest, ok := strings.Cut(key, ".")
+		if !ok {
+			continue
+		}
+		at := value.Pointer(pointer, key)
+		var p *Problem
+		if root == envVariable {
+			p = expandEnv(expanded, rest, vars[key], at)
+		} else {
+			p = expandInto(expanded, strings.Split(key, "."), vars[key], at)
+		}
+		if p != nil {
+			problems = append(problems, *p)
+		}
+	}
+	return expanded, problems
+}
+
+// expandEnv sets one variable of env unless it is written out. Names of environment variables may themselves hold dots.
+func expandEnv(vars map[string]any, name string, v any, pointer string) *Problem {
+	if name == "" {
+		p := problemf(CodeInvalid, pointer, "the name after env. is missing")
+		return &p
+	}
+	switch env := vars[envVariable].(type) {
+	case nil:
+		vars[envVariable] = map[string]any{name: v}
+	case map[string]any:
+		if _, ok := env[name]; !ok {
+			env[name] = v
+		}
+	case []any:
+		for _, item := range env {
+			if object, ok := item.(map[string]any); ok && object["name"] == name {
+				return nil
+			}
+		}
+		vars[envVariable] = append(env, map[string]any{"name": name, "value": v})
+	default:
+		p := problemf(CodeType, pointer, "env is a %s and has no entries", value.Kind(env))
+		return &p
+	}
+	return nil
+}
+
+func expandInto(object map[string]any, steps []string, v any, pointer string) *Problem {
+	for i, step := range steps {
+		if step == "" {
+			p := problemf(CodeInvalid, pointer, "a part of the dotted key is empty")
+			return &p
+		}
+		if i == len(steps)-1 {
+			if _, ok := object[step]; !ok {
+				object[step] = value.Copy(v)
+			}
+			return nil
+		}
+		next, there := object[step]
+		if !there {
+			next = map[string]any{}
+			object[step] = next
+		}
+		inner, ok := next.(map[string]any)
+		if !ok {
+			p := problemf(CodeInvalid, pointer, "%s is set to a %s at the same level, so nothing can be set inside it",
+				strings.Join(steps[:i+1], "."), value.Kind(next))
+			return &p
+		}
+		object = inner
+	}
+	return nil
+}

@@ -1,0 +1,244 @@
+package value
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"regexp"
+	"strconv"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxAliased bounds the nodes that YAML aliases may add to a document: enough to share a resources block, far too
+// little for a bomb.
+const maxAliased = 1000
+
+// DecodeYAML reads one YAML document strictly: duplicate keys, keys that are not strings, a second document, custom tags and more
+// than a small number of aliased nodes are refused with a *SyntaxError. Dates stay the strings they were written as.
+func DecodeYAML(data []byte) (any, error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var document, second yaml.Node
+	if err := decoder.Decode(&document); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, nil
+		}
+		return nil, yamlError(err)
+	}
+	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
+		if err != nil {
+			return nil, yamlError(err)
+		}
+		return nil, &SyntaxError{Line: second.Line, Column: second.Column, Message: "a second YAML document; exactly one is expected"}
+	}
+	d := yamlDecoder{aliased: maxAliased}
+	return d.value(&document, "", 0)
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+
+func yamlError(err error) error {
+	match := yamlLine.FindStringSubmatch(err.Error())
+	if match == nil {
+		return &SyntaxError{Message: "not valid YAML: " + err.Error()}
+	}
+	line, _ := strconv.Atoi(match[1]) // an absent line is line 0: not known
+	column := 0
+	if line > 0 {
+		column = 1
+	}
+	return &SyntaxError{Line: line, Column: column, Message: "not valid YAML: " + match[2]}
+}
+
+type yamlDecoder struct {
+	aliased int // nodes that aliases may still add
+	inside  int // aliases that are open
+}
+
+func failAt(node *yaml.Node, pointer, format string, args ...any) error {
+	return &SyntaxError{Line: node.Line, Column: node.Column, Pointer: pointer, Message: fmt.Sprintf(format, args...)}
+}
+
+func (d *yamlDecoder) value(node *yaml.Node, pointer string, depth int) (any, error) {
+	if d.inside > 0 {
+		if d.aliased--; d.aliased < 0 {
+			return nil, failAt(node, pointer, "YAML aliases add more than %d nodes", maxAliased)
+		}
+	}
+	if depth > MaxDepth {
+		return nil, failAt(node, pointer, "nested deeper than %d levels", MaxDepth)
+	}
+	switch node.Kind {
+	case yaml.DocumentNode:
+		return d.value(node.Content[0], pointer, depth)
+	case yaml.AliasNode:
+		d.inside++
+		defer func() { d.inside-- }()
+		return d.value(node.Alias, pointer, depth+1)
+	case yaml.SequenceNode:
+		return d.list(node, pointer, depth)
+	case yaml.MappingNode:
+		return d.object(node, pointer, depth)
+	case yaml.ScalarNode:
+		return scalar(node, pointer)
+	default:
+		return nil, nil
+	}
+}
+
+func (d *yamlDecoder) list(node *yaml.Node, pointer string, depth int) (any, error) {
+	if tag := node.ShortTag(); tag != "!!seq" {
+		return nil, failAt(node, pointer, "the YAML tag %s is not allowed", tag)
+	}
+	list := make([]any, 0, len(node.Content))
+	for i, item := range node.Content {
+		v, err := d.value(item, Pointer(pointer, strconv.Itoa(i)), depth+1)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	return list, nil
+}
+
+func (d *yamlDecoder) object(node *yaml.Node, pointer string, depth int) (any, error) {
+	if tag := node.ShortTag(); tag != "!!map" {
+		return nil, failAt(node, pointer, "the YAML tag %s is not allowed", tag)
+	}
+	object := make(map[string]any, len(node.Content)/2)
+	var merges []*yaml.Node
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, item := node.Content[i], node.Content[i+1]
+		if key.ShortTag() == "!!merge" {
+			merges = append(merges, item)
+			continue
+		}
+		if key.Kind != yaml.ScalarNode || key.ShortTag() == "!!null" {
+			return nil, failAt(key, pointer, "a key must be a string")
+		}
+		if _, twice := object[key.Value]; twice {
+			return nil, failAt(key, pointer, "key %q is there twice", key.Value)
+		}
+		v, err := d.value(item, Pointer(pointer, key.Value), depth+1)
+		if err != nil {
+			return nil, err
+		}
+		object[key.Value] = v
+	}
+	for _, merge := range merges {
+		if err := d.merge(object, merge, pointer, depth); err != nil {
+			return nil, err
+		}
+	}
+	return object, nil
+}
+
+// merge does what `<<: *alias` means: keys that are not there yet are taken over.
+func (d *yamlDecoder) merge(object map[string]any, node *yaml.Node, pointer string, depth int) error {
+	v, err := d.value(node, pointer, depth+1)
+	if err != nil {
+		return err
+	}
+	sources, ok := v.([]any)
+	if !ok {
+		sources = []any{v}
+	}
+	for _, source := range sources {
+		from, ok := source.(map[string]any)
+		if !ok {
+			return failAt(node, pointer, "<< merges objects, this is a %s", Kind(source))
+		}
+		for key, item := range from {
+			if _, there := object[key]; !there {
+				object[key] = item
+			}
+		}
+	}
+	return nil
+}
+
+func scalar(node *yaml.Node, pointer string) (any, error) {
+	switch tag := node.ShortTag(); tag {
+	case "!!null":
+		return nil, nil
+	case "!!str", "!!timestamp":
+		return node.Value, nil
+	case "!!bool":
+		var b bool
+		if err := node.Decode(&b); err != nil {
+			return nil, failAt(node, pointer, "%q is not a boolean", node.Value)
+		}
+		return b, nil
+	case "!!int":
+		var i int64
+		if err := node.Decode(&i); err != nil {
+			return nil, failAt(node, pointer, "integer %.40s does not fit into 64 bits; quote it", node.Value)
+		}
+		return i, nil
+	case "!!float":
+		var f float64
+		if err := node.Decode(&f); err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
+			return nil, failAt(node, pointer, "number %.40s is out of range", node.Value)
+		}
+		return f, nil
+	default:
+		return nil, failAt(node, pointer, "the YAML tag %s is not allowed", tag)
+	}
+}
+
+// EncodeYAML writes a value as block style YAML with sorted keys; DecodeYAML reads the same value back.
+func EncodeYAML(v any) ([]byte, error) {
+	node, err := yamlNode(v)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	encoder := yaml.NewEncoder(&out)
+	encoder.SetIndent(2)
+	if err := encoder.Encode(node); err != nil {
+		return nil, fmt.Errorf("encode YAML: %w", err)
+	}
+	if err := encoder.Close(); err != nil {
+		return nil, fmt.Errorf("encode YAML: %w", err)
+	}
+	return out.Bytes(), nil
+}
+
+func yamlNode(v any) (*yaml.Node, error) {
+	switch v := v.(type) {
+	case map[string]any:
+		node := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+		for _, key := range SortedKeys(v) {
+			item, err := yamlNode(v[key])
+			if err != nil {
+				return nil, err
+			}
+			node.Content = append(node.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: key}, item)
+		}
+		return node, nil
+	case []any:
+		node := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
+		for _, item := range v {
+			child, err := yamlNode(item)
+			if err != nil {
+				return nil, err
+			}
+			node.Content = append(node.Content, child)
+		}
+		return node, nil
+	case nil:
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"}, nil
+	case float64:
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!float", Value: string(AppendFloat(nil, v))}, nil
+	case string, bool, int64:
+		node := &yaml.Node{}
+		if err := node.Encode(v); err != nil {
+			return nil, fmt.Errorf("encode YAML: %w", err)
+		}
+		return node, nil
+	default:
+		return nil, fmt.Errorf("a %T is not a template value", v)
+	}
+}

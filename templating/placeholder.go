@@ -1,0 +1,119 @@
+package templating
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// span is a placeholder found in a string: the bytes it covers and the name in it.
+type span struct {
+	start, end int
+	name       string
+}
+
+// findPlaceholders returns the placeholders in s, left to right: `{{`, white space, a name, white space, `}}`.
+func findPlaceholders(s string) []span {
+	var found []span
+	for from := 0; ; {
+		i := strings.Index(s[from:], "{{")
+		if i < 0 {
+			return found
+		}
+		start := from + i
+		if p, ok := placeholderAt(s, start); ok {
+			found = append(found, p)
+			from = p.end
+			continue
+		}
+		from = start + 1 // of three braces the last two may still open a placeholder
+	}
+}
+
+// placeholderAt reads the placeholder that begins at start, if one does.
+func placeholderAt(s string, start int) (span, bool) {
+	name := skipSpace(s, start+2)
+	after := name
+	for after < len(s) {
+		r, size := utf8.DecodeRuneInString(s[after:])
+		if !isNameRune(r) {
+			break
+		}
+		after += size
+	}
+	end := skipSpace(s, after)
+	if after == name || !strings.HasPrefix(s[end:], "}}") {
+		return span{}, false
+	}
+	return span{start: start, end: end + 2, name: s[name:after]}, true
+}
+
+func skipSpace(s string, i int) int {
+	for i < len(s) {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		if !unicode.IsSpace(r) {
+			break
+		}
+		i += size
+	}
+	return i
+}
+
+func isNameRune(r rune) bool {
+	switch {
+	case r == utf8.RuneError:
+		return false
+	case r == '_' || r == '.' || r == '-' || r == '[' || r == ']' || r == '$':
+		return true
+	default:
+		return unicode.IsLetter(r) || unicode.IsNumber(r)
+	}
+}
+
+// splitPath splits a dotted and indexed name into its steps: a.b, a[0] and a.0 all have two.
+func splitPath(name string) []string {
+	if strings.ContainsAny(name, "[]") {
+		name = strings.ReplaceAll(strings.ReplaceAll(name, "[", "."), "]", "")
+	}
+	return strings.Split(name, ".")
+}
+
+// walk follows steps into a value. A numeric step indexes a list or names a key of an object; what is not there, and anything
+// inside a scalar, is no value.
+func walk(v any, steps []string) (any, bool) {
+	for _, step := range steps {
+		switch container := v.(type) {
+		case map[string]any:
+			item, ok := container[step]
+			if !ok {
+				return nil, false
+			}
+			v = item
+		case []any:
+			i, ok := listIndex(step)
+			if !ok || i >= len(container) {
+				return nil, false
+			}
+			v = container[i]
+		default:
+			return nil, false
+		}
+	}
+	return v, true
+}
+
+// listIndex reads a step that is all ASCII digits; anything negative or signed is no index.
+func listIndex(step string) (int, bool) {
+	if step == "" || len(step) > 9 {
+		return 0, false
+	}
+	n := 0
+	for i := range len(step) {
+		c := step[i]
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int(c-'0')
+	}
+	return n, true
+}

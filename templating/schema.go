@@ -1,0 +1,247 @@
+package templating
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+
+	"github.com/berth-dev/berth/templating/internal/value"
+)
+
+// Schema is a compiled JSON Schema (draft 2020-12 unless it says otherwise): immutable, shared by all goroutines.
+type Schema struct{ compiled *jsonschema.Schema }
+
+// schemaURL is where a schema pretends to live. Nothing can be loaded from there or from anywhere.
+const schemaURL = "berth:///schema"
+
+// CompileSchema prepares a schema, for job variables or for the parameters of a deployment. A schema that is not well formed, or with a
+// $ref that leaves the document, is refused with Problems whose pointers begin at the schema.
+func CompileSchema(doc any) (*Schema, error) {
+	doc, err := value.Normalize(doc)
+	if err != nil {
+		return nil, Problems{problemf(CodeSchema, "", "%v", err)}
+	}
+	if problems := checkSchemaDocument(doc); len(problems) > 0 {
+		return nil, problems
+	}
+	c := jsonschema.NewCompiler()
+	c.DefaultDraft(jsonschema.Draft2020)
+	c.UseLoader(refusingLoader{})
+	c.UseRegexpEngine(compileBoundedRegexp)
+	if err := c.AddResource(schemaURL, doc); err != nil {
+		return nil, schemaProblems(err)
+	}
+	compiled, err := c.Compile(schemaURL)
+	if err != nil {
+		return nil, schemaProblems(err)
+	}
+	return &Schema{compiled}, nil
+}
+
+// refusingLoader keeps the schema library from reading files and URLs.
+type refusingLoader struct{}
+
+var errLeavesDocument = errors.New("leaves the document")
+
+func (refusingLoader) Load(string) (any, error) { return nil, errLeavesDocument }
+
+func schemaProblems(err error) Problems {
+	var invalid *jsonschema.SchemaValidationError
+	if errors.As(err, &invalid) {
+		var validation *jsonschema.ValidationError
+		if errors.As(invalid.Err, &validation) {
+			return validationProblems(validation, CodeSchema, "not a well-formed JSON Schema: ")
+		}
+	}
+	var load *jsonschema.LoadURLError
+	if errors.As(err, &load) {
+		return Problems{problemf(CodeRef, "", "%q leaves the document; nothing outside of it is read", load.URL)}
+	}
+	text := strings.ReplaceAll(err.Error(), schemaURL, "")
+	return Problems{problemf(CodeSchema, "", "not a well-formed JSON Schema: %s", text)}
+}
+
+// Validate checks a value. What is wrong comes back as Problems with pointers that begin at the value.
+func (s *Schema) Validate(v any) error {
+	v, err := value.Normalize(v)
+	if err != nil {
+		return Problems{problemf(CodeParameters, "", "%v", err)}
+	}
+	return s.validate(v, CodeParameters).errorOrNil()
+}
+
+func (s *Schema) validate(v any, code string) Problems {
+	err := s.compiled.Validate(v)
+	if err == nil {
+		return nil
+	}
+	var validation *jsonschema.ValidationError
+	if !errors.As(err, &validation) {
+		return Problems{problemf(code, "", "%v", err)}
+	}
+	return validationProblems(validation, code, "")
+}
+
+// validationProblems flattens the tree that the library returns into one problem for each place.
+func validationProblems(err *jsonschema.ValidationError, code, prefix string) Problems {
+	var problems Problems
+	seen := map[string]bool{}
+	for _, leaf := range validationLeaves(err, nil) {
+		pointer := ""
+		for _, step := range leaf.at {
+			pointer = value.Pointer(pointer, step)
+		}
+		if key := pointer + "\x00" + leaf.text; !seen[key] && len(problems) < maxProblems {
+			seen[key] = true
+			problems = append(problems, problemf(code, pointer, "%s%s", prefix, leaf.text))
+		}
+	}
+	return problems
+}
+
+type validationLeaf struct {
+	at   []string
+	text string
+}
+
+func validationLeaves(err *jsonschema.ValidationError, leaves []validationLeaf) []validationLeaf {
+	switch err.ErrorKind.(type) {
+	case *kind.AnyOf, *kind.OneOf:
+		if leaf, ok := alternatives(err); ok {
+			return append(leaves, leaf)
+		}
+	}
+	if len(err.Causes) == 0 {
+		return append(leaves, validationLeaf{at: err.InstanceLocation, text: explain(err.ErrorKind)})
+	}
+	for _, cause := range err.Causes {
+		leaves = validationLeaves(cause, leaves)
+	}
+	return leaves
+}
+
+// alternatives says in one sentence why none of several schemas fits: the types wanted, or what the alternative that takes the type
+// at hand objects to.
+func alternatives(err *jsonschema.ValidationError) (validationLeaf, bool) {
+	var types []string
+	var got string
+	var others []validationLeaf
+	for _, cause := range err.Causes {
+		for _, leaf := range typedLeaves(cause) {
+			if wrong, ok := leaf.ErrorKind.(*kind.Type); ok && len(leaf.InstanceLocation) == len(err.InstanceLocation) {
+				types = append(types, wrong.Want...)
+				got = wrong.Got
+				continue
+			}
+			others = append(others, validationLeaf{at: leaf.InstanceLocation, text: explain(leaf.ErrorKind)})
+		}
+	}
+	switch {
+	case len(others) == 0 && len(types) > 0:
+		return validationLeaf{at: err.InstanceLocation, text: explain(&kind.Type{Got: got, Want: types})}, true
+	case len(others) == 1:
+		return others[0], true
+	case len(others) > 1:
+		texts := make([]string, 0, len(others))
+		for _, other := range others {
+			texts = append(texts, other.text)
+		}
+		return validationLeaf{at: err.InstanceLocation, text: "fits none of the alternatives: " + strings.Join(texts, "; or ")}, true
+	default:
+		return validationLeaf{}, false
+	}
+}
+
+func typedLeaves(err *jsonschema.ValidationError) []*jsonschema.ValidationError {
+	if len(err.Causes) == 0 {
+		return []*jsonschema.ValidationError{err}
+	}
+	var leaves []*jsonschema.ValidationError
+	for _, cause := range err.Causes {
+		leaves = append(leaves, typedLeaves(cause)...)
+	}
+	return leaves
+}
+
+// explain says what was expected, in the words of the rest of the messages.
+func explain(k jsonschema.ErrorKind) string {
+	switch k := k.(type) {
+	case *kind.Type:
+		return fmt.Sprintf("must be %s, not %s", strings.Join(withArticles(k.Want), " or "), article(k.Got))
+	case *kind.Enum:
+		return fmt.Sprintf("must be one of %s, not %s", shortJSON(k.Want...), shortJSON(k.Got))
+	case *kind.Const:
+		return fmt.Sprintf("must be %s, not %s", shortJSON(k.Want), shortJSON(k.Got))
+	case *kind.Required:
+		return "is missing " + quoteAll(k.Missing)
+	case *kind.AdditionalProperties:
+		return "has unknown " + quoteAll(k.Properties)
+	case *kind.Minimum:
+		return "must be at least " + trimRat(k.Want.RatString()) + ", not " + trimRat(k.Got.RatString())
+	case *kind.Maximum:
+		return "must be at most " + trimRat(k.Want.RatString()) + ", not " + trimRat(k.Got.RatString())
+	case *kind.Pattern:
+		return fmt.Sprintf("must match the pattern %s, which %q does not", k.Want, short(k.Got))
+	default:
+		return k.LocalizedString(message.NewPrinter(language.English))
+	}
+}
+
+func trimRat(s string) string { return short(s) }
+
+func article(kind string) string {
+	switch kind {
+	case "null":
+		return kind
+	case "array":
+		return "a list"
+	case "object", "integer":
+		return "an " + kind
+	default:
+		return "a " + kind
+	}
+}
+
+func withArticles(kinds []string) []string {
+	var result []string
+	for i, kind := range kinds {
+		if i > 0 && strings.Contains(strings.Join(kinds[:i], " "), kind) {
+			continue
+		}
+		result = append(result, article(kind))
+	}
+	return result
+}
+
+func quoteAll(names []string) string {
+	quoted := make([]string, 0, len(names))
+	for _, name := range names {
+		quoted = append(quoted, fmt.Sprintf("%q", short(name)))
+	}
+	return strings.Join(quoted, ", ")
+}
+
+func shortJSON(values ...any) string {
+	texts := make([]string, 0, len(values))
+	for _, v := range values {
+		text, err := value.AppendJSON(nil, v)
+		if err != nil {
+			text = fmt.Append(nil, v)
+		}
+		texts = append(texts, short(string(text)))
+	}
+	return strings.Join(texts, ", ")
+}
+
+// short keeps a message readable whatever was given.
+func short(s string) string {
+	if len(s) <= 80 {
+		return s
+	}
+	return strings.ToValidUTF8(s[:77], "") + "..."
+}

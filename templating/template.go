@@ -1,0 +1,169 @@
+package templating
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"regexp"
+	"strconv"
+
+	"github.com/berth-dev/berth/templating/internal/value"
+)
+
+// MaxTemplateSize bounds a base job template, in bytes.
+const MaxTemplateSize = 1 << 20
+
+// Template is a base job template as it was written: what Parse reads and JSON writes.
+type Template struct {
+	// Engine is the name of the engine; empty means the default one.
+	Engine string
+	// Variables is the JSON Schema of the job variables.
+	Variables map[string]any
+	// Frozen holds values that nobody below may override.
+	Frozen map[string]any
+	// TemplateEnv lists the names of the worker's environment that placeholders may read.
+	TemplateEnv []string
+	// JobConfiguration is the tree with placeholders.
+	JobConfiguration any
+	// Ignored holds top-level keys that templates from elsewhere carry without any meaning, kept so that nothing is lost.
+	Ignored map[string]any
+}
+
+// ignoredKeys are top-level keys that mean nothing but are found in templates that load elsewhere.
+var ignoredKeys = [...]string{"required", "title", "description"}
+
+// Parse reads a base job template, YAML or JSON. What is wrong comes back as Problems, all at once.
+func Parse(data []byte) (*Template, error) {
+	if len(data) > MaxTemplateSize {
+		return nil, Problems{problemf(CodeLimit, "", "the template has %d bytes, at most %d are allowed", len(data), MaxTemplateSize)}
+	}
+	document, err := decodeDocument(data)
+	if err != nil {
+		return nil, syntaxProblems(err)
+	}
+	root, ok := document.(map[string]any)
+	if !ok {
+		return nil, Problems{problemf(CodeType, "", "a template is an object with variables and job_configuration, this is a %s", value.Kind(document))}
+	}
+	return fromDocument(root)
+}
+
+func decodeDocument(data []byte) (any, error) {
+	if trimmed := bytes.TrimLeft(data, " \t\r\n"); len(trimmed) > 0 && trimmed[0] == '{' {
+		v, err := value.DecodeJSON(data)
+		if err == nil || json.Valid(data) {
+			return v, err
+		}
+		// YAML's flow style also begins with a brace; where neither reads it, what JSON says is nearer to the truth.
+		if v, yamlErr := value.DecodeYAML(data); yamlErr == nil {
+			return v, nil
+		}
+		return nil, err
+	}
+	return value.DecodeYAML(data)
+}
+
+func syntaxProblems(err error) Problems {
+	var syntax *value.SyntaxError
+	if !errors.As(err, &syntax) {
+		return Problems{problemf(CodeSyntax, "", "%v", err)}
+	}
+	p := problemf(CodeSyntax, syntax.Pointer, "%s", syntax.Message)
+	p.Line, p.Column = syntax.Line, syntax.Column
+	return Problems{p}
+}
+
+func fromDocument(root map[string]any) (*Template, error) {
+	t := &Template{}
+	var problems Problems
+	fail := func(p Problem) { problems = append(problems, p) }
+	for _, key := range value.SortedKeys(root) {
+		v := root[key]
+		switch key {
+		case "engine":
+			t.Engine = expect[string](v, "/engine", "string", fail)
+		case "variables":
+			t.Variables = expect[map[string]any](v, "/variables", "object (a JSON Schema)", fail)
+		case "frozen":
+			t.Frozen = expect[map[string]any](v, "/frozen", "object", fail)
+		case "template_env":
+			t.TemplateEnv = templateEnv(v, fail)
+		case "job_configuration":
+			t.JobConfiguration = expect[map[string]any](v, "/job_configuration", "object", fail)
+		default:
+			if !t.ignore(key, v) {
+				fail(problemf(CodeUnknownField, value.Pointer("", key), "unknown key %q", key).
+					near(key, []string{"engine", "variables", "frozen", "template_env", "job_configuration"}))
+			}
+		}
+	}
+	if _, ok := root["job_configuration"]; !ok {
+		fail(problemf(CodeRequired, "/job_configuration", "job_configuration is missing"))
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	return t, nil
+}
+
+func (t *Template) ignore(key string, v any) bool {
+	for _, ignored := range ignoredKeys {
+		if key == ignored {
+			if t.Ignored == nil {
+				t.Ignored = map[string]any{}
+			}
+			t.Ignored[key] = v
+			return true
+		}
+	}
+	return false
+}
+
+func expect[T any](v any, pointer, want string, fail func(Problem)) T {
+	typed, ok := v.(T)
+	if !ok {
+		fail(problemf(CodeType, pointer, "must be a %s, not a %s", want, value.Kind(v)))
+	}
+	return typed
+}
+
+var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+func templateEnv(v any, fail func(Problem)) []string {
+	var names []string
+	for i, item := range expect[[]any](v, "/template_env", "list of names", fail) {
+		pointer := "/template_env/" + strconv.Itoa(i)
+		name, ok := item.(string)
+		if !ok || !envName.MatchString(name) {
+			fail(problemf(CodeInvalid, pointer, "must be the name of an environment variable"))
+			continue
+		}
+		names = append(names, name)
+	}
+	return names
+}
+
+// JSON returns the form in which a template is stored: compact, keys sorted. Parse reads the same template from it.
+func (t *Template) JSON() ([]byte, error) {
+	root := map[string]any{"job_configuration": t.JobConfiguration}
+	for key, v := range t.Ignored {
+		root[key] = v
+	}
+	if t.Engine != "" {
+		root["engine"] = t.Engine
+	}
+	if t.Variables != nil {
+		root["variables"] = t.Variables
+	}
+	if t.Frozen != nil {
+		root["frozen"] = t.Frozen
+	}
+	if t.TemplateEnv != nil {
+		root["template_env"] = t.TemplateEnv
+	}
+	normal, err := value.Normalize(root)
+	if err != nil {
+		return nil, err
+	}
+	return value.AppendJSON(nil, normal)
+}

@@ -1,0 +1,140 @@
+package templating
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/berth-dev/berth/templating/internal/value"
+)
+
+// node is a compiled part of a job_configuration.
+type node interface {
+	// render is false for "no value". An error of the leaf is reported to the render, so that all are found at once.
+	render(r *render) (any, bool)
+}
+
+// render is the state of one render of one program.
+type render struct {
+	values   *Values
+	budget   *value.Budget
+	problems Problems
+	stopped  bool
+}
+
+// maxProblems bounds how many problems one render reports.
+const maxProblems = 50
+
+// fail notes an error of the leaf at pointer. A bound that was reached, or a context that ended, stops the whole render.
+func (r *render) fail(pointer string, err error) {
+	var problems Problems
+	if !errors.As(err, &problems) {
+		code := CodeRender
+		var limit *LimitError
+		if errors.As(err, &limit) {
+			code, r.stopped = CodeLimit, true
+		}
+		problems = Problems{problemf(code, pointer, "%v", err)}
+	}
+	r.problems = append(r.problems, problems...)
+	if len(r.problems) >= maxProblems || r.problems[len(r.problems)-1].Code == CodeLimit {
+		r.stopped = true
+	}
+}
+
+// program is a compiled tree with what it refers to.
+type program struct {
+	root       node
+	references []Reference
+}
+
+func (p *program) References() []Reference { return p.references }
+
+func (p *program) Render(ctx context.Context, v *Values) (any, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	r := &render{values: v, budget: v.Budget(ctx)}
+	result, ok := p.root.render(r)
+	if len(r.problems) > 0 {
+		return nil, r.problems
+	}
+	if !ok {
+		return nil, ErrNoValue
+	}
+	return result, nil
+}
+
+// ErrNoValue is what rendering a tree gives that is one placeholder without a value.
+var ErrNoValue = errors.New("no value")
+
+// compiler turns a tree into nodes; leaf is what the engine makes of a string.
+type compiler struct {
+	leaf     func(pointer, s string) node
+	problems Problems
+}
+
+func (c *compiler) compile(v any, pointer string, depth int) node {
+	if depth > value.MaxDepth {
+		c.problems = append(c.problems, problemf(CodeLimit, pointer, "nested deeper than %d levels", value.MaxDepth))
+		return literal{}
+	}
+	switch v := v.(type) {
+	case map[string]any:
+		object := &object{keys: value.SortedKeys(v)}
+		for _, key := range object.keys {
+			object.items = append(object.items, c.compile(v[key], value.Pointer(pointer, key), depth+1))
+		}
+		return object
+	case []any:
+		list := make(list, len(v))
+		for i, item := range v {
+			list[i] = c.compile(item, value.Pointer(pointer, strconv.Itoa(i)), depth+1)
+		}
+		return list
+	case string:
+		return c.leaf(pointer, v)
+	default:
+		return literal{v}
+	}
+}
+
+// literal is a scalar without placeholders.
+type literal struct{ v any }
+
+func (l literal) render(*render) (any, bool) { return l.v, true }
+
+// object keeps its keys as they are; what has no value loses its key.
+type object struct {
+	keys  []string
+	items []node
+}
+
+func (o *object) render(r *render) (any, bool) {
+	result := make(map[string]any, len(o.keys))
+	for i, item := range o.items {
+		if r.stopped {
+			break
+		}
+		if v, ok := item.render(r); ok {
+			result[o.keys[i]] = v
+		}
+	}
+	return result, true
+}
+
+// list drops the items that have no value.
+type list []node
+
+func (l list) render(r *render) (any, bool) {
+	result := make([]any, 0, len(l))
+	for _, item := range l {
+		if r.stopped {
+			break
+		}
+		if v, ok := item.render(r); ok {
+			result = append(result, v)
+		}
+	}
+	return result, true
+}

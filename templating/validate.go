@@ -1,0 +1,50 @@
+package templating
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/berth-dev/berth/templating/internal/value"
+)
+
+func strconvQuote(s string) string { return strconv.Quote(short(s)) }
+
+// ValidateDeployment checks the job variables of a deployment: what is given, nothing is required yet. References to stored variables
+// are taken as the text they are.
+func (c *Compiled) ValidateDeployment(vars map[string]any) (warnings []Problem, err error) {
+	m := &merging{}
+	level := m.read("job variables", vars)
+	m.checkFrozen(level, c.frozen, "the template")
+	problems := append(m.problems, c.check(level)...)
+	return c.judge(problems, c.unknown(level))
+}
+
+// ValidateRun checks everything about the job variables of a run: what both levels give, what is required, what is frozen. Stored
+// variables are resolved first.
+func (c *Compiled) ValidateRun(l Layers, stored map[string]any) (warnings []Problem, err error) {
+	merged, problems := c.merge(l, stored, true)
+	effective := merged.all()
+	problems = append(problems, c.check(effective)...)
+	for _, name := range c.required {
+		if _, ok := effective[name]; !ok {
+			problems = append(problems, problemf(CodeRequired, value.Pointer("", name), "variable %s is required and has no value", strconvQuote(name)))
+		}
+	}
+	return c.judge(problems, c.unknown(effective))
+}
+
+// judge sorts problems into warnings and one error, in the order of their places.
+func (c *Compiled) judge(lists ...Problems) (warnings []Problem, err error) {
+	var problems Problems
+	for _, p := range slices.Concat(lists...) {
+		if p.Severity == SeverityWarning {
+			warnings = append(warnings, p)
+			continue
+		}
+		if !slices.Contains(problems, p) {
+			problems = append(problems, p)
+		}
+	}
+	slices.SortStableFunc(problems, byPlace)
+	return warnings, problems.errorOrNil()
+}

@@ -1,0 +1,122 @@
+package berthfile_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/berthfile"
+)
+
+func files(contents map[string]string) berthfile.ReadFile {
+	return func(path string) ([]byte, error) {
+		if text, ok := contents[path]; ok {
+			return []byte(text), nil
+		}
+		return nil, fmt.Errorf("open %s: no such file", path)
+	}
+}
+
+const good = `pools:
+  etl:
+    type: kubernetes
+    concurrency_limit: null
+    template: template.yaml
+variables:
+  warehouse: {host: db}
+deployments:
+  nightly:
+    pool: etl
+    parameters: {date: 2026-01-01}
+    retries: {max: 2}
+`
+
+const goodTemplate = `variables: {}
+job_configuration:
+  job_manifest:
+    kind: Job
+`
+
+func TestAFileBecomesTheRequestThatTheServerTakes(t *testing.T) {
+	f, err := berthfile.Load("dir/berth.yaml", files(map[string]string{"dir/berth.yaml": good, "dir/template.yaml": goodTemplate}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := f.Request(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"deployments":[{"name":"nightly","parameters":{"date":"2026-01-01"},"pool":"etl","retries":{"max":2}}],` +
+		`"dry_run":true,` +
+		`"pools":[{"base_job_template":{"variables":{},"job_configuration":{"job_manifest":{"kind":"Job"}}},"concurrency_limit":null,"name":"etl","type":"kubernetes"}],` +
+		`"variables":[{"name":"warehouse","value":{"host":"db"}}]}`
+	if string(got) != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestAPointerOfTheServerIsFoundInTheFiles(t *testing.T) {
+	f, err := berthfile.Load("dir/berth.yaml", files(map[string]string{"dir/berth.yaml": good, "dir/template.yaml": goodTemplate}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ pointer, want string }{
+		{"/deployments/0/parameters/date", "dir/berth.yaml:11: deployments.nightly.parameters.date"},
+		{"/deployments/0/pool", "dir/berth.yaml:10: deployments.nightly.pool"},
+		{"/deployments/0/missing", "dir/berth.yaml:9: deployments.nightly.missing"},
+		{"/deployments/0", "dir/berth.yaml:9: deployments.nightly"},
+		{"/variables/0/value/host", "dir/berth.yaml:7: variables.warehouse.host"},
+		{"/pools/0/type", "dir/berth.yaml:3: pools.etl.type"},
+		{"/pools/0/base_job_template/job_configuration/job_manifest/kind", "dir/template.yaml:4: job_configuration.job_manifest.kind"},
+		{"/deployments/7/pool", "/deployments/7/pool"},
+		{"", ""},
+	} {
+		if got := f.Locate(test.pointer); got != test.want {
+			t.Errorf("Locate(%q) = %q, want %q", test.pointer, got, test.want)
+		}
+	}
+}
+
+func TestWhatIsWrongIsSaidWithItsLineAllAtOnce(t *testing.T) {
+	for _, test := range []struct {
+		name, text string
+		want       []string
+	}{
+		{"unknown section", "deployment: {}\n", []string{`berth.yaml:1: unknown key "deployment" (did you mean "deployments"?)`}},
+		{"unknown keys, two of them", "deployments:\n  a:\n    pool: p\n    paramters: {}\n    colour: red\n", []string{
+			`berth.yaml:4: unknown key "paramters" in deployments.a (did you mean "parameters"?)`,
+			`berth.yaml:5: unknown key "colour" in deployments.a (known are`,
+		}},
+		{"unknown nested key", "deployments:\n  a:\n    pool: p\n    retries:\n      maxx: 1\n", []string{`berth.yaml:5: unknown key "maxx" in deployments.a.retries (did you mean "max"?)`}},
+		{"a list where names belong", "deployments:\n- name: a\n", []string{"berth.yaml:2: deployments must map names to what they are, this is a list"}},
+		{"a name given twice", "deployments:\n  a: {pool: p}\n  a: {pool: q}\n", []string{`berth.yaml:3: "a" is there twice`}},
+		{"no pool", "deployments:\n  a: {queue: q}\n", []string{"berth.yaml:2: deployments.a does not say its pool"}},
+		{"a number for a string", "deployments:\n  a:\n    pool: p\n    version: 1.10\n", []string{"berth.yaml:4: deployments.a.version must be a string, this is a number: write it in quotes"}},
+		{"a word for a number", "deployments:\n  a:\n    pool: p\n    timeout_seconds: soon\n", []string{"berth.yaml:4: deployments.a.timeout_seconds must be a number, this is a string"}},
+		{"a number among tags", "deployments:\n  a: {pool: p, tags: [x, 1]}\n", []string{"deployments.a.tags[1] must be a string"}},
+		{"a list for parameters", "deployments:\n  a: {pool: p, parameters: []}\n", []string{"deployments.a.parameters must be a object, this is a list"}},
+		{"a template that is not there", "pools:\n  a:\n    template: nowhere.yaml\n", []string{"berth.yaml:3: open nowhere.yaml: no such file"}},
+		{"a template with broken YAML", "pools:\n  a:\n    template: broken.yaml\n", []string{"broken.yaml:2: "}},
+		{"two templates", "pools:\n  a: {template: ok.yaml, base_job_template: {}}\n", []string{"has both template and base_job_template"}},
+		{"a template in the wrong place", "pools:\n  a: {template: {}}\n", []string{"a template in place is called base_job_template"}},
+		{"not an object", "hello\n", []string{"berth.yaml:1: must hold pools, variables or deployments"}},
+		{"empty", "", []string{"must hold pools, variables or deployments"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := berthfile.Load("berth.yaml", files(map[string]string{"berth.yaml": test.text, "ok.yaml": "{}", "broken.yaml": "a:\n\tb: [\n"}))
+			var problems berthfile.Problems
+			if !errors.As(err, &problems) {
+				t.Fatalf("got %v, want problems", err)
+			}
+			if len(problems) != len(test.want) {
+				t.Fatalf("got %d problems: %v", len(problems), problems)
+			}
+			for i, want := range test.want {
+				if got := problems[i].String(); !strings.Contains(got, want) {
+					t.Errorf("problem %d: got %q, want %q", i, got, want)
+				}
+			}
+		})
+	}
+}

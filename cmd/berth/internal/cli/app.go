@@ -1,0 +1,123 @@
+// Package cli is what every command of the binary shares: where it reads and writes, how flags, environment and file
+// come together, how it talks to the server, how it prints, and with which code it exits.
+//
+// A command is a function that builds a *cobra.Command around an App. It returns errors and never exits; App.Execute
+// prints them and turns them into the exit code: 0 done, 1 the thing failed, 2 wrong use or bad input.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// App is the world as a command sees it, so that a test can give it another one.
+type App struct {
+	In       io.Reader
+	Out, Err io.Writer
+	// Env is the environment.
+	Env map[string]string
+	// Now is the clock for what is shown relative to now.
+	Now func() time.Time
+	// Transport carries requests to the server; nil means the usual one.
+	Transport http.RoundTripper
+}
+
+// Environ turns the form of os.Environ into a map; the last of two with the same name wins.
+func Environ(environ []string) map[string]string {
+	env := make(map[string]string, len(environ))
+	for _, entry := range environ {
+		if name, value, ok := strings.Cut(entry, "="); ok {
+			env[name] = value
+		}
+	}
+	return env
+}
+
+// Execute runs the command line and returns the exit code. What comes back from cobra before a command has begun is
+// wrong use; what a command returns says itself what it is.
+func (a *App) Execute(ctx context.Context, root *cobra.Command, args []string) int {
+	begun := false
+	wrapRun(root, func() { begun = true })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &UsageError{Message: err.Error()} })
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return BindEnv(cmd.Flags(), a.Env) }
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetIn(a.In)
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
+	// A nil slice would make cobra read os.Args.
+	root.SetArgs(append([]string{}, args...))
+
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return ExitDone
+	}
+	if !begun {
+		err = asUsage(err)
+	}
+	a.PrintError(cmd, err)
+	return ExitCode(err)
+}
+
+func wrapRun(cmd *cobra.Command, begun func()) {
+	if run := cmd.RunE; run != nil {
+		cmd.RunE = func(c *cobra.Command, args []string) error {
+			begun()
+			return run(c, args)
+		}
+	}
+	for _, child := range cmd.Commands() {
+		wrapRun(child, begun)
+	}
+}
+
+func asUsage(err error) error {
+	var usage *UsageError
+	if errors.As(err, &usage) {
+		return err
+	}
+	return &UsageError{Message: err.Error()}
+}
+
+// Group makes a command that only holds others. Without one of them, or with one that is not there, it is wrong use.
+func Group(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
+	cmd.AddCommand(children...)
+	cmd.RunE = func(c *cobra.Command, args []string) error {
+		names := make([]string, 0, len(children))
+		for _, child := range c.Commands() {
+			if !child.Hidden {
+				names = append(names, child.Name())
+			}
+		}
+		if len(args) == 0 {
+			return Usagef("%s needs a command: %s", c.CommandPath(), strings.Join(names, ", "))
+		}
+		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+			return Usagef("%s has no command %q, did you mean %q?", c.CommandPath(), args[0], near[0])
+		}
+		return Usagef("%s has no command %q, it has: %s", c.CommandPath(), args[0], strings.Join(names, ", "))
+	}
+	// Without this, flags of a child that does not exist would be complained about before its name.
+	cmd.FParseErrWhitelist.UnknownFlags = true
+	return cmd
+}
+
+// Printf writes to standard output.
+func (a *App) Printf(format string, args ...any) error {
+	if _, err := fmt.Fprintf(a.Out, format, args...); err != nil {
+		return fmt.Errorf("write output: %w", err)
+	}
+	return nil
+}
+
+// Notef writes a line for people, beside the output, to standard error.
+func (a *App) Notef(format string, args ...any) {
+	// Nowhere is left to complain to when standard error is gone.
+	_, _ = fmt.Fprintf(a.Err, format+"\n", args...)
+}

@@ -1,0 +1,232 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/berth-dev/berth/server/api"
+)
+
+// DefaultAPIURL is where `berth dev` serves.
+const DefaultAPIURL = "http://127.0.0.1:4200"
+
+// ClientFlags adds the flags that say which server to talk to, for the command and all below it.
+func ClientFlags(cmd *cobra.Command) {
+	flags := cmd.PersistentFlags()
+	flags.String("api-url", "", "URL of the server (default "+DefaultAPIURL+")")
+	flags.String("api-key-file", "", "file that holds the API key; or set BERTH_API_KEY")
+	flags.String("config", "", "configuration file with api_url and api_key (default ~/.config/berth/config.yaml)")
+}
+
+// Connection is where the server is and the key for it.
+type Connection struct {
+	URL string
+	Key string
+}
+
+// Connection works out flag > environment > file.
+func (a *App) Connection(cmd *cobra.Command) (Connection, error) {
+	flag := func(name string) string {
+		// The flag is there on every command that got ClientFlags; elsewhere the empty value is right.
+		value, _ := cmd.Flags().GetString(name)
+		return value
+	}
+	config, err := a.ReadConfig(flag("config"))
+	if err != nil {
+		return Connection{}, err
+	}
+	c := Connection{URL: firstOf(flag("api-url"), config.APIURL, DefaultAPIURL)}
+	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return Connection{}, Usagef("%q is not the URL of a server, it looks like %s", c.URL, DefaultAPIURL)
+	}
+	c.Key, err = a.apiKey(flag("api-key-file"), config)
+	return c, err
+}
+
+func (a *App) apiKey(file string, config Config) (string, error) {
+	if file == "" {
+		return firstOf(a.Env["BERTH_API_KEY"], config.APIKey), nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "", Usagef("read API key: %v", err)
+	}
+	return strings.TrimSpace(string(data)), nil
+}
+
+func firstOf(values ...string) string {
+	for _, value := range values {
+		if value != "" {
+			return value
+		}
+	}
+	return ""
+}
+
+// Client makes the client for the server that flags, environment and file name.
+func (a *App) Client(cmd *cobra.Command) (*api.ClientWithResponses, error) {
+	connection, err := a.Connection(cmd)
+	if err != nil {
+		return nil, err
+	}
+	return a.NewClient(connection)
+}
+
+// NewClient makes a client for a server.
+func (a *App) NewClient(c Connection) (*api.ClientWithResponses, error) {
+	transport := a.Transport
+	if transport == nil {
+		transport = newTransport()
+	}
+	doer := &http.Client{Transport: &berthOnly{next: transport, url: c.URL}}
+	client, err := api.NewClientWithResponses(c.URL, api.WithHTTPClient(doer),
+		api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+			if c.Key != "" {
+				r.Header.Set("Authorization", "Bearer "+c.Key)
+			}
+			return nil
+		}))
+	if err != nil {
+		return nil, fmt.Errorf("make client for %s: %w", c.URL, err)
+	}
+	return client, nil
+}
+
+func newTransport() http.RoundTripper {
+	return &http.Transport{
+		Proxy:                 http.ProxyFromEnvironment,
+		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		TLSHandshakeTimeout:   10 * time.Second,
+		ResponseHeaderTimeout: 60 * time.Second,
+		IdleConnTimeout:       30 * time.Second,
+		ForceAttemptHTTP2:     true,
+	}
+}
+
+// berthOnly tells a server that is down, and something else that listens in its place, from a Berth server.
+type berthOnly struct {
+	next http.RoundTripper
+	url  string
+}
+
+func (t *berthOnly) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := t.next.RoundTrip(r)
+	if err != nil {
+		if r.Context().Err() != nil {
+			return nil, r.Context().Err()
+		}
+		return nil, &UnreachableError{URL: t.url, Err: rootCause(err)}
+	}
+	if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusCreated {
+		kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+		if kind == "text/html" || kind == "" {
+			resp.Body.Close()
+			return nil, &UnreachableError{URL: t.url, Err: errors.New("something answers there, but it is not a Berth server")}
+		}
+	}
+	return resp, nil
+}
+
+// rootCause leaves out the layers that only repeat the address.
+func rootCause(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Err != nil {
+		var sys *os.SyscallError
+		if errors.As(op.Err, &sys) {
+			return sys.Err
+		}
+		return op.Err
+	}
+	return err
+}
+
+// Response is what all answers of the generated client have in common.
+type Response interface {
+	StatusCode() int
+	GetBody() []byte
+	GetApplicationProblemJSONDefault() *api.Problem
+}
+
+// Check turns an answer that is no success into an error. It is called with both results of a client's method.
+func Check(r Response, err error) error {
+	if err != nil {
+		return transportError(err)
+	}
+	status := r.StatusCode()
+	if status >= 200 && status < 300 {
+		return nil
+	}
+	problem := r.GetApplicationProblemJSONDefault()
+	if problem == nil {
+		problem = &api.Problem{Title: plainAnswer(status, r.GetBody())}
+	}
+	return &ProblemError{Status: status, Problem: *problem}
+}
+
+// plainAnswer is for what stands between us and the server, a proxy for example, and does not speak problem documents.
+func plainAnswer(status int, body []byte) string {
+	text := fmt.Sprintf("the server answered %d %s", status, http.StatusText(status))
+	if line, _, _ := strings.Cut(strings.TrimSpace(string(body)), "\n"); line != "" && len(line) < 200 {
+		text += ": " + line
+	}
+	return text
+}
+
+// transportError takes off what net/http puts around errors: method and URL say nothing to the user.
+func transportError(err error) error {
+	var unreachable *UnreachableError
+	if errors.As(err, &unreachable) {
+		return unreachable
+	}
+	var urlErr *url.Error
+	if errors.As(err, &urlErr) {
+		return urlErr.Err
+	}
+	return err
+}
+
+// Value is the decoded answer of a request that succeeded.
+func Value[T any](value *T, r Response, err error) (T, error) {
+	var none T
+	if err := Check(r, err); err != nil {
+		return none, err
+	}
+	if value == nil {
+		return none, fmt.Errorf("the server answered %d with something this version does not understand", r.StatusCode())
+	}
+	return *value, nil
+}
+
+// pageSize is how many items are asked for at a time.
+const pageSize = 500
+
+// Pages collects the items of all pages, up to max of them; 0 means all.
+func Pages[T any](max int, page func(limit int32, cursor *string) (items []T, next *string, err error)) ([]T, error) {
+	all := []T{}
+	var cursor *string
+	for {
+		limit := pageSize
+		if max > 0 {
+			limit = min(limit, max-len(all))
+		}
+		items, next, err := page(int32(limit), cursor)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, items...)
+		if next == nil || *next == "" || len(items) == 0 || (max > 0 && len(all) >= max) {
+			return all, nil
+		}
+		cursor = next
+	}
+}

@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Config is the configuration file of the client: where the server is and who is asking.
+type Config struct {
+	APIURL string `yaml:"api_url"`
+	APIKey string `yaml:"api_key"`
+}
+
+// ConfigPath is where the configuration file is looked for when nobody says otherwise.
+func (a *App) ConfigPath() string {
+	if dir := a.Env["XDG_CONFIG_HOME"]; dir != "" {
+		return filepath.Join(dir, "berth", "config.yaml")
+	}
+	if home := a.Env["HOME"]; home != "" {
+		return filepath.Join(home, ".config", "berth", "config.yaml")
+	}
+	return ""
+}
+
+// ReadConfig reads the configuration file, strictly. A file that is not there is an empty one, unless it was asked for.
+func (a *App) ReadConfig(path string) (Config, error) {
+	asked := path != ""
+	if !asked {
+		path = a.ConfigPath()
+	}
+	if path == "" {
+		return Config{}, nil
+	}
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) && !asked {
+		return Config{}, nil
+	}
+	if err != nil {
+		return Config{}, Usagef("read configuration: %v", err)
+	}
+	var config Config
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&config); err != nil && !errors.Is(err, io.EOF) {
+		return Config{}, Usagef("configuration %s: %v (it knows api_url and api_key)", path, err)
+	}
+	return config, nil
+}
+
+// DataDir is the user's data directory, where `berth dev` keeps what shall survive a restart.
+func (a *App) DataDir() (string, error) {
+	if dir := a.Env["XDG_DATA_HOME"]; dir != "" {
+		return filepath.Join(dir, "berth"), nil
+	}
+	if home := a.Env["HOME"]; home != "" {
+		return filepath.Join(home, ".local", "share", "berth"), nil
+	}
+	return "", fmt.Errorf("no directory to keep data in: HOME is not set, say where with --data-dir")
+}

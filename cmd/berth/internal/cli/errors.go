@@ -1,0 +1,173 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/berth-dev/berth/server/api"
+)
+
+// Exit codes, the contract with people's scripts.
+const (
+	ExitDone   = 0
+	ExitFailed = 1
+	ExitUsage  = 2
+)
+
+// UsageError is wrong use of the command line, or bad input in a file it names.
+type UsageError struct {
+	Message string
+	// Details are further lines, one finding each.
+	Details []string
+}
+
+func (e *UsageError) Error() string { return e.Message }
+
+// ExitCode makes it wrong use.
+func (e *UsageError) ExitCode() int { return ExitUsage }
+
+// Usagef makes a UsageError.
+func Usagef(format string, args ...any) *UsageError {
+	return &UsageError{Message: fmt.Sprintf(format, args...)}
+}
+
+// SilentError ends the command with a code when it has said already all there is to say.
+type SilentError struct{ Code int }
+
+func (e *SilentError) Error() string { return fmt.Sprintf("exit %d", e.Code) }
+
+// ExitCode is the code.
+func (e *SilentError) ExitCode() int { return e.Code }
+
+// ProblemError is an error answer of the server.
+type ProblemError struct {
+	Status  int
+	Problem api.Problem
+	// Locate turns the pointer of a finding into a place that its author knows, such as a line of a file; nil leaves it.
+	Locate func(pointer string) string
+}
+
+func (e *ProblemError) Error() string {
+	detail := e.Problem.Title
+	if e.Problem.Detail != nil && *e.Problem.Detail != "" {
+		detail = *e.Problem.Detail
+	}
+	if detail == "" {
+		detail = fmt.Sprintf("the server answered %d %s", e.Status, http.StatusText(e.Status))
+	}
+	return detail
+}
+
+// ExitCode tells what the user gave wrong from what went wrong.
+func (e *ProblemError) ExitCode() int {
+	switch e.Status {
+	case http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
+		http.StatusUnprocessableEntity:
+		return ExitUsage
+	}
+	return ExitFailed
+}
+
+// Details are the findings, one line each, and what to do about the problem as a whole where that is known.
+func (e *ProblemError) Details() []string {
+	var lines []string
+	if e.Problem.Errors != nil {
+		for _, finding := range *e.Problem.Errors {
+			lines = append(lines, findingLine(finding, e.Locate))
+		}
+	}
+	switch e.Status {
+	case http.StatusUnauthorized:
+		lines = append(lines, "give an API key with BERTH_API_KEY, --api-key-file or api_key in the configuration file")
+	case http.StatusForbidden:
+		lines = append(lines, "the API key in use does not have the role for this")
+	}
+	return lines
+}
+
+func findingLine(f api.Finding, locate func(string) string) string {
+	place := f.Pointer
+	if locate != nil {
+		place = locate(f.Pointer)
+	}
+	if f.Line != nil {
+		place += fmt.Sprintf(":%d", *f.Line)
+		if f.Column != nil {
+			place += fmt.Sprintf(":%d", *f.Column)
+		}
+	}
+	var b strings.Builder
+	if place != "" {
+		b.WriteString(place + ": ")
+	}
+	b.WriteString(f.Message)
+	if f.Suggestion != nil && *f.Suggestion != "" {
+		b.WriteString(" (" + *f.Suggestion + ")")
+	}
+	return b.String()
+}
+
+// FindingLine is a finding in one line: place, message and suggestion.
+func FindingLine(f api.Finding) string { return findingLine(f, nil) }
+
+// UnreachableError is a server that can not be talked to at all.
+type UnreachableError struct {
+	URL string
+	Err error
+}
+
+func (e *UnreachableError) Error() string {
+	return fmt.Sprintf("cannot reach the server at %s: %v", e.URL, e.Err)
+}
+
+func (e *UnreachableError) Unwrap() error { return e.Err }
+
+// Details say what to do.
+func (e *UnreachableError) Details() []string {
+	return []string{"is it running? start one with: berth dev (or say where yours is with --api-url or BERTH_API_URL)"}
+}
+
+// ExitCode of an error: what it says of itself, and otherwise that the thing failed.
+func ExitCode(err error) int {
+	var coded interface{ ExitCode() int }
+	switch {
+	case err == nil:
+		return ExitDone
+	case errors.As(err, &coded):
+		return coded.ExitCode()
+	}
+	return ExitFailed
+}
+
+// PrintError writes an error for a person: one line, then one indented line per detail.
+func (a *App) PrintError(cmd *cobra.Command, err error) {
+	var silent *SilentError
+	if errors.As(err, &silent) {
+		return
+	}
+	style := a.Style(a.Err)
+	a.Notef("%s %s", style.Bad("error:"), err)
+	for _, line := range errorDetails(err) {
+		a.Notef("  %s", line)
+	}
+	var usage *UsageError
+	if errors.As(err, &usage) && len(usage.Details) == 0 && cmd != nil {
+		a.Notef("  see: %s --help", cmd.CommandPath())
+	}
+}
+
+func errorDetails(err error) []string {
+	var usage *UsageError
+	if errors.As(err, &usage) {
+		return usage.Details
+	}
+	var detailed interface{ Details() []string }
+	if errors.As(err, &detailed) {
+		return detailed.Details()
+	}
+	return nil
+}

@@ -1,0 +1,175 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/jedib0t/go-pretty/v6/text"
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+)
+
+// Format is how a command prints: a table for people, JSON or YAML for programs.
+type Format string
+
+// The formats there are.
+const (
+	Table Format = "table"
+	JSON  Format = "json"
+	YAML  Format = "yaml"
+)
+
+// String, Set and Type make a Format a flag.
+func (f *Format) String() string { return string(*f) }
+
+// Set refuses what is no format, so that it is wrong use before anything has happened.
+func (f *Format) Set(value string) error {
+	switch Format(value) {
+	case Table, JSON, YAML:
+		*f = Format(value)
+		return nil
+	}
+	return fmt.Errorf("must be table, json or yaml")
+}
+
+// Type is what help calls the value.
+func (f *Format) Type() string { return "table|json|yaml" }
+
+// OutputFlag adds -o.
+func OutputFlag(cmd *cobra.Command) *Format {
+	format := Table
+	cmd.Flags().VarP(&format, "output", "o", "how to print")
+	// The only error there is: a flag of another name.
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
+	return &format
+}
+
+// Column of a table of T.
+type Column[T any] struct {
+	Title string
+	Cell  func(T) string
+}
+
+// List prints items: a table, or an array.
+func List[T any](a *App, format Format, items []T, columns []Column[T]) error {
+	if format != Table {
+		return a.Document(format, items)
+	}
+	if len(items) == 0 {
+		a.Notef("there are none")
+		return nil
+	}
+	header := make(table.Row, 0, len(columns))
+	for _, column := range columns {
+		header = append(header, column.Title)
+	}
+	rows := make([]table.Row, 0, len(items))
+	for _, item := range items {
+		row := make(table.Row, 0, len(columns))
+		for _, column := range columns {
+			row = append(row, oneLine(column.Cell(item)))
+		}
+		rows = append(rows, row)
+	}
+	return a.table(header, rows)
+}
+
+func oneLine(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return strings.Join(strings.Fields(s), " ")
+}
+
+func (a *App) table(header table.Row, rows []table.Row) error {
+	w := table.NewWriter()
+	style := table.StyleDefault
+	style.Options = table.OptionsNoBordersAndSeparators
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", "   "
+	style.Format.Header = text.FormatUpper
+	style.Size.WidthMax = terminalWidth(a.Out)
+	w.SetStyle(style)
+	w.AppendHeader(header)
+	w.AppendRows(rows)
+	for _, line := range strings.Split(w.Render(), "\n") {
+		if err := a.Printf("%s\n", strings.TrimRight(line, " ")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Field of one thing that is shown alone.
+type Field struct{ Name, Value string }
+
+// One prints one thing: its fields below one another, or the document. Fields without a value are left out.
+func One[T any](a *App, format Format, item T, fields []Field) error {
+	if format != Table {
+		return a.Document(format, item)
+	}
+	return a.Fields(fields)
+}
+
+// Fields prints names and values below one another.
+func (a *App) Fields(fields []Field) error {
+	width := 0
+	for _, field := range fields {
+		if field.Value != "" {
+			width = max(width, len(field.Name)+1)
+		}
+	}
+	for _, field := range fields {
+		if field.Value == "" {
+			continue
+		}
+		value := strings.ReplaceAll(strings.TrimRight(field.Value, "\n"), "\n", "\n"+strings.Repeat(" ", width+2))
+		if err := a.Printf("%-*s  %s\n", width, field.Name+":", value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Document prints a value as JSON or YAML.
+func (a *App) Document(format Format, value any) error {
+	data, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode output: %w", err)
+	}
+	if format == YAML {
+		if data, err = yaml.JSONToYAML(data); err != nil {
+			return fmt.Errorf("encode output: %w", err)
+		}
+	}
+	return a.Printf("%s\n", strings.TrimRight(string(data), "\n"))
+}
+
+// Compact is a JSON value in one line, for a table; an empty object is nothing.
+func Compact(value json.RawMessage) string {
+	if s := strings.TrimSpace(string(value)); s == "{}" || s == "null" || s == "" {
+		return ""
+	}
+	out, err := json.Marshal(value)
+	if err != nil {
+		return string(value)
+	}
+	return string(out)
+}
+
+// Number is a number that may not be there.
+func Number[T int32 | int64](n *T) string {
+	if n == nil {
+		return "-"
+	}
+	return fmt.Sprint(*n)
+}
+
+// Text is a string that may not be there.
+func Text[T ~string](s *T) string {
+	if s == nil {
+		return ""
+	}
+	return string(*s)
+}

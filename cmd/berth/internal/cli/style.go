@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/fatih/color"
+	"golang.org/x/term"
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"github.com/berth-dev/berth/server/api"
+)
+
+// Style colours text where it goes to a terminal and NO_COLOR is not set.
+type Style struct{ on bool }
+
+// Style for what is written to w.
+func (a *App) Style(w io.Writer) Style {
+	return Style{on: a.Env["NO_COLOR"] == "" && a.Env["TERM"] != "dumb" && isTerminal(w)}
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// terminalWidth is 0 where w is no terminal: then nothing is cut.
+func terminalWidth(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}
+
+func (s Style) paint(text string, attributes ...color.Attribute) string {
+	if !s.on {
+		return text
+	}
+	c := color.New(attributes...)
+	c.EnableColor()
+	return c.Sprint(text)
+}
+
+// Good, Bad, Busy, Weak and Strong are the only colours there are.
+func (s Style) Good(text string) string { return s.paint(text, color.FgGreen) }
+
+// Bad is for what failed.
+func (s Style) Bad(text string) string { return s.paint(text, color.FgRed) }
+
+// Busy is for what is under way.
+func (s Style) Busy(text string) string { return s.paint(text, color.FgYellow) }
+
+// Weak is for what is seldom looked at.
+func (s Style) Weak(text string) string { return s.paint(text, color.Faint) }
+
+// Strong is for what is looked for.
+func (s Style) Strong(text string) string { return s.paint(text, color.Bold) }
+
+// State colours text by the type of a run's state.
+func (s Style) State(t api.StateType, text string) string {
+	switch t {
+	case "COMPLETED":
+		return s.Good(text)
+	case "FAILED", "CRASHED":
+		return s.Bad(text)
+	case "CANCELLED":
+		return s.Weak(text)
+	}
+	return s.Busy(text)
+}
+
+// StateText is a state in one word or two: its type, and its name where that says more.
+func StateText(state api.State) string {
+	if plain := strings.ReplaceAll(state.Name, " ", ""); plain == "" || strings.EqualFold(plain, string(state.Type)) {
+		return string(state.Type)
+	}
+	return string(state.Type) + " (" + state.Name + ")"
+}
+
+// Ago is a time relative to now, as tables show it.
+func (a *App) Ago(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	since := a.Now().Sub(t)
+	if since < 0 {
+		return "in " + duration.HumanDuration(-since)
+	}
+	return duration.HumanDuration(since) + " ago"
+}
+
+// AgoOrDash is Ago for a time that may not have come.
+func (a *App) AgoOrDash(t *time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return a.Ago(*t)
+}

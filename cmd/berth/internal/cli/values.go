@@ -1,0 +1,171 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/yamldoc"
+)
+
+// Assignments reads `name=value` arguments, as of --param. A value is JSON where it parses as JSON (a number, a
+// boolean, an object, a string in quotes) and otherwise the string it is; where the schema wants a string it is always
+// the string, so that `date=2026` and `version=1.10` arrive as they were written. A schema that is not there decides nothing.
+func Assignments(flag string, args []string, schema json.RawMessage) (map[string]json.RawMessage, error) {
+	var root any
+	if len(schema) > 0 {
+		if err := json.Unmarshal(schema, &root); err != nil {
+			return nil, errors.New("the server sent a schema that is not JSON")
+		}
+	}
+	values := make(map[string]json.RawMessage, len(args))
+	for _, arg := range args {
+		name, value, ok := strings.Cut(arg, "=")
+		if !ok || name == "" {
+			return nil, Usagef("--%s %q: must be name=value", flag, arg)
+		}
+		if _, twice := values[name]; twice {
+			return nil, Usagef("--%s %s is given twice", flag, name)
+		}
+		values[name] = assignedValue(value, schemaOf(root, name))
+	}
+	return values, nil
+}
+
+// Ambiguous reports whether a schema can make a difference to how the arguments are read.
+func Ambiguous(args []string) bool {
+	return slices.ContainsFunc(args, func(arg string) bool {
+		_, value, _ := strings.Cut(arg, "=")
+		return json.Valid([]byte(value))
+	})
+}
+
+func assignedValue(value string, schema map[string]any) json.RawMessage {
+	text, err := json.Marshal(value)
+	if err != nil || !json.Valid([]byte(value)) {
+		return text
+	}
+	parsed := json.RawMessage(strings.TrimSpace(value))
+	types := schemaTypes(schema)
+	wantsText := slices.Contains(types, "string")
+	if len(types) == 0 {
+		wantsText = enumHas(schema, value)
+	}
+	if !wantsText {
+		return parsed
+	}
+	// "null" for a nullable string is null, 3 for a string or integer is 3; a string in quotes is taken as it stands.
+	if kind := jsonKind(parsed); kind != "string" && slices.Contains(types, kind) {
+		return parsed
+	} else if kind == "integer" && slices.Contains(types, "number") {
+		return parsed
+	}
+	return text
+}
+
+// schemaOf finds the schema of a name; a dotted name walks into objects.
+func schemaOf(root any, name string) map[string]any {
+	schema, _ := root.(map[string]any)
+	if direct, ok := property(schema, name); ok {
+		return direct
+	}
+	for _, part := range strings.Split(name, ".") {
+		next, ok := property(schema, part)
+		if !ok {
+			next, _ = schema["additionalProperties"].(map[string]any)
+		}
+		schema = next
+	}
+	return schema
+}
+
+func property(schema map[string]any, name string) (map[string]any, bool) {
+	properties, _ := schema["properties"].(map[string]any)
+	found, ok := properties[name].(map[string]any)
+	return found, ok
+}
+
+func schemaTypes(schema map[string]any) []string {
+	switch t := schema["type"].(type) {
+	case string:
+		return []string{t}
+	case []any:
+		var types []string
+		for _, item := range t {
+			if s, ok := item.(string); ok {
+				types = append(types, s)
+			}
+		}
+		return types
+	}
+	return nil
+}
+
+func enumHas(schema map[string]any, value string) bool {
+	enum, _ := schema["enum"].([]any)
+	return slices.Contains(enum, any(value))
+}
+
+func jsonKind(value json.RawMessage) string {
+	switch value[0] {
+	case '{':
+		return "object"
+	case '[':
+		return "array"
+	case '"':
+		return "string"
+	case 't', 'f':
+		return "boolean"
+	case 'n':
+		return "null"
+	}
+	if strings.ContainsAny(string(value), ".eE") {
+		return "number"
+	}
+	return "integer"
+}
+
+// ReadFile reads a file, or standard input for "-". A file that can not be read is bad input.
+func (a *App) ReadFile(path string) ([]byte, error) {
+	if path == "-" {
+		data, err := io.ReadAll(a.In)
+		if err != nil {
+			return nil, Usagef("read standard input: %v", err)
+		}
+		return data, nil
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, Usagef("%v", err)
+	}
+	return data, nil
+}
+
+// ReadDocument reads a YAML or JSON file as JSON.
+func (a *App) ReadDocument(path string) (json.RawMessage, error) {
+	data, err := a.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	document, err := yamldoc.ToJSON(data)
+	if err != nil {
+		return nil, Usagef("%s: %v", path, err)
+	}
+	return document, nil
+}
+
+// ReadObject reads a YAML or JSON file that must hold an object.
+func (a *App) ReadObject(path string) (map[string]json.RawMessage, error) {
+	document, err := a.ReadDocument(path)
+	if err != nil {
+		return nil, err
+	}
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(document, &object); err != nil || object == nil {
+		return nil, Usagef("%s: must hold names and values", path)
+	}
+	return object, nil
+}

@@ -1,0 +1,283 @@
+// Package yamldoc reads the YAML that people hand to the command line and keeps the lines, so that what is wrong with a
+// value can be said with the place where it was written.
+//
+// YAML is read as the JSON it stands for: dates stay the text they were written as, `yes` and `on` are strings, numbers
+// keep all their digits, a key that comes twice is an error. Anchors and merge keys work, within a bound.
+package yamldoc
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxNodes bounds a document after its aliases are followed: a file of a few hundred bytes can stand for terabytes.
+const maxNodes = 1_000_000
+
+// Error is what is wrong with a document, and where; a Line of 0 means the whole.
+type Error struct {
+	Line    int
+	Message string
+}
+
+func (e *Error) Error() string {
+	if e.Line == 0 {
+		return e.Message
+	}
+	return fmt.Sprintf("line %d: %s", e.Line, e.Message)
+}
+
+// Kind of a value.
+type Kind string
+
+// The kinds there are, in the words of JSON.
+const (
+	Object Kind = "object"
+	Array  Kind = "list"
+	String Kind = "string"
+	Number Kind = "number"
+	Bool   Kind = "boolean"
+	Null   Kind = "null"
+)
+
+// Value of a document. Line is where it begins, from 1.
+type Value struct {
+	Kind  Kind
+	Line  int
+	Items []*Value // of an Array
+	Names []Member // of an Object, in the order they were written
+	text  string   // of everything else: a String's content, otherwise JSON
+}
+
+// Member of an Object.
+type Member struct {
+	Name  string
+	Line  int
+	Value *Value
+}
+
+// Get is the member with the name, nil where there is none.
+func (v *Value) Get(name string) *Value {
+	for _, m := range v.Names {
+		if m.Name == name {
+			return m.Value
+		}
+	}
+	return nil
+}
+
+// Text is the content of a String.
+func (v *Value) Text() string { return v.text }
+
+// Parse reads one document. An empty one is null.
+func Parse(data []byte) (*Value, error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var document, second yaml.Node
+	if err := decoder.Decode(&document); errors.Is(err, io.EOF) {
+		return &Value{Kind: Null, Line: 1, text: "null"}, nil
+	} else if err != nil {
+		return nil, syntaxError(err)
+	}
+	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
+		if err != nil {
+			return nil, syntaxError(err)
+		}
+		return nil, &Error{Line: second.Line, Message: "a second document begins here, only one is read"}
+	}
+	r := reader{budget: maxNodes}
+	return r.value(&document)
+}
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(?s:(.*))$`)
+
+func syntaxError(err error) error {
+	m := yamlLine.FindStringSubmatch(err.Error())
+	if m == nil {
+		return &Error{Message: err.Error()}
+	}
+	line, convErr := strconv.Atoi(m[1])
+	if convErr != nil {
+		line = 0
+	}
+	return &Error{Line: line, Message: m[2]}
+}
+
+type reader struct {
+	budget int
+	within []*yaml.Node // aliases that are being followed, to see one that holds itself
+}
+
+func (r *reader) value(n *yaml.Node) (*Value, error) {
+	if r.budget--; r.budget < 0 {
+		return nil, &Error{Line: n.Line, Message: "too large once its aliases are followed"}
+	}
+	switch n.Kind {
+	case yaml.DocumentNode:
+		return r.value(n.Content[0])
+	case yaml.AliasNode:
+		return r.alias(n)
+	case yaml.MappingNode:
+		return r.object(n)
+	case yaml.SequenceNode:
+		v := &Value{Kind: Array, Line: n.Line, Items: []*Value{}}
+		for _, child := range n.Content {
+			item, err := r.value(child)
+			if err != nil {
+				return nil, err
+			}
+			v.Items = append(v.Items, item)
+		}
+		return v, nil
+	}
+	return scalar(n)
+}
+
+func (r *reader) alias(n *yaml.Node) (*Value, error) {
+	for _, outer := range r.within {
+		if outer == n.Alias {
+			return nil, &Error{Line: n.Line, Message: fmt.Sprintf("*%s holds itself", n.Value)}
+		}
+	}
+	r.within = append(r.within, n.Alias)
+	v, err := r.value(n.Alias)
+	r.within = r.within[:len(r.within)-1]
+	return v, err
+}
+
+func (r *reader) object(n *yaml.Node) (*Value, error) {
+	v := &Value{Kind: Object, Line: n.Line, Names: []Member{}}
+	var merged []*Value
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		value, err := r.value(n.Content[i+1])
+		if err != nil {
+			return nil, err
+		}
+		if key.Tag == "!!merge" {
+			merged = append(merged, value)
+			continue
+		}
+		if key.Kind != yaml.ScalarNode {
+			return nil, &Error{Line: key.Line, Message: "a name must be a string"}
+		}
+		if v.Get(key.Value) != nil {
+			return nil, &Error{Line: key.Line, Message: fmt.Sprintf("%q is there twice", key.Value)}
+		}
+		v.Names = append(v.Names, Member{Name: key.Value, Line: key.Line, Value: value})
+	}
+	for _, m := range merged {
+		if err := v.merge(m); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
+}
+
+// merge takes over what `<<` brings and is not there yet.
+func (v *Value) merge(from *Value) error {
+	switch from.Kind {
+	case Object:
+		for _, m := range from.Names {
+			if v.Get(m.Name) == nil {
+				v.Names = append(v.Names, m)
+			}
+		}
+		return nil
+	case Array:
+		for _, item := range from.Items {
+			if item.Kind != Object {
+				return &Error{Line: item.Line, Message: "<< takes objects"}
+			}
+			if err := v.merge(item); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return &Error{Line: from.Line, Message: "<< takes an object"}
+}
+
+func scalar(n *yaml.Node) (*Value, error) {
+	v := &Value{Line: n.Line}
+	switch n.ShortTag() {
+	case "!!str", "!!timestamp":
+		v.Kind, v.text = String, n.Value
+	case "!!null":
+		v.Kind, v.text = Null, "null"
+	case "!!bool":
+		v.Kind, v.text = Bool, strings.ToLower(n.Value)
+	case "!!int", "!!float":
+		text, err := number(n)
+		if err != nil {
+			return nil, err
+		}
+		v.Kind, v.text = Number, text
+	default:
+		return nil, &Error{Line: n.Line, Message: fmt.Sprintf("the YAML tag %s is not supported", n.Tag)}
+	}
+	return v, nil
+}
+
+// number keeps what is a JSON number as it was written, and reads YAML's other notations (0x1f, 1_000, .5).
+func number(n *yaml.Node) (string, error) {
+	if json.Valid([]byte(n.Value)) {
+		return n.Value, nil
+	}
+	var decoded any
+	if err := n.Decode(&decoded); err != nil {
+		return "", &Error{Line: n.Line, Message: fmt.Sprintf("%q is not a number", n.Value)}
+	}
+	text, err := json.Marshal(decoded)
+	if err != nil {
+		return "", &Error{Line: n.Line, Message: fmt.Sprintf("%s has no form in JSON", n.Value)}
+	}
+	return string(text), nil
+}
+
+// MarshalJSON writes the JSON that the value stands for.
+func (v *Value) MarshalJSON() ([]byte, error) {
+	switch v.Kind {
+	case Array:
+		return json.Marshal(v.Items)
+	case String:
+		return json.Marshal(v.text)
+	case Object:
+		var b bytes.Buffer
+		b.WriteByte('{')
+		for i, m := range v.Names {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			name, err := json.Marshal(m.Name)
+			if err != nil {
+				return nil, err
+			}
+			value, err := m.Value.MarshalJSON()
+			if err != nil {
+				return nil, err
+			}
+			b.Write(name)
+			b.WriteByte(':')
+			b.Write(value)
+		}
+		b.WriteByte('}')
+		return b.Bytes(), nil
+	}
+	return []byte(v.text), nil
+}
+
+// ToJSON reads YAML or JSON as JSON.
+func ToJSON(data []byte) (json.RawMessage, error) {
+	v, err := Parse(data)
+	if err != nil {
+		return nil, err
+	}
+	return v.MarshalJSON()
+}

@@ -1,0 +1,76 @@
+{{/* Names and labels: every other template takes them from here. */}}
+
+{{- define "berth.name" -}}
+{{- .Values.nameOverride | default .Chart.Name | trunc 44 | trimSuffix "-" }}
+{{- end }}
+
+{{/*
+The prefix of every name. At most 44 characters: the longest suffix is "-server", and a StatefulSet's name must leave room
+for the 11 characters of a revision in a label value of 63.
+*/}}
+{{- define "berth.fullname" -}}
+{{- $name := .Values.nameOverride | default .Chart.Name }}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 44 | trimSuffix "-" }}
+{{- else if contains $name .Release.Name }}
+{{- .Release.Name | trunc 44 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 44 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{/* Labels that select the pods of a component: (list . "server"). They may never change: a selector is immutable. */}}
+{{- define "berth.selectorLabels" -}}
+{{- $root := index . 0 -}}
+app.kubernetes.io/name: {{ include "berth.name" $root }}
+app.kubernetes.io/instance: {{ $root.Release.Name }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end }}
+
+{{/* Labels of an object of a component: (list . "server"). */}}
+{{- define "berth.labels" -}}
+{{- $root := index . 0 -}}
+{{ include "berth.selectorLabels" . }}
+app.kubernetes.io/part-of: berth
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- with $root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "berth.server.serviceAccountName" -}}
+{{- with .Values.server.serviceAccount }}
+{{- .name | default (ternary (printf "%s-server" (include "berth.fullname" $)) "default" .create) }}
+{{- end }}
+{{- end }}
+
+{{- define "berth.worker.serviceAccountName" -}}
+{{- with .Values.worker.serviceAccount }}
+{{- .name | default (ternary (printf "%s-worker" (include "berth.fullname" $)) "default" .create) }}
+{{- end }}
+{{- end }}
+
+{{/* The Secret with the bootstrap keys, and the one with the worker's own. */}}
+{{- define "berth.keysSecretName" -}}
+{{- .Values.keys.existingSecret | default (printf "%s-keys" (include "berth.fullname" .)) }}
+{{- end }}
+
+{{- define "berth.apiURL" -}}
+{{- .Values.worker.apiURL | default (printf "http://%s-server.%s.svc:%d" (include "berth.fullname" .) .Release.Namespace (int .Values.server.service.port)) }}
+{{- end }}
+
+{{/* Where Jobs go by default, and every namespace the worker serves (as JSON: {"items": […]}, that one first). */}}
+{{- define "berth.jobNamespace" -}}
+{{- .Values.worker.jobNamespace | default .Release.Namespace }}
+{{- end }}
+
+{{- define "berth.namespaces" -}}
+{{- dict "items" (concat (list (include "berth.jobNamespace" .)) .Values.worker.namespaces | uniq) | toJson }}
+{{- end }}
+
+{{/* Not empty where the drain hook belongs into the release. */}}
+{{- define "berth.drains" -}}
+{{- if and .Values.server.enabled .Values.worker.enabled .Values.worker.drain.enabled }}true{{ end }}
+{{- end }}

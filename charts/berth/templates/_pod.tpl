@@ -1,0 +1,106 @@
+{{/* What the pods of this chart have in common. */}}
+
+{{- define "berth.image" -}}
+{{- with .Values.image }}
+{{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* metadata of a pod: (list . "server" .Values.server). */}}
+{{- define "berth.podMetadata" -}}
+{{- $values := index . 2 -}}
+labels:
+  {{- include "berth.selectorLabels" . | nindent 2 }}
+  {{- with (index . 0).Values.commonLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+  {{- with $values.podLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with $values.podAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Where a pod runs and as whom: (list . "server" .Values.server). */}}
+{{- define "berth.podSpec" -}}
+{{- $root := index . 0 -}}
+{{- $values := index . 2 -}}
+securityContext:
+  {{- toYaml $root.Values.podSecurityContext | nindent 2 }}
+{{- with $root.Values.image.pullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with $values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* How the pods of a component are spread: (list . "server" .Values.server). */}}
+{{- define "berth.spread" -}}
+{{- $args := . -}}
+{{- $values := index . 2 -}}
+{{- if $values.topologySpreadConstraints }}
+topologySpreadConstraints:
+  {{- toYaml $values.topologySpreadConstraints | nindent 2 }}
+{{- else if gt (int $values.replicas) 1 }}
+topologySpreadConstraints:
+  {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+  - maxSkew: 1
+    topologyKey: {{ . }}
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "berth.selectorLabels" (list (index $args 0) (index $args 1)) | nindent 8 }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Image and security of a container. */}}
+{{- define "berth.container" -}}
+image: {{ include "berth.image" . | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+securityContext:
+  {{- toYaml .Values.containerSecurityContext | nindent 2 }}
+{{- end }}
+
+{{/* An environment variable from a Secret: (list NAME secret key). */}}
+{{- define "berth.envFromSecret" -}}
+- name: {{ index . 0 }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ index . 1 }}
+      key: {{ index . 2 }}
+{{- end }}
+
+{{/* How to reach the server, for whoever acts as this release's worker. */}}
+{{- define "berth.workerEnv" -}}
+- name: BERTH_API_URL
+  value: {{ include "berth.apiURL" . | quote }}
+{{- if .Values.worker.apiKey.existingSecret }}
+{{ include "berth.envFromSecret" (list "BERTH_API_KEY" .Values.worker.apiKey.existingSecret .Values.worker.apiKey.key) }}
+{{- else }}
+{{ include "berth.envFromSecret" (list "BERTH_API_KEY" (include "berth.keysSecretName" .) .Values.keys.workerKey) }}
+{{- end }}
+{{- end }}
+
+{{/* Annotations of a hook: (list events weight). What failed stays to be looked at until the next try. */}}
+{{- define "berth.hook" -}}
+helm.sh/hook: {{ index . 0 }}
+helm.sh/hook-weight: {{ index . 1 | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end }}

@@ -1,0 +1,17 @@
+{{- define "berth.server.databaseEnv" -}}
+{{- with .Values.database.external }}
+{{- if .existingSecret }}
+{{- include "berth.envFromSecret" (list "BERTH_DATABASE_URL" .existingSecret .urlKey) }}
+{{- if .directURLKey }}
+{{ include "berth.envFromSecret" (list "BERTH_DATABASE_DIRECT_URL" .existingSecret .directURLKey) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "berth.server.volumeMounts" -}}
+- name: data
+  mountPath: /var/lib/berth
+- name: tmp
+  mountPath: /tmp
+{{- end }}

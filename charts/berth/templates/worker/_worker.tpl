@@ -1,0 +1,10 @@
+{{/* The cluster and the namespaces that the worker, and the drain after it, look at. */}}
+{{- define "berth.worker.kubernetesArgs" -}}
+- --namespace={{ include "berth.jobNamespace" . }}
+{{- range (include "berth.namespaces" . | fromJson).items }}
+- --watch-namespace={{ . }}
+{{- end }}
+{{- with .Values.worker.clusterID }}
+- --cluster-id={{ . }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,194 @@
+package charts
+
+import (
+	"flag"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"helm.sh/helm/v3/pkg/chartutil"
+	"helm.sh/helm/v3/pkg/engine"
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"sigs.k8s.io/yaml"
+)
+
+var update = flag.Bool("update", false, "write golden files and the README's table of values anew")
+
+// object is one rendered manifest: its text, and the typed object it was strictly decoded into (nil for kinds of others).
+type object struct {
+	metav1.PartialObjectMetadata
+	template string
+	text     string
+	typed    runtime.Object
+}
+
+func (o object) String() string { return o.Kind + "/" + o.Namespace + "/" + o.Name }
+
+func (o object) isHook() bool { return o.Annotations["helm.sh/hook"] != "" }
+
+// renderFiles renders the chart as `helm install rel --namespace berth-system` would.
+func renderFiles(t *testing.T, valuesYAML string) (map[string]string, error) {
+	t.Helper()
+	loaded, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	given, err := chartutil.ReadValues([]byte(valuesYAML))
+	if err != nil {
+		t.Fatal(err)
+	}
+	values, err := chartutil.ToRenderValues(loaded, given, chartutil.ReleaseOptions{
+		Name: "rel", Namespace: "berth-system", Revision: 1, IsInstall: true,
+	}, chartutil.DefaultCapabilities)
+	if err != nil {
+		return nil, err
+	}
+	return engine.Engine{Strict: true}.Render(loaded, values)
+}
+
+// render gives every object the chart makes of the values, those of hooks too, in a fixed order.
+func render(t *testing.T, valuesYAML string) []object {
+	t.Helper()
+	rendered, err := renderFiles(t, valuesYAML)
+	if err != nil {
+		t.Fatalf("render: %v", err)
+	}
+	decoder := strictDecoder(t)
+	var objects []object
+	for _, name := range slices.Sorted(maps.Keys(rendered)) {
+		if !strings.HasSuffix(name, ".yaml") {
+			continue
+		}
+		for _, text := range strings.Split("\n"+rendered[name], "\n---") {
+			if strings.TrimSpace(text) == "" {
+				continue
+			}
+			o := object{template: name, text: strings.TrimSpace(text) + "\n"}
+			if err := yaml.Unmarshal([]byte(text), &o.PartialObjectMetadata); err != nil {
+				t.Fatalf("%s: %v\n%s", name, err, text)
+			}
+			if o.APIVersion != "monitoring.coreos.com/v1" {
+				if o.typed, _, err = decoder.Decode([]byte(text), nil, nil); err != nil {
+					t.Fatalf("%s: %s: %v\n%s", name, o, err, text)
+				}
+			}
+			objects = append(objects, o)
+		}
+	}
+	return objects
+}
+
+func strictDecoder(t *testing.T) runtime.Decoder {
+	t.Helper()
+	scheme := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{
+		appsv1.AddToScheme, batchv1.AddToScheme, corev1.AddToScheme, policyv1.AddToScheme, rbacv1.AddToScheme,
+	} {
+		if err := add(scheme); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDeserializer()
+}
+
+// podTemplates gives every pod the objects would make, by the object's name.
+func podTemplates(objects []object) map[string]corev1.PodTemplateSpec {
+	pods := map[string]corev1.PodTemplateSpec{}
+	for _, o := range objects {
+		switch typed := o.typed.(type) {
+		case *appsv1.StatefulSet:
+			pods[o.Name] = typed.Spec.Template
+		case *appsv1.Deployment:
+			pods[o.Name] = typed.Spec.Template
+		case *batchv1.Job:
+			pods[o.Name] = typed.Spec.Template
+		}
+	}
+	return pods
+}
+
+func container(t *testing.T, objects []object, workload string) corev1.Container {
+	t.Helper()
+	pod, ok := podTemplates(objects)[workload]
+	if !ok || len(pod.Spec.Containers) == 0 {
+		t.Fatalf("nothing named %s makes pods", workload)
+	}
+	return pod.Spec.Containers[0]
+}
+
+func find[T runtime.Object](t *testing.T, objects []object, name string) T {
+	t.Helper()
+	for _, o := range objects {
+		if typed, ok := o.typed.(T); ok && o.Name == name {
+			return typed
+		}
+	}
+	var zero T
+	t.Fatalf("no %T named %s", zero, name)
+	return zero
+}
+
+func names(objects []object) []string {
+	var out []string
+	for _, o := range objects {
+		out = append(out, o.String())
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Sets of values that tests share.
+const (
+	external = `{server: {replicas: 2}, database: {external: {existingSecret: postgres, urlKey: pooled, directURLKey: direct}}}`
+	remote   = `{server: {enabled: false}, worker: {pool: etl, apiURL: "https://berth.example.com", apiKey: {existingSecret: etl-key}}}`
+	existing = `{keys: {existingSecret: mine, adminKey: root, workerKey: work}}`
+	most     = `
+server:
+  replicas: 3
+  allowedHosts: [berth.example.com]
+  ensurePools: {gpu: kubernetes, local: process}
+  podAnnotations: {restarted: "1"}
+  tolerations: [{key: a, operator: Exists}]
+  nodeSelector: {disk: ssd}
+  priorityClassName: high
+  extraArgs: [--log-level=warn]
+  extraEnv: [{name: HTTPS_PROXY, value: "http://proxy:3128"}]
+  service: {type: LoadBalancer, port: 80, annotations: {a: b}}
+  serviceAccount: {annotations: {a: b}}
+database: {external: {existingSecret: postgres}}
+worker:
+  pool: etl
+  replicas: 2
+  limit: 50
+  jobNamespace: jobs
+  namespaces: [team-a, team-b, jobs]
+  templateEnv: [REGION]
+  clusterID: east
+  extraEnv: [{name: REGION, value: eu}]
+  podLabels: {team: data}
+  drain: {keepJobs: true}
+image: {repository: registry.example.com/berth, digest: "sha256:0000000000000000000000000000000000000000000000000000000000000000", pullPolicy: Always, pullSecrets: [{name: pull}]}
+metrics: {serviceMonitor: {enabled: true, interval: 30s, scrapeTimeout: 10s, labels: {release: prometheus}}}
+commonLabels: {owner: platform}
+hooks: {priorityClassName: high, podLabels: {h: k}, nodeSelector: {disk: ssd}}
+`
+)
+
+// renders are the sets of values that every promise must hold for.
+func renders() map[string]string {
+	return map[string]string{
+		"default": "", "external database": external, "a worker for a server elsewhere": remote, "existing keys": existing,
+		"most values set": most, "no volume": `{server: {persistence: {enabled: false}}}`,
+		"an existing claim":  `{server: {persistence: {existingClaim: mine}}}`,
+		"rights of your own": `{worker: {rbac: {create: false}, serviceAccount: {create: false, name: mine}}}`,
+		"the server alone":   `{worker: {enabled: false}}`,
+	}
+}

@@ -1,0 +1,209 @@
+package charts
+
+import (
+	"slices"
+	"testing"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
+)
+
+func TestEveryPodPassesTheRestrictedPodSecurityStandard(t *testing.T) {
+	restricted := restrictedEvaluator(t)
+	for name, values := range renders() {
+		t.Run(name, func(t *testing.T) {
+			pods := podTemplates(render(t, values))
+			if len(pods) == 0 {
+				t.Fatal("there is no pod to check")
+			}
+			for of, pod := range pods {
+				if got := restricted(&pod); !got.Allowed {
+					t.Errorf("pods of %s are refused: %s", of, got.ForbiddenDetail())
+				}
+			}
+		})
+	}
+}
+
+func TestThePodSecurityCheckCanFail(t *testing.T) {
+	pod := podTemplates(render(t, "{containerSecurityContext: {allowPrivilegeEscalation: true}}"))["rel-berth-server"]
+	if restrictedEvaluator(t)(&pod).Allowed {
+		t.Error("a pod that may escalate its privileges passes")
+	}
+}
+
+func restrictedEvaluator(t *testing.T) func(*corev1.PodTemplateSpec) policy.AggregateCheckResult {
+	t.Helper()
+	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	level := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
+	return func(pod *corev1.PodTemplateSpec) policy.AggregateCheckResult {
+		return policy.AggregateCheckResults(evaluator.EvaluatePod(level, &pod.ObjectMeta, &pod.Spec))
+	}
+}
+
+func TestEveryContainerIsBoundAndReadOnly(t *testing.T) {
+	for name, values := range renders() {
+		for of, pod := range podTemplates(render(t, values)) {
+			for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+				if c.Resources.Limits.Memory().IsZero() || c.Resources.Requests.Memory().IsZero() || c.Resources.Requests.Cpu().IsZero() {
+					t.Errorf("%s: %s/%s has no memory limit or no requests", name, of, c.Name)
+				}
+				if s := c.SecurityContext; s == nil || s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem {
+					t.Errorf("%s: %s/%s can write to its image", name, of, c.Name)
+				}
+			}
+		}
+	}
+}
+
+func TestOnlyPodsThatTalkToKubernetesGetAToken(t *testing.T) {
+	talks := map[string]bool{"rel-berth-worker": true, "rel-berth-keys": true, "rel-berth-drain": true}
+	for name, values := range renders() {
+		for of, pod := range podTemplates(render(t, values)) {
+			mounted := pod.Spec.AutomountServiceAccountToken
+			if mounted == nil || *mounted != talks[of] {
+				t.Errorf("%s: pods of %s: automountServiceAccountToken = %v, want %v", name, of, mounted, talks[of])
+			}
+		}
+	}
+}
+
+func TestHookJobsEndByThemselves(t *testing.T) {
+	for name, values := range renders() {
+		for _, o := range render(t, values) {
+			job, ok := o.typed.(*batchv1.Job)
+			if !ok {
+				continue
+			}
+			if !o.isHook() {
+				t.Errorf("%s: %s is a Job but no hook: an upgrade could not change it", name, o)
+			}
+			if job.Spec.ActiveDeadlineSeconds == nil || *job.Spec.ActiveDeadlineSeconds >= 300 {
+				t.Errorf("%s: %s does not end before Helm's own timeout of 300 s", name, o)
+			}
+			if job.Spec.BackoffLimit == nil || job.Spec.Template.Spec.RestartPolicy != corev1.RestartPolicyNever {
+				t.Errorf("%s: %s does not bound its tries", name, o)
+			}
+		}
+	}
+}
+
+// What a hook needs must be a hook of the same events and come before it, or it is not there when the hook runs.
+func TestHooksFindTheirAccountsAndRights(t *testing.T) {
+	for name, values := range renders() {
+		hooks := map[string]object{}
+		for _, o := range render(t, values) {
+			if o.isHook() {
+				hooks[o.Kind+"/"+o.Name] = o
+			}
+		}
+		for _, o := range hooks {
+			job, ok := o.typed.(*batchv1.Job)
+			if !ok || o.Name == "rel-berth-test" || job.Spec.Template.Spec.ServiceAccountName == "mine" {
+				continue
+			}
+			for _, kind := range []string{"ServiceAccount", "Role", "RoleBinding"} {
+				needed, ok := hooks[kind+"/"+job.Spec.Template.Spec.ServiceAccountName]
+				if !ok || needed.Annotations["helm.sh/hook"] != o.Annotations["helm.sh/hook"] {
+					t.Errorf("%s: %s has no %s among its hooks", name, o, kind)
+				} else if needed.Annotations["helm.sh/hook-weight"] != "-20" || o.Annotations["helm.sh/hook-weight"] != "-10" {
+					t.Errorf("%s: %s is not made before %s", name, needed, o)
+				}
+			}
+		}
+	}
+}
+
+func TestRightsAreExactlyThese(t *testing.T) {
+	jobs := func(verbs ...string) rbacv1.PolicyRule {
+		return rbacv1.PolicyRule{APIGroups: []string{"batch"}, Resources: []string{"jobs"}, Verbs: verbs}
+	}
+	core := func(resource string, verbs ...string) rbacv1.PolicyRule {
+		return rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{resource}, Verbs: verbs}
+	}
+	ensured := core("secrets", "get", "patch")
+	ensured.ResourceNames = []string{"rel-berth-keys"}
+	worker := []rbacv1.PolicyRule{
+		jobs("get", "list", "watch", "create", "patch", "delete"), core("pods", "get", "list", "watch", "delete"),
+		core("pods/log", "get"), core("events", "get", "list", "watch"),
+	}
+	want := map[string][]rbacv1.PolicyRule{
+		"Role/berth-system/rel-berth-worker": worker,
+		"Role/berth-system/rel-berth-keys":   {core("secrets", "create"), ensured},
+		"Role/berth-system/rel-berth-drain": {
+			jobs("get", "list", "watch", "patch", "delete"), core("pods", "get", "list", "watch", "delete"),
+		},
+	}
+	got := roles(t, render(t, ""))
+	for name, rules := range want {
+		if !equalRules(got[name], rules) {
+			t.Errorf("%s = %v, want %v", name, got[name], rules)
+		}
+		delete(got, name)
+	}
+	for name := range got {
+		t.Errorf("%s is not on the list", name)
+	}
+}
+
+func TestEachNamespaceGetsItsOwnRole(t *testing.T) {
+	objects := render(t, most)
+	for _, namespace := range []string{"jobs", "team-a", "team-b"} {
+		if _, ok := roles(t, objects)["Role/"+namespace+"/rel-berth-worker"]; !ok {
+			t.Errorf("no Role for the worker in %s", namespace)
+		}
+	}
+	if _, ok := roles(t, objects)["Role/berth-system/rel-berth-worker"]; ok {
+		t.Error("the worker has rights in a namespace that it does not serve")
+	}
+	args := container(t, objects, "rel-berth-worker").Args
+	for _, arg := range []string{"--namespace=jobs", "--watch-namespace=jobs", "--watch-namespace=team-a", "--watch-namespace=team-b"} {
+		if !slices.Contains(args, arg) {
+			t.Errorf("the worker is started without %s: %v", arg, args)
+		}
+	}
+}
+
+func TestBindingsBindOwnRoleToOwnAccount(t *testing.T) {
+	for name, values := range renders() {
+		for _, o := range render(t, values) {
+			binding, ok := o.typed.(*rbacv1.RoleBinding)
+			if !ok {
+				continue
+			}
+			if binding.RoleRef.Kind != "Role" || binding.RoleRef.Name != binding.Name {
+				t.Errorf("%s: %s binds %v", name, o, binding.RoleRef)
+			}
+			if len(binding.Subjects) != 1 || binding.Subjects[0].Namespace != "berth-system" || binding.Subjects[0].Kind != "ServiceAccount" {
+				t.Errorf("%s: %s binds to %v", name, o, binding.Subjects)
+			}
+		}
+	}
+}
+
+func roles(t *testing.T, objects []object) map[string][]rbacv1.PolicyRule {
+	t.Helper()
+	out := map[string][]rbacv1.PolicyRule{}
+	for _, o := range objects {
+		switch typed := o.typed.(type) {
+		case *rbacv1.Role:
+			out[o.String()] = typed.Rules
+		case *rbacv1.ClusterRole, *rbacv1.ClusterRoleBinding:
+			t.Errorf("%s reaches beyond a namespace", o)
+		}
+	}
+	return out
+}
+
+func equalRules(a, b []rbacv1.PolicyRule) bool {
+	return slices.EqualFunc(a, b, func(x, y rbacv1.PolicyRule) bool {
+		return slices.Equal(x.APIGroups, y.APIGroups) && slices.Equal(x.Resources, y.Resources) &&
+			slices.Equal(x.ResourceNames, y.ResourceNames) && slices.Equal(x.Verbs, y.Verbs) && len(x.NonResourceURLs) == 0
+	})
+}

@@ -1,0 +1,76 @@
+package charts
+
+import (
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// value is one documented value: the comment that starts with "-- " above its name in values.yaml.
+type value struct {
+	path, fallback, text string
+}
+
+// documentedValues reads values.yaml: every leaf must be documented, itself or by the mapping it stands in.
+func documentedValues(valuesYAML []byte) ([]value, error) {
+	var document yaml.Node
+	if err := yaml.Unmarshal(valuesYAML, &document); err != nil {
+		return nil, err
+	}
+	return collect(document.Content[0], "")
+}
+
+func collect(mapping *yaml.Node, prefix string) ([]value, error) {
+	var out []value
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		key, node := mapping.Content[i], mapping.Content[i+1]
+		path := prefix + key.Value
+		if text, ok := documentation(key.HeadComment); ok {
+			fallback, err := oneLine(node)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, value{path, fallback, text})
+			continue
+		}
+		if node.Kind != yaml.MappingNode || len(node.Content) == 0 {
+			return nil, fmt.Errorf("values.yaml:%d: %s has no comment that starts with \"-- \"", key.Line, path)
+		}
+		below, err := collect(node, path+".")
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, below...)
+	}
+	return out, nil
+}
+
+// documentation joins the comment's lines from the "-- " on.
+func documentation(comment string) (string, bool) {
+	_, text, ok := strings.Cut(comment, "# -- ")
+	return strings.ReplaceAll(text, "\n# ", " "), ok
+}
+
+func oneLine(node *yaml.Node) (string, error) {
+	flow := *node
+	flow.Style, flow.HeadComment = yaml.FlowStyle, ""
+	if node.Kind == yaml.ScalarNode {
+		flow.Style = node.Style
+	}
+	for _, child := range flow.Content {
+		child.Style |= yaml.FlowStyle
+	}
+	data, err := yaml.Marshal(&flow)
+	return strings.Join(strings.Fields(string(data)), " "), err
+}
+
+// valuesTable is the table of the README.
+func valuesTable(values []value) string {
+	var out strings.Builder
+	out.WriteString("| Value | Default | |\n|---|---|---|\n")
+	for _, v := range values {
+		fmt.Fprintf(&out, "| `%s` | `%s` | %s |\n", v.path, strings.ReplaceAll(v.fallback, "|", `\|`), strings.ReplaceAll(v.text, "|", `\|`))
+	}
+	return out.String()
+}

@@ -1,0 +1,282 @@
+package charts
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+)
+
+func TestServerKeepsSQLiteOnItsOwnVolume(t *testing.T) {
+	set := find[*appsv1.StatefulSet](t, render(t, ""), "rel-berth-server")
+	if *set.Spec.Replicas != 1 || len(set.Spec.VolumeClaimTemplates) != 1 {
+		t.Errorf("%d replicas with %d claims, want one of each", *set.Spec.Replicas, len(set.Spec.VolumeClaimTemplates))
+	}
+	if claim := set.Spec.VolumeClaimTemplates[0]; claim.Spec.StorageClassName != nil {
+		t.Errorf("storage class %q, want the cluster's default (none given)", *claim.Spec.StorageClassName)
+	}
+	if kept := set.Spec.PersistentVolumeClaimRetentionPolicy.WhenDeleted; kept != appsv1.RetainPersistentVolumeClaimRetentionPolicyType {
+		t.Errorf("the volume is %q on uninstall, want it retained", kept)
+	}
+	for name, test := range map[string]struct{ values, claim string }{
+		"an existing claim": {`{server: {persistence: {existingClaim: mine}}}`, "mine"},
+		"no volume at all":  {`{server: {persistence: {enabled: false}}}`, ""},
+	} {
+		set := find[*appsv1.StatefulSet](t, render(t, test.values), "rel-berth-server")
+		var claim string
+		for _, volume := range set.Spec.Template.Spec.Volumes {
+			if volume.Name == "data" && volume.PersistentVolumeClaim != nil {
+				claim = volume.PersistentVolumeClaim.ClaimName
+			}
+		}
+		if claim != test.claim || len(set.Spec.VolumeClaimTemplates) != 0 {
+			t.Errorf("%s: claim %q and %d templates, want %q and none", name, claim, len(set.Spec.VolumeClaimTemplates), test.claim)
+		}
+	}
+}
+
+func TestServersOnPostgreSQLAreADeploymentWithoutVolume(t *testing.T) {
+	objects := render(t, external)
+	server := find[*appsv1.Deployment](t, objects, "rel-berth-server")
+	if *server.Spec.Replicas != 2 || server.Spec.Strategy.RollingUpdate.MaxUnavailable.IntValue() != 0 {
+		t.Errorf("replicas %d, maxUnavailable %v", *server.Spec.Replicas, server.Spec.Strategy.RollingUpdate.MaxUnavailable)
+	}
+	pod := server.Spec.Template.Spec
+	for _, c := range slices.Concat(pod.InitContainers, pod.Containers) {
+		wantSecretEnv(t, c, "BERTH_DATABASE_URL", "postgres", "pooled")
+		wantSecretEnv(t, c, "BERTH_DATABASE_DIRECT_URL", "postgres", "direct")
+	}
+	if len(pod.TopologySpreadConstraints) != 2 || pod.TopologySpreadConstraints[0].LabelSelector.MatchLabels["app.kubernetes.io/component"] != "server" {
+		t.Errorf("the replicas are not spread: %v", pod.TopologySpreadConstraints)
+	}
+	budget := find[*policyv1.PodDisruptionBudget](t, objects, "rel-berth-server")
+	if budget.Spec.MaxUnavailable.IntValue() != 1 || budget.Spec.Selector.MatchLabels["app.kubernetes.io/component"] != "server" {
+		t.Errorf("disruption budget %v", budget.Spec)
+	}
+	for _, o := range objects {
+		if o.Kind == "PodDisruptionBudget" && o.Name != "rel-berth-server" {
+			t.Errorf("%s stands in the way of draining a node for the only replica", o)
+		}
+	}
+}
+
+func TestSchemaIsMigratedBeforeTheServerStarts(t *testing.T) {
+	for name, values := range renders() {
+		pod, ok := podTemplates(render(t, values))["rel-berth-server"]
+		if !ok {
+			continue
+		}
+		if len(pod.Spec.InitContainers) != 1 || !slices.Equal(pod.Spec.InitContainers[0].Args[:2], []string{"migrate", "up"}) {
+			t.Errorf("%s: init containers %v, want migrate up", name, pod.Spec.InitContainers)
+		}
+	}
+}
+
+func TestProbesAskTheRightPortsAndPaths(t *testing.T) {
+	objects := render(t, "")
+	for workload, port := range map[string]string{"rel-berth-server": "http", "rel-berth-worker": "metrics"} {
+		c := container(t, objects, workload)
+		for path, probe := range map[string]*corev1.Probe{"/healthz": c.LivenessProbe, "/readyz": c.ReadinessProbe} {
+			if probe == nil || probe.HTTPGet.Path != path || probe.HTTPGet.Port.String() != port {
+				t.Errorf("%s: probe %v, want %s on %s", workload, probe, path, port)
+			}
+		}
+		if c.StartupProbe == nil {
+			t.Errorf("%s has no startup probe", workload)
+		}
+		if !slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool { return p.Name == "metrics" && p.ContainerPort == 9090 }) {
+			t.Errorf("%s has no metrics port: %v", workload, c.Ports)
+		}
+	}
+}
+
+func TestServicesSelectTheirPodsAndNoHooks(t *testing.T) {
+	for name, values := range renders() {
+		objects := render(t, values)
+		for _, o := range objects {
+			service, ok := o.typed.(*corev1.Service)
+			if !ok {
+				continue
+			}
+			var selected []string
+			for of, pod := range podTemplates(objects) {
+				if subset(service.Spec.Selector, pod.Labels) {
+					selected = append(selected, of)
+				}
+			}
+			want := strings.TrimSuffix(o.Name, "-metrics")
+			if !slices.Equal(selected, []string{want}) {
+				t.Errorf("%s: %s selects pods of %v, want %s only", name, o, selected, want)
+			}
+		}
+	}
+}
+
+func TestServiceMonitorsSelectTheMetricsServices(t *testing.T) {
+	count := 0
+	for _, o := range render(t, most) {
+		if o.Kind == "ServiceMonitor" {
+			count++
+			if o.Labels["release"] != "prometheus" || !strings.Contains(o.text, `berth.dev/metrics: "true"`) || !strings.Contains(o.text, "interval: 30s") {
+				t.Errorf("%s:\n%s", o, o.text)
+			}
+		}
+	}
+	if count != 2 {
+		t.Errorf("%d ServiceMonitors, want one for the server and one for the worker", count)
+	}
+}
+
+func TestKeysComeFromTheHooksSecret(t *testing.T) {
+	objects := render(t, "")
+	server := container(t, objects, "rel-berth-server")
+	wantSecretEnv(t, server, "BERTH_BOOTSTRAP_ADMIN_KEY", "rel-berth-keys", "admin")
+	wantSecretEnv(t, server, "BERTH_BOOTSTRAP_WORKER_KEY", "rel-berth-keys", "worker")
+	wantSecretEnv(t, container(t, objects, "rel-berth-worker"), "BERTH_API_KEY", "rel-berth-keys", "worker")
+	hook := find[*batchv1.Job](t, objects, "rel-berth-keys")
+	want := []string{"keys", "ensure", "--namespace=berth-system", "--secret=rel-berth-keys"}
+	if args := hook.Spec.Template.Spec.Containers[0].Args; !slices.Equal(args, want) {
+		t.Errorf("the hook runs %v, want %v", args, want)
+	}
+	if events := hook.Annotations["helm.sh/hook"]; events != "pre-install,pre-upgrade" {
+		t.Errorf("the hook runs on %s", events)
+	}
+}
+
+func TestExistingKeysTurnTheHookOff(t *testing.T) {
+	objects := render(t, existing)
+	server := container(t, objects, "rel-berth-server")
+	wantSecretEnv(t, server, "BERTH_BOOTSTRAP_ADMIN_KEY", "mine", "root")
+	wantSecretEnv(t, server, "BERTH_BOOTSTRAP_WORKER_KEY", "mine", "work")
+	wantSecretEnv(t, container(t, objects, "rel-berth-worker"), "BERTH_API_KEY", "mine", "work")
+	wantSecretEnv(t, container(t, objects, "rel-berth-drain"), "BERTH_API_KEY", "mine", "work")
+	for _, o := range objects {
+		if strings.HasSuffix(o.Name, "-keys") {
+			t.Errorf("%s is made although the keys exist", o)
+		}
+	}
+}
+
+func TestAWorkerForAServerElsewhereIsJustAWorker(t *testing.T) {
+	objects := render(t, remote)
+	worker := container(t, objects, "rel-berth-worker")
+	wantSecretEnv(t, worker, "BERTH_API_KEY", "etl-key", "key")
+	if !slices.Contains(worker.Env, corev1.EnvVar{Name: "BERTH_API_URL", Value: "https://berth.example.com"}) {
+		t.Errorf("environment %v", worker.Env)
+	}
+	for _, o := range objects {
+		if !strings.HasPrefix(o.Name, "rel-berth-worker") {
+			t.Errorf("%s is made: the Jobs of an installation that lives on are not this release's to drain", o)
+		}
+	}
+}
+
+func TestServerEnsuresThePoolsOfTheWorkerAndOfTheValues(t *testing.T) {
+	for name, test := range map[string]struct {
+		values string
+		want   []string
+	}{
+		"default":        {"", []string{"--ensure-pool=default=kubernetes"}},
+		"another worker": {"{worker: {pool: etl}}", []string{"--ensure-pool=default=kubernetes", "--ensure-pool=etl=kubernetes"}},
+		"no default":     {"{server: {ensurePools: {default: null}}, worker: {pool: etl}}", []string{"--ensure-pool=etl=kubernetes"}},
+		"no worker":      {"{worker: {enabled: false}}", []string{"--ensure-pool=default=kubernetes"}},
+	} {
+		var got []string
+		for _, arg := range container(t, render(t, test.values), "rel-berth-server").Args {
+			if strings.HasPrefix(arg, "--ensure-pool") {
+				got = append(got, arg)
+			}
+		}
+		if !slices.Equal(got, test.want) {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
+		}
+	}
+}
+
+func TestImageIsTheSameEverywhere(t *testing.T) {
+	for values, want := range map[string]string{
+		"":                           "ghcr.io/berth-dev/berth:0.1.0",
+		"{image: {tag: dev}}":        "ghcr.io/berth-dev/berth:dev",
+		"{image: {repository: x/y}}": "x/y:0.1.0",
+		"{image: {repository: x:5/y, tag: z, digest: 'sha256:" + strings.Repeat("a", 64) + "'}}": "x:5/y@sha256:" + strings.Repeat("a", 64),
+	} {
+		for of, pod := range podTemplates(render(t, values)) {
+			for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+				if c.Image != want {
+					t.Errorf("%s: %s runs %s, want %s", values, of, c.Image, want)
+				}
+			}
+		}
+	}
+}
+
+// There is no ConfigMap: all configuration is in the pod template, so that a change of it replaces the pods.
+func TestEveryChangeOfConfigurationChangesThePodTemplate(t *testing.T) {
+	before := podTemplates(render(t, ""))
+	for workload, all := range map[string][]string{
+		"rel-berth-server": {
+			"{server: {logLevel: debug}}", "{server: {logFormat: text}}", "{server: {ensurePools: {x: process}}}", "{server: {allowedHosts: [h]}}",
+			"{server: {extraArgs: [--x]}}", "{server: {extraEnv: [{name: A, value: b}]}}", "{keys: {existingSecret: k}}",
+			"{server: {podAnnotations: {restarted: now}}}",
+		},
+		"rel-berth-worker": {
+			"{worker: {pool: p}}", "{worker: {limit: 3}}", "{worker: {jobNamespace: j}}", "{worker: {namespaces: [team]}}", "{worker: {templateEnv: [A]}}",
+			"{worker: {clusterID: c}}", "{worker: {apiURL: 'http://u'}}", "{worker: {apiKey: {existingSecret: s}}}", "{worker: {logLevel: debug}}",
+			"{worker: {extraArgs: [--x]}}", "{worker: {extraEnv: [{name: A, value: b}]}}", "{server: {service: {port: 80}}}",
+		},
+	} {
+		for _, values := range all {
+			if reflect.DeepEqual(podTemplates(render(t, values))[workload], before[workload]) {
+				t.Errorf("%s does not change the pods of %s", values, workload)
+			}
+		}
+	}
+}
+
+// An upgrade of chart or image must not change what a selector or a StatefulSet can not change.
+func TestSelectorsCarryNoVersion(t *testing.T) {
+	for _, o := range render(t, "") {
+		var selector, labels map[string]string
+		switch typed := o.typed.(type) {
+		case *appsv1.StatefulSet:
+			selector, labels = typed.Spec.Selector.MatchLabels, typed.Spec.VolumeClaimTemplates[0].Labels
+		case *appsv1.Deployment:
+			selector = typed.Spec.Selector.MatchLabels
+		}
+		for _, set := range []map[string]string{selector, labels} {
+			for label := range set {
+				if label == "app.kubernetes.io/version" || label == "helm.sh/chart" {
+					t.Errorf("%s: %s changes with the version", o, label)
+				}
+			}
+		}
+	}
+}
+
+func wantSecretEnv(t *testing.T, c corev1.Container, name, secret, key string) {
+	t.Helper()
+	for _, env := range c.Env {
+		if env.Name != name {
+			continue
+		}
+		if ref := env.ValueFrom; ref == nil || ref.SecretKeyRef == nil || ref.SecretKeyRef.Name != secret || ref.SecretKeyRef.Key != key {
+			t.Errorf("%s: %s comes from %v, want Secret %s, key %s", c.Name, name, ref, secret, key)
+		}
+		return
+	}
+	t.Errorf("%s has no %s", c.Name, name)
+}
+
+func subset(of, in map[string]string) bool {
+	for k, v := range of {
+		if in[k] != v {
+			return false
+		}
+	}
+	return true
+}

@@ -160,7 +160,7 @@ type Response interface {
 // Check turns an answer that is no success into an error. It is called with both results of a client's method.
 func Check(r Response, err error) error {
 	if err != nil {
-		return transportError(err)
+		return TransportError(err)
 	}
 	status := r.StatusCode()
 	if status >= 200 && status < 300 {
@@ -182,8 +182,8 @@ func plainAnswer(status int, body []byte) string {
 	return text
 }
 
-// transportError takes off what net/http puts around errors: method and URL say nothing to the user.
-func transportError(err error) error {
+// TransportError is the error of a request that got no answer. It takes off what net/http puts around errors: method and URL say nothing to the user.
+func TransportError(err error) error {
 	var unreachable *UnreachableError
 	if errors.As(err, &unreachable) {
 		return unreachable

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -8,7 +9,6 @@ import (
 
 	"github.com/fatih/color"
 	"golang.org/x/term"
-	"k8s.io/apimachinery/pkg/util/duration"
 
 	"github.com/berth-dev/berth/server/api"
 )
@@ -91,9 +91,9 @@ func (a *App) Ago(t time.Time) string {
 	}
 	since := a.Now().Sub(t)
 	if since < 0 {
-		return "in " + duration.HumanDuration(-since)
+		return "in " + Duration(-since)
 	}
-	return duration.HumanDuration(since) + " ago"
+	return Duration(since) + " ago"
 }
 
 // AgoOrDash is Ago for a time that may not have come.
@@ -102,4 +102,25 @@ func (a *App) AgoOrDash(t *time.Time) string {
 		return "-"
 	}
 	return a.Ago(*t)
+}
+
+// Duration in at most two units, as people say it: 8s, 3m12s, 2h5m, 4d3h.
+func Duration(d time.Duration) string {
+	seconds := int64(d.Round(time.Second) / time.Second)
+	units := []struct {
+		name string
+		size int64
+	}{{"d", 86400}, {"h", 3600}, {"m", 60}, {"s", 1}}
+	for i, unit := range units {
+		if seconds < unit.size {
+			continue
+		}
+		text := fmt.Sprintf("%d%s", seconds/unit.size, unit.name)
+		// Beyond ten of a unit the smaller one is noise.
+		if rest := seconds % unit.size; i+1 < len(units) && seconds/unit.size < 10 && rest/units[i+1].size > 0 {
+			text += fmt.Sprintf("%d%s", rest/units[i+1].size, units[i+1].name)
+		}
+		return text
+	}
+	return "0s"
 }

@@ -50,6 +50,7 @@ func helpers(config state.Config) []helper {
 		program(node.PauseImage, "pause"),
 		program(addon.CoreDNSImage, "coredns"),
 		{image.BusyboxReference, image.Busybox},
+		{image.PostgresReference, image.Postgres},
 	}
 }
 

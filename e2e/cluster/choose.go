@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -21,15 +22,51 @@ type cluster interface {
 	Kubeconfig() string
 }
 
-// choose returns the cluster to start.
+// Kinds of clusters, in the order in which they are preferred.
+const (
+	external = "external"
+	kind     = "kind"
+	source   = "source"
+)
+
+// preferred decides which kind of cluster it is to be. A kubeconfig that the caller names comes first, unless it is the
+// one that this program wrote: its cluster stays what it is. So does one that was started before. Otherwise kind is
+// taken where a Docker engine answers.
+func preferred(named, own, started string, docker func() bool) string {
+	switch {
+	case named != "" && named != own:
+		return external
+	case started != "":
+		return started
+	case docker():
+		return kind
+	default:
+		return source
+	}
+}
+
+// choose returns the cluster that there is, or that would be started with so many nodes and such arguments.
 func choose(ctx context.Context, nodes int, args map[string][]string) (cluster, error) {
 	dir, err := state.Default()
 	if err != nil {
 		return nil, err
 	}
+	config, err := state.ReadConfig(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	named := os.Getenv(provider.EnvKubeconfig)
+	chosen := preferred(named, dir.Kubeconfig(), config.Provider, func() bool { return provider.DockerAnswers(ctx) })
+	if chosen == external {
+		return provider.External{Path: named, Progress: os.Stderr}, nil
+	}
 	builder, err := newBuilder()
 	if err != nil {
 		return nil, err
+	}
+	if chosen == kind {
+		config := filepath.Join(builder.Source, "..", "..", "kind-config.yaml")
+		return provider.Kind{Dir: dir, Builder: builder, Progress: os.Stderr, Config: config}, nil
 	}
 	return &local.Cluster{Dir: dir, Builder: builder, Progress: os.Stderr, NodeCount: nodes, Args: args}, nil
 }

@@ -292,3 +292,29 @@ func expandInto(object map[string]any, steps []string, v any, pointer string) *P
 	}
 	return nil
 }
+
+// MergeEnv lays environments over each other, mapping or list, and returns the list that a container takes, with every literal value as
+// text. It is nil where no level says anything. pointers are the places of the levels.
+func MergeEnv(levels []any, pointers []string) ([]any, Problems) {
+	var merged envList
+	var problems Problems
+	for i, level := range levels {
+		env, found := parseEnv(level, pointers[i])
+		problems = append(problems, found...)
+		merged = merged.over(env)
+	}
+	if !merged.present || len(problems) > 0 {
+		return nil, problems
+	}
+	list := make([]any, 0, len(merged.entries))
+	for _, entry := range merged.entries {
+		if entry.unset {
+			continue
+		}
+		if entry.source == nil {
+			entry.value, _ = value.Text(entry.value) // parseEnv lets only scalars through
+		}
+		list = append(list, entry.item())
+	}
+	return list, problems
+}

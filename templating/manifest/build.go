@@ -1,0 +1,158 @@
+package manifest
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/berth-dev/berth/templating"
+)
+
+// Identity is whose Job it is: what goes into its name, labels, annotations and environment.
+type Identity struct {
+	Installation uuid.UUID
+	RunID        uuid.UUID
+	RunName      string
+	Attempt      int
+	Pool         string
+	Queue        string
+	Deployment   string
+	LeaseEpoch   int64
+	// TemplateVersion is the version of the base job template that was rendered.
+	TemplateVersion int
+	// Parameters are the run's parameters, JSON; empty means {}.
+	Parameters json.RawMessage
+	// Namespace is where the Job goes if the template does not say.
+	Namespace string
+	// API is set where the pool lets its jobs call the API.
+	API *APIAccess
+}
+
+// APIAccess is what a job needs to call the API. The key itself is never in the manifest.
+type APIAccess struct {
+	URL string
+	// SecretName and SecretKey are where the key is. Both or neither are given.
+	SecretName string
+	SecretKey  string
+}
+
+// SecretReference is a key of a Secret.
+type SecretReference struct {
+	Name string `json:"name"`
+	Key  string `json:"key"`
+}
+
+// Finished is a Job that is ready to be created, and what the template asks of the worker beside it.
+type Finished struct {
+	Job *batchv1.Job
+	// JobContainer is the container whose exit is the run's.
+	JobContainer string
+	// StreamOutput is false where the template switches following the logs off.
+	StreamOutput bool
+	// Timeout is the longest that the run may take, StartDeadline the longest until its pod has started; nil means the pool's.
+	Timeout       *time.Duration
+	StartDeadline *time.Duration
+	// InfrastructureRetries is the retry budget for failures that are not the workload's; nil means the deployment's.
+	InfrastructureRetries *int
+	// ClusterConfig is the kubeconfig of the cluster that the Job goes to; nil means the worker's.
+	ClusterConfig *SecretReference
+	// Warnings are what is valid, but likely not meant.
+	Warnings []templating.Problem
+}
+
+// builder carries one build through its steps.
+type builder struct {
+	id            Identity
+	configuration map[string]any
+	defaulted     map[string]bool
+	finished      *Finished
+	job           *batchv1.Job
+	name          string // readable part of the Job's name, where the template gives one
+	problems      templating.Problems
+}
+
+// Build makes the finished Job of an attempt. What can not be made valid comes back as templating.Problems with pointers into the
+// template; such an attempt fails for good, trying again would change nothing.
+func Build(r *templating.Rendered, id Identity) (*Finished, error) {
+	b := &builder{
+		id: id, configuration: r.Configuration, defaulted: r.Defaulted,
+		finished: &Finished{StreamOutput: true},
+	}
+	b.readConfiguration()
+	tree, ok := b.manifestTree()
+	if !ok {
+		return nil, b.sorted()
+	}
+	job, problems := decodeJob(b.reshape(tree), string(manifestPointer))
+	b.problems = append(b.problems, problems...)
+	b.job = job
+	b.own()
+	if len(problems) == 0 {
+		b.problems = append(b.problems, validate(job)...)
+	}
+	if len(b.problems) > 0 {
+		return nil, b.sorted()
+	}
+	b.finished.Job = job
+	return b.finished, nil
+}
+
+func (b *builder) sorted() templating.Problems {
+	slices.SortStableFunc(b.problems, func(x, y templating.Problem) int {
+		return cmp.Or(cmp.Compare(x.Pointer, y.Pointer), cmp.Compare(x.Message, y.Message))
+	})
+	return b.problems
+}
+
+func (b *builder) fail(code string, at pointer, format string, args ...any) *templating.Problem {
+	b.problems = append(b.problems, problem(code, string(at), format, args...))
+	return &b.problems[len(b.problems)-1]
+}
+
+func (b *builder) warn(code string, at pointer, format string, args ...any) *templating.Problem {
+	b.finished.Warnings = append(b.finished.Warnings, warning(code, string(at), format, args...))
+	return &b.finished.Warnings[len(b.finished.Warnings)-1]
+}
+
+// own makes the Job Berth's: what is ours alone is set whatever the template says, elsewhere the template wins.
+func (b *builder) own() {
+	b.ownMetadata()
+	b.ownLabels()
+	b.ownSpec()
+	b.ownContainers()
+}
+
+// ownMetadata sets what identifies the Job, and clears what only a server may set.
+func (b *builder) ownMetadata() {
+	meta := &b.job.ObjectMeta
+	readable := cmp.Or(Slug(meta.Name, maxReadable), Slug(meta.GenerateName, maxReadable), Slug(b.name, maxReadable), b.id.RunName)
+	meta.Name = JobName(readable, b.id.RunID, b.id.Attempt)
+	meta.GenerateName = ""
+	if meta.Namespace == "" {
+		meta.Namespace = cmp.Or(b.namespace(), b.id.Namespace)
+	}
+	if meta.ResourceVersion != "" || meta.UID != "" || len(meta.ManagedFields) > 0 {
+		b.warn(templating.CodeImport, manifestPointer.key("metadata"), "uid, resourceVersion and managedFields are set by the cluster and left out")
+	}
+	meta.UID, meta.ResourceVersion, meta.Generation, meta.ManagedFields, meta.SelfLink = "", "", 0, nil, ""
+	meta.DeletionTimestamp, meta.DeletionGracePeriodSeconds = nil, nil
+	b.job.Status = batchv1.JobStatus{}
+	if !slices.Contains(meta.Finalizers, Finalizer) {
+		meta.Finalizers = append(meta.Finalizers, Finalizer)
+	}
+	b.job.APIVersion, b.job.Kind = "batch/v1", "Job"
+}
+
+// jobContainer is the first container of the template.
+func (b *builder) jobContainer() *corev1.Container {
+	containers := b.job.Spec.Template.Spec.Containers
+	if len(containers) == 0 {
+		return nil
+	}
+	return &containers[0]
+}

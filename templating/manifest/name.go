@@ -1,0 +1,128 @@
+package manifest
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// Prefix is what every label, annotation and finalizer of Berth begins with. Nobody else may set any of them.
+const Prefix = "berth.dev/"
+
+// Labels on Jobs and their pods.
+const (
+	LabelInstallation = Prefix + "installation"
+	LabelRunID        = Prefix + "run-id"
+	LabelAttempt      = Prefix + "attempt"
+	LabelPool         = Prefix + "pool"
+	LabelDeployment   = Prefix + "deployment"
+
+	LabelAppName      = "app.kubernetes.io/name"
+	LabelAppComponent = "app.kubernetes.io/component"
+	LabelAppManagedBy = "app.kubernetes.io/managed-by"
+)
+
+// Values of the app.kubernetes.io labels, where the template sets none.
+const (
+	AppName      = "berth-run"
+	AppComponent = "run"
+	AppManagedBy = "berth"
+)
+
+// Annotations on Jobs.
+const (
+	AnnotationLeaseEpoch      = Prefix + "lease-epoch"
+	AnnotationTemplateVersion = Prefix + "template-version"
+	// AnnotationJobContainer names the container whose exit is the run's.
+	AnnotationJobContainer = Prefix + "job-container"
+	// AnnotationTTL holds ttlSecondsAfterFinished until the outcome is recorded.
+	AnnotationTTL = Prefix + "ttl"
+	// AnnotationRunName and AnnotationQueue hold in full what labels can only hold as a slug.
+	AnnotationRunName = Prefix + "run-name"
+	AnnotationQueue   = Prefix + "queue"
+)
+
+// Finalizer keeps a Job until its outcome is recorded. It is on Jobs only, never on pods.
+const Finalizer = Prefix + "job-tracking"
+
+// Environment variables of the containers.
+const (
+	EnvPrefix     = "BERTH_"
+	EnvRunID      = EnvPrefix + "RUN_ID"
+	EnvRunName    = EnvPrefix + "RUN_NAME"
+	EnvAttempt    = EnvPrefix + "ATTEMPT"
+	EnvDeployment = EnvPrefix + "DEPLOYMENT"
+	EnvWorkPool   = EnvPrefix + "WORK_POOL"
+	EnvParameters = EnvPrefix + "PARAMETERS"
+	EnvAPIURL     = EnvPrefix + "API_URL"
+	EnvAPIKey     = EnvPrefix + "API_KEY"
+)
+
+const (
+	maxReadable   = 40 // characters of a Job's name that are for people
+	tailLength    = 12
+	base32        = "abcdefghijklmnopqrstuvwxyz234567"
+	maxLabelValue = 63
+)
+
+// JobName is the name of an attempt's Job, the same for everyone who tries to create it: a slug of the run's name, twelve characters of the
+// random tail of its id, and the attempt. It is a DNS label of at most 63 characters.
+func JobName(runName string, runID uuid.UUID, attempt int) string {
+	readable := Slug(runName, maxReadable)
+	if readable == "" {
+		readable = "run"
+	}
+	return readable + "-" + tail(runID) + "-" + strconv.Itoa(attempt)
+}
+
+// tail writes the low 60 bits of an id, which are random in every version of UUID that is in use.
+func tail(id uuid.UUID) string {
+	bits := binary.BigEndian.Uint64(id[8:])
+	var out [tailLength]byte
+	for i := tailLength - 1; i >= 0; i-- {
+		out[i] = base32[bits&31]
+		bits >>= 5
+	}
+	return string(out[:])
+}
+
+// Slug makes a lower-case DNS label of at most limit characters out of any text; it is empty when nothing of the text can be used.
+func Slug(s string, limit int) string {
+	var b strings.Builder
+	for _, r := range strings.ToLower(s) {
+		switch {
+		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
+			b.WriteRune(r)
+		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
+			b.WriteByte('-')
+		}
+		if b.Len() >= limit {
+			break
+		}
+	}
+	slug := b.String()
+	return strings.TrimRight(slug[:min(len(slug), max(limit, 0))], "-")
+}
+
+// LabelValue makes a valid label value out of any text. A text that is too long keeps its beginning and gets a hash, so that two long
+// names stay two values.
+func LabelValue(s string) string {
+	value := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_', r == '.':
+			return r
+		default:
+			return '-'
+		}
+	}, s)
+	value = strings.Trim(value, "-_.")
+	if len(value) <= maxLabelValue {
+		return value
+	}
+	sum := sha256.Sum256([]byte(s))
+	return strings.TrimRight(value[:maxLabelValue-9], "-_.") + "-" + hex.EncodeToString(sum[:4])
+}

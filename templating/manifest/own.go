@@ -1,0 +1,219 @@
+package manifest
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/berth-dev/berth/templating"
+)
+
+// ownLabels labels and annotates the Job and its pods.
+func (b *builder) ownLabels() {
+	labels, annotations := b.stringMap(keyLabels), b.stringMap(keyAnnotations)
+	podMeta := &b.job.Spec.Template.ObjectMeta
+	podPointer := manifestPointer.key("spec").key("template").key("metadata")
+	for _, target := range []struct {
+		labels, annotations *map[string]string
+		place               pointer
+	}{
+		{&b.job.Labels, &b.job.Annotations, manifestPointer.key("metadata")},
+		{&podMeta.Labels, &podMeta.Annotations, podPointer},
+	} {
+		*target.labels = b.userKeys(*target.labels, labels, target.place.key("labels"))
+		*target.annotations = b.userKeys(*target.annotations, annotations, target.place.key("annotations"))
+		for key, v := range *target.labels {
+			(*target.labels)[key] = LabelValue(v)
+		}
+		maps.Copy(*target.labels, b.labels(*target.labels))
+	}
+	maps.Copy(b.job.Annotations, b.annotations())
+}
+
+// stringMap reads labels or annotations of job_configuration.
+func (b *builder) stringMap(key string) map[string]string {
+	v, ok := b.configuration[key]
+	if !ok || v == nil {
+		return nil
+	}
+	object, ok := v.(map[string]any)
+	if !ok {
+		b.fail(templating.CodeType, at(key), "must be an object, not %s", describe(v))
+		return nil
+	}
+	result := make(map[string]string, len(object))
+	for name, item := range object {
+		switch text := item.(type) {
+		case nil:
+		case string:
+			result[name] = text
+		default:
+			b.fail(templating.CodeType, at(key).key(name), "must be a string, not %s", describe(item)).Suggestion = "quote it"
+		}
+	}
+	return result
+}
+
+// userKeys is what the manifest says over what job_configuration says, without anything that is ours alone.
+func (b *builder) userKeys(own, configured map[string]string, place pointer) map[string]string {
+	result := make(map[string]string, len(own)+len(configured)+8)
+	maps.Copy(result, configured)
+	maps.Copy(result, own)
+	for key := range result {
+		if strings.HasPrefix(key, Prefix) {
+			delete(result, key)
+			b.warn(templating.CodeImport, place.key(key), "%s is set by Berth alone and left out", key)
+		}
+	}
+	return result
+}
+
+// labels are ours on Job and pods; the app.kubernetes.io set only where the template has none.
+func (b *builder) labels(own map[string]string) map[string]string {
+	labels := map[string]string{
+		LabelInstallation: b.id.Installation.String(),
+		LabelRunID:        b.id.RunID.String(),
+		LabelAttempt:      strconv.Itoa(b.id.Attempt),
+		LabelPool:         LabelValue(b.id.Pool),
+		LabelDeployment:   LabelValue(b.id.Deployment),
+		LabelAppName:      cmp.Or(own[LabelAppName], AppName),
+		LabelAppComponent: cmp.Or(own[LabelAppComponent], AppComponent),
+		LabelAppManagedBy: cmp.Or(own[LabelAppManagedBy], AppManagedBy),
+	}
+	return labels
+}
+
+func (b *builder) annotations() map[string]string {
+	annotations := map[string]string{
+		AnnotationLeaseEpoch:      strconv.FormatInt(b.id.LeaseEpoch, 10),
+		AnnotationTemplateVersion: strconv.Itoa(b.id.TemplateVersion),
+		AnnotationRunName:         b.id.RunName,
+		AnnotationQueue:           b.id.Queue,
+	}
+	if container := b.jobContainer(); container != nil {
+		annotations[AnnotationJobContainer] = container.Name
+		b.finished.JobContainer = container.Name
+	}
+	if ttl := b.job.Spec.TTLSecondsAfterFinished; ttl != nil {
+		annotations[AnnotationTTL] = strconv.Itoa(int(*ttl))
+		b.job.Spec.TTLSecondsAfterFinished = nil
+		if *ttl < 0 {
+			b.fail(templating.CodeInvalid, manifestPointer.key("spec").key("ttlSecondsAfterFinished"), "must not be negative")
+		}
+	}
+	return annotations
+}
+
+// ownSpec decides how often and how many: one pod, no retries by the Job controller.
+func (b *builder) ownSpec() {
+	spec := &b.job.Spec
+	place := manifestPointer.key("spec")
+	if limit := spec.BackoffLimit; limit != nil && *limit > 0 {
+		retries := int(*limit)
+		b.finished.InfrastructureRetries = &retries
+		b.warn(templating.CodeImport, place.key("backoffLimit"), "backoffLimit becomes the retry budget of the run for infrastructure failures: Berth retries, not the Job")
+	}
+	if limit := spec.BackoffLimit; limit != nil && *limit < 0 {
+		b.fail(templating.CodeInvalid, place.key("backoffLimit"), "must not be negative")
+	}
+	spec.BackoffLimit = new(int32(0))
+	pod := &spec.Template.Spec
+	pod.RestartPolicy = cmp.Or(pod.RestartPolicy, corev1.RestartPolicyNever)
+	if spec.CompletionMode == nil || *spec.CompletionMode != batchv1.IndexedCompletion {
+		b.onePod("parallelism", &spec.Parallelism)
+		b.onePod("completions", &spec.Completions)
+	}
+	b.addFailurePolicy()
+}
+
+// onePod sets a count to 1; anything else would need completionMode Indexed.
+func (b *builder) onePod(key string, count **int32) {
+	if *count != nil && **count != 1 {
+		b.warn(templating.CodeImport, manifestPointer.key("spec").key(key), "%s is 1 unless completionMode is Indexed", key)
+	}
+	*count = new(int32(1))
+}
+
+// addFailurePolicy makes the Job's own Failed condition name the disruption or the exit code for as long as the Job lives: the pod that
+// was evicted is soon gone and takes its conditions with it.
+func (b *builder) addFailurePolicy() {
+	spec := &b.job.Spec
+	indexed := spec.Completions == nil || *spec.Completions != 1
+	against := spec.PodReplacementPolicy != nil && *spec.PodReplacementPolicy != batchv1.Failed
+	if spec.PodFailurePolicy != nil || indexed || against || spec.Template.Spec.RestartPolicy != corev1.RestartPolicyNever {
+		return
+	}
+	spec.PodFailurePolicy = &batchv1.PodFailurePolicy{Rules: []batchv1.PodFailurePolicyRule{
+		{
+			Action: batchv1.PodFailurePolicyActionFailJob,
+			OnPodConditions: []batchv1.PodFailurePolicyOnPodConditionsPattern{
+				{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue},
+			},
+		},
+		{
+			Action: batchv1.PodFailurePolicyActionFailJob,
+			OnExitCodes: &batchv1.PodFailurePolicyOnExitCodesRequirement{
+				Operator: batchv1.PodFailurePolicyOnExitCodesOpNotIn, Values: []int32{0},
+			},
+		},
+	}}
+}
+
+// ownContainers gives every container the run's environment, before its own so that that may refer to it.
+func (b *builder) ownContainers() {
+	pod := &b.job.Spec.Template.Spec
+	common := b.environment()
+	place := manifestPointer.key("spec").key("template").key("spec")
+	for i := range pod.InitContainers {
+		c := &pod.InitContainers[i]
+		c.Env = slices.Concat(common, b.userEnv(c.Env, place.key("initContainers").index(i)))
+	}
+	for i := range pod.Containers {
+		c := &pod.Containers[i]
+		own := common
+		if i == 0 {
+			own = slices.Concat(common, b.apiEnvironment())
+		}
+		c.Env = slices.Concat(own, b.userEnv(c.Env, place.key("containers").index(i)))
+	}
+}
+
+func (b *builder) userEnv(env []corev1.EnvVar, place pointer) []corev1.EnvVar {
+	return slices.DeleteFunc(env, func(v corev1.EnvVar) bool {
+		if !strings.HasPrefix(v.Name, EnvPrefix) {
+			return false
+		}
+		b.warn(templating.CodeImport, place.key("env"), "%s is set by Berth alone and left out", v.Name)
+		return true
+	})
+}
+
+func (b *builder) environment() []corev1.EnvVar {
+	return []corev1.EnvVar{
+		{Name: EnvRunID, Value: b.id.RunID.String()},
+		{Name: EnvRunName, Value: Escape(b.id.RunName)},
+		{Name: EnvAttempt, Value: strconv.Itoa(b.id.Attempt)},
+		{Name: EnvDeployment, Value: Escape(b.id.Deployment)},
+		{Name: EnvWorkPool, Value: Escape(b.id.Pool)},
+		{Name: EnvParameters, Value: Escape(cmp.Or(string(b.id.Parameters), "{}"))},
+	}
+}
+
+func (b *builder) apiEnvironment() []corev1.EnvVar {
+	api := b.id.API
+	if api == nil {
+		return nil
+	}
+	env := []corev1.EnvVar{{Name: EnvAPIURL, Value: api.URL}}
+	if api.SecretName != "" {
+		env = append(env, corev1.EnvVar{Name: EnvAPIKey, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
+			LocalObjectReference: corev1.LocalObjectReference{Name: api.SecretName}, Key: api.SecretKey,
+		}}})
+	}
+	return env
+}

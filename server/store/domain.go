@@ -122,6 +122,7 @@ type Run struct {
 	JobVariables   json.RawMessage
 	Tags           []string
 	ScheduledTime  time.Time
+	DueAt          time.Time // ScheduledTime, or when the next retry is due
 	CreatedAt      time.Time
 	CreatedBy      string
 	StartedAt      *time.Time
@@ -140,15 +141,15 @@ type RunFilter struct {
 }
 
 // Phase of an attempt.
-type Phase string
+type Phase = lifecycle.Phase
 
 // Phases of an attempt.
 const (
-	PhaseClaimed    Phase = "claimed"
-	PhaseSubmitting Phase = "submitting"
-	PhasePending    Phase = "pending"
-	PhaseRunning    Phase = "running"
-	PhaseEnded      Phase = "ended"
+	PhaseClaimed    = lifecycle.PhaseClaimed
+	PhaseSubmitting = lifecycle.PhaseSubmitting
+	PhasePending    = lifecycle.PhasePending
+	PhaseRunning    = lifecycle.PhaseRunning
+	PhaseEnded      = lifecycle.PhaseEnded
 )
 
 // Attempt is one try of a run: exactly one Job.
@@ -234,6 +235,8 @@ type ClaimRequest struct {
 	ClusterID string
 	Max       int
 	Lease     time.Duration
+	// Held is what the worker holds: it does not take over from itself what it only failed to renew in time.
+	Held []Lease
 }
 
 // Claim is one attempt handed to a worker, with the render input fixed by its first claim.
@@ -266,16 +269,16 @@ type Claim struct {
 }
 
 // ReportKind says what a report is about.
-type ReportKind string
+type ReportKind = lifecycle.ReportKind
 
 // Kinds of reports, in the order of an attempt's life.
 const (
-	ReportManifest   ReportKind = "manifest"
-	ReportSubmitted  ReportKind = "submitted"
-	ReportPending    ReportKind = "pending"
-	ReportRunning    ReportKind = "running"
-	ReportEnded      ReportKind = "ended"
-	ReportHandedBack ReportKind = "handed_back"
+	ReportManifest   = lifecycle.ReportManifest
+	ReportSubmitted  = lifecycle.ReportSubmitted
+	ReportPending    = lifecycle.ReportPending
+	ReportRunning    = lifecycle.ReportRunning
+	ReportEnded      = lifecycle.ReportEnded
+	ReportHandedBack = lifecycle.ReportHandedBack
 )
 
 // Report is what a worker says of an attempt.
@@ -294,16 +297,16 @@ type Report struct {
 }
 
 // ReportStatus is the answer to a report.
-type ReportStatus string
+type ReportStatus = lifecycle.ReportStatus
 
 // Answers to a report.
 const (
-	ReportAccepted     ReportStatus = "accepted"
-	ReportStale        ReportStatus = "stale"
-	ReportAlreadyEnded ReportStatus = "ended"
-	ReportDuplicateJob ReportStatus = "duplicate_job"
-	ReportUnknown      ReportStatus = "unknown"
-	ReportInvalid      ReportStatus = "invalid"
+	ReportAccepted     = lifecycle.ReportAccepted
+	ReportStale        = lifecycle.ReportStale
+	ReportAlreadyEnded = lifecycle.ReportAlreadyEnded
+	ReportDuplicateJob = lifecycle.ReportDuplicateJob
+	ReportUnknown      = lifecycle.ReportUnknown
+	ReportInvalid      = lifecycle.ReportInvalid
 )
 
 // ReportResult answers one report.

@@ -1,0 +1,114 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/release"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// UninstallOptions of one uninstall.
+type UninstallOptions struct {
+	// SkipDrain leaves out the hook that ends the installation's Jobs and releases their finalizers.
+	SkipDrain bool
+	// Purge also deletes what a release keeps: the Secret with the API keys and the volume with the database.
+	Purge bool
+}
+
+// Uninstall drains the installation, deletes the release and waits until its pods are gone. Helm can not be interrupted
+// in the middle of it; it ends by the timeout.
+func (c *Client) Uninstall(ctx context.Context, o UninstallOptions) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("uninstall release %q: %w", c.name, err)
+	}
+	rel, err := c.last()
+	if err != nil {
+		return err
+	}
+	uninstall := action.NewUninstall(c.config)
+	uninstall.Wait, uninstall.Timeout, uninstall.DisableHooks = true, c.timeout, o.SkipDrain
+	// In the background, Deployments would be gone before their pods are.
+	uninstall.DeletionPropagation = string(metav1.DeletePropagationForeground)
+	c.progress.say("uninstalling %q from namespace %q", c.name, c.namespace)
+	if _, err := uninstall.Run(c.name); err != nil {
+		return c.explainUninstall(ctx, fmt.Errorf("uninstall release %q: %w", c.name, err))
+	}
+	if o.Purge {
+		return c.purge(ctx, rel)
+	}
+	return nil
+}
+
+func (c *Client) explainUninstall(ctx context.Context, err error) error {
+	if rel, lastErr := c.last(); lastErr == nil && drainFailed(rel) {
+		return &NotReadyError{Err: err, Findings: []string{
+			"the drain of this installation's Jobs has failed; nothing else has been deleted yet",
+			"try again, or skip the drain, which can leave Jobs with the finalizer berth.dev/job-tracking behind",
+		}}
+	}
+	return c.explain(ctx, err)
+}
+
+func drainFailed(rel *release.Release) bool {
+	for _, hook := range rel.Hooks {
+		for _, event := range hook.Events {
+			if event == release.HookPreDelete && hook.LastRun.Phase == release.HookPhaseFailed {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// purge deletes the Secret that the keys hook has made, which is no part of the release, and the claims of its volumes.
+func (c *Client) purge(ctx context.Context, rel *release.Release) error {
+	set, err := c.config.KubernetesClientSet()
+	if err != nil {
+		return fmt.Errorf("connect to the cluster: %w", err)
+	}
+	var failed []error
+	if secret := keysSecret(rel); secret != "" {
+		c.progress.say("deleting Secret %q", secret)
+		if err := set.CoreV1().Secrets(c.namespace).Delete(ctx, secret, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			failed = append(failed, fmt.Errorf("delete Secret %q: %w", secret, err))
+		}
+	}
+	claims := set.CoreV1().PersistentVolumeClaims(c.namespace)
+	list, err := claims.List(ctx, metav1.ListOptions{LabelSelector: c.selector("server")})
+	if err != nil {
+		return errors.Join(append(failed, fmt.Errorf("list volume claims: %w", err))...)
+	}
+	for _, claim := range list.Items {
+		c.progress.say("deleting PersistentVolumeClaim %q", claim.Name)
+		if err := claims.Delete(ctx, claim.Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+			failed = append(failed, fmt.Errorf("delete PersistentVolumeClaim %q: %w", claim.Name, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// keysSecret is the name of the Secret that the release's keys hook makes: the hook's own name. Empty without the hook,
+// when the keys are somebody else's.
+func keysSecret(rel *release.Release) string {
+	for _, hook := range rel.Hooks {
+		if hook.Kind == "Job" && strings.HasSuffix(hook.Path, "templates/keys/hook.yaml") {
+			return hook.Name
+		}
+	}
+	return ""
+}
+
+// selector selects what belongs to the release, or to one component of it.
+func (c *Client) selector(component string) string {
+	selector := "app.kubernetes.io/part-of=berth,app.kubernetes.io/instance=" + c.name
+	if component != "" {
+		selector = "app.kubernetes.io/instance=" + c.name + ",app.kubernetes.io/component=" + component
+	}
+	return selector
+}

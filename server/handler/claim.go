@@ -1,0 +1,115 @@
+package handler
+
+import (
+	"context"
+	"time"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/store"
+)
+
+const (
+	// maxWait bounds a long poll; proxies and load balancers cut longer ones.
+	maxWait = 30 * time.Second
+	// claimAgain is how often a waiting claim looks without having been told to: hints may be lost, and a run that becomes
+	// due by the clock alone gives none.
+	claimAgain = 2 * time.Second
+)
+
+// ClaimRuns hands out due runs of a pool, waiting for some while there are none. It answers at once when something that
+// the worker holds is to be cancelled.
+func (h *Handler) ClaimRuns(ctx context.Context, r api.ClaimRunsRequestObject) (api.ClaimRunsResponseObject, error) {
+	b := r.Body
+	if err := checkWorker(ctx, b.Pool, b.Worker); err != nil {
+		return nil, err
+	}
+	if b.Max < 0 || b.Max > maxClaims {
+		return nil, invalidCall("/max", "must be from 0 to %d", maxClaims)
+	}
+	held := value(b.Held, nil)
+	if err := atMost("/held", len(held), maxLeases); err != nil {
+		return nil, err
+	}
+	poll := &poll{
+		h: h, held: each(held, readLease),
+		claim: store.ClaimRequest{
+			RequestID: b.RequestID, Pool: b.Pool, Worker: b.Worker, ClusterID: b.ClusterID, Max: int(b.Max), Lease: h.Lease,
+		},
+	}
+	wait := min(max(time.Duration(b.WaitSeconds)*time.Second, 0), maxWait)
+	answer, err := poll.await(ctx, wait)
+	if err != nil {
+		return nil, err
+	}
+	return api.ClaimRuns200JSONResponse(*answer), nil
+}
+
+// poll is one waiting claim.
+type poll struct {
+	h     *Handler
+	claim store.ClaimRequest
+	held  []store.Lease
+}
+
+// await looks until there is something, or until the wait is over or the server stops, which is an empty answer.
+func (p *poll) await(ctx context.Context, wait time.Duration) (*api.ClaimResponse, error) {
+	// Subscribed before the first look, so that nothing is missed in between.
+	topic := p.h.store.Subscribe(store.PoolTopic(p.claim.Pool))
+	defer topic.Close()
+	over := time.NewTimer(wait)
+	defer over.Stop()
+	again := time.NewTicker(claimAgain)
+	defer again.Stop()
+	for {
+		answer, err := p.look(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if len(answer.Claims) > 0 || len(answer.Cancels) > 0 {
+			return answer, nil
+		}
+		select {
+		case <-topic.C():
+		case <-again.C:
+		case <-over.C:
+			return answer, nil
+		case <-p.h.Stopping:
+			return answer, nil
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (p *poll) look(ctx context.Context) (*api.ClaimResponse, error) {
+	claims, err := p.h.store.Claim(ctx, p.claim)
+	if err != nil {
+		return nil, err
+	}
+	cancels, err := p.h.store.Cancels(ctx, p.claim.Pool, p.claim.Worker, p.held)
+	if err != nil {
+		return nil, err
+	}
+	p.h.Metrics.Claimed(claims)
+	return &api.ClaimResponse{Claims: each(claims, p.h.wireClaim), Cancels: list(cancels)}, nil
+}
+
+func (h *Handler) wireClaim(c store.Claim) api.Claim {
+	claim := api.Claim{
+		AttemptID: c.AttemptID, Attempt: c.Attempt, Epoch: c.Epoch, LeaseSeconds: h.leaseSeconds(),
+		RunID: c.RunID, RunName: c.RunName, Deployment: c.Deployment, DeploymentID: c.DeploymentID,
+		DeploymentVersion: c.DeploymentVersion, Pool: c.Pool, Queue: c.Queue, ScheduledTime: c.ScheduledTime,
+		Tags: list(c.Tags), Parameters: object(c.Parameters), TemplateVersionID: c.TemplateVersionID,
+		TemplateVersion: c.TemplateVersion, StartDeadline: c.StartDeadline, Manifest: c.Manifest,
+		JobUID: optional(c.JobUID), Cancelling: c.Cancelling, Takeover: c.Takeover,
+		RenderInput: api.RenderInput{
+			Deployment: object(c.DeploymentVariables), Run: object(c.RunVariables), Frozen: c.Frozen, Stored: object(c.Stored),
+		},
+	}
+	if c.TimeoutLeft != nil {
+		// Rounded up: a second too many is harmless, none at all would be a timeout of nothing.
+		left := int64((*c.TimeoutLeft + time.Second - 1) / time.Second)
+		claim.TimeoutSeconds = &left
+	}
+	return claim
+}

@@ -1,0 +1,112 @@
+package handler
+
+import (
+	"context"
+	"time"
+
+	"github.com/berth-dev/berth/server/access"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/store"
+)
+
+// ListDeployments lists the deployments of a pool, or of all pools that the key is for.
+func (h *Handler) ListDeployments(ctx context.Context, r api.ListDeploymentsRequestObject) (api.ListDeploymentsResponseObject, error) {
+	pool := value(r.Params.Pool, "")
+	if pool != "" {
+		if err := access.From(ctx).CheckPool(pool); err != nil {
+			return nil, err
+		}
+	}
+	deployments, next, err := h.store.ListDeployments(ctx, pool, page(r.Params.Limit, r.Params.Cursor))
+	if err != nil {
+		return nil, err
+	}
+	deployments = visible(ctx, deployments, func(d store.Deployment) string { return d.Pool })
+	return api.ListDeployments200JSONResponse{Items: each(deployments, wireDeployment), NextCursor: optional(next)}, nil
+}
+
+// deployment returns a deployment that the key may see.
+func (h *Handler) deployment(ctx context.Context, name string) (*store.Deployment, error) {
+	deployment, err := h.store.GetDeployment(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := access.From(ctx).CheckPool(deployment.Pool); err != nil {
+		return nil, err
+	}
+	return deployment, nil
+}
+
+// GetDeployment returns a deployment.
+func (h *Handler) GetDeployment(ctx context.Context, r api.GetDeploymentRequestObject) (api.GetDeploymentResponseObject, error) {
+	deployment, err := h.deployment(ctx, r.Deployment)
+	if err != nil {
+		return nil, err
+	}
+	return api.GetDeployment200JSONResponse(wireDeployment(*deployment)), nil
+}
+
+// UpdateDeployment pauses or resumes a deployment.
+func (h *Handler) UpdateDeployment(ctx context.Context, r api.UpdateDeploymentRequestObject) (api.UpdateDeploymentResponseObject, error) {
+	if _, err := h.deployment(ctx, r.Deployment); err != nil {
+		return nil, err
+	}
+	if r.Body.Paused == nil {
+		return nil, problem.Newf(problem.InvalidBody, "there is nothing to change: give paused").At("/paused", "is missing")
+	}
+	deployment, err := h.store.SetDeploymentPaused(ctx, r.Deployment, *r.Body.Paused, actor(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return api.UpdateDeployment200JSONResponse(wireDeployment(*deployment)), nil
+}
+
+// DeleteDeployment deletes a deployment and its finished runs.
+func (h *Handler) DeleteDeployment(ctx context.Context, r api.DeleteDeploymentRequestObject) (api.DeleteDeploymentResponseObject, error) {
+	if _, err := h.deployment(ctx, r.Deployment); err != nil {
+		return nil, err
+	}
+	if err := h.store.DeleteDeployment(ctx, r.Deployment, value(r.Params.Force, false), actor(ctx)); err != nil {
+		return nil, err
+	}
+	return api.DeleteDeployment204Response{}, nil
+}
+
+func wireDeployment(d store.Deployment) api.Deployment {
+	deployment := api.Deployment{
+		ID: d.ID, Name: d.Name, Pool: d.Pool, Queue: d.Queue, Version: d.Version, Description: d.Description, Tags: list(d.Tags),
+		JobVariables: object(d.JobVariables), Parameters: object(d.Parameters), ParameterSchema: d.ParameterSchema,
+		ConcurrencyLimit: d.ConcurrencyLimit, TimeoutSeconds: seconds(d.Timeout), StartDeadlineSeconds: seconds(d.StartDeadline),
+		Retries: wireRetries(d.Retries), Paused: d.Paused, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
+	}
+	if len(d.FrozenVariables) > 0 || len(d.FrozenParameters) > 0 {
+		variables, parameters := list(d.FrozenVariables), list(d.FrozenParameters)
+		deployment.Frozen = &api.FrozenNames{JobVariables: &variables, Parameters: &parameters}
+	}
+	return deployment
+}
+
+func wireRetries(p lifecycle.RetryPolicy) api.RetryPolicy {
+	max, delay, infrastructure := int32(p.Max), int32(p.Delay/time.Second), int32(p.InfrastructureMax)
+	return api.RetryPolicy{Max: &max, DelaySeconds: &delay, InfrastructureMax: &infrastructure}
+}
+
+func seconds(d *time.Duration) *int64 {
+	if d == nil {
+		return nil
+	}
+	whole := int64(*d / time.Second)
+	return &whole
+}
+
+// duration reads seconds; beyond what a duration can hold it is the longest there is.
+func duration(whole *int64) *time.Duration {
+	if whole == nil {
+		return nil
+	}
+	const longest = int64(1<<63-1) / int64(time.Second)
+	d := time.Duration(min(*whole, longest)) * time.Second
+	return &d
+}

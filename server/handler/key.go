@@ -1,0 +1,73 @@
+package handler
+
+import (
+	"context"
+
+	"github.com/berth-dev/berth/server/access"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/apikey"
+	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/store"
+)
+
+// manageKeys says what a key that is limited to some pools may not do: it could make one that is not.
+const manageKeys = "manage API keys"
+
+// ListAPIKeys lists the keys, never their secrets.
+func (h *Handler) ListAPIKeys(ctx context.Context, _ api.ListAPIKeysRequestObject) (api.ListAPIKeysResponseObject, error) {
+	if err := access.From(ctx).CheckUnlimited(manageKeys); err != nil {
+		return nil, err
+	}
+	keys, err := h.store.ListKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return api.ListAPIKeys200JSONResponse{Items: each(keys, wireKey)}, nil
+}
+
+// CreateAPIKey makes a key and shows it this once.
+func (h *Handler) CreateAPIKey(ctx context.Context, r api.CreateAPIKeyRequestObject) (api.CreateAPIKeyResponseObject, error) {
+	if err := access.From(ctx).CheckUnlimited(manageKeys); err != nil {
+		return nil, err
+	}
+	now := h.Now().UTC()
+	if r.Body.ExpiresAt != nil && !r.Body.ExpiresAt.After(now) {
+		return nil, problem.Newf(problem.InvalidBody, "the key would have expired already").At("/expires_at", "is not in the future")
+	}
+	made, err := apikey.New()
+	if err != nil {
+		return nil, err
+	}
+	key := store.Key{
+		ID: made.ID, Name: r.Body.Name, Role: string(r.Body.Role), Pools: value(r.Body.Pools, nil),
+		SecretHash: made.Hash(), CreatedAt: now, CreatedBy: actor(ctx), ExpiresAt: r.Body.ExpiresAt,
+	}
+	if err := h.store.CreateKey(ctx, key); err != nil {
+		return nil, err
+	}
+	h.KeysChanged()
+	return api.CreateAPIKey201JSONResponse{APIKey: wireKey(key), Secret: made.Text}, nil
+}
+
+// RevokeAPIKey ends a key.
+func (h *Handler) RevokeAPIKey(ctx context.Context, r api.RevokeAPIKeyRequestObject) (api.RevokeAPIKeyResponseObject, error) {
+	if err := access.From(ctx).CheckUnlimited(manageKeys); err != nil {
+		return nil, err
+	}
+	if err := h.store.RevokeKey(ctx, r.Key, actor(ctx)); err != nil {
+		return nil, err
+	}
+	h.KeysChanged()
+	return api.RevokeAPIKey204Response{}, nil
+}
+
+func wireKey(k store.Key) api.APIKey {
+	key := api.APIKey{
+		ID: k.ID, Name: k.Name, Role: api.Role(k.Role), CreatedAt: k.CreatedAt, CreatedBy: k.CreatedBy,
+		ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt,
+	}
+	if k.Pools != nil {
+		key.Pools = &k.Pools
+	}
+	return key
+}

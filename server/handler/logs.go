@@ -1,0 +1,72 @@
+package handler
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/store"
+)
+
+// logPart is how much output is held in memory at a time, in bytes.
+const logPart = 256 << 10
+
+// GetRunLogs writes the output of an attempt, of the newest where none is named.
+func (h *Handler) GetRunLogs(ctx context.Context, r api.GetRunLogsRequestObject) (api.GetRunLogsResponseObject, error) {
+	run, err := h.run(ctx, r.Run)
+	if err != nil {
+		return nil, err
+	}
+	attempt := value(r.Params.Attempt, run.Attempt)
+	if attempt > run.Attempt {
+		return nil, problem.Newf(problem.NotFound, "run %s has %d attempts", run.ID, run.Attempt)
+	}
+	logs := &logsResponse{ctx: ctx, store: h.store, run: run.ID, attempt: attempt}
+	if attempt == 0 {
+		return logs, nil // not claimed yet: nothing was written
+	}
+	if logs.first, err = h.store.ReadLogs(ctx, run.ID, attempt, 0, logPart); err != nil {
+		return nil, err
+	}
+	return logs, nil
+}
+
+// logsResponse writes output part by part.
+type logsResponse struct {
+	ctx     context.Context
+	store   *store.Store
+	run     uuid.UUID
+	attempt int32
+	first   []store.LogChunk
+}
+
+func (l *logsResponse) VisitGetRunLogsResponse(w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(http.StatusOK)
+	chunks := l.first
+	var offset int64
+	for len(chunks) > 0 {
+		for _, chunk := range chunks {
+			text := after(chunk, offset)
+			if _, err := w.Write([]byte(text)); err != nil {
+				return err
+			}
+			offset = max(offset, chunk.Offset+int64(len(chunk.Text)))
+		}
+		var err error
+		if chunks, err = l.store.ReadLogs(l.ctx, l.run, l.attempt, offset, logPart); err != nil {
+			// The status is out. A broken connection says that this is not all; a clean end would lie.
+			panic(http.ErrAbortHandler)
+		}
+	}
+	return nil
+}
+
+// after is the part of a chunk that begins at offset or later.
+func after(chunk store.LogChunk, offset int64) string {
+	skip := max(0, min(offset-chunk.Offset, int64(len(chunk.Text))))
+	return chunk.Text[skip:]
+}

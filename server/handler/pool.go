@@ -1,0 +1,136 @@
+package handler
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/berth-dev/berth/server/access"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/store"
+)
+
+// ListWorkPools lists the pools that the key is for.
+func (h *Handler) ListWorkPools(ctx context.Context, r api.ListWorkPoolsRequestObject) (api.ListWorkPoolsResponseObject, error) {
+	pools, next, err := h.store.ListPools(ctx, page(r.Params.Limit, r.Params.Cursor))
+	if err != nil {
+		return nil, err
+	}
+	pools = visible(ctx, pools, func(p store.Pool) string { return p.Name })
+	return api.ListWorkPools200JSONResponse{Items: each(pools, wirePool), NextCursor: optional(next)}, nil
+}
+
+// CreateWorkPool makes a pool with its first template version, the default one where none is given.
+func (h *Handler) CreateWorkPool(ctx context.Context, r api.CreateWorkPoolRequestObject) (api.CreateWorkPoolResponseObject, error) {
+	if err := access.From(ctx).CheckPool(r.Body.Name); err != nil {
+		return nil, err
+	}
+	doc, err := h.poolTemplate(ctx, r.Body.Type, r.Body.BaseJobTemplate)
+	if err != nil {
+		return nil, under(err, "/base_job_template")
+	}
+	pool, err := h.store.CreatePool(ctx, store.NewPool{
+		Name: r.Body.Name, Type: string(r.Body.Type), Description: value(r.Body.Description, ""),
+		ConcurrencyLimit: r.Body.ConcurrencyLimit, Paused: value(r.Body.Paused, false), Template: doc,
+	}, actor(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return api.CreateWorkPool201JSONResponse(wirePool(*pool)), nil
+}
+
+// poolTemplate is the given template, checked, or the default one of the pool's type.
+func (h *Handler) poolTemplate(ctx context.Context, kind api.PoolType, given json.RawMessage) (store.TemplateDoc, error) {
+	if given == nil {
+		return h.Templates.Default(string(kind))
+	}
+	checked, err := h.Templates.Check(ctx, given)
+	if err != nil {
+		return store.TemplateDoc{}, err
+	}
+	return checked.Doc, nil
+}
+
+// GetWorkPool returns a pool.
+func (h *Handler) GetWorkPool(ctx context.Context, r api.GetWorkPoolRequestObject) (api.GetWorkPoolResponseObject, error) {
+	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
+		return nil, err
+	}
+	pool, err := h.store.GetPool(ctx, r.Pool)
+	if err != nil {
+		return nil, err
+	}
+	return api.GetWorkPool200JSONResponse(wirePool(*pool)), nil
+}
+
+// UpdateWorkPool changes what is given.
+func (h *Handler) UpdateWorkPool(ctx context.Context, r api.UpdateWorkPoolRequestObject) (api.UpdateWorkPoolResponseObject, error) {
+	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
+		return nil, err
+	}
+	unlimited := value(r.Body.NoConcurrencyLimit, false)
+	if unlimited && r.Body.ConcurrencyLimit != nil {
+		return nil, problem.Newf(problem.InvalidBody, "give concurrency_limit or no_concurrency_limit, not both").
+			At("/no_concurrency_limit", "contradicts concurrency_limit")
+	}
+	pool, err := h.store.UpdatePool(ctx, r.Pool, store.PoolChange{
+		Description: r.Body.Description, ConcurrencyLimit: r.Body.ConcurrencyLimit,
+		NoConcurrencyLimit: unlimited, Paused: r.Body.Paused,
+	}, actor(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return api.UpdateWorkPool200JSONResponse(wirePool(*pool)), nil
+}
+
+// DeleteWorkPool deletes a pool and what is in it.
+func (h *Handler) DeleteWorkPool(ctx context.Context, r api.DeleteWorkPoolRequestObject) (api.DeleteWorkPoolResponseObject, error) {
+	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
+		return nil, err
+	}
+	if err := h.store.DeletePool(ctx, r.Pool, value(r.Params.Force, false), actor(ctx)); err != nil {
+		return nil, err
+	}
+	return api.DeleteWorkPool204Response{}, nil
+}
+
+// ListWorkQueues lists a pool's queues.
+func (h *Handler) ListWorkQueues(ctx context.Context, r api.ListWorkQueuesRequestObject) (api.ListWorkQueuesResponseObject, error) {
+	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
+		return nil, err
+	}
+	queues, err := h.store.ListQueues(ctx, r.Pool)
+	if err != nil {
+		return nil, err
+	}
+	return api.ListWorkQueues200JSONResponse{Items: each(queues, wireQueue)}, nil
+}
+
+// CreateWorkQueue adds a queue to a pool.
+func (h *Handler) CreateWorkQueue(ctx context.Context, r api.CreateWorkQueueRequestObject) (api.CreateWorkQueueResponseObject, error) {
+	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
+		return nil, err
+	}
+	queue, err := h.store.CreateQueue(ctx, store.Queue{
+		Pool: r.Pool, Name: r.Body.Name, Priority: value(r.Body.Priority, 1), ConcurrencyLimit: r.Body.ConcurrencyLimit,
+	}, actor(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return api.CreateWorkQueue201JSONResponse(wireQueue(*queue)), nil
+}
+
+func wirePool(p store.Pool) api.WorkPool {
+	return api.WorkPool{
+		ID: p.ID, Name: p.Name, Type: api.PoolType(p.Type), Description: p.Description,
+		ConcurrencyLimit: p.ConcurrencyLimit, SlotsUsed: p.SlotsUsed, Paused: p.Paused,
+		TemplateVersion: p.TemplateVersion, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
+	}
+}
+
+func wireQueue(q store.Queue) api.WorkQueue {
+	return api.WorkQueue{
+		ID: q.ID, Pool: q.Pool, Name: q.Name, Priority: q.Priority, ConcurrencyLimit: q.ConcurrencyLimit,
+		SlotsUsed: q.SlotsUsed, Paused: q.Paused,
+	}
+}

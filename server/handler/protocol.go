@@ -1,0 +1,191 @@
+package handler
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/berth-dev/berth/server/access"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/store"
+)
+
+// protocolVersion is the version of the worker protocol that this server speaks.
+const protocolVersion = 1
+
+// Bounds on what one call of a worker may hold. The protocol is not checked against the specification, which would refuse
+// what a newer worker adds.
+const (
+	maxClaims  = 1000
+	maxReports = 1000
+	maxLeases  = 20_000
+	maxChunks  = 1000
+)
+
+func invalidCall(at, format string, args ...any) error {
+	refusal := problem.Newf(problem.InvalidBody, format, args...)
+	return refusal.At(at, "%s", refusal.Detail)
+}
+
+// checkWorker checks what every call of a worker carries.
+func checkWorker(ctx context.Context, pool, worker string) error {
+	const longest = 300
+	switch {
+	case pool == "":
+		return invalidCall("/pool", "name the work pool")
+	case worker == "" || len(worker) > longest:
+		return invalidCall("/worker", "the worker's name must have 1 to %d bytes", longest)
+	}
+	return access.From(ctx).CheckPool(pool)
+}
+
+func atMost(at string, n, limit int) error {
+	if n > limit {
+		return invalidCall(at, "%d items, at most %d are allowed in one call", n, limit)
+	}
+	return nil
+}
+
+// WorkerHello welcomes a worker of a pool and tells it what it needs to know.
+func (h *Handler) WorkerHello(ctx context.Context, r api.WorkerHelloRequestObject) (api.WorkerHelloResponseObject, error) {
+	b := r.Body
+	if err := checkWorker(ctx, b.Pool, b.Worker); err != nil {
+		return nil, err
+	}
+	if b.Protocol != protocolVersion {
+		return nil, problem.Newf(problem.ProtocolUnsupported,
+			"the worker speaks version %d of the protocol, this server (%s) version %d; upgrade the older of the two", b.Protocol, h.Version, protocolVersion)
+	}
+	if b.ClusterID == "" {
+		return nil, invalidCall("/cluster_id", "say which cluster the worker serves")
+	}
+	pool, err := h.store.GetPool(ctx, b.Pool)
+	if err != nil {
+		return nil, err
+	}
+	if pool.Type != string(b.Type) {
+		return nil, problem.Newf(problem.Code(store.Conflict), "work pool %q has type %s, the worker serves %q", pool.Name, pool.Type, b.Type).
+			At("/type", "work pool %q has type %s", pool.Name, pool.Type)
+	}
+	err = h.store.UpsertWorker(ctx, store.Worker{
+		Name: b.Worker, Pool: b.Pool, Type: string(b.Type), ClusterID: b.ClusterID, Version: b.Version,
+		Namespaces: value(b.Namespaces, nil), LastSeenAt: h.Now().UTC(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.Logger.Info("worker said hello", "worker", b.Worker, "pool", b.Pool, "type", b.Type, "cluster", b.ClusterID, "version", b.Version)
+	return api.WorkerHello200JSONResponse{
+		InstallationID: h.Installation, LeaseSeconds: h.leaseSeconds(), ServerVersion: h.Version,
+	}, nil
+}
+
+func (h *Handler) leaseSeconds() int32 { return int32(h.Lease / time.Second) }
+
+// RenewLeases renews what a worker holds and says what it has lost.
+func (h *Handler) RenewLeases(ctx context.Context, r api.RenewLeasesRequestObject) (api.RenewLeasesResponseObject, error) {
+	b := r.Body
+	if err := checkWorker(ctx, b.Pool, b.Worker); err != nil {
+		return nil, err
+	}
+	if err := atMost("/leases", len(b.Leases), maxLeases); err != nil {
+		return nil, err
+	}
+	lost, cancels, err := h.store.Renew(ctx, b.Worker, each(b.Leases, readLease), h.Lease)
+	if err != nil {
+		return nil, err
+	}
+	return api.RenewLeases200JSONResponse{Lost: list(lost), Cancels: list(cancels), LeaseSeconds: h.leaseSeconds()}, nil
+}
+
+// ReportAttempts records what became of attempts. Each report is answered by itself, in order.
+func (h *Handler) ReportAttempts(ctx context.Context, r api.ReportAttemptsRequestObject) (api.ReportAttemptsResponseObject, error) {
+	b := r.Body
+	if err := checkWorker(ctx, b.Pool, b.Worker); err != nil {
+		return nil, err
+	}
+	if err := atMost("/reports", len(b.Reports), maxReports); err != nil {
+		return nil, err
+	}
+	results, err := h.store.Report(ctx, b.Worker, each(b.Reports, readReport))
+	if err != nil {
+		return nil, err
+	}
+	h.Metrics.Reported(b.Pool, each(b.Reports, readReport), results)
+	return api.ReportAttempts200JSONResponse{Results: each(results, func(r store.ReportResult) api.ReportResult {
+		return api.ReportResult{Status: api.ReportResultStatus(r.Status), Message: optional(r.Message)}
+	})}, nil
+}
+
+// AppendLogs stores output.
+func (h *Handler) AppendLogs(ctx context.Context, r api.AppendLogsRequestObject) (api.AppendLogsResponseObject, error) {
+	if err := atMost("/chunks", len(r.Body.Chunks), maxChunks); err != nil {
+		return nil, err
+	}
+	chunks := each(r.Body.Chunks, func(c api.LogAppendChunk) store.LogChunk {
+		return store.LogChunk{Lease: store.Lease{AttemptID: c.AttemptID, Epoch: c.Epoch}, Offset: c.Offset, Text: c.Text}
+	})
+	var bytes int
+	for i, chunk := range chunks {
+		if chunk.Offset < 0 {
+			return nil, invalidCall("/chunks/"+strconv.Itoa(i)+"/offset", "must not be negative")
+		}
+		bytes += len(chunk.Text)
+	}
+	if err := h.store.AppendLogs(ctx, chunks); err != nil {
+		return nil, err
+	}
+	h.Metrics.Logged(bytes)
+	return api.AppendLogs204Response{}, nil
+}
+
+// LookUpAttempts says what is known of Jobs that were found in a cluster.
+func (h *Handler) LookUpAttempts(ctx context.Context, r api.LookUpAttemptsRequestObject) (api.LookUpAttemptsResponseObject, error) {
+	b := r.Body
+	if err := access.From(ctx).CheckPool(b.Pool); err != nil {
+		return nil, err
+	}
+	if err := atMost("/jobs", len(b.Jobs), maxLeases); err != nil {
+		return nil, err
+	}
+	refs := each(b.Jobs, func(ref api.AttemptRef) store.AttemptRef {
+		return store.AttemptRef{RunID: ref.RunID, Attempt: ref.Attempt, JobUID: value(ref.JobUID, "")}
+	})
+	statuses, err := h.store.LookUpAttempts(ctx, b.Pool, b.ClusterID, refs)
+	if err != nil {
+		return nil, err
+	}
+	return api.LookUpAttempts200JSONResponse{Jobs: each(statuses, func(s store.AttemptStatus) api.AttemptStatus {
+		return api.AttemptStatus{Status: api.AttemptStatusStatus(s.Status), AttemptID: optional(s.AttemptID)}
+	})}, nil
+}
+
+// GetTemplateForWorker returns a template version. It never changes, so workers keep it.
+func (h *Handler) GetTemplateForWorker(ctx context.Context, r api.GetTemplateForWorkerRequestObject) (api.GetTemplateForWorkerResponseObject, error) {
+	version, err := h.store.GetTemplateByID(ctx, r.Version)
+	if err != nil {
+		return nil, err
+	}
+	if err := access.From(ctx).CheckPool(version.Pool); err != nil {
+		return nil, err
+	}
+	return api.GetTemplateForWorker200JSONResponse(wireTemplate(*version)), nil
+}
+
+func readLease(l api.AttemptLease) store.Lease {
+	return store.Lease{AttemptID: l.AttemptID, Epoch: l.Epoch}
+}
+
+func readReport(r api.Report) store.Report {
+	return store.Report{
+		Lease: store.Lease{AttemptID: r.AttemptID, Epoch: r.Epoch}, Kind: store.ReportKind(r.Kind), Manifest: r.Manifest,
+		JobNamespace: value(r.JobNamespace, ""), JobName: value(r.JobName, ""), JobUID: value(r.JobUID, ""),
+		Node: value(r.Node, ""), Diagnosis: value(r.Diagnosis, ""), At: r.At, LastLines: value(r.LastLines, ""),
+		Outcome: lifecycle.Outcome{
+			Succeeded: value(r.Succeeded, false), Category: lifecycle.Category(value(r.Category, "")),
+			ExitCode: r.ExitCode, Message: value(r.Message, ""),
+		},
+	}
+}

@@ -1,0 +1,77 @@
+package handler
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// streamPosition is where a stream has got to: the last event, and how far the output of which attempt has been sent. As
+// the id of every server-sent event it lets a reader come back, to any server, without loss and without repetition.
+type streamPosition struct {
+	Seq     int64
+	Attempt int32
+	Offset  int64
+}
+
+func (p streamPosition) String() string { return fmt.Sprintf("%d.%d.%d", p.Seq, p.Attempt, p.Offset) }
+
+func parsePosition(id string) (streamPosition, error) {
+	parts := strings.Split(id, ".")
+	if len(parts) != 3 {
+		return streamPosition{}, fmt.Errorf("id %q has not three parts", id)
+	}
+	seq, errSeq := strconv.ParseUint(parts[0], 10, 63)
+	attempt, errAttempt := strconv.ParseUint(parts[1], 10, 31)
+	offset, errOffset := strconv.ParseUint(parts[2], 10, 63)
+	for _, err := range []error{errSeq, errAttempt, errOffset} {
+		if err != nil {
+			return streamPosition{}, fmt.Errorf("id %q: %w", id, err)
+		}
+	}
+	return streamPosition{Seq: int64(seq), Attempt: max(1, int32(attempt)), Offset: int64(offset)}, nil
+}
+
+// writeTimeout is how long a reader may leave a write waiting before it counts as gone.
+const writeTimeout = 30 * time.Second
+
+// eventWriter writes server-sent events, each at once.
+type eventWriter struct {
+	w   http.ResponseWriter
+	out *http.ResponseController
+}
+
+func newEventWriter(w http.ResponseWriter) *eventWriter {
+	header := w.Header()
+	header.Set("Content-Type", "text/event-stream")
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Accel-Buffering", "no")
+	w.WriteHeader(http.StatusOK)
+	return &eventWriter{w: w, out: http.NewResponseController(w)}
+}
+
+func (e *eventWriter) event(name string, id streamPosition, data any) error {
+	body, err := json.Marshal(data)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "id: %s\nevent: %s\ndata: %s\n\n", id, name, body)
+	return e.write(b.Bytes())
+}
+
+func (e *eventWriter) comment(text string) error { return e.write([]byte(": " + text + "\n\n")) }
+
+func (e *eventWriter) write(data []byte) error {
+	if err := e.out.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return err
+	}
+	if _, err := e.w.Write(data); err != nil {
+		return err
+	}
+	return e.out.Flush()
+}

@@ -1,0 +1,54 @@
+package handler
+
+import (
+	"context"
+
+	"github.com/berth-dev/berth/server/access"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/store"
+)
+
+// ListVariables lists the stored variables.
+func (h *Handler) ListVariables(ctx context.Context, r api.ListVariablesRequestObject) (api.ListVariablesResponseObject, error) {
+	variables, next, err := h.store.ListVariables(ctx, page(r.Params.Limit, r.Params.Cursor))
+	if err != nil {
+		return nil, err
+	}
+	return api.ListVariables200JSONResponse{Items: each(variables, wireVariable), NextCursor: optional(next)}, nil
+}
+
+// GetVariable returns a stored variable.
+func (h *Handler) GetVariable(ctx context.Context, r api.GetVariableRequestObject) (api.GetVariableResponseObject, error) {
+	variable, err := h.store.GetVariable(ctx, r.Variable)
+	if err != nil {
+		return nil, err
+	}
+	return api.GetVariable200JSONResponse(wireVariable(*variable)), nil
+}
+
+// SetVariable stores a variable. Every pool may refer to it, so a key for some pools may not.
+func (h *Handler) SetVariable(ctx context.Context, r api.SetVariableRequestObject) (api.SetVariableResponseObject, error) {
+	if err := access.From(ctx).CheckUnlimited("change stored variables"); err != nil {
+		return nil, err
+	}
+	variable, err := h.store.PutVariable(ctx, r.Variable, r.Body.Value, actor(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return api.SetVariable200JSONResponse(wireVariable(*variable)), nil
+}
+
+// DeleteVariable deletes a stored variable.
+func (h *Handler) DeleteVariable(ctx context.Context, r api.DeleteVariableRequestObject) (api.DeleteVariableResponseObject, error) {
+	if err := access.From(ctx).CheckUnlimited("delete stored variables"); err != nil {
+		return nil, err
+	}
+	if err := h.store.DeleteVariable(ctx, r.Variable, actor(ctx)); err != nil {
+		return nil, err
+	}
+	return api.DeleteVariable204Response{}, nil
+}
+
+func wireVariable(v store.Variable) api.Variable {
+	return api.Variable{Name: v.Name, Value: v.Value, UpdatedAt: v.UpdatedAt}
+}

@@ -1,0 +1,35 @@
+package handler
+
+import (
+	"context"
+
+	"github.com/berth-dev/berth/server/access"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/store"
+)
+
+// aliveLeases is for how many leases a worker may be silent before it counts as gone.
+const aliveLeases = 2
+
+// ListWorkers lists workers as they were last heard of.
+func (h *Handler) ListWorkers(ctx context.Context, r api.ListWorkersRequestObject) (api.ListWorkersResponseObject, error) {
+	pool := value(r.Params.Pool, "")
+	if pool != "" {
+		if err := access.From(ctx).CheckPool(pool); err != nil {
+			return nil, err
+		}
+	}
+	workers, err := h.store.ListWorkers(ctx, pool)
+	if err != nil {
+		return nil, err
+	}
+	workers = visible(ctx, workers, func(w store.Worker) string { return w.Pool })
+	return api.ListWorkers200JSONResponse{Items: each(workers, h.wireWorker)}, nil
+}
+
+func (h *Handler) wireWorker(w store.Worker) api.Worker {
+	return api.Worker{
+		Name: w.Name, Pool: w.Pool, Type: api.PoolType(w.Type), ClusterID: w.ClusterID, Version: w.Version,
+		LastSeenAt: w.LastSeenAt, Alive: h.Now().Sub(w.LastSeenAt) < aliveLeases*h.Lease, ActiveAttempts: w.ActiveAttempts,
+	}
+}

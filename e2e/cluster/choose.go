@@ -72,7 +72,7 @@ func choose(ctx context.Context, nodes int, args map[string][]string) (cluster, 
 }
 
 // present returns the cluster that was started, or would be.
-func present(ctx context.Context) (cluster, error) { return choose(ctx, 1, nil) }
+func present(ctx context.Context) (cluster, error) { return choose(ctx, 0, nil) }
 
 // newBuilder finds the sources: go run starts the program in their directory.
 func newBuilder() (*binary.Builder, error) {

@@ -17,6 +17,9 @@ import (
 	"github.com/berth-dev/berth/e2e/cluster/state"
 )
 
+// maxNodes bounds the nodes of a cluster on one machine, and with them its addresses.
+const maxNodes = 9
+
 func upCommand() *cobra.Command {
 	var nodes int
 	var settings []string
@@ -29,6 +32,9 @@ func upCommand() *cobra.Command {
 			if err != nil {
 				return usageError{err}
 			}
+			if nodes < 0 || nodes > maxNodes {
+				return usageError{fmt.Errorf("--nodes takes 1 to %d, not %d", maxNodes, nodes)}
+			}
 			cluster, err := choose(cmd.Context(), nodes, args)
 			if err != nil {
 				return err
@@ -40,7 +46,7 @@ func upCommand() *cobra.Command {
 			return nil
 		},
 	}
-	command.Flags().IntVar(&nodes, "nodes", environmentInt("NODES", 1), "number of nodes (environment NODES)")
+	command.Flags().IntVar(&nodes, "nodes", environmentInt("NODES"), "number of nodes, one if not said (environment NODES)")
 	command.Flags().StringArrayVar(&settings, "arg", strings.Fields(os.Getenv("BERTH_CLUSTER_ARGS")),
 		"additional argument of a component, COMPONENT=--FLAG=VALUE, may be repeated (environment BERTH_CLUSTER_ARGS, separated by spaces)")
 	return command
@@ -183,9 +189,11 @@ func printStatus(w io.Writer, format string, status provider.Status) error {
 	return table.Flush()
 }
 
-func environmentInt(name string, otherwise int) int {
-	if value, err := strconv.Atoi(os.Getenv(name)); err == nil {
-		return value
+// environmentInt returns 0 where the variable holds no number.
+func environmentInt(name string) int {
+	value, err := strconv.Atoi(os.Getenv(name))
+	if err != nil {
+		return 0
 	}
-	return otherwise
+	return value
 }

@@ -21,7 +21,7 @@ type Cluster struct {
 	Dir      state.Dir
 	Builder  *binary.Builder
 	Progress io.Writer
-	// NodeCount and Args are what a start asks for.
+	// NodeCount and Args are what a start asks for; none means one node, no arguments, or whatever runs already.
 	NodeCount int
 	Args      map[string][]string
 }
@@ -92,7 +92,8 @@ func (c *Cluster) running() (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if !state.SameShape(config, c.wanted()) {
+	asked := c.NodeCount != 0 || len(c.Args) != 0
+	if asked && !state.SameShape(config, c.wanted()) {
 		return false, fmt.Errorf("the cluster in %s runs with other nodes or arguments: take it down first, or keep another one in another %s", c.Dir, state.EnvDir)
 	}
 	return true, nil

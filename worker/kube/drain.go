@@ -1,0 +1,96 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/berth-dev/berth/templating/manifest"
+)
+
+// Drain ends (or keeps) the installation's Jobs in the namespaces served and takes our finalizers off. Where they are
+// ended it returns when they are gone. It needs nothing but the cluster, and may run beside Run.
+func (r *Runtime) Drain(ctx context.Context, installation uuid.UUID, keep bool) error {
+	var failed []error
+	for _, namespace := range r.scopes() {
+		if err := r.drain(ctx, namespace, installation, keep); err != nil {
+			failed = append(failed, fmt.Errorf("drain namespace %q: %w", namespace, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func (r *Runtime) drain(ctx context.Context, namespace string, installation uuid.UUID, keep bool) error {
+	jobs, err := r.jobsOfInstallation(ctx, namespace, installation)
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for i := range jobs {
+		if keep {
+			err = r.release(ctx, &jobs[i], false)
+		} else {
+			err = r.remove(ctx, &jobs[i])
+		}
+		if err != nil {
+			failed = append(failed, err)
+		}
+	}
+	if len(failed) > 0 || keep {
+		return errors.Join(failed...)
+	}
+	return r.awaitGone(ctx, namespace, installation)
+}
+
+// awaitGone returns when no Job of the installation is left, apart from those that somebody else's finalizer holds.
+func (r *Runtime) awaitGone(ctx context.Context, namespace string, installation uuid.UUID) error {
+	var left []string
+	err := wait.PollUntilContextCancel(ctx, 500*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		jobs, err := r.jobsOfInstallation(ctx, namespace, installation)
+		if err != nil {
+			return false, err
+		}
+		left = left[:0]
+		for _, j := range jobs {
+			if !heldByOthers(&j) {
+				left = append(left, j.Name)
+			}
+		}
+		return len(left) == 0, nil
+	})
+	if err != nil {
+		return fmt.Errorf("wait for %d jobs to go (%.3v): %w", len(left), left, err)
+	}
+	return nil
+}
+
+// heldByOthers reports whether somebody else's finalizer keeps a Job that is being deleted.
+func heldByOthers(j *batchv1.Job) bool {
+	return j.DeletionTimestamp != nil && slices.ContainsFunc(j.Finalizers, func(name string) bool {
+		return name != manifest.Finalizer && name != finalizerForeground && name != metav1.FinalizerOrphanDependents
+	})
+}
+
+func (r *Runtime) jobsOfInstallation(ctx context.Context, namespace string, installation uuid.UUID) ([]batchv1.Job, error) {
+	var jobs []batchv1.Job
+	options := metav1.ListOptions{LabelSelector: installationSelector(installation), Limit: 500}
+	for {
+		call, cancel := context.WithTimeout(ctx, callTimeout)
+		page, err := r.client.BatchV1().Jobs(namespace).List(call, options)
+		cancel()
+		if err != nil {
+			return nil, fmt.Errorf("list jobs: %w", hinted(err))
+		}
+		jobs = append(jobs, page.Items...)
+		if options.Continue = page.Continue; options.Continue == "" {
+			return jobs, nil
+		}
+	}
+}

@@ -1,0 +1,244 @@
+package kube
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/berth-dev/berth/worker/job"
+)
+
+// follower hands over the output of one attempt while it runs: of its pods one after the other, of each the instances of
+// the job container. Nothing waits for it but Release, and that not for long.
+type follower struct {
+	w         *watcher
+	ref       job.Ref
+	container string
+	cancel    context.CancelFunc
+	wake      chan struct{} // something changed
+	done      chan struct{} // closed when it has ended
+
+	mu    sync.Mutex
+	ended bool // the attempt has: what is there now is all there will be
+	tail  ring
+
+	// Of its goroutine alone.
+	offset    int64
+	skip      int64
+	skipUntil time.Time
+	pod       types.UID
+	finished  []types.UID // pods that have no more to say
+	instance  int32
+	position  position
+}
+
+// skewAllowed is how far the clocks of nodes and workers may differ: a line that is younger than the takeover by more
+// than that can not be known to the server.
+const skewAllowed = 5 * time.Second
+
+// follow sees to it that the output is followed once there is any, and wakes whoever follows.
+func (w *watcher) follow(t *tracked, v view) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if f := t.follower; f != nil {
+		f.poke()
+		return
+	}
+	if !t.stream || v.RunningSince == nil || w.tracked[t.ref] != t {
+		return
+	}
+	ctx, cancel := context.WithCancel(w.ctx)
+	f := &follower{
+		w: w, ref: t.ref, container: t.container, cancel: cancel, wake: make(chan struct{}, 1), done: make(chan struct{}),
+		offset: t.offset, skip: t.offset, skipUntil: t.adoptedAt.Add(skewAllowed),
+	}
+	t.follower = f
+	w.followers.Go(func() {
+		defer close(f.done)
+		defer cancel()
+		f.run(ctx)
+	})
+}
+
+func (w *watcher) followerOf(t *tracked) *follower {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return t.follower
+}
+
+// stopFollowing ends the following of an attempt that is none of ours any more.
+func (r *Runtime) stopFollowing(t *tracked) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if t.follower != nil {
+		t.follower.cancel()
+	}
+}
+
+// waitForOutput gives what is left of the output a moment, before the Job and its log may go.
+func (r *Runtime) waitForOutput(ctx context.Context, found job.Found) {
+	t := r.trackedOf(found.Ref)
+	if t == nil || (found.UID != "" && string(r.uidOf(t)) != found.UID) {
+		return
+	}
+	r.mu.Lock()
+	f := t.follower
+	r.mu.Unlock()
+	if f == nil {
+		return
+	}
+	f.finish()
+	timer := time.NewTimer(r.options.Timing.Output)
+	defer timer.Stop()
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+	case <-timer.C:
+		r.options.Log.Warn("output was not read to its end before the job was released", "attempt", found.Ref.String())
+	}
+}
+
+func (f *follower) poke() {
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// finish says that no new pods will come.
+func (f *follower) finish() {
+	f.mu.Lock()
+	f.ended = true
+	f.mu.Unlock()
+	f.poke()
+}
+
+func (f *follower) isEnded() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.ended
+}
+
+// reading is one log to be read.
+type reading struct {
+	pod      *corev1.Pod
+	previous bool
+	follow   bool
+	last     bool // when it is read to its end, so is this instance
+}
+
+// Waits after a log could not be read.
+const (
+	firstLogWait = 200 * time.Millisecond
+	lastLogWait  = 5 * time.Second
+)
+
+func (f *follower) run(ctx context.Context) {
+	wait := firstLogWait
+	for ctx.Err() == nil {
+		ended := f.isEnded()
+		r, ok := f.next()
+		if !ok {
+			if ended {
+				return
+			}
+			select {
+			case <-f.wake:
+			case <-ctx.Done():
+			}
+			continue
+		}
+		before := f.offset
+		err := f.read(ctx, r)
+		switch {
+		case err == nil && r.last:
+			f.endInstance(r)
+			wait = firstLogWait
+			continue
+		case isUnwanted(err):
+			return
+		case r.previous && (apierrors.IsNotFound(err) || apierrors.IsBadRequest(err)): // collected already
+			f.endInstance(r)
+			continue
+		case apierrors.IsNotFound(err):
+			f.finished = append(f.finished, r.pod.UID)
+			continue
+		case f.offset > before:
+			wait = firstLogWait
+		}
+		if err != nil {
+			f.w.options.Log.Debug("log was interrupted, it is resumed", "attempt", f.ref.String(), "error", err)
+		}
+		f.pause(ctx, wait)
+		wait = min(2*wait, lastLogWait)
+	}
+}
+
+// pause waits, but not longer than until something changes.
+func (f *follower) pause(ctx context.Context, wait time.Duration) {
+	timer := time.NewTimer(wait/2 + rand.N(wait/2+1))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-f.wake:
+	case <-ctx.Done():
+	}
+}
+
+// next chooses the log to read now. There is none while the container has not started, and after all has been read.
+func (f *follower) next() (reading, bool) {
+	pods := f.w.podsOf(f.ref)
+	slices.SortStableFunc(pods, func(a, b *corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
+	for _, pod := range pods {
+		if slices.Contains(f.finished, pod.UID) {
+			continue
+		}
+		status := containerStatus(pod, f.container)
+		if status == nil || (status.State.Waiting != nil && status.LastTerminationState.Terminated == nil) {
+			if terminal(pod) {
+				f.finished = append(f.finished, pod.UID)
+				continue
+			}
+			return reading{}, false
+		}
+		return f.choose(pod, *status)
+	}
+	return reading{}, false
+}
+
+func (f *follower) choose(pod *corev1.Pod, status corev1.ContainerStatus) (reading, bool) {
+	if f.pod != pod.UID {
+		f.pod, f.instance, f.position = pod.UID, max(0, status.RestartCount-1), position{}
+	}
+	switch {
+	case f.instance < status.RestartCount:
+		if f.instance < status.RestartCount-1 { // instances in between are lost
+			f.instance, f.position = status.RestartCount-1, position{}
+		}
+		return reading{pod: pod, previous: true, last: true}, true
+	case f.instance > status.RestartCount: // read to its end; the next has not started
+		if terminal(pod) {
+			f.finished = append(f.finished, pod.UID)
+		}
+		return reading{}, false
+	case status.State.Running != nil:
+		return reading{pod: pod, follow: true}, true
+	}
+	return reading{pod: pod, last: true}, true
+}
+
+// endInstance goes on to the next instance, or leaves the pod where there will be none.
+func (f *follower) endInstance(r reading) {
+	if !r.previous && (terminal(r.pod) || r.pod.Spec.RestartPolicy == corev1.RestartPolicyNever) {
+		f.finished = append(f.finished, r.pod.UID)
+		return
+	}
+	f.instance++
+	f.position = position{}
+}

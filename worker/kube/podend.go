@@ -1,0 +1,164 @@
+package kube
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/berth-dev/berth/worker/job"
+)
+
+// disruptions maps the reasons of the pod condition DisruptionTarget and of a failed pod's status to categories.
+var disruptions = map[string]job.Category{
+	corev1.PodReasonPreemptionByScheduler: job.Preempted,
+	corev1.PodReasonTerminationByKubelet:  job.Evicted,
+	"EvictionByEvictionAPI":               job.Evicted,
+	"DeletionByTaintManager":              job.Evicted,
+	"DeletionByPodGC":                     job.NodeLost,
+	"Evicted":                             job.Evicted,
+	"Preempting":                          job.Preempted,
+	"Preempted":                           job.Preempted,
+	"NodeShutdown":                        job.Evicted,
+	"Shutdown":                            job.Evicted,
+	"Terminated":                          job.Evicted,
+	"NodeLost":                            job.NodeLost,
+}
+
+// disruption says who took the pod away, and why, if somebody did.
+func disruption(pod *corev1.Pod) (category job.Category, message string, ok bool) {
+	reason, detail := "", ""
+	for _, condition := range pod.Status.Conditions {
+		if condition.Type == corev1.DisruptionTarget && condition.Status == corev1.ConditionTrue {
+			reason, detail, ok = condition.Reason, condition.Message, true
+		}
+	}
+	if !ok {
+		reason, detail = pod.Status.Reason, pod.Status.Message
+		_, ok = disruptions[reason]
+	}
+	if !ok {
+		return "", "", false
+	}
+	category, known := disruptions[reason]
+	if !known {
+		category = job.Evicted
+	}
+	message = fmt.Sprintf("pod %s was taken away (%s)", pod.Name, reason)
+	if pod.Spec.NodeName != "" {
+		message = fmt.Sprintf("pod %s was taken from node %s (%s)", pod.Name, pod.Spec.NodeName, reason)
+	}
+	if detail != "" {
+		message += ": " + detail
+	}
+	return category, message, true
+}
+
+// podEnd is how the attempt ended, told from its pod that succeeded or failed.
+func (s snapshot) podEnd(pod *corev1.Pod) end {
+	e := s.containersEnd(pod)
+	if e.At == nil {
+		e.At = s.lastSign()
+	}
+	if category, message, ok := disruption(pod); ok {
+		e.Succeeded, e.Category, e.Message = false, category, message
+		return e
+	}
+	if pod.Status.Phase == corev1.PodSucceeded {
+		return e
+	}
+	switch {
+	case pod.Status.Reason == "DeadlineExceeded":
+		e.Category, e.Message = job.Deadline, "the pod ran longer than its activeDeadlineSeconds"
+	case stoppedByDeletion(pod, s.container()):
+		e.Category = job.Deleted
+		e.Message = fmt.Sprintf("pod %s was deleted by somebody else", pod.Name)
+	case pod.Status.Reason != "" && e.Category == job.Unknown:
+		e.Message = fmt.Sprintf("pod %s failed (%s): %s", pod.Name, pod.Status.Reason, pod.Status.Message)
+	}
+	return e
+}
+
+// stoppedByDeletion reports whether the container ended because its pod was being deleted.
+func stoppedByDeletion(pod *corev1.Pod, container string) bool {
+	if pod.DeletionTimestamp == nil {
+		return false
+	}
+	asked := pod.DeletionTimestamp.Time
+	if grace := pod.DeletionGracePeriodSeconds; grace != nil {
+		asked = asked.Add(-time.Duration(*grace) * time.Second)
+	}
+	finished := finishedAt(pod, container)
+	return finished == nil || !finished.Before(asked)
+}
+
+func finishedAt(pod *corev1.Pod, container string) *time.Time {
+	status := containerStatus(pod, container)
+	if status == nil || status.State.Terminated == nil || status.State.Terminated.FinishedAt.IsZero() {
+		return nil
+	}
+	return &status.State.Terminated.FinishedAt.Time
+}
+
+// containersEnd tells the end from the containers: the job container's if it failed, else the first that did.
+func (s snapshot) containersEnd(pod *corev1.Pod) end {
+	main := containerStatus(pod, s.container())
+	if main != nil && main.State.Terminated != nil && main.State.Terminated.ExitCode != 0 {
+		return s.containerEnd(*main)
+	}
+	if pod.Status.Phase == corev1.PodFailed {
+		for _, status := range append(append([]corev1.ContainerStatus{}, pod.Status.InitContainerStatuses...), pod.Status.ContainerStatuses...) {
+			if status.State.Terminated != nil && status.State.Terminated.ExitCode != 0 {
+				return s.containerEnd(status)
+			}
+		}
+		return end{Category: job.Unknown, Message: fmt.Sprintf("pod %s failed and says no more", pod.Name)}
+	}
+	if main != nil && main.State.Terminated != nil {
+		return s.containerEnd(*main)
+	}
+	var zero int32
+	return end{Succeeded: true, ExitCode: &zero}
+}
+
+// containerEnd tells the end from one container that has ended.
+func (s snapshot) containerEnd(status corev1.ContainerStatus) end {
+	terminated := status.State.Terminated
+	code := terminated.ExitCode
+	e := end{ExitCode: &code, Category: job.App, Message: fmt.Sprintf("container %q exited with code %d", status.Name, code)}
+	if !terminated.FinishedAt.IsZero() {
+		e.At = &terminated.FinishedAt.Time
+	}
+	switch terminated.Reason {
+	case "OOMKilled":
+		e.Category = job.OOM
+		e.Message = fmt.Sprintf("container %q ran out of memory%s and was killed", status.Name, s.memoryLimit(status.Name))
+	case "StartError", "ContainerCannotRun":
+		e.Category = job.Config
+		e.Message = fmt.Sprintf("container %q could not be started", status.Name)
+	case "ContainerStatusUnknown":
+		e.Category = job.Unknown
+		e.Message = fmt.Sprintf("the node lost track of container %q", status.Name)
+	default:
+		if code == 0 {
+			return end{Succeeded: true, ExitCode: &code, At: e.At}
+		}
+	}
+	if detail := strings.TrimSpace(terminated.Message); detail != "" {
+		e.Message += ": " + detail
+	}
+	return e
+}
+
+func (s snapshot) memoryLimit(container string) string {
+	if s.job == nil {
+		return ""
+	}
+	for _, c := range s.job.Spec.Template.Spec.Containers {
+		if limit := c.Resources.Limits.Memory(); c.Name == container && !limit.IsZero() {
+			return fmt.Sprintf(" (limit %s)", limit)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,250 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/berth-dev/berth/templating/manifest"
+	"github.com/berth-dev/berth/worker/job"
+)
+
+const (
+	// catchUp is how long the watch may take to show what create has answered, before the API server is asked.
+	catchUp = 15 * time.Second
+	// callTimeout is for one request to the API server.
+	callTimeout = 30 * time.Second
+	// eventsAge is how long an answer about events is good for.
+	eventsAge = 15 * time.Second
+)
+
+// eventCache is the last answer about the events of one object.
+type eventCache struct {
+	uid  string
+	at   time.Time
+	list []corev1.Event
+}
+
+// reconcile looks at one attempt, tells what it sees and does what follows from it. It returns when to look again even
+// if nothing changes; zero means that nothing has to.
+func (w *watcher) reconcile(ctx context.Context, ref job.Ref) (time.Duration, error) {
+	t := w.trackedOf(ref)
+	w.report(ref, t)
+	if t == nil || t.ended {
+		return 0, nil
+	}
+	s, again, err := w.snapshot(ctx, t)
+	if err != nil {
+		return 0, err
+	}
+	v := look(s)
+	if v.ask != "" {
+		if again, err = w.askEvents(ctx, t, &s, v.ask, again); err != nil {
+			return 0, err
+		}
+		v = look(s)
+	}
+	w.follow(t, v)
+	if v.Phase == job.Ended {
+		w.finish(ctx, t, s, v)
+		return 0, nil
+	}
+	w.tell(t, v.Observation)
+	next, err := w.act(ctx, t, s, v)
+	return sooner(again, next), err
+}
+
+// sooner is the shorter of two waits, where zero is none.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || (b > 0 && b < a) {
+		return b
+	}
+	return a
+}
+
+// snapshot collects what is known of the attempt. That its Job is missing is believed only of the API server.
+func (w *watcher) snapshot(ctx context.Context, t *tracked) (snapshot, time.Duration, error) {
+	now := time.Now()
+	w.mu.Lock()
+	uid, past := t.uid, slices.Clone(t.past)
+	w.mu.Unlock()
+	s := snapshot{pods: w.podsOf(t.ref), now: now}
+	s.past = slices.DeleteFunc(past, func(gone *corev1.Pod) bool {
+		return slices.ContainsFunc(s.pods, func(p *corev1.Pod) bool { return p.UID == gone.UID })
+	})
+	for _, j := range w.jobsOf(t.ref) {
+		if j.UID == uid || (uid == "" && j.Namespace == t.namespace && j.Name == t.name) {
+			s.job, t.fresh = j, nil
+		}
+	}
+	again := time.Duration(0)
+	if s.job == nil && t.fresh != nil && now.Sub(t.adoptedAt) < catchUp {
+		s.job, again = t.fresh, catchUp
+	}
+	if s.job == nil {
+		var err error
+		if s.job, err = w.liveJob(ctx, t, uid); err != nil {
+			return s, 0, err
+		}
+	}
+	if s.job != nil {
+		w.mu.Lock()
+		t.uid = s.job.UID
+		w.mu.Unlock()
+		s.pods = ofJob(s.pods, s.job)
+	}
+	return s, again, nil
+}
+
+// ofJob drops pods of another Job that carries the same labels.
+func ofJob(pods []*corev1.Pod, j *batchv1.Job) []*corev1.Pod {
+	return slices.DeleteFunc(pods, func(pod *corev1.Pod) bool {
+		owner := pod.Labels[batchv1.ControllerUidLabel]
+		return owner != "" && owner != string(j.UID)
+	})
+}
+
+// liveJob asks the API server for the attempt's Job; nil where there is none, or where the name is somebody else's.
+func (w *watcher) liveJob(ctx context.Context, t *tracked, uid types.UID) (*batchv1.Job, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	j, err := w.client.BatchV1().Jobs(t.namespace).Get(ctx, t.name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for job %s/%s: %w", t.namespace, t.name, err)
+	}
+	ref, ok := refOf(j)
+	if !ok || ref != t.ref || j.Labels[manifest.LabelInstallation] != w.installation.String() || (uid != "" && j.UID != uid) {
+		return nil, nil
+	}
+	return j, nil
+}
+
+// askEvents adds the events of the object to the snapshot, from the API server when the last answer is old.
+func (w *watcher) askEvents(ctx context.Context, t *tracked, s *snapshot, uid string, again time.Duration) (time.Duration, error) {
+	quiet := quietPod
+	if uid == string(s.job.UID) {
+		quiet = quietJob
+	}
+	since := s.waitingSince()
+	if pod := s.newestPod(); pod != nil {
+		since = scheduledAt(pod)
+	}
+	if wait := quiet - s.now.Sub(since); wait > 0 {
+		return sooner(again, wait+100*time.Millisecond), nil
+	}
+	if t.events.uid != uid || s.now.Sub(t.events.at) >= eventsAge {
+		list, err := w.eventsOf(ctx, t.namespace, uid)
+		if err != nil {
+			return 0, err
+		}
+		t.events = eventCache{uid: uid, at: s.now, list: list}
+	}
+	s.events = t.events.list
+	return sooner(again, eventsAge+time.Second), nil
+}
+
+// eventsOf lists what was said about an object. Not being allowed to read events is no reason to stop looking after it.
+func (w *watcher) eventsOf(ctx context.Context, namespace, uid string) ([]corev1.Event, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	list, err := w.client.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.uid=" + uid, Limit: 50})
+	if apierrors.IsForbidden(err) {
+		w.options.Log.Warn("events can not be read, waiting attempts are explained less well", "namespace", namespace, "error", hinted(err))
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list events in namespace %q: %w", namespace, err)
+	}
+	return list.Items, nil
+}
+
+// tell hands over what was seen, where it differs from what was told before.
+func (w *watcher) tell(t *tracked, seen job.Observation) {
+	if t.last != nil && reflect.DeepEqual(*t.last, seen) {
+		return
+	}
+	t.last = &seen
+	w.handler.Observed(t.ref, seen)
+}
+
+// finish tells the end, once.
+func (w *watcher) finish(ctx context.Context, t *tracked, s snapshot, v view) {
+	v.LastLines = w.lastLines(ctx, t, s)
+	if ctx.Err() != nil {
+		return // whoever observes next tells it, with the last lines
+	}
+	t.ended = true
+	w.tell(t, v.Observation)
+	if f := w.followerOf(t); f != nil {
+		f.finish()
+	}
+}
+
+// act does what follows from a view of an attempt that has not ended: carry out a decided end, stop stray pods, insist
+// where pods do not go. It returns when to look again.
+func (w *watcher) act(ctx context.Context, t *tracked, s snapshot, v view) (time.Duration, error) {
+	planned, next := w.decide(t, s, v)
+	if planned != nil && s.job != nil {
+		if err := w.carryOut(ctx, t, s.job, *planned); err != nil {
+			return 0, err
+		}
+	}
+	for _, pod := range v.strays {
+		if err := w.deletePod(ctx, pod, metav1.DeleteOptions{}); err != nil {
+			return 0, err
+		}
+	}
+	insist, err := w.insist(ctx, s, planned)
+	return sooner(next, insist), err
+}
+
+// decide returns the end that the attempt is to have: one that was decided before, or one that is due now.
+func (w *watcher) decide(t *tracked, s snapshot, v view) (*end, time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if t.planned != nil || s.deleting() {
+		if planned, ok := s.planned(); ok && t.planned == nil {
+			t.planned = &planned
+		}
+		return t.planned, 0
+	}
+	due, wait := w.due(t, s, v)
+	t.planned = due
+	return due, wait
+}
+
+func (w *watcher) due(t *tracked, s snapshot, v view) (*end, time.Duration) {
+	if v.outlived == nil {
+		t.outlived = time.Time{}
+	} else {
+		if t.outlived.IsZero() {
+			t.outlived = s.now
+		}
+		if wait := w.options.Timing.Outlived - s.now.Sub(t.outlived); wait > 0 {
+			return nil, wait
+		}
+		return v.outlived, 0
+	}
+	if v.waiting == nil || v.waiting.Cause == "" {
+		return nil, 0
+	}
+	limit := w.options.Deadlines.of(v.waiting.Cause)
+	if limit <= 0 {
+		return nil, 0
+	}
+	if wait := limit - s.now.Sub(v.waiting.Since); wait > 0 {
+		return nil, wait
+	}
+	return &end{Category: v.waiting.Cause, Message: fmt.Sprintf("given up after %s: %s", limit, v.waiting.Summary)}, 0
+}

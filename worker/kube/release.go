@@ -1,0 +1,194 @@
+package kube
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/retry"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/berth-dev/berth/templating/manifest"
+	"github.com/berth-dev/berth/worker/job"
+)
+
+// Release takes our finalizer off a Job and sets its TTL, in one patch. It is safe to repeat.
+func (r *Runtime) Release(ctx context.Context, found job.Found) error {
+	r.waitForOutput(ctx, found)
+	jobs, err := r.locate(ctx, found)
+	if err != nil {
+		return fmt.Errorf("release attempt %s: %w", found.Ref, err)
+	}
+	if len(jobs) == 0 {
+		r.metrics.released.WithLabelValues(resultAbsent).Inc()
+	}
+	for _, j := range jobs {
+		if err := r.release(ctx, j, false); err != nil {
+			return fmt.Errorf("release attempt %s: %w", found.Ref, err)
+		}
+	}
+	r.forgetReleased(found)
+	return nil
+}
+
+// forgetReleased stops observing the attempt, unless it is another Job that was released.
+func (r *Runtime) forgetReleased(found job.Found) {
+	t := r.trackedOf(found.Ref)
+	if t == nil {
+		return
+	}
+	if uid := r.uidOf(t); found.UID == "" || uid == "" || string(uid) == found.UID {
+		r.Forget(found.Ref)
+	}
+}
+
+// Discard deletes a Job that lost the race for its attempt, with its pods, and releases it.
+func (r *Runtime) Discard(ctx context.Context, found job.Found) error {
+	jobs, err := r.locate(ctx, found)
+	if err != nil {
+		return fmt.Errorf("discard job of attempt %s: %w", found.Ref, err)
+	}
+	for _, j := range jobs {
+		if err := r.remove(ctx, j); err != nil {
+			return fmt.Errorf("discard job of attempt %s: %w", found.Ref, err)
+		}
+	}
+	r.forgetReleased(found)
+	return nil
+}
+
+// remove deletes a Job, its pods first, and takes our finalizer off, so that nothing of ours holds it.
+func (r *Runtime) remove(ctx context.Context, j *batchv1.Job) error {
+	call, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	err := r.client.BatchV1().Jobs(j.Namespace).Delete(call, j.Name, metav1.DeleteOptions{
+		PropagationPolicy: ptr.To(metav1.DeletePropagationForeground),
+		Preconditions:     &metav1.Preconditions{UID: &j.UID},
+	})
+	if err != nil && !gone(err) {
+		return fmt.Errorf("delete job %s/%s: %w", j.Namespace, j.Name, err)
+	}
+	return r.release(ctx, j, true)
+}
+
+// locate finds the Jobs that are meant: the one with the UID, or where that is not known, those of the attempt.
+func (r *Runtime) locate(ctx context.Context, found job.Found) ([]*batchv1.Job, error) {
+	r.mu.Lock()
+	w := r.watcher
+	r.mu.Unlock()
+	if w != nil && found.UID != "" {
+		if j := w.jobWithUID(found.Ref, types.UID(found.UID)); j != nil {
+			return []*batchv1.Job{j}, nil
+		}
+	}
+	var jobs []*batchv1.Job
+	for _, namespace := range r.scopes() {
+		call, cancel := context.WithTimeout(ctx, callTimeout)
+		list, err := r.client.BatchV1().Jobs(namespace).List(call, metav1.ListOptions{LabelSelector: r.selector(w, found.Ref)})
+		cancel()
+		if err != nil {
+			return nil, fmt.Errorf("list jobs in namespace %q: %w", namespace, err)
+		}
+		for i := range list.Items {
+			if found.UID == "" || string(list.Items[i].UID) == found.UID {
+				jobs = append(jobs, &list.Items[i])
+			}
+		}
+	}
+	return jobs, nil
+}
+
+func (r *Runtime) selector(w *watcher, ref job.Ref) string {
+	if w != nil {
+		return refSelector(w.installation.String(), ref)
+	}
+	// A run id is unique among installations; the label of the installation only has to be there.
+	return fmt.Sprintf("%s,%s=%s,%s=%d", manifest.LabelInstallation, manifest.LabelRunID, ref.RunID, manifest.LabelAttempt, ref.Attempt)
+}
+
+// conflicts is how often and how fast a release is tried again when somebody else changes the Job at the same time.
+var conflicts = retry.DefaultBackoff
+
+// release patches the Job, guarded by its resource version: a list of finalizers is replaced as a whole, and other
+// people's names in it must not be lost.
+// A stale copy is read anew first, as is any after a conflict.
+func (r *Runtime) release(ctx context.Context, j *batchv1.Job, stale bool) error {
+	current := j
+	if stale {
+		current = nil
+	}
+	err := retry.OnError(conflicts, apierrors.IsConflict, func() error {
+		call, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		if current == nil {
+			fresh, err := r.client.BatchV1().Jobs(j.Namespace).Get(call, j.Name, metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
+			current = fresh
+		}
+		err := r.patchReleased(call, current, j.UID)
+		current = nil
+		return err
+	})
+	if err != nil && !apierrors.IsNotFound(err) {
+		r.metrics.released.WithLabelValues(resultFailed).Inc()
+		return fmt.Errorf("take the finalizer off job %s/%s: %w", j.Namespace, j.Name, err)
+	}
+	if err != nil {
+		r.metrics.released.WithLabelValues(resultAbsent).Inc()
+	}
+	r.settled(j.UID)
+	return nil
+}
+
+func (r *Runtime) patchReleased(ctx context.Context, j *batchv1.Job, uid types.UID) error {
+	released := j.DeepCopy()
+	if j.UID != uid || !controllerutil.RemoveFinalizer(released, manifest.Finalizer) {
+		r.metrics.released.WithLabelValues(resultAbsent).Inc()
+		return nil
+	}
+	change := map[string]any{"metadata": map[string]any{
+		"uid": j.UID, "resourceVersion": j.ResourceVersion, "finalizers": released.Finalizers,
+	}}
+	if ttl, ok := r.ttl(j); ok {
+		change["spec"] = map[string]any{"ttlSecondsAfterFinished": ttl}
+	}
+	err := r.patch(ctx, j, change)
+	if apierrors.IsInvalid(err) && change["spec"] != nil {
+		delete(change, "spec") // whatever is wrong with the TTL, the finalizer goes
+		err = r.patch(ctx, j, change)
+	}
+	if err == nil {
+		r.metrics.released.WithLabelValues(resultReleased).Inc()
+	}
+	return err
+}
+
+func (r *Runtime) patch(ctx context.Context, j *batchv1.Job, change map[string]any) error {
+	patch, err := json.Marshal(change)
+	if err != nil {
+		return fmt.Errorf("write the patch: %w", err)
+	}
+	_, err = r.client.BatchV1().Jobs(j.Namespace).Patch(ctx, j.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "berth-worker"})
+	return err
+}
+
+// ttl is how long the Job is kept after its end, in seconds: what the template asked for, kept in an annotation until
+// now so that nothing is collected unread. A Job that has one, or is being deleted, needs none.
+func (r *Runtime) ttl(j *batchv1.Job) (int32, bool) {
+	if j.DeletionTimestamp != nil || j.Spec.TTLSecondsAfterFinished != nil {
+		return 0, false
+	}
+	if seconds, err := strconv.ParseInt(j.Annotations[manifest.AnnotationTTL], 10, 32); err == nil && seconds >= 0 {
+		return int32(seconds), true
+	}
+	return int32(r.options.Timing.TTL / time.Second), true
+}

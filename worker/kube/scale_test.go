@@ -1,0 +1,81 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+)
+
+// deploymentWithPod is a Deployment in a cluster without controllers: nobody takes its pod away unless the test does.
+func deploymentWithPod(pods ...string) *fake.Clientset {
+	labels := map[string]string{"component": "worker"}
+	objects := []runtime.Object{&appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "workers"},
+		Spec:       appsv1.DeploymentSpec{Selector: &metav1.LabelSelector{MatchLabels: labels}},
+	}, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "another", Labels: map[string]string{"component": "server"}}}}
+	for _, name := range pods {
+		objects = append(objects, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, Labels: labels}})
+	}
+	return fake.NewClientset(objects...)
+}
+
+func scaledTo(t *testing.T, client *fake.Clientset) string {
+	t.Helper()
+	for _, action := range client.Actions() {
+		if patch, ok := action.(clienttesting.PatchAction); ok && patch.GetSubresource() == "scale" {
+			return string(patch.GetPatch())
+		}
+	}
+	return ""
+}
+
+func TestStopDeploymentScalesItDownAndReturnsWhenItsPodsAreGone(t *testing.T) {
+	client := deploymentWithPod("w-1", "w-2")
+	lists := 0
+	client.PrependReactor("list", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
+		// The pods go one by one while the deployment is waited for.
+		if lists++; lists <= 2 {
+			err := client.Tracker().Delete(corev1.SchemeGroupVersion.WithResource("pods"), "ns", []string{"w-1", "w-2"}[lists-1])
+			if err != nil {
+				t.Error(err)
+			}
+			if lists == 1 && scaledTo(t, client) == "" {
+				t.Error("waited for the pods before scaling down")
+			}
+		}
+		return false, nil, nil
+	})
+	if err := stopDeployment(t.Context(), client, "ns", "workers", time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	if got := scaledTo(t, client); got != `{"spec":{"replicas":0}}` {
+		t.Errorf("the scale was patched with %q", got)
+	}
+	if lists < 2 {
+		t.Errorf("returned after %d looks at the pods, while one was there", lists)
+	}
+}
+
+func TestStopDeploymentThatIsNotThereHasNothingToDo(t *testing.T) {
+	if err := stopDeployment(t.Context(), deploymentWithPod(), "ns", "others", time.Millisecond); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestStopDeploymentSaysHowManyPodsStay(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	err := stopDeployment(ctx, deploymentWithPod("w-1", "w-2"), "ns", "workers", time.Millisecond)
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "2 pods") {
+		t.Errorf("error = %v, want one that says that 2 pods are left", err)
+	}
+}

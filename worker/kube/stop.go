@@ -1,0 +1,154 @@
+package kube
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+
+	"github.com/berth-dev/berth/worker/job"
+)
+
+// Cancel ends the attempt: a Launch that is under way stops, a Job is deleted with its pods, which is observed when they
+// are gone.
+func (r *Runtime) Cancel(_ context.Context, ref job.Ref) error {
+	r.mu.Lock()
+	stopLaunch, launching := r.launches[ref]
+	t := r.tracked[ref]
+	if t != nil && t.planned == nil {
+		t.planned = &end{Category: job.Cancelled, Message: "cancelled"}
+	}
+	r.mu.Unlock()
+	if launching {
+		stopLaunch()
+	}
+	if t == nil && !launching {
+		return fmt.Errorf("cancel attempt %s: it is not observed here", ref)
+	}
+	r.wake(ref)
+	return nil
+}
+
+// carryOut writes the decided end to the Job and deletes it, its pods first: in the background the garbage collector
+// waits for the Job to go, our finalizer holds the Job, and the pods run on.
+func (w *watcher) carryOut(ctx context.Context, t *tracked, j *batchv1.Job, planned end) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if !t.annotate && j.Annotations[annotationEnding] == "" {
+		if err := w.annotateEnding(ctx, j, planned); err != nil {
+			return err
+		}
+	}
+	t.annotate = true
+	if j.DeletionTimestamp != nil {
+		return nil // who else deletes it did so in a way that act copes with
+	}
+	err := w.client.BatchV1().Jobs(j.Namespace).Delete(ctx, j.Name, metav1.DeleteOptions{
+		PropagationPolicy: ptr.To(metav1.DeletePropagationForeground),
+		Preconditions:     &metav1.Preconditions{UID: &j.UID},
+	})
+	if gone(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("delete job %s/%s: %w", j.Namespace, j.Name, err)
+	}
+	return nil
+}
+
+// annotateEnding makes the decision outlive this process.
+func (w *watcher) annotateEnding(ctx context.Context, j *batchv1.Job, planned end) error {
+	text, err := json.Marshal(planned)
+	if err != nil {
+		return fmt.Errorf("write the decided end: %w", err)
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
+		"uid": j.UID, "annotations": map[string]string{annotationEnding: string(text)},
+	}})
+	if err != nil {
+		return fmt.Errorf("write the decided end: %w", err)
+	}
+	_, err = w.client.BatchV1().Jobs(j.Namespace).Patch(ctx, j.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+	if err != nil && !gone(err) {
+		return fmt.Errorf("write the decided end to job %s/%s: %w", j.Namespace, j.Name, err)
+	}
+	return nil
+}
+
+// gone reports whether what was to be changed or deleted is not there any more, or another object has its name.
+func gone(err error) bool { return apierrors.IsNotFound(err) || apierrors.IsConflict(err) }
+
+func (w *watcher) deletePod(ctx context.Context, pod *corev1.Pod, options metav1.DeleteOptions) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	options.Preconditions = &metav1.Preconditions{UID: &pod.UID}
+	err := w.client.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, options)
+	if err != nil && !gone(err) {
+		return fmt.Errorf("delete pod %s/%s: %w", pod.Namespace, pod.Name, err)
+	}
+	return nil
+}
+
+// insist deals with pods that were told to go and stay: first the grace is taken away, then, of an attempt whose end was
+// decided, the object is removed although nobody confirms that the process has ended.
+func (w *watcher) insist(ctx context.Context, s snapshot, planned *end) (time.Duration, error) {
+	if !s.deleting() {
+		return w.insistOnLost(ctx, s, planned)
+	}
+	var next time.Duration
+	timing := w.options.Timing
+	for _, pod := range s.pods {
+		switch late := overdue(pod, s.now); {
+		case terminal(pod):
+			continue
+		case pod.DeletionTimestamp == nil:
+			// Told to go by us or by the garbage collector within moments.
+			next = sooner(next, 2*time.Second)
+			if s.job != nil && s.now.Sub(s.job.DeletionTimestamp.Time) > 10*time.Second {
+				if err := w.deletePod(ctx, pod, metav1.DeleteOptions{}); err != nil {
+					return 0, err
+				}
+			}
+		case late < timing.Escalate:
+			next = sooner(next, timing.Escalate-late)
+		case planned != nil && late >= timing.Force:
+			w.options.Log.Warn("pod removed by force, its node does not confirm that it has stopped", "pod", pod.Namespace+"/"+pod.Name, "node", pod.Spec.NodeName)
+			if err := w.deletePod(ctx, pod, metav1.DeleteOptions{GracePeriodSeconds: ptr.To[int64](0)}); err != nil {
+				return 0, err
+			}
+		default:
+			next = sooner(next, max(time.Second, timing.Force-late))
+			if grace := pod.DeletionGracePeriodSeconds; grace == nil || *grace > 1 {
+				if err := w.deletePod(ctx, pod, metav1.DeleteOptions{GracePeriodSeconds: ptr.To[int64](1)}); err != nil {
+					return 0, err
+				}
+			}
+		}
+	}
+	return next, nil
+}
+
+// insistOnLost has the attempt looked at again while a pod of a Job that nobody deletes is late to go.
+func (w *watcher) insistOnLost(_ context.Context, s snapshot, _ *end) (time.Duration, error) {
+	late := slices.ContainsFunc(s.pods, func(pod *corev1.Pod) bool { return pod.DeletionTimestamp != nil && !terminal(pod) })
+	if late {
+		return unreachableAfter + time.Second, nil
+	}
+	return 0, nil
+}
+
+// overdue is how long after its time a pod that was told to go is still there.
+func overdue(pod *corev1.Pod, now time.Time) time.Duration {
+	if pod.DeletionTimestamp == nil {
+		return 0
+	}
+	return now.Sub(pod.DeletionTimestamp.Time)
+}

@@ -1,0 +1,44 @@
+package kube
+
+import (
+	"maps"
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// trim keeps of a Job or pod what Observe and Release read: ten thousand of them have to fit into a small pod. It gets
+// objects that nobody else holds yet.
+func trim(object any) (any, error) {
+	switch o := object.(type) {
+	case *batchv1.Job:
+		o.ManagedFields, o.OwnerReferences = nil, nil
+		keepOurs(o.Annotations)
+		template := &o.Spec.Template
+		template.ObjectMeta.Annotations, template.ObjectMeta.Labels = nil, nil
+		template.Spec = corev1.PodSpec{RestartPolicy: template.Spec.RestartPolicy, Containers: trimContainers(template.Spec.Containers)}
+		o.Spec.PodFailurePolicy, o.Spec.Selector = nil, nil
+	case *corev1.Pod:
+		o.ManagedFields, o.OwnerReferences = nil, nil
+		keepOurs(o.Annotations)
+		o.Spec = corev1.PodSpec{NodeName: o.Spec.NodeName, RestartPolicy: o.Spec.RestartPolicy, Containers: trimContainers(o.Spec.Containers)}
+		o.Status.HostIPs, o.Status.PodIPs = nil, nil
+	}
+	return object, nil
+}
+
+func keepOurs(annotations map[string]string) {
+	maps.DeleteFunc(annotations, func(key, _ string) bool { return !strings.HasPrefix(key, "berth.dev/") })
+}
+
+func trimContainers(containers []corev1.Container) []corev1.Container {
+	trimmed := make([]corev1.Container, len(containers))
+	for i, c := range containers {
+		trimmed[i].Name = c.Name
+		if memory, ok := c.Resources.Limits[corev1.ResourceMemory]; ok {
+			trimmed[i].Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: memory}
+		}
+	}
+	return trimmed
+}

@@ -38,7 +38,10 @@ type Problem struct {
 }
 
 func (p Problem) String() string {
-	s := place(p.File, p.Line) + ": " + p.Message
+	s := p.Message
+	if p.File != "" {
+		s = place(p.File, p.Line) + ": " + s
+	}
 	if p.Suggestion != "" {
 		s += " (" + p.Suggestion + ")"
 	}

@@ -88,12 +88,16 @@ func asUsage(err error) error {
 // Group makes a command that only holds others. Without one of them, or with one that is not there, it is wrong use.
 func Group(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(children...)
+	cmd.SuggestionsMinimumDistance = 2
 	cmd.RunE = func(c *cobra.Command, args []string) error {
 		names := make([]string, 0, len(children))
 		for _, child := range c.Commands() {
-			if !child.Hidden {
+			if !child.Hidden && child.Name() != "help" && child.Name() != "completion" {
 				names = append(names, child.Name())
 			}
+		}
+		if len(args) == 0 && !c.HasParent() {
+			return c.Help()
 		}
 		if len(args) == 0 {
 			return Usagef("%s needs a command: %s", c.CommandPath(), strings.Join(names, ", "))

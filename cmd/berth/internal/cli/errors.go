@@ -156,7 +156,7 @@ func (a *App) PrintError(cmd *cobra.Command, err error) {
 	}
 	var usage *UsageError
 	if errors.As(err, &usage) && len(usage.Details) == 0 && cmd != nil {
-		a.Notef("  see: %s --help", cmd.CommandPath())
+		a.Notef("  usage: %s", cmd.UseLine())
 	}
 }
 

@@ -1,0 +1,26 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+)
+
+func rootCommand(app *cli.App) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "berth",
+		Short: "Run parameterised container jobs on Kubernetes from governed templates",
+		Long: `Run parameterised container jobs on Kubernetes from governed templates.
+
+Every flag can be set in the environment: --api-url is BERTH_API_URL. The flag wins over the environment, and that over
+the configuration file (~/.config/berth/config.yaml with api_url and api_key). Commands exit with 0 when it is done,
+1 when the thing failed, and 2 for wrong use or bad input.`,
+		Args: cobra.ArbitraryArgs,
+	}
+	children := []*cobra.Command{
+		workerCommand(app),
+		poolCommand(app), queueCommand(app), deployCommand(app), deploymentCommand(app), runCommand(app),
+		variableCommand(app), apiKeyCommand(app), templateCommand(app), versionCommand(app),
+	}
+	return cli.Group(root, children...)
+}

@@ -1,0 +1,262 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/server/api"
+)
+
+func runCommand(app *cli.App) *cobra.Command {
+	cmd := &cobra.Command{Use: "run", Short: "Runs: executions of deployments"}
+	cli.ClientFlags(cmd)
+	return cli.Group(cmd, runLsCommand(app), runGetCommand(app), runWatchCommand(app), runLogsCommand(app),
+		runActionCommand(app, "cancel", "Cancel a run", "cancel of run %s asked for, it is %s", cancelRun),
+		runActionCommand(app, "retry", "Make a new attempt of a run that has ended", "run %s tried again, it is %s", retryRun),
+		runExplainCommand(app), runManifestCommand(app))
+}
+
+// runArgs is one run's id.
+func runArgs(_ *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return cli.Usagef("needs the id of one run")
+	}
+	_, err := runID(args[0])
+	return err
+}
+
+func runID(text string) (uuid.UUID, error) {
+	id, err := uuid.Parse(text)
+	if err != nil {
+		return id, cli.Usagef("%q is not the id of a run; berth run ls shows them", text)
+	}
+	return id, nil
+}
+
+func listRuns(ctx context.Context, client *api.ClientWithResponses, limit int, filter api.ListRunsParams) ([]api.Run, error) {
+	return cli.Pages(limit, func(limit int32, cursor *string) ([]api.Run, *string, error) {
+		params := filter
+		params.Limit, params.Cursor = &limit, cursor
+		r, err := client.ListRunsWithResponse(ctx, &params)
+		page, err := cli.Value(resultOf(r, err).JSON200, r, err)
+		return page.Items, page.NextCursor, err
+	})
+}
+
+func runLsCommand(app *cli.App) *cobra.Command {
+	var pool, deployment string
+	var states []string
+	var limit int
+	cmd := &cobra.Command{Use: "ls", Aliases: []string{"list"}, Short: "List runs, newest first", Args: cobra.NoArgs}
+	flags := cmd.Flags()
+	flags.StringVarP(&pool, "pool", "p", "", "only those of this pool")
+	flags.StringVarP(&deployment, "deployment", "d", "", "only those of this deployment")
+	flags.StringSliceVarP(&states, "state", "s", nil, "only those in this state, as in RUNNING (repeatable)")
+	flags.IntVarP(&limit, "limit", "n", 50, "how many at most, 0 for all")
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		filter := api.ListRunsParams{Pool: given(pool), Deployment: given(deployment)}
+		types, err := stateTypes(states)
+		if err != nil {
+			return err
+		}
+		filter.State = types
+		if limit < 0 {
+			return cli.Usagef("--limit %d: must not be negative", limit)
+		}
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		runs, err := listRuns(cmd.Context(), client, limit, filter)
+		if err != nil {
+			return err
+		}
+		style := app.Style(app.Out)
+		return cli.List(app, *format, runs, []cli.Column[api.Run]{
+			{Title: "id", Cell: func(r api.Run) string { return r.ID.String() }},
+			{Title: "state", Cell: func(r api.Run) string { return style.State(r.State.Type, cli.StateText(r.State)) }},
+			{Title: "deployment", Cell: func(r api.Run) string { return r.Deployment }},
+			{Title: "name", Cell: func(r api.Run) string { return r.Name }},
+			{Title: "due", Cell: func(r api.Run) string { return app.Ago(r.ScheduledTime) }},
+			{Title: "took", Cell: func(r api.Run) string { return duration(app, r) }},
+		})
+	}
+	return cmd
+}
+
+func stateTypes(names []string) (*[]api.StateType, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	types := make([]api.StateType, 0, len(names))
+	for _, name := range names {
+		t := api.StateType(strings.ToUpper(name))
+		if !t.Valid() {
+			return nil, cli.Usagef("--state %q: must be one of SCHEDULED, PENDING, RUNNING, COMPLETED, FAILED, CRASHED, CANCELLING, CANCELLED", name)
+		}
+		types = append(types, t)
+	}
+	return &types, nil
+}
+
+// duration of the workload so far; nothing where it has not begun.
+func duration(app *cli.App, r api.Run) string {
+	if r.StartedAt == nil {
+		return ""
+	}
+	if r.EndedAt == nil {
+		return cli.Duration(app.Now().Sub(*r.StartedAt))
+	}
+	return cli.Duration(r.EndedAt.Sub(*r.StartedAt))
+}
+
+func getRun(ctx context.Context, client *api.ClientWithResponses, id uuid.UUID) (api.RunDetail, error) {
+	r, err := client.GetRunWithResponse(ctx, id)
+	return cli.Value(resultOf(r, err).JSON200, r, err)
+}
+
+func runGetCommand(app *cli.App) *cobra.Command {
+	cmd := &cobra.Command{Use: "get ID", Short: "Show a run, and what happened to each of its attempts", Args: runArgs, ValidArgsFunction: runIDs(app)}
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
+		detail, err := getRun(cmd.Context(), client, id)
+		if err != nil {
+			return err
+		}
+		if *format != cli.Table {
+			return app.Document(*format, detail)
+		}
+		return printRun(app, detail)
+	})
+	return cmd
+}
+
+// onRun is a command's work on the run that its argument names.
+func onRun(app *cli.App, work func(*cobra.Command, *api.ClientWithResponses, uuid.UUID) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		id, err := runID(args[0])
+		if err != nil {
+			return err
+		}
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		return work(cmd, client, id)
+	}
+}
+
+func printRun(app *cli.App, detail api.RunDetail) error {
+	r, style := detail.Run, app.Style(app.Out)
+	err := app.Fields([]cli.Field{
+		{Name: "ID", Value: r.ID.String()}, {Name: "Name", Value: r.Name}, {Name: "Deployment", Value: r.Deployment},
+		{Name: "Pool", Value: r.Pool + " / " + r.Queue},
+		{Name: "State", Value: style.State(r.State.Type, cli.StateText(r.State)) + ", " + app.Ago(r.State.At)},
+		{Name: "Message", Value: cli.Text(r.State.Message)}, {Name: "Parameters", Value: cli.Compact(r.Parameters)},
+		{Name: "Job variables", Value: cli.Compact(r.JobVariables)}, {Name: "Tags", Value: joined(r.Tags)},
+		{Name: "Due", Value: app.Ago(r.ScheduledTime)}, {Name: "Took", Value: duration(app, r)},
+		{Name: "Created", Value: app.Ago(r.CreatedAt) + " by " + r.CreatedBy},
+	})
+	if err != nil || len(detail.Attempts) == 0 {
+		return err
+	}
+	if err := app.Printf("\n"); err != nil {
+		return err
+	}
+	if err := cli.List(app, cli.Table, detail.Attempts, []cli.Column[api.Attempt]{
+		{Title: "attempt", Cell: func(a api.Attempt) string { return fmt.Sprint(a.Number) }},
+		{Title: "phase", Cell: func(a api.Attempt) string { return string(a.Phase) }},
+		{Title: "category", Cell: func(a api.Attempt) string { return cli.Text(a.Category) }},
+		{Title: "exit", Cell: func(a api.Attempt) string { return cli.Number(a.ExitCode) }},
+		{Title: "worker", Cell: func(a api.Attempt) string { return a.Worker }},
+		{Title: "job", Cell: func(a api.Attempt) string { return cli.Text(a.JobName) }},
+		{Title: "node", Cell: func(a api.Attempt) string { return cli.Text(a.Node) }},
+		{Title: "claimed", Cell: func(a api.Attempt) string { return app.Ago(a.ClaimedAt) }},
+	}); err != nil {
+		return err
+	}
+	return printMessages(app, detail.Attempts)
+}
+
+// printMessages shows what does not fit into a table's row.
+func printMessages(app *cli.App, attempts []api.Attempt) error {
+	for _, a := range attempts {
+		for _, text := range []string{cli.Text(a.Diagnosis), cli.Text(a.Message)} {
+			if text == "" {
+				continue
+			}
+			if err := app.Printf("attempt %d: %s\n", a.Number, text); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+type runAction func(ctx context.Context, client *api.ClientWithResponses, id uuid.UUID) (api.Run, error)
+
+func cancelRun(ctx context.Context, client *api.ClientWithResponses, id uuid.UUID) (api.Run, error) {
+	r, err := client.CancelRunWithResponse(ctx, id)
+	return cli.Value(resultOf(r, err).JSON200, r, err)
+}
+
+func retryRun(ctx context.Context, client *api.ClientWithResponses, id uuid.UUID) (api.Run, error) {
+	r, err := client.RetryRunWithResponse(ctx, id)
+	return cli.Value(resultOf(r, err).JSON200, r, err)
+}
+
+func runActionCommand(app *cli.App, verb, short, done string, act runAction) *cobra.Command {
+	var watch bool
+	cmd := &cobra.Command{Use: verb + " ID", Short: short, Args: runArgs, ValidArgsFunction: runIDs(app)}
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "follow the run until it has ended")
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
+		run, err := act(cmd.Context(), client, id)
+		if err != nil {
+			return err
+		}
+		if watch {
+			return watchRun(cmd.Context(), app, client, id, *format)
+		}
+		return printDone(app, *format, run, done, run.ID, cli.StateText(run.State))
+	})
+	return cmd
+}
+
+func runManifestCommand(app *cli.App) *cobra.Command {
+	var attempt int32
+	cmd := &cobra.Command{Use: "manifest ID", Short: "Print the Job that ran, as YAML", Args: runArgs, ValidArgsFunction: runIDs(app)}
+	cmd.Flags().Int32Var(&attempt, "attempt", 0, "of this attempt (default: the newest)")
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
+		if attempt < 0 {
+			return cli.Usagef("--attempt %d: attempts count from 1", attempt)
+		}
+		if attempt == 0 {
+			detail, err := getRun(cmd.Context(), client, id)
+			if err != nil {
+				return err
+			}
+			if detail.Run.Attempt == 0 {
+				return fmt.Errorf("run %s has no attempt yet; berth run explain %s says what it waits for", detail.Run.Name, id)
+			}
+			attempt = detail.Run.Attempt
+		}
+		r, err := client.GetAttemptManifestWithResponse(cmd.Context(), id, attempt)
+		manifest, err := cli.Value(resultOf(r, err).JSON200, r, err)
+		if err != nil {
+			return err
+		}
+		if *format == cli.Table {
+			*format = cli.YAML
+		}
+		return app.Document(*format, manifest)
+	})
+	return cmd
+}

@@ -1,0 +1,388 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/manifest"
+)
+
+func templateCommand(app *cli.App) *cobra.Command {
+	cmd := &cobra.Command{Use: "template", Short: "The template language by itself, offline"}
+	return cli.Group(cmd, templateRenderCommand(app), templateLintCommand(app))
+}
+
+// renderFlags are what `berth template render` was told.
+type renderFlags struct {
+	file, engine       string
+	variables, stored  string
+	set                []string
+	context            string
+	job, strict        bool
+	workerEnvironments []string
+}
+
+func templateRenderCommand(app *cli.App) *cobra.Command {
+	var in renderFlags
+	cmd := &cobra.Command{
+		Use:   "render -f FILE",
+		Short: "Print the rendered job_configuration, or with --job the finished Job that a worker would create",
+		Long: `Print the rendered job_configuration, or with --job the finished Job that a worker would create.
+
+A template with errors is rendered all the same where that is possible, unless --strict; what is wrong with it goes to
+standard error.`,
+		Args: cobra.NoArgs,
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&in.file, "file", "f", "", "file with the base job template, YAML or JSON, - for standard input")
+	flags.StringVar(&in.engine, "engine", "", "render with this engine, whatever the template says")
+	flags.StringVar(&in.variables, "variables", "", "YAML or JSON file with job variables")
+	flags.StringArrayVar(&in.set, "set", nil, "a job variable as name=value, JSON where it parses as JSON (repeatable)")
+	flags.StringVar(&in.stored, "stored-variables", "", "YAML or JSON file with stored variables")
+	flags.StringVar(&in.context, "context", "", "YAML or JSON file with ctx: run, deployment, pool, queue, worker")
+	flags.StringSliceVar(&in.workerEnvironments, "template-env", nil, "name of an environment variable that the template may read (repeatable)")
+	flags.BoolVar(&in.job, "job", false, "print the finished, labelled Job")
+	flags.BoolVar(&in.strict, "strict", false, "fail when the template has errors, even if it can be rendered")
+	required(cmd, "file")
+	cli.EnvPerLine(cmd, "set")
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		output, err := renderOffline(cmd.Context(), app, in)
+		if err != nil {
+			return problemsError(err)
+		}
+		if *format == cli.Table {
+			*format = cli.YAML
+		}
+		return app.Document(*format, output)
+	}
+	return cmd
+}
+
+// templateError is a template that can not be used, with all that is wrong.
+type templateError struct{ problems templating.Problems }
+
+func (e *templateError) Error() string { return "the template can not be rendered" }
+
+// Details are the problems, one line each.
+func (e *templateError) Details() []string {
+	return mapped(e.problems, func(p templating.Problem) string { return p.String() })
+}
+
+// problemsError dresses up an error that is made of problems.
+func problemsError(err error) error {
+	var problems templating.Problems
+	if errors.As(err, &problems) {
+		return &templateError{problems: problems}
+	}
+	return err
+}
+
+func renderOffline(ctx context.Context, app *cli.App, in renderFlags) (any, error) {
+	compiled, err := compileOffline(app, in)
+	if err != nil {
+		return nil, err
+	}
+	input, parameters, err := in.input(app)
+	if err != nil {
+		return nil, err
+	}
+	warnings, err := compiled.ValidateRun(input.Layers, input.Stored)
+	if err != nil {
+		if in.strict {
+			return nil, err
+		}
+		note(app, "error:", templating.AsProblems(err))
+	}
+	note(app, "warning:", warnings)
+	rendered, err := compiled.Render(ctx, input)
+	if err != nil {
+		return nil, err
+	}
+	if !in.job {
+		return rendered.Configuration, nil
+	}
+	id, err := identity(input.Context, parameters)
+	if err != nil {
+		return nil, err
+	}
+	finished, err := manifest.Build(rendered, id)
+	if err != nil {
+		return nil, err
+	}
+	note(app, "warning:", finished.Warnings)
+	return finished.Job, nil
+}
+
+func compileOffline(app *cli.App, in renderFlags) (*templating.Compiled, error) {
+	data, err := app.ReadFile(in.file)
+	if err != nil {
+		return nil, err
+	}
+	template, err := templating.Parse(data)
+	if err != nil {
+		return nil, err
+	}
+	if in.engine != "" {
+		template.Engine = in.engine
+	}
+	compiled, err := templating.DefaultRegistry().Compile(template)
+	if err == nil {
+		return compiled, nil
+	}
+	if compiled == nil || in.strict {
+		return nil, err
+	}
+	note(app, "error:", templating.AsProblems(err))
+	return compiled, nil
+}
+
+// note writes problems beside the output.
+func note(app *cli.App, kind string, problems []templating.Problem) {
+	style := app.Style(app.Err)
+	for _, p := range problems {
+		app.Notef("%s %s", style.Busy(kind), p)
+	}
+}
+
+// input reads the files and flags that the render depends on.
+func (in renderFlags) input(app *cli.App) (templating.Input, json.RawMessage, error) {
+	var input templating.Input
+	variables, err := in.jobVariables(app)
+	if err != nil {
+		return input, nil, err
+	}
+	input.Layers.Run = variables
+	if in.stored != "" {
+		if input.Stored, err = readValues(app, in.stored); err != nil {
+			return input, nil, err
+		}
+	}
+	parameters := json.RawMessage("{}")
+	if in.context != "" {
+		document, err := app.ReadDocument(in.context)
+		if err != nil {
+			return input, nil, err
+		}
+		if input.Context, err = templating.DecodeContext(document); err != nil {
+			return input, nil, cli.Usagef("%s: %v", in.context, err)
+		}
+		if parameters, err = contextParameters(document); err != nil {
+			return input, nil, cli.Usagef("%s: %v", in.context, err)
+		}
+	}
+	if input.Context.Run.Parameters == nil {
+		input.Context.Run.Parameters = map[string]any{}
+	}
+	input.Env = map[string]string{}
+	for _, name := range in.workerEnvironments {
+		if value, ok := app.Env[name]; ok {
+			input.Env[name] = value
+		}
+	}
+	return input, parameters, nil
+}
+
+// contextParameters are the run's parameters as they were written.
+func contextParameters(document json.RawMessage) (json.RawMessage, error) {
+	var context struct {
+		Run struct {
+			Parameters json.RawMessage `json:"parameters"`
+		} `json:"run"`
+	}
+	if err := json.Unmarshal(document, &context); err != nil {
+		return nil, fmt.Errorf("decode context: %w", err)
+	}
+	if context.Run.Parameters == nil {
+		return json.RawMessage("{}"), nil
+	}
+	return context.Run.Parameters, nil
+}
+
+func (in renderFlags) jobVariables(app *cli.App) (map[string]any, error) {
+	values := map[string]any{}
+	if in.variables != "" {
+		var err error
+		if values, err = readValues(app, in.variables); err != nil {
+			return nil, err
+		}
+	}
+	set, err := cli.Assignments("set", in.set, nil)
+	if err != nil {
+		return nil, err
+	}
+	for name, raw := range set {
+		value, err := templating.DecodeJSON(raw)
+		if err != nil {
+			return nil, cli.Usagef("--set %s: %v", name, err)
+		}
+		values[name] = value
+	}
+	return values, nil
+}
+
+func readValues(app *cli.App, file string) (map[string]any, error) {
+	document, err := app.ReadDocument(file)
+	if err != nil {
+		return nil, err
+	}
+	value, err := templating.DecodeJSON(document)
+	if err != nil {
+		return nil, cli.Usagef("%s: %v", file, err)
+	}
+	object, ok := value.(map[string]any)
+	if !ok {
+		return nil, cli.Usagef("%s: must hold names and values", file)
+	}
+	return object, nil
+}
+
+// identity is whose Job it is, as far as the context says; what it does not say is a name that is seen to be none.
+func identity(c templating.Context, parameters json.RawMessage) (manifest.Identity, error) {
+	id := manifest.Identity{
+		RunName: or(c.Run.Name, "run"), Attempt: max(c.Run.Attempt, 1), Pool: or(c.Pool.Name, "pool"), Queue: or(c.Queue.Name, "default"),
+		Deployment: or(c.Deployment.Name, "deployment"), LeaseEpoch: 1, TemplateVersion: 1, Parameters: parameters, Namespace: "default",
+	}
+	if c.Run.ID == "" {
+		return id, nil
+	}
+	run, err := uuid.Parse(c.Run.ID)
+	if err != nil {
+		return id, cli.Usagef("the context's run.id %q is not a UUID", c.Run.ID)
+	}
+	id.RunID = run
+	return id, nil
+}
+
+func or(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}
+
+// lintReport is what `berth template lint -o json` prints.
+type lintReport struct {
+	Errors       []templating.Problem `json:"errors"`
+	Warnings     []templating.Problem `json:"warnings"`
+	Placeholders []string             `json:"placeholders"`
+}
+
+func templateLintCommand(app *cli.App) *cobra.Command {
+	var file, engine string
+	cmd := &cobra.Command{Use: "lint -f FILE", Short: "Say all that is wrong with a base job template; 1 when there are errors", Args: cobra.NoArgs}
+	cmd.Flags().StringVarP(&file, "file", "f", "", "file with the base job template, YAML or JSON, - for standard input")
+	cmd.Flags().StringVar(&engine, "engine", "", "check with this engine, whatever the template says")
+	required(cmd, "file")
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		data, err := app.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		report := lintOffline(cmd.Context(), data, engine, app.Now())
+		if err := printOfflineLint(app, *format, report); err != nil {
+			return err
+		}
+		if len(report.Errors) > 0 {
+			return &cli.SilentError{Code: cli.ExitFailed}
+		}
+		return nil
+	}
+	return cmd
+}
+
+// lintOffline finds all there is to say about a template without a server.
+func lintOffline(ctx context.Context, data []byte, engine string, now time.Time) lintReport {
+	report := lintReport{Errors: []templating.Problem{}, Warnings: []templating.Problem{}, Placeholders: []string{}}
+	template, err := templating.Parse(data)
+	if err != nil {
+		report.Errors = templating.AsProblems(err)
+		return report
+	}
+	if engine != "" {
+		template.Engine = engine
+	}
+	compiled, err := templating.DefaultRegistry().Compile(template)
+	report.Errors = append(report.Errors, templating.AsProblems(err)...)
+	if compiled == nil {
+		return report
+	}
+	report.Warnings = append(report.Warnings, compiled.Warnings()...)
+	for _, reference := range compiled.References() {
+		if !slices.Contains(report.Placeholders, reference.Name) {
+			report.Placeholders = append(report.Placeholders, reference.Name)
+		}
+	}
+	slices.Sort(report.Placeholders)
+	if len(report.Errors) > 0 {
+		return report
+	}
+	lintDefaults(ctx, compiled, &report, now)
+	return report
+}
+
+// lintDefaults checks the Job that the template makes with its defaults, where they suffice for one.
+func lintDefaults(ctx context.Context, compiled *templating.Compiled, report *lintReport, now time.Time) {
+	if _, err := compiled.ValidateRun(templating.Layers{}, nil); err != nil || len(compiled.StoredReferences()) > 0 {
+		return
+	}
+	run := templating.RunContext{ID: uuid.Nil.String(), Name: "run", Attempt: 1, ScheduledTime: now, Parameters: map[string]any{}}
+	input := templating.Input{Context: templating.Context{Run: run}}
+	rendered, err := compiled.Render(ctx, input)
+	if err != nil {
+		report.Errors = append(report.Errors, templating.AsProblems(err)...)
+		return
+	}
+	id, err := identity(input.Context, json.RawMessage("{}"))
+	if err != nil {
+		report.Errors = append(report.Errors, templating.AsProblems(err)...)
+		return
+	}
+	finished, err := manifest.Build(rendered, id)
+	if err != nil {
+		report.Errors = append(report.Errors, templating.AsProblems(err)...)
+		return
+	}
+	report.Warnings = append(report.Warnings, finished.Warnings...)
+}
+
+func printOfflineLint(app *cli.App, format cli.Format, report lintReport) error {
+	if format != cli.Table {
+		return app.Document(format, report)
+	}
+	style := app.Style(app.Out)
+	for _, list := range []struct {
+		title    string
+		problems []templating.Problem
+	}{{style.Bad("error:"), report.Errors}, {style.Busy("warning:"), report.Warnings}} {
+		for _, p := range list.problems {
+			if err := app.Printf("%s %s\n%s", list.title, p, excerpt(p)); err != nil {
+				return err
+			}
+		}
+	}
+	return app.Printf("%s, %s\n", plural(len(report.Errors), "error"), plural(len(report.Warnings), "warning"))
+}
+
+// excerpt is the line that the problem is in, with a caret under the place.
+func excerpt(p templating.Problem) string {
+	if p.Excerpt == "" {
+		return ""
+	}
+	text := "    " + p.Excerpt + "\n"
+	if p.Column > 0 {
+		text += "    " + strings.Repeat(" ", p.Column-1) + "^\n"
+	}
+	return text
+}

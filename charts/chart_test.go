@@ -31,8 +31,8 @@ func TestDefaultInstallIsTheseObjects(t *testing.T) {
 	want := []string{
 		"Deployment/berth-system/rel-berth-worker",
 		"Job/berth-system/rel-berth-drain", "Job/berth-system/rel-berth-keys", "Job/berth-system/rel-berth-test",
-		"Role/berth-system/rel-berth-drain", "Role/berth-system/rel-berth-keys", "Role/berth-system/rel-berth-worker",
-		"RoleBinding/berth-system/rel-berth-drain", "RoleBinding/berth-system/rel-berth-keys", "RoleBinding/berth-system/rel-berth-worker",
+		"Role/berth-system/rel-berth-drain", "Role/berth-system/rel-berth-drain-stop", "Role/berth-system/rel-berth-keys", "Role/berth-system/rel-berth-worker",
+		"RoleBinding/berth-system/rel-berth-drain", "RoleBinding/berth-system/rel-berth-drain-stop", "RoleBinding/berth-system/rel-berth-keys", "RoleBinding/berth-system/rel-berth-worker",
 		"Service/berth-system/rel-berth-server", "Service/berth-system/rel-berth-server-metrics", "Service/berth-system/rel-berth-worker-metrics",
 		"ServiceAccount/berth-system/rel-berth-drain", "ServiceAccount/berth-system/rel-berth-keys",
 		"ServiceAccount/berth-system/rel-berth-server", "ServiceAccount/berth-system/rel-berth-worker",

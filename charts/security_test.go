@@ -127,6 +127,9 @@ func TestRightsAreExactlyThese(t *testing.T) {
 	core := func(resource string, verbs ...string) rbacv1.PolicyRule {
 		return rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{resource}, Verbs: verbs}
 	}
+	stopped := func(resource, verb string) rbacv1.PolicyRule {
+		return rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{resource}, ResourceNames: []string{"rel-berth-worker"}, Verbs: []string{verb}}
+	}
 	ensured := core("secrets", "get", "patch")
 	ensured.ResourceNames = []string{"rel-berth-keys"}
 	worker := []rbacv1.PolicyRule{
@@ -139,6 +142,7 @@ func TestRightsAreExactlyThese(t *testing.T) {
 		"Role/berth-system/rel-berth-drain": {
 			jobs("get", "list", "watch", "patch", "delete"), core("pods", "get", "list", "watch", "delete"),
 		},
+		"Role/berth-system/rel-berth-drain-stop": {stopped("deployments", "get"), stopped("deployments/scale", "patch"), core("pods", "list")},
 	}
 	got := roles(t, render(t, ""))
 	for name, rules := range want {

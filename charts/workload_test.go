@@ -148,6 +148,31 @@ func TestKeysComeFromTheHooksSecret(t *testing.T) {
 	}
 }
 
+func TestUninstallStopsTheWorkersThenDrains(t *testing.T) {
+	for values, want := range map[string]struct{ stop, drain []string }{
+		"": {
+			[]string{"hook", "stop-deployment", "--namespace=berth-system", "--deployment=rel-berth-worker"},
+			[]string{"worker", "drain", "--namespace=berth-system", "--watch-namespace=berth-system"},
+		},
+		most: {
+			[]string{"hook", "stop-deployment", "--namespace=berth-system", "--deployment=rel-berth-worker"},
+			[]string{"worker", "drain", "--namespace=jobs", "--watch-namespace=jobs", "--watch-namespace=team-a", "--watch-namespace=team-b", "--cluster-id=east", "--keep-jobs"},
+		},
+	} {
+		hook := find[*batchv1.Job](t, render(t, values), "rel-berth-drain")
+		if events := hook.Annotations["helm.sh/hook"]; events != "pre-delete" {
+			t.Errorf("the hook runs on %s, when the server is gone already", events)
+		}
+		pod := hook.Spec.Template.Spec
+		if got := pod.InitContainers[0].Args; !slices.Equal(got, want.stop) {
+			t.Errorf("first it runs %v, want %v", got, want.stop)
+		}
+		if got := pod.Containers[0].Args; !slices.Equal(got, want.drain) {
+			t.Errorf("then it runs %v, want %v", got, want.drain)
+		}
+	}
+}
+
 func TestExistingKeysTurnTheHookOff(t *testing.T) {
 	objects := render(t, existing)
 	server := container(t, objects, "rel-berth-server")

@@ -1,0 +1,288 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/berth-dev/berth/worker/job"
+)
+
+// slotPatience is how long a launch counts as work. One that takes longer is waiting for something (a quota, an API that
+// is away), and must not keep others from being launched.
+const slotPatience = 5 * time.Second
+
+// begin brings an attempt from its claim to its Job, or to the end that this is not to be. ctx ends when the worker stops.
+func (w *worker) begin(ctx context.Context, a *attempt) {
+	free, err := w.slot(ctx)
+	if err != nil {
+		w.handBack(a, !hasManifest(w.claimOf(a)))
+		return
+	}
+	defer free()
+	p, ok := w.ready(ctx, a)
+	if !ok {
+		return
+	}
+	if p.launched {
+		w.adopt(ctx, a, p)
+		return
+	}
+	timer := time.AfterFunc(slotPatience, free)
+	defer timer.Stop()
+	w.launch(ctx, a, p)
+}
+
+// slot waits for the right to launch; the returned function gives it back and may be called twice.
+func (w *worker) slot(ctx context.Context) (free func(), err error) {
+	select {
+	case w.slots <- struct{}{}:
+		return sync.OnceFunc(func() { <-w.slots }), nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// ready prepares the attempt and has the server accept its manifest. It returns false when there is nothing to launch:
+// the attempt has been given its end, handed back, or is not ours any more.
+func (w *worker) ready(ctx context.Context, a *attempt) (prepared, bool) {
+	claim := w.claimOf(a)
+	taken := hasManifest(claim)
+	var stop bool
+	w.table.view(func() { stop = a.cancelled && !taken })
+	if stop {
+		w.end(a, job.Cancelled, "cancelled before it was launched")
+		return prepared{}, false
+	}
+	p, err := w.prepare(ctx, claim)
+	if ctx.Err() != nil {
+		w.handBack(a, !taken)
+		return prepared{}, false
+	}
+	if err != nil {
+		var refused *job.Refused
+		if !errors.As(err, &refused) {
+			refused = &job.Refused{Category: job.Unknown, Message: err.Error()}
+		}
+		w.end(a, refused.Category, refused.Message)
+		return prepared{}, false
+	}
+	w.table.update(a, func() {
+		a.known.manifest = p.raw
+		a.known.job = job.Launched{Namespace: p.attempt.Manifest.Namespace, Name: p.attempt.Manifest.Name, UID: p.uid}
+		a.known.tried = taken
+		a.said.manifest, a.said.uid = taken, p.uid
+	})
+	p.attempt.HoldsLease = func() bool { return w.table.mayCreate(a) }
+	return p, taken || w.manifestAccepted(ctx, a)
+}
+
+// manifestAccepted waits for the server to accept the manifest. Nothing has been created yet.
+func (w *worker) manifestAccepted(ctx context.Context, a *attempt) bool {
+	var accepted, cancelled bool
+	ended := w.await(ctx, a, func() bool {
+		accepted, cancelled = a.said.manifest, a.cancelled
+		return accepted || cancelled || a.known.seen != nil || a.abandoned
+	})
+	switch {
+	case ended == errStopping:
+		w.handBack(a, true)
+	case cancelled:
+		w.end(a, job.Cancelled, "cancelled before it was launched")
+	case ended == nil:
+		return accepted
+	}
+	return false
+}
+
+var (
+	errStopping = errors.New("the worker stops")
+	errGone     = errors.New("the attempt is held no more")
+)
+
+// await waits until the condition, read under the table's lock, holds. Only the goroutine that begins an attempt may await.
+func (w *worker) await(ctx context.Context, a *attempt, condition func() bool) error {
+	for {
+		var holds, gone bool
+		w.table.view(func() { holds, gone = condition(), a.gone })
+		switch {
+		case gone:
+			return errGone
+		case holds:
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errStopping
+		case <-a.poke:
+		}
+	}
+}
+
+// handBack gives the attempt back to the server, if nothing can have been created; otherwise its lease runs out, and who
+// takes it over finds out.
+func (w *worker) handBack(a *attempt, nothingCreated bool) {
+	if nothingCreated {
+		w.table.update(a, func() { a.known.handBack = true })
+		return
+	}
+	w.leave(a)
+}
+
+// adopt goes on with a Job that was reported already, or may be there. A worker that stops leaves it to the next one.
+func (w *worker) adopt(ctx context.Context, a *attempt, p prepared) {
+	retry := backoff{least: w.tuning.retryMin, most: w.tuning.retryMax}
+	for {
+		err := w.runtime.Adopt(ctx, p.attempt)
+		if err == nil {
+			break
+		}
+		w.log.Warn("job not adopted, trying again", "run", a.ref.RunID, "attempt", a.ref.Attempt, "error", err)
+		var gone bool
+		w.table.view(func() { gone = a.gone })
+		if gone || !retry.wait(ctx, 0) {
+			return
+		}
+	}
+	w.launched(a, job.Launched{Namespace: p.attempt.Manifest.Namespace, Name: p.attempt.Manifest.Name, UID: p.uid, Adopted: true})
+}
+
+// launched takes note of the Job.
+func (w *worker) launched(a *attempt, made job.Launched) {
+	cancelled := false
+	held := w.table.update(a, func() {
+		a.known.job, a.known.manifest = made, nil
+		a.claim.RenderInput, a.claim.Manifest, a.claim.Parameters = noInput, nil, nil
+		cancelled = a.cancelled
+	})
+	switch {
+	case !held:
+		w.unobserve(a)
+		return
+	case cancelled:
+		w.cancel(a)
+	}
+	w.log.Info("launched attempt", "run", a.ref.RunID, "attempt", a.ref.Attempt,
+		"namespace", made.Namespace, "job", made.Name, "uid", made.UID, "adopted", made.Adopted)
+}
+
+// launch has the runtime create the Job, until it has, or until that is not wanted or possible any more.
+func (w *worker) launch(ctx context.Context, a *attempt, p prepared) {
+	var nothingYet bool
+	w.table.view(func() { nothingYet = !a.known.tried })
+	retry := backoff{least: w.tuning.retryMin, most: w.tuning.retryMax}
+	for {
+		w.table.view(func() { a.known.tried = true })
+		made, err := w.launchOnce(ctx, a, p)
+		if err == nil {
+			w.launched(a, made)
+			return
+		}
+		var refused *job.Refused
+		if errors.As(err, &refused) {
+			w.end(a, refused.Category, refused.Message)
+			return
+		}
+		notHeld := errors.Is(err, job.ErrNotHeld)
+		nothingYet = nothingYet && notHeld
+		if w.givenUp(ctx, a, p, err, nothingYet) {
+			return
+		}
+		if !notHeld {
+			w.log.Warn("job not launched, trying again", "run", a.ref.RunID, "attempt", a.ref.Attempt, "error", err)
+			retry.wait(ctx, 0)
+			continue
+		}
+		// Renewing may bring the lease back; being cancelled, stopped or lost ends the wait as well.
+		_ = w.await(ctx, a, func() bool { return w.table.heldLocked(a) || a.cancelled || a.abandoned })
+	}
+}
+
+// launchOnce launches with a context that ends some time after launching is not wanted any more: the runtime asks for the
+// lease before it creates, so it usually ends by itself, and then it is certain what it did.
+func (w *worker) launchOnce(ctx context.Context, a *attempt, p prepared) (job.Launched, error) {
+	launching, cancel := context.WithCancel(w.alive)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		unwanted, done := w.untilUnwanted(ctx, launching, a, p)
+		defer done()
+		select {
+		case <-launching.Done():
+			return
+		case <-unwanted:
+		}
+		timer := time.NewTimer(w.tuning.launchPatience)
+		defer timer.Stop()
+		select {
+		case <-launching.Done():
+		case <-timer.C:
+			cancel()
+		}
+	}()
+	made, err := w.runtime.Launch(launching, p.attempt)
+	cancel()
+	<-watched
+	return made, err
+}
+
+// untilUnwanted returns a channel that is closed when the worker stops, or the attempt is cancelled, lost or late.
+func (w *worker) untilUnwanted(ctx, launching context.Context, a *attempt, p prepared) (<-chan struct{}, func()) {
+	unwanted := make(chan struct{})
+	waiting, cancel := context.WithCancel(launching)
+	if !p.startBy.IsZero() {
+		cancel()
+		waiting, cancel = context.WithDeadline(launching, p.startBy)
+	}
+	stop := context.AfterFunc(ctx, cancel)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer close(unwanted)
+		// Whatever ends the wait, launching is not wanted any more.
+		_ = w.await(waiting, a, func() bool { return a.cancelled || a.abandoned })
+	}()
+	return unwanted, func() { stop(); cancel(); <-ended }
+}
+
+// givenUp decides what a launch that did not succeed means: whether it is over, and how.
+func (w *worker) givenUp(ctx context.Context, a *attempt, p prepared, err error, nothingYet bool) bool {
+	var gone, cancelled bool
+	w.table.view(func() {
+		gone, cancelled = a.gone, a.cancelled
+		if nothingYet {
+			a.known.tried = false
+		}
+	})
+	late := !p.startBy.IsZero() && !w.now().Before(p.startBy)
+	switch {
+	case gone:
+		w.unobserve(a)
+	case cancelled && nothingYet:
+		w.end(a, job.Cancelled, "cancelled before it was launched")
+	case cancelled:
+		w.settle(ctx, a, p, job.Observation{Category: job.Cancelled, Message: "cancelled"})
+	case ctx.Err() != nil:
+		w.handBack(a, nothingYet)
+	case late && nothingYet:
+		w.end(a, job.Unknown, lateMessage(err))
+	case late:
+		w.settle(ctx, a, p, job.Observation{Category: job.Unknown, Message: lateMessage(err)})
+	default:
+		return false
+	}
+	return true
+}
+
+func lateMessage(err error) string {
+	return fmt.Sprintf("not launched before its start deadline: %v", err)
+}
+
+// settle ends an attempt of which it is not known whether its Job exists: the runtime looks for it, ends it if it is
+// there, and its end is what is given here.
+func (w *worker) settle(ctx context.Context, a *attempt, p prepared, end job.Observation) {
+	w.table.update(a, func() { a.settled, a.cancelled = &end, true })
+	w.adopt(ctx, a, p)
+}

@@ -1,0 +1,149 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/api"
+)
+
+// maxClaims bounds what one claim asks for: more would only wait here, where another worker could have had it.
+const maxClaims = 200
+
+// claimLoop claims work until ctx ends. It is the worker's heartbeat, and how cancels arrive.
+func (w *worker) claimLoop(ctx context.Context) error {
+	pulse := w.health.loop("claim", w.tuning.claimWait+2*callTimeout+w.tuning.retryMax)
+	retry := backoff{least: w.tuning.retryMin, most: w.tuning.retryMax}
+	for ctx.Err() == nil {
+		pulse.beat()
+		request := api.ClaimRequest{RequestID: uuid.New(), Pool: w.pool, Worker: w.name, ClusterID: w.runtime.ClusterID(),
+			Max: w.free(), WaitSeconds: int32(w.tuning.claimWait / time.Second)}
+		asked := w.now()
+		response, err := w.claimSurely(ctx, request, pulse)
+		if err != nil {
+			return err
+		}
+		if response == nil { // the worker stops, or a slot became free
+			continue
+		}
+		w.take(ctx, response, asked)
+		if len(response.Claims)+len(response.Cancels) > 0 || w.now().Sub(asked) > time.Second {
+			retry.reset()
+		} else if !retry.wait(ctx, 0) { // a server that does not let us wait is not asked again at once
+			break
+		}
+	}
+	return nil
+}
+
+// free is how many attempts may be claimed now.
+func (w *worker) free() int32 {
+	if w.limit == 0 {
+		return maxClaims
+	}
+	return int32(max(0, min(maxClaims, w.limit-w.table.size())))
+}
+
+// claimSurely asks with the same request id until there is an answer: a claim whose answer was lost is answered again.
+// It returns nothing when ctx ends, or when a slot became free while only cancels were asked for.
+func (w *worker) claimSurely(ctx context.Context, request api.ClaimRequest, pulse *pulse) (*api.ClaimResponse, error) {
+	retry := backoff{least: w.tuning.retryMin, most: w.tuning.retryMax}
+	for {
+		pulse.beat()
+		held := w.table.leases(false)
+		request.Held = &held
+		response, err := w.poll(ctx, request)
+		if err == nil {
+			return response, nil
+		}
+		if ctx.Err() != nil {
+			return w.lastClaim(request), nil
+		}
+		call := asCallError(err)
+		if call.denied() {
+			return nil, deniedError(err)
+		}
+		w.health.away(err)
+		w.log.Warn("claim not answered, trying again", "error", err)
+		if !retry.wait(ctx, call.retryAfter) {
+			return w.lastClaim(request), nil
+		}
+		if !call.temporary() { // this question has been refused: nothing was claimed by it
+			return nil, nil
+		}
+	}
+}
+
+// poll is one long poll. One for cancels alone ends, without an answer, when a slot becomes free.
+func (w *worker) poll(ctx context.Context, request api.ClaimRequest) (*api.ClaimResponse, error) {
+	if request.Max > 0 {
+		return w.client.claim(ctx, request)
+	}
+	polling, cancel := context.WithCancel(ctx)
+	watched := make(chan bool, 1)
+	go func() {
+		select {
+		case <-w.table.freed:
+			cancel()
+			watched <- true
+		case <-polling.Done():
+			watched <- false
+		}
+	}()
+	response, err := w.client.claim(polling, request)
+	cancel()
+	if freed := <-watched; freed && err != nil && ctx.Err() == nil {
+		return nil, nil
+	}
+	return response, err
+}
+
+// lastClaim asks, when the worker stops, what the claim that was under way has given us: with the same request id and
+// room for nothing more. What it gave is handed back.
+func (w *worker) lastClaim(request api.ClaimRequest) *api.ClaimResponse {
+	if request.Max == 0 {
+		return nil
+	}
+	request.Max, request.WaitSeconds = 0, 0
+	ctx, cancel := context.WithTimeout(w.alive, min(2*time.Second, w.tuning.stopPatience))
+	defer cancel()
+	response, err := w.client.claim(ctx, request)
+	if err != nil {
+		w.log.Warn("a claim that was under way has no answer: what it gave is taken over when its lease runs out", "error", err)
+		return nil
+	}
+	return response
+}
+
+// take begins what was claimed and cancels what shall end.
+func (w *worker) take(ctx context.Context, response *api.ClaimResponse, asked time.Time) {
+	w.health.reached()
+	for _, c := range response.Claims {
+		if c.LeaseSeconds <= 0 {
+			c.LeaseSeconds = w.leaseSeconds
+		}
+		a := w.table.add(c, asked)
+		if a == nil {
+			continue
+		}
+		w.output.open(a.id, a.epoch)
+		w.log.Info("claimed attempt", "run", a.ref.RunID, "attempt", a.ref.Attempt, "name", c.RunName,
+			"deployment", c.Deployment, "epoch", a.epoch, "takeover", c.Takeover)
+		w.begins.Go(func() { w.begin(ctx, a) })
+	}
+	for _, id := range response.Cancels {
+		if a := w.table.get(id); a != nil {
+			w.cancelled(a)
+		}
+	}
+}
+
+func (w *worker) claimOf(a *attempt) api.Claim {
+	var c api.Claim
+	w.table.view(func() { c = a.claim })
+	return c
+}
+
+func hasManifest(c api.Claim) bool { return len(c.Manifest) > 0 && string(c.Manifest) != "null" }

@@ -1,0 +1,63 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/worker/job"
+)
+
+// DrainOptions say whose Jobs are drained.
+type DrainOptions struct {
+	// Installation whose Jobs they are. Where it is not given, the server is asked.
+	Installation uuid.UUID
+	ServerURL    string
+	APIKey       string
+	// Runtime that the Jobs live in.
+	Runtime job.Runtime
+	// Keep lets the Jobs run on, without anybody to look after them.
+	Keep bool
+	// HTTPClient talks to the server; the default one where it is nil.
+	HTTPClient *http.Client
+}
+
+// RunDrain ends (or keeps) the Jobs of an installation and releases them: what runs before an uninstall. With the
+// installation given it needs no server.
+func RunDrain(ctx context.Context, o DrainOptions) error {
+	if o.Installation == uuid.Nil {
+		installation, err := askInstallation(ctx, o)
+		if err != nil {
+			return fmt.Errorf("%w; where the server is gone, name the installation (--installation, the label berth.dev/installation of its Jobs)", err)
+		}
+		o.Installation = installation
+	}
+	if err := o.Runtime.Drain(ctx, o.Installation, o.Keep); err != nil {
+		return fmt.Errorf("drain installation %s: %w", o.Installation, err)
+	}
+	return nil
+}
+
+func askInstallation(ctx context.Context, o DrainOptions) (uuid.UUID, error) {
+	if o.HTTPClient == nil {
+		o.HTTPClient = http.DefaultClient
+	}
+	c, err := newClient(Options{ServerURL: o.ServerURL, APIKey: o.APIKey, HTTPClient: o.HTTPClient, Version: "drain"})
+	if err != nil {
+		return uuid.Nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	const op = "ask the server for its installation"
+	r, err := c.api.GetInfoWithResponse(ctx)
+	if err = check(op, http.StatusOK, r, func() *http.Response { return r.HTTPResponse }, err); err != nil {
+		return uuid.Nil, err
+	}
+	info, err := body(op, r.JSON200, err)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	return info.InstallationID, nil
+}

@@ -1,0 +1,86 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/worker/job"
+)
+
+// metrics of a worker. Their names are an interface; their labels are bounded.
+type metrics struct {
+	renderSeconds  *prometheus.HistogramVec // engine
+	templateErrors *prometheus.CounterVec   // pool, kind
+	attempts       *prometheus.CounterVec   // pool, outcome, category
+	evictions      *prometheus.CounterVec   // pool, reason
+	reports        *prometheus.CounterVec   // kind, status
+	logBytes       prometheus.Counter
+}
+
+func newMetrics(registry *prometheus.Registry, pool, version string, active func() float64) (*metrics, error) {
+	m, r := &metrics{}, registrar{registry: registry}
+	m.renderSeconds = register(&r, prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "berth_template_render_seconds",
+		Help: "Time to render a template.", Buckets: prometheus.ExponentialBuckets(0.00001, 4, 10)}, []string{"engine"}))
+	m.templateErrors = register(&r, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "berth_template_errors_total",
+		Help: "Attempts that ended because of their template, by what failed."}, []string{"pool", "kind"}))
+	m.attempts = register(&r, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "berth_worker_attempts_total",
+		Help: "Attempts whose end this worker has recorded."}, []string{"pool", "outcome", "category"}))
+	m.evictions = register(&r, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "berth_worker_evictions_total",
+		Help: "Attempts that the infrastructure took away."}, []string{"pool", "reason"}))
+	m.reports = register(&r, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "berth_worker_reports_total",
+		Help: "Reports that the server has answered."}, []string{"kind", "status"}))
+	m.logBytes = register(&r, prometheus.NewCounter(prometheus.CounterOpts{Name: "berth_log_bytes_total",
+		Help: "Bytes of output that the server has taken from this worker."}))
+	register(&r, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "berth_worker_active_attempts",
+		Help: "Attempts that this worker holds.", ConstLabels: prometheus.Labels{"pool": pool}}, active))
+	register(&r, prometheus.NewGauge(prometheus.GaugeOpts{Name: "berth_build_info", Help: "The build that runs; always 1.",
+		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()}})).Set(1)
+	if r.err != nil {
+		return nil, fmt.Errorf("register metrics: %w", r.err)
+	}
+	return m, nil
+}
+
+// registrar registers metrics until the first error.
+type registrar struct {
+	registry *prometheus.Registry
+	err      error
+}
+
+// register returns the collector, or the one that another part of this process has registered as the same.
+func register[T prometheus.Collector](r *registrar, c T) T {
+	err := r.registry.Register(c)
+	var twice prometheus.AlreadyRegisteredError
+	if errors.As(err, &twice) {
+		if existing, ok := twice.ExistingCollector.(T); ok {
+			return existing
+		}
+	}
+	r.err = errors.Join(r.err, err)
+	return c
+}
+
+func (m *metrics) report(r api.Report, status api.ReportResultStatus) {
+	if !status.Valid() {
+		status = "other"
+	}
+	m.reports.WithLabelValues(string(r.Kind), string(status)).Inc()
+}
+
+// ended counts an end that the server has recorded.
+func (m *metrics) ended(pool string, r api.Report) {
+	outcome := "failed"
+	if r.Succeeded != nil && *r.Succeeded {
+		outcome = "succeeded"
+	}
+	category := categoryOf(r)
+	m.attempts.WithLabelValues(pool, outcome, category).Inc()
+	switch job.Category(category) {
+	case job.Evicted, job.Preempted, job.NodeLost:
+		m.evictions.WithLabelValues(pool, category).Inc()
+	}
+}

@@ -1,0 +1,208 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	batchv1 "k8s.io/api/batch/v1"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/manifest"
+	"github.com/berth-dev/berth/worker/job"
+)
+
+// prepared is an attempt that is ready to be launched, or to be adopted.
+type prepared struct {
+	attempt job.Attempt
+	raw     json.RawMessage // the manifest as the server keeps it
+	uid     string          // of the Job that was reported already
+	// launched: the Job is there, as far as the server knows.
+	launched bool
+	// startBy is when launching is given up; zero is never.
+	startBy time.Time
+}
+
+// prepare makes the manifest of an attempt, or reads the one that the server keeps: whoever takes over sends the same
+// bytes. An error that is not temporary is a *job.Refused.
+func (w *worker) prepare(ctx context.Context, c api.Claim) (prepared, error) {
+	if hasManifest(c) {
+		return restore(c)
+	}
+	finished, err := w.finish(ctx, c)
+	var wrong *templateError
+	if errors.As(err, &wrong) {
+		w.metrics.templateErrors.WithLabelValues(w.pool, wrong.kind).Inc()
+		category := job.Template
+		if wrong.kind == "manifest" {
+			category = job.Invalid
+		}
+		return prepared{}, &job.Refused{Category: category, Message: wrong.Error(), Err: err}
+	}
+	if err != nil {
+		return prepared{}, err
+	}
+	limitTime(finished.Job, c.TimeoutSeconds, finished.Timeout)
+	raw, err := json.Marshal(finished.Job)
+	if err != nil {
+		return prepared{}, &job.Refused{Category: job.Invalid, Err: err, Message: fmt.Sprintf("the manifest can not be written: %v", err)}
+	}
+	for _, warning := range finished.Warnings {
+		w.log.Warn("template", "run", c.RunID, "attempt", c.Attempt, "warning", warning.String())
+	}
+	return prepared{
+		raw:     raw,
+		startBy: earliest(c.StartDeadline, finished.StartDeadline, w.now()),
+		attempt: job.Attempt{Ref: job.Ref{RunID: c.RunID, Attempt: int(c.Attempt)}, Manifest: finished.Job,
+			Container: finished.JobContainer, StreamOutput: finished.StreamOutput},
+	}, nil
+}
+
+// restore reads the manifest that an earlier holder of the attempt has reported.
+func restore(c api.Claim) (prepared, error) {
+	made := &batchv1.Job{}
+	if err := json.Unmarshal(c.Manifest, made); err != nil {
+		return prepared{}, &job.Refused{Category: job.Invalid, Err: err, Message: fmt.Sprintf("the stored manifest can not be read: %v", err)}
+	}
+	return prepared{
+		raw: c.Manifest, uid: value(c.JobUID), launched: value(c.JobUID) != "",
+		startBy: earliest(c.StartDeadline, nil, time.Time{}),
+		attempt: job.Attempt{Ref: job.Ref{RunID: c.RunID, Attempt: int(c.Attempt)}, Manifest: made,
+			Container: made.Annotations[manifest.AnnotationJobContainer], StreamOutput: true},
+	}, nil
+}
+
+// finish renders the template and builds the Job.
+func (w *worker) finish(ctx context.Context, c api.Claim) (*manifest.Finished, error) {
+	compiled, err := w.compiled(ctx, c.TemplateVersionID)
+	if err != nil {
+		return nil, err
+	}
+	input, err := w.input(c)
+	if err != nil {
+		return nil, &templateError{kind: "input", err: err}
+	}
+	start := w.now()
+	rendered, err := compiled.Render(ctx, input)
+	w.metrics.renderSeconds.WithLabelValues(compiled.Engine()).Observe(w.now().Sub(start).Seconds())
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, &templateError{kind: "render", err: err}
+	}
+	finished, err := manifest.Build(rendered, manifest.Identity{
+		Installation: w.installation, RunID: c.RunID, RunName: c.RunName, Attempt: int(c.Attempt), Pool: c.Pool, Queue: c.Queue,
+		Deployment: c.Deployment, LeaseEpoch: c.Epoch, TemplateVersion: int(c.TemplateVersion), Parameters: c.Parameters,
+		Namespace: w.runtime.DefaultNamespace(),
+	})
+	if err != nil {
+		return nil, &templateError{kind: "manifest", err: err}
+	}
+	return finished, nil
+}
+
+// compiled gets the template version, asking again for as long as the server is away. A server that does not have it, or
+// does not give it, ends the attempt.
+func (w *worker) compiled(ctx context.Context, version uuid.UUID) (*templating.Compiled, error) {
+	retry := backoff{least: w.tuning.retryMin, most: w.tuning.retryMax}
+	for {
+		compiled, err := w.templates.get(ctx, version)
+		var wrong *templateError
+		if err == nil || errors.As(err, &wrong) {
+			return compiled, err
+		}
+		call := asCallError(err)
+		if call.status == http.StatusNotFound {
+			return nil, &templateError{kind: "compile", err: fmt.Errorf("the server has no template version %s", version)}
+		}
+		w.log.Warn("template not fetched, trying again", "version", version, "error", err)
+		if !retry.wait(ctx, call.retryAfter) {
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+func (w *worker) fetchTemplate(ctx context.Context, version uuid.UUID) ([]byte, error) {
+	v, err := w.client.template(ctx, version)
+	if err != nil {
+		return nil, err
+	}
+	return v.Document, nil
+}
+
+// input is what the server fixed at the first claim, and this worker's own part.
+func (w *worker) input(c api.Claim) (templating.Input, error) {
+	levels := map[string]json.RawMessage{"deployment": c.RenderInput.Deployment, "run": c.RenderInput.Run,
+		"frozen": c.RenderInput.Frozen, "stored": c.RenderInput.Stored}
+	objects := map[string]map[string]any{}
+	for name, raw := range levels {
+		object, err := decodeObject(raw)
+		if err != nil {
+			return templating.Input{}, fmt.Errorf("%s: %w", name, err)
+		}
+		objects[name] = object
+	}
+	return templating.Input{
+		Layers: templating.Layers{Deployment: objects["deployment"], Run: objects["run"], DeploymentFrozen: objects["frozen"]},
+		Stored: objects["stored"],
+		Env:    w.templateEnv,
+		Context: templating.Context{
+			Run: templating.RunContext{ID: c.RunID.String(), Name: c.RunName, Attempt: int(c.Attempt),
+				ScheduledTime: c.ScheduledTime, Tags: c.Tags, Parameters: c.Parameters},
+			Deployment: templating.DeploymentContext{ID: c.DeploymentID.String(), Name: c.Deployment, Version: c.DeploymentVersion},
+			Pool:       templating.NameContext{Name: c.Pool},
+			Queue:      templating.NameContext{Name: c.Queue},
+			Worker:     templating.NameContext{Name: w.name},
+		},
+	}, nil
+}
+
+// decodeObject reads a JSON object with its numbers as they are; nothing is an empty one.
+func decodeObject(raw json.RawMessage) (map[string]any, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil, nil
+	}
+	v, err := templating.DecodeJSON(raw)
+	if err != nil {
+		return nil, err
+	}
+	object, ok := v.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("not an object: %.40s", raw)
+	}
+	return object, nil
+}
+
+// limitTime has the Job end when the run's timeout is over, whoever watches it then.
+func limitTime(made *batchv1.Job, left *int64, timeout *time.Duration) {
+	limit := func(seconds int64) {
+		seconds = max(1, seconds)
+		if made.Spec.ActiveDeadlineSeconds == nil || seconds < *made.Spec.ActiveDeadlineSeconds {
+			made.Spec.ActiveDeadlineSeconds = &seconds
+		}
+	}
+	if left != nil {
+		limit(*left)
+	}
+	if timeout != nil {
+		limit(int64(timeout.Seconds()))
+	}
+}
+
+// earliest is the run's start deadline or the template's, whichever comes first; zero where there is neither.
+func earliest(run *time.Time, template *time.Duration, now time.Time) time.Time {
+	var by time.Time
+	if run != nil {
+		by = *run
+	}
+	if template != nil && (by.IsZero() || now.Add(*template).Before(by)) {
+		by = now.Add(*template)
+	}
+	return by
+}

@@ -1,0 +1,165 @@
+package worker
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/worker/job"
+)
+
+// maxLookups bounds one question about Jobs.
+const maxLookups = 1000
+
+// suspects are Jobs of this installation that nobody here holds: left by an earlier worker, held by another one, or
+// unknown to the server.
+type suspects struct {
+	mu   sync.Mutex
+	jobs map[job.Found]*suspect
+	wake chan struct{}
+}
+
+type suspect struct {
+	// unknownSince is when the server first did not know it; zero while it does.
+	unknownSince time.Time
+	// after is when it is looked up next.
+	after time.Time
+}
+
+func newSuspects() *suspects {
+	return &suspects{jobs: map[job.Found]*suspect{}, wake: make(chan struct{}, 1)}
+}
+
+// add takes note of a Job. Who is told again of one that is known changes nothing.
+func (s *suspects) add(found job.Found, now time.Time) {
+	found.Deleting = false // of no matter here, and it would make two of one
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.jobs[found]; !ok {
+		s.jobs[found] = &suspect{after: now}
+		poke(s.wake)
+	}
+}
+
+func (s *suspects) remove(found job.Found) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.jobs, found)
+}
+
+// next returns those whose time has come, and puts them off until the one after.
+func (s *suspects) next(now time.Time, every time.Duration) []job.Found {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []job.Found
+	for found, state := range s.jobs {
+		if len(list) < maxLookups && !now.Before(state.after) {
+			state.after = now.Add(every)
+			list = append(list, found)
+		}
+	}
+	return list
+}
+
+// unknown takes note that the server does not know the Job, and reports whether it has not for longer than the grace.
+func (s *suspects) unknown(found job.Found, now time.Time, grace time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	state, ok := s.jobs[found]
+	if !ok {
+		return false
+	}
+	if state.unknownSince.IsZero() {
+		state.unknownSince = now
+	}
+	return now.Sub(state.unknownSince) >= grace
+}
+
+// known takes note that the server does know the Job.
+func (s *suspects) known(found job.Found) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if state, ok := s.jobs[found]; ok {
+		state.unknownSince = time.Time{}
+	}
+}
+
+// resyncLoop asks the server about suspects until ctx ends.
+func (w *worker) resyncLoop(ctx context.Context) error {
+	pulse := w.health.loop("resync", time.Minute+callTimeout+w.tuning.lookEvery)
+	retry := backoff{least: w.tuning.retryMin, most: w.tuning.retryMax}
+	tick := time.NewTicker(w.tuning.lookEvery)
+	defer tick.Stop()
+	for {
+		pulse.beat()
+		found := w.suspects.next(w.now(), w.tuning.lookEvery)
+		if len(found) == 0 {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-w.suspects.wake:
+			case <-tick.C:
+			}
+			continue
+		}
+		err := w.look(ctx, found)
+		if err == nil {
+			retry.reset()
+			continue
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		call := asCallError(err)
+		if call.denied() {
+			return deniedError(err)
+		}
+		w.log.Warn("jobs not looked up, trying again", "jobs", len(found), "error", err)
+		if !retry.wait(ctx, call.retryAfter) {
+			return nil
+		}
+	}
+}
+
+// look asks what the server says of these Jobs, and does it.
+func (w *worker) look(ctx context.Context, found []job.Found) error {
+	refs := make([]api.AttemptRef, len(found))
+	for i, f := range found {
+		refs[i] = api.AttemptRef{RunID: f.RunID, Attempt: int32(f.Attempt), JobUID: text(f.UID)}
+	}
+	statuses, err := w.client.lookUp(ctx, w.runtime.ClusterID(), refs)
+	if err != nil {
+		return err
+	}
+	for i, f := range found {
+		w.looked(f, statuses[i].Status)
+	}
+	return nil
+}
+
+// looked acts on one answer. An attempt that is active is left alone: whoever holds it, or takes it over, sees to it.
+func (w *worker) looked(found job.Found, status api.AttemptStatusStatus) {
+	log := w.log.With("run", found.RunID, "attempt", found.Attempt, "uid", found.UID, "status", string(status))
+	switch status {
+	case api.AttemptStatusStatusEnded:
+		log.Info("letting go of a job whose outcome is recorded")
+		w.suspects.remove(found)
+		w.insist("release", found, w.runtime.Release)
+	case api.AttemptStatusStatusDuplicate:
+		log.Warn("discarding a job that lost the race for its attempt")
+		w.suspects.remove(found)
+		w.insist("discard", found, w.runtime.Discard)
+	case api.AttemptStatusStatusUnknown:
+		if w.suspects.unknown(found, w.now(), w.tuning.unknownGrace) {
+			log.Warn("letting go of a job that the server does not know")
+			w.suspects.remove(found)
+			w.insist("release", found, w.runtime.Release)
+		}
+	default:
+		w.suspects.known(found)
+		if w.table.find(found.Ref) != nil {
+			w.suspects.remove(found)
+		}
+	}
+}

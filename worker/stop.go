@@ -1,0 +1,59 @@
+package worker
+
+import (
+	"context"
+	"time"
+)
+
+// stop is the way out, while all loops but the claimer still run: what was claimed and not created goes back, the runtime
+// ends (a process runtime ends its processes, and their ends are observed), and what is due is sent. Each step is
+// bounded; what does not get through is left to whoever takes the attempts over. alive has ended already where a loop
+// has failed: nothing can be sent then.
+func (w *worker) stop(alive context.Context, claimed <-chan struct{}, endRuntime func()) {
+	w.log.Info("worker stops", "held", w.table.size())
+	w.table.close()
+	<-claimed
+	w.begins.Wait()
+	endRuntime()
+	patience, cancel := context.WithTimeout(alive, w.tuning.stopPatience)
+	defer cancel()
+	if !w.flush(patience) {
+		w.log.Warn("worker stopped with reports or output not delivered")
+	}
+}
+
+// close lets nothing more be created.
+func (t *table) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+	for _, a := range t.byID {
+		poke(a.poke)
+	}
+}
+
+// flush waits until there is nothing left to send, and reports whether that came to be.
+func (w *worker) flush(ctx context.Context) bool {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for w.table.unsaid() || !w.output.empty() || w.busy.Load() > 0 {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+		}
+	}
+	return true
+}
+
+// unsaid reports whether anything is due.
+func (t *table) unsaid() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, a := range t.byID {
+		if len(a.due()) > 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -33,7 +33,9 @@ type Stats struct {
 
 // NewStats registers the gauges.
 func NewStats(r prometheus.Registerer, read func(context.Context) (*store.Stats, error), now func() time.Time, logger *slog.Logger) (*Stats, error) {
-	desc := func(name, help string, labels ...string) *prometheus.Desc { return prometheus.NewDesc(name, help, labels, nil) }
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc(name, help, labels, nil)
+	}
 	s := &Stats{
 		read: read, now: now, logger: logger,
 		runs:     desc("berth_runs", "Runs that have not finished, by state.", "pool", "queue", "state"),

@@ -8,6 +8,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/berth-dev/berth/server/problem"
 )
@@ -17,6 +18,8 @@ const (
 	MaxBody = 4 << 20
 	// MaxProtocolBody bounds what workers send, in bytes.
 	MaxProtocolBody = 32 << 20
+	// readTimeout bounds how long sending a body may take.
+	readTimeout = time.Minute
 )
 
 type bodyKey struct{}
@@ -32,7 +35,15 @@ func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	if r.ContentLength > limit {
 		return nil, tooLarge(limit)
 	}
+	// A deadline for this body only: one for the connection would end long polls and streams.
+	connection := http.NewResponseController(w)
+	if err := connection.SetReadDeadline(time.Now().Add(readTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, err
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if err := connection.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, err
+	}
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):

@@ -93,5 +93,5 @@ func DecodeError(err error) error {
 	if errors.As(err, &syntax) {
 		return &problem.Error{Code: problem.InvalidJSON, Detail: syntax.Error(), Err: err}
 	}
-	return nil
+	return &problem.Error{Code: problem.InvalidBody, Detail: err.Error(), Err: err}
 }

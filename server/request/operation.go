@@ -54,16 +54,16 @@ func (o *Operation) checkBody(w http.ResponseWriter, r *http.Request) (*http.Req
 	if !wanted {
 		return r, nil
 	}
+	limit := int64(MaxBody)
 	if o.Protocol {
-		if r.ContentLength > MaxProtocolBody {
-			return nil, tooLarge(MaxProtocolBody)
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, MaxProtocolBody)
-		return r, nil
+		limit = MaxProtocolBody
 	}
-	body, err := read(w, r, MaxBody)
+	body, err := read(w, r, limit)
 	if err != nil {
 		return nil, err
+	}
+	if o.Protocol {
+		return withBody(r, body), nil
 	}
 	value, err := decode(body)
 	if err != nil {

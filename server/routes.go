@@ -1,0 +1,196 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/gorilla/mux"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/berth-dev/berth/server/access"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/metric"
+	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/request"
+	"github.com/berth-dev/berth/server/template"
+	"github.com/berth-dev/berth/server/ui"
+)
+
+func (s *server) metricsHandler() http.Handler {
+	return promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{Registry: s.registry})
+}
+
+// routes is everything that the server answers.
+func (s *server) routes(ctx context.Context, keys *access.Authenticator, templates *template.Library, stopping <-chan struct{}) (http.Handler, error) {
+	operations, err := s.newHandler(ctx, keys, templates, stopping)
+	if err != nil {
+		return nil, err
+	}
+	answer := problem.Responder{Logger: s.Logger}
+	front := &front{responder: answer}
+	if s.Auth == AuthNone {
+		front.guard = access.NewGuard(s.AllowedHosts)
+	} else {
+		front.keys = keys
+	}
+	// Paths are taken as they are sent: a redirect to a cleaned one would turn a POST into a GET.
+	router := mux.NewRouter().SkipClean(true)
+	api.HandlerWithOptions(api.NewStrictHandlerWithOptions(operations, nil, api.StrictHTTPServerOptions{
+		RequestErrorHandlerFunc:  front.refuseBody,
+		ResponseErrorHandlerFunc: front.fail,
+	}), api.GorillaServerOptions{BaseRouter: router, ErrorHandlerFunc: front.refuseParameter})
+	if err := front.wrapOperations(router); err != nil {
+		return nil, err
+	}
+	if s.MetricsListen == "" {
+		router.Handle("/metrics", named("/metrics", s.metricsHandler())).Methods(http.MethodGet, http.MethodHead)
+	}
+	for path, page := range ui.Pages() {
+		router.Handle(path, named("ui", page)).Methods(http.MethodGet, http.MethodHead)
+	}
+	router.NotFoundHandler = front.notFound()
+	router.MethodNotAllowedHandler = front.methodNotAllowed(router)
+	return metric.NewHTTP(s.registry, s.Logger).Wrap(front.guarded(router), answer.Error), nil
+}
+
+// named tells the metrics which route answers.
+func named(route string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		metric.Route(w, route)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// front is what stands before the operations.
+type front struct {
+	responder problem.Responder
+	guard     *access.Guard         // nil where keys are asked for
+	keys      *access.Authenticator // nil where no keys are asked for
+}
+
+// guarded keeps web pages of other sites from a server without keys.
+func (f *front) guarded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if f.guard != nil {
+			page := !strings.HasPrefix(r.URL.Path, "/api/") && r.URL.Path != "/metrics"
+			if err := f.guard.Check(r, page); err != nil {
+				f.responder.Error(w, r, err)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// wrapOperations puts the checks before every operation, once, when the routes are made: a router's own middleware is
+// rebuilt for each request.
+func (f *front) wrapOperations(router *mux.Router) error {
+	spec, err := api.GetSpec()
+	if err != nil {
+		return fmt.Errorf("read the API's specification: %w", err)
+	}
+	operations := request.Operations(spec)
+	return router.Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
+		path, err := route.GetPathTemplate()
+		if err != nil {
+			return err
+		}
+		methods, err := route.GetMethods()
+		if err != nil {
+			return err
+		}
+		operation, ok := operations[methods[0]+" "+path]
+		if !ok {
+			return fmt.Errorf("route %s %s is not in the API's specification", methods[0], path)
+		}
+		route.Handler(f.operation(operation, path, route.GetHandler()))
+		return nil
+	})
+}
+
+// operation asks who it is, whether they may, and whether what was sent has the right form, in this order: what a body
+// should look like is nothing to tell to strangers.
+func (f *front) operation(o *request.Operation, path string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		metric.Route(w, path)
+		who, err := f.authenticate(r, o)
+		if err == nil && !access.MayDo(who.Role, o.ID) && !access.Public(o.ID) {
+			err = problem.Newf(problem.Forbidden, "API key %q has role %s, which may not do this (%s)", who.Name, who.Role, o.ID)
+		}
+		if err == nil {
+			r = r.WithContext(access.WithPrincipal(r.Context(), who))
+			r, err = f.check(o, w, r)
+		}
+		if err != nil {
+			f.responder.Error(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (f *front) authenticate(r *http.Request, o *request.Operation) (access.Principal, error) {
+	switch {
+	case access.Public(o.ID):
+		return access.Principal{}, nil
+	case f.keys == nil:
+		return access.Anonymous(), nil
+	}
+	return f.keys.Authenticate(r)
+}
+
+// check returns r itself where it is refused.
+func (f *front) check(o *request.Operation, w http.ResponseWriter, r *http.Request) (*http.Request, error) {
+	checked, err := o.Check(w, r)
+	if err != nil {
+		return r, err
+	}
+	return checked, nil
+}
+
+// fail answers what an operation returned as its error.
+func (f *front) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if recorder, ok := w.(*metric.Recorder); ok && recorder.Written() {
+		f.responder.Logger.Debug("the answer could not be written", "path", r.URL.Path, "error", err)
+		return
+	}
+	f.responder.Error(w, r, err)
+}
+
+func (f *front) refuseBody(w http.ResponseWriter, r *http.Request, err error) {
+	f.fail(w, r, request.DecodeError(err))
+}
+
+func (f *front) refuseParameter(w http.ResponseWriter, r *http.Request, err error) {
+	detail := err.Error()
+	var format *api.InvalidParamFormatError
+	if errors.As(err, &format) {
+		detail = fmt.Sprintf("parameter %q does not have the right form", format.ParamName)
+	}
+	f.fail(w, r, &problem.Error{Code: problem.InvalidParameter, Detail: detail, Err: err})
+}
+
+func (f *front) notFound() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		f.responder.Error(w, r, problem.Newf(problem.NotFound, "there is nothing at %s", r.URL.Path))
+	})
+}
+
+func (f *front) methodNotAllowed(router *mux.Router) http.Handler {
+	methods := []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		allowed := slices.DeleteFunc(slices.Clone(methods), func(method string) bool {
+			try := r.Clone(r.Context())
+			try.Method = method
+			var match mux.RouteMatch
+			return !router.Match(try, &match) || match.MatchErr != nil
+		})
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		f.responder.Error(w, r, problem.Newf(problem.MethodNotAllowed, "%s is not possible here, only %s", r.Method, strings.Join(allowed, ", ")))
+	})
+}

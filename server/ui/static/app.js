@@ -1,0 +1,166 @@
+// The page: an overview that refreshes itself, and a run as it happens.
+
+import { get, setKey } from "/ui/api.js";
+import * as run from "/ui/run.js";
+
+const EVERY = 2000; // milliseconds between refreshes while the page is visible
+
+// element makes a DOM element. Text stays text: nothing that comes from the API is ever read as HTML.
+export function element(name, attributes, ...children) {
+  const made = document.createElement(name);
+  for (const [key, what] of Object.entries(attributes)) made.setAttribute(key, what);
+  made.append(...children.filter((child) => child !== undefined && child !== null));
+  return made;
+}
+
+export function badge(state) {
+  return element("span", { class: `state ${state.type}`, title: state.message || "" }, state.name || state.type);
+}
+
+export function moment(text) {
+  const at = new Date(text);
+  return element("time", { datetime: text, title: at.toISOString() }, at.toLocaleString());
+}
+
+function duration(one) {
+  if (!one.started_at) return "";
+  const seconds = Math.max(0, (new Date(one.ended_at || Date.now()) - new Date(one.started_at)) / 1000);
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const minutes = Math.floor(seconds / 60);
+  return minutes < 60 ? `${minutes} min ${Math.round(seconds % 60)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+function fill(id, items, row) {
+  const table = document.getElementById(id);
+  table.tBodies[0].replaceChildren(...items.map((item) => element("tr", {}, ...row(item))));
+  table.closest(".scroll").hidden = items.length === 0;
+  table.closest("section").querySelector(".empty").hidden = items.length > 0;
+}
+
+const cell = (...children) => element("td", {}, ...children);
+
+function showRuns(runs) {
+  fill("runs", runs, (one) => [
+    cell(badge(one.state)),
+    cell(element("a", { href: `#/runs/${one.id}` }, one.name)),
+    cell(one.deployment),
+    cell(one.pool),
+    cell(moment(one.created_at)),
+    element("td", { class: "number" }, duration(one)),
+  ]);
+}
+
+function showDeployments(deployments) {
+  fill("deployments", deployments, (one) => [
+    cell(one.name, one.paused ? element("span", { class: "tag" }, "paused") : ""),
+    cell(one.pool),
+    cell(one.queue),
+    cell(one.version),
+    cell(...one.tags.map((tag) => element("span", { class: "tag" }, tag))),
+  ]);
+}
+
+function showPools(pools, workers) {
+  fill("pools", pools, (one) => {
+    const alive = workers.filter((worker) => worker.pool === one.name && worker.alive).length;
+    return [
+      cell(one.name, one.paused ? element("span", { class: "tag" }, "paused") : ""),
+      cell(one.type),
+      cell(one.concurrency_limit === undefined ? `${one.slots_used} used` : `${one.slots_used} of ${one.concurrency_limit}`),
+      cell(alive === 0 ? "none alive" : `${alive} alive`),
+      cell(`version ${one.template_version}`),
+    ];
+  });
+}
+
+function link(kind, text) {
+  const line = document.getElementById("link");
+  if (line.textContent === text) return;
+  line.className = `link ${kind}`;
+  line.textContent = text;
+}
+
+// failed shows what went wrong. It says whether trying again is useless.
+function failed(error) {
+  if (error.status === 401) {
+    askForKey(error.message);
+    return true;
+  }
+  const line = document.getElementById("problem");
+  if (error.status) {
+    line.textContent = error.message;
+    line.hidden = false;
+    return error.status < 500;
+  }
+  link("lost", "no connection, trying again");
+  return false;
+}
+
+function askForKey(why) {
+  const dialog = document.getElementById("login");
+  if (dialog.open) return;
+  const problem = document.getElementById("login-problem");
+  problem.textContent = why;
+  problem.hidden = !sessionStorage.length;
+  dialog.showModal();
+}
+
+let refreshing = false;
+
+async function refresh() {
+  const overview = document.getElementById("overview");
+  if (refreshing || overview.hidden || document.hidden || document.getElementById("login").open) return;
+  refreshing = true;
+  try {
+    const [runs, deployments, pools, workers] = await Promise.all([
+      get("/api/v1/runs?limit=25"), get("/api/v1/deployments?limit=100"), get("/api/v1/work-pools?limit=100"), get("/api/v1/workers"),
+    ]);
+    showRuns(runs.items);
+    showDeployments(deployments.items);
+    showPools(pools.items, workers.items);
+    document.getElementById("problem").hidden = true;
+    link("live", "live");
+  } catch (error) {
+    failed(error);
+  } finally {
+    refreshing = false;
+  }
+}
+
+async function info() {
+  try {
+    const about = await get("/api/v1/info");
+    document.getElementById("info").textContent = about.key_name ? `${about.version} · ${about.key_name} (${about.role})` : about.version;
+  } catch (error) {
+    failed(error);
+  }
+}
+
+function route() {
+  const match = location.hash.match(/^#\/runs\/([0-9a-f-]+)$/);
+  document.getElementById("problem").hidden = true;
+  document.getElementById("overview").hidden = Boolean(match);
+  if (match) {
+    link("live", "live");
+    run.show(match[1], failed);
+  } else {
+    document.title = "Berth";
+    run.hide();
+    refresh();
+  }
+}
+
+document.getElementById("login-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const field = document.getElementById("key");
+  setKey(field.value.trim());
+  field.value = "";
+  document.getElementById("login").close();
+  info();
+  route();
+});
+addEventListener("hashchange", route);
+document.addEventListener("visibilitychange", refresh);
+setInterval(refresh, EVERY);
+info();
+route();

@@ -1,0 +1,91 @@
+// One run as it happens: its facts, its events, its output.
+
+import { get, stream } from "/ui/api.js";
+import { badge, element, moment } from "/ui/app.js";
+
+const PAUSE = 2000; // milliseconds before a broken stream is taken up again
+const LINES = 500_000; // characters of output kept on the page
+
+let shown; // the AbortController of what is shown
+
+export function hide() {
+  shown?.abort();
+  shown = undefined;
+  document.getElementById("run").hidden = true;
+}
+
+export async function show(id, failed) {
+  hide();
+  const mine = (shown = new AbortController());
+  document.getElementById("run-title").textContent = "";
+  document.getElementById("run-state").replaceChildren();
+  document.getElementById("run-facts").replaceChildren();
+  document.getElementById("events").replaceChildren();
+  document.getElementById("log").textContent = "";
+  document.getElementById("run").hidden = false;
+  let last = "";
+  let ended = false;
+  while (!ended && !mine.signal.aborted) {
+    try {
+      facts(await get(`/api/v1/runs/${encodeURIComponent(id)}`));
+      await stream(`/api/v1/runs/${encodeURIComponent(id)}/stream`, last, mine.signal, (name, data, at) => {
+        if (mine.signal.aborted) return;
+        last = at || last;
+        if (name === "event") addEvent(data);
+        if (name === "log") addLog(data);
+        if (name === "end") ended = true;
+      });
+      if (!mine.signal.aborted) facts(await get(`/api/v1/runs/${encodeURIComponent(id)}`));
+    } catch (error) {
+      if (mine.signal.aborted) return;
+      if (failed(error)) return;
+    }
+    if (!ended) await new Promise((resolve) => setTimeout(resolve, PAUSE));
+  }
+}
+
+function facts({ run, attempts }) {
+  document.getElementById("run-title").textContent = `Run ${run.name}`;
+  document.title = `${run.name} · Berth`;
+  state(run.state);
+  const newest = attempts.at(-1);
+  const list = [
+    ["Deployment", run.deployment],
+    ["Pool", run.pool],
+    ["Queue", run.queue],
+    ["Created", moment(run.created_at)],
+    ["Created by", run.created_by],
+    ["Started", run.started_at && moment(run.started_at)],
+    ["Ended", run.ended_at && moment(run.ended_at)],
+    ["Attempt", run.attempt > 0 && String(run.attempt)],
+    ["Exit code", run.exit_code !== undefined && String(run.exit_code)],
+    ["Cause", run.category],
+    ["Worker", newest?.worker],
+    ["Job", newest?.job_name && [newest.job_namespace, newest.job_name].filter(Boolean).join("/")],
+    ["Waiting for", run.ended_at ? undefined : newest?.diagnosis],
+    ["Parameters", JSON.stringify(run.parameters)],
+  ].filter(([, what]) => what);
+  document.getElementById("run-facts").replaceChildren(
+    ...list.map(([name, what]) => element("div", {}, element("dt", {}, name), element("dd", {}, what))),
+  );
+}
+
+function state(now) {
+  document.getElementById("run-state").replaceChildren(badge(now), now.message ? ` ${now.message}` : "");
+}
+
+function addEvent(event) {
+  state(event.state);
+  document.getElementById("events").append(
+    element("li", {}, badge(event.state), " ", element("span", { class: "quiet" }, moment(event.at), ` · ${event.actor}`),
+      element("span", { class: "message" }, event.message)),
+  );
+}
+
+function addLog(chunk) {
+  const log = document.getElementById("log");
+  const follows = log.scrollTop + log.clientHeight >= log.scrollHeight - 30;
+  log.append(chunk.text);
+  if (log.textContent.length > LINES) log.textContent = `…${log.textContent.slice(-LINES / 2)}`;
+  if (follows) log.scrollTop = log.scrollHeight;
+}

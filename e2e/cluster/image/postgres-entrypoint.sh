@@ -30,5 +30,6 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
 fi
 
 sockets=/var/run/postgresql
-[ -w "$sockets" ] || sockets=$PGDATA
+probe=$sockets/.writable # busybox's [ -w … ] does not notice a read-only file system
+if (: >"$probe") 2>/dev/null; then rm "$probe"; else sockets=$PGDATA; fi
 exec postgres -D "$PGDATA" -c listen_addresses='*' -c unix_socket_directories="$sockets" -c fsync=off "$@"

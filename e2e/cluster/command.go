@@ -137,6 +137,27 @@ func kubeconfigCommand() *cobra.Command {
 	}
 }
 
+// buildCommand is for programs that not every cluster needs.
+func buildCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "build PROGRAM",
+		Short: "Build one of kube, etcd, coredns, kwok, kind and pause where it is not built yet; print its path",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			builder, err := newBuilder()
+			if err != nil {
+				return err
+			}
+			path, err := builder.Build(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), path)
+			return nil
+		},
+	}
+}
+
 // initCommand and superviseCommand are started by up, inside the cluster's namespaces.
 func initCommand() *cobra.Command {
 	return insideCommand("init", func(cmd *cobra.Command, dir state.Dir) error {

@@ -24,7 +24,7 @@ func find(name string) (target, error) {
 	case "etcd":
 		return target{name, "etcd", "go.etcd.io/etcd/server/v3", "-s -w", "half a minute"}, nil
 	case "coredns":
-		return target{name, "coredns", "github.com/coredns/coredns", "-s -w", "2 to 3 minutes"}, nil
+		return target{name, "coredns", ".", "-s -w", "half a minute"}, nil
 	case "kwok":
 		return target{name, "kwok", "sigs.k8s.io/kwok/cmd/kwok", "-s -w", "a minute"}, nil
 	case "kind":

@@ -17,22 +17,22 @@ const (
 // leastRole is what an operation needs at least. An operation that is not here is refused to everybody.
 func leastRole(operation string) (api.Role, bool) {
 	switch operation {
-	case "getHealth", "getReady":
+	case "GetHealth", "GetReady":
 		return public, true
-	case "getInfo":
+	case "GetInfo":
 		return anyone, true
-	case "listWorkPools", "getWorkPool", "getTemplate", "listTemplateVersions", "listWorkQueues", "lintTemplate",
-		"listDeployments", "getDeployment", "listVariables", "getVariable", "listWorkers",
-		"listRuns", "getRun", "listRunEvents", "getRunLogs", "streamRun", "getAttemptManifest":
+	case "ListWorkPools", "GetWorkPool", "GetTemplate", "ListTemplateVersions", "ListWorkQueues", "LintTemplate",
+		"ListDeployments", "GetDeployment", "ListVariables", "GetVariable", "ListWorkers",
+		"ListRuns", "GetRun", "ListRunEvents", "GetRunLogs", "StreamRun", "GetAttemptManifest":
 		return api.RoleViewer, true
-	case "createRun", "cancelRun", "retryRun":
+	case "CreateRun", "CancelRun", "RetryRun":
 		return api.RoleOperator, true
-	case "createWorkPool", "updateWorkPool", "deleteWorkPool", "setTemplate", "createWorkQueue",
-		"apply", "updateDeployment", "deleteDeployment", "setVariable", "deleteVariable":
+	case "CreateWorkPool", "UpdateWorkPool", "DeleteWorkPool", "SetTemplate", "CreateWorkQueue",
+		"Apply", "UpdateDeployment", "DeleteDeployment", "SetVariable", "DeleteVariable":
 		return api.RoleEditor, true
-	case "listApiKeys", "createApiKey", "revokeApiKey":
+	case "ListAPIKeys", "CreateAPIKey", "RevokeAPIKey":
 		return api.RoleAdmin, true
-	case "workerHello", "claimRuns", "renewLeases", "reportAttempts", "appendLogs", "lookUpAttempts", "getTemplateForWorker":
+	case "WorkerHello", "ClaimRuns", "RenewLeases", "ReportAttempts", "AppendLogs", "LookUpAttempts", "GetTemplateForWorker":
 		return protocol, true
 	}
 	return "", false
@@ -44,7 +44,7 @@ func Public(operation string) bool {
 	return ok && role == public
 }
 
-// MayDo reports whether the role is enough for the operation, an operationId of openapi.yaml.
+// MayDo reports whether the role is enough for the operation, a method of api.StrictServerInterface.
 func MayDo(role api.Role, operation string) bool {
 	need, ok := leastRole(operation)
 	switch {

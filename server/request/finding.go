@@ -4,13 +4,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
-	"github.com/getkin/kin-openapi/openapi3filter"
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/templating"
 )
 
 // maxFindings bounds an answer; who has more to correct asks again.
@@ -19,35 +21,61 @@ const maxFindings = 100
 // findingsOf flattens what the schema library says.
 func findingsOf(err error) []api.Finding {
 	var findings []api.Finding
-	var walk func(err error)
-	walk = func(err error) {
-		var many openapi3.MultiError
-		var one *openapi3.SchemaError
-		var parse *openapi3filter.ParseError
-		switch {
-		case err == nil || len(findings) >= maxFindings:
-		case errors.As(err, &one):
-			findings = append(findings, api.Finding{Pointer: pointer(one.JSONPointer()), Message: message(one)})
-		case errors.As(err, &many):
-			for _, each := range many {
-				walk(each)
+	seen := map[string]bool{}
+	for _, leaf := range leaves(err, nil) {
+		for _, finding := range describe(leaf) {
+			if key := finding.Pointer + "\x00" + finding.Message; !seen[key] && len(findings) < maxFindings {
+				seen[key] = true
+				findings = append(findings, finding)
 			}
-		case errors.As(err, &parse):
-			findings = append(findings, api.Finding{Message: parse.Error()})
-		default:
-			findings = append(findings, api.Finding{Message: err.Error()})
 		}
 	}
-	// A MultiError holds SchemaErrors, so it has to be asked for first at the top.
-	var many openapi3.MultiError
-	if errors.As(err, &many) {
-		for _, each := range many {
-			walk(each)
-		}
-		return findings
-	}
-	walk(err)
 	return findings
+}
+
+// leaves takes the library's lists of errors apart. Lists are looked for before single errors: a list unwraps to its items.
+func leaves(err error, found []error) []error {
+	var many openapi3.MultiError
+	switch {
+	case err == nil:
+		return found
+	case errors.As(err, &many):
+		for _, each := range many {
+			found = leaves(each, found)
+		}
+		return found
+	}
+	return append(found, err)
+}
+
+func describe(err error) []api.Finding {
+	var one *openapi3.SchemaError
+	if !errors.As(err, &one) {
+		return []api.Finding{{Message: err.Error()}}
+	}
+	at := pointer(one.JSONPointer())
+	object, ok := one.Value.(map[string]any)
+	if one.SchemaField != "properties" || !ok {
+		return []api.Finding{{Pointer: at, Message: message(one)}}
+	}
+	// The library names the object, people look for the field.
+	known := slices.Sorted(maps.Keys(one.Schema.Properties))
+	var unknown []api.Finding
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		if slices.Contains(known, name) {
+			continue
+		}
+		finding := api.Finding{Pointer: at + pointer([]string{name}), Message: fmt.Sprintf("unknown field %q", name)}
+		if near := templating.Nearest(name, known); near != "" {
+			suggestion := fmt.Sprintf("did you mean %q?", near)
+			finding.Suggestion = &suggestion
+		}
+		unknown = append(unknown, finding)
+	}
+	if len(unknown) == 0 {
+		return []api.Finding{{Pointer: at, Message: message(one)}}
+	}
+	return unknown
 }
 
 func message(err *openapi3.SchemaError) string {

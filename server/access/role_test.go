@@ -1,0 +1,78 @@
+package access
+
+import (
+	"testing"
+
+	"github.com/berth-dev/berth/server/api"
+)
+
+// may lists who may do each operation. It is written out by hand on purpose: who opens an operation to more people does so
+// here as well.
+var may = map[string]string{
+	"GetHealth": "everybody", "GetReady": "everybody", "GetInfo": "any key",
+
+	"ListWorkPools": "viewer", "GetWorkPool": "viewer", "GetTemplate": "viewer", "ListTemplateVersions": "viewer",
+	"ListWorkQueues": "viewer", "LintTemplate": "viewer", "ListDeployments": "viewer", "GetDeployment": "viewer",
+	"ListVariables": "viewer", "GetVariable": "viewer", "ListWorkers": "viewer", "ListRuns": "viewer", "GetRun": "viewer",
+	"ListRunEvents": "viewer", "GetRunLogs": "viewer", "StreamRun": "viewer", "GetAttemptManifest": "viewer",
+
+	"CreateRun": "operator", "CancelRun": "operator", "RetryRun": "operator",
+
+	"CreateWorkPool": "editor", "UpdateWorkPool": "editor", "DeleteWorkPool": "editor", "SetTemplate": "editor",
+	"CreateWorkQueue": "editor", "Apply": "editor", "UpdateDeployment": "editor", "DeleteDeployment": "editor",
+	"SetVariable": "editor", "DeleteVariable": "editor",
+
+	"ListAPIKeys": "admin", "CreateAPIKey": "admin", "RevokeAPIKey": "admin",
+
+	"WorkerHello": "worker", "ClaimRuns": "worker", "RenewLeases": "worker", "ReportAttempts": "worker", "AppendLogs": "worker",
+	"LookUpAttempts": "worker", "GetTemplateForWorker": "worker",
+}
+
+func TestEveryOperationOfTheSpecificationNeedsARole(t *testing.T) {
+	spec, err := api.GetSpec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for path, item := range spec.Paths.Map() {
+		for method, operation := range item.Operations() {
+			found++
+			if may[operation.OperationID] == "" {
+				t.Errorf("%s %s (%s) is in no role's list", method, path, operation.OperationID)
+			}
+		}
+	}
+	if found != len(may) {
+		t.Errorf("the specification has %d operations, the list %d", found, len(may))
+	}
+}
+
+func TestRolesMayDoWhatTheyAreForAndNothingElse(t *testing.T) {
+	allowed := map[string]map[api.Role]bool{
+		"everybody": {api.RoleViewer: true, api.RoleOperator: true, api.RoleEditor: true, api.RoleAdmin: true, api.RoleWorker: true, "": true},
+		"any key":   {api.RoleViewer: true, api.RoleOperator: true, api.RoleEditor: true, api.RoleAdmin: true, api.RoleWorker: true, "": true},
+		"viewer":    {api.RoleViewer: true, api.RoleOperator: true, api.RoleEditor: true, api.RoleAdmin: true},
+		"operator":  {api.RoleOperator: true, api.RoleEditor: true, api.RoleAdmin: true},
+		"editor":    {api.RoleEditor: true, api.RoleAdmin: true},
+		"admin":     {api.RoleAdmin: true},
+		"worker":    {api.RoleWorker: true, api.RoleAdmin: true},
+	}
+	for operation, who := range may {
+		for _, role := range []api.Role{api.RoleViewer, api.RoleOperator, api.RoleEditor, api.RoleAdmin, api.RoleWorker, ""} {
+			if got, want := MayDo(role, operation), allowed[who][role]; got != want {
+				t.Errorf("role %q may do %s: %t, want %t", role, operation, got, want)
+			}
+		}
+	}
+	if MayDo(api.RoleAdmin, "deleteEverything") {
+		t.Error("an operation that is in no list is allowed to an admin")
+	}
+}
+
+func TestOnlyHealthIsPublic(t *testing.T) {
+	for operation, who := range may {
+		if got, want := Public(operation), who == "everybody"; got != want {
+			t.Errorf("%s is public: %t, want %t", operation, got, want)
+		}
+	}
+}

@@ -13,7 +13,7 @@ import (
 func workerCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "worker", Short: "Workers: they claim runs of a pool and see them through"}
 	cli.ClientFlags(cmd)
-	return cli.Group(cmd, workerLsCommand(app))
+	return cli.Group(cmd, workerStartCommand(app), workerLsCommand(app), workerDrainCommand(app))
 }
 
 func listWorkers(ctx context.Context, client *api.ClientWithResponses, pool *string) ([]api.Worker, error) {

@@ -1,18 +1,19 @@
 // Package berthfile reads berth.yaml: the pools, variables and deployments that `berth deploy` brings about.
 //
 //	pools:
-//	  etl:                         # a name, and what the API calls a PoolSpec without its name
-//	    type: kubernetes
-//	    template: template.yaml    # beside the file; or base_job_template: {…} in place
+//	- name: etl                  # what the API calls a PoolSpec
+//	  type: kubernetes
+//	  template: template.yaml    # beside the file; or base_job_template: {…} in place
 //	variables:
-//	  warehouse: postgres://…      # a name and any value
+//	  warehouse: postgres://…    # a name and any value
 //	deployments:
-//	  etl:                         # a name, and a DeploymentSpec without its name
-//	    pool: etl
-//	    parameters: {date: 2026-01-01}
+//	- name: etl                  # what the API calls a DeploymentSpec
+//	  pool: etl
+//	  parameters: {date: 2026-01-01}
 //
-// All three are maps keyed by name, not lists: a name can then not come twice, and a change of one thing is a change of
-// one block. The fields are those of the API, taken from its generated types, so that there is one description of them.
+// Pools and deployments are lists of things with a name, exactly as in the API and in what people bring along from
+// elsewhere, so that one description serves all; a name that comes twice is an error all the same. Their fields are taken
+// from the API's generated types. Variables have nothing but a value, so they are a map.
 //
 // Load checks the shape (what the names are, unknown keys, files that are not there); what the values mean is the
 // server's to judge. Where the server points into the request, Locate says which line of which file that is.
@@ -74,12 +75,18 @@ type source struct {
 // The sections, in the order in which they are sent, and what their entries look like.
 var sections = [...]struct {
 	name string
-	spec reflect.Type // nil: any value
+	spec reflect.Type // nil: any value, by name
 }{
 	{"pools", reflect.TypeFor[api.PoolSpec]()},
-	{"variables", nil},
+	{variables, nil},
 	{"deployments", reflect.TypeFor[api.DeploymentSpec]()},
 }
+
+const (
+	variables = "variables"
+	// templateKey is the field of a pool that the API does not have: the file of its base_job_template.
+	templateKey = "template"
+)
 
 // ReadFile reads a file, as os.ReadFile does.
 type ReadFile func(path string) ([]byte, error)
@@ -127,39 +134,49 @@ func (f *File) check(c *checker, read ReadFile) {
 		if entries == nil || entries.Kind == yamldoc.Null {
 			continue
 		}
-		if entries.Kind != yamldoc.Object {
-			c.fail(entries.Line, fmt.Sprintf("%s must map names to what they are, this is a %s", section.name, entries.Kind))
-			continue
-		}
 		if section.spec == nil {
+			c.kind(entries, yamldoc.Object, section.name)
 			continue
 		}
-		for _, entry := range entries.Names {
-			f.checkEntry(c, section.name, section.spec, entry, read)
+		if c.kind(entries, yamldoc.Array, section.name) {
+			f.checkEntries(c, section.name, section.spec, entries.Items, read)
 		}
 	}
 	c.unknown(f.root, "", known)
 }
 
-func (f *File) checkEntry(c *checker, section string, spec reflect.Type, entry yamldoc.Member, read ReadFile) {
-	where := section + "." + entry.Name
-	if section == "pools" {
-		if entry.Value.Kind == yamldoc.Null {
-			return
+func (f *File) checkEntries(c *checker, section string, spec reflect.Type, entries []*yamldoc.Value, read ReadFile) {
+	seen := map[string]bool{}
+	for i, entry := range entries {
+		where := fmt.Sprintf("%s[%d]", section, i)
+		if !c.kind(entry, yamldoc.Object, where) {
+			continue
 		}
-		c.object(entry.Value, spec, where, map[string]bool{"name": true}, "template")
-		f.loadTemplate(c, where, entry, read)
-		return
-	}
-	c.object(entry.Value, spec, where, map[string]bool{"name": true})
-	if entry.Value.Kind == yamldoc.Object && entry.Value.Get("pool") == nil {
-		c.fail(entry.Line, where+" does not say its pool")
+		name := entry.Get("name")
+		if name == nil || name.Kind != yamldoc.String || name.Text() == "" {
+			c.fail(entry.Line, where+" has no name")
+			continue
+		}
+		where = section + "." + name.Text()
+		if seen[name.Text()] {
+			c.fail(entry.Line, where+" is there twice")
+		}
+		seen[name.Text()] = true
+		if section == "pools" {
+			c.object(entry, spec, where, templateKey)
+			f.loadTemplate(c, where, entry, read)
+			continue
+		}
+		c.object(entry, spec, where)
+		if entry.Get("pool") == nil {
+			c.fail(entry.Line, where+" does not say its pool")
+		}
 	}
 }
 
 // loadTemplate reads the file that a pool's `template:` names.
-func (f *File) loadTemplate(c *checker, where string, pool yamldoc.Member, read ReadFile) {
-	name := pool.Value.Get("template")
+func (f *File) loadTemplate(c *checker, where string, pool *yamldoc.Value, read ReadFile) {
+	name := pool.Get(templateKey)
 	if name == nil {
 		return
 	}
@@ -167,7 +184,7 @@ func (f *File) loadTemplate(c *checker, where string, pool yamldoc.Member, read 
 		c.fail(name.Line, where+".template must be the path of a file, a template in place is called base_job_template")
 		return
 	}
-	if pool.Value.Get("base_job_template") != nil {
+	if pool.Get("base_job_template") != nil {
 		c.fail(name.Line, where+" has both template and base_job_template, it can have one")
 		return
 	}
@@ -184,7 +201,7 @@ func (f *File) loadTemplate(c *checker, where string, pool yamldoc.Member, read 
 	case value.Kind != yamldoc.Object:
 		c.problems = append(c.problems, Problem{File: path, Line: value.Line, Message: "a template is an object with variables and job_configuration"})
 	default:
-		f.templates[pool.Name] = source{path: path, value: value}
+		f.templates[pool.Get("name").Text()] = source{path: path, value: value}
 	}
 }
 
@@ -207,22 +224,37 @@ func (f *File) Request(dryRun bool) (json.RawMessage, error) {
 	return data, nil
 }
 
-func (f *File) entries(section string) []yamldoc.Member {
-	if entries := f.root.Get(section); entries != nil {
-		return entries.Names
-	}
-	return nil
+// entry is one thing of a section.
+type entry struct {
+	name  string
+	line  int
+	value *yamldoc.Value
 }
 
-func (f *File) item(section string, entry yamldoc.Member) map[string]any {
-	item := map[string]any{"name": entry.Name}
-	if section == "variables" {
-		item["value"] = entry.Value
+func (f *File) entries(section string) []entry {
+	values := f.root.Get(section)
+	if values == nil {
+		return nil
+	}
+	var entries []entry
+	for _, m := range values.Names {
+		entries = append(entries, entry{name: m.Name, line: m.Line, value: m.Value})
+	}
+	for _, item := range values.Items {
+		entries = append(entries, entry{name: item.Get("name").Text(), line: item.Line, value: item})
+	}
+	return entries
+}
+
+func (f *File) item(section string, e entry) map[string]any {
+	item := map[string]any{"name": e.name}
+	if section == variables {
+		item["value"] = e.value
 		return item
 	}
-	for _, m := range entry.Value.Names {
-		if m.Name == "template" && section == "pools" {
-			item["base_job_template"] = f.templates[entry.Name].value
+	for _, m := range e.value.Names {
+		if m.Name == templateKey && section == "pools" {
+			item["base_job_template"] = f.templates[e.name].value
 			continue
 		}
 		item[m.Name] = m.Value

@@ -19,17 +19,17 @@ func files(contents map[string]string) berthfile.ReadFile {
 }
 
 const good = `pools:
-  etl:
-    type: kubernetes
-    concurrency_limit: null
-    template: template.yaml
+- name: etl
+  type: kubernetes
+  concurrency_limit: null
+  template: template.yaml
 variables:
   warehouse: {host: db}
 deployments:
-  nightly:
-    pool: etl
-    parameters: {date: 2026-01-01}
-    retries: {max: 2}
+- name: nightly
+  pool: etl
+  parameters: {date: 2026-01-01}
+  retries: {max: 2}
 `
 
 const goodTemplate = `variables: {}
@@ -84,22 +84,25 @@ func TestWhatIsWrongIsSaidWithItsLineAllAtOnce(t *testing.T) {
 		want       []string
 	}{
 		{"unknown section", "deployment: {}\n", []string{`berth.yaml:1: unknown key "deployment" (did you mean "deployments"?)`}},
-		{"unknown keys, two of them", "deployments:\n  a:\n    pool: p\n    paramters: {}\n    colour: red\n", []string{
+		{"unknown keys, two of them", "deployments:\n- name: a\n  pool: p\n  paramters: {}\n  colour: red\n", []string{
 			`berth.yaml:4: unknown key "paramters" in deployments.a (did you mean "parameters"?)`,
 			`berth.yaml:5: unknown key "colour" in deployments.a (known are`,
 		}},
-		{"unknown nested key", "deployments:\n  a:\n    pool: p\n    retries:\n      maxx: 1\n", []string{`berth.yaml:5: unknown key "maxx" in deployments.a.retries (did you mean "max"?)`}},
-		{"a list where names belong", "deployments:\n- name: a\n", []string{"berth.yaml:2: deployments must map names to what they are, this is a list"}},
-		{"a name given twice", "deployments:\n  a: {pool: p}\n  a: {pool: q}\n", []string{`berth.yaml:3: "a" is there twice`}},
-		{"no pool", "deployments:\n  a: {queue: q}\n", []string{"berth.yaml:2: deployments.a does not say its pool"}},
-		{"a number for a string", "deployments:\n  a:\n    pool: p\n    version: 1.10\n", []string{"berth.yaml:4: deployments.a.version must be a string, this is a number: write it in quotes"}},
-		{"a word for a number", "deployments:\n  a:\n    pool: p\n    timeout_seconds: soon\n", []string{"berth.yaml:4: deployments.a.timeout_seconds must be a number, this is a string"}},
-		{"a number among tags", "deployments:\n  a: {pool: p, tags: [x, 1]}\n", []string{"deployments.a.tags[1] must be a string"}},
-		{"a list for parameters", "deployments:\n  a: {pool: p, parameters: []}\n", []string{"deployments.a.parameters must be a object, this is a list"}},
-		{"a template that is not there", "pools:\n  a:\n    template: nowhere.yaml\n", []string{"berth.yaml:3: open nowhere.yaml: no such file"}},
-		{"a template with broken YAML", "pools:\n  a:\n    template: broken.yaml\n", []string{"broken.yaml:2: "}},
-		{"two templates", "pools:\n  a: {template: ok.yaml, base_job_template: {}}\n", []string{"has both template and base_job_template"}},
-		{"a template in the wrong place", "pools:\n  a: {template: {}}\n", []string{"a template in place is called base_job_template"}},
+		{"unknown nested key", "deployments:\n- name: a\n  pool: p\n  retries:\n    maxx: 1\n", []string{`berth.yaml:5: unknown key "maxx" in deployments.a.retries (did you mean "max"?)`}},
+		{"a map where a list belongs", "deployments:\n  a: {pool: p}\n", []string{"berth.yaml:2: deployments must be a list, this is an object"}},
+		{"a list where a map belongs", "variables: []\n", []string{"berth.yaml:1: variables must be an object, this is a list"}},
+		{"no name", "deployments:\n- pool: p\n", []string{"berth.yaml:2: deployments[0] has no name"}},
+		{"a word where a deployment belongs", "deployments: [etl]\n", []string{"deployments[0] must be an object, this is a string"}},
+		{"a name given twice", "deployments:\n- {name: a, pool: p}\n- {name: a, pool: q}\n", []string{`berth.yaml:3: deployments.a is there twice`}},
+		{"no pool", "deployments:\n- {name: a, queue: q}\n", []string{"berth.yaml:2: deployments.a does not say its pool"}},
+		{"a number for a string", "deployments:\n- name: a\n  pool: p\n  version: 1.10\n", []string{"berth.yaml:4: deployments.a.version must be a string, this is a number: write it in quotes"}},
+		{"a word for a number", "deployments:\n- name: a\n  pool: p\n  timeout_seconds: soon\n", []string{"berth.yaml:4: deployments.a.timeout_seconds must be a number, this is a string"}},
+		{"a number among tags", "deployments:\n- {name: a, pool: p, tags: [x, 1]}\n", []string{"deployments.a.tags[1] must be a string"}},
+		{"a list for parameters", "deployments:\n- {name: a, pool: p, parameters: []}\n", []string{"deployments.a.parameters must be an object, this is a list"}},
+		{"a template that is not there", "pools:\n- name: a\n  template: nowhere.yaml\n", []string{"berth.yaml:3: open nowhere.yaml: no such file"}},
+		{"a template with broken YAML", "pools:\n- name: a\n  template: broken.yaml\n", []string{"broken.yaml:2: "}},
+		{"two templates", "pools:\n- {name: a, template: ok.yaml, base_job_template: {}}\n", []string{"has both template and base_job_template"}},
+		{"a template in the wrong place", "pools:\n- {name: a, template: {}}\n", []string{"a template in place is called base_job_template"}},
 		{"not an object", "hello\n", []string{"berth.yaml:1: must hold pools, variables or deployments"}},
 		{"empty", "", []string{"must hold pools, variables or deployments"}},
 	} {

@@ -40,18 +40,14 @@ func (c *checker) unknown(v *yamldoc.Value, where string, known []string) {
 	}
 }
 
-// object compares a value with a struct; without names fields that the file gives in another way, and with the further ones.
-func (c *checker) object(v *yamldoc.Value, spec reflect.Type, where string, without map[string]bool, further ...string) {
-	if v.Kind != yamldoc.Object {
-		c.fail(v.Line, fmt.Sprintf("%s must be an object, this is a %s", where, v.Kind))
+// object compares a value with a struct; further are names that are known besides its fields.
+func (c *checker) object(v *yamldoc.Value, spec reflect.Type, where string, further ...string) {
+	if !c.kind(v, yamldoc.Object, where) {
 		return
 	}
 	known := slices.Clone(further)
 	for i := range spec.NumField() {
 		name, _, _ := strings.Cut(spec.Field(i).Tag.Get("json"), ",")
-		if without[name] {
-			continue
-		}
 		known = append(known, name)
 		if value := v.Get(name); value != nil {
 			c.field(value, spec.Field(i).Type, where+"."+name)
@@ -72,7 +68,7 @@ func (c *checker) field(v *yamldoc.Value, t reflect.Type, where string) {
 	}
 	switch t.Kind() {
 	case reflect.Struct:
-		c.object(v, t, where, nil)
+		c.object(v, t, where)
 	case reflect.Slice:
 		if c.kind(v, yamldoc.Array, where) {
 			for i, item := range v.Items {
@@ -99,6 +95,13 @@ func (c *checker) kind(v *yamldoc.Value, want yamldoc.Kind, where string) bool {
 	if v.Kind == want {
 		return true
 	}
-	c.fail(v.Line, fmt.Sprintf("%s must be a %s, this is a %s", where, want, v.Kind))
+	c.fail(v.Line, fmt.Sprintf("%s must be %s %s, this is %s %s", where, article(want), want, article(v.Kind), v.Kind))
 	return false
+}
+
+func article(kind yamldoc.Kind) string {
+	if kind == yamldoc.Object {
+		return "an"
+	}
+	return "a"
 }

@@ -32,13 +32,13 @@ func (f *File) Locate(pointer string) string {
 	if err != nil || index < 0 || index >= len(entries) {
 		return pointer
 	}
-	entry := entries[index]
-	rest, value, line, file := parts[2:], entry.Value, entry.Line, f.path
-	names := []string{parts[0], entry.Name}
-	if parts[0] == "variables" && len(rest) > 0 && rest[0] == "value" {
+	e := entries[index]
+	rest, value, line, file := parts[2:], e.value, e.line, f.path
+	names := []string{parts[0], e.name}
+	if parts[0] == variables && len(rest) > 0 && rest[0] == "value" {
 		rest = rest[1:]
 	}
-	if template, ok := f.templates[entry.Name]; ok && parts[0] == "pools" && len(rest) > 0 && rest[0] == "base_job_template" {
+	if template, ok := f.templates[e.name]; ok && parts[0] == "pools" && len(rest) > 0 && rest[0] == "base_job_template" {
 		rest, value, line, file, names = rest[1:], template.value, template.value.Line, template.path, nil
 	}
 	line = follow(value, rest, line)

@@ -52,10 +52,10 @@ type Column[T any] struct {
 	Cell  func(T) string
 }
 
-// List prints items: a table, or an array.
+// List prints items: a table, or a document that holds them as `items`, as the API does.
 func List[T any](a *App, format Format, items []T, columns []Column[T]) error {
 	if format != Table {
-		return a.Document(format, items)
+		return a.Document(format, map[string]any{"items": items})
 	}
 	if len(items) == 0 {
 		a.Notef("there are none")

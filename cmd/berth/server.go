@@ -1,0 +1,131 @@
+package main
+
+import (
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/server"
+)
+
+// databaseFlags say where the database is.
+type databaseFlags struct{ dataDir, url, directURL string }
+
+func (d *databaseFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&d.dataDir, "data-dir", "", "directory for the SQLite database, used without --database-url")
+	cmd.Flags().StringVar(&d.url, "database-url", "", "postgres://… (default: SQLite in --data-dir)")
+	cmd.Flags().StringVar(&d.directURL, "database-direct-url", "", "PostgreSQL without the pooler in between (default: --database-url)")
+}
+
+func (d *databaseFlags) check() error {
+	if d.dataDir == "" && d.url == "" {
+		return cli.Usagef("say where to keep data: --data-dir for SQLite, or --database-url for PostgreSQL")
+	}
+	return nil
+}
+
+// serverFlags are what `berth server` was told.
+type serverFlags struct {
+	database                    databaseFlags
+	log                         logFlags
+	listen, metricsListen       string
+	auth, migrate               string
+	openNetwork                 bool
+	allowedHosts, ensurePools   []string
+	adminKeyFile, workerKeyFile string
+	lease                       time.Duration
+}
+
+func serverCommand(app *cli.App) *cobra.Command {
+	var in serverFlags
+	cmd := &cobra.Command{
+		Use:   "server",
+		Short: "Serve the API and the UI",
+		Long: `Serve the API and the UI. Any number of servers work on one PostgreSQL; with SQLite there is one.
+
+BERTH_BOOTSTRAP_ADMIN_KEY and BERTH_BOOTSTRAP_WORKER_KEY hold API keys that must be valid once it serves. It prints
+"ready URL" on standard output when it does, and logs to standard error.`,
+		Args: cobra.NoArgs,
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&in.listen, "listen", server.DefaultListen, "address of the API and the UI")
+	flags.StringVar(&in.metricsListen, "metrics-listen", "", "address of /metrics (default: beside the API)")
+	flags.StringVar(&in.auth, "auth", string(server.AuthKeys), "keys, or none: who can reach it may use it, only on loopback")
+	flags.BoolVar(&in.openNetwork, "allow-unauthenticated-network", false, "let others than this machine in without keys")
+	flags.StringSliceVar(&in.allowedHosts, "allowed-host", nil, "host name that a server without keys answers to (repeatable)")
+	flags.StringSliceVar(&in.ensurePools, "ensure-pool", nil, "NAME=TYPE: make the pool where it is missing (repeatable)")
+	flags.StringVar(&in.adminKeyFile, "bootstrap-admin-key-file", "", "file with an admin's API key that must be valid")
+	flags.StringVar(&in.workerKeyFile, "bootstrap-worker-key-file", "", "file with a worker's API key that must be valid")
+	flags.StringVar(&in.migrate, "migrate", "", "auto: bring the schema up at the start; check: refuse an older one (default: auto on SQLite, check on PostgreSQL)")
+	flags.DurationVar(&in.lease, "lease", server.DefaultLease, "how long a worker holds a run without a sign of life")
+	in.database.add(cmd)
+	in.log.add(cmd, "info")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		options, err := in.options(app)
+		if err != nil {
+			return err
+		}
+		return server.Run(cmd.Context(), options)
+	}
+	return cmd
+}
+
+func (in *serverFlags) options(app *cli.App) (server.Options, error) {
+	o := server.Options{
+		Listen: in.listen, MetricsListen: in.metricsListen,
+		DataDir: in.database.dataDir, DatabaseURL: in.database.url, DatabaseDirectURL: in.database.directURL,
+		Migrate: server.Migrate(in.migrate), Auth: server.Auth(in.auth), AllowUnauthenticatedNetwork: in.openNetwork,
+		AllowedHosts: in.allowedHosts, Lease: in.lease, Version: buildVersion(),
+		Ready: func(address server.Address) {
+			if err := app.Printf("ready %s\n", address.URL); err != nil {
+				app.Notef("%v", err)
+			}
+		},
+	}
+	if err := in.check(); err != nil {
+		return o, err
+	}
+	var err error
+	if o.Logger, err = in.log.logger(app); err != nil {
+		return o, err
+	}
+	for _, text := range in.ensurePools {
+		pool, err := server.ParseEnsurePool(text)
+		if err != nil {
+			return o, cli.Usagef("--ensure-pool: %v", err)
+		}
+		o.EnsurePools = append(o.EnsurePools, pool)
+	}
+	if o.BootstrapAdminKey, err = keyFrom(app, in.adminKeyFile, "BERTH_BOOTSTRAP_ADMIN_KEY"); err != nil {
+		return o, err
+	}
+	o.BootstrapWorkerKey, err = keyFrom(app, in.workerKeyFile, "BERTH_BOOTSTRAP_WORKER_KEY")
+	return o, err
+}
+
+func (in *serverFlags) check() error {
+	switch {
+	case in.auth != string(server.AuthKeys) && in.auth != string(server.AuthNone):
+		return cli.Usagef("--auth %q: must be keys or none", in.auth)
+	case in.migrate != "" && in.migrate != string(server.MigrateAuto) && in.migrate != string(server.MigrateCheck):
+		return cli.Usagef("--migrate %q: must be auto or check", in.migrate)
+	case in.lease < time.Second:
+		return cli.Usagef("--lease %s: must be a second at least", in.lease)
+	}
+	return in.database.check()
+}
+
+// keyFrom reads a key from a file, or the environment: never from the command line, which everybody on the machine sees.
+func keyFrom(app *cli.App, file, variable string) (string, error) {
+	if file == "" {
+		return app.Env[variable], nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "", cli.Usagef("read API key: %v", err)
+	}
+	return strings.TrimSpace(string(data)), nil
+}

@@ -1,9 +1,7 @@
 package templating
 
 import (
-	"fmt"
 	"regexp"
-	"regexp/syntax"
 	"strconv"
 	"strings"
 
@@ -56,28 +54,10 @@ func walkSchema(v any, pointer string, visit func(schema map[string]any, pointer
 	}
 }
 
-// maxRegexpSize bounds a pattern after its counted repetitions are written out; matching costs that much a byte.
-const maxRegexpSize = 2000
-
 // compileBoundedRegexp compiles a pattern (RE2: linear in the text) that is not too large to be matched.
 func compileBoundedRegexp(pattern string) (jsonschema.Regexp, error) {
-	parsed, err := syntax.Parse(pattern, syntax.Perl)
-	if err != nil {
+	if _, err := value.RegexpSize(pattern); err != nil {
 		return nil, err
 	}
-	if size := regexpSize(parsed); size > maxRegexpSize {
-		return nil, fmt.Errorf("pattern %q is too large: %d steps, at most %d", short(pattern), size, maxRegexpSize)
-	}
 	return regexp.Compile(pattern)
-}
-
-func regexpSize(re *syntax.Regexp) int {
-	size := 1 + len(re.Rune)
-	for _, sub := range re.Sub {
-		size += regexpSize(sub)
-	}
-	if re.Op == syntax.OpRepeat {
-		size *= max(re.Max, re.Min, 1)
-	}
-	return min(size, 1<<30)
 }

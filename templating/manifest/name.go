@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/templating/internal/value"
 )
 
 // Prefix is what every label, annotation and finalizer of Berth begins with. Nobody else may set any of them.
@@ -91,22 +93,7 @@ func tail(id uuid.UUID) string {
 }
 
 // Slug makes a lower-case DNS label of at most limit characters out of any text; it is empty when nothing of the text can be used.
-func Slug(s string, limit int) string {
-	var b strings.Builder
-	for _, r := range strings.ToLower(s) {
-		switch {
-		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
-			b.WriteRune(r)
-		case b.Len() > 0 && !strings.HasSuffix(b.String(), "-"):
-			b.WriteByte('-')
-		}
-		if b.Len() >= limit {
-			break
-		}
-	}
-	slug := b.String()
-	return strings.TrimRight(slug[:min(len(slug), max(limit, 0))], "-")
-}
+func Slug(s string, limit int) string { return value.Slug(s, limit) }
 
 // LabelValue makes a valid label value out of any text. A text that is too long keeps its beginning and gets a hash, so that two long
 // names stay two values.

@@ -1,0 +1,138 @@
+package action
+
+import (
+	"strconv"
+	"time"
+)
+
+// timeFunctions work on the run's scheduled time. Times are RFC 3339 texts in UTC, so that they are the same everywhere.
+func timeFunctions() []Function {
+	group := []Function{
+		{Name: "now", Usage: "now", Doc: "the run's scheduled time", Max: 0, run: func(c *call) (any, error) { return timeText(c.m.env.Now), nil }},
+		{Name: "date", Usage: "date LAYOUT TIME", Doc: "TIME in Go's LAYOUT, UTC", Min: 2, Max: 2, run: runDate},
+		{Name: "htmlDate", Usage: "htmlDate TIME", Doc: "TIME as 2006-01-02, UTC", Min: 1, Max: 1, run: runHTMLDate},
+		{Name: "dateModify", Usage: "dateModify DURATION TIME", Doc: "TIME moved by DURATION, such as -1h30m", Min: 2, Max: 2, run: runDateModify},
+		{Name: "toDate", Usage: "toDate LAYOUT STRING", Doc: "the time that STRING says in Go's LAYOUT, UTC", Min: 2, Max: 2, run: runToDate},
+		{Name: "unixEpoch", Usage: "unixEpoch TIME", Doc: "seconds since 1970, as text", Min: 1, Max: 1, run: runUnixEpoch},
+		{Name: "duration", Usage: "duration SECONDS", Doc: "seconds as 1h2m3s", Min: 1, Max: 1, run: runDuration},
+		{Name: "durationRound", Usage: "durationRound DURATION", Doc: "a duration in its largest unit: 2h, 5d", Min: 1, Max: 1, run: runDurationRound},
+	}
+	for i := range group {
+		group[i].Group, group[i].Sprig = "time", true
+	}
+	return group
+}
+
+func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+
+// time reads the i-th argument: RFC 3339, a date, or seconds since 1970.
+func (c *call) time(i int) (time.Time, error) {
+	switch v := c.args[i].(type) {
+	case int64:
+		return time.Unix(v, 0).UTC(), nil
+	case string:
+		for _, layout := range []string{time.RFC3339Nano, "2006-01-02 15:04:05", "2006-01-02"} {
+			if t, err := time.Parse(layout, v); err == nil {
+				return t.UTC(), nil
+			}
+		}
+	}
+	return time.Time{}, c.wrong(i, "a time such as now, RFC 3339 or seconds since 1970")
+}
+
+// maxLayout bounds the layout of a time: each of its elements can become a dozen characters.
+const maxLayout = 256
+
+func (c *call) layout(i int) (string, error) {
+	layout, err := c.str(i)
+	if err == nil && len(layout) > maxLayout {
+		err = c.errorf("a layout has at most %d characters", maxLayout)
+	}
+	return layout, firstError(err, c.making(16*maxLayout))
+}
+
+func runDate(c *call) (any, error) {
+	layout, err := c.layout(0)
+	if err != nil {
+		return nil, err
+	}
+	t, err := c.time(1)
+	if err != nil {
+		return nil, err
+	}
+	return t.Format(layout), nil
+}
+
+func runHTMLDate(c *call) (any, error) {
+	t, err := c.time(0)
+	return t.Format(time.DateOnly), err
+}
+
+func runDateModify(c *call) (any, error) {
+	text, err := c.str(0)
+	if err != nil {
+		return nil, err
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return nil, c.errorf("%q is not a duration such as -1h30m", text)
+	}
+	t, err := c.time(1)
+	if err != nil {
+		return nil, err
+	}
+	return timeText(t.Add(d)), nil
+}
+
+func runToDate(c *call) (any, error) {
+	layout, err := c.layout(0)
+	if err != nil {
+		return nil, err
+	}
+	text, err := c.str(1)
+	if err != nil {
+		return nil, err
+	}
+	t, err := time.Parse(layout, text)
+	if err != nil {
+		return nil, c.errorf("%q does not read as %q", text, layout)
+	}
+	return timeText(t), nil
+}
+
+func runUnixEpoch(c *call) (any, error) {
+	t, err := c.time(0)
+	return strconv.FormatInt(t.Unix(), 10), err
+}
+
+func runDuration(c *call) (any, error) {
+	seconds, err := c.integer(0)
+	if err != nil {
+		return nil, err
+	}
+	if seconds > int64(1<<63-1)/int64(time.Second) || seconds < -int64(1<<63-1)/int64(time.Second) {
+		return nil, c.errorf("%w", errOverflow)
+	}
+	return (time.Duration(seconds) * time.Second).String(), nil
+}
+
+func runDurationRound(c *call) (any, error) {
+	text, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return nil, c.errorf("%q is not a duration", text)
+	}
+	const day = 24 * time.Hour
+	for _, unit := range []struct {
+		size time.Duration
+		name string
+	}{{365 * day, "y"}, {30 * day, "mo"}, {day, "d"}, {time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}} {
+		if d >= unit.size {
+			return strconv.FormatInt(int64(d/unit.size), 10) + unit.name, nil
+		}
+	}
+	return "0s", nil
+}

@@ -1,0 +1,325 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/api"
+)
+
+// leaseSeconds of the protocol server; no test waits for one to run out.
+const testLease = 30
+
+// protocol answers the worker protocol from a small model, so that a test can lose answers, be away, or contradict.
+type protocol struct {
+	api.StrictServerInterface // what a worker never asks for
+
+	http         *httptest.Server
+	installation uuid.UUID
+	template     json.RawMessage
+
+	mu       sync.Mutex
+	changed  *sync.Cond
+	waiting  []*served                 // not claimed yet
+	served   map[uuid.UUID]*served     // by attempt id
+	answers  map[uuid.UUID][]api.Claim // by request id
+	away     bool                      // no answers at all
+	loseNext string                    // the path whose next answer is lost
+	denied   bool                      // the key is refused
+	asked    []api.ClaimRequest
+	grants   map[uuid.UUID]api.AttemptStatusStatus // what a look-up says of a run
+}
+
+// served is an attempt as the server has it.
+type served struct {
+	claim    api.Claim
+	holder   string
+	epoch    int64
+	cancel   bool
+	manifest json.RawMessage
+	uid      string
+	ledger   string // a UID that somebody else has reported first
+	reports  []api.Report
+	ended    *api.Report
+	back     bool
+	output   []byte
+	unknown  bool
+}
+
+func newProtocol(t *testing.T, template string) *protocol {
+	t.Helper()
+	p := &protocol{installation: uuid.New(), template: json.RawMessage(template), served: map[uuid.UUID]*served{},
+		answers: map[uuid.UUID][]api.Claim{}, grants: map[uuid.UUID]api.AttemptStatusStatus{}}
+	p.changed = sync.NewCond(&p.mu)
+	handler := api.Handler(api.NewStrictHandler(p, nil))
+	p.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p.gone(r.URL.Path) {
+			panic(http.ErrAbortHandler)
+		}
+		if p.isDenied() {
+			w.Header().Set("Content-Type", "application/problem+json")
+			w.WriteHeader(http.StatusUnauthorized)
+			// The client reads it or not.
+			_ = json.NewEncoder(w).Encode(api.Problem{Code: "unauthenticated", Title: "no such key", Status: 401, Type: "about:blank"})
+			return
+		}
+		recorded := httptest.NewRecorder()
+		handler.ServeHTTP(recorded, r)
+		if p.lost(r.URL.Path) {
+			panic(http.ErrAbortHandler)
+		}
+		for name, values := range recorded.Header() {
+			w.Header()[name] = values
+		}
+		w.WriteHeader(recorded.Code)
+		// The client reads it or not.
+		_, _ = w.Write(recorded.Body.Bytes())
+	}))
+	p.http.Config.ErrorLog = nil
+	t.Cleanup(p.http.Close)
+	return p
+}
+
+func (p *protocol) gone(string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.away
+}
+
+func (p *protocol) isDenied() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.denied
+}
+
+func (p *protocol) lost(path string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.away || p.loseNext == path {
+		p.loseNext = ""
+		p.changed.Broadcast()
+		return true
+	}
+	return false
+}
+
+// change alters the model and wakes all who wait.
+func (p *protocol) change(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f()
+	p.changed.Broadcast()
+}
+
+// wait blocks until the condition holds, and fails the test when it does not come to hold.
+func (p *protocol) wait(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if !p.until(ctx, condition) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		for _, s := range p.served {
+			for _, r := range s.reports {
+				t.Logf("report %s category %s message %s diagnosis %s", r.Kind, categoryOf(r), value(r.Message), value(r.Diagnosis))
+			}
+		}
+		t.Fatalf("never came to be: %s", what)
+	}
+}
+
+func (p *protocol) until(ctx context.Context, condition func() bool) bool {
+	defer context.AfterFunc(ctx, func() { p.change(func() {}) })()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for !condition() {
+		if ctx.Err() != nil {
+			return false
+		}
+		p.changed.Wait()
+	}
+	return true
+}
+
+// offer queues an attempt of a new run and returns it; read it inside wait or change only.
+func (p *protocol) offer(variables string, edit ...func(*served)) *served {
+	s := &served{claim: api.Claim{AttemptID: uuid.New(), Attempt: 1, RunID: uuid.New(), RunName: "quiet-heron", Deployment: "hello",
+		DeploymentID: uuid.New(), Pool: "local", Queue: "default", ScheduledTime: time.Now(), Tags: []string{},
+		Parameters: json.RawMessage(`{"name":"world"}`), TemplateVersionID: uuid.NewSHA1(uuid.Nil, p.template), TemplateVersion: 1,
+		LeaseSeconds: testLease, RenderInput: api.RenderInput{Deployment: json.RawMessage(`{}`), Run: json.RawMessage(variables),
+			Stored: json.RawMessage(`{}`)}}}
+	for _, f := range edit {
+		f(s)
+	}
+	p.change(func() {
+		p.waiting = append(p.waiting, s)
+		p.served[s.claim.AttemptID] = s
+	})
+	return s
+}
+
+func (s *served) kinds() []api.ReportKind {
+	var kinds []api.ReportKind
+	for _, r := range s.reports {
+		kinds = append(kinds, r.Kind)
+	}
+	return kinds
+}
+
+func (p *protocol) WorkerHello(context.Context, api.WorkerHelloRequestObject) (api.WorkerHelloResponseObject, error) {
+	return api.WorkerHello200JSONResponse{InstallationID: p.installation, LeaseSeconds: testLease, ServerVersion: "test"}, nil
+}
+
+func (p *protocol) ClaimRuns(ctx context.Context, r api.ClaimRunsRequestObject) (api.ClaimRunsResponseObject, error) {
+	p.change(func() { p.asked = append(p.asked, *r.Body) })
+	response := api.ClaimRuns200JSONResponse{Claims: []api.Claim{}, Cancels: []uuid.UUID{}}
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(r.Body.WaitSeconds)*time.Second)
+	defer cancel()
+	if r.Body.WaitSeconds == 0 {
+		cancel()
+	}
+	p.until(ctx, func() bool {
+		if claims, ok := p.answers[r.Body.RequestID]; ok {
+			response.Claims = claims
+			return true
+		}
+		response.Claims = p.give(r.Body)
+		response.Cancels = p.cancels(r.Body.Held)
+		return len(response.Claims)+len(response.Cancels) > 0
+	})
+	return response, nil
+}
+
+func (p *protocol) give(r *api.ClaimRequest) []api.Claim {
+	claims := []api.Claim{}
+	for len(claims) < int(r.Max) && len(p.waiting) > 0 {
+		s := p.waiting[0]
+		p.waiting = p.waiting[1:]
+		s.epoch++
+		s.holder, s.back = r.Worker, false
+		c := s.claim
+		c.Epoch, c.Takeover, c.Manifest, c.JobUID = s.epoch, s.epoch > 1, s.manifest, text(s.uid)
+		claims = append(claims, c)
+	}
+	if len(claims) > 0 {
+		p.answers[r.RequestID] = claims
+	}
+	return claims
+}
+
+func (p *protocol) cancels(held *[]api.AttemptLease) []uuid.UUID {
+	ids := []uuid.UUID{}
+	if held != nil {
+		for _, lease := range *held {
+			if s := p.served[lease.AttemptID]; s != nil && s.cancel && s.ended == nil {
+				ids = append(ids, lease.AttemptID)
+			}
+		}
+	}
+	return ids
+}
+
+func (p *protocol) RenewLeases(_ context.Context, r api.RenewLeasesRequestObject) (api.RenewLeasesResponseObject, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	response := api.RenewLeases200JSONResponse{Lost: []uuid.UUID{}, Cancels: p.cancels(&r.Body.Leases), LeaseSeconds: testLease}
+	for _, lease := range r.Body.Leases {
+		if s := p.served[lease.AttemptID]; s == nil || s.epoch != lease.Epoch || s.ended != nil {
+			response.Lost = append(response.Lost, lease.AttemptID)
+		}
+	}
+	return response, nil
+}
+
+func (p *protocol) ReportAttempts(_ context.Context, r api.ReportAttemptsRequestObject) (api.ReportAttemptsResponseObject, error) {
+	var response api.ReportAttempts200JSONResponse
+	p.change(func() {
+		for _, report := range r.Body.Reports {
+			response.Results = append(response.Results, api.ReportResult{Status: p.report(report)})
+		}
+	})
+	return response, nil
+}
+
+func (p *protocol) report(r api.Report) api.ReportResultStatus {
+	s := p.served[r.AttemptID]
+	switch {
+	case s == nil || s.unknown:
+		return api.ReportResultStatusUnknown
+	case s.epoch != r.Epoch:
+		return api.ReportResultStatusStale
+	case s.ended != nil && r.Kind == api.ReportKindEnded:
+		return api.ReportResultStatusAccepted
+	case s.ended != nil:
+		return api.ReportResultStatusEnded
+	}
+	s.reports = append(s.reports, r)
+	switch r.Kind {
+	case api.ReportKindManifest:
+		s.manifest = r.Manifest
+	case api.ReportKindSubmitted:
+		if s.ledger != "" {
+			return api.ReportResultStatusDuplicateJob
+		}
+		s.uid = *r.JobUID
+	case api.ReportKindEnded:
+		s.ended = &r
+	case api.ReportKindHandedBack:
+		s.back = true
+	}
+	return api.ReportResultStatusAccepted
+}
+
+func (p *protocol) AppendLogs(_ context.Context, r api.AppendLogsRequestObject) (api.AppendLogsResponseObject, error) {
+	p.change(func() {
+		for _, c := range r.Body.Chunks {
+			s := p.served[c.AttemptID]
+			if s == nil || s.epoch != c.Epoch || c.Offset > int64(len(s.output)) {
+				continue
+			}
+			if fresh := int64(len(s.output)) - c.Offset; fresh < int64(len(c.Text)) {
+				s.output = append(s.output, c.Text[fresh:]...)
+			}
+		}
+	})
+	return api.AppendLogs204Response{}, nil
+}
+
+func (p *protocol) LookUpAttempts(_ context.Context, r api.LookUpAttemptsRequestObject) (api.LookUpAttemptsResponseObject, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	response := api.LookUpAttempts200JSONResponse{Jobs: []api.AttemptStatus{}}
+	for _, ref := range r.Body.Jobs {
+		response.Jobs = append(response.Jobs, api.AttemptStatus{Status: p.status(ref)})
+	}
+	return response, nil
+}
+
+func (p *protocol) status(ref api.AttemptRef) api.AttemptStatusStatus {
+	if status, ok := p.grants[ref.RunID]; ok {
+		return status
+	}
+	for _, s := range p.served {
+		switch {
+		case s.claim.RunID != ref.RunID || s.unknown:
+		case s.ledger != "" && s.ledger != value(ref.JobUID):
+			return api.AttemptStatusStatusDuplicate
+		case s.ended != nil:
+			return api.AttemptStatusStatusEnded
+		default:
+			return api.AttemptStatusStatusActive
+		}
+	}
+	return api.AttemptStatusStatusUnknown
+}
+
+func (p *protocol) GetTemplateForWorker(_ context.Context, r api.GetTemplateForWorkerRequestObject) (api.GetTemplateForWorkerResponseObject, error) {
+	return api.GetTemplateForWorker200JSONResponse{ID: r.Version, Pool: "local", Version: 1, Document: p.template}, nil
+}

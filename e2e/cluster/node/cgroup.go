@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -52,6 +53,11 @@ func joinCgroup(dir state.Dir) error {
 	}
 	for _, hierarchy := range all {
 		group := filepath.Join(hierarchy, dir.Cgroup())
+		if hierarchy == cgroupRoot { // version 2 alone; in a mixture the controllers are with version 1
+			if err := delegate(hierarchy, group); err != nil {
+				return err
+			}
+		}
 		for _, node := range config.Nodes() {
 			if err := makeGroup(hierarchy, group, filepath.Join(group, node.Name)); err != nil {
 				return err
@@ -87,4 +93,41 @@ func makeGroup(parent string, groups ...string) error {
 		parent = group
 	}
 	return nil
+}
+
+// delegate makes the controllers that version 2 offers at root available in group and below it: there, a group has only
+// the controllers that its parent passes on, and the kubelet insists on them.
+func delegate(root, group string) error {
+	if err := os.MkdirAll(group, 0o755); err != nil {
+		return err
+	}
+	offered, err := os.ReadFile(filepath.Join(root, "cgroup.controllers"))
+	if err != nil {
+		return err
+	}
+	for _, place := range []string{root, group} {
+		control := filepath.Join(place, "cgroup.subtree_control")
+		passed, err := os.ReadFile(control)
+		if err != nil {
+			return err
+		}
+		if lacking := notPassed(string(offered), string(passed)); lacking != "" {
+			if err := os.WriteFile(control, []byte(lacking), 0o644); err != nil {
+				return fmt.Errorf("pass controllers on (%s): %w", lacking, err)
+			}
+		}
+	}
+	return nil
+}
+
+// notPassed returns the controllers that are offered and not passed on, in the form that passes them on.
+func notPassed(offered, passed string) string {
+	there := strings.Fields(passed)
+	var lacking []string
+	for controller := range strings.FieldsSeq(offered) {
+		if !slices.Contains(there, controller) {
+			lacking = append(lacking, "+"+controller)
+		}
+	}
+	return strings.Join(lacking, " ")
 }

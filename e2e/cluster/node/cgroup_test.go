@@ -32,3 +32,17 @@ func TestHierarchiesAreFoundInEveryVersion(t *testing.T) {
 		})
 	}
 }
+
+func TestControllersThatAreLackingArePassedOn(t *testing.T) {
+	for name, test := range map[string]struct{ offered, passed, want string }{
+		"some": {"cpuset cpu io memory pids\n", "cpu memory pids\n", "+cpuset +io"},
+		"all":  {"cpu memory\n", "\n", "+cpu +memory"},
+		"none": {"cpu memory\n", "memory cpu\n", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := notPassed(test.offered, test.passed); got != test.want {
+				t.Errorf("notPassed = %q, want %q", got, test.want)
+			}
+		})
+	}
+}

@@ -25,6 +25,10 @@ func apiServer(dir state.Dir) component {
 			"--kubelet-client-certificate=" + dir.Path("pki", "kubelet-client.crt"),
 			"--kubelet-client-key=" + dir.Path("pki", "kubelet-client.key"),
 			"--kubelet-preferred-address-types=InternalIP",
+			// Controller manager and scheduler complain for as long as there is no authority for front proxies.
+			"--requestheader-client-ca-file=" + dir.Path("pki", "ca.crt"), "--requestheader-allowed-names=front-proxy",
+			"--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group",
+			"--requestheader-extra-headers-prefix=X-Remote-Extra-",
 			"--max-requests-inflight=2000", "--max-mutating-requests-inflight=1000",
 		},
 		needs: []string{"etcd"},

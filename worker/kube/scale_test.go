@@ -3,6 +3,7 @@ package kube
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,28 +29,20 @@ func deploymentWithPod(pods ...string) *fake.Clientset {
 	return fake.NewClientset(objects...)
 }
 
-func scaledTo(t *testing.T, client *fake.Clientset) string {
-	t.Helper()
-	for _, action := range client.Actions() {
-		if patch, ok := action.(clienttesting.PatchAction); ok && patch.GetSubresource() == "scale" {
-			return string(patch.GetPatch())
-		}
-	}
-	return ""
-}
-
 func TestStopDeploymentScalesItDownAndReturnsWhenItsPodsAreGone(t *testing.T) {
 	client := deploymentWithPod("w-1", "w-2")
-	lists := 0
+	var calls []string
+	client.PrependReactor("patch", "deployments", func(action clienttesting.Action) (bool, runtime.Object, error) {
+		patch := action.(clienttesting.PatchAction)
+		calls = append(calls, patch.GetSubresource()+" "+string(patch.GetPatch()))
+		return false, nil, nil
+	})
 	client.PrependReactor("list", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
-		// The pods go one by one while the deployment is waited for.
-		if lists++; lists <= 2 {
-			err := client.Tracker().Delete(corev1.SchemeGroupVersion.WithResource("pods"), "ns", []string{"w-1", "w-2"}[lists-1])
-			if err != nil {
+		calls = append(calls, "list")
+		// They go one by one while they are waited for.
+		if going := []string{"w-1", "w-2"}; len(calls) <= len(going)+1 {
+			if err := client.Tracker().Delete(corev1.SchemeGroupVersion.WithResource("pods"), "ns", going[len(calls)-2]); err != nil {
 				t.Error(err)
-			}
-			if lists == 1 && scaledTo(t, client) == "" {
-				t.Error("waited for the pods before scaling down")
 			}
 		}
 		return false, nil, nil
@@ -57,11 +50,8 @@ func TestStopDeploymentScalesItDownAndReturnsWhenItsPodsAreGone(t *testing.T) {
 	if err := stopDeployment(t.Context(), client, "ns", "workers", time.Millisecond); err != nil {
 		t.Fatal(err)
 	}
-	if got := scaledTo(t, client); got != `{"spec":{"replicas":0}}` {
-		t.Errorf("the scale was patched with %q", got)
-	}
-	if lists < 2 {
-		t.Errorf("returned after %d looks at the pods, while one was there", lists)
+	if want := []string{`scale {"spec":{"replicas":0}}`, "list", "list"}; !slices.Equal(calls, want) {
+		t.Errorf("calls %q, want %q", calls, want)
 	}
 }
 

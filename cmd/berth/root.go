@@ -18,9 +18,10 @@ the configuration file (~/.config/berth/config.yaml with api_url and api_key). C
 		Args: cobra.ArbitraryArgs,
 	}
 	children := []*cobra.Command{
-		workerCommand(app),
+		devCommand(app), serverCommand(app), migrateCommand(app), workerCommand(app),
 		poolCommand(app), queueCommand(app), deployCommand(app), deploymentCommand(app), runCommand(app),
-		variableCommand(app), apiKeyCommand(app), templateCommand(app), versionCommand(app),
+		variableCommand(app), apiKeyCommand(app), templateCommand(app), keysCommand(app), versionCommand(app),
 	}
+	children = append(children, installCommands(app)...)
 	return cli.Group(root, children...)
 }

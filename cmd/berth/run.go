@@ -18,7 +18,7 @@ func runCommand(app *cli.App) *cobra.Command {
 	return cli.Group(cmd, runLsCommand(app), runGetCommand(app), runWatchCommand(app), runLogsCommand(app),
 		runActionCommand(app, "cancel", "Cancel a run", "cancel of run %s asked for, it is %s", cancelRun),
 		runActionCommand(app, "retry", "Make a new attempt of a run that has ended", "run %s tried again, it is %s", retryRun),
-		runExplainCommand(app), runManifestCommand(app))
+		runEventsCommand(app), runExplainCommand(app), runManifestCommand(app))
 }
 
 // runArgs is one run's id.
@@ -197,6 +197,27 @@ func printMessages(app *cli.App, attempts []api.Attempt) error {
 		}
 	}
 	return nil
+}
+
+func runEventsCommand(app *cli.App) *cobra.Command {
+	cmd := &cobra.Command{Use: "events ID", Short: "List what happened to a run: when, who, why", Args: runArgs, ValidArgsFunction: runIDs(app)}
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
+		r, err := client.ListRunEventsWithResponse(cmd.Context(), id)
+		list, err := cli.Value(resultOf(r, err).JSON200, r, err)
+		if err != nil {
+			return err
+		}
+		style := app.Style(app.Out)
+		return cli.List(app, *format, list.Items, []cli.Column[api.RunEvent]{
+			{Title: "when", Cell: func(e api.RunEvent) string { return app.Ago(e.At) }},
+			{Title: "state", Cell: func(e api.RunEvent) string { return style.State(e.State.Type, cli.StateText(e.State)) }},
+			{Title: "attempt", Cell: func(e api.RunEvent) string { return cli.Number(e.Attempt) }},
+			{Title: "by", Cell: func(e api.RunEvent) string { return e.Actor }},
+			{Title: "message", Cell: func(e api.RunEvent) string { return e.Message }},
+		})
+	})
+	return cmd
 }
 
 type runAction func(ctx context.Context, client *api.ClientWithResponses, id uuid.UUID) (api.Run, error)

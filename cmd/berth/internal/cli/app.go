@@ -27,6 +27,8 @@ type App struct {
 	Now func() time.Time
 	// Transport carries requests to the server; nil means the usual one.
 	Transport http.RoundTripper
+
+	usual *http.Transport // made at the first request, so that all of a command share its connections
 }
 
 // Environ turns the form of os.Environ into a map; the last of two with the same name wins.
@@ -44,6 +46,7 @@ func Environ(environ []string) map[string]string {
 // wrong use; what a command returns says itself what it is.
 func (a *App) Execute(ctx context.Context, root *cobra.Command, args []string) int {
 	begun := false
+	defer a.closeConnections()
 	wrapRun(root, func() { begun = true })
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &UsageError{Message: err.Error()} })
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return BindEnv(cmd.Flags(), a.Env) }

@@ -84,11 +84,7 @@ func (a *App) Client(cmd *cobra.Command) (*api.ClientWithResponses, error) {
 
 // NewClient makes a client for a server.
 func (a *App) NewClient(c Connection) (*api.ClientWithResponses, error) {
-	transport := a.Transport
-	if transport == nil {
-		transport = newTransport()
-	}
-	doer := &http.Client{Transport: &berthOnly{next: transport, url: c.URL}}
+	doer := &http.Client{Transport: &berthOnly{next: a.transport(), url: c.URL}}
 	client, err := api.NewClientWithResponses(c.URL, api.WithHTTPClient(doer),
 		api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 			if c.Key != "" {
@@ -102,7 +98,24 @@ func (a *App) NewClient(c Connection) (*api.ClientWithResponses, error) {
 	return client, nil
 }
 
-func newTransport() http.RoundTripper {
+func (a *App) transport() http.RoundTripper {
+	switch {
+	case a.Transport != nil:
+		return a.Transport
+	case a.usual == nil:
+		a.usual = newTransport()
+	}
+	return a.usual
+}
+
+// closeConnections closes those that are kept for a next request that will not come.
+func (a *App) closeConnections() {
+	if a.usual != nil {
+		a.usual.CloseIdleConnections()
+	}
+}
+
+func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,

@@ -54,7 +54,7 @@ func (a *applying) poolTemplate(ctx context.Context, spec api.PoolSpec) (saved b
 	if spec.BaseJobTemplate == nil {
 		return false, nil
 	}
-	checked, err := a.Templates.Check(ctx, spec.BaseJobTemplate)
+	checked, err := a.Templates.Check(spec.BaseJobTemplate)
 	if err != nil {
 		return false, under(err, "/base_job_template")
 	}

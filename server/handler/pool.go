@@ -44,7 +44,7 @@ func (h *Handler) poolTemplate(ctx context.Context, kind api.PoolType, given jso
 	if given == nil {
 		return h.Templates.Default(string(kind))
 	}
-	checked, err := h.Templates.Check(ctx, given)
+	checked, err := h.Templates.Check(given)
 	if err != nil {
 		return store.TemplateDoc{}, err
 	}

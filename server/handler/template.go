@@ -34,7 +34,7 @@ func (h *Handler) SetTemplate(ctx context.Context, r api.SetTemplateRequestObjec
 	if err != nil {
 		return nil, err
 	}
-	checked, err := h.Templates.Check(ctx, *r.Body)
+	checked, err := h.Templates.Check(*r.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (h *Handler) LintTemplate(ctx context.Context, r api.LintTemplateRequestObj
 	if _, err := h.store.GetPool(ctx, r.Pool); err != nil {
 		return nil, err
 	}
-	return api.LintTemplate200JSONResponse(h.Templates.Lint(ctx, *r.Body)), nil
+	return api.LintTemplate200JSONResponse(h.Templates.Lint(*r.Body)), nil
 }
 
 // ListTemplateVersions lists the versions of a pool's template, without their documents.

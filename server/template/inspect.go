@@ -1,38 +1,25 @@
 package template
 
 import (
-	"context"
 	"encoding/json"
-	"slices"
 
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/manifest"
 )
 
-type inspection struct {
-	compiled         *templating.Compiled
-	errors, warnings []templating.Problem
-	placeholders     []string
-}
-
-// inspect finds all there is to say about a template.
-func (l *Library) inspect(ctx context.Context, document json.RawMessage) inspection {
-	found := inspection{placeholders: []string{}}
+// inspect finds all there is to say about a template. The Job it makes is judged by the very code that a worker makes it with.
+func (l *Library) inspect(document json.RawMessage) (*templating.Compiled, templating.Report) {
 	parsed, err := templating.Parse(document)
 	if err != nil {
-		found.errors = templating.AsProblems(err)
-		return found
+		return nil, templating.Report{Errors: templating.AsProblems(err), Placeholders: []string{}}
 	}
-	found.compiled, err = l.registry.Compile(parsed)
-	found.errors = templating.AsProblems(err)
-	if found.compiled == nil {
-		return found
+	report := templating.Lint(l.registry, parsed, manifest.Check)
+	if len(report.Errors) > 0 {
+		return nil, report
 	}
-	found.warnings = found.compiled.Warnings()
-	for _, reference := range found.compiled.References() {
-		if !slices.Contains(found.placeholders, reference.Name) {
-			found.placeholders = append(found.placeholders, reference.Name)
-		}
+	compiled, err := l.registry.Compile(parsed)
+	if err != nil {
+		report.Errors = templating.AsProblems(err)
 	}
-	slices.Sort(found.placeholders)
-	return found
+	return compiled, report
 }

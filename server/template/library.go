@@ -2,7 +2,6 @@ package template
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"sync"
@@ -40,27 +39,26 @@ type Checked struct {
 }
 
 // Check lints a template. One with errors is refused with TemplateInvalid and everything that is wrong.
-func (l *Library) Check(ctx context.Context, document json.RawMessage) (*Checked, error) {
-	found := l.inspect(ctx, document)
-	if len(found.errors) > 0 {
-		findings := Findings(found.errors)
-		return nil, &problem.Error{Code: problem.TemplateInvalid, Detail: summary(found.errors), Findings: findings}
+func (l *Library) Check(document json.RawMessage) (*Checked, error) {
+	compiled, report := l.inspect(document)
+	if len(report.Errors) > 0 {
+		return nil, &problem.Error{Code: problem.TemplateInvalid, Detail: summary(report.Errors), Findings: Findings(report.Errors)}
 	}
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, document); err != nil {
 		return nil, fmt.Errorf("compact the template: %w", err)
 	}
 	return &Checked{
-		Doc:      store.TemplateDoc{Document: compact.Bytes(), StoredNames: found.compiled.StoredReferences()},
-		Compiled: found.compiled, Warnings: Findings(found.warnings),
+		Doc:      store.TemplateDoc{Document: compact.Bytes(), StoredNames: compiled.StoredReferences()},
+		Compiled: compiled, Warnings: Findings(report.Warnings),
 	}, nil
 }
 
 // Lint says everything about a template and refuses nothing.
-func (l *Library) Lint(ctx context.Context, document json.RawMessage) api.LintReport {
-	found := l.inspect(ctx, document)
+func (l *Library) Lint(document json.RawMessage) api.LintReport {
+	_, report := l.inspect(document)
 	return api.LintReport{
-		Errors: Findings(found.errors), Warnings: Findings(found.warnings), Placeholders: found.placeholders,
+		Errors: Findings(report.Errors), Warnings: Findings(report.Warnings), Placeholders: report.Placeholders,
 	}
 }
 
@@ -104,7 +102,7 @@ func (l *Library) Default(kind string) (store.TemplateDoc, error) {
 	if err != nil {
 		return store.TemplateDoc{}, err
 	}
-	checked, err := l.Check(context.Background(), document)
+	checked, err := l.Check(document)
 	if err != nil {
 		return store.TemplateDoc{}, fmt.Errorf("default template for %s: %w", kind, err)
 	}

@@ -81,9 +81,6 @@ func (e *callError) temporary() bool {
 	return e.status >= 500
 }
 
-// tooLarge means that less at once may pass.
-func (e *callError) tooLarge() bool { return e.status == http.StatusRequestEntityTooLarge }
-
 // asCallError finds the callError in err; any other error counts as a call without an answer.
 func asCallError(err error) *callError {
 	var call *callError

@@ -33,7 +33,7 @@ func newMetrics(registry *prometheus.Registry, pool, version string, active func
 		Help: "Attempts that the infrastructure took away."}, []string{"pool", "reason"}))
 	m.reports = register(&r, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "berth_worker_reports_total",
 		Help: "Reports that the server has answered."}, []string{"kind", "status"}))
-	m.logBytes = register(&r, prometheus.NewCounter(prometheus.CounterOpts{Name: "berth_log_bytes_total",
+	m.logBytes = register(&r, prometheus.NewCounter(prometheus.CounterOpts{Name: "berth_worker_log_bytes_total",
 		Help: "Bytes of output that the server has taken from this worker."}))
 	register(&r, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "berth_worker_active_attempts",
 		Help: "Attempts that this worker holds.", ConstLabels: prometheus.Labels{"pool": pool}}, active))

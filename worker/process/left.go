@@ -57,7 +57,7 @@ func endRemains(ctx context.Context, rec record) error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		leader := rec.PID != 0 && identityOf(rec.PID) == rec.Identity
+		leader := rec.PID != 0 && rec.Identity != "" && identityOf(rec.PID) == rec.Identity
 		if leader {
 			// The only failure there can be is that it went meanwhile.
 			_ = syscall.Kill(-rec.PID, syscall.SIGKILL)

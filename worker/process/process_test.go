@@ -459,6 +459,16 @@ func TestAProcessThatOnlyHasTheNumberOfAnAttemptsIsNotTouched(t *testing.T) {
 	}
 }
 
+func TestAProcessThatWasOverBeforeItsIdentityWasReadIsNotWaitedFor(t *testing.T) {
+	over := exec.Command("true")
+	if err := over.Run(); err != nil {
+		t.Fatal(err)
+	}
+	if err := endRemains(t.Context(), record{Run: uuid.New(), Attempt: 1, UID: uuid.NewString(), PID: over.Process.Pid}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAnOutcomeThatWasKeptIsToldByTheNextWorker(t *testing.T) {
 	dir := t.TempDir()
 	first := start(t, dir)

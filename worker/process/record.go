@@ -25,7 +25,7 @@ type record struct {
 	Name         string    `json:"name"`
 	CreatedAt    time.Time `json:"created_at"`
 	// PID and Identity name the process; the identity tells it from a later one with the same number. Both are empty
-	// until it has started.
+	// until it has started, and the identity where it was over before it could be read.
 	PID      int    `json:"pid,omitempty"`
 	Identity string `json:"identity,omitempty"`
 	// StartedAt is set with PID.
@@ -34,7 +34,8 @@ type record struct {
 	Outcome *job.Observation `json:"outcome,omitempty"`
 }
 
-func (r record) ref() job.Ref { return job.Ref{RunID: r.Run, Attempt: r.Attempt} }
+// ref reads only what never changes, so it needs no lock.
+func (r *record) ref() job.Ref { return job.Ref{RunID: r.Run, Attempt: r.Attempt} }
 
 // shelf is the directory of records.
 type shelf struct{ dir string }

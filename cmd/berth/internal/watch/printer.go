@@ -19,16 +19,27 @@ type Printer struct {
 	style   cli.Style
 	attempt int32
 	partial bytes.Buffer // the line of output that has not ended yet
+	// end is the event that ended the run. The last output may come after it, and reads better before it.
+	end *api.RunEvent
 }
 
 // NewPrinter prints to the app's standard output.
 func NewPrinter(app *cli.App) *Printer { return &Printer{app: app, style: app.Style(app.Out)} }
 
-// Event prints a line.
+// Event prints a line; that of the end waits for the last output.
 func (p *Printer) Event(e api.RunEvent) error {
+	switch e.State.Type {
+	case "COMPLETED", "FAILED", "CRASHED", "CANCELLED":
+		p.end = &e
+		return nil
+	}
 	if err := p.Flush(); err != nil {
 		return err
 	}
+	return p.event(e)
+}
+
+func (p *Printer) event(e api.RunEvent) error {
 	message := e.Message
 	if message == "" {
 		message = cli.Text(e.State.Message)
@@ -48,7 +59,7 @@ func (p *Printer) Event(e api.RunEvent) error {
 // Output prints whole lines and keeps the rest until it ends.
 func (p *Printer) Output(chunk api.LogChunk) error {
 	if chunk.Attempt != p.attempt {
-		if err := p.Flush(); err != nil {
+		if err := p.flushLine(); err != nil {
 			return err
 		}
 		p.attempt = chunk.Attempt
@@ -65,8 +76,17 @@ func (p *Printer) Output(chunk api.LogChunk) error {
 	}
 }
 
-// Flush prints what is left of a line that did not end.
+// Flush prints what was held back: a line that did not end, and the run's end.
 func (p *Printer) Flush() error {
+	if err := p.flushLine(); err != nil || p.end == nil {
+		return err
+	}
+	end := *p.end
+	p.end = nil
+	return p.event(end)
+}
+
+func (p *Printer) flushLine() error {
 	if p.partial.Len() == 0 {
 		return nil
 	}

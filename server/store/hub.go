@@ -2,6 +2,28 @@ package store
 
 import "sync"
 
+// Subscription receives hints of the topics it was made for. Hints are coalesced and may be spurious: look, never
+// conclude.
+type Subscription struct {
+	hub    *hub
+	c      chan struct{}
+	topics []string
+}
+
+// C receives after something was said on one of the topics since the last receive.
+func (s *Subscription) C() <-chan struct{} { return s.c }
+
+// Close ends the subscription; it may be called twice.
+func (s *Subscription) Close() { s.hub.leave(s) }
+
+// wake leaves a hint where none is waiting yet.
+func (s *Subscription) wake() {
+	select {
+	case s.c <- struct{}{}:
+	default:
+	}
+}
+
 // hub hands hints to the subscriptions of this process.
 type hub struct {
 	mu     sync.Mutex
@@ -55,13 +77,5 @@ func (h *hub) wakeAll() {
 		for s := range subscriptions {
 			s.wake()
 		}
-	}
-}
-
-// wake leaves a hint where none is waiting yet.
-func (s *Subscription) wake() {
-	select {
-	case s.c <- struct{}{}:
-	default:
 	}
 }

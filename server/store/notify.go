@@ -1,6 +1,16 @@
 package store
 
-import "github.com/google/uuid"
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/lib/pq"
+	"golang.org/x/sync/errgroup"
+)
 
 // PoolTopic is where hints of work or of a cancel in a pool come.
 func PoolTopic(pool string) string { return "pool:" + pool }
@@ -8,16 +18,186 @@ func PoolTopic(pool string) string { return "pool:" + pool }
 // RunTopic is where hints of a run's events and output come.
 func RunTopic(id uuid.UUID) string { return "run:" + id.String() }
 
-// Subscription receives hints of the topics it was made for. Hints are coalesced and may be spurious: look, never
-// conclude.
-type Subscription struct {
-	hub    *hub
-	c      chan struct{}
-	topics []string
+const (
+	channel        = "berth"
+	flushEvery     = 3 * time.Millisecond // NOTIFY serialises commits: a few a second are free, one per row is not
+	flushTimeout   = 5 * time.Second
+	payloadMax     = 7500  // bytes; PostgreSQL takes 8000
+	outboxMax      = 20000 // topics; beyond, everybody is woken
+	everything     = "*"
+	listenerPing   = time.Minute
+	reconnectFirst = 100 * time.Millisecond
+	reconnectLast  = 5 * time.Second
+)
+
+// Run carries hints between the servers of one PostgreSQL until ctx ends. Without it hints stay within this process.
+func (s *Store) Run(ctx context.Context) error {
+	if s.dialect == sqlite {
+		<-ctx.Done()
+		return nil
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return s.listen(ctx) })
+	g.Go(func() error { return s.flush(ctx) })
+	return g.Wait()
 }
 
-// C receives after something was said on one of the topics since the last receive.
-func (s *Subscription) C() <-chan struct{} { return s.c }
+// publish hands hints to this process at once and to the others soon.
+func (s *Store) publish(topics map[string]struct{}) {
+	if len(topics) == 0 {
+		return
+	}
+	for t := range topics {
+		s.hub.wake(t)
+	}
+	if s.dialect == postgres {
+		s.outbox.add(topics)
+	}
+}
 
-// Close ends the subscription; it may be called twice.
-func (s *Subscription) Close() { s.hub.leave(s) }
+// listen receives the hints of all servers. A connection that was lost may have lost hints: then everybody is woken.
+func (s *Store) listen(ctx context.Context) error {
+	l := pq.NewListener(s.directDSN, reconnectFirst, reconnectLast, func(e pq.ListenerEventType, err error) {
+		if e == pq.ListenerEventDisconnected || e == pq.ListenerEventConnectionAttemptFailed {
+			s.log.Warn("the connection for notifications is down, reconnecting", "error", err)
+		}
+	})
+	stop := context.AfterFunc(ctx, func() {
+		if err := l.Close(); err != nil {
+			s.log.Warn("close the connection for notifications", "error", err)
+		}
+	})
+	defer stop()
+	if err := l.Listen(channel); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("listen for notifications: %w", err)
+	}
+	s.hub.wakeAll()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		for n := range l.Notify {
+			s.receive(n)
+		}
+		return nil
+	})
+	g.Go(func() error { return ping(ctx, l) })
+	return g.Wait()
+}
+
+// ping finds out about a connection that died silently.
+func ping(ctx context.Context, l *pq.Listener) error {
+	every := time.NewTicker(listenerPing)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-every.C:
+			_ = l.Ping() // what fails here reconnects, and that is told
+		}
+	}
+}
+
+func (s *Store) receive(n *pq.Notification) {
+	var topics []string
+	if n == nil || json.Unmarshal([]byte(n.Extra), &topics) != nil { // reconnected, or another release's
+		s.hub.wakeAll()
+		return
+	}
+	for _, t := range topics {
+		if t == everything {
+			s.hub.wakeAll()
+			return
+		}
+	}
+	s.hub.wake(topics...)
+}
+
+const notifySQL = `
+SELECT pg_notify(?, ?)`
+
+// flush sends what is in the outbox, once in a while. What can not be sent is dropped: a hint has a slow poll behind it.
+func (s *Store) flush(ctx context.Context) error {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			s.send(context.WithoutCancel(ctx))
+			return nil
+		case <-pause.C:
+		}
+		select {
+		case <-ctx.Done():
+		case <-s.outbox.filled:
+			s.send(ctx)
+		}
+		pause.Reset(flushEvery)
+	}
+}
+
+func (s *Store) send(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	for _, payload := range payloads(s.outbox.take()) {
+		if _, err := s.view().exec(ctx, notifySQL, channel, payload); err != nil {
+			s.log.Warn("could not notify the other servers", "error", err)
+			return
+		}
+	}
+}
+
+// payloads packs topics into as few notifications as possible.
+func payloads(topics []string) []string {
+	var packed []string
+	for len(topics) > 0 {
+		n, size := 0, 2
+		for n < len(topics) && (n == 0 || size+len(topics[n])+3 <= payloadMax) {
+			size += len(topics[n]) + 3
+			n++
+		}
+		b, _ := json.Marshal(topics[:n]) // strings always can
+		packed = append(packed, string(b))
+		topics = topics[n:]
+	}
+	return packed
+}
+
+// outbox gathers topics until they are sent.
+type outbox struct {
+	mu     sync.Mutex
+	topics map[string]struct{}
+	filled chan struct{}
+}
+
+func newOutbox() *outbox {
+	return &outbox{topics: map[string]struct{}{}, filled: make(chan struct{}, 1)}
+}
+
+func (o *outbox) add(topics map[string]struct{}) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for t := range topics {
+		o.topics[t] = struct{}{}
+	}
+	if len(o.topics) > outboxMax {
+		o.topics = map[string]struct{}{everything: {}}
+	}
+	select {
+	case o.filled <- struct{}{}:
+	default:
+	}
+}
+
+func (o *outbox) take() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	topics := make([]string, 0, len(o.topics))
+	for t := range o.topics {
+		topics = append(topics, t)
+	}
+	clear(o.topics)
+	return topics
+}

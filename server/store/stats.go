@@ -1,6 +1,8 @@
 package store
 
 import (
+	"context"
+	"fmt"
 	"time"
 
 	"github.com/berth-dev/berth/server/lifecycle"
@@ -47,3 +49,138 @@ type WorkerCount struct {
 
 // WorkerAliveFor is how long a worker counts as alive after it was last heard of. Claim polls last half of it at most.
 const WorkerAliveFor = time.Minute
+
+// Served by runs_live, runs_ready and attempts_active: finished runs are not looked at.
+const (
+	runCountsSQL = `
+SELECT p.name AS pool, q.name AS queue, r.state_type, COUNT(*) AS count
+FROM runs r
+JOIN pools p ON p.id = r.pool_id
+JOIN queues q ON q.id = r.queue_id
+WHERE r.ended_at IS NULL
+GROUP BY p.name, q.name, r.state_type
+ORDER BY p.name, q.name, r.state_type`
+	oldestDueSQL = `
+SELECT p.name AS pool, q.name AS queue,
+	(SELECT MIN(r.due_at) FROM runs r WHERE r.queue_id = q.id AND r.state_type = 'SCHEDULED') AS due_at
+FROM queues q
+JOIN pools p ON p.id = q.pool_id
+WHERE p.deleted_at IS NULL
+ORDER BY p.name, q.name`
+	poolSlotsSQL = `
+SELECT p.name AS pool, '' AS queue, p.concurrency_limit,
+	(SELECT COUNT(*) FROM attempts a WHERE a.pool_id = p.id AND a.ended_at IS NULL) AS used
+FROM pools p
+WHERE p.deleted_at IS NULL
+UNION ALL
+SELECT p.name, q.name, q.concurrency_limit,
+	(SELECT COUNT(*) FROM attempts a WHERE a.pool_id = p.id AND a.queue_id = q.id AND a.ended_at IS NULL)
+FROM queues q
+JOIN pools p ON p.id = q.pool_id
+WHERE p.deleted_at IS NULL
+ORDER BY 1, 2`
+	workerTimesSQL = `
+SELECT pool, last_seen_at
+FROM workers
+ORDER BY pool, name`
+)
+
+// Stats reads what the metrics show of the database.
+func (tx *Tx) Stats(ctx context.Context) (*Stats, error) {
+	now, err := tx.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var st Stats
+	if st.Runs, err = tx.runCounts(ctx); err != nil {
+		return nil, fmt.Errorf("count runs: %w", err)
+	}
+	if st.OldestDue, err = tx.oldestDue(ctx, now); err != nil {
+		return nil, fmt.Errorf("find the oldest due runs: %w", err)
+	}
+	if st.Slots, err = tx.slots(ctx); err != nil {
+		return nil, fmt.Errorf("count slots: %w", err)
+	}
+	if st.Workers, err = tx.workerCounts(ctx, now); err != nil {
+		return nil, fmt.Errorf("count workers: %w", err)
+	}
+	return &st, nil
+}
+
+func (tx *Tx) runCounts(ctx context.Context) ([]RunCount, error) {
+	var rows []struct {
+		Pool  string              `db:"pool"`
+		Queue string              `db:"queue"`
+		State lifecycle.StateType `db:"state_type"`
+		Count int64               `db:"count"`
+	}
+	if err := tx.all(ctx, &rows, runCountsSQL); err != nil {
+		return nil, err
+	}
+	counts := make([]RunCount, len(rows))
+	for i, r := range rows {
+		counts[i] = RunCount(r)
+	}
+	return counts, nil
+}
+
+func (tx *Tx) oldestDue(ctx context.Context, now time.Time) ([]QueueAge, error) {
+	var rows []struct {
+		Pool  string `db:"pool"`
+		Queue string `db:"queue"`
+		DueAt *stamp `db:"due_at"`
+	}
+	if err := tx.all(ctx, &rows, oldestDueSQL); err != nil {
+		return nil, err
+	}
+	ages := make([]QueueAge, len(rows))
+	for i, r := range rows {
+		ages[i] = QueueAge{Pool: r.Pool, Queue: r.Queue}
+		if r.DueAt != nil {
+			ages[i].Age = max(now.Sub(r.DueAt.time()), 0)
+		}
+	}
+	return ages, nil
+}
+
+func (tx *Tx) slots(ctx context.Context) ([]SlotCount, error) {
+	var rows []struct {
+		Pool  string `db:"pool"`
+		Queue string `db:"queue"`
+		Limit *int32 `db:"concurrency_limit"`
+		Used  int64  `db:"used"`
+	}
+	if err := tx.all(ctx, &rows, poolSlotsSQL); err != nil {
+		return nil, err
+	}
+	slots := make([]SlotCount, len(rows))
+	for i, r := range rows {
+		slots[i] = SlotCount{Pool: r.Pool, Queue: r.Queue, Used: r.Used, Limit: r.Limit}
+	}
+	return slots, nil
+}
+
+func (tx *Tx) workerCounts(ctx context.Context, now time.Time) ([]WorkerCount, error) {
+	var rows []struct {
+		Pool       string `db:"pool"`
+		LastSeenAt stamp  `db:"last_seen_at"`
+	}
+	if err := tx.all(ctx, &rows, workerTimesSQL); err != nil {
+		return nil, err
+	}
+	var counts []WorkerCount
+	for _, r := range rows {
+		since := max(now.Sub(r.LastSeenAt.time()), 0)
+		if len(counts) == 0 || counts[len(counts)-1].Pool != r.Pool {
+			counts = append(counts, WorkerCount{Pool: r.Pool, LastSeen: since})
+		}
+		c := &counts[len(counts)-1]
+		c.LastSeen = min(c.LastSeen, since)
+		if since <= WorkerAliveFor {
+			c.Alive++
+		} else {
+			c.Gone++
+		}
+	}
+	return counts, nil
+}

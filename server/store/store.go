@@ -2,7 +2,13 @@ package store
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"log/slog"
+	"strings"
+	"sync"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jmoiron/sqlx"
@@ -17,47 +23,89 @@ type Options struct {
 	DirectURL  string
 	Logger     *slog.Logger          // nil: discard
 	Registerer prometheus.Registerer // nil: no metrics
-	MaxConns   int                   // 0: a default
+	MaxConns   int                   // 0: 20 on PostgreSQL, 4 readers on SQLite
+	// ClockOffset is added to the database's time, so that a test can let leases run out. nil: none.
+	ClockOffset func() time.Duration
 }
 
 // Store keeps everything in a database. It is safe for concurrent use.
 type Store struct {
-	reader *sqlx.DB
-	hub    *hub
+	dialect   dialect
+	writer    *sqlx.DB // the same as reader on PostgreSQL; one connection on SQLite
+	reader    *sqlx.DB
+	directDSN string // of PostgreSQL
+	log       *slog.Logger
+	offset    func() time.Duration
+	hub       *hub
+	outbox    *outbox
+	bound     sync.Map // query as written → with the placeholders of the database
+	swept     sweepMark
+	closers   []io.Closer
 }
 
-// Tx is a transaction.
-type Tx struct {
-	s *Store
-	q sqlx.ExtContext
+// Open connects to the database; it neither migrates nor needs a schema. On SQLite it takes the file for this process
+// alone.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	s := &Store{log: o.Logger, offset: o.ClockOffset, hub: newHub(), outbox: newOutbox()}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.offset == nil {
+		s.offset = func() time.Duration { return 0 }
+	}
+	var err error
+	switch scheme, _, _ := strings.Cut(o.URL, ":"); scheme {
+	case "postgres", "postgresql":
+		err = s.openPostgres(ctx, o)
+	case "sqlite":
+		err = s.openSQLite(ctx, o)
+	default:
+		return nil, errors.New("a database URL begins with postgres:// or sqlite://")
+	}
+	if err == nil && o.Registerer != nil {
+		err = s.register(o.Registerer)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
-func (s *Store) view() *Tx { return &Tx{s: s, q: s.reader} }
+// Close closes the connections; it may be called twice.
+func (s *Store) Close() error {
+	var errs []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		errs = append(errs, s.closers[i].Close())
+	}
+	s.closers = nil
+	return errors.Join(errs...)
+}
 
-// Subscribe gives hints of the topics.
-func (s *Store) Subscribe(topics ...string) *Subscription { return s.hub.join(topics) }
-
-func write[T any](ctx context.Context, s *Store, fn func(*Tx) (T, error)) (T, error) {
-	var result T
-	err := s.InTx(ctx, func(tx *Tx) error {
-		var err error
-		result, err = fn(tx)
+// Ready returns nil when the database is reachable and its schema is not older than this binary needs.
+func (s *Store) Ready(ctx context.Context) error {
+	current, wanted, err := s.MigrationStatus(ctx)
+	if err != nil {
 		return err
-	})
-	return result, err
+	}
+	if current < wanted {
+		return &Error{Code: Unavailable, Message: fmt.Sprintf(
+			"the database's schema is at version %d and this binary needs %d: run `berth migrate up`", current, wanted)}
+	}
+	return nil
 }
 
-var errLater = &Error{Code: Unavailable, Message: "the database is not reachable"}
+const installationSQL = `
+SELECT id
+FROM installation`
 
-// Open opens.
-func Open(ctx context.Context, o Options) (*Store, error) { return nil, errLater }
-func (s *Store) Migrate(ctx context.Context) error        { return errLater }
-func (s *Store) MigrationStatus(ctx context.Context) (current, wanted int64, err error) {
-	return 0, 0, errLater
+// InstallationID returns the id that the first migration made.
+func (s *Store) InstallationID(ctx context.Context) (uuid.UUID, error) {
+	var id uuid.UUID
+	if err := s.view().get(ctx, &id, installationSQL); err != nil {
+		return uuid.Nil, fmt.Errorf("read the installation's id: %w", err)
+	}
+	return id, nil
 }
-func (s *Store) Ready(ctx context.Context) error                       { return errLater }
-func (s *Store) Run(ctx context.Context) error                         { return errLater }
-func (s *Store) Close() error                                          { return errLater }
-func (s *Store) InstallationID(ctx context.Context) (uuid.UUID, error) { return uuid.Nil, errLater }
-func (s *Store) InTx(ctx context.Context, fn func(*Tx) error) error    { return errLater }
-func (s *Store) Sweep(ctx context.Context) error                       { return errLater }
+
+// Subscribe gives hints of the topics from now on: subscribe first, then look.
+func (s *Store) Subscribe(topics ...string) *Subscription { return s.hub.join(topics) }

@@ -1,0 +1,171 @@
+package pgtest
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+const (
+	superuser    = "berth"
+	minimum      = 14 // major version
+	unprivileged = "postgres"
+)
+
+// Server is a running PostgreSQL.
+type Server struct {
+	bin, dir   string
+	credential *syscall.Credential // nil: our own
+	lifeline   io.Closer           // closing it ends the server and removes its directory
+	supervisor *exec.Cmd
+}
+
+// binaries is the directory of the newest PostgreSQL of the machine.
+func binaries() (string, error) {
+	dirs, err := filepath.Glob("/usr/lib/postgresql/*/bin")
+	if err != nil {
+		return "", err
+	}
+	slices.SortFunc(dirs, func(a, b string) int { return major(b) - major(a) })
+	if path, err := exec.LookPath("initdb"); err == nil {
+		dirs = append(dirs, filepath.Dir(path))
+	}
+	for _, dir := range dirs {
+		_, err := exec.LookPath(filepath.Join(dir, "initdb"))
+		_, err2 := exec.LookPath(filepath.Join(dir, "postgres"))
+		if v := major(dir); err == nil && err2 == nil && (v == 0 || v >= minimum) {
+			return dir, nil
+		}
+	}
+	return "", errors.New("no PostgreSQL found")
+}
+
+// major is the version in /usr/lib/postgresql/15/bin, 0 where there is none.
+func major(bin string) int {
+	v, err := strconv.Atoi(filepath.Base(filepath.Dir(bin)))
+	if err != nil {
+		return 0
+	}
+	return v
+}
+
+// supervise starts the server, says so, and stops it when its input ends: with the process that holds the other end,
+// even where that is killed.
+const supervise = `
+set -e
+trap '' INT TERM HUP
+"$1/initdb" -D "$2/data" -U ` + superuser + ` -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$2/log" 2>&1 ||
+	{ cat "$2/log"; rm -rf "$2"; exit 1; }
+cat >>"$2/data/postgresql.conf" <<END
+listen_addresses = ''
+unix_socket_directories = '$2/s'
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+max_connections = 400
+shared_buffers = 128MB
+END
+mkdir "$2/s"
+"$1/pg_ctl" -D "$2/data" -w -t 60 -l "$2/log" start >/dev/null 2>&1 || { cat "$2/log"; rm -rf "$2"; exit 1; }
+echo ready
+cat >/dev/null || true
+"$1/pg_ctl" -D "$2/data" -m immediate stop >/dev/null 2>&1 || true
+rm -rf "$2"
+`
+
+func start() (*Server, error) {
+	bin, err := binaries()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{bin: bin}
+	if s.dir, err = os.MkdirTemp(shortTempDir(), "berth-pg-"); err != nil {
+		return nil, err
+	}
+	if err := s.dropRoot(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(s.dir))
+	}
+	s.supervisor = exec.Command("/bin/sh", "-c", supervise, "supervise", bin, s.dir)
+	s.supervisor.Dir = s.dir
+	s.supervisor.SysProcAttr = &syscall.SysProcAttr{Credential: s.credential, Setpgid: true} // not ours to be interrupted with
+	s.supervisor.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "HOME=" + s.dir}
+	if s.lifeline, err = s.supervisor.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := s.supervisor.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.supervisor.Start(); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(s.dir))
+	}
+	return s, s.awaitReady(out)
+}
+
+// awaitReady reads what the supervisor says: ready, or why not.
+func (s *Server) awaitReady(out io.Reader) error {
+	said := bufio.NewScanner(out)
+	var why []string
+	for said.Scan() {
+		if said.Text() == "ready" {
+			return nil
+		}
+		why = append(why, said.Text())
+	}
+	return fmt.Errorf("%s\n%w", strings.Join(why, "\n"), errors.Join(said.Err(), s.supervisor.Wait()))
+}
+
+// shortTempDir is where sockets may live: their paths are at most 107 bytes.
+func shortTempDir() string {
+	if dir := os.TempDir(); len(dir) < 60 {
+		return dir
+	}
+	return "/tmp"
+}
+
+// dropRoot chooses who runs the server, which refuses to run as root.
+func (s *Server) dropRoot() error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	u, err := user.Lookup(unprivileged)
+	if err != nil {
+		return fmt.Errorf("as root the server runs as user %s: %w", unprivileged, err)
+	}
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	if err != nil {
+		return err
+	}
+	gid, err := strconv.ParseUint(u.Gid, 10, 32)
+	if err != nil {
+		return err
+	}
+	s.credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	return os.Chown(s.dir, int(uid), int(gid))
+}
+
+func (s *Server) close() error {
+	if err := s.lifeline.Close(); err != nil {
+		return err
+	}
+	return s.supervisor.Wait()
+}
+
+func (s *Server) pgctl(args ...string) error {
+	cmd := exec.Command(filepath.Join(s.bin, "pg_ctl"), append([]string{"-D", filepath.Join(s.dir, "data"), "-w"}, args...)...)
+	cmd.Dir = s.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.credential, Setpgid: true}
+	if err := cmd.Run(); err != nil { // its output is not read: a server that it starts would keep that open
+		return fmt.Errorf("pg_ctl %s: %w", args[0], err)
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/lifecycle"
+)
+
+type attemptRow struct {
+	ID              uuid.UUID          `db:"id"`
+	RunID           uuid.UUID          `db:"run_id"`
+	Number          int32              `db:"number"`
+	Phase           Phase              `db:"phase"`
+	Worker          string             `db:"worker"`
+	ClusterID       string             `db:"cluster_id"`
+	Epoch           int64              `db:"epoch"`
+	LeaseExpiresAt  stamp              `db:"lease_expires_at"`
+	TemplateVersion int32              `db:"template_version"`
+	JobNamespace    string             `db:"job_namespace"`
+	JobName         string             `db:"job_name"`
+	JobUID          string             `db:"job_uid"`
+	Node            string             `db:"node"`
+	Diagnosis       string             `db:"diagnosis"`
+	ExitCode        *int32             `db:"exit_code"`
+	Category        lifecycle.Category `db:"category"`
+	Message         string             `db:"message"`
+	LastLines       string             `db:"last_lines"`
+	ClaimedAt       stamp              `db:"claimed_at"`
+	SubmittedAt     *stamp             `db:"submitted_at"`
+	RunningAt       *stamp             `db:"running_at"`
+	EndedAt         *stamp             `db:"ended_at"`
+}
+
+func (r attemptRow) attempt() Attempt {
+	return Attempt{
+		ID: r.ID, RunID: r.RunID, Number: r.Number, Phase: r.Phase, Worker: r.Worker, ClusterID: r.ClusterID, Epoch: r.Epoch,
+		LeaseExpiresAt: r.LeaseExpiresAt.time(), TemplateVersion: r.TemplateVersion, JobNamespace: r.JobNamespace,
+		JobName: r.JobName, JobUID: r.JobUID, Node: r.Node, Diagnosis: r.Diagnosis, ExitCode: r.ExitCode, Category: r.Category,
+		Message: r.Message, LastLines: r.LastLines, ClaimedAt: r.ClaimedAt.time(), SubmittedAt: r.SubmittedAt.ptr(),
+		RunningAt: r.RunningAt.ptr(), EndedAt: r.EndedAt.ptr(),
+	}
+}
+
+const listAttemptsSQL = `
+SELECT
+	a.id, a.run_id, a.number, a.phase, a.worker, a.cluster_id, a.epoch, a.lease_expires_at, t.version AS template_version,
+	a.job_namespace, a.job_name, a.job_uid, a.node, a.diagnosis, a.exit_code, a.category, a.message, a.last_lines,
+	a.claimed_at, a.submitted_at, a.running_at, a.ended_at
+FROM attempts a
+JOIN template_versions t ON t.id = a.template_version_id
+WHERE a.run_id = ?
+	AND NOT a.handed_back
+ORDER BY a.number`
+
+// ListAttempts lists the attempts of a run by number.
+func (tx *Tx) ListAttempts(ctx context.Context, runID uuid.UUID) ([]Attempt, error) {
+	var rows []attemptRow
+	if err := tx.all(ctx, &rows, listAttemptsSQL, runID); err != nil {
+		return nil, fmt.Errorf("list the attempts of run %s: %w", runID, err)
+	}
+	attempts := make([]Attempt, len(rows))
+	for i, r := range rows {
+		attempts[i] = r.attempt()
+	}
+	return attempts, nil
+}
+
+const manifestSQL = `
+SELECT manifest
+FROM attempts
+WHERE run_id = ?
+	AND number = ?
+	AND manifest IS NOT NULL`
+
+// GetManifest returns the Job manifest of an attempt as it was reported.
+func (tx *Tx) GetManifest(ctx context.Context, runID uuid.UUID, attempt int32) (json.RawMessage, error) {
+	var manifest document
+	if err := tx.get(ctx, &manifest, manifestSQL, runID, attempt); err != nil {
+		return nil, found(err, "the manifest of attempt %d of run %s", attempt, runID)
+	}
+	return manifest.raw(), nil
+}
+
+type lookUpRow struct {
+	ID      uuid.UUID `db:"id"`
+	RunID   uuid.UUID `db:"run_id"`
+	Number  int32     `db:"number"`
+	JobUID  string    `db:"job_uid"`
+	EndedAt *stamp    `db:"ended_at"`
+}
+
+const lookUpSQL = `
+SELECT id, run_id, number, job_uid, ended_at
+FROM attempts
+WHERE NOT handed_back
+	AND run_id IN `
+
+// LookUpAttempts says what the store knows of Jobs found in a cluster, one answer per reference, in order. It answers
+// for every pool: a worker that took "not of my pool" for "unknown" would give up somebody else's Job.
+func (tx *Tx) LookUpAttempts(ctx context.Context, _, _ string, refs []AttemptRef) ([]AttemptStatus, error) {
+	runs := make([]uuid.UUID, len(refs))
+	for i, ref := range refs {
+		runs[i] = ref.RunID
+	}
+	list, err := jsonText(runs)
+	if err != nil {
+		return nil, err
+	}
+	var rows []lookUpRow
+	if err := tx.all(ctx, &rows, lookUpSQL+tx.s.dialect.list("uuid"), list); err != nil {
+		return nil, fmt.Errorf("look up attempts: %w", err)
+	}
+	known := make(map[AttemptRef]lookUpRow, len(rows))
+	for _, r := range rows {
+		known[AttemptRef{RunID: r.RunID, Attempt: r.Number}] = r
+	}
+	answers := make([]AttemptStatus, len(refs))
+	for i, ref := range refs {
+		r, ok := known[AttemptRef{RunID: ref.RunID, Attempt: ref.Attempt}]
+		answers[i] = AttemptStatus{Status: lookedUp(r, ok, ref), AttemptID: r.ID}
+	}
+	return answers, nil
+}
+
+func lookedUp(r lookUpRow, ok bool, ref AttemptRef) string {
+	switch {
+	case !ok:
+		return "unknown"
+	case ref.JobUID != "" && r.JobUID != "" && ref.JobUID != r.JobUID:
+		return "duplicate"
+	case r.EndedAt != nil:
+		return "ended"
+	}
+	return "active"
+}

@@ -1,0 +1,345 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/lifecycle"
+)
+
+// Claim hands out attempts to a worker: first those whose holder has let the lease run out, then runs that are due, by
+// the priority of their queue and then by due time, within the limits of pool, queue and deployment. The same request
+// id gets the same answer. It does not wait; it notes that the worker is alive.
+//
+// No two claims of a pool overlap: the row of the pool is locked, and what is counted and picked after that is seen by a
+// fresh snapshot (READ COMMITTED), so a limit is never overshot. Slots are the attempts that have not ended; nothing
+// else counts them, so that none can leak.
+func (tx *Tx) Claim(ctx context.Context, r ClaimRequest) ([]Claim, error) {
+	if err := tx.seen(ctx, r); err != nil {
+		return nil, err
+	}
+	if r.Max <= 0 {
+		return nil, nil
+	}
+	look, err := tx.look(ctx, r)
+	if err != nil || !look.any() {
+		return nil, err
+	}
+	if look.Live { // a pool that is being deleted still has attempts to be taken over and ended
+		if _, err := tx.lockPool(ctx, r.Pool, poolForChange); err != nil {
+			return nil, err
+		}
+		tx.clock = time.Time{} // what was read before the lock may be old by now
+	}
+	given, ok, err := tx.givenBefore(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		if given, err = tx.hand(ctx, r, look.Live); err != nil || len(given) == 0 {
+			return nil, err
+		}
+		if err := tx.remember(ctx, r.RequestID, given); err != nil {
+			return nil, err
+		}
+	}
+	return tx.claims(ctx, given)
+}
+
+// hand takes over what can be taken over, then claims what is due.
+func (tx *Tx) hand(ctx context.Context, r ClaimRequest, live bool) ([]handed, error) {
+	given, err := tx.takeOver(ctx, r)
+	if err != nil {
+		return nil, fmt.Errorf("take over attempts in work pool %q: %w", r.Pool, err)
+	}
+	if r.Max -= len(given); r.Max <= 0 || !live {
+		return given, nil
+	}
+	claimed, err := tx.claimDue(ctx, r)
+	if err != nil {
+		return nil, fmt.Errorf("claim runs of work pool %q: %w", r.Pool, err)
+	}
+	return append(given, claimed...), nil
+}
+
+// handed is an attempt that was given to a worker, as kept with the request id.
+type handed struct {
+	AttemptID uuid.UUID `json:"attempt_id"`
+	Epoch     int64     `json:"epoch"`
+	Takeover  bool      `json:"takeover,omitempty"`
+}
+
+// looked says what a claim may find, so that one that finds nothing takes no lock.
+type looked struct {
+	Live    bool `db:"live"`
+	Known   bool `db:"known"`
+	Due     bool `db:"due"`
+	Expired bool `db:"expired"`
+}
+
+func (l looked) any() bool { return l.Known || l.Due && l.Live || l.Expired }
+
+// Served by runs_ready through the pool's queues, and by attempts_active.
+const lookSQL = `
+SELECT
+	EXISTS (SELECT 1 FROM pools WHERE name = ? AND deleted_at IS NULL) AS live,
+	EXISTS (SELECT 1 FROM claim_requests WHERE id = ?) AS known,
+	EXISTS (
+		SELECT 1
+		FROM pools p
+		JOIN queues q ON q.pool_id = p.id
+		WHERE p.name = ? AND p.deleted_at IS NULL AND NOT p.paused AND NOT q.paused
+			AND EXISTS (SELECT 1 FROM runs r WHERE r.queue_id = q.id AND r.state_type = 'SCHEDULED' AND r.due_at <= ?)
+	) AS due,
+	EXISTS (
+		SELECT 1
+		FROM attempts a
+		JOIN pools p ON p.id = a.pool_id
+		WHERE p.name = ? AND a.cluster_id = ? AND a.ended_at IS NULL AND a.lease_expires_at <= ?
+	) AS expired`
+
+func (tx *Tx) look(ctx context.Context, r ClaimRequest) (looked, error) {
+	var l looked
+	now, err := tx.now(ctx)
+	if err != nil {
+		return l, err
+	}
+	if err := tx.get(ctx, &l, lookSQL, r.Pool, r.RequestID, r.Pool, now, r.Pool, r.ClusterID, now); err != nil {
+		return l, fmt.Errorf("look for runs of work pool %q: %w", r.Pool, err)
+	}
+	if !l.Live && !l.Expired && !l.Known {
+		return l, &Error{Code: NotFound, Message: fmt.Sprintf("work pool %q does not exist", r.Pool)}
+	}
+	return l, nil
+}
+
+const givenSQL = `
+SELECT claims
+FROM claim_requests
+WHERE id = ?`
+
+// givenBefore returns what this request id was given before, as far as the worker still holds it, with leases that
+// begin anew.
+func (tx *Tx) givenBefore(ctx context.Context, r ClaimRequest) ([]handed, bool, error) {
+	var kept []structured[[]handed]
+	if err := tx.all(ctx, &kept, givenSQL, r.RequestID); err != nil {
+		return nil, false, fmt.Errorf("read claim %s: %w", r.RequestID, err)
+	}
+	if len(kept) == 0 {
+		return nil, false, nil
+	}
+	given := kept[0].v
+	leases := make([]Lease, len(given))
+	for i, h := range given {
+		leases[i] = Lease{AttemptID: h.AttemptID, Epoch: h.Epoch}
+	}
+	renewed, err := tx.renew(ctx, leases, r.Lease)
+	if err != nil {
+		return nil, false, err
+	}
+	var still []handed
+	for _, h := range given {
+		if renewed[h.AttemptID] {
+			still = append(still, h)
+		}
+	}
+	return still, true, nil
+}
+
+const rememberSQL = `
+INSERT INTO claim_requests (id, created_at, claims)
+VALUES (?, ?, ?)`
+
+func (tx *Tx) remember(ctx context.Context, request uuid.UUID, given []handed) error {
+	now, err := tx.now(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.exec(ctx, rememberSQL, request, now, structured[[]handed]{given}); err != nil {
+		return fmt.Errorf("remember claim %s: %w", request, err)
+	}
+	return nil
+}
+
+// claimDue claims runs that are due.
+func (tx *Tx) claimDue(ctx context.Context, r ClaimRequest) ([]handed, error) {
+	p, err := tx.lockPool(ctx, r.Pool, poolForChange) // locked already; what it says now is what counts
+	if err != nil || p.Paused {
+		return nil, err
+	}
+	picked, err := tx.pick(ctx, p, r.Max)
+	if err != nil || len(picked) == 0 {
+		return nil, err
+	}
+	runs, err := tx.lockRuns(ctx, picked, true)
+	if err != nil {
+		return nil, err
+	}
+	chosen := make([]*liveRun, 0, len(picked))
+	for _, id := range picked { // somebody may have cancelled one since it was picked
+		if run := runs[id]; run != nil && run.StateType == lifecycle.Scheduled {
+			chosen = append(chosen, run)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, nil
+	}
+	return tx.insertAttempts(ctx, r, p, chosen, runs)
+}
+
+type attemptRecord struct {
+	ID                uuid.UUID `json:"id"`
+	RunID             uuid.UUID `json:"run_id"`
+	Number            int32     `json:"number"`
+	PoolID            uuid.UUID `json:"pool_id"`
+	QueueID           uuid.UUID `json:"queue_id"`
+	DeploymentID      uuid.UUID `json:"deployment_id"`
+	Worker            string    `json:"worker"`
+	ClusterID         string    `json:"cluster_id"`
+	LeaseExpiresAt    micros    `json:"lease_expires_at"`
+	TemplateVersionID uuid.UUID `json:"template_version_id"`
+	Stored            string    `json:"stored"`
+	ClaimedAt         micros    `json:"claimed_at"`
+}
+
+// insertAttemptsSQL makes attempts; one that was handed back is used again under the next epoch.
+func (d dialect) insertAttemptsSQL() string {
+	return `
+INSERT INTO attempts (
+	id, run_id, number, pool_id, queue_id, deployment_id, phase, worker, cluster_id, epoch, lease_expires_at,
+	template_version_id, stored, manifest_hash, job_namespace, job_name, job_uid, node, diagnosis, succeeded, category,
+	message, last_lines, claimed_at, handed_back, log_size
+)
+SELECT
+	id, run_id, number, pool_id, queue_id, deployment_id, 'claimed', worker, cluster_id, 1, lease_expires_at,
+	template_version_id, stored, '', '', '', '', '', '', FALSE, '',
+	'', '', claimed_at, FALSE, 0
+FROM ` + d.records("id uuid", "run_id uuid", "number integer", "pool_id uuid", "queue_id uuid", "deployment_id uuid",
+		"worker text", "cluster_id text", "lease_expires_at time", "template_version_id uuid", "stored text", "claimed_at time") + ` AS n
+WHERE TRUE
+ON CONFLICT (run_id, number) DO UPDATE
+SET phase = 'claimed',
+	worker = excluded.worker,
+	cluster_id = excluded.cluster_id,
+	epoch = attempts.epoch + 1,
+	lease_expires_at = excluded.lease_expires_at,
+	template_version_id = excluded.template_version_id,
+	stored = excluded.stored,
+	manifest = NULL,
+	manifest_hash = '',
+	diagnosis = '',
+	claimed_at = excluded.claimed_at,
+	ended_at = NULL,
+	handed_back = FALSE
+RETURNING id, run_id, epoch`
+}
+
+// insertAttempts makes the attempts and fixes their render input: the newest template version and the stored variables
+// as they are now.
+func (tx *Tx) insertAttempts(ctx context.Context, r ClaimRequest, p lockedPool, chosen []*liveRun, runs map[uuid.UUID]*liveRun) ([]handed, error) {
+	now, err := tx.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	input, err := tx.renderInput(ctx, p, chosen)
+	if err != nil {
+		return nil, err
+	}
+	records := make([]attemptRecord, len(chosen))
+	for i, run := range chosen {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return nil, fmt.Errorf("make an id: %w", err)
+		}
+		stored, err := input.stored(run.StoredNames.v)
+		if err != nil {
+			return nil, err
+		}
+		run.Attempt++
+		records[i] = attemptRecord{
+			ID: id, RunID: run.ID, Number: run.Attempt, PoolID: run.PoolID, QueueID: run.QueueID, DeploymentID: run.DeploymentID,
+			Worker: r.Worker, ClusterID: r.ClusterID, LeaseExpiresAt: microsAt(now.Add(r.Lease)),
+			TemplateVersionID: input.TemplateVersionID, Stored: stored, ClaimedAt: microsAt(now),
+		}
+		run.move(lifecycle.State{Type: lifecycle.Pending, Name: "Claimed", Message: "claimed by worker " + r.Worker},
+			now, "worker "+r.Worker, run.Attempt)
+	}
+	epochs, err := tx.saveAttempts(ctx, records)
+	if err != nil {
+		return nil, err
+	}
+	given := make([]handed, len(chosen))
+	for i, run := range chosen { // in the order of the claim
+		given[i] = epochs[run.ID]
+	}
+	return given, tx.saveRuns(ctx, runs)
+}
+
+func (tx *Tx) saveAttempts(ctx context.Context, records []attemptRecord) (map[uuid.UUID]handed, error) {
+	list, err := jsonText(records)
+	if err != nil {
+		return nil, err
+	}
+	var rows []struct {
+		ID    uuid.UUID `db:"id"`
+		RunID uuid.UUID `db:"run_id"`
+		Epoch int64     `db:"epoch"`
+	}
+	if err := tx.all(ctx, &rows, tx.s.dialect.insertAttemptsSQL(), list); err != nil {
+		return nil, fmt.Errorf("make attempts: %w", err)
+	}
+	epochs := make(map[uuid.UUID]handed, len(rows))
+	for _, row := range rows {
+		epochs[row.RunID] = handed{AttemptID: row.ID, Epoch: row.Epoch}
+	}
+	return epochs, nil
+}
+
+// renderInput is what the attempts of one claim are rendered from beside their runs.
+type renderInput struct {
+	TemplateVersionID uuid.UUID `db:"id"`
+	StoredNames       texts     `db:"stored_names"` // those that the template refers to
+	values            map[string]json.RawMessage
+}
+
+const renderInputSQL = `
+SELECT id, stored_names
+FROM template_versions
+WHERE pool_id = ?
+	AND version = ?`
+
+func (tx *Tx) renderInput(ctx context.Context, p lockedPool, runs []*liveRun) (renderInput, error) {
+	var in renderInput
+	if err := tx.get(ctx, &in, renderInputSQL, p.ID, p.TemplateVersion); err != nil {
+		return in, fmt.Errorf("read the newest template: %w", err)
+	}
+	names := in.StoredNames.v
+	for _, r := range runs {
+		names = union(names, r.StoredNames.v)
+	}
+	var err error
+	in.values, err = tx.values(ctx, names)
+	return in, err
+}
+
+// stored is the object of stored variables for one run. One that does not exist is left out: rendering names it.
+func (in renderInput) stored(names []string) (string, error) {
+	object := map[string]json.RawMessage{}
+	for _, name := range union(in.StoredNames.v, names) {
+		if value, ok := in.values[name]; ok {
+			object[name] = value
+		}
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // values stay as they were sent
+	if err := e.Encode(object); err != nil {
+		return "", fmt.Errorf("encode stored variables: %w", err)
+	}
+	return string(bytes.TrimSpace(b.Bytes())), nil
+}

@@ -1,0 +1,48 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/lifecycle"
+)
+
+type eventRow struct {
+	Seq       int64               `db:"seq"`
+	At        stamp               `db:"at"`
+	Actor     string              `db:"actor"`
+	Attempt   int32               `db:"attempt"`
+	StateType lifecycle.StateType `db:"state_type"`
+	StateName string              `db:"state_name"`
+	Message   string              `db:"message"`
+}
+
+// listEventsMax bounds one answer; who wants more asks again from the last.
+const listEventsMax = 1000
+
+const listEventsSQL = `
+SELECT seq, at, actor, attempt, state_type, state_name, message
+FROM events
+WHERE run_id = ?
+	AND seq > ?
+ORDER BY seq
+LIMIT ?`
+
+// ListEvents lists the events of a run after a sequence number, a thousand at most. A run's events are numbered without
+// gaps under the lock of its row, so that what is after the last one seen is all there is to see.
+func (tx *Tx) ListEvents(ctx context.Context, runID uuid.UUID, afterSeq int64) ([]Event, error) {
+	var rows []eventRow
+	if err := tx.all(ctx, &rows, listEventsSQL, runID, afterSeq, listEventsMax); err != nil {
+		return nil, fmt.Errorf("list the events of run %s: %w", runID, err)
+	}
+	events := make([]Event, len(rows))
+	for i, r := range rows {
+		events[i] = Event{
+			Seq: r.Seq, At: r.At.time(), Actor: r.Actor, Attempt: r.Attempt, Message: r.Message,
+			State: lifecycle.State{Type: r.StateType, Name: r.StateName, Message: r.Message, At: r.At.time()},
+		}
+	}
+	return events, nil
+}

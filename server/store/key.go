@@ -1,0 +1,174 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+type keyRow struct {
+	ID         string   `db:"id"`
+	Name       string   `db:"name"`
+	Role       string   `db:"role"`
+	Pools      document `db:"pools"`
+	SecretHash string   `db:"secret_hash"`
+	CreatedAt  stamp    `db:"created_at"`
+	CreatedBy  string   `db:"created_by"`
+	ExpiresAt  *stamp   `db:"expires_at"`
+	LastUsedAt *stamp   `db:"last_used_at"`
+	RevokedAt  *stamp   `db:"revoked_at"`
+}
+
+func (r keyRow) key() (Key, error) {
+	k := Key{
+		ID: r.ID, Name: r.Name, Role: r.Role, SecretHash: r.SecretHash, CreatedAt: r.CreatedAt.time(), CreatedBy: r.CreatedBy,
+		ExpiresAt: r.ExpiresAt.ptr(), LastUsedAt: r.LastUsedAt.ptr(), RevokedAt: r.RevokedAt.ptr(),
+	}
+	if r.Pools != nil {
+		if err := json.Unmarshal(r.Pools, &k.Pools); err != nil {
+			return k, fmt.Errorf("read the pools of API key %s: %w", r.ID, err)
+		}
+	}
+	return k, nil
+}
+
+const keySQL = `
+SELECT id, name, role, pools, secret_hash, created_at, created_by, expires_at, last_used_at, revoked_at
+FROM api_keys`
+
+// KeyByID returns an API key, also one that is revoked or expired.
+func (tx *Tx) KeyByID(ctx context.Context, id string) (*Key, error) {
+	var row keyRow
+	if err := tx.get(ctx, &row, keySQL+" WHERE id = ?", id); err != nil {
+		return nil, found(err, "API key %q", id)
+	}
+	k, err := row.key()
+	return &k, err
+}
+
+// ListKeys lists API keys by name, revoked ones too.
+func (tx *Tx) ListKeys(ctx context.Context) ([]Key, error) {
+	var rows []keyRow
+	if err := tx.all(ctx, &rows, keySQL+" ORDER BY name, created_at, id"); err != nil {
+		return nil, fmt.Errorf("list API keys: %w", err)
+	}
+	keys := make([]Key, len(rows))
+	for i, r := range rows {
+		var err error
+		if keys[i], err = r.key(); err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
+}
+
+const insertKeySQL = `
+INSERT INTO api_keys (id, name, role, pools, secret_hash, created_at, created_by, expires_at, revoked_by)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, '')`
+
+// CreateKey stores an API key. Two that are not revoked can not have the same name.
+func (tx *Tx) CreateKey(ctx context.Context, k Key) error {
+	pools, err := keyPools(k)
+	if err != nil {
+		return err
+	}
+	now, err := tx.now(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = tx.exec(ctx, insertKeySQL+" ON CONFLICT DO NOTHING", k.ID, k.Name, k.Role, pools, k.SecretHash, now, k.CreatedBy, stampOf(k.ExpiresAt))
+	if err != nil {
+		return fmt.Errorf("create API key %q: %w", k.Name, err)
+	}
+	stored, err := tx.KeyByID(ctx, k.ID)
+	if IsCode(err, NotFound) || err == nil && stored.SecretHash != k.SecretHash {
+		return &Error{Code: AlreadyExists, Message: fmt.Sprintf("an API key named %q exists already", k.Name)}
+	}
+	return err
+}
+
+func keyPools(k Key) (document, error) {
+	if k.Pools == nil {
+		return nil, nil
+	}
+	b, err := json.Marshal(k.Pools)
+	return b, err
+}
+
+const (
+	replaceKeySQL = `
+UPDATE api_keys
+SET revoked_at = ?,
+	revoked_by = ?
+WHERE name = ?
+	AND id <> ?
+	AND revoked_at IS NULL`
+	ensureKeySQL = insertKeySQL + `
+ON CONFLICT (id) DO UPDATE
+SET name = excluded.name,
+	role = excluded.role,
+	pools = excluded.pools,
+	secret_hash = excluded.secret_hash,
+	expires_at = excluded.expires_at,
+	revoked_at = NULL,
+	revoked_by = ''`
+)
+
+// EnsureKey makes a key valid under its name, whatever was there: another one of that name is revoked. It is for keys
+// that the environment says are valid.
+func (tx *Tx) EnsureKey(ctx context.Context, k Key) error {
+	pools, err := keyPools(k)
+	if err != nil {
+		return err
+	}
+	now, err := tx.now(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.exec(ctx, replaceKeySQL, now, k.CreatedBy, k.Name, k.ID); err != nil {
+		return fmt.Errorf("replace API key %q: %w", k.Name, err)
+	}
+	if _, err := tx.exec(ctx, ensureKeySQL, k.ID, k.Name, k.Role, pools, k.SecretHash, now, k.CreatedBy, stampOf(k.ExpiresAt)); err != nil {
+		return fmt.Errorf("ensure API key %q: %w", k.Name, err)
+	}
+	return nil
+}
+
+const revokeKeySQL = `
+UPDATE api_keys
+SET revoked_at = ?,
+	revoked_by = ?
+WHERE (id = ? OR name = ?)
+	AND revoked_at IS NULL`
+
+// RevokeKey revokes a key by id or name, from now on.
+func (tx *Tx) RevokeKey(ctx context.Context, idOrName, actor string) error {
+	now, err := tx.now(ctx)
+	if err != nil {
+		return err
+	}
+	n, err := tx.exec(ctx, revokeKeySQL, now, actor, idOrName, idOrName)
+	if err != nil {
+		return fmt.Errorf("revoke API key %q: %w", idOrName, err)
+	}
+	if n == 0 {
+		return &Error{Code: NotFound, Message: fmt.Sprintf("no valid API key has the id or name %q", idOrName)}
+	}
+	return nil
+}
+
+const touchKeySQL = `
+UPDATE api_keys
+SET last_used_at = ?
+WHERE id = ?
+	AND (last_used_at IS NULL OR last_used_at < ?)`
+
+// TouchKey remembers when a key was last used. Callers do so now and then, not with every request.
+func (tx *Tx) TouchKey(ctx context.Context, id string, at time.Time) error {
+	at = truncated(at)
+	if _, err := tx.exec(ctx, touchKeySQL, at, id, at); err != nil {
+		return fmt.Errorf("note the use of API key %q: %w", id, err)
+	}
+	return nil
+}

@@ -1,0 +1,125 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+type leaseRecord struct {
+	AttemptID uuid.UUID `json:"attempt_id"`
+	Epoch     int64     `json:"epoch"`
+}
+
+func leaseRecords(leases []Lease) []leaseRecord {
+	records := make([]leaseRecord, len(leases))
+	for i, l := range leases {
+		records[i] = leaseRecord(l)
+	}
+	return records
+}
+
+// Renew extends leases to d from now and returns the attempts that the worker no longer has (another epoch holds them, or
+// they have ended) and those it is to cancel. A lease that has run out can be renewed until somebody takes it over.
+func (tx *Tx) Renew(ctx context.Context, worker string, leases []Lease, d time.Duration) (lost, cancels []uuid.UUID, err error) {
+	renewed, err := tx.renew(ctx, leases, d)
+	if err != nil {
+		return nil, nil, fmt.Errorf("renew leases of worker %q: %w", worker, err)
+	}
+	for _, l := range leases {
+		if !renewed[l.AttemptID] {
+			lost = append(lost, l.AttemptID)
+		}
+	}
+	cancels, err = tx.Cancels(ctx, "", worker, leases)
+	return lost, cancels, err
+}
+
+func (d dialect) renewSQL() string {
+	return `
+UPDATE attempts
+SET lease_expires_at = ?
+FROM ` + d.records("attempt_id uuid", "epoch bigint") + ` AS n
+WHERE attempts.id = n.attempt_id
+	AND attempts.epoch = n.epoch
+	AND attempts.ended_at IS NULL
+RETURNING id`
+}
+
+// renew returns the attempts whose lease was extended.
+func (tx *Tx) renew(ctx context.Context, leases []Lease, d time.Duration) (map[uuid.UUID]bool, error) {
+	renewed := map[uuid.UUID]bool{}
+	if len(leases) == 0 {
+		return renewed, nil
+	}
+	list, err := jsonText(leaseRecords(leases))
+	if err != nil {
+		return nil, err
+	}
+	if err := tx.lockAttempts(ctx, attemptIDs(leases)); err != nil {
+		return nil, err
+	}
+	now, err := tx.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ids []uuid.UUID
+	if err := tx.all(ctx, &ids, tx.s.dialect.renewSQL(), now.Add(d), list); err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		renewed[id] = true
+	}
+	return renewed, nil
+}
+
+const lockAttemptsSQL = `
+SELECT id
+FROM attempts
+WHERE id IN `
+
+// lockAttempts locks attempts in the order of their ids, which everybody keeps.
+func (tx *Tx) lockAttempts(ctx context.Context, ids []uuid.UUID) error {
+	if tx.s.dialect == sqlite {
+		return nil
+	}
+	list, err := jsonText(ids)
+	if err != nil {
+		return err
+	}
+	var locked []uuid.UUID
+	query := lockAttemptsSQL + tx.s.dialect.list("uuid") + " ORDER BY id" + tx.s.dialect.lock("FOR NO KEY UPDATE")
+	if err := tx.all(ctx, &locked, query, list); err != nil {
+		return fmt.Errorf("lock attempts: %w", err)
+	}
+	return nil
+}
+
+func (d dialect) cancelsSQL() string {
+	return `
+SELECT a.id
+FROM ` + d.records("attempt_id uuid", "epoch bigint") + ` AS n
+JOIN attempts a ON a.id = n.attempt_id AND a.epoch = n.epoch
+JOIN runs r ON r.id = a.run_id
+WHERE a.ended_at IS NULL
+	AND r.state_type = 'CANCELLING'
+ORDER BY a.id`
+}
+
+// Cancels returns which of the attempts that a worker holds are to be cancelled.
+func (tx *Tx) Cancels(ctx context.Context, _, worker string, held []Lease) ([]uuid.UUID, error) {
+	if len(held) == 0 {
+		return nil, nil
+	}
+	list, err := jsonText(leaseRecords(held))
+	if err != nil {
+		return nil, err
+	}
+	var ids []uuid.UUID
+	if err := tx.all(ctx, &ids, tx.s.dialect.cancelsSQL(), list); err != nil {
+		return nil, fmt.Errorf("list what worker %q is to cancel: %w", worker, err)
+	}
+	return ids, nil
+}

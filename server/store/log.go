@@ -1,0 +1,189 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+)
+
+const (
+	logChunkMax  = 64 << 10 // bytes a row
+	logReadMax   = 1 << 20  // bytes an answer
+	logChunksMax = 256      // rows an answer
+)
+
+// loggedRow is how far the output of an attempt is stored.
+type loggedRow struct {
+	ID      uuid.UUID `db:"id" json:"attempt_id"`
+	RunID   uuid.UUID `db:"run_id" json:"-"`
+	Epoch   int64     `db:"epoch" json:"-"`
+	LogSize int64     `db:"log_size" json:"log_size"`
+
+	grown bool
+}
+
+const loggedSQL = `
+SELECT id, run_id, epoch, log_size
+FROM attempts
+WHERE id IN `
+
+// AppendLogs stores output. What was stored before (a repeated chunk, or one that overlaps) is not stored again, and
+// what a worker sends under an epoch that is not the newest is dropped: its successor reads the same output from the
+// beginning.
+func (tx *Tx) AppendLogs(ctx context.Context, chunks []LogChunk) error {
+	ids := make([]uuid.UUID, len(chunks))
+	for i, c := range chunks {
+		ids[i] = c.AttemptID
+	}
+	list, err := jsonText(ids)
+	if err != nil {
+		return err
+	}
+	var rows []*loggedRow
+	query := loggedSQL + tx.s.dialect.list("uuid") + " ORDER BY id" + tx.s.dialect.lock("FOR NO KEY UPDATE")
+	if err := tx.all(ctx, &rows, query, list); err != nil {
+		return fmt.Errorf("append logs: %w", err)
+	}
+	logged := make(map[uuid.UUID]*loggedRow, len(rows))
+	for _, r := range rows {
+		logged[r.ID] = r
+	}
+	now, err := tx.now(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range chunks {
+		r := logged[c.AttemptID]
+		if r == nil || r.Epoch != c.Epoch {
+			continue
+		}
+		if err := tx.appendChunk(ctx, r, c, now); err != nil {
+			return err
+		}
+	}
+	return tx.saveLogged(ctx, rows)
+}
+
+const insertChunkSQL = `
+INSERT INTO log_chunks (attempt_id, byte_offset, at, content)
+VALUES (?, ?, ?, ?)`
+
+func (tx *Tx) appendChunk(ctx context.Context, r *loggedRow, c LogChunk, now time.Time) error {
+	text, offset := c.Text, c.Offset
+	if known := r.LogSize - offset; known > 0 {
+		if known >= int64(len(text)) {
+			return nil
+		}
+		text, offset = text[known:], r.LogSize
+	}
+	for len(text) > 0 {
+		n := runeCut(text, logChunkMax)
+		if _, err := tx.exec(ctx, insertChunkSQL, r.ID, offset, now, []byte(text[:n])); err != nil {
+			return fmt.Errorf("append logs: %w", err)
+		}
+		text, offset = text[n:], offset+int64(n)
+		r.LogSize, r.grown = offset, true
+	}
+	return nil
+}
+
+func (d dialect) updateLoggedSQL() string {
+	return `
+UPDATE attempts
+SET log_size = n.log_size
+FROM ` + d.records("attempt_id uuid", "log_size bigint") + ` AS n
+WHERE attempts.id = n.attempt_id`
+}
+
+func (tx *Tx) saveLogged(ctx context.Context, rows []*loggedRow) error {
+	var grown []*loggedRow
+	for _, r := range rows {
+		if r.grown {
+			grown = append(grown, r)
+			tx.hint(RunTopic(r.RunID))
+		}
+	}
+	if len(grown) == 0 {
+		return nil
+	}
+	if err := tx.bulk(ctx, tx.s.dialect.updateLoggedSQL(), grown); err != nil {
+		return fmt.Errorf("append logs: %w", err)
+	}
+	return nil
+}
+
+const readLogsSQL = `
+SELECT c.attempt_id, a.number, c.byte_offset, c.content
+FROM attempts a
+JOIN log_chunks c ON c.attempt_id = a.id
+WHERE a.id = ?
+	AND c.byte_offset >= COALESCE((SELECT MAX(byte_offset) FROM log_chunks WHERE attempt_id = ? AND byte_offset <= ?), 0)
+ORDER BY c.byte_offset
+LIMIT ?`
+
+const attemptIDSQL = `
+SELECT a.id
+FROM runs r
+JOIN attempts a ON a.run_id = r.id AND a.number = CASE WHEN ? = 0 THEN r.attempt ELSE ? END
+WHERE r.id = ?`
+
+// ReadLogs returns output of an attempt, of the newest for 0, from a byte offset on: limitBytes at most, a mebibyte for
+// 0. It returns nothing where there is nothing (more).
+func (tx *Tx) ReadLogs(ctx context.Context, runID uuid.UUID, attempt int32, offset int64, limitBytes int) ([]LogChunk, error) {
+	var ids []uuid.UUID
+	if err := tx.all(ctx, &ids, attemptIDSQL, attempt, attempt, runID); err != nil {
+		return nil, fmt.Errorf("read the logs of run %s: %w", runID, err)
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var rows []struct {
+		AttemptID uuid.UUID `db:"attempt_id"`
+		Number    int32     `db:"number"`
+		Offset    int64     `db:"byte_offset"`
+		Content   []byte    `db:"content"`
+	}
+	if err := tx.all(ctx, &rows, readLogsSQL, ids[0], ids[0], offset, logChunksMax); err != nil {
+		return nil, fmt.Errorf("read the logs of run %s: %w", runID, err)
+	}
+	if limitBytes <= 0 || limitBytes > logReadMax {
+		limitBytes = logReadMax
+	}
+	var chunks []LogChunk
+	for _, r := range rows {
+		text := string(r.Content)
+		if skip := offset - r.Offset; skip > 0 {
+			text, r.Offset = text[min(skip, int64(len(text))):], offset
+		}
+		if len(text) == 0 {
+			continue
+		}
+		n := runeCut(text, limitBytes)
+		if n == 0 {
+			break
+		}
+		chunks = append(chunks, LogChunk{Lease: Lease{AttemptID: r.AttemptID}, Number: r.Number, Offset: r.Offset, Text: text[:n]})
+		if limitBytes -= n; n < len(text) {
+			break
+		}
+	}
+	return chunks, nil
+}
+
+// runeCut is how much of text fits into most bytes without cutting a character; a character alone always does.
+func runeCut(text string, most int) int {
+	if len(text) <= most {
+		return len(text)
+	}
+	n := most
+	for n > 0 && n > most-utf8.UTFMax && !utf8.RuneStart(text[n]) {
+		n--
+	}
+	if n == 0 || !utf8.RuneStart(text[n]) { // broken UTF-8, or a limit below one character
+		return most
+	}
+	return n
+}

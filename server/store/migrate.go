@@ -1,0 +1,87 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/jmoiron/sqlx"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+
+	"github.com/berth-dev/berth/server/store/migration"
+)
+
+const (
+	// migrationTable holds the versions that were applied.
+	migrationTable = "schema_migrations"
+	// migrationLock is the key of the advisory lock: "berth" in ASCII.
+	migrationLock = 0x6265727468
+)
+
+// Migrate brings the schema up to date. On PostgreSQL it holds an advisory lock, through the direct URL, so that one of
+// several servers does it and the others wait.
+func (s *Store) Migrate(ctx context.Context) error {
+	if s.dialect == sqlite {
+		return s.migrate(ctx, s.writer.DB)
+	}
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(migrationLock), lock.WithLockTimeout(1, 600))
+	if err != nil {
+		return fmt.Errorf("prepare the migration lock: %w", err)
+	}
+	direct, err := sql.Open("postgres", s.directDSN)
+	if err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	return errors.Join(s.migrate(ctx, direct, goose.WithSessionLocker(locker)), direct.Close())
+}
+
+func (s *Store) migrate(ctx context.Context, db *sql.DB, options ...goose.ProviderOption) error {
+	provider, err := s.migrations(db, append(options, goose.WithSlog(s.log))...)
+	if err != nil {
+		return err
+	}
+	if _, err := provider.Up(ctx); err != nil {
+		return fmt.Errorf("migrate: %w", classify(err))
+	}
+	return nil
+}
+
+func (s *Store) migrations(db *sql.DB, options ...goose.ProviderOption) (*goose.Provider, error) {
+	files, err := fs.Sub(migration.Files, string(s.dialect))
+	if err != nil {
+		return nil, fmt.Errorf("read the migrations: %w", err)
+	}
+	dialect := goose.DialectPostgres
+	if s.dialect == sqlite {
+		dialect = goose.DialectSQLite3
+	}
+	options = append(options, goose.WithTableName(migrationTable), goose.WithDisableGlobalRegistry(true))
+	provider, err := goose.NewProvider(dialect, db, files, options...)
+	if err != nil {
+		return nil, fmt.Errorf("read the migrations: %w", err)
+	}
+	return provider, nil
+}
+
+const migrationVersionSQL = `
+SELECT COALESCE(MAX(version_id), 0)
+FROM ` + migrationTable
+
+// MigrationStatus returns the version that the database is at, 0 for an empty one, and the one this binary needs.
+func (s *Store) MigrationStatus(ctx context.Context) (current, wanted int64, err error) {
+	provider, err := s.migrations(s.reader.DB)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, source := range provider.ListSources() {
+		wanted = max(wanted, source.Version)
+	}
+	err = classify(sqlx.GetContext(ctx, s.reader, &current, migrationVersionSQL))
+	if err != nil && !missingTable(err) {
+		return 0, 0, fmt.Errorf("read the schema's version: %w", err)
+	}
+	return current, wanted, nil
+}

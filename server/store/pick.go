@@ -1,0 +1,263 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// pick chooses up to max runs that are due and that no limit holds back: by the priority of their queue, then by due
+// time. The pool's row is locked, so nobody else takes slots meanwhile.
+//
+// A run that is held back never hides another: each queue is walked once along runs_ready, and a deployment found to be
+// paused or at its limit is left out of everything that is read after.
+func (tx *Tx) pick(ctx context.Context, p lockedPool, most int) ([]uuid.UUID, error) {
+	now, err := tx.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	free, err := tx.poolFree(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	lanes, err := tx.lanes(ctx, p, now)
+	if err != nil {
+		return nil, err
+	}
+	w := &walk{tx: tx, now: now, want: min(most, free), free: map[uuid.UUID]int{}}
+	for len(lanes) > 0 && w.want > 0 {
+		n := 1 // queues of the same priority are one line
+		for n < len(lanes) && lanes[n].Priority == lanes[0].Priority {
+			n++
+		}
+		if err := w.through(ctx, lanes[:n]); err != nil {
+			return nil, err
+		}
+		lanes = lanes[n:]
+	}
+	return w.picked, nil
+}
+
+const poolUsedSQL = `
+SELECT COUNT(*)
+FROM attempts
+WHERE pool_id = ?
+	AND ended_at IS NULL`
+
+// poolFree is how many slots the pool's own limit leaves.
+func (tx *Tx) poolFree(ctx context.Context, p lockedPool) (int, error) {
+	if p.ConcurrencyLimit == nil {
+		return math.MaxInt32, nil
+	}
+	var used int
+	if err := tx.get(ctx, &used, poolUsedSQL, p.ID); err != nil {
+		return 0, fmt.Errorf("count slots: %w", err)
+	}
+	return int(*p.ConcurrencyLimit) - used, nil
+}
+
+// lane is a queue with runs that are due, read a batch at a time.
+type lane struct {
+	ID       uuid.UUID `db:"id"`
+	Priority int32     `db:"priority"`
+	Limit    *int32    `db:"concurrency_limit"`
+	Used     int32     `db:"used"`
+
+	ready []readyRow // read, not yet looked at
+	after *readyRow  // the last one read
+	batch int
+	dry   bool
+}
+
+// readyRow is a run that is due.
+type readyRow struct {
+	ID           uuid.UUID `db:"id"`
+	DeploymentID uuid.UUID `db:"deployment_id"`
+	DueAt        stamp     `db:"due_at"`
+}
+
+func (r readyRow) before(other readyRow) bool {
+	if c := r.DueAt.time().Compare(other.DueAt.time()); c != 0 {
+		return c < 0
+	}
+	return r.ID.String() < other.ID.String()
+}
+
+const lanesSQL = `
+SELECT
+	q.id, q.priority, q.concurrency_limit,
+	(SELECT COUNT(*) FROM attempts a WHERE a.pool_id = q.pool_id AND a.queue_id = q.id AND a.ended_at IS NULL) AS used
+FROM queues q
+WHERE q.pool_id = ?
+	AND NOT q.paused
+	AND EXISTS (SELECT 1 FROM runs r WHERE r.queue_id = q.id AND r.state_type = 'SCHEDULED' AND r.due_at <= ?)
+ORDER BY q.priority, q.name`
+
+func (tx *Tx) lanes(ctx context.Context, p lockedPool, now time.Time) ([]*lane, error) {
+	var lanes []*lane
+	if err := tx.all(ctx, &lanes, lanesSQL, p.ID, now); err != nil {
+		return nil, fmt.Errorf("list queues with runs that are due: %w", err)
+	}
+	return lanes, nil
+}
+
+// free reports whether the queue's own limit leaves a slot.
+func (l *lane) free() bool { return l.Limit == nil || l.Used < *l.Limit }
+
+const (
+	firstBatch = 64
+	lastBatch  = 4096
+)
+
+// walk is one pass over lanes.
+type walk struct {
+	tx      *Tx
+	now     time.Time
+	want    int
+	free    map[uuid.UUID]int // slots that a deployment has left
+	blocked []uuid.UUID       // deployments with none
+	picked  []uuid.UUID
+}
+
+// through takes what may be taken from lanes of one priority, the longest due first.
+func (w *walk) through(ctx context.Context, lanes []*lane) error {
+	for w.want > 0 {
+		var next *lane
+		for _, l := range lanes {
+			if !l.free() {
+				continue
+			}
+			if err := w.fill(ctx, l); err != nil {
+				return err
+			}
+			if len(l.ready) > 0 && (next == nil || l.ready[0].before(next.ready[0])) {
+				next = l
+			}
+		}
+		if next == nil {
+			return nil
+		}
+		run := next.ready[0]
+		next.ready = next.ready[1:]
+		w.take(next, run)
+	}
+	return nil
+}
+
+// take picks a run unless its deployment holds it back.
+func (w *walk) take(l *lane, run readyRow) {
+	if w.free[run.DeploymentID] <= 0 {
+		return
+	}
+	w.picked = append(w.picked, run.ID)
+	w.want--
+	l.Used++
+	w.free[run.DeploymentID]--
+	if w.free[run.DeploymentID] == 0 {
+		w.blocked = append(w.blocked, run.DeploymentID)
+	}
+}
+
+const (
+	readyFromSQL = `
+SELECT r.id, r.deployment_id, r.due_at
+FROM runs r
+WHERE r.queue_id = ?
+	AND r.state_type = 'SCHEDULED'
+	AND r.due_at <= ?`
+	readyAfterSQL = `
+	AND (r.due_at, r.id) > (?, ?)`
+	readyFreeSQL = `
+	AND r.deployment_id NOT IN `
+	readyOrderSQL = `
+ORDER BY r.due_at, r.id
+LIMIT ?`
+)
+
+// fill reads on where everything read so far has been looked at. Batches grow, for a lane full of runs of many
+// deployments that are all held back.
+func (w *walk) fill(ctx context.Context, l *lane) error {
+	for len(l.ready) == 0 && !l.dry {
+		l.batch = min(max(l.batch*4, firstBatch, w.want), lastBatch)
+		query, args := readyFromSQL, []any{l.ID, w.now}
+		if l.after != nil {
+			query, args = query+readyAfterSQL, append(args, l.after.DueAt, l.after.ID)
+		}
+		if len(w.blocked) > 0 {
+			list, err := jsonText(w.blocked)
+			if err != nil {
+				return err
+			}
+			query, args = query+readyFreeSQL+w.tx.s.dialect.list("uuid"), append(args, list)
+		}
+		var rows []readyRow
+		if err := w.tx.all(ctx, &rows, query+readyOrderSQL, append(args, l.batch)...); err != nil {
+			return fmt.Errorf("list runs that are due: %w", err)
+		}
+		l.dry = len(rows) < l.batch
+		if len(rows) > 0 {
+			l.after = &rows[len(rows)-1]
+		}
+		if err := w.learn(ctx, rows); err != nil {
+			return err
+		}
+		for _, r := range rows {
+			if w.free[r.DeploymentID] > 0 {
+				l.ready = append(l.ready, r)
+			}
+		}
+	}
+	return nil
+}
+
+const deploymentsFreeSQL = `
+SELECT
+	d.id, d.paused, d.concurrency_limit,
+	CASE WHEN d.concurrency_limit IS NULL THEN 0 ELSE
+		(SELECT COUNT(*) FROM attempts a WHERE a.deployment_id = d.id AND a.ended_at IS NULL)
+	END AS used
+FROM deployments d
+WHERE d.id IN `
+
+// learn finds out how many slots are left to the deployments that were not seen before.
+func (w *walk) learn(ctx context.Context, rows []readyRow) error {
+	var unknown []uuid.UUID
+	for _, r := range rows {
+		if _, ok := w.free[r.DeploymentID]; !ok {
+			w.free[r.DeploymentID] = 0
+			unknown = append(unknown, r.DeploymentID)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	list, err := jsonText(unknown)
+	if err != nil {
+		return err
+	}
+	var found []struct {
+		ID     uuid.UUID `db:"id"`
+		Paused bool      `db:"paused"`
+		Limit  *int32    `db:"concurrency_limit"`
+		Used   int32     `db:"used"`
+	}
+	if err := w.tx.all(ctx, &found, deploymentsFreeSQL+w.tx.s.dialect.list("uuid"), list); err != nil {
+		return fmt.Errorf("count the slots of deployments: %w", err)
+	}
+	for _, d := range found {
+		switch {
+		case d.Paused:
+		case d.Limit == nil:
+			w.free[d.ID] = math.MaxInt32
+		default:
+			w.free[d.ID] = int(max(*d.Limit-d.Used, 0))
+		}
+		if w.free[d.ID] == 0 {
+			w.blocked = append(w.blocked, d.ID)
+		}
+	}
+	return nil
+}

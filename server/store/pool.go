@@ -1,0 +1,235 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// DefaultQueue is the queue that every pool has.
+const DefaultQueue = "default"
+
+type poolRow struct {
+	ID               uuid.UUID `db:"id"`
+	Name             string    `db:"name"`
+	Type             string    `db:"type"`
+	Description      string    `db:"description"`
+	ConcurrencyLimit *int32    `db:"concurrency_limit"`
+	Paused           bool      `db:"paused"`
+	TemplateVersion  int32     `db:"template_version"`
+	CreatedAt        stamp     `db:"created_at"`
+	UpdatedAt        stamp     `db:"updated_at"`
+	SlotsUsed        int32     `db:"slots_used"`
+}
+
+func (r poolRow) pool() Pool {
+	return Pool{
+		ID: r.ID, Name: r.Name, Type: r.Type, Description: r.Description, ConcurrencyLimit: r.ConcurrencyLimit,
+		Paused: r.Paused, TemplateVersion: r.TemplateVersion, SlotsUsed: r.SlotsUsed,
+		CreatedAt: r.CreatedAt.time(), UpdatedAt: r.UpdatedAt.time(),
+	}
+}
+
+const poolSQL = `
+SELECT
+	p.id, p.name, p.type, p.description, p.concurrency_limit, p.paused, p.template_version, p.created_at, p.updated_at,
+	(SELECT COUNT(*) FROM attempts a WHERE a.pool_id = p.id AND a.ended_at IS NULL) AS slots_used
+FROM pools p
+WHERE p.deleted_at IS NULL`
+
+// GetPool returns a pool by name.
+func (tx *Tx) GetPool(ctx context.Context, name string) (*Pool, error) {
+	var row poolRow
+	if err := tx.get(ctx, &row, poolSQL+" AND p.name = ?", name); err != nil {
+		return nil, found(err, "work pool %q", name)
+	}
+	p := row.pool()
+	return &p, nil
+}
+
+// ListPools lists pools by name.
+func (tx *Tx) ListPools(ctx context.Context, page Page) ([]Pool, string, error) {
+	after, err := page.after("pool")
+	if err != nil {
+		return nil, "", err
+	}
+	var rows []poolRow
+	if err := tx.all(ctx, &rows, poolSQL+" AND p.name > ? ORDER BY p.name LIMIT ?", after, page.size()+1); err != nil {
+		return nil, "", fmt.Errorf("list work pools: %w", err)
+	}
+	rows, next := paged(rows, page, "pool", func(r poolRow) string { return r.Name })
+	pools := make([]Pool, len(rows))
+	for i, r := range rows {
+		pools[i] = r.pool()
+	}
+	return pools, next, nil
+}
+
+const insertPoolSQL = `
+INSERT INTO pools (
+	id, name, type, description, concurrency_limit, paused, template_version,
+	created_at, created_by, updated_at, updated_by
+)
+VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING`
+
+// CreatePool creates a pool with its default queue and its first template version.
+func (tx *Tx) CreatePool(ctx context.Context, p NewPool, actor string) (*Pool, error) {
+	now, err := tx.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, fmt.Errorf("make an id: %w", err)
+	}
+	n, err := tx.exec(ctx, insertPoolSQL, id, p.Name, p.Type, p.Description, p.ConcurrencyLimit, p.Paused, now, actor, now, actor)
+	if err != nil {
+		return nil, fmt.Errorf("create work pool %q: %w", p.Name, err)
+	}
+	if n == 0 {
+		return nil, &Error{Code: AlreadyExists, Message: fmt.Sprintf("work pool %q exists already", p.Name)}
+	}
+	if _, err := tx.CreateQueue(ctx, Queue{Pool: p.Name, Name: DefaultQueue, Priority: 1}, actor); err != nil {
+		return nil, err
+	}
+	if _, err := tx.SaveTemplate(ctx, p.Name, p.Template, nil, actor); err != nil {
+		return nil, err
+	}
+	return tx.GetPool(ctx, p.Name)
+}
+
+const updatePoolSQL = `
+UPDATE pools
+SET description = ?,
+	concurrency_limit = ?,
+	paused = ?,
+	updated_at = ?,
+	updated_by = ?
+WHERE id = ?`
+
+// UpdatePool changes what is given and leaves the rest.
+func (tx *Tx) UpdatePool(ctx context.Context, name string, c PoolChange, actor string) (*Pool, error) {
+	if _, err := tx.lockPool(ctx, name, poolForChange); err != nil {
+		return nil, err
+	}
+	p, err := tx.GetPool(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if c.Description != nil {
+		p.Description = *c.Description
+	}
+	if c.ConcurrencyLimit != nil {
+		p.ConcurrencyLimit = c.ConcurrencyLimit
+	}
+	if c.NoConcurrencyLimit {
+		p.ConcurrencyLimit = nil
+	}
+	if c.Paused != nil {
+		p.Paused = *c.Paused
+	}
+	if p.UpdatedAt, err = tx.now(ctx); err != nil {
+		return nil, err
+	}
+	if _, err := tx.exec(ctx, updatePoolSQL, p.Description, p.ConcurrencyLimit, p.Paused, p.UpdatedAt, actor, p.ID); err != nil {
+		return nil, fmt.Errorf("update work pool %q: %w", name, err)
+	}
+	tx.hint(PoolTopic(name))
+	return p, nil
+}
+
+// How a pool's row is locked. A claim and a change exclude each other, but not those who only refer to the pool; a
+// delete excludes everybody.
+const (
+	poolForReference = "FOR KEY SHARE"
+	poolForChange    = "FOR NO KEY UPDATE"
+	poolForDelete    = "FOR UPDATE"
+)
+
+type lockedPool struct {
+	ID               uuid.UUID `db:"id"`
+	ConcurrencyLimit *int32    `db:"concurrency_limit"`
+	Paused           bool      `db:"paused"`
+	TemplateVersion  int32     `db:"template_version"`
+}
+
+const lockPoolSQL = `
+SELECT id, concurrency_limit, paused, template_version
+FROM pools
+WHERE name = ?
+	AND deleted_at IS NULL`
+
+func (tx *Tx) lockPool(ctx context.Context, name, how string) (lockedPool, error) {
+	var p lockedPool
+	if err := tx.get(ctx, &p, lockPoolSQL+tx.s.dialect.lock(how), name); err != nil {
+		return p, found(err, "work pool %q", name)
+	}
+	return p, nil
+}
+
+const (
+	markPoolDeletedSQL = `
+UPDATE pools
+SET deleted_at = ?,
+	paused = TRUE,
+	updated_at = ?,
+	updated_by = ?
+WHERE id = ?`
+	markPoolDeploymentsDeletedSQL = `
+UPDATE deployments
+SET deleted_at = ?,
+	updated_at = ?,
+	updated_by = ?
+WHERE pool_id = ?
+	AND deleted_at IS NULL`
+	liveRunsOfPoolSQL = `
+SELECT id
+FROM runs
+WHERE pool_id = ?
+	AND ended_at IS NULL`
+)
+
+// DeletePool deletes a pool with its queues, deployments and runs. Where runs are not finished it is refused, unless
+// forced: then they are cancelled, and what a worker holds stays until the worker has ended it. What is deleted is gone
+// for everybody at once; Sweep clears it away.
+func (tx *Tx) DeletePool(ctx context.Context, name string, force bool, actor string) error {
+	p, err := tx.lockPool(ctx, name, poolForDelete)
+	if err != nil {
+		return err
+	}
+	now, err := tx.now(ctx)
+	if err != nil {
+		return err
+	}
+	// Deployments first: that waits for those who are creating runs of them, so that the next statement sees these runs.
+	if _, err := tx.exec(ctx, markPoolDeploymentsDeletedSQL, now, now, actor, p.ID); err != nil {
+		return fmt.Errorf("delete the deployments of work pool %q: %w", name, err)
+	}
+	if _, err := tx.exec(ctx, markPoolDeletedSQL, now, now, actor, p.ID); err != nil {
+		return fmt.Errorf("delete work pool %q: %w", name, err)
+	}
+	return tx.cancelLive(ctx, force, actor, &Error{Code: PoolHasLiveRuns, Message: fmt.Sprintf("work pool %q has runs that are not finished", name)},
+		liveRunsOfPoolSQL, p.ID)
+}
+
+// cancelLive cancels the runs that the query names, or refuses where there are any and it is not forced.
+func (tx *Tx) cancelLive(ctx context.Context, force bool, actor string, refusal *Error, query string, args ...any) error {
+	var ids []uuid.UUID
+	if err := tx.all(ctx, &ids, query, args...); err != nil {
+		return fmt.Errorf("list runs that are not finished: %w", err)
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	if !force {
+		refusal.Message = fmt.Sprintf("%s (%d)", refusal.Message, len(ids))
+		return refusal
+	}
+	_, err := tx.cancelRuns(ctx, ids, actor)
+	return err
+}
+
+func truncated(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

@@ -1,0 +1,69 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+	_ "github.com/lib/pq" // the driver
+)
+
+const postgresConns = 20
+
+func (s *Store) openPostgres(ctx context.Context, o Options) error {
+	dsn, err := postgresDSN(o.URL)
+	if err != nil {
+		return fmt.Errorf("database URL: %w", err)
+	}
+	s.dialect, s.directDSN = postgres, dsn
+	if o.DirectURL != "" {
+		if s.directDSN, err = postgresDSN(o.DirectURL); err != nil {
+			return fmt.Errorf("direct database URL: %w", err)
+		}
+	}
+	db, err := sqlx.Open("postgres", dsn)
+	if err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	s.closers = append(s.closers, db)
+	conns := o.MaxConns
+	if conns <= 0 {
+		conns = postgresConns
+	}
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	db.SetConnMaxLifetime(time.Hour) // so that connections spread again after a failover
+	s.writer, s.reader = db, db
+	if err := db.PingContext(ctx); err != nil {
+		return fmt.Errorf("connect to PostgreSQL: %w", classify(err))
+	}
+	return nil
+}
+
+// postgresDSN adds what this package relies on. An error does not hold the URL, which may hold a password.
+func postgresDSN(raw string) (string, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "", errors.New("it is not a valid URL")
+	}
+	q := u.Query()
+	q.Set("timezone", "UTC")
+	q.Set("binary_parameters", "yes") // one round trip a statement, and the one way through a pooler; no jsonb columns here
+	setDefault(q, "connect_timeout", "10")
+	setDefault(q, "application_name", "berth")
+	if !strings.HasPrefix(q.Get("host"), "/") {
+		setDefault(q, "sslmode", "prefer")
+	}
+	u.RawQuery = q.Encode()
+	return u.String(), nil
+}
+
+func setDefault(q url.Values, key, value string) {
+	if !q.Has(key) {
+		q.Set(key, value)
+	}
+}

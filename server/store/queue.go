@@ -1,0 +1,89 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+)
+
+type queueRow struct {
+	ID               uuid.UUID `db:"id"`
+	Name             string    `db:"name"`
+	Priority         int32     `db:"priority"`
+	ConcurrencyLimit *int32    `db:"concurrency_limit"`
+	Paused           bool      `db:"paused"`
+	SlotsUsed        int32     `db:"slots_used"`
+}
+
+const listQueuesSQL = `
+SELECT
+	q.id, q.name, q.priority, q.concurrency_limit, q.paused,
+	(SELECT COUNT(*) FROM attempts a WHERE a.pool_id = q.pool_id AND a.queue_id = q.id AND a.ended_at IS NULL) AS slots_used
+FROM queues q
+WHERE q.pool_id = ?
+ORDER BY q.priority, q.name`
+
+// ListQueues lists the pool's queues by priority.
+func (tx *Tx) ListQueues(ctx context.Context, pool string) ([]Queue, error) {
+	p, err := tx.poolRef(ctx, pool)
+	if err != nil {
+		return nil, err
+	}
+	var rows []queueRow
+	if err := tx.all(ctx, &rows, listQueuesSQL, p); err != nil {
+		return nil, fmt.Errorf("list the queues of work pool %q: %w", pool, err)
+	}
+	queues := make([]Queue, len(rows))
+	for i, r := range rows {
+		queues[i] = Queue{
+			ID: r.ID, Pool: pool, Name: r.Name, Priority: r.Priority, ConcurrencyLimit: r.ConcurrencyLimit,
+			Paused: r.Paused, SlotsUsed: r.SlotsUsed,
+		}
+	}
+	return queues, nil
+}
+
+const poolIDSQL = `
+SELECT id
+FROM pools
+WHERE name = ?
+	AND deleted_at IS NULL`
+
+func (tx *Tx) poolRef(ctx context.Context, name string) (uuid.UUID, error) {
+	var id uuid.UUID
+	if err := tx.get(ctx, &id, poolIDSQL, name); err != nil {
+		return id, found(err, "work pool %q", name)
+	}
+	return id, nil
+}
+
+const insertQueueSQL = `
+INSERT INTO queues (id, pool_id, name, priority, concurrency_limit, paused, created_at, created_by)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING`
+
+// CreateQueue adds a queue to a pool. Priority 0 stands for 1, which is served first.
+func (tx *Tx) CreateQueue(ctx context.Context, q Queue, actor string) (*Queue, error) {
+	p, err := tx.lockPool(ctx, q.Pool, poolForReference)
+	if err != nil {
+		return nil, err
+	}
+	now, err := tx.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if q.ID, err = uuid.NewV7(); err != nil {
+		return nil, fmt.Errorf("make an id: %w", err)
+	}
+	q.Priority = max(q.Priority, 1)
+	n, err := tx.exec(ctx, insertQueueSQL, q.ID, p.ID, q.Name, q.Priority, q.ConcurrencyLimit, q.Paused, now, actor)
+	if err != nil {
+		return nil, fmt.Errorf("create queue %q of work pool %q: %w", q.Name, q.Pool, err)
+	}
+	if n == 0 {
+		return nil, &Error{Code: AlreadyExists, Message: fmt.Sprintf("work pool %q has a queue %q already", q.Pool, q.Name)}
+	}
+	q.SlotsUsed = 0
+	return &q, nil
+}

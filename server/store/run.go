@@ -1,0 +1,306 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/lifecycle"
+)
+
+type runRow struct {
+	ID             uuid.UUID           `db:"id"`
+	Name           string              `db:"name"`
+	DeploymentID   uuid.UUID           `db:"deployment_id"`
+	Deployment     string              `db:"deployment"`
+	Pool           string              `db:"pool"`
+	Queue          string              `db:"queue"`
+	StateType      lifecycle.StateType `db:"state_type"`
+	StateName      string              `db:"state_name"`
+	StateMessage   string              `db:"state_message"`
+	StateAt        stamp               `db:"state_at"`
+	Parameters     document            `db:"parameters"`
+	JobVariables   document            `db:"job_variables"`
+	Tags           texts               `db:"tags"`
+	ScheduledTime  stamp               `db:"scheduled_time"`
+	DueAt          stamp               `db:"due_at"`
+	CreatedAt      stamp               `db:"created_at"`
+	CreatedBy      string              `db:"created_by"`
+	StartedAt      *stamp              `db:"started_at"`
+	EndedAt        *stamp              `db:"ended_at"`
+	Attempt        int32               `db:"attempt"`
+	ExitCode       *int32              `db:"exit_code"`
+	Category       lifecycle.Category  `db:"category"`
+	IdempotencyKey *string             `db:"idempotency_key"`
+	BodyHash       string              `db:"body_hash"`
+}
+
+func (r runRow) run() Run {
+	run := Run{
+		ID: r.ID, Name: r.Name, DeploymentID: r.DeploymentID, Deployment: r.Deployment, Pool: r.Pool, Queue: r.Queue,
+		State:      lifecycle.State{Type: r.StateType, Name: r.StateName, Message: r.StateMessage, At: r.StateAt.time()},
+		Parameters: r.Parameters.raw(), JobVariables: r.JobVariables.raw(), Tags: r.Tags.v,
+		ScheduledTime: r.ScheduledTime.time(), DueAt: r.DueAt.time(), CreatedAt: r.CreatedAt.time(), CreatedBy: r.CreatedBy,
+		StartedAt: r.StartedAt.ptr(), EndedAt: r.EndedAt.ptr(), Attempt: r.Attempt, ExitCode: r.ExitCode, Category: r.Category,
+	}
+	if r.IdempotencyKey != nil {
+		run.IdempotencyKey = *r.IdempotencyKey
+	}
+	return run
+}
+
+const runSQL = `
+SELECT
+	r.id, r.name, r.deployment_id, d.name AS deployment, p.name AS pool, q.name AS queue,
+	r.state_type, r.state_name, r.state_message, r.state_at, r.parameters, r.job_variables, r.tags, r.scheduled_time,
+	r.due_at, r.created_at, r.created_by, r.started_at, r.ended_at, r.attempt, r.exit_code, r.category,
+	r.idempotency_key, r.body_hash
+FROM runs r
+JOIN deployments d ON d.id = r.deployment_id
+JOIN pools p ON p.id = r.pool_id
+JOIN queues q ON q.id = r.queue_id`
+
+// GetRun returns a run.
+func (tx *Tx) GetRun(ctx context.Context, id uuid.UUID) (*Run, error) {
+	var row runRow
+	if err := tx.get(ctx, &row, runSQL+" WHERE r.id = ?", id); err != nil {
+		return nil, found(err, "run %s", id)
+	}
+	run := row.run()
+	return &run, nil
+}
+
+// ListRuns lists runs, newest first: by id, which is in the order of their creation.
+func (tx *Tx) ListRuns(ctx context.Context, f RunFilter, page Page) ([]Run, string, error) {
+	where, args, err := tx.runFilter(ctx, f)
+	if err != nil {
+		return nil, "", err
+	}
+	before, err := page.after("run")
+	if err != nil {
+		return nil, "", err
+	}
+	if before != "" {
+		id, err := uuid.Parse(before)
+		if err != nil {
+			return nil, "", &Error{Code: InvalidCursor, Message: "this cursor is not of this list"}
+		}
+		where, args = append(where, "r.id < ?"), append(args, id)
+	}
+	query := runSQL
+	if len(where) > 0 {
+		query += " WHERE " + strings.Join(where, " AND ")
+	}
+	var rows []runRow
+	if err := tx.all(ctx, &rows, query+" ORDER BY r.id DESC LIMIT ?", append(args, page.size()+1)...); err != nil {
+		return nil, "", fmt.Errorf("list runs: %w", err)
+	}
+	rows, next := paged(rows, page, "run", func(r runRow) string { return r.ID.String() })
+	runs := make([]Run, len(rows))
+	for i, r := range rows {
+		runs[i] = r.run()
+	}
+	return runs, next, nil
+}
+
+// runFilter resolves names first, so that a list is served by the index of that pool or deployment.
+func (tx *Tx) runFilter(ctx context.Context, f RunFilter) (where []string, args []any, err error) {
+	if f.Pool != "" {
+		id, err := tx.poolRef(ctx, f.Pool)
+		if err != nil {
+			return nil, nil, err
+		}
+		where, args = append(where, "r.pool_id = ?"), append(args, id)
+	}
+	if f.Deployment != "" {
+		d, err := tx.deployment(ctx, f.Deployment, "")
+		if err != nil {
+			return nil, nil, err
+		}
+		where, args = append(where, "r.deployment_id = ?"), append(args, d.ID)
+	}
+	if len(f.States) > 0 {
+		list, err := jsonText(f.States)
+		if err != nil {
+			return nil, nil, err
+		}
+		where, args = append(where, "r.state_type IN "+tx.s.dialect.list("text")), append(args, list)
+	}
+	return where, args, nil
+}
+
+const insertRunSQL = `
+INSERT INTO runs (
+	id, name, deployment_id, revision_id, pool_id, queue_id, state_type, state_name, state_message, state_at,
+	cancel_reason, parameters, job_variables, stored_names, tags, idempotency_key, body_hash, scheduled_time, due_at,
+	start_deadline_at, created_at, created_by, attempt, spent, category, last_event
+)
+VALUES (?, ?, ?, ?, ?, ?, 'SCHEDULED', 'Scheduled', '', ?, '', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '{}', '', 1)
+ON CONFLICT (deployment_id, idempotency_key) DO NOTHING`
+
+// CreateRun creates a run with everything of its deployment that it takes over. An idempotency key that was used before
+// on this deployment gives the run of then (existed), or IdempotencyMismatch where the body was another.
+func (tx *Tx) CreateRun(ctx context.Context, n NewRun, actor string) (*Run, bool, error) {
+	d, err := tx.deployment(ctx, n.Deployment, "FOR SHARE") // a delete waits, and then sees this run
+	if err != nil {
+		return nil, false, err
+	}
+	now, err := tx.now(ctx)
+	if err != nil {
+		return nil, false, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, false, fmt.Errorf("make an id: %w", err)
+	}
+	if n.Name == "" {
+		n.Name = runName(id)
+	}
+	due := now
+	if n.ScheduledTime != nil {
+		due = truncated(*n.ScheduledTime)
+	}
+	var key *string
+	if n.IdempotencyKey != "" {
+		key = &n.IdempotencyKey
+	}
+	inserted, err := tx.exec(ctx, insertRunSQL, id, n.Name, d.ID, d.RevisionID, d.PoolID, d.QueueID, now,
+		object(n.Parameters), object(n.JobVariables), textsOf(n.StoredNames), textsOf(union(d.Tags.v, n.Tags)), key, n.BodyHash,
+		due, due, startDeadline(d, due, now), now, actor)
+	if err != nil {
+		return nil, false, fmt.Errorf("create a run of deployment %q: %w", n.Deployment, err)
+	}
+	if inserted == 0 {
+		run, err := tx.firstRun(ctx, d.ID, n)
+		return run, true, err
+	}
+	event := eventRecord{
+		RunID: id, Seq: 1, At: microsAt(now), Actor: actor, StateType: lifecycle.Scheduled, StateName: "Scheduled",
+	}
+	if err := tx.bulk(ctx, tx.s.dialect.insertEventsSQL(), []eventRecord{event}); err != nil {
+		return nil, false, fmt.Errorf("append events: %w", err)
+	}
+	tx.hint(PoolTopic(d.Pool), RunTopic(id))
+	run, err := tx.GetRun(ctx, id)
+	return run, false, err
+}
+
+// startDeadline counts from when the run is due, or from now where that has passed.
+func startDeadline(d deploymentRow, due, now time.Time) *stamp {
+	if d.StartDeadlineUS == nil {
+		return nil
+	}
+	if due.Before(now) {
+		due = now
+	}
+	at := due.Add(*duration(d.StartDeadlineUS))
+	return stampOf(&at)
+}
+
+// firstRun is the run that an idempotency key made.
+func (tx *Tx) firstRun(ctx context.Context, deployment uuid.UUID, n NewRun) (*Run, error) {
+	var row runRow
+	err := tx.get(ctx, &row, runSQL+" WHERE r.deployment_id = ? AND r.idempotency_key = ?", deployment, n.IdempotencyKey)
+	if err != nil {
+		return nil, fmt.Errorf("read the run of idempotency key %q: %w", n.IdempotencyKey, err)
+	}
+	if row.BodyHash != n.BodyHash {
+		return nil, &Error{Code: IdempotencyMismatch, Message: fmt.Sprintf(
+			"idempotency key %q made run %s from another body", n.IdempotencyKey, row.ID)}
+	}
+	run := row.run()
+	return &run, nil
+}
+
+// union is a followed by what b adds.
+func union(a, b []string) []string {
+	seen := map[string]bool{}
+	list := []string{}
+	for _, s := range append(append([]string{}, a...), b...) {
+		if !seen[s] {
+			seen[s] = true
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// CancelRun cancels a run: one that nobody holds is CANCELLED at once, another becomes CANCELLING. One that is
+// CANCELLING or CANCELLED already is returned as it is.
+func (tx *Tx) CancelRun(ctx context.Context, id uuid.UUID, actor string) (*Run, error) {
+	runs, err := tx.cancelRuns(ctx, []uuid.UUID{id}, actor)
+	if err != nil {
+		return nil, err
+	}
+	r := runs[id]
+	if r == nil {
+		return nil, &Error{Code: NotFound, Message: fmt.Sprintf("run %s does not exist", id)}
+	}
+	if r.StateType.Terminal() && r.StateType != lifecycle.Cancelled {
+		return nil, &Error{Code: RunFinished, Message: fmt.Sprintf("run %s has ended: %s", id, r.StateType)}
+	}
+	return tx.GetRun(ctx, id)
+}
+
+// cancelRuns cancels what can be cancelled because somebody asked.
+func (tx *Tx) cancelRuns(ctx context.Context, ids []uuid.UUID, actor string) (map[uuid.UUID]*liveRun, error) {
+	runs, err := tx.lockRuns(ctx, ids, false)
+	if err != nil {
+		return nil, err
+	}
+	now, err := tx.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range runs {
+		tx.cancel(r, lifecycle.CancelRequested, now, actor)
+	}
+	return runs, tx.saveRuns(ctx, runs)
+}
+
+// cancel moves a locked run to where a cancel takes it.
+func (tx *Tx) cancel(r *liveRun, reason lifecycle.CancelReason, now time.Time, actor string) {
+	state, ok := lifecycle.DecideCancel(r.StateType, reason, actor)
+	if !ok {
+		return
+	}
+	r.CancelReason = reason
+	var attempt int32
+	if state.Type == lifecycle.Cancelling {
+		attempt = r.Attempt
+	}
+	r.move(state, now, actor, attempt)
+	tx.hint(PoolTopic(r.Pool))
+}
+
+// RetryRun makes another attempt of a run that has ended, with fresh budgets and with what was fixed at its creation.
+func (tx *Tx) RetryRun(ctx context.Context, id uuid.UUID, actor string) (*Run, error) {
+	runs, err := tx.lockRuns(ctx, []uuid.UUID{id}, false)
+	if err != nil {
+		return nil, err
+	}
+	r := runs[id]
+	switch {
+	case r == nil:
+		return nil, &Error{Code: NotFound, Message: fmt.Sprintf("run %s does not exist", id)}
+	case !r.StateType.Terminal():
+		return nil, &Error{Code: RunNotFinished, Message: fmt.Sprintf("run %s has not ended: %s", id, r.StateType)}
+	case r.DeploymentGone:
+		return nil, &Error{Code: Conflict, Message: fmt.Sprintf("the deployment of run %s was deleted", id)}
+	}
+	now, err := tx.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r.CancelReason, r.Spent.v, r.ExitCode, r.Category = lifecycle.NotCancelled, lifecycle.Spent{}, nil, ""
+	r.DueAt, r.StartDeadlineAt, r.TimeoutAt = stamp(now), nil, nil
+	r.move(lifecycle.State{Type: lifecycle.Scheduled, Name: "Scheduled", Message: "retried by " + actor}, now, actor, 0)
+	tx.hint(PoolTopic(r.Pool))
+	if err := tx.saveRuns(ctx, runs); err != nil {
+		return nil, err
+	}
+	return tx.GetRun(ctx, id)
+}

@@ -1,0 +1,91 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"io"
+	"net"
+	"syscall"
+
+	"github.com/lib/pq"
+	msqlite "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// This file is the one place that knows what the databases call their errors.
+
+// SQLSTATEs that are told apart.
+const (
+	serializationFailure = "40001"
+	deadlockDetected     = "40P01"
+	uniqueViolation      = "23505"
+	undefinedTable       = "42P01"
+	tooManyConnections   = "53300"
+)
+
+// sqlState returns the SQLSTATE of an error of PostgreSQL, "" of another.
+func sqlState(err error) string {
+	var e *pq.Error
+	if errors.As(err, &e) {
+		return string(e.Code)
+	}
+	return ""
+}
+
+// sqliteCode returns the extended result code of an error of SQLite, 0 of another.
+func sqliteCode(err error) int {
+	var e *msqlite.Error
+	if errors.As(err, &e) {
+		return e.Code()
+	}
+	return 0
+}
+
+// retryable reports whether the same transaction may well succeed when it is run again.
+func retryable(err error) bool {
+	switch sqlState(err) {
+	case serializationFailure, deadlockDetected:
+		return true
+	}
+	return sqliteCode(err)&0xff == sqlite3.SQLITE_BUSY
+}
+
+// unique reports whether a uniqueness constraint was violated.
+func unique(err error) bool {
+	code := sqliteCode(err)
+	return sqlState(err) == uniqueViolation ||
+		code == sqlite3.SQLITE_CONSTRAINT_UNIQUE || code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
+}
+
+// missingTable reports whether a SELECT that is otherwise good failed for want of its table.
+func missingTable(err error) bool {
+	return sqlState(err) == undefinedTable || sqliteCode(err) == sqlite3.SQLITE_ERROR
+}
+
+// classify marks the errors that mean that the database can not be reached now.
+func classify(err error) error {
+	if err == nil || errors.Is(err, sql.ErrNoRows) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if unreachable(err) {
+		return &Error{Code: Unavailable, Message: "the database can not be reached", Err: err}
+	}
+	return err
+}
+
+func unreachable(err error) bool {
+	for _, cause := range []error{
+		driver.ErrBadConn, sql.ErrConnDone, io.EOF, io.ErrUnexpectedEOF,
+		syscall.ECONNREFUSED, syscall.ECONNRESET, syscall.EPIPE, syscall.ENOENT, // ENOENT: a socket that is gone
+	} {
+		if errors.Is(err, cause) {
+			return true
+		}
+	}
+	var network net.Error
+	state := sqlState(err)
+	return errors.As(err, &network) || state == tooManyConnections ||
+		len(state) == 5 && (state[:2] == "08" || state[:3] == "57P")
+}

@@ -1,0 +1,103 @@
+// Package storetest opens stores for tests: real databases, migrated, each test its own, with a clock that can be moved.
+package storetest
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/berth-dev/berth/internal/pgtest"
+	"github.com/berth-dev/berth/server/store"
+)
+
+// Store is a store of a test's own.
+type Store struct {
+	*store.Store
+	// Postgres says which database it is.
+	Postgres bool
+	URL      string
+	clock    *atomic.Int64
+}
+
+// Advance moves the database's clock, as the store sees it, forward.
+func (s *Store) Advance(d time.Duration) { s.clock.Add(int64(d)) }
+
+// Each runs a test on every database, in parallel.
+func Each(t *testing.T, test func(t *testing.T, s *Store)) {
+	t.Helper()
+	t.Parallel()
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		test(t, SQLite(t))
+	})
+	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
+		test(t, PostgreSQL(t))
+	})
+}
+
+// SQLite opens a store on a SQLite file.
+func SQLite(t testing.TB) *Store {
+	t.Helper()
+	s := open(t, "sqlite://"+filepath.Join(t.TempDir(), "berth.db"), new(atomic.Int64))
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatalf("migrate: %v", err)
+	}
+	return s
+}
+
+// PostgreSQL opens a store on a database of its own; where the machine has no PostgreSQL the test ends as not run.
+func PostgreSQL(t testing.TB) *Store {
+	t.Helper()
+	url := pgtest.Clone(t, "berth", func(ctx context.Context, url string) error {
+		s, err := store.Open(ctx, store.Options{URL: url, MaxConns: 2})
+		if err != nil {
+			return err
+		}
+		return errors.Join(s.Migrate(ctx), s.Close())
+	})
+	s := open(t, url, new(atomic.Int64))
+	s.Postgres = true
+	return s
+}
+
+// Again opens the same PostgreSQL database once more, as another server does; the clock is shared.
+func (s *Store) Again(t testing.TB) *Store {
+	t.Helper()
+	again := open(t, s.URL, s.clock)
+	again.Postgres = s.Postgres
+	return again
+}
+
+func open(t testing.TB, url string, clock *atomic.Int64) *Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), store.Options{
+		URL: url, MaxConns: 10, ClockOffset: func() time.Duration { return time.Duration(clock.Load()) },
+	})
+	if err != nil {
+		t.Fatalf("open the store: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("close the store: %v", err)
+		}
+	})
+	return &Store{Store: s, URL: url, clock: clock}
+}
+
+// Running runs the store's own loops until the test ends.
+func (s *Store) Running(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("run the store: %v", err)
+		}
+	})
+}

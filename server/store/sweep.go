@@ -1,0 +1,212 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/lifecycle"
+)
+
+const (
+	sweepBatch      = 500
+	keepClaims      = time.Hour          // answers to claims
+	keepWorkers     = 7 * 24 * time.Hour // rows of workers not heard of
+	sweepActor      = "server"
+	sweepOverlap    = 5 * time.Second // of the windows in which hints are looked for
+	firstSweepBack  = time.Minute
+	clearAwayRounds = 4 // batches of deleted runs in one sweep
+)
+
+// sweepMark remembers up to when this process has hinted at what becomes due with time alone.
+type sweepMark struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+// Sweep does what time brings: runs past their start deadline or timeout, hints for what has become due, and clearing
+// away. Every server calls it about once a second; they do not get in each other's way.
+func (s *Store) Sweep(ctx context.Context) error {
+	if err := s.hintDue(ctx); err != nil {
+		return fmt.Errorf("look for runs that have become due: %w", err)
+	}
+	for _, step := range []struct {
+		what string
+		do   func(*Tx) (int, error)
+	}{
+		{"cancel runs past their start deadline", func(tx *Tx) (int, error) {
+			return tx.cancelOverdue(ctx, startDeadlineSQL, lifecycle.CancelExpired)
+		}},
+		{"end runs past their timeout", func(tx *Tx) (int, error) { return tx.cancelOverdue(ctx, timeoutSQL, lifecycle.CancelTimeout) }},
+		{"forget old claims and workers", func(tx *Tx) (int, error) { return 0, tx.forget(ctx) }},
+		{"clear away what was deleted", func(tx *Tx) (int, error) { return tx.clearAway(ctx) }},
+	} {
+		for round, n := 0, sweepBatch; n >= sweepBatch && round < clearAwayRounds; round++ {
+			var err error
+			if n, err = write(ctx, s, step.do); err != nil {
+				return fmt.Errorf("%s: %w", step.what, err)
+			}
+		}
+	}
+	return nil
+}
+
+// Served by runs_start_deadline and runs_timeout.
+const (
+	startDeadlineSQL = `
+SELECT id
+FROM runs
+WHERE start_deadline_at <= ?
+	AND started_at IS NULL
+	AND ended_at IS NULL
+	AND state_type <> 'CANCELLING'
+LIMIT ?`
+	timeoutSQL = `
+SELECT id
+FROM runs
+WHERE timeout_at <= ?
+	AND ended_at IS NULL
+	AND state_type <> 'CANCELLING'
+LIMIT ?`
+)
+
+// cancelOverdue cancels runs whose time has come, and returns how many it found.
+func (tx *Tx) cancelOverdue(ctx context.Context, query string, reason lifecycle.CancelReason) (int, error) {
+	now, err := tx.now(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var ids []uuid.UUID
+	if err := tx.all(ctx, &ids, query, now, sweepBatch); err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	runs, err := tx.lockRuns(ctx, ids, true)
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range runs {
+		if overdue(r, reason, now) { // it may have started since
+			tx.cancel(r, reason, now, sweepActor)
+		}
+	}
+	return len(ids), tx.saveRuns(ctx, runs)
+}
+
+func overdue(r *liveRun, reason lifecycle.CancelReason, now time.Time) bool {
+	at := r.TimeoutAt
+	if reason == lifecycle.CancelExpired {
+		if at = r.StartDeadlineAt; r.StartedAt != nil {
+			return false
+		}
+	}
+	return at != nil && !at.time().After(now)
+}
+
+const (
+	forgetClaimsSQL = `
+DELETE FROM claim_requests
+WHERE created_at < ?`
+	forgetWorkersSQL = `
+DELETE FROM workers
+WHERE last_seen_at < ?`
+)
+
+func (tx *Tx) forget(ctx context.Context) error {
+	now, err := tx.now(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.exec(ctx, forgetClaimsSQL, now.Add(-keepClaims)); err != nil {
+		return err
+	}
+	_, err = tx.exec(ctx, forgetWorkersSQL, now.Add(-keepWorkers))
+	return err
+}
+
+const (
+	deletedDeploymentSQL = `
+SELECT d.id
+FROM deployments d
+WHERE d.deleted_at IS NOT NULL
+	AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.deployment_id = d.id AND r.ended_at IS NULL)
+ORDER BY d.deleted_at, d.id
+LIMIT 1`
+	clearRunsSQL = `
+DELETE FROM runs
+WHERE id IN (SELECT id FROM runs WHERE deployment_id = ? LIMIT ?)`
+	clearDeploymentSQL = `
+DELETE FROM deployments
+WHERE id = ?`
+	clearPoolsSQL = `
+DELETE FROM pools
+WHERE deleted_at IS NOT NULL
+	AND NOT EXISTS (SELECT 1 FROM deployments d WHERE d.pool_id = pools.id)
+	AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.pool_id = pools.id)`
+)
+
+// clearAway removes what was deleted once none of its runs is left, a batch at a time: deleting is quick however much
+// there is.
+func (tx *Tx) clearAway(ctx context.Context) (int, error) {
+	var id uuid.UUID
+	err := tx.get(ctx, &id, deletedDeploymentSQL+tx.s.dialect.lock("FOR UPDATE OF d SKIP LOCKED"))
+	if errors.Is(err, sql.ErrNoRows) {
+		_, err := tx.exec(ctx, clearPoolsSQL)
+		return 0, err
+	}
+	if err != nil {
+		return 0, err
+	}
+	n, err := tx.exec(ctx, clearRunsSQL, id, sweepBatch)
+	if err != nil {
+		return 0, err
+	}
+	if n < sweepBatch {
+		_, err = tx.exec(ctx, clearDeploymentSQL, id)
+	}
+	return sweepBatch, err // there may be more deployments
+}
+
+// Served by runs_ready through the pools' queues, and by attempts_active.
+const becameDueSQL = `
+SELECT p.name
+FROM pools p
+WHERE EXISTS (
+		SELECT 1
+		FROM queues q
+		JOIN runs r ON r.queue_id = q.id
+		WHERE q.pool_id = p.id AND r.state_type = 'SCHEDULED' AND r.due_at > ? AND r.due_at <= ?
+	)
+	OR EXISTS (
+		SELECT 1
+		FROM attempts a
+		WHERE a.pool_id = p.id AND a.ended_at IS NULL AND a.lease_expires_at > ? AND a.lease_expires_at <= ?
+	)`
+
+// hintDue wakes those in this process who wait for what becomes due, or runs out, without anybody writing anything.
+func (s *Store) hintDue(ctx context.Context) error {
+	tx := s.view()
+	now, err := tx.now(ctx)
+	if err != nil {
+		return err
+	}
+	s.swept.mu.Lock()
+	defer s.swept.mu.Unlock()
+	since := s.swept.at.Add(-sweepOverlap)
+	if s.swept.at.IsZero() {
+		since = now.Add(-firstSweepBack)
+	}
+	var pools []string
+	if err := tx.all(ctx, &pools, becameDueSQL, since, now, since, now); err != nil {
+		return err
+	}
+	s.swept.at = now
+	for _, pool := range pools {
+		s.hub.wake(PoolTopic(pool))
+	}
+	return nil
+}

@@ -1,0 +1,171 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/google/uuid"
+)
+
+type templateRow struct {
+	ID        uuid.UUID `db:"id"`
+	PoolID    uuid.UUID `db:"pool_id"`
+	Pool      string    `db:"pool"`
+	Version   int32     `db:"version"`
+	Document  document  `db:"document"`
+	CreatedAt stamp     `db:"created_at"`
+	CreatedBy string    `db:"created_by"`
+}
+
+func (r templateRow) version() TemplateVersion {
+	return TemplateVersion{
+		ID: r.ID, PoolID: r.PoolID, Pool: r.Pool, Version: r.Version, Document: r.Document.raw(),
+		CreatedAt: r.CreatedAt.time(), CreatedBy: r.CreatedBy,
+	}
+}
+
+const (
+	templateSQL = `
+SELECT t.id, t.pool_id, p.name AS pool, t.version, t.document, t.created_at, t.created_by
+FROM template_versions t
+JOIN pools p ON p.id = t.pool_id`
+	newestTemplateSQL    = templateSQL + " WHERE p.name = ? AND p.deleted_at IS NULL AND t.version = p.template_version"
+	templateByVersionSQL = templateSQL + " WHERE p.name = ? AND p.deleted_at IS NULL AND t.version = ?"
+	templateByIDSQL      = templateSQL + " WHERE t.id = ?"
+)
+
+// GetTemplate returns a version of the pool's template, the newest for 0.
+func (tx *Tx) GetTemplate(ctx context.Context, pool string, version int32) (*TemplateVersion, error) {
+	var row templateRow
+	var err error
+	if version == 0 {
+		err = found(tx.get(ctx, &row, newestTemplateSQL, pool), "work pool %q", pool)
+	} else {
+		err = found(tx.get(ctx, &row, templateByVersionSQL, pool, version), "version %d of the template of work pool %q", version, pool)
+	}
+	if err != nil {
+		return nil, err
+	}
+	v := row.version()
+	return &v, nil
+}
+
+// GetTemplateByID returns a template version, also of a pool that is being deleted.
+func (tx *Tx) GetTemplateByID(ctx context.Context, id uuid.UUID) (*TemplateVersion, error) {
+	var row templateRow
+	if err := tx.get(ctx, &row, templateByIDSQL, id); err != nil {
+		return nil, found(err, "template version %s", id)
+	}
+	v := row.version()
+	return &v, nil
+}
+
+const listTemplatesSQL = `
+SELECT t.id, t.pool_id, p.name AS pool, t.version, t.created_at, t.created_by
+FROM template_versions t
+JOIN pools p ON p.id = t.pool_id
+WHERE t.pool_id = ?
+	AND t.version < ?
+ORDER BY t.version DESC
+LIMIT ?`
+
+// ListTemplateVersions lists the versions of the pool's template, newest first, without their documents.
+func (tx *Tx) ListTemplateVersions(ctx context.Context, pool string, page Page) ([]TemplateVersion, string, error) {
+	p, err := tx.poolRef(ctx, pool)
+	if err != nil {
+		return nil, "", err
+	}
+	key, err := page.after("template")
+	if err != nil {
+		return nil, "", err
+	}
+	before := int64(1) << 31
+	if key != "" {
+		if before, err = strconv.ParseInt(key, 10, 64); err != nil {
+			return nil, "", &Error{Code: InvalidCursor, Message: "this cursor is not of this list"}
+		}
+	}
+	var rows []templateRow
+	if err := tx.all(ctx, &rows, listTemplatesSQL, p, before, page.size()+1); err != nil {
+		return nil, "", fmt.Errorf("list the template versions of work pool %q: %w", pool, err)
+	}
+	rows, next := paged(rows, page, "template", func(r templateRow) string { return strconv.Itoa(int(r.Version)) })
+	versions := make([]TemplateVersion, len(rows))
+	for i, r := range rows {
+		versions[i] = r.version()
+	}
+	return versions, next, nil
+}
+
+const (
+	templateHashSQL = `
+SELECT document_hash
+FROM template_versions
+WHERE pool_id = ?
+	AND version = ?`
+	insertTemplateSQL = `
+INSERT INTO template_versions (id, pool_id, version, document, document_hash, stored_names, created_at, created_by)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+	setTemplateSQL = `
+UPDATE pools
+SET template_version = ?,
+	updated_at = ?,
+	updated_by = ?
+WHERE id = ?`
+)
+
+// SaveTemplate saves a new version of the pool's template, or returns the newest where nothing has changed. With ifMatch
+// it is refused unless that is the newest version.
+func (tx *Tx) SaveTemplate(ctx context.Context, pool string, doc TemplateDoc, ifMatch *int32, actor string) (*TemplateVersion, error) {
+	p, err := tx.lockPool(ctx, pool, poolForChange)
+	if err != nil {
+		return nil, err
+	}
+	if ifMatch != nil && *ifMatch != p.TemplateVersion {
+		return nil, &Error{Code: PreconditionFailed, Message: fmt.Sprintf("the template is at version %d, not %d", p.TemplateVersion, *ifMatch)}
+	}
+	hash, err := documentHash(doc.Document)
+	if err != nil {
+		return nil, err
+	}
+	if p.TemplateVersion > 0 {
+		var current string
+		if err := tx.get(ctx, &current, templateHashSQL, p.ID, p.TemplateVersion); err != nil {
+			return nil, fmt.Errorf("read the newest template of work pool %q: %w", pool, err)
+		}
+		if current == hash {
+			return tx.GetTemplate(ctx, pool, 0)
+		}
+	}
+	now, err := tx.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, fmt.Errorf("make an id: %w", err)
+	}
+	version := p.TemplateVersion + 1
+	if _, err := tx.exec(ctx, insertTemplateSQL, id, p.ID, version, document(doc.Document), hash, textsOf(doc.StoredNames), now, actor); err != nil {
+		return nil, fmt.Errorf("save the template of work pool %q: %w", pool, err)
+	}
+	if _, err := tx.exec(ctx, setTemplateSQL, version, now, actor, p.ID); err != nil {
+		return nil, fmt.Errorf("save the template of work pool %q: %w", pool, err)
+	}
+	return tx.GetTemplate(ctx, pool, 0)
+}
+
+// documentHash tells one document from another, white space aside.
+func documentHash(raw json.RawMessage) (string, error) {
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, raw); err != nil {
+		return "", fmt.Errorf("the template is not JSON: %w", err)
+	}
+	sum := sha256.Sum256(compact.Bytes())
+	return hex.EncodeToString(sum[:]), nil
+}

@@ -1,0 +1,111 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+)
+
+type variableRow struct {
+	Name      string   `db:"name"`
+	Value     document `db:"value"`
+	UpdatedAt stamp    `db:"updated_at"`
+}
+
+func (r variableRow) variable() Variable {
+	return Variable{Name: r.Name, Value: r.Value.raw(), UpdatedAt: r.UpdatedAt.time()}
+}
+
+const variableSQL = `
+SELECT name, value, updated_at
+FROM variables`
+
+// GetVariable returns a stored variable.
+func (tx *Tx) GetVariable(ctx context.Context, name string) (*Variable, error) {
+	var row variableRow
+	if err := tx.get(ctx, &row, variableSQL+" WHERE name = ?", name); err != nil {
+		return nil, found(err, "variable %q", name)
+	}
+	v := row.variable()
+	return &v, nil
+}
+
+// ListVariables lists stored variables by name.
+func (tx *Tx) ListVariables(ctx context.Context, page Page) ([]Variable, string, error) {
+	after, err := page.after("variable")
+	if err != nil {
+		return nil, "", err
+	}
+	var rows []variableRow
+	if err := tx.all(ctx, &rows, variableSQL+" WHERE name > ? ORDER BY name LIMIT ?", after, page.size()+1); err != nil {
+		return nil, "", fmt.Errorf("list variables: %w", err)
+	}
+	rows, next := paged(rows, page, "variable", func(r variableRow) string { return r.Name })
+	variables := make([]Variable, len(rows))
+	for i, r := range rows {
+		variables[i] = r.variable()
+	}
+	return variables, next, nil
+}
+
+const putVariableSQL = `
+INSERT INTO variables (name, value, updated_at, updated_by)
+VALUES (?, ?, ?, ?)
+ON CONFLICT (name) DO UPDATE
+SET value = excluded.value,
+	updated_at = excluded.updated_at,
+	updated_by = excluded.updated_by`
+
+// PutVariable stores a variable.
+func (tx *Tx) PutVariable(ctx context.Context, name string, value json.RawMessage, actor string) (*Variable, error) {
+	now, err := tx.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := tx.exec(ctx, putVariableSQL, name, document(value), now, actor); err != nil {
+		return nil, fmt.Errorf("store variable %q: %w", name, err)
+	}
+	return &Variable{Name: name, Value: value, UpdatedAt: now}, nil
+}
+
+const deleteVariableSQL = `
+DELETE FROM variables
+WHERE name = ?`
+
+// DeleteVariable deletes a stored variable.
+func (tx *Tx) DeleteVariable(ctx context.Context, name, actor string) error {
+	n, err := tx.exec(ctx, deleteVariableSQL, name)
+	if err != nil {
+		return fmt.Errorf("delete variable %q: %w", name, err)
+	}
+	if n == 0 {
+		return &Error{Code: NotFound, Message: fmt.Sprintf("variable %q does not exist", name)}
+	}
+	tx.s.log.Info("variable deleted", "variable", name, "actor", actor)
+	return nil
+}
+
+const valuesOfSQL = `
+SELECT name, value, updated_at
+FROM variables
+WHERE name IN `
+
+// values returns the stored variables of these names, those that exist, as read now.
+func (tx *Tx) values(ctx context.Context, names []string) (map[string]json.RawMessage, error) {
+	values := map[string]json.RawMessage{}
+	if len(names) == 0 {
+		return values, nil
+	}
+	list, err := jsonText(names)
+	if err != nil {
+		return nil, err
+	}
+	var rows []variableRow
+	if err := tx.all(ctx, &rows, valuesOfSQL+tx.s.dialect.list("text"), list); err != nil {
+		return nil, fmt.Errorf("read variables: %w", err)
+	}
+	for _, r := range rows {
+		values[r.Name] = r.Value.raw()
+	}
+	return values, nil
+}

@@ -1,0 +1,107 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+const upsertWorkerSQL = `
+INSERT INTO workers (pool, name, type, cluster_id, version, namespaces, last_seen_at)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (pool, name) DO UPDATE
+SET type = excluded.type,
+	cluster_id = excluded.cluster_id,
+	version = excluded.version,
+	namespaces = excluded.namespaces,
+	last_seen_at = excluded.last_seen_at`
+
+// UpsertWorker notes what a worker says of itself when it says hello. Its leases stay as they are: a restarted worker
+// takes over what it held when that has run out, and one that merely says hello again has lost nothing.
+func (tx *Tx) UpsertWorker(ctx context.Context, w Worker) error {
+	now, err := tx.now(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = tx.exec(ctx, upsertWorkerSQL, w.Pool, w.Name, w.Type, w.ClusterID, w.Version, textsOf(w.Namespaces), now)
+	if err != nil {
+		return fmt.Errorf("note worker %q of work pool %q: %w", w.Name, w.Pool, err)
+	}
+	return nil
+}
+
+// seenEvery bounds how often a worker's row is written: a long poll looks many times.
+const seenEvery = time.Second
+
+const (
+	lastSeenSQL = `
+SELECT last_seen_at
+FROM workers
+WHERE pool = ?
+	AND name = ?`
+	seenSQL = `
+INSERT INTO workers (pool, name, type, cluster_id, version, namespaces, last_seen_at)
+VALUES (?, ?, '', ?, '', '[]', ?)
+ON CONFLICT (pool, name) DO UPDATE
+SET cluster_id = excluded.cluster_id,
+	last_seen_at = excluded.last_seen_at`
+)
+
+// seen notes that the worker is alive: one row, and only when the last note is a while ago.
+func (tx *Tx) seen(ctx context.Context, r ClaimRequest) error {
+	now, err := tx.now(ctx)
+	if err != nil {
+		return err
+	}
+	var last []stamp
+	if err := tx.all(ctx, &last, lastSeenSQL, r.Pool, r.Worker); err != nil {
+		return fmt.Errorf("read worker %q: %w", r.Worker, err)
+	}
+	if len(last) > 0 && now.Sub(last[0].time()) < seenEvery {
+		return nil
+	}
+	if _, err := tx.exec(ctx, seenSQL, r.Pool, r.Worker, r.ClusterID, now); err != nil {
+		return fmt.Errorf("note worker %q: %w", r.Worker, err)
+	}
+	return nil
+}
+
+type workerRow struct {
+	Name           string `db:"name"`
+	Pool           string `db:"pool"`
+	Type           string `db:"type"`
+	ClusterID      string `db:"cluster_id"`
+	Version        string `db:"version"`
+	Namespaces     texts  `db:"namespaces"`
+	LastSeenAt     stamp  `db:"last_seen_at"`
+	ActiveAttempts int32  `db:"active_attempts"`
+}
+
+const listWorkersSQL = `
+SELECT
+	w.name, w.pool, w.type, w.cluster_id, w.version, w.namespaces, w.last_seen_at,
+	(
+		SELECT COUNT(*)
+		FROM attempts a
+		JOIN pools p ON p.id = a.pool_id
+		WHERE p.name = w.pool AND a.worker = w.name AND a.ended_at IS NULL
+	) AS active_attempts
+FROM workers w
+WHERE ? IN (w.pool, '')
+ORDER BY w.pool, w.name`
+
+// ListWorkers lists the workers of a pool, or of all pools for "".
+func (tx *Tx) ListWorkers(ctx context.Context, pool string) ([]Worker, error) {
+	var rows []workerRow
+	if err := tx.all(ctx, &rows, listWorkersSQL, pool); err != nil {
+		return nil, fmt.Errorf("list workers: %w", err)
+	}
+	workers := make([]Worker, len(rows))
+	for i, r := range rows {
+		workers[i] = Worker{
+			Name: r.Name, Pool: r.Pool, Type: r.Type, ClusterID: r.ClusterID, Version: r.Version, Namespaces: r.Namespaces.v,
+			LastSeenAt: r.LastSeenAt.time(), ActiveAttempts: r.ActiveAttempts,
+		}
+	}
+	return workers, nil
+}

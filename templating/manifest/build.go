@@ -79,34 +79,36 @@ type builder struct {
 // Build makes the finished Job of an attempt. What can not be made valid comes back as templating.Problems with pointers into the
 // template; such an attempt fails for good, trying again would change nothing.
 func Build(r *templating.Rendered, id Identity) (*Finished, error) {
+	b := build(r, id)
+	if len(b.problems) > 0 {
+		return nil, b.problems
+	}
+	return b.finished, nil
+}
+
+// build goes through all steps as far as they can be gone, so that everything is said at once.
+func build(r *templating.Rendered, id Identity) *builder {
 	b := &builder{
 		id: id, configuration: r.Configuration, defaulted: r.Defaulted,
 		finished: &Finished{StreamOutput: true},
 	}
 	b.readConfiguration()
-	tree, ok := b.manifestTree()
-	if !ok {
-		return nil, b.sorted()
+	if tree, ok := b.manifestTree(); ok {
+		job, problems := decodeJob(b.reshape(tree), string(manifestPointer))
+		b.problems = append(b.problems, problems...)
+		b.job, b.finished.Job = job, job
+		b.own()
+		b.problems = append(b.problems, validate(job, problems)...)
 	}
-	job, problems := decodeJob(b.reshape(tree), string(manifestPointer))
-	b.problems = append(b.problems, problems...)
-	b.job = job
-	b.own()
-	if len(problems) == 0 {
-		b.problems = append(b.problems, validate(job)...)
-	}
-	if len(b.problems) > 0 {
-		return nil, b.sorted()
-	}
-	b.finished.Job = job
-	return b.finished, nil
+	sortProblems(b.problems)
+	sortProblems(b.finished.Warnings)
+	return b
 }
 
-func (b *builder) sorted() templating.Problems {
-	slices.SortStableFunc(b.problems, func(x, y templating.Problem) int {
+func sortProblems(problems []templating.Problem) {
+	slices.SortStableFunc(problems, func(x, y templating.Problem) int {
 		return cmp.Or(cmp.Compare(x.Pointer, y.Pointer), cmp.Compare(x.Message, y.Message))
 	})
-	return b.problems
 }
 
 func (b *builder) fail(code string, at pointer, format string, args ...any) *templating.Problem {

@@ -103,6 +103,8 @@ func (b *builder) seconds(key string) *time.Duration {
 // startDeadline is pod_watch_timeout_seconds, when someone set it.
 func (b *builder) startDeadline() *time.Duration {
 	if b.configuration[keyPodWatch] == int64(importedPodWatch) && b.defaulted[keyPodWatch] {
+		b.warn(templating.CodeImport, at(keyPodWatch), "the imported default of %d seconds is not taken as a deadline: it would end pods that wait for a new node", importedPodWatch).
+			Suggestion = "set " + keyPodWatch + " to what a start may really take"
 		return nil
 	}
 	return b.seconds(keyPodWatch)

@@ -90,6 +90,7 @@ func (b *builder) reshapeContainer(container map[string]any, place pointer, isJo
 		words, err := splitWords(text)
 		if err != nil {
 			b.fail(templating.CodeInvalid, place.key(key), "is not a command line: %v", err)
+			delete(container, key)
 			continue
 		}
 		container[key] = words

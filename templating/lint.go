@@ -1,0 +1,206 @@
+package templating
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/berth-dev/berth/templating/internal/value"
+)
+
+// JobCheck looks at a rendered template and says what is wrong with the Job that it makes; manifest.Check is the one for Jobs.
+type JobCheck func(*Rendered) []Problem
+
+// Report is everything there is to say about a template before it is saved.
+type Report struct {
+	Errors   []Problem `json:"errors"`
+	Warnings []Problem `json:"warnings"`
+	// Placeholders are the names that the template refers to, as they are written, sorted, each once.
+	Placeholders []string `json:"placeholders"`
+}
+
+// Lint checks a template as a save does, and finds all problems at once. The template is rendered with its defaults, with each of the
+// schema's examples and with each alternative of an enum or a boolean, and check judges every result; a nil check judges none.
+func Lint(r *Registry, t *Template, check JobCheck) Report {
+	compiled, err := r.Compile(t)
+	l := &linter{seen: map[string]bool{}, check: check}
+	for _, p := range AsProblems(err) {
+		l.add(p)
+	}
+	report := Report{Placeholders: []string{}}
+	if compiled != nil {
+		for _, p := range compiled.Warnings() {
+			l.add(p)
+		}
+		report.Placeholders = placeholderNames(compiled.references)
+		if check != nil && compiled.schema != nil {
+			l.compiled = compiled
+			l.scenarios()
+		}
+	}
+	slices.SortStableFunc(l.errors, byPlace)
+	slices.SortStableFunc(l.warnings, byPlace)
+	report.Errors, report.Warnings = l.errors, l.warnings
+	if report.Errors == nil {
+		report.Errors = []Problem{}
+	}
+	if report.Warnings == nil {
+		report.Warnings = []Problem{}
+	}
+	return report
+}
+
+func placeholderNames(references []Reference) []string {
+	names := map[string]bool{}
+	for _, r := range references {
+		names[r.Name] = true
+	}
+	return sortedNames(names)
+}
+
+// maxScenarios bounds how many combinations of values one lint renders.
+const maxScenarios = 200
+
+// linter collects problems, each once.
+type linter struct {
+	compiled         *Compiled
+	check            JobCheck
+	seen             map[string]bool
+	errors, warnings []Problem
+	// samples are invented values: of required variables without a default, and of stored variables.
+	samples map[string]any
+}
+
+func (l *linter) add(p Problem) {
+	key := p.Pointer + "\x00" + p.Message
+	if l.seen[key] {
+		return
+	}
+	l.seen[key] = true
+	if p.Severity == SeverityWarning {
+		l.warnings = append(l.warnings, p)
+		return
+	}
+	l.errors = append(l.errors, p)
+}
+
+// scenarios renders the template with its defaults first, then with one value changed at a time.
+func (l *linter) scenarios() {
+	c := l.compiled
+	l.samples = map[string]any{}
+	for _, name := range c.required {
+		if _, ok := c.defaults[name]; !ok && c.frozen[name] == nil {
+			l.samples[name] = c.sample(name)
+		}
+	}
+	l.try("", nil, true)
+	tried := 1
+	for _, name := range value.SortedKeys(c.properties) {
+		if _, frozen := c.frozen[name]; frozen {
+			continue
+		}
+		for _, alternative := range c.alternatives(name) {
+			if tried++; tried > maxScenarios {
+				return
+			}
+			l.try(name, alternative, false)
+		}
+	}
+}
+
+// try renders one scenario. What is only seen because a value was invented, or is not there yet, is a warning: whoever fills the
+// variable in may well make it right.
+func (l *linter) try(name string, v any, base bool) {
+	vars := make(map[string]any, len(l.samples)+1)
+	for sampled, sample := range l.samples {
+		vars[sampled] = sample
+	}
+	if name != "" {
+		vars[name] = v
+	}
+	for _, p := range l.render(vars) {
+		if p.Severity == SeverityWarning && !base {
+			continue // what is risky is said once, of the defaults
+		}
+		if name != "" && p.Severity == SeverityError {
+			p.Message += " (with " + name + " = " + shortJSON(v) + ")"
+		}
+		if missing, ok := l.isTentative(p, name); ok && p.Severity == SeverityError {
+			p.Severity = SeverityWarning
+			if missing != "" && p.Suggestion == "" {
+				p.Suggestion = "it takes what " + strconvQuote(missing) + " is set to, and nothing sets that yet"
+			}
+		}
+		if !base && l.isRepeated(p) {
+			continue
+		}
+		l.add(p)
+	}
+}
+
+// isRepeated is true for a problem that the defaults show as well.
+func (l *linter) isRepeated(p Problem) bool {
+	plain, _, _ := strings.Cut(p.Message, " (with ")
+	return l.seen[p.Pointer+"\x00"+plain]
+}
+
+func (l *linter) render(vars map[string]any) []Problem {
+	stored := map[string]any{}
+	for _, name := range l.compiled.StoredReferences() {
+		stored[name] = "sample"
+	}
+	env := map[string]string{}
+	for _, name := range l.compiled.templateEnv {
+		env[name] = "sample"
+	}
+	rendered, err := l.compiled.Render(context.Background(), Input{
+		Layers: Layers{Run: vars}, Stored: stored, Env: env, Context: sampleContext(),
+	})
+	if err != nil {
+		return AsProblems(err)
+	}
+	return l.check(rendered)
+}
+
+// sampleContext is a run as it could be.
+func sampleContext() Context {
+	name := NameContext{Name: "sample"}
+	return Context{
+		Run: RunContext{
+			ID: "00000000-0000-7000-8000-000000000000", Name: "sample", Attempt: 1, Tags: []string{},
+			ScheduledTime: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Parameters: map[string]any{},
+		},
+		Deployment: DeploymentContext{ID: "00000000-0000-7000-8000-000000000001", Name: "sample", Version: "1"},
+		Pool:       name, Queue: name, Worker: name,
+	}
+}
+
+// isTentative says whether a problem stands where a value is invented or missing, so that it need not be there once somebody gives one, and
+// which variable that is.
+func (l *linter) isTentative(p Problem, given string) (variable string, tentative bool) {
+	if p.Code == CodeUnknownField {
+		return "", false
+	}
+	for _, r := range l.compiled.references {
+		if !isNear(p.Pointer, r.Pointer) {
+			continue
+		}
+		switch r.Kind {
+		case ReferenceStored, ReferenceContext, ReferenceEnvironment:
+			return "", true
+		case ReferenceVariable:
+			_, hasDefault := l.compiled.defaults[r.root]
+			_, isFrozen := l.compiled.frozen[r.root]
+			if !hasDefault && !isFrozen && r.root != given {
+				return r.root, true
+			}
+		}
+	}
+	return "", false
+}
+
+// isNear says whether one place is the other, or inside it.
+func isNear(a, b string) bool {
+	return a == b || strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/")
+}

@@ -1,0 +1,94 @@
+package manifest
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/berth-dev/berth/templating"
+)
+
+// Check builds the Job of a rendered template for a run that does not exist, and says what is wrong or risky with it. It is a
+// templating.JobCheck.
+func Check(r *templating.Rendered) []templating.Problem {
+	b := build(r, SampleIdentity())
+	found := append([]templating.Problem(b.problems), b.finished.Warnings...)
+	if b.job == nil {
+		return found
+	}
+	return append(found, risks(b.job)...)
+}
+
+// SampleIdentity is whose Job a preview is.
+func SampleIdentity() Identity {
+	return Identity{
+		Installation: uuid.MustParse("00000000-0000-7000-8000-000000000002"), RunID: uuid.MustParse("00000000-0000-7000-8000-000000000000"),
+		RunName: "sample", Attempt: 1, Pool: "sample", Queue: "default", Deployment: "sample", TemplateVersion: 1, Namespace: "default",
+	}
+}
+
+// risks are what is valid but has hurt people.
+func risks(job *batchv1.Job) []templating.Problem {
+	var problems []templating.Problem
+	pod := &job.Spec.Template.Spec
+	place := manifestPointer.key("spec").key("template").key("spec")
+	warn := func(at pointer, suggestion, format string, args ...any) {
+		p := warning(templating.CodeRisk, string(at), format, args...)
+		p.Suggestion = suggestion
+		problems = append(problems, p)
+	}
+	if grace := pod.TerminationGracePeriodSeconds; grace != nil && *grace == 0 {
+		warn(place.key("terminationGracePeriodSeconds"), "leave it out, or give the container time to stop",
+			"0 seconds kill the container at once when the run is cancelled or evicted")
+	}
+	for i := range pod.Containers {
+		c := &pod.Containers[i]
+		at := place.key("containers").index(i)
+		if isLatest(c.Image) {
+			warn(at.key("image"), "name a version", "the image %q is whatever is latest when the pod starts", c.Image)
+		}
+		if _, ok := c.Resources.Limits[corev1.ResourceMemory]; !ok {
+			warn(at.key("resources").key("limits").key("memory"), "set a memory limit",
+				"container %q has no memory limit, so it can take the memory of its whole node", c.Name)
+		}
+		for _, env := range c.Env {
+			if env.Value != "" && looksSecret(env.Name) && !strings.HasPrefix(env.Name, EnvPrefix) {
+				warn(at.key("env"), "put it into a Secret and refer to it with valueFrom.secretKeyRef",
+					"the value of %s looks like a secret and everybody who can see the template, or the Job, can read it", strconv.Quote(env.Name))
+			}
+		}
+	}
+	return problems
+}
+
+// isLatest is true for an image without a tag or digest, or with a tag that moves.
+func isLatest(image string) bool {
+	if image == "" || strings.Contains(image, "@") {
+		return false
+	}
+	name := image[strings.LastIndexByte(image, '/')+1:]
+	_, tag, tagged := strings.Cut(name, ":")
+	return !tagged || tag == "latest" || strings.HasSuffix(tag, "-latest")
+}
+
+// secretWords are parts of names that values are hidden behind.
+var secretWords = [...]string{"PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "APIKEY", "PRIVATE_KEY", "ACCESS_KEY", "CREDENTIAL"}
+
+// looksSecret goes by the name; a name that points to a file or a Secret is none.
+func looksSecret(name string) bool {
+	upper := strings.ToUpper(name)
+	for _, suffix := range []string{"_FILE", "_PATH", "_NAME", "_URL", "_DIR"} {
+		if strings.HasSuffix(upper, suffix) {
+			return false
+		}
+	}
+	for _, word := range secretWords {
+		if strings.Contains(upper, word) {
+			return true
+		}
+	}
+	return false
+}

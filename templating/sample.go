@@ -1,0 +1,90 @@
+package templating
+
+import (
+	"strings"
+
+	"github.com/berth-dev/berth/templating/internal/value"
+)
+
+// property returns the schema of a variable, with a local $ref followed.
+func (c *Compiled) property(name string) map[string]any {
+	property, _ := c.properties[name].(map[string]any)
+	for range 10 { // references may go in a circle
+		ref, ok := property["$ref"].(string)
+		if !ok {
+			return property
+		}
+		path, ok := strings.CutPrefix(ref, "#/")
+		if !ok {
+			return property
+		}
+		target, _ := walk(any(c.source), strings.Split(path, "/"))
+		if property, ok = target.(map[string]any); !ok {
+			return nil
+		}
+	}
+	return property
+}
+
+// alternatives are the values that a variable is worth trying with: its examples, and each value of an enum or a boolean.
+func (c *Compiled) alternatives(name string) []any {
+	property := c.property(name)
+	var values []any
+	for _, keyword := range []string{"examples", "enum"} {
+		list, _ := property[keyword].([]any)
+		values = append(values, list...)
+	}
+	if property["type"] == "boolean" {
+		values = append(values, true, false)
+	}
+	var distinct []any
+	for _, v := range values {
+		if v != nil && !containsValue(distinct, v) && !value.Equal(v, c.defaults[name]) && len(c.check(map[string]any{name: v})) == 0 {
+			distinct = append(distinct, v)
+		}
+	}
+	return distinct
+}
+
+func containsValue(list []any, v any) bool {
+	for _, item := range list {
+		if value.Equal(item, v) {
+			return true
+		}
+	}
+	return false
+}
+
+// sample invents a value that the schema of a variable accepts, as well as that can be guessed.
+func (c *Compiled) sample(name string) any {
+	property := c.property(name)
+	for _, keyword := range []string{"examples", "enum"} {
+		if list, _ := property[keyword].([]any); len(list) > 0 {
+			return list[0]
+		}
+	}
+	if v, ok := property["const"]; ok {
+		return v
+	}
+	kind, _ := property["type"].(string)
+	switch kind {
+	case "integer":
+		if minimum, ok := property["minimum"].(int64); ok {
+			return minimum
+		}
+		return int64(1)
+	case "number":
+		if minimum, ok := property["minimum"].(float64); ok {
+			return minimum
+		}
+		return 1.0
+	case "boolean":
+		return true
+	case "array":
+		return []any{}
+	case "object":
+		return map[string]any{}
+	default:
+		return "sample"
+	}
+}

@@ -46,9 +46,13 @@ type logsResponse struct {
 func (l *logsResponse) VisitGetRunLogsResponse(w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(http.StatusOK)
+	connection := http.NewResponseController(w)
 	chunks := l.first
 	var offset int64
 	for len(chunks) > 0 {
+		if err := extend(connection); err != nil {
+			return err
+		}
 		for _, chunk := range chunks {
 			text := after(chunk, offset)
 			if _, err := w.Write([]byte(text)); err != nil {

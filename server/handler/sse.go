@@ -3,6 +3,7 @@ package handler
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -67,11 +68,20 @@ func (e *eventWriter) event(name string, id streamPosition, data any) error {
 func (e *eventWriter) comment(text string) error { return e.write([]byte(": " + text + "\n\n")) }
 
 func (e *eventWriter) write(data []byte) error {
-	if err := e.out.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+	if err := extend(e.out); err != nil {
 		return err
 	}
 	if _, err := e.w.Write(data); err != nil {
 		return err
 	}
 	return e.out.Flush()
+}
+
+// extend gives a reader more time: an answer may take long, but a reader may not.
+func extend(connection *http.ResponseController) error {
+	err := connection.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if errors.Is(err, http.ErrNotSupported) {
+		return nil
+	}
+	return err
 }

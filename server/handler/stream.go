@@ -54,6 +54,7 @@ func (s *streamResponse) VisitStreamRunResponse(w http.ResponseWriter) error {
 	topic := s.h.store.Subscribe(store.RunTopic(s.run))
 	defer topic.Close()
 	s.out = newEventWriter(w)
+	defer func() { _ = extend(s.out.out) }() // for the last bytes, which are written after this returns
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for {

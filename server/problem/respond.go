@@ -23,8 +23,11 @@ func (p Responder) Error(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	known := From(err)
 	meaning := meanings(known.Code)
-	if meaning.status >= http.StatusInternalServerError {
+	switch {
+	case meaning.status >= http.StatusInternalServerError:
 		p.Logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "code", known.Code, "error", err)
+	case meaning.status == http.StatusUnauthorized, meaning.status == http.StatusForbidden:
+		p.Logger.Info("request refused", "method", r.Method, "path", r.URL.Path, "code", known.Code, "from", r.RemoteAddr, "reason", known.Detail)
 	}
 	document := Document(known)
 	document.Instance = &r.URL.Path

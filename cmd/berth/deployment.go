@@ -81,11 +81,11 @@ func deploymentGetCommand(app *cli.App) *cobra.Command {
 		return cli.One(app, *format, d, []cli.Field{
 			{Name: "Name", Value: d.Name}, {Name: "Pool", Value: d.Pool}, {Name: "Queue", Value: d.Queue}, {Name: "Status", Value: pausedText(d.Paused)},
 			{Name: "Description", Value: d.Description}, {Name: "Version", Value: d.Version}, {Name: "Tags", Value: joined(d.Tags)},
-			{Name: "Parameters", Value: cli.Compact(d.Parameters)}, {Name: "Schema", Value: cli.Compact(d.ParameterSchema)},
-			{Name: "Job variables", Value: cli.Compact(d.JobVariables)},
-			{Name: "Limit", Value: cli.Number(d.ConcurrencyLimit)}, {Name: "Timeout", Value: seconds(d.TimeoutSeconds)},
+			{Name: "Limit", Value: limit(d.ConcurrencyLimit)}, {Name: "Timeout", Value: seconds(d.TimeoutSeconds)},
 			{Name: "Start deadline", Value: seconds(d.StartDeadlineSeconds)}, {Name: "Retries", Value: retries(d.Retries)},
 			{Name: "ID", Value: d.ID.String()}, {Name: "Created", Value: app.Ago(d.CreatedAt)}, {Name: "Updated", Value: app.Ago(d.UpdatedAt)},
+			{Name: "Parameters", Value: cli.Readable(d.Parameters)}, {Name: "Parameter schema", Value: cli.Readable(d.ParameterSchema)},
+			{Name: "Job variables", Value: cli.Readable(d.JobVariables)}, {Name: "Frozen", Value: frozen(d.Frozen)},
 		})
 	}
 	return cmd

@@ -158,10 +158,10 @@ func printRun(app *cli.App, detail api.RunDetail) error {
 		{Name: "ID", Value: r.ID.String()}, {Name: "Name", Value: r.Name}, {Name: "Deployment", Value: r.Deployment},
 		{Name: "Pool", Value: r.Pool + " / " + r.Queue},
 		{Name: "State", Value: style.State(r.State.Type, cli.StateText(r.State)) + ", " + app.Ago(r.State.At)},
-		{Name: "Message", Value: cli.Text(r.State.Message)}, {Name: "Parameters", Value: cli.Compact(r.Parameters)},
-		{Name: "Job variables", Value: cli.Compact(r.JobVariables)}, {Name: "Tags", Value: joined(r.Tags)},
+		{Name: "Message", Value: cli.Text(r.State.Message)}, {Name: "Tags", Value: joined(r.Tags)},
 		{Name: "Due", Value: app.Ago(r.ScheduledTime)}, {Name: "Took", Value: duration(app, r)},
 		{Name: "Created", Value: app.Ago(r.CreatedAt) + " by " + r.CreatedBy},
+		{Name: "Parameters", Value: cli.Readable(r.Parameters)}, {Name: "Job variables", Value: cli.Readable(r.JobVariables)},
 	})
 	if err != nil || len(detail.Attempts) == 0 {
 		return err

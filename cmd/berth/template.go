@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -271,13 +269,6 @@ func or(text, otherwise string) string {
 	return text
 }
 
-// lintReport is what `berth template lint -o json` prints.
-type lintReport struct {
-	Errors       []templating.Problem `json:"errors"`
-	Warnings     []templating.Problem `json:"warnings"`
-	Placeholders []string             `json:"placeholders"`
-}
-
 func templateLintCommand(app *cli.App) *cobra.Command {
 	var file, engine string
 	cmd := &cobra.Command{Use: "lint -f FILE", Short: "Say all that is wrong with a base job template; 1 when there are errors", Args: cobra.NoArgs}
@@ -285,12 +276,12 @@ func templateLintCommand(app *cli.App) *cobra.Command {
 	cmd.Flags().StringVar(&engine, "engine", "", "check with this engine, whatever the template says")
 	required(cmd, "file")
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	cmd.RunE = func(*cobra.Command, []string) error {
 		data, err := app.ReadFile(file)
 		if err != nil {
 			return err
 		}
-		report := lintOffline(cmd.Context(), data, engine, app.Now())
+		report := lintOffline(data, engine)
 		if err := printOfflineLint(app, *format, report); err != nil {
 			return err
 		}
@@ -302,62 +293,19 @@ func templateLintCommand(app *cli.App) *cobra.Command {
 	return cmd
 }
 
-// lintOffline finds all there is to say about a template without a server.
-func lintOffline(ctx context.Context, data []byte, engine string, now time.Time) lintReport {
-	report := lintReport{Errors: []templating.Problem{}, Warnings: []templating.Problem{}, Placeholders: []string{}}
+// lintOffline finds all there is to say about a template, as a save does, without a server.
+func lintOffline(data []byte, engine string) templating.Report {
 	template, err := templating.Parse(data)
 	if err != nil {
-		report.Errors = templating.AsProblems(err)
-		return report
+		return templating.Report{Errors: templating.AsProblems(err), Warnings: []templating.Problem{}, Placeholders: []string{}}
 	}
 	if engine != "" {
 		template.Engine = engine
 	}
-	compiled, err := templating.DefaultRegistry().Compile(template)
-	report.Errors = append(report.Errors, templating.AsProblems(err)...)
-	if compiled == nil {
-		return report
-	}
-	report.Warnings = append(report.Warnings, compiled.Warnings()...)
-	for _, reference := range compiled.References() {
-		if !slices.Contains(report.Placeholders, reference.Name) {
-			report.Placeholders = append(report.Placeholders, reference.Name)
-		}
-	}
-	slices.Sort(report.Placeholders)
-	if len(report.Errors) > 0 {
-		return report
-	}
-	lintDefaults(ctx, compiled, &report, now)
-	return report
+	return templating.Lint(templating.DefaultRegistry(), template, manifest.Check)
 }
 
-// lintDefaults checks the Job that the template makes with its defaults, where they suffice for one.
-func lintDefaults(ctx context.Context, compiled *templating.Compiled, report *lintReport, now time.Time) {
-	if _, err := compiled.ValidateRun(templating.Layers{}, nil); err != nil || len(compiled.StoredReferences()) > 0 {
-		return
-	}
-	run := templating.RunContext{ID: uuid.Nil.String(), Name: "run", Attempt: 1, ScheduledTime: now, Parameters: map[string]any{}}
-	input := templating.Input{Context: templating.Context{Run: run}}
-	rendered, err := compiled.Render(ctx, input)
-	if err != nil {
-		report.Errors = append(report.Errors, templating.AsProblems(err)...)
-		return
-	}
-	id, err := identity(input.Context, json.RawMessage("{}"))
-	if err != nil {
-		report.Errors = append(report.Errors, templating.AsProblems(err)...)
-		return
-	}
-	finished, err := manifest.Build(rendered, id)
-	if err != nil {
-		report.Errors = append(report.Errors, templating.AsProblems(err)...)
-		return
-	}
-	report.Warnings = append(report.Warnings, finished.Warnings...)
-}
-
-func printOfflineLint(app *cli.App, format cli.Format, report lintReport) error {
+func printOfflineLint(app *cli.App, format cli.Format, report templating.Report) error {
 	if format != cli.Table {
 		return app.Document(format, report)
 	}

@@ -33,3 +33,25 @@ func retries(p api.RetryPolicy) string {
 	}
 	return strings.Join(parts, "; ")
 }
+
+// limit of attempts at once; nothing where there is none.
+func limit(n *int32) string {
+	if n == nil {
+		return ""
+	}
+	return fmt.Sprint(*n)
+}
+
+func frozen(names *api.FrozenNames) string {
+	if names == nil {
+		return ""
+	}
+	var parts []string
+	if names.JobVariables != nil && len(*names.JobVariables) > 0 {
+		parts = append(parts, "job variables "+joined(*names.JobVariables))
+	}
+	if names.Parameters != nil && len(*names.Parameters) > 0 {
+		parts = append(parts, "parameters "+joined(*names.Parameters))
+	}
+	return strings.Join(parts, "; ")
+}

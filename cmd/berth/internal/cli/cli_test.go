@@ -114,6 +114,10 @@ func TestErrorsArePrintedForPeopleAndBecomeExitCodes(t *testing.T) {
 		{"a problem that is the world's", problem(409), 1, "error: the template has errors\n  /a/b:2:2: imgae is not declared (did you mean image?)\n  too large\n"},
 		{"no key", &cli.ProblemError{Status: 401, Problem: api.Problem{Title: "Unauthenticated"}}, 1,
 			"error: Unauthenticated\n  give an API key with BERTH_API_KEY, --api-key-file or api_key in the configuration file\n"},
+		{"a problem that is its one finding", &cli.ProblemError{Status: 422, Problem: api.Problem{Title: "Invalid", Detail: &suggestion, Errors: &[]api.Finding{{Pointer: "/a", Message: suggestion}}}}, 2,
+			"error: /a: did you mean image?\n"},
+		{"a problem that repeats its first finding", &cli.ProblemError{Status: 422, Problem: api.Problem{Title: "Invalid", Detail: &suggestion, Errors: &[]api.Finding{{Pointer: "/a", Message: suggestion}, {Pointer: "/b", Message: "no"}}}}, 2,
+			"error: Invalid\n  /a: did you mean image?\n  /b: no\n"},
 		{"not there", &cli.ProblemError{Status: 404, Problem: api.Problem{Title: "no such pool"}}, 2, "error: no such pool\n"},
 		{"anything", errors.New("it broke"), 1, "error: it broke\n"},
 		{"said already", &cli.SilentError{Code: 1}, 1, ""},
@@ -190,7 +194,7 @@ func TestTablesAlignAndDocumentsKeepTheirNames(t *testing.T) {
 	items := []item{{"a", "first\nline"}, {"longer", ""}}
 	columns := []cli.Column[item]{{Title: "name", Cell: func(i item) string { return i.Name }}, {Title: "note", Cell: func(i item) string { return i.Note }}}
 	for format, want := range map[cli.Format]string{
-		cli.Table: "NAME     NOTE\na        first line\nlonger   -\n",
+		cli.Table: "NAME    NOTE\na       first line\nlonger  -\n",
 		cli.YAML:  "items:\n- name: a\n  note: |-\n    first\n    line\n- name: longer\n  note: \"\"\n",
 	} {
 		app, stdout, _ := newApp(nil)

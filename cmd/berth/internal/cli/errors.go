@@ -52,14 +52,29 @@ type ProblemError struct {
 }
 
 func (e *ProblemError) Error() string {
-	detail := e.Problem.Title
-	if e.Problem.Detail != nil && *e.Problem.Detail != "" {
-		detail = *e.Problem.Detail
+	findings := e.findings()
+	detail := Text(e.Problem.Detail)
+	if len(findings) > 0 && detail == findings[0].Message {
+		// The problem as a whole says no more than its first finding.
+		if len(findings) == 1 {
+			return findingLine(findings[0], e.Locate)
+		}
+		detail = ""
 	}
-	if detail == "" {
-		detail = fmt.Sprintf("the server answered %d %s", e.Status, http.StatusText(e.Status))
+	if detail != "" {
+		return detail
 	}
-	return detail
+	if e.Problem.Title != "" {
+		return e.Problem.Title
+	}
+	return fmt.Sprintf("the server answered %d %s", e.Status, http.StatusText(e.Status))
+}
+
+func (e *ProblemError) findings() []api.Finding {
+	if e.Problem.Errors == nil {
+		return nil
+	}
+	return *e.Problem.Errors
 }
 
 // ExitCode tells what the user gave wrong from what went wrong.
@@ -75,9 +90,10 @@ func (e *ProblemError) ExitCode() int {
 // Details are the findings, one line each, and what to do about the problem as a whole where that is known.
 func (e *ProblemError) Details() []string {
 	var lines []string
-	if e.Problem.Errors != nil {
-		for _, finding := range *e.Problem.Errors {
-			lines = append(lines, findingLine(finding, e.Locate))
+	message := e.Error()
+	for _, finding := range e.findings() {
+		if line := findingLine(finding, e.Locate); line != message {
+			lines = append(lines, line)
 		}
 	}
 	switch e.Status {

@@ -87,7 +87,7 @@ func (a *App) table(header table.Row, rows []table.Row) error {
 	w := table.NewWriter()
 	style := table.StyleDefault
 	style.Options = table.OptionsNoBordersAndSeparators
-	style.Box.PaddingLeft, style.Box.PaddingRight = "", "   "
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
 	style.Format.Header = text.FormatUpper
 	style.Size.WidthMax = terminalWidth(a.Out)
 	w.SetStyle(style)
@@ -124,8 +124,15 @@ func (a *App) Fields(fields []Field) error {
 		if field.Value == "" {
 			continue
 		}
-		value := strings.ReplaceAll(strings.TrimRight(field.Value, "\n"), "\n", "\n"+strings.Repeat(" ", width+2))
-		if err := a.Printf("%-*s  %s\n", width, field.Name+":", value); err != nil {
+		value := strings.TrimRight(field.Value, "\n")
+		if strings.Contains(value, "\n") {
+			value = "\n  " + strings.ReplaceAll(value, "\n", "\n  ")
+		}
+		line := fmt.Sprintf("%-*s  %s", width, field.Name+":", value)
+		if strings.HasPrefix(value, "\n") {
+			line = field.Name + ":" + value
+		}
+		if err := a.Printf("%s\n", line); err != nil {
 			return err
 		}
 	}
@@ -146,16 +153,16 @@ func (a *App) Document(format Format, value any) error {
 	return a.Printf("%s\n", strings.TrimRight(string(data), "\n"))
 }
 
-// Compact is a JSON value in one line, for a table; an empty object is nothing.
-func Compact(value json.RawMessage) string {
+// Readable is a JSON value as YAML, for one thing that is shown alone; an empty object is nothing.
+func Readable(value json.RawMessage) string {
 	if s := strings.TrimSpace(string(value)); s == "{}" || s == "null" || s == "" {
 		return ""
 	}
-	out, err := json.Marshal(value)
+	text, err := yaml.JSONToYAML(value)
 	if err != nil {
 		return string(value)
 	}
-	return string(out)
+	return string(text)
 }
 
 // Number is a number that may not be there.

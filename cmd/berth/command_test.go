@@ -1,0 +1,241 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestBadInputIsRefusedWithItsPlace(t *testing.T) {
+	t.Parallel()
+	_, u := startDev(t, t.TempDir())
+	dir := t.TempDir()
+	unknownKey := write(t, dir, "unknown.yaml", "deployments:\n- name: a\n  pool: local\n  paramters: {}\n")
+	noPool := write(t, dir, "nopool.yaml", "deployments:\n- name: a\n  pool: nowhere\n")
+	brokenTemplate := write(t, dir, "broken-template.yaml", "variables: {}\njob_configuration:\n  job_manifest:\n    apiVersion: batch/v1\n    kind: Job\n    spec: {template: {spec: {containers: [{name: job, image: '{{ imgae }}'}]}}}\n")
+	withTemplate := write(t, dir, "template-in.yaml", "pools:\n- name: fresh\n  type: process\n  template: broken-template.yaml\n")
+	list := write(t, dir, "list.yaml", "[1, 2]")
+	tab := write(t, dir, "tab.yaml", "a:\n\tb: 1\n")
+	none := "00000000-0000-7000-8000-000000000000"
+	gone := user{url: "http://127.0.0.1:1", home: t.TempDir()}
+	for _, test := range []struct {
+		name string
+		as   user
+		args []string
+		code int
+		want []string
+	}{
+		{"an unknown command", u, []string{"frobnicate"}, 2, []string{`has no command "frobnicate"`}},
+		{"a misspelt command", u, []string{"pool", "gte", "local"}, 2, []string{`did you mean "get"?`}},
+		{"a group without a command", u, []string{"run"}, 2, []string{"berth run needs a command"}},
+		{"an unknown flag", u, []string{"pool", "ls", "--colour"}, 2, []string{"unknown flag: --colour"}},
+		{"an unknown format", u, []string{"pool", "ls", "-o", "xml"}, 2, []string{"must be table, json or yaml"}},
+		{"too few arguments", u, []string{"pool", "get"}, 2, []string{"accepts 1 arg(s)", "usage: berth pool get NAME"}},
+		{"a flag that is missing", u, []string{"queue", "ls"}, 2, []string{`required flag(s) "pool" not set`}},
+		{"a parameter without a value", u, []string{"deployment", "run", "hello", "--param", "name"}, 2, []string{"must be name=value"}},
+		{"a parameter that is not declared", u, []string{"deployment", "run", "hello", "--param", "nmae=x"}, 2, []string{"nmae"}},
+		{"a parameter of the wrong type", u, []string{"deployment", "run", "hello", "--params", list}, 2, []string{"must hold names and values"}},
+		{"a time that is none", u, []string{"deployment", "run", "hello", "--at", "soon"}, 2, []string{`--at "soon"`}},
+		{"a deployment that is not there", u, []string{"deployment", "run", "nobody"}, 2, []string{"nobody"}},
+		{"a run id that is none", u, []string{"run", "get", "x"}, 2, []string{`"x" is not the id of a run`}},
+		{"a run that is not there", u, []string{"run", "get", none}, 2, []string{"error: "}},
+		{"watching a run that is not there", u, []string{"run", "watch", none}, 2, []string{"error: "}},
+		{"logs of a run that is not there", u, []string{"run", "logs", none}, 2, []string{"error: "}},
+		{"a state that is none", u, []string{"run", "ls", "--state", "happy"}, 2, []string{`--state "happy"`}},
+		{"a pool type that is none", u, []string{"pool", "create", "x", "--type", "cloud"}, 2, []string{"must be kubernetes or process"}},
+		{"a pool that is there", u, []string{"pool", "create", "local", "--type", "process"}, 1, []string{"local"}},
+		{"a file that is not there", u, []string{"deploy", "-f", filepath.Join(dir, "nix.yaml")}, 2, []string{"no such file"}},
+		{"a template file that is not there", u, []string{"pool", "template", "set", "local", "-f", filepath.Join(dir, "nix.yaml")}, 2, []string{"no such file"}},
+		{"YAML that is none", u, []string{"pool", "template", "set", "local", "-f", tab}, 2, []string{"tab.yaml: line "}},
+		{"an unknown key", u, []string{"deploy", "-f", unknownKey}, 2, []string{`unknown.yaml:4: unknown key "paramters" in deployments.a (did you mean "parameters"?)`}},
+		{"a pool nobody has", u, []string{"deploy", "-f", noPool}, 2, []string{"nopool.yaml:3: deployments.a.pool: ", "nowhere"}},
+		{"a template that can not be", u, []string{"deploy", "-f", withTemplate}, 2, []string{"broken-template.yaml:6: job_configuration.job_manifest.spec", "imgae"}},
+		{"a template that can not be, set", u, []string{"pool", "template", "set", "local", "-f", brokenTemplate}, 2, []string{"/job_configuration/job_manifest/spec/template/spec/containers/0/image", "imgae"}},
+		{"a template that can not be, linted", u, []string{"pool", "template", "lint", "local", "-f", brokenTemplate}, 1, nil},
+		{"a variable without a value", u, []string{"variable", "set", "x"}, 2, []string{"give the value"}},
+		{"a variable name that is none", u, []string{"variable", "set", "a b", "1"}, 2, []string{"error: "}},
+		{"nothing to update", u, []string{"pool", "update", "local"}, 2, []string{"nothing to change"}},
+		{"a server that is not there", gone, []string{"pool", "ls"}, 1, []string{"cannot reach the server at http://127.0.0.1:1", "berth dev"}},
+		{"watching on a server that is not there", gone, []string{"run", "watch", none}, 1, []string{"cannot reach the server"}},
+		{"a URL that is none", user{url: "localhost", home: t.TempDir()}, []string{"pool", "ls"}, 2, []string{"is not the URL of a server"}},
+		{"a server without a place for data", u, []string{"server"}, 2, []string{"--data-dir"}},
+		{"an authentication that is none", u, []string{"server", "--data-dir", dir, "--auth", "maybe"}, 2, []string{"must be keys or none"}},
+		{"a worker of an unknown type", u, []string{"worker", "start", "--pool", "local", "--type", "cloud"}, 2, []string{"must be kubernetes or process"}},
+		{"a worker with a limit below nothing", u, []string{"worker", "start", "--pool", "local", "--limit", "-1"}, 2, []string{"must not be negative"}},
+		{"rendering a file that is not there", u, []string{"template", "render", "-f", "nix.yaml"}, 2, []string{"no such file"}},
+		{"rendering what can not be", u, []string{"template", "render", "-f", brokenTemplate, "--strict"}, 1, []string{"imgae"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := test.as.run(t, test.args...)
+			if r.code != test.code {
+				t.Errorf("exit code %d, want %d\n%s%s", r.code, test.code, r.stdout, r.stderr)
+			}
+			demand(t, "standard error", r.stderr, test.want...)
+			if test.want != nil && r.stdout != "" {
+				t.Errorf("standard output has %q", r.stdout)
+			}
+		})
+	}
+}
+
+func TestAFailedRunSaysWhyAndEndsWithOne(t *testing.T) {
+	t.Parallel()
+	_, u := startDev(t, t.TempDir())
+	file := write(t, t.TempDir(), "berth.yaml", "deployments:\n- name: three\n  pool: local\n  job_variables:\n    command: [sh, -c, 'echo about to fail; exit 3']\n")
+	u.ok(t, "deploy", "-f", file)
+	r := u.run(t, "deployment", "run", "three", "--watch")
+	if r.code != 1 {
+		t.Errorf("exit code %d", r.code)
+	}
+	demand(t, "standard output", r.stdout, "about to fail", "FAILED")
+	demand(t, "standard error", r.stderr, "error: run ", "exit code 3", "berth run retry ")
+
+	runs := decode[struct{ Items []struct{ ID string } }](t, u, "run", "ls", "--state", "failed")
+	if len(runs.Items) != 1 {
+		t.Fatalf("run ls --state failed shows %d runs", len(runs.Items))
+	}
+	id := runs.Items[0].ID
+	detail := decode[runDetail](t, u, "run", "get", id)
+	if detail.Run.ExitCode == nil || *detail.Run.ExitCode != 3 || detail.Run.Category != "app" {
+		t.Errorf("got %+v", detail.Run)
+	}
+	demand(t, "run explain", u.ok(t, "run", "explain", id), "exit code 3", "next: ")
+	if r := u.run(t, "run", "retry", id, "--watch"); r.code != 1 {
+		t.Errorf("retry: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	if detail := decode[runDetail](t, u, "run", "get", id); len(detail.Attempts) != 2 {
+		t.Errorf("after a retry there are %d attempts", len(detail.Attempts))
+	}
+	lines := strings.Split(strings.TrimSpace(u.run(t, "run", "watch", id, "-o", "json").stdout), "\n")
+	if !strings.HasPrefix(lines[0], `{"event":`) || !strings.HasPrefix(lines[len(lines)-1], `{"end":`) {
+		t.Errorf("run watch -o json printed\n%s", strings.Join(lines, "\n"))
+	}
+}
+
+// stopWriter stops the watching when it has seen the text.
+type stopWriter struct {
+	bytes.Buffer
+	text string
+	stop func()
+}
+
+func (w *stopWriter) Write(p []byte) (int, error) {
+	n, err := w.Buffer.Write(p)
+	if strings.Contains(w.String(), w.text) {
+		w.stop()
+	}
+	return n, err
+}
+
+func TestCtrlCEndsTheWatchingAndNotTheRun(t *testing.T) {
+	t.Parallel()
+	_, u := startDev(t, t.TempDir())
+	file := write(t, t.TempDir(), "berth.yaml", "deployments:\n- name: long\n  pool: local\n  job_variables:\n    command: [sh, -c, 'echo begun; sleep 60']\n")
+	u.ok(t, "deploy", "-f", file)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	stdout, stderr := &stopWriter{text: "begun", stop: stop}, &bytes.Buffer{}
+	code := run(ctx, []string{"deployment", "run", "long", "--watch"}, strings.NewReader(""), stdout, stderr, u.environ())
+	if code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	demand(t, "standard error", stderr.String(), "the run goes on", "berth run cancel ")
+	runs := decode[struct {
+		Items []struct {
+			ID    string
+			State struct{ Type string }
+		}
+	}](t, u, "run", "ls")
+	// Its first output may be faster than the word that it runs.
+	if len(runs.Items) != 1 || (runs.Items[0].State.Type != "RUNNING" && runs.Items[0].State.Type != "PENDING") {
+		t.Fatalf("got %+v", runs.Items)
+	}
+	r := u.run(t, "run", "cancel", runs.Items[0].ID, "--watch")
+	if r.code != 1 {
+		t.Errorf("a cancelled run: exit code %d", r.code)
+	}
+	demand(t, "the end of a cancelled run", r.stdout+r.stderr, "CANCELLED", "it was cancelled")
+}
+
+func TestCommandsSayWhatTheyDid(t *testing.T) {
+	t.Parallel()
+	_, u := startDev(t, t.TempDir())
+	dir := t.TempDir()
+	file := write(t, dir, "berth.yaml", "pools:\n- name: quick\n  type: process\nvariables:\n  place: {city: Bremen}\ndeployments:\n- name: etl\n  pool: quick\n  parameters: {date: 2026-01-01}\n")
+	changed := write(t, dir, "changed.yaml", "deployments:\n- name: etl\n  pool: quick\n  parameters: {date: 2026-01-02}\n")
+	for _, step := range []struct {
+		args string
+		want string
+	}{
+		{"deploy --dry-run -f " + file, "+ create pool quick\n+ create variable place\n+ create deployment etl\n3 changes would be made; nothing was (--dry-run)\n"},
+		{"deploy -f " + file, "+ create pool quick\n+ create variable place\n+ create deployment etl\n3 changes made\n"},
+		{"deploy -f " + file, "= unchanged pool quick\n= unchanged variable place\n= unchanged deployment etl\nnothing to change\n"},
+		{"deploy -f " + changed, "~ update deployment etl: parameters\n1 change made\n"},
+		{"pool ls", "NAME TYPE STATUS SLOTS TEMPLATE CREATED\nlocal process active 0 v1 TIME\nquick process active 0 v1 TIME\n"},
+		{"pool update quick --concurrency-limit 0", "pool \"quick\" updated\n"},
+		{"pool pause quick", "pool \"quick\" paused\n"},
+		{"pool ls", "NAME TYPE STATUS SLOTS TEMPLATE CREATED\nlocal process active 0 v1 TIME\nquick process paused 0/0 v1 TIME\n"},
+		{"pool resume quick", "pool \"quick\" resumed\n"},
+		{"queue create fast --pool quick --priority 1", "queue \"fast\" of pool \"quick\" created\n"},
+		{"deployment ls --pool quick", "NAME POOL QUEUE STATUS VERSION UPDATED\netl quick default active - TIME\n"},
+		{"deployment pause etl", "deployment \"etl\" paused\n"},
+		{"variable set port 8080", "variable \"port\" set\n"},
+		{"variable set --string zip 01067", "variable \"zip\" set\n"},
+		{"variable ls", "NAME VALUE UPDATED\nplace {\"city\":\"Bremen\"} TIME\nport 8080 TIME\nzip \"01067\" TIME\n"},
+		{"variable get zip", "01067\n"},
+		{"variable delete zip", "variable \"zip\" deleted\n"},
+		{"pool template versions quick", "VERSION SAVED BY ID\n1 TIME ACTOR ID\n"},
+		{"deployment delete etl", "deployment \"etl\" deleted\n"},
+		{"pool delete quick", "pool \"quick\" deleted\n"},
+		{"run ls", ""},
+	} {
+		r := u.run(t, strings.Fields(step.args)...)
+		got := normal(r.stdout)
+		if strings.HasPrefix(step.args, "pool template versions") {
+			if fields := strings.Fields(got); len(fields) > 6 {
+				got = strings.Replace(got, " "+fields[6]+" ", " ACTOR ", 1)
+			}
+		}
+		if r.code != 0 || got != step.want {
+			t.Errorf("berth %s: exit code %d, got\n%s%s\nwant\n%s", step.args, r.code, got, r.stderr, step.want)
+		}
+	}
+}
+
+func TestATemplateGoesOutAndInUnchanged(t *testing.T) {
+	t.Parallel()
+	_, u := startDev(t, t.TempDir())
+	template := u.ok(t, "pool", "template", "get", "local")
+	r := u.runInput(t, template, "pool", "template", "set", "local", "-f", "-")
+	if r.code != 0 || r.stdout != "template of pool \"local\" is version 1\n" {
+		t.Errorf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	changed := strings.Replace(template, "title: Command", "title: Program", 1)
+	if r := u.runInput(t, changed, "pool", "template", "set", "local", "-f", "-", "--if-version", "7"); r.code != 1 {
+		t.Errorf("somebody else's version was overwritten: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	if r := u.runInput(t, changed, "pool", "template", "set", "local", "-f", "-", "--if-version", "1"); r.stdout != "template of pool \"local\" is version 2\n" {
+		t.Errorf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+}
+
+func TestTheSameIdempotencyKeyMakesOneRun(t *testing.T) {
+	t.Parallel()
+	_, u := startDev(t, t.TempDir())
+	args := []string{"deployment", "run", "hello", "--at", time.Now().Add(time.Hour).Format(time.RFC3339), "--idempotency-key", "k"}
+	first := decode[struct{ ID string }](t, u, append(args, "--param", "name=1")...)
+	second := decode[struct{ ID string }](t, u, append(args, "--param", "name=1")...)
+	if first.ID == "" || first.ID != second.ID {
+		t.Errorf("got %q and %q", first.ID, second.ID)
+	}
+	if r := u.run(t, append(args, "--param", "name=2")...); r.code == 0 {
+		t.Error("another body under the same key was taken")
+	}
+	demand(t, "run explain", u.ok(t, "run", "explain", first.ID), "it is due in ")
+	if got := u.ok(t, "run", "cancel", first.ID); !strings.Contains(got, "CANCELLED") {
+		t.Errorf("cancel said %q", got)
+	}
+}

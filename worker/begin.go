@@ -10,18 +10,12 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// slotPatience is how long a launch counts as work. One that takes longer is waiting for something (a quota, an API that
-// is away), and must not keep others from being launched.
+// slotPatience is how long preparing and launching count as work. What takes longer is waiting for something (a quota, an
+// API that is away), and must not keep others from being launched.
 const slotPatience = 5 * time.Second
 
 // begin brings an attempt from its claim to its Job, or to the end that this is not to be. ctx ends when the worker stops.
 func (w *worker) begin(ctx context.Context, a *attempt) {
-	free, err := w.slot(ctx)
-	if err != nil {
-		w.handBack(a, !hasManifest(w.claimOf(a)))
-		return
-	}
-	defer free()
 	p, ok := w.ready(ctx, a)
 	if !ok {
 		return
@@ -30,12 +24,19 @@ func (w *worker) begin(ctx context.Context, a *attempt) {
 		w.adopt(ctx, a, p)
 		return
 	}
+	free, err := w.slot(ctx)
+	if err != nil {
+		w.handBack(a, !p.taken)
+		return
+	}
+	defer free()
 	timer := time.AfterFunc(slotPatience, free)
 	defer timer.Stop()
 	w.launch(ctx, a, p)
 }
 
-// slot waits for the right to launch; the returned function gives it back and may be called twice.
+// slot waits for the right to prepare or to launch, which so many may do at once; the returned function gives it back and
+// may be called twice.
 func (w *worker) slot(ctx context.Context) (free func(), err error) {
 	select {
 	case w.slots <- struct{}{}:
@@ -56,7 +57,15 @@ func (w *worker) ready(ctx context.Context, a *attempt) (prepared, bool) {
 		w.end(a, job.Cancelled, "cancelled before it was launched")
 		return prepared{}, false
 	}
+	free, err := w.slot(ctx)
+	if err != nil {
+		w.handBack(a, !taken)
+		return prepared{}, false
+	}
+	timer := time.AfterFunc(slotPatience, free)
 	p, err := w.prepare(ctx, claim)
+	timer.Stop()
+	free()
 	if ctx.Err() != nil {
 		w.handBack(a, !taken)
 		return prepared{}, false
@@ -138,6 +147,12 @@ func (w *worker) adopt(ctx context.Context, a *attempt, p prepared) {
 		err := w.runtime.Adopt(ctx, p.attempt)
 		if err == nil {
 			break
+		}
+		if refused := new(*job.Refused); errors.As(err, refused) {
+			// Its Job may well run where this worker may not go: another one takes the attempt over.
+			w.log.Error("job can not be adopted by this worker: leaving the attempt to another", "run", a.ref.RunID, "attempt", a.ref.Attempt, "error", err)
+			w.leave(a)
+			return
 		}
 		w.log.Warn("job not adopted, trying again", "run", a.ref.RunID, "attempt", a.ref.Attempt, "error", err)
 		var gone bool

@@ -92,7 +92,7 @@ func (t *tuning) setDefaults() {
 	or(&t.retryMax, 15*time.Second)
 	or(&t.claimWait, 25*time.Second)
 	or(&t.stopPatience, 10*time.Second)
-	or(&t.launchPatience, 5*time.Second)
+	or(&t.launchPatience, 2*time.Second)
 	or(&t.outputDelay, 300*time.Millisecond)
 	or(&t.outputLimit, 64<<20)
 	or(&t.lookEvery, 15*time.Second)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,6 +21,8 @@ type prepared struct {
 	attempt job.Attempt
 	raw     json.RawMessage // the manifest as the server keeps it
 	uid     string          // of the Job that was reported already
+	// taken: an earlier holder has reported the manifest, so there may be a Job.
+	taken bool
 	// launched: the Job is there, as far as the server knows.
 	launched bool
 	// startBy is when launching is given up; zero is never.
@@ -70,7 +71,7 @@ func restore(c api.Claim) (prepared, error) {
 		return prepared{}, &job.Refused{Category: job.Invalid, Err: err, Message: fmt.Sprintf("the stored manifest can not be read: %v", err)}
 	}
 	return prepared{
-		raw: c.Manifest, uid: value(c.JobUID), launched: value(c.JobUID) != "",
+		raw: c.Manifest, taken: true, uid: value(c.JobUID), launched: value(c.JobUID) != "",
 		startBy: earliest(c.StartDeadline, nil, time.Time{}),
 		attempt: job.Attempt{Ref: job.Ref{RunID: c.RunID, Attempt: int(c.Attempt)}, Manifest: made,
 			Container: made.Annotations[manifest.AnnotationJobContainer], StreamOutput: true},
@@ -118,8 +119,8 @@ func (w *worker) compiled(ctx context.Context, version uuid.UUID) (*templating.C
 			return compiled, err
 		}
 		call := asCallError(err)
-		if call.status == http.StatusNotFound {
-			return nil, &templateError{kind: "compile", err: fmt.Errorf("the server has no template version %s", version)}
+		if !call.temporary() {
+			return nil, &templateError{kind: "fetch", err: call}
 		}
 		w.log.Warn("template not fetched, trying again", "version", version, "error", err)
 		if !retry.wait(ctx, call.retryAfter) {

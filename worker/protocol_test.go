@@ -321,5 +321,9 @@ func (p *protocol) status(ref api.AttemptRef) api.AttemptStatusStatus {
 }
 
 func (p *protocol) GetTemplateForWorker(_ context.Context, r api.GetTemplateForWorkerRequestObject) (api.GetTemplateForWorkerResponseObject, error) {
+	if r.Version != uuid.NewSHA1(uuid.Nil, p.template) {
+		return api.GetTemplateForWorkerdefaultApplicationProblemPlusJSONResponse{StatusCode: http.StatusNotFound,
+			Body: api.Problem{Code: "not-found", Title: "no such template version", Status: http.StatusNotFound, Type: "about:blank"}}, nil
+	}
 	return api.GetTemplateForWorker200JSONResponse{ID: r.Version, Pool: "local", Version: 1, Document: p.template}, nil
 }

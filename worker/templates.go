@@ -79,7 +79,7 @@ func (t *templates) compile(document []byte) (*templating.Compiled, error) {
 
 // templateError is what a template, or what it was filled with, does not allow. Trying again would change nothing.
 type templateError struct {
-	kind string // parse, compile, input, render, manifest
+	kind string // fetch, parse, compile, input, render, manifest
 	err  error
 }
 
@@ -87,6 +87,8 @@ func (e *templateError) Error() string {
 	switch e.kind {
 	case "manifest":
 		return fmt.Sprintf("the rendered template is not a valid Job: %v", e.err)
+	case "fetch":
+		return fmt.Sprintf("the template can not be had: %v", e.err)
 	case "input":
 		return fmt.Sprintf("the render input can not be read: %v", e.err)
 	case "render":

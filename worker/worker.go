@@ -34,7 +34,7 @@ type worker struct {
 	templates *templates
 	metrics   *metrics
 	health    *health
-	slots     chan struct{} // the right to launch
+	slots     chan struct{} // the right to prepare or launch
 	renewNow  chan struct{}
 
 	// alive outlives the signal to stop, until everything is flushed.

@@ -1,0 +1,98 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/worker/job"
+)
+
+// instant is a runtime whose Jobs have ended as soon as they are launched.
+type instant struct{ *stuck }
+
+func (i instant) Launch(_ context.Context, a job.Attempt) (job.Launched, error) {
+	at := time.Now()
+	uid := uuid.NewString()
+	i.handler.Observed(a.Ref, job.Observation{Phase: job.Ended, UID: uid, Succeeded: true, RunningSince: &at, EndedAt: &at})
+	return job.Launched{Namespace: "jobs", Name: a.Manifest.Name, UID: uid}, nil
+}
+
+// plenty is a server that always has work, and accepts everything.
+type plenty struct {
+	api.StrictServerInterface
+	template json.RawMessage
+	left     atomic.Int64
+	ended    atomic.Int64
+	want     int64
+	done     chan struct{}
+}
+
+func (p *plenty) WorkerHello(context.Context, api.WorkerHelloRequestObject) (api.WorkerHelloResponseObject, error) {
+	return api.WorkerHello200JSONResponse{InstallationID: uuid.New(), LeaseSeconds: 30}, nil
+}
+
+func (p *plenty) ClaimRuns(ctx context.Context, r api.ClaimRunsRequestObject) (api.ClaimRunsResponseObject, error) {
+	response := api.ClaimRuns200JSONResponse{Cancels: []uuid.UUID{}, Claims: []api.Claim{}}
+	for range r.Body.Max {
+		if p.left.Add(-1) < 0 {
+			break
+		}
+		response.Claims = append(response.Claims, api.Claim{AttemptID: uuid.New(), RunID: uuid.New(), Attempt: 1, Epoch: 1, LeaseSeconds: 30,
+			RunName: "run", Deployment: "d", Pool: "local", Queue: "default", Parameters: json.RawMessage(`{}`), Tags: []string{},
+			RenderInput: api.RenderInput{Deployment: json.RawMessage(`{}`), Run: json.RawMessage(`{"script":"true"}`), Stored: json.RawMessage(`{}`)}})
+	}
+	if len(response.Claims) == 0 {
+		<-ctx.Done()
+	}
+	return response, nil
+}
+
+func (p *plenty) RenewLeases(context.Context, api.RenewLeasesRequestObject) (api.RenewLeasesResponseObject, error) {
+	return api.RenewLeases200JSONResponse{Lost: []uuid.UUID{}, Cancels: []uuid.UUID{}, LeaseSeconds: 30}, nil
+}
+
+func (p *plenty) ReportAttempts(_ context.Context, r api.ReportAttemptsRequestObject) (api.ReportAttemptsResponseObject, error) {
+	var response api.ReportAttempts200JSONResponse
+	for _, report := range r.Body.Reports {
+		response.Results = append(response.Results, api.ReportResult{Status: api.ReportResultStatusAccepted})
+		if report.Kind == api.ReportKindEnded && p.ended.Add(1) == p.want {
+			close(p.done)
+		}
+	}
+	return response, nil
+}
+
+func (p *plenty) GetTemplateForWorker(_ context.Context, r api.GetTemplateForWorkerRequestObject) (api.GetTemplateForWorkerResponseObject, error) {
+	return api.GetTemplateForWorker200JSONResponse{ID: r.Version, Document: p.template}, nil
+}
+
+// BenchmarkRuns is one worker from claim to recorded end, with a server and a runtime that cost next to nothing.
+func BenchmarkRuns(b *testing.B) {
+	p := &plenty{template: json.RawMessage(shellTemplate), want: int64(b.N), done: make(chan struct{})}
+	p.left.Store(int64(b.N))
+	server := httptest.NewServer(http.HandlerFunc(api.Handler(api.NewStrictHandler(p, nil)).ServeHTTP))
+	ctx, cancel := context.WithCancel(b.Context())
+	stopped := make(chan error, 1)
+	go func() {
+		stopped <- Run(ctx, Options{ServerURL: server.URL, Pool: "local", Name: "w", Runtime: instant{newStuck()},
+			Logger: slog.New(slog.DiscardHandler)})
+	}()
+	<-p.done
+	b.StopTimer()
+	cancel()
+	server.CloseClientConnections()
+	if err := <-stopped; err != nil {
+		b.Fatal(err)
+	}
+	server.Close()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "runs/s")
+}

@@ -1,0 +1,317 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/worker/job"
+)
+
+// stuck is a runtime whose launches wait for what never comes, as for a quota.
+type stuck struct {
+	mu       sync.Mutex
+	launched chan struct{} // gets one for every launch
+	handler  job.Handler
+	created  bool // whether a launch that was given up may have created something
+	cancels  chan job.Ref
+}
+
+func newStuck() *stuck {
+	return &stuck{launched: make(chan struct{}, 100), cancels: make(chan job.Ref, 100)}
+}
+
+func (s *stuck) Type() string             { return "process" }
+func (s *stuck) ClusterID() string        { return "nowhere" }
+func (s *stuck) Namespaces() []string     { return nil }
+func (s *stuck) DefaultNamespace() string { return "jobs" }
+func (s *stuck) Run(ctx context.Context, _ uuid.UUID, h job.Handler, ready chan<- struct{}) error {
+	s.mu.Lock()
+	s.handler = h
+	s.mu.Unlock()
+	close(ready)
+	<-ctx.Done()
+	return nil
+}
+
+func (s *stuck) Launch(ctx context.Context, a job.Attempt) (job.Launched, error) {
+	s.launched <- struct{}{}
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if !a.HoldsLease() && !s.created {
+			return job.Launched{}, fmt.Errorf("create: %w", job.ErrNotHeld)
+		}
+		select {
+		case <-ctx.Done():
+			return job.Launched{}, fmt.Errorf("exceeded quota: %w", context.Cause(ctx))
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *stuck) Adopt(_ context.Context, a job.Attempt) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := time.Now()
+	s.handler.Observed(a.Ref, job.Observation{Phase: job.Ended, Category: job.Deleted, EndedAt: &at})
+	return nil
+}
+
+func (s *stuck) Cancel(_ context.Context, ref job.Ref) error {
+	s.cancels <- ref
+	return nil
+}
+func (s *stuck) Release(context.Context, job.Found) error     { return nil }
+func (s *stuck) Discard(context.Context, job.Found) error     { return nil }
+func (s *stuck) Forget(job.Ref)                               {}
+func (s *stuck) Drain(context.Context, uuid.UUID, bool) error { return nil }
+func (s *stuck) with(o *Options)                              { o.Runtime = s; o.tuning.launchPatience = 20 * time.Millisecond }
+
+func TestALaunchThatWaits(t *testing.T) {
+	tests := map[string]struct {
+		created bool // the runtime can not say that it created nothing
+		late    bool
+		cancel  bool
+		want    func(s *served) bool
+	}{
+		"is handed back when the worker stops":               {want: func(s *served) bool { return s.back }},
+		"is left to its lease where a Job may exist":         {created: true, want: func(s *served) bool { return !s.back && s.ended == nil }},
+		"is cancelled without a Job":                         {cancel: true, want: func(s *served) bool { return categoryOf(*s.ended) == "cancelled" }},
+		"is cancelled once it is known that there is no Job": {cancel: true, created: true, want: func(s *served) bool { return categoryOf(*s.ended) == "cancelled" }},
+		"ends with its reason when its start deadline has passed": {late: true, created: true, want: func(s *served) bool {
+			return categoryOf(*s.ended) == "unknown" && strings.Contains(value(s.ended.Message), "exceeded quota")
+		}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := newProtocol(t, shellTemplate)
+			runtime := newStuck()
+			runtime.created = test.created
+			w := startWorker(t, p, runtime.with)
+			s := p.offer(script("true"), func(s *served) {
+				if test.late {
+					by := time.Now().Add(50 * time.Millisecond)
+					s.claim.StartDeadline = &by
+				}
+			})
+			<-runtime.launched
+			if test.cancel {
+				p.change(func() { s.cancel = true })
+			}
+			if test.cancel || test.late {
+				p.wait(t, "the end", func() bool { return s.ended != nil })
+			}
+			if err := w.stop(); err != nil {
+				t.Fatal(err)
+			}
+			if !test.want(s) {
+				t.Errorf("reported %v, handed back %v, ended %+v", s.kinds(), s.back, s.ended)
+			}
+		})
+	}
+}
+
+func TestATemplateThatCanNotBeHadEndsTheAttempt(t *testing.T) {
+	for name, test := range map[string]struct {
+		template string
+		edit     func(*served)
+		message  string
+	}{
+		"one that the server does not have": {shellTemplate, func(s *served) { s.claim.TemplateVersionID = uuid.New() }, "no such template version"},
+		"one that does not compile":         {`{"job_configuration": {"job_manifest": "{{ if }}"}}`, func(*served) {}, "/job_configuration/job_manifest"},
+		"an input that is no object":        {shellTemplate, func(s *served) { s.claim.RenderInput.Run = []byte(`[1]`) }, "run: not an object"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProtocol(t, test.template)
+			startWorker(t, p)
+			s := p.offer(script("true"), test.edit)
+			p.wait(t, "the end", func() bool { return s.ended != nil })
+			if got, message := categoryOf(*s.ended), value(s.ended.Message); got != "template" || !strings.Contains(message, test.message) {
+				t.Errorf("ended as %s (%s), want template with %q", got, message, test.message)
+			}
+			if s.manifest != nil {
+				t.Error("a manifest was reported")
+			}
+		})
+	}
+}
+
+func TestALaunchThatWaitsDoesNotHoldUpAnother(t *testing.T) {
+	p := newProtocol(t, shellTemplate)
+	runtime := newStuck()
+	startWorker(t, p, runtime.with)
+	for range 3 {
+		p.offer(script("true"))
+	}
+	for range 3 {
+		<-runtime.launched
+	}
+}
+
+func TestAWorkerStopsInTimeWithTheServerAway(t *testing.T) {
+	p := newProtocol(t, shellTemplate)
+	w := startWorker(t, p, func(o *Options) { o.tuning.stopPatience = 100 * time.Millisecond })
+	s := p.offer(script("echo up; sleep 1000"))
+	p.wait(t, "output", func() bool { return len(s.output) > 0 })
+	p.change(func() { p.away = true })
+	p.http.CloseClientConnections()
+	if err := w.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if left := attemptsLeft(t, w.dir); len(left) != 1 {
+		t.Errorf("records left are %v, want the one whose outcome was not delivered", left)
+	}
+
+	p.change(func() { p.away = false; p.waiting = append(p.waiting, s) })
+	o := testOptions(t, p, w.dir)
+	start(t, o, w.dir)
+	p.wait(t, "the outcome, from the next worker", func() bool { return s.ended != nil })
+	if got := categoryOf(*s.ended); got != "evicted" {
+		t.Errorf("category is %s, want evicted", got)
+	}
+	waitForNone(t, w.dir)
+}
+
+func TestHealthAndMetricsAreServed(t *testing.T) {
+	p := newProtocol(t, shellTemplate)
+	p.away = true
+	listening := make(chan string, 1)
+	startWorker(t, p, func(o *Options) {
+		o.MetricsListen = "127.0.0.1:0"
+		o.Listening = func(address string) { listening <- address }
+	})
+	base := "http://" + <-listening
+	if status, _ := get(t, base+"/healthz"); status != http.StatusOK {
+		t.Errorf("alive is %d while the server is away, want 200", status)
+	}
+	if status, text := get(t, base+"/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(text, "not answered") {
+		t.Errorf("ready is %d %q while the server is away, want 503 and why", status, text)
+	}
+	p.change(func() { p.away = false })
+	s := p.offer(script("exit 3"))
+	p.wait(t, "the end", func() bool { return s.ended != nil })
+	if status, text := get(t, base+"/readyz"); status != http.StatusOK {
+		t.Errorf("ready is %d %q, want 200", status, text)
+	}
+	_, metrics := get(t, base+"/metrics")
+	for _, want := range []string{
+		`berth_worker_active_attempts{pool="local"}`, `berth_template_render_seconds_count{engine="gotemplate"} 1`,
+		`berth_build_info{`, `berth_worker_reports_total{kind="manifest",status="accepted"} 1`,
+	} {
+		if !strings.Contains(metrics, want) {
+			t.Errorf("no %s in the metrics", want)
+		}
+	}
+}
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	r, err := client.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Body.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return r.StatusCode, string(text)
+}
+
+func TestALoopThatDoesNotMoveOrALeaseThatIsLostForLongIsUnhealthy(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	h := &health{now: func() time.Time { return now }}
+	h.greeted(30 * time.Second)
+	pulse := h.loop("claim", time.Minute)
+	if err := h.alive(0); err != nil {
+		t.Errorf("unhealthy from the start: %v", err)
+	}
+	now = now.Add(2 * time.Minute)
+	if err := h.alive(0); err == nil || !strings.Contains(err.Error(), "claim") {
+		t.Errorf("a loop that has not moved is %v, want its name", err)
+	}
+	pulse.beat()
+	if err := h.alive(31 * time.Second); err == nil || !strings.Contains(err.Error(), "leases") {
+		t.Errorf("leases that ran out are %v, want a word on them", err)
+	}
+}
+
+func TestOptionsThatCanNotBeAreRefused(t *testing.T) {
+	good := Options{ServerURL: "http://127.0.0.1:1", Pool: "p", Name: "n", Runtime: newStuck()}
+	tests := map[string]struct {
+		edit func(*Options)
+		want string
+	}{
+		"no server":      {func(o *Options) { o.ServerURL = "" }, "--api-url"},
+		"no pool":        {func(o *Options) { o.Pool = "" }, "--pool"},
+		"no name":        {func(o *Options) { o.Name = "" }, "--name"},
+		"no runtime":     {func(o *Options) { o.Runtime = nil }, "runtime"},
+		"a negative one": {func(o *Options) { o.Limit = -1 }, "--limit"},
+		"a busy port":    {func(o *Options) { o.MetricsListen = "256.0.0.1:1" }, "--metrics-listen"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			o := good
+			test.edit(&o)
+			if err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("it ended with %v, want a word on %s", err, test.want)
+			}
+		})
+	}
+}
+
+func TestAnAttemptThatComesBackUnderANewerEpochReplacesTheOlder(t *testing.T) {
+	table := newTable(time.Now)
+	claim := api.Claim{AttemptID: uuid.New(), RunID: uuid.New(), Attempt: 1, Epoch: 1, LeaseSeconds: 30}
+	first := table.add(claim, time.Now())
+	if again := table.add(claim, time.Now()); again != nil {
+		t.Error("the same claim was taken twice")
+	}
+	claim.Epoch = 2
+	second := table.add(claim, time.Now())
+	table.remove(first)
+	if table.find(second.ref) != second || table.size() != 1 {
+		t.Error("the newer one is gone with the older")
+	}
+	if table.update(first, func() { t.Error("the older one was changed") }) {
+		t.Error("the older one is still held")
+	}
+}
+
+func TestAJobMayBeCreatedOnlyWhileTheLeaseIsOursWithAMargin(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	table := newTable(func() time.Time { return now })
+	a := table.add(api.Claim{AttemptID: uuid.New(), LeaseSeconds: 30, Epoch: 4}, now)
+	lease := []api.AttemptLease{{AttemptID: a.id, Epoch: 4}}
+	steps := []struct {
+		name string
+		do   func()
+		want bool
+	}{
+		{"just claimed", func() {}, true},
+		{"within the margin", func() { now = now.Add(25 * time.Second) }, false},
+		{"renewed", func() { table.renewed(lease, now.Add(30*time.Second)) }, true},
+		{"an older epoch renewed", func() { now = now.Add(time.Minute); lease[0].Epoch = 3; table.renewed(lease, now.Add(time.Hour)) }, false},
+		{"renewed again", func() { lease[0].Epoch = 4; table.renewed(lease, now.Add(time.Minute)) }, true},
+		{"to be cancelled", func() { table.update(a, func() { a.cancelled = true }) }, false},
+		{"not to be cancelled, but the worker stops", func() { table.update(a, func() { a.cancelled = false }); table.close() }, false},
+	}
+	for _, step := range steps {
+		step.do()
+		if got := table.mayCreate(a); got != step.want {
+			t.Errorf("%s: may create is %v, want %v", step.name, got, step.want)
+		}
+	}
+}

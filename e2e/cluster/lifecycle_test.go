@@ -128,6 +128,9 @@ func up(t *testing.T, cluster *local.Cluster) {
 func survivesKill(t *testing.T, cluster *local.Cluster, name string) {
 	killed := component(t, cluster, name)
 	kill(t, killed.PID)
+	await(t, "the supervisor to notice", func(context.Context) (bool, error) {
+		return component(t, cluster, name).PID != killed.PID, nil
+	})
 	up(t, cluster)
 	again := component(t, cluster, name)
 	if again.PID == killed.PID || again.PID == 0 || again.Restarts != killed.Restarts+1 {

@@ -174,14 +174,14 @@ func diagnoseUnscheduled(condition corev1.PodCondition) *Diagnosis {
 	d := Diagnosis{Level: LevelWarning, Code: "Unschedulable", Cause: job.Unschedulable, Summary: "no node takes the pod"}
 	text := strings.ToLower(condition.Message)
 	switch {
+	case strings.Contains(text, "persistentvolumeclaim"), strings.Contains(text, "persistent volume"), strings.Contains(text, "volume node affinity"):
+		d.Code, d.Cause, d.Summary = "Unschedulable.Volume", job.Config, "no node takes the pod: its volume is missing or elsewhere"
 	case strings.Contains(text, "untolerated taint"):
 		d.Code, d.Summary = "Unschedulable.Taint", "no node takes the pod: nodes have taints that it does not tolerate"
 	case strings.Contains(text, "affinity/selector"), strings.Contains(text, "node affinity"), strings.Contains(text, "node selector"):
 		d.Code, d.Summary = "Unschedulable.NodeAffinity", "no node takes the pod: its node selector or affinity matches none"
 	case strings.Contains(text, "insufficient "):
 		d.Code, d.Summary = "Unschedulable.InsufficientResources", "no node has room for what the pod requests"
-	case strings.Contains(text, "persistentvolumeclaim"), strings.Contains(text, "persistent volume"), strings.Contains(text, "volume node affinity"):
-		d.Code, d.Cause, d.Summary = "Unschedulable.Volume", job.Config, "no node takes the pod: its volume is missing or elsewhere"
 	}
 	if message, _, _ := strings.Cut(condition.Message, " preemption: "); message != "" {
 		d.Summary += ": " + strings.TrimSpace(message)

@@ -79,8 +79,12 @@ func heldByOthers(j *batchv1.Job) bool {
 }
 
 func (r *Runtime) jobsOfInstallation(ctx context.Context, namespace string, installation uuid.UUID) ([]batchv1.Job, error) {
+	return r.jobs(ctx, namespace, metav1.ListOptions{LabelSelector: installationSelector(installation), Limit: 500})
+}
+
+// jobs lists all that the options select, page by page.
+func (r *Runtime) jobs(ctx context.Context, namespace string, options metav1.ListOptions) ([]batchv1.Job, error) {
 	var jobs []batchv1.Job
-	options := metav1.ListOptions{LabelSelector: installationSelector(installation), Limit: 500}
 	for {
 		call, cancel := context.WithTimeout(ctx, callTimeout)
 		page, err := r.client.BatchV1().Jobs(namespace).List(call, options)

@@ -19,6 +19,9 @@ import (
 // that came before the deletion wins over the deletion.
 func (s snapshot) ending() (end, bool) {
 	if finished := s.finished(); finished != nil {
+		if s.unsettled() {
+			return end{}, false
+		}
 		return s.conditionEnd(*finished), true
 	}
 	if s.deleting() {
@@ -46,6 +49,17 @@ func (s snapshot) finished() *batchv1.JobCondition {
 		}
 	}
 	return nil
+}
+
+// settleTime is how long the copy of a pod may lag behind that of its Job: two watches know nothing of each other.
+const settleTime = 5 * time.Second
+
+// unsettled reports whether the Job has ended, by what is known of it, and its pod not yet: what the pod will say is
+// worth the wait.
+func (s snapshot) unsettled() bool {
+	finished := s.finished()
+	return finished != nil && s.plain() && s.now.Sub(finished.LastTransitionTime.Time) < settleTime &&
+		slices.ContainsFunc(s.pods, func(pod *corev1.Pod) bool { return !terminal(pod) })
 }
 
 // targeted reports whether the Job controller has begun to end the Job for a reason of its own (a deadline), so that the
@@ -169,7 +183,8 @@ func (s snapshot) policyEnd(e end) end {
 		e.Category = job.App
 		return e
 	}
-	if pod := s.podNamed(match[2]); pod != nil && pod.Status.Phase == corev1.PodFailed {
+	pod := s.podNamed(match[2])
+	if pod != nil && pod.Status.Phase == corev1.PodFailed {
 		return s.podEnd(pod)
 	}
 	e.Category, e.Message = job.App, fmt.Sprintf("container %q exited with code %s", match[1], match[3])

@@ -7,6 +7,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
@@ -32,6 +33,8 @@ type view struct {
 	strays []*corev1.Pod
 	// outlived is the end of the job container while other containers of its pod run on.
 	outlived *end
+	// unsettled asks to look again soon.
+	unsettled bool
 }
 
 // end is how an attempt ended.
@@ -67,6 +70,9 @@ func look(s snapshot) view {
 	v.Phase = job.Pending
 	if v.RunningSince != nil && pod != nil && pod.Status.Phase != corev1.PodPending {
 		v.Phase = job.Running
+	}
+	if v.unsettled = s.unsettled(); v.unsettled {
+		return v
 	}
 	v.outlived = s.outlived(pod)
 	v.waiting, v.ask = s.explain(pod, v.Phase)

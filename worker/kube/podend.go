@@ -2,6 +2,7 @@ package kube
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,7 +72,7 @@ func (s snapshot) podEnd(pod *corev1.Pod) end {
 	switch {
 	case pod.Status.Reason == "DeadlineExceeded":
 		e.Category, e.Message = job.Deadline, "the pod ran longer than its activeDeadlineSeconds"
-	case stoppedByDeletion(pod, s.container()):
+	case slices.Contains(s.stopped, pod.UID), stoppedByDeletion(pod, s.container()):
 		e.Category = job.Deleted
 		e.Message = fmt.Sprintf("pod %s was deleted by somebody else", pod.Name)
 	case pod.Status.Reason != "" && e.Category == job.Unknown:
@@ -80,7 +81,8 @@ func (s snapshot) podEnd(pod *corev1.Pod) end {
 	return e
 }
 
-// stoppedByDeletion reports whether the container ended because its pod was being deleted.
+// stoppedByDeletion reports whether the container ended because its pod was being deleted, as far as the pod can tell:
+// when it was asked to go is not known any more once the kubelet has confirmed the end with no grace.
 func stoppedByDeletion(pod *corev1.Pod, container string) bool {
 	if pod.DeletionTimestamp == nil {
 		return false

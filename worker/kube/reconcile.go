@@ -57,6 +57,9 @@ func (w *watcher) reconcile(ctx context.Context, ref job.Ref) (time.Duration, er
 		w.finish(ctx, t, s, v)
 		return 0, nil
 	}
+	if v.unsettled {
+		return time.Second, nil
+	}
 	w.tell(t, v.Observation)
 	next, err := w.act(ctx, t, s, v)
 	return sooner(again, next), err
@@ -73,10 +76,14 @@ func sooner(a, b time.Duration) time.Duration {
 // snapshot collects what is known of the attempt. That its Job is missing is believed only of the API server.
 func (w *watcher) snapshot(ctx context.Context, t *tracked) (snapshot, time.Duration, error) {
 	now := time.Now()
+	s := snapshot{pods: w.podsOf(t.ref), now: now}
+	for _, pod := range s.pods {
+		w.noteStopped(t.ref, pod)
+	}
 	w.mu.Lock()
 	uid, past := t.uid, slices.Clone(t.past)
+	s.stopped = slices.Clone(t.stopped)
 	w.mu.Unlock()
-	s := snapshot{pods: w.podsOf(t.ref), now: now}
 	s.past = slices.DeleteFunc(past, func(gone *corev1.Pod) bool {
 		return slices.ContainsFunc(s.pods, func(p *corev1.Pod) bool { return p.UID == gone.UID })
 	})

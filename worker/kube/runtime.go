@@ -45,6 +45,7 @@ type tracked struct {
 	uid      types.UID
 	planned  *end // the end that was decided here: the Job is to be deleted
 	past     []*corev1.Pod
+	stopped  []types.UID // pods that were told to stop while they ran
 	follower *follower
 
 	// Of the reconcile of this attempt alone; there is never more than one at a time.
@@ -129,7 +130,7 @@ func (r *Runtime) track(a job.Attempt, namespace, name string, created *batchv1.
 	}
 	r.mu.Lock()
 	if earlier := r.tracked[a.Ref]; earlier != nil {
-		t.planned, t.past, t.follower = earlier.planned, earlier.past, earlier.follower
+		t.planned, t.past, t.stopped, t.follower = earlier.planned, earlier.past, earlier.stopped, earlier.follower
 		if t.uid == "" {
 			t.uid = earlier.uid
 		}

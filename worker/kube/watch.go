@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -135,8 +136,25 @@ func (w *watcher) prepare(informer cache.SharedIndexInformer, namespace string) 
 }
 
 func (w *watcher) changed(object any) {
-	if ref, ok := refOf(object.(metav1.Object)); ok {
-		w.queue.Add(ref)
+	ref, ok := refOf(object.(metav1.Object))
+	if !ok {
+		return
+	}
+	if pod, ok := object.(*corev1.Pod); ok {
+		w.noteStopped(ref, pod)
+	}
+	w.queue.Add(ref)
+}
+
+// noteStopped remembers that a pod was told to stop while it ran: a pod that has ended does not say when it was.
+func (w *watcher) noteStopped(ref job.Ref, pod *corev1.Pod) {
+	if pod.DeletionTimestamp == nil || terminal(pod) {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if t := w.tracked[ref]; t != nil && !slices.Contains(t.stopped, pod.UID) {
+		t.stopped = append(t.stopped, pod.UID)
 	}
 }
 

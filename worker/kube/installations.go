@@ -1,0 +1,28 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/berth-dev/berth/templating/manifest"
+)
+
+// Installations gives the ids of the installations that have Jobs in the namespaces served, sorted. It is for a drain that
+// can not ask the server whose Jobs it is to end.
+func (r *Runtime) Installations(ctx context.Context) ([]string, error) {
+	var ids []string
+	for _, namespace := range r.scopes() {
+		jobs, err := r.jobs(ctx, namespace, metav1.ListOptions{LabelSelector: manifest.LabelInstallation, Limit: 500})
+		if err != nil {
+			return nil, fmt.Errorf("look for installations in namespace %q: %w", namespace, err)
+		}
+		for _, j := range jobs {
+			ids = append(ids, j.Labels[manifest.LabelInstallation])
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}

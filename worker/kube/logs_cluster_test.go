@@ -1,0 +1,168 @@
+package kube_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/worker/kube"
+)
+
+// counted is what `seq 1 n` prints.
+func counted(n int) string {
+	var b strings.Builder
+	for i := 1; i <= n; i++ {
+		fmt.Fprintln(&b, i)
+	}
+	return b.String()
+}
+
+func TestTenThousandLinesComeOnceAndInOrder(t *testing.T) {
+	s := newSite(t, kube.Options{})
+	a := s.attempt("seq 1 10000; printf 'no newline at the end'")
+	launched := s.launch(a)
+	end := s.ended(a.Ref)
+	s.release(a.Ref, launched.UID)
+	want := counted(10000) + "no newline at the end"
+	if text, _ := s.seen.text(a.Ref); text != want {
+		t.Errorf("%d bytes of output, want %d; they end with %q", len(text), len(want), text[max(0, len(text)-100):])
+	}
+	if lines := strings.Split(end.LastLines, "\n"); lines[len(lines)-1] != "no newline at the end" || len(lines) != 20 {
+		t.Errorf("last lines: %q", lines)
+	}
+	if len(s.seen.faults) > 0 {
+		t.Error(s.seen.faults)
+	}
+}
+
+func TestALineThatIsLongerThanTheBufferComesWhole(t *testing.T) {
+	s := newSite(t, kube.Options{})
+	a := s.attempt(`head -c 300000 /dev/zero | tr '\0' x; echo; echo after`)
+	launched := s.launch(a)
+	s.ended(a.Ref)
+	s.release(a.Ref, launched.UID)
+	want := strings.Repeat("x", 300000) + "\nafter\n"
+	if text, _ := s.seen.text(a.Ref); text != want {
+		t.Errorf("%d bytes of output, want %d", len(text), len(want))
+	}
+}
+
+// cutter breaks the body of every log stream after some bytes, as a restart of the API server does.
+type cutter struct {
+	next  http.RoundTripper
+	after int
+	cuts  atomic.Int32
+}
+
+func (c *cutter) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := c.next.RoundTrip(request)
+	if err == nil && strings.HasSuffix(request.URL.Path, "/log") && request.URL.Query().Get("follow") == "true" && c.cuts.Load() < 25 {
+		response.Body = &cutBody{ReadCloser: response.Body, left: c.after + 137*int(c.cuts.Load()), cutter: c}
+	}
+	return response, err
+}
+
+type cutBody struct {
+	io.ReadCloser
+	left   int
+	cutter *cutter
+}
+
+func (b *cutBody) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		b.cutter.cuts.Add(1)
+		return 0, io.ErrUnexpectedEOF
+	}
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
+
+func TestAFollowThatBreaksIsResumedWithoutGapOrRepetition(t *testing.T) {
+	s := newSite(t, kube.Options{})
+	cut := &cutter{after: 2000}
+	s.config.REST = restCopy(s.config.REST, func(next http.RoundTripper) http.RoundTripper { cut.next = next; return cut })
+	s.start()
+	a := s.attempt(`i=0; while [ $i -lt 30 ]; do i=$((i+1)); seq 1 60; echo "to stderr" >&2; sleep 0.1; done`)
+	launched := s.launch(a)
+	s.ended(a.Ref)
+	s.release(a.Ref, launched.UID)
+	text, _ := s.seen.text(a.Ref)
+	if got := strings.ReplaceAll(text, "to stderr\n", ""); got != strings.Repeat(counted(60), 30) {
+		t.Errorf("standard output has %d bytes, want %d", len(got), 30*len(counted(60)))
+	}
+	if got := strings.Count(text, "to stderr\n"); got != 30 {
+		t.Errorf("%d lines of standard error, want 30", got)
+	}
+	if cut.cuts.Load() < 3 {
+		t.Errorf("the follow was cut %d times, the test has proved nothing", cut.cuts.Load())
+	}
+	if len(s.seen.faults) > 0 {
+		t.Error(s.seen.faults)
+	}
+}
+
+func TestWithoutStreamOutputOnlyTheLastLinesAreRead(t *testing.T) {
+	s := newSite(t, kube.Options{})
+	a := s.attempt("seq 1 100; exit 1")
+	a.StreamOutput = false
+	launched := s.launch(a)
+	end := s.ended(a.Ref)
+	s.release(a.Ref, launched.UID)
+	if text, _ := s.seen.text(a.Ref); text != "" {
+		t.Errorf("output %q, want none", text)
+	}
+	if !strings.HasSuffix(end.LastLines, "\n99\n100") || !strings.HasPrefix(end.LastLines, "81\n") {
+		t.Errorf("last lines %q", end.LastLines)
+	}
+}
+
+func TestTheOutputOfARestartedContainerFollowsThatOfTheOneBefore(t *testing.T) {
+	s := newSite(t, kube.Options{})
+	a := s.attempt(`if [ -e /shared/second ]; then echo second; else touch /shared/second; echo first; exit 1; fi`, func(spec map[string]any) {
+		podSpec(spec)["restartPolicy"] = "OnFailure"
+		podSpec(spec)["volumes"] = []any{map[string]any{"name": "shared", "emptyDir": map[string]any{}}}
+		podSpec(spec)["containers"].([]any)[0].(map[string]any)["volumeMounts"] = []any{map[string]any{"name": "shared", "mountPath": "/shared"}}
+	})
+	launched := s.launch(a)
+	end := s.ended(a.Ref)
+	s.release(a.Ref, launched.UID)
+	text, _ := s.seen.text(a.Ref)
+	// With backoffLimit 0 the Job controller may end the Job at the first restart: what has run is to be there.
+	if text != "first\nsecond\n" && !(end.Category != "" && text == "first\n") {
+		t.Errorf("output %q of %s", text, show(end))
+	}
+}
+
+func TestAHandlerThatIsSlowHoldsTheReaderNotTheOutcome(t *testing.T) {
+	s := newSite(t, kube.Options{})
+	gate := make(chan struct{})
+	s.seen.before = func(ctx context.Context) error {
+		select {
+		case <-gate:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	a := s.attempt("seq 1 5000")
+	launched := s.launch(a)
+	if end := s.ended(a.Ref); !end.Succeeded {
+		t.Errorf("ended as %s", show(end))
+	}
+	if text, _ := s.seen.text(a.Ref); text != "" {
+		t.Errorf("output came through a closed gate: %d bytes", len(text))
+	}
+	close(gate)
+	s.release(a.Ref, launched.UID)
+	if text, _ := s.seen.text(a.Ref); text != counted(5000) {
+		t.Errorf("%d bytes of output, want %d", len(text), len(counted(5000)))
+	}
+}
+
+var _ job.Handler = (*recorder)(nil)

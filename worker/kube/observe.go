@@ -15,11 +15,12 @@ import (
 
 // snapshot is all that is known of an attempt at one moment.
 type snapshot struct {
-	job    *batchv1.Job   // nil where it is not in the cluster
-	pods   []*corev1.Pod  // in the cluster now
-	past   []*corev1.Pod  // gone, as they were last seen
-	events []corev1.Event // of the object that look asked for
-	now    time.Time
+	job     *batchv1.Job   // nil where it is not in the cluster
+	pods    []*corev1.Pod  // in the cluster now
+	past    []*corev1.Pod  // gone, as they were last seen
+	stopped []types.UID    // pods that are known to have been told to stop while they ran
+	events  []corev1.Event // of the object that look asked for
+	now     time.Time
 }
 
 // view is what a snapshot means: for the worker, and for what the runtime has to do next.

@@ -2,8 +2,10 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -25,12 +27,13 @@ type DrainOptions struct {
 }
 
 // RunDrain ends (or keeps) the Jobs of an installation and releases them: what runs before an uninstall. With the
-// installation given it needs no server.
+// installation given it needs no server; without either there must be no Job of anybody's, so that an installation whose
+// server never came up can still be taken out.
 func RunDrain(ctx context.Context, o DrainOptions) error {
 	if o.Installation == uuid.Nil {
 		installation, err := askInstallation(ctx, o)
 		if err != nil {
-			return fmt.Errorf("%w; where the server is gone, name the installation (--installation, the label berth.dev/installation of its Jobs)", err)
+			return nothingToDrain(ctx, o.Runtime, err)
 		}
 		o.Installation = installation
 	}
@@ -38,6 +41,24 @@ func RunDrain(ctx context.Context, o DrainOptions) error {
 		return fmt.Errorf("drain installation %s: %w", o.Installation, err)
 	}
 	return nil
+}
+
+// nothingToDrain is nil where no installation has Jobs, and otherwise why it is not known whose they are.
+func nothingToDrain(ctx context.Context, runtime job.Runtime, unasked error) error {
+	surveyor, ok := runtime.(interface {
+		Installations(ctx context.Context) ([]string, error)
+	})
+	if !ok {
+		return unasked
+	}
+	found, err := surveyor.Installations(ctx)
+	if err != nil {
+		return errors.Join(unasked, err)
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w; where the server is gone, name the installation with --installation (there are Jobs of %s)", unasked, strings.Join(found, ", "))
 }
 
 func askInstallation(ctx context.Context, o DrainOptions) (uuid.UUID, error) {

@@ -12,10 +12,15 @@ func (c *Compiled) checkReferences() Problems {
 	var problems Problems
 	declared := value.SortedKeys(c.properties)
 	for _, r := range c.references {
-		if p := c.checkReference(r, declared); p != nil {
-			p.Line, p.Column, p.Excerpt = r.Line, r.Column, r.Excerpt
-			problems = append(problems, *p)
+		p := c.checkReference(r, declared)
+		if p == nil {
+			continue
 		}
+		if len(problems) == maxProblems {
+			break // whoever has that many has seen enough, and looking for near names takes time
+		}
+		p.place(r.leaf, r.offset)
+		problems = append(problems, *p)
 	}
 	return problems
 }

@@ -50,6 +50,8 @@ type Rendered struct {
 	Configuration map[string]any
 	// Defaulted names the variables that hold the template's default because no level below set them.
 	Defaulted map[string]bool
+	// Used is what of the limits the render used.
+	Used Limits
 }
 
 // ConfigurationPointer is the JSON pointer of job_configuration in a template.
@@ -109,7 +111,7 @@ func (c *Compiled) Render(ctx context.Context, in Input) (*Rendered, error) {
 			return nil, Problems{problemf(CodeLimit, ConfigurationPointer+"/env", "%v", err)}
 		}
 	}
-	return &Rendered{Configuration: configuration, Defaulted: c.defaulted(in.Layers)}, nil
+	return &Rendered{Configuration: configuration, Defaulted: c.defaulted(in.Layers), Used: values.budget.Used()}, nil
 }
 
 // renderEnv renders job_configuration.env and lays the variable over it: its literal entries are the lowest level.

@@ -33,7 +33,8 @@ type goCompiler struct {
 	compiler  compiler
 	program   *program
 	variables []string
-	text      string // the pointer of a manifest that is one text
+	text      string   // the pointer of a manifest that is one text
+	functions []string // names, once they are needed
 }
 
 func (g *goCompiler) leaf(pointer, s string) node {
@@ -42,6 +43,10 @@ func (g *goCompiler) leaf(pointer, s string) node {
 	}
 	if !strings.Contains(s, "{{") {
 		return literal{s}
+	}
+	if p := tooLarge(pointer, s); p != nil {
+		g.compiler.problems = append(g.compiler.problems, *p)
+		return literal{}
 	}
 	leaf := action.Scan(s, func(s string, start int) (action.Span, bool) {
 		span, ok := placeholderAt(s, start)
@@ -64,6 +69,20 @@ func (g *goCompiler) leaf(pointer, s string) node {
 	return &actionLeaf{place: place{pointer: pointer, source: s, original: leaf.Original}, template: template, references: references}
 }
 
+// maxLeaf and maxBraces bound a string before it is looked at more closely.
+const (
+	maxLeaf   = 512 << 10
+	maxBraces = 20_000
+)
+
+func tooLarge(pointer, s string) *Problem {
+	if braces := strings.Count(s, "{{"); len(s) > maxLeaf || braces > maxBraces {
+		p := problemf(CodeLimit, pointer, "a string of %d bytes with %d actions is too large, at most %d and %d are allowed", len(s), braces, maxLeaf, maxBraces)
+		return &p
+	}
+	return nil
+}
+
 func (g *goCompiler) manifest(pointer, s string) node {
 	same := func(offset int) int { return offset }
 	template, ok := g.compile(pointer, s, s, same, true)
@@ -78,11 +97,14 @@ func (g *goCompiler) compile(pointer, original, source string, position func(int
 	template, issues := action.Compile(source, action.Options{Text: text, Variables: g.variables})
 	at := place{pointer: pointer, source: original, original: position}
 	for _, issue := range issues {
+		if len(g.compiler.problems) >= maxProblems {
+			break
+		}
 		p := problemf(issueCode(issue.Code), pointer, "%s", issue.Message)
 		p.Suggestion = issue.Suggestion
 		at.put(&p, issue)
 		if p.Code == CodeFunction && p.Suggestion == "" {
-			p = p.near(quoted(issue.Message), functionNames())
+			p = p.near(quoted(issue.Message), g.functionNames())
 		}
 		g.compiler.problems = append(g.compiler.problems, p)
 	}
@@ -113,12 +135,14 @@ func quoted(message string) string {
 	return name
 }
 
-func functionNames() []string {
-	var names []string
-	for _, f := range action.Functions() {
-		names = append(names, f.Name)
+// functionNames are what an unknown function is compared with.
+func (g *goCompiler) functionNames() []string {
+	if g.functions == nil {
+		for _, f := range action.Functions() {
+			g.functions = append(g.functions, f.Name)
+		}
 	}
-	return names
+	return g.functions
 }
 
 func fieldReference(field action.Field) Reference {
@@ -148,8 +172,7 @@ func (at *place) put(p *Problem, issue action.Issue) {
 			_, p.Column = value.Position(p.Excerpt, i)
 		}
 	default:
-		p.Line, p.Column = value.Position(at.source, at.original(issue.Offset))
-		p.Excerpt = excerpt(at.source, p.Line)
+		p.place(at.source, at.original(issue.Offset))
 	}
 }
 
@@ -167,8 +190,7 @@ func (at *place) problems(err error) error {
 	p := problemf(code, at.pointer, "%v", err)
 	var placed *action.EvalError
 	if errors.As(err, &placed) {
-		p.Line, p.Column = value.Position(at.source, at.original(placed.Offset))
-		p.Excerpt = excerpt(at.source, p.Line)
+		p.place(at.source, at.original(placed.Offset))
 	}
 	return Problems{p}
 }

@@ -59,8 +59,11 @@ func placeholderNames(references []Reference) []string {
 	return sortedNames(names)
 }
 
-// maxScenarios bounds how many combinations of values one lint renders.
-const maxScenarios = 200
+// maxScenarios bounds how many combinations of values one lint renders, and maxLintFuel how much work they may do in all.
+const (
+	maxScenarios = 200
+	maxLintFuel  = 5_000_000
+)
 
 // linter collects problems, each once.
 type linter struct {
@@ -70,6 +73,7 @@ type linter struct {
 	errors, warnings []Problem
 	// samples are invented values: of required variables without a default, and of stored variables.
 	samples map[string]any
+	fuel    int64
 }
 
 func (l *linter) add(p Problem) {
@@ -101,7 +105,8 @@ func (l *linter) scenarios() {
 			continue
 		}
 		for _, alternative := range c.alternatives(name) {
-			if tried++; tried > maxScenarios {
+			if tried++; tried > maxScenarios || l.fuel > maxLintFuel {
+				l.add(warningf(CodeLimit, "/variables", "not every example and alternative was tried: there are too many, or rendering them takes too long"))
 				return
 			}
 			l.try(name, alternative, false)
@@ -158,8 +163,10 @@ func (l *linter) render(vars map[string]any) []Problem {
 		Layers: Layers{Run: vars}, Stored: stored, Env: env, Context: sampleContext(),
 	})
 	if err != nil {
+		l.fuel += DefaultLimits().Fuel // it may have used all
 		return AsProblems(err)
 	}
+	l.fuel += rendered.Used.Fuel
 	return l.check(rendered)
 }
 

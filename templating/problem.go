@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/berth-dev/berth/templating/internal/value"
 )
 
 // Severity says whether a problem stops a save.
@@ -122,6 +124,12 @@ func warningf(code, pointer, format string, args ...any) Problem {
 func (p Problem) suggest(format string, args ...any) Problem {
 	p.Suggestion = fmt.Sprintf(format, args...)
 	return p
+}
+
+// place sets line, column and excerpt from an offset of the string at the pointer.
+func (p *Problem) place(leaf string, offset int) {
+	p.Line, p.Column = value.Position(leaf, offset)
+	p.Excerpt = excerpt(leaf, p.Line)
 }
 
 // near suggests the candidate that is close enough to be what was meant.

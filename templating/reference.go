@@ -30,20 +30,23 @@ type Reference struct {
 	Kind ReferenceKind `json:"kind"`
 	// Name is the reference as it is written: image, people[0].name, ctx.run.id, $HOME.
 	Name string `json:"name"`
-	// Pointer, Line, Column and Excerpt are the place, as in Problem.
+	// Pointer is the JSON pointer of the string that the reference is in.
 	Pointer string `json:"pointer"`
-	Line    int    `json:"line,omitempty"`
-	Column  int    `json:"column,omitempty"`
-	Excerpt string `json:"-"`
 	// Action is true where it is written `.name` in an action rather than `name` in a placeholder.
 	Action bool `json:"action,omitempty"`
 	// root is the declared thing, path the way into it.
 	root string
 	path []string
+	// leaf and offset are the place inside the string. Lines are only counted when something is wrong there.
+	leaf   string
+	offset int
 }
 
 // Root is the variable, stored variable or environment variable that the reference begins at.
 func (r Reference) Root() string { return r.root }
+
+// Position is the line and the column inside the string at Pointer, from 1, in runes.
+func (r Reference) Position() (line, column int) { return value.Position(r.leaf, r.offset) }
 
 // Path is the way from the root into its value.
 func (r Reference) Path() []string { return r.path }
@@ -117,15 +120,13 @@ func (r *Reference) Resolve(v *Values) (any, bool, error) {
 
 func (r *Reference) problem(code, format string, args ...any) Problems {
 	p := problemf(code, r.Pointer, format, args...)
-	p.Line, p.Column, p.Excerpt = r.Line, r.Column, r.Excerpt
+	p.place(r.leaf, r.offset)
 	return Problems{p}
 }
 
 // at places a reference that was found at an offset of a leaf.
 func (r Reference) at(pointer, leaf string, offset int) Reference {
-	r.Pointer = pointer
-	r.Line, r.Column = value.Position(leaf, offset)
-	r.Excerpt = excerpt(leaf, r.Line)
+	r.Pointer, r.leaf, r.offset = pointer, leaf, offset
 	return r
 }
 

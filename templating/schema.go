@@ -14,7 +14,10 @@ import (
 )
 
 // Schema is a compiled JSON Schema (draft 2020-12 unless it says otherwise): immutable, shared by all goroutines.
-type Schema struct{ compiled *jsonschema.Schema }
+type Schema struct {
+	compiled *jsonschema.Schema
+	bound    *schemaBound
+}
 
 // schemaURL is where a schema pretends to live. Nothing can be loaded from there or from anywhere.
 const schemaURL = "berth:///schema"
@@ -26,7 +29,8 @@ func CompileSchema(doc any) (*Schema, error) {
 	if err != nil {
 		return nil, Problems{problemf(CodeSchema, "", "%v", err)}
 	}
-	if problems := checkSchemaDocument(doc); len(problems) > 0 {
+	bound, problems := checkSchemaDocument(doc)
+	if len(problems) > 0 {
 		return nil, problems
 	}
 	c := jsonschema.NewCompiler()
@@ -40,7 +44,7 @@ func CompileSchema(doc any) (*Schema, error) {
 	if err != nil {
 		return nil, schemaProblems(err)
 	}
-	return &Schema{compiled}, nil
+	return &Schema{compiled: compiled, bound: bound}, nil
 }
 
 // refusingLoader keeps the schema library from reading files and URLs.
@@ -76,6 +80,9 @@ func (s *Schema) Validate(v any) error {
 }
 
 func (s *Schema) validate(v any, code string) Problems {
+	if !s.bound.allows(v) {
+		return Problems{problemf(CodeLimit, "", "the schema is too complex: validating this value takes more than %d steps", maxApplications)}
+	}
 	err := s.compiled.Validate(v)
 	if err == nil {
 		return nil

@@ -1,6 +1,7 @@
 package templating
 
 import (
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -10,23 +11,67 @@ import (
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
-// checkSchemaDocument looks for what the library must not be asked to do: follow a $ref out of the document.
-func checkSchemaDocument(doc any) Problems {
+// The schema library can not be interrupted, so what it is given is bounded before: how many subschemas there are, where a $ref may lead,
+// how large a pattern is, and how often subschemas are applied to one value.
+const (
+	maxSubschemas   = 2_000
+	maxApplications = 100_000
+)
+
+// schemaBound knows a schema well enough to count what validating a value with it takes.
+type schemaBound struct {
+	root    any
+	anchors map[string]any
+}
+
+// checkSchemaDocument refuses a schema that is too large or that leads out of its document.
+func checkSchemaDocument(doc any) (*schemaBound, Problems) {
+	bound := &schemaBound{root: doc, anchors: map[string]any{}}
 	var problems Problems
+	count := 0
 	walkSchema(doc, "", func(schema map[string]any, pointer string) {
+		count++
 		for _, keyword := range []string{"$ref", "$dynamicRef", "$recursiveRef"} {
 			ref, ok := schema[keyword].(string)
-			if ok && !strings.HasPrefix(ref, "#") {
+			if ok && !strings.HasPrefix(ref, "#") && len(problems) < maxProblems {
 				problems = append(problems, problemf(CodeRef, value.Pointer(pointer, keyword),
 					"%s %q leaves the document; nothing outside of it is read", keyword, short(ref)).
 					suggest(`put the schema under "$defs" and refer to it as "#/$defs/…"`))
 			}
 		}
+		for _, keyword := range []string{"$anchor", "$dynamicAnchor"} {
+			if name, ok := schema[keyword].(string); ok {
+				bound.anchors[name] = schema
+			}
+		}
 	})
-	return problems
+	if count > maxSubschemas {
+		problems = append(problems, problemf(CodeLimit, "", "the schema has %d subschemas, at most %d are allowed", count, maxSubschemas))
+	}
+	return bound, problems
 }
 
-// walkSchema visits every subschema. Data (default, const, enum, examples) is not looked into: a key named $ref there is data.
+// isNamed is true for keywords that hold schemas by name; the names are no keywords.
+func isNamed(keyword string) bool {
+	switch keyword {
+	case "properties", "patternProperties", "definitions", "$defs", "dependentSchemas", "dependencies":
+		return true
+	default:
+		return false
+	}
+}
+
+// isData is true for keywords that hold data: a key named $ref there means nothing.
+func isData(keyword string) bool {
+	switch keyword {
+	case "default", "const", "enum", "examples", "required", "type":
+		return true
+	default:
+		return false
+	}
+}
+
+// walkSchema visits every subschema.
 func walkSchema(v any, pointer string, visit func(schema map[string]any, pointer string)) {
 	schema, ok := v.(map[string]any)
 	if !ok {
@@ -35,9 +80,9 @@ func walkSchema(v any, pointer string, visit func(schema map[string]any, pointer
 	visit(schema, pointer)
 	for _, keyword := range value.SortedKeys(schema) {
 		at := value.Pointer(pointer, keyword)
-		switch keyword {
-		case "default", "const", "enum", "examples":
-		case "properties", "patternProperties", "definitions", "$defs", "dependentSchemas", "dependencies":
+		switch {
+		case isData(keyword):
+		case isNamed(keyword):
 			named, _ := schema[keyword].(map[string]any) // anything else is refused by the meta-schema
 			for _, name := range value.SortedKeys(named) {
 				walkSchema(named[name], value.Pointer(at, name), visit)
@@ -52,6 +97,118 @@ func walkSchema(v any, pointer string, visit func(schema map[string]any, pointer
 			walkSchema(schema[keyword], at, visit)
 		}
 	}
+}
+
+// allows says whether a value can be validated without applying subschemas too often. References that double at each step would otherwise
+// take for ever.
+func (b *schemaBound) allows(instance any) bool {
+	left := maxApplications
+	b.apply(b.root, instance, 0, &left)
+	return left > 0
+}
+
+// apply counts the subschemas that are applied to a value and its parts, alternatives all counted.
+func (b *schemaBound) apply(v, instance any, depth int, left *int) {
+	*left--
+	schema, ok := v.(map[string]any)
+	if !ok || *left <= 0 {
+		return
+	}
+	if depth > 10*value.MaxDepth {
+		*left = 0 // references that go in a circle without going into the value
+		return
+	}
+	for keyword, sub := range schema {
+		switch {
+		case isData(keyword) || keyword == "$defs" || keyword == "definitions":
+		case keyword == "$ref" || keyword == "$dynamicRef" || keyword == "$recursiveRef":
+			if target, ok := b.target(sub); ok {
+				b.apply(target, instance, depth+1, left)
+			}
+		case keyword == "properties":
+			b.applyNamed(sub, instance, depth, left)
+		case isNamed(keyword):
+			named, _ := sub.(map[string]any)
+			for _, item := range named {
+				b.applyParts(item, instance, depth, left)
+				b.apply(item, instance, depth+1, left)
+			}
+		case isOfParts(keyword):
+			b.applyParts(sub, instance, depth, left)
+		default:
+			b.applyAll(sub, instance, depth, left)
+		}
+	}
+}
+
+// isOfParts is true for keywords whose schemas are applied to the items or entries of a value.
+func isOfParts(keyword string) bool {
+	switch keyword {
+	case "items", "prefixItems", "additionalItems", "contains", "additionalProperties", "propertyNames", "unevaluatedItems", "unevaluatedProperties":
+		return true
+	default:
+		return false
+	}
+}
+
+func (b *schemaBound) applyAll(sub, instance any, depth int, left *int) {
+	if list, ok := sub.([]any); ok {
+		for _, item := range list {
+			b.apply(item, instance, depth+1, left)
+		}
+		return
+	}
+	if _, ok := sub.(map[string]any); ok {
+		b.apply(sub, instance, depth+1, left)
+	}
+}
+
+func (b *schemaBound) applyNamed(sub, instance any, depth int, left *int) {
+	named, _ := sub.(map[string]any)
+	object, _ := instance.(map[string]any)
+	for name, item := range named {
+		if part, ok := object[name]; ok {
+			b.apply(item, part, depth+1, left)
+		}
+	}
+}
+
+func (b *schemaBound) applyParts(sub, instance any, depth int, left *int) {
+	switch instance := instance.(type) {
+	case []any:
+		for _, part := range instance {
+			b.applyAll(sub, part, depth, left)
+		}
+	case map[string]any:
+		for _, part := range instance {
+			b.applyAll(sub, part, depth, left)
+		}
+	}
+}
+
+// target follows a reference inside the document.
+func (b *schemaBound) target(ref any) (any, bool) {
+	text, _ := ref.(string)
+	fragment, ok := strings.CutPrefix(text, "#")
+	if !ok {
+		return nil, false
+	}
+	if fragment == "" {
+		return b.root, true
+	}
+	path, isPointer := strings.CutPrefix(fragment, "/")
+	if !isPointer {
+		anchor, ok := b.anchors[fragment]
+		return anchor, ok
+	}
+	if unescaped, err := url.PathUnescape(path); err == nil {
+		path = unescaped
+	}
+	steps := strings.Split(path, "/")
+	for i, step := range steps {
+		steps[i] = strings.ReplaceAll(strings.ReplaceAll(step, "~1", "/"), "~0", "~")
+	}
+	return walk(b.root, steps)
 }
 
 // compileBoundedRegexp compiles a pattern (RE2: linear in the text) that is not too large to be matched.

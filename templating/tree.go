@@ -22,8 +22,8 @@ type render struct {
 	stopped  bool
 }
 
-// maxProblems bounds how many problems one render reports.
-const maxProblems = 50
+// maxProblems bounds how many problems of one kind are reported.
+const maxProblems = 100
 
 // fail notes an error of the leaf at pointer. A bound that was reached, or a context that ended, stops the whole render.
 func (r *render) fail(pointer string, err error) {

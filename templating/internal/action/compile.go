@@ -13,6 +13,7 @@ const (
 	maxSource  = 512 << 10
 	maxActions = 20_000
 	maxDepth   = 200
+	maxIssues  = 100
 )
 
 // placeholderCall is the function that a leaf's placeholders are rewritten to. No source may call it by name.
@@ -147,6 +148,9 @@ type scopeEntry struct {
 }
 
 func (c *compiler) fail(p parse.Pos, code IssueCode, format string, args ...any) *Issue {
+	if len(c.issues) == maxIssues {
+		return &Issue{}
+	}
 	c.issues = append(c.issues, Issue{Offset: int(p), Code: code, Message: fmt.Sprintf(format, args...)})
 	return &c.issues[len(c.issues)-1]
 }

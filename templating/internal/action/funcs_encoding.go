@@ -49,7 +49,7 @@ func runToYAML(c *call) (any, error) {
 		return nil, err
 	}
 	// A node of the YAML library weighs about this much, and takes this much longer than a step.
-	if err := firstError(c.m.budget.Alloc(size.Nodes*256+2*size.Bytes), c.m.budget.Spend(size.Nodes*15+size.Bytes>>3)); err != nil {
+	if err := firstError(c.m.budget.Alloc(yamlSetup+size.Nodes*256+2*size.Bytes), c.m.budget.Spend(300+size.Nodes*15+size.Bytes>>3)); err != nil {
 		return nil, err
 	}
 	data, err := value.EncodeYAML(c.args[0])
@@ -58,6 +58,9 @@ func runToYAML(c *call) (any, error) {
 	}
 	return c.made(strings.TrimSuffix(string(data), "\n"))
 }
+
+// yamlSetup is what the YAML library allocates before it does anything.
+const yamlSetup = 32 << 10
 
 func runFromYAML(c *call) (any, error) {
 	s, err := c.str(0)
@@ -76,7 +79,7 @@ func runFromYAML(c *call) (any, error) {
 
 // payForParsing pays for reading YAML: in the worst case every two bytes become a node.
 func payForParsing(budget *value.Budget, n int) error {
-	return firstError(budget.Alloc(int64(n)*48), budget.Spend(int64(n)))
+	return firstError(budget.Alloc(yamlSetup+int64(n)*48), budget.Spend(300+int64(n)))
 }
 
 func runToJSON(c *call) (any, error) {

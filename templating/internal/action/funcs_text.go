@@ -38,7 +38,16 @@ func sprigText(table map[string]any, name string) func(*call) (any, error) {
 	if !ok {
 		return func(c *call) (any, error) { return nil, c.errorf("is not available") }
 	}
-	return onText(fn)
+	lifted := onText(fn)
+	return func(c *call) (any, error) {
+		// These go over the text rune by rune, several times.
+		if s, ok := c.args[0].(string); ok {
+			if err := firstError(c.m.budget.Spend(int64(len(s))>>2), c.making(4*len(s))); err != nil {
+				return nil, err
+			}
+		}
+		return lifted(c)
+	}
 }
 
 // textFunctions are what sprig has for single strings.

@@ -110,9 +110,11 @@ func actionEnd(s string, start int) int {
 	i := start + 2
 	if body := strings.TrimLeft(strings.TrimPrefix(s[i:], "- "), " \t\r\n"); strings.HasPrefix(body, "/*") {
 		i = len(s) - len(body)
-		if end := strings.Index(s[i:], "*/"); end >= 0 {
-			i += end + 2
+		end := strings.Index(s[i:], "*/")
+		if end < 0 {
+			return len(s) // the parser says that the comment is not closed
 		}
+		i += end + 2
 	}
 	for i < len(s) {
 		switch s[i] {
@@ -124,9 +126,11 @@ func actionEnd(s string, start int) int {
 			i = quotedEnd(s, i)
 			continue
 		case '`':
-			if end := strings.IndexByte(s[i+1:], '`'); end >= 0 {
-				i += end + 1
+			end := strings.IndexByte(s[i+1:], '`')
+			if end < 0 {
+				return len(s)
 			}
+			i += end + 1
 		}
 		i++
 	}

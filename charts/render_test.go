@@ -153,7 +153,6 @@ const (
 	most     = `
 server:
   replicas: 3
-  allowedHosts: [berth.example.com]
   ensurePools: {gpu: kubernetes, local: process}
   podAnnotations: {restarted: "1"}
   tolerations: [{key: a, operator: Exists}]

@@ -245,7 +245,7 @@ func TestEveryChangeOfConfigurationChangesThePodTemplate(t *testing.T) {
 	before := podTemplates(render(t, ""))
 	for workload, all := range map[string][]string{
 		"rel-berth-server": {
-			"{server: {logLevel: debug}}", "{server: {logFormat: text}}", "{server: {ensurePools: {x: process}}}", "{server: {allowedHosts: [h]}}",
+			"{server: {logLevel: debug}}", "{server: {logFormat: text}}", "{server: {ensurePools: {x: process}}}",
 			"{server: {extraArgs: [--x]}}", "{server: {extraEnv: [{name: A, value: b}]}}", "{keys: {existingSecret: k}}",
 			"{server: {podAnnotations: {restarted: now}}}",
 		},

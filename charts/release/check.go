@@ -16,7 +16,7 @@ func (c *Client) Check(ctx context.Context) error {
 	test.Namespace, test.Timeout = c.namespace, c.timeout
 	c.progress.say("testing %q in namespace %q", c.name, c.namespace)
 	if _, err := test.Run(c.name); err != nil {
-		return c.explain(ctx, fmt.Errorf("test release %q: %w", c.name, err))
+		return c.explain(ctx, fmt.Errorf("test release %q: %w", c.name, oneLine(err)))
 	}
 	return nil
 }

@@ -24,6 +24,18 @@ func (e *NotReadyError) Unwrap() error { return e.Err }
 // Details are the findings, a line each.
 func (e *NotReadyError) Details() []string { return e.Findings }
 
+// lineError is an error of Helm's whose text spans lines, as lists of errors do, told in one.
+type lineError struct{ error }
+
+func oneLine(err error) error { return lineError{err} }
+
+func (e lineError) Error() string {
+	text := strings.Join(strings.Fields(e.error.Error()), " ")
+	return strings.TrimPrefix(text, "1 error occurred: * ")
+}
+
+func (e lineError) Unwrap() error { return e.error }
+
 // diagnosisTimeout bounds the look at pods after a failure, for which the caller's own time may be over.
 const diagnosisTimeout = 15 * time.Second
 

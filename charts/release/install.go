@@ -28,7 +28,7 @@ func (c *Client) Install(ctx context.Context, values map[string]any) (Status, er
 	install.Replace = true // installable has let through only what may be replaced
 	c.progress.say("installing %s %s as %q into namespace %q", loaded.Name(), loaded.Metadata.Version, c.name, c.namespace)
 	if _, err := install.RunWithContext(ctx, loaded, values); err != nil {
-		return Status{}, c.explain(ctx, fmt.Errorf("install release %q: %w", c.name, err))
+		return Status{}, c.explain(ctx, fmt.Errorf("install release %q: %w", c.name, oneLine(err)))
 	}
 	return c.Status(ctx)
 }

@@ -28,11 +28,12 @@ func (p *progress) say(format string, args ...any) {
 	}
 }
 
-// What of Helm's log is worth telling: the object that is waited for, and how far it is.
+// What of Helm's log is worth telling: the object that is waited for, and how far it is. A deletion of one object is that
+// of an old hook, and over at once.
 var (
 	notReady = regexp.MustCompile(`^(\w+) is not (?:ready|bound): ([^ ]+?)(?:\. (\d+) out of (\d+) expected pods are ready)?$`)
 	watching = regexp.MustCompile(`^Watching for changes to Job (\S+) with`)
-	deleting = regexp.MustCompile(`^beginning wait for (\d+) resources to be deleted`)
+	deleting = regexp.MustCompile(`^beginning wait for ([2-9]|\d\d+) resources to be deleted`)
 )
 
 // helmLog has the form of Helm's log function.

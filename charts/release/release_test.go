@@ -17,6 +17,7 @@ import (
 	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage"
 	"helm.sh/helm/v3/pkg/storage/driver"
+	helmtime "helm.sh/helm/v3/pkg/time"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -168,6 +169,7 @@ func TestProgressTellsEachStepOnce(t *testing.T) {
 	p.helmLog("Deployment is not ready: %s/%s. %d out of %d expected pods are ready", "ns", "berth-worker", 1, 2)
 	p.helmLog("Watching for changes to %s %s with timeout of %v", "Job", "berth-keys", time.Minute)
 	p.helmLog("PersistentVolumeClaim is not bound: %s/%s", "ns", "data")
+	p.helmLog("beginning wait for %d resources to be deleted with timeout of %v", 1, time.Minute)
 	p.helmLog("creating %d resource(s)", 12)
 	p.helmLog("beginning wait for %d resources to be deleted with timeout of %v", 9, time.Minute)
 	want := []string{
@@ -235,6 +237,37 @@ func TestEventFindingsAreTheNewestOfEachOwnObject(t *testing.T) {
 	}, "berth")
 	if want := []string{"job berth-keys: Newest: m", "statefulset berth-server: FailedCreate: m"}; !slices.Equal(got, want) {
 		t.Errorf("findings %q, want %q", got, want)
+	}
+}
+
+func TestAnErrorOfHelmsIsToldInOneLine(t *testing.T) {
+	cause := errors.New("1 error occurred:\n\t* timed out waiting for the condition\n\n")
+	err := oneLine(cause)
+	if err.Error() != "timed out waiting for the condition" || !errors.Is(err, cause) {
+		t.Errorf("%q", err)
+	}
+}
+
+func TestADrainHasFailedWhereUninstallingGotNoFurther(t *testing.T) {
+	hook := func(event release.HookEvent, phase release.HookPhase, started time.Time) *release.Hook {
+		return &release.Hook{Events: []release.HookEvent{event}, LastRun: release.HookExecution{StartedAt: helmtime.Time{Time: started}, Phase: phase}}
+	}
+	now := time.Now()
+	for name, test := range map[string]struct {
+		status release.Status
+		hook   *release.Hook
+		want   bool
+	}{
+		"it was begun":               {release.StatusUninstalling, hook(release.HookPreDelete, release.HookPhaseRunning, now), true},
+		"it has succeeded":           {release.StatusUninstalling, hook(release.HookPreDelete, release.HookPhaseSucceeded, now), false},
+		"it was never begun":         {release.StatusUninstalling, hook(release.HookPreDelete, "", time.Time{}), false},
+		"another hook has failed":    {release.StatusUninstalling, hook(release.HookPreInstall, release.HookPhaseFailed, now), false},
+		"nobody is uninstalling yet": {release.StatusDeployed, hook(release.HookPreDelete, release.HookPhaseFailed, now), false},
+	} {
+		rel := &release.Release{Info: &release.Info{Status: test.status}, Hooks: []*release.Hook{test.hook}}
+		if got := drainFailed(rel); got != test.want {
+			t.Errorf("%s: drainFailed = %v", name, got)
+		}
 	}
 }
 

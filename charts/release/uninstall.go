@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/release"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // UninstallOptions of one uninstall.
@@ -37,7 +37,7 @@ func (c *Client) Uninstall(ctx context.Context, o UninstallOptions) error {
 	uninstall.DeletionPropagation = string(metav1.DeletePropagationForeground)
 	c.progress.say("uninstalling %q from namespace %q", c.name, c.namespace)
 	if _, err := uninstall.Run(c.name); err != nil {
-		return c.explainUninstall(ctx, fmt.Errorf("uninstall release %q: %w", c.name, err))
+		return c.explainUninstall(ctx, fmt.Errorf("uninstall release %q: %w", c.name, oneLine(err)))
 	}
 	if o.Purge {
 		return c.purge(ctx, rel)
@@ -46,21 +46,26 @@ func (c *Client) Uninstall(ctx context.Context, o UninstallOptions) error {
 }
 
 func (c *Client) explainUninstall(ctx context.Context, err error) error {
-	if rel, lastErr := c.last(); lastErr == nil && drainFailed(rel) {
-		return &NotReadyError{Err: err, Findings: []string{
-			"the drain of this installation's Jobs has failed; nothing else has been deleted yet",
-			"try again, or skip the drain, which can leave Jobs with the finalizer berth.dev/job-tracking behind",
-		}}
+	rel, lastErr := c.last()
+	if lastErr != nil || !drainFailed(rel) {
+		return c.explain(ctx, err)
 	}
-	return c.explain(ctx, err)
+	return &NotReadyError{Err: err, Findings: append([]string{
+		"the drain of this installation's Jobs has not ended; nothing has been deleted yet, but the workers may be stopped",
+		"try again, or skip the drain, which can leave Jobs with the finalizer berth.dev/job-tracking behind",
+	}, c.findings(ctx)...)}
 }
 
+// drainFailed tells whether the last uninstall got no further than the hooks before it. Helm records that a hook begins,
+// and that it has failed only if another record follows.
 func drainFailed(rel *release.Release) bool {
+	if rel.Info.Status != release.StatusUninstalling {
+		return false
+	}
 	for _, hook := range rel.Hooks {
-		for _, event := range hook.Events {
-			if event == release.HookPreDelete && hook.LastRun.Phase == release.HookPhaseFailed {
-				return true
-			}
+		begun := !hook.LastRun.StartedAt.IsZero()
+		if slices.Contains(hook.Events, release.HookPreDelete) && begun && hook.LastRun.Phase != release.HookPhaseSucceeded {
+			return true
 		}
 	}
 	return false

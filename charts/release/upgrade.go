@@ -35,7 +35,7 @@ func (c *Client) Upgrade(ctx context.Context, o UpgradeOptions) (Status, error) 
 	upgrade.MaxHistory = historyLimit
 	c.progress.say("upgrading %q in namespace %q to %s %s", c.name, c.namespace, loaded.Name(), loaded.Metadata.Version)
 	if _, err := upgrade.RunWithContext(ctx, c.name, loaded, o.Values); err != nil {
-		return Status{}, c.explain(ctx, fmt.Errorf("upgrade release %q: %w", c.name, err))
+		return Status{}, c.explain(ctx, fmt.Errorf("upgrade release %q: %w", c.name, oneLine(err)))
 	}
 	return c.Status(ctx)
 }

@@ -70,10 +70,11 @@ topologySpreadConstraints:
 {{- end }}
 {{- end }}
 
-{{/* Image and security of a container. */}}
+{{/* Image and security of a container. Its last words become its status, so that `berth status` can repeat them. */}}
 {{- define "berth.container" -}}
 image: {{ include "berth.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
+terminationMessagePolicy: FallbackToLogsOnError
 securityContext:
   {{- toYaml .Values.containerSecurityContext | nindent 2 }}
 {{- end }}

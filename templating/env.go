@@ -294,13 +294,16 @@ func expandInto(object map[string]any, steps []string, v any, pointer string) *P
 }
 
 // MergeEnv lays environments over each other, mapping or list, and returns the list that a container takes, with every literal value as
-// text. It is nil where no level says anything. pointers are the places of the levels.
-func MergeEnv(levels []any, pointers []string) ([]any, Problems) {
+// text. It is nil where no level says anything. pointer returns the place of a level, for problems.
+func MergeEnv(levels []any, pointer func(level int) string) ([]any, Problems) {
 	var merged envList
 	var problems Problems
 	for i, level := range levels {
-		env, found := parseEnv(level, pointers[i])
-		problems = append(problems, found...)
+		env, found := parseEnv(level, "")
+		for _, p := range found {
+			p.Pointer = pointer(i) + p.Pointer
+			problems = append(problems, p)
+		}
 		merged = merged.over(env)
 	}
 	if !merged.present || len(problems) > 0 {

@@ -94,7 +94,7 @@ func build(r *templating.Rendered, id Identity) *builder {
 	}
 	b.readConfiguration()
 	if tree, ok := b.manifestTree(); ok {
-		job, problems := decodeJob(b.reshape(tree), string(manifestPointer))
+		job, problems := decodeJob(b.reshape(tree), manifestPointer)
 		b.problems = append(b.problems, problems...)
 		b.job, b.finished.Job = job, job
 		b.own()
@@ -112,12 +112,12 @@ func sortProblems(problems []templating.Problem) {
 }
 
 func (b *builder) fail(code string, at pointer, format string, args ...any) *templating.Problem {
-	b.problems = append(b.problems, problem(code, string(at), format, args...))
+	b.problems = append(b.problems, problem(code, at.String(), format, args...))
 	return &b.problems[len(b.problems)-1]
 }
 
 func (b *builder) warn(code string, at pointer, format string, args ...any) *templating.Problem {
-	b.finished.Warnings = append(b.finished.Warnings, warning(code, string(at), format, args...))
+	b.finished.Warnings = append(b.finished.Warnings, warning(code, at.String(), format, args...))
 	return &b.finished.Warnings[len(b.finished.Warnings)-1]
 }
 

@@ -36,7 +36,7 @@ func risks(job *batchv1.Job) []templating.Problem {
 	pod := &job.Spec.Template.Spec
 	place := manifestPointer.key("spec").key("template").key("spec")
 	warn := func(at pointer, suggestion, format string, args ...any) {
-		p := warning(templating.CodeRisk, string(at), format, args...)
+		p := warning(templating.CodeRisk, at.String(), format, args...)
 		p.Suggestion = suggestion
 		problems = append(problems, p)
 	}
@@ -46,7 +46,7 @@ func risks(job *batchv1.Job) []templating.Problem {
 	}
 	for i := range pod.Containers {
 		c := &pod.Containers[i]
-		at := place.key("containers").index(i)
+		at := place.key("containers").item(i)
 		if isLatest(c.Image) {
 			warn(at.key("image"), "name a version", "the image %q is whatever is latest when the pod starts", c.Image)
 		}

@@ -33,8 +33,6 @@ func configurationKeys() []string {
 	}
 }
 
-func at(key string) pointer { return pointer(templating.ConfigurationPointer).key(key) }
-
 // readConfiguration reads what job_configuration says beside the manifest.
 func (b *builder) readConfiguration() {
 	b.name = b.text(keyName)

@@ -16,7 +16,7 @@ import (
 
 // decodeJob decodes a tree into a Job, strictly: unknown fields, wrong types and bad quantities are all reported, each with its pointer
 // below base.
-func decodeJob(tree map[string]any, base string) (*batchv1.Job, templating.Problems) {
+func decodeJob(tree map[string]any, base pointer) (*batchv1.Job, templating.Problems) {
 	job := &batchv1.Job{}
 	d := &decoder{base: base}
 	d.decode(tree, reflect.ValueOf(job).Elem(), jobShape())
@@ -25,7 +25,7 @@ func decodeJob(tree map[string]any, base string) (*batchv1.Job, templating.Probl
 
 // decoder walks a tree and a Go value side by side.
 type decoder struct {
-	base     string
+	base     pointer
 	path     []step
 	problems templating.Problems
 }
@@ -38,15 +38,15 @@ type step struct {
 }
 
 func (d *decoder) pointer() string {
-	p := pointer(d.base)
+	p := d.base
 	for _, step := range d.path {
 		if step.isIndex {
-			p = p.index(step.index)
+			p = p.item(step.index)
 		} else {
 			p = p.key(step.key)
 		}
 	}
-	return string(p)
+	return p.String()
 }
 
 func (d *decoder) fail(code, format string, args ...any) *templating.Problem {

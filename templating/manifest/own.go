@@ -171,7 +171,7 @@ func (b *builder) ownContainers() {
 	place := manifestPointer.key("spec").key("template").key("spec")
 	for i := range pod.InitContainers {
 		c := &pod.InitContainers[i]
-		c.Env = slices.Concat(common, b.userEnv(c.Env, place.key("initContainers").index(i)))
+		c.Env = slices.Concat(common, b.userEnv(c.Env, place.key("initContainers").item(i)))
 	}
 	for i := range pod.Containers {
 		c := &pod.Containers[i]
@@ -179,7 +179,7 @@ func (b *builder) ownContainers() {
 		if i == 0 {
 			own = slices.Concat(common, b.apiEnvironment())
 		}
-		c.Env = slices.Concat(own, b.userEnv(c.Env, place.key("containers").index(i)))
+		c.Env = slices.Concat(own, b.userEnv(c.Env, place.key("containers").item(i)))
 	}
 }
 

@@ -3,25 +3,39 @@ package manifest
 import (
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/internal/value"
 )
 
-// pointer is a JSON pointer that is being written.
-type pointer string
-
-func (p pointer) key(name string) pointer {
-	if strings.ContainsAny(name, "~/") {
-		name = strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
-	}
-	return p + "/" + pointer(name)
+// pointer is the place of something in a template. It is only written out, as a JSON pointer, when something is wrong there.
+type pointer struct {
+	parent *pointer
+	// text is a key, or the whole pointer where there is no parent; index counts where isIndex is set.
+	text    string
+	index   int
+	isIndex bool
 }
 
-func (p pointer) index(i int) pointer { return p + "/" + pointer(strconv.Itoa(i)) }
+func (p pointer) key(name string) pointer { return pointer{parent: &p, text: name} }
+
+func (p pointer) item(i int) pointer { return pointer{parent: &p, index: i, isIndex: true} }
+
+func (p pointer) String() string {
+	switch {
+	case p.parent == nil:
+		return p.text
+	case p.isIndex:
+		return p.parent.String() + "/" + strconv.Itoa(p.index)
+	default:
+		return value.Pointer(p.parent.String(), p.text)
+	}
+}
 
 // manifestPointer is the place of the Job in a template.
-const manifestPointer = pointer(templating.ConfigurationPointer + "/job_manifest")
+var manifestPointer = pointer{text: templating.ConfigurationPointer + "/job_manifest"}
+
+func at(key string) pointer { return pointer{text: templating.ConfigurationPointer}.key(key) }
 
 func problem(code, at, format string, args ...any) templating.Problem {
 	return templating.Problem{Severity: templating.SeverityError, Code: code, Pointer: at, Message: fmt.Sprintf(format, args...)}

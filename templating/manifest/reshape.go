@@ -33,7 +33,7 @@ func (b *builder) reshape(tree map[string]any) map[string]any {
 		list = slices.Clone(list)
 		for i, item := range list {
 			if container, ok := item.(map[string]any); ok {
-				place := manifestPointer.key("spec").key("template").key("spec").key(key).index(i)
+				place := manifestPointer.key("spec").key("template").key("spec").key(key).item(i)
 				list[i] = b.reshapeContainer(maps.Clone(container), place, key == "containers" && i == 0)
 			}
 		}
@@ -115,11 +115,7 @@ func (b *builder) reshapeEnv(container map[string]any, place pointer, isJob bool
 		levels = []any{b.configuration[keyEnv], container["env"]}
 		places = []pointer{at(keyEnv), place.key("env")}
 	}
-	var pointers []string
-	for _, p := range places {
-		pointers = append(pointers, string(p))
-	}
-	list, problems := templating.MergeEnv(levels, pointers)
+	list, problems := templating.MergeEnv(levels, func(level int) string { return places[level].String() })
 	b.problems = append(b.problems, problems...)
 	if list != nil && len(problems) == 0 {
 		container["env"] = list

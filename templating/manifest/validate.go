@@ -26,7 +26,7 @@ func validate(job *batchv1.Job, broken templating.Problems) templating.Problems 
 	v.metadata(&job.ObjectMeta.Labels, &job.ObjectMeta.Annotations, manifestPointer.key("metadata"))
 	v.name(manifestPointer.key("metadata").key("namespace"), job.Namespace, validation.IsDNS1123Label)
 	for i, finalizer := range job.Finalizers {
-		v.name(manifestPointer.key("metadata").key("finalizers").index(i), finalizer, validation.IsQualifiedName)
+		v.name(manifestPointer.key("metadata").key("finalizers").item(i), finalizer, validation.IsQualifiedName)
 	}
 	v.job(&job.Spec, spec)
 	meta := &job.Spec.Template.ObjectMeta
@@ -36,12 +36,13 @@ func validate(job *batchv1.Job, broken templating.Problems) templating.Problems 
 }
 
 func (v *validator) fail(code string, at pointer, format string, args ...any) {
+	place := at.String()
 	for _, p := range v.broken {
-		if strings.HasPrefix(p.Pointer, string(at)) || strings.HasPrefix(string(at), p.Pointer+"/") {
+		if strings.HasPrefix(p.Pointer, place) || strings.HasPrefix(place, p.Pointer+"/") {
 			return
 		}
 	}
-	v.problems = append(v.problems, problem(code, string(at), format, args...))
+	v.problems = append(v.problems, problem(code, place, format, args...))
 }
 
 // name checks a name that may be absent.
@@ -56,16 +57,25 @@ func (v *validator) name(at pointer, name string, rule func(string) []string) {
 
 func (v *validator) metadata(labels, annotations *map[string]string, at pointer) {
 	for key := range *labels {
-		v.name(at.key("labels").key(key), key, validation.IsQualifiedName)
+		if !isOurs(key) {
+			v.name(at.key("labels").key(key), key, validation.IsQualifiedName)
+		}
 	}
 	size := 0
 	for key, value := range *annotations {
 		size += len(key) + len(value)
-		v.name(at.key("annotations").key(key), strings.ToLower(key), validation.IsQualifiedName)
+		if !isOurs(key) {
+			v.name(at.key("annotations").key(key), strings.ToLower(key), validation.IsQualifiedName)
+		}
 	}
 	if size > maxAnnotations {
 		v.fail(templating.CodeInvalid, at.key("annotations"), "annotations may have %d bytes in all, these have %d", maxAnnotations, size)
 	}
+}
+
+// isOurs is true for keys that Berth has set itself.
+func isOurs(key string) bool {
+	return strings.HasPrefix(key, Prefix) || key == LabelAppName || key == LabelAppComponent || key == LabelAppManagedBy
 }
 
 // maxAnnotations is what Kubernetes allows in all.
@@ -130,18 +140,18 @@ func (v *validator) pod(pod *corev1.PodSpec, at pointer) {
 		v.name(at.key("nodeSelector").key(key), value, validation.IsValidLabelValue)
 	}
 	for i := range pod.Tolerations {
-		v.toleration(&pod.Tolerations[i], at.key("tolerations").index(i))
+		v.toleration(&pod.Tolerations[i], at.key("tolerations").item(i))
 	}
 	for i, secret := range pod.ImagePullSecrets {
-		v.name(at.key("imagePullSecrets").index(i).key("name"), secret.Name, validation.IsDNS1123Subdomain)
+		v.name(at.key("imagePullSecrets").item(i).key("name"), secret.Name, validation.IsDNS1123Subdomain)
 	}
 	volumes := v.volumes(pod.Volumes, at.key("volumes"))
 	names := map[string]bool{}
 	for i := range pod.InitContainers {
-		v.container(&pod.InitContainers[i], at.key("initContainers").index(i), names, volumes)
+		v.container(&pod.InitContainers[i], at.key("initContainers").item(i), names, volumes)
 	}
 	for i := range pod.Containers {
-		v.container(&pod.Containers[i], at.key("containers").index(i), names, volumes)
+		v.container(&pod.Containers[i], at.key("containers").item(i), names, volumes)
 	}
 	if len(pod.EphemeralContainers) > 0 {
 		v.fail(templating.CodeInvalid, at.key("ephemeralContainers"), "ephemeral containers can not be in a manifest")
@@ -167,11 +177,11 @@ func (v *validator) volumes(volumes []corev1.Volume, at pointer) map[string]bool
 		name := volumes[i].Name
 		switch {
 		case name == "":
-			v.fail(templating.CodeRequired, at.index(i).key("name"), "a volume needs a name")
+			v.fail(templating.CodeRequired, at.item(i).key("name"), "a volume needs a name")
 		case names[name]:
-			v.fail(templating.CodeInvalid, at.index(i).key("name"), "two volumes are named %q", name)
+			v.fail(templating.CodeInvalid, at.item(i).key("name"), "two volumes are named %q", name)
 		default:
-			v.name(at.index(i).key("name"), name, validation.IsDNS1123Label)
+			v.name(at.item(i).key("name"), name, validation.IsDNS1123Label)
 		}
 		names[name] = true
 	}
@@ -200,9 +210,9 @@ func (v *validator) container(c *corev1.Container, at pointer, names, volumes ma
 	v.mounts(c, at, volumes)
 	for i, port := range c.Ports {
 		if port.ContainerPort < 1 || port.ContainerPort > 65535 {
-			v.fail(templating.CodeInvalid, at.key("ports").index(i).key("containerPort"), "must be between 1 and 65535, not %d", port.ContainerPort)
+			v.fail(templating.CodeInvalid, at.key("ports").item(i).key("containerPort"), "must be between 1 and 65535, not %d", port.ContainerPort)
 		}
-		oneOf(v, at.key("ports").index(i).key("protocol"), &port.Protocol, corev1.ProtocolTCP, corev1.ProtocolUDP, corev1.ProtocolSCTP)
+		oneOf(v, at.key("ports").item(i).key("protocol"), &port.Protocol, corev1.ProtocolTCP, corev1.ProtocolUDP, corev1.ProtocolSCTP)
 	}
 }
 
@@ -245,7 +255,7 @@ func exceeds(request, limit resource.Quantity) bool { return request.Cmp(limit) 
 func (v *validator) mounts(c *corev1.Container, at pointer, volumes map[string]bool) {
 	paths := map[string]bool{}
 	for i, mount := range c.VolumeMounts {
-		place := at.key("volumeMounts").index(i)
+		place := at.key("volumeMounts").item(i)
 		if !volumes[mount.Name] {
 			v.fail(templating.CodeInvalid, place.key("name"), "there is no volume %q", mount.Name)
 		}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
@@ -28,6 +29,8 @@ const (
 	devPool           = "local"
 	devKubernetesPool = "kubernetes"
 	devDeployment     = "hello"
+	// devLease is short: after a crash nobody but the next dev takes over, and a person waits for it.
+	devLease = 5 * time.Second
 )
 
 // devFlags are what `berth dev` was told.
@@ -120,7 +123,7 @@ func (d *dev) run(ctx context.Context) error {
 func (d *dev) serverOptions(kubernetes bool, ready chan<- server.Address) server.Options {
 	o := server.Options{
 		Listen: net.JoinHostPort("127.0.0.1", strconv.Itoa(d.flags.port)), DataDir: d.flags.dataDir,
-		Migrate: server.MigrateAuto, Auth: server.AuthNone, Version: buildVersion(), Logger: d.log,
+		Migrate: server.MigrateAuto, Auth: server.AuthNone, Lease: devLease, Version: buildVersion(), Logger: d.log,
 		EnsurePools: []server.EnsurePool{{Name: devPool, Type: string(api.Process)}},
 		Ready:       func(address server.Address) { ready <- address },
 	}

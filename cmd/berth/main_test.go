@@ -17,7 +17,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(asBerth) != "" {
+		main()
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // user runs commands as one user of one server.
 type user struct {

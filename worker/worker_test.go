@@ -144,9 +144,9 @@ func TestEndsOfAProcessAreReportedAsWhatTheyAre(t *testing.T) {
 		code      int32 // -1: none
 		message   string
 	}{
-		"an exit code":                        {script("echo bad >&2; exit 3"), job.App, 3, "exit code 3"},
+		"an exit code":                        {script("echo bad >&2; exit 3"), job.App, 3, ""},
 		"a signal":                            {script("kill -9 $$$$"), job.App, 137, "signal 9"},
-		"a program that is not there":         {script("exec /no/such/program"), job.App, 127, "exit code 127"},
+		"a program that is not there":         {script("exec /no/such/program"), job.App, 127, ""},
 		"a variable that the template lacks":  {`{"script": {"a": 1}}`, job.Invalid, -1, "/job_configuration/job_manifest/spec/template/spec/containers/0/command"},
 		"a stored variable that is not there": {`{"script": "{{ berth.variables.missing }}"}`, job.Template, -1, "missing"},
 	}

@@ -3,7 +3,8 @@
 //
 // What it honours: command and args with $(VAR) expansion, literal env, workingDir, terminationGracePeriodSeconds,
 // activeDeadlineSeconds. What it can not honour it refuses where the workload would break (env from a Secret, a missing
-// command) and otherwise names it in the diagnosis of the attempt (image, volumes, resources, other containers).
+// command) and otherwise names it in the diagnosis of the attempt (image, volumes, resources, other containers). An
+// image whose name begins with process: says that its author knows, and is passed over.
 //
 // A process can not outlive its worker. When the worker stops, its processes are ended (SIGTERM, then SIGKILL) and
 // recorded as evicted. When the worker is killed, the next one on the same directory finds them by the files of that

@@ -51,7 +51,10 @@ func outcome(why cause, e exit, deadline time.Duration) job.Observation {
 			seen.Succeeded = true
 			break
 		}
-		seen.Category, seen.Message = job.App, e.String()
+		seen.Category = job.App
+		if e.signal != 0 { // an exit code says all by itself
+			seen.Message = e.String()
+		}
 	}
 	return seen
 }

@@ -15,6 +15,9 @@ import (
 // defaultGrace is what Kubernetes gives a container between SIGTERM and SIGKILL where the manifest says nothing.
 const defaultGrace = 30 * time.Second
 
+// noImage begins the name of an image whose author knows that there is none: a Job can not do without a name.
+const noImage = "process:"
+
 // plan is what the manifest asks of a process.
 type plan struct {
 	args     []string          // the program and its arguments, expanded
@@ -88,7 +91,7 @@ func ignored(pod corev1.PodSpec, c corev1.Container) []string {
 			fields = append(fields, name)
 		}
 	}
-	add(c.Image != "", "image")
+	add(c.Image != "" && !strings.HasPrefix(c.Image, noImage), "image")
 	add(len(c.Resources.Limits)+len(c.Resources.Requests)+len(c.Resources.Claims) > 0, "resources")
 	add(len(pod.Volumes)+len(c.VolumeMounts)+len(c.VolumeDevices) > 0, "volumes")
 	add(len(pod.InitContainers) > 0, "initContainers")

@@ -34,7 +34,7 @@ func (c *Cluster) finish(ctx context.Context) error {
 		return err
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.Go(func() error { return c.loadHelpers(groupCtx, config) })
+	group.Go(func() error { return c.loadStock(groupCtx, config) })
 	group.Go(func() error {
 		if err := c.awaitComponents(groupCtx); err != nil {
 			return err

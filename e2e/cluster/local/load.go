@@ -33,20 +33,20 @@ func (c *Cluster) Load(ctx context.Context, archive string) error {
 	return nil
 }
 
-// A helper is an image that the cluster or its tests need and that is packed on this machine.
-type helper struct {
+// A stockImage is an image that the cluster or its tests need and that is packed on this machine.
+type stockImage struct {
 	reference string
 	describe  func(context.Context) (image.Spec, error)
 }
 
-// helpers returns them in the order in which they are missed.
-func helpers(config state.Config) []helper {
-	program := func(reference, name string) helper {
-		return helper{reference, func(context.Context) (image.Spec, error) {
+// stock returns them in the order in which they are missed.
+func stock(config state.Config) []stockImage {
+	program := func(reference, name string) stockImage {
+		return stockImage{reference, func(context.Context) (image.Spec, error) {
 			return image.Program(reference, name, config.Binaries[name])
 		}}
 	}
-	return []helper{
+	return []stockImage{
 		program(node.PauseImage, "pause"),
 		program(addon.CoreDNSImage, "coredns"),
 		{image.BusyboxReference, image.Busybox},
@@ -54,8 +54,8 @@ func helpers(config state.Config) []helper {
 	}
 }
 
-// loadHelpers packs and loads the helper images that are not in the cluster yet.
-func (c *Cluster) loadHelpers(ctx context.Context, config state.Config) error {
+// loadStock packs and loads the stock images that are not in the cluster yet.
+func (c *Cluster) loadStock(ctx context.Context, config state.Config) error {
 	record := c.Dir.Path("loaded.json")
 	loaded, err := readLoaded(record)
 	if err != nil {
@@ -66,14 +66,14 @@ func (c *Cluster) loadHelpers(ctx context.Context, config state.Config) error {
 			return err
 		}
 	}
-	for _, helper := range helpers(config) {
-		if loaded[helper.reference] {
+	for _, item := range stock(config) {
+		if loaded[item.reference] {
 			continue
 		}
-		if err := c.loadHelper(ctx, helper); err != nil {
+		if err := c.loadOne(ctx, item); err != nil {
 			return err
 		}
-		loaded[helper.reference] = true
+		loaded[item.reference] = true
 		data, err := json.Marshal(loaded)
 		if err != nil {
 			return fmt.Errorf("note loaded images: %w", err)
@@ -85,14 +85,14 @@ func (c *Cluster) loadHelpers(ctx context.Context, config state.Config) error {
 	return nil
 }
 
-func (c *Cluster) loadHelper(ctx context.Context, helper helper) error {
-	spec, err := helper.describe(ctx)
+func (c *Cluster) loadOne(ctx context.Context, item stockImage) error {
+	spec, err := item.describe(ctx)
 	if err != nil {
 		return err
 	}
 	archive, err := os.CreateTemp(string(c.Dir), "image-*.tar")
 	if err != nil {
-		return fmt.Errorf("pack %s: %w", helper.reference, err)
+		return fmt.Errorf("pack %s: %w", item.reference, err)
 	}
 	defer os.Remove(archive.Name())
 	defer archive.Close()
@@ -102,7 +102,7 @@ func (c *Cluster) loadHelper(ctx context.Context, helper helper) error {
 	return c.Load(ctx, archive.Name())
 }
 
-// readLoaded returns the references of the helper images that this cluster has been given.
+// readLoaded returns the references of the stock images that this cluster has been given.
 func readLoaded(path string) (map[string]bool, error) {
 	loaded := map[string]bool{}
 	data, err := os.ReadFile(path)

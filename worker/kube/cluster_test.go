@@ -309,4 +309,12 @@ func (r *recorder) allFound() ([]job.Found, <-chan struct{}) {
 	return append([]job.Found(nil), r.found...), r.changed
 }
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain checks that no test leaves a goroutine behind, apart from idle connections, which client-go keeps open for the
+// life of the process.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreAnyFunction("golang.org/x/net/http2.(*ClientConn).readLoop"),
+		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
+		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"),
+	)
+}

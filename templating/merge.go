@@ -82,9 +82,8 @@ func (m *merging) read(what string, level map[string]any) map[string]any {
 func (m *merging) lay(level map[string]any) {
 	for _, name := range value.SortedKeys(level) {
 		v := level[name]
-		pointer := value.Pointer("", name)
-		if m.stored != nil {
-			resolved, ok := m.stored.resolve(v, pointer)
+		if m.stored != nil && refersToStored(v) {
+			resolved, ok := m.stored.resolve(v, value.Pointer("", name))
 			if !ok {
 				continue
 			}
@@ -94,7 +93,7 @@ func (m *merging) lay(level map[string]any) {
 			m.result.variables[name] = v
 			continue
 		}
-		env, problems := parseEnv(v, pointer)
+		env, problems := parseEnv(v, "/env")
 		m.problems = append(m.problems, problems...)
 		m.result.env = m.result.env.over(env)
 	}

@@ -8,6 +8,7 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -206,6 +207,9 @@ func EncodeYAML(v any) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// olderYAML matches texts that YAML 1.1, which Kubernetes reads, takes for booleans, merges or numbers in base 60.
+var olderYAML = regexp.MustCompile(`^(?i:<<|y|n|yes|no|on|off|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)$`)
+
 func yamlNode(v any) (*yaml.Node, error) {
 	switch v := v.(type) {
 	case map[string]any:
@@ -232,10 +236,14 @@ func yamlNode(v any) (*yaml.Node, error) {
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null", Value: "null"}, nil
 	case float64:
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!float", Value: string(AppendFloat(nil, v))}, nil
-	case string, bool, int64:
-		node := &yaml.Node{}
-		if err := node.Encode(v); err != nil {
-			return nil, fmt.Errorf("encode YAML: %w", err)
+	case int64:
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.FormatInt(v, 10)}, nil
+	case bool:
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: strconv.FormatBool(v)}, nil
+	case string:
+		node := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: strings.ToValidUTF8(v, "\ufffd")}
+		if olderYAML.MatchString(v) {
+			node.Style = yaml.DoubleQuotedStyle
 		}
 		return node, nil
 	default:

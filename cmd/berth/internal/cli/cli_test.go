@@ -142,7 +142,7 @@ func TestWhatAnswersInsteadOfAServerIsToldFromOne(t *testing.T) {
 		want   string
 	}{
 		{"another web server", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>hello</html>") }, "it is not a Berth server"},
-		{"a proxy in front of nothing", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no backend", 502) }, "the server answered 502 Bad Gateway: no backend"},
+		{"a proxy in front of nothing", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no backend", http.StatusBadGateway) }, "the server answered 502 Bad Gateway: no backend"},
 		{"JSON of something else", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/csv")
 			fmt.Fprint(w, "a,b")

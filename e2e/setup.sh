@@ -8,8 +8,8 @@ needs=(
   gcc=gcc libc6-dev=/usr/include/stdlib.h git=git
   postgresql=/usr/lib/postgresql/*/bin/postgres
   chromium=chromium
-  containerd=containerd runc=runc containernetworking-plugins=/usr/lib/cni/bridge
-  iptables=iptables conntrack=conntrack iproute2=ip mount=mount
+  containerd=containerd runc=runc containernetworking-plugins=/usr/lib/cni/ptp
+  iptables=iptables conntrack=conntrack mount=mount
   busybox-static=/bin/busybox ca-certificates=/etc/ssl/certs/ca-certificates.crt tzdata=/usr/share/zoneinfo/UTC
   shellcheck=shellcheck
 )

@@ -1,0 +1,207 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/berth-dev/berth/charts/release"
+)
+
+// restricted makes the API server refuse any pod that does not pass the restricted Pod Security Standard.
+var restricted = map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}
+
+// installed is the chart, installed in a namespace of its own.
+type installed struct {
+	site
+	namespace string
+	whole     *testing.T // the test that the installation lives in, while its parts come and go
+}
+
+const (
+	releaseName    = "berth"
+	serverSelector = "app.kubernetes.io/instance=berth,app.kubernetes.io/component=server"
+	workerSelector = "app.kubernetes.io/instance=berth,app.kubernetes.io/component=worker"
+)
+
+// install installs the chart with default values but for the image and those given; it is gone when the test ends.
+func install(t *testing.T, namespace string, values map[string]any) *installed {
+	t.Helper()
+	c := connect(t)
+	all := map[string]any{"image": map[string]any{"tag": imageTag, "pullPolicy": "IfNotPresent"}}
+	for k, v := range values {
+		all[k] = v
+	}
+	s := &installed{namespace: namespace, whole: t}
+	s.cluster, s.jobs, s.pool = c, namespace, "default"
+	if _, err := s.release(t).Install(t.Context(), all); err != nil {
+		t.Fatalf("install: %v\n%s", err, c.leftIn(t.Context(), namespace))
+	}
+	s.cli = cli{dir: t.TempDir(), key: c.secret(t, namespace, "berth-keys", "admin")}
+	s.reconnect()
+	return s
+}
+
+// release is the chart's release through the Helm SDK.
+func (s *installed) release(t *testing.T) *release.Client {
+	t.Helper()
+	client, err := release.New(release.Options{
+		Target:  release.Target{Kubeconfig: s.kubeconfig, Namespace: s.namespace, Name: releaseName},
+		Timeout: 4 * time.Minute, Progress: func(line string) { t.Log(line) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// reconnect reaches the server anew, after a pod of it went.
+func (s *installed) reconnect() {
+	s.whole.Helper()
+	s.url = "http://" + s.tunnel(s.whole, s.namespace, serverSelector, 4200)
+}
+
+// uninstallLeavesNothing uninstalls while a run is under way, and demands that no Job, pod or finalizer is left.
+func uninstallLeavesNothing(t *testing.T, s *installed) {
+	s.deploy(t, "endless", gated)
+	id := s.start(t, "endless")
+	s.runningPod(t, s.jobs, id)
+	if err := s.release(t).Uninstall(t.Context(), release.UninstallOptions{}); err != nil {
+		t.Fatalf("uninstall: %v", err)
+	}
+	eventually(t, "all Jobs and pods to go", func() (bool, error) { return s.leftIn(t.Context(), s.namespace) == "", nil })
+}
+
+// setTemplate gives the pool that the chart made the template of the scenarios.
+func (s *installed) setTemplate(t *testing.T) {
+	t.Helper()
+	s.write(t, "template.yaml", lightTemplate)
+	s.ok(t, "pool", "template", "set", s.pool, "-f", "template.yaml")
+}
+
+func bothSidesCount(t *testing.T, s *installed, servers int) {
+	server := s.scrape(t, s.namespace, serverSelector, servers)
+	contains(t, "the servers' metrics", server, fmt.Sprintf(`berth_attempts_total{category="",outcome="succeeded",pool=%q}`, s.pool))
+	worker := s.scrape(t, s.namespace, workerSelector, 1)
+	contains(t, "the worker's metrics", worker, "berth_worker_active_attempts", "berth_template_render_seconds_count{engine=\"gotemplate\"}", `berth_finalizer_removals_total{result="released"}`)
+}
+
+func TestFirstLight(t *testing.T) {
+	t.Parallel()
+	c := connect(t)
+	s := install(t, c.namespace(t, "berth-light", restricted), nil)
+	t.Run("the examples run", func(t *testing.T) { examplesRun(t, s.site) })
+	s.setTemplate(t)
+	t.Run("a run from template to output", func(t *testing.T) { firstLight(t, s.site) })
+	t.Run("both sides count it", func(t *testing.T) { bothSidesCount(t, s, 1) })
+	t.Run("an exit code is kept", func(t *testing.T) { exitCodeIsKept(t, s.site) })
+	t.Run("an image that does not exist is said while the run waits", func(t *testing.T) { missingImageIsSaidWhileItWaits(t, s.site) })
+	t.Run("a template that can not be valid is refused with the place", func(t *testing.T) { impossibleTemplateIsRefused(t, s.site) })
+	t.Run("the server's pod is killed and nothing is lost", func(t *testing.T) { serverPodIsKilled(t, s) })
+	t.Run("uninstalling leaves nothing", func(t *testing.T) { uninstallLeavesNothing(t, s) })
+}
+
+func TestFirstLightOnPostgreSQLWithTwoServers(t *testing.T) {
+	t.Parallel()
+	c := connect(t)
+	namespace := c.namespace(t, "berth-postgres", restricted)
+	startPostgres(t, c, namespace)
+	s := install(t, namespace, map[string]any{
+		"server":   map[string]any{"replicas": 2},
+		"database": map[string]any{"external": map[string]any{"existingSecret": "database"}},
+	})
+	s.setTemplate(t)
+	c.readyPods(t, namespace, serverSelector, 2)
+	t.Run("a run from template to output", func(t *testing.T) { firstLight(t, s.site) })
+	t.Run("both sides count it", func(t *testing.T) { bothSidesCount(t, s, 2) })
+	t.Run("a server's pod is killed and nothing is lost", func(t *testing.T) { serverPodIsKilled(t, s) })
+	t.Run("uninstalling leaves nothing", func(t *testing.T) { uninstallLeavesNothing(t, s) })
+}
+
+// serverPodIsKilled kills the pod that the tunnel leads to while a run is under way.
+func serverPodIsKilled(t *testing.T, s *installed) {
+	s.deploy(t, "gated", gated)
+	id := s.start(t, "gated")
+	pod := s.runningPod(t, s.jobs, id)
+	if err := s.killPod(t.Context(), s.namespace, s.readyPod(t, s.namespace, serverSelector)); err != nil {
+		t.Fatal(err)
+	}
+	s.exec(t, pod, "touch", "/tmp/gate")
+	s.reconnect()
+	s.end(t, id, "COMPLETED")
+	s.recordedOnce(t, id)
+	s.onePod(t, id)
+	contains(t, "run logs", s.ok(t, "run", "logs", id), "waiting", "through")
+}
+
+// startPostgres runs PostgreSQL in the namespace and stores its URL in the Secret "database".
+func startPostgres(t *testing.T, c *cluster, namespace string) {
+	t.Helper()
+	const password = "for-this-test-only"
+	labels := map[string]string{"app": "postgres", testPod: ""}
+	yes, no, user := true, false, int64(65532)
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "postgres", Labels: labels},
+		Spec: corev1.PodSpec{
+			SecurityContext: &corev1.PodSecurityContext{RunAsNonRoot: &yes, RunAsUser: &user, FSGroup: &user, SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}},
+			Containers: []corev1.Container{{
+				Name: "postgres", Image: "docker.io/library/postgres:15", ImagePullPolicy: corev1.PullIfNotPresent,
+				Env:             []corev1.EnvVar{{Name: "POSTGRES_PASSWORD", Value: password}, {Name: "PGDATA", Value: "/data/pg"}},
+				ReadinessProbe:  &corev1.Probe{ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(5432)}}, PeriodSeconds: 1},
+				VolumeMounts:    []corev1.VolumeMount{{Name: "data", MountPath: "/data"}},
+				SecurityContext: &corev1.SecurityContext{AllowPrivilegeEscalation: &no, Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}},
+			}},
+			Volumes: []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
+		},
+	}
+	service := &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: "postgres"},
+		Spec:       corev1.ServiceSpec{Selector: labels, Ports: []corev1.ServicePort{{Port: 5432}}},
+	}
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: "database"},
+		StringData: map[string]string{"url": "postgres://postgres:" + password + "@postgres." + namespace + ".svc:5432/postgres?sslmode=disable"},
+	}
+	ctx := context.WithoutCancel(t.Context())
+	if _, err := c.client.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.client.CoreV1().Services(namespace).Create(ctx, service, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.client.CoreV1().Secrets(namespace).Create(ctx, secret, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	c.readyPod(t, namespace, "app=postgres")
+}
+
+// repository is the path of a file of the repository.
+func repository(t *testing.T, parts ...string) string {
+	t.Helper()
+	path, err := filepath.Abs(filepath.Join(append([]string{".."}, parts...)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// examplesRun deploys and runs the examples for Kubernetes as their README says.
+func examplesRun(t *testing.T, s site) {
+	for _, example := range []struct{ name, param, prints string }{
+		{"hello", "name=cluster", "cluster"},
+		{"etl", "date=2026-01-01", "2026-01-01"},
+	} {
+		s.ok(t, "deploy", "-f", repository(t, "examples", example.name, "berth.yaml"))
+		watched := s.cli.run(t, "deployment", "run", example.name, "--param", example.param, "--watch")
+		if watched.code != 0 || !strings.Contains(watched.stdout, example.prints) {
+			t.Errorf("example %s: exit code %d\n%s", example.name, watched.code, watched)
+		}
+	}
+}

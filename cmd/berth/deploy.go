@@ -61,6 +61,9 @@ func loadBerthFile(app *cli.App, file string) (*berthfile.File, error) {
 	if !errors.As(err, &problems) {
 		return described, err
 	}
+	if file == "-" {
+		file = "standard input"
+	}
 	usage := cli.Usagef("%s can not be deployed", file)
 	for _, problem := range problems {
 		usage.Details = append(usage.Details, problem.String())

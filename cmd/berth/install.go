@@ -198,9 +198,10 @@ func statusFields(s release.Status) []cli.Field {
 	}
 }
 
-// installError turns asking for the wrong thing into wrong use.
+// installError turns asking for the wrong thing, or with bad values, into wrong use.
 func installError(err error) error {
-	if errors.Is(err, release.ErrNotInstalled) || errors.Is(err, release.ErrInstalled) {
+	var values *release.ValuesError
+	if errors.Is(err, release.ErrNotInstalled) || errors.Is(err, release.ErrInstalled) || errors.As(err, &values) {
 		return cli.Usagef("%v", err)
 	}
 	return err

@@ -9,6 +9,9 @@ import (
 )
 
 func place(file string, line int) string {
+	if file == "-" {
+		file = "standard input"
+	}
 	if file == "" || line == 0 {
 		return file
 	}

@@ -80,12 +80,14 @@ func wrapRun(cmd *cobra.Command, begun func()) {
 	}
 }
 
+// asUsage is for a command line that is no good, whatever the error.
 func asUsage(err error) error {
 	var usage *UsageError
-	if errors.As(err, &usage) {
-		return err
+	if !errors.As(err, &usage) {
+		usage = &UsageError{Message: err.Error()}
 	}
-	return &UsageError{Message: err.Error()}
+	usage.syntax = true
+	return usage
 }
 
 // Group makes a command that only holds others. Without one of them, or with one that is not there, it is wrong use.
@@ -103,12 +105,12 @@ func Group(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
 			return c.Help()
 		}
 		if len(args) == 0 {
-			return Usagef("%s needs a command: %s", c.CommandPath(), strings.Join(names, ", "))
+			return asUsage(Usagef("%s needs a command: %s", c.CommandPath(), strings.Join(names, ", ")))
 		}
 		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-			return Usagef("%s has no command %q, did you mean %q?", c.CommandPath(), args[0], near[0])
+			return asUsage(Usagef("%s has no command %q, did you mean %q?", c.CommandPath(), args[0], near[0]))
 		}
-		return Usagef("%s has no command %q, it has: %s", c.CommandPath(), args[0], strings.Join(names, ", "))
+		return asUsage(Usagef("%s has no command %q, it has: %s", c.CommandPath(), args[0], strings.Join(names, ", ")))
 	}
 	// Without this, flags of a child that does not exist would be complained about before its name.
 	cmd.FParseErrWhitelist.UnknownFlags = true

@@ -99,6 +99,7 @@ func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
 
 func TestErrorsArePrintedForPeopleAndBecomeExitCodes(t *testing.T) {
 	detail, suggestion, line := "the template has errors", "did you mean image?", int32(2)
+	placed := "/a: " + suggestion
 	problem := func(status int) error {
 		return &cli.ProblemError{Status: status, Problem: api.Problem{Title: "Template invalid", Detail: &detail, Errors: &[]api.Finding{
 			{Pointer: "/a/b", Message: "imgae is not declared", Suggestion: &suggestion, Line: &line, Column: &line}, {Pointer: "", Message: "too large"},
@@ -116,6 +117,8 @@ func TestErrorsArePrintedForPeopleAndBecomeExitCodes(t *testing.T) {
 			"error: Unauthenticated\n  give an API key with BERTH_API_KEY, --api-key-file or api_key in the configuration file\n"},
 		{"a problem that is its one finding", &cli.ProblemError{Status: 422, Problem: api.Problem{Title: "Invalid", Detail: &suggestion, Errors: &[]api.Finding{{Pointer: "/a", Message: suggestion}}}}, 2,
 			"error: /a: did you mean image?\n"},
+		{"a problem that is its one finding, with its place", &cli.ProblemError{Status: 422, Problem: api.Problem{Title: "Invalid", Detail: &placed, Errors: &[]api.Finding{{Pointer: "/a", Message: suggestion}}},
+			Locate: func(string) string { return "berth.yaml:3" }}, 2, "error: berth.yaml:3: did you mean image?\n"},
 		{"a problem that repeats its first finding", &cli.ProblemError{Status: 422, Problem: api.Problem{Title: "Invalid", Detail: &suggestion, Errors: &[]api.Finding{{Pointer: "/a", Message: suggestion}, {Pointer: "/b", Message: "no"}}}}, 2,
 			"error: Invalid\n  /a: did you mean image?\n  /b: no\n"},
 		{"not there", &cli.ProblemError{Status: 404, Problem: api.Problem{Title: "no such pool"}}, 2, "error: no such pool\n"},

@@ -23,6 +23,8 @@ type UsageError struct {
 	Message string
 	// Details are further lines, one finding each.
 	Details []string
+	// syntax is set where the command line itself is wrong, so that the right one helps.
+	syntax bool
 }
 
 func (e *UsageError) Error() string { return e.Message }
@@ -54,7 +56,7 @@ type ProblemError struct {
 func (e *ProblemError) Error() string {
 	findings := e.findings()
 	detail := Text(e.Problem.Detail)
-	if len(findings) > 0 && detail == findings[0].Message {
+	if len(findings) > 0 && (detail == findings[0].Message || detail == findings[0].Pointer+": "+findings[0].Message) {
 		// The problem as a whole says no more than its first finding.
 		if len(findings) == 1 {
 			return findingLine(findings[0], e.Locate)
@@ -171,7 +173,7 @@ func (a *App) PrintError(cmd *cobra.Command, err error) {
 		a.Notef("  %s", line)
 	}
 	var usage *UsageError
-	if errors.As(err, &usage) && len(usage.Details) == 0 && cmd != nil {
+	if errors.As(err, &usage) && usage.syntax && cmd != nil {
 		a.Notef("  usage: %s", cmd.UseLine())
 	}
 }

@@ -49,11 +49,18 @@ func (w *worker) found(a *attempt) job.Found {
 	return found
 }
 
-// release lets go of the Job of an attempt whose outcome is recorded.
+// release lets go of the Job of an attempt whose outcome is recorded. Its slot is free at once; what it has written and
+// the runtime has not handed over yet is taken until the runtime has let go.
 func (w *worker) release(a *attempt) {
 	found := w.found(a)
-	w.leave(a)
-	w.insist("release", found, w.runtime.Release)
+	w.table.remove(a)
+	w.insist("release", found, func(ctx context.Context, found job.Found) error {
+		err := w.runtime.Release(ctx, found)
+		if err == nil {
+			w.output.finish(a.id, a.epoch)
+		}
+		return err
+	})
 }
 
 // discard deletes the Job that lost the race for its attempt.

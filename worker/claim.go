@@ -128,7 +128,7 @@ func (w *worker) take(ctx context.Context, response *api.ClaimResponse, asked ti
 		if a == nil {
 			continue
 		}
-		w.output.open(a.id, a.epoch)
+		w.output.open(a.id, a.ref, a.epoch)
 		w.log.Info("claimed attempt", "run", a.ref.RunID, "attempt", a.ref.Attempt, "name", c.RunName,
 			"deployment", c.Deployment, "epoch", a.epoch, "takeover", c.Takeover)
 		w.begins.Go(func() { w.begin(ctx, a) })

@@ -63,13 +63,9 @@ func settled(seen job.Observation, as *job.Observation) job.Observation {
 	return seen
 }
 
-// Output takes output of an attempt that is held.
+// Output takes output of an attempt from its claim until its Job is let go of, which may be a while after its end.
 func (h handler) Output(ctx context.Context, ref job.Ref, offset int64, text []byte) error {
-	a := h.w.table.find(ref)
-	if a == nil {
-		return errNotWanted
-	}
-	return h.w.output.write(ctx, a.id, offset, text)
+	return h.w.output.write(ctx, ref, offset, text)
 }
 
 // Found takes note of a Job that nobody here launched.

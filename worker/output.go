@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/worker/job"
 )
 
 const (
@@ -28,6 +29,7 @@ type output struct {
 
 	mu      sync.Mutex
 	streams map[uuid.UUID]*stream
+	byRef   map[job.Ref]*stream
 	queue   []*stream // those with something to send
 	total   int
 	room    chan struct{} // closed and replaced when something was sent or dropped
@@ -38,6 +40,7 @@ type output struct {
 // stream is the output of one attempt.
 type stream struct {
 	id      uuid.UUID
+	ref     job.Ref
 	epoch   int64
 	chunks  []chunk
 	flying  int // how many of the first chunks are being sent: they must stay as they are
@@ -56,23 +59,24 @@ type chunk struct {
 }
 
 func newOutput(limit int64, drained func(id uuid.UUID)) *output {
-	return &output{limit: limit, streams: map[uuid.UUID]*stream{}, room: make(chan struct{}), wake: make(chan struct{}, 1), drained: drained}
+	return &output{limit: limit, streams: map[uuid.UUID]*stream{}, byRef: map[job.Ref]*stream{}, room: make(chan struct{}), wake: make(chan struct{}, 1), drained: drained}
 }
 
 // open begins a stream; one of an older epoch is replaced.
-func (o *output) open(id uuid.UUID, epoch int64) {
+func (o *output) open(id uuid.UUID, ref job.Ref, epoch int64) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.dropLocked(id)
-	o.streams[id] = &stream{id: id, epoch: epoch}
+	s := &stream{id: id, ref: ref, epoch: epoch}
+	o.streams[id], o.byRef[ref] = s, s
 }
 
 // write takes output, waiting while there is no room. What was taken before is left out; after the limit, which is said
 // in the output itself, nothing is wanted any more.
-func (o *output) write(ctx context.Context, id uuid.UUID, offset int64, text []byte) error {
+func (o *output) write(ctx context.Context, ref job.Ref, offset int64, text []byte) error {
 	for {
 		o.mu.Lock()
-		s := o.streams[id]
+		s := o.byRef[ref]
 		if s == nil || s.closed || s.cut {
 			o.mu.Unlock()
 			return errNotWanted
@@ -210,10 +214,17 @@ func (o *output) dropLocked(id uuid.UUID) {
 	if s == nil {
 		return
 	}
-	delete(o.streams, id)
+	o.deleteLocked(s)
 	o.total -= s.size
 	s.size, s.chunks, s.flying, s.closed = 0, nil, 0, true
 	o.madeRoomLocked()
+}
+
+func (o *output) deleteLocked(s *stream) {
+	delete(o.streams, s.id)
+	if o.byRef[s.ref] == s {
+		delete(o.byRef, s.ref)
+	}
 }
 
 func (o *output) madeRoomLocked() {
@@ -283,7 +294,7 @@ func (o *output) sent(t taken) {
 			drained = append(drained, s.id)
 		}
 		if s.closed && o.streams[s.id] == s {
-			delete(o.streams, s.id)
+			o.deleteLocked(s)
 		}
 	}
 	o.madeRoomLocked()

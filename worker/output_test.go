@@ -9,14 +9,18 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/worker/job"
 )
 
-// newTestOutput is an output with one open stream and nobody who is told.
+// newTestOutput is an output with one open stream and nobody who is told. The attempt and its run have the same id.
 func newTestOutput(limit int64) (*output, uuid.UUID) {
 	o, id := newOutput(limit, func(uuid.UUID) {}), uuid.New()
-	o.open(id, 1)
+	o.open(id, refOf(id), 1)
 	return o, id
 }
+
+func refOf(id uuid.UUID) job.Ref { return job.Ref{RunID: id, Attempt: 1} }
 
 // sendAll takes everything as a server would, and fails where offsets do not fit together.
 func sendAll(t *testing.T, o *output) string {
@@ -59,7 +63,7 @@ func TestOutputKeepsItsOffsets(t *testing.T) {
 			o, id := newTestOutput(1 << 30)
 			var offset int64
 			for _, text := range test.writes {
-				if err := o.write(t.Context(), id, offset, []byte(text)); err != nil {
+				if err := o.write(t.Context(), refOf(id), offset, []byte(text)); err != nil {
 					t.Fatal(err)
 				}
 				offset += int64(len(text))
@@ -78,7 +82,7 @@ func TestOutputKeepsItsOffsets(t *testing.T) {
 func TestOutputThatComesTwiceIsTakenOnce(t *testing.T) {
 	o, id := newTestOutput(1 << 30)
 	for offset, text := range map[int64]string{0: "abc"} {
-		if err := o.write(t.Context(), id, offset, []byte(text)); err != nil {
+		if err := o.write(t.Context(), refOf(id), offset, []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -86,7 +90,7 @@ func TestOutputThatComesTwiceIsTakenOnce(t *testing.T) {
 		offset int64
 		text   string
 	}{{0, "abc"}, {1, "bcd"}, {0, "abcde"}} {
-		if err := o.write(t.Context(), id, again.offset, []byte(again.text)); err != nil {
+		if err := o.write(t.Context(), refOf(id), again.offset, []byte(again.text)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -98,7 +102,7 @@ func TestOutputThatComesTwiceIsTakenOnce(t *testing.T) {
 func TestWhatIsWrittenWhileAChunkIsOnItsWayIsSentAfterIt(t *testing.T) {
 	o, id := newTestOutput(1 << 30)
 	write := func(offset int64, text string) {
-		if err := o.write(t.Context(), id, offset, []byte(text)); err != nil {
+		if err := o.write(t.Context(), refOf(id), offset, []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -114,14 +118,14 @@ func TestWhatIsWrittenWhileAChunkIsOnItsWayIsSentAfterIt(t *testing.T) {
 
 func TestOutputBeyondTheLimitIsCutAndSaysSo(t *testing.T) {
 	o, id := newTestOutput(10)
-	err := o.write(t.Context(), id, 0, []byte("0123456789 and more"))
+	err := o.write(t.Context(), refOf(id), 0, []byte("0123456789 and more"))
 	if !errors.Is(err, errNotWanted) {
 		t.Errorf("the write returned %v, want %v", err, errNotWanted)
 	}
 	if got := sendAll(t, o); !strings.HasPrefix(got, "0123456789\n[berth] output cut here") {
 		t.Errorf("sent %q, want the first ten bytes and a word on the cut", got)
 	}
-	if err := o.write(t.Context(), id, 10, []byte("x")); !errors.Is(err, errNotWanted) {
+	if err := o.write(t.Context(), refOf(id), 10, []byte("x")); !errors.Is(err, errNotWanted) {
 		t.Errorf("a write after the cut returned %v, want %v", err, errNotWanted)
 	}
 }
@@ -130,11 +134,11 @@ func TestWhoWritesFasterThanTheServerTakesWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o, id := newTestOutput(1 << 30)
 		full := make([]byte, streamBuffer)
-		if err := o.write(t.Context(), id, 0, full); err != nil {
+		if err := o.write(t.Context(), refOf(id), 0, full); err != nil {
 			t.Fatal(err)
 		}
 		written := make(chan error, 1)
-		go func() { written <- o.write(t.Context(), id, streamBuffer, []byte("more")) }()
+		go func() { written <- o.write(t.Context(), refOf(id), streamBuffer, []byte("more")) }()
 		synctest.Wait()
 		select {
 		case err := <-written:
@@ -146,10 +150,10 @@ func TestWhoWritesFasterThanTheServerTakesWaits(t *testing.T) {
 			t.Error(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		if err := o.write(ctx, id, streamBuffer+4, full); err != nil {
+		if err := o.write(ctx, refOf(id), streamBuffer+4, full); err != nil {
 			t.Fatal(err)
 		}
-		go func() { written <- o.write(ctx, id, 2*streamBuffer+4, full) }()
+		go func() { written <- o.write(ctx, refOf(id), 2*streamBuffer+4, full) }()
 		synctest.Wait()
 		cancel()
 		if err := <-written; !errors.Is(err, context.Canceled) {
@@ -160,10 +164,10 @@ func TestWhoWritesFasterThanTheServerTakesWaits(t *testing.T) {
 
 func TestAStreamOfAnOlderEpochCanNotEndTheNewerOne(t *testing.T) {
 	o, id := newTestOutput(1 << 30)
-	o.open(id, 2)
+	o.open(id, refOf(id), 2)
 	o.finish(id, 1)
 	o.drop(id, 1)
-	if err := o.write(t.Context(), id, 0, []byte("x")); err != nil {
+	if err := o.write(t.Context(), refOf(id), 0, []byte("x")); err != nil {
 		t.Errorf("the newer stream is gone: %v", err)
 	}
 }
@@ -171,11 +175,11 @@ func TestAStreamOfAnOlderEpochCanNotEndTheNewerOne(t *testing.T) {
 func TestABusyStreamDoesNotHoldUpAnother(t *testing.T) {
 	o, busy := newTestOutput(1 << 30)
 	quiet := uuid.New()
-	o.open(quiet, 1)
-	if err := o.write(t.Context(), busy, 0, make([]byte, streamBuffer)); err != nil {
+	o.open(quiet, refOf(quiet), 1)
+	if err := o.write(t.Context(), refOf(busy), 0, make([]byte, streamBuffer)); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.write(t.Context(), quiet, 0, []byte("me too")); err != nil {
+	if err := o.write(t.Context(), refOf(quiet), 0, []byte("me too")); err != nil {
 		t.Fatal(err)
 	}
 	o.sent(o.collect(maxChunk))

@@ -32,6 +32,7 @@ type protocol struct {
 	answers  map[uuid.UUID][]api.Claim // by request id
 	away     bool                      // no answers at all
 	loseNext string                    // the path whose next answer is lost
+	slowLogs time.Duration             // how long the server takes over output
 	denied   bool                      // the key is refused
 	asked    []api.ClaimRequest
 	grants   map[uuid.UUID]api.AttemptStatusStatus // what a look-up says of a run
@@ -278,6 +279,9 @@ func (p *protocol) report(r api.Report) api.ReportResultStatus {
 }
 
 func (p *protocol) AppendLogs(_ context.Context, r api.AppendLogsRequestObject) (api.AppendLogsResponseObject, error) {
+	if p.slowLogs > 0 {
+		<-time.After(p.slowLogs)
+	}
 	p.change(func() {
 		for _, c := range r.Body.Chunks {
 			s := p.served[c.AttemptID]

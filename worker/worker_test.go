@@ -173,6 +173,16 @@ func TestEndsOfAProcessAreReportedAsWhatTheyAre(t *testing.T) {
 	}
 }
 
+func TestOutputThatComesFasterThanItCanBeSentIsCompleteInTheEnd(t *testing.T) {
+	const size = 4 << 20
+	p := newProtocol(t, shellTemplate)
+	p.slowLogs = 20 * time.Millisecond
+	w := startWorker(t, p)
+	s := p.offer(script("yes | head -c 4194304"))
+	p.wait(t, "the end, and then all output", func() bool { return s.ended != nil && len(s.output) == size })
+	waitForNone(t, w.dir)
+}
+
 func TestACancelEndsARunningProcessAndItsChildren(t *testing.T) {
 	p := newProtocol(t, shellTemplate)
 	startWorker(t, p)

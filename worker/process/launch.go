@@ -144,8 +144,12 @@ func (r *Runtime) Cancel(_ context.Context, ref job.Ref) error {
 	return nil
 }
 
-// Release removes the files of an attempt. One that still runs, which nobody counts on any more, is ended first.
-func (r *Runtime) Release(_ context.Context, found job.Found) error {
+// Release removes the files of an attempt, once its output has been handed over or nobody has taken it for too long. One
+// that still runs, which nobody counts on any more, is ended first.
+func (r *Runtime) Release(ctx context.Context, found job.Found) error {
+	if p := r.find(found.Ref); p != nil {
+		p.handedOver(ctx, releasePatience)
+	}
 	return r.drop(found, byCancel)
 }
 
@@ -199,8 +203,8 @@ func (r *Runtime) dropReleased(p *process) error {
 		delete(r.attempts, ref)
 	}
 	r.mu.Unlock()
-	if !known {
-		return nil
+	if !known { // dropped already, or the runtime has ended and only its directory is left
+		return r.removeRecord(job.Found{Ref: ref, UID: p.record.UID})
 	}
 	// A follower that still reads ends with the file: what it has not handed over nobody waits for.
 	if err := errors.Join(p.spool.close(), r.shelf.remove(ref)); err != nil {

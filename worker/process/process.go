@@ -25,6 +25,10 @@ const (
 	pipeDelay = 2 * time.Second
 	// followDelay is how long the outcome waits for the output to be handed over. It never depends on it.
 	followDelay = 500 * time.Millisecond
+	// releasePatience is how long the files of an attempt are kept for output that nobody takes.
+	releasePatience = 45 * time.Second
+	// stopPatience is how long output may still be handed over when the runtime ends.
+	stopPatience = 3 * time.Second
 )
 
 // process is one attempt: a live one, or what is left of one.
@@ -67,19 +71,12 @@ func (p *process) observe(h job.Handler, seen job.Observation) {
 func (p *process) conclude(h job.Handler, seen job.Observation, log *slog.Logger) {
 	p.mu.Lock()
 	p.record.Outcome = &seen
-	rec, following := p.record, p.following
+	rec := p.record
 	p.mu.Unlock()
 	if err := p.shelf.save(rec); err != nil {
 		log.Warn("outcome of a process not kept on disk", "run", rec.Run, "attempt", rec.Attempt, "error", err)
 	}
-	if following != nil {
-		timer := time.NewTimer(followDelay)
-		defer timer.Stop()
-		select {
-		case <-following:
-		case <-timer.C:
-		}
-	}
+	p.handedOver(context.Background(), followDelay)
 	p.observe(h, seen)
 	p.mu.Lock()
 	forgotten, released := p.forgotten, p.released
@@ -88,6 +85,23 @@ func (p *process) conclude(h job.Handler, seen job.Observation, log *slog.Logger
 		h.Found(job.Found{Ref: rec.ref(), UID: rec.UID})
 	}
 	close(p.ended)
+}
+
+// handedOver waits until the output of an ended process has been handed over, as long as that is worth waiting for.
+func (p *process) handedOver(ctx context.Context, patience time.Duration) {
+	p.mu.Lock()
+	following, over := p.following, p.record.Outcome != nil
+	p.mu.Unlock()
+	if following == nil || !over {
+		return
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-following:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // start begins the process. What the host says against it is refused, with a hint.

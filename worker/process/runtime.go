@@ -142,6 +142,11 @@ func (r *Runtime) stop() {
 	for _, p := range live {
 		<-p.ended
 	}
+	patience, cancel := context.WithTimeout(context.Background(), stopPatience)
+	defer cancel()
+	for _, p := range live {
+		p.handedOver(patience, stopPatience)
+	}
 }
 
 // close gives back what is open; the records stay for the next start.

@@ -19,6 +19,9 @@ func (c *Client) Install(ctx context.Context, values map[string]any) (Status, er
 	if err != nil {
 		return Status{}, err
 	}
+	if err := c.check(loaded, values); err != nil {
+		return Status{}, err
+	}
 	if err := c.installable(); err != nil {
 		return Status{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -77,6 +78,36 @@ func TestActionsOnWhatIsNotThereSayThatItIsNotInstalled(t *testing.T) {
 		if !errors.Is(err, ErrNotInstalled) || !strings.Contains(err.Error(), `"berth" in namespace "ns"`) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestBadValuesAreFoundOutBeforeTheClusterIsAsked(t *testing.T) {
+	two := map[string]any{"server": map[string]any{"replicas": 2}}
+	c := stored(t)
+	_, installErr := c.Install(t.Context(), two)
+	c = stored(t, release.StatusDeployed)
+	_, upgradeErr := c.Upgrade(t.Context(), UpgradeOptions{Values: two})
+	_, unknownErr := c.Upgrade(t.Context(), UpgradeOptions{Values: map[string]any{"replicas": 2}})
+	for err, says := range map[error]string{installErr: "exactly one server", upgradeErr: "exactly one server", unknownErr: "replicas"} {
+		var bad *ValuesError
+		if !errors.As(err, &bad) || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("error = %q, want a ValuesError of one line with %q", err, says)
+		}
+	}
+}
+
+func TestUpgradePutsValuesOverThoseOfBefore(t *testing.T) {
+	now := map[string]any{"server": map[string]any{"replicas": 2}}
+	before := map[string]any{"server": map[string]any{"replicas": 1, "logLevel": "debug"}, "image": map[string]any{"tag": "x"}}
+	want := map[string]any{"server": map[string]any{"replicas": 2, "logLevel": "debug"}, "image": map[string]any{"tag": "x"}}
+	if got := (UpgradeOptions{Values: now}).over(before); !reflect.DeepEqual(got, want) {
+		t.Errorf("kept: %v, want %v", got, want)
+	}
+	if got := (UpgradeOptions{Values: now, ResetValues: true}).over(before); !reflect.DeepEqual(got, now) {
+		t.Errorf("reset: %v, want %v", got, now)
+	}
+	if len(now["server"].(map[string]any)) != 1 {
+		t.Errorf("the caller's values were changed: %v", now)
 	}
 }
 

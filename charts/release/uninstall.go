@@ -33,14 +33,30 @@ func (c *Client) Uninstall(ctx context.Context, o UninstallOptions) error {
 	}
 	uninstall := action.NewUninstall(c.config)
 	uninstall.Wait, uninstall.Timeout, uninstall.DisableHooks = true, c.timeout, o.SkipDrain
-	// In the background, Deployments would be gone before their pods are.
-	uninstall.DeletionPropagation = string(metav1.DeletePropagationForeground)
+	// In the background, workloads would be gone before their pods are. Helm knows the word in lower case only, and takes
+	// any other for background.
+	uninstall.DeletionPropagation = "foreground"
 	c.progress.say("uninstalling %q from namespace %q", c.name, c.namespace)
 	if _, err := uninstall.Run(c.name); err != nil {
 		return c.explainUninstall(ctx, fmt.Errorf("uninstall release %q: %w", c.name, oneLine(err)))
 	}
-	if o.Purge {
-		return c.purge(ctx, rel)
+	if err := c.sweepHooks(ctx); err != nil || !o.Purge {
+		return err
+	}
+	return c.purge(ctx, rel)
+}
+
+// sweepHooks deletes the Jobs of hooks that have failed. Helm leaves them to be looked at and forgets them with the release.
+func (c *Client) sweepHooks(ctx context.Context) error {
+	set, err := c.config.KubernetesClientSet()
+	if err != nil {
+		return fmt.Errorf("connect to the cluster: %w", err)
+	}
+	foreground := metav1.DeletePropagationForeground
+	err = set.BatchV1().Jobs(c.namespace).DeleteCollection(ctx, metav1.DeleteOptions{PropagationPolicy: &foreground},
+		metav1.ListOptions{LabelSelector: c.selector("") + ",app.kubernetes.io/component in (keys, drain, test)"})
+	if err != nil {
+		return fmt.Errorf("delete the Jobs of failed hooks: %w", err)
 	}
 	return nil
 }

@@ -106,7 +106,8 @@ type Handler interface {
 	// Observed is called whenever an attempt may look different. It does not block; calls for the same attempt are in order.
 	Observed(ref Ref, seen Observation)
 	// Output hands over output of an attempt from the byte offset on. It blocks while the server can not keep up, which
-	// bounds memory, and returns an error when ctx ends or the output is no longer wanted.
+	// bounds memory, and returns an error when ctx ends or the output is no longer wanted. It may go on after the attempt was
+	// observed as ended, until Release has returned.
 	Output(ctx context.Context, ref Ref, offset int64, text []byte) error
 	// Found is called for a Job that carries our labels and that was not launched or adopted through this runtime.
 	Found(found Found)
@@ -136,7 +137,8 @@ type Runtime interface {
 	// Cancel ends the attempt: its end is observed as Ended with category Cancelled, or as what it was when it was faster.
 	Cancel(ctx context.Context, ref Ref) error
 	// Release lets go of an attempt whose outcome is recorded (or whose Job is not ours to keep): finalizer off, TTL set.
-	// It is safe to repeat, and knows nothing of pools, flags or templates.
+	// It is safe to repeat, and knows nothing of pools, flags or templates. It may wait some time for output that is not
+	// handed over yet.
 	Release(ctx context.Context, found Found) error
 	// Discard deletes a Job that lost the race for its attempt and releases it.
 	Discard(ctx context.Context, found Found) error

@@ -133,10 +133,16 @@ func (c *Compiled) check(values map[string]any) Problems {
 	}
 	env, given := instance[envVariable]
 	delete(instance, envVariable)
-	problems := c.schema.validate(instance, CodeVariable)
+	problems := c.validate(instance)
 	if given {
 		problems = append(problems, c.checkEnv(env)...)
 	}
+	return problems
+}
+
+// validate asks the schema, and lets each problem name its variable.
+func (c *Compiled) validate(instance map[string]any) Problems {
+	problems := c.schema.validate(instance, CodeVariable)
 	for i := range problems {
 		problems[i].Message = nameVariable(problems[i])
 	}
@@ -165,16 +171,16 @@ func (c *Compiled) checkEnv(v any) Problems {
 		return nil
 	}
 	first, _ := env.print()
-	problems = c.schema.validate(map[string]any{envVariable: first}, CodeVariable)
-	if len(problems) == 0 {
-		return nil
+	problems = c.validate(map[string]any{envVariable: first})
+	if !slices.ContainsFunc(problems, func(p Problem) bool { return p.Pointer == "/"+envVariable }) {
+		return problems
 	}
 	other := env
 	other.asList = !env.asList
 	other.entries = slices.DeleteFunc(slices.Clone(env.entries), func(e envEntry) bool { return e.source != nil && !other.asList })
 	second, _ := other.print()
-	if len(c.schema.validate(map[string]any{envVariable: second}, CodeVariable)) == 0 {
-		return nil
+	if inOtherForm := c.validate(map[string]any{envVariable: second}); len(inOtherForm) < len(problems) {
+		return inOtherForm
 	}
 	return problems
 }

@@ -170,7 +170,7 @@ func (c *Compiled) compilePrograms(engine Engine, configuration any) Problems {
 	}
 	object, ok := normal.(map[string]any)
 	if !ok {
-		return Problems{problemf(CodeType, ConfigurationPointer, "job_configuration must be an object, not a %s", value.Kind(normal))}
+		return Problems{problemf(CodeType, ConfigurationPointer, "job_configuration must be an object, not %s", value.Article(value.Kind(normal)))}
 	}
 	rest := make(map[string]any, len(object))
 	for key, v := range object {

@@ -144,7 +144,7 @@ func renderObject(ctx context.Context, p Program, values *Values) (map[string]an
 	}
 	object, ok := v.(map[string]any)
 	if !ok {
-		return nil, fmt.Errorf("job_configuration rendered to a %s", value.Kind(v))
+		return nil, fmt.Errorf("job_configuration rendered to %s", value.Article(value.Kind(v)))
 	}
 	return object, nil
 }

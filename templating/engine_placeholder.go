@@ -140,7 +140,7 @@ func referenceText(reference *Reference, values *Values) (string, error) {
 	}
 	text, ok := value.Text(v)
 	if !ok {
-		p := reference.problem(CodeType, "%s is a %s and can not stand inside text", reference.Name, value.Kind(v))
+		p := reference.problem(CodeType, "%s is %s and can not stand inside text", reference.Name, value.Article(value.Kind(v)))
 		p[0].Suggestion = "let the placeholder be the whole value, with nothing around it"
 		return "", p
 	}

@@ -39,7 +39,7 @@ func parseEnv(v any, pointer string) (envList, Problems) {
 	case []any:
 		return parseEnvList(v, pointer)
 	default:
-		return envList{}, Problems{problemf(CodeType, pointer, "env must be a mapping or a list, not a %s", value.Kind(v))}
+		return envList{}, Problems{problemf(CodeType, pointer, "env must be a mapping or a list, not %s", value.Article(value.Kind(v)))}
 	}
 }
 
@@ -72,7 +72,7 @@ func parseEnvList(list []any, pointer string) (envList, Problems) {
 		at := value.Pointer(pointer, strconv.Itoa(i))
 		object, ok := item.(map[string]any)
 		if !ok {
-			problems = append(problems, problemf(CodeType, at, "an item of env is an object with name and value, not a %s", value.Kind(item)))
+			problems = append(problems, problemf(CodeType, at, "an item of env is an object with name and value, not %s", value.Article(value.Kind(item))))
 			continue
 		}
 		name, ok := object["name"].(string)
@@ -98,13 +98,13 @@ func (e *envEntry) read(object map[string]any, pointer string) *Problem {
 			e.value = object[key]
 			e.unset = e.value == nil
 			if _, ok := value.Text(e.value); !ok {
-				p := problemf(CodeType, pointer+"/value", "the environment variable %s must be text, not a %s", e.name, value.Kind(e.value))
+				p := problemf(CodeType, pointer+"/value", "the environment variable %s must be text, not %s", e.name, value.Article(value.Kind(e.value)))
 				return &p
 			}
 		case "valueFrom":
 			source, ok := object[key].(map[string]any)
 			if !ok && object[key] != nil {
-				p := problemf(CodeType, pointer+"/valueFrom", "valueFrom must be an object, not a %s", value.Kind(object[key]))
+				p := problemf(CodeType, pointer+"/valueFrom", "valueFrom must be an object, not %s", value.Article(value.Kind(object[key])))
 				return &p
 			}
 			e.source = source
@@ -259,7 +259,7 @@ func expandEnv(vars map[string]any, name string, v any, pointer string) *Problem
 		}
 		vars[envVariable] = append(env, map[string]any{"name": name, "value": v})
 	default:
-		p := problemf(CodeType, pointer, "env is a %s and has no entries", value.Kind(env))
+		p := problemf(CodeType, pointer, "env is %s and has no entries", value.Article(value.Kind(env)))
 		return &p
 	}
 	return nil
@@ -284,8 +284,8 @@ func expandInto(object map[string]any, steps []string, v any, pointer string) *P
 		}
 		inner, ok := next.(map[string]any)
 		if !ok {
-			p := problemf(CodeInvalid, pointer, "%s is set to a %s at the same level, so nothing can be set inside it",
-				strings.Join(steps[:i+1], "."), value.Kind(next))
+			p := problemf(CodeInvalid, pointer, "%s is set to %s at the same level, so nothing can be set inside it",
+				strings.Join(steps[:i+1], "."), value.Article(value.Kind(next)))
 			return &p
 		}
 		object = inner

@@ -179,7 +179,7 @@ func typedLeaves(err *jsonschema.ValidationError) []*jsonschema.ValidationError 
 func explain(k jsonschema.ErrorKind) string {
 	switch k := k.(type) {
 	case *kind.Type:
-		return fmt.Sprintf("must be %s, not %s", strings.Join(withArticles(k.Want), " or "), article(k.Got))
+		return fmt.Sprintf("must be %s, not %s", strings.Join(withArticles(k.Want), " or "), value.Article(k.Got))
 	case *kind.Enum:
 		return fmt.Sprintf("must be one of %s, not %s", shortJSON(k.Want...), shortJSON(k.Got))
 	case *kind.Const:
@@ -201,26 +201,13 @@ func explain(k jsonschema.ErrorKind) string {
 
 func trimRat(s string) string { return short(s) }
 
-func article(kind string) string {
-	switch kind {
-	case "null":
-		return kind
-	case "array":
-		return "a list"
-	case "object", "integer":
-		return "an " + kind
-	default:
-		return "a " + kind
-	}
-}
-
 func withArticles(kinds []string) []string {
 	var result []string
 	for i, kind := range kinds {
 		if i > 0 && strings.Contains(strings.Join(kinds[:i], " "), kind) {
 			continue
 		}
-		result = append(result, article(kind))
+		result = append(result, value.Article(kind))
 	}
 	return result
 }

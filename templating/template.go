@@ -43,7 +43,7 @@ func Parse(data []byte) (*Template, error) {
 	}
 	root, ok := document.(map[string]any)
 	if !ok {
-		return nil, Problems{problemf(CodeType, "", "a template is an object with variables and job_configuration, this is a %s", value.Kind(document))}
+		return nil, Problems{problemf(CodeType, "", "a template is an object with variables and job_configuration, this is %s", value.Article(value.Kind(document)))}
 	}
 	return fromDocument(root)
 }
@@ -81,15 +81,15 @@ func fromDocument(root map[string]any) (*Template, error) {
 		v := root[key]
 		switch key {
 		case "engine":
-			t.Engine = expect[string](v, "/engine", "string", fail)
+			t.Engine = expect[string](v, "/engine", "a string", fail)
 		case "variables":
-			t.Variables = expect[map[string]any](v, "/variables", "object (a JSON Schema)", fail)
+			t.Variables = expect[map[string]any](v, "/variables", "an object (a JSON Schema)", fail)
 		case "frozen":
-			t.Frozen = expect[map[string]any](v, "/frozen", "object", fail)
+			t.Frozen = expect[map[string]any](v, "/frozen", "an object", fail)
 		case "template_env":
 			t.TemplateEnv = templateEnv(v, fail)
 		case "job_configuration":
-			t.JobConfiguration = expect[map[string]any](v, "/job_configuration", "object", fail)
+			t.JobConfiguration = expect[map[string]any](v, "/job_configuration", "an object", fail)
 		default:
 			if !t.ignore(key, v) {
 				fail(problemf(CodeUnknownField, value.Pointer("", key), "unknown key %q", key).
@@ -122,7 +122,7 @@ func (t *Template) ignore(key string, v any) bool {
 func expect[T any](v any, pointer, want string, fail func(Problem)) T {
 	typed, ok := v.(T)
 	if !ok {
-		fail(problemf(CodeType, pointer, "must be a %s, not a %s", want, value.Kind(v)))
+		fail(problemf(CodeType, pointer, "must be %s, not %s", want, value.Article(value.Kind(v))))
 	}
 	return typed
 }
@@ -131,7 +131,7 @@ var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 func templateEnv(v any, fail func(Problem)) []string {
 	var names []string
-	for i, item := range expect[[]any](v, "/template_env", "list of names", fail) {
+	for i, item := range expect[[]any](v, "/template_env", "a list of names", fail) {
 		pointer := "/template_env/" + strconv.Itoa(i)
 		name, ok := item.(string)
 		if !ok || !envName.MatchString(name) {

@@ -106,6 +106,20 @@ func Kind(v any) string {
 	}
 }
 
+// Article puts the article before the name of a type.
+func Article(kind string) string {
+	switch kind {
+	case "null":
+		return kind
+	case "array":
+		return "a list"
+	case "object", "integer":
+		return "an " + kind
+	default:
+		return "a " + kind
+	}
+}
+
 // Text writes a scalar as it reads inside other text: strings as they are, numbers and booleans as JSON writes them, null
 // as nothing. It is false for objects and lists, which have no text form.
 func Text(v any) (string, bool) {

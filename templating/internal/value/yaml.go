@@ -149,7 +149,7 @@ func (d *yamlDecoder) merge(object map[string]any, node *yaml.Node, pointer stri
 	for _, source := range sources {
 		from, ok := source.(map[string]any)
 		if !ok {
-			return failAt(node, pointer, "<< merges objects, this is a %s", Kind(source))
+			return failAt(node, pointer, "<< merges objects, this is %s", Article(Kind(source)))
 		}
 		for key, item := range from {
 			if _, there := object[key]; !there {

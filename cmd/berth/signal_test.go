@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -62,35 +61,51 @@ func (p *program) end(t *testing.T, signal syscall.Signal) int {
 	}
 }
 
+func linesUntil(t *testing.T, s *service, text string) []string {
+	t.Helper()
+	var seen []string
+	for line := range s.lines {
+		seen = append(seen, line)
+		if strings.Contains(line, text) {
+			return seen
+		}
+	}
+	t.Fatalf("%q never came:\n%s\n%s", text, strings.Join(seen, "\n"), s.stderr)
+	return nil
+}
+
 func TestASignalEndsDevInOrderAndAKillLosesNothing(t *testing.T) {
 	t.Parallel()
 	data, dir := t.TempDir(), t.TempDir()
 	u := user{home: t.TempDir()}
-	file := write(t, dir, "berth.yaml", "deployments:\n- name: wait\n  pool: local\n  job_variables:\n    command: [sh, -c, 'echo begun; while [ ! -e "+filepath.Join(dir, "go")+" ]; do sleep 0.1; done; echo done']\n")
+	file := write(t, dir, "berth.yaml", "deployments:\n- name: wait\n  pool: local\n  job_variables:\n    command: [sh, -c, 'echo begun; sleep 60']\n")
 
 	dev := startProgram(t, u.home, "dev", "--port", "0", "--data-dir", data)
 	u.url = dev.url
 	u.ok(t, "deploy", "-f", file)
 	id := decode[struct{ ID string }](t, u, "deployment", "run", "wait").ID
-	follow := start(t, u.environ(), "run", "logs", "--follow", id)
-	if line := <-follow.lines; line != "begun" {
-		t.Fatalf("got %q", line)
-	}
-	follow.stop(t)
+	watch := start(t, u.environ(), "run", "watch", id)
+	seen := linesUntil(t, watch, "begun")
 	if code := dev.end(t, syscall.SIGKILL); code == 0 {
 		t.Error("a killed process ended well")
 	}
 
-	dev = startProgram(t, u.home, "dev", "--port", "0", "--data-dir", data)
-	u.url = dev.url
-	write(t, dir, "go", "")
-	r := u.run(t, "run", "watch", id)
+	dev = startProgram(t, u.home, "dev", "--port", u.url[strings.LastIndex(u.url, ":")+1:], "--data-dir", data)
+	code := watch.wait(t)
+	for line := range watch.lines {
+		seen = append(seen, line)
+	}
+	text := strings.Join(seen, "\n")
 	detail := decode[runDetail](t, u, "run", "get", id)
 	// A process can not outlive the worker that runs it, so the run has crashed, and says so: it is not lost.
-	if r.code != 1 || detail.Run.State.Type != "CRASHED" || len(detail.Attempts) != 1 {
-		t.Errorf("exit code %d, got %+v\n%s%s", r.code, detail, r.stdout, r.stderr)
+	if code != 1 || detail.Run.State.Type != "CRASHED" || len(detail.Attempts) != 1 {
+		t.Errorf("exit code %d, got %+v\n%s\n%s", code, detail, text, watch.stderr)
 	}
-	demand(t, "the watch", r.stdout, "begun", "CRASHED")
+	demand(t, "the watch", text, "begun", "CRASHED")
+	if strings.Count(text, "begun") != 1 || strings.Count(text, "SCHEDULED") != 1 {
+		t.Errorf("the watch told things twice:\n%s", text)
+	}
+	demand(t, "standard error", watch.stderr.String(), "connection lost", "error: run ")
 
 	if code := dev.end(t, syscall.SIGTERM); code != 0 {
 		t.Errorf("SIGTERM: exit code %d\n%s", code, dev.stderr)

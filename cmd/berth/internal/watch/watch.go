@@ -60,7 +60,7 @@ func usualPause(n int) (time.Duration, bool) {
 // Follow tells the sink what happens until the run has ended, and returns the run as it ended.
 func (f *Follower) Follow(ctx context.Context, sink Sink) (api.Run, error) {
 	var last string
-	connected := false
+	connected, told := false, false
 	for failures := 0; ; {
 		before := last
 		run, err := f.connect(ctx, &last, &connected, sink)
@@ -75,14 +75,16 @@ func (f *Follower) Follow(ctx context.Context, sink Sink) (api.Run, error) {
 			return api.Run{}, err
 		}
 		if last != before {
-			failures = 0
+			failures, told = 0, false
 		}
 		failures++
 		pause, again := f.Pause(failures)
 		if !again {
 			return api.Run{}, err
 		}
-		if failures == 1 && !errors.Is(err, errEnded) {
+		// A server that stops closes its streams; only what follows tells whether another took over at once.
+		if !told && !errors.Is(err, errEnded) {
+			told = true
 			sink.Lost(err)
 		}
 		if err := wait(ctx, pause); err != nil {

@@ -74,14 +74,30 @@ func (tx *Tx) GetDeployment(ctx context.Context, name string) (*Deployment, erro
 	return &d, nil
 }
 
-// deployment reads a deployment's row and locks it as given ("" not at all).
+// How a deployment's row is locked: creating a run excludes changes and a delete, not other runs.
+const (
+	deploymentForRun    = "FOR SHARE"
+	deploymentForChange = "FOR NO KEY UPDATE"
+)
+
+const deploymentIDSQL = `
+SELECT id
+FROM deployments
+WHERE name = ?
+	AND deleted_at IS NULL`
+
+// deployment reads a deployment's row, locked as given ("" not at all). The lock comes first, by itself: a locking
+// join would lose the row when a change that it waited for has given the deployment another revision.
 func (tx *Tx) deployment(ctx context.Context, name, lock string) (deploymentRow, error) {
-	query := deploymentSQL + " AND d.name = ?"
-	if lock != "" {
-		query += tx.s.dialect.lock(lock + " OF d")
-	}
 	var row deploymentRow
-	return row, found(tx.get(ctx, &row, query, name), "deployment %q", name)
+	if lock != "" {
+		var id uuid.UUID
+		if err := tx.get(ctx, &id, deploymentIDSQL+tx.s.dialect.lock(lock), name); err != nil {
+			return row, found(err, "deployment %q", name)
+		}
+	}
+	err := tx.get(ctx, &row, deploymentSQL+" AND d.name = ?", name)
+	return row, found(err, "deployment %q", name)
 }
 
 // ListDeployments lists the deployments of a pool, or of all pools for "", by name.
@@ -117,7 +133,7 @@ func (tx *Tx) PutDeployment(ctx context.Context, d Deployment, actor string) (*D
 	if err != nil {
 		return nil, false, err
 	}
-	current, err := tx.deployment(ctx, d.Name, "FOR UPDATE")
+	current, err := tx.deployment(ctx, d.Name, deploymentForChange)
 	created := IsCode(err, NotFound)
 	if err != nil && !created {
 		return nil, false, err
@@ -301,7 +317,7 @@ WHERE id = ?`
 
 // SetDeploymentPaused pauses or resumes a deployment: paused, its runs are not claimed.
 func (tx *Tx) SetDeploymentPaused(ctx context.Context, name string, paused bool, actor string) (*Deployment, error) {
-	row, err := tx.deployment(ctx, name, "FOR UPDATE")
+	row, err := tx.deployment(ctx, name, deploymentForChange)
 	if err != nil {
 		return nil, err
 	}
@@ -325,7 +341,7 @@ WHERE id = ?`
 
 // DeleteDeployment deletes a deployment with its runs, under the rules of DeletePool.
 func (tx *Tx) DeleteDeployment(ctx context.Context, name string, force bool, actor string) error {
-	row, err := tx.deployment(ctx, name, "FOR UPDATE")
+	row, err := tx.deployment(ctx, name, deploymentForChange)
 	if err != nil {
 		return err
 	}

@@ -64,8 +64,11 @@ func (d dialect) records(columns ...string) string {
 }
 
 // jsonText is the parameter of list and records.
-func jsonText(v any) (string, error) {
-	b, err := json.Marshal(v)
+func jsonText[T any](rows []T) (string, error) {
+	if rows == nil {
+		return "[]", nil // and not null, which is no list
+	}
+	b, err := json.Marshal(rows)
 	if err != nil {
 		return "", fmt.Errorf("encode rows: %w", err)
 	}

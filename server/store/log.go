@@ -106,10 +106,7 @@ func (tx *Tx) saveLogged(ctx context.Context, rows []*loggedRow) error {
 			tx.hint(RunTopic(r.RunID))
 		}
 	}
-	if len(grown) == 0 {
-		return nil
-	}
-	if err := tx.bulk(ctx, tx.s.dialect.updateLoggedSQL(), grown); err != nil {
+	if err := bulk(ctx, tx, tx.s.dialect.updateLoggedSQL(), grown); err != nil {
 		return fmt.Errorf("append logs: %w", err)
 	}
 	return nil

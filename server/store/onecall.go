@@ -103,6 +103,11 @@ func (s *Store) CreateRun(ctx context.Context, n NewRun, actor string) (run *Run
 	return run, existed, err
 }
 
+// CreateRuns is Tx.CreateRuns in a transaction of its own.
+func (s *Store) CreateRuns(ctx context.Context, deployment string, runs []NewRun, actor string) ([]CreatedRun, error) {
+	return write(ctx, s, func(tx *Tx) ([]CreatedRun, error) { return tx.CreateRuns(ctx, deployment, runs, actor) })
+}
+
 // GetRun returns a run.
 func (s *Store) GetRun(ctx context.Context, id uuid.UUID) (*Run, error) {
 	return s.view().GetRun(ctx, id)

@@ -124,7 +124,7 @@ func (b *reportBatch) apply(tx *Tx, a *liveAttempt, run *liveRun, r Report, acto
 		Diagnosis: r.Diagnosis, Outcome: r.Outcome,
 	})
 	if d.Changed {
-		b.change(a, run, r, d)
+		b.change(a, r, d)
 		if d.Phase == PhaseRunning && r.Kind == ReportRunning {
 			b.started(a, run, r)
 		}
@@ -151,8 +151,8 @@ func (a *liveAttempt) standing(run *liveRun) lifecycle.Standing {
 }
 
 // change takes over what any report may carry.
-func (b *reportBatch) change(a *liveAttempt, run *liveRun, r Report, d lifecycle.Decision) {
-	a.changed, run.changed = true, true
+func (b *reportBatch) change(a *liveAttempt, r Report, d lifecycle.Decision) {
+	a.changed = true
 	a.Phase = d.Phase
 	if a.JobUID == "" && r.JobUID != "" {
 		a.JobUID, a.SubmittedAt = r.JobUID, b.at(a, r)
@@ -162,7 +162,9 @@ func (b *reportBatch) change(a *liveAttempt, run *liveRun, r Report, d lifecycle
 			*to = clean(from)
 		}
 	}
-	a.Diagnosis = r.Diagnosis
+	if r.Kind == ReportPending || r.Kind == ReportRunning {
+		a.Diagnosis = r.Diagnosis
+	}
 	if r.LastLines != "" {
 		lines := clean(r.LastLines)
 		a.LastLines = &lines
@@ -176,22 +178,22 @@ func (b *reportBatch) started(a *liveAttempt, run *liveRun, r Report) {
 		a.RunningAt = at
 	}
 	if run.StartedAt == nil {
-		run.StartedAt = at
+		run.StartedAt, run.changed = at, true
 	}
 	if run.TimeoutAt == nil && run.TimeoutUS != nil {
 		deadline := at.time().Add(*duration(run.TimeoutUS))
-		run.TimeoutAt = stampOf(&deadline)
+		run.TimeoutAt, run.changed = stampOf(&deadline), true
 	}
 }
 
 // ended frees the attempt's slot, in the same transaction as everything else that its end means.
 func (b *reportBatch) ended(tx *Tx, a *liveAttempt, run *liveRun, r Report, d lifecycle.Decision) {
 	a.EndedAt = b.at(a, r)
+	run.changed = true
 	tx.hint(PoolTopic(run.Pool))
 	if d.Back {
 		a.HandedBack = true
-		run.Attempt = a.Number - 1
-		run.DueAt = stamp(b.now)
+		run.Attempt = a.Number - 1 // due since when it was: it keeps its place in line
 		return
 	}
 	o := d.End.Outcome
@@ -256,10 +258,8 @@ func (b *reportBatch) save(ctx context.Context, tx *Tx) error {
 			})
 		}
 	}
-	if len(changed) > 0 {
-		if err := tx.bulk(ctx, tx.s.dialect.updateAttemptsSQL(), changed); err != nil {
-			return fmt.Errorf("save attempts: %w", err)
-		}
+	if err := bulk(ctx, tx, tx.s.dialect.updateAttemptsSQL(), changed); err != nil {
+		return fmt.Errorf("save attempts: %w", err)
 	}
 	return tx.saveRuns(ctx, b.runs)
 }

@@ -132,102 +132,6 @@ func (tx *Tx) runFilter(ctx context.Context, f RunFilter) (where []string, args 
 	return where, args, nil
 }
 
-const insertRunSQL = `
-INSERT INTO runs (
-	id, name, deployment_id, revision_id, pool_id, queue_id, state_type, state_name, state_message, state_at,
-	cancel_reason, parameters, job_variables, stored_names, tags, idempotency_key, body_hash, scheduled_time, due_at,
-	start_deadline_at, created_at, created_by, attempt, spent, category, last_event
-)
-VALUES (?, ?, ?, ?, ?, ?, 'SCHEDULED', 'Scheduled', '', ?, '', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '{}', '', 1)
-ON CONFLICT (deployment_id, idempotency_key) DO NOTHING`
-
-// CreateRun creates a run with everything of its deployment that it takes over. An idempotency key that was used before
-// on this deployment gives the run of then (existed), or IdempotencyMismatch where the body was another.
-func (tx *Tx) CreateRun(ctx context.Context, n NewRun, actor string) (*Run, bool, error) {
-	d, err := tx.deployment(ctx, n.Deployment, "FOR SHARE") // a delete waits, and then sees this run
-	if err != nil {
-		return nil, false, err
-	}
-	now, err := tx.now(ctx)
-	if err != nil {
-		return nil, false, err
-	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return nil, false, fmt.Errorf("make an id: %w", err)
-	}
-	if n.Name == "" {
-		n.Name = runName(id)
-	}
-	due := now
-	if n.ScheduledTime != nil {
-		due = truncated(*n.ScheduledTime)
-	}
-	var key *string
-	if n.IdempotencyKey != "" {
-		key = &n.IdempotencyKey
-	}
-	inserted, err := tx.exec(ctx, insertRunSQL, id, n.Name, d.ID, d.RevisionID, d.PoolID, d.QueueID, now,
-		object(n.Parameters), object(n.JobVariables), textsOf(n.StoredNames), textsOf(union(d.Tags.v, n.Tags)), key, n.BodyHash,
-		due, due, startDeadline(d, due, now), now, actor)
-	if err != nil {
-		return nil, false, fmt.Errorf("create a run of deployment %q: %w", n.Deployment, err)
-	}
-	if inserted == 0 {
-		run, err := tx.firstRun(ctx, d.ID, n)
-		return run, true, err
-	}
-	event := eventRecord{
-		RunID: id, Seq: 1, At: microsAt(now), Actor: actor, StateType: lifecycle.Scheduled, StateName: "Scheduled",
-	}
-	if err := tx.bulk(ctx, tx.s.dialect.insertEventsSQL(), []eventRecord{event}); err != nil {
-		return nil, false, fmt.Errorf("append events: %w", err)
-	}
-	tx.hint(PoolTopic(d.Pool), RunTopic(id))
-	run, err := tx.GetRun(ctx, id)
-	return run, false, err
-}
-
-// startDeadline counts from when the run is due, or from now where that has passed.
-func startDeadline(d deploymentRow, due, now time.Time) *stamp {
-	if d.StartDeadlineUS == nil {
-		return nil
-	}
-	if due.Before(now) {
-		due = now
-	}
-	at := due.Add(*duration(d.StartDeadlineUS))
-	return stampOf(&at)
-}
-
-// firstRun is the run that an idempotency key made.
-func (tx *Tx) firstRun(ctx context.Context, deployment uuid.UUID, n NewRun) (*Run, error) {
-	var row runRow
-	err := tx.get(ctx, &row, runSQL+" WHERE r.deployment_id = ? AND r.idempotency_key = ?", deployment, n.IdempotencyKey)
-	if err != nil {
-		return nil, fmt.Errorf("read the run of idempotency key %q: %w", n.IdempotencyKey, err)
-	}
-	if row.BodyHash != n.BodyHash {
-		return nil, &Error{Code: IdempotencyMismatch, Message: fmt.Sprintf(
-			"idempotency key %q made run %s from another body", n.IdempotencyKey, row.ID)}
-	}
-	run := row.run()
-	return &run, nil
-}
-
-// union is a followed by what b adds.
-func union(a, b []string) []string {
-	seen := map[string]bool{}
-	list := []string{}
-	for _, s := range append(append([]string{}, a...), b...) {
-		if !seen[s] {
-			seen[s] = true
-			list = append(list, s)
-		}
-	}
-	return list
-}
-
 // CancelRun cancels a run: one that nobody holds is CANCELLED at once, another becomes CANCELLING. One that is
 // CANCELLING or CANCELLED already is returned as it is.
 func (tx *Tx) CancelRun(ctx context.Context, id uuid.UUID, actor string) (*Run, error) {
@@ -268,6 +172,9 @@ func (tx *Tx) cancel(r *liveRun, reason lifecycle.CancelReason, now time.Time, a
 		return
 	}
 	r.CancelReason = reason
+	if state.Type == lifecycle.Failed {
+		r.Category = lifecycle.Deadline
+	}
 	var attempt int32
 	if state.Type == lifecycle.Cancelling {
 		attempt = r.Attempt
@@ -276,31 +183,65 @@ func (tx *Tx) cancel(r *liveRun, reason lifecycle.CancelReason, now time.Time, a
 	tx.hint(PoolTopic(r.Pool))
 }
 
-// RetryRun makes another attempt of a run that has ended, with fresh budgets and with what was fixed at its creation.
+const (
+	deploymentOfRunSQL = `
+SELECT d.id, d.pool_id, d.queue_id, d.deleted_at IS NOT NULL AS gone
+FROM deployments d
+WHERE d.id = (SELECT deployment_id FROM runs WHERE id = ?)`
+	moveRunSQL = `
+UPDATE runs
+SET pool_id = ?,
+	queue_id = ?
+WHERE id = ?
+	AND (pool_id <> ? OR queue_id <> ?)`
+)
+
+// RetryRun makes another attempt of a run that has ended, with fresh budgets and with the values that were fixed at its
+// creation, in the pool and queue where its deployment is now.
 func (tx *Tx) RetryRun(ctx context.Context, id uuid.UUID, actor string) (*Run, error) {
+	var home struct {
+		ID      uuid.UUID `db:"id"`
+		PoolID  uuid.UUID `db:"pool_id"`
+		QueueID uuid.UUID `db:"queue_id"`
+		Gone    bool      `db:"gone"`
+	}
+	if err := tx.get(ctx, &home, deploymentOfRunSQL+tx.s.dialect.lock(deploymentForRun), id); err != nil {
+		return nil, found(err, "run %s", id)
+	}
+	if home.Gone {
+		return nil, &Error{Code: Conflict, Message: fmt.Sprintf("the deployment of run %s was deleted", id)}
+	}
+	if err := tx.retry(ctx, id, actor); err != nil {
+		return nil, err
+	}
+	if _, err := tx.exec(ctx, moveRunSQL, home.PoolID, home.QueueID, id, home.PoolID, home.QueueID); err != nil {
+		return nil, fmt.Errorf("retry run %s: %w", id, err)
+	}
+	run, err := tx.GetRun(ctx, id)
+	if err == nil {
+		tx.hint(PoolTopic(run.Pool))
+	}
+	return run, err
+}
+
+func (tx *Tx) retry(ctx context.Context, id uuid.UUID, actor string) error {
 	runs, err := tx.lockRuns(ctx, []uuid.UUID{id}, false)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	r := runs[id]
 	switch {
 	case r == nil:
-		return nil, &Error{Code: NotFound, Message: fmt.Sprintf("run %s does not exist", id)}
+		return &Error{Code: NotFound, Message: fmt.Sprintf("run %s does not exist", id)}
 	case !r.StateType.Terminal():
-		return nil, &Error{Code: RunNotFinished, Message: fmt.Sprintf("run %s has not ended: %s", id, r.StateType)}
-	case r.DeploymentGone:
-		return nil, &Error{Code: Conflict, Message: fmt.Sprintf("the deployment of run %s was deleted", id)}
+		return &Error{Code: RunNotFinished, Message: fmt.Sprintf("run %s has not ended: %s", id, r.StateType)}
 	}
 	now, err := tx.now(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	r.CancelReason, r.Spent.v, r.ExitCode, r.Category = lifecycle.NotCancelled, lifecycle.Spent{}, nil, ""
 	r.DueAt, r.StartDeadlineAt, r.TimeoutAt = stamp(now), nil, nil
 	r.move(lifecycle.State{Type: lifecycle.Scheduled, Name: "Scheduled", Message: "retried by " + actor}, now, actor, 0)
-	tx.hint(PoolTopic(r.Pool))
-	if err := tx.saveRuns(ctx, runs); err != nil {
-		return nil, err
-	}
-	return tx.GetRun(ctx, id)
+	return tx.saveRuns(ctx, runs)
 }

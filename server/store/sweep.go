@@ -139,6 +139,16 @@ LIMIT 1`
 	clearRunsSQL = `
 DELETE FROM runs
 WHERE id IN (SELECT id FROM runs WHERE deployment_id = ? LIMIT ?)`
+	clearPoolRunsSQL = `
+DELETE FROM runs
+WHERE id IN (
+		SELECT r.id
+		FROM runs r
+		JOIN pools p ON p.id = r.pool_id
+		WHERE p.deleted_at IS NOT NULL
+			AND r.ended_at IS NOT NULL
+		LIMIT ?
+	)`
 	clearDeploymentSQL = `
 DELETE FROM deployments
 WHERE id = ?`
@@ -155,8 +165,7 @@ func (tx *Tx) clearAway(ctx context.Context) (int, error) {
 	var id uuid.UUID
 	err := tx.get(ctx, &id, deletedDeploymentSQL+tx.s.dialect.lock("FOR UPDATE OF d SKIP LOCKED"))
 	if errors.Is(err, sql.ErrNoRows) {
-		_, err := tx.exec(ctx, clearPoolsSQL)
-		return 0, err
+		return tx.clearPools(ctx)
 	}
 	if err != nil {
 		return 0, err
@@ -169,6 +178,16 @@ func (tx *Tx) clearAway(ctx context.Context) (int, error) {
 		_, err = tx.exec(ctx, clearDeploymentSQL, id)
 	}
 	return sweepBatch, err // there may be more deployments
+}
+
+// clearPools removes deleted pools, with the runs that are left of deployments that have moved elsewhere since.
+func (tx *Tx) clearPools(ctx context.Context) (int, error) {
+	n, err := tx.exec(ctx, clearPoolRunsSQL, sweepBatch)
+	if err != nil || n >= sweepBatch {
+		return int(n), err
+	}
+	_, err = tx.exec(ctx, clearPoolsSQL)
+	return 0, err
 }
 
 // Served by runs_ready through the pools' queues, and by attempts_active.

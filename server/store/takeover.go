@@ -66,6 +66,9 @@ RETURNING id, run_id, number, epoch`
 }
 
 func (tx *Tx) bumpEpochs(ctx context.Context, r ClaimRequest, attempts []uuid.UUID, runs map[uuid.UUID]*liveRun) ([]handed, error) {
+	if err := tx.lockAttempts(ctx, attempts); err != nil {
+		return nil, err
+	}
 	now, err := tx.now(ctx)
 	if err != nil {
 		return nil, err

@@ -22,7 +22,6 @@ type liveRun struct {
 	StoredNames     texts                             `db:"stored_names" json:"-"`
 	Retries         structured[lifecycle.RetryPolicy] `db:"retries" json:"-"`
 	TimeoutUS       *int64                            `db:"timeout_us" json:"-"`
-	DeploymentGone  bool                              `db:"deployment_gone" json:"-"`
 	StateType       lifecycle.StateType               `db:"state_type" json:"state_type"`
 	StateName       string                            `db:"state_name" json:"state_name"`
 	StateMessage    string                            `db:"state_message" json:"state_message"`
@@ -81,12 +80,10 @@ func (r *liveRun) note(message string, at time.Time, actor string, attempt int32
 const lockRunsSQL = `
 SELECT
 	r.id, r.name, r.deployment_id, r.pool_id, r.queue_id, p.name AS pool, r.stored_names, v.retries, v.timeout_us,
-	d.deleted_at IS NOT NULL AS deployment_gone,
 	r.state_type, r.state_name, r.state_message, r.state_at, r.cancel_reason, r.due_at, r.start_deadline_at, r.timeout_at,
 	r.started_at, r.ended_at, r.attempt, r.spent, r.exit_code, r.category, r.last_event
 FROM runs r
 JOIN pools p ON p.id = r.pool_id
-JOIN deployments d ON d.id = r.deployment_id
 JOIN deployment_revisions v ON v.id = r.revision_id
 WHERE r.id IN `
 
@@ -172,20 +169,20 @@ func (tx *Tx) saveRuns(ctx context.Context, runs map[uuid.UUID]*liveRun) error {
 		r.changed, r.events = false, nil
 		tx.hint(RunTopic(r.ID))
 	}
-	if len(changed) == 0 {
-		return nil
-	}
-	if err := tx.bulk(ctx, tx.s.dialect.updateRunsSQL(), changed); err != nil {
+	if err := bulk(ctx, tx, tx.s.dialect.updateRunsSQL(), changed); err != nil {
 		return fmt.Errorf("save runs: %w", err)
 	}
-	if err := tx.bulk(ctx, tx.s.dialect.insertEventsSQL(), events); err != nil {
+	if err := bulk(ctx, tx, tx.s.dialect.insertEventsSQL(), events); err != nil {
 		return fmt.Errorf("append events: %w", err)
 	}
 	return nil
 }
 
-// bulk runs a statement over records.
-func (tx *Tx) bulk(ctx context.Context, query string, records any) error {
+// bulk runs a statement over records, unless there are none.
+func bulk[T any](ctx context.Context, tx *Tx, query string, records []T) error {
+	if len(records) == 0 {
+		return nil
+	}
 	list, err := jsonText(records)
 	if err != nil {
 		return err

@@ -138,7 +138,7 @@ func serverPodIsKilled(t *testing.T, s *installed) {
 	s.end(t, id, "COMPLETED")
 	s.recordedOnce(t, id)
 	s.onePod(t, id)
-	contains(t, "run logs", s.ok(t, "run", "logs", id), "waiting", "through")
+	s.logsHave(t, id, "waiting", "through")
 }
 
 // startPostgres runs PostgreSQL in the namespace and stores its URL in the Secret "database".

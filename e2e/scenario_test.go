@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -149,6 +150,16 @@ func (s site) recordedOnce(t *testing.T, id string) {
 	}
 }
 
+// logsHave waits until the run's output holds the texts: an outcome never waits for output, so that may come later.
+func (s site) logsHave(t *testing.T, id string, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		eventually(t, fmt.Sprintf("%q in the logs of run %s", text, id), func() (bool, error) {
+			return strings.Contains(s.ok(t, "run", "logs", id), text), nil
+		})
+	}
+}
+
 // onePod demands that the run has had exactly one Job and one pod.
 func (s site) onePod(t *testing.T, id string) {
 	t.Helper()
@@ -179,8 +190,7 @@ func firstLight(t *testing.T, s site) {
 	id := runs.Items[0].ID
 	r := s.show(t, id)
 
-	logs := s.ok(t, "run", "logs", id)
-	contains(t, "run logs", logs, `parameters: {"greeting":"bonjour"}`, "BERTH_RUN_ID="+id, "BERTH_RUN_NAME="+r.Run.Name,
+	s.logsHave(t, id, `parameters: {"greeting":"bonjour"}`, "BERTH_RUN_ID="+id, "BERTH_RUN_NAME="+r.Run.Name,
 		"BERTH_ATTEMPT=1", "BERTH_DEPLOYMENT=light", "BERTH_WORK_POOL="+s.pool)
 	s.manifestIsWhatRan(t, id)
 	s.recordedOnce(t, id)

@@ -1,0 +1,109 @@
+package kube
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/berth-dev/berth/worker/job"
+)
+
+// TestPodDiagnosis runs the cases of testdata/pod-diagnosis.json, adapted from the cases the reference worker of Prefect
+// 3.8 is tested with.
+func TestPodDiagnosis(t *testing.T) {
+	text, err := os.ReadFile("testdata/pod-diagnosis.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		Name     string           `json:"name"`
+		Status   corev1.PodStatus `json:"status"`
+		Expected *struct {
+			Level     Level   `json:"level"`
+			Category  string  `json:"category"`
+			Container *string `json:"container_named_in_summary"`
+		} `json:"expected"`
+	}
+	if err := json.Unmarshal(text, &cases); err != nil {
+		t.Fatal(err)
+	}
+	if len(cases) < 16 {
+		t.Fatalf("%d cases, there were 16", len(cases))
+	}
+	for _, test := range cases {
+		t.Run(test.Name, func(t *testing.T) {
+			got := DiagnosePod(&corev1.Pod{Status: test.Status})
+			if test.Expected == nil {
+				if got != nil {
+					t.Errorf("diagnosed %+v, want nothing", got)
+				}
+				return
+			}
+			if got == nil || got.Level != test.Expected.Level || got.Code != test.Expected.Category {
+				t.Fatalf("diagnosed %+v, want %+v", got, *test.Expected)
+			}
+			if name := test.Expected.Container; name != nil && !strings.Contains(got.Summary, *name) {
+				t.Errorf("summary %q does not name container %q", got.Summary, *name)
+			}
+		})
+	}
+}
+
+func TestAFailedPullAndTheWaitForTheNextReadTheSame(t *testing.T) {
+	pod := func(reason, message string) *corev1.Pod {
+		return &corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
+			Name: "main", Image: "x:1", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}},
+		}}}}
+	}
+	failed := DiagnosePod(pod("ErrImagePull", "not found"))
+	waits := DiagnosePod(pod("ImagePullBackOff", `Back-off pulling image "x:1": ErrImagePull: not found`))
+	if failed.Summary != waits.Summary || !strings.HasSuffix(failed.Summary, ": not found") {
+		t.Errorf("%q and %q", failed.Summary, waits.Summary)
+	}
+}
+
+func TestEventsExplainWhatShowsNowhereElse(t *testing.T) {
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	event := func(minute int, kind, reason, message string) corev1.Event {
+		return corev1.Event{
+			InvolvedObject: corev1.ObjectReference{UID: "uid-of-job"}, Type: kind, Reason: reason, Message: message,
+			LastTimestamp: metav1.NewTime(at.Add(time.Duration(minute) * time.Minute)),
+		}
+	}
+	quota := `pods "x" is forbidden: exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0`
+	for _, test := range []struct {
+		name   string
+		events []corev1.Event
+		code   string
+		cause  job.Category
+	}{
+		{"quota", []corev1.Event{event(1, "Warning", "FailedCreate", quota)}, "Quota", job.Quota},
+		{"Pod Security", []corev1.Event{event(1, "Warning", "FailedCreate", `pods "x" is forbidden: violates PodSecurity "restricted:latest"`)}, "PodSecurity", job.Config},
+		{"ServiceAccount", []corev1.Event{event(1, "Warning", "FailedCreate", `pods "x" is forbidden: error looking up service account a/b: serviceaccount "b" not found`)}, "ServiceAccount", job.Config},
+		{"webhook", []corev1.Event{event(1, "Warning", "FailedCreate", `admission webhook "a.b" denied the request: no`)}, "AdmissionWebhook", job.Config},
+		{"volume", []corev1.Event{event(1, "Warning", "FailedMount", `configmap "none" not found`)}, "FailedMount", job.Config},
+		{"the newest warning counts", []corev1.Event{event(2, "Warning", "FailedMount", "new"), event(1, "Warning", "FailedCreate", quota)}, "FailedMount", job.Config},
+		{"what is normal explains nothing", []corev1.Event{event(1, "Normal", "SuccessfulCreate", "Created pod")}, "", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			d := diagnoseEvents(test.events, "uid-of-job")
+			if test.code == "" {
+				if d != nil {
+					t.Errorf("diagnosed %+v, want nothing", d)
+				}
+				return
+			}
+			if d == nil || d.Code != test.code || d.Cause != test.cause {
+				t.Errorf("diagnosed %+v, want %s and %s", d, test.code, test.cause)
+			}
+			if other := diagnoseEvents(test.events, "uid-of-another"); other != nil {
+				t.Errorf("another object's events explain: %+v", other)
+			}
+		})
+	}
+}

@@ -71,8 +71,8 @@ func Violations(packages []Package) []string {
 		here := inside(p.ImportPath)
 		for _, imported := range p.Imports {
 			if ours(imported) {
-				if !allowed(here, inside(imported)) {
-					out = append(out, fmt.Sprintf("%s imports %s: %s may import of ours only %v", here, inside(imported), roomOf(here).path, roomOf(here).may))
+				if why := refused(here, inside(imported)); why != "" {
+					out = append(out, fmt.Sprintf("%s imports %s: %s", here, inside(imported), why))
 				}
 				continue
 			}
@@ -100,20 +100,28 @@ func roomOf(path string) room {
 	return best
 }
 
-func allowed(from, to string) bool {
+// testSupport packages help tests: storetest, kubetest, enginetest, and all that is internal. Tests alone import them.
+func testSupport(folder string) bool {
+	return strings.HasSuffix(folder, "test") || below(folder, "internal")
+}
+
+// refused says why a package may not import another of ours, or nothing when it may.
+func refused(from, to string) string {
 	here := roomOf(from)
-	if here.path == "" {
-		return false // a folder without a rule gets one before it gets imports
-	}
-	if below(to, here.path) {
-		return true
+	switch {
+	case here.path == "":
+		return "a folder without a rule gets one before it gets imports"
+	case testSupport(to) && !testSupport(from):
+		return "only tests may"
+	case testSupport(to), below(to, here.path):
+		return ""
 	}
 	for _, may := range here.may {
 		if below(to, may) {
-			return true
+			return ""
 		}
 	}
-	return false
+	return fmt.Sprintf("%s may import of ours only %v", here.path, here.may)
 }
 
 func forbidden(from, dependency string) (enclave, bool) {

@@ -37,6 +37,8 @@ func TestViolationsAreSeen(t *testing.T) {
 		{"worker/kube may use client-go", "worker/kube", "k8s.io/client-go/rest", ""},
 		{"SQL stays in the store", "server", "github.com/jmoiron/sqlx", "server imports github.com/jmoiron/sqlx"},
 		{"the language knows no Kubernetes", "templating", "k8s.io/api/batch/v1", "templating imports k8s.io/api/batch/v1"},
+		{"test support is for tests", "server", arch.Module + "/internal/pgtest", "server imports internal/pgtest"},
+		{"test support may use test support", "server/store/storetest", arch.Module + "/internal/pgtest", ""},
 		{"a folder without a rule imports nothing of ours", "misc", arch.Module + "/templating", "misc imports templating"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

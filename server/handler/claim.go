@@ -30,10 +30,11 @@ func (h *Handler) ClaimRuns(ctx context.Context, r api.ClaimRunsRequestObject) (
 	if err := atMost("/held", len(held), maxLeases); err != nil {
 		return nil, err
 	}
+	leases := each(held, readLease)
 	poll := &poll{
-		h: h, held: each(held, readLease),
+		h: h, held: leases,
 		claim: store.ClaimRequest{
-			RequestID: b.RequestID, Pool: b.Pool, Worker: b.Worker, ClusterID: b.ClusterID, Max: int(b.Max), Lease: h.Lease,
+			RequestID: b.RequestID, Pool: b.Pool, Worker: b.Worker, ClusterID: b.ClusterID, Max: int(b.Max), Lease: h.Lease, Held: leases,
 		},
 	}
 	wait := min(max(time.Duration(b.WaitSeconds)*time.Second, 0), maxWait)

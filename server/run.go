@@ -27,11 +27,9 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := o.openDataDir()
-	if err != nil {
+	if err := o.openDataDir(); err != nil {
 		return err
 	}
-	defer unlock()
 	listener, err := listen(ctx, o.Listen)
 	if err != nil {
 		return err

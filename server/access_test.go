@@ -1,0 +1,144 @@
+package server_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+
+	"github.com/berth-dev/berth/server/api"
+)
+
+func encode(t *testing.T, v any) string {
+	t.Helper()
+	body, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
+// makeKey makes a key through the API.
+func (r *running) makeKey(name string, role api.Role, pools ...string) string {
+	r.t.Helper()
+	wanted := api.APIKeyCreate{Name: name, Role: role}
+	if pools != nil {
+		wanted.Pools = &pools
+	}
+	return read[api.APIKeyCreated](r.call(http.MethodPost, "/api/v1/api-keys", encode(r.t, wanted)).is(http.StatusCreated)).Secret
+}
+
+func TestRolesOverHTTP(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.deploy("hello", "")
+	keys := map[api.Role]string{
+		api.RoleAdmin: r.admin, api.RoleWorker: r.worker, api.RoleEditor: r.makeKey("e", api.RoleEditor),
+		api.RoleOperator: r.makeKey("o", api.RoleOperator), api.RoleViewer: r.makeKey("v", api.RoleViewer),
+	}
+	tests := []struct {
+		method, path, body string
+		may                []api.Role
+	}{
+		{"GET", "/api/v1/info", "", []api.Role{api.RoleAdmin, api.RoleEditor, api.RoleOperator, api.RoleViewer, api.RoleWorker}},
+		{"GET", "/api/v1/runs", "", []api.Role{api.RoleAdmin, api.RoleEditor, api.RoleOperator, api.RoleViewer}},
+		{"POST", "/api/v1/deployments/hello/runs", "{}", []api.Role{api.RoleAdmin, api.RoleEditor, api.RoleOperator}},
+		{"PATCH", "/api/v1/work-pools/local", `{"description":"d"}`, []api.Role{api.RoleAdmin, api.RoleEditor}},
+		{"POST", "/api/v1/apply", "{}", []api.Role{api.RoleAdmin, api.RoleEditor}},
+		{"GET", "/api/v1/api-keys", "", []api.Role{api.RoleAdmin}},
+		{"POST", "/api/v1/worker/leases", `{"worker":"w","pool":"local","leases":[]}`, []api.Role{api.RoleAdmin, api.RoleWorker}},
+	}
+	for _, test := range tests {
+		for role, key := range keys {
+			answer := r.send(r.request(key, test.method, test.path, test.body))
+			allowed := false
+			for _, one := range test.may {
+				allowed = allowed || one == role
+			}
+			switch {
+			case allowed && answer.status >= 300:
+				t.Errorf("%s %s as %s: %d %s", test.method, test.path, role, answer.status, answer.body)
+			case !allowed:
+				answer.refused(http.StatusForbidden, "forbidden")
+			}
+		}
+		answer := r.send(r.request("", test.method, test.path, test.body))
+		answer.refused(http.StatusUnauthorized, "unauthenticated")
+		if answer.header.Get("WWW-Authenticate") == "" {
+			t.Error("the answer does not say how to authenticate")
+		}
+	}
+}
+
+func TestWhatNeedsNoKey(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	for _, path := range []string{"/healthz", "/readyz", "/metrics", "/", "/ui/app.js", "/ui/style.css"} {
+		r.send(r.request("", http.MethodGet, path, "")).is(http.StatusOK)
+	}
+}
+
+func TestAKeyForSomePoolsSeesAndDoesNothingElsewhere(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.call(http.MethodPost, "/api/v1/work-pools", `{"name":"secret","type":"process"}`).is(http.StatusCreated)
+	r.deploy("open", "")
+	r.call(http.MethodPost, "/api/v1/apply", `{"deployments":[{"name":"hidden","pool":"secret"}]}`).is(http.StatusOK)
+	hidden := r.startRun("hidden", `{}`)
+	r.startRun("open", `{}`)
+
+	admin, worker := r.makeKey("limited", api.RoleAdmin, "local"), r.makeKey("limited-worker", api.RoleWorker, "local")
+	as := func(key, method, path, body string) answer {
+		t.Helper()
+		return r.send(r.request(key, method, path, body))
+	}
+	if pools := read[api.WorkPoolList](as(admin, "GET", "/api/v1/work-pools", "")); len(pools.Items) != 1 || pools.Items[0].Name != "local" {
+		t.Errorf("it sees %+v", pools.Items)
+	}
+	if deployments := read[api.DeploymentList](as(admin, "GET", "/api/v1/deployments", "")); len(deployments.Items) != 1 {
+		t.Errorf("it sees %+v", deployments.Items)
+	}
+	if runs := read[api.RunList](as(admin, "GET", "/api/v1/runs", "")); len(runs.Items) != 1 || runs.Items[0].Pool != "local" {
+		t.Errorf("it sees %+v", runs.Items)
+	}
+	as(admin, "POST", "/api/v1/deployments/open/runs", "{}").is(http.StatusCreated)
+	id := hidden.ID.String()
+	for _, refused := range [][3]string{
+		{"GET", "/api/v1/work-pools/secret"}, {"DELETE", "/api/v1/work-pools/secret"}, {"GET", "/api/v1/work-pools/secret/template"},
+		{"PUT", "/api/v1/work-pools/secret/template", process}, {"POST", "/api/v1/work-pools", `{"name":"more","type":"process"}`},
+		{"GET", "/api/v1/deployments/hidden"}, {"DELETE", "/api/v1/deployments/hidden"}, {"PATCH", "/api/v1/deployments/hidden", `{"paused":true}`},
+		{"POST", "/api/v1/deployments/hidden/runs", `{}`}, {"GET", "/api/v1/runs?pool=secret"}, {"GET", "/api/v1/runs/" + id},
+		{"GET", "/api/v1/runs/" + id + "/logs"}, {"GET", "/api/v1/runs/" + id + "/events"}, {"GET", "/api/v1/runs/" + id + "/stream"},
+		{"POST", "/api/v1/runs/" + id + "/cancel"}, {"POST", "/api/v1/api-keys", `{"name":"x","role":"admin"}`},
+		{"PUT", "/api/v1/variables/v", `{"value":1}`}, {"POST", "/api/v1/apply", `{"variables":[{"name":"v","value":1}]}`},
+	} {
+		as(admin, refused[0], refused[1], refused[2]).refused(http.StatusForbidden, "forbidden")
+	}
+	as(admin, "POST", "/api/v1/apply", `{"deployments":[{"name":"x","pool":"secret"}]}`).refused(http.StatusUnprocessableEntity, "apply-invalid", "/deployments/0/pool")
+	as(admin, "POST", "/api/v1/apply", `{"deployments":[{"name":"hidden","pool":"local"}]}`).refused(http.StatusUnprocessableEntity, "apply-invalid", "/deployments/0/name")
+	for _, path := range []string{"hello", "claim", "leases", "reports"} {
+		as(worker, "POST", "/api/v1/worker/"+path, `{"protocol":1,"pool":"secret","worker":"w"}`).refused(http.StatusForbidden, "forbidden")
+	}
+}
+
+func TestARevokedKeyIsOfNoUse(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	key := r.makeKey("gone", api.RoleViewer)
+	r.send(r.request(key, http.MethodGet, "/api/v1/runs", "")).is(http.StatusOK)
+	r.call(http.MethodDelete, "/api/v1/api-keys/gone", "").is(http.StatusNoContent)
+	r.send(r.request(key, http.MethodGet, "/api/v1/runs", "")).refused(http.StatusUnauthorized, "unauthenticated")
+	r.call(http.MethodDelete, "/api/v1/api-keys/nobody", "").refused(http.StatusNotFound, "not-found")
+}
+
+func TestTheHistorySaysWhoDidIt(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.deploy("hello", "")
+	key := r.makeKey("night shift", api.RoleOperator)
+	run := read[api.Run](r.send(r.request(key, http.MethodPost, "/api/v1/deployments/hello/runs", "{}")).is(http.StatusCreated))
+	r.send(r.request(key, http.MethodPost, "/api/v1/runs/"+run.ID.String()+"/cancel", "")).is(http.StatusOK)
+	events := read[api.RunEventList](r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String()+"/events", ""))
+	if run.CreatedBy != "night shift" || events.Items[len(events.Items)-1].Actor != "night shift" {
+		t.Errorf("made by %q, events %+v", run.CreatedBy, events.Items)
+	}
+}

@@ -1,0 +1,100 @@
+package server_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/berth-dev/berth/server"
+)
+
+func TestAServerThatCanNotStartSaysWhyInOneLine(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { taken.Close() })
+	used := t.TempDir()
+	start(t, func(o *server.Options) { o.DataDir = used })
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name   string
+		change func(*server.Options)
+		want   string
+	}{
+		{"a port that is taken", func(o *server.Options) { o.Listen = taken.Addr().String() }, "is in use"},
+		{"a data directory that is in use", func(o *server.Options) { o.DataDir = used }, "in use by another berth process"},
+		{"a data directory that is a file", func(o *server.Options) { o.DataDir = file }, "data directory"},
+		{"nowhere to keep anything", func(o *server.Options) { o.DataDir = "" }, "give a data directory or the URL of a database"},
+		{"no keys on the network", func(o *server.Options) { o.Auth, o.Listen = server.AuthNone, "0.0.0.0:0" }, "--allow-unauthenticated-network"},
+		{"a bootstrap key that is none", func(o *server.Options) { o.BootstrapAdminKey = "hunter2" }, "bootstrap admin key"},
+		{"an unknown authentication", func(o *server.Options) { o.Auth = "password" }, `"password"`},
+		{"a pool of another type", func(o *server.Options) {
+			o.EnsurePools = []server.EnsurePool{{Name: "p", Type: "process"}, {Name: "p", Type: "kubernetes"}}
+		}, "type process"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			o := server.Options{Listen: "127.0.0.1:0", DataDir: t.TempDir()}
+			test.change(&o)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			o.Ready = func(server.Address) { t.Error("it serves"); cancel() }
+			err := server.Run(ctx, o)
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Fatalf("got %v, want a text with %q", err, test.want)
+			}
+			if strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("got %q", err)
+			}
+		})
+	}
+}
+
+func TestMetricsOnAPortOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	address := make(chan server.Address, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := async(func() error {
+		return server.Run(ctx, server.Options{
+			Listen: "127.0.0.1:0", MetricsListen: "127.0.0.1:0", DataDir: t.TempDir(),
+			Ready: func(a server.Address) { address <- a },
+		})
+	})
+	here := await(t, address, "ready")
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	for url, want := range map[string]int{here.MetricsURL: http.StatusOK, here.URL + "/metrics": http.StatusNotFound} {
+		response, err := client.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != want {
+			t.Errorf("%s: %s, want %d", url, response.Status, want)
+		}
+	}
+	cancel()
+	if err := await(t, ended, "stopping"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestEnsurePoolIsReadAsNameAndType(t *testing.T) {
+	if got, err := server.ParseEnsurePool("default=kubernetes"); err != nil || got != (server.EnsurePool{Name: "default", Type: "kubernetes"}) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	for _, bad := range []string{"", "default", "=process", "default=", "default=docker"} {
+		if _, err := server.ParseEnsurePool(bad); err == nil {
+			t.Errorf("%q was taken", bad)
+		}
+	}
+}

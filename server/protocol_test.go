@@ -1,0 +1,196 @@
+package server_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/api"
+)
+
+// async runs a call that waits, and hands its result over.
+func async[T any](call func() T) <-chan T {
+	result := make(chan T, 1)
+	go func() { result <- call() }()
+	return result
+}
+
+func await[T any](t *testing.T, result <-chan T, what string) T {
+	t.Helper()
+	select {
+	case v := <-result:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("%s: nothing within %s", what, patience)
+		panic("unreachable")
+	}
+}
+
+func TestAWaitingClaimIsWokenByANewRun(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.deploy("hello", "")
+	w := r.newWorker("w1")
+	claims := async(func() []api.Claim { return w.claim(1, 30) })
+	run := r.startRun("hello", `{}`)
+	if got := await(t, claims, "the waiting claim"); len(got) != 1 || got[0].RunID != run.ID {
+		t.Errorf("claimed %+v, want run %s", got, run.ID)
+	}
+}
+
+func TestAWaitingClaimIsWokenByACancel(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.deploy("hello", "")
+	run := r.startRun("hello", `{}`)
+	w := r.newWorker("w1")
+	claim := w.claimOne()
+	w.begin(claim)
+	request := w.claimRequest(0, 30)
+	request.Held = &[]api.AttemptLease{{AttemptID: claim.AttemptID, Epoch: claim.Epoch}}
+	waiting := async(func() api.ClaimResponse { return tell[api.ClaimResponse](r, "claim", request) })
+	cancelling := read[api.Run](r.call(http.MethodPost, "/api/v1/runs/"+run.ID.String()+"/cancel", "").is(http.StatusOK))
+	if cancelling.State.Type != api.CANCELLING {
+		t.Errorf("the run is %s", cancelling.State.Type)
+	}
+	if got := await(t, waiting, "the waiting claim"); len(got.Cancels) != 1 || got.Cancels[0] != claim.AttemptID {
+		t.Errorf("got %+v, want a cancel of %s", got, claim.AttemptID)
+	}
+	renewed := tell[api.RenewResponse](r, "leases", api.RenewRequest{Worker: "w1", Pool: "local", Leases: *request.Held})
+	if len(renewed.Cancels) != 1 || len(renewed.Lost) != 0 {
+		t.Errorf("got %+v", renewed)
+	}
+	w.see(claim, api.ReportKindEnded, func(r *api.Report) { category := api.CategoryCancelled; r.Category = &category })
+	if got := read[api.RunDetail](r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String(), "")); got.Run.State.Type != api.CANCELLED {
+		t.Errorf("the run is %s", got.Run.State.Type)
+	}
+}
+
+func TestAClaimWithNothingToDoAnswersWhenItsTimeIsOver(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	w := r.newWorker("w1")
+	if got := w.claim(5, 0); len(got) != 0 {
+		t.Errorf("claimed %+v", got)
+	}
+	if got := w.claim(5, 1); len(got) != 0 {
+		t.Errorf("claimed %+v", got)
+	}
+}
+
+func TestStoppingTheServerAnswersWaitingClaims(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	w := r.newWorker("w1")
+	began := make(chan struct{})
+	claims := async(func() []api.Claim { close(began); return w.claim(1, 30) })
+	<-began
+	waitForRequest(t, r, "/api/v1/worker/claim")
+	if err := r.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if got := await(t, claims, "the waiting claim"); len(got) != 0 {
+		t.Errorf("claimed %+v", got)
+	}
+}
+
+// waitForRequest gives a request that waits the time to arrive: the worker's row says when its claim did.
+func waitForRequest(t *testing.T, r *running, _ string) {
+	t.Helper()
+	seen := func() time.Time {
+		return read[api.WorkerList](r.call(http.MethodGet, "/api/v1/workers", "").is(http.StatusOK)).Items[0].LastSeenAt
+	}
+	first := seen()
+	for deadline := time.Now().Add(patience); !seen().After(first); {
+		if time.Now().After(deadline) {
+			t.Fatal("the worker was not heard of")
+		}
+	}
+}
+
+func TestTheSameRequestGetsTheSameAnswer(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.deploy("hello", "")
+	r.startRun("hello", `{}`)
+	r.startRun("hello", `{}`)
+	w := r.newWorker("w1")
+	request := w.claimRequest(1, 5)
+	first, again := tell[api.ClaimResponse](r, "claim", request), tell[api.ClaimResponse](r, "claim", request)
+	if len(first.Claims) != 1 || len(again.Claims) != 1 || first.Claims[0].AttemptID != again.Claims[0].AttemptID || first.Claims[0].Epoch != again.Claims[0].Epoch {
+		t.Errorf("got %+v, then %+v", first, again)
+	}
+}
+
+func TestWhatWorkersGetWrong(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	hello := func(change func(*api.WorkerHello)) api.WorkerHello {
+		h := api.WorkerHello{Protocol: 1, Pool: "local", Worker: "w", Type: api.Process, ClusterID: "here", Version: "v"}
+		change(&h)
+		return h
+	}
+	tests := []struct {
+		name, path string
+		body       any
+		status     int
+		code       string
+	}{
+		{"another protocol", "hello", hello(func(h *api.WorkerHello) { h.Protocol = 2 }), 400, "protocol-unsupported"},
+		{"another type", "hello", hello(func(h *api.WorkerHello) { h.Type = api.Kubernetes }), 409, "conflict"},
+		{"an unknown pool", "hello", hello(func(h *api.WorkerHello) { h.Pool = "nowhere" }), 404, "not-found"},
+		{"no name", "hello", hello(func(h *api.WorkerHello) { h.Worker = "" }), 400, "invalid-body"},
+		{"no cluster", "hello", hello(func(h *api.WorkerHello) { h.ClusterID = "" }), 400, "invalid-body"},
+		{"too many at once", "claim", api.ClaimRequest{RequestID: uuid.New(), Pool: "local", Worker: "w", ClusterID: "here", Max: 1001}, 400, "invalid-body"},
+		{"less than none", "claim", api.ClaimRequest{RequestID: uuid.New(), Pool: "local", Worker: "w", ClusterID: "here", Max: -1}, 400, "invalid-body"},
+		{"too many reports", "reports", api.ReportRequest{Pool: "local", Worker: "w", Reports: make([]api.Report, 1001)}, 400, "invalid-body"},
+		{"output before the beginning", "logs", api.LogAppend{Chunks: []api.LogAppendChunk{{Offset: -1}}}, 400, "invalid-body"},
+		{"a wrong type of a field", "claim", map[string]any{"max": "many"}, 400, "invalid-body"},
+		{"a number beyond its bounds", "claim", map[string]any{"max": 1 << 40}, 400, "invalid-body"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			answer := r.send(r.request(r.worker, http.MethodPost, "/api/v1/worker/"+test.path, encode(t, test.body)))
+			answer.t = t
+			answer.refused(test.status, test.code)
+		})
+	}
+}
+
+func TestANewerWorkersFieldsAreIgnored(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	body := encode(t, api.WorkerHello{Protocol: 1, Pool: "local", Worker: "w", Type: api.Process, ClusterID: "here", Version: "v"})
+	body = strings.TrimSuffix(body, "}") + `,"invented":{"later":true}}`
+	r.send(r.request(r.worker, http.MethodPost, "/api/v1/worker/hello", body)).is(http.StatusOK)
+}
+
+func TestReportsOfAttemptsThatAreNotHeldAreAnsweredOneByOne(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.deploy("hello", "")
+	r.startRun("hello", `{}`)
+	w := r.newWorker("w1")
+	claim := w.claimOne()
+	results := w.report(
+		api.Report{AttemptID: uuid.New(), Epoch: 1, Kind: api.ReportKindRunning},
+		api.Report{AttemptID: claim.AttemptID, Epoch: claim.Epoch + 1, Kind: api.ReportKindRunning},
+		api.Report{AttemptID: claim.AttemptID, Epoch: claim.Epoch, Kind: "invented"},
+		api.Report{AttemptID: claim.AttemptID, Epoch: claim.Epoch, Kind: api.ReportKindManifest, Manifest: []byte(`{}`)},
+	)
+	for i, want := range []api.ReportResultStatus{"unknown", "stale", "invalid", "accepted"} {
+		if results[i].Status != want {
+			t.Errorf("report %d: %+v, want %s", i, results[i], want)
+		}
+	}
+	uid := "other"
+	found := tell[api.AttemptLookupResult](r, "attempts", api.AttemptLookup{Pool: "local", ClusterID: "here", Jobs: []api.AttemptRef{
+		{RunID: claim.RunID, Attempt: 1}, {RunID: uuid.New(), Attempt: 1, JobUID: &uid},
+	}})
+	if len(found.Jobs) != 2 || found.Jobs[0].Status != "active" || found.Jobs[1].Status != "unknown" {
+		t.Errorf("got %+v", found)
+	}
+}

@@ -1,0 +1,254 @@
+package server_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/berth-dev/berth/server"
+	"github.com/berth-dev/berth/server/api"
+)
+
+func TestARunFromEndToEnd(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.call(http.MethodPut, "/api/v1/variables/greeting", `{"value":"hello"}`).is(http.StatusOK)
+	r.deploy("hello", `,"parameters":{"name":"nobody","loud":false},"job_variables":{"env":{"GREETING":"{{ berth.variables.greeting }}"}},"tags":["t1"]`)
+	run := r.startRun("hello", `{"parameters":{"name":"world"},"tags":["t2"],"name":"first"}`)
+	if got := string(run.Parameters); got != `{"loud":false,"name":"world"}` {
+		t.Errorf("parameters are %s", got)
+	}
+	if run.State.Type != api.SCHEDULED || run.Name != "first" || run.CreatedBy != "bootstrap-admin" || len(run.Tags) != 2 {
+		t.Errorf("got %+v", run)
+	}
+
+	w := r.newWorker("w1")
+	claim := w.claimOne()
+	if claim.RunID != run.ID || claim.Attempt != 1 || claim.LeaseSeconds != 30 || claim.Takeover || claim.Cancelling {
+		t.Errorf("got %+v", claim)
+	}
+	if got := string(claim.RenderInput.Stored); got != `{"greeting":"hello"}` {
+		t.Errorf("stored variables are %s", got)
+	}
+	version := read[api.TemplateVersion](r.send(r.request(r.worker, http.MethodGet, "/api/v1/worker/templates/"+claim.TemplateVersionID.String(), "")).is(http.StatusOK))
+	if version.Version != claim.TemplateVersion || len(version.Document) == 0 {
+		t.Errorf("got %+v", version)
+	}
+	w.begin(claim)
+	w.write(claim, 0, "hello ")
+	w.write(claim, 0, "hello ") // sent again after a lost answer
+	w.write(claim, 6, "world\n")
+	w.finish(claim, 0, "hello world\n")
+
+	detail := read[api.RunDetail](r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String(), "").is(http.StatusOK))
+	if detail.Run.State.Type != api.COMPLETED || *detail.Run.ExitCode != 0 || len(detail.Attempts) != 1 || detail.Attempts[0].Phase != "ended" {
+		t.Errorf("got %+v", detail)
+	}
+	if got := string(r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String()+"/logs", "").is(http.StatusOK).body); got != "hello world\n" {
+		t.Errorf("logs are %q", got)
+	}
+	manifest := read[map[string]any](r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String()+"/attempts/1/manifest", "").is(http.StatusOK))
+	if manifest["kind"] != "Job" {
+		t.Errorf("manifest is %v", manifest)
+	}
+	events := read[api.RunEventList](r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String()+"/events", "").is(http.StatusOK))
+	for i, event := range events.Items {
+		if event.Seq != int64(i+1) {
+			t.Errorf("event %d has number %d", i, event.Seq)
+		}
+	}
+	if last := events.Items[len(events.Items)-1]; last.State.Type != api.COMPLETED {
+		t.Errorf("the last event is %+v", last)
+	}
+	counted := string(r.call(http.MethodGet, "/metrics", "").is(http.StatusOK).body)
+	for _, want := range []string{
+		`berth_attempts_total{category="",outcome="succeeded",pool="local"} 1`, `berth_build_info{component="server",version="test"} 1`,
+		`berth_http_request_seconds_count{code="201",method="POST",route="/api/v1/deployments/{deployment}/runs"} 1`,
+		`berth_workers{pool="local",state="alive"} 1`, `berth_slots{kind="used",pool="local",queue=""} 0`,
+	} {
+		if !strings.Contains(counted, want) {
+			t.Errorf("the metrics lack %s", want)
+		}
+	}
+	r.call(http.MethodPost, "/api/v1/runs/"+run.ID.String()+"/cancel", "").refused(http.StatusConflict, "run-finished")
+}
+
+func TestTheSameIdempotencyKeyMakesOneRun(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.deploy("etl", "")
+	r.deploy("other", "")
+	create := func(deployment, key, body string) answer {
+		request := r.request(r.admin, http.MethodPost, "/api/v1/deployments/"+deployment+"/runs", body)
+		request.Header.Set("Idempotency-Key", key)
+		return r.send(request)
+	}
+	first := read[api.Run](create("etl", "k", `{"parameters":{"a":1,"b":2}}`).is(http.StatusCreated))
+	again := read[api.Run](create("etl", "k", ` {"parameters": {"b":2, "a":1}} `).is(http.StatusOK))
+	if first.ID != again.ID {
+		t.Errorf("a second run %s was made beside %s", again.ID, first.ID)
+	}
+	create("etl", "k", `{"parameters":{"a":2}}`).refused(http.StatusConflict, "idempotency-mismatch")
+	create("other", "k", `{}`).is(http.StatusCreated)
+	create("etl", strings.Repeat("k", 201), `{}`).refused(http.StatusBadRequest, "invalid-parameter")
+	if runs := read[api.RunList](r.call(http.MethodGet, "/api/v1/runs?deployment=etl", "")); len(runs.Items) != 1 {
+		t.Errorf("there are %d runs", len(runs.Items))
+	}
+}
+
+func TestNumbersInParametersStayAsTheyWereWritten(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.deploy("etl", "")
+	run := r.startRun("etl", `{"parameters":{"big":9007199254740993,"exact":1.10,"text":"a<b"}}`)
+	var got struct{ Big, Exact json.Number }
+	if err := json.Unmarshal(run.Parameters, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Big != "9007199254740993" || got.Exact != "1.10" {
+		t.Errorf("got %s", run.Parameters)
+	}
+}
+
+func TestARunIsNotHandedOutBeforeItsTime(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.deploy("etl", "")
+	later := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	run := r.startRun("etl", `{"scheduled_time":"`+later+`"}`)
+	w := r.newWorker("w1")
+	if claims := w.claim(5, 0); len(claims) != 0 {
+		t.Errorf("claimed %+v", claims)
+	}
+	cancelled := read[api.Run](r.call(http.MethodPost, "/api/v1/runs/"+run.ID.String()+"/cancel", "").is(http.StatusOK))
+	if cancelled.State.Type != api.CANCELLED {
+		t.Errorf("a run that nobody claimed is %s", cancelled.State.Type)
+	}
+}
+
+func TestApplyIsAllOrNothing(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	described := `{"pools":[{"name":"new","type":"process","base_job_template":` + process + `}],
+		"variables":[{"name":"v","value":{"a":1}}],
+		"deployments":[{"name":"a","pool":"new"},{"name":"b","pool":"local","timeout_seconds":%s}]}`
+	good, bad := strings.Replace(described, "%s", "60", 1), strings.Replace(described, `"pool":"local","timeout_seconds":%s`, `"pool":"local","job_variables":{"command":7}`, 1)
+	before := everything(r)
+	r.call(http.MethodPost, "/api/v1/apply", bad).refused(http.StatusUnprocessableEntity, "variables-invalid", "/deployments/1/job_variables/command")
+	dry := read[api.ApplyResult](r.call(http.MethodPost, "/api/v1/apply", `{"dry_run":true,`+good[1:]).is(http.StatusOK))
+	if after := everything(r); after != before {
+		t.Errorf("something was stored:\nbefore %s\nafter  %s", before, after)
+	}
+	real := read[api.ApplyResult](r.call(http.MethodPost, "/api/v1/apply", good).is(http.StatusOK))
+	if len(real.Changes) != 4 || !sameChanges(dry.Changes, real.Changes) {
+		t.Errorf("the plan was %+v, what was done is %+v", dry.Changes, real.Changes)
+	}
+	for _, change := range real.Changes {
+		if change.Action != api.Create {
+			t.Errorf("%s %s: %s", change.Kind, change.Name, change.Action)
+		}
+	}
+	again := read[api.ApplyResult](r.call(http.MethodPost, "/api/v1/apply", good).is(http.StatusOK))
+	for _, change := range again.Changes {
+		if change.Action != api.Unchanged {
+			t.Errorf("the second time: %s %s: %s %v", change.Kind, change.Name, change.Action, change.Fields)
+		}
+	}
+	changed := read[api.ApplyResult](r.call(http.MethodPost, "/api/v1/apply", strings.Replace(good, "60", "61", 1)).is(http.StatusOK))
+	if last := changed.Changes[3]; last.Action != api.Update || len(*last.Fields) != 1 || (*last.Fields)[0] != "timeout_seconds" {
+		t.Errorf("got %+v", last)
+	}
+}
+
+func sameChanges(a, b []api.Change) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && string(x) == string(y)
+}
+
+func TestWhatAnOperatorSetSurvivesADeployThatSaysNothingOfIt(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	limit := func() *int32 {
+		return read[api.WorkPool](r.call(http.MethodGet, "/api/v1/work-pools/local", "")).ConcurrencyLimit
+	}
+	r.call(http.MethodPatch, "/api/v1/work-pools/local", `{"concurrency_limit":0}`).is(http.StatusOK)
+	r.call(http.MethodPost, "/api/v1/apply", `{"pools":[{"name":"local","description":"d"}]}`).is(http.StatusOK)
+	if got := limit(); got == nil || *got != 0 {
+		t.Errorf("a limit of 0 has become %v", got)
+	}
+	r.call(http.MethodPost, "/api/v1/apply", `{"pools":[{"name":"local","concurrency_limit":null}]}`).is(http.StatusOK)
+	if got := limit(); got != nil {
+		t.Errorf("null has left a limit of %d", *got)
+	}
+	r.deploy("etl", "")
+	r.call(http.MethodPatch, "/api/v1/deployments/etl", `{"paused":true}`).is(http.StatusOK)
+	r.deploy("etl", `,"description":"d"`)
+	if d := read[api.Deployment](r.call(http.MethodGet, "/api/v1/deployments/etl", "")); !d.Paused || d.Description != "d" {
+		t.Errorf("got %+v", d)
+	}
+}
+
+func TestTemplatesAreVersioned(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	const path = "/api/v1/work-pools/local/template"
+	first := r.call(http.MethodGet, path, "").is(http.StatusOK)
+	if got := first.header.Get("ETag"); got != `"1"` {
+		t.Errorf("ETag is %s", got)
+	}
+	put := func(ifMatch, body string) answer {
+		request := r.request(r.admin, http.MethodPut, path, body)
+		if ifMatch != "" {
+			request.Header.Set("If-Match", ifMatch)
+		}
+		return r.send(request)
+	}
+	second := read[api.TemplateVersion](put(`"1"`, process).is(http.StatusOK))
+	if second.Version != 2 {
+		t.Errorf("the second version is %d", second.Version)
+	}
+	put(`"1"`, strings.Replace(process, "true", "false", 1)).refused(http.StatusPreconditionFailed, "precondition-failed")
+	put(`"x"`, process).refused(http.StatusBadRequest, "invalid-parameter")
+	if same := read[api.TemplateVersion](put("", process).is(http.StatusOK)); same.Version != 2 {
+		t.Errorf("saving the same again made version %d", same.Version)
+	}
+	versions := read[api.TemplateVersionList](r.call(http.MethodGet, path+"/versions", "").is(http.StatusOK))
+	if len(versions.Items) != 2 || versions.Items[0].Version != 2 || versions.Items[0].Document != nil {
+		t.Errorf("got %+v", versions)
+	}
+	old := read[api.TemplateVersion](r.call(http.MethodGet, path+"?version=1", "").is(http.StatusOK))
+	if old.Version != 1 || len(old.Document) == 0 {
+		t.Errorf("got %+v", old)
+	}
+	report := read[api.LintReport](r.call(http.MethodPost, path+"/lint", strings.Replace(process, `"true"`, `"{{ nothing }}"`, 1)).is(http.StatusOK))
+	if len(report.Errors) == 0 {
+		t.Error("lint finds nothing in a placeholder that is not declared")
+	}
+}
+
+func TestAnExistingDatabaseIsTakenUpAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	here := func(o *server.Options) { o.DataDir = dir }
+	first := start(t, here)
+	first.deploy("hello", "")
+	id := read[api.Info](first.call(http.MethodGet, "/api/v1/info", "").is(http.StatusOK)).InstallationID
+	if err := first.stop(); err != nil {
+		t.Fatal(err)
+	}
+	second := start(t, here)
+	second.call(http.MethodGet, "/api/v1/deployments/hello", "").is(http.StatusOK)
+	if got := read[api.Info](second.call(http.MethodGet, "/api/v1/info", "").is(http.StatusOK)); got.InstallationID != id || got.Role != api.RoleAdmin || !got.Authenticated {
+		t.Errorf("got %+v", got)
+	}
+	request := first.request(first.admin, http.MethodGet, "", "")
+	request.URL.Host, request.URL.Path = strings.TrimPrefix(second.url, "http://"), "/api/v1/info"
+	second.send(request).refused(http.StatusUnauthorized, "unauthenticated") // the changed bootstrap key has replaced it
+	if matches, err := filepath.Glob(filepath.Join(dir, "berth.db*")); err != nil || len(matches) == 0 {
+		t.Errorf("no database in %s: %v", dir, err)
+	}
+}

@@ -1,0 +1,115 @@
+package server_test
+
+import (
+	"context"
+	"net/http"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/berth-dev/berth/internal/testenv"
+	"github.com/berth-dev/berth/server/api"
+)
+
+// browser opens a real browser with nothing of the user's in it.
+func browser(t *testing.T) context.Context {
+	t.Helper()
+	var program string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
+		if path, err := exec.LookPath(name); err == nil {
+			program = path
+			break
+		}
+	}
+	if program == "" {
+		testenv.Missing(t, "no browser on this machine: install chromium")
+	}
+	allocated, closeBrowser := chromedp.NewExecAllocator(context.Background(),
+		chromedp.ExecPath(program), chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun,
+		chromedp.NoDefaultBrowserCheck, chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 900),
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("disable-sync", true), chromedp.Flag("disable-dev-shm-usage", true),
+	)
+	ctx, closeTab := chromedp.NewContext(allocated)
+	t.Cleanup(func() {
+		_ = chromedp.Cancel(ctx) // waits for the browser to end; what it says of a page that is going is nothing to us
+		closeTab()
+		closeBrowser()
+	})
+	return ctx
+}
+
+type step = chromedp.Action[chromedp.Void]
+
+func do(t *testing.T, ctx context.Context, what string, steps ...step) {
+	t.Helper()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		page, _ := chromedp.Run(ctx, chromedp.OuterHTML("body")) // says more where the page is still there
+		t.Fatalf("%s: %v\n%s", what, err, page)
+	}
+}
+
+// shows waits until an element that is visible has a text with something in it.
+func shows(selector, text string) step {
+	return chromedp.PollFunction[chromedp.Void](
+		`(selector, text) => [...document.querySelectorAll(selector)].some((one) => one.checkVisibility() && one.textContent.includes(text))`,
+		chromedp.WithPollingArgs(selector, text), chromedp.WithPollingTimeout(patience))
+}
+
+func TestThePageShowsARunAsItHappens(t *testing.T) {
+	r := start(t, withoutKeys)
+	r.deploy("hello", `,"tags":["<b>bold</b>"]`)
+	ctx := browser(t)
+	do(t, ctx, "the overview", chromedp.Navigate(r.url+"/"), shows("#pools td", "local"), shows("#deployments td", "hello"),
+		shows("#deployments td", "<b>bold</b>"), shows(".empty", "No run yet"))
+	if title, err := chromedp.Run(ctx, chromedp.Title()); err != nil || title != "Berth" {
+		t.Errorf("the page is called %q: %v", title, err)
+	}
+
+	r.startRun("hello", `{"name":"the run"}`)
+	do(t, ctx, "the new run, without a reload", shows("#runs td", "the run"), shows("#runs .state.SCHEDULED", "Scheduled"))
+	w := r.newWorker("w1")
+	claim := w.claimOne()
+	w.begin(claim)
+	do(t, ctx, "the run that runs", shows("#runs .state.RUNNING", "Running"),
+		chromedp.Click(chromedp.CSS("#runs a")), shows("#run-title", "the run"), shows("#run-state .state.RUNNING", "Running"))
+	w.write(claim, 0, "hello from the container\n")
+	do(t, ctx, "its output", shows("#log", "hello from the container"))
+	w.finish(claim, 3, "hello from the container\n")
+	do(t, ctx, "its end", shows("#run-state .state.FAILED", "Failed"), shows("#events .state.FAILED", "Failed"), shows("#run-facts dd", "3"))
+	do(t, ctx, "back to the overview", chromedp.Click(chromedp.CSS("#run a")), shows("#runs .state.FAILED", "Failed"))
+}
+
+func TestThePageAsksForAKey(t *testing.T) {
+	r := start(t)
+	r.deploy("hello", "")
+	viewer := r.makeKey("me", api.RoleViewer)
+	ctx := browser(t)
+	do(t, ctx, "the question", chromedp.Navigate(r.url+"/"), chromedp.WaitVisible(chromedp.CSS("#login[open] #key")))
+	do(t, ctx, "a wrong key", chromedp.SendKeys(chromedp.CSS("#key"), "berth_wrong"), chromedp.Click(chromedp.CSS("#login-form button")), shows("#login-problem", "API key"))
+	do(t, ctx, "a right key", chromedp.SetValue(chromedp.CSS("#key"), viewer), chromedp.Click(chromedp.CSS("#login-form button")),
+		shows("#deployments td", "hello"), shows("#info", "me (viewer)"))
+}
+
+func TestThePageRunsNoInlineScriptAndLoadsNothingFromElsewhere(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	for _, path := range []string{"/", "/ui/app.js", "/ui/api.js", "/ui/run.js", "/ui/style.css", "/ui/favicon.svg"} {
+		page := r.send(r.request("", http.MethodGet, path, "")).is(http.StatusOK)
+		policy := page.header.Get("Content-Security-Policy")
+		if !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") || !strings.Contains(policy, "frame-ancestors 'none'") {
+			t.Errorf("%s: policy %q", path, policy)
+		}
+		if page.header.Get("X-Content-Type-Options") != "nosniff" || page.header.Get("ETag") == "" || page.header.Get("Content-Type") == "" {
+			t.Errorf("%s: headers %v", path, page.header)
+		}
+		text := strings.ReplaceAll(string(page.body), "http://www.w3.org/2000/svg", "")
+		for _, bad := range []string{"http://", "https://", "innerHTML", "onclick=", "style=\"", "<script>"} {
+			if strings.Contains(text, bad) {
+				t.Errorf("%s contains %s", path, bad)
+			}
+		}
+	}
+}

@@ -31,6 +31,18 @@ func (c *Client) Uninstall(ctx context.Context, o UninstallOptions) error {
 	if err != nil {
 		return err
 	}
+	if err := c.config.KubeClient.IsReachable(); err != nil {
+		return fmt.Errorf("reach the cluster: %w", err)
+	}
+	workloads, err := c.workloads(ctx)
+	if err != nil {
+		return err
+	}
+	if len(workloads) == 0 {
+		// An install that got no further than its hooks: there is no server to ask, and has been no worker to make Jobs. Its
+		// drain would fail for the same reason, such as an image that is not there.
+		o.SkipDrain = true
+	}
 	uninstall := action.NewUninstall(c.config)
 	uninstall.Wait, uninstall.Timeout, uninstall.DisableHooks = true, c.timeout, o.SkipDrain
 	// In the background, workloads would be gone before their pods are. Helm knows the word in lower case only, and takes

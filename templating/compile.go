@@ -30,8 +30,13 @@ func (r *Registry) Compile(t *Template) (*Compiled, error) {
 		return nil, problems
 	}
 	c.engine = engine.Name()
-	programProblems := c.compilePrograms(engine, t.JobConfiguration)
-	problems = append(problems, programProblems...)
+	for _, p := range c.compilePrograms(engine, t.JobConfiguration) {
+		if p.Severity == SeverityWarning {
+			c.warnings = append(c.warnings, p)
+			continue
+		}
+		problems = append(problems, p)
+	}
 	problems = append(problems, c.checkReferences()...)
 	c.warnings = append(c.warnings, c.unused()...)
 	for _, key := range value.SortedKeys(t.Ignored) {

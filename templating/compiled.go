@@ -82,10 +82,48 @@ func (c *Compiled) StoredReferences() []string {
 // Render merges the job variables and fills them in. It does not check them against the schema: that is ValidateRun's, when the run is
 // created; frozen values are held here as well. What went wrong comes back as Problems.
 func (c *Compiled) Render(ctx context.Context, in Input) (*Rendered, error) {
+	rendered, err := c.render(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	return rendered, nil
+}
+
+// render returns what could be rendered also when something went wrong.
+func (c *Compiled) render(ctx context.Context, in Input) (*Rendered, error) {
 	merged, problems := c.merge(in.Layers, in.Stored, true)
 	if len(problems) > 0 {
 		return nil, problems
 	}
+	values, err := c.values(ctx, in, merged)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.renderEnv(ctx, values, merged.env); err != nil {
+		var envProblems Problems
+		if !errors.As(err, &envProblems) {
+			return nil, err
+		}
+		problems = append(problems, envProblems...)
+	}
+	configuration, err := renderObject(ctx, c.configuration, values)
+	if configuration == nil {
+		return nil, err
+	}
+	problems = append(problems, AsProblems(err)...)
+	if env, ok := values.Variables[envVariable]; ok && c.environment != nil {
+		copied, err := values.budget.Copy(env)
+		if err != nil {
+			return nil, Problems{problemf(CodeLimit, ConfigurationPointer+"/env", "%v", err)}
+		}
+		configuration[envVariable] = copied
+	}
+	rendered := &Rendered{Configuration: configuration, Defaulted: c.defaulted(in.Layers), Used: values.budget.Used()}
+	return rendered, problems.errorOrNil()
+}
+
+// values gathers what the programs of the template are rendered with.
+func (c *Compiled) values(ctx context.Context, in Input, merged merged) (*Values, error) {
 	tree, err := in.Context.Tree()
 	if err != nil {
 		return nil, Problems{problemf(CodeRender, "/ctx", "%v", err)}
@@ -94,24 +132,11 @@ func (c *Compiled) Render(ctx context.Context, in Input) (*Rendered, error) {
 	if err != nil {
 		return nil, Problems{problemf(CodeStored, "", "%v", err)}
 	}
-	values := &Values{
+	return &Values{
 		Variables: merged.all(), Context: tree, Stored: stored, Env: c.readableEnv(in.Env),
 		Now: in.Context.Run.ScheduledTime.UTC(), Seed: seed(in.Context.Run), Limits: in.Limits,
 		budget: value.NewBudget(ctx, in.Limits),
-	}
-	if err := c.renderEnv(ctx, values, merged.env); err != nil {
-		return nil, err
-	}
-	configuration, err := renderObject(ctx, c.configuration, values)
-	if err != nil {
-		return nil, err
-	}
-	if env, ok := values.Variables[envVariable]; ok && c.environment != nil {
-		if configuration[envVariable], err = values.budget.Copy(env); err != nil {
-			return nil, Problems{problemf(CodeLimit, ConfigurationPointer+"/env", "%v", err)}
-		}
-	}
-	return &Rendered{Configuration: configuration, Defaulted: c.defaulted(in.Layers), Used: values.budget.Used()}, nil
+	}, nil
 }
 
 // renderEnv renders job_configuration.env and lays the variable over it: its literal entries are the lowest level.
@@ -137,16 +162,14 @@ func (c *Compiled) renderEnv(ctx context.Context, values *Values, over envList) 
 	return nil
 }
 
+// renderObject renders a program whose tree is an object; the object may be there beside an error.
 func renderObject(ctx context.Context, p Program, values *Values) (map[string]any, error) {
 	v, err := p.Render(ctx, values)
-	if err != nil {
-		return nil, err
-	}
 	object, ok := v.(map[string]any)
-	if !ok {
-		return nil, fmt.Errorf("job_configuration rendered to %s", value.Article(value.Kind(v)))
+	if err == nil && !ok {
+		err = fmt.Errorf("job_configuration rendered to %s", value.Article(value.Kind(v)))
 	}
-	return object, nil
+	return object, err
 }
 
 // readableEnv keeps of the worker's environment what the template may read.

@@ -16,15 +16,16 @@ import (
 type Engine interface {
 	// Name is what a template writes as its engine.
 	Name() string
-	// Compile checks and prepares a tree. What is wrong comes back as Problems with pointers that begin at decl.Pointer; the
-	// program is nil only when there is nothing that could be rendered.
+	// Compile checks and prepares a tree. What is wrong comes back as Problems with pointers that begin at decl.Pointer, warnings among
+	// them; the program is nil only when there is nothing that could be rendered.
 	Compile(tree any, decl Declarations) (Program, error)
 }
 
 // Program is a compiled tree: immutable, shared by all goroutines.
 type Program interface {
 	// Render fills in values. The result shares nothing with the values or the program. What went wrong comes back as Problems with
-	// pointers; a tree that is one placeholder without a value gives ErrNoValue.
+	// pointers, beside what could be rendered, for a lint that wants to go on; a tree that is one placeholder without a value gives
+	// ErrNoValue.
 	Render(ctx context.Context, v *Values) (any, error)
 	// References lists every place that takes a value from outside.
 	References() []Reference

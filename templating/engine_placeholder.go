@@ -15,13 +15,37 @@ func (placeholderEngine) Name() string { return "placeholder" }
 
 func (placeholderEngine) Compile(tree any, decl Declarations) (Program, error) {
 	p := &program{}
-	c := &compiler{leaf: func(pointer, s string) node {
+	c := &compiler{}
+	c.leaf = func(pointer, s string) node {
 		parts := splitLeaf(pointer, s, findPlaceholders(s))
 		p.references = append(p.references, referencesOf(parts)...)
+		if warning := actionsAsText(pointer, s, parts); warning != nil && len(c.problems) < maxProblems {
+			c.problems = append(c.problems, *warning)
+		}
 		return placeholderLeaf(pointer, parts)
-	}}
+	}
 	p.root = c.compile(tree, decl.Pointer, 0)
 	return p, c.problems.errorOrNil()
+}
+
+// actionsAsText warns of what would be an action in the other engine: here it reaches the cluster as it stands.
+func actionsAsText(pointer, s string, parts []part) *Problem {
+	offset := 0
+	for _, part := range parts {
+		if part.reference != nil {
+			offset = part.reference.offset + strings.Index(s[part.reference.offset:], "}}") + 2
+			continue
+		}
+		start := strings.Index(part.text, "{{")
+		if start >= 0 && strings.Contains(part.text[start:], "}}") {
+			p := warningf(CodeSyntax, pointer, "this is no placeholder, so it stays text: the engine placeholder has no actions").
+				suggest("engine: " + DefaultEngine)
+			p.place(s, offset+start)
+			return &p
+		}
+		offset += len(part.text)
+	}
+	return nil
 }
 
 // part is a stretch of a leaf: text, or a reference.

@@ -125,6 +125,9 @@ func (l *linter) try(name string, v any, base bool) {
 		vars[name] = v
 	}
 	for _, p := range l.render(vars) {
+		if p.Code == CodeEnvironment || p.Code == CodeBlock {
+			continue // what a template may refer to has been judged without rendering
+		}
 		if p.Severity == SeverityWarning && !base {
 			continue // what is risky is said once, of the defaults
 		}
@@ -159,15 +162,22 @@ func (l *linter) render(vars map[string]any) []Problem {
 	for _, name := range l.compiled.templateEnv {
 		env[name] = "sample"
 	}
-	rendered, err := l.compiled.Render(context.Background(), Input{
+	rendered, err := l.compiled.render(context.Background(), Input{
 		Layers: Layers{Run: vars}, Stored: stored, Env: env, Context: sampleContext(),
 	})
-	if err != nil {
+	problems := AsProblems(err)
+	if rendered == nil {
 		l.fuel += DefaultLimits().Fuel // it may have used all
-		return AsProblems(err)
+		return problems
 	}
 	l.fuel += rendered.Used.Fuel
-	return l.check(rendered)
+	for _, p := range l.check(rendered) {
+		// What is missing because it could not be rendered has been said already.
+		if !slices.ContainsFunc(problems, func(said Problem) bool { return isNear(p.Pointer, said.Pointer) }) {
+			problems = append(problems, p)
+		}
+	}
+	return problems
 }
 
 // sampleContext is a run as it could be.

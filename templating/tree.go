@@ -57,7 +57,7 @@ func (p *program) Render(ctx context.Context, v *Values) (any, error) {
 	r := &render{values: v, budget: v.Budget(ctx)}
 	result, ok := p.root.render(r)
 	if len(r.problems) > 0 {
-		return nil, r.problems
+		return result, r.problems
 	}
 	if !ok {
 		return nil, ErrNoValue

@@ -1,15 +1,24 @@
 package manifest_test
 
 import (
+	"flag"
+	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/manifest"
 )
 
-func TestDefaultBaseJobTemplateLintsWithoutErrors(t *testing.T) {
-	source, err := os.ReadFile("../testdata/conformance/default-base-job-template.json")
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func lint(t *testing.T, file string) templating.Report {
+	t.Helper()
+	source, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -17,11 +26,48 @@ func TestDefaultBaseJobTemplateLintsWithoutErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	report := templating.Lint(templating.DefaultRegistry(), parsed, manifest.Check)
-	for _, p := range report.Errors {
-		t.Errorf("error: %s", p)
+	return templating.Lint(templating.DefaultRegistry(), parsed, manifest.Check)
+}
+
+func TestLintReadsLikeAGoodCompiler(t *testing.T) {
+	files, err := filepath.Glob("../testdata/lint/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no templates to lint (%v)", err)
 	}
-	for _, p := range report.Warnings {
-		t.Logf("warning: %s", p)
+	for _, file := range append(files, "../testdata/conformance/default-base-job-template.json") {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			got := text(lint(t, file))
+			golden := filepath.Join("../testdata/lint", strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))+".golden")
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("report (-want +got; -update writes it):\n%s", diff)
+			}
+		})
 	}
+}
+
+func text(r templating.Report) string {
+	var b strings.Builder
+	for _, list := range [][]templating.Problem{r.Errors, r.Warnings} {
+		for _, p := range list {
+			fmt.Fprintf(&b, "%s[%s] %s\n", p.Severity, p.Code, p.Pointer)
+			if p.Line > 0 {
+				fmt.Fprintf(&b, "  %d:%d | %s\n", p.Line, p.Column, p.Excerpt)
+			}
+			fmt.Fprintf(&b, "  %s\n", p.Message)
+			if p.Suggestion != "" {
+				fmt.Fprintf(&b, "  help: %s\n", p.Suggestion)
+			}
+		}
+	}
+	fmt.Fprintf(&b, "placeholders: %s\n", strings.Join(r.Placeholders, ", "))
+	return b.String()
 }

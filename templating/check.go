@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/berth-dev/berth/templating/internal/action"
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -33,6 +34,9 @@ func (c *Compiled) checkReference(r Reference, declared []string) *Problem {
 			return nil
 		}
 		p = undeclared(r, declared)
+		if p.Suggestion == "" && c.engine == DefaultEngine && action.IsFunction(r.Name) {
+			p.Suggestion = "a function without arguments is written {{ (" + r.Name + ") }}"
+		}
 	case ReferenceContext:
 		unknown, near := unknownContext(r.path)
 		if unknown == "" {

@@ -57,6 +57,9 @@ var functions = sync.OnceValue(func() map[string]*Function {
 	return table
 })
 
+// IsFunction says whether there is a function of that name.
+func IsFunction(name string) bool { return functions()[name] != nil }
+
 // Functions lists all functions, sorted by name.
 func Functions() []Function {
 	var list []Function

@@ -11,9 +11,8 @@ import (
 const (
 	// maxWait bounds a long poll; proxies and load balancers cut longer ones.
 	maxWait = 30 * time.Second
-	// claimAgain is how often a waiting claim looks without having been told to: hints may be lost, and a run that becomes
-	// due by the clock alone gives none.
-	claimAgain = 2 * time.Second
+	// claimAgain is how often a waiting claim looks without having been told to: hints may be lost.
+	claimAgain = 5 * time.Second
 )
 
 // ClaimRuns hands out due runs of a pool, waiting for some while there are none. It answers at once when something that

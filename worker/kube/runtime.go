@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"github.com/berth-dev/berth/worker/job"
 )
@@ -66,7 +67,10 @@ type report struct {
 
 // New returns a Runtime for the cluster. Nothing is asked of the cluster before Run or Launch.
 func New(config Config, options Options) (*Runtime, error) {
-	client, err := kubernetes.NewForConfig(config.REST)
+	options = options.withDefaults(config)
+	quiet := rest.CopyConfig(config.REST)
+	quiet.WarningHandlerWithContext = warnings{options.Log}
+	client, err := kubernetes.NewForConfig(quiet)
 	if err != nil {
 		return nil, fmt.Errorf("make a client for the cluster at %s: %w", config.REST.Host, err)
 	}

@@ -100,10 +100,13 @@ func (w *watcher) deletePod(ctx context.Context, pod *corev1.Pod, options metav1
 // insist deals with pods that were told to go and stay: first the grace is taken away, then, of an attempt whose end was
 // decided, the object is removed although nobody confirms that the process has ended.
 func (w *watcher) insist(ctx context.Context, s snapshot, planned *end) (time.Duration, error) {
-	if !s.deleting() {
-		return w.insistOnLost(ctx, s, planned)
-	}
 	var next time.Duration
+	if !s.deleting() {
+		if slices.ContainsFunc(s.pods, func(pod *corev1.Pod) bool { return pod.DeletionTimestamp != nil && !terminal(pod) }) {
+			next = unreachableAfter + time.Second // then its node is doubted
+		}
+		return next, nil
+	}
 	timing := w.options.Timing
 	for _, pod := range s.pods {
 		switch late := overdue(pod, s.now); {
@@ -134,15 +137,6 @@ func (w *watcher) insist(ctx context.Context, s snapshot, planned *end) (time.Du
 		}
 	}
 	return next, nil
-}
-
-// insistOnLost has the attempt looked at again while a pod of a Job that nobody deletes is late to go.
-func (w *watcher) insistOnLost(_ context.Context, s snapshot, _ *end) (time.Duration, error) {
-	late := slices.ContainsFunc(s.pods, func(pod *corev1.Pod) bool { return pod.DeletionTimestamp != nil && !terminal(pod) })
-	if late {
-		return unreachableAfter + time.Second, nil
-	}
-	return 0, nil
 }
 
 // overdue is how long after its time a pod that was told to go is still there.

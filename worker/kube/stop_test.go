@@ -1,0 +1,101 @@
+package kube
+
+import (
+	"testing"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
+
+	"github.com/berth-dev/berth/worker/job"
+)
+
+// TestPodsThatDoNotGoAreInsistedOn injects what can not be had on demand: a node that does not answer.
+func TestPodsThatDoNotGoAreInsistedOn(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	cancelled := &end{Category: job.Cancelled}
+	for _, test := range []struct {
+		name    string
+		late    time.Duration // since the pod should have been gone; negative is still within its grace
+		planned *end
+		grace   int64
+		want    string // what is asked for: "", "grace 1", "grace 0"
+	}{
+		{"within its grace nothing is done", -time.Second, cancelled, 30, ""},
+		{"a little late nothing is done", 20 * time.Second, cancelled, 30, ""},
+		{"late its grace is taken away", 40 * time.Second, cancelled, 30, "grace 1"},
+		{"its grace is taken away once", 40 * time.Second, cancelled, 1, ""},
+		{"very late and cancelled it is removed", 11 * time.Minute, cancelled, 1, "grace 0"},
+		{"very late and deleted by somebody else it is not: it may still run", 11 * time.Minute, nil, 1, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			deletion := metav1.NewTime(now.Add(-test.late))
+			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+				Name: "p", Namespace: "n", UID: "u", DeletionTimestamp: &deletion, DeletionGracePeriodSeconds: &test.grace, Finalizers: []string{batchv1.JobTrackingFinalizer},
+			}}
+			client := fake.NewClientset(pod)
+			r, err := newRuntime(Config{Namespace: "n"}, Options{}, client)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := snapshot{job: &batchv1.Job{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: &deletion}}, pods: []*corev1.Pod{pod}, now: now}
+			next, err := (&watcher{Runtime: r}).insist(t.Context(), s, test.planned)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if next <= 0 && test.want != "grace 0" {
+				t.Error("nobody looks again")
+			}
+			var got string
+			for _, action := range client.Actions() {
+				if deleted, ok := action.(clienttesting.DeleteAction); ok {
+					options := deleted.GetDeleteOptions()
+					got += map[int64]string{0: "grace 0", 1: "grace 1"}[*options.GracePeriodSeconds]
+					if *options.Preconditions.UID != pod.UID {
+						t.Error("another pod of that name could be hit")
+					}
+				}
+			}
+			if got != test.want {
+				t.Errorf("asked for %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestAWaitIsGivenUpAfterTheDeadlineOfItsCause(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	for _, test := range []struct {
+		name   string
+		cause  job.Category
+		waited time.Duration
+		over   bool
+		wait   time.Duration
+	}{
+		{"an image has ten minutes", job.ImagePull, 9 * time.Minute, false, time.Minute},
+		{"and no more", job.ImagePull, 10 * time.Minute, true, 0},
+		{"a configuration has five", job.Config, 5 * time.Minute, true, 0},
+		{"a quota has all the time", job.Quota, 100 * time.Hour, false, 0},
+		{"room on a node has all the time", job.Unschedulable, 100 * time.Hour, false, 0},
+		{"a node that is lost has all the time: the pod may run", job.NodeLost, 100 * time.Hour, false, 0},
+		{"what has no cause is not given up", "", 100 * time.Hour, false, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r, err := newRuntime(Config{Namespace: "n"}, Options{}, fake.NewClientset())
+			if err != nil {
+				t.Fatal(err)
+			}
+			v := view{waiting: &Diagnosis{Cause: test.cause, Since: now.Add(-test.waited), Summary: "why"}}
+			due, wait := (&watcher{Runtime: r}).due(&tracked{}, snapshot{now: now}, v)
+			if (due != nil) != test.over || wait != test.wait {
+				t.Errorf("due %+v after another %s", due, wait)
+			}
+			if due != nil && due.Category != test.cause {
+				t.Errorf("ends as %s, want %s", due.Category, test.cause)
+			}
+		})
+	}
+}

@@ -49,7 +49,7 @@ const (
 )
 
 // Finalizer keeps a Job until its outcome is recorded. It is on Jobs only, never on pods.
-const Finalizer = Prefix + "job-tracking"
+const Finalizer = "berth.dev/job-tracking"
 
 // Environment variables of the containers.
 const (

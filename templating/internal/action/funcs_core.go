@@ -43,7 +43,7 @@ func aliases() map[string]string {
 		"trimall": "trimAll", "tuple": "list", "push": "append", "biggest": "max", "date_modify": "dateModify",
 		"mustAppend": "append", "mustPush": "append", "mustPrepend": "prepend", "mustFirst": "first", "mustRest": "rest",
 		"mustLast": "last", "mustInitial": "initial", "mustReverse": "reverse", "mustUniq": "uniq", "mustWithout": "without",
-		"mustHas": "has", "mustCompact": "compact", "mustChunk": "chunk", "mustMerge": "merge", "mustMergeOverwrite": "mergeOverwrite",
+		"mustHas": "has", "mustCompact": "compact", "mustChunk": "chunk", "mustSlice": "slice", "mustMerge": "merge", "mustMergeOverwrite": "mergeOverwrite",
 		"mustFromJson": "fromJson", "mustToJson": "toJson", "mustToPrettyJson": "toPrettyJson", "mustToRawJson": "toJson", "toRawJson": "toJson",
 		"mustDeepCopy": "deepCopy", "mustRegexMatch": "regexMatch", "mustRegexFind": "regexFind", "mustRegexFindAll": "regexFindAll",
 		"mustRegexReplaceAll": "regexReplaceAll", "mustRegexReplaceAllLiteral": "regexReplaceAllLiteral", "mustRegexSplit": "regexSplit",

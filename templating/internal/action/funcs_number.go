@@ -205,14 +205,19 @@ func runDivf(c *call) (any, error) {
 	return decimals((*big.Rat).Quo)(c)
 }
 
+// finite is the result of arithmetic: an integral number is an integer, so that it prints, and fits into a manifest, as one.
 func (c *call) finite(f float64, err error) (any, error) {
-	if err != nil {
+	const exact = 1 << 53
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if math.IsInf(f, 0) || math.IsNaN(f) {
+	case math.IsInf(f, 0) || math.IsNaN(f):
 		return nil, c.errorf("%w", errOverflow)
+	case f == math.Trunc(f) && math.Abs(f) <= exact:
+		return int64(f), nil
+	default:
+		return f, nil
 	}
-	return f, nil
 }
 
 func rounding(op func(float64) float64) func(*call) (any, error) {

@@ -19,6 +19,7 @@ func textShapeFunctions() []Function {
 		{Name: "trunc", Usage: "trunc LENGTH STRING", Doc: "the first LENGTH characters, or the last where it is negative", Min: 2, Max: 2, Sprig: true, run: runTrunc},
 		{Name: "substr", Usage: "substr START END STRING", Doc: "the characters from START to before END", Min: 3, Max: 3, Sprig: true, run: runSubstr},
 		{Name: "abbrev", Usage: "abbrev WIDTH STRING", Doc: "cut to WIDTH characters with three dots", Min: 2, Max: 2, Sprig: true, run: runAbbrev},
+		{Name: "abbrevboth", Usage: "abbrevboth START WIDTH STRING", Doc: "cut on both sides to WIDTH characters with dots", Min: 3, Max: 3, Sprig: true, run: runAbbrevBoth},
 		{Name: "wrap", Usage: "wrap WIDTH STRING", Doc: "lines of at most WIDTH characters", Min: 2, Max: 2, Sprig: true, run: runWrap},
 		{Name: "wrapWith", Usage: "wrapWith WIDTH SEPARATOR STRING", Doc: "wrapped with a separator of your own", Min: 3, Max: 3, Sprig: true, run: runWrapWith},
 		{Name: "quote", Usage: "quote VALUE…", Doc: "each value in double quotes", Max: -1, Sprig: true, run: func(c *call) (any, error) { return runQuote(c, strconv.Quote) }},
@@ -152,6 +153,29 @@ func runAbbrev(c *call) (any, error) {
 		return s, err
 	}
 	return c.made(cutRunes(s, 0, int64(width-3)) + "...")
+}
+
+func runAbbrevBoth(c *call) (any, error) {
+	start, err := c.count(0)
+	if err != nil {
+		return nil, err
+	}
+	width, err := c.count(1)
+	if err != nil {
+		return nil, err
+	}
+	s, err := c.str(2)
+	if err != nil || width < 4 || start > 0 && width < 7 {
+		return s, err
+	}
+	if err := c.making(4 * len(s)); err != nil {
+		return nil, err
+	}
+	short, err := goutils.AbbreviateFull(s, start, width)
+	if err != nil {
+		return nil, c.errorf("%w", err)
+	}
+	return c.made(short)
 }
 
 func runWrap(c *call) (any, error) {

@@ -8,9 +8,6 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// aliveLeases is for how many leases a worker may be silent before it counts as gone.
-const aliveLeases = 2
-
 // ListWorkers lists workers as they were last heard of.
 func (h *Handler) ListWorkers(ctx context.Context, r api.ListWorkersRequestObject) (api.ListWorkersResponseObject, error) {
 	pool := value(r.Params.Pool, "")
@@ -30,6 +27,6 @@ func (h *Handler) ListWorkers(ctx context.Context, r api.ListWorkersRequestObjec
 func (h *Handler) wireWorker(w store.Worker) api.Worker {
 	return api.Worker{
 		Name: w.Name, Pool: w.Pool, Type: api.PoolType(w.Type), ClusterID: w.ClusterID, Version: w.Version,
-		LastSeenAt: w.LastSeenAt, Alive: h.Now().Sub(w.LastSeenAt) < aliveLeases*h.Lease, ActiveAttempts: w.ActiveAttempts,
+		LastSeenAt: w.LastSeenAt, Alive: h.Now().Sub(w.LastSeenAt) < store.WorkerAliveFor, ActiveAttempts: w.ActiveAttempts,
 	}
 }

@@ -22,6 +22,11 @@ export function moment(text) {
   return element("time", { datetime: text, title: at.toISOString() }, at.toLocaleString());
 }
 
+export function clock(text) {
+  const at = new Date(text);
+  return element("time", { datetime: text, title: at.toLocaleString() }, at.toLocaleTimeString());
+}
+
 function duration(one) {
   if (!one.started_at) return "";
   const seconds = Math.max(0, (new Date(one.ended_at || Date.now()) - new Date(one.started_at)) / 1000);

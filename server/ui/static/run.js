@@ -1,7 +1,7 @@
 // One run as it happens: its facts, its events, its output.
 
 import { get, stream } from "/ui/api.js";
-import { badge, element, moment } from "/ui/app.js";
+import { badge, clock, element, moment } from "/ui/app.js";
 
 const PAUSE = 2000; // milliseconds before a broken stream is taken up again
 const LINES = 500_000; // characters of output kept on the page
@@ -77,7 +77,7 @@ function state(now) {
 function addEvent(event) {
   state(event.state);
   document.getElementById("events").append(
-    element("li", {}, badge(event.state), " ", element("span", { class: "quiet" }, moment(event.at), ` · ${event.actor}`),
+    element("li", {}, badge(event.state), " ", element("span", { class: "quiet" }, clock(event.at), ` · ${event.actor}`),
       element("span", { class: "message" }, event.message)),
   );
 }

@@ -76,6 +76,9 @@ type front struct {
 func (f *front) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			w.Header().Set("Cache-Control", "no-store")
+		}
 		if f.guard != nil {
 			page := !strings.HasPrefix(r.URL.Path, "/api/") && r.URL.Path != "/metrics"
 			if err := f.guard.Check(r, page); err != nil {

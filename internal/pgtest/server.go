@@ -69,7 +69,6 @@ cat >>"$2/data/postgresql.conf" <<END
 listen_addresses = ''
 unix_socket_directories = '$2/s'
 fsync = off
-synchronous_commit = off
 full_page_writes = off
 max_connections = 400
 shared_buffers = 128MB

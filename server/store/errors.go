@@ -20,6 +20,7 @@ const (
 	RunFinished           Code = "run-finished"
 	RunNotFinished        Code = "run-not-finished"
 	InvalidCursor         Code = "invalid-cursor"
+	InvalidText           Code = "invalid-body" // what no database column takes, such as a NUL character
 	Unavailable           Code = "unavailable"
 )
 

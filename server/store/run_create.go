@@ -213,4 +213,3 @@ func union(a, b []string) []string {
 	}
 	return list
 }
-

@@ -23,6 +23,8 @@ const (
 	uniqueViolation      = "23505"
 	undefinedTable       = "42P01"
 	tooManyConnections   = "53300"
+	invalidEncoding      = "22021"
+	invalidEscape        = "22P05"
 )
 
 // sqlState returns the SQLSTATE of an error of PostgreSQL, "" of another.
@@ -64,13 +66,17 @@ func missingTable(err error) bool {
 	return sqlState(err) == undefinedTable || sqliteCode(err) == sqlite3.SQLITE_ERROR
 }
 
-// classify marks the errors that mean that the database can not be reached now.
+// classify marks the errors that mean that the database can not be reached now, or does not take a text.
 func classify(err error) error {
 	if err == nil || errors.Is(err, sql.ErrNoRows) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	if unreachable(err) {
 		return &Error{Code: Unavailable, Message: "the database can not be reached", Err: err}
+	}
+	switch sqlState(err) {
+	case invalidEncoding, invalidEscape:
+		return &Error{Code: InvalidText, Message: "a text holds a character that can not be stored", Err: err}
 	}
 	return err
 }

@@ -146,7 +146,7 @@ WHERE id IN (
 		FROM runs r
 		JOIN pools p ON p.id = r.pool_id
 		WHERE p.deleted_at IS NOT NULL
-			AND r.ended_at IS NOT NULL
+			AND NOT EXISTS (SELECT 1 FROM runs l WHERE l.pool_id = p.id AND l.ended_at IS NULL)
 		LIMIT ?
 	)`
 	clearDeploymentSQL = `

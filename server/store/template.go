@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -84,9 +85,9 @@ func (tx *Tx) ListTemplateVersions(ctx context.Context, pool string, page Page) 
 	if err != nil {
 		return nil, "", err
 	}
-	before := int64(1) << 31
+	before := int64(math.MaxInt32)
 	if key != "" {
-		if before, err = strconv.ParseInt(key, 10, 64); err != nil {
+		if before, err = strconv.ParseInt(key, 10, 32); err != nil {
 			return nil, "", &Error{Code: InvalidCursor, Message: "this cursor is not of this list"}
 		}
 	}

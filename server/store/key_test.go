@@ -1,0 +1,151 @@
+package store_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/store"
+)
+
+func TestKeys(t *testing.T) {
+	onEach(t, func(w *world) {
+		ctx := w.t.Context()
+		expires := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
+		w.check(w.CreateKey(ctx, store.Key{ID: "1", Name: "ci", Role: "operator", Pools: []string{"p"}, SecretHash: "h1", CreatedBy: actor, ExpiresAt: &expires}))
+		w.check(w.CreateKey(ctx, store.Key{ID: "2", Name: "all", Role: "admin", SecretHash: "h2", CreatedBy: actor}))
+		w.refuses(w.CreateKey(ctx, store.Key{ID: "3", Name: "ci", Role: "viewer", SecretHash: "h3"}), store.AlreadyExists)
+		w.refuses(w.CreateKey(ctx, store.Key{ID: "1", Name: "other", Role: "viewer", SecretHash: "h4"}), store.AlreadyExists)
+
+		k := must[*store.Key](w.t)(w.KeyByID(ctx, "1"))
+		if k.Name != "ci" || k.Role != "operator" || k.SecretHash != "h1" || len(k.Pools) != 1 || !k.ExpiresAt.Equal(expires) || k.RevokedAt != nil || k.CreatedBy != actor {
+			t.Errorf("kept as %+v", k)
+		}
+		if all := must[*store.Key](w.t)(w.KeyByID(ctx, "2")); all.Pools != nil {
+			t.Errorf("a key for all pools has %v", all.Pools)
+		}
+		used := time.Now().UTC().Truncate(time.Microsecond)
+		w.check(w.TouchKey(ctx, "1", used))
+		w.check(w.TouchKey(ctx, "1", used.Add(-time.Minute))) // reported late
+		if k = must[*store.Key](w.t)(w.KeyByID(ctx, "1")); !k.LastUsedAt.Equal(used) {
+			t.Errorf("last used at %v", k.LastUsedAt)
+		}
+		w.check(w.RevokeKey(ctx, "ci", actor))
+		w.refuses(w.RevokeKey(ctx, "ci", actor), store.NotFound)
+		w.check(w.RevokeKey(ctx, "2", actor))
+		if k = must[*store.Key](w.t)(w.KeyByID(ctx, "1")); k.RevokedAt == nil {
+			t.Error("it is not revoked")
+		}
+		w.check(w.CreateKey(ctx, store.Key{ID: "3", Name: "ci", Role: "viewer", SecretHash: "h3"})) // the name is free again
+		var names []string
+		for _, k := range must[[]store.Key](w.t)(w.ListKeys(ctx)) {
+			names = append(names, fmt.Sprint(k.Name, k.ID))
+		}
+		same(t, "keys", names, []string{"all2", "ci1", "ci3"})
+		_, err := w.KeyByID(ctx, "9")
+		w.refuses(err, store.NotFound)
+	})
+}
+
+func TestEnsuredKeys(t *testing.T) {
+	onEach(t, func(w *world) {
+		ctx := w.t.Context()
+		valid := func() (ids []string) {
+			for _, k := range must[[]store.Key](w.t)(w.ListKeys(ctx)) {
+				if k.RevokedAt == nil {
+					ids = append(ids, k.ID+k.SecretHash)
+				}
+			}
+			return ids
+		}
+		key := store.Key{ID: "1", Name: "admin", Role: "admin", SecretHash: "h1", CreatedBy: "environment"}
+		for range 2 {
+			w.check(w.EnsureKey(ctx, key))
+			same(t, "ensured", valid(), []string{"1h1"})
+		}
+		w.check(w.RevokeKey(ctx, "admin", actor))
+		w.check(w.EnsureKey(ctx, key))
+		same(t, "ensured after it was revoked", valid(), []string{"1h1"})
+		w.check(w.EnsureKey(ctx, store.Key{ID: "2", Name: "admin", Role: "admin", SecretHash: "h2", CreatedBy: "environment"}))
+		same(t, "replaced", valid(), []string{"2h2"})
+		w.check(w.EnsureKey(ctx, key))
+		same(t, "and back", valid(), []string{"1h1"})
+	})
+}
+
+func TestVariables(t *testing.T) {
+	onEach(t, func(w *world) {
+		ctx := w.t.Context()
+		for _, value := range []string{`1.0`, `{"b": 1, "a": null}`, `"\u0000"`, `null`} {
+			must[*store.Variable](w.t)(w.PutVariable(ctx, "v", json.RawMessage(value), actor))
+			if v := must[*store.Variable](w.t)(w.GetVariable(ctx, "v")); string(v.Value) != value {
+				t.Errorf("%s came back as %s", value, v.Value)
+			}
+		}
+		must[*store.Variable](w.t)(w.PutVariable(ctx, "Z", json.RawMessage(`1`), actor))
+		list, next, err := w.ListVariables(ctx, store.Page{Limit: 1})
+		w.check(err)
+		if len(list) != 1 || list[0].Name != "Z" || next == "" {
+			t.Errorf("the first page is %v, next %q", list, next)
+		}
+		list, next, err = w.ListVariables(ctx, store.Page{Limit: 1, Cursor: next})
+		w.check(err)
+		if len(list) != 1 || list[0].Name != "v" || next != "" {
+			t.Errorf("the second page is %v, next %q", list, next)
+		}
+		w.check(w.DeleteVariable(ctx, "v", actor))
+		w.refuses(w.DeleteVariable(ctx, "v", actor), store.NotFound)
+		_, err = w.GetVariable(ctx, "v")
+		w.refuses(err, store.NotFound)
+	})
+}
+
+func TestATransactionIsAllOrNothing(t *testing.T) {
+	onEach(t, func(w *world) {
+		ctx := w.t.Context()
+		w.pool("p")
+		boom := errors.New("boom")
+		hints := w.Subscribe(store.PoolTopic("p"))
+		defer hints.Close()
+		err := w.InTx(ctx, func(tx *store.Tx) error {
+			if _, err := tx.PutVariable(ctx, "v", json.RawMessage(`1`), actor); err != nil {
+				return err
+			}
+			if _, _, err := tx.PutDeployment(ctx, store.Deployment{Name: "d", Pool: "p"}, actor); err != nil {
+				return err
+			}
+			if _, _, err := tx.CreateRun(ctx, store.NewRun{Deployment: "d"}, actor); err != nil {
+				return err
+			}
+			return boom
+		})
+		if !errors.Is(err, boom) {
+			t.Fatalf("got %v", err)
+		}
+		_, err = w.GetVariable(ctx, "v")
+		w.refuses(err, store.NotFound)
+		_, err = w.GetDeployment(ctx, "d")
+		w.refuses(err, store.NotFound)
+		select {
+		case <-hints.C():
+			t.Error("there was a hint of what never happened")
+		default:
+		}
+		_, err = w.GetRun(ctx, uuid.New())
+		w.refuses(err, store.NotFound)
+	})
+}
+
+func TestATransactionThatPanicsLetsGo(t *testing.T) {
+	onEach(t, func(w *world) {
+		func() {
+			defer func() { _ = recover() }()
+			_ = w.InTx(w.t.Context(), func(*store.Tx) error { panic("boom") })
+		}()
+		w.pool("p") // would wait for ever for the writer
+	})
+}

@@ -1,0 +1,89 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store"
+)
+
+// hinted waits for a hint.
+func (w *world) hinted(what string, s *store.Subscription) {
+	w.t.Helper()
+	select {
+	case <-s.C():
+	case <-time.After(20 * time.Second):
+		w.t.Fatalf("no hint of %s", what)
+	}
+}
+
+// quiet takes the hints that are there.
+func quiet(s *store.Subscription) {
+	select {
+	case <-s.C():
+	default:
+	}
+}
+
+func TestHintsWithinOneServer(t *testing.T) {
+	onEach(t, func(w *world) {
+		ctx := w.t.Context()
+		w.pool("p", func(p *store.NewPool) { p.Paused = true })
+		w.deployment("d", "p")
+		pool := w.Subscribe(store.PoolTopic("p"))
+		defer pool.Close()
+		run := w.run("d")
+		w.hinted("a new run", pool)
+		events := w.Subscribe(store.RunTopic(run.ID))
+		defer events.Close()
+		must[*store.Pool](w.t)(w.UpdatePool(ctx, "p", store.PoolChange{Paused: ptr(false)}, actor))
+		w.hinted("a pool that was resumed", pool)
+		c := w.claimOne("w")
+		w.hinted("a claim", events)
+		must[*store.Run](w.t)(w.CancelRun(ctx, run.ID, actor))
+		w.hinted("a cancel", pool)
+		quiet(events)
+		w.check(w.AppendLogs(ctx, []store.LogChunk{{Lease: leaseOf(c), Text: "x"}}))
+		w.hinted("output", events)
+		w.accepts(failed(c, lifecycle.CancelledEnd))
+		w.hinted("an end", events)
+		w.hinted("a free slot", pool)
+
+		later := w.run("d", func(n *store.NewRun) { n.ScheduledTime = ptr(time.Now().Add(time.Hour)) })
+		w.sweep()
+		quiet(pool)
+		w.Advance(time.Hour)
+		w.sweep()
+		w.hinted("a run that has become due", pool)
+		if c := w.claimOne("w"); c.RunID != later.ID {
+			t.Errorf("claimed %s", c.RunID)
+		}
+		quiet(pool)
+		w.Advance(leaseTime + time.Second)
+		w.sweep()
+		w.hinted("a lease that has run out", pool)
+		pool.Close()
+		pool.Close()
+	})
+}
+
+func TestHintsBetweenServers(t *testing.T) {
+	t.Parallel()
+	w := &world{storePG(t), t}
+	other := &world{w.Again(t), t}
+	w.pool("p")
+	w.deployment("d", "p")
+	pool := other.Subscribe(store.PoolTopic("p"))
+	defer pool.Close()
+	w.Running(t)
+	other.Running(t)
+	w.hinted("the listener's start", pool) // everybody is woken once it listens
+	quiet(pool)
+	run := w.run("d")
+	w.hinted("a run created on another server", pool)
+	events := other.Subscribe(store.RunTopic(run.ID))
+	defer events.Close()
+	w.claimOne("w")
+	w.hinted("a claim on another server", events)
+}

@@ -1,0 +1,181 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store"
+)
+
+func (w *world) sweep() {
+	w.t.Helper()
+	w.check(w.Sweep(w.t.Context()))
+}
+
+func TestStartDeadline(t *testing.T) {
+	deadline := func(d *store.Deployment) { d.StartDeadline = ptr(time.Minute) }
+	tests := []struct {
+		name   string
+		before func(w *world)
+		want   string
+		end    string // of what is CANCELLING, once its worker has ended it
+	}{
+		{"of a run that nobody claimed", func(*world) {}, "CANCELLED Expired", ""},
+		{"of a run that was claimed", func(w *world) { c := w.claimOne("w"); w.accepts(submitted(c)) }, "CANCELLING Cancelling", "CANCELLED Expired"},
+		{"of a run that has started", func(w *world) { w.accepts(running(w.claimOne("w"))) }, "RUNNING Running", ""},
+		{"of a run that has started and is pending again", func(w *world) {
+			c := w.claimOne("w")
+			w.accepts(running(c), store.Report{Lease: leaseOf(c), Kind: store.ReportPending, Diagnosis: "suspended"})
+		}, "PENDING InfrastructurePending", ""},
+		{"of a run that has ended", func(w *world) { w.accepts(succeeded(w.claimOne("w"))) }, "COMPLETED Completed", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			onEach(t, func(w *world) {
+				run := w.one(deadline)
+				test.before(w)
+				before := len(w.history(run.ID))
+				w.Advance(59 * time.Second)
+				w.sweep()
+				if n := len(w.history(run.ID)); n != before {
+					t.Fatal("it was swept too early")
+				}
+				w.Advance(2 * time.Second)
+				w.sweep()
+				w.sweep()
+				w.isIn(run.ID, test.want)
+				if test.end != "" {
+					w.endCancelled(run)
+					w.isIn(run.ID, test.end)
+				}
+			})
+		})
+	}
+}
+
+// endCancelled reports that the run's attempt was cancelled.
+func (w *world) endCancelled(run *store.Run) {
+	w.t.Helper()
+	a := must[[]store.Attempt](w.t)(w.ListAttempts(w.t.Context(), run.ID))
+	last := a[len(a)-1]
+	w.accepts(store.Report{
+		Lease: store.Lease{AttemptID: last.ID, Epoch: last.Epoch}, Kind: store.ReportEnded, Outcome: lifecycle.Outcome{Category: lifecycle.CancelledEnd},
+	})
+}
+
+func TestTimeoutOfARunThatRuns(t *testing.T) {
+	onEach(t, func(w *world) {
+		run := w.one(func(d *store.Deployment) { d.Timeout, d.Retries.Max = ptr(time.Minute), 3 })
+		c := w.claimOne("w")
+		w.Advance(time.Hour) // waiting to start does not count
+		w.sweep()
+		w.accepts(running(c))
+		w.sweep()
+		w.isIn(run.ID, "RUNNING Running")
+		w.Advance(time.Minute + time.Second)
+		w.sweep()
+		w.isIn(run.ID, "CANCELLING Cancelling")
+		w.endCancelled(run)
+		if r := w.isIn(run.ID, "FAILED TimedOut"); r.Category != lifecycle.Deadline {
+			t.Errorf("its category is %s", r.Category)
+		}
+		w.endCancelled(run) // the same report again
+		a := must[[]store.Attempt](w.t)(w.ListAttempts(w.t.Context(), run.ID))
+		if a[0].Category != lifecycle.Deadline {
+			t.Errorf("the attempt's category is %s", a[0].Category)
+		}
+	})
+}
+
+func TestTimeoutIncludesRetries(t *testing.T) {
+	onEach(t, func(w *world) {
+		run := w.one(func(d *store.Deployment) {
+			d.Timeout, d.Retries = ptr(time.Hour), lifecycle.RetryPolicy{Max: 3, Delay: 20 * time.Minute}
+		})
+		c := w.claimOne("w")
+		if *c.TimeoutLeft != time.Hour {
+			t.Errorf("at first %s are left", *c.TimeoutLeft)
+		}
+		w.accepts(running(c), failed(c, lifecycle.App))
+		w.Advance(20 * time.Minute)
+		second := w.claimOne("w")
+		if left := *second.TimeoutLeft; left > 40*time.Minute || left < 39*time.Minute {
+			t.Errorf("for the second attempt %s are left", left)
+		}
+		w.accepts(running(second), failed(second, lifecycle.App))
+		w.isIn(run.ID, "SCHEDULED AwaitingRetry")
+		w.Advance(time.Hour)
+		w.sweep()
+		if r := w.isIn(run.ID, "FAILED TimedOut"); r.Category != lifecycle.Deadline {
+			t.Errorf("its category is %s", r.Category)
+		}
+		must[*store.Run](w.t)(w.RetryRun(w.t.Context(), run.ID, actor))
+		w.sweep()
+		w.isIn(run.ID, "SCHEDULED Scheduled")
+		if left := *w.claimOne("w").TimeoutLeft; left != time.Hour {
+			t.Errorf("after a retry by hand %s are left", left)
+		}
+	})
+}
+
+func TestSweepOfManyAtOnce(t *testing.T) {
+	onEach(t, func(w *world) {
+		w.pool("p")
+		w.deployment("d", "p", func(d *store.Deployment) { d.StartDeadline = ptr(time.Minute) })
+		w.runs("d", 1200)
+		w.Advance(time.Hour)
+		w.sweep()
+		if n := len(w.claim(request("p", "w", 5000))); n != 0 {
+			t.Errorf("%d runs are left", n)
+		}
+	})
+}
+
+func TestStats(t *testing.T) {
+	onEach(t, func(w *world) {
+		w.pool("p", func(p *store.NewPool) { p.ConcurrencyLimit = ptr(int32(2)) })
+		w.deployment("d", "p")
+		w.runs("d", 4)
+		w.claim(request("p", "gone", 1))
+		w.Advance(2 * time.Minute)
+		w.accepts(succeeded(w.claim(request("p", "w", 1))[0])) // the takeover
+		w.claim(request("p", "w", 1))
+		st := must[*store.Stats](w.t)(w.Stats(w.t.Context()))
+		same(t, "runs", st.Runs, []store.RunCount{{Pool: "p", Queue: "default", State: "PENDING", Count: 1}, {Pool: "p", Queue: "default", State: "SCHEDULED", Count: 2}})
+		if len(st.OldestDue) != 1 || st.OldestDue[0].Age < 2*time.Minute || st.OldestDue[0].Age > 3*time.Minute {
+			t.Errorf("oldest due: %+v", st.OldestDue)
+		}
+		if len(st.Slots) != 2 || st.Slots[0].Used != 1 || *st.Slots[0].Limit != 2 || st.Slots[1].Queue != "default" || st.Slots[1].Used != 1 || st.Slots[1].Limit != nil {
+			t.Errorf("slots: %+v", st.Slots)
+		}
+		if len(st.Workers) != 1 || st.Workers[0].Alive != 1 || st.Workers[0].Gone != 1 || st.Workers[0].LastSeen > time.Minute {
+			t.Errorf("workers: %+v", st.Workers)
+		}
+	})
+}
+
+func TestWorkersIntroduceThemselves(t *testing.T) {
+	onEach(t, func(w *world) {
+		ctx := w.t.Context()
+		hello := store.Worker{Name: "w", Pool: "p", Type: "kubernetes", ClusterID: "c", Version: "1", Namespaces: []string{"a", "b"}}
+		w.check(w.UpsertWorker(ctx, hello))
+		hello.Version = "2"
+		w.check(w.UpsertWorker(ctx, hello))
+		w.check(w.UpsertWorker(ctx, store.Worker{Name: "w", Pool: "q"}))
+		w.one()
+		w.claimOne("w")
+		workers := must[[]store.Worker](w.t)(w.ListWorkers(ctx, "p"))
+		if len(workers) != 1 || workers[0].Version != "2" || len(workers[0].Namespaces) != 2 || workers[0].ActiveAttempts != 1 || workers[0].Type != "kubernetes" {
+			t.Errorf("workers are %+v", workers)
+		}
+		if all := must[[]store.Worker](w.t)(w.ListWorkers(ctx, "")); len(all) != 2 {
+			t.Errorf("all workers are %+v", all)
+		}
+		w.Advance(8 * 24 * time.Hour)
+		w.sweep()
+		if all := must[[]store.Worker](w.t)(w.ListWorkers(ctx, "")); len(all) != 0 {
+			t.Errorf("after a week of silence: %+v", all)
+		}
+	})
+}

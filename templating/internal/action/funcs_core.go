@@ -21,6 +21,9 @@ func coreFunctions() []Function {
 		{Name: "all", Group: "values", Usage: "all VALUE…", Doc: "whether no value is empty", Max: -1, Sprig: true, run: runAll},
 		{Name: "any", Group: "values", Usage: "any VALUE…", Doc: "whether some value is not empty", Max: -1, Sprig: true, run: runAny},
 		{Name: "fail", Group: "values", Usage: "fail MESSAGE", Doc: "ends the render with MESSAGE", Min: 1, Max: 1, Sprig: true, run: runFail},
+		// and and or are evaluated by junctionExpr, which stops at the argument that decides.
+		{Name: "and", Group: "logic", Usage: "and VALUE…", Doc: "the first empty value, else the last", Min: 1, Max: -1, run: func(c *call) (any, error) { return c.args[len(c.args)-1], nil }},
+		{Name: "or", Group: "logic", Usage: "or VALUE…", Doc: "the first value that is not empty, else the last", Min: 1, Max: -1, run: runCoalesce},
 		{Name: "not", Group: "logic", Usage: "not VALUE", Doc: "whether VALUE is empty", Min: 1, Max: 1,
 			run: func(c *call) (any, error) { return !truth(c.args[0]), nil }},
 		{Name: "eq", Group: "logic", Usage: "eq A B…", Doc: "whether A equals any B", Min: 2, Max: -1, run: runEq},

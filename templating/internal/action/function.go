@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/berth-dev/berth/templating/internal/value"
@@ -19,8 +20,9 @@ type Function struct {
 	Doc   string
 	// Min and Max are how many arguments it takes; Max -1 is any number.
 	Min, Max int
-	// Sprig is true where it is one that sprig has, and does what that does.
+	// Sprig is true where it is one that sprig has, and does what that does. Alias is another name of one.
 	Sprig bool
+	Alias bool
 
 	takesAbsent bool
 	mutates     bool
@@ -51,7 +53,7 @@ var functions = sync.OnceValue(func() map[string]*Function {
 	}
 	for alias, name := range aliases() {
 		f := *table[name]
-		f.Name = alias
+		f.Name, f.Alias = alias, true
 		table[alias] = &f
 	}
 	return table
@@ -66,20 +68,12 @@ func Functions() []Function {
 	for _, f := range functions() {
 		list = append(list, *f)
 	}
-	slices.SortFunc(list, func(a, b Function) int { return compareStrings(a.Name, b.Name) })
+	slices.SortFunc(list, func(a, b Function) int { return strings.Compare(a.Name, b.Name) })
 	return list
 }
 
-func compareStrings(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	default:
-		return 0
-	}
-}
+// LeftOut names functions that people know and that are not here, with the reason.
+func LeftOut() map[string]string { return leftOut() }
 
 // call is one call of a function: its arguments, and what they cost.
 type call struct {
@@ -88,7 +82,7 @@ type call struct {
 	args []any
 }
 
-// errNoSuch and the like are what helpers return; the name of the function is put before them.
+// errorf puts the name of the function before a message.
 func (c *call) errorf(format string, args ...any) error {
 	return fmt.Errorf("%s: "+format, append([]any{c.name}, args...)...)
 }

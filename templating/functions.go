@@ -1,0 +1,44 @@
+package templating
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/berth-dev/berth/templating/internal/action"
+)
+
+// FunctionDoc describes one function of the gotemplate engine.
+type FunctionDoc struct {
+	Name  string `json:"name"`
+	Group string `json:"group"`
+	// Usage is the function with its arguments, as it is written.
+	Usage string `json:"usage"`
+	Doc   string `json:"doc"`
+	// Sprig is true for what sprig has, and does what that does.
+	Sprig bool `json:"sprig"`
+}
+
+// LeftOutFunction is a function that people know and that is not here.
+type LeftOutFunction struct{ Name, Reason string }
+
+// Functions lists the functions of the gotemplate engine by group and name, without aliases.
+func Functions() []FunctionDoc {
+	var docs []FunctionDoc
+	for _, f := range action.Functions() {
+		if !f.Alias {
+			docs = append(docs, FunctionDoc{Name: f.Name, Group: f.Group, Usage: f.Usage, Doc: f.Doc, Sprig: f.Sprig})
+		}
+	}
+	slices.SortFunc(docs, func(a, b FunctionDoc) int { return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Name, b.Name)) })
+	return docs
+}
+
+// LeftOutFunctions lists what is left out of sprig and of text/template, with the reason.
+func LeftOutFunctions() []LeftOutFunction {
+	var list []LeftOutFunction
+	for name, reason := range action.LeftOut() {
+		list = append(list, LeftOutFunction{Name: name, Reason: reason})
+	}
+	slices.SortFunc(list, func(a, b LeftOutFunction) int { return cmp.Compare(a.Name, b.Name) })
+	return list
+}

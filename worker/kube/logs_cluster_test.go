@@ -13,6 +13,10 @@ import (
 	"github.com/berth-dev/berth/worker/kube"
 )
 
+// drained gives the container runtime time to write down what the container has printed: containerd 1.6 loses what is
+// still in the pipe when a container ends right after it has printed much, and there is no reading it afterwards.
+const drained = "; sleep 2"
+
 // counted is what `seq 1 n` prints.
 func counted(n int) string {
 	var b strings.Builder
@@ -24,7 +28,7 @@ func counted(n int) string {
 
 func TestTenThousandLinesComeOnceAndInOrder(t *testing.T) {
 	s := newSite(t, kube.Options{})
-	a := s.attempt("seq 1 10000; printf 'no newline at the end'")
+	a := s.attempt("seq 1 10000; printf 'no newline at the end'" + drained)
 	launched := s.launch(a)
 	end := s.ended(a.Ref)
 	s.release(a.Ref, launched.UID)
@@ -42,7 +46,7 @@ func TestTenThousandLinesComeOnceAndInOrder(t *testing.T) {
 
 func TestALineThatIsLongerThanTheBufferComesWhole(t *testing.T) {
 	s := newSite(t, kube.Options{})
-	a := s.attempt(`head -c 300000 /dev/zero | tr '\0' x; echo; echo after`)
+	a := s.attempt(`head -c 300000 /dev/zero | tr '\0' x; echo; echo after` + drained)
 	launched := s.launch(a)
 	s.ended(a.Ref)
 	s.release(a.Ref, launched.UID)
@@ -88,7 +92,7 @@ func TestAFollowThatBreaksIsResumedWithoutGapOrRepetition(t *testing.T) {
 	cut := &cutter{after: 2000}
 	s.config.REST = restCopy(s.config.REST, func(next http.RoundTripper) http.RoundTripper { cut.next = next; return cut })
 	s.start()
-	a := s.attempt(`i=0; while [ $i -lt 30 ]; do i=$((i+1)); seq 1 60; echo "to stderr" >&2; sleep 0.1; done`)
+	a := s.attempt(`i=0; while [ $i -lt 30 ]; do i=$((i+1)); seq 1 60; echo "to stderr" >&2; sleep 0.1; done` + drained)
 	launched := s.launch(a)
 	s.ended(a.Ref)
 	s.release(a.Ref, launched.UID)
@@ -150,7 +154,7 @@ func TestAHandlerThatIsSlowHoldsTheReaderNotTheOutcome(t *testing.T) {
 			return ctx.Err()
 		}
 	}
-	a := s.attempt("seq 1 5000")
+	a := s.attempt("seq 1 5000" + drained)
 	launched := s.launch(a)
 	if end := s.ended(a.Ref); !end.Succeeded {
 		t.Errorf("ended as %s", show(end))

@@ -141,7 +141,7 @@ func (b *builder) ownMetadata() {
 	if meta.ResourceVersion != "" || meta.UID != "" || len(meta.ManagedFields) > 0 {
 		b.warn(templating.CodeImport, manifestPointer.key("metadata"), "uid, resourceVersion and managedFields are set by the cluster and left out")
 	}
-	meta.UID, meta.ResourceVersion, meta.Generation, meta.ManagedFields, meta.SelfLink = "", "", 0, nil, ""
+	meta.UID, meta.ResourceVersion, meta.Generation, meta.ManagedFields = "", "", 0, nil
 	meta.DeletionTimestamp, meta.DeletionGracePeriodSeconds = nil, nil
 	b.job.Status = batchv1.JobStatus{}
 	if !slices.Contains(meta.Finalizers, Finalizer) {

@@ -20,7 +20,6 @@ import (
 const (
 	serializationFailure = "40001"
 	deadlockDetected     = "40P01"
-	uniqueViolation      = "23505"
 	undefinedTable       = "42P01"
 	tooManyConnections   = "53300"
 	invalidEncoding      = "22021"
@@ -52,13 +51,6 @@ func retryable(err error) bool {
 		return true
 	}
 	return sqliteCode(err)&0xff == sqlite3.SQLITE_BUSY
-}
-
-// unique reports whether a uniqueness constraint was violated.
-func unique(err error) bool {
-	code := sqliteCode(err)
-	return sqlState(err) == uniqueViolation ||
-		code == sqlite3.SQLITE_CONSTRAINT_UNIQUE || code == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
 }
 
 // missingTable reports whether a SELECT that is otherwise good failed for want of its table.

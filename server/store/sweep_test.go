@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -125,7 +126,19 @@ func TestSweepOfManyAtOnce(t *testing.T) {
 		w.deployment("d", "p", func(d *store.Deployment) { d.StartDeadline = ptr(time.Minute) })
 		w.runs("d", 1200)
 		w.Advance(time.Hour)
-		w.sweep()
+		var servers sync.WaitGroup
+		for range 4 {
+			servers.Go(func() {
+				if err := w.Sweep(w.t.Context()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		servers.Wait()
+		w.sweep() // what one skipped because another had it
+		runs, _, err := w.ListRuns(w.t.Context(), store.RunFilter{States: []lifecycle.StateType{lifecycle.Cancelled}}, store.Page{Limit: 1})
+		w.check(err)
+		same(t, "history", w.history(runs[0].ID), []string{"SCHEDULED Scheduled", "CANCELLED Expired"})
 		if n := len(w.claim(request("p", "w", 5000))); n != 0 {
 			t.Errorf("%d runs are left", n)
 		}

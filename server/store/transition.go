@@ -77,7 +77,12 @@ func (r *liveRun) note(message string, at time.Time, actor string, attempt int32
 	})
 }
 
-const lockRunsSQL = `
+const (
+	lockRunsSQL = `
+SELECT id
+FROM runs
+WHERE id IN `
+	liveRunsSQL = `
 SELECT
 	r.id, r.name, r.deployment_id, r.pool_id, r.queue_id, p.name AS pool, r.stored_names, v.retries, v.timeout_us,
 	r.state_type, r.state_name, r.state_message, r.state_at, r.cancel_reason, r.due_at, r.start_deadline_at, r.timeout_at,
@@ -86,6 +91,7 @@ FROM runs r
 JOIN pools p ON p.id = r.pool_id
 JOIN deployment_revisions v ON v.id = r.revision_id
 WHERE r.id IN `
+)
 
 // lockRuns locks runs in the order of their ids, which everybody keeps, and returns those that exist. Locked before
 // attempts, after pools. With skip, runs that somebody else has locked are left out.
@@ -94,14 +100,22 @@ func (tx *Tx) lockRuns(ctx context.Context, ids []uuid.UUID, skip bool) (map[uui
 	if err != nil {
 		return nil, err
 	}
-	lock := "FOR NO KEY UPDATE OF r"
-	if skip {
-		lock += " SKIP LOCKED"
+	if tx.s.dialect == postgres {
+		lock := " ORDER BY id FOR NO KEY UPDATE"
+		if skip {
+			lock += " SKIP LOCKED"
+		}
+		var locked []uuid.UUID
+		if err := tx.all(ctx, &locked, lockRunsSQL+tx.s.dialect.list("uuid")+lock, list); err != nil {
+			return nil, fmt.Errorf("lock runs: %w", err)
+		}
+		if list, err = jsonText(locked); err != nil {
+			return nil, err
+		}
 	}
 	var rows []*liveRun
-	query := lockRunsSQL + tx.s.dialect.list("uuid") + " ORDER BY r.id" + tx.s.dialect.lock(lock)
-	if err := tx.all(ctx, &rows, query, list); err != nil {
-		return nil, fmt.Errorf("lock runs: %w", err)
+	if err := tx.all(ctx, &rows, liveRunsSQL+tx.s.dialect.list("uuid"), list); err != nil {
+		return nil, fmt.Errorf("read runs: %w", err)
 	}
 	runs := make(map[uuid.UUID]*liveRun, len(rows))
 	for _, r := range rows {

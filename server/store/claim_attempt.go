@@ -1,0 +1,164 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/lifecycle"
+)
+
+type attemptRecord struct {
+	ID                uuid.UUID `json:"id"`
+	RunID             uuid.UUID `json:"run_id"`
+	Number            int32     `json:"number"`
+	PoolID            uuid.UUID `json:"pool_id"`
+	QueueID           uuid.UUID `json:"queue_id"`
+	DeploymentID      uuid.UUID `json:"deployment_id"`
+	Worker            string    `json:"worker"`
+	ClusterID         string    `json:"cluster_id"`
+	LeaseExpiresAt    micros    `json:"lease_expires_at"`
+	TemplateVersionID uuid.UUID `json:"template_version_id"`
+	Stored            string    `json:"stored"`
+	ClaimedAt         micros    `json:"claimed_at"`
+}
+
+// insertAttemptsSQL makes attempts; one that was handed back is used again under the next epoch.
+func (d dialect) insertAttemptsSQL() string {
+	return `
+INSERT INTO attempts (
+	id, run_id, number, pool_id, queue_id, deployment_id, phase, worker, cluster_id, epoch, lease_expires_at,
+	template_version_id, stored, manifest_hash, job_namespace, job_name, job_uid, node, diagnosis, succeeded, category,
+	message, last_lines, claimed_at, handed_back, log_size
+)
+SELECT
+	id, run_id, number, pool_id, queue_id, deployment_id, 'claimed', worker, cluster_id, 1, lease_expires_at,
+	template_version_id, stored, '', '', '', '', '', '', FALSE, '',
+	'', '', claimed_at, FALSE, 0
+FROM ` + d.records("id uuid", "run_id uuid", "number integer", "pool_id uuid", "queue_id uuid", "deployment_id uuid",
+		"worker text", "cluster_id text", "lease_expires_at time", "template_version_id uuid", "stored text", "claimed_at time") + ` AS n
+WHERE TRUE
+ON CONFLICT (run_id, number) DO UPDATE
+SET phase = 'claimed',
+	worker = excluded.worker,
+	cluster_id = excluded.cluster_id,
+	epoch = attempts.epoch + 1,
+	lease_expires_at = excluded.lease_expires_at,
+	template_version_id = excluded.template_version_id,
+	stored = excluded.stored,
+	manifest = NULL,
+	manifest_hash = '',
+	diagnosis = '',
+	claimed_at = excluded.claimed_at,
+	ended_at = NULL,
+	handed_back = FALSE
+RETURNING id, run_id, epoch`
+}
+
+// insertAttempts makes the attempts and fixes their render input: the newest template version and the stored variables
+// as they are now.
+func (tx *Tx) insertAttempts(ctx context.Context, r ClaimRequest, p lockedPool, chosen []*liveRun, runs map[uuid.UUID]*liveRun) ([]handed, error) {
+	now, err := tx.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	input, err := tx.renderInput(ctx, p, chosen)
+	if err != nil {
+		return nil, err
+	}
+	records := make([]attemptRecord, len(chosen))
+	for i, run := range chosen {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return nil, fmt.Errorf("make an id: %w", err)
+		}
+		stored, err := input.stored(run.StoredNames.v)
+		if err != nil {
+			return nil, err
+		}
+		run.Attempt++
+		records[i] = attemptRecord{
+			ID: id, RunID: run.ID, Number: run.Attempt, PoolID: run.PoolID, QueueID: run.QueueID, DeploymentID: run.DeploymentID,
+			Worker: r.Worker, ClusterID: r.ClusterID, LeaseExpiresAt: microsAt(now.Add(r.Lease)),
+			TemplateVersionID: input.TemplateVersionID, Stored: stored, ClaimedAt: microsAt(now),
+		}
+		run.move(lifecycle.State{Type: lifecycle.Pending, Name: "Claimed", Message: "claimed by worker " + r.Worker},
+			now, "worker "+r.Worker, run.Attempt)
+	}
+	epochs, err := tx.saveAttempts(ctx, records)
+	if err != nil {
+		return nil, err
+	}
+	given := make([]handed, len(chosen))
+	for i, run := range chosen { // in the order of the claim
+		given[i] = epochs[run.ID]
+	}
+	return given, tx.saveRuns(ctx, runs)
+}
+
+func (tx *Tx) saveAttempts(ctx context.Context, records []attemptRecord) (map[uuid.UUID]handed, error) {
+	list, err := jsonText(records)
+	if err != nil {
+		return nil, err
+	}
+	var rows []struct {
+		ID    uuid.UUID `db:"id"`
+		RunID uuid.UUID `db:"run_id"`
+		Epoch int64     `db:"epoch"`
+	}
+	if err := tx.all(ctx, &rows, tx.s.dialect.insertAttemptsSQL(), list); err != nil {
+		return nil, fmt.Errorf("make attempts: %w", err)
+	}
+	epochs := make(map[uuid.UUID]handed, len(rows))
+	for _, row := range rows {
+		epochs[row.RunID] = handed{AttemptID: row.ID, Epoch: row.Epoch}
+	}
+	return epochs, nil
+}
+
+// renderInput is what the attempts of one claim are rendered from beside their runs.
+type renderInput struct {
+	TemplateVersionID uuid.UUID `db:"id"`
+	StoredNames       texts     `db:"stored_names"` // those that the template refers to
+	values            map[string]json.RawMessage
+}
+
+const renderInputSQL = `
+SELECT id, stored_names
+FROM template_versions
+WHERE pool_id = ?
+	AND version = ?`
+
+func (tx *Tx) renderInput(ctx context.Context, p lockedPool, runs []*liveRun) (renderInput, error) {
+	var in renderInput
+	if err := tx.get(ctx, &in, renderInputSQL, p.ID, p.TemplateVersion); err != nil {
+		return in, fmt.Errorf("read the newest template: %w", err)
+	}
+	names := in.StoredNames.v
+	for _, r := range runs {
+		names = union(names, r.StoredNames.v)
+	}
+	var err error
+	in.values, err = tx.values(ctx, names)
+	return in, err
+}
+
+// stored is the object of stored variables for one run. One that does not exist is left out: rendering names it.
+func (in renderInput) stored(names []string) (string, error) {
+	object := map[string]json.RawMessage{}
+	for _, name := range union(in.StoredNames.v, names) {
+		if value, ok := in.values[name]; ok {
+			object[name] = value
+		}
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // values stay as they were sent
+	if err := e.Encode(object); err != nil {
+		return "", fmt.Errorf("encode stored variables: %w", err)
+	}
+	return string(bytes.TrimSpace(b.Bytes())), nil
+}

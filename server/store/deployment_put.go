@@ -1,0 +1,203 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/google/uuid"
+)
+
+// PutDeployment creates a deployment, or brings the one of that name to what is given; that one stays paused or not. It
+// can not move to another pool while it has runs that are not finished.
+func (tx *Tx) PutDeployment(ctx context.Context, d Deployment, actor string) (*Deployment, bool, error) {
+	pool, queue, err := tx.lane(ctx, d.Pool, d.Queue)
+	if err != nil {
+		return nil, false, err
+	}
+	current, err := tx.deployment(ctx, d.Name, deploymentForChange)
+	created := IsCode(err, NotFound)
+	if err != nil && !created {
+		return nil, false, err
+	}
+	next := wanted(d, pool, queue)
+	if created {
+		err = tx.insertDeployment(ctx, next, actor)
+	} else {
+		err = tx.changeDeployment(ctx, current, next, actor)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	put, err := tx.GetDeployment(ctx, d.Name)
+	return put, created, err
+}
+
+const queueIDSQL = `
+SELECT id
+FROM queues
+WHERE pool_id = ?
+	AND name = ?`
+
+// lane finds pool and queue and keeps the pool from being deleted until the transaction ends.
+func (tx *Tx) lane(ctx context.Context, pool, queue string) (poolID, queueID uuid.UUID, err error) {
+	p, err := tx.lockPool(ctx, pool, poolForReference)
+	if err != nil {
+		return poolID, queueID, err
+	}
+	if queue == "" {
+		queue = DefaultQueue
+	}
+	err = found(tx.get(ctx, &queueID, queueIDSQL, p.ID, queue), "queue %q of work pool %q", queue, pool)
+	return p.ID, queueID, err
+}
+
+// wanted is the row of a deployment as given.
+func wanted(d Deployment, pool, queue uuid.UUID) deploymentRow {
+	row := deploymentRow{
+		Name: d.Name, PoolID: pool, Pool: d.Pool, QueueID: queue, Description: d.Description, Tags: textsOf(d.Tags),
+		ConcurrencyLimit: d.ConcurrencyLimit, Paused: d.Paused,
+		revisionRow: revisionRow{
+			Version: d.Version, JobVariables: object(d.JobVariables), Parameters: object(d.Parameters),
+			FrozenVariables: textsOf(d.FrozenVariables), FrozenParameters: textsOf(d.FrozenParameters),
+			TimeoutUS: microseconds(d.Timeout), StartDeadlineUS: microseconds(d.StartDeadline),
+		},
+	}
+	row.Retries.v = d.Retries
+	if len(d.ParameterSchema) > 0 {
+		row.ParameterSchema = document(d.ParameterSchema)
+	}
+	return row
+}
+
+const insertDeploymentSQL = `
+INSERT INTO deployments (
+	id, name, pool_id, queue_id, revision_id, description, tags, concurrency_limit, paused,
+	created_at, created_by, updated_at, updated_by
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO NOTHING`
+
+func (tx *Tx) insertDeployment(ctx context.Context, row deploymentRow, actor string) error {
+	now, err := tx.now(ctx)
+	if err != nil {
+		return err
+	}
+	id, revision, err := twoIDs()
+	if err != nil {
+		return err
+	}
+	n, err := tx.exec(ctx, insertDeploymentSQL, id, row.Name, row.PoolID, row.QueueID, revision, row.Description, row.Tags,
+		row.ConcurrencyLimit, row.Paused, now, actor, now, actor)
+	if err != nil {
+		return fmt.Errorf("create deployment %q: %w", row.Name, err)
+	}
+	if n == 0 {
+		return &Error{Code: Conflict, Message: fmt.Sprintf("somebody else is creating deployment %q: try again", row.Name)}
+	}
+	return tx.insertRevision(ctx, id, revision, row.revisionRow, actor)
+}
+
+const insertRevisionSQL = `
+INSERT INTO deployment_revisions (
+	id, deployment_id, version, job_variables, parameters, parameter_schema, frozen_variables, frozen_parameters,
+	retries, timeout_us, start_deadline_us, created_at, created_by
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+func (tx *Tx) insertRevision(ctx context.Context, deployment, id uuid.UUID, r revisionRow, actor string) error {
+	now, err := tx.now(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = tx.exec(ctx, insertRevisionSQL, id, deployment, r.Version, r.JobVariables, r.Parameters, r.ParameterSchema,
+		r.FrozenVariables, r.FrozenParameters, r.Retries, r.TimeoutUS, r.StartDeadlineUS, now, actor)
+	if err != nil {
+		return fmt.Errorf("save a revision of the deployment: %w", err)
+	}
+	return nil
+}
+
+const updateDeploymentSQL = `
+UPDATE deployments
+SET pool_id = ?,
+	queue_id = ?,
+	revision_id = ?,
+	description = ?,
+	tags = ?,
+	concurrency_limit = ?,
+	updated_at = ?,
+	updated_by = ?
+WHERE id = ?`
+
+func (tx *Tx) changeDeployment(ctx context.Context, current, next deploymentRow, actor string) error {
+	if next.PoolID != current.PoolID {
+		if err := tx.refuseLive(ctx, current); err != nil {
+			return err
+		}
+	}
+	sameRevision := reflect.DeepEqual(current.revisionRow, next.revisionRow)
+	if sameRevision && reflect.DeepEqual(current.mutable(), next.mutable()) {
+		return nil
+	}
+	now, err := tx.now(ctx)
+	if err != nil {
+		return err
+	}
+	next.RevisionID = current.RevisionID
+	if !sameRevision {
+		if next.RevisionID, err = uuid.NewV7(); err != nil {
+			return fmt.Errorf("make an id: %w", err)
+		}
+		if err := tx.insertRevision(ctx, current.ID, next.RevisionID, next.revisionRow, actor); err != nil {
+			return err
+		}
+	}
+	_, err = tx.exec(ctx, updateDeploymentSQL, next.PoolID, next.QueueID, next.RevisionID, next.Description, next.Tags,
+		next.ConcurrencyLimit, now, actor, current.ID)
+	if err != nil {
+		return fmt.Errorf("update deployment %q: %w", current.Name, err)
+	}
+	tx.hint(PoolTopic(next.Pool)) // a limit may have been raised
+	return nil
+}
+
+// mutable is what a deployment has beside its revision and its pause.
+func (r deploymentRow) mutable() deploymentRow {
+	return deploymentRow{
+		PoolID: r.PoolID, QueueID: r.QueueID, Description: r.Description, Tags: r.Tags, ConcurrencyLimit: r.ConcurrencyLimit,
+	}
+}
+
+const liveRunsOfDeploymentSQL = `
+SELECT id
+FROM runs
+WHERE deployment_id = ?
+	AND ended_at IS NULL`
+
+// refuseLive refuses to move a deployment that has live runs to another pool: they count towards its limit there, and
+// a claim locks one pool only.
+func (tx *Tx) refuseLive(ctx context.Context, d deploymentRow) error {
+	var id uuid.UUID
+	err := tx.get(ctx, &id, liveRunsOfDeploymentSQL+" LIMIT 1", d.ID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look for runs of deployment %q: %w", d.Name, err)
+	}
+	return &Error{Code: DeploymentHasLiveRuns, Message: fmt.Sprintf(
+		"deployment %q has runs in work pool %q that are not finished: wait for them or cancel them before it moves", d.Name, d.Pool)}
+}
+
+func twoIDs() (a, b uuid.UUID, err error) {
+	if a, err = uuid.NewV7(); err == nil {
+		b, err = uuid.NewV7()
+	}
+	if err != nil {
+		err = fmt.Errorf("make an id: %w", err)
+	}
+	return a, b, err
+}

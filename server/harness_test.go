@@ -9,9 +9,13 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
 	"github.com/google/uuid"
 	"go.uber.org/goleak"
 
@@ -115,7 +119,39 @@ func (r *running) send(request *http.Request) answer {
 	if err != nil {
 		r.t.Fatalf("%s %s: %v", request.Method, request.URL, err)
 	}
+	r.conforms(request, response, body)
 	return answer{t: r.t, what: request.Method + " " + request.URL.Path, status: response.StatusCode, header: response.Header, body: body}
+}
+
+// specification finds the operation of a request in openapi.yaml.
+var specification = sync.OnceValues(func() (routers.Router, error) {
+	spec, err := api.GetSpec()
+	if err != nil {
+		return nil, err
+	}
+	return gorillamux.NewRouter(spec)
+})
+
+// conforms checks an answer against what openapi.yaml says of it: whatever a test is about, what it sees must have the form
+// that clients were promised.
+func (r *running) conforms(request *http.Request, response *http.Response, body []byte) {
+	r.t.Helper()
+	router, err := specification()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	route, parameters, err := router.FindRoute(request)
+	if err != nil || !strings.Contains(response.Header.Get("Content-Type"), "json") {
+		return // not of the API, or a text
+	}
+	err = openapi3filter.ValidateResponse(request.Context(), &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: request, PathParams: parameters, Route: route},
+		Status:                 response.StatusCode, Header: response.Header, Body: io.NopCloser(bytes.NewReader(body)),
+		Options: &openapi3filter.Options{IncludeResponseStatus: true},
+	})
+	if err != nil {
+		r.t.Errorf("%s %s: the answer is not what openapi.yaml promises: %v", request.Method, request.URL.Path, err)
+	}
 }
 
 // request makes a request with JSON and a key.

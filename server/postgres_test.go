@@ -24,7 +24,9 @@ func TestTwoServersOnOnePostgreSQLAreOne(t *testing.T) {
 	one := start(t, on(database))
 	two := start(t, on(database), func(o *server.Options) { o.BootstrapAdminKey, o.BootstrapWorkerKey = one.admin, one.worker })
 	two.admin, two.worker = one.admin, one.worker
-	about := func(r *running) api.Info { return read[api.Info](r.call(http.MethodGet, "/api/v1/info", "").is(http.StatusOK)) }
+	about := func(r *running) api.Info {
+		return read[api.Info](r.call(http.MethodGet, "/api/v1/info", "").is(http.StatusOK))
+	}
 	if about(one).InstallationID != about(two).InstallationID {
 		t.Error("they are two installations")
 	}

@@ -21,7 +21,30 @@ func (h *Handler) ListWorkers(ctx context.Context, r api.ListWorkersRequestObjec
 		return nil, err
 	}
 	workers = visible(ctx, workers, func(w store.Worker) string { return w.Pool })
+	if workers, err = h.withTypes(ctx, workers); err != nil {
+		return nil, err
+	}
 	return api.ListWorkers200JSONResponse{Items: each(workers, h.wireWorker)}, nil
+}
+
+// withTypes says of which type a worker is that has claimed but not said hello: it can only be its pool's. One whose pool
+// is gone is left out.
+func (h *Handler) withTypes(ctx context.Context, workers []store.Worker) ([]store.Worker, error) {
+	var known []store.Worker
+	for _, worker := range workers {
+		if worker.Type == "" {
+			pool, err := h.store.GetPool(ctx, worker.Pool)
+			if isCode(err, store.NotFound) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			worker.Type = pool.Type
+		}
+		known = append(known, worker)
+	}
+	return known, nil
 }
 
 func (h *Handler) wireWorker(w store.Worker) api.Worker {

@@ -30,13 +30,7 @@ func (s *server) routes(ctx context.Context, keys *access.Authenticator, templat
 	if err != nil {
 		return nil, err
 	}
-	answer := problem.Responder{Logger: s.Logger}
-	front := &front{responder: answer}
-	if s.Auth == AuthNone {
-		front.guard = access.NewGuard(s.AllowedHosts)
-	} else {
-		front.keys = keys
-	}
+	front := s.newFront(keys)
 	// Paths are taken as they are sent: a redirect to a cleaned one would turn a POST into a GET.
 	router := mux.NewRouter().SkipClean(true)
 	api.HandlerWithOptions(api.NewStrictHandlerWithOptions(operations, nil, api.StrictHTTPServerOptions{
@@ -54,7 +48,7 @@ func (s *server) routes(ctx context.Context, keys *access.Authenticator, templat
 	}
 	router.NotFoundHandler = front.notFound()
 	router.MethodNotAllowedHandler = front.methodNotAllowed(router)
-	return metric.NewHTTP(s.registry, s.Logger).Wrap(front.guarded(router), answer.Error), nil
+	return metric.NewHTTP(s.registry, s.Logger).Wrap(front.guarded(router), front.responder.Error), nil
 }
 
 // named tells the metrics which route answers.
@@ -70,6 +64,16 @@ type front struct {
 	responder problem.Responder
 	guard     *access.Guard         // nil where keys are asked for
 	keys      *access.Authenticator // nil where no keys are asked for
+}
+
+func (s *server) newFront(keys *access.Authenticator) *front {
+	f := &front{responder: problem.Responder{Logger: s.Logger}}
+	if s.Auth == AuthNone {
+		f.guard = access.NewGuard(s.AllowedHosts)
+	} else {
+		f.keys = keys
+	}
+	return f
 }
 
 // guarded keeps web pages of other sites from a server without keys.

@@ -74,7 +74,7 @@ func restore(c api.Claim) (prepared, error) {
 		raw: c.Manifest, taken: true, uid: value(c.JobUID), launched: value(c.JobUID) != "",
 		startBy: earliest(c.StartDeadline, nil, time.Time{}),
 		attempt: job.Attempt{Ref: job.Ref{RunID: c.RunID, Attempt: int(c.Attempt)}, Manifest: made,
-			Container: made.Annotations[manifest.AnnotationJobContainer], StreamOutput: true},
+			Container: made.Annotations[manifest.AnnotationJobContainer], StreamOutput: made.Annotations[manifest.AnnotationStreamOutput] != "false"},
 	}, nil
 }
 

@@ -46,6 +46,8 @@ const (
 	// AnnotationRunName and AnnotationQueue hold in full what labels can only hold as a slug.
 	AnnotationRunName = Prefix + "run-name"
 	AnnotationQueue   = Prefix + "queue"
+	// AnnotationStreamOutput is "false" where the template switches following the output off; a successor reads it there.
+	AnnotationStreamOutput = Prefix + "stream-output"
 )
 
 // Finalizer keeps a Job until its outcome is recorded. It is on Jobs only, never on pods.

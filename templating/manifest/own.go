@@ -99,6 +99,9 @@ func (b *builder) annotations() map[string]string {
 		annotations[AnnotationJobContainer] = container.Name
 		b.finished.JobContainer = container.Name
 	}
+	if !b.finished.StreamOutput {
+		annotations[AnnotationStreamOutput] = "false"
+	}
 	if ttl := b.job.Spec.TTLSecondsAfterFinished; ttl != nil {
 		annotations[AnnotationTTL] = strconv.Itoa(int(*ttl))
 		b.job.Spec.TTLSecondsAfterFinished = nil
@@ -124,6 +127,9 @@ func (b *builder) ownSpec() {
 	spec.BackoffLimit = new(int32(0))
 	pod := &spec.Template.Spec
 	pod.RestartPolicy = cmp.Or(pod.RestartPolicy, corev1.RestartPolicyNever)
+	if pod.EnableServiceLinks == nil { // a Service named berth-… would put BERTH_… variables of its own beside ours
+		pod.EnableServiceLinks = new(false)
+	}
 	if spec.CompletionMode == nil || *spec.CompletionMode != batchv1.IndexedCompletion {
 		b.onePod("parallelism", &spec.Parallelism)
 		b.onePod("completions", &spec.Completions)

@@ -133,6 +133,13 @@ func TestShapeOfTheJob(t *testing.T) {
 			return cmp.Equal(f.Job.Spec.Template.Spec.Containers[0].Args, []string{"echo", "hi"})
 		}},
 		{"streaming can be switched off", job("  stream_output: false\n", "", oneContainer), func(f *manifest.Finished) bool { return !f.StreamOutput }},
+		{"a successor sees that streaming is off", job("  stream_output: false\n", "", oneContainer), func(f *manifest.Finished) bool {
+			return f.Job.Annotations[manifest.AnnotationStreamOutput] == "false"
+		}},
+		{"no variables of Services beside ours", job("", "", oneContainer), func(f *manifest.Finished) bool { return !*f.Job.Spec.Template.Spec.EnableServiceLinks }},
+		{"variables of Services where the template wants them", job("", "", "enableServiceLinks: true, "+oneContainer), func(f *manifest.Finished) bool {
+			return *f.Job.Spec.Template.Spec.EnableServiceLinks
+		}},
 		{"timeouts are durations", job("  job_watch_timeout_seconds: 5\n  pod_watch_timeout_seconds: 60\n", "", oneContainer), func(f *manifest.Finished) bool {
 			return *f.Timeout == 5*time.Second && *f.StartDeadline == time.Minute
 		}},

@@ -133,15 +133,13 @@ func TestRightsAreExactlyThese(t *testing.T) {
 	ensured := core("secrets", "get", "patch")
 	ensured.ResourceNames = []string{"rel-berth-keys"}
 	worker := []rbacv1.PolicyRule{
-		jobs("get", "list", "watch", "create", "patch", "delete"), core("pods", "get", "list", "watch", "delete"),
-		core("pods/log", "get"), core("events", "get", "list", "watch"),
+		jobs("get", "list", "watch", "create", "patch", "delete"), core("pods", "list", "watch", "delete"),
+		core("pods/log", "get"), core("events", "list"),
 	}
 	want := map[string][]rbacv1.PolicyRule{
-		"Role/berth-system/rel-berth-worker": worker,
-		"Role/berth-system/rel-berth-keys":   {core("secrets", "create"), ensured},
-		"Role/berth-system/rel-berth-drain": {
-			jobs("get", "list", "watch", "patch", "delete"), core("pods", "get", "list", "watch", "delete"),
-		},
+		"Role/berth-system/rel-berth-worker":     worker,
+		"Role/berth-system/rel-berth-keys":       {core("secrets", "create"), ensured},
+		"Role/berth-system/rel-berth-drain":      {jobs("get", "list", "patch", "delete")},
 		"Role/berth-system/rel-berth-drain-stop": {stopped("deployments", "get"), stopped("deployments/scale", "patch"), core("pods", "list")},
 	}
 	got := roles(t, render(t, ""))

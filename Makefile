@@ -24,7 +24,7 @@ test: ## everything: unit, both databases, chart, browser, and end to end on a r
 test-unit: ## the quick inner loop: what needs no cluster
 	@$(GOTEST) -race -shuffle=on -short $$(go list ./... | grep -v '/e2e$$')
 
-e2e: image ## only the end-to-end tests, on the cluster of `make cluster-up`
+e2e: ## only the end-to-end tests, on the cluster of `make cluster-up`
 	@e2e/test.sh e2e
 
 bench: ## benchmarks, each beside its limit and its peer

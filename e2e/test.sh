@@ -7,7 +7,7 @@ what=${1:-all}
 started=$SECONDS
 step() { printf '\033[1m== %s\033[0m (%d s)\n' "$*" "$((SECONDS - started))" >&2; }
 cluster() { go -C e2e/cluster run . "$@"; }
-tests() { go tool gotestsum --format pkgname-and-test-fails --hide-summary=output --junitfile "build/$1.xml" -- -race -shuffle=on "${@:2}"; }
+tests() { go tool gotestsum --format pkgname-and-test-fails --junitfile "build/$1.xml" -- -race -shuffle=on "${@:2}"; }
 
 mkdir -p build
 step "what the tests need"

@@ -129,6 +129,18 @@ func TestARunIsNotHandedOutBeforeItsTime(t *testing.T) {
 	}
 }
 
+func TestApplySaysWhatItsTemplatesAreWarnedOf(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	pool := `{"pools":[{"name":"new","type":"process","base_job_template":` + process + `}]}`
+	for _, time := range []string{"created", "seen again"} {
+		result := read[api.ApplyResult](r.call(http.MethodPost, "/api/v1/apply", pool).is(http.StatusOK))
+		if len(result.Warnings) == 0 || !strings.HasPrefix(result.Warnings[0].Pointer, "/pools/0/base_job_template/") {
+			t.Errorf("%s: warnings %+v, want one on the template", time, result.Warnings)
+		}
+	}
+}
+
 func TestApplyIsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	r := start(t)

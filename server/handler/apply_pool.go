@@ -7,6 +7,7 @@ import (
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/template"
 )
 
 // pool creates or changes a pool. What is not given stays as it is: a limit that an operator has set survives a deploy that
@@ -54,11 +55,10 @@ func (a *applying) poolTemplate(ctx context.Context, spec api.PoolSpec) (saved b
 	if spec.BaseJobTemplate == nil {
 		return false, nil
 	}
-	checked, err := a.Templates.Check(spec.BaseJobTemplate)
+	checked, err := a.checkTemplate(spec)
 	if err != nil {
-		return false, under(err, "/base_job_template")
+		return false, err
 	}
-	a.compiled[spec.Name] = checked.Compiled
 	current, err := a.tx.GetTemplate(ctx, spec.Name, 0)
 	if err != nil || equalJSON(current.Document, checked.Doc.Document) {
 		return false, err
@@ -67,13 +67,24 @@ func (a *applying) poolTemplate(ctx context.Context, spec api.PoolSpec) (saved b
 	return err == nil, err
 }
 
+// checkTemplate checks the template that a pool is given, and keeps what it warns of.
+func (a *applying) checkTemplate(spec api.PoolSpec) (*template.Checked, error) {
+	checked, err := a.Templates.Check(spec.BaseJobTemplate)
+	if err != nil {
+		return nil, under(err, "/base_job_template")
+	}
+	a.compiled[spec.Name] = checked.Compiled
+	a.warnings = append(a.warnings, moved(checked.Warnings, a.at+"/base_job_template")...)
+	return checked, nil
+}
+
 func (a *applying) createPool(ctx context.Context, spec api.PoolSpec) error {
 	if spec.Type == nil {
 		return problem.Newf(problem.ApplyInvalid, "").At("/type", "pool %q does not exist yet: say of which type it shall be", spec.Name)
 	}
-	doc, err := a.Handler.poolTemplate(ctx, *spec.Type, spec.BaseJobTemplate)
+	doc, err := a.newPoolTemplate(ctx, spec)
 	if err != nil {
-		return under(err, "/base_job_template")
+		return err
 	}
 	_, err = a.tx.CreatePool(ctx, store.NewPool{
 		Name: spec.Name, Type: string(*spec.Type), Description: value(spec.Description, ""),
@@ -84,6 +95,18 @@ func (a *applying) createPool(ctx context.Context, spec api.PoolSpec) error {
 	}
 	a.change(api.ChangeKindPool, spec.Name, true, nil)
 	return nil
+}
+
+// newPoolTemplate is the template given, and otherwise the default one of the pool's type.
+func (a *applying) newPoolTemplate(ctx context.Context, spec api.PoolSpec) (store.TemplateDoc, error) {
+	if spec.BaseJobTemplate == nil {
+		return a.Handler.poolTemplate(ctx, *spec.Type, nil)
+	}
+	checked, err := a.checkTemplate(spec)
+	if err != nil {
+		return store.TemplateDoc{}, err
+	}
+	return checked.Doc, nil
 }
 
 func equalLimit(a, b *int32) bool {

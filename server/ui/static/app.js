@@ -28,7 +28,8 @@ export function clock(text) {
 }
 
 function duration(one) {
-  if (!one.started_at) return "";
+  // A run that waits for its next attempt has started once, and takes no time now.
+  if (!one.started_at || ["SCHEDULED", "PENDING"].includes(one.state.type)) return "";
   const seconds = Math.max(0, (new Date(one.ended_at || Date.now()) - new Date(one.started_at)) / 1000);
   if (seconds < 60) return `${seconds.toFixed(1)} s`;
   const minutes = Math.floor(seconds / 60);

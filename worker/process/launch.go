@@ -169,8 +169,12 @@ func (r *Runtime) drop(found job.Found, why cause) error {
 		return nil // another process has the attempt; the one named is gone
 	}
 	p.forgotten, p.released = true, true
+	told := p.seen.Phase == job.Ended
 	p.mu.Unlock()
 	p.tell(why)
+	if told {
+		<-p.ended // whoever told the end is about to say so
+	}
 	select {
 	case <-p.ended:
 		return r.dropReleased(p)

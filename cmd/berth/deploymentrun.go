@@ -64,7 +64,7 @@ With --watch the states and the output of the run are printed as they happen, an
 		if *format == cli.Table {
 			app.Notef("run %s of deployment %q: %s", run.Name, run.Deployment, run.ID)
 		}
-		return watchRun(cmd.Context(), app, client, run.ID, *format)
+		return watchRun(cmd.Context(), app, client, watched{run.ID, *format, api.COMPLETED})
 	}
 	return cmd
 }

@@ -145,7 +145,13 @@ was installed. The Secret with the API keys and the volume with the database are
 		if err := client.Uninstall(cmd.Context(), options); err != nil {
 			return installError(err)
 		}
-		return app.Printf("%s is uninstalled from namespace %s\n", flags.name, client.Namespace())
+		if err := app.Printf("%s is uninstalled from namespace %s\n", flags.name, client.Namespace()); err != nil {
+			return err
+		}
+		if !options.Purge {
+			app.Notef("kept for a later install of the same name: the volume with the database and the Secret with the API keys; the chart's README says how to delete them")
+		}
+		return nil
 	}
 	return cmd
 }

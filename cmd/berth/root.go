@@ -15,7 +15,8 @@ func rootCommand(app *cli.App) *cobra.Command {
 Every flag can be set in the environment: --api-url is BERTH_API_URL. The flag wins over the environment, and that over
 the configuration file (~/.config/berth/config.yaml with api_url and api_key). Commands exit with 0 when it is done,
 1 when the thing failed, and 2 for wrong use or bad input.`,
-		Args: cobra.ArbitraryArgs,
+		Args:    cobra.ArbitraryArgs,
+		Version: buildVersion(),
 	}
 	children := []*cobra.Command{
 		devCommand(app), serverCommand(app), migrateCommand(app), workerCommand(app),

@@ -16,8 +16,8 @@ func runCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "run", Short: "Runs: executions of deployments"}
 	cli.ClientFlags(cmd)
 	return cli.Group(cmd, runLsCommand(app), runGetCommand(app), runWatchCommand(app), runLogsCommand(app),
-		runActionCommand(app, "cancel", "Cancel a run", "cancel of run %s asked for, it is %s", cancelRun),
-		runActionCommand(app, "retry", "Make a new attempt of a run that has ended", "run %s tried again, it is %s", retryRun),
+		runActionCommand(app, "cancel", "Cancel a run", "cancel of run %s asked for, it is %s", api.CANCELLED, cancelRun),
+		runActionCommand(app, "retry", "Make a new attempt of a run that has ended", "run %s tried again, it is %s", api.COMPLETED, retryRun),
 		runEventsCommand(app), runExplainCommand(app), runManifestCommand(app))
 }
 
@@ -107,7 +107,8 @@ func stateTypes(names []string) (*[]api.StateType, error) {
 
 // duration of the workload so far; nothing where it has not begun.
 func duration(app *cli.App, r api.Run) string {
-	if r.StartedAt == nil {
+	waits := r.State.Type == api.SCHEDULED || r.State.Type == api.PENDING // perhaps for its next attempt
+	if r.StartedAt == nil || waits {
 		return ""
 	}
 	if r.EndedAt == nil {
@@ -211,10 +212,11 @@ func retryRun(ctx context.Context, client *api.ClientWithResponses, id uuid.UUID
 	return cli.Value(resultOf(r, err).JSON200, r, err)
 }
 
-func runActionCommand(app *cli.App, verb, short, done string, act runAction) *cobra.Command {
+// runActionCommand does something to a run; wanted is the state that it shall end in where the end is watched.
+func runActionCommand(app *cli.App, verb, short, done string, wanted api.StateType, act runAction) *cobra.Command {
 	var watch bool
 	cmd := &cobra.Command{Use: verb + " ID", Short: short, Args: runArgs, ValidArgsFunction: runIDs(app)}
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "follow the run until it has ended")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "follow the run; exit 0 when it ended as asked for, 1 otherwise")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
 		run, err := act(cmd.Context(), client, id)
@@ -222,7 +224,7 @@ func runActionCommand(app *cli.App, verb, short, done string, act runAction) *co
 			return err
 		}
 		if watch {
-			return watchRun(cmd.Context(), app, client, id, *format)
+			return watchRun(cmd.Context(), app, client, watched{id, *format, wanted})
 		}
 		return printDone(app, *format, run, done, run.ID, cli.StateText(run.State))
 	})

@@ -21,24 +21,31 @@ func runWatchCommand(app *cli.App) *cobra.Command {
 	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
-		return watchRun(cmd.Context(), app, client, id, *format)
+		return watchRun(cmd.Context(), app, client, watched{id, *format, api.COMPLETED})
 	})
 	return cmd
 }
 
+// watched is a run to be watched, how to print it, and the state that it shall end in.
+type watched struct {
+	id     uuid.UUID
+	format cli.Format
+	wanted api.StateType
+}
+
 // watchRun follows a run to its end and fails when it did not complete.
-func watchRun(ctx context.Context, app *cli.App, client *api.ClientWithResponses, id uuid.UUID, format cli.Format) error {
-	follower := watch.New(client, id, true)
-	if format != cli.Table {
+func watchRun(ctx context.Context, app *cli.App, client *api.ClientWithResponses, w watched) error {
+	follower := watch.New(client, w.id, true)
+	if w.format != cli.Table {
 		lines := watch.Lines{App: app}
 		run, err := follower.Follow(ctx, lines)
 		if err != nil {
-			return stoppedWatching(ctx, app, id, err)
+			return stoppedWatching(ctx, app, w.id, err)
 		}
 		if err := lines.End(run); err != nil {
 			return err
 		}
-		return verdict(ctx, app, client, run)
+		return w.verdict(ctx, app, client, run)
 	}
 	printer := watch.NewPrinter(app)
 	run, err := follower.Follow(ctx, printer)
@@ -46,9 +53,9 @@ func watchRun(ctx context.Context, app *cli.App, client *api.ClientWithResponses
 		return flushErr
 	}
 	if err != nil {
-		return stoppedWatching(ctx, app, id, err)
+		return stoppedWatching(ctx, app, w.id, err)
 	}
-	return verdict(ctx, app, client, run)
+	return w.verdict(ctx, app, client, run)
 }
 
 // stoppedWatching says that the run does not end with the watching.
@@ -60,9 +67,9 @@ func stoppedWatching(ctx context.Context, app *cli.App, id uuid.UUID, err error)
 	return &cli.SilentError{Code: cli.ExitFailed}
 }
 
-// verdict is nil for a run that completed and otherwise says why it did not.
-func verdict(ctx context.Context, app *cli.App, client *api.ClientWithResponses, run api.Run) error {
-	if run.State.Type == "COMPLETED" {
+// verdict is nil for a run that ended as it was wanted to, and otherwise says why it did not.
+func (w watched) verdict(ctx context.Context, app *cli.App, client *api.ClientWithResponses, run api.Run) error {
+	if run.State.Type == w.wanted {
 		return nil
 	}
 	var attempts []api.Attempt

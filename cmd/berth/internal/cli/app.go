@@ -57,7 +57,10 @@ func (a *App) Execute(ctx context.Context, root *cobra.Command, args []string) i
 	// A nil slice would make cobra read os.Args.
 	root.SetArgs(append([]string{}, args...))
 
-	cmd, err := root.ExecuteContextC(ctx)
+	cmd, err := root, loneFlag(args)
+	if err == nil {
+		cmd, err = root.ExecuteContextC(ctx)
+	}
 	if err == nil {
 		return ExitDone
 	}
@@ -66,6 +69,20 @@ func (a *App) Execute(ctx context.Context, root *cobra.Command, args []string) i
 	}
 	a.PrintError(cmd, err)
 	return ExitCode(err)
+}
+
+// loneFlag refuses a flag without a command: groups let unknown flags pass, to complain about the command's name first.
+func loneFlag(args []string) error {
+	for _, arg := range args {
+		switch {
+		case !strings.HasPrefix(arg, "-"), arg == "-h", arg == "--help", arg == "-v", arg == "--version":
+			return nil
+		}
+	}
+	if len(args) == 0 {
+		return nil
+	}
+	return Usagef("unknown flag: %s", args[0])
 }
 
 func wrapRun(cmd *cobra.Command, begun func()) {

@@ -7,7 +7,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 CLUSTER := go -C e2e/cluster run .
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-unit e2e bench lint generate verify fmt image cluster-up cluster-down cluster-status setup clean
+.PHONY: help build run test test-unit e2e bench lint generate verify fmt image cluster-up cluster-down cluster-load cluster-status setup clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ image: build ## the container image as an archive, without Docker: build/berth-i
 
 cluster-up: ## a Kubernetes cluster: E2E_KUBECONFIG, else kind with Docker, else built from source
 	@$(CLUSTER) up
+
+cluster-load: ## bring the image of `make image` into that cluster
+	@$(CLUSTER) load $(CURDIR)/$(BUILD)/berth-image.tar
 
 cluster-down: ## end that cluster and leave nothing behind
 	@$(CLUSTER) down

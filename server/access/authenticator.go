@@ -65,7 +65,7 @@ func (a *Authenticator) Authenticate(r *http.Request) (Principal, error) {
 	}
 	sent, err := apikey.Parse(strings.TrimSpace(text))
 	if !strings.EqualFold(scheme, "Bearer") || err != nil {
-		return Principal{}, problem.Newf(problem.Unauthenticated, "the Authorization header does not hold an API key: want Bearer berth_…")
+		return Principal{}, problem.Newf(problem.Unauthenticated, "the Authorization header does not hold a well-formed API key, perhaps it is mistyped or cut off: want Bearer berth_…")
 	}
 	key, err := a.lookUp(r.Context(), sent.ID)
 	if err != nil {

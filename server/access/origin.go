@@ -27,7 +27,7 @@ func NewGuard(allowed []string) *Guard {
 // for is a page that people may follow a link to.
 func (g *Guard) Check(r *http.Request, page bool) error {
 	if !g.serves(r) {
-		return problem.Newf(problem.HostRefused, "host %q is not served; start the server with --allowed-host to name it", r.Host)
+		return problem.Newf(problem.HostRefused, "host %q is not served; use 127.0.0.1 or localhost, or name it with `berth server --allowed-host`", r.Host)
 	}
 	if origin := r.Header.Get("Origin"); origin != "" && !sameOrigin(origin, r.Host) {
 		return problem.Newf(problem.OriginRefused, "requests from the page %q are refused", origin)

@@ -250,7 +250,7 @@ func advise(c api.Category, run api.Run) string {
 	case "image_pull":
 		return "check the image's name and the pull secret"
 	case "config":
-		return "check the Secrets, ConfigMaps and volumes that it names"
+		return "check its command, and the Secrets, ConfigMaps and volumes that it names"
 	case "unschedulable", "quota":
 		return "ask for less, or have room made in the cluster"
 	case "invalid", "template":

@@ -148,8 +148,9 @@ func TestClaimHonoursLimitsAndPauses(t *testing.T) {
 					poolChanges = append(poolChanges, test.pool)
 				}
 				w.pool("p", poolChanges...)
-				test.queue.Pool, test.queue.Name = "p", "q"
-				must[*store.Queue](w.t)(w.CreateQueue(w.t.Context(), test.queue, actor))
+				queue := test.queue // both databases run at once
+				queue.Pool, queue.Name = "p", "q"
+				must[*store.Queue](w.t)(w.CreateQueue(w.t.Context(), queue, actor))
 				w.deployment("d", "p", func(d *store.Deployment) {
 					d.Queue = "q"
 					if test.deploy != nil {

@@ -92,12 +92,7 @@ func (l *linter) add(p Problem) {
 // scenarios renders the template with its defaults first, then with one value changed at a time.
 func (l *linter) scenarios() {
 	c := l.compiled
-	l.samples = map[string]any{}
-	for _, name := range c.required {
-		if _, ok := c.defaults[name]; !ok && c.frozen[name] == nil {
-			l.samples[name] = c.sample(name)
-		}
-	}
+	l.samples = c.Samples(Layers{})
 	l.try("", nil, true)
 	tried := 1
 	for _, name := range value.SortedKeys(c.properties) {

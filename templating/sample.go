@@ -55,6 +55,30 @@ func containsValue(list []any, v any) bool {
 	return false
 }
 
+// Samples are invented values for the required variables that neither the template nor a level sets: what a preview shows in their place.
+func (c *Compiled) Samples(l Layers) map[string]any {
+	samples := map[string]any{}
+	for _, name := range c.required {
+		if c.isSet(name, l) {
+			continue
+		}
+		samples[name] = c.sample(name)
+	}
+	return samples
+}
+
+// isSet is true where a level, or a dotted key of one, gives the variable a value.
+func (c *Compiled) isSet(name string, l Layers) bool {
+	for _, level := range []map[string]any{c.defaults, c.frozen, l.Deployment, l.Run, l.DeploymentFrozen} {
+		for key := range level {
+			if root, _, _ := strings.Cut(key, "."); root == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // sample invents a value that the schema of a variable accepts, as well as that can be guessed.
 func (c *Compiled) sample(name string) any {
 	property := c.property(name)

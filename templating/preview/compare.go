@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/aymanbagabas/go-udiff"
-	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/internal/value"
@@ -135,7 +134,7 @@ func (c Comparison) outcome(ctx context.Context, s Subject, detailed bool) (Outc
 	}
 	o.BrokenBefore = beforeErr != nil
 	switch {
-	case equal, beforeErr == nil && same(finishedBefore, finished):
+	case equal, beforeErr == nil && finishedBefore.Equal(finished):
 		o.Verdict = Unchanged
 		return o, nil
 	case ctx.Err() != nil:
@@ -151,11 +150,6 @@ func (c Comparison) outcome(ctx context.Context, s Subject, detailed bool) (Outc
 // sameTree is true where both make the same Job, whatever it is.
 func sameTree(before, after *templating.Rendered) bool {
 	return maps.Equal(before.Defaulted, after.Defaulted) && value.Equal(before.Configuration, after.Configuration)
-}
-
-func same(before, after *manifest.Finished) bool {
-	return before.StreamOutput == after.StreamOutput && equality.Semantic.DeepEqual(settingsOf(before), settingsOf(after)) &&
-		equality.Semantic.DeepEqual(before.Job, after.Job)
 }
 
 // detail works out the differences; before is nil where there was no Job.

@@ -27,8 +27,8 @@ test-unit: ## the quick inner loop: what needs no cluster
 e2e: ## only the end-to-end tests, on the cluster of `make cluster-up`
 	@e2e/test.sh e2e
 
-bench: ## benchmarks, each beside its limit and its peer
-	go test -run '^$$' -bench . -benchmem $$(go list ./... | grep -v '/e2e$$')
+bench: ## what is promised about speed, beside its limit and its peer: one table (BENCH="-run render -o json")
+	@go run ./e2e/bench $(BENCH)
 
 lint: ## formatting, go vet, staticcheck, shell scripts
 	@e2e/lint.sh

@@ -95,10 +95,15 @@ func (c *Compiled) render(ctx context.Context, in Input) (*Rendered, error) {
 	if len(problems) > 0 {
 		return nil, problems
 	}
+	return c.renderMerged(ctx, in, merged)
+}
+
+func (c *Compiled) renderMerged(ctx context.Context, in Input, merged merged) (*Rendered, error) {
 	values, err := c.values(ctx, in, merged)
 	if err != nil {
 		return nil, err
 	}
+	var problems Problems
 	if err := c.renderEnv(ctx, values, merged.env); err != nil {
 		var envProblems Problems
 		if !errors.As(err, &envProblems) {
@@ -124,9 +129,12 @@ func (c *Compiled) render(ctx context.Context, in Input) (*Rendered, error) {
 
 // values gathers what the programs of the template are rendered with.
 func (c *Compiled) values(ctx context.Context, in Input, merged merged) (*Values, error) {
-	tree, err := in.Context.Tree()
-	if err != nil {
-		return nil, Problems{problemf(CodeRender, "/ctx", "%v", err)}
+	var tree map[string]any
+	if c.readsContext() {
+		var err error
+		if tree, err = in.Context.Tree(); err != nil {
+			return nil, Problems{problemf(CodeRender, "/ctx", "%v", err)}
+		}
 	}
 	stored, err := normalizeObject("stored variables", in.Stored)
 	if err != nil {
@@ -137,6 +145,11 @@ func (c *Compiled) values(ctx context.Context, in Input, merged merged) (*Values
 		Now: in.Context.Run.ScheduledTime.UTC(), Seed: seed(in.Context.Run), Limits: in.Limits,
 		budget: value.NewBudget(ctx, in.Limits),
 	}, nil
+}
+
+// readsContext is true where the template looks at the run at hand: most do not.
+func (c *Compiled) readsContext() bool {
+	return slices.ContainsFunc(c.references, func(r Reference) bool { return r.Kind == ReferenceContext || r.Kind == ReferenceAll })
 }
 
 // renderEnv renders job_configuration.env and lays the variable over it: its literal entries are the lowest level.

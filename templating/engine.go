@@ -43,7 +43,7 @@ type Declarations struct {
 type Values struct {
 	// Variables are the job variables after merging.
 	Variables map[string]any
-	// Context is the run at hand, as Context.Tree makes it.
+	// Context is the run at hand, as Context.Tree makes it; nil where no reference of the template leads there.
 	Context map[string]any
 	// Stored holds the stored variables.
 	Stored map[string]any
@@ -70,6 +70,16 @@ type LimitError = value.LimitError
 
 // DefaultLimits returns the limits that hold where nobody set others.
 func DefaultLimits() Limits { return value.DefaultLimits() }
+
+// NewBudget starts a budget; limits that are zero are the default ones. It belongs to one goroutine.
+func NewBudget(ctx context.Context, limits Limits) *Budget { return value.NewBudget(ctx, limits) }
+
+// Charge returns the values with a budget that a render pays from, so that whoever renders can see what it was charged, also when it fails.
+func (v *Values) Charge(b *Budget) *Values {
+	charged := *v
+	charged.budget = b
+	return &charged
+}
 
 // Budget returns the budget of the render: the one of the whole template if it runs as part of one, else a new one.
 func (v *Values) Budget(ctx context.Context) *Budget {

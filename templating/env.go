@@ -44,7 +44,7 @@ func parseEnv(v any, pointer string) (envList, Problems) {
 }
 
 func parseEnvMap(object map[string]any, pointer string) (envList, Problems) {
-	env := envList{present: true}
+	env := envList{present: true, entries: make([]envEntry, 0, len(object))}
 	var problems Problems
 	for _, name := range value.SortedKeys(object) {
 		entry := envEntry{name: name}
@@ -60,13 +60,13 @@ func parseEnvMap(object map[string]any, pointer string) (envList, Problems) {
 		default:
 			entry.value = v
 		}
-		env.set(entry)
+		env.entries = append(env.entries, entry) // an object has each name once
 	}
 	return env, problems
 }
 
 func parseEnvList(list []any, pointer string) (envList, Problems) {
-	env := envList{present: true, asList: true}
+	env := envList{present: true, asList: true, entries: make([]envEntry, 0, len(list))}
 	var problems Problems
 	for i, item := range list {
 		at := value.Pointer(pointer, strconv.Itoa(i))
@@ -137,8 +137,11 @@ func (l *envList) index(name string) int {
 
 // over returns the environment with a later level laid over it.
 func (l envList) over(later envList) envList {
+	if !l.present && len(l.entries) == 0 {
+		return later
+	}
 	merged := envList{
-		entries: slices.Clone(l.entries),
+		entries: append(make([]envEntry, 0, len(l.entries)+len(later.entries)), l.entries...),
 		asList:  l.asList || later.asList,
 		present: l.present || later.present,
 	}

@@ -1,6 +1,8 @@
 package templating
 
 import (
+	"slices"
+
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -14,22 +16,18 @@ type Layers struct {
 
 // merged is what the layers come to.
 type merged struct {
-	// variables are the effective values without env.
+	// variables are the effective values; env joins them in all.
 	variables map[string]any
 	// env is the effective environment, with what is unset still marked.
 	env envList
 }
 
-// all returns the effective values with env in its printed form.
+// all returns the effective values, env among them in its printed form.
 func (m merged) all() map[string]any {
-	all := make(map[string]any, len(m.variables)+1)
-	for name, v := range m.variables {
-		all[name] = v
-	}
 	if env, ok := m.env.print(); ok {
-		all[envVariable] = env
+		m.variables[envVariable] = env
 	}
-	return all
+	return m.variables
 }
 
 // merging lays levels over each other: default < deployment < run < frozen.
@@ -41,7 +39,7 @@ type merging struct {
 
 // merge computes the effective values of a run. Without resolve, references to stored variables stay as they are.
 func (c *Compiled) merge(l Layers, stored map[string]any, resolve bool) (merged, Problems) {
-	m := &merging{result: merged{variables: make(map[string]any, len(c.defaults)+len(l.Deployment)+len(l.Run))}}
+	m := &merging{result: merged{variables: make(map[string]any, len(c.defaults)+len(l.Deployment)+len(l.Run)+1)}}
 	if resolve {
 		m.stored = &resolver{stored: stored}
 	}
@@ -60,6 +58,7 @@ func (c *Compiled) merge(l Layers, stored map[string]any, resolve bool) (merged,
 	if m.stored != nil {
 		m.problems = append(m.problems, m.stored.problems...)
 	}
+	slices.SortStableFunc(m.problems, byPlace) // levels are laid in no order
 	return m.result, m.problems
 }
 
@@ -80,8 +79,7 @@ func (m *merging) read(what string, level map[string]any) map[string]any {
 
 // lay puts a level over what is there. A value replaces the one below whole; only env is merged.
 func (m *merging) lay(level map[string]any) {
-	for _, name := range value.SortedKeys(level) {
-		v := level[name]
+	for name, v := range level {
 		if m.stored != nil && refersToStored(v) {
 			resolved, ok := m.stored.resolve(v, value.Pointer("", name))
 			if !ok {

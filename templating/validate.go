@@ -1,6 +1,7 @@
 package templating
 
 import (
+	"context"
 	"slices"
 	"strconv"
 
@@ -22,7 +23,23 @@ func (c *Compiled) ValidateDeployment(vars map[string]any) (warnings []Problem, 
 // ValidateRun checks everything about the job variables of a run: what both levels give, what is required, what is frozen. Stored
 // variables are resolved first.
 func (c *Compiled) ValidateRun(l Layers, stored map[string]any) (warnings []Problem, err error) {
-	merged, problems := c.merge(l, stored, true)
+	return c.validateMerged(c.merge(l, stored, true))
+}
+
+// RenderRun is ValidateRun and then Render, for whoever needs both: the levels are laid over each other once.
+func (c *Compiled) RenderRun(ctx context.Context, in Input) (*Rendered, error) {
+	merged, problems := c.merge(in.Layers, in.Stored, true)
+	if _, err := c.validateMerged(merged, problems); err != nil {
+		return nil, err
+	}
+	rendered, err := c.renderMerged(ctx, in, merged)
+	if err != nil {
+		return nil, err
+	}
+	return rendered, nil
+}
+
+func (c *Compiled) validateMerged(merged merged, problems Problems) (warnings []Problem, err error) {
 	effective := merged.all()
 	problems = append(problems, c.check(effective)...)
 	for _, name := range c.required {

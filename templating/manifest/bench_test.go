@@ -10,7 +10,9 @@ import (
 	texttemplate "text/template"
 
 	"github.com/Masterminds/sprig/v3"
+	"github.com/google/go-cmp/cmp"
 	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"sigs.k8s.io/yaml"
 
 	"github.com/berth-dev/berth/templating"
@@ -28,7 +30,7 @@ func benchVariables() map[string]any {
 	}
 }
 
-func benchTemplate(b *testing.B, engine string) *templating.Template {
+func benchTemplate(b testing.TB, engine string) *templating.Template {
 	b.Helper()
 	source, err := os.ReadFile("../testdata/conformance/default-base-job-template.json")
 	if err != nil {
@@ -42,7 +44,7 @@ func benchTemplate(b *testing.B, engine string) *templating.Template {
 	return parsed
 }
 
-func benchCompiled(b *testing.B, parsed *templating.Template) *templating.Compiled {
+func benchCompiled(b testing.TB, parsed *templating.Template) *templating.Compiled {
 	b.Helper()
 	compiled, err := templating.DefaultRegistry().Compile(parsed)
 	if err != nil {
@@ -51,8 +53,8 @@ func benchCompiled(b *testing.B, parsed *templating.Template) *templating.Compil
 	return compiled
 }
 
-func renderAndPrepare(b *testing.B, compiled *templating.Compiled) *manifest.Finished {
-	rendered, err := compiled.Render(context.Background(), templating.Input{Layers: templating.Layers{Deployment: benchVariables()}})
+func renderAndPrepare(b testing.TB, compiled *templating.Compiled, variables map[string]any) *manifest.Finished {
+	rendered, err := compiled.Render(context.Background(), templating.Input{Layers: templating.Layers{Deployment: variables}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -70,10 +72,10 @@ func BenchmarkRenderAndPrepare(b *testing.B) {
 	b.Run("gotemplate-text", func(b *testing.B) {
 		parsed := benchTemplate(b, "gotemplate")
 		configuration, _ := parsed.JobConfiguration.(map[string]any)
-		configuration["job_manifest"] = helmSource
+		configuration["job_manifest"] = textSource
 		benchmarkRender(b, parsed)
 	})
-	job := renderAndPrepare(b, benchCompiled(b, structured)).Job
+	job := renderAndPrepare(b, benchCompiled(b, structured), benchVariables()).Job
 	b.Run("limit-json", func(b *testing.B) {
 		data, err := json.Marshal(job)
 		if err != nil {
@@ -91,15 +93,15 @@ func BenchmarkRenderAndPrepare(b *testing.B) {
 }
 
 func benchmarkRender(b *testing.B, parsed *templating.Template) {
-	compiled := benchCompiled(b, parsed)
+	compiled, variables := benchCompiled(b, parsed), benchVariables()
 	b.ReportAllocs()
 	for b.Loop() {
-		renderAndPrepare(b, compiled)
+		renderAndPrepare(b, compiled, variables)
 	}
 }
 
-// helmSource is the same Job as text, written as a Helm chart would.
-const helmSource = `apiVersion: batch/v1
+// textSource is the same template as one text, as a Helm chart would have it.
+const textSource = `apiVersion: batch/v1
 kind: Job
 metadata:
   generateName: {{ .name }}-
@@ -128,26 +130,130 @@ spec:
           limits: {cpu: {{ .cpu_limit | quote }}, memory: {{ .memory_limit }}}
 `
 
-// benchmarkHelm renders the way Helm does: text/template with sprig, then strict YAML into the type.
-func benchmarkHelm(b *testing.B) {
+// helmSource makes the finished Job the Helm way: everything that a Job needs to be tracked stands in the text as well.
+const helmSource = `
+{{- define "labels" -}}
+app.kubernetes.io/component: run
+app.kubernetes.io/managed-by: berth
+app.kubernetes.io/name: berth-run
+berth.dev/attempt: {{ .run.attempt | quote }}
+berth.dev/deployment: {{ .run.deployment }}
+berth.dev/installation: {{ .run.installation }}
+berth.dev/pool: {{ .run.pool }}
+berth.dev/run-id: {{ .run.id }}
+{{- with .labels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: {{ .name }}-{{ .run.tail }}-{{ .run.attempt }}
+  namespace: {{ .namespace }}
+  finalizers: [berth.dev/job-tracking]
+  labels: {{- include "labels" . | nindent 4 }}
+  annotations:
+    berth.dev/job-container: prefect-job
+    berth.dev/lease-epoch: {{ .run.epoch | quote }}
+    berth.dev/queue: {{ .run.queue }}
+    berth.dev/run-name: {{ .run.name | quote }}
+    berth.dev/template-version: {{ .run.version | quote }}
+    berth.dev/ttl: {{ .finished_job_ttl | quote }}
+spec:
+  backoffLimit: 0
+  completions: 1
+  parallelism: 1
+  podFailurePolicy:
+    rules:
+    - action: FailJob
+      onPodConditions:
+      - {type: DisruptionTarget, status: "True"}
+    - action: FailJob
+      onExitCodes: {operator: NotIn, values: [0]}
+  template:
+    metadata:
+      labels: {{- include "labels" . | nindent 8 }}
+    spec:
+      enableServiceLinks: false
+      restartPolicy: Never
+      serviceAccountName: {{ .service_account_name }}
+      containers:
+      - name: prefect-job
+        image: {{ .image | quote }}
+        imagePullPolicy: {{ .image_pull_policy }}
+        args: [{{ range $i, $w := splitList " " .command }}{{ if $i }}, {{ end }}{{ $w | quote }}{{ end }}]
+        env:
+        - {name: BERTH_RUN_ID, value: {{ .run.id }}}
+        - {name: BERTH_RUN_NAME, value: {{ .run.name | replace "$" "$$" | quote }}}
+        - {name: BERTH_ATTEMPT, value: {{ .run.attempt | quote }}}
+        - {name: BERTH_DEPLOYMENT, value: {{ .run.deployment }}}
+        - {name: BERTH_WORK_POOL, value: {{ .run.pool }}}
+        - {name: BERTH_PARAMETERS, value: {{ .run.parameters | replace "$" "$$" | quote }}}
+        {{- range $k, $v := .env }}
+        - {name: {{ $k }}, value: {{ $v | quote }}}
+        {{- end }}
+        resources:
+          requests: {cpu: {{ .cpu_request | quote }}, memory: {{ .memory_request }}}
+          limits: {cpu: {{ .cpu_limit | quote }}, memory: {{ .memory_limit }}}
+`
+
+// helmTemplate is helmSource, parsed. Helm itself parses at every render; here that is left out, as a worker could.
+func helmTemplate(t testing.TB) *texttemplate.Template {
+	t.Helper()
+	parsed := texttemplate.New("job")
 	functions := sprig.TxtFuncMap()
 	functions["toYaml"] = func(v any) (string, error) {
 		data, err := yaml.Marshal(v)
 		return strings.TrimSuffix(string(data), "\n"), err
 	}
-	parsed, err := texttemplate.New("job").Funcs(functions).Parse(helmSource)
-	if err != nil {
-		b.Fatal(err)
+	functions["include"] = func(name string, data any) (string, error) {
+		var out strings.Builder
+		err := parsed.ExecuteTemplate(&out, name, data)
+		return out.String(), err
 	}
+	if _, err := parsed.Funcs(functions).Parse(helmSource); err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
+
+// helmValues are the variables, and the run at hand.
+func helmValues() map[string]any {
+	id := identity()
+	values := benchVariables()
+	values["run"] = map[string]any{
+		"id": id.RunID.String(), "tail": "33ybencwpcnl", "installation": id.Installation.String(), "name": id.RunName, "attempt": id.Attempt,
+		"pool": id.Pool, "queue": id.Queue, "deployment": id.Deployment, "epoch": id.LeaseEpoch, "version": id.TemplateVersion,
+		"parameters": string(id.Parameters),
+	}
+	return values
+}
+
+// renderHelm renders the way Helm does: text/template with sprig, then strict YAML into the type.
+func renderHelm(t testing.TB, parsed *texttemplate.Template, values map[string]any) *batchv1.Job {
+	var out bytes.Buffer
+	if err := parsed.Execute(&out, values); err != nil {
+		t.Fatal(err)
+	}
+	var job batchv1.Job
+	if err := yaml.UnmarshalStrict(out.Bytes(), &job); err != nil {
+		t.Fatal(err)
+	}
+	return &job
+}
+
+func benchmarkHelm(b *testing.B) {
+	parsed, values := helmTemplate(b), helmValues()
 	b.ReportAllocs()
 	for b.Loop() {
-		var out bytes.Buffer
-		if err := parsed.Execute(&out, benchVariables()); err != nil {
-			b.Fatal(err)
-		}
-		var job batchv1.Job
-		if err := yaml.UnmarshalStrict(out.Bytes(), &job); err != nil {
-			b.Fatal(err)
-		}
+		renderHelm(b, parsed, values)
+	}
+}
+
+// TestThePeerMakesTheSameJob keeps the comparison honest: what is measured beside ours must come to the same.
+func TestThePeerMakesTheSameJob(t *testing.T) {
+	ours := renderAndPrepare(t, benchCompiled(t, benchTemplate(t, "gotemplate")), benchVariables())
+	if theirs := renderHelm(t, helmTemplate(t), helmValues()); !equality.Semantic.DeepEqual(ours.Job, theirs) {
+		t.Errorf("(-ours +theirs):\n%s", cmp.Diff(ours.Job, theirs))
 	}
 }

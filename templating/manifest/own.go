@@ -30,9 +30,9 @@ func (b *builder) ownLabels() {
 		for key, v := range *target.labels {
 			(*target.labels)[key] = LabelValue(v)
 		}
-		maps.Copy(*target.labels, b.labels(*target.labels))
+		b.addLabels(*target.labels)
 	}
-	maps.Copy(b.job.Annotations, b.annotations())
+	b.addAnnotations(b.job.Annotations)
 }
 
 // stringMap reads labels or annotations of job_configuration.
@@ -73,28 +73,23 @@ func (b *builder) userKeys(own, configured map[string]string, place pointer) map
 	return result
 }
 
-// labels are ours on Job and pods; the app.kubernetes.io set only where the template has none.
-func (b *builder) labels(own map[string]string) map[string]string {
-	labels := map[string]string{
-		LabelInstallation: b.id.Installation.String(),
-		LabelRunID:        b.id.RunID.String(),
-		LabelAttempt:      strconv.Itoa(b.id.Attempt),
-		LabelPool:         LabelValue(b.id.Pool),
-		LabelDeployment:   LabelValue(b.id.Deployment),
-		LabelAppName:      cmp.Or(own[LabelAppName], AppName),
-		LabelAppComponent: cmp.Or(own[LabelAppComponent], AppComponent),
-		LabelAppManagedBy: cmp.Or(own[LabelAppManagedBy], AppManagedBy),
-	}
-	return labels
+// addLabels adds ours, which Job and pods have; the app.kubernetes.io set only where the template has none.
+func (b *builder) addLabels(labels map[string]string) {
+	labels[LabelInstallation] = b.id.Installation.String()
+	labels[LabelRunID] = b.id.RunID.String()
+	labels[LabelAttempt] = strconv.Itoa(b.id.Attempt)
+	labels[LabelPool] = LabelValue(b.id.Pool)
+	labels[LabelDeployment] = LabelValue(b.id.Deployment)
+	labels[LabelAppName] = cmp.Or(labels[LabelAppName], AppName)
+	labels[LabelAppComponent] = cmp.Or(labels[LabelAppComponent], AppComponent)
+	labels[LabelAppManagedBy] = cmp.Or(labels[LabelAppManagedBy], AppManagedBy)
 }
 
-func (b *builder) annotations() map[string]string {
-	annotations := map[string]string{
-		AnnotationLeaseEpoch:      strconv.FormatInt(b.id.LeaseEpoch, 10),
-		AnnotationTemplateVersion: strconv.Itoa(b.id.TemplateVersion),
-		AnnotationRunName:         b.id.RunName,
-		AnnotationQueue:           b.id.Queue,
-	}
+func (b *builder) addAnnotations(annotations map[string]string) {
+	annotations[AnnotationLeaseEpoch] = strconv.FormatInt(b.id.LeaseEpoch, 10)
+	annotations[AnnotationTemplateVersion] = strconv.Itoa(b.id.TemplateVersion)
+	annotations[AnnotationRunName] = b.id.RunName
+	annotations[AnnotationQueue] = b.id.Queue
 	if container := b.jobContainer(); container != nil {
 		annotations[AnnotationJobContainer] = container.Name
 		b.finished.JobContainer = container.Name
@@ -109,7 +104,6 @@ func (b *builder) annotations() map[string]string {
 			b.fail(templating.CodeInvalid, manifestPointer.key("spec").key("ttlSecondsAfterFinished"), "must not be negative")
 		}
 	}
-	return annotations
 }
 
 // ownSpec decides how often and how many: one pod, no retries by the Job controller.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"os"
+	"runtime"
 	"testing"
 
 	"github.com/berth-dev/berth/templating"
@@ -34,6 +35,7 @@ func BenchmarkImpactOn10000(b *testing.B) {
 		b.Fatal(err)
 	}
 	c := preview.Comparison{Before: before, After: after, Details: 100}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // one core, with all that the collector does
 	b.ReportAllocs()
 	for b.Loop() {
 		sum, err := c.Run(context.Background(), benchSubjects(10_000), func(preview.Outcome) error { return nil })

@@ -117,7 +117,7 @@ func (c Comparison) outcome(ctx context.Context, s Subject, detailed bool) (Outc
 	was := s.with(open).with(samples)
 	s = s.with(samples)
 	before, beforeErr := c.Before.Render(ctx, was.Input)
-	after, err := render(ctx, c.After, s)
+	after, err := c.After.RenderRun(ctx, s.Input)
 	equal := err == nil && beforeErr == nil && sameTree(before, after)
 	var finished, finishedBefore *manifest.Finished
 	if err == nil {

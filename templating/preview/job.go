@@ -42,19 +42,11 @@ func (s Subject) with(samples map[string]any) Subject {
 
 // finish validates the values, renders and builds.
 func finish(ctx context.Context, c *templating.Compiled, s Subject) (*manifest.Finished, error) {
-	rendered, err := render(ctx, c, s)
+	rendered, err := c.RenderRun(ctx, s.Input)
 	if err != nil {
 		return nil, err
 	}
 	return manifest.Build(rendered, s.Identity)
-}
-
-// render validates the values and renders.
-func render(ctx context.Context, c *templating.Compiled, s Subject) (*templating.Rendered, error) {
-	if _, err := c.ValidateRun(s.Input.Layers, s.Input.Stored); err != nil {
-		return nil, err
-	}
-	return c.Render(ctx, s.Input)
 }
 
 // settingsKey is where a document keeps what the template asks of Berth beside the Job.

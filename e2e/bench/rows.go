@@ -1,0 +1,23 @@
+package main
+
+// rows are what is promised about speed. A new one needs benchmarks of ours, the limit and the peer in one package.
+func rows() []row {
+	const render, impact = "templating/manifest", "templating/preview"
+	allocations := []string{"allocs/op", "B/op"}
+	prepare := func(what, ours string) row {
+		return row{what: "render and prepare: " + what, dir: render, unit: "sec/op", steady: allocations,
+			ours:  "RenderAndPrepare/" + ours,
+			limit: "RenderAndPrepare/limit-json", limitName: "json.Unmarshal",
+			peer: "RenderAndPrepare/peer-helm", peerName: "the Helm way"}
+	}
+	placeholder, gotemplate, text := prepare("placeholder", "placeholder"), prepare("gotemplate", "gotemplate"), prepare("text manifest", "gotemplate-text")
+	placeholder.timesLimit, placeholder.timesPeer = 3, 4
+	gotemplate.timesLimit, gotemplate.timesPeer = 3, 4
+	text.timesPeer = 1
+	return []row{
+		placeholder, gotemplate, text,
+		{what: "impact of a template change on 10,000 deployments, one core", dir: impact, ours: "ImpactOn10000", unit: "sec/op", bound: 1, steady: allocations},
+		{what: "the slowest of the hostile templates", dir: "templating", ours: "HostileWorst", unit: "worst-sec/op", bound: 0.25},
+		{what: "the most memory a hostile template takes", dir: "templating", ours: "HostileWorst", unit: "worst-B/op", bound: 64 << 20},
+	}
+}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/apikey"
+	"github.com/berth-dev/berth/templating"
 )
 
 // Auth says who may use the server.
@@ -54,7 +55,8 @@ type Options struct {
 	BootstrapWorkerKey          string   // the same, with role worker
 
 	EnsurePools []EnsurePool
-	Lease       time.Duration // how long a claim or a renewal holds; whole seconds
+	Engines     *templating.Registry // of templates; nil: those that Berth comes with
+	Lease       time.Duration        // how long a claim or a renewal holds; whole seconds
 
 	Version string
 	Logger  *slog.Logger
@@ -84,6 +86,9 @@ func ParseEnsurePool(text string) (EnsurePool, error) {
 
 // withDefaults fills in what was not given and refuses what can not be meant.
 func (o Options) withDefaults() (Options, error) {
+	if o.Engines == nil {
+		o.Engines = templating.DefaultRegistry()
+	}
 	if o.Listen == "" {
 		o.Listen = DefaultListen
 	}

@@ -17,7 +17,6 @@ import (
 	"github.com/berth-dev/berth/server/metric"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/template"
-	"github.com/berth-dev/berth/templating"
 )
 
 // Run serves until ctx ends or something that the server can not do without fails. When it returns, everything that it
@@ -111,7 +110,7 @@ type server struct {
 
 func (s *server) run(ctx context.Context, listener, metricsListener net.Listener) error {
 	keys := access.NewAuthenticator(s.store, s.Now, s.Logger)
-	templates := template.NewLibrary(templating.DefaultRegistry())
+	templates := template.NewLibrary(s.Engines)
 	if err := s.bootstrap(ctx, templates); err != nil {
 		return err
 	}

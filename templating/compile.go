@@ -30,15 +30,19 @@ func (r *Registry) Compile(t *Template) (*Compiled, error) {
 		return nil, problems
 	}
 	c.engine = engine.Name()
+	complete := true
 	for _, p := range c.compilePrograms(engine, t.JobConfiguration) {
 		if p.Severity == SeverityWarning {
 			c.warnings = append(c.warnings, p)
 			continue
 		}
+		complete = false
 		problems = append(problems, p)
 	}
 	problems = append(problems, c.checkReferences()...)
-	c.warnings = append(c.warnings, c.unused()...)
+	if complete { // what can not be read may refer to anything
+		c.warnings = append(c.warnings, c.unused()...)
+	}
 	for _, key := range value.SortedKeys(t.Ignored) {
 		c.warnings = append(c.warnings, warningf(CodeImport, value.Pointer("", key), "%q at the top level means nothing here", key).
 			suggest("what the variables require is said inside variables"))

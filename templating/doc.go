@@ -23,8 +23,10 @@
 //   - actionLeaf, textManifest (gotemplate): Go template actions, run by internal/action.
 //
 // Which of `{{ image }}` and `{{ .image }}` is a placeholder and which an action is decided in one place, action.Scan. Placeholders beside actions
-// are rewritten into calls, so that the parser of text/template sees nothing unusual; offsets are mapped back for messages. Any other
-// engine is registered with NewRegistry and held to package enginetest.
+// are rewritten into calls, so that the parser of text/template sees nothing unusual; offsets are mapped back for messages.
+//
+// Any other engine says what a string means and leaves the tree to CompileTree (leaf.go), is registered with NewRegistry and held to package
+// enginetest. The examples hold one to copy.
 //
 // # What must hold
 //

@@ -22,10 +22,7 @@ func (goTemplateEngine) Compile(tree any, decl Declarations) (Program, error) {
 	g := &goCompiler{program: &program{}, variables: decl.Variables, text: decl.Pointer + "/" + manifestKey}
 	g.compiler.leaf = g.leaf
 	g.program.root = g.compiler.compile(tree, decl.Pointer, 0)
-	if len(g.compiler.problems) > 0 {
-		return nil, g.compiler.problems
-	}
-	return g.program, nil
+	return g.program, g.compiler.problems.errorOrNil()
 }
 
 // goCompiler compiles the leaves of one tree.
@@ -45,8 +42,7 @@ func (g *goCompiler) leaf(pointer, s string) node {
 		return literal{s}
 	}
 	if p := tooLarge(pointer, s); p != nil {
-		g.compiler.problems = append(g.compiler.problems, *p)
-		return literal{}
+		return g.broken(pointer, Problems{*p})
 	}
 	leaf := action.Scan(s, func(s string, start int) (action.Span, bool) {
 		span, ok := placeholderAt(s, start)
@@ -62,9 +58,9 @@ func (g *goCompiler) leaf(pointer, s string) node {
 	if !leaf.HasActions {
 		return placeholderLeaf(pointer, parts)
 	}
-	template, ok := g.compile(pointer, s, leaf.Source, leaf.Original, false)
-	if !ok {
-		return literal{}
+	template, problems := g.compile(pointer, s, leaf.Source, leaf.Original, false)
+	if len(problems) > 0 {
+		return g.broken(pointer, problems)
 	}
 	return &actionLeaf{place: place{pointer: pointer, source: s, original: leaf.Original}, template: template, references: references}
 }
@@ -85,36 +81,39 @@ func tooLarge(pointer, s string) *Problem {
 
 func (g *goCompiler) manifest(pointer, s string) node {
 	same := func(offset int) int { return offset }
-	template, ok := g.compile(pointer, s, s, same, true)
-	if !ok {
-		return literal{}
+	template, problems := g.compile(pointer, s, s, same, true)
+	if len(problems) > 0 {
+		return g.broken(pointer, problems)
 	}
 	return &textManifest{place: place{pointer: pointer, source: s, original: same}, template: template}
 }
 
-// compile compiles actions, reports what is wrong with them, and notes what they refer to.
-func (g *goCompiler) compile(pointer, original, source string, position func(int) int, text bool) (*action.Template, bool) {
+func (g *goCompiler) broken(pointer string, problems Problems) node {
+	g.compiler.report(problems)
+	return broken{pointer, problems}
+}
+
+// compile compiles actions, says what is wrong with them, and notes what they refer to.
+func (g *goCompiler) compile(pointer, original, source string, position func(int) int, text bool) (*action.Template, Problems) {
 	template, issues := action.Compile(source, action.Options{Text: text, Variables: g.variables})
 	at := place{pointer: pointer, source: original, original: position}
-	for _, issue := range issues {
-		if len(g.compiler.problems) >= maxProblems {
-			break
-		}
+	var problems Problems
+	for _, issue := range issues[:min(len(issues), maxProblems)] {
 		p := problemf(issueCode(issue.Code), pointer, "%s", issue.Message)
 		p.Suggestion = issue.Suggestion
 		at.put(&p, issue)
 		if p.Code == CodeFunction && p.Suggestion == "" {
 			p = p.near(quoted(issue.Message), g.functionNames())
 		}
-		g.compiler.problems = append(g.compiler.problems, p)
+		problems = append(problems, p)
 	}
 	if template == nil {
-		return nil, false
+		return nil, problems
 	}
 	for _, field := range template.Fields() {
 		g.program.references = append(g.program.references, fieldReference(field).at(pointer, original, position(field.Offset)))
 	}
-	return template, true
+	return template, problems
 }
 
 func issueCode(code action.IssueCode) string {

@@ -74,10 +74,16 @@ type compiler struct {
 	problems Problems
 }
 
+// report notes problems, as far as anybody would read them.
+func (c *compiler) report(problems Problems) {
+	c.problems = append(c.problems, problems[:min(len(problems), max(0, maxProblems-len(c.problems)))]...)
+}
+
 func (c *compiler) compile(v any, pointer string, depth int) node {
 	if depth > value.MaxDepth {
-		c.problems = append(c.problems, problemf(CodeLimit, pointer, "nested deeper than %d levels", value.MaxDepth))
-		return literal{}
+		problems := Problems{problemf(CodeLimit, pointer, "nested deeper than %d levels", value.MaxDepth)}
+		c.report(problems)
+		return broken{pointer, problems}
 	}
 	switch v := v.(type) {
 	case map[string]any:
@@ -103,6 +109,17 @@ func (c *compiler) compile(v any, pointer string, depth int) node {
 type literal struct{ v any }
 
 func (l literal) render(*render) (any, bool) { return l.v, true }
+
+// broken is a leaf that could not be compiled: whatever renders it meets the same problems, and the rest of the tree is still looked at.
+type broken struct {
+	pointer  string
+	problems Problems
+}
+
+func (b broken) render(r *render) (any, bool) {
+	r.fail(b.pointer, b.problems)
+	return nil, false
+}
 
 // object keeps its keys as they are; what has no value loses its key.
 type object struct {

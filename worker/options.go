@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/worker/job"
 )
 
@@ -28,6 +29,8 @@ type Options struct {
 	Runtime job.Runtime
 	// TemplateEnv is the part of the worker's environment that templates may read.
 	TemplateEnv map[string]string
+	// Engines are the template engines; those that Berth comes with where it is nil. The server must know the same.
+	Engines *templating.Registry
 	// MetricsListen is where /healthz, /readyz and /metrics answer; empty is nowhere.
 	MetricsListen string
 	// Registry takes the metrics and is what /metrics shows; one of its own where it is nil.
@@ -71,6 +74,9 @@ func (o *Options) setDefaults() error {
 	}
 	if o.Version == "" {
 		o.Version = "unknown"
+	}
+	if o.Engines == nil {
+		o.Engines = templating.DefaultRegistry()
 	}
 	if o.Registry == nil {
 		o.Registry = prometheus.NewRegistry()

@@ -29,8 +29,8 @@ type templateEntry struct {
 	problem  error // it does not compile, and never will
 }
 
-func newTemplates(fetch func(ctx context.Context, version uuid.UUID) ([]byte, error)) *templates {
-	return &templates{fetch: fetch, registry: templating.DefaultRegistry(), entries: map[uuid.UUID]*templateEntry{}}
+func newTemplates(engines *templating.Registry, fetch func(ctx context.Context, version uuid.UUID) ([]byte, error)) *templates {
+	return &templates{fetch: fetch, registry: engines, entries: map[uuid.UUID]*templateEntry{}}
 }
 
 // get returns the compiled template version. An error of the fetch is passed on as it is and not kept; one of the

@@ -106,7 +106,7 @@ func newWorker(o Options) (*worker, error) {
 			w.table.update(a, func() { a.holdEnd = time.Time{} })
 		}
 	})
-	w.templates = newTemplates(w.fetchTemplate)
+	w.templates = newTemplates(o.Engines, w.fetchTemplate)
 	var err error
 	if w.metrics, err = newMetrics(o.Registry, o.Pool, o.Version, func() float64 { return float64(w.table.size()) }); err != nil {
 		return nil, err

@@ -54,6 +54,28 @@ func TestLintReadsLikeAGoodCompiler(t *testing.T) {
 	}
 }
 
+func TestLintSaysEverythingOfALeafAtOnce(t *testing.T) {
+	source := `{variables: {properties: {image: {type: string}}}, job_configuration: {env: {A: "{{ nowhere }}", B: "{{ env .x }}"},
+ job_manifest: {spec: {template: {spec: {containers: [{name: job, image: "{{ imagge }}{{ .imgae | upperr }}", comand: [x]}]}}}}}}`
+	parsed, err := templating.Parse([]byte(source))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := text(templating.Lint(templating.DefaultRegistry(), parsed, manifest.Check))
+	for _, want := range []string{`"nowhere" is not declared`, `the function "env" is not allowed`, `"x" is not declared`, `"imagge" is not declared`,
+		`"imgae" is not declared`, `no function "upperr"`, `unknown field "comand"`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no word of %s", want)
+		}
+	}
+	if strings.Contains(got, "needs an image") || strings.Contains(got, "nothing refers to it") {
+		t.Error("what only follows from another problem was said as well")
+	}
+	if t.Failed() {
+		t.Log(got)
+	}
+}
+
 func text(r templating.Report) string {
 	var b strings.Builder
 	for _, list := range [][]templating.Problem{r.Errors, r.Warnings} {

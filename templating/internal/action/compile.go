@@ -73,7 +73,7 @@ func (t *Template) IsValue() bool { return t.single != nil }
 // Fields lists the fields of the root that the source refers to.
 func (t *Template) Fields() []Field { return t.fields }
 
-// Compile parses and checks a source. The template is nil when there are issues.
+// Compile parses and checks a source. Where there are issues, the template must not be run: it is nil, or only lists what it refers to.
 func Compile(source string, o Options) (*Template, []Issue) {
 	if len(source) > maxSource {
 		return nil, []Issue{{Code: IssueLimit, Message: fmt.Sprintf("a template of %d bytes is too large, at most %d are allowed", len(source), maxSource)}}
@@ -92,13 +92,13 @@ func Compile(source string, o Options) (*Template, []Issue) {
 	}
 	c := &compiler{options: o, functions: functions(), template: &Template{defined: map[string]*body{}}}
 	c.compileAll(trees)
-	if len(c.issues) > 0 {
-		return nil, c.issues
+	if slices.ContainsFunc(c.issues, func(i Issue) bool { return i.Code == IssueLimit }) {
+		return nil, c.issues // too deep to be walked once more
 	}
 	a := &analysis{trees: trees, done: map[string]bool{}}
 	a.walk(trees[mainName], true)
 	c.template.fields = a.fields
-	return c.template, nil
+	return c.template, c.issues
 }
 
 const mainName = "template"

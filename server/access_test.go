@@ -2,8 +2,11 @@ package server_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"testing"
+
+	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/api"
 )
@@ -115,6 +118,18 @@ func TestAKeyForSomePoolsSeesAndDoesNothingElsewhere(t *testing.T) {
 	}
 	as(admin, "POST", "/api/v1/apply", `{"deployments":[{"name":"x","pool":"secret"}]}`).refused(http.StatusUnprocessableEntity, "apply-invalid", "/deployments/0/pool")
 	as(admin, "POST", "/api/v1/apply", `{"deployments":[{"name":"hidden","pool":"local"}]}`).refused(http.StatusUnprocessableEntity, "apply-invalid", "/deployments/0/name")
+	// The pool that a call names says nothing about the attempts in it.
+	claims := tell[api.ClaimResponse](r, "claim", api.ClaimRequest{RequestID: uuid.New(), Pool: "secret", Worker: "w", ClusterID: "c", Max: 1}).Claims
+	lease := fmt.Sprintf(`{"attempt_id":%q,"epoch":1`, claims[0].AttemptID)
+	for path, body := range map[string]string{
+		"leases":  `{"pool":"local","worker":"w","leases":[` + lease + `}]}`,
+		"reports": `{"pool":"local","worker":"w","reports":[` + lease + `,"kind":"handed_back"}]}`,
+		"claim":   `{"request_id":"` + uuid.NewString() + `","pool":"local","worker":"w","cluster_id":"c","max":0,"wait_seconds":0,"held":[` + lease + `}]}`,
+		"logs":    `{"chunks":[` + lease + `,"offset":0,"text":"x"}]}`,
+	} {
+		as(worker, "POST", "/api/v1/worker/"+path, body).refused(http.StatusForbidden, "forbidden")
+	}
+	as(worker, "POST", "/api/v1/worker/leases", `{"pool":"local","worker":"w","leases":[],"release":[`+lease+`}]}`).refused(http.StatusForbidden, "forbidden")
 	for _, path := range []string{"hello", "claim", "leases", "reports"} {
 		as(worker, "POST", "/api/v1/worker/"+path, `{"protocol":1,"pool":"secret","worker":"w"}`).refused(http.StatusForbidden, "forbidden")
 	}

@@ -209,7 +209,7 @@ func (s *server) newHandler(ctx context.Context, keys *access.Authenticator, tem
 		return nil, fmt.Errorf("read the installation's id: %w", err)
 	}
 	return handler.New(handler.Options{
-		Store: s.store, Templates: templates, Logger: s.Logger, Metrics: metric.NewProtocol(s.registry, s.Now),
+		Store: s.store, Templates: templates, Logger: s.Logger, Metrics: metric.NewProtocol(s.registry),
 		Installation: installation, Version: s.Version, Authenticated: s.Auth == AuthKeys, Lease: s.Lease.Truncate(time.Second),
 		Now: s.Now, KeysChanged: keys.Forget, Stopping: stopping,
 	}), nil

@@ -79,7 +79,7 @@ func (w *worker) ready(ctx context.Context, a *attempt) (prepared, bool) {
 		return prepared{}, false
 	}
 	w.table.update(a, func() {
-		a.known.manifest = p.raw
+		a.known.manifest, a.known.limits = p.raw, p.limits
 		a.known.job = job.Launched{Namespace: p.attempt.Manifest.Namespace, Name: p.attempt.Manifest.Name, UID: p.uid}
 		a.known.tried = taken
 		a.said.manifest, a.said.uid = taken, p.uid

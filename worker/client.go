@@ -155,11 +155,21 @@ func (c *client) claim(ctx context.Context, request api.ClaimRequest) (*api.Clai
 	return body(op, r.JSON200, err)
 }
 
+// release gives leases back while their Jobs run on.
+func (c *client) release(ctx context.Context, leases []api.AttemptLease) error {
+	_, err := c.lease(ctx, api.RenewRequest{Worker: c.name, Pool: c.pool, Leases: []api.AttemptLease{}, Release: &leases})
+	return err
+}
+
 func (c *client) renew(ctx context.Context, leases []api.AttemptLease) (*api.RenewResponse, error) {
+	return c.lease(ctx, api.RenewRequest{Worker: c.name, Pool: c.pool, Leases: leases})
+}
+
+func (c *client) lease(ctx context.Context, request api.RenewRequest) (*api.RenewResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	const op = "renew leases"
-	r, err := c.api.RenewLeasesWithResponse(ctx, api.RenewRequest{Worker: c.name, Pool: c.pool, Leases: leases})
+	r, err := c.api.RenewLeasesWithResponse(ctx, request)
 	if err = check(op, http.StatusOK, r, func() *http.Response { return r.HTTPResponse }, err); err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ func due(a api.AttemptLease, k known, s said) []api.Report {
 	if k.manifest != nil && !s.manifest {
 		r := report(api.ReportKindManifest)
 		r.Manifest = k.manifest
+		r.TimeoutSeconds, r.InfrastructureRetries = k.limits.timeoutSeconds, k.limits.infrastructureRetries
 		reports = append(reports, r)
 	}
 	uid := k.uid()

@@ -202,6 +202,7 @@ func (t *table) heldLocked(a *attempt) bool {
 // known is all we know about an attempt that the server should know.
 type known struct {
 	manifest json.RawMessage
+	limits   limits // that come with it
 	// job is where its Job is, as far as it was created; the UID is empty before.
 	job job.Launched
 	// tried is set before the Job is created: from then on there may be one.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -313,5 +314,32 @@ func TestAJobMayBeCreatedOnlyWhileTheLeaseIsOursWithAMargin(t *testing.T) {
 		if got := table.mayCreate(a); got != step.want {
 			t.Errorf("%s: may create is %v, want %v", step.name, got, step.want)
 		}
+	}
+}
+
+// lasting is a runtime whose Jobs run on whatever becomes of the worker.
+type lasting struct{ *stuck }
+
+func (l lasting) Launch(_ context.Context, a job.Attempt) (job.Launched, error) {
+	l.launched <- struct{}{}
+	return job.Launched{Namespace: "jobs", Name: "job", UID: "uid-" + a.Ref.String()}, nil
+}
+
+func TestAWorkerThatStopsGivesBackTheLeasesOfJobsThatRunOn(t *testing.T) {
+	p := newProtocol(t, shellTemplate)
+	runtime := lasting{newStuck()}
+	w := startWorker(t, p, func(o *Options) { o.Runtime = runtime })
+	s := p.offer(script("true"))
+	p.wait(t, "the Job", func() bool { return s.uid != "" })
+	if err := w.stop(); err != nil {
+		t.Fatal(err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if want := []api.AttemptLease{{AttemptID: s.claim.AttemptID, Epoch: s.epoch}}; !slices.Equal(p.released, want) {
+		t.Errorf("given back %v, want %v", p.released, want)
+	}
+	if s.ended != nil {
+		t.Error("an end was reported of a Job that runs on")
 	}
 }

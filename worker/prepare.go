@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -20,6 +21,7 @@ import (
 type prepared struct {
 	attempt job.Attempt
 	raw     json.RawMessage // the manifest as the server keeps it
+	limits  limits          // of the template
 	uid     string          // of the Job that was reported already
 	// taken: an earlier holder has reported the manifest, so there may be a Job.
 	taken bool
@@ -58,6 +60,7 @@ func (w *worker) prepare(ctx context.Context, c api.Claim) (prepared, error) {
 	}
 	return prepared{
 		raw:     raw,
+		limits:  limitsOf(finished),
 		startBy: earliest(c.StartDeadline, finished.StartDeadline, w.now()),
 		attempt: job.Attempt{Ref: job.Ref{RunID: c.RunID, Attempt: int(c.Attempt)}, Manifest: finished.Job,
 			Container: finished.JobContainer, StreamOutput: finished.StreamOutput},
@@ -206,4 +209,23 @@ func earliest(run *time.Time, template *time.Duration, now time.Time) time.Time 
 		by = now.Add(*template)
 	}
 	return by
+}
+
+// limits is what a template says that is the server's to see to.
+type limits struct {
+	timeoutSeconds        *int64
+	infrastructureRetries *int32
+}
+
+func limitsOf(f *manifest.Finished) limits {
+	var l limits
+	if f.Timeout != nil {
+		seconds := int64((*f.Timeout + time.Second - 1) / time.Second)
+		l.timeoutSeconds = &seconds
+	}
+	if f.InfrastructureRetries != nil {
+		retries := int32(min(*f.InfrastructureRetries, math.MaxInt32))
+		l.infrastructureRetries = &retries
+	}
+	return l
 }

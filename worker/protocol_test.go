@@ -34,6 +34,7 @@ type protocol struct {
 	loseNext string                    // the path whose next answer is lost
 	slowLogs time.Duration             // how long the server takes over output
 	denied   bool                      // the key is refused
+	released []api.AttemptLease        // given back
 	asked    []api.ClaimRequest
 	grants   map[uuid.UUID]api.AttemptStatusStatus // what a look-up says of a run
 }
@@ -235,6 +236,9 @@ func (p *protocol) RenewLeases(_ context.Context, r api.RenewLeasesRequestObject
 		if s := p.served[lease.AttemptID]; s == nil || s.epoch != lease.Epoch || s.ended != nil {
 			response.Lost = append(response.Lost, lease.AttemptID)
 		}
+	}
+	if r.Body.Release != nil {
+		p.released = append(p.released, *r.Body.Release...)
 	}
 	return response, nil
 }

@@ -57,3 +57,19 @@ func (t *table) unsaid() bool {
 	}
 	return false
 }
+
+// giveBack gives back the leases of the Jobs that run on, so that another worker need not wait for them to run out. It comes
+// after the last renewal; what does not get through runs out by itself.
+func (w *worker) giveBack(alive context.Context) {
+	ctx, cancel := context.WithTimeout(alive, w.tuning.stopPatience)
+	defer cancel()
+	leases := w.table.leases(true)
+	for len(leases) > 0 {
+		part := leases[:min(len(leases), maxLeases)]
+		leases = leases[len(part):]
+		if err := w.client.release(ctx, part); err != nil {
+			w.log.Warn("leases not given back: other workers take over when they have run out", "error", err)
+			return
+		}
+	}
+}

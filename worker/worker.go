@@ -195,6 +195,7 @@ func (w *worker) work(ctx context.Context) error {
 		<-claiming.Done()
 		w.stop(alive, claimed, func() { stopObserving(); <-observed })
 		flush()
+		w.giveBack(alive)
 		return nil
 	})
 	return group.Wait()

@@ -63,7 +63,7 @@ func describedDeployment(spec api.DeploymentSpec) store.Deployment {
 	if r := spec.Retries; r != nil {
 		d.Retries = lifecycle.RetryPolicy{
 			Max: int(value(r.Max, 0)), Delay: time.Duration(value(r.DelaySeconds, 0)) * time.Second,
-			InfrastructureMax: int(value(r.InfrastructureMax, 0)),
+			InfrastructureMax: int(value(r.InfrastructureMax, 0)), InfrastructureSet: r.InfrastructureMax != nil,
 		}
 	}
 	if f := spec.Frozen; f != nil {

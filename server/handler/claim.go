@@ -30,6 +30,9 @@ func (h *Handler) ClaimRuns(ctx context.Context, r api.ClaimRunsRequestObject) (
 		return nil, err
 	}
 	leases := each(held, readLease)
+	if err := h.checkAttempts(ctx, attemptsOf(leases)); err != nil {
+		return nil, err
+	}
 	poll := &poll{
 		h: h, held: leases,
 		claim: store.ClaimRequest{

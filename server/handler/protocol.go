@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/lifecycle"
@@ -14,6 +16,9 @@ import (
 
 // protocolVersion is the version of the worker protocol that this server speaks.
 const protocolVersion = 1
+
+// maxSeconds is the longest timeout that is taken over from a template; beyond it there is none.
+const maxSeconds = 1 << 31
 
 // Bounds on what one call of a worker may hold. The protocol is not checked against the specification, which would refuse
 // what a newer worker adds.
@@ -41,6 +46,28 @@ func checkWorker(ctx context.Context, pool, worker string) error {
 	return access.From(ctx).CheckPool(pool)
 }
 
+// checkAttempts refuses attempts of pools that the key is not for: the pool that a call names says nothing about them.
+func (h *Handler) checkAttempts(ctx context.Context, ids []uuid.UUID) error {
+	who := access.From(ctx)
+	if !who.Limited() || len(ids) == 0 {
+		return nil
+	}
+	pools, err := h.store.PoolsOfAttempts(ctx, ids)
+	if err != nil {
+		return err
+	}
+	for _, pool := range pools {
+		if err := who.CheckPool(pool); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func attemptsOf(leases []store.Lease) []uuid.UUID {
+	return each(leases, func(l store.Lease) uuid.UUID { return l.AttemptID })
+}
+
 func atMost(at string, n, limit int) error {
 	if n > limit {
 		return invalidCall(at, "%d items, at most %d are allowed in one call", n, limit)
@@ -61,13 +88,13 @@ func (h *Handler) WorkerHello(ctx context.Context, r api.WorkerHelloRequestObjec
 	if b.ClusterID == "" {
 		return nil, invalidCall("/cluster_id", "say which cluster the worker serves")
 	}
-	pool, err := h.store.GetPool(ctx, b.Pool)
+	kind, err := h.store.PoolTypeForWorker(ctx, b.Pool)
 	if err != nil {
 		return nil, err
 	}
-	if pool.Type != string(b.Type) {
-		return nil, problem.Newf(problem.Code(store.Conflict), "work pool %q has type %s, the worker serves %q", pool.Name, pool.Type, b.Type).
-			At("/type", "work pool %q has type %s", pool.Name, pool.Type)
+	if kind != string(b.Type) {
+		return nil, problem.Newf(problem.Code(store.Conflict), "work pool %q has type %s, the worker serves %q", b.Pool, kind, b.Type).
+			At("/type", "work pool %q has type %s", b.Pool, kind)
 	}
 	err = h.store.UpsertWorker(ctx, store.Worker{
 		Name: b.Worker, Pool: b.Pool, Type: string(b.Type), ClusterID: b.ClusterID, Version: b.Version,
@@ -93,8 +120,18 @@ func (h *Handler) RenewLeases(ctx context.Context, r api.RenewLeasesRequestObjec
 	if err := atMost("/leases", len(b.Leases), maxLeases); err != nil {
 		return nil, err
 	}
-	lost, cancels, err := h.store.Renew(ctx, b.Worker, each(b.Leases, readLease), h.Lease)
+	leases, release := each(b.Leases, readLease), each(value(b.Release, nil), readLease)
+	if err := atMost("/release", len(release), maxLeases); err != nil {
+		return nil, err
+	}
+	if err := h.checkAttempts(ctx, append(attemptsOf(leases), attemptsOf(release)...)); err != nil {
+		return nil, err
+	}
+	lost, cancels, err := h.store.Renew(ctx, b.Worker, leases, h.Lease)
 	if err != nil {
+		return nil, err
+	}
+	if err := h.store.Release(ctx, b.Worker, release); err != nil { // last, so that what is in both lists is released
 		return nil, err
 	}
 	return api.RenewLeases200JSONResponse{Lost: list(lost), Cancels: list(cancels), LeaseSeconds: h.leaseSeconds()}, nil
@@ -109,11 +146,15 @@ func (h *Handler) ReportAttempts(ctx context.Context, r api.ReportAttemptsReques
 	if err := atMost("/reports", len(b.Reports), maxReports); err != nil {
 		return nil, err
 	}
+	err := h.checkAttempts(ctx, each(b.Reports, func(r api.Report) uuid.UUID { return r.AttemptID }))
+	if err != nil {
+		return nil, err
+	}
 	results, err := h.store.Report(ctx, b.Worker, each(b.Reports, readReport))
 	if err != nil {
 		return nil, err
 	}
-	h.Metrics.Reported(b.Pool, each(b.Reports, readReport), results)
+	h.Metrics.Reported(results)
 	return api.ReportAttempts200JSONResponse{Results: each(results, func(r store.ReportResult) api.ReportResult {
 		return api.ReportResult{Status: api.ReportResultStatus(r.Status), Message: optional(r.Message)}
 	})}, nil
@@ -133,6 +174,10 @@ func (h *Handler) AppendLogs(ctx context.Context, r api.AppendLogsRequestObject)
 			return nil, invalidCall("/chunks/"+strconv.Itoa(i)+"/offset", "must not be negative")
 		}
 		bytes += len(chunk.Text)
+	}
+	err := h.checkAttempts(ctx, each(chunks, func(c store.LogChunk) uuid.UUID { return c.AttemptID }))
+	if err != nil {
+		return nil, err
 	}
 	if err := h.store.AppendLogs(ctx, chunks); err != nil {
 		return nil, err
@@ -179,7 +224,7 @@ func readLease(l api.AttemptLease) store.Lease {
 }
 
 func readReport(r api.Report) store.Report {
-	return store.Report{
+	report := store.Report{
 		Lease: store.Lease{AttemptID: r.AttemptID, Epoch: r.Epoch}, Kind: store.ReportKind(r.Kind), Manifest: r.Manifest,
 		JobNamespace: value(r.JobNamespace, ""), JobName: value(r.JobName, ""), JobUID: value(r.JobUID, ""),
 		Node: value(r.Node, ""), Diagnosis: value(r.Diagnosis, ""), At: r.At, LastLines: value(r.LastLines, ""),
@@ -188,4 +233,13 @@ func readReport(r api.Report) store.Report {
 			ExitCode: r.ExitCode, Message: value(r.Message, ""),
 		},
 	}
+	if seconds := value(r.TimeoutSeconds, 0); seconds > 0 && seconds <= maxSeconds {
+		timeout := time.Duration(seconds) * time.Second
+		report.Timeout = &timeout
+	}
+	if r.InfrastructureRetries != nil {
+		most := int(max(0, *r.InfrastructureRetries))
+		report.InfrastructureMax = &most
+	}
+	return report
 }

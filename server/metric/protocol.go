@@ -3,10 +3,8 @@
 package metric
 
 import (
-	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
@@ -15,8 +13,8 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// Protocol counts and times what workers say. Times between two reports are measured where both came to this server, which
-// is the rule: a worker keeps its connection.
+// Protocol counts and times what workers say. The store says what a report has changed, so that of all
+// servers one counts it, once.
 type Protocol struct {
 	attempts   *prometheus.CounterVec
 	errors     *prometheus.CounterVec
@@ -27,22 +25,10 @@ type Protocol struct {
 	startup    *prometheus.HistogramVec
 	duration   *prometheus.HistogramVec
 	recording  *prometheus.HistogramVec
-
-	now func() time.Time
-
-	mu      sync.Mutex
-	flights map[uuid.UUID]flight
-	ended   map[uuid.UUID]struct{}
 }
 
-// flight is what is known of an attempt between its reports.
-type flight struct{ due, submitted, running time.Time }
-
-// remember bounds what is known of attempts; beyond it some times are not measured.
-const remember = 100_000
-
 // NewProtocol registers the metrics.
-func NewProtocol(r prometheus.Registerer, now func() time.Time) *Protocol {
+func NewProtocol(r prometheus.Registerer) *Protocol {
 	f := promauto.With(r)
 	counter := func(name, help string) prometheus.Counter {
 		return f.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
@@ -66,99 +52,55 @@ func NewProtocol(r prometheus.Registerer, now func() time.Time) *Protocol {
 		startup:    seconds("berth_run_startup_seconds", "From when a Job was created until its container ran.", "pool"),
 		duration:   seconds("berth_run_duration_seconds", "From when a container ran until its attempt ended, by what that made of the run.", "pool", "state"),
 		recording:  seconds("berth_run_recording_seconds", "From when an attempt finished where it ran until that was recorded.", "pool"),
-		now:        now, flights: map[uuid.UUID]flight{}, ended: map[uuid.UUID]struct{}{},
 	}
 }
 
-// Claimed notes what was handed out.
+// Claimed counts what was handed out, but not what a repeated request was given again.
 func (p *Protocol) Claimed(claims []store.Claim) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	for _, claim := range claims {
-		if claim.Takeover {
+		if claim.Takeover && !claim.Again {
 			p.takeovers.Inc()
 		}
-		if _, known := p.flights[claim.AttemptID]; known || len(p.flights) >= remember {
-			continue
-		}
-		var begun flight
-		if claim.Attempt == 1 && !claim.Takeover { // later attempts were due when the one before had ended
-			begun.due = claim.ScheduledTime
-		}
-		p.flights[claim.AttemptID] = begun
 	}
 }
 
-// Reported notes what was recorded.
-func (p *Protocol) Reported(pool string, reports []store.Report, results []store.ReportResult) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for i, result := range results {
-		switch result.Status {
-		case store.ReportDuplicateJob:
+// Reported counts and times what reports have changed.
+func (p *Protocol) Reported(results []store.ReportResult) {
+	for _, result := range results {
+		if result.Status == store.ReportDuplicateJob {
 			p.duplicates.Inc()
-		case store.ReportAccepted:
-			p.accepted(pool, reports[i])
+		}
+		if result.Change != nil {
+			p.changed(*result.Change)
 		}
 	}
 }
 
-func (p *Protocol) accepted(pool string, report store.Report) {
-	at := p.now()
-	if report.At != nil {
-		at = *report.At
-	}
-	seen, known := p.flights[report.AttemptID]
-	switch report.Kind {
-	case store.ReportSubmitted:
-		if known && seen.submitted.IsZero() {
-			observe(p.dispatch.WithLabelValues(pool), seen.due, at)
-			seen.submitted = at
-			p.flights[report.AttemptID] = seen
-		}
-	case store.ReportRunning:
-		if known && seen.running.IsZero() {
-			observe(p.startup.WithLabelValues(pool), seen.submitted, at)
-			seen.running = at
-			p.flights[report.AttemptID] = seen
-		}
-	case store.ReportHandedBack:
-		delete(p.flights, report.AttemptID)
-	case store.ReportEnded:
-		delete(p.flights, report.AttemptID)
-		p.end(pool, report, seen.running, at)
-	}
-}
-
-// end counts the end of an attempt once, however often it is reported.
-func (p *Protocol) end(pool string, report store.Report, running, at time.Time) {
-	if _, again := p.ended[report.AttemptID]; again {
+func (p *Protocol) changed(c store.Change) {
+	observe(p.dispatch, c.Dispatched, c.Pool)
+	observe(p.startup, c.Started, c.Pool)
+	observe(p.recording, c.Recorded, c.Pool)
+	if c.Outcome == nil {
 		return
 	}
-	if len(p.ended) >= remember {
-		clear(p.ended)
-	}
-	p.ended[report.AttemptID] = struct{}{}
-
 	outcome, category, state := "succeeded", "", lifecycle.Completed
-	if !report.Outcome.Succeeded {
-		outcome, category, state = "failed", bounded(report.Outcome.Category), stateOf(report.Outcome.Category)
+	if !c.Outcome.Succeeded {
+		outcome, category, state = "failed", bounded(c.Outcome.Category), stateOf(c.Outcome.Category)
 	}
-	p.attempts.WithLabelValues(pool, outcome, category).Inc()
-	switch report.Outcome.Category {
+	if c.Run.Terminal() {
+		state = c.Run
+	}
+	p.attempts.WithLabelValues(c.Pool, outcome, category).Inc()
+	switch c.Outcome.Category {
 	case lifecycle.Template, lifecycle.Invalid:
-		p.errors.WithLabelValues(pool, category).Inc()
+		p.errors.WithLabelValues(c.Pool, category).Inc()
 	}
-	observe(p.duration.WithLabelValues(pool, string(state)), running, at)
-	if report.At != nil {
-		observe(p.recording.WithLabelValues(pool), *report.At, p.now())
-	}
+	observe(p.duration, c.Ran, c.Pool, string(state))
 }
 
-// observe measures from one time to another; clocks of two machines may disagree, but nothing takes less than no time.
-func observe(o prometheus.Observer, from, to time.Time) {
-	if !from.IsZero() {
-		o.Observe(max(0, to.Sub(from).Seconds()))
+func observe(h *prometheus.HistogramVec, d *time.Duration, labels ...string) {
+	if d != nil {
+		h.WithLabelValues(labels...).Observe(d.Seconds())
 	}
 }
 

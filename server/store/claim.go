@@ -46,7 +46,11 @@ func (tx *Tx) Claim(ctx context.Context, r ClaimRequest) ([]Claim, error) {
 			return nil, err
 		}
 	}
-	return tx.claims(ctx, given)
+	claims, err := tx.claims(ctx, given)
+	for i := range claims {
+		claims[i].Again = ok
+	}
+	return claims, err
 }
 
 // hand takes over what can be taken over, then claims what is due.
@@ -78,6 +82,8 @@ type looked struct {
 	Known   bool `db:"known"`
 	Due     bool `db:"due"`
 	Expired bool `db:"expired"`
+	// Draining: a pool of that name was deleted and attempts of it are still held.
+	Draining bool `db:"draining"`
 }
 
 func (l looked) any() bool { return l.Known || l.Due && l.Live || l.Expired }
@@ -99,7 +105,13 @@ SELECT
 		FROM attempts a
 		JOIN pools p ON p.id = a.pool_id
 		WHERE p.name = ? AND a.cluster_id = ? AND a.ended_at IS NULL AND a.lease_expires_at <= ?
-	) AS expired`
+	) AS expired,
+	EXISTS (
+		SELECT 1
+		FROM pools p
+		JOIN attempts a ON a.pool_id = p.id
+		WHERE p.name = ? AND p.deleted_at IS NOT NULL AND a.ended_at IS NULL
+	) AS draining`
 
 func (tx *Tx) look(ctx context.Context, r ClaimRequest) (looked, error) {
 	var l looked
@@ -107,10 +119,10 @@ func (tx *Tx) look(ctx context.Context, r ClaimRequest) (looked, error) {
 	if err != nil {
 		return l, err
 	}
-	if err := tx.get(ctx, &l, lookSQL, r.Pool, r.RequestID, r.Pool, now, r.Pool, r.ClusterID, now); err != nil {
+	if err := tx.get(ctx, &l, lookSQL, r.Pool, r.RequestID, r.Pool, now, r.Pool, r.ClusterID, now, r.Pool); err != nil {
 		return l, fmt.Errorf("look for runs of work pool %q: %w", r.Pool, err)
 	}
-	if !l.Live && !l.Expired && !l.Known {
+	if !l.Live && !l.Expired && !l.Known && !l.Draining {
 		return l, &Error{Code: NotFound, Message: fmt.Sprintf("work pool %q does not exist", r.Pool)}
 	}
 	return l, nil

@@ -266,6 +266,7 @@ type Claim struct {
 	JobUID              string
 	Cancelling          bool
 	Takeover            bool
+	Again               bool // this request id was given it before
 }
 
 // ReportKind says what a report is about.
@@ -294,6 +295,10 @@ type Report struct {
 	At           *time.Time // when it happened in the cluster
 	Outcome      lifecycle.Outcome
 	LastLines    string
+	// Timeout and InfrastructureMax are what the template says, with ReportManifest; they count where the deployment
+	// says nothing. nil: the template does not say either.
+	Timeout           *time.Duration
+	InfrastructureMax *int
 }
 
 // ReportStatus is the answer to a report.
@@ -313,6 +318,21 @@ const (
 type ReportResult struct {
 	Status  ReportStatus
 	Message string
+	// Change is what has become known by this report; nil for nothing, as with a repeated one. However many servers there
+	// are, one of them gets each change, once.
+	Change *Change
+}
+
+// Change is what has become known of an attempt by a report.
+type Change struct {
+	Pool       string
+	Dispatched *time.Duration // from when the attempt was due until its Job was created
+	Started    *time.Duration // from when its Job was created until its container ran
+	Ran        *time.Duration // from when its container ran until it ended
+	Recorded   *time.Duration // from when it finished where it ran until that was recorded
+	// Outcome of the attempt that has ended by it; nil while it goes on, or was handed back.
+	Outcome *lifecycle.Outcome
+	Run     lifecycle.StateType // from now on
 }
 
 // LogChunk is output of an attempt from a byte offset on.

@@ -75,6 +75,62 @@ func (tx *Tx) renew(ctx context.Context, leases []Lease, d time.Duration) (map[u
 	return renewed, nil
 }
 
+func (d dialect) releaseSQL() string {
+	return `
+UPDATE attempts
+SET lease_expires_at = ?
+FROM ` + d.records("attempt_id uuid", "epoch bigint") + ` AS n
+WHERE attempts.id = n.attempt_id
+	AND attempts.epoch = n.epoch
+	AND attempts.ended_at IS NULL
+	AND attempts.lease_expires_at > ?
+RETURNING pool_id`
+}
+
+const poolNamesSQL = `
+SELECT DISTINCT name
+FROM pools
+WHERE id IN `
+
+// Release lets leases run out now: the worker stops, and whoever of its cluster comes first takes the attempts over. What
+// another epoch holds, or has ended, is left alone.
+func (tx *Tx) Release(ctx context.Context, worker string, leases []Lease) error {
+	if len(leases) == 0 {
+		return nil
+	}
+	list, err := jsonText(leaseRecords(leases))
+	if err != nil {
+		return err
+	}
+	if err := tx.lockAttempts(ctx, attemptIDs(leases)); err != nil {
+		return err
+	}
+	now, err := tx.now(ctx)
+	if err != nil {
+		return err
+	}
+	var pools []uuid.UUID
+	if err := tx.all(ctx, &pools, tx.s.dialect.releaseSQL(), now, list, now); err != nil {
+		return fmt.Errorf("release leases of worker %q: %w", worker, err)
+	}
+	return tx.hintPools(ctx, pools)
+}
+
+func (tx *Tx) hintPools(ctx context.Context, ids []uuid.UUID) error {
+	list, err := jsonText(ids)
+	if err != nil {
+		return err
+	}
+	var names []string
+	if err := tx.all(ctx, &names, poolNamesSQL+tx.s.dialect.list("uuid"), list); err != nil {
+		return fmt.Errorf("read the names of work pools: %w", err)
+	}
+	for _, name := range names {
+		tx.hint(PoolTopic(name))
+	}
+	return nil
+}
+
 const lockAttemptsSQL = `
 SELECT id
 FROM attempts
@@ -122,4 +178,24 @@ func (tx *Tx) Cancels(ctx context.Context, _, worker string, held []Lease) ([]uu
 		return nil, fmt.Errorf("list what worker %q is to cancel: %w", worker, err)
 	}
 	return ids, nil
+}
+
+const poolsOfAttemptsSQL = `
+SELECT DISTINCT p.name
+FROM attempts a
+JOIN pools p ON p.id = a.pool_id
+WHERE a.id IN `
+
+// PoolsOfAttempts returns the names of the work pools, deleted ones too, that attempts belong to. An attempt never leaves
+// its pool.
+func (tx *Tx) PoolsOfAttempts(ctx context.Context, ids []uuid.UUID) ([]string, error) {
+	list, err := jsonText(ids)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	if err := tx.all(ctx, &names, poolsOfAttemptsSQL+tx.s.dialect.list("uuid"), list); err != nil {
+		return nil, fmt.Errorf("read the work pools of attempts: %w", err)
+	}
+	return names, nil
 }

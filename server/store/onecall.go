@@ -246,3 +246,18 @@ func (s *Store) LookUpAttempts(ctx context.Context, pool, clusterID string, refs
 func (s *Store) Stats(ctx context.Context) (*Stats, error) {
 	return s.view().Stats(ctx)
 }
+
+// Release is Tx.Release in a transaction of its own.
+func (s *Store) Release(ctx context.Context, worker string, leases []Lease) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.Release(ctx, worker, leases) })
+}
+
+// PoolsOfAttempts returns the names of the work pools that attempts belong to.
+func (s *Store) PoolsOfAttempts(ctx context.Context, ids []uuid.UUID) ([]string, error) {
+	return s.view().PoolsOfAttempts(ctx, ids)
+}
+
+// PoolTypeForWorker returns the type of a pool that has work for workers.
+func (s *Store) PoolTypeForWorker(ctx context.Context, pool string) (string, error) {
+	return s.view().PoolTypeForWorker(ctx, pool)
+}

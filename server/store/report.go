@@ -123,7 +123,9 @@ func (b *reportBatch) apply(tx *Tx, a *liveAttempt, run *liveRun, r Report, acto
 		Kind: r.Kind, Epoch: r.Epoch, Manifest: manifestHash, JobUID: r.JobUID, JobName: r.JobName, Node: r.Node,
 		Diagnosis: r.Diagnosis, Outcome: r.Outcome,
 	})
+	result := ReportResult{Status: d.Status, Message: d.Message}
 	if d.Changed {
+		before, due := *a, run.DueAt
 		b.change(a, r, d)
 		if d.Phase == PhaseRunning && r.Kind == ReportRunning {
 			b.started(a, run, r)
@@ -134,18 +136,51 @@ func (b *reportBatch) apply(tx *Tx, a *liveAttempt, run *liveRun, r Report, acto
 		if manifestHash != "" && r.Kind == ReportManifest {
 			manifest := string(r.Manifest)
 			a.Manifest, a.ManifestHash = &manifest, manifestHash
+			run.TemplateTimeoutUS, run.TemplateInfrastructureMax = microseconds(r.Timeout), r.InfrastructureMax
+			run.changed = true
 		}
 		if d.State != nil {
 			run.move(*d.State, b.now, actor, a.Number)
 		}
+		result.Change = b.changed(&before, a, due, run, r)
 	}
-	return ReportResult{Status: d.Status, Message: d.Message}
+	return result
+}
+
+// changed says what has become known of an attempt by a report, nil for nothing.
+func (b *reportBatch) changed(before, a *liveAttempt, due stamp, run *liveRun, r Report) *Change {
+	c := &Change{Pool: run.Pool, Run: run.StateType}
+	if before.SubmittedAt == nil {
+		c.Dispatched = between(&due, a.SubmittedAt)
+	}
+	if before.RunningAt == nil {
+		c.Started = between(a.SubmittedAt, a.RunningAt)
+	}
+	if before.EndedAt == nil && a.EndedAt != nil && !a.HandedBack {
+		c.Ran = between(a.RunningAt, a.EndedAt)
+		c.Recorded = between((*stamp)(r.At), stampOf(&b.now))
+		c.Outcome = &lifecycle.Outcome{Succeeded: a.Succeeded, Category: a.Category, ExitCode: a.ExitCode, Message: a.Message}
+	}
+	if c.Dispatched == nil && c.Started == nil && c.Outcome == nil {
+		return nil
+	}
+	return c
+}
+
+// between is nil where one of the times is not known; clocks of two machines may disagree, but nothing takes less than no
+// time.
+func between(from, to *stamp) *time.Duration {
+	if from == nil || to == nil {
+		return nil
+	}
+	d := max(0, to.time().Sub(from.time()))
+	return &d
 }
 
 func (a *liveAttempt) standing(run *liveRun) lifecycle.Standing {
 	return lifecycle.Standing{
 		Run: run.StateType, Reason: run.CancelReason, Phase: a.Phase, Epoch: a.Epoch, Manifest: a.ManifestHash,
-		JobUID: a.JobUID, Started: a.RunningAt != nil, Back: a.HandedBack, Policy: run.Retries.v, Spent: run.Spent.v,
+		JobUID: a.JobUID, Started: a.RunningAt != nil, Back: a.HandedBack, Policy: run.policy(), Spent: run.Spent.v,
 		Outcome: lifecycle.Outcome{Succeeded: a.Succeeded, Category: a.Category, ExitCode: a.ExitCode, Message: a.Message},
 	}
 }
@@ -180,8 +215,8 @@ func (b *reportBatch) started(a *liveAttempt, run *liveRun, r Report) {
 	if run.StartedAt == nil {
 		run.StartedAt, run.changed = at, true
 	}
-	if run.TimeoutAt == nil && run.TimeoutUS != nil {
-		deadline := at.time().Add(*duration(run.TimeoutUS))
+	if limit := run.timeout(); run.TimeoutAt == nil && limit != nil {
+		deadline := at.time().Add(*duration(limit))
 		run.TimeoutAt, run.changed = stampOf(&deadline), true
 	}
 }

@@ -98,7 +98,7 @@ func (tx *Tx) bumpEpochs(ctx context.Context, r ClaimRequest, attempts []uuid.UU
 	taken := make([]handed, len(rows))
 	for i, row := range rows {
 		taken[i] = handed{AttemptID: row.ID, Epoch: row.Epoch, Takeover: true}
-		runs[row.RunID].note(fmt.Sprintf("taken over by worker %s (epoch %d): the lease had run out", r.Worker, row.Epoch),
+		runs[row.RunID].note(fmt.Sprintf("taken over by worker %s (epoch %d): the lease had run out or was given back", r.Worker, row.Epoch),
 			now, "worker "+r.Worker, row.Number)
 	}
 	return taken, nil

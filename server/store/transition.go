@@ -37,6 +37,9 @@ type liveRun struct {
 	ExitCode        *int32                            `db:"exit_code" json:"exit_code"`
 	Category        lifecycle.Category                `db:"category" json:"category"`
 	LastEvent       int64                             `db:"last_event" json:"last_event"`
+	// What the template says; it counts where the deployment says nothing.
+	TemplateTimeoutUS         *int64 `db:"template_timeout_us" json:"template_timeout_us"`
+	TemplateInfrastructureMax *int   `db:"template_infrastructure_max" json:"template_infrastructure_max"`
 
 	changed bool
 	events  []eventRecord
@@ -67,6 +70,19 @@ func (r *liveRun) move(to lifecycle.State, at time.Time, actor string, attempt i
 	r.note(to.Message, at, actor, attempt)
 }
 
+// timeout is the deployment's limit on the run's time, or else the template's; nil for none.
+func (r *liveRun) timeout() *int64 {
+	if r.TimeoutUS != nil {
+		return r.TimeoutUS
+	}
+	return r.TemplateTimeoutUS
+}
+
+// policy is the deployment's retry policy, with the template's budget for the infrastructure where it has none.
+func (r *liveRun) policy() lifecycle.RetryPolicy {
+	return r.Retries.v.Within(r.TemplateInfrastructureMax)
+}
+
 // note writes into the run's history without a change of its state.
 func (r *liveRun) note(message string, at time.Time, actor string, attempt int32) {
 	r.changed = true
@@ -86,7 +102,8 @@ WHERE id IN `
 SELECT
 	r.id, r.name, r.deployment_id, r.pool_id, r.queue_id, p.name AS pool, r.stored_names, v.retries, v.timeout_us,
 	r.state_type, r.state_name, r.state_message, r.state_at, r.cancel_reason, r.due_at, r.start_deadline_at, r.timeout_at,
-	r.started_at, r.ended_at, r.attempt, r.spent, r.exit_code, r.category, r.last_event
+	r.started_at, r.ended_at, r.attempt, r.spent, r.exit_code, r.category, r.last_event,
+	r.template_timeout_us, r.template_infrastructure_max
 FROM runs r
 JOIN pools p ON p.id = r.pool_id
 JOIN deployment_revisions v ON v.id = r.revision_id
@@ -152,10 +169,13 @@ SET state_type = n.state_type,
 	spent = n.spent,
 	exit_code = n.exit_code,
 	category = n.category,
-	last_event = n.last_event
+	last_event = n.last_event,
+	template_timeout_us = n.template_timeout_us,
+	template_infrastructure_max = n.template_infrastructure_max
 FROM ` + d.records("id uuid", "state_type text", "state_name text", "state_message text", "state_at time",
 		"cancel_reason text", "due_at time", "start_deadline_at time", "timeout_at time", "started_at time", "ended_at time",
-		"attempt integer", "spent text", "exit_code integer", "category text", "last_event bigint") + ` AS n
+		"attempt integer", "spent text", "exit_code integer", "category text", "last_event bigint",
+		"template_timeout_us bigint", "template_infrastructure_max integer") + ` AS n
 WHERE runs.id = n.id`
 }
 

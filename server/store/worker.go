@@ -105,3 +105,23 @@ func (tx *Tx) ListWorkers(ctx context.Context, pool string) ([]Worker, error) {
 	}
 	return workers, nil
 }
+
+// Served by pools_name for one that is there, by pools_deleted for one that is not.
+const poolTypeSQL = `
+SELECT p.type
+FROM pools p
+WHERE p.name = ?
+	AND (
+		p.deleted_at IS NULL
+		OR EXISTS (SELECT 1 FROM attempts a WHERE a.pool_id = p.id AND a.ended_at IS NULL)
+	)
+ORDER BY CASE WHEN p.deleted_at IS NULL THEN 0 ELSE 1 END
+LIMIT 1`
+
+// PoolTypeForWorker returns the type of a pool that has work for workers: one that exists, or one that was deleted while
+// attempts of it were held, which somebody has to see to their end.
+func (tx *Tx) PoolTypeForWorker(ctx context.Context, pool string) (string, error) {
+	var kind string
+	err := tx.get(ctx, &kind, poolTypeSQL, pool)
+	return kind, found(err, "work pool %q", pool)
+}

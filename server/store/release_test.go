@@ -1,0 +1,179 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store"
+)
+
+func TestWhatAWorkerReleasesIsTakenOverAtOnce(t *testing.T) {
+	onEach(t, func(w *world) {
+		run := w.one()
+		c := w.claimOne("first")
+		w.accepts(manifest(c), submitted(c), running(c))
+		hints := w.Subscribe(store.PoolTopic("p"))
+		defer hints.Close()
+		w.check(w.Release(w.t.Context(), "first", []store.Lease{{AttemptID: c.AttemptID, Epoch: c.Epoch + 1}, {AttemptID: uuid.New(), Epoch: 1}}))
+		if claims := w.claim(request("p", "second", 10)); len(claims) != 0 {
+			t.Fatal("a release under another epoch counted")
+		}
+		w.check(w.Release(w.t.Context(), "first", []store.Lease{leaseOf(c)}))
+		select {
+		case <-hints.C():
+		case <-w.t.Context().Done():
+		}
+		taken := w.claimOne("second")
+		if taken.AttemptID != c.AttemptID || taken.Epoch != 2 || !taken.Takeover || taken.JobUID != submitted(c).JobUID {
+			t.Errorf("took over %+v", taken)
+		}
+		w.check(w.Release(w.t.Context(), "first", []store.Lease{leaseOf(c)})) // late: it is not his any more
+		if claims := w.claim(request("p", "third", 10)); len(claims) != 0 {
+			t.Fatal("a late release took the attempt from its new holder")
+		}
+		w.accepts(succeeded(taken))
+		w.check(w.Release(w.t.Context(), "second", []store.Lease{leaseOf(taken)})) // ended: nothing to release
+		w.isIn(run.ID, "COMPLETED Completed")
+	})
+}
+
+func TestAWorkerOfADeletedPoolFinishesWhatIsHeld(t *testing.T) {
+	onEach(t, func(w *world) {
+		run := w.one()
+		c := w.claimOne("w")
+		w.accepts(manifest(c), submitted(c), running(c))
+		w.check(w.DeletePool(w.t.Context(), "p", true, actor))
+		kind, err := w.PoolTypeForWorker(w.t.Context(), "p")
+		w.check(err)
+		if kind != "kubernetes" {
+			t.Errorf("the pool's type is %q", kind)
+		}
+		if claims := w.claim(request("p", "w", 10)); len(claims) != 0 {
+			t.Fatal("claimed what is held")
+		}
+		w.Advance(leaseTime + time.Second)
+		again := w.claimOne("w") // restarted
+		if !again.Takeover || !again.Cancelling || again.RunID != run.ID {
+			t.Fatalf("claimed %+v", again)
+		}
+		w.accepts(failed(again, lifecycle.CancelledEnd))
+		_, err = w.PoolTypeForWorker(w.t.Context(), "p")
+		w.refuses(err, store.NotFound)
+		_, err = w.Claim(w.t.Context(), request("p", "w", 10))
+		w.refuses(err, store.NotFound)
+	})
+}
+
+func TestAReportSaysOnceWhatItChanged(t *testing.T) {
+	onEach(t, func(w *world) {
+		due := time.Now().Add(-time.Minute)
+		w.pool("p")
+		w.deployment("d", "p")
+		w.run("d", func(n *store.NewRun) { n.ScheduledTime = &due })
+		c := w.claimOne("w")
+		say := func(r store.Report) *store.Change {
+			t.Helper()
+			results := must[[]store.ReportResult](w.t)(w.Report(w.t.Context(), "w", []store.Report{r, r}))
+			if results[0].Status != store.ReportAccepted || results[1].Status != store.ReportAccepted {
+				t.Fatalf("answered %+v", results)
+			}
+			if results[1].Change != nil {
+				t.Errorf("report %s repeated changed %+v", r.Kind, results[1].Change)
+			}
+			again := must[[]store.ReportResult](w.t)(w.Report(w.t.Context(), "w", []store.Report{r}))
+			if again[0].Change != nil {
+				t.Errorf("report %s sent again changed %+v", r.Kind, again[0].Change)
+			}
+			return results[0].Change
+		}
+		say(manifest(c))
+		if got := say(submitted(c)); got.Dispatched == nil || *got.Dispatched < time.Minute || got.Started != nil || got.Pool != "p" {
+			t.Errorf("submitted changed %+v", got)
+		}
+		w.Advance(5 * time.Second)
+		if got := say(running(c)); got.Started == nil || *got.Started < 5*time.Second || got.Dispatched != nil || got.Run != lifecycle.Running {
+			t.Errorf("running changed %+v", got)
+		}
+		w.Advance(7 * time.Second)
+		end := succeeded(c)
+		end.At = ptr(time.Now().Add(10 * time.Second)) // two seconds ago by the database
+		if got := say(end); got.Ran == nil || *got.Ran < 4*time.Second || got.Recorded == nil || *got.Recorded < time.Second ||
+			got.Outcome == nil || !got.Outcome.Succeeded || got.Run != lifecycle.Completed {
+			t.Errorf("ended changed %+v", got)
+		}
+	})
+}
+
+func TestATakeoverThatIsAnsweredAgainSaysSo(t *testing.T) {
+	onEach(t, func(w *world) {
+		w.one()
+		w.claimOne("first")
+		w.Advance(leaseTime + time.Second)
+		r := request("p", "second", 10)
+		first, second := w.claim(r), w.claim(r)
+		if len(first) != 1 || len(second) != 1 || !first[0].Takeover || !second[0].Takeover || first[0].Again || !second[0].Again {
+			t.Errorf("claimed %+v, then %+v", first, second)
+		}
+	})
+}
+
+func TestPoolsOfAttemptsAreThoseOfTheirRuns(t *testing.T) {
+	onEach(t, func(w *world) {
+		w.one()
+		w.pool("q")
+		w.deployment("e", "q")
+		w.run("e")
+		c := w.claimOne("w")
+		other := w.claim(request("q", "w", 1))[0]
+		got := must[[]string](w.t)(w.PoolsOfAttempts(w.t.Context(), []uuid.UUID{c.AttemptID, uuid.New()}))
+		same(t, "pools", got, []string{"p"})
+		w.check(w.DeletePool(w.t.Context(), "q", true, actor))
+		got = must[[]string](w.t)(w.PoolsOfAttempts(w.t.Context(), []uuid.UUID{other.AttemptID}))
+		same(t, "pools", got, []string{"q"})
+	})
+}
+
+func TestTheTemplatesLimitsCountWhereTheDeploymentSetsNone(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*store.Deployment)
+		state  string
+	}{
+		"nothing set":               {func(*store.Deployment) {}, "SCHEDULED AwaitingRetry"},
+		"no infrastructure retries": {func(d *store.Deployment) { d.Retries.InfrastructureSet = true }, "CRASHED Crashed"},
+		"a timeout of its own":      {func(d *store.Deployment) { d.Timeout = ptr(time.Hour) }, "SCHEDULED AwaitingRetry"},
+		"retries for the app alone": {func(d *store.Deployment) { d.Retries.Max = 1 }, "SCHEDULED AwaitingRetry"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onEach(t, func(w *world) {
+				run := w.one(test.change)
+				c := w.claimOne("w")
+				m := manifest(c)
+				m.Timeout, m.InfrastructureMax = ptr(time.Minute), ptr(1)
+				w.accepts(m, submitted(c), running(c))
+				w.accepts(failed(c, lifecycle.NodeLost))
+				w.isIn(run.ID, test.state)
+			})
+		})
+	}
+}
+
+func TestTheTemplatesTimeoutEndsARunWhoseDeploymentHasNone(t *testing.T) {
+	onEach(t, func(w *world) {
+		w.pool("p")
+		w.deployment("d", "p")
+		w.deployment("own", "p", func(d *store.Deployment) { d.Timeout = ptr(time.Hour) })
+		limited, own := w.run("d"), w.run("own")
+		for _, c := range w.claim(request("p", "w", 2)) {
+			m := manifest(c)
+			m.Timeout = ptr(time.Minute)
+			w.accepts(m, submitted(c), running(c))
+		}
+		w.Advance(2 * time.Minute)
+		w.check(w.Sweep(w.t.Context()))
+		w.isIn(limited.ID, "CANCELLING Cancelling")
+		w.isIn(own.ID, "RUNNING Running")
+	})
+}

@@ -2,9 +2,11 @@ package server_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -96,6 +98,60 @@ func TestTheSameIdempotencyKeyMakesOneRun(t *testing.T) {
 	create("etl", strings.Repeat("k", 201), `{}`).refused(http.StatusBadRequest, "invalid-parameter")
 	if runs := read[api.RunList](r.call(http.MethodGet, "/api/v1/runs?deployment=etl", "")); len(runs.Items) != 1 {
 		t.Errorf("there are %d runs", len(runs.Items))
+	}
+}
+
+func TestARepeatedRequestHasItsAnswerEvenWhereItWouldBeRefusedByNow(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.deploy("etl", "")
+	create := func(key string) answer {
+		request := r.request(r.admin, http.MethodPost, "/api/v1/deployments/etl/runs", `{"parameters":{"a":1}}`)
+		request.Header.Set("Idempotency-Key", key)
+		return r.send(request)
+	}
+	first := read[api.Run](create("k").is(http.StatusCreated))
+	r.deploy("etl", `,"parameter_schema":{"type":"object","properties":{"a":{"type":"string"}}}`)
+	create("new").refused(http.StatusUnprocessableEntity, "parameters-invalid")
+	if again := read[api.Run](create("k").is(http.StatusOK)); again.ID != first.ID {
+		t.Errorf("got run %s, want %s", again.ID, first.ID)
+	}
+}
+
+func TestNoRunGetsPastAFreezeThatCameWhileItWasValidated(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.deploy("etl", `,"parameters":{"a":"0"}`)
+	var creating sync.WaitGroup
+	stop := make(chan struct{})
+	for range 4 {
+		creating.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					r.call(http.MethodPost, "/api/v1/deployments/etl/runs", `{"parameters":{"a":"mine"}}`)
+				}
+			}
+		})
+	}
+	var frozen time.Time
+	for i := range 20 {
+		r.deploy("etl", fmt.Sprintf(`,"version":"%d","parameters":{"a":"%d"}`, i, i))
+	}
+	r.deploy("etl", `,"parameters":{"a":"1"},"frozen":{"parameters":["a"]}`)
+	frozen = read[api.Deployment](r.call(http.MethodGet, "/api/v1/deployments/etl", "")).UpdatedAt
+	close(stop)
+	creating.Wait()
+	runs := read[api.RunList](r.call(http.MethodGet, "/api/v1/runs?deployment=etl&limit=200", "")).Items
+	if len(runs) == 0 {
+		t.Fatal("no run was created")
+	}
+	for _, run := range runs { // newest first
+		if run.CreatedAt.After(frozen) {
+			t.Errorf("run %s was created at %s with a value that was frozen at %s", run.ID, run.CreatedAt, frozen)
+		}
 	}
 }
 

@@ -20,39 +20,56 @@ import (
 // maxParameters bounds the merged parameters of a run, in bytes of JSON: they travel in an environment variable.
 const maxParameters = 64 << 10
 
-// CreateRun makes a run of a deployment. What it is given is checked and fixed now.
+// createTries bounds how often a run is validated anew because its deployment has changed meanwhile.
+const createTries = 5
+
+// CreateRun makes a run of a deployment. What it is given is checked and fixed now, against the deployment as it is when
+// the run is stored.
 func (h *Handler) CreateRun(ctx context.Context, r api.CreateRunRequestObject) (api.CreateRunResponseObject, error) {
+	for try := 1; ; try++ {
+		run, existed, err := h.createRun(ctx, r)
+		switch {
+		case isCode(err, store.RevisionChanged) && try < createTries:
+		case err != nil:
+			return nil, err
+		case existed:
+			return api.CreateRun200JSONResponse(wireRun(*run)), nil
+		default:
+			return api.CreateRun201JSONResponse(wireRun(*run)), nil
+		}
+	}
+}
+
+func (h *Handler) createRun(ctx context.Context, r api.CreateRunRequestObject) (run *store.Run, existed bool, err error) {
 	deployment, err := h.store.GetDeployment(ctx, r.Deployment)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if err := access.From(ctx).CheckPool(deployment.Pool); err != nil {
-		return nil, err
-	}
-	parameters, err := runParameters(deployment, r.Body.Parameters)
-	if err != nil {
-		return nil, err
-	}
-	stored, err := h.checkRunVariables(ctx, deployment, r.Body.JobVariables)
-	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	hash, err := bodyHash(request.Body(ctx))
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	run, existed, err := h.store.CreateRun(ctx, store.NewRun{
+	key := value(r.Params.IdempotencyKey, "")
+	first, err := h.store.RunOfKey(ctx, deployment, key, hash)
+	if err != nil || first != nil {
+		return first, true, err
+	}
+	parameters, err := runParameters(deployment, r.Body.Parameters)
+	if err != nil {
+		return nil, false, err
+	}
+	stored, err := h.checkRunVariables(ctx, deployment, r.Body.JobVariables)
+	if err != nil {
+		return nil, false, err
+	}
+	return h.store.CreateRun(ctx, store.NewRun{
 		Deployment: deployment.Name, Name: value(r.Body.Name, ""), Parameters: parameters,
 		JobVariables: object(r.Body.JobVariables), StoredNames: stored, Tags: value(r.Body.Tags, nil),
-		ScheduledTime: r.Body.ScheduledTime, IdempotencyKey: value(r.Params.IdempotencyKey, ""), BodyHash: hash,
+		ScheduledTime: r.Body.ScheduledTime, IdempotencyKey: key, BodyHash: hash, Revision: deployment.Revision,
 	}, actor(ctx))
-	if err != nil {
-		return nil, err
-	}
-	if existed {
-		return api.CreateRun200JSONResponse(wireRun(*run)), nil
-	}
-	return api.CreateRun201JSONResponse(wireRun(*run)), nil
 }
 
 // runParameters lays the run's parameters over the deployment's and checks the result.

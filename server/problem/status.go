@@ -68,6 +68,8 @@ func storeMeaning(code store.Code) meaning {
 		return meaning{http.StatusConflict, "The pool has runs that have not finished"}
 	case store.DeploymentHasLiveRuns:
 		return meaning{http.StatusConflict, "The deployment has runs that have not finished"}
+	case store.RevisionChanged:
+		return meaning{http.StatusConflict, "The deployment has changed in the meantime"}
 	case store.RunFinished:
 		return meaning{http.StatusConflict, "The run has finished"}
 	case store.RunNotFinished:

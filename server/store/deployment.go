@@ -45,7 +45,7 @@ func (r deploymentRow) deployment() Deployment {
 		JobVariables: r.JobVariables.raw(), Parameters: r.Parameters.raw(), ParameterSchema: r.ParameterSchema.raw(),
 		FrozenVariables: r.FrozenVariables.v, FrozenParameters: r.FrozenParameters.v, ConcurrencyLimit: r.ConcurrencyLimit,
 		Timeout: duration(r.TimeoutUS), StartDeadline: duration(r.StartDeadlineUS), Retries: r.Retries.v, Paused: r.Paused,
-		CreatedAt: r.CreatedAt.time(), UpdatedAt: r.UpdatedAt.time(),
+		CreatedAt: r.CreatedAt.time(), UpdatedAt: r.UpdatedAt.time(), Revision: r.RevisionID,
 	}
 }
 

@@ -138,7 +138,8 @@ func (tx *Tx) changeDeployment(ctx context.Context, current, next deploymentRow,
 			return err
 		}
 	}
-	sameRevision := reflect.DeepEqual(current.revisionRow, next.revisionRow)
+	samePool := next.PoolID == current.PoolID // its template is what runs are validated against
+	sameRevision := samePool && reflect.DeepEqual(current.revisionRow, next.revisionRow)
 	if sameRevision && reflect.DeepEqual(current.mutable(), next.mutable()) {
 		return nil
 	}

@@ -93,6 +93,8 @@ type Deployment struct {
 	Paused           bool
 	CreatedAt        time.Time
 	UpdatedAt        time.Time
+	// Revision changes with everything that a run takes over from its deployment, and with the pool.
+	Revision uuid.UUID
 }
 
 // NewRun is what it takes to create a run; everything in it has been validated.
@@ -107,6 +109,9 @@ type NewRun struct {
 	IdempotencyKey string          // empty: none
 	// BodyHash tells one body from another under the same idempotency key.
 	BodyHash string
+	// Revision of the deployment that the run was validated against: where it is another by now, creating the run is
+	// refused with RevisionChanged. Zero: not checked.
+	Revision uuid.UUID
 }
 
 // Run is one execution of a deployment.

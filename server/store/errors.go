@@ -17,6 +17,7 @@ const (
 	IdempotencyMismatch   Code = "idempotency-mismatch"
 	PoolHasLiveRuns       Code = "pool-has-live-runs"
 	DeploymentHasLiveRuns Code = "deployment-has-live-runs"
+	RevisionChanged       Code = "revision-changed" // of a deployment, since a run was validated against it
 	RunFinished           Code = "run-finished"
 	RunNotFinished        Code = "run-not-finished"
 	InvalidCursor         Code = "invalid-cursor"

@@ -261,3 +261,8 @@ func (s *Store) PoolsOfAttempts(ctx context.Context, ids []uuid.UUID) ([]string,
 func (s *Store) PoolTypeForWorker(ctx context.Context, pool string) (string, error) {
 	return s.view().PoolTypeForWorker(ctx, pool)
 }
+
+// RunOfKey returns the run that an idempotency key made of the deployment; nil where there is none yet.
+func (s *Store) RunOfKey(ctx context.Context, d *Deployment, key, bodyHash string) (*Run, error) {
+	return s.view().RunOfKey(ctx, d, key, bodyHash)
+}

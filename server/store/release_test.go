@@ -177,3 +177,47 @@ func TestTheTemplatesTimeoutEndsARunWhoseDeploymentHasNone(t *testing.T) {
 		w.isIn(own.ID, "RUNNING Running")
 	})
 }
+
+func TestARunValidatedAgainstAnotherRevisionIsNotCreated(t *testing.T) {
+	onEach(t, func(w *world) {
+		ctx := w.t.Context()
+		w.pool("p")
+		w.pool("q")
+		before := w.deployment("d", "p")
+		create := func(d *store.Deployment) error {
+			_, _, err := w.CreateRun(ctx, store.NewRun{Deployment: "d", Revision: d.Revision}, actor)
+			return err
+		}
+		same := w.deployment("d", "p", func(d *store.Deployment) { d.Description = "not for its runs" })
+		if same.Revision != before.Revision {
+			t.Error("a description made a revision")
+		}
+		frozen := w.deployment("d", "p", func(d *store.Deployment) { d.FrozenVariables = []string{"image"} })
+		w.refuses(create(before), store.RevisionChanged)
+		moved := w.deployment("d", "q", func(d *store.Deployment) { d.FrozenVariables = []string{"image"} })
+		w.refuses(create(frozen), store.RevisionChanged)
+		w.check(create(moved))
+		w.check(w.DeleteDeployment(ctx, "d", true, actor))
+		w.refuses(create(moved), store.NotFound)
+	})
+}
+
+func TestTheRunOfAnIdempotencyKeyIsFoundBeforeAnythingIsChecked(t *testing.T) {
+	onEach(t, func(w *world) {
+		ctx := w.t.Context()
+		w.pool("p")
+		d := w.deployment("d", "p")
+		of := func(key, hash string) (*store.Run, error) { return w.RunOfKey(ctx, d, key, hash) }
+		for _, key := range []string{"", "k"} {
+			if run := must[*store.Run](w.t)(of(key, "h")); run != nil {
+				t.Errorf("key %q gave run %s", key, run.ID)
+			}
+		}
+		first := w.run("d", func(n *store.NewRun) { n.IdempotencyKey, n.BodyHash = "k", "h" })
+		if run := must[*store.Run](w.t)(of("k", "h")); run == nil || run.ID != first.ID {
+			t.Errorf("the key gave %+v", run)
+		}
+		_, err := of("k", "another")
+		w.refuses(err, store.IdempotencyMismatch)
+	})
+}

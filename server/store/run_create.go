@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 
@@ -38,6 +40,9 @@ func (tx *Tx) CreateRuns(ctx context.Context, deployment string, runs []NewRun, 
 	}
 	records := make([]newRunRecord, len(runs))
 	for i, n := range runs {
+		if n.Revision != uuid.Nil && n.Revision != d.RevisionID {
+			return nil, &Error{Code: RevisionChanged, Message: fmt.Sprintf("deployment %q was changed meanwhile: try again", deployment)}
+		}
 		if records[i], err = newRun(d, n, now, actor); err != nil {
 			return nil, err
 		}
@@ -184,6 +189,19 @@ func startDeadline(d deploymentRow, due, now time.Time) *stamp {
 	}
 	at := due.Add(*duration(d.StartDeadlineUS))
 	return stampOf(&at)
+}
+
+// RunOfKey returns the run that an idempotency key made of the deployment; nil where there is none yet. A repeated request
+// has the same answer even where its body would be refused by now.
+func (tx *Tx) RunOfKey(ctx context.Context, d *Deployment, key, bodyHash string) (*Run, error) {
+	if key == "" {
+		return nil, nil
+	}
+	run, err := tx.firstRun(ctx, d.ID, NewRun{IdempotencyKey: key, BodyHash: bodyHash})
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return run, err
 }
 
 // firstRun is the run that an idempotency key made.

@@ -27,6 +27,9 @@ func Lint(r *Registry, t *Template, check JobCheck) Report {
 	l := &linter{seen: map[string]bool{}, check: check}
 	for _, p := range AsProblems(err) {
 		l.add(p)
+		if strings.HasPrefix(p.Pointer, ConfigurationPointer) {
+			l.broken = append(l.broken, p.Pointer)
+		}
 	}
 	report := Report{Placeholders: []string{}}
 	if compiled != nil {
@@ -71,6 +74,8 @@ type linter struct {
 	check            JobCheck
 	seen             map[string]bool
 	errors, warnings []Problem
+	// broken are the places of job_configuration that are wrong whatever the values: what a render shows there only follows from it.
+	broken []string
 	// samples are invented values: of required variables without a default, and of stored variables.
 	samples map[string]any
 	fuel    int64
@@ -125,6 +130,9 @@ func (l *linter) try(name string, v any, base bool) {
 		}
 		if p.Severity == SeverityWarning && !base {
 			continue // what is risky is said once, of the defaults
+		}
+		if slices.ContainsFunc(l.broken, func(place string) bool { return isNear(p.Pointer, place) }) {
+			continue
 		}
 		if name != "" && p.Severity == SeverityError {
 			p.Message += " (with " + name + " = " + shortJSON(v) + ")"

@@ -29,6 +29,11 @@ type Template struct {
 	Ignored map[string]any
 }
 
+// TopLevelKeys are the keys that a template has.
+func TopLevelKeys() []string {
+	return []string{"engine", "variables", "frozen", "template_env", "job_configuration"}
+}
+
 // ignoredKeys are top-level keys that mean nothing but are found in templates that load elsewhere.
 var ignoredKeys = [...]string{"required", "title", "description"}
 
@@ -92,8 +97,7 @@ func fromDocument(root map[string]any) (*Template, error) {
 			t.JobConfiguration = expect[map[string]any](v, "/job_configuration", "an object", fail)
 		default:
 			if !t.ignore(key, v) {
-				fail(problemf(CodeUnknownField, value.Pointer("", key), "unknown key %q", key).
-					near(key, []string{"engine", "variables", "frozen", "template_env", "job_configuration"}))
+				fail(problemf(CodeUnknownField, value.Pointer("", key), "unknown key %q", key).near(key, TopLevelKeys()))
 			}
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/diagnostic"
 	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/manifest"
 )
@@ -23,6 +24,7 @@ func templateCommand(app *cli.App) *cobra.Command {
 type renderFlags struct {
 	file, engine       string
 	variables, stored  string
+	deployment         string
 	set                []string
 	context            string
 	job, strict        bool
@@ -44,6 +46,7 @@ standard error.`,
 	flags.StringVarP(&in.file, "file", "f", "", "file with the base job template, YAML or JSON, - for standard input")
 	flags.StringVar(&in.engine, "engine", "", "render with this engine, whatever the template says")
 	flags.StringVar(&in.variables, "variables", "", "YAML or JSON file with job variables")
+	flags.StringVar(&in.deployment, "deployment-variables", "", "YAML or JSON file with the deployment's job variables; --variables and --set are the run's")
 	flags.StringArrayVar(&in.set, "set", nil, "a job variable as name=value, JSON where it parses as JSON (repeatable)")
 	flags.StringVar(&in.stored, "stored-variables", "", "YAML or JSON file with stored variables")
 	flags.StringVar(&in.context, "context", "", "YAML or JSON file with ctx: run, deployment, pool, queue, worker")
@@ -54,9 +57,10 @@ standard error.`,
 	cli.EnvPerLine(cmd, "set")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		output, err := renderOffline(cmd.Context(), app, in)
+		r := &offlineRender{app: app, in: in, shown: map[string]bool{}}
+		output, err := r.run(cmd.Context())
 		if err != nil {
-			return problemsError(err)
+			return r.failed(err)
 		}
 		if *format == cli.Table {
 			*format = cli.YAML
@@ -66,47 +70,36 @@ standard error.`,
 	return cmd
 }
 
-// templateError is a template that can not be used, with all that is wrong.
-type templateError struct{ problems templating.Problems }
-
-func (e *templateError) Error() string { return "the template can not be rendered" }
-
-// Details are the problems, one line each.
-func (e *templateError) Details() []string {
-	return mapped(e.problems, func(p templating.Problem) string { return p.String() })
+// offlineRender is one render without a server.
+type offlineRender struct {
+	app    *cli.App
+	in     renderFlags
+	source *diagnostic.Source
+	shown  map[string]bool // by place and message: what compiling has said, rendering meets again
 }
 
-// problemsError dresses up an error that is made of problems.
-func problemsError(err error) error {
-	var problems templating.Problems
-	if errors.As(err, &problems) {
-		return &templateError{problems: problems}
-	}
-	return err
-}
-
-func renderOffline(ctx context.Context, app *cli.App, in renderFlags) (any, error) {
-	compiled, err := compileOffline(app, in)
+func (r *offlineRender) run(ctx context.Context) (any, error) {
+	compiled, err := r.compile()
 	if err != nil {
 		return nil, err
 	}
-	input, parameters, err := in.input(app)
+	input, parameters, err := r.in.input(r.app)
 	if err != nil {
 		return nil, err
 	}
 	warnings, err := compiled.ValidateRun(input.Layers, input.Stored)
 	if err != nil {
-		if in.strict {
+		if r.in.strict {
 			return nil, err
 		}
-		note(app, "error:", templating.AsProblems(err))
+		r.note(templating.AsProblems(err))
 	}
-	note(app, "warning:", warnings)
+	r.note(warnings)
 	rendered, err := compiled.Render(ctx, input)
 	if err != nil {
 		return nil, err
 	}
-	if !in.job {
+	if !r.in.job {
 		return rendered.Configuration, nil
 	}
 	id, err := identity(input.Context, parameters)
@@ -117,38 +110,64 @@ func renderOffline(ctx context.Context, app *cli.App, in renderFlags) (any, erro
 	if err != nil {
 		return nil, err
 	}
-	note(app, "warning:", finished.Warnings)
+	r.note(finished.Warnings)
 	return finished.Job, nil
 }
 
-func compileOffline(app *cli.App, in renderFlags) (*templating.Compiled, error) {
-	data, err := app.ReadFile(in.file)
+func (r *offlineRender) compile() (*templating.Compiled, error) {
+	data, err := r.app.ReadFile(r.in.file)
 	if err != nil {
 		return nil, err
 	}
+	r.source = diagnostic.New(fileName(r.in.file), data)
 	template, err := templating.Parse(data)
 	if err != nil {
-		return nil, err
+		return nil, &syntaxError{templating.AsProblems(err)}
 	}
-	if in.engine != "" {
-		template.Engine = in.engine
+	if r.in.engine != "" {
+		template.Engine = r.in.engine
 	}
 	compiled, err := templating.DefaultRegistry().Compile(template)
 	if err == nil {
 		return compiled, nil
 	}
-	if compiled == nil || in.strict {
+	if compiled == nil || r.in.strict {
 		return nil, err
 	}
-	note(app, "error:", templating.AsProblems(err))
+	r.note(templating.AsProblems(err))
 	return compiled, nil
 }
 
-// note writes problems beside the output.
-func note(app *cli.App, kind string, problems []templating.Problem) {
-	style := app.Style(app.Err)
-	for _, p := range problems {
-		app.Notef("%s %s", style.Busy(kind), p)
+// syntaxError is a file that can not be read as a template: its problems count lines and columns in the file.
+type syntaxError struct{ problems templating.Problems }
+
+func (e *syntaxError) Error() string { return e.problems.Error() }
+
+// failed shows what is wrong, if that is a matter of the template or its values.
+func (r *offlineRender) failed(err error) error {
+	var problems templating.Problems
+	var syntax *syntaxError
+	switch {
+	case errors.As(err, &syntax):
+		r.show(syntax.problems, r.source.Syntax)
+	case errors.As(err, &problems):
+		r.note(problems)
+	default:
+		return err
+	}
+	return errors.New("the template can not be rendered")
+}
+
+// note shows problems beside the output. Those of values have no place in the template.
+func (r *offlineRender) note(problems []templating.Problem) { r.show(problems, r.source.Locate) }
+
+func (r *offlineRender) show(problems []templating.Problem, find func(templating.Problem) diagnostic.Place) {
+	printer := diagnostic.Printer{Style: r.app.Style(r.app.Err), Width: r.app.Width(r.app.Err)}
+	for _, l := range locate(r.source, fileName(r.in.file), problems, find) {
+		if key := l.Pointer + "\x00" + l.Message; !r.shown[key] {
+			r.shown[key] = true
+			r.app.Notef("%s", printer.Print(r.source, l.Problem, l.place))
+		}
 	}
 }
 
@@ -160,6 +179,11 @@ func (in renderFlags) input(app *cli.App) (templating.Input, json.RawMessage, er
 		return input, nil, err
 	}
 	input.Layers.Run = variables
+	if in.deployment != "" {
+		if input.Layers.Deployment, err = readValues(app, in.deployment); err != nil {
+			return input, nil, err
+		}
+	}
 	if in.stored != "" {
 		if input.Stored, err = readValues(app, in.stored); err != nil {
 			return input, nil, err
@@ -183,9 +207,11 @@ func (in renderFlags) input(app *cli.App) (templating.Input, json.RawMessage, er
 	}
 	input.Env = map[string]string{}
 	for _, name := range in.workerEnvironments {
-		if value, ok := app.Env[name]; ok {
-			input.Env[name] = value
+		value, ok := app.Env[name]
+		if !ok {
+			return input, nil, cli.Usagef("--template-env %s: the environment has no %s; set it, as in: %s=value berth template render …", name, name, name)
 		}
+		input.Env[name] = value
 	}
 	return input, parameters, nil
 }

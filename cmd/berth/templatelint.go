@@ -1,20 +1,33 @@
 package main
 
 import (
-	"strings"
+	"cmp"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/diagnostic"
 	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/manifest"
 )
 
 func templateLintCommand(app *cli.App) *cobra.Command {
-	var file, engine string
-	cmd := &cobra.Command{Use: "lint -f FILE", Short: "Say all that is wrong with a base job template; 1 when there are errors", Args: cobra.NoArgs}
+	var file, engine, deployment string
+	cmd := &cobra.Command{
+		Use:   "lint -f FILE",
+		Short: "Say all that is wrong with a base job template; 1 when there are errors",
+		Long: `Say all that is wrong with a base job template, as saving it would: the schema of its variables, what it refers to, its
+functions, and the Job that it makes with its defaults, with each example and with each alternative of an enum or boolean.
+
+Ends with 1 when there are errors; warnings alone are no failure.`,
+		Example: `  berth template lint -f template.yaml
+  berth pool template get my-pool | berth template lint -f - -o json`,
+		Args: cobra.NoArgs,
+	}
 	cmd.Flags().StringVarP(&file, "file", "f", "", "file with the base job template, YAML or JSON, - for standard input")
 	cmd.Flags().StringVar(&engine, "engine", "", "check with this engine, whatever the template says")
+	cmd.Flags().StringVar(&deployment, "deployment-variables", "", "YAML or JSON file with a deployment's job variables, to be checked as well")
 	required(cmd, "file")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {
@@ -22,8 +35,14 @@ func templateLintCommand(app *cli.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		report := lintOffline(data, engine)
-		if err := printOfflineLint(app, *format, report); err != nil {
+		var variables map[string]any
+		if deployment != "" {
+			if variables, err = readValues(app, deployment); err != nil {
+				return err
+			}
+		}
+		report, located := lintOffline(data, file, engine, variables)
+		if err := printOfflineLint(app, *format, report, located); err != nil {
 			return err
 		}
 		if len(report.Errors) > 0 {
@@ -34,44 +53,93 @@ func templateLintCommand(app *cli.App) *cobra.Command {
 	return cmd
 }
 
+// located is a problem with its place in the file.
+type located struct {
+	templating.Problem
+	Location *location `json:"location,omitempty"`
+	place    diagnostic.Place
+}
+
+type location struct {
+	File string `json:"file"`
+	diagnostic.Place
+}
+
+// offlineReport is a templating.Report with places in the file, in the same form.
+type offlineReport struct {
+	Errors       []located `json:"errors"`
+	Warnings     []located `json:"warnings"`
+	Placeholders []string  `json:"placeholders"`
+}
+
 // lintOffline finds all there is to say about a template, as a save does, without a server.
-func lintOffline(data []byte, engine string) templating.Report {
+// Variables are those of a deployment; nil where none are given.
+func lintOffline(data []byte, file, engine string, variables map[string]any) (offlineReport, *diagnostic.Source) {
+	source := diagnostic.New(fileName(file), data)
 	template, err := templating.Parse(data)
 	if err != nil {
-		return templating.Report{Errors: templating.AsProblems(err), Warnings: []templating.Problem{}, Placeholders: []string{}}
+		return offlineReport{Errors: locate(source, fileName(file), templating.AsProblems(err), source.Syntax), Warnings: []located{}, Placeholders: []string{}}, source
 	}
 	if engine != "" {
 		template.Engine = engine
 	}
-	return templating.Lint(templating.DefaultRegistry(), template, manifest.Check)
+	report := templating.Lint(templating.DefaultRegistry(), template, manifest.Check)
+	if compiled, _ := templating.DefaultRegistry().Compile(template); compiled != nil && variables != nil { // what is wrong with it is in the report
+		warnings, err := compiled.ValidateDeployment(variables)
+		report.Errors = append(report.Errors, templating.AsProblems(err)...)
+		report.Warnings = append(report.Warnings, warnings...)
+	}
+	return offlineReport{
+		Errors:   locate(source, fileName(file), report.Errors, source.Locate),
+		Warnings: locate(source, fileName(file), report.Warnings, source.Locate), Placeholders: report.Placeholders,
+	}, source
 }
 
-func printOfflineLint(app *cli.App, format cli.Format, report templating.Report) error {
+// fileName is how a file is called in messages.
+func fileName(file string) string {
+	if file == "-" {
+		return "<stdin>"
+	}
+	return file
+}
+
+func locate(source *diagnostic.Source, file string, problems []templating.Problem, find func(templating.Problem) diagnostic.Place) []located {
+	list := make([]located, 0, len(problems))
+	for _, p := range problems {
+		l := located{Problem: p, place: find(p)}
+		if l.place.Line > 0 {
+			l.Location = &location{File: file, Place: l.place}
+		}
+		list = append(list, l)
+	}
+	slices.SortStableFunc(list, func(a, b located) int {
+		return cmp.Or(cmp.Compare(a.place.Line, b.place.Line), cmp.Compare(a.place.Column, b.place.Column))
+	})
+	return list
+}
+
+func printOfflineLint(app *cli.App, format cli.Format, report offlineReport, source *diagnostic.Source) error {
 	if format != cli.Table {
 		return app.Document(format, report)
 	}
-	style := app.Style(app.Out)
-	for _, list := range []struct {
-		title    string
-		problems []templating.Problem
-	}{{style.Bad("error:"), report.Errors}, {style.Busy("warning:"), report.Warnings}} {
-		for _, p := range list.problems {
-			if err := app.Printf("%s %s\n%s", list.title, p, excerpt(p)); err != nil {
-				return err
-			}
+	printer := diagnostic.Printer{Style: app.Style(app.Out), Width: app.Width(app.Out)}
+	for _, l := range slices.Concat(report.Errors, report.Warnings) {
+		if err := app.Printf("%s\n", printer.Print(source, l.Problem, l.place)); err != nil {
+			return err
 		}
 	}
-	return app.Printf("%s, %s\n", plural(len(report.Errors), "error"), plural(len(report.Warnings), "warning"))
+	return app.Printf("%s\n", summary(app.Style(app.Out), len(report.Errors), len(report.Warnings)))
 }
 
-// excerpt is the line that the problem is in, with a caret under the place.
-func excerpt(p templating.Problem) string {
-	if p.Excerpt == "" {
-		return ""
+// summary is the last line of a lint.
+func summary(style cli.Style, errors, warnings int) string {
+	text := plural(errors, "error") + ", " + plural(warnings, "warning")
+	switch {
+	case errors > 0:
+		return style.Bad(text)
+	case warnings > 0:
+		return style.Busy(text)
+	default:
+		return style.Good(text)
 	}
-	text := "    " + p.Excerpt + "\n"
-	if p.Column > 0 {
-		text += "    " + strings.Repeat(" ", p.Column-1) + "^\n"
-	}
-	return text
 }

@@ -16,15 +16,19 @@ import (
 // Style colours text where it goes to a terminal and NO_COLOR is not set.
 type Style struct{ on bool }
 
-// Style for what is written to w.
+// Style for what is written to w. CLICOLOR_FORCE asks for colours where there is no terminal, as in a pager.
 func (a *App) Style(w io.Writer) Style {
-	return Style{on: a.Env["NO_COLOR"] == "" && a.Env["TERM"] != "dumb" && isTerminal(w)}
+	forced := a.Env["CLICOLOR_FORCE"] != "" && a.Env["CLICOLOR_FORCE"] != "0"
+	return Style{on: a.Env["NO_COLOR"] == "" && (forced || a.Env["TERM"] != "dumb" && isTerminal(w))}
 }
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
+
+// Width is how many columns the terminal has that w is; 0 where it is none.
+func (a *App) Width(w io.Writer) int { return terminalWidth(w) }
 
 // terminalWidth is 0 where w is no terminal: then nothing is cut.
 func terminalWidth(w io.Writer) int {

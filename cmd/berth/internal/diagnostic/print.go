@@ -1,0 +1,101 @@
+package diagnostic
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/jedib0t/go-pretty/v6/text"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/templating"
+)
+
+// Printer shows problems to people.
+type Printer struct {
+	Style cli.Style
+	// Width is how many columns a source line may take; 0 is no bound.
+	Width int
+}
+
+// Print writes a problem at its place: one line that editors understand, the source line with carets, and what to do.
+//
+//	template.yaml:12:18: error: "imgae" is not declared in variables
+//	   |
+//	12 |   image: "{{ imgae }}"
+//	   |           ^^^^^^^^^^^
+//	   = help: did you mean "image"?
+//	   = at /job_configuration/job_manifest/spec/template/spec/containers/0/image
+func (pr Printer) Print(s *Source, p templating.Problem, place Place) string {
+	var b strings.Builder
+	head := s.name + ":"
+	switch {
+	case place.Line > 0:
+		head = fmt.Sprintf("%s:%d:%d:", s.name, place.Line, place.Column)
+	case p.Pointer != "":
+		head = "the values:"
+	}
+	severity, mark := pr.Style.Bad("error:"), pr.Style.Bad
+	if p.Severity == templating.SeverityWarning {
+		severity, mark = pr.Style.Busy("warning:"), pr.Style.Busy
+	}
+	fmt.Fprintf(&b, "%s %s %s\n", pr.Style.Strong(head), severity, pr.Style.Strong(p.Message))
+	gutter := strings.Repeat(" ", len(itoa(place.Line)))
+	if place.Line > 0 && place.Line <= len(s.lines) {
+		line, indent, carets := pr.excerpt(printable(s.lines[place.Line-1]), place)
+		bar := pr.Style.Weak("|")
+		fmt.Fprintf(&b, "%s %s\n%s %s %s\n%s %s %s%s\n", gutter, bar, pr.Style.Weak(itoa(place.Line)), bar, line, gutter, bar, indent, mark(carets))
+	}
+	if p.Suggestion != "" {
+		fmt.Fprintf(&b, "%s %s %s\n", gutter, pr.Style.Weak("="), pr.Style.Good("help: ")+p.Suggestion)
+	}
+	if p.Pointer != "" {
+		fmt.Fprintf(&b, "%s %s\n", gutter, pr.Style.Weak("= at "+p.Pointer))
+	}
+	return b.String()
+}
+
+// printable keeps a source from talking to the terminal.
+func printable(line string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\r':
+			return -1
+		case r != '\t' && unicode.IsControl(r):
+			return utf8.RuneError
+		default:
+			return r
+		}
+	}, line)
+}
+
+// excerpt is the source line, and what stands below it. Of a line that does not fit, the part around the place is shown.
+func (pr Printer) excerpt(line string, place Place) (shown, indent, carets string) {
+	runes := []rune(line)
+	column := min(place.Column-1, len(runes))
+	end := min(column+place.Length, len(runes))
+	from, to, before, after := 0, len(runes), "", ""
+	if room := pr.Width - 8; pr.Width > 0 && room > 20 && text.StringWidthWithoutEscSequences(line) > room {
+		from = max(0, min(column-room/3, len(runes)-room))
+		to = min(len(runes), from+room)
+		if from > 0 {
+			before = "…"
+		}
+		if to < len(runes) {
+			after = "…"
+		}
+		end = min(end, to)
+	}
+	var under strings.Builder
+	under.WriteString(strings.Repeat(" ", text.StringWidthWithoutEscSequences(before)))
+	for _, r := range runes[from:column] {
+		if r == '\t' {
+			under.WriteRune(r)
+			continue
+		}
+		under.WriteString(strings.Repeat(" ", text.RuneWidth(r)))
+	}
+	carets = strings.Repeat("^", max(1, text.StringWidthWithoutEscSequences(string(runes[column:max(column, end)]))))
+	return before + string(runes[from:to]) + after, under.String(), carets
+}

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -17,40 +16,67 @@ import (
 // No two claims of a pool overlap: the row of the pool is locked, and what is counted and picked after that is seen by a
 // fresh snapshot (READ COMMITTED), so a limit is never overshot. Slots are the attempts that have not ended; nothing
 // else counts them, so that none can leak.
-func (tx *Tx) Claim(ctx context.Context, r ClaimRequest) ([]Claim, error) {
-	if err := tx.seen(ctx, r); err != nil {
-		return nil, err
-	}
-	if r.Max <= 0 {
-		return nil, nil
-	}
-	look, err := tx.look(ctx, r)
+//
+// The lock is held for as little as can be: looking comes before it, reading what was handed out after it, and the claims
+// of one process queue here and not each in a connection of its own.
+func (s *Store) Claim(ctx context.Context, r ClaimRequest) ([]Claim, error) {
+	look, err := write(ctx, s, func(tx *Tx) (looked, error) {
+		if err := tx.seen(ctx, r); err != nil || r.Max <= 0 {
+			return looked{}, err
+		}
+		return tx.look(ctx, r)
+	})
 	if err != nil || !look.any() {
 		return nil, err
 	}
-	if look.Live { // a pool that is being deleted still has attempts to be taken over and ended
-		if _, err := tx.lockPool(ctx, r.Pool, poolForChange); err != nil {
-			return nil, err
-		}
-		tx.clock = time.Time{} // what was read before the lock may be old by now
-	}
-	given, ok, err := tx.givenBefore(ctx, r)
-	if err != nil {
+	given, again, err := s.handOut(ctx, r, look.Live)
+	if err != nil || len(given) == 0 {
 		return nil, err
 	}
-	if !ok {
-		if given, err = tx.hand(ctx, r, look.Live); err != nil || len(given) == 0 {
-			return nil, err
-		}
-		if err := tx.remember(ctx, r.RequestID, given); err != nil {
-			return nil, err
-		}
-	}
-	claims, err := tx.claims(ctx, given)
+	claims, err := s.view().claims(ctx, given)
 	for i := range claims {
-		claims[i].Again = ok
+		claims[i].Again = again
 	}
 	return claims, err
+}
+
+func (s *Store) handOut(ctx context.Context, r ClaimRequest, live bool) (given []handed, again bool, err error) {
+	gate := s.gate(r.Pool)
+	select {
+	case gate <- struct{}{}:
+		defer func() { <-gate }()
+	case <-ctx.Done():
+		return nil, false, ctx.Err()
+	}
+	err = s.InTx(ctx, func(tx *Tx) error {
+		given, again, err = tx.handOut(ctx, r, live)
+		return err
+	})
+	return given, again, err
+}
+
+// gate lets one claim of a pool at a time through in this process.
+func (s *Store) gate(pool string) chan struct{} {
+	gate, _ := s.gates.LoadOrStore(pool, make(chan struct{}, 1))
+	return gate.(chan struct{})
+}
+
+// handOut gives attempts to the worker, or those again that this request id was given before.
+func (tx *Tx) handOut(ctx context.Context, r ClaimRequest, live bool) (given []handed, again bool, err error) {
+	if live { // a pool that is being deleted still has attempts to be taken over and ended
+		if _, err := tx.lockPool(ctx, r.Pool, poolForChange); err != nil {
+			return nil, false, err
+		}
+	}
+	given, again, err = tx.givenBefore(ctx, r)
+	if err != nil || again {
+		return given, again, err
+	}
+	given, err = tx.hand(ctx, r, live)
+	if err != nil || len(given) == 0 {
+		return nil, false, err
+	}
+	return given, false, tx.remember(ctx, r.RequestID, given)
 }
 
 // hand takes over what can be taken over, then claims what is due.
@@ -98,7 +124,7 @@ SELECT
 		FROM pools p
 		JOIN queues q ON q.pool_id = p.id
 		WHERE p.name = ? AND p.deleted_at IS NULL AND NOT p.paused AND NOT q.paused
-			AND EXISTS (SELECT 1 FROM runs r WHERE r.queue_id = q.id AND r.state_type = 'SCHEDULED' AND r.due_at <= ?)
+			AND EXISTS (SELECT 1 FROM runs r WHERE r.queue_id = q.id AND r.ready AND r.due_at <= ?)
 	) AS due,
 	EXISTS (
 		SELECT 1

@@ -78,12 +78,18 @@ func (tx *Tx) claims(ctx context.Context, given []handed) ([]Claim, error) {
 	if err != nil {
 		return nil, err
 	}
-	claims := make([]Claim, len(given))
-	for i, h := range given {
-		if claims[i], err = byID[h.AttemptID].claim(now); err != nil {
+	claims := make([]Claim, 0, len(given))
+	for _, h := range given {
+		row, ok := byID[h.AttemptID]
+		if !ok { // read after it was handed out: it may be gone by now
+			continue
+		}
+		c, err := row.claim(now)
+		if err != nil {
 			return nil, err
 		}
-		claims[i].Takeover = h.Takeover
+		c.Takeover = h.Takeover
+		claims = append(claims, c)
 	}
 	return claims, nil
 }

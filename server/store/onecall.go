@@ -203,11 +203,6 @@ func (s *Store) ListWorkers(ctx context.Context, pool string) ([]Worker, error) 
 	return s.view().ListWorkers(ctx, pool)
 }
 
-// Claim is Tx.Claim in a transaction of its own.
-func (s *Store) Claim(ctx context.Context, r ClaimRequest) ([]Claim, error) {
-	return write(ctx, s, func(tx *Tx) ([]Claim, error) { return tx.Claim(ctx, r) })
-}
-
 // Cancels returns which of the attempts that a worker holds are to be cancelled.
 func (s *Store) Cancels(ctx context.Context, pool, worker string, held []Lease) ([]uuid.UUID, error) {
 	return s.view().Cancels(ctx, pool, worker, held)

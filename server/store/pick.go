@@ -93,7 +93,7 @@ SELECT
 FROM queues q
 WHERE q.pool_id = ?
 	AND NOT q.paused
-	AND EXISTS (SELECT 1 FROM runs r WHERE r.queue_id = q.id AND r.state_type = 'SCHEDULED' AND r.due_at <= ?)
+	AND EXISTS (SELECT 1 FROM runs r WHERE r.queue_id = q.id AND r.ready AND r.due_at <= ?)
 ORDER BY q.priority, q.name`
 
 func (tx *Tx) lanes(ctx context.Context, p lockedPool, now time.Time) ([]*lane, error) {
@@ -166,7 +166,7 @@ const (
 SELECT r.id, r.deployment_id, r.due_at
 FROM runs r
 WHERE r.queue_id = ?
-	AND r.state_type = 'SCHEDULED'
+	AND r.ready
 	AND r.due_at <= ?`
 	readyAfterSQL = `
 	AND (r.due_at, r.id) > (?, ?)`

@@ -62,7 +62,7 @@ GROUP BY p.name, q.name, r.state_type
 ORDER BY p.name, q.name, r.state_type`
 	oldestDueSQL = `
 SELECT p.name AS pool, q.name AS queue,
-	(SELECT MIN(r.due_at) FROM runs r WHERE r.queue_id = q.id AND r.state_type = 'SCHEDULED') AS due_at
+	(SELECT MIN(r.due_at) FROM runs r WHERE r.queue_id = q.id AND r.ready) AS due_at
 FROM queues q
 JOIN pools p ON p.id = q.pool_id
 WHERE p.deleted_at IS NULL

@@ -40,6 +40,7 @@ type Store struct {
 	outbox    *outbox
 	bound     sync.Map // query as written → with the placeholders of the database
 	swept     sweepMark
+	gates     sync.Map // pool → the claim that is at work, as chan struct{}
 	closers   []io.Closer
 }
 

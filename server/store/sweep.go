@@ -198,7 +198,7 @@ WHERE EXISTS (
 		SELECT 1
 		FROM queues q
 		JOIN runs r ON r.queue_id = q.id
-		WHERE q.pool_id = p.id AND r.state_type = 'SCHEDULED' AND r.due_at > ? AND r.due_at <= ?
+		WHERE q.pool_id = p.id AND r.ready AND r.due_at > ? AND r.due_at <= ?
 	)
 	OR EXISTS (
 		SELECT 1

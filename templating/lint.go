@@ -213,11 +213,18 @@ func (l *linter) isTentative(p Problem, given string) (variable string, tentativ
 			_, hasDefault := l.compiled.defaults[r.root]
 			_, isFrozen := l.compiled.frozen[r.root]
 			if !hasDefault && !isFrozen && r.root != given {
-				return r.root, true
+				return r.root, !l.isDecided(p, r)
 			}
 		}
 	}
 	return "", false
+}
+
+// isDecided is true where no value that the schema takes could make it right: a required variable that stands there as it is, and whose declared
+// type does not fit.
+func (l *linter) isDecided(p Problem, r Reference) bool {
+	kind, one := l.compiled.property(r.root)["type"].(string)
+	return one && kind != "null" && p.Code == CodeType && p.Pointer == r.Pointer && !r.Action && len(r.path) == 0 && slices.Contains(l.compiled.required, r.root)
 }
 
 // isNear says whether one place is the other, or inside it.

@@ -76,6 +76,35 @@ func TestLintSaysEverythingOfALeafAtOnce(t *testing.T) {
 	}
 }
 
+func TestAnInventedSampleOnlyWarnsUnlessTheDeclaredTypeDecides(t *testing.T) {
+	for _, test := range []struct{ name, variable, required, image, memory, want string }{
+		{"any value of the type is wrong", "type: integer", "x", "{{ x }}", "1Gi", "error"},
+		{"another value may be right", "type: string", "x", "a:1", "{{ x }}", "warning"},
+		{"it need not be given", "type: integer", "", "{{ x }}", "1Gi", ""},
+		{"it may be of another type", "type: [integer, string], minimum: 5", "x", "{{ x }}", "1Gi", ""},
+		{"text around it", "type: integer", "x", "a:{{ x }}", "1Gi", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			source := "{variables: {properties: {x: {" + test.variable + "}}, required: [" + test.required + "]}, job_configuration: {job_manifest: {spec: {template: {spec: " +
+				"{containers: [{name: job, image: '" + test.image + "', resources: {limits: {memory: '" + test.memory + "'}}}]}}}}}}"
+			parsed, err := templating.Parse([]byte(source))
+			if err != nil {
+				t.Fatal(err)
+			}
+			report := templating.Lint(templating.DefaultRegistry(), parsed, manifest.Check)
+			got := ""
+			for _, p := range append(report.Errors, report.Warnings...) {
+				if p.Code == templating.CodeType || p.Code == templating.CodeInvalid {
+					got = string(p.Severity)
+				}
+			}
+			if got != test.want {
+				t.Errorf("got %q, want %q: %v %v", got, test.want, report.Errors, report.Warnings)
+			}
+		})
+	}
+}
+
 func text(r templating.Report) string {
 	var b strings.Builder
 	for _, list := range [][]templating.Problem{r.Errors, r.Warnings} {

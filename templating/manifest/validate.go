@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"net"
 	"strconv"
 	"strings"
 
@@ -8,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/utils/ptr"
 
 	"github.com/berth-dev/berth/templating"
 )
@@ -81,23 +83,6 @@ func isOurs(key string) bool {
 // maxAnnotations is what Kubernetes allows in all.
 const maxAnnotations = 256 << 10
 
-func (v *validator) job(spec *batchv1.JobSpec, at pointer) {
-	v.atLeast(at.key("activeDeadlineSeconds"), spec.ActiveDeadlineSeconds, 1)
-	v.atLeast32(at.key("parallelism"), spec.Parallelism, 0)
-	v.atLeast32(at.key("completions"), spec.Completions, 1)
-	if spec.Selector != nil || spec.ManualSelector != nil {
-		v.fail(templating.CodeInvalid, at.key("selector"), "a Job selects its own pods; leave selector and manualSelector out")
-	}
-	if indexed := spec.CompletionMode != nil && *spec.CompletionMode == batchv1.IndexedCompletion; indexed && spec.Completions == nil {
-		v.fail(templating.CodeRequired, at.key("completions"), "completionMode Indexed needs completions")
-	}
-	oneOf(v, at.key("completionMode"), spec.CompletionMode, batchv1.NonIndexedCompletion, batchv1.IndexedCompletion)
-	oneOf(v, at.key("podReplacementPolicy"), spec.PodReplacementPolicy, batchv1.Failed, batchv1.TerminatingOrFailed)
-	if policy := spec.PodFailurePolicy; policy != nil && spec.Template.Spec.RestartPolicy != corev1.RestartPolicyNever {
-		v.fail(templating.CodeInvalid, at.key("podFailurePolicy"), "needs restartPolicy Never")
-	}
-}
-
 func (v *validator) atLeast(at pointer, n *int64, least int64) {
 	if n != nil && *n < least {
 		v.fail(templating.CodeInvalid, at, "must be at least %d, not %d", least, *n)
@@ -134,13 +119,15 @@ func (v *validator) pod(pod *corev1.PodSpec, at pointer) {
 	v.atLeast(at.key("terminationGracePeriodSeconds"), pod.TerminationGracePeriodSeconds, 0)
 	v.atLeast(at.key("activeDeadlineSeconds"), pod.ActiveDeadlineSeconds, 1)
 	v.name(at.key("serviceAccountName"), pod.ServiceAccountName, validation.IsDNS1123Subdomain)
-	v.name(at.key("priorityClassName"), pod.PriorityClassName, validation.IsDNS1123Subdomain)
-	for key, value := range pod.NodeSelector {
-		v.name(at.key("nodeSelector").key(key), key, validation.IsQualifiedName)
-		v.name(at.key("nodeSelector").key(key), value, validation.IsValidLabelValue)
-	}
-	for i := range pod.Tolerations {
-		v.toleration(&pod.Tolerations[i], at.key("tolerations").item(i))
+	v.name(at.key("runtimeClassName"), ptr.Deref(pod.RuntimeClassName, ""), validation.IsDNS1123Subdomain)
+	v.name(at.key("hostname"), pod.Hostname, validation.IsDNS1123Label)
+	v.name(at.key("subdomain"), pod.Subdomain, validation.IsDNS1123Label)
+	v.dns(pod, at)
+	v.scheduling(pod, at)
+	v.podSecurityContext(pod.SecurityContext, at.key("securityContext"))
+	v.users(pod, at)
+	if pod.HostPID && pod.ShareProcessNamespace != nil && *pod.ShareProcessNamespace {
+		v.fail(templating.CodeInvalid, at.key("shareProcessNamespace"), "can not be true beside hostPID")
 	}
 	for i, secret := range pod.ImagePullSecrets {
 		v.name(at.key("imagePullSecrets").item(i).key("name"), secret.Name, validation.IsDNS1123Subdomain)
@@ -148,44 +135,28 @@ func (v *validator) pod(pod *corev1.PodSpec, at pointer) {
 	volumes := v.volumes(pod.Volumes, at.key("volumes"))
 	names := map[string]bool{}
 	for i := range pod.InitContainers {
-		v.container(&pod.InitContainers[i], at.key("initContainers").item(i), names, volumes)
+		c := &pod.InitContainers[i]
+		place := at.key("initContainers").item(i)
+		sidecar := corev1.ContainerRestartPolicyAlways
+		if c.RestartPolicy != nil && *c.RestartPolicy != sidecar {
+			v.fail(templating.CodeInvalid, place.key("restartPolicy"), "must be Always (a sidecar) or left out, not %q", *c.RestartPolicy)
+		}
+		v.container(c, place, names, volumes)
+		v.lifecycle(c, place, c.RestartPolicy == nil || *c.RestartPolicy != sidecar)
+		v.ports(c, place, pod.HostNetwork)
+		v.securityContext(c.SecurityContext, place.key("securityContext"))
 	}
 	for i := range pod.Containers {
-		v.container(&pod.Containers[i], at.key("containers").item(i), names, volumes)
+		c := &pod.Containers[i]
+		place := at.key("containers").item(i)
+		v.container(c, place, names, volumes)
+		v.lifecycle(c, place, false)
+		v.ports(c, place, pod.HostNetwork)
+		v.securityContext(c.SecurityContext, place.key("securityContext"))
 	}
 	if len(pod.EphemeralContainers) > 0 {
 		v.fail(templating.CodeInvalid, at.key("ephemeralContainers"), "ephemeral containers can not be in a manifest")
 	}
-}
-
-func (v *validator) toleration(t *corev1.Toleration, at pointer) {
-	oneOf(v, at.key("operator"), &t.Operator, corev1.TolerationOpExists, corev1.TolerationOpEqual, "Lt", "Gt")
-	oneOf(v, at.key("effect"), &t.Effect, corev1.TaintEffectNoSchedule, corev1.TaintEffectPreferNoSchedule, corev1.TaintEffectNoExecute)
-	v.name(at.key("key"), t.Key, validation.IsQualifiedName)
-	if t.Key == "" && t.Operator != corev1.TolerationOpExists {
-		v.fail(templating.CodeInvalid, at.key("operator"), "must be Exists when there is no key")
-	}
-	if t.Operator == corev1.TolerationOpExists && t.Value != "" {
-		v.fail(templating.CodeInvalid, at.key("value"), "must be empty when the operator is Exists")
-	}
-}
-
-// volumes returns the names of the volumes that are declared.
-func (v *validator) volumes(volumes []corev1.Volume, at pointer) map[string]bool {
-	names := map[string]bool{}
-	for i := range volumes {
-		name := volumes[i].Name
-		switch {
-		case name == "":
-			v.fail(templating.CodeRequired, at.item(i).key("name"), "a volume needs a name")
-		case names[name]:
-			v.fail(templating.CodeInvalid, at.item(i).key("name"), "two volumes are named %q", name)
-		default:
-			v.name(at.item(i).key("name"), name, validation.IsDNS1123Label)
-		}
-		names[name] = true
-	}
-	return names
 }
 
 func (v *validator) container(c *corev1.Container, at pointer, names, volumes map[string]bool) {
@@ -208,12 +179,6 @@ func (v *validator) container(c *corev1.Container, at pointer, names, volumes ma
 	v.environment(c, at)
 	v.resources(&c.Resources, at.key("resources"))
 	v.mounts(c, at, volumes)
-	for i, port := range c.Ports {
-		if port.ContainerPort < 1 || port.ContainerPort > 65535 {
-			v.fail(templating.CodeInvalid, at.key("ports").item(i).key("containerPort"), "must be between 1 and 65535, not %d", port.ContainerPort)
-		}
-		oneOf(v, at.key("ports").item(i).key("protocol"), &port.Protocol, corev1.ProtocolTCP, corev1.ProtocolUDP, corev1.ProtocolSCTP)
-	}
 }
 
 func (v *validator) environment(c *corev1.Container, at pointer) {
@@ -222,15 +187,49 @@ func (v *validator) environment(c *corev1.Container, at pointer) {
 		if messages := validation.IsRelaxedEnvVarName(env.Name); len(messages) > 0 {
 			v.fail(templating.CodeInvalid, place, "%q is not the name of an environment variable: %s", env.Name, strings.Join(messages, "; "))
 		}
-		from := env.ValueFrom
-		switch {
-		case from == nil:
-		case env.Value != "":
-			v.fail(templating.CodeInvalid, place, "%s has a value and a valueFrom, one is allowed", env.Name)
-		case from.SecretKeyRef != nil && (from.SecretKeyRef.Name == "" || from.SecretKeyRef.Key == ""):
-			v.fail(templating.CodeRequired, place, "the secretKeyRef of %s needs a name and a key", env.Name)
-		case from.ConfigMapKeyRef != nil && (from.ConfigMapKeyRef.Name == "" || from.ConfigMapKeyRef.Key == ""):
-			v.fail(templating.CodeRequired, place, "the configMapKeyRef of %s needs a name and a key", env.Name)
+		if from := env.ValueFrom; from != nil {
+			v.valueFrom(from, env, place)
+		}
+	}
+	for i, from := range c.EnvFrom {
+		place := at.key("envFrom").item(i)
+		v.exactlyOne(place, "envFrom", map[string]bool{"configMapRef": from.ConfigMapRef != nil, "secretRef": from.SecretRef != nil})
+		if from.ConfigMapRef != nil {
+			v.required(place.key("configMapRef").key("name"), from.ConfigMapRef.Name, "a configMapRef needs a name")
+		}
+		if from.SecretRef != nil {
+			v.required(place.key("secretRef").key("name"), from.SecretRef.Name, "a secretRef needs a name")
+		}
+	}
+}
+
+func (v *validator) valueFrom(from *corev1.EnvVarSource, env corev1.EnvVar, at pointer) {
+	if env.Value != "" {
+		v.fail(templating.CodeInvalid, at, "%s has a value and a valueFrom, one is allowed", env.Name)
+		return
+	}
+	v.exactlyOne(at, "the valueFrom of "+env.Name, map[string]bool{"configMapKeyRef": from.ConfigMapKeyRef != nil, "fieldRef": from.FieldRef != nil,
+		"fileKeyRef": from.FileKeyRef != nil, "resourceFieldRef": from.ResourceFieldRef != nil, "secretKeyRef": from.SecretKeyRef != nil})
+	switch {
+	case from.SecretKeyRef != nil && (from.SecretKeyRef.Name == "" || from.SecretKeyRef.Key == ""):
+		v.fail(templating.CodeRequired, at, "the secretKeyRef of %s needs a name and a key", env.Name)
+	case from.ConfigMapKeyRef != nil && (from.ConfigMapKeyRef.Name == "" || from.ConfigMapKeyRef.Key == ""):
+		v.fail(templating.CodeRequired, at, "the configMapKeyRef of %s needs a name and a key", env.Name)
+	case from.FieldRef != nil && from.FieldRef.FieldPath == "":
+		v.fail(templating.CodeRequired, at, "the fieldRef of %s needs a fieldPath", env.Name)
+	case from.ResourceFieldRef != nil && from.ResourceFieldRef.Resource == "":
+		v.fail(templating.CodeRequired, at, "the resourceFieldRef of %s needs a resource", env.Name)
+	}
+}
+
+func (v *validator) dns(pod *corev1.PodSpec, at pointer) {
+	oneOf(v, at.key("dnsPolicy"), &pod.DNSPolicy, corev1.DNSClusterFirst, corev1.DNSClusterFirstWithHostNet, corev1.DNSDefault, corev1.DNSNone)
+	if pod.DNSPolicy == corev1.DNSNone && (pod.DNSConfig == nil || len(pod.DNSConfig.Nameservers) == 0) {
+		v.fail(templating.CodeRequired, at.key("dnsConfig").key("nameservers"), "dnsPolicy None needs at least one nameserver")
+	}
+	for i, alias := range pod.HostAliases {
+		if net.ParseIP(alias.IP) == nil {
+			v.fail(templating.CodeInvalid, at.key("hostAliases").item(i).key("ip"), "%q is not an IP address", alias.IP)
 		}
 	}
 }
@@ -243,6 +242,12 @@ func (v *validator) resources(r *corev1.ResourceRequirements, at pointer) {
 			if quantity.Sign() < 0 {
 				v.fail(templating.CodeInvalid, at.key(kind).key(string(name)), "must not be negative")
 			}
+			if kind == "requests" && needsLimit(name) {
+				if limit, ok := r.Limits[name]; !ok || limit.Cmp(quantity) != 0 {
+					v.fail(templating.CodeInvalid, at.key(kind).key(string(name)), "%s can not be shared: its request and its limit must be the same", name)
+				}
+				continue
+			}
 			if limit, ok := r.Limits[name]; ok && kind == "requests" && exceeds(quantity, limit) {
 				v.fail(templating.CodeInvalid, at.key(kind).key(string(name)), "the request %s is above the limit %s", quantity.String(), limit.String())
 			}
@@ -252,19 +257,8 @@ func (v *validator) resources(r *corev1.ResourceRequirements, at pointer) {
 
 func exceeds(request, limit resource.Quantity) bool { return request.Cmp(limit) > 0 }
 
-func (v *validator) mounts(c *corev1.Container, at pointer, volumes map[string]bool) {
-	paths := map[string]bool{}
-	for i, mount := range c.VolumeMounts {
-		place := at.key("volumeMounts").item(i)
-		if !volumes[mount.Name] {
-			v.fail(templating.CodeInvalid, place.key("name"), "there is no volume %q", mount.Name)
-		}
-		switch {
-		case mount.MountPath == "":
-			v.fail(templating.CodeRequired, place.key("mountPath"), "a mount needs a path")
-		case paths[mount.MountPath]:
-			v.fail(templating.CodeInvalid, place.key("mountPath"), "two volumes are mounted at %q", mount.MountPath)
-		}
-		paths[mount.MountPath] = true
-	}
+// needsLimit is true for what is handed out whole: huge pages, and devices such as nvidia.com/gpu.
+func needsLimit(name corev1.ResourceName) bool {
+	domain, _, extended := strings.Cut(string(name), "/")
+	return strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix) || extended && !strings.HasSuffix(domain, "kubernetes.io")
 }

@@ -1,0 +1,100 @@
+package manifest
+
+import (
+	"slices"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/berth-dev/berth/templating"
+)
+
+func (v *validator) job(spec *batchv1.JobSpec, at pointer) {
+	v.atLeast(at.key("activeDeadlineSeconds"), spec.ActiveDeadlineSeconds, 1)
+	v.atLeast32(at.key("parallelism"), spec.Parallelism, 0)
+	v.atLeast32(at.key("completions"), spec.Completions, 1)
+	v.atLeast32(at.key("backoffLimitPerIndex"), spec.BackoffLimitPerIndex, 0)
+	v.atLeast32(at.key("maxFailedIndexes"), spec.MaxFailedIndexes, 0)
+	if spec.Selector != nil || spec.ManualSelector != nil {
+		v.fail(templating.CodeInvalid, at.key("selector"), "a Job selects its own pods; leave selector and manualSelector out")
+	}
+	indexed := spec.CompletionMode != nil && *spec.CompletionMode == batchv1.IndexedCompletion
+	if indexed && spec.Completions == nil {
+		v.fail(templating.CodeRequired, at.key("completions"), "completionMode Indexed needs completions")
+	}
+	for key, set := range map[string]bool{"backoffLimitPerIndex": spec.BackoffLimitPerIndex != nil, "maxFailedIndexes": spec.MaxFailedIndexes != nil, "successPolicy": spec.SuccessPolicy != nil} {
+		if set && !indexed {
+			v.fail(templating.CodeInvalid, at.key(key), "needs completionMode Indexed")
+		}
+	}
+	oneOf(v, at.key("completionMode"), spec.CompletionMode, batchv1.NonIndexedCompletion, batchv1.IndexedCompletion)
+	oneOf(v, at.key("podReplacementPolicy"), spec.PodReplacementPolicy, batchv1.Failed, batchv1.TerminatingOrFailed)
+	v.failurePolicy(spec, at.key("podFailurePolicy"))
+}
+
+// maxFailureRules and maxExitCodes are what Kubernetes allows in a podFailurePolicy.
+const (
+	maxFailureRules = 20
+	maxExitCodes    = 255
+)
+
+func (v *validator) failurePolicy(spec *batchv1.JobSpec, at pointer) {
+	policy := spec.PodFailurePolicy
+	if policy == nil {
+		return
+	}
+	if spec.Template.Spec.RestartPolicy != corev1.RestartPolicyNever {
+		v.fail(templating.CodeInvalid, at, "needs restartPolicy Never")
+	}
+	if replacement := spec.PodReplacementPolicy; replacement != nil && *replacement != batchv1.Failed {
+		v.fail(templating.CodeInvalid, at, "needs podReplacementPolicy Failed")
+	}
+	if len(policy.Rules) > maxFailureRules {
+		v.fail(templating.CodeInvalid, at.key("rules"), "%d rules are too many, at most %d are allowed", len(policy.Rules), maxFailureRules)
+	}
+	for i := range policy.Rules {
+		v.failureRule(&policy.Rules[i], spec, at.key("rules").item(i))
+	}
+}
+
+func (v *validator) failureRule(rule *batchv1.PodFailurePolicyRule, spec *batchv1.JobSpec, at pointer) {
+	v.required(at.key("action"), string(rule.Action), "a rule needs an action")
+	oneOf(v, at.key("action"), &rule.Action, batchv1.PodFailurePolicyActionFailJob, batchv1.PodFailurePolicyActionFailIndex,
+		batchv1.PodFailurePolicyActionIgnore, batchv1.PodFailurePolicyActionCount)
+	if rule.Action == batchv1.PodFailurePolicyActionFailIndex && spec.BackoffLimitPerIndex == nil {
+		v.fail(templating.CodeInvalid, at.key("action"), "FailIndex needs backoffLimitPerIndex")
+	}
+	v.exactlyOne(at, "a rule", map[string]bool{"onExitCodes": rule.OnExitCodes != nil, "onPodConditions": len(rule.OnPodConditions) > 0})
+	if rule.OnExitCodes != nil {
+		v.exitCodes(rule.OnExitCodes, &spec.Template.Spec, at.key("onExitCodes"))
+	}
+	for i, pattern := range rule.OnPodConditions {
+		place := at.key("onPodConditions").item(i)
+		v.required(place.key("type"), string(pattern.Type), "a condition needs a type")
+		oneOf(v, place.key("status"), &pattern.Status, corev1.ConditionTrue, corev1.ConditionFalse, corev1.ConditionUnknown)
+	}
+}
+
+func (v *validator) exitCodes(codes *batchv1.PodFailurePolicyOnExitCodesRequirement, pod *corev1.PodSpec, at pointer) {
+	v.required(at.key("operator"), string(codes.Operator), "must be In or NotIn")
+	oneOf(v, at.key("operator"), &codes.Operator, batchv1.PodFailurePolicyOnExitCodesOpIn, batchv1.PodFailurePolicyOnExitCodesOpNotIn)
+	switch values := codes.Values; {
+	case len(values) == 0:
+		v.fail(templating.CodeRequired, at.key("values"), "needs at least one exit code")
+	case len(values) > maxExitCodes:
+		v.fail(templating.CodeInvalid, at.key("values"), "%d exit codes are too many, at most %d are allowed", len(values), maxExitCodes)
+	case !slices.IsSorted(values) || len(slices.Compact(slices.Clone(values))) < len(values):
+		v.fail(templating.CodeInvalid, at.key("values"), "must be in ascending order, each once")
+	case codes.Operator == batchv1.PodFailurePolicyOnExitCodesOpIn && slices.Contains(values, 0):
+		v.fail(templating.CodeInvalid, at.key("values"), "0 is no failure")
+	}
+	if codes.ContainerName == nil {
+		return
+	}
+	for _, list := range [][]corev1.Container{pod.InitContainers, pod.Containers} {
+		if slices.ContainsFunc(list, func(c corev1.Container) bool { return c.Name == *codes.ContainerName }) {
+			return
+		}
+	}
+	v.fail(templating.CodeInvalid, at.key("containerName"), "there is no container %q", *codes.ContainerName)
+}

@@ -99,7 +99,7 @@ func deploymentPauseCommand(app *cli.App, verb, short string, paused bool) *cobr
 		if err != nil {
 			return err
 		}
-		r, err := client.UpdateDeploymentWithResponse(cmd.Context(), args[0], api.DeploymentUpdate{Paused: &paused})
+		r, err := client.UpdateDeploymentWithResponse(cmd.Context(), args[0], nil, api.DeploymentUpdate{Paused: &paused})
 		d, err := cli.Value(resultOf(r, err).JSON200, r, err)
 		if err != nil {
 			return err

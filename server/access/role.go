@@ -22,12 +22,13 @@ func leastRole(operation string) (api.Role, bool) {
 	case "GetInfo":
 		return anyone, true
 	case "ListWorkPools", "GetWorkPool", "GetTemplate", "ListTemplateVersions", "ListWorkQueues", "LintTemplate",
+		"PreviewTemplate", "DiffTemplate", "ImpactTemplate",
 		"ListDeployments", "GetDeployment", "ListVariables", "GetVariable", "ListWorkers",
 		"ListRuns", "GetRun", "ListRunEvents", "GetRunLogs", "StreamRun", "GetAttemptManifest":
 		return api.RoleViewer, true
 	case "CreateRun", "CancelRun", "RetryRun":
 		return api.RoleOperator, true
-	case "CreateWorkPool", "UpdateWorkPool", "DeleteWorkPool", "SetTemplate", "CreateWorkQueue",
+	case "CreateWorkPool", "UpdateWorkPool", "DeleteWorkPool", "SetTemplate", "RollBackTemplate", "CreateWorkQueue",
 		"Apply", "UpdateDeployment", "DeleteDeployment", "SetVariable", "DeleteVariable":
 		return api.RoleEditor, true
 	case "ListAPIKeys", "CreateAPIKey", "RevokeAPIKey":

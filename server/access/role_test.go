@@ -15,12 +15,13 @@ var may = map[string]string{
 	"ListWorkQueues": "viewer", "LintTemplate": "viewer", "ListDeployments": "viewer", "GetDeployment": "viewer",
 	"ListVariables": "viewer", "GetVariable": "viewer", "ListWorkers": "viewer", "ListRuns": "viewer", "GetRun": "viewer",
 	"ListRunEvents": "viewer", "GetRunLogs": "viewer", "StreamRun": "viewer", "GetAttemptManifest": "viewer",
+	"PreviewTemplate": "viewer", "DiffTemplate": "viewer", "ImpactTemplate": "viewer",
 
 	"CreateRun": "operator", "CancelRun": "operator", "RetryRun": "operator",
 
 	"CreateWorkPool": "editor", "UpdateWorkPool": "editor", "DeleteWorkPool": "editor", "SetTemplate": "editor",
 	"CreateWorkQueue": "editor", "Apply": "editor", "UpdateDeployment": "editor", "DeleteDeployment": "editor",
-	"SetVariable": "editor", "DeleteVariable": "editor",
+	"SetVariable": "editor", "DeleteVariable": "editor", "RollBackTemplate": "editor",
 
 	"ListAPIKeys": "admin", "CreateAPIKey": "admin", "RevokeAPIKey": "admin",
 

@@ -174,6 +174,45 @@ func (e ChangeKind) Valid() bool {
 	}
 }
 
+// Defines values for DeploymentImpactVerdict.
+const (
+	Broken  DeploymentImpactVerdict = "broken"
+	Changed DeploymentImpactVerdict = "changed"
+)
+
+// Valid indicates whether the value is a known member of the DeploymentImpactVerdict enum.
+func (e DeploymentImpactVerdict) Valid() bool {
+	switch e {
+	case Broken:
+		return true
+	case Changed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DocumentChangeKind.
+const (
+	Added    DocumentChangeKind = "added"
+	Removed  DocumentChangeKind = "removed"
+	Replaced DocumentChangeKind = "replaced"
+)
+
+// Valid indicates whether the value is a known member of the DocumentChangeKind enum.
+func (e DocumentChangeKind) Valid() bool {
+	switch e {
+	case Added:
+		return true
+	case Removed:
+		return true
+	case Replaced:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PoolType.
 const (
 	Kubernetes PoolType = "kubernetes"
@@ -530,6 +569,28 @@ type Deployment struct {
 	Version              string             `json:"version"`
 }
 
+// DeploymentImpact defines model for DeploymentImpact.
+type DeploymentImpact struct {
+	BrokenBefore bool `json:"broken_before"`
+
+	// Changes What differs in the Job
+	Changes    []DocumentChange `json:"changes"`
+	Deployment string           `json:"deployment"`
+
+	// Errors Why no Job can be made
+	Errors []Finding `json:"errors"`
+
+	// Invented Required variables that runs will give; shown with an invented value
+	Invented []string `json:"invented"`
+
+	// Text Unified diff of the Jobs as YAML
+	Text    string                  `json:"text"`
+	Verdict DeploymentImpactVerdict `json:"verdict"`
+}
+
+// DeploymentImpactVerdict defines model for DeploymentImpact.Verdict.
+type DeploymentImpactVerdict string
+
 // DeploymentList defines model for DeploymentList.
 type DeploymentList struct {
 	Items      []Deployment `json:"items"`
@@ -562,6 +623,22 @@ type DeploymentSpec struct {
 type DeploymentUpdate struct {
 	Paused *bool `json:"paused,omitempty"`
 }
+
+// DocumentChange One difference between two documents
+type DocumentChange struct {
+	// After Any JSON value
+	After JSONValue `json:"after,omitempty"`
+
+	// Before Any JSON value
+	Before JSONValue          `json:"before,omitempty"`
+	Kind   DocumentChangeKind `json:"kind"`
+
+	// Pointer JSON pointer of the place: before for what was removed, else after
+	Pointer string `json:"pointer"`
+}
+
+// DocumentChangeKind defines model for DocumentChange.Kind.
+type DocumentChangeKind string
 
 // Finding One thing that is wrong, and where
 type Finding struct {
@@ -846,8 +923,84 @@ type State struct {
 // StateType defines model for StateType.
 type StateType string
 
+// TemplateComparison From a saved version (the newest without `from_version`) to a document or another saved version
+type TemplateComparison struct {
+	// Document A base job template (`engine`, `variables`, `frozen`, `template_env`, `job_configuration`)
+	Document    TemplateDocument `json:"document,omitempty"`
+	FromVersion *int32           `json:"from_version,omitempty"`
+	ToVersion   *int32           `json:"to_version,omitempty"`
+}
+
+// TemplateDiff defines model for TemplateDiff.
+type TemplateDiff struct {
+	Changes     []DocumentChange `json:"changes"`
+	FromVersion int32            `json:"from_version"`
+
+	// Text Unified diff of the documents as YAML
+	Text string `json:"text"`
+
+	// ToVersion Not there for a document that is not saved
+	ToVersion *int32 `json:"to_version,omitempty"`
+}
+
 // TemplateDocument A base job template (`engine`, `variables`, `frozen`, `template_env`, `job_configuration`)
 type TemplateDocument = json.RawMessage
+
+// TemplateImpact defines model for TemplateImpact.
+type TemplateImpact struct {
+	FromVersion int32                 `json:"from_version"`
+	Items       []DeploymentImpact    `json:"items"`
+	NextCursor  *string               `json:"next_cursor,omitempty"`
+	Summary     TemplateImpactSummary `json:"summary"`
+
+	// ToVersion Not there for a document that is not saved
+	ToVersion *int32 `json:"to_version,omitempty"`
+}
+
+// TemplateImpactSummary defines model for TemplateImpactSummary.
+type TemplateImpactSummary struct {
+	// Broken No Job can be made
+	Broken int32 `json:"broken"`
+
+	// Changed Another Job than before
+	Changed     int32 `json:"changed"`
+	Deployments int32 `json:"deployments"`
+
+	// NewlyBroken Of the broken those that were not broken before
+	NewlyBroken int32 `json:"newly_broken"`
+	Unchanged   int32 `json:"unchanged"`
+}
+
+// TemplatePreview defines model for TemplatePreview.
+type TemplatePreview struct {
+	Errors   []Finding  `json:"errors"`
+	Invented JSONObject `json:"invented"`
+	Job      JSONObject `json:"job,omitempty"`
+	Warnings []Finding  `json:"warnings"`
+
+	// Yaml The Job as YAML
+	Yaml *string `json:"yaml,omitempty"`
+}
+
+// TemplatePreviewRequest defines model for TemplatePreviewRequest.
+type TemplatePreviewRequest struct {
+	// Deployment Of this pool; its values are the ones below the run's
+	Deployment *string `json:"deployment,omitempty"`
+
+	// Document A base job template (`engine`, `variables`, `frozen`, `template_env`, `job_configuration`)
+	Document     TemplateDocument `json:"document,omitempty"`
+	JobVariables JSONObject       `json:"job_variables,omitempty"`
+	Parameters   JSONObject       `json:"parameters,omitempty"`
+
+	// Version A saved version instead of a document; the newest without both
+	Version *int32 `json:"version,omitempty"`
+}
+
+// TemplateRollback defines model for TemplateRollback.
+type TemplateRollback struct {
+	// Version The version to go back to
+	Version int32 `json:"version"`
+}
 
 // TemplateVersion defines model for TemplateVersion.
 type TemplateVersion struct {
@@ -855,12 +1008,13 @@ type TemplateVersion struct {
 	CreatedBy string    `json:"created_by"`
 
 	// Document A base job template (`engine`, `variables`, `frozen`, `template_env`, `job_configuration`)
-	Document TemplateDocument   `json:"document,omitempty"`
-	ID       openapi_types.UUID `json:"id"`
-	Pool     string             `json:"pool"`
-	Version  int32              `json:"version"`
+	Document TemplateDocument       `json:"document,omitempty"`
+	ID       openapi_types.UUID     `json:"id"`
+	Impact   *TemplateImpactSummary `json:"impact,omitempty"`
+	Pool     string                 `json:"pool"`
+	Version  int32                  `json:"version"`
 
-	// Warnings Of the lint at save
+	// Warnings Of the lint at save, and of deployments that no longer fit
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
@@ -1020,11 +1174,17 @@ type CursorParam = string
 // DeploymentParam defines model for DeploymentParam.
 type DeploymentParam = string
 
+// IfMatchParam defines model for IfMatchParam.
+type IfMatchParam = string
+
 // LimitParam defines model for LimitParam.
 type LimitParam = int32
 
 // PoolParam defines model for PoolParam.
 type PoolParam = string
+
+// RequireUnbrokenParam defines model for RequireUnbrokenParam.
+type RequireUnbrokenParam = bool
 
 // RunParam defines model for RunParam.
 type RunParam = openapi_types.UUID
@@ -1042,6 +1202,15 @@ type ListDeploymentsParams struct {
 // DeleteDeploymentParams defines parameters for DeleteDeployment.
 type DeleteDeploymentParams struct {
 	Force *bool `form:"force,omitempty" json:"force,omitempty"`
+
+	// IfMatch The ETag of what was edited; another one is refused (412 `precondition-failed`)
+	IfMatch *IfMatchParam `json:"If-Match,omitempty"`
+}
+
+// UpdateDeploymentParams defines parameters for UpdateDeployment.
+type UpdateDeploymentParams struct {
+	// IfMatch The ETag of what was edited; another one is refused (412 `precondition-failed`)
+	IfMatch *IfMatchParam `json:"If-Match,omitempty"`
 }
 
 // CreateRunParams defines parameters for CreateRun.
@@ -1106,7 +1275,29 @@ type GetTemplateParams struct {
 
 // SetTemplateParams defines parameters for SetTemplate.
 type SetTemplateParams struct {
-	IfMatch *string `json:"If-Match,omitempty"`
+	// RequireUnbroken Refuse what breaks a deployment that works now
+	RequireUnbroken *RequireUnbrokenParam `form:"require_unbroken,omitempty" json:"require_unbroken,omitempty"`
+
+	// IfMatch The ETag of what was edited; another one is refused (412 `precondition-failed`)
+	IfMatch *IfMatchParam `json:"If-Match,omitempty"`
+}
+
+// ImpactTemplateParams defines parameters for ImpactTemplate.
+type ImpactTemplateParams struct {
+	// Limit How many at most
+	Limit *LimitParam `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before
+	Cursor *CursorParam `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// RollBackTemplateParams defines parameters for RollBackTemplate.
+type RollBackTemplateParams struct {
+	// RequireUnbroken Refuse what breaks a deployment that works now
+	RequireUnbroken *RequireUnbrokenParam `form:"require_unbroken,omitempty" json:"require_unbroken,omitempty"`
+
+	// IfMatch The ETag of what was edited; another one is refused (412 `precondition-failed`)
+	IfMatch *IfMatchParam `json:"If-Match,omitempty"`
 }
 
 // ListTemplateVersionsParams defines parameters for ListTemplateVersions.
@@ -1150,8 +1341,20 @@ type CreateWorkQueueJSONRequestBody = WorkQueueCreate
 // SetTemplateJSONRequestBody defines body for SetTemplate for application/json ContentType.
 type SetTemplateJSONRequestBody = TemplateDocument
 
+// DiffTemplateJSONRequestBody defines body for DiffTemplate for application/json ContentType.
+type DiffTemplateJSONRequestBody = TemplateComparison
+
+// ImpactTemplateJSONRequestBody defines body for ImpactTemplate for application/json ContentType.
+type ImpactTemplateJSONRequestBody = TemplateComparison
+
 // LintTemplateJSONRequestBody defines body for LintTemplate for application/json ContentType.
 type LintTemplateJSONRequestBody = TemplateDocument
+
+// PreviewTemplateJSONRequestBody defines body for PreviewTemplate for application/json ContentType.
+type PreviewTemplateJSONRequestBody = TemplatePreviewRequest
+
+// RollBackTemplateJSONRequestBody defines body for RollBackTemplate for application/json ContentType.
+type RollBackTemplateJSONRequestBody = TemplateRollback
 
 // LookUpAttemptsJSONRequestBody defines body for LookUpAttempts for application/json ContentType.
 type LookUpAttemptsJSONRequestBody = AttemptLookup
@@ -1309,14 +1512,14 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /api/v1/deployments/{deployment} (the `UpdateDeployment` operationId).
-	UpdateDeploymentWithBody(ctx context.Context, deployment DeploymentParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateDeploymentWithBody(ctx context.Context, deployment DeploymentParam, params *UpdateDeploymentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateDeployment Pause or resume a deployment
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /api/v1/deployments/{deployment} (the `UpdateDeployment` operationId).
-	UpdateDeployment(ctx context.Context, deployment DeploymentParam, body UpdateDeploymentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	UpdateDeployment(ctx context.Context, deployment DeploymentParam, params *UpdateDeploymentParams, body UpdateDeploymentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// CreateRunWithBody Create a run; its parameters and job variables are validated and fixed now
 	//
@@ -1480,7 +1683,9 @@ type ClientInterface interface {
 
 	// SetTemplateWithBody Save a new, immutable version of the base job template
 	//
-	// Linted first; a template with errors is refused (422 `template-invalid`) and nothing is stored. `If-Match` holds the ETag of the version that was edited.
+	// Linted first; a template with errors is refused (422 `template-invalid`) and nothing is stored. `If-Match` holds the
+	// ETag of the version that was edited. The answer says what the new version does to the pool's deployments; with
+	// `require_unbroken` a version that breaks one that works now is refused (409 `template-breaks-deployments`).
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1489,12 +1694,48 @@ type ClientInterface interface {
 
 	// SetTemplate Save a new, immutable version of the base job template
 	//
-	// Linted first; a template with errors is refused (422 `template-invalid`) and nothing is stored. `If-Match` holds the ETag of the version that was edited.
+	// Linted first; a template with errors is refused (422 `template-invalid`) and nothing is stored. `If-Match` holds the
+	// ETag of the version that was edited. The answer says what the new version does to the pool's deployments; with
+	// `require_unbroken` a version that breaks one that works now is refused (409 `template-breaks-deployments`).
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /api/v1/work-pools/{pool}/template (the `SetTemplate` operationId).
 	SetTemplate(ctx context.Context, pool PoolParam, params *SetTemplateParams, body SetTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DiffTemplateWithBody The differences between a version and another, or a document that is not saved yet
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/template/diff (the `DiffTemplate` operationId).
+	DiffTemplateWithBody(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DiffTemplate The differences between a version and another, or a document that is not saved yet
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/template/diff (the `DiffTemplate` operationId).
+	DiffTemplate(ctx context.Context, pool PoolParam, body DiffTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImpactTemplateWithBody What a change of the template does to the Job of each deployment of the pool; stores nothing
+	//
+	// The counts are over all deployments. `items` are those that change or break, by name, a page at a time. A template
+	// with errors is refused (422 `template-invalid`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/template/impact (the `ImpactTemplate` operationId).
+	ImpactTemplateWithBody(ctx context.Context, pool PoolParam, params *ImpactTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ImpactTemplate What a change of the template does to the Job of each deployment of the pool; stores nothing
+	//
+	// The counts are over all deployments. `items` are those that change or break, by name, a page at a time. A template
+	// with errors is refused (422 `template-invalid`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/template/impact (the `ImpactTemplate` operationId).
+	ImpactTemplate(ctx context.Context, pool PoolParam, params *ImpactTemplateParams, body ImpactTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// LintTemplateWithBody What saving this template would say; stores nothing
 	//
@@ -1509,6 +1750,46 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/work-pools/{pool}/template/lint (the `LintTemplate` operationId).
 	LintTemplate(ctx context.Context, pool PoolParam, body LintTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PreviewTemplateWithBody The Job that a run would be; stores nothing
+	//
+	// Renders a template (the one given, a version, or the newest) on the way that a run takes, with the values of a
+	// deployment and of a run that could be. What is wrong is listed in `errors`; then there is no Job. Where the
+	// template leaves the namespace to the worker, `default` is shown.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/template/preview (the `PreviewTemplate` operationId).
+	PreviewTemplateWithBody(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PreviewTemplate The Job that a run would be; stores nothing
+	//
+	// Renders a template (the one given, a version, or the newest) on the way that a run takes, with the values of a
+	// deployment and of a run that could be. What is wrong is listed in `errors`; then there is no Job. Where the
+	// template leaves the namespace to the worker, `default` is shown.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/template/preview (the `PreviewTemplate` operationId).
+	PreviewTemplate(ctx context.Context, pool PoolParam, body PreviewTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RollBackTemplateWithBody Save a new version that is equal to an old one
+	//
+	// Checked and answered as a save is. Where the newest version says the same, it is answered again.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/template/rollback (the `RollBackTemplate` operationId).
+	RollBackTemplateWithBody(ctx context.Context, pool PoolParam, params *RollBackTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RollBackTemplate Save a new version that is equal to an old one
+	//
+	// Checked and answered as a save is. Where the newest version says the same, it is answered again.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/template/rollback (the `RollBackTemplate` operationId).
+	RollBackTemplate(ctx context.Context, pool PoolParam, params *RollBackTemplateParams, body RollBackTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListTemplateVersions The versions of the pool's template, newest first, without their documents
 	//
@@ -1784,8 +2065,8 @@ func (c *Client) GetDeployment(ctx context.Context, deployment DeploymentParam, 
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /api/v1/deployments/{deployment} (the `UpdateDeployment` operationId).
-func (c *Client) UpdateDeploymentWithBody(ctx context.Context, deployment DeploymentParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateDeploymentRequestWithBody(c.Server, deployment, contentType, body)
+func (c *Client) UpdateDeploymentWithBody(ctx context.Context, deployment DeploymentParam, params *UpdateDeploymentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateDeploymentRequestWithBody(c.Server, deployment, params, contentType, body)
 	if err != nil {
 		return nil, err
 	}
@@ -1801,8 +2082,8 @@ func (c *Client) UpdateDeploymentWithBody(ctx context.Context, deployment Deploy
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /api/v1/deployments/{deployment} (the `UpdateDeployment` operationId).
-func (c *Client) UpdateDeployment(ctx context.Context, deployment DeploymentParam, body UpdateDeploymentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewUpdateDeploymentRequest(c.Server, deployment, body)
+func (c *Client) UpdateDeployment(ctx context.Context, deployment DeploymentParam, params *UpdateDeploymentParams, body UpdateDeploymentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateDeploymentRequest(c.Server, deployment, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2245,7 +2526,9 @@ func (c *Client) GetTemplate(ctx context.Context, pool PoolParam, params *GetTem
 
 // SetTemplateWithBody Save a new, immutable version of the base job template
 //
-// Linted first; a template with errors is refused (422 `template-invalid`) and nothing is stored. `If-Match` holds the ETag of the version that was edited.
+// Linted first; a template with errors is refused (422 `template-invalid`) and nothing is stored. `If-Match` holds the
+// ETag of the version that was edited. The answer says what the new version does to the pool's deployments; with
+// `require_unbroken` a version that breaks one that works now is refused (409 `template-breaks-deployments`).
 //
 // Takes any type of body and a specified content type.
 //
@@ -2264,13 +2547,89 @@ func (c *Client) SetTemplateWithBody(ctx context.Context, pool PoolParam, params
 
 // SetTemplate Save a new, immutable version of the base job template
 //
-// Linted first; a template with errors is refused (422 `template-invalid`) and nothing is stored. `If-Match` holds the ETag of the version that was edited.
+// Linted first; a template with errors is refused (422 `template-invalid`) and nothing is stored. `If-Match` holds the
+// ETag of the version that was edited. The answer says what the new version does to the pool's deployments; with
+// `require_unbroken` a version that breaks one that works now is refused (409 `template-breaks-deployments`).
 //
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /api/v1/work-pools/{pool}/template (the `SetTemplate` operationId).
 func (c *Client) SetTemplate(ctx context.Context, pool PoolParam, params *SetTemplateParams, body SetTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSetTemplateRequest(c.Server, pool, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DiffTemplateWithBody The differences between a version and another, or a document that is not saved yet
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/template/diff (the `DiffTemplate` operationId).
+func (c *Client) DiffTemplateWithBody(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDiffTemplateRequestWithBody(c.Server, pool, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DiffTemplate The differences between a version and another, or a document that is not saved yet
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/template/diff (the `DiffTemplate` operationId).
+func (c *Client) DiffTemplate(ctx context.Context, pool PoolParam, body DiffTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDiffTemplateRequest(c.Server, pool, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImpactTemplateWithBody What a change of the template does to the Job of each deployment of the pool; stores nothing
+//
+// The counts are over all deployments. `items` are those that change or break, by name, a page at a time. A template
+// with errors is refused (422 `template-invalid`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/template/impact (the `ImpactTemplate` operationId).
+func (c *Client) ImpactTemplateWithBody(ctx context.Context, pool PoolParam, params *ImpactTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImpactTemplateRequestWithBody(c.Server, pool, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ImpactTemplate What a change of the template does to the Job of each deployment of the pool; stores nothing
+//
+// The counts are over all deployments. `items` are those that change or break, by name, a page at a time. A template
+// with errors is refused (422 `template-invalid`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/template/impact (the `ImpactTemplate` operationId).
+func (c *Client) ImpactTemplate(ctx context.Context, pool PoolParam, params *ImpactTemplateParams, body ImpactTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewImpactTemplateRequest(c.Server, pool, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2305,6 +2664,86 @@ func (c *Client) LintTemplateWithBody(ctx context.Context, pool PoolParam, conte
 // Corresponds with POST /api/v1/work-pools/{pool}/template/lint (the `LintTemplate` operationId).
 func (c *Client) LintTemplate(ctx context.Context, pool PoolParam, body LintTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewLintTemplateRequest(c.Server, pool, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PreviewTemplateWithBody The Job that a run would be; stores nothing
+//
+// Renders a template (the one given, a version, or the newest) on the way that a run takes, with the values of a
+// deployment and of a run that could be. What is wrong is listed in `errors`; then there is no Job. Where the
+// template leaves the namespace to the worker, `default` is shown.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/template/preview (the `PreviewTemplate` operationId).
+func (c *Client) PreviewTemplateWithBody(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPreviewTemplateRequestWithBody(c.Server, pool, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PreviewTemplate The Job that a run would be; stores nothing
+//
+// Renders a template (the one given, a version, or the newest) on the way that a run takes, with the values of a
+// deployment and of a run that could be. What is wrong is listed in `errors`; then there is no Job. Where the
+// template leaves the namespace to the worker, `default` is shown.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/template/preview (the `PreviewTemplate` operationId).
+func (c *Client) PreviewTemplate(ctx context.Context, pool PoolParam, body PreviewTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPreviewTemplateRequest(c.Server, pool, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RollBackTemplateWithBody Save a new version that is equal to an old one
+//
+// Checked and answered as a save is. Where the newest version says the same, it is answered again.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/template/rollback (the `RollBackTemplate` operationId).
+func (c *Client) RollBackTemplateWithBody(ctx context.Context, pool PoolParam, params *RollBackTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRollBackTemplateRequestWithBody(c.Server, pool, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RollBackTemplate Save a new version that is equal to an old one
+//
+// Checked and answered as a save is. Where the newest version says the same, it is answered again.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/template/rollback (the `RollBackTemplate` operationId).
+func (c *Client) RollBackTemplate(ctx context.Context, pool PoolParam, params *RollBackTemplateParams, body RollBackTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRollBackTemplateRequest(c.Server, pool, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2881,6 +3320,21 @@ func NewDeleteDeploymentRequest(server string, deployment DeploymentParam, param
 		return nil, err
 	}
 
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
 	return req, nil
 }
 
@@ -2919,18 +3373,18 @@ func NewGetDeploymentRequest(server string, deployment DeploymentParam) (*http.R
 }
 
 // NewUpdateDeploymentRequest calls the generic UpdateDeployment builder with application/json body
-func NewUpdateDeploymentRequest(server string, deployment DeploymentParam, body UpdateDeploymentJSONRequestBody) (*http.Request, error) {
+func NewUpdateDeploymentRequest(server string, deployment DeploymentParam, params *UpdateDeploymentParams, body UpdateDeploymentJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
 		return nil, err
 	}
 	bodyReader = bytes.NewReader(buf)
-	return NewUpdateDeploymentRequestWithBody(server, deployment, "application/json", bodyReader)
+	return NewUpdateDeploymentRequestWithBody(server, deployment, params, "application/json", bodyReader)
 }
 
 // NewUpdateDeploymentRequestWithBody constructs an http.Request for the UpdateDeployment method, with any body, and a specified content type
-func NewUpdateDeploymentRequestWithBody(server string, deployment DeploymentParam, contentType string, body io.Reader) (*http.Request, error) {
+func NewUpdateDeploymentRequestWithBody(server string, deployment DeploymentParam, params *UpdateDeploymentParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -2961,6 +3415,21 @@ func NewUpdateDeploymentRequestWithBody(server string, deployment DeploymentPara
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -4078,6 +4547,33 @@ func NewSetTemplateRequestWithBody(server string, pool PoolParam, params *SetTem
 		return nil, err
 	}
 
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.RequireUnbroken != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "require_unbroken", *params.RequireUnbroken, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
 	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
 	if err != nil {
 		return nil, err
@@ -4099,6 +4595,139 @@ func NewSetTemplateRequestWithBody(server string, pool PoolParam, params *SetTem
 		}
 
 	}
+
+	return req, nil
+}
+
+// NewDiffTemplateRequest calls the generic DiffTemplate builder with application/json body
+func NewDiffTemplateRequest(server string, pool PoolParam, body DiffTemplateJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewDiffTemplateRequestWithBody(server, pool, "application/json", bodyReader)
+}
+
+// NewDiffTemplateRequestWithBody constructs an http.Request for the DiffTemplate method, with any body, and a specified content type
+func NewDiffTemplateRequestWithBody(server string, pool PoolParam, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "pool", pool, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/work-pools/%s/template/diff", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewImpactTemplateRequest calls the generic ImpactTemplate builder with application/json body
+func NewImpactTemplateRequest(server string, pool PoolParam, params *ImpactTemplateParams, body ImpactTemplateJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewImpactTemplateRequestWithBody(server, pool, params, "application/json", bodyReader)
+}
+
+// NewImpactTemplateRequestWithBody constructs an http.Request for the ImpactTemplate method, with any body, and a specified content type
+func NewImpactTemplateRequestWithBody(server string, pool PoolParam, params *ImpactTemplateParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "pool", pool, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/work-pools/%s/template/impact", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -4146,6 +4775,142 @@ func NewLintTemplateRequestWithBody(server string, pool PoolParam, contentType s
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewPreviewTemplateRequest calls the generic PreviewTemplate builder with application/json body
+func NewPreviewTemplateRequest(server string, pool PoolParam, body PreviewTemplateJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPreviewTemplateRequestWithBody(server, pool, "application/json", bodyReader)
+}
+
+// NewPreviewTemplateRequestWithBody constructs an http.Request for the PreviewTemplate method, with any body, and a specified content type
+func NewPreviewTemplateRequestWithBody(server string, pool PoolParam, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "pool", pool, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/work-pools/%s/template/preview", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewRollBackTemplateRequest calls the generic RollBackTemplate builder with application/json body
+func NewRollBackTemplateRequest(server string, pool PoolParam, params *RollBackTemplateParams, body RollBackTemplateJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRollBackTemplateRequestWithBody(server, pool, params, "application/json", bodyReader)
+}
+
+// NewRollBackTemplateRequestWithBody constructs an http.Request for the RollBackTemplate method, with any body, and a specified content type
+func NewRollBackTemplateRequestWithBody(server string, pool PoolParam, params *RollBackTemplateParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "pool", pool, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/work-pools/%s/template/rollback", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.RequireUnbroken != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "require_unbroken", *params.RequireUnbroken, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
 
 	return req, nil
 }
@@ -4723,14 +5488,14 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api/v1/deployments/{deployment} (the `UpdateDeployment` operationId).
-	UpdateDeploymentWithBodyWithResponse(ctx context.Context, deployment DeploymentParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateDeploymentResponse, error)
+	UpdateDeploymentWithBodyWithResponse(ctx context.Context, deployment DeploymentParam, params *UpdateDeploymentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateDeploymentResponse, error)
 
 	// UpdateDeploymentWithResponse Pause or resume a deployment
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api/v1/deployments/{deployment} (the `UpdateDeployment` operationId).
-	UpdateDeploymentWithResponse(ctx context.Context, deployment DeploymentParam, body UpdateDeploymentJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateDeploymentResponse, error)
+	UpdateDeploymentWithResponse(ctx context.Context, deployment DeploymentParam, params *UpdateDeploymentParams, body UpdateDeploymentJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateDeploymentResponse, error)
 
 	// CreateRunWithBodyWithResponse Create a run; its parameters and job variables are validated and fixed now
 	//
@@ -4928,7 +5693,9 @@ type ClientWithResponsesInterface interface {
 
 	// SetTemplateWithBodyWithResponse Save a new, immutable version of the base job template
 	//
-	// Linted first; a template with errors is refused (422 `template-invalid`) and nothing is stored. `If-Match` holds the ETag of the version that was edited.
+	// Linted first; a template with errors is refused (422 `template-invalid`) and nothing is stored. `If-Match` holds the
+	// ETag of the version that was edited. The answer says what the new version does to the pool's deployments; with
+	// `require_unbroken` a version that breaks one that works now is refused (409 `template-breaks-deployments`).
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4937,12 +5704,48 @@ type ClientWithResponsesInterface interface {
 
 	// SetTemplateWithResponse Save a new, immutable version of the base job template
 	//
-	// Linted first; a template with errors is refused (422 `template-invalid`) and nothing is stored. `If-Match` holds the ETag of the version that was edited.
+	// Linted first; a template with errors is refused (422 `template-invalid`) and nothing is stored. `If-Match` holds the
+	// ETag of the version that was edited. The answer says what the new version does to the pool's deployments; with
+	// `require_unbroken` a version that breaks one that works now is refused (409 `template-breaks-deployments`).
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /api/v1/work-pools/{pool}/template (the `SetTemplate` operationId).
 	SetTemplateWithResponse(ctx context.Context, pool PoolParam, params *SetTemplateParams, body SetTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*SetTemplateResponse, error)
+
+	// DiffTemplateWithBodyWithResponse The differences between a version and another, or a document that is not saved yet
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/template/diff (the `DiffTemplate` operationId).
+	DiffTemplateWithBodyWithResponse(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DiffTemplateResponse, error)
+
+	// DiffTemplateWithResponse The differences between a version and another, or a document that is not saved yet
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/template/diff (the `DiffTemplate` operationId).
+	DiffTemplateWithResponse(ctx context.Context, pool PoolParam, body DiffTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*DiffTemplateResponse, error)
+
+	// ImpactTemplateWithBodyWithResponse What a change of the template does to the Job of each deployment of the pool; stores nothing
+	//
+	// The counts are over all deployments. `items` are those that change or break, by name, a page at a time. A template
+	// with errors is refused (422 `template-invalid`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/template/impact (the `ImpactTemplate` operationId).
+	ImpactTemplateWithBodyWithResponse(ctx context.Context, pool PoolParam, params *ImpactTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImpactTemplateResponse, error)
+
+	// ImpactTemplateWithResponse What a change of the template does to the Job of each deployment of the pool; stores nothing
+	//
+	// The counts are over all deployments. `items` are those that change or break, by name, a page at a time. A template
+	// with errors is refused (422 `template-invalid`).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/template/impact (the `ImpactTemplate` operationId).
+	ImpactTemplateWithResponse(ctx context.Context, pool PoolParam, params *ImpactTemplateParams, body ImpactTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*ImpactTemplateResponse, error)
 
 	// LintTemplateWithBodyWithResponse What saving this template would say; stores nothing
 	//
@@ -4957,6 +5760,46 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /api/v1/work-pools/{pool}/template/lint (the `LintTemplate` operationId).
 	LintTemplateWithResponse(ctx context.Context, pool PoolParam, body LintTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*LintTemplateResponse, error)
+
+	// PreviewTemplateWithBodyWithResponse The Job that a run would be; stores nothing
+	//
+	// Renders a template (the one given, a version, or the newest) on the way that a run takes, with the values of a
+	// deployment and of a run that could be. What is wrong is listed in `errors`; then there is no Job. Where the
+	// template leaves the namespace to the worker, `default` is shown.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/template/preview (the `PreviewTemplate` operationId).
+	PreviewTemplateWithBodyWithResponse(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PreviewTemplateResponse, error)
+
+	// PreviewTemplateWithResponse The Job that a run would be; stores nothing
+	//
+	// Renders a template (the one given, a version, or the newest) on the way that a run takes, with the values of a
+	// deployment and of a run that could be. What is wrong is listed in `errors`; then there is no Job. Where the
+	// template leaves the namespace to the worker, `default` is shown.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/template/preview (the `PreviewTemplate` operationId).
+	PreviewTemplateWithResponse(ctx context.Context, pool PoolParam, body PreviewTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*PreviewTemplateResponse, error)
+
+	// RollBackTemplateWithBodyWithResponse Save a new version that is equal to an old one
+	//
+	// Checked and answered as a save is. Where the newest version says the same, it is answered again.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/template/rollback (the `RollBackTemplate` operationId).
+	RollBackTemplateWithBodyWithResponse(ctx context.Context, pool PoolParam, params *RollBackTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RollBackTemplateResponse, error)
+
+	// RollBackTemplateWithResponse Save a new version that is equal to an old one
+	//
+	// Checked and answered as a save is. Where the newest version says the same, it is answered again.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/template/rollback (the `RollBackTemplate` operationId).
+	RollBackTemplateWithResponse(ctx context.Context, pool PoolParam, params *RollBackTemplateParams, body RollBackTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*RollBackTemplateResponse, error)
 
 	// ListTemplateVersionsWithResponse The versions of the pool's template, newest first, without their documents
 	//
@@ -5362,6 +6205,11 @@ func (r DeleteDeploymentResponse) ContentType() string {
 	return ""
 }
 
+// GetDeploymentResponse200Headers the declared response headers of an HTTP 200 response for GetDeployment
+type GetDeploymentResponse200Headers struct {
+	ETag *string
+}
+
 type GetDeploymentResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5369,6 +6217,8 @@ type GetDeploymentResponse struct {
 	JSON200 *Deployment
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetDeploymentResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -5410,6 +6260,11 @@ func (r GetDeploymentResponse) ContentType() string {
 	return ""
 }
 
+// UpdateDeploymentResponse200Headers the declared response headers of an HTTP 200 response for UpdateDeployment
+type UpdateDeploymentResponse200Headers struct {
+	ETag *string
+}
+
 type UpdateDeploymentResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5417,6 +6272,8 @@ type UpdateDeploymentResponse struct {
 	JSON200 *Deployment
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *UpdateDeploymentResponse200Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -6555,6 +7412,102 @@ func (r SetTemplateResponse) ContentType() string {
 	return ""
 }
 
+type DiffTemplateResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TemplateDiff
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r DiffTemplateResponse) GetJSON200() *TemplateDiff {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DiffTemplateResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DiffTemplateResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DiffTemplateResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DiffTemplateResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DiffTemplateResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ImpactTemplateResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TemplateImpact
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ImpactTemplateResponse) GetJSON200() *TemplateImpact {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ImpactTemplateResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ImpactTemplateResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ImpactTemplateResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ImpactTemplateResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ImpactTemplateResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type LintTemplateResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -6597,6 +7550,109 @@ func (r LintTemplateResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r LintTemplateResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PreviewTemplateResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TemplatePreview
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PreviewTemplateResponse) GetJSON200() *TemplatePreview {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PreviewTemplateResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PreviewTemplateResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PreviewTemplateResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PreviewTemplateResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PreviewTemplateResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RollBackTemplateResponse200Headers the declared response headers of an HTTP 200 response for RollBackTemplate
+type RollBackTemplateResponse200Headers struct {
+	ETag *string
+}
+
+type RollBackTemplateResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *TemplateVersion
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RollBackTemplateResponse200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RollBackTemplateResponse) GetJSON200() *TemplateVersion {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RollBackTemplateResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RollBackTemplateResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RollBackTemplateResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RollBackTemplateResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RollBackTemplateResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -7224,8 +8280,8 @@ func (c *ClientWithResponses) GetDeploymentWithResponse(ctx context.Context, dep
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /api/v1/deployments/{deployment} (the `UpdateDeployment` operationId).
-func (c *ClientWithResponses) UpdateDeploymentWithBodyWithResponse(ctx context.Context, deployment DeploymentParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateDeploymentResponse, error) {
-	rsp, err := c.UpdateDeploymentWithBody(ctx, deployment, contentType, body, reqEditors...)
+func (c *ClientWithResponses) UpdateDeploymentWithBodyWithResponse(ctx context.Context, deployment DeploymentParam, params *UpdateDeploymentParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateDeploymentResponse, error) {
+	rsp, err := c.UpdateDeploymentWithBody(ctx, deployment, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -7237,8 +8293,8 @@ func (c *ClientWithResponses) UpdateDeploymentWithBodyWithResponse(ctx context.C
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /api/v1/deployments/{deployment} (the `UpdateDeployment` operationId).
-func (c *ClientWithResponses) UpdateDeploymentWithResponse(ctx context.Context, deployment DeploymentParam, body UpdateDeploymentJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateDeploymentResponse, error) {
-	rsp, err := c.UpdateDeployment(ctx, deployment, body, reqEditors...)
+func (c *ClientWithResponses) UpdateDeploymentWithResponse(ctx context.Context, deployment DeploymentParam, params *UpdateDeploymentParams, body UpdateDeploymentJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateDeploymentResponse, error) {
+	rsp, err := c.UpdateDeployment(ctx, deployment, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -7603,7 +8659,9 @@ func (c *ClientWithResponses) GetTemplateWithResponse(ctx context.Context, pool 
 
 // SetTemplateWithBodyWithResponse Save a new, immutable version of the base job template
 //
-// Linted first; a template with errors is refused (422 `template-invalid`) and nothing is stored. `If-Match` holds the ETag of the version that was edited.
+// Linted first; a template with errors is refused (422 `template-invalid`) and nothing is stored. `If-Match` holds the
+// ETag of the version that was edited. The answer says what the new version does to the pool's deployments; with
+// `require_unbroken` a version that breaks one that works now is refused (409 `template-breaks-deployments`).
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7618,7 +8676,9 @@ func (c *ClientWithResponses) SetTemplateWithBodyWithResponse(ctx context.Contex
 
 // SetTemplateWithResponse Save a new, immutable version of the base job template
 //
-// Linted first; a template with errors is refused (422 `template-invalid`) and nothing is stored. `If-Match` holds the ETag of the version that was edited.
+// Linted first; a template with errors is refused (422 `template-invalid`) and nothing is stored. `If-Match` holds the
+// ETag of the version that was edited. The answer says what the new version does to the pool's deployments; with
+// `require_unbroken` a version that breaks one that works now is refused (409 `template-breaks-deployments`).
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -7629,6 +8689,64 @@ func (c *ClientWithResponses) SetTemplateWithResponse(ctx context.Context, pool 
 		return nil, err
 	}
 	return ParseSetTemplateResponse(rsp)
+}
+
+// DiffTemplateWithBodyWithResponse The differences between a version and another, or a document that is not saved yet
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/template/diff (the `DiffTemplate` operationId).
+func (c *ClientWithResponses) DiffTemplateWithBodyWithResponse(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DiffTemplateResponse, error) {
+	rsp, err := c.DiffTemplateWithBody(ctx, pool, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDiffTemplateResponse(rsp)
+}
+
+// DiffTemplateWithResponse The differences between a version and another, or a document that is not saved yet
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/template/diff (the `DiffTemplate` operationId).
+func (c *ClientWithResponses) DiffTemplateWithResponse(ctx context.Context, pool PoolParam, body DiffTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*DiffTemplateResponse, error) {
+	rsp, err := c.DiffTemplate(ctx, pool, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDiffTemplateResponse(rsp)
+}
+
+// ImpactTemplateWithBodyWithResponse What a change of the template does to the Job of each deployment of the pool; stores nothing
+//
+// The counts are over all deployments. `items` are those that change or break, by name, a page at a time. A template
+// with errors is refused (422 `template-invalid`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/template/impact (the `ImpactTemplate` operationId).
+func (c *ClientWithResponses) ImpactTemplateWithBodyWithResponse(ctx context.Context, pool PoolParam, params *ImpactTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImpactTemplateResponse, error) {
+	rsp, err := c.ImpactTemplateWithBody(ctx, pool, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImpactTemplateResponse(rsp)
+}
+
+// ImpactTemplateWithResponse What a change of the template does to the Job of each deployment of the pool; stores nothing
+//
+// The counts are over all deployments. `items` are those that change or break, by name, a page at a time. A template
+// with errors is refused (422 `template-invalid`).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/template/impact (the `ImpactTemplate` operationId).
+func (c *ClientWithResponses) ImpactTemplateWithResponse(ctx context.Context, pool PoolParam, params *ImpactTemplateParams, body ImpactTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*ImpactTemplateResponse, error) {
+	rsp, err := c.ImpactTemplate(ctx, pool, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseImpactTemplateResponse(rsp)
 }
 
 // LintTemplateWithBodyWithResponse What saving this template would say; stores nothing
@@ -7655,6 +8773,70 @@ func (c *ClientWithResponses) LintTemplateWithResponse(ctx context.Context, pool
 		return nil, err
 	}
 	return ParseLintTemplateResponse(rsp)
+}
+
+// PreviewTemplateWithBodyWithResponse The Job that a run would be; stores nothing
+//
+// Renders a template (the one given, a version, or the newest) on the way that a run takes, with the values of a
+// deployment and of a run that could be. What is wrong is listed in `errors`; then there is no Job. Where the
+// template leaves the namespace to the worker, `default` is shown.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/template/preview (the `PreviewTemplate` operationId).
+func (c *ClientWithResponses) PreviewTemplateWithBodyWithResponse(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PreviewTemplateResponse, error) {
+	rsp, err := c.PreviewTemplateWithBody(ctx, pool, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePreviewTemplateResponse(rsp)
+}
+
+// PreviewTemplateWithResponse The Job that a run would be; stores nothing
+//
+// Renders a template (the one given, a version, or the newest) on the way that a run takes, with the values of a
+// deployment and of a run that could be. What is wrong is listed in `errors`; then there is no Job. Where the
+// template leaves the namespace to the worker, `default` is shown.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/template/preview (the `PreviewTemplate` operationId).
+func (c *ClientWithResponses) PreviewTemplateWithResponse(ctx context.Context, pool PoolParam, body PreviewTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*PreviewTemplateResponse, error) {
+	rsp, err := c.PreviewTemplate(ctx, pool, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePreviewTemplateResponse(rsp)
+}
+
+// RollBackTemplateWithBodyWithResponse Save a new version that is equal to an old one
+//
+// Checked and answered as a save is. Where the newest version says the same, it is answered again.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/template/rollback (the `RollBackTemplate` operationId).
+func (c *ClientWithResponses) RollBackTemplateWithBodyWithResponse(ctx context.Context, pool PoolParam, params *RollBackTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RollBackTemplateResponse, error) {
+	rsp, err := c.RollBackTemplateWithBody(ctx, pool, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRollBackTemplateResponse(rsp)
+}
+
+// RollBackTemplateWithResponse Save a new version that is equal to an old one
+//
+// Checked and answered as a save is. Where the newest version says the same, it is answered again.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/template/rollback (the `RollBackTemplate` operationId).
+func (c *ClientWithResponses) RollBackTemplateWithResponse(ctx context.Context, pool PoolParam, params *RollBackTemplateParams, body RollBackTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*RollBackTemplateResponse, error) {
+	rsp, err := c.RollBackTemplate(ctx, pool, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRollBackTemplateResponse(rsp)
 }
 
 // ListTemplateVersionsWithResponse The versions of the pool's template, newest first, without their documents
@@ -8108,6 +9290,19 @@ func ParseGetDeploymentResponse(rsp *http.Response) (*GetDeploymentResponse, err
 
 	}
 
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetDeploymentResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
 	return response, nil
 }
 
@@ -8139,6 +9334,19 @@ func ParseUpdateDeploymentResponse(rsp *http.Response) (*UpdateDeploymentRespons
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers UpdateDeploymentResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -8914,6 +10122,72 @@ func ParseSetTemplateResponse(rsp *http.Response) (*SetTemplateResponse, error) 
 	return response, nil
 }
 
+// ParseDiffTemplateResponse parses an HTTP response from a DiffTemplateWithResponse call
+func ParseDiffTemplateResponse(rsp *http.Response) (*DiffTemplateResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DiffTemplateResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TemplateDiff
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseImpactTemplateResponse parses an HTTP response from a ImpactTemplateWithResponse call
+func ParseImpactTemplateResponse(rsp *http.Response) (*ImpactTemplateResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ImpactTemplateResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TemplateImpact
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseLintTemplateResponse parses an HTTP response from a LintTemplateWithResponse call
 func ParseLintTemplateResponse(rsp *http.Response) (*LintTemplateResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -8942,6 +10216,85 @@ func ParseLintTemplateResponse(rsp *http.Response) (*LintTemplateResponse, error
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParsePreviewTemplateResponse parses an HTTP response from a PreviewTemplateWithResponse call
+func ParsePreviewTemplateResponse(rsp *http.Response) (*PreviewTemplateResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PreviewTemplateResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TemplatePreview
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRollBackTemplateResponse parses an HTTP response from a RollBackTemplateWithResponse call
+func ParseRollBackTemplateResponse(rsp *http.Response) (*RollBackTemplateResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RollBackTemplateResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest TemplateVersion
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers RollBackTemplateResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil
@@ -9297,7 +10650,7 @@ type ServerInterface interface {
 	GetDeployment(w http.ResponseWriter, r *http.Request, deployment DeploymentParam)
 	// UpdateDeployment Pause or resume a deployment
 	// (PATCH /api/v1/deployments/{deployment})
-	UpdateDeployment(w http.ResponseWriter, r *http.Request, deployment DeploymentParam)
+	UpdateDeployment(w http.ResponseWriter, r *http.Request, deployment DeploymentParam, params UpdateDeploymentParams)
 	// CreateRun Create a run; its parameters and job variables are validated and fixed now
 	// (POST /api/v1/deployments/{deployment}/runs)
 	CreateRun(w http.ResponseWriter, r *http.Request, deployment DeploymentParam, params CreateRunParams)
@@ -9367,9 +10720,21 @@ type ServerInterface interface {
 	// SetTemplate Save a new, immutable version of the base job template
 	// (PUT /api/v1/work-pools/{pool}/template)
 	SetTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam, params SetTemplateParams)
+	// DiffTemplate The differences between a version and another, or a document that is not saved yet
+	// (POST /api/v1/work-pools/{pool}/template/diff)
+	DiffTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam)
+	// ImpactTemplate What a change of the template does to the Job of each deployment of the pool; stores nothing
+	// (POST /api/v1/work-pools/{pool}/template/impact)
+	ImpactTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam, params ImpactTemplateParams)
 	// LintTemplate What saving this template would say; stores nothing
 	// (POST /api/v1/work-pools/{pool}/template/lint)
 	LintTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam)
+	// PreviewTemplate The Job that a run would be; stores nothing
+	// (POST /api/v1/work-pools/{pool}/template/preview)
+	PreviewTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam)
+	// RollBackTemplate Save a new version that is equal to an old one
+	// (POST /api/v1/work-pools/{pool}/template/rollback)
+	RollBackTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam, params RollBackTemplateParams)
 	// ListTemplateVersions The versions of the pool's template, newest first, without their documents
 	// (GET /api/v1/work-pools/{pool}/template/versions)
 	ListTemplateVersions(w http.ResponseWriter, r *http.Request, pool PoolParam, params ListTemplateVersionsParams)
@@ -9572,6 +10937,27 @@ func (siw *ServerInterfaceWrapper) DeleteDeployment(w http.ResponseWriter, r *ht
 		return
 	}
 
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchParam
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.DeleteDeployment(w, r, deployment, params)
 	}))
@@ -9624,8 +11010,32 @@ func (siw *ServerInterfaceWrapper) UpdateDeployment(w http.ResponseWriter, r *ht
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateDeploymentParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchParam
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.UpdateDeployment(w, r, deployment)
+		siw.Handler.UpdateDeployment(w, r, deployment, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -10418,11 +11828,24 @@ func (siw *ServerInterfaceWrapper) SetTemplate(w http.ResponseWriter, r *http.Re
 	// Parameter object where we will unmarshal all parameters from the context
 	var params SetTemplateParams
 
+	// ------------- Optional query parameter "require_unbroken" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "require_unbroken", r.URL.Query(), &params.RequireUnbroken, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "require_unbroken"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "require_unbroken", Err: err})
+		}
+		return
+	}
+
 	headers := r.Header
 
 	// ------------- Optional header parameter "If-Match" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
-		var IfMatch string
+		var IfMatch IfMatchParam
 		n := len(valueList)
 		if n != 1 {
 			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
@@ -10450,6 +11873,87 @@ func (siw *ServerInterfaceWrapper) SetTemplate(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
+// DiffTemplate operation middleware
+func (siw *ServerInterfaceWrapper) DiffTemplate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pool" -------------
+	var pool PoolParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pool", mux.Vars(r)["pool"], &pool, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pool", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DiffTemplate(w, r, pool)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ImpactTemplate operation middleware
+func (siw *ServerInterfaceWrapper) ImpactTemplate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pool" -------------
+	var pool PoolParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pool", mux.Vars(r)["pool"], &pool, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pool", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ImpactTemplateParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ImpactTemplate(w, r, pool, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // LintTemplate operation middleware
 func (siw *ServerInterfaceWrapper) LintTemplate(w http.ResponseWriter, r *http.Request) {
 
@@ -10467,6 +11971,95 @@ func (siw *ServerInterfaceWrapper) LintTemplate(w http.ResponseWriter, r *http.R
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.LintTemplate(w, r, pool)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PreviewTemplate operation middleware
+func (siw *ServerInterfaceWrapper) PreviewTemplate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pool" -------------
+	var pool PoolParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pool", mux.Vars(r)["pool"], &pool, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pool", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PreviewTemplate(w, r, pool)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RollBackTemplate operation middleware
+func (siw *ServerInterfaceWrapper) RollBackTemplate(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pool" -------------
+	var pool PoolParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pool", mux.Vars(r)["pool"], &pool, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pool", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RollBackTemplateParams
+
+	// ------------- Optional query parameter "require_unbroken" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "require_unbroken", r.URL.Query(), &params.RequireUnbroken, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "require_unbroken"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "require_unbroken", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatchParam
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = &IfMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RollBackTemplate(w, r, pool, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -10839,6 +12432,14 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template/lint", wrapper.LintTemplate).Methods(http.MethodPost)
 
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template/preview", wrapper.PreviewTemplate).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template/diff", wrapper.DiffTemplate).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template/impact", wrapper.ImpactTemplate).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template/rollback", wrapper.RollBackTemplate).Methods(http.MethodPost)
+
 	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/queues", wrapper.ListWorkQueues).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/queues", wrapper.CreateWorkQueue).Methods(http.MethodPost)
@@ -11136,15 +12737,25 @@ type GetDeploymentResponseObject interface {
 	VisitGetDeploymentResponse(w http.ResponseWriter) error
 }
 
-type GetDeployment200JSONResponse Deployment
+type GetDeployment200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetDeployment200JSONResponse struct {
+	Body    Deployment
+	Headers GetDeployment200ResponseHeaders
+}
 
 func (response GetDeployment200JSONResponse) VisitGetDeploymentResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -11169,6 +12780,7 @@ func (response GetDeploymentdefaultApplicationProblemPlusJSONResponse) VisitGetD
 
 type UpdateDeploymentRequestObject struct {
 	Deployment DeploymentParam `json:"deployment"`
+	Params     UpdateDeploymentParams
 	Body       *UpdateDeploymentJSONRequestBody
 }
 
@@ -11176,15 +12788,25 @@ type UpdateDeploymentResponseObject interface {
 	VisitUpdateDeploymentResponse(w http.ResponseWriter) error
 }
 
-type UpdateDeployment200JSONResponse Deployment
+type UpdateDeployment200ResponseHeaders struct {
+	ETag *string
+}
+
+type UpdateDeployment200JSONResponse struct {
+	Body    Deployment
+	Headers UpdateDeployment200ResponseHeaders
+}
 
 func (response UpdateDeployment200JSONResponse) VisitUpdateDeploymentResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 	_, err := buf.WriteTo(w)
 	return err
@@ -12163,6 +13785,87 @@ func (response SetTemplatedefaultApplicationProblemPlusJSONResponse) VisitSetTem
 	return err
 }
 
+type DiffTemplateRequestObject struct {
+	Pool PoolParam `json:"pool"`
+	Body *DiffTemplateJSONRequestBody
+}
+
+type DiffTemplateResponseObject interface {
+	VisitDiffTemplateResponse(w http.ResponseWriter) error
+}
+
+type DiffTemplate200JSONResponse TemplateDiff
+
+func (response DiffTemplate200JSONResponse) VisitDiffTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiffTemplatedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DiffTemplatedefaultApplicationProblemPlusJSONResponse) VisitDiffTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ImpactTemplateRequestObject struct {
+	Pool   PoolParam `json:"pool"`
+	Params ImpactTemplateParams
+	Body   *ImpactTemplateJSONRequestBody
+}
+
+type ImpactTemplateResponseObject interface {
+	VisitImpactTemplateResponse(w http.ResponseWriter) error
+}
+
+type ImpactTemplate200JSONResponse TemplateImpact
+
+func (response ImpactTemplate200JSONResponse) VisitImpactTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ImpactTemplatedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ImpactTemplatedefaultApplicationProblemPlusJSONResponse) VisitImpactTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type LintTemplateRequestObject struct {
 	Pool PoolParam `json:"pool"`
 	Body *LintTemplateJSONRequestBody
@@ -12192,6 +13895,97 @@ type LintTemplatedefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response LintTemplatedefaultApplicationProblemPlusJSONResponse) VisitLintTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewTemplateRequestObject struct {
+	Pool PoolParam `json:"pool"`
+	Body *PreviewTemplateJSONRequestBody
+}
+
+type PreviewTemplateResponseObject interface {
+	VisitPreviewTemplateResponse(w http.ResponseWriter) error
+}
+
+type PreviewTemplate200JSONResponse TemplatePreview
+
+func (response PreviewTemplate200JSONResponse) VisitPreviewTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewTemplatedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PreviewTemplatedefaultApplicationProblemPlusJSONResponse) VisitPreviewTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RollBackTemplateRequestObject struct {
+	Pool   PoolParam `json:"pool"`
+	Params RollBackTemplateParams
+	Body   *RollBackTemplateJSONRequestBody
+}
+
+type RollBackTemplateResponseObject interface {
+	VisitRollBackTemplateResponse(w http.ResponseWriter) error
+}
+
+type RollBackTemplate200ResponseHeaders struct {
+	ETag *string
+}
+
+type RollBackTemplate200JSONResponse struct {
+	Body    TemplateVersion
+	Headers RollBackTemplate200ResponseHeaders
+}
+
+func (response RollBackTemplate200JSONResponse) VisitRollBackTemplateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RollBackTemplatedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RollBackTemplatedefaultApplicationProblemPlusJSONResponse) VisitRollBackTemplateResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -12691,9 +14485,21 @@ type StrictServerInterface interface {
 	// SetTemplate Save a new, immutable version of the base job template
 	// (PUT /api/v1/work-pools/{pool}/template)
 	SetTemplate(ctx context.Context, request SetTemplateRequestObject) (SetTemplateResponseObject, error)
+	// DiffTemplate The differences between a version and another, or a document that is not saved yet
+	// (POST /api/v1/work-pools/{pool}/template/diff)
+	DiffTemplate(ctx context.Context, request DiffTemplateRequestObject) (DiffTemplateResponseObject, error)
+	// ImpactTemplate What a change of the template does to the Job of each deployment of the pool; stores nothing
+	// (POST /api/v1/work-pools/{pool}/template/impact)
+	ImpactTemplate(ctx context.Context, request ImpactTemplateRequestObject) (ImpactTemplateResponseObject, error)
 	// LintTemplate What saving this template would say; stores nothing
 	// (POST /api/v1/work-pools/{pool}/template/lint)
 	LintTemplate(ctx context.Context, request LintTemplateRequestObject) (LintTemplateResponseObject, error)
+	// PreviewTemplate The Job that a run would be; stores nothing
+	// (POST /api/v1/work-pools/{pool}/template/preview)
+	PreviewTemplate(ctx context.Context, request PreviewTemplateRequestObject) (PreviewTemplateResponseObject, error)
+	// RollBackTemplate Save a new version that is equal to an old one
+	// (POST /api/v1/work-pools/{pool}/template/rollback)
+	RollBackTemplate(ctx context.Context, request RollBackTemplateRequestObject) (RollBackTemplateResponseObject, error)
 	// ListTemplateVersions The versions of the pool's template, newest first, without their documents
 	// (GET /api/v1/work-pools/{pool}/template/versions)
 	ListTemplateVersions(ctx context.Context, request ListTemplateVersionsRequestObject) (ListTemplateVersionsResponseObject, error)
@@ -12960,10 +14766,11 @@ func (sh *strictHandler) GetDeployment(w http.ResponseWriter, r *http.Request, d
 }
 
 // UpdateDeployment operation middleware
-func (sh *strictHandler) UpdateDeployment(w http.ResponseWriter, r *http.Request, deployment DeploymentParam) {
+func (sh *strictHandler) UpdateDeployment(w http.ResponseWriter, r *http.Request, deployment DeploymentParam, params UpdateDeploymentParams) {
 	var request UpdateDeploymentRequestObject
 
 	request.Deployment = deployment
+	request.Params = params
 
 	var body UpdateDeploymentJSONRequestBody
 	if err := runtime.BindJSONBody(r, &body); err != nil {
@@ -13635,6 +15442,73 @@ func (sh *strictHandler) SetTemplate(w http.ResponseWriter, r *http.Request, poo
 	}
 }
 
+// DiffTemplate operation middleware
+func (sh *strictHandler) DiffTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam) {
+	var request DiffTemplateRequestObject
+
+	request.Pool = pool
+
+	var body DiffTemplateJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DiffTemplate(ctx, request.(DiffTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DiffTemplate")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DiffTemplateResponseObject); ok {
+		if err := validResponse.VisitDiffTemplateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ImpactTemplate operation middleware
+func (sh *strictHandler) ImpactTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam, params ImpactTemplateParams) {
+	var request ImpactTemplateRequestObject
+
+	request.Pool = pool
+	request.Params = params
+
+	var body ImpactTemplateJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ImpactTemplate(ctx, request.(ImpactTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ImpactTemplate")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ImpactTemplateResponseObject); ok {
+		if err := validResponse.VisitImpactTemplateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // LintTemplate operation middleware
 func (sh *strictHandler) LintTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam) {
 	var request LintTemplateRequestObject
@@ -13661,6 +15535,73 @@ func (sh *strictHandler) LintTemplate(w http.ResponseWriter, r *http.Request, po
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(LintTemplateResponseObject); ok {
 		if err := validResponse.VisitLintTemplateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PreviewTemplate operation middleware
+func (sh *strictHandler) PreviewTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam) {
+	var request PreviewTemplateRequestObject
+
+	request.Pool = pool
+
+	var body PreviewTemplateJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PreviewTemplate(ctx, request.(PreviewTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PreviewTemplate")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PreviewTemplateResponseObject); ok {
+		if err := validResponse.VisitPreviewTemplateResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RollBackTemplate operation middleware
+func (sh *strictHandler) RollBackTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam, params RollBackTemplateParams) {
+	var request RollBackTemplateRequestObject
+
+	request.Pool = pool
+	request.Params = params
+
+	var body RollBackTemplateJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RollBackTemplate(ctx, request.(RollBackTemplateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RollBackTemplate")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RollBackTemplateResponseObject); ok {
+		if err := validResponse.VisitRollBackTemplateResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -13986,139 +15927,160 @@ func (sh *strictHandler) GetReady(w http.ResponseWriter, r *http.Request) {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"3H1rc9s29+dXwXD/M032oS2nl9197Deb2unTtG6ax27amW2yFkQeSYgpgAFAK6rHM/tp9oPtJ9nBlReB",
-	"FClTbv99k8gSicu54eDgdw7uo4StckaBShGd3kc55ngFErj+67zggvG36jv1Zwoi4SSXhNHoNJpS+Cxv",
-	"Ev3IFLE5kktAOV4AmsGccYjiiKjnPhXAN1EcUbyC6DQyL0RxJJIlrLBqV25y9YuQnNBF9PAQRxeQZ2yz",
-	"Aip957qtHMtl2VTqn4riiMOngnBIo1PJC+hu/pKsiGyZ1vdsjVaYbhCWaMWEbJlGppqozSKFOS4yGZ1+",
-	"cxJHc8ZXWEanEaHyqy+jOFrhz2RVrNSvJ3G0ItT89SJ2wyNUwgK4Ht9bxrKuieeMZQOnfFXQlgn/sgTE",
-	"C/qFQCR1k613xwva2ZufbFHoJpq9P6iXRc6oAC1WbzmbZaCHkjAqFf9O7yOc5xlJsBrVJDdP/OOjUEO8",
-	"r/T1Hxzm0Wn0Xyal3E7Mr2Li2tU91if5EtkmUcqSQouMesi+qRp+mZMfYaN1gLMcuCRmsAkHLCG9wbI2",
-	"1RRLOJJkBdvzjf07s02AGXEEn3PCQQxqkqTBpjIs5E0hBo7P8DXQnBIsPWsiYSWCj9gvMOd4E2nO3rHb",
-	"gf1zlsEuZl6pZ4zoOLn7PdLipUdvG4mr/KkR/oPvl80+QiJVv4bH5/ohLXJpSpSA4OxthedznAmIG2Kw",
-	"D88cmbum+UY9U6V8XW5/ptlGGVYBSD9xhnCWoTWRS1ZIpC3QAFbtS/YqxXfRNd1WIZyTm1ujW11dWw1U",
-	"agkJBxk2VbewQUQKyOZnSCzZmiJGkwD5G1NwY/CNt8/jkgi5PQlPZv+h31zqTGjKs24rPJQ821zBpwLM",
-	"YAaIarks9h9vueBe55CoAazw59fmzRcnJ2rNakpTyjc3amUoJW/GWAaYhg1Jp+FmLAv3u93tHeYEzzLo",
-	"3/qv9o2eM3to54bQ6/vWCrHEdDFgPOf6+ZCCdpJ0jTkldNG/n+8ITYOWoCGErtfYz6TSWVA2pYRVHqIE",
-	"lrBgfKemn7vn1FqZYbIaur5mhZDAb1oWxZTgBWWCBOzpb0tlPdAaEylCLQNNB44FPhN5k7AUaq84t6/p",
-	"3LmFfIfLFEcf2eymdZl2P4ocJ+1PFF0+Q0YohFeNDLCAG8hZsmxO6b99HZzSCoTAi/BAqKXM9g/Faga8",
-	"J9HyJRY7ly4rlm/1s0rGC6pkeBA3RTFbETnU31P9ZljCzR1wQYzL2mNWa8ZvDQm61y7j9Rh6OVr4t2va",
-	"UOdeTbk6FPkSLHUby7b59aanxPaXmObSXPbjWukaLGO3RR6wPd024SObDVi9TVdXMA9Zab372sk0u0er",
-	"MUcPYufc2tYZN4WmhwgoB44+shnC4hZSNGc8RoQixlMtH0OmfC2xLMTOJWPXRN46fQWqdrm/O0GMvIYp",
-	"ksVRDmaJ8soaWRNcabzkYYUtbcLaU/O6zCMvaD+Rb9DEvhf7oXTQx5L5sSonfDON0ExBbylb0+kpokya",
-	"2AwRiFAhcZbpLTZiHKWQgYT0DE1xIskdTM/QVFN/eoo4JEp+0lg522hOKM7IH8DRCm/Qgp2haVqY7TpM",
-	"T3XkJ4N0ARwtWZYKhCmTS+Do3esLzVEjBHZUikS6P8/sOPKtBRjfoLOddIi65xX/w3WK8zyKI8ZWqrc7",
-	"kkjdX85BEVp/VkvUTWZCPSngVC2NSm1WeAE3eZFpNWZ0TpR0FlRpTFpkyqOM4uhTwSTWYZM7nBku2cVA",
-	"t6YJrN7HNIEs058dGUIibn3DbcFIpF1XvEaZXWwcFXlqP1Djv4WVZ04gS4MeEZYoJfM5cDFoN3lLaFod",
-	"kDV4zj/X0/fxuQ/9oxANdutu/Kbf0iHIfGViHmsYBiqgZav6K+izVygQdFT9z307rLxR8TUesRbXbGFd",
-	"Mq5BovUSqFbvH9gMrbFAHHLGJaQIZxxwugkN0vggAhJGjcT1IPwKUzK3e92udeqH65/f/Ox5Xg9XD3gv",
-	"vIQrdYYi7K9yZar4DaF5sXOQV/rZ1/rRISuKebTV7beWB9Ib7Yj2d2ol5vLGm7b+bi1eDAwGSnwL7M74",
-	"tI0ArF0RjNeKlpClZlGyGlceGmxr0Z7udfO1vjxQ5GCFrApwwGQSgTKYS3fwYSLo9tUofpwT7GyWU+Sm",
-	"SsWls+EFJq4fh9RNS9BwxM5kG6Hfki8rADUtC1M1wKKGwtRMZUVOWg15JfQ1yM9XgtXGMWm8kzNkxiIQ",
-	"5oAwFWvgxm02kdaBLrPZPQWUYYU/ByXVHwWZAJc/CzoJ7nzbLBU3BOor1GtMZKdJ9qP6aueY+u5bK0P0",
-	"shbetSpSNcbYIRnmKCkUftJsDRgfwymBpJIDbXacHbLuaorEEmcZAu1sePbvthUNnut9zoBQoPZZdu22",
-	"bKOxn2CINhc1V6NBGEaTgnOgyebGHFz2s6D7nH3VKB+Q2zlnfwDdGbvUT73BKxADg2a1+HB/j6D9SMwZ",
-	"v5t+h5AjOSi4EJC2x9YHOy+Sk90kuQLJN29ZRpLNtt/QZj1a3Mo9nIftdbdHP2b7M0xG213njvPGxmJZ",
-	"LnRVifdrZl0UG2uoY4fnc+MYszKnblUf46iqYjgCTKmAPHqQq/U4q3G+NOxAq5/5qq5ZtMjMBt1iFbbF",
-	"pmGmVvjzJdCFXDYPhR5puEawSL1Oj/8cI2UN0YpQT7y4wyzVF2WLl1FbTA7KOSNCR6sW5A6o4WdXqwc3",
-	"aVWMzm552jJ3FYn60rp5XdOpHUruZxuHDbhiA5tD7VbyqjnsVvV3JjK1S9lXhFa/fdFU//a1MHRU6049",
-	"g4FyuSR0YbxA5QNyRhex9v60EEbbhqfl8CphWbGi232c6+8RoYKkYPpRchajOWcr9CKK+3hdbpNeb/qS",
-	"UCgbBnSHswIQlihn6l0+rI+uIzvb4PYQlPa77jzgL8MafQGf8SpX8hZNlM0z8dKCGziX+sYFeCZCLQDB",
-	"o7fFAoTstS67IZYTCUli1RbvEsLAfpGyGUs3aAYZW+u5lntoHQZXG1hOUojRbIOUVpyVjDF7S7lkAhyl",
-	"atvzrZOdmzCuYafTVLfdfd8LKc5rOmeB8Gkhl0Cljs0HNtbfKepZE64mKYDfAUe8oMKjlG5hI4Jxnep5",
-	"RN997C1s2gNk/QFOA3zA0tFrjjduUKcDIVVZOFslsWap7atx9PlowY7slx8Fo8dXeP2TFfrKr0filuRH",
-	"LDfNHnkdVo3a/n9VghmKzG2Q1mwtuNH22jHOCC4JlVc6eLwtZMA54yMAW+JImyO1qR+oEAeE19jJVXpo",
-	"DDMkL5ds8TLPgaYhuFFBb/sP07d0rt7bjbBqxh5Mb51jNC0/HX4gjth8LkD23YnC5wCW8N0v3x39jzO0",
-	"tr6A8jyJPt5QrEmVSVf2zIerdqALtyEMfpB2AC0U7KZdzzhNSY6GyzO3p7dcSDTbSOVA6GnZ5r8QiBUy",
-	"7xewLgnZixa9CPDGWvJuZzlXTXI1of/9+/v3+f3lg/r3zcOH2l/o+Ob0f/7j6MN//Y8tdtVtWClyHnc4",
-	"bD86wwJu1Jrtj3p36OAv9rkLjz2P/yKb2iGbTPPybiTnL+q54K4hJAL+jcpR8m0xA05BmhAJZwkIETxC",
-	"rmQS1CX/6rtz9M+vv/nvrS5946hTKsKeIfOd0O4dh2yDGDUg69K9dTw/qpz4b8dAJSbhGN14S532RmgL",
-	"/q9EhvQ5KCMyg45F8r4y/aWUuTidTGbA5fI4hTuXqyEmuynTkAn9q+vejzk2PArJSvVcddsVJZ9Lu21M",
-	"ng6cO/+7tEttcOlh0Y9+8aD6Oxbc2/8FIRk3fnffd5rg3lqOlEb52jZbCAzr1qM3fQg5GEXnz8dKv+PL",
-	"MKK846wrcxDFxqZYj8gd67jlWoeQBJrh5BbNIMGF0PElIVku0HpJMr1XIRz9wGZC7VUQo6ces2TbsFIj",
-	"8AreU3tYhSS+1d2B8PIk9D5QbcQZTSDWu55q81g/v1H7weP3dN+zxZ2063sm5x0aG862PO0Qhh6nbfuf",
-	"l+0DFdFQrUf02qCIRX656TTHFKZMeB+DZejoGag+esbKV4bUuWBWpKqeV/uZRRyZLbYBjp0qT2AfsNJw",
-	"dH4NSv8ol30wTp7OORaSF4ksONxUwr0N+ip9m7ro0tTEYNxS9IVAsyJdgHSn+6jebKzMQbJECSuoFJU4",
-	"RiXUI0Cq7YHGBPaElh4IuO8Qd93xbiWaP6ond0P99wNd7QX3F0WSAKRtZ5q7MTc72KxdaOWu1cE4j2Hw",
-	"nth1y6d2u/GjZWMDs+vnZqFQHnZHBLKngzGa+gSFqVlp1P7u3esLhOc6Bjy1iGr7K0ZegWM0tRjrafye",
-	"WpyvX63UPjBhil7TJdY5MGr1nJb4P7sqmjXUDpBINzCE6UbH1s0S5/x4L1+VxIpO1HccVXoPevyGhK0u",
-	"SocLod7r77xYE98jIW3fldeNqF1Q2tderlMEhs7GJhbsWhBd450DC2YodFmGVqw6ThLItUA/w5lgRuR0",
-	"jpZA7jcrcc+VAkicgXrWumta6SyOp+Lmq0etjD+rfP2eLrFA+gek318ToZv1AHS1sbfvtEHaTy1yHm1Y",
-	"wYV62+Ht0TPKkCiSZTmM93Rq90NT9EwAIEuk53VVcTM1+6AsiI1XQ6vgx0vQ+WMw89UD0qF5phnedGPK",
-	"OmFkjRXewuW2Ilhr59zXn0cpSc9QwoREijOELpTLboBkj4PctQ3EmcGM4fQLgdiaojkmWcF1mOIxfYaO",
-	"Y67sWYYXkHRFtMCkROr6GYoV2Hy8I7DWpsXamKDhNFvP1jDjdqa1yThzGyEKaxDSyfUZOqkuU3q73c8/",
-	"2itHdPwaDKMj8/8ymaMkhVXOpA4s2qz7pwXKHR6L/yggvOdScJ8mUMKoxIQCt0Ekjmm/TZpd5HbGSK/1",
-	"Q3tA5DrAaZ3Y7ybMW5p8oRokrYlXszC2LUh4W7mN7rS3q4LuVXVjBDkdiMPZV4q3RbIuXheFtpT0DFG2",
-	"rhfw2DMZY0yA0UOYZxc+jh1cNgaHAoNFSXaHRNXSFci2LGVOtAndq7sgHhonkvGQCWCIceNwpCQ13Nki",
-	"5BATP+wYr9N9hk+BkLdG/MRenBY4F7HOBjbk6RGWGWKxmk4lfNIsMGl5pqaXNS1dqBzHljGwq57F+xda",
-	"uSroSCM5IHz22nEpFG/sJ4qdURtrK8tjntc1X/ut37C3nhDtFJ/gqaA9AXLJnbJ98s0jwuvz719dvLt8",
-	"dRHF0dtXby5ev/lXFEdX7968MZ/Of/7p7eWrX/Tv3718bR48v3p5/b359PLN+avLS/us+ePVRdBx3jq8",
-	"3QHgaRYem2EBOjvfRavQsynQBaEwjdHUr27qD3OkpD75fCqgd+rvLUzd9Hl0KKyQm/CvJULq4CXR0gpx",
-	"h56k9/SLW/3MgUU7Kjih4BYxI1Rtk5DAd71TyfpiiaruXIlLG1ICrcHcMUxfU14OZwZdJaftEbfuSvZK",
-	"D3FAuV3un0HUtQCkHZxuRzKHm9MYnPD0OTwLhiN3Xh79L3z0x8nRP28+VD4Pwuv4Sl4wtCbaI1lqXu+i",
-	"xx4woj7Ymxq5RxbN0HR+Y/z2rTWUf90cwp4WvyNU0Z5dJzImxY37vSuPdMmyFGGkXlCbun7hr31z2Qdh",
-	"r/Yxex3BBeul1fPcfOZaIPW7LZmtRt0u8dsrWHA4WF6LFFjMxxmiRZYZEKk9h8Q0RSfmG6qTNLCuIvOX",
-	"hvd1KcXjoX+2jS6mj7ECevt1uBXQdTFSdtNeAjdUtkaRJXbTY6y/4FuwbrBWhDXeBHM/hiV1KZr/24WD",
-	"x1mXDrmGtG41ck4YJ3LTc4z1tWjnCx2bBZe05/qv2O8eJlmTfi+bfAiU8yCjViF4XVBfKBXS6Upp+/HV",
-	"jjrtvQDOnoBj2TejCPtHvH7zgIXtGmN3cFMN7vapmJWROwirwY5SLRqcJADoeLXLO0HMfX2n3plh9cIA",
-	"1kuq1TUpXaLaZB3V4i2at/Pre8gyNrgcjgebBcsY2cTrFd5YII+GrD6qxniH6WOSJebH7bNm9yuyFKth",
-	"jnLAtwI9e/G8p4s9Gr+r4J7tMZvfvhCo6uC0p6y6+W+XwumSnHaBGMucVIm2py35DbKErQKL8z4ZnvtA",
-	"gk3a6U3/uh5bmZzNAluNFrfnbsrUF2pxuVbUtHsQwDxc/gy9fPsa2Qr0+nllK83Tvu2llLm5vYLYZNx6",
-	"K98Cl0uTXOvPKYmAtHJm/ZHNBGIU/ehTaExe+ILdqb9TH4UWx+/pe/pKp6PoZOXmBRkCPXNZNM8dmlDo",
-	"PBk0TVgK0zJ5TifSu2dcB7F6XssZYhxhpJOpiXhPMyKkwUFPTTbMNEaAk2UJRmwmmhMpTKL5MVJSb8eL",
-	"FybfA1PEcvypUOMyt9Eco29ZSkBY7Mp7WgitqIoF6tUU1ARSpKQjkdnmVLVhYVVIF8o0uYBz5RUdo1LZ",
-	"Szv1bDrBOZncvZiYXyb/7//83+lz9ZoVGUjfU7UNJAvKOAhLK4lSBibbUPVmMGAZScDC/OyNKy9znCzh",
-	"6MvjE7WB5lkl8Wa9Xh9j/fMx44uJfVdMLl+fv3pz/Uq/U+b0GJGp2JPT6O6FThnMgeKcRKfRV8cnx19p",
-	"h1AutQy7ieGcHOnc7dP7aGEibgZzRBh9neqSBEK+fPv6R5PfXbvi5cuTk47rXYZd61K5lSFws4u9E0KY",
-	"TY29gifcoB9h5aaYOBLFaoX5RlHdaKiIEYU74DaLw9wX4TERp79HursPerETAbIYR9kQJvKF2r5l6WZk",
-	"kliP/KFu3ewpToMdLw7Sd9rBkREY8pPaTGLV2JktFqmL9Skt05hlfTkKWbnqMfo6kG0+PcRbIj25v4XN",
-	"gwUxgtnV1Jl4pa+1qTCxRs2vAxmH5h6cEWZtWjLztlU9KFsjRoMiWMGr/N5yX4q+2kkZYeuoBK54uvWi",
-	"2u9CqQ81ouaZuTjJqkOglsZU5wta1P0UCaCpOEYG1G/vn5i6eiJUI97ZKi8Msjz1AE/FY528duzxj45f",
-	"+oaOg2lb5S6WXtp2MnbfBri9rWuauLbss8ausCJL7RcjiOK3it3m5qEY+aNqzZPKLTNIMu8KmOHNII31",
-	"LkIJnWFeRXirF9TU1LNxc03ronNReW5LBULzLB+ZVO5+e4h3Pl29AU89HroKzrrzHcpyQPlo1IILX32G",
-	"RxGGCtVdxZuBTJ3cl380rG/TmGrXCz37+uSfaFq+dLTE4khtnY+UEzx9brM5tUesHDvlV80JJWKpBLCg",
-	"GQiBpnPGE5j6VCBb/FUuYWUiP9vW5EKP66JWsacuZSFB0P2E7wS0wbGtWOeHPkvLhS0jPwYLdd4CrqY/",
-	"+TQiRzhNzlbOxmG1/BfIi/p1jAcX+DbfI60VNHysT1iv29RGk2E2qHm9pRKDHEuTS1mnqzlluGjedDn2",
-	"ErdVtO2Jl7kn5upbnRPOOOIgilVdIR5j0yZadRr3qO4pDx17i6uCRjtcv3eUqB1xDrwytTOf0q6v0TPe",
-	"tCj33RbwXlC9wpv9b5n5pDbwzntcAjaXy1jT97pMOjj6sQxy4MFAZWMRxxfwEoH+xJJtwMtBkVaELitS",
-	"V/I2NHdWOAUEmGfExLjG3MO1DMpv6h6tYKYlhNUcz0z8xkurFq6PbFZ1KLmum0dS7Fz+ua7mYWAVTh21",
-	"ctX00IXJ2pYkXdPugMzV7bdwtxpjHIGizSbNxTw2rOOKWDLlgmNxW/e3xUZIWNUp5wxVq499ZZyAv7xz",
-	"3fJezZ53vr1dDc9EDQUgDWdH6h2hawDlmc7WMpvjUK8O/1522CsMXwFIb0XiPxzWNh1816DkKHbZg+6g",
-	"tV2j1TeTe17Qhy69vrI3Uh+OLjb1pd1yj+JbqhXA+9/+EHCLPkPV0F/2XYvTlKSduK4m9/bTw6RaC6KN",
-	"7BaI8lOZ1n8wFtRKGj2EUPUyWU7uXqAf2Gwk6/oDmyFHBWUDMHUsiREWLiVd1F3ER3MoDt7wXhar6nHt",
-	"ei+0QoskmN3wcJe1ImKtvqpu+vCqelglNbNwngyjtqzzEptTnBkARfZ2Q7X4+lySsiKU958hYSvwj5jc",
-	"kz6WcAJ3O0NiLhNKHJjYZepWC9XtWB9P+N8MmW3VJMlcZZcYsSztWExGN5YZW4gdi9ElW4h+MaJSsfdW",
-	"5J0MlvBZTvIMkwZrfT8zQjEPXN0W5qgtETqOkTWN1c2rrpEGn2UcrjXgoShT+8X0CZjOQZoaBaObRV1w",
-	"4z+7VXypeOQZpLhZ7mZ9hZW+5k1IDnhVUbFGhRhtUk6NZZmiBHNO1J4ROXMUI/dIxhZThJGrq1v+ADSd",
-	"2hCHDXJeKUuiqybZuLAOjeiRvKdJxgSIY3TOVibefQuQKw9A47bUSPgGvfgGCQMOIKkigflWd2jjSqLS",
-	"qBLy6SUW8kiP+ej1xdSc/tel41o/3CPA89sS9KoimT5Nc4olGYvCe5OM+Yz+RnC6BrSs4HDvw7Ge2iQe",
-	"efChTZUm2VEpBY+2WLapcSyWDoeJsoSf0N6gwQcdKW/QLXkHMkq1+get6/+v4buGDrtnP+TetJYXd8gN",
-	"6rU+Ua4Eo7bPtkoW1EyY/3py7z52YgrM6cuv5QW5f8rRj6jPt2Wa7cc87eMfn/ltCn5XSXR89ErWlyAh",
-	"766+a7urkqZt29Y/3U/7EEWAC9cNLowfLq9mWj5xwLyL90ZXx1J6hHcxvaLsa8ZvjzQSotMOu+ygv40d",
-	"rmVnHdIOq44M1CRggQ3hd2HufPbXYZSikZ34xLi7MrXtSQ5u1o4dZ37/VWJ7lTe0AClsKVVzkRuj4MC6",
-	"rrJ7g3tBdZrcq/8GwEHU408LBKnI1d8LBqJIWQagdYEwEdegXeYsLgwMKZWyzVeoKeSBDVSbr5DbdNBH",
-	"+wleI8J2aZCxVwPuif14IqP25+A+noh55xoQ6UGK+orJGGWA70yyKgchz1DeQIVIN4Bhlmxi9Ginm/Bv",
-	"89iBqVumHraQ2I52nM2yIsAXzpKodbyScTqyzuzwA/5tqx0eSmeqObF/gidgk0AP6Qq8TFOEDStd+H0f",
-	"bahWY2hbJ1wlhn4LbJlVebgY+v7c2SqHFFY770qVszGBNj2gV7/gRTjr0CVIEoo+FcxckdQegXsYY+Fz",
-	"XborP42Ob9U1i6uxex+zty9PxzcAoUuALhWPbUL3WdVh1U6OSTer5HahZ19/+WVZbc3dXDR93pJ2gKav",
-	"50c/qdV6Wik5rpjliFPmr2JzXgwpkaGEheudUr+FsbNd7w65jm/xtkulPK2f0FOpKKxLSJS98cPUHzDb",
-	"E3P/g+OrzZv4y2retXJPsJpUjMhqVZjky4Y2bqnhvvZ5khFbK3X0VVlpZUXY/44CWrnetEU256bG32hH",
-	"4wLfmcusiaiYOZ3/I/DmzJgsEUi/GSYVVty63dmGev5tgl+haomHjIFVzIxoLLflKlvF0pW1f02yqk/e",
-	"Hnm5bcgK8Em1TEg48e87s5Pa0MSes2K9z8JcGrjqnNkr0uasoM17sSrAaJt6nRK9IqMMFzRZbi+ol4zd",
-	"vstfliC6g6QC2nvZGLst8ifPBax2viMnsHIZ9y1l69GsTqVdgTeixMo6eXBQZJIszQ0rJiBnCp0YJhNR",
-	"uf3MS6mrj7FlmIBPNMCqXdJeZoJVKoZ8IdASMJczwNIc0OuUh6kViBuSTsvopf7JZELESDCEUcaEdJnG",
-	"GgfgbKhJWH1Ppyv8eYpOTP6xiyKqSa4x0d4n46Gj/XM1CQurPoRsmvb/nDRV27e9r6hNKJU/7LByz3Lg",
-	"S5x74j63cqNkjFmqjhH50VeAFrlq1PCNa0CyYpVaPu0v6k9X/WOqLZOO9jGuP2M3np7iuvS1eoLuULWg",
-	"z+ECFK6HPyGiV1aECUmC+2mkkCxwRKjkLC0SEIhIAdlcy1IGmNOy8AYFSHWq8m09q6STk+WVp21gLgpr",
-	"cwvpgVhZu5L1qXOXajeABnipHxip6IHau5lbt/SdrqZKjMlYs8ZYF7NCcsmEBeGakx6UMarv6YIs7c1X",
-	"i+kMc9Vca29BnYdganm9fy+Ofh26sXqkk3AzDgsfO1OmblnQW7TWVJ6aK9yn5jK2jANONw4vQYStbdOb",
-	"6JU7+Nq0ST1wYBeufoPgk2tU7WK/gEr9TL2864s8/D2Ej1Yw1ZCxhjNIlNfD5t5rM8j2rX5j5bAxnvb3",
-	"1Hx5qcm93cg89An8fsf4b64c2l8uMjvGStVsFM02+syVpGdlbEc7oIaQHnIaJnwvNJIPLPfIIQlXYwts",
-	"/Hafa5kLpXrE8f/UwhmVInotcuDmOw60xSW+uhtVN2gNHFCGhdS7lRSxeYXXrnOjY0vAmVz+0aVJ3+tH",
-	"or2TA3YCa1/qkpXVunfR6e8f6htEC0k2BR0TEDrW7mpdBtNR9ZLSObEr9cQB52Xaf4ijb06+GqvNN0wi",
-	"btrtSa8US6xDufpwAidLHevVBeSkcHX0KJM6+UVHR+xO2iCjjXcbJHJ9AGWJwt8/KP0ye3mjo6bQ3ESH",
-	"1Gw7TbfDS5lLeDXd+PpyesSykapsnXJ3b/kWkt0Dv+qmQU9HR7WaxtNokjtmD7f6Bq8gDeUDC3vvsCaw",
-	"3nq2tmE36wbfbfYUzD3tW3agGD3SMioWbrEJNt7GjoookJRsC9PV6nWFHvSGRqAcWJ4BEqBxDKvy1dKs",
-	"BSt1ueVH4I079TUyUmGOW4cePjz8/wAAAP//",
+	"3L39chu3siD+Kqj53arYvzuS7CRnd4/0zyqSc6NEcXzk+KR2I68IzjRJRENgAmBE87hUtU+zD7ZPsoUG",
+	"MF/EDGco0vbNP7ZIzuCjv7vR3fgYJWKZCw5cq+j0Y5RTSZegQeKni0IqId+Y78zHFFQiWa6Z4NFpNOHw",
+	"Qd8l+MiEiBnRCyA5nQOZwkxIiOKImef+LECuozjidAnRaWRfiOJIJQtYUjOuXufmF6Ul4/Po8TGOLiHP",
+	"xHoJXJeT41g51YtqqLR8KoojCX8WTEIanWpZQP/wV7OfqU4WHRv7dQHk1a90bva0WlBNVlQRSJmG9IxQ",
+	"LvQCJBEcCFNEwqxQkJJn3778mkxyCYngKTMDHc0oyyCdPPdwWABNQVarv5od4Sq2gOKaLZnuWOkPYkWW",
+	"lK8J1WQplO4AeWaGaEyTwowWmY5O//YijmZCLqmOTiPG9TdfR3G0pB/YsliaX1/E0ZJx++ll7JfHuIY5",
+	"SFzfGyGyPiTlQmQj0XNjn33Hp1LcA+/Y/A2C3mJoKoHeK0JJRRJEI+qEvFeEi1UHaNyy7go3VxhKM5op",
+	"KHc/FSIDyu1SC95DRbLgXynCUj95EzKy4L2AKfFSFDhEG1CP5mWVC64AufWNFNMMcCmJ4NqwxenHiOZ5",
+	"xhJqVnWS2yf+/Q9llvixNte/SZhFp9H/d1KJgxP7qzrx4+KMzU2eEzckSUVSICeah9ybZuDznP0EaxQt",
+	"UuQgNbOLTSRQDekd1Y2tplTDkWZL2NxvXL4zXQfoJo7gQ84kqFFDsjQ4VEaVvjOMPWowi9fAcIYHcNdM",
+	"w1IFH3FfUCnpOkLMPoj7kfNLkcE2ZN6YZyzpeLr7PULywtW7QeI6fhqAf1/OK6Z/QKLNvBbHF/gQklxq",
+	"RSDN3tRw7pioSQa74MyDuW+br80zdcg36fYXnq2NvlJA8IkzQrOMrJheiEITFJYjULUr2OsQ3wbXdJOF",
+	"aM7u7i1v9U3tONCwJSQSdFhU3cOaMK0gm50RtRArTgRPAuBvbcGvoRy8ex/XTOnNTZRgLv8YtpcmEtr0",
+	"jGOFl5Jna6NfwC5mBKlWqmX4eis75m0OiVnAkn64sm++fPHCqNc2NaVyfWc0Q0V5pb4JCZJewS1EFp53",
+	"c9oHKhmdZjB89H+6Nwbu7LEbGwqV7IaGWFA+H7GeC3w+xKC9IF1RyRmfD5/ne8bToCRoEaGfNS53Upss",
+	"SJtawzIPQYJqmAu5ldMv/HNGV2aULcfq16xQGuRdh1JMGZ1zoVhAnv62MNKDrCjTKjQy8HTkWuAD03eJ",
+	"SKHxirdQ23aoV+RbTKY4+kNM7zrVtP9R5TTpfqLosxkyxiGsNTKgCu4gF8mivaX/8m1wS0tQis7DC+EO",
+	"Mps/FMspyIFAyxdUbVVdjizf4LOGxgtuaHgUNlUxXTI91t4z82ZUw90DSMWsyTpgV8bmtyDo113W6rHw",
+	"8rAo325wQxN7DebqYeRrcNBtqW37691Aih1OMW3VXM3jR+lbrBD3RR6QPf0y4Q8xHaG97VQ3MAtJaXQU",
+	"tyLNuZMN5OAitu6tS8/4LbQtRCA5SPKHmBKq7iElMyFjwjgR0rrxY7b8VlNdqK0qY9tG3nh+BW4c8t89",
+	"IUYlhxmQxVEOVkWVzBo5EVwbvMJhDS1dxDqQ8/rEoyz4MJJvwcS9F5dL6YGPA/NTWU6Vw7QiXgW/52LF",
+	"J6eEC21DXkwRxpWmWYYuNhGSpJABxoomNNHsASZnZILQn5wSCYmhnzQ2xjaZMU4z9i+QZEnXZC7OyCQt",
+	"rLsOk1MMqGWQzkGShchSVQaf3l1dIkYtEbhVGRDhfCWy46gcLYD4FpzdpkPQvajZH35SmudRHAmxNLM9",
+	"sETjfLkEA2j826iou8xGpVKgqVGNhm2WdA53eZEhGws+Y4Y6C244Ji0yY1FGcfRnITTFsMkDzSyWnDLA",
+	"0RDA5n3KE8gy/NuDIUTizjbcJIxEO71ScpT1YuOoyFP3B7f2W5h5ZgyyNGgRUU1SNpuBVKO8yXvG0/qC",
+	"nMDz9jluvwx7vh8ehWihG6cpnX4HhyDyjYh5qmAYyYAOreZT0GavQSBoqJY/D52w9kbN1niCLm7IwiZl",
+	"vAVNVgvgyN4/iimGlyXkQmpICc0k0HQdWqS1QRSGmNVAwC8pZzPn6/bpqR/f/vL6lxLnzVOAEe+FVbhh",
+	"ZyjC9qo0okreMZ4XWxd5g89e4aNjNIp9tNPsd5IH0js0RIcbtZpKfVeKtuFmLZ2PDAZqeg/iwdq0rQCs",
+	"0wjWaiULyFKrlBzHVWcxm1y0o3ndfm0oDgw4RKHrBBwQmUyRDGbanyfZCLp7NYqfZgR7meUZuc1ScWVs",
+	"lAQTN0+ZmqIlKDhiL7It0W/QlyOABpeFoRpAUYthGqKyRiedgrwW+hpl5xvC6sKYttbJGbFrUYRKIJSr",
+	"FUhrNttI60iT2XpPAWZY0g9BSi1PrWyAqzy2ehH0fLsklbQAGkrUK8p0r0guV/XN1jUN9VtrSyxpLey1",
+	"GlC11thDGfYoKRR+QrQGhI/FlLJHbSh2vBxy5mpK1IJmGQE0Nkr0b5cVLZyjnzMiFIg2yzZvyw0alxsM",
+	"weayYWq0ACN4UkgJPFnf2TPWYRJ0l7OvBuQDdDuT4l/At8Yu8anXdAlqZNCsER8ebhF0H4l54Xc37BBy",
+	"TwYKLRSk3bH10caLlmw7SG5Ay/UbkbFkvWk3dEmPDrNyB+NhU+8OmMe6P+NotNt07jlvbCnLStHVKb7U",
+	"mU1SbOlQj44Sz61jzNqe+ln9apnTJMDwNkfgztlUQSqqnVp0O4SEldb/UK146c7Xe045+p0ikFLIjtA9",
+	"F+iIJJSTKZAlTQcr687DEHTdgbuDy3bmhiUFUmLSahBZcEVWLMvInD2AP4dcMb0glBM/HnmgWQGjfGoN",
+	"HwLHnu84mzFIESne3vxRTBWhivyP85+vO0g8ZZY0yoiBiw7Ejjy2h1oaFqUfMW5RV4mxGiTrR0m4p34y",
+	"3seJa03/BQBbSwEbwPWdp7KtY9Jx57LDtHDd9OJFZuNMLuVmU/q1tO2SfrgGPteL9tnmE/XvHhTroCSI",
+	"z6NrnT5dMl4CL+7Rrk3mdLlXZLUACcbHYAqDrkYycIvPvlEPrpnrWXHb6WlDa9co6mvnrfRtp3G2vpuK",
+	"H7fgmipvL7WfyetavZ/V39kA6zZmXzJe//Zlm/27TbpQxkFLjQaPfaySBp4AmYJeAXCiV6LMcEP7ohkL",
+	"nWnrt21jjn+i5nqMo8qCGPxKOy5MUxvil7AUD+6vPKNJR5w6Fwa7gQiSmYS4X8ssXjPOqYsdoQdf5sG6",
+	"6WICmQJidx4PizX7JYTIwtsRQYToBeNzayIYF1MKPo/RuUThEG0qhI6z8URkxZJvznGB3xPGFUvBzmP4",
+	"PyYzKZbkZRQPcep8DLA59DXjUA0M1nYhVHuIj5ujLyNgPIKNifGBLnMjB6ITo4vscUwhbbao+cbHj0+U",
+	"UczBk/35HJQeZPb7JVYbCZJCTUduEw4BE5uLqUjXZAqZWOFeaynBS7om4gGkZCnEZLomRlqdVYixoSu9",
+	"EAo8pBq22sbB8V04bWqrQdrUqUPfCwm0Kz4TgdOZQi+Aazz6Cxjg3xvoOdVqNqlAPoD09rdNgryHtQqG",
+	"jevHnUPDZPew7o6/D8+fHOFiVn5ke71xCzo9CZg1g6aTEhsa1L0aRx+O5uLIffmHEvz4hq5+dkRf+/VI",
+	"3bP8SOR22KOSh82gbn6rAAKB/zVBzvbeUFun72cF14zrGzyb2iSyyqN8qquI4mghsnQkQxwwe690vsoZ",
+	"WssM0cu1mJ/nOfA0lM1Y8PvhyyxHujDvbU/gbIc27Wy9a7Qjf7r0pDgSs5kCPTTQFfbZf/3+6L+dWXPE",
+	"eQRYhWMtHyPSjTwro+Fbkpc3M6TKRfY42Ndi3g+7gWHgChwtk2fmkkOk0mS61uDDRW74rxQRhc6HnYdV",
+	"gBwEi0EAeO0keb8Tk5shpdnQ//r99jb/eP1o/n39+L7xiRzfnf73fz96////2wa6mjKsIrkyrXlcnGBK",
+	"FdwZnV1mkmzhwV/dc5dlaUv8hQQbxjj/9uXtieK/mueC3lyIBMo3ah7JfTEFyUGD85ASUCroi9QKlVqB",
+	"we8vyN+//dt/7TTpW5kU2gD2jNjvFJp3ErI1EdzWcFTmrcf5US2haPOIRVOWbQmePj0qqjTlHenFVeLZ",
+	"kHN4pjPoUZIfa9tfaJ2r05OTKUi9OE7hwZeCqZPtkGnRBP7qpy/XHFschWilnraxaYqyD5XctiIPz+W8",
+	"/V3Jpa5qjHFRqWFxuuY7rnZg+AtKC2nt7qHv9EWIbRGBG7MDwLDqPNnHHIfRSbrl8Xtld3wdLljpOUrP",
+	"fAZ0yynGFflTY6+uMbSnyJQm92QKCS0Uxv2UFrkiqwXL0Fdh0sboZcGJ4KdlSqQbw1GNoku45e4snGh6",
+	"j9OBKulJoR9oHHHBE4jtIUNteIrPr40/eHzLd01d2Aq7oUf+pUHjTsscTnuIYcBh/u7H8btkomEm6BNm",
+	"bUHEJZb67bTXFIZM2I+hOnQqBhwzW6ixlSH1Jpgjqbrl1X0kGkfWxbZ5qafGEtglF3J88U+jUudJJvvo",
+	"Mhw+k1RpWSS6kHBXC8O34Gv4beKjSxMbg/Gq6CtFpkU6B+2Th0hz2NiIg2RBElFwrWpxjFqoR4E27gGm",
+	"HA/MXD9QXZAP3PafQxjS/Mk8ub2SaLeczp2qiVSRJABpV8rE9pS+LWhGE9qYa81cv6cgeMfSGIenbrnx",
+	"k0NjqySg3JuPlvusXqaISz6IyaSsf5pYTWP8u3dXlzZ+HpOJK9hwv1JSMnBMJq6EYxLfcldGUGor4wcm",
+	"wsBrsqBYYme056RKL3Za0epQt0Cm/cII5WuMrVsV5+34kr5qdVu9RSVxVJs9aPFbEHaaKD0mhHlvuPHi",
+	"RPyAetddNa9fUTehdOteiRVIY3fj6pa2KUQ/eO/CggVQfZKhsxSGJgnkSNDPaKaEJTlmz4j8b47inhsG",
+	"0DQD86wz15DpXJpgzcw3jzoaf1b7+pYvqCL4A8H3V0zhsGV9i3Hs3TtdFTOnrjCHrEUhlXnbl/OQZ1wQ",
+	"VSSLahm3fOL8oQl5pgCIA9LzJqv4nVo/KAuW3pil1cpTqpqWp5Tk1A+ux5axZ3Tdn7Lam6Xa0vAuG3cj",
+	"grXyxn3zeZKy9IwkQmliMMM4dtmxeapPy+jtWogXg5mg6VeKiBUnM8qyQmKY4ilzho5jbtxZRnVKu2RI",
+	"MCnT2PXIoILaPx8YrFC0OBkTFJzW9ewMM242crAFrd4R4rACpT1dn5EXdTWF7vYw+2inEvT9t3jZe+HP",
+	"F1OYzlJY5kJjYNE19fi0ebiHL/V5Up1NiaWgn6ZIIrimjIN0QSRJ+TAnzSm5rTHSt/jQDhm4PbmvvaUl",
+	"7SoSbcsRGxmv7XRYlyW7UXHS1c2nv6r2puA7NfXZA52OzI/alYo3SbJJXpcFSkp+RrhYNfsD7Vjrtc/E",
+	"r8cwzi7LOHZQbYwOBQZ7Hm0PiRrVFSjmrmhOdRHdq4dguQVNtJAhESCIz1BKWWqxswHIMSJ+3DFer/kM",
+	"fwZC3pjxE5fkNKe5irHZgAXPgLDMGInVNirhT0SBrfq1nRidaOnLyvFo2UdOcYni3fs43RR8Tys5YFrz",
+	"W4+lULxxGCn2Rm2crKyOea4atvab0mHvPCHaSj7BU0F3AuRrx3X35ttHhG8vfnh1+e761WUUR29evb68",
+	"ev0fURzdvHv92v518cvPb65f/Yq/f39+ZR+8uDl/+4P96/z1xavra/es/fDqMmg4+8PbC7HMqWSu4eGI",
+	"ZDLkUkoUfYCUuGwi62A6m9qz72QmxdIXaE6eEy0ILZNFjWTyPmhjqM0DLX/KvMOpdH0F/S7dy+BJotj5",
+	"5ZAKKlfIZrOnt/XaXviydfeDk0sCBSFl1m9fVUgTgM1BXwv0g10ebY0ydC2HBUljiCfW4sTG1gdVh2yQ",
+	"z5bEtna/zylVgE1xfBSXPJsAnzMOk5hMSqvPfLBHreavsowZ+IP5vJFril1yD5ND5zfcVdO1A/XsWkHj",
+	"ljBa4cSRKpZLut37bu71rXvpCyJQv4+4R2uGN9FRixfaTqCWbUiEw5VxdbZYMKPqBQ7rCrQGjNpqGjng",
+	"DQ6rbH3XtTsX0LI/u0xl2+jYINBgyv00ZpFVh5shS+xMVVCNZjnxZmFca3N9yH8j4YHB6pBJp/X6xOEe",
+	"4x9iOu6F/WWoxtGaLrNw1O9HbFPWoaAGpLaWwBiAlKe2T+2gaqawF+8ZhnMa6fhABAdVS+nHk8LtRWBP",
+	"MameEMPYNRjRKaHPW1Yo40oDTY2JUonrMxKwTacCG47vzaS7EVmGh3zjcN+5M0O6fldakLmw6T9a7LDo",
+	"UPZ/HzX/s1rUwVuTP4UShwaQS/tmJwuhM547svdmTdoFNVfGuCbUGhS2iEvMasf6LiuMC5IJPsdorn5y",
+	"LXooAuvbqlW284iG5y0S2kckok2Vh4tK+L7NmyvuPCTYqRmEr1sZWOEYriP11S1bWjf4Pe0DEyV8Do+C",
+	"8Yn050f/kx7968XR3+/e1/4elT5f9u2GsSr8iSi1r/fBY4es/iGp8A1w75k0Q9v5Tcj7N06efrkdgwbq",
+	"lZ6Tw+5eOioTWt353/u6Ri1ElhJKzAvumpYdWtANjfqMKoXYRez1nPW5oGmzq03ZpybQ6K2rdU0Dun3k",
+	"t9PZ3eGqZDqowKVgnxFeZJkNN7i0QGMcvLDfcKyZptgz9ouutuljiqdX4rgx+pC+Dw1Yyq/DaUA/xZ6a",
+	"QOxEcGNpay+0JO4GrPVXeg/OWkZGWNF1sBR7XO8LA/N/+OyM/eilQ+qQTo8kl0xIptcD19jURWPDW3Vn",
+	"wfc28fPX5PcAkYyg30kmH6LocJRQqwG8SagvDQth94C0O5tshN/eWW9YAnBf8s0ywu4H0L+V+cObHcUf",
+	"4K6eazGkP3bGHroayvU3ZsVaAQXA93dTWW9N4VDbaXCjhmYbQGclNbqYViZRY7MeavEGzLvx9QNkmRjd",
+	"/Las/Qi2z3P9qZZ07fLqsYLsSTeK9Yg+oUUiOoLA/tcqpFYrAcjxhsRnL58PNLH3hu96rv3mmu1vXylS",
+	"N3C6O8j4/W82vu2jnG6C2Jc4qQNtR1nyG2SJWAaU8y4NV3ap0LNdYO6Gd/HcaKzSbqfdGnFz7/ZSusIo",
+	"l7cGms4HASrDzc7J+Zsr4u6bw+eNrLRPl2MvtM7tXZXM9cZpjvIdSL2wvW7KSD1TkNZSSP8QU0UEJz+V",
+	"Fe22TdNcPJjPaXn4rY5v+S1/hQcqeFjRvg5TkWe+qP25L+5RWLZOJolIYVL1ssC+Vv4ZP0Fsnkc6w0wS",
+	"gr2NmLrlGVPaliVO7HnOJCZAk0VVG9Tu+8S0sn2fjomherdeOrfl15QTkdM/C7Mue6XvMflOpAyUy4S4",
+	"5YVCRjUoMK+mYDaQEkMdic7Wp2YMV+VA8FqM2gW5x6Ri9kpOPZuc0JydPLw8sb+c/N///X8mz81rjmQg",
+	"veXGDWRzLiQoBytNUgH2XNrMZksyMpaAq7px96ue5zRZwNHXxy+MAy2zWh38arU6pvjzsZDzE/euOrm+",
+	"unj1+u0rfKcqsbckU5Mnp9HDS+zgkQOnOYtOo2+OXxx/gwahXiAN+43RnB1hK6XTj9HcRtxsCQAT/CrF",
+	"DmFKn7+5+sm2W2pc6Pr1ixc9l7mOu8S1dgdj4B5XdwOksk6Nu/U2PGC5wtq9sLUEhchxqIoJhweQrqja",
+	"3g5Zpiif/h7hdO9R2akAWKyhbAETlW3ZvxPpes8gcRb5Y1O6ueSRFjpeHmTutAcje0DIz8aZpGawM3c1",
+	"BLbmN1xmj1azNRZduiab2HR3E0+P8QZJn3y8h/WjqykC69U0kXiDl9jWkNiA5rehzsB46+0edm1Hsvt2",
+	"Tfa4WBHBgyRYO7H9veN2VLzI2QhhZ6gELnS+L0l12E3X7xtAzTOb5eLYIdDaboLtO9xp2YQo4Kk6JrbG",
+	"1t02OfHt/TgWoIplXthCz7SstzI4xl4Sx2U5kscX3sd5MG6r3bw6iNte7HtuW0e5yWsIXJetgqnkoshS",
+	"98UeSPE7g257z3Bca3ltcNI4+BSlKWCXN4U0Ri/CEJ1FXo1463k3DfZspRx1Kp3LRuJOiwVC+6weOald",
+	"Sv8Yb336Ag2K6vHQRezOnO9hlgPSR6tldviic7oXYqhB3TegHInUk4/Vh5b0DV2Qn5Jn3774O5lULx0t",
+	"qDoyrvORMYInz11zFbSIqcsimzHO1MIQYMEzUIpMZkImMCkr891VL3oBSxv52ZQml7iuy0YDzSaVhQgB",
+	"5xl5Df9WCrya/Ux1snAk+H6IKrp0l8ztA+VYdkzr3QvKLgAe0Aj+TkqIw2z8H6Ab4P0EDNJlqzRK2RZA",
+	"fSvHV7/SeWcySA0gVFn7o1cGPO7BPG2utAvc48RhBZ6KwnJDcJsoswcefUwxnpT3r6w3unR/YoX916G3",
+	"N9jHSkgiQRXLphR4iuA/QXmB/c+fTKk9DthNwaMt9vE7zv4s7GW51frOyjZcxnZ2LoeqghOuSLfgaAbZ",
+	"IEHVrWEq8AZEVA8Wt5V+uKoKpY9+qiJBdHRx5aF4p6qa/cRMYwsug9xiAF1d0lWrNUfsLGkKBKjMmA0E",
+	"7tPR7VhU6fk+mcHsSISaPdrc4Ypakbj+ENO61S2x1zdLqfeLZtiB0OaeeHZE5mrwoY8ldulh7MN9QOTi",
+	"+B3YrQdi9wDR9pD2rmIX+/KN94XxU6i6bzolaq00LJuQ84Kq0xG5sZbPF++BdLzXkOe9b2928LahVQUE",
+	"S3CJeUdh39I8ww4TNoIQmtXX7FYTDjqrqBV1bhxXvD+sbDq4a2XoKPYZ8P40upujzTcnH2XBH/v42irA",
+	"Q8LFlet3S+59BGVRA5ROR3lSugGfsWx4U3BvSARBe+KnOvno/no8qfev6wK7y9b5uWpFdjAUNNqwPoYq",
+	"HnWyOHl4ibe17Ue6/iimxEMBqzi4R0nsDNMVVUQ1TcQnY8jLr2bQsmqw2x24HJfS0UEJNmQw3mStkVin",
+	"rYpDH55VD8ukdhfekhHcVfYtqD3qmgJw2xsZ8GStrH+vutiW9jMkYgnlI7ZefogkPIGHrXFD371BHRjY",
+	"VbuJDqi7tT4d8L9ZMLtOr1r4GrOYiCztUSZ7F5aZmKstyuhazNWwQFrF2Dsz8lYEa/igT/KMshZqy3mm",
+	"jNt63w3XOoRRd63BfoSsHawpXrGvM3zQcbg/WtXTwX0x+QRIl6BdffO+xSI2CfzPLhXPDY5KBGHJY+nN",
+	"ll0hh4o3pSXQZY3FWl0tUaScWskyIQmVkhmfkXhxFBP/SCbmE0KJvwuk+gF4OnEhDhfZvTGSBDu9uuA5",
+	"hkZwJbc8yYQCdUwuxNIeCtwD5MYCwOQ2sxK5Ji//RpTNoGBYL2e/xQldXEnVBjVEPrmmSh/hmo+uLic2",
+	"RaJJHW/x4QEBnt8WgFpFCzxy9IylhYjCvkkm5iocwW9kozYC+MFYT2MTTzwdQlGFIDuqqODJEssNtR+J",
+	"heEwVbUdV2gN2iSqI2MNepV3IKHUqHfu1P//DF+/fFif/ZC+aaN48JAO6ls8dq8FozYPACsUNERY+fXJ",
+	"R/9nb+KFPXIqKxk/03mXau63Y5vdZ1vd698/8rsY/KFWDfpkTTYUICHrrum1PdRB0+W2Da+JRBuiCGDh",
+	"bQsL+w+X18tRP3HAvA/3llf3xfSEbkN6jdlXQt4fYbpIrxz2JVR/GTncKGE7pBw2E9l8nIAEtoDflphY",
+	"lsgdhilaJZyfODmxqv/7JAc3K4+Os9L/qhKgjTU0B63c+a29FFxw8BnN/jaqFvaC7HTy0fw3ImfGPP5p",
+	"s2VqdHWYXJnPlftiQFkFoLGpsYob+W/2LC6cDVMxZZet0GDIAwuoLlshdzWzT7YTSo4Iy6VRwt4seGBW",
+	"yicSap8npeQTIc+2qSwzOefsAXhMMqAPtqJXgtJnJG9lhWi/gHGS7MTy0VYz4R/2sQNDt6rP7ACxW+1+",
+	"nGUDgK+8JDF6vFaWu2ee2WIH/MN1aD8Uz9QLhz+DJeAqZQ9pCpynKaEWlT78vgs31FtWdOkJ365imIKt",
+	"da48WAx9d+xs9IwKs11pSlW72ZowV2/Mxjj5sxD2WtcD52b6KV103vH4Rs/ZONTrbuJbMO9fAIQuLr02",
+	"OHZV72d1gxWNHFuTVyuAI8++/frrqhOuv2118ryjNoNMrmZHmOk5qa5JuuUGWx46VZUvtQfGkDLtS+1c",
+	"kY+ia1XdxcNhVb6FJXQ1ZvtK1a0xa4rf8omTNXcFt107J8aVrU88lVhYXB5XGrZUWGvT2Lwxp8vN23eO",
+	"avNNngdD1H38OipPdrube2M3+s7t87D5tZtNcz6tMTRQctToJSbuKkbbicL6YPZiPk+8Vb/XL1O8vDU2",
+	"GDWbiglbLgtbhtsSORuyZlcldJL69ud7Nz0u2WxW44tDEmitff5nIlHsIt+VBM5mM5DAk71ZlbURyRT0",
+	"CoDXBJ4R1S7HIiZbmmWTNeidaadq5rkP6tkEnLtYk0pw9yBnWV36H5MJZhNOXAPessu0ZXGzdRThsY+f",
+	"xcbDp3PbSQmrSY/JeclCt3ykTgzpAtuxdGd18NSY51+ZxXxf+o7s4rJr/T7SbGhJQ7PGZbANe+RHMcVj",
+	"bpos6jUbNavwzNpJKlAYOY7TMsb1YaS0MRA/kZT+XGaE2aK/cjVMPDPbk3dvWVqKPhhTA8sYKosb63UV",
+	"Xe+NKvJa+/m9C+Ab4CkWJ9Tu0HBNzn28iG6YXdbZee7vSl7RtZXILhuG3oOqbrH37dPFjNBbXq964mkr",
+	"hSZB2E3hmPzW6EPCFNlsMYJVPdzdFmFbNf4opuZVd0HzLS+3hCEvG7Yv+yd5/rbdPmIycSQxKRsPhCS/",
+	"azv/iXip1eT+M4lkf/9BB1v9KKZxeenZPUCOWSPY5WAKhkHw3ov9JSvXSG3lCGZvvCZrPeX3z2wXC0ju",
+	"XaWP9YnNB+VudiJM1ajXRxS8uYfOs69ji11/jGqQOWV88xznRmTZdzS5/2s7ruVFAF+84/qfwB1tBlSY",
+	"IvBnQTO8SIwTkaXE3nK/G3u5sfsPCVpg/cukFIQa9R8ys6BGSKoVxKxil/UKpeoWSNsnqewbtucgZotW",
+	"QJ7UO1SGRef39nxqzROXvUrx9IpKbYsAZwIvRVJkJgqOdgLGh2wDvlq5qev6lTKMc5KMFjxZbArOayHu",
+	"3+XnVWnSQbrQ2OHNXEX+ydvQ1Cff0o4G1Q5mfmKPs70Z0LVxUb2VFYieHnyBJ0sW9q59GyawPTYtkpny",
+	"WK5TqW/NuCGYQJ5g2Uo3pZ1nqm4YfqXIAqjUU6DaRrOxkHziCOKOpZMqJwR/sko5JkoQSjKhtI9/Y3a1",
+	"N1Fsr6RbPlnSDxPywra+8rkZZpMryjCmL2TIDr0wm3DFqoegTTv+57E73dx29E6iXFFVViA9y0EuaF4C",
+	"97mjG0NjwkF1H+fpZjpS5GZQizeJZZ4GVcbQdb+Yj77x5AQlE+ZQCOkutXPrGUiui7JNbNCzr/eSPdyx",
+	"r5/hM+RJVM1IQ5Tgf9pTogtIwriWIi0SMG6MgmyGtJQBlbzq+cgBUowQ3Tdr9XsxiR1JVTcqb4DD6to+",
+	"dKB2EGaGz8TVbu5ursYH9tRvzxiy2LMeoemiB7YPiBPGGAeoh5Nt/py/6mkBWToYr65SLozV8zwHnrpS",
+	"uUMg9VrM7RzDMBpIsdtbfrFdhyvKOcP4asHvyQqhPBGzmQI9QclNMwk0XfssdKZcW9XBQJcY6uvlJvPA",
+	"gU04O8ln4yg7eTdL/cJLescr3V14dA8MZgay0nAKibF6xKy02my98Ma8sTHYhEyHW2plZ+OTj86ReRyS",
+	"TvO9kL/5TtxfXL7LPjRVe1AyXWMmK0vPqsNkNEAtIMtCvjDgB9V4lAGMAZX54UbgAcdve7YgyIEVxp+1",
+	"Z2Otf3sHHfj97qdgwLcTWrkI+NpeuZtRpdFbSYmY1XDtJ7c8tgCa6cW/+jjpB3wk2rnkemu54jnellBv",
+	"uR6d/v6+6SC6Qk97l0ACCk9r/TULwSY/qFJ6N3Zjnjjgvuz4j3H0txff7GvM10ITaccdCK+Uaoq5I3i8",
+	"TZMFJpdg73KtfAt3LjS2FJD2Imn0pG29qbVug0BuLqDqjv/7e8Nf1pe3PGp7nJ9gSM2N0zY7SirzbYTs",
+	"NGVrc1yxbjWAckZ5dMqLLNtsZFSV0zRFA24Ho1pt4Wk5yScvh0d9TZeQhrosoV1RcI4ARtezcwznrNuq",
+	"WetTCP90ObIvNcCVVlGx8IjtEs7NijwVBVo9uZ7ojVbRoQdLQaNIDiLPgCjAo4ll9Wol1oJNor36UXTt",
+	"j9ssjdSQ4/XQ4/vH/xcAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

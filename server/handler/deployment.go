@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/berth-dev/berth/server/access"
@@ -45,7 +46,9 @@ func (h *Handler) GetDeployment(ctx context.Context, r api.GetDeploymentRequestO
 	if err != nil {
 		return nil, err
 	}
-	return api.GetDeployment200JSONResponse(wireDeployment(*deployment)), nil
+	return api.GetDeployment200JSONResponse{
+		Body: wireDeployment(*deployment), Headers: api.GetDeployment200ResponseHeaders{ETag: deploymentETag(deployment)},
+	}, nil
 }
 
 // UpdateDeployment pauses or resumes a deployment.
@@ -56,11 +59,19 @@ func (h *Handler) UpdateDeployment(ctx context.Context, r api.UpdateDeploymentRe
 	if r.Body.Paused == nil {
 		return nil, problem.Newf(problem.InvalidBody, "there is nothing to change: give paused").At("/paused", "is missing")
 	}
-	deployment, err := h.store.SetDeploymentPaused(ctx, r.Deployment, *r.Body.Paused, actor(ctx))
+	var changed *store.Deployment
+	err := h.store.InTx(ctx, func(tx *store.Tx) (err error) {
+		if err = matchDeployment(ctx, tx, r.Deployment, r.Params.IfMatch); err == nil {
+			changed, err = tx.SetDeploymentPaused(ctx, r.Deployment, *r.Body.Paused, actor(ctx))
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return api.UpdateDeployment200JSONResponse(wireDeployment(*deployment)), nil
+	return api.UpdateDeployment200JSONResponse{
+		Body: wireDeployment(*changed), Headers: api.UpdateDeployment200ResponseHeaders{ETag: deploymentETag(changed)},
+	}, nil
 }
 
 // DeleteDeployment deletes a deployment and its finished runs.
@@ -68,10 +79,37 @@ func (h *Handler) DeleteDeployment(ctx context.Context, r api.DeleteDeploymentRe
 	if _, err := h.deployment(ctx, r.Deployment); err != nil {
 		return nil, err
 	}
-	if err := h.store.DeleteDeployment(ctx, r.Deployment, value(r.Params.Force, false), actor(ctx)); err != nil {
+	err := h.store.InTx(ctx, func(tx *store.Tx) error {
+		if err := matchDeployment(ctx, tx, r.Deployment, r.Params.IfMatch); err != nil {
+			return err
+		}
+		return tx.DeleteDeployment(ctx, r.Deployment, value(r.Params.Force, false), actor(ctx))
+	})
+	if err != nil {
 		return nil, err
 	}
 	return api.DeleteDeployment204Response{}, nil
+}
+
+// deploymentETag changes with every change of the deployment.
+func deploymentETag(d *store.Deployment) *string {
+	tag := strconv.Quote(strconv.FormatInt(d.UpdatedAt.UnixMicro(), 36))
+	return &tag
+}
+
+// matchDeployment locks a deployment and refuses to go on where it is another one than If-Match says.
+func matchDeployment(ctx context.Context, tx *store.Tx, name string, ifMatch *string) error {
+	if ifMatch == nil || *ifMatch == "*" {
+		return nil
+	}
+	d, err := tx.HoldDeployment(ctx, name)
+	if err != nil {
+		return err
+	}
+	if tag := deploymentETag(d); *ifMatch != *tag {
+		return problem.Newf(problem.PreconditionFailed, "deployment %q has changed: its ETag is %s, not %s", name, *tag, *ifMatch)
+	}
+	return nil
 }
 
 func wireDeployment(d store.Deployment) api.Deployment {

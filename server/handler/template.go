@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"encoding/json"
 	"strconv"
 	"strings"
 
@@ -27,26 +28,68 @@ func (h *Handler) GetTemplate(ctx context.Context, r api.GetTemplateRequestObjec
 
 // SetTemplate lints a template and saves it as the pool's next version.
 func (h *Handler) SetTemplate(ctx context.Context, r api.SetTemplateRequestObject) (api.SetTemplateResponseObject, error) {
+	saved, tag, err := h.saveTemplate(ctx, r.Pool, *r.Body, r.Params.IfMatch, value(r.Params.RequireUnbroken, false))
+	if err != nil {
+		return nil, err
+	}
+	return api.SetTemplate200JSONResponse{Body: *saved, Headers: api.SetTemplate200ResponseHeaders{ETag: tag}}, nil
+}
+
+// RollBackTemplate saves an old version again, as the newest.
+func (h *Handler) RollBackTemplate(ctx context.Context, r api.RollBackTemplateRequestObject) (api.RollBackTemplateResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
-	ifMatch, err := parseETag(r.Params.IfMatch)
+	old, err := h.store.GetTemplate(ctx, r.Pool, r.Body.Version)
 	if err != nil {
 		return nil, err
 	}
-	checked, err := h.Templates.Check(*r.Body)
+	saved, tag, err := h.saveTemplate(ctx, r.Pool, old.Document, r.Params.IfMatch, value(r.Params.RequireUnbroken, false))
 	if err != nil {
 		return nil, err
 	}
-	version, err := h.store.SaveTemplate(ctx, r.Pool, checked.Doc, ifMatch, actor(ctx))
+	return api.RollBackTemplate200JSONResponse{Body: *saved, Headers: api.RollBackTemplate200ResponseHeaders{ETag: tag}}, nil
+}
+
+// saveTemplate checks a template, works out what it does to the pool's deployments, and saves it on top of the version
+// that this was worked out from.
+func (h *Handler) saveTemplate(ctx context.Context, pool string, document json.RawMessage, ifMatch *string, unbroken bool) (*api.TemplateVersion, *string, error) {
+	if err := access.From(ctx).CheckPool(pool); err != nil {
+		return nil, nil, err
+	}
+	base, err := parseETag(ifMatch)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	checked, err := h.Templates.Check(document)
+	if err != nil {
+		return nil, nil, err
+	}
+	current, err := h.store.GetTemplate(ctx, pool, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	if base != nil && *base != current.Version {
+		return nil, nil, problem.Newf(problem.PreconditionFailed, "the template is at version %d, not %d", current.Version, *base)
+	}
+	effect, err := h.effect(ctx, pool, current, checked)
+	if err != nil {
+		return nil, nil, err
+	}
+	if unbroken {
+		if err := effect.refuseBroken(); err != nil {
+			return nil, nil, err
+		}
+		base = &current.Version // what was looked at is what is replaced
+	}
+	version, err := h.store.SaveTemplate(ctx, pool, checked.Doc, base, actor(ctx))
+	if err != nil {
+		return nil, nil, err
 	}
 	saved := wireTemplate(*version)
-	saved.Warnings = &checked.Warnings
-	return api.SetTemplate200JSONResponse{
-		Body: saved, Headers: api.SetTemplate200ResponseHeaders{ETag: etag(version.Version)},
-	}, nil
+	warnings := append(checked.Warnings, effect.warnings()...)
+	saved.Warnings, saved.Impact = &warnings, wireSummary(effect.Summary)
+	return &saved, etag(version.Version), nil
 }
 
 // LintTemplate says what saving would say.

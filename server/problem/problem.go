@@ -34,8 +34,10 @@ const (
 	ApplyInvalid        Code = "apply-invalid"
 	Frozen              Code = "frozen"
 	ProtocolUnsupported Code = "protocol-unsupported"
-	Unavailable         Code = "unavailable"
-	Internal            Code = "internal"
+	// TemplateBreaks: a new template version breaks deployments that work now, and that was asked to be refused.
+	TemplateBreaks Code = "template-breaks-deployments"
+	Unavailable    Code = "unavailable"
+	Internal       Code = "internal"
 )
 
 // Error is a refusal that the caller can do something about.

@@ -38,5 +38,13 @@ func paged[T any](rows []T, p Page, kind string, key func(T) string) ([]T, strin
 		return rows, ""
 	}
 	rows = rows[:p.size()]
-	return rows, base64.RawURLEncoding.EncodeToString([]byte(kind + ":" + key(rows[len(rows)-1])))
+	return rows, NewCursor(kind, key(rows[len(rows)-1]))
+}
+
+// CursorKey reads a cursor that NewCursor made: "" for the first page.
+func CursorKey(p Page, kind string) (string, error) { return p.after(kind) }
+
+// NewCursor makes the cursor of what follows key, for a list that is not the store's own.
+func NewCursor(kind, key string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(kind + ":" + key))
 }

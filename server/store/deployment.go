@@ -71,6 +71,16 @@ func (tx *Tx) GetDeployment(ctx context.Context, name string) (*Deployment, erro
 	return &d, nil
 }
 
+// HoldDeployment is GetDeployment for what is about to be changed: nobody else changes it until the transaction ends.
+func (tx *Tx) HoldDeployment(ctx context.Context, name string) (*Deployment, error) {
+	row, err := tx.deployment(ctx, name, deploymentForChange)
+	if err != nil {
+		return nil, err
+	}
+	d := row.deployment()
+	return &d, nil
+}
+
 // How a deployment's row is locked: creating a run excludes changes and a delete, not other runs.
 const (
 	deploymentForRun    = "FOR SHARE"

@@ -39,6 +39,7 @@ func Run(t *testing.T, engine templating.Engine) {
 		{"a program is shared by goroutines", s.concurrency},
 		{"values are not changed and not shared", s.isolation},
 		{"the output is bounded", s.output},
+		{"work is paid for with fuel", s.fuel},
 		{"an ended context ends the render", s.context},
 	} {
 		t.Run(test.name, test.run)
@@ -276,6 +277,29 @@ func (s suite) output(t *testing.T) {
 	problems := templating.AsProblems(err)
 	if len(problems) == 0 || problems[0].Code != templating.CodeLimit {
 		t.Errorf("got %v, want a problem with the code %q", err, templating.CodeLimit)
+	}
+}
+
+// fuel is spent on what values hold, however little of it is written in the template.
+func (s suite) fuel(t *testing.T) {
+	given := values()
+	many := make([]any, 1000)
+	for i := range many {
+		many[i] = int64(i)
+	}
+	given.Variables["list"] = many
+	tree := make([]any, 100)
+	for i := range tree {
+		tree[i] = "{{ list }}"
+	}
+	budget := templating.NewBudget(context.Background(), templating.Limits{Fuel: 50_000})
+	_, err := s.compile(t, tree).Render(context.Background(), given.Charge(budget))
+	problems := templating.AsProblems(err)
+	if len(problems) == 0 || problems[0].Code != templating.CodeLimit {
+		t.Errorf("got %v, want a problem with the code %q", err, templating.CodeLimit)
+	}
+	if used := budget.Used().Fuel; used != 50_000 {
+		t.Errorf("%d of 50000 steps were charged", used)
 	}
 }
 

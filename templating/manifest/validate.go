@@ -138,9 +138,7 @@ func (v *validator) pod(pod *corev1.PodSpec, at pointer) {
 		c := &pod.InitContainers[i]
 		place := at.key("initContainers").item(i)
 		sidecar := corev1.ContainerRestartPolicyAlways
-		if c.RestartPolicy != nil && *c.RestartPolicy != sidecar {
-			v.fail(templating.CodeInvalid, place.key("restartPolicy"), "must be Always (a sidecar) or left out, not %q", *c.RestartPolicy)
-		}
+		oneOf(v, place.key("restartPolicy"), c.RestartPolicy, sidecar, corev1.ContainerRestartPolicyNever, corev1.ContainerRestartPolicyOnFailure)
 		v.container(c, place, names, volumes)
 		v.lifecycle(c, place, c.RestartPolicy == nil || *c.RestartPolicy != sidecar)
 		v.ports(c, place, pod.HostNetwork)

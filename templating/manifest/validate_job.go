@@ -19,8 +19,8 @@ func (v *validator) job(spec *batchv1.JobSpec, at pointer) {
 		v.fail(templating.CodeInvalid, at.key("selector"), "a Job selects its own pods; leave selector and manualSelector out")
 	}
 	indexed := spec.CompletionMode != nil && *spec.CompletionMode == batchv1.IndexedCompletion
-	if indexed && spec.Completions == nil {
-		v.fail(templating.CodeRequired, at.key("completions"), "completionMode Indexed needs completions")
+	if indexed && spec.Completions == nil && spec.Parallelism != nil {
+		v.fail(templating.CodeRequired, at.key("completions"), "completionMode Indexed needs completions beside parallelism")
 	}
 	for key, set := range map[string]bool{"backoffLimitPerIndex": spec.BackoffLimitPerIndex != nil, "maxFailedIndexes": spec.MaxFailedIndexes != nil, "successPolicy": spec.SuccessPolicy != nil} {
 		if set && !indexed {

@@ -163,6 +163,10 @@ func onManifest(s Standing, f Fact) Decision {
 		return invalid("this attempt has a manifest already; send that one")
 	case s.JobUID != "":
 		return invalid("this attempt has a Job already")
+	case s.Phase == PhasePending || s.Phase == PhaseRunning: // seen in the cluster before its manifest came through
+		d := accepted()
+		d.Changed, d.Phase = true, s.Phase
+		return d
 	}
 	return s.to(PhaseSubmitting, Pending, "Submitting", "")
 }
@@ -196,7 +200,7 @@ func onRunning(s Standing, f Fact) Decision {
 
 // onHandedBack: the worker stops before it created anything, so the attempt never happened.
 func onHandedBack(s Standing) Decision {
-	if s.JobUID != "" || s.Phase == PhasePending || s.Phase == PhaseRunning {
+	if s.JobUID != "" || s.Started || s.Phase == PhasePending || s.Phase == PhaseRunning {
 		return invalid("a Job of this attempt exists: it can not be handed back")
 	}
 	d := Decision{Status: ReportAccepted, Changed: true, Phase: PhaseEnded, Back: true}

@@ -60,6 +60,10 @@ func TestDecide(t *testing.T) {
 		wantState  string          // "": unchanged
 	}{
 		{"a manifest makes it submitting", at(lifecycle.Pending, claimed), says(lifecycle.ReportManifest), "accepted", submitting, "PENDING Submitting"},
+		{"a manifest that comes late leaves a running attempt running", with(at(lifecycle.Running, lifecycle.PhaseRunning), func(s *lifecycle.Standing) { s.Manifest, s.JobUID = "", "" }),
+			says(lifecycle.ReportManifest), "accepted", lifecycle.PhaseRunning, ""},
+		{"what has run is not handed back", with(at(lifecycle.Pending, submitting), func(s *lifecycle.Standing) { s.Started = true }),
+			says(lifecycle.ReportHandedBack), "invalid", "", ""},
 		{"the same manifest again changes nothing", at(lifecycle.Pending, submitting), says(lifecycle.ReportManifest), "accepted", "", ""},
 		{"another manifest is refused", at(lifecycle.Pending, submitting), lifecycle.Fact{Kind: lifecycle.ReportManifest, Epoch: 2, Manifest: "other"}, "invalid", "", ""},
 		{"a manifest report without one is refused", at(lifecycle.Pending, claimed), lifecycle.Fact{Kind: lifecycle.ReportManifest, Epoch: 2}, "invalid", "", ""},

@@ -1,0 +1,658 @@
+package store_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/store/storetest"
+)
+
+// The model is the store in memory, with as little as tells what must be true after every step. Times are far apart, so
+// that the seconds a test takes decide nothing: a lease is an hour, a timeout three hours and ten minutes, and the clock
+// jumps by multiples of 25 minutes.
+const (
+	modelLease   = time.Hour
+	modelTimeout = 190 * time.Minute
+	modelJump    = 25 * time.Minute
+	modelRuns    = 120 // no more are created
+	modelSteps   = 400
+)
+
+type modelRun struct {
+	id         uuid.UUID
+	deployment string
+	state      lifecycle.StateType
+	reason     lifecycle.CancelReason
+	attempt    int32
+	spent      lifecycle.Spent
+	due        time.Duration // by the model's clock
+	soon       bool          // due some seconds after: it may be claimed, it need not
+	timeoutAt  time.Duration // 0: none
+	attempts   map[int32]*modelAttempt
+}
+
+type modelAttempt struct {
+	id      uuid.UUID
+	run     *modelRun
+	number  int32
+	worker  string
+	expires time.Duration
+	lifecycle.Standing
+}
+
+func (a *modelAttempt) active() bool { return a.Phase != lifecycle.PhaseEnded }
+
+type modelClaim struct {
+	request store.ClaimRequest
+	given   []store.Lease
+	at      time.Duration
+}
+
+// model is what the store should hold, and the dice.
+type model struct {
+	*world
+	dice     *rand.Rand
+	now      time.Duration
+	runs     []*modelRun
+	attempts map[uuid.UUID]*modelAttempt
+	claims   []modelClaim
+	paused   map[string]bool // deployments; "" is the pool
+	step     int
+	claimed  int
+}
+
+// limits of the model's world.
+var modelDeployments = map[string]struct {
+	queue   string
+	limit   int
+	retries lifecycle.RetryPolicy
+	timeout bool
+}{
+	"free":    {queue: "high", limit: 100},
+	"narrow":  {queue: "default", limit: 2, retries: lifecycle.RetryPolicy{Max: 1, InfrastructureMax: 1}},
+	"timed":   {queue: "default", limit: 100, timeout: true, retries: lifecycle.RetryPolicy{Max: 2}},
+	"patient": {queue: "low", limit: 3, retries: lifecycle.RetryPolicy{InfrastructureMax: 2}},
+}
+
+var modelQueues = map[string]struct{ priority, limit int }{"high": {1, 4}, "default": {1, 100}, "low": {5, 3}}
+
+const modelPoolLimit = 9
+
+func newModel(t *testing.T, s *storetest.Store, seed uint64) *model {
+	m := &model{world: &world{s, t}, dice: rand.New(rand.NewPCG(seed, 0)), attempts: map[uuid.UUID]*modelAttempt{}, paused: map[string]bool{}}
+	m.pool("p", func(p *store.NewPool) { p.ConcurrencyLimit = ptr(int32(modelPoolLimit)) })
+	for _, name := range []string{"high", "low"} {
+		q := modelQueues[name]
+		must[*store.Queue](t)(m.CreateQueue(t.Context(), store.Queue{Pool: "p", Name: name, Priority: int32(q.priority), ConcurrencyLimit: ptr(int32(q.limit))}, actor))
+	}
+	for name, d := range modelDeployments {
+		m.deployment(name, "p", func(to *store.Deployment) {
+			to.Queue, to.ConcurrencyLimit, to.Retries = d.queue, ptr(int32(d.limit)), d.retries
+			if d.timeout {
+				to.Timeout = ptr(modelTimeout)
+			}
+		})
+	}
+	return m
+}
+
+func pickOne[T any](dice *rand.Rand, items []T) T { return items[dice.IntN(len(items))] }
+
+// TestTheStoreDoesWhatAModelOfItDoes takes random steps with a seed that is printed. BERTH_MODEL_SEED repeats one,
+// BERTH_MODEL_STEPS sets how many steps there are, BERTH_MODEL_FOR goes on with new seeds for a time.
+func TestTheStoreDoesWhatAModelOfItDoes(t *testing.T) {
+	steps := modelSteps
+	if given := os.Getenv("BERTH_MODEL_STEPS"); given != "" {
+		steps = must[int](t)(strconv.Atoi(given))
+	}
+	var until time.Time
+	if given := os.Getenv("BERTH_MODEL_FOR"); given != "" {
+		until = time.Now().Add(must[time.Duration](t)(time.ParseDuration(given)))
+	}
+	storetest.Each(t, func(t *testing.T, s *storetest.Store) {
+		seed := rand.Uint64()
+		if given := os.Getenv("BERTH_MODEL_SEED"); given != "" {
+			seed = must[uint64](t)(strconv.ParseUint(given, 10, 64))
+		}
+		total := 0
+		for round := 0; ; round++ {
+			if round > 0 {
+				seed = rand.Uint64()
+			}
+			t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+				own := s
+				if round > 0 && s.Postgres {
+					own = storetest.PostgreSQL(t)
+				} else if round > 0 {
+					own = storetest.SQLite(t)
+				}
+				m := newModel(t, own, seed)
+				for m.step = 1; m.step <= steps; m.step++ {
+					m.take()
+				}
+				total += steps
+				m.t.Logf("%d steps, %d runs, %d claims", steps, len(m.runs), m.claimed)
+			})
+			if t.Failed() || !time.Now().Before(until) {
+				break
+			}
+		}
+		t.Logf("%d steps in all", total)
+	})
+}
+
+// take makes one random step and looks whether all is as it should be.
+func (m *model) take() {
+	m.t.Helper()
+	steps := []struct {
+		weight int
+		name   string
+		do     func()
+	}{
+		{8, "create", m.create}, {16, "claim", m.claimSome}, {3, "claim again", m.claimAgain}, {5, "renew", m.renewSome},
+		{45, "report", m.report}, {4, "cancel", m.cancel}, {4, "retry", m.retry}, {3, "release", m.release},
+		{4, "jump", m.jump}, {3, "sweep", m.sweep}, {3, "pause", m.pause},
+	}
+	sum := 0
+	for _, s := range steps {
+		sum += s.weight
+	}
+	roll := m.dice.IntN(sum)
+	for _, s := range steps {
+		if roll -= s.weight; roll < 0 {
+			s.do()
+			m.compare(s.name)
+			return
+		}
+	}
+}
+
+func (m *model) failf(format string, args ...any) {
+	m.t.Helper()
+	m.t.Fatalf("step %d: %s", m.step, fmt.Sprintf(format, args...))
+}
+
+func (m *model) create() {
+	if len(m.runs) >= modelRuns {
+		return
+	}
+	names := []string{"free", "narrow", "narrow", "timed", "patient"}
+	name := pickOne(m.dice, names)
+	n := 1 + m.dice.IntN(4)
+	made, err := m.CreateRuns(m.t.Context(), name, make([]store.NewRun, n), actor)
+	m.check(err)
+	for _, r := range made {
+		m.runs = append(m.runs, &modelRun{
+			id: r.ID, deployment: name, state: lifecycle.Scheduled, due: m.now, attempts: map[int32]*modelAttempt{},
+		})
+	}
+}
+
+var modelClusters = map[string]string{"w1": "c1", "w2": "c1", "w3": "c2"}
+
+func (m *model) claimSome() {
+	worker := pickOne(m.dice, []string{"w1", "w2", "w3"})
+	r := store.ClaimRequest{
+		RequestID: uuid.New(), Pool: "p", Worker: worker, ClusterID: modelClusters[worker], Max: 1 + m.dice.IntN(6), Lease: modelLease,
+	}
+	if m.dice.IntN(2) == 0 { // or it was restarted and knows of nothing
+		for _, a := range m.heldBy(worker) {
+			r.Held = append(r.Held, store.Lease{AttemptID: a.id, Epoch: a.Epoch})
+		}
+	}
+	expired := map[uuid.UUID]bool{}
+	for id, a := range m.attempts {
+		held := slices.ContainsFunc(r.Held, func(l store.Lease) bool { return l.AttemptID == id })
+		if a.active() && a.expires <= m.now && modelClusters[a.worker] == r.ClusterID && !held {
+			expired[id] = true
+		}
+	}
+	claims := m.claim(r)
+	kept := modelClaim{request: r, at: m.now}
+	lowest := 0
+	for i, c := range claims {
+		kept.given = append(kept.given, leaseOf(c))
+		if c.Takeover {
+			m.takenOver(r, c, expired)
+			continue
+		}
+		if len(expired) > 0 && i < len(expired) {
+			m.failf("claimed something new while %d attempts could be taken over", len(expired))
+		}
+		run := m.run(c.RunID)
+		m.begin(r, run, c)
+		lowest = max(lowest, modelQueues[modelDeployments[run.deployment].queue].priority)
+	}
+	if len(kept.given) > 0 {
+		m.claims = append(m.claims, kept)
+	}
+	m.claimed += len(claims)
+	m.nothingBetterIsLeft(len(claims) < r.Max, lowest, len(expired))
+}
+
+func (m *model) heldBy(worker string) []*modelAttempt {
+	var held []*modelAttempt
+	for _, a := range m.attempts {
+		if a.active() && a.worker == worker {
+			held = append(held, a)
+		}
+	}
+	slices.SortFunc(held, func(a, b *modelAttempt) int { return slices.Compare(a.id[:], b.id[:]) })
+	return held
+}
+
+func (m *model) run(id uuid.UUID) *modelRun {
+	i := slices.IndexFunc(m.runs, func(r *modelRun) bool { return r.id == id })
+	if i < 0 {
+		m.failf("run %s is not one of ours", id)
+	}
+	return m.runs[i]
+}
+
+func (m *model) takenOver(r store.ClaimRequest, c store.Claim, expired map[uuid.UUID]bool) {
+	a := m.attempts[c.AttemptID]
+	if a == nil || !expired[c.AttemptID] {
+		m.failf("attempt %s was taken over though its lease holds", c.AttemptID)
+	}
+	delete(expired, c.AttemptID)
+	a.Epoch++
+	a.worker, a.expires = r.Worker, m.now+modelLease
+	if c.Epoch != a.Epoch || c.Attempt != a.number || c.RunID != a.run.id || c.JobUID != a.JobUID || (len(c.Manifest) > 0) != (a.Manifest != "") ||
+		c.Cancelling != (a.run.state == lifecycle.Cancelling) {
+		m.failf("took over %+v, want %+v", c, a)
+	}
+}
+
+// begin is a run's first claim, or that of its next attempt.
+func (m *model) begin(r store.ClaimRequest, run *modelRun, c store.Claim) {
+	if run.state != lifecycle.Scheduled || run.due > m.now || m.paused[""] || m.paused[run.deployment] {
+		m.failf("claimed run %s of %s, which is %s and due at %s of %s", run.id, run.deployment, run.state, run.due, m.now)
+	}
+	run.attempt++
+	run.state = lifecycle.Pending
+	a := run.attempts[run.attempt]
+	if a == nil {
+		a = &modelAttempt{id: c.AttemptID, run: run, number: run.attempt}
+		run.attempts[run.attempt], m.attempts[a.id] = a, a
+	}
+	uid := a.JobUID
+	a.Standing = lifecycle.Standing{Phase: lifecycle.PhaseClaimed, Epoch: a.Epoch + 1, JobUID: uid}
+	a.worker, a.expires = r.Worker, m.now+modelLease
+	if c.AttemptID != a.id || c.Attempt != a.number || c.Epoch != a.Epoch || len(c.Manifest) > 0 {
+		m.failf("claimed %+v, want attempt %s, number %d, epoch %d", c, a.id, a.number, a.Epoch)
+	}
+}
+
+// nothingBetterIsLeft checks that a claim that came back with less than it might have left nothing that was free, and no
+// claim left what goes before the lowest it got.
+func (m *model) nothingBetterIsLeft(short bool, lowest, expired int) {
+	if short && expired > 0 {
+		m.failf("%d attempts could have been taken over", expired)
+	}
+	if m.paused[""] || m.used(func(*modelRun) bool { return true }) >= modelPoolLimit {
+		return
+	}
+	for _, run := range m.runs {
+		d := modelDeployments[run.deployment]
+		q := modelQueues[d.queue]
+		if run.state != lifecycle.Scheduled || run.due > m.now || run.soon || m.paused[run.deployment] ||
+			m.used(func(r *modelRun) bool { return r.deployment == run.deployment }) >= d.limit ||
+			m.used(func(r *modelRun) bool { return modelDeployments[r.deployment].queue == d.queue }) >= q.limit {
+			continue
+		}
+		if short || q.priority < lowest {
+			m.failf("run %s of %s could have been claimed", run.id, run.deployment)
+		}
+	}
+}
+
+// used counts slots.
+func (m *model) used(of func(*modelRun) bool) int {
+	n := 0
+	for _, a := range m.attempts {
+		if a.active() && of(a.run) {
+			n++
+		}
+	}
+	return n
+}
+
+// claimAgain repeats a request whose answer may have been lost.
+func (m *model) claimAgain() {
+	if len(m.claims) == 0 {
+		return
+	}
+	before := pickOne(m.dice, m.claims)
+	if m.now-before.at > time.Hour { // answers are kept for an hour
+		return
+	}
+	var want []uuid.UUID
+	for _, l := range before.given {
+		if a := m.attempts[l.AttemptID]; a.active() && a.Epoch == l.Epoch {
+			a.expires = m.now + modelLease
+			want = append(want, a.id)
+		}
+	}
+	var got []uuid.UUID
+	for _, c := range m.claim(before.request) {
+		if !c.Again {
+			m.failf("a repeated claim does not say so")
+		}
+		got = append(got, c.AttemptID)
+	}
+	if !slices.Equal(got, want) {
+		m.failf("a repeated claim gave %v, want %v", got, want)
+	}
+}
+
+// someLeases are attempts, now and then with an epoch that is not theirs.
+func (m *model) someLeases() (leases []store.Lease, valid []*modelAttempt) {
+	for _, run := range m.runs {
+		for number := int32(1); number <= int32(len(run.attempts)); number++ {
+			a := run.attempts[number]
+			if m.dice.IntN(3) > 0 {
+				continue
+			}
+			l := store.Lease{AttemptID: a.id, Epoch: a.Epoch}
+			if m.dice.IntN(6) == 0 {
+				l.Epoch += int64(m.dice.IntN(3)) - 1
+			}
+			leases = append(leases, l)
+			if a.active() && l.Epoch == a.Epoch {
+				valid = append(valid, a)
+			}
+		}
+	}
+	return leases, valid
+}
+
+func (m *model) renewSome() {
+	leases, valid := m.someLeases()
+	lost, cancels, err := m.Renew(m.t.Context(), "w1", leases, modelLease)
+	m.check(err)
+	held := map[uuid.UUID]bool{}
+	wantCancels := map[uuid.UUID]bool{}
+	for _, a := range valid {
+		held[a.id] = true
+		a.expires = m.now + modelLease
+		if a.run.state == lifecycle.Cancelling {
+			wantCancels[a.id] = true
+		}
+	}
+	for _, l := range leases {
+		if slices.Contains(lost, l.AttemptID) == held[l.AttemptID] {
+			m.failf("renewing %v: held is %v, lost are %v", l, held[l.AttemptID], lost)
+		}
+		if slices.Contains(cancels, l.AttemptID) != wantCancels[l.AttemptID] {
+			m.failf("renewing %v: to cancel are %v, want %v", l, cancels, wantCancels)
+		}
+	}
+}
+
+func (m *model) release() {
+	leases, valid := m.someLeases()
+	m.check(m.Release(m.t.Context(), "w1", leases))
+	for _, a := range valid {
+		a.expires = min(a.expires, m.now)
+	}
+}
+
+// report says something of one attempt or of several, in the order of an attempt's life or not.
+func (m *model) report() {
+	var reports []store.Report
+	var want []lifecycle.ReportStatus
+	for range 1 + m.dice.IntN(4) {
+		a := m.anyAttempt()
+		if a == nil {
+			return
+		}
+		r := m.aReport(a)
+		reports = append(reports, r)
+		want = append(want, m.apply(a, r))
+	}
+	if got := m.says(reports...); !slices.Equal(got, want) {
+		m.failf("reports %+v were answered %v, want %v", reports, got, want)
+	}
+}
+
+// anyAttempt prefers those that go on.
+func (m *model) anyAttempt() *modelAttempt {
+	var active, all []*modelAttempt
+	for _, run := range m.runs {
+		for number := int32(1); number <= int32(len(run.attempts)); number++ {
+			a := run.attempts[number]
+			all = append(all, a)
+			if a.active() {
+				active = append(active, a)
+			}
+		}
+	}
+	if len(active) > 0 && m.dice.IntN(8) > 0 {
+		return pickOne(m.dice, active)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return pickOne(m.dice, all)
+}
+
+func (m *model) aReport(a *modelAttempt) store.Report {
+	r := store.Report{Lease: store.Lease{AttemptID: a.id, Epoch: a.Epoch}}
+	if m.dice.IntN(12) == 0 {
+		r.Epoch -= 1
+	}
+	r.Kind = pickOne(m.dice, []store.ReportKind{
+		store.ReportManifest, store.ReportManifest, store.ReportSubmitted, store.ReportSubmitted, store.ReportPending,
+		store.ReportRunning, store.ReportRunning, store.ReportEnded, store.ReportEnded, store.ReportHandedBack,
+	})
+	switch r.Kind {
+	case store.ReportManifest:
+		r.Manifest = []byte(`{"kind":"Job"}`)
+	case store.ReportSubmitted:
+		r.JobUID = "uid-" + a.id.String()
+		if m.dice.IntN(8) == 0 {
+			r.JobUID = "another"
+		}
+	case store.ReportPending:
+		r.Diagnosis = pickOne(m.dice, []string{"no node", "pulling"})
+	case store.ReportEnded:
+		r.Outcome = pickOne(m.dice, []lifecycle.Outcome{
+			{Succeeded: true}, {Category: lifecycle.App, ExitCode: ptr(int32(1))}, {Category: lifecycle.App, ExitCode: ptr(int32(2))},
+			{Category: lifecycle.NodeLost}, {Category: lifecycle.OOM}, {Category: lifecycle.Quota}, {Category: lifecycle.Config},
+			{Category: lifecycle.CancelledEnd}, {},
+		})
+	}
+	return r
+}
+
+// hashed stands for a manifest.
+const hashed = "a hash"
+
+// apply does to the model what lifecycle decides; that the decisions are right is the matter of its own tests.
+func (m *model) apply(a *modelAttempt, r store.Report) lifecycle.ReportStatus {
+	run := a.run
+	s := a.Standing
+	s.Run, s.Reason, s.Policy, s.Spent = run.state, run.reason, modelDeployments[run.deployment].retries, run.spent
+	f := lifecycle.Fact{Kind: r.Kind, Epoch: r.Epoch, JobUID: r.JobUID, Diagnosis: r.Diagnosis, Outcome: r.Outcome}
+	if r.Kind == store.ReportManifest {
+		f.Manifest = hashed
+	}
+	d := lifecycle.Decide(s, f)
+	if !d.Changed {
+		return d.Status
+	}
+	a.Phase = d.Phase
+	if a.JobUID == "" {
+		a.JobUID = r.JobUID
+	}
+	if r.Kind == store.ReportManifest {
+		a.Manifest = hashed
+	}
+	if r.Kind == store.ReportRunning {
+		a.Started = true
+		if run.timeoutAt == 0 && modelDeployments[run.deployment].timeout {
+			run.timeoutAt = m.now + modelTimeout
+		}
+	}
+	if d.Back {
+		a.Back = true
+		run.attempt = a.number - 1
+	}
+	if d.End != nil {
+		a.Outcome, run.spent = d.End.Outcome, d.End.Spent
+		if d.End.Retry {
+			run.due, run.soon = m.now, d.End.RetryAfter > 0
+		}
+	}
+	if d.State != nil {
+		run.state = d.State.Type
+	}
+	return d.Status
+}
+
+func (m *model) anyRun() *modelRun {
+	if len(m.runs) == 0 {
+		return nil
+	}
+	return pickOne(m.dice, m.runs)
+}
+
+func (m *model) cancel() {
+	run := m.anyRun()
+	if run == nil {
+		return
+	}
+	_, err := m.CancelRun(m.t.Context(), run.id, actor)
+	if run.state.Terminal() && run.state != lifecycle.Cancelled {
+		m.refuses(err, store.RunFinished)
+		return
+	}
+	m.check(err)
+	m.cancelled(run, lifecycle.CancelRequested)
+}
+
+func (m *model) cancelled(run *modelRun, reason lifecycle.CancelReason) {
+	if state, ok := lifecycle.DecideCancel(run.state, reason, actor); ok {
+		run.state, run.reason = state.Type, reason
+	}
+}
+
+func (m *model) retry() {
+	run := m.anyRun()
+	if run == nil {
+		return
+	}
+	_, err := m.RetryRun(m.t.Context(), run.id, actor)
+	if !run.state.Terminal() {
+		m.refuses(err, store.RunNotFinished)
+		return
+	}
+	m.check(err)
+	run.state, run.reason, run.spent, run.timeoutAt = lifecycle.Scheduled, lifecycle.NotCancelled, lifecycle.Spent{}, 0
+	run.due, run.soon = m.now, false
+}
+
+func (m *model) jump() {
+	d := modelJump * time.Duration(1+m.dice.IntN(4))
+	m.now += d
+	m.Advance(d)
+	for _, run := range m.runs {
+		run.soon = false
+	}
+}
+
+func (m *model) sweep() {
+	m.check(m.Sweep(m.t.Context()))
+	for _, run := range m.runs {
+		if run.timeoutAt != 0 && run.timeoutAt <= m.now && !run.state.Terminal() && run.state != lifecycle.Cancelling {
+			m.cancelled(run, lifecycle.CancelTimeout)
+		}
+	}
+}
+
+func (m *model) pause() {
+	what := pickOne(m.dice, []string{"", "free", "narrow", "timed"})
+	for name, paused := range m.paused { // one at a time, or little is claimed
+		if paused {
+			what = name
+		}
+	}
+	now := !m.paused[what]
+	m.paused[what] = now
+	if what == "" {
+		must[*store.Pool](m.t)(m.UpdatePool(m.t.Context(), "p", store.PoolChange{Paused: &now}, actor))
+		return
+	}
+	must[*store.Deployment](m.t)(m.SetDeploymentPaused(m.t.Context(), what, now, actor))
+}
+
+// compare holds the store against the model.
+func (m *model) compare(after string) {
+	m.t.Helper()
+	ctx := m.t.Context()
+	list, _, err := m.ListRuns(ctx, store.RunFilter{Pool: "p"}, store.Page{Limit: 200})
+	m.check(err)
+	if len(list) != len(m.runs) {
+		m.failf("after %s there are %d runs, want %d", after, len(list), len(m.runs))
+	}
+	for _, got := range list {
+		run := m.run(got.ID)
+		if got.State.Type != run.state || got.Attempt != run.attempt || got.State.Type.Terminal() != (got.EndedAt != nil) {
+			m.failf("after %s run %s (%s) is %s %s with attempt %d, want %s with %d", after, run.id, run.deployment, got.State.Type, got.State.Name, got.Attempt, run.state, run.attempt)
+		}
+	}
+	if used, want := m.world.used("p"), m.used(func(*modelRun) bool { return true }); int(used) != want {
+		m.failf("after %s %d slots of the pool are used, want %d", after, used, want)
+	}
+	for _, q := range must[[]store.Queue](m.t)(m.ListQueues(ctx, "p")) {
+		want := m.used(func(r *modelRun) bool { return modelDeployments[r.deployment].queue == q.Name })
+		if int(q.SlotsUsed) != want || want > modelQueues[q.Name].limit {
+			m.failf("after %s %d slots of queue %s are used, want %d and at most %d", after, q.SlotsUsed, q.Name, want, modelQueues[q.Name].limit)
+		}
+	}
+	if run := m.anyRun(); run != nil {
+		m.compareRun(after, run)
+	}
+}
+
+// compareRun looks at everything of one run.
+func (m *model) compareRun(after string, run *modelRun) {
+	m.t.Helper()
+	history := m.history(run.id) // without gaps, with actors
+	if last := history[len(history)-1]; last[:len(run.state)] != string(run.state) {
+		m.failf("after %s the last event of run %s is %s, the run is %s", after, run.id, last, run.state)
+	}
+	active := 0
+	shown := map[int32]store.Attempt{}
+	for _, a := range must[[]store.Attempt](m.t)(m.ListAttempts(m.t.Context(), run.id)) {
+		shown[a.Number] = a
+	}
+	for number, a := range run.attempts {
+		got, ok := shown[number]
+		if ok == a.Back {
+			m.failf("after %s attempt %d of run %s: shown is %v, handed back %v", after, number, run.id, ok, a.Back)
+		}
+		if !ok {
+			continue
+		}
+		if got.ID != a.id || got.Epoch != a.Epoch || got.Phase != a.Phase || got.Worker != a.worker || got.JobUID != a.JobUID ||
+			got.Category != a.Outcome.Category || (got.EndedAt == nil) != a.active() {
+			m.failf("after %s attempt %d of run %s is %+v, want %+v", after, number, run.id, got, a)
+		}
+		if a.active() {
+			active++
+		}
+	}
+	if len(shown) > len(run.attempts) || active > 1 || run.state.Terminal() && active > 0 {
+		m.failf("after %s run %s, which is %s, has %d active attempts of %d", after, run.id, run.state, active, len(shown))
+	}
+}

@@ -16,9 +16,10 @@ import (
 
 // stricter are the rules that are checked before the API server would: it takes the Job, and no pod of it ever runs.
 var stricter = map[string]string{
-	"a user that can not be": "the kubelet refuses the container",
-	"the same of the pod":    "the kubelet refuses the container",
-	"Gt of words":            "no node ever matches",
+	"a user that can not be":                "the kubelet refuses the container",
+	"the same of the pod":                   "the kubelet refuses the container",
+	"Gt of words":                           "no node ever matches",
+	"a restart policy of an init container": "there is no such policy",
 }
 
 // TestTheRulesThatNeedNoServerAreThoseOfTheServer has the API server judge the same Jobs, without keeping any.

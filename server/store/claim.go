@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -225,5 +226,8 @@ func (tx *Tx) claimDue(ctx context.Context, r ClaimRequest) ([]handed, error) {
 	if len(chosen) == 0 {
 		return nil, nil
 	}
+	// Slots that were counted as free had ended by now: in the history no attempt begins before the one whose slot it got
+	// has ended.
+	tx.clock = time.Time{}
 	return tx.insertAttempts(ctx, r, p, chosen, runs)
 }

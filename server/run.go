@@ -74,6 +74,7 @@ func openStore(ctx context.Context, o Options, registry *prometheus.Registry) (*
 	}
 	database, err := store.Open(ctx, store.Options{
 		URL: address, DirectURL: o.DatabaseDirectURL, Logger: o.Logger, Registerer: registry,
+		Raise: template.NewLibrary(o.Engines).Raise,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)

@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"time"
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/templating"
@@ -60,11 +58,8 @@ func describedDeployment(spec api.DeploymentSpec) store.Deployment {
 		Parameters: object(spec.Parameters), ParameterSchema: spec.ParameterSchema, ConcurrencyLimit: spec.ConcurrencyLimit,
 		Timeout: duration(spec.TimeoutSeconds), StartDeadline: duration(spec.StartDeadlineSeconds),
 	}
-	if r := spec.Retries; r != nil {
-		d.Retries = lifecycle.RetryPolicy{
-			Max: int(value(r.Max, 0)), Delay: time.Duration(value(r.DelaySeconds, 0)) * time.Second,
-			InfrastructureMax: int(value(r.InfrastructureMax, 0)), InfrastructureSet: r.InfrastructureMax != nil,
-		}
+	if spec.Retries != nil {
+		d.Retries = readRetries(*spec.Retries)
 	}
 	if f := spec.Frozen; f != nil {
 		d.FrozenVariables, d.FrozenParameters = value(f.JobVariables, nil), value(f.Parameters, nil)
@@ -86,6 +81,7 @@ func (a *applying) checkDeployment(ctx context.Context, d store.Deployment) erro
 		wrong.problems(problem.VariablesInvalid, "/job_variables", err)
 		a.warn("/job_variables", warnings)
 	}
+	checkRetries(&wrong, d.Retries, variables, compiled)
 	checkFrozenNames(&wrong, "/frozen/job_variables", d.FrozenVariables, d.JobVariables)
 	checkFrozenNames(&wrong, "/frozen/parameters", d.FrozenParameters, d.Parameters)
 	checkParameterDefaults(&wrong, d)
@@ -182,7 +178,7 @@ func differences(current, wanted store.Deployment) []string {
 	differ("concurrency_limit", equalLimit(current.ConcurrencyLimit, wanted.ConcurrencyLimit))
 	differ("timeout_seconds", reflect.DeepEqual(current.Timeout, wanted.Timeout))
 	differ("start_deadline_seconds", reflect.DeepEqual(current.StartDeadline, wanted.StartDeadline))
-	differ("retries", current.Retries == wanted.Retries)
+	differ("retries", reflect.DeepEqual(wireRetries(current.Retries), wireRetries(wanted.Retries)))
 	differ("frozen", slices.Equal(current.FrozenVariables, wanted.FrozenVariables) &&
 		slices.Equal(current.FrozenParameters, wanted.FrozenParameters))
 	return fields

@@ -106,7 +106,7 @@ func (h *Handler) wireClaim(c store.Claim) api.Claim {
 		TemplateVersion: c.TemplateVersion, StartDeadline: c.StartDeadline, Manifest: c.Manifest,
 		JobUID: optional(c.JobUID), Cancelling: c.Cancelling, Takeover: c.Takeover,
 		RenderInput: api.RenderInput{
-			Deployment: object(c.DeploymentVariables), Run: object(c.RunVariables), Frozen: c.Frozen, Stored: object(c.Stored),
+			Deployment: object(c.DeploymentVariables), Run: c.RunVariables, Frozen: c.Frozen, Stored: object(c.Stored),
 		},
 	}
 	if c.TimeoutLeft != nil {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
 )
@@ -124,11 +123,6 @@ func wireDeployment(d store.Deployment) api.Deployment {
 		deployment.Frozen = &api.FrozenNames{JobVariables: &variables, Parameters: &parameters}
 	}
 	return deployment
-}
-
-func wireRetries(p lifecycle.RetryPolicy) api.RetryPolicy {
-	max, delay, infrastructure := int32(p.Max), int32(p.Delay/time.Second), int32(p.InfrastructureMax)
-	return api.RetryPolicy{Max: &max, DelaySeconds: &delay, InfrastructureMax: &infrastructure}
 }
 
 func seconds(d *time.Duration) *int64 {

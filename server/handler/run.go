@@ -134,6 +134,7 @@ func wireAttempt(a store.Attempt) api.Attempt {
 		ID: a.ID, Number: a.Number, Phase: api.AttemptPhase(a.Phase), Worker: a.Worker, ClusterID: a.ClusterID,
 		LeaseEpoch: a.Epoch, TemplateVersion: optional(a.TemplateVersion), JobNamespace: optional(a.JobNamespace),
 		JobName: optional(a.JobName), JobUID: optional(a.JobUID), Node: optional(a.Node), Diagnosis: optional(a.Diagnosis),
+		Raised:   a.Raised,
 		ExitCode: a.ExitCode, Category: optional(api.Category(a.Category)), Message: optional(a.Message),
 		LastLines: optional(a.LastLines), ClaimedAt: a.ClaimedAt, SubmittedAt: a.SubmittedAt, RunningAt: a.RunningAt,
 		EndedAt: a.EndedAt,

@@ -23,6 +23,7 @@ type End struct {
 	Spent      Spent   // of the run's budgets, from now on
 	RetryAfter time.Duration
 	Retry      bool // State is SCHEDULED, AwaitingRetry
+	Raised     bool // the next attempt gets more memory, as Standing.Raise says
 }
 
 // DecideEnd says what an outcome means for the run: the state it ends in, or another attempt and the budget it draws on.

@@ -58,31 +58,6 @@ const (
 	Unknown       Category = "unknown"
 )
 
-// RetryPolicy of a deployment, one budget per cause.
-type RetryPolicy struct {
-	Max               int           `json:"max"`
-	Delay             time.Duration `json:"delay"`
-	InfrastructureMax int           `json:"infrastructure_max"`
-	// InfrastructureSet: the deployment itself has set InfrastructureMax, be it to none.
-	InfrastructureSet bool `json:"infrastructure_set,omitempty"`
-}
-
-// Within is the policy for a run whose template has a budget for the infrastructure of its own (nil: it has none), which
-// counts where the deployment has set none.
-func (p RetryPolicy) Within(template *int) RetryPolicy {
-	if template != nil && !p.InfrastructureSet && p.InfrastructureMax == 0 {
-		p.InfrastructureMax = *template
-	}
-	return p
-}
-
-// Spent is what a run has drawn on its budgets so far.
-type Spent struct {
-	App            int `json:"app"`
-	Infrastructure int `json:"infrastructure"`
-	OOM            int `json:"oom"`
-}
-
 // Outcome is how an attempt ended.
 type Outcome struct {
 	Succeeded bool

@@ -53,6 +53,10 @@ type Standing struct {
 	Back     bool // it was handed back
 	Policy   RetryPolicy
 	Spent    Spent
+	// Raise is how the memory could be raised; nil: not at all, because nothing says so, it is frozen, or it is at its most.
+	Raise *Raise
+	// Random, from 0 to 1, spreads retries.
+	Random float64
 }
 
 // Fact is what a report says, as far as it decides anything.

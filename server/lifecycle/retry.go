@@ -5,10 +5,6 @@ import (
 	"time"
 )
 
-// DefaultInfrastructureMax is how often a run is tried again for what the infrastructure did to it, where its deployment
-// does not say.
-const DefaultInfrastructureMax = 3
-
 // Delays before another attempt for what the infrastructure did: doubled each time, up to a bound.
 const (
 	infrastructureDelay    = 5 * time.Second
@@ -21,39 +17,40 @@ type budget int
 const (
 	noBudget budget = iota
 	appBudget
-	oomBudget
 	infrastructureBudget
 )
 
 func budgetOf(c Category) budget {
 	switch c {
-	case App:
+	case App, Deadline, OOM: // of these, which the policy says; OOM after a budget of its own
 		return appBudget
-	case OOM:
-		return oomBudget
 	case Evicted, Preempted, NodeLost, ImagePull, Unschedulable, Quota, Unknown:
 		return infrastructureBudget
 	}
 	return noBudget
 }
 
+// Raise is how the memory of the next attempt may be raised: from which value to which, as they are shown.
+type Raise struct{ Variable, From, To string }
+
 // retry decides whether there is another attempt, and what it costs.
 func retry(s Standing, o Outcome) (End, bool) {
 	if o.Succeeded {
 		return End{}, false
 	}
+	if o.Category == OOM && s.Raise != nil && s.Policy.OOM != nil && s.Spent.OOM < s.Policy.OOM.Max {
+		return raised(s, o), true
+	}
 	end := End{Outcome: o, Spent: s.Spent, Retry: true}
 	var nth, max int
 	switch budgetOf(o.Category) {
 	case appBudget:
+		if !s.Policy.retries(o) {
+			return End{}, false
+		}
 		end.Spent.App++
 		nth, max = end.Spent.App, s.Policy.Max
-		end.RetryAfter = s.Policy.Delay
-	case oomBudget: // a budget of its own comes with raising the memory; until then it draws on the workload's
-		end.Spent.OOM++
-		end.Spent.App++
-		nth, max = end.Spent.App, s.Policy.Max
-		end.RetryAfter = s.Policy.Delay
+		end.RetryAfter = s.Policy.wait(nth, s.Random)
 	case infrastructureBudget:
 		if disrupted(o.Category) && !s.Started {
 			end.RetryAfter = infrastructureDelay
@@ -69,8 +66,26 @@ func retry(s Standing, o Outcome) (End, bool) {
 	if nth > max {
 		return End{}, false
 	}
-	end.State = awaitingRetry(o, fmt.Sprintf("retry %d of %d", nth, max), end.RetryAfter)
+	end.State = awaitingRetry(o, fmt.Sprintf("%sretry %d of %d", drawnOn(o.Category), nth, max), end.RetryAfter)
 	return end, true
+}
+
+// drawnOn names the budget of a retry.
+func drawnOn(c Category) string {
+	if budgetOf(c) == infrastructureBudget {
+		return "infrastructure "
+	}
+	return ""
+}
+
+// raised is the end of an attempt that had too little memory and is tried again with more.
+func raised(s Standing, o Outcome) End {
+	end := End{Outcome: o, Spent: s.Spent, Retry: true, Raised: true}
+	end.Spent.OOM++
+	end.RetryAfter = s.Policy.wait(end.Spent.OOM, s.Random)
+	end.State = awaitingRetry(o, fmt.Sprintf("out-of-memory retry %d of %d with %s raised from %s to %s",
+		end.Spent.OOM, s.Policy.OOM.Max, s.Raise.Variable, s.Raise.From, s.Raise.To), end.RetryAfter)
+	return end
 }
 
 // disrupted reports whether a pod that had done nothing wrong was taken away.

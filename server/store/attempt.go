@@ -25,6 +25,7 @@ type attemptRow struct {
 	JobUID          string             `db:"job_uid"`
 	Node            string             `db:"node"`
 	Diagnosis       string             `db:"diagnosis"`
+	Raised          document           `db:"raised"`
 	ExitCode        *int32             `db:"exit_code"`
 	Category        lifecycle.Category `db:"category"`
 	Message         string             `db:"message"`
@@ -39,7 +40,8 @@ func (r attemptRow) attempt() Attempt {
 	return Attempt{
 		ID: r.ID, RunID: r.RunID, Number: r.Number, Phase: r.Phase, Worker: r.Worker, ClusterID: r.ClusterID, Epoch: r.Epoch,
 		LeaseExpiresAt: r.LeaseExpiresAt.time(), TemplateVersion: r.TemplateVersion, JobNamespace: r.JobNamespace,
-		JobName: r.JobName, JobUID: r.JobUID, Node: r.Node, Diagnosis: r.Diagnosis, ExitCode: r.ExitCode, Category: r.Category,
+		JobName: r.JobName, JobUID: r.JobUID, Node: r.Node, Diagnosis: r.Diagnosis, Raised: r.Raised.raw(),
+		ExitCode: r.ExitCode, Category: r.Category,
 		Message: r.Message, LastLines: r.LastLines, ClaimedAt: r.ClaimedAt.time(), SubmittedAt: r.SubmittedAt.ptr(),
 		RunningAt: r.RunningAt.ptr(), EndedAt: r.EndedAt.ptr(),
 	}
@@ -48,7 +50,7 @@ func (r attemptRow) attempt() Attempt {
 const listAttemptsSQL = `
 SELECT
 	a.id, a.run_id, a.number, a.phase, a.worker, a.cluster_id, a.epoch, a.lease_expires_at, t.version AS template_version,
-	a.job_namespace, a.job_name, a.job_uid, a.node, a.diagnosis, a.exit_code, a.category, a.message, a.last_lines,
+	a.job_namespace, a.job_name, a.job_uid, a.node, a.diagnosis, a.raised, a.exit_code, a.category, a.message, a.last_lines,
 	a.claimed_at, a.submitted_at, a.running_at, a.ended_at
 FROM attempts a
 JOIN template_versions t ON t.id = a.template_version_id

@@ -23,6 +23,7 @@ type attemptRecord struct {
 	LeaseExpiresAt    micros    `json:"lease_expires_at"`
 	TemplateVersionID uuid.UUID `json:"template_version_id"`
 	Stored            string    `json:"stored"`
+	Raised            *string   `json:"raised"`
 	ClaimedAt         micros    `json:"claimed_at"`
 }
 
@@ -32,14 +33,14 @@ func (d dialect) insertAttemptsSQL() string {
 INSERT INTO attempts (
 	id, run_id, number, pool_id, queue_id, deployment_id, phase, worker, cluster_id, epoch, lease_expires_at,
 	template_version_id, stored, manifest_hash, job_namespace, job_name, job_uid, node, diagnosis, succeeded, category,
-	message, last_lines, claimed_at, handed_back, log_size
+	message, last_lines, claimed_at, handed_back, log_size, raised
 )
 SELECT
 	id, run_id, number, pool_id, queue_id, deployment_id, 'claimed', worker, cluster_id, 1, lease_expires_at,
 	template_version_id, stored, '', '', '', '', '', '', FALSE, '',
-	'', '', claimed_at, FALSE, 0
+	'', '', claimed_at, FALSE, 0, raised
 FROM ` + d.records("id uuid", "run_id uuid", "number integer", "pool_id uuid", "queue_id uuid", "deployment_id uuid",
-		"worker text", "cluster_id text", "lease_expires_at time", "template_version_id uuid", "stored text", "claimed_at time") + ` AS n
+		"worker text", "cluster_id text", "lease_expires_at time", "template_version_id uuid", "stored text", "claimed_at time", "raised text") + ` AS n
 WHERE TRUE
 ON CONFLICT (run_id, number) DO UPDATE
 SET phase = 'claimed',
@@ -49,6 +50,7 @@ SET phase = 'claimed',
 	lease_expires_at = excluded.lease_expires_at,
 	template_version_id = excluded.template_version_id,
 	stored = excluded.stored,
+	raised = excluded.raised,
 	manifest = NULL,
 	manifest_hash = '',
 	job_namespace = '',
@@ -88,7 +90,7 @@ func (tx *Tx) insertAttempts(ctx context.Context, r ClaimRequest, p lockedPool, 
 		records[i] = attemptRecord{
 			ID: id, RunID: run.ID, Number: run.Attempt, PoolID: run.PoolID, QueueID: run.QueueID, DeploymentID: run.DeploymentID,
 			Worker: r.Worker, ClusterID: r.ClusterID, LeaseExpiresAt: microsAt(now.Add(r.Lease)),
-			TemplateVersionID: input.TemplateVersionID, Stored: stored, ClaimedAt: microsAt(now),
+			TemplateVersionID: input.TemplateVersionID, Stored: stored, Raised: run.Raised, ClaimedAt: microsAt(now),
 		}
 		run.move(lifecycle.State{Type: lifecycle.Pending, Name: "Claimed", Message: "claimed by worker " + r.Worker},
 			now, "worker "+r.Worker, run.Attempt)

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -31,6 +32,7 @@ type claimRow struct {
 	RunVariables        document            `db:"run_variables"`
 	FrozenVariables     texts               `db:"frozen_variables"`
 	Stored              document            `db:"stored"`
+	Raised              document            `db:"raised"`
 	TimeoutUS           *int64              `db:"timeout_us"`
 	TimeoutAt           *stamp              `db:"timeout_at"`
 	StartedAt           *stamp              `db:"started_at"`
@@ -45,7 +47,7 @@ SELECT
 	a.id AS attempt_id, a.number, a.epoch, r.id AS run_id, r.name AS run_name, d.id AS deployment_id,
 	d.name AS deployment, v.version AS deployment_version, p.name AS pool, q.name AS queue, r.scheduled_time, r.tags,
 	r.parameters, a.template_version_id, t.version AS template_version, v.job_variables AS deployment_variables,
-	r.job_variables AS run_variables, v.frozen_variables, a.stored, v.timeout_us, r.timeout_at, r.started_at,
+	r.job_variables AS run_variables, v.frozen_variables, a.stored, a.raised, v.timeout_us, r.timeout_at, r.started_at,
 	r.start_deadline_at, a.manifest, a.job_uid, r.state_type
 FROM attempts a
 JOIN runs r ON r.id = a.run_id
@@ -99,12 +101,16 @@ func (r claimRow) claim(now time.Time) (Claim, error) {
 	if err != nil {
 		return Claim{}, err
 	}
+	own, err := overlaid(object(r.RunVariables.raw()), r.Raised)
+	if err != nil {
+		return Claim{}, err
+	}
 	c := Claim{
 		AttemptID: r.AttemptID, Attempt: r.Number, Epoch: r.Epoch, RunID: r.RunID, RunName: r.RunName,
 		DeploymentID: r.DeploymentID, Deployment: r.Deployment, DeploymentVersion: r.DeploymentVersion, Pool: r.Pool,
 		Queue: r.Queue, ScheduledTime: r.ScheduledTime.time(), Tags: r.Tags.v, Parameters: r.Parameters.raw(),
 		TemplateVersionID: r.TemplateVersionID, TemplateVersion: r.TemplateVersion,
-		DeploymentVariables: r.DeploymentVariables.raw(), RunVariables: r.RunVariables.raw(), Frozen: frozen,
+		DeploymentVariables: r.DeploymentVariables.raw(), RunVariables: own, Frozen: frozen,
 		Stored: r.Stored.raw(), TimeoutLeft: r.timeoutLeft(now), Manifest: r.Manifest.raw(), JobUID: r.JobUID,
 		Cancelling: r.StateType == lifecycle.Cancelling,
 	}
@@ -112,6 +118,25 @@ func (r claimRow) claim(now time.Time) (Claim, error) {
 		c.StartDeadline = r.StartDeadlineAt.ptr()
 	}
 	return c, nil
+}
+
+// overlaid is an object with the members of another one laid over its own.
+func overlaid(base, over document) (json.RawMessage, error) {
+	if over == nil {
+		return base.raw(), nil
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(base, &members); err != nil {
+		return nil, fmt.Errorf("read a run's job variables: %w", err)
+	}
+	if err := json.Unmarshal(over, &members); err != nil {
+		return nil, fmt.Errorf("read a run's raised job variables: %w", err)
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false) // values stay as they were sent
+	err := e.Encode(members)
+	return bytes.TrimSpace(b.Bytes()), err
 }
 
 // timeoutLeft is what is left of the run's timeout, which runs from its first start, retries included.

@@ -3,6 +3,7 @@ package store_test
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"sync"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ func TestADeploymentIsKeptAsItWasGiven(t *testing.T) {
 		for _, d := range []*store.Deployment{put, read} {
 			if !created || d.Queue != "default" || string(d.JobVariables) != string(given.JobVariables) || string(d.Parameters) != string(given.Parameters) ||
 				string(d.ParameterSchema) != string(given.ParameterSchema) || fmt.Sprint(d.Tags, d.FrozenVariables, d.FrozenParameters) != "[x y] [memory] [n]" ||
-				*d.ConcurrencyLimit != 0 || *d.Timeout != 90*time.Second || *d.StartDeadline != time.Hour || d.Retries != given.Retries || !d.Paused {
+				*d.ConcurrencyLimit != 0 || *d.Timeout != 90*time.Second || *d.StartDeadline != time.Hour || !reflect.DeepEqual(d.Retries, given.Retries) || !d.Paused {
 				t.Errorf("kept as %+v", d)
 			}
 		}

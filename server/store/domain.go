@@ -173,6 +173,7 @@ type Attempt struct {
 	JobUID          string
 	Node            string
 	Diagnosis       string
+	Raised          json.RawMessage // job variables that earlier attempts had too little of; nil: none
 	ExitCode        *int32
 	Category        lifecycle.Category
 	Message         string
@@ -262,7 +263,7 @@ type Claim struct {
 	TemplateVersionID   uuid.UUID
 	TemplateVersion     int32
 	DeploymentVariables json.RawMessage
-	RunVariables        json.RawMessage
+	RunVariables        json.RawMessage // with those that retries have raised
 	Frozen              json.RawMessage // job variables the deployment froze, with their values; nil: none
 	Stored              json.RawMessage // stored variables as read at the first claim
 	TimeoutLeft         *time.Duration

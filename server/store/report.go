@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,6 +26,9 @@ func (tx *Tx) Report(ctx context.Context, worker string, reports []Report) ([]Re
 		if a == nil || b.runs[a.RunID] == nil {
 			results[i] = ReportResult{Status: ReportUnknown, Message: "no such attempt"}
 			continue
+		}
+		if err := b.findRaise(ctx, tx, a, b.runs[a.RunID], r); err != nil {
+			return nil, fmt.Errorf("take reports of worker %q: %w", worker, err)
 		}
 		results[i] = b.apply(tx, a, b.runs[a.RunID], r, "worker "+worker)
 	}
@@ -67,6 +71,7 @@ type liveAttempt struct {
 	EndedAt      *stamp             `db:"ended_at" json:"-"`
 
 	changed bool
+	raise   *raising // what the next attempt could be given; nil: nothing
 }
 
 const liveAttemptsSQL = `
@@ -178,11 +183,16 @@ func between(from, to *stamp) *time.Duration {
 }
 
 func (a *liveAttempt) standing(run *liveRun) lifecycle.Standing {
-	return lifecycle.Standing{
+	standing := lifecycle.Standing{
 		Run: run.StateType, Reason: run.CancelReason, Phase: a.Phase, Epoch: a.Epoch, Manifest: a.ManifestHash,
 		JobUID: a.JobUID, Started: a.RunningAt != nil, Back: a.HandedBack, Policy: run.policy(), Spent: run.Spent.v,
+		Random:  rand.Float64(),
 		Outcome: lifecycle.Outcome{Succeeded: a.Succeeded, Category: a.Category, ExitCode: a.ExitCode, Message: a.Message},
 	}
+	if a.raise != nil {
+		standing.Raise = &a.raise.shown
+	}
+	return standing
 }
 
 // change takes over what any report may carry.
@@ -234,6 +244,9 @@ func (b *reportBatch) ended(tx *Tx, a *liveAttempt, run *liveRun, r Report, d li
 	o := d.End.Outcome
 	a.Succeeded, a.ExitCode, a.Category, a.Message = o.Succeeded, o.ExitCode, o.Category, o.Message
 	run.ExitCode, run.Category, run.Spent.v = o.ExitCode, o.Category, d.End.Spent
+	if d.End.Raised {
+		run.Raised = &a.raise.kept
+	}
 	if d.End.Retry {
 		run.DueAt = stamp(b.now.Add(d.End.RetryAfter))
 	}

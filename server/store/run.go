@@ -241,7 +241,7 @@ func (tx *Tx) retry(ctx context.Context, id uuid.UUID, actor string) error {
 		return err
 	}
 	r.CancelReason, r.Spent.v, r.ExitCode, r.Category = lifecycle.NotCancelled, lifecycle.Spent{}, nil, ""
-	r.DueAt, r.StartDeadlineAt, r.TimeoutAt = stamp(now), nil, nil
+	r.DueAt, r.StartDeadlineAt, r.TimeoutAt, r.Raised = stamp(now), nil, nil, nil
 	r.move(lifecycle.State{Type: lifecycle.Scheduled, Name: "Scheduled", Message: "retried by " + actor}, now, actor, 0)
 	return tx.saveRuns(ctx, runs)
 }

@@ -24,6 +24,8 @@ type Options struct {
 	Logger     *slog.Logger          // nil: discard
 	Registerer prometheus.Registerer // nil: no metrics
 	MaxConns   int                   // 0: 20 on PostgreSQL, 4 readers on SQLite
+	// Raise works out how a job variable is raised for another attempt; nil: nothing ever is.
+	Raise Raiser
 	// ClockOffset is added to the database's time, so that a test can let leases run out. nil: none.
 	ClockOffset func() time.Duration
 }
@@ -36,6 +38,7 @@ type Store struct {
 	directDSN string // of PostgreSQL
 	log       *slog.Logger
 	offset    func() time.Duration
+	raise     Raiser
 	hub       *hub
 	outbox    *outbox
 	bound     sync.Map // query as written → with the placeholders of the database
@@ -47,7 +50,7 @@ type Store struct {
 // Open connects to the database; it neither migrates nor needs a schema. On SQLite it takes the file for this process
 // alone.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{log: o.Logger, offset: o.ClockOffset, hub: newHub(), outbox: newOutbox()}
+	s := &Store{log: o.Logger, offset: o.ClockOffset, raise: o.Raise, hub: newHub(), outbox: newOutbox()}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -40,6 +40,8 @@ type liveRun struct {
 	// What the template says; it counts where the deployment says nothing.
 	TemplateTimeoutUS         *int64 `db:"template_timeout_us" json:"template_timeout_us"`
 	TemplateInfrastructureMax *int   `db:"template_infrastructure_max" json:"template_infrastructure_max"`
+	// Raised are the job variables that retries have raised, for the next attempt.
+	Raised *string `db:"raised" json:"raised"`
 
 	changed bool
 	events  []eventRecord
@@ -103,7 +105,7 @@ SELECT
 	r.id, r.name, r.deployment_id, r.pool_id, r.queue_id, p.name AS pool, r.stored_names, v.retries, v.timeout_us,
 	r.state_type, r.state_name, r.state_message, r.state_at, r.cancel_reason, r.due_at, r.start_deadline_at, r.timeout_at,
 	r.started_at, r.ended_at, r.attempt, r.spent, r.exit_code, r.category, r.last_event,
-	r.template_timeout_us, r.template_infrastructure_max
+	r.template_timeout_us, r.template_infrastructure_max, r.raised
 FROM runs r
 JOIN pools p ON p.id = r.pool_id
 JOIN deployment_revisions v ON v.id = r.revision_id
@@ -171,11 +173,12 @@ SET state_type = n.state_type,
 	category = n.category,
 	last_event = n.last_event,
 	template_timeout_us = n.template_timeout_us,
-	template_infrastructure_max = n.template_infrastructure_max
+	template_infrastructure_max = n.template_infrastructure_max,
+	raised = n.raised
 FROM ` + d.records("id uuid", "state_type text", "state_name text", "state_message text", "state_at time",
 		"cancel_reason text", "due_at time", "start_deadline_at time", "timeout_at time", "started_at time", "ended_at time",
 		"attempt integer", "spent text", "exit_code integer", "category text", "last_event bigint",
-		"template_timeout_us bigint", "template_infrastructure_max integer") + ` AS n
+		"template_timeout_us bigint", "template_infrastructure_max integer", "raised text") + ` AS n
 WHERE runs.id = n.id`
 }
 

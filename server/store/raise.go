@@ -1,0 +1,103 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/lifecycle"
+)
+
+// Raiser works out the value that a job variable would have in the next attempt; false where it can not be raised: it is
+// frozen, at its most already, or nothing that grows. It is pure, for it is asked inside of a transaction.
+type Raiser func(RaiseRequest) (RaisedValue, bool)
+
+// RaiseRequest is what an attempt that had too little memory was rendered from.
+type RaiseRequest struct {
+	Policy              lifecycle.OOMPolicy
+	Template            json.RawMessage
+	DeploymentVariables json.RawMessage
+	Frozen              json.RawMessage // of those the frozen ones; nil: none
+	RunVariables        json.RawMessage
+	Raised              json.RawMessage // over RunVariables; nil: none
+	Stored              json.RawMessage
+}
+
+// RaisedValue is a job variable's value in an attempt and the one for the next.
+type RaisedValue struct{ From, To json.RawMessage }
+
+// raising is what the next attempt of a run could be given: as people are told, and as the run keeps it.
+type raising struct {
+	shown lifecycle.Raise
+	kept  string
+}
+
+// raiseSQL is served by primary keys; asked for attempts that ran out of memory under a policy only.
+const raiseSQL = `
+SELECT
+	t.document AS template, v.job_variables AS deployment_variables, v.frozen_variables, r.job_variables AS run_variables,
+	a.raised, a.stored
+FROM attempts a
+JOIN runs r ON r.id = a.run_id
+JOIN deployment_revisions v ON v.id = r.revision_id
+JOIN template_versions t ON t.id = a.template_version_id
+WHERE a.id = ?`
+
+// findRaise looks for the value that the next attempt could be given, where the report says that it may need one.
+func (b *reportBatch) findRaise(ctx context.Context, tx *Tx, a *liveAttempt, run *liveRun, r Report) error {
+	policy := run.policy().OOM
+	a.raise = nil
+	if r.Kind != ReportEnded || r.Outcome.Category != lifecycle.OOM || policy == nil || run.Spent.v.OOM >= policy.Max || tx.s.raise == nil {
+		return nil
+	}
+	value, err := tx.raised(ctx, a.ID, *policy)
+	if err != nil || value == nil {
+		return err
+	}
+	kept, err := json.Marshal(map[string]json.RawMessage{policy.Variable: value.To})
+	if err != nil {
+		return fmt.Errorf("keep the raised value of %q: %w", policy.Variable, err)
+	}
+	a.raise = &raising{
+		shown: lifecycle.Raise{Variable: policy.Variable, From: plain(value.From), To: plain(value.To)}, kept: string(kept),
+	}
+	return nil
+}
+
+func (tx *Tx) raised(ctx context.Context, attempt uuid.UUID, policy lifecycle.OOMPolicy) (*RaisedValue, error) {
+	var row struct {
+		Template            document `db:"template"`
+		DeploymentVariables document `db:"deployment_variables"`
+		FrozenVariables     texts    `db:"frozen_variables"`
+		RunVariables        document `db:"run_variables"`
+		Raised              document `db:"raised"`
+		Stored              document `db:"stored"`
+	}
+	if err := tx.get(ctx, &row, raiseSQL, attempt); err != nil {
+		return nil, fmt.Errorf("read what attempt %s was rendered from: %w", attempt, err)
+	}
+	frozen, err := frozenObject(row.DeploymentVariables, row.FrozenVariables.v)
+	if err != nil {
+		return nil, err
+	}
+	value, ok := tx.s.raise(RaiseRequest{
+		Policy: policy, Template: row.Template.raw(), DeploymentVariables: row.DeploymentVariables.raw(), Frozen: frozen,
+		RunVariables: row.RunVariables.raw(), Raised: row.Raised.raw(), Stored: row.Stored.raw(),
+	})
+	if !ok {
+		return nil, nil
+	}
+	return &value, nil
+}
+
+// plain is a value without the quotes of a string.
+func plain(v json.RawMessage) string {
+	var text string
+	if json.Unmarshal(v, &text) == nil {
+		return text
+	}
+	return string(bytes.TrimSpace(v))
+}

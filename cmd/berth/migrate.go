@@ -15,7 +15,7 @@ import (
 
 func migrateCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "migrate", Short: "The schema of the database"}
-	return cli.Group(cmd, migrateUpCommand(app), migrateStatusCommand(app))
+	return cli.Group(cmd, migrateUpCommand(app), migrateStatusCommand(app), migrateCopyCommand(app))
 }
 
 func migrateUpCommand(app *cli.App) *cobra.Command {

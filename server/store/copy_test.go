@@ -1,0 +1,55 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/store/storetest"
+)
+
+func TestCopyingTakesEverythingAlong(t *testing.T) {
+	t.Parallel()
+	from, to := &world{storetest.SQLite(t), t}, &world{storetest.PostgreSQL(t), t}
+	ctx := t.Context()
+	done := from.one(func(d *store.Deployment) { d.Tags, d.Timeout = []string{"a"}, ptr(time.Hour) })
+	c := from.claimOne("w")
+	from.accepts(manifest(c), submitted(c), running(c))
+	from.check(from.AppendLogs(ctx, []store.LogChunk{{Lease: leaseOf(c), Text: "hello\nworld\n"}}))
+	from.accepts(failed(c, lifecycle.App))
+	must[*store.Variable](t)(from.PutVariable(ctx, "v", []byte(`{"b": 1.0, "a": "<x>"}`), actor))
+	from.check(from.CreateKey(ctx, store.Key{ID: "k", Name: "ci", Role: "viewer", Pools: []string{"p"}, SecretHash: "x"}))
+	held := from.run("d", func(n *store.NewRun) { n.IdempotencyKey = "once" })
+	mine := from.claimOne("w")
+
+	compared := map[string]int64{}
+	from.check(store.Copy(ctx, from.Store.Store, to.Store.Store, func(c store.Copied) {
+		if c.Compared {
+			compared[c.Table] = c.Rows
+		}
+	}))
+	for table, want := range map[string]int64{"runs": 2, "attempts": 2, "variables": 1, "api_keys": 1, "installation": 1, "pools": 1} {
+		if compared[table] != want {
+			t.Errorf("%d rows of %s were compared, want %d (%v)", compared[table], table, want, compared)
+		}
+	}
+	id := func(w *world) uuid.UUID { return must[uuid.UUID](t)(w.InstallationID(ctx)) }
+	if id(from) != id(to) {
+		t.Error("it is another installation")
+	}
+	same(t, "history", to.history(done.ID), from.history(done.ID))
+	if logs := must[[]store.LogChunk](t)(to.ReadLogs(ctx, done.ID, 1, 0, 100)); len(logs) != 1 || logs[0].Text != "hello\nworld\n" {
+		t.Errorf("the output is %v", logs)
+	}
+	to.accepts(running(mine), succeeded(mine)) // a worker goes on where it was
+	to.isIn(held.ID, "COMPLETED Completed")
+
+	err := store.Copy(ctx, from.Store.Store, to.Store.Store, func(store.Copied) {})
+	to.refuses(err, store.Conflict)
+	if store.Copy(ctx, to.Store.Store, from.Store.Store, func(store.Copied) {}) == nil {
+		t.Error("copied from PostgreSQL to SQLite")
+	}
+}

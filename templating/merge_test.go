@@ -242,3 +242,37 @@ properties:
 		t.Errorf("schema (-want +got):\n%s", diff)
 	}
 }
+
+func TestAVariableThatDoesNotFitSaysWhatWasExpected(t *testing.T) {
+	for _, test := range []struct{ schema, value, want string }{
+		{`{"maxLength": 2}`, `"abc"`, `must have at most 2 characters, not 3`},
+		{`{"minLength": 2}`, `"a"`, `must have at least 2 characters, not 1`},
+		{`{"maxItems": 1}`, `[1, 2]`, `must have at most 1 items, not 2`},
+		{`{"minItems": 1}`, `[]`, `must have at least 1 items, not 0`},
+		{`{"minProperties": 1}`, `{}`, `must have at least 1 entries, not 0`},
+		{`{"maxProperties": 0}`, `{"a": 1}`, `must have at most 0 entries, not 1`},
+		{`{"exclusiveMinimum": 1}`, `1`, `must be more than 1, not 1`},
+		{`{"exclusiveMaximum": 1}`, `1`, `must be less than 1, not 1`},
+		{`{"multipleOf": 4}`, `6`, `must be a multiple of 4, not 6`},
+		{`{"uniqueItems": true}`, `[1, 2, 1]`, `has the same item twice, at 0 and 2`},
+		{`{"pattern": "^a"}`, `"b"`, `must match the pattern ^a, which "b" does not`},
+		{`{"const": 1}`, `2`, `must be 1, not 2`},
+	} {
+		parsed, err := templating.Parse([]byte(`{"variables": {"properties": {"v": ` + test.schema + `}}, "job_configuration": {}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		compiled, err := templating.DefaultRegistry().Compile(parsed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := templating.DecodeJSON([]byte(test.value))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = compiled.ValidateDeployment(map[string]any{"v": v})
+		if want := `/v: variable "v" ` + test.want; err == nil || err.Error() != want {
+			t.Errorf("%s of %s: got %v, want %s", test.schema, test.value, err, want)
+		}
+	}
+}

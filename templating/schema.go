@@ -194,6 +194,39 @@ func explain(k jsonschema.ErrorKind) string {
 		return "must be at most " + trimRat(k.Want.RatString()) + ", not " + trimRat(k.Got.RatString())
 	case *kind.Pattern:
 		return fmt.Sprintf("must match the pattern %s, which %q does not", k.Want, short(k.Got))
+	case *kind.ExclusiveMinimum:
+		return "must be more than " + trimRat(k.Want.RatString()) + ", not " + trimRat(k.Got.RatString())
+	case *kind.ExclusiveMaximum:
+		return "must be less than " + trimRat(k.Want.RatString()) + ", not " + trimRat(k.Got.RatString())
+	case *kind.MultipleOf:
+		return "must be a multiple of " + trimRat(k.Want.RatString()) + ", not " + trimRat(k.Got.RatString())
+	case *kind.UniqueItems:
+		return fmt.Sprintf("has the same item twice, at %d and %d", k.Duplicates[0], k.Duplicates[1])
+	case *kind.Format:
+		return fmt.Sprintf("must be a %s, not %s", k.Want, shortJSON(k.Got))
+	default:
+		return explainSize(k)
+	}
+}
+
+// explainSize is explain for how much of something there may be.
+func explainSize(k jsonschema.ErrorKind) string {
+	size := func(bound string, want, got int, what string) string {
+		return fmt.Sprintf("must have at %s %d %s, not %d", bound, want, what, got)
+	}
+	switch k := k.(type) {
+	case *kind.MinLength:
+		return size("least", k.Want, k.Got, "characters")
+	case *kind.MaxLength:
+		return size("most", k.Want, k.Got, "characters")
+	case *kind.MinItems:
+		return size("least", k.Want, k.Got, "items")
+	case *kind.MaxItems:
+		return size("most", k.Want, k.Got, "items")
+	case *kind.MinProperties:
+		return size("least", k.Want, k.Got, "entries")
+	case *kind.MaxProperties:
+		return size("most", k.Want, k.Got, "entries")
 	default:
 		return k.LocalizedString(message.NewPrinter(language.English))
 	}

@@ -160,7 +160,9 @@ func TestJobVariablesAreJudgedAsEveryConformanceCaseSays(t *testing.T) {
 				if c["mode"] == "deployment" {
 					args = append(args, "--deployment-variables", levels[0])
 				}
-				var report struct{ Errors []struct{ Code, Pointer string } }
+				var report struct {
+					Errors []struct{ Code, Pointer string }
+				}
 				if err := json.Unmarshal([]byte(u.run(t, args...).stdout), &report); err != nil {
 					t.Fatal(err)
 				}

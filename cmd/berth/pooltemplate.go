@@ -12,7 +12,9 @@ import (
 
 func poolTemplateCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "template", Short: "The base job template of a pool and its versions"}
-	return cli.Group(cmd, templateGetCommand(app), templateSetCommand(app), poolLintCommand(app), templateVersionsCommand(app))
+	return cli.Group(cmd,
+		templateGetCommand(app), templateSetCommand(app), templateEditCommand(app), templatePreviewCommand(app), poolLintCommand(app),
+		templateVersionsCommand(app), templateDiffCommand(app), templateRollbackCommand(app))
 }
 
 func templateGetCommand(app *cli.App) *cobra.Command {
@@ -50,12 +52,14 @@ func templateGetCommand(app *cli.App) *cobra.Command {
 func templateSetCommand(app *cli.App) *cobra.Command {
 	var file string
 	var edited int32
+	var unbroken bool
 	cmd := &cobra.Command{
 		Use:   "set POOL -f FILE",
 		Short: "Save a new version of the template; one with errors is refused and nothing is stored",
 		Args:  cobra.ExactArgs(1), ValidArgsFunction: poolNames(app),
 	}
 	cmd.Flags().StringVarP(&file, "file", "f", "", "file with the template, YAML or JSON, - for standard input")
+	cmd.Flags().BoolVar(&unbroken, "require-unbroken", false, "refuse it where it breaks a deployment that works now")
 	cmd.Flags().Int32Var(&edited, "if-version", 0, "refuse unless this is still the newest version")
 	required(cmd, "file")
 	format := cli.OutputFlag(cmd)
@@ -73,17 +77,15 @@ func templateSetCommand(app *cli.App) *cobra.Command {
 			etag := fmt.Sprintf("%q", fmt.Sprint(edited))
 			params.IfMatch = &etag
 		}
+		if unbroken {
+			params.RequireUnbroken = &unbroken
+		}
 		r, err := client.SetTemplateWithResponse(cmd.Context(), args[0], params, document)
 		version, err := cli.Value(resultOf(r, err).JSON200, r, err)
 		if err != nil {
 			return err
 		}
-		if version.Warnings != nil {
-			for _, warning := range *version.Warnings {
-				app.Notef("%s %s", app.Style(app.Err).Busy("warning:"), cli.FindingLine(warning))
-			}
-		}
-		return printDone(app, *format, version, "template of pool %q is version %d", version.Pool, version.Version)
+		return savedTemplate(app, *format, version)
 	}
 	return cmd
 }

@@ -150,7 +150,10 @@ func (e *templateEdit) open(ctx context.Context) error {
 	editor := or(e.app.Env["VISUAL"], or(e.app.Env["EDITOR"], "vi"))
 	// As git does: an editor may be a command with arguments.
 	command := exec.CommandContext(ctx, "sh", "-c", editor+` "$@"`, editor, e.file)
-	command.Stdin, command.Stdout, command.Stderr = e.app.In, e.app.Out, e.app.Err
+	command.Stdout, command.Stderr = e.app.Out, e.app.Err
+	if terminal, ok := e.app.In.(*os.File); ok { // anything else would be read to its end, and the answer to the question is in it
+		command.Stdin = terminal
+	}
 	if err := command.Run(); err != nil {
 		return fmt.Errorf("the editor %q failed: %w; set EDITOR to another", editor, err)
 	}

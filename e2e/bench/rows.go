@@ -17,6 +17,8 @@ func rows() []row {
 	return []row{
 		placeholder, gotemplate, text,
 		{what: "impact of a template change on 10,000 deployments, one core", dir: impact, ours: "ImpactOn10000", unit: "sec/op", bound: 1, steady: allocations},
+		{what: "claim → running → completed in the store, batches of 100", dir: "server/store", ours: "FullCycle", unit: "runs/s", more: true, bound: 31_000},
+		{what: "bulk creation of runs", dir: "server/store", ours: "BulkCreate", unit: "runs/s", more: true, bound: 50_000},
 		{what: "the slowest of the hostile templates", dir: "templating", ours: "HostileWorst", unit: "worst-sec/op", bound: 0.25},
 		{what: "the most memory a hostile template takes", dir: "templating", ours: "HostileWorst", unit: "worst-B/op", bound: 64 << 20},
 	}

@@ -1,0 +1,117 @@
+package store_test
+
+import (
+	"database/sql"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/pressly/goose/v3"
+
+	"github.com/berth-dev/berth/internal/pgtest"
+	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/store/migration"
+)
+
+// earlier is what a database of the first schema may hold; every later one has these columns too.
+const earlier = `
+INSERT INTO pools (id, name, type, description, paused, template_version, created_at, created_by, updated_at, updated_by)
+VALUES ('01900000-0000-7000-8000-000000000001', 'p', 'kubernetes', '', FALSE, 1, NOW, 'ada', NOW, 'ada');
+INSERT INTO template_versions (id, pool_id, version, document, document_hash, stored_names, created_at, created_by)
+VALUES ('01900000-0000-7000-8000-000000000002', '01900000-0000-7000-8000-000000000001', 1, '{}', 'h', '[]', NOW, 'ada');
+INSERT INTO queues (id, pool_id, name, priority, paused, created_at, created_by)
+VALUES ('01900000-0000-7000-8000-000000000003', '01900000-0000-7000-8000-000000000001', 'default', 1, FALSE, NOW, 'ada');
+INSERT INTO deployments (id, name, pool_id, queue_id, revision_id, description, tags, paused, created_at, created_by, updated_at, updated_by)
+VALUES ('01900000-0000-7000-8000-000000000004', 'd', '01900000-0000-7000-8000-000000000001', '01900000-0000-7000-8000-000000000003',
+	'01900000-0000-7000-8000-000000000005', '', '[]', FALSE, NOW, 'ada', NOW, 'ada');
+INSERT INTO deployment_revisions (
+	id, deployment_id, version, job_variables, parameters, frozen_variables, frozen_parameters, retries, created_at, created_by
+)
+VALUES ('01900000-0000-7000-8000-000000000005', '01900000-0000-7000-8000-000000000004', '', '{}', '{}', '[]', '[]', '{"max":1}', NOW, 'ada');
+INSERT INTO runs (
+	id, name, deployment_id, revision_id, pool_id, queue_id, state_type, state_name, state_message, state_at, cancel_reason, parameters,
+	job_variables, stored_names, tags, body_hash, scheduled_time, due_at, created_at, created_by, attempt, spent, category, last_event
+)
+VALUES ('01900000-0000-7000-8000-000000000006', 'old', '01900000-0000-7000-8000-000000000004', '01900000-0000-7000-8000-000000000005',
+	'01900000-0000-7000-8000-000000000001', '01900000-0000-7000-8000-000000000003', 'SCHEDULED', 'Scheduled', '', NOW, '', '{}',
+	'{}', '[]', '[]', '', NOW, NOW, NOW, 'ada', 0, '{}', '', 1);
+INSERT INTO events (run_id, seq, at, actor, attempt, state_type, state_name, message)
+VALUES ('01900000-0000-7000-8000-000000000006', 1, NOW, 'ada', 0, 'SCHEDULED', 'Scheduled', '')`
+
+// TestEveryEarlierSchemaIsBroughtUpWithWhatItHolds stops at every version there was, fills it, and goes on.
+func TestEveryEarlierSchemaIsBroughtUpWithWhatItHolds(t *testing.T) {
+	t.Parallel()
+	for _, database := range []struct {
+		name, now, driver string
+		dialect                goose.Dialect
+	}{
+		{"sqlite", "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)", "sqlite", goose.DialectSQLite3},
+		{"postgres", "now()", "postgres", goose.DialectPostgres},
+	} {
+		files := must[fs.FS](t)(fs.Sub(migration.Files, database.name))
+		names := must[[]string](t)(fs.Glob(files, "*.sql"))
+		for _, name := range names {
+			t.Run(database.name+" from "+name, func(t *testing.T) {
+				t.Parallel()
+				url, dsn := "", ""
+				if database.name == "postgres" {
+					url = pgtest.Database(t)
+					dsn = url
+				} else {
+					dsn = filepath.Join(t.TempDir(), "berth.db")
+					url = "sqlite://" + dsn
+				}
+				version, err := goose.NumericComponent(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				db := must[*sql.DB](t)(sql.Open(database.driver, dsn))
+				provider := must[*goose.Provider](t)(goose.NewProvider(database.dialect, db, files, goose.WithTableName("schema_migrations"), goose.WithDisableGlobalRegistry(true)))
+				if _, err := provider.UpTo(t.Context(), version); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := db.ExecContext(t.Context(), strings.ReplaceAll(earlier, "NOW", database.now)); err != nil {
+					t.Fatal(err)
+				}
+				if err := db.Close(); err != nil {
+					t.Fatal(err)
+				}
+				goesOn(t, url)
+			})
+		}
+	}
+}
+
+// goesOn migrates and takes the run that was there through to its end.
+func goesOn(t *testing.T, url string) {
+	t.Helper()
+	s, err := store.Open(t.Context(), store.Options{URL: url, MaxConns: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := s.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	claims := must[[]store.Claim](t)(s.Claim(t.Context(), request("p", "w", 10)))
+	if len(claims) != 1 || claims[0].RunName != "old" {
+		t.Fatalf("claimed %+v", claims)
+	}
+	for _, r := range []store.Report{manifest(claims[0]), running(claims[0]), succeeded(claims[0])} {
+		if got := must[[]store.ReportResult](t)(s.Report(t.Context(), "w", []store.Report{r})); got[0].Status != store.ReportAccepted {
+			t.Fatalf("%s was answered %+v", r.Kind, got[0])
+		}
+	}
+	run := must[*store.Run](t)(s.GetRun(t.Context(), claims[0].RunID))
+	if run.State.Type != "COMPLETED" {
+		t.Errorf("the run is %s", run.State.Type)
+	}
+}

@@ -44,7 +44,7 @@ func TestEveryEarlierSchemaIsBroughtUpWithWhatItHolds(t *testing.T) {
 	t.Parallel()
 	for _, database := range []struct {
 		name, now, driver string
-		dialect                goose.Dialect
+		dialect           goose.Dialect
 	}{
 		{"sqlite", "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)", "sqlite", goose.DialectSQLite3},
 		{"postgres", "now()", "postgres", goose.DialectPostgres},

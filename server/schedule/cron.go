@@ -1,0 +1,134 @@
+package schedule
+
+import (
+	"math/bits"
+	"strings"
+	"time"
+
+	"github.com/netresearch/go-cron"
+)
+
+// cronRule is a cron entry as sets of bits.
+type cronRule struct {
+	minute, hour, dom, month, dow uint64
+	eitherDay                     bool // day of month and day of week are both restricted: one of them is enough
+}
+
+func cronNames() map[string]string {
+	return map[string]string{
+		"@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@weekly": "0 0 * * 0",
+		"@monthly": "0 0 1 * *", "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *",
+	}
+}
+
+func cronFields() []string { return []string{"minute", "hour", "day of month", "month", "day of week"} }
+
+const maxText = 1000
+
+func parseCron(text string, loc *time.Location) (slotter, error) {
+	fields, err := splitCron(text)
+	if err != nil {
+		return nil, err
+	}
+	var set [5]uint64
+	for i, field := range fields {
+		if set[i], err = parseCronField(i, field); err != nil {
+			return nil, err
+		}
+	}
+	r := cronRule{minute: set[0], hour: set[1], dom: set[2], month: set[3], dow: set[4]}
+	r.eitherDay = r.dom != span(1, 31) && r.dow != span(0, 6)
+	if number(fields[0]) && number(fields[1]) {
+		return once{loc, r}, nil
+	}
+	return always{loc, r}, nil
+}
+
+func splitCron(text string) ([]string, error) {
+	text = strings.TrimSpace(text)
+	if strings.HasPrefix(text, "@") {
+		long, ok := cronNames()[strings.ToLower(text)]
+		if !ok {
+			return nil, wrong("cron", "one of @hourly, @daily, @weekly, @monthly, @yearly, got %q", text)
+		}
+		text = long
+	}
+	fields := strings.Fields(text)
+	if len(fields) > 0 && strings.Contains(fields[0], "TZ=") {
+		return nil, wrong("cron", "five fields; the time zone has a field of its own, timezone")
+	}
+	if len(text) > maxText || len(fields) != 5 {
+		return nil, wrong("cron", "five fields (minute, hour, day of month, month, day of week), got %d", len(fields))
+	}
+	return fields, nil
+}
+
+// parseCronField asks the parser about one field alone, so that an error can say which.
+func parseCronField(i int, field string) (uint64, error) {
+	parser := cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
+	entry := []string{"*", "*", "*", "*", "*"}
+	entry[i] = field
+	want := "a valid " + cronFields()[i]
+	parsed, err := parser.Parse(strings.Join(entry, " "))
+	if err != nil {
+		return 0, &Error{"cron", want, err}
+	}
+	p, ok := parsed.(*cron.SpecSchedule)
+	if !ok {
+		return 0, wrong("cron", "%s", want)
+	}
+	// The parser drops empty members of a list, and marks wildcards in the highest bit.
+	set := []uint64{p.Minute & span(0, 59), p.Hour & span(0, 23), p.Dom & span(1, 31), p.Month & span(1, 12),
+		cron.NormalizeDOW(p.Dow) & span(0, 6)}[i]
+	if set == 0 || strings.Contains(","+field+",", ",,") {
+		return 0, wrong("cron", "%s, got %q", want, field)
+	}
+	return set, nil
+}
+
+func span(low, high int) uint64 { return 1<<(high+1) - 1<<low }
+
+func number(s string) bool { return strings.Trim(s, "0123456789") == "" }
+
+func (r cronRule) next(from, limit wall, _ time.Duration) (wall, bool) {
+	if from.Second() > 0 {
+		from = from.Add(time.Duration(60-from.Second()) * time.Second)
+	}
+	for !from.After(limit) {
+		y, m, d := from.Date()
+		if r.month&(1<<m) == 0 {
+			from = time.Date(y, m+1, 1, 0, 0, 0, 0, time.UTC)
+			continue
+		}
+		if r.day(d, from.Weekday()) {
+			if clock, ok := r.clock(from.Hour(), from.Minute()); ok {
+				found := time.Date(y, m, d, 0, clock, 0, 0, time.UTC)
+				return found, !found.After(limit)
+			}
+		}
+		from = time.Date(y, m, d+1, 0, 0, 0, 0, time.UTC)
+	}
+	return wall{}, false
+}
+
+func (r cronRule) day(dom int, dow time.Weekday) bool {
+	inMonth, inWeek := r.dom&(1<<dom) != 0, r.dow&(1<<dow) != 0
+	if r.eitherDay {
+		return inMonth || inWeek
+	}
+	return inMonth && inWeek
+}
+
+// clock returns the first minute of the day that matches, at or after hour:minute.
+func (r cronRule) clock(hour, minute int) (int, bool) {
+	if r.hour&(1<<hour) != 0 {
+		if rest := r.minute >> minute; rest != 0 {
+			return hour*60 + minute + bits.TrailingZeros64(rest), true
+		}
+	}
+	later := r.hour >> (hour + 1)
+	if later == 0 {
+		return 0, false
+	}
+	return (hour+1+bits.TrailingZeros64(later))*60 + bits.TrailingZeros64(r.minute), true
+}

@@ -1,0 +1,72 @@
+package schedule
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Describe says a valid Spec in words. What has no short words is quoted as it is.
+func Describe(spec Spec) string {
+	zone := spec.Timezone
+	if zone == "" {
+		zone = "UTC"
+	}
+	switch {
+	case spec.Cron != "":
+		return describeCron(spec.Cron) + " " + zone
+	case spec.RRule != "":
+		return fmt.Sprintf("rrule %q %s", spec.RRule, zone)
+	case spec.Every >= day && spec.Every%day == 0:
+		return describeEvery(int(spec.Every/day), "day") + ", same time of day in " + zone
+	case spec.Every%time.Hour == 0:
+		return describeEvery(int(spec.Every/time.Hour), "hour")
+	case spec.Every%time.Minute == 0:
+		return describeEvery(int(spec.Every/time.Minute), "minute")
+	}
+	return describeEvery(int(spec.Every/time.Second), "second")
+}
+
+func describeEvery(n int, unit string) string {
+	if n == 1 {
+		return "every " + unit
+	}
+	return fmt.Sprintf("every %d %ss", n, unit)
+}
+
+func describeCron(text string) string {
+	quoted := fmt.Sprintf("cron %q", text)
+	fields, err := splitCron(text)
+	if err != nil {
+		return quoted
+	}
+	minute, hour, dom, month, dow := fields[0], fields[1], fields[2], fields[3], fields[4]
+	anyDay := dom == "*" && month == "*" && dow == "*"
+	switch {
+	case anyDay && hour == "*" && minute == "*":
+		return "every minute"
+	case anyDay && hour == "*" && number(strings.TrimPrefix(minute, "*/")) && strings.HasPrefix(minute, "*/"):
+		return "every " + strings.TrimPrefix(minute, "*/") + " minutes of the hour"
+	case anyDay && hour == "*" && number(minute):
+		return "every hour at minute " + minute
+	case !number(hour) || !number(minute) || month != "*":
+		return quoted
+	}
+	at := fmt.Sprintf(" at %02s:%02s", hour, minute)
+	switch {
+	case anyDay:
+		return "every day" + at
+	case dom == "*" && dow == "1-5":
+		return "every Monday to Friday" + at
+	case dom == "*" && number(dow):
+		n, err := strconv.Atoi(dow)
+		if err != nil || n > 7 {
+			return quoted
+		}
+		return "every " + time.Weekday(n%7).String() + at
+	case dow == "*" && number(dom):
+		return "every month on day " + dom + at
+	}
+	return quoted
+}

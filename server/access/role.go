@@ -22,13 +22,15 @@ func leastRole(operation string) (api.Role, bool) {
 	case "GetInfo":
 		return anyone, true
 	case "ListWorkPools", "GetWorkPool", "GetTemplate", "ListTemplateVersions", "ListWorkQueues", "LintTemplate",
+		"GetWorkQueue", "CountRuns", "StreamRuns",
 		"PreviewTemplate", "DiffTemplate", "ImpactTemplate",
 		"ListDeployments", "GetDeployment", "ListVariables", "GetVariable", "ListWorkers",
 		"ListRuns", "GetRun", "ListRunEvents", "GetRunLogs", "StreamRun", "GetAttemptManifest":
 		return api.RoleViewer, true
-	case "CreateRun", "CancelRun", "RetryRun":
+	case "CreateRun", "CreateRuns", "CancelRun", "CancelRuns", "RetryRun", "RetryRuns", "UpdateWorker":
 		return api.RoleOperator, true
 	case "CreateWorkPool", "UpdateWorkPool", "DeleteWorkPool", "SetTemplate", "RollBackTemplate", "CreateWorkQueue",
+		"UpdateWorkQueue", "DeleteWorkQueue",
 		"Apply", "UpdateDeployment", "DeleteDeployment", "SetVariable", "DeleteVariable":
 		return api.RoleEditor, true
 	case "ListAPIKeys", "CreateAPIKey", "RevokeAPIKey":

@@ -354,6 +354,30 @@ func (e StateType) Valid() bool {
 	}
 }
 
+// Defines values for ListRunsParamsSort.
+const (
+	Created        ListRunsParamsSort = "created"
+	MinusCreated   ListRunsParamsSort = "-created"
+	MinusScheduled ListRunsParamsSort = "-scheduled"
+	Scheduled      ListRunsParamsSort = "scheduled"
+)
+
+// Valid indicates whether the value is a known member of the ListRunsParamsSort enum.
+func (e ListRunsParamsSort) Valid() bool {
+	switch e {
+	case Created:
+		return true
+	case MinusCreated:
+		return true
+	case MinusScheduled:
+		return true
+	case Scheduled:
+		return true
+	default:
+		return false
+	}
+}
+
 // APIKey defines model for ApiKey.
 type APIKey struct {
 	CreatedAt  time.Time  `json:"created_at"`
@@ -904,6 +928,26 @@ type Run struct {
 	StartedAt *time.Time `json:"started_at,omitempty"`
 	State     State      `json:"state"`
 	Tags      []string   `json:"tags"`
+
+	// Warnings Only in the answer to its creation: what is likely not meant
+	Warnings *[]Finding `json:"warnings,omitempty"`
+}
+
+// RunBulkResult defines model for RunBulkResult.
+type RunBulkResult struct {
+	// Done The runs as they are now
+	Done []Run `json:"done"`
+
+	// NextCursor Not there when that was all
+	NextCursor *string      `json:"next_cursor,omitempty"`
+	Refused    []RunRefused `json:"refused"`
+}
+
+// RunCounts defines model for RunCounts.
+type RunCounts struct {
+	// ByState By state type; a state without runs is not there
+	ByState map[string]int64 `json:"by_state"`
+	Total   int64            `json:"total"`
 }
 
 // RunCreate defines model for RunCreate.
@@ -941,10 +985,72 @@ type RunEventList struct {
 	Items []RunEvent `json:"items"`
 }
 
+// RunIDList defines model for RunIDList.
+type RunIDList struct {
+	Ids []openapi_types.UUID `json:"ids"`
+}
+
 // RunList defines model for RunList.
 type RunList struct {
 	Items      []Run   `json:"items"`
 	NextCursor *string `json:"next_cursor,omitempty"`
+}
+
+// RunRefused defines model for RunRefused.
+type RunRefused struct {
+	Code    string             `json:"code"`
+	ID      openapi_types.UUID `json:"id"`
+	Message string             `json:"message"`
+}
+
+// RunSelection Either ids or a filter
+type RunSelection struct {
+	// Cursor `next_cursor` of the call before
+	Cursor *string               `json:"cursor,omitempty"`
+	Filter *RunSelectionFilter   `json:"filter,omitempty"`
+	Ids    *[]openapi_types.UUID `json:"ids,omitempty"`
+
+	// Limit How many in this call
+	Limit *int32 `json:"limit,omitempty"`
+}
+
+// RunSelectionFilter defines model for RunSelectionFilter.
+type RunSelectionFilter struct {
+	CreatedAfter  *time.Time   `json:"created_after,omitempty"`
+	CreatedBefore *time.Time   `json:"created_before,omitempty"`
+	Deployment    *string      `json:"deployment,omitempty"`
+	Pool          *string      `json:"pool,omitempty"`
+	Queue         *string      `json:"queue,omitempty"`
+	States        *[]StateType `json:"states,omitempty"`
+	Tags          *[]string    `json:"tags,omitempty"`
+	Text          *string      `json:"text,omitempty"`
+}
+
+// RunsCreate defines model for RunsCreate.
+type RunsCreate struct {
+	Runs []RunsCreateItem `json:"runs"`
+}
+
+// RunsCreateItem defines model for RunsCreateItem.
+type RunsCreateItem struct {
+	IdempotencyKey *string    `json:"idempotency_key,omitempty"`
+	JobVariables   JSONObject `json:"job_variables,omitempty"`
+	Name           *string    `json:"name,omitempty"`
+	Parameters     JSONObject `json:"parameters,omitempty"`
+
+	// ScheduledTime Due then; now without it
+	ScheduledTime *time.Time `json:"scheduled_time,omitempty"`
+	Tags          *[]string  `json:"tags,omitempty"`
+}
+
+// RunsCreated defines model for RunsCreated.
+type RunsCreated struct {
+	Created int32 `json:"created"`
+
+	// Existed Those that their idempotency keys made earlier
+	Existed  int32      `json:"existed"`
+	Items    []Run      `json:"items"`
+	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
 // State defines model for State.
@@ -1164,6 +1270,19 @@ type WorkQueueList struct {
 	Items []WorkQueue `json:"items"`
 }
 
+// WorkQueueUpdate defines model for WorkQueueUpdate.
+type WorkQueueUpdate struct {
+	// ConcurrencyLimit Attempts at once; 0 is none at all
+	ConcurrencyLimit *int32 `json:"concurrency_limit,omitempty"`
+
+	// NoConcurrencyLimit Take the limit away
+	NoConcurrencyLimit *bool `json:"no_concurrency_limit,omitempty"`
+	Paused             *bool `json:"paused,omitempty"`
+
+	// Priority 1 is served first
+	Priority *int32 `json:"priority,omitempty"`
+}
+
 // Worker defines model for Worker.
 type Worker struct {
 	ActiveAttempts int32     `json:"active_attempts"`
@@ -1171,9 +1290,12 @@ type Worker struct {
 	ClusterID      string    `json:"cluster_id"`
 	LastSeenAt     time.Time `json:"last_seen_at"`
 	Name           string    `json:"name"`
-	Pool           string    `json:"pool"`
-	Type           PoolType  `json:"type"`
-	Version        string    `json:"version"`
+
+	// Paused It claims nothing new
+	Paused  bool     `json:"paused"`
+	Pool    string   `json:"pool"`
+	Type    PoolType `json:"type"`
+	Version string   `json:"version"`
 }
 
 // WorkerHello defines model for WorkerHello.
@@ -1198,6 +1320,11 @@ type WorkerList struct {
 	Items []Worker `json:"items"`
 }
 
+// WorkerUpdate defines model for WorkerUpdate.
+type WorkerUpdate struct {
+	Paused bool `json:"paused"`
+}
+
 // WorkerWelcome defines model for WorkerWelcome.
 type WorkerWelcome struct {
 	InstallationID openapi_types.UUID `json:"installation_id"`
@@ -1205,11 +1332,26 @@ type WorkerWelcome struct {
 	ServerVersion  string             `json:"server_version"`
 }
 
+// CreatedAfter defines model for CreatedAfter.
+type CreatedAfter = time.Time
+
+// CreatedBefore defines model for CreatedBefore.
+type CreatedBefore = time.Time
+
 // CursorParam defines model for CursorParam.
 type CursorParam = string
 
+// DeploymentFilter defines model for DeploymentFilter.
+type DeploymentFilter = string
+
 // DeploymentParam defines model for DeploymentParam.
 type DeploymentParam = string
+
+// EndedAfter defines model for EndedAfter.
+type EndedAfter = time.Time
+
+// EndedBefore defines model for EndedBefore.
+type EndedBefore = time.Time
 
 // IfMatchParam defines model for IfMatchParam.
 type IfMatchParam = string
@@ -1217,14 +1359,35 @@ type IfMatchParam = string
 // LimitParam defines model for LimitParam.
 type LimitParam = int32
 
+// PoolFilter defines model for PoolFilter.
+type PoolFilter = string
+
 // PoolParam defines model for PoolParam.
 type PoolParam = string
+
+// QueueFilter defines model for QueueFilter.
+type QueueFilter = string
 
 // RequireUnbrokenParam defines model for RequireUnbrokenParam.
 type RequireUnbrokenParam = bool
 
 // RunParam defines model for RunParam.
 type RunParam = openapi_types.UUID
+
+// ScheduledAfter defines model for ScheduledAfter.
+type ScheduledAfter = time.Time
+
+// ScheduledBefore defines model for ScheduledBefore.
+type ScheduledBefore = time.Time
+
+// StateFilter defines model for StateFilter.
+type StateFilter = []StateType
+
+// TagFilter defines model for TagFilter.
+type TagFilter = []string
+
+// TextFilter defines model for TextFilter.
+type TextFilter = string
 
 // ListDeploymentsParams defines parameters for ListDeployments.
 type ListDeploymentsParams struct {
@@ -1233,7 +1396,17 @@ type ListDeploymentsParams struct {
 
 	// Cursor `next_cursor` of the page before
 	Cursor *CursorParam `form:"cursor,omitempty" json:"cursor,omitempty"`
-	Pool   *string      `form:"pool,omitempty" json:"pool,omitempty"`
+	Pool   *PoolFilter  `form:"pool,omitempty" json:"pool,omitempty"`
+
+	// Queue Of any pool without `pool`
+	Queue *QueueFilter `form:"queue,omitempty" json:"queue,omitempty"`
+
+	// Tag All of these tags
+	Tag    *TagFilter `form:"tag,omitempty" json:"tag,omitempty"`
+	Paused *bool      `form:"paused,omitempty" json:"paused,omitempty"`
+
+	// Text In name or description, whatever its case
+	Text *string `form:"text,omitempty" json:"text,omitempty"`
 }
 
 // DeleteDeploymentParams defines parameters for DeleteDeployment.
@@ -1262,12 +1435,96 @@ type ListRunsParams struct {
 	Limit *LimitParam `form:"limit,omitempty" json:"limit,omitempty"`
 
 	// Cursor `next_cursor` of the page before
-	Cursor     *CursorParam `form:"cursor,omitempty" json:"cursor,omitempty"`
-	Pool       *string      `form:"pool,omitempty" json:"pool,omitempty"`
-	Deployment *string      `form:"deployment,omitempty" json:"deployment,omitempty"`
+	Cursor *CursorParam `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Pool   *PoolFilter  `form:"pool,omitempty" json:"pool,omitempty"`
+
+	// Queue Of any pool without `pool`
+	Queue      *QueueFilter      `form:"queue,omitempty" json:"queue,omitempty"`
+	Deployment *DeploymentFilter `form:"deployment,omitempty" json:"deployment,omitempty"`
 
 	// State Any of these state types
-	State *[]StateType `form:"state,omitempty" json:"state,omitempty"`
+	State *StateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Tag All of these tags
+	Tag *TagFilter `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// Text In the run's name or the message of its state, whatever its case, or the beginning of its id
+	Text *TextFilter `form:"text,omitempty" json:"text,omitempty"`
+
+	// CreatedAfter Then or later
+	CreatedAfter *CreatedAfter `form:"created_after,omitempty" json:"created_after,omitempty"`
+
+	// CreatedBefore Before then
+	CreatedBefore   *CreatedBefore   `form:"created_before,omitempty" json:"created_before,omitempty"`
+	ScheduledAfter  *ScheduledAfter  `form:"scheduled_after,omitempty" json:"scheduled_after,omitempty"`
+	ScheduledBefore *ScheduledBefore `form:"scheduled_before,omitempty" json:"scheduled_before,omitempty"`
+	EndedAfter      *EndedAfter      `form:"ended_after,omitempty" json:"ended_after,omitempty"`
+	EndedBefore     *EndedBefore     `form:"ended_before,omitempty" json:"ended_before,omitempty"`
+
+	// Sort By when they were created or when they are due; `-` is newest first
+	Sort *ListRunsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+}
+
+// ListRunsParamsSort defines parameters for ListRuns.
+type ListRunsParamsSort string
+
+// CountRunsParams defines parameters for CountRuns.
+type CountRunsParams struct {
+	Pool *PoolFilter `form:"pool,omitempty" json:"pool,omitempty"`
+
+	// Queue Of any pool without `pool`
+	Queue      *QueueFilter      `form:"queue,omitempty" json:"queue,omitempty"`
+	Deployment *DeploymentFilter `form:"deployment,omitempty" json:"deployment,omitempty"`
+
+	// State Any of these state types
+	State *StateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Tag All of these tags
+	Tag *TagFilter `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// Text In the run's name or the message of its state, whatever its case, or the beginning of its id
+	Text *TextFilter `form:"text,omitempty" json:"text,omitempty"`
+
+	// CreatedAfter Then or later
+	CreatedAfter *CreatedAfter `form:"created_after,omitempty" json:"created_after,omitempty"`
+
+	// CreatedBefore Before then
+	CreatedBefore   *CreatedBefore   `form:"created_before,omitempty" json:"created_before,omitempty"`
+	ScheduledAfter  *ScheduledAfter  `form:"scheduled_after,omitempty" json:"scheduled_after,omitempty"`
+	ScheduledBefore *ScheduledBefore `form:"scheduled_before,omitempty" json:"scheduled_before,omitempty"`
+	EndedAfter      *EndedAfter      `form:"ended_after,omitempty" json:"ended_after,omitempty"`
+	EndedBefore     *EndedBefore     `form:"ended_before,omitempty" json:"ended_before,omitempty"`
+}
+
+// StreamRunsParams defines parameters for StreamRuns.
+type StreamRunsParams struct {
+	// Limit How many at most
+	Limit *LimitParam `form:"limit,omitempty" json:"limit,omitempty"`
+	Pool  *PoolFilter `form:"pool,omitempty" json:"pool,omitempty"`
+
+	// Queue Of any pool without `pool`
+	Queue      *QueueFilter      `form:"queue,omitempty" json:"queue,omitempty"`
+	Deployment *DeploymentFilter `form:"deployment,omitempty" json:"deployment,omitempty"`
+
+	// State Any of these state types
+	State *StateFilter `form:"state,omitempty" json:"state,omitempty"`
+
+	// Tag All of these tags
+	Tag *TagFilter `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// Text In the run's name or the message of its state, whatever its case, or the beginning of its id
+	Text *TextFilter `form:"text,omitempty" json:"text,omitempty"`
+
+	// CreatedAfter Then or later
+	CreatedAfter *CreatedAfter `form:"created_after,omitempty" json:"created_after,omitempty"`
+
+	// CreatedBefore Before then
+	CreatedBefore   *CreatedBefore   `form:"created_before,omitempty" json:"created_before,omitempty"`
+	ScheduledAfter  *ScheduledAfter  `form:"scheduled_after,omitempty" json:"scheduled_after,omitempty"`
+	ScheduledBefore *ScheduledBefore `form:"scheduled_before,omitempty" json:"scheduled_before,omitempty"`
+	EndedAfter      *EndedAfter      `form:"ended_after,omitempty" json:"ended_after,omitempty"`
+	EndedBefore     *EndedBefore     `form:"ended_before,omitempty" json:"ended_before,omitempty"`
+	LastEventID     *string          `json:"Last-Event-ID,omitempty"`
 }
 
 // GetRunLogsParams defines parameters for GetRunLogs.
@@ -1348,7 +1605,8 @@ type ListTemplateVersionsParams struct {
 
 // ListWorkersParams defines parameters for ListWorkers.
 type ListWorkersParams struct {
-	Pool *string `form:"pool,omitempty" json:"pool,omitempty"`
+	Pool  *PoolFilter `form:"pool,omitempty" json:"pool,omitempty"`
+	Alive *bool       `form:"alive,omitempty" json:"alive,omitempty"`
 }
 
 // CreateAPIKeyJSONRequestBody defines body for CreateAPIKey for application/json ContentType.
@@ -1363,6 +1621,15 @@ type UpdateDeploymentJSONRequestBody = DeploymentUpdate
 // CreateRunJSONRequestBody defines body for CreateRun for application/json ContentType.
 type CreateRunJSONRequestBody = RunCreate
 
+// CreateRunsJSONRequestBody defines body for CreateRuns for application/json ContentType.
+type CreateRunsJSONRequestBody = RunsCreate
+
+// CancelRunsJSONRequestBody defines body for CancelRuns for application/json ContentType.
+type CancelRunsJSONRequestBody = RunSelection
+
+// RetryRunsJSONRequestBody defines body for RetryRuns for application/json ContentType.
+type RetryRunsJSONRequestBody = RunSelection
+
 // SetVariableJSONRequestBody defines body for SetVariable for application/json ContentType.
 type SetVariableJSONRequestBody = VariableSet
 
@@ -1374,6 +1641,9 @@ type UpdateWorkPoolJSONRequestBody = WorkPoolUpdate
 
 // CreateWorkQueueJSONRequestBody defines body for CreateWorkQueue for application/json ContentType.
 type CreateWorkQueueJSONRequestBody = WorkQueueCreate
+
+// UpdateWorkQueueJSONRequestBody defines body for UpdateWorkQueue for application/json ContentType.
+type UpdateWorkQueueJSONRequestBody = WorkQueueUpdate
 
 // SetTemplateJSONRequestBody defines body for SetTemplate for application/json ContentType.
 type SetTemplateJSONRequestBody = TemplateDocument
@@ -1392,6 +1662,9 @@ type PreviewTemplateJSONRequestBody = TemplatePreviewRequest
 
 // RollBackTemplateJSONRequestBody defines body for RollBackTemplate for application/json ContentType.
 type RollBackTemplateJSONRequestBody = TemplateRollback
+
+// UpdateWorkerJSONRequestBody defines body for UpdateWorker for application/json ContentType.
+type UpdateWorkerJSONRequestBody = WorkerUpdate
 
 // LookUpAttemptsJSONRequestBody defines body for LookUpAttempts for application/json ContentType.
 type LookUpAttemptsJSONRequestBody = AttemptLookup
@@ -1572,6 +1845,26 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/deployments/{deployment}/runs (the `CreateRun` operationId).
 	CreateRun(ctx context.Context, deployment DeploymentParam, params *CreateRunParams, body CreateRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CreateRunsWithBody Create up to 1,000 runs, all or none
+	//
+	// Each is checked as a single one is; where one is refused none is created, and `errors` says what is wrong with
+	// which. An idempotency key that was used before gives the run of then, and refuses another body.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/deployments/{deployment}/runs/bulk (the `CreateRuns` operationId).
+	CreateRunsWithBody(ctx context.Context, deployment DeploymentParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateRuns Create up to 1,000 runs, all or none
+	//
+	// Each is checked as a single one is; where one is refused none is created, and `errors` says what is wrong with
+	// which. An idempotency key that was used before gives the run of then, and refuses another body.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/deployments/{deployment}/runs/bulk (the `CreateRuns` operationId).
+	CreateRuns(ctx context.Context, deployment DeploymentParam, body CreateRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetInfo The installation, its version, and who is asking
 	//
 	// Corresponds with GET /api/v1/info (the `GetInfo` operationId).
@@ -1581,6 +1874,58 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/runs (the `ListRuns` operationId).
 	ListRuns(ctx context.Context, params *ListRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelRunsWithBody Cancel runs by id or by filter, up to 500 in one call
+	//
+	// Each run by itself: one that can not be cancelled (it has ended) keeps no other from it. Where there are more,
+	// `next_cursor` goes on with them, in the same call with the same filter.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/runs/cancel (the `CancelRuns` operationId).
+	CancelRunsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelRuns Cancel runs by id or by filter, up to 500 in one call
+	//
+	// Each run by itself: one that can not be cancelled (it has ended) keeps no other from it. Where there are more,
+	// `next_cursor` goes on with them, in the same call with the same filter.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/runs/cancel (the `CancelRuns` operationId).
+	CancelRuns(ctx context.Context, body CancelRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CountRuns How many runs a filter finds, by state
+	//
+	// Corresponds with GET /api/v1/runs/count (the `CountRuns` operationId).
+	CountRuns(ctx context.Context, params *CountRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RetryRunsWithBody New attempts of runs that have ended, by id or by filter, up to 500 in one call
+	//
+	// As `cancelRuns`. A filter without states finds FAILED, CRASHED and CANCELLED runs.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/runs/retry (the `RetryRuns` operationId).
+	RetryRunsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RetryRuns New attempts of runs that have ended, by id or by filter, up to 500 in one call
+	//
+	// As `cancelRuns`. A filter without states finds FAILED, CRASHED and CANCELLED runs.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/runs/retry (the `RetryRuns` operationId).
+	RetryRuns(ctx context.Context, body RetryRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StreamRuns The newest runs that a filter finds, as they change, as server-sent events
+	//
+	// `event: run` carries a Run that is new or has changed, `event: list` the ids that are in the list now, newest first
+	// (RunIDList): what is not in it is gone. Comments keep the stream alive every 15 s. With `Last-Event-ID` only what
+	// has changed since is sent, perhaps with some of what was sent already.
+	//
+	// Corresponds with GET /api/v1/runs/stream (the `StreamRuns` operationId).
+	StreamRuns(ctx context.Context, params *StreamRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetRun A run with its attempts
 	//
@@ -1713,6 +2058,32 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/work-pools/{pool}/queues (the `CreateWorkQueue` operationId).
 	CreateWorkQueue(ctx context.Context, pool PoolParam, body CreateWorkQueueJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// DeleteWorkQueue Delete a queue that no deployment uses
+	//
+	// Refused (409 `conflict`) for `default`, and while a deployment names it or a run in it has not ended. Its finished runs keep its name.
+	//
+	// Corresponds with DELETE /api/v1/work-pools/{pool}/queues/{queue} (the `DeleteWorkQueue` operationId).
+	DeleteWorkQueue(ctx context.Context, pool PoolParam, queue string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetWorkQueue A queue
+	//
+	// Corresponds with GET /api/v1/work-pools/{pool}/queues/{queue} (the `GetWorkQueue` operationId).
+	GetWorkQueue(ctx context.Context, pool PoolParam, queue string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateWorkQueueWithBody Change what is given, leave the rest; pause or resume the queue
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /api/v1/work-pools/{pool}/queues/{queue} (the `UpdateWorkQueue` operationId).
+	UpdateWorkQueueWithBody(ctx context.Context, pool PoolParam, queue string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateWorkQueue Change what is given, leave the rest; pause or resume the queue
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /api/v1/work-pools/{pool}/queues/{queue} (the `UpdateWorkQueue` operationId).
+	UpdateWorkQueue(ctx context.Context, pool PoolParam, queue string, body UpdateWorkQueueJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetTemplate A version of the pool's base job template, the newest without `version`
 	//
 	// Corresponds with GET /api/v1/work-pools/{pool}/template (the `GetTemplate` operationId).
@@ -1832,6 +2203,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/work-pools/{pool}/template/versions (the `ListTemplateVersions` operationId).
 	ListTemplateVersions(ctx context.Context, pool PoolParam, params *ListTemplateVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateWorkerWithBody Pause or resume a worker; paused, it claims nothing new and sees to its end what it has
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /api/v1/work-pools/{pool}/workers/{worker} (the `UpdateWorker` operationId).
+	UpdateWorkerWithBody(ctx context.Context, pool PoolParam, worker string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateWorker Pause or resume a worker; paused, it claims nothing new and sees to its end what it has
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /api/v1/work-pools/{pool}/workers/{worker} (the `UpdateWorker` operationId).
+	UpdateWorker(ctx context.Context, pool PoolParam, worker string, body UpdateWorkerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// LookUpAttemptsWithBody What the server says of these attempts, and which others are active in this cluster
 	//
@@ -2165,6 +2550,46 @@ func (c *Client) CreateRun(ctx context.Context, deployment DeploymentParam, para
 	return c.Client.Do(req)
 }
 
+// CreateRunsWithBody Create up to 1,000 runs, all or none
+//
+// Each is checked as a single one is; where one is refused none is created, and `errors` says what is wrong with
+// which. An idempotency key that was used before gives the run of then, and refuses another body.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/deployments/{deployment}/runs/bulk (the `CreateRuns` operationId).
+func (c *Client) CreateRunsWithBody(ctx context.Context, deployment DeploymentParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRunsRequestWithBody(c.Server, deployment, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateRuns Create up to 1,000 runs, all or none
+//
+// Each is checked as a single one is; where one is refused none is created, and `errors` says what is wrong with
+// which. An idempotency key that was used before gives the run of then, and refuses another body.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/deployments/{deployment}/runs/bulk (the `CreateRuns` operationId).
+func (c *Client) CreateRuns(ctx context.Context, deployment DeploymentParam, body CreateRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRunsRequest(c.Server, deployment, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetInfo The installation, its version, and who is asking
 //
 // Corresponds with GET /api/v1/info (the `GetInfo` operationId).
@@ -2185,6 +2610,118 @@ func (c *Client) GetInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*h
 // Corresponds with GET /api/v1/runs (the `ListRuns` operationId).
 func (c *Client) ListRuns(ctx context.Context, params *ListRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListRunsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelRunsWithBody Cancel runs by id or by filter, up to 500 in one call
+//
+// Each run by itself: one that can not be cancelled (it has ended) keeps no other from it. Where there are more,
+// `next_cursor` goes on with them, in the same call with the same filter.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/runs/cancel (the `CancelRuns` operationId).
+func (c *Client) CancelRunsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelRunsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelRuns Cancel runs by id or by filter, up to 500 in one call
+//
+// Each run by itself: one that can not be cancelled (it has ended) keeps no other from it. Where there are more,
+// `next_cursor` goes on with them, in the same call with the same filter.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/runs/cancel (the `CancelRuns` operationId).
+func (c *Client) CancelRuns(ctx context.Context, body CancelRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelRunsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CountRuns How many runs a filter finds, by state
+//
+// Corresponds with GET /api/v1/runs/count (the `CountRuns` operationId).
+func (c *Client) CountRuns(ctx context.Context, params *CountRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCountRunsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RetryRunsWithBody New attempts of runs that have ended, by id or by filter, up to 500 in one call
+//
+// As `cancelRuns`. A filter without states finds FAILED, CRASHED and CANCELLED runs.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/runs/retry (the `RetryRuns` operationId).
+func (c *Client) RetryRunsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetryRunsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RetryRuns New attempts of runs that have ended, by id or by filter, up to 500 in one call
+//
+// As `cancelRuns`. A filter without states finds FAILED, CRASHED and CANCELLED runs.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/runs/retry (the `RetryRuns` operationId).
+func (c *Client) RetryRuns(ctx context.Context, body RetryRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetryRunsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StreamRuns The newest runs that a filter finds, as they change, as server-sent events
+//
+// `event: run` carries a Run that is new or has changed, `event: list` the ids that are in the list now, newest first
+// (RunIDList): what is not in it is gone. Comments keep the stream alive every 15 s. With `Last-Event-ID` only what
+// has changed since is sent, perhaps with some of what was sent already.
+//
+// Corresponds with GET /api/v1/runs/stream (the `StreamRuns` operationId).
+func (c *Client) StreamRuns(ctx context.Context, params *StreamRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStreamRunsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2546,6 +3083,72 @@ func (c *Client) CreateWorkQueue(ctx context.Context, pool PoolParam, body Creat
 	return c.Client.Do(req)
 }
 
+// DeleteWorkQueue Delete a queue that no deployment uses
+//
+// Refused (409 `conflict`) for `default`, and while a deployment names it or a run in it has not ended. Its finished runs keep its name.
+//
+// Corresponds with DELETE /api/v1/work-pools/{pool}/queues/{queue} (the `DeleteWorkQueue` operationId).
+func (c *Client) DeleteWorkQueue(ctx context.Context, pool PoolParam, queue string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteWorkQueueRequest(c.Server, pool, queue)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetWorkQueue A queue
+//
+// Corresponds with GET /api/v1/work-pools/{pool}/queues/{queue} (the `GetWorkQueue` operationId).
+func (c *Client) GetWorkQueue(ctx context.Context, pool PoolParam, queue string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetWorkQueueRequest(c.Server, pool, queue)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateWorkQueueWithBody Change what is given, leave the rest; pause or resume the queue
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /api/v1/work-pools/{pool}/queues/{queue} (the `UpdateWorkQueue` operationId).
+func (c *Client) UpdateWorkQueueWithBody(ctx context.Context, pool PoolParam, queue string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateWorkQueueRequestWithBody(c.Server, pool, queue, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateWorkQueue Change what is given, leave the rest; pause or resume the queue
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /api/v1/work-pools/{pool}/queues/{queue} (the `UpdateWorkQueue` operationId).
+func (c *Client) UpdateWorkQueue(ctx context.Context, pool PoolParam, queue string, body UpdateWorkQueueJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateWorkQueueRequest(c.Server, pool, queue, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetTemplate A version of the pool's base job template, the newest without `version`
 //
 // Corresponds with GET /api/v1/work-pools/{pool}/template (the `GetTemplate` operationId).
@@ -2796,6 +3399,40 @@ func (c *Client) RollBackTemplate(ctx context.Context, pool PoolParam, params *R
 // Corresponds with GET /api/v1/work-pools/{pool}/template/versions (the `ListTemplateVersions` operationId).
 func (c *Client) ListTemplateVersions(ctx context.Context, pool PoolParam, params *ListTemplateVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListTemplateVersionsRequest(c.Server, pool, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateWorkerWithBody Pause or resume a worker; paused, it claims nothing new and sees to its end what it has
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /api/v1/work-pools/{pool}/workers/{worker} (the `UpdateWorker` operationId).
+func (c *Client) UpdateWorkerWithBody(ctx context.Context, pool PoolParam, worker string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateWorkerRequestWithBody(c.Server, pool, worker, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateWorker Pause or resume a worker; paused, it claims nothing new and sees to its end what it has
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /api/v1/work-pools/{pool}/workers/{worker} (the `UpdateWorker` operationId).
+func (c *Client) UpdateWorker(ctx context.Context, pool PoolParam, worker string, body UpdateWorkerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateWorkerRequest(c.Server, pool, worker, body)
 	if err != nil {
 		return nil, err
 	}
@@ -3285,6 +3922,54 @@ func NewListDeploymentsRequest(server string, params *ListDeploymentsParams) (*h
 
 		}
 
+		if params.Queue != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "queue", *params.Queue, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Tag != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tag", *params.Tag, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Paused != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "paused", *params.Paused, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Text != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "text", *params.Text, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -3533,6 +4218,53 @@ func NewCreateRunRequestWithBody(server string, deployment DeploymentParam, para
 	return req, nil
 }
 
+// NewCreateRunsRequest calls the generic CreateRuns builder with application/json body
+func NewCreateRunsRequest(server string, deployment DeploymentParam, body CreateRunsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateRunsRequestWithBody(server, deployment, "application/json", bodyReader)
+}
+
+// NewCreateRunsRequestWithBody constructs an http.Request for the CreateRuns method, with any body, and a specified content type
+func NewCreateRunsRequestWithBody(server string, deployment DeploymentParam, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "deployment", deployment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/deployments/%s/runs/bulk", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewGetInfoRequest constructs an http.Request for the GetInfo method
 func NewGetInfoRequest(server string) (*http.Request, error) {
 	var err error
@@ -3624,6 +4356,18 @@ func NewListRunsRequest(server string, params *ListRunsParams) (*http.Request, e
 
 		}
 
+		if params.Queue != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "queue", *params.Queue, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Deployment != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "deployment", *params.Deployment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -3648,6 +4392,114 @@ func NewListRunsRequest(server string, params *ListRunsParams) (*http.Request, e
 
 		}
 
+		if params.Tag != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tag", *params.Tag, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Text != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "text", *params.Text, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.CreatedAfter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_after", *params.CreatedAfter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.CreatedBefore != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_before", *params.CreatedBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ScheduledAfter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "scheduled_after", *params.ScheduledAfter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ScheduledBefore != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "scheduled_before", *params.ScheduledBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.EndedAfter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "ended_after", *params.EndedAfter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.EndedBefore != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "ended_before", *params.EndedBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -3657,6 +4509,485 @@ func NewListRunsRequest(server string, params *ListRunsParams) (*http.Request, e
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCancelRunsRequest calls the generic CancelRuns builder with application/json body
+func NewCancelRunsRequest(server string, body CancelRunsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCancelRunsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewCancelRunsRequestWithBody constructs an http.Request for the CancelRuns method, with any body, and a specified content type
+func NewCancelRunsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/runs/cancel")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewCountRunsRequest constructs an http.Request for the CountRuns method
+func NewCountRunsRequest(server string, params *CountRunsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/runs/count")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Pool != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "pool", *params.Pool, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Queue != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "queue", *params.Queue, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Deployment != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "deployment", *params.Deployment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Tag != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tag", *params.Tag, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Text != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "text", *params.Text, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.CreatedAfter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_after", *params.CreatedAfter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.CreatedBefore != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_before", *params.CreatedBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ScheduledAfter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "scheduled_after", *params.ScheduledAfter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ScheduledBefore != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "scheduled_before", *params.ScheduledBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.EndedAfter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "ended_after", *params.EndedAfter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.EndedBefore != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "ended_before", *params.EndedBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRetryRunsRequest calls the generic RetryRuns builder with application/json body
+func NewRetryRunsRequest(server string, body RetryRunsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRetryRunsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewRetryRunsRequestWithBody constructs an http.Request for the RetryRuns method, with any body, and a specified content type
+func NewRetryRunsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/runs/retry")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewStreamRunsRequest constructs an http.Request for the StreamRuns method
+func NewStreamRunsRequest(server string, params *StreamRunsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/runs/stream")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Pool != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "pool", *params.Pool, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Queue != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "queue", *params.Queue, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Deployment != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "deployment", *params.Deployment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Tag != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "tag", *params.Tag, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Text != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "text", *params.Text, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.CreatedAfter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_after", *params.CreatedAfter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.CreatedBefore != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_before", *params.CreatedBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ScheduledAfter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "scheduled_after", *params.ScheduledAfter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ScheduledBefore != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "scheduled_before", *params.ScheduledBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.EndedAfter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "ended_after", *params.EndedAfter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.EndedBefore != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "ended_before", *params.EndedBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.LastEventID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Last-Event-ID", *params.LastEventID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Last-Event-ID", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -4486,6 +5817,142 @@ func NewCreateWorkQueueRequestWithBody(server string, pool PoolParam, contentTyp
 	return req, nil
 }
 
+// NewDeleteWorkQueueRequest constructs an http.Request for the DeleteWorkQueue method
+func NewDeleteWorkQueueRequest(server string, pool PoolParam, queue string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "pool", pool, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "queue", queue, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/work-pools/%s/queues/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetWorkQueueRequest constructs an http.Request for the GetWorkQueue method
+func NewGetWorkQueueRequest(server string, pool PoolParam, queue string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "pool", pool, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "queue", queue, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/work-pools/%s/queues/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateWorkQueueRequest calls the generic UpdateWorkQueue builder with application/json body
+func NewUpdateWorkQueueRequest(server string, pool PoolParam, queue string, body UpdateWorkQueueJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateWorkQueueRequestWithBody(server, pool, queue, "application/json", bodyReader)
+}
+
+// NewUpdateWorkQueueRequestWithBody constructs an http.Request for the UpdateWorkQueue method, with any body, and a specified content type
+func NewUpdateWorkQueueRequestWithBody(server string, pool PoolParam, queue string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "pool", pool, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "queue", queue, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/work-pools/%s/queues/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewGetTemplateRequest constructs an http.Request for the GetTemplate method
 func NewGetTemplateRequest(server string, pool PoolParam, params *GetTemplateParams) (*http.Request, error) {
 	var err error
@@ -5025,6 +6492,60 @@ func NewListTemplateVersionsRequest(server string, pool PoolParam, params *ListT
 	return req, nil
 }
 
+// NewUpdateWorkerRequest calls the generic UpdateWorker builder with application/json body
+func NewUpdateWorkerRequest(server string, pool PoolParam, worker string, body UpdateWorkerJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateWorkerRequestWithBody(server, pool, worker, "application/json", bodyReader)
+}
+
+// NewUpdateWorkerRequestWithBody constructs an http.Request for the UpdateWorker method, with any body, and a specified content type
+func NewUpdateWorkerRequestWithBody(server string, pool PoolParam, worker string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "pool", pool, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "worker", worker, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/work-pools/%s/workers/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewLookUpAttemptsRequest calls the generic LookUpAttempts builder with application/json body
 func NewLookUpAttemptsRequest(server string, body LookUpAttemptsJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -5339,6 +6860,18 @@ func NewListWorkersRequest(server string, params *ListWorkersParams) (*http.Requ
 
 		}
 
+		if params.Alive != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "alive", *params.Alive, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -5548,6 +7081,26 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/deployments/{deployment}/runs (the `CreateRun` operationId).
 	CreateRunWithResponse(ctx context.Context, deployment DeploymentParam, params *CreateRunParams, body CreateRunJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRunResponse, error)
 
+	// CreateRunsWithBodyWithResponse Create up to 1,000 runs, all or none
+	//
+	// Each is checked as a single one is; where one is refused none is created, and `errors` says what is wrong with
+	// which. An idempotency key that was used before gives the run of then, and refuses another body.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/deployments/{deployment}/runs/bulk (the `CreateRuns` operationId).
+	CreateRunsWithBodyWithResponse(ctx context.Context, deployment DeploymentParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRunsResponse, error)
+
+	// CreateRunsWithResponse Create up to 1,000 runs, all or none
+	//
+	// Each is checked as a single one is; where one is refused none is created, and `errors` says what is wrong with
+	// which. An idempotency key that was used before gives the run of then, and refuses another body.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/deployments/{deployment}/runs/bulk (the `CreateRuns` operationId).
+	CreateRunsWithResponse(ctx context.Context, deployment DeploymentParam, body CreateRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRunsResponse, error)
+
 	// GetInfoWithResponse The installation, its version, and who is asking
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -5561,6 +7114,62 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /api/v1/runs (the `ListRuns` operationId).
 	ListRunsWithResponse(ctx context.Context, params *ListRunsParams, reqEditors ...RequestEditorFn) (*ListRunsResponse, error)
+
+	// CancelRunsWithBodyWithResponse Cancel runs by id or by filter, up to 500 in one call
+	//
+	// Each run by itself: one that can not be cancelled (it has ended) keeps no other from it. Where there are more,
+	// `next_cursor` goes on with them, in the same call with the same filter.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/runs/cancel (the `CancelRuns` operationId).
+	CancelRunsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CancelRunsResponse, error)
+
+	// CancelRunsWithResponse Cancel runs by id or by filter, up to 500 in one call
+	//
+	// Each run by itself: one that can not be cancelled (it has ended) keeps no other from it. Where there are more,
+	// `next_cursor` goes on with them, in the same call with the same filter.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/runs/cancel (the `CancelRuns` operationId).
+	CancelRunsWithResponse(ctx context.Context, body CancelRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*CancelRunsResponse, error)
+
+	// CountRunsWithResponse How many runs a filter finds, by state
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/runs/count (the `CountRuns` operationId).
+	CountRunsWithResponse(ctx context.Context, params *CountRunsParams, reqEditors ...RequestEditorFn) (*CountRunsResponse, error)
+
+	// RetryRunsWithBodyWithResponse New attempts of runs that have ended, by id or by filter, up to 500 in one call
+	//
+	// As `cancelRuns`. A filter without states finds FAILED, CRASHED and CANCELLED runs.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/runs/retry (the `RetryRuns` operationId).
+	RetryRunsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RetryRunsResponse, error)
+
+	// RetryRunsWithResponse New attempts of runs that have ended, by id or by filter, up to 500 in one call
+	//
+	// As `cancelRuns`. A filter without states finds FAILED, CRASHED and CANCELLED runs.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/runs/retry (the `RetryRuns` operationId).
+	RetryRunsWithResponse(ctx context.Context, body RetryRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*RetryRunsResponse, error)
+
+	// StreamRunsWithResponse The newest runs that a filter finds, as they change, as server-sent events
+	//
+	// `event: run` carries a Run that is new or has changed, `event: list` the ids that are in the list now, newest first
+	// (RunIDList): what is not in it is gone. Comments keep the stream alive every 15 s. With `Last-Event-ID` only what
+	// has changed since is sent, perhaps with some of what was sent already.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/runs/stream (the `StreamRuns` operationId).
+	StreamRunsWithResponse(ctx context.Context, params *StreamRunsParams, reqEditors ...RequestEditorFn) (*StreamRunsResponse, error)
 
 	// GetRunWithResponse A run with its attempts
 	//
@@ -5721,6 +7330,36 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/work-pools/{pool}/queues (the `CreateWorkQueue` operationId).
 	CreateWorkQueueWithResponse(ctx context.Context, pool PoolParam, body CreateWorkQueueJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateWorkQueueResponse, error)
 
+	// DeleteWorkQueueWithResponse Delete a queue that no deployment uses
+	//
+	// Refused (409 `conflict`) for `default`, and while a deployment names it or a run in it has not ended. Its finished runs keep its name.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/work-pools/{pool}/queues/{queue} (the `DeleteWorkQueue` operationId).
+	DeleteWorkQueueWithResponse(ctx context.Context, pool PoolParam, queue string, reqEditors ...RequestEditorFn) (*DeleteWorkQueueResponse, error)
+
+	// GetWorkQueueWithResponse A queue
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/work-pools/{pool}/queues/{queue} (the `GetWorkQueue` operationId).
+	GetWorkQueueWithResponse(ctx context.Context, pool PoolParam, queue string, reqEditors ...RequestEditorFn) (*GetWorkQueueResponse, error)
+
+	// UpdateWorkQueueWithBodyWithResponse Change what is given, leave the rest; pause or resume the queue
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/v1/work-pools/{pool}/queues/{queue} (the `UpdateWorkQueue` operationId).
+	UpdateWorkQueueWithBodyWithResponse(ctx context.Context, pool PoolParam, queue string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateWorkQueueResponse, error)
+
+	// UpdateWorkQueueWithResponse Change what is given, leave the rest; pause or resume the queue
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/v1/work-pools/{pool}/queues/{queue} (the `UpdateWorkQueue` operationId).
+	UpdateWorkQueueWithResponse(ctx context.Context, pool PoolParam, queue string, body UpdateWorkQueueJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateWorkQueueResponse, error)
+
 	// GetTemplateWithResponse A version of the pool's base job template, the newest without `version`
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -5844,6 +7483,20 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /api/v1/work-pools/{pool}/template/versions (the `ListTemplateVersions` operationId).
 	ListTemplateVersionsWithResponse(ctx context.Context, pool PoolParam, params *ListTemplateVersionsParams, reqEditors ...RequestEditorFn) (*ListTemplateVersionsResponse, error)
+
+	// UpdateWorkerWithBodyWithResponse Pause or resume a worker; paused, it claims nothing new and sees to its end what it has
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/v1/work-pools/{pool}/workers/{worker} (the `UpdateWorker` operationId).
+	UpdateWorkerWithBodyWithResponse(ctx context.Context, pool PoolParam, worker string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateWorkerResponse, error)
+
+	// UpdateWorkerWithResponse Pause or resume a worker; paused, it claims nothing new and sees to its end what it has
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/v1/work-pools/{pool}/workers/{worker} (the `UpdateWorker` operationId).
+	UpdateWorkerWithResponse(ctx context.Context, pool PoolParam, worker string, body UpdateWorkerJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateWorkerResponse, error)
 
 	// LookUpAttemptsWithBodyWithResponse What the server says of these attempts, and which others are active in this cluster
 	//
@@ -6407,6 +8060,54 @@ func (r CreateRunResponse) ContentType() string {
 	return ""
 }
 
+type CreateRunsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RunsCreated
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CreateRunsResponse) GetJSON200() *RunsCreated {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CreateRunsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateRunsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateRunsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateRunsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateRunsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetInfoResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -6497,6 +8198,191 @@ func (r ListRunsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListRunsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CancelRunsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RunBulkResult
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CancelRunsResponse) GetJSON200() *RunBulkResult {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CancelRunsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CancelRunsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CancelRunsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CancelRunsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CancelRunsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type CountRunsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RunCounts
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r CountRunsResponse) GetJSON200() *RunCounts {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CountRunsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CountRunsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CountRunsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CountRunsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CountRunsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RetryRunsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RunBulkResult
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RetryRunsResponse) GetJSON200() *RunBulkResult {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RetryRunsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RetryRunsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RetryRunsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RetryRunsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RetryRunsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type StreamRunsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StreamRunsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StreamRunsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StreamRunsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StreamRunsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StreamRunsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -7339,6 +9225,143 @@ func (r CreateWorkQueueResponse) ContentType() string {
 	return ""
 }
 
+type DeleteWorkQueueResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeleteWorkQueueResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteWorkQueueResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteWorkQueueResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteWorkQueueResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteWorkQueueResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetWorkQueueResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *WorkQueue
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetWorkQueueResponse) GetJSON200() *WorkQueue {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetWorkQueueResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetWorkQueueResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetWorkQueueResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetWorkQueueResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetWorkQueueResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UpdateWorkQueueResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *WorkQueue
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateWorkQueueResponse) GetJSON200() *WorkQueue {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UpdateWorkQueueResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateWorkQueueResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateWorkQueueResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateWorkQueueResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateWorkQueueResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetTemplateResponse200Headers the declared response headers of an HTTP 200 response for GetTemplate
 type GetTemplateResponse200Headers struct {
 	ETag *string
@@ -7738,6 +9761,54 @@ func (r ListTemplateVersionsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListTemplateVersionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UpdateWorkerResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Worker
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateWorkerResponse) GetJSON200() *Worker {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UpdateWorkerResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateWorkerResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateWorkerResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateWorkerResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateWorkerResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -8364,6 +10435,38 @@ func (c *ClientWithResponses) CreateRunWithResponse(ctx context.Context, deploym
 	return ParseCreateRunResponse(rsp)
 }
 
+// CreateRunsWithBodyWithResponse Create up to 1,000 runs, all or none
+//
+// Each is checked as a single one is; where one is refused none is created, and `errors` says what is wrong with
+// which. An idempotency key that was used before gives the run of then, and refuses another body.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/deployments/{deployment}/runs/bulk (the `CreateRuns` operationId).
+func (c *ClientWithResponses) CreateRunsWithBodyWithResponse(ctx context.Context, deployment DeploymentParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRunsResponse, error) {
+	rsp, err := c.CreateRunsWithBody(ctx, deployment, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateRunsResponse(rsp)
+}
+
+// CreateRunsWithResponse Create up to 1,000 runs, all or none
+//
+// Each is checked as a single one is; where one is refused none is created, and `errors` says what is wrong with
+// which. An idempotency key that was used before gives the run of then, and refuses another body.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/deployments/{deployment}/runs/bulk (the `CreateRuns` operationId).
+func (c *ClientWithResponses) CreateRunsWithResponse(ctx context.Context, deployment DeploymentParam, body CreateRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRunsResponse, error) {
+	rsp, err := c.CreateRuns(ctx, deployment, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateRunsResponse(rsp)
+}
+
 // GetInfoWithResponse The installation, its version, and who is asking
 //
 // Returns a wrapper object for the known response body format(s).
@@ -8388,6 +10491,98 @@ func (c *ClientWithResponses) ListRunsWithResponse(ctx context.Context, params *
 		return nil, err
 	}
 	return ParseListRunsResponse(rsp)
+}
+
+// CancelRunsWithBodyWithResponse Cancel runs by id or by filter, up to 500 in one call
+//
+// Each run by itself: one that can not be cancelled (it has ended) keeps no other from it. Where there are more,
+// `next_cursor` goes on with them, in the same call with the same filter.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/runs/cancel (the `CancelRuns` operationId).
+func (c *ClientWithResponses) CancelRunsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CancelRunsResponse, error) {
+	rsp, err := c.CancelRunsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelRunsResponse(rsp)
+}
+
+// CancelRunsWithResponse Cancel runs by id or by filter, up to 500 in one call
+//
+// Each run by itself: one that can not be cancelled (it has ended) keeps no other from it. Where there are more,
+// `next_cursor` goes on with them, in the same call with the same filter.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/runs/cancel (the `CancelRuns` operationId).
+func (c *ClientWithResponses) CancelRunsWithResponse(ctx context.Context, body CancelRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*CancelRunsResponse, error) {
+	rsp, err := c.CancelRuns(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelRunsResponse(rsp)
+}
+
+// CountRunsWithResponse How many runs a filter finds, by state
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/runs/count (the `CountRuns` operationId).
+func (c *ClientWithResponses) CountRunsWithResponse(ctx context.Context, params *CountRunsParams, reqEditors ...RequestEditorFn) (*CountRunsResponse, error) {
+	rsp, err := c.CountRuns(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCountRunsResponse(rsp)
+}
+
+// RetryRunsWithBodyWithResponse New attempts of runs that have ended, by id or by filter, up to 500 in one call
+//
+// As `cancelRuns`. A filter without states finds FAILED, CRASHED and CANCELLED runs.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/runs/retry (the `RetryRuns` operationId).
+func (c *ClientWithResponses) RetryRunsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RetryRunsResponse, error) {
+	rsp, err := c.RetryRunsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRetryRunsResponse(rsp)
+}
+
+// RetryRunsWithResponse New attempts of runs that have ended, by id or by filter, up to 500 in one call
+//
+// As `cancelRuns`. A filter without states finds FAILED, CRASHED and CANCELLED runs.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/runs/retry (the `RetryRuns` operationId).
+func (c *ClientWithResponses) RetryRunsWithResponse(ctx context.Context, body RetryRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*RetryRunsResponse, error) {
+	rsp, err := c.RetryRuns(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRetryRunsResponse(rsp)
+}
+
+// StreamRunsWithResponse The newest runs that a filter finds, as they change, as server-sent events
+//
+// `event: run` carries a Run that is new or has changed, `event: list` the ids that are in the list now, newest first
+// (RunIDList): what is not in it is gone. Comments keep the stream alive every 15 s. With `Last-Event-ID` only what
+// has changed since is sent, perhaps with some of what was sent already.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/runs/stream (the `StreamRuns` operationId).
+func (c *ClientWithResponses) StreamRunsWithResponse(ctx context.Context, params *StreamRunsParams, reqEditors ...RequestEditorFn) (*StreamRunsResponse, error) {
+	rsp, err := c.StreamRuns(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStreamRunsResponse(rsp)
 }
 
 // GetRunWithResponse A run with its attempts
@@ -8681,6 +10876,60 @@ func (c *ClientWithResponses) CreateWorkQueueWithResponse(ctx context.Context, p
 	return ParseCreateWorkQueueResponse(rsp)
 }
 
+// DeleteWorkQueueWithResponse Delete a queue that no deployment uses
+//
+// Refused (409 `conflict`) for `default`, and while a deployment names it or a run in it has not ended. Its finished runs keep its name.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/work-pools/{pool}/queues/{queue} (the `DeleteWorkQueue` operationId).
+func (c *ClientWithResponses) DeleteWorkQueueWithResponse(ctx context.Context, pool PoolParam, queue string, reqEditors ...RequestEditorFn) (*DeleteWorkQueueResponse, error) {
+	rsp, err := c.DeleteWorkQueue(ctx, pool, queue, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteWorkQueueResponse(rsp)
+}
+
+// GetWorkQueueWithResponse A queue
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/work-pools/{pool}/queues/{queue} (the `GetWorkQueue` operationId).
+func (c *ClientWithResponses) GetWorkQueueWithResponse(ctx context.Context, pool PoolParam, queue string, reqEditors ...RequestEditorFn) (*GetWorkQueueResponse, error) {
+	rsp, err := c.GetWorkQueue(ctx, pool, queue, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetWorkQueueResponse(rsp)
+}
+
+// UpdateWorkQueueWithBodyWithResponse Change what is given, leave the rest; pause or resume the queue
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/v1/work-pools/{pool}/queues/{queue} (the `UpdateWorkQueue` operationId).
+func (c *ClientWithResponses) UpdateWorkQueueWithBodyWithResponse(ctx context.Context, pool PoolParam, queue string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateWorkQueueResponse, error) {
+	rsp, err := c.UpdateWorkQueueWithBody(ctx, pool, queue, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateWorkQueueResponse(rsp)
+}
+
+// UpdateWorkQueueWithResponse Change what is given, leave the rest; pause or resume the queue
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/v1/work-pools/{pool}/queues/{queue} (the `UpdateWorkQueue` operationId).
+func (c *ClientWithResponses) UpdateWorkQueueWithResponse(ctx context.Context, pool PoolParam, queue string, body UpdateWorkQueueJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateWorkQueueResponse, error) {
+	rsp, err := c.UpdateWorkQueue(ctx, pool, queue, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateWorkQueueResponse(rsp)
+}
+
 // GetTemplateWithResponse A version of the pool's base job template, the newest without `version`
 //
 // Returns a wrapper object for the known response body format(s).
@@ -8887,6 +11136,32 @@ func (c *ClientWithResponses) ListTemplateVersionsWithResponse(ctx context.Conte
 		return nil, err
 	}
 	return ParseListTemplateVersionsResponse(rsp)
+}
+
+// UpdateWorkerWithBodyWithResponse Pause or resume a worker; paused, it claims nothing new and sees to its end what it has
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/v1/work-pools/{pool}/workers/{worker} (the `UpdateWorker` operationId).
+func (c *ClientWithResponses) UpdateWorkerWithBodyWithResponse(ctx context.Context, pool PoolParam, worker string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateWorkerResponse, error) {
+	rsp, err := c.UpdateWorkerWithBody(ctx, pool, worker, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateWorkerResponse(rsp)
+}
+
+// UpdateWorkerWithResponse Pause or resume a worker; paused, it claims nothing new and sees to its end what it has
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/v1/work-pools/{pool}/workers/{worker} (the `UpdateWorker` operationId).
+func (c *ClientWithResponses) UpdateWorkerWithResponse(ctx context.Context, pool PoolParam, worker string, body UpdateWorkerJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateWorkerResponse, error) {
+	rsp, err := c.UpdateWorker(ctx, pool, worker, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateWorkerResponse(rsp)
 }
 
 // LookUpAttemptsWithBodyWithResponse What the server says of these attempts, and which others are active in this cluster
@@ -9429,6 +11704,39 @@ func ParseCreateRunResponse(rsp *http.Response) (*CreateRunResponse, error) {
 	return response, nil
 }
 
+// ParseCreateRunsResponse parses an HTTP response from a CreateRunsWithResponse call
+func ParseCreateRunsResponse(rsp *http.Response) (*CreateRunsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateRunsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RunsCreated
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetInfoResponse parses an HTTP response from a GetInfoWithResponse call
 func ParseGetInfoResponse(rsp *http.Response) (*GetInfoResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -9483,6 +11791,131 @@ func ParseListRunsResponse(rsp *http.Response) (*ListRunsResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCancelRunsResponse parses an HTTP response from a CancelRunsWithResponse call
+func ParseCancelRunsResponse(rsp *http.Response) (*CancelRunsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CancelRunsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RunBulkResult
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCountRunsResponse parses an HTTP response from a CountRunsWithResponse call
+func ParseCountRunsResponse(rsp *http.Response) (*CountRunsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CountRunsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RunCounts
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRetryRunsResponse parses an HTTP response from a RetryRunsWithResponse call
+func ParseRetryRunsResponse(rsp *http.Response) (*RetryRunsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RetryRunsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RunBulkResult
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseStreamRunsResponse parses an HTTP response from a StreamRunsWithResponse call
+func ParseStreamRunsResponse(rsp *http.Response) (*StreamRunsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StreamRunsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -10067,6 +12500,101 @@ func ParseCreateWorkQueueResponse(rsp *http.Response) (*CreateWorkQueueResponse,
 	return response, nil
 }
 
+// ParseDeleteWorkQueueResponse parses an HTTP response from a DeleteWorkQueueWithResponse call
+func ParseDeleteWorkQueueResponse(rsp *http.Response) (*DeleteWorkQueueResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteWorkQueueResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetWorkQueueResponse parses an HTTP response from a GetWorkQueueWithResponse call
+func ParseGetWorkQueueResponse(rsp *http.Response) (*GetWorkQueueResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetWorkQueueResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest WorkQueue
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUpdateWorkQueueResponse parses an HTTP response from a UpdateWorkQueueWithResponse call
+func ParseUpdateWorkQueueResponse(rsp *http.Response) (*UpdateWorkQueueResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateWorkQueueResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest WorkQueue
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetTemplateResponse parses an HTTP response from a GetTemplateWithResponse call
 func ParseGetTemplateResponse(rsp *http.Response) (*GetTemplateResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -10353,6 +12881,39 @@ func ParseListTemplateVersionsResponse(rsp *http.Response) (*ListTemplateVersion
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest TemplateVersionList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUpdateWorkerResponse parses an HTTP response from a UpdateWorkerWithResponse call
+func ParseUpdateWorkerResponse(rsp *http.Response) (*UpdateWorkerResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateWorkerResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Worker
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -10691,12 +13252,27 @@ type ServerInterface interface {
 	// CreateRun Create a run; its parameters and job variables are validated and fixed now
 	// (POST /api/v1/deployments/{deployment}/runs)
 	CreateRun(w http.ResponseWriter, r *http.Request, deployment DeploymentParam, params CreateRunParams)
+	// CreateRuns Create up to 1,000 runs, all or none
+	// (POST /api/v1/deployments/{deployment}/runs/bulk)
+	CreateRuns(w http.ResponseWriter, r *http.Request, deployment DeploymentParam)
 	// GetInfo The installation, its version, and who is asking
 	// (GET /api/v1/info)
 	GetInfo(w http.ResponseWriter, r *http.Request)
 	// ListRuns Runs, newest first
 	// (GET /api/v1/runs)
 	ListRuns(w http.ResponseWriter, r *http.Request, params ListRunsParams)
+	// CancelRuns Cancel runs by id or by filter, up to 500 in one call
+	// (POST /api/v1/runs/cancel)
+	CancelRuns(w http.ResponseWriter, r *http.Request)
+	// CountRuns How many runs a filter finds, by state
+	// (GET /api/v1/runs/count)
+	CountRuns(w http.ResponseWriter, r *http.Request, params CountRunsParams)
+	// RetryRuns New attempts of runs that have ended, by id or by filter, up to 500 in one call
+	// (POST /api/v1/runs/retry)
+	RetryRuns(w http.ResponseWriter, r *http.Request)
+	// StreamRuns The newest runs that a filter finds, as they change, as server-sent events
+	// (GET /api/v1/runs/stream)
+	StreamRuns(w http.ResponseWriter, r *http.Request, params StreamRunsParams)
 	// GetRun A run with its attempts
 	// (GET /api/v1/runs/{run})
 	GetRun(w http.ResponseWriter, r *http.Request, run RunParam)
@@ -10751,6 +13327,15 @@ type ServerInterface interface {
 	// CreateWorkQueue Add a queue to the pool
 	// (POST /api/v1/work-pools/{pool}/queues)
 	CreateWorkQueue(w http.ResponseWriter, r *http.Request, pool PoolParam)
+	// DeleteWorkQueue Delete a queue that no deployment uses
+	// (DELETE /api/v1/work-pools/{pool}/queues/{queue})
+	DeleteWorkQueue(w http.ResponseWriter, r *http.Request, pool PoolParam, queue string)
+	// GetWorkQueue A queue
+	// (GET /api/v1/work-pools/{pool}/queues/{queue})
+	GetWorkQueue(w http.ResponseWriter, r *http.Request, pool PoolParam, queue string)
+	// UpdateWorkQueue Change what is given, leave the rest; pause or resume the queue
+	// (PATCH /api/v1/work-pools/{pool}/queues/{queue})
+	UpdateWorkQueue(w http.ResponseWriter, r *http.Request, pool PoolParam, queue string)
 	// GetTemplate A version of the pool's base job template, the newest without `version`
 	// (GET /api/v1/work-pools/{pool}/template)
 	GetTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam, params GetTemplateParams)
@@ -10775,6 +13360,9 @@ type ServerInterface interface {
 	// ListTemplateVersions The versions of the pool's template, newest first, without their documents
 	// (GET /api/v1/work-pools/{pool}/template/versions)
 	ListTemplateVersions(w http.ResponseWriter, r *http.Request, pool PoolParam, params ListTemplateVersionsParams)
+	// UpdateWorker Pause or resume a worker; paused, it claims nothing new and sees to its end what it has
+	// (PATCH /api/v1/work-pools/{pool}/workers/{worker})
+	UpdateWorker(w http.ResponseWriter, r *http.Request, pool PoolParam, worker string)
 	// LookUpAttempts What the server says of these attempts, and which others are active in this cluster
 	// (POST /api/v1/worker/attempts)
 	LookUpAttempts(w http.ResponseWriter, r *http.Request)
@@ -10928,6 +13516,58 @@ func (siw *ServerInterfaceWrapper) ListDeployments(w http.ResponseWriter, r *htt
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "pool"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pool", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "queue" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "queue", r.URL.Query(), &params.Queue, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "queue"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "queue", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "tag" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", r.URL.Query(), &params.Tag, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "tag"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "tag", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "paused" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "paused", r.URL.Query(), &params.Paused, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "paused"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "paused", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "text" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "text", r.URL.Query(), &params.Text, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "text"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "text", Err: err})
 		}
 		return
 	}
@@ -11132,6 +13772,32 @@ func (siw *ServerInterfaceWrapper) CreateRun(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// CreateRuns operation middleware
+func (siw *ServerInterfaceWrapper) CreateRuns(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "deployment" -------------
+	var deployment DeploymentParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "deployment", mux.Vars(r)["deployment"], &deployment, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "deployment", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CreateRuns(w, r, deployment)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetInfo operation middleware
 func (siw *ServerInterfaceWrapper) GetInfo(w http.ResponseWriter, r *http.Request) {
 
@@ -11194,6 +13860,19 @@ func (siw *ServerInterfaceWrapper) ListRuns(w http.ResponseWriter, r *http.Reque
 		return
 	}
 
+	// ------------- Optional query parameter "queue" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "queue", r.URL.Query(), &params.Queue, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "queue"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "queue", Err: err})
+		}
+		return
+	}
+
 	// ------------- Optional query parameter "deployment" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "deployment", r.URL.Query(), &params.Deployment, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -11220,8 +13899,539 @@ func (siw *ServerInterfaceWrapper) ListRuns(w http.ResponseWriter, r *http.Reque
 		return
 	}
 
+	// ------------- Optional query parameter "tag" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", r.URL.Query(), &params.Tag, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "tag"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "tag", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "text" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "text", r.URL.Query(), &params.Text, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "text"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "text", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "created_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_after", r.URL.Query(), &params.CreatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "created_after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "created_after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "created_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_before", r.URL.Query(), &params.CreatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "created_before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "created_before", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "scheduled_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "scheduled_after", r.URL.Query(), &params.ScheduledAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "scheduled_after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "scheduled_after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "scheduled_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "scheduled_before", r.URL.Query(), &params.ScheduledBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "scheduled_before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "scheduled_before", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "ended_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ended_after", r.URL.Query(), &params.EndedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "ended_after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "ended_after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "ended_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ended_before", r.URL.Query(), &params.EndedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "ended_before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "ended_before", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", r.URL.Query(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "sort"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "sort", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListRuns(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CancelRuns operation middleware
+func (siw *ServerInterfaceWrapper) CancelRuns(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CancelRuns(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// CountRuns operation middleware
+func (siw *ServerInterfaceWrapper) CountRuns(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CountRunsParams
+
+	// ------------- Optional query parameter "pool" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pool", r.URL.Query(), &params.Pool, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "pool"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pool", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "queue" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "queue", r.URL.Query(), &params.Queue, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "queue"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "queue", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "deployment" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "deployment", r.URL.Query(), &params.Deployment, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "deployment"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "deployment", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", r.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "state"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "state", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "tag" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", r.URL.Query(), &params.Tag, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "tag"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "tag", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "text" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "text", r.URL.Query(), &params.Text, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "text"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "text", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "created_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_after", r.URL.Query(), &params.CreatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "created_after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "created_after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "created_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_before", r.URL.Query(), &params.CreatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "created_before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "created_before", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "scheduled_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "scheduled_after", r.URL.Query(), &params.ScheduledAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "scheduled_after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "scheduled_after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "scheduled_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "scheduled_before", r.URL.Query(), &params.ScheduledBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "scheduled_before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "scheduled_before", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "ended_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ended_after", r.URL.Query(), &params.EndedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "ended_after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "ended_after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "ended_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ended_before", r.URL.Query(), &params.EndedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "ended_before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "ended_before", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.CountRuns(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// RetryRuns operation middleware
+func (siw *ServerInterfaceWrapper) RetryRuns(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RetryRuns(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// StreamRuns operation middleware
+func (siw *ServerInterfaceWrapper) StreamRuns(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StreamRunsParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "pool" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pool", r.URL.Query(), &params.Pool, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "pool"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pool", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "queue" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "queue", r.URL.Query(), &params.Queue, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "queue"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "queue", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "deployment" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "deployment", r.URL.Query(), &params.Deployment, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "deployment"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "deployment", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", r.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "state"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "state", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "tag" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", r.URL.Query(), &params.Tag, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "tag"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "tag", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "text" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "text", r.URL.Query(), &params.Text, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "text"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "text", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "created_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_after", r.URL.Query(), &params.CreatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "created_after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "created_after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "created_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_before", r.URL.Query(), &params.CreatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "created_before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "created_before", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "scheduled_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "scheduled_after", r.URL.Query(), &params.ScheduledAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "scheduled_after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "scheduled_after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "scheduled_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "scheduled_before", r.URL.Query(), &params.ScheduledBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "scheduled_before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "scheduled_before", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "ended_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ended_after", r.URL.Query(), &params.EndedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "ended_after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "ended_after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "ended_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "ended_before", r.URL.Query(), &params.EndedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "ended_before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "ended_before", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Last-Event-ID" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Last-Event-ID")]; found {
+		var LastEventID string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Last-Event-ID", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Last-Event-ID", valueList[0], &LastEventID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Last-Event-ID", Err: err})
+			return
+		}
+
+		params.LastEventID = &LastEventID
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.StreamRuns(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -11805,6 +15015,111 @@ func (siw *ServerInterfaceWrapper) CreateWorkQueue(w http.ResponseWriter, r *htt
 	handler.ServeHTTP(w, r)
 }
 
+// DeleteWorkQueue operation middleware
+func (siw *ServerInterfaceWrapper) DeleteWorkQueue(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pool" -------------
+	var pool PoolParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pool", mux.Vars(r)["pool"], &pool, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pool", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "queue" -------------
+	var queue string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "queue", mux.Vars(r)["queue"], &queue, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "queue", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteWorkQueue(w, r, pool, queue)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetWorkQueue operation middleware
+func (siw *ServerInterfaceWrapper) GetWorkQueue(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pool" -------------
+	var pool PoolParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pool", mux.Vars(r)["pool"], &pool, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pool", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "queue" -------------
+	var queue string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "queue", mux.Vars(r)["queue"], &queue, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "queue", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetWorkQueue(w, r, pool, queue)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateWorkQueue operation middleware
+func (siw *ServerInterfaceWrapper) UpdateWorkQueue(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pool" -------------
+	var pool PoolParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pool", mux.Vars(r)["pool"], &pool, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pool", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "queue" -------------
+	var queue string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "queue", mux.Vars(r)["queue"], &queue, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "queue", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateWorkQueue(w, r, pool, queue)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetTemplate operation middleware
 func (siw *ServerInterfaceWrapper) GetTemplate(w http.ResponseWriter, r *http.Request) {
 
@@ -12161,6 +15476,41 @@ func (siw *ServerInterfaceWrapper) ListTemplateVersions(w http.ResponseWriter, r
 	handler.ServeHTTP(w, r)
 }
 
+// UpdateWorker operation middleware
+func (siw *ServerInterfaceWrapper) UpdateWorker(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pool" -------------
+	var pool PoolParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pool", mux.Vars(r)["pool"], &pool, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pool", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "worker" -------------
+	var worker string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "worker", mux.Vars(r)["worker"], &worker, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "worker", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateWorker(w, r, pool, worker)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // LookUpAttempts operation middleware
 func (siw *ServerInterfaceWrapper) LookUpAttempts(w http.ResponseWriter, r *http.Request) {
 
@@ -12289,6 +15639,19 @@ func (siw *ServerInterfaceWrapper) ListWorkers(w http.ResponseWriter, r *http.Re
 			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "pool"})
 		} else {
 			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pool", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "alive" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "alive", r.URL.Query(), &params.Alive, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "alive"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "alive", Err: err})
 		}
 		return
 	}
@@ -12481,6 +15844,14 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/queues", wrapper.CreateWorkQueue).Methods(http.MethodPost)
 
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/queues/{queue}", wrapper.DeleteWorkQueue).Methods(http.MethodDelete)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/queues/{queue}", wrapper.GetWorkQueue).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/queues/{queue}", wrapper.UpdateWorkQueue).Methods(http.MethodPatch)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/workers/{worker}", wrapper.UpdateWorker).Methods(http.MethodPatch)
+
 	r.HandleFunc(options.BaseURL+"/api/v1/apply", wrapper.Apply).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/deployments", wrapper.ListDeployments).Methods(http.MethodGet)
@@ -12493,7 +15864,17 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/api/v1/deployments/{deployment}/runs", wrapper.CreateRun).Methods(http.MethodPost)
 
+	r.HandleFunc(options.BaseURL+"/api/v1/deployments/{deployment}/runs/bulk", wrapper.CreateRuns).Methods(http.MethodPost)
+
 	r.HandleFunc(options.BaseURL+"/api/v1/runs", wrapper.ListRuns).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/runs/count", wrapper.CountRuns).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/runs/stream", wrapper.StreamRuns).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/runs/cancel", wrapper.CancelRuns).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/runs/retry", wrapper.RetryRuns).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}", wrapper.GetRun).Methods(http.MethodGet)
 
@@ -12921,6 +16302,46 @@ func (response CreateRundefaultApplicationProblemPlusJSONResponse) VisitCreateRu
 	return err
 }
 
+type CreateRunsRequestObject struct {
+	Deployment DeploymentParam `json:"deployment"`
+	Body       *CreateRunsJSONRequestBody
+}
+
+type CreateRunsResponseObject interface {
+	VisitCreateRunsResponse(w http.ResponseWriter) error
+}
+
+type CreateRuns200JSONResponse RunsCreated
+
+func (response CreateRuns200JSONResponse) VisitCreateRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRunsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CreateRunsdefaultApplicationProblemPlusJSONResponse) VisitCreateRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetInfoRequestObject struct {
 }
 
@@ -12987,6 +16408,191 @@ type ListRunsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListRunsdefaultApplicationProblemPlusJSONResponse) VisitListRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelRunsRequestObject struct {
+	Body *CancelRunsJSONRequestBody
+}
+
+type CancelRunsResponseObject interface {
+	VisitCancelRunsResponse(w http.ResponseWriter) error
+}
+
+type CancelRuns200JSONResponse RunBulkResult
+
+func (response CancelRuns200JSONResponse) VisitCancelRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelRunsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CancelRunsdefaultApplicationProblemPlusJSONResponse) VisitCancelRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountRunsRequestObject struct {
+	Params CountRunsParams
+}
+
+type CountRunsResponseObject interface {
+	VisitCountRunsResponse(w http.ResponseWriter) error
+}
+
+type CountRuns200JSONResponse RunCounts
+
+func (response CountRuns200JSONResponse) VisitCountRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CountRunsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CountRunsdefaultApplicationProblemPlusJSONResponse) VisitCountRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryRunsRequestObject struct {
+	Body *RetryRunsJSONRequestBody
+}
+
+type RetryRunsResponseObject interface {
+	VisitRetryRunsResponse(w http.ResponseWriter) error
+}
+
+type RetryRuns200JSONResponse RunBulkResult
+
+func (response RetryRuns200JSONResponse) VisitRetryRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryRunsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RetryRunsdefaultApplicationProblemPlusJSONResponse) VisitRetryRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StreamRunsRequestObject struct {
+	Params StreamRunsParams
+}
+
+type StreamRunsResponseObject interface {
+	VisitStreamRunsResponse(w http.ResponseWriter) error
+}
+
+type StreamRuns200TextEventStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response StreamRuns200TextEventStreamResponse) VisitStreamRunsResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type StreamRunsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response StreamRunsdefaultApplicationProblemPlusJSONResponse) VisitStreamRunsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -13721,6 +17327,121 @@ func (response CreateWorkQueuedefaultApplicationProblemPlusJSONResponse) VisitCr
 	return err
 }
 
+type DeleteWorkQueueRequestObject struct {
+	Pool  PoolParam `json:"pool"`
+	Queue string    `json:"queue"`
+}
+
+type DeleteWorkQueueResponseObject interface {
+	VisitDeleteWorkQueueResponse(w http.ResponseWriter) error
+}
+
+type DeleteWorkQueue204Response struct {
+}
+
+func (response DeleteWorkQueue204Response) VisitDeleteWorkQueueResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteWorkQueuedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeleteWorkQueuedefaultApplicationProblemPlusJSONResponse) VisitDeleteWorkQueueResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWorkQueueRequestObject struct {
+	Pool  PoolParam `json:"pool"`
+	Queue string    `json:"queue"`
+}
+
+type GetWorkQueueResponseObject interface {
+	VisitGetWorkQueueResponse(w http.ResponseWriter) error
+}
+
+type GetWorkQueue200JSONResponse WorkQueue
+
+func (response GetWorkQueue200JSONResponse) VisitGetWorkQueueResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWorkQueuedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetWorkQueuedefaultApplicationProblemPlusJSONResponse) VisitGetWorkQueueResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWorkQueueRequestObject struct {
+	Pool  PoolParam `json:"pool"`
+	Queue string    `json:"queue"`
+	Body  *UpdateWorkQueueJSONRequestBody
+}
+
+type UpdateWorkQueueResponseObject interface {
+	VisitUpdateWorkQueueResponse(w http.ResponseWriter) error
+}
+
+type UpdateWorkQueue200JSONResponse WorkQueue
+
+func (response UpdateWorkQueue200JSONResponse) VisitUpdateWorkQueueResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWorkQueuedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response UpdateWorkQueuedefaultApplicationProblemPlusJSONResponse) VisitUpdateWorkQueueResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetTemplateRequestObject struct {
 	Pool   PoolParam `json:"pool"`
 	Params GetTemplateParams
@@ -14063,6 +17784,47 @@ type ListTemplateVersionsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListTemplateVersionsdefaultApplicationProblemPlusJSONResponse) VisitListTemplateVersionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWorkerRequestObject struct {
+	Pool   PoolParam `json:"pool"`
+	Worker string    `json:"worker"`
+	Body   *UpdateWorkerJSONRequestBody
+}
+
+type UpdateWorkerResponseObject interface {
+	VisitUpdateWorkerResponse(w http.ResponseWriter) error
+}
+
+type UpdateWorker200JSONResponse Worker
+
+func (response UpdateWorker200JSONResponse) VisitUpdateWorkerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateWorkerdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response UpdateWorkerdefaultApplicationProblemPlusJSONResponse) VisitUpdateWorkerResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -14456,12 +18218,27 @@ type StrictServerInterface interface {
 	// CreateRun Create a run; its parameters and job variables are validated and fixed now
 	// (POST /api/v1/deployments/{deployment}/runs)
 	CreateRun(ctx context.Context, request CreateRunRequestObject) (CreateRunResponseObject, error)
+	// CreateRuns Create up to 1,000 runs, all or none
+	// (POST /api/v1/deployments/{deployment}/runs/bulk)
+	CreateRuns(ctx context.Context, request CreateRunsRequestObject) (CreateRunsResponseObject, error)
 	// GetInfo The installation, its version, and who is asking
 	// (GET /api/v1/info)
 	GetInfo(ctx context.Context, request GetInfoRequestObject) (GetInfoResponseObject, error)
 	// ListRuns Runs, newest first
 	// (GET /api/v1/runs)
 	ListRuns(ctx context.Context, request ListRunsRequestObject) (ListRunsResponseObject, error)
+	// CancelRuns Cancel runs by id or by filter, up to 500 in one call
+	// (POST /api/v1/runs/cancel)
+	CancelRuns(ctx context.Context, request CancelRunsRequestObject) (CancelRunsResponseObject, error)
+	// CountRuns How many runs a filter finds, by state
+	// (GET /api/v1/runs/count)
+	CountRuns(ctx context.Context, request CountRunsRequestObject) (CountRunsResponseObject, error)
+	// RetryRuns New attempts of runs that have ended, by id or by filter, up to 500 in one call
+	// (POST /api/v1/runs/retry)
+	RetryRuns(ctx context.Context, request RetryRunsRequestObject) (RetryRunsResponseObject, error)
+	// StreamRuns The newest runs that a filter finds, as they change, as server-sent events
+	// (GET /api/v1/runs/stream)
+	StreamRuns(ctx context.Context, request StreamRunsRequestObject) (StreamRunsResponseObject, error)
 	// GetRun A run with its attempts
 	// (GET /api/v1/runs/{run})
 	GetRun(ctx context.Context, request GetRunRequestObject) (GetRunResponseObject, error)
@@ -14516,6 +18293,15 @@ type StrictServerInterface interface {
 	// CreateWorkQueue Add a queue to the pool
 	// (POST /api/v1/work-pools/{pool}/queues)
 	CreateWorkQueue(ctx context.Context, request CreateWorkQueueRequestObject) (CreateWorkQueueResponseObject, error)
+	// DeleteWorkQueue Delete a queue that no deployment uses
+	// (DELETE /api/v1/work-pools/{pool}/queues/{queue})
+	DeleteWorkQueue(ctx context.Context, request DeleteWorkQueueRequestObject) (DeleteWorkQueueResponseObject, error)
+	// GetWorkQueue A queue
+	// (GET /api/v1/work-pools/{pool}/queues/{queue})
+	GetWorkQueue(ctx context.Context, request GetWorkQueueRequestObject) (GetWorkQueueResponseObject, error)
+	// UpdateWorkQueue Change what is given, leave the rest; pause or resume the queue
+	// (PATCH /api/v1/work-pools/{pool}/queues/{queue})
+	UpdateWorkQueue(ctx context.Context, request UpdateWorkQueueRequestObject) (UpdateWorkQueueResponseObject, error)
 	// GetTemplate A version of the pool's base job template, the newest without `version`
 	// (GET /api/v1/work-pools/{pool}/template)
 	GetTemplate(ctx context.Context, request GetTemplateRequestObject) (GetTemplateResponseObject, error)
@@ -14540,6 +18326,9 @@ type StrictServerInterface interface {
 	// ListTemplateVersions The versions of the pool's template, newest first, without their documents
 	// (GET /api/v1/work-pools/{pool}/template/versions)
 	ListTemplateVersions(ctx context.Context, request ListTemplateVersionsRequestObject) (ListTemplateVersionsResponseObject, error)
+	// UpdateWorker Pause or resume a worker; paused, it claims nothing new and sees to its end what it has
+	// (PATCH /api/v1/work-pools/{pool}/workers/{worker})
+	UpdateWorker(ctx context.Context, request UpdateWorkerRequestObject) (UpdateWorkerResponseObject, error)
 	// LookUpAttempts What the server says of these attempts, and which others are active in this cluster
 	// (POST /api/v1/worker/attempts)
 	LookUpAttempts(ctx context.Context, request LookUpAttemptsRequestObject) (LookUpAttemptsResponseObject, error)
@@ -14870,6 +18659,39 @@ func (sh *strictHandler) CreateRun(w http.ResponseWriter, r *http.Request, deplo
 	}
 }
 
+// CreateRuns operation middleware
+func (sh *strictHandler) CreateRuns(w http.ResponseWriter, r *http.Request, deployment DeploymentParam) {
+	var request CreateRunsRequestObject
+
+	request.Deployment = deployment
+
+	var body CreateRunsJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateRuns(ctx, request.(CreateRunsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateRuns")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CreateRunsResponseObject); ok {
+		if err := validResponse.VisitCreateRunsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetInfo operation middleware
 func (sh *strictHandler) GetInfo(w http.ResponseWriter, r *http.Request) {
 	var request GetInfoRequestObject
@@ -14913,6 +18735,120 @@ func (sh *strictHandler) ListRuns(w http.ResponseWriter, r *http.Request, params
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListRunsResponseObject); ok {
 		if err := validResponse.VisitListRunsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CancelRuns operation middleware
+func (sh *strictHandler) CancelRuns(w http.ResponseWriter, r *http.Request) {
+	var request CancelRunsRequestObject
+
+	var body CancelRunsJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelRuns(ctx, request.(CancelRunsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelRuns")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CancelRunsResponseObject); ok {
+		if err := validResponse.VisitCancelRunsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// CountRuns operation middleware
+func (sh *strictHandler) CountRuns(w http.ResponseWriter, r *http.Request, params CountRunsParams) {
+	var request CountRunsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.CountRuns(ctx, request.(CountRunsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CountRuns")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(CountRunsResponseObject); ok {
+		if err := validResponse.VisitCountRunsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RetryRuns operation middleware
+func (sh *strictHandler) RetryRuns(w http.ResponseWriter, r *http.Request) {
+	var request RetryRunsRequestObject
+
+	var body RetryRunsJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.RetryRuns(ctx, request.(RetryRunsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RetryRuns")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(RetryRunsResponseObject); ok {
+		if err := validResponse.VisitRetryRunsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// StreamRuns operation middleware
+func (sh *strictHandler) StreamRuns(w http.ResponseWriter, r *http.Request, params StreamRunsParams) {
+	var request StreamRunsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.StreamRuns(ctx, request.(StreamRunsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StreamRuns")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(StreamRunsResponseObject); ok {
+		if err := validResponse.VisitStreamRunsResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -15418,6 +19354,94 @@ func (sh *strictHandler) CreateWorkQueue(w http.ResponseWriter, r *http.Request,
 	}
 }
 
+// DeleteWorkQueue operation middleware
+func (sh *strictHandler) DeleteWorkQueue(w http.ResponseWriter, r *http.Request, pool PoolParam, queue string) {
+	var request DeleteWorkQueueRequestObject
+
+	request.Pool = pool
+	request.Queue = queue
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteWorkQueue(ctx, request.(DeleteWorkQueueRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteWorkQueue")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteWorkQueueResponseObject); ok {
+		if err := validResponse.VisitDeleteWorkQueueResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetWorkQueue operation middleware
+func (sh *strictHandler) GetWorkQueue(w http.ResponseWriter, r *http.Request, pool PoolParam, queue string) {
+	var request GetWorkQueueRequestObject
+
+	request.Pool = pool
+	request.Queue = queue
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWorkQueue(ctx, request.(GetWorkQueueRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWorkQueue")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetWorkQueueResponseObject); ok {
+		if err := validResponse.VisitGetWorkQueueResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateWorkQueue operation middleware
+func (sh *strictHandler) UpdateWorkQueue(w http.ResponseWriter, r *http.Request, pool PoolParam, queue string) {
+	var request UpdateWorkQueueRequestObject
+
+	request.Pool = pool
+	request.Queue = queue
+
+	var body UpdateWorkQueueJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateWorkQueue(ctx, request.(UpdateWorkQueueRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateWorkQueue")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateWorkQueueResponseObject); ok {
+		if err := validResponse.VisitUpdateWorkQueueResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetTemplate operation middleware
 func (sh *strictHandler) GetTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam, params GetTemplateParams) {
 	var request GetTemplateRequestObject
@@ -15666,6 +19690,40 @@ func (sh *strictHandler) ListTemplateVersions(w http.ResponseWriter, r *http.Req
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListTemplateVersionsResponseObject); ok {
 		if err := validResponse.VisitListTemplateVersionsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateWorker operation middleware
+func (sh *strictHandler) UpdateWorker(w http.ResponseWriter, r *http.Request, pool PoolParam, worker string) {
+	var request UpdateWorkerRequestObject
+
+	request.Pool = pool
+	request.Worker = worker
+
+	var body UpdateWorkerJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateWorker(ctx, request.(UpdateWorkerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateWorker")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateWorkerResponseObject); ok {
+		if err := validResponse.VisitUpdateWorkerResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -15964,169 +20022,195 @@ func (sh *strictHandler) GetReady(w http.ResponseWriter, r *http.Request) {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"3H3rctu4muCroLhTlWSHtpN09+wc+8+67fQcd7vTOU7SXbvtrAWJkISYAhgAtKyTctU+zT7YPskUPlwI",
-	"UiBFylKS6T+JbZK4fPjuN3xOJnxRcEaYksnx56TAAi+IIgJ+OyuF5OKN/pv+NSNyImihKGfJcTJi5F7d",
-	"TOCVEeJTpOYEFXhG0JhMuSBJmlD93qeSiFWSJgwvSHKcmA+SNJGTOVlgPa5aFfqJVIKyWfLwkCbnpMj5",
-	"akGY8pPDWAVW82qozL+VpIkgn0oqSJYcK1GS7uEvpr9iNZm3bOzdnKBX7/BM72k5xwotsUQko4pkJwgz",
-	"ruZEIM4IohIJMi0lydDT71+8RKNCkAlnGdUDHUwxzUk2eubgMCc4I6Ja/cX0AFaxARSXdEFVy0r/zpdo",
-	"gdkKYYUWXKoWkOd6iNo0GZniMlfJ8Q/P02TKxQKr5DihTH33MkmTBb6ni3Khnz5PkwVl5rcXqVseZYrM",
-	"iID1veE87zqkgvN84PFcmXffs7Hgt4S1bP4KQG9OaCwIvpUIowolkIKj4+JWIsaXLaCxy7op7VxxKE1x",
-	"Lonf/ZjznGBmllqyDiwSJXsiEc3c5HXIiJJ1AsafS1nCEE1APeiPZcGZJECtbwQf5wSWMuFMabI4/pzg",
-	"osjpBOtVHRXmjX/9KPUSPwdz/Ysg0+Q4+W9HFTs4Mk/lkRsXZqxv8hTZIVHGJyVQon7JfqkHPi3oL2QF",
-	"rEXwgghFzWIngmBFshusalvNsCIHii7I+n5T/814FcGbNCH3BRVEDhqSZtGhcizVjSbsQYOZc40Mp2kA",
-	"dk0VWcjoK/YPWAi8SuBk7/jtwPkFz8mmw7zS7xjUcXj3ZwLoBau3g6Th+dQA/8HPy8cfyUTpec0Zn8FL",
-	"gHKZYYE4fxOcuSWiOhpsc2YOzF3bfK3fCSFfx9vfWL7S8koSBG+cIJznaEnVnJcKAbMccFTbgj2E+Ca4",
-	"ZuskhAt6c2toq2tqS4GaLMlEEBVnVbdkhaiSJJ+eIDnnS4Y4m0TA39iCW4MfvH0fl1Sq9U14MPsf+u2l",
-	"fghNfIax4ksp8pWWL8QsZgCqVqKl/3orPeZtQSZ6AQt8f2G+fPH8uRavTWzKxOpGS4YK87y8iTGSTsbN",
-	"eR6fd33aOywoHuek/+i/2y967uyh/TQkCNk1CTHHbDZgPWfwfoxAO0G6xIJRNus/z0+UZVFO0EBCN2vq",
-	"dxJMFsVNpciiiEECKzLjYiOln7n3tKzMMV0Mla95KRURNy1CMaN4xrikEX76x1xzD7TEVMnYyIRlA9dC",
-	"7qm6mfCM1D5xGmpTD3WCfIPKlCYf+fimVUy7h7LAk/Y3yi6dIaeMxKVGTrAkN6Tgk3lzS//2fXRLCyIl",
-	"nsUXwixk1h+UizERPYFWzLHcKLosWr6BdzWOYyqNOOr66ue3v73+zaO2KJnG+0EYIMvxgqqhOqJea44V",
-	"ubkjQlKj5vaAhLYTDNi65Z3RlAyMHfz81zUKqp94jSA7iP+S2BNpiHrz9KYnlvfHsqY4r+Zxo3QtlvPb",
-	"sojwq24+8pGPB0h8M9UVmcY4OxiXGw/NmqC1w4FFbNxbm2xyW2hqlQQVRKCPfIywvCUZmnKRIsoQF8b0",
-	"H7LltwqrUm4UM5s28sbROGHaiP/TIWLiKUyDLE0KYsSaJ9bEsu1g8OoMg2NpQ9aelNfFUkXJ+qF8Ayb2",
-	"u9QvpQM+FsyPJTnph2l4yUp2y/iSjY4R48q4yahElEmF8xzMcsQFykhOwL80whNF78joBI0A+qNjJMhE",
-	"40+WagUdTSnDOf0nEWiBV2jGT9AoK42JT0bH4ITLSTYjAs15nknvsHp/cQ4napDArkqDCObzh50mfrTI",
-	"wTfgbDcdg+5ZoLO4SXFRJGnC+ULPdkcnCuYrBNGAhp+1WLvJjScrIzjT4lSTzQLPyE1R5kDGnE2pxs6S",
-	"aYrJylxroUmafCq5wuBqucO5OSUrDGA0ALD+HrMJyXP42YEhhuJWn1xHjImycsVTlLF806QsMvsDMzpf",
-	"nHimlORZVIvCCmV0OiVCDrJAbynLwgVZhud0eti+d5V+6O+5aBw3TOMdBRYO0cPXLOaxjGEgAdpj1b9F",
-	"9fwAAlHl1j/uO2HwRaBrPEIW13hhHTPeEoWWc8KAvH/mY3BJC1JwoUiGcC4IzlaxRRodRIJbWvYE/AIz",
-	"OrX2cX8Vrx45GPBdXIRrciZlXMcVmlWJG8qKcuMir+DdC3h1iEQxr7aaCpbzkOwGFNH+Sq3CQt141tZf",
-	"rcWzgQ5EhW8JvzM6bcNpayWC0VrRnOSZEUqW4qr4zToVbaleNz/rewYaHLxUIQJHWCaVKCdT5WJQxutu",
-	"P03SxynBjmc5Qm6SVFopGx5h0npkqs5aoowjdSzbIP0aflkEqFFZHKqRI2oQTI1VBnjSysgDd9kgPV8j",
-	"VtuJKaOdnCCzFomwIAgzuSTCqM3GOztQZTbWU4QYFvg+iqk+0mWcYj7U9TxqLbdxKmEA1Bepl5iqTpbs",
-	"V/XdxjX1tVuDJXpci1utGlSNNXZghgk/xVxWcKwR5mNOSprwHLAdx4esupohOcd5jggoG/74N/OKxpmD",
-	"nTPAfQg6yyZryw6a+g3GYHNeUzUagOFsUgpB2GR1Y+Ky/TjoNvGyGuQjeDsV/J+EbfR3wluv8YLIgY62",
-	"mk+5v0bQHkZzzO+mX+ByRwoKLq2/K+6PH6y8KEE3g+SKKLF6w3M6Wa3rDW3co0Wt3EJ5WJe7PeYx5s8w",
-	"HG1XnTtilA1hWQm6EOO9zKyjYkOGuuPw59wIfQZ76ib1i0WBJxGCN3kFN1animJREOloNwgR9dp/X6l4",
-	"bmPyHZGRbqOICMFFi7ufcTBEJpihMUELnPUW1q0BFDDdCbPBzma2h0EF5E/SSBBRMomWNM/RjN4RF7tc",
-	"UjVHmCE3HrrDeUkG2dSK3EdCpe8ZnVKSwaE4ffNnPpYIS/S/Tn+9bEHxjBrU8B4D6x1ILXpsdrXUNEo3",
-	"YtrALn9iASTD8BPsqRuNdxGlDeRfBLBB2lgPqm+N5DZCq8Niuf2kcKh6sTI3fiabprPO/RrSdoHvLwmb",
-	"qXkzHvpI+bsDwdorceLryForTxeUeeClHdK1Tpw2Xwst50QQbWNQCU5XzRmYOc+uUfcumcNMus34tCa1",
-	"A4x6aa2Vru3U4vHbifhhCw5EeXOp3UQeSvVuUn9vHKybiH1BWfjXF03yb1fpYlkKDTEaDfsYIU3YhKAx",
-	"UUtCGFJL7rPiQL+o+0Knythtm4jjd5BcD2lSaRC9P2n6hXFmXPyCLPid/anI8aTFT11wfboRD5KeBNmn",
-	"PvNXj3NsfUdgwfvcWTtdikguCTI7T/v5mt0SYmjh9Ijogag5ZTOjImgTU3A2S8G4BOaQrAuElnj6hOfl",
-	"gq3PcQZ/R5RJmhEzj6b/FE0FX6AXSdrHqHM+wPrQl5SRamBidBeElYP4sDm6sgiGH7BWMe7xotB8IDnS",
-	"ssiEY0phMkz1X5z/+EhqwRyN7M9mRKpear9bYrWRKCoEMnITc4io2IyPebZCY5LzJew1SCNe4BXid0QI",
-	"mpEUjVdIc6uT6mCM60rNuSQOUjVdbS1wfBNPtdqokNZlat/vYgztgk15JDpTqjlhCkJ/EQX8Jw09K1r1",
-	"JiURd0Q4/dskTt6SlYy6jcNwZ1832S1Ztfvf++dcDjAxKzuyud60AZ2OpM1AoWnFxJoEtZ+myf3BjB/Y",
-	"P36UnB1e4eWvFumDpwfylhYHvDDDHnga1oPa+Y0AiDj+Vwgo21lDTZm+mxVcUqauIDa1jmSVRflYUxHY",
-	"0Zzn2UCC2GPGnze+/AyNZcbw5ZLPTouCsCyWAVmy2/7L9COd6e82J302XZtmts41mpG/XHpSmvDpVBLV",
-	"19EVt9nf/XTw7ydGHbEWAVTuGM1Hs3TNz7w3fEPC83qGlF9kh4F9yWfdsOvpBq7A0VB5pjY5REiFxitF",
-	"nLvIDv9EIl6qol88rAJkL1j0AsBry8m7jZhCDyn0hv7Pn9fXxefLB/3v64cPtd/Q4c3x//zXgw///V/W",
-	"jqvOwyqU++23X68q826AfnCKxmU2IxBc1BDmSwbKLa7FMQRmGr76pQVZcLE6QQRP5mhGlEQLDiITmwPh",
-	"LCiQq6PCFE8UF7XKo5fBcWW8NMkcYdQqNNIOn1d2oM1R7Bn72hRmWuD7m7u4UHk3J1B7Zu1tkx2KFE8R",
-	"Rp9KzBRVK6QBhsySTtCYgGpLldEjgHs9kciux8SBNE4x8ts0Of6zhjM/bLR7Pzch8GFXcs2n00Rh8JGP",
-	"vW/SIIUJaOk9GpyoQUSWkznCEv3w4uWvtA4fRkCxMoAMfRnWX5QO8wQ0iNbE9/xeYrTq6waGOdXGWJIb",
-	"reD6tKsNAuudfe/c146l34hnboinzHy8uRLjnX4v6vpoO4N3dmRnvt+WYyIYUcS6EyZEyqjhHlQCNrzo",
-	"P52hv33/w/9otX8baUdKA/YEmb9JsIUEyVeIM1MkVdmC7swPguy79XikwjTfEGl4fAhBKsxa8verLM0+",
-	"SStU5aRDo/wcbH+uVCGPj47GRKj5YUbuXK2lPNoMmQZOwFM3vV9zas4ohithjtO63UbvKyXH6AcQxHbG",
-	"aiXE28qdhrlw+zm118oDhn0gFRfDahC6wimmSseO2QJgsmxNg4GEoMEZ7T5XpVLSX8YrwjryTnJXLtDw",
-	"IMGKXIqF023BDy7RGE9u0ZhMcClBsEjFC4mWcwpyi1BhAlqiZIizY58/bMewWCPxglwzmziCFL6F6Ygk",
-	"lWLEtRTDCuoIUxORC4bH8P4KYUEOr9m2eT4bYdc3P8Zr/za0bM+0Axl6ZL5sn7uyTdompE0/YtYGRGwW",
-	"tttOc01xyMSNfqxiIWTCIA0Ma8OSZM5esSgVmint+QNpYtQjk8R9rDWBbRKHh1fX1UrhHmXfDq5zY1OB",
-	"pRLlRJWC3AQxqwZ8Nb2NnCt2ZByWThQ9kc6qsZl2qD5sqtnBZI4mvGRKBk6/wC8qtWnDOOTn9yzz2FPh",
-	"nYtydAftNGr+ot/cXKq3XQL0VuV6spxMCMna8os2579uOGZQobW6Vk+MfcwBb1lHZs+pnW/8Yo+xUT/j",
-	"9+ZCSy4FnkpkM3VSNPLFgiMjabSp/v7i3ASbUjSy1U32KUaegFM0svVOo/Sa2ZobL620UT/hGl6jOYYa",
-	"Vi09R1UuvpWKRobaBVLlFoYwW0Egyog4p8d7/AqKHDsrsNIkmD2q8RsQtqooHSqE/q6/8mJZfI+C8m0l",
-	"r1tRO6K0y14B5XpDd2OL/DYJRDd458Ki1YJdnKG1bgxPJqQAhH6Kc8kNylETUHXPLMY90wSgcE70u1Zd",
-	"A6ILXBCWIvWrFsefBn++ZnMsETxA8P2SShjWF4Npw95+01Zedmyr2NCKl0Lqr13tG3rKuPV4uGVcs5G1",
-	"h0boqSQEWSA9q5OK26mxg/JonZpeWlDLVRWAPaZ+DbI8fsSTWz6dDg0pYur8gjPBlyZayxlBWlivkOJw",
-	"IIzcq517ACPuP8qoojiPKpPr4/37v33f4g2sRvyoGVZ9kc/TiEeswAI8ohj6AmgT1Agd48zKOdNYxAWS",
-	"cy6UsRUEZhmUB3ZtecPyFvi+Li/tGu3WHrX5ZnZaA7atiHSmja1YQA5p/Q9p/c/4AL0yGvo/2123L3/4",
-	"obtBVxqvvvQFSOskssFd6nZkE6CGegg9PW3MsHK0B36jHK/adaAfjdgFh7sxT6WhNUrkiQartnuRm7ur",
-	"31k7ArRr4Na9vhaOWTrju/4+ymh2giZcKqQ5J2XQZs44ZR9XntK2EKem5BxnT2wAA9O8FOBGfNycnLUl",
-	"LQu8lFrvXOD74wrJpcnBsU4Ei+yUSDTCRTFCT8kdEavqdS1DOF+M0NNlo86LKqPaaUXvWrN9a9A8g/FH",
-	"Dr9Hh+gP39Tp2M4Cb+hhBzgeAiqu6T7fxVQfTWMbxgviUdEUjSub31Blbi0oyMWMKuieqMkKmx/vKFmC",
-	"BmVVqah+aDxsraHHde5tWJ47KkaWRConvk/Q81AbB69iPzNwq1Y2u28Vt/Ni4G+mwQ3NyKLgCuIntjnY",
-	"l63N2X/576Nqb/0pRd1REk04U5gyIqyvXGDWzxdldfmNoaC38NIWVTkd9TCd5abNylJlWhTUqmCaJTK2",
-	"cmatCrWtK2B3p42rkm3VHHAHeDowZ3pbLF5HyTp6nZfAKdkJYnxZ7zO4Zf33LpPBH+Jndu7DdVGxMTji",
-	"Ee2duDnyo0VXpMFLhXOyDele3UVLMAMbq84COHJZyxnNzOmsAXIIix+W2tPpJSCfIpE9yAJOPTrNcCFT",
-	"aEBkwNPD+zyEYzVtZ/IJjsB0AjEdnS1r6crUdceyizojf8Tb94O8KtmOVrLHUqe37pRiYZV+qNjpnLa8",
-	"sopmX9RMljfeL9kaCN+IPtHkBxvodv1kVPvmm5kQb8/+/ur8/eWr8yRN3rx6fX7x+j+SNLl6//q1+ens",
-	"t1/fXL56B89/Or0wL55dnb79u/np9PXZq8tL+6755dV5VHF2OSpnfFFgQW3j5AHeIKBSjCS+IxmyGcbG",
-	"j2Z1ake+o6ngC9e0YfQMKY6wLyAB74B1tdWGWo/bu2SaLZJvwhV05928iCZM8K0/jokgv0I6nT6+Pejm",
-	"YtiNu++dcBopEvWVQF2VonUA1gd9zcGdYGtrAsxQQV4roEYfS6xBibWt96oYXUOfDcnua1mVWJqcORes",
-	"Qk9HhM20zZ6ikdf69C8mo0T/5FubEHanf1+rP4Fu+/vJq3cbbqvz3gJ7tq2qtUsYLHDSRJaLBd5sfdf3",
-	"+tZ+9A0hqNtH2iE145toqc+PbSdS397Hw2FLu1vbLulRIRvYZwH3GLXRfLrHF4ws89VN2+6sX9A8ttVL",
-	"5sIEfYD6pOyjIYusut71WWJrRpasNdBL14vlG5vrOvw3gtxRstxnIUrYs6C/xfiRj4d9sLuqlTRZ4UUe",
-	"9/r9DK1LWwRUj3IXD4weh/LYNuwtWE0l9PQ/AXdOrUQPku9lUOYHCRGbC8Mfo1I9woexrTOilUOfNrRQ",
-	"yqQiODMxOrfJExTRTcccLi7ZmUp3xfMcchmGnX3rzjTqul0pjmbcZDkqvsWiYxWBXdj8e7WovV9x8hhM",
-	"7OtA9vrNVhpCqz93YD/ugNtFJVdOmULYKBQ+qBTIECPNGHdx5mn9Uo9dlPuF3tVAdx5wcUoDhXbhiWhi",
-	"5f68Er8H5TD1FbcGCbZqEOXKjnp2PYj3lnAVrxvaObk97eIkPHz2fwTDi+tOD/43Pvjn84O/3XwIfh5U",
-	"Uufv/yBDRfgjj9R83gWPLYqX+lT81MC9Y9SMbecPLm7fWH767XYR7ClXOiKH7f31ZM6VvHHPuzpJznme",
-	"IYz0B/a6ty3a0vb1+gyq+NqG7XXE+qzTtN7pzveuizR/bWtnV4NuF/ptFbvbXzFgCxbYSpMTxMo8N+4G",
-	"m/2slYPn5i8M+qhg6CP/TRcVdhHF4wsO7Rhdh74LCej51/4koJtiR42htkK4obi1E1ziNz3W+g7fEqst",
-	"AyEs8SranmVYPywN83+47IzdyKV9ypBWi6QQlAuqVj3XWJdFQ91bobHg+p25+QP+3YMlA+i34sn7qK0e",
-	"xNQCgNcR9YUmIegolLVnkw2w21vLqj0Ad8XfDCFsH4D+w5dJrN8yckduwlyLPndm5PSurclsd7N2KImS",
-	"hLDd3XjaWTrdV3fq3byp3hrYakm1zuaVSlTbrINaugbz9vP6O8lzPrghvi9xi7bUtX0eFnhly4egUPZR",
-	"N5N2sD6u+IS3OIHd08qlFlQ6FXDT8tMXz3qq2Ds777CkaH3N5tkTiUIFp72rnNv/ejP8LsxpR4hdsZMQ",
-	"aFvykj9IPuGLiHDepgnbNoXIpjPcTf/O3mvN1ppXbDRGXN+7udy21MLlrYamtUEIFvELUNDpmwtk762F",
-	"9zWvNG/7sedKFebOa2r75TXLDoSam/533lMPLVuqFNKPfAxJ8L/4xh2mGGjG7/TvmQ9+y8Nrds1eQUAF",
-	"ghXNa7Uleup6dzxzNYwSunOg0YRnZFT1t4Jel+4dN0Gq3wc8M3Um0O+QymuWU6lM9fXIxHNGqamk8CWQ",
-	"zV6QVEnTC/IQaay368Uz02UCM8QL/KnU6wLtfnSIfuQZJdJmQlyzUgKh6iPQn2ZEbyBDGjsmKl8d6zFs",
-	"MReCq7KCi/YPUUXsFZ96OjrCBT26e3Fknhz9///7/0bP9GcWZUh2zbQZSGeMCyItrBTKODFxaT2bKQfI",
-	"6YTY4kJ7T/tpgSdzcvDy8Lk2oEUetPtYLpeHGB4fcjE7st/Ko8uLs1ev376Cb6pOIgZlAn5ynNy9gIKB",
-	"gjBc0OQ4+e7w+eF3oBCqOeCw2xgu6AG0Vzz+nMyMx82UAFDOLjLoGirV6ZuLX0wLxtrF8C+fP++4FH7Y",
-	"ZfDBXc6R++DtTdLSGDW28Co+oF9hcL98kKCQWAqVqe2HZHpHmFumfYry8Z8JTPcBhJ2MgMUoygYwib+q",
-	"5UeerXYMEquRP9S5m00eaRzHi73MnXWcyA4O5FdtTGI92Im9Lgqu69FUZkKr+Qpqy219HzTiXz+nh3QN",
-	"pY8+35LVg2GwOTFWTf0Qr+Ay/OAQa9D8PnZbANyev4Ndm5HMvm3jXcaXiLMoCgYR2z9bbll/IhHNNBO2",
-	"igrVzzS5O8PwOLn1qFohURogRFOcfqgBtchNloslh0hx1gi6FNlo2QhJwjJpCqXQyN5aPXItfxnU2fNF",
-	"UZp69syXrekzhpY5h74cyZ0X3Ou9N2oLbnDvRW3Pdz23KRdfpzUArs1WgVRyXuaZ/cMOUPFHfdyQ2yDT",
-	"4BoMfSa1wCf3qoBZ3phkKVgRGunM4QXIG+bd1MizkXLUKnTOa4k7DRKI7bN65eiSLqh6o3+HUtUNb5+B",
-	"QlG9DqTzqSSQCGZpx6rzHcSyR/xoXKMRQZFT0JR2gAwB1F1T6oGHevS5+qXBfZvMFFQv9PT7539Do+qj",
-	"gzmWB9p0PtBK8OiZ7SEFGjG2WWRTyqicawQsWU6kRKMpFxMy8g1I7PVvak4WxvOzzk3OYV3ntabadSyL",
-	"IQLMU8MED3HrHFv3dW7EwIvpr1hN5hYFP/QRRef24tldHDl0V8Bhkxbf7MQBGsDfiglpnIz/g6gaeL8A",
-	"gbTpKrVStjnBrr3zq3d41poMEgAES6N/dPKAhx2op/WVtoF7GDuswFNhWKERbv3ITMCjiyiGo/LuhfXa",
-	"zR1fWGD/dfDtDbTr4wIJIstFnQs8hvEfAb+AO1EejakdBthVyZIN+vF7Rj+V5gL9an0nvtug1p2tySEr",
-	"54Qt0i0ZqEHGSVA1pRlzuBUZxIM520o+XFSF0ge/VJ4gPLi4cl+0U1XNfmGiMQWXUWrRgK4u7gxqzeF0",
-	"FjgjiGCRU+MI3KWh27Iob/k+msDMSAjrPZrc4QpbAbnCBs9GwYEuQ9jZRVNotGpyTxw5AnHV6ND5Etvk",
-	"MNzNscfDhfFbTjd0xO4Aos0hU5ORbXxf7jIeru0ULG/rRolcSUUWdcg5RtVqiFwZzeebt0Bavqvx886v",
-	"12/18G1voAQX6W8ktGcucugwYTwIsVldzW41Ya9YRVDUuRau+LBf3rR300rjUeoy4F00up2i9V+OPouS",
-	"PXTRtRGA+4SLLddv59y7cMqCBPBGh4+UrsFnKBlelcwpElHQHrmpjj7bnx6OwjadbWC32Tq/Vh0X93YE",
-	"tW7TD7GKRzWZH929gBtcd8Ndf+Zj5KAAVRzMHUlqFdMllkjWVcRHn5DjX3WnZdVHvN1xOSylowUTjMtg",
-	"uMoaoFirrgpD759U90ukZhdOk+HMXUeBTahrTAgzLeAJRNZ8/XvVrNvrz2TCF8S/Yurl+3DCI3K30W/o",
-	"ujfIPQO7ajfRAnW71scD/g8DZtvQ2vZ5FCVLEc+zDmGyc2aZ85ncIIwu+Uz2c6RVhL01IW88YEXu1VGR",
-	"Y9o4Wj/PmDJT77tmWsdO1F51tBsmawars1doX0/uVRrvj1b1dLB/GH2BQ4fuonthi9D87r86VzzVZ+QP",
-	"CEoevTXrm9/2ZW9SCYIXAYk1mvcCSzk2nGWEJlhAk0OMHDtKkXsl57MRwsjdD1Y9ICwbWReH9exeaU5i",
-	"uh4a5zm4RmAl12ySc0nkITrjCxMUuCWkgDaJOb0DHidW6MUPSJoMCgr1crbdop7Q+pVkMKhG8tElluoA",
-	"1nxwcW47Jtax4y283MPB88ecgFRRHEKOjrAU50ncNsn5TMY9+LVs1JoDP+rrqW3ikdEhYFUAsoMKCx7N",
-	"sexQu+FY4A6T1e0KErRBk0R1oLVBJ/L2xJRq9c6t8v/3oN/cF7PZ92mb1ooH92mgvoWwe+CMWg8AVkdQ",
-	"Y2H+z0ef3Y+diRcm5OQrGb9SvEvW99uyzfbYVvv6d3/4bQR+F1SDPlqS9QVITLurW213IWjazLb+NZGg",
-	"Q5SRU3jbOIXdu8vDctQv7DDvOntDq7sieoQ3HXpA7Esubg8gXaSTD7sSqr8MH66VsO2TD+uJTD5OhAMb",
-	"wG9KTPQlcvshikYJ5xdOTqzq/75I4GbpjuPE219VArTWhuA2VhO/hRnBN2Izmt2le43Ti5LT0Wf934Cc",
-	"Gf36l82WCfBqP7kyXyv3RYOyckBDU2OZ1vLfTCwung1TEWWbrlAjyD0zqDZdobA1s4/WEzxFxPnSIGav",
-	"F9wzK+ULMbWvk1LyhQ7PtKn0mZwzekdYinKC70xFryBSnaCikRWi3AKGcbIjQ0cb1YR/mNf2DN2qPrMF",
-	"xHa1uzGWNQCeOE6i5XhQlrtjmtmgB/zDdmjfF82EhcNfQROwlbL7VAVOswzu2CYlce73baghbFnRJidc",
-	"u4p+AjboXLk3H/r2p7PWMypOdl6VqnazMWEubMxGGfpUcnN79Z5zM92U1jtvaXyt52wa63U3ci2Yd88A",
-	"YvczX+oztlXvJ6HCCkqOqckLCuDQ0+9fvqw64bpLpUfPWmoz0OhiegCZnqPqNrhrpk/LQaeq8sUmYEwy",
-	"qlypnS3ykXglqyuNGFn6r6CELiC2JzLUxowqfs1GltfclMx07RxpUzaceCygsNiHKzVZSqi1qW1eq9N+",
-	"8+abg2C+0bOoi7qLXgflyW42c6/MRt/bfe43v3a9ac6XVYZ6co4AX1Jkb5w1nSiMDWbuH3XIW/V7/TbZ",
-	"y1utg2G9qRTRxaI0ZbgNlrPGa7YVQkeZa3++c9XjnE6nAV3sE0GD9vlfCUWhi3xbEjidTokgbLIzrTIY",
-	"EY2JWhLCAoanWbXNsUjRhmbZaEXU1rhTNfPcBfasA87eH4wFsde953nI/Q/RCLIJR7YBr+8ybUhcbx1Y",
-	"eOr8Z6m28PHMdFKCatJDdOpJ6JoNlIkxWWA6lm4tDh7r8/wrk5jrS9+SXey71u8izQZ7HJrW7ryu6SM/",
-	"8zGEufFkHtZsBFrhidGTZKQwchil5ZSp/XBprSB+IS79tdQIvUV3s3QceaamJ+/OsrQkvtOqBpQxVBo3",
-	"1OtKvNoZVhRB+/mdM+ArwjIoTgju0LBNzp2/CK+pXcbYeeauhF/ileHINhsG3xKZVuU1tn06nyJ8zcKq",
-	"J5Y1UmgmALsxOUR/1PqQUInWW4xAVQ+zt0WYVo0/87H+1N5Df838lsDlZdz2vn+So2/T7SNFI4sSI994",
-	"IMb5bdv5L0RLjSb3X4klu/sPWsjqZz5O/aVnt4QUkDUCXQ7GRBMI3Huxu2TlANWWFmF2Rmsi6Cm/e2I7",
-	"m5PJra30MTax/kXam50QlQH2Oo+CU/fAeHZ1bKntj1ENMsOUrcdxrnie/4gnt39tw9VfBPDNG67/BczR",
-	"ukOFSkQ+lTiHi8QY4nmmJcPW5GXH7g4SNMD6l0kpiDXq32dmQYBIsuHErHyXYYVSdQuk6ZPk+4bt2InZ",
-	"wBUijsIOlXHW+ZOJT63YxGavYoheYaFMEeCUw6VIEk15yUBPAP+QacAXlJvarl8ZBT8nynHJJvN1xnnJ",
-	"+e374rQqTdpLFxozvJ6rLL54G5pw8g3taEDsQOYn9DjbmQIdjAvizVcgOnxwBZ50Mkfg6TBuAtNj0xwy",
-	"le6UQyx1rRnXGBMRR1C20o5pp7kMFcMnEs0JFmpMsDLebCgkH1mEuKHZqMoJgUdGKKdIcoRRzqVy/m/I",
-	"rnYqiumVdM1GC3w/Qs9N6yuXm6E3ucQUfPpcxPTQM70JW6y6D9w0438dvdPObUZvRcollr4C6WlBxBwX",
-	"HrjPLN5oHOMWqruIp+vpUFnoQc25CSjz1EelFV37RP/qGk+OgDNBDgUX9lI7u56e6Dr3bWKjln3YS3Z/",
-	"YV83w1fIk6iakcYwwT3aUaILEYgyJXhWTog2YyTJp4BLOcGCVT0fGSEZeIhu67X6nScJHUll+1FeEUaW",
-	"l+alPbWD0DN8Jaq2c7dTNbywo357WpGFnvUATes9MH1ALDMGP0DoTjb5c+6qpznJs97naivl4qd6WhSE",
-	"ZbZUbh+HeslnZo5+JxpJsdtZfrFZhy3KOQH/aslu0RKgPOLTqSRqBJwb54LgbOWy0Km0bVV7A12Aq6+T",
-	"mvQLe1bhzCRfjaLM5O0k9Rvz+A5Xulv36A4ITA9kuOGYTLTWw6deazP1wmvzplph4yLrr6n5zsZHn60h",
-	"89AnneYnLv5wnbi/uXyXXUiq5qBovIJMVpqdVMFkUEANIH0hXxzwvWo8vAOjR2V+vBF4xPDbnC1IRM8K",
-	"46/aszHo396CB26/uykYcO2EltYDvjJX7uZYKrBWMsSnwVm7yQ2NzQnO1fyfXZT0d3gl2brkemO54inc",
-	"lhC2XE+O//xQNxBtoae5S2BCJERr3TUL0SY/IFI6N3al39jjvsz4D2nyw/PvdjXma66QMOP2hFeGFYbc",
-	"EQhv48kckkugd7mSroU74wpaCghzkTRY0qbe1Gi3USDXF1B1x//zg6YvY8sbGjU9zo/ApWbHaaodHstc",
-	"GyEzjW9tDitWjQZQVilPjlmZ5+uNjKpymjprgO2AV6vJPA0lueTl+Kiv8YJksS5LoFeUjAGAwfRsHcMa",
-	"66Zq1tgU3L3tR3alBrDSyisWH7FZwrlekSeTSKsn2xO91io69qJnNBIVhBc5QZJAaGJRfVqxtWiTaCd+",
-	"JF65cJvBkeBwnBx6+PDwnwEAAP//",
+	"7H3rctvGmuCrdHGnKvYOdLGTzM5If1axnTlKFMdHtk9qN/KKTaBJtgl2w+iGaB6XqvZp9sH2Sbb66wsa",
+	"QAMEKFDOOZs/tkgCff3u1y+TmK8zzgiTYnL2ZZLhHK+JJDl8epETLElyMZckV58TIuKcZpJyNjmbvFsS",
+	"hniOUqx+jiZUffmpIPl2Ek0YXpPJ2STWI9ziuX5GxEuyxmqsOc/XWE7OJgmW5EjSNZlEE7nN1FtC5pQt",
+	"Jvf3kV3CD2TOc9Jcg/4eySVhO1Yw0yPss4QiFzx/o06muYApI5/lbQyPTBGfq6WgDC8IchMGVwUvVFbT",
+	"nPglyVK+XRMmf6SpuYLQYIl7rveAbjcwXoblsmW4nHwqaE6SyZnMC9I9/CuWeMASWilRT+wPDDBBCQrt",
+	"M+x/2ZfzX7CMly23/W5J0Kt3eKEuerPEEm2wQCShkiTnCDMulyRHnBFEBcrJvBAkQU++e/YcTbOcxJwl",
+	"VA10NMc0Jcn0qQWOJcEJnIjZxOX8CFax4zqv6JrKlpX+hW/QGrMtwhKtuZAtcJiqISrTJGSOi1ROzr4/",
+	"jcpDo0x++3wSTdb4M10Xa/XraTRZU6Y/PXNHSZkkC5LD+t5wnnZDbsZ5umOTapAuaDVDDIHTvxakIOXC",
+	"qgf36xypY1PDog2VS15INFWfpi1H+EmNtmMT13p179ks5yvCWu7sGiBGA9YsJ3glEEYlNiIJEMfzlUCM",
+	"b1qWYw7itjBzhS93jlNB3KXNOE8JZnqpBesA/rxg3whEEzt59S7ygnVehQOnooAhmgf1Nl6SpEh3kBFh",
+	"n9qflLiJuslJOdP+JOWtxLIV3C7Y1nANQZBQTyI1gphEE/I5S3lC7DEGl6deqKyJSrIG3v0vOZlPzib/",
+	"5aRk8Cf6MXECK3qnFnrvFozzHG9hve/wonW1aVquVuJFz2VKvAgvco0/XxG2kMvJ2XNDUOznZ42jBOpz",
+	"qV99fhpaOPks21Z+yYAza/hVy1KSi/pmTYRQ7JrPEZVCX0EEOEjuSA7fxViQyD4/IwvKGGUL+0aJDPVd",
+	"k89V0jpot2pDOREZZ4LAWb3J+SwlgJcxZ1Kx57MvE5xlKY2x2uVJpp/4149CbfmLN3MXMNhxYcbadSMz",
+	"JEp4XIBEoB4yb6qBLzL6M9mC5JjzjOSS6sU6uU/2RZSolNS2ASIKcEZzIgYNSZPgUCkW8lYx50GD6WsN",
+	"DKe4g6jAdeORKqyqm73jq4Hz5zwluy7zWj2jQccS4d8nAKGwejNI5N9P5eA/uHn57COJpZpX37EWxAHk",
+	"Ei3G4PSNd+eGo1TBYJ87s8fctc3X6hn/5Gs8nKVbQ6TgiXOE05Kbg8Az4Kr2PXb/xHeda9JEIZzR25XG",
+	"ra6pDQYqtCRxTmSYb6/IVhErks7PkVjyDUOcxWF25W/BrsEN3r6PKypkcxPumHvxpXIvDdpegWcYK7yU",
+	"LN0qYYvoxQwA1VLO6r/eUp96m5G4yqGenZ6enjahKcm3t0pMKiHPCV8hQtJJuDlPw/M2p73DOcWzlPQf",
+	"/W/mjZ47u2+/DQESZ4NDLDFbDFjPC3g+hKCdR7rBuWLW/ef5kbIkSAlqQGhnjdxOvMmCsCklWWehk8CS",
+	"LHi+E9Nf2OcUr0wxXQ/lr2khJMlvW5hiQvGCcUED9PS3paIeaIOpFKGRjVo/YC3kM5W3MYiNX5paZl2X",
+	"tIx8h/4QTT7y2W0rm7Y/igzH7U8UXTJDShkJc42UYEFuScbjZX1L//ZdcEtG8AyOxszJNH8o1jMt3vY4",
+	"tGyJxU7WZcDyDTyrYBxTodlR11s/vf319a8OtPMCJOJBECCK2ZrKoTKiWmuKJbm9I7mgWsztcRJKadbH",
+	"1s3vtKSkz9ien3u7gkHVG68gZAfyXxFzIzVWr3+97Qnl/aGszs7LeewoXYvlfFVkAXrVTUc+8tkAjq+n",
+	"uibzEGUH287OSzMWoMrlwCJ27q2NN9kt1KVKgjKSo498hrBYkQTNeR4hyhDPtfluyJaVDl6InWxm10be",
+	"WBwnrFirFwwgThyGqSOLJhnRbM0h68SQbW/w8g69a2kD1p6Y10VS84L1A/namZj3IreUjvMxx/xQlBNu",
+	"mJr5v2ArxjdseoYYl9o2QgWiTEicpqCWI56jhKQEbMRTHEt6R6bnaAqnPz1DOYkV/CQRWBPmlOGU/p3k",
+	"aI23aMHP0TQptIpPpmdggUhJsiA5WvI0Ec7o/P7yJdyoBgKzKnVEMJ+77GjiRgtcfO2czaZDp/vCk1ns",
+	"pDjLJtGE87Wa7Y7GEubLcqIOGv5WbO021dbohOBEsVOFNmu8ILdZkQIaczanCjoLZoxvSgqdRJNPBZcY",
+	"TC13ONW3ZJgBjAYHrN7HLCZpCn/bYwiBuJEnm4ARS8NXHEZpzTeaFFli/mBa5gsjz5ySNAlKUViihM7n",
+	"JBeDNNAVZYm/IEPwrEwP23cumw/9LRe164ZpnKHAnEPw8hWJeShhGIiA5lrVp6Cc751AULh1P/ed0HvD",
+	"kzUewIsrtLAKGW+JRJsl0SbKn/gM3Eo5yXguSYJwmhOcbEOL1DKIANeS6Hnwa8zo3OjH/UW8qmN4wHth",
+	"Fh4Zt0mQLShSld9SlhU7F3kNz17Co0M4in60VVUozf4giPYXaiXO5a0jbf3FWrwYaECUeEX4XdijoDmC",
+	"llrRkqSJZkoG40rHdBOL9hSv66/1vQN1HLyQPgAHSCYVKCVzaZ3r2oRvXp1EDxOCLc2yiFxHqagUNhzA",
+	"RFUPeZW0BAlHZEm27yv04MsAQAXLwqcauKIawlRIpQcnrYTcM5cNkvMVYLXdmNTSyTnSaxEI5wRhJjYk",
+	"12Kzts4OFJm19hRAhjX+HIRU563WRjHnrj4NasttlCrXB9QXqDeYyk6S7Fb17c419dVbvSU6WAtrreqo",
+	"amvsgAztfgqZrOBaA8RH35TQvmogO5YOGXE1QWKJ0xQREDbc9e+mFbU7Bz1ngPkQZJZd2pYZNHIbDJ3N",
+	"y4qoUTsYzuIizwmLt7c6tqIfBd3HX1Y5+QDcznP+d8J22jvhqdd4TcRAQ1vFptxfImh3o1nid9vPcTmS",
+	"gIILY+8K2+MHCy8yp7uP5JrIfPuGpzTeNuWGNurRIlbuITw0+W6PebT6MwxG20XnDh9ljVmWjM6HeMcz",
+	"q6BY46H2Otw911yf3p66Uf1yneE4gPA6yMZGhwShyPN0tCuEiDrpvy9XfGl88h2ekW6liOQ5z1vM/YyD",
+	"IhJjhmYErXHSm1m3OlBAdSfMODvroU8aFJC7Sc1B8oIJtKFpihb0jljf5YbKJcIM2fHQHU4LMkinhuCM",
+	"xjLeMzqnJIFLsfLmT3wmEBbof1z8ctUC4gnVoOEsBsY6EBnw2G1qqUiUdsSoBl3uxryT9N1PsKduMB7D",
+	"S+vxv8DBevGwPbC+1ZNbc60O8+X248K+6MWKVNuZTBRTk/rVuK0Xy1P1hz6Q/47AWHsFTnwdXmv46Y4w",
+	"L8ddq8hpghfRZklyonQMKsDoqigDm+wMHjs4Z/ajYXfDU4Nr7x0L9yzk8O/D4oct2GPl9aV2I7nP1btR",
+	"/b02sO5C9jVl/rfP6ujfLtKFohRqbDTo9tFMmrCYoBmRG0IYkhvuouJAvqjaQm346i7k+BtwrvtoUkoQ",
+	"vV+p24Vxok38OVnzO/NXluK4xU6dcXW7AQuSmgSZX11KgxrnzNiOQIN38e9mugiRVBBkI3J72ZrtEkJg",
+	"YeWI4IXIJWULLSIoFTPnbBGBcgnEYdJkCC3+9JinxZo153gB3yPKBE2Inkfhf4TmOV+jZ5Ooj1JnbYDV",
+	"oa8oI+XARMsuCEt74sPm6IoiGH7BEM6L15miA5MTxYu0O6bIdYSp+sbaj0+EYsxBz/5iQYTsJfbbJZYb",
+	"CYKCxyN3EYeAiM34jCdbNCMp38BevZj6Nd4ifkfynCYkQrMtxAaflxejTVdyyQWxJ1WR1RqO49twqNVO",
+	"gbTKU/u+FyJol2zOA96ZQi4Jk+D6CwjgP6rTM6xVbVKQ/I7kVv7WgZMrshVBs7Hv7uxrJluRbbv9vX/M",
+	"5QAVs9Qj6+uNaqfTEbTpCTStkFjhoObVaPL5aMGPzJcfBWfH13jziwF679cjsaLZEc/0sEcOh9WgZn7N",
+	"AIKpBIDZVhuq8/RxVnBFmbwG31QTyEqN8qGqIpCjJU+TgQhxwIg/p3y5GWrLDMHLFV9cZBlhSSgCsmCr",
+	"/st0I71Q7+0O+qybNvVsnWvUIz9eeFI04fO5ILKvoSuss7/78ejfz7U4YjQCyL7Tko8i6YqeOWv4joDn",
+	"ZoSUW2SHgn3FF91n19MMXB5HIylNB4fkQqLZVhJrLjLDfyMQL2TWzx9WHmSvs+h1AK8NJe9WYjI1ZK42",
+	"9L9+v7nJvlzdq39f33+ofELHt2f//V+PPvzXf2lcV5WGlSD366+/XJfq3QD54ALNimRBpE3m4RsGwi2u",
+	"+DFyzNT5qofWZM3z7TkiOF6iBZECrXUCMtYXwpmX+VsFhTmOJc8raXjPvetKeKGDOXyvla+kHZ+WeqCJ",
+	"Uezp+9rlZlrjz7d3Yabybkkgf9To2zo6FEkeIYw+FZhJKrdIHRjSSzpHMwKiLZVajgDq9Y1AZj3aD6Rg",
+	"ipFf55Oz3ysw8/1OvfdL/QQ+jMXXXDhN8Aw+8pmzTWqg0A4tnUKmYKJyIqKIlwgL9P2z57/Q6vkwyCsz",
+	"B+nbMoy9KBqYJ1ZFWu3fc3sJ4arLGxhmVJthQW6VgOvCrnYwrHfmuZcudyz6g1jmhljK9Mu7MzF0OmXI",
+	"9NF2B+/MyFZ9XxUzkjMiiTEnxESIoOLuZQLWrOg/vkD/8d33/61V/62FHUl1sOdIfydAF8pJukWc6SSp",
+	"Uhe0d37kRd81/ZES03SHp+HhLgQhMWuJ3y+jNPsErVCZkg6J8ou3/aWUmTg7OZmRXC6PE3Jncy3Fye6T",
+	"qcEE/Gqnd2uO9B2FYMWPcWrqbfRzKeRo+QCc2FZZLZl4W7rTMBNuP6N2Iz1g2AtC8nxYDkKXO0Vn6Zgx",
+	"Ww6YbFrDYCAgaHBEu4tV8XOWg6lZHXEnqU0XqFmQYEU2xMLKtmAHF2iG4xWakRgXAhiLkDwTaLOkwLcI",
+	"zbVDKy8Y4uzMxQ+bMQzUCLwmN8wEjiCJVzAdEaQUjLjiYlhCHmGkPXLe8Bie3yKck+Mbtm+cz86z6xsf",
+	"46R/41o2d9oBDD0iX/aPXdknbBPCph8wa+1ETBS23U59TeGTCSv9WIZcyIRBGBhWiiVJrL5iQMpXU9rj",
+	"B6KJFo90EPeZkgT2CRwenl1XSYV7kH47OM+NzXMsZF7EssjJreezqp2vwrepNcVOtcHSsqJvhNVqTKQd",
+	"qg4bKXIQL1HMCyaFZ/Tz7KJCqTaMQ3x+zzSPAyXeWS9Ht9NOgebP6sndqXr7BUDvla4nijgmJGmLL9od",
+	"/7rjmkGEVuJaNTD2IRe8Zx6Zuad2uvGzucZa/ozbm3Ut2RB4KpCJ1InQ1CULTjWnUar6+8uX2tkUoanJ",
+	"bjK/YuQQOEJTk+80jW6Yyblx3Eop9TFX5zVdYl04CseraRmLb7ii5qFmgVTahSHMtuCI0izOyvEOvrwk",
+	"x84MrGjizR6U+PURtoooHSKEeq+/8GJIfI+E8n05r11RO6C0894c0vWG7sYk+e1iiHbwzoUFswW7KENr",
+	"3hiOY5IBQD/BqeAa5Kh2qNrfDMQ9VQggcUrUs0ZcA6TzTBAGI9WjBsafeF/fsCUWCH5A8P6GChjWJYMp",
+	"xd6805Zedmay2NCWF7lQb9vcN/SEcWPxsMu4YVOjD03RE0FcmZ2nVVSxO9V6UBrMU1NL83K5ygSwh+Sv",
+	"QZTHDzhe8fl8qEsRU2sXXOR8o721nBGkmPUWSQ4XwnTxn3EtgAHzH2VUUpwGhcnmeP/+b9+1WAPLET8q",
+	"glVd5GkUsIhlOAeLKIa6AEoF1UxHG7NSzhQU8RyJJc+l1hVyzBJID+za8o7lrfHnKr80azRbe9Dm69Fp",
+	"tbNtBaQXStkKOeSQkv+Qkv+0DdAJo779s910+/z777uL7EXh7EuXgNREkR3mUrsjEwA11ELo8GlnhJXF",
+	"PbAbpXjbLgOZEp9gcHe1x4xgfK6OVem9yM7dVbOwHQDaJXBjXm+4YzZW+a4+jxKanKOYC4kU5TRlwrRR",
+	"9mHpKW0LsWJKynHyjXFgYJoWOZgRHzYnZ21ByzneCCV3rvHnsxLIhY7BMUYEA+yUCDTFWTZFT8gdybfl",
+	"44qHcL6eoiebWp4XlVq0U4LejSL7RqF5CuNPLXxPj9FvrqjTmZkFnlDDDjA8eFhckX2+DYk+Csd2jOf5",
+	"o4IhGtcmvqGM3FpT4IsJlVAWVqEV1n/eUbIBCcqIUkH5UFvYWl2PTeqtSZ69KkY2REjLvs/RqS+Ng1Wx",
+	"nxq4Vymb8UvFjZ4M/IcpcEMTss64BP+JKQ72uLk5h0//fVDurbuloDlKoJgziSkjubGV55j1s0UZWZ70",
+	"Kq25X1aOH7gSqGdnPf6QRanETNiPQgTK2ZmLf0jpiqRbCINYE8zkg9M2OhJ1OvNg6ymvplRpJT2nnrtj",
+	"Unoa6bFt5Qq7S4BcF+yHIl216W0JZ6S1ym3FhG3L7fZiJQXrkRZRnfM1B1kiJ9byYCJrMVTECGj1cxvg",
+	"3HdJ1+aVnVXNtEHIztByqi/ArhRIhtreOiQJy429jKY1+W/r1cU9R9h8skGJcFcm7kea4N/GmiWXON2n",
+	"YpJ+MSp31nYi+1THHIFQD0wa2JeMN2ly9Y5eFroG/7nClGqhzT0LIIyZDXEfvrOXzl8dlJsGu/yCxUN3",
+	"uz6BYDQrHJW0TbQB3au7YA6yZ2So8kCObNh+QhN9O42DHCLjDItt6zSTkU8B1zaEwUcOnBY4ExFU4NLH",
+	"04OSDGHZdeMR+QRXoEvh6F4NhoV1harbaxkj0c5d8f4FUa8LdvmyZS2JGNGfSJPWBYx0FAdMNvQYZCCj",
+	"v8W301Nibwf7kGAFs+2EsLckJa5M1QDT5SsKxlyaCG2Omuti6Y1ooRYxJdjrJMZp2igp4xfDSntkQvl7",
+	"MhXc4YQHQmjJBWx7CssUAj54G33mNbxo2DldFw0QvqmA3U4e2hej80rLAvYPyoGrNt4Zrli7bLS+tSg6",
+	"Ne591EBFbMV+LQ06L348UeP5LhizcdZDAzpDACL2EjGVdDyEyJpZ1JZCXsCO3TYlmFZa608ybDsB88fA",
+	"2/tT5v6qMrdoLXcflz/0ECbJZyqCeWzvIFPPhsZRxewcyEACG9SyQATnKa3GIXXY5sYQVQ6WlmQPrjyU",
+	"qEPUeWsl4lAMVz+46YyEMThShs5eVvwjb1wQRGvUbU8qH46qtcUrZfvm62HXb1/85dXL91evXk6iyZtX",
+	"r19evv7PSTS5fv/6tf7rxa+/vLl69Q5+//HiUj/44vri7V/0XxevX7y6ujLP6g+vXgat9DYg/gVfZzin",
+	"YrD8BhoRRgLfkQSZdEbttDcGfNewap7zta0QN32KJEfYZauD7Gf8+pWhmkHCNnJ/j0h/fwXdQf7PgtHZ",
+	"fO+XQ6THrZDO5w/vRbC78s7O3ffObgtUpHFlB7rK0lQPsM3eCLlOJWRIL4kOQKMPgaxhYmXrvcrTNMBn",
+	"R2ZtI4ULC52gYyPj0JMpYQvKyDRCU8ft1Qcdvq7+cnUUCbtTnxvJ7tCe7zBJvHbDbUWl9oCefUv4mCUM",
+	"1q2jiSjWa7zb1Vfd61vz0h8IQO0+urhmeBMtxcBC2wkU0+rjTjV1pFprvKpRIfXQKeA9Rq11uunxBiOb",
+	"dHvbtjsThKB/NqUStAuDgOtE2p+GLLIssd1nia3pH6JSrTtqVuaqba7r8t/k5I6SzSGz3v0Caf01hY98",
+	"NuyF8WTRaLLF6zTsRfsJ+iS0MKgeufXuMHpcykN7PrVANRXQQOwcfK2VeiCQ6Su8miIQfb27CtVDRKoH",
+	"6K77KqGtFPqiJoVSJiTBiQ4ItJs8RwHZdMahZehoIt01T1MInB529607U6BrdyU5WnCdUiX5HosOlR/p",
+	"gua/lYs6eD/Fh0Bi32gVJ9/sJSG0Wg0HNv9pj6vQnCulTCKsBQoXwebxEM3NGLdBrXN6mKgK29ehlJ0H",
+	"dGmsgdAYTpc6VB7OAfM3L/e+uuLWiKS9qtHaGgc9S6yFC9nZ8jo7asfaPY1xE+58Dn8Fwyt5XBz9T3z0",
+	"99Oj/7j94P09qH6HazZIhrLwB16pfr3rPPaolNCnvEDluEcGzdB2fuP56o2hp3/ckuU9+UpHmGJ7MW+R",
+	"cilu7e9dZeuXPE0QRuoFE/m1Rw+MvlafQeUl9iF7HfF7xmhaLavtCmUHOk201c6unG4X+O3lxDpc5ZEW",
+	"KDBp7eeIFWmqzQ0m1VIJB6f6GwZFG9v8wX+gCiZdSPHw6iZmjK5LH4MDOvp1OA5opxipCu1eADcUtkaB",
+	"JX7bY63v8IoYaRkQYYO3wVqQw4rvqjP/q40BGIcvHZKHtGokWU55TuW25xqrvGioectXFmxxZTu/R797",
+	"kGQ4+r1o8iEKOQ0iat6BVwH1mUIhKF+atKeuDNDbW2s4uQMci75pRNg/2M+N8Y9NwR6LHh0aiIL3o4Ox",
+	"mi0n78itH3fcp4FiSu/aOo50d+6C+hiCEDZIdu9BMKtneGlKUQmXCsnIJnxHbWR1qHTcuxZwtdOMkYMr",
+	"jbJKobdyXPbcPTpbv74PrVf/F5KmfHCjNVc6JdiqxdQPXOOtKUsBBZjOFepVg4IGlKJu53Jc8pi32Pvt",
+	"r6X11KugkRG8EujJs6c9tanRLt4vVdFcs/7tG4F8Wba9Wrndf7PJWhcItQPEWJzDP7S92AbJe/KMAZ0W",
+	"KieHO+UQkv9G0pivA2LgPrXF96mvpQue3/ZvWNWoIV7vHFkbsbl3mDUuFAd6qy7TaLsE5+G+nujizSVa",
+	"ka3JkFvDgeun3dhLKbPJ/b1OZOehbPpcLnXSlPMJQSXSMjPyI59BbvfPrh6lrnGx4Hfqc+LCLMTxDbth",
+	"r8B1B24xUxTRC1B5YktSPrWleQQUnUTTmCdkWpZthhYO9hk7QaSeBzDX8epQxp+KG5ZCoBuiDE2153Aa",
+	"6QIBrrJPvcUBlUK3ODhGCunMevFCF0/EDPEMfyrUunR4+zH6gSeUCBNzc8MKAXRCXYF6NSFqAwlS0BHL",
+	"dHumxjA1ShB0gNZVqCGr4BiVtKYkk0+mJzijJ3fPTvQvJ//3f/+f6VP1mgEZktwwzBJEF4znRJizkijh",
+	"REdAqNl0lntKY2Jq5mg+PbnIcLwkR8+PTyfRpMhTr4rlZrM5xvDzMc8XJ+ZdcXJ1+eLV67ev4J2yQKYG",
+	"GY+cnU3unkEefEYYzujkbPLt8enxt8AS5RJg2G4MZ/QIugacfZkstG1XZ7ZTzi4TaIYh5MWby591Z4Hc",
+	"lP6B55+fnhohVNqYoEyXhIFOFCZ6rl/7oouM/ky2QG0BN5qMAFYJv5hsgPCAboUntgjrvR8KMzEYKiJT",
+	"5lfHoAoS50S6BNez3ycw3QfgtSJwLFol0wczcR1If+DJduQjMbrffZW6mTCl2nU8O8jcSceNjHAhvyg1",
+	"AavBzk0XZJ0/TYVx4qdbKJlmytZAf7nmPd1HDZA++bIi23tNYFOiOWf1Eq/JHV/5l1g5ze9CTfDUC8kI",
+	"u9Yj6X2bfjKMbxBnQRD0YgN+/xK+iW8EookiwkZOouo3he7WBHE2WTlQLYEo8gCizk4/VA41S3U8lUGH",
+	"QM2RKRTfNX7ZKRKEJULX/0DTJN/e5gWb2k42DMrH8XVW6DJtiVNB1B1DJdhjV2XD3tcFLOJQ2JalWxuk",
+	"0gvbTseeW1dBa+IaHK6Ji4IEUV6kifliBFD8QV03RNGIyOvuqO6k4mLnThTQy5uRJAIlRgGdvjwPeP0I",
+	"rwp61oLbWpnOy0qIWA0FQvssHzm5omsq36jPUIFpx9MvQKDo/bjSalwK3M6nwdzT//F3eOE9DEj8qSAQ",
+	"/GiwuLQe1hHXE+0bmj4DuqCuyvshghsFNgilKrBwlKM2qdTF0sophyVMfTgg8tRaZwbw5wLEyBEwxQNJ",
+	"24hqIMSffCk/1FhTndOAXIqefHf6H2havnS0xOIopXfkSGkI06embrSuh2GCOeeUUbFU2FmwlAiBpnOe",
+	"x2Tqio6alu9ySdbadtYktS9hXS8rjbSqKBgCE5inAifuxI12GgLVHShxOf8Fy3hp8PNDHz6tV5+McuVQ",
+	"URH7hVldgVN70HD8rZAQhWncfxJZOd5HQJA2Qa5SJWZJsG3p9OodXrTGZHkHgoUWziZd0sT9CLJ7daVt",
+	"xz2MV5THU0JYpgCueWXaAtOFFMNBeXxJptGt85GlmX8eeHsDJfp5jnIiinWVCjyE8J/YpN8RILVDO70u",
+	"2GSH8vCe0U8FgZId5frOXYcBpVgYfUyUlhtTmKtgICNqC0pZiHamYNlIEfpuS/5wWaZ6Hv1cmsn2lSjG",
+	"x52yUNAjI42uMRPEFnXQJl2Winq2bDVZ9j4a1QrQsihnFngwgumREFZ71CH8JbQCcPlNnbSAA5WFsVUa",
+	"59BcRYeAWXTUie298fBkVqSrcZGxVtMDx0vQdpckXql1C4SRoGyR6mZkVJybAvD6k7VJah+tX2UdCmca",
+	"cyoSeCsCxtkbBkLeMbpgDVhxZctgeFNAUjclMQkSxpjKolbU1tbMFnIjJgdDS/HV8FLsMIMpIIoQZYjn",
+	"iY3wGQMrikzp3M+i09NTM4dTthnphHfrWGiTO6H/7AEPDcZvOS3fKzPCWdWHjHQikDaE24bTXKEIFquq",
+	"hUJshSTr6slZxtxqlTBA/v+LOaKkcv3fgRz+fS0eux4mnwesxCDuxXzY87qeda+t2gogvadwb/Sf5BVL",
+	"BkwAT3uDN0o12tYZW539aTtlQOE5+wv4zwpyjqZHU4gW0gliNs4mpPoLnsuw5j858gpgmJIO3lflX0eu",
+	"oIpfYTTUReDDYSn+wQ1J10DOa6faTs9BTNFWm3YTPIgZioXPtooGknR+BgIFMP0YM53nS4z1JyUJegLt",
+	"n0zbiadoRUgGgdSa2YNPgspj9JttTpMTAIw1z0l0w6q1xhacgEvaKgnryJbDBT0itsEu5Ve67lhQnIAV",
+	"HlacKAu0Pb5A4ZW8bbP2z0gM5to5OM3HkCngTLWdUAEIIPxsa24hMsLG96enIMgwYuuo7QJKXugDCTJM",
+	"qEK7F8f8k6n9ydTamNqBib8pndwivsbm1wcjpCtcqE33BhHRnLJERAozbS3THRgIPW3aucKFQNPY0dPp",
+	"MbqwM9nQQ13GT0+MdPmkCJnqSSA/u5JJsNSmqwBaM/xJrcek1q/JxuvjOdcwojPf8B3RDDsak44LmRO8",
+	"9gh5ra4ouSNMniHw4Mc4h5YhGF1by5QWEdVSlDxhXNURsq+lVEjt+aeJ2YcSJIyAoH5FjG+qAtENe+JK",
+	"4z4ti+crIYYyEwuy4Iwcoxd8rV1ySoDR8gXsBkEcMNItTZ59j1wswhUW8gjq9h5dvpzqCBM1vm7CZR3t",
+	"grKY6CBzJqGq8RJnxgoquL7ujTWoCDBLpznBYQvJW1jRIyiPfzLOPxlnhzYYtMpX8KHTp7Kb9UryWZ4A",
+	"2h+VNKUc0IX5zijTJZ0abpsQ1zVDjWMuMlSmpKl15mv7SmhKAJ91pPARoDnsTuymqV/ygt13meG0f+aQ",
+	"vMsU0G83XI4RUAlKp/OJuySLxvkMJXzXBbOm9eDRntipTr6Yv+5P/M6xbcduMqJ+KZuAHuwKKg3Q70N1",
+	"8WS8PLl7hn7is5Gg+yc+Q/YUoNYPs1cSGb+p5Vdj3pAlLdWAw7K1fXvQ4bCcrRZI8Gwj+4JYqyvVCs+T",
+	"r+b9G0/9N442ZxZS8o42CxGmU8EIRMWXIr/rH+98QCTma+Ie0VVV+1DCE0M3d1jXX1nqesjDLhtAtJy6",
+	"WevDD/43fcymx7ppPZoXLEI8TTqsf6MTy5QvxA5mdMUXol+cV4nYeyNyP0kiSzFlo4gQvJBZIUcisnqw",
+	"KnkFsYF8llG4ZV9Z+dd8MX2ESy+NA2OTRav0/0NTxQvQWu0FQWE8F2zhDON9yVtPFRr+qynRQI48dZkv",
+	"pgijK754sSzYqvyBsGRqInBM4OG1oiS6EaeO7SzV3xsWp1wQUVeQqQwoxuBGhapqpgOomtCEPYmKTi3q",
+	"+nOnursr/ui3JQGuIjmkC1jEkpy3uJlSvhBhN1OlZkElvvRPpUfHdmjxTzMj0VutGYcoVapitvL/v3md",
+	"Bh/NxX5Ie3KlxNwhPYpvIWXGi5VqxqeXV1AhYe7rky/2z86kKR0R7erdfaVwbFHdb8s220Ov29c//uW3",
+	"IfidVzPwwZys74GEpLuq1nbnH02b2ta/ch7IEEXgFt7WbmF8z4FftPCRHQddd69xdSykR3jXpXvIvuH5",
+	"6ghSvTrpsC209U9DhyuFzg5Jh9VEOpcuQIH1we9KKnaF1A6DFLVCf4+cWFxWiXuUuOKNvY5zp3+VxQuU",
+	"NLQgUpj0ApgRbCOmGoGpGFK/vSA6nXxR/w1I6VKPP24ylwdXh0nl+lqpWeooSwM0NKwTUSV3VYeKh5O1",
+	"SqRskxUqCHlgAtUmK2SmsuKD5QSHEWG6NDhKp2fS1CMRta+T8fRIl6ebGTlX+ILeERahlOA7XWctJ0Ke",
+	"o6yWtCTtAoZRshONRzvFhL/qxw58umUVv5YjNqsdR1lWB/CNpSSKj3vFG0fGmR1ywF9Nb/5D4YxfXvIr",
+	"SAKmnuIhRYGLJEFYX6U1v++PDSdf4P8BbD7mbJ7SWE6fQqOkqdnN1KYmKH5fSS6GWnJKMoF6SnnBTLiL",
+	"ddWATfIYXdbTj61xTxdK65IBSpj6CrzaXIRp1+DtuxBkOFdu2crp4wCpozujMOZPZi8jEpiwV/aTR1N6",
+	"FoLpwdwfhVJ9Pfb+KECwP4NvA55OmuYXa2/DMluovZ/S4PVsO5hfcP97bHRLCd+mUw/L3ezMUfdbElGG",
+	"PhVckkcoh2CnNB5HI7c0ui1GoS5PU9t8dHyhpgj4v67UHZtSvee+Eg6Km05q9ZNfn3z3/HnZA/KIMkj8",
+	"nT5tqRWFppfzIyiuMIXuEELXBFS3ZU+nLHpqgjZJQqUt/WeKjpVJtebE3FtQ0s8TIL4RvoZ5bnJvp4Yq",
+	"3RZM96ubIlydeJZDnVUXgqHQUkDtr8rmlezgNq/fOfLmmz4Nut268HVQaYrdprtrvdH3Zp+HLWnRbBfx",
+	"uBygJ+Xw4CVSBFrBiq6Sre1KOsvbAm/Z6fCPSV7eKraD1aYiRNfrQpcFrZGcBq3ZlwmdJLbx7+jq1Es6",
+	"n3t4cUgA9RpHfyUQhf7JbXVX6HxOcsLi0TRlb0Q0I3JDCPMIniLVJm4sQjvaxKItkXvDTtnGbgzoacv6",
+	"AZssvyM5JOJ71PgYTaF489S0nnT9VTWKQ4qGIuGR9QlECIPDASrwQ3XLY3ThUOiGDeSJIV6ge/XtzQ4e",
+	"6sf5Z0Yx25G5pcCB69c8RuggdjCk6a0Tm3x55Cc+s8lHvkrtSYXnWk4SgUKNwzAtpUwehkorAfGRqPTX",
+	"EiPUFq9JxvNW4JnrbpSjRZ4KfKdEDagcVErcUD9U4O1oUJF5jZdHJ8DXhCVQD8jrHm/a+1oVGTfELq3s",
+	"PEW2yQHe2lwPiPDDKyKiMiHdNA7mc4RvmF9ojCW1sMAYzm5GjtFvldI7VKBmyXMopMVM6rxuUvYTn3kZ",
+	"9TfMbQm0fO2KdO0kLH7r6uNRaT10hZBDlN80XH4kXKq1d/5KJNl2/m5Bq5/4LNIVLrA0dQ6o1BUOZkQh",
+	"CHR8Hy8BwwO1jQGY0XAt97opj49sL2yRKhDdlE7sKlYpdYAKD3qtRcGKe6A82/oOkcnRLAdZYMoC2cM8",
+	"TX/A8eqfW3F1LbD/8IrrP4A6WjWoUIHIpwKnilhihniaoGp9rGHoZcbudnzWjvWfJkwq1KL6kNFSHiCJ",
+	"mhGztF36WeGRM1/qvg2uj8nIRsxOWNHsWJx80X/cP4gSh300rmvRuE4aN+QhPDSuQ9FXcM+A7yBI2jau",
+	"+dLoxWD10MYhkwDDa7ZTA04qiFbWqISkEtcnZol9wDVw1SRVJD/xW8+FOfePemlbFpuEEAz+IpxL7Wue",
+	"8xwaj6E5L1hiiy+YdlhegVHTBCehYGZHKS5YvGzy7SvOV++zizLb9yBNGfTwaq4ie/SuDP7kOyqAgNQD",
+	"yRTQ8mc0/c0bF6QrTSMFcWnWLo4gXuq6XdpKpTve6Uumwt6yTyRto7QQsAEUd9SUSYWvl3wj0JLgXM4I",
+	"ltqZAvW9pgYgbmkyLcMs4SctE0ZIcIRRyoW07hdIWLLYo8t13LDpGn+eolNdp8OGO6pNbjAFlxIPVxFT",
+	"mzhgWRo9/tdRe8zcevRWoNxg4ZJ6n9j6JeZwnxq4UTDGzamO4cFW05kiNPredOVSdVWKIJpf1Efbh20K",
+	"lAnCEnkOf2O7np7gunRNG4OGJb+z4yG5n57hqzA/25svBAn2p5FiR0mOKJM5T4oY4pQESecASynBOStb",
+	"oDFCEuB5q2p15s6bhAZ9ov0qrwkjmyv90IGKTakZvhJWm7nbsRoeGKn9lBJNoPoSnKYxXunK74YY60g0",
+	"z5uhQ9JRytmC5GhJ0qT3vZrk8/CtXmQZYYnJPj/EpV7xhZ6j340GIuFGS9nR6zB5rudg3i/YCm3glKd8",
+	"PhdEToFym2pSNrGLCtNlsPeh52Bp7sQm9cCBRTg9yVfDKD15O0r9yhy8Z0QJ0No6PwKCqYE0NSzLw1mp",
+	"TZfgaMzrVRHveceu0efJF6NH3/eJ5vqR5546+AcLtxqDU9UHNUVxEU3Oy1gGEECN0mXDZ8MH3ytt0tnP",
+	"ehS7CffFbdgdjBWuMwBfPfPA8qrBEh+miXZHl7EPB5druiL+7fmMk7NnG07UqmOnWEjQbhLE562q+pLg",
+	"VC7/3oV5f4FHJntXPdlZMeAC7svvWDw5+/1DVaE0tRZ0J/CYCAgusBcdLIsPLKhzY9fqiQPuS49/H02+",
+	"P/12rDFfc4lyPW7P80qwxBDqBNEYOF5CLBS0/pXCdkBmXEJVH7CmGM1bl3zQ0nDwkKsLKJtL//5B4ZfW",
+	"/TVO6xbBJ2ABNuPUxRQHZbYou57GdQaGFctaywQjxE/OWJGmzZLxZUar14PQfNRG2Dqx1Zhk84fCo77G",
+	"a5BkzIBJpdljXjAGBwyqausYRrnXhSu0DsLt025km+0HKy2taOER61UUmknxIlBU37YUrnRaDT3oCI1A",
+	"GeFZSpAg4Elb1y2/wbdtuKgaQuCt9Q5rGPEux/Kt+w/3/y8AAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

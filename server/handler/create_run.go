@@ -7,9 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"maps"
-	"slices"
 
-	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/request"
@@ -27,49 +25,42 @@ const createTries = 5
 // the run is stored.
 func (h *Handler) CreateRun(ctx context.Context, r api.CreateRunRequestObject) (api.CreateRunResponseObject, error) {
 	for try := 1; ; try++ {
-		run, existed, err := h.createRun(ctx, r)
-		switch {
-		case isCode(err, store.RevisionChanged) && try < createTries:
-		case err != nil:
-			return nil, err
-		case existed:
-			return api.CreateRun200JSONResponse(wireRun(*run)), nil
-		default:
-			return api.CreateRun201JSONResponse(wireRun(*run)), nil
+		run, warnings, existed, err := h.createRun(ctx, r)
+		if isCode(err, store.RevisionChanged) && try < createTries {
+			continue
 		}
+		if err != nil {
+			return nil, err
+		}
+		shown := h.wireRun(*run)
+		shown.Warnings = nonEmpty(warnings)
+		if existed {
+			return api.CreateRun200JSONResponse(shown), nil
+		}
+		return api.CreateRun201JSONResponse(shown), nil
 	}
 }
 
-func (h *Handler) createRun(ctx context.Context, r api.CreateRunRequestObject) (run *store.Run, existed bool, err error) {
-	deployment, err := h.store.GetDeployment(ctx, r.Deployment)
+func (h *Handler) createRun(ctx context.Context, r api.CreateRunRequestObject) (run *store.Run, warnings []api.Finding, existed bool, err error) {
+	deployment, err := h.deployment(ctx, r.Deployment)
 	if err != nil {
-		return nil, false, err
-	}
-	if err := access.From(ctx).CheckPool(deployment.Pool); err != nil {
-		return nil, false, err
+		return nil, nil, false, err
 	}
 	hash, err := bodyHash(request.Body(ctx))
 	if err != nil {
-		return nil, false, err
+		return nil, nil, false, err
 	}
 	key := value(r.Params.IdempotencyKey, "")
 	first, err := h.store.RunOfKey(ctx, deployment, key, hash)
 	if err != nil || first != nil {
-		return first, true, err
+		return first, nil, true, err
 	}
-	parameters, err := runParameters(deployment, r.Body.Parameters)
+	wanted, warnings, err := h.newRuns(deployment).make(ctx, *r.Body, key, hash)
 	if err != nil {
-		return nil, false, err
+		return nil, nil, false, err
 	}
-	stored, err := h.checkRunVariables(ctx, deployment, r.Body.JobVariables)
-	if err != nil {
-		return nil, false, err
-	}
-	return h.store.CreateRun(ctx, store.NewRun{
-		Deployment: deployment.Name, Name: value(r.Body.Name, ""), Parameters: parameters,
-		JobVariables: object(r.Body.JobVariables), StoredNames: stored, Tags: value(r.Body.Tags, nil),
-		ScheduledTime: r.Body.ScheduledTime, IdempotencyKey: key, BodyHash: hash, Revision: deployment.Revision,
-	}, actor(ctx))
+	run, existed, err = h.store.CreateRun(ctx, wanted, actor(ctx))
+	return run, warnings, existed, err
 }
 
 // runParameters lays the run's parameters over the deployment's and checks the result.
@@ -101,62 +92,7 @@ func runParameters(d *store.Deployment, given json.RawMessage) (json.RawMessage,
 		return nil, problem.Newf(problem.ParametersInvalid, "the parameters have %d bytes, at most %d are allowed", len(document), maxParameters).
 			At("/parameters", "%d bytes, at most %d are allowed; put large inputs where the job can fetch them", len(document), maxParameters)
 	}
-	return document, checkParameters(d.ParameterSchema, document)
-}
-
-// checkParameters validates parameters against a deployment's schema, if it has one.
-func checkParameters(schema, parameters json.RawMessage) error {
-	decoded, err := templating.DecodeJSON(parameters)
-	if err != nil {
-		return invalid(problem.ParametersInvalid, "/parameters", err)
-	}
-	if len(schema) == 0 {
-		return nil
-	}
-	document, err := templating.DecodeJSON(schema)
-	if err != nil {
-		return invalid(problem.ParametersInvalid, "/parameter_schema", err)
-	}
-	compiled, err := templating.CompileSchema(document)
-	if err != nil {
-		return invalid(problem.ParametersInvalid, "/parameter_schema", err)
-	}
-	return invalid(problem.ParametersInvalid, "/parameters", compiled.Validate(decoded))
-}
-
-// checkRunVariables checks the job variables of both levels against the pool's template, stored variables resolved, and
-// returns the names of the stored variables that the levels refer to.
-func (h *Handler) checkRunVariables(ctx context.Context, d *store.Deployment, given json.RawMessage) ([]string, error) {
-	version, err := h.store.GetTemplate(ctx, d.Pool, 0)
-	if err != nil {
-		return nil, err
-	}
-	compiled, err := h.Templates.Of(version)
-	if err != nil {
-		return nil, err
-	}
-	layers, err := layersOf(d, given)
-	if err != nil {
-		return nil, err
-	}
-	names := templating.StoredReferences(layers.Deployment, layers.Run)
-	stored := map[string]any{}
-	for _, name := range slices.Concat(names, compiled.StoredReferences()) {
-		variable, err := h.store.GetVariable(ctx, name)
-		if isCode(err, store.NotFound) {
-			continue // the check below says where it is missing
-		}
-		if err != nil {
-			return nil, err
-		}
-		if stored[name], err = templating.DecodeJSON(variable.Value); err != nil {
-			return nil, err
-		}
-	}
-	if _, err = compiled.ValidateRun(layers, stored); err != nil {
-		return nil, invalid(problem.VariablesInvalid, "/job_variables", err)
-	}
-	return names, nil
+	return document, nil
 }
 
 func layersOf(d *store.Deployment, given json.RawMessage) (templating.Layers, error) {

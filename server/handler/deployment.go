@@ -19,11 +19,16 @@ func (h *Handler) ListDeployments(ctx context.Context, r api.ListDeploymentsRequ
 			return nil, err
 		}
 	}
-	deployments, next, err := h.store.ListDeployments(ctx, pool, page(r.Params.Limit, r.Params.Cursor))
+	filter := store.DeploymentFilter{
+		Pool: pool, Queue: value(r.Params.Queue, ""), Tags: value(r.Params.Tag, nil), Paused: r.Params.Paused, Text: value(r.Params.Text, ""),
+	}
+	if who := access.From(ctx); pool == "" && who.Limited() {
+		filter.Pools = list(who.Pools)
+	}
+	deployments, next, err := h.store.FindDeployments(ctx, filter, page(r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	deployments = visible(ctx, deployments, func(d store.Deployment) string { return d.Pool })
 	return api.ListDeployments200JSONResponse{Items: each(deployments, wireDeployment), NextCursor: optional(next)}, nil
 }
 

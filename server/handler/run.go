@@ -13,25 +13,6 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// ListRuns lists runs, newest first.
-func (h *Handler) ListRuns(ctx context.Context, r api.ListRunsRequestObject) (api.ListRunsResponseObject, error) {
-	filter := store.RunFilter{Pool: value(r.Params.Pool, ""), Deployment: value(r.Params.Deployment, "")}
-	if filter.Pool != "" {
-		if err := access.From(ctx).CheckPool(filter.Pool); err != nil {
-			return nil, err
-		}
-	}
-	for _, state := range value(r.Params.State, nil) {
-		filter.States = append(filter.States, lifecycle.StateType(state))
-	}
-	runs, next, err := h.store.ListRuns(ctx, filter, page(r.Params.Limit, r.Params.Cursor))
-	if err != nil {
-		return nil, err
-	}
-	runs = visible(ctx, runs, func(run store.Run) string { return run.Pool })
-	return api.ListRuns200JSONResponse{Items: each(runs, wireRun), NextCursor: optional(next)}, nil
-}
-
 // run returns a run that the key may see.
 func (h *Handler) run(ctx context.Context, id uuid.UUID) (*store.Run, error) {
 	run, err := h.store.GetRun(ctx, id)
@@ -54,7 +35,7 @@ func (h *Handler) GetRun(ctx context.Context, r api.GetRunRequestObject) (api.Ge
 	if err != nil {
 		return nil, err
 	}
-	return api.GetRun200JSONResponse{Run: wireRun(*run), Attempts: each(attempts, wireAttempt)}, nil
+	return api.GetRun200JSONResponse{Run: h.wireRun(*run), Attempts: each(attempts, wireAttempt)}, nil
 }
 
 // CancelRun cancels a run, at once or by way of its worker.
@@ -66,7 +47,7 @@ func (h *Handler) CancelRun(ctx context.Context, r api.CancelRunRequestObject) (
 	if err != nil {
 		return nil, err
 	}
-	return api.CancelRun200JSONResponse(wireRun(*run)), nil
+	return api.CancelRun200JSONResponse(h.wireRun(*run)), nil
 }
 
 // RetryRun gives a run that has ended another attempt.
@@ -78,7 +59,7 @@ func (h *Handler) RetryRun(ctx context.Context, r api.RetryRunRequestObject) (ap
 	if err != nil {
 		return nil, err
 	}
-	return api.RetryRun200JSONResponse(wireRun(*run)), nil
+	return api.RetryRun200JSONResponse(h.wireRun(*run)), nil
 }
 
 // ListRunEvents returns the history of a run.

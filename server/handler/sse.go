@@ -55,7 +55,7 @@ func newEventWriter(w http.ResponseWriter) *eventWriter {
 	return &eventWriter{w: w, out: http.NewResponseController(w)}
 }
 
-func (e *eventWriter) event(name string, id streamPosition, data any) error {
+func (e *eventWriter) event(name, id string, data any) error {
 	body, err := json.Marshal(data)
 	if err != nil {
 		return err

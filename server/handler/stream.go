@@ -112,7 +112,7 @@ func (s *streamResponse) send() (ended bool, wait time.Duration, err error) {
 	if wait, err = s.awaitTail(run); err != nil || wait > 0 {
 		return false, wait, err
 	}
-	return true, 0, s.out.event("end", s.at, wireRun(*run))
+	return true, 0, s.out.event("end", s.at.String(), s.h.wireRun(*run))
 }
 
 func (s *streamResponse) sendEvents() error {
@@ -122,7 +122,7 @@ func (s *streamResponse) sendEvents() error {
 	}
 	for _, event := range events {
 		s.at.Seq = event.Seq
-		if err := s.out.event("event", s.at, wireEvent(event)); err != nil {
+		if err := s.out.event("event", s.at.String(), wireEvent(event)); err != nil {
 			return err
 		}
 	}
@@ -162,7 +162,7 @@ func (s *streamResponse) sendChunk(chunk store.LogChunk) error {
 	const enough = 16 << 10
 	s.tail += text
 	s.tail = s.tail[max(0, len(s.tail)-enough):]
-	return s.out.event("log", s.at, wireChunk(store.LogChunk{Number: s.at.Attempt, Offset: start, Text: text}))
+	return s.out.event("log", s.at.String(), wireChunk(store.LogChunk{Number: s.at.Attempt, Offset: start, Text: text}))
 }
 
 // awaitTail says how long to wait for output that may still come after the end of the run: not at all where the last

@@ -51,7 +51,11 @@ func (h *Handler) preview(ctx context.Context, pool string, b *api.TemplatePrevi
 	if err != nil {
 		return nil, err
 	}
-	parameters, err := runParameters(d, b.Parameters)
+	schema, err := parameterSchema(d.ParameterSchema)
+	if err != nil {
+		return nil, err
+	}
+	parameters, err := (&runMaker{deployment: d, schema: schema}).parameters(b.Parameters)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
 )
 
@@ -24,7 +25,32 @@ func (h *Handler) ListWorkers(ctx context.Context, r api.ListWorkersRequestObjec
 	if workers, err = h.withTypes(ctx, workers); err != nil {
 		return nil, err
 	}
-	return api.ListWorkers200JSONResponse{Items: each(workers, h.wireWorker)}, nil
+	shown := []api.Worker{}
+	for _, worker := range each(workers, h.wireWorker) {
+		if r.Params.Alive == nil || *r.Params.Alive == worker.Alive {
+			shown = append(shown, worker)
+		}
+	}
+	return api.ListWorkers200JSONResponse{Items: shown}, nil
+}
+
+// UpdateWorker pauses or resumes a worker.
+func (h *Handler) UpdateWorker(ctx context.Context, r api.UpdateWorkerRequestObject) (api.UpdateWorkerResponseObject, error) {
+	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
+		return nil, err
+	}
+	worker, err := h.store.SetWorkerPaused(ctx, r.Pool, r.Worker, r.Body.Paused)
+	if err != nil {
+		return nil, err
+	}
+	known, err := h.withTypes(ctx, []store.Worker{*worker})
+	if err != nil {
+		return nil, err
+	}
+	if len(known) == 0 {
+		return nil, problem.Newf(problem.NotFound, "work pool %q does not exist", r.Pool)
+	}
+	return api.UpdateWorker200JSONResponse(h.wireWorker(known[0])), nil
 }
 
 // withTypes says of which type a worker is that has claimed but not said hello: it can only be its pool's. One whose pool
@@ -50,6 +76,6 @@ func (h *Handler) withTypes(ctx context.Context, workers []store.Worker) ([]stor
 func (h *Handler) wireWorker(w store.Worker) api.Worker {
 	return api.Worker{
 		Name: w.Name, Pool: w.Pool, Type: api.PoolType(w.Type), ClusterID: w.ClusterID, Version: w.Version,
-		LastSeenAt: w.LastSeenAt, Alive: h.Now().Sub(w.LastSeenAt) < store.WorkerAliveFor, ActiveAttempts: w.ActiveAttempts,
+		LastSeenAt: w.LastSeenAt, Alive: h.Now().Sub(w.LastSeenAt) < store.WorkerAliveFor, ActiveAttempts: w.ActiveAttempts, Paused: w.Paused,
 	}
 }

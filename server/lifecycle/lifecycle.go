@@ -36,6 +36,12 @@ type State struct {
 	At      time.Time
 }
 
+// Names of states that are derived when a run is read, and never stored.
+const (
+	Late         = "Late"         // due for a while, and nothing keeps it but that nobody has claimed it
+	AwaitingSlot = "AwaitingSlot" // due, and a limit is in its way
+)
+
 // Category of an attempt's end.
 type Category string
 

@@ -22,7 +22,7 @@ import (
 // of one process queue here and not each in a connection of its own.
 func (s *Store) Claim(ctx context.Context, r ClaimRequest) ([]Claim, error) {
 	look, err := write(ctx, s, func(tx *Tx) (looked, error) {
-		if err := tx.seen(ctx, r); err != nil || r.Max <= 0 {
+		if paused, err := tx.seen(ctx, r); err != nil || paused || r.Max <= 0 {
 			return looked{}, err
 		}
 		return tx.look(ctx, r)

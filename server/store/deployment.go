@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -107,22 +108,35 @@ func (tx *Tx) deployment(ctx context.Context, name, lock string) (deploymentRow,
 	return row, found(err, "deployment %q", name)
 }
 
+// DeploymentFilter narrows a list of deployments; empty fields do not.
+type DeploymentFilter struct {
+	Pool   string
+	Pools  []string // any of these, beside Pool; nil: all
+	Queue  string
+	Tags   []string // all of them
+	Paused *bool
+	Text   string // in name or description, whatever its case
+}
+
 // ListDeployments lists the deployments of a pool, or of all pools for "", by name.
 func (tx *Tx) ListDeployments(ctx context.Context, pool string, page Page) ([]Deployment, string, error) {
+	return tx.FindDeployments(ctx, DeploymentFilter{Pool: pool}, page)
+}
+
+// FindDeployments lists deployments by name, narrowed by a filter.
+func (tx *Tx) FindDeployments(ctx context.Context, f DeploymentFilter, page Page) ([]Deployment, string, error) {
 	after, err := page.after("deployment")
 	if err != nil {
 		return nil, "", err
 	}
-	query, args := deploymentSQL, []any{}
-	if pool != "" {
-		id, err := tx.poolRef(ctx, pool)
-		if err != nil {
-			return nil, "", err
-		}
-		query, args = query+" AND d.pool_id = ?", append(args, id)
+	c, err := tx.deploymentFilter(ctx, f)
+	if err != nil {
+		return nil, "", err
 	}
+	c.add("d.name > ?", after)
+	query := deploymentSQL + " AND " + strings.Join(c.where, " AND ") + " ORDER BY d.name LIMIT ?"
 	var rows []deploymentRow
-	if err := tx.all(ctx, &rows, query+" AND d.name > ? ORDER BY d.name LIMIT ?", append(args, after, page.size()+1)...); err != nil {
+	if err := tx.all(ctx, &rows, query, append(c.args, page.size()+1)...); err != nil {
 		return nil, "", fmt.Errorf("list deployments: %w", err)
 	}
 	rows, next := paged(rows, page, "deployment", func(r deploymentRow) string { return r.Name })
@@ -131,6 +145,38 @@ func (tx *Tx) ListDeployments(ctx context.Context, pool string, page Page) ([]De
 		deployments[i] = r.deployment()
 	}
 	return deployments, next, nil
+}
+
+func (tx *Tx) deploymentFilter(ctx context.Context, f DeploymentFilter) (conditions, error) {
+	var c conditions
+	if f.Pool != "" {
+		id, err := tx.poolRef(ctx, f.Pool)
+		if err != nil {
+			return c, err
+		}
+		c.add("d.pool_id = ?", id)
+	}
+	if f.Pools != nil {
+		list, err := jsonText(f.Pools)
+		if err != nil {
+			return c, err
+		}
+		c.add("p.name IN "+tx.s.dialect.list("text"), list)
+	}
+	if f.Queue != "" {
+		c.add("q.name = ?", f.Queue)
+	}
+	for _, tag := range f.Tags {
+		c.add(tx.s.dialect.holds("d.tags"), tag)
+	}
+	if f.Paused != nil {
+		c.add("d.paused = ?", *f.Paused)
+	}
+	if f.Text != "" {
+		pattern := contains(f.Text)
+		c.add(`(LOWER(d.name) LIKE ? ESCAPE '\' OR LOWER(d.description) LIKE ? ESCAPE '\')`, pattern, pattern)
+	}
+	return c, nil
 }
 
 const pauseDeploymentSQL = `

@@ -39,7 +39,8 @@ const queueIDSQL = `
 SELECT id
 FROM queues
 WHERE pool_id = ?
-	AND name = ?`
+	AND name = ?
+	AND deleted_at IS NULL`
 
 // lane finds pool and queue and keeps the pool from being deleted until the transaction ends.
 func (tx *Tx) lane(ctx context.Context, pool, queue string) (poolID, queueID uuid.UUID, err error) {

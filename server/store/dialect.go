@@ -41,6 +41,14 @@ func (d dialect) list(kind string) string {
 	return "(SELECT value AS item FROM json_each(?))"
 }
 
+// holds is the condition that a column of texts holds the one of its parameter.
+func (d dialect) holds(column string) string {
+	if d == postgres {
+		return "EXISTS (SELECT 1 FROM json_array_elements_text(" + column + "::json) AS held(item) WHERE held.item = ?)"
+	}
+	return "EXISTS (SELECT 1 FROM json_each(" + column + ") WHERE value = ?)"
+}
+
 // records is a subquery over a parameter made by jsonText of a list of objects: many rows in one parameter. A column
 // is given as its name and one of uuid, text, integer, bigint, boolean and time; a time travels as micros.
 func (d dialect) records(columns ...string) string {

@@ -138,13 +138,6 @@ type Run struct {
 	IdempotencyKey string
 }
 
-// RunFilter narrows a list of runs; empty fields do not.
-type RunFilter struct {
-	Pool       string
-	Deployment string
-	States     []lifecycle.StateType
-}
-
 // Phase of an attempt.
 type Phase = lifecycle.Phase
 
@@ -224,6 +217,7 @@ type Worker struct {
 	Version        string
 	Namespaces     []string
 	LastSeenAt     time.Time
+	Paused         bool // it claims nothing new
 	ActiveAttempts int32
 }
 

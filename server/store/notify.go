@@ -18,6 +18,9 @@ func PoolTopic(pool string) string { return "pool:" + pool }
 // RunTopic is where hints of a run's events and output come.
 func RunTopic(id uuid.UUID) string { return "run:" + id.String() }
 
+// RunsTopic is where hints come of any run that is made or changes.
+func RunsTopic() string { return "runs" }
+
 const (
 	channel        = "berth"
 	flushEvery     = 3 * time.Millisecond // NOTIFY serialises commits: a few a second are free, one per row is not

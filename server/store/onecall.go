@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/lifecycle"
 )
 
 // The methods of Tx, each as a transaction of its own. Reads go to the readers without one.
@@ -260,4 +262,39 @@ func (s *Store) PoolTypeForWorker(ctx context.Context, pool string) (string, err
 // RunOfKey returns the run that an idempotency key made of the deployment; nil where there is none yet.
 func (s *Store) RunOfKey(ctx context.Context, d *Deployment, key, bodyHash string) (*Run, error) {
 	return s.view().RunOfKey(ctx, d, key, bodyHash)
+}
+
+// ListRunsBy lists runs in an order.
+func (s *Store) ListRunsBy(ctx context.Context, f RunFilter, o RunSort, p Page) ([]Run, string, error) {
+	return s.view().ListRunsBy(ctx, f, o, p)
+}
+
+// CountRuns counts runs by state.
+func (s *Store) CountRuns(ctx context.Context, f RunFilter) (map[lifecycle.StateType]int64, error) {
+	return s.view().CountRuns(ctx, f)
+}
+
+// FindDeployments lists deployments by name, narrowed by a filter.
+func (s *Store) FindDeployments(ctx context.Context, f DeploymentFilter, p Page) ([]Deployment, string, error) {
+	return s.view().FindDeployments(ctx, f, p)
+}
+
+// UpdateQueue is Tx.UpdateQueue in a transaction of its own.
+func (s *Store) UpdateQueue(ctx context.Context, pool, name string, c QueueChange, actor string) (*Queue, error) {
+	return write(ctx, s, func(tx *Tx) (*Queue, error) { return tx.UpdateQueue(ctx, pool, name, c, actor) })
+}
+
+// DeleteQueue is Tx.DeleteQueue in a transaction of its own.
+func (s *Store) DeleteQueue(ctx context.Context, pool, name, actor string) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.DeleteQueue(ctx, pool, name, actor) })
+}
+
+// SetWorkerPaused is Tx.SetWorkerPaused in a transaction of its own.
+func (s *Store) SetWorkerPaused(ctx context.Context, pool, name string, paused bool) (*Worker, error) {
+	return write(ctx, s, func(tx *Tx) (*Worker, error) { return tx.SetWorkerPaused(ctx, pool, name, paused) })
+}
+
+// GetQueue returns a queue of a pool.
+func (s *Store) GetQueue(ctx context.Context, pool, name string) (*Queue, error) {
+	return s.view().GetQueue(ctx, pool, name)
 }

@@ -22,6 +22,7 @@ SELECT
 	(SELECT COUNT(*) FROM attempts a WHERE a.pool_id = q.pool_id AND a.queue_id = q.id AND a.ended_at IS NULL) AS slots_used
 FROM queues q
 WHERE q.pool_id = ?
+	AND q.deleted_at IS NULL
 ORDER BY q.priority, q.name`
 
 // ListQueues lists the pool's queues by priority.
@@ -61,7 +62,15 @@ func (tx *Tx) poolRef(ctx context.Context, name string) (uuid.UUID, error) {
 const insertQueueSQL = `
 INSERT INTO queues (id, pool_id, name, priority, concurrency_limit, paused, created_at, created_by)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT DO NOTHING`
+ON CONFLICT (pool_id, name) DO UPDATE
+SET priority = excluded.priority,
+	concurrency_limit = excluded.concurrency_limit,
+	paused = excluded.paused,
+	created_at = excluded.created_at,
+	created_by = excluded.created_by,
+	deleted_at = NULL
+WHERE queues.deleted_at IS NOT NULL
+RETURNING id`
 
 // CreateQueue adds a queue to a pool. Priority 0 stands for 1, which is served first.
 func (tx *Tx) CreateQueue(ctx context.Context, q Queue, actor string) (*Queue, error) {
@@ -77,13 +86,13 @@ func (tx *Tx) CreateQueue(ctx context.Context, q Queue, actor string) (*Queue, e
 		return nil, fmt.Errorf("make an id: %w", err)
 	}
 	q.Priority = max(q.Priority, 1)
-	n, err := tx.exec(ctx, insertQueueSQL, q.ID, p.ID, q.Name, q.Priority, q.ConcurrencyLimit, q.Paused, now, actor)
-	if err != nil {
+	var made []uuid.UUID
+	if err := tx.all(ctx, &made, insertQueueSQL, q.ID, p.ID, q.Name, q.Priority, q.ConcurrencyLimit, q.Paused, now, actor); err != nil {
 		return nil, fmt.Errorf("create queue %q of work pool %q: %w", q.Name, q.Pool, err)
 	}
-	if n == 0 {
+	if len(made) == 0 {
 		return nil, &Error{Code: AlreadyExists, Message: fmt.Sprintf("work pool %q has a queue %q already", q.Pool, q.Name)}
 	}
-	q.SlotsUsed = 0
+	q.ID, q.SlotsUsed = made[0], 0 // one that was deleted has its id again, and so its finished runs
 	return &q, nil
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -71,65 +70,6 @@ func (tx *Tx) GetRun(ctx context.Context, id uuid.UUID) (*Run, error) {
 	}
 	run := row.run()
 	return &run, nil
-}
-
-// ListRuns lists runs, newest first: by id, which is in the order of their creation.
-func (tx *Tx) ListRuns(ctx context.Context, f RunFilter, page Page) ([]Run, string, error) {
-	where, args, err := tx.runFilter(ctx, f)
-	if err != nil {
-		return nil, "", err
-	}
-	before, err := page.after("run")
-	if err != nil {
-		return nil, "", err
-	}
-	if before != "" {
-		id, err := uuid.Parse(before)
-		if err != nil {
-			return nil, "", &Error{Code: InvalidCursor, Message: "this cursor is not of this list"}
-		}
-		where, args = append(where, "r.id < ?"), append(args, id)
-	}
-	query := runSQL
-	if len(where) > 0 {
-		query += " WHERE " + strings.Join(where, " AND ")
-	}
-	var rows []runRow
-	if err := tx.all(ctx, &rows, query+" ORDER BY r.id DESC LIMIT ?", append(args, page.size()+1)...); err != nil {
-		return nil, "", fmt.Errorf("list runs: %w", err)
-	}
-	rows, next := paged(rows, page, "run", func(r runRow) string { return r.ID.String() })
-	runs := make([]Run, len(rows))
-	for i, r := range rows {
-		runs[i] = r.run()
-	}
-	return runs, next, nil
-}
-
-// runFilter resolves names first, so that a list is served by the index of that pool or deployment.
-func (tx *Tx) runFilter(ctx context.Context, f RunFilter) (where []string, args []any, err error) {
-	if f.Pool != "" {
-		id, err := tx.poolRef(ctx, f.Pool)
-		if err != nil {
-			return nil, nil, err
-		}
-		where, args = append(where, "r.pool_id = ?"), append(args, id)
-	}
-	if f.Deployment != "" {
-		d, err := tx.deployment(ctx, f.Deployment, "")
-		if err != nil {
-			return nil, nil, err
-		}
-		where, args = append(where, "r.deployment_id = ?"), append(args, d.ID)
-	}
-	if len(f.States) > 0 {
-		list, err := jsonText(f.States)
-		if err != nil {
-			return nil, nil, err
-		}
-		where, args = append(where, "r.state_type IN "+tx.s.dialect.list("text")), append(args, list)
-	}
-	return where, args, nil
 }
 
 // CancelRun cancels a run: one that nobody holds is CANCELLED at once, another becomes CANCELLING. One that is

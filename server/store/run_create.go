@@ -57,7 +57,7 @@ func (tx *Tx) CreateRuns(ctx context.Context, deployment string, runs []NewRun, 
 			events = append(events, eventRecord{
 				RunID: r.ID, Seq: 1, At: microsAt(now), Actor: actor, StateType: lifecycle.Scheduled, StateName: "Scheduled",
 			})
-			tx.hint(RunTopic(r.ID))
+			tx.hint(RunTopic(r.ID), RunsTopic())
 		}
 	}
 	if err := bulk(ctx, tx, tx.s.dialect.insertEventsSQL(), events); err != nil {

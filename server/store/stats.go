@@ -66,6 +66,7 @@ SELECT p.name AS pool, q.name AS queue,
 FROM queues q
 JOIN pools p ON p.id = q.pool_id
 WHERE p.deleted_at IS NULL
+	AND q.deleted_at IS NULL
 ORDER BY p.name, q.name`
 	poolSlotsSQL = `
 SELECT p.name AS pool, '' AS queue, p.concurrency_limit,
@@ -78,6 +79,7 @@ SELECT p.name, q.name, q.concurrency_limit,
 FROM queues q
 JOIN pools p ON p.id = q.pool_id
 WHERE p.deleted_at IS NULL
+	AND q.deleted_at IS NULL
 ORDER BY 1, 2`
 	workerTimesSQL = `
 SELECT pool, last_seen_at

@@ -204,7 +204,7 @@ func (tx *Tx) saveRuns(ctx context.Context, runs map[uuid.UUID]*liveRun) error {
 		})
 		events = append(events, r.events...)
 		r.changed, r.events = false, nil
-		tx.hint(RunTopic(r.ID))
+		tx.hint(RunTopic(r.ID), RunsTopic())
 	}
 	if err := bulk(ctx, tx, tx.s.dialect.updateRunsSQL(), changed); err != nil {
 		return fmt.Errorf("save runs: %w", err)

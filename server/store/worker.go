@@ -35,7 +35,7 @@ const seenEvery = time.Second
 
 const (
 	lastSeenSQL = `
-SELECT last_seen_at
+SELECT last_seen_at, paused
 FROM workers
 WHERE pool = ?
 	AND name = ?`
@@ -47,23 +47,29 @@ SET cluster_id = excluded.cluster_id,
 	last_seen_at = excluded.last_seen_at`
 )
 
-// seen notes that the worker is alive: one row, and only when the last note is a while ago.
-func (tx *Tx) seen(ctx context.Context, r ClaimRequest) error {
+// seen notes that the worker is alive: one row, and only when the last note is a while ago. It says whether the worker is
+// paused.
+func (tx *Tx) seen(ctx context.Context, r ClaimRequest) (paused bool, err error) {
 	now, err := tx.now(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
-	var last []stamp
+	var last []struct {
+		At     stamp `db:"last_seen_at"`
+		Paused bool  `db:"paused"`
+	}
 	if err := tx.all(ctx, &last, lastSeenSQL, r.Pool, r.Worker); err != nil {
-		return fmt.Errorf("read worker %q: %w", r.Worker, err)
+		return false, fmt.Errorf("read worker %q: %w", r.Worker, err)
 	}
-	if len(last) > 0 && now.Sub(last[0].time()) < seenEvery {
-		return nil
+	if len(last) > 0 {
+		if paused = last[0].Paused; now.Sub(last[0].At.time()) < seenEvery {
+			return paused, nil
+		}
 	}
 	if _, err := tx.exec(ctx, seenSQL, r.Pool, r.Worker, r.ClusterID, now); err != nil {
-		return fmt.Errorf("note worker %q: %w", r.Worker, err)
+		return false, fmt.Errorf("note worker %q: %w", r.Worker, err)
 	}
-	return nil
+	return paused, nil
 }
 
 type workerRow struct {
@@ -74,12 +80,13 @@ type workerRow struct {
 	Version        string `db:"version"`
 	Namespaces     texts  `db:"namespaces"`
 	LastSeenAt     stamp  `db:"last_seen_at"`
+	Paused         bool   `db:"paused"`
 	ActiveAttempts int32  `db:"active_attempts"`
 }
 
 const listWorkersSQL = `
 SELECT
-	w.name, w.pool, w.type, w.cluster_id, w.version, w.namespaces, w.last_seen_at,
+	w.name, w.pool, w.type, w.cluster_id, w.version, w.namespaces, w.last_seen_at, w.paused,
 	(
 		SELECT COUNT(*)
 		FROM attempts a
@@ -100,7 +107,7 @@ func (tx *Tx) ListWorkers(ctx context.Context, pool string) ([]Worker, error) {
 	for i, r := range rows {
 		workers[i] = Worker{
 			Name: r.Name, Pool: r.Pool, Type: r.Type, ClusterID: r.ClusterID, Version: r.Version, Namespaces: r.Namespaces.v,
-			LastSeenAt: r.LastSeenAt.time(), ActiveAttempts: r.ActiveAttempts,
+			LastSeenAt: r.LastSeenAt.time(), Paused: r.Paused, ActiveAttempts: r.ActiveAttempts,
 		}
 	}
 	return workers, nil
@@ -124,4 +131,29 @@ func (tx *Tx) PoolTypeForWorker(ctx context.Context, pool string) (string, error
 	var kind string
 	err := tx.get(ctx, &kind, poolTypeSQL, pool)
 	return kind, found(err, "work pool %q", pool)
+}
+
+const pauseWorkerSQL = `
+UPDATE workers
+SET paused = ?
+WHERE pool = ?
+	AND name = ?`
+
+// SetWorkerPaused pauses or resumes a worker: paused, it claims nothing new and sees to its end what it has.
+func (tx *Tx) SetWorkerPaused(ctx context.Context, pool, name string, paused bool) (*Worker, error) {
+	n, err := tx.exec(ctx, pauseWorkerSQL, paused, pool, name)
+	if err != nil {
+		return nil, fmt.Errorf("pause worker %q: %w", name, err)
+	}
+	workers, err := tx.ListWorkers(ctx, pool)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range workers {
+		if w.Name == name && n > 0 {
+			tx.hint(PoolTopic(pool))
+			return &w, nil
+		}
+	}
+	return nil, &Error{Code: NotFound, Message: fmt.Sprintf("work pool %q has no worker %q", pool, name)}
 }

@@ -1,0 +1,52 @@
+package handler
+
+import (
+	"context"
+
+	"github.com/berth-dev/berth/server/access"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/store"
+)
+
+// GetWorkQueue returns a queue.
+func (h *Handler) GetWorkQueue(ctx context.Context, r api.GetWorkQueueRequestObject) (api.GetWorkQueueResponseObject, error) {
+	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
+		return nil, err
+	}
+	queue, err := h.store.GetQueue(ctx, r.Pool, r.Queue)
+	if err != nil {
+		return nil, err
+	}
+	return api.GetWorkQueue200JSONResponse(wireQueue(*queue)), nil
+}
+
+// UpdateWorkQueue changes what is given.
+func (h *Handler) UpdateWorkQueue(ctx context.Context, r api.UpdateWorkQueueRequestObject) (api.UpdateWorkQueueResponseObject, error) {
+	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
+		return nil, err
+	}
+	unlimited := value(r.Body.NoConcurrencyLimit, false)
+	if unlimited && r.Body.ConcurrencyLimit != nil {
+		return nil, problem.Newf(problem.InvalidBody, "give concurrency_limit or no_concurrency_limit, not both").
+			At("/no_concurrency_limit", "contradicts concurrency_limit")
+	}
+	queue, err := h.store.UpdateQueue(ctx, r.Pool, r.Queue, store.QueueChange{
+		Priority: r.Body.Priority, ConcurrencyLimit: r.Body.ConcurrencyLimit, NoConcurrencyLimit: unlimited, Paused: r.Body.Paused,
+	}, actor(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return api.UpdateWorkQueue200JSONResponse(wireQueue(*queue)), nil
+}
+
+// DeleteWorkQueue deletes a queue that nothing uses.
+func (h *Handler) DeleteWorkQueue(ctx context.Context, r api.DeleteWorkQueueRequestObject) (api.DeleteWorkQueueResponseObject, error) {
+	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
+		return nil, err
+	}
+	if err := h.store.DeleteQueue(ctx, r.Pool, r.Queue, actor(ctx)); err != nil {
+		return nil, err
+	}
+	return api.DeleteWorkQueue204Response{}, nil
+}

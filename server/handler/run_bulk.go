@@ -1,0 +1,167 @@
+package handler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/access"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/store"
+)
+
+// maxBulk is how many runs one call changes at most.
+const maxBulk = 500
+
+// CancelRuns cancels many runs, each by itself.
+func (h *Handler) CancelRuns(ctx context.Context, r api.CancelRunsRequestObject) (api.CancelRunsResponseObject, error) {
+	live := []lifecycle.StateType{lifecycle.Scheduled, lifecycle.Pending, lifecycle.Running}
+	result, err := h.bulk(ctx, r.Body, live, h.store.CancelRun)
+	if err != nil {
+		return nil, err
+	}
+	return api.CancelRuns200JSONResponse(*result), nil
+}
+
+// RetryRuns makes new attempts of many runs, each by itself.
+func (h *Handler) RetryRuns(ctx context.Context, r api.RetryRunsRequestObject) (api.RetryRunsResponseObject, error) {
+	ended := []lifecycle.StateType{lifecycle.Failed, lifecycle.Crashed, lifecycle.Cancelled}
+	result, err := h.bulk(ctx, r.Body, ended, h.store.RetryRun)
+	if err != nil {
+		return nil, err
+	}
+	return api.RetryRuns200JSONResponse(*result), nil
+}
+
+type runAction func(ctx context.Context, id uuid.UUID, actor string) (*store.Run, error)
+
+// bulk does to each selected run what is to be done. What the store refuses of one is part of the answer; anything else
+// ends the call, and the caller may repeat it.
+func (h *Handler) bulk(ctx context.Context, s *api.RunSelection, usual []lifecycle.StateType, act runAction) (*api.RunBulkResult, error) {
+	ids, next, err := h.selected(ctx, s, usual)
+	if err != nil {
+		return nil, err
+	}
+	result := &api.RunBulkResult{Done: []api.Run{}, Refused: []api.RunRefused{}, NextCursor: optional(next)}
+	for _, id := range ids {
+		run, err := h.run(ctx, id)
+		if err == nil {
+			run, err = act(ctx, id, actor(ctx))
+		}
+		var refused *store.Error
+		var forbidden *problem.Error
+		switch {
+		case err == nil:
+			result.Done = append(result.Done, h.wireRun(*run))
+		case errors.As(err, &refused) && refused.Code != store.Unavailable:
+			result.Refused = append(result.Refused, api.RunRefused{ID: id, Code: string(refused.Code), Message: refused.Message})
+		case errors.As(err, &forbidden):
+			result.Refused = append(result.Refused, api.RunRefused{ID: id, Code: string(forbidden.Code), Message: forbidden.Detail})
+		default:
+			return nil, err
+		}
+	}
+	return result, nil
+}
+
+// selected are the runs that are named, or a page of those that a filter finds.
+func (h *Handler) selected(ctx context.Context, s *api.RunSelection, usual []lifecycle.StateType) ([]uuid.UUID, string, error) {
+	if (s.Ids == nil) == (s.Filter == nil) {
+		return nil, "", problem.Newf(problem.InvalidBody, "give either ids or a filter").At("/filter", "give this or ids")
+	}
+	if s.Ids != nil {
+		return *s.Ids, "", nil
+	}
+	f := s.Filter
+	filter, err := runFilter(ctx, runQuery{
+		Pool: f.Pool, Queue: f.Queue, Deployment: f.Deployment, State: f.States, Tag: f.Tags, Text: f.Text,
+		Created: store.Span{After: f.CreatedAfter, Before: f.CreatedBefore},
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	if filter.States == nil {
+		filter.States = usual
+	}
+	runs, next, err := h.store.ListRuns(ctx, filter, store.Page{Limit: int(value(s.Limit, maxBulk)), Cursor: value(s.Cursor, "")})
+	return each(runs, func(r store.Run) uuid.UUID { return r.ID }), next, err
+}
+
+// CreateRuns makes many runs of a deployment, all or none.
+func (h *Handler) CreateRuns(ctx context.Context, r api.CreateRunsRequestObject) (api.CreateRunsResponseObject, error) {
+	for try := 1; ; try++ {
+		created, warnings, err := h.createRuns(ctx, r.Deployment, r.Body.Runs)
+		if isCode(err, store.RevisionChanged) && try < createTries {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		answer := api.CreateRuns200JSONResponse{Items: make([]api.Run, len(created)), Warnings: nonEmpty(warnings)}
+		for i, one := range created {
+			answer.Items[i] = h.wireRun(one.Run)
+			if one.Existed {
+				answer.Existed++
+			} else {
+				answer.Created++
+			}
+		}
+		return answer, nil
+	}
+}
+
+func (h *Handler) createRuns(ctx context.Context, deployment string, given []api.RunsCreateItem) ([]store.CreatedRun, []api.Finding, error) {
+	d, err := h.store.GetDeployment(ctx, deployment)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := access.From(ctx).CheckPool(d.Pool); err != nil {
+		return nil, nil, err
+	}
+	var wrong refusal
+	var warnings []api.Finding
+	runs := make([]store.NewRun, len(given))
+	maker := h.newRuns(d)
+	for i, item := range given {
+		at := fmt.Sprintf("/runs/%d", i)
+		body := api.RunCreate{
+			Name: item.Name, Parameters: item.Parameters, JobVariables: item.JobVariables, Tags: item.Tags, ScheduledTime: item.ScheduledTime,
+		}
+		document, err := encode(body)
+		if err != nil {
+			return nil, nil, err
+		}
+		hash, err := bodyHash(document)
+		if err != nil {
+			return nil, nil, err
+		}
+		var said []api.Finding
+		runs[i], said, err = maker.make(ctx, body, value(item.IdempotencyKey, ""), hash)
+		var refused *problem.Error
+		switch {
+		case errors.As(err, &refused) && len(refused.Findings) > 0:
+			wrong.add(refused.Code, at, refused.Findings)
+		case err != nil:
+			return nil, nil, err
+		}
+		if i == 0 { // the rest would say the same
+			warnings = moved(said, at)
+		}
+	}
+	if err := wrong.errorOrNil(); err != nil {
+		return nil, nil, err
+	}
+	created, err := h.store.CreateRuns(ctx, d.Name, runs, actor(ctx))
+	return created, warnings, err
+}
+
+func nonEmpty[T any](items []T) *[]T {
+	if len(items) == 0 {
+		return nil
+	}
+	return &items
+}

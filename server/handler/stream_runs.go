@@ -1,0 +1,135 @@
+package handler
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/store"
+)
+
+const (
+	// listPause is the least time between two looks at a list, however much happens to its runs.
+	listPause = 500 * time.Millisecond
+	// listOverlap is how much of what was sent before a reconnect may be sent again: clocks of servers differ, and what was
+	// being committed then was not seen.
+	listOverlap = 10 * time.Second
+)
+
+// StreamRuns sends a list of runs as it changes.
+func (h *Handler) StreamRuns(ctx context.Context, r api.StreamRunsRequestObject) (api.StreamRunsResponseObject, error) {
+	p := r.Params
+	filter, err := runFilter(ctx, runQuery{
+		Pool: p.Pool, Queue: p.Queue, Deployment: p.Deployment, State: p.State, Tag: p.Tag, Text: p.Text,
+		Created: store.Span{After: p.CreatedAfter, Before: p.CreatedBefore}, Scheduled: store.Span{After: p.ScheduledAfter, Before: p.ScheduledBefore},
+		Ended: store.Span{After: p.EndedAfter, Before: p.EndedBefore},
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := &listStream{h: h, ctx: ctx, filter: filter, page: page(p.Limit, nil), sent: map[uuid.UUID]string{}}
+	if last := value(p.LastEventID, ""); last != "" {
+		ms, err := strconv.ParseInt(last, 10, 64)
+		if err != nil {
+			return nil, &problem.Error{Code: problem.InvalidParameter, Detail: "Last-Event-ID was not made by this server", Err: err}
+		}
+		s.since = time.UnixMilli(ms).Add(-listOverlap)
+	}
+	if _, _, err := h.store.ListRuns(ctx, filter, store.Page{Limit: 1}); err != nil { // while it can still be refused
+		return nil, err
+	}
+	return s, nil
+}
+
+// listStream is one stream of a list.
+type listStream struct {
+	h      *Handler
+	ctx    context.Context
+	filter store.RunFilter
+	page   store.Page
+	since  time.Time // the reader knows what is older
+	out    *eventWriter
+	sent   map[uuid.UUID]string // what a run looked like when it was sent
+	ids    []uuid.UUID          // nil before the first look
+}
+
+// VisitStreamRunsResponse writes the stream until the reader has gone or the server stops.
+func (s *listStream) VisitStreamRunsResponse(w http.ResponseWriter) error {
+	topic := s.h.store.Subscribe(store.RunsTopic())
+	defer topic.Close()
+	s.out = newEventWriter(w)
+	defer func() { _ = extend(s.out.out) }() // for the last bytes, which are written after this returns
+	beat, again := time.NewTicker(heartbeat), time.NewTicker(lookAgain)
+	defer beat.Stop()
+	defer again.Stop()
+	for {
+		if err := s.look(); err != nil {
+			if s.ctx.Err() == nil {
+				s.h.Logger.Warn("stream of runs broke off", "error", err)
+			}
+			return nil // the reader comes back with the last id
+		}
+		pause := time.NewTimer(listPause)
+		select {
+		case <-pause.C:
+		case <-s.h.Stopping:
+		case <-s.ctx.Done():
+		}
+		pause.Stop()
+		for waiting := true; waiting; {
+			select {
+			case <-topic.C():
+				waiting = false
+			case <-again.C:
+				waiting = false
+			case <-beat.C:
+				if s.out.comment("alive") != nil {
+					return nil // the reader has gone
+				}
+			case <-s.h.Stopping:
+				return nil // the reader comes back, to another server, with the last id
+			case <-s.ctx.Done():
+				return nil
+			}
+		}
+	}
+}
+
+// look reads the list and sends what is new.
+func (s *listStream) look() error {
+	now := s.h.Now()
+	runs, _, err := s.h.store.ListRuns(s.ctx, s.filter, s.page)
+	if err != nil {
+		return err
+	}
+	id := strconv.FormatInt(now.UnixMilli(), 10)
+	ids := make([]uuid.UUID, len(runs))
+	known := make(map[uuid.UUID]string, len(runs))
+	for i, run := range runs {
+		shown := s.h.wireRun(run)
+		ids[i] = run.ID
+		known[run.ID] = fmt.Sprint(shown.State, shown.Attempt, run.DueAt)
+		if s.sent[run.ID] == known[run.ID] {
+			continue
+		}
+		if s.ids == nil && run.State.At.Before(s.since) { // sent before the reader came back
+			continue
+		}
+		if err := s.out.event("run", id, shown); err != nil {
+			return err
+		}
+	}
+	s.sent = known
+	if s.ids != nil && slices.Equal(s.ids, ids) {
+		return nil
+	}
+	s.ids = ids
+	return s.out.event("list", id, api.RunIDList{Ids: ids})
+}

@@ -1,0 +1,107 @@
+package store
+
+import (
+	"context"
+	"fmt"
+)
+
+// QueueChange changes what is not nil.
+type QueueChange struct {
+	Priority           *int32
+	ConcurrencyLimit   *int32
+	NoConcurrencyLimit bool
+	Paused             *bool
+}
+
+// GetQueue returns a queue of a pool.
+func (tx *Tx) GetQueue(ctx context.Context, pool, name string) (*Queue, error) {
+	queues, err := tx.ListQueues(ctx, pool)
+	if err != nil {
+		return nil, err
+	}
+	for _, q := range queues {
+		if q.Name == name {
+			return &q, nil
+		}
+	}
+	return nil, &Error{Code: NotFound, Message: fmt.Sprintf("work pool %q has no queue %q", pool, name)}
+}
+
+const updateQueueSQL = `
+UPDATE queues
+SET priority = ?,
+	concurrency_limit = ?,
+	paused = ?
+WHERE id = ?`
+
+// UpdateQueue changes a queue. The pool's row is locked, as a claim locks it, so that no claim counts with both.
+func (tx *Tx) UpdateQueue(ctx context.Context, pool, name string, c QueueChange, actor string) (*Queue, error) {
+	if _, err := tx.lockPool(ctx, pool, poolForChange); err != nil {
+		return nil, err
+	}
+	q, err := tx.GetQueue(ctx, pool, name)
+	if err != nil {
+		return nil, err
+	}
+	if c.Priority != nil {
+		q.Priority = max(*c.Priority, 1)
+	}
+	if c.ConcurrencyLimit != nil {
+		q.ConcurrencyLimit = c.ConcurrencyLimit
+	}
+	if c.NoConcurrencyLimit {
+		q.ConcurrencyLimit = nil
+	}
+	if c.Paused != nil {
+		q.Paused = *c.Paused
+	}
+	if _, err := tx.exec(ctx, updateQueueSQL, q.Priority, q.ConcurrencyLimit, q.Paused, q.ID); err != nil {
+		return nil, fmt.Errorf("change queue %q of work pool %q: %w", name, pool, err)
+	}
+	tx.hint(PoolTopic(pool))
+	return q, nil
+}
+
+const (
+	queueUsersSQL = `
+SELECT
+	(SELECT COUNT(*) FROM deployments WHERE queue_id = ? AND deleted_at IS NULL) AS deployments,
+	(SELECT COUNT(*) FROM runs WHERE queue_id = ? AND ended_at IS NULL) AS runs`
+	deleteQueueSQL = `
+UPDATE queues
+SET deleted_at = ?
+WHERE id = ?`
+)
+
+// DeleteQueue deletes a queue that nothing uses. Its row stays for the finished runs that were in it.
+func (tx *Tx) DeleteQueue(ctx context.Context, pool, name, actor string) error {
+	if _, err := tx.lockPool(ctx, pool, poolForChange); err != nil {
+		return err
+	}
+	q, err := tx.GetQueue(ctx, pool, name)
+	if err != nil {
+		return err
+	}
+	if name == DefaultQueue {
+		return &Error{Code: Conflict, Message: fmt.Sprintf("queue %q is the one that every work pool has", name)}
+	}
+	var users struct {
+		Deployments int `db:"deployments"`
+		Runs        int `db:"runs"`
+	}
+	if err := tx.get(ctx, &users, queueUsersSQL, q.ID, q.ID); err != nil {
+		return fmt.Errorf("look for what uses queue %q: %w", name, err)
+	}
+	if users.Deployments > 0 || users.Runs > 0 {
+		return &Error{Code: Conflict, Message: fmt.Sprintf(
+			"queue %q of work pool %q is used by %d deployments and %d runs that are not finished", name, pool, users.Deployments, users.Runs)}
+	}
+	now, err := tx.now(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.exec(ctx, deleteQueueSQL, now, q.ID); err != nil {
+		return fmt.Errorf("delete queue %q of work pool %q: %w", name, pool, err)
+	}
+	return nil
+}

@@ -1,0 +1,228 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/lifecycle"
+)
+
+// RunFilter narrows a list of runs; empty fields do not.
+type RunFilter struct {
+	Pool       string
+	Pools      []string // any of these, beside Pool; nil: all
+	Queue      string   // by name, of any pool without Pool
+	Deployment string
+	States     []lifecycle.StateType
+	Tags       []string // all of them
+	// Text is looked for in name and message of the state, whatever its case, and is the beginning of an id.
+	Text      string
+	Created   Span
+	Scheduled Span
+	Ended     Span
+}
+
+// Span is a time from After on, before Before; nil is no bound.
+type Span struct{ After, Before *time.Time }
+
+// RunSort is the order of a list of runs.
+type RunSort string
+
+// The orders.
+const (
+	NewestFirst      RunSort = "-created" // by id, which is in the order of their creation
+	OldestFirst      RunSort = "created"
+	LatestDueFirst   RunSort = "-scheduled"
+	EarliestDueFirst RunSort = "scheduled"
+)
+
+func (o RunSort) descending() bool { return strings.HasPrefix(string(o), "-") }
+
+func (o RunSort) byTime() bool { return strings.HasSuffix(string(o), "scheduled") }
+
+// ListRuns lists runs, newest first.
+func (tx *Tx) ListRuns(ctx context.Context, f RunFilter, page Page) ([]Run, string, error) {
+	return tx.ListRunsBy(ctx, f, NewestFirst, page)
+}
+
+// ListRunsBy lists runs in an order.
+func (tx *Tx) ListRunsBy(ctx context.Context, f RunFilter, o RunSort, page Page) ([]Run, string, error) {
+	where, args, err := tx.runFilter(ctx, f)
+	if err != nil {
+		return nil, "", err
+	}
+	past, order := o.keyset()
+	kind := "run" // the order of a cursor is part of its kind
+	if o != NewestFirst {
+		kind += string(o)
+	}
+	last, err := page.after(kind)
+	if err != nil {
+		return nil, "", err
+	}
+	if last != "" {
+		keys, err := o.parse(last)
+		if err != nil {
+			return nil, "", err
+		}
+		where, args = append(where, past), append(args, keys...)
+	}
+	query := runSQL
+	if len(where) > 0 {
+		query += " WHERE " + strings.Join(where, " AND ")
+	}
+	var rows []runRow
+	if err := tx.all(ctx, &rows, query+order, append(args, page.size()+1)...); err != nil {
+		return nil, "", fmt.Errorf("list runs: %w", err)
+	}
+	rows, next := paged(rows, page, kind, o.key)
+	runs := make([]Run, len(rows))
+	for i, r := range rows {
+		runs[i] = r.run()
+	}
+	return runs, next, nil
+}
+
+// keyset is the condition for what follows a key, and the order.
+func (o RunSort) keyset() (past, order string) {
+	than, direction := ">", ""
+	if o.descending() {
+		than, direction = "<", " DESC"
+	}
+	if o.byTime() {
+		return "(r.scheduled_time, r.id) " + than + " (?, ?)", " ORDER BY r.scheduled_time" + direction + ", r.id" + direction + " LIMIT ?"
+	}
+	return "r.id " + than + " ?", " ORDER BY r.id" + direction + " LIMIT ?"
+}
+
+func (o RunSort) key(r runRow) string {
+	if o.byTime() {
+		return strconv.FormatInt(int64(microsAt(r.ScheduledTime.time())), 10) + "/" + r.ID.String()
+	}
+	return r.ID.String()
+}
+
+func (o RunSort) parse(key string) ([]any, error) {
+	other := &Error{Code: InvalidCursor, Message: "this cursor is not of this list"}
+	at, text, timed := strings.Cut(key, "/")
+	if !timed {
+		text = at
+	}
+	id, err := uuid.Parse(text)
+	if err != nil || timed != o.byTime() {
+		return nil, other
+	}
+	if !timed {
+		return []any{id}, nil
+	}
+	us, err := strconv.ParseInt(at, 10, 64)
+	if err != nil {
+		return nil, other
+	}
+	return []any{stamp(time.UnixMicro(us).UTC()), id}, nil
+}
+
+// CountRuns counts runs by state.
+func (tx *Tx) CountRuns(ctx context.Context, f RunFilter) (map[lifecycle.StateType]int64, error) {
+	where, args, err := tx.runFilter(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	query := "SELECT r.state_type, COUNT(*) AS n FROM runs r"
+	if len(where) > 0 {
+		query += " WHERE " + strings.Join(where, " AND ")
+	}
+	var rows []struct {
+		State lifecycle.StateType `db:"state_type"`
+		N     int64               `db:"n"`
+	}
+	if err := tx.all(ctx, &rows, query+" GROUP BY r.state_type", args...); err != nil {
+		return nil, fmt.Errorf("count runs: %w", err)
+	}
+	counts := make(map[lifecycle.StateType]int64, len(rows))
+	for _, row := range rows {
+		counts[row.State] = row.N
+	}
+	return counts, nil
+}
+
+// conditions gathers what a query asks for.
+type conditions struct {
+	where []string
+	args  []any
+}
+
+func (c *conditions) add(condition string, args ...any) {
+	c.where, c.args = append(c.where, condition), append(c.args, args...)
+}
+
+// runFilter resolves names first, so that a list is served by the index of that pool or deployment.
+func (tx *Tx) runFilter(ctx context.Context, f RunFilter) (where []string, args []any, err error) {
+	var c conditions
+	if err := tx.wherePools(ctx, &c, f); err != nil {
+		return nil, nil, err
+	}
+	if f.Deployment != "" {
+		d, err := tx.deployment(ctx, f.Deployment, "")
+		if err != nil {
+			return nil, nil, err
+		}
+		c.add("r.deployment_id = ?", d.ID)
+	}
+	if f.Queue != "" {
+		c.add("r.queue_id IN (SELECT id FROM queues WHERE name = ?)", f.Queue)
+	}
+	if len(f.States) > 0 {
+		list, err := jsonText(f.States)
+		if err != nil {
+			return nil, nil, err
+		}
+		c.add("r.state_type IN "+tx.s.dialect.list("text"), list)
+	}
+	for _, tag := range f.Tags {
+		c.add(tx.s.dialect.holds("r.tags"), tag)
+	}
+	if f.Text != "" {
+		pattern := contains(f.Text)
+		c.add(`(LOWER(r.name) LIKE ? ESCAPE '\' OR LOWER(r.state_message) LIKE ? ESCAPE '\' OR CAST(r.id AS TEXT) LIKE ? ESCAPE '\')`,
+			pattern, pattern, pattern[1:])
+	}
+	for column, span := range map[string]Span{"r.created_at": f.Created, "r.scheduled_time": f.Scheduled, "r.ended_at": f.Ended} {
+		if span.After != nil {
+			c.add(column+" >= ?", *stampOf(span.After))
+		}
+		if span.Before != nil {
+			c.add(column+" < ?", *stampOf(span.Before))
+		}
+	}
+	return c.where, c.args, nil
+}
+
+func (tx *Tx) wherePools(ctx context.Context, c *conditions, f RunFilter) error {
+	if f.Pool != "" {
+		id, err := tx.poolRef(ctx, f.Pool)
+		if err != nil {
+			return err
+		}
+		c.add("r.pool_id = ?", id)
+	}
+	if f.Pools == nil {
+		return nil
+	}
+	list, err := jsonText(f.Pools)
+	if err != nil {
+		return err
+	}
+	c.add("r.pool_id IN (SELECT id FROM pools WHERE name IN "+tx.s.dialect.list("text")+")", list)
+	return nil
+}
+
+// contains is the LIKE pattern of what contains a text, in lower case.
+func contains(text string) string {
+	return "%" + strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`).Replace(strings.ToLower(text)) + "%"
+}

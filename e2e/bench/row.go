@@ -35,7 +35,7 @@ type sampleKey struct{ dir, benchmark, unit string }
 func (s samples) median(dir, benchmark, unit string) (float64, error) {
 	values := slices.Sorted(slices.Values(s[sampleKey{dir, benchmark, unit}]))
 	if len(values) == 0 {
-		return 0, fmt.Errorf("Benchmark%s in %s gave no %s", benchmark, dir, unit)
+		return 0, fmt.Errorf("no %s from Benchmark%s in %s", unit, benchmark, dir)
 	}
 	return values[len(values)/2], nil
 }

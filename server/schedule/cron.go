@@ -65,7 +65,7 @@ func splitCron(text string) ([]string, error) {
 
 // parseCronField asks the parser about one field alone, so that an error can say which.
 func parseCronField(i int, field string) (uint64, error) {
-	parser := cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
+	parser := cron.MustNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
 	entry := []string{"*", "*", "*", "*", "*"}
 	entry[i] = field
 	want := "a valid " + cronFields()[i]

@@ -167,15 +167,23 @@ func (tx *Tx) refuseFilled(ctx context.Context, tables []copyTable) error {
 }
 
 func (t copyTable) selectSQL() string {
+	return "SELECT " + t.columnsSQL() + " FROM " + pq.QuoteIdentifier(t.name)
+}
+
+func (t copyTable) copySQL() string {
+	return "COPY " + pq.QuoteIdentifier(t.name) + " (" + t.columnsSQL() + ") FROM STDIN"
+}
+
+func (t copyTable) columnsSQL() string {
 	names := t.names()
 	for i, name := range names {
 		names[i] = pq.QuoteIdentifier(name)
 	}
-	return "SELECT " + strings.Join(names, ", ") + " FROM " + pq.QuoteIdentifier(t.name)
+	return strings.Join(names, ", ")
 }
 
 func copyRows(ctx context.Context, from, to *Tx, t copyTable) (n int64, err error) {
-	statement, err := to.q.(*sqlx.Tx).PrepareContext(ctx, pq.CopyIn(t.name, t.names()...))
+	statement, err := to.q.(*sqlx.Tx).PrepareContext(ctx, t.copySQL())
 	if err != nil {
 		return 0, classify(err)
 	}

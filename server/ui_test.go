@@ -69,7 +69,9 @@ func TestThePageShowsARunAsItHappens(t *testing.T) {
 	}
 
 	r.startRun("hello", `{"name":"the run"}`)
-	do(t, ctx, "the new run, without a reload", shows("#runs td", "the run"), shows("#runs .state.SCHEDULED", "Scheduled"))
+	do(t, ctx, "the new run, without a reload", shows("#runs td", "the run"), shows("#runs .state.SCHEDULED", "Scheduled"),
+		chromedp.Click(chromedp.CSS("#runs a")), shows("#run-why p", `no worker of work pool "local" is alive`),
+		shows("#run-why li", "start a worker: berth worker start --pool local"), chromedp.Click(chromedp.CSS("#run a")))
 	w := r.newWorker("w1")
 	claim := w.claimOne()
 	w.begin(claim)
@@ -78,7 +80,8 @@ func TestThePageShowsARunAsItHappens(t *testing.T) {
 	w.write(claim, 0, "hello from the container\n")
 	do(t, ctx, "its output", shows("#log", "hello from the container"))
 	w.finish(claim, 3, "hello from the container\n")
-	do(t, ctx, "its end", shows("#run-state .state.FAILED", "Failed"), shows("#events .state.FAILED", "Failed"), shows("#run-facts dd", "3"))
+	do(t, ctx, "its end", shows("#run-state .state.FAILED", "Failed"), shows("#events .state.FAILED", "Failed"), shows("#run-facts dd", "3"),
+		shows("#run-why p", "it ended as Failed: the workload failed (app), exit code 3"), shows("#run-why li", "| hello from the container"))
 	do(t, ctx, "back to the overview", chromedp.Click(chromedp.CSS("#run a")), shows("#runs .state.FAILED", "Failed"))
 }
 

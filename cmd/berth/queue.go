@@ -13,8 +13,12 @@ func queueCommand(app *cli.App) *cobra.Command {
 	var pool string
 	cmd := &cobra.Command{Use: "queue", Short: "Work queues: the lanes of a pool"}
 	cli.ClientFlags(cmd)
-	create, ls := queueCreateCommand(app, &pool), queueLsCommand(app, &pool)
-	for _, child := range []*cobra.Command{create, ls} {
+	children := []*cobra.Command{
+		queueCreateCommand(app, &pool), queueLsCommand(app, &pool), queueUpdateCommand(app, &pool), queueDeleteCommand(app, &pool),
+		queuePauseCommand(app, &pool, "pause", "Claim no more runs of a queue; what runs goes on", true),
+		queuePauseCommand(app, &pool, "resume", "Claim runs of a queue again", false),
+	}
+	for _, child := range children {
 		child.Flags().StringVarP(&pool, "pool", "p", "", "the work pool")
 		required(child, "pool")
 		// The only error there is: a flag of another name.
@@ -22,7 +26,7 @@ func queueCommand(app *cli.App) *cobra.Command {
 			return poolNames(app)(cmd, nil, typed)
 		})
 	}
-	return cli.Group(cmd, create, ls)
+	return cli.Group(cmd, children...)
 }
 
 func queueCreateCommand(app *cli.App, pool *string) *cobra.Command {

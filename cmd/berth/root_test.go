@@ -28,7 +28,8 @@ func TestTheCommandsThatScriptsRelyOnAreThere(t *testing.T) {
 	for _, path := range []string{
 		"dev", "server", "migrate up", "migrate status", "keys ensure", "worker start", "worker ls", "worker drain",
 		"pool create", "pool ls", "pool get", "pool update", "pool delete", "pool pause", "pool resume",
-		"pool template get", "pool template set", "pool template lint", "pool template versions", "queue create", "queue ls", "deploy",
+		"pool template get", "pool template set", "pool template lint", "pool template versions", "queue create", "queue ls", "queue update", "queue delete",
+		"queue pause", "queue resume", "worker pause", "worker resume", "deploy",
 		"deployment ls", "deployment get", "deployment run", "deployment pause", "deployment resume", "deployment delete",
 		"run ls", "run get", "run watch", "run logs", "run cancel", "run retry", "run explain", "run manifest",
 		"variable set", "variable get", "variable ls", "variable delete", "api-key create", "api-key ls", "api-key revoke",

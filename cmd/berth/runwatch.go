@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
-	"github.com/berth-dev/berth/cmd/berth/internal/explain"
 	"github.com/berth-dev/berth/cmd/berth/internal/watch"
 	"github.com/berth-dev/berth/server/api"
 )
@@ -72,22 +71,27 @@ func (w watched) verdict(ctx context.Context, app *cli.App, client *api.ClientWi
 	if run.State.Type == w.wanted {
 		return nil
 	}
-	var attempts []api.Attempt
-	if detail, err := getRun(ctx, client, run.ID); err == nil {
-		run, attempts = detail.Run, detail.Attempts
-	} else {
-		// The run as it ended says nearly as much.
-		app.Notef("the attempts could not be read: %v", err)
-	}
 	style := app.Style(app.Err)
-	for i, line := range explain.Explain(explain.Facts{Run: run, Attempts: attempts, Now: app.Now()}) {
-		if i == 0 {
-			app.Notef("%s run %s: %s", style.Bad("error:"), run.Name, line)
-			continue
-		}
+	e, err := explainRun(ctx, client, run.ID)
+	if err != nil {
+		// The run as it ended says nearly as much.
+		app.Notef("%s run %s: it ended as %s: %s", style.Bad("error:"), run.Name, cli.StateText(run.State), cli.Text(run.State.Message))
+		app.Notef("  it could not be explained: %v", err)
+		return &cli.SilentError{Code: cli.ExitFailed}
+	}
+	app.Notef("%s run %s: %s", style.Bad("error:"), run.Name, e.Sentence)
+	for _, line := range e.Details {
 		app.Notef("  %s", line)
 	}
+	for _, line := range e.Next {
+		app.Notef("  next: %s", line)
+	}
 	return &cli.SilentError{Code: cli.ExitFailed}
+}
+
+func explainRun(ctx context.Context, client *api.ClientWithResponses, id uuid.UUID) (api.RunExplanation, error) {
+	r, err := client.ExplainRunWithResponse(ctx, id)
+	return cli.Value(resultOf(r, err).JSON200, r, err)
 }
 
 func runLogsCommand(app *cli.App) *cobra.Command {
@@ -133,56 +137,34 @@ func copyLogs(ctx context.Context, app *cli.App, client *api.ClientWithResponses
 
 func runExplainCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "explain ID", Short: "Say why a run waits, or why it ended as it did", Args: runArgs, ValidArgsFunction: runIDs(app)}
+	format := cli.OutputFlag(cmd)
 	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
-		facts, err := gatherFacts(cmd.Context(), app, client, id)
+		e, err := explainRun(cmd.Context(), client, id)
 		if err != nil {
 			return err
 		}
-		style := app.Style(app.Out)
-		run := facts.Run
-		if err := app.Printf("run %s is %s\n", run.Name, style.State(run.State.Type, cli.StateText(run.State))); err != nil {
-			return err
+		if *format != cli.Table {
+			return app.Document(*format, e)
 		}
-		for _, line := range explain.Explain(facts) {
-			if err := app.Printf("- %s\n", line); err != nil {
-				return err
-			}
-		}
-		return nil
+		return printExplanation(app, e)
 	})
 	return cmd
 }
 
-// gatherFacts asks for all that may keep a run from running.
-func gatherFacts(ctx context.Context, app *cli.App, client *api.ClientWithResponses, id uuid.UUID) (explain.Facts, error) {
-	detail, err := getRun(ctx, client, id)
-	if err != nil {
-		return explain.Facts{}, err
+func printExplanation(app *cli.App, e api.RunExplanation) error {
+	style := app.Style(app.Out)
+	if err := app.Printf("run %s is %s\n%s\n", e.Run.Name, style.State(e.Run.State.Type, cli.StateText(e.Run.State)), e.Sentence); err != nil {
+		return err
 	}
-	facts := explain.Facts{Run: detail.Run, Attempts: detail.Attempts, Now: app.Now()}
-	if facts.Run.State.Type != "SCHEDULED" {
-		return facts, nil
-	}
-	pool, err := client.GetWorkPoolWithResponse(ctx, facts.Run.Pool)
-	if err := cli.Check(pool, err); err != nil {
-		return facts, err
-	}
-	facts.Pool = pool.JSON200
-	queues, err := client.ListWorkQueuesWithResponse(ctx, facts.Run.Pool)
-	list, err := cli.Value(resultOf(queues, err).JSON200, queues, err)
-	if err != nil {
-		return facts, err
-	}
-	for i := range list.Items {
-		if list.Items[i].Name == facts.Run.Queue {
-			facts.Queue = &list.Items[i]
+	for _, line := range e.Details {
+		if err := app.Printf("- %s\n", line); err != nil {
+			return err
 		}
 	}
-	deployment, err := getDeployment(ctx, client, facts.Run.Deployment)
-	if err != nil {
-		return facts, err
+	for _, line := range e.Next {
+		if err := app.Printf("next: %s\n", line); err != nil {
+			return err
+		}
 	}
-	facts.Deployment = &deployment
-	facts.Workers, err = listWorkers(ctx, client, &facts.Run.Pool)
-	return facts, err
+	return nil
 }

@@ -13,7 +13,9 @@ import (
 func workerCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "worker", Short: "Workers: they claim runs of a pool and see them through"}
 	cli.ClientFlags(cmd)
-	return cli.Group(cmd, workerStartCommand(app), workerLsCommand(app), workerDrainCommand(app))
+	return cli.Group(cmd, workerStartCommand(app), workerLsCommand(app), workerDrainCommand(app),
+		workerPauseCommand(app, "pause", "Claim nothing new with a worker; what it has goes on", true),
+		workerPauseCommand(app, "resume", "Claim runs with a worker again", false))
 }
 
 func listWorkers(ctx context.Context, client *api.ClientWithResponses, pool *string) ([]api.Worker, error) {
@@ -45,6 +47,9 @@ func workerLsCommand(app *cli.App) *cobra.Command {
 			{Title: "pool", Cell: func(w api.Worker) string { return w.Pool }},
 			{Title: "type", Cell: func(w api.Worker) string { return string(w.Type) }},
 			{Title: "status", Cell: func(w api.Worker) string {
+				if w.Alive && w.Paused {
+					return "paused"
+				}
 				if w.Alive {
 					return style.Good("alive")
 				}

@@ -22,7 +22,7 @@ func leastRole(operation string) (api.Role, bool) {
 	case "GetInfo":
 		return anyone, true
 	case "ListWorkPools", "GetWorkPool", "GetTemplate", "ListTemplateVersions", "ListWorkQueues", "LintTemplate",
-		"GetWorkQueue", "CountRuns", "StreamRuns",
+		"GetWorkQueue", "ExplainRun", "CountRuns", "StreamRuns",
 		"PreviewTemplate", "DiffTemplate", "ImpactTemplate",
 		"ListDeployments", "GetDeployment", "ListVariables", "GetVariable", "ListWorkers",
 		"ListRuns", "GetRun", "ListRunEvents", "GetRunLogs", "StreamRun", "GetAttemptManifest":

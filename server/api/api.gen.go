@@ -985,6 +985,22 @@ type RunEventList struct {
 	Items []RunEvent `json:"items"`
 }
 
+// RunExplanation defines model for RunExplanation.
+type RunExplanation struct {
+	// Details What more there is to know, a line each
+	Details []string `json:"details"`
+
+	// Next What a person may do about it
+	Next []string `json:"next"`
+
+	// Reasons What keeps it from going on, the most important first
+	Reasons []WaitReason `json:"reasons"`
+	Run     Run          `json:"run"`
+
+	// Sentence The answer
+	Sentence string `json:"sentence"`
+}
+
 // RunIDList defines model for RunIDList.
 type RunIDList struct {
 	Ids []openapi_types.UUID `json:"ids"`
@@ -1058,7 +1074,9 @@ type State struct {
 	At      time.Time `json:"at"`
 	Message *string   `json:"message,omitempty"`
 
-	// Name Example: InfrastructurePending
+	// Name Tells the story; `Late` and `AwaitingSlot` are derived when a run is read
+	//
+	// Example: InfrastructurePending
 	Name string    `json:"name"`
 	Type StateType `json:"type"`
 }
@@ -1197,6 +1215,17 @@ type VariableSpec struct {
 
 	// Value Any JSON value
 	Value JSONValue `json:"value"`
+}
+
+// WaitReason defines model for WaitReason.
+type WaitReason struct {
+	// Code Stable; there may be more. `not-due`, `awaiting-retry`, `pool-paused`, `queue-paused`, `deployment-paused`,
+	// `pool-full`, `queue-full`, `deployment-full`, `no-worker`, `workers-paused`, `no-worker-of-cluster`, `starting`.
+	//
+	//
+	// Example: deployment-full
+	Code    string `json:"code"`
+	Message string `json:"message"`
 }
 
 // WorkPool defines model for WorkPool.
@@ -1946,6 +1975,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/runs/{run}/events (the `ListRunEvents` operationId).
 	ListRunEvents(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ExplainRun Why it waits, or why it ended as it did, in words
+	//
+	// Corresponds with GET /api/v1/runs/{run}/explain (the `ExplainRun` operationId).
+	ExplainRun(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetRunLogs The output of an attempt as text, of the newest attempt without `attempt`
 	//
@@ -2782,6 +2816,21 @@ func (c *Client) CancelRun(ctx context.Context, run RunParam, reqEditors ...Requ
 // Corresponds with GET /api/v1/runs/{run}/events (the `ListRunEvents` operationId).
 func (c *Client) ListRunEvents(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListRunEventsRequest(c.Server, run)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ExplainRun Why it waits, or why it ended as it did, in words
+//
+// Corresponds with GET /api/v1/runs/{run}/explain (the `ExplainRun` operationId).
+func (c *Client) ExplainRun(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewExplainRunRequest(c.Server, run)
 	if err != nil {
 		return nil, err
 	}
@@ -5136,6 +5185,40 @@ func NewListRunEventsRequest(server string, run RunParam) (*http.Request, error)
 	return req, nil
 }
 
+// NewExplainRunRequest constructs an http.Request for the ExplainRun method
+func NewExplainRunRequest(server string, run RunParam) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "run", run, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/runs/%s/explain", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetRunLogsRequest constructs an http.Request for the GetRunLogs method
 func NewGetRunLogsRequest(server string, run RunParam, params *GetRunLogsParams) (*http.Request, error) {
 	var err error
@@ -7199,6 +7282,13 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/runs/{run}/events (the `ListRunEvents` operationId).
 	ListRunEventsWithResponse(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*ListRunEventsResponse, error)
 
+	// ExplainRunWithResponse Why it waits, or why it ended as it did, in words
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/runs/{run}/explain (the `ExplainRun` operationId).
+	ExplainRunWithResponse(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*ExplainRunResponse, error)
+
 	// GetRunLogsWithResponse The output of an attempt as text, of the newest attempt without `attempt`
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -8575,6 +8665,54 @@ func (r ListRunEventsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListRunEventsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ExplainRunResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RunExplanation
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ExplainRunResponse) GetJSON200() *RunExplanation {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ExplainRunResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ExplainRunResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ExplainRunResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ExplainRunResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ExplainRunResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -10637,6 +10775,19 @@ func (c *ClientWithResponses) ListRunEventsWithResponse(ctx context.Context, run
 	return ParseListRunEventsResponse(rsp)
 }
 
+// ExplainRunWithResponse Why it waits, or why it ended as it did, in words
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/runs/{run}/explain (the `ExplainRun` operationId).
+func (c *ClientWithResponses) ExplainRunWithResponse(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*ExplainRunResponse, error) {
+	rsp, err := c.ExplainRun(ctx, run, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseExplainRunResponse(rsp)
+}
+
 // GetRunLogsWithResponse The output of an attempt as text, of the newest attempt without `attempt`
 //
 // Returns a wrapper object for the known response body format(s).
@@ -12060,6 +12211,39 @@ func ParseListRunEventsResponse(rsp *http.Response) (*ListRunEventsResponse, err
 	return response, nil
 }
 
+// ParseExplainRunResponse parses an HTTP response from a ExplainRunWithResponse call
+func ParseExplainRunResponse(rsp *http.Response) (*ExplainRunResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ExplainRunResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RunExplanation
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetRunLogsResponse parses an HTTP response from a GetRunLogsWithResponse call
 func ParseGetRunLogsResponse(rsp *http.Response) (*GetRunLogsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -13285,6 +13469,9 @@ type ServerInterface interface {
 	// ListRunEvents What happened to the run, oldest first
 	// (GET /api/v1/runs/{run}/events)
 	ListRunEvents(w http.ResponseWriter, r *http.Request, run RunParam)
+	// ExplainRun Why it waits, or why it ended as it did, in words
+	// (GET /api/v1/runs/{run}/explain)
+	ExplainRun(w http.ResponseWriter, r *http.Request, run RunParam)
 	// GetRunLogs The output of an attempt as text, of the newest attempt without `attempt`
 	// (GET /api/v1/runs/{run}/logs)
 	GetRunLogs(w http.ResponseWriter, r *http.Request, run RunParam, params GetRunLogsParams)
@@ -14545,6 +14732,32 @@ func (siw *ServerInterfaceWrapper) ListRunEvents(w http.ResponseWriter, r *http.
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.ListRunEvents(w, r, run)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ExplainRun operation middleware
+func (siw *ServerInterfaceWrapper) ExplainRun(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "run" -------------
+	var run RunParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ExplainRun(w, r, run)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -15882,6 +16095,8 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/retry", wrapper.RetryRun).Methods(http.MethodPost)
 
+	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/explain", wrapper.ExplainRun).Methods(http.MethodGet)
+
 	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/events", wrapper.ListRunEvents).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/logs", wrapper.GetRunLogs).Methods(http.MethodGet)
@@ -16750,6 +16965,45 @@ type ListRunEventsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListRunEventsdefaultApplicationProblemPlusJSONResponse) VisitListRunEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExplainRunRequestObject struct {
+	Run RunParam `json:"run"`
+}
+
+type ExplainRunResponseObject interface {
+	VisitExplainRunResponse(w http.ResponseWriter) error
+}
+
+type ExplainRun200JSONResponse RunExplanation
+
+func (response ExplainRun200JSONResponse) VisitExplainRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExplainRundefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ExplainRundefaultApplicationProblemPlusJSONResponse) VisitExplainRunResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -18251,6 +18505,9 @@ type StrictServerInterface interface {
 	// ListRunEvents What happened to the run, oldest first
 	// (GET /api/v1/runs/{run}/events)
 	ListRunEvents(ctx context.Context, request ListRunEventsRequestObject) (ListRunEventsResponseObject, error)
+	// ExplainRun Why it waits, or why it ended as it did, in words
+	// (GET /api/v1/runs/{run}/explain)
+	ExplainRun(ctx context.Context, request ExplainRunRequestObject) (ExplainRunResponseObject, error)
 	// GetRunLogs The output of an attempt as text, of the newest attempt without `attempt`
 	// (GET /api/v1/runs/{run}/logs)
 	GetRunLogs(ctx context.Context, request GetRunLogsRequestObject) (GetRunLogsResponseObject, error)
@@ -18954,6 +19211,32 @@ func (sh *strictHandler) ListRunEvents(w http.ResponseWriter, r *http.Request, r
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ListRunEventsResponseObject); ok {
 		if err := validResponse.VisitListRunEventsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ExplainRun operation middleware
+func (sh *strictHandler) ExplainRun(w http.ResponseWriter, r *http.Request, run RunParam) {
+	var request ExplainRunRequestObject
+
+	request.Run = run
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ExplainRun(ctx, request.(ExplainRunRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExplainRun")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ExplainRunResponseObject); ok {
+		if err := validResponse.VisitExplainRunResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -20022,195 +20305,200 @@ func (sh *strictHandler) GetReady(w http.ResponseWriter, r *http.Request) {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H3rctvGmuCrdHGnKvYOdLGTzM5If1axnTlKFMdHtk9qN/KKTaBJtgl2w+iGaB6XqvZp9sH2Sbb66wsa",
-	"QAMEKFDOOZs/tkgCff3u1y+TmK8zzgiTYnL2ZZLhHK+JJDl8epETLElyMZckV58TIuKcZpJyNjmbvFsS",
-	"hniOUqx+jiZUffmpIPl2Ek0YXpPJ2STWI9ziuX5GxEuyxmqsOc/XWE7OJgmW5EjSNZlEE7nN1FtC5pQt",
-	"Jvf3kV3CD2TOc9Jcg/4eySVhO1Yw0yPss4QiFzx/o06muYApI5/lbQyPTBGfq6WgDC8IchMGVwUvVFbT",
-	"nPglyVK+XRMmf6SpuYLQYIl7rveAbjcwXoblsmW4nHwqaE6SyZnMC9I9/CuWeMASWilRT+wPDDBBCQrt",
-	"M+x/2ZfzX7CMly23/W5J0Kt3eKEuerPEEm2wQCShkiTnCDMulyRHnBFEBcrJvBAkQU++e/YcTbOcxJwl",
-	"VA10NMc0Jcn0qQWOJcEJnIjZxOX8CFax4zqv6JrKlpX+hW/QGrMtwhKtuZAtcJiqISrTJGSOi1ROzr4/",
-	"jcpDo0x++3wSTdb4M10Xa/XraTRZU6Y/PXNHSZkkC5LD+t5wnnZDbsZ5umOTapAuaDVDDIHTvxakIOXC",
-	"qgf36xypY1PDog2VS15INFWfpi1H+EmNtmMT13p179ks5yvCWu7sGiBGA9YsJ3glEEYlNiIJEMfzlUCM",
-	"b1qWYw7itjBzhS93jlNB3KXNOE8JZnqpBesA/rxg3whEEzt59S7ygnVehQOnooAhmgf1Nl6SpEh3kBFh",
-	"n9qflLiJuslJOdP+JOWtxLIV3C7Y1nANQZBQTyI1gphEE/I5S3lC7DEGl6deqKyJSrIG3v0vOZlPzib/",
-	"5aRk8Cf6MXECK3qnFnrvFozzHG9hve/wonW1aVquVuJFz2VKvAgvco0/XxG2kMvJ2XNDUOznZ42jBOpz",
-	"qV99fhpaOPks21Z+yYAza/hVy1KSi/pmTYRQ7JrPEZVCX0EEOEjuSA7fxViQyD4/IwvKGGUL+0aJDPVd",
-	"k89V0jpot2pDOREZZ4LAWb3J+SwlgJcxZ1Kx57MvE5xlKY2x2uVJpp/4149CbfmLN3MXMNhxYcbadSMz",
-	"JEp4XIBEoB4yb6qBLzL6M9mC5JjzjOSS6sU6uU/2RZSolNS2ASIKcEZzIgYNSZPgUCkW8lYx50GD6WsN",
-	"DKe4g6jAdeORKqyqm73jq4Hz5zwluy7zWj2jQccS4d8nAKGwejNI5N9P5eA/uHn57COJpZpX37EWxAHk",
-	"Ei3G4PSNd+eGo1TBYJ87s8fctc3X6hn/5Gs8nKVbQ6TgiXOE05Kbg8Az4Kr2PXb/xHeda9JEIZzR25XG",
-	"ra6pDQYqtCRxTmSYb6/IVhErks7PkVjyDUOcxWF25W/BrsEN3r6PKypkcxPumHvxpXIvDdpegWcYK7yU",
-	"LN0qYYvoxQwA1VLO6r/eUp96m5G4yqGenZ6enjahKcm3t0pMKiHPCV8hQtJJuDlPw/M2p73DOcWzlPQf",
-	"/W/mjZ47u2+/DQESZ4NDLDFbDFjPC3g+hKCdR7rBuWLW/ef5kbIkSAlqQGhnjdxOvMmCsCklWWehk8CS",
-	"LHi+E9Nf2OcUr0wxXQ/lr2khJMlvW5hiQvGCcUED9PS3paIeaIOpFKGRjVo/YC3kM5W3MYiNX5paZl2X",
-	"tIx8h/4QTT7y2W0rm7Y/igzH7U8UXTJDShkJc42UYEFuScbjZX1L//ZdcEtG8AyOxszJNH8o1jMt3vY4",
-	"tGyJxU7WZcDyDTyrYBxTodlR11s/vf319a8OtPMCJOJBECCK2ZrKoTKiWmuKJbm9I7mgWsztcRJKadbH",
-	"1s3vtKSkz9ien3u7gkHVG68gZAfyXxFzIzVWr3+97Qnl/aGszs7LeewoXYvlfFVkAXrVTUc+8tkAjq+n",
-	"uibzEGUH287OSzMWoMrlwCJ27q2NN9kt1KVKgjKSo498hrBYkQTNeR4hyhDPtfluyJaVDl6InWxm10be",
-	"WBwnrFirFwwgThyGqSOLJhnRbM0h68SQbW/w8g69a2kD1p6Y10VS84L1A/namZj3IreUjvMxx/xQlBNu",
-	"mJr5v2ArxjdseoYYl9o2QgWiTEicpqCWI56jhKQEbMRTHEt6R6bnaAqnPz1DOYkV/CQRWBPmlOGU/p3k",
-	"aI23aMHP0TQptIpPpmdggUhJsiA5WvI0Ec7o/P7yJdyoBgKzKnVEMJ+77GjiRgtcfO2czaZDp/vCk1ns",
-	"pDjLJtGE87Wa7Y7GEubLcqIOGv5WbO021dbohOBEsVOFNmu8ILdZkQIaczanCjoLZoxvSgqdRJNPBZcY",
-	"TC13ONW3ZJgBjAYHrN7HLCZpCn/bYwiBuJEnm4ARS8NXHEZpzTeaFFli/mBa5gsjz5ySNAlKUViihM7n",
-	"JBeDNNAVZYm/IEPwrEwP23cumw/9LRe164ZpnKHAnEPw8hWJeShhGIiA5lrVp6Cc751AULh1P/ed0HvD",
-	"kzUewIsrtLAKGW+JRJsl0SbKn/gM3Eo5yXguSYJwmhOcbEOL1DKIANeS6Hnwa8zo3OjH/UW8qmN4wHth",
-	"Fh4Zt0mQLShSld9SlhU7F3kNz17Co0M4in60VVUozf4giPYXaiXO5a0jbf3FWrwYaECUeEX4XdijoDmC",
-	"llrRkqSJZkoG40rHdBOL9hSv66/1vQN1HLyQPgAHSCYVKCVzaZ3r2oRvXp1EDxOCLc2yiFxHqagUNhzA",
-	"RFUPeZW0BAlHZEm27yv04MsAQAXLwqcauKIawlRIpQcnrYTcM5cNkvMVYLXdmNTSyTnSaxEI5wRhJjYk",
-	"12Kzts4OFJm19hRAhjX+HIRU563WRjHnrj4NasttlCrXB9QXqDeYyk6S7Fb17c419dVbvSU6WAtrreqo",
-	"amvsgAztfgqZrOBaA8RH35TQvmogO5YOGXE1QWKJ0xQREDbc9e+mFbU7Bz1ngPkQZJZd2pYZNHIbDJ3N",
-	"y4qoUTsYzuIizwmLt7c6tqIfBd3HX1Y5+QDcznP+d8J22jvhqdd4TcRAQ1vFptxfImh3o1nid9vPcTmS",
-	"gIILY+8K2+MHCy8yp7uP5JrIfPuGpzTeNuWGNurRIlbuITw0+W6PebT6MwxG20XnDh9ljVmWjM6HeMcz",
-	"q6BY46H2Otw911yf3p66Uf1yneE4gPA6yMZGhwShyPN0tCuEiDrpvy9XfGl88h2ekW6liOQ5z1vM/YyD",
-	"IhJjhmYErXHSm1m3OlBAdSfMODvroU8aFJC7Sc1B8oIJtKFpihb0jljf5YbKJcIM2fHQHU4LMkinhuCM",
-	"xjLeMzqnJIFLsfLmT3wmEBbof1z8ctUC4gnVoOEsBsY6EBnw2G1qqUiUdsSoBl3uxryT9N1PsKduMB7D",
-	"S+vxv8DBevGwPbC+1ZNbc60O8+X248K+6MWKVNuZTBRTk/rVuK0Xy1P1hz6Q/47AWHsFTnwdXmv46Y4w",
-	"L8ddq8hpghfRZklyonQMKsDoqigDm+wMHjs4Z/ajYXfDU4Nr7x0L9yzk8O/D4oct2GPl9aV2I7nP1btR",
-	"/b02sO5C9jVl/rfP6ujfLtKFohRqbDTo9tFMmrCYoBmRG0IYkhvuouJAvqjaQm346i7k+BtwrvtoUkoQ",
-	"vV+p24Vxok38OVnzO/NXluK4xU6dcXW7AQuSmgSZX11KgxrnzNiOQIN38e9mugiRVBBkI3J72ZrtEkJg",
-	"YeWI4IXIJWULLSIoFTPnbBGBcgnEYdJkCC3+9JinxZo153gB3yPKBE2Inkfhf4TmOV+jZ5Ooj1JnbYDV",
-	"oa8oI+XARMsuCEt74sPm6IoiGH7BEM6L15miA5MTxYu0O6bIdYSp+sbaj0+EYsxBz/5iQYTsJfbbJZYb",
-	"CYKCxyN3EYeAiM34jCdbNCMp38BevZj6Nd4ifkfynCYkQrMtxAaflxejTVdyyQWxJ1WR1RqO49twqNVO",
-	"gbTKU/u+FyJol2zOA96ZQi4Jk+D6CwjgP6rTM6xVbVKQ/I7kVv7WgZMrshVBs7Hv7uxrJluRbbv9vX/M",
-	"5QAVs9Qj6+uNaqfTEbTpCTStkFjhoObVaPL5aMGPzJcfBWfH13jziwF679cjsaLZEc/0sEcOh9WgZn7N",
-	"AIKpBIDZVhuq8/RxVnBFmbwG31QTyEqN8qGqIpCjJU+TgQhxwIg/p3y5GWrLDMHLFV9cZBlhSSgCsmCr",
-	"/st0I71Q7+0O+qybNvVsnWvUIz9eeFI04fO5ILKvoSuss7/78ejfz7U4YjQCyL7Tko8i6YqeOWv4joDn",
-	"ZoSUW2SHgn3FF91n19MMXB5HIylNB4fkQqLZVhJrLjLDfyMQL2TWzx9WHmSvs+h1AK8NJe9WYjI1ZK42",
-	"9L9+v7nJvlzdq39f33+ofELHt2f//V+PPvzXf2lcV5WGlSD366+/XJfq3QD54ALNimRBpE3m4RsGwi2u",
-	"+DFyzNT5qofWZM3z7TkiOF6iBZECrXUCMtYXwpmX+VsFhTmOJc8raXjPvetKeKGDOXyvla+kHZ+WeqCJ",
-	"Uezp+9rlZlrjz7d3Yabybkkgf9To2zo6FEkeIYw+FZhJKrdIHRjSSzpHMwKiLZVajgDq9Y1AZj3aD6Rg",
-	"ipFf55Oz3ysw8/1OvfdL/QQ+jMXXXDhN8Aw+8pmzTWqg0A4tnUKmYKJyIqKIlwgL9P2z57/Q6vkwyCsz",
-	"B+nbMoy9KBqYJ1ZFWu3fc3sJ4arLGxhmVJthQW6VgOvCrnYwrHfmuZcudyz6g1jmhljK9Mu7MzF0OmXI",
-	"9NF2B+/MyFZ9XxUzkjMiiTEnxESIoOLuZQLWrOg/vkD/8d33/61V/62FHUl1sOdIfydAF8pJukWc6SSp",
-	"Uhe0d37kRd81/ZES03SHp+HhLgQhMWuJ3y+jNPsErVCZkg6J8ou3/aWUmTg7OZmRXC6PE3Jncy3Fye6T",
-	"qcEE/Gqnd2uO9B2FYMWPcWrqbfRzKeRo+QCc2FZZLZl4W7rTMBNuP6N2Iz1g2AtC8nxYDkKXO0Vn6Zgx",
-	"Ww6YbFrDYCAgaHBEu4tV8XOWg6lZHXEnqU0XqFmQYEU2xMLKtmAHF2iG4xWakRgXAhiLkDwTaLOkwLcI",
-	"zbVDKy8Y4uzMxQ+bMQzUCLwmN8wEjiCJVzAdEaQUjLjiYlhCHmGkPXLe8Bie3yKck+Mbtm+cz86z6xsf",
-	"46R/41o2d9oBDD0iX/aPXdknbBPCph8wa+1ETBS23U59TeGTCSv9WIZcyIRBGBhWiiVJrL5iQMpXU9rj",
-	"B6KJFo90EPeZkgT2CRwenl1XSYV7kH47OM+NzXMsZF7EssjJreezqp2vwrepNcVOtcHSsqJvhNVqTKQd",
-	"qg4bKXIQL1HMCyaFZ/Tz7KJCqTaMQ3x+zzSPAyXeWS9Ht9NOgebP6sndqXr7BUDvla4nijgmJGmLL9od",
-	"/7rjmkGEVuJaNTD2IRe8Zx6Zuad2uvGzucZa/ozbm3Ut2RB4KpCJ1InQ1CULTjWnUar6+8uX2tkUoanJ",
-	"bjK/YuQQOEJTk+80jW6Yyblx3Eop9TFX5zVdYl04CseraRmLb7ii5qFmgVTahSHMtuCI0izOyvEOvrwk",
-	"x84MrGjizR6U+PURtoooHSKEeq+/8GJIfI+E8n05r11RO6C0894c0vWG7sYk+e1iiHbwzoUFswW7KENr",
-	"3hiOY5IBQD/BqeAa5Kh2qNrfDMQ9VQggcUrUs0ZcA6TzTBAGI9WjBsafeF/fsCUWCH5A8P6GChjWJYMp",
-	"xd6805Zedmay2NCWF7lQb9vcN/SEcWPxsMu4YVOjD03RE0FcmZ2nVVSxO9V6UBrMU1NL83K5ygSwh+Sv",
-	"QZTHDzhe8fl8qEsRU2sXXOR8o721nBGkmPUWSQ4XwnTxn3EtgAHzH2VUUpwGhcnmeP/+b9+1WAPLET8q",
-	"glVd5GkUsIhlOAeLKIa6AEoF1UxHG7NSzhQU8RyJJc+l1hVyzBJID+za8o7lrfHnKr80azRbe9Dm69Fp",
-	"tbNtBaQXStkKOeSQkv+Qkv+0DdAJo779s910+/z777uL7EXh7EuXgNREkR3mUrsjEwA11ELo8GlnhJXF",
-	"PbAbpXjbLgOZEp9gcHe1x4xgfK6OVem9yM7dVbOwHQDaJXBjXm+4YzZW+a4+jxKanKOYC4kU5TRlwrRR",
-	"9mHpKW0LsWJKynHyjXFgYJoWOZgRHzYnZ21ByzneCCV3rvHnsxLIhY7BMUYEA+yUCDTFWTZFT8gdybfl",
-	"44qHcL6eoiebWp4XlVq0U4LejSL7RqF5CuNPLXxPj9FvrqjTmZkFnlDDDjA8eFhckX2+DYk+Csd2jOf5",
-	"o4IhGtcmvqGM3FpT4IsJlVAWVqEV1n/eUbIBCcqIUkH5UFvYWl2PTeqtSZ69KkY2REjLvs/RqS+Ng1Wx",
-	"nxq4Vymb8UvFjZ4M/IcpcEMTss64BP+JKQ72uLk5h0//fVDurbuloDlKoJgziSkjubGV55j1s0UZWZ70",
-	"Kq25X1aOH7gSqGdnPf6QRanETNiPQgTK2ZmLf0jpiqRbCINYE8zkg9M2OhJ1OvNg6ymvplRpJT2nnrtj",
-	"Unoa6bFt5Qq7S4BcF+yHIl216W0JZ6S1ym3FhG3L7fZiJQXrkRZRnfM1B1kiJ9byYCJrMVTECGj1cxvg",
-	"3HdJ1+aVnVXNtEHIztByqi/ArhRIhtreOiQJy429jKY1+W/r1cU9R9h8skGJcFcm7kea4N/GmiWXON2n",
-	"YpJ+MSp31nYi+1THHIFQD0wa2JeMN2ly9Y5eFroG/7nClGqhzT0LIIyZDXEfvrOXzl8dlJsGu/yCxUN3",
-	"uz6BYDQrHJW0TbQB3au7YA6yZ2So8kCObNh+QhN9O42DHCLjDItt6zSTkU8B1zaEwUcOnBY4ExFU4NLH",
-	"04OSDGHZdeMR+QRXoEvh6F4NhoV1harbaxkj0c5d8f4FUa8LdvmyZS2JGNGfSJPWBYx0FAdMNvQYZCCj",
-	"v8W301Nibwf7kGAFs+2EsLckJa5M1QDT5SsKxlyaCG2Omuti6Y1ooRYxJdjrJMZp2igp4xfDSntkQvl7",
-	"MhXc4YQHQmjJBWx7CssUAj54G33mNbxo2DldFw0QvqmA3U4e2hej80rLAvYPyoGrNt4Zrli7bLS+tSg6",
-	"Ne591EBFbMV+LQ06L348UeP5LhizcdZDAzpDACL2EjGVdDyEyJpZ1JZCXsCO3TYlmFZa608ybDsB88fA",
-	"2/tT5v6qMrdoLXcflz/0ECbJZyqCeWzvIFPPhsZRxewcyEACG9SyQATnKa3GIXXY5sYQVQ6WlmQPrjyU",
-	"qEPUeWsl4lAMVz+46YyEMThShs5eVvwjb1wQRGvUbU8qH46qtcUrZfvm62HXb1/85dXL91evXk6iyZtX",
-	"r19evv7PSTS5fv/6tf7rxa+/vLl69Q5+//HiUj/44vri7V/0XxevX7y6ujLP6g+vXgat9DYg/gVfZzin",
-	"YrD8BhoRRgLfkQSZdEbttDcGfNewap7zta0QN32KJEfYZauD7Gf8+pWhmkHCNnJ/j0h/fwXdQf7PgtHZ",
-	"fO+XQ6THrZDO5w/vRbC78s7O3ffObgtUpHFlB7rK0lQPsM3eCLlOJWRIL4kOQKMPgaxhYmXrvcrTNMBn",
-	"R2ZtI4ULC52gYyPj0JMpYQvKyDRCU8ft1Qcdvq7+cnUUCbtTnxvJ7tCe7zBJvHbDbUWl9oCefUv4mCUM",
-	"1q2jiSjWa7zb1Vfd61vz0h8IQO0+urhmeBMtxcBC2wkU0+rjTjV1pFprvKpRIfXQKeA9Rq11uunxBiOb",
-	"dHvbtjsThKB/NqUStAuDgOtE2p+GLLIssd1nia3pH6JSrTtqVuaqba7r8t/k5I6SzSGz3v0Caf01hY98",
-	"NuyF8WTRaLLF6zTsRfsJ+iS0MKgeufXuMHpcykN7PrVANRXQQOwcfK2VeiCQ6Su8miIQfb27CtVDRKoH",
-	"6K77KqGtFPqiJoVSJiTBiQ4ItJs8RwHZdMahZehoIt01T1MInB529607U6BrdyU5WnCdUiX5HosOlR/p",
-	"gua/lYs6eD/Fh0Bi32gVJ9/sJSG0Wg0HNv9pj6vQnCulTCKsBQoXwebxEM3NGLdBrXN6mKgK29ehlJ0H",
-	"dGmsgdAYTpc6VB7OAfM3L/e+uuLWiKS9qtHaGgc9S6yFC9nZ8jo7asfaPY1xE+58Dn8Fwyt5XBz9T3z0",
-	"99Oj/7j94P09qH6HazZIhrLwB16pfr3rPPaolNCnvEDluEcGzdB2fuP56o2hp3/ckuU9+UpHmGJ7MW+R",
-	"cilu7e9dZeuXPE0QRuoFE/m1Rw+MvlafQeUl9iF7HfF7xmhaLavtCmUHOk201c6unG4X+O3lxDpc5ZEW",
-	"KDBp7eeIFWmqzQ0m1VIJB6f6GwZFG9v8wX+gCiZdSPHw6iZmjK5LH4MDOvp1OA5opxipCu1eADcUtkaB",
-	"JX7bY63v8IoYaRkQYYO3wVqQw4rvqjP/q40BGIcvHZKHtGokWU55TuW25xqrvGioectXFmxxZTu/R797",
-	"kGQ4+r1o8iEKOQ0iat6BVwH1mUIhKF+atKeuDNDbW2s4uQMci75pRNg/2M+N8Y9NwR6LHh0aiIL3o4Ox",
-	"mi0n78itH3fcp4FiSu/aOo50d+6C+hiCEDZIdu9BMKtneGlKUQmXCsnIJnxHbWR1qHTcuxZwtdOMkYMr",
-	"jbJKobdyXPbcPTpbv74PrVf/F5KmfHCjNVc6JdiqxdQPXOOtKUsBBZjOFepVg4IGlKJu53Jc8pi32Pvt",
-	"r6X11KugkRG8EujJs6c9tanRLt4vVdFcs/7tG4F8Wba9Wrndf7PJWhcItQPEWJzDP7S92AbJe/KMAZ0W",
-	"KieHO+UQkv9G0pivA2LgPrXF96mvpQue3/ZvWNWoIV7vHFkbsbl3mDUuFAd6qy7TaLsE5+G+nujizSVa",
-	"ka3JkFvDgeun3dhLKbPJ/b1OZOehbPpcLnXSlPMJQSXSMjPyI59BbvfPrh6lrnGx4Hfqc+LCLMTxDbth",
-	"r8B1B24xUxTRC1B5YktSPrWleQQUnUTTmCdkWpZthhYO9hk7QaSeBzDX8epQxp+KG5ZCoBuiDE2153Aa",
-	"6QIBrrJPvcUBlUK3ODhGCunMevFCF0/EDPEMfyrUunR4+zH6gSeUCBNzc8MKAXRCXYF6NSFqAwlS0BHL",
-	"dHumxjA1ShB0gNZVqCGr4BiVtKYkk0+mJzijJ3fPTvQvJ//3f/+f6VP1mgEZktwwzBJEF4znRJizkijh",
-	"REdAqNl0lntKY2Jq5mg+PbnIcLwkR8+PTyfRpMhTr4rlZrM5xvDzMc8XJ+ZdcXJ1+eLV67ev4J2yQKYG",
-	"GY+cnU3unkEefEYYzujkbPLt8enxt8AS5RJg2G4MZ/QIugacfZkstG1XZ7ZTzi4TaIYh5MWby591Z4Hc",
-	"lP6B55+fnhohVNqYoEyXhIFOFCZ6rl/7oouM/ky2QG0BN5qMAFYJv5hsgPCAboUntgjrvR8KMzEYKiJT",
-	"5lfHoAoS50S6BNez3ycw3QfgtSJwLFol0wczcR1If+DJduQjMbrffZW6mTCl2nU8O8jcSceNjHAhvyg1",
-	"AavBzk0XZJ0/TYVx4qdbKJlmytZAf7nmPd1HDZA++bIi23tNYFOiOWf1Eq/JHV/5l1g5ze9CTfDUC8kI",
-	"u9Yj6X2bfjKMbxBnQRD0YgN+/xK+iW8EookiwkZOouo3he7WBHE2WTlQLYEo8gCizk4/VA41S3U8lUGH",
-	"QM2RKRTfNX7ZKRKEJULX/0DTJN/e5gWb2k42DMrH8XVW6DJtiVNB1B1DJdhjV2XD3tcFLOJQ2JalWxuk",
-	"0gvbTseeW1dBa+IaHK6Ji4IEUV6kifliBFD8QV03RNGIyOvuqO6k4mLnThTQy5uRJAIlRgGdvjwPeP0I",
-	"rwp61oLbWpnOy0qIWA0FQvssHzm5omsq36jPUIFpx9MvQKDo/bjSalwK3M6nwdzT//F3eOE9DEj8qSAQ",
-	"/GiwuLQe1hHXE+0bmj4DuqCuyvshghsFNgilKrBwlKM2qdTF0sophyVMfTgg8tRaZwbw5wLEyBEwxQNJ",
-	"24hqIMSffCk/1FhTndOAXIqefHf6H2havnS0xOIopXfkSGkI06embrSuh2GCOeeUUbFU2FmwlAiBpnOe",
-	"x2Tqio6alu9ySdbadtYktS9hXS8rjbSqKBgCE5inAifuxI12GgLVHShxOf8Fy3hp8PNDHz6tV5+McuVQ",
-	"URH7hVldgVN70HD8rZAQhWncfxJZOd5HQJA2Qa5SJWZJsG3p9OodXrTGZHkHgoUWziZd0sT9CLJ7daVt",
-	"xz2MV5THU0JYpgCueWXaAtOFFMNBeXxJptGt85GlmX8eeHsDJfp5jnIiinWVCjyE8J/YpN8RILVDO70u",
-	"2GSH8vCe0U8FgZId5frOXYcBpVgYfUyUlhtTmKtgICNqC0pZiHamYNlIEfpuS/5wWaZ6Hv1cmsn2lSjG",
-	"x52yUNAjI42uMRPEFnXQJl2Winq2bDVZ9j4a1QrQsihnFngwgumREFZ71CH8JbQCcPlNnbSAA5WFsVUa",
-	"59BcRYeAWXTUie298fBkVqSrcZGxVtMDx0vQdpckXql1C4SRoGyR6mZkVJybAvD6k7VJah+tX2UdCmca",
-	"cyoSeCsCxtkbBkLeMbpgDVhxZctgeFNAUjclMQkSxpjKolbU1tbMFnIjJgdDS/HV8FLsMIMpIIoQZYjn",
-	"iY3wGQMrikzp3M+i09NTM4dTthnphHfrWGiTO6H/7AEPDcZvOS3fKzPCWdWHjHQikDaE24bTXKEIFquq",
-	"hUJshSTr6slZxtxqlTBA/v+LOaKkcv3fgRz+fS0eux4mnwesxCDuxXzY87qeda+t2gogvadwb/Sf5BVL",
-	"BkwAT3uDN0o12tYZW539aTtlQOE5+wv4zwpyjqZHU4gW0gliNs4mpPoLnsuw5j858gpgmJIO3lflX0eu",
-	"oIpfYTTUReDDYSn+wQ1J10DOa6faTs9BTNFWm3YTPIgZioXPtooGknR+BgIFMP0YM53nS4z1JyUJegLt",
-	"n0zbiadoRUgGgdSa2YNPgspj9JttTpMTAIw1z0l0w6q1xhacgEvaKgnryJbDBT0itsEu5Ve67lhQnIAV",
-	"HlacKAu0Pb5A4ZW8bbP2z0gM5to5OM3HkCngTLWdUAEIIPxsa24hMsLG96enIMgwYuuo7QJKXugDCTJM",
-	"qEK7F8f8k6n9ydTamNqBib8pndwivsbm1wcjpCtcqE33BhHRnLJERAozbS3THRgIPW3aucKFQNPY0dPp",
-	"MbqwM9nQQ13GT0+MdPmkCJnqSSA/u5JJsNSmqwBaM/xJrcek1q/JxuvjOdcwojPf8B3RDDsak44LmRO8",
-	"9gh5ra4ouSNMniHw4Mc4h5YhGF1by5QWEdVSlDxhXNURsq+lVEjt+aeJ2YcSJIyAoH5FjG+qAtENe+JK",
-	"4z4ti+crIYYyEwuy4Iwcoxd8rV1ySoDR8gXsBkEcMNItTZ59j1wswhUW8gjq9h5dvpzqCBM1vm7CZR3t",
-	"grKY6CBzJqGq8RJnxgoquL7ujTWoCDBLpznBYQvJW1jRIyiPfzLOPxlnhzYYtMpX8KHTp7Kb9UryWZ4A",
-	"2h+VNKUc0IX5zijTJZ0abpsQ1zVDjWMuMlSmpKl15mv7SmhKAJ91pPARoDnsTuymqV/ygt13meG0f+aQ",
-	"vMsU0G83XI4RUAlKp/OJuySLxvkMJXzXBbOm9eDRntipTr6Yv+5P/M6xbcduMqJ+KZuAHuwKKg3Q70N1",
-	"8WS8PLl7hn7is5Gg+yc+Q/YUoNYPs1cSGb+p5Vdj3pAlLdWAw7K1fXvQ4bCcrRZI8Gwj+4JYqyvVCs+T",
-	"r+b9G0/9N442ZxZS8o42CxGmU8EIRMWXIr/rH+98QCTma+Ie0VVV+1DCE0M3d1jXX1nqesjDLhtAtJy6",
-	"WevDD/43fcymx7ppPZoXLEI8TTqsf6MTy5QvxA5mdMUXol+cV4nYeyNyP0kiSzFlo4gQvJBZIUcisnqw",
-	"KnkFsYF8llG4ZV9Z+dd8MX2ESy+NA2OTRav0/0NTxQvQWu0FQWE8F2zhDON9yVtPFRr+qynRQI48dZkv",
-	"pgijK754sSzYqvyBsGRqInBM4OG1oiS6EaeO7SzV3xsWp1wQUVeQqQwoxuBGhapqpgOomtCEPYmKTi3q",
-	"+nOnursr/ui3JQGuIjmkC1jEkpy3uJlSvhBhN1OlZkElvvRPpUfHdmjxTzMj0VutGYcoVapitvL/v3md",
-	"Bh/NxX5Ie3KlxNwhPYpvIWXGi5VqxqeXV1AhYe7rky/2z86kKR0R7erdfaVwbFHdb8s220Ov29c//uW3",
-	"IfidVzPwwZys74GEpLuq1nbnH02b2ta/ch7IEEXgFt7WbmF8z4FftPCRHQddd69xdSykR3jXpXvIvuH5",
-	"6ghSvTrpsC209U9DhyuFzg5Jh9VEOpcuQIH1we9KKnaF1A6DFLVCf4+cWFxWiXuUuOKNvY5zp3+VxQuU",
-	"NLQgUpj0ApgRbCOmGoGpGFK/vSA6nXxR/w1I6VKPP24ylwdXh0nl+lqpWeooSwM0NKwTUSV3VYeKh5O1",
-	"SqRskxUqCHlgAtUmK2SmsuKD5QSHEWG6NDhKp2fS1CMRta+T8fRIl6ebGTlX+ILeERahlOA7XWctJ0Ke",
-	"o6yWtCTtAoZRshONRzvFhL/qxw58umUVv5YjNqsdR1lWB/CNpSSKj3vFG0fGmR1ywF9Nb/5D4YxfXvIr",
-	"SAKmnuIhRYGLJEFYX6U1v++PDSdf4P8BbD7mbJ7SWE6fQqOkqdnN1KYmKH5fSS6GWnJKMoF6SnnBTLiL",
-	"ddWATfIYXdbTj61xTxdK65IBSpj6CrzaXIRp1+DtuxBkOFdu2crp4wCpozujMOZPZi8jEpiwV/aTR1N6",
-	"FoLpwdwfhVJ9Pfb+KECwP4NvA55OmuYXa2/DMluovZ/S4PVsO5hfcP97bHRLCd+mUw/L3ezMUfdbElGG",
-	"PhVckkcoh2CnNB5HI7c0ui1GoS5PU9t8dHyhpgj4v67UHZtSvee+Eg6Km05q9ZNfn3z3/HnZA/KIMkj8",
-	"nT5tqRWFppfzIyiuMIXuEELXBFS3ZU+nLHpqgjZJQqUt/WeKjpVJtebE3FtQ0s8TIL4RvoZ5bnJvp4Yq",
-	"3RZM96ubIlydeJZDnVUXgqHQUkDtr8rmlezgNq/fOfLmmz4Nut268HVQaYrdprtrvdH3Zp+HLWnRbBfx",
-	"uBygJ+Xw4CVSBFrBiq6Sre1KOsvbAm/Z6fCPSV7eKraD1aYiRNfrQpcFrZGcBq3ZlwmdJLbx7+jq1Es6",
-	"n3t4cUgA9RpHfyUQhf7JbXVX6HxOcsLi0TRlb0Q0I3JDCPMIniLVJm4sQjvaxKItkXvDTtnGbgzoacv6",
-	"AZssvyM5JOJ71PgYTaF489S0nnT9VTWKQ4qGIuGR9QlECIPDASrwQ3XLY3ThUOiGDeSJIV6ge/XtzQ4e",
-	"6sf5Z0Yx25G5pcCB69c8RuggdjCk6a0Tm3x55Cc+s8lHvkrtSYXnWk4SgUKNwzAtpUwehkorAfGRqPTX",
-	"EiPUFq9JxvNW4JnrbpSjRZ4KfKdEDagcVErcUD9U4O1oUJF5jZdHJ8DXhCVQD8jrHm/a+1oVGTfELq3s",
-	"PEW2yQHe2lwPiPDDKyKiMiHdNA7mc4RvmF9ojCW1sMAYzm5GjtFvldI7VKBmyXMopMVM6rxuUvYTn3kZ",
-	"9TfMbQm0fO2KdO0kLH7r6uNRaT10hZBDlN80XH4kXKq1d/5KJNl2/m5Bq5/4LNIVLrA0dQ6o1BUOZkQh",
-	"CHR8Hy8BwwO1jQGY0XAt97opj49sL2yRKhDdlE7sKlYpdYAKD3qtRcGKe6A82/oOkcnRLAdZYMoC2cM8",
-	"TX/A8eqfW3F1LbD/8IrrP4A6WjWoUIHIpwKnilhihniaoGp9rGHoZcbudnzWjvWfJkwq1KL6kNFSHiCJ",
-	"mhGztF36WeGRM1/qvg2uj8nIRsxOWNHsWJx80X/cP4gSh300rmvRuE4aN+QhPDSuQ9FXcM+A7yBI2jau",
-	"+dLoxWD10MYhkwDDa7ZTA04qiFbWqISkEtcnZol9wDVw1SRVJD/xW8+FOfePemlbFpuEEAz+IpxL7Wue",
-	"8xwaj6E5L1hiiy+YdlhegVHTBCehYGZHKS5YvGzy7SvOV++zizLb9yBNGfTwaq4ie/SuDP7kOyqAgNQD",
-	"yRTQ8mc0/c0bF6QrTSMFcWnWLo4gXuq6XdpKpTve6Uumwt6yTyRto7QQsAEUd9SUSYWvl3wj0JLgXM4I",
-	"ltqZAvW9pgYgbmkyLcMs4SctE0ZIcIRRyoW07hdIWLLYo8t13LDpGn+eolNdp8OGO6pNbjAFlxIPVxFT",
-	"mzhgWRo9/tdRe8zcevRWoNxg4ZJ6n9j6JeZwnxq4UTDGzamO4cFW05kiNPredOVSdVWKIJpf1Efbh20K",
-	"lAnCEnkOf2O7np7gunRNG4OGJb+z4yG5n57hqzA/25svBAn2p5FiR0mOKJM5T4oY4pQESecASynBOStb",
-	"oDFCEuB5q2p15s6bhAZ9ov0qrwkjmyv90IGKTakZvhJWm7nbsRoeGKn9lBJNoPoSnKYxXunK74YY60g0",
-	"z5uhQ9JRytmC5GhJ0qT3vZrk8/CtXmQZYYnJPj/EpV7xhZ6j340GIuFGS9nR6zB5rudg3i/YCm3glKd8",
-	"PhdEToFym2pSNrGLCtNlsPeh52Bp7sQm9cCBRTg9yVfDKD15O0r9yhy8Z0QJ0No6PwKCqYE0NSzLw1mp",
-	"TZfgaMzrVRHveceu0efJF6NH3/eJ5vqR5546+AcLtxqDU9UHNUVxEU3Oy1gGEECN0mXDZ8MH3ytt0tnP",
-	"ehS7CffFbdgdjBWuMwBfPfPA8qrBEh+miXZHl7EPB5druiL+7fmMk7NnG07UqmOnWEjQbhLE562q+pLg",
-	"VC7/3oV5f4FHJntXPdlZMeAC7svvWDw5+/1DVaE0tRZ0J/CYCAgusBcdLIsPLKhzY9fqiQPuS49/H02+",
-	"P/12rDFfc4lyPW7P80qwxBDqBNEYOF5CLBS0/pXCdkBmXEJVH7CmGM1bl3zQ0nDwkKsLKJtL//5B4ZfW",
-	"/TVO6xbBJ2ABNuPUxRQHZbYou57GdQaGFctaywQjxE/OWJGmzZLxZUar14PQfNRG2Dqx1Zhk84fCo77G",
-	"a5BkzIBJpdljXjAGBwyqausYRrnXhSu0DsLt025km+0HKy2taOER61UUmknxIlBU37YUrnRaDT3oCI1A",
-	"GeFZSpAg4Elb1y2/wbdtuKgaQuCt9Q5rGPEux/Kt+w/3/y8AAP//",
+	"7H3tdtu2tuCrYGnuWk3m0h9J2zv32n/GTdJ73LppjpOerpkmY0EiJKGmAIYArehkea15mnmweZJZ2BsA",
+	"QQqkSFlyes70T2JJJD42Nvb3x+fRVC5zKZjQanT2eZTTgi6ZZgV8elEwqll6MdOsMJ9TpqYFzzWXYnQ2",
+	"erdggsiCZNT8nIy4+fJjyYr1KBkJumSjs9EUR7ihM3xGTRdsSc1YM1ksqR6djVKq2ZHmSzZKRnqdm7eU",
+	"LriYj+7vE7eE79hMFmxzDfg90QsmtqxggiPssoSyULJ4YyCzuYCxYJ/0zRQeGRM5M0shOZ0z4ieMrgpe",
+	"qK1mc+KXLM/kesmE/p5n9ghig6X+ud4D+t3AeDnVi5bhCvax5AVLR2e6KFn38K9EGiBLbKXMPLE7MsAE",
+	"FSq0z7D7YV/OfqJ6umg57XcLRl69o3Nz0KsF1WRFFWEp1yw9J1RIvWAFkYIRrkjBZqViKXnyzbPnZJwX",
+	"bCpFys1ARzPKM5aOnzrkWDCaAkTsJi5nR7CKLcd5xZdct6z0L3JFllSsCdVkKZVuwcPMDFGbJmUzWmZ6",
+	"dPbtaVIBjQv99fNRMlrST3xZLs2vp8loyQV+euZByYVmc1bA+t5ImXVjbi5ltmWTZpAubLVDDMHTv5as",
+	"ZNXC6oD7eUYM2MywZMX1QpaajM2ncQsIP5rRtmziGlf3i5gU8paJljO7BoxBxJoUjN4qQkl1G4kGjJPF",
+	"rSJCrlqWYwFxU9q54oc7o5li/tAmUmaMClxqKTqQvyjFV4rw1E1eP4uiFJ1H4dGpLGGITUC9nS5YWmZb",
+	"yIhyT+1OSvxE3eSkmml3kvJWU92KbhdibbmGYkSZJ4kZQY2SEfuUZzJlDozR5ZkXamvimi2Bd/9LwWaj",
+	"s9F/OakY/Ak+pk5gRe/MQu/9gmlR0DWs9x2dt642y6rVajrvuUxN5/FFLumnKybmejE6e24Jivv8bAOU",
+	"QH0u8dXnp7GFs0+6beWXAjgz4q9ZlpFczDdLppRh13JGuFZ4BAncQXbHCvhuShVL3PMTNudCcDF3b1SX",
+	"oblr9qlOWgft1myoYCqXQjGA1ZtCTjIG93IqhTbs+ezziOZ5xqfU7PIkxyf+9Xdltvw5mLkLGdy4MGPj",
+	"uIkdkqRyWoJEYB6yb5qBL3L+I1uD5FjInBWa42K93Kf7XpSkktTWESIKeMYLpgYNydPoUBlV+sYw50GD",
+	"4bFGhjPcQdXweuOROq6ak72TtwPnL2TGth3mtXkGUccR4d9GgKGwejtIEp5PDfAf/Lxy8jubajMvnjEK",
+	"4oByKYoxNHsTnLnlKHU02OXMHJi7tvnaPBNCvsHDRba2RAqeOCc0q7g5CDwDjmpXsIcQ3wbXdPMK0Zzf",
+	"3OLd6pra3kBzLdm0YDrOt2/Z2hArls3OiVrIlSBSTOPsKtyCW4MfvH0fV1zpzU14MPfiS9VeNmh7DZ9h",
+	"rPhS8mxthC2GixmAqpWc1X+9lT71NmfTOod6dnp6erqJTWmxvjFiUoV5XviKEZJOwi1lFp93c9o7WnA6",
+	"yVj/0f9m3+i5s/v201AgcW5wiAUV8wHreQHPxy5oJ0hXtDDMuv8833ORRilBAwndrInfSTBZFDe1Zss8",
+	"Bgmq2VwWW2/6C/ec4ZUZ5cuh/DUrlWbFTQtTTDmdC6l4hJ7+ujDUg6wo1yo2slXrB6yFfeL6Zgpi4+dN",
+	"LbOpSzpGvkV/SEa/y8lNK5t2P6qcTtufKLtkhowLFucaGaOK3bBcThfNLf3bN9EtWcEzOpqwkNn8oVxO",
+	"ULztAbR8QdVW1mXR8g08a3CccoXsqOutH97+/Ppnj9pFCRLxIAxQ5WTJ9VAZ0aw1o5rd3LFCcRRze0DC",
+	"KM0Itm5+h5ISwtjBz79du0H1E69dyI7Lf8XsiTRYPf560xPL+2NZk51X87hRuhYr5W2ZR+hVNx35XU4G",
+	"cHyc6prNYpQdbDtbD81agGqHA4vYurc23uS20JQqGclZQX6XE0LVLUvJTBYJ4YLIAs13Q7ZsdPBSbWUz",
+	"2zbyxt1xJsqlecEi4sjfMAOyZJQzZGv+so4s2Q4Gr84wOJY2ZO1587pIalGKfijfgIl9L/FL6YCPBfND",
+	"r5zywzTM/6W4FXIlxmdESI22Ea4IF0rTLAO1nMiCpCxjYCMe06nmd2x8TsYA/fEZKdjU4E+agDVhxgXN",
+	"+N9ZQZZ0TebynIzTElV8Nj4DC0TG0jkryEJmqfJG518uX8KJIhLYVRkQwXz+sJORHy1y8A04203HoPsi",
+	"kFncpDTPR8lIyqWZ7Y5PNcyXF8wAGv42bO0mQ2t0ymhq2Km5Nks6Zzd5mcE1lmLGDXaWwhrfjBQ6SkYf",
+	"S6kpmFruaIanZJkBjAYANu9TMWVZBn87MMRQ3MqTm4gx1Zav+BuFmm8yKvPU/iFQ5otfnhlnWRqVoqgm",
+	"KZ/NWKEGaaC3XKThgizBczI9bN+7bD70t1w0jhum8YYCC4fo4RsS81DCMPAC2mM1n6JyfgCBqHDrf+47",
+	"YfBGIGs8gBfXaGEdM94yTVYLhibKH+QE3EoFy2WhWUpoVjCarmOLRBlEgWtJ9QT8kgo+s/pxfxGv7hge",
+	"8F6chSfWbRJlC4ZUFTdc5OXWRV7Ds5fw6BCOgo+2qgqV2R8E0f5CraaFvvGkrb9YS+cDDYia3jJ5F/co",
+	"IEdAqZUsWJYiU7I3rnJMb96iHcXr5mt9z8CAQ5Y6ROAIyeSKZGymnXMdTfj21VHyMCHY0Sx3kZtXKqmE",
+	"DY8wSd1DXictUcKROJId+goD/LIIULtlcahGjqhxYWqkMsCTVkIemMsGyfkGsdpOTKN0ck5wLYrQghEq",
+	"1IoVKDajdXagyIzaU+QyLOmnKKZ6bzUaxby7+jSqLbdRqgIB1BepV5TrTpLsV/X11jX11VuDJXpci2ut",
+	"BlSNNXZgBrqfYiYrONYI8cGTUuirBrLj6JAVV1OiFjTLCANhwx//dlrROHPQcwaYD0Fm2aZt2UETv8EY",
+	"bF7WRI0GYKSYlkXBxHR9g7EV/SjoLv6yGuQjeDsr5N+Z2GrvhKde0yVTAw1tNZtyf4mg3Y3miN9NP8fl",
+	"ngQUWlp7V9weP1h40QXfDpJrpov1G5nx6XpTbmijHi1i5Q7Cwybf7TEPqj/DcLRddO7wUTaYZcXoQoz3",
+	"PLOOig0e6o7Dn3PD9RnsqfuqXy5zOo1ceAyycdEhUSwKPB3tCiHhXvrvyxVfWp98h2ekWyliRSGLFnO/",
+	"kKCITKkgE0aWNO3NrFsdKKC6M2Gdnc3QJ0QF4k8SOUhRCkVWPMvInN8x57tccb0gVBA3HrmjWckG6dQQ",
+	"nLGxjF8En3GWwqE4efMHOVGEKvI/Ln66akHxlCNqeIuBtQ4kFj22m1pqEqUbMWlglz+xAJKh+wn21I3G",
+	"+/DSBvwvAtggHrbHrW/15DZcq8N8uf24cCh6iTJDO5ONYtqkfg1uG8Ty1P2hD+S/e2CsvQInvgyvtfx0",
+	"S5iX5671y2mDF8lqwQpmdAyuwOhqKIMYbQ0eOzhnDqNht+PTBtfeORbuWczh34fFD1twwMqbS+2+5CFX",
+	"777qv6CBddtlX3IRfvusef3bRbpYlEKDjUbdPsikmZgyMmF6xZggeiV9VBzIF3VbqAtf3XY5/gac6z4Z",
+	"VRJE71eadmGaoom/YEt5Z//KMzptsVPn0pxuxIJkJiH2V5/SYMY5s7Yj0OB9/LudLiEsU4y4iNxetma3",
+	"hBhaODkieiB6wcUcRQSjYhZSzBNQLoE4jDYZQos/fSqzcik253gB3xMuFE8ZzmPuf0JmhVySZ6Okj1Ln",
+	"bID1oa+4YNXADGUXQrWD+LA5uqIIhh8whPPSZW7owOjE8CJ0x5QFRpiab5z9+EQZxhz17M/nTOleYr9b",
+	"YrWRKCoEPHIbcYiI2EJOZLomE5bJFew1iKlf0jWRd6woeMoSMllDbPB5dTBoutILqZiDVE1W23Ac38RD",
+	"rbYKpHWe2ve9GEG7FDMZ8c6UesGEBtdfRAD/3kDPslazScWKO1Y4+RsDJ2/ZWkXNxqG7s6+Z7Jat2+3v",
+	"/WMuB6iYlR7ZXG/SgE5H0GYg0LRiYo2D2leT0aejuTyyX/6upDi+pqufLNIHvx6pW54fyRyHPfJ32Axq",
+	"50cGEE0lgJvttKEmT9/PCq640Nfgm9pEskqjfKiqCORoIbN04IU4YMSfV778DI1lxvDlSs4v8pyJNBYB",
+	"WYrb/sv0I70w720P+myaNnG2zjXiyI8XnpSM5GymmO5r6Irr7O++P/r3cxRHrEYA2Xco+RiSbuiZt4Zv",
+	"CXjejJDyi+xQsK/kvBt2Pc3AFTg2ktIwOKRQmkzWmjlzkR3+K0VkqfN+/rAKkL1g0QsAry0l71ZicjNk",
+	"YTb0v357/z7/fHVv/n19/6H2iRzfnP33fz368F//ZeO46jSsQrmff/7pulLvBsgHF2RSpnOmXTKPXAkQ",
+	"bmnNj1FQYeBrHlqypSzW54TR6YLMmVZkiQnIFA9EiiDzt44KMzrVsqil4T0PjiuVJQZzhF6rUEk7Pq30",
+	"QBuj2NP3tc3NtKSfbu7iTOXdgkH+qNW3MTqUaJkQSj6WVGiu18QAjOCSzsmEgWjLNcoRQL2+UsSuB/1A",
+	"BqcE+3k2OvuthjPfbtV7Pzch8GFffM2H00Rh8LuceNskIgU6tDCFzOBEDSKqnC4IVeTbZ89/4nX4CMgr",
+	"s4AMbRnWXpQMzBOrX1r07/m9xO6qzxsYZlSbUMVujIDrw662MKx39rmXPncs+YNY5oZYyvDl7ZkYmE4Z",
+	"M320ncE7O7JT32/LCSsE08yaE6ZMqajiHmQCNqzo378g//HNt/+tVf9thB1pA9hzgt8p0IUKlq2JFJgk",
+	"VemC7syPgui7TX+kpjzb4ml4uAtBaSpa4verKM0+QStcZ6xDovwcbH+hda7OTk4mrNCL45TduVxLdbId",
+	"Mg2cgF/d9H7NCZ5RDFfCGKdNvY1/qoQclA/Aie2U1YqJt6U7DTPh9jNqb6QHDHtBaVkMy0Hocqdglo4d",
+	"swXAbNUaBgMBQYMj2n2sSpizHE3N6og7yVy6QMOCBCtyIRZOtgU7uCITOr0lEzalpQLGorTMFVktOPAt",
+	"xgt0aBWlIFKc+fhhO4bFGkWX7L2wgSNE01uYjilWCUbScDGqIY8wQY9cMDyF59eEFuz4vdg1zmcr7PrG",
+	"x3jp37qW7Zl2IEOPyJfdY1d2CduEsOkHzNqAiI3CdttprikOmbjST3XMhcwEhIFRo1iy1OkrFqVCNaU9",
+	"fiAZoXiEQdxnRhLYJXB4eHZdLRXuQfrt4Dw3MSuo0kU51WXBbgKfVQO+5r6NnSl2jAZLx4q+Uk6rsZF2",
+	"pD5sYsjBdEGmshRaBUa/wC6qjGojJMTn90zzOFDinfNydDvtDGr+aJ7cnqq3WwD0Tul6qpxOGUvb4ou2",
+	"x79uOWYQoY24Vg+MfcgB75hHZs+pnW78aI+xkT/j9+ZcSy4EnitiI3USMvbJgmPkNEZV/+XyJTqbEjK2",
+	"2U32V0r8BU7I2OY7jZP3wubceG5llPqpNPAaLygWjqLT23EVi2+5IvJQu0Cu3cIIFWtwRCGLc3K8x68g",
+	"ybEzAysZBbNHJX4EYauI0iFCmPf6Cy+WxPdIKN+V87oVtSNKO+8tIF1v6G5skt82hugG71xYNFuwizK0",
+	"5o3R6ZTlgNBPaKYkohxHh6r7zWLcU3MBNM2YedaKa3DpAhOEvZHmUYvjT4Kv34sFVQR+IPD+iisY1ieD",
+	"GcXevtOWXnZms9jIWpaFMm+73DfyREhr8XDLeC/GVh8akyeK+TI7T+tXxe0U9aAsmqdmlhbkclUJYA/J",
+	"X4Moj+/o9FbOZkNdipQ7u+C8kCv01krBiGHWa6IlHIjA4j/7tQBGzH9ccM1pFhUmN8f793/7psUaWI34",
+	"uyFY9UWeJhGLWE4LsIhSqAtgVFBkOmjMyqQwWCQLohay0KgrFFSkkB7YteUty1vST3V+addot/agzTej",
+	"0xqwbUWkF0bZijnkiJH/iJH/0AbohdHQ/tluun3+7bfdRfaSePalT0DavCJbzKVuRzYAaqiF0N+nrRFW",
+	"7u6B3Sij63YZyJb4BIO7rz1mBeNzA1aj9xI3d1fNwnYEaJfArXl9wx2zcsp3/XmS8vScTKXSxFBOWyYM",
+	"jbIPS09pW4gTUzJJ06+sA4PyrCzAjPiwOaVoC1ou6EoZuXNJP51VSK4wBscaESyyc6bImOb5mDxhd6xY",
+	"V48bHiLlckyerBp5XlyjaGcEvfeG7FuF5imMP3b4PT4mv/qiTmd2FnjCDDvA8BDc4prs83VM9DF3bMt4",
+	"gT8qGqJxbeMbqsitJQe+mHINZWHNtaL45x1nK5CgrCgVlQ/Rwtbqetyk3kjy3FEJtmJKO/Z9Tk5DaRys",
+	"iv3UwJ1K2ey/VNzek4H/MAVueMqWudTgP7HFwR43N+fw6b8Pyr31pxQ1RykylUJTLlhhbeUFFf1sUVaW",
+	"Z71Ka+6WlRMGrkTq2TmPP2RRGjET9mMuApfizMc/ZPyWZWsIg1gyKvSD0zY6EnU682CbKa+2VGktPaeZ",
+	"u2NTejbSY9vKFXaXALkuxXdldtumt6VSsNYqtzUTtiu324uVlKJHWkR9ztcSZImCOcuDjaylUBEjotXP",
+	"XIBz3yVd21e2VjVDg5CboQWqL8CuFEmGWt/4SxKXG3sZTRvy3zqoi3tOqP3kghLhrGzcj7bBvxtr1lLT",
+	"bJeKSfhiUu2sDSK7VMfcA6EemDSwKxnfpMn1M3pZYg3+c3NT6oU2dyyAsM9siPv4mb30/uqo3DTY5Rct",
+	"Hrrd9QkEY7PCUUXbVBvSvbqL5iAHRoY6D5TEhe2nPMXT2QDkEBlnWGxbp5mMfYy4tiEMPvHoNKe5SqAC",
+	"F4KnByUZwrKbxiP2EY4AS+FgrwbLwrpC1d2x7CPRzh/x7gVRzRCf8owK6sJjmmEA5g605aba0DYIUVJG",
+	"5LgVcpUQCrkQoJEPyrkU0fhNmImac1WgUK5JKgmd7FKpl1ElRdtmbhnLldEswWA3l6CbiwQjuCDCbZnL",
+	"QlOhvcbT65R+pVxfw8wPIQDmDggj17eIJCj29SmNNgqGqmCS+KO259CCLZcvWzA3VXv0PvO0FV33dHEO",
+	"mJoaiFOR+g8tnsCe+l07kYyJ4TDbVnr0lmXMFzUbYOh+xcH0z1OFxssZltbfiC1rEWqjnXGmNMs2ChCF",
+	"pdOyHnlz4Z5svX+A8EAMrWQG18zEiRCRiA0Xqxi0R9mwivueK6CqcQW7HT20i0rnkVbtDh6UMVlv0zTc",
+	"DONzF/tWLum0z+xiNDCsWe3WAKPz4PcnmD7fhmMuKn9o+G8MQdROConRpYYQWTuL2VLMZ9yx20221Upr",
+	"w0mGbSdiLBt4en9qaF9UQ1OtzRGm1Q89VA/2iato1uM7yOt0gZTcMDuPMpDuCJVPCKNFxutRax2W3H2I",
+	"KgdLYnOAq4CSdIg6b53+FIv464c3nXFTNIaq71iWYVSD0pBrM76imlnHzsWKcs3F/G0m9Rhscykr+B2m",
+	"UghCIbAV8r9oWotgv6z56d74YJzW6O+e/CMe3e2KqOp2sDbD/9+++Murl79cvXo5SkZvXr1+efn6P0fJ",
+	"6PqX16/xrxc///Tm6tU7+P37i0t88MX1xdu/4F8Xr1+8urqyz+KHVy+j3iKXmPFCLnNacDVYMgTNnBJF",
+	"DdxtWi0Gj1hHkm+cZnQtV6lw/NSokNRXTQCp0saX1IbaDFZ3GSQ7ZJyEK+hONnkWzRKQO78cI2p+hXw2",
+	"e3hPjO0VoLbuvneWZaQyki9/0VUeqQ7ANrs35NxVmKGDZE5AjT6kt3ETa1vvVSZpA322ZHhvpBJShYli",
+	"LkKTPBkzMeeCjRMy9nKE+YBpFOYvX8+TiTvzeaPoArSJPEwyudtwW3GzHbBn11JSdgmDtfZkpMrlkm53",
+	"Odf3+ta+9AdCULePLn4c30RLUbrYdiJF3fq49W09s9Zaw2ZUSIH1qn2PURsdl3q8IdgqW9+07c4Gw+DP",
+	"tmQHutIYuPC0+2nIIqtS732W2JqGpGpV45PNCnGNzXUd/puC3XG2OmT1hbBQX38d5Hc5GfbC/qTcZLSm",
+	"yyxuOv0B+nW0MKgeNR48MHocykN7j7VgNVfQyO4cfP61ujSQca6C2jaQBbC9GtpDRKoHaMW7qretFPqi",
+	"IYVyoTSjKQamuk2ek4hsOpHQunZvIt21zDII4B929q07M6jrdqUlmUtM7dNyh0XHyuB0YfPfqkUdvK/n",
+	"QzCxb9SUl292khBa7ZEDm1C1x/cg58q40ISiQOEjKQMegtxMSBdcPeOHie5x/UUq2XlAt9AGCu3DndPE",
+	"ysO5dv4W1ICor7g1Mm6nqsiu1kbPUn/xgoquzNOWGsZuT/s4CQ+fwx/B8IoyF0f/kx79/fToP24+BH8P",
+	"qiPjm16yoSz8gUeKr3fBY4eKHX3KXNTAvWfUjG0n8Ja3Ok/jVSpQD1vSNegusmDHZCykPkpLUK+pNQwe",
+	"QRqO+caQsSOsBWo+gvMo+FwRVv/le4Evzcosq15xn4IX3FdCHmFUtvmAf6lgCv/zkZwd2dTnMWZzFWat",
+	"NkS9MlI2pniQh7iHc/hXWdy+scztj9vHoCeT74hdbq/wrzKp1Y37vauXxUJmKaHEvGDDQXdojNPXBDeo",
+	"5swuPKgjqNdasOu19n31/Ej7mbaC+jXodqHfTr7Kw5UjasECW+vinIgyy9D2Y/OvjaR2it8IqOTa5vb/",
+	"A5U16roUDy95ZMfoOvR9iCOefh1OHHFT7Kk09U4INxS39oJL8qbHWt/RW2ZVF7gIK7qOFogdVpHbwPyv",
+	"LtRjP3zpkDykVT3MCy4Lrtc911jnRUNtjaHm5iquu/kD+t2DJAPod6LJh6juNoioBQCvI+ozc4WgpnHa",
+	"ns82wIjSWtjNA3Bf9A0vwu4RwH6Mf2wK9lj06NBIFD0fjLnb7EN7x27CZIQ+XVUzftfWhqi7nR8UzVGM",
+	"iUGyew+CWYfhpa1Pp3x+tGCr+Bm1kdWh0nHvAuH19lNWDq51z6uE3hq4HNwDOts8vg+tR/8XlmVycPdF",
+	"X08pGu5ui4oaZRmlc6jKdm6uXj32a0B9+nYuJ7Wcyhbni/u1MmUHZXVyRm8VefLsaU9tam8HH9av2Vwz",
+	"/vaVIqEs297CwO1/s/NiFwq1I8S+OEcItJ3YBit68owB7VdqkKOdcggrfmXZVC4jYuAuDQd2KbqHXRBu",
+	"+nex22gs0Gwn2xhxc+8w67Q0HOitOUyr7TJaxJv9kos3l+SWrW3a7BIAjk/7sRda56P7e6xuIWMlNgq9",
+	"wExK76CD8sRVuvTvcgIFH370RWpdHs2d+Zz6mBd1/F68F6/Ajwo+SlspNYgWeuLq1D519boU2PjIeCpT",
+	"Nq5quUNfF/eMmyAxzwOaY1oC9Pbg6r3IIJ6RcEHG6MYdJ1g1xJf7avY94Vph35NjYi6dXS+dY0VVKojM",
+	"6cfSrAuzGI7JdzLlTNkAqPeiVEAnzBFgKKLZQEoMdkx1tj4zY9jCRQTawmNoIiSPHJOK1lRk8sn4hOb8",
+	"5O7ZCf5y8n//9/8ZPzWvWZRh6XtBRUr4XMiCKQsrTVLJMBzFzIZ2xYxPmS2khXx6dJHT6YIdPT8+HSWj",
+	"ssiC0rar1eqYws/Hspif2HfVydXli1ev376Cd6qquYgyATk7G909g+IYORM056Oz0dfHp8dfA0vUC8Bh",
+	"tzGa8yNoJXL2eTRHQzuWu+BSXKbQIUfpizeXP2K7kcLWA4Pnn5+eWiFUuwCtHOtEQXsaa1bu19PsIuc/",
+	"sjVQW7gbm4wAVgm/2KSP+IB+hSeuMvN9GJc0sjdUJbb2N4YaKzYtmPZZ72e/jWC6D8BrVQQsqJIhYEa+",
+	"LfF3Ml3vGSRW97uvUzcbM9Y4jmcHmTvtOJE9HMhPRk2gZrBz2xodiypwZSMqsjXUUbS1rKDp5OY53Scb",
+	"KH3y+Zat75HAZgw5Z/0Qr9mdvA0PsQbNb2KdMc0L6R52jSPhvm2TKSFXRIooCgaBGr99jp/EV4rw1BBh",
+	"Kydx85u57s4EcTa69ahaIVESIESTnX6oATXPMLjNXodIUucYKnJbJ/mYKCZShUWByDgt1jdFKcauvRXE",
+	"hRt4lVi7MfUqiDljKA997EvvuPO6gEUc6rbl2dpFDPW6baf7nhtLI27eNQCuDVKDrHFZZqn9Yg+o+J05",
+	"bghpUknQ8tWcSS3eQXpRAJc3YWkCSoxBOjy8AHnDcLva9WxEGrYynZe1eL3GFYjts3rk5IovuX5jPkNZ",
+	"ti1PvwCBovfjRqvxmY5bnwZzT//H39F58DBc4o8lg0hUe4sr62Hz4gai/YamL4AumKMKfkjgRIENQv0a",
+	"qjzlaEyqsYJiNeWwvLgPB7w8jX66kftzAWLkHm5KgJKuO91AjD/5XH1osKYmpwG5lDz55vQ/at7uBVVH",
+	"Gb9jR0ZDGD+1xeSxSI6NrJ1xwdXC3M5SZEwpMp7JYsrGvhIx1hk3pHiJtrNNUvsS1vWy1l2vfgVjaALz",
+	"1PDEQ9xqpzFU3XIlLmc/UT1d2Pv5oQ+fxtWnezlyKLNKw2rNvuqxAzSAvxUTkjiN+0+ma+B9hAvSJsjV",
+	"SkctGHV93l69o/PWALkAIFShcDbqkibu9yC711faBu5hvKICT4VhuUG4zSNDC0zXpRiOyvuXZDZa+D6y",
+	"NPPPg29voG+HLEjBVLmsU4GHEP4Tl9u9B0zt0E6vSzHaojz8IvjHkkEdn2p9577tiFEsrD6mKsuNrdZX",
+	"CpAR0YJSVaeeGFy2UgSebcUfLquM3qMfKzPZrhLF/u9OVT3skS8NFp6K3hYDaJsVzVUzKbqeE32f7NUK",
+	"0LIobxZ48AXDkTBRGPMpKmwF5Ao7vaGAA+XGqVMaZ9BxCUPA3HXE+gW97+HJpMxu93sZG6Vb6HQB2u6C",
+	"TW/NuhWhRHExz7BDIVfntisEfnI2SfTRhq0XIOnamlOJomsVMc6+FyDkHZMLsYErvpYhDG+rymKnIput",
+	"Yo2pImm92mjNbCE3anSwa6m+2L1UW8xgBokSwgWRReoifPZxK8rc6NzPktPTUzuHV7YF68R351hokzuh",
+	"KfUBgQbjt0Ar9MrsAVbNIRPMykJDuOtCL80Voeq2bqFQa6XZsg45x5hbrRIWyf9/MUdUVK7/O1BQYVeL",
+	"x7aH2acBK7EX92I27Hksct9rq67QS+8p/Bv9J3kl0gETwNPB4Bv1W10/nTWm4rr2OVCN0v0C/rOSnZPx",
+	"0RiihTBbz5fii6j+ShY6rvmPjoI6J7a+RvBV9deRr5sTlh2OtRb5cFiKf3BD0jWQ8wZU2+k5iClotWk3",
+	"wYOYYVj4ZG1oIMtmZyBQANOfUoFJ18xafzKWkifQE872onlqazIKiV1p0CfB9TH51XWsKhggxlIWLHkv",
+	"6iXl5pKBS9opCcvE1cgGPWLqgl2qr7C8XFScgBUeVpyo6vA9vkAR1MFus/ZP2BTMtTMs7LkHmQJginZC",
+	"gyBw4SdrewqJFTa+PT0FQUYwVy5vG1LKEgESZZhQmnonjvknU/uTqbUxtQMTf1tPvUV8ndpfH3whfX1K",
+	"NN3bi0hmXKQqMTfTFTjecgMhw66dK1woMp56ejo+JhduJhd6iNUacWKCtawSYktZgfzs61fBUjddBdCv",
+	"5U9qvU9q/Zqtgua+M8QRzHyjdwwZdrJPOq50wegyIOSN8rHsjgl9RsCDP6UF9BGi5NpZplBENEsx8oR1",
+	"VSfEvZZxpdHzz1O7DyNIWAHB/EqglnUoEL0XT3wF5KdVRw0jxHBhY0HmUrBj8kIu0SVnBBhbqs7shkAc",
+	"MME+R8++JT4W4YoqfQTFvI8uX44xwsSMj535nKNdcTFlGGQuNJQ6X9DcWkGVxONeOYOKArN0VjAat5C8",
+	"hRU9gvL4J+P8k3F2aINRq3ztPnT6VLazXs0+6RO49kcVTakG9GG+Ey6wvtaG2ybGde1Q+zEXWSpT0dQm",
+	"83XNZpASwGeMFD6Caw67U9tp6ueiFPddZjj0zxySd9muGu2Gy30EVILS6X3iPsliAz5DCd91KZxpPQra",
+	"EzfVyWf71/1J2E66Dew2I+qnqjPwwY4grJsUMydMqJ4uTu6ekR/kZE/Y/YOcEAcFKLwk3JEk1m/q+NU+",
+	"T8iRlnrAoetJ0hV0OCxnqwUTAtvIrijW6kp1wvPoi3n/9qf+W0ebNwsZeQfNQkxgKhiDqPhK5LdZg0nl",
+	"A2JTuWT+ESxx24cSnli6ucW6/spR10MCu+oK0wJ1u9aHA/5XBHOeM8jLkM7RlhCZpR3Wv70TS/YpzygX",
+	"reB/hb8fHtHDFjht0A8f2cMRrJHsca0StHPDF9iCG2liylMwWK5kkT4G68rkXG0RDa7kXPWLuqvI7M5k",
+	"tZ9c5zHowQKdLHVe6j2xPByszuxAiGOfdBLvqloVxbZfjB/h0CtTzb6ZlDPB/EPzqAuwIbgDgpqRPvTF",
+	"uyn6MpueBg34r2HSAOYQGC/kfEwouZLzF4tS3FY/MJGObTyUDQO9NnQdeyVjpG1ljHgvpplUTDXNFVxH",
+	"zBTg1IaCg7ZJs5nQBqGpmoVDNa0ZncaHbdFgvy4Y8HgtIXnDXSwtZYvTL5NzFXf61SpI1KJ9/1RBMdIG",
+	"GQ+KBqq3krkfolQrGNsqjf0taAb7aAEPh7Tu16ovHtK/+xYSmILItc1sgeoIaiTMf33y2f3ZmcKG8em+",
+	"FOQXCo5X9f22bLM9EL59/fs//LYLfheU03wwJ+sLkJh0V9eh70LQtCnR/YtKggxRRk7hbeMU9u/HCet5",
+	"PrIbp+vs8a7u69ITuu3Qg8u+ksXtESTeddJhV/bsn4YO18rOHZIOm4kwszFCgRHw21K8fVm7w1yKRtnF",
+	"R07zrmr2PUqU98odx7nXv6pSEkYamjOtbLIHzAiWKlsbwtZvaZ5e9DqdfDb/DUiwg0qzj5paF+DVYRLr",
+	"vlSinAFl5Q6Aqr0qqWUSY+B+PHWuupRtskLtQh6YQLXJCrmtc/lgOcHfiDhdGhwz1TOF7ZGI2pfJP3uk",
+	"w8M+Xz4wYc7vmEhIxugdVr0rmNLnJG+kkGm3gGGU7ATv0VYx4a/42IGhW9VUbAGxXe1+lGUDgK8cJTF8",
+	"PCiluec7s0UOwPKPh7szYbHPLyAJ2OqWhxQFLtKUUDxK5wzZ/TacfIb/B7D5qRSzjE/1+Cn0EBvb3Yxd",
+	"oojh97VUb6jsZyQTqG4F7SwF4ZXjDGySx+SymQzujHtYtq5LBqhw6gvwansQtpNJsO9SseFcuWUrp4+D",
+	"pJ7u7IUxf7R72SOBifvIPwY0pWdZnh7M/VEo1Zdj74+CBLsz+Dbk6aRpYen8tlvmyub3UxqCdoYH8wvu",
+	"fo4bjYTip+nVw2o3WysGhN26uCAfS6nZIxSncFNaj6OVWzYakSaxBmhj15d3/0JNGfF/XZkztoWTz0Ml",
+	"HBQ3TDEOU5GffPP8edUe9YgLSMMeP22p3EXGl7MjKHUxhl4dCis0mtNy0KlK0NoQWpZy7Qox2hJwVYqz",
+	"hZh/CwosBgLEVyrUMM9tJvTYUqWbUmArxzGh9YknBVS99QEx5loqqMRW27yRHfzm8Z2jYL7x06jbreu+",
+	"DioUst10d40b/cXu87AFRjabdzwuB+hJOQJ8gbAPgytYsxztSphz75C3agL6xyQvbw3boWZTCeHLZYlF",
+	"WhskZ4PW7MqETlLXE3vv6tRLPpsF9+KQCBr0VP9CKAqtxduq4PDZjBVMTPemKQcjkgnTKwZN+B2OGFJt",
+	"o/gSsqWDMlkzvTPuVB0e94E9bTlYYJOVd6yAsggBNT4mYyilPbZdWX3rYbzikDBjSHjifAIJoeBwgH4I",
+	"UGv0mFz4K/ReDOSJMV6AbSx3ZgcP9eP8M18x16y8pdyEb2W+j0BO6nEI6a0Xm0J55Ac5calgoUodSIXn",
+	"KCepSNnMYTct40IfhkobAfGRqPSXEiPMFq9ZLotW5Jlho9a9xQEremdEDajjVEncUM1V0fXesCIPepLv",
+	"nQBfM5FCdaZqB09s52unItMNsQuVnafEtZyga5d5AxF+9JappCoPYHtqyxmh70VY9k2kjbDAKcBuwo7J",
+	"r7VCSFyRzQL0UNZM2EIG2DLuBzkJ6hu8F35LoOWjK9I393D3G2vBJ5X10JeljlF+24v8ke5So/P5FyLJ",
+	"ril+y7X6QU5sHDbVtuoE11hvYsLMBVnSlO0xHSZAtZVFmL3dtSJoNL7/y/bClQwD0c3oxL5+mFEHuAqw",
+	"11kUnLgHyrOrtpHYjNlqkDnlIpLLLbPsOzq9/edWXH13+D+84voPoI7WDSpcEfaxpJkhllQQmaWkXq1s",
+	"2PWyY3c7Phtg/acJk4p1bz9ktFSASKphxKxsl2GOfuLNl9hFw3eV2bMRsxNXbKfnk8/4x/2DKHHcR+N7",
+	"SO3XSeOHPISHxveL+gLuGfAdREnbyrfC2ntpXhzaOmRSYHibze2AkyqGyhrXkFTiu/YsaIi4Fq82SRUr",
+	"TsJGgHHO/T0ubS2mNiGEgr+IFhp9zTNZQBs4MpOlSF0pDNucLCj3alsSpRzM7CSjpZguNvn2lZS3v+QX",
+	"Ve71QVpk4PBmrjJ/9B4Z4eRb6rGA1APJFNCAaW/6WzAuSFdIIxXzSe8+jmC6wCpqaKXC/oN4yFy5Uw6J",
+	"pGtbF0M2wOKOCj+ZCvWSrxRZMFroCaManSlQbW1sEeKGp+MqzBJ+QpkwIUoSSjKptHO/QMKSuz1YPOW9",
+	"GC/ppzE5xaopLtzRbHJFObiUZLymm9nEAYsE4fhfRu2xc+PorUi5osqnWD9x1WQscJ9avDE4Ji1U9+HB",
+	"NtPZkkB4blhH1hyVIYj2F/PRdcUbA2WCsERZwN/Uracnui58C82oYSnss3lI7oczfBHm5zolxjDB/bSn",
+	"2FFWEC50IdNyCnFKimUzwKWM0UJUDekEYynwvNt6rezOk4R2iar9KK+ZYKsrfOhApb/MDF/oVtu52281",
+	"PLCnZmBGNIFaWABNa7zCOvyWGGMkWuDNwJB0kkkxZwVZsCztfa42+Tx+qhd5zkRqs88PcahXco5z9DvR",
+	"SCTc3lJ2cB02z/UczPuluCUrgPJYzmaK6TFQblvbyyV2cWV7PvYGegGW5s7bZB44sAiHk3yxG4WTt1+p",
+	"n4XH95wZARqt83u4YGYgpIZVsT4ntWFBlI15g5ruPc/Yt109+Wz16Ps+0VzfyyJQB/9g4Vb74FTNQW2J",
+	"YsLT8yqWAQRQq3S58Nk44HulTXr7WY/SQ/EuxRt2B2uF6wzAN888sNhttMSHbWne0fPtw8Hlmq6Ifwef",
+	"/eTsufYfjVrlGVUatJuUyFmrqr5gNNOLv3fdvL/AI6Odq55srRhwAecV9o8enf32oa5Q2loL2Jd9yhQE",
+	"F7iDjjYpABbUubFr88QB94Xj3yejb0+/3teYr6UmBY7bE14p1RRCnSAag04XEAsFjZi1cv2ohdRQYwms",
+	"KVbzxpIPKA1HgVxfQNXq+7cP5n6h7o93Ghs2n4AF2I7TFFM8lrkS+TiN79MMK9aNBhZWiB+diTLLNgv4",
+	"VxmtQUdI+xGNsE1iizfJ5Q/FR31NlyDJ2AHTWuvNohQCAAyqausYVrnHwhWog0j3tB/ZZfvBSisrWnzE",
+	"ZhWFzaR4FWlx4Bo81/rexh70hEaRnMk8Y0Qx8KQtm5bf6NsuXNQMoejaeYcRR4LDcXzr/sP9/wsAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -32,7 +32,7 @@ func (h *Handler) CreateRun(ctx context.Context, r api.CreateRunRequestObject) (
 		if err != nil {
 			return nil, err
 		}
-		shown := h.wireRun(*run)
+		shown := wireRun(*run)
 		shown.Warnings = nonEmpty(warnings)
 		if existed {
 			return api.CreateRun200JSONResponse(shown), nil

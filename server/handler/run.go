@@ -35,7 +35,11 @@ func (h *Handler) GetRun(ctx context.Context, r api.GetRunRequestObject) (api.Ge
 	if err != nil {
 		return nil, err
 	}
-	return api.GetRun200JSONResponse{Run: h.wireRun(*run), Attempts: each(attempts, wireAttempt)}, nil
+	shown, err := h.wireRuns(ctx, []store.Run{*run})
+	if err != nil {
+		return nil, err
+	}
+	return api.GetRun200JSONResponse{Run: shown[0], Attempts: each(attempts, wireAttempt)}, nil
 }
 
 // CancelRun cancels a run, at once or by way of its worker.
@@ -47,7 +51,7 @@ func (h *Handler) CancelRun(ctx context.Context, r api.CancelRunRequestObject) (
 	if err != nil {
 		return nil, err
 	}
-	return api.CancelRun200JSONResponse(h.wireRun(*run)), nil
+	return api.CancelRun200JSONResponse(wireRun(*run)), nil
 }
 
 // RetryRun gives a run that has ended another attempt.
@@ -59,7 +63,7 @@ func (h *Handler) RetryRun(ctx context.Context, r api.RetryRunRequestObject) (ap
 	if err != nil {
 		return nil, err
 	}
-	return api.RetryRun200JSONResponse(h.wireRun(*run)), nil
+	return api.RetryRun200JSONResponse(wireRun(*run)), nil
 }
 
 // ListRunEvents returns the history of a run.

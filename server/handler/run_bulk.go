@@ -56,7 +56,7 @@ func (h *Handler) bulk(ctx context.Context, s *api.RunSelection, usual []lifecyc
 		var forbidden *problem.Error
 		switch {
 		case err == nil:
-			result.Done = append(result.Done, h.wireRun(*run))
+			result.Done = append(result.Done, wireRun(*run))
 		case errors.As(err, &refused) && refused.Code != store.Unavailable:
 			result.Refused = append(result.Refused, api.RunRefused{ID: id, Code: string(refused.Code), Message: refused.Message})
 		case errors.As(err, &forbidden):
@@ -103,7 +103,7 @@ func (h *Handler) CreateRuns(ctx context.Context, r api.CreateRunsRequestObject)
 		}
 		answer := api.CreateRuns200JSONResponse{Items: make([]api.Run, len(created)), Warnings: nonEmpty(warnings)}
 		for i, one := range created {
-			answer.Items[i] = h.wireRun(one.Run)
+			answer.Items[i] = wireRun(one.Run)
 			if one.Existed {
 				answer.Existed++
 			} else {

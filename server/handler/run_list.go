@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/lifecycle"
@@ -26,7 +28,11 @@ func (h *Handler) ListRuns(ctx context.Context, r api.ListRunsRequestObject) (ap
 	if err != nil {
 		return nil, err
 	}
-	return api.ListRuns200JSONResponse{Items: each(runs, h.wireRun), NextCursor: optional(next)}, nil
+	items, err := h.wireRuns(ctx, runs)
+	if err != nil {
+		return nil, err
+	}
+	return api.ListRuns200JSONResponse{Items: items, NextCursor: optional(next)}, nil
 }
 
 // CountRuns counts what a list would hold.
@@ -82,11 +88,40 @@ func runFilter(ctx context.Context, q runQuery) (store.RunFilter, error) {
 // late is for how long a run may be due before it is shown as Late: a worker that is alive asks every few seconds.
 const late = 15 * time.Second
 
-// wireRun is a run as the API shows it. Late is derived here, when it is read, and stored nowhere.
-func (h *Handler) wireRun(r store.Run) api.Run {
-	run := wireRun(r)
-	if r.State.Type == lifecycle.Scheduled && h.Now().Sub(r.DueAt) > late {
-		run.State.Name = lifecycle.Late
+// wireRuns are runs as the API shows them.
+func (h *Handler) wireRuns(ctx context.Context, runs []store.Run) ([]api.Run, error) {
+	now := h.Now()
+	var due []uuid.UUID
+	for _, r := range runs {
+		if isDue(r, now) {
+			due = append(due, r.ID)
+		}
 	}
-	return run
+	if len(due) == 0 {
+		return each(runs, wireRun), nil
+	}
+	lanes, err := h.store.Lanes(ctx, due)
+	if err != nil {
+		return nil, err
+	}
+	return each(runs, func(r store.Run) api.Run {
+		return derived(r, lanes[[3]string{r.Pool, r.Queue, r.Deployment}], now)
+	}), nil
+}
+
+// derived is a run with the names of states that are stored nowhere: AwaitingSlot and Late.
+func derived(r store.Run, lane store.Lane, now time.Time) api.Run {
+	shown := wireRun(r)
+	switch {
+	case !isDue(r, now):
+	case lane.Full():
+		shown.State.Name = lifecycle.AwaitingSlot
+	case now.Sub(r.DueAt) > late:
+		shown.State.Name = lifecycle.Late
+	}
+	return shown
+}
+
+func isDue(r store.Run, now time.Time) bool {
+	return r.State.Type == lifecycle.Scheduled && !r.DueAt.After(now)
 }

@@ -112,7 +112,7 @@ func (s *streamResponse) send() (ended bool, wait time.Duration, err error) {
 	if wait, err = s.awaitTail(run); err != nil || wait > 0 {
 		return false, wait, err
 	}
-	return true, 0, s.out.event("end", s.at.String(), s.h.wireRun(*run))
+	return true, 0, s.out.event("end", s.at.String(), wireRun(*run))
 }
 
 func (s *streamResponse) sendEvents() error {

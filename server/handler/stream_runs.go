@@ -109,11 +109,15 @@ func (s *listStream) look() error {
 	if err != nil {
 		return err
 	}
+	items, err := s.h.wireRuns(s.ctx, runs)
+	if err != nil {
+		return err
+	}
 	id := strconv.FormatInt(now.UnixMilli(), 10)
 	ids := make([]uuid.UUID, len(runs))
 	known := make(map[uuid.UUID]string, len(runs))
 	for i, run := range runs {
-		shown := s.h.wireRun(run)
+		shown := items[i]
 		ids[i] = run.ID
 		known[run.ID] = fmt.Sprint(shown.State, shown.Attempt, run.DueAt)
 		if s.sent[run.ID] == known[run.ID] {

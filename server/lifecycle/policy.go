@@ -62,6 +62,14 @@ func (p RetryPolicy) Within(template *int) RetryPolicy {
 	return p
 }
 
+// OOMMax is the budget for attempts with too little memory.
+func (p RetryPolicy) OOMMax() int {
+	if p.OOM == nil {
+		return 0
+	}
+	return p.OOM.Max
+}
+
 // retries reports whether an outcome of the workload draws on its budget at all.
 func (p RetryPolicy) retries(o Outcome) bool {
 	if slices.Contains(p.On.Categories, o.Category) {

@@ -106,3 +106,18 @@ func backoff(nth int) time.Duration {
 	}
 	return min(d, infrastructureDelayMax)
 }
+
+// BudgetOf names what an attempt that ended so draws on: retries, infrastructure, or nothing. Out of memory draws on a budget
+// of its own before.
+func BudgetOf(c Category) string {
+	switch budgetOf(c) {
+	case appBudget:
+		return "retries"
+	case infrastructureBudget:
+		return "infrastructure"
+	}
+	return ""
+}
+
+// Disrupted reports whether a pod that had done nothing wrong was taken away; before it started that costs nothing.
+func Disrupted(c Category) bool { return disrupted(c) }

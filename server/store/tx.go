@@ -62,6 +62,22 @@ func (s *Store) tryTx(ctx context.Context, fn func(*Tx) error) error {
 	return nil
 }
 
+// snapshot runs fn so that all it reads was true at one moment. It can not write.
+func (s *Store) snapshot(ctx context.Context, fn func(*Tx) error) error {
+	options := &sql.TxOptions{ReadOnly: true}
+	if s.dialect == postgres {
+		options.Isolation = sql.LevelRepeatableRead // SQLite has no other
+	}
+	sqlTx, err := s.reader.BeginTxx(ctx, options)
+	if err != nil {
+		return fmt.Errorf("begin: %w", classify(err))
+	}
+	defer func() {
+		_ = sqlTx.Rollback() // there is nothing to keep
+	}()
+	return fn(&Tx{s: s, q: sqlTx})
+}
+
 // write is InTx for what returns something.
 func write[T any](ctx context.Context, s *Store, fn func(*Tx) (T, error)) (T, error) {
 	var result T

@@ -4,6 +4,7 @@ import { get, stream } from "/ui/api.js";
 import { badge, clock, element, moment } from "/ui/app.js";
 
 const PAUSE = 2000; // milliseconds before a broken stream is taken up again
+const WHY = 5000; // milliseconds between looks at what keeps it from going on
 const LINES = 500_000; // characters of output kept on the page
 
 let shown; // the AbortController of what is shown
@@ -20,18 +21,25 @@ export async function show(id, failed) {
   document.getElementById("run-title").textContent = "";
   document.getElementById("run-state").replaceChildren();
   document.getElementById("run-facts").replaceChildren();
+  document.getElementById("run-why").replaceChildren();
   document.getElementById("events").replaceChildren();
   document.getElementById("log").textContent = "";
   document.getElementById("run").hidden = false;
   let last = "";
   let ended = false;
+  why(id, mine);
+  const again = setInterval(() => document.hidden || why(id, mine), WHY);
+  mine.signal.addEventListener("abort", () => clearInterval(again));
   while (!ended && !mine.signal.aborted) {
     try {
       facts(await get(`/api/v1/runs/${encodeURIComponent(id)}`));
       await stream(`/api/v1/runs/${encodeURIComponent(id)}/stream`, last, mine.signal, (name, data, at) => {
         if (mine.signal.aborted) return;
         last = at || last;
-        if (name === "event") addEvent(data);
+        if (name === "event") {
+          addEvent(data);
+          why(id, mine);
+        }
         if (name === "log") addLog(data);
         if (name === "end") ended = true;
       });
@@ -42,6 +50,15 @@ export async function show(id, failed) {
     }
     if (!ended) await new Promise((resolve) => setTimeout(resolve, PAUSE));
   }
+  clearInterval(again);
+  why(id, mine);
+}
+
+// why shows what `berth run explain` says, which changes while a run waits. Where that can not be had, the rest of the page
+// says so.
+async function why(id, mine) {
+  const answer = await get(`/api/v1/runs/${encodeURIComponent(id)}/explain`).catch(() => undefined);
+  if (answer && shown === mine) explain(answer);
 }
 
 function facts({ run, attempts }) {
@@ -67,6 +84,14 @@ function facts({ run, attempts }) {
   ].filter(([, what]) => what);
   document.getElementById("run-facts").replaceChildren(
     ...list.map(([name, what]) => element("div", {}, element("dt", {}, name), element("dd", {}, what))),
+  );
+}
+
+function explain({ sentence, details, next }) {
+  document.getElementById("run-why").replaceChildren(
+    element("p", {}, sentence),
+    element("ul", {}, ...details.map((line) => element("li", {}, line))),
+    element("ul", { class: "quiet" }, ...next.map((line) => element("li", {}, line))),
   );
 }
 

@@ -1,0 +1,27 @@
+package handler
+
+import (
+	"context"
+
+	"github.com/berth-dev/berth/server/access"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/explain"
+)
+
+// ExplainRun says in words why a run waits, or why it ended as it did.
+func (h *Handler) ExplainRun(ctx context.Context, r api.ExplainRunRequestObject) (api.ExplainRunResponseObject, error) {
+	situation, err := h.store.Situation(ctx, r.Run)
+	if err != nil {
+		return nil, err
+	}
+	if err := access.From(ctx).CheckPool(situation.Run.Pool); err != nil {
+		return nil, err
+	}
+	e := explain.Explain(situation)
+	return api.ExplainRun200JSONResponse{
+		Run: derived(situation.Run, situation.Lane, situation.Now), Sentence: e.Sentence, Details: list(e.Details), Next: list(e.Next),
+		Reasons: each(e.Reasons, func(r explain.Reason) api.WaitReason {
+			return api.WaitReason{Code: string(r.Code), Message: r.Message}
+		}),
+	}, nil
+}

@@ -1,0 +1,259 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/lifecycle"
+)
+
+// Lane is what can keep the runs of one deployment in one queue of one pool from being claimed, as it is now.
+type Lane struct {
+	Pool, Queue, Deployment Gate
+}
+
+// Gate is a pool, a queue or a deployment on the way of a run.
+type Gate struct {
+	ID        uuid.UUID
+	Name      string
+	Paused    bool
+	Limit     *int32 // nil: no limit
+	Used      int32  // slots in use; not counted where there is no limit
+	ChangedBy string // who changed it last; not kept of a queue
+}
+
+// Full reports whether the limit lets nothing more through.
+func (g Gate) Full() bool { return g.Limit != nil && g.Used >= *g.Limit }
+
+// Full reports whether a limit is in the way.
+func (l Lane) Full() bool { return l.Pool.Full() || l.Queue.Full() || l.Deployment.Full() }
+
+// Paused reports whether something on the way is paused.
+func (l Lane) Paused() bool { return l.Pool.Paused || l.Queue.Paused || l.Deployment.Paused }
+
+// lanesOfSQL reads each lane once, however many of the runs are in it. Slots are counted, where there is a limit, along
+// attempts_active and attempts_active_deployment.
+const lanesOfSQL = `
+SELECT
+	l.pool_id, p.name AS pool, p.paused AS pool_paused, p.concurrency_limit AS pool_limit, p.updated_by AS pool_by,
+	CASE WHEN p.concurrency_limit IS NULL THEN 0 ELSE (
+		SELECT COUNT(*) FROM attempts a WHERE a.pool_id = l.pool_id AND a.ended_at IS NULL
+	) END AS pool_used,
+	l.queue_id, q.name AS queue, q.paused AS queue_paused, q.concurrency_limit AS queue_limit,
+	CASE WHEN q.concurrency_limit IS NULL THEN 0 ELSE (
+		SELECT COUNT(*) FROM attempts a WHERE a.pool_id = l.pool_id AND a.queue_id = l.queue_id AND a.ended_at IS NULL
+	) END AS queue_used,
+	l.deployment_id, d.name AS deployment, d.paused AS deployment_paused, d.concurrency_limit AS deployment_limit,
+	d.updated_by AS deployment_by,
+	CASE WHEN d.concurrency_limit IS NULL THEN 0 ELSE (
+		SELECT COUNT(*) FROM attempts a WHERE a.deployment_id = l.deployment_id AND a.ended_at IS NULL
+	) END AS deployment_used
+FROM (SELECT DISTINCT pool_id, queue_id, deployment_id FROM runs WHERE id IN `
+
+const lanesOfEndSQL = `) AS l
+JOIN pools p ON p.id = l.pool_id
+JOIN queues q ON q.id = l.queue_id
+JOIN deployments d ON d.id = l.deployment_id`
+
+type laneRow struct {
+	PoolID           uuid.UUID `db:"pool_id"`
+	Pool             string    `db:"pool"`
+	PoolPaused       bool      `db:"pool_paused"`
+	PoolLimit        *int32    `db:"pool_limit"`
+	PoolBy           string    `db:"pool_by"`
+	PoolUsed         int32     `db:"pool_used"`
+	QueueID          uuid.UUID `db:"queue_id"`
+	Queue            string    `db:"queue"`
+	QueuePaused      bool      `db:"queue_paused"`
+	QueueLimit       *int32    `db:"queue_limit"`
+	QueueUsed        int32     `db:"queue_used"`
+	DeploymentID     uuid.UUID `db:"deployment_id"`
+	Deployment       string    `db:"deployment"`
+	DeploymentPaused bool      `db:"deployment_paused"`
+	DeploymentLimit  *int32    `db:"deployment_limit"`
+	DeploymentBy     string    `db:"deployment_by"`
+	DeploymentUsed   int32     `db:"deployment_used"`
+}
+
+func (r laneRow) lane() Lane {
+	return Lane{
+		Pool:       Gate{ID: r.PoolID, Name: r.Pool, Paused: r.PoolPaused, Limit: r.PoolLimit, Used: r.PoolUsed, ChangedBy: r.PoolBy},
+		Queue:      Gate{ID: r.QueueID, Name: r.Queue, Paused: r.QueuePaused, Limit: r.QueueLimit, Used: r.QueueUsed},
+		Deployment: Gate{ID: r.DeploymentID, Name: r.Deployment, Paused: r.DeploymentPaused, Limit: r.DeploymentLimit, Used: r.DeploymentUsed, ChangedBy: r.DeploymentBy},
+	}
+}
+
+// Lanes reads the lanes that runs are in, by the names that runs are shown with: pool, queue and deployment.
+func (tx *Tx) Lanes(ctx context.Context, runs []uuid.UUID) (map[[3]string]Lane, error) {
+	list, err := jsonText(runs)
+	if err != nil {
+		return nil, err
+	}
+	var rows []laneRow
+	if err := tx.all(ctx, &rows, lanesOfSQL+tx.s.dialect.list("uuid")+lanesOfEndSQL, list); err != nil {
+		return nil, fmt.Errorf("read what runs wait for: %w", err)
+	}
+	lanes := make(map[[3]string]Lane, len(rows))
+	for _, r := range rows {
+		lanes[[3]string{r.Pool, r.Queue, r.Deployment}] = r.lane()
+	}
+	return lanes, nil
+}
+
+// Situation is all that explains a run, as it was at one moment.
+type Situation struct {
+	Run      Run
+	Attempts []Attempt
+	Lane     Lane
+	// Holders are some of the runs that hold slots of what is full, the longest holding first.
+	Holders []Holder
+	// Ahead are the runs that are due in the same queue and come first; AheadMax stands for that many or more.
+	Ahead         int
+	StartDeadline *time.Time
+	TimeoutAt     *time.Time
+	Policy        lifecycle.RetryPolicy
+	Spent         lifecycle.Spent
+	Workers       []Worker // of the pool
+	Now           time.Time
+	// LeaseExpiresAt is when the lease of the newest attempt ends or ended; nil where nobody holds it.
+	LeaseExpiresAt *time.Time
+}
+
+// AheadMax bounds how far the line before a run is counted.
+const AheadMax = 10000
+
+// Holder is a run that holds a slot.
+type Holder struct {
+	Name       string
+	Deployment string
+	Since      time.Time
+}
+
+const (
+	holdersSQL = `
+SELECT r.name, d.name AS deployment, a.claimed_at
+FROM attempts a
+JOIN runs r ON r.id = a.run_id
+JOIN deployments d ON d.id = r.deployment_id
+WHERE a.ended_at IS NULL
+	AND `
+	holdersOrderSQL = `
+ORDER BY a.claimed_at, a.id
+LIMIT 3`
+	// aheadSQL is served by runs_ready.
+	aheadSQL = `
+SELECT COUNT(*)
+FROM (
+	SELECT 1 AS one
+	FROM runs r
+	JOIN runs own ON own.id = ?
+	WHERE r.queue_id = own.queue_id AND r.ready AND r.due_at <= ? AND (r.due_at, r.id) < (own.due_at, own.id)
+	LIMIT ?
+) AS line`
+	deadlinesSQL = `
+SELECT
+	r.start_deadline_at, r.timeout_at, r.spent, v.retries, r.template_infrastructure_max,
+	(
+		SELECT a.lease_expires_at
+		FROM attempts a
+		WHERE a.run_id = r.id AND a.ended_at IS NULL
+	) AS lease_expires_at
+FROM runs r
+JOIN deployment_revisions v ON v.id = r.revision_id
+WHERE r.id = ?`
+)
+
+// Situation reads what explains a run.
+func (tx *Tx) Situation(ctx context.Context, id uuid.UUID) (*Situation, error) {
+	run, err := tx.GetRun(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	s := &Situation{Run: *run}
+	if s.Now, err = tx.now(ctx); err != nil {
+		return nil, err
+	}
+	if s.Attempts, err = tx.ListAttempts(ctx, id); err != nil {
+		return nil, err
+	}
+	lanes, err := tx.Lanes(ctx, []uuid.UUID{id})
+	if err != nil {
+		return nil, err
+	}
+	s.Lane = lanes[[3]string{run.Pool, run.Queue, run.Deployment}]
+	if err := tx.deadlines(ctx, s); err != nil {
+		return nil, err
+	}
+	if run.State.Type == lifecycle.Scheduled {
+		if err := tx.line(ctx, s); err != nil {
+			return nil, err
+		}
+	}
+	s.Workers, err = tx.ListWorkers(ctx, run.Pool)
+	return s, err
+}
+
+func (tx *Tx) deadlines(ctx context.Context, s *Situation) error {
+	var row struct {
+		StartDeadline  *stamp                            `db:"start_deadline_at"`
+		TimeoutAt      *stamp                            `db:"timeout_at"`
+		Spent          structured[lifecycle.Spent]       `db:"spent"`
+		Retries        structured[lifecycle.RetryPolicy] `db:"retries"`
+		Infrastructure *int                              `db:"template_infrastructure_max"`
+		Lease          *stamp                            `db:"lease_expires_at"`
+	}
+	if err := tx.get(ctx, &row, deadlinesSQL, s.Run.ID); err != nil {
+		return found(err, "run %s", s.Run.ID)
+	}
+	s.StartDeadline, s.TimeoutAt, s.LeaseExpiresAt = row.StartDeadline.ptr(), row.TimeoutAt.ptr(), row.Lease.ptr()
+	s.Spent, s.Policy = row.Spent.v, row.Retries.v.Within(row.Infrastructure)
+	return nil
+}
+
+// line reads who is before the run: in its queue, and on the slots of the first limit that is full.
+func (tx *Tx) line(ctx context.Context, s *Situation) error {
+	if err := tx.get(ctx, &s.Ahead, aheadSQL, s.Run.ID, s.Now, AheadMax); err != nil {
+		return fmt.Errorf("count the line before run %s: %w", s.Run.ID, err)
+	}
+	for _, gate := range []struct {
+		of     Gate
+		column string
+	}{{s.Lane.Deployment, "a.deployment_id = ?"}, {s.Lane.Queue, "a.queue_id = ?"}, {s.Lane.Pool, "a.pool_id = ?"}} {
+		if !gate.of.Full() {
+			continue
+		}
+		var rows []struct {
+			Name       string `db:"name"`
+			Deployment string `db:"deployment"`
+			ClaimedAt  stamp  `db:"claimed_at"`
+		}
+		if err := tx.all(ctx, &rows, holdersSQL+gate.column+holdersOrderSQL, gate.of.ID); err != nil {
+			return fmt.Errorf("list who holds slots of %q: %w", gate.of.Name, err)
+		}
+		for _, r := range rows {
+			s.Holders = append(s.Holders, Holder{Name: r.Name, Deployment: r.Deployment, Since: r.ClaimedAt.time()})
+		}
+		return nil
+	}
+	return nil
+}
+
+// Lanes reads the lanes that runs are in.
+func (s *Store) Lanes(ctx context.Context, runs []uuid.UUID) (map[[3]string]Lane, error) {
+	return s.view().Lanes(ctx, runs)
+}
+
+// Situation reads what explains a run, all of it from one snapshot: a slot that is given away meanwhile does not make it
+// say two things that were never true together.
+func (s *Store) Situation(ctx context.Context, id uuid.UUID) (*Situation, error) {
+	var situation *Situation
+	err := s.snapshot(ctx, func(tx *Tx) error {
+		var err error
+		situation, err = tx.Situation(ctx, id)
+		return err
+	})
+	return situation, err
+}

@@ -1,0 +1,63 @@
+package store_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store"
+)
+
+func (w *world) situation(id uuid.UUID) *store.Situation {
+	w.t.Helper()
+	return must[*store.Situation](w.t)(w.Situation(w.t.Context(), id))
+}
+
+func TestTheSituationOfARunHasAllThatExplainsIt(t *testing.T) {
+	onEach(t, func(w *world) {
+		w.pool("p", func(p *store.NewPool) { p.ConcurrencyLimit = ptr(int32(5)) })
+		w.deployment("d", "p", func(d *store.Deployment) {
+			d.ConcurrencyLimit, d.StartDeadline, d.Timeout = ptr(int32(2)), ptr(time.Hour), ptr(2*time.Hour)
+			d.Retries = lifecycle.RetryPolicy{Max: 3}
+		})
+		w.deployment("e", "p")
+		first, second, third, free := w.run("d"), w.run("d"), w.run("d"), w.run("e")
+		fourth := w.run("d")
+		claims := w.claim(request("p", "w", 10))
+		if len(claims) != 3 {
+			t.Fatalf("claimed %d", len(claims))
+		}
+		s := w.situation(fourth.ID)
+		if s.Lane.Deployment.Used != 2 || !s.Lane.Deployment.Full() || s.Lane.Pool.Used != 3 || s.Lane.Pool.Full() || s.Lane.Queue.Full() {
+			t.Errorf("the lane is %+v", s.Lane)
+		}
+		if len(s.Holders) != 2 || s.Holders[0].Deployment != "d" || s.Holders[0].Name != first.Name || s.Holders[1].Name != second.Name {
+			t.Errorf("held by %+v", s.Holders)
+		}
+		if s.Ahead != 1 || len(s.Attempts) != 0 || s.LeaseExpiresAt != nil || s.StartDeadline == nil || s.TimeoutAt != nil || s.Policy.Max != 3 {
+			t.Errorf("waiting: %+v", s)
+		}
+		if len(s.Workers) != 1 || s.Workers[0].ActiveAttempts != 3 || s.Now.Sub(s.Workers[0].LastSeenAt) > store.WorkerAliveFor {
+			t.Errorf("workers %+v", s.Workers)
+		}
+		if s := w.situation(third.ID); s.Ahead != 0 {
+			t.Errorf("%d are before the first that waits", s.Ahead)
+		}
+		if s := w.situation(first.ID); len(s.Attempts) != 1 || s.LeaseExpiresAt == nil || s.Run.State.Type != lifecycle.Pending {
+			t.Errorf("claimed: %+v", s)
+		}
+		c := claims[0]
+		w.accepts(manifest(c), submitted(c), running(c), failed(c, lifecycle.App))
+		if s := w.situation(first.ID); s.Spent.App != 1 || s.TimeoutAt == nil || s.LeaseExpiresAt != nil || len(s.Attempts) != 1 {
+			t.Errorf("after a failure: %+v", s)
+		}
+		lanes := must[map[[3]string]store.Lane](t)(w.Lanes(t.Context(), []uuid.UUID{first.ID, fourth.ID, free.ID, uuid.New()}))
+		if len(lanes) != 2 || lanes[[3]string{"p", "default", "e"}].Full() || lanes[[3]string{"p", "default", "d"}].Deployment.Used != 1 {
+			t.Errorf("lanes %+v", lanes)
+		}
+		_, err := w.Situation(t.Context(), uuid.New())
+		w.refuses(err, store.NotFound)
+	})
+}

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,10 +12,10 @@ import (
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/handler"
 	"github.com/berth-dev/berth/server/metric"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/request"
-	"github.com/berth-dev/berth/server/template"
 	"github.com/berth-dev/berth/server/ui"
 )
 
@@ -25,11 +24,7 @@ func (s *server) metricsHandler() http.Handler {
 }
 
 // routes is everything that the server answers.
-func (s *server) routes(ctx context.Context, keys *access.Authenticator, templates *template.Library, stopping <-chan struct{}) (http.Handler, error) {
-	operations, err := s.newHandler(ctx, keys, templates, stopping)
-	if err != nil {
-		return nil, err
-	}
+func (s *server) routes(operations *handler.Handler, keys *access.Authenticator) (http.Handler, error) {
 	front := s.newFront(keys)
 	// Paths are taken as they are sent: a redirect to a cleaned one would turn a POST into a GET.
 	router := mux.NewRouter().SkipClean(true)

@@ -119,7 +119,11 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 		return fmt.Errorf("register metrics: %w", err)
 	}
 	stopping := make(chan struct{})
-	routes, err := s.routes(ctx, keys, templates, stopping)
+	operations, err := s.newHandler(ctx, keys, templates, stopping)
+	if err != nil {
+		return err
+	}
+	routes, err := s.routes(operations, keys)
 	if err != nil {
 		return err
 	}
@@ -132,7 +136,10 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 	loops, background := errgroup.WithContext(background)
 	loops.Go(func() error { return endless(background, "the store", s.store.Run) })
 	loops.Go(func() error { return endless(background, "the record of API keys", keys.Run) })
-	loops.Go(func() error { return endless(background, "the sweep", s.sweep) })
+	loops.Go(func() error { return endless(background, "the sweep", s.repeat("sweep", s.store.Sweep)) })
+	loops.Go(func() error {
+		return endless(background, "the scheduler", s.repeat("schedule", operations.RunDueSchedules))
+	})
 	group.Go(func() error { return untilEither(ctx, background) })
 	group.Go(func() error {
 		<-ctx.Done()
@@ -178,29 +185,32 @@ func endless(ctx context.Context, what string, loop func(context.Context) error)
 	return fmt.Errorf("%s ended without being told to", what)
 }
 
-const sweepEvery = time.Second
+const repeatEvery = time.Second
 
-// sweep lets time do its work: deadlines, timeouts. Every replica does; the store sees to it that each thing happens once.
-func (s *server) sweep(ctx context.Context) error {
-	ticker := time.NewTicker(sweepEvery)
-	defer ticker.Stop()
-	failing := false
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
+// repeat lets time do its work, every second: deadlines, timeouts, schedules. Every replica does; the store sees to it that each thing happens
+// once. What goes on failing is said once.
+func (s *server) repeat(what string, do func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		ticker := time.NewTicker(repeatEvery)
+		defer ticker.Stop()
+		failing := false
+		for {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-ticker.C:
+			}
+			err := do(ctx)
+			switch {
+			case ctx.Err() != nil:
+				return nil
+			case err != nil && !failing:
+				s.Logger.Warn("failed, trying again every second", "what", what, "error", err)
+			case err == nil && failing:
+				s.Logger.Info("works again", "what", what)
+			}
+			failing = err != nil
 		}
-		err := s.store.Sweep(ctx)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil && !failing:
-			s.Logger.Warn("sweep failed, trying again every second", "error", err)
-		case err == nil && failing:
-			s.Logger.Info("sweeping again")
-		}
-		failing = err != nil
 	}
 }
 

@@ -25,9 +25,10 @@ func leastRole(operation string) (api.Role, bool) {
 		"GetWorkQueue", "ExplainRun", "CountRuns", "StreamRuns",
 		"PreviewTemplate", "DiffTemplate", "ImpactTemplate",
 		"ListDeployments", "GetDeployment", "ListVariables", "GetVariable", "ListWorkers",
+		"ListDeploymentSchedules", "ListSchedules", "PreviewSchedule",
 		"ListRuns", "GetRun", "ListRunEvents", "GetRunLogs", "StreamRun", "GetAttemptManifest":
 		return api.RoleViewer, true
-	case "CreateRun", "CreateRuns", "CancelRun", "CancelRuns", "RetryRun", "RetryRuns", "UpdateWorker":
+	case "CreateRun", "CreateRuns", "UpdateSchedule", "CancelRun", "CancelRuns", "RetryRun", "RetryRuns", "UpdateWorker":
 		return api.RoleOperator, true
 	case "CreateWorkPool", "UpdateWorkPool", "DeleteWorkPool", "SetTemplate", "RollBackTemplate", "CreateWorkQueue",
 		"UpdateWorkQueue", "DeleteWorkQueue",

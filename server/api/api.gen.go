@@ -213,6 +213,27 @@ func (e DocumentChangeKind) Valid() bool {
 	}
 }
 
+// Defines values for MisfirePolicyMode.
+const (
+	All    MisfirePolicyMode = "all"
+	Latest MisfirePolicyMode = "latest"
+	Skip   MisfirePolicyMode = "skip"
+)
+
+// Valid indicates whether the value is a known member of the MisfirePolicyMode enum.
+func (e MisfirePolicyMode) Valid() bool {
+	switch e {
+	case All:
+		return true
+	case Latest:
+		return true
+	case Skip:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for PoolType.
 const (
 	Kubernetes PoolType = "kubernetes"
@@ -312,6 +333,30 @@ func (e Role) Valid() bool {
 	case RoleViewer:
 		return true
 	case RoleWorker:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ScheduleSpecOverlap.
+const (
+	Allow   ScheduleSpecOverlap = "allow"
+	Forbid  ScheduleSpecOverlap = "forbid"
+	Queue   ScheduleSpecOverlap = "queue"
+	Replace ScheduleSpecOverlap = "replace"
+)
+
+// Valid indicates whether the value is a known member of the ScheduleSpecOverlap enum.
+func (e ScheduleSpecOverlap) Valid() bool {
+	switch e {
+	case Allow:
+		return true
+	case Forbid:
+		return true
+	case Queue:
+		return true
+	case Replace:
 		return true
 	default:
 		return false
@@ -577,21 +622,24 @@ type Deployment struct {
 	Description      string    `json:"description"`
 
 	// Frozen What nobody below the deployment may override, by name; the values are those of the deployment
-	Frozen               *FrozenNames       `json:"frozen,omitempty"`
-	ID                   openapi_types.UUID `json:"id"`
-	JobVariables         JSONObject         `json:"job_variables"`
-	Name                 string             `json:"name"`
-	ParameterSchema      JSONObject         `json:"parameter_schema,omitempty"`
-	Parameters           JSONObject         `json:"parameters"`
-	Paused               bool               `json:"paused"`
-	Pool                 string             `json:"pool"`
-	Queue                string             `json:"queue"`
-	Retries              RetryPolicy        `json:"retries"`
-	StartDeadlineSeconds *int64             `json:"start_deadline_seconds,omitempty"`
-	Tags                 []string           `json:"tags"`
-	TimeoutSeconds       *int64             `json:"timeout_seconds,omitempty"`
-	UpdatedAt            time.Time          `json:"updated_at"`
-	Version              string             `json:"version"`
+	Frozen          *FrozenNames       `json:"frozen,omitempty"`
+	ID              openapi_types.UUID `json:"id"`
+	JobVariables    JSONObject         `json:"job_variables"`
+	Name            string             `json:"name"`
+	ParameterSchema JSONObject         `json:"parameter_schema,omitempty"`
+	Parameters      JSONObject         `json:"parameters"`
+	Paused          bool               `json:"paused"`
+	Pool            string             `json:"pool"`
+	Queue           string             `json:"queue"`
+	Retries         RetryPolicy        `json:"retries"`
+
+	// Schedules Only of a single deployment
+	Schedules            *[]Schedule `json:"schedules,omitempty"`
+	StartDeadlineSeconds *int64      `json:"start_deadline_seconds,omitempty"`
+	Tags                 []string    `json:"tags"`
+	TimeoutSeconds       *int64      `json:"timeout_seconds,omitempty"`
+	UpdatedAt            time.Time   `json:"updated_at"`
+	Version              string      `json:"version"`
 }
 
 // DeploymentImpact defines model for DeploymentImpact.
@@ -636,12 +684,15 @@ type DeploymentSpec struct {
 	Pool            string       `json:"pool"`
 
 	// Queue default where it is not given
-	Queue                *string      `json:"queue,omitempty"`
-	Retries              *RetryPolicy `json:"retries,omitempty"`
-	StartDeadlineSeconds *int64       `json:"start_deadline_seconds,omitempty"`
-	Tags                 *[]string    `json:"tags,omitempty"`
-	TimeoutSeconds       *int64       `json:"timeout_seconds,omitempty"`
-	Version              *string      `json:"version,omitempty"`
+	Queue   *string      `json:"queue,omitempty"`
+	Retries *RetryPolicy `json:"retries,omitempty"`
+
+	// Schedules All of them; one that is not described any more is deleted
+	Schedules            *[]ScheduleSpec `json:"schedules,omitempty"`
+	StartDeadlineSeconds *int64          `json:"start_deadline_seconds,omitempty"`
+	Tags                 *[]string       `json:"tags,omitempty"`
+	TimeoutSeconds       *int64          `json:"timeout_seconds,omitempty"`
+	Version              *string         `json:"version,omitempty"`
 }
 
 // DeploymentUpdate defines model for DeploymentUpdate.
@@ -735,6 +786,19 @@ type LogChunk struct {
 	Offset int64  `json:"offset"`
 	Text   string `json:"text"`
 }
+
+// MisfirePolicy What becomes of slots that nobody looked at in time, because the server was away or the schedule paused
+type MisfirePolicy struct {
+	// Cap Of all: at most so many, the newest; 100 where it is not given
+	Cap  *int32             `json:"cap,omitempty"`
+	Mode *MisfirePolicyMode `json:"mode,omitempty"`
+
+	// OldestSeconds Nothing older
+	OldestSeconds *int64 `json:"oldest_seconds,omitempty"`
+}
+
+// MisfirePolicyMode defines model for MisfirePolicy.Mode.
+type MisfirePolicyMode string
 
 // Name defines model for Name.
 type Name = string
@@ -1067,6 +1131,99 @@ type RunsCreated struct {
 	Existed  int32      `json:"existed"`
 	Items    []Run      `json:"items"`
 	Warnings *[]Finding `json:"warnings,omitempty"`
+}
+
+// Schedule defines model for Schedule.
+type Schedule struct {
+	Active     bool   `json:"active"`
+	Deployment string `json:"deployment"`
+
+	// Description When it runs in words
+	Description string             `json:"description"`
+	ID          openapi_types.UUID `json:"id"`
+
+	// LastError Why the newest slot made no run
+	LastError   *string    `json:"last_error,omitempty"`
+	LastErrorAt *time.Time `json:"last_error_at,omitempty"`
+
+	// LastSlot The newest slot that made a run
+	LastSlot *time.Time `json:"last_slot,omitempty"`
+	Name     string     `json:"name"`
+
+	// Next The next slots, at most five
+	Next []time.Time `json:"next"`
+	Pool string      `json:"pool"`
+
+	// Spec When a deployment runs by itself. Exactly one of `cron`, `interval_seconds` and `rrule` is given.
+	Spec ScheduleSpec `json:"spec"`
+}
+
+// ScheduleList defines model for ScheduleList.
+type ScheduleList struct {
+	Items      []Schedule `json:"items"`
+	NextCursor *string    `json:"next_cursor,omitempty"`
+}
+
+// SchedulePreview defines model for SchedulePreview.
+type SchedulePreview struct {
+	Description string      `json:"description"`
+	Next        []time.Time `json:"next"`
+}
+
+// SchedulePreviewRequest defines model for SchedulePreviewRequest.
+type SchedulePreviewRequest struct {
+	// After Now where it is not given
+	After *time.Time `json:"after,omitempty"`
+	Count *int32     `json:"count,omitempty"`
+
+	// Schedule When a deployment runs by itself. Exactly one of `cron`, `interval_seconds` and `rrule` is given.
+	Schedule ScheduleSpec `json:"schedule"`
+}
+
+// ScheduleSpec When a deployment runs by itself. Exactly one of `cron`, `interval_seconds` and `rrule` is given.
+type ScheduleSpec struct {
+	Active *bool `json:"active,omitempty"`
+
+	// Anchor A slot that intervals are counted from, and the DTSTART of an rrule without one
+	Anchor *time.Time `json:"anchor,omitempty"`
+
+	// Cron Five fields, or @hourly, @daily, @weekly, @monthly, @yearly
+	Cron *string `json:"cron,omitempty"`
+
+	// End No slot at it, or after it
+	End             *time.Time `json:"end,omitempty"`
+	IntervalSeconds *int64     `json:"interval_seconds,omitempty"`
+
+	// JitterSeconds Delays each run by less than this, always the same for the same slot
+	JitterSeconds *int32     `json:"jitter_seconds,omitempty"`
+	JobVariables  JSONObject `json:"job_variables,omitempty"`
+
+	// Misfire What becomes of slots that nobody looked at in time, because the server was away or the schedule paused
+	Misfire *MisfirePolicy `json:"misfire,omitempty"`
+
+	// Name Unique in the deployment; `default` where it is not given
+	Name *string `json:"name,omitempty"`
+
+	// Overlap What a slot does while a run of the schedule is live: run beside it, not run, cancel it and run, or run after it
+	Overlap    *ScheduleSpecOverlap `json:"overlap,omitempty"`
+	Parameters JSONObject           `json:"parameters,omitempty"`
+
+	// Rrule An RFC 5545 rule, optionally after a DTSTART line
+	Rrule *string `json:"rrule,omitempty"`
+
+	// Start No slot before it
+	Start *time.Time `json:"start,omitempty"`
+
+	// Timezone IANA name, as in Europe/Berlin; UTC where it is not given
+	Timezone *string `json:"timezone,omitempty"`
+}
+
+// ScheduleSpecOverlap What a slot does while a run of the schedule is live: run beside it, not run, cancel it and run, or run after it
+type ScheduleSpecOverlap string
+
+// ScheduleUpdate defines model for ScheduleUpdate.
+type ScheduleUpdate struct {
+	Active bool `json:"active"`
 }
 
 // State defines model for State.
@@ -1568,6 +1725,16 @@ type StreamRunParams struct {
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
+// ListSchedulesParams defines parameters for ListSchedules.
+type ListSchedulesParams struct {
+	// Limit How many at most
+	Limit *LimitParam `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before
+	Cursor *CursorParam `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Pool   *PoolFilter  `form:"pool,omitempty" json:"pool,omitempty"`
+}
+
 // ListVariablesParams defines parameters for ListVariables.
 type ListVariablesParams struct {
 	// Limit How many at most
@@ -1653,11 +1820,17 @@ type CreateRunJSONRequestBody = RunCreate
 // CreateRunsJSONRequestBody defines body for CreateRuns for application/json ContentType.
 type CreateRunsJSONRequestBody = RunsCreate
 
+// UpdateScheduleJSONRequestBody defines body for UpdateSchedule for application/json ContentType.
+type UpdateScheduleJSONRequestBody = ScheduleUpdate
+
 // CancelRunsJSONRequestBody defines body for CancelRuns for application/json ContentType.
 type CancelRunsJSONRequestBody = RunSelection
 
 // RetryRunsJSONRequestBody defines body for RetryRuns for application/json ContentType.
 type RetryRunsJSONRequestBody = RunSelection
+
+// PreviewScheduleJSONRequestBody defines body for PreviewSchedule for application/json ContentType.
+type PreviewScheduleJSONRequestBody = SchedulePreviewRequest
 
 // SetVariableJSONRequestBody defines body for SetVariable for application/json ContentType.
 type SetVariableJSONRequestBody = VariableSet
@@ -1894,6 +2067,29 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/deployments/{deployment}/runs/bulk (the `CreateRuns` operationId).
 	CreateRuns(ctx context.Context, deployment DeploymentParam, body CreateRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListDeploymentSchedules The schedules of a deployment by name, with their next slots
+	//
+	// Corresponds with GET /api/v1/deployments/{deployment}/schedules (the `ListDeploymentSchedules` operationId).
+	ListDeploymentSchedules(ctx context.Context, deployment DeploymentParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateScheduleWithBody Pause or resume a schedule
+	//
+	// What becomes of the slots that pass while it is paused is for its misfire policy.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /api/v1/deployments/{deployment}/schedules/{schedule} (the `UpdateSchedule` operationId).
+	UpdateScheduleWithBody(ctx context.Context, deployment DeploymentParam, schedule string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// UpdateSchedule Pause or resume a schedule
+	//
+	// What becomes of the slots that pass while it is paused is for its misfire policy.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /api/v1/deployments/{deployment}/schedules/{schedule} (the `UpdateSchedule` operationId).
+	UpdateSchedule(ctx context.Context, deployment DeploymentParam, schedule string, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetInfo The installation, its version, and who is asking
 	//
 	// Corresponds with GET /api/v1/info (the `GetInfo` operationId).
@@ -1998,6 +2194,25 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/v1/runs/{run}/stream (the `StreamRun` operationId).
 	StreamRun(ctx context.Context, run RunParam, params *StreamRunParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSchedules All schedules by deployment and name
+	//
+	// Corresponds with GET /api/v1/schedules (the `ListSchedules` operationId).
+	ListSchedules(ctx context.Context, params *ListSchedulesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PreviewScheduleWithBody The next slots of a schedule that is not saved
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/schedules/preview (the `PreviewSchedule` operationId).
+	PreviewScheduleWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PreviewSchedule The next slots of a schedule that is not saved
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/schedules/preview (the `PreviewSchedule` operationId).
+	PreviewSchedule(ctx context.Context, body PreviewScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListVariables Stored variables by name
 	//
@@ -2624,6 +2839,59 @@ func (c *Client) CreateRuns(ctx context.Context, deployment DeploymentParam, bod
 	return c.Client.Do(req)
 }
 
+// ListDeploymentSchedules The schedules of a deployment by name, with their next slots
+//
+// Corresponds with GET /api/v1/deployments/{deployment}/schedules (the `ListDeploymentSchedules` operationId).
+func (c *Client) ListDeploymentSchedules(ctx context.Context, deployment DeploymentParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListDeploymentSchedulesRequest(c.Server, deployment)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateScheduleWithBody Pause or resume a schedule
+//
+// What becomes of the slots that pass while it is paused is for its misfire policy.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /api/v1/deployments/{deployment}/schedules/{schedule} (the `UpdateSchedule` operationId).
+func (c *Client) UpdateScheduleWithBody(ctx context.Context, deployment DeploymentParam, schedule string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateScheduleRequestWithBody(c.Server, deployment, schedule, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// UpdateSchedule Pause or resume a schedule
+//
+// What becomes of the slots that pass while it is paused is for its misfire policy.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /api/v1/deployments/{deployment}/schedules/{schedule} (the `UpdateSchedule` operationId).
+func (c *Client) UpdateSchedule(ctx context.Context, deployment DeploymentParam, schedule string, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewUpdateScheduleRequest(c.Server, deployment, schedule, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetInfo The installation, its version, and who is asking
 //
 // Corresponds with GET /api/v1/info (the `GetInfo` operationId).
@@ -2879,6 +3147,55 @@ func (c *Client) RetryRun(ctx context.Context, run RunParam, reqEditors ...Reque
 // Corresponds with GET /api/v1/runs/{run}/stream (the `StreamRun` operationId).
 func (c *Client) StreamRun(ctx context.Context, run RunParam, params *StreamRunParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewStreamRunRequest(c.Server, run, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSchedules All schedules by deployment and name
+//
+// Corresponds with GET /api/v1/schedules (the `ListSchedules` operationId).
+func (c *Client) ListSchedules(ctx context.Context, params *ListSchedulesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSchedulesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PreviewScheduleWithBody The next slots of a schedule that is not saved
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/schedules/preview (the `PreviewSchedule` operationId).
+func (c *Client) PreviewScheduleWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPreviewScheduleRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PreviewSchedule The next slots of a schedule that is not saved
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/schedules/preview (the `PreviewSchedule` operationId).
+func (c *Client) PreviewSchedule(ctx context.Context, body PreviewScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPreviewScheduleRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -4314,6 +4631,94 @@ func NewCreateRunsRequestWithBody(server string, deployment DeploymentParam, con
 	return req, nil
 }
 
+// NewListDeploymentSchedulesRequest constructs an http.Request for the ListDeploymentSchedules method
+func NewListDeploymentSchedulesRequest(server string, deployment DeploymentParam) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "deployment", deployment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/deployments/%s/schedules", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewUpdateScheduleRequest calls the generic UpdateSchedule builder with application/json body
+func NewUpdateScheduleRequest(server string, deployment DeploymentParam, schedule string, body UpdateScheduleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewUpdateScheduleRequestWithBody(server, deployment, schedule, "application/json", bodyReader)
+}
+
+// NewUpdateScheduleRequestWithBody constructs an http.Request for the UpdateSchedule method, with any body, and a specified content type
+func NewUpdateScheduleRequestWithBody(server string, deployment DeploymentParam, schedule string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "deployment", deployment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "schedule", schedule, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/deployments/%s/schedules/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewGetInfoRequest constructs an http.Request for the GetInfo method
 func NewGetInfoRequest(server string) (*http.Request, error) {
 	var err error
@@ -5386,6 +5791,124 @@ func NewStreamRunRequest(server string, run RunParam, params *StreamRunParams) (
 		}
 
 	}
+
+	return req, nil
+}
+
+// NewListSchedulesRequest constructs an http.Request for the ListSchedules method
+func NewListSchedulesRequest(server string, params *ListSchedulesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/schedules")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Pool != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "pool", *params.Pool, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPreviewScheduleRequest calls the generic PreviewSchedule builder with application/json body
+func NewPreviewScheduleRequest(server string, body PreviewScheduleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewPreviewScheduleRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewPreviewScheduleRequestWithBody constructs an http.Request for the PreviewSchedule method, with any body, and a specified content type
+func NewPreviewScheduleRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/schedules/preview")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -7184,6 +7707,31 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/deployments/{deployment}/runs/bulk (the `CreateRuns` operationId).
 	CreateRunsWithResponse(ctx context.Context, deployment DeploymentParam, body CreateRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRunsResponse, error)
 
+	// ListDeploymentSchedulesWithResponse The schedules of a deployment by name, with their next slots
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/deployments/{deployment}/schedules (the `ListDeploymentSchedules` operationId).
+	ListDeploymentSchedulesWithResponse(ctx context.Context, deployment DeploymentParam, reqEditors ...RequestEditorFn) (*ListDeploymentSchedulesResponse, error)
+
+	// UpdateScheduleWithBodyWithResponse Pause or resume a schedule
+	//
+	// What becomes of the slots that pass while it is paused is for its misfire policy.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/v1/deployments/{deployment}/schedules/{schedule} (the `UpdateSchedule` operationId).
+	UpdateScheduleWithBodyWithResponse(ctx context.Context, deployment DeploymentParam, schedule string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateScheduleResponse, error)
+
+	// UpdateScheduleWithResponse Pause or resume a schedule
+	//
+	// What becomes of the slots that pass while it is paused is for its misfire policy.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/v1/deployments/{deployment}/schedules/{schedule} (the `UpdateSchedule` operationId).
+	UpdateScheduleWithResponse(ctx context.Context, deployment DeploymentParam, schedule string, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateScheduleResponse, error)
+
 	// GetInfoWithResponse The installation, its version, and who is asking
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -7312,6 +7860,27 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /api/v1/runs/{run}/stream (the `StreamRun` operationId).
 	StreamRunWithResponse(ctx context.Context, run RunParam, params *StreamRunParams, reqEditors ...RequestEditorFn) (*StreamRunResponse, error)
+
+	// ListSchedulesWithResponse All schedules by deployment and name
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/schedules (the `ListSchedules` operationId).
+	ListSchedulesWithResponse(ctx context.Context, params *ListSchedulesParams, reqEditors ...RequestEditorFn) (*ListSchedulesResponse, error)
+
+	// PreviewScheduleWithBodyWithResponse The next slots of a schedule that is not saved
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/schedules/preview (the `PreviewSchedule` operationId).
+	PreviewScheduleWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PreviewScheduleResponse, error)
+
+	// PreviewScheduleWithResponse The next slots of a schedule that is not saved
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/schedules/preview (the `PreviewSchedule` operationId).
+	PreviewScheduleWithResponse(ctx context.Context, body PreviewScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*PreviewScheduleResponse, error)
 
 	// ListVariablesWithResponse Stored variables by name
 	//
@@ -8198,6 +8767,102 @@ func (r CreateRunsResponse) ContentType() string {
 	return ""
 }
 
+type ListDeploymentSchedulesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ScheduleList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListDeploymentSchedulesResponse) GetJSON200() *ScheduleList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListDeploymentSchedulesResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListDeploymentSchedulesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListDeploymentSchedulesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListDeploymentSchedulesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListDeploymentSchedulesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type UpdateScheduleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Schedule
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r UpdateScheduleResponse) GetJSON200() *Schedule {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r UpdateScheduleResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r UpdateScheduleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r UpdateScheduleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r UpdateScheduleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r UpdateScheduleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetInfoResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -8843,6 +9508,102 @@ func (r StreamRunResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r StreamRunResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListSchedulesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ScheduleList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSchedulesResponse) GetJSON200() *ScheduleList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListSchedulesResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSchedulesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSchedulesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSchedulesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSchedulesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type PreviewScheduleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SchedulePreview
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r PreviewScheduleResponse) GetJSON200() *SchedulePreview {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PreviewScheduleResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PreviewScheduleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PreviewScheduleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PreviewScheduleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PreviewScheduleResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -10605,6 +11366,49 @@ func (c *ClientWithResponses) CreateRunsWithResponse(ctx context.Context, deploy
 	return ParseCreateRunsResponse(rsp)
 }
 
+// ListDeploymentSchedulesWithResponse The schedules of a deployment by name, with their next slots
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/deployments/{deployment}/schedules (the `ListDeploymentSchedules` operationId).
+func (c *ClientWithResponses) ListDeploymentSchedulesWithResponse(ctx context.Context, deployment DeploymentParam, reqEditors ...RequestEditorFn) (*ListDeploymentSchedulesResponse, error) {
+	rsp, err := c.ListDeploymentSchedules(ctx, deployment, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListDeploymentSchedulesResponse(rsp)
+}
+
+// UpdateScheduleWithBodyWithResponse Pause or resume a schedule
+//
+// What becomes of the slots that pass while it is paused is for its misfire policy.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/v1/deployments/{deployment}/schedules/{schedule} (the `UpdateSchedule` operationId).
+func (c *ClientWithResponses) UpdateScheduleWithBodyWithResponse(ctx context.Context, deployment DeploymentParam, schedule string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateScheduleResponse, error) {
+	rsp, err := c.UpdateScheduleWithBody(ctx, deployment, schedule, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateScheduleResponse(rsp)
+}
+
+// UpdateScheduleWithResponse Pause or resume a schedule
+//
+// What becomes of the slots that pass while it is paused is for its misfire policy.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/v1/deployments/{deployment}/schedules/{schedule} (the `UpdateSchedule` operationId).
+func (c *ClientWithResponses) UpdateScheduleWithResponse(ctx context.Context, deployment DeploymentParam, schedule string, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateScheduleResponse, error) {
+	rsp, err := c.UpdateSchedule(ctx, deployment, schedule, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseUpdateScheduleResponse(rsp)
+}
+
 // GetInfoWithResponse The installation, its version, and who is asking
 //
 // Returns a wrapper object for the known response body format(s).
@@ -10828,6 +11632,45 @@ func (c *ClientWithResponses) StreamRunWithResponse(ctx context.Context, run Run
 		return nil, err
 	}
 	return ParseStreamRunResponse(rsp)
+}
+
+// ListSchedulesWithResponse All schedules by deployment and name
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/schedules (the `ListSchedules` operationId).
+func (c *ClientWithResponses) ListSchedulesWithResponse(ctx context.Context, params *ListSchedulesParams, reqEditors ...RequestEditorFn) (*ListSchedulesResponse, error) {
+	rsp, err := c.ListSchedules(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSchedulesResponse(rsp)
+}
+
+// PreviewScheduleWithBodyWithResponse The next slots of a schedule that is not saved
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/schedules/preview (the `PreviewSchedule` operationId).
+func (c *ClientWithResponses) PreviewScheduleWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PreviewScheduleResponse, error) {
+	rsp, err := c.PreviewScheduleWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePreviewScheduleResponse(rsp)
+}
+
+// PreviewScheduleWithResponse The next slots of a schedule that is not saved
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/schedules/preview (the `PreviewSchedule` operationId).
+func (c *ClientWithResponses) PreviewScheduleWithResponse(ctx context.Context, body PreviewScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*PreviewScheduleResponse, error) {
+	rsp, err := c.PreviewSchedule(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePreviewScheduleResponse(rsp)
 }
 
 // ListVariablesWithResponse Stored variables by name
@@ -11888,6 +12731,72 @@ func ParseCreateRunsResponse(rsp *http.Response) (*CreateRunsResponse, error) {
 	return response, nil
 }
 
+// ParseListDeploymentSchedulesResponse parses an HTTP response from a ListDeploymentSchedulesWithResponse call
+func ParseListDeploymentSchedulesResponse(rsp *http.Response) (*ListDeploymentSchedulesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListDeploymentSchedulesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ScheduleList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseUpdateScheduleResponse parses an HTTP response from a UpdateScheduleWithResponse call
+func ParseUpdateScheduleResponse(rsp *http.Response) (*UpdateScheduleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &UpdateScheduleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Schedule
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetInfoResponse parses an HTTP response from a GetInfoWithResponse call
 func ParseGetInfoResponse(rsp *http.Response) (*GetInfoResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -12317,6 +13226,72 @@ func ParseStreamRunResponse(rsp *http.Response) (*StreamRunResponse, error) {
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListSchedulesResponse parses an HTTP response from a ListSchedulesWithResponse call
+func ParseListSchedulesResponse(rsp *http.Response) (*ListSchedulesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSchedulesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ScheduleList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePreviewScheduleResponse parses an HTTP response from a PreviewScheduleWithResponse call
+func ParsePreviewScheduleResponse(rsp *http.Response) (*PreviewScheduleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PreviewScheduleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SchedulePreview
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -13439,6 +14414,12 @@ type ServerInterface interface {
 	// CreateRuns Create up to 1,000 runs, all or none
 	// (POST /api/v1/deployments/{deployment}/runs/bulk)
 	CreateRuns(w http.ResponseWriter, r *http.Request, deployment DeploymentParam)
+	// ListDeploymentSchedules The schedules of a deployment by name, with their next slots
+	// (GET /api/v1/deployments/{deployment}/schedules)
+	ListDeploymentSchedules(w http.ResponseWriter, r *http.Request, deployment DeploymentParam)
+	// UpdateSchedule Pause or resume a schedule
+	// (PATCH /api/v1/deployments/{deployment}/schedules/{schedule})
+	UpdateSchedule(w http.ResponseWriter, r *http.Request, deployment DeploymentParam, schedule string)
 	// GetInfo The installation, its version, and who is asking
 	// (GET /api/v1/info)
 	GetInfo(w http.ResponseWriter, r *http.Request)
@@ -13481,6 +14462,12 @@ type ServerInterface interface {
 	// StreamRun The run as it happens, as server-sent events
 	// (GET /api/v1/runs/{run}/stream)
 	StreamRun(w http.ResponseWriter, r *http.Request, run RunParam, params StreamRunParams)
+	// ListSchedules All schedules by deployment and name
+	// (GET /api/v1/schedules)
+	ListSchedules(w http.ResponseWriter, r *http.Request, params ListSchedulesParams)
+	// PreviewSchedule The next slots of a schedule that is not saved
+	// (POST /api/v1/schedules/preview)
+	PreviewSchedule(w http.ResponseWriter, r *http.Request)
 	// ListVariables Stored variables by name
 	// (GET /api/v1/variables)
 	ListVariables(w http.ResponseWriter, r *http.Request, params ListVariablesParams)
@@ -13976,6 +14963,67 @@ func (siw *ServerInterfaceWrapper) CreateRuns(w http.ResponseWriter, r *http.Req
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CreateRuns(w, r, deployment)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListDeploymentSchedules operation middleware
+func (siw *ServerInterfaceWrapper) ListDeploymentSchedules(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "deployment" -------------
+	var deployment DeploymentParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "deployment", mux.Vars(r)["deployment"], &deployment, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "deployment", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListDeploymentSchedules(w, r, deployment)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// UpdateSchedule operation middleware
+func (siw *ServerInterfaceWrapper) UpdateSchedule(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "deployment" -------------
+	var deployment DeploymentParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "deployment", mux.Vars(r)["deployment"], &deployment, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "deployment", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "schedule" -------------
+	var schedule string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "schedule", mux.Vars(r)["schedule"], &schedule, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "schedule", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.UpdateSchedule(w, r, deployment, schedule)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -14889,6 +15937,79 @@ func (siw *ServerInterfaceWrapper) StreamRun(w http.ResponseWriter, r *http.Requ
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.StreamRun(w, r, run, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListSchedules operation middleware
+func (siw *ServerInterfaceWrapper) ListSchedules(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSchedulesParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "pool" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pool", r.URL.Query(), &params.Pool, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "pool"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pool", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListSchedules(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// PreviewSchedule operation middleware
+func (siw *ServerInterfaceWrapper) PreviewSchedule(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PreviewSchedule(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -16075,6 +17196,14 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/api/v1/deployments/{deployment}", wrapper.UpdateDeployment).Methods(http.MethodPatch)
 
+	r.HandleFunc(options.BaseURL+"/api/v1/deployments/{deployment}/schedules", wrapper.ListDeploymentSchedules).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/deployments/{deployment}/schedules/{schedule}", wrapper.UpdateSchedule).Methods(http.MethodPatch)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/schedules", wrapper.ListSchedules).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/schedules/preview", wrapper.PreviewSchedule).Methods(http.MethodPost)
+
 	r.HandleFunc(options.BaseURL+"/api/v1/deployments/{deployment}/runs", wrapper.CreateRun).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/deployments/{deployment}/runs/bulk", wrapper.CreateRuns).Methods(http.MethodPost)
@@ -16546,6 +17675,86 @@ type CreateRunsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response CreateRunsdefaultApplicationProblemPlusJSONResponse) VisitCreateRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentSchedulesRequestObject struct {
+	Deployment DeploymentParam `json:"deployment"`
+}
+
+type ListDeploymentSchedulesResponseObject interface {
+	VisitListDeploymentSchedulesResponse(w http.ResponseWriter) error
+}
+
+type ListDeploymentSchedules200JSONResponse ScheduleList
+
+func (response ListDeploymentSchedules200JSONResponse) VisitListDeploymentSchedulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListDeploymentSchedulesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListDeploymentSchedulesdefaultApplicationProblemPlusJSONResponse) VisitListDeploymentSchedulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateScheduleRequestObject struct {
+	Deployment DeploymentParam `json:"deployment"`
+	Schedule   string          `json:"schedule"`
+	Body       *UpdateScheduleJSONRequestBody
+}
+
+type UpdateScheduleResponseObject interface {
+	VisitUpdateScheduleResponse(w http.ResponseWriter) error
+}
+
+type UpdateSchedule200JSONResponse Schedule
+
+func (response UpdateSchedule200JSONResponse) VisitUpdateScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateScheduledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response UpdateScheduledefaultApplicationProblemPlusJSONResponse) VisitUpdateScheduleResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -17149,6 +18358,84 @@ type StreamRundefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StreamRundefaultApplicationProblemPlusJSONResponse) VisitStreamRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSchedulesRequestObject struct {
+	Params ListSchedulesParams
+}
+
+type ListSchedulesResponseObject interface {
+	VisitListSchedulesResponse(w http.ResponseWriter) error
+}
+
+type ListSchedules200JSONResponse ScheduleList
+
+func (response ListSchedules200JSONResponse) VisitListSchedulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSchedulesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListSchedulesdefaultApplicationProblemPlusJSONResponse) VisitListSchedulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewScheduleRequestObject struct {
+	Body *PreviewScheduleJSONRequestBody
+}
+
+type PreviewScheduleResponseObject interface {
+	VisitPreviewScheduleResponse(w http.ResponseWriter) error
+}
+
+type PreviewSchedule200JSONResponse SchedulePreview
+
+func (response PreviewSchedule200JSONResponse) VisitPreviewScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PreviewScheduledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PreviewScheduledefaultApplicationProblemPlusJSONResponse) VisitPreviewScheduleResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -18475,6 +19762,12 @@ type StrictServerInterface interface {
 	// CreateRuns Create up to 1,000 runs, all or none
 	// (POST /api/v1/deployments/{deployment}/runs/bulk)
 	CreateRuns(ctx context.Context, request CreateRunsRequestObject) (CreateRunsResponseObject, error)
+	// ListDeploymentSchedules The schedules of a deployment by name, with their next slots
+	// (GET /api/v1/deployments/{deployment}/schedules)
+	ListDeploymentSchedules(ctx context.Context, request ListDeploymentSchedulesRequestObject) (ListDeploymentSchedulesResponseObject, error)
+	// UpdateSchedule Pause or resume a schedule
+	// (PATCH /api/v1/deployments/{deployment}/schedules/{schedule})
+	UpdateSchedule(ctx context.Context, request UpdateScheduleRequestObject) (UpdateScheduleResponseObject, error)
 	// GetInfo The installation, its version, and who is asking
 	// (GET /api/v1/info)
 	GetInfo(ctx context.Context, request GetInfoRequestObject) (GetInfoResponseObject, error)
@@ -18517,6 +19810,12 @@ type StrictServerInterface interface {
 	// StreamRun The run as it happens, as server-sent events
 	// (GET /api/v1/runs/{run}/stream)
 	StreamRun(ctx context.Context, request StreamRunRequestObject) (StreamRunResponseObject, error)
+	// ListSchedules All schedules by deployment and name
+	// (GET /api/v1/schedules)
+	ListSchedules(ctx context.Context, request ListSchedulesRequestObject) (ListSchedulesResponseObject, error)
+	// PreviewSchedule The next slots of a schedule that is not saved
+	// (POST /api/v1/schedules/preview)
+	PreviewSchedule(ctx context.Context, request PreviewScheduleRequestObject) (PreviewScheduleResponseObject, error)
 	// ListVariables Stored variables by name
 	// (GET /api/v1/variables)
 	ListVariables(ctx context.Context, request ListVariablesRequestObject) (ListVariablesResponseObject, error)
@@ -18949,6 +20248,66 @@ func (sh *strictHandler) CreateRuns(w http.ResponseWriter, r *http.Request, depl
 	}
 }
 
+// ListDeploymentSchedules operation middleware
+func (sh *strictHandler) ListDeploymentSchedules(w http.ResponseWriter, r *http.Request, deployment DeploymentParam) {
+	var request ListDeploymentSchedulesRequestObject
+
+	request.Deployment = deployment
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListDeploymentSchedules(ctx, request.(ListDeploymentSchedulesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListDeploymentSchedules")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListDeploymentSchedulesResponseObject); ok {
+		if err := validResponse.VisitListDeploymentSchedulesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// UpdateSchedule operation middleware
+func (sh *strictHandler) UpdateSchedule(w http.ResponseWriter, r *http.Request, deployment DeploymentParam, schedule string) {
+	var request UpdateScheduleRequestObject
+
+	request.Deployment = deployment
+	request.Schedule = schedule
+
+	var body UpdateScheduleJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateSchedule(ctx, request.(UpdateScheduleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateSchedule")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(UpdateScheduleResponseObject); ok {
+		if err := validResponse.VisitUpdateScheduleResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetInfo operation middleware
 func (sh *strictHandler) GetInfo(w http.ResponseWriter, r *http.Request) {
 	var request GetInfoRequestObject
@@ -19317,6 +20676,63 @@ func (sh *strictHandler) StreamRun(w http.ResponseWriter, r *http.Request, run R
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(StreamRunResponseObject); ok {
 		if err := validResponse.VisitStreamRunResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListSchedules operation middleware
+func (sh *strictHandler) ListSchedules(w http.ResponseWriter, r *http.Request, params ListSchedulesParams) {
+	var request ListSchedulesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSchedules(ctx, request.(ListSchedulesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSchedules")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListSchedulesResponseObject); ok {
+		if err := validResponse.VisitListSchedulesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// PreviewSchedule operation middleware
+func (sh *strictHandler) PreviewSchedule(w http.ResponseWriter, r *http.Request) {
+	var request PreviewScheduleRequestObject
+
+	var body PreviewScheduleJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.PreviewSchedule(ctx, request.(PreviewScheduleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PreviewSchedule")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(PreviewScheduleResponseObject); ok {
+		if err := validResponse.VisitPreviewScheduleResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -20305,200 +21721,218 @@ func (sh *strictHandler) GetReady(w http.ResponseWriter, r *http.Request) {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H3tdtu2tuCrYGnuWk3m0h9J2zv32n/GTdJ73LppjpOerpkmY0EiJKGmAIYArehkea15mnmweZJZ2BsA",
-	"QQqkSFlyes70T2JJJD42Nvb3x+fRVC5zKZjQanT2eZTTgi6ZZgV8elEwqll6MdOsMJ9TpqYFzzWXYnQ2",
-	"erdggsiCZNT8nIy4+fJjyYr1KBkJumSjs9EUR7ihM3xGTRdsSc1YM1ksqR6djVKq2ZHmSzZKRnqdm7eU",
-	"LriYj+7vE7eE79hMFmxzDfg90QsmtqxggiPssoSyULJ4YyCzuYCxYJ/0zRQeGRM5M0shOZ0z4ieMrgpe",
-	"qK1mc+KXLM/kesmE/p5n9ghig6X+ud4D+t3AeDnVi5bhCvax5AVLR2e6KFn38K9EGiBLbKXMPLE7MsAE",
-	"FSq0z7D7YV/OfqJ6umg57XcLRl69o3Nz0KsF1WRFFWEp1yw9J1RIvWAFkYIRrkjBZqViKXnyzbPnZJwX",
-	"bCpFys1ARzPKM5aOnzrkWDCaAkTsJi5nR7CKLcd5xZdct6z0L3JFllSsCdVkKZVuwcPMDFGbJmUzWmZ6",
-	"dPbtaVIBjQv99fNRMlrST3xZLs2vp8loyQV+euZByYVmc1bA+t5ImXVjbi5ltmWTZpAubLVDDMHTv5as",
-	"ZNXC6oD7eUYM2MywZMX1QpaajM2ncQsIP5rRtmziGlf3i5gU8paJljO7BoxBxJoUjN4qQkl1G4kGjJPF",
-	"rSJCrlqWYwFxU9q54oc7o5li/tAmUmaMClxqKTqQvyjFV4rw1E1eP4uiFJ1H4dGpLGGITUC9nS5YWmZb",
-	"yIhyT+1OSvxE3eSkmml3kvJWU92KbhdibbmGYkSZJ4kZQY2SEfuUZzJlDozR5ZkXamvimi2Bd/9LwWaj",
-	"s9F/OakY/Ak+pk5gRe/MQu/9gmlR0DWs9x2dt642y6rVajrvuUxN5/FFLumnKybmejE6e24Jivv8bAOU",
-	"QH0u8dXnp7GFs0+6beWXAjgz4q9ZlpFczDdLppRh13JGuFZ4BAncQXbHCvhuShVL3PMTNudCcDF3b1SX",
-	"oblr9qlOWgft1myoYCqXQjGA1ZtCTjIG93IqhTbs+ezziOZ5xqfU7PIkxyf+9Xdltvw5mLkLGdy4MGPj",
-	"uIkdkqRyWoJEYB6yb5qBL3L+I1uD5FjInBWa42K93Kf7XpSkktTWESIKeMYLpgYNydPoUBlV+sYw50GD",
-	"4bFGhjPcQdXweuOROq6ak72TtwPnL2TGth3mtXkGUccR4d9GgKGwejtIEp5PDfAf/Lxy8jubajMvnjEK",
-	"4oByKYoxNHsTnLnlKHU02OXMHJi7tvnaPBNCvsHDRba2RAqeOCc0q7g5CDwDjmpXsIcQ3wbXdPMK0Zzf",
-	"3OLd6pra3kBzLdm0YDrOt2/Z2hArls3OiVrIlSBSTOPsKtyCW4MfvH0fV1zpzU14MPfiS9VeNmh7DZ9h",
-	"rPhS8mxthC2GixmAqpWc1X+9lT71NmfTOod6dnp6erqJTWmxvjFiUoV5XviKEZJOwi1lFp93c9o7WnA6",
-	"yVj/0f9m3+i5s/v201AgcW5wiAUV8wHreQHPxy5oJ0hXtDDMuv8833ORRilBAwndrInfSTBZFDe1Zss8",
-	"Bgmq2VwWW2/6C/ec4ZUZ5cuh/DUrlWbFTQtTTDmdC6l4hJ7+ujDUg6wo1yo2slXrB6yFfeL6Zgpi4+dN",
-	"LbOpSzpGvkV/SEa/y8lNK5t2P6qcTtufKLtkhowLFucaGaOK3bBcThfNLf3bN9EtWcEzOpqwkNn8oVxO",
-	"ULztAbR8QdVW1mXR8g08a3CccoXsqOutH97+/Ppnj9pFCRLxIAxQ5WTJ9VAZ0aw1o5rd3LFCcRRze0DC",
-	"KM0Itm5+h5ISwtjBz79du0H1E69dyI7Lf8XsiTRYPf560xPL+2NZk51X87hRuhYr5W2ZR+hVNx35XU4G",
-	"cHyc6prNYpQdbDtbD81agGqHA4vYurc23uS20JQqGclZQX6XE0LVLUvJTBYJ4YLIAs13Q7ZsdPBSbWUz",
-	"2zbyxt1xJsqlecEi4sjfMAOyZJQzZGv+so4s2Q4Gr84wOJY2ZO1587pIalGKfijfgIl9L/FL6YCPBfND",
-	"r5zywzTM/6W4FXIlxmdESI22Ea4IF0rTLAO1nMiCpCxjYCMe06nmd2x8TsYA/fEZKdjU4E+agDVhxgXN",
-	"+N9ZQZZ0TebynIzTElV8Nj4DC0TG0jkryEJmqfJG518uX8KJIhLYVRkQwXz+sJORHy1y8A04203HoPsi",
-	"kFncpDTPR8lIyqWZ7Y5PNcyXF8wAGv42bO0mQ2t0ymhq2Km5Nks6Zzd5mcE1lmLGDXaWwhrfjBQ6SkYf",
-	"S6kpmFruaIanZJkBjAYANu9TMWVZBn87MMRQ3MqTm4gx1Zav+BuFmm8yKvPU/iFQ5otfnhlnWRqVoqgm",
-	"KZ/NWKEGaaC3XKThgizBczI9bN+7bD70t1w0jhum8YYCC4fo4RsS81DCMPAC2mM1n6JyfgCBqHDrf+47",
-	"YfBGIGs8gBfXaGEdM94yTVYLhibKH+QE3EoFy2WhWUpoVjCarmOLRBlEgWtJ9QT8kgo+s/pxfxGv7hge",
-	"8F6chSfWbRJlC4ZUFTdc5OXWRV7Ds5fw6BCOgo+2qgqV2R8E0f5CraaFvvGkrb9YS+cDDYia3jJ5F/co",
-	"IEdAqZUsWJYiU7I3rnJMb96iHcXr5mt9z8CAQ5Y6ROAIyeSKZGymnXMdTfj21VHyMCHY0Sx3kZtXKqmE",
-	"DY8wSd1DXictUcKROJId+goD/LIIULtlcahGjqhxYWqkMsCTVkIemMsGyfkGsdpOTKN0ck5wLYrQghEq",
-	"1IoVKDajdXagyIzaU+QyLOmnKKZ6bzUaxby7+jSqLbdRqgIB1BepV5TrTpLsV/X11jX11VuDJXpci2ut",
-	"BlSNNXZgBrqfYiYrONYI8cGTUuirBrLj6JAVV1OiFjTLCANhwx//dlrROHPQcwaYD0Fm2aZt2UETv8EY",
-	"bF7WRI0GYKSYlkXBxHR9g7EV/SjoLv6yGuQjeDsr5N+Z2GrvhKde0yVTAw1tNZtyf4mg3Y3miN9NP8fl",
-	"ngQUWlp7V9weP1h40QXfDpJrpov1G5nx6XpTbmijHi1i5Q7Cwybf7TEPqj/DcLRddO7wUTaYZcXoQoz3",
-	"PLOOig0e6o7Dn3PD9RnsqfuqXy5zOo1ceAyycdEhUSwKPB3tCiHhXvrvyxVfWp98h2ekWyliRSGLFnO/",
-	"kKCITKkgE0aWNO3NrFsdKKC6M2Gdnc3QJ0QF4k8SOUhRCkVWPMvInN8x57tccb0gVBA3HrmjWckG6dQQ",
-	"nLGxjF8En3GWwqE4efMHOVGEKvI/Ln66akHxlCNqeIuBtQ4kFj22m1pqEqUbMWlglz+xAJKh+wn21I3G",
-	"+/DSBvwvAtggHrbHrW/15DZcq8N8uf24cCh6iTJDO5ONYtqkfg1uG8Ty1P2hD+S/e2CsvQInvgyvtfx0",
-	"S5iX5671y2mDF8lqwQpmdAyuwOhqKIMYbQ0eOzhnDqNht+PTBtfeORbuWczh34fFD1twwMqbS+2+5CFX",
-	"777qv6CBddtlX3IRfvusef3bRbpYlEKDjUbdPsikmZgyMmF6xZggeiV9VBzIF3VbqAtf3XY5/gac6z4Z",
-	"VRJE71eadmGaoom/YEt5Z//KMzptsVPn0pxuxIJkJiH2V5/SYMY5s7Yj0OB9/LudLiEsU4y4iNxetma3",
-	"hBhaODkieiB6wcUcRQSjYhZSzBNQLoE4jDYZQos/fSqzcik253gB3xMuFE8ZzmPuf0JmhVySZ6Okj1Ln",
-	"bID1oa+4YNXADGUXQrWD+LA5uqIIhh8whPPSZW7owOjE8CJ0x5QFRpiab5z9+EQZxhz17M/nTOleYr9b",
-	"YrWRKCoEPHIbcYiI2EJOZLomE5bJFew1iKlf0jWRd6woeMoSMllDbPB5dTBoutILqZiDVE1W23Ac38RD",
-	"rbYKpHWe2ve9GEG7FDMZ8c6UesGEBtdfRAD/3kDPslazScWKO1Y4+RsDJ2/ZWkXNxqG7s6+Z7Jat2+3v",
-	"/WMuB6iYlR7ZXG/SgE5H0GYg0LRiYo2D2leT0aejuTyyX/6upDi+pqufLNIHvx6pW54fyRyHPfJ32Axq",
-	"50cGEE0lgJvttKEmT9/PCq640Nfgm9pEskqjfKiqCORoIbN04IU4YMSfV778DI1lxvDlSs4v8pyJNBYB",
-	"WYrb/sv0I70w720P+myaNnG2zjXiyI8XnpSM5GymmO5r6Irr7O++P/r3cxRHrEYA2Xco+RiSbuiZt4Zv",
-	"CXjejJDyi+xQsK/kvBt2Pc3AFTg2ktIwOKRQmkzWmjlzkR3+K0VkqfN+/rAKkL1g0QsAry0l71ZicjNk",
-	"YTb0v357/z7/fHVv/n19/6H2iRzfnP33fz368F//ZeO46jSsQrmff/7pulLvBsgHF2RSpnOmXTKPXAkQ",
-	"bmnNj1FQYeBrHlqypSzW54TR6YLMmVZkiQnIFA9EiiDzt44KMzrVsqil4T0PjiuVJQZzhF6rUEk7Pq30",
-	"QBuj2NP3tc3NtKSfbu7iTOXdgkH+qNW3MTqUaJkQSj6WVGiu18QAjOCSzsmEgWjLNcoRQL2+UsSuB/1A",
-	"BqcE+3k2OvuthjPfbtV7Pzch8GFffM2H00Rh8LuceNskIgU6tDCFzOBEDSKqnC4IVeTbZ89/4nX4CMgr",
-	"s4AMbRnWXpQMzBOrX1r07/m9xO6qzxsYZlSbUMVujIDrw662MKx39rmXPncs+YNY5oZYyvDl7ZkYmE4Z",
-	"M320ncE7O7JT32/LCSsE08yaE6ZMqajiHmQCNqzo378g//HNt/+tVf9thB1pA9hzgt8p0IUKlq2JFJgk",
-	"VemC7syPgui7TX+kpjzb4ml4uAtBaSpa4verKM0+QStcZ6xDovwcbH+hda7OTk4mrNCL45TduVxLdbId",
-	"Mg2cgF/d9H7NCZ5RDFfCGKdNvY1/qoQclA/Aie2U1YqJt6U7DTPh9jNqb6QHDHtBaVkMy0Hocqdglo4d",
-	"swXAbNUaBgMBQYMj2n2sSpizHE3N6og7yVy6QMOCBCtyIRZOtgU7uCITOr0lEzalpQLGorTMFVktOPAt",
-	"xgt0aBWlIFKc+fhhO4bFGkWX7L2wgSNE01uYjilWCUbScDGqIY8wQY9cMDyF59eEFuz4vdg1zmcr7PrG",
-	"x3jp37qW7Zl2IEOPyJfdY1d2CduEsOkHzNqAiI3CdttprikOmbjST3XMhcwEhIFRo1iy1OkrFqVCNaU9",
-	"fiAZoXiEQdxnRhLYJXB4eHZdLRXuQfrt4Dw3MSuo0kU51WXBbgKfVQO+5r6NnSl2jAZLx4q+Uk6rsZF2",
-	"pD5sYsjBdEGmshRaBUa/wC6qjGojJMTn90zzOFDinfNydDvtDGr+aJ7cnqq3WwD0Tul6qpxOGUvb4ou2",
-	"x79uOWYQoY24Vg+MfcgB75hHZs+pnW78aI+xkT/j9+ZcSy4EnitiI3USMvbJgmPkNEZV/+XyJTqbEjK2",
-	"2U32V0r8BU7I2OY7jZP3wubceG5llPqpNPAaLygWjqLT23EVi2+5IvJQu0Cu3cIIFWtwRCGLc3K8x68g",
-	"ybEzAysZBbNHJX4EYauI0iFCmPf6Cy+WxPdIKN+V87oVtSNKO+8tIF1v6G5skt82hugG71xYNFuwizK0",
-	"5o3R6ZTlgNBPaKYkohxHh6r7zWLcU3MBNM2YedaKa3DpAhOEvZHmUYvjT4Kv34sFVQR+IPD+iisY1ieD",
-	"GcXevtOWXnZms9jIWpaFMm+73DfyREhr8XDLeC/GVh8akyeK+TI7T+tXxe0U9aAsmqdmlhbkclUJYA/J",
-	"X4Moj+/o9FbOZkNdipQ7u+C8kCv01krBiGHWa6IlHIjA4j/7tQBGzH9ccM1pFhUmN8f793/7psUaWI34",
-	"uyFY9UWeJhGLWE4LsIhSqAtgVFBkOmjMyqQwWCQLohay0KgrFFSkkB7YteUty1vST3V+addot/agzTej",
-	"0xqwbUWkF0bZijnkiJH/iJH/0AbohdHQ/tluun3+7bfdRfaSePalT0DavCJbzKVuRzYAaqiF0N+nrRFW",
-	"7u6B3Sij63YZyJb4BIO7rz1mBeNzA1aj9xI3d1fNwnYEaJfArXl9wx2zcsp3/XmS8vScTKXSxFBOWyYM",
-	"jbIPS09pW4gTUzJJ06+sA4PyrCzAjPiwOaVoC1ou6EoZuXNJP51VSK4wBscaESyyc6bImOb5mDxhd6xY",
-	"V48bHiLlckyerBp5XlyjaGcEvfeG7FuF5imMP3b4PT4mv/qiTmd2FnjCDDvA8BDc4prs83VM9DF3bMt4",
-	"gT8qGqJxbeMbqsitJQe+mHINZWHNtaL45x1nK5CgrCgVlQ/Rwtbqetyk3kjy3FEJtmJKO/Z9Tk5DaRys",
-	"iv3UwJ1K2ey/VNzek4H/MAVueMqWudTgP7HFwR43N+fw6b8Pyr31pxQ1RykylUJTLlhhbeUFFf1sUVaW",
-	"Z71Ka+6WlRMGrkTq2TmPP2RRGjET9mMuApfizMc/ZPyWZWsIg1gyKvSD0zY6EnU682CbKa+2VGktPaeZ",
-	"u2NTejbSY9vKFXaXALkuxXdldtumt6VSsNYqtzUTtiu324uVlKJHWkR9ztcSZImCOcuDjaylUBEjotXP",
-	"XIBz3yVd21e2VjVDg5CboQWqL8CuFEmGWt/4SxKXG3sZTRvy3zqoi3tOqP3kghLhrGzcj7bBvxtr1lLT",
-	"bJeKSfhiUu2sDSK7VMfcA6EemDSwKxnfpMn1M3pZYg3+c3NT6oU2dyyAsM9siPv4mb30/uqo3DTY5Rct",
-	"Hrrd9QkEY7PCUUXbVBvSvbqL5iAHRoY6D5TEhe2nPMXT2QDkEBlnWGxbp5mMfYy4tiEMPvHoNKe5SqAC",
-	"F4KnByUZwrKbxiP2EY4AS+FgrwbLwrpC1d2x7CPRzh/x7gVRzRCf8owK6sJjmmEA5g605aba0DYIUVJG",
-	"5LgVcpUQCrkQoJEPyrkU0fhNmImac1WgUK5JKgmd7FKpl1ElRdtmbhnLldEswWA3l6CbiwQjuCDCbZnL",
-	"QlOhvcbT65R+pVxfw8wPIQDmDggj17eIJCj29SmNNgqGqmCS+KO259CCLZcvWzA3VXv0PvO0FV33dHEO",
-	"mJoaiFOR+g8tnsCe+l07kYyJ4TDbVnr0lmXMFzUbYOh+xcH0z1OFxssZltbfiC1rEWqjnXGmNMs2ChCF",
-	"pdOyHnlz4Z5svX+A8EAMrWQG18zEiRCRiA0Xqxi0R9mwivueK6CqcQW7HT20i0rnkVbtDh6UMVlv0zTc",
-	"DONzF/tWLum0z+xiNDCsWe3WAKPz4PcnmD7fhmMuKn9o+G8MQdROConRpYYQWTuL2VLMZ9yx20221Upr",
-	"w0mGbSdiLBt4en9qaF9UQ1OtzRGm1Q89VA/2iato1uM7yOt0gZTcMDuPMpDuCJVPCKNFxutRax2W3H2I",
-	"KgdLYnOAq4CSdIg6b53+FIv464c3nXFTNIaq71iWYVSD0pBrM76imlnHzsWKcs3F/G0m9Rhscykr+B2m",
-	"UghCIbAV8r9oWotgv6z56d74YJzW6O+e/CMe3e2KqOp2sDbD/9+++Murl79cvXo5SkZvXr1+efn6P0fJ",
-	"6PqX16/xrxc///Tm6tU7+P37i0t88MX1xdu/4F8Xr1+8urqyz+KHVy+j3iKXmPFCLnNacDVYMgTNnBJF",
-	"DdxtWi0Gj1hHkm+cZnQtV6lw/NSokNRXTQCp0saX1IbaDFZ3GSQ7ZJyEK+hONnkWzRKQO78cI2p+hXw2",
-	"e3hPjO0VoLbuvneWZaQyki9/0VUeqQ7ANrs35NxVmKGDZE5AjT6kt3ETa1vvVSZpA322ZHhvpBJShYli",
-	"LkKTPBkzMeeCjRMy9nKE+YBpFOYvX8+TiTvzeaPoArSJPEwyudtwW3GzHbBn11JSdgmDtfZkpMrlkm53",
-	"Odf3+ta+9AdCULePLn4c30RLUbrYdiJF3fq49W09s9Zaw2ZUSIH1qn2PURsdl3q8IdgqW9+07c4Gw+DP",
-	"tmQHutIYuPC0+2nIIqtS732W2JqGpGpV45PNCnGNzXUd/puC3XG2OmT1hbBQX38d5Hc5GfbC/qTcZLSm",
-	"yyxuOv0B+nW0MKgeNR48MHocykN7j7VgNVfQyO4cfP61ujSQca6C2jaQBbC9GtpDRKoHaMW7qretFPqi",
-	"IYVyoTSjKQamuk2ek4hsOpHQunZvIt21zDII4B929q07M6jrdqUlmUtM7dNyh0XHyuB0YfPfqkUdvK/n",
-	"QzCxb9SUl292khBa7ZEDm1C1x/cg58q40ISiQOEjKQMegtxMSBdcPeOHie5x/UUq2XlAt9AGCu3DndPE",
-	"ysO5dv4W1ICor7g1Mm6nqsiu1kbPUn/xgoquzNOWGsZuT/s4CQ+fwx/B8IoyF0f/kx79/fToP24+BH8P",
-	"qiPjm16yoSz8gUeKr3fBY4eKHX3KXNTAvWfUjG0n8Ja3Ok/jVSpQD1vSNegusmDHZCykPkpLUK+pNQwe",
-	"QRqO+caQsSOsBWo+gvMo+FwRVv/le4Evzcosq15xn4IX3FdCHmFUtvmAf6lgCv/zkZwd2dTnMWZzFWat",
-	"NkS9MlI2pniQh7iHc/hXWdy+scztj9vHoCeT74hdbq/wrzKp1Y37vauXxUJmKaHEvGDDQXdojNPXBDeo",
-	"5swuPKgjqNdasOu19n31/Ej7mbaC+jXodqHfTr7Kw5UjasECW+vinIgyy9D2Y/OvjaR2it8IqOTa5vb/",
-	"A5U16roUDy95ZMfoOvR9iCOefh1OHHFT7Kk09U4INxS39oJL8qbHWt/RW2ZVF7gIK7qOFogdVpHbwPyv",
-	"LtRjP3zpkDykVT3MCy4Lrtc911jnRUNtjaHm5iquu/kD+t2DJAPod6LJh6juNoioBQCvI+ozc4WgpnHa",
-	"ns82wIjSWtjNA3Bf9A0vwu4RwH6Mf2wK9lj06NBIFD0fjLnb7EN7x27CZIQ+XVUzftfWhqi7nR8UzVGM",
-	"iUGyew+CWYfhpa1Pp3x+tGCr+Bm1kdWh0nHvAuH19lNWDq51z6uE3hq4HNwDOts8vg+tR/8XlmVycPdF",
-	"X08pGu5ui4oaZRmlc6jKdm6uXj32a0B9+nYuJ7Wcyhbni/u1MmUHZXVyRm8VefLsaU9tam8HH9av2Vwz",
-	"/vaVIqEs297CwO1/s/NiFwq1I8S+OEcItJ3YBit68owB7VdqkKOdcggrfmXZVC4jYuAuDQd2KbqHXRBu",
-	"+nex22gs0Gwn2xhxc+8w67Q0HOitOUyr7TJaxJv9kos3l+SWrW3a7BIAjk/7sRda56P7e6xuIWMlNgq9",
-	"wExK76CD8sRVuvTvcgIFH370RWpdHs2d+Zz6mBd1/F68F6/Ajwo+SlspNYgWeuLq1D519boU2PjIeCpT",
-	"Nq5quUNfF/eMmyAxzwOaY1oC9Pbg6r3IIJ6RcEHG6MYdJ1g1xJf7avY94Vph35NjYi6dXS+dY0VVKojM",
-	"6cfSrAuzGI7JdzLlTNkAqPeiVEAnzBFgKKLZQEoMdkx1tj4zY9jCRQTawmNoIiSPHJOK1lRk8sn4hOb8",
-	"5O7ZCf5y8n//9/8ZPzWvWZRh6XtBRUr4XMiCKQsrTVLJMBzFzIZ2xYxPmS2khXx6dJHT6YIdPT8+HSWj",
-	"ssiC0rar1eqYws/Hspif2HfVydXli1ev376Cd6qquYgyATk7G909g+IYORM056Oz0dfHp8dfA0vUC8Bh",
-	"tzGa8yNoJXL2eTRHQzuWu+BSXKbQIUfpizeXP2K7kcLWA4Pnn5+eWiFUuwCtHOtEQXsaa1bu19PsIuc/",
-	"sjVQW7gbm4wAVgm/2KSP+IB+hSeuMvN9GJc0sjdUJbb2N4YaKzYtmPZZ72e/jWC6D8BrVQQsqJIhYEa+",
-	"LfF3Ml3vGSRW97uvUzcbM9Y4jmcHmTvtOJE9HMhPRk2gZrBz2xodiypwZSMqsjXUUbS1rKDp5OY53Scb",
-	"KH3y+Zat75HAZgw5Z/0Qr9mdvA0PsQbNb2KdMc0L6R52jSPhvm2TKSFXRIooCgaBGr99jp/EV4rw1BBh",
-	"Kydx85u57s4EcTa69ahaIVESIESTnX6oATXPMLjNXodIUucYKnJbJ/mYKCZShUWByDgt1jdFKcauvRXE",
-	"hRt4lVi7MfUqiDljKA997EvvuPO6gEUc6rbl2dpFDPW6baf7nhtLI27eNQCuDVKDrHFZZqn9Yg+o+J05",
-	"bghpUknQ8tWcSS3eQXpRAJc3YWkCSoxBOjy8AHnDcLva9WxEGrYynZe1eL3GFYjts3rk5IovuX5jPkNZ",
-	"ti1PvwCBovfjRqvxmY5bnwZzT//H39F58DBc4o8lg0hUe4sr62Hz4gai/YamL4AumKMKfkjgRIENQv0a",
-	"qjzlaEyqsYJiNeWwvLgPB7w8jX66kftzAWLkHm5KgJKuO91AjD/5XH1osKYmpwG5lDz55vQ/at7uBVVH",
-	"Gb9jR0ZDGD+1xeSxSI6NrJ1xwdXC3M5SZEwpMp7JYsrGvhIx1hk3pHiJtrNNUvsS1vWy1l2vfgVjaALz",
-	"1PDEQ9xqpzFU3XIlLmc/UT1d2Pv5oQ+fxtWnezlyKLNKw2rNvuqxAzSAvxUTkjiN+0+ma+B9hAvSJsjV",
-	"SkctGHV93l69o/PWALkAIFShcDbqkibu9yC711faBu5hvKICT4VhuUG4zSNDC0zXpRiOyvuXZDZa+D6y",
-	"NPPPg29voG+HLEjBVLmsU4GHEP4Tl9u9B0zt0E6vSzHaojz8IvjHkkEdn2p9577tiFEsrD6mKsuNrdZX",
-	"CpAR0YJSVaeeGFy2UgSebcUfLquM3qMfKzPZrhLF/u9OVT3skS8NFp6K3hYDaJsVzVUzKbqeE32f7NUK",
-	"0LIobxZ48AXDkTBRGPMpKmwF5Ao7vaGAA+XGqVMaZ9BxCUPA3HXE+gW97+HJpMxu93sZG6Vb6HQB2u6C",
-	"TW/NuhWhRHExz7BDIVfntisEfnI2SfTRhq0XIOnamlOJomsVMc6+FyDkHZMLsYErvpYhDG+rymKnIput",
-	"Yo2pImm92mjNbCE3anSwa6m+2L1UW8xgBokSwgWRReoifPZxK8rc6NzPktPTUzuHV7YF68R351hokzuh",
-	"KfUBgQbjt0Ar9MrsAVbNIRPMykJDuOtCL80Voeq2bqFQa6XZsg45x5hbrRIWyf9/MUdUVK7/O1BQYVeL",
-	"x7aH2acBK7EX92I27Hksct9rq67QS+8p/Bv9J3kl0gETwNPB4Bv1W10/nTWm4rr2OVCN0v0C/rOSnZPx",
-	"0RiihTBbz5fii6j+ShY6rvmPjoI6J7a+RvBV9deRr5sTlh2OtRb5cFiKf3BD0jWQ8wZU2+k5iClotWk3",
-	"wYOYYVj4ZG1oIMtmZyBQANOfUoFJ18xafzKWkifQE872onlqazIKiV1p0CfB9TH51XWsKhggxlIWLHkv",
-	"6iXl5pKBS9opCcvE1cgGPWLqgl2qr7C8XFScgBUeVpyo6vA9vkAR1MFus/ZP2BTMtTMs7LkHmQJginZC",
-	"gyBw4SdrewqJFTa+PT0FQUYwVy5vG1LKEgESZZhQmnonjvknU/uTqbUxtQMTf1tPvUV8ndpfH3whfX1K",
-	"NN3bi0hmXKQqMTfTFTjecgMhw66dK1woMp56ejo+JhduJhd6iNUacWKCtawSYktZgfzs61fBUjddBdCv",
-	"5U9qvU9q/Zqtgua+M8QRzHyjdwwZdrJPOq50wegyIOSN8rHsjgl9RsCDP6UF9BGi5NpZplBENEsx8oR1",
-	"VSfEvZZxpdHzz1O7DyNIWAHB/EqglnUoEL0XT3wF5KdVRw0jxHBhY0HmUrBj8kIu0SVnBBhbqs7shkAc",
-	"MME+R8++JT4W4YoqfQTFvI8uX44xwsSMj535nKNdcTFlGGQuNJQ6X9DcWkGVxONeOYOKArN0VjAat5C8",
-	"hRU9gvL4J+P8k3F2aINRq3ztPnT6VLazXs0+6RO49kcVTakG9GG+Ey6wvtaG2ybGde1Q+zEXWSpT0dQm",
-	"83XNZpASwGeMFD6Caw67U9tp6ueiFPddZjj0zxySd9muGu2Gy30EVILS6X3iPsliAz5DCd91KZxpPQra",
-	"EzfVyWf71/1J2E66Dew2I+qnqjPwwY4grJsUMydMqJ4uTu6ekR/kZE/Y/YOcEAcFKLwk3JEk1m/q+NU+",
-	"T8iRlnrAoetJ0hV0OCxnqwUTAtvIrijW6kp1wvPoi3n/9qf+W0ebNwsZeQfNQkxgKhiDqPhK5LdZg0nl",
-	"A2JTuWT+ESxx24cSnli6ucW6/spR10MCu+oK0wJ1u9aHA/5XBHOeM8jLkM7RlhCZpR3Wv70TS/YpzygX",
-	"reB/hb8fHtHDFjht0A8f2cMRrJHsca0StHPDF9iCG2liylMwWK5kkT4G68rkXG0RDa7kXPWLuqvI7M5k",
-	"tZ9c5zHowQKdLHVe6j2xPByszuxAiGOfdBLvqloVxbZfjB/h0CtTzb6ZlDPB/EPzqAuwIbgDgpqRPvTF",
-	"uyn6MpueBg34r2HSAOYQGC/kfEwouZLzF4tS3FY/MJGObTyUDQO9NnQdeyVjpG1ljHgvpplUTDXNFVxH",
-	"zBTg1IaCg7ZJs5nQBqGpmoVDNa0ZncaHbdFgvy4Y8HgtIXnDXSwtZYvTL5NzFXf61SpI1KJ9/1RBMdIG",
-	"GQ+KBqq3krkfolQrGNsqjf0taAb7aAEPh7Tu16ovHtK/+xYSmILItc1sgeoIaiTMf33y2f3ZmcKG8em+",
-	"FOQXCo5X9f22bLM9EL59/fs//LYLfheU03wwJ+sLkJh0V9eh70LQtCnR/YtKggxRRk7hbeMU9u/HCet5",
-	"PrIbp+vs8a7u69ITuu3Qg8u+ksXtESTeddJhV/bsn4YO18rOHZIOm4kwszFCgRHw21K8fVm7w1yKRtnF",
-	"R07zrmr2PUqU98odx7nXv6pSEkYamjOtbLIHzAiWKlsbwtZvaZ5e9DqdfDb/DUiwg0qzj5paF+DVYRLr",
-	"vlSinAFl5Q6Aqr0qqWUSY+B+PHWuupRtskLtQh6YQLXJCrmtc/lgOcHfiDhdGhwz1TOF7ZGI2pfJP3uk",
-	"w8M+Xz4wYc7vmEhIxugdVr0rmNLnJG+kkGm3gGGU7ATv0VYx4a/42IGhW9VUbAGxXe1+lGUDgK8cJTF8",
-	"PCiluec7s0UOwPKPh7szYbHPLyAJ2OqWhxQFLtKUUDxK5wzZ/TacfIb/B7D5qRSzjE/1+Cn0EBvb3Yxd",
-	"oojh97VUb6jsZyQTqG4F7SwF4ZXjDGySx+SymQzujHtYtq5LBqhw6gvwansQtpNJsO9SseFcuWUrp4+D",
-	"pJ7u7IUxf7R72SOBifvIPwY0pWdZnh7M/VEo1Zdj74+CBLsz+Dbk6aRpYen8tlvmyub3UxqCdoYH8wvu",
-	"fo4bjYTip+nVw2o3WysGhN26uCAfS6nZIxSncFNaj6OVWzYakSaxBmhj15d3/0JNGfF/XZkztoWTz0Ml",
-	"HBQ3TDEOU5GffPP8edUe9YgLSMMeP22p3EXGl7MjKHUxhl4dCis0mtNy0KlK0NoQWpZy7Qox2hJwVYqz",
-	"hZh/CwosBgLEVyrUMM9tJvTYUqWbUmArxzGh9YknBVS99QEx5loqqMRW27yRHfzm8Z2jYL7x06jbreu+",
-	"DioUst10d40b/cXu87AFRjabdzwuB+hJOQJ8gbAPgytYsxztSphz75C3agL6xyQvbw3boWZTCeHLZYlF",
-	"WhskZ4PW7MqETlLXE3vv6tRLPpsF9+KQCBr0VP9CKAqtxduq4PDZjBVMTPemKQcjkgnTKwZN+B2OGFJt",
-	"o/gSsqWDMlkzvTPuVB0e94E9bTlYYJOVd6yAsggBNT4mYyilPbZdWX3rYbzikDBjSHjifAIJoeBwgH4I",
-	"UGv0mFz4K/ReDOSJMV6AbSx3ZgcP9eP8M18x16y8pdyEb2W+j0BO6nEI6a0Xm0J55Ac5calgoUodSIXn",
-	"KCepSNnMYTct40IfhkobAfGRqPSXEiPMFq9ZLotW5Jlho9a9xQEremdEDajjVEncUM1V0fXesCIPepLv",
-	"nQBfM5FCdaZqB09s52unItMNsQuVnafEtZyga5d5AxF+9JappCoPYHtqyxmh70VY9k2kjbDAKcBuwo7J",
-	"r7VCSFyRzQL0UNZM2EIG2DLuBzkJ6hu8F35LoOWjK9I393D3G2vBJ5X10JeljlF+24v8ke5So/P5FyLJ",
-	"ril+y7X6QU5sHDbVtuoE11hvYsLMBVnSlO0xHSZAtZVFmL3dtSJoNL7/y/bClQwD0c3oxL5+mFEHuAqw",
-	"11kUnLgHyrOrtpHYjNlqkDnlIpLLLbPsOzq9/edWXH13+D+84voPoI7WDSpcEfaxpJkhllQQmaWkXq1s",
-	"2PWyY3c7Phtg/acJk4p1bz9ktFSASKphxKxsl2GOfuLNl9hFw3eV2bMRsxNXbKfnk8/4x/2DKHHcR+N7",
-	"SO3XSeOHPISHxveL+gLuGfAdREnbyrfC2ntpXhzaOmRSYHibze2AkyqGyhrXkFTiu/YsaIi4Fq82SRUr",
-	"TsJGgHHO/T0ubS2mNiGEgr+IFhp9zTNZQBs4MpOlSF0pDNucLCj3alsSpRzM7CSjpZguNvn2lZS3v+QX",
-	"Ve71QVpk4PBmrjJ/9B4Z4eRb6rGA1APJFNCAaW/6WzAuSFdIIxXzSe8+jmC6wCpqaKXC/oN4yFy5Uw6J",
-	"pGtbF0M2wOKOCj+ZCvWSrxRZMFroCaManSlQbW1sEeKGp+MqzBJ+QpkwIUoSSjKptHO/QMKSuz1YPOW9",
-	"GC/ppzE5xaopLtzRbHJFObiUZLymm9nEAYsE4fhfRu2xc+PorUi5osqnWD9x1WQscJ9avDE4Ji1U9+HB",
-	"NtPZkkB4blhH1hyVIYj2F/PRdcUbA2WCsERZwN/Uracnui58C82oYSnss3lI7oczfBHm5zolxjDB/bSn",
-	"2FFWEC50IdNyCnFKimUzwKWM0UJUDekEYynwvNt6rezOk4R2iar9KK+ZYKsrfOhApb/MDF/oVtu52281",
-	"PLCnZmBGNIFaWABNa7zCOvyWGGMkWuDNwJB0kkkxZwVZsCztfa42+Tx+qhd5zkRqs88PcahXco5z9DvR",
-	"SCTc3lJ2cB02z/UczPuluCUrgPJYzmaK6TFQblvbyyV2cWV7PvYGegGW5s7bZB44sAiHk3yxG4WTt1+p",
-	"n4XH95wZARqt83u4YGYgpIZVsT4ntWFBlI15g5ruPc/Yt109+Wz16Ps+0VzfyyJQB/9g4Vb74FTNQW2J",
-	"YsLT8yqWAQRQq3S58Nk44HulTXr7WY/SQ/EuxRt2B2uF6wzAN888sNhttMSHbWne0fPtw8Hlmq6Ifwef",
-	"/eTsufYfjVrlGVUatJuUyFmrqr5gNNOLv3fdvL/AI6Odq55srRhwAecV9o8enf32oa5Q2loL2Jd9yhQE",
-	"F7iDjjYpABbUubFr88QB94Xj3yejb0+/3teYr6UmBY7bE14p1RRCnSAag04XEAsFjZi1cv2ohdRQYwms",
-	"KVbzxpIPKA1HgVxfQNXq+7cP5n6h7o93Ghs2n4AF2I7TFFM8lrkS+TiN79MMK9aNBhZWiB+diTLLNgv4",
-	"VxmtQUdI+xGNsE1iizfJ5Q/FR31NlyDJ2AHTWuvNohQCAAyqausYVrnHwhWog0j3tB/ZZfvBSisrWnzE",
-	"ZhWFzaR4FWlx4Bo81/rexh70hEaRnMk8Y0Qx8KQtm5bf6NsuXNQMoejaeYcRR4LDcXzr/sP9/wsAAP//",
+	"7L39ktu2liD+Kij9pir2b9gf9o1nZ7r/mY7tzO2k43jazk3txt4WJEIS0hRAE2DLuq6u2qfZB9sn2cI5",
+	"AAhSIEWqpXbmbv6xWxKJj4OD8/3xZTSVy1wKJrQanX0Z5bSgS6ZZAZ9eFoxqll7MNCvM55SpacFzzaUY",
+	"nY3eL5ggsiAZNT8nI26+/FSyYj1KRoIu2ehsNMURbugMn1HTBVtSM9ZMFkuqR2ejlGp2pPmSjZKRXufm",
+	"LaULLuaj+/vELeE7NpMF21wDfk/0goktK5jgCLssoSyULN4ayGwuYCzYZ30zhUfGRM7MUkhO54z4CaOr",
+	"ghdqq9mc+BXLM7leMqG/55k9gthgqX+u94B+NzBeTvWiZbiCfSp5wdLRmS5K1j38a5EGyBJbKTNP7I4M",
+	"MEGFCu0z7H7Yl7OfqJ4uWk77/YKR1+/p3Bz0akE1WVFFWMo1S88JFVIvWEGkYIQrUrBZqVhKnnz77DkZ",
+	"5wWbSpFyM9DRjPKMpeOnDjkWjKYAEbuJy9kRrGLLcV7xJdctK/2rXJElFWtCNVlKpVvwMDND1KZJ2YyW",
+	"mR6dvThNKqBxof/yfJSMlvQzX5ZL8+tpMlpygZ+eeVByodmcFbC+t1Jm3ZibS5lt2aQZpAtb7RBD8PQ/",
+	"S1ayamF1wP08IwZsZliy4nohS03G5tO4BYSfzGhbNnGNq/tFTAp5y0TLmV0DxiBiTQpGbxWhpLqNRAPG",
+	"yeJWESFXLcuxgLgp7Vzxw53RTDF/aBMpM0YFLrUUHchflOIbRXjqJq+fRVGKzqPw6FSWMMQmoN5NFywt",
+	"sy1kRLmndiclfqJuclLNtDtJeaepbkW3C7G2XEMxosyTxIygRsmIfc4zmTIHxujyzAu1NXHNlsC7/6lg",
+	"s9HZ6P87qRj8CT6mTmBF781C7/2CaVHQNaz3PZ23rjbLqtVqOu+5TE3n8UUu6ecrJuZ6MTp7bgmK+/xs",
+	"A5RAfS7x1eensYWzz7pt5ZcCODPir1mWkVzMN0umlGHXcka4VngECdxBdscK+G5KFUvc8xM250JwMXdv",
+	"VJehuWv2uU5aB+3WbKhgKpdCMYDV20JOMgb3ciqFNuz57MuI5nnGp9Ts8iTHJ/75d2W2/CWYuQsZ3Lgw",
+	"Y+O4iR2SpHJagkRgHrJvmoEvcv4jW4PkWMicFZrjYr3cp/telKSS1NYRIgp4xgumBg3J0+hQGVX6xjDn",
+	"QYPhsUaGM9xB1fB645E6rpqTvZO3A+cvZMa2Hea1eQZRxxHh30aAobB6O0gSnk8N8B/9vHLyO5tqMy+e",
+	"MQrigHIpijE0exucueUodTTY5cwcmLu2+cY8E0K+wcNFtrZECp44JzSruDkIPAOOalewhxDfBtd08wrR",
+	"nN/c4t3qmtreQHMt2bRgOs63b9naECuWzc6JWsiVIFJM4+wq3IJbgx+8fR9XXOnNTXgw9+JL1V42aHsN",
+	"n2Gs+FLybG2ELYaLGYCqlZzVf72VPvUuZ9M6h3p2enp6uolNabG+MWJShXle+IoRkk7CLWUWn3dz2jta",
+	"cDrJWP/R/2bf6Lmz+/bTUCBxbnCIBRXzAet5Cc/HLmgnSFe0MMy6/zzfc5FGKUEDCd2sid9JMFkUN7Vm",
+	"yzwGCarZXBZbb/pL95zhlRnly6H8NSuVZsVNC1NMOZ0LqXiEnv66MNSDrCjXKjayVesHrIV95vpmCmLj",
+	"l00ts6lLOka+RX9IRr/LyU0rm3Y/qpxO258ou2SGjAsW5xoZo4rdsFxOF80t/cu30S1ZwTM6mrCQ2fyh",
+	"XE5QvO0BtHxB1VbWZdHyLTxrcJxyheyo660f3v385meP2kUJEvEgDFDlZMn1UBnRrDWjmt3csUJxFHN7",
+	"QMIozQi2bn6HkhLC2MHPv127QfUTr13Ijst/xeyJNFg9/nrTE8v7Y1mTnVfzuFG6FivlbZlH6FU3Hfld",
+	"TgZwfJzqms1ilB1sO1sPzVqAaocDi9i6tzbe5LbQlCoZyVlBfpcTQtUtS8lMFgnhgsgCzXdDtmx08FJt",
+	"ZTPbNvLW3XEmyqV5wSLiyN8wA7JklDNka/6yjizZDgavzjA4ljZk7XnzukhqUYp+KN+AiX0v8UvpgI8F",
+	"80OvnPLDNMz/pbgVciXGZ0RIjbYRrggXStMsA7WcyIKkLGNgIx7TqeZ3bHxOxgD98Rkp2NTgT5qANWHG",
+	"Bc3431lBlnRN5vKcjNMSVXw2PgMLRMbSOSvIQmap8kbnXy5fwYkiEthVGRDBfP6wk5EfLXLwDTjbTceg",
+	"+zKQWdykNM9HyUjKpZntjk81zJcXzAAa/jZs7SZDa3TKaGrYqbk2SzpnN3mZwTWWYsYNdpbCGt+MFDpK",
+	"Rp9KqSmYWu5ohqdkmQGMBgA271MxZVkGfzswxFDcypObiDHVlq/4G4WabzIq89T+IVDmi1+eGWdZGpWi",
+	"qCYpn81YoQZpoLdcpOGCLMFzMj1s37tsPva3XDSOG6bxhgILh+jhGxLzUMIw8ALaYzWfonJ+AIGocOt/",
+	"7jth8EYgazyAF9doYR0z3jFNVguGJsof5ATcSgXLZaFZSmhWMJquY4tEGUSBa0n1BPySCj6z+nF/Ea/u",
+	"GB7wXpyFJ9ZtEmULhlQVN1zk5dZFXsOzl/DoEI6Cj7aqCpXZHwTR/kKtpoW+8aStv1hL5wMNiJreMnkX",
+	"9yggR0CplSxYliJTsjeuckxv3qIdxevma33PwIBDljpE4AjJ5IpkbKadcx1N+PbVUfIwIdjRLHeRm1cq",
+	"qYQNjzBJ3UNeJy1RwpE4kh36CgP8sghQu2VxqEaOqHFhaqQywJNWQh6YywbJ+Qax2k5Mo3RyTnAtitCC",
+	"ESrUihUoNqN1dqDIjNpT5DIs6ecopnpvNRrFvLv6NKott1GqAgHUF6lXlOtOkuxX9Zeta+qrtwZL9LgW",
+	"11oNqBpr7MAMdD/FTFZwrBHigyel0FcNZMfRISuupkQtaJYRBsKGP/7ttKJx5qDnDDAfgsyyTduygyZ+",
+	"gzHYvKqJGg3ASDEti4KJ6foGYyv6UdBd/GU1yEfwdlbIvzOx1d4JT72hS6YGGtpqNuX+EkG7G80Rv5t+",
+	"jss9CSi0tPauuD1+sPCiC74dJNdMF+u3MuPTdShvtPmy5IxQoriYZ4zUmE8/d78dPXaN6hJLG91qEWh3",
+	"EFs2OX6PeVDxGnY72oX2Du9og01XLDY8E8+t65egwb0dIngMazhdgz11E5nLZU6nEVKD4T0uLiWKv4GP",
+	"pV0VJdzrHX0R6pWNBujwyXSrY6woZNHiaBASVKApFWTCyJKmvcWEVtcNGA2YsG7WZtAVogLxJ4m8qyiF",
+	"IiueZWTO75jzmq64XhAqiBuP3NGsZIO0eQgL2VjGL4LPOEvhUJyk+4OcKEIV+e8XP121oHjKETW8rcLa",
+	"JRKLHtuNPDVy4kZMGtjlTyyAZOj4gj11o/E+/MMB540ANojE7XHrW33IDafuMC9yP/4fCn2izNDCZeOn",
+	"Nqlfg88HUUR1T+wDOf8eWHqvkI2vw+UtJ98SYOb5ev1y2rBJslqwghnthisw9xrKIEZbw9b2LhNUYXjL",
+	"cwg31lZPNovCRycshTjWpSwgGrkykA4SGaLe/wdJEWHM8Hbc35Awdo4YjK67jzgybMGB2NFcajdBCiWQ",
+	"brL0C5qhtxGmJRfht8+apKpd8I3FcjRYftQ5hgIFE1NGJkyvGBNEr6SPHQRZqG4xdkG+2y7y34DL3iej",
+	"Strp/UrTek5TdIQUbCnv7F95Rqct1vxcmtON2NnMJMT+6hM/zDhn1sIGdg6fJWCnSwjLFCMubrmXRd4t",
+	"IYYWTuaJHohecDH3xGFVSDFPQAUHQjbaZF4tUQdTmZVLsTnHS/iecKF4aomQuf8JmRVySZ6Nkj6qr7OU",
+	"1oe+4oJVAzOUswjVDuLD5uiKtRh+wBD0TJe5oQOjE8M30WlVFhiHa75xVvYTZShoNP5hPmdK91JR3BKr",
+	"jURRIeDn24hDRB0QciLTNZmwTK5gr0HmwZKuibxjRcFTlpDJGiKoz6uDQQOfXkjFHKRqcuWGe/0mHpC2",
+	"VXiu8/++78UI2qWYyYgPq9QLJjQ4SCPKwvcGelYMMJtUrLhjhdMVMLz0lq1V1LgeOoX7GhNv2brdS9E/",
+	"MnWAOlzpvM31Jg3odIS2BsJXKybWOKh9NRl9PprLI/vl70qK42u6+skiffDrkbrl+ZHMcdgjf4fNoHZ+",
+	"ZADRhAu42U5za/L0/azgigt9DR68TSSrtN+HqrVAjhYySwdeiAPGRXpF0c/QWGYMX67k/CLPmUhjcaKl",
+	"uO2/TD/SS/Pe9tDYpgEYZ+tcI478eEFcyUjOZorpvka5uH3h/fdH/3qO4ohVFCBHESUfQ9INPfM+gy1h",
+	"4ZtxZH6RHcaAKznvhl1PY3kFjo3UPQyhKZQmk7VmzrRlh/9GEVnqvJ/XsAJkL1j0AsBPXM14wayOtwOP",
+	"nrCpXDJleKzKpHOzWM6dSXlrtD4N2+ZLw6nZ1Ej5Ia8ysihdGX6O+UxOzSTeTNl09eTxJMksO3PJpURJ",
+	"SDZNYETBVkzpc/Ls9LRVY+7tqnsWFeesoOrTGUcZ1QzCipyUb6jzKKm+p1kWFe8NUVIdHug3EoVoIF4x",
+	"vNmSA7uBA28sN+9WZHODVoVZwP/87cOH/MvVvfn3zf3H2idyfHP27/989PH//6eNK1vnY9V+f/75p+vK",
+	"HDEA/y7IpEznTLu0N7kSoODQmsevoMLcMfPQki1lsT4njE4XZM60QluEXlC8lFIEOfJ1nJvRqZZF7YSf",
+	"B6BPZYlhTyHShCdxfFodho3m7ekl3uaQXdLPN3dxweL9guFlQGzHOGqiZUIo+VRSobmGS0cJLumcTBio",
+	"N1z7i7ik3yhi14MeU0NXBPt5Njr7rYYzL7baPr40IfBxX7KNDzyLwuB3OfG2dEQKdP1isqXBiRpEVDld",
+	"EKrIi2fPf+J1+AjIwLSADCmJtW8mAzMq64QbPeF+LzF67TNshhmBJ1SxG6Pk+ADFLULLe/vcK59lmfxB",
+	"LMlDLLv48vacJUw8jpm/2s7gvR3ZEffbcsIKwTSzJqUpUypK3YOc2YbX5/uX5N++ffHfWm0gjQA9bQB7",
+	"TvA7BfpwwbI1kQLTCSt7gDvzoyBOddNzrynPtnjGHu7yUpqKlkyXKp65T3gX1xnr0Cq+BNtfaJ2rs5OT",
+	"CSv04jhldy4rWZ1sh0wDJ+BXN71fc4JnFMOVMBpwU3fnnytBF2VECPdwBotKkGtLDBzmcujnhNlIpBn2",
+	"gtKyGJat0+X+w3w2O2YLgNmqNWAMQucG5374qK4wuz+axNgRoZW5xJqGFRFW5IKRnH4DUqgiEzq99RIy",
+	"10RpmSuyWnDgW4wX6IAtSkGkOPOR9nYMizWKLtkHYUOsiKa3MB1TrBKMpOFiVEPGbYIe5GB4Cs+vCS3Y",
+	"8Qexa0TcVtj1jSTzGqANhbBn2oEMPWLEdo/y2iXAGRIMHjBrAyI2X8Ftp7mmOGTihh+qYyEPTEDAJM1z",
+	"JljqdFaLUqHK0R7vkoxQPMJ0hzMjCewSYj88D7WWNPogG8fgjFAxK6jSRTnVZcFuAh9rA77mvo2dOX6M",
+	"RmvHir5RTquxMamkPmxiyMF0QaayFFoFht/ANq6MaiMkZLL0TIg6UIqq83R1O5kNav5ontye1LpbqsBO",
+	"ia2qnE4ZS9si8bZHim85ZhChjbhWDyF/yAHvmHFpz6mdbvxoj7GRaeb35tyLLlmEK2IjyxIy9mm1Y+Q0",
+	"RlX/5fIVOhwTMrZ5gPZXSvwFTsjYZgaOkw/CZqd5bmWU+qk08BovKJZYo9PbcZW1Yrki8lC7QK7dwggV",
+	"a7CjIItzcrzHryAduDNXMRkFs0clfgRhq4jSIUKY9/oLL5bE9yi9sCvndStqR5R23ltAYuvQ3dh02G0M",
+	"0Q3eubBoXm0XZWjNsKTTKcsBoZ/QTElEOY5Odfebxbin5gJomjHzrBXX4NIFJgh7I82jFsefBF9/EAuq",
+	"CPxA4P0VVzCsT5s0ir19py0R88xG25C1LAtl3nZZouSJkNbi4ZbxQYytPjQmTxTzBame1q+K2ynqQVk0",
+	"o9MsLch6rFIlH5LpCVFJ39HprZzNhpqsKXd2wXkhV+ixl4IRw6zXREtrLv6s924BjJj/uOCa0ywqTG6O",
+	"96//8m2LNbAa8XdDsOqLPE0iFrGcFhpDuFeUa6OCItNBY1YmhcEiWRC1kIVGXaGgIoVE2q4tb1nekn6u",
+	"80u7Rru1B22+GU3ZgG0rIr00ylbMKUuM/EeM/Ic2QC+MhvbPdtPt8xcvtjgN4nnKPlVv84psMZe6HfV0",
+	"5jQthP4+bY0IdHcP7EYZXbfLQLYYLhjcfZU+KxifG7AavZe4ubucMO0I0C6BW/P6hqNo5ZTv+vMk5ek5",
+	"mUqliXA+lhlBo+zDErnaFuLElEzS9BvrwKA8KwswIz5sTinaguwLulJG7lzSz2cVkiuMw7JGBIvsnCky",
+	"pnk+Jk/YHSvW1eOGh0i5HJMnq0ZGJNco2hlB74Mh+1aheQrjjx1+j4/Jr7782ZmdBZ4www4wPAS3uCb7",
+	"/CUm+pg7tmW8wB8VdZdd2xiXKnpvyYEvplxDAWVzrSj+ecfZCiQoK0pF5UO0sLW6nzepN5I8d1To3HTs",
+	"+5ychtI4WBX7qYE7FX3af1HFvafN/2FKQfGULXOpwX9iy+g9bhbb4RPlH5Sl7k8pao5SZCqFplywwtrK",
+	"Cyr62aKsLM96FaHdLYssDF6KZMu5qA/INzZiJuzHXAQuxZmPgcn4LcvWEJawZLR/Ol3fSKgwsawzY7yZ",
+	"HG6L+tbSyZq5ZjYFbSORvK2wZ3exnOtSfFdmt216WyoFa60HXTNhu8LUvVhJKXqk8WyEY5i5CuYsDza6",
+	"mkLtmIhWP3NB7n2XdG1f2Vr/Dw1CboYWqL4Eu1IkeW994y9JXG7sZTRtyH/roIL0OaH2kwtMhbOycTja",
+	"BoBvrFlLTbNdaovhi0m1szaI7FJHdg+EemDiyK5kfJMm18/oVYndKs7NTamXpN2xVMg+M2Lu42f2yvur",
+	"o3LTYJdftMzudtcnEIzNWmAVbVNtSPf6LpqtHxgZ6jxQEpe6kfIUT2cDkENknGHxjZ1mMvYp4tqGVIjE",
+	"o9Oc5iqBWnUInh6UZAjLbhqP2Cc4AiwahV1NLAvrSldwx7KPxFB/xLuXDjZDfM4zKqgLj2mGAZg70JZL",
+	"bUPbGCbbaQmeuIRQyIcBjXxQjrCIxvDCTNScqwKFck1SSehkl5rWjCop2jZzy1iujGYJBru5BN1cYHAn",
+	"Rrgtc1loKrTXeHqd0q+U62uY+SEEwNwBYeT6FpEExb4+RQRHwVAVTBJ/1PYcWrDl8lUL5qZqj95nnrai",
+	"654uzgFTqQNxKlIppcUT2FO/ayeSMTEcZttKj96xjPnyfwMM3a85mP55qtB4OcMmFBuxZS1CbbSH1JRm",
+	"2UaprrDIYNYjdzLck+2MARAeiKGVzODa/jgRIhKx4WIVg0ZCG1Zx350IVDWuYLejh/Yb6jzSqjHIg7Jm",
+	"6w3NhpthfP5q3xo/nfaZXYwGhjWr3VrFdB78/gTT59twzGVmDA3/jSGI2kkhMbrUECJrZzFbivmMO3a7",
+	"ybZaaW04ybDtRIxlA0/vTw3tq2poqrWNyLT6oYfqwT5zFc18fQ+5vS6Qkhtm51EGUl6hUg9htMj4RqJM",
+	"myV3H6LKwRIZHeAqoCQdoo6vsRUtKHzHdqxaW4vXjwcOollHkJUsUtXeBGkrk4dYMAg/j9dlCrwfKpMa",
+	"z1tIq2J2DDfIGwCvmfFbnDHBAgAZYRW0qefu1scprnW9tzEKmHGX+Jy3GdbV3pSiuolD35hmZfNO+ldp",
+	"icm99Sx8tDNbk7QtTFCvbObLhbdqPm7OfWgfXYXp9qSCuCneFuyOs1VMr++uouiQ4kHnvBF0H8J8K6jt",
+	"2nfra0TjzXvfGN62LTmzW6SVpWgI+knv5LpoWqcKaOjOaO8H6YJor6SuCLmtteMEwjtxfbWOyevPdKoh",
+	"JwiKYIynhRTjhIwhee6uio6xjveiKDM2NrAHuB9vVsfxjMNDuJbYFfARKqaLGN2+CCilWwbW6oDTYymY",
+	"eDAWwdD3V+/fvb+4fg/BSoLACr0E1AiA3aLuxDjW9/yOEayOD+0U/30hyyJbJ+TfU8rh/xVjt/DHUgq9",
+	"gL/WRqRY13P9nsWT1VgsbvaNRBhAWWKY1sVL9N5N8wC3lomKRH1DqFh76M4rltG1wtCdohQGrTKmlMuW",
+	"5YbvZCvziEs68RHr8AE45oMjeh4gxC8xtX3bS/UM+IAZb1RD/FT69P3qzp2Tsb0L4/ZibDU86Uqsvjj6",
+	"H/To76dH//ax+vP4JppOfZ+M5B0rMpcM7/LOaZaBwzNqqAW8SyVzSUUUc4lm9bx78ETfsTM8d5cSnMCe",
+	"ilIktoY2RPqIFL+SYNkPMdnHx9gFzWQx4UFxK+9f/rhHVQoIRDSa7/r7l+TFi29fEPNEQlwqcba2a6ae",
+	"1NgeINtvN0QttN9vH3PeX0/jS/b3qGf78uLNBZQ4SggF2fp1aSjzyXesyLg4J7+8f9kb/XpYIRxX6lnY",
+	"ra960UxFwAejbNE5f2LpSv2A2Zn0Eb3j71mWWXKmoVDA+IpqZpnjxYpyzcX8XSb1GBhWygp+h3ngwt4k",
+	"KGBC01r67WUtyPCtzyRoTV3tafyKp6a6Xim6HazN3OV3L//6+tUvV69fjZLR29dvXl2++Y9RMrr+5c0b",
+	"/Ovlzz+9vXr9Hn7//uISH3x5ffHur/jXxZuXr6+u7LP44fWr6K12WeUv5TKnBVeDzdrgVqREUQN3WxcK",
+	"I9+tGub7oxspwjUkGD8lWhpJySazA8u1wfG1oTYzbV36+w7p8uEKujPlo/xZy51fjt1ov0I+mz289eX2",
+	"cstbd9+7TFCkDLGv39hVi7gOwLagHSgYUmFGWLYUUKOP3ahxE2tb71WTeAN9tpQo26iDQhVWuXDpZeTJ",
+	"mIk5F8xI+15+Mh8wB9z85dt2MHFnPm9UDRw/HR2qGprbcFsl8R2wZ9e6zXYJg/X9ZKTK5ZJuj5et7/Wd",
+	"fekPhKBuH13GxPgmWirAR0WizQrqfWKSbfHw1pZCZlTQSLxfsseojcbKPd4QbJWtb9p2ZyP58WdbcxLj",
+	"ABnEH2r305BFVh3d+iyxtYaCqjWHSzbLsTc213X4rRarfZYIqari95f6f5eTYS/sz0SfjNZ0mcVttD9A",
+	"W84WBtWjSKEHRo9DeWiL8Ras5gr61Z9DwHKtsCqUy1JBcVZIYd5eevwhItUDrAG7KpStFPqiIYVyoTSj",
+	"KWbVuU2ek4hsOpF6EbWM7CjSXcssg+zjYWffujODum5XWpK5xLokWu6w6Fgd1y5s/lu1qJYohz1mmjwA",
+	"E/umfHj5ZicJodUVM7DXdHtyAnKujAswRxqM9mlgAQ9xRR1dZuiMHyY1wbURrWTnltyBHii0D29QEysP",
+	"5xT6W1DArr7iVt/gTi2IXKHAnrXq4x0BXJ3iLQ2D3J72cRIePoc/guHlML2p9iYw294MKoLpJn/HhrLw",
+	"Bx4pvt4Fjx3KDfap0VcD955RM7adINS3NfIzXmIP9bAlXYPuIgt2TMZC6qO0BPWaWsPgEdQQMN8YMnaE",
+	"xWvNR7ByB58rwuq//CDwpVmZZdUr7lPwgvtKyCNMKTUf8C8VTOF/PpKzI1u3aYylKAqzVptfWxkpG1M8",
+	"KLy1R2Trr7K4fWuZ2x+3XWFPJt+ReNneyA9CN27c710tKxcyS53rRjhPytD+t31NcIMKZu7CgzoyEq0F",
+	"ux6K4GtAR7rMtnWvq0G3C/12CrQ8XC3VFiywhfrOiSizDG0/tniUkdRO8RsBrUjaYpb/QDVZuy7Fw+u1",
+	"2jG6Dn0f4oinX4cTR9wUe+qttBPCDcWtveCSvOmx1vf0llnVBS7Ciq6jHU6GtZQyMP9PF6e+H750SB7S",
+	"qh7mBZcF1+uea6zzoqG2xlBzcy3D3PwB/e5BkgH0O9HkQ5SmHkTUAoDXEfWZuULQ6CBtL8YxwIjSWpXa",
+	"A3Bf9A0vwu7pi36M/9oU7LHo0aGRKHo+GIcZC9+4CTOpe9AQmrWGlG/p2o/x1YyJQbJ7D4LZiKCxxbWV",
+	"L+4k2Cp+Rm1kdah03LvDVb3Xs5WDa03yK6G3Bi4H94DONo/vY+vR/5VlWaTh2Jbj8sVgo7m6NgLJKMso",
+	"nUNJ6XNz9eqJKwMarLVzOanlVLY4X9yvlSk7qAmaM3qryJNnT3tqU3s7+LD45uaa8bdvFAll2fYefG7/",
+	"HnPqzZJaUKgdIfbFOUKg7cQ2WLFT4FmnsFeDHO2UQ1jxK8umchkRA3fpmLdLxXBsjXTTv2X8Rme8+qwb",
+	"I27uHWadloYDvTOHabVdRosYul4IcvH2ktyyta35swSA49N+7IXW+ej+HkvzyVh9wEIvMGzdO+igt0pV",
+	"6+l3OYFqdT/6DhuuCMCd+Zz6mBd1/EF8EK/Bjwo+StvmIYgWeuKabDx1xYYV2PjIeCpTNq6akUFjUveM",
+	"myAxzwOaY041tLji6oPIIBmLcEHG6MYdJxg37WsVNxt3cq2wcecxMZfOrpfOsR0EFUTm9FNp1oUp2Mfk",
+	"O5lybLOlF+yDKBXQCXMEGIpoNpASgx1Tna3PzBi26irGt2NoImS+H5OK1lRk8sn4hOb85O7ZCf5y8n/+",
+	"1/8ePzWvWZRh6QdBRUr4XMgCIoghgB3DiYXUUGAC7YoZnzJbBRj59Ogip9MFO3p+fDpKRmWRBX05VqvV",
+	"MYWfj2UxP7HvqpOry5ev37x7De9ULT8QZQJydja6ewbB0DkTNOejs9Ffjk+P/wIsUS8Ah93GaM6PoBfm",
+	"2ZfRHA3tWKuPS3GZQotXpS/eXv6I/TILW8wYnn9+emqFUO0CtHIscgv9Va1ZuV8D8Yuc/8jWQG3hbmwy",
+	"Algl/GLDuuMD+hWeuLYy92Fc0sjeUJXYxkWYJ6nYtGDal+w6+20E030EXqsiYEGVDAEzQrrDlP5Opus9",
+	"g8Tqfvd16mZjxhrH8ewgc6cdJ7KHA/nJqAnUDHaOwRW2IhxXNqIiW0MReBvFrRZYNblxTvfJBkqffLll",
+	"63sksBlDzlk/xGt2J2/DQ6xB89tIQyJ4Id3DrnEk3LftkizkikgRRcEgUOO3L/GT+EYRnhoibOUkbn4z",
+	"192ZIM5Gtx5VKyRKAoRostOPNaDmGQa32esQyaUYQzsh6yQfE8VEqrCiKRmnxfqmKMXY9WeGuHADrxIL",
+	"z6deBTFnDL1tjn3dUHdeF7CIQ922PFu7iKFet+1033NjXffNuwbAtUFqUPJKlllqv9gDKn5njhtCmlTi",
+	"e8IpOJNavIP0ogAub8LSBJQYg3R4eAHyhuF2tevZiDRsZTqvavF6jSsQ22f1yMkVX3L91nyGmtJbnn4J",
+	"AkXvx41W48u0bH0azD39H39P58HDcIk/lQwiUe0trqyHzYsbiPYbmr4AumCOKvghgRMFNgjFN6nylKMx",
+	"qcby79WUw4p6fDzg5anwpE16uAAxcg83JUBJ1159IMaffKk+NFhTk9OAXEqefHv6bzVv94Kqo4zfsSOj",
+	"IYyf2qQ1rPBpI2tnXHC1MLezFJCfOJ7JYsrGvo0KNkkypHiJtrNNUvsK1vWqlphev4IxNIF5anjiIW61",
+	"0xiqbrkSl7OfqJ4u7P382IdP4+rTvRw59IiopRT7li0O0AD+VkxI4jTuP5iugfcRLkibIFerP7Bg1DUq",
+	"f/2ezlsD5AKAUIXC2ahLmrjfg+xeX2kbuIfxigo8FYblBuE2jwwtMF2XYjgq71+SqdZnLUaPLM384+Db",
+	"W2g6KAtSMFUu61TgIYT/xBWm2gOmdmin16UYbVEebAp3zopa/rbPWL9la6uPqcpyY0uNlwJTnYFTVa11",
+	"JgaXrRSBZ1vxh8uqHNHRj5WZbFeJYv93pyp9/MiXBqvmRm+LAbQt6cRVs6JTvaDTfbJXK0DLorxZ4MEX",
+	"DEfCRGHMp6iwFZArbFONAg70SqJOaZxBu1gMAXPXEYuv9b6HJ5Myu93vZWzUnaTTBWi7CzaF1v+KUKK4",
+	"mGfYXp2rc5unjp+cTRJ9tGHfOEi6tuZUouhaRYyzHwQIecfkQmzgii/EDsPbXHxss2qzVawxVSStVxut",
+	"mS3kRo0Odi3VV7uXaosZzCBRQrggskhdhM8+bkWZG537WXJ6emrn8Mq2YLvhuytn0VfzfuefPyCIa7Wq",
+	"WmBcLfzh4K2NZ3OTKtnC6nW1FsBVYbEDSp2Dzu/ki/vzfg+ky1ka6uZCX6NpkM0wEJ4jVqwJm8ql99kg",
+	"TJEs5VS5Cixo6EU7h/lrJtE+YavXkBzq0mzqrCjuvqsve9+kqFEG5JHJUVWLrfuejA4h/AYIsVX0db7N",
+	"NtX30vx+QEDB+C1ACh3De6In4ZAJJoaiLw4Z6WohDSJTdVs3kqq10mxZh5zTDVrJs+Wz/69YRCtq1f8d",
+	"qOmyq9F128Ps84CVWNnhYjbseWwS2GurrlBu7yn8G/0neS3SARPA08HgG/1vXD/iNVYDcO2HoZuH+wVc",
+	"+CU7J+MjKL9nE4Z9K4OI9VHJQseNj6OjoE6sLfETfFX9deTrDodtm2KtWT8eVug8uC37GiTKBlTbRUrQ",
+	"lNBw3O4FfB0UxsN6i2eg0wCDn1KBdR+YNUBnLCVPoKe+7eX71Pa0EBK7+qJblOtj8qvr+F0wQIylLFjy",
+	"QdRL8s8lg6gYJ7gtE1eaDkwZUxdvFxTng2sc1WhghYfVaKo+Bo+v0wR9xNocjhM2BY/RDBuj7EGtwQp5",
+	"viAnXPjJ2p5CYvWdF6enoEsJ5toNbENKV+E0yjChtddOHPNPpvYnU2tjagcm/rYfXYv4OrW/PvhC+v4e",
+	"6D20F5HMuEhVYm6maxC15QZCkm87V7hQZDz19HR8TC7cTC76Gbtd4MQEy+klxFbTA/nZl9CDpW5qftDv",
+	"9k9qvU9q/YatXP9cUNcBRzD5lt4xZNjJPum40gWjy4CQN9rvsDsmNNRfHZMpLaAPMyXXzjiOIqJZipEn",
+	"bLRMQtxrGVcag494avdhBAkrIJhfCfQCCwWiD+KJ7yD1tOpIaoQYLqyVYi4FOyYv5RKjAowAY6tlmt0Q",
+	"SEUg2Cf62Qviw6GuqNJH0Azt6PLVGIPczPgfRLB6oriYMsxzERpaxS1obh0xSuJxr5xNV4FnLCsYjRtp",
+	"38GKHkF5/JNx/sk4O7TBqGOwdh9GWwyMW0itZp/1CVz7o4qmVAP6TIMJF1jib8NzHLWs4VD7MRdZKlPR",
+	"1Cbzdc16kRLAZ0xWOIJrDrtT22nql6IU911mOHQRH5J32a6k7b6TfcR0g9Lpw3J8ntcGfIYSvutSRMzz",
+	"FWhP3FQnX+xf9ydLKvjMlp1rA7tNyvzJPXrAIwhLt8XMCROqp4uTu2fkBznZE3b/ICfEQcE2KbDQSWzo",
+	"huNX+zyhuBPD9XTt8mEMSxttwYTANrIrirVGczjhefTVAhD2p/5bX783Cxl5B81CTGA2Kjp9KpHfJi4n",
+	"lRvaOpFqVbb7UMITSze3WNdfO+p6SGBXXXVboG7X+nDA/4pgznMGqWHS+foTIrO0w/q3d2LJPucZ5aIV",
+	"/K/x98MjethCuA364SN7OII1kj2usanKCr8ALcrSxJSnSa1D2IFPI5NztUU0uJJz1S/wtyKzO5PVfnKd",
+	"x6AHC3Sy1Hmp98TycLA6swMhjn3WifN2W6nP/ezr8tsvxo9w6JWpZt9Myplg/kvzqAuwIbgDgtAQH33n",
+	"3RR9mU1Pgwb81zBpAHMIjBdyPiaUXMn5y0UpbqsfmEjHNiTTRqJfG7qO3Vsw2L8yRnwQ00wqpprmCq4j",
+	"ZgpwakPNU/wWJrShAKpm4VBNa0an8WFbQOqvCwY8XkvIH3MXS0vZ4vTLkEZFnH7xNlx/qqBVVCkyHhQN",
+	"VG8lcz9EqV8oWhiA9gcNePj4FUPj9uYNvsiyICZusq5F24u0d6pTFaCWB4XxowzDFml/pHCtRkn4rxS2",
+	"5boFtF1wCDHcl4nJxSwiH/OdzGLdMraea63CfOtt/Zt/6hFv6yHvX61c8yHv3zvIeA5C3TfTC6sjiJ/M",
+	"yRf3Z2fOOya0+drRXymbTtX327LN9sy59vXv//DbbutdUH/7wXJnX4DEdLG6xesuBE2byat/FWqQ+MvI",
+	"KbxrnML+aXdYAPyRCXbX2eNd3delJ3TboQeXfSWL2yPI1O+kw65O6j8MHa7VqT0kHTYTYSmECAVGwG+r",
+	"CePr4B7mUjTqND9yXZiqyO+jpIWt3HGce2tJVXvK6C5zppXNDoUZXVtnbr7Ggm/N04tep5Mv5r8BGflQ",
+	"mv5Rc/EDvDpMJv7Xyqw3oKycd1DmXyW10iOY6RfPta8uZZusULuQByZQbbJCbgtjP1hO8DciTpcGRzj2",
+	"zHl/JKL2dZJqHunwsDGoDyOCVsQJyRi9wzK5BVP6HNOegrQb7RYwjJKd4D3aKib8Jz52YOhWRZhbQGxX",
+	"ux/V1wDgG0dJDB8Pam/v+c5skQOwXvTh7kxYHfwrSAK2HPYhRYGLNCUUj9K5Lne/DSdf4P8BbH4qxSzj",
+	"Uz1+ClmIvq+9S+vChvGBsQxKARvJBMphQv9rQXjl5gYPwjG5bFaPcaZ4rHPbJQNUOPUVeLU9CNv6LNh3",
+	"qdhwrtyyldPHQVJPd/bCmD/ZveyRwMQjWj4FNGV4Tm4bc38USvX12PujIMHuDL4NeTppWthrp+2WuT47",
+	"/ZSGoP/xwbz4u5/jRufB+Gl69bDazdYSQ2F7Ty7Ip1Jq9gjVrNyUNj7Ayi0bncuTWMfUsWvkv3+hpox4",
+	"q6/MGdtOC+ehEg6KG9YkCWuXPPn2+fOqn/oRF1C3Zfy0pdQnGV/OjqA21hiaeyks6WxOy0GnqllvA95Z",
+	"yrWr3GxrxlY1USzE/FtQkTkQIL5RoYZ5bkunjC1VuikF9n4eE1qfeFJAmXwfvmaupYLSrbXNG9nBbx7f",
+	"OQrmGz+NOsm77uugymLbTXfXuNFf7D4PW5Fss9vX43KAnpQjwBcI0jK4gk1O0K6ERXoc8lZdw/+Y5OWd",
+	"YTvUbCohfLkssap7g+Rs0JpdmdBJymez4YFFfdSpV3w2C+7FIRH0pVzmtODq8bO8/BUxYGwrm8dnM1Yw",
+	"Md2bphyMSCZMrxgTAcEzpNrG3Caoz7i2AZtOZLJmemfcqVpC7wN72jImwSYr71gBdZQCanxMxtB7Y2zb",
+	"uEvlUtZRoJMFkv2kKg5EweEADZSgOPkxufBX6IMYyBNjvAD7Xu/MDh7qx/lHvmII2tbiMPbX/YRdU49D",
+	"SG+92BTKIz/IiUvcDFXqQCo8RzlJRepsD7tpGRf6MFTaCIiPRKW/lhhhtnjNclm0Is8MO7vvLWpf0Tsj",
+	"akDhx0rihvLviq73hhVhrNbeCfA1EymUc6x28AQbOzCnItMNsQuVnafE9aiia5cnB/G49JapqkIbgQ7X",
+	"GOf0QTQi1+pBvFOA3YQdk19rlRO5Ipsda6AOqrBlR7DH7A9yElQj+SD8lkDLR1ek7wbm7jc2j0kq66Hv",
+	"YxGj/DZG7JHu0teNi2usou1a/SAnNmuCalsjhmusDjNh5oIsacr2mLwWoNrKIsze7lohs2xCp7eHuWwv",
+	"XY1REN2MTuwLjhp1gKsAe51FwYl7oDy72jiJzW+vBplTLiKVF2SWfUent//Yiuu1O7Q/vOL6X0AdrRtU",
+	"uCLsU0kzQyypIDJLSb286bDrZcfudnw2wPoPEybV2NfBo6UCRFINI2ZluwwraiTefImFVX0buj0bMTtx",
+	"BdmxOvmCf9w/iBLHfTS+6eR+nTR+yEN4aHyDya/gngHfQZS0rXzvzL2XM8WhrUMmBYa32Q0XOKliqKxx",
+	"DSlgvs3fgoaIa/Fqk1Sx4iTsHBzn3N/j0tZiatO3KPiLaKHR1zyTBfSNJTNZitQVrrHdTIP68LaHYcrB",
+	"zE4yWorpYpNvX0l5+0t+UVVKOEhPLRzezFXmj95UK5x8S/UkkHog9Qk6Nu5NfwvGBekKaaRivkSFjyOY",
+	"LrDmIVqpsGExHjJX7pRDIun63MaQDbC4ox5XpkK95BtFFowWesKoRmcK1EYcW4S44em4CrOEn1AmTIiS",
+	"hJJMKu3cL5Be6G4Pljr6IMZL+nlMTrHGkQt3NJtcUQ4uJRmvwGg2ccCSXjj+11F77Nw4eitSrqjyBRGe",
+	"uNpPFrhPLd4YHJMWqvvwYJvpbAEvPDcsPG+OyhBE+4v56NrojoEyQViiLOBv6tbTE10Xvud21LAUNuY+",
+	"JPfDGb4K83OtlWOY4H7aU+woKwgXupBpOYU4JcWyGeBSxmghqg62grEUeN5tvblG50lCf2XVfpTXTLDV",
+	"FT50oEJ9ZoavdKvt3O23Gh7YU/dQI5pA5TqApjVeYeMeS4wxEi3wZmBIOsmkmLOCLFiW9j5XWyoifqoX",
+	"ec5EamtFHOJQr+Qc5+h3opFIuL2l7OA6bFb6OZj3S3FLVgDlsZzNFNNjoNy2Ep9L7OLKNonuDfQCLM2d",
+	"t8k8cGARDif5ajcKJ2+/Uj8Lj+85MwI0Wuf3cMHMQEgNq9KaTmrD8kUb8wZNYHqese/TfvLF6tH3faK5",
+	"vpdFoA7+wcKt9sGpmoPaguKEp+dVLAMIoFbpcuGzccD3Spv09rMehcLKkqeRqg0fN054ewC+eeaBpamj",
+	"BXkyfse6m8R+PLhc0xXx7+Czn5w91y+s0Vkgo0qDdpMSOWtV1ReMZnrx966b91d4ZLRzjaKt9T0u4Lxg",
+	"Y2xaQrLC2W8f6wqlrYyyYCQv5JQpCC5wBx1tKQIsqHNj1+aJA+4Lx79PRi9O/7KvMd9ITQoctye8Uqop",
+	"hDpBNAadLiAWyiCMoSo4NZhLZJaiNcVq3ligBaXhKJDrC/gymjBasMKsxdwv1P3xTpdFNjobnYAF2I7T",
+	"FFM8lrmGFjhNMgojcnSj3YwV4kdnosyyzXYbVUZr0ELafkQjbJPY4k1y+UPxUd/QJUgydsC01qu7KIUA",
+	"AIOq2jqGVe6xzAzqINI97Ud22X6w0sqKFh+xWUVhMyleRRqSXLy9JNBqP2yUH3vQExpFcibzjBHFwJO2",
+	"bFp+o2+7cFEzhKJr5x1GHAkOx/Gt+4/3/zcAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -35,7 +35,12 @@ func (a *applying) deployment(ctx context.Context, spec api.DeploymentSpec) erro
 		}
 		wanted.Paused = current.Paused
 	}
-	if err := a.checkDeployment(ctx, wanted); err != nil {
+	before, err := a.tx.DeploymentSchedules(ctx, spec.Name)
+	if err != nil {
+		return err
+	}
+	schedules, err := a.checkDeployment(ctx, wanted, value(spec.Schedules, nil), before)
+	if err != nil {
 		return err
 	}
 	var fields []string
@@ -44,6 +49,12 @@ func (a *applying) deployment(ctx context.Context, spec api.DeploymentSpec) erro
 	}
 	if created || len(fields) > 0 {
 		if _, _, err := a.tx.PutDeployment(ctx, wanted, actor(ctx)); err != nil {
+			return err
+		}
+	}
+	if !sameSchedules(before, schedules) {
+		fields = append(fields, "schedules")
+		if err := a.tx.PutSchedules(ctx, spec.Name, schedules, actor(ctx)); err != nil {
 			return err
 		}
 	}
@@ -67,12 +78,12 @@ func describedDeployment(spec api.DeploymentSpec) store.Deployment {
 	return d
 }
 
-// checkDeployment says everything that is wrong with a deployment.
-func (a *applying) checkDeployment(ctx context.Context, d store.Deployment) error {
+// checkDeployment says everything that is wrong with a deployment and its schedules.
+func (a *applying) checkDeployment(ctx context.Context, d store.Deployment, described []api.ScheduleSpec, before []store.Schedule) ([]store.NewSchedule, error) {
 	var wrong refusal
 	compiled, err := a.poolFor(ctx, d, &wrong)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	variables, err := decodeObject(d.JobVariables)
 	wrong.problems(problem.VariablesInvalid, "/job_variables", err)
@@ -85,7 +96,11 @@ func (a *applying) checkDeployment(ctx context.Context, d store.Deployment) erro
 	checkFrozenNames(&wrong, "/frozen/job_variables", d.FrozenVariables, d.JobVariables)
 	checkFrozenNames(&wrong, "/frozen/parameters", d.FrozenParameters, d.Parameters)
 	checkParameterDefaults(&wrong, d)
-	return wrong.errorOrNil()
+	schedules, err := a.schedules(ctx, &wrong, &d, described, before)
+	if err != nil {
+		return nil, err
+	}
+	return schedules, wrong.errorOrNil()
 }
 
 // poolFor finds the deployment's pool and queue, and the template that its job variables are for; nil where there is none.

@@ -50,8 +50,18 @@ func (h *Handler) GetDeployment(ctx context.Context, r api.GetDeploymentRequestO
 	if err != nil {
 		return nil, err
 	}
+	schedules, err := h.store.DeploymentSchedules(ctx, r.Deployment)
+	if err != nil {
+		return nil, err
+	}
+	items, err := h.wireSchedules(schedules)
+	if err != nil {
+		return nil, err
+	}
+	wire := wireDeployment(*deployment)
+	wire.Schedules = &items
 	return api.GetDeployment200JSONResponse{
-		Body: wireDeployment(*deployment), Headers: api.GetDeployment200ResponseHeaders{ETag: deploymentETag(deployment)},
+		Body: wire, Headers: api.GetDeployment200ResponseHeaders{ETag: deploymentETag(deployment)},
 	}, nil
 }
 

@@ -157,14 +157,24 @@ func wirePreview(finished *manifest.Finished, invented map[string]any) (*api.Tem
 // subjects makes what templates are rendered for out of deployments. Stored variables are read once each.
 type subjects struct {
 	h     *Handler
+	store variableReader
 	ctx   context.Context
 	names []string // stored variables that the templates themselves refer to
 	known map[string]any
 	asked map[string]bool
 }
 
+// variableReader is the store, or a transaction that has changed variables.
+type variableReader interface {
+	GetVariable(ctx context.Context, name string) (*store.Variable, error)
+}
+
 func (h *Handler) subjects(ctx context.Context, templates ...*templating.Compiled) *subjects {
-	s := &subjects{h: h, ctx: ctx, known: map[string]any{}, asked: map[string]bool{}}
+	return subjectsOf(ctx, h, h.store, templates...)
+}
+
+func subjectsOf(ctx context.Context, h *Handler, variables variableReader, templates ...*templating.Compiled) *subjects {
+	s := &subjects{h: h, store: variables, ctx: ctx, known: map[string]any{}, asked: map[string]bool{}}
 	for _, t := range templates {
 		s.names = append(s.names, t.StoredReferences()...)
 	}
@@ -201,7 +211,7 @@ func (s *subjects) stored(names []string) (map[string]any, error) {
 	for _, name := range names {
 		if !s.asked[name] {
 			s.asked[name] = true
-			variable, err := s.h.store.GetVariable(s.ctx, name)
+			variable, err := s.store.GetVariable(s.ctx, name)
 			switch {
 			case isCode(err, store.NotFound):
 				continue

@@ -24,7 +24,7 @@ type Stats struct {
 	now    func() time.Time
 	logger *slog.Logger
 
-	runs, age, slots, workers, lastSeen *prometheus.Desc
+	runs, age, slots, workers, lastSeen, lag *prometheus.Desc
 
 	mu   sync.Mutex
 	last *store.Stats
@@ -43,13 +43,14 @@ func NewStats(r prometheus.Registerer, read func(context.Context) (*store.Stats,
 		slots:    desc("berth_slots", "Slots used and, where there is a limit, how many there are; the queue is empty for the pool's own.", "pool", "queue", "kind"),
 		workers:  desc("berth_workers", "Workers, alive or gone.", "pool", "state"),
 		lastSeen: desc("berth_worker_last_seen_seconds", "How long ago the freshest worker was heard of.", "pool"),
+		lag:      desc("berth_schedule_lag_seconds", "For how long the schedule that is due longest has been; 0 where none is."),
 	}
 	return s, r.Register(s)
 }
 
 // Describe is prometheus.Collector's.
 func (s *Stats) Describe(ch chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{s.runs, s.age, s.slots, s.workers, s.lastSeen} {
+	for _, desc := range []*prometheus.Desc{s.runs, s.age, s.slots, s.workers, s.lastSeen, s.lag} {
 		ch <- desc
 	}
 }
@@ -63,6 +64,7 @@ func (s *Stats) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 	}
+	gauge(s.lag, stats.ScheduleLag.Seconds())
 	for _, r := range stats.Runs {
 		gauge(s.runs, float64(r.Count), r.Pool, r.Queue, string(r.State))
 	}

@@ -54,7 +54,7 @@ func Parse(spec Spec) (*Schedule, error) {
 	}
 	switch {
 	case given(spec) != 1:
-		return nil, wrong("cron", "exactly one of cron, every and rrule")
+		return nil, wrong("cron", "exactly one of cron, an interval and an rrule")
 	case spec.Cron != "":
 		s.slots, err = parseCron(spec.Cron, loc)
 	case spec.RRule != "":

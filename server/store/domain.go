@@ -112,6 +112,8 @@ type NewRun struct {
 	// Revision of the deployment that the run was validated against: where it is another by now, creating the run is
 	// refused with RevisionChanged. Zero: not checked.
 	Revision uuid.UUID
+	// ScheduleID is the schedule that makes the run; zero: none.
+	ScheduleID uuid.UUID
 }
 
 // Run is one execution of a deployment.

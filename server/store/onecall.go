@@ -298,3 +298,33 @@ func (s *Store) SetWorkerPaused(ctx context.Context, pool, name string, paused b
 func (s *Store) GetQueue(ctx context.Context, pool, name string) (*Queue, error) {
 	return s.view().GetQueue(ctx, pool, name)
 }
+
+// DeploymentSchedules lists the schedules of a deployment by name.
+func (s *Store) DeploymentSchedules(ctx context.Context, deployment string) ([]Schedule, error) {
+	return s.view().DeploymentSchedules(ctx, deployment)
+}
+
+// ListSchedules lists schedules by deployment and name; pool may be empty.
+func (s *Store) ListSchedules(ctx context.Context, pool string, p Page) ([]Schedule, string, error) {
+	return s.view().ListSchedules(ctx, pool, p)
+}
+
+// PutSchedules is Tx.PutSchedules in a transaction of its own.
+func (s *Store) PutSchedules(ctx context.Context, deployment string, wanted []NewSchedule, actor string) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.PutSchedules(ctx, deployment, wanted, actor) })
+}
+
+// SetScheduleActive is Tx.SetScheduleActive in a transaction of its own.
+func (s *Store) SetScheduleActive(ctx context.Context, deployment, name string, active bool, actor string) (*Schedule, error) {
+	return write(ctx, s, func(tx *Tx) (*Schedule, error) { return tx.SetScheduleActive(ctx, deployment, name, active, actor) })
+}
+
+// SettleSchedule is Tx.SettleSchedule in a transaction of its own.
+func (s *Store) SettleSchedule(ctx context.Context, o ScheduleOutcome) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.SettleSchedule(ctx, o) })
+}
+
+// LiveRunsOfSchedule lists the runs of a schedule that have not ended, oldest first.
+func (s *Store) LiveRunsOfSchedule(ctx context.Context, schedule uuid.UUID) ([]LiveRun, error) {
+	return s.view().LiveRunsOfSchedule(ctx, schedule)
+}

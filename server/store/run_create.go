@@ -84,6 +84,7 @@ type newRunRecord struct {
 	StartDeadlineAt *micros   `json:"start_deadline_at"`
 	CreatedAt       micros    `json:"created_at"`
 	CreatedBy       string    `json:"created_by"`
+	ScheduleID      *string   `json:"schedule_id"`
 }
 
 func newRun(d deploymentRow, n NewRun, now time.Time, actor string) (newRunRecord, error) {
@@ -107,6 +108,10 @@ func newRun(d deploymentRow, n NewRun, now time.Time, actor string) (newRunRecor
 	if n.IdempotencyKey != "" {
 		r.IdempotencyKey = &n.IdempotencyKey
 	}
+	if n.ScheduleID != uuid.Nil {
+		schedule := n.ScheduleID.String()
+		r.ScheduleID = &schedule
+	}
 	return r, nil
 }
 
@@ -115,15 +120,15 @@ func (d dialect) insertRunsSQL() string {
 INSERT INTO runs (
 	id, name, deployment_id, revision_id, pool_id, queue_id, state_type, state_name, state_message, state_at,
 	cancel_reason, parameters, job_variables, stored_names, tags, idempotency_key, body_hash, scheduled_time, due_at,
-	start_deadline_at, created_at, created_by, attempt, spent, category, last_event
+	start_deadline_at, created_at, created_by, attempt, spent, category, last_event, schedule_id
 )
 SELECT
 	id, name, deployment_id, revision_id, pool_id, queue_id, 'SCHEDULED', 'Scheduled', '', created_at,
 	'', parameters, job_variables, stored_names, tags, idempotency_key, body_hash, scheduled_time, scheduled_time,
-	start_deadline_at, created_at, created_by, 0, '{}', '', 1
+	start_deadline_at, created_at, created_by, 0, '{}', '', 1, schedule_id
 FROM ` + d.records("id uuid", "name text", "deployment_id uuid", "revision_id uuid", "pool_id uuid", "queue_id uuid",
 		"parameters text", "job_variables text", "stored_names text", "tags text", "idempotency_key text", "body_hash text",
-		"scheduled_time time", "start_deadline_at time", "created_at time", "created_by text") + ` AS n
+		"scheduled_time time", "start_deadline_at time", "created_at time", "created_by text", "schedule_id uuid") + ` AS n
 WHERE TRUE
 ON CONFLICT (deployment_id, idempotency_key) DO NOTHING
 RETURNING id`

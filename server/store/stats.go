@@ -14,6 +14,8 @@ type Stats struct {
 	OldestDue []QueueAge
 	Slots     []SlotCount
 	Workers   []WorkerCount
+	// ScheduleLag is for how long the schedule that is due longest has been.
+	ScheduleLag time.Duration
 }
 
 // RunCount counts the runs of a queue in a state that is not terminal.
@@ -105,6 +107,9 @@ func (tx *Tx) Stats(ctx context.Context) (*Stats, error) {
 	}
 	if st.Workers, err = tx.workerCounts(ctx, now); err != nil {
 		return nil, fmt.Errorf("count workers: %w", err)
+	}
+	if st.ScheduleLag, err = tx.ScheduleLag(ctx); err != nil {
+		return nil, err
 	}
 	return &st, nil
 }

@@ -1,0 +1,219 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Schedule is when a deployment runs by itself.
+type Schedule struct {
+	ID         uuid.UUID
+	Deployment string
+	Pool       string
+	Name       string // unique in the deployment
+	// Spec is what the schedule says; the store does not read it.
+	Spec   json.RawMessage
+	Active bool
+	// DecidedUntil is the instant up to which its slots have been decided. SeenUntil is when that was looked at last: slots between the two
+	// wait for the end of a run, those after it nobody has looked at.
+	DecidedUntil, SeenUntil time.Time
+	// NextDue is when the scheduler looks at it next; nil where it is not active or has ended.
+	NextDue  *time.Time
+	LastSlot *time.Time // the newest slot that made a run
+	// LastError is why the newest slot made no run; empty where it did.
+	LastError   string
+	LastErrorAt *time.Time
+}
+
+type scheduleRow struct {
+	ID           uuid.UUID `db:"id"`
+	DeploymentID uuid.UUID `db:"deployment_id"`
+	Deployment   string    `db:"deployment"`
+	Pool         string    `db:"pool"`
+	Name         string    `db:"name"`
+	Spec         document  `db:"spec"`
+	Active       bool      `db:"active"`
+	DecidedUntil stamp     `db:"decided_until"`
+	SeenUntil    stamp     `db:"seen_until"`
+	NextDue      *stamp    `db:"next_due"`
+	LastSlot     *stamp    `db:"last_slot"`
+	LastError    string    `db:"last_error"`
+	LastErrorAt  *stamp    `db:"last_error_at"`
+}
+
+func (r scheduleRow) schedule() Schedule {
+	return Schedule{ID: r.ID, Deployment: r.Deployment, Pool: r.Pool, Name: r.Name, Spec: r.Spec.raw(), Active: r.Active,
+		DecidedUntil: r.DecidedUntil.time(), SeenUntil: r.SeenUntil.time(), NextDue: r.NextDue.ptr(), LastSlot: r.LastSlot.ptr(), LastError: r.LastError, LastErrorAt: r.LastErrorAt.ptr()}
+}
+
+const scheduleSQL = `
+SELECT
+	s.id, s.deployment_id, d.name AS deployment, p.name AS pool, s.name, s.spec, s.active, s.decided_until, s.seen_until, s.next_due,
+	s.last_slot, s.last_error, s.last_error_at
+FROM schedules s
+JOIN deployments d ON d.id = s.deployment_id
+JOIN pools p ON p.id = d.pool_id`
+
+func (tx *Tx) schedules(ctx context.Context, where string, args ...any) ([]Schedule, error) {
+	var rows []scheduleRow
+	if err := tx.all(ctx, &rows, scheduleSQL+where, args...); err != nil {
+		return nil, fmt.Errorf("read schedules: %w", err)
+	}
+	list := make([]Schedule, len(rows))
+	for i, r := range rows {
+		list[i] = r.schedule()
+	}
+	return list, nil
+}
+
+// DeploymentSchedules lists the schedules of a deployment by name.
+func (tx *Tx) DeploymentSchedules(ctx context.Context, deployment string) ([]Schedule, error) {
+	return tx.schedules(ctx, " WHERE d.name = ? AND d.deleted_at IS NULL ORDER BY s.name", deployment)
+}
+
+// ListSchedules lists schedules by deployment and name; pool may be empty.
+func (tx *Tx) ListSchedules(ctx context.Context, pool string, page Page) ([]Schedule, string, error) {
+	after, err := page.after("schedule")
+	if err != nil {
+		return nil, "", err
+	}
+	list, err := tx.schedules(ctx, `
+WHERE d.deleted_at IS NULL
+	AND (p.name = ? OR ? = '')
+	AND d.name || '/' || s.name > ?
+ORDER BY d.name || '/' || s.name
+LIMIT ?`, pool, pool, after, page.size()+1)
+	if err != nil {
+		return nil, "", err
+	}
+	list, next := paged(list, page, "schedule", func(s Schedule) string { return s.Deployment + "/" + s.Name })
+	return list, next, nil
+}
+
+// NewSchedule is a schedule as a deployment describes it.
+type NewSchedule struct {
+	Name   string
+	Spec   json.RawMessage
+	Active bool
+	// Next is its first slot after now; nil where there is none.
+	Next *time.Time
+	// Continues is true where a schedule of this name has the same slots already: it keeps its place among them.
+	Continues bool
+}
+
+const (
+	putScheduleSQL = `
+INSERT INTO schedules (
+	id, deployment_id, name, spec, active, decided_until, seen_until, next_due, last_error, created_at, created_by, updated_at, updated_by
+)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?, ?)
+ON CONFLICT (deployment_id, name) DO UPDATE
+SET spec = excluded.spec,
+	active = excluded.active,
+	decided_until = excluded.decided_until,
+	seen_until = excluded.seen_until,
+	next_due = excluded.next_due,
+	held_until = NULL,
+	last_error = '',
+	last_error_at = NULL,
+	updated_at = excluded.updated_at,
+	updated_by = excluded.updated_by`
+	dropScheduleSQL = `
+DELETE FROM schedules
+WHERE id = ?`
+)
+
+// PutSchedules brings the schedules of a deployment to what is given; others of it are deleted. One with other slots than before begins anew:
+// what was before now is not its concern.
+func (tx *Tx) PutSchedules(ctx context.Context, deployment string, wanted []NewSchedule, actor string) error {
+	d, err := tx.deployment(ctx, deployment, deploymentForChange)
+	if err != nil {
+		return err
+	}
+	current, err := tx.DeploymentSchedules(ctx, deployment)
+	if err != nil {
+		return err
+	}
+	now, err := tx.now(ctx)
+	if err != nil {
+		return err
+	}
+	stays := map[string]Schedule{}
+	for _, s := range current {
+		stays[s.Name] = s
+	}
+	for _, s := range wanted {
+		old, there := stays[s.Name]
+		delete(stays, s.Name)
+		if there && string(old.Spec) == string(s.Spec) && old.Active == s.Active {
+			continue
+		}
+		decided, seen, next := now, now, s.Next
+		if there && s.Continues {
+			decided, seen, next = old.DecidedUntil, old.SeenUntil, old.NextDue
+			if !old.Active {
+				next = &now // as SetScheduleActive does
+			}
+		}
+		if !s.Active {
+			next = nil
+		}
+		id, err := uuid.NewV7()
+		if err != nil {
+			return fmt.Errorf("make an id: %w", err)
+		}
+		if _, err := tx.exec(ctx, putScheduleSQL, id, d.ID, s.Name, document(s.Spec), s.Active, decided, seen, stampOf(next), now, actor, now, actor); err != nil {
+			return fmt.Errorf("store schedule %q of deployment %q: %w", s.Name, deployment, err)
+		}
+	}
+	for _, s := range stays {
+		if _, err := tx.exec(ctx, dropScheduleSQL, s.ID); err != nil {
+			return fmt.Errorf("delete schedule %q of deployment %q: %w", s.Name, deployment, err)
+		}
+	}
+	return nil
+}
+
+const activateScheduleSQL = `
+UPDATE schedules
+SET active = ?,
+	next_due = ?,
+	held_until = NULL,
+	updated_at = ?,
+	updated_by = ?
+WHERE id = ?`
+
+// SetScheduleActive pauses a schedule, or lets it go on. The slots that passed while it was paused are missed: what becomes of them is for its
+// misfire policy, which the scheduler asks at once.
+func (tx *Tx) SetScheduleActive(ctx context.Context, deployment, name string, active bool, actor string) (*Schedule, error) {
+	if _, err := tx.deployment(ctx, deployment, deploymentForChange); err != nil {
+		return nil, err
+	}
+	list, err := tx.schedules(ctx, " WHERE d.name = ? AND s.name = ? AND d.deleted_at IS NULL", deployment, name)
+	if err != nil {
+		return nil, err
+	}
+	if len(list) == 0 {
+		return nil, &Error{Code: NotFound, Message: fmt.Sprintf("deployment %q has no schedule %q", deployment, name)}
+	}
+	s := list[0]
+	if s.Active == active {
+		return &s, nil
+	}
+	now, err := tx.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.Active, s.NextDue = active, nil
+	if active {
+		s.NextDue = &now
+	}
+	if _, err := tx.exec(ctx, activateScheduleSQL, active, stampOf(s.NextDue), now, actor, s.ID); err != nil {
+		return nil, fmt.Errorf("pause or resume schedule %q of deployment %q: %w", name, deployment, err)
+	}
+	return &s, nil
+}

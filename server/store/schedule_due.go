@@ -1,0 +1,143 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// dueSchedulesSQL is served by schedules_due: it costs what is due, however many schedules there are.
+const dueSchedulesSQL = `
+SELECT s.id
+FROM schedules s
+JOIN deployments d ON d.id = s.deployment_id
+WHERE s.next_due <= ?
+	AND (s.held_until IS NULL OR s.held_until <= ?)
+	AND NOT d.paused
+	AND d.deleted_at IS NULL
+ORDER BY s.next_due
+LIMIT ?`
+
+func (d dialect) holdSchedulesSQL() string {
+	return `
+UPDATE schedules
+SET held_until = ?
+WHERE id IN ` + d.list("uuid")
+}
+
+// DueSchedules hands out schedules that are due, to one server each, for as long as hold: it settles them with SettleSchedule. now is the
+// database's time, which decides what is due.
+func (s *Store) DueSchedules(ctx context.Context, most int, hold time.Duration) (due []Schedule, now time.Time, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		if now, err = tx.now(ctx); err != nil {
+			return err
+		}
+		var ids []uuid.UUID
+		if err := tx.all(ctx, &ids, dueSchedulesSQL+tx.s.dialect.lock("FOR UPDATE OF s SKIP LOCKED"), now, now, most); err != nil || len(ids) == 0 {
+			due = nil
+			return err
+		}
+		list, err := jsonText(ids)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.exec(ctx, tx.s.dialect.holdSchedulesSQL(), now.Add(hold), list); err != nil {
+			return err
+		}
+		due, err = tx.schedules(ctx, " WHERE s.id IN "+tx.s.dialect.list("uuid")+" ORDER BY s.next_due", list)
+		return err
+	})
+	if err != nil {
+		return nil, now, fmt.Errorf("look for schedules that are due: %w", err)
+	}
+	return due, now, nil
+}
+
+// ScheduleOutcome is what became of the slots of a schedule.
+type ScheduleOutcome struct {
+	ID uuid.UUID
+	// Was is the instant up to which slots had been decided: where it is another by now, somebody else has settled the schedule, or changed it.
+	Was   time.Time
+	Until time.Time  // up to which they have been now
+	Seen  time.Time  // up to which they have been looked at; not before Until
+	Next  *time.Time // nil: it has ended
+	Slot  *time.Time // the newest that made a run; nil: none
+	Error string     // why the newest made none
+}
+
+const settleScheduleSQL = `
+UPDATE schedules
+SET decided_until = ?,
+	seen_until = ?,
+	next_due = ?,
+	held_until = NULL,
+	last_slot = COALESCE(?, last_slot),
+	last_error = ?,
+	last_error_at = ?
+WHERE id = ?
+	AND decided_until = ?
+	AND active`
+
+// SettleSchedule moves a schedule on.
+func (tx *Tx) SettleSchedule(ctx context.Context, o ScheduleOutcome) error {
+	now, err := tx.now(ctx)
+	if err != nil {
+		return err
+	}
+	var failed *time.Time
+	if o.Error != "" {
+		failed = &now
+	}
+	_, err = tx.exec(ctx, settleScheduleSQL, o.Until, o.Seen, stampOf(o.Next), stampOf(o.Slot), o.Error, stampOf(failed), o.ID, o.Was)
+	if err != nil {
+		return fmt.Errorf("settle schedule %s: %w", o.ID, err)
+	}
+	return nil
+}
+
+// LiveRun is a run that has not ended.
+type LiveRun struct {
+	ID         uuid.UUID `db:"id"`
+	Cancelling bool      `db:"cancelling"`
+}
+
+// liveOfScheduleSQL is served by runs_live_schedule.
+const liveOfScheduleSQL = `
+SELECT id, state_type = 'CANCELLING' AS cancelling
+FROM runs
+WHERE schedule_id = ?
+	AND ended_at IS NULL
+ORDER BY id`
+
+// LiveRunsOfSchedule lists the runs of a schedule that have not ended, oldest first.
+func (tx *Tx) LiveRunsOfSchedule(ctx context.Context, schedule uuid.UUID) ([]LiveRun, error) {
+	var runs []LiveRun
+	if err := tx.all(ctx, &runs, liveOfScheduleSQL, schedule); err != nil {
+		return nil, fmt.Errorf("read the live runs of schedule %s: %w", schedule, err)
+	}
+	return runs, nil
+}
+
+// overdueScheduleSQL is served by schedules_due.
+const overdueScheduleSQL = `
+SELECT MIN(s.next_due)
+FROM schedules s
+JOIN deployments d ON d.id = s.deployment_id
+WHERE s.next_due IS NOT NULL
+	AND NOT d.paused
+	AND d.deleted_at IS NULL`
+
+// ScheduleLag is for how long the schedule that is due longest has been; 0 where none is.
+func (tx *Tx) ScheduleLag(ctx context.Context) (time.Duration, error) {
+	var first *stamp
+	if err := tx.get(ctx, &first, overdueScheduleSQL); err != nil {
+		return 0, fmt.Errorf("read the lag of schedules: %w", err)
+	}
+	now, err := tx.now(ctx)
+	if err != nil || first == nil {
+		return 0, err
+	}
+	return max(0, now.Sub(first.time())), nil
+}

@@ -191,13 +191,20 @@ func (c *Compiled) checkEnv(v any) Problems {
 
 // unknown finds variables that are not declared: an error where the schema is closed, else a warning.
 func (c *Compiled) unknown(level map[string]any) Problems {
+	if c.matchesPattern() {
+		return nil
+	}
 	var problems Problems
+	declared := value.SortedKeys(c.properties)
 	for _, name := range value.SortedKeys(level) {
-		if _, ok := c.properties[name]; ok || c.matchesPattern() {
+		if _, ok := c.properties[name]; ok {
 			continue
 		}
+		if len(problems) == maxProblems {
+			break // whoever has that many has seen enough, and looking for near names takes time
+		}
 		p := warningf(CodeUnknown, value.Pointer("", name), "the template declares no variable %s", strconvQuote(name)).
-			near(name, value.SortedKeys(c.properties))
+			near(name, declared)
 		if c.closed {
 			p.Severity = SeverityError
 		}

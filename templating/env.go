@@ -3,7 +3,6 @@ package templating
 import (
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/berth-dev/berth/templating/internal/value"
 )
@@ -23,6 +22,8 @@ type envEntry struct {
 // envList is an environment in normal form: ordered, one entry a name.
 type envList struct {
 	entries []envEntry
+	// index is where each name is, once there are many.
+	index map[string]int
 	// asList is true when some level was written as a list; then it prints as one.
 	asList bool
 	// present is false when no level said anything at all.
@@ -47,6 +48,9 @@ func parseEnvMap(object map[string]any, pointer string) (envList, Problems) {
 	env := envList{present: true, entries: make([]envEntry, 0, len(object))}
 	var problems Problems
 	for _, name := range value.SortedKeys(object) {
+		if len(problems) == maxProblems {
+			break
+		}
 		entry := envEntry{name: name}
 		switch v := object[name].(type) {
 		case nil:
@@ -69,6 +73,9 @@ func parseEnvList(list []any, pointer string) (envList, Problems) {
 	env := envList{present: true, asList: true, entries: make([]envEntry, 0, len(list))}
 	var problems Problems
 	for i, item := range list {
+		if len(problems) == maxProblems {
+			break
+		}
 		at := value.Pointer(pointer, strconv.Itoa(i))
 		object, ok := item.(map[string]any)
 		if !ok {
@@ -124,15 +131,34 @@ func (e *envEntry) read(object map[string]any, pointer string) *Problem {
 
 // set replaces the entry of the same name in place, or appends.
 func (l *envList) set(entry envEntry) {
-	if i := l.index(entry.name); i >= 0 {
+	if i := l.find(entry.name); i >= 0 {
 		l.entries[i] = entry
 		return
+	}
+	if l.index != nil {
+		l.index[entry.name] = len(l.entries)
 	}
 	l.entries = append(l.entries, entry)
 }
 
-func (l *envList) index(name string) int {
-	return slices.IndexFunc(l.entries, func(e envEntry) bool { return e.name == name })
+// manyEntries is from how many entries on a name is looked up in an index: people send a hundred thousand.
+const manyEntries = 64
+
+// find returns the place of a name, or -1.
+func (l *envList) find(name string) int {
+	if len(l.entries) < manyEntries {
+		return slices.IndexFunc(l.entries, func(e envEntry) bool { return e.name == name })
+	}
+	if l.index == nil {
+		l.index = make(map[string]int, 2*len(l.entries))
+		for i, entry := range l.entries {
+			l.index[entry.name] = i
+		}
+	}
+	if i, ok := l.index[name]; ok {
+		return i
+	}
+	return -1
 }
 
 // over returns the environment with a later level laid over it.
@@ -145,30 +171,10 @@ func (l envList) over(later envList) envList {
 		asList:  l.asList || later.asList,
 		present: l.present || later.present,
 	}
-	if len(l.entries)+len(later.entries) > 64 {
-		return merged.overMany(later)
-	}
 	for _, entry := range later.entries {
 		merged.set(entry)
 	}
 	return merged
-}
-
-// overMany is over with an index, for long environments.
-func (l envList) overMany(later envList) envList {
-	index := make(map[string]int, len(l.entries))
-	for i, entry := range l.entries {
-		index[entry.name] = i
-	}
-	for _, entry := range later.entries {
-		if i, ok := index[entry.name]; ok {
-			l.entries[i] = entry
-			continue
-		}
-		index[entry.name] = len(l.entries)
-		l.entries = append(l.entries, entry)
-	}
-	return l
 }
 
 // print writes the environment the way it was written: a mapping, or a list. What is unset is gone.
@@ -203,97 +209,6 @@ func (e envEntry) item() map[string]any {
 		return map[string]any{"name": e.name, "valueFrom": e.source}
 	}
 	return map[string]any{"name": e.name, "value": e.value}
-}
-
-// expandDotted returns a level of job variables with its dotted keys expanded: env.FOO=bar becomes env: {FOO: bar}. What is written out
-// beats what is dotted.
-func expandDotted(vars map[string]any, pointer string) (map[string]any, Problems) {
-	dotted := false
-	for key := range vars {
-		dotted = dotted || strings.Contains(key, ".")
-	}
-	if !dotted {
-		return vars, nil
-	}
-	var problems Problems
-	expanded := make(map[string]any, len(vars))
-	for key, v := range vars {
-		if !strings.Contains(key, ".") {
-			expanded[key] = value.Copy(v)
-		}
-	}
-	for _, key := range value.SortedKeys(vars) {
-		root, rest, ok := strings.Cut(key, ".")
-		if !ok {
-			continue
-		}
-		at := value.Pointer(pointer, key)
-		var p *Problem
-		if root == envVariable {
-			p = expandEnv(expanded, rest, vars[key], at)
-		} else {
-			p = expandInto(expanded, strings.Split(key, "."), vars[key], at)
-		}
-		if p != nil {
-			problems = append(problems, *p)
-		}
-	}
-	return expanded, problems
-}
-
-// expandEnv sets one variable of env unless it is written out. Names of environment variables may themselves hold dots.
-func expandEnv(vars map[string]any, name string, v any, pointer string) *Problem {
-	if name == "" {
-		p := problemf(CodeInvalid, pointer, "the name after env. is missing")
-		return &p
-	}
-	switch env := vars[envVariable].(type) {
-	case nil:
-		vars[envVariable] = map[string]any{name: v}
-	case map[string]any:
-		if _, ok := env[name]; !ok {
-			env[name] = v
-		}
-	case []any:
-		for _, item := range env {
-			if object, ok := item.(map[string]any); ok && object["name"] == name {
-				return nil
-			}
-		}
-		vars[envVariable] = append(env, map[string]any{"name": name, "value": v})
-	default:
-		p := problemf(CodeType, pointer, "env is %s and has no entries", value.Article(value.Kind(env)))
-		return &p
-	}
-	return nil
-}
-
-func expandInto(object map[string]any, steps []string, v any, pointer string) *Problem {
-	for i, step := range steps {
-		if step == "" {
-			p := problemf(CodeInvalid, pointer, "a part of the dotted key is empty")
-			return &p
-		}
-		if i == len(steps)-1 {
-			if _, ok := object[step]; !ok {
-				object[step] = value.Copy(v)
-			}
-			return nil
-		}
-		next, there := object[step]
-		if !there {
-			next = map[string]any{}
-			object[step] = next
-		}
-		inner, ok := next.(map[string]any)
-		if !ok {
-			p := problemf(CodeInvalid, pointer, "%s is set to %s at the same level, so nothing can be set inside it",
-				strings.Join(steps[:i+1], "."), value.Article(value.Kind(next)))
-			return &p
-		}
-		object = inner
-	}
-	return nil
 }
 
 // MergeEnv lays environments over each other, mapping or list, and returns the list that a container takes, with every literal value as

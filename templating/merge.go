@@ -116,7 +116,7 @@ func (m *merging) checkFrozenEnv(given, frozen any, by string) {
 	level, _ := parseEnv(given, "/env") // what is wrong with it is reported when it is laid
 	fixed, _ := parseEnv(frozen, "/env")
 	for _, entry := range fixed.entries {
-		i := level.index(entry.name)
+		i := level.find(entry.name)
 		if i < 0 {
 			continue
 		}

@@ -4,23 +4,34 @@ import "strings"
 
 // Nearest returns the candidate that a misspelt name most likely means, or "" when none is near.
 func Nearest(name string, candidates []string) string {
+	if len(name) > maxMisspelt {
+		return ""
+	}
 	best, bestDistance := "", 1+max(1, len(name)/3)
+	folded := fold(name)
 	for _, candidate := range candidates {
-		if d := distance(fold(name), fold(candidate), bestDistance); d < bestDistance || d == bestDistance && best != "" && candidate < best {
+		if len(candidate) > 2*maxMisspelt {
+			continue
+		}
+		if d := distance(folded, fold(candidate), bestDistance); d < bestDistance || d == bestDistance && best != "" && candidate < best {
 			best, bestDistance = candidate, d
 		}
 	}
 	return best
 }
 
+// maxMisspelt bounds the names that are compared: nobody's name is longer, and the time goes with its square.
+const maxMisspelt = 100
+
+// folding drops what the usual spellings of one name differ by.
+var folding = strings.NewReplacer("_", "", "-", "")
+
 // fold makes the usual spellings of one name equal: memoryLimit, memory-limit, memory_limit.
-func fold(s string) string {
-	return strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(s))
-}
+func fold(s string) string { return folding.Replace(strings.ToLower(s)) }
 
 // distance is the number of insertions, deletions, replacements and swaps of neighbours between a and b, or bound if it is not less.
 func distance(a, b string, bound int) int {
-	if len(a)-len(b) >= bound || len(b)-len(a) >= bound || len(a) > 100 {
+	if len(a)-len(b) >= bound || len(b)-len(a) >= bound {
 		return bound
 	}
 	before, above, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)

@@ -53,12 +53,13 @@ func (c *Compiled) validateMerged(merged merged, problems Problems) (warnings []
 // judge sorts problems into warnings and one error, in the order of their places.
 func (c *Compiled) judge(lists ...Problems) (warnings []Problem, err error) {
 	var problems Problems
+	seen := map[Problem]bool{}
 	for _, p := range slices.Concat(lists...) {
-		if p.Severity == SeverityWarning {
+		switch {
+		case p.Severity == SeverityWarning:
 			warnings = append(warnings, p)
-			continue
-		}
-		if !slices.Contains(problems, p) {
+		case !seen[p]:
+			seen[p] = true
 			problems = append(problems, p)
 		}
 	}

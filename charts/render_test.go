@@ -173,6 +173,7 @@ worker:
   clusterID: east
   extraEnv: [{name: REGION, value: eu}]
   podLabels: {team: data}
+  legacyFinalizers: [old.example.com/hold]
   drain: {keepJobs: true}
 image: {repository: registry.example.com/berth, digest: "sha256:0000000000000000000000000000000000000000000000000000000000000000", pullPolicy: Always, pullSecrets: [{name: pull}]}
 metrics: {serviceMonitor: {enabled: true, interval: 30s, scrapeTimeout: 10s, labels: {release: prometheus}}}

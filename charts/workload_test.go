@@ -156,7 +156,8 @@ func TestUninstallStopsTheWorkersThenDrains(t *testing.T) {
 		},
 		most: {
 			[]string{"hook", "stop-deployment", "--namespace=berth-system", "--deployment=rel-berth-worker"},
-			[]string{"worker", "drain", "--namespace=jobs", "--watch-namespace=jobs", "--watch-namespace=team-a", "--watch-namespace=team-b", "--cluster-id=east", "--keep-jobs"},
+			[]string{"worker", "drain", "--namespace=jobs", "--watch-namespace=jobs", "--watch-namespace=team-a", "--watch-namespace=team-b",
+				"--legacy-finalizer=old.example.com/hold", "--cluster-id=east", "--keep-jobs"},
 		},
 	} {
 		hook := find[*batchv1.Job](t, render(t, values), "rel-berth-drain")

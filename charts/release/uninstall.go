@@ -80,7 +80,7 @@ func (c *Client) explainUninstall(ctx context.Context, err error) error {
 	}
 	return &NotReadyError{Err: err, Findings: append([]string{
 		"the drain of this installation's Jobs has not ended; nothing has been deleted yet, but the workers may be stopped",
-		"try again, or skip the drain, which can leave Jobs with the finalizer berth.dev/job-tracking behind",
+		"try again, or skip the drain, which can leave Jobs behind that Berth still holds",
 	}, c.findings(ctx)...)}
 }
 

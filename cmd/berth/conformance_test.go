@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/manifest"
 )
 
 // conformanceDir holds the data that the package's own tests run on: the command line must answer the same.
@@ -185,6 +186,6 @@ func TestTheTemplateOfAReferenceUserLintsAndRendersAJobFromAnImageAlone(t *testi
 	}
 	for _, engine := range []string{"placeholder", "gotemplate"} {
 		job := u.ok(t, "template", "render", "-f", file, "--engine", engine, "--set", "image=busybox:1.36", "--job")
-		demand(t, engine, job, "image: busybox:1.36", "kind: Job", "berth.dev/job-tracking", "backoffLimit: 0")
+		demand(t, engine, job, "image: busybox:1.36", "kind: Job", manifest.Finalizer, "backoffLimit: 0")
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/berth-dev/berth/templating/manifest"
 )
 
 func example(t *testing.T, parts ...string) string {
@@ -70,5 +72,5 @@ func TestTheExampleTemplatesLintAndRender(t *testing.T) {
 	template := example(t, "hello", "template.yaml")
 	demand(t, "lint", u.ok(t, "template", "lint", "-f", template), "0 errors, 0 warnings")
 	job := u.ok(t, "template", "render", "-f", template, "--set", "greeting=Servus", "--job")
-	demand(t, "render", job, "kind: Job", "- Servus", "memory: 32Mi", "berth.dev/job-tracking")
+	demand(t, "render", job, "kind: Job", "- Servus", "memory: 32Mi", manifest.Finalizer)
 }

@@ -14,7 +14,7 @@ import (
 // kubeFlags say in which cluster and namespaces a worker runs its Jobs.
 type kubeFlags struct {
 	kubeconfig, context, namespace, clusterID string
-	watched                                   []string
+	watched, legacyFinalizers                 []string
 }
 
 func (k *kubeFlags) add(cmd *cobra.Command) {
@@ -23,6 +23,7 @@ func (k *kubeFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&k.context, "kube-context", "", "context of the kubeconfig (default: its current one)")
 	flags.StringVarP(&k.namespace, "namespace", "n", "", "namespace of Jobs whose template names none (default: the pod's, or the context's)")
 	flags.StringSliceVar(&k.watched, "watch-namespace", nil, "namespace that Jobs may be in (repeatable; * for all; default: just --namespace)")
+	flags.StringSliceVar(&k.legacyFinalizers, "legacy-finalizer", nil, "finalizer that an older release held Jobs with: it is swept, never written (repeatable)")
 	flags.StringVar(&k.clusterID, "cluster-id", "", "name of the cluster; workers with the same one take over from each other (default: a hash of its authority)")
 }
 
@@ -41,5 +42,7 @@ func (k *kubeFlags) runtime(logger *slog.Logger, registry *prometheus.Registry) 
 	if err != nil {
 		return nil, err
 	}
-	return kube.New(config, kube.Options{Namespaces: k.watched, Log: logger, Registerer: registry})
+	return kube.New(config, kube.Options{
+		Namespaces: k.watched, LegacyFinalizers: k.legacyFinalizers, Log: logger, Registerer: registry,
+	})
 }

@@ -46,7 +46,7 @@ type enclave struct {
 func enclaves() []enclave {
 	return []enclave{
 		{"k8s.io/client-go", []string{"worker/kube"}, "worker/kube is the only one that talks to Kubernetes"},
-		{"sigs.k8s.io/controller-runtime", []string{"worker/kube"}, "finalizers are touched in one package"},
+		{"sigs.k8s.io/controller-runtime", []string{"worker/kube/finalizer"}, "finalizers are touched in one package"},
 		{"k8s.io/apimachinery/pkg/api/resource", []string{"server/template", "server/handler", "worker", "templating/manifest", "charts"}, "a quantity is a number with a unit, and no more may be known of it"},
 		{"k8s.io/", []string{"worker", "templating/manifest", "charts"}, "the language and the server know no Kubernetes types"},
 		{"helm.sh/helm", []string{"charts"}, "only the chart's own packages know Helm"},

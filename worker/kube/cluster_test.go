@@ -40,7 +40,9 @@ type site struct {
 	namespace    string
 	installation uuid.UUID
 	options      kube.Options
+	registry     *prometheus.Registry
 	runtime      *kube.Runtime
+	adapt        func(*kube.Runtime) // before it runs
 	seen         *recorder
 }
 
@@ -61,10 +63,14 @@ func newSite(t *testing.T, options kube.Options) *site {
 func (s *site) start() (stop func()) {
 	s.t.Helper()
 	options := s.options
-	options.Registerer = prometheus.NewRegistry()
+	s.registry = prometheus.NewRegistry()
+	options.Registerer = s.registry
 	runtime, err := kube.New(s.config, options)
 	if err != nil {
 		s.t.Fatal(err)
+	}
+	if s.adapt != nil {
+		s.adapt(runtime)
 	}
 	seen := &recorder{changed: make(chan struct{}), output: map[job.Ref]*strings.Builder{}, last: map[job.Ref]job.Observation{}}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
-
-	"github.com/berth-dev/berth/templating/manifest"
 )
 
 // Drain ends (or keeps) the installation's Jobs in the namespaces served and takes our finalizers off. Where they are
@@ -59,7 +56,7 @@ func (r *Runtime) awaitGone(ctx context.Context, namespace string, installation 
 		}
 		left = left[:0]
 		for _, j := range jobs {
-			if !heldByOthers(&j) {
+			if !r.finalizers.HeldByOthers(&j) {
 				left = append(left, j.Name)
 			}
 		}
@@ -69,13 +66,6 @@ func (r *Runtime) awaitGone(ctx context.Context, namespace string, installation 
 		return fmt.Errorf("wait for %d jobs to go (%.3v): %w", len(left), left, err)
 	}
 	return nil
-}
-
-// heldByOthers reports whether somebody else's finalizer keeps a Job that is being deleted.
-func heldByOthers(j *batchv1.Job) bool {
-	return j.DeletionTimestamp != nil && slices.ContainsFunc(j.Finalizers, func(name string) bool {
-		return name != manifest.Finalizer && name != finalizerForeground && name != metav1.FinalizerOrphanDependents
-	})
 }
 
 func (r *Runtime) jobsOfInstallation(ctx context.Context, namespace string, installation uuid.UUID) ([]batchv1.Job, error) {

@@ -1,13 +1,11 @@
 package kube
 
 import (
-	"slices"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 )
 
@@ -19,7 +17,7 @@ func (w *watcher) report(ref job.Ref, t *tracked) {
 		return // the watch may be faster than the answer to create
 	}
 	for _, j := range w.jobsOf(ref) {
-		if !slices.Contains(j.Finalizers, manifest.Finalizer) || w.isTracked(t, j) || !w.worthTelling(j.UID, j.DeletionTimestamp != nil) {
+		if !w.finalizers.Hold(j) || w.isTracked(t, j) || !w.worthTelling(j.UID, j.DeletionTimestamp != nil) {
 			continue
 		}
 		w.handler.Found(job.Found{Ref: ref, UID: string(j.UID), Deleting: j.DeletionTimestamp != nil})

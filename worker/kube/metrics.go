@@ -3,8 +3,10 @@ package kube
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	batchv1 "k8s.io/api/batch/v1"
 )
 
 type metrics struct {
@@ -14,20 +16,36 @@ type metrics struct {
 // Results of taking a finalizer off, as berth_finalizer_removals_total counts them.
 const (
 	resultReleased = "released" // it was there and is not any more
+	resultReplaced = "replaced" // one of an older release, ours in its place
 	resultAbsent   = "absent"   // the Job or the finalizer was gone already
 	resultFailed   = "failed"
 )
 
-func newMetrics(registerer prometheus.Registerer) (metrics, error) {
+func newMetrics(registerer prometheus.Registerer, r *Runtime) (metrics, error) {
 	m := metrics{released: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "berth_finalizer_removals_total",
 		Help: "Finalizers that were taken off Jobs, by result.",
 	}, []string{"result"})}
-	for _, result := range []string{resultReleased, resultAbsent, resultFailed} {
+	for _, result := range []string{resultReleased, resultReplaced, resultAbsent, resultFailed} {
 		m.released.WithLabelValues(result)
 	}
 	if registerer == nil {
 		return m, nil
+	}
+	for _, gauge := range []prometheus.Collector{
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "berth_finalizer_legacy_objects",
+			Help: "Jobs that a finalizer of an older release is on.",
+		}, r.legacyObjects),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "berth_objects_terminating_seconds",
+			Help: "How long the Job that has been going the longest is being deleted and still there; 0 where none is.",
+		}, r.terminatingSeconds),
+	} {
+		var already prometheus.AlreadyRegisteredError
+		if err := registerer.Register(gauge); err != nil && !errors.As(err, &already) {
+			return m, fmt.Errorf("register metrics: %w", err)
+		}
 	}
 	if err := registerer.Register(m.released); err != nil {
 		var already prometheus.AlreadyRegisteredError
@@ -41,4 +59,38 @@ func newMetrics(registerer prometheus.Registerer) (metrics, error) {
 		m.released = counter
 	}
 	return m, nil
+}
+
+// eachJob goes through the copies that there are while Run runs.
+func (r *Runtime) eachJob(look func(*batchv1.Job)) {
+	r.mu.Lock()
+	w := r.watcher
+	r.mu.Unlock()
+	if w == nil {
+		return
+	}
+	for j := range w.allJobs() {
+		look(j)
+	}
+}
+
+func (r *Runtime) legacyObjects() float64 {
+	count := 0.0
+	r.eachJob(func(j *batchv1.Job) {
+		if r.finalizers.Legacy(j) {
+			count++
+		}
+	})
+	return count
+}
+
+func (r *Runtime) terminatingSeconds() float64 {
+	longest := time.Duration(0)
+	now := time.Now()
+	r.eachJob(func(j *batchv1.Job) {
+		if j.DeletionTimestamp != nil {
+			longest = max(longest, now.Sub(j.DeletionTimestamp.Time))
+		}
+	})
+	return longest.Seconds()
 }

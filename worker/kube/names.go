@@ -11,14 +11,9 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-const (
-	// annotationEnding holds the end that was decided for an attempt before its Job was deleted for it: whoever finds
-	// the Job terminating records that, and not that somebody deleted it.
-	annotationEnding = manifest.Prefix + "ending"
-
-	// finalizerForeground is set by the API server where pods are deleted before their Job.
-	finalizerForeground = metav1.FinalizerDeleteDependents
-)
+// annotationEnding holds the end that was decided for an attempt before its Job was deleted for it: whoever finds the Job
+// terminating records that, and not that somebody deleted it.
+const annotationEnding = manifest.Prefix + "ending"
 
 // installationSelector is the server-side selector of everything that belongs to one installation.
 func installationSelector(installation uuid.UUID) string {

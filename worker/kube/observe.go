@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/worker/kube/finalizer"
 )
 
 // snapshot is all that is known of an attempt at one moment.
@@ -130,7 +131,7 @@ func (s snapshot) deleting() bool { return s.job == nil || s.job.DeletionTimesta
 
 // strays are the pods that no garbage collector will stop before the Job goes, which our finalizer prevents.
 func (s snapshot) strays() []*corev1.Pod {
-	if !s.deleting() || (s.job != nil && slices.Contains(s.job.Finalizers, finalizerForeground)) {
+	if !s.deleting() || (s.job != nil && finalizer.InForeground(s.job)) {
 		return nil
 	}
 	return slices.DeleteFunc(slices.Clone(s.pods), func(pod *corev1.Pod) bool { return pod.DeletionTimestamp != nil })

@@ -20,6 +20,9 @@ type Options struct {
 	Timing     Timing
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
+	// LegacyFinalizers are names that older releases held Jobs with. They are taken off wherever ours is, and replaced by ours
+	// at the start and hourly; they are never written.
+	LegacyFinalizers []string
 	// Reconcilers is how many attempts are looked at side by side.
 	Reconcilers int
 }
@@ -47,6 +50,8 @@ type Timing struct {
 	Output time.Duration
 	// TTL is how long a Job that does not say so itself is kept after its end. Default 1 hour.
 	TTL time.Duration
+	// Sweep is how often legacy finalizers are looked for. Default 1 hour.
+	Sweep time.Duration
 	// Resync is how often everything is looked at again, whatever the watch says. Default 5 minutes.
 	Resync time.Duration
 }
@@ -73,6 +78,7 @@ func (o Options) withDefaults(c Config) Options {
 	o.Timing.Force = orDefault(o.Timing.Force, 10*time.Minute)
 	o.Timing.Output = orDefault(o.Timing.Output, 10*time.Second)
 	o.Timing.TTL = orDefault(o.Timing.TTL, time.Hour)
+	o.Timing.Sweep = orDefault(o.Timing.Sweep, time.Hour)
 	o.Timing.Resync = orDefault(o.Timing.Resync, 5*time.Minute)
 	return o
 }

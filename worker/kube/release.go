@@ -13,13 +13,12 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
 
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// Release takes our finalizer off a Job and sets its TTL, in one patch. It is safe to repeat.
+// Release takes our finalizers off a Job and sets its TTL, in one patch. It is safe to repeat.
 func (r *Runtime) Release(ctx context.Context, found job.Found) error {
 	r.waitForOutput(ctx, found)
 	jobs, err := r.locate(ctx, found)
@@ -116,28 +115,9 @@ func (r *Runtime) selector(w *watcher, ref job.Ref) string {
 // conflicts is how often and how fast a release is tried again when somebody else changes the Job at the same time.
 var conflicts = retry.DefaultBackoff
 
-// release patches the Job, guarded by its resource version: a list of finalizers is replaced as a whole, and other
-// people's names in it must not be lost.
-// A stale copy is read anew first, as is any after a conflict.
+// release patches the Job. A stale copy is read anew first.
 func (r *Runtime) release(ctx context.Context, j *batchv1.Job, stale bool) error {
-	current := j
-	if stale {
-		current = nil
-	}
-	err := retry.OnError(conflicts, apierrors.IsConflict, func() error {
-		call, cancel := context.WithTimeout(ctx, callTimeout)
-		defer cancel()
-		if current == nil {
-			fresh, err := r.client.BatchV1().Jobs(j.Namespace).Get(call, j.Name, metav1.GetOptions{})
-			if err != nil {
-				return err
-			}
-			current = fresh
-		}
-		err := r.patchReleased(call, current, j.UID)
-		current = nil
-		return err
-	})
+	err := r.change(ctx, j, stale, r.patchReleased)
 	if err != nil && !apierrors.IsNotFound(err) {
 		r.metrics.released.WithLabelValues(resultFailed).Inc()
 		return fmt.Errorf("take the finalizer off job %s/%s: %w", j.Namespace, j.Name, err)
@@ -149,15 +129,36 @@ func (r *Runtime) release(ctx context.Context, j *batchv1.Job, stale bool) error
 	return nil
 }
 
+// change applies a change to a copy of the Job, read anew if it is stale and after a conflict. What the name stands for then
+// may be another Job: make has to see to that.
+func (r *Runtime) change(ctx context.Context, j *batchv1.Job, stale bool, make func(ctx context.Context, current *batchv1.Job, uid types.UID) error) error {
+	current := j
+	if stale {
+		current = nil
+	}
+	return retry.OnError(conflicts, apierrors.IsConflict, func() error {
+		call, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		if current == nil {
+			fresh, err := r.client.BatchV1().Jobs(j.Namespace).Get(call, j.Name, metav1.GetOptions{})
+			if err != nil {
+				return err
+			}
+			current = fresh
+		}
+		err := make(call, current, j.UID)
+		current = nil
+		return err
+	})
+}
+
 func (r *Runtime) patchReleased(ctx context.Context, j *batchv1.Job, uid types.UID) error {
-	released := j.DeepCopy()
-	if j.UID != uid || !controllerutil.RemoveFinalizer(released, manifest.Finalizer) {
+	release, held := r.finalizers.Release(j)
+	if j.UID != uid || !held {
 		r.metrics.released.WithLabelValues(resultAbsent).Inc()
 		return nil
 	}
-	change := map[string]any{"metadata": map[string]any{
-		"uid": j.UID, "resourceVersion": j.ResourceVersion, "finalizers": released.Finalizers,
-	}}
+	change := map[string]any{"metadata": release}
 	if ttl, ok := r.ttl(j); ok {
 		change["spec"] = map[string]any{"ttlSecondsAfterFinished": ttl}
 	}

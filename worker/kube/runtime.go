@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/worker/kube/finalizer"
 )
 
 // Runtime runs attempts as Jobs in one cluster.
@@ -22,6 +23,8 @@ type Runtime struct {
 	options Options
 	client  kubernetes.Interface
 	metrics metrics
+	// finalizers are the names that hold our Jobs.
+	finalizers finalizer.Names
 
 	mu       sync.Mutex
 	tracked  map[job.Ref]*tracked
@@ -84,14 +87,18 @@ func newRuntime(config Config, options Options, client kubernetes.Interface) (*R
 	}
 	slices.Sort(options.Namespaces)
 	options.Namespaces = slices.Compact(options.Namespaces)
-	metrics, err := newMetrics(options.Registerer)
+	finalizers, err := finalizer.New(options.LegacyFinalizers...)
 	if err != nil {
 		return nil, err
 	}
-	return &Runtime{
-		config: config, options: options, client: client, metrics: metrics,
+	r := &Runtime{
+		config: config, options: options, client: client, finalizers: finalizers,
 		tracked: map[job.Ref]*tracked{}, launches: map[job.Ref]func(){}, reported: map[types.UID]report{},
-	}, nil
+	}
+	if r.metrics, err = newMetrics(options.Registerer, r); err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // Type is the type of work pool served.

@@ -67,6 +67,7 @@ func (r *Runtime) Run(ctx context.Context, installation uuid.UUID, h job.Handler
 	for range r.options.Reconcilers {
 		group.Go(func() error { return w.work(ctx) })
 	}
+	group.Go(func() error { return w.sweepLoop(ctx) })
 	<-ctx.Done()
 	w.queue.ShutDown()
 	return group.Wait()

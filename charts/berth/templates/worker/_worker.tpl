@@ -4,6 +4,9 @@
 {{- range (include "berth.namespaces" . | fromJson).items }}
 - --watch-namespace={{ . }}
 {{- end }}
+{{- range .Values.worker.legacyFinalizers }}
+- --legacy-finalizer={{ . }}
+{{- end }}
 {{- with .Values.worker.clusterID }}
 - --cluster-id={{ . }}
 {{- end }}

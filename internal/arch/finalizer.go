@@ -1,0 +1,60 @@
+package arch
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"strconv"
+	"strings"
+)
+
+// nameRoom is where the name of our finalizer stands, changeRoom the only package that changes finalizers of an object
+// that exists.
+const (
+	nameRoom   = "templating/manifest"
+	changeRoom = "worker/kube/finalizer"
+)
+
+// FinalizerViolations lists what a Go file does with finalizers that only one package may: spell the name of ours, which
+// every other has from there, and, unless it is a test, change those of an object. path is the file's, from the root.
+func FinalizerViolations(path string, source []byte, name string) ([]string, error) {
+	files := token.NewFileSet()
+	file, err := parser.ParseFile(files, path, source, parser.SkipObjectResolution)
+	if err != nil {
+		return nil, fmt.Errorf("parse %s: %w", path, err)
+	}
+	folder := path[:max(0, strings.LastIndex(path, "/"))]
+	test := strings.HasSuffix(path, "_test.go") || testSupport(folder)
+	var found []string
+	complain := func(at token.Pos, what string) {
+		found = append(found, fmt.Sprintf("%s: %s", files.Position(at), what))
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.BasicLit:
+			text, err := strconv.Unquote(n.Value)
+			if n.Kind != token.STRING || err != nil {
+				return true
+			}
+			if folder != nameRoom && strings.Contains(text, name) {
+				complain(n.Pos(), "the name of our finalizer is spelled here; it stands in "+nameRoom)
+			}
+			if !test && folder != changeRoom && strings.Trim(text, `"`) == "finalizers" && folder != nameRoom {
+				complain(n.Pos(), "a patch of finalizers is made here; only "+changeRoom+" may")
+			}
+		case *ast.AssignStmt:
+			for _, left := range n.Lhs {
+				if s, ok := left.(*ast.SelectorExpr); ok && s.Sel.Name == "Finalizers" && !test && folder != changeRoom && folder != nameRoom {
+					complain(left.Pos(), "finalizers are assigned here; only "+changeRoom+" may")
+				}
+			}
+		case *ast.CallExpr:
+			if s, ok := n.Fun.(*ast.SelectorExpr); ok && s.Sel.Name == "SetFinalizers" && !test && folder != changeRoom {
+				complain(n.Pos(), "finalizers are set here; only "+changeRoom+" may")
+			}
+		}
+		return true
+	})
+	return found, nil
+}

@@ -135,6 +135,7 @@ func (e Category) Valid() bool {
 // Defines values for ChangeAction.
 const (
 	Create    ChangeAction = "create"
+	Delete    ChangeAction = "delete"
 	Unchanged ChangeAction = "unchanged"
 	Update    ChangeAction = "update"
 )
@@ -143,6 +144,8 @@ const (
 func (e ChangeAction) Valid() bool {
 	switch e {
 	case Create:
+		return true
+	case Delete:
 		return true
 	case Unchanged:
 		return true
@@ -157,6 +160,7 @@ func (e ChangeAction) Valid() bool {
 const (
 	ChangeKindDeployment ChangeKind = "deployment"
 	ChangeKindPool       ChangeKind = "pool"
+	ChangeKindQueue      ChangeKind = "queue"
 	ChangeKindVariable   ChangeKind = "variable"
 )
 
@@ -166,6 +170,8 @@ func (e ChangeKind) Valid() bool {
 	case ChangeKindDeployment:
 		return true
 	case ChangeKindPool:
+		return true
+	case ChangeKindQueue:
 		return true
 	case ChangeKindVariable:
 		return true
@@ -341,22 +347,22 @@ func (e Role) Valid() bool {
 
 // Defines values for ScheduleSpecOverlap.
 const (
-	Allow   ScheduleSpecOverlap = "allow"
-	Forbid  ScheduleSpecOverlap = "forbid"
-	Queue   ScheduleSpecOverlap = "queue"
-	Replace ScheduleSpecOverlap = "replace"
+	ScheduleSpecOverlapAllow   ScheduleSpecOverlap = "allow"
+	ScheduleSpecOverlapForbid  ScheduleSpecOverlap = "forbid"
+	ScheduleSpecOverlapQueue   ScheduleSpecOverlap = "queue"
+	ScheduleSpecOverlapReplace ScheduleSpecOverlap = "replace"
 )
 
 // Valid indicates whether the value is a known member of the ScheduleSpecOverlap enum.
 func (e ScheduleSpecOverlap) Valid() bool {
 	switch e {
-	case Allow:
+	case ScheduleSpecOverlapAllow:
 		return true
-	case Forbid:
+	case ScheduleSpecOverlapForbid:
 		return true
-	case Queue:
+	case ScheduleSpecOverlapQueue:
 		return true
-	case Replace:
+	case ScheduleSpecOverlapReplace:
 		return true
 	default:
 		return false
@@ -463,14 +469,29 @@ type APIKeyList struct {
 type ApplyRequest struct {
 	Deployments *[]DeploymentSpec `json:"deployments,omitempty"`
 	DryRun      *bool             `json:"dry_run,omitempty"`
-	Pools       *[]PoolSpec       `json:"pools,omitempty"`
-	Variables   *[]VariableSpec   `json:"variables,omitempty"`
+
+	// Force Prune also deployments and pools with runs that are not finished; they are cancelled
+	Force *bool `json:"force,omitempty"`
+
+	// Plan The `plan` of a dry run with the same description: what differs from it is refused with `plan-changed`
+	Plan  *string     `json:"plan,omitempty"`
+	Pools *[]PoolSpec `json:"pools,omitempty"`
+
+	// Project What all of this belongs to from now on
+	Project *Name `json:"project,omitempty"`
+
+	// Prune Delete what belongs to the project and is not described, and queues that the pools described with `queues` have besides
+	Prune     *bool           `json:"prune,omitempty"`
+	Variables *[]VariableSpec `json:"variables,omitempty"`
 }
 
 // ApplyResult defines model for ApplyResult.
 type ApplyResult struct {
-	Changes  []Change  `json:"changes"`
-	DryRun   bool      `json:"dry_run"`
+	Changes []Change `json:"changes"`
+	DryRun  bool     `json:"dry_run"`
+
+	// Plan Stands for exactly these changes, values included
+	Plan     string    `json:"plan"`
 	Warnings []Finding `json:"warnings"`
 }
 
@@ -548,10 +569,18 @@ type Category string
 type Change struct {
 	Action ChangeAction `json:"action"`
 
+	// Diff How it differs; values of stored variables are not told
+	Diff *[]DocumentChange `json:"diff,omitempty"`
+
 	// Fields What differs
 	Fields *[]string  `json:"fields,omitempty"`
 	Kind   ChangeKind `json:"kind"`
-	Name   string     `json:"name"`
+
+	// Name Of a queue: pool/queue
+	Name string `json:"name"`
+
+	// Text The same as a unified diff of YAML
+	Text *string `json:"text,omitempty"`
 }
 
 // ChangeAction defines model for Change.Action.
@@ -822,7 +851,10 @@ type PoolSpec struct {
 	ConcurrencyLimit *int32           `json:"concurrency_limit,omitempty"`
 	Description      *string          `json:"description,omitempty"`
 	Name             Name             `json:"name"`
-	Type             *PoolType        `json:"type,omitempty"`
+
+	// Queues The pool's queues beside those it has; `default` may be among them
+	Queues *[]QueueSpec `json:"queues,omitempty"`
+	Type   *PoolType    `json:"type,omitempty"`
 }
 
 // PoolType defines model for PoolType.
@@ -842,6 +874,15 @@ type Problem struct {
 
 	// Type Example: https://berth.dev/problems/template-invalid
 	Type string `json:"type"`
+}
+
+// QueueSpec What is not given stays as it is
+type QueueSpec struct {
+	ConcurrencyLimit *int32 `json:"concurrency_limit,omitempty"`
+	Name             Name   `json:"name"`
+
+	// Priority 1 is served first
+	Priority *int32 `json:"priority,omitempty"`
 }
 
 // RenderInput Fixed by the first claim of the attempt
@@ -1986,7 +2027,8 @@ type ClientInterface interface {
 
 	// ApplyWithBody Bring pools, variables and deployments to what is described, all or nothing
 	//
-	// What `berth deploy` sends. With `dry_run` the plan is computed and nothing is stored.
+	// What `berth deploy` sends. With `dry_run` the plan is computed and nothing is stored; the answer's `plan` given back to the real one
+	// makes it apply exactly that, or refuse with `plan-changed`. One apply is carried out at a time.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1995,7 +2037,8 @@ type ClientInterface interface {
 
 	// Apply Bring pools, variables and deployments to what is described, all or nothing
 	//
-	// What `berth deploy` sends. With `dry_run` the plan is computed and nothing is stored.
+	// What `berth deploy` sends. With `dry_run` the plan is computed and nothing is stored; the answer's `plan` given back to the real one
+	// makes it apply exactly that, or refuse with `plan-changed`. One apply is carried out at a time.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2648,7 +2691,8 @@ func (c *Client) RevokeAPIKey(ctx context.Context, key string, reqEditors ...Req
 
 // ApplyWithBody Bring pools, variables and deployments to what is described, all or nothing
 //
-// What `berth deploy` sends. With `dry_run` the plan is computed and nothing is stored.
+// What `berth deploy` sends. With `dry_run` the plan is computed and nothing is stored; the answer's `plan` given back to the real one
+// makes it apply exactly that, or refuse with `plan-changed`. One apply is carried out at a time.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2667,7 +2711,8 @@ func (c *Client) ApplyWithBody(ctx context.Context, contentType string, body io.
 
 // Apply Bring pools, variables and deployments to what is described, all or nothing
 //
-// What `berth deploy` sends. With `dry_run` the plan is computed and nothing is stored.
+// What `berth deploy` sends. With `dry_run` the plan is computed and nothing is stored; the answer's `plan` given back to the real one
+// makes it apply exactly that, or refuse with `plan-changed`. One apply is carried out at a time.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7620,7 +7665,8 @@ type ClientWithResponsesInterface interface {
 
 	// ApplyWithBodyWithResponse Bring pools, variables and deployments to what is described, all or nothing
 	//
-	// What `berth deploy` sends. With `dry_run` the plan is computed and nothing is stored.
+	// What `berth deploy` sends. With `dry_run` the plan is computed and nothing is stored; the answer's `plan` given back to the real one
+	// makes it apply exactly that, or refuse with `plan-changed`. One apply is carried out at a time.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7629,7 +7675,8 @@ type ClientWithResponsesInterface interface {
 
 	// ApplyWithResponse Bring pools, variables and deployments to what is described, all or nothing
 	//
-	// What `berth deploy` sends. With `dry_run` the plan is computed and nothing is stored.
+	// What `berth deploy` sends. With `dry_run` the plan is computed and nothing is stored; the answer's `plan` given back to the real one
+	// makes it apply exactly that, or refuse with `plan-changed`. One apply is carried out at a time.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -11213,7 +11260,8 @@ func (c *ClientWithResponses) RevokeAPIKeyWithResponse(ctx context.Context, key 
 
 // ApplyWithBodyWithResponse Bring pools, variables and deployments to what is described, all or nothing
 //
-// What `berth deploy` sends. With `dry_run` the plan is computed and nothing is stored.
+// What `berth deploy` sends. With `dry_run` the plan is computed and nothing is stored; the answer's `plan` given back to the real one
+// makes it apply exactly that, or refuse with `plan-changed`. One apply is carried out at a time.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11228,7 +11276,8 @@ func (c *ClientWithResponses) ApplyWithBodyWithResponse(ctx context.Context, con
 
 // ApplyWithResponse Bring pools, variables and deployments to what is described, all or nothing
 //
-// What `berth deploy` sends. With `dry_run` the plan is computed and nothing is stored.
+// What `berth deploy` sends. With `dry_run` the plan is computed and nothing is stored; the answer's `plan` given back to the real one
+// makes it apply exactly that, or refuse with `plan-changed`. One apply is carried out at a time.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -21721,218 +21770,225 @@ func (sh *strictHandler) GetReady(w http.ResponseWriter, r *http.Request) {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L39ktu2liD+Kij9pir2b9gf9o1nZ7r/mY7tzO2k43jazk3txt4WJEIS0hRAE2DLuq6u2qfZB9sn2cI5",
-	"AAhSIEWqpXbmbv6xWxKJj4OD8/3xZTSVy1wKJrQanX0Z5bSgS6ZZAZ9eFoxqll7MNCvM55SpacFzzaUY",
-	"nY3eL5ggsiAZNT8nI26+/FSyYj1KRoIu2ehsNMURbugMn1HTBVtSM9ZMFkuqR2ejlGp2pPmSjZKRXufm",
-	"LaULLuaj+/vELeE7NpMF21wDfk/0goktK5jgCLssoSyULN4ayGwuYCzYZ30zhUfGRM7MUkhO54z4CaOr",
-	"ghdqq9mc+BXLM7leMqG/55k9gthgqX+u94B+NzBeTvWiZbiCfSp5wdLRmS5K1j38a5EGyBJbKTNP7I4M",
-	"MEGFCu0z7H7Yl7OfqJ4uWk77/YKR1+/p3Bz0akE1WVFFWMo1S88JFVIvWEGkYIQrUrBZqVhKnnz77DkZ",
-	"5wWbSpFyM9DRjPKMpeOnDjkWjKYAEbuJy9kRrGLLcV7xJdctK/2rXJElFWtCNVlKpVvwMDND1KZJ2YyW",
-	"mR6dvThNKqBxof/yfJSMlvQzX5ZL8+tpMlpygZ+eeVByodmcFbC+t1Jm3ZibS5lt2aQZpAtb7RBD8PQ/",
-	"S1ayamF1wP08IwZsZliy4nohS03G5tO4BYSfzGhbNnGNq/tFTAp5y0TLmV0DxiBiTQpGbxWhpLqNRAPG",
-	"yeJWESFXLcuxgLgp7Vzxw53RTDF/aBMpM0YFLrUUHchflOIbRXjqJq+fRVGKzqPw6FSWMMQmoN5NFywt",
-	"sy1kRLmndiclfqJuclLNtDtJeaepbkW3C7G2XEMxosyTxIygRsmIfc4zmTIHxujyzAu1NXHNlsC7/6lg",
-	"s9HZ6P87qRj8CT6mTmBF781C7/2CaVHQNaz3PZ23rjbLqtVqOu+5TE3n8UUu6ecrJuZ6MTp7bgmK+/xs",
-	"A5RAfS7x1eensYWzz7pt5ZcCODPir1mWkVzMN0umlGHXcka4VngECdxBdscK+G5KFUvc8xM250JwMXdv",
-	"VJehuWv2uU5aB+3WbKhgKpdCMYDV20JOMgb3ciqFNuz57MuI5nnGp9Ts8iTHJ/75d2W2/CWYuQsZ3Lgw",
-	"Y+O4iR2SpHJagkRgHrJvmoEvcv4jW4PkWMicFZrjYr3cp/telKSS1NYRIgp4xgumBg3J0+hQGVX6xjDn",
-	"QYPhsUaGM9xB1fB645E6rpqTvZO3A+cvZMa2Hea1eQZRxxHh30aAobB6O0gSnk8N8B/9vHLyO5tqMy+e",
-	"MQrigHIpijE0exucueUodTTY5cwcmLu2+cY8E0K+wcNFtrZECp44JzSruDkIPAOOalewhxDfBtd08wrR",
-	"nN/c4t3qmtreQHMt2bRgOs63b9naECuWzc6JWsiVIFJM4+wq3IJbgx+8fR9XXOnNTXgw9+JL1V42aHsN",
-	"n2Gs+FLybG2ELYaLGYCqlZzVf72VPvUuZ9M6h3p2enp6uolNabG+MWJShXle+IoRkk7CLWUWn3dz2jta",
-	"cDrJWP/R/2bf6Lmz+/bTUCBxbnCIBRXzAet5Cc/HLmgnSFe0MMy6/zzfc5FGKUEDCd2sid9JMFkUN7Vm",
-	"yzwGCarZXBZbb/pL95zhlRnly6H8NSuVZsVNC1NMOZ0LqXiEnv66MNSDrCjXKjayVesHrIV95vpmCmLj",
-	"l00ts6lLOka+RX9IRr/LyU0rm3Y/qpxO258ou2SGjAsW5xoZo4rdsFxOF80t/cu30S1ZwTM6mrCQ2fyh",
-	"XE5QvO0BtHxB1VbWZdHyLTxrcJxyheyo660f3v385meP2kUJEvEgDFDlZMn1UBnRrDWjmt3csUJxFHN7",
-	"QMIozQi2bn6HkhLC2MHPv127QfUTr13Ijst/xeyJNFg9/nrTE8v7Y1mTnVfzuFG6FivlbZlH6FU3Hfld",
-	"TgZwfJzqms1ilB1sO1sPzVqAaocDi9i6tzbe5LbQlCoZyVlBfpcTQtUtS8lMFgnhgsgCzXdDtmx08FJt",
-	"ZTPbNvLW3XEmyqV5wSLiyN8wA7JklDNka/6yjizZDgavzjA4ljZk7XnzukhqUYp+KN+AiX0v8UvpgI8F",
-	"80OvnPLDNMz/pbgVciXGZ0RIjbYRrggXStMsA7WcyIKkLGNgIx7TqeZ3bHxOxgD98Rkp2NTgT5qANWHG",
-	"Bc3431lBlnRN5vKcjNMSVXw2PgMLRMbSOSvIQmap8kbnXy5fwYkiEthVGRDBfP6wk5EfLXLwDTjbTceg",
-	"+zKQWdykNM9HyUjKpZntjk81zJcXzAAa/jZs7SZDa3TKaGrYqbk2SzpnN3mZwTWWYsYNdpbCGt+MFDpK",
-	"Rp9KqSmYWu5ohqdkmQGMBgA271MxZVkGfzswxFDcypObiDHVlq/4G4WabzIq89T+IVDmi1+eGWdZGpWi",
-	"qCYpn81YoQZpoLdcpOGCLMFzMj1s37tsPva3XDSOG6bxhgILh+jhGxLzUMIw8ALaYzWfonJ+AIGocOt/",
-	"7jth8EYgazyAF9doYR0z3jFNVguGJsof5ATcSgXLZaFZSmhWMJquY4tEGUSBa0n1BPySCj6z+nF/Ea/u",
-	"GB7wXpyFJ9ZtEmULhlQVN1zk5dZFXsOzl/DoEI6Cj7aqCpXZHwTR/kKtpoW+8aStv1hL5wMNiJreMnkX",
-	"9yggR0CplSxYliJTsjeuckxv3qIdxevma33PwIBDljpE4AjJ5IpkbKadcx1N+PbVUfIwIdjRLHeRm1cq",
-	"qYQNjzBJ3UNeJy1RwpE4kh36CgP8sghQu2VxqEaOqHFhaqQywJNWQh6YywbJ+Qax2k5Mo3RyTnAtitCC",
-	"ESrUihUoNqN1dqDIjNpT5DIs6ecopnpvNRrFvLv6NKott1GqAgHUF6lXlOtOkuxX9Zeta+qrtwZL9LgW",
-	"11oNqBpr7MAMdD/FTFZwrBHigyel0FcNZMfRISuupkQtaJYRBsKGP/7ttKJx5qDnDDAfgsyyTduygyZ+",
-	"gzHYvKqJGg3ASDEti4KJ6foGYyv6UdBd/GU1yEfwdlbIvzOx1d4JT72hS6YGGtpqNuX+EkG7G80Rv5t+",
-	"jss9CSi0tPauuD1+sPCiC74dJNdMF+u3MuPTdShvtPmy5IxQoriYZ4zUmE8/d78dPXaN6hJLG91qEWh3",
-	"EFs2OX6PeVDxGnY72oX2Du9og01XLDY8E8+t65egwb0dIngMazhdgz11E5nLZU6nEVKD4T0uLiWKv4GP",
-	"pV0VJdzrHX0R6pWNBujwyXSrY6woZNHiaBASVKApFWTCyJKmvcWEVtcNGA2YsG7WZtAVogLxJ4m8qyiF",
-	"IiueZWTO75jzmq64XhAqiBuP3NGsZIO0eQgL2VjGL4LPOEvhUJyk+4OcKEIV+e8XP121oHjKETW8rcLa",
-	"JRKLHtuNPDVy4kZMGtjlTyyAZOj4gj11o/E+/MMB540ANojE7XHrW33IDafuMC9yP/4fCn2izNDCZeOn",
-	"Nqlfg88HUUR1T+wDOf8eWHqvkI2vw+UtJ98SYOb5ev1y2rBJslqwghnthisw9xrKIEZbw9b2LhNUYXjL",
-	"cwg31lZPNovCRycshTjWpSwgGrkykA4SGaLe/wdJEWHM8Hbc35Awdo4YjK67jzgybMGB2NFcajdBCiWQ",
-	"brL0C5qhtxGmJRfht8+apKpd8I3FcjRYftQ5hgIFE1NGJkyvGBNEr6SPHQRZqG4xdkG+2y7y34DL3iej",
-	"Strp/UrTek5TdIQUbCnv7F95Rqct1vxcmtON2NnMJMT+6hM/zDhn1sIGdg6fJWCnSwjLFCMubrmXRd4t",
-	"IYYWTuaJHohecDH3xGFVSDFPQAUHQjbaZF4tUQdTmZVLsTnHS/iecKF4aomQuf8JmRVySZ6Nkj6qr7OU",
-	"1oe+4oJVAzOUswjVDuLD5uiKtRh+wBD0TJe5oQOjE8M30WlVFhiHa75xVvYTZShoNP5hPmdK91JR3BKr",
-	"jURRIeDn24hDRB0QciLTNZmwTK5gr0HmwZKuibxjRcFTlpDJGiKoz6uDQQOfXkjFHKRqcuWGe/0mHpC2",
-	"VXiu8/++78UI2qWYyYgPq9QLJjQ4SCPKwvcGelYMMJtUrLhjhdMVMLz0lq1V1LgeOoX7GhNv2brdS9E/",
-	"MnWAOlzpvM31Jg3odIS2BsJXKybWOKh9NRl9PprLI/vl70qK42u6+skiffDrkbrl+ZHMcdgjf4fNoHZ+",
-	"ZADRhAu42U5za/L0/azgigt9DR68TSSrtN+HqrVAjhYySwdeiAPGRXpF0c/QWGYMX67k/CLPmUhjcaKl",
-	"uO2/TD/SS/Pe9tDYpgEYZ+tcI478eEFcyUjOZorpvka5uH3h/fdH/3qO4ohVFCBHESUfQ9INPfM+gy1h",
-	"4ZtxZH6RHcaAKznvhl1PY3kFjo3UPQyhKZQmk7VmzrRlh/9GEVnqvJ/XsAJkL1j0AsBPXM14wayOtwOP",
-	"nrCpXDJleKzKpHOzWM6dSXlrtD4N2+ZLw6nZ1Ej5Ia8ysihdGX6O+UxOzSTeTNl09eTxJMksO3PJpURJ",
-	"SDZNYETBVkzpc/Ls9LRVY+7tqnsWFeesoOrTGUcZ1QzCipyUb6jzKKm+p1kWFe8NUVIdHug3EoVoIF4x",
-	"vNmSA7uBA28sN+9WZHODVoVZwP/87cOH/MvVvfn3zf3H2idyfHP27/989PH//6eNK1vnY9V+f/75p+vK",
-	"HDEA/y7IpEznTLu0N7kSoODQmsevoMLcMfPQki1lsT4njE4XZM60QluEXlC8lFIEOfJ1nJvRqZZF7YSf",
-	"B6BPZYlhTyHShCdxfFodho3m7ekl3uaQXdLPN3dxweL9guFlQGzHOGqiZUIo+VRSobmGS0cJLumcTBio",
-	"N1z7i7ik3yhi14MeU0NXBPt5Njr7rYYzL7baPr40IfBxX7KNDzyLwuB3OfG2dEQKdP1isqXBiRpEVDld",
-	"EKrIi2fPf+J1+AjIwLSADCmJtW8mAzMq64QbPeF+LzF67TNshhmBJ1SxG6Pk+ADFLULLe/vcK59lmfxB",
-	"LMlDLLv48vacJUw8jpm/2s7gvR3ZEffbcsIKwTSzJqUpUypK3YOc2YbX5/uX5N++ffHfWm0gjQA9bQB7",
-	"TvA7BfpwwbI1kQLTCSt7gDvzoyBOddNzrynPtnjGHu7yUpqKlkyXKp65T3gX1xnr0Cq+BNtfaJ2rs5OT",
-	"CSv04jhldy4rWZ1sh0wDJ+BXN71fc4JnFMOVMBpwU3fnnytBF2VECPdwBotKkGtLDBzmcujnhNlIpBn2",
-	"gtKyGJat0+X+w3w2O2YLgNmqNWAMQucG5374qK4wuz+axNgRoZW5xJqGFRFW5IKRnH4DUqgiEzq99RIy",
-	"10RpmSuyWnDgW4wX6IAtSkGkOPOR9nYMizWKLtkHYUOsiKa3MB1TrBKMpOFiVEPGbYIe5GB4Cs+vCS3Y",
-	"8Qexa0TcVtj1jSTzGqANhbBn2oEMPWLEdo/y2iXAGRIMHjBrAyI2X8Ftp7mmOGTihh+qYyEPTEDAJM1z",
-	"JljqdFaLUqHK0R7vkoxQPMJ0hzMjCewSYj88D7WWNPogG8fgjFAxK6jSRTnVZcFuAh9rA77mvo2dOX6M",
-	"RmvHir5RTquxMamkPmxiyMF0QaayFFoFht/ANq6MaiMkZLL0TIg6UIqq83R1O5kNav5ontye1LpbqsBO",
-	"ia2qnE4ZS9si8bZHim85ZhChjbhWDyF/yAHvmHFpz6mdbvxoj7GRaeb35tyLLlmEK2IjyxIy9mm1Y+Q0",
-	"RlX/5fIVOhwTMrZ5gPZXSvwFTsjYZgaOkw/CZqd5bmWU+qk08BovKJZYo9PbcZW1Yrki8lC7QK7dwggV",
-	"a7CjIItzcrzHryAduDNXMRkFs0clfgRhq4jSIUKY9/oLL5bE9yi9sCvndStqR5R23ltAYuvQ3dh02G0M",
-	"0Q3eubBoXm0XZWjNsKTTKcsBoZ/QTElEOY5Odfebxbin5gJomjHzrBXX4NIFJgh7I82jFsefBF9/EAuq",
-	"CPxA4P0VVzCsT5s0ir19py0R88xG25C1LAtl3nZZouSJkNbi4ZbxQYytPjQmTxTzBame1q+K2ynqQVk0",
-	"o9MsLch6rFIlH5LpCVFJ39HprZzNhpqsKXd2wXkhV+ixl4IRw6zXREtrLv6s924BjJj/uOCa0ywqTG6O",
-	"96//8m2LNbAa8XdDsOqLPE0iFrGcFhpDuFeUa6OCItNBY1YmhcEiWRC1kIVGXaGgIoVE2q4tb1nekn6u",
-	"80u7Rru1B22+GU3ZgG0rIr00ylbMKUuM/EeM/Ic2QC+MhvbPdtPt8xcvtjgN4nnKPlVv84psMZe6HfV0",
-	"5jQthP4+bY0IdHcP7EYZXbfLQLYYLhjcfZU+KxifG7AavZe4ubucMO0I0C6BW/P6hqNo5ZTv+vMk5ek5",
-	"mUqliXA+lhlBo+zDErnaFuLElEzS9BvrwKA8KwswIz5sTinaguwLulJG7lzSz2cVkiuMw7JGBIvsnCky",
-	"pnk+Jk/YHSvW1eOGh0i5HJMnq0ZGJNco2hlB74Mh+1aheQrjjx1+j4/Jr7782ZmdBZ4www4wPAS3uCb7",
-	"/CUm+pg7tmW8wB8VdZdd2xiXKnpvyYEvplxDAWVzrSj+ecfZCiQoK0pF5UO0sLW6nzepN5I8d1To3HTs",
-	"+5ychtI4WBX7qYE7FX3af1HFvafN/2FKQfGULXOpwX9iy+g9bhbb4RPlH5Sl7k8pao5SZCqFplywwtrK",
-	"Cyr62aKsLM96FaHdLYssDF6KZMu5qA/INzZiJuzHXAQuxZmPgcn4LcvWEJawZLR/Ol3fSKgwsawzY7yZ",
-	"HG6L+tbSyZq5ZjYFbSORvK2wZ3exnOtSfFdmt216WyoFa60HXTNhu8LUvVhJKXqk8WyEY5i5CuYsDza6",
-	"mkLtmIhWP3NB7n2XdG1f2Vr/Dw1CboYWqL4Eu1IkeW994y9JXG7sZTRtyH/roIL0OaH2kwtMhbOycTja",
-	"BoBvrFlLTbNdaovhi0m1szaI7FJHdg+EemDiyK5kfJMm18/oVYndKs7NTamXpN2xVMg+M2Lu42f2yvur",
-	"o3LTYJdftMzudtcnEIzNWmAVbVNtSPf6LpqtHxgZ6jxQEpe6kfIUT2cDkENknGHxjZ1mMvYp4tqGVIjE",
-	"o9Oc5iqBWnUInh6UZAjLbhqP2Cc4AiwahV1NLAvrSldwx7KPxFB/xLuXDjZDfM4zKqgLj2mGAZg70JZL",
-	"bUPbGCbbaQmeuIRQyIcBjXxQjrCIxvDCTNScqwKFck1SSehkl5rWjCop2jZzy1iujGYJBru5BN1cYHAn",
-	"Rrgtc1loKrTXeHqd0q+U62uY+SEEwNwBYeT6FpEExb4+RQRHwVAVTBJ/1PYcWrDl8lUL5qZqj95nnrai",
-	"654uzgFTqQNxKlIppcUT2FO/ayeSMTEcZttKj96xjPnyfwMM3a85mP55qtB4OcMmFBuxZS1CbbSH1JRm",
-	"2UaprrDIYNYjdzLck+2MARAeiKGVzODa/jgRIhKx4WIVg0ZCG1Zx350IVDWuYLejh/Yb6jzSqjHIg7Jm",
-	"6w3NhpthfP5q3xo/nfaZXYwGhjWr3VrFdB78/gTT59twzGVmDA3/jSGI2kkhMbrUECJrZzFbivmMO3a7",
-	"ybZaaW04ybDtRIxlA0/vTw3tq2poqrWNyLT6oYfqwT5zFc18fQ+5vS6Qkhtm51EGUl6hUg9htMj4RqJM",
-	"myV3H6LKwRIZHeAqoCQdoo6vsRUtKHzHdqxaW4vXjwcOollHkJUsUtXeBGkrk4dYMAg/j9dlCrwfKpMa",
-	"z1tIq2J2DDfIGwCvmfFbnDHBAgAZYRW0qefu1scprnW9tzEKmHGX+Jy3GdbV3pSiuolD35hmZfNO+ldp",
-	"icm99Sx8tDNbk7QtTFCvbObLhbdqPm7OfWgfXYXp9qSCuCneFuyOs1VMr++uouiQ4kHnvBF0H8J8K6jt",
-	"2nfra0TjzXvfGN62LTmzW6SVpWgI+knv5LpoWqcKaOjOaO8H6YJor6SuCLmtteMEwjtxfbWOyevPdKoh",
-	"JwiKYIynhRTjhIwhee6uio6xjveiKDM2NrAHuB9vVsfxjMNDuJbYFfARKqaLGN2+CCilWwbW6oDTYymY",
-	"eDAWwdD3V+/fvb+4fg/BSoLACr0E1AiA3aLuxDjW9/yOEayOD+0U/30hyyJbJ+TfU8rh/xVjt/DHUgq9",
-	"gL/WRqRY13P9nsWT1VgsbvaNRBhAWWKY1sVL9N5N8wC3lomKRH1DqFh76M4rltG1wtCdohQGrTKmlMuW",
-	"5YbvZCvziEs68RHr8AE45oMjeh4gxC8xtX3bS/UM+IAZb1RD/FT69P3qzp2Tsb0L4/ZibDU86Uqsvjj6",
-	"H/To76dH//ax+vP4JppOfZ+M5B0rMpcM7/LOaZaBwzNqqAW8SyVzSUUUc4lm9bx78ETfsTM8d5cSnMCe",
-	"ilIktoY2RPqIFL+SYNkPMdnHx9gFzWQx4UFxK+9f/rhHVQoIRDSa7/r7l+TFi29fEPNEQlwqcba2a6ae",
-	"1NgeINtvN0QttN9vH3PeX0/jS/b3qGf78uLNBZQ4SggF2fp1aSjzyXesyLg4J7+8f9kb/XpYIRxX6lnY",
-	"ra960UxFwAejbNE5f2LpSv2A2Zn0Eb3j71mWWXKmoVDA+IpqZpnjxYpyzcX8XSb1GBhWygp+h3ngwt4k",
-	"KGBC01r67WUtyPCtzyRoTV3tafyKp6a6Xim6HazN3OV3L//6+tUvV69fjZLR29dvXl2++Y9RMrr+5c0b",
-	"/Ovlzz+9vXr9Hn7//uISH3x5ffHur/jXxZuXr6+u7LP44fWr6K12WeUv5TKnBVeDzdrgVqREUQN3WxcK",
-	"I9+tGub7oxspwjUkGD8lWhpJySazA8u1wfG1oTYzbV36+w7p8uEKujPlo/xZy51fjt1ov0I+mz289eX2",
-	"cstbd9+7TFCkDLGv39hVi7gOwLagHSgYUmFGWLYUUKOP3ahxE2tb71WTeAN9tpQo26iDQhVWuXDpZeTJ",
-	"mIk5F8xI+15+Mh8wB9z85dt2MHFnPm9UDRw/HR2qGprbcFsl8R2wZ9e6zXYJg/X9ZKTK5ZJuj5et7/Wd",
-	"fekPhKBuH13GxPgmWirAR0WizQrqfWKSbfHw1pZCZlTQSLxfsseojcbKPd4QbJWtb9p2ZyP58WdbcxLj",
-	"ABnEH2r305BFVh3d+iyxtYaCqjWHSzbLsTc213X4rRarfZYIqari95f6f5eTYS/sz0SfjNZ0mcVttD9A",
-	"W84WBtWjSKEHRo9DeWiL8Ras5gr61Z9DwHKtsCqUy1JBcVZIYd5eevwhItUDrAG7KpStFPqiIYVyoTSj",
-	"KWbVuU2ek4hsOpF6EbWM7CjSXcssg+zjYWffujODum5XWpK5xLokWu6w6Fgd1y5s/lu1qJYohz1mmjwA",
-	"E/umfHj5ZicJodUVM7DXdHtyAnKujAswRxqM9mlgAQ9xRR1dZuiMHyY1wbURrWTnltyBHii0D29QEysP",
-	"5xT6W1DArr7iVt/gTi2IXKHAnrXq4x0BXJ3iLQ2D3J72cRIePoc/guHlML2p9iYw294MKoLpJn/HhrLw",
-	"Bx4pvt4Fjx3KDfap0VcD955RM7adINS3NfIzXmIP9bAlXYPuIgt2TMZC6qO0BPWaWsPgEdQQMN8YMnaE",
-	"xWvNR7ByB58rwuq//CDwpVmZZdUr7lPwgvtKyCNMKTUf8C8VTOF/PpKzI1u3aYylKAqzVptfWxkpG1M8",
-	"KLy1R2Trr7K4fWuZ2x+3XWFPJt+ReNneyA9CN27c710tKxcyS53rRjhPytD+t31NcIMKZu7CgzoyEq0F",
-	"ux6K4GtAR7rMtnWvq0G3C/12CrQ8XC3VFiywhfrOiSizDG0/tniUkdRO8RsBrUjaYpb/QDVZuy7Fw+u1",
-	"2jG6Dn0f4oinX4cTR9wUe+qttBPCDcWtveCSvOmx1vf0llnVBS7Ciq6jHU6GtZQyMP9PF6e+H750SB7S",
-	"qh7mBZcF1+uea6zzoqG2xlBzcy3D3PwB/e5BkgH0O9HkQ5SmHkTUAoDXEfWZuULQ6CBtL8YxwIjSWpXa",
-	"A3Bf9A0vwu7pi36M/9oU7LHo0aGRKHo+GIcZC9+4CTOpe9AQmrWGlG/p2o/x1YyJQbJ7D4LZiKCxxbWV",
-	"L+4k2Cp+Rm1kdah03LvDVb3Xs5WDa03yK6G3Bi4H94DONo/vY+vR/5VlWaTh2Jbj8sVgo7m6NgLJKMso",
-	"nUNJ6XNz9eqJKwMarLVzOanlVLY4X9yvlSk7qAmaM3qryJNnT3tqU3s7+LD45uaa8bdvFAll2fYefG7/",
-	"HnPqzZJaUKgdIfbFOUKg7cQ2WLFT4FmnsFeDHO2UQ1jxK8umchkRA3fpmLdLxXBsjXTTv2X8Rme8+qwb",
-	"I27uHWadloYDvTOHabVdRosYul4IcvH2ktyyta35swSA49N+7IXW+ej+HkvzyVh9wEIvMGzdO+igt0pV",
-	"6+l3OYFqdT/6DhuuCMCd+Zz6mBd1/EF8EK/Bjwo+StvmIYgWeuKabDx1xYYV2PjIeCpTNq6akUFjUveM",
-	"myAxzwOaY041tLji6oPIIBmLcEHG6MYdJxg37WsVNxt3cq2wcecxMZfOrpfOsR0EFUTm9FNp1oUp2Mfk",
-	"O5lybLOlF+yDKBXQCXMEGIpoNpASgx1Tna3PzBi26irGt2NoImS+H5OK1lRk8sn4hOb85O7ZCf5y8n/+",
-	"1/8ePzWvWZRh6QdBRUr4XMgCIoghgB3DiYXUUGAC7YoZnzJbBRj59Ogip9MFO3p+fDpKRmWRBX05VqvV",
-	"MYWfj2UxP7HvqpOry5ev37x7De9ULT8QZQJydja6ewbB0DkTNOejs9Ffjk+P/wIsUS8Ah93GaM6PoBfm",
-	"2ZfRHA3tWKuPS3GZQotXpS/eXv6I/TILW8wYnn9+emqFUO0CtHIscgv9Va1ZuV8D8Yuc/8jWQG3hbmwy",
-	"Algl/GLDuuMD+hWeuLYy92Fc0sjeUJXYxkWYJ6nYtGDal+w6+20E030EXqsiYEGVDAEzQrrDlP5Opus9",
-	"g8Tqfvd16mZjxhrH8ewgc6cdJ7KHA/nJqAnUDHaOwRW2IhxXNqIiW0MReBvFrRZYNblxTvfJBkqffLll",
-	"63sksBlDzlk/xGt2J2/DQ6xB89tIQyJ4Id3DrnEk3LftkizkikgRRcEgUOO3L/GT+EYRnhoibOUkbn4z",
-	"192ZIM5Gtx5VKyRKAoRostOPNaDmGQa32esQyaUYQzsh6yQfE8VEqrCiKRmnxfqmKMXY9WeGuHADrxIL",
-	"z6deBTFnDL1tjn3dUHdeF7CIQ922PFu7iKFet+1033NjXffNuwbAtUFqUPJKlllqv9gDKn5njhtCmlTi",
-	"e8IpOJNavIP0ogAub8LSBJQYg3R4eAHyhuF2tevZiDRsZTqvavF6jSsQ22f1yMkVX3L91nyGmtJbnn4J",
-	"AkXvx41W48u0bH0azD39H39P58HDcIk/lQwiUe0trqyHzYsbiPYbmr4AumCOKvghgRMFNgjFN6nylKMx",
-	"qcby79WUw4p6fDzg5anwpE16uAAxcg83JUBJ1159IMaffKk+NFhTk9OAXEqefHv6bzVv94Kqo4zfsSOj",
-	"IYyf2qQ1rPBpI2tnXHC1MLezFJCfOJ7JYsrGvo0KNkkypHiJtrNNUvsK1vWqlphev4IxNIF5anjiIW61",
-	"0xiqbrkSl7OfqJ4u7P382IdP4+rTvRw59IiopRT7li0O0AD+VkxI4jTuP5iugfcRLkibIFerP7Bg1DUq",
-	"f/2ezlsD5AKAUIXC2ahLmrjfg+xeX2kbuIfxigo8FYblBuE2jwwtMF2XYjgq71+SqdZnLUaPLM384+Db",
-	"W2g6KAtSMFUu61TgIYT/xBWm2gOmdmin16UYbVEebAp3zopa/rbPWL9la6uPqcpyY0uNlwJTnYFTVa11",
-	"JgaXrRSBZ1vxh8uqHNHRj5WZbFeJYv93pyp9/MiXBqvmRm+LAbQt6cRVs6JTvaDTfbJXK0DLorxZ4MEX",
-	"DEfCRGHMp6iwFZArbFONAg70SqJOaZxBu1gMAXPXEYuv9b6HJ5Myu93vZWzUnaTTBWi7CzaF1v+KUKK4",
-	"mGfYXp2rc5unjp+cTRJ9tGHfOEi6tuZUouhaRYyzHwQIecfkQmzgii/EDsPbXHxss2qzVawxVSStVxut",
-	"mS3kRo0Odi3VV7uXaosZzCBRQrggskhdhM8+bkWZG537WXJ6emrn8Mq2YLvhuytn0VfzfuefPyCIa7Wq",
-	"WmBcLfzh4K2NZ3OTKtnC6nW1FsBVYbEDSp2Dzu/ki/vzfg+ky1ka6uZCX6NpkM0wEJ4jVqwJm8ql99kg",
-	"TJEs5VS5Cixo6EU7h/lrJtE+YavXkBzq0mzqrCjuvqsve9+kqFEG5JHJUVWLrfuejA4h/AYIsVX0db7N",
-	"NtX30vx+QEDB+C1ACh3De6In4ZAJJoaiLw4Z6WohDSJTdVs3kqq10mxZh5zTDVrJs+Wz/69YRCtq1f8d",
-	"qOmyq9F128Ps84CVWNnhYjbseWwS2GurrlBu7yn8G/0neS3SARPA08HgG/1vXD/iNVYDcO2HoZuH+wVc",
-	"+CU7J+MjKL9nE4Z9K4OI9VHJQseNj6OjoE6sLfETfFX9deTrDodtm2KtWT8eVug8uC37GiTKBlTbRUrQ",
-	"lNBw3O4FfB0UxsN6i2eg0wCDn1KBdR+YNUBnLCVPoKe+7eX71Pa0EBK7+qJblOtj8qvr+F0wQIylLFjy",
-	"QdRL8s8lg6gYJ7gtE1eaDkwZUxdvFxTng2sc1WhghYfVaKo+Bo+v0wR9xNocjhM2BY/RDBuj7EGtwQp5",
-	"viAnXPjJ2p5CYvWdF6enoEsJ5toNbENKV+E0yjChtddOHPNPpvYnU2tjagcm/rYfXYv4OrW/PvhC+v4e",
-	"6D20F5HMuEhVYm6maxC15QZCkm87V7hQZDz19HR8TC7cTC76Gbtd4MQEy+klxFbTA/nZl9CDpW5qftDv",
-	"9k9qvU9q/YatXP9cUNcBRzD5lt4xZNjJPum40gWjy4CQN9rvsDsmNNRfHZMpLaAPMyXXzjiOIqJZipEn",
-	"bLRMQtxrGVcag494avdhBAkrIJhfCfQCCwWiD+KJ7yD1tOpIaoQYLqyVYi4FOyYv5RKjAowAY6tlmt0Q",
-	"SEUg2Cf62Qviw6GuqNJH0Azt6PLVGIPczPgfRLB6oriYMsxzERpaxS1obh0xSuJxr5xNV4FnLCsYjRtp",
-	"38GKHkF5/JNx/sk4O7TBqGOwdh9GWwyMW0itZp/1CVz7o4qmVAP6TIMJF1jib8NzHLWs4VD7MRdZKlPR",
-	"1Cbzdc16kRLAZ0xWOIJrDrtT22nql6IU911mOHQRH5J32a6k7b6TfcR0g9Lpw3J8ntcGfIYSvutSRMzz",
-	"FWhP3FQnX+xf9ydLKvjMlp1rA7tNyvzJPXrAIwhLt8XMCROqp4uTu2fkBznZE3b/ICfEQcE2KbDQSWzo",
-	"huNX+zyhuBPD9XTt8mEMSxttwYTANrIrirVGczjhefTVAhD2p/5bX783Cxl5B81CTGA2Kjp9KpHfJi4n",
-	"lRvaOpFqVbb7UMITSze3WNdfO+p6SGBXXXVboG7X+nDA/4pgznMGqWHS+foTIrO0w/q3d2LJPucZ5aIV",
-	"/K/x98MjethCuA364SN7OII1kj2usanKCr8ALcrSxJSnSa1D2IFPI5NztUU0uJJz1S/wtyKzO5PVfnKd",
-	"x6AHC3Sy1Hmp98TycLA6swMhjn3WifN2W6nP/ezr8tsvxo9w6JWpZt9Myplg/kvzqAuwIbgDgtAQH33n",
-	"3RR9mU1Pgwb81zBpAHMIjBdyPiaUXMn5y0UpbqsfmEjHNiTTRqJfG7qO3Vsw2L8yRnwQ00wqpprmCq4j",
-	"ZgpwakPNU/wWJrShAKpm4VBNa0an8WFbQOqvCwY8XkvIH3MXS0vZ4vTLkEZFnH7xNlx/qqBVVCkyHhQN",
-	"VG8lcz9EqV8oWhiA9gcNePj4FUPj9uYNvsiyICZusq5F24u0d6pTFaCWB4XxowzDFml/pHCtRkn4rxS2",
-	"5boFtF1wCDHcl4nJxSwiH/OdzGLdMraea63CfOtt/Zt/6hFv6yHvX61c8yHv3zvIeA5C3TfTC6sjiJ/M",
-	"yRf3Z2fOOya0+drRXymbTtX327LN9sy59vXv//DbbutdUH/7wXJnX4DEdLG6xesuBE2byat/FWqQ+MvI",
-	"KbxrnML+aXdYAPyRCXbX2eNd3delJ3TboQeXfSWL2yPI1O+kw65O6j8MHa7VqT0kHTYTYSmECAVGwG+r",
-	"CePr4B7mUjTqND9yXZiqyO+jpIWt3HGce2tJVXvK6C5zppXNDoUZXVtnbr7Ggm/N04tep5Mv5r8BGflQ",
-	"mv5Rc/EDvDpMJv7Xyqw3oKycd1DmXyW10iOY6RfPta8uZZusULuQByZQbbJCbgtjP1hO8DciTpcGRzj2",
-	"zHl/JKL2dZJqHunwsDGoDyOCVsQJyRi9wzK5BVP6HNOegrQb7RYwjJKd4D3aKib8Jz52YOhWRZhbQGxX",
-	"ux/V1wDgG0dJDB8Pam/v+c5skQOwXvTh7kxYHfwrSAK2HPYhRYGLNCUUj9K5Lne/DSdf4P8BbH4qxSzj",
-	"Uz1+ClmIvq+9S+vChvGBsQxKARvJBMphQv9rQXjl5gYPwjG5bFaPcaZ4rHPbJQNUOPUVeLU9CNv6LNh3",
-	"qdhwrtyyldPHQVJPd/bCmD/ZveyRwMQjWj4FNGV4Tm4bc38USvX12PujIMHuDL4NeTppWthrp+2WuT47",
-	"/ZSGoP/xwbz4u5/jRufB+Gl69bDazdYSQ2F7Ty7Ip1Jq9gjVrNyUNj7Ayi0bncuTWMfUsWvkv3+hpox4",
-	"q6/MGdtOC+ehEg6KG9YkCWuXPPn2+fOqn/oRF1C3Zfy0pdQnGV/OjqA21hiaeyks6WxOy0GnqllvA95Z",
-	"yrWr3GxrxlY1USzE/FtQkTkQIL5RoYZ5bkunjC1VuikF9n4eE1qfeFJAmXwfvmaupYLSrbXNG9nBbx7f",
-	"OQrmGz+NOsm77uugymLbTXfXuNFf7D4PW5Fss9vX43KAnpQjwBcI0jK4gk1O0K6ERXoc8lZdw/+Y5OWd",
-	"YTvUbCohfLkssap7g+Rs0JpdmdBJymez4YFFfdSpV3w2C+7FIRH0pVzmtODq8bO8/BUxYGwrm8dnM1Yw",
-	"Md2bphyMSCZMrxgTAcEzpNrG3Caoz7i2AZtOZLJmemfcqVpC7wN72jImwSYr71gBdZQCanxMxtB7Y2zb",
-	"uEvlUtZRoJMFkv2kKg5EweEADZSgOPkxufBX6IMYyBNjvAD7Xu/MDh7qx/lHvmII2tbiMPbX/YRdU49D",
-	"SG+92BTKIz/IiUvcDFXqQCo8RzlJRepsD7tpGRf6MFTaCIiPRKW/lhhhtnjNclm0Is8MO7vvLWpf0Tsj",
-	"akDhx0rihvLviq73hhVhrNbeCfA1EymUc6x28AQbOzCnItMNsQuVnafE9aiia5cnB/G49JapqkIbgQ7X",
-	"GOf0QTQi1+pBvFOA3YQdk19rlRO5Ipsda6AOqrBlR7DH7A9yElQj+SD8lkDLR1ek7wbm7jc2j0kq66Hv",
-	"YxGj/DZG7JHu0teNi2usou1a/SAnNmuCalsjhmusDjNh5oIsacr2mLwWoNrKIsze7lohs2xCp7eHuWwv",
-	"XY1REN2MTuwLjhp1gKsAe51FwYl7oDy72jiJzW+vBplTLiKVF2SWfUent//Yiuu1O7Q/vOL6X0AdrRtU",
-	"uCLsU0kzQyypIDJLSb286bDrZcfudnw2wPoPEybV2NfBo6UCRFINI2ZluwwraiTefImFVX0buj0bMTtx",
-	"BdmxOvmCf9w/iBLHfTS+6eR+nTR+yEN4aHyDya/gngHfQZS0rXzvzL2XM8WhrUMmBYa32Q0XOKliqKxx",
-	"DSlgvs3fgoaIa/Fqk1Sx4iTsHBzn3N/j0tZiatO3KPiLaKHR1zyTBfSNJTNZitQVrrHdTIP68LaHYcrB",
-	"zE4yWorpYpNvX0l5+0t+UVVKOEhPLRzezFXmj95UK5x8S/UkkHog9Qk6Nu5NfwvGBekKaaRivkSFjyOY",
-	"LrDmIVqpsGExHjJX7pRDIun63MaQDbC4ox5XpkK95BtFFowWesKoRmcK1EYcW4S44em4CrOEn1AmTIiS",
-	"hJJMKu3cL5Be6G4Pljr6IMZL+nlMTrHGkQt3NJtcUQ4uJRmvwGg2ccCSXjj+11F77Nw4eitSrqjyBRGe",
-	"uNpPFrhPLd4YHJMWqvvwYJvpbAEvPDcsPG+OyhBE+4v56NrojoEyQViiLOBv6tbTE10Xvud21LAUNuY+",
-	"JPfDGb4K83OtlWOY4H7aU+woKwgXupBpOYU4JcWyGeBSxmghqg62grEUeN5tvblG50lCf2XVfpTXTLDV",
-	"FT50oEJ9ZoavdKvt3O23Gh7YU/dQI5pA5TqApjVeYeMeS4wxEi3wZmBIOsmkmLOCLFiW9j5XWyoifqoX",
-	"ec5EamtFHOJQr+Qc5+h3opFIuL2l7OA6bFb6OZj3S3FLVgDlsZzNFNNjoNy2Ep9L7OLKNonuDfQCLM2d",
-	"t8k8cGARDif5ajcKJ2+/Uj8Lj+85MwI0Wuf3cMHMQEgNq9KaTmrD8kUb8wZNYHqese/TfvLF6tH3faK5",
-	"vpdFoA7+wcKt9sGpmoPaguKEp+dVLAMIoFbpcuGzccD3Spv09rMehcLKkqeRqg0fN054ewC+eeaBpamj",
-	"BXkyfse6m8R+PLhc0xXx7+Czn5w91y+s0Vkgo0qDdpMSOWtV1ReMZnrx966b91d4ZLRzjaKt9T0u4Lxg",
-	"Y2xaQrLC2W8f6wqlrYyyYCQv5JQpCC5wBx1tKQIsqHNj1+aJA+4Lx79PRi9O/7KvMd9ITQoctye8Uqop",
-	"hDpBNAadLiAWyiCMoSo4NZhLZJaiNcVq3ligBaXhKJDrC/gymjBasMKsxdwv1P3xTpdFNjobnYAF2I7T",
-	"FFM8lrmGFjhNMgojcnSj3YwV4kdnosyyzXYbVUZr0ELafkQjbJPY4k1y+UPxUd/QJUgydsC01qu7KIUA",
-	"AIOq2jqGVe6xzAzqINI97Ud22X6w0sqKFh+xWUVhMyleRRqSXLy9JNBqP2yUH3vQExpFcibzjBHFwJO2",
-	"bFp+o2+7cFEzhKJr5x1GHAkOx/Gt+4/3/zcAAP//",
+	"7L39chu3liD+Kij+pir2b1ofzk1mZ6R/RrGduUoUxyM7N7UbeUWQDZKImkC7gRbN61LVPs0+2D7JFs4B",
+	"0OgmutlNkXLmbv6xRbIbHwcH5/vj82gql7kUTGg1Ovs8ymlBl0yzAj69LBjVLL2YaVaYzylT04Lnmksx",
+	"Ohu9XzBBZEEyan5ORtx8+bFkxXqUjARdstHZaIoj3NIZPqOmC7akZqyZLJZUj85GKdXsSPMlGyUjvc7N",
+	"W0oXXMxHDw+JW8J3bCYLtrkG/J7oBRNbVjDBEXZZQlkoWbw1kNlcwFiwT/p2Co+MiZyZpZCczhnxE0ZX",
+	"BS/UVrM58SuWZ3K9ZEJ/zzN7BLHBUv9c7wH9bmC8nOpFy3AF+1jygqWjM12UrHv41yINkCW2Umae2B0Z",
+	"YIIKFdpn2P2wL2c/UT1dtJz2+wUjr9/TuTno1YJqsqKKsJRrlp4TKqResIJIwQhXpGCzUrGUPPvmxddk",
+	"nBdsKkXKzUBHM8ozlo6fO+RYMJoCROwmLmdHsIotx3nFl1y3rPSvckWWVKwJ1WQplW7Bw8wMUZsmZTNa",
+	"Znp09u1pUgGNC/2Xr0fJaEk/8WW5NL+eJqMlF/jphQclF5rNWQHreytl1o25uZTZlk2aQbqw1Q4xBE//",
+	"s2QlqxZWB9zPM2LAZoYlK64XstRkbD6NW0D40Yy2ZRPXuLpfxKSQd0y0nNk1YAwi1qRg9E4RSqrbSDRg",
+	"nCzuFBFy1bIcC4jb0s4VP9wZzRTzhzaRMmNU4FJL0YH8RSm+UoSnbvL6WRSl6DwKj05lCUNsAurddMHS",
+	"MttCRpR7andS4ifqJifVTLuTlHea6lZ0uxBryzUUI8o8ScwIapSM2Kc8kylzYIwuz7xQWxPXbAm8+58K",
+	"Nhudjf6/k4rBn+Bj6gRW9N4s9MEvmBYFXcN639N562qzrFqtpvOey9R0Hl/kkn66YmKuF6Ozry1BcZ9f",
+	"bIASqM8lvvr1aWzh7JNuW/mlAM6M+GuWZSQX882SKWXYtZwRrhUeQQJ3kN2zAr6bUsUS9/yEzbkQXMzd",
+	"G9VlaO6afaqT1kG7NRsqmMqlUAxg9baQk4zBvZxKoQ17Pvs8onme8Sk1uzzJ8Yl//l2ZLX8OZu5CBjcu",
+	"zNg4bmKHJKmcliARmIfsm2bgi5z/yNYgORYyZ4XmuFgv9+m+FyWpJLV1hIgCnvGCqUFD8jQ6VEaVvjXM",
+	"edBgeKyR4Qx3UDW83nikjqvmZO/l3cD5C5mxbYd5bZ5B1HFE+LcRYCis3g6ShOdTA/wHP6+c/M6m2syL",
+	"Z4yCOKBcimIMzd4GZ245Sh0NdjkzB+aubb4xz4SQb/Bwka0tkYInzgnNKm4OAs+Ao9oV7CHEt8E13bxC",
+	"NOe3d3i3uqa2N9BcSzYtmI7z7Tu2NsSKZbNzohZyJYgU0zi7Crfg1uAHb9/HFVd6cxMezL34UrWXDdpe",
+	"w2cYK76UPFsbYYvhYgagaiVn9V9vpU+9y9m0zqFenJ6enm5iU1qsb42YVGGeF75A3J5GlNy3RSkYoZmS",
+	"gTSoCBUpojdgtmFtCkVEWjAipCYzLrhaGNVEL9gavp5SMWVZxgLpK5g/z6iI48/Y/AT6LSVpsTaT4ayG",
+	"JSrDToN3zlCETflsxgpFZoVcEq5DnQhehTGPpgsq5iwdo3Lh+WEAuy5C28nYpMzi57J5LHkhAYcMzmTZ",
+	"z7PR2W99KNCHJsf8FeDvpCSuyIRlUswV0RLhIOSKSAS2OdVNaL9iGdNOCaheBrMCLhIOnis4Ynx3wtIE",
+	"vgVdxGIBvAHo4R+ycMenxmRB7408o3gK8uYmPtzTgtNJxvrD/G/2jZ734aH9DivQUzbkCsCW/ut5Cc/H",
+	"yHrnRYxfhHeailSRmSwI+0Sn2jMZu6qE3NPMwJ+LaVamLI2xtxUtjPTYfwvfc5FGWVODKroN2dUnHlbB",
+	"nFGaqTVb5jFYU83mstjKgV6654wMl1G+HCr3ZaXSrLhtEdZSTudCKh7h878uDFcjK8q1io1szU0D1sI+",
+	"cX07BXXm86b1o2njcALmFr02Gf0uJ7et4qP7UeV02v5E2SXLZlywuDSTMarYLcvldNHc0r98E92SVYii",
+	"owkLmc0fyuUE1a4eQMsXVG0VqSxavoVnDapTrlBM6nrrh3c/v/nZo3ZRgqY2CANUOVlyPVR3MWvNqGa3",
+	"96xQHNWvHpBYyeIOwdYth6EEjzB28PNv125Q/cRrF7Lj8l8xeyINERR/ve2J5f2xrClmVvO4UboWK+Vd",
+	"mUfoVTcd+V1OBkiiONU1m8V4B9gctx6atUzWDgcWsXVvbdzPbaGp7TCSs4L8LieEqjuWGg6VEC6ILNCs",
+	"PGTL7zTVpdrKbbZt5K2740yUS/OCRcSRv2EGZMkoZ8jd/GUdWbIdDF6dYXAsbcja8+Z1kdSiFP1QvgET",
+	"+17il9IBHwvmx1455YdpuKVKcSfkSozPQEx00igXStMsA3MRkQVJQdhMz8mYTjW/Z+NzMgboj89IwaYG",
+	"f9IErFwzLmjG/84KsqRrMpfnZJyWaHpi4zMQNjOWzllBFjJLlXeG/HL5Ck4UkcCuyoAI5vOHnYz8aJGD",
+	"b8DZbjoG3ZeBzOImpXk+SkZSLs1s93yqYb68YAbQ8Ldha7cZeklSRlPDTs21WdI5u83LDK6xFDNusLMU",
+	"1ihs5NxRMvpYSk3BBHhPMzwlywxgNACweT/QvBwYYihuJdZNxJhqy1f8jUKLTDIq89T+Iaw25WeOTmEU",
+	"s7jHiHut7dzJsnJGlJYFS4nXBryCqWWW9iUvr6wFsV0in3GWpVEpr1ImB1lu7rhIQ4BZguwcNm4/ACzv",
+	"8vzQYZLa9BShxnUGitaJGzgiHXxqscuA6kwVoaQUfMZZChs1QP/vFz9dbaU4sENv27MoEr0Xhvo+lmYO",
+	"pE0W482nqJIVAD0q9/uf+04YvBGIYY8QU2psoqELMk1WC4ZehR/kBDzBBctloVlKaFYwmq5ji0TxTIE3",
+	"WPUE/JIKPrMmrf7Sbz2WY8B7cenGXZwoxzRUvLjlIi+3LvIanr2ER4cwW3y0VYuqPHUgo/eX9zUt9K2n",
+	"+v0lfjofaPPX9I7J+7gTEJklCvRkwbIU+bW9cVUsyeYt2lHzaL7W9wwMOGSpQwSOUGuuSMZm2sXDoNfN",
+	"vjpKHqcfOJrlLnLzSiWVHOYRJqkHtdRJS5RwJE1u0cAviwC1WxaHauSIGhemRioDPGkl5IGFe5AKZBCr",
+	"7cQ0Cm7n1kSMTJ4KtWIFahRo6xqoTaBiGbkMS/opiqk+wATttD7C5DRqSGijVAUCqC9SryjXnSTZr+ov",
+	"W9fUV6UPluhxLa7QG1A11tiBGegxjlnz4FgjxAdPyluNufJ0yEryKVELmmWEiZq0t51WNM4cVMABtluQ",
+	"WbYponbQxG8wBptXNVGjARgppmVRMDFd32I4VD8KuouLuwb5CN7OCvl3JrZahOGpN3TJ1EAbZM2g318i",
+	"aPd8O+J32y/WYE8CCi2tKTBiud9FeNEF3w6Sa6aL9VuZ8ek6lDfa3M/gKlNczDNGasynX4SOHT12jeoS",
+	"SxvdahFodxBbNjl+j3lQJx12O9qF9o6AhqZS51lseCaeW9cvQYN7O0TwGNaIkwj21E1kLpc5nUZIDUbk",
+	"uVCyKP4GDq52LZhwr3fsT/3eoo6xopBFiw9GSFCBplSQCSNLmvYWE1qdW2BPYcJGRjTjJBEVAosE8C7w",
+	"gK94lpE5v2cu0AF8nlQQNx4aNgYZEuL6+y8Njd2eiDL6fFx7B/RMOaKGN+N4k40N2Nxq/6qREzdi0sAu",
+	"f2IBJEOfIOypG433EdIRcN4IYIPg+R63vjXsoxGHMSzwox//D4U+UWZo/LMhj5vUr8Hn64EN0dCGnTj/",
+	"Hlh6ryirL8PlLSffEhPq+Xr9ctpIZ7JasILZ6BMhNVAGMdoaabp3maCKnF2eQ4aAtnpyLYoDQs+XsoAE",
+	"gsp2PEhkiIZePEqKCMP8t+P+hoSxc5BvdN19xJFhCw7EjuZSuwlSKIF0k6Vf0EK/jTAtuQi/fdEkVe2C",
+	"byyQpsHyo35DFCiYmDIyYXrFmCB6JX24L8hCdYuxi8vfdpH/Blz2IRlV0k7vV5qGe5qij6hgS3lv/8oz",
+	"Om3xEubSnG7EzmYmIfZXn6tlxjmzFjawc/jEHjtdQlimGHGpBr0s8m4JMbRwMk/0QPSCi7knDqtCijmG",
+	"dgEhG20yr5aAjKnMymUkhuklfE+4UDy1RMjc/wSj016Mkj6qr7OU1oe+4oJVAzOUswjVDuLD5ugKQxl+",
+	"wJCnQJe5oQOjE8M30Z9XFhg6b75xVvYTZShoNDRkPmdK91JR3BKrjURRIeDn24hDRB0QciLTNYQJrmCv",
+	"QbLQkq6JvGdFwVOWkMkakh7Oq4NBA59eSMUcpGpy5UbkwW08GnCr8Fzn/33fixG0SzGTER9WqRdMaPAd",
+	"R5SF7w30rBgAwaqsuGeF0xUwIvyOreMBkKG/vK8x8Y6t270U/YPJB6jDlc7bXG/SgE5HNHogfLViYo2D",
+	"2leT0aejuTyyX/6upDi+pqufLNIHvx6pO54fyRyHPfJ32Axq50cGEM2RgpvtNLcmT9/PCq640NfgwdtE",
+	"skr7faxaC+RoIbN04IU4YOSoVxT9DI1lxvDlSs4v8pyJNBakW4q7/sv0I700722P1m4agHG2zjXiyE8X",
+	"35aM5GymmO5rlIvbF95/f/Sv5yiOWEUBQuhR8jEk3dAz7zPYksmxGWLnF9lhDLiS827Y9TSWV+DYiKHA",
+	"6KJCaTJZa+ZMW3b4rxSRpc77eQ0rQPaCRS8A/MTVjBfM6ng78OgJm8qljaPJpHOzWM6dSXlntD4N2+ZL",
+	"w6nZ1Ej5Ia8ysihdGX6OKYhOzSTeTNl09eTxaJUsO3P54ERJyA9PYETBVkzpc/Li9LRVY+7tqnsRFees",
+	"oOozkEcZ1QwirpyUb6jzKKm+p1kWFe8NUVIdHug3EoVoIF4xvNmStr6BA28sN+9WZHODVoVZwP/87eYm",
+	"/3z1YP598/Ch9okc3579+z8fffj//2njytb5WLXfn3/+6boyRwzAvwsyKdM50y5TVa4EKDi05vErqDB3",
+	"zDy0ZEtZrM8Jo9MFmTOt0BahFxQvpRRBWYs6zs3oVMuidsJfB6BPZYmRViHShCdxfFodhg107ukl3uaQ",
+	"XdJPt/dxweL9guFlsNlJEGJOtEwgsIsKzTVcOkpwSec2W8Y87y7ikn6liF0PekwNXRHM5hAFOPPtVtvH",
+	"5yYEPuxLtvGxblEY/C4n3paOSIGuX8yPNjhRg4gqpwtCFfn2xdc/8Tp8BCRNW0CGlMTaN5OBSdB1wo2e",
+	"cL+XGL32SV/DjMATqtitUXJ87OYWoeW9fe6VT4xO/iCW5CGWXcwEiyNFLmX2lXIpZRbxUV/kmiyoOidj",
+	"e9fHoG1OGKFLCdYLtuxrtYRaHH2z9PDz9qw/LG0Qs9a1ocx7O7LjRXflhBWCaWYtYFOmVJQZBVn5DSfV",
+	"9y/Jv33z7X9rNdls5JZNMnZO8DsFAC1YtiZSYMJyZb5wKHoURBxvBhpoyrMtjrzHe+iUpqIlZ6mKTO8T",
+	"jcZ1xjqUoM/B9hda5+rs5GTCCr04Ttm9q3ugTrZDpoET8Kub3q85wTOK4UqFrjuIgqFARZSma3AVAn0c",
+	"PYVXapDPp+Cy4Hq9iakvzD5AMk1Rbo/Kht0iVq97GQaKbpp1+KdKB0L1ASKBnC2rkvHb0ryHeaP6+ec2",
+	"0s+GvYCB9kPe6fIMYzKoHbMFwGzVGksIUZWDM6Z8wF9YqyWect0evJe5dLSGgRlWVGU32zA1c58UmdDp",
+	"nVeeuCZKy1yR1YKDSMN4gb75ohREijOfn2LHsFij6JLdCBt9RzS9g+mYYpXMLI2AQzXUT0h8Drwbniqf",
+	"a398I3YNltwKu75Bht44YKNk7Jl2IEOP8MHdAwB3iX2HtJxHzNqAiM3ycdtprikOmbhNkOpYNAwTKB7l",
+	"ORMsdeYMi1IhqWwPhUpGKDljktCZIey7ZF8Mz96upVo/yvw1OI9azAqqdFFOdVmw28D93oAvFDBwnpox",
+	"+jMc2/9KOYXXhiuT+rCJIQfTBZnKUmgV+AQCt4kyWq+QkP/VM43wQIndzgnaHX9gUPNH8+T2VPDdskh2",
+	"SgdX5XTKWNoWpLk9iWDLMYNEZETjenbBYw54xzxle07tdONHe4yN/Ey/N+d5dnlEXBEbdJiQsU9GHyOn",
+	"4VqRXy5foS86IWObPWt/pcRf4ISMbT7tOLkRNqezqtgiSz2VBl7jBcWCmXR6N64SmixXRB5qF8i1Wxih",
+	"Yg0mNmRxTmfy+BUk0Xdm+CajYPaodoUgbBVROkQI815/4cWS+B4q6K6c162oHVHaeW8B6eBDd2OTyLcx",
+	"RDd458Ki2ehdlKE1L5lOpywHhH4GBY1WlmGCjdv+ZjHuubkAmmbMPGvFNbh0gXXK3kjzqMXxZ8HXN2JB",
+	"FYEfCLy/4gqG9cnGt7/LiX2nLX35zAZikbUsC2XedrnV5JmQ1hjmlnEjxlb3HJNnivnygs/rV8XtFHXO",
+	"LJoHbZYW5ApXCcaPyY+GgLXv6PROYgrwEBWWcmcynhdyhcEcUjBimPXa1SgSWPRwv8bhiGWYC645zaLC",
+	"5OZ4//ov37QYiqsRfzcEq77I0yRmF6OFxuj+FeXaqKDIdNDOmUlhsEgWRC1koVFXKKhIIf28a8tblrek",
+	"n+r80q7Rbu1Rm28G2jZg24pIL42yFfPXEyP/ESP/oXnYC6Ohabzdqv/1t99u8SfFs/t9FufmFdliSXc7",
+	"6unnaxqP/X3aGizq7h7Y6DK6bpeBbGlz8MX4mqtWMD43YDV6L3Fzd/nn2hGgXQK3npcNH+LKKd/150nK",
+	"03MylUoT4dxvM4L2+sfl+LUtxIkpmaTpV9a3RXlWFmCyfdycUrTlXxR0pYzcuaSfziokVxiiZ40IFtk5",
+	"U2RM83xMnrF7Vqyrxw0PkXI5Js9WjWRZrlG0M4LejSH7VqF5DuOPHX6Pj8mvvpjlmZ0FnjDDDjA8BLe4",
+	"Jvv8JSb6mDu2ZbzAVRn1pF7b8KcqsHPJgS+mXEM5fHOtKP55z9kKJCgrSkXlQ7SwtUYmbFJvJHnuqNDv",
+	"7dj3OTkNpfFW42YkF3CXUmn7L5G794oKf5gCajxly1xqMIfboqhPm+B4+BoKjypg4E8pao5SZCqFplyw",
+	"wtrKCyr62aKsLM96lRTfLcEwjGuLJFK6gCBIRTdiJuzHXISq1KghofyOZWtwsCwZ7Z9p2TdILsw57Cwm",
+	"0KwbYEu01zINm2mINjtxo8ZAW5nm7hJT16X4rszu2vS2VArWWt2/ZsJ2bQZ6sZJS9Mjw2ojUMXMVzFke",
+	"bOA9hYpLEa1+5vIf+i7p2r6ytXgmGoTcDC1QfQl2pUhe5/rWX5K43NjLaNqQ/9ZBP4BzQu0nF7MMZ2U9",
+	"itrmBmysWUtNs10q8uGLSbWzNojsUhV8D4R6YE7RrmR8kyY3ivWW2HvoHOr61gqM71hFZp/JUg/xM3vl",
+	"YwOictNgl1+0aPp21ycQjM0KehVtU21I9/o+WsghMDLUeaAkLqsn5SmezgYgh8g4w0JfO81k7GPEtQ1Z",
+	"MolHpznNVQIVHhE8PSjJEJbdNB6xj3AEWE8Me1RZFtaVyeKOZR85w/6Idy8Eb4b4lGdUUBc51QwDMHeg",
+	"Lc3eRj0yzMPUEjxxCaGQKgUa+aD0cREN78ZS4eZcFSiUa5JKQie7dChgVEnRtpk7xnKIMgGD3VyCbi4w",
+	"7heDH5e5LDQV2ms8vU7pV8r1Ncz8GAJg7oAwcn2LSIJiX5/Sm6NgqAomiT9qew4t2HL5qgVzU7VH7zNP",
+	"W9F1TxfngFn2gTgVKaLT4gnsqd+1E8mYGA6zbaVH71jGfNHMAYbu1xxM/zxVaLycYUuhjQitFqE22hFw",
+	"SrNso4pbkP3vuxZtOV6/J9vnCCA8EEMrmcE1cXMiRCRiw4WeBW3hNqzivtccqGpcwW5Hj+0e13mkVZun",
+	"RyVU19tTDjfD+NTmvuWfOu0zuxgNDGtWuzX+6jz4/QmmX2/DMZe0MzQyPIYgaieFxOhSQ4isncVsKeYz",
+	"7tjtJttqpbXhJMO2EzGWDTy9PzW0L6qhqdamUNPqhx6qB/vEVTQp+j2E8btASm6YnUcZyIaGIk6E0SLj",
+	"GzlUbZbcfYgqB8txdYCrgJJ0iDq+/Fq0DPc927GgcS2VIx44iGYdQVaySFV7S7utTB5iwSDUP16yK/B+",
+	"qExqPG8hrYrZMdwgbwC8ZsZvccYECwBkhFXQpp67W1c+0Vp02/yCyZiJT4ecYTX6TSmqmzj0jWlWNmWg",
+	"fwGfmNxbL9CAdmZrkrY1K+pF73yR/VbNx825D+2jq2bhnlQQN8Xbgt1ztorp9d0FNh1SPOqcN4LuQ5hv",
+	"BbVd+25d6mi8Ffsbw9u25e12i7SyFA1BP+mddxnN+FUBDd0Z7f0gXRDdKR+HiXpzZSC8E9cl8Zi8th2+",
+	"pID6KONpIcU4IWPIq7yvomOs470oyoyNDewB7sebhZM84/AQruXpBHyEiukiRrcvAkrploFlXOD0WAom",
+	"HoxFMPT91ft37y+u30OwkiCwQi8BNQJgt6g7MY71Pb9nBHs2QHPcf1/IssjWCfn3lHL4f8XYHfyxlEIv",
+	"4K+1ESnWG73+TuO+5xiiIwygYjVM6+Ileu+meYBbK4hFor4hVKw9dOcVy+haYehOUQqDVhlTyiVSc8N3",
+	"spV5xLdPdBHr8AE45qMjeh4hxC+x6sG2l+rFEVobZfwi+MfSV3ao7lyYQNpap6/RE7I95/7i6H/Qo7+f",
+	"Hv3bh+rP49topv1DMpL3rMhcnQRXkoBmGTg8o4ZawLtUMpdURDGXaFYvyQCe6Ht2hufussUT2FNRisSW",
+	"V4dIH5HiVxIs+yEm+/gYu6CZLCY8qHvm/csf9qhKAYGIRvNdf/+SfPvtN98S80RCXJZ5trZrpp7U2M45",
+	"2283RC20328fc95fT+NL9veoZ/vy4s0FVL9KIN1SkNelocwn37Ei4+Kc/PL+ZW/062GFcFypZ82/vupF",
+	"MxUBH4yyRef8iaUr9QNmZ9JH9I6/Z1lmyZmGGhLjK6qZZY4XK8o1F/N3mdRjYFgpK/g9lggQ9iZBbRua",
+	"1lKdL2tBhm99JkFrmnBP41c8Ddi10dHtYG3mib97+dfXr365ev1qlIzevn7z6vLNf4yS0fUvb97gXy9/",
+	"/unt1ev38Pv3F5f44Mvri3d/xb8u3rx8fXVln8UPr19Fb7UrOPBSLnNacDXYrA1uRUoUNXC3JcMw8t2q",
+	"YU40GBspwvWqGD8nWhpJydY5AJZrg+NrQ21m2rrKCDtUUghX0J34HOXPWu78cuxG+xXavlmPa0nboxHW",
+	"tt33riAVqVDtS3t2lamuA7AtaAdqyVSYEVa0BdToYzdq3MTa1nuVq95Any3V6zZK5FCFBVBcehl5NmZi",
+	"zgUz0r6Xn8wHzAE3f/mOLkzcm88bBSXHz0eHKpTnNtxWZH4H7Nm1pLddwmB9Pxmpcrmk2+Nl63t9Z1/6",
+	"AyGo20eXMTG+iZbmAFGRaLO4fp+YZFtXvrXblBkVNBLvl+wxaqNNfo83BFtl69u23dlIfvzZlpfBOEBm",
+	"mwzan4YssuqD2GeJrTUUVKOl4kal/sbmug6/1WK1z3IsVcOE/lL/73Iy7IX9meiT0Zous7iN9gdoZtuv",
+	"C2KsfqUHRo9D2c0UV7f2R7CaK6ihdA4By7Wau1BJTQV1eyGFeXtV+seIVI+wBuyqULZS6IuGFMqF0oym",
+	"mFXnNnlOIrLpROrFDvVmWjHgWmYZZB8PO/vWnRnUdbvSkswl1iXR8pFFctyEXdj8t2pRLVEOe8w0eQQm",
+	"9k358PLNThJCqytmYIf29uQE5FwZF2CONBjt08ACHuLqfbrM0Bk/TGqCdQcFsnNL7kAPFNqHN6iJlYdz",
+	"Cv0tqG1YX3Grb3Cn7lSuhmTPNgbxZhGuhPWWXlJuT/s4CQ+fwx/B8Eqp3lR7G5htbwfVR3WTv2NDWfgj",
+	"jxRf74LHDpUo+xRpq4F7z6gZ204Q6tsa+RkvZ4h6mK0OuZQFOyZjIfVRWoJ6Ta1h8AhqCJhvDBk7wrrG",
+	"5iNYuYPPFWH1X94IfGlWZln1ivsUvOC+EvIIU0rNB/xLBVP4n4/k7MjWbRpjKYrCrNXm11ZGysYUjwpv",
+	"7RHZ+qss7t5a5vbH7WTZk8l3JF6293iE0I1b93tXN9OFzFLnuhHOkzK0NXJfE9yg4qS78KCOjERrwa6H",
+	"Ivjy4JEGxG2NDWvQ7UK/nQItD1dmtwULbKG+cyLKLEPbjy0eZSS1U/xGQJeatpjlP1C53q5L8fjauHaM",
+	"rkPfhzji6dfhxBE3xZ7abu2EcENxay+4JG97rPU9vWNWdYGLsKLraPObYd3GDMz/08Wp74cvHZKHtKqH",
+	"YeHbHmus86KhtsZQc3Pd5Nz8Af3uQZIB9DvR5D8rDVcA3Bd9w4uwe/qiH+O/NgV7Knp0aCSKng/GYcbC",
+	"N27DTOoeNIRmrSHlVv+4bakRivHVjIlBsnsPgtmIoLHFtZUv7iTYKn5GbWR1qHTcu/lZvQ24lYMDsIUm",
+	"sRq4HNwDOts8vg+tR/9XlmWRXnRbjssXg43m6toIJKMso3QOJaXPzdWrJ64M6L3XzuWkllPZ4nxxv1am",
+	"7KAmaM7onSLPXjzvqU3t7eDD4puba8bfvlIklGXb2zO6/XvMqffRakGhdoTYF+cIgbYT22DFToFnncJe",
+	"DXK0Uw5hxa8sm8plRAzcpZniLhXDsWvWbW8Kstk0sT7rxoibe4dZp6XhQO/MYVptl9Eihq4Xgly8vSR3",
+	"bG1r/iwB4Pi0H3uhdT56eMDSfDJWH7DQCwxb9w46aLtT1Xr6XU6gWt2PvpuJKwJwbz6nPuZFHd+IG/Ea",
+	"/Kjgo7QtNYJooWeuoclzV2xYgY2PjKcyZeOqTx30rHXPuAkS8zygOeZUQ/czrm5EBslYhAsyRjfuOMG4",
+	"aV+ruNnTlWuFPV2Pibl0dr10ju0gqCAypx9Lsy5MwT4m38mUYwc2vWA3olRAJ8wRYCii2UBKDHZMdbY+",
+	"M2PYqqsY346hiZD5fkwqWlORyWfjE5rzk/sXJ/jLyf/5X/97/Ny8ZlGGpTeCipTwuZAFRBBDADuGEwup",
+	"ocAE2hUzPmW2CjDy6dFFTqcLdvT18ekoGZVFFvRAWa1WxxR+PpbF/MS+q06uLl++fvPuNbxTtVdBlAnI",
+	"2dno/gUEQ+dM0JyPzkZ/OT49/guwRL0AHHYbozk/gjapZ59HczS0Y60+LsVlCt1/lb54e/kjtlItbDFj",
+	"eP7r01MrhGoXoJVjkVtovWvNyv16y1/k/Ee2BmoLd2OTEcAq4Rcb1h0f0K/wxLXweQjjkkb2hqrE9rTC",
+	"PEnFpgXTvmTX2W8jmO4D8FoVAQuqZAiYEdIdpvR3Ml3vGSRW93uoUzcbM9Y4jhcHmTvtOJE9HMhPRk2g",
+	"ZrBzDK6wFeG4shEV2RqKwNsobrXAqsmNc3pINlD65PMdWz8ggc0Ycs76IV6ze3kXHmINmt9Emj/BC+ke",
+	"do0j4b5tA20hV0SKKAoGgRq/fY6fxFeK8NQQYSsncfObue7OBHE2uvOoWiFREiBEk51+qAE1zzC4zV6H",
+	"SC7FGFo3WSf5mCgmUoUVTck4Lda3RSnGrnU3xIUbeJVYeD71Kog5Y+htcx7UB/xKkbF5a2y7LNnoCwyy",
+	"YTQjUrAbsYTGLkbXNKslzKZ66QXFnCIk9siCYLgjG/o1PiY/G30YXoNCF0XBWQr9EyFJxCAg0vE6Bl0A",
+	"WA51//Ns7WKYet3/033PjZXmN28/HLeFHRThkmWW2i/2cDm+MwgIQVYq8Q0MFWBJLQJDeuEElzdhaQJq",
+	"lbkGiE7BdQoDAGsEoxH72MoGX9UiCBuXMrbP6pGTK77k+q35DFWutzz9EkSc3o8bPcsXjtn6NBig+j/+",
+	"ns6Dh4GsfCwZxMZaulLZM5ukJFA2NmwPAiiVOarghwROFBgzlAOlytOyxqQaC9JXUw4rM/LhgJenwpM2",
+	"eeYCBNs93JQAJY2U7HTkARh/8rn60GCWTd4HkjJ59s3pv9X87wuqjjJ+z46MzjJ+btPosOaojfWdccHV",
+	"wtzOUkDG5Hgmiykb+8Yu2LYJOkyiNe94g9S+gnW9qqXK169gDE1gnhqeeIhbfTmGqluuxOXsJ6qnC3s/",
+	"P/SRHHD16V6OHLpW1JKcfRMZB2gAfysmJHEa9x9M18D7BBekTbSsVURYMOq66r9+T+etIXsBQIL+i+3y",
+	"zcMetIn6StvAPYxXVOCpMCw3CLd5ZGgT6roUw1F5/5JMtT5rw3piaeYfB9/eQhtEEGVVuaxTgccQ/hNX",
+	"KmsPmNqhL1+XYrRFnbFJ5TkrahnlPof+jq2tTqAqW5Itfl4KTL4GTlU1+5kYXLZSBJ5txR8uqwJJRz9W",
+	"hrtdJYr9352qGPMTXxqs4xu9LQbQtsgUV80aU/USUw/JXu0SLYvyhopHXzAcCVOXMcOjwlZArrCnOgo4",
+	"0L2JOjV2Bg1sMSjNXUcsB9f7Hp5Myuxuv5exUQmTTheg5i7Y9M6sWxFKFBfzDDJYCFfnNnMePzkrKXqN",
+	"w052kAZuDbxE0bWKmItvBAh5x+RCbOCKLw0Pw9vqANj41ebPWPOuSFqvdkwv9+RGjQ52LdUXu5dqi2HO",
+	"IFFCuCCySF3M0T5uRZkbnftFcnp6aufwyrZgu+G7K7DRV/N+558/IIhr1bNaYFwt/PHgrY1ns6Uq2cLq",
+	"dbWmxFWpswNKnYPO7+Sz+/NhD6TLWRrqBkxfNWqQFTMQniNWrAmbyqX3IiFMkSzlVLmaMGh6RjuH+Wsm",
+	"0T5h6+mQHCrlbOqsKO6+qy9736SoUZjkiclRVR2u+56MDiH8BgixVfR13tY21ffS/H5AQMH4LUAKXdV7",
+	"oifhkAmmqqJ3EBnpaiENIlN1VzeSqrXSbFmHnNMNWsmz5bP/r1hEK2rV/x2oMrOr0XXbw+zTgJVY2eFi",
+	"Nux5bFvYa6uudG/vKfwb/Sd5LdIBE8DTweAbHXlch+Q11idwDZGhv4j7BYIKSnZOxkdQENCmMPvmChHr",
+	"o5KFjhsfR0dB5VpbdCj4qvrryFdCDhtJxZrFfjis0HlwW/Y1SJQNqLaLlKApoeG43S/5OijVhxUgz0Cn",
+	"AQY/pQIrUTBrgM5YSp5Bl3/bXfi57bIhJPYZRkct18fkV9eDvGCAGEtZsORG1JsEzCWDOB0nuC0TVywP",
+	"TBlTFwEYlAuEaxzVaGCFh9Voqs4KT6/TBJ3N2hyOEzYFj9EMW7XsQa3Bmn2+RChc+MnankJi9Z1vT09B",
+	"lxLMNUDYhpSu5mqUYUKzsZ045p9M7U+m1sbUDkz8bYe8FvF1an999IX0HUfQe2gvIplxkarE3EzXsmrL",
+	"DYS043aucKHIeOrp6fiYXLiZXDw29t/AiQkW+EuIre8H8rMv6gdL3dT8oAPvn9R6n9T6DVu5jr6grgOO",
+	"YDowvWfIsJN90nGlC0aXASFvNARi90xoqAg7thFDBmevnXEcRUSzFCNP2GiZhLjXMq40hkPx1O7DCBJW",
+	"QDC/EuhOFgpEN+KZ72n1vOqRaoQYLqyVYi4FOyYv5RKjAowAY+t3mt0QSI4g2Ln6xbfEB2hdUaWPoD3b",
+	"0eWrMYbdmfFvRLB6oriYMsy8ERqa1y1obh0xSuJxr5xNV4FnLCsYjRtp38GKnkB5/JNx/sk4O7TBqGOw",
+	"dh9GWwyMW0itZp/0CVz7o4qmVAP63IcJF1h0cMNzHLWs4VD7MRdZKlPR1Cbzde2DkRLAZ0yfOIJrDrtT",
+	"22nq56IUD11mOHQRH5J32T6p7b6TfUSZg9Lpw3J85tkGfIYSvutSRMzzFWhP3FQnn+1fDydLKvjMFsJr",
+	"A7tNE/3JPXrAIwiLycXMCROqp4uT+xfkBznZE3b/ICfEQcG2TbDQSWzohuNX+zyhuBPDdZnt8mEMS2Rt",
+	"wYTANrIrirVGczjhefTFAhD2p/5bX783Cxl5B81CTGB+LDp9KpHfplInlRvaOpFqdb/7UMITSze3WNdf",
+	"O+p6SGBXfX5boG7X+njA/4pgznMGyWrS+foTIrO0w/q3d2LJPuUZ5aIV/K/x98MjetjUuA364SN7OII1",
+	"kj2usc3LCr8ALcrSxJSnSa1n2YFPI5NztUU0uJJz1S/wtyKzO5PVfnKdx6BHC3Sy1Hmp98TycLA6swMh",
+	"jn3SifN2W6nP/ew7Bdgvxk9w6JWpZt9Myplg/kvzqAuwIbgDgtAQH33n3RR9mU1Pgwb81zBpAHMIjBdy",
+	"PiaUXMn5y0Up7qofmEjHNiTTRqJfG7qO/WQw2L8yRtyIaSYVU01zBdcRMwU4taEKK34LE9pQAFWzcKim",
+	"NaPT+LAtIPXXBQMeryVktLmLpaVscfplSKMiTr94Y7A/VdAqqhQZD4oGqreSuR+i1C8ULQxA+4MGPHz4",
+	"gqFxe/MGX2RZEBM3Wdei7UXaO9WpClDLg1L9UYZhy8Y/UbhWo0j9Fwrbcv0L2i44hBjuy8TkYhaRj/ne",
+	"arH+HVvPtVbzvvW2/s0/9YS39ZD3r1ZA+pD37x3kYAeh7pvphdURxE/m5LP7szMLHxPafDXrL5RNp+r7",
+	"bdlme+Zc+/r3f/htt/U+qAj+aLmzL0Biuljd4nUfgqbN5NW/LjZI/GXkFN41TmH/tDssSf7EBLvr7PGu",
+	"7uvSE7rt0IPLvpLF3RFk6nfSYVe59R+GDtcq5x6SDpuJsBRChAIj4LdVqfGVeQ9zKRqVo5+4Uk1VdvhJ",
+	"0sJW7jjOvbWkqoZldJc508pmh8KMrtE0N19jCbrm6UWv08ln89+AjHwolv+kufgBXh0mE/9LZdYbUFbO",
+	"O2g8oJJa6RHM9Ivn2leXsk1WqF3IAxOoNlkht6W6Hy0n+BsRp0uDIxx75rw/EVH7Mkk1T3R42KrUhxFB",
+	"aaWEZIzeM1tZSelzTHsK0m60W8AwSnaC92irmPCf+NiBoVuVhW4BsV3tflRfA4CvHCUxfDyoBr7nO7NF",
+	"DsAK1oe7M2G98i8gCdgC3YcUBS7SlFA8Sue63P02nHyG/wew+akUs4xP9fg5ZCH6TvsurQtb2AfGMihO",
+	"bCQTKNAJHbkF4ZWbGzwIx+SyWT3GmeKx8m6XDFDh1Bfg1fYgbDO2YN+lYsO5cstWTp8GST3d2Qtj/mj3",
+	"skcCE49o+RjQlOE5uW3M/Uko1Zdj70+CBLsz+Dbk6aRpYfeftlvmOv/0UxqCjswH8+Lvfo4bvRDjp+nV",
+	"w2o3W0sMhQ1HuSAfS6nZE1SzclPa+AArt2z0Uk9iPVzH9uXx/oWaMuKtvjJnbHs/nIdKOChuWJMkrF3y",
+	"7Juvv646vB9xAXVbxs/jxUePyfhydgS1scbQbkxhkWlzWg46VRV9G/DOUq5dLWlbxbaqiWIh5t+CGtGB",
+	"APGVCjXMc1s6ZWyp0m0psBv1mND6xJMCCvf78DVzLRUUk61t3sgOfvP4zlEw3/h51EnedV8HVRbbbrq7",
+	"xo3+Yvd52Ipkm/3HnpYD9KQcAb5AkJbBFWy7gnYlLNLjkLfqY/7HJC/vDNuhZlMJ4ctliXXmGyRng9bs",
+	"yoROUj6bDQ8s6qNOveKzWXAvDomgL+UypwVXT5/l5a+IAWNb2Tw+m7GCieneNOVgRDJhesWYCAieIdU2",
+	"5jZBfcY1Mth0IpM10zvjTtWkeh/Y05YxCTZZec8KqKMUUONjMoZuIGPbWF4ql7KOAp0skOwnVXEgCg6H",
+	"oFo1ufBX6EYM5IkxXoCduHdmB4/14/wjXzEEbWtxGPvrfsKuqcchpLdebArlkR/kxCVuhip1IBWeo5yk",
+	"InW2h920jAt9GCptBMQnotJfSowwW7xmuSxakWeGveb3FrWv6L0RNaDwYyVxQ/l3Rdd7w4owVmvvBPia",
+	"iRTKOVY7eIatJphTkemG2IXKznPiumbRtcuTg3hcesdUVaGNQM9tjHO6EY3ItXoQ7xRgN2HH5Nda5USu",
+	"yGYPHaiDKmzZEex6+4OcBNVIboTfEmj56Ir0/cnc/cZ2NkllPfSdNWKU38aIPdFd+rJxcY1VtF2rH+TE",
+	"Zk1QbWvEcI3VYSbMXJAlTdkek9cCVFtZhNnbXStklk3o9O4wl+2lqzEKopvRiX3BUaMOcBVgr7MoOHEP",
+	"lGdXGyex+e3VIHPKRaTygsyy7+j07h9bcb12h/aHV1z/C6ijdYMKV4R9LGlmiCUVRGYpqZc3HXa97Njd",
+	"js8GWP9hwqQa+zp4tFSASKphxKxsl2FFjcSbL7Gwqm+Mt2cjZieuIDtWJ5/xj4dHUeK4j8a3wdyvk8YP",
+	"eQgPjW95+QXcM+A7iJK2le/mufdypji0dcikwPA2+/MCJ1UMlTWuIQXMNx5c0BBxLV5tkipWnIS9jOOc",
+	"+3tc2lpMbfoWBX8RLTT6mmeygE62ZCZLkbrCNba/alAf3nZVTDmY2UlGSzFdbPLtKynvfskvqkoJB+mp",
+	"hcObucr8yZtqhZNvqZ4EUg+kPkEPyb3pb8G4IF0hjVTMl6jwcQTTBdY8RCsVtlDGQ+bKnXJIJF3n3Riy",
+	"ARZ31OPKVKiXfKXIgtFCTxjV6EyB2ohjixC3PB1XYZbwE8qECVGSUJJJpZ37BdIL3e3BUkc3Yrykn8bk",
+	"FGscuXBHs8kV5eBSkvEKjGYTByzpheN/GbXHzo2jtyLliipfEOGZq/1kgfvc4o3BMWmhug8PtpnOFvDC",
+	"c8PC8+aoDEG0v5iPrrHvGCgThCXKAv6mbj090XXhu4BHDUthq/BDcj+c4YswP9fsOYYJ7qc9xY6ygnCh",
+	"C5mWU4hTUiybAS5ljBai6qkrGEuB593Vm2t0niR0fFbtR3nNBFtd4UMHKtRnZvhCt9rO3X6r4YE99TM1",
+	"oglUrgNoWuNV2MPTRqIF3gwMSSeZFHNWkAXL0t7naktFxE/1Is+ZSG2tiEMc6pWc4xz9TjQSCbe3lB1c",
+	"h81KPwfzfinuyAqgPJazmWJ6DJTbVuJziV1c2bbVvYFegKW58zaZBw4swuEkX+xG4eTtVwr6yCK+58wI",
+	"0Gid38MFMwMhNaxKazqpDcsXbcwbNIHpeca+c/zJZ6tHP/SJ5vpeFoE6+AcLt9oHp2oOaguKE56eV7EM",
+	"IIBapcuFz8YB3ytt0tvPehQKK0ueRqo2fNg44e0B+OaZR5amjhbkyfg9624S++Hgck1XxL+Dz35y9ly/",
+	"sEZngYwqDdpNSuSsVVVfMJrpxd+7bt5f4ZHRzjWKttb3uIDzgo2xaQnJCme/fagrlLYyyoKRvJBTpiC4",
+	"wB10tKUIsKDOjV2bJw64Lxz/IRl9e/qXfY35RmpS4Lg94ZVSTSHUCaIx6HQBsVAGYQxVwanBXCKzFK0p",
+	"VvPGAi0oDUeBXF/A59GE0YIVZi3mfqHuj3e6LLLR2egELMB2nKaY4rHMNbTAaZJRGJGjG+1mrBA/OhNl",
+	"lm2226gyWoMW0vYjGmGbxBZvkssfio/6hi5BkrEDprVe3UUpBAAYVNXWMaxyj2VmUAeR7mk/ssv2g5VW",
+	"VrT4iM0qCptJ8SrSkOTi7SWB5v9h6/7Yg57QKJIzmWeMKAaetGXT8ht924WLmiEUXTvvMOJIcDiObz18",
+	"ePi/AQAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

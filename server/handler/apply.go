@@ -24,12 +24,22 @@ func (h *Handler) Apply(ctx context.Context, r api.ApplyRequestObject) (api.Appl
 	if err != nil {
 		return nil, err
 	}
+	if err := checkProject(r.Body); err != nil {
+		return nil, err
+	}
 	dryRun := value(r.Body.DryRun, false)
 	var done *applying
-	err = h.store.InTx(ctx, func(tx *store.Tx) error {
+	var plan string
+	err = h.store.InTx(ctx, func(tx *store.Tx) (err error) {
 		done = &applying{Handler: h, tx: tx, compiled: map[string]*templating.Compiled{}, poolFields: given} // anew for each try
 		if err := done.all(ctx, r.Body); err != nil {
 			return err
+		}
+		if plan, err = fingerprint(done.changes); err != nil {
+			return err
+		}
+		if shown := value(r.Body.Plan, plan); shown != plan {
+			return problem.Newf(problem.PlanChanged, "what would change is not what the plan shows any more, somebody else was faster: make the plan again")
 		}
 		if dryRun {
 			return errDryRun
@@ -39,7 +49,11 @@ func (h *Handler) Apply(ctx context.Context, r api.ApplyRequestObject) (api.Appl
 	if err != nil && !errors.Is(err, errDryRun) {
 		return nil, err
 	}
-	return api.Apply200JSONResponse{DryRun: dryRun, Changes: list(done.changes), Warnings: list(done.warnings)}, nil
+	changes, err := wireApplied(done.changes)
+	if err != nil {
+		return nil, err
+	}
+	return api.Apply200JSONResponse{DryRun: dryRun, Plan: plan, Changes: changes, Warnings: list(done.warnings)}, nil
 }
 
 // applying is one try at an apply.
@@ -50,15 +64,27 @@ type applying struct {
 	compiled map[string]*templating.Compiled
 	// poolFields holds the fields that each pool was given, null or not.
 	poolFields []map[string]json.RawMessage
+	// project is what all that is described belongs to, "" for none; owned is what belonged to it before.
+	project string
+	owned   store.Owned
 
 	// at is the place of what is being applied.
 	at       string
-	changes  []api.Change
+	changes  []applied
 	warnings []api.Finding
 	refusal  refusal
 }
 
 func (a *applying) all(ctx context.Context, body *api.ApplyRequest) error {
+	if err := a.tx.HoldApply(ctx); err != nil {
+		return err
+	}
+	if a.project = value(body.Project, ""); a.project != "" {
+		var err error
+		if a.owned, err = a.tx.OwnedBy(ctx, a.project); err != nil {
+			return err
+		}
+	}
 	pools, variables, deployments := value(body.Pools, nil), value(body.Variables, nil), value(body.Deployments, nil)
 	a.refuseTwice("/pools", len(pools), func(i int) string { return pools[i].Name })
 	a.refuseTwice("/variables", len(variables), func(i int) string { return variables[i].Name })
@@ -86,7 +112,10 @@ func (a *applying) all(ctx context.Context, body *api.ApplyRequest) error {
 			return err
 		}
 	}
-	return a.refusal.errorOrNil()
+	if err := a.refusal.errorOrNil(); err != nil || !value(body.Prune, false) {
+		return err
+	}
+	return a.prune(ctx, body)
 }
 
 // refuseTwice finds names that are described twice.
@@ -116,33 +145,25 @@ func (a *applying) warn(at string, problems []templating.Problem) {
 	a.warnings = append(a.warnings, moved(template.Findings(problems), a.at+at)...)
 }
 
-// change records what was done: created, or updated where fields differ.
-func (a *applying) change(kind api.ChangeKind, name string, created bool, fields []string) {
-	change := api.Change{Kind: kind, Name: name, Action: api.Unchanged}
-	switch {
-	case created:
-		change.Action = api.Create
-	case len(fields) > 0:
-		change.Action, change.Fields = api.Update, &fields
-	}
-	a.changes = append(a.changes, change)
-}
-
 func (a *applying) variable(ctx context.Context, spec api.VariableSpec) error {
-	current, err := a.tx.GetVariable(ctx, spec.Name)
-	created := isCode(err, store.NotFound)
-	if err != nil && !created {
+	current, err := a.tx.HoldVariable(ctx, spec.Name)
+	if isCode(err, store.NotFound) {
+		if _, err := a.tx.PutVariable(ctx, spec.Name, spec.Value, actor(ctx)); err != nil {
+			return err
+		}
+		return a.change(ctx, applied{kind: api.ChangeKindVariable, name: spec.Name, action: api.Create})
+	}
+	if err != nil {
 		return err
 	}
-	if !created && equalJSON(current.Value, spec.Value) {
-		a.change(api.ChangeKindVariable, spec.Name, false, nil)
-		return nil
+	change := applied{kind: api.ChangeKindVariable, name: spec.Name, secret: []json.RawMessage{current.Value, spec.Value}}
+	if !equalJSON(current.Value, spec.Value) {
+		change.fields = []string{"value"}
+		if _, err := a.tx.PutVariable(ctx, spec.Name, spec.Value, actor(ctx)); err != nil {
+			return err
+		}
 	}
-	if _, err := a.tx.PutVariable(ctx, spec.Name, spec.Value, actor(ctx)); err != nil {
-		return err
-	}
-	a.change(api.ChangeKindVariable, spec.Name, created, []string{"value"})
-	return nil
+	return a.change(ctx, change)
 }
 
 // givenPoolFields tells null from absent, which typed decoding does not.

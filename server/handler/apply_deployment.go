@@ -24,7 +24,7 @@ func (a *applying) deployment(ctx context.Context, spec api.DeploymentSpec) erro
 		return problem.Newf(problem.Forbidden, "").At("/pool", "%s", err)
 	}
 	wanted := describedDeployment(spec)
-	current, err := a.tx.GetDeployment(ctx, spec.Name)
+	current, err := a.tx.HoldDeployment(ctx, spec.Name)
 	created := isCode(err, store.NotFound)
 	switch {
 	case err != nil && !created:
@@ -58,8 +58,18 @@ func (a *applying) deployment(ctx context.Context, spec api.DeploymentSpec) erro
 			return err
 		}
 	}
-	a.change(api.ChangeKindDeployment, spec.Name, created, fields)
-	return nil
+	change := applied{kind: api.ChangeKindDeployment, name: spec.Name, fields: fields}
+	if created {
+		change.action = api.Create
+		return a.change(ctx, change)
+	}
+	if change.before, err = deploymentDocument(*current, each(before, storedSchedule)); err != nil {
+		return err
+	}
+	if change.after, err = deploymentDocument(wanted, each(schedules, newlyScheduled)); err != nil {
+		return err
+	}
+	return a.change(ctx, change)
 }
 
 func describedDeployment(spec api.DeploymentSpec) store.Deployment {

@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
@@ -10,8 +11,8 @@ import (
 	"github.com/berth-dev/berth/server/template"
 )
 
-// pool creates or changes a pool. What is not given stays as it is: a limit that an operator has set survives a deploy that
-// says nothing of limits.
+// pool creates or changes a pool with its queues. What is not given stays as it is: a limit that an operator has set
+// survives a deploy that says nothing of limits.
 func (a *applying) pool(ctx context.Context, i int, spec api.PoolSpec) error {
 	if err := access.From(ctx).CheckPool(spec.Name); err != nil {
 		return problem.Newf(problem.Forbidden, "").At("/name", "%s", err)
@@ -19,52 +20,96 @@ func (a *applying) pool(ctx context.Context, i int, spec api.PoolSpec) error {
 	current, err := a.tx.GetPool(ctx, spec.Name)
 	switch {
 	case isCode(err, store.NotFound):
-		return a.createPool(ctx, spec)
+		if err := a.createPool(ctx, spec); err != nil {
+			return err
+		}
+		return a.queues(ctx, i, spec)
 	case err != nil:
 		return err
 	case spec.Type != nil && string(*spec.Type) != current.Type:
 		return problem.Newf(problem.ApplyInvalid, "").At("/type", "pool %q has type %s, which can not be changed", spec.Name, current.Type)
 	}
-	var fields []string
-	change := store.PoolChange{}
-	if spec.Description != nil && *spec.Description != current.Description {
-		change.Description, fields = spec.Description, append(fields, "description")
-	}
-	if _, given := a.poolFields[i]["concurrency_limit"]; given && !equalLimit(spec.ConcurrencyLimit, current.ConcurrencyLimit) {
-		change.ConcurrencyLimit, change.NoConcurrencyLimit = spec.ConcurrencyLimit, spec.ConcurrencyLimit == nil
-		fields = append(fields, "concurrency_limit")
-	}
-	if len(fields) > 0 {
-		if _, err := a.tx.UpdatePool(ctx, spec.Name, change, actor(ctx)); err != nil {
+	var checked *template.Checked
+	if spec.BaseJobTemplate != nil {
+		if checked, err = a.checkTemplate(spec); err != nil {
 			return err
 		}
 	}
-	saved, err := a.poolTemplate(ctx, spec)
+	if err := a.changePool(ctx, i, spec, checked); err != nil {
+		return err
+	}
+	return a.queues(ctx, i, spec)
+}
+
+// changePool changes a pool that exists.
+func (a *applying) changePool(ctx context.Context, i int, spec api.PoolSpec, checked *template.Checked) error {
+	wanted, err := a.poolWanted(ctx, a.tx.GetPool, i, spec, checked)
 	if err != nil {
 		return err
 	}
-	if saved {
-		fields = append(fields, "base_job_template")
+	if len(wanted.applied.fields) > 0 {
+		// Claims wait for who holds the pool, so that is done only where something changes; what was read may be old by now.
+		if wanted, err = a.poolWanted(ctx, a.tx.HoldPool, i, spec, checked); err != nil {
+			return err
+		}
 	}
-	a.change(api.ChangeKindPool, spec.Name, false, fields)
-	return nil
+	if wanted.update {
+		if _, err := a.tx.UpdatePool(ctx, spec.Name, wanted.change, actor(ctx)); err != nil {
+			return err
+		}
+	}
+	if wanted.template {
+		if _, err := a.tx.SaveTemplate(ctx, spec.Name, checked.Doc, nil, actor(ctx)); err != nil {
+			return err
+		}
+	}
+	return a.change(ctx, wanted.applied)
 }
 
-// poolTemplate saves the template of a pool that exists, where one is given and it says something new.
-func (a *applying) poolTemplate(ctx context.Context, spec api.PoolSpec) (saved bool, err error) {
-	if spec.BaseJobTemplate == nil {
-		return false, nil
-	}
-	checked, err := a.checkTemplate(spec)
+// poolWanted is what a description makes of a pool.
+type poolWanted struct {
+	update   bool
+	change   store.PoolChange
+	template bool
+	applied  applied
+}
+
+func (a *applying) poolWanted(ctx context.Context, read func(context.Context, string) (*store.Pool, error), i int, spec api.PoolSpec, checked *template.Checked) (poolWanted, error) {
+	w := poolWanted{applied: applied{kind: api.ChangeKindPool, name: spec.Name, before: map[string]any{}, after: map[string]any{}}}
+	current, err := read(ctx, spec.Name)
 	if err != nil {
-		return false, err
+		return w, err
 	}
-	current, err := a.tx.GetTemplate(ctx, spec.Name, 0)
-	if err != nil || equalJSON(current.Document, checked.Doc.Document) {
-		return false, err
+	differs := func(field string, before, after any) {
+		w.applied.fields = append(w.applied.fields, field)
+		w.applied.before[field], w.applied.after[field] = before, after
 	}
-	_, err = a.tx.SaveTemplate(ctx, spec.Name, checked.Doc, nil, actor(ctx))
-	return err == nil, err
+	if spec.Description != nil && *spec.Description != current.Description {
+		w.update, w.change.Description = true, spec.Description
+		differs("description", current.Description, *spec.Description)
+	}
+	if _, given := a.poolFields[i]["concurrency_limit"]; given && !equalLimit(spec.ConcurrencyLimit, current.ConcurrencyLimit) {
+		w.update, w.change.ConcurrencyLimit, w.change.NoConcurrencyLimit = true, spec.ConcurrencyLimit, spec.ConcurrencyLimit == nil
+		differs("concurrency_limit", limitValue(current.ConcurrencyLimit), limitValue(spec.ConcurrencyLimit))
+	}
+	if checked == nil {
+		return w, nil
+	}
+	version, err := a.tx.GetTemplate(ctx, spec.Name, 0)
+	if err != nil || equalJSON(version.Document, checked.Doc.Document) {
+		return w, err
+	}
+	before, err := decodeObject(version.Document)
+	if err != nil {
+		return w, err
+	}
+	after, err := decodeObject(checked.Doc.Document)
+	if err != nil {
+		return w, err
+	}
+	w.template = true
+	differs("base_job_template", before, after)
+	return w, nil
 }
 
 // checkTemplate checks the template that a pool is given, and keeps what it warns of.
@@ -93,14 +138,13 @@ func (a *applying) createPool(ctx context.Context, spec api.PoolSpec) error {
 	if err != nil {
 		return err
 	}
-	a.change(api.ChangeKindPool, spec.Name, true, nil)
-	return nil
+	return a.change(ctx, applied{kind: api.ChangeKindPool, name: spec.Name, action: api.Create})
 }
 
 // newPoolTemplate is the template given, and otherwise the default one of the pool's type.
 func (a *applying) newPoolTemplate(ctx context.Context, spec api.PoolSpec) (store.TemplateDoc, error) {
 	if spec.BaseJobTemplate == nil {
-		return a.Handler.poolTemplate(ctx, *spec.Type, nil)
+		return a.poolTemplate(ctx, *spec.Type, nil)
 	}
 	checked, err := a.checkTemplate(spec)
 	if err != nil {
@@ -114,4 +158,23 @@ func equalLimit(a, b *int32) bool {
 		return a == b
 	}
 	return *a == *b
+}
+
+// limitValue is a limit in the form of templating.DecodeJSON; nil where there is none.
+func limitValue(limit *int32) any {
+	if limit == nil {
+		return nil
+	}
+	return int64(*limit)
+}
+
+// rawQueues tells null from absent in the queues of the i-th pool.
+func (a *applying) rawQueues(i int) ([]map[string]json.RawMessage, error) {
+	var raw []map[string]json.RawMessage
+	if document := a.poolFields[i]["queues"]; len(document) > 0 {
+		if err := json.Unmarshal(document, &raw); err != nil {
+			return nil, err
+		}
+	}
+	return raw, nil
 }

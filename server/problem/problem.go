@@ -33,6 +33,7 @@ const (
 	ParametersInvalid   Code = "parameters-invalid"
 	ApplyInvalid        Code = "apply-invalid"
 	Frozen              Code = "frozen"
+	PlanChanged         Code = "plan-changed" // what an apply would change is not what its plan showed
 	ProtocolUnsupported Code = "protocol-unsupported"
 	// TemplateBreaks: a new template version breaks deployments that work now, and that was asked to be refused.
 	TemplateBreaks Code = "template-breaks-deployments"

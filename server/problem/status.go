@@ -44,6 +44,8 @@ func meanings(code Code) meaning {
 		return meaning{http.StatusUnprocessableEntity, "What is described can not be applied"}
 	case Frozen:
 		return meaning{http.StatusUnprocessableEntity, "A frozen value may not be overridden"}
+	case PlanChanged:
+		return meaning{http.StatusConflict, "The plan is out of date"}
 	case TemplateBreaks:
 		return meaning{http.StatusConflict, "The template breaks deployments that work now"}
 	case ProtocolUnsupported:

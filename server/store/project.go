@@ -1,0 +1,150 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+// Owner is a kind of thing that belongs to a project.
+type Owner string
+
+// The kinds there are, by their tables.
+const (
+	OwnPool       Owner = "pools"
+	OwnVariable   Owner = "variables"
+	OwnDeployment Owner = "deployments"
+)
+
+// Owned are the names of what belongs to a project, in order.
+type Owned map[Owner][]string
+
+const (
+	poolsOfProjectSQL = `
+SELECT name
+FROM pools
+WHERE project = ?
+	AND deleted_at IS NULL
+ORDER BY name`
+	variablesOfProjectSQL = `
+SELECT name
+FROM variables
+WHERE project = ?
+ORDER BY name`
+	// deployments_project serves it.
+	deploymentsOfProjectSQL = `
+SELECT name
+FROM deployments
+WHERE project = ?
+	AND deleted_at IS NULL
+ORDER BY name`
+)
+
+// OwnedBy lists what belongs to a project.
+func (tx *Tx) OwnedBy(ctx context.Context, project string) (Owned, error) {
+	owned := Owned{}
+	for kind, query := range map[Owner]string{
+		OwnPool: poolsOfProjectSQL, OwnVariable: variablesOfProjectSQL, OwnDeployment: deploymentsOfProjectSQL,
+	} {
+		var names []string
+		if err := tx.all(ctx, &names, query, project); err != nil {
+			return nil, fmt.Errorf("list the %s of project %q: %w", kind, project, err)
+		}
+		owned[kind] = names
+	}
+	return owned, nil
+}
+
+const (
+	poolProjectSQL = `
+SELECT project
+FROM pools
+WHERE name = ?
+	AND deleted_at IS NULL`
+	ownPoolSQL = `
+UPDATE pools
+SET project = ?
+WHERE name = ?
+	AND deleted_at IS NULL`
+	variableProjectSQL = `
+SELECT project
+FROM variables
+WHERE name = ?`
+	ownVariableSQL = `
+UPDATE variables
+SET project = ?
+WHERE name = ?`
+	deploymentProjectSQL = `
+SELECT project
+FROM deployments
+WHERE name = ?
+	AND deleted_at IS NULL`
+	ownDeploymentSQL = `
+UPDATE deployments
+SET project = ?
+WHERE name = ?
+	AND deleted_at IS NULL`
+)
+
+// SetProject gives a thing to a project and returns the one that it belonged to, "" for none.
+func (tx *Tx) SetProject(ctx context.Context, kind Owner, name, project string) (before string, err error) {
+	read, write := poolProjectSQL, ownPoolSQL
+	switch kind {
+	case OwnVariable:
+		read, write = variableProjectSQL, ownVariableSQL
+	case OwnDeployment:
+		read, write = deploymentProjectSQL, ownDeploymentSQL
+	}
+	var was sql.NullString
+	if err := tx.get(ctx, &was, read, name); err != nil {
+		return "", found(err, "%q of the %s", name, kind)
+	}
+	if _, err := tx.exec(ctx, write, project, name); err != nil {
+		return "", fmt.Errorf("give %q of the %s to project %q: %w", name, kind, project, err)
+	}
+	return was.String, nil
+}
+
+// applyLock is the key of the advisory lock: "apply" in ASCII.
+const applyLock = 0x6170706c79
+
+const holdApplySQL = `
+SELECT 1 FROM pg_advisory_xact_lock(?)`
+
+// HoldApply lets one description be applied at a time, on however many servers: the next one begins when the transaction
+// has ended, and sees all that it did.
+func (tx *Tx) HoldApply(ctx context.Context) error {
+	if tx.s.dialect == sqlite {
+		return nil // its transactions follow each other
+	}
+	var one int
+	if err := tx.get(ctx, &one, holdApplySQL, applyLock); err != nil {
+		return fmt.Errorf("wait for another apply: %w", err)
+	}
+	return nil
+}
+
+// HoldPool is GetPool for what is about to be changed: nobody else changes it, nor claims in it, until the transaction
+// ends.
+func (tx *Tx) HoldPool(ctx context.Context, name string) (*Pool, error) {
+	if _, err := tx.lockPool(ctx, name, poolForChange); err != nil {
+		return nil, err
+	}
+	return tx.GetPool(ctx, name)
+}
+
+const holdVariableSQL = `
+SELECT name
+FROM variables
+WHERE name = ?`
+
+// HoldVariable is GetVariable for what is about to be changed: nobody else changes it until the transaction ends.
+func (tx *Tx) HoldVariable(ctx context.Context, name string) (*Variable, error) {
+	var held string
+	err := tx.get(ctx, &held, holdVariableSQL+tx.s.dialect.lock("FOR UPDATE"), name)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, fmt.Errorf("hold variable %q: %w", name, err)
+	}
+	return tx.GetVariable(ctx, name)
+}

@@ -29,7 +29,16 @@ func lockFile(path string) (io.Closer, error) {
 	if err := writeHolder(f); err != nil {
 		return nil, errors.Join(fmt.Errorf("write %s: %w", path, err), f.Close())
 	}
-	return f, nil
+	return heldLock{f}, nil
+}
+
+// heldLock is the file of a lock that is held.
+type heldLock struct{ *os.File }
+
+// Close releases the lock before it closes the file: a process that is being started at this very moment has a copy of the
+// file until it executes another program, and would keep the lock for so long.
+func (l heldLock) Close() error {
+	return errors.Join(syscall.Flock(int(l.Fd()), syscall.LOCK_UN), l.File.Close())
 }
 
 func readHolder(f *os.File) string {

@@ -39,6 +39,8 @@ func TestBadInputIsRefusedWithItsPlace(t *testing.T) {
 		{"a parameter without a value", u, []string{"deployment", "run", "hello", "--param", "name"}, 2, []string{"must be name=value"}},
 		{"a parameter that is not declared", u, []string{"deployment", "run", "hello", "--param", "nmae=x"}, 2, []string{"nmae"}},
 		{"a parameter of the wrong type", u, []string{"deployment", "run", "hello", "--params", list}, 2, []string{"must hold names and values"}},
+		{"a schedule that is none", u, []string{"schedule", "preview", "--cron", "1 2 3"}, 2, []string{"--cron: ", "five fields"}},
+		{"a schedule that is not there", u, []string{"schedule", "pause", "hello"}, 2, []string{`has no schedule "default"`}},
 		{"a time that is none", u, []string{"deployment", "run", "hello", "--at", "soon"}, 2, []string{`--at "soon"`}},
 		{"a deployment that is not there", u, []string{"deployment", "run", "nobody"}, 2, []string{"nobody"}},
 		{"a run id that is none", u, []string{"run", "get", "x"}, 2, []string{`"x" is not the id of a run`}},
@@ -170,6 +172,7 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 	dir := t.TempDir()
 	file := write(t, dir, "berth.yaml", "pools:\n- name: quick\n  type: process\nvariables:\n  place: {city: Bremen}\ndeployments:\n- name: etl\n  pool: quick\n  parameters: {date: 2026-01-01}\n")
 	changed := write(t, dir, "changed.yaml", "deployments:\n- name: etl\n  pool: quick\n  parameters: {date: 2026-01-02}\n")
+	scheduled := write(t, dir, "scheduled.yaml", "deployments:\n- name: etl\n  pool: quick\n  schedules:\n  - cron: 30 2 * * *\n    timezone: Europe/Berlin\n")
 	for _, step := range []struct {
 		args string
 		want string
@@ -190,6 +193,12 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 		{"queue resume fast --pool quick", "queue \"fast\" of pool \"quick\" resumed\n"},
 		{"queue delete fast --pool quick", "queue \"fast\" of pool \"quick\" deleted\n"},
 		{"deployment ls --pool quick", "NAME POOL QUEUE STATUS VERSION UPDATED\netl quick default active - TIME\n"},
+		{"deploy -f " + scheduled, "~ update deployment etl: parameters, schedules\n1 change made\n"},
+		{"schedule ls", "DEPLOYMENT NAME WHEN STATUS NEXT LAST PROBLEM\netl default every day at 02:30 Europe/Berlin active TIME - -\n"},
+		{"schedule pause etl", "schedule \"default\" of deployment \"etl\" paused\n"},
+		{"schedule ls etl", "DEPLOYMENT NAME WHEN STATUS NEXT LAST PROBLEM\netl default every day at 02:30 Europe/Berlin paused - - -\n"},
+		{"schedule resume etl default", "schedule \"default\" of deployment \"etl\" resumed\n"},
+		{"schedule preview --cron @daily --after 2026-03-28T12:00:00Z --count 2", "Sun 2026-03-29 00:00:00 +00:00 TIME\nMon 2026-03-30 00:00:00 +00:00 TIME\n"},
 		{"deployment pause etl", "deployment \"etl\" paused\n"},
 		{"variable set port 8080", "variable \"port\" set\n"},
 		{"variable set --string zip 01067", "variable \"zip\" set\n"},

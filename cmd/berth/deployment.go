@@ -83,6 +83,7 @@ func deploymentGetCommand(app *cli.App) *cobra.Command {
 			{Name: "Description", Value: d.Description}, {Name: "Version", Value: d.Version}, {Name: "Tags", Value: joined(d.Tags)},
 			{Name: "Limit", Value: limit(d.ConcurrencyLimit)}, {Name: "Timeout", Value: seconds(d.TimeoutSeconds)},
 			{Name: "Start deadline", Value: seconds(d.StartDeadlineSeconds)}, {Name: "Retries", Value: retries(d.Retries)},
+			{Name: "Schedules", Value: schedulesText(app, d.Schedules)},
 			{Name: "ID", Value: d.ID.String()}, {Name: "Created", Value: app.Ago(d.CreatedAt)}, {Name: "Updated", Value: app.Ago(d.UpdatedAt)},
 			{Name: "Parameters", Value: cli.Readable(d.Parameters)}, {Name: "Parameter schema", Value: cli.Readable(d.ParameterSchema)},
 			{Name: "Job variables", Value: cli.Readable(d.JobVariables)}, {Name: "Frozen", Value: frozen(d.Frozen)},

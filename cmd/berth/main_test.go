@@ -203,7 +203,7 @@ func demand(t *testing.T, what, got string, texts ...string) {
 
 var (
 	anyID   = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`)
-	anyTime = regexp.MustCompile(`\b\d+(s|m|m\d+s)( ago)?\b`)
+	anyTime = regexp.MustCompile(`\b(in )?\d+([dhm]\d+[hms]|[dhms])( ago)?\b`)
 	spaces  = regexp.MustCompile(` +`)
 )
 

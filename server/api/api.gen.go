@@ -429,7 +429,7 @@ func (e ListRunsParamsSort) Valid() bool {
 	}
 }
 
-// APIKey defines model for ApiKey.
+// APIKey Example: {"created_at":"2026-01-01T05:00:00Z","created_by":"ada","expires_at":"2027-01-01T00:00:00Z","id":"1f2e3d4c","name":"deploy-bot","pools":["analytics"],"role":"editor"}
 type APIKey struct {
 	CreatedAt  time.Time  `json:"created_at"`
 	CreatedBy  string     `json:"created_by"`
@@ -442,7 +442,7 @@ type APIKey struct {
 	Role       Role       `json:"role"`
 }
 
-// APIKeyCreate defines model for ApiKeyCreate.
+// APIKeyCreate Example: {"expires_at":"2027-01-01T00:00:00Z","name":"deploy-bot","pools":["analytics"],"role":"editor"}
 type APIKeyCreate struct {
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 	Name      Name       `json:"name"`
@@ -454,9 +454,12 @@ type APIKeyCreate struct {
 
 // APIKeyCreated defines model for ApiKeyCreated.
 type APIKeyCreated struct {
+	// APIKey Example: {"created_at":"2026-01-01T05:00:00Z","created_by":"ada","expires_at":"2027-01-01T00:00:00Z","id":"1f2e3d4c","name":"deploy-bot","pools":["analytics"],"role":"editor"}
 	APIKey APIKey `json:"api_key"`
 
 	// Secret The key itself; shown once
+	//
+	// Example: berth_1f2e3d4c_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 	Secret string `json:"secret"`
 }
 
@@ -465,7 +468,7 @@ type APIKeyList struct {
 	Items []APIKey `json:"items"`
 }
 
-// ApplyRequest defines model for ApplyRequest.
+// ApplyRequest Example: {"deployments":[{"concurrency_limit":1,"description":"The morning report","frozen":{"job_variables":["image"]},"job_variables":{"image":"ghcr.io/acme/report:2.0.1","memory_limit":"1Gi"},"name":"report","parameter_schema":{"properties":{"date":{"type":"string"}},"type":"object"},"parameters":{"date":"today"},"pool":"analytics","queue":"nightly","retries":{"backoff":{"factor":2,"initial_seconds":10,"jitter":0.1,"max_seconds":300},"infrastructure_max":3,"max":2},"tags":["nightly"],"timeout_seconds":3600}],"dry_run":false,"pools":[{"concurrency_limit":20,"name":"analytics"}],"variables":[{"name":"warehouse_url","value":"https://warehouse.example.com"}]}
 type ApplyRequest struct {
 	Deployments *[]DeploymentSpec `json:"deployments,omitempty"`
 	DryRun      *bool             `json:"dry_run,omitempty"`
@@ -485,7 +488,7 @@ type ApplyRequest struct {
 	Variables *[]VariableSpec `json:"variables,omitempty"`
 }
 
-// ApplyResult defines model for ApplyResult.
+// ApplyResult Example: {"changes":[{"action":"unchanged","kind":"pool","name":"analytics"},{"action":"update","fields":["parameters","timeout_seconds"],"kind":"deployment","name":"report"}],"dry_run":false,"plan":"3b1f0c7a9d2e4f58","warnings":[]}
 type ApplyResult struct {
 	Changes []Change `json:"changes"`
 	DryRun  bool     `json:"dry_run"`
@@ -495,7 +498,7 @@ type ApplyResult struct {
 	Warnings []Finding `json:"warnings"`
 }
 
-// Attempt defines model for Attempt.
+// Attempt Example: {"category":"app","claimed_at":"2026-01-01T06:00:01Z","cluster_id":"3f9a0c","ended_at":"2026-01-01T06:03:09Z","exit_code":3,"id":"0197a1de-7f10-7a02-8b1e-91c4a7d3e001","job_name":"etl-brave-anchor-042-1","job_namespace":"jobs","job_uid":"5f0c9a1e-3f38-4d53-9f1c-2b6f7d6a0c11","last_lines":"no such table: orders\n","lease_epoch":1,"message":"container job ended with exit code 3","node":"node-1","number":1,"phase":"ended","running_at":"2026-01-01T06:00:04Z","submitted_at":"2026-01-01T06:00:02Z","template_version":2,"worker":"worker-1"}
 type Attempt struct {
 	Category  *Category `json:"category,omitempty"`
 	ClaimedAt time.Time `json:"claimed_at"`
@@ -528,14 +531,14 @@ type AttemptLease struct {
 	Epoch     int64              `json:"epoch"`
 }
 
-// AttemptLookup defines model for AttemptLookup.
+// AttemptLookup Example: {"cluster_id":"3f9a0c","jobs":[{"attempt":1,"job_uid":"5f0c9a1e-3f38-4d53-9f1c-2b6f7d6a0c11","run_id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042"}],"pool":"analytics"}
 type AttemptLookup struct {
 	ClusterID string       `json:"cluster_id"`
 	Jobs      []AttemptRef `json:"jobs"`
 	Pool      string       `json:"pool"`
 }
 
-// AttemptLookupResult defines model for AttemptLookupResult.
+// AttemptLookupResult Example: {"jobs":[{"attempt_id":"0197a1de-7f10-7a02-8b1e-91c4a7d3e001","status":"active"}]}
 type AttemptLookupResult struct {
 	// Jobs One per job asked for, in order
 	Jobs []AttemptStatus `json:"jobs"`
@@ -589,7 +592,7 @@ type ChangeAction string
 // ChangeKind defines model for Change.Kind.
 type ChangeKind string
 
-// Claim defines model for Claim.
+// Claim Example: {"attempt":1,"attempt_id":"0197a1de-7f10-7a02-8b1e-91c4a7d3e001","cancelling":false,"deployment":"etl","deployment_id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","deployment_version":"","epoch":1,"lease_seconds":60,"parameters":{"date":"2026-01-01"},"pool":"analytics","queue":"default","render_input":{"deployment":{"memory_limit":"1Gi"},"run":{},"stored":{}},"run_id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","run_name":"brave-anchor-042","scheduled_time":"2026-01-01T06:00:00Z","tags":["nightly"],"takeover":false,"template_version":2,"template_version_id":"0197a0b2-1e41-7d5a-b6c0-5a1f2e3d4c02","timeout_seconds":3600}
 type Claim struct {
 	Attempt           int32              `json:"attempt"`
 	AttemptID         openapi_types.UUID `json:"attempt_id"`
@@ -624,7 +627,7 @@ type Claim struct {
 	TimeoutSeconds *int64 `json:"timeout_seconds,omitempty"`
 }
 
-// ClaimRequest defines model for ClaimRequest.
+// ClaimRequest Example: {"cluster_id":"3f9a0c","held":[{"attempt_id":"0197a1de-7f10-7a02-8b1e-91c4a7d3e001","epoch":1}],"max":10,"pool":"analytics","request_id":"0197a1de-7f00-7b01-a5c3-80b396c2d000","wait_seconds":25,"worker":"worker-1"}
 type ClaimRequest struct {
 	ClusterID string `json:"cluster_id"`
 
@@ -637,14 +640,14 @@ type ClaimRequest struct {
 	Worker      string             `json:"worker"`
 }
 
-// ClaimResponse defines model for ClaimResponse.
+// ClaimResponse Example: {"cancels":[],"claims":[]}
 type ClaimResponse struct {
 	// Cancels Attempts that this worker holds and shall end
 	Cancels []openapi_types.UUID `json:"cancels"`
 	Claims  []Claim              `json:"claims"`
 }
 
-// Deployment defines model for Deployment.
+// Deployment Example: {"concurrency_limit":1,"created_at":"2026-01-01T00:00:00Z","description":"Loads the day","frozen":{"job_variables":["image"]},"id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","job_variables":{"memory_limit":"1Gi"},"name":"etl","parameter_schema":{"properties":{"date":{"type":"string"}},"type":"object"},"parameters":{"date":"2026-01-01"},"paused":false,"pool":"analytics","queue":"default","retries":{"delay_seconds":30,"infrastructure_max":3,"max":2},"tags":["nightly"],"timeout_seconds":3600,"updated_at":"2026-01-01T05:00:00Z","version":""}
 type Deployment struct {
 	ConcurrencyLimit *int32    `json:"concurrency_limit,omitempty"`
 	CreatedAt        time.Time `json:"created_at"`
@@ -724,7 +727,7 @@ type DeploymentSpec struct {
 	Version              *string         `json:"version,omitempty"`
 }
 
-// DeploymentUpdate defines model for DeploymentUpdate.
+// DeploymentUpdate Example: {"paused":true}
 type DeploymentUpdate struct {
 	Paused *bool `json:"paused,omitempty"`
 }
@@ -746,6 +749,8 @@ type DocumentChange struct {
 type DocumentChangeKind string
 
 // Finding One thing that is wrong, and where
+//
+// Example: {"code":"undeclared","column":4,"line":1,"message":"there is no variable \"imgae\"","pointer":"/job_configuration/job_manifest/spec/template/spec/containers/0/image","suggestion":"did you mean \"image\"?"}
 type Finding struct {
 	Code *string `json:"code,omitempty"`
 
@@ -769,7 +774,7 @@ type FrozenNames struct {
 	Parameters   *[]string `json:"parameters,omitempty"`
 }
 
-// Info defines model for Info.
+// Info Example: {"authenticated":true,"installation_id":"0197a0b1-0d30-7c49-95af-490e1d2c3b00","key_name":"ci","role":"operator","version":"v1.0.0"}
 type Info struct {
 	// Authenticated False where the server runs without keys
 	Authenticated  bool               `json:"authenticated"`
@@ -785,14 +790,14 @@ type JSONObject = json.RawMessage
 // JSONValue Any JSON value
 type JSONValue = json.RawMessage
 
-// LintReport defines model for LintReport.
+// LintReport Example: {"errors":[],"placeholders":["image","memory_limit"],"warnings":[{"message":"the variable is used nowhere","pointer":"/variables/properties/team"}]}
 type LintReport struct {
 	Errors       []Finding `json:"errors"`
 	Placeholders []string  `json:"placeholders"`
 	Warnings     []Finding `json:"warnings"`
 }
 
-// LogAppend defines model for LogAppend.
+// LogAppend Example: {"chunks":[{"attempt_id":"0197a1de-7f10-7a02-8b1e-91c4a7d3e001","epoch":1,"offset":0,"text":"loading 2026-01-01\n"}]}
 type LogAppend struct {
 	Chunks []LogAppendChunk `json:"chunks"`
 }
@@ -847,6 +852,8 @@ type OOMRetries struct {
 // PoolSpec defines model for PoolSpec.
 type PoolSpec struct {
 	// BaseJobTemplate A base job template (`engine`, `variables`, `frozen`, `template_env`, `job_configuration`)
+	//
+	// Example: {"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"{{ image }}","name":"job","resources":{"limits":{"memory":"{{ memory_limit }}"}}}]}}}}},"variables":{"properties":{"image":{"default":"ghcr.io/acme/etl:1.4.2","type":"string"},"memory_limit":{"default":"512Mi","type":"string"}},"required":["image"],"type":"object"}}
 	BaseJobTemplate  TemplateDocument `json:"base_job_template,omitempty"`
 	ConcurrencyLimit *int32           `json:"concurrency_limit,omitempty"`
 	Description      *string          `json:"description,omitempty"`
@@ -861,6 +868,8 @@ type PoolSpec struct {
 type PoolType string
 
 // Problem RFC 9457
+//
+// Example: {"code":"variables-invalid","detail":"memory_limit: must be a string","errors":[{"message":"must be a string","pointer":"/job_variables/memory_limit"}],"instance":"/api/v1/deployments/etl/runs","status":422,"title":"The job variables are not valid","type":"https://berth.dev/problems/variables-invalid"}
 type Problem struct {
 	// Code Stable; scripts may rely on it
 	//
@@ -893,7 +902,7 @@ type RenderInput struct {
 	Stored     JSONObject `json:"stored"`
 }
 
-// RenewRequest defines model for RenewRequest.
+// RenewRequest Example: {"leases":[{"attempt_id":"0197a1de-7f10-7a02-8b1e-91c4a7d3e001","epoch":1}],"pool":"analytics","worker":"worker-1"}
 type RenewRequest struct {
 	Leases []AttemptLease `json:"leases"`
 	Pool   string         `json:"pool"`
@@ -904,7 +913,7 @@ type RenewRequest struct {
 	Worker  string          `json:"worker"`
 }
 
-// RenewResponse defines model for RenewResponse.
+// RenewResponse Example: {"cancels":[],"lease_seconds":60,"lost":[]}
 type RenewResponse struct {
 	Cancels      []openapi_types.UUID `json:"cancels"`
 	LeaseSeconds int32                `json:"lease_seconds"`
@@ -944,14 +953,14 @@ type Report struct {
 // `ended` with the outcome, `handed_back` when the worker stops before it created anything.
 type ReportKind string
 
-// ReportRequest defines model for ReportRequest.
+// ReportRequest Example: {"pool":"analytics","reports":[{"at":"2026-01-01T06:03:09Z","attempt_id":"0197a1de-7f10-7a02-8b1e-91c4a7d3e001","category":"app","epoch":1,"exit_code":3,"kind":"ended","last_lines":"no such table: orders\n","message":"container job ended with exit code 3","succeeded":false}],"worker":"worker-1"}
 type ReportRequest struct {
 	Pool    string   `json:"pool"`
 	Reports []Report `json:"reports"`
 	Worker  string   `json:"worker"`
 }
 
-// ReportResponse defines model for ReportResponse.
+// ReportResponse Example: {"results":[{"status":"accepted"}]}
 type ReportResponse struct {
 	Results []ReportResult `json:"results"`
 }
@@ -1009,7 +1018,7 @@ type RetryPolicy struct {
 // Role defines model for Role.
 type Role string
 
-// Run defines model for Run.
+// Run Example: {"attempt":1,"created_at":"2026-01-01T06:00:00Z","created_by":"ci","deployment":"etl","deployment_id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","job_variables":{"memory_limit":"1Gi"},"name":"brave-anchor-042","parameters":{"date":"2026-01-01"},"pool":"analytics","queue":"default","scheduled_time":"2026-01-01T06:00:00Z","started_at":"2026-01-01T06:00:04Z","state":{"at":"2026-01-01T06:00:04Z","name":"Running","type":"RUNNING"},"tags":["nightly"]}
 type Run struct {
 	// Attempt The number of the newest attempt; 0 before the first
 	Attempt        int32              `json:"attempt"`
@@ -1038,7 +1047,7 @@ type Run struct {
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
-// RunBulkResult defines model for RunBulkResult.
+// RunBulkResult Example: {"done":[],"refused":[{"code":"run-finished","id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","message":"run 0197a1de-6c00-7c11-9d54-3f0a5be1c042 has ended: COMPLETED"}]}
 type RunBulkResult struct {
 	// Done The runs as they are now
 	Done []Run `json:"done"`
@@ -1048,14 +1057,14 @@ type RunBulkResult struct {
 	Refused    []RunRefused `json:"refused"`
 }
 
-// RunCounts defines model for RunCounts.
+// RunCounts Example: {"by_state":{"COMPLETED":10,"FAILED":1,"RUNNING":1},"total":12}
 type RunCounts struct {
 	// ByState By state type; a state without runs is not there
 	ByState map[string]int64 `json:"by_state"`
 	Total   int64            `json:"total"`
 }
 
-// RunCreate defines model for RunCreate.
+// RunCreate Example: {"job_variables":{"memory_limit":"1Gi"},"parameters":{"date":"2026-01-01"},"scheduled_time":"2026-01-01T06:00:00Z","tags":["by-hand"]}
 type RunCreate struct {
 	JobVariables JSONObject `json:"job_variables,omitempty"`
 	Name         *string    `json:"name,omitempty"`
@@ -1069,10 +1078,12 @@ type RunCreate struct {
 // RunDetail defines model for RunDetail.
 type RunDetail struct {
 	Attempts []Attempt `json:"attempts"`
-	Run      Run       `json:"run"`
+
+	// Run Example: {"attempt":1,"created_at":"2026-01-01T06:00:00Z","created_by":"ci","deployment":"etl","deployment_id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","job_variables":{"memory_limit":"1Gi"},"name":"brave-anchor-042","parameters":{"date":"2026-01-01"},"pool":"analytics","queue":"default","scheduled_time":"2026-01-01T06:00:00Z","started_at":"2026-01-01T06:00:04Z","state":{"at":"2026-01-01T06:00:04Z","name":"Running","type":"RUNNING"},"tags":["nightly"]}
+	Run Run `json:"run"`
 }
 
-// RunEvent defines model for RunEvent.
+// RunEvent Example: {"actor":"worker-1","at":"2026-01-01T06:00:04Z","attempt":1,"message":"","seq":4,"state":{"at":"2026-01-01T06:00:04Z","name":"Running","type":"RUNNING"}}
 type RunEvent struct {
 	// Actor Who or what did it
 	Actor   string    `json:"actor"`
@@ -1090,7 +1101,7 @@ type RunEventList struct {
 	Items []RunEvent `json:"items"`
 }
 
-// RunExplanation defines model for RunExplanation.
+// RunExplanation Example: {"details":["one run is ahead of it in queue \"default\"","it expires if it has not started in 2h"],"next":["follow it: berth run watch 0197a1de-6c00-7c11-9d54-3f0a5be1c042"],"reasons":[{"code":"deployment-full","message":"deployment \"etl\" runs one at a time, held by calm-gull-123 (etl, for 2h13m)"}],"run":{"attempt":0,"created_at":"2026-01-01T06:00:00Z","created_by":"ci","deployment":"etl","deployment_id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","job_variables":{"memory_limit":"1Gi"},"name":"brave-anchor-042","parameters":{"date":"2026-01-01"},"pool":"analytics","queue":"default","scheduled_time":"2026-01-01T06:00:00Z","state":{"at":"2026-01-01T06:00:00Z","name":"AwaitingSlot","type":"SCHEDULED"},"tags":["nightly"]},"sentence":"deployment \"etl\" runs one at a time, held by calm-gull-123 (etl, for 2h13m)"}
 type RunExplanation struct {
 	// Details What more there is to know, a line each
 	Details []string `json:"details"`
@@ -1100,7 +1111,9 @@ type RunExplanation struct {
 
 	// Reasons What keeps it from going on, the most important first
 	Reasons []WaitReason `json:"reasons"`
-	Run     Run          `json:"run"`
+
+	// Run Example: {"attempt":1,"created_at":"2026-01-01T06:00:00Z","created_by":"ci","deployment":"etl","deployment_id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","job_variables":{"memory_limit":"1Gi"},"name":"brave-anchor-042","parameters":{"date":"2026-01-01"},"pool":"analytics","queue":"default","scheduled_time":"2026-01-01T06:00:00Z","started_at":"2026-01-01T06:00:04Z","state":{"at":"2026-01-01T06:00:04Z","name":"Running","type":"RUNNING"},"tags":["nightly"]}
+	Run Run `json:"run"`
 
 	// Sentence The answer
 	Sentence string `json:"sentence"`
@@ -1125,6 +1138,8 @@ type RunRefused struct {
 }
 
 // RunSelection Either ids or a filter
+//
+// Example: {"filter":{"deployment":"etl","states":["SCHEDULED","FAILED"]},"limit":100}
 type RunSelection struct {
 	// Cursor `next_cursor` of the call before
 	Cursor *string               `json:"cursor,omitempty"`
@@ -1147,7 +1162,7 @@ type RunSelectionFilter struct {
 	Text          *string      `json:"text,omitempty"`
 }
 
-// RunsCreate defines model for RunsCreate.
+// RunsCreate Example: {"runs":[{"idempotency_key":"etl-2026-01-01","parameters":{"date":"2026-01-01"}},{"idempotency_key":"etl-2026-01-02","parameters":{"date":"2026-01-02"}}]}
 type RunsCreate struct {
 	Runs []RunsCreateItem `json:"runs"`
 }
@@ -1164,7 +1179,7 @@ type RunsCreateItem struct {
 	Tags          *[]string  `json:"tags,omitempty"`
 }
 
-// RunsCreated defines model for RunsCreated.
+// RunsCreated Example: {"created":1,"existed":0,"items":[{"attempt":1,"created_at":"2026-01-01T06:00:00Z","created_by":"ci","deployment":"etl","deployment_id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","job_variables":{"memory_limit":"1Gi"},"name":"brave-anchor-042","parameters":{"date":"2026-01-01"},"pool":"analytics","queue":"default","scheduled_time":"2026-01-01T06:00:00Z","started_at":"2026-01-01T06:00:04Z","state":{"at":"2026-01-01T06:00:04Z","name":"Running","type":"RUNNING"},"tags":["nightly"]}]}
 type RunsCreated struct {
 	Created int32 `json:"created"`
 
@@ -1174,7 +1189,7 @@ type RunsCreated struct {
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
-// Schedule defines model for Schedule.
+// Schedule Example: {"active":true,"deployment":"etl","description":"at 06:00 on Monday to Friday, Europe/Berlin","id":"0197a0b4-3a60-7f7c-98e2-7c3b4a5f6e03","last_slot":"2026-01-01T05:00:00Z","name":"morning","next":["2026-01-02T05:00:00Z","2026-01-05T05:00:00Z"],"pool":"analytics","spec":{"cron":"0 6 * * 1-5","misfire":{"mode":"latest"},"name":"morning","overlap":"forbid","parameters":{"date":"today"},"timezone":"Europe/Berlin"}}
 type Schedule struct {
 	Active     bool   `json:"active"`
 	Deployment string `json:"deployment"`
@@ -1196,6 +1211,8 @@ type Schedule struct {
 	Pool string      `json:"pool"`
 
 	// Spec When a deployment runs by itself. Exactly one of `cron`, `interval_seconds` and `rrule` is given.
+	//
+	// Example: {"cron":"0 6 * * 1-5","misfire":{"mode":"latest"},"name":"morning","overlap":"forbid","parameters":{"date":"today"},"timezone":"Europe/Berlin"}
 	Spec ScheduleSpec `json:"spec"`
 }
 
@@ -1205,23 +1222,27 @@ type ScheduleList struct {
 	NextCursor *string    `json:"next_cursor,omitempty"`
 }
 
-// SchedulePreview defines model for SchedulePreview.
+// SchedulePreview Example: {"description":"at 06:00 on Monday to Friday, Europe/Berlin","next":["2026-01-02T05:00:00Z","2026-01-05T05:00:00Z"]}
 type SchedulePreview struct {
 	Description string      `json:"description"`
 	Next        []time.Time `json:"next"`
 }
 
-// SchedulePreviewRequest defines model for SchedulePreviewRequest.
+// SchedulePreviewRequest Example: {"after":"2026-01-01T12:00:00Z","count":2,"schedule":{"cron":"0 6 * * 1-5","timezone":"Europe/Berlin"}}
 type SchedulePreviewRequest struct {
 	// After Now where it is not given
 	After *time.Time `json:"after,omitempty"`
 	Count *int32     `json:"count,omitempty"`
 
 	// Schedule When a deployment runs by itself. Exactly one of `cron`, `interval_seconds` and `rrule` is given.
+	//
+	// Example: {"cron":"0 6 * * 1-5","misfire":{"mode":"latest"},"name":"morning","overlap":"forbid","parameters":{"date":"today"},"timezone":"Europe/Berlin"}
 	Schedule ScheduleSpec `json:"schedule"`
 }
 
 // ScheduleSpec When a deployment runs by itself. Exactly one of `cron`, `interval_seconds` and `rrule` is given.
+//
+// Example: {"cron":"0 6 * * 1-5","misfire":{"mode":"latest"},"name":"morning","overlap":"forbid","parameters":{"date":"today"},"timezone":"Europe/Berlin"}
 type ScheduleSpec struct {
 	Active *bool `json:"active,omitempty"`
 
@@ -1262,7 +1283,7 @@ type ScheduleSpec struct {
 // ScheduleSpecOverlap What a slot does while a run of the schedule is live: run beside it, not run, cancel it and run, or run after it
 type ScheduleSpecOverlap string
 
-// ScheduleUpdate defines model for ScheduleUpdate.
+// ScheduleUpdate Example: {"active":false}
 type ScheduleUpdate struct {
 	Active bool `json:"active"`
 }
@@ -1283,14 +1304,18 @@ type State struct {
 type StateType string
 
 // TemplateComparison From a saved version (the newest without `from_version`) to a document or another saved version
+//
+// Example: {"from_version":1,"to_version":2}
 type TemplateComparison struct {
 	// Document A base job template (`engine`, `variables`, `frozen`, `template_env`, `job_configuration`)
+	//
+	// Example: {"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"{{ image }}","name":"job","resources":{"limits":{"memory":"{{ memory_limit }}"}}}]}}}}},"variables":{"properties":{"image":{"default":"ghcr.io/acme/etl:1.4.2","type":"string"},"memory_limit":{"default":"512Mi","type":"string"}},"required":["image"],"type":"object"}}
 	Document    TemplateDocument `json:"document,omitempty"`
 	FromVersion *int32           `json:"from_version,omitempty"`
 	ToVersion   *int32           `json:"to_version,omitempty"`
 }
 
-// TemplateDiff defines model for TemplateDiff.
+// TemplateDiff Example: {"changes":[{"after":"1Gi","before":"512Mi","kind":"replaced","pointer":"/variables/properties/memory_limit/default"}],"from_version":1,"text":"@@ -15,3 +15,3 @@\n     memory_limit:\n-      default: 512Mi\n+      default: 1Gi\n","to_version":2}
 type TemplateDiff struct {
 	Changes     []DocumentChange `json:"changes"`
 	FromVersion int32            `json:"from_version"`
@@ -1303,20 +1328,24 @@ type TemplateDiff struct {
 }
 
 // TemplateDocument A base job template (`engine`, `variables`, `frozen`, `template_env`, `job_configuration`)
+//
+// Example: {"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"{{ image }}","name":"job","resources":{"limits":{"memory":"{{ memory_limit }}"}}}]}}}}},"variables":{"properties":{"image":{"default":"ghcr.io/acme/etl:1.4.2","type":"string"},"memory_limit":{"default":"512Mi","type":"string"}},"required":["image"],"type":"object"}}
 type TemplateDocument = json.RawMessage
 
-// TemplateImpact defines model for TemplateImpact.
+// TemplateImpact Example: {"from_version":1,"items":[{"broken_before":false,"changes":[],"deployment":"etl","errors":[{"message":"must be a string","pointer":"/job_variables/memory_limit"}],"invented":[],"text":"","verdict":"broken"}],"summary":{"broken":1,"changed":1,"deployments":3,"newly_broken":1,"unchanged":1},"to_version":2}
 type TemplateImpact struct {
-	FromVersion int32                 `json:"from_version"`
-	Items       []DeploymentImpact    `json:"items"`
-	NextCursor  *string               `json:"next_cursor,omitempty"`
-	Summary     TemplateImpactSummary `json:"summary"`
+	FromVersion int32              `json:"from_version"`
+	Items       []DeploymentImpact `json:"items"`
+	NextCursor  *string            `json:"next_cursor,omitempty"`
+
+	// Summary Example: {"broken":1,"changed":1,"deployments":3,"newly_broken":1,"unchanged":1}
+	Summary TemplateImpactSummary `json:"summary"`
 
 	// ToVersion Not there for a document that is not saved
 	ToVersion *int32 `json:"to_version,omitempty"`
 }
 
-// TemplateImpactSummary defines model for TemplateImpactSummary.
+// TemplateImpactSummary Example: {"broken":1,"changed":1,"deployments":3,"newly_broken":1,"unchanged":1}
 type TemplateImpactSummary struct {
 	// Broken No Job can be made
 	Broken int32 `json:"broken"`
@@ -1330,7 +1359,7 @@ type TemplateImpactSummary struct {
 	Unchanged   int32 `json:"unchanged"`
 }
 
-// TemplatePreview defines model for TemplatePreview.
+// TemplatePreview Example: {"errors":[],"invented":{},"job":{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"etl-brave-anchor-042-1","namespace":"jobs"},"spec":{"backoffLimit":0,"template":{"spec":{"containers":[{"image":"ghcr.io/acme/etl:1.4.2","name":"job"}],"restartPolicy":"Never"}}}},"warnings":[],"yaml":"apiVersion: batch/v1\nkind: Job\nmetadata: {name: etl-brave-anchor-042-1, namespace: jobs}\nspec: {backoffLimit: 0, template: {spec: {restartPolicy: Never, containers: [{name: job, image: \"ghcr.io/acme/etl:1.4.2\"}]}}}\n"}
 type TemplatePreview struct {
 	Errors   []Finding  `json:"errors"`
 	Invented JSONObject `json:"invented"`
@@ -1341,12 +1370,14 @@ type TemplatePreview struct {
 	Yaml *string `json:"yaml,omitempty"`
 }
 
-// TemplatePreviewRequest defines model for TemplatePreviewRequest.
+// TemplatePreviewRequest Example: {"deployment":"etl","job_variables":{"memory_limit":"1Gi"},"parameters":{"date":"2026-01-01"},"version":1}
 type TemplatePreviewRequest struct {
 	// Deployment Of this pool; its values are the ones below the run's
 	Deployment *string `json:"deployment,omitempty"`
 
 	// Document A base job template (`engine`, `variables`, `frozen`, `template_env`, `job_configuration`)
+	//
+	// Example: {"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"{{ image }}","name":"job","resources":{"limits":{"memory":"{{ memory_limit }}"}}}]}}}}},"variables":{"properties":{"image":{"default":"ghcr.io/acme/etl:1.4.2","type":"string"},"memory_limit":{"default":"512Mi","type":"string"}},"required":["image"],"type":"object"}}
 	Document     TemplateDocument `json:"document,omitempty"`
 	JobVariables JSONObject       `json:"job_variables,omitempty"`
 	Parameters   JSONObject       `json:"parameters,omitempty"`
@@ -1355,23 +1386,27 @@ type TemplatePreviewRequest struct {
 	Version *int32 `json:"version,omitempty"`
 }
 
-// TemplateRollback defines model for TemplateRollback.
+// TemplateRollback Example: {"version":1}
 type TemplateRollback struct {
 	// Version The version to go back to
 	Version int32 `json:"version"`
 }
 
-// TemplateVersion defines model for TemplateVersion.
+// TemplateVersion Example: {"created_at":"2026-01-01T05:00:00Z","created_by":"ada","document":{"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"{{ image }}","name":"job","resources":{"limits":{"memory":"{{ memory_limit }}"}}}]}}}}},"variables":{"properties":{"image":{"default":"ghcr.io/acme/etl:1.4.2","type":"string"},"memory_limit":{"default":"512Mi","type":"string"}},"required":["image"],"type":"object"}},"id":"0197a0b2-1e41-7d5a-b6c0-5a1f2e3d4c02","impact":{"broken":1,"changed":1,"deployments":3,"newly_broken":1,"unchanged":1},"pool":"analytics","version":2,"warnings":[]}
 type TemplateVersion struct {
 	CreatedAt time.Time `json:"created_at"`
 	CreatedBy string    `json:"created_by"`
 
 	// Document A base job template (`engine`, `variables`, `frozen`, `template_env`, `job_configuration`)
-	Document TemplateDocument       `json:"document,omitempty"`
-	ID       openapi_types.UUID     `json:"id"`
-	Impact   *TemplateImpactSummary `json:"impact,omitempty"`
-	Pool     string                 `json:"pool"`
-	Version  int32                  `json:"version"`
+	//
+	// Example: {"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"{{ image }}","name":"job","resources":{"limits":{"memory":"{{ memory_limit }}"}}}]}}}}},"variables":{"properties":{"image":{"default":"ghcr.io/acme/etl:1.4.2","type":"string"},"memory_limit":{"default":"512Mi","type":"string"}},"required":["image"],"type":"object"}}
+	Document TemplateDocument   `json:"document,omitempty"`
+	ID       openapi_types.UUID `json:"id"`
+
+	// Impact Example: {"broken":1,"changed":1,"deployments":3,"newly_broken":1,"unchanged":1}
+	Impact  *TemplateImpactSummary `json:"impact,omitempty"`
+	Pool    string                 `json:"pool"`
+	Version int32                  `json:"version"`
 
 	// Warnings Of the lint at save, and of deployments that no longer fit
 	Warnings *[]Finding `json:"warnings,omitempty"`
@@ -1383,7 +1418,7 @@ type TemplateVersionList struct {
 	NextCursor *string           `json:"next_cursor,omitempty"`
 }
 
-// Variable defines model for Variable.
+// Variable Example: {"name":"warehouse_url","updated_at":"2026-01-01T05:00:00Z","value":"https://warehouse.example.com"}
 type Variable struct {
 	Name      string    `json:"name"`
 	UpdatedAt time.Time `json:"updated_at"`
@@ -1401,7 +1436,7 @@ type VariableList struct {
 // VariableName defines model for VariableName.
 type VariableName = string
 
-// VariableSet defines model for VariableSet.
+// VariableSet Example: {"value":"https://warehouse.example.com"}
 type VariableSet struct {
 	// Value Any JSON value
 	Value JSONValue `json:"value"`
@@ -1426,7 +1461,7 @@ type WaitReason struct {
 	Message string `json:"message"`
 }
 
-// WorkPool defines model for WorkPool.
+// WorkPool Example: {"concurrency_limit":20,"created_at":"2026-01-01T00:00:00Z","description":"What the data team runs","id":"0197a0b2-1e40-7d5a-b6c0-5a1f2e3d4c01","name":"analytics","paused":false,"slots_used":3,"template_version":2,"type":"kubernetes","updated_at":"2026-01-01T05:00:00Z"}
 type WorkPool struct {
 	ConcurrencyLimit *int32             `json:"concurrency_limit,omitempty"`
 	CreatedAt        time.Time          `json:"created_at"`
@@ -1442,9 +1477,11 @@ type WorkPool struct {
 	UpdatedAt       time.Time `json:"updated_at"`
 }
 
-// WorkPoolCreate defines model for WorkPoolCreate.
+// WorkPoolCreate Example: {"concurrency_limit":20,"description":"Nightly batches","name":"batch","type":"kubernetes"}
 type WorkPoolCreate struct {
 	// BaseJobTemplate A base job template (`engine`, `variables`, `frozen`, `template_env`, `job_configuration`)
+	//
+	// Example: {"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"{{ image }}","name":"job","resources":{"limits":{"memory":"{{ memory_limit }}"}}}]}}}}},"variables":{"properties":{"image":{"default":"ghcr.io/acme/etl:1.4.2","type":"string"},"memory_limit":{"default":"512Mi","type":"string"}},"required":["image"],"type":"object"}}
 	BaseJobTemplate TemplateDocument `json:"base_job_template,omitempty"`
 
 	// ConcurrencyLimit Attempts at once; null is no limit and 0 is none at all
@@ -1461,7 +1498,7 @@ type WorkPoolList struct {
 	NextCursor *string    `json:"next_cursor,omitempty"`
 }
 
-// WorkPoolUpdate defines model for WorkPoolUpdate.
+// WorkPoolUpdate Example: {"concurrency_limit":30,"paused":false}
 type WorkPoolUpdate struct {
 	// ConcurrencyLimit Attempts at once; 0 is none at all
 	ConcurrencyLimit *int32  `json:"concurrency_limit,omitempty"`
@@ -1472,7 +1509,7 @@ type WorkPoolUpdate struct {
 	Paused             *bool `json:"paused,omitempty"`
 }
 
-// WorkQueue defines model for WorkQueue.
+// WorkQueue Example: {"concurrency_limit":5,"id":"0197a0b2-1e42-7d5a-b6c0-5a1f2e3d4c03","name":"nightly","paused":false,"pool":"analytics","priority":2,"slots_used":0}
 type WorkQueue struct {
 	ConcurrencyLimit *int32             `json:"concurrency_limit,omitempty"`
 	ID               openapi_types.UUID `json:"id"`
@@ -1483,7 +1520,7 @@ type WorkQueue struct {
 	SlotsUsed        int32              `json:"slots_used"`
 }
 
-// WorkQueueCreate defines model for WorkQueueCreate.
+// WorkQueueCreate Example: {"concurrency_limit":5,"name":"express","priority":1}
 type WorkQueueCreate struct {
 	ConcurrencyLimit *int32 `json:"concurrency_limit,omitempty"`
 	Name             Name   `json:"name"`
@@ -1497,7 +1534,7 @@ type WorkQueueList struct {
 	Items []WorkQueue `json:"items"`
 }
 
-// WorkQueueUpdate defines model for WorkQueueUpdate.
+// WorkQueueUpdate Example: {"paused":true,"priority":2}
 type WorkQueueUpdate struct {
 	// ConcurrencyLimit Attempts at once; 0 is none at all
 	ConcurrencyLimit *int32 `json:"concurrency_limit,omitempty"`
@@ -1510,7 +1547,7 @@ type WorkQueueUpdate struct {
 	Priority *int32 `json:"priority,omitempty"`
 }
 
-// Worker defines model for Worker.
+// Worker Example: {"active_attempts":1,"alive":true,"cluster_id":"3f9a0c","last_seen_at":"2026-01-01T06:00:03Z","name":"worker-1","paused":false,"pool":"analytics","type":"kubernetes","version":"v1.0.0"}
 type Worker struct {
 	ActiveAttempts int32     `json:"active_attempts"`
 	Alive          bool      `json:"alive"`
@@ -1525,7 +1562,7 @@ type Worker struct {
 	Version string   `json:"version"`
 }
 
-// WorkerHello defines model for WorkerHello.
+// WorkerHello Example: {"cluster_id":"3f9a0c","namespaces":["jobs"],"pool":"analytics","protocol":1,"type":"kubernetes","version":"v1.0.0","worker":"worker-1"}
 type WorkerHello struct {
 	ClusterID string `json:"cluster_id"`
 
@@ -1547,12 +1584,12 @@ type WorkerList struct {
 	Items []Worker `json:"items"`
 }
 
-// WorkerUpdate defines model for WorkerUpdate.
+// WorkerUpdate Example: {"paused":true}
 type WorkerUpdate struct {
 	Paused bool `json:"paused"`
 }
 
-// WorkerWelcome defines model for WorkerWelcome.
+// WorkerWelcome Example: {"installation_id":"0197a0b1-0d30-7c49-95af-490e1d2c3b00","lease_seconds":60,"server_version":"v1.0.0"}
 type WorkerWelcome struct {
 	InstallationID openapi_types.UUID `json:"installation_id"`
 	LeaseSeconds   int32              `json:"lease_seconds"`
@@ -21770,225 +21807,274 @@ func (sh *strictHandler) GetReady(w http.ResponseWriter, r *http.Request) {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L39chu3liD+Kij+pir2b1ofzk1mZ6R/RrGduUoUxyM7N7UbeUWQDZKImkC7gRbN61LVPs0+2D7JFs4B",
-	"0OgmutlNkXLmbv6xRbIbHwcH5/vj82gql7kUTGg1Ovs8ymlBl0yzAj69LBjVLL2YaVaYzylT04Lnmksx",
-	"Ohu9XzBBZEEyan5ORtx8+bFkxXqUjARdstHZaIoj3NIZPqOmC7akZqyZLJZUj85GKdXsSPMlGyUjvc7N",
-	"W0oXXMxHDw+JW8J3bCYLtrkG/J7oBRNbVjDBEXZZQlkoWbw1kNlcwFiwT/p2Co+MiZyZpZCczhnxE0ZX",
-	"BS/UVrM58SuWZ3K9ZEJ/zzN7BLHBUv9c7wH9bmC8nOpFy3AF+1jygqWjM12UrHv41yINkCW2Umae2B0Z",
-	"YIIKFdpn2P2wL2c/UT1dtJz2+wUjr9/TuTno1YJqsqKKsJRrlp4TKqResIJIwQhXpGCzUrGUPPvmxddk",
-	"nBdsKkXKzUBHM8ozlo6fO+RYMJoCROwmLmdHsIotx3nFl1y3rPSvckWWVKwJ1WQplW7Bw8wMUZsmZTNa",
-	"Znp09u1pUgGNC/2Xr0fJaEk/8WW5NL+eJqMlF/jphQclF5rNWQHreytl1o25uZTZlk2aQbqw1Q4xBE//",
-	"s2QlqxZWB9zPM2LAZoYlK64XstRkbD6NW0D40Yy2ZRPXuLpfxKSQd0y0nNk1YAwi1qRg9E4RSqrbSDRg",
-	"nCzuFBFy1bIcC4jb0s4VP9wZzRTzhzaRMmNU4FJL0YH8RSm+UoSnbvL6WRSl6DwKj05lCUNsAurddMHS",
-	"MttCRpR7andS4ifqJifVTLuTlHea6lZ0uxBryzUUI8o8ScwIapSM2Kc8kylzYIwuz7xQWxPXbAm8+58K",
-	"Nhudjf6/k4rBn+Bj6gRW9N4s9MEvmBYFXcN639N562qzrFqtpvOey9R0Hl/kkn66YmKuF6Ozry1BcZ9f",
-	"bIASqM8lvvr1aWzh7JNuW/mlAM6M+GuWZSQX882SKWXYtZwRrhUeQQJ3kN2zAr6bUsUS9/yEzbkQXMzd",
-	"G9VlaO6afaqT1kG7NRsqmMqlUAxg9baQk4zBvZxKoQ17Pvs8onme8Sk1uzzJ8Yl//l2ZLX8OZu5CBjcu",
-	"zNg4bmKHJKmcliARmIfsm2bgi5z/yNYgORYyZ4XmuFgv9+m+FyWpJLV1hIgCnvGCqUFD8jQ6VEaVvjXM",
-	"edBgeKyR4Qx3UDW83nikjqvmZO/l3cD5C5mxbYd5bZ5B1HFE+LcRYCis3g6ShOdTA/wHP6+c/M6m2syL",
-	"Z4yCOKBcimIMzd4GZ245Sh0NdjkzB+aubb4xz4SQb/Bwka0tkYInzgnNKm4OAs+Ao9oV7CHEt8E13bxC",
-	"NOe3d3i3uqa2N9BcSzYtmI7z7Tu2NsSKZbNzohZyJYgU0zi7Crfg1uAHb9/HFVd6cxMezL34UrWXDdpe",
-	"w2cYK76UPFsbYYvhYgagaiVn9V9vpU+9y9m0zqFenJ6enm5iU1qsb42YVGGeF75A3J5GlNy3RSkYoZmS",
-	"gTSoCBUpojdgtmFtCkVEWjAipCYzLrhaGNVEL9gavp5SMWVZxgLpK5g/z6iI48/Y/AT6LSVpsTaT4ayG",
-	"JSrDToN3zlCETflsxgpFZoVcEq5DnQhehTGPpgsq5iwdo3Lh+WEAuy5C28nYpMzi57J5LHkhAYcMzmTZ",
-	"z7PR2W99KNCHJsf8FeDvpCSuyIRlUswV0RLhIOSKSAS2OdVNaL9iGdNOCaheBrMCLhIOnis4Ynx3wtIE",
-	"vgVdxGIBvAHo4R+ycMenxmRB7408o3gK8uYmPtzTgtNJxvrD/G/2jZ734aH9DivQUzbkCsCW/ut5Cc/H",
-	"yHrnRYxfhHeailSRmSwI+0Sn2jMZu6qE3NPMwJ+LaVamLI2xtxUtjPTYfwvfc5FGWVODKroN2dUnHlbB",
-	"nFGaqTVb5jFYU83mstjKgV6654wMl1G+HCr3ZaXSrLhtEdZSTudCKh7h878uDFcjK8q1io1szU0D1sI+",
-	"cX07BXXm86b1o2njcALmFr02Gf0uJ7et4qP7UeV02v5E2SXLZlywuDSTMarYLcvldNHc0r98E92SVYii",
-	"owkLmc0fyuUE1a4eQMsXVG0VqSxavoVnDapTrlBM6nrrh3c/v/nZo3ZRgqY2CANUOVlyPVR3MWvNqGa3",
-	"96xQHNWvHpBYyeIOwdYth6EEjzB28PNv125Q/cRrF7Lj8l8xeyINERR/ve2J5f2xrClmVvO4UboWK+Vd",
-	"mUfoVTcd+V1OBkiiONU1m8V4B9gctx6atUzWDgcWsXVvbdzPbaGp7TCSs4L8LieEqjuWGg6VEC6ILNCs",
-	"PGTL7zTVpdrKbbZt5K2740yUS/OCRcSRv2EGZMkoZ8jd/GUdWbIdDF6dYXAsbcja8+Z1kdSiFP1QvgET",
-	"+17il9IBHwvmx1455YdpuKVKcSfkSozPQEx00igXStMsA3MRkQVJQdhMz8mYTjW/Z+NzMgboj89IwaYG",
-	"f9IErFwzLmjG/84KsqRrMpfnZJyWaHpi4zMQNjOWzllBFjJLlXeG/HL5Ck4UkcCuyoAI5vOHnYz8aJGD",
-	"b8DZbjoG3ZeBzOImpXk+SkZSLs1s93yqYb68YAbQ8Ldha7cZeklSRlPDTs21WdI5u83LDK6xFDNusLMU",
-	"1ihs5NxRMvpYSk3BBHhPMzwlywxgNACweT/QvBwYYihuJdZNxJhqy1f8jUKLTDIq89T+Iaw25WeOTmEU",
-	"s7jHiHut7dzJsnJGlJYFS4nXBryCqWWW9iUvr6wFsV0in3GWpVEpr1ImB1lu7rhIQ4BZguwcNm4/ACzv",
-	"8vzQYZLa9BShxnUGitaJGzgiHXxqscuA6kwVoaQUfMZZChs1QP/vFz9dbaU4sENv27MoEr0Xhvo+lmYO",
-	"pE0W482nqJIVAD0q9/uf+04YvBGIYY8QU2psoqELMk1WC4ZehR/kBDzBBctloVlKaFYwmq5ji0TxTIE3",
-	"WPUE/JIKPrMmrf7Sbz2WY8B7cenGXZwoxzRUvLjlIi+3LvIanr2ER4cwW3y0VYuqPHUgo/eX9zUt9K2n",
-	"+v0lfjofaPPX9I7J+7gTEJklCvRkwbIU+bW9cVUsyeYt2lHzaL7W9wwMOGSpQwSOUGuuSMZm2sXDoNfN",
-	"vjpKHqcfOJrlLnLzSiWVHOYRJqkHtdRJS5RwJE1u0cAviwC1WxaHauSIGhemRioDPGkl5IGFe5AKZBCr",
-	"7cQ0Cm7n1kSMTJ4KtWIFahRo6xqoTaBiGbkMS/opiqk+wATttD7C5DRqSGijVAUCqC9SryjXnSTZr+ov",
-	"W9fUV6UPluhxLa7QG1A11tiBGegxjlnz4FgjxAdPyluNufJ0yEryKVELmmWEiZq0t51WNM4cVMABtluQ",
-	"WbYponbQxG8wBptXNVGjARgppmVRMDFd32I4VD8KuouLuwb5CN7OCvl3JrZahOGpN3TJ1EAbZM2g318i",
-	"aPd8O+J32y/WYE8CCi2tKTBiud9FeNEF3w6Sa6aL9VuZ8ek6lDfa3M/gKlNczDNGasynX4SOHT12jeoS",
-	"SxvdahFodxBbNjl+j3lQJx12O9qF9o6AhqZS51lseCaeW9cvQYN7O0TwGNaIkwj21E1kLpc5nUZIDUbk",
-	"uVCyKP4GDq52LZhwr3fsT/3eoo6xopBFiw9GSFCBplSQCSNLmvYWE1qdW2BPYcJGRjTjJBEVAosE8C7w",
-	"gK94lpE5v2cu0AF8nlQQNx4aNgYZEuL6+y8Njd2eiDL6fFx7B/RMOaKGN+N4k40N2Nxq/6qREzdi0sAu",
-	"f2IBJEOfIOypG433EdIRcN4IYIPg+R63vjXsoxGHMSzwox//D4U+UWZo/LMhj5vUr8Hn64EN0dCGnTj/",
-	"Hlh6ryirL8PlLSffEhPq+Xr9ctpIZ7JasILZ6BMhNVAGMdoaabp3maCKnF2eQ4aAtnpyLYoDQs+XsoAE",
-	"gsp2PEhkiIZePEqKCMP8t+P+hoSxc5BvdN19xJFhCw7EjuZSuwlSKIF0k6Vf0EK/jTAtuQi/fdEkVe2C",
-	"byyQpsHyo35DFCiYmDIyYXrFmCB6JX24L8hCdYuxi8vfdpH/Blz2IRlV0k7vV5qGe5qij6hgS3lv/8oz",
-	"Om3xEubSnG7EzmYmIfZXn6tlxjmzFjawc/jEHjtdQlimGHGpBr0s8m4JMbRwMk/0QPSCi7knDqtCijmG",
-	"dgEhG20yr5aAjKnMymUkhuklfE+4UDy1RMjc/wSj016Mkj6qr7OU1oe+4oJVAzOUswjVDuLD5ugKQxl+",
-	"wJCnQJe5oQOjE8M30Z9XFhg6b75xVvYTZShoNDRkPmdK91JR3BKrjURRIeDn24hDRB0QciLTNYQJrmCv",
-	"QbLQkq6JvGdFwVOWkMkakh7Oq4NBA59eSMUcpGpy5UbkwW08GnCr8Fzn/33fixG0SzGTER9WqRdMaPAd",
-	"R5SF7w30rBgAwaqsuGeF0xUwIvyOreMBkKG/vK8x8Y6t270U/YPJB6jDlc7bXG/SgE5HNHogfLViYo2D",
-	"2leT0aejuTyyX/6upDi+pqufLNIHvx6pO54fyRyHPfJ32Axq50cGEM2RgpvtNLcmT9/PCq640NfgwdtE",
-	"skr7faxaC+RoIbN04IU4YOSoVxT9DI1lxvDlSs4v8pyJNBakW4q7/sv0I700722P1m4agHG2zjXiyE8X",
-	"35aM5GymmO5rlIvbF95/f/Sv5yiOWEUBQuhR8jEk3dAz7zPYksmxGWLnF9lhDLiS827Y9TSWV+DYiKHA",
-	"6KJCaTJZa+ZMW3b4rxSRpc77eQ0rQPaCRS8A/MTVjBfM6ng78OgJm8qljaPJpHOzWM6dSXlntD4N2+ZL",
-	"w6nZ1Ej5Ia8ysihdGX6OKYhOzSTeTNl09eTxaJUsO3P54ERJyA9PYETBVkzpc/Li9LRVY+7tqnsRFees",
-	"oOozkEcZ1QwirpyUb6jzKKm+p1kWFe8NUVIdHug3EoVoIF4xvNmStr6BA28sN+9WZHODVoVZwP/87eYm",
-	"/3z1YP598/Ch9okc3579+z8fffj//2njytb5WLXfn3/+6boyRwzAvwsyKdM50y5TVa4EKDi05vErqDB3",
-	"zDy0ZEtZrM8Jo9MFmTOt0BahFxQvpRRBWYs6zs3oVMuidsJfB6BPZYmRViHShCdxfFodhg107ukl3uaQ",
-	"XdJPt/dxweL9guFlsNlJEGJOtEwgsIsKzTVcOkpwSec2W8Y87y7ikn6liF0PekwNXRHM5hAFOPPtVtvH",
-	"5yYEPuxLtvGxblEY/C4n3paOSIGuX8yPNjhRg4gqpwtCFfn2xdc/8Tp8BCRNW0CGlMTaN5OBSdB1wo2e",
-	"cL+XGL32SV/DjMATqtitUXJ87OYWoeW9fe6VT4xO/iCW5CGWXcwEiyNFLmX2lXIpZRbxUV/kmiyoOidj",
-	"e9fHoG1OGKFLCdYLtuxrtYRaHH2z9PDz9qw/LG0Qs9a1ocx7O7LjRXflhBWCaWYtYFOmVJQZBVn5DSfV",
-	"9y/Jv33z7X9rNdls5JZNMnZO8DsFAC1YtiZSYMJyZb5wKHoURBxvBhpoyrMtjrzHe+iUpqIlZ6mKTO8T",
-	"jcZ1xjqUoM/B9hda5+rs5GTCCr04Ttm9q3ugTrZDpoET8Kub3q85wTOK4UqFrjuIgqFARZSma3AVAn0c",
-	"PYVXapDPp+Cy4Hq9iakvzD5AMk1Rbo/Kht0iVq97GQaKbpp1+KdKB0L1ASKBnC2rkvHb0ryHeaP6+ec2",
-	"0s+GvYCB9kPe6fIMYzKoHbMFwGzVGksIUZWDM6Z8wF9YqyWect0evJe5dLSGgRlWVGU32zA1c58UmdDp",
-	"nVeeuCZKy1yR1YKDSMN4gb75ohREijOfn2LHsFij6JLdCBt9RzS9g+mYYpXMLI2AQzXUT0h8Drwbniqf",
-	"a398I3YNltwKu75Bht44YKNk7Jl2IEOP8MHdAwB3iX2HtJxHzNqAiM3ycdtprikOmbhNkOpYNAwTKB7l",
-	"ORMsdeYMi1IhqWwPhUpGKDljktCZIey7ZF8Mz96upVo/yvw1OI9azAqqdFFOdVmw28D93oAvFDBwnpox",
-	"+jMc2/9KOYXXhiuT+rCJIQfTBZnKUmgV+AQCt4kyWq+QkP/VM43wQIndzgnaHX9gUPNH8+T2VPDdskh2",
-	"SgdX5XTKWNoWpLk9iWDLMYNEZETjenbBYw54xzxle07tdONHe4yN/Ey/N+d5dnlEXBEbdJiQsU9GHyOn",
-	"4VqRXy5foS86IWObPWt/pcRf4ISMbT7tOLkRNqezqtgiSz2VBl7jBcWCmXR6N64SmixXRB5qF8i1Wxih",
-	"Yg0mNmRxTmfy+BUk0Xdm+CajYPaodoUgbBVROkQI815/4cWS+B4q6K6c162oHVHaeW8B6eBDd2OTyLcx",
-	"RDd458Ki2ehdlKE1L5lOpywHhH4GBY1WlmGCjdv+ZjHuubkAmmbMPGvFNbh0gXXK3kjzqMXxZ8HXN2JB",
-	"FYEfCLy/4gqG9cnGt7/LiX2nLX35zAZikbUsC2XedrnV5JmQ1hjmlnEjxlb3HJNnivnygs/rV8XtFHXO",
-	"LJoHbZYW5ApXCcaPyY+GgLXv6PROYgrwEBWWcmcynhdyhcEcUjBimPXa1SgSWPRwv8bhiGWYC645zaLC",
-	"5OZ4//ov37QYiqsRfzcEq77I0yRmF6OFxuj+FeXaqKDIdNDOmUlhsEgWRC1koVFXKKhIIf28a8tblrek",
-	"n+r80q7Rbu1Rm28G2jZg24pIL42yFfPXEyP/ESP/oXnYC6Ohabzdqv/1t99u8SfFs/t9FufmFdliSXc7",
-	"6unnaxqP/X3aGizq7h7Y6DK6bpeBbGlz8MX4mqtWMD43YDV6L3Fzd/nn2hGgXQK3npcNH+LKKd/150nK",
-	"03MylUoT4dxvM4L2+sfl+LUtxIkpmaTpV9a3RXlWFmCyfdycUrTlXxR0pYzcuaSfziokVxiiZ40IFtk5",
-	"U2RM83xMnrF7Vqyrxw0PkXI5Js9WjWRZrlG0M4LejSH7VqF5DuOPHX6Pj8mvvpjlmZ0FnjDDDjA8BLe4",
-	"Jvv8JSb6mDu2ZbzAVRn1pF7b8KcqsHPJgS+mXEM5fHOtKP55z9kKJCgrSkXlQ7SwtUYmbFJvJHnuqNDv",
-	"7dj3OTkNpfFW42YkF3CXUmn7L5G794oKf5gCajxly1xqMIfboqhPm+B4+BoKjypg4E8pao5SZCqFplyw",
-	"wtrKCyr62aKsLM96lRTfLcEwjGuLJFK6gCBIRTdiJuzHXISq1KghofyOZWtwsCwZ7Z9p2TdILsw57Cwm",
-	"0KwbYEu01zINm2mINjtxo8ZAW5nm7hJT16X4rszu2vS2VArWWt2/ZsJ2bQZ6sZJS9Mjw2ojUMXMVzFke",
-	"bOA9hYpLEa1+5vIf+i7p2r6ytXgmGoTcDC1QfQl2pUhe5/rWX5K43NjLaNqQ/9ZBP4BzQu0nF7MMZ2U9",
-	"itrmBmysWUtNs10q8uGLSbWzNojsUhV8D4R6YE7RrmR8kyY3ivWW2HvoHOr61gqM71hFZp/JUg/xM3vl",
-	"YwOictNgl1+0aPp21ycQjM0KehVtU21I9/o+WsghMDLUeaAkLqsn5SmezgYgh8g4w0JfO81k7GPEtQ1Z",
-	"MolHpznNVQIVHhE8PSjJEJbdNB6xj3AEWE8Me1RZFtaVyeKOZR85w/6Idy8Eb4b4lGdUUBc51QwDMHeg",
-	"Lc3eRj0yzMPUEjxxCaGQKgUa+aD0cREN78ZS4eZcFSiUa5JKQie7dChgVEnRtpk7xnKIMgGD3VyCbi4w",
-	"7heDH5e5LDQV2ms8vU7pV8r1Ncz8GAJg7oAwcn2LSIJiX5/Sm6NgqAomiT9qew4t2HL5qgVzU7VH7zNP",
-	"W9F1TxfngFn2gTgVKaLT4gnsqd+1E8mYGA6zbaVH71jGfNHMAYbu1xxM/zxVaLycYUuhjQitFqE22hFw",
-	"SrNso4pbkP3vuxZtOV6/J9vnCCA8EEMrmcE1cXMiRCRiw4WeBW3hNqzivtccqGpcwW5Hj+0e13mkVZun",
-	"RyVU19tTDjfD+NTmvuWfOu0zuxgNDGtWuzX+6jz4/QmmX2/DMZe0MzQyPIYgaieFxOhSQ4isncVsKeYz",
-	"7tjtJttqpbXhJMO2EzGWDTy9PzW0L6qhqdamUNPqhx6qB/vEVTQp+j2E8btASm6YnUcZyIaGIk6E0SLj",
-	"GzlUbZbcfYgqB8txdYCrgJJ0iDq+/Fq0DPc927GgcS2VIx44iGYdQVaySFV7S7utTB5iwSDUP16yK/B+",
-	"qExqPG8hrYrZMdwgbwC8ZsZvccYECwBkhFXQpp67W1c+0Vp02/yCyZiJT4ecYTX6TSmqmzj0jWlWNmWg",
-	"fwGfmNxbL9CAdmZrkrY1K+pF73yR/VbNx825D+2jq2bhnlQQN8Xbgt1ztorp9d0FNh1SPOqcN4LuQ5hv",
-	"BbVd+25d6mi8Ffsbw9u25e12i7SyFA1BP+mddxnN+FUBDd0Z7f0gXRDdKR+HiXpzZSC8E9cl8Zi8th2+",
-	"pID6KONpIcU4IWPIq7yvomOs470oyoyNDewB7sebhZM84/AQruXpBHyEiukiRrcvAkrploFlXOD0WAom",
-	"HoxFMPT91ft37y+u30OwkiCwQi8BNQJgt6g7MY71Pb9nBHs2QHPcf1/IssjWCfn3lHL4f8XYHfyxlEIv",
-	"4K+1ESnWG73+TuO+5xiiIwygYjVM6+Ileu+meYBbK4hFor4hVKw9dOcVy+haYehOUQqDVhlTyiVSc8N3",
-	"spV5xLdPdBHr8AE45qMjeh4hxC+x6sG2l+rFEVobZfwi+MfSV3ao7lyYQNpap6/RE7I95/7i6H/Qo7+f",
-	"Hv3bh+rP49topv1DMpL3rMhcnQRXkoBmGTg8o4ZawLtUMpdURDGXaFYvyQCe6Ht2hufussUT2FNRisSW",
-	"V4dIH5HiVxIs+yEm+/gYu6CZLCY8qHvm/csf9qhKAYGIRvNdf/+SfPvtN98S80RCXJZ5trZrpp7U2M45",
-	"2283RC20328fc95fT+NL9veoZ/vy4s0FVL9KIN1SkNelocwn37Ei4+Kc/PL+ZW/062GFcFypZ82/vupF",
-	"MxUBH4yyRef8iaUr9QNmZ9JH9I6/Z1lmyZmGGhLjK6qZZY4XK8o1F/N3mdRjYFgpK/g9lggQ9iZBbRua",
-	"1lKdL2tBhm99JkFrmnBP41c8Ddi10dHtYG3mib97+dfXr365ev1qlIzevn7z6vLNf4yS0fUvb97gXy9/",
-	"/unt1ev38Pv3F5f44Mvri3d/xb8u3rx8fXVln8UPr19Fb7UrOPBSLnNacDXYrA1uRUoUNXC3JcMw8t2q",
-	"YU40GBspwvWqGD8nWhpJydY5AJZrg+NrQ21m2rrKCDtUUghX0J34HOXPWu78cuxG+xXavlmPa0nboxHW",
-	"tt33riAVqVDtS3t2lamuA7AtaAdqyVSYEVa0BdToYzdq3MTa1nuVq95Any3V6zZK5FCFBVBcehl5NmZi",
-	"zgUz0r6Xn8wHzAE3f/mOLkzcm88bBSXHz0eHKpTnNtxWZH4H7Nm1pLddwmB9Pxmpcrmk2+Nl63t9Z1/6",
-	"AyGo20eXMTG+iZbmAFGRaLO4fp+YZFtXvrXblBkVNBLvl+wxaqNNfo83BFtl69u23dlIfvzZlpfBOEBm",
-	"mwzan4YssuqD2GeJrTUUVKOl4kal/sbmug6/1WK1z3IsVcOE/lL/73Iy7IX9meiT0Zous7iN9gdoZtuv",
-	"C2KsfqUHRo9D2c0UV7f2R7CaK6ihdA4By7Wau1BJTQV1eyGFeXtV+seIVI+wBuyqULZS6IuGFMqF0oym",
-	"mFXnNnlOIrLpROrFDvVmWjHgWmYZZB8PO/vWnRnUdbvSkswl1iXR8pFFctyEXdj8t2pRLVEOe8w0eQQm",
-	"9k358PLNThJCqytmYIf29uQE5FwZF2CONBjt08ACHuLqfbrM0Bk/TGqCdQcFsnNL7kAPFNqHN6iJlYdz",
-	"Cv0tqG1YX3Grb3Cn7lSuhmTPNgbxZhGuhPWWXlJuT/s4CQ+fwx/B8Eqp3lR7G5htbwfVR3WTv2NDWfgj",
-	"jxRf74LHDpUo+xRpq4F7z6gZ204Q6tsa+RkvZ4h6mK0OuZQFOyZjIfVRWoJ6Ta1h8AhqCJhvDBk7wrrG",
-	"5iNYuYPPFWH1X94IfGlWZln1ivsUvOC+EvIIU0rNB/xLBVP4n4/k7MjWbRpjKYrCrNXm11ZGysYUjwpv",
-	"7RHZ+qss7t5a5vbH7WTZk8l3JF6293iE0I1b93tXN9OFzFLnuhHOkzK0NXJfE9yg4qS78KCOjERrwa6H",
-	"Ivjy4JEGxG2NDWvQ7UK/nQItD1dmtwULbKG+cyLKLEPbjy0eZSS1U/xGQJeatpjlP1C53q5L8fjauHaM",
-	"rkPfhzji6dfhxBE3xZ7abu2EcENxay+4JG97rPU9vWNWdYGLsKLraPObYd3GDMz/08Wp74cvHZKHtKqH",
-	"YeHbHmus86KhtsZQc3Pd5Nz8Af3uQZIB9DvR5D8rDVcA3Bd9w4uwe/qiH+O/NgV7Knp0aCSKng/GYcbC",
-	"N27DTOoeNIRmrSHlVv+4bakRivHVjIlBsnsPgtmIoLHFtZUv7iTYKn5GbWR1qHTcu/lZvQ24lYMDsIUm",
-	"sRq4HNwDOts8vg+tR/9XlmWRXnRbjssXg43m6toIJKMso3QOJaXPzdWrJ64M6L3XzuWkllPZ4nxxv1am",
-	"7KAmaM7onSLPXjzvqU3t7eDD4puba8bfvlIklGXb2zO6/XvMqffRakGhdoTYF+cIgbYT22DFToFnncJe",
-	"DXK0Uw5hxa8sm8plRAzcpZniLhXDsWvWbW8Kstk0sT7rxoibe4dZp6XhQO/MYVptl9Eihq4Xgly8vSR3",
-	"bG1r/iwB4Pi0H3uhdT56eMDSfDJWH7DQCwxb9w46aLtT1Xr6XU6gWt2PvpuJKwJwbz6nPuZFHd+IG/Ea",
-	"/Kjgo7QtNYJooWeuoclzV2xYgY2PjKcyZeOqTx30rHXPuAkS8zygOeZUQ/czrm5EBslYhAsyRjfuOMG4",
-	"aV+ruNnTlWuFPV2Pibl0dr10ju0gqCAypx9Lsy5MwT4m38mUYwc2vWA3olRAJ8wRYCii2UBKDHZMdbY+",
-	"M2PYqqsY346hiZD5fkwqWlORyWfjE5rzk/sXJ/jLyf/5X/97/Ny8ZlGGpTeCipTwuZAFRBBDADuGEwup",
-	"ocAE2hUzPmW2CjDy6dFFTqcLdvT18ekoGZVFFvRAWa1WxxR+PpbF/MS+q06uLl++fvPuNbxTtVdBlAnI",
-	"2dno/gUEQ+dM0JyPzkZ/OT49/guwRL0AHHYbozk/gjapZ59HczS0Y60+LsVlCt1/lb54e/kjtlItbDFj",
-	"eP7r01MrhGoXoJVjkVtovWvNyv16y1/k/Ee2BmoLd2OTEcAq4Rcb1h0f0K/wxLXweQjjkkb2hqrE9rTC",
-	"PEnFpgXTvmTX2W8jmO4D8FoVAQuqZAiYEdIdpvR3Ml3vGSRW93uoUzcbM9Y4jhcHmTvtOJE9HMhPRk2g",
-	"ZrBzDK6wFeG4shEV2RqKwNsobrXAqsmNc3pINlD65PMdWz8ggc0Ycs76IV6ze3kXHmINmt9Emj/BC+ke",
-	"do0j4b5tA20hV0SKKAoGgRq/fY6fxFeK8NQQYSsncfObue7OBHE2uvOoWiFREiBEk51+qAE1zzC4zV6H",
-	"SC7FGFo3WSf5mCgmUoUVTck4Lda3RSnGrnU3xIUbeJVYeD71Kog5Y+htcx7UB/xKkbF5a2y7LNnoCwyy",
-	"YTQjUrAbsYTGLkbXNKslzKZ66QXFnCIk9siCYLgjG/o1PiY/G30YXoNCF0XBWQr9EyFJxCAg0vE6Bl0A",
-	"WA51//Ns7WKYet3/033PjZXmN28/HLeFHRThkmWW2i/2cDm+MwgIQVYq8Q0MFWBJLQJDeuEElzdhaQJq",
-	"lbkGiE7BdQoDAGsEoxH72MoGX9UiCBuXMrbP6pGTK77k+q35DFWutzz9EkSc3o8bPcsXjtn6NBig+j/+",
-	"ns6Dh4GsfCwZxMZaulLZM5ukJFA2NmwPAiiVOarghwROFBgzlAOlytOyxqQaC9JXUw4rM/LhgJenwpM2",
-	"eeYCBNs93JQAJY2U7HTkARh/8rn60GCWTd4HkjJ59s3pv9X87wuqjjJ+z46MzjJ+btPosOaojfWdccHV",
-	"wtzOUkDG5Hgmiykb+8Yu2LYJOkyiNe94g9S+gnW9qqXK169gDE1gnhqeeIhbfTmGqluuxOXsJ6qnC3s/",
-	"P/SRHHD16V6OHLpW1JKcfRMZB2gAfysmJHEa9x9M18D7BBekTbSsVURYMOq66r9+T+etIXsBQIL+i+3y",
-	"zcMetIn6StvAPYxXVOCpMCw3CLd5ZGgT6roUw1F5/5JMtT5rw3piaeYfB9/eQhtEEGVVuaxTgccQ/hNX",
-	"KmsPmNqhL1+XYrRFnbFJ5TkrahnlPof+jq2tTqAqW5Itfl4KTL4GTlU1+5kYXLZSBJ5txR8uqwJJRz9W",
-	"hrtdJYr9352qGPMTXxqs4xu9LQbQtsgUV80aU/USUw/JXu0SLYvyhopHXzAcCVOXMcOjwlZArrCnOgo4",
-	"0L2JOjV2Bg1sMSjNXUcsB9f7Hp5Myuxuv5exUQmTTheg5i7Y9M6sWxFKFBfzDDJYCFfnNnMePzkrKXqN",
-	"w052kAZuDbxE0bWKmItvBAh5x+RCbOCKLw0Pw9vqANj41ebPWPOuSFqvdkwv9+RGjQ52LdUXu5dqi2HO",
-	"IFFCuCCySF3M0T5uRZkbnftFcnp6aufwyrZgu+G7K7DRV/N+558/IIhr1bNaYFwt/PHgrY1ns6Uq2cLq",
-	"dbWmxFWpswNKnYPO7+Sz+/NhD6TLWRrqBkxfNWqQFTMQniNWrAmbyqX3IiFMkSzlVLmaMGh6RjuH+Wsm",
-	"0T5h6+mQHCrlbOqsKO6+qy9736SoUZjkiclRVR2u+56MDiH8BgixVfR13tY21ffS/H5AQMH4LUAKXdV7",
-	"oifhkAmmqqJ3EBnpaiENIlN1VzeSqrXSbFmHnNMNWsmz5bP/r1hEK2rV/x2oMrOr0XXbw+zTgJVY2eFi",
-	"Nux5bFvYa6uudG/vKfwb/Sd5LdIBE8DTweAbHXlch+Q11idwDZGhv4j7BYIKSnZOxkdQENCmMPvmChHr",
-	"o5KFjhsfR0dB5VpbdCj4qvrryFdCDhtJxZrFfjis0HlwW/Y1SJQNqLaLlKApoeG43S/5OijVhxUgz0Cn",
-	"AQY/pQIrUTBrgM5YSp5Bl3/bXfi57bIhJPYZRkct18fkV9eDvGCAGEtZsORG1JsEzCWDOB0nuC0TVywP",
-	"TBlTFwEYlAuEaxzVaGCFh9Voqs4KT6/TBJ3N2hyOEzYFj9EMW7XsQa3Bmn2+RChc+MnankJi9Z1vT09B",
-	"lxLMNUDYhpSu5mqUYUKzsZ045p9M7U+m1sbUDkz8bYe8FvF1an999IX0HUfQe2gvIplxkarE3EzXsmrL",
-	"DYS043aucKHIeOrp6fiYXLiZXDw29t/AiQkW+EuIre8H8rMv6gdL3dT8oAPvn9R6n9T6DVu5jr6grgOO",
-	"YDowvWfIsJN90nGlC0aXASFvNARi90xoqAg7thFDBmevnXEcRUSzFCNP2GiZhLjXMq40hkPx1O7DCBJW",
-	"QDC/EuhOFgpEN+KZ72n1vOqRaoQYLqyVYi4FOyYv5RKjAowAY+t3mt0QSI4g2Ln6xbfEB2hdUaWPoD3b",
-	"0eWrMYbdmfFvRLB6oriYMsy8ERqa1y1obh0xSuJxr5xNV4FnLCsYjRtp38GKnkB5/JNx/sk4O7TBqGOw",
-	"dh9GWwyMW0itZp/0CVz7o4qmVAP63IcJF1h0cMNzHLWs4VD7MRdZKlPR1Cbzde2DkRLAZ0yfOIJrDrtT",
-	"22nq56IUD11mOHQRH5J32T6p7b6TfUSZg9Lpw3J85tkGfIYSvutSRMzzFWhP3FQnn+1fDydLKvjMFsJr",
-	"A7tNE/3JPXrAIwiLycXMCROqp4uT+xfkBznZE3b/ICfEQcG2TbDQSWzohuNX+zyhuBPDdZnt8mEMS2Rt",
-	"wYTANrIrirVGczjhefTFAhD2p/5bX783Cxl5B81CTGB+LDp9KpHfplInlRvaOpFqdb/7UMITSze3WNdf",
-	"O+p6SGBXfX5boG7X+njA/4pgznMGyWrS+foTIrO0w/q3d2LJPuUZ5aIV/K/x98MjetjUuA364SN7OII1",
-	"kj2usc3LCr8ALcrSxJSnSa1n2YFPI5NztUU0uJJz1S/wtyKzO5PVfnKdx6BHC3Sy1Hmp98TycLA6swMh",
-	"jn3SifN2W6nP/ew7Bdgvxk9w6JWpZt9Myplg/kvzqAuwIbgDgtAQH33n3RR9mU1Pgwb81zBpAHMIjBdy",
-	"PiaUXMn5y0Up7qofmEjHNiTTRqJfG7qO/WQw2L8yRtyIaSYVU01zBdcRMwU4taEKK34LE9pQAFWzcKim",
-	"NaPT+LAtIPXXBQMeryVktLmLpaVscfplSKMiTr94Y7A/VdAqqhQZD4oGqreSuR+i1C8ULQxA+4MGPHz4",
-	"gqFxe/MGX2RZEBM3Wdei7UXaO9WpClDLg1L9UYZhy8Y/UbhWo0j9Fwrbcv0L2i44hBjuy8TkYhaRj/ne",
-	"arH+HVvPtVbzvvW2/s0/9YS39ZD3r1ZA+pD37x3kYAeh7pvphdURxE/m5LP7szMLHxPafDXrL5RNp+r7",
-	"bdlme+Zc+/r3f/htt/U+qAj+aLmzL0Biuljd4nUfgqbN5NW/LjZI/GXkFN41TmH/tDssSf7EBLvr7PGu",
-	"7uvSE7rt0IPLvpLF3RFk6nfSYVe59R+GDtcq5x6SDpuJsBRChAIj4LdVqfGVeQ9zKRqVo5+4Uk1VdvhJ",
-	"0sJW7jjOvbWkqoZldJc508pmh8KMrtE0N19jCbrm6UWv08ln89+AjHwolv+kufgBXh0mE/9LZdYbUFbO",
-	"O2g8oJJa6RHM9Ivn2leXsk1WqF3IAxOoNlkht6W6Hy0n+BsRp0uDIxx75rw/EVH7Mkk1T3R42KrUhxFB",
-	"aaWEZIzeM1tZSelzTHsK0m60W8AwSnaC92irmPCf+NiBoVuVhW4BsV3tflRfA4CvHCUxfDyoBr7nO7NF",
-	"DsAK1oe7M2G98i8gCdgC3YcUBS7SlFA8Sue63P02nHyG/wew+akUs4xP9fg5ZCH6TvsurQtb2AfGMihO",
-	"bCQTKNAJHbkF4ZWbGzwIx+SyWT3GmeKx8m6XDFDh1Bfg1fYgbDO2YN+lYsO5cstWTp8GST3d2Qtj/mj3",
-	"skcCE49o+RjQlOE5uW3M/Uko1Zdj70+CBLsz+Dbk6aRpYfeftlvmOv/0UxqCjswH8+Lvfo4bvRDjp+nV",
-	"w2o3W0sMhQ1HuSAfS6nZE1SzclPa+AArt2z0Uk9iPVzH9uXx/oWaMuKtvjJnbHs/nIdKOChuWJMkrF3y",
-	"7Juvv646vB9xAXVbxs/jxUePyfhydgS1scbQbkxhkWlzWg46VRV9G/DOUq5dLWlbxbaqiWIh5t+CGtGB",
-	"APGVCjXMc1s6ZWyp0m0psBv1mND6xJMCCvf78DVzLRUUk61t3sgOfvP4zlEw3/h51EnedV8HVRbbbrq7",
-	"xo3+Yvd52Ipkm/3HnpYD9KQcAb5AkJbBFWy7gnYlLNLjkLfqY/7HJC/vDNuhZlMJ4ctliXXmGyRng9bs",
-	"yoROUj6bDQ8s6qNOveKzWXAvDomgL+UypwVXT5/l5a+IAWNb2Tw+m7GCieneNOVgRDJhesWYCAieIdU2",
-	"5jZBfcY1Mth0IpM10zvjTtWkeh/Y05YxCTZZec8KqKMUUONjMoZuIGPbWF4ql7KOAp0skOwnVXEgCg6H",
-	"oFo1ufBX6EYM5IkxXoCduHdmB4/14/wjXzEEbWtxGPvrfsKuqcchpLdebArlkR/kxCVuhip1IBWeo5yk",
-	"InW2h920jAt9GCptBMQnotJfSowwW7xmuSxakWeGveb3FrWv6L0RNaDwYyVxQ/l3Rdd7w4owVmvvBPia",
-	"iRTKOVY7eIatJphTkemG2IXKznPiumbRtcuTg3hcesdUVaGNQM9tjHO6EY3ItXoQ7xRgN2HH5Nda5USu",
-	"yGYPHaiDKmzZEex6+4OcBNVIboTfEmj56Ir0/cnc/cZ2NkllPfSdNWKU38aIPdFd+rJxcY1VtF2rH+TE",
-	"Zk1QbWvEcI3VYSbMXJAlTdkek9cCVFtZhNnbXStklk3o9O4wl+2lqzEKopvRiX3BUaMOcBVgr7MoOHEP",
-	"lGdXGyex+e3VIHPKRaTygsyy7+j07h9bcb12h/aHV1z/C6ijdYMKV4R9LGlmiCUVRGYpqZc3HXa97Njd",
-	"js8GWP9hwqQa+zp4tFSASKphxKxsl2FFjcSbL7Gwqm+Mt2cjZieuIDtWJ5/xj4dHUeK4j8a3wdyvk8YP",
-	"eQgPjW95+QXcM+A7iJK2le/mufdypji0dcikwPA2+/MCJ1UMlTWuIQXMNx5c0BBxLV5tkipWnIS9jOOc",
-	"+3tc2lpMbfoWBX8RLTT6mmeygE62ZCZLkbrCNba/alAf3nZVTDmY2UlGSzFdbPLtKynvfskvqkoJB+mp",
-	"hcObucr8yZtqhZNvqZ4EUg+kPkEPyb3pb8G4IF0hjVTMl6jwcQTTBdY8RCsVtlDGQ+bKnXJIJF3n3Riy",
-	"ARZ31OPKVKiXfKXIgtFCTxjV6EyB2ohjixC3PB1XYZbwE8qECVGSUJJJpZ37BdIL3e3BUkc3Yrykn8bk",
-	"FGscuXBHs8kV5eBSkvEKjGYTByzpheN/GbXHzo2jtyLliipfEOGZq/1kgfvc4o3BMWmhug8PtpnOFvDC",
-	"c8PC8+aoDEG0v5iPrrHvGCgThCXKAv6mbj090XXhu4BHDUthq/BDcj+c4YswP9fsOYYJ7qc9xY6ygnCh",
-	"C5mWU4hTUiybAS5ljBai6qkrGEuB593Vm2t0niR0fFbtR3nNBFtd4UMHKtRnZvhCt9rO3X6r4YE99TM1",
-	"oglUrgNoWuNV2MPTRqIF3gwMSSeZFHNWkAXL0t7naktFxE/1Is+ZSG2tiEMc6pWc4xz9TjQSCbe3lB1c",
-	"h81KPwfzfinuyAqgPJazmWJ6DJTbVuJziV1c2bbVvYFegKW58zaZBw4swuEkX+xG4eTtVwr6yCK+58wI",
-	"0Gid38MFMwMhNaxKazqpDcsXbcwbNIHpeca+c/zJZ6tHP/SJ5vpeFoE6+AcLt9oHp2oOaguKE56eV7EM",
-	"IIBapcuFz8YB3ytt0tvPehQKK0ueRqo2fNg44e0B+OaZR5amjhbkyfg9624S++Hgck1XxL+Dz35y9ly/",
-	"sEZngYwqDdpNSuSsVVVfMJrpxd+7bt5f4ZHRzjWKttb3uIDzgo2xaQnJCme/fagrlLYyyoKRvJBTpiC4",
-	"wB10tKUIsKDOjV2bJw64Lxz/IRl9e/qXfY35RmpS4Lg94ZVSTSHUCaIx6HQBsVAGYQxVwanBXCKzFK0p",
-	"VvPGAi0oDUeBXF/A59GE0YIVZi3mfqHuj3e6LLLR2egELMB2nKaY4rHMNbTAaZJRGJGjG+1mrBA/OhNl",
-	"lm2226gyWoMW0vYjGmGbxBZvkssfio/6hi5BkrEDprVe3UUpBAAYVNXWMaxyj2VmUAeR7mk/ssv2g5VW",
-	"VrT4iM0qCptJ8SrSkOTi7SWB5v9h6/7Yg57QKJIzmWeMKAaetGXT8ht924WLmiEUXTvvMOJIcDiObz18",
-	"ePi/AQAA//8=",
+	"7H39cttGtuerdGFvVew7oETqw46pP3YU25nxjOP4ys6k9kZasQk0yY7AbgYNiOaoWLVPsw+2T7LVpz/Q",
+	"ABogSJFy7tzkj1gkgf48fb76nN95CCI+X3BGWCaC4UOwwCmek4yk8Ol1SnBG4stJRlL5OSYiSukio5wF",
+	"w+DzjDDEU5Rg+XMYUPnlbzlJV0EYMDwnwTCIVAu3eKKeEdGMzLFsa8LTOc6CYRDjjPQyOidBGGSrhXxL",
+	"ZCll02C9Ds0QviMTnpL6GNT3KJsRtmEEY9XCLkPIU8HTj3Jl6gMYMfIlu43gkRHiEzkUtMBTgmyH3lHB",
+	"C6XR1Dt+QxYJX80Jy76nid4CX2Oxfa5zg3Y20N4CZ7OG5lLyW05TEgfDLM1Je/NvWewQi2+kRD6xOzFA",
+	"BwUpNPew+2a/m/yAs2jWsNufZwS9/YyncqOXM5yhJRaIxDQj8QXCjGczkiLOCKICpWSSCxKjZ2eDEzRa",
+	"pCTiLKayod4E04TEo+eGOGYEx7AiehLvJj0YxYbtfE/nNGsY6V/5Es0xWyGcoTkXWQMdJrKJUjcxmeA8",
+	"yYLheT8sFo2y7PQkCIM5/kLn+Vz+2g+DOWXq08AuJWUZmZIUxveR86SdchecJxsmKRtpo1bdxDZ0+h85",
+	"yUkxsPLC/ThBctlks2hJsxnPMzSSn0YNS/ibbG3DJK7U6H5i45TfEdawZ1dAMYqwxinBdwJhVJxGlAHF",
+	"8fROIMaXDcPRC3Gb6778mzvBiSB208acJwQzNdSctRB/mrNvBKKx6by8F2nOWrfCklOeQxP1hfoUzUic",
+	"JxvYiDBP7c5KbEft7KToaXeW8inDWSO5XbKVlhqCICGfRLIFEYQB+bJIeEzMMnqHJ18ojYlmZA6y+99S",
+	"MgmGwf84LgT8sXpMHMOIPsuBru2AcZriFYz3M542jjZJitFmeNpxmBme+gc5x1/eEzbNZsHwRDMU83lQ",
+	"W0rgPu/Uqyd938DJl6xp5O8YSGZFv3JYUnOR38yJEFJc8wmimVBbEMIZJPckhe8iLEhonh+TKWWMsql5",
+	"ozgM1VmTL2XWutVs5YRSIhacCQJr9THl44TAuYw4y6R4Hj4EeLFIaITlLI8X6ok//SrklB+cntuIwbQL",
+	"PVa2G+kmUcyjHDQC+ZB+UzZ8uaB/Jyv5F/mC54sEDpJV+uTZOOmfvOj1B73+4HP/fNjvD/v9/wzCQi1b",
+	"yS2MsSIkmhJhX3tpXusXr9E4GAaDyQk5jc+iqsrSG3O54JJZi2D4S4AZTlYZjURwEwYpT0A/iGnGU0lM",
+	"i5QvSJpRtbrumLud7PIcHuo/u/Pp2qScn6epBIvsVmoTWzWmFsfTnF4h5yDWHikfLkmK9/xuy/7VkrdT",
+	"35V8RtG6kRq/BHCkYPS6kdDdn9LC39h++fhXEmWyX0WUynKAMxIrvQsnH5091yLQodsuBLg3gtuFOsyG",
+	"ti3oB/mMu8cV9YYlK82/4YkLhJNC0QFdcAui2HWD3b3dtINwIsprhxf09k6xnbauNXOSHItEKcn8Ks0d",
+	"WUk+TpLJBRIzvmSIs4gEDmUEY5Jms1vDdm4vu//nVQjclTBTsWNsXo73VGT1tbC71UnyF0tSk56lAwht",
+	"+YeySFZSnSVqMF3PVqHGypMCIizK05SwaHWrjBApA+u7M+cpCNuULHgqqXOS8n8SEG+/8vHtPU4pHicE",
+	"jh+d4ykJbtZh9acH/dMwmM6i9IjyYxzNybFqc3hy1D8aSNuGzHlqRxMM/kKLMxfY/q2H5LYQr+UdiTXb",
+	"qW98bTXL7hb1YpDxWB0vMG2GDlcJtbExDBidzrJkBdp2luqOxzi645MJ8BMcSa4zPJGqCc0oTm4FGKAi",
+	"GA76YfArzUBN6h8NQK0qfj3t96UcYpMUiyzNoyxPye0cfwmGp/BkMDyRM5G6nzzIehySVOic8DxzWnrR",
+	"769vwiBOV7fSMjBUYdillwikYqeXvJi3bMXd6QfzyBKnZMZzQW7zVFqB9ziB5Zll2UIMj4/t70eaFI8i",
+	"Pg/WNzVuXCLPjmep8KZ8WpCorJ8O+v1+v84w7VI81EwvMLYjj4vrY5ozgnAiuGMLCoRZrDg4MG+p2Apl",
+	"IOKUIMYzNKGMihmJLyS7X8HXEWYRSRLi2F5O/4sEMz+LHMmfwLuFUZyuZGeqV6kQC6lMO+8MlQEb08mE",
+	"pAJNUj5HNHM9IvAqtNmLZphNSTxSrgWrDTtr16a1tKq1nCf+falvyyLlcCIlP0uSHydAYpuF7E2VYf0M",
+	"629sJCrQmCScTQXKuFoHxpeIq8WWu1pf7TckIZlxARQvg1NRDRI2ngrYYvXumMQhfAvMQVMBvAHkYR/S",
+	"666eGqEZvpfWjKAxWJt1eigz0C5r/g/9RsfzsG6WLwK8FGWrAkhFHX8c6fXKmaagIAzuKIsLh1CdiYTu",
+	"e4tYWc4TSpIYWJnDi+vM7MY2X/KOloWDl9nBoQpOx4NJP3qJX8Un5Gxy/m0QSt4lJZvsu86P7GQ7rvxr",
+	"eN6no7WyHP+R/5RhFgs04SkiX3CUWY1RjypEwGcFoixK8pjEPl21mF7HKXxPWezVMyu6iZmQHn1o18rp",
+	"06u5ZBmZL2pUhTMy5SlYoYuFbC3BdO4zXl+AETAA4zXJhdQAwBo9nbzCfWmLaue2573TYf/Vf4JGSbPb",
+	"CJwlp9qW7Q9evcSDmPReTgb93kvcP+l9Ox6Q3qtBdIZfxqek35e6iVRojIc7S3rjFN+THmbRjKe9/tlJ",
+	"z31GLLCUI/Kz0F/n0Nf5pB+9wgPSO52cfts7i89Pe68mg6h3Mn4xeRm/wP1oINsBYzOhTJJfwDgSeTRD",
+	"mTzXQ8TTmKTiWi57QrAgt2TBI+W/0I6UYAjuCUwZSdGvfIxgWRTvkfNHcv7oVB4eWAj4B8bP8vlY6iSD",
+	"MFjMsLDefKnk5OByadqUM7m4Ih/PpVbTuHUn8ilJAwnOyO09SQWQ+0kYLHl6J3vWf/QGHv+ApZMNB9E8",
+	"ty6TUmefgkNaHgsspnjKuKAey+7nmbRj0BLTTPhaLsiz61gccn2oXwVUHf7GebHByevS8kPzj5qIG57I",
+	"2/wkmnR9P7skW57SizPvlCxRe1pjemXqP2hC7rRomtQ3mG2Kd32EZyU/xFQow7jtrb99+vHDj5b/uWeo",
+	"KwWUz1TXt+pnrNNKmFP4sMFkVt4htcZm/ezbpRNU3vHSgWyREO+J3pGK00H9etuRyrtTWdUjUPRjWmkb",
+	"LOd3+aIq1LzyCeQBaE9GEg52kA5pzm7LkutF1O/3XkaDQe9VfH7WO5308fmYDKL+2QmoRDUzts5c25me",
+	"GnhXD4ea3BWZ+LQhNZZNFKZVyBIlwSA2boRXc60u/O02kl9kOMulJJa66z3xGa9mfaqePoIWWgZjcUdi",
+	"qdCFiDIlxF1HX4f1/KSGsUk527RKHw23Iyyfyxf0kSzkt9yPMFgQpQxatmX0K6fxgkCcPW86th15UJtw",
+	"MZTf5R7TXRP9XmiH0rI+epkfy3yEbaYSrZKzO8aXbDQE+9GYqZSJDCcJ3CIhnqIYrND4Ao0U0Y0u0AhW",
+	"fzREKYkk/cQhXH5NKMMJ/SdJ0Ryv0JRfoFGcqxspMhqCFZqQeEpSNONJLGyMxE/v3sCOKiLQo5JLpIg8",
+	"tJqfbc2z8ZV11pP2re5rR3sznSp1n/O57O2eRhn0t0iJXGj4Wwr420QFT8QEx1KxkMdmjqfkdpEnwCM4",
+	"m1BJnTnTd8VSUQZPHc8w3Aze40TtkhaL0BossHzfccmYZfCRuDbw6oShLVrnRKl7j7CwcV0jWfXs7SKm",
+	"yndYDySh1p1zYUw/PkEi4ymJkXUTWM9TxpO4K3t5oy8Wmw1YY6E/+Jwtelhb3VooQ75YMM3tTRyHmQ8s",
+	"lrX1b1quY+oBJMoVMwQPzLFp2KMnfWm4kwCfGhYIo5zRCSUxTFQu+v+6/OH9Ro4DM7Q3aJpEvOdCct+K",
+	"tHK1g10ElqZoOS7jBHHWEezX0tI6jffHp72TyXm/95K8GPe+fRkPei/GJ/h0ckbO4/5J+TWrXAZWT5JD",
+	"VhqfdUK/6Dd42Qv7cIOr3cTMyCVmsVQH2CLPyk5juN33Xh8o1wuwZA6787Beb6tEqee1+V81/XWEgQpS",
+	"AY3cZ/vC3aXPaY/vCL+XWreJCPLZx9UvS1t20huQs0HvZXyOe+MXUb93js1NGWyZ/14gfJSY3lIcuiTp",
+	"c4OVN7LOGMu02qFDH5k+PMZGKGkmFW8dydByRlR8y9/4GGISlUeSxAgnKcHxyjfIyknptPBzzOhEX/11",
+	"Nz3LB3CL9/zauj2bPiWtckZbr6bh2Xfw6Db6nXsePUOoHsfOxnaG0+zWKhrdzW083TKYozj19XA0pZ8p",
+	"axrNSBIrFVGfuCKquX6KdjT7vcylwx7U+IpXQaACJWSSmchsFf+lXw3CxxnnhmeZg1w9UmGh+luCCcsX",
+	"CGXW4mUcYVVBqdCXJoCwcoHhWVXPFlUOTIlVOnTSqDs4kQAb/Q+SmHY2g42AX9/oW+hB3yu1UzWgWttS",
+	"uo77gx4+j0573/bHp69eRCdxv9+HawPqkNHJeTeHcLvPQk3WT5KZMoYu9H2sUpwxE0uSKitdXbdsaaEr",
+	"t5XntMNyPbTEcqtLURvM3fe6KZtYsbvgHU5tea3bRnW6cUxdHYbOEO1h8rsL5VJVxthC+io4s3ahBHsa",
+	"DH+50Q7Hhhs+81yNBavttPe4VFhurE3oGIkZThJEWMnM2swxK4RhRtf1jhGMhU0eIN1oaCfoW8A3JYXL",
+	"XT1vWFBjQKkTmFdexPccxwI4foxXXaOGtjFEahFGrdFDyuY5fOhQxajBOdwSOHE3HWwcG04UkwSv3MCg",
+	"/YUFGedEe4ywY+HVj0+dUDppG7vE+ZZIy8MCC+Jqvd+Gpz7gORFbXpaV6Ky79twc/uuhwydQ5jU1euMQ",
+	"dlH0LaG26/hZuvrIExqtXN28KTIWQpwEZdOEoJKi1i2vQrfuY7Zl7b5JBDYYfzuo+HXtuEM/7qnsejqa",
+	"DdyWqO6qz82qo+6eWM22fAgqmq4hBEthlWBxZ07toujdfIEjT4StyqMyCUBe+nXCdZqdlIhaG31/3tEN",
+	"rguSpjxtCBZgHNwFEWZoTNAcx501zsZQHXB3E6aDtqvZbYoUHIcxaDgQubikSYKm9J6YGGyIF8EMmfaU",
+	"33krP6/fvfpTxaGqd0QgLBqcq0CeMVWkYb3s1qOu0+w2Xk+U2IlpMaxQl90xZyXdCCeYUzsZ7yNM3NHP",
+	"PAvrpDx3OPWNoeSV+NlNweS7yH/XfmB5ou5mdKJanftV5Hw5INUbkrqT5N+DSO+UAPJ1pLyW5Bsy+axc",
+	"Lx9OrYei5YykREcNM54BZ2DBxvzAvesERb7j/ALyujPtUypF30LC8JynkPZdXO1tpTJ4Q2YfpUW4ydmb",
+	"ab+mYeycmukddxd1ZLsBO2pHdajtDMnVQNrZ0k+LeMsMMqPjykGvYUbu84MqE2tWiX0WX0UZ8AZ8KFWD",
+	"sIigMcmWhDCULblN3wQtqXzvYvKsNx3xf4D8XYdBoQd1fqV644pjHdZJ5vxe/7VIcNQQ3rHgct893mrZ",
+	"CdK/WuwN2c5Q+6nBmWaBGnR3ISKJIMikjne6SjVD8BGM0Ya8G5LNKJtatrFMOZuqYH1gcUFYdn5AQGzO",
+	"YhIlOFWinyf5nAXDszBQtwKlSNtM8UnJj6xaha4DOp9ich044x4Gx1LsqGiFPFX5wvIbc6FzLBYkOjb+",
+	"YfXJxvGK4/6xcpOEgcinUyIMv6YxWvEczQlm0C+ekuvgf/rM9YZYSTO/6tq9hu8RZYLGmu3K+Ycqj2IQ",
+	"hF2MfXOPUvENUUaKhonSLBHODCVt10dbhOj2hFtKO+yyZf6ozWKLNoe6qSEWE/GSuKPBbGKHHgOI8TGP",
+	"V5DQslROuQLUYo5XiN+TNKUxCdF4Bcn5F8XGKO94NuOCmJUqadK1ULhbf97KRnOhrPF0fc/HqN+xCa8G",
+	"VeTZjLAMIpniAiqhCLsqXakPev34tN97GZ296r06x5Pe2as+GcQn0ekYLizuyMqEA0Q0sKnGciFwBrBC",
+	"hevsfnDUP+rXT2RlRFUK/V5uptbDIMuLpPckNcaayha+Iyt/5lBtYh0cXcWcHh6TSb6FP6JwOlTHG1ZW",
+	"pyVT2dF+Gw9GSYXRr4bBl96U9/SXvwrOjq7w8gd9Bp1fe+KOLnp8oZrtWZaiVYxCznqhRYDRGNO5qlTt",
+	"ZwTvKcuuVAJUmeaN7+GXG0jViciMJzEcL+N0r+Tc3pSSoh7Kcq6Qb1QgSCNk3MhQR8rZw39ckPtxRrA3",
+	"67PwjjzW7VGe3zZs52B5UtaRYHuoDNNHzu/59HKxIFpdc5PvcnYnHn17GwZ8MhEkUxd64J8JEo7lfFBx",
+	"CXDNfJtlhtBxmexMXsv3NmeBVq+xVG+ta6RafrpEgWL1ujmN/f6vz9/3vr1QSrE2ZCE1V+nfUgDLw2av",
+	"RzegF9RzFewgW5xV7/m0fe06XuYUy1ELwVTByanI0HiVEeN61c1/IxDPs0W3CJBiITutRacF+IGKCU2J",
+	"9kHsoFGNScTnOgw34eayWOtZCed3JJYarZw2nUu9ikTS1nRFubSI8FJqXwrYyLhBkHWjVy+sF/5g1yQZ",
+	"GpQ5JDigzoXQIiNLIrILNOj3Gz06naMSBl7lW5sVFtcskNYLBGwbW1MKL0hq1N/jJPEamZIpipZoog9c",
+	"mXLAPH10swEMr0YDH7Sy0+5oWUiySuUA/vcv19eLh/dr+f8P65vSJ3R0O/zzn3o3//5vtSNbFvPFfH/8",
+	"8Yerwl22Bf1donEeT0lm8K/4koGZjUtxCylm8ozJh5SMv0AERzM0JZlQvrJshtWh5MwByyzTnIGxcHb4",
+	"xFn6mOcqUNslGncnjvrFZuiMsY4BMZtiT+b4y+29X+9SsCUiM6gHkKuHMh5CXDhmGc3g0GGkhnShs/Dl",
+	"8+YgzvE3AunxqLgPyVcY0dgEDs2cb/TNPVRX4GZfqp8Nlfeuwa98XChtQBQqgEWhrkmaKK0IpBljgc4H",
+	"Jz/Q8vowgGLTC+lyEu1/D7eEViszbhX0Y+fi49cWTGK7S4oxFuRWmqQ29WOD0vJZP/fGwq2Fv5Objm1u",
+	"HhTChJ8oFpwn3wgDVaEJX1n3NEMzLC7QSJ/1EfgGxgThOQcfGpl39aoDwmdX9A/1eTOaiAJM9HmTm0jm",
+	"s27ZyKK7fExSRjKi/bAREcIrjBysv8ol6vev0auz85dex6G1fXpF0lFMMkyTYFiytIZonkvNiCCMrJiw",
+	"5ppreHmeq7gUC4OrZMtJJgNmNQMsgmO8oMf3g2MHweaYZMlxmjPhJDmenZyEQUYzcGdUeUiRYGQzqtS6",
+	"GbQfgOk6ism9QUIUx/UlaXRN1jAwxgm5QOo7AaSYkmSFOFMoaYWbzhxuZ9U9IURqG1qv6B9/927W+6Et",
+	"JbBLTLbagkbz1bEN21Z/88pUThP8arq3Yw7VHvlOWXHQd1CiXVUUiQyvIAgAJEvwFPfNW93mppSnNFvV",
+	"KXUg5wE6fawsHq9W3a6cduJobrpE3V9IvxTWozK8IBLU+GwL66gJeGu7e+ZuN+81BITtXrA5W53faYv5",
+	"UKA1us2GBSZLf0Q9JBaIvUTPe8JAO4S7mwE87BaT7iL3+iG4muPLE4PHULnGgREVaFc6SFqeZoHGOLqz",
+	"Ri/NkMj4QqDljIIqSmiqYn7SnCHOhjYtWbehaVbgOblmOkAcZfgOuiOCFLYOl4opzgAyMrSYaKZ5LCz2",
+	"2hFg5hxm7brGwVunjo6+03vaQoqbI9w96ZaQMb0h5H33oPVdstbUiHbvtbKOOiXcTKc6Jv96Ggd51d/l",
+	"i80jTCnDiwVhJDbOK02ILntvDswMA2UnqYzyoRRGu+RNbg96VEIoepSzc2v4oXJweimSvbS+AINnblFH",
+	"6q7RqCrfCOPe0Hk4qNxsKJlINEMRz1kmnAsy50pTkExqFgAW0BFz4kB4SCbwoj0aSpLm3+WTmxGUdsv/",
+	"3AlFSeRRREjcFDK+Of1vwzaDFifV+XJe4GM2eEd4H71PzXzj73obK2Aedm4m2sVkAFOBdAh0iEYWw2mk",
+	"5BPNBPrp3RsV/xKikYZa0b9iZA9wiEYafGUUXjMNAFLgfvI8i7hcr9EMq6IrOLobFanIWpYqyasHSDMz",
+	"MITZChyqSjAaC9nSl4M91QoHEwZO715bWi2hX63yJhDKx42q1Yzltxs0QgVssLgXK0MDaqxJM8WOiHxb",
+	"I/A5RwysJKkedtAFW3Q1vXYdtUQtFTv4aHZVccyIms9Wg5KTApCTIgMHgikigA3juZ60L2w1d40XtUnj",
+	"MI23TkMDT5WH1cZ6G1GCzDxH6BngDi+1RgJXRvo3faSfSw6T4YTIZ7UWDVTtOHv1UZGPaibyzPn6ms2w",
+	"0DQK7y+pgGYt9M/tr3ys32kCExrquFu04nkq5NsG6Qg9MwfGDuOajbRDYoSeCWJrgDwv8yK727BSiReV",
+	"SA7NQe4p4H4eg1YE8cnfFWDe2/g1MDU3MNOUL1UkG2cESW1oZaCEmapMst+7Fs9FSw16/KGtvW9fnDXc",
+	"uxQtGtxyZ5B9H2z8AqeZSuZaYpqh8UpLdXVtkHAmqYinSMx4mikTLsUsBjCotilvGF4JSd0Zo57aoyZf",
+	"zauorG0jIb2WNrAvOsgRBnDbYqWTe9PUfEl2cn6+4XrWj7VlAS7qR2TDxZSZUcdr8+pdjD1PG3MDzNkD",
+	"x20pCbah/iBcbdrCSNryuJDLOqX3BJm+2667mwmg2cTRF5m1K/ml8YmUn0cxjS9QxEWGmLnNniB1/fU4",
+	"dICmgRg9MOE4/kZfFWOa5CncgDyuT86a0u1SvBRSsZ/jL8OCyIWKu9a+HU3slAg0wovFCD0j9yRdFY9L",
+	"GcL5fISeLSs4IjRTurPUpK8l29cW43Nof2Toe3SEfrZlVYa6F3hCNruFP8g5xSVN6dSnKMkztqE95+bf",
+	"G5hwpYMti2j9OQW5qCrZhKU4U0qWoG9pxcurgCu3awPEWGNu/4uGYlEQ8bo/RLFtYLi2S/r3IHXtC4ms",
+	"K+IXpAs1L+6ZfkYnubQ8pKd0Za0vvctXP3348O7DXwJf7n8bxlddYisxZ46nCh0yKtsF6rsmbuMthyfd",
+	"fxfY7v2XAts7wNjvBsybxmS+4Bnci+mSTE+LYXB4SLFH4XnZXfL6eAUqLHV1aZZi1s3Bu3ZO7sZaj7th",
+	"CLihyR6sBBNTCcBF0rSA+ciDUFSBkWKT3pFkBTetc4K7gyl0jXN2YQVasbWqMFq6dmYJTKCKNKABCGqQ",
+	"W03l6NpBfq9y9l2e3HlBomPOiLpS0WVydIWkWBdW7Zl6PlvKrMIplOYMdXkJWXt8iF7/+MPH928/v33j",
+	"LZrEGWksE1u6/TL1ajupOznrkHReC85EKhdOux91xh8GjF6Pn2piEi+7DulKv7KxOonyCpseGqjgNTiX",
+	"KxQwXt3aE12sOwCdfX/57j38HVqJOxzIofAMJ8FwcFLbG7cxv5XU6Q6mYu2snBK1FxAUJD+ZfCDYdR1U",
+	"kenUjNrs9ZC3x8VXL4bFzJrWduu6jx3Vug7K27ZIrONVb4ZZHHgx3R8rM7fM4N5VotbFY6WkVa7q819A",
+	"9atSpckd8S33mZq+9hPRGxuv5VVhtw6E8FbP3ByOArywDidfiBnRdAre3tfB1bSDr/Dsh606v2ulFVIE",
+	"KlX+BgnJ+7Ec6mZC4Ycsq0wcmWzumMaKgmqbvY1KvF2ySasnXa5ILSQKsohDS/JTvBAhlGRQW9iB/W6j",
+	"4VX9y+Q3tb+hXtBC42nL9DWksw8UGUuGu5cblU18WSSYYQtz79YUlYcUGCm4uHMmpQ+eERxrPw1lKtIY",
+	"XRvjGbLiaYZ0+V1EJzruGKSWVtnleydQdgU85cNfgglPEgDCHyKIc1QlEHEWzTqpVFAPmGDBmXDVukJD",
+	"7U1UOYHinDnXzdcByZLrQMlXOVOcIawvqwGhd7xCEU7mvWmeJL3BySl6RrIkhAiGk9ngdP4cXKua31iq",
+	"7//hfDm086WVPbr1pC+XmGaUTT8l3GFrn17/9e2bn6Tm1+BfEYRJ0/sA9FKP09Rnzety1Qk9Gowi4xB2",
+	"FCIMmA3gHd8KuYt5MxdVdU3JQAU4d1co5giPd6lbbY6it4s7QhYQBgyXZ1MOfnKmUtpUXs98wdMMs8x6",
+	"ojqxw58xza6g58doA+6m+0wvZY53KUoTOE0VaxLardb70MCW371pEBGx2GOoHY0b5cKeJNQBAc4cs7E2",
+	"zkZAlI5+t2ZtxOcegd42Cv5PJCG2nMwWl85vKVzD01ioi8QJTVScoiOr9XeViG8tPYBTAnMrOJ41em8A",
+	"yEVBAXsKRzS5BEbOJo6KW58kqUHYO3BudpAbiMau1PfqDdi3Lem+MEvOtRFjrBRP0KvJOLA3yvBOvVLP",
+	"HDPtmKMCZtt6zXa+KcN2vYFQvrcL1koum3CwrBpiwKi2dLpbRKqueL6t3vhdXMSagDuyHdDYVTrZho3f",
+	"n+17sonGTJb7tqmUPgIR2zthIBNM6sa1GwWoeOvoaR00uXW4sZ3NGuFJsPbFeeVsK/mil0Kuuy/QrWVL",
+	"6hK7Ucy4nWwXFuG5v9mSxP7wVH1VT5Xe+hpgi/lWxZYK+LtvNdVf/riE/29yCe9JwykIpoPbyxJP3djg",
+	"gtj0Kyr1P8tKABoMIKURwWlCa4gZTZfO+9DeD4aoZBauWJSwRfu3YPA1Jyy9t0mh3iPkrjLOEJAA4gz9",
+	"wFmMIYjz+5TGeBWit7nc2ePvSJpAiI575s56p/hFv/dy8jLqvfqWnPReRqfjM3w+eUH6pyaoXCS8pQCD",
+	"Jrg5TzXBGXdYISNLz9uvz52v/SmHQufsRilMs49eoH9H/44GvXPIVgV4HDjcylOm4VvWnjHxe5ImeBEM",
+	"JYGN1U2v74RnPC6waP8JV5dBef28rmjYrJ2KxpUgFvwpXurGjKElT2PhD6/oZEvAXkIiuR/q3QmpkTuu",
+	"Tibj2hHd0txWISYORXkjfJwBANuAUeCqN7y1i8Z4ENZYS1P+okCSQgtTNFFFZuvGWrt475qzaoi7O/Cz",
+	"z2gvw1yq4AUd56CRP8vFEmzt3Ea3jelzH66TtloXe/KfmC4+puSekmXN+787n9yJj3l8ou11YQxNPorM",
+	"ahnl7pZv3Gm9dE72U1d7TNvirmgYnDjaIM+ZyhAQjpzzcvNt+O3EC5f7QarjmwDE2l0FariuAyXsDADl",
+	"hR5zp73zObeNtO3hTvAWhCHspiyCpBmvEM0ESSZH6O0XHGUAZwKwuiO5c6MQjQDb5b7IK9Ahy2maJ2Qk",
+	"1x7W/aiCP/N7EuLNMtzufQmQwxHpykzw5Eo4QssskEKjAboiMVwVqPhyKWrffP70+fLqMySgMARrZ83J",
+	"StboBgeXT3n4nt4TpKpih4in6M8znqfJKkR/jjGFf5eE3MEfc86yGfy1knr4qoyUNfBDPRFfsukHrtYA",
+	"6hdCtyYGvvNsqqS1sQiAJ1Ua0n+a0zHekASvhErHSHMmCT4hQhisOSpVgGQpHzH4DjbNGz4Idf32yCyN",
+	"R3hEnEPT9lIZP7KxFPlPjP6WW/DLghu4GFuNpTZKdNIGS3jZ+0/c+2e/9+qm+PPo1gtGuHZOuovaiJME",
+	"AgS9F35AdzEnBr8DK9iOSRm1EiJN78lQ7bsB1AthTmnOQl1sE7I3WKy+4hCK4VKyzXnQA7LcSAOkWkfA",
+	"zR79UsAgvBlaV9+/RufnZ+dIPhEiA8SXrPSYsWU1kFHV5XSDN6L5fNtE7e5OL8uJq22+u/xwCXDuIeAq",
+	"sbIadoF++vy6M/l18Dsbebl92Q4jIlQSdHcjsJrarx70ynLj3/HBf3Rb51YQBe/x/0ySRHO6DBA4R+9x",
+	"RrREdyMORiDLYpLSewWwyPQhA2RgHJfgzt6Vcso+2sz8RqiwjjchfigwbfA0FG8rXnfyldw7xI9vP7x5",
+	"9+EvQRE3GzqxtfaOMQxeX11++qv66/LD67fv3+tn1Ye3b7wH3sA1vubzBU6p2PrmFELEMBJYrrvGo1eJ",
+	"ztpYNlrDSCoYpmrz6Lm0bbCt6gLSWOdCl5qqXME6TSj5yp0q/57obo1BuQNmZbmrh+3wyMoDe9gazKxG",
+	"JXaEVOV/lnDNdeG+XwqLZ/AXGhRlbgLAIw0sJoOtVLMZdt51TB8bYbe+CT07oaDQ//xn1Buch6foT/D/",
+	"P//5miH5Xwm78Zr14EukWxwqxNRr9qfK14O/UEgybN9mp3ThnkoSbtz8zlDlnlJ9tpJRW72+Mv00pQoA",
+	"aHFxiNzSXnCKurisK0yrNPVOdftqp2dDFYkaFjMWCiXTINugZyPCppQRac1ZspQfFGSe/MuWgSfsXn6u",
+	"1ZkZPQ9qEfKlB8yXLh4QXtB/2LIjY5xFs+P7QXFwVNlL4xpzEXGtL9jWG1IXwXMVCfnwgOBPtF4XPmmF",
+	"u5ASwfM00hB18ng4N0LqVffsyBbW6/XNWv5XQP4Kjy9sjqcVZPHpLEqPKD/G0ZwckywZDo7Ojk78ktq9",
+	"kHLbMLxkg0ds7g/SWR+qiIghwqICapvYKK4QK5VRtYgreOqN94LjEECzpuio7FIzU6fK5tAU6ZQPi3w+",
+	"xyojVH8LN6C6nqf82wGpBTQeRpbJ6tZ5OGfF4+tNDHYHdrhrsU69f1t7ZEuL0kXWq44+6Zd+RxzXzKPt",
+	"Ys4/iUou1n4ow1dI2Gt71QvxdkluNl3VLUelDMpWwfVhQ946tFqaYydyLa9CAwyE+llDfasEPaLhnPVP",
+	"2wzSWeeHrWnGnaHbVFiv6luZXBs5+W8p3CJITm1k5SXqLDXnJMMxzqCGqxaAJEt61eAGSOlx0AJlH8K9",
+	"kNJAJO+VZIIaPJ3FcKP8cyQypBkQcDEYkJbgA7mHPViXrubleqzwHK6F7QoMkVmAaybnP5QUfM3M7Ifo",
+	"QfY1RP65h8hOfShVIrG+ZnJOQ/TgznuI+qHVloboQT9SGvYQwajDIj1bDNEvuvdf+ThUGskQXTcsy3UA",
+	"Wsa1xx+9T7zvotZ2d2+TprvuL+wvnsJsue+aVvKqRpW+Q2kruxgdzugO12EePWZ/aaOFdrVux8f2cFYq",
+	"oKbCBWTflyomQmUV4VRdBJDLzVWUH2P4P8L1vav3tFHvuKz4VSgTmU4NK5SQC+Txtox5NtsBRb2R7K54",
+	"kgA+5RYE10ITjTOW58jMNuNoyhUOdsYfCQlvOmw7Wv8oBlUPQ6zHvp03BBbiGAdlEvzD9vyd2J5ucNlJ",
+	"b0DOBr2X8TnujV9E/d45HkxOyGl8FqmATmtJ7kuTroeQFTZXWbFYN6YX7BHQ5xE8siuyjl3CnSyyxuCk",
+	"7UzRFgwYpdcnlMGtsOS1FmHN2V1Tmc6ALk7oYRBgdICU43xrgGjpwMT2ER9V5YuHC5P6h1OFy2G9mlkt",
+	"cUpmPBfkNk/lAuVwO9bOkXVhM1vaxbZxpNs/ivi8rtk2Bue5fXY9gLa4Wscq8/4q/6b0rTOCtiXcx8bb",
+	"7Tj8jm9fQtBe0N86l/W3WxUONJ1/Ilsp0DvS1CPJQL3etoY7lHXrUrentEV7JmffdJzk4sZcU3+FK+Wa",
+	"06XW5jwlR2jEeNaLc7hCwPqeuAcIwvIbyWl7qkio/AjxEM5nB9TAfHnN1EuTPEmKV8ynCgqC/IrxngIp",
+	"kR/UX8Lpwv7c45OeLosxUkDUqRyrRtcs7qzrQAu7J9R2yKX9mad3H7X8LZVpq9WQOmkDYegXHNkTGAO3",
+	"YTjDKCN4jnQhtZqO1vfraINCm3VVKl361ZA9RE3fqq9OC2fRrat56cmXStttljHr3epreXygO+h2m+J2",
+	"OypoLdiEJue7HmLoLmnNYC1VUJ3xJDbRT8wEI22+SK1uUbf7161KIO4i0FtA+3SkRzmy2RYhrs2ootk5",
+	"Qymtbtu53D47teHoVvz4KulKOTHhIJgkNPlF4Dsr66crGdpAa7p41QVieZKo2xhdGkXq8n31jcYQaUgn",
+	"/x2VHm07eo+v86nbaCOtfWiQVnwcToM0XWwfK+ehrdN+RXKsO6T870Ki21LjXqiP33YY62d8R7Q5DEdn",
+	"iVeBL8K8mT7XDbv0HwZ0oH0Pzj2y/8Qv+08LxmTSRGuS3+NuKSpQnpTFWH9vwvyQgrfRH+JW1uwwxrIA",
+	"3/bq0XVVaJZi+3eEXgc5BnSxF0F2bsmBfFmkRJQ3e7D+oxRq8wbsi92rU747Tp5tY3uGbg6N2hrnlP9+",
+	"ufhT8eRD05p3G1UCXC06/baAHh2EAU6cJHJtASvEhdPJK9yPbH43IawJeODUSfF2IEE3SwKfyWftjeB+",
+	"cNQ/6jflYd26CKod2K2eqG9v3Gk/NGUjm/k/PDbBuKCSSpKDLnQsbE0VRpZ+OmuSQNtaX45t167/GQmj",
+	"5I22s5xlc93lpeUy6+6IpOr23TSS719JkvCqxuIlURuvAZgVEKxy06B78IxH8utBR/LrVMhuAwW5w/Nk",
+	"8Ku8lTle6ZqGUPP3QnK0MnZMd1zCFh3FzN935Wt+Le5+nfKLC4LvBHo2eN7RgbA3WnSL9tXHrH77RiDX",
+	"sGokZDt/S8y20F8bVTfT6L7ktrtoOwltkj5OYteLM7ZZGKU1xa36JUl/JknE51XbgzKR4SSBm/gSxs+g",
+	"149P+72X0dmr3qtzPOmdveqTQXwSnY77/cBbKRrEZ3q7WXbUOu2CibFDoejqgDYa2JVxVXuttei9WBck",
+	"yqWS8UkSlnYDEZz6js4lQ5cf36E7stIARMq/pJ62bc+ybBFAmAFlE+6rWqYhjAWyUTdUkBiV6oZCDa2/",
+	"Wy5r4FDv5efYRtCJo2t2zd5CRBYEHi1SPk7I3MnUeHb1/Wv06uz85XNTY1bA3QMaRTwmowtbKmSZcjY1",
+	"z5gOQvk8HDmFLjnm8QpRcc0SwOBBlKGRCggbhSrz15ao/dunHz8gHUauEKEFguydIyQZgB4vnhKAxMUM",
+	"8QX+LZfjUrCRR+g7HlMidPLJNcsF8Cy5BSpjTk4ghpD1KEtWQ9mGrgWpMrRVBh1ggB6hgu8VLPvZ6Bgv",
+	"6PH94Fj9cvz//s//HT2Xr2mSIfE1wyxGdMp4CjmwkIKtEmIZzwBqV913JDQiupKpgRVe4GhGeicgEPM0",
+	"ce/flssjDD8f8XR6rN8Vx+/fvX774dNbeAeyOzO4QQGSqQhaSOddEIYXVEr1o/7RKWgM2Qxo2EwML2jv",
+	"jqzgu6m6NFQVxChn7yQDkXtx+fHd3+UzEFcDBVnh+ZN+30TnmOSYhSq9STk7/lVfdyny2AjFv6B/Jyvg",
+	"/HA26kIJRgm/6KAZf4N2hMcfFa2rU2wCyQN9QkWIGLknqYbHEiRKSSac6g/QHYSr6Pr05WVRxr1amEDx",
+	"HSKy73i82vOSaC/CuszdtHSpbMfgIH3HLTuyhw35QVqCWDZ2oSImdc0iKnSYZLICeGydhyxmqpZrZZ/W",
+	"YY2kjx/uyGqtGGxClBQvb+IVued37iaWVvOszpvVC/EeZq1aUvMOFfdmfIk485KgE335y4N/J74RiMaS",
+	"CWudjcrf5HEv7Mg7S6oFEYUOQVTF6U1pURfJStWXFk3w3yOFvq/uc0dIEBYLVWcRjeJ0dZvmbAR7ukgw",
+	"pC/L9cpVvfHYWmhyjzOekvjCqWD1jUAj+dZI5aCb0EkVOUtwgjgj12yO7wiAg8NoEdEwKtkMK1QMxeyV",
+	"CILmejqMbXSEfmREvwbgvGlKSYykmWDx2RUfL1PQJSzLoc7/IlmZaOhO57+/775V/ev66Yft1msHdT94",
+	"nsT6iz0cju8kAULktAiRDcYEKikFr3GrnKjhjUkcgoknj4EiJ+c4uVGNJYZRSappFINvSqkplUPpm2fx",
+	"yDFkN3yUn6H27oanX4OK0/lxafNZsOuNT4Mrsvvjn/HUeRjYym85gTQuzVcKz3iVlTjmTc01w4BTya1y",
+	"fghhR0EwQ8E6LCwvq3SaqTLZRZfbQSPfHPDwFHTSpM9cgmK7h5PikKTUko29vgXFHz8UHyrCsir7QFNG",
+	"z876r0pxQTMsegm9Jz1ps4yeayAYVWVOJ5GZ8nghyhlg/owmPI3IKNSVvxX8Cwj8uXLYHtVY7RsY15sS",
+	"7l75CPrIBPop0YldcW27+0h1w5F4N/kBZ9FMn8+bLpqDGn28ly2HWvolADGQaPLAmIU2IUd+Sgj9PO4v",
+	"JCst7xMckCbVsgSvOCM41pknbz/jaWO0s7MgWCh1MWjTb9Z7sCbKI21a7u1kRbE8BYUtIEqltmXKP9V2",
+	"KLYn5f1rMsX4tD/tibWZfx16+yhFrVJlRT4vc4HHMP5jg5y/B0ptsZevchZsMGc0LNqCpCVMNIsCd0dW",
+	"2iYQhS9Jl+fNmYIPA0klLOzOWNKy1iLU3hby4V2Bi937e+G421Wj2P/ZKYpmPvGhUeUNvadFLrTGFqei",
+	"Ci1eRhZfh3v1SzQMyjoqHn3AVEsKYUulbRbUCsT1Kx+7JklK0D1OKIQ5wu8T+oXEOibUHEdVHaLzOTwe",
+	"58ndfg9jpSYQjmZg5s5IdCfHLRBGgrJpAmmpiIoLjf2mPhkvqQoMoLqQNBhbLLYOXiTwSnjcxdcMlLwj",
+	"dMlqtGKLAUPzGt9OmvjCJMVq9y4LG4+2zy637EYEBzuW4qudS7HBMSeJKESUIZ7GJrRuH6ciX0ibexD2",
+	"+33dhzW2GdmN3g1EZFfL+5N9/oBLXILibljjYuCPX95SezoFutAttF0XWnFHUwc3/YBa51b7d/xg/lzv",
+	"gXUZT0PZgWkRmbfyYjrKs8eLNSYRn9tbJLWmii0tsDCopsr1rPwc8q8JV/4JjQiLFgBMUbdZlbr7qTzs",
+	"fbOiCrTmE7OjAmq+/ZwEh1B+HYLYqPqa29Ym0/ed/P2ACwXtNyySe1W9J37iNhkq/Al1O6gE6XLGoR6v",
+	"uCs7ScVKZGReXjljGzSyZy1n/7t4RAtu1f0dAEPd1em66WHyZYuRaN3hcrLd898pAKguUzWllzp3Yd/o",
+	"3slbFm/RATztNF6JuFgpWN1sRlYK+Errt6qkufkFggpycoFGPQDb17gktsysx/soeJr5nY9BzylYpLFx",
+	"na+Kv3q2kpVb1cqDeHtQl7Yp6XpIX/YVaJSVVW1WKcFSUo7j5nvJtw7YvKquMASbBgR8hJmCOCPaAZ2Q",
+	"GD3TFceJJJnnut4w40jZG3BRS7MjpEIMVXquJIw5T0l4zcqFTaecQJyOUdzmoYF7B1dGZKIRHcB7OMZe",
+	"iwZGeFiLpqgx+/Q2zXd5crfhwnFMIrgxmqii1XswaxTqvC2/AQd+vNK7EGp757zfB1uKEVO0dRNRmnom",
+	"XoH5Wv66k8T8Q6j9IdSahNqBmT8QrWhSXyP966MPpK2SrG4P9UFEE8piEcqTqUoxbjyBAIfQLBUuBRpF",
+	"lp+OjtCl6cnEhquawapjpHDoQ6Rh6EF/ttjzMNS65XclR/AHt94nt/5AlshkOMhmgUZUNj6+J0pgh/vk",
+	"4yJLCZ47jLxSxJzcE5ZBTZORjhiSNHtlnONKRZRDkfqEjpYJkXktoSJT4VA01vOQioRWEOSviPFlWSG6",
+	"Zs9sdf/nQ+trlUoMZdpLMeWMHKHXfK6iAqQCo8tMyNkgyB1B5J6kKzQ4RzZA6z0WWe+tHFrv3ZuRCruT",
+	"7V8zZ/RIUBYRlVzFshAtSDrDC30RI7ja7qXx6Qq4GUtSgv1O2k8woicwHv8QnH8IzhZr0HsxWDoPwQYH",
+	"4wZWm5Ev2TEc+17BU4oGbe7DmDKFj127OfZ61lRT+3EXaS5T8NSq8MVCWcGKE8BnlT7Rg2MOsxObeepD",
+	"mrN1mxtOXREfUna9IRmmScvdyT6izMHotGE5NjGvtj7bMr6rnHnc88XSHpuujh/0X+tjF4uzadl1JvAP",
+	"5tGdtsDNi/2KyNnrddiRGlywWp9nwwwcyfHu56D9jY+R2RBdg1BvVKijSIzo3Cex+O9TTJX5tuuU7dKm",
+	"G4jScdPsSu2NgSVGjw++WizE/jwROuzAeqik6qU8VISpTGZ1/1RYHzpxPyxuxPV9VqlSVhemfKxZ+AZH",
+	"/1vD6A+52NBJ2+2rHuvjF/5ntcyLBYG8OW7CDkLEk7jFEbl3vk2+LBJMWePyv1W/H57QoSOGC8PSs/ru",
+	"I3vYgpViezRTNVOX6gsw6DRPjGkclmqxH3g3Ej4VG7SU93wqusUgF2x2Z7baTcW0FPRo3ZLn2SLP9iTy",
+	"VGNlYQf6JPmShebiXSug5mdbW09/MXqCTS+8RvsWUsYb9F9aRl2CO8NsEESp2EBAe2PSVdh09K3APxXv",
+	"CggHx4/CpyOE0Xs+fT3L2V3xA2HxSEeH6qD4K8nXVXFWlXdQ+EWuWZRwQUTVc0Izj8cE7tcBS1t9Cx3q",
+	"qARRcraIqmOl1Q+yKTb25xkBGZ9xSK4zByvjvOH+MVE8ynP/6K+y/Yc1XAS4KsGjVAPR2d7dD1PqFhXn",
+	"xsL9TmMvbr5ilN7eLqYvk8QJzxuvSoH/LO6cdVXEyi2KclR+gaFr4TxR5Fil8s5XiiAzNbqaDjhEO+7L",
+	"22XCJ5Ucs4XKfVXvNu5rqVxI42n9h33qCU/rIc9fCZf/kOfvE6SDO1H39UzHYgv8O3P8YP5sBQRQuXW2",
+	"SMBXSuwT5fk2TLM5ia95/Pvf/KbTeu8UWni03tl1QXy2WNnjde8uTZPLq3vpAND4c88ufKrswv55t1vp",
+	"4YkZdtveq7O6r0OP8KZNdw77kqd3PQANaOXDBl35X4YPl9CtD8mHZUcKlcHDgdXCbwLMsejZhzkUFQz5",
+	"JwbNKaDBnyRDbWm248J6SwpgLmm7TEkmdKIq9Ah+ZY20pZH5qrvnPU7HD/KfLcABoJ7Ik8ICOHR1GFCA",
+	"r5XkL5eyuEeE2iwiLKGgqKRDf9p/cSibdIXSgTwwg2rSFRYaTv/ReoI9EX6+tHWwZcf0+ydial8nv+eJ",
+	"Nu81hBXYiCZAeQpRQvA90SBPIrtQGVhOBlBmBrAdJztW52ijmvAf6rEDr26BVd6wxHq0+zF95QJ8YziJ",
+	"lOMOxP2ez8wGPUDBqh/uzLgg/F9BE9Co8YdUBS7jGGG1lebqcvfTcPwA/24h5iPOJgmNstFzSIgc6dmM",
+	"TIaZlPelTFaI4ZCaCWCFpjnTUYvmmhtuEI7QuyqQjXHFK0DiNh2goKmvIKv1RuiSms68c0G2l8oNU+k/",
+	"DZFavrMXwfybnsseGYw/ouU3h6dsnx7cJNyfhFN9PfH+JESwu4BvIp5WnuZW6Go6ZaY6VzejoUDjP9wt",
+	"/u77WKto699Nax4Ws9mIduQWLqcM/ZZzBet/YGAt06WOD9B6yxgLAhgsBQK1p0b8SL882r9Sk3tuq9/L",
+	"PdaVRi5cIxwMNwWP4sKoPDs7OUEj81SPMoCQGT3346AeodG7SQ9gukZQeFAovGu5W2Z1iuICOvaexDQz",
+	"sNYaULeAZ9ErZt8CuGpHgfhGuBbmhUZxGWmudJszVQp8hHC543EK9Qxs+Jo8lgJwbUuTl7qDnbx6p+f0",
+	"N3ruvSRvO69bgZxtdt1dqYn+pOd5WHC0eo3Ap5UAHTmHQy8QpCVpRRX5UX4lhRdkiNeUh/+9spdPUuxg",
+	"OakQ0fk8V5D3FZZT4zW7CqHjmE4m2wcWdTGn3tDJxDkXhyTQ13y+wCkVT59wZo+IXMYmBD86mZCUsGhv",
+	"lrLTIhqTbEkIcxieZNU65jZU9oypqVC/REYrku1MO3S+wFG2L+ppSt4Enyy/JylAOjnc+AiNoEjKCJ7I",
+	"ZlyY7Hml0PFUsf2wwCnCcOHgAGejS3uErtmWMtEnC97BkuwsDh57j/OvfMTU0jbi1Ohf9xN2jS0NKX5r",
+	"1SZXH/kbH5scUtekdrTCC6UnCQ/k93YnLaEsOwyXlgriE3Hpr6VGyClekQVPG4lnQllM2XRvUfsC30tV",
+	"AzAoC40bkOgFXu2NKtxYrb0z4CvCYkCWLGbwTFW9IMZExjW1Sxk7z5EpJoZXJmUP4nHxHREFWBy6x0mu",
+	"UeWuWSVyrRzEG8HajckR+rkE4kgFqpfzAUhWphFQVGXqv/GxA4xyzeyUwMpXV5E2jcucb1VZJyy8h7bI",
+	"h4/z6xixJzpLXzcurjKKpmP1Nz7WWRM403A1NFNANWMiD8gcx2SPyWsOqS01weztrKU8ScY4ujvMYXtt",
+	"4E5BdZM2scU+leYAFQ71Go+CUffAeDYwPaFOtS8amWLKPCAQPEm+w9Hdv7bhemU27XdvuP4XMEfLDhUq",
+	"EPktx4lklpghnsSojLS63fHSbbdffFaW9V8mTKoyr4NHSzmEJCpOzMJ36YJ7hNZ9qTBebY2+PTsxW2lF",
+	"iWNx/KD+WD+KE/vvaGx10P1e0tgmD3FDYyuBfoXrGbg78LK2pS1yundkVdW0vpCJQeDVKymDJBVEGWs0",
+	"gxQwWwNxhl3C1XRVZ1UkPXarTvsl9/dqaCsW6fQtDPdFOM3UXfOEp1DgF014zmKDoaPLzjpQ9brAY0zB",
+	"zY4SnLNoVpfb7zm/+2lxWYA2HKS8l2pe9pUvnry+l9v5BiAn0Hog9QnKWe7NfnPaBe1K8UhBLFqGjSOI",
+	"Zgp+UXmpVLFrtclUmF12maQpSOwjNqDiFmiwRLh2yTcCzQhOszHBmbpMAZjGkSaIWxqPijBL+EnphCES",
+	"HGGUcJGZ6xdILzSnR6EuXbPRHH8Zob6CWzLhjnKSS0zhSon7wSDlJA6ILqba/zpmj+5btd5IlEssLCDC",
+	"MwNDpRf3uaYbSWNcr+o+brBldxpLTO2bwsCXWyUZov5FfjQ1hkfAmSAskafwNzbj6UiuM1Ov3e9Ycou6",
+	"H1L6qR6+ivAzla59lGB+2lPsKEkRZVnK4zyCOCVBkgnQUkJwyoryvoyQGGTeXbnOR+tOQvFp0byVV4SR",
+	"5Xv10IEwA2UPX+lU676bTzU8sKfSqlI1ARA9WE3tvHLLiepINOc2Q4Wko4SzKUnRjCRx533VUBH+Xb1c",
+	"LAiLNVbEITb1PZ+qPrrtqCcSbm8pO2ocOiv9Atz7ObtDS1jlEZ9MBMlGwLk1KKBJ7KJCV9DuvOgpeJpb",
+	"T5N84MAqnOrkq50o1XnzkYKStoreF0Qq0Mo7v4cDJhtS3LBA+TRam4IvqvXr1KPpuMe2iP3xg7aj112i",
+	"ub7nqWMO/s7CrfYhqaqNamxzROOLIpYBFFBtdJnwWf/Cd0qbtP6zDkBheU5jD2rDTW2HNwfgy2ceiZLt",
+	"BeRJ6D1pr1d7c3C9pi3i36zPfnL2TOmySpGDBIsMrJsY8UmjqT4jOMlm/2w7eX+FR4KdMYo24ntcwn7B",
+	"xEiUQ7LC8JebskGpkVFmBC1SHhEBwQVmo73VTUAEtU7sSj5xwHmp9tdhcN4/3VebH3iGUtVux/WKcYYh",
+	"1AmiMXA0g1goSTCSq6iuwV3Ck1h5U7TlrQBalDbsXeTyAB6CMcEpSeVY5PlStr8603maBMPgGDzAup2q",
+	"mmKpzNTWUN2EgRuRk1Uq32glPhiyPEnqlT+KjFanmrX+qJywVWarTpLJH/K3+gHPQZPRDcalsuFpzhgs",
+	"MJiqjW1o417BzCgbhJunbcsm2w9GWnjR/C1WURTqSfHCUxvl8uM7dEdWztPwyb+UwGgEWhC+SAgSBG7S",
+	"5lXPr/dtEy4qmxB4ZW6HFY04m2Pk1vpm/f8DAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -38,6 +38,7 @@ generate: ## everything that is generated, anew
 
 verify: generate ## fail where generated files or go.mod differ from what is committed
 	@go mod tidy -diff
+	@go -C e2e/bench/river mod tidy -diff # it requires the main module, so it follows its go.mod
 	@for m in $$(git ls-files '*/go.mod'); do go -C $$(dirname $$m) mod verify >/dev/null || exit 1; done
 	@git diff --exit-code --stat || { echo "verify: generated files differ; commit what make generate wrote" >&2; exit 1; }
 

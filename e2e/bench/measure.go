@@ -39,10 +39,10 @@ func measure(ctx context.Context, rows []row, o options) (samples, error) {
 func benchmarksOf(rows []row) map[string][]string {
 	wanted := map[string][]string{}
 	for _, r := range rows {
-		for _, name := range []string{r.ours, r.limit, r.peer} {
-			top, _, _ := strings.Cut(name, "/")
-			if top != "" && !slices.Contains(wanted[r.dir], top) {
-				wanted[r.dir] = append(wanted[r.dir], top)
+		for _, b := range []struct{ dir, name string }{{r.dir, r.ours}, {r.dir, r.limit}, {r.ofPeer(), r.peer}} {
+			top, _, _ := strings.Cut(b.name, "/")
+			if top != "" && !slices.Contains(wanted[b.dir], top) {
+				wanted[b.dir] = append(wanted[b.dir], top)
 			}
 		}
 	}

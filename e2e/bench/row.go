@@ -12,6 +12,8 @@ type row struct {
 	what string
 	// dir is the folder of the Go package that has the benchmarks, from the root of the repository.
 	dir string
+	// peerDir is the folder of the peer's benchmark; empty: the same.
+	peerDir string
 	// ours, limit and peer are benchmarks, without the word Benchmark; limit and peer may be empty.
 	ours, limit, peer string
 	// limitName and peerName say what they are.
@@ -25,6 +27,13 @@ type row struct {
 	timesLimit, timesPeer, bound float64
 	// steady names metrics that are printed beside, as allocs/op.
 	steady []string
+}
+
+func (r row) ofPeer() string {
+	if r.peerDir != "" {
+		return r.peerDir
+	}
+	return r.dir
 }
 
 // samples are the values of one metric of one benchmark, a value a round.
@@ -87,7 +96,7 @@ func (r row) judge(s samples) (result, error) {
 		}
 	}
 	if r.peer != "" {
-		if out.Peer, err = s.median(r.dir, r.peer, r.unit); err != nil {
+		if out.Peer, err = s.median(r.ofPeer(), r.peer, r.unit); err != nil {
 			return out, err
 		}
 		out.ToPeer = out.Peer / out.Ours

@@ -2,7 +2,7 @@ package main
 
 // rows are what is promised about speed. A new one needs benchmarks of ours, the limit and the peer in one package.
 func rows() []row {
-	const render, impact = "templating/manifest", "templating/preview"
+	const render, impact, inStore = "templating/manifest", "templating/preview", "server/store"
 	allocations := []string{"allocs/op", "B/op"}
 	prepare := func(what, ours string) row {
 		return row{what: "render and prepare: " + what, dir: render, unit: "sec/op", steady: allocations,
@@ -17,8 +17,11 @@ func rows() []row {
 	return []row{
 		placeholder, gotemplate, text,
 		{what: "impact of a template change on 10,000 deployments, one core", dir: impact, ours: "ImpactOn10000", unit: "sec/op", bound: 1, steady: allocations},
-		{what: "claim → running → completed in the store, batches of 100", dir: "server/store", ours: "FullCycle", unit: "runs/s", more: true, bound: 31_000},
-		{what: "bulk creation of runs", dir: "server/store", ours: "BulkCreate", unit: "runs/s", more: true, bound: 50_000},
+		{what: "claim → running → completed in the store, batches of 100", dir: inStore, ours: "FullCycle", unit: "runs/s", more: true,
+			limit: "FullCycleLimit", limitName: "pgbench", timesLimit: 0.7,
+			peer: "FullCycle", peerDir: "e2e/bench/river", peerName: "River", timesPeer: 1},
+		{what: "bulk creation of runs", dir: inStore, ours: "BulkCreate", unit: "runs/s", more: true, bound: 50_000,
+			limit: "BulkCreateLimit", limitName: "COPY"},
 		{what: "the slowest of the hostile templates", dir: "templating", ours: "HostileWorst", unit: "worst-sec/op", bound: 0.25},
 		{what: "the most memory a hostile template takes", dir: "templating", ours: "HostileWorst", unit: "worst-B/op", bound: 64 << 20},
 	}

@@ -181,3 +181,14 @@ func (s *Server) Resume(t testing.TB) {
 		t.Fatalf("start PostgreSQL: %v\n%s", err, log)
 	}
 }
+
+// Binary returns the path of a program that comes with the server.
+func Binary(t testing.TB, name string) string {
+	t.Helper()
+	requireBinaries(t)
+	dir, err := binaries()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, name)
+}

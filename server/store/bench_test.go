@@ -19,7 +19,10 @@ const (
 // BenchmarkFullCycle takes runs from due to completed in batches of a hundred, by four workers at once: claim, running,
 // ended. One operation is one run.
 func BenchmarkFullCycle(b *testing.B) {
-	s := storetest.PostgreSQL(b)
+	benchCycleOn(b, storetest.PostgreSQL(b))
+}
+
+func benchCycleOn(b *testing.B, s *storetest.Store) {
 	ctx := b.Context()
 	fill(b, s, b.N)
 	var left atomic.Int64

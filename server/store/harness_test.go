@@ -31,7 +31,7 @@ func onEach(t *testing.T, test func(w *world)) {
 	storetest.Each(t, func(t *testing.T, s *storetest.Store) { test(&world{s, t}) })
 }
 
-func must[T any](t *testing.T) func(v T, err error) T {
+func must[T any](t testing.TB) func(v T, err error) T {
 	return func(v T, err error) T {
 		t.Helper()
 		if err != nil {

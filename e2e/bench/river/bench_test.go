@@ -1,0 +1,115 @@
+package river
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/berth-dev/berth/internal/pgtest"
+)
+
+const (
+	conns       = 10 // as many as the store has in its benchmarks
+	insertBatch = 1000
+	// As River's own benchmark has it: what gives the most jobs a second.
+	workers       = 2000
+	fetchCooldown = 2 * time.Millisecond
+	fetchPoll     = 20 * time.Millisecond
+)
+
+type noArgs struct{}
+
+func (noArgs) Kind() string { return "no_op" }
+
+// noWork is done at once.
+type noWork struct {
+	river.WorkerDefaults[noArgs]
+}
+
+func (noWork) Work(context.Context, *river.Job[noArgs]) error { return nil }
+
+// BenchmarkFullCycle takes jobs from available to completed. One operation is one job; a job that was completed is
+// written in the database.
+func BenchmarkFullCycle(b *testing.B) {
+	ctx := b.Context()
+	client, pool := open(b)
+	insert(b, client, b.N)
+	completed, unsubscribe := client.SubscribeConfig(&river.SubscribeConfig{
+		Kinds: []river.EventKind{river.EventKindJobCompleted}, ChanSize: b.N + 1,
+	})
+	defer unsubscribe()
+	b.ResetTimer()
+	if err := client.Start(ctx); err != nil {
+		b.Fatal(err)
+	}
+	for range b.N {
+		<-completed
+	}
+	b.StopTimer()
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "runs/s")
+	if err := client.Stop(ctx); err != nil {
+		b.Fatal(err)
+	}
+	var n int
+	if err := pool.QueryRow(ctx, "SELECT COUNT(*) FROM river_job WHERE state = $1", rivertype.JobStateCompleted).Scan(&n); err != nil || n != b.N {
+		b.Fatalf("%d of %d jobs are completed: %v", n, b.N, err)
+	}
+}
+
+// BenchmarkBulkCreate inserts jobs a thousand at a time, by COPY. One operation is one job.
+func BenchmarkBulkCreate(b *testing.B) {
+	client, _ := open(b)
+	b.ResetTimer()
+	insert(b, client, b.N)
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "runs/s")
+}
+
+func open(b *testing.B) (*river.Client[pgx.Tx], *pgxpool.Pool) {
+	b.Helper()
+	ctx := b.Context()
+	pool, err := pgxpool.New(ctx, fmt.Sprintf("%s&pool_max_conns=%d", pgtest.Database(b), conns))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(pool.Close)
+	driver := riverpgxv5.New(pool)
+	migrator, err := rivermigrate.New(driver, nil)
+	if err == nil {
+		_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	registered := river.NewWorkers()
+	river.AddWorker(registered, noWork{})
+	client, err := river.NewClient(driver, &river.Config{
+		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
+		Workers: registered, Logger: slog.New(slog.DiscardHandler), FetchCooldown: fetchCooldown, FetchPollInterval: fetchPoll,
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return client, pool
+}
+
+func insert(b *testing.B, client *river.Client[pgx.Tx], n int) {
+	b.Helper()
+	jobs := make([]river.InsertManyParams, insertBatch)
+	for i := range jobs {
+		jobs[i].Args = noArgs{}
+	}
+	for ; n > 0; n -= insertBatch {
+		if _, err := client.InsertManyFast(b.Context(), jobs[:min(n, insertBatch)]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

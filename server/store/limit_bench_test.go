@@ -1,0 +1,128 @@
+package store_test
+
+import (
+	"database/sql"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/internal/pgtest"
+	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/store/storetest"
+)
+
+// BenchmarkFullCycleLimit is what the database can do: pgbench writes what BenchmarkFullCycle writes, with as many clients
+// as that has workers. One operation is one run.
+func BenchmarkFullCycleLimit(b *testing.B) {
+	s := storetest.PostgreSQL(b)
+	each := (b.N + benchBatch*benchWorkers - 1) / (benchBatch * benchWorkers)
+	runs := each * benchBatch * benchWorkers
+	fill(b, s, runs)
+	workers := strconv.Itoa(benchWorkers)
+	command := exec.CommandContext(b.Context(), pgtest.Binary(b, "pgbench"), "--no-vacuum", "--protocol=prepared",
+		"--file=testdata/limit.sql", "--client="+workers, "--jobs="+workers, "--transactions="+strconv.Itoa(each), s.URL)
+	command.Env = append(command.Environ(), "PGOPTIONS=-c enable_seqscan=off -c enable_bitmapscan=off -c jit=off")
+	b.ResetTimer()
+	out, err := command.CombinedOutput()
+	if err != nil {
+		b.Fatalf("%v\n%s", err, out)
+	}
+	b.ReportMetric(float64(runs)/b.Elapsed().Seconds(), "runs/s")
+	b.StopTimer()
+	counts, err := s.CountRuns(b.Context(), store.RunFilter{})
+	if err != nil || counts[lifecycle.Completed] != int64(runs) {
+		b.Fatalf("pgbench ended %v of %d runs: %v", counts, runs, err)
+	}
+}
+
+// BenchmarkBulkCreateLimit copies the rows that BenchmarkBulkCreate makes, a thousand in a transaction. One operation is one
+// run.
+func BenchmarkBulkCreateLimit(b *testing.B) {
+	s := storetest.PostgreSQL(b)
+	fill(b, s, 1)
+	db, err := sql.Open("postgres", s.URL)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer db.Close()
+	runs, events := like(b, db, "runs"), like(b, db, "events")
+	b.ResetTimer()
+	for n := b.N; n > 0; n -= 1000 {
+		ids := make([]any, min(n, 1000))
+		for i := range ids {
+			ids[i] = must[uuid.UUID](b)(uuid.NewV7())
+		}
+		tx := must[*sql.Tx](b)(db.BeginTx(b.Context(), nil))
+		runs.copy(b, tx, ids)
+		events.copy(b, tx, ids)
+		if err := tx.Commit(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "runs/s")
+}
+
+// copied is a table and the values that its rows have but for the id.
+type copied struct {
+	table   string
+	columns []string
+	values  []any
+	id      int // which column it is
+}
+
+// like takes the values from the one row that the table has.
+func like(b *testing.B, db *sql.DB, table string) copied {
+	b.Helper()
+	c := copied{table: table}
+	named, err := db.QueryContext(b.Context(), `SELECT column_name FROM information_schema.columns
+		WHERE table_schema = 'public' AND table_name = $1 AND is_generated = 'NEVER'`, table)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer named.Close()
+	for named.Next() {
+		var name string
+		if err := named.Scan(&name); err != nil {
+			b.Fatal(err)
+		}
+		if name == "id" || name == "run_id" {
+			c.id = len(c.columns)
+		}
+		c.columns = append(c.columns, name)
+	}
+	c.values = make([]any, len(c.columns))
+	into := make([]any, len(c.columns))
+	for i := range into {
+		into[i] = &c.values[i]
+	}
+	if err := db.QueryRowContext(b.Context(), "SELECT "+strings.Join(c.columns, ", ")+" FROM "+table).Scan(into...); err != nil {
+		b.Fatal(err)
+	}
+	for i, v := range c.values {
+		if text, ok := v.([]byte); ok { // ids come so
+			c.values[i] = string(text)
+		}
+	}
+	return c
+}
+
+func (c copied) copy(b *testing.B, tx *sql.Tx, ids []any) {
+	b.Helper()
+	statement := must[*sql.Stmt](b)(tx.PrepareContext(b.Context(), "COPY "+c.table+" ("+strings.Join(c.columns, ", ")+") FROM STDIN"))
+	for _, id := range ids {
+		c.values[c.id] = id
+		if _, err := statement.ExecContext(b.Context(), c.values...); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if _, err := statement.ExecContext(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	if err := statement.Close(); err != nil {
+		b.Fatal(err)
+	}
+}

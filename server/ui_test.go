@@ -61,9 +61,10 @@ func shows(selector, text string) step {
 func TestThePageShowsARunAsItHappens(t *testing.T) {
 	r := start(t, withoutKeys)
 	r.deploy("hello", `,"tags":["<b>bold</b>"]`)
+	r.deploy("yearly", `,"schedules":[{"cron":"0 0 1 1 *"}]`)
 	ctx := browser(t)
 	do(t, ctx, "the overview", chromedp.Navigate(r.url+"/"), shows("#pools td", "local"), shows("#deployments td", "hello"),
-		shows("#deployments td", "<b>bold</b>"), shows(".empty", "No run yet"))
+		shows("#deployments td", "<b>bold</b>"), shows("#deployments td", "0 0 1 1 *"), shows(".empty", "No run yet"))
 	if title, err := chromedp.Run(ctx, chromedp.Title()); err != nil || title != "Berth" {
 		t.Errorf("the page is called %q: %v", title, err)
 	}

@@ -56,12 +56,24 @@ function showRuns(runs) {
   ]);
 }
 
-function showDeployments(deployments) {
+// nextRun is the first slot of all schedules of a deployment, and what is wrong with any of them.
+function nextRun(schedules) {
+  const next = schedules.filter((one) => one.next.length > 0).sort((a, b) => new Date(a.next[0]) - new Date(b.next[0]))[0];
+  const failed = schedules.find((one) => one.last_error);
+  return [
+    next && moment(next.next[0]), next && element("span", { class: "quiet" }, ` ${next.description}`),
+    !next && schedules.length > 0 ? element("span", { class: "tag" }, "paused or over") : null,
+    failed && element("p", { class: "problem" }, failed.last_error),
+  ];
+}
+
+function showDeployments(deployments, schedules) {
   fill("deployments", deployments, (one) => [
     cell(one.name, one.paused ? element("span", { class: "tag" }, "paused") : ""),
     cell(one.pool),
     cell(one.queue),
     cell(one.version),
+    cell(...nextRun(schedules.filter((schedule) => schedule.deployment === one.name))),
     cell(...one.tags.map((tag) => element("span", { class: "tag" }, tag))),
   ]);
 }
@@ -118,11 +130,12 @@ async function refresh() {
   if (refreshing || overview.hidden || document.hidden || document.getElementById("login").open) return;
   refreshing = true;
   try {
-    const [runs, deployments, pools, workers] = await Promise.all([
-      get("/api/v1/runs?limit=25"), get("/api/v1/deployments?limit=100"), get("/api/v1/work-pools?limit=100"), get("/api/v1/workers"),
+    const [runs, deployments, schedules, pools, workers] = await Promise.all([
+      get("/api/v1/runs?limit=25"), get("/api/v1/deployments?limit=100"), get("/api/v1/schedules?limit=100"),
+      get("/api/v1/work-pools?limit=100"), get("/api/v1/workers"),
     ]);
     showRuns(runs.items);
-    showDeployments(deployments.items);
+    showDeployments(deployments.items, schedules.items);
     showPools(pools.items, workers.items);
     document.getElementById("problem").hidden = true;
     link("live", "live");

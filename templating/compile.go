@@ -24,6 +24,9 @@ func (r *Registry) Compile(t *Template) (*Compiled, error) {
 		problems = append(problems, problemf(CodeSchema, "/variables", "%v", err))
 	}
 	c.source = value.CopyMap(source)
+	if declared, _ := c.source["properties"].(map[string]any); len(declared) > maxSubschemas {
+		return nil, append(problems, problemf(CodeLimit, "/variables/properties", "%d variables are too many, at most %d are allowed", len(declared), maxSubschemas))
+	}
 	problems = append(problems, c.readVariables()...)
 	problems = append(problems, c.readFrozen(t.Frozen)...)
 	if engine == nil {

@@ -34,6 +34,13 @@ func TestHostileValuesAreJudgedInTime(t *testing.T) {
 	for i := range 1500 {
 		fmt.Fprintf(&thousands, "p%d: {}, ", i)
 	}
+	var numbers strings.Builder
+	for i := range 20_000 {
+		fmt.Fprintf(&numbers, "%d, ", i)
+	}
+	schema := func(properties string) string {
+		return "{variables: {properties: {" + properties + "}}, job_configuration: {a: '{{ a }}'}}"
+	}
 	for _, test := range []struct {
 		name, template string
 		layers         templating.Layers
@@ -47,6 +54,12 @@ func TestHostileValuesAreJudgedInTime(t *testing.T) {
 		{name: "very many frozen items of env", template: plain, layers: templating.Layers{Run: map[string]any{"env": many(50_000, named)}, DeploymentFrozen: frozen}},
 		{name: "very many unknown variables", template: plain, layers: templating.Layers{Run: unknown}, warnings: 100},
 		{name: "very many unknown variables beside many known", template: "{variables: {properties: {" + thousands.String() + "}}, job_configuration: {}}", layers: templating.Layers{Run: unknown}, warnings: 100},
+		{name: "a pattern on a huge text", template: schema("a: {pattern: '(a?){300}b'}"), layers: templating.Layers{Run: map[string]any{"a": strings.Repeat("a", 4<<20)}}, problems: 1},
+		{name: "patterns on very many names", template: schema("a: {patternProperties: {'(a?){300}b': {}}}"), layers: templating.Layers{Run: map[string]any{"a": entries(100_000, "x")}}, problems: 1},
+		{name: "a pattern of very many names", template: schema("a: {propertyNames: {pattern: '(a?){300}b'}}"), layers: templating.Layers{Run: map[string]any{"a": entries(100_000, "x")}}, problems: 1},
+		{name: "very many items of very many alternatives", template: schema("a: {items: {enum: [" + numbers.String() + "]}}"), layers: templating.Layers{Run: map[string]any{"a": many(90_000, func(int) any { return "x" })}}, problems: 1},
+		{name: "very many items of very many properties", template: schema("a: {items: {properties: {" + thousands.String() + "}}}"), layers: templating.Layers{Run: map[string]any{"a": many(90_000, func(int) any { return map[string]any{} })}}, problems: 1},
+		{name: "very many items that are all different", template: schema("a: {uniqueItems: true}"), layers: templating.Layers{Run: map[string]any{"a": many(90_000, named)}}},
 		{name: "a key that is nested without end", template: plain, layers: templating.Layers{Run: map[string]any{"a" + strings.Repeat(".a", 1_000_000): int64(1)}}, problems: 1},
 		{name: "a nested key of a nested value", template: plain, layers: templating.Layers{Run: map[string]any{"a" + strings.Repeat(".a", 90): nested(90)}}, problems: 1},
 	} {

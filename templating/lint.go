@@ -173,7 +173,7 @@ func (l *linter) render(vars map[string]any) []Problem {
 		l.fuel += DefaultLimits().Fuel // it may have used all
 		return problems
 	}
-	l.fuel += rendered.Used.Fuel
+	l.fuel += rendered.Used.Fuel + checkingCost(rendered.Configuration)
 	for _, p := range l.check(rendered) {
 		// What is missing because it could not be rendered has been said already.
 		if !slices.ContainsFunc(problems, func(said Problem) bool { return isNear(p.Pointer, said.Pointer) }) {
@@ -182,6 +182,30 @@ func (l *linter) render(vars map[string]any) []Problem {
 	}
 	return problems
 }
+
+// checkingCost is about how many steps of a render it takes to judge what it made.
+func checkingCost(v any) int64 {
+	switch v := v.(type) {
+	case map[string]any:
+		cost := int64(checkingNode)
+		for _, item := range v {
+			cost += checkingCost(item)
+		}
+		return cost
+	case []any:
+		cost := int64(checkingNode)
+		for _, item := range v {
+			cost += checkingCost(item)
+		}
+		return cost
+	case string:
+		return checkingNode + int64(len(v))>>6
+	default:
+		return checkingNode
+	}
+}
+
+const checkingNode = 4
 
 // sampleContext is a run as it could be.
 func sampleContext() Context {

@@ -26,7 +26,7 @@ func (c *Compiled) property(name string) map[string]any {
 	return property
 }
 
-// alternatives are the values that a variable is worth trying with: its examples, and each value of an enum or a boolean.
+// alternatives are the values that a variable is worth trying with: its examples, and each value of an enum or a boolean, as far as a lint goes.
 func (c *Compiled) alternatives(name string) []any {
 	property := c.property(name)
 	var values []any
@@ -38,7 +38,7 @@ func (c *Compiled) alternatives(name string) []any {
 		values = append(values, true, false)
 	}
 	var distinct []any
-	for _, v := range values {
+	for _, v := range values[:min(len(values), maxScenarios)] {
 		if v != nil && !containsValue(distinct, v) && !value.Equal(v, c.defaults[name]) && len(c.check(map[string]any{name: v})) == 0 {
 			distinct = append(distinct, v)
 		}

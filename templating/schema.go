@@ -36,7 +36,7 @@ func CompileSchema(doc any) (*Schema, error) {
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
 	c.UseLoader(refusingLoader{})
-	c.UseRegexpEngine(compileBoundedRegexp)
+	c.UseRegexpEngine(compileRegexp)
 	if err := c.AddResource(schemaURL, doc); err != nil {
 		return nil, schemaProblems(err)
 	}
@@ -253,9 +253,16 @@ func quoteAll(names []string) string {
 	return strings.Join(quoted, ", ")
 }
 
+// maxListed bounds how many values a message lists.
+const maxListed = 20
+
 func shortJSON(values ...any) string {
-	texts := make([]string, 0, len(values))
-	for _, v := range values {
+	texts := make([]string, 0, min(len(values), maxListed+1))
+	for i, v := range values {
+		if i == maxListed {
+			texts = append(texts, fmt.Sprintf("… (%d more)", len(values)-i))
+			break
+		}
 		text, err := value.AppendJSON(nil, v)
 		if err != nil {
 			text = fmt.Append(nil, v)

@@ -12,33 +12,38 @@ import (
 )
 
 // The schema library can not be interrupted, so what it is given is bounded before: how many subschemas there are, where a $ref may lead,
-// how large a pattern is, and how often subschemas are applied to one value.
+// how large a pattern is, and how much work it is to apply all of it to one value.
 const (
 	maxSubschemas   = 2_000
 	maxApplications = 100_000
+	maxRef          = 1_000
+)
+
+// Some parts of an application go fast: so many of them count as one more application.
+const (
+	namesPerApplication   = 16  // alternatives of an enum, required and declared names, each compared with what is there
+	matchesPerApplication = 256 // steps of a pattern, each compared with a byte
 )
 
 // schemaBound knows a schema well enough to count what validating a value with it takes.
 type schemaBound struct {
 	root    any
 	anchors map[string]any
+	// patterns is how many steps each pattern has.
+	patterns map[string]int
 }
 
 // checkSchemaDocument refuses a schema that is too large or that leads out of its document.
 func checkSchemaDocument(doc any) (*schemaBound, Problems) {
-	bound := &schemaBound{root: doc, anchors: map[string]any{}}
+	bound := &schemaBound{root: doc, anchors: map[string]any{}, patterns: map[string]int{}}
 	var problems Problems
 	count := 0
 	walkSchema(doc, "", func(schema map[string]any, pointer string) {
-		count++
-		for _, keyword := range []string{"$ref", "$dynamicRef", "$recursiveRef"} {
-			ref, ok := schema[keyword].(string)
-			if ok && !strings.HasPrefix(ref, "#") && len(problems) < maxProblems {
-				problems = append(problems, problemf(CodeRef, value.Pointer(pointer, keyword),
-					"%s %q leaves the document; nothing outside of it is read", keyword, short(ref)).
-					suggest(`put the schema under "$defs" and refer to it as "#/$defs/…"`))
-			}
+		if count++; count > maxSubschemas || len(problems) >= maxProblems {
+			return
 		}
+		problems = append(problems, checkRefs(schema, pointer)...)
+		problems = append(problems, bound.readPatterns(schema, pointer)...)
 		for _, keyword := range []string{"$anchor", "$dynamicAnchor"} {
 			if name, ok := schema[keyword].(string); ok {
 				bound.anchors[name] = schema
@@ -49,6 +54,44 @@ func checkSchemaDocument(doc any) (*schemaBound, Problems) {
 		problems = append(problems, problemf(CodeLimit, "", "the schema has %d subschemas, at most %d are allowed", count, maxSubschemas))
 	}
 	return bound, problems
+}
+
+// checkRefs refuses references of a subschema that lead out of the document.
+func checkRefs(schema map[string]any, pointer string) Problems {
+	var problems Problems
+	for _, keyword := range []string{"$ref", "$dynamicRef", "$recursiveRef"} {
+		ref, ok := schema[keyword].(string)
+		switch at := value.Pointer(pointer, keyword); {
+		case !ok:
+		case !strings.HasPrefix(ref, "#"):
+			problems = append(problems, problemf(CodeRef, at, "%s %q leaves the document; nothing outside of it is read", keyword, short(ref)).
+				suggest(`put the schema under "$defs" and refer to it as "#/$defs/…"`))
+		case len(ref) > maxRef:
+			problems = append(problems, problemf(CodeLimit, at, "a %s of %d bytes is too long, at most %d are allowed", keyword, len(ref), maxRef))
+		}
+	}
+	return problems
+}
+
+// readPatterns measures the patterns of a subschema, and refuses those that are too large or none.
+func (b *schemaBound) readPatterns(schema map[string]any, pointer string) Problems {
+	var problems Problems
+	read := func(pattern, at string) {
+		cost, err := value.MeasureRegexp(pattern)
+		if err != nil {
+			problems = append(problems, problemf(CodeSchema, at, "not a well-formed JSON Schema: %v", err))
+			return
+		}
+		b.patterns[pattern] = cost.Size
+	}
+	if pattern, ok := schema["pattern"].(string); ok {
+		read(pattern, value.Pointer(pointer, "pattern"))
+	}
+	named, _ := schema["patternProperties"].(map[string]any) // anything else is refused by the meta-schema
+	for _, pattern := range value.SortedKeys(named) {
+		read(pattern, value.Pointer(value.Pointer(pointer, "patternProperties"), pattern))
+	}
+	return problems
 }
 
 // isNamed is true for keywords that hold schemas by name; the names are no keywords.
@@ -118,6 +161,7 @@ func (b *schemaBound) apply(v, instance any, depth int, left *int) {
 		*left = 0 // references that go in a circle without going into the value
 		return
 	}
+	*left -= b.quickParts(schema, instance)
 	for keyword, sub := range schema {
 		switch {
 		case isData(keyword) || keyword == "$defs" || keyword == "definitions":
@@ -127,6 +171,11 @@ func (b *schemaBound) apply(v, instance any, depth int, left *int) {
 			}
 		case keyword == "properties":
 			b.applyNamed(sub, instance, depth, left)
+		case keyword == "propertyNames":
+			object, _ := instance.(map[string]any)
+			for name := range object {
+				b.apply(sub, name, depth+1, left)
+			}
 		case isNamed(keyword):
 			named, _ := sub.(map[string]any)
 			for _, item := range named {
@@ -141,10 +190,32 @@ func (b *schemaBound) apply(v, instance any, depth int, left *int) {
 	}
 }
 
+// quickParts counts what goes fast, but not for nothing: comparing with alternatives and names, and matching patterns.
+func (b *schemaBound) quickParts(schema map[string]any, instance any) int {
+	enum, _ := schema["enum"].([]any)
+	required, _ := schema["required"].([]any)
+	declared, _ := schema["properties"].(map[string]any)
+	cost := (len(enum) + len(required) + len(declared)) / namesPerApplication
+	if text, ok := instance.(string); ok {
+		if pattern, ok := schema["pattern"].(string); ok {
+			cost += b.patterns[pattern] * len(text) / matchesPerApplication
+		}
+	}
+	object, _ := instance.(map[string]any)
+	if patterned, ok := schema["patternProperties"].(map[string]any); ok {
+		for pattern := range patterned {
+			for name := range object {
+				cost += b.patterns[pattern] * len(name) / matchesPerApplication
+			}
+		}
+	}
+	return cost
+}
+
 // isOfParts is true for keywords whose schemas are applied to the items or entries of a value.
 func isOfParts(keyword string) bool {
 	switch keyword {
-	case "items", "prefixItems", "additionalItems", "contains", "additionalProperties", "propertyNames", "unevaluatedItems", "unevaluatedProperties":
+	case "items", "prefixItems", "additionalItems", "contains", "additionalProperties", "unevaluatedItems", "unevaluatedProperties":
 		return true
 	default:
 		return false
@@ -211,10 +282,5 @@ func (b *schemaBound) target(ref any) (any, bool) {
 	return walk(b.root, steps)
 }
 
-// compileBoundedRegexp compiles a pattern (RE2: linear in the text) that is not too large to be matched.
-func compileBoundedRegexp(pattern string) (jsonschema.Regexp, error) {
-	if _, err := value.RegexpSize(pattern); err != nil {
-		return nil, err
-	}
-	return regexp.Compile(pattern)
-}
+// compileRegexp compiles a pattern that has been measured (RE2: linear in the text).
+func compileRegexp(pattern string) (jsonschema.Regexp, error) { return regexp.Compile(pattern) }

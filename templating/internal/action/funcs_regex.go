@@ -23,82 +23,121 @@ func regexFunctions() []Function {
 	return group
 }
 
+// search is a pattern, the text it is looked for in, and what that takes.
+type search struct {
+	*regexp.Regexp
+	text string
+	cost value.RegexpCost
+}
+
 // pattern compiles the first argument and pays for matching it against the second.
-func (c *call) pattern() (*regexp.Regexp, string, error) {
+func (c *call) pattern() (*search, error) {
 	s, err := c.strs(2)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	size, err := value.RegexpSize(s[0])
+	cost, err := value.MeasureRegexp(s[0])
 	if err != nil {
-		return nil, "", c.errorf("%w", err)
+		return nil, c.errorf("%w", err)
 	}
-	if err := firstError(c.m.budget.Spend(int64(size)*4+int64(size)*int64(len(s[1]))>>3), c.m.budget.Alloc(int64(size)*100)); err != nil {
-		return nil, "", err
+	if err := firstError(c.payForMatching(cost, len(s[1])), c.m.budget.Spend(int64(cost.Size)*4), c.m.budget.Alloc(int64(cost.Size)*100)); err != nil {
+		return nil, err
 	}
 	compiled, err := regexp.Compile(s[0])
 	if err != nil {
-		return nil, "", c.errorf("%w", err)
+		return nil, c.errorf("%w", err)
 	}
-	return compiled, s[1], nil
+	return &search{Regexp: compiled, text: s[1], cost: cost}, nil
 }
 
-func runRegexMatch(c *call) (any, error) {
-	pattern, s, err := c.pattern()
-	if err != nil {
-		return nil, err
-	}
-	return pattern.MatchString(s), nil
+// payForMatching pays for looking at n bytes.
+func (c *call) payForMatching(cost value.RegexpCost, n int) error {
+	return c.m.budget.Spend(int64(cost.Size) * int64(n) >> 3)
 }
 
-func runRegexFind(c *call) (any, error) {
-	pattern, s, err := c.pattern()
-	if err != nil {
-		return nil, err
-	}
-	return pattern.FindString(s), nil
-}
+// firstMatches is how many matches are looked for at first.
+const firstMatches = 16
 
-// matches pays for as many matches as there may be.
-func (c *call) matches(s string) (int, error) {
-	n, err := c.integer(2)
-	if err != nil {
-		return 0, err
-	}
-	most := int64(len(s)) + 1
+// matches finds the places of at most n matches, of all where n is negative. Every match may have taken a look at all that is left of the text, and
+// how many there are is not known before; so they are looked for in batches, each four times the one before, and each is paid for before.
+func (c *call) matches(p *search, n int64) ([][]int, error) {
+	most := int64(len(p.text)) + 1
 	if n >= 0 {
 		most = min(most, n)
 	}
-	return int(max(n, -1)), c.m.budget.Alloc(most * 80)
+	beyond := min(p.cost.Beyond, len(p.text))
+	if p.cost.Beyond < 0 {
+		beyond = len(p.text)
+	}
+	for batch := min(firstMatches, most); ; batch = min(4*batch, most) {
+		// Whoever calls goes over the text once more, for what it makes of the matches.
+		looks := 2 * (int64(len(p.text)) + batch*int64(beyond))
+		if err := firstError(c.payForMatching(p.cost, int(looks)), c.m.budget.Alloc(batch*80)); err != nil {
+			return nil, err
+		}
+		found := p.FindAllStringIndex(p.text, int(batch))
+		if int64(len(found)) < batch || batch == most {
+			return found, nil
+		}
+	}
+}
+
+func runRegexMatch(c *call) (any, error) {
+	p, err := c.pattern()
+	if err != nil {
+		return nil, err
+	}
+	return p.MatchString(p.text), nil
+}
+
+func runRegexFind(c *call) (any, error) {
+	p, err := c.pattern()
+	if err != nil {
+		return nil, err
+	}
+	return p.FindString(p.text), nil
+}
+
+// counted is the pattern, and the number of matches that the third argument asks for.
+func (c *call) counted() (*search, int64, error) {
+	p, err := c.pattern()
+	if err != nil {
+		return nil, 0, err
+	}
+	n, err := c.integer(2)
+	return p, max(n, -1), err
 }
 
 func runRegexFindAll(c *call) (any, error) {
-	pattern, s, err := c.pattern()
+	p, n, err := c.counted()
 	if err != nil {
 		return nil, err
 	}
-	n, err := c.matches(s)
+	places, err := c.matches(p, n)
 	if err != nil {
 		return nil, err
 	}
-	return c.strings(pattern.FindAllString(s, n))
+	found := make([]string, len(places))
+	for i, place := range places {
+		found[i] = p.text[place[0]:place[1]]
+	}
+	return c.strings(found)
 }
 
 func runRegexSplit(c *call) (any, error) {
-	pattern, s, err := c.pattern()
+	p, n, err := c.counted()
 	if err != nil {
 		return nil, err
 	}
-	n, err := c.matches(s)
-	if err != nil {
+	if _, err := c.matches(p, n); err != nil {
 		return nil, err
 	}
-	return c.strings(pattern.Split(s, n))
+	return c.strings(p.Split(p.text, int(min(n, int64(len(p.text))+2))))
 }
 
 // regexReplace counts the matches first: each may become as long as the replacement, with every group in it as long as the text.
 func regexReplace(c *call, replace func(*regexp.Regexp, string, string) string) (any, error) {
-	pattern, s, err := c.pattern()
+	p, err := c.pattern()
 	if err != nil {
 		return nil, err
 	}
@@ -106,17 +145,18 @@ func regexReplace(c *call, replace func(*regexp.Regexp, string, string) string) 
 	if err != nil {
 		return nil, err
 	}
-	if err := c.m.budget.Alloc((int64(len(s)) + 1) * 80); err != nil {
+	found, err := c.matches(p, -1)
+	if err != nil {
 		return nil, err
 	}
-	matched, found := int64(0), pattern.FindAllStringIndex(s, -1)
+	matched := int64(0)
 	for _, match := range found {
 		matched += int64(match[1] - match[0])
 	}
 	// A group is part of its match, so it can stand in the result once for each two characters of the replacement.
-	size := int64(len(s)) + int64(len(found))*int64(len(with)) + matched*(int64(len(with))/2+1)
+	size := int64(len(p.text)) + int64(len(found))*int64(len(with)) + matched*(int64(len(with))/2+1)
 	if err := c.m.budget.Alloc(size); err != nil {
 		return nil, err
 	}
-	return replace(pattern, s, with), nil
+	return replace(p.Regexp, p.text, with), nil
 }

@@ -36,6 +36,8 @@ const (
 const (
 	DefaultListen = "127.0.0.1:4200"
 	DefaultLease  = 30 * time.Second
+	// DefaultRateLimit is more than a person, a page or a script one after the other comes to.
+	DefaultRateLimit = 300
 )
 
 // Options are what a server is started with. The zero value of a field is its default.
@@ -56,7 +58,10 @@ type Options struct {
 
 	EnsurePools []EnsurePool
 	Engines     *templating.Registry // of templates; nil: those that Berth comes with
-	Lease       time.Duration        // how long a claim or a renewal holds; whole seconds
+	// RateLimit is how many requests a second one API key may send, on average, with two seconds' worth at once; keys of
+	// workers ten times as many. 0 is DefaultRateLimit, below it there is no limit.
+	RateLimit float64
+	Lease     time.Duration // how long a claim or a renewal holds; whole seconds
 
 	Version string
 	Logger  *slog.Logger
@@ -94,6 +99,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Auth == "" {
 		o.Auth = AuthKeys
+	}
+	if o.RateLimit == 0 {
+		o.RateLimit = DefaultRateLimit
 	}
 	if o.Lease == 0 {
 		o.Lease = DefaultLease

@@ -37,6 +37,7 @@ type serverFlags struct {
 	allowedHosts, ensurePools   []string
 	adminKeyFile, workerKeyFile string
 	lease                       time.Duration
+	rateLimit                   float64
 }
 
 func serverCommand(app *cli.App) *cobra.Command {
@@ -61,6 +62,7 @@ BERTH_BOOTSTRAP_ADMIN_KEY and BERTH_BOOTSTRAP_WORKER_KEY hold API keys that must
 	flags.StringVar(&in.workerKeyFile, "bootstrap-worker-key-file", "", "file with a worker's API key that must be valid")
 	flags.StringVar(&in.migrate, "migrate", "", "auto: bring the schema up at the start; check: refuse an older one (default: auto on SQLite, check on PostgreSQL)")
 	flags.DurationVar(&in.lease, "lease", server.DefaultLease, "how long a worker holds a run without a sign of life")
+	flags.Float64Var(&in.rateLimit, "rate-limit", server.DefaultRateLimit, "requests a second that one API key may send (a worker's ten times as many), 0 for no limit")
 	in.database.add(cmd)
 	in.log.add(cmd, "info")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -88,6 +90,9 @@ func (in *serverFlags) options(app *cli.App) (server.Options, error) {
 	if err := in.check(); err != nil {
 		return o, err
 	}
+	if o.RateLimit = in.rateLimit; in.rateLimit == 0 {
+		o.RateLimit = -1
+	}
 	var err error
 	if o.Logger, err = in.log.logger(app); err != nil {
 		return o, err
@@ -112,6 +117,8 @@ func (in *serverFlags) check() error {
 		return cli.Usagef("--auth %q: must be keys or none", in.auth)
 	case in.migrate != "" && in.migrate != string(server.MigrateAuto) && in.migrate != string(server.MigrateCheck):
 		return cli.Usagef("--migrate %q: must be auto or check", in.migrate)
+	case in.rateLimit < 0:
+		return cli.Usagef("--rate-limit %g: must not be negative", in.rateLimit)
 	case in.lease < time.Second:
 		return cli.Usagef("--lease %s: must be a second at least", in.lease)
 	}

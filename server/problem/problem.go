@@ -7,6 +7,7 @@ package problem
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/berth-dev/berth/server/api"
 )
@@ -37,8 +38,10 @@ const (
 	ProtocolUnsupported Code = "protocol-unsupported"
 	// TemplateBreaks: a new template version breaks deployments that work now, and that was asked to be refused.
 	TemplateBreaks Code = "template-breaks-deployments"
-	Unavailable    Code = "unavailable"
-	Internal       Code = "internal"
+	// RateLimited: the key has sent too many requests; RetryAfter says when the next is taken.
+	RateLimited Code = "rate-limited"
+	Unavailable Code = "unavailable"
+	Internal    Code = "internal"
 )
 
 // Error is a refusal that the caller can do something about.
@@ -48,6 +51,8 @@ type Error struct {
 	Detail string
 	// Findings say where, one by one.
 	Findings []api.Finding
+	// RetryAfter is how long to wait before asking again; 0 where that says nothing.
+	RetryAfter time.Duration
 	// Err is the cause, for logs only.
 	Err error
 }

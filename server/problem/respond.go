@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"math"
 	"net/http"
+	"strconv"
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/store"
@@ -44,6 +46,9 @@ func (p Responder) Error(w http.ResponseWriter, r *http.Request, err error) {
 		header.Set("WWW-Authenticate", `Bearer realm="berth"`)
 	case Unavailable:
 		header.Set("Retry-After", "1")
+	}
+	if known.RetryAfter > 0 {
+		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(known.RetryAfter.Seconds()))))
 	}
 	w.WriteHeader(meaning.status)
 	if _, err := w.Write(append(body, '\n')); err != nil {

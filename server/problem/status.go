@@ -50,6 +50,8 @@ func meanings(code Code) meaning {
 		return meaning{http.StatusConflict, "The template breaks deployments that work now"}
 	case ProtocolUnsupported:
 		return meaning{http.StatusBadRequest, "The worker speaks a protocol that this server does not"}
+	case RateLimited:
+		return meaning{http.StatusTooManyRequests, "Too many requests from this API key"}
 	case Unavailable:
 		return meaning{http.StatusServiceUnavailable, "The server can not do this now"}
 	}

@@ -84,7 +84,7 @@ func (a *App) Client(cmd *cobra.Command) (*api.ClientWithResponses, error) {
 
 // NewClient makes a client for a server.
 func (a *App) NewClient(c Connection) (*api.ClientWithResponses, error) {
-	doer := &http.Client{Transport: &berthOnly{next: a.transport(), url: c.URL}}
+	doer := &http.Client{Transport: &berthOnly{next: patient{a.transport()}, url: c.URL}}
 	client, err := api.NewClientWithResponses(c.URL, api.WithHTTPClient(doer),
 		api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 			if c.Key != "" {

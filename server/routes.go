@@ -16,6 +16,7 @@ import (
 	"github.com/berth-dev/berth/server/metric"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/request"
+	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/ui"
 )
 
@@ -59,10 +60,16 @@ type front struct {
 	responder problem.Responder
 	guard     *access.Guard         // nil where keys are asked for
 	keys      *access.Authenticator // nil where no keys are asked for
+	requests  *access.Limiter       // of each key
+	refused   *access.Limiter       // what is written down of them
+	store     *store.Store
 }
 
 func (s *server) newFront(keys *access.Authenticator) *front {
-	f := &front{responder: problem.Responder{Logger: s.Logger}}
+	f := &front{
+		responder: problem.Responder{Logger: s.Logger}, store: s.store,
+		requests: access.NewLimiter(s.RateLimit, s.Now), refused: access.NewLimiter(refusalsPerSecond, s.Now),
+	}
 	if s.Auth == AuthNone {
 		f.guard = access.NewGuard(s.AllowedHosts)
 	} else {
@@ -121,14 +128,18 @@ func (f *front) operation(o *request.Operation, path string, next http.Handler) 
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		metric.Route(w, path)
 		who, err := f.authenticate(r, o)
+		if err == nil {
+			r = identified(r, who)
+			err = f.checkRate(who)
+		}
 		if err == nil && !access.MayDo(who.Role, o.ID) && !access.Public(o.ID) {
 			err = problem.Newf(problem.Forbidden, "API key %q has role %s, which may not do this (%s)", who.Name, who.Role, o.ID)
 		}
 		if err == nil {
-			r = r.WithContext(access.WithPrincipal(r.Context(), who))
 			r, err = f.check(o, w, r)
 		}
 		if err != nil {
+			f.noteRefusal(r, err)
 			f.responder.Error(w, r, err)
 			return
 		}
@@ -161,6 +172,7 @@ func (f *front) fail(w http.ResponseWriter, r *http.Request, err error) {
 		f.responder.Logger.Debug("the answer could not be written", "path", r.URL.Path, "error", err)
 		return
 	}
+	f.noteRefusal(r, err)
 	f.responder.Error(w, r, err)
 }
 

@@ -32,7 +32,7 @@ func TestTheCommandsThatScriptsRelyOnAreThere(t *testing.T) {
 		"queue pause", "queue resume", "worker pause", "worker resume", "deploy",
 		"deployment ls", "deployment get", "deployment run", "deployment pause", "deployment resume", "deployment delete",
 		"run ls", "run get", "run watch", "run logs", "run cancel", "run retry", "run explain", "run manifest",
-		"variable set", "variable get", "variable ls", "variable delete", "api-key create", "api-key ls", "api-key revoke",
+		"variable set", "variable get", "variable ls", "variable delete", "api-key create", "api-key ls", "api-key revoke", "audit ls",
 		"template render", "template lint", "install", "upgrade", "uninstall", "status", "version",
 	} {
 		cmd, _, err := root.Find(strings.Fields(path))

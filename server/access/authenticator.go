@@ -75,7 +75,7 @@ func (a *Authenticator) Authenticate(r *http.Request) (Principal, error) {
 		return Principal{}, problem.Newf(problem.Unauthenticated, "%s", refusal)
 	}
 	a.use(key.ID)
-	return Principal{Name: key.Name, Role: api.Role(key.Role), Pools: key.Pools, Authenticated: true}, nil
+	return Principal{Name: key.Name, KeyID: key.ID, Role: api.Role(key.Role), Pools: key.Pools, Authenticated: true}, nil
 }
 
 // check says why a key is not good. Whether it exists and whether its secret is right are not told apart.

@@ -12,7 +12,9 @@ import (
 type Principal struct {
 	// Name is what the history of changes says: the key's name.
 	Name string
-	Role api.Role
+	// KeyID is the public part of the key; empty without one.
+	KeyID string
+	Role  api.Role
 	// Pools limits the key; nil is no limit.
 	Pools []string
 	// Authenticated is false where the server runs without keys.

@@ -34,7 +34,7 @@ func leastRole(operation string) (api.Role, bool) {
 		"UpdateWorkQueue", "DeleteWorkQueue",
 		"Apply", "UpdateDeployment", "DeleteDeployment", "SetVariable", "DeleteVariable":
 		return api.RoleEditor, true
-	case "ListAPIKeys", "CreateAPIKey", "RevokeAPIKey":
+	case "ListAPIKeys", "CreateAPIKey", "RevokeAPIKey", "ListAudit":
 		return api.RoleAdmin, true
 	case "WorkerHello", "ClaimRuns", "RenewLeases", "ReportAttempts", "AppendLogs", "LookUpAttempts", "GetTemplateForWorker":
 		return protocol, true

@@ -27,7 +27,7 @@ var may = map[string]string{
 	"CreateWorkQueue": "editor", "Apply": "editor", "UpdateDeployment": "editor", "DeleteDeployment": "editor",
 	"SetVariable": "editor", "DeleteVariable": "editor", "RollBackTemplate": "editor",
 
-	"ListAPIKeys": "admin", "CreateAPIKey": "admin", "RevokeAPIKey": "admin",
+	"ListAPIKeys": "admin", "CreateAPIKey": "admin", "RevokeAPIKey": "admin", "ListAudit": "admin",
 
 	"WorkerHello": "worker", "ClaimRuns": "worker", "RenewLeases": "worker", "ReportAttempts": "worker", "AppendLogs": "worker",
 	"LookUpAttempts": "worker", "GetTemplateForWorker": "worker",

@@ -75,6 +75,69 @@ func (e AttemptStatusStatus) Valid() bool {
 	}
 }
 
+// Defines values for AuditAction.
+const (
+	AuditCreate AuditAction = "create"
+	AuditDelete AuditAction = "delete"
+	AuditRefuse AuditAction = "refuse"
+	AuditUpdate AuditAction = "update"
+)
+
+// Valid indicates whether the value is a known member of the AuditAction enum.
+func (e AuditAction) Valid() bool {
+	switch e {
+	case AuditCreate:
+		return true
+	case AuditDelete:
+		return true
+	case AuditRefuse:
+		return true
+	case AuditUpdate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AuditKind.
+const (
+	AuditAPIKey     AuditKind = "api-key"
+	AuditDeployment AuditKind = "deployment"
+	AuditOperation  AuditKind = "operation"
+	AuditPool       AuditKind = "pool"
+	AuditQueue      AuditKind = "queue"
+	AuditSchedule   AuditKind = "schedule"
+	AuditTemplate   AuditKind = "template"
+	AuditVariable   AuditKind = "variable"
+	AuditWorker     AuditKind = "worker"
+)
+
+// Valid indicates whether the value is a known member of the AuditKind enum.
+func (e AuditKind) Valid() bool {
+	switch e {
+	case AuditAPIKey:
+		return true
+	case AuditDeployment:
+		return true
+	case AuditOperation:
+		return true
+	case AuditPool:
+		return true
+	case AuditQueue:
+		return true
+	case AuditSchedule:
+		return true
+	case AuditTemplate:
+		return true
+	case AuditVariable:
+		return true
+	case AuditWorker:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Category.
 const (
 	CategoryApp           Category = "app"
@@ -564,6 +627,61 @@ type AttemptStatus struct {
 
 // AttemptStatusStatus `unknown`: not of this installation or deleted; `active`; `ended`: recorded, its finalizer may go; `duplicate`: the ledger holds another UID
 type AttemptStatusStatus string
+
+// AuditAction `refuse`: a known key asked for a change that it may not make
+type AuditAction string
+
+// AuditChange defines model for AuditChange.
+type AuditChange struct {
+	// After Any JSON value
+	After JSONValue `json:"after,omitempty"`
+
+	// Before Any JSON value
+	Before JSONValue `json:"before,omitempty"`
+
+	// Digest `before` and `after` are digests, equal for equal values, and not values
+	Digest *bool `json:"digest,omitempty"`
+
+	// Field Example: concurrency_limit
+	Field string `json:"field"`
+}
+
+// AuditEntry defines model for AuditEntry.
+type AuditEntry struct {
+	// Action `refuse`: a known key asked for a change that it may not make
+	Action AuditAction `json:"action"`
+
+	// Actor The name of the key that was used
+	//
+	// Example: alice
+	Actor string `json:"actor"`
+
+	// Address Of the peer that the server saw
+	Address *string            `json:"address,omitempty"`
+	At      time.Time          `json:"at"`
+	Changes []AuditChange      `json:"changes"`
+	Detail  *string            `json:"detail,omitempty"`
+	ID      openapi_types.UUID `json:"id"`
+
+	// KeyID The public part of that key
+	KeyID *string `json:"key_id,omitempty"`
+
+	// Kind What was changed: a `template` has its pool's name, a `schedule` is DEPLOYMENT/NAME, an `operation` is one that was refused
+	Kind AuditKind `json:"kind"`
+	Name string    `json:"name"`
+
+	// Pool The work pool that it belongs to
+	Pool *string `json:"pool,omitempty"`
+}
+
+// AuditKind What was changed: a `template` has its pool's name, a `schedule` is DEPLOYMENT/NAME, an `operation` is one that was refused
+type AuditKind string
+
+// AuditList defines model for AuditList.
+type AuditList struct {
+	Items      []AuditEntry `json:"items"`
+	NextCursor *string      `json:"next_cursor,omitempty"`
+}
 
 // Category defines model for Category.
 type Category string
@@ -1653,6 +1771,30 @@ type TagFilter = []string
 // TextFilter defines model for TextFilter.
 type TextFilter = string
 
+// ListAuditParams defines parameters for ListAudit.
+type ListAuditParams struct {
+	// Limit How many at most
+	Limit *LimitParam `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the page before
+	Cursor *CursorParam `form:"cursor,omitempty" json:"cursor,omitempty"`
+	Pool   *PoolFilter  `form:"pool,omitempty" json:"pool,omitempty"`
+
+	// Actor A name
+	Actor  *string      `form:"actor,omitempty" json:"actor,omitempty"`
+	Action *AuditAction `form:"action,omitempty" json:"action,omitempty"`
+	Kind   *AuditKind   `form:"kind,omitempty" json:"kind,omitempty"`
+
+	// Name The name of what was changed, whole
+	Name *string `form:"name,omitempty" json:"name,omitempty"`
+
+	// After Then or later
+	After *time.Time `form:"after,omitempty" json:"after,omitempty"`
+
+	// Before Before then
+	Before *time.Time `form:"before,omitempty" json:"before,omitempty"`
+}
+
 // ListDeploymentsParams defines parameters for ListDeployments.
 type ListDeploymentsParams struct {
 	// Limit How many at most
@@ -2081,6 +2223,16 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/apply (the `Apply` operationId).
 	Apply(ctx context.Context, body ApplyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListAudit Who changed what, newest first, and who was refused to
+	//
+	// Every change of a pool, template, queue, deployment, schedule, variable, API key or worker, written down in the
+	// transaction that made it; of runs their events say it. Values that may hold secrets (parameters, job variables,
+	// stored variables) are here only as digests, which tell whether two values are equal. A key for some pools sees
+	// what belongs to these.
+	//
+	// Corresponds with GET /api/v1/audit (the `ListAudit` operationId).
+	ListAudit(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListDeployments Deployments by name
 	//
@@ -2756,6 +2908,26 @@ func (c *Client) ApplyWithBody(ctx context.Context, contentType string, body io.
 // Corresponds with POST /api/v1/apply (the `Apply` operationId).
 func (c *Client) Apply(ctx context.Context, body ApplyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewApplyRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAudit Who changed what, newest first, and who was refused to
+//
+// Every change of a pool, template, queue, deployment, schedule, variable, API key or worker, written down in the
+// transaction that made it; of runs their events say it. Values that may hold secrets (parameters, job variables,
+// stored variables) are here only as digests, which tell whether two values are equal. A key for some pools sees
+// what belongs to these.
+//
+// Corresponds with GET /api/v1/audit (the `ListAudit` operationId).
+func (c *Client) ListAudit(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAuditRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4302,6 +4474,156 @@ func NewApplyRequestWithBody(server string, contentType string, body io.Reader) 
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListAuditRequest constructs an http.Request for the ListAudit method
+func NewListAuditRequest(server string, params *ListAuditParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/audit")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: "int32"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Pool != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "pool", *params.Pool, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Actor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor", *params.Actor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Action != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action", *params.Action, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Kind != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "kind", *params.Kind, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Name != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "name", *params.Name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Before != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "before", *params.Before, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -7720,6 +8042,18 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/v1/apply (the `Apply` operationId).
 	ApplyWithResponse(ctx context.Context, body ApplyJSONRequestBody, reqEditors ...RequestEditorFn) (*ApplyResponse, error)
 
+	// ListAuditWithResponse Who changed what, newest first, and who was refused to
+	//
+	// Every change of a pool, template, queue, deployment, schedule, variable, API key or worker, written down in the
+	// transaction that made it; of runs their events say it. Values that may hold secrets (parameters, job variables,
+	// stored variables) are here only as digests, which tell whether two values are equal. A key for some pools sees
+	// what belongs to these.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/audit (the `ListAudit` operationId).
+	ListAuditWithResponse(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*ListAuditResponse, error)
+
 	// ListDeploymentsWithResponse Deployments by name
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -8543,6 +8877,54 @@ func (r ApplyResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ApplyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListAuditResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AuditList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAuditResponse) GetJSON200() *AuditList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListAuditResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAuditResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAuditResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAuditResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAuditResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11327,6 +11709,24 @@ func (c *ClientWithResponses) ApplyWithResponse(ctx context.Context, body ApplyJ
 	return ParseApplyResponse(rsp)
 }
 
+// ListAuditWithResponse Who changed what, newest first, and who was refused to
+//
+// Every change of a pool, template, queue, deployment, schedule, variable, API key or worker, written down in the
+// transaction that made it; of runs their events say it. Values that may hold secrets (parameters, job variables,
+// stored variables) are here only as digests, which tell whether two values are equal. A key for some pools sees
+// what belongs to these.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/audit (the `ListAudit` operationId).
+func (c *ClientWithResponses) ListAuditWithResponse(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*ListAuditResponse, error) {
+	rsp, err := c.ListAudit(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAuditResponse(rsp)
+}
+
 // ListDeploymentsWithResponse Deployments by name
 //
 // Returns a wrapper object for the known response body format(s).
@@ -12573,6 +12973,39 @@ func ParseApplyResponse(rsp *http.Response) (*ApplyResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest ApplyResult
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListAuditResponse parses an HTTP response from a ListAuditWithResponse call
+func ParseListAuditResponse(rsp *http.Response) (*ListAuditResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAuditResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AuditList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -14482,6 +14915,9 @@ type ServerInterface interface {
 	// Apply Bring pools, variables and deployments to what is described, all or nothing
 	// (POST /api/v1/apply)
 	Apply(w http.ResponseWriter, r *http.Request)
+	// ListAudit Who changed what, newest first, and who was refused to
+	// (GET /api/v1/audit)
+	ListAudit(w http.ResponseWriter, r *http.Request, params ListAuditParams)
 	// ListDeployments Deployments by name
 	// (GET /api/v1/deployments)
 	ListDeployments(w http.ResponseWriter, r *http.Request, params ListDeploymentsParams)
@@ -14723,6 +15159,143 @@ func (siw *ServerInterfaceWrapper) Apply(w http.ResponseWriter, r *http.Request)
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.Apply(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListAudit operation middleware
+func (siw *ServerInterfaceWrapper) ListAudit(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAuditParams
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", r.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "limit"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "limit", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", r.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "cursor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "cursor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "pool" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "pool", r.URL.Query(), &params.Pool, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "pool"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pool", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "actor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor", r.URL.Query(), &params.Actor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "actor"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "actor", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "action" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "action", r.URL.Query(), &params.Action, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "action"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "action", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "kind" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "kind", r.URL.Query(), &params.Kind, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "kind"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "kind", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "name", r.URL.Query(), &params.Name, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "name"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", r.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "after"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "after", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "before", r.URL.Query(), &params.Before, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "before"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "before", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListAudit(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -17334,6 +17907,8 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/api/v1/api-keys/{key}", wrapper.RevokeAPIKey).Methods(http.MethodDelete)
 
+	r.HandleFunc(options.BaseURL+"/api/v1/audit", wrapper.ListAudit).Methods(http.MethodGet)
+
 	r.HandleFunc(options.BaseURL+"/api/v1/workers", wrapper.ListWorkers).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/worker/hello", wrapper.WorkerHello).Methods(http.MethodPost)
@@ -17493,6 +18068,45 @@ type ApplydefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ApplydefaultApplicationProblemPlusJSONResponse) VisitApplyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditRequestObject struct {
+	Params ListAuditParams
+}
+
+type ListAuditResponseObject interface {
+	VisitListAuditResponse(w http.ResponseWriter) error
+}
+
+type ListAudit200JSONResponse AuditList
+
+func (response ListAudit200JSONResponse) VisitListAuditResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAuditdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListAuditdefaultApplicationProblemPlusJSONResponse) VisitListAuditResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -19830,6 +20444,9 @@ type StrictServerInterface interface {
 	// Apply Bring pools, variables and deployments to what is described, all or nothing
 	// (POST /api/v1/apply)
 	Apply(ctx context.Context, request ApplyRequestObject) (ApplyResponseObject, error)
+	// ListAudit Who changed what, newest first, and who was refused to
+	// (GET /api/v1/audit)
+	ListAudit(ctx context.Context, request ListAuditRequestObject) (ListAuditResponseObject, error)
 	// ListDeployments Deployments by name
 	// (GET /api/v1/deployments)
 	ListDeployments(ctx context.Context, request ListDeploymentsRequestObject) (ListDeploymentsResponseObject, error)
@@ -20147,6 +20764,32 @@ func (sh *strictHandler) Apply(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ApplyResponseObject); ok {
 		if err := validResponse.VisitApplyResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListAudit operation middleware
+func (sh *strictHandler) ListAudit(w http.ResponseWriter, r *http.Request, params ListAuditParams) {
+	var request ListAuditRequestObject
+
+	request.Params = params
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAudit(ctx, request.(ListAuditRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAudit")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListAuditResponseObject); ok {
+		if err := validResponse.VisitListAuditResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -21807,274 +22450,287 @@ func (sh *strictHandler) GetReady(w http.ResponseWriter, r *http.Request) {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H39cttGtuerdGFvVew7oETqw46pP3YU25nxjOP4ys6k9kZasQk0yY7AbgYNiOaoWLVPsw+2T7LVpz/Q",
-	"ABogSJFy7tzkj1gkgf48fb76nN95CCI+X3BGWCaC4UOwwCmek4yk8Ol1SnBG4stJRlL5OSYiSukio5wF",
-	"w+DzjDDEU5Rg+XMYUPnlbzlJV0EYMDwnwTCIVAu3eKKeEdGMzLFsa8LTOc6CYRDjjPQyOidBGGSrhXxL",
-	"ZCll02C9Ds0QviMTnpL6GNT3KJsRtmEEY9XCLkPIU8HTj3Jl6gMYMfIlu43gkRHiEzkUtMBTgmyH3lHB",
-	"C6XR1Dt+QxYJX80Jy76nid4CX2Oxfa5zg3Y20N4CZ7OG5lLyW05TEgfDLM1Je/NvWewQi2+kRD6xOzFA",
-	"BwUpNPew+2a/m/yAs2jWsNufZwS9/YyncqOXM5yhJRaIxDQj8QXCjGczkiLOCKICpWSSCxKjZ2eDEzRa",
-	"pCTiLKayod4E04TEo+eGOGYEx7AiehLvJj0YxYbtfE/nNGsY6V/5Es0xWyGcoTkXWQMdJrKJUjcxmeA8",
-	"yYLheT8sFo2y7PQkCIM5/kLn+Vz+2g+DOWXq08AuJWUZmZIUxveR86SdchecJxsmKRtpo1bdxDZ0+h85",
-	"yUkxsPLC/ThBctlks2hJsxnPMzSSn0YNS/ibbG3DJK7U6H5i45TfEdawZ1dAMYqwxinBdwJhVJxGlAHF",
-	"8fROIMaXDcPRC3Gb6778mzvBiSB208acJwQzNdSctRB/mrNvBKKx6by8F2nOWrfCklOeQxP1hfoUzUic",
-	"JxvYiDBP7c5KbEft7KToaXeW8inDWSO5XbKVlhqCICGfRLIFEYQB+bJIeEzMMnqHJ18ojYlmZA6y+99S",
-	"MgmGwf84LgT8sXpMHMOIPsuBru2AcZriFYz3M542jjZJitFmeNpxmBme+gc5x1/eEzbNZsHwRDMU83lQ",
-	"W0rgPu/Uqyd938DJl6xp5O8YSGZFv3JYUnOR38yJEFJc8wmimVBbEMIZJPckhe8iLEhonh+TKWWMsql5",
-	"ozgM1VmTL2XWutVs5YRSIhacCQJr9THl44TAuYw4y6R4Hj4EeLFIaITlLI8X6ok//SrklB+cntuIwbQL",
-	"PVa2G+kmUcyjHDQC+ZB+UzZ8uaB/Jyv5F/mC54sEDpJV+uTZOOmfvOj1B73+4HP/fNjvD/v9/wzCQi1b",
-	"yS2MsSIkmhJhX3tpXusXr9E4GAaDyQk5jc+iqsrSG3O54JJZi2D4S4AZTlYZjURwEwYpT0A/iGnGU0lM",
-	"i5QvSJpRtbrumLud7PIcHuo/u/Pp2qScn6epBIvsVmoTWzWmFsfTnF4h5yDWHikfLkmK9/xuy/7VkrdT",
-	"35V8RtG6kRq/BHCkYPS6kdDdn9LC39h++fhXEmWyX0WUynKAMxIrvQsnH5091yLQodsuBLg3gtuFOsyG",
-	"ti3oB/mMu8cV9YYlK82/4YkLhJNC0QFdcAui2HWD3b3dtINwIsprhxf09k6xnbauNXOSHItEKcn8Ks0d",
-	"WUk+TpLJBRIzvmSIs4gEDmUEY5Jms1vDdm4vu//nVQjclTBTsWNsXo73VGT1tbC71UnyF0tSk56lAwht",
-	"+YeySFZSnSVqMF3PVqHGypMCIizK05SwaHWrjBApA+u7M+cpCNuULHgqqXOS8n8SEG+/8vHtPU4pHicE",
-	"jh+d4ykJbtZh9acH/dMwmM6i9IjyYxzNybFqc3hy1D8aSNuGzHlqRxMM/kKLMxfY/q2H5LYQr+UdiTXb",
-	"qW98bTXL7hb1YpDxWB0vMG2GDlcJtbExDBidzrJkBdp2luqOxzi645MJ8BMcSa4zPJGqCc0oTm4FGKAi",
-	"GA76YfArzUBN6h8NQK0qfj3t96UcYpMUiyzNoyxPye0cfwmGp/BkMDyRM5G6nzzIehySVOic8DxzWnrR",
-	"769vwiBOV7fSMjBUYdillwikYqeXvJi3bMXd6QfzyBKnZMZzQW7zVFqB9ziB5Zll2UIMj4/t70eaFI8i",
-	"Pg/WNzVuXCLPjmep8KZ8WpCorJ8O+v1+v84w7VI81EwvMLYjj4vrY5ozgnAiuGMLCoRZrDg4MG+p2Apl",
-	"IOKUIMYzNKGMihmJLyS7X8HXEWYRSRLi2F5O/4sEMz+LHMmfwLuFUZyuZGeqV6kQC6lMO+8MlQEb08mE",
-	"pAJNUj5HNHM9IvAqtNmLZphNSTxSrgWrDTtr16a1tKq1nCf+falvyyLlcCIlP0uSHydAYpuF7E2VYf0M",
-	"629sJCrQmCScTQXKuFoHxpeIq8WWu1pf7TckIZlxARQvg1NRDRI2ngrYYvXumMQhfAvMQVMBvAHkYR/S",
-	"666eGqEZvpfWjKAxWJt1eigz0C5r/g/9RsfzsG6WLwK8FGWrAkhFHX8c6fXKmaagIAzuKIsLh1CdiYTu",
-	"e4tYWc4TSpIYWJnDi+vM7MY2X/KOloWDl9nBoQpOx4NJP3qJX8Un5Gxy/m0QSt4lJZvsu86P7GQ7rvxr",
-	"eN6no7WyHP+R/5RhFgs04SkiX3CUWY1RjypEwGcFoixK8pjEPl21mF7HKXxPWezVMyu6iZmQHn1o18rp",
-	"06u5ZBmZL2pUhTMy5SlYoYuFbC3BdO4zXl+AETAA4zXJhdQAwBo9nbzCfWmLaue2573TYf/Vf4JGSbPb",
-	"CJwlp9qW7Q9evcSDmPReTgb93kvcP+l9Ox6Q3qtBdIZfxqek35e6iVRojIc7S3rjFN+THmbRjKe9/tlJ",
-	"z31GLLCUI/Kz0F/n0Nf5pB+9wgPSO52cfts7i89Pe68mg6h3Mn4xeRm/wP1oINsBYzOhTJJfwDgSeTRD",
-	"mTzXQ8TTmKTiWi57QrAgt2TBI+W/0I6UYAjuCUwZSdGvfIxgWRTvkfNHcv7oVB4eWAj4B8bP8vlY6iSD",
-	"MFjMsLDefKnk5OByadqUM7m4Ih/PpVbTuHUn8ilJAwnOyO09SQWQ+0kYLHl6J3vWf/QGHv+ApZMNB9E8",
-	"ty6TUmefgkNaHgsspnjKuKAey+7nmbRj0BLTTPhaLsiz61gccn2oXwVUHf7GebHByevS8kPzj5qIG57I",
-	"2/wkmnR9P7skW57SizPvlCxRe1pjemXqP2hC7rRomtQ3mG2Kd32EZyU/xFQow7jtrb99+vHDj5b/uWeo",
-	"KwWUz1TXt+pnrNNKmFP4sMFkVt4htcZm/ezbpRNU3vHSgWyREO+J3pGK00H9etuRyrtTWdUjUPRjWmkb",
-	"LOd3+aIq1LzyCeQBaE9GEg52kA5pzm7LkutF1O/3XkaDQe9VfH7WO5308fmYDKL+2QmoRDUzts5c25me",
-	"GnhXD4ea3BWZ+LQhNZZNFKZVyBIlwSA2boRXc60u/O02kl9kOMulJJa66z3xGa9mfaqePoIWWgZjcUdi",
-	"qdCFiDIlxF1HX4f1/KSGsUk527RKHw23Iyyfyxf0kSzkt9yPMFgQpQxatmX0K6fxgkCcPW86th15UJtw",
-	"MZTf5R7TXRP9XmiH0rI+epkfy3yEbaYSrZKzO8aXbDQE+9GYqZSJDCcJ3CIhnqIYrND4Ao0U0Y0u0AhW",
-	"fzREKYkk/cQhXH5NKMMJ/SdJ0Ryv0JRfoFGcqxspMhqCFZqQeEpSNONJLGyMxE/v3sCOKiLQo5JLpIg8",
-	"tJqfbc2z8ZV11pP2re5rR3sznSp1n/O57O2eRhn0t0iJXGj4Wwr420QFT8QEx1KxkMdmjqfkdpEnwCM4",
-	"m1BJnTnTd8VSUQZPHc8w3Aze40TtkhaL0BossHzfccmYZfCRuDbw6oShLVrnRKl7j7CwcV0jWfXs7SKm",
-	"yndYDySh1p1zYUw/PkEi4ymJkXUTWM9TxpO4K3t5oy8Wmw1YY6E/+Jwtelhb3VooQ75YMM3tTRyHmQ8s",
-	"lrX1b1quY+oBJMoVMwQPzLFp2KMnfWm4kwCfGhYIo5zRCSUxTFQu+v+6/OH9Ro4DM7Q3aJpEvOdCct+K",
-	"tHK1g10ElqZoOS7jBHHWEezX0tI6jffHp72TyXm/95K8GPe+fRkPei/GJ/h0ckbO4/5J+TWrXAZWT5JD",
-	"VhqfdUK/6Dd42Qv7cIOr3cTMyCVmsVQH2CLPyk5juN33Xh8o1wuwZA6787Beb6tEqee1+V81/XWEgQpS",
-	"AY3cZ/vC3aXPaY/vCL+XWreJCPLZx9UvS1t20huQs0HvZXyOe+MXUb93js1NGWyZ/14gfJSY3lIcuiTp",
-	"c4OVN7LOGMu02qFDH5k+PMZGKGkmFW8dydByRlR8y9/4GGISlUeSxAgnKcHxyjfIyknptPBzzOhEX/11",
-	"Nz3LB3CL9/zauj2bPiWtckZbr6bh2Xfw6Db6nXsePUOoHsfOxnaG0+zWKhrdzW083TKYozj19XA0pZ8p",
-	"axrNSBIrFVGfuCKquX6KdjT7vcylwx7U+IpXQaACJWSSmchsFf+lXw3CxxnnhmeZg1w9UmGh+luCCcsX",
-	"CGXW4mUcYVVBqdCXJoCwcoHhWVXPFlUOTIlVOnTSqDs4kQAb/Q+SmHY2g42AX9/oW+hB3yu1UzWgWttS",
-	"uo77gx4+j0573/bHp69eRCdxv9+HawPqkNHJeTeHcLvPQk3WT5KZMoYu9H2sUpwxE0uSKitdXbdsaaEr",
-	"t5XntMNyPbTEcqtLURvM3fe6KZtYsbvgHU5tea3bRnW6cUxdHYbOEO1h8rsL5VJVxthC+io4s3ahBHsa",
-	"DH+50Q7Hhhs+81yNBavttPe4VFhurE3oGIkZThJEWMnM2swxK4RhRtf1jhGMhU0eIN1oaCfoW8A3JYXL",
-	"XT1vWFBjQKkTmFdexPccxwI4foxXXaOGtjFEahFGrdFDyuY5fOhQxajBOdwSOHE3HWwcG04UkwSv3MCg",
-	"/YUFGedEe4ywY+HVj0+dUDppG7vE+ZZIy8MCC+Jqvd+Gpz7gORFbXpaV6Ky79twc/uuhwydQ5jU1euMQ",
-	"dlH0LaG26/hZuvrIExqtXN28KTIWQpwEZdOEoJKi1i2vQrfuY7Zl7b5JBDYYfzuo+HXtuEM/7qnsejqa",
-	"DdyWqO6qz82qo+6eWM22fAgqmq4hBEthlWBxZ07toujdfIEjT4StyqMyCUBe+nXCdZqdlIhaG31/3tEN",
-	"rguSpjxtCBZgHNwFEWZoTNAcx501zsZQHXB3E6aDtqvZbYoUHIcxaDgQubikSYKm9J6YGGyIF8EMmfaU",
-	"33krP6/fvfpTxaGqd0QgLBqcq0CeMVWkYb3s1qOu0+w2Xk+U2IlpMaxQl90xZyXdCCeYUzsZ7yNM3NHP",
-	"PAvrpDx3OPWNoeSV+NlNweS7yH/XfmB5ou5mdKJanftV5Hw5INUbkrqT5N+DSO+UAPJ1pLyW5Bsy+axc",
-	"Lx9OrYei5YykREcNM54BZ2DBxvzAvesERb7j/ALyujPtUypF30LC8JynkPZdXO1tpTJ4Q2YfpUW4ydmb",
-	"ab+mYeycmukddxd1ZLsBO2pHdajtDMnVQNrZ0k+LeMsMMqPjykGvYUbu84MqE2tWiX0WX0UZ8AZ8KFWD",
-	"sIigMcmWhDCULblN3wQtqXzvYvKsNx3xf4D8XYdBoQd1fqV644pjHdZJ5vxe/7VIcNQQ3rHgct893mrZ",
-	"CdK/WuwN2c5Q+6nBmWaBGnR3ISKJIMikjne6SjVD8BGM0Ya8G5LNKJtatrFMOZuqYH1gcUFYdn5AQGzO",
-	"YhIlOFWinyf5nAXDszBQtwKlSNtM8UnJj6xaha4DOp9ich044x4Gx1LsqGiFPFX5wvIbc6FzLBYkOjb+",
-	"YfXJxvGK4/6xcpOEgcinUyIMv6YxWvEczQlm0C+ekuvgf/rM9YZYSTO/6tq9hu8RZYLGmu3K+Ycqj2IQ",
-	"hF2MfXOPUvENUUaKhonSLBHODCVt10dbhOj2hFtKO+yyZf6ozWKLNoe6qSEWE/GSuKPBbGKHHgOI8TGP",
-	"V5DQslROuQLUYo5XiN+TNKUxCdF4Bcn5F8XGKO94NuOCmJUqadK1ULhbf97KRnOhrPF0fc/HqN+xCa8G",
-	"VeTZjLAMIpniAiqhCLsqXakPev34tN97GZ296r06x5Pe2as+GcQn0ekYLizuyMqEA0Q0sKnGciFwBrBC",
-	"hevsfnDUP+rXT2RlRFUK/V5uptbDIMuLpPckNcaayha+Iyt/5lBtYh0cXcWcHh6TSb6FP6JwOlTHG1ZW",
-	"pyVT2dF+Gw9GSYXRr4bBl96U9/SXvwrOjq7w8gd9Bp1fe+KOLnp8oZrtWZaiVYxCznqhRYDRGNO5qlTt",
-	"ZwTvKcuuVAJUmeaN7+GXG0jViciMJzEcL+N0r+Tc3pSSoh7Kcq6Qb1QgSCNk3MhQR8rZw39ckPtxRrA3",
-	"67PwjjzW7VGe3zZs52B5UtaRYHuoDNNHzu/59HKxIFpdc5PvcnYnHn17GwZ8MhEkUxd64J8JEo7lfFBx",
-	"CXDNfJtlhtBxmexMXsv3NmeBVq+xVG+ta6RafrpEgWL1ujmN/f6vz9/3vr1QSrE2ZCE1V+nfUgDLw2av",
-	"RzegF9RzFewgW5xV7/m0fe06XuYUy1ELwVTByanI0HiVEeN61c1/IxDPs0W3CJBiITutRacF+IGKCU2J",
-	"9kHsoFGNScTnOgw34eayWOtZCed3JJYarZw2nUu9ikTS1nRFubSI8FJqXwrYyLhBkHWjVy+sF/5g1yQZ",
-	"GpQ5JDigzoXQIiNLIrILNOj3Gz06naMSBl7lW5sVFtcskNYLBGwbW1MKL0hq1N/jJPEamZIpipZoog9c",
-	"mXLAPH10swEMr0YDH7Sy0+5oWUiySuUA/vcv19eLh/dr+f8P65vSJ3R0O/zzn3o3//5vtSNbFvPFfH/8",
-	"8Yerwl22Bf1donEeT0lm8K/4koGZjUtxCylm8ozJh5SMv0AERzM0JZlQvrJshtWh5MwByyzTnIGxcHb4",
-	"xFn6mOcqUNslGncnjvrFZuiMsY4BMZtiT+b4y+29X+9SsCUiM6gHkKuHMh5CXDhmGc3g0GGkhnShs/Dl",
-	"8+YgzvE3AunxqLgPyVcY0dgEDs2cb/TNPVRX4GZfqp8Nlfeuwa98XChtQBQqgEWhrkmaKK0IpBljgc4H",
-	"Jz/Q8vowgGLTC+lyEu1/D7eEViszbhX0Y+fi49cWTGK7S4oxFuRWmqQ29WOD0vJZP/fGwq2Fv5Objm1u",
-	"HhTChJ8oFpwn3wgDVaEJX1n3NEMzLC7QSJ/1EfgGxgThOQcfGpl39aoDwmdX9A/1eTOaiAJM9HmTm0jm",
-	"s27ZyKK7fExSRjKi/bAREcIrjBysv8ol6vev0auz85dex6G1fXpF0lFMMkyTYFiytIZonkvNiCCMrJiw",
-	"5ppreHmeq7gUC4OrZMtJJgNmNQMsgmO8oMf3g2MHweaYZMlxmjPhJDmenZyEQUYzcGdUeUiRYGQzqtS6",
-	"GbQfgOk6ism9QUIUx/UlaXRN1jAwxgm5QOo7AaSYkmSFOFMoaYWbzhxuZ9U9IURqG1qv6B9/927W+6Et",
-	"JbBLTLbagkbz1bEN21Z/88pUThP8arq3Yw7VHvlOWXHQd1CiXVUUiQyvIAgAJEvwFPfNW93mppSnNFvV",
-	"KXUg5wE6fawsHq9W3a6cduJobrpE3V9IvxTWozK8IBLU+GwL66gJeGu7e+ZuN+81BITtXrA5W53faYv5",
-	"UKA1us2GBSZLf0Q9JBaIvUTPe8JAO4S7mwE87BaT7iL3+iG4muPLE4PHULnGgREVaFc6SFqeZoHGOLqz",
-	"Ri/NkMj4QqDljIIqSmiqYn7SnCHOhjYtWbehaVbgOblmOkAcZfgOuiOCFLYOl4opzgAyMrSYaKZ5LCz2",
-	"2hFg5hxm7brGwVunjo6+03vaQoqbI9w96ZaQMb0h5H33oPVdstbUiHbvtbKOOiXcTKc6Jv96Ggd51d/l",
-	"i80jTCnDiwVhJDbOK02ILntvDswMA2UnqYzyoRRGu+RNbg96VEIoepSzc2v4oXJweimSvbS+AINnblFH",
-	"6q7RqCrfCOPe0Hk4qNxsKJlINEMRz1kmnAsy50pTkExqFgAW0BFz4kB4SCbwoj0aSpLm3+WTmxGUdsv/",
-	"3AlFSeRRREjcFDK+Of1vwzaDFifV+XJe4GM2eEd4H71PzXzj73obK2Aedm4m2sVkAFOBdAh0iEYWw2mk",
-	"5BPNBPrp3RsV/xKikYZa0b9iZA9wiEYafGUUXjMNAFLgfvI8i7hcr9EMq6IrOLobFanIWpYqyasHSDMz",
-	"MITZChyqSjAaC9nSl4M91QoHEwZO715bWi2hX63yJhDKx42q1Yzltxs0QgVssLgXK0MDaqxJM8WOiHxb",
-	"I/A5RwysJKkedtAFW3Q1vXYdtUQtFTv4aHZVccyIms9Wg5KTApCTIgMHgikigA3juZ60L2w1d40XtUnj",
-	"MI23TkMDT5WH1cZ6G1GCzDxH6BngDi+1RgJXRvo3faSfSw6T4YTIZ7UWDVTtOHv1UZGPaibyzPn6ms2w",
-	"0DQK7y+pgGYt9M/tr3ys32kCExrquFu04nkq5NsG6Qg9MwfGDuOajbRDYoSeCWJrgDwv8yK727BSiReV",
-	"SA7NQe4p4H4eg1YE8cnfFWDe2/g1MDU3MNOUL1UkG2cESW1oZaCEmapMst+7Fs9FSw16/KGtvW9fnDXc",
-	"uxQtGtxyZ5B9H2z8AqeZSuZaYpqh8UpLdXVtkHAmqYinSMx4mikTLsUsBjCotilvGF4JSd0Zo57aoyZf",
-	"zauorG0jIb2WNrAvOsgRBnDbYqWTe9PUfEl2cn6+4XrWj7VlAS7qR2TDxZSZUcdr8+pdjD1PG3MDzNkD",
-	"x20pCbah/iBcbdrCSNryuJDLOqX3BJm+2667mwmg2cTRF5m1K/ml8YmUn0cxjS9QxEWGmLnNniB1/fU4",
-	"dICmgRg9MOE4/kZfFWOa5CncgDyuT86a0u1SvBRSsZ/jL8OCyIWKu9a+HU3slAg0wovFCD0j9yRdFY9L",
-	"GcL5fISeLSs4IjRTurPUpK8l29cW43Nof2Toe3SEfrZlVYa6F3hCNruFP8g5xSVN6dSnKMkztqE95+bf",
-	"G5hwpYMti2j9OQW5qCrZhKU4U0qWoG9pxcurgCu3awPEWGNu/4uGYlEQ8bo/RLFtYLi2S/r3IHXtC4ms",
-	"K+IXpAs1L+6ZfkYnubQ8pKd0Za0vvctXP3348O7DXwJf7n8bxlddYisxZ46nCh0yKtsF6rsmbuMthyfd",
-	"fxfY7v2XAts7wNjvBsybxmS+4Bnci+mSTE+LYXB4SLFH4XnZXfL6eAUqLHV1aZZi1s3Bu3ZO7sZaj7th",
-	"CLihyR6sBBNTCcBF0rSA+ciDUFSBkWKT3pFkBTetc4K7gyl0jXN2YQVasbWqMFq6dmYJTKCKNKABCGqQ",
-	"W03l6NpBfq9y9l2e3HlBomPOiLpS0WVydIWkWBdW7Zl6PlvKrMIplOYMdXkJWXt8iF7/+MPH928/v33j",
-	"LZrEGWksE1u6/TL1ajupOznrkHReC85EKhdOux91xh8GjF6Pn2piEi+7DulKv7KxOonyCpseGqjgNTiX",
-	"KxQwXt3aE12sOwCdfX/57j38HVqJOxzIofAMJ8FwcFLbG7cxv5XU6Q6mYu2snBK1FxAUJD+ZfCDYdR1U",
-	"kenUjNrs9ZC3x8VXL4bFzJrWduu6jx3Vug7K27ZIrONVb4ZZHHgx3R8rM7fM4N5VotbFY6WkVa7q819A",
-	"9atSpckd8S33mZq+9hPRGxuv5VVhtw6E8FbP3ByOArywDidfiBnRdAre3tfB1bSDr/Dsh606v2ulFVIE",
-	"KlX+BgnJ+7Ec6mZC4Ycsq0wcmWzumMaKgmqbvY1KvF2ySasnXa5ILSQKsohDS/JTvBAhlGRQW9iB/W6j",
-	"4VX9y+Q3tb+hXtBC42nL9DWksw8UGUuGu5cblU18WSSYYQtz79YUlYcUGCm4uHMmpQ+eERxrPw1lKtIY",
-	"XRvjGbLiaYZ0+V1EJzruGKSWVtnleydQdgU85cNfgglPEgDCHyKIc1QlEHEWzTqpVFAPmGDBmXDVukJD",
-	"7U1UOYHinDnXzdcByZLrQMlXOVOcIawvqwGhd7xCEU7mvWmeJL3BySl6RrIkhAiGk9ngdP4cXKua31iq",
-	"7//hfDm086WVPbr1pC+XmGaUTT8l3GFrn17/9e2bn6Tm1+BfEYRJ0/sA9FKP09Rnzety1Qk9Gowi4xB2",
-	"FCIMmA3gHd8KuYt5MxdVdU3JQAU4d1co5giPd6lbbY6it4s7QhYQBgyXZ1MOfnKmUtpUXs98wdMMs8x6",
-	"ojqxw58xza6g58doA+6m+0wvZY53KUoTOE0VaxLardb70MCW371pEBGx2GOoHY0b5cKeJNQBAc4cs7E2",
-	"zkZAlI5+t2ZtxOcegd42Cv5PJCG2nMwWl85vKVzD01ioi8QJTVScoiOr9XeViG8tPYBTAnMrOJ41em8A",
-	"yEVBAXsKRzS5BEbOJo6KW58kqUHYO3BudpAbiMau1PfqDdi3Lem+MEvOtRFjrBRP0KvJOLA3yvBOvVLP",
-	"HDPtmKMCZtt6zXa+KcN2vYFQvrcL1koum3CwrBpiwKi2dLpbRKqueL6t3vhdXMSagDuyHdDYVTrZho3f",
-	"n+17sonGTJb7tqmUPgIR2zthIBNM6sa1GwWoeOvoaR00uXW4sZ3NGuFJsPbFeeVsK/mil0Kuuy/QrWVL",
-	"6hK7Ucy4nWwXFuG5v9mSxP7wVH1VT5Xe+hpgi/lWxZYK+LtvNdVf/riE/29yCe9JwykIpoPbyxJP3djg",
-	"gtj0Kyr1P8tKABoMIKURwWlCa4gZTZfO+9DeD4aoZBauWJSwRfu3YPA1Jyy9t0mh3iPkrjLOEJAA4gz9",
-	"wFmMIYjz+5TGeBWit7nc2ePvSJpAiI575s56p/hFv/dy8jLqvfqWnPReRqfjM3w+eUH6pyaoXCS8pQCD",
-	"Jrg5TzXBGXdYISNLz9uvz52v/SmHQufsRilMs49eoH9H/44GvXPIVgV4HDjcylOm4VvWnjHxe5ImeBEM",
-	"JYGN1U2v74RnPC6waP8JV5dBef28rmjYrJ2KxpUgFvwpXurGjKElT2PhD6/oZEvAXkIiuR/q3QmpkTuu",
-	"Tibj2hHd0txWISYORXkjfJwBANuAUeCqN7y1i8Z4ENZYS1P+okCSQgtTNFFFZuvGWrt475qzaoi7O/Cz",
-	"z2gvw1yq4AUd56CRP8vFEmzt3Ea3jelzH66TtloXe/KfmC4+puSekmXN+787n9yJj3l8ou11YQxNPorM",
-	"ahnl7pZv3Gm9dE72U1d7TNvirmgYnDjaIM+ZyhAQjpzzcvNt+O3EC5f7QarjmwDE2l0FariuAyXsDADl",
-	"hR5zp73zObeNtO3hTvAWhCHspiyCpBmvEM0ESSZH6O0XHGUAZwKwuiO5c6MQjQDb5b7IK9Ahy2maJ2Qk",
-	"1x7W/aiCP/N7EuLNMtzufQmQwxHpykzw5Eo4QssskEKjAboiMVwVqPhyKWrffP70+fLqMySgMARrZ83J",
-	"StboBgeXT3n4nt4TpKpih4in6M8znqfJKkR/jjGFf5eE3MEfc86yGfy1knr4qoyUNfBDPRFfsukHrtYA",
-	"6hdCtyYGvvNsqqS1sQiAJ1Ua0n+a0zHekASvhErHSHMmCT4hQhisOSpVgGQpHzH4DjbNGz4Idf32yCyN",
-	"R3hEnEPT9lIZP7KxFPlPjP6WW/DLghu4GFuNpTZKdNIGS3jZ+0/c+2e/9+qm+PPo1gtGuHZOuovaiJME",
-	"AgS9F35AdzEnBr8DK9iOSRm1EiJN78lQ7bsB1AthTmnOQl1sE7I3WKy+4hCK4VKyzXnQA7LcSAOkWkfA",
-	"zR79UsAgvBlaV9+/RufnZ+dIPhEiA8SXrPSYsWU1kFHV5XSDN6L5fNtE7e5OL8uJq22+u/xwCXDuIeAq",
-	"sbIadoF++vy6M/l18Dsbebl92Q4jIlQSdHcjsJrarx70ynLj3/HBf3Rb51YQBe/x/0ySRHO6DBA4R+9x",
-	"RrREdyMORiDLYpLSewWwyPQhA2RgHJfgzt6Vcso+2sz8RqiwjjchfigwbfA0FG8rXnfyldw7xI9vP7x5",
-	"9+EvQRE3GzqxtfaOMQxeX11++qv66/LD67fv3+tn1Ye3b7wH3sA1vubzBU6p2PrmFELEMBJYrrvGo1eJ",
-	"ztpYNlrDSCoYpmrz6Lm0bbCt6gLSWOdCl5qqXME6TSj5yp0q/57obo1BuQNmZbmrh+3wyMoDe9gazKxG",
-	"JXaEVOV/lnDNdeG+XwqLZ/AXGhRlbgLAIw0sJoOtVLMZdt51TB8bYbe+CT07oaDQ//xn1Buch6foT/D/",
-	"P//5miH5Xwm78Zr14EukWxwqxNRr9qfK14O/UEgybN9mp3ThnkoSbtz8zlDlnlJ9tpJRW72+Mv00pQoA",
-	"aHFxiNzSXnCKurisK0yrNPVOdftqp2dDFYkaFjMWCiXTINugZyPCppQRac1ZspQfFGSe/MuWgSfsXn6u",
-	"1ZkZPQ9qEfKlB8yXLh4QXtB/2LIjY5xFs+P7QXFwVNlL4xpzEXGtL9jWG1IXwXMVCfnwgOBPtF4XPmmF",
-	"u5ASwfM00hB18ng4N0LqVffsyBbW6/XNWv5XQP4Kjy9sjqcVZPHpLEqPKD/G0ZwckywZDo7Ojk78ktq9",
-	"kHLbMLxkg0ds7g/SWR+qiIghwqICapvYKK4QK5VRtYgreOqN94LjEECzpuio7FIzU6fK5tAU6ZQPi3w+",
-	"xyojVH8LN6C6nqf82wGpBTQeRpbJ6tZ5OGfF4+tNDHYHdrhrsU69f1t7ZEuL0kXWq44+6Zd+RxzXzKPt",
-	"Ys4/iUou1n4ow1dI2Gt71QvxdkluNl3VLUelDMpWwfVhQ946tFqaYydyLa9CAwyE+llDfasEPaLhnPVP",
-	"2wzSWeeHrWnGnaHbVFiv6luZXBs5+W8p3CJITm1k5SXqLDXnJMMxzqCGqxaAJEt61eAGSOlx0AJlH8K9",
-	"kNJAJO+VZIIaPJ3FcKP8cyQypBkQcDEYkJbgA7mHPViXrubleqzwHK6F7QoMkVmAaybnP5QUfM3M7Ifo",
-	"QfY1RP65h8hOfShVIrG+ZnJOQ/TgznuI+qHVloboQT9SGvYQwajDIj1bDNEvuvdf+ThUGskQXTcsy3UA",
-	"Wsa1xx+9T7zvotZ2d2+TprvuL+wvnsJsue+aVvKqRpW+Q2kruxgdzugO12EePWZ/aaOFdrVux8f2cFYq",
-	"oKbCBWTflyomQmUV4VRdBJDLzVWUH2P4P8L1vav3tFHvuKz4VSgTmU4NK5SQC+Txtox5NtsBRb2R7K54",
-	"kgA+5RYE10ITjTOW58jMNuNoyhUOdsYfCQlvOmw7Wv8oBlUPQ6zHvp03BBbiGAdlEvzD9vyd2J5ucNlJ",
-	"b0DOBr2X8TnujV9E/d45HkxOyGl8FqmATmtJ7kuTroeQFTZXWbFYN6YX7BHQ5xE8siuyjl3CnSyyxuCk",
-	"7UzRFgwYpdcnlMGtsOS1FmHN2V1Tmc6ALk7oYRBgdICU43xrgGjpwMT2ER9V5YuHC5P6h1OFy2G9mlkt",
-	"cUpmPBfkNk/lAuVwO9bOkXVhM1vaxbZxpNs/ivi8rtk2Bue5fXY9gLa4Wscq8/4q/6b0rTOCtiXcx8bb",
-	"7Tj8jm9fQtBe0N86l/W3WxUONJ1/Ilsp0DvS1CPJQL3etoY7lHXrUrentEV7JmffdJzk4sZcU3+FK+Wa",
-	"06XW5jwlR2jEeNaLc7hCwPqeuAcIwvIbyWl7qkio/AjxEM5nB9TAfHnN1EuTPEmKV8ynCgqC/IrxngIp",
-	"kR/UX8Lpwv7c45OeLosxUkDUqRyrRtcs7qzrQAu7J9R2yKX9mad3H7X8LZVpq9WQOmkDYegXHNkTGAO3",
-	"YTjDKCN4jnQhtZqO1vfraINCm3VVKl361ZA9RE3fqq9OC2fRrat56cmXStttljHr3epreXygO+h2m+J2",
-	"OypoLdiEJue7HmLoLmnNYC1VUJ3xJDbRT8wEI22+SK1uUbf7161KIO4i0FtA+3SkRzmy2RYhrs2ootk5",
-	"Qymtbtu53D47teHoVvz4KulKOTHhIJgkNPlF4Dsr66crGdpAa7p41QVieZKo2xhdGkXq8n31jcYQaUgn",
-	"/x2VHm07eo+v86nbaCOtfWiQVnwcToM0XWwfK+ehrdN+RXKsO6T870Ki21LjXqiP33YY62d8R7Q5DEdn",
-	"iVeBL8K8mT7XDbv0HwZ0oH0Pzj2y/8Qv+08LxmTSRGuS3+NuKSpQnpTFWH9vwvyQgrfRH+JW1uwwxrIA",
-	"3/bq0XVVaJZi+3eEXgc5BnSxF0F2bsmBfFmkRJQ3e7D+oxRq8wbsi92rU747Tp5tY3uGbg6N2hrnlP9+",
-	"ufhT8eRD05p3G1UCXC06/baAHh2EAU6cJHJtASvEhdPJK9yPbH43IawJeODUSfF2IEE3SwKfyWftjeB+",
-	"cNQ/6jflYd26CKod2K2eqG9v3Gk/NGUjm/k/PDbBuKCSSpKDLnQsbE0VRpZ+OmuSQNtaX45t167/GQmj",
-	"5I22s5xlc93lpeUy6+6IpOr23TSS719JkvCqxuIlURuvAZgVEKxy06B78IxH8utBR/LrVMhuAwW5w/Nk",
-	"8Ku8lTle6ZqGUPP3QnK0MnZMd1zCFh3FzN935Wt+Le5+nfKLC4LvBHo2eN7RgbA3WnSL9tXHrH77RiDX",
-	"sGokZDt/S8y20F8bVTfT6L7ktrtoOwltkj5OYteLM7ZZGKU1xa36JUl/JknE51XbgzKR4SSBm/gSxs+g",
-	"149P+72X0dmr3qtzPOmdveqTQXwSnY77/cBbKRrEZ3q7WXbUOu2CibFDoejqgDYa2JVxVXuttei9WBck",
-	"yqWS8UkSlnYDEZz6js4lQ5cf36E7stIARMq/pJ62bc+ybBFAmAFlE+6rWqYhjAWyUTdUkBiV6oZCDa2/",
-	"Wy5r4FDv5efYRtCJo2t2zd5CRBYEHi1SPk7I3MnUeHb1/Wv06uz85XNTY1bA3QMaRTwmowtbKmSZcjY1",
-	"z5gOQvk8HDmFLjnm8QpRcc0SwOBBlKGRCggbhSrz15ao/dunHz8gHUauEKEFguydIyQZgB4vnhKAxMUM",
-	"8QX+LZfjUrCRR+g7HlMidPLJNcsF8Cy5BSpjTk4ghpD1KEtWQ9mGrgWpMrRVBh1ggB6hgu8VLPvZ6Bgv",
-	"6PH94Fj9cvz//s//HT2Xr2mSIfE1wyxGdMp4CjmwkIKtEmIZzwBqV913JDQiupKpgRVe4GhGeicgEPM0",
-	"ce/flssjDD8f8XR6rN8Vx+/fvX774dNbeAeyOzO4QQGSqQhaSOddEIYXVEr1o/7RKWgM2Qxo2EwML2jv",
-	"jqzgu6m6NFQVxChn7yQDkXtx+fHd3+UzEFcDBVnh+ZN+30TnmOSYhSq9STk7/lVfdyny2AjFv6B/Jyvg",
-	"/HA26kIJRgm/6KAZf4N2hMcfFa2rU2wCyQN9QkWIGLknqYbHEiRKSSac6g/QHYSr6Pr05WVRxr1amEDx",
-	"HSKy73i82vOSaC/CuszdtHSpbMfgIH3HLTuyhw35QVqCWDZ2oSImdc0iKnSYZLICeGydhyxmqpZrZZ/W",
-	"YY2kjx/uyGqtGGxClBQvb+IVued37iaWVvOszpvVC/EeZq1aUvMOFfdmfIk485KgE335y4N/J74RiMaS",
-	"CWudjcrf5HEv7Mg7S6oFEYUOQVTF6U1pURfJStWXFk3w3yOFvq/uc0dIEBYLVWcRjeJ0dZvmbAR7ukgw",
-	"pC/L9cpVvfHYWmhyjzOekvjCqWD1jUAj+dZI5aCb0EkVOUtwgjgj12yO7wiAg8NoEdEwKtkMK1QMxeyV",
-	"CILmejqMbXSEfmREvwbgvGlKSYykmWDx2RUfL1PQJSzLoc7/IlmZaOhO57+/775V/ev66Yft1msHdT94",
-	"nsT6iz0cju8kAULktAiRDcYEKikFr3GrnKjhjUkcgoknj4EiJ+c4uVGNJYZRSappFINvSqkplUPpm2fx",
-	"yDFkN3yUn6H27oanX4OK0/lxafNZsOuNT4Mrsvvjn/HUeRjYym85gTQuzVcKz3iVlTjmTc01w4BTya1y",
-	"fghhR0EwQ8E6LCwvq3SaqTLZRZfbQSPfHPDwFHTSpM9cgmK7h5PikKTUko29vgXFHz8UHyrCsir7QFNG",
-	"z876r0pxQTMsegm9Jz1ps4yeayAYVWVOJ5GZ8nghyhlg/owmPI3IKNSVvxX8Cwj8uXLYHtVY7RsY15sS",
-	"7l75CPrIBPop0YldcW27+0h1w5F4N/kBZ9FMn8+bLpqDGn28ly2HWvolADGQaPLAmIU2IUd+Sgj9PO4v",
-	"JCst7xMckCbVsgSvOCM41pknbz/jaWO0s7MgWCh1MWjTb9Z7sCbKI21a7u1kRbE8BYUtIEqltmXKP9V2",
-	"KLYn5f1rMsX4tD/tibWZfx16+yhFrVJlRT4vc4HHMP5jg5y/B0ptsZevchZsMGc0LNqCpCVMNIsCd0dW",
-	"2iYQhS9Jl+fNmYIPA0klLOzOWNKy1iLU3hby4V2Bi937e+G421Wj2P/ZKYpmPvGhUeUNvadFLrTGFqei",
-	"Ci1eRhZfh3v1SzQMyjoqHn3AVEsKYUulbRbUCsT1Kx+7JklK0D1OKIQ5wu8T+oXEOibUHEdVHaLzOTwe",
-	"58ndfg9jpSYQjmZg5s5IdCfHLRBGgrJpAmmpiIoLjf2mPhkvqQoMoLqQNBhbLLYOXiTwSnjcxdcMlLwj",
-	"dMlqtGKLAUPzGt9OmvjCJMVq9y4LG4+2zy637EYEBzuW4qudS7HBMSeJKESUIZ7GJrRuH6ciX0ibexD2",
-	"+33dhzW2GdmN3g1EZFfL+5N9/oBLXILibljjYuCPX95SezoFutAttF0XWnFHUwc3/YBa51b7d/xg/lzv",
-	"gXUZT0PZgWkRmbfyYjrKs8eLNSYRn9tbJLWmii0tsDCopsr1rPwc8q8JV/4JjQiLFgBMUbdZlbr7qTzs",
-	"fbOiCrTmE7OjAmq+/ZwEh1B+HYLYqPqa29Ym0/ed/P2ACwXtNyySe1W9J37iNhkq/Al1O6gE6XLGoR6v",
-	"uCs7ScVKZGReXjljGzSyZy1n/7t4RAtu1f0dAEPd1em66WHyZYuRaN3hcrLd898pAKguUzWllzp3Yd/o",
-	"3slbFm/RATztNF6JuFgpWN1sRlYK+Errt6qkufkFggpycoFGPQDb17gktsysx/soeJr5nY9BzylYpLFx",
-	"na+Kv3q2kpVb1cqDeHtQl7Yp6XpIX/YVaJSVVW1WKcFSUo7j5nvJtw7YvKquMASbBgR8hJmCOCPaAZ2Q",
-	"GD3TFceJJJnnut4w40jZG3BRS7MjpEIMVXquJIw5T0l4zcqFTaecQJyOUdzmoYF7B1dGZKIRHcB7OMZe",
-	"iwZGeFiLpqgx+/Q2zXd5crfhwnFMIrgxmqii1XswaxTqvC2/AQd+vNK7EGp757zfB1uKEVO0dRNRmnom",
-	"XoH5Wv66k8T8Q6j9IdSahNqBmT8QrWhSXyP966MPpK2SrG4P9UFEE8piEcqTqUoxbjyBAIfQLBUuBRpF",
-	"lp+OjtCl6cnEhquawapjpHDoQ6Rh6EF/ttjzMNS65XclR/AHt94nt/5AlshkOMhmgUZUNj6+J0pgh/vk",
-	"4yJLCZ47jLxSxJzcE5ZBTZORjhiSNHtlnONKRZRDkfqEjpYJkXktoSJT4VA01vOQioRWEOSviPFlWSG6",
-	"Zs9sdf/nQ+trlUoMZdpLMeWMHKHXfK6iAqQCo8tMyNkgyB1B5J6kKzQ4RzZA6z0WWe+tHFrv3ZuRCruT",
-	"7V8zZ/RIUBYRlVzFshAtSDrDC30RI7ja7qXx6Qq4GUtSgv1O2k8woicwHv8QnH8IzhZr0HsxWDoPwQYH",
-	"4wZWm5Ev2TEc+17BU4oGbe7DmDKFj127OfZ61lRT+3EXaS5T8NSq8MVCWcGKE8BnlT7Rg2MOsxObeepD",
-	"mrN1mxtOXREfUna9IRmmScvdyT6izMHotGE5NjGvtj7bMr6rnHnc88XSHpuujh/0X+tjF4uzadl1JvAP",
-	"5tGdtsDNi/2KyNnrddiRGlywWp9nwwwcyfHu56D9jY+R2RBdg1BvVKijSIzo3Cex+O9TTJX5tuuU7dKm",
-	"G4jScdPsSu2NgSVGjw++WizE/jwROuzAeqik6qU8VISpTGZ1/1RYHzpxPyxuxPV9VqlSVhemfKxZ+AZH",
-	"/1vD6A+52NBJ2+2rHuvjF/5ntcyLBYG8OW7CDkLEk7jFEbl3vk2+LBJMWePyv1W/H57QoSOGC8PSs/ru",
-	"I3vYgpViezRTNVOX6gsw6DRPjGkclmqxH3g3Ej4VG7SU93wqusUgF2x2Z7baTcW0FPRo3ZLn2SLP9iTy",
-	"VGNlYQf6JPmShebiXSug5mdbW09/MXqCTS+8RvsWUsYb9F9aRl2CO8NsEESp2EBAe2PSVdh09K3APxXv",
-	"CggHx4/CpyOE0Xs+fT3L2V3xA2HxSEeH6qD4K8nXVXFWlXdQ+EWuWZRwQUTVc0Izj8cE7tcBS1t9Cx3q",
-	"qARRcraIqmOl1Q+yKTb25xkBGZ9xSK4zByvjvOH+MVE8ynP/6K+y/Yc1XAS4KsGjVAPR2d7dD1PqFhXn",
-	"xsL9TmMvbr5ilN7eLqYvk8QJzxuvSoH/LO6cdVXEyi2KclR+gaFr4TxR5Fil8s5XiiAzNbqaDjhEO+7L",
-	"22XCJ5Ucs4XKfVXvNu5rqVxI42n9h33qCU/rIc9fCZf/kOfvE6SDO1H39UzHYgv8O3P8YP5sBQRQuXW2",
-	"SMBXSuwT5fk2TLM5ia95/Pvf/KbTeu8UWni03tl1QXy2WNnjde8uTZPLq3vpAND4c88ufKrswv55t1vp",
-	"4YkZdtveq7O6r0OP8KZNdw77kqd3PQANaOXDBl35X4YPl9CtD8mHZUcKlcHDgdXCbwLMsejZhzkUFQz5",
-	"JwbNKaDBnyRDbWm248J6SwpgLmm7TEkmdKIq9Ah+ZY20pZH5qrvnPU7HD/KfLcABoJ7Ik8ICOHR1GFCA",
-	"r5XkL5eyuEeE2iwiLKGgqKRDf9p/cSibdIXSgTwwg2rSFRYaTv/ReoI9EX6+tHWwZcf0+ydial8nv+eJ",
-	"Nu81hBXYiCZAeQpRQvA90SBPIrtQGVhOBlBmBrAdJztW52ijmvAf6rEDr26BVd6wxHq0+zF95QJ8YziJ",
-	"lOMOxP2ez8wGPUDBqh/uzLgg/F9BE9Co8YdUBS7jGGG1lebqcvfTcPwA/24h5iPOJgmNstFzSIgc6dmM",
-	"TIaZlPelTFaI4ZCaCWCFpjnTUYvmmhtuEI7QuyqQjXHFK0DiNh2goKmvIKv1RuiSms68c0G2l8oNU+k/",
-	"DZFavrMXwfybnsseGYw/ouU3h6dsnx7cJNyfhFN9PfH+JESwu4BvIp5WnuZW6Go6ZaY6VzejoUDjP9wt",
-	"/u77WKto699Nax4Ws9mIduQWLqcM/ZZzBet/YGAt06WOD9B6yxgLAhgsBQK1p0b8SL882r9Sk3tuq9/L",
-	"PdaVRi5cIxwMNwWP4sKoPDs7OUEj81SPMoCQGT3346AeodG7SQ9gukZQeFAovGu5W2Z1iuICOvaexDQz",
-	"sNYaULeAZ9ErZt8CuGpHgfhGuBbmhUZxGWmudJszVQp8hHC543EK9Qxs+Jo8lgJwbUuTl7qDnbx6p+f0",
-	"N3ruvSRvO69bgZxtdt1dqYn+pOd5WHC0eo3Ap5UAHTmHQy8QpCVpRRX5UX4lhRdkiNeUh/+9spdPUuxg",
-	"OakQ0fk8V5D3FZZT4zW7CqHjmE4m2wcWdTGn3tDJxDkXhyTQ13y+wCkVT59wZo+IXMYmBD86mZCUsGhv",
-	"lrLTIhqTbEkIcxieZNU65jZU9oypqVC/REYrku1MO3S+wFG2L+ppSt4Enyy/JylAOjnc+AiNoEjKCJ7I",
-	"ZlyY7Hml0PFUsf2wwCnCcOHgAGejS3uErtmWMtEnC97BkuwsDh57j/OvfMTU0jbi1Ohf9xN2jS0NKX5r",
-	"1SZXH/kbH5scUtekdrTCC6UnCQ/k93YnLaEsOwyXlgriE3Hpr6VGyClekQVPG4lnQllM2XRvUfsC30tV",
-	"AzAoC40bkOgFXu2NKtxYrb0z4CvCYkCWLGbwTFW9IMZExjW1Sxk7z5EpJoZXJmUP4nHxHREFWBy6x0mu",
-	"UeWuWSVyrRzEG8HajckR+rkE4kgFqpfzAUhWphFQVGXqv/GxA4xyzeyUwMpXV5E2jcucb1VZJyy8h7bI",
-	"h4/z6xixJzpLXzcurjKKpmP1Nz7WWRM403A1NFNANWMiD8gcx2SPyWsOqS01weztrKU8ScY4ujvMYXtt",
-	"4E5BdZM2scU+leYAFQ71Go+CUffAeDYwPaFOtS8amWLKPCAQPEm+w9Hdv7bhemU27XdvuP4XMEfLDhUq",
-	"EPktx4lklpghnsSojLS63fHSbbdffFaW9V8mTKoyr4NHSzmEJCpOzMJ36YJ7hNZ9qTBebY2+PTsxW2lF",
-	"iWNx/KD+WD+KE/vvaGx10P1e0tgmD3FDYyuBfoXrGbg78LK2pS1yundkVdW0vpCJQeDVKymDJBVEGWs0",
-	"gxQwWwNxhl3C1XRVZ1UkPXarTvsl9/dqaCsW6fQtDPdFOM3UXfOEp1DgF014zmKDoaPLzjpQ9brAY0zB",
-	"zY4SnLNoVpfb7zm/+2lxWYA2HKS8l2pe9pUvnry+l9v5BiAn0Hog9QnKWe7NfnPaBe1K8UhBLFqGjSOI",
-	"Zgp+UXmpVLFrtclUmF12maQpSOwjNqDiFmiwRLh2yTcCzQhOszHBmbpMAZjGkSaIWxqPijBL+EnphCES",
-	"HGGUcJGZ6xdILzSnR6EuXbPRHH8Zob6CWzLhjnKSS0zhSon7wSDlJA6ILqba/zpmj+5btd5IlEssLCDC",
-	"MwNDpRf3uaYbSWNcr+o+brBldxpLTO2bwsCXWyUZov5FfjQ1hkfAmSAskafwNzbj6UiuM1Ov3e9Ycou6",
-	"H1L6qR6+ivAzla59lGB+2lPsKEkRZVnK4zyCOCVBkgnQUkJwyoryvoyQGGTeXbnOR+tOQvFp0byVV4SR",
-	"5Xv10IEwA2UPX+lU676bTzU8sKfSqlI1ARA9WE3tvHLLiepINOc2Q4Wko4SzKUnRjCRx533VUBH+Xb1c",
-	"LAiLNVbEITb1PZ+qPrrtqCcSbm8pO2ocOiv9Atz7ObtDS1jlEZ9MBMlGwLk1KKBJ7KJCV9DuvOgpeJpb",
-	"T5N84MAqnOrkq50o1XnzkYKStoreF0Qq0Mo7v4cDJhtS3LBA+TRam4IvqvXr1KPpuMe2iP3xg7aj112i",
-	"ub7nqWMO/s7CrfYhqaqNamxzROOLIpYBFFBtdJnwWf/Cd0qbtP6zDkBheU5jD2rDTW2HNwfgy2ceiZLt",
-	"BeRJ6D1pr1d7c3C9pi3i36zPfnL2TOmySpGDBIsMrJsY8UmjqT4jOMlm/2w7eX+FR4KdMYo24ntcwn7B",
-	"xEiUQ7LC8JebskGpkVFmBC1SHhEBwQVmo73VTUAEtU7sSj5xwHmp9tdhcN4/3VebH3iGUtVux/WKcYYh",
-	"1AmiMXA0g1goSTCSq6iuwV3Ck1h5U7TlrQBalDbsXeTyAB6CMcEpSeVY5PlStr8603maBMPgGDzAup2q",
-	"mmKpzNTWUN2EgRuRk1Uq32glPhiyPEnqlT+KjFanmrX+qJywVWarTpLJH/K3+gHPQZPRDcalsuFpzhgs",
-	"MJiqjW1o417BzCgbhJunbcsm2w9GWnjR/C1WURTqSfHCUxvl8uM7dEdWztPwyb+UwGgEWhC+SAgSBG7S",
-	"5lXPr/dtEy4qmxB4ZW6HFY04m2Pk1vpm/f8DAAD//w==",
+	"7L1td9s2tj/6VbB4z1pNzlC25IekkV/ccZN0xtM0zThpu86pfS2IhCTUFKAQpBWNl9e6n+Z+sPtJ/gsb",
+	"DwRJkKJkyemZ075oLIkEQWDvjf342/dBxOcLzgjLRDC8DxY4xXOSkRQ+vU4Jzkh8PslIKj/HREQpXWSU",
+	"s2AYfJoRhniKEix/DgMqv/yck3QVhAHDcxIMg0iNcIMn6hoRzcgcy7EmPJ3jLBgGMc5IL6NzEoRBtlrI",
+	"u0SWUjYNHh5CM4XvyISnpD4H9T3KZoStmcFYjbDNFPJU8PSDXJn6BEaMfMluIrhkhPhETgUt8JQg+0Dv",
+	"rOCG0mzqD35DFglfzQnLvqeJ3gLfYLG9rvOA9m1gvAXOZg3DpeRzTlMSB8MszUn78G9Z7BCLb6ZEXrE9",
+	"McADClJofsL2m30x+RFn0axhtz/NCHr7CU/lRi9nOENLLBCJaUbiM4QZz2YkRZwRRAVKySQXJEbPTgZH",
+	"aLRIScRZTOVAvQmmCYlHzw1xzAiOYUX0S1xMejCLNdv5js5p1jDTv/MlmmO2QjhDcy6yBjpM5BClx8Rk",
+	"gvMkC4an/bBYNMqy46MgDOb4C53nc/lrPwzmlKlPA7uUlGVkSlKY3wfOk3bKXXCerHlJOUgbteohNqHT",
+	"f+YkJ8XEygv30wTJZZPDoiXNZjzP0Eh+GjUs4Wc52pqXuFSz+5mNU35LWMOeXQLFKMIapwTfCoRRwY0o",
+	"A4rj6a1AjC8bpqMX4ibXz/Jv7gQngthNG3OeEMzUVHPWQvxpzr4RiMbm4eW9SHPWuhWWnPIchqgv1Mdo",
+	"RuI8WSNGhLlqe1FiH9QuToonbS9SPmY4ayS3c7bSp4YgSMgrkRxBBGFAviwSHhOzjN7pyRtKc6IZmcPZ",
+	"/R8pmQTD4P86LA74Q3WZOIQZfZITfbATxmmKVzDfT3jaONskKWab4WnHaWZ46p/kHH95R9g0mwXDIy1Q",
+	"zOdBbSlB+lyoW4/6vomTL1nTzC8YnMyKfuW0pOYiv5kTIeRxzSeIZkJtQQg8SO5ICt9FWJDQXD8mU8oY",
+	"ZVNzR8EM1bcmX8qidaO3lS+UErHgTBBYqw8pHycE+DLiLJPH8/A+wItFQiMs3/Jwoa74y+9CvvK98+Q2",
+	"YjDjwhMr2430kCjmUQ4agbxI3ykHPl/QH8hK/kW+4PkiAUaySp/kjaP+0Ytef9DrDz71T4f9/rDf/+8g",
+	"LNSyldzCGCtCoikR9raX5rZ+cRuNg2EwmByR4/gkqqosvTGXCy6FtQiGvwWY4WSV0UgE12GQ8gT0g5hm",
+	"PJXEtEj5gqQZVavrzrkbZ5ff4b7+s/s+XYeU7+cZKsEiu5HaxEaDqcXxDKdXyGHE2iVl5pKkeMdvN3y+",
+	"WvJ26ruU1yhaN6fGbwGwFMxeDxK6+1Na+Gv7XD7+nUSZfK4iSmU5AI/ESu/CyQdnz/UR6NBtFwLcGcFt",
+	"Qx1mQ9sW9L28xt3jinrDkpWW33DFGcJJoeiALrgBUWy7we7erttB4Ijy2uEFvblVYqft0Vo4SYlFopRk",
+	"fpXmlqykHCfJ5AyJGV8yxFlEAocygjFJs9mNETs3593/8yoE7kqYV7FzbF6Od1Rk9bWwu9Xp5C+WpHZ6",
+	"lhgQxvJPZZGspDpL1GS68lahxkpOgSMsytOUsGh1o4wQeQbWd2fOUzhsU7LgqaTOScr/ReB4+52Pb+5w",
+	"SvE4IcB+dI6nJLh+CKs/3eufhsF0FqUHlB/iaE4O1ZjDo4P+wUDaNmTOUzubYPA3WvBcYJ9vPSQ3xfFa",
+	"3pFYi536xtdWs+xuUTcGGY8Ve4FpM3SkSqiNjWHA6HSWJSvQtrNUP3iMo1s+mYA8wZGUOsMjqZrQjOLk",
+	"RoABKoLhoB8Gv9MM1KT+wQDUquLX435fnkNskmKRpXmU5Sm5meMvwfAYrgyGR/JNpO4nGVnPQ5IKnROe",
+	"Z85IL/r9h+swiNPVjbQMDFUYceklAqnY6SUv3luO4u70vblkiVMy47kgN3kqrcA7nMDyzLJsIYaHh/b3",
+	"A02KBxGfBw/XNWlcIs+OvFR4Uz4uSFTWTwf9fr9fF5h2Ke5rphcY25HHxfUhzRlBOBHcsQUFwixWEhyE",
+	"t1RshTIQcUoQ4xmaUEbFjMRnUtyv4OsIs4gkCXFsL+f5iwQzv4gcyZ/Au4VRnK7kw9RTpUIspDLt3DNU",
+	"BmxMJxOSCjRJ+RzRzPWIwK0wZi+aYTYl8Ui5Fqw27Kxdm9bSqtZynvj3pb4ti5QDR0p5liQ/TYDE1h+y",
+	"11WB9Susv7GRqEBjknA2FSjjah0YXyKuFlvuan2135CEZMYFUNwMTkU1Sdh4KmCL1b1jEofwLQgHTQVw",
+	"B5CHvUivu7pqhGb4TlozgsZgbdbpoSxAu6z5L/qOjvzw0Hy+CPBSlK0KIBXF/jjS65UzTUFBGNxSFhcO",
+	"oboQCd37FrGynCeUJDGIMkcW14XZtR2+5B0tHw5eYQdMFRyPB5N+9BK/io/IyeT02yCUskuebPLZdXlk",
+	"X7bjyr+G6306WqvI8bP8xwyzWKAJTxH5gqPMaox6ViECOSsQZVGSxyT26arF63V8he8pi716ZkU3MS+k",
+	"Zx/atXKe6dVcsozMFzWqwhmZ8hSs0MVCjpZgOvcZry/ACBiA8ZrkQmoAYI0eT17hvrRFtXPbc9/xsP/q",
+	"v0GjpNlNBM6SY23L9gevXuJBTHovJ4N+7yXuH/W+HQ9I79UgOsEv42PS70vdRCo0xsOdJb1xiu9ID7No",
+	"xtNe/+So514jFlieI/Kz0F/n8KzTST96hQekdzw5/rZ3Ep8e915NBlHvaPxi8jJ+gfvRQI4DxmZCmSS/",
+	"gHEk8miGMsnXQ8TTmKTiSi57QrAgN2TBI+W/0I6UYAjuCUwZSdHvfIxgWZTske+P5PujY8k8sBDwD8yf",
+	"5fOx1EkGYbCYYWG9+VLJycHl0rQpJ3JxRT6eS62mceuO5FWSBhKckZs7kgog96MwWPL0Vj5Z/9EbePwD",
+	"lk7WMKK57qFMSp19Cg5peSywmOIp44J6LLtfZ9KOQUtMM+EbuSDPrnNxyPW+HgqoOvyN82KNk9el5fvm",
+	"HzURN1yRt/lJNOn6fnZJtvxKL068r2SJ2jMa0ytT/0ETcqdF06S+xmxTsusDXCvlIaZCGcZtd/3j40/v",
+	"f7Lyz+WhrhRQ5qmud9V5rNNKGC68X2MyK++QWmOzfvbuEgeVd7zEkC0nxDuid6TidFC/3nSk8u5UVvUI",
+	"FM8xo7RNlvPbfFE91LznE5wHoD2Zk3CwxemQ5uymfHK9iPr93stoMOi9ik9PeseTPj4dk0HUPzkClahm",
+	"xtaFa7vQUxPv6uFQL3dJJj5tSM1lHYVpFbJESTCJtRvh1VyrC3+zyckvMpzl8iSWuusd8RmvZn2qnj6C",
+	"FvoMxuKWxFKhCxFl6hB3HX0d1vOjmsY65WzdKn0w0o6wfC5v0CxZnN9yP8JgQZQyaMWW0a+cwQsCcfa8",
+	"iW07yqC2w8VQfpc4prsm+r7QTqVlffQyP1b4CDtMJVslZ7eML9loCPajMVMpExlOEogiIZ6iGKzQ+AyN",
+	"FNGNztAIVn80RCmJJP3EIQS/JpThhP6LpGiOV2jKz9AozlVEioyGYIUmJJ6SFM14EgubI/HzxRvYUUUE",
+	"elZyiRSRh1bzs6N5Nr6yzvqlvaubxzQ718ZfbVGUX2I0RBjBPMAlbFkGYW33KMOaZvCqcvnm+JY4b6Gi",
+	"EkFYGJdqHcFJJ59Qf4Uw+NKTt/fucApajxwHJvvaDAaffjYjwqc3Zlj4dKnHNq+pTcE6CZmI+jqV4Rdw",
+	"oj2EwdiGxjvfEtOpdgxX1liNNQI/xQimMgKXlLpBhIh8znGibE74S5mYyrEhF1t99joqwIYvyVyPZ3Ed",
+	"9ahBGonnLcuU8l9ZVEtTrTLUIb8HIHLuz6fTkWmVRSapMDNJRrkAdijeECc08mpfOI5TIoQ3swW8QoSk",
+	"hY9IkPSOpEjgpXesTSyXDV0WLrH6/BYkwzTxCuKOQvCWrLS8rK/zIh8nNEILnGopiDOkwjD1YcDv0+Fd",
+	"fpAXrgu7+qcjlVeVcmRkTOH8W0u5+mwJDGGFhir13G0o1exQI5H/oF/V49WUNKhdbVJOjoyOP0IzLOAo",
+	"kNPXuRWhvMKkzowQFejN2w/vfvqvH9++/3T4/vzHt5Kt0UgyEpw5cAlnpCB37Sp2pKvWycxzbSwkrKc/",
+	"yqcGhf9SLsiC9tT2WjPBPnwTqfxBTQL+/lTMBD7/U09Hi2hnTvDNx2Ji8PmXYnZKPHy4+AFmCJ9+NdOE",
+	"Tz8VczVbtZNgYCHYPAzoJLZ2sMkaA4avHceJ2UvlaeN8Lvf3jkYZ7PQiJVLHgb+lbX2TqLzFmOBY2vRS",
+	"Y53jKblZ5Amo55xNqNytnOld1+v5OecZhqScO5wo2VDsldZt5P1ONMRoID7tsvFAtbK/WQNw/dNaG/A9",
+	"IqYqbFfP4aQ2knJmvK58gkTGUxIj66G3QZ+MJ3FXzf6NzulplsHGOe6VCHpaGyUMGFlaYWrDyQ7HOkx9",
+	"3ZIJUc/dVFGQIYijQzOwx0XxpSEdAMJZWCCMckYnlMTwonLR/+v8x3drhXFZ4moS8fKFNHwqhqJrmG9j",
+	"K2qKlvMy8QdnHcF1XFpaZ/D++Lh3NDnt916SF+Pety/jQe/F+AgfT07Iadw/Kt9m/TqBdVHIKStni43/",
+	"vug3BLgL1+yaKLdJV5VLzGJpibNFnpXjtZBY543cq6gHWEMcduf+4WFT/4W6Xnveq15357iJb0At8rmd",
+	"IW3IFy/Ht4TfSZXcJOP6XNPVL0tbdtQbkJNB72V8invjF1G/d4pNkgpsmT8kHz7KQt7QEnVJ0heBKm9k",
+	"XTCWabXDA31kev8Y91zJKVAJlJEMLWdEpZb+g4+16rLgaUZihJOU4NirU1Y4pdPCzzGjE21cdff6lhlw",
+	"g/v8jjLLmz7/SIVHW7PC4NoLuHQT14rLj54pVNmxs587w2l2YxWN7p5uPN0wj7Lg+nomuHKNKA0VzUgS",
+	"K++M5riioKjORVt63L3CpcMe1OSKV0GgAiVkkhlzVqVe61uD8HF+cSOzDCNXWSosvG6WYCqWQlm0eAVH",
+	"WFVQKvSlCSCs5A54VtWzRRWGKYlKh04adQcnCW+t638GDpItPdDmgH+41glgg7731E7VhGpjy9N13B/0",
+	"8Gl03Pu2Pz5+9SI6ivv9PkTsqUNGR6fdYrHt4YKZ9gb5SDJTfsgznQqlFGfMxJKk2tsHmQ4bOsdVxMjD",
+	"7bBc9y1lVCofydZR9b0RwiZR7C54B64tr3XbrI7XzqlrrM6ZomUmf6ROLlVlji2kr+oiarkcsKfB8Ldr",
+	"HetrSK4x19VEsNpOm0JFhZXG2nsdIzHDSYIIK5lZ6yVmhTDM7Lqm94CxsC74ogcN7Qv6FvBNSeFyV8+b",
+	"kdtYy+HkxJcX8R3HsQCJH+NV14TdTQyRWnJva+Kusnn2n7VbMWowuK/clNcONo7N5I1JglduTu7uMnKN",
+	"c6K9PMex8OrsUyeUTtrGNiU2JdLyiMCCuFpTy+Cq9+DK2yxPpURn3bXnZhewhw6fQJnX1OhNAdxG0beE",
+	"2q7jZ+nqA09otHJ186aiFMguFpRNE4JKilq3kkbjXvUI27J233QENhh/W6j4de24w3NcruzKHc0GbktB",
+	"VdXnZtVRd0+sZltmgoqmawjBUlilTst5p/aj6GK+wJHHn61KmG+KQGSdfp2wU7OTElFro+/OO7rGdUHS",
+	"lKcNeXqMg7sgwgyNCZrjuLPG2ZglC+5uwnS9VLWwXJGC4zAGDQeKBpY0SdCU3hFT/gSpmpghM57yO2/k",
+	"5/W7V3+uOFT1jgiERYNzFcgzpoo0rJfdetR1hfvazICSODEjhhXqsjvmrKSbXAzv1E7GuwjKOPrZ/oIy",
+	"ldKVdXVc25z/rv3A8kTFZnSNeF36Vc75ci2Itxpkq5N/B0d6p9rLr3PK65N8TRG9PdfLzKn1ULSckZTo",
+	"gh3GM5AMLFhbmr9znaCAGpifFbHhauELYHXMeQqIK0VobyOVwVut8igtwsVFWU/7NQ1ja1QE77y7qCOb",
+	"TdhRO6pTbRdIrgbSLpZ0wtMGBaZGx5WTfoA3cq8fVIVYs0rss/gqyoA311KpGoRFBI1JtiSEoWzJLXIC",
+	"aElPn5BVjbjiWFdUkDm/038tEhw1ZFYuuNx3j7daPgTpXy3slRxnqP3U4ExbFvkc8LgQkUQQZFBbOoVS",
+	"zRR8BGO0Ie+GZDPKplZsLFPOpiqdDERcEJadH1CLkrOYRAlO1dHPk3zOguFJGKioQKnIJVNyUsojq1ah",
+	"q4DOp5hcBc68h8GhPHZUtkKu8jjgGxPQORQLEh0a/7D6ZEtoxGH/ULlJwkDk0ykRRl7TGK14juYEM3gu",
+	"npKr4P/2mesNZQrm/apr9xq+R5QJGmuxK98/VCWMgyDsYuybOErFN0QZKQYmSrNEODOUtNkz2oozNifc",
+	"UnZdly3zF0wUW7Q+y1xNsXgRL4k7Gsw6cegxgBgf83gF6WRL5ZQr8KTmeIX4HUlTGpMQjVeQu3VWbIzy",
+	"jmczLmxOYkmTrmWh3/hLRteaC2WNp+t9PkF9wSa8mlSRZzPCMkgijguUoiLjuRRSH/T68XG/9zI6edV7",
+	"dYonvZNXfTKIj6LjMQQsbsnKpANENLAoHyqbDJLvCtfZ3eCgf9Cvc2RlRlUK/V5uptbDnBRNbawpoI5b",
+	"svLnwtZerGOiZKPHqjvGxwb+iMLpUJ1vWFmdFpAQR/ttZIySCqNvDYMvvSnv6S9/F5wdXOLlj5oHnV97",
+	"4pYuenyhhu1ZkaJVjOKc9aJ6gaAxpnNVqdrNDN5Rll2q2uMyzRvfw2/XUCUbkRlPYmAv43SvwF1cl+qR",
+	"78vnXHG+UZWIjBg3Z6hzylnmPyzI/TAj2Au4UHhHHuv2KL/fJmJnbyXK1pFgn1CZpo+c3/Hp+WJBWFyr",
+	"e8/ZrXh09DYM+GQiSKYCeuCfCRKO5fugIghwxXybZabQcZnsm7yW960HYKiGsdTTWtdIjfx0NXrF6nVz",
+	"Gvv9X5++7317ppRibcgCKobSv+UBnOlc8A7asadM0E6yxVn1jk/b165jMKdYjloKpqoLSkWGxquMGNer",
+	"Hv4bgXieLbplgBQL2WktOi3Aj1RMaEq0D2ILjWpMIj7XabgJN8FirWclnN+SWGq08rXpXOpVJJK2pnuU",
+	"S4sIL6X2pTAFjRsEWTd6NWC98Ce7JsnQALwiwQHwNYQRGVkSkZ2hQb/f6NHpnJUw8Crf2qywkKKBtF4g",
+	"YdvYmvLwAjwB/T1OEq+RKYWiaMkmes+VKQfC00c3a3BoazTwXis77Y6WhSSrVE7g//nt6mpx/+5B/v/9",
+	"w3XpEzq4Gf71L73r//yPwFdHUBzzxfv+9NOPl4W7bAP6O0fjPJ6SzEBP8iVTFWqlvIUUM8lj8iJ1xp8h",
+	"gqMZmpJMKF9ZNsOKKTlzcKrLNDdxqpT0Dh85Sx/zXCVqu0Tj7sRBv9gMXazdMSFmXe7JHH+5ufPrXQox",
+	"TGQGcAjK5FHGQ8gLxyyjGTAdRmpKZxoAR15vGHGOvxFIz0flfUi5woiGBXJo5nStb+6+ugLXu1L9bKq8",
+	"dw1+5+NCaQOiUAksCvBU0kRpRQDhAwt0Ojj6kZbXhwEKql5IV5Jo/3u4IappWXCrpB/7Lj55bXGcNgtS",
+	"jLEgN9IktaUfa5QWU87zxiKdhn+QSMcmkQcF7tRQ86YKtDRKlCZ8Zd3TDM2wOEMjzesj8A2MCcJzDj40",
+	"Mu/qVYcyqK7AW+rzeiAvhVXs8yY3kcwnPbI5i27zMUkZyYj2w0ZECO9h5MDsVoKo379Gr05OX3odh9b2",
+	"6RVFR6aCsWRpDdE8l5oRQRjZY8Kaa67h5bmu4lIsDK6SLSeFDJjVDGCADvGCHt4NDh3wuEOSJYdpzoSD",
+	"L3BydBQGGc3AnVGVIUWBka2oUutmgPYAIfMgJncGhFgc1pek0TVZg58aJ+QMqe8EkGJKkhXiTAGUFm46",
+	"w9zOqntSiBoLSXdnhBbrfd9Wjd8lJ1ttQaP56lY5t6z++pWpcBP8ah5v5xyqPfJxWcHoWyjRriqKRIZX",
+	"kAQAJ0vwFPHmjaK5KeUpzVZ1Sh3I9wCdPlYWj1erbldOO0k0t1yi7i+kXwrrURlekAlqfLaFddSEeblZ",
+	"nLlb5L0GPrTZDbZmq/M9bTkfCi9Oj9mwwGTpz6iHwgKxk+x5Txpoh3R3M4H77XLSXdB8P/plc355YqCQ",
+	"KmEcmFEBIqCTpCU3CzTG0a01emmGRMYXAi1nFFRRQlOV85PmDHE2tIggegxNswLPyRXTCeIow7fwOCJI",
+	"YetwqZjiDNCaQwtHaobHwsKeHgBc3X7WrmsevHXq6Ow7vactpLg+w91TbgkV02tS3rdPWt+mak3NaPun",
+	"VtZRl4Sb16nOyb+exkFe9Xf5cvMIU8rwYkEYiY3zShOiK96bEzPDQNlJqqJ8KA+jbeomN8cbLIEDPsrZ",
+	"uTHyXzk5vZTJXlpfQKA1UdSRijUaVeUbYdwbug4HlYcNpRCJZijiOcuEEyBzQpqCZFKzALCAjnBPe4Ii",
+	"7AIbokjT4IasAS/crv5zKwBDkUcRIXFTyvj68r812wxanFTny3WBj9ngLZH19D41yw0/JErxbibbxVQA",
+	"U4F0CnSIRhY+caTOJ5oJ9PPFG5X/EqKRRjnTv2JkGThEI417NgqvmMbeKiC3eZ5FXK7XaIZVvzMc3Y6K",
+	"UmR9lqqTV0+QZmZiCLMVOFTVwWgsZEtfDuxjKxJbGDhP99rSagn9apW3gFBeblStZhjd7aARKji/RVys",
+	"jMqrYZ7NK3YEw90Y/NZhMbCSpHrYQRds0dX02nXUEvWp2MFHs62KY2bUzFsNSk4KGIqKDBz0w4gANown",
+	"PGlv2OjdNVTjOo3DDN76GhrzsTytNtHbCNBn3nOEngHk/1JrJBAy0r9pln4uJUyGEyKv1Vo0ULXj7NWs",
+	"Ii/VQuSZ8/UVm2GhaRTuX1IBw1rUvZvf+Vjf04TjN9R5t2jF81TIuw3IIHpmGMZO44qNtENihJ4JYttv",
+	"PS/LIrvbsFKJFxBQTs1B7ingfh4DFAj5yd8VfTQ28WtgaiIw05QvVSYbZwRJbWhlUPyZagq221iLJ9BS",
+	"6/px3zbety9OGuIuxYimZYgzyb6vY4vBVMMARY3GK32qq7BBwpmkIp4iMeNppky4FLMYwKDaXnnN9EpN",
+	"TJw56ld71MtX6yoqa9tISK+lDezLDnIOAwUwaU4nN9LUHCQ7Oj1dE571Y21ZgIs6i6wJTJk36hg2r8Zi",
+	"LD+trQ0wvAeO21IRbEPrXwht2p6E2vI4k8s6pXcEmWe3hbubCaDZxNGBzFpIfml8IuXrUUzjMxRxkSFm",
+	"otkTpMJfj0MHaJqI0QMTjuNvdKgY0yRPIQLyuGf6UFRVuV2Kl0Iq9nP8ZVgQuYbx1L4dTeyUCDTCi8UI",
+	"PSN3JF0Vl8szhPP5CD1bVnBEaKZ0Z6lJXwFUq7IYnytcUUPfowP0q+1oNtRPgSvksBv4gxwuLmlKxz5F",
+	"SfLYmvGcyL83MeFSJ1sW2fpzCueiaiIXlvJMKVmCvqUVL68CrtyuDRBjjbX9Lxr6NELG6+4QxTaB4dqs",
+	"6N+D1LUrJLKuiF9QLtS8uCf6Gl3k0nKRfqVLa33pXb78+f37i/d/C3y1/20YXx7QWTjmDHuq1CGjsp2h",
+	"vmviNkY5POX+23TM2H0Xzp0DjP1h+mjQmMwXPIO4mO6G+LQYBvuHFHsUnpfdJa+PV6DCUldBsxSzbg7e",
+	"B4dz17ZZ3g5DwE1N9mAlmJxKAC6SpgW8j2SEogGbPDbpLUk0VjnB3cEUuuY5u7ACrdhaVRgt3ba6BCZQ",
+	"RRrQAAQ1yK2mTrDt+PqXOfsuT269/RlizogKqRjYYdWcMNY9zXumld6GZ1bhFEpzhrrchKw9PkSvf/rx",
+	"w7u3n96+8fYr5Iw0dmgvRb9Mq/hO6k7OOhSd15IzkaqF0+5HXfGHAaPX46eamMLLrlO61LesbQymvMLm",
+	"CQ1U8BqcyxUKGK9uLEcX6w5AZ9+fX7yDv0N74g4Hcio8w0kwHBzV9sYdzG8ldYrBVKydldMd/gySguQn",
+	"Uw8Eu66TKjJdmlF7ez3lzVvSqBvD4s2a1nbjlssd1boOytumSKzjVW+GWRx426k89szcsIJ72xO1fjxW",
+	"uknmoLWxM2g8WWryvCW+5S5L0x/8RPTG5mt5VdiNEyG8javXp6OALKx3cimOGdHEBW/v6uBq2sFXePbD",
+	"Vp3ftdKKUwSaRH+GguTdWA51M8HfmeLXGUemmjumMfK109isWcRmxSatnnS5IrWUKKgiDi3JT/FChNAN",
+	"SW1hB/G7iYZX9S+Tz9WODEbjaav0NaSzCxQZS4bbd/qWQ3xZJJhhC3PvtvOWTAqCFFzcOZOnD54RHGs/",
+	"DWUq0xhdGeMZquJphnTne0QnOu8YTi2tssv7jqDjGXjKh78FE54kAIQ/RJDnqLoP4yyadVKpoBU/wYIz",
+	"4ap1hYbam6h2AgWfOeHmq4BkyVWgzlf5pjhDWAerAaF3vEIRTua9aZ4kvcHRMXpGsiSEDIaj2eB4/hxc",
+	"q1reWKrv/+l82bfzpVU89h3xeL7ENKNs+jHhjlj7+Prvb9/8LDW/Bv+KIEya3nugl3qepuY1r8tVF/Ro",
+	"MIqMQ9pRiDBgNoB3fCPkLuatXFSNraUAFeDcXaGYIzy22kT38S0reh9xS8gC0oAheDbl4CdnqqRN1fXM",
+	"FzzNMMusJ6qTOPwV0+wSnvwYbcDddJ/ppczxLv3gAmeoYk1Cu9V6HxrE8sWbhiMiFjtMtaNx47mwoxNq",
+	"jwBnjtlYm2cjIEpHv1uzNuJzj8DT1h78H0lCbDuZDYLObymE4WksVCBxQhOVp+ic1fq7Ssa3Pj1AUoJw",
+	"KySeNXqvAchFQQF7Gkc0uQRGziaOiqhPktQg7B04NzvJNURjV+p7dQfs24Z0X5glp9qIMVaKJ+nVVBzY",
+	"iDLcU+/UM8dMO+aogLdtDbOdrquwfVhDKN/bBWsll3U4WFYNMWBUGzrdLSJVVzzfVm/8Ni5iTcAdxQ5o",
+	"7KqcbM3G7872PVpHY6bKfdNSSh+BiM2dMFAJJnXjWkQBms07eloHTe4hXDvOeo3wKHjw5XnlbKPzRS+F",
+	"XHdfolvLltRP7MZjxn3IZmkRnvjNhiT2p6fqq3qq9NbXAFvMtyq3VMDffaup/vZnEP5/SRDeU4ZTEEwH",
+	"t5clnrqxwQWx5VdU6n9WlAA0GEBKI4LThNYQM5qCzrvQ3veGqGQWrliUsEX7t2DwNScsvbNFoV4WclcZ",
+	"ZwhIAHGGfuQsxpDE+X1KY7wK0dtc7uzhdyRNIEXH5bmT3jF+0e+9nLyMeq++JUe9l9Hx+ASfTl6Q/rFJ",
+	"KhcJb2nAoAluzlNNcMYdVpyRpevt16fO1/6SQ6FrdqMUXrOPXqD/RP+JBr1TqFYFeBxgbuUp0/AtD545",
+	"8TuSJngRDCWBjVWk18fhGY8LLNp/QegyKK+f1xUNm7VV07gSxIK/xEtFzBha8jQW/vSKTrYE7CUUkvuh",
+	"3p2UGrnjijMZ147oluE2SjFxKMqb4eNMAMQGzAJXveGtj2jMB2GNvTTlLwokKbQwRRPV371urLUf711r",
+	"Vg1xdwd+9hntZZhLlbyg8xw08me5WYJtW9/otjHP3IXrpK3XxY78J+YRH1JyR8my5v3fXk5uJcc8PtH2",
+	"vjCGJh9FZrWKcnfL1+60Xjqn+qmrPaZtcfdoGBw52iDPmaoQEM4555Xmm8jbiRcu971Ux9cBiLW7CtR0",
+	"XQdK2BkAygs95r721nxuB2nbw63gLQhD2C1ZhJNmvEI0EySZHKC3X3CUAZwJwOqO5M6NQjQCbJe7oq5A",
+	"pyynqWmiDut+UMGf+SMd4s1nuN37EiCHc6QrM8FTK+EcWmaBFBoN0BWJIVSg8svlUfvm08dP55efoACF",
+	"IVg7a05WqkbXOLh8ysP39I4g1RU7RDxFf53xPE1WIfprjCn8uyTkFv6Yc5bN4K+V1MNXZaSsgR/qifiK",
+	"Td9ztQbQvxAea3LgO79NlbTWNgHwlEpD+U9zOcYbkuCVUOUYac4kwSdECIM1R6UKkCzlJQbfwZZ5wweh",
+	"wm+PrNJ4hEfEYZq2m8r4kY2tyH9m9HNuwS8LaeBibDW22ijRSRss4Xnvv3HvX/3eq+viz4MbLxjhg8Pp",
+	"LmojThJIEPQG/IDuYk4MfgdWsB2TMmolZJrekaHadwOoF8I7pTkLdbNNqN5gsfqKQyqGS8m25kFPyEoj",
+	"DZBqHQHXO/RLgYDwVmhdfv8anZ6enCJ5RYgMEF+y0nPGVtRARVUX7gZvRDN/20Lt7k4vK4mrY16cvz8H",
+	"OPcQcJVYWQ07Qz9/et2Z/Dr4nc15uXnbDnNEqCLo7kZgtbRfXeg9y41/xwf/0W2dW0EUvOz/iSSJlnQZ",
+	"IHCO3uGM6BPdzTgYwVkWk5TeKYBFppkMkIFxXII7uyjVlH2wlfmNUGEdIyF+KDBt8DQ0bytud+qV3Bji",
+	"h7fv31y8/1tQ5M2GTm6tjTGGwevL849/V3+dv3/99t07fa368PaNl+ENXONrPl/glIqNI6eQIoaRwHLd",
+	"NR69KnTWxrLRGkZSwTBdm0fPpW2DbVcXOI11LXRpqEoI1hlCna/c6fLvye7WGJRbYFaWH3W/GR5ZeWL3",
+	"G4OZ1ajEzpCq+s8Srrlu3PdbYfEM/kaDos1NAHikgcVksJ1q1sPOu47pQ3PYPVyHnp1QUOh//SvqDU7D",
+	"Y/QX+P9f/3rFkPyvhN14xXrwJdIjDhVi6hX7S+Xrwd8oFBm2b7PTunBHLQnXbn5nqHJPqz7byaitX1+Z",
+	"fppKBQC0uGAit7UXcFEXl3VFaJVevVPfvhr3rOkiUcNixkKhZBpkG/RsRNiUMiKtOUuW8oOCzJN/2Tbw",
+	"hN3Jz7U+M6PnQS1DvnSB+dLFA8IL+ottOzLGWTQ7vBsUjKPaXhrXmIuIa33Btt+QCgTPVSbk/T2CP9HD",
+	"Q+GTVrgLKRE8TyMNUSfZw4kIqVtd3pEjPDw8XD/I/wrIX+Hxhc3xtIIsPp1F6QHlhziak0OSJcPBwcnB",
+	"kf+kdgNS7hhGlqzxiM39SToP+2oiYoiw6IDadmwUIcRKZ1R9xBUy9dob4NgH0KxpOiofqYWp02VzaJp0",
+	"yotFPp9jVRGqv4UIqO7nKf92QGoBjYeRZbK6cS7OWXH5wzoBu4U43LZZp96/jT2ypUXpctarB33UN/2B",
+	"JK55j7bAnP8lKrVYu6EMXyNhr+1Vb8TbpbjZPKpuOSplUI4Krg+b8tZh1NI7diLX8io0wEConzXUtyrQ",
+	"IxrOWf+0ySSddb7fmGbcN3SHCutdfSsv10ZO/iiF2wTJ6Y2svESdT805yXCMM+jhqg9AkiW9anIDlPQ4",
+	"aIHyGcINSGkgknfqZIIePJ2P4cbzzzmRocyAgIvBgLQE78kd7MFDKTQv12OF5xAWtiswRGYBrph8/6Gk",
+	"4Ctm3n6I7uWzhsj/7iGyrz6UKpF4uGLynYbo3n3vIeqHVlsaont9SWnaQwSzDovybDFEv+mn/87HodJI",
+	"huiqYVmuAtAyrjz+6F3ifRe9trt7mzTddb9hd/kUZst9YVopqxpV+g6trexidODRLcJhHj1md2WjhXb1",
+	"0I6P7ZGsVEBPhTOovi91TITOKsLpugggl+u7KD/G8H+E63tb72mj3nFe8atQJjJdGlYoIWfI420Z82y2",
+	"BYp6I9ld8iQBfMoNCK6FJhrfWPKReduMoylXONgZfyQkvHlgG2v9UkyqnoZYz307bUgsxDEOyiT4p+35",
+	"B7E93eSyo96AnAx6L+NT3Bu/iPq9UzyYHJHj+CRSCZ3WktyVJl1PIStsrrJi8dBYXrBDQJ9HyMiuyDp2",
+	"CbeyyBqTkzYzRVswYJRen1AGUWEpay3CmrO7pjOdAV2c0P0gwOgEKcf51gDR0kGI7SI/qioX95cm9YvT",
+	"hcsRvVpYLXFKZjwX5CZP5QLlEB1rl8i6sZlt7WLHONDjH0R8XtdsG5Pz3Gd2ZUDbXK1jl3l/l3/T+taZ",
+	"QdsS7mLj7Xbsf8c3byFoA/Q3TrD+ZqPGgebhH8lGCvSWNPVIMlC3t63hFm3duvTtKW3RjsnZ9zpOcXFj",
+	"ram/w5VyzelWa3OekgM0YjzrxTmEELCOE/cAQVh+IyVtTzUJlR8hH8L57IAamC+vmLppkidJcYv5VEFB",
+	"kF8x3lMgJfKD+ks4j7A/9/ikp9tijBQQdSrnqtE1i5h1HWhh+4LaDrW0v/L09oM+f0tt2mo9pI7aQBj6",
+	"hUT2JMZANAxnGGUEz5FupFbT0fp+HW1QaLOuSqVbvxqyh6zpG/XVceEsunE1L/3ypdZ268+Yh+36a3l8",
+	"oFvoduvydjsqaC3YhKbmu55i6C5pzWAtdVCd8SQ22U/MJCOtD6RWt6hb/HWjFojbHOgtoH0606Oc2Wyb",
+	"ENfeqKLZOVMprW4bX25endrAuhU/viq6Uk5MYARThCa/CHy88vB0LUMbaE03rzpDLE8SFY3RrVGkLt9X",
+	"32gMkYZy8j9Q69E21nt8n089Rhtp7UKDtMfH/jRI84jNc+U8tHXcr5wcDx1K/rch0U2pcSfUx286zPUT",
+	"viXaHAbWWeJV4Mswb6bPh4Zd+qcBHWjfg1PP2X/kP/uPC8FkykRrJ7/H3VJ0oDwqH2P9nR3m+zx4G/0h",
+	"bmfNDnMsH+Cbhh5dV4UWKfb5zqHX4RwDutjJQXZqyYF8WaRElDd78PBnK9TmDdiVuFdcvj1Onh1jc4Fu",
+	"mEZtjcPlf1wp/lQyed+05t1GVQBXy06/KaBHB2GAE6eIXFvACnHhePIK9yNb300IawIeOHZKvB1I0PUn",
+	"gc/ks/ZGcDc46B/0m+qwblwE1Q7iVr+ob2/c175vqkY273//2ALjgkoqRQ660bGwPVUYWfrprOkE2tT6",
+	"cmy7dv3PnDDqvNF2lrNsrru8tFxm3Z0jqbp9143k+3eSJLyqsXhJ1OZrAGYFJKtcN+gePOOR/HrQkfw6",
+	"NbJbQ0Hu9DwV/KpuZY5Xuqch9Pw9kxKtjB3THZewRUcx7+8L+Zpfi9iv035xQfCtQM8Gzzs6EHZGi27T",
+	"vvqc1W/fCOQaVo2EbN/fErNt9NdG1c00uqtz2120rQ5tkj7uxK43Z2yzMEprilv1S5L+SpKIz6u2B2Ui",
+	"w0kCkfgSxs+g14+P+72X0cmr3qtTPOmdvOqTQXwUHY/7/cDbKRqOz/Rm/dlRe2gXTIwtGkVXJ7TWwK7M",
+	"q/rU2ojewLogUS6VjI+SsLQbiODUxzrnDJ1/uEC3ZKUBiJR/SV1tx55l2SKANAPKJtzXtUxDGAtks26o",
+	"IDEq9Q2FHlo/WClr4FDv5OfYZtCJgyt2xd5CRhYkHi1SPk7I3KnUeHb5/Wv06uT05XPTY1ZA7AGNIh6T",
+	"0ZltFbJMOZuaa8wDQnk9sJxClxzzeIWouGIJYPAgytBIJYSNQlX5a1vU/uPjT++RTiNXiNACQfXOAZIC",
+	"QM8XTwlA4mKG+AJ/zuW8FGzkAfqOx5QIXXxyxXIBMktugaqYky8QQ8p6lCWroRxD94JUFdqqgg4wQA9Q",
+	"IfcKkf1sdIgX9PBucKh+Ofz//9//b/Rc3qZJhsRXDLMY0SnjKdTAQgm2KohlPAOoXRXvSGhEdCdTAyu8",
+	"wNGM9I7gQMzTxI2/LZcHGH4+4On0UN8rDt9dvH77/uNbuAeqOzOIoADJVA5aKOddEIYXVJ7qB/2DY9AY",
+	"shnQsHkxvKC9W7KC76YqaKg6iFHOLqQAkXtx/uHiB3kN5NVAQ1a4/qjfN9k5pjhmoVpvUs4Of9fhLkUe",
+	"a6H4F/QHsgLJD7xRP5RglvCLTprxD2hnePhB0briYpNIHmgOFSFi5I6kGh5LkCglmXC6P8DjIF1F96cv",
+	"L4sy7tXCBEruEJF9x+PVjpdEexEeytJNny6V7Rjs5dlxy47sYEN+lJYgloOdqYxJ3bOICp0mmawAHlvX",
+	"IYuZ6uVa2aeHsEbSh/e3ZPWgBGxC1Cle3sRLcsdv3U0sreZJXTarG+IdvLUaSb13qKQ340vEmZcEnezL",
+	"3+79O/GNQDSWQljrbFT+Jtm9sCNvLakWRBQ6BFE9Tq9Li7pIVqq/tGiC/x4p9H0Vzx0hQVgsVJ9FNIrT",
+	"1U2asxHs6SLBUL4s1ytX/cZja6HJPc54SuIzp4PVNwKN5F0jVYNuUidV5izBCeKMXLE5viUADg6zRUTD",
+	"qGQzrFAxlLBXRxAM19NpbKMD9BMj+jYA501TSmIkzQSLz67keJmCzmFZ9sX/i2RlsqE78X9/189W/a/r",
+	"3A/brdcO+n7wPIn1Fztgju8kAULmtAiRTcYEKiklr3GrnKjpjUkcgokn2UCRk8NOblZjWWDksXJR6QOw",
+	"AqANrUfVu6n0ZDmx0FGBIGMidKYWWuSLYvqh0Q3Vekl1IkTLlGYZYSiWOolCArliWYqZwADh7ECx0exM",
+	"Ph30QnVmkTtYBYFXiGYH6BeVXq7vWKkQtT7X0LNChIRQkWpXNbxiit2Kr56D/gQ2NEhfLFBMp0RkItSd",
+	"mjMi7egZgUKmbMnd3HbyOcfJATqHd53wFAk+J2ozkSBEXDHYtDFJOJsKzcTCy12ge8Dm1GSgj6yKSw6h",
+	"mOSD/Aytjtdc/Ro0ys6XSxPbYovXE9tdAfw5J1DwZtI5dLMXDWtDY41CZMyGIcuTxBXJTgzsuAPe833T",
+	"U3UBXjfelyt+ru5pHBNytzca8Qd5x0N9wQAGEM+Bt5amN5yWLZLeeNK0mgZvb/vVqs2ESe6UXJ027eBE",
+	"/VY8tFuCRUNv6mxGWMOTbMXdho+63uexIDeySUk/B2ttB+L/1xm3h8sSzm5dAgKufJXHvJxxIBRtv6ky",
+	"CiPplUAvyfhK4WSjqfOmVH74xxU6a66GcFP3yz/hqXOxjxqL6GdVXXRcWDX3O9OcnSLnhxA2FYwvaEqK",
+	"RRODQ7F4A4N3gL/fJycUdLJ3dnBIEo1X1ie7Tqtxfji8Lz5UDKKqfaO46dlJ/1Up93OGRS+hd6Qn9Y/R",
+	"cw32pTqJ6kJh0wI1RDkDXLfRhKcRGRmdQUF8gfIyV5x8UDvw38C83pSwVcss6CMTeE6JTuyKa/+sj1TX",
+	"sMTF5EecRTPNn9ddrEM1+3gnWy5HKoNEgtUiGcYstEkr9VNC6JdxfyNZaXmfgEGa3AclCN0ZwbGuLnz7",
+	"CU8bK1qcBcFCuQSCNhv2YQceo/JMm5Z7s7OiWJ6CwhaQiVjbMhWDaGOKzUl599ZqMT8dM3lii/Xfh94+",
+	"yKNWuStEPi9LgccI/kPTHWUHlNriE73MWbDGZaWhLxckLeFeWqRPaTkqv48o4gW6BXvOFEQknFTCQquN",
+	"JS1rLULtbXE+XBS9D3o/FMGZbTWK3fNO0Rj5iZlGtbD1cotcaN0/gopq+4hy94iHcKe+54ZJWWf0oxlM",
+	"jaRQFFVpfkGtQFwlBwkoOHc4oZDKDr9P6BcS67x/w46qA1BnPjwc58ntbpmx4rbC0QxcmTMS3cp5C4SR",
+	"oGyaAPQAouJM43uqT9aSYvqzTuRX5pYJ4iGBV8ITErxioOQdoHNWoxXb8B2G1ximU3pHhAE+0CE8Fjay",
+	"ts87ZMWNCPbGluKr8aVYE3yRRBQiyhBPY5M+vQuuyBco42gQ9vt9/QzrUGVkO3o3ztCulvdHe/0el7jU",
+	"bqFhjYuJP355S+NpmItCt9B2XWiPO5o6vTH2qHVutH+H9+bPhx2ILuNpKAepLOr+RpEqR3n2RCrGJOJz",
+	"mymg1lSJpQUWBrlahReVn0P+NeHKP6FRv9ECwIfqNqtSdz+Wp71rUVSBT35icVS0E2nnk2Afyq9DEGtV",
+	"X5NR02T6Xsjf97hQMH7DIrnpSDuSJ+6QocIYUhkghY+UCoTFbTkQJlYiI/PyyhnboFE863P2f4tHtJBW",
+	"3e8BwOttna7rLiZfNpiJ1h3OJ5tdr4ISnV7VtNfr/Ah7R/eHvGXxBg+Aq53BK/GWlYJOz2ZkpcANtX4L",
+	"4Vj7CySO5eQMjXrQUMUNPDQ4qQVPM7/zMeg5Tek0/rnzVfFXz3YrdDsXelDN9+rSNm279+nLvgSNsrKq",
+	"zSolWErKcdyce/LWaSiiOugMwaaBAz7CTMFYEu2ATkiMntEMzbBARJLMc91TnnGk7A1IxqHZAVJp5AqC",
+	"QRLGnKckvGLl5tVTTiAX0yhu89C09ABXRmQyzp2mJsDGXosGZrhfi6boI/70Ns13eXK7JqlkTCIdCyY4",
+	"mu3CrFGdRWyLJWD48UrvQqjtndN+H2wpRkxj7nVEaXpWeQ/M1/LXrU7MPw+1Pw+1pkNtz8IfiFY0qa+R",
+	"/vXRDGk74avooWZENKEsFqHkTNVudy0HAuRN86lwLtAosvJ0dIDOzZNM/Y/qC68ejFSvkRDpViOgP9v+",
+	"IjDVuuV3KWfwp7TepbR+T5bIVLE56W5Yntd3RB3Y4S7luMhSgueNyX8jSLKDvlUjnRUqafbSOMeViiin",
+	"MnOzlsxtCRXZSKd66feQioRWEOSviPFlWSG6Ys8uc3bxRupiz4fW1yqVGMq0l2LKGTlAr/lcZQVIBUa3",
+	"EpJvg6A+EBFIXBycIpuE+w6LrPdWTq138Wakkvvk+FfMmT0SlEVEFdCyLEQLks7wQgdiIJfPTdQSEBlL",
+	"UoL9TtqPMKMnMB7/PDj/PDhbrEFvYLDED8EaB+MaUZuRL9khsH2vkCme1L0xZaoHQi1y7PWsqaF24y7S",
+	"UqaQqdXDFwtlBStJAJ9ViVwP2FwlHK+Xqfdpzh7a3HAqRLzPs+sNyTBNWmInu6gkAqPTpuXY4uva+mwq",
+	"+C5z5nHPF0t7aB51eK//ejh08Zabll2jPfxoLt1qC1zsg6/YHeHhoWvysQtI7vNsmIkjOd/dMNo/+BiZ",
+	"DdEZ3nqjQp1FYo7OXRKLP56iH9waTtkMGqOBKB03zbbU3phYYvT44KvlQuzOE6HTDqyHSqpeykNFmEKr",
+	"UPGnwvrQ4CxhERHX8axSN8QuQvlQi/A1jv63RtDvc7HhIW3RVz3XXeSTwzIvFgRqo7lJOwgRT+IWR+TO",
+	"5Tb5skgwZY3L/1b9vn9ChwcxXBiWntV3L9nBFqyU2KOZ6ou9VF+AQadlYkxj8J0ueRo/xSma8KlYo6W8",
+	"41PRLQe5ELNbi9VuKqaloEfrljzPFnm2oyNPDVY+7ECfJF+y0ATetQJqfrb9U/UXoyfY9MJrtOtDyniD",
+	"/kefUefgzjAbBFkqNhHQRky6HjYdfSvwT8W7AoeD40fh0xHC6B2fvp7l7Lb4gbB4pLNDdVL8pZTrqgG3",
+	"rlW0ZtQVixIuiKh6Tmjm8Zh8svV56lt4oM5KECVni6g6Vlr9IOtyY381VZUcCqgNY2WcN8QfEyWjPPHH",
+	"Ep5fqfbhT2tY5R2qg0epBqKzvbsbodQtK87NhfuD5l5cf8UsvZ0Fps+TxEnPG69Kif8s7lx1VeTKLYqW",
+	"g/4DQ/c7e6LMsUp3ta+UQWb6MDYxOGQ77srbZdIn1Tlmdsbb2XTtvpZaQjVy6y/2qifk1n3yX6n3yj75",
+	"72MFg8BT6VhsgX9nDu/Nn62gL6q2zjaC+UqFfRXMhYbXbC7ia57/7je/iVvvnGY6j9Y7uy6IzxYre7zu",
+	"3KVpcnl1bw8DGn/u2YWPlV3Yvex2u/k8scBu23vFq7tieoTXbbrD7Eue3vYAS6RVDhsE/X8bOVzqYLBX",
+	"7AWe3mqwlroEVgu/DhTNdkjYD1NU+oQ8MTBa0f7hSSrUlmY7zqy3pABflLbLlGRCF6rCE8GvrNEUNfpq",
+	"dfe87HR4L//ZABwAekY9KSyAQ1f7AQX4WkX+cimLOCKgSYmwhHSlig79Zf8FUzbpCiWG3LOAatIVFrpl",
+	"yqP1BMsRfrm0cbJlx/L7JxJqX6e+54k277XCUDMZTYDkF6KE4DuigfxEdqYqsJwKoMxMYDNJdqj4aK2a",
+	"8E912Z5Xt+hH0bDEera7MX3lAnxjJIk8x502JjvmmTV6gGqdsT+ecRutfAVNQHcG2acqcB7HCKutNKHL",
+	"7bnh8B7+3eCYjzibJDTKRs+hIHKk32ZkKszkeV+qZIUcDqmZAB50mjOdtWjC3BBBOEAXVSAb44pXoPNt",
+	"OkBBU1/hrNYbodsmO++dC7L5qdzwKv2nIVIrd3ZyMH/W77JDAePPaPnsyJTNy4ObDvcnkVRf73h/EiLY",
+	"/oBvIp5WmeZ2YWziMtOBsZvRUHRc2V8Uf/t9rHUt9++mNQ+Lt1mLdgTuPN2ghDL0OeeqdcuegbXMI3V+",
+	"gNZbxlgQwGApIHad7AGbNaBvHu1eqck90ep3co91N6kz1wgHw03Bo7gwKs9Ojo7QyFzVowwgZEbP/VjX",
+	"B2h0MekBTNcIkHuFwgKWu2VWp2ggo3PvSUwz07pAg6YX8Cx6xexd0JLAUSC+Ea6FeaZRXEZaKt3kbJzy",
+	"W8JGCJcfPE6hZ41NX5NsKQC7vPTyUnewL6/u6TnPGz33Bsnb+HUjkLP1rrtL9aI/6/fcLzhavQ/s054A",
+	"HSWHQy+QpCVpRTVyU34lhRdkiFfXi/xhxctHeexg+VIhovN5rtqaVEROTdZsewgdxnQy2TyxqIs59YZO",
+	"Jg5f7JNAX/P5AqdUPH3BmWURuYxNCH50MiEpYdHOLGVnRDQm2ZIQ5gg8Kap1zm2o7BnTN6ceREYrkm1N",
+	"O3S+wFG2K+ppKt4Enyy/IylAOjnS+ACNoBHWCK7IZlyY6nmNep8qsR8WOEUYAg5OcwR0blnoim14JvrO",
+	"ggtYkq2Pg8fGcf6dWUwtbSNOjf51N2nX2OmckLnKqauP/IOPTQ2pa1I7WuGZ0pOEp63DZpyWUJbtR0pL",
+	"BfGJpPTXUiPkK16SBU8biWdCWUzZdGdZ+wLfSVUDMCgLjRu6jQi82hlVuLlaOxfAl4TFgCxZvMEz1dmI",
+	"GBMZ19QuZew8R6ZhJF6Zkj3Ix8W3RBRgcab9Bp8gfMUqmWvlJN4I1m5MDtCvJRBHKlC9ZRtAsjKNgAKH",
+	"nWRVBxjlitlXAitfhSJtGZfhb9PuxHoPbSMnn+TXOWJPxEtfNy+uMosmtvoHH+uqCZxpuBqaKaCaMZEM",
+	"Mscx2WHxmkNqS00wO+O1lCfJGEe3+2G21wbuFFQ3aRNb7FNpDlDhUK/xKBh1D4xnA9MT6lL7YpAppswD",
+	"AsGT5Dsc3f57G66XZtP+8Ibr/wBztOxQoUK1TJLCEjPEkxiVkVY3Yy89dnvgs7Ks/zZpUpX32nu2lENI",
+	"ouLELHyX5eY1xn2pMF5tH9YdOzFbaUUdx+LwXv3x8ChJ7I/R2A7Quw3S2CH3EaGx3Z6/QngGYgde0ba0",
+	"jax3jqyqhtYBmRgOvHq3fDhJBVHGGs2gBMz2uZ1hl3A1XdVFFUktZEEzYNP3amorFunyLQzxIpzqjk8T",
+	"nkITdzThOYsNho5uLe5A1esmvjEFNztKcM6iWf3cfsf57c+L8wK0YS8tHNXw8ln54sl7OLoPXwPkBFoP",
+	"lD5By+Kd2W/OuKBdKRkpiEXLsHkE0UzBLyovFY4yeqeBkqgwu+wKSdN03kdsQMUt0GCJcO2SbwSaEZxm",
+	"Y4IzFUwBmMaRJogbGo+KNEv4SemEIRIcYZRwkZnwC5QXGu5RqEtXbDTHX0aor+CWTLqjfMklphBS4n4w",
+	"SPkSe0QXU+N/HbNHP1uN3kiU0AhQAyI8MzBUenGfa7qRNMb1qu4igi0fp7HE1L4pDHy5VVIg6l/kR9NH",
+	"fgSSCdISeQp/YzOfjuQ6I0nCm+vE1Pnwd7hon6efesJXOfx+JUnE535KMD/tKHeUpIiyLOVxHkGekiDJ",
+	"BGgpIThlRQt3RkgMZ95tuc9H604mBOs1aqoRZ2T5Tl20J8xA+YSvxNX62c1cDRfsqH22VE0ARA9WUzuv",
+	"3JbROhPNiWaolHSUcDYlKZqRJO68rxoqwr+r54sFYbHGitjHpr7jU/WMbjvqyYTbWcmOmoeuSj8D937O",
+	"btESVnnEJxNBshFIbg0KaAq7qEB0ymAWHRc9BU9zKzfJC/aswqmHfDWOUg9vZiloW67ofUGkAq288ztg",
+	"MDkQWpZRPo3WpuCLas91+tF03GNjJYvDe21HP3TJ5vqep445+AdLt9rFSVUdVGObIxqfFbkMoIBqo8uk",
+	"z/oXvlPZpPWfdQAKy3Ma+3oP13Z4fQK+vOaRKNleQJ6E3pH2frXXe9dr2jL+zfrspmbPtC6rNDlIsMjA",
+	"uokRnzSa6jOCk2z2rzbO+ztcEmyNUbQW3+Mc9gtejEQ5FCsMf7suG5QaGWVG0CLlERGQXGA22tvdBI6g",
+	"1he7lFfs8b3U+A9hcNo/3tWY73mGUjVux/WKcYYh1QmyMXA0g1woSTBSqqhHg7uEJ7HypmjLWwG0KG3Y",
+	"u8jlCdwHY4JTksq5SP5Str/i6TxNgmFwCB5gPU5VTbFUZnprqMeEgZuRk1U632glXjXPr3f+KCpanW7W",
+	"+qNywlaFreIkUz/kH/U9noMmoweMS23D05wxWGAwVRvH0Ma9gplRNgg3V9uRTbUfzLTwovlHrKIo1Ivi",
+	"hac3yvmHC3RLVs7V8MmzlJXG7I60hY7r/sUH0STQgvBFQpAgEHubV33F/ufpBFM5hMArE09WVOVspznp",
+	"Hq4f/k8AAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -39,7 +39,7 @@ func (h *Handler) UpdateWorker(ctx context.Context, r api.UpdateWorkerRequestObj
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
-	worker, err := h.store.SetWorkerPaused(ctx, r.Pool, r.Worker, r.Body.Paused)
+	worker, err := h.store.SetWorkerPaused(ctx, r.Pool, r.Worker, r.Body.Paused, actor(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -200,6 +200,9 @@ func (tx *Tx) SetDeploymentPaused(ctx context.Context, name string, paused bool,
 		return nil, fmt.Errorf("pause deployment %q: %w", name, err)
 	}
 	tx.hint(PoolTopic(row.Pool))
+	if err := tx.deploymentPaused(ctx, row, paused, actor); err != nil {
+		return nil, err
+	}
 	return tx.GetDeployment(ctx, name)
 }
 
@@ -222,6 +225,9 @@ func (tx *Tx) DeleteDeployment(ctx context.Context, name string, force bool, act
 	}
 	if _, err := tx.exec(ctx, markDeploymentDeletedSQL, now, now, actor, row.ID); err != nil {
 		return fmt.Errorf("delete deployment %q: %w", name, err)
+	}
+	if err := tx.deleted(ctx, AuditDeployment, name, row.Pool, deletion{force: force}, actor); err != nil {
+		return err
 	}
 	return tx.cancelLive(ctx, force, actor, &Error{Code: DeploymentHasLiveRuns, Message: fmt.Sprintf("deployment %q has runs that are not finished", name)},
 		liveRunsOfDeploymentSQL, row.ID)

@@ -31,6 +31,9 @@ func (tx *Tx) PutDeployment(ctx context.Context, d Deployment, actor string) (*D
 	if err != nil {
 		return nil, false, err
 	}
+	if err := tx.deploymentPut(ctx, current, next, created, actor); err != nil {
+		return nil, false, err
+	}
 	put, err := tx.GetDeployment(ctx, d.Name)
 	return put, created, err
 }
@@ -58,7 +61,7 @@ func (tx *Tx) lane(ctx context.Context, pool, queue string) (poolID, queueID uui
 // wanted is the row of a deployment as given.
 func wanted(d Deployment, pool, queue uuid.UUID) deploymentRow {
 	row := deploymentRow{
-		Name: d.Name, PoolID: pool, Pool: d.Pool, QueueID: queue, Description: d.Description, Tags: textsOf(d.Tags),
+		Name: d.Name, PoolID: pool, Pool: d.Pool, QueueID: queue, Queue: d.Queue, Description: d.Description, Tags: textsOf(d.Tags),
 		ConcurrencyLimit: d.ConcurrencyLimit, Paused: d.Paused,
 		revisionRow: revisionRow{
 			Version: d.Version, JobVariables: object(d.JobVariables), Parameters: object(d.Parameters),

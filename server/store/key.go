@@ -85,7 +85,10 @@ func (tx *Tx) CreateKey(ctx context.Context, k Key) error {
 	if IsCode(err, NotFound) || err == nil && stored.SecretHash != k.SecretHash {
 		return &Error{Code: AlreadyExists, Message: fmt.Sprintf("an API key named %q exists already", k.Name)}
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return tx.keyCreated(ctx, k)
 }
 
 func keyPools(k Key) (document, error) {
@@ -126,13 +129,21 @@ func (tx *Tx) EnsureKey(ctx context.Context, k Key) error {
 	if err != nil {
 		return err
 	}
-	if _, err := tx.exec(ctx, replaceKeySQL, now, k.CreatedBy, k.Name, k.ID); err != nil {
+	current, err := tx.KeyByID(ctx, k.ID)
+	if err != nil && !IsCode(err, NotFound) {
+		return err
+	}
+	replaced, err := tx.exec(ctx, replaceKeySQL, now, k.CreatedBy, k.Name, k.ID)
+	if err != nil {
 		return fmt.Errorf("replace API key %q: %w", k.Name, err)
 	}
 	if _, err := tx.exec(ctx, ensureKeySQL, k.ID, k.Name, k.Role, pools, k.SecretHash, now, k.CreatedBy, stampOf(k.ExpiresAt)); err != nil {
 		return fmt.Errorf("ensure API key %q: %w", k.Name, err)
 	}
-	return nil
+	if replaced == 0 && current != nil && sameKey(*current, k) {
+		return nil // as at every start
+	}
+	return tx.keyCreated(ctx, k)
 }
 
 const revokeKeySQL = `
@@ -140,7 +151,8 @@ UPDATE api_keys
 SET revoked_at = ?,
 	revoked_by = ?
 WHERE (id = ? OR name = ?)
-	AND revoked_at IS NULL`
+	AND revoked_at IS NULL
+RETURNING id, name`
 
 // RevokeKey revokes a key by id or name, from now on.
 func (tx *Tx) RevokeKey(ctx context.Context, idOrName, actor string) error {
@@ -148,12 +160,18 @@ func (tx *Tx) RevokeKey(ctx context.Context, idOrName, actor string) error {
 	if err != nil {
 		return err
 	}
-	n, err := tx.exec(ctx, revokeKeySQL, now, actor, idOrName, idOrName)
-	if err != nil {
+	var revoked []struct{ ID, Name string }
+	if err := tx.all(ctx, &revoked, revokeKeySQL, now, actor, idOrName, idOrName); err != nil {
 		return fmt.Errorf("revoke API key %q: %w", idOrName, err)
 	}
-	if n == 0 {
+	if len(revoked) == 0 {
 		return &Error{Code: NotFound, Message: fmt.Sprintf("no valid API key has the id or name %q", idOrName)}
+	}
+	for _, k := range revoked {
+		err := tx.audit(ctx, AuditEntry{Actor: actor, Action: AuditDelete, Kind: AuditAPIKey, Name: k.Name, Detail: "revoked key " + k.ID})
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

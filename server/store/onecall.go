@@ -290,8 +290,18 @@ func (s *Store) DeleteQueue(ctx context.Context, pool, name, actor string) error
 }
 
 // SetWorkerPaused is Tx.SetWorkerPaused in a transaction of its own.
-func (s *Store) SetWorkerPaused(ctx context.Context, pool, name string, paused bool) (*Worker, error) {
-	return write(ctx, s, func(tx *Tx) (*Worker, error) { return tx.SetWorkerPaused(ctx, pool, name, paused) })
+func (s *Store) SetWorkerPaused(ctx context.Context, pool, name string, paused bool, actor string) (*Worker, error) {
+	return write(ctx, s, func(tx *Tx) (*Worker, error) { return tx.SetWorkerPaused(ctx, pool, name, paused, actor) })
+}
+
+// ListAudit lists changes, newest first.
+func (s *Store) ListAudit(ctx context.Context, f AuditFilter, p Page) ([]AuditEntry, string, error) {
+	return s.view().ListAudit(ctx, f, p)
+}
+
+// Refused is Tx.Refused in a transaction of its own.
+func (s *Store) Refused(ctx context.Context, operation, reason, actor string) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.Refused(ctx, operation, reason, actor) })
 }
 
 // GetQueue returns a queue of a pool.

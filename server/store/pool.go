@@ -92,10 +92,14 @@ func (tx *Tx) CreatePool(ctx context.Context, p NewPool, actor string) (*Pool, e
 	if n == 0 {
 		return nil, &Error{Code: AlreadyExists, Message: fmt.Sprintf("work pool %q exists already", p.Name)}
 	}
-	if _, err := tx.CreateQueue(ctx, Queue{Pool: p.Name, Name: DefaultQueue, Priority: 1}, actor); err != nil {
+	if _, err := tx.addQueue(ctx, Queue{Pool: p.Name, Name: DefaultQueue, Priority: 1}, actor); err != nil {
 		return nil, err
 	}
-	if _, err := tx.SaveTemplate(ctx, p.Name, p.Template, nil, actor); err != nil {
+	saved, err := tx.saveTemplate(ctx, p.Name, p.Template, nil, actor)
+	if err != nil {
+		return nil, err
+	}
+	if err := tx.poolCreated(ctx, p, saved.hash, actor); err != nil {
 		return nil, err
 	}
 	return tx.GetPool(ctx, p.Name)
@@ -119,6 +123,7 @@ func (tx *Tx) UpdatePool(ctx context.Context, name string, c PoolChange, actor s
 	if err != nil {
 		return nil, err
 	}
+	before := *p
 	if c.Description != nil {
 		p.Description = *c.Description
 	}
@@ -138,7 +143,7 @@ func (tx *Tx) UpdatePool(ctx context.Context, name string, c PoolChange, actor s
 		return nil, fmt.Errorf("update work pool %q: %w", name, err)
 	}
 	tx.hint(PoolTopic(name))
-	return p, nil
+	return p, tx.poolUpdated(ctx, before, *p, actor)
 }
 
 // How a pool's row is locked. A claim and a change exclude each other, but not those who only refer to the pool; a
@@ -205,11 +210,15 @@ func (tx *Tx) DeletePool(ctx context.Context, name string, force bool, actor str
 		return err
 	}
 	// Deployments first: that waits for those who are creating runs of them, so that the next statement sees these runs.
-	if _, err := tx.exec(ctx, markPoolDeploymentsDeletedSQL, now, now, actor, p.ID); err != nil {
+	deployments, err := tx.exec(ctx, markPoolDeploymentsDeletedSQL, now, now, actor, p.ID)
+	if err != nil {
 		return fmt.Errorf("delete the deployments of work pool %q: %w", name, err)
 	}
 	if _, err := tx.exec(ctx, markPoolDeletedSQL, now, now, actor, p.ID); err != nil {
 		return fmt.Errorf("delete work pool %q: %w", name, err)
+	}
+	if err := tx.deleted(ctx, AuditPool, name, name, deletion{force: force, deployments: deployments}, actor); err != nil {
+		return err
 	}
 	return tx.cancelLive(ctx, force, actor, &Error{Code: PoolHasLiveRuns, Message: fmt.Sprintf("work pool %q has runs that are not finished", name)},
 		liveRunsOfPoolSQL, p.ID)

@@ -74,6 +74,14 @@ RETURNING id`
 
 // CreateQueue adds a queue to a pool. Priority 0 stands for 1, which is served first.
 func (tx *Tx) CreateQueue(ctx context.Context, q Queue, actor string) (*Queue, error) {
+	made, err := tx.addQueue(ctx, q, actor)
+	if err != nil {
+		return nil, err
+	}
+	return made, tx.queueChanged(ctx, AuditCreate, Queue{Pool: q.Pool, Name: q.Name}, *made, actor)
+}
+
+func (tx *Tx) addQueue(ctx context.Context, q Queue, actor string) (*Queue, error) {
 	p, err := tx.lockPool(ctx, q.Pool, poolForReference)
 	if err != nil {
 		return nil, err

@@ -43,6 +43,7 @@ func (tx *Tx) UpdateQueue(ctx context.Context, pool, name string, c QueueChange,
 	if err != nil {
 		return nil, err
 	}
+	before := *q
 	if c.Priority != nil {
 		q.Priority = max(*c.Priority, 1)
 	}
@@ -59,7 +60,7 @@ func (tx *Tx) UpdateQueue(ctx context.Context, pool, name string, c QueueChange,
 		return nil, fmt.Errorf("change queue %q of work pool %q: %w", name, pool, err)
 	}
 	tx.hint(PoolTopic(pool))
-	return q, nil
+	return q, tx.queueChanged(ctx, AuditUpdate, before, *q, actor)
 }
 
 const (
@@ -103,5 +104,5 @@ func (tx *Tx) DeleteQueue(ctx context.Context, pool, name, actor string) error {
 	if _, err := tx.exec(ctx, deleteQueueSQL, now, q.ID); err != nil {
 		return fmt.Errorf("delete queue %q of work pool %q: %w", name, pool, err)
 	}
-	return nil
+	return tx.deleted(ctx, AuditQueue, name, pool, deletion{}, actor)
 }

@@ -169,10 +169,21 @@ func (tx *Tx) PutSchedules(ctx context.Context, deployment string, wanted []NewS
 		if _, err := tx.exec(ctx, putScheduleSQL, id, d.ID, s.Name, document(s.Spec), s.Active, decided, seen, stampOf(next), now, actor, now, actor); err != nil {
 			return fmt.Errorf("store schedule %q of deployment %q: %w", s.Name, deployment, err)
 		}
+		var before *Schedule
+		if there {
+			before = &old
+		}
+		after := Schedule{Deployment: deployment, Pool: d.Pool, Name: s.Name, Spec: s.Spec, Active: s.Active}
+		if err := tx.scheduleChanged(ctx, before, &after, actor); err != nil {
+			return err
+		}
 	}
 	for _, s := range stays {
 		if _, err := tx.exec(ctx, dropScheduleSQL, s.ID); err != nil {
 			return fmt.Errorf("delete schedule %q of deployment %q: %w", s.Name, deployment, err)
+		}
+		if err := tx.scheduleChanged(ctx, &s, nil, actor); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -208,6 +219,7 @@ func (tx *Tx) SetScheduleActive(ctx context.Context, deployment, name string, ac
 	if err != nil {
 		return nil, err
 	}
+	before := s
 	s.Active, s.NextDue = active, nil
 	if active {
 		s.NextDue = &now
@@ -215,5 +227,5 @@ func (tx *Tx) SetScheduleActive(ctx context.Context, deployment, name string, ac
 	if _, err := tx.exec(ctx, activateScheduleSQL, active, stampOf(s.NextDue), now, actor, s.ID); err != nil {
 		return nil, fmt.Errorf("pause or resume schedule %q of deployment %q: %w", name, deployment, err)
 	}
-	return &s, nil
+	return &s, tx.scheduleChanged(ctx, &before, &s, actor)
 }

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -43,7 +44,8 @@ type Store struct {
 	outbox    *outbox
 	bound     sync.Map // query as written → with the placeholders of the database
 	swept     sweepMark
-	gates     sync.Map // pool → the claim that is at work, as chan struct{}
+	auditKey  atomic.Value // of digests in the audit, as []byte, once it was read
+	gates     sync.Map     // pool → the claim that is at work, as chan struct{}
 	closers   []io.Closer
 }
 

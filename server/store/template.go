@@ -123,42 +123,60 @@ WHERE id = ?`
 // SaveTemplate saves a new version of the pool's template, or returns the newest where nothing has changed. With ifMatch
 // it is refused unless that is the newest version.
 func (tx *Tx) SaveTemplate(ctx context.Context, pool string, doc TemplateDoc, ifMatch *int32, actor string) (*TemplateVersion, error) {
-	p, err := tx.lockPool(ctx, pool, poolForChange)
+	saved, err := tx.saveTemplate(ctx, pool, doc, ifMatch, actor)
 	if err != nil {
 		return nil, err
 	}
+	if err := tx.templateSaved(ctx, pool, saved, actor); err != nil {
+		return nil, err
+	}
+	return tx.GetTemplate(ctx, pool, 0)
+}
+
+// savedTemplate says what was newest before and is now; the same where nothing has changed.
+type savedTemplate struct {
+	before, version  int32 // before is 0 for the first
+	hashBefore, hash string
+}
+
+func (tx *Tx) saveTemplate(ctx context.Context, pool string, doc TemplateDoc, ifMatch *int32, actor string) (saved savedTemplate, err error) {
+	p, err := tx.lockPool(ctx, pool, poolForChange)
+	if err != nil {
+		return saved, err
+	}
 	if ifMatch != nil && *ifMatch != p.TemplateVersion {
-		return nil, &Error{Code: PreconditionFailed, Message: fmt.Sprintf("the template is at version %d, not %d", p.TemplateVersion, *ifMatch)}
+		return saved, &Error{Code: PreconditionFailed, Message: fmt.Sprintf("the template is at version %d, not %d", p.TemplateVersion, *ifMatch)}
 	}
 	hash, err := documentHash(doc.Document)
 	if err != nil {
-		return nil, err
+		return saved, err
 	}
+	saved = savedTemplate{before: p.TemplateVersion, version: p.TemplateVersion, hashBefore: hash, hash: hash}
 	if p.TemplateVersion > 0 {
-		var current string
-		if err := tx.get(ctx, &current, templateHashSQL, p.ID, p.TemplateVersion); err != nil {
-			return nil, fmt.Errorf("read the newest template of work pool %q: %w", pool, err)
+		err := tx.get(ctx, &saved.hashBefore, templateHashSQL, p.ID, p.TemplateVersion)
+		if err != nil {
+			return saved, fmt.Errorf("read the newest template of work pool %q: %w", pool, err)
 		}
-		if current == hash {
-			return tx.GetTemplate(ctx, pool, 0)
+		if saved.hashBefore == hash {
+			return saved, nil
 		}
 	}
 	now, err := tx.now(ctx)
 	if err != nil {
-		return nil, err
+		return saved, err
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
-		return nil, fmt.Errorf("make an id: %w", err)
+		return saved, fmt.Errorf("make an id: %w", err)
 	}
-	version := p.TemplateVersion + 1
-	if _, err := tx.exec(ctx, insertTemplateSQL, id, p.ID, version, document(doc.Document), hash, textsOf(doc.StoredNames), now, actor); err != nil {
-		return nil, fmt.Errorf("save the template of work pool %q: %w", pool, err)
+	saved.version++
+	if _, err := tx.exec(ctx, insertTemplateSQL, id, p.ID, saved.version, document(doc.Document), hash, textsOf(doc.StoredNames), now, actor); err != nil {
+		return saved, fmt.Errorf("save the template of work pool %q: %w", pool, err)
 	}
-	if _, err := tx.exec(ctx, setTemplateSQL, version, now, actor, p.ID); err != nil {
-		return nil, fmt.Errorf("save the template of work pool %q: %w", pool, err)
+	if _, err := tx.exec(ctx, setTemplateSQL, saved.version, now, actor, p.ID); err != nil {
+		return saved, fmt.Errorf("save the template of work pool %q: %w", pool, err)
 	}
-	return tx.GetTemplate(ctx, pool, 0)
+	return saved, nil
 }
 
 // documentHash tells one document from another, white space aside.

@@ -62,10 +62,15 @@ func (tx *Tx) PutVariable(ctx context.Context, name string, value json.RawMessag
 	if err != nil {
 		return nil, err
 	}
+	before, err := tx.GetVariable(ctx, name)
+	if err != nil && !IsCode(err, NotFound) {
+		return nil, err
+	}
 	if _, err := tx.exec(ctx, putVariableSQL, name, document(value), now, actor); err != nil {
 		return nil, fmt.Errorf("store variable %q: %w", name, err)
 	}
-	return &Variable{Name: name, Value: value, UpdatedAt: now}, nil
+	after := &Variable{Name: name, Value: value, UpdatedAt: now}
+	return after, tx.variableChanged(ctx, before, after, actor)
 }
 
 const deleteVariableSQL = `
@@ -74,15 +79,14 @@ WHERE name = ?`
 
 // DeleteVariable deletes a stored variable.
 func (tx *Tx) DeleteVariable(ctx context.Context, name, actor string) error {
-	n, err := tx.exec(ctx, deleteVariableSQL, name)
+	before, err := tx.GetVariable(ctx, name)
 	if err != nil {
+		return err
+	}
+	if _, err := tx.exec(ctx, deleteVariableSQL, name); err != nil {
 		return fmt.Errorf("delete variable %q: %w", name, err)
 	}
-	if n == 0 {
-		return &Error{Code: NotFound, Message: fmt.Sprintf("variable %q does not exist", name)}
-	}
-	tx.s.log.Info("variable deleted", "variable", name, "actor", actor)
-	return nil
+	return tx.variableChanged(ctx, before, nil, actor)
 }
 
 const valuesOfSQL = `

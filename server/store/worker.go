@@ -133,14 +133,25 @@ func (tx *Tx) PoolTypeForWorker(ctx context.Context, pool string) (string, error
 	return kind, found(err, "work pool %q", pool)
 }
 
-const pauseWorkerSQL = `
+const (
+	workerPausedSQL = `
+SELECT paused
+FROM workers
+WHERE pool = ?
+	AND name = ?`
+	pauseWorkerSQL = `
 UPDATE workers
 SET paused = ?
 WHERE pool = ?
 	AND name = ?`
+)
 
 // SetWorkerPaused pauses or resumes a worker: paused, it claims nothing new and sees to its end what it has.
-func (tx *Tx) SetWorkerPaused(ctx context.Context, pool, name string, paused bool) (*Worker, error) {
+func (tx *Tx) SetWorkerPaused(ctx context.Context, pool, name string, paused bool, actor string) (*Worker, error) {
+	var was []bool
+	if err := tx.all(ctx, &was, workerPausedSQL+tx.s.dialect.lock("FOR UPDATE"), pool, name); err != nil {
+		return nil, fmt.Errorf("pause worker %q: %w", name, err)
+	}
 	n, err := tx.exec(ctx, pauseWorkerSQL, paused, pool, name)
 	if err != nil {
 		return nil, fmt.Errorf("pause worker %q: %w", name, err)
@@ -152,7 +163,7 @@ func (tx *Tx) SetWorkerPaused(ctx context.Context, pool, name string, paused boo
 	for _, w := range workers {
 		if w.Name == name && n > 0 {
 			tx.hint(PoolTopic(pool))
-			return &w, nil
+			return &w, tx.workerPaused(ctx, w, was, actor)
 		}
 	}
 	return nil, &Error{Code: NotFound, Message: fmt.Sprintf("work pool %q has no worker %q", pool, name)}

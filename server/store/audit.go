@@ -1,0 +1,205 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// AuditAction is what was done.
+type AuditAction string
+
+// The actions.
+const (
+	AuditCreate AuditAction = "create"
+	AuditUpdate AuditAction = "update"
+	AuditDelete AuditAction = "delete"
+	AuditRefuse AuditAction = "refuse" // somebody known asked for what they may not do
+)
+
+// AuditKind is what it was done to.
+type AuditKind string
+
+// The kinds.
+const (
+	AuditPool       AuditKind = "pool"
+	AuditTemplate   AuditKind = "template" // named as its pool
+	AuditQueue      AuditKind = "queue"
+	AuditDeployment AuditKind = "deployment"
+	AuditSchedule   AuditKind = "schedule" // named as its deployment, a slash, and its own name
+	AuditVariable   AuditKind = "variable"
+	AuditAPIKey     AuditKind = "api-key"
+	AuditWorker     AuditKind = "worker"
+	AuditOperation  AuditKind = "operation" // of the API, that was refused
+)
+
+// AuditEntry is one change that was made, or one that was refused.
+type AuditEntry struct {
+	ID      uuid.UUID
+	At      time.Time
+	Actor   string // a name, as in the history of runs
+	Origin  Origin
+	Action  AuditAction
+	Kind    AuditKind
+	Name    string
+	Pool    string // that it belongs to; empty where it belongs to none
+	Detail  string
+	Changes []AuditChange
+}
+
+// AuditChange is a field that differs. What was not there before, or is not there after, is nil.
+type AuditChange struct {
+	Field  string          `json:"field"`
+	Before json.RawMessage `json:"before,omitempty"`
+	After  json.RawMessage `json:"after,omitempty"`
+	// Digest: Before and After are not values but digests of them, equal for equal values.
+	Digest bool `json:"digest,omitempty"`
+}
+
+// Origin is where a change comes from, beside the name of who made it.
+type Origin struct {
+	KeyID   string // the public part of an API key
+	Address string // of the peer
+}
+
+type originKey struct{}
+
+// WithOrigin returns a context under which what is changed is known to come from there.
+func WithOrigin(ctx context.Context, o Origin) context.Context {
+	return context.WithValue(ctx, originKey{}, o)
+}
+
+func originOf(ctx context.Context) Origin {
+	o, _ := ctx.Value(originKey{}).(Origin)
+	return o
+}
+
+const insertAuditSQL = `
+INSERT INTO audit (id, at, actor, key_id, address, action, kind, name, pool, detail, changes)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+// audit writes down a change in the transaction that makes it, so that there is neither without the other.
+func (tx *Tx) audit(ctx context.Context, e AuditEntry) error {
+	now, err := tx.now(ctx)
+	if err != nil {
+		return err
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return fmt.Errorf("make an id: %w", err)
+	}
+	if e.Changes == nil {
+		e.Changes = []AuditChange{}
+	}
+	from := originOf(ctx)
+	_, err = tx.exec(ctx, insertAuditSQL, id, now, e.Actor, from.KeyID, from.Address, e.Action, e.Kind, clean(e.Name), e.Pool,
+		clean(e.Detail), structured[[]AuditChange]{e.Changes})
+	if err != nil {
+		return fmt.Errorf("write down the change of %s %q: %w", e.Kind, e.Name, err)
+	}
+	return nil
+}
+
+// Refused writes down that somebody asked for an operation that they may not do.
+func (tx *Tx) Refused(ctx context.Context, operation, reason, actor string) error {
+	return tx.audit(ctx, AuditEntry{Actor: actor, Action: AuditRefuse, Kind: AuditOperation, Name: operation, Detail: reason})
+}
+
+// AuditFilter narrows the list of changes; empty fields do not.
+type AuditFilter struct {
+	Actor  string // a name, or the id of a key
+	Action AuditAction
+	Kind   AuditKind
+	Name   string
+	Pool   string
+	Pools  []string // only what belongs to one of these, beside Pool; nil: everything
+	At     Span
+}
+
+type auditRow struct {
+	ID      uuid.UUID                 `db:"id"`
+	At      stamp                     `db:"at"`
+	Actor   string                    `db:"actor"`
+	KeyID   string                    `db:"key_id"`
+	Address string                    `db:"address"`
+	Action  AuditAction               `db:"action"`
+	Kind    AuditKind                 `db:"kind"`
+	Name    string                    `db:"name"`
+	Pool    string                    `db:"pool"`
+	Detail  string                    `db:"detail"`
+	Changes structured[[]AuditChange] `db:"changes"`
+}
+
+// Served by audit_subject where kind and name are given, and else by the primary key.
+const listAuditSQL = `
+SELECT id, at, actor, key_id, address, action, kind, name, pool, detail, changes
+FROM audit`
+
+// ListAudit lists changes, newest first.
+func (tx *Tx) ListAudit(ctx context.Context, f AuditFilter, page Page) ([]AuditEntry, string, error) {
+	c, err := tx.auditFilter(f)
+	if err != nil {
+		return nil, "", err
+	}
+	after, err := page.after("audit")
+	if err != nil {
+		return nil, "", err
+	}
+	if after != "" {
+		id, err := uuid.Parse(after)
+		if err != nil {
+			return nil, "", &Error{Code: InvalidCursor, Message: "this cursor is not of this list"}
+		}
+		c.add("id < ?", id)
+	}
+	query := listAuditSQL
+	if len(c.where) > 0 {
+		query += " WHERE " + strings.Join(c.where, " AND ")
+	}
+	var rows []auditRow
+	if err := tx.all(ctx, &rows, query+" ORDER BY id DESC LIMIT ?", append(c.args, page.size()+1)...); err != nil {
+		return nil, "", fmt.Errorf("list changes: %w", err)
+	}
+	rows, next := paged(rows, page, "audit", func(r auditRow) string { return r.ID.String() })
+	entries := make([]AuditEntry, len(rows))
+	for i, r := range rows {
+		entries[i] = AuditEntry{
+			ID: r.ID, At: r.At.time(), Actor: r.Actor, Origin: Origin{KeyID: r.KeyID, Address: r.Address}, Action: r.Action,
+			Kind: r.Kind, Name: r.Name, Pool: r.Pool, Detail: r.Detail, Changes: r.Changes.v,
+		}
+	}
+	return entries, next, nil
+}
+
+func (tx *Tx) auditFilter(f AuditFilter) (conditions, error) {
+	var c conditions
+	for _, wanted := range [...]struct{ column, value string }{
+		{"kind", string(f.Kind)}, {"name", f.Name}, {"action", string(f.Action)}, {"pool", f.Pool},
+	} {
+		if wanted.value != "" {
+			c.add(wanted.column+" = ?", wanted.value)
+		}
+	}
+	if f.Actor != "" {
+		c.add("(actor = ? OR key_id = ?)", f.Actor, f.Actor)
+	}
+	if f.At.After != nil {
+		c.add("at >= ?", *stampOf(f.At.After))
+	}
+	if f.At.Before != nil {
+		c.add("at < ?", *stampOf(f.At.Before))
+	}
+	if f.Pools == nil {
+		return c, nil
+	}
+	list, err := jsonText(f.Pools)
+	if err != nil {
+		return c, err
+	}
+	c.add("pool IN "+tx.s.dialect.list("text"), list)
+	return c, nil
+}

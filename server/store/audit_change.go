@@ -1,0 +1,130 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// auditValueMax is the longest value, in bytes, that is written down as it is; of a longer one there is a digest.
+const auditValueMax = 1024
+
+// differ gathers the fields in which something differs from what it was.
+type differ struct {
+	key  []byte // of digests
+	list []AuditChange
+	err  error
+}
+
+const auditKeySQL = `
+SELECT audit_key
+FROM installation`
+
+func (tx *Tx) differ(ctx context.Context) (*differ, error) {
+	key, known := tx.s.auditKey.Load().([]byte)
+	if !known {
+		var text string
+		if err := tx.get(ctx, &text, auditKeySQL); err != nil {
+			return nil, fmt.Errorf("read the key of digests: %w", err)
+		}
+		key = []byte(text)
+		tx.s.auditKey.Store(key)
+	}
+	return &differ{key: key}, nil
+}
+
+// field adds a field that holds nothing secret. nil, and what is encoded as null, is nothing.
+func (d *differ) field(name string, before, after any) *differ {
+	was, is := d.encode(before), d.encode(after)
+	if d.err != nil || bytes.Equal(was, is) {
+		return d
+	}
+	if len(was) > auditValueMax || len(is) > auditValueMax {
+		return d.secret(name, was, is)
+	}
+	d.list = append(d.list, AuditChange{Field: name, Before: was, After: is})
+	return d
+}
+
+func (d *differ) encode(v any) json.RawMessage {
+	encoded, err := json.Marshal(v)
+	if err != nil {
+		d.err = fmt.Errorf("encode a change: %w", err)
+	}
+	if string(encoded) == "null" {
+		return nil
+	}
+	return encoded
+}
+
+// secret adds a field whose values are nobody's business: what is written down tells only whether they are equal.
+func (d *differ) secret(name string, before, after json.RawMessage) *differ {
+	was, is := d.digest(name, before), d.digest(name, after)
+	if !bytes.Equal(was, is) {
+		d.list = append(d.list, AuditChange{Field: name, Before: was, After: is, Digest: true})
+	}
+	return d
+}
+
+// digest is nil for nothing. The name is part of it, so that equal values of two fields do not show.
+func (d *differ) digest(name string, value json.RawMessage) json.RawMessage {
+	if value == nil {
+		return nil
+	}
+	compact := bytes.NewBufferString(name + "\x00")
+	if err := json.Compact(compact, value); err != nil {
+		d.err = fmt.Errorf("digest %s: %w", name, err)
+		return nil
+	}
+	sum := hmac.New(sha256.New, d.key)
+	sum.Write(compact.Bytes())
+	return json.RawMessage(`"` + hex.EncodeToString(sum.Sum(nil)[:16]) + `"`)
+}
+
+// members adds the members of an object that differ, each as a secret.
+func (d *differ) members(name string, before, after document) *differ {
+	was, is := d.object(before), d.object(after)
+	for _, member := range bothNames(was, is) {
+		d.secret(name+"."+member, was[member], is[member])
+	}
+	return d
+}
+
+// bothNames is what two objects have for names, in order.
+func bothNames(a, b map[string]json.RawMessage) []string {
+	all := maps.Clone(a)
+	if all == nil {
+		all = map[string]json.RawMessage{}
+	}
+	maps.Copy(all, b)
+	return slices.Sorted(maps.Keys(all))
+}
+
+func (d *differ) object(doc document) map[string]json.RawMessage {
+	var members map[string]json.RawMessage
+	if doc == nil {
+		return nil
+	}
+	if err := json.Unmarshal(doc, &members); err != nil {
+		d.err = fmt.Errorf("read an object that changes: %w", err)
+	}
+	return members
+}
+
+// changed writes down what differs, or nothing where an update changed nothing.
+func (tx *Tx) changed(ctx context.Context, d *differ, e AuditEntry) error {
+	if d.err != nil {
+		return d.err
+	}
+	if e.Action == AuditUpdate && len(d.list) == 0 {
+		return nil
+	}
+	e.Changes = d.list
+	return tx.audit(ctx, e)
+}

@@ -1,0 +1,235 @@
+package store_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store"
+)
+
+// audited lists what the audit says, oldest first, an entry a line.
+func (w *world) audited(f store.AuditFilter) []string {
+	w.t.Helper()
+	var lines []string
+	page := store.Page{Limit: 3}
+	for {
+		entries, next, err := w.ListAudit(w.t.Context(), f, page)
+		w.check(err)
+		for _, e := range entries {
+			var fields []string
+			for _, c := range e.Changes {
+				text := fmt.Sprintf("%s %s>%s", c.Field, c.Before, c.After)
+				if c.Digest {
+					text = c.Field + " digest"
+				}
+				fields = append(fields, text)
+			}
+			line := fmt.Sprintf("%s: %s %s %s [%s]", e.Actor, e.Action, e.Kind, e.Name, strings.Join(fields, ", "))
+			if e.Detail != "" {
+				line += " " + e.Detail
+			}
+			lines = append([]string{line}, lines...)
+		}
+		if next == "" {
+			return lines
+		}
+		page.Cursor = next
+	}
+}
+
+// newest is the newest line that the audit has.
+func (w *world) newest() string {
+	w.t.Helper()
+	lines := w.audited(store.AuditFilter{})
+	return lines[len(lines)-1]
+}
+
+func TestEveryChangeIsAuditedWithWhatDiffers(t *testing.T) {
+	onEach(t, func(w *world) {
+		ctx := w.t.Context()
+		document := func(text string) store.TemplateDoc { return store.TemplateDoc{Document: json.RawMessage(text)} }
+		put := func(change func(*store.Deployment)) func() error {
+			return func() error {
+				d := store.Deployment{Name: "d", Pool: "p", JobVariables: json.RawMessage(`{"image": "a", "token": "hunter2"}`)}
+				change(&d)
+				_, _, err := w.PutDeployment(ctx, d, actor)
+				return err
+			}
+		}
+		for _, step := range []struct {
+			name string
+			do   func() error
+			want string
+		}{
+			{"a pool", func() error { w.pool("p"); return nil }, `ada: create pool p [type >"kubernetes", template_sha256 >"`},
+			{"a pool that changes", func() error {
+				_, err := w.UpdatePool(ctx, "p", store.PoolChange{ConcurrencyLimit: ptr[int32](3), Paused: ptr(true)}, actor)
+				return err
+			}, `ada: update pool p [concurrency_limit >3, paused false>true]`},
+			{"a limit that is lifted", func() error {
+				_, err := w.UpdatePool(ctx, "p", store.PoolChange{NoConcurrencyLimit: true}, "eve")
+				return err
+			}, `eve: update pool p [concurrency_limit 3>]`},
+			{"a template", func() error {
+				_, err := w.SaveTemplate(ctx, "p", document(`{"version": 2}`), nil, actor)
+				return err
+			}, `ada: update template p [version 1>2, sha256 "`},
+			{"a queue", func() error {
+				_, err := w.CreateQueue(ctx, store.Queue{Pool: "p", Name: "fast", Priority: 2}, actor)
+				return err
+			}, `ada: create queue fast [priority >2]`},
+			{"a queue that changes", func() error {
+				_, err := w.UpdateQueue(ctx, "p", "fast", store.QueueChange{ConcurrencyLimit: ptr[int32](0)}, actor)
+				return err
+			}, `ada: update queue fast [concurrency_limit >0]`},
+			{"a queue that is deleted", func() error { return w.DeleteQueue(ctx, "p", "fast", actor) }, `ada: delete queue fast []`},
+			{"a deployment", put(func(*store.Deployment) {}),
+				`ada: create deployment d [pool >"p", queue >"default", job_variables.image digest, job_variables.token digest]`},
+			{"a deployment that changes", put(func(d *store.Deployment) {
+				d.JobVariables, d.Tags = json.RawMessage(`{"token":"hunter3","image":"a"}`), []string{"x"}
+				d.Timeout, d.Retries = ptr(time.Hour), lifecycle.RetryPolicy{Max: 2}
+			}), `ada: update deployment d [tags >["x"], timeout >"1h0m0s", retries {"max":0,"delay":0,"infrastructure_max":0}>{"max":2,"delay":0,"infrastructure_max":0}, job_variables.token digest]`},
+			{"a schedule", func() error {
+				spec := json.RawMessage(`{"cron": "0 5 * * *", "parameters": {"token": "hunter2"}}`)
+				return w.InTx(ctx, func(tx *store.Tx) error {
+					return tx.PutSchedules(ctx, "d", []store.NewSchedule{{Name: "nightly", Spec: spec, Active: true}}, actor)
+				})
+			}, `ada: create schedule d/nightly [cron >"0 5 * * *", parameters.token digest]`},
+			{"a schedule that is paused", func() error {
+				return w.InTx(ctx, func(tx *store.Tx) error {
+					_, err := tx.SetScheduleActive(ctx, "d", "nightly", false, "eve")
+					return err
+				})
+			}, `eve: update schedule d/nightly [active true>false]`},
+			{"a schedule that changes", func() error {
+				spec := json.RawMessage(`{"cron": "0 6 * * *", "parameters": {"token": "hunter2"}}`)
+				return w.InTx(ctx, func(tx *store.Tx) error {
+					return tx.PutSchedules(ctx, "d", []store.NewSchedule{{Name: "nightly", Spec: spec}}, actor)
+				})
+			}, `ada: update schedule d/nightly [cron "0 5 * * *">"0 6 * * *"]`},
+			{"a schedule that is deleted", func() error {
+				return w.InTx(ctx, func(tx *store.Tx) error { return tx.PutSchedules(ctx, "d", nil, actor) })
+			}, `ada: delete schedule d/nightly [cron "0 6 * * *">, parameters.token digest]`},
+			{"a deployment that is paused", func() error { _, err := w.SetDeploymentPaused(ctx, "d", true, actor); return err },
+				`ada: update deployment d [paused false>true]`},
+			{"a deployment that is deleted", func() error { return w.DeleteDeployment(ctx, "d", true, actor) },
+				`ada: delete deployment d [] live runs cancelled`},
+			{"a variable", func() error { _, err := w.PutVariable(ctx, "v", json.RawMessage(`"hunter2"`), actor); return err },
+				`ada: create variable v [value digest]`},
+			{"a variable that changes", func() error { _, err := w.PutVariable(ctx, "v", json.RawMessage(`"hunter3"`), "eve"); return err },
+				`eve: update variable v [value digest]`},
+			{"a variable that is deleted", func() error { return w.DeleteVariable(ctx, "v", actor) }, `ada: delete variable v [value digest]`},
+			{"a key", func() error {
+				return w.CreateKey(ctx, store.Key{ID: "0badcafe", Name: "ci", Role: "editor", Pools: []string{"p"}, SecretHash: "hunter2", CreatedBy: actor})
+			}, `ada: create api-key ci [id >"0badcafe", role >"editor", pools >["p"]]`},
+			{"a key that is revoked", func() error { return w.RevokeKey(ctx, "ci", "eve") }, `eve: delete api-key ci [] revoked key 0badcafe`},
+			{"a worker that is paused", func() error {
+				w.check(w.UpsertWorker(ctx, store.Worker{Name: "w", Pool: "p", Type: "kubernetes"}))
+				_, err := w.SetWorkerPaused(ctx, "p", "w", true, actor)
+				return err
+			}, `ada: update worker w [paused false>true]`},
+			{"a refusal", func() error { return w.Refused(ctx, "DeleteWorkPool", "may not", "eve") }, `eve: refuse operation DeleteWorkPool [] may not`},
+			{"a pool that is deleted", func() error { w.deployment("e", "p"); return w.DeletePool(ctx, "p", false, actor) },
+				`ada: delete pool p [] with 1 deployments`},
+		} {
+			w.check(step.do())
+			if got := w.newest(); !strings.HasPrefix(got, step.want) {
+				t.Errorf("%s: got  %s\nwant %s", step.name, got, step.want)
+			}
+		}
+		if all := strings.Join(w.audited(store.AuditFilter{}), "\n"); strings.Contains(all, "hunter") {
+			t.Errorf("a secret is in\n%s", all)
+		}
+	})
+}
+
+func TestWhatChangesNothingIsNotAudited(t *testing.T) {
+	onEach(t, func(w *world) {
+		ctx := w.t.Context()
+		w.pool("p")
+		w.deployment("d", "p")
+		must[*store.Variable](w.t)(w.PutVariable(ctx, "v", json.RawMessage(`1`), actor))
+		key := store.Key{ID: "1", Name: "admin", Role: "admin", SecretHash: "h", CreatedBy: "bootstrap"}
+		w.check(w.EnsureKey(ctx, key))
+		before := w.audited(store.AuditFilter{})
+
+		w.check(w.EnsureKey(ctx, key))
+		w.deployment("d", "p")
+		must[*store.Variable](w.t)(w.PutVariable(ctx, "v", json.RawMessage(` 1 `), actor))
+		must[*store.Pool](w.t)(w.UpdatePool(ctx, "p", store.PoolChange{Paused: ptr(false)}, actor))
+		must[*store.TemplateVersion](w.t)(w.SaveTemplate(ctx, "p", store.TemplateDoc{Document: json.RawMessage(`{"version":1}`)}, nil, actor))
+		w.refuses(w.DeleteQueue(ctx, "p", "default", actor), store.Conflict)
+		w.run("d")
+		w.refuses(w.DeletePool(ctx, "p", false, actor), store.PoolHasLiveRuns)
+		same(t, "audit", w.audited(store.AuditFilter{}), before)
+	})
+}
+
+func TestDigestsTellOnlyWhetherValuesAreEqual(t *testing.T) {
+	onEach(t, func(w *world) {
+		ctx := w.t.Context()
+		for _, value := range []string{`"a"`, `"b"`, `"a"`} {
+			must[*store.Variable](w.t)(w.PutVariable(ctx, "v", json.RawMessage(value), actor))
+		}
+		must[*store.Variable](w.t)(w.PutVariable(ctx, "other", json.RawMessage(`"a"`), actor))
+		entries, _, err := w.ListAudit(ctx, store.AuditFilter{Kind: store.AuditVariable, Name: "v"}, store.Page{})
+		w.check(err)
+		digest := func(i int) string { return string(entries[i].Changes[0].After) }
+		if len(entries) != 3 || digest(0) != digest(2) || digest(0) == digest(1) || string(entries[0].Changes[0].Before) != digest(1) {
+			t.Errorf("got %+v", entries)
+		}
+	})
+}
+
+func TestTheAuditIsFiltered(t *testing.T) {
+	onEach(t, func(w *world) {
+		ctx := store.WithOrigin(w.t.Context(), store.Origin{KeyID: "0badcafe", Address: "192.0.2.1"})
+		for _, name := range []string{"p", "q"} {
+			w.pool(name)
+		}
+		w.Advance(time.Hour)
+		later := time.Now().Add(30 * time.Minute)
+		must[*store.Variable](w.t)(w.PutVariable(ctx, "v", json.RawMessage(`1`), "eve"))
+		w.check(w.DeletePool(ctx, "q", false, "eve"))
+		count := func(f store.AuditFilter) string {
+			var names []string
+			entries, _, err := w.ListAudit(ctx, f, store.Page{})
+			w.check(err)
+			for _, e := range entries {
+				names = append(names, string(e.Action)+" "+e.Name)
+			}
+			return strings.Join(names, ", ")
+		}
+		for _, test := range []struct {
+			name   string
+			filter store.AuditFilter
+			want   string
+		}{
+			{"everything, newest first", store.AuditFilter{}, "delete q, create v, create q, create p"},
+			{"by actor", store.AuditFilter{Actor: actor}, "create q, create p"},
+			{"by key", store.AuditFilter{Actor: "0badcafe"}, "delete q, create v"},
+			{"by kind and name", store.AuditFilter{Kind: store.AuditPool, Name: "q"}, "delete q, create q"},
+			{"by action", store.AuditFilter{Action: store.AuditDelete}, "delete q"},
+			{"by pool", store.AuditFilter{Pool: "p"}, "create p"},
+			{"by the pools of a key", store.AuditFilter{Pools: []string{"q"}}, "delete q, create q"},
+			{"by no pools at all", store.AuditFilter{Pools: []string{}}, ""},
+			{"from a time on", store.AuditFilter{At: store.Span{After: &later}}, "delete q, create v"},
+			{"before a time", store.AuditFilter{At: store.Span{Before: &later}}, "create q, create p"},
+		} {
+			if got := count(test.filter); got != test.want {
+				t.Errorf("%s: got %s, want %s", test.name, got, test.want)
+			}
+		}
+		entries, _, err := w.ListAudit(ctx, store.AuditFilter{}, store.Page{Limit: 1})
+		w.check(err)
+		if e := entries[0]; e.Origin != (store.Origin{KeyID: "0badcafe", Address: "192.0.2.1"}) || e.At.Before(later) {
+			t.Errorf("got %+v", e)
+		}
+		_, _, err = w.ListAudit(ctx, store.AuditFilter{}, store.Page{Cursor: store.NewCursor("audit", "x")})
+		w.refuses(err, store.InvalidCursor)
+	})
+}

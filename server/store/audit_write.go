@@ -1,0 +1,213 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// What the audit says of each kind of thing. Parameters, job variables and stored variables may hold secrets: of these it
+// has digests.
+
+func (tx *Tx) poolCreated(ctx context.Context, p NewPool, templateHash, actor string) error {
+	d, err := tx.differ(ctx)
+	if err != nil {
+		return err
+	}
+	d.field("type", nil, p.Type).field("description", nil, filled(p.Description)).field("concurrency_limit", nil, p.ConcurrencyLimit).
+		field("paused", nil, filled(p.Paused)).field("template_sha256", nil, templateHash)
+	return tx.changed(ctx, d, AuditEntry{Actor: actor, Action: AuditCreate, Kind: AuditPool, Name: p.Name, Pool: p.Name})
+}
+
+func (tx *Tx) poolUpdated(ctx context.Context, before, after Pool, actor string) error {
+	d, err := tx.differ(ctx)
+	if err != nil {
+		return err
+	}
+	d.field("description", before.Description, after.Description).
+		field("concurrency_limit", before.ConcurrencyLimit, after.ConcurrencyLimit).field("paused", before.Paused, after.Paused)
+	return tx.changed(ctx, d, AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditPool, Name: after.Name, Pool: after.Name})
+}
+
+func (tx *Tx) templateSaved(ctx context.Context, pool string, s savedTemplate, actor string) error {
+	d, err := tx.differ(ctx)
+	if err != nil {
+		return err
+	}
+	d.field("version", s.before, s.version).field("sha256", s.hashBefore, s.hash)
+	return tx.changed(ctx, d, AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditTemplate, Name: pool, Pool: pool})
+}
+
+func (tx *Tx) queueChanged(ctx context.Context, action AuditAction, before, after Queue, actor string) error {
+	d, err := tx.differ(ctx)
+	if err != nil {
+		return err
+	}
+	d.field("priority", filled(before.Priority), after.Priority).
+		field("concurrency_limit", before.ConcurrencyLimit, after.ConcurrencyLimit).field("paused", before.Paused, after.Paused)
+	return tx.changed(ctx, d, AuditEntry{Actor: actor, Action: action, Kind: AuditQueue, Name: after.Name, Pool: after.Pool})
+}
+
+// deploymentPut writes down what becomes of a deployment; before is the zero value of one that is new.
+func (tx *Tx) deploymentPut(ctx context.Context, before, after deploymentRow, created bool, actor string) error {
+	d, err := tx.differ(ctx)
+	if err != nil {
+		return err
+	}
+	if after.Queue == "" {
+		after.Queue = DefaultQueue
+	}
+	d.field("pool", filled(before.Pool), after.Pool).field("queue", filled(before.Queue), after.Queue).
+		field("version", filled(before.Version), filled(after.Version)).
+		field("description", filled(before.Description), filled(after.Description)).
+		field("tags", listed(before.Tags), listed(after.Tags)).
+		field("concurrency_limit", before.ConcurrencyLimit, after.ConcurrencyLimit).
+		field("timeout", said(before.TimeoutUS), said(after.TimeoutUS)).
+		field("start_deadline", said(before.StartDeadlineUS), said(after.StartDeadlineUS)).
+		field("frozen.job_variables", listed(before.FrozenVariables), listed(after.FrozenVariables)).
+		field("frozen.parameters", listed(before.FrozenParameters), listed(after.FrozenParameters)).
+		field("retries", before.Retries.v, after.Retries.v).
+		members("job_variables", before.JobVariables, after.JobVariables).
+		members("parameters", before.Parameters, after.Parameters).
+		secret("parameter_schema", before.ParameterSchema.raw(), after.ParameterSchema.raw())
+	action := AuditUpdate
+	if created {
+		action = AuditCreate
+		d.field("paused", nil, filled(after.Paused))
+	}
+	return tx.changed(ctx, d, AuditEntry{Actor: actor, Action: action, Kind: AuditDeployment, Name: after.Name, Pool: after.Pool})
+}
+
+func (tx *Tx) deploymentPaused(ctx context.Context, before deploymentRow, paused bool, actor string) error {
+	d, err := tx.differ(ctx)
+	if err != nil {
+		return err
+	}
+	d.field("paused", before.Paused, paused)
+	return tx.changed(ctx, d, AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditDeployment, Name: before.Name, Pool: before.Pool})
+}
+
+func (tx *Tx) workerPaused(ctx context.Context, w Worker, was []bool, actor string) error {
+	d, err := tx.differ(ctx)
+	if err != nil {
+		return err
+	}
+	d.field("paused", slices.Contains(was, true), w.Paused)
+	return tx.changed(ctx, d, AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditWorker, Name: w.Name, Pool: w.Pool})
+}
+
+// variableChanged writes down that a variable was made (before is nil), changed, or deleted (after is nil).
+func (tx *Tx) variableChanged(ctx context.Context, before, after *Variable, actor string) error {
+	d, err := tx.differ(ctx)
+	if err != nil {
+		return err
+	}
+	e := AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditVariable}
+	var was, is document
+	if before == nil {
+		e.Action = AuditCreate
+	} else {
+		e.Name, was = before.Name, document(before.Value)
+	}
+	if after == nil {
+		e.Action = AuditDelete
+	} else {
+		e.Name, is = after.Name, document(after.Value)
+	}
+	d.secret("value", was.raw(), is.raw())
+	return tx.changed(ctx, d, e)
+}
+
+// scheduleChanged writes down that a schedule was made (before is nil), changed, or deleted (after is nil).
+func (tx *Tx) scheduleChanged(ctx context.Context, before, after *Schedule, actor string) error {
+	d, err := tx.differ(ctx)
+	if err != nil {
+		return err
+	}
+	one, action := after, AuditUpdate
+	switch {
+	case before == nil:
+		before, action = &Schedule{}, AuditCreate
+	case after == nil:
+		after, one, action = &Schedule{}, before, AuditDelete
+	}
+	was, is := d.object(document(before.Spec)), d.object(document(after.Spec))
+	for _, name := range bothNames(was, is) {
+		if name == "parameters" || name == "job_variables" {
+			d.members(name, document(was[name]), document(is[name]))
+			continue
+		}
+		d.field(name, was[name], is[name])
+	}
+	if action == AuditUpdate {
+		d.field("active", before.Active, after.Active)
+	}
+	return tx.changed(ctx, d, AuditEntry{
+		Actor: actor, Action: action, Kind: AuditSchedule, Name: one.Deployment + "/" + one.Name, Pool: one.Pool,
+	})
+}
+
+func (tx *Tx) keyCreated(ctx context.Context, k Key) error {
+	d, err := tx.differ(ctx)
+	if err != nil {
+		return err
+	}
+	d.field("id", nil, k.ID).field("role", nil, k.Role).field("pools", nil, k.Pools).field("expires_at", nil, k.ExpiresAt)
+	return tx.changed(ctx, d, AuditEntry{Actor: k.CreatedBy, Action: AuditCreate, Kind: AuditAPIKey, Name: k.Name})
+}
+
+// sameKey reports whether a key that is there is the one that shall be.
+func sameKey(a, b Key) bool {
+	sameEnd := (a.ExpiresAt == nil) == (b.ExpiresAt == nil) && (a.ExpiresAt == nil || a.ExpiresAt.Equal(*b.ExpiresAt))
+	return a.RevokedAt == nil && sameEnd && a.Name == b.Name && a.Role == b.Role && a.SecretHash == b.SecretHash &&
+		slices.Equal(a.Pools, b.Pools) && (a.Pools == nil) == (b.Pools == nil)
+}
+
+// deletion is what went with something that was deleted.
+type deletion struct {
+	force       bool // its live runs are cancelled
+	deployments int64
+}
+
+func (tx *Tx) deleted(ctx context.Context, kind AuditKind, name, pool string, with deletion, actor string) error {
+	e := AuditEntry{Actor: actor, Action: AuditDelete, Kind: kind, Name: name, Pool: pool}
+	if with.deployments > 0 {
+		e.Detail = fmt.Sprintf("with %d deployments", with.deployments)
+	}
+	if with.force {
+		e.Detail = joined(e.Detail, "live runs cancelled")
+	}
+	return tx.audit(ctx, e)
+}
+
+func joined(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a + ", " + b
+}
+
+// filled is nil for the zero value, which is not worth a line.
+func filled[T comparable](v T) any {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return v
+}
+
+func listed(t texts) any {
+	if len(t.v) == 0 {
+		return nil
+	}
+	return t.v
+}
+
+// said is a duration as people write it.
+func said(us *int64) any {
+	if us == nil {
+		return nil
+	}
+	return (time.Duration(*us) * time.Microsecond).String()
+}

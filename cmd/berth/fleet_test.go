@@ -112,7 +112,7 @@ func (f *fleet) report(ctx context.Context, name string, reports []api.Report) {
 }
 
 // TestServersThatAreKilledLoseNothingAndNeverOvershoot: four servers, sixteen workers, a pool of seven slots and a
-// deployment of three; servers are killed on the way, and PostgreSQL is restarted.
+// deployment of three, twenty schedules; servers are killed on the way, and PostgreSQL is restarted.
 func TestServersThatAreKilledLoseNothingAndNeverOvershoot(t *testing.T) {
 	t.Parallel()
 	runs := fleetRuns
@@ -137,6 +137,7 @@ func TestServersThatAreKilledLoseNothingAndNeverOvershoot(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.fill(s, runs)
+	f.wind(s)
 	for i := range fleetServers {
 		f.start(i)
 	}
@@ -150,6 +151,7 @@ func TestServersThatAreKilledLoseNothingAndNeverOvershoot(t *testing.T) {
 	workers.Wait()
 	t.Logf("%d claims, %d calls without an answer", f.claims.Load(), f.failures.Load())
 	f.inspect(s, runs)
+	f.strikes(s)
 }
 
 func (f *fleet) fill(s *store.Store, runs int) {

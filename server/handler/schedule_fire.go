@@ -19,7 +19,7 @@ import (
 const (
 	// scheduleBatch is how many schedules a server takes on at a time, scheduleHold for how long: another one takes them when this one dies.
 	scheduleBatch = 100
-	scheduleHold  = time.Minute
+	scheduleHold  = 15 * time.Second
 	// schedulesAtOnce is how many a server runs side by side.
 	schedulesAtOnce = 8
 	// waitAgain is when a slot that waits for the end of a run is looked at again.

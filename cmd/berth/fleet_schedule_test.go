@@ -1,0 +1,68 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/berth-dev/berth/server/store"
+)
+
+// clockworks are deployments with a schedule each, one slot a second, in a pool that nobody works for.
+const clockworks = 20
+
+func (f *fleet) wind(s *store.Store) {
+	f.t.Helper()
+	_, err := s.CreatePool(f.t.Context(), store.NewPool{
+		Name: "clocks", Type: "process", Template: store.TemplateDoc{Document: []byte(`{"job_configuration":{"job_manifest":{}}}`)},
+	}, "ada")
+	next := time.Now()
+	every := []store.NewSchedule{{Name: "default", Spec: json.RawMessage(`{"interval_seconds":1,"misfire":{"mode":"all"}}`), Active: true, Next: &next}}
+	for i := 0; i < clockworks && err == nil; i++ {
+		name := fmt.Sprint("clock", i)
+		if _, _, err = s.PutDeployment(f.t.Context(), store.Deployment{Name: name, Pool: "clocks"}, "ada"); err == nil {
+			err = s.PutSchedules(f.t.Context(), name, every, "ada")
+		}
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// strikes holds the runs of the schedules against their slots: none twice, and up to the last one none left out.
+func (f *fleet) strikes(s *store.Store) {
+	f.t.Helper()
+	total := 0
+	for i := range clockworks {
+		name := fmt.Sprint("clock", i)
+		slots := f.slotsOf(s, name)
+		for j := 1; j < len(slots); j++ {
+			if apart := slots[j].Sub(slots[j-1]); apart != time.Second {
+				f.t.Errorf("%s has runs at %s and %s", name, slots[j-1], slots[j])
+			}
+		}
+		if len(slots) == 0 {
+			f.t.Errorf("%s has no runs", name)
+		}
+		total += len(slots)
+	}
+	f.t.Logf("%d schedules made %d runs", clockworks, total)
+}
+
+// slotsOf are the times at which runs of a deployment were due, earliest first.
+func (f *fleet) slotsOf(s *store.Store, deployment string) []time.Time {
+	f.t.Helper()
+	var slots []time.Time
+	for page := (store.Page{Limit: 200}); ; {
+		runs, next, err := s.ListRunsBy(f.t.Context(), store.RunFilter{Deployment: deployment}, store.EarliestDueFirst, page)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		for _, r := range runs {
+			slots = append(slots, r.ScheduledTime)
+		}
+		if page.Cursor = next; next == "" {
+			return slots
+		}
+	}
+}

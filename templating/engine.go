@@ -25,7 +25,7 @@ type Engine interface {
 type Program interface {
 	// Render fills in values. The result shares nothing with the values or the program. What went wrong comes back as Problems with
 	// pointers, beside what could be rendered, for a lint that wants to go on; a tree that is one placeholder without a value gives
-	// ErrNoValue.
+	// ErrNoValue, and a context that ends its own error.
 	Render(ctx context.Context, v *Values) (any, error)
 	// References lists every place that takes a value from outside.
 	References() []Reference

@@ -207,15 +207,39 @@ func allocated() uint64 {
 	return stats.TotalAlloc
 }
 
-func TestARenderStopsWhenItsContextEnds(t *testing.T) {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	gone := errors.New("the caller is gone")
-	cancel(gone)
-	program, err := templating.GoTemplateEngine().Compile(map[string]any{"k": "{{ range 100000 }}{{ end }}"}, templating.Declarations{})
-	if err != nil {
-		t.Fatal(err)
+// ending is a context that ends when it has been looked at a number of times.
+type ending struct {
+	context.Context
+	looks int
+}
+
+func (e *ending) Err() error {
+	if e.looks--; e.looks < 0 {
+		return context.Canceled
 	}
-	if _, err := program.Render(ctx, values()); err == nil {
-		t.Error("it rendered under a context that had ended")
+	return nil
+}
+
+func TestARenderStopsWhenItsContextEnds(t *testing.T) {
+	for name, tree := range map[string]map[string]any{
+		"in a value": {"k": "{{ range 100000 }}{{ end }}{{ range 100000 }}{{ end }}"},
+		"in a text":  {"job_manifest": "{{ range 200000 }}{{ end }}a: 1"},
+	} {
+		program, err := templating.GoTemplateEngine().Compile(tree, templating.Declarations{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, looks := range []int{0, 1, 2, 20} {
+			ctx := &ending{Context: context.Background(), looks: looks}
+			given := values()
+			budget := templating.NewBudget(ctx, templating.Limits{Fuel: 10_000_000})
+			_, err = program.Render(ctx, given.Charge(budget))
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("%s, ended after %d looks: got %v, want that it was canceled", name, looks, err)
+			}
+			if most := int64(looks+1) * 1100; budget.Used().Fuel > most {
+				t.Errorf("%s, ended after %d looks: it went on to %d steps, at most %d are due", name, looks, budget.Used().Fuel, most)
+			}
+		}
 	}
 }

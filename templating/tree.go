@@ -3,6 +3,7 @@ package templating
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/berth-dev/berth/templating/internal/value"
@@ -36,6 +37,9 @@ func (r *render) fail(pointer string, err error) {
 		}
 		problems = Problems{problemf(code, pointer, "%v", err)}
 	}
+	if len(problems) == 0 { // an engine of somebody's own may say that something is wrong and not what
+		problems = Problems{problemf(CodeRender, pointer, "the engine failed, and does not say why")}
+	}
 	r.problems = append(r.problems, problems...)
 	if len(r.problems) >= maxProblems || r.problems[len(r.problems)-1].Code == CodeLimit {
 		r.stopped = true
@@ -57,6 +61,9 @@ func (p *program) Render(ctx context.Context, v *Values) (any, error) {
 	r := &render{values: v, budget: v.Budget(ctx)}
 	result, ok := p.root.render(r)
 	if len(r.problems) > 0 {
+		if ctx.Err() != nil { // what a leaf says then is nothing about the template
+			return nil, fmt.Errorf("render stopped: %w", context.Cause(ctx))
+		}
 		return result, r.problems
 	}
 	if !ok {

@@ -146,15 +146,6 @@ func (c *Compiled) checkFixed(values map[string]any, code string, place func(nam
 	return problems
 }
 
-// splitPointer cuts the first step off a pointer.
-func splitPointer(pointer string) (first, rest string) {
-	first, rest, found := strings.Cut(strings.TrimPrefix(pointer, "/"), "/")
-	if found {
-		rest = "/" + rest
-	}
-	return strings.NewReplacer("~1", "/", "~0", "~").Replace(first), rest
-}
-
 func (c *Compiled) readFrozen(frozen map[string]any) Problems {
 	normal, err := normalizeObject("frozen", frozen)
 	if err != nil {

@@ -25,6 +25,9 @@ func CompileTree(tree any, decl Declarations, compile LeafCompiler) (Program, er
 		leaf, references, err := compile(pointer, s)
 		p.references = append(p.references, references...)
 		problems := AsProblems(err)
+		if leaf == nil && len(problems) == 0 {
+			problems = Problems{problemf(CodeSyntax, pointer, "the engine makes nothing of this, and does not say why")}
+		}
 		c.report(problems)
 		if leaf == nil {
 			return broken{pointer, problems}

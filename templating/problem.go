@@ -144,3 +144,30 @@ func (p Problem) near(name string, candidates []string) Problem {
 func byPlace(a, b Problem) int {
 	return cmp.Or(cmp.Compare(a.Pointer, b.Pointer), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 }
+
+// splitPointer cuts the first step off a pointer.
+func splitPointer(pointer string) (first, rest string) {
+	first, rest, found := strings.Cut(strings.TrimPrefix(pointer, "/"), "/")
+	if found {
+		rest = "/" + rest
+	}
+	return unescaped(first), rest
+}
+
+// pointerSteps takes a JSON pointer apart; that of the whole has no steps.
+func pointerSteps(pointer string) []string {
+	path, ok := strings.CutPrefix(pointer, "/")
+	if !ok {
+		return nil
+	}
+	steps := strings.Split(path, "/")
+	for i, step := range steps {
+		steps[i] = unescaped(step)
+	}
+	return steps
+}
+
+// unescaped reads one step of a JSON pointer.
+func unescaped(step string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(step, "~1", "/"), "~0", "~")
+}

@@ -267,19 +267,14 @@ func (b *schemaBound) target(ref any) (any, bool) {
 	if fragment == "" {
 		return b.root, true
 	}
-	path, isPointer := strings.CutPrefix(fragment, "/")
-	if !isPointer {
+	if !strings.HasPrefix(fragment, "/") {
 		anchor, ok := b.anchors[fragment]
 		return anchor, ok
 	}
-	if unescaped, err := url.PathUnescape(path); err == nil {
-		path = unescaped
+	if unescaped, err := url.PathUnescape(fragment); err == nil {
+		fragment = unescaped
 	}
-	steps := strings.Split(path, "/")
-	for i, step := range steps {
-		steps[i] = strings.ReplaceAll(strings.ReplaceAll(step, "~1", "/"), "~0", "~")
-	}
-	return walk(b.root, steps)
+	return walk(b.root, pointerSteps(fragment))
 }
 
 // compileRegexp compiles a pattern that has been measured (RE2: linear in the text).

@@ -3,6 +3,7 @@ package action
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -127,7 +128,8 @@ func (c *call) integer(i int) (int64, error) {
 	case int64:
 		return v, nil
 	case float64:
-		if v == float64(int64(v)) {
+		// Beyond the range what a conversion gives differs between processors.
+		if v >= math.MinInt64 && v < math.MaxInt64 && v == math.Trunc(v) {
 			return int64(v), nil
 		}
 	case string:

@@ -2,6 +2,7 @@ package action
 
 import (
 	"regexp"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -28,13 +29,11 @@ type move struct{ from, to int }
 
 // Original turns an offset in the rewritten source into one in the original.
 func (l *Leaf) Original(offset int) int {
-	at := move{}
-	for _, m := range l.moves {
-		if m.to > offset {
-			break
-		}
-		at = m
+	next := sort.Search(len(l.moves), func(i int) bool { return l.moves[i].to > offset })
+	if next == 0 {
+		return offset
 	}
+	at := l.moves[next-1]
 	return at.from + offset - at.to
 }
 
@@ -61,7 +60,8 @@ func Scan(s string, find func(s string, start int) (Span, bool)) *Leaf {
 			continue
 		}
 		if span, ok := find(s, start); ok && !isAction(span.Name, declared) {
-			out.WriteString("{{" + placeholderCall + " " + strconv.Itoa(len(leaf.Placeholders)) + "}}")
+			lines := strings.Repeat("\n", strings.Count(s[start:span.End], "\n")) // the parser counts them, and so does whoever reads its errors
+			out.WriteString("{{" + placeholderCall + " " + strconv.Itoa(len(leaf.Placeholders)) + lines + "}}")
 			leaf.Placeholders = append(leaf.Placeholders, span)
 			from = span.End
 			leaf.moves = append(leaf.moves, move{from: from, to: out.Len()})
@@ -90,7 +90,7 @@ func isAction(name string, declared map[string]bool) bool {
 	return false
 }
 
-var declaration = regexp.MustCompile(`(\$\w+)\s*(?:,\s*(\$\w+)\s*)?:=`)
+var declaration = regexp.MustCompile(`(\$[\pL\p{Nd}_]+)\s*(?:,\s*(\$[\pL\p{Nd}_]+)\s*)?:=`)
 
 // declaredVariables are the template variables that a leaf declares.
 func declaredVariables(s string) map[string]bool {

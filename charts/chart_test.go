@@ -113,6 +113,8 @@ func TestRefusedValuesSayWhatToDo(t *testing.T) {
 		"a namespace that can not be":       {`{worker: {namespaces: [Team_A]}}`, "namespaces"},
 		"a namespace given twice":           {`{worker: {namespaces: [a, a]}}`, "namespaces"},
 		"an unknown kind of pool":           {`{server: {ensurePools: {x: ecs}}}`, "ensurePools"},
+		"half a Secret for jobs":            {`{worker: {jobAPI: {existingSecret: keys}}}`, "worker.jobAPI is half given"},
+		"the other half":                    {`{worker: {jobAPI: {key: jobs}}}`, "worker.jobAPI is half given"},
 		"a negative limit":                  {`{worker: {limit: -1}}`, "limit"},
 		"a negative count":                  {`{server: {replicas: -1}}`, "replicas"},
 		"an environment variable misspelt":  {`{worker: {extraEnv: [{name: A, valeu: b}]}}`, "extraEnv"},

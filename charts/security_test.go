@@ -2,6 +2,7 @@ package charts
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -151,6 +152,31 @@ func TestRightsAreExactlyThese(t *testing.T) {
 	}
 	for name := range got {
 		t.Errorf("%s is not on the list", name)
+	}
+}
+
+func TestTheWorkerMakesSecretsOnlyWhereItIsAskedTo(t *testing.T) {
+	for values, want := range map[string]bool{"": false, "{worker: {jobSecrets: true}}": true, "{worker: {envAsSecret: true}}": true} {
+		objects := render(t, values)
+		rules := roles(t, objects)["Role/berth-system/rel-berth-worker"]
+		got := slices.ContainsFunc(rules, func(r rbacv1.PolicyRule) bool {
+			return slices.Equal(r.Resources, []string{"secrets"}) && slices.Equal(r.Verbs, []string{"get", "create", "patch"})
+		})
+		if got != want {
+			t.Errorf("%s: may make Secrets is %v, want %v", values, got, want)
+		}
+		if asked := slices.Contains(container(t, objects, "rel-berth-worker").Args, "--env-as-secret"); asked != strings.Contains(values, "envAsSecret") {
+			t.Errorf("%s: --env-as-secret is %v", values, asked)
+		}
+	}
+}
+
+func TestJobsGetTheKeyThatIsNamed(t *testing.T) {
+	args := container(t, render(t, `{worker: {jobAPI: {url: "https://berth.example.com", existingSecret: keys, key: jobs}}}`), "rel-berth-worker").Args
+	for _, want := range []string{"--job-api-url=https://berth.example.com", "--job-api-key-secret=keys", "--job-api-key-secret-key=jobs"} {
+		if !slices.Contains(args, want) {
+			t.Errorf("the worker is started without %s: %v", want, args)
+		}
 	}
 }
 

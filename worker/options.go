@@ -29,6 +29,10 @@ type Options struct {
 	Runtime job.Runtime
 	// TemplateEnv is the part of the worker's environment that templates may read.
 	TemplateEnv map[string]string
+	// EnvAsSecret keeps the values of environment variables out of every manifest, whatever its template says.
+	EnvAsSecret bool
+	// JobAPI is set where the pool's jobs may call the API.
+	JobAPI *JobAPI
 	// Engines are the template engines; those that Berth comes with where it is nil. The server must know the same.
 	Engines *templating.Registry
 	// MetricsListen is where /healthz, /readyz and /metrics answer; empty is nowhere.
@@ -43,6 +47,15 @@ type Options struct {
 	Listening func(address string)
 
 	tuning tuning
+}
+
+// JobAPI is how a job calls the API.
+type JobAPI struct {
+	// URL of the server as seen from a job.
+	URL string
+	// SecretName and SecretKey are where its API key is, in the namespace of the Job. Both or neither are given: without a key it
+	// is told the URL alone.
+	SecretName, SecretKey string
 }
 
 // tuning is what tests turn; zero fields mean the defaults.
@@ -69,6 +82,10 @@ func (o *Options) setDefaults() error {
 		return errors.New("worker needs a name (--name)")
 	case o.Runtime == nil:
 		return errors.New("worker needs a runtime")
+	case o.JobAPI != nil && o.JobAPI.URL == "":
+		return errors.New("jobs that may call the API need its address (--job-api-url)")
+	case o.JobAPI != nil && (o.JobAPI.SecretName == "") != (o.JobAPI.SecretKey == ""):
+		return errors.New("the Secret with the jobs' API key is half given: name it and its key, or neither (--job-api-key-secret, --job-api-key-secret-key)")
 	case o.Limit < 0:
 		return fmt.Errorf("worker limit is %d: give a number of attempts, or 0 for no limit (--limit)", o.Limit)
 	}

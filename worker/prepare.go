@@ -35,20 +35,15 @@ type prepared struct {
 // bytes. An error that is not temporary is a *job.Refused.
 func (w *worker) prepare(ctx context.Context, c api.Claim) (prepared, error) {
 	if hasManifest(c) {
-		return restore(c)
+		p, err := restore(c)
+		if err != nil || p.launched {
+			return p, err
+		}
+		return p, w.unseal(ctx, c, p.attempt.Manifest.Annotations[manifest.AnnotationSecret], &p)
 	}
 	finished, err := w.finish(ctx, c)
-	var wrong *templateError
-	if errors.As(err, &wrong) {
-		w.metrics.templateErrors.WithLabelValues(w.pool, wrong.kind).Inc()
-		category := job.Template
-		if wrong.kind == "manifest" {
-			category = job.Invalid
-		}
-		return prepared{}, &job.Refused{Category: category, Message: wrong.Error(), Err: err}
-	}
 	if err != nil {
-		return prepared{}, err
+		return prepared{}, w.refusal(err)
 	}
 	limitTime(finished.Job, c.TimeoutSeconds, finished.Timeout)
 	raw, err := json.Marshal(finished.Job)
@@ -63,8 +58,47 @@ func (w *worker) prepare(ctx context.Context, c api.Claim) (prepared, error) {
 		limits:  limitsOf(finished),
 		startBy: earliest(c.StartDeadline, finished.StartDeadline, w.now()),
 		attempt: job.Attempt{Ref: job.Ref{RunID: c.RunID, Attempt: int(c.Attempt)}, Manifest: finished.Job,
-			Container: finished.JobContainer, StreamOutput: finished.StreamOutput},
+			Container: finished.JobContainer, StreamOutput: finished.StreamOutput, Secret: secretOf(finished)},
 	}, nil
+}
+
+// refusal makes what a template does not allow final, and counts it.
+func (w *worker) refusal(err error) error {
+	var wrong *templateError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	w.metrics.templateErrors.WithLabelValues(w.pool, wrong.kind).Inc()
+	category := job.Template
+	if wrong.kind == "manifest" {
+		category = job.Invalid
+	}
+	return &job.Refused{Category: category, Message: wrong.Error(), Err: err}
+}
+
+func secretOf(f *manifest.Finished) *job.Secret {
+	if f.Secret == nil {
+		return nil
+	}
+	return &job.Secret{Name: f.Secret.Name, Data: f.Secret.Data}
+}
+
+// unseal makes the Secret of a manifest that an earlier holder has reported: the server never had its data. The same render
+// input gives the same values.
+func (w *worker) unseal(ctx context.Context, c api.Claim, name string, p *prepared) error {
+	if name == "" {
+		return nil
+	}
+	finished, err := w.finish(ctx, c)
+	if err != nil {
+		return w.refusal(err)
+	}
+	p.attempt.Secret = secretOf(finished)
+	if p.attempt.Secret == nil || p.attempt.Secret.Name != name {
+		return &job.Refused{Category: job.Invalid, Message: fmt.Sprintf(
+			"the manifest keeps its environment in Secret %q, and this worker does not: start it with --env-as-secret as the one before", name)}
+	}
+	return nil
 }
 
 // restore reads the manifest that an earlier holder of the attempt has reported.
@@ -103,7 +137,7 @@ func (w *worker) finish(ctx context.Context, c api.Claim) (*manifest.Finished, e
 	finished, err := manifest.Build(rendered, manifest.Identity{
 		Installation: w.installation, RunID: c.RunID, RunName: c.RunName, Attempt: int(c.Attempt), Pool: c.Pool, Queue: c.Queue,
 		Deployment: c.Deployment, LeaseEpoch: c.Epoch, TemplateVersion: int(c.TemplateVersion), Parameters: c.Parameters,
-		Namespace: w.runtime.DefaultNamespace(),
+		Namespace: w.runtime.DefaultNamespace(), EnvAsSecret: w.envAsSecret, API: w.jobAPI,
 	})
 	if err != nil {
 		return nil, &templateError{kind: "manifest", err: err}

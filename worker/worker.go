@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 )
 
@@ -23,6 +24,8 @@ type worker struct {
 	limit               int
 	runtime             job.Runtime
 	templateEnv         map[string]string
+	envAsSecret         bool
+	jobAPI              *manifest.APIAccess
 	tuning              tuning
 	log                 *slog.Logger
 	now                 func() time.Time
@@ -95,9 +98,12 @@ func Run(ctx context.Context, o Options) error {
 
 func newWorker(o Options) (*worker, error) {
 	w := &worker{
-		pool: o.Pool, name: o.Name, version: o.Version, limit: o.Limit, runtime: o.Runtime, templateEnv: o.TemplateEnv,
+		pool: o.Pool, name: o.Name, version: o.Version, limit: o.Limit, runtime: o.Runtime, templateEnv: o.TemplateEnv, envAsSecret: o.EnvAsSecret,
 		tuning: o.tuning, log: o.Logger, now: time.Now, suspects: newSuspects(),
 		slots: make(chan struct{}, o.tuning.launches), renewNow: make(chan struct{}, 1),
+	}
+	if o.JobAPI != nil {
+		w.jobAPI = &manifest.APIAccess{URL: o.JobAPI.URL, SecretName: o.JobAPI.SecretName, SecretKey: o.JobAPI.SecretKey}
 	}
 	w.table = newTable(w.now)
 	w.health = &health{now: w.now}

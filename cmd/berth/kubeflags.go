@@ -7,8 +7,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/kube"
+	"github.com/berth-dev/berth/worker/kube/finalizer"
 )
 
 // kubeFlags say in which cluster and namespaces a worker runs its Jobs.
@@ -38,6 +40,9 @@ func (k *kubeFlags) connect() (kube.Config, error) {
 }
 
 func (k *kubeFlags) runtime(logger *slog.Logger, registry *prometheus.Registry) (job.Runtime, error) {
+	if _, err := finalizer.New(k.legacyFinalizers...); err != nil {
+		return nil, cli.Usagef("--legacy-finalizer: %v", err)
+	}
 	config, err := k.connect()
 	if err != nil {
 		return nil, err

@@ -25,6 +25,7 @@ type workerFlags struct {
 	metricsListen    string
 	dataDir          string
 	kube             kubeFlags
+	job              jobFlags
 	log              logFlags
 }
 
@@ -48,6 +49,7 @@ are ended. It prints "ready URL" with the address of its health and metrics on s
 	flags.StringVar(&in.metricsListen, "metrics-listen", "127.0.0.1:4201", `address of /healthz, /readyz and /metrics, "" for none`)
 	flags.StringVar(&in.dataDir, "data-dir", "", "where a process worker keeps its files (default: in the user's data directory)")
 	in.kube.add(cmd)
+	in.job.add(cmd)
 	in.log.add(cmd, "info")
 	required(cmd, "pool")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -86,7 +88,17 @@ func (in *workerFlags) options(cmd *cobra.Command, app *cli.App) (worker.Options
 			return o, fmt.Errorf("read the host's name: %w", err)
 		}
 	}
-	o.Runtime, err = in.runtime(cmd.Context(), app, connection, o.Logger, o.Registry)
+	kind := api.PoolType(in.kind)
+	if kind == "" {
+		if kind, err = poolType(cmd.Context(), app, connection, in.pool); err != nil {
+			return o, err
+		}
+	}
+	o.EnvAsSecret = in.job.envAsSecret
+	if o.JobAPI, err = in.job.jobAPI(kind, connection.URL); err != nil {
+		return o, err
+	}
+	o.Runtime, err = in.runtime(app, kind, o.Logger, o.Registry)
 	return o, err
 }
 
@@ -101,14 +113,7 @@ func pick(env map[string]string, names []string) map[string]string {
 	return picked
 }
 
-func (in *workerFlags) runtime(ctx context.Context, app *cli.App, connection cli.Connection, logger *slog.Logger, registry *prometheus.Registry) (job.Runtime, error) {
-	kind := api.PoolType(in.kind)
-	if kind == "" {
-		var err error
-		if kind, err = poolType(ctx, app, connection, in.pool); err != nil {
-			return nil, err
-		}
-	}
+func (in *workerFlags) runtime(app *cli.App, kind api.PoolType, logger *slog.Logger, registry *prometheus.Registry) (job.Runtime, error) {
 	switch kind {
 	case api.Kubernetes:
 		return in.kube.runtime(logger, registry)

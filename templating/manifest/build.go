@@ -29,6 +29,8 @@ type Identity struct {
 	Parameters json.RawMessage
 	// Namespace is where the Job goes if the template does not say.
 	Namespace string
+	// EnvAsSecret keeps the values of environment variables out of the manifest, whatever the template says.
+	EnvAsSecret bool
 	// API is set where the pool lets its jobs call the API.
 	API *APIAccess
 }
@@ -61,6 +63,11 @@ type Finished struct {
 	InfrastructureRetries *int
 	// ClusterConfig is the kubeconfig of the cluster that the Job goes to; nil means the worker's.
 	ClusterConfig *SecretReference
+	// Policy is how the run is looked after.
+	Policy Policy
+	// Secret is what the Job refers to and does not show; nil where there is nothing. It has to exist, owned by the Job, for
+	// the pod to start.
+	Secret *Sealed
 	// Warnings are what is valid, but likely not meant.
 	Warnings []templating.Problem
 }
@@ -127,6 +134,24 @@ func (b *builder) own() {
 	b.ownLabels()
 	b.ownSpec()
 	b.ownContainers()
+	if b.id.EnvAsSecret || b.finished.Policy.EnvAsSecret {
+		b.sealEnv()
+	}
+	b.ownPolicy()
+}
+
+// ownPolicy writes down what whoever looks after the Job has to know.
+func (b *builder) ownPolicy() {
+	text, err := b.finished.Policy.annotation()
+	if err != nil {
+		b.fail(templating.CodeInvalid, at(keyPolicy), "can not be written down: %v", err)
+	}
+	if text != "" {
+		b.job.Annotations[AnnotationPolicy] = text
+	}
+	if b.finished.Secret != nil {
+		b.job.Annotations[AnnotationSecret] = b.finished.Secret.Name
+	}
 }
 
 // ownMetadata sets what identifies the Job, and clears what only a server may set.

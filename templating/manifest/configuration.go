@@ -21,6 +21,7 @@ const (
 	keyJobWatch      = "job_watch_timeout_seconds"
 	keyPodWatch      = "pod_watch_timeout_seconds"
 	keyStreamOutput  = "stream_output"
+	keyPolicy        = "policy"
 )
 
 // importedPodWatch is the default that base job templates from elsewhere carry for pod_watch_timeout_seconds. It is no deadline anybody
@@ -29,7 +30,7 @@ const importedPodWatch = 60
 
 func configurationKeys() []string {
 	return []string{
-		keyAnnotations, keyClusterConfig, keyCommand, keyEnv, keyManifest, keyJobWatch, keyLabels, keyName, keyNamespace, keyPodWatch, keyStreamOutput,
+		keyAnnotations, keyClusterConfig, keyCommand, keyEnv, keyManifest, keyJobWatch, keyLabels, keyName, keyNamespace, keyPodWatch, keyPolicy, keyStreamOutput,
 	}
 }
 
@@ -47,6 +48,7 @@ func (b *builder) readConfiguration() {
 		b.finished.StreamOutput = stream
 	}
 	b.readClusterConfig()
+	b.readPolicy()
 	known := configurationKeys()
 	for key := range b.configuration {
 		if slices.Contains(known, key) {

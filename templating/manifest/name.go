@@ -48,6 +48,10 @@ const (
 	AnnotationQueue   = Prefix + "queue"
 	// AnnotationStreamOutput is "false" where the template switches following the output off; a successor reads it there.
 	AnnotationStreamOutput = Prefix + "stream-output"
+	// AnnotationPolicy holds what the template says of how its runs are looked after.
+	AnnotationPolicy = Prefix + "policy"
+	// AnnotationSecret names the Secret of the attempt, where it has one.
+	AnnotationSecret = Prefix + "secret"
 )
 
 // Finalizer keeps a Job until its outcome is recorded. It is on Jobs only, never on pods.

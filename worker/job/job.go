@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,6 +26,8 @@ type Attempt struct {
 	Manifest *batchv1.Job
 	// Container is the name of the job container within Manifest.
 	Container string
+	// Secret is what the manifest refers to and does not show; nil where there is nothing.
+	Secret *Secret
 	// StreamOutput says whether output is followed while the container runs.
 	StreamOutput bool
 	// OutputOffset is how many bytes of output the server already has; following goes on from there after a takeover.
@@ -32,6 +35,18 @@ type Attempt struct {
 	// HoldsLease reports whether the lease is still ours by our own clock, with a margin. Launch asks just before it creates.
 	HoldsLease func() bool
 }
+
+// Secret is data that is made for one attempt and lives as long as its Job. It prints as its name.
+type Secret struct {
+	Name string
+	Data map[string]string
+}
+
+func (s *Secret) String() string   { return "secret " + s.Name }
+func (s *Secret) GoString() string { return s.String() }
+
+// LogValue keeps the data out of any log.
+func (s *Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // Launched is what Launch made, or found to be there already.
 type Launched struct {

@@ -30,6 +30,8 @@
 //	apiGroups: [""]     resources: [pods/log]  verbs: [get]
 //	apiGroups: [""]     resources: [events]    verbs: [list]
 //
+//	apiGroups: [""]     resources: [secrets]   verbs: [get, create, patch]      only where runs have a Secret of their own
+//
 // Without events it works and explains less. Drain needs jobs: list, patch, delete, get. EnsureSecretKeys needs secrets:
 // get, create, patch. It serves namespaces that are named; AllNamespaces needs the same as a ClusterRole.
 package kube

@@ -110,7 +110,7 @@ func (l *launch) try(ctx context.Context) (job.Launched, error) {
 	created, err := l.client.BatchV1().Jobs(l.manifest.Namespace).Create(call, l.manifest, metav1.CreateOptions{FieldManager: "berth-worker"})
 	switch {
 	case err == nil:
-		return l.launched(created, false), nil
+		return l.launched(ctx, created, false)
 	case apierrors.IsAlreadyExists(err):
 		return l.adopt(ctx)
 	}
@@ -140,12 +140,19 @@ func (l *launch) adopt(ctx context.Context) (job.Launched, error) {
 		return job.Launched{}, &job.Refused{Category: job.Invalid, Message: fmt.Sprintf(
 			"the name %s/%s is taken by %s; delete that Job if nobody needs it", there.Namespace, there.Name, owner(there))}
 	}
-	return l.launched(there, true), nil
+	return l.launched(ctx, there, true)
 }
 
-func (l *launch) launched(j *batchv1.Job, adopted bool) job.Launched {
+// launched sees to it that the Job has what it needs, and begins to observe it.
+func (l *launch) launched(ctx context.Context, j *batchv1.Job, adopted bool) (job.Launched, error) {
+	if j.DeletionTimestamp == nil {
+		if err := l.sealed(ctx, j, l.attempt.Secret); err != nil {
+			l.ambiguous = true // there is a Job, and this call has not failed for good
+			return job.Launched{}, err
+		}
+	}
 	l.track(l.attempt, j.Namespace, j.Name, j)
-	return job.Launched{Namespace: j.Namespace, Name: j.Name, UID: string(j.UID), Adopted: adopted}
+	return job.Launched{Namespace: j.Namespace, Name: j.Name, UID: string(j.UID), Adopted: adopted}, nil
 }
 
 // owner says whose a Job is.

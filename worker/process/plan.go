@@ -36,7 +36,7 @@ func planOf(a job.Attempt) (plan, *job.Refused) {
 	if container == nil {
 		return plan{}, refuse("the manifest has no container %q: nothing to run", a.Container)
 	}
-	env, refused := literalEnv(*container)
+	env, refused := literalEnv(*container, a.Secret)
 	if refused != nil {
 		return plan{}, refused
 	}
@@ -68,19 +68,33 @@ func jobContainer(pod corev1.PodSpec, name string) *corev1.Container {
 	return nil
 }
 
-// literalEnv is the container's environment; a later entry wins and may refer to earlier ones.
-func literalEnv(c corev1.Container) (map[string]string, *job.Refused) {
+// literalEnv is the container's environment; a later entry wins and may refer to earlier ones. What the manifest refers to in
+// the attempt's own Secret is at hand without a cluster.
+func literalEnv(c corev1.Container, secret *job.Secret) (map[string]string, *job.Refused) {
 	if len(c.EnvFrom) > 0 {
 		return nil, refuse("container %q takes environment from a Secret or ConfigMap (envFrom): a process has no cluster to read it from; give the values in `env`", c.Name)
 	}
 	env := map[string]string{}
 	for _, v := range c.Env {
 		if v.ValueFrom != nil {
+			if value, ok := sealed(v.ValueFrom, secret); ok {
+				env[v.Name] = value
+				continue
+			}
 			return nil, refuse("environment variable %s of container %q comes from the cluster (valueFrom): a process has none to read it from; give it a value", v.Name, c.Name)
 		}
 		env[v.Name] = manifest.Expand(v.Value, func(name string) (string, bool) { value, ok := env[name]; return value, ok })
 	}
 	return env, nil
+}
+
+// sealed is the value that a reference to the attempt's own Secret stands for.
+func sealed(from *corev1.EnvVarSource, secret *job.Secret) (string, bool) {
+	if secret == nil || from.SecretKeyRef == nil || from.SecretKeyRef.Name != secret.Name {
+		return "", false
+	}
+	value, ok := secret.Data[from.SecretKeyRef.Key]
+	return value, ok
 }
 
 // ignored lists what a process can not honour, in the words of the manifest.

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/worker"
+)
+
+// jobFlags say what a worker gives to its jobs.
+type jobFlags struct {
+	envAsSecret                  bool
+	apiURL, keySecret, keyInside string
+}
+
+func (j *jobFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.BoolVar(&j.envAsSecret, "env-as-secret", false, "keep the values of environment variables in a Secret per run, owned by its Job, and out of every manifest")
+	flags.StringVar(&j.apiURL, "job-api-url", "", "address of the server as jobs see it; they get it as BERTH_API_URL (default, with a key: the worker's own)")
+	flags.StringVar(&j.keySecret, "job-api-key-secret", "", "Secret with an API key for jobs, in their namespace; they get it as BERTH_API_KEY")
+	flags.StringVar(&j.keyInside, "job-api-key-secret-key", "", "data key of that Secret")
+}
+
+// jobAPI is how jobs may call the API; nil where they may not.
+func (j *jobFlags) jobAPI(kind api.PoolType, workersURL string) (*worker.JobAPI, error) {
+	switch {
+	case j.apiURL == "" && j.keySecret == "" && j.keyInside == "":
+		return nil, nil
+	case j.keySecret == "" && j.keyInside != "":
+		return nil, cli.Usagef("--job-api-key-secret-key %q: name the Secret, too (--job-api-key-secret)", j.keyInside)
+	case j.keySecret != "" && j.keyInside == "":
+		return nil, cli.Usagef("--job-api-key-secret %q: say which of its data keys holds the API key, too (--job-api-key-secret-key)", j.keySecret)
+	case j.keySecret != "" && kind != api.Kubernetes:
+		return nil, cli.Usagef("--job-api-key-secret: a %s worker has no cluster whose Secrets it could refer to", kind)
+	}
+	jobAPI := &worker.JobAPI{URL: j.apiURL, SecretName: j.keySecret, SecretKey: j.keyInside}
+	if jobAPI.URL == "" {
+		jobAPI.URL = workersURL
+	}
+	return jobAPI, nil
+}

@@ -1,0 +1,115 @@
+package worker
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/berth-dev/berth/worker/job"
+)
+
+// secretTemplate keeps its environment in a Secret. What the script sees of it is written in capitals.
+const secretTemplate = `{
+  "variables": {"type": "object", "properties": {"token": {"type": "string"}}},
+  "job_configuration": {
+    "policy": {"env_as_secret": true},
+    "env": {"TOKEN": "{{ token }}"},
+    "job_manifest": {"apiVersion": "batch/v1", "kind": "Job", "spec": {"template": {"spec": {
+      "containers": [{"name": "job", "image": "busybox:1.36", "command": ["sh", "-c", "echo \"$TOKEN\" | tr a-z A-Z"]}]}}}}}}`
+
+func TestTheServerNeverHearsTheEnvironmentThatIsASecret(t *testing.T) {
+	p := newProtocol(t, secretTemplate)
+	var log bytes.Buffer
+	w := startWorker(t, p, func(o *Options) {
+		o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	s := p.offer(`{"token": "xyzzy-plugh"}`)
+	p.wait(t, "the end", func() bool { return s.ended != nil })
+	if err := w.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(s.output); got != "XYZZY-PLUGH\n" {
+		t.Errorf("output is %q: the process did not get its environment", got)
+	}
+	reports, err := json.Marshal(s.reports)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, text := range map[string]string{"reports": string(reports), "log": log.String()} {
+		if strings.Contains(text, "xyzzy") {
+			t.Errorf("the value is in the %s: %s", what, text)
+		}
+	}
+	if !strings.Contains(string(s.manifest), `"secretKeyRef"`) {
+		t.Errorf("the manifest refers to no Secret: %s", s.manifest)
+	}
+}
+
+func TestWhoTakesAnAttemptOverMakesItsSecretAgain(t *testing.T) {
+	p := newProtocol(t, secretTemplate)
+	waits := newStuck()
+	waits.created = true
+	first := startWorker(t, p, waits.with)
+	s := p.offer(`{"token": "xyzzy-plugh"}`)
+	<-waits.launched
+	if err := first.stop(); err != nil {
+		t.Fatal(err)
+	}
+	p.change(func() { p.waiting = append(p.waiting, s) })
+	startWorker(t, p, func(o *Options) { o.Name = "w2" })
+	p.wait(t, "the end", func() bool { return s.ended != nil })
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.epoch != 2 || string(s.output) != "XYZZY-PLUGH\n" {
+		t.Errorf("epoch %d, output %q, ended as %+v", s.epoch, s.output, s.ended)
+	}
+}
+
+func TestASecretPrintsAsItsName(t *testing.T) {
+	secret := &job.Secret{Name: "mine", Data: map[string]string{"K": "xyzzy"}}
+	a := job.Attempt{Secret: secret}
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "secret", secret)
+	for _, text := range []string{fmt.Sprint(secret), fmt.Sprintf("%v %+v %#v", secret, secret, secret), fmt.Sprintf("%+v", a), log.String()} {
+		if strings.Contains(text, "xyzzy") {
+			t.Errorf("printed as %s", text)
+		}
+	}
+}
+
+func TestJobsMayCallTheAPIWhereTheWorkerSaysHow(t *testing.T) {
+	p := newProtocol(t, shellTemplate)
+	waits := newStuck()
+	startWorker(t, p, waits.with, func(o *Options) {
+		o.JobAPI = &JobAPI{URL: "https://berth.example.com", SecretName: "keys", SecretKey: "jobs"}
+	})
+	s := p.offer(script("true"))
+	<-waits.launched
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, want := range []string{
+		`{"name":"BERTH_API_URL","value":"https://berth.example.com"}`, `{"name":"BERTH_API_KEY","valueFrom":{"secretKeyRef":{"name":"keys","key":"jobs"}}}`,
+	} {
+		if !strings.Contains(string(s.manifest), want) {
+			t.Errorf("%s is not in %s", want, s.manifest)
+		}
+	}
+}
+
+func TestHalfASecretIsRefused(t *testing.T) {
+	p := newProtocol(t, shellTemplate)
+	for want, jobAPI := range map[string]JobAPI{
+		"half given":    {URL: "https://x", SecretName: "keys"},
+		"name it":       {URL: "https://x", SecretKey: "jobs"},
+		"--job-api-url": {SecretName: "keys", SecretKey: "jobs"},
+	} {
+		o := testOptions(t, p, t.TempDir())
+		o.JobAPI = &jobAPI
+		if err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want %q", jobAPI, err, want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
@@ -9,7 +10,7 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
-	_ "github.com/lib/pq" // the driver
+	"github.com/lib/pq"
 )
 
 const postgresConns = 20
@@ -25,7 +26,7 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 			return fmt.Errorf("direct database URL: %w", err)
 		}
 	}
-	db, err := sqlx.Open("postgres", dsn)
+	db, err := connectPostgres(dsn, o.DirectURL != "")
 	if err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}
@@ -42,6 +43,18 @@ func (s *Store) openPostgres(ctx context.Context, o Options) error {
 		return fmt.Errorf("connect to PostgreSQL: %w", classify(err))
 	}
 	return nil
+}
+
+// connectPostgres opens a pool of connections. Behind a pooler nothing is kept in a connection.
+func connectPostgres(dsn string, pooler bool) (*sqlx.DB, error) {
+	connector, err := pq.NewConnector(dsn)
+	if err != nil {
+		return nil, err
+	}
+	if pooler {
+		return sqlx.NewDb(sql.OpenDB(connector), "postgres"), nil
+	}
+	return sqlx.NewDb(sql.OpenDB(pgConnector{connector}), "postgres"), nil
 }
 
 // postgresDSN adds what this package relies on. An error does not hold the URL, which may hold a password.

@@ -24,6 +24,8 @@ const (
 	tooManyConnections   = "53300"
 	invalidEncoding      = "22021"
 	invalidEscape        = "22P05"
+	planChanged          = "0A000" // of a prepared statement, whose columns were changed
+	noSuchStatement      = "26000"
 )
 
 // sqlState returns the SQLSTATE of an error of PostgreSQL, "" of another.
@@ -50,7 +52,16 @@ func retryable(err error) bool {
 	case serializationFailure, deadlockDetected:
 		return true
 	}
+	if staleStatement(err) {
+		return true
+	}
 	return sqliteCode(err)&0xff == sqlite3.SQLITE_BUSY
+}
+
+// staleStatement reports whether PostgreSQL no longer takes a statement that was prepared.
+func staleStatement(err error) bool {
+	state := sqlState(err)
+	return state == planChanged || state == noSuchStatement
 }
 
 // missingTable reports whether a SELECT that is otherwise good failed for want of its table.

@@ -20,7 +20,8 @@ import (
 type Options struct {
 	// URL is postgres://… or sqlite:///absolute/path; sqlite::memory: is a database that ends with the store.
 	URL string
-	// DirectURL reaches PostgreSQL without a pooler, for notifications and session locks. Empty: URL.
+	// DirectURL reaches PostgreSQL without a pooler, for notifications and session locks. Empty: URL, and there is no pooler,
+	// so that statements are kept prepared.
 	DirectURL  string
 	Logger     *slog.Logger          // nil: discard
 	Registerer prometheus.Registerer // nil: no metrics

@@ -86,6 +86,35 @@ func TestThePageShowsARunAsItHappens(t *testing.T) {
 	do(t, ctx, "back to the overview", chromedp.Click(chromedp.CSS("#run a")), shows("#runs .state.FAILED", "Failed"))
 }
 
+func TestARunIsStartedOnThePage(t *testing.T) {
+	r := start(t)
+	r.saveTemplate(`{
+		"variables":{"type":"object","required":["date"],"properties":{
+			"date":{"type":"string"},"memory":{"type":"integer","maximum":256,"default":64},"image":{"type":"string","default":"etl:1"},"tier":{"enum":["slow","fast"]}}},
+		"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[
+			{"name":"job","image":"{{ image }}","args":["{{ date }}","{{ tier }}"],"resources":{"limits":{"memory":"{{ memory }}Mi"}}}]}}}}}}`, "").is(http.StatusOK)
+	r.deploy("etl", `,"description":"Loads a day","job_variables":{"image":"etl:2"},"frozen":{"job_variables":["image"]},
+		"parameters":{"rows":10},"parameter_schema":{"type":"object","required":["day"],"additionalProperties":false,"properties":{"day":{"type":"string"},"rows":{"type":"integer"},"full":{"type":"boolean"}}},
+		"schedules":[{"cron":"30 2 * * *","job_variables":{"date":"x"},"parameters":{"day":"monday"}}]`)
+	ctx := browser(t)
+	field := func(name string) chromedp.CSS { return chromedp.CSS(`[name="` + name + `"]`) }
+	start := chromedp.Click(chromedp.CSS("#deployment-form button"))
+	do(t, ctx, "the key", chromedp.Navigate(r.url+"/"), chromedp.SendKeys(chromedp.CSS("#key"), r.admin), chromedp.Click(chromedp.CSS("#login-form button")))
+	do(t, ctx, "the deployment", shows("#deployments a", "etl"), chromedp.Click(chromedp.CSS("#deployments a")), shows("#deployment-title", "etl"),
+		shows("#deployment-description", "Loads a day"), shows("#deployment-schedules li", "every day at 02:30"))
+	do(t, ctx, "what the server refuses, at its field", chromedp.Click(chromedp.CSS("#deployment-form summary")), shows("#deployment-variables label", "imagefrozen"),
+		chromedp.SendKeys(field("job_variables.date"), "2026-01-01"), chromedp.SendKeys(field("job_variables.memory"), "1000"), chromedp.SendKeys(field("parameters.day"), "friday"), start,
+		shows(".field .problem", "must be at most 256"))
+	do(t, ctx, "what is no number", chromedp.SetValue(field("parameters.rows"), "many"), start, shows(".field .problem", "must be a number"))
+	do(t, ctx, "the run", chromedp.SetValue(field("parameters.rows"), "9007199254740993"), chromedp.SetValue(field("job_variables.memory"), "128"),
+		chromedp.SetValue(field("job_variables.tier"), `"fast"`), start, shows("#run-state", "Scheduled"), chromedp.Click(chromedp.CSS("#run-facts a")),
+		shows("#deployment-runs .state", "Scheduled"))
+	run := read[api.RunList](r.call(http.MethodGet, "/api/v1/runs", "").is(http.StatusOK)).Items[0]
+	if string(run.Parameters) != `{"day":"friday","rows":9007199254740993}` || string(run.JobVariables) != `{"date":"2026-01-01","memory":128,"tier":"fast"}` {
+		t.Errorf("the run has %s and %s", run.Parameters, run.JobVariables)
+	}
+}
+
 func TestThePageAsksForAKey(t *testing.T) {
 	r := start(t)
 	r.deploy("hello", "")
@@ -100,7 +129,7 @@ func TestThePageAsksForAKey(t *testing.T) {
 func TestThePageRunsNoInlineScriptAndLoadsNothingFromElsewhere(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	for _, path := range []string{"/", "/ui/app.js", "/ui/api.js", "/ui/run.js", "/ui/style.css", "/ui/favicon.svg"} {
+	for _, path := range []string{"/", "/ui/app.js", "/ui/api.js", "/ui/run.js", "/ui/deployment.js", "/ui/style.css", "/ui/favicon.svg"} {
 		page := r.send(r.request("", http.MethodGet, path, "")).is(http.StatusOK)
 		policy := page.header.Get("Content-Security-Policy")
 		if !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") || !strings.Contains(policy, "frame-ancestors 'none'") {

@@ -240,6 +240,50 @@ func (c *Compiled) VariablesSchema() map[string]any {
 	return schema
 }
 
+// RunSchema is VariablesSchema as it is for runs of one deployment.
+func (c *Compiled) RunSchema(l Layers) map[string]any {
+	return WithValues(c.VariablesSchema(), l.Deployment, l.DeploymentFrozen)
+}
+
+// WithValues is the schema of an object some of whose values are known: they are the defaults and need not be given again, and those that are
+// frozen are marked as readOnly with their value as const. What is marked so already stays. The schema it is given is changed.
+func WithValues(schema, values, frozen map[string]any) map[string]any {
+	properties, ok := schema["properties"].(map[string]any)
+	if !ok {
+		properties = map[string]any{}
+		schema["type"], schema["properties"] = "object", properties
+	}
+	for name, v := range values {
+		if property, _ := properties[name].(map[string]any); property["readOnly"] == true {
+			continue
+		}
+		add := map[string]any{"default": value.Copy(v)}
+		if _, is := frozen[name]; is {
+			add = map[string]any{"const": value.Copy(v), "readOnly": true}
+		}
+		mergeProperty(properties, name, add)
+	}
+	dropRequired(schema, values)
+	return schema
+}
+
+// dropRequired takes what has a value already from the list of what must be given.
+func dropRequired(schema, given map[string]any) {
+	required, ok := schema["required"].([]any)
+	if !ok {
+		return
+	}
+	required = slices.DeleteFunc(slices.Clone(required), func(name any) bool {
+		text, _ := name.(string)
+		_, is := given[text]
+		return is
+	})
+	schema["required"] = required
+	if len(required) == 0 {
+		delete(schema, "required")
+	}
+}
+
 func mergeProperty(properties map[string]any, name string, add map[string]any) {
 	property, ok := properties[name].(map[string]any)
 	if !ok {

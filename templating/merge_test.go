@@ -243,6 +243,25 @@ properties:
 	}
 }
 
+func TestTheSchemaForRunsOfADeploymentHasItsValues(t *testing.T) {
+	program := levels(t, "a: {type: integer}\nb: {type: string}\nc: {type: string}\nd: {type: string}\n---frozen\na: 5")
+	layers := templating.Layers{
+		Deployment:       map[string]any{"a": int64(5), "b": "mine", "c": "kept"},
+		DeploymentFrozen: map[string]any{"c": "kept"},
+	}
+	want := yaml(t, `
+type: object
+properties:
+  a: {type: integer, const: 5, readOnly: true}
+  b: {type: string, default: mine}
+  c: {type: string, const: kept, readOnly: true}
+  d: {type: string}
+`)
+	if diff := cmp.Diff(want, program.RunSchema(layers)); diff != "" {
+		t.Errorf("schema (-want +got):\n%s", diff)
+	}
+}
+
 func TestAVariableThatDoesNotFitSaysWhatWasExpected(t *testing.T) {
 	for _, test := range []struct{ schema, value, want string }{
 		{`{"maxLength": 2}`, `"abc"`, `must have at most 2 characters, not 3`},

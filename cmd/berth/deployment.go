@@ -13,7 +13,7 @@ func deploymentCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "deployment", Short: "Deployments: named, runnable things"}
 	cli.ClientFlags(cmd)
 	return cli.Group(cmd,
-		deploymentLsCommand(app), deploymentGetCommand(app), deploymentRunCommand(app),
+		deploymentLsCommand(app), deploymentGetCommand(app), deploymentSchemaCommand(app), deploymentRunCommand(app),
 		deploymentPauseCommand(app, "pause", "Stop starting runs of a deployment; what runs goes on", true),
 		deploymentPauseCommand(app, "resume", "Start runs of a deployment again", false),
 		deploymentDeleteCommand(app))
@@ -127,6 +127,29 @@ func deploymentDeleteCommand(app *cli.App) *cobra.Command {
 			return err
 		}
 		return app.Printf("deployment %q deleted\n", args[0])
+	}
+	return cmd
+}
+
+func deploymentSchemaCommand(app *cli.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "schema NAME", Short: "Show what a run of a deployment may be given, as JSON Schema", Args: cobra.ExactArgs(1), ValidArgsFunction: deploymentNames(app),
+		Long: "Show what a run of a deployment may be given, as JSON Schema. Values of the deployment are the defaults; what is frozen is marked readOnly.",
+	}
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		r, err := client.GetRunSchemaWithResponse(cmd.Context(), args[0])
+		schema, err := cli.Value(resultOf(r, err).JSON200, r, err)
+		if err != nil {
+			return err
+		}
+		return cli.One(app, *format, schema, []cli.Field{
+			{Name: "Parameters", Value: cli.Readable(schema.Parameters)}, {Name: "Job variables", Value: cli.Readable(schema.JobVariables)},
+		})
 	}
 	return cmd
 }

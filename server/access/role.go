@@ -25,7 +25,7 @@ func leastRole(operation string) (api.Role, bool) {
 		"GetWorkQueue", "ExplainRun", "CountRuns", "StreamRuns",
 		"PreviewTemplate", "DiffTemplate", "ImpactTemplate",
 		"ListDeployments", "GetDeployment", "ListVariables", "GetVariable", "ListWorkers",
-		"ListDeploymentSchedules", "ListSchedules", "PreviewSchedule",
+		"GetRunSchema", "ListDeploymentSchedules", "ListSchedules", "PreviewSchedule",
 		"ListRuns", "GetRun", "ListRunEvents", "GetRunLogs", "StreamRun", "GetAttemptManifest":
 		return api.RoleViewer, true
 	case "CreateRun", "CreateRuns", "UpdateSchedule", "CancelRun", "CancelRuns", "RetryRun", "RetryRuns", "UpdateWorker":

@@ -20,7 +20,7 @@ var may = map[string]string{
 	"CreateRuns": "operator", "CancelRuns": "operator", "RetryRuns": "operator", "UpdateWorker": "operator",
 	"UpdateWorkQueue": "editor", "DeleteWorkQueue": "editor",
 
-	"ListDeploymentSchedules": "viewer", "ListSchedules": "viewer", "PreviewSchedule": "viewer", "UpdateSchedule": "operator",
+	"GetRunSchema": "viewer", "ListDeploymentSchedules": "viewer", "ListSchedules": "viewer", "PreviewSchedule": "viewer", "UpdateSchedule": "operator",
 	"CreateRun": "operator", "CancelRun": "operator", "RetryRun": "operator",
 
 	"CreateWorkPool": "editor", "UpdateWorkPool": "editor", "DeleteWorkPool": "editor", "SetTemplate": "editor",

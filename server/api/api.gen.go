@@ -1255,6 +1255,12 @@ type RunRefused struct {
 	Message string             `json:"message"`
 }
 
+// RunSchema defines model for RunSchema.
+type RunSchema struct {
+	JobVariables JSONObject `json:"job_variables"`
+	Parameters   JSONObject `json:"parameters"`
+}
+
 // RunSelection Either ids or a filter
 //
 // Example: {"filter":{"deployment":"etl","states":["SCHEDULED","FAILED"]},"limit":100}
@@ -2265,6 +2271,14 @@ type ClientInterface interface {
 	// Corresponds with PATCH /api/v1/deployments/{deployment} (the `UpdateDeployment` operationId).
 	UpdateDeployment(ctx context.Context, deployment DeploymentParam, params *UpdateDeploymentParams, body UpdateDeploymentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetRunSchema What a run of a deployment may be given, as JSON Schema
+	//
+	// Values of the deployment are the defaults. What the pool's template or the deployment has frozen is marked `readOnly` with its value
+	// as `const`: a run that gives another one is refused.
+	//
+	// Corresponds with GET /api/v1/deployments/{deployment}/run-schema (the `GetRunSchema` operationId).
+	GetRunSchema(ctx context.Context, deployment DeploymentParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// CreateRunWithBody Create a run; its parameters and job variables are validated and fixed now
 	//
 	// Takes any type of body and a specified content type.
@@ -3009,6 +3023,24 @@ func (c *Client) UpdateDeploymentWithBody(ctx context.Context, deployment Deploy
 // Corresponds with PATCH /api/v1/deployments/{deployment} (the `UpdateDeployment` operationId).
 func (c *Client) UpdateDeployment(ctx context.Context, deployment DeploymentParam, params *UpdateDeploymentParams, body UpdateDeploymentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewUpdateDeploymentRequest(c.Server, deployment, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetRunSchema What a run of a deployment may be given, as JSON Schema
+//
+// Values of the deployment are the defaults. What the pool's template or the deployment has frozen is marked `readOnly` with its value
+// as `const`: a run that gives another one is refused.
+//
+// Corresponds with GET /api/v1/deployments/{deployment}/run-schema (the `GetRunSchema` operationId).
+func (c *Client) GetRunSchema(ctx context.Context, deployment DeploymentParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRunSchemaRequest(c.Server, deployment)
 	if err != nil {
 		return nil, err
 	}
@@ -4921,6 +4953,40 @@ func NewUpdateDeploymentRequestWithBody(server string, deployment DeploymentPara
 			req.Header.Set("If-Match", headerParam0)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewGetRunSchemaRequest constructs an http.Request for the GetRunSchema method
+func NewGetRunSchemaRequest(server string, deployment DeploymentParam) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "deployment", deployment, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/deployments/%s/run-schema", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -8091,6 +8157,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /api/v1/deployments/{deployment} (the `UpdateDeployment` operationId).
 	UpdateDeploymentWithResponse(ctx context.Context, deployment DeploymentParam, params *UpdateDeploymentParams, body UpdateDeploymentJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateDeploymentResponse, error)
 
+	// GetRunSchemaWithResponse What a run of a deployment may be given, as JSON Schema
+	//
+	// Values of the deployment are the defaults. What the pool's template or the deployment has frozen is marked `readOnly` with its value
+	// as `const`: a run that gives another one is refused.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/deployments/{deployment}/run-schema (the `GetRunSchema` operationId).
+	GetRunSchemaWithResponse(ctx context.Context, deployment DeploymentParam, reqEditors ...RequestEditorFn) (*GetRunSchemaResponse, error)
+
 	// CreateRunWithBodyWithResponse Create a run; its parameters and job variables are validated and fixed now
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -9124,6 +9200,54 @@ func (r UpdateDeploymentResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r UpdateDeploymentResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetRunSchemaResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RunSchema
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetRunSchemaResponse) GetJSON200() *RunSchema {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetRunSchemaResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetRunSchemaResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetRunSchemaResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetRunSchemaResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetRunSchemaResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11794,6 +11918,22 @@ func (c *ClientWithResponses) UpdateDeploymentWithResponse(ctx context.Context, 
 	return ParseUpdateDeploymentResponse(rsp)
 }
 
+// GetRunSchemaWithResponse What a run of a deployment may be given, as JSON Schema
+//
+// Values of the deployment are the defaults. What the pool's template or the deployment has frozen is marked `readOnly` with its value
+// as `const`: a run that gives another one is refused.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/deployments/{deployment}/run-schema (the `GetRunSchema` operationId).
+func (c *ClientWithResponses) GetRunSchemaWithResponse(ctx context.Context, deployment DeploymentParam, reqEditors ...RequestEditorFn) (*GetRunSchemaResponse, error) {
+	rsp, err := c.GetRunSchema(ctx, deployment, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetRunSchemaResponse(rsp)
+}
+
 // CreateRunWithBodyWithResponse Create a run; its parameters and job variables are validated and fixed now
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -13172,6 +13312,39 @@ func ParseUpdateDeploymentResponse(rsp *http.Response) (*UpdateDeploymentRespons
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetRunSchemaResponse parses an HTTP response from a GetRunSchemaWithResponse call
+func ParseGetRunSchemaResponse(rsp *http.Response) (*GetRunSchemaResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetRunSchemaResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RunSchema
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -14930,6 +15103,9 @@ type ServerInterface interface {
 	// UpdateDeployment Pause or resume a deployment
 	// (PATCH /api/v1/deployments/{deployment})
 	UpdateDeployment(w http.ResponseWriter, r *http.Request, deployment DeploymentParam, params UpdateDeploymentParams)
+	// GetRunSchema What a run of a deployment may be given, as JSON Schema
+	// (GET /api/v1/deployments/{deployment}/run-schema)
+	GetRunSchema(w http.ResponseWriter, r *http.Request, deployment DeploymentParam)
 	// CreateRun Create a run; its parameters and job variables are validated and fixed now
 	// (POST /api/v1/deployments/{deployment}/runs)
 	CreateRun(w http.ResponseWriter, r *http.Request, deployment DeploymentParam, params CreateRunParams)
@@ -15546,6 +15722,32 @@ func (siw *ServerInterfaceWrapper) UpdateDeployment(w http.ResponseWriter, r *ht
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.UpdateDeployment(w, r, deployment, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetRunSchema operation middleware
+func (siw *ServerInterfaceWrapper) GetRunSchema(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "deployment" -------------
+	var deployment DeploymentParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "deployment", mux.Vars(r)["deployment"], &deployment, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "deployment", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetRunSchema(w, r, deployment)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -17855,6 +18057,8 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/api/v1/deployments/{deployment}", wrapper.UpdateDeployment).Methods(http.MethodPatch)
 
+	r.HandleFunc(options.BaseURL+"/api/v1/deployments/{deployment}/run-schema", wrapper.GetRunSchema).Methods(http.MethodGet)
+
 	r.HandleFunc(options.BaseURL+"/api/v1/deployments/{deployment}/schedules", wrapper.ListDeploymentSchedules).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/deployments/{deployment}/schedules/{schedule}", wrapper.UpdateSchedule).Methods(http.MethodPatch)
@@ -18280,6 +18484,45 @@ type UpdateDeploymentdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response UpdateDeploymentdefaultApplicationProblemPlusJSONResponse) VisitUpdateDeploymentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRunSchemaRequestObject struct {
+	Deployment DeploymentParam `json:"deployment"`
+}
+
+type GetRunSchemaResponseObject interface {
+	VisitGetRunSchemaResponse(w http.ResponseWriter) error
+}
+
+type GetRunSchema200JSONResponse RunSchema
+
+func (response GetRunSchema200JSONResponse) VisitGetRunSchemaResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRunSchemadefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetRunSchemadefaultApplicationProblemPlusJSONResponse) VisitGetRunSchemaResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -20459,6 +20702,9 @@ type StrictServerInterface interface {
 	// UpdateDeployment Pause or resume a deployment
 	// (PATCH /api/v1/deployments/{deployment})
 	UpdateDeployment(ctx context.Context, request UpdateDeploymentRequestObject) (UpdateDeploymentResponseObject, error)
+	// GetRunSchema What a run of a deployment may be given, as JSON Schema
+	// (GET /api/v1/deployments/{deployment}/run-schema)
+	GetRunSchema(ctx context.Context, request GetRunSchemaRequestObject) (GetRunSchemaResponseObject, error)
 	// CreateRun Create a run; its parameters and job variables are validated and fixed now
 	// (POST /api/v1/deployments/{deployment}/runs)
 	CreateRun(ctx context.Context, request CreateRunRequestObject) (CreateRunResponseObject, error)
@@ -20903,6 +21149,32 @@ func (sh *strictHandler) UpdateDeployment(w http.ResponseWriter, r *http.Request
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(UpdateDeploymentResponseObject); ok {
 		if err := validResponse.VisitUpdateDeploymentResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetRunSchema operation middleware
+func (sh *strictHandler) GetRunSchema(w http.ResponseWriter, r *http.Request, deployment DeploymentParam) {
+	var request GetRunSchemaRequestObject
+
+	request.Deployment = deployment
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetRunSchema(ctx, request.(GetRunSchemaRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetRunSchema")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetRunSchemaResponseObject); ok {
+		if err := validResponse.VisitGetRunSchemaResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -22587,152 +22859,155 @@ var swaggerSpec = []string{
 	"0soe+w57PF9imlE2/Zhwh619fP33t29+lppfg39FECZN7z3QSz1PU581r8tVF/RoMIqMQ9pRiDBgNoB3",
 	"fCPkLuatXFQdxyUDFeDcXaGYIzy22kT38e1R9D7ilpAFpAFD8GzKwU/OVEmbquuZL3iaYZZZT1Qndvgr",
 	"ptklPPkx2oC76T7TS5njXRr1Bc5QxZqEdqv1PjSw5Ys3DSIiFjtMtaNxo1zYkYTaI8CZYzbW5tkIiNLR",
-	"79asjfjcI/C0tYL/I0mIbSezQdD5LYUwPI2FCiROaKLyFB1Zrb+rZHxr6QGcEphbwfGs0XsNQC4KCtjT",
-	"OKLJJTByNnFURH2SpAZh78C52UmuIRq7Ut+rO2DfNqT7wiw51UaMsVI8Sa+m4sBGlOGeeqeeOWbaMUcF",
-	"vG1rmO10XYXtwxpC+d4uWCu5rMPBsmqIAaPa0OluEam64vm2euO3cRFrAu7IdkBjV+VkazZ+d7bv0Toa",
-	"M1Xum5ZS+ghEbO6EgUowqRvXIgqSSfQcPa2DJvcQrh1nvUZ4FDz48rxytpF80Ush192X6NayJXWJ3Shm",
-	"3Idslhbhid9sSGJ/eqq+qqdKb30NsMV8q3JLBfzdt5rqb38G4f+XBOE9ZTgFwXRwe1niqRsbXBBbfkWl",
-	"/mdZCUCDAaQ0IjhNaA0xoynovAvtfW+ISmbhikUJW7R/CwZfb6R8Z4tCvUfIXWWcISABxBn6kbMYQxLn",
-	"9ymN8SpEb3O5s4ffkTSBFB33zJ30jvGLfu/l5GXUe/UtOeq9jI7HJ/h08oL0j01SuUh4SwMGTXBznmqC",
-	"M+6wQkaWrrdfnzpf+0sOha7ZjVJ4zT56gf4T/Sca9E6hWhXgceBwK0+Zhm958MyJ35E0wYtgKAlsrCK9",
-	"vhOe8bjAov0XhC6D8vp5XdGwWVs1jStBLPhLvFTEjKElT2PhT6/oZEvAXkIhuR/q3UmpkTuuTibj2hHd",
-	"MtxGKSYORXkzfJwJANuAWeCqN7z1EY35IKyxl6b8RYEkhRamaKIa79eNtXbx3rVm1RB3d+Bnn9FehrlU",
-	"yQs6z0Ejf5abJWhibXHbmGfuwnXS1utiR/4T84gPKbmjZFnz/m/PJ7fiYx6faHtfGEOTjyKzWkW5u+Vr",
-	"d1ovnVP91NUeM931HdEwOHK0QZ4zVSEgHDnn5eab8NuJFy73vVTH1wGItbsK1HRdB0rYGQDKCz3mvvbW",
-	"59wO0raHW8FbEIawW7IIkma8QjQTJJkcoLdfcJQBnAnA6o7kzo1CNAJsl7uirkCnLKepaaIO635QwZ/5",
-	"IwnxZhlu974EyOGIdGUmeGolHKFlFkih0QBdkRhCBSq/XIraN58+fjq//AQFKAzB2llzslI1usbB5VMe",
-	"vqd3BKmu2CHiKfrrjOdpsgrRX2NM4d8lIbfwx5yzbAZ/raQeviojZQ38UE/EV2z6nqs1gP6F8FiTA9/5",
-	"baqktbYJgKdUGsp/mssx3pAEr4Qqx0hzJgk+IUIYrDkqVYBkKS8x+A62zBs+CBV+e2SVxiM8Is6habup",
-	"jB/Z2Ir8Z0Y/5xb8suAGLsZWY6uNEp20wRKe9/4b9/7V7726Lv48uPGCET44J91FbcRJAgmC3oAf0F3M",
-	"icHvwAq2Y1JGrYRM0zsyVPtuAPVCeKc0Z6FutgnVGyxWX3FIxXAp2dY86AlZbqQBUq0j4HqHfilgEN4K",
-	"rcvvX6PT05NTJK8IkQHiS1Z6ztiyGqio6nK6wRvRfL5toXZ3p5flxNUxL87fnwOcewi4Sqyshp2hnz+9",
-	"7kx+HfzORl5u3rbDiAhVBN3dCKyW9qsLvbLc+Hd88B/d1rkVRMF7/D+RJNGcLgMEztE7nBEt0d2MgxHI",
-	"spik9E4BLDJ9yAAZGMcluLOLUk3ZB1uZ3wgV1jES4ocC0wZPQ/O24nanXsmNIX54+/7Nxfu/BUXebOjk",
-	"1toYYxi8vjz/+Hf11/n712/fvdPXqg9v33gPvIFrfM3nC5xSsXHkFFLEMBJYrrvGo1eFztpYNlrDSCoY",
-	"pmvz6Lm0bbDt6gLSWNdCl4aqhGCdIZR85U6Xf092t8ag3AKzsvyo+83wyMoTu98YzKxGJXaGVNV/lnDN",
-	"deO+3wqLZ/A3GhRtbgLAIw0sJoPtVLMedt51TB8aYfdwHXp2QkGh//WvqDc4DY/RX+D/f/3rFUPyvxJ2",
-	"4xXrwZdIjzhUiKlX7C+Vrwd/o1Bk2L7NTuvCHbUkXLv5naHKPa36bCejtn59ZfppKhUA0OLiELmtveAU",
-	"dXFZV5hW6dU79e2rnZ41XSRqWMxYKJRMg2yDno0Im1JGpDVnyVJ+UJB58i/bBp6wO/m51mdm9DyoZciX",
-	"LjBfunhAeEF/sW1HxjiLZod3g+LgqLaXxjXmIuJaX7DtN6QCwXOVCXl/j+BP9PBQ+KQV7kJKBM/TSEPU",
-	"yePhRITUre7ZkSM8PDxcP8j/Cshf4fGFzfG0giw+nUXpAeWHOJqTQ5Ilw8HBycGRX1K7ASl3DMNL1njE",
-	"5v4knYd9NRExRFh0QG0TG0UIsdIZVYu4gqdeewMc+wCaNU1H5SM1M3W6bA5Nk055scjnc6wqQvW3EAHV",
-	"/Tzl3w5ILaDxMLJMVjfOxTkrLn9Yx2C3YIfbNuvU+7exR7a0KF1kvXrQR33TH4jjmvdoC8z5X6JSi7Ub",
-	"yvA1EvbaXvVGvF2Km82j6pajUgblqOD6sClvHUYtvWMnci2vQgMMhPpZQ32rAj2i4Zz1T5tM0lnn+41p",
-	"xn1Dd6iw3tW38nJt5OSPUrhNkJzeyMpL1FlqzkmGY5xBD1ctAEmW9KrJDVDS46AFymcINyClgUjeKckE",
-	"PXg6i+FG+edIZCgzIOBiMCAtwXtyB3vwUArNy/VY4TmEhe0KDJFZgCsm338oKfiKmbcfonv5rCHyv3uI",
-	"7KsPpUokHq6YfKchunffe4j6odWWhuheX1Ka9hDBrMOiPFsM0W/66b/zcag0kiG6aliWqwC0jCuPP3qX",
-	"eN9Fr+3u3iZNd91v2F0+hdlyX5hW8qpGlb5Dayu7GB3O6BbhMI8es7uy0UK7emjHx/ZwViqgp8IZVN+X",
-	"OiZCZxXhdF0EkMv1XZQfY/g/wvW9rfe0Ue84r/hVKBOZLg0rlJAz5PG2jHk22wJFvZHsLnmSAD7lBgTX",
-	"QhONbyzPkXnbjKMpVzjYGX8kJLx5YNvR+qWYVD0NsZ77dtqQWIhjHJRJ8E/b8w9ie7rJZUe9ATkZ9F7G",
-	"p7g3fhH1e6d4MDkix/FJpBI6rSW5K026nkJW2FxlxeKhsbxgh4A+j+CRXZF17BJuZZE1JidtZoq2YMAo",
-	"vT6hDKLCktdahDVnd01nOgO6OKH7QYDRCVKO860BoqUDE9tFflSVL+4vTeoXpwuXw3o1s1rilMx4LshN",
-	"nsoFyiE61s6RdWMz29rFjnGgxz+I+Lyu2TYm57nP7HoAbXO1jl3m/V3+TetbZwZtS7iLjbfbsf8d37yF",
-	"oA3Q3zjB+puNGgeah38kGynQW9LUI8lA3d62hlu0devSt6e0RTsmZ9/rOMXFjbWm/g5XyjWnW63NeUoO",
-	"0IjxrBfnEELAOk7cAwRh+Y3ktD3VJFR+hHwI57MDamC+vGLqpkmeJMUt5lMFBUF+xXhPgZTID+ov4TzC",
-	"/tzjk55uizFSQNSpnKtG1yxi1nWghe0LajvU0v7K09sPWv6W2rTVekgdtYEw9AuO7EmMgWgYzjDKCJ4j",
-	"3UitpqP1/TraoNBmXZVKt341ZA9Z0zfqq+PCWXTjal765Uut7dbLmIft+mt5fKBb6Hbr8nY7Kmgt2ISm",
-	"5rueYuguac1gLXVQnfEkNtlPzCQjrQ+kVreoW/x1oxaI2wj0FtA+nelRzmy2TYhrb1TR7JyplFa37Vxu",
-	"Xp3acHQrfnxVdKWcmHAQTBGa/CLwnZWHp2sZ2kBrunnVGWJ5kqhojG6NInX5vvpGY4g0lJP/gVqPth29",
-	"x/f51GO0kdYuNEgrPvanQZpHbJ4r56Gt435Fcjx0KPnfhkQ3pcadUB+/6TDXT/iWaHMYjs4SrwJfhnkz",
-	"fT407NI/DehA+x6cemT/kV/2HxeMyZSJ1iS/x91SdKA8Koux/s6E+T4Fb6M/xO2s2WGOZQG+aejRdVVo",
-	"lmKf7wi9DnIM6GInguzUkgP5skiJKG/24OHPVqjNG7Ardq9O+fY4eXaMzRm6OTRqa5xT/sfl4k/Fk/dN",
-	"a95tVAVwtez0mwJ6dBAGOHGKyLUFrBAXjievcD+y9d2EsCbggWOnxNuBBF0vCXwmn7U3grvBQf+g31SH",
-	"deMiqHZgt/pFfXvjvvZ9UzWyef/7xxYYF1RSKXLQjY6F7anCyNJPZ00SaFPry7Ht2vU/I2GUvNF2lrNs",
-	"rru8tFxm3R2RVN2+60by/TtJEl7VWLwkavM1ALMCklWuG3QPnvFIfj3oSH6dGtmtoSB3ep4KflW3Mscr",
-	"3dMQev6eSY5Wxo7pjkvYoqOY9/eFfM2vRezXab+4IPhWoGeD5x0dCDujRbdpX33O6rdvBHINq0ZCtu9v",
-	"idk2+muj6mYa3ZXcdhdtK6FN0sdJ7HpzxjYLo7SmuFW/JOmvJIn4vGp7UCYynCQQiS9h/Ax6/fi433sZ",
-	"nbzqvTrFk97Jqz4ZxEfR8bjfD7ydokF8pjfrZUftoV0wMbZoFF2d0FoDuzKv6lNrI3oD64JEuVQyPkrC",
-	"0m4gglPf0Tln6PzDBbolKw1ApPxL6mo79izLFgGkGVA24b6uZRrCWCCbdUMFiVGpbyj00PrBclkDh3on",
-	"P8c2g04cXLEr9hYysiDxaJHycULmTqXGs8vvX6NXJ6cvn5seswJiD2gU8ZiMzmyrkGXK2dRcYx4Qyuvh",
-	"yCl0yTGPV4iKK5YABg+iDI1UQtgoVJW/tkXtPz7+9B7pNHKFCC0QVO8cIMkA9HzxlAAkLmaIL/DnXM5L",
-	"wUYeoO94TInQxSdXLBfAs+QWqIo5+QIxpKxHWbIayjF0L0hVoa0q6AAD9AAVfK9g2c9Gh3hBD+8Gh+qX",
-	"w/////3/Rs/lbZpkSHzFMIsRnTKeQg0slGCrgljGM4DaVfGOhEZEdzI1sMILHM1I7wgEYp4mbvxtuTzA",
-	"8PMBT6eH+l5x+O7i9dv3H9/CPVDdmUEEBUimImihnHdBGF5QKdUP+gfHoDFkM6Bh82J4QXu3ZAXfTVXQ",
-	"UHUQo5xdSAYi9+L8w8UP8hrIq4GGrHD9Ub9vsnNMccxCtd6knB3+rsNdijzWQvEv6A9kBZwfzkZdKMEs",
-	"4RedNOMf0M7w8IOidXWKTSJ5oE+oCBEjdyTV8FiCRCnJhNP9AR4H6Sq6P315WZRxrxYmUHyHiOw7Hq92",
-	"vCTai/BQ5m5aulS2Y7CXZ8ctO7KDDflRWoJYDnamMiZ1zyIqdJpksgJ4bF2HLGaql2tlnx7CGkkf3t+S",
-	"1YNisAlRUry8iZfkjt+6m1hazZM6b1Y3xDt4azWSeu9QcW/Gl4gzLwk62Ze/3ft34huBaCyZsNbZqPxN",
-	"HvfCjry1pFoQUegQRFWcXpcWdZGsVH9p0QT/PVLo+yqeO0KCsFioPotoFKermzRnI9jTRYKhfFmuV676",
-	"jcfWQpN7nPGUxGdOB6tvBBrJu0aqBt2kTqrMWYITxBm5YnN8SwAcHGaLiIZRyWZYoWIoZq9EEAzX02ls",
-	"owP0EyP6NgDnTVNKYiTNBIvPrvh4mYLOYVn2df4XycpkQ3c6//1dP1v1v66ffthuvXbQ94PnSay/2MHh",
-	"+E4SIGROixDZZEygklLyGrfKiZremMQhmHjyGChyco6Tm9VYZhh5rFxUWgBWALSh9ah6N5WeLCcWOioQ",
-	"ZEyEztRCi3xRTD80uqFaL6lOhGiZ0iwjDMVSJ1FIIFcsSzETGCCcHSg2mp3Jp4NeqGQWuYNVEHiFaHaA",
-	"flHp5fqOlQpRa7mGnhUsJISKVLuq4RVTx6346jnoT2BDA/fFAsV0SkQmQt2pOSPSjp4RKGTKltzNbSef",
-	"c5wcoHN41wlPkeBzojYTCULEFYNNG5OEs6nQh1h4TxfoHrA5NR7oI6vikkMoJvkgP0Or4zVXvwaNsvPl",
-	"0sS22OL1xHaXAX/OCRS8mXQO3exFw9rQWKMQGbNhyPIkcVmyEwM77oD3fN/0VF2A1+3syxU/V/c0jgm5",
-	"2xuN+IO846G+YAADiOdwtpamN5zmLZLeeNK0mgZvb/vVqs2EydMpT3XatIMT9Vvx0G4JFg29qbMZYQ1P",
-	"shV3Gz7qep9iQW5kk5J+DtbaDtj/rzNuhcsSZLcuAQFXvspjXs44EIq231QZheH0iqGXeHylcLLR1HlT",
-	"Kj/84zKdNVdDuKn75Z/w1LnYR41F9LOqLjourJr7nemTnSLnhxA2FYwvaEqKRdMBh2LxhgPeAf5+nyeh",
-	"oJO9HweHJNF4ZX2y67Qa54fD++JDxSCq2jfqND076b8q5X7OsOgl9I70pP4xeq7BvlQnUV0obFqghihn",
-	"gOs2mvA0IiOjMyiIL1Be5uokH9QE/huY15sStmr5CPrIBJ5TohO74to/6yPVNUfiYvIjzqKZPp/XXaxD",
-	"Nft4J1suRyqDRILVIg+MWWiTVuqnhNDP4/5GstLyPsEBaXIflCB0ZwTHurrw7Sc8baxocRYEC+USCNps",
-	"2IcdeIzKM21a7s1kRbE8BYUtIBOxtmUqBtF2KDYn5d1bq8X8dMzkiS3Wfx96+yBFrXJXiHxe5gKPYfyH",
-	"pjvKDii1xSd6mbNgjctKQ18uSFrCvbRIn9JyVH4fUcQLdAv2nCmISJBUwkKrjSUtay1C7W0hHy6K3ge9",
-	"H4rgzLYaxe7PTtEY+YkPjWph6z0tcqF1/wgqqu0jyt0jHsKd+p4bJmWd0Y8+YGokhaKoSvMLagXiKjlI",
-	"QMG5wwmFVHb4fUK/kFjn/ZvjqDoAdT6Hh+M8ud3tYay4rXA0A1fmjES3ct4CYSQomyYAPYCoONP4nuqT",
-	"taSY/qwT+ZW5ZYJ4SOCV8IQErxgoeQfonNVoxTZ8h+E1humU3hFhgA90CI+FjUfb5x2y7EYEezuW4qud",
-	"S7Em+CKJKESUIZ7GJn16F6ciX6CMo0HY7/f1M6xDlZHt6N04Q7ta3h/t9Xtc4lK7hYY1Lib++OUtjadh",
-	"LgrdQtt1oRV3NHV6Y+xR69xo/w7vzZ8PO2BdxtNQDlJZ1P2NIlWO8uyJVIxJxOc2U0CtqWJLCywMcrUK",
-	"Lyo/h/xrwpV/QqN+owWAD9VtVqXufixPe9esqAKf/MTsqGgn0n5Ogn0ovw5BrFV9TUZNk+l7IX/f40LB",
-	"+A2L5KYj7YifuEOGCmNIZYAUPlIqEBa35UCYWImMzMsrZ2yDRvas5ez/Fo9owa263wOA19s6XdddTL5s",
-	"MBOtO5xPNrteBSU6vappr9f5EfaO7g95y+INHgBXO4NX4i0rBZ2ezchKgRtq/RbCsfYXSBzLyRka9aCh",
-	"iht4aHBSC55mfudj0HOa0mn8c+er4q+e7Vbodi70oJrv1aVt2nbv05d9CRplZVWbVUqwlJTjuDn35K3T",
-	"UER10BmCTQMCPsJMwVgS7YBOSIye0QzNsEBEksxz3VOecaTsDUjGodkBUmnkCoJBEsacpyS8YuXm1VNO",
-	"IBfTKG7z0LT0AFdGZDLOnaYmcIy9Fg3McL8WTdFH/Oltmu/y5HZNUsmYRDoWTHA024VZozqL2BZLcODH",
-	"K70LobZ3Tvt9sKUYMY251xGl6VnlFZiv5a9bScw/hdqfQq1JqO2Z+QPRiib1NdK/PvpA2k74KnqoDyKa",
-	"UBaLUJ5M1W537QkEyJtmqXAu0Ciy/HR0gM7Nk0z9j+oLrx6MVK+REOlWI6A/2/4iMNW65XcpZ/Ant94l",
-	"t35PlshUsTnpbljK6zuiBHa4Sz4uspTgeWPy3wiS7KBv1UhnhUqavTTOcaUiyqnM3Kwlc1tCRTbSqV76",
-	"PaQioRUE+StifFlWiK7Ys8ucXbyRutjzofW1SiWGMu2lmHJGDtBrPldZAVKB0a2E5NsgqA9EBBIXB6fI",
-	"JuG+wyLrvZVT6128GankPjn+FXNmjwRlEVEFtCwL0YKkM7zQgRjI5XMTtQRExpKUYL+T9iPM6AmMxz8F",
-	"55+Cs8Ua9AYGS+chWONgXMNqM/IlO4Rj3yt4iid1b0yZ6oFQixx7PWtqqN24izSXKXhqVfhioaxgxQng",
-	"syqR68ExVwnH63nqfZqzhzY3nAoR71N2vSEZpklL7GQXlURgdNq0HFt8XVufTRnfZc487vliaQ/Now7v",
-	"9V8Phy7ectOya7SHH82lW22Bi33wFbsjPDx0TT52Acl9ng0zcSTnu5uD9g8+RmZDdIa33qhQZ5EY0blL",
-	"YvHHU/SDW8Mpm0FjNBCl46bZltobE0uMHh98tVyI3XkidNqB9VBJ1Ut5qAhTaBUq/lRYHxqcJSwi4jqe",
-	"VeqG2IUpH2oWvsbR/9Yw+n0uNjykLfqq57qLfHJY5sWCQG00N2kHIeJJ3OKI3DnfJl8WCaascfnfqt/3",
-	"T+jwIIYLw9Kz+u4lO9iClWJ7NFN9sZfqCzDoNE+MaQy+0yVP46eQogmfijVayjs+Fd1ykAs2uzVb7aZi",
-	"Wgp6tG7J82yRZzsSeWqwsrADfZJ8yUITeNcKqPnZ9k/VX4yeYNMLr9GuhZTxBv2PllHn4M4wGwRZKjYR",
-	"0EZMugqbjr4V+KfiXQHh4PhR+HSEMHrHp69nObstfiAsHunsUJ0Ufyn5umrArWsVrRl1xaKECyKqnhOa",
-	"eTwmn2x9nvoWHqizEkTJ2SKqjpVWP8i63NhfTVUlhwJqc7Ayzhvij4niUZ74YwnPr1T78Kc1rPIOleBR",
-	"qoHobO/uhil1y4pzc+H+oLkX118xS29ngenzJHHS88arUuI/iztXXRW5coui5aBfYOh+Z0+UOVbprvaV",
-	"MshMH8amAw7Zjrvydpn0SSXHzM54O5uu3ddSS6jG0/qLveoJT+s+z1+p98o+z9/HCgaBp9Kx2AL/zhze",
-	"mz9bQV9UbZ1tBPOVCvsqmAsNr9lcxNc8/91vftNpvXOa6Txa7+y6ID5brOzxunOXpsnl1b09DGj8uWcX",
-	"PlZ2Yfe82+3m88QMu23v1Vnd1aFHeN2mO4d9ydPbHmCJtPJhg6D/b8OHSx0M9oq9wNNbDdZS58Bq4deB",
-	"otkOCfs5FJU+IU8MjFa0f3iSCrWl2Y4z6y0pwBel7TIlmdCFqvBE8CtrNEWNvlrdPe9xOryX/2wADgA9",
-	"o54UFsChq/2AAnytIn+5lEUcEdCkRFhCulJFh/6y/+JQNukKpQO5ZwbVpCssdMuUR+sJ9kT4+dLGyZYd",
-	"y++fiKl9nfqeJ9q81wpDzWQ0AZJfiBKC74gG8hPZmarAciqAMjOBzTjZoTpHa9WEf6rL9ry6RT+KhiXW",
-	"s92N6SsX4BvDSaQcd9qY7PjMrNEDVOuM/Z0Zt9HKV9AEdGeQfaoC53GMsNpKE7rc/jQc3sO/G4j5iLNJ",
-	"QqNs9BwKIkf6bUamwkzK+1IlK+RwSM0E8KDTnOmsRRPmhgjCAbqoAtkYV7wCnW/TAQqa+gqyWm+Ebpvs",
-	"vHcuyOZSueFV+k9DpJbv7EQwf9bvskMG489o+ezwlM3Lg5uE+5Nwqq8n3p+ECLYX8E3E08rT3C6MTafM",
-	"dGDsZjQUHVf2F8Xffh9rXcv9u2nNw+Jt1qIdgTtPNyihDH3OuWrdsmdgLfNInR+g9ZYxFgQwWAqIXSd7",
-	"wGYN6JtHu1dqck+0+p3cY91N6sw1wsFwU/AoLozKs5OjIzQyV/UoAwiZ0XM/1vUBGl1MegDTNQLkXqGw",
-	"gOVumdUpGsjo3HsS08y0LtCg6QU8i14xexe0JHAUiG+Ea2GeaRSXkeZKNzkbp/yWsBHC5QePU+hZY9PX",
-	"5LEUgF1eenmpO9iXV/f0nOeNnnuD5G3ndSOQs/Wuu0v1oj/r99wvOFq9D+zTSoCOnMOhF0jSkrSiGrkp",
-	"v5LCCzLEq+tF/rDs5aMUO1i+VIjofJ6rtiYVllPjNdsKocOYTiabJxZ1Mafe0MnEORf7JNDXfL7AKRVP",
-	"X3Bmj4hcxiYEPzqZkJSwaGeWsjMiGpNsSQhzGJ5k1TrnNlT2jOmbUw8ioxXJtqYdOl/gKNsV9TQVb4JP",
-	"lt+RFCCdHG58gEbQCGsEV2QzLkz1vEa9TxXbDwucIgwBB6c5Ajq3R+iKbSgTfbLgApZka3Hw2DjOv/MR",
-	"U0vbiFOjf91N2jV2OidkrnLq6iP/4GNTQ+qa1I5WeKb0JOFp67DZSUsoy/bDpaWC+ERc+mupEfIVL8mC",
-	"p43EM6Espmy6s6x9ge+kqgEYlIXGDd1GBF7tjCrcXK2dM+BLwmJAlize4JnqbESMiYxrapcydp4j0zAS",
-	"r0zJHuTj4lsiCrA4036DTxC+YpXMtXISbwRrNyYH6NcSiCMVqN6yDSBZmUZAAWEnj6oDjHLF7CuBla9C",
-	"kbaMy5xv0+7Eeg9tIycf59c5Yk90lr5uXlxlFk3H6h98rKsmcKbhamimgGrGRB6QOY7JDovXHFJbaoLZ",
-	"2VlLeZKMcXS7n8P22sCdguombWKLfSrNASoc6jUeBaPugfFsYHpCXWpfDDLFlHlAIHiSfIej239vw/XS",
-	"bNof3nD9H2COlh0qVKiWSZJZYoZ4EqMy0upmx0uP3R74rCzrv02aVOW99p4t5RCSqDgxC99luXmNcV8q",
-	"jFfbh3XHTsxWWlHiWBzeqz8eHsWJ/TEa2wF6t0EaO+Q+IjS22/NXCM9A7MDL2pa2kfXOkVXV0DogE4PA",
-	"q3fLB0kqiDLWaAYlYLbP7Qy7hKvpqs6qSGohC5oBm75XU1uxSJdvYYgX4VR3fJrwFJq4ownPWWwwdHRr",
-	"cQeqXjfxjSm42VGCcxbN6nL7Hee3Py/OC9CGvbRwVMPLZ+WLJ+/h6D58DZATaD1Q+gQti3dmvznjgnal",
-	"eKQgFi3D5hFEMwW/qLxUOMronQZKosLsssskTdN5H7EBFbdAgyXCtUu+EWhGcJqNCc5UMAVgGkeaIG5o",
-	"PCrSLOEnpROGSHCEUcJFZsIvUF5oTo9CXbpiozn+MkJ9Bbdk0h3lSy4xhZAS94NBypfYI7qYGv/rmD36",
-	"2Wr0RqKERoAaEOGZgaHSi/tc042kMa5XdRcRbPk4jSWm9k1h4MutkgxR/yI/mj7yI+BMkJbIU/gbm/l0",
-	"JNcZSRLeXCem5MPf4aJ9Sj/1hK8i/H4lScTnfkowP+0od5SkiLIs5XEeQZ6SIMkEaCkhOGVFC3dGSAwy",
-	"77bc56N1JxOC9Ro11YgzsnynLtoTZqB8wlc61frZzacaLthR+2ypmgCIHqymdl65LaN1JpoTzVAp6Sjh",
-	"bEpSNCNJ3HlfNVSEf1fPFwvCYo0VsY9Nfcen6hnddtSTCbezkh01D12Vfgbu/ZzdoiWs8ohPJoJkI+Dc",
-	"GhTQFHZRgeiUwSw6LnoKnubW0yQv2LMKpx7y1U6UenjzkYK25YreF0Qq0Mo7v4MDJgdCyzLKp9HaFHxR",
-	"7blOP5qOe2ysZHF4r+3ohy7ZXN/z1DEH/2DpVruQVNVBNbY5ovFZkcsACqg2ukz6rH/hO5VNWv9ZB6Cw",
-	"PKexr/dwbYfXJ+DLax6Jku0F5EnoHWnvV3u9d72mLePfrM9uavZM67JKk4MEiwysmxjxSaOpPiM4yWb/",
-	"ajt5f4dLgq0xitbie5zDfsGLkSiHYoXhb9dlg1Ijo8wIWqQ8IgKSC8xGe7ubgAhqfbFLecUe30uN/xAG",
-	"p/3jXY35nmcoVeN2XK8YZxhSnSAbA0czyIWSBCO5ino0uEt4Eitvira8FUCL0oa9i1yewH0wJjglqZyL",
-	"PF/K9ldnOk+TYBgcggdYj1NVUyyVmd4a6jFh4GbkZJXON1qJV83z650/iopWp5u1/qicsFVmq06SqR/y",
-	"j/oez0GT0QPGpbbhac4YLDCYqo1jaONewcwoG4Sbq+3IptoPZlp40fwjVlEU6kXxwtMb5fzDBbolK+dq",
-	"+ORZykpjdofbQsd1/+IDaxJoQfgiIUgQiL3Nq75i//N0gqkcQuCViScrqnK200i6h+uH/xMAAP//",
+	"79asjfjcI/C0tYL/YwMq7SNske2MiipGSbOHpulNSEJsY5wNwudvKSQU0FiokOiEJirj0tE69HeV3HUt",
+	"B4HnA5sueLc1368BkkaBGntaYDQ5N0YOOY6K+FWS1MD4HWA6O8k15G9X6nt1B1Dghie4MLBOtTlm7C1P",
+	"+q6pnbCxcbin3nNojpl2MVIBb9saMDxdVyv8sIZQvrcL1kou6xC9rEJlYLU2DB9YbK2uyMStcYVtnN2a",
+	"gDsyULA9VGHcmo3fnRV/tI7GTL3+pkWhPgIRm7uToKZNavm12IhkEj1H4+ygkz6Ea8dZr9seBQ++jLWc",
+	"bSQp9VLIdfel7LVsSV33aOTc7kM2S/DwRKI2JLE/fW5f1eemt74GPWO+VVmyAv7uW537tz/TCf6XpBN4",
+	"CooKgungwLPEUzebuCC2kIxK/c+yEgA5A3BsRHCa0Br2R1P4fBd2yN6woczCFYsSttgxFta+3hL6zpa3",
+	"eo+Qu8o4Q0ACiDP0I2cxhnTU71Ma41WI3uZyZw+/I2kCyUbumTvpHeMX/d7Lycuo9+pbctR7GR2PT/Dp",
+	"5AXpH5v0eJHwllYSmuDmPNUEZxx7hYwsXW+/PnW+9hdPCl19HKXwmn30Av0n+k806J1C3S0A/cDhVj4/",
+	"DUTz4JkTvyNpghfBUBLYWMWsfSc843GBqvsvCMIG5fXzOtVhs7Zqf1cCi/AXq6nYH0NLnsbCnyjSyZaA",
+	"vYSSeD9ovZMcJHdcnUzGtUu9ZbiNkmUcivLmKjkTALYBs8BVv37rIxozW1hjV1D5i4J7Ci3g0kTuqq8J",
+	"ULt471p9a4i7O4S1z/1QBuxUaRg6Y0NjmJbbPmhibXFAmWfuwgnU1rVjR54g84gPKbmjZFmLY2zPJ7fi",
+	"Yx7vbnuHG0OTjyKzWm28u+Vrd1ovnVPH1dUe07a4KxoGR442yHOmah2EI+e83HwTfjvxAv++l+r4Oii0",
+	"dleBmq7rQAk7Q1l5QdTc1976nNtB2vZwK6AOwhB2iy9B0oxXiGaCJJMD9PYLjjIAZgGA4JHcuVGIRoBS",
+	"c1dUSOjk6zQ17eBh3Q8qSDp/JCHeLMPt3pegRRyRrswET9WHI7TMAilcHaArEkPQQ2XKS1H75tPHT+eX",
+	"n6CUhiFYO2tOVupf1zi4fMrD9/SOINXfO0Q8RX+d8TxNViH6a4wp/Lsk5Bb+mHOWzeCvldTDV2XMr4Ef",
+	"tIr4ymbfc7UG0IkRHmuy+Tu/TZW01rYz8BR9QyFTc2HJG5LglVCFJWnOJMEnRAiDmkelCpAs5SUGqcIW",
+	"rMMHoQKJj6w3eYRHxDk0bTeVkTAbm6r/zOjn3MJ4FtzARQtrbBpSopM2gMXz3n/j3r/6vVfXxZ8HN15Y",
+	"xQfnpLv4kzhJINXRG7oEuos5MUgkWAGQTMr4m5Aze0eGat8NNGAI75TmLNRtQ6EOhcXqKw5JJS4l2+oN",
+	"PSHLjTTUq3UEXO/QLwUMwltrdvn9a3R6enKK5BUhMpCCyUrPGVtWA7VhXU43eCOaz7ctOe/u9LKcuDrm",
+	"xfn7cwCmDwEhipXVsDP086fXncmvg9/ZyMvNG5AYEaHKubsbgVWQAnWhV5Yb/44PyKTbOrfCQXiP/yeS",
+	"JJrTZYAlOnqHM6Ilups7MQJZFpOU3imoSKYPGWAc47gE3HZRqo77YDEGGkHPOkZC/KBm2uBpaENX3O5U",
+	"XrkxxA9v37+5eP+3oMgADp0sYRtjDIPXl+cf/67+On//+u27d/pa9eHtG++BN8CTr/l8gVMqNo6cQrIb",
+	"RgLLddfI+qpkWxvLRmsYSQXD9J8ePZe2Dbb9aUAa66ru0lCVEKwzhJKvvPh45MlT12iaW6Bvlh91vxmy",
+	"Wnli9xvDstWoxM6QqkrWEkK7bkH4W2HxDP5Gg6JhTwDIqoFFl7A9d9YD6LuO6UMj7B6uQ89OKFD3v/4V",
+	"9Qan4TH6C/z/r3+9Ykj+V0KhvGI9+BLpEYcK+/WK/aXy9eBvFMol27fZacK4o+aKaze/M+i6p+mg7cnU",
+	"1nmwTD9NRQ8Av1wcIrdJGZyiLi7rCtMqvXqnDoS107OmH0YNVRoLhfdpMHrQsxFhU8qItOYsWcoPCvxP",
+	"/mUb2hN2Jz/XOuaMnge1XP/SBeZLF9kIL+gvtoHKGGfR7PBuUBwc1cDTuMZcbF/rC7adk1QgeK5yOu/v",
+	"EfyJHh4Kn7RCkEiJ4HkaabA9eTyciJC61T07coSHh4frB/lfAV4sPL6wOZ5WMNKnsyg9oPwQR3NySLJk",
+	"ODg4OTjyS2o3IOWOYXjJGo/Y3J9u9LCvdiiGCIterm1iowghVnq8ahFX8NRrb4BjH5C5pn2qfKRmpk6/",
+	"0KFpNyovFvl8jlVtq/4WIqC6M6n824HbBVwhRpbJ6sa5OGfF5Q/rGOwW7HDbtqN6/zb2yJYWpYusVw/6",
+	"qG/6A3Fc8x5tgTn/S1SqynZDGb6WyF7bq95SuEuZtnlU3XJUyqAcFVwfNuWtw6ild+xEruVVaAC0UD9r",
+	"0HJVakg0MLX+aZNJOut8vzHNuG/oDhXW+xNXXq6NnPxRCredk9PlWXmJOkvNOclwjDPIMtUCkGRJr5rc",
+	"AMVJDu6hfIZwA1IaUuWdkkzQTaizGG6Uf45EhoIJAi4GAzcTvCd3sAcPpdC8XI8VnkNY2K7AEJkFuGLy",
+	"/YeSgq+YefshupfPGiL/u4fIvvpQqkTi4YrJdxqie/e9h6gfWm1piO71JaVpDxHMOiwKzcUQ/aaf/jsf",
+	"h0ojGaKrhmW5CkDLuPL4o3eJXF50De/ubdJ01/2G3eVTmC33hWklr2pU6Ts06bKL0eGMbhEO8+gxuyuA",
+	"LbSrh3akbw9npQK6Q5wBjkCp9yP0iBFO/0iA61zfD/oxhv+TJ72XOhfWojYlvwplItNFboUScoY83pYx",
+	"z2Zb4ME3kt0lTxJA2tyA4FpoovGN5Tkyb5txNOUK0TvjjwS3Nw9sO1q/FJOqpyHWc99OGxILcYyDMgn+",
+	"aXv+QWxPN7nsqDcgJ4Pey/gU98Yvon7vFA8mR+Q4PolUQqe1JHelSddTyAqbq6xYPDSWF+wQmugRPLIr",
+	"RpBdwq0sssbkpM1M0RY0G6XXJ5RBVFjyWosV5+yu6bFn4CMndD9YNjpBynG+NYDNdGBiu8iPqvLF/aVJ",
+	"/eL0E3NYr2ZWS5ySGc8FuclTuUA5RMfaObJu0Wab1NgxDvT4BxGf1zXbxuQ895ldD6BtE9exX76vH4sZ",
+	"pTSDtiXcxcbb7dj/jm/eDNEG6G+cYP3NRi0QzcM/ko0U6C1p6pFkoG5vW8MtGtR16UBU2qIdk7PvdZwy",
+	"6caqWX+vLuWa003j5jwlB2jEeNaLcwghYB0n7gEWsvxGctqeancqP0I+hPPZgWcwX14xddMkT5LiFvOp",
+	"gucgv2K8p+BW5Af1l3AeYX/u8UlPN/gYKUjtVM5V44QWMes6ZMT2pcEdqoJ/5entBy1/Sw3nat2wjtrg",
+	"JPoFR/YkxkA0DGcYZQTPkW4JV9PR+n4dbVBos65KpZvYGrKHrOkb9dVx4Sy6cTUv/fKlJn3rZczDdp3C",
+	"PD7QLXS7dXm7HRW0FpRFU71eTzF0l7RmsJZ6wc54EpvsJ2aSkdYHUqtb1C3+ulEzx20Eegv8oM70KGc2",
+	"23bKtTeqaHbOVEqr23YuN69ObTi6FT++KrpSTkw4CKYITX4R+M7Kw9M1P22gNd2G6wyxPElUNEY3eZG6",
+	"fF99o9FQGsrJ/0BNVNuO3uM7luox2khrFxqkFR/70yDNIzbPlfPQ1nG/IjkeOpT8b0Oim1LjTqiP33SY",
+	"6yd8S7Q5DEdniVeBL8O8mT4fGnbpnwZ0oH0PTj2y/8gv+48LxmTKRGuS3+NuKXppHpXFWH9nwnyfgrfR",
+	"H+L2CO0wx7IA3zT06LoqNEuxz3eEXgc5BnSxE0F2asmBfFmkRJQ3e/DwZ1PX5g3YFbtXp3x7xD87xuYM",
+	"3RwatTXOKf/jcvGn4sn7pjXvNqoCuFp2+k0BojoIA5w4ReTaAlaIC8eTV7gf2fpuQlgT8MCxU+LtgJuu",
+	"lwQ+k8/aG8Hd4KB/0G+qw7pxsWA7sFv9or69cV/7vqka2bz//WMLjAsqqRQ56JbNwnaHYWTpp7MmCbSp",
+	"9eXYdu36n5EwSt5oO8tZNtddXlous+6OSKpu33Uj+f6dJAmvaixeErX5GoBZAckq1w26B894JL8edCS/",
+	"Ti351lCQOz1PBb+qW5njle7OCN2LzyRHK2PHdEdYbNFRzPv7Qr7m1yL26zSSXBB8K9CzwfOODoSd0aLb",
+	"frA+Z/XbNwK5hlUjIdv3t8RsWxa2UXUzje5KbruLtpXQJunjJHa9zWSbhVHGB2zVL0n6K0kiPq/aHpSJ",
+	"DCcJROJLGD+DXj8+7vdeRieveq9O8aR38qpPBvFRdDzu9wNvz2sQn+nNetlRe2gXTIwtWl5XJ7TWwK7M",
+	"q/rU2ojewLogUS6VDECS1G4gglPf0Tln6PzDBbolKw1ApPxL6mo79izLFgGkGVA24b7+axqMWSCbdUMF",
+	"iVGpAyp0A/vBclkD7HonP8c2g04cXLEr9hYysiDxaJHycULmTqXGs8vvX6NXJ6cvn5tuuQJiD2gU8ZiM",
+	"zmzTk2XK2dRcYx4QyuvhyCl0yTGPV4iKK5YABg+iDI1UQtgoVJW/ttnuPz7+9B7pNHKFbS0QVO8cIMkA",
+	"9HzxlAC4L2aIL/DnXM5LwUYeoO94TInQxSdXLBfAs+QWqIo5+QIxpKxHWbIayjF0V0tVoa0q6ADN9AAV",
+	"fK9g2c9Gh3hBD+8Gh+qXw/////3/Rs/lbZpkSHzFMIsRnTKeQg0slGCrgljGMwANVvGOhEZE92Q1AMkL",
+	"HM1I7wgEYp4mbvxtuTzA8PMBT6eH+l5x+O7i9dv3H9/CPVDdmUEEBUimImihnHdBGF5QKdUP+gfHoDFk",
+	"M6Bh82J4QXu3ZAXfTVXQUPVCo5xdSAYi9+L8w8UP8hrIq4HWsnD9Ub9vsnNMccxCNRGlnB3+rsNdwkKw",
+	"tjYVWNAfyAo4P5yNulCCWcIvOmnGP6Cd4eEHRevqFJtE8kCfUBEiRu5IquGxBIlSkgmnjwU8DtJVdKf9",
+	"8rIo414tTKD4DhHZdzxe7XhJtBfhoczdtHSpbMdgL8+OW3ZkBxvyo7QEsRzsTGVM6u5LVOg0yWQFQN+6",
+	"DlnMVFfayj49hDWSPry/JasHxWAToqR4eRMvyR2/dTextJondd6sboh38NZqJPXeoeLejC8RZ14SdLIv",
+	"f7v378Q3AtFYMmGts1H5mzzuhR15a0m1IKLQIYiqOL0uLeoiWalO2aIJyHyk+gioeO4ICcJioTpGolGc",
+	"rm7SnI1gTxcJhvJluV656pweWwtN7nHGUxKfOb24vhFoJO8aqRp0kzqpMmcJThBn5IrN8S0BmHOYLSIa",
+	"RiWbYYWKoZi9EkEwXE+nsY0O0E+M6NsAnDdNKYmRNBMs0rzi42UKOodl2df5XyQrkw3d6fz3d/1s1cm7",
+	"fvphu/XaQQcTniex/mIHh+M7SYCQOS1CZJMxgUpKyWvcKidqemMSh2DiyWOgyMk5Tm5WY5lh5LFyUWkB",
+	"WAHQhiaq6t1UerKcWOioQJAxETpTCy3yRTH90OiGar2kOhGiZUqzjDAUS51EIYFcsSzFTGCAcHag2Gh2",
+	"Jp8OeqGSWeQOVkHgFaLZAfpFpZfrO1YqRK3lGnpWsJAQKlLtqoZXTB234qvnoD+BDQ3cFwsU0ykRmQh1",
+	"z+mMSDt6RqCQKVtyN7edfM5xcoDO4V0nPEWCz4naTCQIEVcMNm1MEs6mQh9i4T1doHvA5tR4oI+siksO",
+	"oZjkg/wMTZvXXP0aNMrOl0sT22KL1xPbXQb8OSdQ8GbSOXTbGg1rQ2ONQmTMhiHLk8RlyU4M7LgD3vN9",
+	"01N1AV63sy9X/Fzd0zgm5G5vNOIP8o6H+oIBDCCew9lami53mrdIeuNJ02oavL3tV6s2EyZPpzzVadMO",
+	"TtRvxUO7JVg0dNnOZoQ1PMlW3G34qOt9igW5kU1K+jlYaztg/7/OuBUuS5DdugQEXPkqj3k540Ao2n5T",
+	"ZRSG0yuGXuLxlcLJRlPnTan88I/LdNZcDeGm7pd/wlPnYh81FtHPqrrouLBq7nemT3aKnB9C2FQwvqC9",
+	"KhZNBxyKxRsOeAf4+32ehIJO9n4cHJJE45X1ya7TapwfDu+LDxWDqGrfqNP07KT/qpT7OcOil9A70pP6",
+	"x+i5BvtSPVF1obBp5hqinAGu22jC04iMjM6gIL5AeZmrk3xQE/hvYF5vStiq5SPoIxN4TolO7Ipr/6yP",
+	"VNcciYvJjziLZvp8XnexDtXs451suRypDBIJVos8MGahTVqpnxJCP4/7G8lKy/sEB6TJfVCC0J0RHOvq",
+	"wref8LSxosVZECyUSyBos2EfduAxKs+0abk3kxXF8hQUtoBMxNqWqRhE26HYnJR3b60W89Mxkye2WP99",
+	"6O2DFLXKXSHyeZkLPIbxH6Y56xUz9xq72ojk9ZfXVcv63cQBsnnu0rT7RhQYR9q4cW6eYQhQ/IuA12eO",
+	"01sSo1FKcPwTS1ajgrWBGXnFsECjiDORjYYa6w6s2im9Ay+Aws/gjLgOfI/5+DeSFS3A9kh6xUMaKE9f",
+	"uBPVGNxRGmOzJB90kQj4xwDTEQIs9u33xbY6Ep4Ofz6aRbY44y9zFqzxlWrM1QVJS4CrFmL2lqy0w1EU",
+	"gSrQVRQWKYs1vRVkOJZMVKuviqkUislF0XSj90MRFdxWld090y56iz8xt1ZdoL2HxR53CAZU+paU25Y8",
+	"hDsNejRMykZBHn161Ujq/CpMiIJagbhKnjnguXc4oVBDAb9P6BcS64ITc6BV66muAkAcjvPkdreHseIv",
+	"xdEMfOgzEkk+jwXCSFA2TYjm2WcaWLbMwVXWobxRrbey8030GAm8Ep5Y9BUD6+IAnbMarWTGmwTDa/Bc",
+	"JUQ04oYWdCxsPNo+uWLZjQj2dizFVzuXYk3UTxJRiChDPI1N3v4uTkW+QBlHg7Df7+tnWE8+I9vRu/HC",
+	"d3X5fLTX73GJS30+WhQGNZHHL29pvJrWoB0KoRV3NHWasnxlvcFO+/De/PmwA9ZlXFzl6Kht97BRiNSx",
+	"2jwhsjGJ+LzQp2FNFVtaYGEg01VcWznY5F8TrhxjGm4eLQD1qu4sUXbWx/K0d82KKrjdT8yOij427eck",
+	"2IfV5RDEWpvLpHI1+Vwu5O97XCgYv2GR3Dy4HfETd8hQWW4q9ahwzlOBsLgtR2DFSmRkXl45Yxs0smct",
+	"Z/+3uOILbtX9HkBa39bbv+5i8mWDmWjd4Xyy2fUqGtbpVU1fx86PsHd0f8hbFm/wALjaGbwS6FspzP5s",
+	"RlYKVVPrt5AHYH+BjMWcnKFRDzr5uBGvhuiI4Gnm93oHPacbogbed74q/urZNpluy0wPnP5eYymm8/0+",
+	"gyiXoFFWVrVZpQRLSUUsmpOe3jqdbFTrpiHYNCDgI8wUfirRkY+ExOgZVc4wIknmObolZAE13cregCww",
+	"mh0gVb+gsD8kYcx5SsIrVu6aPuUEkoCN4jYPTS8ZcGVEptTB6aYDx9hr0cAM92vRFA3sn96m+S5Pbtdk",
+	"M41JpJMQCI5muzBrVEsb29sLDvx4pXch1PbOab8PthQjpiP8OqI0zdK8AvO1/HUrifmnUPtTqDUJtT0z",
+	"fyBa0aS+RvrXRx/Iv/MlmmO20mFrfRDRhLJYhPJkqj7Pa08gYC01S4VzgUaR5aejA3RunmQKz+A5Qj0Y",
+	"qSY3IdI9bkB/to1tYKp1y+9SzuBPbr1Lbv2eLJEpn3TyLLGU13dECexwl3xcZCnB88ZA3AiyO6Fh2kin",
+	"I0uavTTOcaUiyqnM3HQ5c1tCRTbSOYb6PaQioRUE+StifFlWiK7Ys8ucXbyRutjzofW1SiWGMu2lmHJG",
+	"DtBrPlfpKFKB0T2s5NsgKExFBDJmB6fIZn+/wyLrvZVT6128GamsUjn+FXNmjwRlEVGV2ywL0YKkM7zQ",
+	"gRhIInUzBAVEJZOUYL+T9iPM6AmMxz8F55+Cs8Ua9AYGS+chWONgXMNqM/IlO4Rj3yt4iidndEyZar5R",
+	"S1nwetbUULtxF2kuU/DUqvDFQlnBihPAZ1Wb2YNjrjLd1/PU+zRnD21uOBUi3qfsekMyTJOW2MkuStjA",
+	"6LRJE7bqv7Y+mzK+y5x53PPF0h6aRx3e678eDl2g76Zl1zAjP5pLt9oCF3TjK7bleHjomvXuIuH7PBtm",
+	"4kjOdzcH7R98jMyG6NICvVGhTl8yonOXxOKPp+gHt4ZTNsNkaSBKx02zLbU3JpYYPT74arkQu/NE6LQD",
+	"66GSqpfyUBGmYFJU/KmwPjQqUFhExHU8q9SGswtTPtQsfI2j/61h9PtcbHhIW/RVz3VH2VozvFgQKMrn",
+	"Ju0gRDyJWxyRO+fb5MsiwZQ1Lv9b9fv+CR0exHBhWHpW371kB1uwUmyPZqoh+1J9AQad5okxjcF3uuRp",
+	"/BRSNOFTsUZLecenolvye8Fmt2ar3VRMS0GP1i15ni3ybEciTw1WFnagT5IvWWgC71oBNT/bxr36i9ET",
+	"bHrhNdq1kDLeoP/RMuoc3BlmgyBLxSYC2ohJV2HT0bcC/1S8KyAcHD8Kn44QRu/49PUsZ7fFD4TFI50d",
+	"qqsxLiVfV53fdZGsNaOuWJRwQUTVc0Izj8fkky0MVd/CA3VWgig5W0TVsdLqB1mXG/urKeflULlvDlbG",
+	"eUP8MVE8yhN/LAFJlopu/rSGVd6hEjxKNRCd7d3dMKVuWXFuLtwfNPfi+itm6e0sMH2eJE563nhVKrpg",
+	"cedyvyJXblH0uvQLDN1o74kyxypt/b5SBplpANp0wCHbcVfeLpM+qeSY2RlvS921+1rqRdZ4Wn+xVz3h",
+	"ad3n+Ss1/dnn+ftYAb/wlNgWW+DfmcN782cr2pAq6rQdiL5SRWkF7KPhNZurR5vnv/vNbzqtd04Xp0fr",
+	"nV0XxGeLlT1ed+7SNLm8uvclAo0/9+zCx8ou7J53u22knphht+29Oqu7OvQIr9t057AveXrbAxCbVj5s",
+	"Wjf82/DhUuuMvYJ+8PRWowTVObBa+HVofLY1x34ORaVBzRMj8hV9R56kQm1ptuPMeksK1E9pu0xJJtyK",
+	"YPAraxhPDftb3T3vcTq8l/9sgEoBzcqeFI/Coav9oFF8LXQJuZRFHBFgzERYglhTRYd+vIniUDbpCqUD",
+	"uWcG1aQrLHSvnkfrCfZE+PnSxsmWHXEfnoipfZ36nifavNcKvM9kNOkS+YTgO6IRJEV2piqwnAogg22w",
+	"ISc7VOdorZrwT3XZnle3aITSsMR6trsxfTUUhBpTynGnf86Oz8waPUD1bNnfmXE7/HwFTUC3pNmnKnAe",
+	"xwirrTShy+1Pw+E9/LuBmI84myQ0ykbPoSBypN9mZCrMpLwvVbJCDofUTACIPM2Zzlo0YW6IIBygiyqC",
+	"knHFq24HbTpAQVNfQVbrjdD9up33zgXZXCo3vEr/aYjU8p2dCObP+l12yGD8GS2fHZ6yeXlwk3B/Ek71",
+	"9cT7kxDB9gK+iXhaeZrb/rPplJnWn92MhqLVz/6i+NvvY61dvn83rXlYvM1amC1w5+nOOJShzzlXPYP2",
+	"jOhmHqnzA7TeMsaCAAZLge3sZA/YrAF982j3Sk3uiVa/k3us25iduUY4GG4KHsWFUXl2cnSERuaqHmUA",
+	"ITN67gdZP0Cji0kP8OFGABktFAi13C2zOkXnIp17T2KamZ4ZGq2/gGfRK2bvgl4YjgLxjXAtzDON4jLS",
+	"XOkmZ+OU3xI2Qrj84HEKzZJs+po8lgJA80svL3UH+/Lqnp7zvNFzb5C87bxuhK633nV3qV70Z/2e+0Xl",
+	"qzcgfloJ0JFzOPQSGvw41UFQ+ZUUXpAhXl0v8odlLx+l2MHypUJE5/Nc9dOpsJwar9lWCB3GdDLZPLGo",
+	"izn1hk4mzrnYJ4G+5vMFTql4+oIze0TkMjZBR9LJhKSERTuzlJ0R0ZhkS0KYw/Akq9Y5t6GyZ0zDpnoQ",
+	"Ga1ItjXt0PkCR9muqKepeBN8svyOpADp5HDjAzSCDmwjjS/Jhame1+0WUsX2wwKnCEPAwenKgc7tEbpi",
+	"G8pEnyy4gCXZWhw8No7z73zE1NI24tToX3cFklm07Mhc5dTVR/7Bx6aG1DWpHa3wTOlJwtNPZLOTllCW",
+	"7YdLSwXxibj011Ij5CtekgVPG4lnQllM2XRnWfsC30lVAzAoC40b2twIvNoZVbi5WjtnwJeExYAsWbzB",
+	"M9VSq4CJraldyth5jkynUrwyJXuQj4tviSjA4kzfFz5B+IpVMtfKSbwRrN2YaOBgC+JIBar3CgRIVqYR",
+	"UEDYyaPqAKNcMftKYOWrUKQt4zLn2/TZsd5D20HMx/l1jtgTnaWvmxdXmUXTsfoHH+uqCZxpuBqaKaCa",
+	"MZEHZI5jssPiNYfUlppgdnbWUp4kYxzd7uewvTZwp6C6SZvYYp9Kc4AKh3qNR8Goe2A8G5ieUJfaF4NM",
+	"MWUeEAieJN/h6Pbf23C9NJv2hzdc/weYo2WHChWqV5dklpghnsSojLS62fHSY7cHPivL+m+TJlV5r71n",
+	"SzmEJCpOzMJ3We6aZNyXCuPVNgDesROzlVaUOBaH9+qPh0dxYn+MxrYe322Qxg65jwiNbTP+FcIzEDvw",
+	"sral7aC+c2RVNbQOyMQg8KD+2Mp4VQzGYmgYKPkTzaAEzDZYnmGXcDVd1VkVSS1kQTNg0/dqaisW6fIt",
+	"DPEinOpWYxOeSt1EoAnPWWwwdHRPeweqXnePjim42VGCcxbN6nL7Hee3Py/OC9CGvfQOVcPLZ+WLJ28e",
+	"6j58DZATaD1Q+gS9sndmvznjgnaleKQgFi3D5hFEMwW/qLxUOMronQZKosLsssskdXNwL7EBFbdAgyXC",
+	"tUu+EWhGcJqNCc5UMAVgGkeaIG5oPCrSLOEnpROGSHCEUcJFZsIvUF5oTo9CXbpiozn+MkJ9Bbdk0h3l",
+	"Sy4xhZAS94NBypfYI7qYGv/rmD362Wr0RqKEDpQaEOGZgaHSi/tc042kMa5XdRcRbPk4jSWm9k1h4Mut",
+	"kgxR/yI/3ggScRaLEXAmSEvkKfyNzXw6kuuMJAlvrhNT8uHvcNE+pZ96wlcRfr+SJOJzPyWYn3aUO0pS",
+	"RFmW8jiPIE9JkGQCtJQQnDJhRRsjJAaZd1vu89G6kwnBeo2aasQZWb5TF+0JM1A+4Sudav3s5lMNF+yo",
+	"b7tUTQBED1ZTO6/cXuU6E82JZqiUdJRwNiUpmpEk7ryvGirCv6vniwVhscaK2MemvuNT9YxuO+rJhNtZ",
+	"yY6ah65KPwP3fs5u0RJWecQnE0GyEXBuDQpoCruoQHTKYBYdFz0FT3PraZIX7FmFUw/5aidKPbz5SEG/",
+	"fEXvCyIVaOWd38EBkwOhZRnl02htCr6o9lynH03HPTZWsji813b0Q5dsru956piDf7B0q11IquqgGtsc",
+	"0fisyGUABVQbXSZ91r/wncomrf+sA1BYntPY1/S6tsPrE/DlNY9EyfYC8iT0jrQ3Sr7eu17TlvFv1mc3",
+	"NXumdVmlyUGCRQbWTYz4pNFUnxGcZLN/tZ28v8MlwdYYRWvxPc5hv+DFSJRDscLwt+uyQamRUWYELVIe",
+	"EQHJBWajvd1NQAS1vtilvGKP76XGfwiD0/7xrsZ8zzOUqnE7rleMMwypTpCNgaMZ5EJJgpFcRT0a3CU8",
+	"iZU3RVveCqBFacPeRS5P4D4YE5ySVM5Fni9l+6sznadJMAwOwQOsx6mqKZbKTG8N9ZgwcDNyskrnG63E",
+	"B0OWJ0m980dR0eq0UdcflRO2ymzVSTL1Q/5R3+M5aDJ6wLjUrz7NGYMFBlO1cQxt3CuYGWWDcHO1HdlU",
+	"+8FMCy+af8QqikK9KF54eqOcf7hAt2TlXA2fPEs54xYlWmoGDreFVv/+xQfWJNCC8EVCkCAQe5tXfcX+",
+	"5+kEUzmEwCsTT1ZU5WynkXQP1w//JwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -6,6 +6,7 @@ export class Refused extends Error {
   constructor(status, problem) {
     super(problem.detail || problem.title || `the server answered ${status}`);
     this.status = status;
+    this.findings = problem.errors;
   }
 }
 
@@ -28,6 +29,11 @@ async function request(path, options = {}) {
 
 export async function get(path) {
   return (await request(path)).json();
+}
+
+// post sends a body that is JSON already.
+export async function post(path, body) {
+  return (await request(path, { method: "POST", body, headers: { "Content-Type": "application/json" } })).json();
 }
 
 // stream reads server-sent events with fetch, since EventSource can not send a key. It calls on(name, data, id) for each

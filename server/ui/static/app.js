@@ -1,6 +1,7 @@
 // The page: an overview that refreshes itself, and a run as it happens.
 
 import { get, setKey } from "/ui/api.js";
+import * as deployment from "/ui/deployment.js";
 import * as run from "/ui/run.js";
 
 const EVERY = 2000; // milliseconds between refreshes while the page is visible
@@ -45,16 +46,23 @@ function fill(id, items, row) {
 
 const cell = (...children) => element("td", {}, ...children);
 
-function showRuns(runs) {
-  fill("runs", runs, (one) => [
+// facts are names and values, those without a value left out.
+export function facts(list) {
+  return list.filter(([, what]) => what).map(([name, what]) => element("div", {}, element("dt", {}, name), element("dd", {}, what)));
+}
+
+export function runRow(one) {
+  return [
     cell(badge(one.state)),
     cell(element("a", { href: `#/runs/${one.id}` }, one.name)),
-    cell(one.deployment),
+    cell(toDeployment(one.deployment)),
     cell(one.pool),
     cell(moment(one.created_at)),
     element("td", { class: "number" }, duration(one)),
-  ]);
+  ];
 }
+
+export const toDeployment = (name) => element("a", { href: `#/deployments/${encodeURIComponent(name)}` }, name);
 
 // nextRun is the first slot of all schedules of a deployment, and what is wrong with any of them.
 function nextRun(schedules) {
@@ -69,7 +77,7 @@ function nextRun(schedules) {
 
 function showDeployments(deployments, schedules) {
   fill("deployments", deployments, (one) => [
-    cell(one.name, one.paused ? element("span", { class: "tag" }, "paused") : ""),
+    cell(toDeployment(one.name), one.paused ? element("span", { class: "tag" }, "paused") : ""),
     cell(one.pool),
     cell(one.queue),
     cell(one.version),
@@ -134,7 +142,7 @@ async function refresh() {
       get("/api/v1/runs?limit=25"), get("/api/v1/deployments?limit=100"), get("/api/v1/schedules?limit=100"),
       get("/api/v1/work-pools?limit=100"), get("/api/v1/workers"),
     ]);
-    showRuns(runs.items);
+    fill("runs", runs.items, runRow);
     showDeployments(deployments.items, schedules.items);
     showPools(pools.items, workers.items);
     document.getElementById("problem").hidden = true;
@@ -156,15 +164,16 @@ async function info() {
 }
 
 function route() {
-  const match = location.hash.match(/^#\/runs\/([0-9a-f-]+)$/);
+  const [, kind, name] = location.hash.match(/^#\/(runs|deployments)\/([^/]+)$/) ?? [];
   document.getElementById("problem").hidden = true;
-  document.getElementById("overview").hidden = Boolean(match);
-  if (match) {
-    link("live", "live");
-    run.show(match[1], failed);
-  } else {
+  document.getElementById("overview").hidden = Boolean(kind);
+  run.hide();
+  deployment.hide();
+  if (kind) link("live", "live");
+  if (kind === "runs") run.show(decodeURIComponent(name), failed);
+  else if (kind) deployment.show(decodeURIComponent(name), failed);
+  else {
     document.title = "Berth";
-    run.hide();
     refresh();
   }
 }
@@ -180,6 +189,9 @@ document.getElementById("login-form").addEventListener("submit", (event) => {
 });
 addEventListener("hashchange", route);
 document.addEventListener("visibilitychange", refresh);
-setInterval(refresh, EVERY);
+setInterval(() => {
+  refresh();
+  if (!document.hidden) deployment.refresh(failed);
+}, EVERY);
 info();
 route();

@@ -1,7 +1,7 @@
 // One run as it happens: its facts, its events, its output.
 
 import { get, stream } from "/ui/api.js";
-import { badge, clock, element, moment } from "/ui/app.js";
+import { badge, clock, element, facts as shownFacts, moment, toDeployment } from "/ui/app.js";
 
 const PAUSE = 2000; // milliseconds before a broken stream is taken up again
 const WHY = 5000; // milliseconds between looks at what keeps it from going on
@@ -66,8 +66,8 @@ function facts({ run, attempts }) {
   document.title = `${run.name} · Berth`;
   state(run.state);
   const newest = attempts.at(-1);
-  const list = [
-    ["Deployment", run.deployment],
+  document.getElementById("run-facts").replaceChildren(...shownFacts([
+    ["Deployment", toDeployment(run.deployment)],
     ["Pool", run.pool],
     ["Queue", run.queue],
     ["Created", moment(run.created_at)],
@@ -81,10 +81,7 @@ function facts({ run, attempts }) {
     ["Job", newest?.job_name && [newest.job_namespace, newest.job_name].filter(Boolean).join("/")],
     ["Waiting for", run.ended_at ? undefined : newest?.diagnosis],
     ["Parameters", JSON.stringify(run.parameters)],
-  ].filter(([, what]) => what);
-  document.getElementById("run-facts").replaceChildren(
-    ...list.map(([name, what]) => element("div", {}, element("dt", {}, name), element("dd", {}, what))),
-  );
+  ]));
 }
 
 function explain({ sentence, details, next }) {

@@ -1,0 +1,190 @@
+// One deployment: its facts, its schedules, its runs, and a form that starts one.
+
+import { get, post } from "/ui/api.js";
+import { element, facts, moment, runRow } from "/ui/app.js";
+
+let shown; // the name of what is shown
+let fields = []; // of the form
+
+const part = (name) => document.getElementById(`deployment-${name}`);
+
+export function hide() {
+  shown = undefined;
+  document.getElementById("deployment").hidden = true;
+}
+
+export async function show(name, failed) {
+  hide();
+  shown = name;
+  const path = `/api/v1/deployments/${encodeURIComponent(name)}`;
+  try {
+    const [one, schema] = await Promise.all([get(path), get(`${path}/run-schema`)]);
+    if (shown !== name) return;
+    describe(one);
+    form(one, schema);
+    await refresh(failed);
+  } catch (error) {
+    failed(error);
+  }
+  document.getElementById("deployment").hidden = shown !== name;
+}
+
+// refresh shows the newest runs again.
+export async function refresh(failed) {
+  const name = shown;
+  if (!name) return;
+  try {
+    const runs = await get(`/api/v1/runs?limit=10&deployment=${encodeURIComponent(name)}`);
+    if (shown !== name) return;
+    part("runs").tBodies[0].replaceChildren(...runs.items.map((run) => element("tr", {}, ...runRow(run))));
+    part("runs").closest("section").hidden = runs.items.length === 0;
+  } catch (error) {
+    failed(error);
+  }
+}
+
+function describe(one) {
+  document.title = `${one.name} · Berth`;
+  part("title").textContent = `Deployment ${one.name}`;
+  part("description").textContent = one.description;
+  part("facts").replaceChildren(...facts([
+    ["Pool", one.pool],
+    ["Queue", one.queue],
+    ["Version", one.version],
+    ["Status", one.paused ? "paused" : ""],
+    ["Tags", one.tags.join(", ")],
+    ["At once", one.concurrency_limit !== undefined && `${one.concurrency_limit} attempts`],
+    ["Changed", moment(one.updated_at)],
+  ]));
+  part("schedules").replaceChildren(...one.schedules.map((schedule) => element("li", {},
+    element("b", {}, schedule.name), ` ${schedule.description}`,
+    schedule.active ? null : element("span", { class: "tag" }, "paused"),
+    ...schedule.next.slice(0, 3).flatMap((slot, i) => [i === 0 ? " · next " : ", ", moment(slot)]),
+    schedule.last_error && element("p", { class: "problem" }, schedule.last_error))));
+  part("schedules").closest("section").hidden = one.schedules.length === 0;
+}
+
+function form(one, schema) {
+  fields = [];
+  const parameters = group("parameters", schema.parameters);
+  if (schema.parameters.additionalProperties !== false) {
+    parameters.push(fieldFor({ group: "parameters", name: "", label: "More parameters, a JSON object", property: { type: "object" } }));
+  }
+  part("parameters").replaceChildren(...parameters);
+  part("variables").replaceChildren(...group("job_variables", schema.job_variables));
+  part("parameters").closest("fieldset").hidden = parameters.length === 0;
+  part("problem").hidden = true;
+}
+
+function group(name, schema) {
+  const required = schema.required ?? [];
+  const weight = ([key, property]) => (required.includes(key) ? 0 : property.readOnly ? 2 : 1);
+  return Object.entries(schema.properties ?? {})
+    .sort((a, b) => weight(a) - weight(b) || a[0].localeCompare(b[0]))
+    .map(([key, property]) => fieldFor({ group: name, name: key, label: property.title ?? key, property, required: required.includes(key) }));
+}
+
+// fieldFor makes a field. What is left empty is not given, so that the default holds.
+function fieldFor(field) {
+  const { property } = field;
+  const id = `field-${fields.length}`;
+  const problem = element("p", { class: "problem", id: `${id}-problem` });
+  const input = inputFor(property);
+  input.id = id;
+  input.name = `${field.group}.${field.name}`;
+  input.setAttribute("aria-describedby", problem.id);
+  input.disabled = property.readOnly === true;
+  input.required = Boolean(field.required);
+  problem.hidden = true;
+  fields.push({ ...field, input, problem });
+  return element("div", { class: "field" },
+    element("label", { for: id }, field.label, property.readOnly ? element("span", { class: "tag" }, "frozen") : null),
+    input, property.description ? element("p", { class: "quiet" }, property.description) : null, problem);
+}
+
+const written = (value) => (value === undefined || value === null ? "" : typeof value === "string" ? value : JSON.stringify(value));
+
+function inputFor(property) {
+  const now = property.readOnly ? property.const : property.default;
+  const choices = property.enum ?? (property.type === "boolean" ? [true, false] : undefined);
+  if (choices) {
+    const options = choices.map((choice) => element("option", { value: JSON.stringify(choice) }, written(choice)));
+    return element("select", {}, element("option", { value: "" }, now === undefined ? "" : `${written(now)} (default)`), ...options);
+  }
+  if (["string", "integer", "number"].includes(property.type)) {
+    return element("input", { type: "text", placeholder: written(now), inputmode: property.type === "string" ? "text" : "decimal" });
+  }
+  return element("textarea", { rows: "2", spellcheck: "false", placeholder: written(now) });
+}
+
+// valueOf is what was filled in, as JSON: a number keeps the digits it was written with.
+function valueOf({ property, input }) {
+  const text = input.value;
+  if (input instanceof HTMLInputElement && property.type === "string") return JSON.stringify(text);
+  if (!(input instanceof HTMLInputElement) || /^\s*-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?\s*$/.test(text)) {
+    JSON.parse(text);
+    return text;
+  }
+  throw new Error("must be a number");
+}
+
+// body is the request, or undefined where a field can not be read.
+function body() {
+  const groups = { parameters: [], job_variables: [] };
+  let readable = true;
+  for (const field of fields) {
+    field.problem.hidden = true;
+    if (field.input.disabled || field.input.value === "") continue;
+    try {
+      const value = valueOf(field);
+      if (field.name !== "") groups[field.group].push(`${JSON.stringify(field.name)}:${value}`);
+      else groups[field.group].push(...members(value));
+    } catch (error) {
+      readable = false;
+      complain(field, error.message);
+    }
+  }
+  return readable ? `{"parameters":{${groups.parameters}},"job_variables":{${groups.job_variables}}}` : undefined;
+}
+
+function members(text) {
+  const value = JSON.parse(text);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("must be an object, as in {\"day\": \"monday\"}");
+  const inside = text.trim().slice(1, -1).trim();
+  return inside ? [inside] : [];
+}
+
+function complain(field, message) {
+  field.problem.textContent = message;
+  field.problem.hidden = false;
+}
+
+// refused shows each finding at its field, and the rest above the button.
+function refused(error) {
+  const rest = [];
+  for (const finding of error.findings ?? []) {
+    const field = fields.find((one) => one.name !== "" && `${finding.pointer}/`.startsWith(`/${one.group}/${one.name.replaceAll("~", "~0").replaceAll("/", "~1")}/`));
+    if (field) complain(field, finding.message);
+    else rest.push(finding.message);
+  }
+  if (!error.findings?.length) rest.push(error.message);
+  part("problem").textContent = rest.join("\n");
+  part("problem").hidden = rest.length === 0;
+}
+
+part("form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  part("problem").hidden = true;
+  const wanted = body();
+  if (!wanted) return;
+  const button = part("form").querySelector("button");
+  button.disabled = true;
+  try {
+    const run = await post(`/api/v1/deployments/${encodeURIComponent(shown)}/runs`, wanted);
+    location.hash = `#/runs/${run.id}`;
+  } catch (error) {
+    refused(error);
+  } finally {
+    button.disabled = false;
+  }
+});

@@ -90,6 +90,22 @@ func TestEverythingWrongWithSchedulesIsSaidAtOnce(t *testing.T) {
 	}
 }
 
+func TestTheSchemaOfARunSaysWhatIsGivenAndWhatIsFrozen(t *testing.T) {
+	t.Parallel()
+	r := withTemplate(t)
+	r.deploy("etl", `,"job_variables":{"date":"2026-01-01","memory":200},"parameters":{"day":"monday","full":true},"frozen":{"job_variables":["memory"],"parameters":["full"]}`)
+	schema := read[api.RunSchema](r.call(http.MethodGet, "/api/v1/deployments/etl/run-schema", "").is(http.StatusOK))
+	variables := `{"additionalProperties":false,"properties":{"date":{"default":"2026-01-01","type":"string"},` +
+		`"memory":{"const":200,"default":128,"maximum":256,"readOnly":true,"type":"integer"},"team":{"default":"data","type":"string"}},"type":"object"}`
+	if string(schema.JobVariables) != variables {
+		t.Errorf("job variables %s, want %s", schema.JobVariables, variables)
+	}
+	if want := `{"properties":{"day":{"default":"monday"},"full":{"const":true,"readOnly":true}},"type":"object"}`; string(schema.Parameters) != want {
+		t.Errorf("parameters %s, want %s", schema.Parameters, want)
+	}
+	r.call(http.MethodGet, "/api/v1/deployments/nobody/run-schema", "").refused(http.StatusNotFound, "not-found")
+}
+
 func TestAServerRunsWhatIsScheduled(t *testing.T) {
 	t.Parallel()
 	r := start(t)

@@ -68,6 +68,9 @@ const (
 	maxLintFuel  = 5_000_000
 )
 
+// maxReported bounds how many errors, and how many warnings, one lint reports.
+const maxReported = 1000
+
 // linter collects problems, each once.
 type linter struct {
 	compiled         *Compiled
@@ -87,11 +90,13 @@ func (l *linter) add(p Problem) {
 		return
 	}
 	l.seen[key] = true
+	list := &l.errors
 	if p.Severity == SeverityWarning {
-		l.warnings = append(l.warnings, p)
-		return
+		list = &l.warnings
 	}
-	l.errors = append(l.errors, p)
+	if len(*list) < maxReported {
+		*list = append(*list, p)
+	}
 }
 
 // scenarios renders the template with its defaults first, then with one value changed at a time.
@@ -253,5 +258,8 @@ func (l *linter) isDecided(p Problem, r Reference) bool {
 
 // isNear says whether one place is the other, or inside it.
 func isNear(a, b string) bool {
-	return a == b || strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/")
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	return strings.HasPrefix(b, a) && (len(a) == len(b) || b[len(a)] == '/')
 }

@@ -69,7 +69,7 @@ type Finished struct {
 	// the pod to start.
 	Secret *Sealed
 	// Warnings are what is valid, but likely not meant.
-	Warnings []templating.Problem
+	Warnings templating.Problems
 }
 
 // builder carries one build through its steps.
@@ -105,7 +105,9 @@ func build(r *templating.Rendered, id Identity) *builder {
 		b.problems = append(b.problems, problems...)
 		b.job, b.finished.Job = job, job
 		b.own()
-		b.problems = append(b.problems, validate(job, problems)...)
+		if len(problems) < maxProblems { // else what is there is not all that was written
+			b.problems = append(b.problems, validate(job, problems)...)
+		}
 	}
 	sortProblems(b.problems)
 	sortProblems(b.finished.Warnings)
@@ -119,13 +121,11 @@ func sortProblems(problems []templating.Problem) {
 }
 
 func (b *builder) fail(code string, at pointer, format string, args ...any) *templating.Problem {
-	b.problems = append(b.problems, problem(code, at.String(), format, args...))
-	return &b.problems[len(b.problems)-1]
+	return keep(&b.problems, problem(code, at.String(), format, args...))
 }
 
 func (b *builder) warn(code string, at pointer, format string, args ...any) *templating.Problem {
-	b.finished.Warnings = append(b.finished.Warnings, warning(code, at.String(), format, args...))
-	return &b.finished.Warnings[len(b.finished.Warnings)-1]
+	return keep(&b.finished.Warnings, warning(code, at.String(), format, args...))
 }
 
 // own makes the Job Berth's: what is ours alone is set whatever the template says, elsewhere the template wins.

@@ -32,13 +32,13 @@ func SampleIdentity() Identity {
 
 // risks are what is valid but has hurt people.
 func risks(job *batchv1.Job) []templating.Problem {
-	var problems []templating.Problem
+	var problems templating.Problems
 	pod := &job.Spec.Template.Spec
 	place := manifestPointer.key("spec").key("template").key("spec")
 	warn := func(at pointer, suggestion, format string, args ...any) {
 		p := warning(templating.CodeRisk, at.String(), format, args...)
 		p.Suggestion = suggestion
-		problems = append(problems, p)
+		keep(&problems, p)
 	}
 	if grace := pod.TerminationGracePeriodSeconds; grace != nil && *grace == 0 {
 		warn(place.key("terminationGracePeriodSeconds"), "leave it out, or give the container time to stop",

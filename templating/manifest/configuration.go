@@ -1,6 +1,7 @@
 package manifest
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -50,9 +51,12 @@ func (b *builder) readConfiguration() {
 	b.readClusterConfig()
 	b.readPolicy()
 	known := configurationKeys()
-	for key := range b.configuration {
+	for _, key := range slices.Sorted(maps.Keys(b.configuration)) {
 		if slices.Contains(known, key) {
 			continue
+		}
+		if len(b.finished.Warnings) >= maxProblems {
+			break
 		}
 		p := b.warn(templating.CodeUnknownField, at(key), "%q means nothing in job_configuration", key)
 		if near := templating.Nearest(key, known); near != "" {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -50,8 +51,7 @@ func (d *decoder) pointer() string {
 }
 
 func (d *decoder) fail(code, format string, args ...any) *templating.Problem {
-	d.problems = append(d.problems, problem(code, d.pointer(), format, args...))
-	return &d.problems[len(d.problems)-1]
+	return keep(&d.problems, problem(code, d.pointer(), format, args...))
 }
 
 func (d *decoder) in(s step, v any, into reflect.Value, shape *shape) {
@@ -98,19 +98,31 @@ func (d *decoder) decodeStruct(v any, into reflect.Value, shape *shape) {
 		d.wrongType("an object", v)
 		return
 	}
+	var unknown []string
 	for key, item := range object {
 		field, ok := shape.fields[key]
 		if !ok {
-			d.path = append(d.path, step{key: key})
-			p := d.fail(templating.CodeUnknownField, "unknown field %q", key)
-			if near := templating.Nearest(key, shape.names); near != "" {
-				p.Suggestion = "did you mean " + strconv.Quote(near) + "?"
-			}
-			d.path = d.path[:len(d.path)-1]
+			unknown = append(unknown, key)
 			continue
 		}
 		d.in(step{key: key}, item, into.FieldByIndex(field.index), field.shape)
 	}
+	slices.Sort(unknown)
+	for _, key := range unknown {
+		d.unknownField(key, shape.names)
+	}
+}
+
+func (d *decoder) unknownField(key string, known []string) {
+	if len(d.problems) >= maxProblems {
+		return
+	}
+	d.path = append(d.path, step{key: key})
+	p := d.fail(templating.CodeUnknownField, "unknown field %q", key)
+	if near := templating.Nearest(key, known); near != "" {
+		p.Suggestion = "did you mean " + strconv.Quote(near) + "?"
+	}
+	d.path = d.path[:len(d.path)-1]
 }
 
 func (d *decoder) decodeSlice(v any, into reflect.Value, shape *shape) {

@@ -47,6 +47,18 @@ func warning(code, at, format string, args ...any) templating.Problem {
 	return p
 }
 
+// maxProblems bounds how many problems of one step are said: nobody reads more, and each is compared with those of other steps.
+const maxProblems = 100
+
+// keep adds a problem and returns it, to be added to; one too many is dropped.
+func keep(problems *templating.Problems, p templating.Problem) *templating.Problem {
+	if len(*problems) >= maxProblems {
+		return &p
+	}
+	*problems = append(*problems, p)
+	return &(*problems)[len(*problems)-1]
+}
+
 func isScalar(v any) bool {
 	switch v.(type) {
 	case map[string]any, []any, nil:

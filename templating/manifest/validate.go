@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,13 +39,19 @@ func validate(job *batchv1.Job, broken templating.Problems) templating.Problems 
 }
 
 func (v *validator) fail(code string, at pointer, format string, args ...any) {
-	place := at.String()
-	for _, p := range v.broken {
-		if strings.HasPrefix(p.Pointer, place) || strings.HasPrefix(place, p.Pointer+"/") {
-			return
-		}
+	if len(v.problems) >= maxProblems {
+		return
 	}
-	v.problems = append(v.problems, problem(code, place, format, args...))
+	place := at.String()
+	if slices.ContainsFunc(v.broken, func(p templating.Problem) bool { return isInside(p.Pointer, place) || isInside(place, p.Pointer) }) {
+		return
+	}
+	keep(&v.problems, problem(code, place, format, args...))
+}
+
+// isInside is true for a place that is another, or a part of it.
+func isInside(place, of string) bool {
+	return strings.HasPrefix(place, of) && (len(place) == len(of) || place[len(of)] == '/')
 }
 
 // name checks a name that may be absent.

@@ -136,6 +136,9 @@ func (f *front) operation(o *request.Operation, path string, next http.Handler) 
 			err = problem.Newf(problem.Forbidden, "API key %q has role %s, which may not do this (%s)", who.Name, who.Role, o.ID)
 		}
 		if err == nil {
+			err = who.CheckRun(mux.Vars(r)["run"])
+		}
+		if err == nil {
 			r, err = f.check(o, w, r)
 		}
 		if err != nil {

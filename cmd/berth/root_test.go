@@ -31,7 +31,7 @@ func TestTheCommandsThatScriptsRelyOnAreThere(t *testing.T) {
 		"pool template get", "pool template set", "pool template lint", "pool template versions", "queue create", "queue ls", "queue update", "queue delete",
 		"queue pause", "queue resume", "worker pause", "worker resume", "deploy",
 		"deployment ls", "deployment get", "deployment run", "deployment pause", "deployment resume", "deployment delete",
-		"run ls", "run get", "run watch", "run logs", "run cancel", "run retry", "run explain", "run manifest",
+		"run ls", "run get", "run watch", "run logs", "run cancel", "run retry", "run explain", "run manifest", "run result", "run report",
 		"variable set", "variable get", "variable ls", "variable delete", "api-key create", "api-key ls", "api-key revoke", "audit ls",
 		"template render", "template lint", "install", "upgrade", "uninstall", "status", "version",
 	} {

@@ -18,7 +18,7 @@ func runCommand(app *cli.App) *cobra.Command {
 	return cli.Group(cmd, runLsCommand(app), runGetCommand(app), runWatchCommand(app), runLogsCommand(app),
 		runActionCommand(app, "cancel", "Cancel a run", "cancel of run %s asked for, it is %s", api.CANCELLED, cancelRun),
 		runActionCommand(app, "retry", "Make a new attempt of a run that has ended", "run %s tried again, it is %s", api.COMPLETED, retryRun),
-		runEventsCommand(app), runExplainCommand(app), runManifestCommand(app))
+		runEventsCommand(app), runExplainCommand(app), runManifestCommand(app), runResultCommand(app), runReportCommand(app))
 }
 
 // runArgs is one run's id.
@@ -163,6 +163,7 @@ func printRun(app *cli.App, detail api.RunDetail) error {
 		{Name: "Due", Value: app.Ago(r.ScheduledTime)}, {Name: "Took", Value: duration(app, r)},
 		{Name: "Created", Value: app.Ago(r.CreatedAt) + " by " + r.CreatedBy},
 		{Name: "Parameters", Value: cli.Readable(r.Parameters)}, {Name: "Job variables", Value: cli.Readable(r.JobVariables)},
+		{Name: "Progress", Value: progress(detail.Progress)}, {Name: "Result", Value: runResult(detail.Result)},
 	})
 	if err != nil || len(detail.Attempts) == 0 {
 		return err

@@ -22,7 +22,7 @@ func rooms() []room {
 		{"server/api", nil},
 		{"server/apikey", nil},
 		{"server/lifecycle", nil},
-		{"server/store", []string{"server/lifecycle"}},
+		{"server/store", []string{"server/lifecycle", "server/apikey"}},
 		{"server/ui", nil},
 		{"worker", []string{"templating", "server/api"}},
 		{"worker/job", nil},

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/apikey"
 	"github.com/berth-dev/berth/server/problem"
@@ -29,6 +31,7 @@ const (
 type Keys interface {
 	KeyByID(ctx context.Context, id string) (*store.Key, error)
 	TouchKey(ctx context.Context, id string, at time.Time) error
+	JobKeyOf(ctx context.Context, attempt uuid.UUID) (*store.JobKey, error)
 }
 
 // Authenticator tells whose key a request carries. It is safe for concurrent use.
@@ -63,7 +66,11 @@ func (a *Authenticator) Authenticate(r *http.Request) (Principal, error) {
 	if scheme == "" {
 		return Principal{}, problem.Newf(problem.Unauthenticated, "send an API key: Authorization: Bearer berth_…")
 	}
-	sent, err := apikey.Parse(strings.TrimSpace(text))
+	text = strings.TrimSpace(text)
+	if sent, attempt, err := apikey.ParseJob(text); err == nil && strings.EqualFold(scheme, "Bearer") {
+		return a.job(r.Context(), sent, attempt)
+	}
+	sent, err := apikey.Parse(text)
 	if !strings.EqualFold(scheme, "Bearer") || err != nil {
 		return Principal{}, problem.Newf(problem.Unauthenticated, "the Authorization header does not hold a well-formed API key, perhaps it is mistyped or cut off: want Bearer berth_…")
 	}

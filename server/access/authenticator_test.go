@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/berth-dev/berth/server/apikey"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
@@ -32,6 +34,10 @@ func (t *table) KeyByID(_ context.Context, id string) (*store.Key, error) {
 		return nil, &store.Error{Code: store.NotFound, Message: "no such key"}
 	}
 	return &key, nil
+}
+
+func (t *table) JobKeyOf(context.Context, uuid.UUID) (*store.JobKey, error) {
+	return nil, &store.Error{Code: store.NotFound, Message: "no attempt has keys here"}
 }
 
 func (t *table) TouchKey(_ context.Context, id string, at time.Time) error {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"github.com/google/uuid"
+
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/problem"
 )
@@ -15,6 +17,9 @@ type Principal struct {
 	// KeyID is the public part of the key; empty without one.
 	KeyID string
 	Role  api.Role
+	// Run is the only one that the key of a job is for; the zero value where it is nobody's but a person's or worker's.
+	Run     uuid.UUID
+	Attempt uuid.UUID // of that run
 	// Pools limits the key; nil is no limit.
 	Pools []string
 	// Authenticated is false where the server runs without keys.
@@ -36,6 +41,17 @@ func (p Principal) CheckPool(pool string) error {
 		return nil
 	}
 	return problem.Newf(problem.Forbidden, "API key %q is not for work pool %q", p.Name, pool)
+}
+
+// CheckRun refuses any other run than the one that a job's key is for; run is as a path gives it.
+func (p Principal) CheckRun(run string) error {
+	if p.Role != RoleJob {
+		return nil
+	}
+	if id, err := uuid.Parse(run); err == nil && id == p.Run {
+		return nil
+	}
+	return problem.Newf(problem.Forbidden, "this key is for the job of run %s and for nothing else", p.Run)
 }
 
 // CheckUnlimited refuses a key that is limited to some pools.

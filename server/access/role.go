@@ -8,6 +8,9 @@ var people = [...]api.Role{api.RoleViewer, api.RoleOperator, api.RoleEditor, api
 // protocol marks operations for workers; an admin may do them too.
 const protocol = api.RoleWorker
 
+// RoleJob is the role of an attempt's own key. It is made with a claim, not by people.
+const RoleJob api.Role = "job"
+
 // anyone marks operations that any valid key may do, a worker's too; public ones need none.
 const (
 	anyone api.Role = "anyone"
@@ -26,9 +29,10 @@ func leastRole(operation string) (api.Role, bool) {
 		"PreviewTemplate", "DiffTemplate", "ImpactTemplate",
 		"ListDeployments", "GetDeployment", "ListVariables", "GetVariable", "ListWorkers",
 		"GetRunSchema", "ListDeploymentSchedules", "ListSchedules", "PreviewSchedule",
-		"ListRuns", "GetRun", "ListRunEvents", "GetRunLogs", "StreamRun", "GetAttemptManifest":
+		"ListRuns", "GetRun", "GetRunResult", "ListRunEvents", "GetRunLogs", "StreamRun", "GetAttemptManifest":
 		return api.RoleViewer, true
-	case "CreateRun", "CreateRuns", "UpdateSchedule", "CancelRun", "CancelRuns", "RetryRun", "RetryRuns", "UpdateWorker":
+	case "CreateRun", "CreateRuns", "UpdateSchedule", "CancelRun", "CancelRuns", "RetryRun", "RetryRuns", "UpdateWorker",
+		"SetRunResult", "SetRunProgress":
 		return api.RoleOperator, true
 	case "CreateWorkPool", "UpdateWorkPool", "DeleteWorkPool", "SetTemplate", "RollBackTemplate", "CreateWorkQueue",
 		"UpdateWorkQueue", "DeleteWorkQueue",
@@ -54,12 +58,23 @@ func MayDo(role api.Role, operation string) bool {
 	switch {
 	case !ok:
 		return false
+	case role == RoleJob:
+		return jobMay(operation)
 	case need == public, need == anyone:
 		return true
 	case need == protocol:
 		return role == api.RoleWorker || role == api.RoleAdmin
 	}
 	return rank(role) >= rank(need)
+}
+
+// jobMay lists what a job's own key is for, on its own run.
+func jobMay(operation string) bool {
+	switch operation {
+	case "GetRun", "GetRunResult", "SetRunResult", "SetRunProgress":
+		return true
+	}
+	return false
 }
 
 // rank is -1 for roles that are not of people.

@@ -16,6 +16,7 @@ var may = map[string]string{
 	"ListVariables": "viewer", "GetVariable": "viewer", "ListWorkers": "viewer", "ListRuns": "viewer", "GetRun": "viewer",
 	"ListRunEvents": "viewer", "GetRunLogs": "viewer", "StreamRun": "viewer", "GetAttemptManifest": "viewer",
 	"PreviewTemplate": "viewer", "DiffTemplate": "viewer", "ImpactTemplate": "viewer",
+	"GetRunResult": "viewer", "SetRunResult": "operator", "SetRunProgress": "operator",
 	"GetWorkQueue": "viewer", "ExplainRun": "viewer", "CountRuns": "viewer", "StreamRuns": "viewer",
 	"CreateRuns": "operator", "CancelRuns": "operator", "RetryRuns": "operator", "UpdateWorker": "operator",
 	"UpdateWorkQueue": "editor", "DeleteWorkQueue": "editor",

@@ -720,6 +720,10 @@ type Claim struct {
 	DeploymentVersion string             `json:"deployment_version"`
 	Epoch             int64              `json:"epoch"`
 
+	// JobKey Where the claim asked for it; an API key that reads this run, sets its result and progress, and does nothing else,
+	// until the attempt ends. It is told this once; the attempt's next claim has another one, and this one stays good.
+	JobKey *string `json:"job_key,omitempty"`
+
 	// JobUID Set when the Job was reported already
 	JobUID       *string    `json:"job_uid,omitempty"`
 	LeaseSeconds int32      `json:"lease_seconds"`
@@ -750,7 +754,10 @@ type ClaimRequest struct {
 	ClusterID string `json:"cluster_id"`
 
 	// Held What it holds; cancels are answered for these
-	Held        *[]AttemptLease    `json:"held,omitempty"`
+	Held *[]AttemptLease `json:"held,omitempty"`
+
+	// JobKeys Whether to make a key for each attempt that its workload may use
+	JobKeys     *bool              `json:"job_keys,omitempty"`
 	Max         int32              `json:"max"`
 	Pool        string             `json:"pool"`
 	RequestID   openapi_types.UUID `json:"request_id"`
@@ -1197,6 +1204,12 @@ type RunCreate struct {
 type RunDetail struct {
 	Attempts []Attempt `json:"attempts"`
 
+	// Progress Example: {"at":"2026-01-01T05:02:00Z","attempt":1,"message":"loading sales","percent":40}
+	Progress *RunProgress `json:"progress,omitempty"`
+
+	// Result Example: {"at":"2026-01-01T05:04:00Z","attempt":1,"value":{"rows":1042,"table":"sales"}}
+	Result *RunResult `json:"result,omitempty"`
+
 	// Run Example: {"attempt":1,"created_at":"2026-01-01T06:00:00Z","created_by":"ci","deployment":"etl","deployment_id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","job_variables":{"memory_limit":"1Gi"},"name":"brave-anchor-042","parameters":{"date":"2026-01-01"},"pool":"analytics","queue":"default","scheduled_time":"2026-01-01T06:00:00Z","started_at":"2026-01-01T06:00:04Z","state":{"at":"2026-01-01T06:00:04Z","name":"Running","type":"RUNNING"},"tags":["nightly"]}
 	Run Run `json:"run"`
 }
@@ -1248,11 +1261,44 @@ type RunList struct {
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
 
+// RunProgress Example: {"at":"2026-01-01T05:02:00Z","attempt":1,"message":"loading sales","percent":40}
+type RunProgress struct {
+	At time.Time `json:"at"`
+
+	// Attempt That said so
+	Attempt int32    `json:"attempt"`
+	Message *string  `json:"message,omitempty"`
+	Percent *float64 `json:"percent,omitempty"`
+}
+
+// RunProgressSet Example: {"message":"loading sales","percent":40}
+type RunProgressSet struct {
+	Message *string  `json:"message,omitempty"`
+	Percent *float64 `json:"percent,omitempty"`
+}
+
 // RunRefused defines model for RunRefused.
 type RunRefused struct {
 	Code    string             `json:"code"`
 	ID      openapi_types.UUID `json:"id"`
 	Message string             `json:"message"`
+}
+
+// RunResult Example: {"at":"2026-01-01T05:04:00Z","attempt":1,"value":{"rows":1042,"table":"sales"}}
+type RunResult struct {
+	At time.Time `json:"at"`
+
+	// Attempt That said so
+	Attempt int32 `json:"attempt"`
+
+	// Value Any JSON value
+	Value JSONValue `json:"value"`
+}
+
+// RunResultSet Example: {"value":{"rows":1042,"table":"sales"}}
+type RunResultSet struct {
+	// Value Any JSON value
+	Value JSONValue `json:"value"`
 }
 
 // RunSchema Example: {"job_variables":{"properties":{"image":{"const":"ghcr.io/example/etl:1.10","readOnly":true,"type":"string"},"memory":{"default":512,"type":"integer"}},"type":"object"},"parameters":{"properties":{"date":{"type":"string"},"rows":{"default":1000,"type":"integer"}},"required":["date"],"type":"object"}}
@@ -2055,6 +2101,12 @@ type CancelRunsJSONRequestBody = RunSelection
 // RetryRunsJSONRequestBody defines body for RetryRuns for application/json ContentType.
 type RetryRunsJSONRequestBody = RunSelection
 
+// SetRunProgressJSONRequestBody defines body for SetRunProgress for application/json ContentType.
+type SetRunProgressJSONRequestBody = RunProgressSet
+
+// SetRunResultJSONRequestBody defines body for SetRunResult for application/json ContentType.
+type SetRunResultJSONRequestBody = RunResultSet
+
 // PreviewScheduleJSONRequestBody defines body for PreviewSchedule for application/json ContentType.
 type PreviewScheduleJSONRequestBody = SchedulePreviewRequest
 
@@ -2428,6 +2480,53 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/runs/{run}/logs (the `GetRunLogs` operationId).
 	GetRunLogs(ctx context.Context, run RunParam, params *GetRunLogsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// SetRunProgressWithBody Say how far the run is, while an attempt of it is under way
+	//
+	// Who may is as with the result. The last one said counts.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/v1/runs/{run}/progress (the `SetRunProgress` operationId).
+	SetRunProgressWithBody(ctx context.Context, run RunParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetRunProgress Say how far the run is, while an attempt of it is under way
+	//
+	// Who may is as with the result. The last one said counts.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /api/v1/runs/{run}/progress (the `SetRunProgress` operationId).
+	SetRunProgress(ctx context.Context, run RunParam, body SetRunProgressJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetRunResult What the run's workload says has come out of it
+	//
+	// Not found (404) where it has said nothing.
+	//
+	// Corresponds with GET /api/v1/runs/{run}/result (the `GetRunResult` operationId).
+	GetRunResult(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetRunResultWithBody Say what has come out of the run, while an attempt of it is under way
+	//
+	// For the workload, with the key of its own attempt, which reads and tells of this run and does nothing else; a key with
+	// role `operator` may do it too. Any JSON of at most 64 KiB (413 `body-too-large`). The last one said counts. A run
+	// that has ended takes none (409 `run-finished`).
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/v1/runs/{run}/result (the `SetRunResult` operationId).
+	SetRunResultWithBody(ctx context.Context, run RunParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetRunResult Say what has come out of the run, while an attempt of it is under way
+	//
+	// For the workload, with the key of its own attempt, which reads and tells of this run and does nothing else; a key with
+	// role `operator` may do it too. Any JSON of at most 64 KiB (413 `body-too-large`). The last one said counts. A run
+	// that has ended takes none (409 `run-finished`).
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /api/v1/runs/{run}/result (the `SetRunResult` operationId).
+	SetRunResult(ctx context.Context, run RunParam, body SetRunResultJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// RetryRun A new attempt of a run that has ended
 	//
 	// Corresponds with POST /api/v1/runs/{run}/retry (the `RetryRun` operationId).
@@ -2435,7 +2534,7 @@ type ClientInterface interface {
 
 	// StreamRun The run as it happens, as server-sent events
 	//
-	// `event: event` carries a RunEvent, `event: log` a LogChunk, `event: end` the finished Run, after which the stream
+	// `event: event` carries a RunEvent, `event: log` a LogChunk, `event: progress` a RunProgress, `event: end` the finished Run, after which the stream
 	// closes. Comments keep it alive every 15 s. The id of every event resumes the stream as `Last-Event-ID`.
 	//
 	// Corresponds with GET /api/v1/runs/{run}/stream (the `StreamRun` operationId).
@@ -3410,6 +3509,103 @@ func (c *Client) GetRunLogs(ctx context.Context, run RunParam, params *GetRunLog
 	return c.Client.Do(req)
 }
 
+// SetRunProgressWithBody Say how far the run is, while an attempt of it is under way
+//
+// Who may is as with the result. The last one said counts.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/v1/runs/{run}/progress (the `SetRunProgress` operationId).
+func (c *Client) SetRunProgressWithBody(ctx context.Context, run RunParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetRunProgressRequestWithBody(c.Server, run, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetRunProgress Say how far the run is, while an attempt of it is under way
+//
+// Who may is as with the result. The last one said counts.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /api/v1/runs/{run}/progress (the `SetRunProgress` operationId).
+func (c *Client) SetRunProgress(ctx context.Context, run RunParam, body SetRunProgressJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetRunProgressRequest(c.Server, run, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetRunResult What the run's workload says has come out of it
+//
+// Not found (404) where it has said nothing.
+//
+// Corresponds with GET /api/v1/runs/{run}/result (the `GetRunResult` operationId).
+func (c *Client) GetRunResult(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRunResultRequest(c.Server, run)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetRunResultWithBody Say what has come out of the run, while an attempt of it is under way
+//
+// For the workload, with the key of its own attempt, which reads and tells of this run and does nothing else; a key with
+// role `operator` may do it too. Any JSON of at most 64 KiB (413 `body-too-large`). The last one said counts. A run
+// that has ended takes none (409 `run-finished`).
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/v1/runs/{run}/result (the `SetRunResult` operationId).
+func (c *Client) SetRunResultWithBody(ctx context.Context, run RunParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetRunResultRequestWithBody(c.Server, run, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetRunResult Say what has come out of the run, while an attempt of it is under way
+//
+// For the workload, with the key of its own attempt, which reads and tells of this run and does nothing else; a key with
+// role `operator` may do it too. Any JSON of at most 64 KiB (413 `body-too-large`). The last one said counts. A run
+// that has ended takes none (409 `run-finished`).
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /api/v1/runs/{run}/result (the `SetRunResult` operationId).
+func (c *Client) SetRunResult(ctx context.Context, run RunParam, body SetRunResultJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetRunResultRequest(c.Server, run, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // RetryRun A new attempt of a run that has ended
 //
 // Corresponds with POST /api/v1/runs/{run}/retry (the `RetryRun` operationId).
@@ -3427,7 +3623,7 @@ func (c *Client) RetryRun(ctx context.Context, run RunParam, reqEditors ...Reque
 
 // StreamRun The run as it happens, as server-sent events
 //
-// `event: event` carries a RunEvent, `event: log` a LogChunk, `event: end` the finished Run, after which the stream
+// `event: event` carries a RunEvent, `event: log` a LogChunk, `event: progress` a RunProgress, `event: end` the finished Run, after which the stream
 // closes. Comments keep it alive every 15 s. The id of every event resumes the stream as `Last-Event-ID`.
 //
 // Corresponds with GET /api/v1/runs/{run}/stream (the `StreamRun` operationId).
@@ -6155,6 +6351,134 @@ func NewGetRunLogsRequest(server string, run RunParam, params *GetRunLogsParams)
 	return req, nil
 }
 
+// NewSetRunProgressRequest calls the generic SetRunProgress builder with application/json body
+func NewSetRunProgressRequest(server string, run RunParam, body SetRunProgressJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetRunProgressRequestWithBody(server, run, "application/json", bodyReader)
+}
+
+// NewSetRunProgressRequestWithBody constructs an http.Request for the SetRunProgress method, with any body, and a specified content type
+func NewSetRunProgressRequestWithBody(server string, run RunParam, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "run", run, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/runs/%s/progress", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetRunResultRequest constructs an http.Request for the GetRunResult method
+func NewGetRunResultRequest(server string, run RunParam) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "run", run, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/runs/%s/result", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetRunResultRequest calls the generic SetRunResult builder with application/json body
+func NewSetRunResultRequest(server string, run RunParam, body SetRunResultJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetRunResultRequestWithBody(server, run, "application/json", bodyReader)
+}
+
+// NewSetRunResultRequestWithBody constructs an http.Request for the SetRunResult method, with any body, and a specified content type
+func NewSetRunResultRequestWithBody(server string, run RunParam, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "run", run, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/runs/%s/result", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewRetryRunRequest constructs an http.Request for the RetryRun method
 func NewRetryRunRequest(server string, run RunParam) (*http.Request, error) {
 	var err error
@@ -8338,6 +8662,55 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/runs/{run}/logs (the `GetRunLogs` operationId).
 	GetRunLogsWithResponse(ctx context.Context, run RunParam, params *GetRunLogsParams, reqEditors ...RequestEditorFn) (*GetRunLogsResponse, error)
 
+	// SetRunProgressWithBodyWithResponse Say how far the run is, while an attempt of it is under way
+	//
+	// Who may is as with the result. The last one said counts.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/runs/{run}/progress (the `SetRunProgress` operationId).
+	SetRunProgressWithBodyWithResponse(ctx context.Context, run RunParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetRunProgressResponse, error)
+
+	// SetRunProgressWithResponse Say how far the run is, while an attempt of it is under way
+	//
+	// Who may is as with the result. The last one said counts.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/runs/{run}/progress (the `SetRunProgress` operationId).
+	SetRunProgressWithResponse(ctx context.Context, run RunParam, body SetRunProgressJSONRequestBody, reqEditors ...RequestEditorFn) (*SetRunProgressResponse, error)
+
+	// GetRunResultWithResponse What the run's workload says has come out of it
+	//
+	// Not found (404) where it has said nothing.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/runs/{run}/result (the `GetRunResult` operationId).
+	GetRunResultWithResponse(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*GetRunResultResponse, error)
+
+	// SetRunResultWithBodyWithResponse Say what has come out of the run, while an attempt of it is under way
+	//
+	// For the workload, with the key of its own attempt, which reads and tells of this run and does nothing else; a key with
+	// role `operator` may do it too. Any JSON of at most 64 KiB (413 `body-too-large`). The last one said counts. A run
+	// that has ended takes none (409 `run-finished`).
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/runs/{run}/result (the `SetRunResult` operationId).
+	SetRunResultWithBodyWithResponse(ctx context.Context, run RunParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetRunResultResponse, error)
+
+	// SetRunResultWithResponse Say what has come out of the run, while an attempt of it is under way
+	//
+	// For the workload, with the key of its own attempt, which reads and tells of this run and does nothing else; a key with
+	// role `operator` may do it too. Any JSON of at most 64 KiB (413 `body-too-large`). The last one said counts. A run
+	// that has ended takes none (409 `run-finished`).
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/runs/{run}/result (the `SetRunResult` operationId).
+	SetRunResultWithResponse(ctx context.Context, run RunParam, body SetRunResultJSONRequestBody, reqEditors ...RequestEditorFn) (*SetRunResultResponse, error)
+
 	// RetryRunWithResponse A new attempt of a run that has ended
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -8347,7 +8720,7 @@ type ClientWithResponsesInterface interface {
 
 	// StreamRunWithResponse The run as it happens, as server-sent events
 	//
-	// `event: event` carries a RunEvent, `event: log` a LogChunk, `event: end` the finished Run, after which the stream
+	// `event: event` carries a RunEvent, `event: log` a LogChunk, `event: progress` a RunProgress, `event: end` the finished Run, after which the stream
 	// closes. Comments keep it alive every 15 s. The id of every event resumes the stream as `Last-Event-ID`.
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -10009,6 +10382,150 @@ func (r GetRunLogsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetRunLogsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SetRunProgressResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RunProgress
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetRunProgressResponse) GetJSON200() *RunProgress {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SetRunProgressResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SetRunProgressResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetRunProgressResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetRunProgressResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetRunProgressResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetRunResultResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RunResult
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetRunResultResponse) GetJSON200() *RunResult {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetRunResultResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetRunResultResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetRunResultResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetRunResultResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetRunResultResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SetRunResultResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RunResult
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetRunResultResponse) GetJSON200() *RunResult {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SetRunResultResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SetRunResultResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetRunResultResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetRunResultResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetRunResultResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -12231,6 +12748,85 @@ func (c *ClientWithResponses) GetRunLogsWithResponse(ctx context.Context, run Ru
 	return ParseGetRunLogsResponse(rsp)
 }
 
+// SetRunProgressWithBodyWithResponse Say how far the run is, while an attempt of it is under way
+//
+// Who may is as with the result. The last one said counts.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/runs/{run}/progress (the `SetRunProgress` operationId).
+func (c *ClientWithResponses) SetRunProgressWithBodyWithResponse(ctx context.Context, run RunParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetRunProgressResponse, error) {
+	rsp, err := c.SetRunProgressWithBody(ctx, run, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetRunProgressResponse(rsp)
+}
+
+// SetRunProgressWithResponse Say how far the run is, while an attempt of it is under way
+//
+// Who may is as with the result. The last one said counts.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/runs/{run}/progress (the `SetRunProgress` operationId).
+func (c *ClientWithResponses) SetRunProgressWithResponse(ctx context.Context, run RunParam, body SetRunProgressJSONRequestBody, reqEditors ...RequestEditorFn) (*SetRunProgressResponse, error) {
+	rsp, err := c.SetRunProgress(ctx, run, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetRunProgressResponse(rsp)
+}
+
+// GetRunResultWithResponse What the run's workload says has come out of it
+//
+// Not found (404) where it has said nothing.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/runs/{run}/result (the `GetRunResult` operationId).
+func (c *ClientWithResponses) GetRunResultWithResponse(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*GetRunResultResponse, error) {
+	rsp, err := c.GetRunResult(ctx, run, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetRunResultResponse(rsp)
+}
+
+// SetRunResultWithBodyWithResponse Say what has come out of the run, while an attempt of it is under way
+//
+// For the workload, with the key of its own attempt, which reads and tells of this run and does nothing else; a key with
+// role `operator` may do it too. Any JSON of at most 64 KiB (413 `body-too-large`). The last one said counts. A run
+// that has ended takes none (409 `run-finished`).
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/runs/{run}/result (the `SetRunResult` operationId).
+func (c *ClientWithResponses) SetRunResultWithBodyWithResponse(ctx context.Context, run RunParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetRunResultResponse, error) {
+	rsp, err := c.SetRunResultWithBody(ctx, run, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetRunResultResponse(rsp)
+}
+
+// SetRunResultWithResponse Say what has come out of the run, while an attempt of it is under way
+//
+// For the workload, with the key of its own attempt, which reads and tells of this run and does nothing else; a key with
+// role `operator` may do it too. Any JSON of at most 64 KiB (413 `body-too-large`). The last one said counts. A run
+// that has ended takes none (409 `run-finished`).
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/runs/{run}/result (the `SetRunResult` operationId).
+func (c *ClientWithResponses) SetRunResultWithResponse(ctx context.Context, run RunParam, body SetRunResultJSONRequestBody, reqEditors ...RequestEditorFn) (*SetRunResultResponse, error) {
+	rsp, err := c.SetRunResult(ctx, run, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetRunResultResponse(rsp)
+}
+
 // RetryRunWithResponse A new attempt of a run that has ended
 //
 // Returns a wrapper object for the known response body format(s).
@@ -12246,7 +12842,7 @@ func (c *ClientWithResponses) RetryRunWithResponse(ctx context.Context, run RunP
 
 // StreamRunWithResponse The run as it happens, as server-sent events
 //
-// `event: event` carries a RunEvent, `event: log` a LogChunk, `event: end` the finished Run, after which the stream
+// `event: event` carries a RunEvent, `event: log` a LogChunk, `event: progress` a RunProgress, `event: end` the finished Run, after which the stream
 // closes. Comments keep it alive every 15 s. The id of every event resumes the stream as `Last-Event-ID`.
 //
 // Returns a wrapper object for the known response body format(s).
@@ -13871,6 +14467,105 @@ func ParseGetRunLogsResponse(rsp *http.Response) (*GetRunLogsResponse, error) {
 	return response, nil
 }
 
+// ParseSetRunProgressResponse parses an HTTP response from a SetRunProgressWithResponse call
+func ParseSetRunProgressResponse(rsp *http.Response) (*SetRunProgressResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetRunProgressResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RunProgress
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetRunResultResponse parses an HTTP response from a GetRunResultWithResponse call
+func ParseGetRunResultResponse(rsp *http.Response) (*GetRunResultResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetRunResultResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RunResult
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSetRunResultResponse parses an HTTP response from a SetRunResultWithResponse call
+func ParseSetRunResultResponse(rsp *http.Response) (*SetRunResultResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetRunResultResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RunResult
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseRetryRunResponse parses an HTTP response from a RetryRunWithResponse call
 func ParseRetryRunResponse(rsp *http.Response) (*RetryRunResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -15154,6 +15849,15 @@ type ServerInterface interface {
 	// GetRunLogs The output of an attempt as text, of the newest attempt without `attempt`
 	// (GET /api/v1/runs/{run}/logs)
 	GetRunLogs(w http.ResponseWriter, r *http.Request, run RunParam, params GetRunLogsParams)
+	// SetRunProgress Say how far the run is, while an attempt of it is under way
+	// (PUT /api/v1/runs/{run}/progress)
+	SetRunProgress(w http.ResponseWriter, r *http.Request, run RunParam)
+	// GetRunResult What the run's workload says has come out of it
+	// (GET /api/v1/runs/{run}/result)
+	GetRunResult(w http.ResponseWriter, r *http.Request, run RunParam)
+	// SetRunResult Say what has come out of the run, while an attempt of it is under way
+	// (PUT /api/v1/runs/{run}/result)
+	SetRunResult(w http.ResponseWriter, r *http.Request, run RunParam)
 	// RetryRun A new attempt of a run that has ended
 	// (POST /api/v1/runs/{run}/retry)
 	RetryRun(w http.ResponseWriter, r *http.Request, run RunParam)
@@ -16718,6 +17422,84 @@ func (siw *ServerInterfaceWrapper) GetRunLogs(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// SetRunProgress operation middleware
+func (siw *ServerInterfaceWrapper) SetRunProgress(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "run" -------------
+	var run RunParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetRunProgress(w, r, run)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// GetRunResult operation middleware
+func (siw *ServerInterfaceWrapper) GetRunResult(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "run" -------------
+	var run RunParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetRunResult(w, r, run)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetRunResult operation middleware
+func (siw *ServerInterfaceWrapper) SetRunResult(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "run" -------------
+	var run RunParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetRunResult(w, r, run)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // RetryRun operation middleware
 func (siw *ServerInterfaceWrapper) RetryRun(w http.ResponseWriter, r *http.Request) {
 
@@ -18083,6 +18865,12 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}", wrapper.GetRun).Methods(http.MethodGet)
 
+	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/result", wrapper.GetRunResult).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/result", wrapper.SetRunResult).Methods(http.MethodPut)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/progress", wrapper.SetRunProgress).Methods(http.MethodPut)
+
 	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/cancel", wrapper.CancelRun).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/retry", wrapper.RetryRun).Methods(http.MethodPost)
@@ -19193,6 +19981,125 @@ type GetRunLogsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetRunLogsdefaultApplicationProblemPlusJSONResponse) VisitGetRunLogsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetRunProgressRequestObject struct {
+	Run  RunParam `json:"run"`
+	Body *SetRunProgressJSONRequestBody
+}
+
+type SetRunProgressResponseObject interface {
+	VisitSetRunProgressResponse(w http.ResponseWriter) error
+}
+
+type SetRunProgress200JSONResponse RunProgress
+
+func (response SetRunProgress200JSONResponse) VisitSetRunProgressResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetRunProgressdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetRunProgressdefaultApplicationProblemPlusJSONResponse) VisitSetRunProgressResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRunResultRequestObject struct {
+	Run RunParam `json:"run"`
+}
+
+type GetRunResultResponseObject interface {
+	VisitGetRunResultResponse(w http.ResponseWriter) error
+}
+
+type GetRunResult200JSONResponse RunResult
+
+func (response GetRunResult200JSONResponse) VisitGetRunResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRunResultdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetRunResultdefaultApplicationProblemPlusJSONResponse) VisitGetRunResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetRunResultRequestObject struct {
+	Run  RunParam `json:"run"`
+	Body *SetRunResultJSONRequestBody
+}
+
+type SetRunResultResponseObject interface {
+	VisitSetRunResultResponse(w http.ResponseWriter) error
+}
+
+type SetRunResult200JSONResponse RunResult
+
+func (response SetRunResult200JSONResponse) VisitSetRunResultResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetRunResultdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetRunResultdefaultApplicationProblemPlusJSONResponse) VisitSetRunResultResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -20753,6 +21660,15 @@ type StrictServerInterface interface {
 	// GetRunLogs The output of an attempt as text, of the newest attempt without `attempt`
 	// (GET /api/v1/runs/{run}/logs)
 	GetRunLogs(ctx context.Context, request GetRunLogsRequestObject) (GetRunLogsResponseObject, error)
+	// SetRunProgress Say how far the run is, while an attempt of it is under way
+	// (PUT /api/v1/runs/{run}/progress)
+	SetRunProgress(ctx context.Context, request SetRunProgressRequestObject) (SetRunProgressResponseObject, error)
+	// GetRunResult What the run's workload says has come out of it
+	// (GET /api/v1/runs/{run}/result)
+	GetRunResult(ctx context.Context, request GetRunResultRequestObject) (GetRunResultResponseObject, error)
+	// SetRunResult Say what has come out of the run, while an attempt of it is under way
+	// (PUT /api/v1/runs/{run}/result)
+	SetRunResult(ctx context.Context, request SetRunResultRequestObject) (SetRunResultResponseObject, error)
 	// RetryRun A new attempt of a run that has ended
 	// (POST /api/v1/runs/{run}/retry)
 	RetryRun(ctx context.Context, request RetryRunRequestObject) (RetryRunResponseObject, error)
@@ -21624,6 +22540,98 @@ func (sh *strictHandler) GetRunLogs(w http.ResponseWriter, r *http.Request, run 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetRunLogsResponseObject); ok {
 		if err := validResponse.VisitGetRunLogsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetRunProgress operation middleware
+func (sh *strictHandler) SetRunProgress(w http.ResponseWriter, r *http.Request, run RunParam) {
+	var request SetRunProgressRequestObject
+
+	request.Run = run
+
+	var body SetRunProgressJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SetRunProgress(ctx, request.(SetRunProgressRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetRunProgress")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SetRunProgressResponseObject); ok {
+		if err := validResponse.VisitSetRunProgressResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetRunResult operation middleware
+func (sh *strictHandler) GetRunResult(w http.ResponseWriter, r *http.Request, run RunParam) {
+	var request GetRunResultRequestObject
+
+	request.Run = run
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetRunResult(ctx, request.(GetRunResultRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetRunResult")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetRunResultResponseObject); ok {
+		if err := validResponse.VisitGetRunResultResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetRunResult operation middleware
+func (sh *strictHandler) SetRunResult(w http.ResponseWriter, r *http.Request, run RunParam) {
+	var request SetRunResultRequestObject
+
+	request.Run = run
+
+	var body SetRunResultJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SetRunResult(ctx, request.(SetRunResultRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetRunResult")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SetRunResultResponseObject); ok {
+		if err := validResponse.VisitSetRunResultResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -22722,293 +23730,304 @@ func (sh *strictHandler) GetReady(w http.ResponseWriter, r *http.Request) {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L1tc9u2tj/6VTC8Z6bJ2ZQt+SFp5Bd3u0naejdNs520nXNqXwsiIQk1BagEaUXb45n7ae4Hu5/kP1h4",
-	"IEiCFCVLTs8+7YvGkkgQBBbW8/qt+yDi8wVnhGUiGN4HC5ziOclICp9epwRnJD6fZCSVn2MiopQuMspZ",
-	"MAw+zQhDPEUJlj+HAZVf/pGTdBWEAcNzEgyDSI1wgyfqGhHNyBzLsSY8neMsGAYxzkgvo3MShEG2Wsi7",
-	"RJZSNg0eHkIzhW/IhKekPgf1PcpmhK2ZwViNsM0U8lTw9INcmfoERox8zm4iuGSE+EROBS3wlCD7QO+s",
-	"4IbSbOoPfkMWCV/NCcu+pYneAt9gsb2u84D2bWC8Bc5mDcOl5I+cpiQOhlmak/bh37LYIRbfTIm8Ynti",
-	"gAcUpND8hO03+2LyI86iWcNuf5oR9PYTnsqNXs5whpZYIBLTjMRnCDOezUiKOCOICpSSSS5IjJ6dDI7Q",
-	"aJGSiLOYyoF6E0wTEo+eG+KYERzDiuiXuJj0YBZrtvMdndOsYabf8yWaY7ZCOENzLrIGOkzkEKXHxGSC",
-	"8yQLhqf9sFg0yrLjoyAM5vgznedz+Ws/DOaUqU8Du5SUZWRKUpjfB86TdspdcJ6seUk5SBu16iE2odN/",
-	"5iQnxcTKC/fTBMllk8OiJc1mPM/QSH4aNSzhH3K0NS9xqWb3Mxun/Jawhj27BIpRhDVOCb4VCKPiNKIM",
-	"KI6ntwIxvmyYjl6Im1w/y7+5E5wIYjdtzHlCMFNTzVkL8ac5+0ogGpuHl/cizVnrVlhyynMYor5QH6MZ",
-	"ifNkDRsR5qrtWYl9UDs7KZ60PUv5mOGskdzO2UpLDUGQkFciOYIIwoB8XiQ8JmYZvdOTN5TmRDMyB9n9",
-	"HymZBMPg/zosBPyhukwcwow+yYk+2AnjNMUrmO8nPG2cbZIUs83wtOM0Mzz1T3KOP78jbJrNguGRZijm",
-	"86C2lMB9LtStR33fxMnnrGnmFwwks6JfOS2puchv5kQIKa75BNFMqC0I4QySO5LCdxEWJDTXj8mUMkbZ",
-	"1NxRHIbqW5PPZda60dvKF0qJWHAmCKzVh5SPEwLnMuIsk+J5eB/gxSKhEZZvebhQV/ztdyFf+d55chsx",
-	"mHHhiZXtRnpIFPMoB41AXqTvlAOfL+gPZCX/Ip/xfJHAQbJKnzwbR/2jF73+oNcffOqfDvv9Yb//30FY",
-	"qGUruYUxVoREUyLsbS/Nbf3iNhoHw2AwOSLH8UlUVVl6Yy4XXDJrEQx/CzDDySqjkQiuwyDlCegHMc14",
-	"KolpkfIFSTOqVtedc7eTXX6H+/rP7vt0HVK+n2eoBIvsRmoTGw2mFscznF4h5yDWLikfLkmKd/x2w+er",
-	"JW+nvkt5jaJ1IzV+C+BIwez1IKG7P6WFv7bP5ePfSZTJ5yqiVJYDnJFY6V04+eDsuRaBDt12IcCdEdw2",
-	"1GE2tG1B38tr3D2uqDcsWWn+DVecIZwUig7oghsQxbYb7O7tuh2EE1FeO7ygN7eK7bQ9WjMnybFIlJLM",
-	"r9LckpXk4ySZnCEx40uGOItI4FBGMCZpNrsxbOfmvPt/XoXAXQnzKnaOzcvxjoqsvhZ2tzpJ/mJJatKz",
-	"dABhLP9UFslKqrNETabr2SrUWHlSQIRFeZoSFq1ulBEiZWB9d+Y8BWGbkgVPJXVOUv4vAuLtdz6+ucMp",
-	"xeOEwPGjczwlwfVDWP3pXv80DKazKD2g/BBHc3KoxhweHfQPBtK2IXOe2tkEg+9oceYC+3zrIbkpxGt5",
-	"R2LNduobX1vNsrtF3RhkPFbHC0ybocNVQm1sDANGp7MsWYG2naX6wWMc3fLJBPgJjiTXGR5J1YRmFCc3",
-	"AgxQEQwH/TD4nWagJvUPBqBWFb8e9/tSDrFJikWW5lGWp+Rmjj8Hw2O4MhgeyTeRup88yHoeklTonPA8",
-	"c0Z60e8/XIdBnK5upGVgqMKwSy8RSMVOL3nx3nIUd6fvzSVLnJIZzwW5yVNpBd7hBJZnlmULMTw8tL8f",
-	"aFI8iPg8eLiuceMSeXY8S4U35eOCRGX9dNDv9/t1hmmX4r5meoGxHXlcXB/SnBGEE8EdW1AgzGLFwYF5",
-	"S8VWKAMRpwQxnqEJZVTMSHwm2f0Kvo4wi0iSEMf2cp6/SDDzs8iR/Am8WxjF6Uo+TD1VKsRCKtPOPUNl",
-	"wMZ0MiGpQJOUzxHNXI8I3Apj9qIZZlMSj5RrwWrDztq1aS2tai3niX9f6tuySDmcSMnPkuSnCZDYeiF7",
-	"XWVYv8L6GxuJCjQmCWdTgTKu1oHxJeJqseWu1lf7DUlIZlwAxc3gVFSThI2nArZY3TsmcQjfAnPQVAB3",
-	"AHnYi/S6q6tGaIbvpDUjaAzWZp0eygy0y5r/ou/oeB4emuWLAC9F2aoAUlHHH0d6vXKmKSgIg1vK4sIh",
-	"VGcioXvfIlaW84SSJAZW5vDiOjO7tsOXvKNl4eBldnCoguPxYNKPXuJX8RE5mZx+HYSSd0nJJp9d50f2",
-	"ZTuu/Gu43qejtbIc/5H/mGEWCzThKSKfcZRZjVHPKkTAZwWiLErymMQ+XbV4vY6v8C1lsVfPrOgm5oX0",
-	"7EO7Vs4zvZpLlpH5okZVOCNTnoIVuljI0RJM5z7j9QUYAQMwXpNcSA0ArNHjySvcl7aodm577jse9l/9",
-	"N2iUNLuJwFlyrG3Z/uDVSzyISe/lZNDvvcT9o97X4wHpvRpEJ/hlfEz6fambSIXGeLizpDdO8R3pYRbN",
-	"eNrrnxz13GvEAks5Ij8L/XUOzzqd9KNXeEB6x5Pjr3sn8elx79VkEPWOxi8mL+MXuB8N5DhgbCaUSfIL",
-	"GEcij2Yok+d6iHgak1RcyWVPCBbkhix4pPwX2pESDME9gSkjKfqdjxEsi+I98v2RfH90LA8PLAT8A/Nn",
-	"+XwsdZJBGCxmWFhvvlRycnC5NG3KiVxckY/nUqtp3LojeZWkgQRn5OaOpALI/SgMljy9lU/Wf/QGHv+A",
-	"pZM1B9Fc91Ampc4+BYe0PBZYTPGUcUE9lt2vM2nHoCWmmfCNXJBn17k45HpfDwVUHf7GebHGyevS8n3z",
-	"j5qIG67I2/wkmnR9P7skW36lFyfeV7JE7RmN6ZWp/6AJudOiaVJfY7Yp3vUBrpX8EFOhDOO2u/7x8af3",
-	"P1n+556hrhRQPlNd76qfsU4rYU7h/RqTWXmH1Bqb9bN3l05QecdLB7JFQrwjekcqTgf1601HKu9OZVWP",
-	"QPEcM0rbZDm/zRdVoeaVTyAPQHsyknCwhXRIc3ZTllwvon6/9zIaDHqv4tOT3vGkj0/HZBD1T45AJaqZ",
-	"sXXm2s701MS7ejjUy12SiU8bUnNZR2FahSxREkxi7UZ4Ndfqwt9sIvlFhrNcSmKpu94Rn/Fq1qfq6SNo",
-	"oWUwFrcklgpdiChTQtx19HVYz49qGuuUs3Wr9MFwO8LyubxBH8lCfsv9CIMFUcqgZVtGv3IGLwjE2fOm",
-	"Y9uRB7UJF0P5XeKY7pro+0I7lZb10cv8WOYj7DCVbJWc3TK+ZKMh2I/GTKVMZDhJIIqEeIpisELjMzRS",
-	"RDc6QyNY/dEQpSSS9BOHEPyaUIYT+i+SojleoSk/Q6M4VxEpMhqCFZqQeEpSNONJLGyOxM8Xb2BHFRHo",
-	"WcklUkQeWs3PjubZ+Mo665f2rm4e0+xcG3+1RVF+idEQYQTzAJewPTIIa7tHGdY0g1eVyzfHt8R5CxWV",
-	"CMLCuFTrCE46+YT6K4TB5568vXeHU9B65Dgw2ddmMPj0sxkRPr0xw8KnSz22eU1tCtZJyETU16kMv4AT",
-	"7SEMxjY03vmWmE61Y7iyxmqsEfgpRjCVEbik1A0iROSPHCfK5oS/lImpHBtysdVnr6MCbPgSz/V4FtdR",
-	"jxqkkXjesiytxjnr3gTtdQ1wQiGEgOM4JUJy78Gro4P+wdHBS+ADLXFR18uhduyk2Ikj+7KeNwQHh7ol",
-	"eDUmx3H/JHqBT7+eHA1I/2U0wPjV0Wl8fEJejL8OijGDk8kg6uOXY3I0iF8dR6f46z55MX75cvAqPpoc",
-	"YxwU26pC/GYKJS/7QQbZJlLgG/H2Cvf7/V5f/u+l/N/X5qP6D0vxdktWWhyOcRzhCQlaPS0kSwKrUdzm",
-	"Y5IykhGPSoHtYW8Vbg5feLDb53OBqpQBld4n2UNmsr9yAXyqID2z9zWmbInBk3IE7jpC0sJ5J0h6R1Ik",
-	"8NI71iYm5Ya+JJeL+BxKJMM08UrIjtLJ7LlvnRf5OKERWuBUiyecIRUfqw8DZNLhXX6QF66Lh/unI60K",
-	"lQtmmH/hlV3LUrTQt3whNFSp525j3GaHGrnPD/pVPe5mSYPaByoF2MgYXyM0wwJktJy+TnoJ5RUmp2mE",
-	"qEBv3n5499N//fj2/afD9+c/vpX8Fo3kQQJlAC7hjBTkrn34jtjTyrJ5rg1ShfW8VPnUoHAsywVZ0J7a",
-	"Xmu/2YdvIi4/qEnA35+KmcDnf+rpaNnpzAm++VhMDD7/UsxOsYcPFz/ADOHTr2aa8OmnYq5mq3YSpS0k",
-	"jucAOhnHHYzlxkjua8ejZfZSuUA5n8v9vaNRBju9SIlUPuFvxmNyk6iE0pjgOKEMcpzneEpuFnkCdhNn",
-	"Eyp3K2d61/V6/pHzDEO21B1OFG8o9kornfJ+J0xlVEOf2t+o6Vje36yauYEDrab5HhFTFU+tJ9dSG+I6",
-	"M+5wPkEi4ymJkZWKNhqX8STuanK90clWzTzYRC28HEFPa6NMDsNLK4fanGTnxDqH+rolRaWeVKvCU0Ng",
-	"R4dmYI/v6HNDngbEGbFAGOWMTiiJ4UXlov/X+Y/v1jLjMsfVJOI9F9IirWp6jsdkGyNeU7SclwkMOeto",
-	"1JriK2fw/vi4dzQ57fdekhfj3tcv40HvxfgIH09OyGncPyrfZh1ugfUdySkrL5gNzL/oN2QeFDrpmvQD",
-	"k0csl5jFJL2hbJFn5UA6ZDx6UypUOArMVA67c//wsKljSV2vtcJqOMQRN/ENqEW+eADo275EBnxL+J1U",
-	"o02WtC9mUP2ytGVHvQE5GfRexqe4N34R9Xun2GQPwZb5cyXCR7kuNnQRuCTpCw2WN7LOGMu02uGBPjK9",
-	"f4zftOStqUQwSYaWM6Jyfv/Bx1p1WfA0IzHCSUpw7NUpKyel08LPMaMTbfV2d8eXD+AG9/k9mPZs+hxX",
-	"lTPamq4H117ApZv4vNzz6JlC9Th2DkBkOM1urKLRPQSBpxsmuBanvp6ir3xWSkNFM5LEym2mT1xR6VU/",
-	"RVuGQrzMpcMe1PiKV0GgAiVkkhlzVuXE61uD8HEBC8OzzEGuHqmwcIdagqlYCmXW4mUcYVVBqdCXJoCw",
-	"ktThWVXPFlUOTIlVOnTSqDs42ZFrYzIz8KRsGRowAv7hWmfmDfpeqZ2qCdXGltJ13B/08Gl03Pu6Pz5+",
-	"9SI6ivv9PqRSUIeMjk67Bcnb4zgz7abzkWSmHMRnOkdNKc6YiSVJtRsWUlA2jFqoUJ7ntMNy3bfUt6lE",
-	"MVvg1veGbptYsbvgHU5tea3bZnW8dk5dg6jOFO1h8odQ5VJV5thC+qpgpZZkA3saDH+71kHYhqwnc12N",
-	"BavttLltVFhurMMKMRIznCSIsJKZtZ5jVgjDzK5r3hUYC+uiYnrQ0L6gbwHflBQud/W8qdKNRTZOsUJ5",
-	"Ed9xHAvg+DFedc2k3sQQqWVdt2ZUa1fu3tOpK0YNBveVm4vcwcaxKdYxSfDKTZbeXaq0cU601005Fl79",
-	"+NQJpZO2sU3tU4m0PCywIK7WnD+46j248jZLICrRWXftudkF7KHDJ1DmNTV6czO3UfQtobbr+Fm6+sAT",
-	"Gq1c3bypWgjSvgVl04SgkqLWrdbUuFc9zLas3TeJwAbjbwsVv64dd3iOeyq7no5mA7el0q3qc7PqqLsn",
-	"VrMtH4KKpmsIwVJYpYDOead2UXQxX+DI489WteU3RYS4Tr9O2KnZSYmotdF35x1d47ogacrThgRKxsFd",
-	"EGGGxgTNcdxZ42xMXwZ3N2G6kK1a8a9IwXEYg4YD1RxLmiRoSu+IqUuDHFrMkBlP+Z038vP63as/Vxyq",
-	"ekcEwqLBuQrkGVNFGtbLbj3qGnpgbcpGiZ2YEcMKddkdc1bSzfqGd2on410EZRz9bH9BmUpN0boCu23k",
-	"v2s/sDxRsRkd2a9zv4qcLxfpeMt0tpL8OxDpnYpiv4yU15J8DbqBlevlw6n1ULSckZToSirGM+AMLFiL",
-	"mbBznaDAgJifFbHhakUSgKjMeQpQOEVobyOVwVtG9CgtwgWsWU/7NQ1ja7gK77y7qCObTdhRO6pTbWdI",
-	"rgbSzpZ0JtoGlb9Gx5WTfoA3cq8fVJlYs0rss/gqyoA3CVapGoRFBI1JtiSEoWzJLaQFaElPnylXjbji",
-	"WJe6kDm/038tEhw1pLwuuNx3j7daPgTpXy0emRxnqP3U4ExbFvkc8LgQkUQQZOB0OoVSzRR8BGO0Ie+G",
-	"ZDPKppZtLFPOpirPD1hcEJadH1AklLOYRAlOlejnST5nkBinogKl6qNM8UnJj6xaha4COp9ichU48x4G",
-	"h1LsqGyFXOVxwDcmoHMoFiQ6NP5h9cnWNonD/qFyk4SByKdTIgy/pjFa8RzNCWbwXDwlV8H/7TPXG+pH",
-	"zPtV1+41fI8oEzTWbFe+f6hqSwdB2MXYN3GUim+IMlIMTJRmiXBmKGmzZ7RVzWxOuKXsui5b5q9kKbZo",
-	"ffq/mmLxIl4SdzSYdezQYwAxPubxCtLJlsopVwB9zfEK8TuSpjQmIRqvIHfrrNgY5R3PZlzYnMSSJl0r",
-	"D7jx1/KuNRfKGk/X+3yM+oJNeDWpIs9mhGWQ3R0X8FFFKnoppD7o9ePjfu9ldPKq9+oUT3onr/pkEB9F",
-	"x2MIWNySlUkHiGhg4VdUNhkk3xWus7vBQf+g70kaLc+oSqHfys3UepiToqmNNYWgcktW/iTl2ot1TJRs",
-	"9Fh1B1/ZwB9ROB2q8w0rq9OC3uJov40Ho6TC6FvD4HNvynv6y98FZweXePmjPoPOrz1xSxc9vlDD9ixL",
-	"0SpGIWe9cGvAaIzpXFWqdjODd5Rll6oovEzzxvfw2zWUL0dkxpMYjpdxuldwSK5LheL3ZTlXyDeqEpER",
-	"40aGOlLOHv7DgtwPM4K9SBiFd+Sxbo/y+23CdvZWO24dCfYJlWn6yPkdn54vFoTFNUCCnN2KR0dvw4BP",
-	"JoJkKqAH/pkg4Vi+DyqCAFfMt1lmCh2Xyb7Ja3nfemSMahhLPa11jdTIT1c8WaxeN6ex3//16dve12dK",
-	"KdaGLMCVKP1bCuBM54J30I499Zt2ki3Oqnd82r52HYM5xXLUUjBVwVYqMjReZcS4XvXwXwnE82zRLQOk",
-	"WMhOa9FpAX6kYkJTon0QW2hUYxLxuU7DTbgJFms9K+H8lsRSo5WvTedSryKRtDVdUS4tIryU2pcCezRu",
-	"EGTd6NWA9cKf7JokQ4O8iwQHJN4QRmRkSUR2hgb9fqNHp3NWwsCrfGuzwmK9BtJ6gYRtY2tK4QVAD/p7",
-	"nCReI1MyRdGSTfSeK1MOmKePbtYABNdo4L1WdtodLQtJVqmcwP/z29XV4v7dg/z/+4fr0id0cDP8+996",
-	"1//5H4GvjqAQ88X7/vTTj5eFu2wD+jtH4zyeksxggvIlU6WDpbyFFDN5xuRFSsafIYKjGZqSTChfWTbD",
-	"6lBy5gCIl2lu4lQp6R0+cpY+5rlK1HaJxt2Jg36xGbqKvmNCzLrckzn+fHPn17sUlJvIDBIU4BegjIeQ",
-	"F45ZRjM4dBipKZ1pZCJ5vTmIc/yVQHo+Ku9D8hVGNF6TQzOna31z99UVuN6V6mdT5b1r8DsfF0obEIVK",
-	"YFFItJImSisC0CtYoNPB0Y+0vD4M4Gn1QrqcRPvfww3hZsuMWyX92Hfx8WsLsLVZkGKMBbmRJqkt/Vij",
-	"tJhynjcWgjb8k0Q6Nok8KNSthpo3VaCl4bs04SvrnmZohsUZGumzPgLfwJggPOfgQyPzrl51KIPqioim",
-	"Pq9HWFMg0j5vchPJfNIjG1nkFHECqURECK8wcvCPK0HUb1+jVyenL72OQ2v79IqiI1PBWLK0hmieS82I",
-	"IIysmLDmmmt4ea6ruBQLg6tky0FtrDSrGeAzHeIFPbwbHDqofockSw7TnAkH+OHk6CgMMpqBO6PKQ4oC",
-	"I1tRpdbNICACdOlBTO4MOrQ4rC9Jo2uyhgs2TsgZUt8JIMWUJCvEmUKOLdx05nA7q+5JIWosJN2dEVqs",
-	"930bTEKXnGy1BY3mq1t+3rL661emcprgV/N4O+dQ7ZHvlBUHfQsl2lVFkcjwCpIAQLIETxFv3iiam1Ke",
-	"0mxVp9SBfA/Q6WNl8Xi16nbltBNHc8sl6v5C+rmwHpXhBZmgxmdbWEdNYKSbxZm7Rd5rqFCb3WBrtjrf",
-	"05bzoYD89JgNC0yW/ox6KCwQO8me96SBdkh3NxO43y4n3e1m4Iclbc4vTwxGVSWMAzMqQAR0krQ8zQKN",
-	"cXRrjV6aIZHxhUDLGQVVlNBU5fykOUOcDS1Uix5D06zAc3LFdII4yvAtPI4IUtg6XCqmOAMY7dDixJrh",
-	"sbB4tAeAI7ifteuaB2+dOjr7Tu9pCymuz3D3lFtCxfSalPftk9a3qVpTM9r+qZV11CXh5nWqc/Kvp3GQ",
-	"V/1dvtw8wpQyvFgQRmLjvNKE6LL35sTMMFB2kqooH0phtE3d5OZAkCXUxkc5OzeGZCwnp5cy2UvrC9DA",
-	"Joo6UrFGo6p8JYx7Q9fhoPKwoWQi0QxFPGeZcAJkTkhTkExqFgAW0BGHa08YkV1gQxRpGtyQNaiS29V/",
-	"boUsKfIoIiRuShlfX/63ZptBi5PqfLku8DEbvCXkod6nZr7hh0Qp3s1ku5gKYCqQToEO0cjiWo6UfKKZ",
-	"QD9fvFH5LyEaafg5/StG9gCHaKQB6UbhFdOgaAUWOs+ziMv1Gs2wakSHo9tRUYqsZamSvHqCNDMTQ5it",
-	"wKGqBKOxkC19OXicrRB5YeA83WtLqyX0q1XeAkJ5uVG1mvGNt4NGqAAwF3GxMlyyRoUyr9gRpXhjVGLn",
-	"iIGVJNXDDrpgi66m166jlqilYgcfzbYqjplR89lqUHJSALdUZODAUkYEsGE84Ul7w0bvrjE012kcZvDW",
-	"19BgnOVptbHeRuRE854j9Ax6MSy1RgIhI/2bPtLPJYfJcELktVqLBqp2nL36qMhLNRN55nx9xWZYaBqF",
-	"+5dUwLAWDvHmdz7W9zQBLA513i1a8TwV8m6D/oiemQNjp3HFRtohMULPBLF90Z6XeZHdbVipxIvUKKfm",
-	"IPcUcD+PQXCE/ORvigYnm/g1MDURmGnKlyqTjTOCpDa0Mu0VmOrWtttYiyfQUmvHct823tcvThriLsWI",
-	"ppeLM8m+r5WOwVTDgBGOxist1VXYIOFMUhFPkZjxNFMmXIpZDGBQba+8Znql7jLOHPWrPerlq3UVlbVt",
-	"JKTX0gb2ZQc5wkAhfxrp5EaamoNkR6ena8KzfqwtC3BRPyJrAlPmjTqGzauxGHue1tYGmLMHjttSEWxD",
-	"T2YIbdpmkdryOJPLOqV3BJlnt4W7mwmg2cTRgcxaSH5pfCLl61FM4zMUcZEhZqLZE6TCX49DB2iaiNED",
-	"E47jr3SoGNMkTyEC8rhn+uBtVbldipdCKvZz/HlYELnGV9W+HU3slAg0wovFCD0jdyRdFZdLGcL5fISe",
-	"LSs4IjRTurPUpK8AQ1dZjM8V4Kuh79EB+tW2mhvqp8AVctgN/EHOKS5pSsc+RUmesTXjOZF/b2LCpU62",
-	"LLL15xTkouruF5byTClZgr6lFS+vAq7crg0QY421/S8aGmhCxuvuEMU2geHarOjfg9S1KySyrohfUC7U",
-	"vLgn+hpd5NJykX6lS2t96V2+/Pn9+4v33wW+2v82jC8P6CyIOXM8VeqQUdnOUN81cRujHJ5y/21amey+",
-	"PerOAcb+NA1OaEzmC55BXEy3qXxaDIP9Q4o9Cs/L7pLXxytQYamroFmKWTcH74Nzctf2v94OQ8BNTfZg",
-	"JZicSgAukqYFvI88CEVnPCk26S1JNIg8wd3BFLrmObuwAq3YWlUYLd1PvAQmUEUa0AAENcitpha97Y0P",
-	"LnP2TZ7cehtnxJwRFVIxsMOqa2Ssm833TI/DDWVW4RRKc4a63ISsPT5Er3/68cO7t5/evvE2kuSMNLbO",
-	"L0W/TA//TupOzjoUndeSM5GqhdPuR13xhwGj1+OnmpjCy65TutS3rO3YprzC5gkNVPAanMsVChivbuyJ",
-	"LtYdgM6+Pb94B3+HVuIOB3IqPMNJMBwc1fbGHcxvJXWKwVSsnZXTtv8MkoLkJ1MPBLuukyoyXZpRe3s9",
-	"5c17Bakbw+LNmtZ2417YHdW6Dsrbpkis41VvhlkcePvcPFZmbljBva1ErYvHSpvPHLQ2dgYdQUvdt7fE",
-	"t9xlafqDn4je2Hwtrwq7cSKEt6P4+nQU4IX1FjuFmBFNp+DtXR1czXTssJ79sFXnd620QopA9+4/oCB5",
-	"N5aDr52Fj8f/OuPIVHPHNEa+PiebNYvYrNik1ZMuV6SWEgVVxKEl+SleiBDaVKkt7MB+N9Hwqv5l8ke1",
-	"I4PReNoqfQ3p7AJFxpLh9i3Y5RCfFwlm2MLcu33W5SEFRgou7pxJ6YNnBMfaT0OZyjRGV8Z4hqp4miHy",
-	"eUFTIhCd6LxjkFpaZZf3HUErOvCUD38LJjxJAAh/iCDPUbWFxlk066RSBaDWYcGZcNW6QkPtTVQ7geKc",
-	"OeHmq4BkyVWg5Kt8U5whrIPVgNA7XqEIJ/PeNE+S3uDoGD0jWRJCBsPRbHA8fw6uVc1vLNX3/3K+7Nv5",
-	"0soe+w57PF9imlE2/Zhwh619fP392zc/S82vwb8iCJOm9x7opZ6nqc+a1+WqC3o0GEXGIe0oRBgwG8A7",
-	"vhFyF/NWLqqO45KBCnDurlDMER5bbaL7+PYoeh9xS8gC0oAheDbl4CdnqqRN1fXMFzzNMMusJ6oTO/wV",
-	"0+wSnvwYbcDddJ/ppczxLo36AmeoYk1Cu9V6HxrY8sWbBhERix2m2tG4US7sSELtEeDMMRtr82wEROno",
-	"d2vWRnzuEXjaWsH/0eKEtRlHlfWe61lEnMn9CKazKD2g/FAPcUiyZDg4GPQVicU/sWRVyYh3X2qufbU2",
-	"cno6OOpWTlnm7p1gdcMg5ctyoLaUfdJkicZ+63OXNtx2xlgV26XZs9VEASQhtqHQBmkHbykkYtBYqFDy",
-	"hCYqU9UhJP1dJedf6w8gK0G8FTLPuj2uAcpHgUF7Woc0OYVGzjEeFXG/JKk1MXAA/ewk17ANu1Lfqjvg",
-	"5G7I+QrD9FSbscZO9aQ9m5qT4mT0a5kP3/MllF8r1ywV8LatgdbTdTXWD2sI5Vu7YK3ksg4JzSqiBo5s",
-	"w7CLxSTriujcGo/ZJkigCbij4AGbTRUUrtn43Xk/jtbRmME52LSY1kcgYnM3HNQCSuuoFlOSTKLnaOod",
-	"dPmHcO04622Co+DBl+mXs400DL0Uct19qY4tW1LX2Ro5t/uQzRJjPBG8DUnsL1/lF/VV6q2vQfaYb1V2",
-	"sYC/+9ZW+e2vNIz/JWkYnkKsgmA6OD4t8dTNTS6ILcCjUv+zrATA4QBUHBGcJrSGmdKUdrAL+21vmFpm",
-	"4YpFCVvsP9sOoN5K+86WBXuPkLvKOENAAogz9CNnMYY03m9TGuNViN7mcmcPvyFpAkla7pk76R3jF/3e",
-	"y8nLqPfqa3LUexkdj0/w6eQF6R+bsgKR8JYWHJrg5jzVBGccooWMLF1vvz51vvYXnQpdtR2l8Jp99AL9",
-	"J/pPNOidQr0yACTB4Va+Ug3g8+CZE78jaYIXwVAS2FjF+n0nPONxgUb8LwheB+X18wYjYLO2ahtYAtnw",
-	"F/mpmClDS57Gwp9g08mWgL0EKAE/2L+TVCV3XJ1MxnUoomW4jZKMHIry5ng5EwC2AbPA1XhI6yMaM4JY",
-	"YzdV+YuCyQotUNVE7qqveVK7eO9atWyIuzv0t89tUwY6VekrOtNFY7+W22VoYm1x3Jln7sJ51tbtZEce",
-	"NPOIDym5o2RZi/9szye34mMer3h7ZyBDk48isxqmgLvla3daL51T/9bVHtO2uCsaBkeONshzpmpEhCPn",
-	"vNx8E3478QImv5fq+DoIuXZXgZqu60AJO0OAecHn3Nfe+pzbQdr2cCuAE8IQdotWQdKMV4hmgiSTA/T2",
-	"M44yALQBYOWR3LlRiEaA7nNXVJbopPU0NW30Yd0PKghEfyYh3izD7d6XHNCOSFdmgqdaxhFaZoEUHhHQ",
-	"FYkhWKQqDKSoffPp46fzy09QgsQQrJ01Jyt1w2scXD7l4Vt6R5Dqix4inqK/z3ieJqsQ/T3GFP5dEnIL",
-	"f8w5y2bw10rq4asyVtrAD/ZFfOXG77laA+hgCY81VRCd36ZKWmvbQHiK5aEArLkg5w1J8Eqogpw0Z5Lg",
-	"EyKEQRukUgVIlvISg/BhC/3hg1AB2EfW6TzCI+Icmrabygiijc3of2b0j9zCnxbcwEVZa2y2UqKTNmDK",
-	"895/496/+r1X18WfBzdeOMoH56S7uJ04SSBF1BvyBbqLOTEILlgBt0zKuKWQa3xHhmrfDaRiCO+U5izU",
-	"7VahfofF6isOyTguJduqFz0hy400RK51BFzv0C8FDMJbo3f57Wt0enpyiuQVITJQjMlKzxlbVgM1dV1O",
-	"N3gjms+3LdXv7vSynLg65sX5+3MA9A8BWYuV1bAz9POn153Jr4Pf2cjLzRu3GBGhyuC7G4FVcAd1oVeW",
-	"G/+ODwCm2zq3wmh4j/8nkiSa02WAwTp6hzOiJbqbczICWRaTlN4piE2mDxlgQ+O4BHh3Uaoq/GCxGRrB",
-	"4jpGQvxgcNrgaWjfV9zuVKy5McQPb9+/uXj/XVBkTodOdrWNMYbB68vzj9+rv87fv3777p2+Vn14+8Z7",
-	"4A1g52s+X+CUio0jp5AkiJHAct11RwJV6q6NZaM1jKSCYfp2j55L2wbbvj4gjXU1fGmoSgjWGULJV158",
-	"PPLk92sU0i1QS8uPut8Mka48sfuN4exqVGJnSFUFcAnZXrdu/K2weAbf0aBodBQAIm1gUTlsr6L1jQdc",
-	"x/ShEXYP16FnJxQY/t//jnqD0/AY/Q3+//e/XzEk/yuhd16xHnyJ9IhDhZl7xf5W+XrwHYUy0/ZtdppX",
-	"7qgp5drN7wxW72nWaHtZtXVsLNNPU7EIwFYXh8ht7ganqIvLusK0Sq/eqXNj7fSs6SNSQ+PGQuGkGmwj",
-	"9GxE2JQyIq05S5bygwJNlH+Za28Iu5Ofa52GRs+DWo1E6QLzpYsIhRf0F9t4ZoyzaHZ4NygOjmp8alxj",
-	"Liay9QXbjlMqEKySi4L7ewR/ooeHwietkDdSInieRhqkUB4PJyKkbnXPjhzh4eHh+kH+V4A+tyU2FTqq",
-	"SW3C0dzkNZ0cHAWNiUw39aQNy0vWeMTm/jSth321kTFEWPTAbRMbRQix0htXi7iCp157Axz7gBo2bWfl",
-	"IzUzdfqsDk2bVnmxyOdzrPLM9LcQAdUdXeXfDkwx4DExskxWN87FOSsuf1jHYLdgh9u2a9X7t7FHtrQo",
-	"XWS9etBHfdOfiOOa92gLzPlfolKNtxvK8LWS9tpe9VbMXcrbzaPqlqNSBuWo4PqwKW8dRi29YydyLa9C",
-	"AxCI+lmDvasSTaIBvfVPm0zSWef7jWnGfUN3qLDe17nycm3k5I9SuG2wnO7YykvUWWrOSYZjnEF2rhaA",
-	"JEt61eQGKOpy8CLlM4QbkNJQNO+UZIIuTJ3FcKP8cyQyFJoQcDEYmJ7gPbmDPXgohebleqzwHMLCdgWG",
-	"yCzAFZPvP5QUfMXM2w/RvXzWEPnfPUT21YdSJRIPV0y+0xDdu+89RP3QaktDdK8vKU17iGDWYVGgL4bo",
-	"N/303/k4VBrJEF01LMtVAFrGlccfvUvE96Lbendvk6a77jfsLp/CbLkvTCt5VaNK36G5mV2MDmd0i3CY",
-	"R4/ZXeFwoV09tCOkezgrFdBV4wzwF0o9M6G3jnD6bgLM6fo+2o8x/J886b3U8bEWtSn5VSgTmS4OLJSQ",
-	"M+Txtox5NtsCR7+R7C55kgBC6QYE10ITjW8sz5F524yjKVdI6Bl/ZFMA88C2o/VLMal6GmI99+20IbEQ",
-	"xzgok+BftuefxPZ0k8uOegNyMui9jE9xb/wi6vdO8WByRI7jk0gldFpLcleadD2FrLC5yorFQ2N5wQ4h",
-	"nR7BI7tiK9kl3Moia0xO2swUbUEBUnp9QhlEhSWvtRh7zu6a3oQGdnNC94MBpBOkHOdbA0hPBya2i/yo",
-	"Kl/cX5rUL04fNof1ama1xCmZ8VyQmzyVC5RDdKydI+vWdra5jx3jQI9/EPF5XbNtTM5zn9n1ANr2eus0",
-	"AdX/2NvHxoxSmkHbEu5i4+127H/HN28iaQP0N06w/maj1pHm4R/JRgr0ljT1SDJQt7et4RaN/bp0bipt",
-	"0Y7J2fc6Tnl5Y7Wxv8eZcs3pZntznpIDNGI868U5hBCwjhP3AENafiM5bU+1iZUfIR/C+ezAWpgvr5i6",
-	"aZInSXGL+VTBwZBfMd5TMDXyg/pLOI+wP/f4pKcbo4wUFHkq56rxVYuYdR1qY/uS6g7V1L/y9PaDlr+l",
-	"Rn21LmJHbTAc/YIjexJjIBqGM4wygudIt9Kr6Wh9v442KLRZV6XSzX8N2UPW9I366rhwFt24mpd++VJz",
-	"w/Uy5mG7DmseH+gWut26vN2OCloLOqWp+q+nGLpLWjNYSz10ZzyJTfYTM8lI6wOp1S3qFn/dqAnmNgK9",
-	"BbZRZ3qUM5ttG+raG1U0O2cqpdVtO5ebV6c2HN2KH18VXSknJhwEU4Qmvwh8Z+Xh6ZrGNtCabl92hlie",
-	"JCoao5vjSF2+r77RKDIN5eR/ouazbUfv8Z1e9RhtpLULDdKKj/1pkOYRm+fKeWjruF+RHA8dSv63IdFN",
-	"qXEn1MdvOsz1E74l2hyGo7PEq8CXYd5Mnw8Nu/RPAzrQvgenHtl/5Jf9xwVjMmWiNcnvcbcUPUiPymKs",
-	"vzNhvk/B2+gPcXurdphjWYBvGnp0XRWapdjnO0KvgxwDutiJIDu15EA+L1Iiyps9ePirGW7zBuyK3atT",
-	"vj1Soh1jc4ZuDo3aGueU/3m5+FPx5H3TmncbVQFcLTv9pgCfHYQBTpwicm0BK8SF48kr3I9sfTchrAl4",
-	"4Ngp8XZAYddLAp/JZ+2N4G5w0D/oN9Vh3bgYuh3YrX5R3964r33fVI1s3v/+sQXGBZVUihx0q2thu+ow",
-	"svTTWZME2tT6cmy7dv3PSBglb7Sd5Syb6y4vLZdZd0ckVbfvupF8vydJwqsai5dEbb4GYFZAssp1g+7B",
-	"Mx7Jrwcdya9TK8M1FOROz1PBr+pW5nilu1pC1+czydHK2DHdkSlbdBTz/r6Qr/m1iP06DTgXBN8K9Gzw",
-	"vKMDYWe06LZtrM9Z/faVQK5h1UjI9v0tMdtWj21U3Uyju5Lb7qJtJbRJ+jiJXW/P2WZhlPEBW/VLkv5K",
-	"kojPq7YHZSLDSQKR+BLGz6DXj4/7vZfRyaveq1M86Z286pNBfBQdj/v9wNsrHMRnerNedtQe2gUTY4tW",
-	"4dUJrTWwK/OqPrU2ojewLkiUSyUDEDi1G4jg1Hd0zhk6/3CBbslKAxAp/5K62o49y7JFAGkGlE24r2+d",
-	"BrEWyGbdUEFiVOocC13UfrBc1gDi3snPsc2gEwdX7Iq9hYwsSDxapHyckLlTqfHs8tvX6NXJ6cvnpsuw",
-	"gNgDGkU8JqMz2yxmmXI2NdeYB4TyejhyCl1yzOMVouKKJYDBgyhDI5UQNgpV5a9tUvyPjz+9RzqNXGGC",
-	"CwTVOwdIMgA9XzwlAIqMGeIL/Ecu56VgIw/QNzymROjikyuWC+BZcgtUxZx8gRhS1qMsWQ3lGLobqKrQ",
-	"VhV0gAJ7gAq+V7DsZ6NDvKCHd4ND9cvh/////n+j5/I2TTIkvmKYxYhOGU+hBhZKsFVBLOMZgC2reEdC",
-	"I6J72Rpg6QWOZqR3BAIxTxM3/rZcHmD4+YCn00N9rzh8d/H67fuPb+EeqO7MIIICJFMRtFDOuyAML6iU",
-	"6gf9g2PQGLIZ0LB5MbygvVuygu+mKmioeshRzi4kA5F7cf7h4gd5DeTVQEteuP6o3zfZOaY4ZqGar1LO",
-	"Dn/X4S5hoWtbmzEs6A9kBZwfzkZdKMEs4RedNOMf0M7w8IOidXWKTSJ5oE+oCBEjdyTV8FiCRCnJhNP/",
-	"Ax4H6SpceJZFGfdqYQLFd4jIvuHxasdLor0ID2XupqVLZTsGe3l23LIjO9iQH6UliOVgZypjUnetokKn",
-	"SSYrAEjXdchiprr5VvbpIayR9OH9LVk9KAabECXFy5t4Se74rbuJpdU8qfNmdUO8g7dWI6n3DhX3ZnyJ",
-	"OPOSoJN9+du9fye+EojGkglrnY3K3+RxL+zIW0uqBRGFDkFUxel1aVEXyUp1GBdNAPAj1X9BxXNHSBAW",
-	"C9VpE43idHWT5mwEe7pIMJQvy/XKVcf52Fpoco8znpL4zOlh9pVAI3nXSNWgm9RJlTlLcII4I1dsjm8J",
-	"wMPDbBHRMCrZDCtUDMXslQiC4Xo6jW10gH5iRN8G4LxpSkmMpJlgEfoVHy9T0Dksy77O/yJZmWzoTue/",
-	"v+tnqw7o9dMP263XDjq/8DyJ9Rc7OBzfSAKEzGkRIpuMCVRSSl7jVjlR0xuTOAQTTx4DRU7OcXKzGssM",
-	"I4+Vi0oLwAqANjSfVe+m0pPlxEJHBYKMidCZWmiRL4rph0Y3VOsl1YkQLVOaZYShWOokCgnkimUpZgID",
-	"hLMDxUazM/l00AuVzCJ3sAoCrxDNDtAvKr1c37FSIWot19CzgoWEUJFqVzW8Yuq4FV89B/0JbGjgvlig",
-	"mE6JyESoe3VnRNrRMwKFTNmSu7nt5I8cJwfoHN51wlMk+JyozUSCEHHFYNPGJOFsKvQhFt7TBboHbE6N",
-	"B/rIqrjkEIpJPsjP0Ox6zdWvQaPsfLk0sS22eD2x3WXAf+QECt5MOodu96NhbWisUYiM2TBkeZK4LNmJ",
-	"gR13wHu+b3qqLsDrdvblip+rexrHhNztjUb8Qd7xUF8wgAHEczhbS9MdUPMWSW88aVpNg7e3/WrVZsLk",
-	"6ZSnOm3awYn6rXhotwSLhu7k2Qzq2HxPshV3Gz7qep9iQW5kk5J+DtbaDtj/rzNuhcsSZLcuAQFXvspj",
-	"Xs44EIq231QZheH0iqGXeHylcLLR1HlTKj/88zKdNVdDuKn75Z/w1LnYR41F9LOqLjourJr7nemTnSLn",
-	"hxA2FYwvaEuLRdMBh2LxhgPeAf5+nyehoJO9HweHJNF4ZX2y67Qa54fD++JDxSCq2jfqND076b8q5X7O",
-	"sOgl9I70pP4xeq7BvlQvWV0obJrghihngOs2mvA0IiOjMyiIL1Be5uokH9QE/huY15sStmr5CPrIBJ5T",
-	"ohO74to/6yPVNUfiYvIjzqKZPp/XXaxDNft4J1suRyqDRILVIg+MWWiTVuqnhNDP474jWWl5n+CANLkP",
-	"ShC6M4JjXV349hOeNla0OAuChXIJBG027MMOPEblmTYt92ayoliegsIWkIlY2zIVg2g7FJuT8u6t1WJ+",
-	"OmbyxBbrvw+9fZCiVrkrRD4vc4HHMP7DNGe9YuZeY1cbkbz+8rpqWb+bOEA2z12adl+JAuNIGzfOzTMM",
-	"AYp/EfD6zHF6S2I0Mj3HRgVrAzPyimGBRtC0bDTUWHdg1U7pHXgBFH4GZ8R14HvMx+9IVrRO2yPpFQ9p",
-	"oDx94U5UY3BHaYzNknzQRSLgHwNMRwiw2LffF9vqSHg6/PloFtnijL/MWbDGV6oxVxckLQGuWojZW7LS",
-	"DkdRBKpAV1FYpCzW9FaQ4VgyUa2+KqZSKCYXRdON3g9FVHBbVXb3TLvoyf7E3Fp1z/YeFnvcIRhQ6VtS",
-	"blvyEO406NEwKRsFefTpVSOp86swIQpqBeIqeeaA597hhEINBfw+oZ9JrAtOzIFWrae6CgBxOM6T290e",
-	"xoq/FEcz8KHPSCT5PBYII0HZNCGaZ59pYNkyB1dZh/JGtd7KzjfRYyTwSnhi0VcMrIsDdM5qtJIZbxIM",
-	"r8FzlRDRiBta0LGw8Wj75IplNyLY27EUX+xcijVRP0lEIaIM8TQ2efu7OBX5AmUcDcJ+v6+fYT35jGxH",
-	"78YL39Xl89Fev8clLvX5aFEY1EQev7yl8Wpag3YohFbc0dRpyvKF9QY77cN78+fDDliXcXGVo6O23cNG",
-	"IVLHavOEyMYk4vNCn4Y1VWxpgYWBTFdxbeVgk39NuHKMabh5tADUq7qzRNlZH8vT3jUrquB2PzE7KvrY",
-	"tJ+TYB9Wl0MQa20uk8rV5HO5kL/vcaFg/IZFcvPgdsRP3CFDZbmp1KPCOU8FwuK2HIEVK5GReXnljG3Q",
-	"yJ61nP3f4oovuFX3ewBpfVtv/7qLyecNZqJ1h/PJZteraFinVzV9HTs/wt7R/SFvWbzBA+BqZ/BKoG+l",
-	"MPuzGVkpVE2t30IegP0FMhZzcoZGPejk40a8GqIjgqeZ3+sd9JxuiBp43/mq+Ktn22S6LTM9cPp7jaVc",
-	"5mzvQZRL0Cgrq9qsUoKlpCIWzUlPb51ONqp10xBsGhDwEWYKP5XoyEdCYvSMKmcYkSTzHN0SsoCabmVv",
-	"QBYYzQ6Qql9Q2B+SMOY8JeEVK3dNn3ICScBGcZuHppcMuDIiU+rgdNOBY+y1aGCG+7Voigb2T2/TfJMn",
-	"t2uymcYk0kkIBEezXZg1qqWN7e0FB3680rsQanvntN8HW4oR0xF+HVGaZmlegfla/rqVxPxLqP0l1JqE",
-	"2p6ZPxCtaFJfI/3row/k93yJ5pitdNhaH0Q0oSwWoTyZqs/z2hMIWEvNUuFcoFFk+enoAJ2bJ5nCM3iO",
-	"UA9GqslNiHSPG9CfbWMbmGrd8ruUM/iLW++SW78nS2TKJ508Syzl9R1RAjvcJR8XWUrwvDEQN4LsTmiY",
-	"NtLpyJJmL41zXKmIciozN13O3JZQkY10jqF+D6lIaAVB/ooYX5YVoiv27DJnF2+kLvZ8aH2tUomhTHsp",
-	"ppyRA/Saz1U6ilRgdA8r+TYIClMRgYzZwSmy2d/vsMh6b+XUehdvRiqrVI5/xZzZI0FZRFTlNstCtCDp",
-	"DC90IAaSSN0MQQFRySQl2O+k/QgzegLj8S/B+ZfgbLEGvYHB0nkI1jgY17DajHzODuHY9wqe4skZHVOm",
-	"mm/UUha8njU11G7cRZrLFDy1KnyxUFaw4gTwWdVm9uCYq0z39Tz1Ps3ZQ5sbToWI9ym73pAM06QldrKL",
-	"EjYwOm3ShK36r63PpozvMmce93yxtIfmUYf3+q+HQxfou2nZNczIj+bSrbbABd34gm05Hh66Zr27SPg+",
-	"z4aZOJLz3c1B+wcfI7MhurRAb1So05eM6NwlsfjjKfrBreGUzTBZGojScdNsS+2NiSVGjw++WC7E7jwR",
-	"Ou3Aeqik6qU8VIQpmBQVfyqsD40KFBYRcR3PKrXh7MKUDzULX+Pof2sY/T4XGx7SFn3Vc91RttYMLxYE",
-	"ivK5STsIEU/iFkfkzvk2+bxIMGWNy/9W/b5/QocHMVwYlp7Vdy/ZwRasFNujmWrIvlRfgEGneWJMY/Cd",
-	"LnkaP4UUTfhUrNFS3vGp6Jb8XrDZrdlqNxXTUtCjdUueZ4s825HIU4OVhR3ok+RzFprAu1ZAzc+2ca/+",
-	"YvQEm154jXYtpIw36H+0jDoHd4bZIMhSsYmANmLSVdh09K3APxXvCggHx4/CpyOE0Ts+fT3L2W3xA2Hx",
-	"SGeH6mqMS8nXVed3XSRrzagrFiVcEFH1nNDM4zH5ZAtD1bfwQJ2VIErOFlF1rLT6Qdblxv5qynk5VO6b",
-	"g5Vx3hB/TBSP8sQfS0CSpaKbv6xhlXeoBI9SDURne3c3TKlbVpybC/cnzb24/oJZejsLTJ8niZOeN16V",
-	"ii5Y3Lncr8iVWxS9Lv0CQzfae6LMsUpbvy+UQWYagDYdcMh23JW3y6RPKjlmdsbbUnftvpZ6kTWe1l/s",
-	"VU94Wvd5/kpNf/Z5/j5WwC88JbbFFvh35vDe/NmKNqSKOm0Hoi9UUVoB+2h4zebq0eb5737zm07rndPF",
-	"6dF6Z9cF8dliZY/Xnbs0TS6v7n2JQOPPPbvwsbILu+fdbhupJ2bYbXuvzuquDj3C6zbdOexLnt72AMSm",
-	"lQ+b1g3/Nny41Dpjr6AfPL3VKEF1DqwWfh0an23NsZ9DUWlQ88SIfEXfkSepUFua7Tiz3pIC9VPaLlOS",
-	"CbciGPzKGsZTw/5Wd897nA7v5T8boFJAs7InxaNw6Go/aBRfCl1CLmURRwQYMxGWINZU0aEfb6I4lE26",
-	"QulA7plBNekKC92r59F6gj0Rfr60cbJlR9yHJ2JqX6a+54k277UC7zMZTbpEPiH4jmgESZGdqQospwLI",
-	"YBtsyMkO1Tlaqyb8U12259UtGqE0LLGe7W5MXw0FocaUctzpn7PjM7NGD1A9W/Z3ZtwOP19AE9Atafap",
-	"CpzHMcJqK03ocvvTcHgP/24g5iPOJgmNstFzKIgc6bcZmQozKe9LlayQwyE1EwAiT3OmsxZNmBsiCAfo",
-	"ooqgZFzxqttBmw5Q0NQXkNV6I3S/bue9c0E2l8oNr9J/GiK1fGcngvkP/S47ZDD+jJY/HJ6yeXlwk3B/",
-	"Ek715cT7kxDB9gK+iXhaeZrb/rPplJnWn92MhqLVz/6i+NvvY61dvn83rXlYvM1amC1w5+nOOJShP3Ku",
-	"egbtGdHNPFLnB2i9ZYwFAQyWAtvZyR6wWQP65tHulZrcE61+J/dYtzE7c41wMNwUPIoLo/Ls5OgIjcxV",
-	"PcoAQmb03A+yfoBGF5Me4MONADJaKBBquVtmdYrORTr3nsQ0Mz0zNFp/Ac+iV8zeBb0wHAXiK+FamGca",
-	"xWWkudJNzsYpvyVshHD5weMUmiXZ9DV5LAWA5pdeXuoO9uXVPT3neaPn3iB523ndCF1vvevuUr3oz/o9",
-	"94vKV29A/LQSoCPncOglNPhxqoOg8ispvCBDvLpe5E/LXj5KsYPlS4WIzue56qdTYTk1XrOtEDqM6WSy",
-	"eWJRF3PqDZ1MnHOxTwJ9zecLnFLx9AVn9ojIZWyCjqSTCUkJi3ZmKTsjojHJloQwh+FJVq1zbkNlz5iG",
-	"TfUgMlqRbGvaofMFjrJdUU9T8Sb4ZPkdSQHSyeHGB2gEHdhGGl+SC1M9r9stpIrthwVOEYaAg9OVA53b",
-	"I3TFNpSJPllwAUuytTh4bBzn3/mIqaVtxKnRv+4KJLNo2ZG5yqmrj/yDj00NqWtSO1rhmdKThKefyGYn",
-	"LaEs2w+XlgriE3HpL6VGyFe8JAueNhLPhLKYsunOsvYFvpOqBmBQFho3tLkReLUzqnBztXbOgC8JiwFZ",
-	"sniDZ6qlVgETW1O7lLHzHJlOpXhlSvYgHxffElGAxZm+L3yC8BWrZK6Vk3gjWLsx0cDBFsSRClTvFQiQ",
-	"rEwjoICwk0fVAUa5YvaVwMpXoUhbxmXOt+mzY72HtoOYj/PrHLEnOktfNi+uMoumY/UPPtZVEzjTcDU0",
-	"U0A1YyIPyBzHZIfFaw6pLTXB7OyspTxJxji63c9he23gTkF1kzaxxT6V5gAVDvUaj4JR98B4NjA9oS61",
-	"LwaZYso8IBA8Sb7B0e2/t+F6aTbtT2+4/g8wR8sOFSpUry7JLDFDPIlRGWl1s+Olx24PfFaW9d8mTary",
-	"XnvPlnIISVScmIXvstw1ybgvFcarbQC8YydmK60ocSwO79UfD4/ixP4YjW09vtsgjR1yHxEa22b8C4Rn",
-	"IHbgZW1L20F958iqamgdkIlB4EH9sZXxqhiMxdAwUPInmkEJmG2wPMMu4Wq6qrMqklrIgmbApm/V1FYs",
-	"0uVbGOJFONWtxiY8lbqJQBOes9hg6Oie9g5Uve4eHVNws6ME5yya1eX2O85vf16cF6ANe+kdqoaXz8oX",
-	"T9481H34GiAn0Hqg9Al6Ze/MfnPGBe1K8UhBLFqGzSOIZgp+UXmpcJTROw2URIXZZZdJ6ubgXmIDKm6B",
-	"BkuEa5d8JdCM4DQbE5ypYArANI40QdzQeFSkWcJPSicMkeAIo4SLzIRfoLzQnB6FunTFRnP8eYT6Cm7J",
-	"pDvKl1xiCiEl7geDlC+xR3QxNf6XMXv0s9XojUQJHSg1IMIzA0OlF/e5phtJY1yv6i4i2PJxGktM7ZvC",
-	"wJdbJRmi/kV+vBEk4iwWI+BMkJbIU/gbm/l0JNcZSRLeXCem5MP3cNE+pZ96whcRfr+SJOJzPyWYn3aU",
-	"O0pSRFmW8jiPIE9JkGQCtJQQnDJhRRsjJAaZd1vu89G6kwnBeo2aasQZWb5TF+0JM1A+4Qudav3s5lMN",
-	"F+yob7tUTQBED1ZTO6/cXuU6E82JZqiUdJRwNiUpmpEk7ryvGirCv6vniwVhscaK2MemvuNT9YxuO+rJ",
-	"hNtZyY6ah65KPwP3fs5u0RJWecQnE0GyEXBuDQpoCruoQHTKYBYdFz0FT3PraZIX7FmFUw/5YidKPbz5",
-	"SEG/fEXvCyIVaOWd38EBkwOhZRnl02htCr6o9lynH03HPTZWsji813b0Q5dsrm956piDf7J0q11Iquqg",
-	"Gtsc0fisyGUABVQbXSZ91r/wncomrf+sA1BYntPY1/S6tsPrE/DlNY9EyfYC8iT0jrQ3Sr7eu17TlvFv",
-	"1mc3NXumdVmlyUGCRQbWTYz4pNFUnxGcZLN/tZ287+GSYGuMorX4HuewX/BiJMqhWGH423XZoNTIKDOC",
-	"FimPiIDkArPR3u4mIIJaX+xSXrHH91LjP4TBaf94V2O+5xlK1bgd1yvGGYZUJ8jGwNEMcqEkwUiuoh4N",
-	"7hKexMqboi1vBdCitGHvIpcncB+MCU5JKuciz5ey/dWZztMkGAaH4AHW41TVFEtlpreGekwYuBk5WaXz",
-	"jVbigyHLk6Te+aOoaHXaqOuPyglbZbbqJJn6If+o7/EcNBk9YFzqV5/mjMECg6naOIY27hXMjLJBuLna",
-	"jmyq/WCmhRfNP2IVRaFeFC88vVHOP1ygW7JyroZPnqWccYsSLTUDh9tCq3//4gNrEmhB+CIhSBCIvc2r",
-	"vmL/83SCqRxC4JWJJyuqcrbTSLqH64f/EwAA//8=",
+	"7L3rcttG9i/6Kl04uyr2f0CJ1MWOqQ9nFF8mmjiOR3aS2v9IR2wCTRIR2M2gG6I5KlWdpzkPdp5kV6++",
+	"oAE0QJAi5ezZyYdYJIG+rl69rr91H0RsvmCUUMGD4X2wwBmeE0Ey+PQ6I1iQ+HwiSCY/x4RHWbIQCaPB",
+	"MPg8IxSxDKVY/hwGifzyj5xkqyAMKJ6TYBhEqoUbPFHP8GhG5li2NWHZHItgGMRYkJ5I5iQIA7FayLe4",
+	"yBI6DR4eQjOE78iEZaQ+BvU9EjNC14xgrFrYZgh5xln2Ua5MfQAjSr6ImwgeGSE2kUNBCzwlyHboHRW8",
+	"UBpNveM3ZJGy1ZxQ8S5J9Rb4Govtc50btLOB9hZYzBqay8gfeZKROBiKLCftzb+lsUMsvpES+cT2xAAd",
+	"FKTQ3MP2m30x+RGLaNaw259nBL39jKdyo5czLNASc0TiRJD4DGHKxIxkiFGCEo4yMsk5idGzk8ERGi0y",
+	"EjEaJ7Kh3gQnKYlHzw1xzAiOYUX0JC4mPRjFmu18n8wT0TDS79kSzTFdISzQnHHRQIepbKLUTUwmOE9F",
+	"MDzth8WiJVQcHwVhMMdfknk+l7/2w2CeUPVpYJcyoYJMSQbj+8hY2k65C8bSNZOUjbRRq25iEzr9V05y",
+	"UgysvHA/TZBcNtksWiZixnKBRvLTqGEJ/5CtrZnEpRrdz3ScsVtCG/bsEihGEdY4I/iWI4yK04gEUBzL",
+	"bjmibNkwHL0QN7nuy7+5E5xyYjdtzFhKMFVDzWkL8Wc5/YajJDadl/ciy2nrVlhyynNoor5Qn6IZifN0",
+	"DRvh5qntWYntqJ2dFD1tz1I+CSwaye2crvStwQni8kkkW+BBGJAvi5TFxCyjd3jyhdKYEkHmcHf/j4xM",
+	"gmHwfx0WF/yheowfwog+y4E+2AHjLMMrGO9nPG0cbZoWoxV42nGYAk/9g5zjL+8JnYpZMDzSDMV8HtSW",
+	"ErjPhXr1qO8bOPkimkZ+QeFmVvQrhyUlF/nNnHAur2s2QYngagtCOIPkjmTwXYQ5Cc3zYzJNKE3o1LxR",
+	"HIbqrMmXMmvdaLZyQhnhC0Y5gbX6mLFxSuBcRowKeT0P7wO8WKRJhOUsDxfqib/9zuWU752e24jBtAs9",
+	"VrYb6SZRzKIcJAL5kH5TNny+SH4gK/kX+YLnixQOkhX65Nk46h+96PUHvf7gc/902O8P+/3/DsJCLFvJ",
+	"LYyxIqQkI9y+9tK81i9eS+JgGAwmR+Q4PomqIktvzOSCS2bNg+FvAaY4XYkk4sF1GGQsBfkgTgTLJDEt",
+	"MrYgmUjU6rpj7nayy3O4r//szqdrk3J+nqZSzMWNlCY2akwtjqc5vULOQaw9Uj5ckhTv2O2G/aslb6e+",
+	"S/mMonVza/wWwJGC0etGQnd/Sgt/bftl499JJGS/iiiV5gBnJFZyF04/Onuur0CHbrsQ4M4IbhvqMBva",
+	"tqAf5DPuHlfEG5quNP+GJ84QTgtBB2TBDYhi2w1293bdDsKJKK8dXiQ3t4rttHWtmZPkWCTKiPCLNLdk",
+	"Jfk4SSdniM/YkiJGIxI4lBGMSSZmN4bt3Jx3/88rELgrYaZix9i8HO8TLuprYXer081fLEnt9iwdQGjL",
+	"P5RFupLiLFGD6Xq2CjFWnhS4wqI8ywiNVjdKCZF3YH135iyDyzYjC5ZJ6pxk7N8Errff2fjmDmcJHqcE",
+	"jl8yx1MSXD+E1Z/u9U/DYDqLsoOEHeJoTg5Vm8Ojg/7BQOo2ZM4yO5pg8I+kOHOB7d9aSG6K67W8I7Fm",
+	"O/WNr61m2dyiXgwEi9XxAtVm6HCVUCsbw4Am05lIVyBti0x3PMbRLZtMgJ/gSHKd4ZEUTRKR4PSGgwLK",
+	"g+GgHwa/JwLEpP7BAMSq4tfjfl/eQ3SSYS6yPBJ5Rm7m+EswPIYng+GRnImU/eRB1uOQpJLMCcuF09KL",
+	"fv/hOgzibHUjNQNDFYZdeolACnZ6yYt5y1bcnb43jyxxRmYs5+Qmz6QWeIdTWJ6ZEAs+PDy0vx9oUjyI",
+	"2Dx4uK5x4xJ5djxLhTXl04JEZfl00O/3+3WGaZfivqZ6gbIdeUxcH7OcEoRTzhxdkCNMY8XBgXlLwZYr",
+	"BRFnBFEm0CShCZ+R+Eyy+xV8HWEakTQlju7l9L9IMfWzyJH8CaxbGMXZSnamepUCMZfCtPPOUCmwcTKZ",
+	"kIyjScbmKBGuRQRehTZ70QzTKYlHyrRgpWFn7dqkllaxlrHUvy/1bVlkDE6k5Gdp+tMESGz9JXtdZVi/",
+	"wvobHSnhaExSRqccCabWgbIlYmqx5a7WV/sNSYkwJoDiZTAqqkHCxicctli9OyZxCN8Cc9BUAG8AediH",
+	"9Lqrp0Zohu+kNsOTGLTNOj2UGWiXNf9Fv9HxPDw03y8crBRlrQJIRR1/HOn1yqmmoCAMbhMaFwahOhMJ",
+	"3fcWsdKcJwlJY2BlDi+uM7Nr23zJOlq+HLzMDg5VcDweTPrRS/wqPiInk9Nvg1DyLnmzyb7r/MhOtuPK",
+	"v4bnfTJaK8vxH/lPAtOYownLEPmCI2ElRj2qEAGf5SihUZrHJPbJqsX0Ok7hXUJjr5xZkU3MhPToQ7tW",
+	"Tp9eyUUIMl/UqAoLMmUZaKGLhWwtxcncp7y+ACVgAMprmnMpAYA2ejx5hftSF9XGbc97x8P+q/8GiTIR",
+	"NxEYS461LtsfvHqJBzHpvZwM+r2XuH/U+3Y8IL1Xg+gEv4yPSb8vZRMp0BgLt0h74wzfkR6m0Yxlvf7J",
+	"Uc99hi+wvEfkZ66/zqGv00k/eoUHpHc8Of62dxKfHvdeTQZR72j8YvIyfoH70UC2A8pmmlBJfgFliOfR",
+	"DAl5roeIZTHJ+JVc9pRgTm7IgkXKfqENKcEQzBM4oSRDv7MxgmVRvEfOH8n5o2N5eGAh4B8YP83nYymT",
+	"DMJgMcPcWvOlkJODyaVpU07k4vJ8PJdSTePWHcmnJA2kWJCbO5JxIPejMFiy7Fb2rP/oDTz2AUsnaw6i",
+	"ee6hTEqdbQoOaXk0sDjBU8p44tHsfp1JPQYtcSK4r+WCPLuOxSHX+7oroGrwN8aLNUZel5bvm3/URNzw",
+	"RN5mJ9Gk6/vZJdnylF6ceKdkidrTGtUrU/9BE3KnRdOkvkZtU7zrIzwr+SFOuFKM297656efPvxk+Z97",
+	"hrpSQPlMdX2rfsY6rYQ5hfdrVGZlHVJrbNbPvl06QeUdLx3IlhviPdE7UjE6qF9vOlJ5dyqrWgSKfkwr",
+	"bYNl7DZfVC817/0E9wFIT+YmHGxxO2Q5vSnfXC+ifr/3MhoMeq/i05Pe8aSPT8dkEPVPjkAkqqmxdeba",
+	"zvTUwLtaONTkLsnEJw2psayjMC1CligJBrF2I7ySa3Xhbza5+bnAIpc3sZRd74hPeTXrU7X0EbTQdzDm",
+	"tySWAl2IEqoucdfQ12E9P6lhrBPO1q3SR8PtCM3n8gV9JIv7W+5HGCyIEgYt2zLyldN4QSDOnjcd2448",
+	"qO1yMZTfxY/prol+L7RDaVkfvcyPZT7cNlOJVsnpLWVLOhqC/mjU1IRygdMUvEiIZSgGLTQ+QyNFdKMz",
+	"NILVHw1RRiJJP3EIzq9JQnGa/JtkaI5XaMrO0CjOlUeKjIaghaYknpIMzVgacxsj8fPFG9hRRQR6VHKJ",
+	"FJGHVvKzrXk2vrLOetLe1c3jRJxr5a+2KMouMRoijGAcYBK2RwZhrfcoxToRMFW5fHN8S5xZKK9EEBbK",
+	"pVpHMNLJHupTCIMvPfl67w5nIPXIdmCwr01j8Oln0yJ8emOahU+Xum0zTa0K1knIeNTXiQy/gBHtIQzG",
+	"1jXe+ZU4mWrDcGWNVVsjsFOMYCgjMEmpF3iIyB85TpXOCX8pFVMZNuRiq89eQwXo8CWe67EsrqMe1Ugj",
+	"8bylIqv6OevWBG11DXCagAsBx3FGuOTeg1dHB/2Do4OXwAda/KKulUPt2EmxE0d2sp4ZgoFDvRK8GpPj",
+	"uH8SvcCn306OBqT/Mhpg/OroND4+IS/G3wZFm8HJZBD18csxORrEr46jU/xtn7wYv3w5eBUfTY4xDopt",
+	"VS5+M4SSlf1AQLSJvPDN9fYK9/v9Xl/+76X837fmo/oPy+vtlqz0dTjGcYQnJGi1tBCRBlaiuM3HJKNE",
+	"EI9Ige1hb73cHL7wYLfPZwJVIQMqvE+yB2Giv3IOfKogPbP3NaZsicETcgTmOkKywnjHSXZHMsTx0tvW",
+	"JirlhrYkl4v4DEpE4CT13pAdbyez5751XuTjNInQAmf6esICKf9YvRkgkw5z+UE+uM4f7h+O1CpULJhh",
+	"/oVVdi1L0Ze+5QuhoUo9duvjNjvUyH1+0FP1mJslDWobqLzARkb5GqEZ5nBHy+HroJdQPmFimkYo4ejN",
+	"24/vf/qfP7798Pnww/mPbyW/RSN5kEAYgEcYJQW5axu+c+1pYdn0a51UYT0uVfYaFIZluSCLpKe21+pv",
+	"tvNNrsuPahDw9+diJPD5X3o4+u50xgTffCoGBp9/KUan2MPHix9ghPDpVzNM+PRTMVazVTvx0hY3jucA",
+	"OhHHHZTlRk/ua8eiZfZSmUAZm8v9vUsiATu9yIgUPuFvymJyk6qA0pjgOE0oxDjP8ZTcLPIU9CZGJ4nc",
+	"rZzqXdfr+UfOBIZoqTucKt5Q7JUWOuX7jpvKiIY+sb9R0rG8v1k0cx0HWkzzdREnyp9aD65NrIvrzJjD",
+	"2QRxwTISI3srWm+cYGncVeV6o4Otmnmw8Vp4OYIe1kaRHIaXVg61OcnOiXUO9XVLiEo9qFa5p4bAjg5N",
+	"wx7b0ZeGOA3wM2KOMMppMklIDBOVi/4/z398v5YZlzmuJhHvuZAaaVXScywm2yjxmqLluIxjyFlHI9YU",
+	"XzmN98fHvaPJab/3krwY9759GQ96L8ZH+HhyQk7j/lH5NWtwC6ztSA5ZWcGsY/5FvyHyoJBJ14QfmDhi",
+	"ucQ0JtlNQhe5KDvSIeLRG1Kh3FGgpjLYnfuHh00NS+p5LRVW3SHOdRPfgFjk8weAvO0LZMC3hN1JMdpE",
+	"Sft8BtUvS1t21BuQk0HvZXyKe+MXUb93ik30EGyZP1YifJTpYkMTgUuSPtdgeSPrjLFMqx069JHp/WPs",
+	"pspao+PAqnyQqKwgBPYlR5lPxJkUcc4/XhRifEZwzJUlJMtpiDgRSnLKwJqnQi0yNpXSu1JIY0bAAz9L",
+	"6BQRSSRXNKciSaFPvROI0JgfoAuIfZD8X3XBaETO3OekbEa+CD1UKbU5mSSqP/0iRIivOJoyFh+AE67N",
+	"O1Jx6hKBljOiwqD/ycZamluwTJAY4VQuglfMrjCPTrQ4xzSZaENAdw9FmSdt8J7fqGvZlc+WV2FbrRGM",
+	"8OwFPLqJGdBlUZ4hVDlUZ5+MwJm4sbJXd68Mnm4Y81swwnrWgiJQJbSjGTHEbUjfZkvUGcuW3iEvv+2w",
+	"BzVW65WZEo5SMhFGw1dpAvrVIHycD8ewccPbqkcqLCzElmAqylOZ23p5aViV2Sr0pQkgrMS5eFbVs0WV",
+	"A1O6PRw6aRSnnIDRtW6qGRiXtvSWGJnn4VoHKw76XkEmUwOqtS0FjnF/0MOn0XHv2/74+NWL6Cju9/sQ",
+	"XZI4ZHR02i1uoN21NdOWSx9JCmUzP9Nhe0qXwJQvSaYvM4jK2dCRo7ybntOuL1PvCSFw2gUDkzfCcHWC",
+	"qRZHM3vmtYWEA1dIGY7BUJ5zPxuA3blvyTBUoXo2xbDvdZ43cX53fzswifLWto3qeO2YurqxnSHas+t3",
+	"Ysulqoyx5aSplKFamBOQUDD87Vq7wRvizsxzNY6vNtlGFybcMn/t2IkRn+E0lVKPS5LrGXSFDs3ouka+",
+	"gbq2zi+pGw3tBH0L+KYk8rqr5w1Wb0xzctJFyov4nilBk6AYr7rGsm+iCtbi3ltj2rUxfe8B7RW1EoMB",
+	"0Y0G76Bl2iD3mKR45Yar7y5Y3ZiH2jPXHB27fnzqhNJJuNkm+6xEWh4WWBBXa9QlPPUBjKmbhXCV6Ky7",
+	"sN5shPfQ4RPoDpoavdGx2+gVllDbVQqRrT6yNIlWrirQlK8Fgfc8odOUoJJc2C3b1xi4Pcy2rEw0XYEN",
+	"6vcWGkVdGO/Qj3squ56OZhNDS65h1epppV93T6wgXT4EFcHaEIKlsEoKozOn9qvoYr7AkcejoLL7bwof",
+	"fZ1+Hcdfs5kYJdYksDv79BrjEckyljWEsFIG1okIUzQmaI7jzgJuYwA5OBwI1amEVcwFRQqOyV7ZhHLK",
+	"0TJJUzRN7ojJDIQoZkyRaU9Z/jeytPsN3D9XTNp6RzjCvMG8DeQZJ4o0rJ/D+jQ0+MPaoJkSOzEthhXq",
+	"sjvmrKQbdw9zaifjXbjFHPlsf26xSlbXuhTHbe5/V3+geaq8Yzq2os79Kvd8OU3Kmyi11c2/gyu9U1ry",
+	"17nl9U2+Bl/C3uvlw6nlULQEq7LKZaNMAGegwVrUip3LBAUKx/ys8M5Xc8IAxmbOMgAjKpyrG4kM3kSu",
+	"R0kRLmTQetqvSRhbA4Z4x91FHNlswI7YUR1qO0NyJZB2tqRjATfIvTYyrhz0A8zIfX5QZWLNIrFP46sI",
+	"A94wZCVqEBoRNCZiSQhFYsksqAhISU8fq1j1eeNYJxuRObvTfy1SHDUEHS+Y3HePcVx2gvSvFhFOtjPU",
+	"ZnEwnS2LiBroLgQ/EjKARp2c2WYIPoIx0pB3Q5TjyrCNZcboVDmagMUFYdn4AWlaOY1JlOJMXf0szecU",
+	"QhOVE6KU/yUUn5T8yIpV6CpI5lNMrgJn3MPgUF47Kl4kV5E08I3xHx3yBYkOjTlafbLZZfywf6jMJGHA",
+	"8+mUcMOvkxitWI7mBFPoF0/JVfB/+9T1hgweM7/q2r2G71FCeRJrtivnH6rs3kEQdlH2jdumYhtKKCka",
+	"JkqyRFgYStqsj7a8pc0JtxTf2GXL/LlExRatT8BQQywm4iVxR4JZxw49ChBlYxavIKBvqYxyBdTaHK8Q",
+	"uyNZlsQkROMVRM+dFRujjPFixriNCi1J0rUEjRt/NvVadaEs8XR9z8eoL+iEVcNacjEjVEB8fVwAeBXJ",
+	"AKWghkGvHx/3ey+jk1e9V6d40jt51SeD+Cg6HoN/5JasTEBGlAQWAEfF80H4Y2E6uxsc9A/6nrDd8oiq",
+	"FPpObqaWw5wgWa2sKQwb8GH4PA61iXUMVW20WHWHv9nAHlEYHarjDSur04Kf40i/jQejJMLoV8PgS2/K",
+	"evrL3zmjB5d4+aM+g86vPX6bLHpsoZrtWZaiRYzinvUC3gGjMapzVajazQjeJ1RcqrT8Ms0b28Nv15BA",
+	"HpEZS2M4XsboXkGCuS6l6t+X77nifktUKDiizNyhzi1nD/9hQe6HgmAvFklhHXms2aM8v03Yzt6y960h",
+	"wfZQGaaPnN+z6fliQWhcg4TI6S1/tLM4DNhkwolQDj2wzwQpw3I+qHACXFHfZpkhdFwmO5PX8r312CRV",
+	"N5bqrXWNVMtPl75arF43o7Hf/vX5Xe/bMyUUa0UWAGOU/C0vYKGj8TtIx54MWjvIFmPVezZtX7uOzpxi",
+	"OWpBsCplLuMCjVeCGNNrEQfGcrHoFnBSLGSntei0AD8mfJJkRNsgtpCoxiRicx0InTLjLNZyVsrYLYml",
+	"RCunncylXEUiqWu6V7nUiPBSSl8KbtOYQZA1o1cd1gt/uHGaDg32MeIMsJBDaJGSJeHiDA36/UaLTueo",
+	"hIFX+NZqhUXbDaT2AiHzRteUlxdAbejvcZp6lUzJFHlL8NIHHYMIzNNHN2sgmms08EELO+2GloUkq0wO",
+	"4P/57epqcf/+Qf7/w8N16RM6uBn+/W+96//6H4Evk6O45ov5/vTTj5eFuWwD+jtH4zyeEmFQWdmSquTN",
+	"UtxChqk8Y/IhdcefqRCWKRFc2crEDKtDyagD4V6muYmTJ6Z3+MhZ+pjlKlTeJRp3Jw76xWZoHIOOATHr",
+	"Yk/m+MvNnV/uUmB6XBgsLkCQQIKFEJmPqUgEHDqM1JDONDaUfN4cxDn+hiM9HhX3IfkKJRoxy6GZ07W2",
+	"ufvqClzvSvSzyQreNfidjQuhDYhCBbAoLGBJE6UVAfAbzNHp4OjHpLw+FACC9UK6nETb38MNAX/LjFsF",
+	"/di5+Pi1hTjbzEkxxpzcSJXUJt+sEVpMQtUbCwIc/kk8HZt4HhTuWUPWoUqR0wBqmvCVdp8INMP8DI30",
+	"WR+BbWBMEJ4zsKGReVerOiSidcWkU5/XY9wpGG+fNbmJZD7rls1d5KTRAqlEhHPvZeQgUFecqO9eo1cn",
+	"py+9hkOr+/SKtC+TQ1rStIZonkvJiCCM7DVh1TVX8fI8VzEpFgpXSZeD7GSpVlNAyDrEi+TwbnDo4Coe",
+	"EpEeZjnlDvTGydFRGIhEgDmjykOKFC+b06bWzWBQAnjsQUzuDD43P6wvSaNpsobMNk7JGVLfcSDFjKQr",
+	"xKjC7i3MdOZwO6vuCSFqTOXdnRJarPd9G1BFlxBwtQWN6qsLANCy+utXpnKa4FfTvR1zqPbId8qKg76F",
+	"EO2KojrfAxJ5UVL3k+yDC2/kzc0SliXCk4EzkPMAmT5WGo9Xqm4XTjtxNDc7o24vTL4U2qNSvFSWjbbZ",
+	"FtpRExzsZn7mbp73Gi7XZi/YrLnO77TFfCgoRd1mwwKTpT+AH/IY+E6C9T1hoB2i680A7rcLgXfrSfiB",
+	"YZvjy1ODElZx48CIChgHHSQtTzNHYxzdWqU3EYgLtuBoOUtAFCVJpmJ+spwiRoc2DUy3oWmW4zm5ojpA",
+	"HAl8C90RTgpdh0nBFAtINQstUq9pHnOLCKySyPazdl3j4K1RR0ff6T1tIcX1Ee6ehFfIWV8T8r590Po2",
+	"SXJqRNv3WllHnZRvplMdk389jYG8au/yJoFQJQwvFoSS2BivNCG67L05MDMMlJ6kcvqH8jLaJnN1cyjO",
+	"Em7mo4ydG4NiloPTS5HspfUFcGbjRR0pX6MRVb7hxryh035QudlQMpFohiKWU8EdB5nj0oSsVsoArqEj",
+	"EtqeUDq7ALco0jTILWtwPbdLN90K25PnUURI3BQyvj7bcM02gxQnxflyGuJjNnhL0Em9T818ww9KU8zN",
+	"RLuYhOOEIx0CHaKRRRYdqfspERz9fPFGxb+EaKQBAPWvGNkDHKKRhgQchVdUw9IVaPQsFxGT6zWaYVUK",
+	"EEe3oyLzWd+l6ubVA0yEGRjCdAUGVXUxGg3Z0peDiNoKUhgGTu9eXVotoV+s8uYryseNqNWMML0dOEUF",
+	"Arvwi5UBqzUul5liR5zojXGhnSMGWpIUDzvIgi2yml67jlKivhU72Gi2FXHMiJrPVoOQowAJFBk4wKAR",
+	"AXQej3vSvrDR3DWK6TqJwzTeOg0Nh1oeVhvrbcSuNPMcoWdQDWOpJRJwGenf9JF+LjmMwCmRz2opGqja",
+	"MfbqoyIf1UzkmfP1FZ1hrmkU3l8mHJq1gJQ3v7OxfqcJ4nKo427RiuUZl28b/E30zBwYO4wrOtIGiRF6",
+	"xomtTPe8zIvsbsNKpV6sTDk0BzupAFx6DIYmxCd/V5SY2cSugRPjgZlmbKki2RglSEpDK1Pggqp6ebv1",
+	"tXgcLbWCOPdt7X374qTB71K0aKrpOIPs+4oZGVQ7DCjtaLzSt7pyG6SMSipiGeIzlgmlwmWYxgDH1Tbl",
+	"NcMr1fdxxqin9qjJV/MqKmvbSEivpQ7siw5yLgOFvWpuJ9fT1OwkOzo9XeOe9aOdWTyN+hFZ45gyM+ro",
+	"Nq/6Yux5WpsbYM4eGG5LSbANVbHBtWnLdWrN40wu6zS5I8j03ebubiaAZhVHOzJrLvmlsYmUn0dxEp+h",
+	"iHFhEXXYBCn31+PQAZoGYuTAlOH4G+0qxkmaZ+ABeVyfPoBhlW6X4SWXgv0cfxkWRK4BhbRtRxN7Qjga",
+	"4cVihJ6RO5KtisflHcLYfISeLSuwJYlQsrOUpK8AxVhpjM8V5K6h79EB+tUW+xvqXuAJ2ewG9iDnFJck",
+	"pWOfoCTP2Jr2HM+/NzDhUgdbFtH68wTuRVVfMSzFmSZkCfKWFry8ArgyuzaAvDXm9r9oKGEKEa+7w3Tb",
+	"BAhts6R/D1barrDgumKuQbpQ8+Ke6Gd0kkvLQ3pKl1b70rt8+fOHDxcf/hH4cv/bUNY8sL9wzZnjqUKH",
+	"jMh2hvquitvo5fCk+29TTGb3BWp3DvH2pykxk8RkvmAC/GIaIO5pMQz2j2D2KPgwu0teGy9HhaaunGYZ",
+	"pt0MvA/OyV1bgXw7DAE3NNmDlWBiKgEnSaoWMB95EIrahPLaTG5JqmH8Ce4OptA1ztmFFWiF8qqidumK",
+	"7iUwgSrSgAYgqCF8NRVJbi89cZnT7/L01lu6JGaUKJeKAX5WdTtjXe6/Z6pMbnhnFUahLKeoy0vI6uND",
+	"9PqnHz++f/v57RtvKU9GG0K/IE3E8X4hypadxZ2cdkg6rwVnIpULp82POuMPA0qyx041MYmXXYd0qV9Z",
+	"WzNPWYVNDw1U8BqMyxUKGK9u7Iku1h1w1d6dX7yHv0N74w4HcihM4DQYDo5qe+M25teSOvlgKtrOSlXt",
+	"R/LBMwgKkp9MPhDsug6qEDo1ozZ7PeTNqzWpF8NiZk1ru3E18o5iXQfhbVMs3PGqN8M0DryVhh57Z26Y",
+	"wb3tjVq/HiuFVnOQ2ugZ1GQt1T/fEk5zl6npD34iemPjtbwi7MaBEN6cIQ1024H7fDSPwpkwt8dalmVs",
+	"yx0CX4Dr1sspFRcabzpvb+/qMG6mOov1IYSt2oWrDxb3FVRq/wNSn3ejo/hKl/huk19nDJm88TiJka+m",
+	"zWaFQTZLa2m12csVqQVfQb5yaA/XFC94CCXJ1BZ2YPSbyJJVSzb5o1p9w8hWbTnFhnR2gVdjyXD7cvuy",
+	"iS+LFFNsSxq4NfUlOwCWDcb0nMp7Ds8IjrVFKKEqphldGTUd8u8TgciXRZIRjpKJjnCG+1ErB/K9Iyg7",
+	"CDb54W/BhKUpFD0YIoioVCXAsYhmnYS3AARIzBnlrgBZyMK9iSodUZwzx7F9FRCRXgXqJpczxQJh7RYH",
+	"6OHxCkU4nfemeZr2BkfH6BkRaQixEkezwfH8ORhxNb+xVN//y8yzbzNPK3vsO+zxfIkTkdDpp5Q5bO3T",
+	"6+/fvvlZypgNlhxOqFTy90Av9YhQfda8xl2dOqRhLwSDAKcQYUCHADv8Rhhh1JsjqarLSwbKwYy8QjFD",
+	"eGzllu7t26Po7eKWkAUEHIObbsrAIk9V8pzKIJovWCYwFdbm1Ykd/ooTcQk9e8fUURpwN92n5CnFv0tR",
+	"xsBpqliT0G613ocGtnzxpuGKiPkOg/qSuPFe2NENtUcoNVdErJra6/iqR5oj+MUuk4/NsQZbJFkEDPjE",
+	"VzdjKxmoSktYII6TGHG2A8wVM1yfr7ndpVrEqGOxbpk/EbGJirnd8jrzrKRohRtOfG1qo7MkvmlfFhaT",
+	"jsA+He3HzVvpM/NBb2vFSq99zXcQTjwHwSZ1ZmwJKuPJkbwRIZEjUJv28Gc5B3asHZG4qgAoGhekC92r",
+	"Nd2Q6rday51MqmEWnywSYpv5p8Ln55o+I0blPRBMZ1F2kLBD3cQhEelwcDDoq6st/ommq0rOj0vuc+2N",
+	"srEhp4OjbgnjZamyE3B4qFfe6a7EPZpsbbHfvrZLK9V25qYqelWz7b6JAkhKbNG6DQKr3iYQapbEXAXL",
+	"TJJUxeI7hKS/q2Q1ab0FZHQQqwtZ2xp2rwGsTMHde8pTNZm9R474MCoiG9K0VhXGgSy1g1wjrtiVeqfe",
+	"AJ6+ocRVmN5O9b1jLHGexA6TVVecjH4ttut7tgSACeV8SjjMtjWU5HQdisTDGkJ5ZxeslVzWYT1aBdgA",
+	"Lm7oWLaoi10x61s9ztu4QTUBdxR4wVakUqbXbPzu7LtH62jMILlsChfgIxC+uaMBsp2Hv93XveaSSfQc",
+	"C0EHG8JDuLad9baIo+DBF8uc0400G70Uct19wdwtW1LXFRs5t9vJZqF/nhiFDUnsL2/MV/XG6K2vgZKZ",
+	"b1X+BIe/+9ZG8ttfgWb/hwSaeVJNC4LpoEdZ4qmrZIwTm2KcSPnPshKAv4SyCYjgLE1qqFBNgVW7sBvt",
+	"DTXQLFyxKGGL3ckWPKm5/5I7C3zgPULuKmOBgAQQo+hHRmMMiQrvsiTGqxC9zeXOHn5HshTCUN0zd9I7",
+	"xi/6vZeTl1Hv1bfkqPcyOh6f4NPJC9I/NolTPGUtRYY0wc1ZpgnOOGKKO7L0vP361Pnan1bPNS5FlME0",
+	"++gF+i/0X2jQOwVEBoCAg8OtfDQaouzBMyZ2R7IUL4KhJLCximbynXDB4gJv/d8QnhOU18/rBIXN2qo0",
+	"bQlGyJ/GrKJCKFqyLOb+EMJOugTsJYCl+MuZOGGjcsfVyaRMu0BbmtsojNKhKG8UqzMAYBswClz1w7Z2",
+	"0RjzSBsrdkNVWwACDC0U30Tuqq88XPv13hWXwRB39+IGPoNeGcpZBejpWD6Nbl0uCKSJtcVhYPrchdG+",
+	"rZ7Tjiz3pouPGblLyLLmd96eT27FxzzeuPbaZ4YmH0VmNdQUd8vX7rReOifDt6s+pnVx92oYHDnSIMup",
+	"yoLjzj3n5eab8NuJFxL+gxTH14FktpsK1HBdA0rYGeTQC6/pTnvrc24badvDrSCcCEXYTcuHm2a8Qong",
+	"JJ0coLdfcCQAsgug40dy50YhGgF+2V2RO6fTcrIsT8lIrj2s+0EFY+3PdIk33+F270sGaOdKV2qCJx/Q",
+	"ubTMAinENaArEoOT2hRJJ+jN50+fzy8/Q5IlRbB2Vp2sICOsMXD5hId3yR1Bk4SkMQ8Ry9DfZyzP0lWI",
+	"/h7jBP5dEnILf8wZFTP4ayXl8FUZDbLBWUZ8gAofmFoDKK4L3Zo8r86zqZLW2kI3HjgQSHFtTjl8Q1K8",
+	"4irlMMupJPiUcG7wVBMpAqRL+YjBMLJQJvCBq8CPR2YiPsIi4hyatpfKGMmOXFSr5/ZHbgGeC27g4kg2",
+	"lpMq0Ukb9O55779x79/93qvr4s+DGy/g7oNz0l1kYpymEATvDTUBuosZMRhVWEFTTcrIzJBNcUeGat8N",
+	"aGwIc8pyGur61ZChSGP1FYMgQJeSbV6fHpDlRhoE3BoCrndolwIG4c1Cvnz3Gp2enpwi+USIDNhsutJj",
+	"xpbVQNZwl9MN1ojm823BSLobvSwnrrZ5cf7hHEqWhIAdSMti2Bn6+fPrzuTXwe5s7svNS1OZK0IBfXRX",
+	"AqsxEupB711u7Dvb+8ZbgYK8x/8zSVPN6QSgTI/eY0H0je7Guo3gLotJltwpEGGqDxmg3+O4BOl5Ucqb",
+	"/mjRZxrhMDt6Qvxwl1rhaXC+F687ObmuD/Hj2w9vLj78IyhyQ0Inf8T6GMPg9eX5p+/VX+cfXr99/14/",
+	"qz68feM98AaS+DWbL3CW8I09pxCcjBHHct11zRUF5qGVZSM1jKSAcaOfGD2Xug22lcvgNtZ4H6WmKi5Y",
+	"pwl1v7Li45Eng0njLG+By1zu6n4zzM3ywO43BuysUYkdYaIwDkq1O3Rx2t8KjWfwjyQoSrkFgLkdWNwh",
+	"W41tfWkV1zB9aC67h+vQsxOq3Mff/456g9PwGP0N/v/3v19RJP8r4RNf0R58iXSLQ4UKfkX/Vvl68I8E",
+	"Eunbt9kpz7ujsrtrN79zOQ5POVpbra+tJm2ZfprS4QCYvzhEbvlKOEVdTNYVplWaeqfatLXTs6ZSUq3e",
+	"AOYKCdqgt6FnI0KnCSVSm7NkKT8oWFj5l3n2htA7+blWS230PKhlgZUeMF+6mHd4kfxiS2uNsYhmh3eD",
+	"4uCo0s7GNOaivltbsK2ppxzBKrgouL9H8Cd6eChs0gpbKCOc5VmkYVjl8XA8QupV9+zIFh4eHq4f5H8F",
+	"rH1bYFMho5rQJhzNTVzTycFR0BjIdFMP2rC8ZI1FbO4P4HvYV6EsQ4RFle+2a6NwIVaqf+srruCp114H",
+	"xz7A1E1hbdmlZqZOJemhKUQtH+b5fI5VnJn+Fjyguma1/NsBYgfEOUqW6erGeTinxeMP6xjsFuxw24LU",
+	"ev82tsiWFqXLXa86+qRf+hNxXDOPNsecfxKVfOPdUIavWL5X96oXm+8C4GG6qmuOShiUrYLpw4a8dWi1",
+	"NMdO5FpehQaoI/WzLmehktCJLlmgf9pkkM46329MM+4M3abCeuX6yuTayMnvpXAL/Tn1/5WVqPOtOScC",
+	"x1hAdK6+AIlIe9XgBkgmdRBxZR/cdUhpsK336maCOnOdr+HG+8+5kSHBjYCJwQCRBR/IHezBQ8k1L9dj",
+	"hefgFrYrMERmAa6onP9QUvAVNbMfonvZ1xD55x4iO/WhFIn4wxWVcxqie3feQ9QPrbQ0RPf6kdKwhwhG",
+	"HRYQJHyIftO9/87GoZJIhuiqYVmuApAyrjz26F3WtLD0tIG1SdNd9xd2F09httznppW8qlGk71C+0S5G",
+	"hzO6hTvMI8fsDhqhkK4e2mtAeDhrwqFu0BkgzJSqAkP1MO5UFgYg52BtFNpjFP8nD3ov1bSteW1KdpWE",
+	"cqGTkgsh5Ax5rC1jJmZbVAppJLtLlqaAwbxJfkgzTTTOWJ4jM1vB0JSpWg+CPbLsiemw7Wj9UgyqHoZ4",
+	"g1uijEqBhTjGQZkE/9I9/yS6pxtcdtQbkJNB72V8invjF1G/d4oHkyNyHJ9EKqDTapK7kqTrIWSFzlUW",
+	"LB4a0wt2CFr3CB7ZFT3OLuFWGlljcNJmqmgLzpmS69OEgldY8lqLIursrqm+aoCFJ8l+UM50gJRjfGuA",
+	"IevAxHYRH1Xli/sLk/rFqTTpsF7NrJY4IzOWc3KTZ3KBcvCOtXNknWZoy5fZNg50+wcRm9cl28bgPLfP",
+	"rgfwkamO2m9k0jidEbQt4S423m7H/nd88zK51kF/4zjrbzYqjms63y7fdVOa2lvGq53G5qVLu9SmK23R",
+	"jsnZNx0H1qIxD91fxVGZ5nQ50TnLyAEaUSZ6cQ4uBKz9xD1AyZffSE7bU4Ww5UeIh3A+O3A65ssrql6a",
+	"5GlavGI+VfB35FeU9RQ8lvyg/uJOF/bnHpv0dOmnkSq2kMmxagTpwmddh/jZPtm+Q579ryy7/ajv31Ip",
+	"0lqdxKM2+J9+wZE9gTHgDcMCI0HwHOlioTUZre+X0QaFNOuKVLq8uSF7iJq+UV8dF8aiG1fy0pMvlW9d",
+	"f8c8bFdD0mMD3UK2Wxe321FAa8HfNXgQ9RBDd0lrCmupSviMpbGJfqImGGm9I7W6Rd38rxuV+d3mQm8B",
+	"ptWRHuXIZltovzajimTnDKW0um3ncvPs1IajW7Hjq6QrZcSEg2CS0OQXge+sPDxdWewGWtMFGs8QzdNU",
+	"eWN0+S8py/fVNxq9qiGd/E9UXrvt6D2+lrVuo420diFB2utjfxKk6WLzWDkPbR33KzfHQ4eU/21IdFNq",
+	"3An1sZsOY/2Mb4lWh+HoLPEq8EWYN9PnQ8Mu/cuADrTvwann7j/y3/3HBWMyaaK1m99jbimqLB+Vr7H+",
+	"zi7zfV68jfYQt3p0hzGWL/BNXY+uqUKzFNu/c+l1uMeALnZykZ1aciBfFgCT5i7K4OGvct/NG7Ardq9O",
+	"+fYIrbaNzRm6OTRqa5xT/ufl4k/Fk/dNa95tVAlwtej0mwJeexAGOHWSyLUGrBAXjievcD+y+d2E0Cbg",
+	"gWMnxdsBo15/E/hUPqtvBHeDg/5BvykP68ZFCe/AbvVEfXvjTvu+KRvZzP/+sQnGBZVUkhx0MX9u64ZR",
+	"svTTWdMNtKn25eh27fKfuWHUfaP1LGfZXHN5abnMujtXUnX7rhvJ93uSpqwqsXhJ1MZrAGYFBKtcN8ge",
+	"TLBIfj3oSH6dirWuoSB3eJ4MfpW3MscrXbcX6tqfSY5Wxo7pjojbIqOY+ftcvubXwvfrlBheEHzL0bPB",
+	"844GhJ3RoluYtj5m9ds3HLmKVSMh2/lbYrbFbNuouplGd3Vvu4u21aVNssfd2PUCxG0aRhkfsFW+JNmv",
+	"JI3YvKp7JJQLnKbgiS9h/Ax6/fi433sZnbzqvTrFk97Jqz4ZxEfR8bgvz2NKMCdF6uaLfhjA9ZndrL87",
+	"ap12wcQo99dNuK8MaK2CXRlXtddai17HOidRLoUMQODUZiCCM9/ROafo/OMFuiUrDUCk7Evqadv2TIhF",
+	"AGEGCZ0wX2VODZ7PkY26STiJUak2NtSJ/MFyWQPEfSc/xzaCjh9c0Sv6FiKyIPBokbFxSuZOpsazy3ev",
+	"0auT05fPTR11Dr4HNIpYTEZnthzWMmN0ap4xHYTyeThyCl1yzOIVSvgVTQGDByUUjVRA2ChUmb+2DPs/",
+	"P/30AekwclWLgCPI3jlAkgHo8eIpATB2TBFb4D9yOS4FG3mAvmNxQrhOPrmiOQeeJbdAZczJCcQQsh6J",
+	"dDWUbeh6xypDW2XQAT7wASr4XsGyn40O8SI5vBscql8O////9/8bPZevaZIh8RXFNEbJlLIMcmAhBVsl",
+	"xFImAORd+TvSJCK6WrcBtF/gaEZ6R3Ah5lnq+t+WywMMPx+wbHqo3+WH7y9ev/3w6S28A9mdAjwoQDKV",
+	"ixbSeReE4kUib/WD/sExSAxiBjRsJoYXSe+WrOC7qXIaqiqZCaMXkoHIvTj/ePGDfAbiaqDoODx/1O+b",
+	"6ByTHLNQ5aUTRg9/1+4ubqFrW8vNLJIfyAo4P5yN+qUEo4RfdNCMv0E7wsOPitbVKTaB5IE+oTxElNyR",
+	"TMNjcRJlRHCnwhF0B+EqjHuWRSn3amECxXcIF9+xeLXjJdFWhIcyd9O3S2U7BnvpO27ZkR1syI9SE8Sy",
+	"sTMVManr8iVch0mmKyjMoPOQ+UzVK6/s00NYI+nD+1uyelAMNiXqFi9v4iW5Y7fuJpZW86TOm9UL8Q5m",
+	"rVpS8w4V96ZsiRj1kqATffnbvX8nvuEoiSUT1jJbIn+Tx73QI28tqRZEFDoEUb1Or0uLukiBtM1x8Dg9",
+	"R6rui/LnjhAnNOaqljAaxdnqJsvpCPZ0kWJIX5brlctrQvJQo6HJPRYsI/GZU6XxG45G8q2RykE3oZMq",
+	"cpbgFDFKrugc3xIoSwGjRUTDqIgZVqgYitmrKwia6+kwttEB+okS/RqA82ZZQmIk1QRbGUTx8TIFncOy",
+	"7Ov8L9KViYbudP77u+5b1eGqn37Ybr12UHGK5Wmsv9jB4fhOEiBETvMQ2WBMoJJS8Bqzwoka3pjEIah4",
+	"8hgocnKOkxvVWGYYeaxMVPoCrABoQ3ltNTcVniwHFjoiEERMhM7QQot8UQw/NLKhWi8pToRomSVCEIpi",
+	"KZMoJJArKjJMOQYIZweKLRFnsneQC9WdRe5gFTheoUQcoF9UeLl+Y6Vc1PpeQ88KFhJCRqpd1fCKquNW",
+	"fPUc5CfQoYH7Yo7iZEq44CFazpJohgSRevSMQCKTWDI3tp38keP0AJ3DXCcsQ5zNidpMxAnhVxQ2bUxS",
+	"RqdcH2LuPV0ge8Dm1Higj6yKRw4hmeSj/Azl/Nc8/Rokys6PSxXbYovXA9tdBvxHTiDhzYRz6DJjGtYm",
+	"iTUKkVEbhjRPU5clOz6w4w54z/dNveoEvG5nX674uXqnsU2I3d6oxR/kGw/1BQMYQDyHs7U09U81b5H0",
+	"xtKm1TR4e9uvVm0kVJ5Oeaqzph2cqN+KTrsFWNS1PFMVnDb0ZDPuNuzqep/XgtzIJiH9HLS1HbD/X2fM",
+	"Xi5LuLt1CgiY8lUc83LGgFC0/qbSKAynVwy9xOMriZONqs6bUvrhn5fprHka3E3dH/+Mp87DPmosvJ9V",
+	"cdExYdXM71Sf7Aw5P4SwqaB8QeFtzJsOOCSLNxzwDvD3+zwJBZ3s/Tg4JInGK2uTXSfVOD8c3hcfKgpR",
+	"Vb9Rp+nZSf9VKfZzhnkvTe5IT8ofo+ca7EtVy9aJwqbMd4hyCrhuownLIjIyMoOC+ALhZa5O8kHtwn8D",
+	"43pTwlYtH0EfmUA/JTqxK67tsz5SXXMkLiY/YhHN9Pm87qIdqtHHO9ly2VIZJBK0FnlgzEKbsFI/JYR+",
+	"HvcPIkrL+wQHpMl8UILQnREc6+zCt5/xtDGjxVkQzJVJIGjTYR92YDEqj7RpuTe7K4rlKShsAZGItS1T",
+	"Poi2Q7E5Ke9eWy3Gp30mT6yx/ufQ20d51SpzBc/nZS7wGMZ/mOW0V4zcq+xqJZLVJ6+zlvXc+AGyce5S",
+	"tfuGFxhHWrlxXp5hcFD8m4DVZ46zWxKjkak5NipYG6iRVxRzNIKiZaOhxroDrXaa3IEVQOFnMEpcA75H",
+	"ffwHEUXptD2SXtFJA+XpB3ciGoM5SmNslu4HnSQC9jHAdAQHi539vthWR8LT7s9Hs8gWY/xlToM1tlKN",
+	"ubogWQlw1ULM3pKVNjjywlEFsorCIqWxpreCDMeSiWrxVTGVQjC5KIpu9H4ovILbirK7Z9qXOd3Ev7DT",
+	"I9N0WOxxB2dApW5JuWzJQ7hTp0fDoKwX5NGnV7Wkzq/ChCioFYirZJkDnnuH0wRyKOD3SfKFxDrhxBxo",
+	"VXqq6wXAD8d5ervbw1ixl+JoBjb0GYkkn8ccYcQTOk2J5tlnGli2zMFV1KF8Ua230vON9xhxvOIeX/QV",
+	"Be3iAJ3TGq0IY02C5jV4rrpENOKGvuho2Hi0ffeKZTc82Nux5F/tXPI1Xj9JRCFKKGJZbOL2d3Eq8gUS",
+	"DA3Cfr+v+7CWfEq2o3djhe9q8vlkn9/jEpfqfLQIDGogj1/eUns1qUEbFEJ73SWZU5TlK8sNdtiH9+bP",
+	"hx2wLmPiKntHbbmHjVykjtbmcZGNScTmhTwNa6rY0gJzA5mu/NrKwCb/mjBlGNNw82gBqFd1Y4nSsz6V",
+	"h71rVlTB7X5idlTUsWk/J8E+tC6HINbqXCaUq8nmciF/3+NCQfsNi+TGwe2In7hNhkpzU6FHhXE+4Qjz",
+	"27IHlq+4IPPyyhndoJE963v2/xRTfMGtur8DSOvbWvvXPUy+bDASLTucTzZ7XnnDOk3V1HXs3IV9o3sn",
+	"b2m8QQfwtNN4xdG3Upj9YkZWClVTy7cQB2B/gYjFnJyhUQ8q+bgerwbvCGeZ8Fu9g55TDVED7ztfFX/1",
+	"bJlMt2SmB05/r76Uy5zu3YlyCRJlZVWbRUrQlJTHojno6a1TyUaVbhqCTgMXfISpwk8l2vORkhg9S5Qx",
+	"jEiSeY5uCVlATrfSNyAKLBEHSOUvKOwPSRhzlpHwiparpk8ZgSBgI7jNQ1NLBkwZkUl1cKrpwDH2ajQw",
+	"wv1qNEUB+6fXab7L09s10UxjEukgBIKj2S7UGlXSxtb2ggM/XuldCLW+c9rvgy5FiakIv44oTbE074X5",
+	"Wv661Y3516X216XWdKntmfkD0fIm8TXSvz76QH7PlmiO6Uq7rfVBRJOExjyUJ1PVeV57AgFrqflWOOdo",
+	"FFl+OjpA56Ynk3gG/XDVMVJFbkKka9yA/GwL28BQ65rfpRzBX9x6l9z6A1kikz7pxFlieV/fEXVhh7vk",
+	"41xkBM8bHXEjiO6EgmkjHY4safbSGMeViCiHMnPD5cxracLFSMcY6nlIQUILCPJXRNmyLBBd0WeXOb14",
+	"I2Wx50Nra5VCTEK1lWLKKDlAr9lchaNIAUbXsJKzQZCYighEzA5OkY3+fo+56L2VQ+tdvBmpqFLZ/hV1",
+	"Ro94QiOiMrepCNGCZDO80I4YCCJ1IwQ5eCXTjGC/kfYTjOgJlMe/Ls6/Ls4WbdDrGCydh2CNgXENqxXk",
+	"iziEY98reIonZnScUFV8oxay4LWsqaZ2Yy7SXKbgqdXLF3OlBStOAJ9VbmYPjrmKdF/PU++znD60meGU",
+	"i3ifd9cbInCStvhOdpHCBkqnDZqwWf+19dmU8V3m1GOeL5b20HR1eK//ejh0gb6bll3DjPxoHt1qC1zQ",
+	"ja9YluPhoWvUu4uE77NsmIEjOd7dHLR/sjEyG6JTC/RGhTp8yVyduyQWvz9Fd9zqTtkMk6WBKB0zzbbU",
+	"3hhYYuT44KvFQuzOEqHDDqyFSopeykJFqIJJUf6nQvvQqEBh4RHX/qxSGc4uTPlQs/A1hv63htHvc7Gh",
+	"kzbvqx7rjqK1ZnixIJCUz0zYQYhYGrcYInfOt8mXRYoT2rj8b9Xv+yd06IjiQrH0rL77yA62YKXYXiJU",
+	"Qfal+gIUOs0T4yQG2+mSZfFT3KIpm/I1Usp7NuXdgt8LNrs1W+0mYloKerRsyXKxyMWOrjzVWPmyA3mS",
+	"fBGhcbxrAdT8bAv36i9GT7Dpi4xNAb/vkfdU7s2+ZhD+CT7XwuifgQ1FQVukWEoElCCOk1jb1OqGpU9A",
+	"fB/NUPdmXTI9fCLiK9iX7Pw89PkJcmF3QJufIAV3iSY4s9FmiUqgTYlLqwB9IrcupzHJkAbC63Knqv1t",
+	"NCF9YAJNWE4hnefkeVHNXV78QAY6R/qgIXJa2+D2uxnNhr7PloR3dRXbOluQgJ0yHKuwQjBCgYEp1/ux",
+	"U4bQcGrf6UB5M5YiBkuliStIHLZ0ZHiVSZURHKt4UQFF5JkuNWZClA36DMApkJSTM4UzoQMmM5YSNFIb",
+	"zrIRcI6YScIQjB2gc7pSoeOSpQo0Z1ygFyfoh+Q79OxkcIxGYxaveoKxXoqzKRk9b2EwCFTVK2rlTXXt",
+	"CsBpgHhPlWmW5bRn0ppGz73mvCpF7oUvqfa/DldqPgg75UlLsxUuwVu5dKfcybhJdq2VGffH/9ZK2TnY",
+	"751ldhJd7EnputYdnQnwT8WdANqQ4zhg0xHC6D2bvp7l9Lb4wcgvI/WauUOLBwiNRzpfQucnXkqKgoR5",
+	"AxthDYtXNEoZJ7zqS0iEx4fw2UIlqG+hQx2nx0vuB151NbR6BtZli/xqAC4YYNkYUVMw1hCRkyqp3ROR",
+	"U4JWLqWh/mUfVrKRUsWUssw7W4B3I6Z3ixN3o8P/pNGI118xbn1noVrnaeoErI9XpTREGndOgC+ixxdF",
+	"9Wf/jaJLzz5RLHWl0O1Xiqk2JbGbDjjE/+/K/2MSCtRFZ3bGW2R+7b6WqnM2ntZf7FNPeFr3ef5KZfD2",
+	"ef4+VeCgPKATxRb4d+bw3vzZir+nYA5sTb6vhLFQgb9qmGYznkLz+He/+U2n9c6pa/howbTrgvisk2Uf",
+	"0J27NE1OoO6V+hxVuqYd/lLuate82y2s+MQMu23vd6cayoYQXrfpzmFfsuy2B7BurXzYFDP6j+HDpWJS",
+	"e4XBYtmtxs2rc2C18OvwaW2xqv0cikrJtifGqC0qcT1JzvbSbMeZ9R8UONhSd5kSwV2MDLCGaSueBsKv",
+	"7p73OB3ey382wGmC8p1PitDk0NV+8Jm+Ft6SXMoisgaAPXlYAh1Vafh+BKbiUDbJCqUDuWcG1SQrLHT1",
+	"ukfLCfZE+PnSxukHHZGQnoipfZ2M1yfavNcKztbE+GrQmJTgO2Jch+JM5SQ7ObEG7WdDTnaoztFaMeFf",
+	"6rE9r25RGqxhifVod6P6anAk1aa8x52Kcjs+M2vkAFXFbH9nxq159xUkAV2kbZ+iwHkcI6y20gTzbH8a",
+	"Du/h3w2u+YjRSZpEYvQcIAJGejYjk3MNnhvXWAZRjVIygdIc4ICmxv8r5QFwMRygiyqmoDHFq/o/bTJA",
+	"QVNf4a7WGyFZGGXuvHNONr+VG6bSfxoitXxnJxfzH3ouO2Qw/hjPPxyesjlgRtPl/iSc6utd709CBNtf",
+	"8E3E08rT3ILYTafMFMPupjQUxe/2F9e2/T6auZgw9IbdtOphMZu1wJNgztO14hKK/siZqqK3Z4xT06WO",
+	"BtByyxhzAqhkRbUDJ57OxtHpl0e7F2p8gTPv5R7rwp5nrhIOipsCDHOBxZ6dHB2hkXmql1AAVRs995cd",
+	"OUCji0kPEFNHUESBq7IMcrfM6hS1/HQ2GokTYapI6fo1BWCZXjH7FsTnOALEN9zVMM90mM5Ic6WbnI4z",
+	"dkvoCOFyx+MMygfagG55LDmUkSlNXsoOdvLqnZ7TX2O8TfN53Qhvdr3p7lJN9Gc9z/3i1NZL8j/tDdCR",
+	"czj0EhpEVVVTV9mVVDCfIV6dQfmnZS+f5LWD5aRClMznuaowV2E5NV6z7SV0GCeTyeaRR13UqTfJZOKc",
+	"i30S6Gs2X+As4U+fgm2PiFzGJjDlZDIhGaHRzjRlp0U0JmJJCHUYnmTVOgslVPqMKWFYdyKjFRFb004y",
+	"X+BI7Ip6muAMwCbL7kgGIIcONz5AI6hJOtKIy4wbPBldgChTbD8skPswOBycOlXo3B6hK7rhnei7Cy5g",
+	"Sba+Dh7rx/lPPmJqaRuR2/Svu4KNLopYCVc4deWRf7KxQVVwVWpHKjxTchL3VNja7KSlCRX74dJSQHwi",
+	"Lv21xAg5xUuyYFkj8UwSGid0urM8No7vpKgBkeaFxA2F3zhe7Ywq3FitnTPgS0JjwFouZvBMFZksgNNr",
+	"YpdSdp4jU7sbr0wSOwTs4lvCndD9O4ugj69oJXKtHOUbwdqNiYbSt7DGCUf16rkAUk41JhhcdvKoOlBh",
+	"V9ROCbR85Yq0ic3mfJvKc9Z6aGtq+ji/jhF7orP0dePiKqNoOlb/ZGOdR4iFBnBLhIJuGxN5QOY4JjtM",
+	"53ZIbakJZmdnLWNpOsbR7X4O22sDAA6im9SJLRq4VAcS7lCvsSgYcQ+UZwNcF+oUhKKRKU6oBxaJpel3",
+	"OLr9z1ZcL82m/ekV1/8N1NGyQSXhqnqlZJaYIpbGqIw9vtnx0m23Oz4ry/ofEyZVmdfeo6UcQuIVI2Zh",
+	"uyzXETTmS4V6bkvi79iI2Uor6jrmh/fqj4dHcWK/j0a1vHMnjW1yHx4akn099wz4DrysTa/kPrDGVdPa",
+	"IRPDhQeIHEUeJ2SL0RhK6Er+lAjIEdMeHnDqOoSr6arOqkhmQXyaIQzfqaGtaKTTtzD4i3Cmi29OWCZl",
+	"E67TizWqXJTmXEBFfVO8RXWIYpVqjFKc02hWv7ffM3b78+K8gDHaSzVt1bzsK188eTltt/M10IYg9UDq",
+	"E7qlbMl3mfys2wXpSvFITix+lI0jiGYKkFhZqXAkkjsNHZhws8suk8yYYBFLvcQGVNwClplyVy/5hqMZ",
+	"wZkYE6xxCwC4eKQJ4iaJR0WYJfykZMIQcYYwShkXxv0C6YU2wx1wCK/oaI6/jFBfARCacEc5ySVOwKXE",
+	"/PDIchJ7xNtU7X8dtUf3rVpvJEqoyawhgp4ZYEa9uM813UgaY3pVd+HBlt1pdE21b6oqjNwqyRD1L/Lj",
+	"DScRozEfAWeCsESWwd/YjKcjuc5ImrLmPDF1P3wPD+3z9lM9fJXL71eSRmzupwTz045iR0mGEioyFucR",
+	"xClxkk6AllKCM8rt1UYJieHOuy1XvmrdyZRgvUZNSeSULN+rh/aEJyB7+EqnWvfdfKrhgZ3EY0FLClYW",
+	"VlMbr1RVPc2MVSSa481QIekoZXRKMjQjadx5XzV4kn9XzxcLQmONnrSPTX3PpqqPbjvqiYTbWcqOGofO",
+	"Sj8D835Ob9ESVnnEJhNOxAg4t4bJNYldCUfJlMIoOi56Bpbm1tMkH9izCKc6+WonSnXefKR+opbeF0QK",
+	"0Mo6v4MDJhtS3LDAvTZSmwL0q/XrVGjruMdGS+aH91qPfugSzfWOZY46+CcLt9rFTVVtVFf7QEl8VsQy",
+	"gACqlS4TPutf+E5pk9Z+1gE6M8+T2IPacF3b4fUB+PKZR9aN8ELUpckd8dn02vJ9di3XtEX8m/XZTc6e",
+	"KeZZKfsDAElSu4kRmzSq6jOCUzH7d9vJ+x4eCbZG7VuL73EO+wUTI1EOyQrD367LCqVGRpkRtMhYRDgE",
+	"F5iN9tb7giuodWKX8ok9zku1/xAGp/3jXbX5gQnA41p1Xq8YCwyhThCNgaMZxEJJgpFcRXUN5hKWxsqa",
+	"ojVvBdCipGHvIpcHcB+MCc5IJsciz5fS/dWZzrM0GAaHYAHW7VTFFEtlptqU6iYM3IgcUakFp4X4YEjz",
+	"NK3XwioyWot2zUdlhK0yW3WSTP6Qv9UPeA6SjG7QxY0IgyynFBYYVNXGNrRyr2BmlA7CzNO2ZZPtByMt",
+	"rGj+FqsoCvWkeO6pFnb+8QLdkpXzNHzyLOWM2boJUjJwuG0eJyLwLz6wJo4WhC1SgjgB39u8aiv296cD",
+	"TGUTHK+MP1lRlbOd5qZ7uH74XwEAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

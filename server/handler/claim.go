@@ -37,6 +37,7 @@ func (h *Handler) ClaimRuns(ctx context.Context, r api.ClaimRunsRequestObject) (
 		h: h, held: leases,
 		claim: store.ClaimRequest{
 			RequestID: b.RequestID, Pool: b.Pool, Worker: b.Worker, ClusterID: b.ClusterID, Max: int(b.Max), Lease: h.Lease, Held: leases,
+			JobKeys: value(b.JobKeys, false),
 		},
 	}
 	wait := min(max(time.Duration(b.WaitSeconds)*time.Second, 0), maxWait)
@@ -105,6 +106,7 @@ func (h *Handler) wireClaim(c store.Claim) api.Claim {
 		Tags: list(c.Tags), Parameters: object(c.Parameters), TemplateVersionID: c.TemplateVersionID,
 		TemplateVersion: c.TemplateVersion, StartDeadline: c.StartDeadline, Manifest: c.Manifest,
 		JobUID: optional(c.JobUID), Cancelling: c.Cancelling, Takeover: c.Takeover,
+		JobKey: optional(c.JobKey.Text),
 		RenderInput: api.RenderInput{
 			Deployment: object(c.DeploymentVariables), Run: c.RunVariables, Frozen: c.Frozen, Stored: object(c.Stored),
 		},

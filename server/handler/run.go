@@ -39,7 +39,13 @@ func (h *Handler) GetRun(ctx context.Context, r api.GetRunRequestObject) (api.Ge
 	if err != nil {
 		return nil, err
 	}
-	return api.GetRun200JSONResponse{Run: shown[0], Attempts: each(attempts, wireAttempt)}, nil
+	told, err := h.store.GetTold(ctx, run.ID)
+	if err != nil {
+		return nil, err
+	}
+	return api.GetRun200JSONResponse{
+		Run: shown[0], Attempts: each(attempts, wireAttempt), Result: wireResult(told.Result), Progress: wireProgress(told.Progress),
+	}, nil
 }
 
 // CancelRun cancels a run, at once or by way of its worker.

@@ -45,6 +45,8 @@ type streamResponse struct {
 	at   streamPosition
 	logs bool
 	out  *eventWriter
+	// progress is when the progress was said that was sent last.
+	progress time.Time
 	// tail is the end of what was sent of the newest attempt, to know its last lines by.
 	tail string
 }
@@ -106,6 +108,9 @@ func (s *streamResponse) send() (ended bool, wait time.Duration, err error) {
 			return false, 0, err
 		}
 	}
+	if err := s.sendProgress(); err != nil {
+		return false, 0, err
+	}
 	if !run.State.Type.Terminal() {
 		return false, lookAgain, nil
 	}
@@ -127,6 +132,16 @@ func (s *streamResponse) sendEvents() error {
 		}
 	}
 	return nil
+}
+
+// sendProgress sends how far the run is, where it has said something since.
+func (s *streamResponse) sendProgress() error {
+	told, err := s.h.store.GetTold(s.ctx, s.run)
+	if err != nil || told.Progress == nil || told.Progress.At.Equal(s.progress) {
+		return err
+	}
+	s.progress = told.Progress.At
+	return s.out.event("progress", s.at.String(), wireProgress(told.Progress))
 }
 
 // sendLogs sends the output of the attempts, one after the other, up to the newest.

@@ -35,8 +35,14 @@ func (s *Store) Claim(ctx context.Context, r ClaimRequest) ([]Claim, error) {
 		return nil, err
 	}
 	claims, err := s.view().claims(ctx, given)
+	if err != nil {
+		return nil, err
+	}
 	for i := range claims {
 		claims[i].Again = again
+	}
+	if r.JobKeys {
+		err = s.InTx(ctx, func(tx *Tx) error { return tx.giveJobKeys(ctx, claims) })
 	}
 	return claims, err
 }

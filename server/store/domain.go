@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/berth-dev/berth/server/apikey"
 	"github.com/berth-dev/berth/server/lifecycle"
 )
 
@@ -237,6 +238,8 @@ type ClaimRequest struct {
 	ClusterID string
 	Max       int
 	Lease     time.Duration
+	// JobKeys asks for a key for each attempt, for its workload.
+	JobKeys bool
 	// Held is what the worker holds: it does not take over from itself what it only failed to renew in time.
 	Held []Lease
 }
@@ -269,6 +272,8 @@ type Claim struct {
 	Cancelling          bool
 	Takeover            bool
 	Again               bool // this request id was given it before
+	// JobKey is the attempt's own key, where the claim asked for one: nobody can be told it again.
+	JobKey apikey.Key
 }
 
 // ReportKind says what a report is about.

@@ -299,6 +299,26 @@ func (s *Store) ListAudit(ctx context.Context, f AuditFilter, p Page) ([]AuditEn
 	return s.view().ListAudit(ctx, f, p)
 }
 
+// JobKeyOf returns what is known of the keys of an attempt.
+func (s *Store) JobKeyOf(ctx context.Context, attempt uuid.UUID) (*JobKey, error) {
+	return s.view().JobKeyOf(ctx, attempt)
+}
+
+// SetResult is Tx.SetResult in a transaction of its own.
+func (s *Store) SetResult(ctx context.Context, run, attempt uuid.UUID, value json.RawMessage) (*Result, error) {
+	return write(ctx, s, func(tx *Tx) (*Result, error) { return tx.SetResult(ctx, run, attempt, value) })
+}
+
+// SetProgress is Tx.SetProgress in a transaction of its own.
+func (s *Store) SetProgress(ctx context.Context, run, attempt uuid.UUID, percent *float64, message string) (*Progress, error) {
+	return write(ctx, s, func(tx *Tx) (*Progress, error) { return tx.SetProgress(ctx, run, attempt, percent, message) })
+}
+
+// GetTold returns what the workload of a run has said of itself.
+func (s *Store) GetTold(ctx context.Context, run uuid.UUID) (Told, error) {
+	return s.view().GetTold(ctx, run)
+}
+
 // Refused is Tx.Refused in a transaction of its own.
 func (s *Store) Refused(ctx context.Context, operation, reason, actor string) error {
 	return s.InTx(ctx, func(tx *Tx) error { return tx.Refused(ctx, operation, reason, actor) })

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/server/api"
+)
+
+func runResultCommand(app *cli.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "result ID", Short: "Print what a run says has come out of it; a string without quotes",
+		Args: runArgs, ValidArgsFunction: runIDs(app),
+	}
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
+		r, err := client.GetRunResultWithResponse(cmd.Context(), id)
+		result, err := cli.Value(resultOf(r, err).JSON200, r, err)
+		if err != nil {
+			return err
+		}
+		if *format != cli.Table {
+			return app.Document(*format, result)
+		}
+		var text string
+		if json.Unmarshal(result.Value, &text) == nil { // not a string: as it is
+			return app.Printf("%s\n", text)
+		}
+		return app.Document(cli.JSON, result.Value)
+	})
+	return cmd
+}
+
+// reportFlags are what a workload says of itself.
+type reportFlags struct {
+	result, resultFile, message string
+	percent                     float64
+}
+
+func runReportCommand(app *cli.App) *cobra.Command {
+	var in reportFlags
+	cmd := &cobra.Command{
+		Use:   "report [ID]",
+		Short: "For use inside a job: say what has come out of the run, or how far it is",
+		Long: `For use inside a job: say what has come out of the run, or how far it is.
+
+Without ID it is the run that BERTH_RUN_ID names, as it does in every job. BERTH_API_URL and BERTH_API_KEY are there where
+the pool's workers grant jobs a key of their own.`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&in.result, "result", "", "the result: JSON where it parses as JSON, otherwise a string")
+	flags.StringVarP(&in.resultFile, "result-file", "f", "", "YAML or JSON file with the result, - for standard input")
+	flags.Float64Var(&in.percent, "progress", 0, "how far it is, from 0 to 100")
+	flags.StringVarP(&in.message, "message", "m", "", "what it is doing")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		given := cmd.Flags().Changed
+		saysResult, saysProgress := given("result") || given("result-file"), given("progress") || given("message")
+		if !saysResult && !saysProgress {
+			return cli.Usagef("say something: --result, --result-file, --progress or --message")
+		}
+		id, err := runID(strings.Join(append(args, app.Env["BERTH_RUN_ID"])[:1], ""))
+		if err != nil {
+			return err
+		}
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		if saysProgress {
+			if err := in.sendProgress(cmd, client, id); err != nil {
+				return err
+			}
+		}
+		if !saysResult {
+			return nil
+		}
+		return in.sendResult(app, cmd, client, id)
+	}
+	return cmd
+}
+
+func (in *reportFlags) sendProgress(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
+	body := api.RunProgressSet{Message: given(in.message)}
+	if cmd.Flags().Changed("progress") {
+		body.Percent = &in.percent
+	}
+	r, err := client.SetRunProgressWithResponse(cmd.Context(), id, body)
+	return cli.Check(r, err)
+}
+
+func (in *reportFlags) sendResult(app *cli.App, cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
+	var words []string
+	if cmd.Flags().Changed("result") {
+		words = []string{in.result}
+	}
+	value, err := variableValue(app, words, in.resultFile, false)
+	if err != nil {
+		return err
+	}
+	r, err := client.SetRunResultWithResponse(cmd.Context(), id, api.RunResultSet{Value: value})
+	return cli.Check(r, err)
+}
+
+// progress in words; nothing where nothing was said.
+func progress(p *api.RunProgress) string {
+	if p == nil {
+		return ""
+	}
+	var parts []string
+	if p.Percent != nil {
+		parts = append(parts, fmt.Sprintf("%g %%", *p.Percent))
+	}
+	if message := cli.Text(p.Message); message != "" {
+		parts = append(parts, message)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// result as YAML; nothing where there is none.
+func runResult(r *api.RunResult) string {
+	if r == nil {
+		return ""
+	}
+	return cli.Readable(r.Value)
+}

@@ -1,0 +1,153 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Result is what a workload says has come out of it.
+type Result struct {
+	Value   json.RawMessage
+	Attempt int32 // that said so
+	At      time.Time
+}
+
+// Progress is how far a workload says it is.
+type Progress struct {
+	Percent *float64
+	Message string
+	Attempt int32
+	At      time.Time
+}
+
+// Told is what the workload of a run has said of itself, as far as it has.
+type Told struct {
+	Result   *Result
+	Progress *Progress
+}
+
+// Served by the unique index of attempts on run_id and number.
+const tellingAttemptSQL = `
+SELECT a.id, a.number
+FROM runs r
+JOIN attempts a ON a.run_id = r.id AND a.number = r.attempt
+WHERE r.id = ?
+	AND a.ended_at IS NULL
+	AND NOT a.handed_back`
+
+// telling returns the number of the attempt of a run that is under way, which it keeps from ending until the transaction
+// does. With an attempt given it must be that one.
+func (tx *Tx) telling(ctx context.Context, run, attempt uuid.UUID) (int32, error) {
+	var row struct {
+		ID     uuid.UUID `db:"id"`
+		Number int32     `db:"number"`
+	}
+	err := tx.get(ctx, &row, tellingAttemptSQL+tx.s.dialect.lock("FOR SHARE OF a"), run)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return 0, fmt.Errorf("look for the attempt of run %s that is under way: %w", run, err)
+	}
+	if err == nil && (attempt == uuid.Nil || attempt == row.ID) {
+		return row.Number, nil
+	}
+	current, err := tx.GetRun(ctx, run)
+	if err != nil {
+		return 0, err
+	}
+	if current.State.Type.Terminal() {
+		return 0, &Error{Code: RunFinished, Message: fmt.Sprintf("the run has ended, it is %s", current.State.Type)}
+	}
+	return 0, &Error{Code: Conflict, Message: "the run has no such attempt under way: only a workload that runs says something of itself"}
+}
+
+const (
+	setResultSQL = `
+INSERT INTO run_results (run_id, result, result_attempt, result_at)
+VALUES (?, ?, ?, ?)
+ON CONFLICT (run_id) DO UPDATE
+SET result = excluded.result,
+	result_attempt = excluded.result_attempt,
+	result_at = excluded.result_at`
+	setProgressSQL = `
+INSERT INTO run_results (run_id, percent, message, progress_attempt, progress_at)
+VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (run_id) DO UPDATE
+SET percent = excluded.percent,
+	message = excluded.message,
+	progress_attempt = excluded.progress_attempt,
+	progress_at = excluded.progress_at`
+)
+
+// SetResult stores the result of a run whose attempt is under way; the last one said counts. attempt is uuid.Nil for
+// whichever it is.
+func (tx *Tx) SetResult(ctx context.Context, run, attempt uuid.UUID, value json.RawMessage) (*Result, error) {
+	number, err := tx.telling(ctx, run, attempt)
+	if err != nil {
+		return nil, err
+	}
+	now, err := tx.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := tx.exec(ctx, setResultSQL, run, document(value), number, now); err != nil {
+		return nil, fmt.Errorf("store the result of run %s: %w", run, err)
+	}
+	tx.hint(RunTopic(run))
+	return &Result{Value: value, Attempt: number, At: now}, nil
+}
+
+// SetProgress stores how far a run is whose attempt is under way.
+func (tx *Tx) SetProgress(ctx context.Context, run, attempt uuid.UUID, percent *float64, message string) (*Progress, error) {
+	number, err := tx.telling(ctx, run, attempt)
+	if err != nil {
+		return nil, err
+	}
+	now, err := tx.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	message = clean(message)
+	if _, err := tx.exec(ctx, setProgressSQL, run, percent, message, number, now); err != nil {
+		return nil, fmt.Errorf("store the progress of run %s: %w", run, err)
+	}
+	tx.hint(RunTopic(run))
+	return &Progress{Percent: percent, Message: message, Attempt: number, At: now}, nil
+}
+
+const toldSQL = `
+SELECT result, result_attempt, result_at, percent, COALESCE(message, '') AS message, progress_attempt, progress_at
+FROM run_results
+WHERE run_id = ?`
+
+// GetTold returns what the workload of a run has said of itself.
+func (tx *Tx) GetTold(ctx context.Context, run uuid.UUID) (Told, error) {
+	var row struct {
+		Result          document `db:"result"`
+		ResultAttempt   *int32   `db:"result_attempt"`
+		ResultAt        *stamp   `db:"result_at"`
+		Percent         *float64 `db:"percent"`
+		Message         string   `db:"message"`
+		ProgressAttempt *int32   `db:"progress_attempt"`
+		ProgressAt      *stamp   `db:"progress_at"`
+	}
+	var told Told
+	err := tx.get(ctx, &row, toldSQL, run)
+	if errors.Is(err, sql.ErrNoRows) {
+		return told, nil
+	}
+	if err != nil {
+		return told, fmt.Errorf("read what run %s has said: %w", run, err)
+	}
+	if row.ResultAt != nil {
+		told.Result = &Result{Value: row.Result.raw(), Attempt: *row.ResultAttempt, At: row.ResultAt.time()}
+	}
+	if row.ProgressAt != nil {
+		told.Progress = &Progress{Percent: row.Percent, Message: row.Message, Attempt: *row.ProgressAttempt, At: row.ProgressAt.time()}
+	}
+	return told, nil
+}

@@ -247,23 +247,29 @@ func (r *running) startRun(deployment, body string) api.Run {
 	return read[api.Run](r.call(http.MethodPost, "/api/v1/deployments/"+deployment+"/runs", body).is(http.StatusCreated))
 }
 
-// aWorker speaks the protocol as a worker of the pool `local` does.
+// aWorker speaks the protocol as a worker does.
 type aWorker struct {
 	*running
-	name string
+	name, pool string
 }
 
+// newWorker is one of the pool `local`.
 func (r *running) newWorker(name string) aWorker {
 	r.t.Helper()
-	w := aWorker{running: r, name: name}
+	return r.newWorkerOf("local", api.Process, name)
+}
+
+func (r *running) newWorkerOf(pool string, kind api.PoolType, name string) aWorker {
+	r.t.Helper()
+	w := aWorker{running: r, name: name, pool: pool}
 	tell[api.WorkerWelcome](r, "hello", api.WorkerHello{
-		Protocol: 1, Pool: "local", Worker: name, Type: api.Process, ClusterID: "here", Version: "test",
+		Protocol: 1, Pool: pool, Worker: name, Type: kind, ClusterID: "here", Version: "test",
 	})
 	return w
 }
 
 func (w aWorker) claimRequest(max, wait int32) api.ClaimRequest {
-	return api.ClaimRequest{RequestID: uuid.New(), Pool: "local", Worker: w.name, ClusterID: "here", Max: max, WaitSeconds: wait}
+	return api.ClaimRequest{RequestID: uuid.New(), Pool: w.pool, Worker: w.name, ClusterID: "here", Max: max, WaitSeconds: wait}
 }
 
 func (w aWorker) claim(max, wait int32) []api.Claim {
@@ -282,7 +288,7 @@ func (w aWorker) claimOne() api.Claim {
 
 func (w aWorker) report(reports ...api.Report) []api.ReportResult {
 	w.t.Helper()
-	return tell[api.ReportResponse](w.running, "reports", api.ReportRequest{Worker: w.name, Pool: "local", Reports: reports}).Results
+	return tell[api.ReportResponse](w.running, "reports", api.ReportRequest{Worker: w.name, Pool: w.pool, Reports: reports}).Results
 }
 
 // see reports and expects to be believed.

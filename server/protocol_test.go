@@ -84,7 +84,7 @@ func TestAClaimWithNothingToDoAnswersWhenItsTimeIsOver(t *testing.T) {
 func TestStoppingTheServerAnswersWaitingClaims(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	w := aWorker{running: r, name: "w1"} // says no hello, so the server first hears of it when its claim is there
+	w := aWorker{running: r, name: "w1", pool: "local"} // says no hello, so the server first hears of it when its claim is there
 	claims := async(func() []api.Claim { return w.claim(1, 30) })
 	for deadline := time.Now().Add(patience); len(read[api.WorkerList](r.call(http.MethodGet, "/api/v1/workers", "")).Items) == 0; {
 		if time.Now().After(deadline) {

@@ -8,6 +8,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
+	"github.com/google/uuid"
 	"github.com/gorilla/mux"
 
 	"github.com/berth-dev/berth/server/problem"
@@ -70,7 +71,8 @@ func (o *Operation) checkBody(w http.ResponseWriter, r *http.Request) (*http.Req
 		return nil, err
 	}
 	schema := o.route.Operation.RequestBody.Value.Content.Get("application/json").Schema.Value
-	if findings := findingsOf(schema.VisitJSON(value, openapi3.MultiErrors())); len(findings) > 0 {
+	ids := openapi3.WithStringFormatValidator("uuid", openapi3.NewCallbackValidator(uuid.Validate))
+	if findings := findingsOf(schema.VisitJSON(value, openapi3.MultiErrors(), ids)); len(findings) > 0 {
 		return nil, &problem.Error{Code: problem.InvalidBody, Detail: summary(findings), Findings: findings}
 	}
 	return withBody(r, body), nil

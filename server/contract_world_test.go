@@ -1,0 +1,216 @@
+package server_test
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server"
+	"github.com/berth-dev/berth/server/api"
+)
+
+// contractWorld is a server in which the examples of openapi.yaml hold: its pools, deployments and workers have their names.
+type contractWorld struct {
+	*running
+	parameters map[string]string // of paths
+	live       uuid.UUID         // a run that nobody has claimed
+	attempt    api.Claim         // that runs
+}
+
+const contractPool = "analytics"
+
+func newContractWorld(t *testing.T) *contractWorld {
+	t.Helper()
+	w := &contractWorld{running: start(t, func(o *server.Options) {
+		o.RateLimit = -1 // hundreds of calls follow each other
+		o.EnsurePools = []server.EnsurePool{{Name: contractPool, Type: "kubernetes"}}
+	})}
+	w.call(http.MethodPost, "/api/v1/work-pools/"+contractPool+"/queues", `{"name":"nightly"}`).is(http.StatusCreated)
+	w.call(http.MethodPut, "/api/v1/variables/warehouse_url", `{"value":1}`).is(http.StatusOK)
+	w.call(http.MethodPost, "/api/v1/apply", `{"deployments":[{"name":"etl","pool":"analytics","schedules":[{"name":"morning","cron":"@daily"}]}]}`).is(http.StatusOK)
+	w.makeKey("ci", api.RoleViewer)
+	w.newTemplateVersion()
+
+	worker := w.newWorkerOf(contractPool, api.Kubernetes, "worker-1")
+	ended := w.startRun("etl", `{}`)
+	claim := worker.claimOne()
+	worker.begin(claim)
+	worker.write(claim, 0, "hello\n")
+	worker.finish(claim, 3, "hello\n")
+	w.startRun("etl", `{}`)
+	w.attempt = worker.claimOne()
+	worker.begin(w.attempt)
+	w.live = w.startRun("etl", `{}`).ID
+	w.parameters = map[string]string{
+		"pool": contractPool, "queue": "nightly", "worker": worker.name, "deployment": "etl", "schedule": "morning", "run": ended.ID.String(),
+		"attempt": "1", "variable": "warehouse_url", "key": "ci", "version": claim.TemplateVersionID.String(),
+	}
+	return w
+}
+
+// newTemplateVersion saves a second version of the pool's template.
+func (w *contractWorld) newTemplateVersion() {
+	w.t.Helper()
+	const path = "/api/v1/work-pools/" + contractPool + "/template"
+	first := read[api.TemplateVersion](w.call(http.MethodGet, path, "").is(http.StatusOK))
+	w.call(http.MethodPut, path, strings.Replace(string(first.Document), "512Mi", "1Gi", 1)).is(http.StatusOK)
+}
+
+// aCall is a call of an operation.
+type aCall struct {
+	key, method, path, query string
+	header                   map[string]string
+	body                     any // nil: none
+}
+
+func (w *contractWorld) send(c aCall) answer {
+	w.t.Helper()
+	var body string
+	if c.body != nil {
+		text, err := json.Marshal(c.body)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		body = string(text)
+	}
+	return w.sendText(c, body)
+}
+
+func (w *contractWorld) sendText(c aCall, body string) answer {
+	w.t.Helper()
+	path := c.path
+	if c.query != "" {
+		path += "?" + c.query
+	}
+	request := w.request(c.key, c.method, path, body)
+	for name, value := range c.header {
+		request.Header.Set(name, value)
+	}
+	a := w.running.send(request)
+	a.what = c.method + " " + path + " " + clipped(body)
+	return a
+}
+
+func clipped(text string) string {
+	const most = 300
+	if len(text) > most {
+		return text[:most] + "…"
+	}
+	return text
+}
+
+// validCall calls an operation as its example says, on what is in this world.
+func (w *contractWorld) validCall(o operation) aCall {
+	w.t.Helper()
+	c := aCall{key: w.admin, method: o.method, path: o.path}
+	if o.protocol() {
+		c.key = w.worker
+	}
+	known := maps.Clone(w.parameters)
+	switch o.OperationID {
+	case "CancelRun", "ExplainRun":
+		known["run"] = w.live.String()
+	case "DeleteWorkPool", "DeleteDeployment":
+		c.query = "force=true" // there are runs that have not ended
+	}
+	c.path = o.at(w.t, known)
+	if o.RequestBody != nil {
+		media := o.RequestBody.Value.Content.Get("application/json")
+		example := media.Example
+		if example == nil {
+			example = media.Schema.Value.Example
+		}
+		if example == nil {
+			w.t.Fatalf("%s: the body has no example to call it with", o.OperationID)
+		}
+		c.body = w.real(example)
+	}
+	return c
+}
+
+// real puts the ids of this world into an example.
+func (w *contractWorld) real(example any) any {
+	w.t.Helper()
+	text, err := json.Marshal(example)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var value any
+	if err := json.Unmarshal(text, &value); err != nil {
+		w.t.Fatal(err)
+	}
+	w.replace(value)
+	return value
+}
+
+func (w *contractWorld) replace(value any) {
+	switch v := value.(type) {
+	case map[string]any:
+		for key, inner := range v {
+			switch key {
+			case "attempt_id":
+				v[key] = w.attempt.AttemptID.String()
+			case "run_id":
+				v[key] = w.attempt.RunID.String()
+			case "wait_seconds":
+				v[key] = 0
+			default:
+				w.replace(inner)
+			}
+		}
+	case []any:
+		for _, inner := range v {
+			w.replace(inner)
+		}
+	}
+}
+
+// operation is one of the specification.
+type operation struct {
+	*openapi3.Operation
+	method, path string
+	parameters   openapi3.Parameters // of the path, too
+}
+
+func operations(t *testing.T) []operation {
+	t.Helper()
+	spec, err := api.GetSpec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []operation
+	for path, item := range spec.Paths.Map() {
+		for method, o := range item.Operations() {
+			all = append(all, operation{o, method, path, append(append(openapi3.Parameters{}, item.Parameters...), o.Parameters...)})
+		}
+	}
+	return all
+}
+
+// protocol operations are for workers and read leniently.
+func (o operation) protocol() bool { return strings.HasPrefix(o.path, "/api/v1/worker/") }
+
+// public operations need no key.
+func (o operation) public() bool { return o.Security != nil && len(*o.Security) == 0 }
+
+// at is the path with values for its parameters.
+func (o operation) at(t *testing.T, values map[string]string) string {
+	t.Helper()
+	path := o.path
+	for _, p := range o.parameters {
+		if p.Value.In != openapi3.ParameterInPath {
+			continue
+		}
+		value, ok := values[p.Value.Name]
+		if !ok {
+			t.Fatalf("%s: the world of this test has nothing for path parameter %q", o.OperationID, p.Value.Name)
+		}
+		path = strings.ReplaceAll(path, "{"+p.Value.Name+"}", value)
+	}
+	return path
+}

@@ -108,10 +108,7 @@ func (tx *Tx) LookUpAttempts(ctx context.Context, _, _ string, refs []AttemptRef
 	for i, ref := range refs {
 		runs[i] = ref.RunID
 	}
-	list, err := jsonText(runs)
-	if err != nil {
-		return nil, err
-	}
+	list := listOf(runs)
 	var rows []lookUpRow
 	if err := tx.all(ctx, &rows, lookUpSQL+tx.s.dialect.list("uuid"), list); err != nil {
 		return nil, fmt.Errorf("look up attempts: %w", err)

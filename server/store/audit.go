@@ -196,10 +196,7 @@ func (tx *Tx) auditFilter(f AuditFilter) (conditions, error) {
 	if f.Pools == nil {
 		return c, nil
 	}
-	list, err := jsonText(f.Pools)
-	if err != nil {
-		return c, err
-	}
+	list := listOf(f.Pools)
 	c.add("pool IN "+tx.s.dialect.list("text"), list)
 	return c, nil
 }

@@ -107,10 +107,7 @@ func (tx *Tx) insertAttempts(ctx context.Context, r ClaimRequest, p lockedPool, 
 }
 
 func (tx *Tx) saveAttempts(ctx context.Context, records []attemptRecord) (map[uuid.UUID]handed, error) {
-	list, err := jsonText(records)
-	if err != nil {
-		return nil, err
-	}
+	list := listOf(records)
 	var rows []struct {
 		ID    uuid.UUID `db:"id"`
 		RunID uuid.UUID `db:"run_id"`

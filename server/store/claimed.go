@@ -64,10 +64,7 @@ func (tx *Tx) claims(ctx context.Context, given []handed) ([]Claim, error) {
 	for i, h := range given {
 		ids[i] = h.AttemptID
 	}
-	list, err := jsonText(ids)
-	if err != nil {
-		return nil, err
-	}
+	list := listOf(ids)
 	var rows []claimRow
 	if err := tx.all(ctx, &rows, claimsSQL+tx.s.dialect.list("uuid"), list); err != nil {
 		return nil, fmt.Errorf("read claimed attempts: %w", err)

@@ -157,10 +157,7 @@ func (tx *Tx) deploymentFilter(ctx context.Context, f DeploymentFilter) (conditi
 		c.add("d.pool_id = ?", id)
 	}
 	if f.Pools != nil {
-		list, err := jsonText(f.Pools)
-		if err != nil {
-			return c, err
-		}
+		list := listOf(f.Pools)
 		c.add("p.name IN "+tx.s.dialect.list("text"), list)
 	}
 	if f.Queue != "" {

@@ -1,8 +1,8 @@
 package store
 
 import (
-	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,10 +33,10 @@ func (d dialect) lock(clause string) string {
 	return ""
 }
 
-// list is a subquery with the column item over a parameter made by jsonText of a list; kind is uuid or text.
+// list is a subquery with the column item over a parameter made by listOf values; kind is uuid or text.
 func (d dialect) list(kind string) string {
 	if d == postgres {
-		return "(SELECT value::" + kind + " AS item FROM json_array_elements_text(?::json))"
+		return "(SELECT unnest(?::" + kind + "[]) AS item)"
 	}
 	return "(SELECT value AS item FROM json_each(?))"
 }
@@ -49,13 +49,14 @@ func (d dialect) holds(column string) string {
 	return "EXISTS (SELECT 1 FROM json_each(" + column + ") WHERE value = ?)"
 }
 
-// records is a subquery over a parameter made by jsonText of a list of objects: many rows in one parameter. A column
-// is given as its name and one of uuid, text, integer, bigint, boolean and time; a time travels as micros.
+// records is a subquery over a parameter made by listOf records. A column is given as its name and one of uuid, text,
+// integer, bigint, boolean and time; a time travels as micros.
 func (d dialect) records(columns ...string) string {
-	exprs, types := make([]string, len(columns)), make([]string, len(columns))
+	columns = slices.Sorted(slices.Values(columns)) // as the arrays come
+	names, exprs, arrays := make([]string, len(columns)), make([]string, len(columns)), make([]string, len(columns))
 	for i, column := range columns {
 		name, kind, _ := strings.Cut(column, " ")
-		exprs[i] = name
+		names[i], exprs[i] = name, name
 		switch {
 		case d == sqlite:
 			exprs[i] = fmt.Sprintf("json_extract(value, '$.%s') AS %s", name, name)
@@ -63,24 +64,12 @@ func (d dialect) records(columns ...string) string {
 			exprs[i] = fmt.Sprintf("'epoch'::timestamptz + %s * INTERVAL '1 microsecond' AS %s", name, name)
 			kind = "bigint"
 		}
-		types[i] = name + " " + kind
+		arrays[i] = "?::" + kind + "[]"
 	}
 	if d == postgres {
-		return "(SELECT " + strings.Join(exprs, ", ") + " FROM json_to_recordset(?::json) AS x(" + strings.Join(types, ", ") + "))"
+		return "(SELECT " + strings.Join(exprs, ", ") + " FROM unnest(" + strings.Join(arrays, ", ") + ") AS x(" + strings.Join(names, ", ") + "))"
 	}
 	return "(SELECT " + strings.Join(exprs, ", ") + " FROM json_each(?))"
-}
-
-// jsonText is the parameter of list and records.
-func jsonText[T any](rows []T) (string, error) {
-	if rows == nil {
-		return "[]", nil // and not null, which is no list
-	}
-	b, err := json.Marshal(rows)
-	if err != nil {
-		return "", fmt.Errorf("encode rows: %w", err)
-	}
-	return string(b), nil
 }
 
 // micros is a time in a record.

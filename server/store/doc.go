@@ -11,9 +11,10 @@
 // Writing happens in [Store.InTx] only. A change of a run's state goes through lockRuns, liveRun.move and saveRuns, which
 // write the event and the hint with it.
 //
-// Locks are taken in one order: pool, deployment, runs by id, attempts by id. On PostgreSQL (READ COMMITTED) what is read
-// after a lock is read by a fresh statement: a locking join would miss what changed while it waited. SQLite has one
-// connection that writes, so its transactions follow each other.
+// Locks are taken in one order: pool, deployment, runs by id, attempts by id. On PostgreSQL (READ COMMITTED) a statement
+// that locks rows reads those as they are once they are locked, but what it joins to them as it was when it began: it may
+// join only what never changes, and what is read beside is read by a fresh statement. SQLite has one connection that
+// writes, so its transactions follow each other.
 //
 // The database's time decides, read once per transaction after the locks (Tx.now); times have microseconds. Ids are UUIDs
 // of version 7, made here. No sequence orders anything; a run's events are numbered under the lock of its row.

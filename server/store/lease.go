@@ -54,10 +54,7 @@ func (tx *Tx) renew(ctx context.Context, leases []Lease, d time.Duration) (map[u
 	if len(leases) == 0 {
 		return renewed, nil
 	}
-	list, err := jsonText(leaseRecords(leases))
-	if err != nil {
-		return nil, err
-	}
+	list := listOf(leaseRecords(leases))
 	if err := tx.lockAttempts(ctx, attemptIDs(leases)); err != nil {
 		return nil, err
 	}
@@ -98,10 +95,7 @@ func (tx *Tx) Release(ctx context.Context, worker string, leases []Lease) error 
 	if len(leases) == 0 {
 		return nil
 	}
-	list, err := jsonText(leaseRecords(leases))
-	if err != nil {
-		return err
-	}
+	list := listOf(leaseRecords(leases))
 	if err := tx.lockAttempts(ctx, attemptIDs(leases)); err != nil {
 		return err
 	}
@@ -117,10 +111,7 @@ func (tx *Tx) Release(ctx context.Context, worker string, leases []Lease) error 
 }
 
 func (tx *Tx) hintPools(ctx context.Context, ids []uuid.UUID) error {
-	list, err := jsonText(ids)
-	if err != nil {
-		return err
-	}
+	list := listOf(ids)
 	var names []string
 	if err := tx.all(ctx, &names, poolNamesSQL+tx.s.dialect.list("uuid"), list); err != nil {
 		return fmt.Errorf("read the names of work pools: %w", err)
@@ -141,10 +132,7 @@ func (tx *Tx) lockAttempts(ctx context.Context, ids []uuid.UUID) error {
 	if tx.s.dialect == sqlite {
 		return nil
 	}
-	list, err := jsonText(ids)
-	if err != nil {
-		return err
-	}
+	list := listOf(ids)
 	var locked []uuid.UUID
 	query := lockAttemptsSQL + tx.s.dialect.list("uuid") + " ORDER BY id" + tx.s.dialect.lock("FOR NO KEY UPDATE")
 	if err := tx.all(ctx, &locked, query, list); err != nil {
@@ -169,10 +157,7 @@ func (tx *Tx) Cancels(ctx context.Context, _, worker string, held []Lease) ([]uu
 	if len(held) == 0 {
 		return nil, nil
 	}
-	list, err := jsonText(leaseRecords(held))
-	if err != nil {
-		return nil, err
-	}
+	list := listOf(leaseRecords(held))
 	var ids []uuid.UUID
 	if err := tx.all(ctx, &ids, tx.s.dialect.cancelsSQL(), list); err != nil {
 		return nil, fmt.Errorf("list what worker %q is to cancel: %w", worker, err)
@@ -189,10 +174,7 @@ WHERE a.id IN `
 // PoolsOfAttempts returns the names of the work pools, deleted ones too, that attempts belong to. An attempt never leaves
 // its pool.
 func (tx *Tx) PoolsOfAttempts(ctx context.Context, ids []uuid.UUID) ([]string, error) {
-	list, err := jsonText(ids)
-	if err != nil {
-		return nil, err
-	}
+	list := listOf(ids)
 	var names []string
 	if err := tx.all(ctx, &names, poolsOfAttemptsSQL+tx.s.dialect.list("uuid"), list); err != nil {
 		return nil, fmt.Errorf("read the work pools of attempts: %w", err)

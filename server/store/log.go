@@ -38,10 +38,7 @@ func (tx *Tx) AppendLogs(ctx context.Context, chunks []LogChunk) error {
 	for i, c := range chunks {
 		ids[i] = c.AttemptID
 	}
-	list, err := jsonText(ids)
-	if err != nil {
-		return err
-	}
+	list := listOf(ids)
 	var rows []*loggedRow
 	query := loggedSQL + tx.s.dialect.list("uuid") + " ORDER BY id" + tx.s.dialect.lock("FOR NO KEY UPDATE")
 	if err := tx.all(ctx, &rows, query, list); err != nil {

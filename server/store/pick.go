@@ -187,10 +187,7 @@ func (w *walk) fill(ctx context.Context, l *lane) error {
 			query, args = query+readyAfterSQL, append(args, l.after.DueAt, l.after.ID)
 		}
 		if len(w.blocked) > 0 {
-			list, err := jsonText(w.blocked)
-			if err != nil {
-				return err
-			}
+			list := listOf(w.blocked)
 			query, args = query+readyFreeSQL+w.tx.s.dialect.list("uuid"), append(args, list)
 		}
 		var rows []readyRow
@@ -234,10 +231,7 @@ func (w *walk) learn(ctx context.Context, rows []readyRow) error {
 	if len(unknown) == 0 {
 		return nil
 	}
-	list, err := jsonText(unknown)
-	if err != nil {
-		return err
-	}
+	list := listOf(unknown)
 	var found []struct {
 		ID     uuid.UUID `db:"id"`
 		Paused bool      `db:"paused"`

@@ -81,26 +81,15 @@ SELECT
 FROM attempts
 WHERE id IN `
 
-const runOfAttemptsSQL = `
-SELECT DISTINCT run_id
-FROM attempts
-WHERE id IN `
-
 func (tx *Tx) openReports(ctx context.Context, reports []Report) (*reportBatch, error) {
 	ids := make([]uuid.UUID, len(reports))
 	for i, r := range reports {
 		ids[i] = r.AttemptID
 	}
-	list, err := jsonText(ids)
-	if err != nil {
-		return nil, err
-	}
-	var runIDs []uuid.UUID
-	if err := tx.all(ctx, &runIDs, runOfAttemptsSQL+tx.s.dialect.list("uuid"), list); err != nil {
-		return nil, err
-	}
+	list := listOf(ids)
 	b := &reportBatch{attempts: map[uuid.UUID]*liveAttempt{}}
-	if b.runs, err = tx.lockRuns(ctx, runIDs, false); err != nil {
+	var err error
+	if b.runs, err = tx.lockRunsIn(ctx, "(SELECT run_id FROM attempts WHERE id IN "+tx.s.dialect.list("uuid")+")", list, false); err != nil {
 		return nil, err
 	}
 	var rows []*liveAttempt

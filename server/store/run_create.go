@@ -136,10 +136,7 @@ RETURNING id`
 
 // insertRuns returns which were inserted: not those whose idempotency key was used before.
 func (tx *Tx) insertRuns(ctx context.Context, records []newRunRecord) (map[uuid.UUID]bool, error) {
-	list, err := jsonText(records)
-	if err != nil {
-		return nil, err
-	}
+	list := listOf(records)
 	var ids []uuid.UUID
 	if err := tx.all(ctx, &ids, tx.s.dialect.insertRunsSQL(), list); err != nil {
 		return nil, err
@@ -157,10 +154,7 @@ func (tx *Tx) created(ctx context.Context, d deploymentRow, runs []NewRun, recor
 	for id := range inserted {
 		ids = append(ids, id)
 	}
-	list, err := jsonText(ids)
-	if err != nil {
-		return nil, err
-	}
+	list := listOf(ids)
 	var rows []runRow
 	if err := tx.all(ctx, &rows, runSQL+" WHERE r.id IN "+tx.s.dialect.list("uuid"), list); err != nil {
 		return nil, fmt.Errorf("read created runs: %w", err)

@@ -178,10 +178,7 @@ func (tx *Tx) runFilter(ctx context.Context, f RunFilter) (where []string, args 
 		c.add("r.queue_id IN (SELECT id FROM queues WHERE name = ?)", f.Queue)
 	}
 	if len(f.States) > 0 {
-		list, err := jsonText(f.States)
-		if err != nil {
-			return nil, nil, err
-		}
+		list := listOf(f.States)
 		c.add("r.state_type IN "+tx.s.dialect.list("text"), list)
 	}
 	for _, tag := range f.Tags {
@@ -214,10 +211,7 @@ func (tx *Tx) wherePools(ctx context.Context, c *conditions, f RunFilter) error 
 	if f.Pools == nil {
 		return nil
 	}
-	list, err := jsonText(f.Pools)
-	if err != nil {
-		return err
-	}
+	list := listOf(f.Pools)
 	c.add("r.pool_id IN (SELECT id FROM pools WHERE name IN "+tx.s.dialect.list("text")+")", list)
 	return nil
 }

@@ -39,10 +39,7 @@ func (s *Store) DueSchedules(ctx context.Context, most int, hold time.Duration) 
 			due = nil
 			return err
 		}
-		list, err := jsonText(ids)
-		if err != nil {
-			return err
-		}
+		list := listOf(ids)
 		if _, err := tx.exec(ctx, tx.s.dialect.holdSchedulesSQL(), now.Add(hold), list); err != nil {
 			return err
 		}

@@ -88,10 +88,7 @@ func (r laneRow) lane() Lane {
 
 // Lanes reads the lanes that runs are in, by the names that runs are shown with: pool, queue and deployment.
 func (tx *Tx) Lanes(ctx context.Context, runs []uuid.UUID) (map[[3]string]Lane, error) {
-	list, err := jsonText(runs)
-	if err != nil {
-		return nil, err
-	}
+	list := listOf(runs)
 	var rows []laneRow
 	if err := tx.all(ctx, &rows, lanesOfSQL+tx.s.dialect.list("uuid")+lanesOfEndSQL, list); err != nil {
 		return nil, fmt.Errorf("read what runs wait for: %w", err)

@@ -23,10 +23,7 @@ func (tx *Tx) takeOver(ctx context.Context, r ClaimRequest) ([]handed, error) {
 	if err != nil {
 		return nil, err
 	}
-	held, err := jsonText(attemptIDs(r.Held))
-	if err != nil {
-		return nil, err
-	}
+	held := listOf(attemptIDs(r.Held))
 	var expired []struct {
 		ID    uuid.UUID `db:"id"`
 		RunID uuid.UUID `db:"run_id"`
@@ -77,14 +74,8 @@ func (tx *Tx) bumpEpochs(ctx context.Context, r ClaimRequest, attempts []uuid.UU
 	for id := range runs {
 		locked = append(locked, id)
 	}
-	attemptList, err := jsonText(attempts)
-	if err != nil {
-		return nil, err
-	}
-	runList, err := jsonText(locked)
-	if err != nil {
-		return nil, err
-	}
+	attemptList := listOf(attempts)
+	runList := listOf(locked)
 	var rows []struct {
 		ID     uuid.UUID `db:"id"`
 		RunID  uuid.UUID `db:"run_id"`

@@ -95,12 +95,7 @@ func (r *liveRun) note(message string, at time.Time, actor string, attempt int32
 	})
 }
 
-const (
-	lockRunsSQL = `
-SELECT id
-FROM runs
-WHERE id IN `
-	liveRunsSQL = `
+const liveRunsSQL = `
 SELECT
 	r.id, r.name, r.deployment_id, r.pool_id, r.queue_id, p.name AS pool, r.stored_names, v.retries, v.timeout_us,
 	r.state_type, r.state_name, r.state_message, r.state_at, r.cancel_reason, r.due_at, r.start_deadline_at, r.timeout_at,
@@ -110,31 +105,23 @@ FROM runs r
 JOIN pools p ON p.id = r.pool_id
 JOIN deployment_revisions v ON v.id = r.revision_id
 WHERE r.id IN `
-)
 
 // lockRuns locks runs in the order of their ids, which everybody keeps, and returns those that exist. Locked before
 // attempts, after pools. With skip, runs that somebody else has locked are left out.
 func (tx *Tx) lockRuns(ctx context.Context, ids []uuid.UUID, skip bool) (map[uuid.UUID]*liveRun, error) {
-	list, err := jsonText(ids)
-	if err != nil {
-		return nil, err
-	}
-	if tx.s.dialect == postgres {
-		lock := " ORDER BY id FOR NO KEY UPDATE"
-		if skip {
-			lock += " SKIP LOCKED"
-		}
-		var locked []uuid.UUID
-		if err := tx.all(ctx, &locked, lockRunsSQL+tx.s.dialect.list("uuid")+lock, list); err != nil {
-			return nil, fmt.Errorf("lock runs: %w", err)
-		}
-		if list, err = jsonText(locked); err != nil {
-			return nil, err
-		}
+	return tx.lockRunsIn(ctx, tx.s.dialect.list("uuid"), listOf(ids), skip)
+}
+
+// lockRunsIn is lockRuns for what a subquery finds. A run is read as it is when it has been locked; what is read with it,
+// the name of its pool and its revision, never changes.
+func (tx *Tx) lockRunsIn(ctx context.Context, subquery string, list param, skip bool) (map[uuid.UUID]*liveRun, error) {
+	lock := "FOR NO KEY UPDATE OF r"
+	if skip {
+		lock += " SKIP LOCKED"
 	}
 	var rows []*liveRun
-	if err := tx.all(ctx, &rows, liveRunsSQL+tx.s.dialect.list("uuid"), list); err != nil {
-		return nil, fmt.Errorf("read runs: %w", err)
+	if err := tx.all(ctx, &rows, liveRunsSQL+subquery+"\nORDER BY r.id"+tx.s.dialect.lock(lock), list); err != nil {
+		return nil, fmt.Errorf("lock runs: %w", err)
 	}
 	runs := make(map[uuid.UUID]*liveRun, len(rows))
 	for _, r := range rows {
@@ -220,10 +207,6 @@ func bulk[T any](ctx context.Context, tx *Tx, query string, records []T) error {
 	if len(records) == 0 {
 		return nil
 	}
-	list, err := jsonText(records)
-	if err != nil {
-		return err
-	}
-	_, err = tx.exec(ctx, query, list)
+	_, err := tx.exec(ctx, query, listOf(records))
 	return err
 }

@@ -119,16 +119,28 @@ func (tx *Tx) now(ctx context.Context) (time.Time, error) {
 
 // get reads one row, or returns sql.ErrNoRows.
 func (tx *Tx) get(ctx context.Context, dest any, query string, args ...any) error {
+	args, err := tx.s.dialect.args(args)
+	if err != nil {
+		return err
+	}
 	return classify(sqlx.GetContext(ctx, tx.q, dest, tx.s.bind(query), args...))
 }
 
 // all reads all rows into a slice.
 func (tx *Tx) all(ctx context.Context, dest any, query string, args ...any) error {
+	args, err := tx.s.dialect.args(args)
+	if err != nil {
+		return err
+	}
 	return classify(sqlx.SelectContext(ctx, tx.q, dest, tx.s.bind(query), args...))
 }
 
 // exec returns how many rows were affected.
 func (tx *Tx) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	args, err := tx.s.dialect.args(args)
+	if err != nil {
+		return 0, err
+	}
 	result, err := tx.q.ExecContext(ctx, tx.s.bind(query), args...)
 	if err != nil {
 		return 0, classify(err)

@@ -100,10 +100,7 @@ func (tx *Tx) values(ctx context.Context, names []string) (map[string]json.RawMe
 	if len(names) == 0 {
 		return values, nil
 	}
-	list, err := jsonText(names)
-	if err != nil {
-		return nil, err
-	}
+	list := listOf(names)
 	var rows []variableRow
 	if err := tx.all(ctx, &rows, valuesOfSQL+tx.s.dialect.list("text"), list); err != nil {
 		return nil, fmt.Errorf("read variables: %w", err)

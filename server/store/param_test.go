@@ -1,0 +1,90 @@
+package store
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+)
+
+type sample struct {
+	ID     uuid.UUID `json:"id"`
+	Word   string    `json:"word"`
+	Maybe  *string   `json:"maybe"`
+	Number int32     `json:"number"`
+	Flag   bool      `json:"flag"`
+	List   texts     `json:"list"`
+	At     micros    `json:"at"`
+	Absent string    `json:"-"`
+}
+
+func (d dialect) samplesSQL() string {
+	return `
+SELECT word, COALESCE(maybe, 'none') AS maybe, number, flag, list, at
+FROM ` + d.records("word text", "id uuid", "maybe text", "number integer", "flag boolean", "list text", "at time") + ` AS n
+WHERE id IN ` + d.list("uuid") + `
+ORDER BY number`
+}
+
+type sampleRow struct {
+	Word   string `db:"word"`
+	Maybe  string `db:"maybe"`
+	Number int32  `db:"number"`
+	Flag   bool   `db:"flag"`
+	List   texts  `db:"list"`
+	At     stamp  `db:"at"`
+}
+
+func TestRecordsArriveAsTheyWere(t *testing.T) {
+	t.Parallel()
+	lite, err := Open(t.Context(), Options{URL: "sqlite://" + filepath.Join(t.TempDir(), "x.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lite.Close()
+	for name, s := range map[string]*Store{"SQLite": lite, "PostgreSQL": openEmpty(t, Options{})} {
+		t.Run(name, func(t *testing.T) {
+			var samples []sample
+			var ids []uuid.UUID
+			for i, word := range []string{"", "NULL", `"`, `\`, `\"`, "{a,b}", "a, b", "quay ⚓", "'", "line\nbreak", " spaced "} {
+				one := sample{ID: uuid.New(), Word: word, Number: int32(i), Flag: i%2 == 0, List: textsOf([]string{word, "z"}), At: 1_763_712_345_678_901}
+				if i%3 > 0 {
+					one.Maybe = &word
+				}
+				samples, ids = append(samples, one), append(ids, one.ID)
+			}
+			samples = append(samples, sample{ID: uuid.New(), Word: "not asked for"})
+			var rows []sampleRow
+			if err := s.view().all(t.Context(), &rows, s.dialect.samplesSQL(), listOf(samples), listOf(ids)); err != nil {
+				t.Fatal(err)
+			}
+			if len(rows) != len(ids) {
+				t.Fatalf("%d rows came back, want %d", len(rows), len(ids))
+			}
+			for i, got := range rows {
+				sent, maybe := samples[i], "none"
+				if sent.Maybe != nil {
+					maybe = *sent.Maybe
+				}
+				same := got.Word == sent.Word && got.Maybe == maybe && got.Number == sent.Number && got.Flag == sent.Flag &&
+					slices.Equal(got.List.v, sent.List.v)
+				if at := got.At.time(); !same || at.UnixMicro() != int64(sent.At) && s.dialect == postgres {
+					t.Errorf("sent %+v, got %+v", sent, got)
+				}
+			}
+			if err := s.view().all(t.Context(), &rows, s.dialect.samplesSQL(), listOf([]sample(nil)), listOf([]uuid.UUID(nil))); err != nil {
+				t.Errorf("nothing at all: %v", err)
+			}
+		})
+	}
+}
+
+func TestWhatCanNotBeAnElementIsRefused(t *testing.T) {
+	t.Parallel()
+	_, err := postgres.args([]any{listOf([]chan int{nil})})
+	if err == nil || !strings.Contains(err.Error(), "chan int") {
+		t.Errorf("got %v", err)
+	}
+}

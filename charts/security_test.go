@@ -171,6 +171,14 @@ func TestTheWorkerMakesSecretsOnlyWhereItIsAskedTo(t *testing.T) {
 	}
 }
 
+func TestJobsAreGatedWhereThatIsAskedFor(t *testing.T) {
+	for values, want := range map[string]bool{"": false, "{worker: {launch: gated}}": true} {
+		if got := slices.Contains(container(t, render(t, values), "rel-berth-worker").Args, "--launch=gated"); got != want {
+			t.Errorf("%s: --launch=gated is %v", values, got)
+		}
+	}
+}
+
 func TestJobsGetTheKeyThatIsNamed(t *testing.T) {
 	args := container(t, render(t, `{worker: {jobAPI: {url: "https://berth.example.com", existingSecret: keys, key: jobs}}}`), "rel-berth-worker").Args
 	for _, want := range []string{"--job-api-url=https://berth.example.com", "--job-api-key-secret=keys", "--job-api-key-secret-key=jobs"} {

@@ -71,6 +71,15 @@ func (w *worker) discard(a *attempt) {
 	w.insist("discard", found, w.runtime.Discard)
 }
 
+// grant lets the Job of an attempt run, which the server has taken note of, unless it is to end anyway.
+func (w *worker) grant(a *attempt) {
+	var waits bool
+	w.table.view(func() { waits = a.known.job.Gated && !a.cancelled })
+	if waits {
+		w.insist("grant", w.found(a), w.runtime.Grant)
+	}
+}
+
 // abandon ends the Job of an attempt that the server has ended without us; its end is then only let go of.
 func (w *worker) abandon(a *attempt) {
 	var over bool

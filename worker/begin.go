@@ -79,7 +79,7 @@ func (w *worker) ready(ctx context.Context, a *attempt) (prepared, bool) {
 		return prepared{}, false
 	}
 	w.table.update(a, func() {
-		a.known.manifest, a.known.limits = p.raw, p.limits
+		a.known.manifest, a.known.limits, a.known.failEvicted = p.raw, p.limits, p.failEvicted
 		a.known.job = job.Launched{Namespace: p.attempt.Manifest.Namespace, Name: p.attempt.Manifest.Name, UID: p.uid}
 		a.known.tried = taken
 		a.said.manifest, a.said.uid = taken, p.uid
@@ -161,13 +161,16 @@ func (w *worker) adopt(ctx context.Context, a *attempt, p prepared) {
 			return
 		}
 	}
-	w.launched(a, job.Launched{Namespace: p.attempt.Manifest.Namespace, Name: p.attempt.Manifest.Name, UID: p.uid, Adopted: true})
+	made := job.Launched{Namespace: p.attempt.Manifest.Namespace, Name: p.attempt.Manifest.Name, UID: p.uid, Adopted: true}
+	made.Gated = p.launched // who reported it may have died before it was granted
+	w.launched(a, made)
 }
 
 // launched takes note of the Job.
 func (w *worker) launched(a *attempt, made job.Launched) {
-	cancelled := false
+	cancelled, granted := false, false
 	held := w.table.update(a, func() {
+		granted = made.Gated && made.UID != "" && a.said.uid == made.UID
 		a.known.job, a.known.manifest = made, nil
 		a.claim.RenderInput, a.claim.Manifest, a.claim.Parameters = noInput, nil, nil
 		cancelled = a.cancelled
@@ -178,6 +181,8 @@ func (w *worker) launched(a *attempt, made job.Launched) {
 		return
 	case cancelled:
 		w.cancel(a)
+	case granted:
+		w.grant(a)
 	}
 	w.log.Info("launched attempt", "run", a.ref.RunID, "attempt", a.ref.Attempt,
 		"namespace", made.Namespace, "job", made.Name, "uid", made.UID, "adopted", made.Adopted)

@@ -47,9 +47,18 @@ func due(a api.AttemptLease, k known, s said) []api.Report {
 		if seen.RunningSince != nil && s.phase != job.Running {
 			reports = append(reports, running(report(api.ReportKindRunning), seen))
 		}
-		reports = append(reports, ended(report(api.ReportKindEnded), seen, s.refused))
+		r := ended(report(api.ReportKindEnded), seen, s.refused)
+		if k.failEvicted && tookAway(seen.Category) {
+			r.Final = &k.failEvicted
+		}
+		reports = append(reports, r)
 	}
 	return reports
+}
+
+// tookAway reports whether the infrastructure took the attempt away.
+func tookAway(c job.Category) bool {
+	return c == job.Evicted || c == job.Preempted || c == job.NodeLost
 }
 
 func (k known) uid() string {

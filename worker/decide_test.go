@@ -61,6 +61,23 @@ func TestWhatIsDueIsTheDifferenceBetweenWhatIsKnownAndWhatWasSaid(t *testing.T) 
 	}
 }
 
+func TestAnEndByTheInfrastructureIsFinalWhereTheTemplateSaysSo(t *testing.T) {
+	for _, test := range []struct {
+		category job.Category
+		fail     bool
+		want     bool
+	}{
+		{job.Evicted, true, true}, {job.Preempted, true, true}, {job.NodeLost, true, true},
+		{job.Evicted, false, false}, {job.App, true, false}, {job.ImagePull, true, false},
+	} {
+		k := known{failEvicted: test.fail, seen: &job.Observation{Phase: job.Ended, Category: test.category}}
+		reports := due(api.AttemptLease{}, k, said{})
+		if got := reports[len(reports)-1].Final; (got != nil && *got) != test.want {
+			t.Errorf("%+v: final is %v", test, got)
+		}
+	}
+}
+
 func TestAnEndThatTheServerCallsInvalidIsSaidInFewerWords(t *testing.T) {
 	code := int32(3)
 	k := known{seen: &job.Observation{Phase: job.Ended, Category: job.App, ExitCode: &code, Message: "exit code 3", LastLines: "x", Node: "n"}}

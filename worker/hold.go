@@ -203,6 +203,8 @@ func (t *table) heldLocked(a *attempt) bool {
 type known struct {
 	manifest json.RawMessage
 	limits   limits // that come with it
+	// failEvicted is the template's policy to end a run whose pod was taken away.
+	failEvicted bool
 	// job is where its Job is, as far as it was created; the UID is empty before.
 	job job.Launched
 	// tried is set before the Job is created: from then on there may be one.

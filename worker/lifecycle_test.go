@@ -71,6 +71,7 @@ func (s *stuck) Cancel(_ context.Context, ref job.Ref) error {
 	s.cancels <- ref
 	return nil
 }
+func (s *stuck) Grant(context.Context, job.Found) error       { return nil }
 func (s *stuck) Release(context.Context, job.Found) error     { return nil }
 func (s *stuck) Discard(context.Context, job.Found) error     { return nil }
 func (s *stuck) Forget(job.Ref)                               {}

@@ -79,8 +79,7 @@ func (m *metrics) ended(pool string, r api.Report) {
 	}
 	category := categoryOf(r)
 	m.attempts.WithLabelValues(pool, outcome, category).Inc()
-	switch job.Category(category) {
-	case job.Evicted, job.Preempted, job.NodeLost:
+	if tookAway(job.Category(category)) {
 		m.evictions.WithLabelValues(pool, category).Inc()
 	}
 }

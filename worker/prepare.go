@@ -22,7 +22,9 @@ type prepared struct {
 	attempt job.Attempt
 	raw     json.RawMessage // the manifest as the server keeps it
 	limits  limits          // of the template
-	uid     string          // of the Job that was reported already
+	// failEvicted is the template's policy to end a run whose pod was taken away.
+	failEvicted bool
+	uid         string // of the Job that was reported already
 	// taken: an earlier holder has reported the manifest, so there may be a Job.
 	taken bool
 	// launched: the Job is there, as far as the server knows.
@@ -54,9 +56,10 @@ func (w *worker) prepare(ctx context.Context, c api.Claim) (prepared, error) {
 		w.log.Warn("template", "run", c.RunID, "attempt", c.Attempt, "warning", warning.String())
 	}
 	return prepared{
-		raw:     raw,
-		limits:  limitsOf(finished),
-		startBy: earliest(c.StartDeadline, finished.StartDeadline, w.now()),
+		raw:         raw,
+		limits:      limitsOf(finished),
+		failEvicted: finished.Policy.FailEvicted,
+		startBy:     earliest(c.StartDeadline, finished.StartDeadline, w.now()),
 		attempt: job.Attempt{Ref: job.Ref{RunID: c.RunID, Attempt: int(c.Attempt)}, Manifest: finished.Job,
 			Container: finished.JobContainer, StreamOutput: finished.StreamOutput, Secret: secretOf(finished)},
 	}, nil
@@ -107,8 +110,13 @@ func restore(c api.Claim) (prepared, error) {
 	if err := json.Unmarshal(c.Manifest, made); err != nil {
 		return prepared{}, &job.Refused{Category: job.Invalid, Err: err, Message: fmt.Sprintf("the stored manifest can not be read: %v", err)}
 	}
+	policy, err := manifest.PolicyOf(made.Annotations)
+	if err != nil {
+		return prepared{}, &job.Refused{Category: job.Invalid, Err: err, Message: fmt.Sprintf("the stored manifest can not be followed: %v", err)}
+	}
 	return prepared{
-		raw: c.Manifest, taken: true, uid: value(c.JobUID), launched: value(c.JobUID) != "",
+		failEvicted: policy.FailEvicted,
+		raw:         c.Manifest, taken: true, uid: value(c.JobUID), launched: value(c.JobUID) != "",
 		startBy: earliest(c.StartDeadline, nil, time.Time{}),
 		attempt: job.Attempt{Ref: job.Ref{RunID: c.RunID, Attempt: int(c.Attempt)}, Manifest: made,
 			Container: made.Annotations[manifest.AnnotationJobContainer], StreamOutput: made.Annotations[manifest.AnnotationStreamOutput] != "false"},

@@ -157,6 +157,9 @@ func (w *worker) answered(a *attempt, r api.Report, result api.ReportResult) {
 	switch do {
 	case actNone:
 		log.Debug("reported")
+		if r.Kind == api.ReportKindSubmitted {
+			w.grant(a)
+		}
 	case actRelease:
 		w.over(a, r)
 		w.release(a)

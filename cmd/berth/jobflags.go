@@ -12,14 +12,30 @@ import (
 type jobFlags struct {
 	envAsSecret                  bool
 	apiURL, keySecret, keyInside string
+	launch                       string
 }
 
 func (j *jobFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
+	flags.StringVar(&j.launch, "launch", launchNamed, "how Jobs are created: named (one of its name runs at once), or gated (suspended until the server has taken note of it: a write more, and no window left)")
 	flags.BoolVar(&j.envAsSecret, "env-as-secret", false, "keep the values of environment variables in a Secret per run, owned by its Job, and out of every manifest")
 	flags.StringVar(&j.apiURL, "job-api-url", "", "address of the server as jobs see it; they get it as BERTH_API_URL (default, with a key: the worker's own)")
 	flags.StringVar(&j.keySecret, "job-api-key-secret", "", "Secret with an API key for jobs, in their namespace; they get it as BERTH_API_KEY")
 	flags.StringVar(&j.keyInside, "job-api-key-secret-key", "", "data key of that Secret")
+}
+
+// Ways to create a Job.
+const (
+	launchNamed = "named"
+	launchGated = "gated"
+)
+
+// gated is whether Jobs wait for the server to take note of them.
+func (j *jobFlags) gated() (bool, error) {
+	if j.launch != launchNamed && j.launch != launchGated {
+		return false, cli.Usagef("--launch %q: must be %s or %s", j.launch, launchNamed, launchGated)
+	}
+	return j.launch == launchGated, nil
 }
 
 // jobAPI is how jobs may call the API; nil where they may not.

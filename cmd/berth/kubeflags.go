@@ -17,6 +17,7 @@ import (
 type kubeFlags struct {
 	kubeconfig, context, namespace, clusterID string
 	watched, legacyFinalizers                 []string
+	gated                                     bool
 }
 
 func (k *kubeFlags) add(cmd *cobra.Command) {
@@ -48,6 +49,6 @@ func (k *kubeFlags) runtime(logger *slog.Logger, registry *prometheus.Registry) 
 		return nil, err
 	}
 	return kube.New(config, kube.Options{
-		Namespaces: k.watched, LegacyFinalizers: k.legacyFinalizers, Log: logger, Registerer: registry,
+		Namespaces: k.watched, LegacyFinalizers: k.legacyFinalizers, Gated: k.gated, Log: logger, Registerer: registry,
 	})
 }

@@ -95,6 +95,9 @@ func (in *workerFlags) options(cmd *cobra.Command, app *cli.App) (worker.Options
 		}
 	}
 	o.EnvAsSecret = in.job.envAsSecret
+	if in.kube.gated, err = in.job.gated(); err != nil {
+		return o, err
+	}
 	if o.JobAPI, err = in.job.jobAPI(kind, connection.URL); err != nil {
 		return o, err
 	}

@@ -230,7 +230,7 @@ func readReport(r api.Report) store.Report {
 		Node: value(r.Node, ""), Diagnosis: value(r.Diagnosis, ""), At: r.At, LastLines: value(r.LastLines, ""),
 		Outcome: lifecycle.Outcome{
 			Succeeded: value(r.Succeeded, false), Category: lifecycle.Category(value(r.Category, "")),
-			ExitCode: r.ExitCode, Message: value(r.Message, ""),
+			ExitCode: r.ExitCode, Message: value(r.Message, ""), Final: value(r.Final, false),
 		},
 	}
 	if seconds := value(r.TimeoutSeconds, 0); seconds > 0 && seconds <= maxSeconds {

@@ -70,4 +70,6 @@ type Outcome struct {
 	Category  Category // empty when Succeeded
 	ExitCode  *int32
 	Message   string
+	// Final ends the run whatever budgets are left: the template's policy wants no other attempt.
+	Final bool
 }

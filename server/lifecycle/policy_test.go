@@ -145,3 +145,19 @@ func TestARaiseSaysFromWhatToWhat(t *testing.T) {
 		t.Errorf("says %q", e.State.Message)
 	}
 }
+
+func TestAFinalEndIsFollowedByNoOtherAttempt(t *testing.T) {
+	for _, o := range []lifecycle.Outcome{{Category: lifecycle.Evicted, Final: true}, {Category: lifecycle.NodeLost, Final: true}, {Category: lifecycle.App, Final: true}} {
+		standing := lifecycle.Standing{Run: lifecycle.Running, Started: true, Policy: lifecycle.RetryPolicy{Max: 5, InfrastructureMax: 5}}
+		if e := lifecycle.DecideEnd(standing, o); e.Retry || !e.State.Type.Terminal() || e.Spent != (lifecycle.Spent{}) {
+			t.Errorf("%s: %+v", o.Category, e)
+		}
+		o.Final = false
+		if e := lifecycle.DecideEnd(standing, o); !e.Retry && o.Category != lifecycle.App {
+			t.Errorf("%s without it: %+v", o.Category, e)
+		}
+	}
+	if e := lifecycle.DecideEnd(lifecycle.Standing{Run: lifecycle.Running, Policy: lifecycle.RetryPolicy{InfrastructureMax: 5}}, lifecycle.Outcome{Category: lifecycle.Evicted, Final: true}); e.Retry {
+		t.Errorf("before it started: %+v", e)
+	}
+}

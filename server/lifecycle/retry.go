@@ -35,7 +35,7 @@ type Raise struct{ Variable, From, To string }
 
 // retry decides whether there is another attempt, and what it costs.
 func retry(s Standing, o Outcome) (End, bool) {
-	if o.Succeeded {
+	if o.Succeeded || o.Final {
 		return End{}, false
 	}
 	if o.Category == OOM && s.Raise != nil && s.Policy.OOM != nil && s.Spent.OOM < s.Policy.OOM.Max {

@@ -17,12 +17,11 @@ func TestAPolicyIsReadAndTravelsWithTheJob(t *testing.T) {
 		want         manifest.Policy
 	}{
 		{"nothing said", "", manifest.Policy{}},
-		{"what is usual, said", "{eviction: reschedule, node_lost: wait, logs: job, trust_exit_zero: false, env_as_secret: null}", manifest.Policy{}},
+		{"what is usual, said", "{eviction: reschedule, node_lost: wait, trust_exit_zero: false, env_as_secret: null}", manifest.Policy{}},
 		{"evictions end the run", "{eviction: fail, trust_exit_zero: true}", manifest.Policy{FailEvicted: true, TrustExitZero: true}},
 		{"a lost node is forced after ten minutes", "{node_lost: force}", manifest.Policy{ForceNodeLost: 600}},
 		{"or when the template says", "{node_lost: force, node_lost_after_seconds: 30}", manifest.Policy{ForceNodeLost: 30}},
 		{"a deadline per cause, none for one", "{wait_seconds: {image_pull: 60, quota: 0}}", manifest.Policy{WaitSeconds: map[string]int64{"image_pull": 60, "quota": 0}}},
-		{"the output of all containers", "{logs: all}", manifest.Policy{AllContainers: true}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			f := build(t, job("  policy: "+tc.policy+"\n", "", oneContainer))

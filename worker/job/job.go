@@ -53,6 +53,8 @@ type Launched struct {
 	Namespace, Name, UID string
 	// Adopted is true when the Job was there already and is this attempt's.
 	Adopted bool
+	// Gated is true where nothing of it runs before Grant, as far as is known.
+	Gated bool
 }
 
 // Phase of an attempt as seen in the cluster.
@@ -146,6 +148,9 @@ type Runtime interface {
 	// waits out what is temporary until ctx ends. A *Refused error is final. Where HoldsLease said no it returns ErrNotHeld
 	// (wrapped or not), which promises that this call created nothing; after any other error that is open.
 	Launch(ctx context.Context, a Attempt) (Launched, error)
+	// Grant lets a gated Job run: the server has taken note of it as the attempt's one. It is safe to repeat, and to do for a Job
+	// that is not gated or not there any more.
+	Grant(ctx context.Context, found Found) error
 	// Adopt begins to observe an attempt whose Job was created earlier, by whomever. When its Job is not there any more,
 	// that is an observation (Ended, Deleted).
 	Adopt(ctx context.Context, a Attempt) error

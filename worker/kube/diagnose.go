@@ -44,6 +44,9 @@ func (s snapshot) explain(pod *corev1.Pod, phase job.Phase) (d *Diagnosis, ask s
 	if s.deleting() {
 		return &Diagnosis{Level: LevelWarning, Code: "Deleting", Summary: "the Job is being deleted, its pod is told to stop", Since: s.now}, ""
 	}
+	if gated(s.job) {
+		return &Diagnosis{Level: LevelWarning, Code: "Gated", Summary: "the Job waits for the server to take note of it", Since: s.now}, ""
+	}
 	if s.job.Spec.Suspend != nil && *s.job.Spec.Suspend {
 		return &Diagnosis{Level: LevelWarning, Code: "Suspended", Summary: "the Job is suspended: a queue (Kueue) or somebody has to resume it", Since: s.now}, ""
 	}

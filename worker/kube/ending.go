@@ -149,7 +149,7 @@ func (s snapshot) deadlineSeconds() string {
 func (s snapshot) completeEnd(e end) end {
 	if s.plain() {
 		for _, pod := range s.all() {
-			if category, message, ok := disruption(pod); ok {
+			if category, message, ok := disruption(pod); ok && !s.trustExitZero {
 				e.Category, e.Message = category, message+"; it exited with code 0 when it was told to stop"
 				return e
 			}

@@ -48,6 +48,9 @@ func (r *Runtime) Launch(ctx context.Context, a job.Attempt) (job.Launched, erro
 		r.mu.Unlock()
 		r.wake(a.Ref)
 	}()
+	if r.options.Gated {
+		gate(placed)
+	}
 	l := launch{Runtime: r, attempt: a, manifest: placed}
 	return l.run(ctx)
 }
@@ -152,7 +155,7 @@ func (l *launch) launched(ctx context.Context, j *batchv1.Job, adopted bool) (jo
 		}
 	}
 	l.track(l.attempt, j.Namespace, j.Name, j)
-	return job.Launched{Namespace: j.Namespace, Name: j.Name, UID: string(j.UID), Adopted: adopted}, nil
+	return job.Launched{Namespace: j.Namespace, Name: j.Name, UID: string(j.UID), Adopted: adopted, Gated: gated(j)}, nil
 }
 
 // owner says whose a Job is.

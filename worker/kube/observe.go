@@ -22,6 +22,8 @@ type snapshot struct {
 	stopped []types.UID    // pods that are known to have been told to stop while they ran
 	events  []corev1.Event // of the object that look asked for
 	now     time.Time
+	// trustExitZero is the template's word that exit code 0 is success even of a pod that was told to go.
+	trustExitZero bool
 }
 
 // view is what a snapshot means: for the worker, and for what the runtime has to do next.
@@ -37,6 +39,9 @@ type view struct {
 	outlived *end
 	// unsettled asks to look again soon.
 	unsettled bool
+	// policy is how the template wants the attempt looked after; where it can not be read, the usual way and problem says why.
+	policy  manifest.Policy
+	problem error
 }
 
 // end is how an attempt ended.
@@ -58,6 +63,8 @@ func look(s snapshot) view {
 	var v view
 	if s.job != nil {
 		v.UID = string(s.job.UID)
+		v.policy, v.problem = manifest.PolicyOf(s.job.Annotations)
+		s.trustExitZero = v.policy.TrustExitZero
 	}
 	pod := s.newestPod()
 	if pod != nil {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 )
 
@@ -23,6 +24,10 @@ type Options struct {
 	// LegacyFinalizers are names that older releases held Jobs with. They are taken off wherever ours is, and replaced by ours
 	// at the start and hourly; they are never written.
 	LegacyFinalizers []string
+	// Gated creates Jobs suspended and lets them run once the server has taken note of them (Grant). That closes the last
+	// window in which an attempt could run twice: a worker that sleeps between the look at its lease and the creation for
+	// longer than a finished Job is kept. It costs a write more for each Job.
+	Gated bool
 	// Reconcilers is how many attempts are looked at side by side.
 	Reconcilers int
 }
@@ -81,6 +86,21 @@ func (o Options) withDefaults(c Config) Options {
 	o.Timing.Sweep = orDefault(o.Timing.Sweep, time.Hour)
 	o.Timing.Resync = orDefault(o.Timing.Resync, 5*time.Minute)
 	return o
+}
+
+// with are the deadlines where a template's policy says otherwise.
+func (d Deadlines) with(p manifest.Policy) Deadlines {
+	for cause, deadline := range map[job.Category]*time.Duration{
+		job.ImagePull: &d.ImagePull, job.Config: &d.Config, job.Quota: &d.Quota, job.Unschedulable: &d.Unschedulable,
+	} {
+		if seconds, ok := p.WaitSeconds[string(cause)]; ok {
+			*deadline = time.Duration(seconds) * time.Second
+		}
+	}
+	if p.ForceNodeLost > 0 {
+		d.NodeLost = time.Duration(p.ForceNodeLost) * time.Second
+	}
+	return d
 }
 
 // of returns how long to wait for the cause; zero or less means for ever.

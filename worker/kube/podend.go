@@ -62,7 +62,7 @@ func (s snapshot) podEnd(pod *corev1.Pod) end {
 	if e.At == nil {
 		e.At = s.lastSign()
 	}
-	if category, message, ok := disruption(pod); ok {
+	if category, message, ok := disruption(pod); ok && !(s.trustExitZero && e.Succeeded) {
 		e.Succeeded, e.Category, e.Message = false, category, message
 		return e
 	}

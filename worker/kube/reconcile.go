@@ -52,6 +52,9 @@ func (w *watcher) reconcile(ctx context.Context, ref job.Ref) (time.Duration, er
 		}
 		v = look(s)
 	}
+	if v.problem != nil {
+		w.options.Log.Warn("the template's policy can not be read from the job: it is looked after the usual way", "attempt", ref.String(), "error", v.problem)
+	}
 	w.follow(t, v)
 	if v.Phase == job.Ended {
 		w.finish(ctx, t, s, v)
@@ -246,7 +249,7 @@ func (w *watcher) due(t *tracked, s snapshot, v view) (*end, time.Duration) {
 	if v.waiting == nil || v.waiting.Cause == "" {
 		return nil, 0
 	}
-	limit := w.options.Deadlines.of(v.waiting.Cause)
+	limit := w.options.Deadlines.with(v.policy).of(v.waiting.Cause)
 	if limit <= 0 {
 		return nil, 0
 	}

@@ -98,7 +98,8 @@ func (w *watcher) deletePod(ctx context.Context, pod *corev1.Pod, options metav1
 }
 
 // insist deals with pods that were told to go and stay: first the grace is taken away, then, of an attempt whose end was
-// decided, the object is removed although nobody confirms that the process has ended.
+// decided, the object is removed although nobody confirms that the process has ended. A lost node has been waited for
+// long enough when that is what was decided.
 func (w *watcher) insist(ctx context.Context, s snapshot, planned *end) (time.Duration, error) {
 	var next time.Duration
 	if !s.deleting() {
@@ -120,13 +121,13 @@ func (w *watcher) insist(ctx context.Context, s snapshot, planned *end) (time.Du
 					return 0, err
 				}
 			}
-		case late < timing.Escalate:
-			next = sooner(next, timing.Escalate-late)
-		case planned != nil && late >= timing.Force:
+		case planned != nil && late > 0 && (late >= timing.Force || planned.Category == job.NodeLost):
 			w.options.Log.Warn("pod removed by force, its node does not confirm that it has stopped", "pod", pod.Namespace+"/"+pod.Name, "node", pod.Spec.NodeName)
 			if err := w.deletePod(ctx, pod, metav1.DeleteOptions{GracePeriodSeconds: ptr.To[int64](0)}); err != nil {
 				return 0, err
 			}
+		case late < timing.Escalate:
+			next = sooner(next, timing.Escalate-late)
 		default:
 			next = sooner(next, max(time.Second, timing.Force-late))
 			if grace := pod.DeletionGracePeriodSeconds; grace == nil || *grace > 1 {

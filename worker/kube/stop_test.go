@@ -10,13 +10,14 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
+	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 )
 
 // TestPodsThatDoNotGoAreInsistedOn injects what can not be had on demand: a node that does not answer.
 func TestPodsThatDoNotGoAreInsistedOn(t *testing.T) {
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	cancelled := &end{Category: job.Cancelled}
+	cancelled, lost := &end{Category: job.Cancelled}, &end{Category: job.NodeLost}
 	for _, test := range []struct {
 		name    string
 		late    time.Duration // since the pod should have been gone; negative is still within its grace
@@ -29,6 +30,8 @@ func TestPodsThatDoNotGoAreInsistedOn(t *testing.T) {
 		{"late its grace is taken away", 40 * time.Second, cancelled, 30, "grace 1"},
 		{"its grace is taken away once", 40 * time.Second, cancelled, 1, ""},
 		{"very late and cancelled it is removed", 11 * time.Minute, cancelled, 1, "grace 0"},
+		{"of a node that was given up it is removed at once", 31 * time.Second, lost, 30, "grace 0"},
+		{"but not within its grace", -time.Second, lost, 30, ""},
 		{"very late and deleted by somebody else it is not: it may still run", 11 * time.Minute, nil, 1, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -74,21 +77,25 @@ func TestAWaitIsGivenUpAfterTheDeadlineOfItsCause(t *testing.T) {
 		waited time.Duration
 		over   bool
 		wait   time.Duration
+		policy manifest.Policy
 	}{
-		{"an image has ten minutes", job.ImagePull, 9 * time.Minute, false, time.Minute},
-		{"and no more", job.ImagePull, 10 * time.Minute, true, 0},
-		{"a configuration has five", job.Config, 5 * time.Minute, true, 0},
-		{"a quota has all the time", job.Quota, 100 * time.Hour, false, 0},
-		{"room on a node has all the time", job.Unschedulable, 100 * time.Hour, false, 0},
-		{"a node that is lost has all the time: the pod may run", job.NodeLost, 100 * time.Hour, false, 0},
-		{"what has no cause is not given up", "", 100 * time.Hour, false, 0},
+		{name: "an image has ten minutes", cause: job.ImagePull, waited: 9 * time.Minute, wait: time.Minute},
+		{name: "and no more", cause: job.ImagePull, waited: 10 * time.Minute, over: true},
+		{name: "a configuration has five", cause: job.Config, waited: 5 * time.Minute, over: true},
+		{name: "a quota has all the time", cause: job.Quota, waited: 100 * time.Hour},
+		{name: "room on a node has all the time", cause: job.Unschedulable, waited: 100 * time.Hour},
+		{name: "a node that is lost has all the time: the pod may run", cause: job.NodeLost, waited: 100 * time.Hour},
+		{name: "what has no cause is not given up", waited: 100 * time.Hour},
+		{name: "the pool can give a quota a deadline", cause: job.Quota, waited: time.Minute, over: true, policy: manifest.Policy{WaitSeconds: map[string]int64{"quota": 60}}},
+		{name: "and an image all the time", cause: job.ImagePull, waited: 100 * time.Hour, policy: manifest.Policy{WaitSeconds: map[string]int64{"image_pull": 0}}},
+		{name: "and give up a node that is lost", cause: job.NodeLost, waited: 31 * time.Second, over: true, policy: manifest.Policy{ForceNodeLost: 30}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r, err := newRuntime(Config{Namespace: "n"}, Options{}, fake.NewClientset())
 			if err != nil {
 				t.Fatal(err)
 			}
-			v := view{waiting: &Diagnosis{Cause: test.cause, Since: now.Add(-test.waited), Summary: "why"}}
+			v := view{policy: test.policy, waiting: &Diagnosis{Cause: test.cause, Since: now.Add(-test.waited), Summary: "why"}}
 			due, wait := (&watcher{Runtime: r}).due(&tracked{}, snapshot{now: now}, v)
 			if (due != nil) != test.over || wait != test.wait {
 				t.Errorf("due %+v after another %s", due, wait)

@@ -89,6 +89,9 @@ func (r *Runtime) startOf(p *process, a job.Attempt) error {
 	return nil
 }
 
+// Grant has nothing to do: a process runs from the start.
+func (r *Runtime) Grant(context.Context, job.Found) error { return nil }
+
 // Adopt tells what is seen of an attempt that was launched earlier, and goes on telling.
 func (r *Runtime) Adopt(_ context.Context, a job.Attempt) error {
 	r.mu.Lock()

@@ -1,0 +1,82 @@
+package worker
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/berth-dev/berth/worker/job"
+)
+
+// gatedRuntime creates at once what runs when it is granted.
+type gatedRuntime struct {
+	*stuck
+	granted, discarded chan job.Found
+}
+
+func newGated() gatedRuntime {
+	return gatedRuntime{newStuck(), make(chan job.Found, 10), make(chan job.Found, 10)}
+}
+
+func (g gatedRuntime) Launch(_ context.Context, a job.Attempt) (job.Launched, error) {
+	return job.Launched{Namespace: "jobs", Name: a.Manifest.Name, UID: "u-" + a.Ref.String(), Gated: true}, nil
+}
+
+func (g gatedRuntime) Adopt(_ context.Context, a job.Attempt) error { return nil }
+
+func (g gatedRuntime) Grant(_ context.Context, found job.Found) error {
+	g.granted <- found
+	return nil
+}
+
+func (g gatedRuntime) Discard(_ context.Context, found job.Found) error {
+	g.discarded <- found
+	return nil
+}
+
+func (g gatedRuntime) with(o *Options) { o.Runtime = g }
+
+func TestAGatedJobIsGrantedOnceTheServerHasTakenNoteOfIt(t *testing.T) {
+	p := newProtocol(t, shellTemplate)
+	runtime := newGated()
+	startWorker(t, p, runtime.with)
+	s := p.offer(script("true"))
+	found := <-runtime.granted
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.uid == "" || s.uid != found.UID {
+		t.Errorf("granted %q when the server had %q", found.UID, s.uid)
+	}
+}
+
+func TestAGatedJobThatTheServerRefusesIsNeverGranted(t *testing.T) {
+	p := newProtocol(t, shellTemplate)
+	runtime := newGated()
+	w := startWorker(t, p, runtime.with)
+	p.offer(script("true"), func(s *served) { s.ledger = "of another" })
+	<-runtime.discarded
+	if err := w.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if len(runtime.granted) > 0 {
+		t.Errorf("granted %v", <-runtime.granted)
+	}
+}
+
+func TestWhoTakesOverAJobThatWasNotGrantedGrantsIt(t *testing.T) {
+	p := newProtocol(t, shellTemplate)
+	runtime := newGated()
+	startWorker(t, p, runtime.with)
+	s := p.offer(script("true"), func(s *served) { // its first holder has reported the Job, and died
+		s.epoch, s.uid = 1, "u-of-the-first"
+		s.manifest = []byte(`{"metadata":{"name":"a-1","namespace":"jobs"}}`)
+	})
+	select {
+	case found := <-runtime.granted:
+		if found.UID != "u-of-the-first" {
+			t.Errorf("granted %+v", found)
+		}
+	case <-time.After(10 * time.Second):
+		t.Errorf("not granted; reported %v", s.kinds())
+	}
+}

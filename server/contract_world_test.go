@@ -118,6 +118,10 @@ func (w *contractWorld) validCall(o operation) aCall {
 		known["run"] = w.live.String()
 	case "GetRunResult", "SetRunResult", "SetRunProgress":
 		known["run"] = w.attempt.RunID.String() // it runs
+	case "ReleaseRun":
+		known["run"] = w.attempt.RunID.String() // its worker is gone
+		gone := []api.AttemptLease{{AttemptID: w.attempt.AttemptID, Epoch: w.attempt.Epoch}}
+		tell[api.RenewResponse](w.running, "leases", api.RenewRequest{Pool: contractPool, Worker: "worker-1", Leases: []api.AttemptLease{}, Release: &gone})
 	case "DeleteWorkPool", "DeleteDeployment":
 		c.query = "force=true" // there are runs that have not ended
 	}

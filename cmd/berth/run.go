@@ -18,6 +18,8 @@ func runCommand(app *cli.App) *cobra.Command {
 	return cli.Group(cmd, runLsCommand(app), runGetCommand(app), runWatchCommand(app), runLogsCommand(app),
 		runActionCommand(app, "cancel", "Cancel a run", "cancel of run %s asked for, it is %s", api.CANCELLED, cancelRun),
 		runActionCommand(app, "retry", "Make a new attempt of a run that has ended", "run %s tried again, it is %s", api.COMPLETED, retryRun),
+		runActionCommand(app, "release", "End an attempt whose worker is gone for good, so that another worker may try anew",
+			"run %s released, it is %s", api.COMPLETED, releaseRun),
 		runEventsCommand(app), runExplainCommand(app), runManifestCommand(app), runResultCommand(app), runReportCommand(app))
 }
 
@@ -210,6 +212,11 @@ func cancelRun(ctx context.Context, client *api.ClientWithResponses, id uuid.UUI
 
 func retryRun(ctx context.Context, client *api.ClientWithResponses, id uuid.UUID) (api.Run, error) {
 	r, err := client.RetryRunWithResponse(ctx, id)
+	return cli.Value(resultOf(r, err).JSON200, r, err)
+}
+
+func releaseRun(ctx context.Context, client *api.ClientWithResponses, id uuid.UUID) (api.Run, error) {
+	r, err := client.ReleaseRunWithResponse(ctx, id)
 	return cli.Value(resultOf(r, err).JSON200, r, err)
 }
 

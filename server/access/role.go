@@ -31,7 +31,7 @@ func leastRole(operation string) (api.Role, bool) {
 		"GetRunSchema", "ListDeploymentSchedules", "ListSchedules", "PreviewSchedule",
 		"ListRuns", "GetRun", "GetRunResult", "ListRunEvents", "GetRunLogs", "StreamRun", "GetAttemptManifest":
 		return api.RoleViewer, true
-	case "CreateRun", "CreateRuns", "UpdateSchedule", "CancelRun", "CancelRuns", "RetryRun", "RetryRuns", "UpdateWorker",
+	case "CreateRun", "CreateRuns", "UpdateSchedule", "CancelRun", "CancelRuns", "RetryRun", "RetryRuns", "ReleaseRun", "UpdateWorker",
 		"SetRunResult", "SetRunProgress":
 		return api.RoleOperator, true
 	case "CreateWorkPool", "UpdateWorkPool", "DeleteWorkPool", "SetTemplate", "RollBackTemplate", "CreateWorkQueue",

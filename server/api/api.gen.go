@@ -2501,6 +2501,15 @@ type ClientInterface interface {
 	// Corresponds with PUT /api/v1/runs/{run}/progress (the `SetRunProgress` operationId).
 	SetRunProgress(ctx context.Context, run RunParam, body SetRunProgressJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ReleaseRun End an attempt whose worker is gone for good
+	//
+	// While no worker of the attempt's cluster is alive the run waits, since its Job may still run. Who knows that it does not may release the
+	// run: the attempt ends as `unknown`, and the next one, if the retry policy has one left, goes to any worker. Refused (409 `lease-held`)
+	// while a worker holds it.
+	//
+	// Corresponds with POST /api/v1/runs/{run}/release (the `ReleaseRun` operationId).
+	ReleaseRun(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetRunResult What the run's workload says has come out of it
 	//
 	// Not found (404) where it has said nothing.
@@ -3540,6 +3549,25 @@ func (c *Client) SetRunProgressWithBody(ctx context.Context, run RunParam, conte
 // Corresponds with PUT /api/v1/runs/{run}/progress (the `SetRunProgress` operationId).
 func (c *Client) SetRunProgress(ctx context.Context, run RunParam, body SetRunProgressJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSetRunProgressRequest(c.Server, run, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReleaseRun End an attempt whose worker is gone for good
+//
+// While no worker of the attempt's cluster is alive the run waits, since its Job may still run. Who knows that it does not may release the
+// run: the attempt ends as `unknown`, and the next one, if the retry policy has one left, goes to any worker. Refused (409 `lease-held`)
+// while a worker holds it.
+//
+// Corresponds with POST /api/v1/runs/{run}/release (the `ReleaseRun` operationId).
+func (c *Client) ReleaseRun(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReleaseRunRequest(c.Server, run)
 	if err != nil {
 		return nil, err
 	}
@@ -6401,6 +6429,40 @@ func NewSetRunProgressRequestWithBody(server string, run RunParam, contentType s
 	return req, nil
 }
 
+// NewReleaseRunRequest constructs an http.Request for the ReleaseRun method
+func NewReleaseRunRequest(server string, run RunParam) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "run", run, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/runs/%s/release", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetRunResultRequest constructs an http.Request for the GetRunResult method
 func NewGetRunResultRequest(server string, run RunParam) (*http.Request, error) {
 	var err error
@@ -8683,6 +8745,17 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PUT /api/v1/runs/{run}/progress (the `SetRunProgress` operationId).
 	SetRunProgressWithResponse(ctx context.Context, run RunParam, body SetRunProgressJSONRequestBody, reqEditors ...RequestEditorFn) (*SetRunProgressResponse, error)
 
+	// ReleaseRunWithResponse End an attempt whose worker is gone for good
+	//
+	// While no worker of the attempt's cluster is alive the run waits, since its Job may still run. Who knows that it does not may release the
+	// run: the attempt ends as `unknown`, and the next one, if the retry policy has one left, goes to any worker. Refused (409 `lease-held`)
+	// while a worker holds it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/runs/{run}/release (the `ReleaseRun` operationId).
+	ReleaseRunWithResponse(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*ReleaseRunResponse, error)
+
 	// GetRunResultWithResponse What the run's workload says has come out of it
 	//
 	// Not found (404) where it has said nothing.
@@ -10433,6 +10506,54 @@ func (r SetRunProgressResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SetRunProgressResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ReleaseRunResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Run
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ReleaseRunResponse) GetJSON200() *Run {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReleaseRunResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReleaseRunResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReleaseRunResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReleaseRunResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReleaseRunResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -12781,6 +12902,23 @@ func (c *ClientWithResponses) SetRunProgressWithResponse(ctx context.Context, ru
 	return ParseSetRunProgressResponse(rsp)
 }
 
+// ReleaseRunWithResponse End an attempt whose worker is gone for good
+//
+// While no worker of the attempt's cluster is alive the run waits, since its Job may still run. Who knows that it does not may release the
+// run: the attempt ends as `unknown`, and the next one, if the retry policy has one left, goes to any worker. Refused (409 `lease-held`)
+// while a worker holds it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/runs/{run}/release (the `ReleaseRun` operationId).
+func (c *ClientWithResponses) ReleaseRunWithResponse(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*ReleaseRunResponse, error) {
+	rsp, err := c.ReleaseRun(ctx, run, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReleaseRunResponse(rsp)
+}
+
 // GetRunResultWithResponse What the run's workload says has come out of it
 //
 // Not found (404) where it has said nothing.
@@ -14503,6 +14641,39 @@ func ParseSetRunProgressResponse(rsp *http.Response) (*SetRunProgressResponse, e
 	return response, nil
 }
 
+// ParseReleaseRunResponse parses an HTTP response from a ReleaseRunWithResponse call
+func ParseReleaseRunResponse(rsp *http.Response) (*ReleaseRunResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReleaseRunResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Run
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetRunResultResponse parses an HTTP response from a GetRunResultWithResponse call
 func ParseGetRunResultResponse(rsp *http.Response) (*GetRunResultResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -15855,6 +16026,9 @@ type ServerInterface interface {
 	// SetRunProgress Say how far the run is, while an attempt of it is under way
 	// (PUT /api/v1/runs/{run}/progress)
 	SetRunProgress(w http.ResponseWriter, r *http.Request, run RunParam)
+	// ReleaseRun End an attempt whose worker is gone for good
+	// (POST /api/v1/runs/{run}/release)
+	ReleaseRun(w http.ResponseWriter, r *http.Request, run RunParam)
 	// GetRunResult What the run's workload says has come out of it
 	// (GET /api/v1/runs/{run}/result)
 	GetRunResult(w http.ResponseWriter, r *http.Request, run RunParam)
@@ -17451,6 +17625,32 @@ func (siw *ServerInterfaceWrapper) SetRunProgress(w http.ResponseWriter, r *http
 	handler.ServeHTTP(w, r)
 }
 
+// ReleaseRun operation middleware
+func (siw *ServerInterfaceWrapper) ReleaseRun(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "run" -------------
+	var run RunParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ReleaseRun(w, r, run)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetRunResult operation middleware
 func (siw *ServerInterfaceWrapper) GetRunResult(w http.ResponseWriter, r *http.Request) {
 
@@ -18878,6 +19078,8 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/retry", wrapper.RetryRun).Methods(http.MethodPost)
 
+	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/release", wrapper.ReleaseRun).Methods(http.MethodPost)
+
 	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/explain", wrapper.ExplainRun).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/events", wrapper.ListRunEvents).Methods(http.MethodGet)
@@ -20024,6 +20226,45 @@ type SetRunProgressdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response SetRunProgressdefaultApplicationProblemPlusJSONResponse) VisitSetRunProgressResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseRunRequestObject struct {
+	Run RunParam `json:"run"`
+}
+
+type ReleaseRunResponseObject interface {
+	VisitReleaseRunResponse(w http.ResponseWriter) error
+}
+
+type ReleaseRun200JSONResponse Run
+
+func (response ReleaseRun200JSONResponse) VisitReleaseRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseRundefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReleaseRundefaultApplicationProblemPlusJSONResponse) VisitReleaseRunResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -21666,6 +21907,9 @@ type StrictServerInterface interface {
 	// SetRunProgress Say how far the run is, while an attempt of it is under way
 	// (PUT /api/v1/runs/{run}/progress)
 	SetRunProgress(ctx context.Context, request SetRunProgressRequestObject) (SetRunProgressResponseObject, error)
+	// ReleaseRun End an attempt whose worker is gone for good
+	// (POST /api/v1/runs/{run}/release)
+	ReleaseRun(ctx context.Context, request ReleaseRunRequestObject) (ReleaseRunResponseObject, error)
 	// GetRunResult What the run's workload says has come out of it
 	// (GET /api/v1/runs/{run}/result)
 	GetRunResult(ctx context.Context, request GetRunResultRequestObject) (GetRunResultResponseObject, error)
@@ -22576,6 +22820,32 @@ func (sh *strictHandler) SetRunProgress(w http.ResponseWriter, r *http.Request, 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(SetRunProgressResponseObject); ok {
 		if err := validResponse.VisitSetRunProgressResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ReleaseRun operation middleware
+func (sh *strictHandler) ReleaseRun(w http.ResponseWriter, r *http.Request, run RunParam) {
+	var request ReleaseRunRequestObject
+
+	request.Run = run
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ReleaseRun(ctx, request.(ReleaseRunRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReleaseRun")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ReleaseRunResponseObject); ok {
+		if err := validResponse.VisitReleaseRunResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -23733,304 +24003,307 @@ func (sh *strictHandler) GetReady(w http.ResponseWriter, r *http.Request) {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L3rcttG9i/6Kl04uyr2f0CJ1MWOqQ9nFF8mmjiOR3aS2v9IR2wCTRIR2M2gG6I5KlWdpzkPdp5kV6++",
-	"oAE0QJAi5ezZyYdYJIG+rl69rr91H0RsvmCUUMGD4X2wwBmeE0Ey+PQ6I1iQ+HwiSCY/x4RHWbIQCaPB",
-	"MPg8IxSxDKVY/hwGifzyj5xkqyAMKJ6TYBhEqoUbPFHP8GhG5li2NWHZHItgGMRYkJ5I5iQIA7FayLe4",
-	"yBI6DR4eQjOE78iEZaQ+BvU9EjNC14xgrFrYZgh5xln2Ua5MfQAjSr6ImwgeGSE2kUNBCzwlyHboHRW8",
-	"UBpNveM3ZJGy1ZxQ8S5J9Rb4Govtc50btLOB9hZYzBqay8gfeZKROBiKLCftzb+lsUMsvpES+cT2xAAd",
-	"FKTQ3MP2m30x+RGLaNaw259nBL39jKdyo5czLNASc0TiRJD4DGHKxIxkiFGCEo4yMsk5idGzk8ERGi0y",
-	"EjEaJ7Kh3gQnKYlHzw1xzAiOYUX0JC4mPRjFmu18n8wT0TDS79kSzTFdISzQnHHRQIepbKLUTUwmOE9F",
-	"MDzth8WiJVQcHwVhMMdfknk+l7/2w2CeUPVpYJcyoYJMSQbj+8hY2k65C8bSNZOUjbRRq25iEzr9V05y",
-	"UgysvHA/TZBcNtksWiZixnKBRvLTqGEJ/5CtrZnEpRrdz3ScsVtCG/bsEihGEdY4I/iWI4yK04gEUBzL",
-	"bjmibNkwHL0QN7nuy7+5E5xyYjdtzFhKMFVDzWkL8Wc5/YajJDadl/ciy2nrVlhyynNoor5Qn6IZifN0",
-	"DRvh5qntWYntqJ2dFD1tz1I+CSwaye2crvStwQni8kkkW+BBGJAvi5TFxCyjd3jyhdKYEkHmcHf/j4xM",
-	"gmHwfx0WF/yheowfwog+y4E+2AHjLMMrGO9nPG0cbZoWoxV42nGYAk/9g5zjL+8JnYpZMDzSDMV8HtSW",
-	"ErjPhXr1qO8bOPkimkZ+QeFmVvQrhyUlF/nNnHAur2s2QYngagtCOIPkjmTwXYQ5Cc3zYzJNKE3o1LxR",
-	"HIbqrMmXMmvdaLZyQhnhC0Y5gbX6mLFxSuBcRowKeT0P7wO8WKRJhOUsDxfqib/9zuWU752e24jBtAs9",
-	"VrYb6SZRzKIcJAL5kH5TNny+SH4gK/kX+YLnixQOkhX65Nk46h+96PUHvf7gc/902O8P+/3/DsJCLFvJ",
-	"LYyxIqQkI9y+9tK81i9eS+JgGAwmR+Q4PomqIktvzOSCS2bNg+FvAaY4XYkk4sF1GGQsBfkgTgTLJDEt",
-	"MrYgmUjU6rpj7nayy3O4r//szqdrk3J+nqZSzMWNlCY2akwtjqc5vULOQaw9Uj5ckhTv2O2G/aslb6e+",
-	"S/mMonVza/wWwJGC0etGQnd/Sgt/bftl499JJGS/iiiV5gBnJFZyF04/Onuur0CHbrsQ4M4IbhvqMBva",
-	"tqAf5DPuHlfEG5quNP+GJ84QTgtBB2TBDYhi2w1293bdDsKJKK8dXiQ3t4rttHWtmZPkWCTKiPCLNLdk",
-	"Jfk4SSdniM/YkiJGIxI4lBGMSSZmN4bt3Jx3/88rELgrYaZix9i8HO8TLuprYXer081fLEnt9iwdQGjL",
-	"P5RFupLiLFGD6Xq2CjFWnhS4wqI8ywiNVjdKCZF3YH135iyDyzYjC5ZJ6pxk7N8Errff2fjmDmcJHqcE",
-	"jl8yx1MSXD+E1Z/u9U/DYDqLsoOEHeJoTg5Vm8Ojg/7BQOo2ZM4yO5pg8I+kOHOB7d9aSG6K67W8I7Fm",
-	"O/WNr61m2dyiXgwEi9XxAtVm6HCVUCsbw4Am05lIVyBti0x3PMbRLZtMgJ/gSHKd4ZEUTRKR4PSGgwLK",
-	"g+GgHwa/JwLEpP7BAMSq4tfjfl/eQ3SSYS6yPBJ5Rm7m+EswPIYng+GRnImU/eRB1uOQpJLMCcuF09KL",
-	"fv/hOgzibHUjNQNDFYZdeolACnZ6yYt5y1bcnb43jyxxRmYs5+Qmz6QWeIdTWJ6ZEAs+PDy0vx9oUjyI",
-	"2Dx4uK5x4xJ5djxLhTXl04JEZfl00O/3+3WGaZfivqZ6gbIdeUxcH7OcEoRTzhxdkCNMY8XBgXlLwZYr",
-	"BRFnBFEm0CShCZ+R+Eyy+xV8HWEakTQlju7l9L9IMfWzyJH8CaxbGMXZSnamepUCMZfCtPPOUCmwcTKZ",
-	"kIyjScbmKBGuRQRehTZ70QzTKYlHyrRgpWFn7dqkllaxlrHUvy/1bVlkDE6k5Gdp+tMESGz9JXtdZVi/",
-	"wvobHSnhaExSRqccCabWgbIlYmqx5a7WV/sNSYkwJoDiZTAqqkHCxicctli9OyZxCN8Cc9BUAG8AediH",
-	"9Lqrp0Zohu+kNsOTGLTNOj2UGWiXNf9Fv9HxPDw03y8crBRlrQJIRR1/HOn1yqmmoCAMbhMaFwahOhMJ",
-	"3fcWsdKcJwlJY2BlDi+uM7Nr23zJOlq+HLzMDg5VcDweTPrRS/wqPiInk9Nvg1DyLnmzyb7r/MhOtuPK",
-	"v4bnfTJaK8vxH/lPAtOYownLEPmCI2ElRj2qEAGf5SihUZrHJPbJqsX0Ok7hXUJjr5xZkU3MhPToQ7tW",
-	"Tp9eyUUIMl/UqAoLMmUZaKGLhWwtxcncp7y+ACVgAMprmnMpAYA2ejx5hftSF9XGbc97x8P+q/8GiTIR",
-	"NxEYS461LtsfvHqJBzHpvZwM+r2XuH/U+3Y8IL1Xg+gEv4yPSb8vZRMp0BgLt0h74wzfkR6m0Yxlvf7J",
-	"Uc99hi+wvEfkZ66/zqGv00k/eoUHpHc8Of62dxKfHvdeTQZR72j8YvIyfoH70UC2A8pmmlBJfgFliOfR",
-	"DAl5roeIZTHJ+JVc9pRgTm7IgkXKfqENKcEQzBM4oSRDv7MxgmVRvEfOH8n5o2N5eGAh4B8YP83nYymT",
-	"DMJgMcPcWvOlkJODyaVpU07k4vJ8PJdSTePWHcmnJA2kWJCbO5JxIPejMFiy7Fb2rP/oDTz2AUsnaw6i",
-	"ee6hTEqdbQoOaXk0sDjBU8p44tHsfp1JPQYtcSK4r+WCPLuOxSHX+7oroGrwN8aLNUZel5bvm3/URNzw",
-	"RN5mJ9Gk6/vZJdnylF6ceKdkidrTGtUrU/9BE3KnRdOkvkZtU7zrIzwr+SFOuFKM297656efPvxk+Z97",
-	"hrpSQPlMdX2rfsY6rYQ5hfdrVGZlHVJrbNbPvl06QeUdLx3IlhviPdE7UjE6qF9vOlJ5dyqrWgSKfkwr",
-	"bYNl7DZfVC817/0E9wFIT+YmHGxxO2Q5vSnfXC+ifr/3MhoMeq/i05Pe8aSPT8dkEPVPjkAkqqmxdeba",
-	"zvTUwLtaONTkLsnEJw2psayjMC1CligJBrF2I7ySa3Xhbza5+bnAIpc3sZRd74hPeTXrU7X0EbTQdzDm",
-	"tySWAl2IEqoucdfQ12E9P6lhrBPO1q3SR8PtCM3n8gV9JIv7W+5HGCyIEgYt2zLyldN4QSDOnjcd2448",
-	"qO1yMZTfxY/prol+L7RDaVkfvcyPZT7cNlOJVsnpLWVLOhqC/mjU1IRygdMUvEiIZSgGLTQ+QyNFdKMz",
-	"NILVHw1RRiJJP3EIzq9JQnGa/JtkaI5XaMrO0CjOlUeKjIaghaYknpIMzVgacxsj8fPFG9hRRQR6VHKJ",
-	"FJGHVvKzrXk2vrLOetLe1c3jRJxr5a+2KMouMRoijGAcYBK2RwZhrfcoxToRMFW5fHN8S5xZKK9EEBbK",
-	"pVpHMNLJHupTCIMvPfl67w5nIPXIdmCwr01j8Oln0yJ8emOahU+Xum0zTa0K1knIeNTXiQy/gBHtIQzG",
-	"1jXe+ZU4mWrDcGWNVVsjsFOMYCgjMEmpF3iIyB85TpXOCX8pFVMZNuRiq89eQwXo8CWe67EsrqMe1Ugj",
-	"8bylIqv6OevWBG11DXCagAsBx3FGuOTeg1dHB/2Do4OXwAda/KKulUPt2EmxE0d2sp4ZgoFDvRK8GpPj",
-	"uH8SvcCn306OBqT/Mhpg/OroND4+IS/G3wZFm8HJZBD18csxORrEr46jU/xtn7wYv3w5eBUfTY4xDopt",
-	"VS5+M4SSlf1AQLSJvPDN9fYK9/v9Xl/+76X837fmo/oPy+vtlqz0dTjGcYQnJGi1tBCRBlaiuM3HJKNE",
-	"EI9Ige1hb73cHL7wYLfPZwJVIQMqvE+yB2Giv3IOfKogPbP3NaZsicETcgTmOkKywnjHSXZHMsTx0tvW",
-	"JirlhrYkl4v4DEpE4CT13pAdbyez5751XuTjNInQAmf6esICKf9YvRkgkw5z+UE+uM4f7h+O1CpULJhh",
-	"/oVVdi1L0Ze+5QuhoUo9duvjNjvUyH1+0FP1mJslDWobqLzARkb5GqEZ5nBHy+HroJdQPmFimkYo4ejN",
-	"24/vf/qfP7798Pnww/mPbyW/RSN5kEAYgEcYJQW5axu+c+1pYdn0a51UYT0uVfYaFIZluSCLpKe21+pv",
-	"tvNNrsuPahDw9+diJPD5X3o4+u50xgTffCoGBp9/KUan2MPHix9ghPDpVzNM+PRTMVazVTvx0hY3jucA",
-	"OhHHHZTlRk/ua8eiZfZSmUAZm8v9vUsiATu9yIgUPuFvymJyk6qA0pjgOE0oxDjP8ZTcLPIU9CZGJ4nc",
-	"rZzqXdfr+UfOBIZoqTucKt5Q7JUWOuX7jpvKiIY+sb9R0rG8v1k0cx0HWkzzdREnyp9aD65NrIvrzJjD",
-	"2QRxwTISI3srWm+cYGncVeV6o4Otmnmw8Vp4OYIe1kaRHIaXVg61OcnOiXUO9XVLiEo9qFa5p4bAjg5N",
-	"wx7b0ZeGOA3wM2KOMMppMklIDBOVi/4/z398v5YZlzmuJhHvuZAaaVXScywm2yjxmqLluIxjyFlHI9YU",
-	"XzmN98fHvaPJab/3krwY9759GQ96L8ZH+HhyQk7j/lH5NWtwC6ztSA5ZWcGsY/5FvyHyoJBJ14QfmDhi",
-	"ucQ0JtlNQhe5KDvSIeLRG1Kh3FGgpjLYnfuHh00NS+p5LRVW3SHOdRPfgFjk8weAvO0LZMC3hN1JMdpE",
-	"Sft8BtUvS1t21BuQk0HvZXyKe+MXUb93ik30EGyZP1YifJTpYkMTgUuSPtdgeSPrjLFMqx069JHp/WPs",
-	"pspao+PAqnyQqKwgBPYlR5lPxJkUcc4/XhRifEZwzJUlJMtpiDgRSnLKwJqnQi0yNpXSu1JIY0bAAz9L",
-	"6BQRSSRXNKciSaFPvROI0JgfoAuIfZD8X3XBaETO3OekbEa+CD1UKbU5mSSqP/0iRIivOJoyFh+AE67N",
-	"O1Jx6hKBljOiwqD/ycZamluwTJAY4VQuglfMrjCPTrQ4xzSZaENAdw9FmSdt8J7fqGvZlc+WV2FbrRGM",
-	"8OwFPLqJGdBlUZ4hVDlUZ5+MwJm4sbJXd68Mnm4Y81swwnrWgiJQJbSjGTHEbUjfZkvUGcuW3iEvv+2w",
-	"BzVW65WZEo5SMhFGw1dpAvrVIHycD8ewccPbqkcqLCzElmAqylOZ23p5aViV2Sr0pQkgrMS5eFbVs0WV",
-	"A1O6PRw6aRSnnIDRtW6qGRiXtvSWGJnn4VoHKw76XkEmUwOqtS0FjnF/0MOn0XHv2/74+NWL6Cju9/sQ",
-	"XZI4ZHR02i1uoN21NdOWSx9JCmUzP9Nhe0qXwJQvSaYvM4jK2dCRo7ybntOuL1PvCSFw2gUDkzfCcHWC",
-	"qRZHM3vmtYWEA1dIGY7BUJ5zPxuA3blvyTBUoXo2xbDvdZ43cX53fzswifLWto3qeO2YurqxnSHas+t3",
-	"Ysulqoyx5aSplKFamBOQUDD87Vq7wRvizsxzNY6vNtlGFybcMn/t2IkRn+E0lVKPS5LrGXSFDs3ouka+",
-	"gbq2zi+pGw3tBH0L+KYk8rqr5w1Wb0xzctJFyov4nilBk6AYr7rGsm+iCtbi3ltj2rUxfe8B7RW1EoMB",
-	"0Y0G76Bl2iD3mKR45Yar7y5Y3ZiH2jPXHB27fnzqhNJJuNkm+6xEWh4WWBBXa9QlPPUBjKmbhXCV6Ky7",
-	"sN5shPfQ4RPoDpoavdGx2+gVllDbVQqRrT6yNIlWrirQlK8Fgfc8odOUoJJc2C3b1xi4Pcy2rEw0XYEN",
-	"6vcWGkVdGO/Qj3squ56OZhNDS65h1epppV93T6wgXT4EFcHaEIKlsEoKozOn9qvoYr7AkcejoLL7bwof",
-	"fZ1+Hcdfs5kYJdYksDv79BrjEckyljWEsFIG1okIUzQmaI7jzgJuYwA5OBwI1amEVcwFRQqOyV7ZhHLK",
-	"0TJJUzRN7ojJDIQoZkyRaU9Z/jeytPsN3D9XTNp6RzjCvMG8DeQZJ4o0rJ/D+jQ0+MPaoJkSOzEthhXq",
-	"sjvmrKQbdw9zaifjXbjFHPlsf26xSlbXuhTHbe5/V3+geaq8Yzq2os79Kvd8OU3Kmyi11c2/gyu9U1ry",
-	"17nl9U2+Bl/C3uvlw6nlULQEq7LKZaNMAGegwVrUip3LBAUKx/ys8M5Xc8IAxmbOMgAjKpyrG4kM3kSu",
-	"R0kRLmTQetqvSRhbA4Z4x91FHNlswI7YUR1qO0NyJZB2tqRjATfIvTYyrhz0A8zIfX5QZWLNIrFP46sI",
-	"A94wZCVqEBoRNCZiSQhFYsksqAhISU8fq1j1eeNYJxuRObvTfy1SHDUEHS+Y3HePcVx2gvSvFhFOtjPU",
-	"ZnEwnS2LiBroLgQ/EjKARp2c2WYIPoIx0pB3Q5TjyrCNZcboVDmagMUFYdn4AWlaOY1JlOJMXf0szecU",
-	"QhOVE6KU/yUUn5T8yIpV6CpI5lNMrgJn3MPgUF47Kl4kV5E08I3xHx3yBYkOjTlafbLZZfywf6jMJGHA",
-	"8+mUcMOvkxitWI7mBFPoF0/JVfB/+9T1hgweM7/q2r2G71FCeRJrtivnH6rs3kEQdlH2jdumYhtKKCka",
-	"JkqyRFgYStqsj7a8pc0JtxTf2GXL/LlExRatT8BQQywm4iVxR4JZxw49ChBlYxavIKBvqYxyBdTaHK8Q",
-	"uyNZlsQkROMVRM+dFRujjPFixriNCi1J0rUEjRt/NvVadaEs8XR9z8eoL+iEVcNacjEjVEB8fVwAeBXJ",
-	"AKWghkGvHx/3ey+jk1e9V6d40jt51SeD+Cg6HoN/5JasTEBGlAQWAEfF80H4Y2E6uxsc9A/6nrDd8oiq",
-	"FPpObqaWw5wgWa2sKQwb8GH4PA61iXUMVW20WHWHv9nAHlEYHarjDSur04Kf40i/jQejJMLoV8PgS2/K",
-	"evrL3zmjB5d4+aM+g86vPX6bLHpsoZrtWZaiRYzinvUC3gGjMapzVajazQjeJ1RcqrT8Ms0b28Nv15BA",
-	"HpEZS2M4XsboXkGCuS6l6t+X77nifktUKDiizNyhzi1nD/9hQe6HgmAvFklhHXms2aM8v03Yzt6y960h",
-	"wfZQGaaPnN+z6fliQWhcg4TI6S1/tLM4DNhkwolQDj2wzwQpw3I+qHACXFHfZpkhdFwmO5PX8r312CRV",
-	"N5bqrXWNVMtPl75arF43o7Hf/vX5Xe/bMyUUa0UWAGOU/C0vYKGj8TtIx54MWjvIFmPVezZtX7uOzpxi",
-	"OWpBsCplLuMCjVeCGNNrEQfGcrHoFnBSLGSntei0AD8mfJJkRNsgtpCoxiRicx0InTLjLNZyVsrYLYml",
-	"RCunncylXEUiqWu6V7nUiPBSSl8KbtOYQZA1o1cd1gt/uHGaDg32MeIMsJBDaJGSJeHiDA36/UaLTueo",
-	"hIFX+NZqhUXbDaT2AiHzRteUlxdAbejvcZp6lUzJFHlL8NIHHYMIzNNHN2sgmms08EELO+2GloUkq0wO",
-	"4P/57epqcf/+Qf7/w8N16RM6uBn+/W+96//6H4Evk6O45ov5/vTTj5eFuWwD+jtH4zyeEmFQWdmSquTN",
-	"UtxChqk8Y/IhdcefqRCWKRFc2crEDKtDyagD4V6muYmTJ6Z3+MhZ+pjlKlTeJRp3Jw76xWZoHIOOATHr",
-	"Yk/m+MvNnV/uUmB6XBgsLkCQQIKFEJmPqUgEHDqM1JDONDaUfN4cxDn+hiM9HhX3IfkKJRoxy6GZ07W2",
-	"ufvqClzvSvSzyQreNfidjQuhDYhCBbAoLGBJE6UVAfAbzNHp4OjHpLw+FACC9UK6nETb38MNAX/LjFsF",
-	"/di5+Pi1hTjbzEkxxpzcSJXUJt+sEVpMQtUbCwIc/kk8HZt4HhTuWUPWoUqR0wBqmvCVdp8INMP8DI30",
-	"WR+BbWBMEJ4zsKGReVerOiSidcWkU5/XY9wpGG+fNbmJZD7rls1d5KTRAqlEhHPvZeQgUFecqO9eo1cn",
-	"py+9hkOr+/SKtC+TQ1rStIZonkvJiCCM7DVh1TVX8fI8VzEpFgpXSZeD7GSpVlNAyDrEi+TwbnDo4Coe",
-	"EpEeZjnlDvTGydFRGIhEgDmjykOKFC+b06bWzWBQAnjsQUzuDD43P6wvSaNpsobMNk7JGVLfcSDFjKQr",
-	"xKjC7i3MdOZwO6vuCSFqTOXdnRJarPd9G1BFlxBwtQWN6qsLANCy+utXpnKa4FfTvR1zqPbId8qKg76F",
-	"EO2KojrfAxJ5UVL3k+yDC2/kzc0SliXCk4EzkPMAmT5WGo9Xqm4XTjtxNDc7o24vTL4U2qNSvFSWjbbZ",
-	"FtpRExzsZn7mbp73Gi7XZi/YrLnO77TFfCgoRd1mwwKTpT+AH/IY+E6C9T1hoB2i680A7rcLgXfrSfiB",
-	"YZvjy1ODElZx48CIChgHHSQtTzNHYxzdWqU3EYgLtuBoOUtAFCVJpmJ+spwiRoc2DUy3oWmW4zm5ojpA",
-	"HAl8C90RTgpdh0nBFAtINQstUq9pHnOLCKySyPazdl3j4K1RR0ff6T1tIcX1Ee6ehFfIWV8T8r590Po2",
-	"SXJqRNv3WllHnZRvplMdk389jYG8au/yJoFQJQwvFoSS2BivNCG67L05MDMMlJ6kcvqH8jLaJnN1cyjO",
-	"Em7mo4ydm4JiAkKWZzkBi1mBap0hypA66iaXZsLSlC25U4hGmTeUtJmSiWhwcZUi4Uth8/Xejct2pByb",
-	"Ri76hhtbis4xQuVm5aCSaIYillPBHW+c4z+FFFrKABuiI+zaniBBu6DEqHNgYGLWgIhul9u6FZAoz6OI",
-	"kLgpPn19auOabQaRUeoO5ZzHx2zwlgiXep+amZQfAaeYmwmtMdnNCUc63jpEIwtjOlKXYSI4+vnijQq2",
-	"CdFIow3qXzGy3CJEI40/OAqvqD6uBfQ9y0XE5HqNZljVHcTR7ahIs9YXt7rm9QATYQaGMF2B9VbdwkYd",
-	"t/TlwK+2IiKGgdO7V3FXS+iX4bzJkfJxI9c1w1lvh4RRwdsunHBldGwNAmam2BGUemMQaueIgUomZdEO",
-	"gmeLYKjXrqNIqq/gDgahbeUpM6Lms9UgUSn0A0UGDgppRAAKyOMLtS9sNHcNmbpOvDGNt05DY6+Wh9XG",
-	"ehuBMs08R+gZlN5YavEH/FP6N32kn0sOI3BK5LNaZAeqdizL+qjIRzUTeeZ8fUVnmGsahfeXCYdmLfrl",
-	"ze9srN9pwtMc6iBftGJ5xuXbBuwTPTMHxg7jio609WOEnnFiy+A9L/Miu9uwUqkXmFMOzQFqKtCdHgPY",
-	"CcHQ3xX1bDYxouDEuHumGVuqsDlGCZLS0MpU06CqON9uHTser06t+s59W3vfvjhpcPIULZrSPc4g+77K",
-	"SQZCDwMkPBqv9K2ufBQpo5KKWIb4jGVC6YsZpjFgf7VNec3wSsWEnDHqqT1q8tUkjsraNhLSa6lw+0KR",
-	"nMtAAb2a28l1azV75I5OT9f4gv3Qaha8o35E1njBzIw6+uirjh97ntYmIpizB1biUsZtQwlu8KPa2qBa",
-	"8ziTyzpN7ggyfbf51psJwC0y4En29fj/l8YAU34exUl8hiLGhYXvYROkfG2PgyJoGoiRA1OG42+0Xxon",
-	"aZ6Bu+VxffrQjFVuX4aXXAr2c/xlWBC5Ri/ShiRN7AnhaIQXixF6JhXNVfG4vEMYm4/Qs2UFIyURSnaW",
-	"kvQVQCYrjfG5wvc19D06QL/ayoJD3Qs8IZvdwPjknOKSpHTsE5TkGVvTnhNm4I2CuNSRnUVqwDyBe1EV",
-	"cwxLQa0JWYK8pQUvrwCubLwNiHKNQAIvGuqlQnjt7gDkNkFd2wxhwAPMtivgua4Ab5Cb1Ly4J/oZnVHT",
-	"8pCe0qXVvvQuX/784cPFh38EPqCBNkg3D8YwXHPmeKo4JSOynaG+q+I2ulQ82ALbVK7ZfTXcnePJ/Wnq",
-	"2SQxmS+YACecRqN7WsCE/cOlPQqrzO6S16DMUaGpKw9dhmk3a/KDc3LXljvfDrDAjYP2ADOYAE4AZZKq",
-	"BcxHHoSiEKK8NpNbkuqaAQR3R27oGlTtYhi04oZVIcJ0+fgSckEV1kCjHdTgxJoqMrfXubjM6Xd5euut",
-	"kxIzSpT/xqBMqyKhEEaS5bRnSlpueGcVRqEsp6jLS8jq40P0+qcfP75/+/ntG2/dUEYb4swgJ8VxtSHK",
-	"lp3FnZx2yHCvRYIilXinzY86vRADJLPHTjUxWZ5dh3SpX1lboE9ZhU0PDVTwGozLFQoYr27siS7WHUDc",
-	"3p1fvIe/Q3vjDgdyKEzgNBgOjmp74zbm15I6OXwq2s4KQaNIPngGEUjyk0k+gl3XERxC54HUZq+HvHlp",
-	"KPViWMysaW03Ln3eUazrILxtCrw7XvVmmMaBt6zRY+/MDdPFt71R69djpaprDlIbPYMCsKVi61tid+4y",
-	"D/7BT0RvbHCYV4TdOOrCm6CkUXU7cJ+P5lE4E+b2WMuyjG25Q5QNcN167abiQuNN5+3tXR0zzpSCsT6E",
-	"sFW7cPXB4r6CsvB/QJ71bnQUX50U323y64whk6QeJzHyFdDZrArJZjk0rTZ7uSK1SC9Ijg7t4ZriBQ+h",
-	"/pnawg6MfhNZsmrJJn9US30Y2aotgdmQzi7AcSwZbl/bXzbxZZFiim39BLeAv2QHwLLBmJ5Tec/hGcGx",
-	"tgglVAVQoyujpkOyfyIQ+bJIMsJRMtHh1HA/auVAvncENQ7BJj/8LVDBD2AygvBNVW8ci2jWSXgLQIDE",
-	"nFHuCpCFLNybqDoVxTlzHNtXARHpVaBucjlTLBDWbnHAOR6vUITTeW+ap2lvcHSMnhGRhhArcTQbHM+f",
-	"gxFX8xtL9f2/zDz7NvO0sse+wx7PlzgRCZ1+SpnD1j69/v7tm5+ljNlgyeGESiV/D/RSDz/VZ81r3NV5",
-	"ShpjQzCIpgoRBigKsMNvBEhGvQmZqpS9ZKAczMgrFDOEx1Zu6d6+PYreLm4JWUB0M7jppgws8lRl6ql0",
-	"pfmCZQJTYW1endjhrzgRl9Czd0wdpQF3031KnlL8u1SADJymijUJ7VbrfWhgyxdvGq6ImO8wgjCJG++F",
-	"Hd1Qe8Rtc0XEqqm9DuZ6pDmCX+wyyd8ca2RHkkXAgE98RTq2koGqtIQF4jiJEWc7AHgxw/X5mttdqkVA",
-	"PBbrlvkTEZuomNstrzPPSj5YuOHE1+ZROkvim/ZlYTHpiCLU0X7cvJU+Mx/0tlas9NrXfAfhxHMQbAZp",
-	"xpagMp4cyRsRskYCtWkPf5ZzYMfaEfariraiQUi60L1a0w2pfqu13MmkGmbxycIutpl/Knx+rukzYlTe",
-	"A8F0FmUHCTvUTRwSkQ4HB4O+utrin2i6qiQYueQ+194oGxtyOjjqlp1elio7oZSHeuWd7krco8nWFvvt",
-	"a7u0Um1nbqpCZTXb7psogKTEVsjbILDqbQKhZknMVbDMJElV4L9DSPq7SgqV1ltARgexupC1rWH3GpDR",
-	"FLa+pxZWk9l75IgPoyKyIU1rJWgcfFQ7yDXiil2pd+oN4OkbSlyF6e1U3zvGEufJIjEpfMXJ6Ndiu75n",
-	"S0CzUM6nhMNsW0NJTtdBVjysIZR3dsFayWUdsKRVgA2644aOZQvx2BUgv9XjvI0bVBNwR4EXbEUqP3vN",
-	"xu/Ovnu0jsYMbMym2AQ+AuGbOxogtXr4233day6ZRM+xEHSwITyEa9tZb4s4Ch58scw53Uiz0Ush190X",
-	"zN2yJXVdsZFzu51sFvrniVHYkMT+8sZ8VW+M3voaApr5VuVPcPi7b20kv/0VaPZ/SKCZJ6+1IJgOepQl",
-	"nrpKxjix+cyJlP8sKwGsTajRgAjO0qQGQdUUWLULu9HeIArNwhWLErbYnWx1lZr7L7mzKAveI+SuMhYI",
-	"SAAxin5kNMaQqPAuS2K8CtHbXO7s4XckSyEM1T1zJ71j/KLfezl5GfVefUuOei+j4/EJPp28IP1jkzjF",
-	"U9ZS0UgT3JxlmuCMI6a4I0vP269Pna/9Ofxcg2BEGUyzj16g/0L/hQa9U4B/ALw5ONzKR6Px0B48Y2J3",
-	"JEvxIhhKAhuraCbfCRcsLsDd/w3hOUF5/bxOUNisrergljCL/DnTKiqEoiXLYu4PIeykS8BeAjKLv3aK",
-	"EzYqd1ydTMq0C7SluY3CKB2K8kaxOgMAtgGjwFU/bGsXjTGPtLE8OJTQBdTB0OL+TeSu+mrRtV/vXUEg",
-	"DHF3r6TgM+iVcaNVgJ6O5dNQ2uXqQ5pYWxwGps9dGO3bikftyHJvuviYkbuELGt+5+355FZ8zOONay+0",
-	"ZmjyUWRWg2hxt3ztTuulczJ8u+pjWhd3r4bBkSMNspyqLDju3HNebr4Jv5148ec/SHF8HSJnu6lADdc1",
-	"oISdERW9WJ7utLc+57aRtj3cCi+KUITdtHy4acYrlAhO0skBevsFRwLwwQCnfiR3bhSiEYCl3RW5czot",
-	"J8vylIzk2sO6H1QA3f5Ml3jzHW73vmSAdq50pSZ48gGdS8sskALcALoiMTipTUV2gt58/vT5/PIzJFlS",
-	"BGtn1ckKMsIaA5dPeHiX3BE0SUga8xCxDP19xvIsXYXo7zFO4N8lIbfwx5xRMYO/VlIOX5WhJxucZcQH",
-	"qPCBqTWASr7Qrcnz6jybKmmtrarjgQOBFNfmlMM3JMUrrlIOs5xKgk8J5wa8NZEiQLqUjxjAJAtlAh+4",
-	"Cvx4ZCbiIywizqFpe6kMyOzIRbXicX/kFk264AYuaGVj7aoSnbTh/J73/hv3/t3vvbou/jy48aL7Pjgn",
-	"3YVBxmkKQfDeUBOgu5gRA4iFFQ7WpAwDDdkUd2So9t0g1IYwpyynoS6WDRmKNFZfMQgCdCnZ5vXpAVlu",
-	"pBHHrSHgeod2KWAQ3izky3ev0enpySmST4TIINumKz1mbFkNZA13Od1gjWg+3xaMpLvRy3LiapsX5x/O",
-	"oT5KCECFtCyGnaGfP7/uTH4d7M7mvty8Dpa5IhTQR3clsBojoR703uXGvrO9b7wVKMh7/D+TNNWcTgCk",
-	"9eg9FkTf6G6s2wjusphkyZ1CLKb6kAHUPo5L+KEXpbzpjxZ9phF7s6MnxI+tqRWeBud78bqTk+v6ED++",
-	"/fDm4sM/giI3JHTyR6yPMQxeX55/+l79df7h9dv37/Wz6sPbN94Db/CPX7P5AmcJ39hzCsHJGHEs110X",
-	"eFFgHlpZNlLDSAoYN/qJ0XOp22BbJg1uY433UWqq4oJ1mlD3Kys+HnkymDSo8xYg0OWu7jcD+CwP7H5j",
-	"dNAaldgRJgrjoFQoRFfC/a3QeAb/SIKiblwAAN+BxR2ypd/W13FxDdOH5rJ7uA49O6Fqi/z976g3OA2P",
-	"0d/g/3//+xVF8r8SGPIV7cGXSLc4VBDkV/Rvla8H/0ggkb59m51awDuq8bt28zvX/vDUvrWlAdsK4Jbp",
-	"pykdDqoAFIfIrZUJp6iLybrCtEpT71QIt3Z61pRlqhU3wFzBThv0NvRsROg0oURqc5Ys5QeFQSv/Ms/e",
-	"EHonP9cKt42eB7UssNID5ksX8w4vkl9sHa8xFtHs8G5QHBxVR9qYxlyIeWsLtgX8lCNYBRcF9/cI/kQP",
-	"D4VNWmELZYSzPIs05qs8Ho5HSL3qnh3ZwsPDw/WD/K/A0G8LbCpkVBPahKO5iWs6OTgKGgOZbupBG5aX",
-	"rLGIzf0BfA/7qspliLAoKd52bRQuxEqpcX3FFTz12uvg2Adyu6niLbvUzNQpWz00Va/lwzyfz7GKM9Pf",
-	"ggdUF8iWfzuo74A4R8kyXd04D+e0ePxhHYPdgh1uW/1a79/GFtnSonS561VHn/RLfyKOa+bR5pjzT6KS",
-	"b7wbyvBV5vfqXvXK9l0APExXdc1RCYOyVTB92JC3Dq2W5tiJXMur0AB1pH7WtTNUEjrR9RH0T5sM0lnn",
-	"+41pxp2h21RYL5NfmVwbOfm9FG5VwYJN3SsrUedbc04EjrGA6Fx9ARKR9qrBDZBM6iDiyj6465DSYFvv",
-	"1c0ERe06X8ON959zI0OCGwETgwEiCz6QO9iDh5JrXq7HCs/BLWxXYIjMAlxROf+hpOAramY/RPeyryHy",
-	"zz1EdupDKRLxhysq5zRE9+68h6gfWmlpiO71I6VhDxGMOiwgSPgQ/aZ7/52NQyWRDNFVw7JcBSBlXHns",
-	"0bssoGHpaQNrk6a77i/sLp7CbLnPTSt5VaNI36FWpF2MDmd0C3eYR47ZHTRCIV09tBec8HDWhEORojNA",
-	"mCmVIIZSZdwpYwxAzsHaKLTHKP5PHvReKqBb89qU7CoJ5UInJRdCyBnyWFvGTMy2KEvSSHaXLE0Bg3mT",
-	"/JBmmmicsTxHZraCoSlThSUEe2SNFdNh29H6pRhUPQzxBrdEGZUCC3GMgzIJ/qV7/kl0Tze47Kg3ICeD",
-	"3sv4FPfGL6J+7xQPJkfkOD6JVECn1SR3JUnXQ8gKnassWDw0phfsELTuETyyK3qcXcKtNLLG4KTNVNEW",
-	"nDMl16cJBa+w5LUWRdTZXVPq1QALT5L9oJzpACnH+NYAQ9aBie0iPqrKF/cXJvWLU9bSYb2aWS1xRmYs",
-	"5+Qmz+QC5eAda+fIOs3Q1kqzbRzo9g8iNq9Lto3BeW6fXQ/gI1Mdtd/IpHE6I2hbwl1svN2O/e/45jV5",
-	"rYP+xnHW32xUidd0vl2+66Y0tbeMVzuNzeukdimEV9qiHZOzbzoOrEVjHrq/ZKQyzenapXOWkQM0okz0",
-	"4hxcCFj7iXuAki+/kZy2p6puy48QD+F8duB0zJdXVL00ydO0eMV8quDvyK8o6yl4LPlB/cWdLuzPPTbp",
-	"6TpTI1VsIZNj1QjShc+6DvGzfbJ9hzz7X1l2+1Hfv6W6p7WijEdt8D/9giN7AmPAG4YFRoLgOdKVSWsy",
-	"Wt8vow0KadYVqXQtdUP2EDV9o746LoxFN67kpSdfqhW7/o552K5gpccGuoVsty5ut6OA1oK/a/Ag6iGG",
-	"7pLWFNZSSfIZS2MT/URNMNJ6R2p1i7r5XzeqKbzNhd4CTKsjPcqRzbaqf21GFcnOGUppddvO5ebZqQ1H",
-	"t2LHV0lXyogJB8EkockvAt9ZeXi6GtwNtKarQZ4hmqep8sbo8l9Slu+rbzR6VUM6+Z+olnfb0Xt84Wzd",
-	"Rhtp7UKCtNfH/iRI08XmsXIe2jruV26Ohw4p/9uQ6KbUuBPqYzcdxvoZ3xKtDsPRWeKVtw5jM30+NOzS",
-	"vwzoQPsenHru/iP/3X9cMCaTJlq7+T3mlqKk81H5Guvv7DLf58XbaA9xS1V3GGP5At/U9eiaKjRLsf07",
-	"l16HewzoYicX2aklB/JlATBp7qIMHv6qLd68Abti9+qUb4/QatvYnKGbQ6O2xjnlf14u/lQ8ed+05t1G",
-	"lQBXi06/KeC1B2GAUyeJXGvACnHhePIK9yOb300IbQIeOHZSvB0w6vU3gU/ls/pGcDc46B/0m/KwblyU",
-	"8A7sVk/UtzfutO+bspHN/O8fm2BcUEklyUGgKMXJnNu6YZQs/XTWdANtqn05ul27/GduGHXfaD3LWTbX",
-	"XF5aLrPuzpVU3b7rRvL9nqQpq0osXhK18RqAWQHBKtcNsgcTLJJfDzqSX6dirWsoyB2eJ4Nf5a3M8UrX",
-	"7YUi+meSo5WxY7oj4rbIKGb+Ppev+bXw/TolhhcE33L0bPC8owFhZ7ToFqatj1n99g1HrmLVSMh2/paY",
-	"bTHbNqpuptFd3dvuom11aZPscTd2vQBxm4ZRxgdslS9J9itJIzav6h4J5QKnKXjiSxg/g14/Pu73XkYn",
-	"r3qvTvGkd/KqTwbxUXQ87svzmBLMSZG6+aIfBnB9Zjfr745ap10wMcr9dRPuKwNaq2BXxlXttdai17HO",
-	"SZRLIQMQOLUZiODMd3TOKTr/eIFuyUoDECn7knratj0TYhFAmEFCJ8xXmVOD53Nko24STmJUqo0NdSJ/",
-	"sFzWAHHfyc+xjaDjB1f0ir6FiCwIPFpkbJySuZOp8ezy3Wv06uT05XNTR52D7wGNIhaT0Zkth7XMGJ2a",
-	"Z0wHoXwejpxClxyzeIUSfkVTwOBBCUUjFRA2ClXmry3D/s9PP31AOoxc1SLgCLJ3DpBkAHq8eEoAjB1T",
-	"xBb4j1yOS8FGHqDvWJwQrpNPrmjOgWfJLVAZc3ICMYSsRyJdDWUbut6xytBWGXSAD3yACr5XsOxno0O8",
-	"SA7vBofql8P////9/0bP5WuaZEh8RTGNUTKlLIMcWEjBVgmxlAkAeVf+jjSJiK7WbQDtFziakd4RXIh5",
-	"lrr+t+XyAMPPByybHup3+eH7i9dvP3x6C+9AdqcADwqQTOWihXTeBaF4kchb/aB/cAwSg5gBDZuJ4UXS",
-	"uyUr+G6qnIaqSmbC6IVkIHIvzj9e/CCfgbgaKDoOzx/1+yY6xyTHLFR56YTRw9+1u4tb6NrWcjOL5Aey",
-	"As4PZ6N+KcEo4RcdNONv0I7w8KOidXWKTSB5oE8oDxEldyTT8FicRBkR3KlwBN1BuArjnmVRyr1amEDx",
-	"HcLFdyxe7XhJtBXhoczd9O1S2Y7BXvqOW3ZkBxvyo9QEsWzsTEVM6rp8CddhkukKCjPoPGQ+U/XKK/v0",
-	"ENZI+vD+lqweFINNibrFy5t4Se7YrbuJpdU8qfNm9UK8g1mrltS8Q8W9KVsiRr0k6ERf/nbv34lvOEpi",
-	"yYS1zJbI3+RxL/TIW0uqBRGFDkFUr9Pr0qIuUiBtcxw8Ts+Rqvui/LkjxAmNuaoljEZxtrrJcjqCPV2k",
-	"GNKX5Xrl8pqQPNRoaHKPBctIfOZUafyGo5F8a6Ry0E3opIqcJThFjJIrOse3BMpSwGgR0TAqYoYVKoZi",
-	"9uoKguZ6OoxtdIB+okS/BuC8WZaQGEk1wVYGUXy8TEHnsCz7Ov+LdGWioTud//6u+1Z1uOqnH7Zbrx1U",
-	"nGJ5GusvdnA4vpMECJHTPEQ2GBOopBS8xqxwooY3JnEIKp48BoqcnOPkRjWWGUYeKxOVvgArANpQXlvN",
-	"TYUny4GFjggEEROhM7TQIl8Uww+NbKjWS4oTIVpmiRCEoljKJAoJ5IqKDFOOAcLZgWJLxJnsHeRCdWeR",
-	"O1gFjlcoEQfoFxVert9YKRe1vtfQs4KFhJCRalc1vKLquBVfPQf5CXRo4L6YoziZEi54iJazJJohQaQe",
-	"PSOQyCSWzI1tJ3/kOD1A5zDXCcsQZ3OiNhNxQvgVhU0bk5TRKdeHmHtPF8gesDk1Hugjq+KRQ0gm+Sg/",
-	"Qzn/NU+/Bomy8+NSxbbY4vXAdpcB/5ETSHgz4Ry6zJiGtUlijUJk1IYhzdPUZcmOD+y4A97zfVOvOgGv",
-	"29mXK36u3mlsE2K3N2rxB/nGQ33BAAYQz+FsLU39U81bJL2xtGk1Dd7e9qtVGwmVp1Oe6qxpByfqt6LT",
-	"bgEWdS3PVAWnDT3ZjLsNu7re57UgN7JJSD8HbW0H7P/XGbOXyxLubp0CAqZ8Fce8nDEgFK2/qTQKw+kV",
-	"Qy/x+EriZKOq86aUfvjnZTprngZ3U/fHP+Op87CPGgvvZ1VcdExYNfM71Sc7Q84PIWwqKF9QeBvzpgMO",
-	"yeINB7wD/P0+T0JBJ3s/Dg5JovHK2mTXSTXOD4f3xYeKQlTVb9RpenbSf1WK/Zxh3kuTO9KT8sfouQb7",
-	"UtWydaKwKfMdopwCrttowrKIjIzMoCC+QHiZq5N8ULvw38C43pSwVctH0Ecm0E+JTuyKa/usj1TXHImL",
-	"yY9YRDN9Pq+7aIdq9PFOtly2VAaJBK1FHhiz0Cas1E8JoZ/H/YOI0vI+wQFpMh+UIHRnBMc6u/DtZzxt",
-	"zGhxFgRzZRII2nTYhx1YjMojbVruze6KYnkKCltAJGJty5QPou1QbE7Ku9dWi/Fpn8kTa6z/OfT2UV61",
-	"ylzB83mZCzyG8R9mOe0VI/cqu1qJZPXJ66xlPTd+gGycu1TtvuEFxpFWbpyXZxgcFP8mYPWZ4+yWxGhk",
-	"ao6NCtYGauQVxRyNoGjZaKix7kCrnSZ3YAVQ+BmMEteA71Ef/0FEUTptj6RXdNJAefrBnYjGYI7SGJul",
-	"+0EniYB9DDAdwcFiZ78vttWR8LT789EsssUYf5nTYI2tVGOuLkhWAly1ELO3ZKUNjrxwVIGsorBIaazp",
-	"rSDDsWSiWnxVTKUQTC6Kohu9Hwqv4Lai7O6Z9mVON/Ev7PTINB0We9zBGVCpW1IuW/IQ7tTp0TAo6wV5",
-	"9OlVLanzqzAhCmoF4ipZ5oDn3uE0gRwK+H2SfCGxTjgxB1qVnup6AfDDcZ7e7vYwVuylOJqBDX1GIsnn",
-	"MUcY8YROU6J59pkGli1zcBV1KF9U6630fOM9RhyvuMcXfUVBuzhA57RGK8JYk6B5DZ6rLhGNuKEvOho2",
-	"Hm3fvWLZDQ/2diz5VzuXfI3XTxJRiBKKWBabuP1dnIp8gQRDg7Df7+s+rCWfku3o3Vjhu5p8Ptnn97jE",
-	"pTofLQKDGsjjl7fUXk1q0AaF0F53SeYUZfnKcoMd9uG9+fNhB6zLmLjK3lFb7mEjF6mjtXlcZGMSsXkh",
-	"T8OaKra0wNxApiu/tjKwyb8mTBnGNNw8WgDqVd1YovSsT+Vh75oVVXC7n5gdFXVs2s9JsA+tyyGItTqX",
-	"CeVqsrlcyN/3uFDQfsMiuXFwO+InbpOh0txU6FFhnE84wvy27IHlKy7IvLxyRjdoZM/6nv0/xRRfcKvu",
-	"7wDS+rbW/nUPky8bjETLDueTzZ5X3rBOUzV1HTt3Yd/o3slbGm/QATztNF5x9K0UZr+YkZVC1dTyLcQB",
-	"2F8gYjEnZ2jUg0o+rserwTvCWSb8Vu+g51RD1MD7zlfFXz1bJtMtmemB09+rL+Uyp3t3olyCRFlZ1WaR",
-	"EjQl5bFoDnp661SyUaWbhqDTwAUfYarwU4n2fKQkRs8SZQwjkmSeo1tCFpDTrfQNiAJLxAFS+QsK+0MS",
-	"xpxlJLyi5arpU0YgCNgIbvPQ1JIBU0ZkUh2cajpwjL0aDYxwvxpNUcD+6XWa7/L0dk0005hEOgiB4Gi2",
-	"C7VGlbSxtb3gwI9XehdCre+c9vugS1FiKsKvI0pTLM17Yb6Wv251Y/51qf11qTVdantm/kC0vEl8jfSv",
-	"jz6Q37MlmmO60m5rfRDRJKExD+XJVHWe155AwFpqvhXOORpFlp+ODtC56ckknkE/XHWMVJGbEOkaNyA/",
-	"28I2MNS65ncpR/AXt94lt/5AlsikTzpxllje13dEXdjhLvk4FxnB80ZH3AiiO6Fg2kiHI0uavTTGcSUi",
-	"yqHM3HA581qacDHSMYZ6HlKQ0AKC/BVRtiwLRFf02WVOL95IWez50NpapRCTUG2lmDJKDtBrNlfhKFKA",
-	"0TWs5GwQJKYiAhGzg1Nko7/fYy56b+XQehdvRiqqVLZ/RZ3RI57QiKjMbSpCtCDZDC+0IwaCSN0IQQ5e",
-	"yTQj2G+k/QQjegLl8a+L86+Ls0Ub9DoGS+chWGNgXMNqBfkiDuHY9wqe4okZHSdUFd+ohSx4LWuqqd2Y",
-	"izSXKXhq9fLFXGnBihPAZ5Wb2YNjriLd1/PU+yynD21mOOUi3ufd9YYInKQtvpNdpLCB0mmDJmzWf219",
-	"NmV8lzn1mOeLpT00XR3e678eDl2g76Zl1zAjP5pHt9oCF3TjK5bleHjoGvXuIuH7LBtm4EiOdzcH7Z9s",
-	"jMyG6NQCvVGhDl8yV+cuicXvT9Edt7pTNsNkaSBKx0yzLbU3BpYYOT74arEQu7NE6LADa6GSopeyUBGq",
-	"YFKU/6nQPjQqUFh4xLU/q1SGswtTPtQsfI2h/61h9PtcbOikzfuqx7qjaK0ZXiwIJOUzE3YQIpbGLYbI",
-	"nfNt8mWR4oQ2Lv9b9fv+CR06orhQLD2r7z6ygy1YKbaXCFWQfam+AIVO88Q4icF2umRZ/BS3aMqmfI2U",
-	"8p5Nebfg94LNbs1Wu4mYloIeLVuyXCxysaMrTzVWvuxAniRfRGgc71oANT/bwr36i9ETbPoiY1PA73vk",
-	"PZV7s68ZhH+Cz7Uw+mdgQ1HQFimWEgEliOMk1ja1umHpExDfRzPUvVmXTA+fiPgK9iU7Pw99foJc2B3Q",
-	"5idIwV2iCc5stFmiEmhT4tIqQJ/IrctpTDKkgfC63KlqfxtNSB+YQBOWU0jnOXleVHOXFz+Qgc6RPmiI",
-	"nNY2uP1uRrOh77Ml4V1dxbbOFiRgpwzHKqwQjFBgYMr1fuyUITSc2nc6UN6MpYjBUmniChKHLR0ZXmVS",
-	"ZQTHKl5UQBF5pkuNmRBlgz4DcAok5eRM4UzogMmMpQSN1IazbAScI2aSMARjB+icrlTouGSpAs0ZF+jF",
-	"Cfoh+Q49Oxkco9GYxaueYKyX4mxKRs9bGAwCVfWKWnlTXbsCcBog3lNlmmU57Zm0ptFzrzmvSpF74Uuq",
-	"/a/DlZoPwk550tJshUvwVi7dKXcybpJda2XG/fG/tVJ2DvZ7Z5mdRBd7UrqudUdnAvxTcSeANuQ4Dth0",
-	"hDB6z6avZzm9LX4w8stIvWbu0OIBQuORzpfQ+YmXkqIgYd7ARljD4hWNUsYJr/oSEuHxIXy2UAnqW+hQ",
-	"x+nxkvuBV10NrZ6BddkivxqACwZYNkbUFIw1ROSkSmr3ROSUoJVLaah/2YeVbKRUMaUs884W4N2I6d3i",
-	"xN3o8D9pNOL1V4xb31mo1nmaOgHr41UpDZHGnRPgi+jxRVH92X+j6NKzTxRLXSl0+5Viqk1J7KYDDvH/",
-	"u/L/mIQCddGZnfEWmV+7r6XqnI2n9Rf71BOe1n2ev1IZvH2ev08VOCgP6ESxBf6dObw3f7bi7ymYA1uT",
-	"7ythLFTgrxqm2Yyn0Dz+3W9+02m9c+oaPlow7bogPutk2Qd05y5NkxOoe6U+R5WuaYe/lLvaNe92Cys+",
-	"McNu2/vdqYayIYTXbbpz2Jcsu+0BrFsrHzbFjP5j+HCpmNReYbBYdqtx8+ocWC38OnxaW6xqP4eiUrLt",
-	"iTFqi0pcT5KzvTTbcWb9BwUOttRdpkRwFyMDrGHaiqeB8Ku75z1Oh/fynw1wmqB855MiNDl0tR98pq+F",
-	"tySXsoisAWBPHpZAR1Uavh+BqTiUTbJC6UDumUE1yQoLXb3u0XKCPRF+vrRx+kFHJKQnYmpfJ+P1iTbv",
-	"tYKzNTG+GjQmJfiOGNehOFM5yU5OrEH72ZCTHapztFZM+Jd6bM+rW5QGa1hiPdrdqL4aHEm1Ke9xp6Lc",
-	"js/MGjlAVTHb35lxa959BUlAF2nbpyhwHscIq600wTzbn4bDe/h3g2s+YnSSJpEYPQeIgJGezcjkXIPn",
-	"xjWWQVSjlEygNAc4oKnx/0p5AFwMB+iiiiloTPGq/k+bDFDQ1Fe4q/VGSBZGmTvvnJPNb+WGqfSfhkgt",
-	"39nJxfyHnssOGYw/xvMPh6dsDpjRdLk/Caf6etf7kxDB9hd8E/G08jS3IHbTKTPFsLspDUXxu/3FtW2/",
-	"j2YuJgy9YTeteljMZi3wJJjzdK24hKI/cqaq6O0Z49R0qaMBtNwyxpwAKllR7cCJp7NxdPrl0e6FGl/g",
-	"zHu5x7qw55mrhIPipgDDXGCxZydHR2hknuolFEDVRs/9ZUcO0Ohi0gPE1BEUUeCqLIPcLbM6RS0/nY1G",
-	"4kSYKlK6fk0BWKZXzL4F8TmOAPENdzXMMx2mM9Jc6San44zdEjpCuNzxOIPygTagWx5LDmVkSpOXsoOd",
-	"vHqn5/TXGG/TfF43wptdb7q7VBP9Wc9zvzi19ZL8T3sDdOQcDr2EBlFV1dRVdiUVzGeIV2dQ/mnZyyd5",
-	"7WA5qRAl83muKsxVWE6N12x7CR3GyWSyeeRRF3XqTTKZOOdinwT6ms0XOEv406dg2yMil7EJTDmZTEhG",
-	"aLQzTdlpEY2JWBJCHYYnWbXOQgmVPmNKGNadyGhFxNa0k8wXOBK7op4mOAOwybI7kgHIocOND9AIapKO",
-	"NOIy4wZPRhcgyhTbDwvkPgwOB6dOFTq3R+iKbngn+u6CC1iSra+Dx/px/pOPmFraRuQ2/euuYKOLIlbC",
-	"FU5deeSfbGxQFVyV2pEKz5ScxD0VtjY7aWlCxX64tBQQn4hLfy0xQk7xkixY1kg8k4TGCZ3uLI+N4zsp",
-	"akCkeSFxQ+E3jlc7owo3VmvnDPiS0BiwlosZPFNFJgvg9JrYpZSd58jU7sYrk8QOAbv4lnAndP/OIujj",
-	"K1qJXCtH+UawdmOiofQtrHHCUb16LoCUU40JBpedPKoOVNgVtVMCLV+5Im1isznfpvKctR7ampo+zq9j",
-	"xJ7oLH3duLjKKJqO1T/ZWOcRYqEB3BKhoNvGRB6QOY7JDtO5HVJbaoLZ2VnLWJqOcXS7n8P22gCAg+gm",
-	"dWKLBi7VgYQ71GssCkbcA+XZANeFOgWhaGSKE+qBRWJp+h2Obv+zFddLs2l/esX1fwN1tGxQSbiqXimZ",
-	"JaaIpTEqY49vdrx02+2Oz8qy/seESVXmtfdoKYeQeMWIWdguy3UEjflSoZ7bkvg7NmK20oq6jvnhvfrj",
-	"4VGc2O+jUS3v3Eljm9yHh4ZkX889A74DL2vTK7kPrHHVtHbIxHDhASJHkccJ2WI0hhK6kj8lAnLEtIcH",
-	"nLoO4Wq6qrMqklkQn2YIw3dqaCsa6fQtDP4inOnimxOWSdmE6/RijSoXpTkXUFHfFG9RHaJYpRqjFOc0",
-	"mtXv7feM3f68OC9gjPZSTVs1L/vKF09eTtvtfA20IUg9kPqEbilb8l0mP+t2QbpSPJITix9l4wiimQIk",
-	"VlYqHInkTkMHJtzsssskMyZYxFIvsQEVt4BlptzVS77haEZwJsYEa9wCAC4eaYK4SeJREWYJPymZMESc",
-	"IYxSxoVxv0B6oc1wBxzCKzqa4y8j1FcAhCbcUU5yiRNwKTE/PLKcxB7xNlX7X0ft0X2r1huJEmoya4ig",
-	"ZwaYUS/uc003ksaYXtVdeLBldxpdU+2bqgojt0oyRP2L/HjDScRozEfAmSAskWXwNzbj6UiuM5KmrDlP",
-	"TN0P38ND+7z9VA9f5fL7laQRm/spwfy0o9hRkqGEiozFeQRxSpykE6CllOCMcnu1UUJiuPNuy5WvWncy",
-	"JVivUVMSOSXL9+qhPeEJyB6+0qnWfTefanhgJ/FY0JKClYXV1MYrVVVPM2MVieZ4M1RIOkoZnZIMzUga",
-	"d95XDZ7k39XzxYLQWKMn7WNT37Op6qPbjnoi4XaWsqPGobPSz8C8n9NbtIRVHrHJhBMxAs6tYXJNYlfC",
-	"UTKlMIqOi56Bpbn1NMkH9izCqU6+2olSnTcfqZ+opfcFkQK0ss7v4IDJhhQ3LHCvjdSmAP1q/ToV2jru",
-	"sdGS+eG91qMfukRzvWOZow7+ycKtdnFTVRvV1T5QEp8VsQwggGqly4TP+he+U9qktZ91gM7M8yT2oDZc",
-	"13Z4fQC+fOaRdSO8EHVpckd8Nr22fJ9dyzVtEf9mfXaTs2eKeVbK/gBAktRuYsQmjar6jOBUzP7ddvK+",
-	"h0eCrVH71uJ7nMN+wcRIlEOywvC367JCqZFRZgQtMhYRDsEFZqO99b7gCmqd2KV8Yo/zUu0/hMFp/3hX",
-	"bX5gAvC4Vp3XK8YCQ6gTRGPgaAaxUJJgJFdRXYO5hKWxsqZozVsBtChp2LvI5QHcB2OCM5LJscjzpXR/",
-	"dabzLA2GwSFYgHU7VTHFUpmpNqW6CQM3IkdUasFpIT4Y0jxN67WwiozWol3zURlhq8xWnSSTP+Rv9QOe",
-	"gySjG3RxI8IgyymFBQZVtbENrdwrmBmlgzDztG3ZZPvBSAsrmr/FKopCPSmee6qFnX+8QLdk5TwNnzxL",
-	"OWO2boKUDBxum8eJCPyLD6yJowVhi5QgTsD3Nq/aiv396QBT2QTHK+NPVlTlbKe56R6uH/5XAAAA//8=",
+	"7L37dtu2tjf6Khg83xhN9qZsyZekkf84y81l1atpmuWk7fh27WNBJCSxpgCVAK1oeXiM8zTnwc6TfAMT",
+	"F4IkSFGy5HSv3f7RWBKJ68TEvP7mfRCx+YJRQgUPhvfBAmd4TgTJ4NPrjGBB4vOJIJn8HBMeZclCJIwG",
+	"w+DzjFDEMpRi+XMYJPLLP3KSrYIwoHhOgmEQqRZu8EQ9w6MZmWPZ1oRlcyyCYRBjQXoimZMgDMRqId/i",
+	"IkvoNHh4CM0QviMTlpH6GNT3SMwIXTOCsWphmyHkGWfZR7ky9QGMKPkibiJ4ZITYRA4FLfCUINuhd1Tw",
+	"Qmk09Y7fkEXKVnNCxbsk1Vvgayy2z3Vu0M4G2ltgMWtoLiN/5ElG4mAospy0N/+Wxg6x+EZK5BPbEwN0",
+	"UJBCcw/bb/bF5EcsolnDbn+eEfT2M57KjV7OsEBLzBGJE0HiM4QpEzOSIUYJSjjKyCTnJEbPTgZHaLTI",
+	"SMRonMiGehOcpCQePTfEMSM4hhXRk7iY9GAUa7bzfTJPRMNIv2dLNMd0hbBAc8ZFAx2msolSNzGZ4DwV",
+	"wfC0HxaLllBxfBSEwRx/Seb5XP7aD4N5QtWngV3KhAoyJRmM7yNjaTvlLhhL10xSNtJGrbqJTej0nznJ",
+	"STGw8sL9NEFy2WSzaJmIGcsFGslPo4Yl/EO2tmYSl2p0P9Nxxm4JbdizS6AYRVjjjOBbjjAqTiMSQHEs",
+	"u+WIsmXDcPRC3OS6L//mTnDKid20MWMpwVQNNactxJ/l9BuOkth0Xt6LLKetW2HJKc+hifpCfYpmJM7T",
+	"NWyEm6e2ZyW2o3Z2UvS0PUv5JLBoJLdzutK3BieIyyeRbIEHYUC+LFIWE7OM3uHJF0pjSgSZw939vzIy",
+	"CYbB/3VYXPCH6jF+CCP6LAf6YAeMswyvYLyf8bRxtGlajFbgacdhCjz1D3KOv7wndCpmwfBIMxTzeVBb",
+	"SuA+F+rVo75v4OSLaBr5BYWbWdGvHJaUXOQ3c8K5vK7ZBCWCqy0I4QySO5LBdxHmJDTPj8k0oTShU/NG",
+	"cRiqsyZfyqx1o9nKCWWELxjlBNbqY8bGKYFzGTEq5PU8vA/wYpEmEZazPFyoJ/7zdy6nfO/03EYMpl3o",
+	"sbLdSDeJYhblIBHIh/SbsuHzRfIDWcm/yBc8X6RwkKzQJ8/GUf/oRa8/6PUHn/unw35/2O//VxAWYtlK",
+	"bmGMFSElGeH2tZfmtX7xWhIHw2AwOSLH8UlUFVl6YyYXXDJrHgx/CzDF6UokEQ+uwyBjKcgHcSJYJolp",
+	"kbEFyUSiVtcdc7eTXZ7Dff1ndz5dm5Tz8zSVYi5upDSxUWNqcTzN6RVyDmLtkfLhkqR4x2437F8teTv1",
+	"XcpnFK2bW+O3AI4UjF43Err7U1r4a9svG/9OIiH7VUSpNAc4I7GSu3D60dlzfQU6dNuFAHdGcNtQh9nQ",
+	"tgX9IJ9x97gi3tB0pfk3PHGGcFoIOiALbkAU226wu7frdhBORHnt8CK5uVVsp61rzZwkxyJRRoRfpLkl",
+	"K8nHSTo5Q3zGlhQxGpHAoYxgTDIxuzFs5+a8+39egcBdCTMVO8bm5XifcFFfC7tbnW7+Yklqt2fpAEJb",
+	"/qEs0pUUZ4kaTNezVYix8qTAFRblWUZotLpRSoi8A+u7M2cZXLYZWbBMUuckY/8icL39zsY3dzhL8Dgl",
+	"cPySOZ6S4PohrP50r38aBtNZlB0k7BBHc3Ko2hweHfQPBlK3IXOW2dEEg78nxZkLbP/WQnJTXK/lHYk1",
+	"26lvfG01y+YW9WIgWKyOF6g2Q4erhFrZGAY0mc5EugJpW2S64zGObtlkAvwER5LrDI+kaJKIBKc3HBRQ",
+	"HgwH/TD4PREgJvUPBiBWFb8e9/vyHqKTDHOR5ZHIM3Izx1+C4TE8GQyP5Eyk7CcPsh6HJJVkTlgunJZe",
+	"9PsP12EQZ6sbqRkYqjDs0ksEUrDTS17MW7bi7vS9eWSJMzJjOSc3eSa1wDucwvLMhFjw4eGh/f1Ak+JB",
+	"xObBw3WNG5fIs+NZKqwpnxYkKsung36/368zTLsU9zXVC5TtyGPi+pjllCCccuboghxhGisODsxbCrZc",
+	"KYg4I4gygSYJTfiMxGeS3a/g6wjTiKQpcXQvp/9FiqmfRY7kT2DdwijOVrIz1asUiLkUpp13hkqBjZPJ",
+	"hGQcTTI2R4lwLSLwKrTZi2aYTkk8UqYFKw07a9cmtbSKtYyl/n2pb8siY3AiJT9L058mQGLrL9nrKsP6",
+	"Fdbf6EgJR2OSMjrlSDC1DpQtEVOLLXe1vtpvSEqEMQEUL4NRUQ0SNj7hsMXq3TGJQ/gWmIOmAngDyMM+",
+	"pNddPTVCM3wntRmexKBt1umhzEC7rPkv+o2O5+Gh+X7hYKUoaxVAKur440ivV041BQVhcJvQuDAI1ZlI",
+	"6L63iJXmPElIGgMrc3hxnZld2+ZL1tHy5eBldnCoguPxYNKPXuJX8RE5mZx+G4SSd8mbTfZd50d2sh1X",
+	"/jU875PRWlmO/8h/EpjGHE1YhsgXHAkrMepRhQj4LEcJjdI8JrFPVi2m13EK7xIae+XMimxiJqRHH9q1",
+	"cvr0Si5CkPmiRlVYkCnLQAtdLGRrKU7mPuX1BSgBA1Be05xLCQC00ePJK9yXuqg2bnveOx72X/0XSJSJ",
+	"uInAWHKsddn+4NVLPIhJ7+Vk0O+9xP2j3rfjAem9GkQn+GV8TPp9KZtIgcZYuEXaG2f4jvQwjWYs6/VP",
+	"jnruM3yB5T0iP3P9dQ59nU760Ss8IL3jyfG3vZP49Lj3ajKIekfjF5OX8QvcjwayHVA204RK8gsoQzyP",
+	"ZkjIcz1ELItJxq/ksqcEc3JDFixS9gttSAmGYJ7ACSUZ+p2NESyL4j1y/kjOHx3LwwMLAf/A+Gk+H0uZ",
+	"ZBAGixnm1povhZwcTC5Nm3IiF5fn47mUahq37kg+JWkgxYLc3JGMA7kfhcGSZbeyZ/1Hb+CxD1g6WXMQ",
+	"zXMPZVLqbFNwSMujgcUJnlLGE49m9+tM6jFoiRPBfS0X5Nl1LA653tddAVWDvzFerDHyurR83/yjJuKG",
+	"J/I2O4kmXd/PLsmWp/TixDslS9Se1qhemfoPmpA7LZom9TVqm+JdH+FZyQ9xwpVi3PbWPz799OEny//c",
+	"M9SVAspnqutb9TPWaSXMKbxfozIr65BaY7N+9u3SCSrveOlAttwQ74nekYrRQf1605HKu1NZ1SJQ9GNa",
+	"aRssY7f5onqpee8nuA9AejI34WCL2yHL6U355noR9fu9l9Fg0HsVn570jid9fDomg6h/cgQiUU2NrTPX",
+	"dqanBt7VwqEmd0kmPmlIjWUdhWkRskRJMIi1G+GVXKsLf7PJzc8FFrm8iaXsekd8yqtZn6qlj6CFvoMx",
+	"vyWxFOhClFB1ibuGvg7r+UkNY51wtm6VPhpuR2g+ly/oI1nc33I/wmBBlDBo2ZaRr5zGCwJx9rzp2Hbk",
+	"QW2Xi6H8Ln5Md030e6EdSsv66GV+LPPhtplKtEpObylb0tEQ9EejpiaUC5ym4EVCLEMxaKHxGRopohud",
+	"oRGs/miIMhJJ+olDcH5NEorT5F8kQ3O8QlN2hkZxrjxSZDQELTQl8ZRkaMbSmNsYiZ8v3sCOKiLQo5JL",
+	"pIg8tJKfbc2z8ZV11pP2rm4eJ+JcK3+1RVF2idEQYQTjAJOwPTIIa71HKdaJgKnK5ZvjW+LMQnklgrBQ",
+	"LtU6gpFO9lCfQhh86cnXe3c4A6lHtgODfW0ag08/mxbh0xvTLHy61G2baWpVsE5CxqO+TmT4BYxoD2Ew",
+	"tq7xzq/EyVQbhitrrNoagZ1iBEMZgUlKvcBDRP7Icap0TvhLqZjKsCEXW332GipAhy/xXI9lcR31qEYa",
+	"iectFVnVz1m3Jmira4DTBFwIOI4zwiX3Hrw6OugfHB28BD7Q4hd1rRxqx06KnTiyk/XMEAwc6pXg1Zgc",
+	"x/2T6AU+/XZyNCD9l9EA41dHp/HxCXkx/jYo2gxOJoOoj1+OydEgfnUcneJv++TF+OXLwav4aHKMcVBs",
+	"q3LxmyGUrOwHAqJN5IVvrrdXuN/v9/ryfy/l/741H9V/WF5vt2Slr8MxjiM8IUGrpYWINLASxW0+Jhkl",
+	"gnhECmwPe+vl5vCFB7t9PhOoChlQ4X2SPQgT/ZVz4FMF6Zm9rzFlSwyekCMw1xGSFcY7TrI7kiGOl962",
+	"NlEpN7QluVzEZ1AiAiep94bseDuZPfet8yIfp0mEFjjT1xMWSPnH6s0AmXSYyw/ywXX+cP9wpFahYsEM",
+	"8y+ssmtZir70LV8IDVXqsVsft9mhRu7zg56qx9wsaVDbQOUFNjLK1wjNMIc7Wg5fB72E8gkT0zRCCUdv",
+	"3n58/9P//vHth8+HH85/fCv5LRrJgwTCADzCKCnIXdvwnWtPC8umX+ukCutxqbLXoDAsywVZJD21vVZ/",
+	"s51vcl1+VIOAvz8XI4HP/9TD0XenMyb45lMxMPj8SzE6xR4+XvwAI4RPv5phwqefirGardqJl7a4cTwH",
+	"0Ik47qAsN3pyXzsWLbOXygTK2Fzu710SCdjpRUak8Al/UxaTm1QFlMYEx2lCIcZ5jqfkZpGnoDcxOknk",
+	"buVU77pezz9yJjBES93hVPGGYq+00Cnfd9xURjT0if2Nko7l/c2imes40GKar4s4Uf7UenBtYl1cZ8Yc",
+	"ziaIC5aRGNlb0XrjBEvjrirXGx1s1cyDjdfCyxH0sDaK5DC8tHKozUl2TqxzqK9bQlTqQbXKPTUEdnRo",
+	"GvbYjr40xGmAnxFzhFFOk0lCYpioXPT/ff7j+7XMuMxxNYl4z4XUSKuSnmMx2UaJ1xQtx2UcQ846GrGm",
+	"+MppvD8+7h1NTvu9l+TFuPfty3jQezE+wseTE3Ia94/Kr1mDW2BtR3LIygpmHfMv+g2RB4VMuib8wMQR",
+	"yyWmMcluErrIRdmRDhGP3pAK5Y4CNZXB7tw/PGxqWFLPa6mw6g5xrpv4BsQinz8A5G1fIAO+JexOitEm",
+	"StrnM6h+Wdqyo96AnAx6L+NT3Bu/iPq9U2yih2DL/LES4aNMFxuaCFyS9LkGyxtZZ4xlWu3QoY9M7x9j",
+	"N1XWGh0HVuWDRGUFIbAvOcp8Is6kiHP+8aIQ4zOCY64sIVlOQ8SJUJJTBtY8FWqRsamU3pVCGjMCHvhZ",
+	"QqeISCK5ojkVSQp96p1AhMb8AF1A7IPk/6oLRiNy5j4nZTPyReihSqnNySRR/ekXIUJ8xdGUsfgAnHBt",
+	"3pGKU5cItJwRFQb9DzbW0tyCZYLECKdyEbxidoV5dKLFOabJRBsCunsoyjxpg/f8Rl3Lrny2vArbao1g",
+	"hGcv4NFNzIAui/IMocqhOvtkBM7EjZW9untl8HTDmN+CEdazFhSBKqEdzYghbkP6Nluizli29A55+W2H",
+	"PaixWq/MlHCUkokwGr5KE9CvBuHjfDiGjRveVj1SYWEhtgRTUZ7K3NbLS8OqzFahL00AYSXOxbOqni2q",
+	"HJjS7eHQSaM45QSMrnVTzcC4tKW3xMg8D9c6WHHQ9woymRpQrW0pcIz7gx4+jY573/bHx69eREdxv9+H",
+	"6JLEIaOj025xA+2urZm2XPpIUiib+ZkO21O6BKZ8STJ9mUFUzoaOHOXd9Jx2fZl6TwiB0y4YmLwRhqsT",
+	"TLU4mtkzry0kHLhCynAMhvKc+9kA7M59S4ahCtWzKYZ9r/O8ifO7+9uBSZS3tm1Ux2vH1NWN7QzRnl2/",
+	"E1suVWWMLSdNpQzVwpyAhILhb9faDd4Qd2aeq3F8tck2ujDhlvlrx06M+AynqZR6XJJcz6ArdGhG1zXy",
+	"DdS1dX5J3WhoJ+hbwDclkdddPW+wemOak5MuUl7E90wJmgTFeNU1ln0TVbAW994a066N6XsPaK+olRgM",
+	"iG40eAct0wa5xyTFKzdcfXfB6sY81J655ujY9eNTJ5ROws022Wcl0vKwwIK4WqMu4akPYEzdLISrRGfd",
+	"hfVmI7yHDp9Ad9DU6I2O3UavsITarlKIbPWRpUm0clWBpnwtCLznCZ2mBJXkwm7ZvsbA7WG2ZWWi6Qps",
+	"UL+30CjqwniHftxT2fV0NJsYWnINq1ZPK/26e2IF6fIhqAjWhhAshVVSGJ05tV9FF/MFjjweBZXdf1P4",
+	"6Ov06zj+ms3EKLEmgd3Zp9cYj0iWsawhhJUysE5EmKIxQXMcdxZwGwPIweFAqE4lrGIuKFJwTPbKJpRT",
+	"jpZJmqJpckdMZiBEMWOKTHvK8r+Rpd1v4P65YtLWO8IR5g3mbSDPOFGkYf0c1qehwR/WBs2U2IlpMaxQ",
+	"l90xZyXduHuYUzsZ78It5shn+3OLVbK61qU4bnP/u/oDzVPlHdOxFXXuV7nny2lS3kSprW7+HVzpndKS",
+	"v84tr2/yNfgS9l4vH04th6IlWJVVLhtlAjgDDdaiVuxcJihQOOZnhXe+mhMGMDZzlgEYUeFc3Uhk8CZy",
+	"PUqKcCGD1tN+TcLYGjDEO+4u4shmA3bEjupQ2xmSK4G0syUdC7hB7rWRceWgH2BG7vODKhNrFol9Gl9F",
+	"GPCGIStRg9CIoDERS0IoEktmQUVASnr6WMWqzxvHOtmIzNmd/muR4qgh6HjB5L57jOOyE6R/tYhwsp2h",
+	"NouD6WxZRNRAdyH4kZABNOrkzDZD8BGMkYa8G6IcV4ZtLDNGp8rRBCwuCMvGD0jTymlMohRn6upnaT6n",
+	"EJqonBCl/C+h+KTkR1asQldBMp9ichU44x4Gh/LaUfEiuYqkgW+M/+iQL0h0aMzR6pPNLuOH/UNlJgkD",
+	"nk+nhBt+ncRoxXI0J5hCv3hKroL/26euN2TwmPlV1+41fI8SypNYs105/1Bl9w6CsIuyb9w2FdtQQknR",
+	"MFGSJcLCUNJmfbTlLW1OuKX4xi5b5s8lKrZofQKGGmIxES+JOxLMOnboUYAoG7N4BQF9S2WUK6DW5niF",
+	"2B3JsiQmIRqvIHrurNgYZYwXM8ZtVGhJkq4laNz4s6nXqgtliafrez5GfUEnrBrWkosZoQLi6+MCwKtI",
+	"BigFNQx6/fi433sZnbzqvTrFk97Jqz4ZxEfR8Rj8I7dkZQIyoiSwADgqng/CHwvT2d3goH/Q94TtlkdU",
+	"pdB3cjO1HOYEyWplTWHYgA/D53GoTaxjqGqjxao7/M0G9ojC6FAdb1hZnRb8HEf6bTwYJRFGvxoGX3pT",
+	"1tNf/s4ZPbjEyx/1GXR+7fHbZNFjC9Vsz7IULWIU96wX8A4YjVGdq0LVbkbwPqHiUqXll2ne2B5+u4YE",
+	"8ojMWBrD8TJG9woSzHUpVf++fM8V91uiQsERZeYOdW45e/gPC3I/FAR7sUgK68hjzR7l+W3CdvaWvW8N",
+	"CbaHyjB95PyeTc8XC0LjGiRETm/5o53FYcAmE06EcuiBfSZIGZbzQYUT4Ir6NssMoeMy2Zm8lu+txyap",
+	"urFUb61rpFp+uvTVYvW6GY399q/P73rfnimhWCuyABij5G95AQsdjd9BOvZk0NpBthir3rNp+9p1dOYU",
+	"y1ELglUpcxkXaLwSxJheizgwlotFt4CTYiE7rUWnBfgx4ZMkI9oGsYVENSYRm+tA6JQZZ7GWs1LGbkks",
+	"JVo57WQu5SoSSV3TvcqlRoSXUvpScJvGDIKsGb3qsF74w43TdGiwjxFngIUcQouULAkXZ2jQ7zdadDpH",
+	"JQy8wrdWKyzabiC1FwiZN7qmvLwAakN/j9PUq2RKpshbgpc+6BhEYJ4+ulkD0VyjgQ9a2Gk3tCwkWWVy",
+	"AP/Pb1dXi/v3D/L/Hx6uS5/Qwc3wb//Zu/6P/xX4MjmKa76Y708//XhZmMs2oL9zNM7jKREGlZUtqUre",
+	"LMUtZJjKMyYfUnf8mQphmRLBla1MzLA6lIw6EO5lmps4eWJ6h4+cpY9ZrkLlXaJxd+KgX2yGxjHoGBCz",
+	"LvZkjr/c3PnlLgWmx4XB4gIECSRYCJH5mIpEwKHDSA3pTGNDyefNQZzjbzjS41FxH5KvUKIRsxyaOV1r",
+	"m7uvrsD1rkQ/m6zgXYPf2bgQ2oAoVACLwgKWNFFaEQC/wRydDo5+TMrrQwEgWC+ky0m0/T3cEPC3zLhV",
+	"0I+di49fW4izzZwUY8zJjVRJbfLNGqHFJFS9sSDA4Z/E07GJ50HhnjVkHaoUOQ2gpglfafeJQDPMz9BI",
+	"n/UR2AbGBOE5AxsamXe1qkMiWldMOvV5PcadgvH2WZObSOazbtncRU4aLZBKRDj3XkYOAnXFifruNXp1",
+	"cvrSazi0uk+vSPsyOaQlTWuI5rmUjAjCyF4TVl1zFS/PcxWTYqFwlXQ5yE6WajUFhKxDvEgO7waHDq7i",
+	"IRHpYZZT7kBvnBwdhYFIBJgzqjykSPGyOW1q3QwGJYDHHsTkzuBz88P6kjSaJmvIbOOUnCH1HQdSzEi6",
+	"Qowq7N7CTGcOt7PqnhCixlTe3SmhxXrftwFVdAkBV1vQqL66AAAtq79+ZSqnCX413dsxh2qPfKesOOhb",
+	"CNGuKKrzPSCRFyV1P8k+uPBG3twsYVkiPBk4AzkPkOljpfF4pep24bQTR3OzM+r2wuRLoT0qxUtl2Wib",
+	"baEdNcHBbuZn7uZ5r+FybfaCzZrr/E5bzIeCUtRtNiwwWfoD+CGPge8kWN8TBtohut4M4H67EHi3noQf",
+	"GLY5vjw1KGEVNw6MqIBx0EHS8jRzNMbRrVV6E4G4YAuOlrMERFGSZCrmJ8spYnRo08B0G5pmOZ6TK6oD",
+	"xJHAt9Ad4aTQdZgUTLGAVLPQIvWa5jG3iMAqiWw/a9c1Dt4adXT0nd7TFlJcH+HuSXiFnPU1Ie/bB61v",
+	"kySnRrR9r5V11En5ZjrVMfnX0xjIq/YubxIIVcLwYkEoiY3xShOiy96bAzPDQOlJKqd/KC+jbTJXN4fi",
+	"LOFmPsrYuSkoJiBkeZYTsJgVqNYZogypo25yaSYsTdmSO4VolHlDSZspmYgGF1cpEr4UNl/v3bhsR8qx",
+	"aeSib7ixpegcI1RuVg4qiWYoYjkV3PHGOf5TSKGlDLAhOsKu7QkStAtKjDoHBiZmDYjodrmtWwGJ8jyK",
+	"CImb4tPXpzau2WYQGaXuUM55fMwGb4lwqfepmUn5EXCKuZnQGpPdnHCk461DNLIwpiN1GSaCo58v3qhg",
+	"mxCNNNqg/hUjyy1CNNL4g6PwiurjWkDfs1xETK7XaIZV3UEc3Y6KNGt9catrXg8wEWZgCNMVWG/VLWzU",
+	"cUtfDvxqKyJiGDi9exV3tYR+Gc6bHCkfN3JdM5z1dkgYFbztwglXRsfWIGBmih1BqTcGoXaOGKhkUhbt",
+	"IHi2CIZ67TqKpPoK7mAQ2laeMiNqPlsNEpVCP1Bk4KCQRgSggDy+UPvCRnPXkKnrxBvTeOs0NPZqeVht",
+	"rLcRKNPMc4SeQemNpRZ/wD+lf9NH+rnkMAKnRD6rRXagaseyrI+KfFQzkWfO11d0hrmmUXh/mXBo1qJf",
+	"3vzOxvqdJjzNoQ7yRSuWZ1y+bcA+0TNzYOwwruhIWz9G6Bkntgze8zIvsrsNK5V6gTnl0BygpgLd6TGA",
+	"nRAM/V1Rz2YTIwpOjLtnmrGlCptjlCApDa1MNQ2qivPt1rHj8erUqu/ct7X37YuTBidP0aIp3eMMsu+r",
+	"nGQg9DBAwqPxSt/qykeRMiqpiGWIz1gmlL6YYRoD9lfblNcMr1RMyBmjntqjJl9N4qisbSMhvZYKty8U",
+	"ybkMFNCruZ1ct1azR+7o9HSNL9gPrWbBO+pHZI0XzMyoo4++6vix52ltIoI5e2AlLmXcNpTgBj+qrQ2q",
+	"NY8zuazT5I4g03ebb72ZANwiA55kX4//f2kMMOXnUZzEZyhiXFj4HjZBytf2OCiCpoEYOTBlOP5G+6Vx",
+	"kuYZuFse16cPzVjl9mV4yaVgP8dfhgWRa/QibUjSxJ4QjkZ4sRihZ1LRXBWPyzuEsfkIPVtWMFISoWRn",
+	"KUlfAWSy0hifK3xfQ9+jA/SrrSw41L3AE7LZDYxPzikuSUrHPkFJnrE17TlhBt4oiEsd2VmkBswTuBdV",
+	"McewFNSakCXIW1rw8grgysbbgCjXCCTwoqFeKoTX7g5AbhPUtc0QBjzAbLsCnusK8Aa5Sc2Le6Kf0Rk1",
+	"LQ/pKV1a7Uvv8uXPHz5cfPh74AMaaIN082AMwzVnjqeKUzIi2xnquypuo0vFgy2wTeWa3VfD3Tme3J+m",
+	"nk0Sk/mCCXDCaTS6pwVM2D9c2qOwyuwueQ3KHBWauvLQZZh2syY/OCd3bbnz7QAL3DhoDzCDCeAEUCap",
+	"WsB85EEoCiHKazO5JamuGUBwd+SGrkHVLoZBK25YFSJMl48vIRdUYQ002kENTqypInN7nYvLnH6Xp7fe",
+	"Oikxo0T5bwzKtCoSCmEkWU57pqTlhndWYRTKcoq6vISsPj5Er3/68eP7t5/fvvHWDWW0Ic4MclIcVxui",
+	"bNlZ3Mlphwz3WiQoUol32vyo0wsxQDJ77FQTk+XZdUiX+pW1BfqUVdj00EAFr8G4XKGA8erGnuhi3QHE",
+	"7d35xXv4O7Q37nAgh8IEToPh4Ki2N25jfi2pk8Onou2sEDSK5INnEIEkP5nkI9h1HcEhdB5IbfZ6yJuX",
+	"hlIvhsXMmtZ249LnHcW6DsLbpsC741VvhmkceMsaPfbO3DBdfNsbtX49Vqq65iC10TMoAFsqtr4lducu",
+	"8+Af/ET0xgaHeUXYjaMuvAlKGlW3A/f5aB6FM2Fuj7Usy9iWO0TZANet124qLjTedN7e3tUx40wpGOtD",
+	"CFu1C1cfLO4rKAv/B+RZ70ZH8dVJ8d0mv84YMknqcRIjXwGdzaqQbJZD02qzlytSi/SC5OjQHq4pXvAQ",
+	"6p+pLezA6DeRJauWbPJHtdSHka3aEpgN6ewCHMeS4fa1/WUTXxYpptjWT3AL+Et2ACwbjOk5lfccnhEc",
+	"a4tQQlUANboyajok+ycCkS+LJCMcJRMdTg33o1YO5HtHUOMQbPLD3wIV/AAmIwjfVPXGsYhmnYS3AARI",
+	"zBnlrgBZyMK9iapTUZwzx7F9FRCRXgXqJpczxQJh7RYHnOPxCkU4nfemeZr2BkfH6BkRaQixEkezwfH8",
+	"ORhxNb+xVN//y8yzbzNPK3vsO+zxfIkTkdDpp5Q5bO3T6+/fvvlZypgNlhxOqFTy90Av9fBTfda8xl2d",
+	"p6QxNgSDaKoQYYCiADv8RoBk1JuQqUrZSwbKwYy8QjFDeGzllu7t26Po7eKWkAVEN4ObbsrAIk9Vpp5K",
+	"V5ovWCYwFdbm1Ykd/ooTcQk9e8fUURpwN92n5CnFv0sFyMBpqliT0G613ocGtnzxpuGKiPkOIwiTuPFe",
+	"2NENtUfcNldErJra62CuR5oj+MUuk/zNsUZ2JFkEDPjEV6RjKxmoSktYII6TGHG2A4AXM1yfr7ndpVoE",
+	"xGOxbpk/EbGJirnd8jrzrOSDhRtOfG0epbMkvmlfFhaTjihCHe3HzVvpM/NBb2vFSq99zXcQTjwHwWaQ",
+	"ZmwJKuPJkbwRIWskUJv28Gc5B3asHWG/qmgrGoSkC92rNd2Q6rday51MqmEWnyzsYpv5p8Ln55o+I0bl",
+	"PRBMZ1F2kLBD3cQhEelwcDDoq6st/ommq0qCkUvuc+2NsrEhp4OjbtnpZamyE0p5qFfe6a7EPZpsbbHf",
+	"vrZLK9V25qYqVFaz7b6JAkhKbIW8DQKr3iYQapbEXAXLTJJUBf47hKS/q6RQab0FZHQQqwtZ2xp2rwEZ",
+	"TWHre2phNZm9R474MCoiG9K0VoLGwUe1g1wjrtiVeqfeAJ6+ocRVmN5O9b1jLHGeLBKTwlecjH4ttut7",
+	"tgQ0C+V8SjjMtjWU5HQdZMXDGkJ5ZxeslVzWAUtaBdigO27oWLYQj10B8ls9ztu4QTUBdxR4wVak8rPX",
+	"bPzu7LtH62jMwMZsik3gIxC+uaMBUquHv93XveaSSfQcC0EHG8JDuLad9baIo+DBF8uc0400G70Uct19",
+	"wdwtW1LXFRs5t9vJZqF/nhiFDUnsL2/MV/XG6K2vIaCZb1X+BIe/+9ZG8ttfgWb/QwLNPHmtBcF00KMs",
+	"8dRVMsaJzWdOpPxnWQlgbUKNBkRwliY1CKqmwKpd2I32BlFoFq5YlLDF7mSrq9Tcf8mdRVnwHiF3lbFA",
+	"QAKIUfQjozGGRIV3WRLjVYje5nJnD78jWQphqO6ZO+kd4xf93svJy6j36lty1HsZHY9P8OnkBekfm8Qp",
+	"nrKWikaa4OYs0wRnHDHFHVl63n596nztz+HnGgQjymCaffQC/Qf6DzTonQL8A+DNweFWPhqNh/bgGRO7",
+	"I1mKF8FQEthYRTP5TrhgcQHu/i8IzwnK6+d1gsJmbVUHt4RZ5M+ZVlEhFC1ZFnN/CGEnXQL2EpBZ/LVT",
+	"nLBRuePqZFKmXaAtzW0URulQlDeK1RkAsA0YBa76YVu7aIx5pI3lwaGELqAOhhb3byJ31VeLrv167woC",
+	"YYi7eyUFn0GvjButAvR0LJ+G0i5XH9LE2uIwMH3uwmjfVjxqR5Z708XHjNwlZFnzO2/PJ7fiYx5vXHuh",
+	"NUOTjyKzGkSLu+Vrd1ovnZPh21Uf07q4ezUMjhxpkOVUZcFx557zcvNN+O3Eiz//QYrj6xA5200Fariu",
+	"ASXsjKjoxfJ0p731ObeNtO3hVnhRhCLspuXDTTNeoURwkk4O0NsvOBKADwY49SO5c6MQjQAs7a7IndNp",
+	"OVmWp2Qk1x7W/aAC6PZnusSb73C79yUDtHOlKzXBkw/oXFpmgRTgBtAVicFJbSqyE/Tm86fP55efIcmS",
+	"Ilg7q05WkBHWGLh8wsO75I6gSULSmIeIZehvM5Zn6SpEf4txAv8uCbmFP+aMihn8tZJy+KoMPdngLCM+",
+	"QIUPTK0BVPKFbk2eV+fZVElrbVUdDxwIpLg2pxy+ISlecZVymOVUEnxKODfgrYkUAdKlfMQAJlkoE/jA",
+	"VeDHIzMRH2ERcQ5N20tlQGZHLqoVj/sjt2jSBTdwQSsba1eV6KQN5/e891+4969+79V18efBjRfd98E5",
+	"6S4MMk5TCIL3hpoA3cWMGEAsrHCwJmUYaMimuCNDte8GoTaEOWU5DXWxbMhQpLH6ikEQoEvJNq9PD8hy",
+	"I404bg0B1zu0SwGD8GYhX757jU5PT06RfCJEBtk2XekxY8tqIGu4y+kGa0Tz+bZgJN2NXpYTV9u8OP9w",
+	"DvVRQgAqpGUx7Az9/Pl1Z/LrYHc29+XmdbDMFaGAProrgdUYCfWg9y439p3tfeOtQEHe4/+ZpKnmdAIg",
+	"rUfvsSD6Rndj3UZwl8UkS+4UYjHVhwyg9nFcwg+9KOVNf7ToM43Ymx09IX5sTa3wNDjfi9ednFzXh/jx",
+	"7Yc3Fx/+HhS5IaGTP2J9jGHw+vL80/fqr/MPr9++f6+fVR/evvEeeIN//JrNFzhL+MaeUwhOxohjue66",
+	"wIsC89DKspEaRlLAuNFPjJ5L3QbbMmlwG2u8j1JTFRes04S6X1nx8ciTwaRBnbcAgS53db8ZwGd5YPcb",
+	"o4PWqMSOMFEYB6VCIboS7m+FxjP4exIUdeMCAPgOLO6QLf22vo6La5g+NJfdw3Xo2QlVW+Rvf0O9wWl4",
+	"jP4T/v+3v11RJP8rgSFf0R58iXSLQwVBfkX/s/L14O8JJNK3b7NTC3hHNX7Xbn7n2h+e2re2NGBbAdwy",
+	"/TSlw0EVgOIQubUy4RR1MVlXmFZp6p0K4dZOz5qyTLXiBpgr2GmD3oaejQidJpRIbc6SpfygMGjlX+bZ",
+	"G0Lv5Oda4bbR86CWBVZ6wHzpYt7hRfKLreM1xiKaHd4NioOj6kgb05gLMW9twbaAn3IEq+Ci4P4ewZ/o",
+	"4aGwSStsoYxwlmeRxnyVx8PxCKlX3bMjW3h4eLh+kP8VGPptgU2FjGpCm3A0N3FNJwdHQWMg0009aMPy",
+	"kjUWsbk/gO9hX1W5DBEWJcXbro3ChVgpNa6vuIKnXnsdHPtAbjdVvGWXmpk6ZauHpuq1fJjn8zlWcWb6",
+	"W/CA6gLZ8m8H9R0Q5yhZpqsb5+GcFo8/rGOwW7DDbatf6/3b2CJbWpQud73q6JN+6U/Ecc082hxz/klU",
+	"8o13Qxm+yvxe3ate2b4LgIfpqq45KmFQtgqmDxvy1qHV0hw7kWt5FRqgjtTPunaGSkInuj6C/mmTQTrr",
+	"fL8xzbgzdJsK62XyK5NrIye/l8KtKliwqXtlJep8a86JwDEWEJ2rL0Ai0l41uAGSSR1EXNkHdx1SGmzr",
+	"vbqZoKhd52u48f5zbmRIcCNgYjBAZMEHcgd78FByzcv1WOE5uIXtCgyRWYArKuc/lBR8Rc3sh+he9jVE",
+	"/rmHyE59KEUi/nBF5ZyG6N6d9xD1QystDdG9fqQ07CGCUYcFBAkfot9077+zcagkkiG6aliWqwCkjCuP",
+	"PXqXBTQsPW1gbdJ01/2F3cVTmC33uWklr2oU6TvUirSL0eGMbuEO88gxu4NGKKSrh/aCEx7OmnAoUnQG",
+	"CDOlEsRQqow7ZYwByDlYG4X2GMX/yYPeSwV0a16bkl0loVzopORCCDlDHmvLmInZFmVJGsnukqUpYDBv",
+	"kh/STBONM5bnyMxWMDRlqrCEYI+ssWI6bDtavxSDqoch3uCWKKNSYCGOcVAmwb90zz+J7ukGlx31BuRk",
+	"0HsZn+Le+EXU753iweSIHMcnkQrotJrkriTpeghZoXOVBYuHxvSCHYLWPYJHdkWPs0u4lUbWGJy0mSra",
+	"gnOm5Po0oeAVlrzWoog6u2tKvRpg4UmyH5QzHSDlGN8aYMg6MLFdxEdV+eL+wqR+ccpaOqxXM6slzsiM",
+	"5Zzc5JlcoBy8Y+0cWacZ2lppto0D3f5BxOZ1ybYxOM/ts+sBfGSqo/YbmTROZwRtS7iLjbfbsf8d37wm",
+	"r3XQ3zjO+puNKvGazrfLd92UpvaW8WqnsXmd1C6F8EpbtGNy9k3HgbVozEP3l4xUpjldu3TOMnKARpSJ",
+	"XpyDCwFrP3EPUPLlN5LT9lTVbfkR4iGczw6cjvnyiqqXJnmaFq+YTxX8HfkVZT0FjyU/qL+404X9uccm",
+	"PV1naqSKLWRyrBpBuvBZ1yF+tk+275Bn/yvLbj/q+7dU97RWlPGoDf6nX3BkT2AMeMOwwEgQPEe6MmlN",
+	"Ruv7ZbRBIc26IpWupW7IHqKmb9RXx4Wx6MaVvPTkS7Vi198xD9sVrPTYQLeQ7dbF7XYU0Frwdw0eRD3E",
+	"0F3SmsJaKkk+Y2lsop+oCUZa70itblE3/+tGNYW3udBbgGl1pEc5stlW9a/NqCLZOUMprW7budw8O7Xh",
+	"6Fbs+CrpShkx4SCYJDT5ReA7Kw9PV4O7gdZ0NcgzRPM0Vd4YXf5LyvJ99Y1Gr2pIJ/8T1fJuO3qPL5yt",
+	"22gjrV1IkPb62J8EabrYPFbOQ1vH/crN8dAh5X8bEt2UGndCfeymw1g/41ui1WE4Oku88tZhbKbPh4Zd",
+	"+qcBHWjfg1PP3X/kv/uPC8Zk0kRrN7/H3FKUdD4qX2P9nV3m+7x4G+0hbqnqDmMsX+Cbuh5dU4VmKbZ/",
+	"59LrcI8BXezkIju15EC+LAAmzV2UwcNftcWbN2BX7F6d8u0RWm0bmzN0c2jU1jin/M/LxZ+KJ++b1rzb",
+	"qBLgatHpNwW89iAMcOokkWsNWCEuHE9e4X5k87sJoU3AA8dOircDRr3+JvCpfFbfCO4GB/2DflMe1o2L",
+	"Et6B3eqJ+vbGnfZ9Uzaymf/9YxOMCyqpJDkIFKU4mXNbN4ySpZ/Omm6gTbUvR7drl//MDaPuG61nOcvm",
+	"mstLy2XW3bmSqtt33Ui+35M0ZVWJxUuiNl4DMCsgWOW6QfZggkXy60FH8utUrHUNBbnD82Twq7yVOV7p",
+	"ur1QRP9McrQydkx3RNwWGcXM3+fyNb8Wvl+nxPCC4FuOng2edzQg7IwW3cK09TGr377hyFWsGgnZzt8S",
+	"sy1m20bVzTS6q3vbXbStLm2SPe7GrhcgbtMwyviArfIlyX4lacTmVd0joVzgNAVPfAnjZ9Drx8f93svo",
+	"5FXv1Sme9E5e9ckgPoqOx315HlOCOSlSN1/0wwCuz+xm/d1R67QLJka5v27CfWVAaxXsyriqvdZa9DrW",
+	"OYlyKWQAAqc2AxGc+Y7OOUXnHy/QLVlpACJlX1JP27ZnQiwCCDNI6IT5KnNq8HyObNRNwkmMSrWxoU7k",
+	"D5bLGiDuO/k5thF0/OCKXtG3EJEFgUeLjI1TMncyNZ5dvnuNXp2cvnxu6qhz8D2gUcRiMjqz5bCWGaNT",
+	"84zpIJTPw5FT6JJjFq9Qwq9oChg8KKFopALCRqHK/LVl2P/x6acPSIeRq1oEHEH2zgGSDECPF08JgLFj",
+	"itgC/5HLcSnYyAP0HYsTwnXyyRXNOfAsuQUqY05OIIaQ9Uikq6FsQ9c7VhnaKoMO8IEPUMH3Cpb9bHSI",
+	"F8nh3eBQ/XL4//+//9/ouXxNkwyJryimMUqmlGWQAwsp2CohljIBIO/K35EmEdHVug2g/QJHM9I7ggsx",
+	"z1LX/7ZcHmD4+YBl00P9Lj98f/H67YdPb+EdyO4U4EEBkqlctJDOuyAULxJ5qx/0D45BYhAzoGEzMbxI",
+	"erdkBd9NldNQVclMGL2QDETuxfnHix/kMxBXA0XH4fmjft9E55jkmIUqL50wevi7dndxC13bWm5mkfxA",
+	"VsD54WzULyUYJfyig2b8DdoRHn5UtK5OsQkkD/QJ5SGi5I5kGh6LkygjgjsVjqA7CFdh3LMsSrlXCxMo",
+	"vkO4+I7Fqx0vibYiPJS5m75dKtsx2EvfccuO7GBDfpSaIJaNnamISV2XL+E6TDJdQWEGnYfMZ6peeWWf",
+	"HsIaSR/e35LVg2KwKVG3eHkTL8kdu3U3sbSaJ3XerF6IdzBr1ZKad6i4N2VLxKiXBJ3oy9/u/TvxDUdJ",
+	"LJmwltkS+Zs87oUeeWtJtSCi0CGI6nV6XVrURQqkbY6Dx+k5UnVflD93hDihMVe1hNEozlY3WU5HsKeL",
+	"FEP6slyvXF4TkocaDU3usWAZic+cKo3fcDSSb41UDroJnVSRswSniFFyRef4lkBZChgtIhpGRcywQsVQ",
+	"zF5dQdBcT4exjQ7QT5To1wCcN8sSEiOpJtjKIIqPlynoHJZlX+d/ka5MNHSn89/fdd+qDlf99MN267WD",
+	"ilMsT2P9xQ4Ox3eSACFymofIBmMClZSC15gVTtTwxiQOQcWTx0CRk3Oc3KjGMsPIY2Wi0hdgBUAbymur",
+	"uanwZDmw0BGBIGIidIYWWuSLYvihkQ3VeklxIkTLLBGCUBRLmUQhgVxRkWHKMUA4O1BsiTiTvYNcqO4s",
+	"cgerwPEKJeIA/aLCy/UbK+Wi1vcaelawkBAyUu2qhldUHbfiq+cgP4EODdwXcxQnU8IFD9FylkQzJIjU",
+	"o2cEEpnEkrmx7eSPHKcH6BzmOmEZ4mxO1GYiTgi/orBpY5IyOuX6EHPv6QLZAzanxgN9ZFU8cgjJJB/l",
+	"Zyjnv+bp1yBRdn5cqtgWW7we2O4y4D9yAglvJpxDlxnTsDZJrFGIjNowpHmauizZ8YEdd8B7vm/qVSfg",
+	"dTv7csXP1TuNbULs9kYt/iDfeKgvGMAA4jmcraWpf6p5i6Q3ljatpsHb2361aiOh8nTKU5017eBE/VZ0",
+	"2i3Aoq7lmargtKEnm3G3YVfX+7wW5EY2CennoK3tgP3/OmP2clnC3a1TQMCUr+KYlzMGhKL1N5VGYTi9",
+	"YuglHl9JnGxUdd6U0g//vExnzdPgbur++Gc8dR72UWPh/ayKi44Jq2Z+p/pkZ8j5IYRNBeULCm9j3nTA",
+	"IVm84YB3gL/f50ko6GTvx8EhSTReWZvsOqnG+eHwvvhQUYiq+o06Tc9O+q9KsZ8zzHtpckd6Uv4YPddg",
+	"X6patk4UNmW+Q5RTwHUbTVgWkZGRGRTEFwgvc3WSD2oX/hsY15sStmr5CPrIBPop0YldcW2f9ZHqmiNx",
+	"MfkRi2imz+d1F+1QjT7eyZbLlsogkaC1yANjFtqElfopIfTzuL8TUVreJzggTeaDEoTujOBYZxe+/Yyn",
+	"jRktzoJgrkwCQZsO+7ADi1F5pE3LvdldUSxPQWELiESsbZnyQbQdis1JeffaajE+7TN5Yo3134fePsqr",
+	"VpkreD4vc4HHMP7DLKe9YuReZVcrkaw+eZ21rOfGD5CNc5eq3Te8wDjSyo3z8gyDg+JfBKw+c5zdkhiN",
+	"TM2xUcHaQI28opijERQtGw011h1otdPkDqwACj+DUeIa8D3q49+JKEqn7ZH0ik4aKE8/uBPRGMxRGmOz",
+	"dD/oJBGwjwGmIzhY7Oz3xbY6Ep52fz6aRbYY4y9zGqyxlWrM1QXJSoCrFmL2lqy0wZEXjiqQVRQWKY01",
+	"vRVkOJZMVIuviqkUgslFUXSj90PhFdxWlN09077M6Sb+hZ0emabDYo87OAMqdUvKZUsewp06PRoGZb0g",
+	"jz69qiV1fhUmREGtQFwlyxzw3DucJpBDAb9Pki8k1gkn5kCr0lNdLwB+OM7T290exoq9FEczsKHPSCT5",
+	"POYII57QaUo0zz7TwLJlDq6iDuWLar2Vnm+8x4jjFff4oq8oaBcH6JzWaEUYaxI0r8Fz1SWiETf0RUfD",
+	"xqPtu1csu+HB3o4l/2rnkq/x+kkiClFCEctiE7e/i1ORL5BgaBD2+33dh7XkU7IdvRsrfFeTzyf7/B6X",
+	"uFTno0VgUAN5/PKW2qtJDdqgENrrLsmcoixfWW6wwz68N38+7IB1GRNX2Ttqyz1s5CJ1tDaPi2xMIjYv",
+	"5GlYU8WWFpgbyHTl11YGNvnXhCnDmIabRwtAvaobS5Se9ak87F2zogpu9xOzo6KOTfs5CfahdTkEsVbn",
+	"MqFcTTaXC/n7HhcK2m9YJDcObkf8xG0yVJqbCj0qjPMJR5jflj2wfMUFmZdXzugGjexZ37P/U0zxBbfq",
+	"/g4grW9r7V/3MPmywUi07HA+2ex55Q3rNFVT17FzF/aN7p28pfEGHcDTTuMVR99KYfaLGVkpVE0t30Ic",
+	"gP0FIhZzcoZGPajk43q8GrwjnGXCb/UOek41RA2873xV/NWzZTLdkpkeOP29+lIuc7p3J8olSJSVVW0W",
+	"KUFTUh6L5qCnt04lG1W6aQg6DVzwEaYKP5Voz0dKYvQsUcYwIknmObolZAE53UrfgCiwRBwglb+gsD8k",
+	"YcxZRsIrWq6aPmUEgoCN4DYPTS0ZMGVEJtXBqaYDx9ir0cAI96vRFAXsn16n+S5Pb9dEM41JpIMQCI5m",
+	"u1BrVEkbW9sLDvx4pXch1PrOab8PuhQlpiL8OqI0xdK8F+Zr+etWN+Zfl9pfl1rTpbZn5g9Ey5vE10j/",
+	"+ugD+T1bojmmK+221gcRTRIa81CeTFXnee0JBKyl5lvhnKNRZPnp6ACdm55M4hn0w1XHSBW5CZGucQPy",
+	"sy1sA0Ota36XcgR/cetdcusPZIlM+qQTZ4nlfX1H1IUd7pKPc5ERPG90xI0guhMKpo10OLKk2UtjHFci",
+	"ohzKzA2XM6+lCRcjHWOo5yEFCS0gyF8RZcuyQHRFn13m9OKNlMWeD62tVQoxCdVWiimj5AC9ZnMVjiIF",
+	"GF3DSs4GQWIqIhAxOzhFNvr7Peai91YOrXfxZqSiSmX7V9QZPeIJjYjK3KYiRAuSzfBCO2IgiNSNEOTg",
+	"lUwzgv1G2k8woidQHv+6OP+6OFu0Qa9jsHQegjUGxjWsVpAv4hCOfa/gKZ6Y0XFCVfGNWsiC17KmmtqN",
+	"uUhzmYKnVi9fzJUWrDgBfFa5mT045irSfT1Pvc9y+tBmhlMu4n3eXW+IwEna4jvZRQobKJ02aMJm/dfW",
+	"Z1PGd5lTj3m+WNpD09Xhvf7r4dAF+m5adg0z8qN5dKstcEE3vmJZjoeHrlHvLhK+z7JhBo7keHdz0P7B",
+	"xshsiE4t0BsV6vAlc3Xuklj8/hTdcas7ZTNMlgaidMw021J7Y2CJkeODrxYLsTtLhA47sBYqKXopCxWh",
+	"CiZF+Z8K7UOjAoWFR1z7s0plOLsw5UPNwtcY+t8aRr/PxYZO2ryveqw7itaa4cWCQFI+M2EHIWJp3GKI",
+	"3DnfJl8WKU5o4/K/Vb/vn9ChI4oLxdKz+u4jO9iClWJ7iVAF2ZfqC1DoNE+Mkxhsp0uWxU9xi6ZsytdI",
+	"Ke/ZlHcLfi/Y7NZstZuIaSno0bIly8UiFzu68lRj5csO5EnyRYTG8a4FUPOzLdyrvxg9waYvMjYF/L5H",
+	"3lO5N/uaQfgn+FwLo38GNhQFbZFiKRFQgjhOYm1TqxuWPgHxfTRD3Zt1yfTwiYivYF+y8/PQ5yfIhd0B",
+	"bX6CFNwlmuDMRpslKoE2JS6tAvSJ3LqcxiRDGgivy52aEQC02ZHkUyUpOUzKDCaKPkh60N9wpDGdgObA",
+	"6mMmqVmtNuYIroXSFeIiScEfcoAkwd5SttTqoIuYIp/UE1Pp0FlOh27fknUDnY80mMtIBR2oc/4FqDxE",
+	"yUQfAZGtdAQNCDzyCKRkIkLlPxMMYbrSkzxA5fwnGERvRtJ49BziDOXGmQWZsTSWt4fP9nSpxv/fXW58",
+	"S2OXUJdQHVJPX9sCIVhpyljcnWa5HpHX7PmBCTRhOYUtOHmuA0W11xRYl87rP2iI9td24/0ue7Nx+rNl",
+	"u7sSH21tOFj5lOFYhcKC4RSMornmITu9xBpumnc6ucOMpYgbVNAGCsaJLR29U2X/ZQTHKsZZkDTVEXEJ",
+	"t2H15vwDBAhJOTlT2Cg6yDdjKUEjteEsGwGXiJkkDMHYATqnK5XuIMUAgeaMC/TiBP2QfIeenQyO0WjM",
+	"4lVPMNZLcTYlo+ctlyIC88oVtTqSEhUFYItAjLLiDllOeyYVb/Tca4KuUuRe7lLV/te5SZsPwk7v0aXZ",
+	"CpfgrS610xvVuPZ2bUkwLrv/1hfCOficnGV2krPsSem61h0dYPBPxQUGGrzj7GLTEcLoPZu+nuX0tvjB",
+	"yNwj9ZqR+4oHCI1HOsdH59ReSooCkAcDdWKN4Vc0ShknvOr/SoTH7/XZwnuob6FDHVvKSy4zXnWPtXqz",
+	"1mU4/WpAWRjgLxn1SDDWEEWWKk3TE0VWggMvpU7/5dNQoq4yHygDD+/stdiNatktt8HNaPiTRtBef8Vc",
+	"i52FF56nqZNkMV6VUmdp3Bm0och4WBQVy/03ii6X/ETx/5XizF8pD8CUcW864JCzsiufpUmCURed2Zki",
+	"/IKpuppxl30tVZRtPK2/2Kee8LTu8/yVSjfu8/x9qkCYeYBSii3w78zhvfmzFTNSQXPYOpJfCRekAtnW",
+	"MM1mDJDm8e9+85tO651Ti/PRgmnXBfFZ1Mt+yzt3aZocl92rSzqqdE07/KXc1a55t1sM9IkZdtve7041",
+	"lA0hvG7TncO+ZNltD6AIW/mwKcD1b8OHSwXQ9grdxrJbjfVY58Bq4ddhKtsCa/s5FJUyg0+Mq1xUj3sS",
+	"nIGl2Y4z6/MqsNul7jIlgru4LmAN01Y8Xbyhunve43R4L//ZAFsMSs4+KaqYQ1f7wRT7WhhhcimLaDAA",
+	"o+VhCShXQUf4UcOKQ9kkK5QO5J4ZVJOssNAVFx8tJ9gT4edLG6fMdETveiKm9nWytJ9o814rCGYTl66B",
+	"jlKCjfORcHGm8uidPG6DULUhJztU52itmPBP9dieV7coZ9ewxHq0u1F9NaCXalPe404VxB2fmTVygKq8",
+	"t78z49Zp/AqSgC4suE9R4DyOEVZbaQLQtj8Nh/fw7wbXfMToJE0iMXoOnuKRns3I4AQol7pjLINIXCmZ",
+	"QDkZCJqgxv8r5QFwMRygiyoOpjHFq5pVbTJAQVNf4a7WGyFZGGXuvHNONr+VG6bSfxoitXxnJxfzH3ou",
+	"O2Qw/rjkPxyesjnIS9Pl/iSc6utd709CBNtf8E3E08rT3CLuTafMFHDvpjQUBRv3F4u5/T6auZjUiYbd",
+	"tOphMZu1YKlgztP1DROK/siZqvy4Z1xe06WOBtByyxhzAkh6RYUOJwbUxn7ql0e7F2p8gTPv5R7rYrRn",
+	"rhIOipsCuXPB8J6dHB2hkXmql1AAAhw995fKOUCji0kPUH5HOjINYufkbpnVKepP6gxKEifCVD7TNZcK",
+	"kD29YvatWEfLOevsaJhnOkxnpLnSTU7HGbsldIRwueNxBiUvbRKCPJYcSh+VJi9lBzt59U7P6a8x3qb5",
+	"vG6EkbzedHepJvqznud+sZXNrN7oqn1PfQN05BwOvYQGBVjVgVZ2JRXMZ4hXZ/3+adnLJ3ntYDmpECXz",
+	"ea6qIlZYTo3XbHsJHcbJZLJ55FEXdepNMpk452KfBPqazRc4S/jTwwbYIyKXsQkAPJlMSEZotDNN2WkR",
+	"jYlYEkIdhochfhYyp0Klz5iym3UnMloRsTXtJPMFjsSuqKcJggNssuyOZADM6XDjAzSCOrojjRLOuMFA",
+	"0kWzMsX2wwJtEoPDwamths7tEbqiG96JvrvgApZk6+vgsX6cf+cjppa2EW1Q/7orqPOi8JpwhVNXHvkH",
+	"GxskEFeldqTCMyUncU9VuM1OWppQsR8uLQXEJ+LSX0uMkFO8JAuWNRLPJKFxQqc7y73k+E6KGhBpXkjc",
+	"UKyQ49XOqMKN1do5A74kNAZ88GIGz1Rh1ALsvyZ2KWXnOTL15vHKAC9AwC6+JdwJ3b+zVR/wFa1ErpWj",
+	"fCNYuzHR5R8sFHfCUb3iMwDrU41jB5edPKoOvN0VtVMCLV+5Im0yvjnfplqitR7aOrA+zq9jxJ7oLH3d",
+	"uLjKKJqO1T/YWOe+YqFBBxOh4AbHRB6QOY7JDiEIHFJbaoLZ2VnLWJqOcXS7n8P22oDWg+gmdWKLYC/V",
+	"gYQ71GssCkbcA+XZgC2GOgWhaGSKE+qB8mJp+h2Obv+9FddLs2l/esX1v4E6WjaoJFxVXFWpjIilMSrj",
+	"5W92vHTb7Y7PyrL+24RJVea192gph5B4xYhZ2C7LtS+N+VIh9Rt9ku/YiNlKK+o65of36o+HR3Fiv49G",
+	"tbxzJ41tch8eGpJ9PfcM+A68rE2v5D7w8VXT2iETw4UHKDJFHidki9EYyj5L/pQIyBHTHh5w6jqEq+mq",
+	"zqpIZoGnmmE336mhrWik07cw+ItwpgvGTlgmZROu04s1EqLJYi8KDun85lilGqMU5zSa1e/t94zd/rw4",
+	"L6C39lIBXjUv+8oXT14C3u18DRwnSD2Q+qTS+neZ/KzbBelK8UhusQC4jSOIZgpEW1mpcCSSOw13mVis",
+	"ApdJZkywiKVeYgMqbgF4Tbmrl3zD0YzgTIwJ1lgbALY90gRxk8SjIswSflIyYYg4QxiljAvjfoH0Qpvh",
+	"DtiZV3Q0x19GqK9AM024o5zkEifgUmJ+SG85iT1ixKr2v47ao/tWrTcSJdQR17BWzwyYqF7c55puJI0x",
+	"vaq78GDL7jQirNo3VclIbpVkiPoX+fGGk4jRmI+AM0FYIsvgb2zG05FcZyRNWXOemLofvoeH9nn7qR6+",
+	"yuX3K0kjNvdTgvlpR7GjJEMJFRmL8wjilDhJJ0BLKcEZ5fZqo4TEcOfdlqu1te4koIbw5q28JJQs36uH",
+	"9oQnIHv4Sqda9918quGBncRjQUsKChlWUxuvVCVIzYxVJJrjzVAh6ShldEoyNCNp3HlfNeCXf1fPFwtC",
+	"Y434tY9Nfc+mqo9uO+qJhNtZyo4ah85KPwPzfk5vNbTMiE0mnIgRcG4N7WwSuxKOkimFUXRc9Awsza2n",
+	"ST6wZxFOdfLVTpTqvPlI/UQtvS+IFKCVdX4HB0w2pLhhgdVupDYFQlnr16kq2HGPjZbMD++1Hv3QJZrr",
+	"HcscdfBPFm61i5uq2qiuUIOS+KyIZQABVCtdJnzWv/Cd0iat/awD3GueJ7EHteG6tsPrA/DlM4+sdeKF",
+	"VUyTO+Kz6bXl++xarmmL+Dfrs5ucPVOAtlKqCgCSpHYTIzZpVNVnBKdi9q+2k/c9PBJsjTS5Ft/jHPYL",
+	"JkaiHJIVhr9dlxVKjYwyI2iRsYhwbsHrmmrUwRXUOrFL+cQe56XafwiD0/7xrtr8wATgca06r1eMBYZQ",
+	"J4jGwNEMYqEkwUiuoroGcwlLY2VN0Zq3AmhR0rB3kcsDuA/GBGckk2OR50vp/upM51kaDINDsADrdqpi",
+	"iqUyUyFNdRMGbkSOqNQv1EJ8MKR5mtbrtxUZrUW75qMywlaZrTpJJn/I3+oHPAdJRjfo4kaEQZZTCgsM",
+	"qmpjG1q5VzAzSgdh5mnbssn2g5EWVjR/i1UUhXpSPPdUuDv/eIFuycp5Gj55lnLGbK0PKRk43DaPExH4",
+	"Fx9YE0cLwhYpQZyA721etRX7+9MBprIJjlfGn6yoytlOc9M9XD/8nwAAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

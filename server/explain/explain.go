@@ -135,7 +135,8 @@ func (e *Explanation) lost(f *store.Situation) {
 	e.Reasons = append([]Reason{{LostCluster, message}}, e.Reasons...)
 	e.Details = append(e.Details, e.Sentence)
 	e.Sentence = message
-	e.Next = append(e.Next, "start a worker in that cluster: berth worker start --pool "+word(f.Run.Pool))
+	e.Next = append(e.Next, "start a worker in that cluster: berth worker start --pool "+word(f.Run.Pool),
+		"or, if its job is certainly gone, let another worker try anew: berth run release "+f.Run.ID.String())
 }
 
 func (e *Explanation) timeout(f *store.Situation) {

@@ -72,6 +72,18 @@ func (h *Handler) RetryRun(ctx context.Context, r api.RetryRunRequestObject) (ap
 	return api.RetryRun200JSONResponse(wireRun(*run)), nil
 }
 
+// ReleaseRun ends an attempt whose worker is gone.
+func (h *Handler) ReleaseRun(ctx context.Context, r api.ReleaseRunRequestObject) (api.ReleaseRunResponseObject, error) {
+	if _, err := h.run(ctx, r.Run); err != nil {
+		return nil, err
+	}
+	run, err := h.store.ReleaseRun(ctx, r.Run, actor(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return api.ReleaseRun200JSONResponse(wireRun(*run)), nil
+}
+
 // ListRunEvents returns the history of a run.
 func (h *Handler) ListRunEvents(ctx context.Context, r api.ListRunEventsRequestObject) (api.ListRunEventsResponseObject, error) {
 	if _, err := h.run(ctx, r.Run); err != nil {

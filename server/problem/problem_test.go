@@ -51,7 +51,7 @@ func TestErrorsBecomeProblemDocuments(t *testing.T) {
 func TestEveryCodeOfTheStoreHasAStatus(t *testing.T) {
 	codes := []store.Code{
 		store.NotFound, store.AlreadyExists, store.Conflict, store.PreconditionFailed, store.IdempotencyMismatch, store.PoolHasLiveRuns,
-		store.DeploymentHasLiveRuns, store.RunFinished, store.RunNotFinished, store.InvalidCursor, store.Unavailable,
+		store.DeploymentHasLiveRuns, store.RunFinished, store.RunNotFinished, store.RevisionChanged, store.LeaseHeld, store.InvalidCursor, store.Unavailable,
 	}
 	for _, code := range codes {
 		if got := meanings(Code(code)).status; got == http.StatusInternalServerError {

@@ -80,6 +80,8 @@ func storeMeaning(code store.Code) meaning {
 		return meaning{http.StatusConflict, "The run has finished"}
 	case store.RunNotFinished:
 		return meaning{http.StatusConflict, "The run has not finished"}
+	case store.LeaseHeld:
+		return meaning{http.StatusConflict, "A worker holds the run"}
 	case store.InvalidCursor:
 		return meaning{http.StatusBadRequest, "The cursor is not valid"}
 	}

@@ -20,6 +20,7 @@ const (
 	RevisionChanged       Code = "revision-changed" // of a deployment, since a run was validated against it
 	RunFinished           Code = "run-finished"
 	RunNotFinished        Code = "run-not-finished"
+	LeaseHeld             Code = "lease-held"
 	InvalidCursor         Code = "invalid-cursor"
 	InvalidText           Code = "invalid-body" // what no database column takes, such as a NUL character
 	Unavailable           Code = "unavailable"

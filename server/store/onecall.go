@@ -135,6 +135,11 @@ func (s *Store) CancelRun(ctx context.Context, id uuid.UUID, actor string) (*Run
 	return write(ctx, s, func(tx *Tx) (*Run, error) { return tx.CancelRun(ctx, id, actor) })
 }
 
+// ReleaseRun is Tx.ReleaseRun in a transaction of its own.
+func (s *Store) ReleaseRun(ctx context.Context, id uuid.UUID, actor string) (*Run, error) {
+	return write(ctx, s, func(tx *Tx) (*Run, error) { return tx.ReleaseRun(ctx, id, actor) })
+}
+
 // RetryRun is Tx.RetryRun in a transaction of its own.
 func (s *Store) RetryRun(ctx context.Context, id uuid.UUID, actor string) (*Run, error) {
 	return write(ctx, s, func(tx *Tx) (*Run, error) { return tx.RetryRun(ctx, id, actor) })

@@ -19,10 +19,11 @@ type Style struct{ on bool }
 // Style for what is written to w. CLICOLOR_FORCE asks for colours where there is no terminal, as in a pager.
 func (a *App) Style(w io.Writer) Style {
 	forced := a.Env["CLICOLOR_FORCE"] != "" && a.Env["CLICOLOR_FORCE"] != "0"
-	return Style{on: a.Env["NO_COLOR"] == "" && (forced || a.Env["TERM"] != "dumb" && isTerminal(w))}
+	return Style{on: a.Env["NO_COLOR"] == "" && (forced || a.Env["TERM"] != "dumb" && IsTerminal(w))}
 }
 
-func isTerminal(w io.Writer) bool {
+// IsTerminal reports whether what is written to w is read by somebody at once.
+func IsTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -2,9 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,23 +13,42 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
+// deploying is what `berth deploy` was told.
+type deploying struct {
+	file                      string
+	dryRun, prune, force, yes bool
+}
+
 func deployCommand(app *cli.App) *cobra.Command {
-	var file string
-	var dryRun bool
+	var in deploying
 	cmd := &cobra.Command{
 		Use:   "deploy",
 		Short: "Bring pools, variables and deployments to what berth.yaml describes, all or nothing",
-		Long: `Bring pools, variables and deployments to what berth.yaml describes, all or nothing.
+		Long: `Bring pools, queues, variables, deployments and schedules to what berth.yaml describes, all or nothing.
 
-What is not in the file is left alone. docs/berth-yaml.md describes the file.`,
+First the plan is shown: what is created, what changes and how, and what is deleted. On a terminal it is carried out when you
+say yes, or at once with --yes; elsewhere, as in CI, at once. What is carried out is what was shown: where somebody else was
+faster, the plan is made and shown anew. With --dry-run that is all.
+
+What is not in the file is left alone, unless --prune asks to delete what an earlier deploy of the same project brought. The
+project is what the file says, or the name of its directory. docs/berth-yaml.md describes the file.`,
+		Example: `  berth deploy --dry-run
+  berth deploy -f jobs/berth.yaml --prune`,
 		Args: cobra.NoArgs,
 	}
 	cli.ClientFlags(cmd)
-	cmd.Flags().StringVarP(&file, "file", "f", "berth.yaml", "the file, - for standard input")
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would change and change nothing")
+	flags := cmd.Flags()
+	flags.StringVarP(&in.file, "file", "f", "berth.yaml", "the file, - for standard input")
+	flags.BoolVar(&in.dryRun, "dry-run", false, "show the plan and change nothing")
+	flags.BoolVar(&in.prune, "prune", false, "delete what belongs to the project and is not in the file any more")
+	flags.BoolVar(&in.force, "force", false, "with --prune: even with runs that are not finished; they are cancelled first")
+	flags.BoolVarP(&in.yes, "yes", "y", false, "do not ask")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		described, err := loadBerthFile(app, file)
+		if in.force && !in.prune {
+			return cli.Usagef("--force belongs to --prune")
+		}
+		described, err := loadBerthFile(app, in.file)
 		if err != nil {
 			return err
 		}
@@ -37,20 +56,29 @@ What is not in the file is left alone. docs/berth-yaml.md describes the file.`,
 		if err != nil {
 			return err
 		}
-		body, err := described.Request(dryRun)
+		return deploy{app: app, client: client, in: in, described: described, format: *format}.run(cmd.Context())
+	}
+	cmd.AddCommand(deploySchemaCommand(app))
+	return cmd
+}
+
+func deploySchemaCommand(app *cli.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of berth.yaml, for editors",
+		Long: `Print the JSON Schema of berth.yaml (draft 2020-12). An editor that knows it completes and checks the file as you write:
+
+  berth deploy schema > berth.schema.json
+  # then, as the first line of berth.yaml:
+  # yaml-language-server: $schema=berth.schema.json`,
+		Args: cobra.NoArgs,
+	}
+	cmd.RunE = func(*cobra.Command, []string) error {
+		schema, err := berthfile.Schema()
 		if err != nil {
 			return err
 		}
-		r, err := client.ApplyWithBodyWithResponse(cmd.Context(), "application/json", bytes.NewReader(body))
-		result, err := cli.Value(resultOf(r, err).JSON200, r, err)
-		var problem *cli.ProblemError
-		if errors.As(err, &problem) {
-			problem.Locate = described.Locate
-		}
-		if err != nil {
-			return err
-		}
-		return printApplied(app, *format, result, described)
+		return app.Printf("%s", schema)
 	}
 	return cmd
 }
@@ -71,53 +99,95 @@ func loadBerthFile(app *cli.App, file string) (*berthfile.File, error) {
 	return nil, usage
 }
 
-func printApplied(app *cli.App, format cli.Format, result api.ApplyResult, described *berthfile.File) error {
-	for _, warning := range result.Warnings {
-		warning.Pointer = described.Locate(warning.Pointer)
-		app.Notef("%s %s", app.Style(app.Err).Busy("warning:"), cli.FindingLine(warning))
-	}
-	if format != cli.Table {
-		return app.Document(format, result)
-	}
-	style := app.Style(app.Out)
-	changed := 0
-	for _, change := range result.Changes {
-		line := fmt.Sprintf("= unchanged %s %s", change.Kind, change.Name)
-		switch change.Action {
-		case "create":
-			changed++
-			line = style.Good(fmt.Sprintf("+ create %s %s", change.Kind, change.Name))
-		case "update":
-			changed++
-			line = style.Busy(fmt.Sprintf("~ update %s %s%s", change.Kind, change.Name, fields(change.Fields)))
-		}
-		if err := app.Printf("%s\n", line); err != nil {
+// deploy is one deploy.
+type deploy struct {
+	app       *cli.App
+	client    *api.ClientWithResponses
+	in        deploying
+	described *berthfile.File
+	format    cli.Format
+}
+
+// planTries bounds how often the plan is made anew because somebody else was faster.
+const planTries = 5
+
+// run plans, shows the plan, asks, and carries out what was shown.
+func (d deploy) run(ctx context.Context) error {
+	for try := 1; ; try++ {
+		plan, err := d.apply(ctx, berthfile.Options{DryRun: true})
+		if err != nil {
 			return err
 		}
+		if err := d.show(plan); err != nil {
+			return err
+		}
+		n := countChanges(plan)
+		if d.in.dryRun || n.all() == 0 {
+			return d.end(plan, n.summary(d.in.dryRun))
+		}
+		if err := d.confirm(ctx, n); err != nil {
+			return err
+		}
+		done, err := d.apply(ctx, berthfile.Options{Plan: plan.Plan})
+		var problem *cli.ProblemError
+		if errors.As(err, &problem) && problem.Problem.Code == planChanged && try < planTries {
+			d.app.Notef("somebody else was faster; this is the plan now:")
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return d.end(done, n.summary(false))
 	}
-	return app.Printf("%s\n", appliedSummary(result.DryRun, changed))
 }
 
-func appliedSummary(dryRun bool, changed int) string {
-	switch {
-	case changed == 0:
-		return "nothing to change"
-	case dryRun:
-		return fmt.Sprintf("%s would be made; nothing was (--dry-run)", plural(changed, "change"))
+// planChanged is the code with which the server refuses a plan that is out of date.
+const planChanged = "plan-changed"
+
+func (d deploy) apply(ctx context.Context, o berthfile.Options) (api.ApplyResult, error) {
+	o.Prune, o.Force = d.in.prune, d.in.force
+	body, err := d.described.Request(o)
+	if err != nil {
+		return api.ApplyResult{}, err
 	}
-	return fmt.Sprintf("%s made", plural(changed, "change"))
+	r, err := d.client.ApplyWithBodyWithResponse(ctx, "application/json", bytes.NewReader(body))
+	result, err := cli.Value(resultOf(r, err).JSON200, r, err)
+	var problem *cli.ProblemError
+	if errors.As(err, &problem) {
+		problem.Locate = d.locate
+	}
+	return result, err
 }
 
-func plural(n int, word string) string {
-	if n == 1 {
-		return "1 " + word
+// locate says where in the files something is; what pruning meets is in none of them.
+func (d deploy) locate(pointer string) string {
+	if pointer == "/prune" {
+		return "--prune"
 	}
-	return fmt.Sprintf("%d %ss", n, word)
+	return d.described.Locate(pointer)
 }
 
-func fields(names *[]string) string {
-	if names == nil || len(*names) == 0 {
-		return ""
+// confirm asks a person; where there is none, or the plan was not shown, the command line is all there is to go by.
+func (d deploy) confirm(ctx context.Context, n changeCount) error {
+	if d.in.yes || d.format != cli.Table || !d.app.Interactive() {
+		return nil
 	}
-	return ": " + strings.Join(*names, ", ")
+	question := fmt.Sprintf("make %s?", plural(n.all(), "change"))
+	if n.deleted > 0 {
+		question = fmt.Sprintf("make %s, %s among them?", plural(n.all(), "change"), plural(n.deleted, "deletion"))
+	}
+	yes, err := d.app.Confirm(ctx, question, n.deleted == 0)
+	if err != nil || yes {
+		return err
+	}
+	d.app.Notef("nothing was changed")
+	return &cli.SilentError{Code: cli.ExitFailed}
+}
+
+// end prints what there is to say at the end.
+func (d deploy) end(result api.ApplyResult, summary string) error {
+	if d.format != cli.Table {
+		return d.app.Document(d.format, result)
+	}
+	return d.app.Printf("%s\n", summary)
 }

@@ -6,3 +6,4 @@
 package api
 
 //go:generate go tool oapi-codegen -config oapi-codegen.yaml openapi.yaml
+//go:generate go run ../../cmd/berth/internal/berthfile/gen ../../docs/berth.schema.json

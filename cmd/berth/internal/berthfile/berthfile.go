@@ -13,27 +13,29 @@
 //
 // Pools and deployments are lists of things with a name, exactly as in the API and in what people bring along from
 // elsewhere, so that one description serves all; a name that comes twice is an error all the same. Their fields are taken
-// from the API's generated types. Variables have nothing but a value, so they are a map.
+// from the API's specification. Variables have nothing but a value, so they are a map.
 //
 // Load checks the shape (what the names are, unknown keys, files that are not there); what the values mean is the
 // server's to judge. Where the server points into the request, Locate says which line of which file that is.
 package berthfile
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
-	"reflect"
+	"regexp"
+	"slices"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/yamldoc"
-	"github.com/berth-dev/berth/server/api"
 )
 
 // Problem is one thing that is wrong with a file.
 type Problem struct {
-	File       string
-	Line       int
+	File string
+	yamldoc.Place
 	Message    string
 	Suggestion string
 }
@@ -41,7 +43,7 @@ type Problem struct {
 func (p Problem) String() string {
 	s := p.Message
 	if p.File != "" {
-		s = place(p.File, p.Line) + ": " + s
+		s = place(p.File, p.Place) + ": " + s
 	}
 	if p.Suggestion != "" {
 		s += " (" + p.Suggestion + ")"
@@ -65,6 +67,8 @@ type File struct {
 	root *yamldoc.Value
 	// templates holds, by pool, the files that `template:` names.
 	templates map[string]source
+	// directory names the project where the file does not.
+	directory string
 }
 
 type source struct {
@@ -72,20 +76,17 @@ type source struct {
 	value *yamldoc.Value
 }
 
-// The sections, in the order in which they are sent, and what their entries look like.
-var sections = [...]struct {
-	name string
-	spec reflect.Type // nil: any value, by name
-}{
-	{"pools", reflect.TypeFor[api.PoolSpec]()},
-	{variables, nil},
-	{"deployments", reflect.TypeFor[api.DeploymentSpec]()},
-}
+// sections are sent in this order.
+var sections = [...]string{"pools", variables, "deployments"}
 
 const (
 	variables = "variables"
 	// templateKey is the field of a pool that the API does not have: the file of its base_job_template.
 	templateKey = "template"
+	// projectKey says what all of the file belongs to.
+	projectKey = "project"
+	// extension begins keys of the root that are nobody's: a place for anchors.
+	extension = "x-"
 )
 
 // ReadFile reads a file, as os.ReadFile does.
@@ -97,13 +98,27 @@ func Load(path string, read ReadFile) (*File, error) {
 	if problems != nil {
 		return nil, problems
 	}
-	f := &File{path: path, root: root, templates: map[string]source{}}
-	c := checker{file: path}
+	return load(path, root, read)
+}
+
+func load(path string, root *yamldoc.Value, read ReadFile) (*File, error) {
+	known, err := newSchema()
+	if err != nil {
+		return nil, err
+	}
+	f := &File{path: path, root: root, templates: map[string]source{}, directory: projectOf(path)}
+	c := checker{file: path, root: known}
 	f.check(&c, read)
 	if len(c.problems) > 0 {
+		slices.SortStableFunc(c.problems, Problem.compare)
 		return nil, c.problems
 	}
 	return f, nil
+}
+
+// compare puts problems in the order of the files they are in.
+func (p Problem) compare(other Problem) int {
+	return cmp.Or(cmp.Compare(p.File, other.File), cmp.Compare(p.Line, other.Line), cmp.Compare(p.Column, other.Column))
 }
 
 func parse(path string, read ReadFile) (*yamldoc.Value, Problems) {
@@ -114,7 +129,7 @@ func parse(path string, read ReadFile) (*yamldoc.Value, Problems) {
 	value, err := yamldoc.Parse(data)
 	var syntax *yamldoc.Error
 	if errors.As(err, &syntax) {
-		return nil, Problems{{File: path, Line: syntax.Line, Message: syntax.Message}}
+		return nil, Problems{{File: path, Place: syntax.Place, Message: syntax.Message}}
 	}
 	if err != nil {
 		return nil, Problems{{File: path, Message: err.Error()}}
@@ -124,52 +139,38 @@ func parse(path string, read ReadFile) (*yamldoc.Value, Problems) {
 
 func (f *File) check(c *checker, read ReadFile) {
 	if f.root.Kind != yamldoc.Object {
-		c.fail(f.root.Line, "must hold pools, variables or deployments")
+		c.fail(f.root.Place, "must hold pools, variables or deployments")
 		return
 	}
-	known := make([]string, 0, len(sections))
-	for _, section := range sections {
-		known = append(known, section.name)
-		entries := f.root.Get(section.name)
-		if entries == nil || entries.Kind == yamldoc.Null {
+	properties := c.root.properties()
+	c.unknown(f.root, "", slices.Collect(maps.Keys(properties)))
+	for name, property := range properties {
+		section := f.root.Get(name)
+		if section == nil {
 			continue
 		}
-		if section.spec == nil {
-			c.kind(entries, yamldoc.Object, section.name)
-			continue
-		}
-		if c.kind(entries, yamldoc.Array, section.name) {
-			f.checkEntries(c, section.name, section.spec, entries.Items, read)
+		c.value(section, asSchema(property), name)
+		if section.Kind == yamldoc.Array {
+			f.checkEntries(c, name, section.Items, read)
 		}
 	}
-	c.unknown(f.root, "", known)
 }
 
-func (f *File) checkEntries(c *checker, section string, spec reflect.Type, entries []*yamldoc.Value, read ReadFile) {
+// checkEntries checks what the schema does not say of the entries of a section.
+func (f *File) checkEntries(c *checker, section string, entries []*yamldoc.Value, read ReadFile) {
 	seen := map[string]bool{}
-	for i, entry := range entries {
-		where := fmt.Sprintf("%s[%d]", section, i)
-		if !c.kind(entry, yamldoc.Object, where) {
-			continue
-		}
+	for _, entry := range entries {
 		name := entry.Get("name")
-		if name == nil || name.Kind != yamldoc.String || name.Text() == "" {
-			c.fail(entry.Line, where+" has no name")
+		if name == nil || name.Kind != yamldoc.String {
 			continue
 		}
-		where = section + "." + name.Text()
+		where := section + "." + name.Text()
 		if seen[name.Text()] {
-			c.fail(entry.Line, where+" is there twice")
+			c.fail(entry.Place, where+" is there twice")
 		}
 		seen[name.Text()] = true
 		if section == "pools" {
-			c.object(entry, spec, where, templateKey)
 			f.loadTemplate(c, where, entry, read)
-			continue
-		}
-		c.object(entry, spec, where)
-		if entry.Get("pool") == nil {
-			c.fail(entry.Line, where+" does not say its pool")
 		}
 	}
 }
@@ -181,11 +182,10 @@ func (f *File) loadTemplate(c *checker, where string, pool *yamldoc.Value, read 
 		return
 	}
 	if name.Kind != yamldoc.String {
-		c.fail(name.Line, where+".template must be the path of a file, a template in place is called base_job_template")
-		return
+		return // said already
 	}
 	if pool.Get("base_job_template") != nil {
-		c.fail(name.Line, where+" has both template and base_job_template, it can have one")
+		c.fail(name.Place, where+" has both template and base_job_template, it can have one")
 		return
 	}
 	path := name.Text()
@@ -195,26 +195,39 @@ func (f *File) loadTemplate(c *checker, where string, pool *yamldoc.Value, read 
 	value, problems := parse(path, read)
 	switch {
 	case problems != nil && problems[0].File == "":
-		c.fail(name.Line, problems[0].Message)
+		c.fail(name.Place, problems[0].Message)
 	case problems != nil:
 		c.problems = append(c.problems, problems...)
 	case value.Kind != yamldoc.Object:
-		c.problems = append(c.problems, Problem{File: path, Line: value.Line, Message: "a template is an object with variables and job_configuration"})
+		c.problems = append(c.problems, Problem{File: path, Place: value.Place, Message: "a template is an object with variables and job_configuration"})
 	default:
 		f.templates[pool.Get("name").Text()] = source{path: path, value: value}
 	}
 }
 
+// Options are what a deploy asks for beside what is described.
+type Options struct {
+	DryRun, Prune, Force bool
+	// Plan is that of an earlier dry run, which is to be carried out; empty: whatever it takes.
+	Plan string
+}
+
 // Request is the body for the server.
-func (f *File) Request(dryRun bool) (json.RawMessage, error) {
-	body := map[string]any{"dry_run": dryRun}
+func (f *File) Request(o Options) (json.RawMessage, error) {
+	body := map[string]any{"dry_run": o.DryRun, "project": f.Project()}
+	if o.Prune {
+		body["prune"], body["force"] = true, o.Force
+	}
+	if o.Plan != "" {
+		body["plan"] = o.Plan
+	}
 	for _, section := range sections {
 		var items []map[string]any
-		for _, entry := range f.entries(section.name) {
-			items = append(items, f.item(section.name, entry))
+		for _, entry := range f.entries(section) {
+			items = append(items, f.item(section, entry))
 		}
 		if items != nil {
-			body[section.name] = items
+			body[section] = items
 		}
 	}
 	data, err := json.Marshal(body)
@@ -224,10 +237,18 @@ func (f *File) Request(dryRun bool) (json.RawMessage, error) {
 	return data, nil
 }
 
+// Project is what everything in the file belongs to: what it says, and otherwise the name of the directory that it is in.
+func (f *File) Project() string {
+	if named := f.root.Get(projectKey); named != nil && named.Kind == yamldoc.String {
+		return named.Text()
+	}
+	return f.directory
+}
+
 // entry is one thing of a section.
 type entry struct {
 	name  string
-	line  int
+	place yamldoc.Place
 	value *yamldoc.Value
 }
 
@@ -238,10 +259,10 @@ func (f *File) entries(section string) []entry {
 	}
 	var entries []entry
 	for _, m := range values.Names {
-		entries = append(entries, entry{name: m.Name, line: m.Line, value: m.Value})
+		entries = append(entries, entry{name: m.Name, place: m.Place, value: m.Value})
 	}
 	for _, item := range values.Items {
-		entries = append(entries, entry{name: item.Get("name").Text(), line: item.Line, value: item})
+		entries = append(entries, entry{name: item.Get("name").Text(), place: item.Place, value: item})
 	}
 	return entries
 }
@@ -261,3 +282,20 @@ func (f *File) item(section string, e entry) map[string]any {
 	}
 	return item
 }
+
+var notInNames = regexp.MustCompile(`[^\p{L}\p{N} ._:@+-]+|^[^\p{L}\p{N}]+`)
+
+// projectOf makes the name of a project out of the directory that a file is in; standard input is in the working directory.
+func projectOf(path string) string {
+	directory, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return defaultProject // the working directory is gone
+	}
+	if name := notInNames.ReplaceAllString(filepath.Base(directory), ""); name != "" {
+		return name
+	}
+	return defaultProject
+}
+
+// defaultProject is for directories that have no name.
+const defaultProject = "default"

@@ -8,19 +8,22 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/yamldoc"
 )
 
-func place(file string, line int) string {
+func place(file string, at yamldoc.Place) string {
 	if file == "-" {
 		file = "standard input"
 	}
-	if file == "" || line == 0 {
+	switch {
+	case file == "" || at.Line == 0:
 		return file
+	case at.Column == 0:
+		return fmt.Sprintf("%s:%d", file, at.Line)
 	}
-	return fmt.Sprintf("%s:%d", file, line)
+	return fmt.Sprintf("%s:%d:%d", file, at.Line, at.Column)
 }
 
 var unescape = strings.NewReplacer("~1", "/", "~0", "~")
 
-// Locate says where in the files that is which a JSON pointer into the request points at: file, line, and the path as
+// Locate says where in the files that is which a JSON pointer into the request points at: file, line, column, and the path as
 // the author knows it. A pointer that leads nowhere is given back.
 func (f *File) Locate(pointer string) string {
 	parts := strings.Split(strings.TrimPrefix(pointer, "/"), "/")
@@ -36,39 +39,45 @@ func (f *File) Locate(pointer string) string {
 		return pointer
 	}
 	e := entries[index]
-	rest, value, line, file := parts[2:], e.value, e.line, f.path
-	names := []string{parts[0], e.name}
+	rest, value, at, file := parts[2:], e.value, e.place, f.path
+	where := parts[0] + "." + e.name
 	if parts[0] == variables && len(rest) > 0 && rest[0] == "value" {
 		rest = rest[1:]
 	}
 	if template, ok := f.templates[e.name]; ok && parts[0] == "pools" && len(rest) > 0 && rest[0] == "base_job_template" {
-		rest, value, line, file, names = rest[1:], template.value, template.value.Line, template.path, nil
+		rest, value, at, file, where = rest[1:], template.value, template.value.Place, template.path, ""
 	}
-	line = follow(value, rest, line)
-	return strings.TrimSuffix(place(file, line)+": "+strings.Join(append(names, rest...), "."), ": ")
+	at, words := follow(value, rest, at)
+	return strings.TrimSuffix(place(file, at)+": "+strings.TrimPrefix(where+words, "."), ": ")
 }
 
-// follow walks as far as it goes and returns the last line it came to.
-func follow(v *yamldoc.Value, path []string, line int) int {
-	for _, part := range path {
+// follow walks as far as it goes, and returns the last place it came to and how the path is spoken of.
+func follow(v *yamldoc.Value, path []string, at yamldoc.Place) (yamldoc.Place, string) {
+	var words strings.Builder
+	for i, part := range path {
+		word := "." + part
 		var next *yamldoc.Value
 		switch v.Kind {
 		case yamldoc.Object:
 			for _, m := range v.Names {
 				if m.Name == part {
-					next, line = m.Value, m.Line
+					next, at = m.Value, m.Place
 				}
 			}
 		case yamldoc.Array:
 			if i, err := strconv.Atoi(part); err == nil && i >= 0 && i < len(v.Items) {
 				next = v.Items[i]
-				line = next.Line
+				at, word = next.Place, itemName(i, next)
 			}
 		}
+		words.WriteString(word)
 		if next == nil {
-			return line
+			for _, rest := range path[i+1:] {
+				words.WriteString("." + rest)
+			}
+			return at, words.String()
 		}
 		v = next
 	}
-	return line
+	return at, words.String()
 }

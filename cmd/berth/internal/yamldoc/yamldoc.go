@@ -21,9 +21,13 @@ import (
 // maxNodes bounds a document after its aliases are followed: a file of a few hundred bytes can stand for terabytes.
 const maxNodes = 1_000_000
 
-// Error is what is wrong with a document, and where; a Line of 0 means the whole.
+// Place is where something was written. Lines and columns count from 1; a Line of 0 means the whole, a Column of 0 all of
+// the line.
+type Place struct{ Line, Column int }
+
+// Error is what is wrong with a document, and where.
 type Error struct {
-	Line    int
+	Place
 	Message string
 }
 
@@ -47,19 +51,19 @@ const (
 	Null   Kind = "null"
 )
 
-// Value of a document. Line is where it begins, from 1.
+// Value of a document. Its place is where it begins.
 type Value struct {
-	Kind  Kind
-	Line  int
+	Kind Kind
+	Place
 	Items []*Value // of an Array
 	Names []Member // of an Object, in the order they were written
 	text  string   // of everything else: a String's content, otherwise JSON
 }
 
-// Member of an Object.
+// Member of an Object. Its place is that of the name.
 type Member struct {
-	Name  string
-	Line  int
+	Name string
+	Place
 	Value *Value
 }
 
@@ -76,12 +80,15 @@ func (v *Value) Get(name string) *Value {
 // Text is the content of a String.
 func (v *Value) Text() string { return v.text }
 
+// Literal is how a Number, a Bool or Null is written in JSON.
+func (v *Value) Literal() string { return v.text }
+
 // Parse reads one document. An empty one is null.
 func Parse(data []byte) (*Value, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var document, second yaml.Node
 	if err := decoder.Decode(&document); errors.Is(err, io.EOF) {
-		return &Value{Kind: Null, Line: 1, text: "null"}, nil
+		return &Value{Kind: Null, Place: Place{1, 1}, text: "null"}, nil
 	} else if err != nil {
 		return nil, syntaxError(err)
 	}
@@ -89,7 +96,7 @@ func Parse(data []byte) (*Value, error) {
 		if err != nil {
 			return nil, syntaxError(err)
 		}
-		return nil, &Error{Line: second.Line, Message: "a second document begins here, only one is read"}
+		return nil, &Error{Place: placeOf(&second), Message: "a second document begins here, only one is read"}
 	}
 	r := reader{budget: maxNodes}
 	return r.value(&document)
@@ -106,8 +113,10 @@ func syntaxError(err error) error {
 	if convErr != nil {
 		line = 0
 	}
-	return &Error{Line: line, Message: m[2]}
+	return &Error{Place: Place{Line: line}, Message: m[2]}
 }
+
+func placeOf(n *yaml.Node) Place { return Place{n.Line, n.Column} }
 
 type reader struct {
 	budget int
@@ -116,7 +125,7 @@ type reader struct {
 
 func (r *reader) value(n *yaml.Node) (*Value, error) {
 	if r.budget--; r.budget < 0 {
-		return nil, &Error{Line: n.Line, Message: "too large once its aliases are followed"}
+		return nil, &Error{Place: placeOf(n), Message: "too large once its aliases are followed"}
 	}
 	switch n.Kind {
 	case yaml.DocumentNode:
@@ -126,7 +135,7 @@ func (r *reader) value(n *yaml.Node) (*Value, error) {
 	case yaml.MappingNode:
 		return r.object(n)
 	case yaml.SequenceNode:
-		v := &Value{Kind: Array, Line: n.Line, Items: []*Value{}}
+		v := &Value{Kind: Array, Place: placeOf(n), Items: []*Value{}}
 		for _, child := range n.Content {
 			item, err := r.value(child)
 			if err != nil {
@@ -142,7 +151,7 @@ func (r *reader) value(n *yaml.Node) (*Value, error) {
 func (r *reader) alias(n *yaml.Node) (*Value, error) {
 	for _, outer := range r.within {
 		if outer == n.Alias {
-			return nil, &Error{Line: n.Line, Message: fmt.Sprintf("*%s holds itself", n.Value)}
+			return nil, &Error{Place: placeOf(n), Message: fmt.Sprintf("*%s holds itself", n.Value)}
 		}
 	}
 	r.within = append(r.within, n.Alias)
@@ -152,7 +161,7 @@ func (r *reader) alias(n *yaml.Node) (*Value, error) {
 }
 
 func (r *reader) object(n *yaml.Node) (*Value, error) {
-	v := &Value{Kind: Object, Line: n.Line, Names: []Member{}}
+	v := &Value{Kind: Object, Place: placeOf(n), Names: []Member{}}
 	var merged []*Value
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
@@ -165,12 +174,12 @@ func (r *reader) object(n *yaml.Node) (*Value, error) {
 			continue
 		}
 		if key.Kind != yaml.ScalarNode {
-			return nil, &Error{Line: key.Line, Message: "a name must be a string"}
+			return nil, &Error{Place: placeOf(key), Message: "a name must be a string"}
 		}
 		if v.Get(key.Value) != nil {
-			return nil, &Error{Line: key.Line, Message: fmt.Sprintf("%q is there twice", key.Value)}
+			return nil, &Error{Place: placeOf(key), Message: fmt.Sprintf("%q is there twice", key.Value)}
 		}
-		v.Names = append(v.Names, Member{Name: key.Value, Line: key.Line, Value: value})
+		v.Names = append(v.Names, Member{Name: key.Value, Place: placeOf(key), Value: value})
 	}
 	for _, m := range merged {
 		if err := v.merge(m); err != nil {
@@ -193,7 +202,7 @@ func (v *Value) merge(from *Value) error {
 	case Array:
 		for _, item := range from.Items {
 			if item.Kind != Object {
-				return &Error{Line: item.Line, Message: "<< takes objects"}
+				return &Error{Place: item.Place, Message: "<< takes objects"}
 			}
 			if err := v.merge(item); err != nil {
 				return err
@@ -201,11 +210,11 @@ func (v *Value) merge(from *Value) error {
 		}
 		return nil
 	}
-	return &Error{Line: from.Line, Message: "<< takes an object"}
+	return &Error{Place: from.Place, Message: "<< takes an object"}
 }
 
 func scalar(n *yaml.Node) (*Value, error) {
-	v := &Value{Line: n.Line}
+	v := &Value{Place: placeOf(n)}
 	switch n.ShortTag() {
 	case "!!str", "!!timestamp":
 		v.Kind, v.text = String, n.Value
@@ -220,7 +229,7 @@ func scalar(n *yaml.Node) (*Value, error) {
 		}
 		v.Kind, v.text = Number, text
 	default:
-		return nil, &Error{Line: n.Line, Message: fmt.Sprintf("the YAML tag %s is not supported", n.Tag)}
+		return nil, &Error{Place: placeOf(n), Message: fmt.Sprintf("the YAML tag %s is not supported", n.Tag)}
 	}
 	return v, nil
 }
@@ -232,11 +241,11 @@ func number(n *yaml.Node) (string, error) {
 	}
 	var decoded any
 	if err := n.Decode(&decoded); err != nil {
-		return "", &Error{Line: n.Line, Message: fmt.Sprintf("%q is not a number", n.Value)}
+		return "", &Error{Place: placeOf(n), Message: fmt.Sprintf("%q is not a number", n.Value)}
 	}
 	text, err := json.Marshal(decoded)
 	if err != nil {
-		return "", &Error{Line: n.Line, Message: fmt.Sprintf("%s has no form in JSON", n.Value)}
+		return "", &Error{Place: placeOf(n), Message: fmt.Sprintf("%s has no form in JSON", n.Value)}
 	}
 	return string(text), nil
 }

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/server/api"
+)
+
+const first = `project: etl
+pools:
+- name: quick
+  type: process
+  queues: [{name: fast, priority: 1}]
+variables: {place: Bremen}
+deployments:
+- name: etl
+  pool: quick
+  parameters: {rows: 1000, date: 2026-01-01}
+  schedules: [{name: nightly, cron: 0 4 * * *}]
+- name: old
+  pool: quick
+`
+
+const second = `project: etl
+pools:
+- name: quick
+  concurrency_limit: 3
+variables: {place: Hamburg}
+deployments:
+- name: etl
+  pool: quick
+  parameters: {rows: 2000, date: 2026-01-01}
+  schedules: [{name: nightly, cron: 0 5 * * *}]
+`
+
+const secondPlan = `~ update pool quick: concurrency_limit
+      -concurrency_limit: null
+      +concurrency_limit: 3
+~ update variable place: value
+~ update deployment etl: parameters, schedules
+       job_variables: {}
+       parameters:
+         date: "2026-01-01"
+      -  rows: 1000
+      +  rows: 2000
+       pool: quick
+       queue: default
+       retries:
+      …
+         max: 0
+       schedules:
+         - active: true
+      -    cron: 0 4 * * *
+      +    cron: 0 5 * * *
+           name: nightly
+       tags: []
+       version: ""
+- delete deployment old, with its runs
+`
+
+func TestAPlanIsShownBeforeItIsCarriedOut(t *testing.T) {
+	t.Parallel()
+	_, u := startDev(t, t.TempDir())
+	dir := t.TempDir()
+	one, two := write(t, dir, "one.yaml", first), write(t, dir, "two.yaml", second)
+	if got, want := u.ok(t, "deploy", "-f", one), `+ create pool quick
++ create queue quick/fast
++ create variable place
++ create deployment etl
++ create deployment old
+5 changes made
+`; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if got, want := u.ok(t, "deploy", "-f", two, "--prune", "--dry-run"), secondPlan+"4 changes would be made; nothing was (--dry-run)\n"; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+
+	// On a terminal somebody is asked, and deleting takes a yes in so many letters.
+	refused := newTerminal(t, 80)
+	wait := u.in(refused, t.Context(), "deploy", "-f", two, "--prune")
+	refused.answer("make 4 changes, 1 deletion among them? [y/N] ", "\n")
+	if code := wait(); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	refused.await("nothing was changed")
+	u.ok(t, "deployment", "get", "old")
+
+	agreed := newTerminal(t, 80)
+	wait = u.in(agreed, t.Context(), "deploy", "-f", two, "--prune")
+	agreed.answer("[y/N] ", "perhaps\n")
+	agreed.answer("perhaps\nmake 4 changes, 1 deletion among them? [y/N] ", "y\n")
+	if code := wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	agreed.await(secondPlan)
+	agreed.await("4 changes made")
+	if r := u.run(t, "deployment", "get", "old"); r.code != 2 {
+		t.Errorf("what was pruned is there: %s", r.stdout)
+	}
+	if got := u.ok(t, "deploy", "-f", two); !strings.HasSuffix(got, "nothing to change\n") {
+		t.Errorf("got\n%s", got)
+	}
+
+	// Without a deletion Enter is enough, --yes does not ask, and Ctrl-C is a no.
+	enter := newTerminal(t, 80)
+	wait = u.in(enter, t.Context(), "deploy", "-f", one)
+	enter.answer("make 3 changes? [Y/n] ", "\n")
+	if code := wait(); code != 0 {
+		t.Errorf("exit code %d:\n%s", code, enter.text())
+	}
+	sure := newTerminal(t, 80)
+	if code := u.in(sure, t.Context(), "deploy", "-f", two, "--yes")(); code != 0 || strings.Contains(sure.text(), "?") {
+		t.Errorf("exit code %d:\n%s", code, sure.text())
+	}
+	stopped := newTerminal(t, 80)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	wait = u.in(stopped, ctx, "deploy", "-f", one)
+	stopped.await("[Y/n] ")
+	stop()
+	if code := wait(); code != 1 {
+		t.Errorf("exit code %d:\n%s", code, stopped.text())
+	}
+	stopped.answer("", "\n") // ends the reading
+}
+
+func TestAPlanAsADocument(t *testing.T) {
+	t.Parallel()
+	_, u := startDev(t, t.TempDir())
+	dir := t.TempDir()
+	u.ok(t, "deploy", "-f", write(t, dir, "one.yaml", first))
+	plan := decode[api.ApplyResult](t, u, "deploy", "-f", write(t, dir, "two.yaml", second), "--dry-run")
+	if !plan.DryRun || plan.Plan == "" || len(plan.Changes) != 3 || plan.Changes[2].Diff == nil || len(*plan.Changes[2].Diff) != 2 {
+		t.Errorf("got %+v", plan)
+	}
+}
+
+// faster deploys something else in the moment between a plan and its being carried out, so many times.
+type faster struct {
+	next  http.RoundTripper
+	times int
+	other func()
+}
+
+func (f *faster) RoundTrip(r *http.Request) (*http.Response, error) {
+	var body struct {
+		Plan string `json:"plan"`
+	}
+	if r.GetBody != nil {
+		reader, err := r.GetBody()
+		if err != nil {
+			return nil, err
+		}
+		if err := json.NewDecoder(reader).Decode(&body); err != nil {
+			return nil, err
+		}
+	}
+	if body.Plan != "" && f.times > 0 {
+		f.times--
+		f.other()
+	}
+	return f.next.RoundTrip(r)
+}
+
+func TestWhenSomebodyElseIsFasterThePlanIsShownAnew(t *testing.T) {
+	t.Parallel()
+	_, u := startDev(t, t.TempDir())
+	dir := t.TempDir()
+	one, two := write(t, dir, "one.yaml", first), write(t, dir, "two.yaml", second)
+	other := write(t, dir, "other.yaml", strings.Replace(first, "rows: 1000", "rows: 1500", 1))
+	u.ok(t, "deploy", "-f", one)
+	transport := &faster{next: http.DefaultTransport, times: 1, other: func() { u.ok(t, "deploy", "-f", other) }}
+	var stdout, stderr strings.Builder
+	app := &cli.App{In: strings.NewReader(""), Out: &stdout, Err: &stderr, Env: cli.Environ(u.environ()), Transport: transport}
+	if code := app.Execute(t.Context(), rootCommand(app), []string{"deploy", "-f", two}); code != 0 {
+		t.Fatalf("exit code %d\n%s%s", code, &stdout, &stderr)
+	}
+	demand(t, "standard error", stderr.String(), "somebody else was faster; this is the plan now:")
+	before, after := strings.Index(stdout.String(), "-  rows: 1000"), strings.Index(stdout.String(), "-  rows: 1500")
+	if before < 0 || after < before || !strings.HasSuffix(stdout.String(), "3 changes made\n") {
+		t.Errorf("got\n%s", &stdout)
+	}
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+
+	// Who is always slower is told so in the end, and has changed nothing.
+	u.ok(t, "deploy", "-f", one)
+	n := 0
+	transport.times, transport.other = 100, func() {
+		n++
+		u.ok(t, "deploy", "-f", write(t, dir, "other.yaml", strings.Replace(first, "rows: 1000", "rows: "+strings.Repeat("9", n), 1)))
+	}
+	stderr.Reset()
+	if code := app.Execute(t.Context(), rootCommand(app), []string{"deploy", "-f", two}); code != 1 {
+		t.Errorf("exit code %d", code)
+	}
+	demand(t, "standard error", stderr.String(), "error: what would change is not what the plan shows any more")
+	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+}
+
+func TestDeploySchemaPrintsTheSchemaOfTheDocumentation(t *testing.T) {
+	committed, err := os.ReadFile("../../docs/berth.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := (user{home: t.TempDir()}).ok(t, "deploy", "schema"); got != string(committed) {
+		t.Error("it is another one")
+	}
+}

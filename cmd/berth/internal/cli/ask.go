@@ -13,7 +13,7 @@ import (
 // Interactive is true where a person reads what is printed and can answer.
 func (a *App) Interactive() bool {
 	in, ok := a.In.(*os.File)
-	return ok && term.IsTerminal(int(in.Fd())) && isTerminal(a.Out) && isTerminal(a.Err)
+	return ok && term.IsTerminal(int(in.Fd())) && IsTerminal(a.Out) && IsTerminal(a.Err)
 }
 
 // Confirm asks a question that is answered with yes or no; usually is the answer of who only presses Enter. The end of the

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -171,6 +172,8 @@ func TestCtrlCEndsTheWatchingAndNotTheRun(t *testing.T) {
 	}
 }
 
+var diffLine = regexp.MustCompile(`(?m)^      .*\n`)
+
 func TestCommandsSayWhatTheyDid(t *testing.T) {
 	t.Parallel()
 	_, u := startDev(t, t.TempDir())
@@ -185,7 +188,7 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 		{"deploy --dry-run -f " + file, "+ create pool quick\n+ create variable place\n+ create deployment etl\n3 changes would be made; nothing was (--dry-run)\n"},
 		{"deploy -f " + file, "+ create pool quick\n+ create variable place\n+ create deployment etl\n3 changes made\n"},
 		{"deploy -f " + file, "= unchanged pool quick\n= unchanged variable place\n= unchanged deployment etl\nnothing to change\n"},
-		{"deploy -f " + changed, "~ update deployment etl: parameters\n description: \"\"\n job_variables: {}\n parameters:\n - date: \"2026-01-01\"\n + date: \"2026-01-02\"\n pool: quick\n queue: default\n retries:\n1 change made\n"},
+		{"deploy -f " + changed, "~ update deployment etl: parameters\n1 change made\n"},
 		{"pool ls", "NAME TYPE STATUS SLOTS TEMPLATE CREATED\nlocal process active 0 v1 TIME\nquick process active 0 v1 TIME\n"},
 		{"pool update quick --concurrency-limit 0", "pool \"quick\" updated\n"},
 		{"pool pause quick", "pool \"quick\" paused\n"},
@@ -216,7 +219,7 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 		{"run ls", ""},
 	} {
 		r := u.run(t, strings.Fields(step.args)...)
-		got := normal(r.stdout)
+		got := normal(diffLine.ReplaceAllString(r.stdout, "")) // how things differ in a plan has a test of its own
 		if strings.HasPrefix(step.args, "pool template versions") {
 			if fields := strings.Fields(got); len(fields) > 6 {
 				got = strings.Replace(got, " "+fields[6]+" ", " ACTOR ", 1)

@@ -19,9 +19,12 @@ func TestCopyingTakesEverythingAlong(t *testing.T) {
 	c := from.claimOne("w")
 	from.accepts(manifest(c), submitted(c), running(c))
 	from.check(from.AppendLogs(ctx, []store.LogChunk{{Lease: leaseOf(c), Text: "hello\nworld\n"}}))
+	must[*store.Result](t)(from.SetResult(ctx, done.ID, c.AttemptID, []byte(`{"rows": 3}`)))
 	from.accepts(failed(c, lifecycle.App))
 	must[*store.Variable](t)(from.PutVariable(ctx, "v", []byte(`{"b": 1.0, "a": "<x>"}`), actor))
 	from.check(from.CreateKey(ctx, store.Key{ID: "k", Name: "ci", Role: "viewer", Pools: []string{"p"}, SecretHash: "x"}))
+	next := time.Now().Add(time.Hour)
+	from.check(from.PutSchedules(ctx, "d", []store.NewSchedule{{Name: "default", Spec: []byte(`{"cron":"@daily"}`), Active: true, Next: &next}}, actor))
 	held := from.run("d", func(n *store.NewRun) { n.IdempotencyKey = "once" })
 	mine := from.claimOne("w")
 
@@ -34,6 +37,11 @@ func TestCopyingTakesEverythingAlong(t *testing.T) {
 	for table, want := range map[string]int64{"runs": 2, "attempts": 2, "variables": 1, "api_keys": 1, "installation": 1, "pools": 1} {
 		if compared[table] != want {
 			t.Errorf("%d rows of %s were compared, want %d (%v)", compared[table], table, want, compared)
+		}
+	}
+	for table, rows := range compared {
+		if rows == 0 {
+			t.Errorf("table %s was copied without a row, which shows nothing", table)
 		}
 	}
 	id := func(w *world) uuid.UUID { return must[uuid.UUID](t)(w.InstallationID(ctx)) }

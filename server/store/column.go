@@ -96,13 +96,16 @@ func (s *structured[T]) Scan(src any) error {
 }
 
 // Value implements driver.Valuer.
-func (s structured[T]) Value() (driver.Value, error) {
-	b, err := json.Marshal(s.v)
-	return string(b), err
-}
+func (s structured[T]) Value() (driver.Value, error) { return s.text() }
 
 // MarshalText makes it a string inside a record, as the column holds it.
 func (s structured[T]) MarshalText() ([]byte, error) { return json.Marshal(s.v) }
+
+// text is what the column holds.
+func (s structured[T]) text() (string, error) {
+	b, err := json.Marshal(s.v)
+	return string(b), err
+}
 
 // texts is a list of strings in a text column.
 type texts = structured[[]string]

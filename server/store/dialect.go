@@ -77,6 +77,8 @@ type micros int64
 
 func microsAt(t time.Time) micros { return micros(t.UnixMicro()) }
 
+func (m micros) time() time.Time { return time.UnixMicro(int64(m)).UTC() }
+
 func (s *stamp) micros() *micros {
 	if s == nil {
 		return nil

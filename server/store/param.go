@@ -70,36 +70,42 @@ func (p param) arrays() ([]any, error) {
 	if kind.Kind() == reflect.Pointer {
 		kind = kind.Elem()
 	}
+	var b []byte
 	if kind.Kind() != reflect.Struct {
-		array, err := p.array(func(row reflect.Value) reflect.Value { return row })
-		return []any{array}, err
+		array, err := p.array(b, func(row reflect.Value) reflect.Value { return row })
+		return []any{string(array)}, err
 	}
 	fields := recordFields(kind)
 	columns := make([]any, len(fields))
 	for i, f := range fields {
-		array, err := p.array(func(row reflect.Value) reflect.Value { return reflect.Indirect(row).FieldByIndex(f.index) })
-		if err != nil {
+		var err error
+		if b, err = p.array(b[:0], func(row reflect.Value) reflect.Value { return reflect.Indirect(row).FieldByIndex(f.index) }); err != nil {
 			return nil, fmt.Errorf("column %s: %w", f.name, err)
 		}
-		columns[i] = array
+		columns[i] = string(b)
 	}
 	return columns, nil
 }
 
-func (p param) array(of func(row reflect.Value) reflect.Value) (string, error) {
-	n := p.rows.Len()
-	b := make([]byte, 0, 2+n*40)
+// array appends an array literal. NULLs at the end are left out: unnest fills short columns up with them.
+func (p param) array(b []byte, of func(row reflect.Value) reflect.Value) ([]byte, error) {
 	b = append(b, '{')
-	for i := range n {
+	end := len(b)
+	for i := range p.rows.Len() {
 		if i > 0 {
 			b = append(b, ',')
 		}
+		v := of(p.rows.Index(i))
+		null := v.Kind() == reflect.Pointer && v.IsNil()
 		var err error
-		if b, err = appendElement(b, of(p.rows.Index(i))); err != nil {
-			return "", err
+		if b, err = appendElement(b, v); err != nil {
+			return nil, err
+		}
+		if !null {
+			end = len(b)
 		}
 	}
-	return string(append(b, '}')), nil
+	return append(b[:end], '}'), nil
 }
 
 // appendElement writes one element of an array literal.

@@ -89,7 +89,9 @@ func (r readyRow) before(other readyRow) bool {
 const lanesSQL = `
 SELECT
 	q.id, q.priority, q.concurrency_limit,
-	(SELECT COUNT(*) FROM attempts a WHERE a.pool_id = q.pool_id AND a.queue_id = q.id AND a.ended_at IS NULL) AS used
+	CASE WHEN q.concurrency_limit IS NULL THEN 0 ELSE
+		(SELECT COUNT(*) FROM attempts a WHERE a.pool_id = q.pool_id AND a.queue_id = q.id AND a.ended_at IS NULL)
+	END AS used
 FROM queues q
 WHERE q.pool_id = ?
 	AND NOT q.paused

@@ -3,8 +3,10 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -39,11 +41,15 @@ func (tx *Tx) CreateRuns(ctx context.Context, deployment string, runs []NewRun, 
 		return nil, err
 	}
 	records := make([]newRunRecord, len(runs))
+	maker, err := newRunMaker(d, now, actor)
+	if err != nil {
+		return nil, err
+	}
 	for i, n := range runs {
 		if n.Revision != uuid.Nil && n.Revision != d.RevisionID {
 			return nil, &Error{Code: RevisionChanged, Message: fmt.Sprintf("deployment %q was changed meanwhile: try again", deployment)}
 		}
-		if records[i], err = newRun(d, n, now, actor); err != nil {
+		if records[i], err = maker.make(n); err != nil {
 			return nil, err
 		}
 	}
@@ -51,19 +57,12 @@ func (tx *Tx) CreateRuns(ctx context.Context, deployment string, runs []NewRun, 
 	if err != nil {
 		return nil, fmt.Errorf("create runs of deployment %q: %w", deployment, err)
 	}
-	var events []eventRecord
-	for _, r := range records {
-		if inserted[r.ID] {
-			events = append(events, eventRecord{
-				RunID: r.ID, Seq: 1, At: microsAt(now), Actor: actor, StateType: lifecycle.Scheduled, StateName: "Scheduled",
-			})
-			tx.hint(RunTopic(r.ID), RunsTopic())
+	if len(inserted) > 0 {
+		if _, err := tx.exec(ctx, tx.s.dialect.firstEventsSQL(), now, actor, listOf(inserted)); err != nil {
+			return nil, fmt.Errorf("append events: %w", err)
 		}
+		tx.hint(PoolTopic(d.Pool), RunsTopic()) // nobody can know the runs themselves yet
 	}
-	if err := bulk(ctx, tx, tx.s.dialect.insertEventsSQL(), events); err != nil {
-		return nil, fmt.Errorf("append events: %w", err)
-	}
-	tx.hint(PoolTopic(d.Pool))
 	return tx.created(ctx, d, runs, records, inserted)
 }
 
@@ -76,8 +75,8 @@ type newRunRecord struct {
 	QueueID         uuid.UUID `json:"queue_id"`
 	Parameters      string    `json:"parameters"`
 	JobVariables    string    `json:"job_variables"`
-	StoredNames     texts     `json:"stored_names"`
-	Tags            texts     `json:"tags"`
+	StoredNames     string    `json:"stored_names"`
+	Tags            string    `json:"tags"`
 	IdempotencyKey  *string   `json:"idempotency_key"`
 	BodyHash        string    `json:"body_hash"`
 	ScheduledTime   micros    `json:"scheduled_time"`
@@ -87,7 +86,25 @@ type newRunRecord struct {
 	ScheduleID      *string   `json:"schedule_id"`
 }
 
-func newRun(d deploymentRow, n NewRun, now time.Time, actor string) (newRunRecord, error) {
+// runMaker makes runs of one deployment in one transaction.
+type runMaker struct {
+	d     deploymentRow
+	now   time.Time
+	actor string
+	none  string // an empty list as a text column has it
+	tags  string // the deployment's
+}
+
+func newRunMaker(d deploymentRow, now time.Time, actor string) (runMaker, error) {
+	m := runMaker{d: d, now: now, actor: actor}
+	var err error
+	if m.none, err = textsOf(nil).text(); err == nil {
+		m.tags, err = textsOf(d.Tags.v).text()
+	}
+	return m, err
+}
+
+func (m runMaker) make(n NewRun) (newRunRecord, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return newRunRecord{}, fmt.Errorf("make an id: %w", err)
@@ -95,15 +112,25 @@ func newRun(d deploymentRow, n NewRun, now time.Time, actor string) (newRunRecor
 	if n.Name == "" {
 		n.Name = runName(id)
 	}
-	due := now
+	due := m.now
 	if n.ScheduledTime != nil {
 		due = *n.ScheduledTime
 	}
 	r := newRunRecord{
-		ID: id, Name: n.Name, DeploymentID: d.ID, RevisionID: d.RevisionID, PoolID: d.PoolID, QueueID: d.QueueID,
-		Parameters: string(object(n.Parameters)), JobVariables: string(object(n.JobVariables)),
-		StoredNames: textsOf(n.StoredNames), Tags: textsOf(union(d.Tags.v, n.Tags)), BodyHash: n.BodyHash,
-		ScheduledTime: microsAt(due), StartDeadlineAt: startDeadline(d, due, now).micros(), CreatedAt: microsAt(now), CreatedBy: actor,
+		ID: id, Name: n.Name, DeploymentID: m.d.ID, RevisionID: m.d.RevisionID, PoolID: m.d.PoolID, QueueID: m.d.QueueID,
+		Parameters: string(object(n.Parameters)), JobVariables: string(object(n.JobVariables)), StoredNames: m.none, Tags: m.tags,
+		BodyHash: n.BodyHash, ScheduledTime: microsAt(due), StartDeadlineAt: startDeadline(m.d, due, m.now).micros(),
+		CreatedAt: microsAt(m.now), CreatedBy: m.actor,
+	}
+	if len(n.StoredNames) > 0 {
+		if r.StoredNames, err = textsOf(n.StoredNames).text(); err != nil {
+			return r, err
+		}
+	}
+	if len(n.Tags) > 0 {
+		if r.Tags, err = textsOf(union(m.d.Tags.v, n.Tags)).text(); err != nil {
+			return r, err
+		}
 	}
 	if n.IdempotencyKey != "" {
 		r.IdempotencyKey = &n.IdempotencyKey
@@ -115,8 +142,20 @@ func newRun(d deploymentRow, n NewRun, now time.Time, actor string) (newRunRecor
 	return r, nil
 }
 
-func (d dialect) insertRunsSQL() string {
-	return `
+// run is the run that a record makes.
+func (r newRunRecord) run(d deploymentRow, n NewRun) Run {
+	created, due := r.CreatedAt.time(), r.ScheduledTime.time()
+	return Run{
+		ID: r.ID, Name: r.Name, DeploymentID: d.ID, Deployment: d.Name, Pool: d.Pool, Queue: d.Queue,
+		State:      lifecycle.State{Type: lifecycle.Scheduled, Name: "Scheduled", At: created},
+		Parameters: json.RawMessage(r.Parameters), JobVariables: json.RawMessage(r.JobVariables), Tags: union(d.Tags.v, n.Tags),
+		ScheduledTime: due, DueAt: due, CreatedAt: created, CreatedBy: r.CreatedBy, IdempotencyKey: n.IdempotencyKey,
+	}
+}
+
+// insertRunsSQL makes runs; with keys, not those whose idempotency key was used before.
+func (d dialect) insertRunsSQL(keys bool) string {
+	query := `
 INSERT INTO runs (
 	id, name, deployment_id, revision_id, pool_id, queue_id, state_type, state_name, state_message, state_at,
 	cancel_reason, parameters, job_variables, stored_names, tags, idempotency_key, body_hash, scheduled_time, due_at,
@@ -129,44 +168,41 @@ SELECT
 FROM ` + d.records("id uuid", "name text", "deployment_id uuid", "revision_id uuid", "pool_id uuid", "queue_id uuid",
 		"parameters text", "job_variables text", "stored_names text", "tags text", "idempotency_key text", "body_hash text",
 		"scheduled_time time", "start_deadline_at time", "created_at time", "created_by text", "schedule_id uuid") + ` AS n
-WHERE TRUE
-ON CONFLICT (deployment_id, idempotency_key) DO NOTHING
+WHERE TRUE`
+	if keys {
+		query += `
+ON CONFLICT (deployment_id, idempotency_key) DO NOTHING`
+	}
+	return query + `
 RETURNING id`
 }
 
-// insertRuns returns which were inserted: not those whose idempotency key was used before.
-func (tx *Tx) insertRuns(ctx context.Context, records []newRunRecord) (map[uuid.UUID]bool, error) {
-	list := listOf(records)
-	var ids []uuid.UUID
-	if err := tx.all(ctx, &ids, tx.s.dialect.insertRunsSQL(), list); err != nil {
-		return nil, err
-	}
-	inserted := make(map[uuid.UUID]bool, len(ids))
-	for _, id := range ids {
-		inserted[id] = true
-	}
-	return inserted, nil
+// firstEventsSQL begins the history of runs.
+func (d dialect) firstEventsSQL() string {
+	return `
+INSERT INTO events (run_id, seq, at, actor, attempt, state_type, state_name, message)
+SELECT item, 1, ?, ?, 0, 'SCHEDULED', 'Scheduled', ''
+FROM ` + d.list("uuid") + ` AS n`
 }
 
-// created reads the runs that were inserted, and finds those that their keys made before.
-func (tx *Tx) created(ctx context.Context, d deploymentRow, runs []NewRun, records []newRunRecord, inserted map[uuid.UUID]bool) ([]CreatedRun, error) {
-	ids := make([]uuid.UUID, 0, len(inserted))
-	for id := range inserted {
-		ids = append(ids, id)
-	}
-	list := listOf(ids)
-	var rows []runRow
-	if err := tx.all(ctx, &rows, runSQL+" WHERE r.id IN "+tx.s.dialect.list("uuid"), list); err != nil {
-		return nil, fmt.Errorf("read created runs: %w", err)
-	}
-	byID := make(map[uuid.UUID]runRow, len(rows))
-	for _, r := range rows {
-		byID[r.ID] = r
+// insertRuns returns which were inserted.
+func (tx *Tx) insertRuns(ctx context.Context, records []newRunRecord) ([]uuid.UUID, error) {
+	keys := slices.ContainsFunc(records, func(r newRunRecord) bool { return r.IdempotencyKey != nil })
+	var ids []uuid.UUID
+	err := tx.all(ctx, &ids, tx.s.dialect.insertRunsSQL(keys), listOf(records))
+	return ids, err
+}
+
+// created are the runs that were inserted, and those that their keys made before.
+func (tx *Tx) created(ctx context.Context, d deploymentRow, runs []NewRun, records []newRunRecord, inserted []uuid.UUID) ([]CreatedRun, error) {
+	fresh := make(map[uuid.UUID]bool, len(inserted))
+	for _, id := range inserted {
+		fresh[id] = true
 	}
 	created := make([]CreatedRun, len(runs))
 	for i, n := range runs {
-		if row, ok := byID[records[i].ID]; ok {
-			created[i].Run = row.run()
+		if fresh[records[i].ID] {
+			created[i].Run = records[i].run(d, n)
 			continue
 		}
 		first, err := tx.firstRun(ctx, d.ID, n)

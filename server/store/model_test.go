@@ -159,7 +159,7 @@ func (m *model) take() {
 		do     func()
 	}{
 		{8, "create", m.create}, {16, "claim", m.claimSome}, {3, "claim again", m.claimAgain}, {5, "renew", m.renewSome},
-		{45, "report", m.report}, {4, "cancel", m.cancel}, {4, "retry", m.retry}, {3, "release", m.release},
+		{45, "report", m.report}, {4, "cancel", m.cancel}, {4, "retry", m.retry}, {3, "release", m.release}, {3, "release by hand", m.releaseByHand},
 		{4, "jump", m.jump}, {3, "sweep", m.sweep}, {3, "pause", m.pause},
 	}
 	sum := 0
@@ -404,6 +404,30 @@ func (m *model) release() {
 	for _, a := range valid {
 		a.expires = min(a.expires, m.now)
 	}
+}
+
+// releaseByHand ends what nobody holds, and nothing else.
+func (m *model) releaseByHand() {
+	a := m.anyAttempt()
+	if a == nil {
+		return
+	}
+	_, err := m.ReleaseRun(m.t.Context(), a.run.id, actor)
+	for _, one := range a.run.attempts {
+		switch {
+		case !one.active():
+			continue
+		case one.expires > m.now:
+			m.refuses(err, store.LeaseHeld)
+			return
+		}
+		m.check(err)
+		m.apply(one, store.Report{
+			Lease: store.Lease{AttemptID: one.id, Epoch: one.Epoch}, Kind: store.ReportEnded, Outcome: lifecycle.Outcome{Category: lifecycle.Unknown},
+		})
+		return
+	}
+	m.refuses(err, store.Conflict)
 }
 
 // report says something of one attempt or of several, in the order of an attempt's life or not.

@@ -108,6 +108,8 @@ func (w *contractWorld) aValue(p *openapi3.Parameter) string {
 		schema = schema.Items.Value
 	}
 	switch {
+	case p.Example != nil:
+		return fmt.Sprint(p.Example)
 	case len(schema.Enum) > 0:
 		return fmt.Sprint(schema.Enum[0])
 	case schema.Type.Is("integer"):

@@ -48,13 +48,6 @@ func deploymentNames(app *cli.App) completer {
 	})
 }
 
-func runIDs(app *cli.App) completer {
-	return names(app, func(ctx context.Context, client *api.ClientWithResponses) ([]string, error) {
-		runs, err := listRuns(ctx, client, 20, api.ListRunsParams{})
-		return mapped(runs, func(r api.Run) string { return r.ID.String() + "\t" + r.Name + " " + string(r.State.Type) }), err
-	})
-}
-
 func variableNames(app *cli.App) completer {
 	return names(app, func(ctx context.Context, client *api.ClientWithResponses) ([]string, error) {
 		variables, err := listVariables(ctx, client)

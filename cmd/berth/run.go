@@ -13,7 +13,10 @@ import (
 )
 
 func runCommand(app *cli.App) *cobra.Command {
-	cmd := &cobra.Command{Use: "run", Short: "Runs: executions of deployments"}
+	cmd := &cobra.Command{Use: "run", Short: "Runs: executions of deployments", Long: `Runs: executions of deployments.
+
+A run is meant by its id, by as much of the beginning of its id as no other run shares, or by its name. Where several runs
+have the same name it stands for the newest.`}
 	cli.ClientFlags(cmd)
 	return cli.Group(cmd, runLsCommand(app), runGetCommand(app), runWatchCommand(app), runLogsCommand(app),
 		runActionCommand(app, "cancel", "Cancel a run", "cancel of run %s asked for, it is %s", api.CANCELLED, cancelRun),
@@ -21,23 +24,6 @@ func runCommand(app *cli.App) *cobra.Command {
 		runActionCommand(app, "release", "End an attempt whose worker is gone for good, so that another worker may try anew",
 			"run %s released, it is %s", api.COMPLETED, releaseRun),
 		runEventsCommand(app), runExplainCommand(app), runManifestCommand(app), runResultCommand(app), runReportCommand(app))
-}
-
-// runArgs is one run's id.
-func runArgs(_ *cobra.Command, args []string) error {
-	if len(args) != 1 {
-		return cli.Usagef("needs the id of one run")
-	}
-	_, err := runID(args[0])
-	return err
-}
-
-func runID(text string) (uuid.UUID, error) {
-	id, err := uuid.Parse(text)
-	if err != nil {
-		return id, cli.Usagef("%q is not the id of a run; berth run ls shows them", text)
-	}
-	return id, nil
 }
 
 func listRuns(ctx context.Context, client *api.ClientWithResponses, limit int, filter api.ListRunsParams) ([]api.Run, error) {
@@ -125,7 +111,7 @@ func getRun(ctx context.Context, client *api.ClientWithResponses, id uuid.UUID) 
 }
 
 func runGetCommand(app *cli.App) *cobra.Command {
-	cmd := &cobra.Command{Use: "get ID", Short: "Show a run, and what happened to each of its attempts", Args: runArgs, ValidArgsFunction: runIDs(app)}
+	cmd := &cobra.Command{Use: "get RUN", Short: "Show a run, and what happened to each of its attempts", Args: runArgs, ValidArgsFunction: runNames(app)}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
 		detail, err := getRun(cmd.Context(), client, id)
@@ -143,11 +129,11 @@ func runGetCommand(app *cli.App) *cobra.Command {
 // onRun is a command's work on the run that its argument names.
 func onRun(app *cli.App, work func(*cobra.Command, *api.ClientWithResponses, uuid.UUID) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		id, err := runID(args[0])
+		client, err := app.Client(cmd)
 		if err != nil {
 			return err
 		}
-		client, err := app.Client(cmd)
+		id, err := findRun(cmd.Context(), client, args[0])
 		if err != nil {
 			return err
 		}
@@ -223,7 +209,7 @@ func releaseRun(ctx context.Context, client *api.ClientWithResponses, id uuid.UU
 // runActionCommand does something to a run; wanted is the state that it shall end in where the end is watched.
 func runActionCommand(app *cli.App, verb, short, done string, wanted api.StateType, act runAction) *cobra.Command {
 	var watch bool
-	cmd := &cobra.Command{Use: verb + " ID", Short: short, Args: runArgs, ValidArgsFunction: runIDs(app)}
+	cmd := &cobra.Command{Use: verb + " RUN", Short: short, Args: runArgs, ValidArgsFunction: runNames(app)}
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "follow the run; exit 0 when it ended as asked for, 1 otherwise")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {

@@ -14,8 +14,8 @@ import (
 
 func runResultCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "result ID", Short: "Print what a run says has come out of it; a string without quotes",
-		Args: runArgs, ValidArgsFunction: runIDs(app),
+		Use: "result RUN", Short: "Print what a run says has come out of it; a string without quotes",
+		Args: runArgs, ValidArgsFunction: runNames(app),
 	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {

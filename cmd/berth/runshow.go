@@ -11,7 +11,7 @@ import (
 )
 
 func runEventsCommand(app *cli.App) *cobra.Command {
-	cmd := &cobra.Command{Use: "events ID", Short: "List what happened to a run: when, who, why", Args: runArgs, ValidArgsFunction: runIDs(app)}
+	cmd := &cobra.Command{Use: "events RUN", Short: "List what happened to a run: when, who, why", Args: runArgs, ValidArgsFunction: runNames(app)}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
 		r, err := client.ListRunEventsWithResponse(cmd.Context(), id)
@@ -33,7 +33,7 @@ func runEventsCommand(app *cli.App) *cobra.Command {
 
 func runManifestCommand(app *cli.App) *cobra.Command {
 	var attempt int32
-	cmd := &cobra.Command{Use: "manifest ID", Short: "Print the Job that ran, as YAML", Args: runArgs, ValidArgsFunction: runIDs(app)}
+	cmd := &cobra.Command{Use: "manifest RUN", Short: "Print the Job that ran, as YAML", Args: runArgs, ValidArgsFunction: runNames(app)}
 	cmd.Flags().Int32Var(&attempt, "attempt", 0, "of this attempt (default: the newest)")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {

@@ -15,8 +15,8 @@ import (
 
 func runWatchCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "watch ID", Short: "Follow a run: its states and output as they happen; exit 0 when it completed, 1 otherwise",
-		Args: runArgs, ValidArgsFunction: runIDs(app),
+		Use: "watch RUN", Short: "Follow a run: its states and output as they happen; exit 0 when it completed, 1 otherwise",
+		Args: runArgs, ValidArgsFunction: runNames(app),
 	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
@@ -97,7 +97,7 @@ func explainRun(ctx context.Context, client *api.ClientWithResponses, id uuid.UU
 func runLogsCommand(app *cli.App) *cobra.Command {
 	var follow bool
 	var attempt int32
-	cmd := &cobra.Command{Use: "logs ID", Short: "Print the output of a run as it was written", Args: runArgs, ValidArgsFunction: runIDs(app)}
+	cmd := &cobra.Command{Use: "logs RUN", Short: "Print the output of a run as it was written", Args: runArgs, ValidArgsFunction: runNames(app)}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on as it is written, until the run has ended")
 	cmd.Flags().Int32Var(&attempt, "attempt", 0, "of this attempt (default: the newest)")
 	cmd.MarkFlagsMutuallyExclusive("follow", "attempt")
@@ -136,7 +136,7 @@ func copyLogs(ctx context.Context, app *cli.App, client *api.ClientWithResponses
 }
 
 func runExplainCommand(app *cli.App) *cobra.Command {
-	cmd := &cobra.Command{Use: "explain ID", Short: "Say why a run waits, or why it ended as it did", Args: runArgs, ValidArgsFunction: runIDs(app)}
+	cmd := &cobra.Command{Use: "explain RUN", Short: "Say why a run waits, or why it ended as it did", Args: runArgs, ValidArgsFunction: runNames(app)}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
 		e, err := explainRun(cmd.Context(), client, id)

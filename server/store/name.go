@@ -1,27 +1,34 @@
 package store
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/google/uuid"
 )
 
-// runName makes a name that people can tell from others out of the random tail of a run's id.
+// runName makes a name that people can tell from others, read out and type, of the random tail of a run's id: all 32 bits of
+// it, so that two runs of the same name are rarer than anybody makes runs.
 func runName(id uuid.UUID) string {
-	number := int(id[14])<<8 | int(id[15])
-	return fmt.Sprintf("%s-%s-%03d", adjectives[int(id[12])%len(adjectives)], nouns[int(id[13])%len(nouns)], number%1000)
+	const signs = "0123456789abcdefghjkmnpqrstvwxyz" // what is not mistaken for another
+	tail := binary.BigEndian.Uint32(id[12:])
+	var last [4]byte
+	for i := range last {
+		last[i] = signs[tail>>(5*i)&31]
+	}
+	return fmt.Sprintf("%s-%s-%s", adjectives[tail>>26], nouns[tail>>20&63], last[:])
 }
 
 // Words of harbours and ships.
 var (
-	adjectives = [...]string{
+	adjectives = [64]string{
 		"able", "amber", "bold", "brave", "bright", "brisk", "calm", "clear", "coastal", "deep", "eager", "early", "fair", "fleet",
 		"fresh", "gentle", "golden", "grand", "hardy", "keen", "kind", "late", "lively", "loyal", "lucky", "mild", "misty", "noble",
 		"open", "patient", "plain", "proud", "quick", "quiet", "rapid", "ready", "royal", "salty", "sharp", "silent", "silver",
 		"sleek", "smooth", "snug", "solid", "stable", "steady", "stout", "strong", "sturdy", "sunny", "swift", "tall", "tidal",
 		"tidy", "trim", "true", "trusty", "vast", "warm", "wide", "windy", "wise", "young",
 	}
-	nouns = [...]string{
+	nouns = [64]string{
 		"anchor", "barge", "bay", "beacon", "bollard", "boom", "bow", "breeze", "bridge", "brig", "buoy", "cable", "cape", "cargo",
 		"clipper", "cove", "crane", "current", "cutter", "deck", "dinghy", "dock", "ferry", "fjord", "galley", "gangway", "gull",
 		"harbor", "hawser", "helm", "hull", "inlet", "jetty", "keel", "ketch", "lagoon", "lantern", "launch", "lock", "lugger",

@@ -20,6 +20,8 @@ type RunFilter struct {
 	Deployment string
 	States     []lifecycle.StateType
 	Tags       []string // all of them
+	Name       string   // exactly
+	IDPrefix   string   // hexadecimal digits, dashes or not
 	// Text is looked for in name and message of the state, whatever its case, and is the beginning of an id.
 	Text      string
 	Created   Span
@@ -184,6 +186,16 @@ func (tx *Tx) runFilter(ctx context.Context, f RunFilter) (where []string, args 
 	for _, tag := range f.Tags {
 		c.add(tx.s.dialect.holds("r.tags"), tag)
 	}
+	if f.Name != "" {
+		c.add("r.name = ?", f.Name)
+	}
+	if f.IDPrefix != "" {
+		first, last, err := idRange(f.IDPrefix)
+		if err != nil {
+			return nil, nil, err
+		}
+		c.add("r.id BETWEEN ? AND ?", first, last)
+	}
 	if f.Text != "" {
 		pattern := contains(f.Text)
 		c.add(`(LOWER(r.name) LIKE ? ESCAPE '\' OR LOWER(r.state_message) LIKE ? ESCAPE '\' OR CAST(r.id AS TEXT) LIKE ? ESCAPE '\')`,
@@ -198,6 +210,21 @@ func (tx *Tx) runFilter(ctx context.Context, f RunFilter) (where []string, args 
 		}
 	}
 	return c.where, c.args, nil
+}
+
+// idRange is what ids that begin with some digits lie between. Served by the primary key.
+func idRange(prefix string) (first, last uuid.UUID, err error) {
+	digits := strings.ReplaceAll(prefix, "-", "")
+	if n := 2*len(first) - len(digits); n >= 0 {
+		first, err = uuid.Parse(digits + strings.Repeat("0", n))
+		if err == nil {
+			last, err = uuid.Parse(digits + strings.Repeat("f", n))
+		}
+		if err == nil {
+			return first, last, nil
+		}
+	}
+	return first, last, &Error{Code: NotFound, Message: fmt.Sprintf("no id begins with %q", prefix)}
 }
 
 func (tx *Tx) wherePools(ctx context.Context, c *conditions, f RunFilter) error {

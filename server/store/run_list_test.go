@@ -49,7 +49,11 @@ func TestRunsAreFilteredAndSorted(t *testing.T) {
 			"part of a tag": {store.RunFilter{Tags: []string{"dat"}}, ""}, "a text in any case": {store.RunFilter{Text: "LOAD"}, "load%b Load_A"},
 			"a text with an underscore": {store.RunFilter{Text: "d_a"}, "Load_A"}, "a text with a percent sign": {store.RunFilter{Text: "d%b"}, "load%b"},
 			"a text in the message": {store.RunFilter{Text: "by ADA"}, "fit"}, "the beginning of an id": {store.RunFilter{Text: fit[0].ID.String()[:36]}, "fit"},
-			"due from": {store.RunFilter{Scheduled: store.Span{After: &soon}}, "else fit Load_A"}, "due before": {store.RunFilter{Scheduled: store.Span{Before: &soon}}, "load%b"},
+			"a name": {store.RunFilter{Name: "Load_A"}, "Load_A"}, "a name in another case": {store.RunFilter{Name: "load_a"}, ""},
+			"a part of a name": {store.RunFilter{Name: "Load"}, ""}, "an id": {store.RunFilter{IDPrefix: fit[0].ID.String()}, "fit"},
+			"the digits of an id": {store.RunFilter{IDPrefix: strings.ToUpper(strings.ReplaceAll(fit[0].ID.String()[:35], "-", ""))}, "fit"},
+			"no id":               {store.RunFilter{IDPrefix: "ffff"}, ""},
+			"due from":            {store.RunFilter{Scheduled: store.Span{After: &soon}}, "else fit Load_A"}, "due before": {store.RunFilter{Scheduled: store.Span{Before: &soon}}, "load%b"},
 			"created": {store.RunFilter{Created: store.Span{Before: &ago}}, ""}, "ended": {store.RunFilter{Ended: store.Span{After: &ago}}, "fit"},
 		} {
 			runs, _, err := w.ListRuns(ctx, test.filter, store.Page{})

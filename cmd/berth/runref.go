@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/server/api"
+)
+
+// runArgs is one run: its id, the beginning of its id, or its name.
+func runArgs(_ *cobra.Command, args []string) error {
+	if len(args) != 1 || args[0] == "" {
+		return cli.Usagef("needs the id or the name of one run")
+	}
+	return nil
+}
+
+// runID reads an id where nothing else is taken.
+func runID(text string) (uuid.UUID, error) {
+	id, err := uuid.Parse(text)
+	if err != nil {
+		return id, cli.Usagef("%q is not the id of a run; berth run ls shows them", text)
+	}
+	return id, nil
+}
+
+// shortestPrefix is from how many digits on a text is looked up as the beginning of an id.
+const shortestPrefix = 6
+
+// findRun finds the run that is meant. A name stands for the newest run of it; the beginning of an id for one run only.
+func findRun(ctx context.Context, client *api.ClientWithResponses, text string) (uuid.UUID, error) {
+	if id, err := uuid.Parse(text); err == nil {
+		return id, nil
+	}
+	if isPrefix(text) {
+		runs, err := listRuns(ctx, client, 2, api.ListRunsParams{IDPrefix: &text})
+		if err != nil {
+			return uuid.Nil, err
+		}
+		if len(runs) > 1 {
+			return uuid.Nil, cli.Usagef("%q is the beginning of more than one run's id, as of %s (%s) and %s (%s); give more of it, or a name",
+				text, runs[0].ID, runs[0].Name, runs[1].ID, runs[1].Name)
+		}
+		if len(runs) == 1 {
+			return runs[0].ID, nil
+		}
+	}
+	if len(text) > maxRunName {
+		return uuid.Nil, unknownRun(text)
+	}
+	runs, err := listRuns(ctx, client, 1, api.ListRunsParams{Name: &text})
+	switch {
+	case err != nil:
+		return uuid.Nil, err
+	case len(runs) == 0:
+		return uuid.Nil, unknownRun(text)
+	}
+	return runs[0].ID, nil
+}
+
+// maxRunName is what the API takes.
+const maxRunName = 200
+
+func unknownRun(text string) error {
+	return cli.Usagef("there is no run with the id or the name %q; berth run ls shows them", text)
+}
+
+func isPrefix(text string) bool {
+	digits := strings.ReplaceAll(text, "-", "")
+	rest := strings.Trim(strings.ToLower(digits), "0123456789abcdef")
+	return rest == "" && len(digits) >= shortestPrefix && len(text) < len(uuid.Nil.String()) && text[0] != '-'
+}
+
+// runNames completes runs: by name where a shell takes it as it is, by id elsewhere.
+func runNames(app *cli.App) completer {
+	return names(app, func(ctx context.Context, client *api.ClientWithResponses) ([]string, error) {
+		runs, err := listRuns(ctx, client, 20, api.ListRunsParams{})
+		seen := map[string]bool{} // newest first: a name stands for the newest
+		return mapped(runs, func(r api.Run) string {
+			word := r.Name
+			if seen[word] || strings.ContainsAny(word, " \t\n'\"\\$`&|;<>()*?[]#~!{}:=") {
+				word = r.ID.String()
+			}
+			seen[word] = true
+			return fmt.Sprintf("%s\t%s %s", word, r.State.Type, r.Deployment)
+		}), err
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -72,7 +73,7 @@ func (h *Handler) runSchedule(ctx context.Context, s store.Schedule, now time.Ti
 		return h.store.SettleSchedule(ctx, outcome)
 	}
 	for _, slot := range undecided(s, parsed, readMisfire(spec), now) {
-		decision, err := h.decideSlot(ctx, s, spec)
+		decision, err := h.decideSlot(ctx, s, spec, slot)
 		if err != nil {
 			return err
 		}
@@ -85,14 +86,15 @@ func (h *Handler) runSchedule(ctx context.Context, s store.Schedule, now time.Ti
 			outcome.Error = fmt.Sprintf("the slot of %s made no run: an earlier one has not ended, and overlap is forbid", slot.Format(time.RFC3339))
 			continue
 		}
-		if err := h.cancelAll(ctx, decision.Cancel, scheduleActor+s.Name); err != nil {
-			return err
-		}
 		if outcome.Error, err = h.runSlot(ctx, s, spec, slot, slot.Add(parsed.Delay(s.ID.String(), slot))); err != nil {
 			return err
 		}
-		if outcome.Error == "" {
-			outcome.Slot = &slot
+		if outcome.Error != "" {
+			continue // what would have been replaced goes on
+		}
+		outcome.Slot = &slot
+		if err := h.cancelAll(ctx, decision.Cancel, scheduleActor+s.Name); err != nil {
+			return err
 		}
 	}
 	if next, ok := parsed.Next(now); ok {
@@ -117,21 +119,36 @@ func undecided(s store.Schedule, parsed *schedule.Schedule, policy schedule.Misf
 }
 
 // decideSlot asks the overlap policy of a schedule.
-func (h *Handler) decideSlot(ctx context.Context, s store.Schedule, spec api.ScheduleSpec) (schedule.Decision, error) {
+func (h *Handler) decideSlot(ctx context.Context, s store.Schedule, spec api.ScheduleSpec, slot time.Time) (schedule.Decision, error) {
 	policy := readOverlap(spec)
 	if policy == schedule.Allow {
-		return policy.Decide(nil), nil
+		return policy.Decide(slot, nil), nil
 	}
-	live, err := h.store.LiveRunsOfSchedule(ctx, s.ID)
-	return policy.Decide(liveRuns(live)), err
-}
-
-func liveRuns(runs []store.LiveRun) []schedule.Live {
+	runs, err := h.store.LiveRunsOfSchedule(ctx, s.ID)
+	if err != nil {
+		return schedule.Decision{}, err
+	}
 	live := make([]schedule.Live, len(runs))
 	for i, r := range runs {
 		live[i] = schedule.Live{ID: r.ID.String(), Cancelling: r.Cancelling}
+		if live[i].Slot, err = slotOfKey(s, r.IdempotencyKey); err != nil {
+			return schedule.Decision{}, err
+		}
 	}
-	return live
+	return policy.Decide(slot, live), nil
+}
+
+// slotKey is the idempotency key of the run of a slot, which is made once whoever comes, and however often.
+func slotKey(s store.Schedule, slot time.Time) string {
+	return "schedule:" + s.ID.String() + ":" + slot.UTC().Format(time.RFC3339)
+}
+
+func slotOfKey(s store.Schedule, key string) (time.Time, error) {
+	slot, err := time.Parse(time.RFC3339, strings.TrimPrefix(key, "schedule:"+s.ID.String()+":"))
+	if err != nil {
+		return slot, fmt.Errorf("read the slot of a run: %w", err)
+	}
+	return slot, nil
 }
 
 func (h *Handler) cancelAll(ctx context.Context, ids []string, actor string) error {
@@ -153,9 +170,12 @@ func (h *Handler) runSlot(ctx context.Context, s store.Schedule, spec api.Schedu
 	for try := 1; ; try++ {
 		err := h.createScheduled(ctx, s, spec, slot, due)
 		var bad *problem.Error
+		var taken *store.Error
 		switch {
 		case err == nil:
 			return "", nil
+		case errors.As(err, &taken) && taken.Code == store.IdempotencyMismatch: // somebody sent that key with a run of theirs
+			return shortened(fmt.Sprintf("the slot of %s made no run: %s", slot.Format(time.RFC3339), taken.Message)), nil
 		case isCode(err, store.RevisionChanged) && try < createTries:
 		case errors.As(err, &bad):
 			h.Logger.Warn("a schedule made no run", "deployment", s.Deployment, "schedule", s.Name, "slot", slot, "error", err)
@@ -176,7 +196,7 @@ func (h *Handler) createScheduled(ctx context.Context, s store.Schedule, spec ap
 	}
 	given := scheduledRun(spec)
 	given.ScheduledTime = &due
-	run, _, err := h.newRuns(d).make(ctx, given, fmt.Sprintf("schedule:%s:%s", s.ID, slot.UTC().Format(time.RFC3339)), "")
+	run, _, err := h.newRuns(d).make(ctx, given, slotKey(s, slot), "")
 	if err != nil {
 		return err
 	}

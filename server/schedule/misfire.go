@@ -37,7 +37,7 @@ type Misfire struct {
 	Mode   Mode
 	Cap    int           // All: the newest so many; 0 is DefaultCap
 	Oldest time.Duration // Latest and All: nothing older; 0 is no bound
-	Grace  time.Duration // Skip: how late is on time; 0 is DefaultGrace
+	Grace  time.Duration // how late is on time, and not missed; 0 is DefaultGrace
 }
 
 // Due returns the slots in (last, now] to create now, oldest first. last is the instant up to which slots have been
@@ -59,18 +59,16 @@ func (s *Schedule) Due(last, now time.Time, policy Misfire) []time.Time {
 
 // bounds returns the instant after which slots count, and how many of them.
 func (p Misfire) bounds(last, now time.Time) (floor time.Time, most int) {
-	oldest, most := p.Oldest, p.Cap
-	if most <= 0 {
-		most = DefaultCap
+	oldest, most, grace := p.Oldest, DefaultCap, p.Grace
+	if grace <= 0 {
+		grace = DefaultGrace
 	}
-	switch p.Mode {
-	case Skip:
-		oldest = p.Grace
-		if oldest <= 0 {
-			oldest = DefaultGrace
-		}
-	case All:
-	default:
+	switch {
+	case p.Mode == Skip:
+		oldest = grace
+	case p.Mode == All && p.Cap > 0:
+		most = p.Cap
+	case p.Mode != All && now.Sub(last) > grace:
 		most = 1
 	}
 	if oldest > 0 && last.Before(now.Add(-oldest)) {

@@ -71,8 +71,8 @@ SET decided_until = ?,
 	next_due = ?,
 	held_until = NULL,
 	last_slot = COALESCE(?, last_slot),
-	last_error = ?,
-	last_error_at = ?
+	last_error_at = CASE WHEN last_error = ? THEN last_error_at ELSE ? END,
+	last_error = ?
 WHERE id = ?
 	AND decided_until = ?
 	AND active`
@@ -87,7 +87,7 @@ func (tx *Tx) SettleSchedule(ctx context.Context, o ScheduleOutcome) error {
 	if o.Error != "" {
 		failed = &now
 	}
-	_, err = tx.exec(ctx, settleScheduleSQL, o.Until, o.Seen, stampOf(o.Next), stampOf(o.Slot), o.Error, stampOf(failed), o.ID, o.Was)
+	_, err = tx.exec(ctx, settleScheduleSQL, o.Until, o.Seen, stampOf(o.Next), stampOf(o.Slot), o.Error, stampOf(failed), o.Error, o.ID, o.Was)
 	if err != nil {
 		return fmt.Errorf("settle schedule %s: %w", o.ID, err)
 	}
@@ -96,13 +96,14 @@ func (tx *Tx) SettleSchedule(ctx context.Context, o ScheduleOutcome) error {
 
 // LiveRun is a run that has not ended.
 type LiveRun struct {
-	ID         uuid.UUID `db:"id"`
-	Cancelling bool      `db:"cancelling"`
+	ID             uuid.UUID `db:"id"`
+	IdempotencyKey string    `db:"idempotency_key"`
+	Cancelling     bool      `db:"cancelling"`
 }
 
 // liveOfScheduleSQL is served by runs_live_schedule.
 const liveOfScheduleSQL = `
-SELECT id, state_type = 'CANCELLING' AS cancelling
+SELECT id, COALESCE(idempotency_key, '') AS idempotency_key, state_type = 'CANCELLING' AS cancelling
 FROM runs
 WHERE schedule_id = ?
 	AND ended_at IS NULL

@@ -54,12 +54,12 @@ func (s snapshot) finished() *batchv1.JobCondition {
 // settleTime is how long the copy of a pod may lag behind that of its Job: two watches know nothing of each other.
 const settleTime = 5 * time.Second
 
-// unsettled reports whether the Job has ended, by what is known of it, and its pod not yet: what the pod will say is
-// worth the wait.
+// unsettled reports whether the Job has ended, by what is known of it, and its pod not yet, or no pod of it has been seen
+// at all: what the pod will say is worth the wait.
 func (s snapshot) unsettled() bool {
 	finished := s.finished()
 	return finished != nil && s.plain() && s.now.Sub(finished.LastTransitionTime.Time) < settleTime &&
-		slices.ContainsFunc(s.pods, func(pod *corev1.Pod) bool { return !terminal(pod) })
+		(len(s.all()) == 0 || slices.ContainsFunc(s.pods, func(pod *corev1.Pod) bool { return !terminal(pod) }))
 }
 
 // targeted reports whether the Job controller has begun to end the Job for a reason of its own (a deadline), so that the

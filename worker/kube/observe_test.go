@@ -135,6 +135,10 @@ func TestObserveVariationsOfRecordedJobs(t *testing.T) {
 			s.pods[0].Status.Phase = corev1.PodRunning
 			s.now = s.finished().LastTransitionTime.Add(time.Second)
 		}, observed{Phase: job.Running}},
+		{"a Job that is finished waits a moment for a pod that was never seen", complete, func(s *snapshot) {
+			s.pods = nil
+			s.now = s.finished().LastTransitionTime.Add(time.Second)
+		}, observed{Phase: job.Pending}},
 		{"a Job that is finished does not wait long for its pod", exited, func(s *snapshot) { s.pods[0].Status.Phase = corev1.PodRunning },
 			observed{Phase: job.Ended, Category: job.App, ExitCode: code(3)}},
 		{"preemption is told apart from eviction", evicted, func(s *snapshot) {

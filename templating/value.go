@@ -13,6 +13,9 @@ func DecodeJSON(data []byte) (any, error) { return value.DecodeJSON(data) }
 // DecodeYAML reads one YAML document in the form that templates work on, as strictly as DecodeJSON.
 func DecodeYAML(data []byte) (any, error) { return value.DecodeYAML(data) }
 
+// YAMLError reads an error of the YAML library: the line, from 1 and 0 where it is not known, and what is wrong there.
+func YAMLError(data []byte, err error) (line int, message string) { return value.YAMLError(data, err) }
+
 // EncodeJSON writes a value as compact JSON with sorted keys: equal values have equal bytes.
 func EncodeJSON(v any) ([]byte, error) { return value.AppendJSON(nil, v) }
 

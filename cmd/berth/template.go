@@ -155,6 +155,9 @@ func (r *offlineRender) failed(err error) error {
 	default:
 		return err
 	}
+	if syntax != nil {
+		return cli.Usagef("%s can not be read as a template", fileName(r.in.file))
+	}
 	return errors.New("the template can not be rendered")
 }
 

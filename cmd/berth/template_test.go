@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 )
 
@@ -106,6 +107,19 @@ job_configuration:
 	demand(t, "lint", text.stdout, "/variables/properties/image/default", "imgae", "image", "2 errors")
 	if r := u.runInput(t, smallTemplate, "template", "lint", "-f", "-"); r.code != 0 {
 		t.Errorf("a good template: exit code %d\n%s", r.code, r.stdout)
+	}
+}
+
+func TestWhatIsNoTemplateIsBadInputWithItsPlace(t *testing.T) {
+	u := user{home: t.TempDir()}
+	for _, test := range []struct{ source, place string }{
+		{"a: 1\nb: [1\n", "<stdin>:2:"}, {"[]\n", "<stdin>:1:1"}, {`{"job_configuration": {"a": 1, "a": 2}}`, "<stdin>:1:32"},
+		{"job_configuration: {}\nvariable: {}\n", "<stdin>:2:1"},
+	} {
+		r := u.runInput(t, test.source, "template", "render", "-f", "-")
+		if r.code != 2 || r.stdout != "" || !strings.Contains(r.stderr, test.place) {
+			t.Errorf("%q: exit code %d, want 2 and %s\n%s", test.source, r.code, test.place, r.stderr)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -66,15 +67,25 @@ func Position[T string | []byte](data T, offset int) (line, column int) {
 type jsonDecoder struct {
 	data   []byte
 	tokens *json.Decoder
+	start  int // of the token that was read last
+}
+
+// token reads the next token and notes where it begins.
+func (d *jsonDecoder) token() (json.Token, error) {
+	d.start = int(d.tokens.InputOffset())
+	for d.start < len(d.data) && strings.IndexByte(" \t\r\n,:", d.data[d.start]) >= 0 {
+		d.start++
+	}
+	return d.tokens.Token()
 }
 
 func (d *jsonDecoder) fail(pointer, format string, args ...any) error {
-	line, column := Position(d.data, int(d.tokens.InputOffset()))
+	line, column := Position(d.data, d.start)
 	return &SyntaxError{Line: line, Column: column, Pointer: pointer, Message: fmt.Sprintf(format, args...)}
 }
 
 func (d *jsonDecoder) value(pointer string, depth int) (any, error) {
-	token, err := d.tokens.Token()
+	token, err := d.token()
 	if err != nil {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
@@ -104,7 +115,7 @@ func (d *jsonDecoder) value(pointer string, depth int) (any, error) {
 func (d *jsonDecoder) object(pointer string, depth int) (any, error) {
 	object := map[string]any{}
 	for d.tokens.More() {
-		token, err := d.tokens.Token()
+		token, err := d.token()
 		if err != nil {
 			return nil, d.fail(pointer, "not valid JSON: %v", err)
 		}
@@ -116,7 +127,7 @@ func (d *jsonDecoder) object(pointer string, depth int) (any, error) {
 			return nil, err
 		}
 	}
-	_, err := d.tokens.Token()
+	_, err := d.token()
 	return object, err
 }
 
@@ -129,7 +140,7 @@ func (d *jsonDecoder) list(pointer string, depth int) (any, error) {
 		}
 		list = append(list, item)
 	}
-	_, err := d.tokens.Token()
+	_, err := d.token()
 	return list, err
 }
 

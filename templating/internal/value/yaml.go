@@ -26,11 +26,11 @@ func DecodeYAML(data []byte) (any, error) {
 		if errors.Is(err, io.EOF) {
 			return nil, nil
 		}
-		return nil, yamlError(err)
+		return nil, yamlError(data, err)
 	}
 	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
 		if err != nil {
-			return nil, yamlError(err)
+			return nil, yamlError(data, err)
 		}
 		return nil, &SyntaxError{Line: second.Line, Column: second.Column, Message: "a second YAML document; exactly one is expected"}
 	}
@@ -38,19 +38,27 @@ func DecodeYAML(data []byte) (any, error) {
 	return d.value(&document, "", 0)
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+func yamlError(data []byte, err error) error {
+	line, message := YAMLError(data, err)
+	return &SyntaxError{Line: line, Column: min(line, 1), Message: "not valid YAML: " + message}
+}
 
-func yamlError(err error) error {
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(?s:(.*))$`)
+
+// yamlGrammar are the errors of the library's parser, as opposed to its scanner. It counts their lines from 0, and leaves out line 0.
+var yamlGrammar = regexp.MustCompile(`^(did not find expected |found undefined tag handle|found duplicate %|found incompatible YAML)`)
+
+// YAMLError reads an error of the YAML library: the line, from 1 and 0 where it is not known, and what is wrong there.
+func YAMLError(data []byte, err error) (line int, message string) {
 	match := yamlLine.FindStringSubmatch(err.Error())
 	if match == nil {
-		return &SyntaxError{Message: "not valid YAML: " + err.Error()}
+		return 0, err.Error()
 	}
-	line, _ := strconv.Atoi(match[1]) // an absent line is line 0: not known
-	column := 0
-	if line > 0 {
-		column = 1
+	line, _ = strconv.Atoi(match[1]) // an absent line is line 0
+	if yamlGrammar.MatchString(match[2]) {
+		line = min(line+1, 1+bytes.Count(bytes.TrimRight(data, "\n"), []byte("\n"))) // the end is in the last line, not after it
 	}
-	return &SyntaxError{Line: line, Column: column, Message: "not valid YAML: " + match[2]}
+	return line, match[2]
 }
 
 type yamlDecoder struct {

@@ -11,11 +11,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/berth-dev/berth/templating"
 )
 
 // maxNodes bounds a document after its aliases are followed: a file of a few hundred bytes can stand for terabytes.
@@ -90,11 +90,11 @@ func Parse(data []byte) (*Value, error) {
 	if err := decoder.Decode(&document); errors.Is(err, io.EOF) {
 		return &Value{Kind: Null, Place: Place{1, 1}, text: "null"}, nil
 	} else if err != nil {
-		return nil, syntaxError(err)
+		return nil, syntaxError(data, err)
 	}
 	if err := decoder.Decode(&second); !errors.Is(err, io.EOF) {
 		if err != nil {
-			return nil, syntaxError(err)
+			return nil, syntaxError(data, err)
 		}
 		return nil, &Error{Place: placeOf(&second), Message: "a second document begins here, only one is read"}
 	}
@@ -102,18 +102,9 @@ func Parse(data []byte) (*Value, error) {
 	return r.value(&document)
 }
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(?s:(.*))$`)
-
-func syntaxError(err error) error {
-	m := yamlLine.FindStringSubmatch(err.Error())
-	if m == nil {
-		return &Error{Message: err.Error()}
-	}
-	line, convErr := strconv.Atoi(m[1])
-	if convErr != nil {
-		line = 0
-	}
-	return &Error{Place: Place{Line: line}, Message: m[2]}
+func syntaxError(data []byte, err error) error {
+	line, message := templating.YAMLError(data, err)
+	return &Error{Place: Place{Line: line}, Message: message}
 }
 
 func placeOf(n *yaml.Node) Place { return Place{n.Line, n.Column} }

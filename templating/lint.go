@@ -136,7 +136,8 @@ func (l *linter) try(name string, v any, base bool) {
 		if p.Severity == SeverityWarning && !base {
 			continue // what is risky is said once, of the defaults
 		}
-		if slices.ContainsFunc(l.broken, func(place string) bool { return isNear(p.Pointer, place) }) {
+		// A field that does not exist is wrong whatever stands in it.
+		if p.Code != CodeUnknownField && slices.ContainsFunc(l.broken, func(place string) bool { return isNear(p.Pointer, place) }) {
 			continue
 		}
 		if name != "" && p.Severity == SeverityError {
@@ -181,7 +182,7 @@ func (l *linter) render(vars map[string]any) []Problem {
 	l.fuel += rendered.Used.Fuel + checkingCost(rendered.Configuration)
 	for _, p := range l.check(rendered) {
 		// What is missing because it could not be rendered has been said already.
-		if !slices.ContainsFunc(problems, func(said Problem) bool { return isNear(p.Pointer, said.Pointer) }) {
+		if p.Code == CodeUnknownField || !slices.ContainsFunc(problems, func(said Problem) bool { return isNear(p.Pointer, said.Pointer) }) {
 			problems = append(problems, p)
 		}
 	}

@@ -54,6 +54,20 @@ func TestLintReadsLikeAGoodCompiler(t *testing.T) {
 	}
 }
 
+func TestAMisspeltFieldIsSaidAlsoAroundABrokenLeaf(t *testing.T) {
+	for _, inside := range []string{"{{ imgae }}", "{{ image | upperr }}", "x{{ toJson }}", "{{ $NOWHERE }}"} {
+		parsed, err := templating.Parse([]byte(`{variables: {properties: {image: {default: "a:1"}}}, job_configuration: {
+ job_manifest: {spec: {template: {spec: {contaniers: [{name: job, image: '` + inside + `'}]}}}}}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		const want = "unknown field \"contaniers\"\n  help: did you mean \"containers\"?\n"
+		if report := templating.Lint(templating.DefaultRegistry(), parsed, manifest.Check); !strings.Contains(text(report), want) {
+			t.Errorf("%s: got\n%swant %s", inside, text(report), want)
+		}
+	}
+}
+
 func TestLintSaysEverythingOfALeafAtOnce(t *testing.T) {
 	source := `{variables: {properties: {image: {type: string}}}, job_configuration: {env: {A: "{{ nowhere }}", B: "{{ env .x }}"},
  job_manifest: {spec: {template: {spec: {containers: [{name: job, image: "{{ imagge }}{{ .imgae | upperr }}", comand: [x]}]}}}}}}`

@@ -143,7 +143,7 @@ func printLint(app *cli.App, format cli.Format, report api.LintReport) error {
 				return err
 			}
 		}
-		if err := app.Printf("%d errors, %d warnings\n", len(report.Errors), len(report.Warnings)); err != nil {
+		if err := app.Printf("%s\n", summary(style, len(report.Errors), len(report.Warnings))); err != nil {
 			return err
 		}
 	}

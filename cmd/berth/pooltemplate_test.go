@@ -1,8 +1,11 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
+
+	"github.com/berth-dev/berth/templating"
 )
 
 // governed is a template for a process pool; tests change it.
@@ -81,6 +84,42 @@ func TestAPreviewIsTheJobOfADeployment(t *testing.T) {
 	demand(t, "preview of a file", u.ok(t, "pool", "template", "preview", "governed", "-f", file, "--deployment", "own"), "- A LONGER GREETING")
 }
 
+func TestATemplateThatIsReadAndSetAgainIsTheSame(t *testing.T) {
+	t.Parallel()
+	u := governedPool(t)
+	file := write(t, t.TempDir(), "t.yaml", strings.Replace(governed, "  properties:\n", `  properties:
+    ratio: {default: 2.0}
+    word: {default: "yes"}
+    time: {default: "12:30"}
+    day: {default: 2026-01-01}
+    mode: {default: "0o7"}
+    exponent: {default: "1e3"}
+    large: {default: 9007199254740993}
+    lines: {default: "a\n\n  b\n"}
+`, 1))
+	u.ok(t, "pool", "template", "set", "governed", "-f", file)
+	read := func() string {
+		document := u.ok(t, "pool", "template", "get", "governed", "-o", "json")
+		parsed, err := templating.Parse([]byte(document))
+		if err != nil {
+			t.Fatal(err)
+		}
+		canonical, err := parsed.JSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(canonical)
+	}
+	before := read()
+	demand(t, "the template", before, `"default":2.0`)
+	again := write(t, t.TempDir(), "again.yaml", u.ok(t, "pool", "template", "get", "governed"))
+	u.ok(t, "pool", "template", "set", "governed", "-f", again)
+	if after := read(); after != before {
+		t.Errorf("got\n%s\nwant\n%s", after, before)
+	}
+	demand(t, "diff", u.ok(t, "pool", "template", "diff", "governed"), "the templates do not differ")
+}
+
 func TestAnEditIsCheckedShownAndSaved(t *testing.T) {
 	t.Parallel()
 	u := governedPool(t)
@@ -106,6 +145,14 @@ func TestAnEditIsCheckedShownAndSaved(t *testing.T) {
 	demand(t, "the mended template", u.ok(t, "pool", "template", "get", "governed"), "{{ greeting }}!")
 	if r := u.runEnv(t, "", []string{"EDITOR=false", "TMPDIR=" + t.TempDir()}, "pool", "template", "edit", "governed"); r.code != 1 || !strings.Contains(r.stderr, "set EDITOR to another") {
 		t.Errorf("an editor that fails: exit code %d\n%s", r.code, r.stderr)
+	}
+	if r := u.runEnv(t, "", []string{"EDITOR=nobody-has-this-editor", "TMPDIR=" + t.TempDir()}, "pool", "template", "edit", "governed"); r.code != 1 || strings.Contains(r.stderr, "is kept in") {
+		t.Errorf("an editor that is not there: exit code %d\n%s", r.code, r.stderr)
+	}
+	broken := edit("s/{{ greeting }}/{{ greting }}/", "")
+	_, file, kept := strings.Cut(strings.TrimSpace(broken.stderr[:strings.Index(broken.stderr+"\n", "\n")]), "what you wrote is kept in ")
+	if text, err := os.ReadFile(file); broken.code != 1 || !kept || err != nil || !strings.Contains(string(text), "{{ greting }}") {
+		t.Errorf("a broken template that is given up: exit code %d, kept %q (%v)\n%s", broken.code, text, err, broken.stderr)
 	}
 	versions := decode[struct{ Items []struct{ Version int32 } }](t, u, "pool", "template", "versions", "governed", "-o", "json")
 	if len(versions.Items) != 3 {

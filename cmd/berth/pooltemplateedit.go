@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/yaml"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/yamldoc"
@@ -60,7 +59,7 @@ func (e *templateEdit) run(ctx context.Context) error {
 		return err
 	}
 	e.version = current.Version
-	original, err := yaml.JSONToYAML(current.Document)
+	original, err := cli.AsYAML(current.Document)
 	if err != nil {
 		return fmt.Errorf("write the template as YAML: %w", err)
 	}
@@ -70,14 +69,21 @@ func (e *templateEdit) run(ctx context.Context) error {
 	}
 	e.file = filepath.Join(dir, e.pool+".yaml")
 	document, err := e.edited(ctx, original)
-	if err != nil || document == nil {
-		return errors.Join(err, os.RemoveAll(dir))
+	if err == nil && document != nil {
+		err = e.save(ctx, document)
 	}
-	if err := e.save(ctx, document); err != nil {
+	if err != nil && e.wrote(original) {
 		e.app.Notef("what you wrote is kept in %s", e.file)
 		return err
 	}
-	return os.RemoveAll(dir)
+	return errors.Join(err, os.RemoveAll(dir))
+}
+
+// wrote says whether there is work in the file that would be lost with it.
+func (e *templateEdit) wrote(original []byte) bool {
+	text, err := os.ReadFile(e.file)
+	body := bytes.TrimSpace(withoutMarks(text))
+	return err != nil || len(body) > 0 && !bytes.Equal(body, bytes.TrimSpace(original)) // what can not be read is left where it is
 }
 
 const editMark = "# berth: "
@@ -155,7 +161,7 @@ func (e *templateEdit) open(ctx context.Context) error {
 		command.Stdin = terminal
 	}
 	if err := command.Run(); err != nil {
-		return fmt.Errorf("the editor %q failed: %w; set EDITOR to another", editor, err)
+		return fmt.Errorf("the editor %q failed: %v; set EDITOR to another", editor, err) // its exit code is not ours
 	}
 	return nil
 }

@@ -198,7 +198,7 @@ func TestTablesAlignAndDocumentsKeepTheirNames(t *testing.T) {
 	columns := []cli.Column[item]{{Title: "name", Cell: func(i item) string { return i.Name }}, {Title: "note", Cell: func(i item) string { return i.Note }}}
 	for format, want := range map[cli.Format]string{
 		cli.Table: "NAME    NOTE\na       first line\nlonger  -\n",
-		cli.YAML:  "items:\n- name: a\n  note: |-\n    first\n    line\n- name: longer\n  note: \"\"\n",
+		cli.YAML:  "items:\n  - name: a\n    note: |-\n      first\n      line\n  - name: longer\n    note: \"\"\n",
 	} {
 		app, stdout, _ := newApp(nil)
 		if err := cli.List(app, format, items, columns); err != nil {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 	"sigs.k8s.io/yaml"
+
+	"github.com/berth-dev/berth/templating"
 )
 
 // Format is how a command prints: a table for people, JSON or YAML for programs.
@@ -141,16 +144,30 @@ func (a *App) Fields(fields []Field) error {
 
 // Document prints a value as JSON or YAML.
 func (a *App) Document(format Format, value any) error {
-	data, err := json.MarshalIndent(value, "", "  ")
-	if err != nil {
+	var data bytes.Buffer
+	encoder := json.NewEncoder(&data)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false) // a shell command stays readable
+	if err := encoder.Encode(value); err != nil {
 		return fmt.Errorf("encode output: %w", err)
 	}
+	text := data.Bytes()
 	if format == YAML {
-		if data, err = yaml.JSONToYAML(data); err != nil {
+		var err error
+		if text, err = AsYAML(text); err != nil {
 			return fmt.Errorf("encode output: %w", err)
 		}
 	}
-	return a.Printf("%s\n", strings.TrimRight(string(data), "\n"))
+	return a.Printf("%s\n", bytes.TrimRight(text, "\n"))
+}
+
+// AsYAML writes JSON as YAML that reads back as the same: 2.0 stays 2.0, and the text "yes" a text.
+func AsYAML(document []byte) ([]byte, error) {
+	value, err := templating.DecodeJSON(document)
+	if err != nil { // a number beyond 64 bits
+		return yaml.JSONToYAML(document)
+	}
+	return templating.EncodeYAML(value)
 }
 
 // Readable is a JSON value as YAML, for one thing that is shown alone; an empty object is nothing.
@@ -158,7 +175,7 @@ func Readable(value json.RawMessage) string {
 	if s := strings.TrimSpace(string(value)); s == "{}" || s == "null" || s == "" {
 		return ""
 	}
-	text, err := yaml.JSONToYAML(value)
+	text, err := AsYAML(value)
 	if err != nil {
 		return string(value)
 	}

@@ -58,6 +58,11 @@ type Options struct {
 
 	EnsurePools []EnsurePool
 	Engines     *templating.Registry // of templates; nil: those that Berth comes with
+	// KeepRuns, KeepLogs and KeepAudit are for how long runs are kept after their end, output after it was written, and the
+	// audit. 0 is the default of each, ForEver what it says.
+	KeepRuns, KeepLogs, KeepAudit time.Duration
+	// RetainEvery is how often what was kept for long enough is removed; 0 is every minute.
+	RetainEvery time.Duration
 	// RateLimit is how many requests a second one API key may send, on average, with two seconds' worth at once; keys of
 	// workers ten times as many. 0 is DefaultRateLimit, below it there is no limit.
 	RateLimit float64
@@ -99,6 +104,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Auth == "" {
 		o.Auth = AuthKeys
+	}
+	if o.RetainEvery == 0 {
+		o.RetainEvery = defaultRetainEach
 	}
 	if o.RateLimit == 0 {
 		o.RateLimit = DefaultRateLimit

@@ -136,9 +136,12 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 	loops, background := errgroup.WithContext(background)
 	loops.Go(func() error { return endless(background, "the store", s.store.Run) })
 	loops.Go(func() error { return endless(background, "the record of API keys", keys.Run) })
-	loops.Go(func() error { return endless(background, "the sweep", s.repeat("sweep", s.store.Sweep)) })
+	loops.Go(func() error { return endless(background, "the sweep", s.repeat("sweep", repeatEvery, s.store.Sweep)) })
 	loops.Go(func() error {
-		return endless(background, "the scheduler", s.repeat("schedule", operations.RunDueSchedules))
+		return endless(background, "the scheduler", s.repeat("schedule", repeatEvery, operations.RunDueSchedules))
+	})
+	loops.Go(func() error {
+		return endless(background, "retention", s.repeat("retention", s.RetainEvery, s.retain(metric.NewRetention(s.registry))))
 	})
 	group.Go(func() error { return untilEither(ctx, background) })
 	group.Go(func() error {
@@ -187,25 +190,26 @@ func endless(ctx context.Context, what string, loop func(context.Context) error)
 
 const repeatEvery = time.Second
 
-// repeat lets time do its work, every second: deadlines, timeouts, schedules. Every replica does; the store sees to it that each thing happens
-// once. What goes on failing is said once.
-func (s *server) repeat(what string, do func(context.Context) error) func(context.Context) error {
+// repeat lets time do its work, from soon after the start on: deadlines, timeouts, schedules, retention. Every replica does; the store sees to it
+// that each thing happens once. What goes on failing is said once.
+func (s *server) repeat(what string, every time.Duration, do func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
-		ticker := time.NewTicker(repeatEvery)
-		defer ticker.Stop()
+		next := time.NewTimer(min(every, repeatEvery))
+		defer next.Stop()
 		failing := false
 		for {
 			select {
 			case <-ctx.Done():
 				return nil
-			case <-ticker.C:
+			case <-next.C:
 			}
 			err := do(ctx)
+			next.Reset(every)
 			switch {
 			case ctx.Err() != nil:
 				return nil
 			case err != nil && !failing:
-				s.Logger.Warn("failed, trying again every second", "what", what, "error", err)
+				s.Logger.Warn("failed, trying again", "what", what, "every", every.String(), "error", err)
 			case err == nil && failing:
 				s.Logger.Info("works again", "what", what)
 			}

@@ -38,6 +38,8 @@ type serverFlags struct {
 	adminKeyFile, workerKeyFile string
 	lease                       time.Duration
 	rateLimit                   float64
+	keepRuns, keepLogs          cli.Period
+	keepAudit                   cli.Period
 }
 
 func serverCommand(app *cli.App) *cobra.Command {
@@ -63,6 +65,10 @@ BERTH_BOOTSTRAP_ADMIN_KEY and BERTH_BOOTSTRAP_WORKER_KEY hold API keys that must
 	flags.StringVar(&in.migrate, "migrate", "", "auto: bring the schema up at the start; check: refuse an older one (default: auto on SQLite, check on PostgreSQL)")
 	flags.DurationVar(&in.lease, "lease", server.DefaultLease, "how long a worker holds a run without a sign of life")
 	flags.Float64Var(&in.rateLimit, "rate-limit", server.DefaultRateLimit, "requests a second that one API key may send (a worker's ten times as many), 0 for no limit")
+	in.keepRuns, in.keepLogs, in.keepAudit = cli.Period(server.DefaultKeepRuns), cli.Period(server.DefaultKeepLogs), cli.Period(server.DefaultKeepAudit)
+	flags.Var(&in.keepRuns, "keep-runs", "how long runs are kept after their end, with all that is theirs, as in 90d or 36h; 0 for ever")
+	flags.Var(&in.keepLogs, "keep-logs", "how long the output of runs is kept; 0 for ever")
+	flags.Var(&in.keepAudit, "keep-audit", "how long the audit is kept; 0 for ever")
 	in.database.add(cmd)
 	in.log.add(cmd, "info")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -93,6 +99,7 @@ func (in *serverFlags) options(app *cli.App) (server.Options, error) {
 	if o.RateLimit = in.rateLimit; in.rateLimit == 0 {
 		o.RateLimit = -1
 	}
+	o.KeepRuns, o.KeepLogs, o.KeepAudit = keepFor(in.keepRuns), keepFor(in.keepLogs), keepFor(in.keepAudit)
 	var err error
 	if o.Logger, err = in.log.logger(app); err != nil {
 		return o, err
@@ -123,6 +130,14 @@ func (in *serverFlags) check() error {
 		return cli.Usagef("--lease %s: must be a second at least", in.lease)
 	}
 	return in.database.check()
+}
+
+// keepFor is for how long a flag keeps something: 0 for ever.
+func keepFor(p cli.Period) time.Duration {
+	if p == 0 {
+		return server.ForEver
+	}
+	return p.Duration()
 }
 
 // keyFrom reads a key from a file, or the environment: never from the command line, which everybody on the machine sees.

@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 
 	"github.com/google/uuid"
@@ -28,6 +29,9 @@ func (h *Handler) GetRunLogs(ctx context.Context, r api.GetRunLogsRequestObject)
 	if attempt == 0 {
 		return logs, nil // not claimed yet: nothing was written
 	}
+	if logs.size, err = h.store.LogSize(ctx, run.ID, attempt); err != nil { // first: what is there by then is found after
+		return nil, err
+	}
 	if logs.first, err = h.store.ReadLogs(ctx, run.ID, attempt, 0, logPart); err != nil {
 		return nil, err
 	}
@@ -40,6 +44,7 @@ type logsResponse struct {
 	store   *store.Store
 	run     uuid.UUID
 	attempt int32
+	size    int64 // of all that was written until now, kept or not
 	first   []store.LogChunk
 }
 
@@ -54,6 +59,9 @@ func (l *logsResponse) VisitGetRunLogsResponse(w http.ResponseWriter) error {
 			return err
 		}
 		for _, chunk := range chunks {
+			if err := l.sayMissing(w, chunk.Offset-offset); err != nil {
+				return err
+			}
 			text := after(chunk, offset)
 			if _, err := w.Write([]byte(text)); err != nil {
 				return err
@@ -66,7 +74,16 @@ func (l *logsResponse) VisitGetRunLogsResponse(w http.ResponseWriter) error {
 			panic(http.ErrAbortHandler)
 		}
 	}
-	return nil
+	return l.sayMissing(w, l.size-offset)
+}
+
+// sayMissing stands for output that was removed, so that nobody takes what is left for all there was.
+func (l *logsResponse) sayMissing(w http.ResponseWriter, bytes int64) error {
+	if bytes <= 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(w, "[%d bytes of output are no longer kept]\n", bytes)
+	return err
 }
 
 // after is the part of a chunk that begins at offset or later.

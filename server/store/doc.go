@@ -28,6 +28,9 @@
 // A pool or a deployment that is deleted is only marked; it is gone for everybody, and [Store.Sweep] removes it with its
 // runs when the last of them has ended.
 //
+// What has ended is kept for a time; [Store.Retain] removes it then. On PostgreSQL output lies in partitions of a day each
+// (retain_logs.go).
+//
 // # Two databases
 //
 // The SQL is the same for both but for what type dialect does: placeholders, locking clauses, and lists and records passed

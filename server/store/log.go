@@ -10,9 +10,10 @@ import (
 )
 
 const (
-	logChunkMax  = 64 << 10 // bytes a row
-	logReadMax   = 1 << 20  // bytes an answer
-	logChunksMax = 256      // rows an answer
+	logChunkMax  = 64 << 10       // bytes a row
+	logReadMax   = 1 << 20        // bytes an answer
+	logChunksMax = 256            // rows an answer
+	logSlack     = 24 * time.Hour // how much earlier than its claim output may seem written: after a failover to another clock
 )
 
 // loggedRow is how far the output of an attempt is stored.
@@ -114,33 +115,53 @@ SELECT c.attempt_id, a.number, c.byte_offset, c.content
 FROM attempts a
 JOIN log_chunks c ON c.attempt_id = a.id
 WHERE a.id = ?
-	AND c.byte_offset >= COALESCE((SELECT MAX(byte_offset) FROM log_chunks WHERE attempt_id = ? AND byte_offset <= ?), 0)
+	AND c.at >= ?
+	AND c.byte_offset >= COALESCE((SELECT MAX(byte_offset) FROM log_chunks WHERE attempt_id = ? AND at >= ? AND byte_offset <= ?), 0)
 ORDER BY c.byte_offset
 LIMIT ?`
 
 const attemptIDSQL = `
-SELECT a.id
+SELECT a.id, a.claimed_at
 FROM runs r
 JOIN attempts a ON a.run_id = r.id AND a.number = CASE WHEN ? = 0 THEN r.attempt ELSE ? END
 WHERE r.id = ?`
 
+const logSizeSQL = `
+SELECT log_size
+FROM attempts
+WHERE run_id = ?
+	AND number = ?`
+
+// LogSize is how many bytes an attempt has written until now, whether they are still kept or not.
+func (tx *Tx) LogSize(ctx context.Context, runID uuid.UUID, attempt int32) (int64, error) {
+	var sizes []int64
+	if err := tx.all(ctx, &sizes, logSizeSQL, runID, attempt); err != nil || len(sizes) == 0 {
+		return 0, err
+	}
+	return sizes[0], nil
+}
+
 // ReadLogs returns output of an attempt, of the newest for 0, from a byte offset on: limitBytes at most, a mebibyte for
 // 0. It returns nothing where there is nothing (more).
 func (tx *Tx) ReadLogs(ctx context.Context, runID uuid.UUID, attempt int32, offset int64, limitBytes int) ([]LogChunk, error) {
-	var ids []uuid.UUID
-	if err := tx.all(ctx, &ids, attemptIDSQL, attempt, attempt, runID); err != nil {
+	var found []struct {
+		ID        uuid.UUID `db:"id"`
+		ClaimedAt stamp     `db:"claimed_at"`
+	}
+	if err := tx.all(ctx, &found, attemptIDSQL, attempt, attempt, runID); err != nil {
 		return nil, fmt.Errorf("read the logs of run %s: %w", runID, err)
 	}
-	if len(ids) == 0 {
+	if len(found) == 0 {
 		return nil, nil
 	}
+	id, since := found[0].ID, found[0].ClaimedAt.time().Add(-logSlack) // so that only some partitions are looked into
 	var rows []struct {
 		AttemptID uuid.UUID `db:"attempt_id"`
 		Number    int32     `db:"number"`
 		Offset    int64     `db:"byte_offset"`
 		Content   []byte    `db:"content"`
 	}
-	if err := tx.all(ctx, &rows, readLogsSQL, ids[0], ids[0], offset, logChunksMax); err != nil {
+	if err := tx.all(ctx, &rows, readLogsSQL, id, since, id, since, offset, logChunksMax); err != nil {
 		return nil, fmt.Errorf("read the logs of run %s: %w", runID, err)
 	}
 	if limitBytes <= 0 || limitBytes > logReadMax {

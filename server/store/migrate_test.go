@@ -42,44 +42,85 @@ VALUES ('01900000-0000-7000-8000-000000000006', 1, NOW, 'ada', 0, 'SCHEDULED', '
 // TestEveryEarlierSchemaIsBroughtUpWithWhatItHolds stops at every version there was, fills it, and goes on.
 func TestEveryEarlierSchemaIsBroughtUpWithWhatItHolds(t *testing.T) {
 	t.Parallel()
+	eachMigration(t, func(t *testing.T, d *migrated) {
+		d.fill(t, d.version)
+		goesOn(t, d.url)
+	})
+}
+
+// TestEveryMigrationCanBeTakenBack goes all the way up, back to every version there was, and up again.
+func TestEveryMigrationCanBeTakenBack(t *testing.T) {
+	t.Parallel()
+	eachMigration(t, func(t *testing.T, d *migrated) {
+		d.fill(t, d.newest)
+		d.to(t, func(p *goose.Provider) ([]*goose.MigrationResult, error) { return p.DownTo(t.Context(), d.version) })
+		goesOn(t, d.url)
+	})
+}
+
+// migrated is a database of a test's own, and a version of its schema.
+type migrated struct {
+	url, dsn, driver, now string
+	dialect               goose.Dialect
+	files                 fs.FS
+	version, newest       int64
+}
+
+// eachMigration runs a test for every version on every database.
+func eachMigration(t *testing.T, test func(t *testing.T, d *migrated)) {
+	t.Helper()
 	for _, database := range []struct {
-		name, now, driver string
-		dialect           goose.Dialect
+		name string
+		migrated
 	}{
-		{"sqlite", "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)", "sqlite", goose.DialectSQLite3},
-		{"postgres", "now()", "postgres", goose.DialectPostgres},
+		{"sqlite", migrated{now: "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)", driver: "sqlite", dialect: goose.DialectSQLite3}},
+		{"postgres", migrated{now: "now()", driver: "postgres", dialect: goose.DialectPostgres}},
 	} {
 		files := must[fs.FS](t)(fs.Sub(migration.Files, database.name))
 		names := must[[]string](t)(fs.Glob(files, "*.sql"))
 		for _, name := range names {
-			t.Run(database.name+" from "+name, func(t *testing.T) {
+			t.Run(database.name+" "+name, func(t *testing.T) {
 				t.Parallel()
-				url, dsn := "", ""
+				d := database.migrated
+				d.files = files
 				if database.name == "postgres" {
-					url = pgtest.Database(t)
-					dsn = url
+					d.url = pgtest.Database(t)
+					d.dsn = d.url
 				} else {
-					dsn = filepath.Join(t.TempDir(), "berth.db")
-					url = "sqlite://" + dsn
+					d.dsn = filepath.Join(t.TempDir(), "berth.db")
+					d.url = "sqlite://" + d.dsn
 				}
-				version, err := goose.NumericComponent(name)
-				if err != nil {
-					t.Fatal(err)
-				}
-				db := must[*sql.DB](t)(sql.Open(database.driver, dsn))
-				provider := must[*goose.Provider](t)(goose.NewProvider(database.dialect, db, files, goose.WithTableName("schema_migrations"), goose.WithDisableGlobalRegistry(true)))
-				if _, err := provider.UpTo(t.Context(), version); err != nil {
-					t.Fatal(err)
-				}
-				if _, err := db.ExecContext(t.Context(), strings.ReplaceAll(earlier, "NOW", database.now)); err != nil {
-					t.Fatal(err)
-				}
-				if err := db.Close(); err != nil {
-					t.Fatal(err)
-				}
-				goesOn(t, url)
+				d.version = must[int64](t)(goose.NumericComponent(name))
+				d.newest = must[int64](t)(goose.NumericComponent(names[len(names)-1]))
+				test(t, &d)
 			})
 		}
+	}
+}
+
+// to migrates as told.
+func (d *migrated) to(t *testing.T, migrate func(*goose.Provider) ([]*goose.MigrationResult, error)) {
+	t.Helper()
+	db := must[*sql.DB](t)(sql.Open(d.driver, d.dsn))
+	provider := must[*goose.Provider](t)(goose.NewProvider(d.dialect, db, d.files, goose.WithTableName("schema_migrations"), goose.WithDisableGlobalRegistry(true)))
+	if _, err := migrate(provider); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fill makes a database of a version with something in it.
+func (d *migrated) fill(t *testing.T, version int64) {
+	t.Helper()
+	d.to(t, func(p *goose.Provider) ([]*goose.MigrationResult, error) { return p.UpTo(t.Context(), version) })
+	db := must[*sql.DB](t)(sql.Open(d.driver, d.dsn))
+	if _, err := db.ExecContext(t.Context(), strings.ReplaceAll(earlier, "NOW", d.now)); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -234,6 +234,11 @@ func (s *Store) AppendLogs(ctx context.Context, chunks []LogChunk) error {
 	return s.InTx(ctx, func(tx *Tx) error { return tx.AppendLogs(ctx, chunks) })
 }
 
+// LogSize is how many bytes an attempt has written until now, whether they are still kept or not.
+func (s *Store) LogSize(ctx context.Context, runID uuid.UUID, attempt int32) (int64, error) {
+	return s.view().LogSize(ctx, runID, attempt)
+}
+
 // ReadLogs returns output of an attempt, of the newest for 0, from a byte offset on.
 func (s *Store) ReadLogs(ctx context.Context, runID uuid.UUID, attempt int32, offset int64, limitBytes int) ([]LogChunk, error) {
 	return s.view().ReadLogs(ctx, runID, attempt, offset, limitBytes)

@@ -26,6 +26,8 @@ const (
 	invalidEscape        = "22P05"
 	planChanged          = "0A000" // of a prepared statement, whose columns were changed
 	noSuchStatement      = "26000"
+	lockNotAvailable     = "55P03"
+	checkViolation       = "23514"
 )
 
 // sqlState returns the SQLSTATE of an error of PostgreSQL, "" of another.
@@ -63,6 +65,12 @@ func staleStatement(err error) bool {
 	state := sqlState(err)
 	return state == planChanged || state == noSuchStatement
 }
+
+// gaveWay reports whether the transaction waited too long for a lock: others were using what it wanted.
+func gaveWay(err error) bool { return sqlState(err) == lockNotAvailable }
+
+// holdsAlready reports whether rows are where a new partition would have to have them.
+func holdsAlready(err error) bool { return sqlState(err) == checkViolation }
 
 // missingTable reports whether a SELECT that is otherwise good failed for want of its table.
 func missingTable(err error) bool {

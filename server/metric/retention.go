@@ -1,0 +1,33 @@
+package metric
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/berth-dev/berth/server/store"
+)
+
+// Retention counts what this server has removed because it was kept for long enough.
+type Retention struct {
+	runs, chunks, partitions, audit prometheus.Counter
+}
+
+// NewRetention registers the metrics.
+func NewRetention(r prometheus.Registerer) *Retention {
+	removed := promauto.With(r).NewCounterVec(prometheus.CounterOpts{
+		Name: "berth_retention_removed_total",
+		Help: "What was removed because it was kept for long enough: runs, log_chunks one by one, log_partitions as a whole, and entries of the audit.",
+	}, []string{"kind"})
+	return &Retention{
+		runs: removed.WithLabelValues("runs"), chunks: removed.WithLabelValues("log_chunks"),
+		partitions: removed.WithLabelValues("log_partitions"), audit: removed.WithLabelValues("audit"),
+	}
+}
+
+// Removed counts.
+func (m *Retention) Removed(r store.Removed) {
+	m.runs.Add(float64(r.Runs))
+	m.chunks.Add(float64(r.LogChunks))
+	m.partitions.Add(float64(r.LogPartitions))
+	m.audit.Add(float64(r.Audit))
+}

@@ -1,0 +1,176 @@
+package store
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Keep is for how long what has ended is kept; 0 is for ever.
+type Keep struct {
+	Runs  time.Duration // after their end, with their attempts, events and output
+	Logs  time.Duration // after they were written
+	Audit time.Duration
+}
+
+// Removed counts what was not kept any longer.
+type Removed struct {
+	Runs          int64
+	LogChunks     int64 // one by one, where they are not in a partition that can go
+	LogPartitions int64
+	Audit         int64
+}
+
+// Any reports whether something was removed.
+func (r Removed) Any() bool { return r != Removed{} }
+
+const (
+	// retainRuns and retainRows bound a batch, and so how long its locks are held.
+	retainRuns = 200
+	retainRows = 500
+	// retainPause lets others work between full batches.
+	retainPause = 20 * time.Millisecond
+	// retainLock is the key of the advisory lock: "keep" in ASCII.
+	retainLock = 0x6b656570
+	// idSlack is how far the clock that an id was made by may be ahead of the database's.
+	idSlack = time.Hour
+)
+
+// errBusy: another server is at it.
+var errBusy = errors.New("another server removes what is not kept")
+
+// Retain removes what has been kept for long enough, in small batches, until nothing is left to remove. Every server may
+// call it at any time: one of them works, the others return at once. What is live is never touched: neither a run that has
+// not ended nor the output of its attempts. It returns what it has removed also with an error.
+func (s *Store) Retain(ctx context.Context, keep Keep) (Removed, error) {
+	var removed Removed
+	for _, step := range []struct {
+		what string
+		do   func(context.Context, Keep, *Removed) error
+	}{
+		{"remove old output", s.retainLogs},
+		{"remove old runs", s.retainRuns},
+		{"remove old entries of the audit", s.retainAudit},
+	} {
+		err := step.do(ctx, keep, &removed)
+		if errors.Is(err, errBusy) {
+			return removed, nil
+		}
+		if err != nil {
+			return removed, fmt.Errorf("%s: %w", step.what, err)
+		}
+	}
+	return removed, nil
+}
+
+// batches carries out a step until it says that nothing is left.
+func (s *Store) batches(ctx context.Context, step func(*Tx) (more bool, err error)) error {
+	for {
+		more, err := write(ctx, s, func(tx *Tx) (bool, error) {
+			if err := tx.alone(ctx); err != nil {
+				return false, err
+			}
+			return step(tx)
+		})
+		if err != nil || !more {
+			return err
+		}
+		pause := time.NewTimer(retainPause)
+		select {
+		case <-ctx.Done():
+			pause.Stop()
+			return ctx.Err()
+		case <-pause.C:
+		}
+	}
+}
+
+const aloneSQL = `
+SELECT pg_try_advisory_xact_lock(?)`
+
+// alone makes sure that no other server does the same until the transaction ends.
+func (tx *Tx) alone(ctx context.Context) error {
+	if tx.s.dialect == sqlite {
+		return nil // its process has the file for itself
+	}
+	var got bool
+	if err := tx.get(ctx, &got, aloneSQL, retainLock); err != nil {
+		return fmt.Errorf("take the lock of retention: %w", err)
+	}
+	if !got {
+		return errBusy
+	}
+	return nil
+}
+
+// firstID is the lowest id of version 7 of that time: those made before are lower.
+func firstID(t time.Time) uuid.UUID {
+	var id uuid.UUID
+	binary.BigEndian.PutUint64(id[:8], uint64(max(t.UnixMilli(), 0))<<16)
+	return id
+}
+
+// oldRunsSQL is served by the primary key: ids are in the order of creation, and what has ended was made before.
+const (
+	oldRunsSQL = `
+SELECT id
+FROM runs
+WHERE id > ?
+	AND id < ?
+	AND ended_at < ?
+ORDER BY id
+LIMIT ?`
+	deleteRunsSQL = `
+DELETE FROM runs
+WHERE id IN `
+)
+
+func (s *Store) retainRuns(ctx context.Context, keep Keep, removed *Removed) error {
+	if keep.Runs <= 0 {
+		return nil
+	}
+	var last uuid.UUID // beyond it nothing is left: what was passed over is still live
+	return s.batches(ctx, func(tx *Tx) (bool, error) {
+		now, err := tx.now(ctx)
+		if err != nil {
+			return false, err
+		}
+		before := now.Add(-keep.Runs)
+		var ids []uuid.UUID
+		query := oldRunsSQL + tx.s.dialect.lock("FOR UPDATE SKIP LOCKED")
+		if err := tx.all(ctx, &ids, query, last, firstID(before.Add(idSlack)), before, retainRuns); err != nil || len(ids) == 0 {
+			return false, err
+		}
+		if _, err := tx.exec(ctx, deleteRunsSQL+tx.s.dialect.list("uuid"), listOf(ids)); err != nil {
+			return false, err
+		}
+		last = ids[len(ids)-1]
+		removed.Runs += int64(len(ids))
+		return len(ids) == retainRuns, nil
+	})
+}
+
+// oldAuditSQL is served by the primary key, as oldRunsSQL is.
+const oldAuditSQL = `
+DELETE FROM audit
+WHERE id IN (SELECT id FROM audit WHERE id < ? AND at < ? ORDER BY id LIMIT ?)`
+
+func (s *Store) retainAudit(ctx context.Context, keep Keep, removed *Removed) error {
+	if keep.Audit <= 0 {
+		return nil
+	}
+	return s.batches(ctx, func(tx *Tx) (bool, error) {
+		now, err := tx.now(ctx)
+		if err != nil {
+			return false, err
+		}
+		before := now.Add(-keep.Audit)
+		n, err := tx.exec(ctx, oldAuditSQL, firstID(before.Add(idSlack)), before, retainRows)
+		removed.Audit += n
+		return n == retainRows, err
+	})
+}

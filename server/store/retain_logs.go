@@ -1,0 +1,220 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lib/pq"
+)
+
+const (
+	logTable     = "log_chunks"
+	logRest      = "log_chunks_rest" // the partition of what has no other
+	logPartition = "log_chunks_p"    // and the last day that it is for, as in 20060102
+	logDay       = "20060102"
+	// logsAhead is for how many days after today there shall be partitions.
+	logsAhead = 3
+	// partitionWait is how long making or dropping a partition waits for its locks; those who write output wait behind it.
+	partitionWait = "2s"
+)
+
+// retainLogs makes the partitions of the next days and removes output that has been kept for long enough.
+func (s *Store) retainLogs(ctx context.Context, keep Keep, removed *Removed) error {
+	if s.dialect == sqlite {
+		return s.retainChunks(ctx, logTable, keep, removed)
+	}
+	if err := s.makePartitions(ctx); err != nil {
+		return err
+	}
+	if keep.Logs <= 0 {
+		return nil
+	}
+	over, err := s.oldPartitions(ctx, keep)
+	if err != nil {
+		return err
+	}
+	for _, p := range over {
+		dropped, err := s.dropPartition(ctx, p)
+		if err != nil {
+			return err
+		}
+		if dropped {
+			removed.LogPartitions++
+			continue
+		}
+		if err := s.retainChunks(ctx, p.table, keep, removed); err != nil {
+			return err
+		}
+	}
+	return s.retainChunks(ctx, logRest, keep, removed)
+}
+
+const logPartitionsSQL = `
+SELECT c.relname
+FROM pg_inherits i
+JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'log_chunks'::regclass
+	AND c.relname LIKE 'log\_chunks\_p%'
+ORDER BY c.relname`
+
+// partition is one of output; it ends with its day.
+type partition struct {
+	table string
+	day   time.Time
+}
+
+func (p partition) end() time.Time { return p.day.AddDate(0, 0, 1) }
+
+func (tx *Tx) logPartitions(ctx context.Context) ([]partition, error) {
+	var names []string
+	if err := tx.all(ctx, &names, logPartitionsSQL); err != nil {
+		return nil, fmt.Errorf("list the partitions of output: %w", err)
+	}
+	var list []partition
+	for _, name := range names {
+		day, err := time.Parse(logDay, strings.TrimPrefix(name, logPartition))
+		if err == nil { // somebody's own otherwise
+			list = append(list, partition{name, day})
+		}
+	}
+	slices.SortFunc(list, func(a, b partition) int { return a.day.Compare(b.day) })
+	return list, nil
+}
+
+// makePartitions makes those that are missing from the newest on. A day whose output lies in log_chunks_rest already, as
+// nobody was there to make its partition, gets none.
+func (s *Store) makePartitions(ctx context.Context) error {
+	var missing []time.Time
+	err := s.batches(ctx, func(tx *Tx) (bool, error) {
+		now, err := tx.now(ctx)
+		if err != nil {
+			return false, err
+		}
+		there, err := tx.logPartitions(ctx)
+		if err != nil {
+			return false, err
+		}
+		day, last := now.Truncate(24*time.Hour), now.Truncate(24*time.Hour).AddDate(0, 0, logsAhead)
+		if len(there) > 0 && there[len(there)-1].end().After(day) {
+			day = there[len(there)-1].end()
+		}
+		for missing = nil; !day.After(last); day = day.AddDate(0, 0, 1) {
+			missing = append(missing, day)
+		}
+		return false, nil
+	})
+	for _, day := range missing {
+		if err == nil {
+			err = s.makePartition(ctx, day)
+		}
+	}
+	return err
+}
+
+func (s *Store) makePartition(ctx context.Context, day time.Time) error {
+	const bound = "2006-01-02 15:04:05+00"
+	create := fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s PARTITION OF log_chunks FOR VALUES FROM ('%s') TO ('%s')",
+		pq.QuoteIdentifier(logPartition+day.Format(logDay)), day.Format(bound), day.AddDate(0, 0, 1).Format(bound))
+	err := s.batches(ctx, func(tx *Tx) (bool, error) {
+		if err := tx.hurry(ctx); err != nil {
+			return false, err
+		}
+		_, err := tx.exec(ctx, create)
+		return false, err
+	})
+	if gaveWay(err) || holdsAlready(err) {
+		s.log.Debug("no partition of output was made", "day", day.Format(time.DateOnly), "reason", err)
+		return nil
+	}
+	return err
+}
+
+// hurry bounds how long the transaction waits for locks.
+func (tx *Tx) hurry(ctx context.Context) error {
+	_, err := tx.exec(ctx, "SET LOCAL lock_timeout = '"+partitionWait+"'")
+	return err
+}
+
+// oldPartitions lists those that are over for long enough.
+func (s *Store) oldPartitions(ctx context.Context, keep Keep) ([]partition, error) {
+	tx := s.view()
+	now, err := tx.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := tx.logPartitions(ctx)
+	return slices.DeleteFunc(all, func(p partition) bool { return p.end().After(now.Add(-keep.Logs)) }), err
+}
+
+// holdsLiveSQL is served by runs_live, attempts of a run, and the partition's primary key.
+const holdsLiveSQL = `
+SELECT EXISTS (
+	SELECT 1
+	FROM runs r
+	JOIN attempts a ON a.run_id = r.id
+	WHERE r.ended_at IS NULL
+		AND a.log_size > 0
+		AND EXISTS (SELECT 1 FROM %s c WHERE c.attempt_id = a.id)
+)`
+
+// dropPartition drops a partition, unless it holds output of a run that has not ended, or others are in the way.
+func (s *Store) dropPartition(ctx context.Context, p partition) (dropped bool, err error) {
+	table := pq.QuoteIdentifier(p.table)
+	err = s.batches(ctx, func(tx *Tx) (bool, error) {
+		dropped = false
+		if err := tx.hurry(ctx); err != nil {
+			return false, err
+		}
+		var live bool
+		if err := tx.get(ctx, &live, fmt.Sprintf(holdsLiveSQL, table)); err != nil || live {
+			return false, err
+		}
+		_, err := tx.exec(ctx, "DROP TABLE "+table)
+		dropped = err == nil
+		return false, err
+	})
+	if gaveWay(err) {
+		s.log.Debug("a partition of output is kept for now", "partition", p.table, "reason", err)
+		return false, nil
+	}
+	return dropped, err
+}
+
+// oldChunksSQL is served by the primary key: an attempt's id is as old as the attempt.
+const oldChunksSQL = `
+DELETE FROM %[1]s
+WHERE (attempt_id, byte_offset) IN (
+		SELECT c.attempt_id, c.byte_offset
+		FROM %[1]s c
+		WHERE c.attempt_id < ?
+			AND c.at < ?
+			AND NOT EXISTS (
+				SELECT 1
+				FROM attempts a
+				JOIN runs r ON r.id = a.run_id
+				WHERE a.id = c.attempt_id
+					AND r.ended_at IS NULL
+			)
+		LIMIT ?
+	)`
+
+// retainChunks removes old output from a table row by row, but for that of live runs.
+func (s *Store) retainChunks(ctx context.Context, table string, keep Keep, removed *Removed) error {
+	if keep.Logs <= 0 {
+		return nil
+	}
+	query := fmt.Sprintf(oldChunksSQL, table)
+	return s.batches(ctx, func(tx *Tx) (bool, error) {
+		now, err := tx.now(ctx)
+		if err != nil {
+			return false, err
+		}
+		before := now.Add(-keep.Logs)
+		n, err := tx.exec(ctx, query, firstID(before.Add(idSlack)), before, retainRows)
+		removed.LogChunks += n
+		return n == retainRows, err
+	})
+}

@@ -31,9 +31,12 @@ say yes, or at once with --yes; elsewhere, as in CI, at once. What is carried ou
 faster, the plan is made and shown anew. With --dry-run that is all.
 
 What is not in the file is left alone, unless --prune asks to delete what an earlier deploy of the same project brought. The
-project is what the file says, or the name of its directory. docs/berth-yaml.md describes the file.`,
+project is what the file says, or the name of its directory. docs/berth-yaml.md describes the file.
+
+A prefect.yaml is read as well: its deployments, with their schedules. What is not taken over is said with its line.`,
 		Example: `  berth deploy --dry-run
-  berth deploy -f jobs/berth.yaml --prune`,
+  berth deploy -f jobs/berth.yaml --prune
+  berth deploy -f prefect.yaml`,
 		Args: cobra.NoArgs,
 	}
 	cli.ClientFlags(cmd)
@@ -84,10 +87,16 @@ func deploySchemaCommand(app *cli.App) *cobra.Command {
 }
 
 func loadBerthFile(app *cli.App, file string) (*berthfile.File, error) {
-	described, err := berthfile.Load(file, app.ReadFile)
+	described, err := berthfile.Load(file, app.ReadFile, app.Env)
 	var problems berthfile.Problems
+	if err == nil {
+		for _, note := range described.Notes {
+			app.Notef("%s %s", app.Style(app.Err).Busy("note:"), note)
+		}
+		return described, nil
+	}
 	if !errors.As(err, &problems) {
-		return described, err
+		return nil, err
 	}
 	if file == "-" {
 		file = "standard input"

@@ -74,3 +74,20 @@ func TestTheExampleTemplatesLintAndRender(t *testing.T) {
 	job := u.ok(t, "template", "render", "-f", template, "--set", "greeting=Servus", "--job")
 	demand(t, "render", job, "kind: Job", "- Servus", "memory: 32Mi", manifest.Finalizer)
 }
+
+func TestTheExampleFromPrefectIsDeployedAsItIs(t *testing.T) {
+	t.Parallel()
+	_, u := startDev(t, t.TempDir())
+	u.ok(t, "pool", "create", "default", "--type", "kubernetes")
+	u.ok(t, "variable", "set", "region", "eu")
+	r := u.run(t, "deploy", "-f", example(t, "prefect", "prefect.yaml"))
+	if r.code != 0 {
+		t.Fatalf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
+	}
+	demand(t, "the plan", r.stdout, "+ create deployment load-sales\n", "+ create deployment report-sales\n")
+	demand(t, "what is not taken over", r.stderr, "prefect.yaml:8:1: pull is not taken over: ", ".entrypoint is not taken over: ")
+	demand(t, "again", u.ok(t, "deploy", "-f", example(t, "prefect", "prefect.yaml")), "nothing to change\n")
+	job := u.ok(t, "pool", "template", "preview", "default", "--deployment", "load-sales", "--param", "day=2026-02-03")
+	demand(t, "the Job", job, "busybox:1.36", "2026-02-03", "value: eu")
+	demand(t, "the schedules", u.ok(t, "schedule", "ls"), "load-sales", "nightly", "hourly", "report-sales")
+}

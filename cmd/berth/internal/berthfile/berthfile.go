@@ -61,12 +61,14 @@ func (p Problems) Error() string {
 	return fmt.Sprintf("%s, and %d more", p[0], len(p)-1)
 }
 
-// File is a berth.yaml that has been read.
+// File is a berth.yaml, or a prefect.yaml, that has been read.
 type File struct {
 	path string
 	root *yamldoc.Value
 	// templates holds, by pool, the files that `template:` names.
 	templates map[string]source
+	// Notes say what of a prefect.yaml is not taken over.
+	Notes []Problem
 	// directory names the project where the file does not.
 	directory string
 }
@@ -92,13 +94,29 @@ const (
 // ReadFile reads a file, as os.ReadFile does.
 type ReadFile func(path string) ([]byte, error)
 
-// Load reads the berth.yaml at path and the files it names, relative to it. What is wrong comes back as Problems.
-func Load(path string, read ReadFile) (*File, error) {
+// Load reads the berth.yaml at path and the files it names, relative to it; or a prefect.yaml, which may take values from the
+// environment. What is wrong comes back as Problems.
+func Load(path string, read ReadFile, env map[string]string) (*File, error) {
 	root, problems := parse(path, read)
 	if problems != nil {
 		return nil, problems
 	}
-	return load(path, root, read)
+	if root.Kind != yamldoc.Object || !isPrefect(path, root) {
+		return load(path, root, read)
+	}
+	from := prefect{file: path, env: env}
+	converted := from.root(root)
+	if from.problems != nil {
+		slices.SortStableFunc(from.problems, Problem.compare)
+		return nil, from.problems
+	}
+	f, err := load(path, converted, read)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(from.notes, Problem.compare)
+	f.Notes = from.notes
+	return f, nil
 }
 
 func load(path string, root *yamldoc.Value, read ReadFile) (*File, error) {

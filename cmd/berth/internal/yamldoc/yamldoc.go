@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -280,4 +281,32 @@ func ToJSON(data []byte) (json.RawMessage, error) {
 		return nil, err
 	}
 	return v.MarshalJSON()
+}
+
+// What follows makes values that stand where others were written.
+
+// Word is a string.
+func Word(at Place, text string) *Value { return &Value{Kind: String, Place: at, text: text} }
+
+// Whole is a whole number.
+func Whole(at Place, n int64) *Value {
+	return &Value{Kind: Number, Place: at, text: strconv.FormatInt(n, 10)}
+}
+
+// Truth is a boolean.
+func Truth(at Place, b bool) *Value {
+	return &Value{Kind: Bool, Place: at, text: strconv.FormatBool(b)}
+}
+
+// List is a list.
+func List(at Place, items []*Value) *Value { return &Value{Kind: Array, Place: at, Items: items} }
+
+// NewObject is an object without members.
+func NewObject(at Place) *Value { return &Value{Kind: Object, Place: at, Names: []Member{}} }
+
+// Add adds a member; nil adds nothing.
+func (v *Value) Add(name string, at Place, value *Value) {
+	if value != nil {
+		v.Names = append(v.Names, Member{Name: name, Place: at, Value: value})
+	}
 }

@@ -21,13 +21,8 @@ import (
 // The lock is held for as little as can be: looking comes before it, reading what was handed out after it, and the claims
 // of one process queue here and not each in a connection of its own.
 func (s *Store) Claim(ctx context.Context, r ClaimRequest) ([]Claim, error) {
-	look, err := write(ctx, s, func(tx *Tx) (looked, error) {
-		if paused, err := tx.seen(ctx, r); err != nil || paused || r.Max <= 0 {
-			return looked{}, err
-		}
-		return tx.look(ctx, r)
-	})
-	if err != nil || !look.any() {
+	look, err := s.look(ctx, r)
+	if err != nil || look.Paused || r.Max <= 0 || !look.any() {
 		return nil, err
 	}
 	given, again, err := s.handOut(ctx, r, look.Live)
@@ -68,38 +63,46 @@ func (s *Store) gate(pool string) chan struct{} {
 	return gate.(chan struct{})
 }
 
-// handOut gives attempts to the worker, or those again that this request id was given before.
+// handOut gives attempts to the worker, or those again that this request id was given before: those that can be taken
+// over first, then what is due.
 func (tx *Tx) handOut(ctx context.Context, r ClaimRequest, live bool) (given []handed, again bool, err error) {
+	known, expired, stand := true, true, (*survey)(nil)
 	if live { // a pool that is being deleted still has attempts to be taken over and ended
 		if _, err := tx.lockPool(ctx, r.Pool, poolForChange); err != nil {
 			return nil, false, err
 		}
+		if stand, err = tx.survey(ctx, r); err != nil {
+			return nil, false, err
+		}
+		known, expired = stand.Known, stand.Expired
 	}
-	given, again, err = tx.givenBefore(ctx, r)
-	if err != nil || again {
-		return given, again, err
+	if known {
+		if given, again, err = tx.givenBefore(ctx, r); err != nil || again {
+			return given, again, err
+		}
 	}
-	given, err = tx.hand(ctx, r, live)
-	if err != nil || len(given) == 0 {
+	if expired {
+		if given, err = tx.takeOver(ctx, r); err != nil {
+			return nil, false, fmt.Errorf("take over attempts in work pool %q: %w", r.Pool, err)
+		}
+	}
+	if most := r.Max - len(given); live && most > 0 && !stand.Paused {
+		claimed, err := tx.claimDue(ctx, r, stand, most, given)
+		if err != nil {
+			return nil, false, fmt.Errorf("claim runs of work pool %q: %w", r.Pool, err)
+		}
+		if len(claimed) > 0 { // remembered with the takeovers already
+			return append(given, claimed...), false, nil
+		}
+	}
+	if len(given) == 0 {
+		return nil, false, nil
+	}
+	remember, err := tx.remember(ctx, r.RequestID, given)
+	if err != nil {
 		return nil, false, err
 	}
-	return given, false, tx.remember(ctx, r.RequestID, given)
-}
-
-// hand takes over what can be taken over, then claims what is due.
-func (tx *Tx) hand(ctx context.Context, r ClaimRequest, live bool) ([]handed, error) {
-	given, err := tx.takeOver(ctx, r)
-	if err != nil {
-		return nil, fmt.Errorf("take over attempts in work pool %q: %w", r.Pool, err)
-	}
-	if r.Max -= len(given); r.Max <= 0 || !live {
-		return given, nil
-	}
-	claimed, err := tx.claimDue(ctx, r)
-	if err != nil {
-		return nil, fmt.Errorf("claim runs of work pool %q: %w", r.Pool, err)
-	}
-	return append(given, claimed...), nil
+	return given, false, tx.together(ctx, remember)
 }
 
 // handed is an attempt that was given to a worker, as kept with the request id.
@@ -111,19 +114,26 @@ type handed struct {
 
 // looked says what a claim may find, so that one that finds nothing takes no lock.
 type looked struct {
-	Live    bool `db:"live"`
-	Known   bool `db:"known"`
-	Due     bool `db:"due"`
-	Expired bool `db:"expired"`
+	Clock   *stamp `db:"clock"`
+	SeenAt  *stamp `db:"seen_at"` // when the worker was last heard of; nil: never
+	Paused  bool   `db:"paused"`  // the worker is
+	Live    bool   `db:"live"`
+	Known   bool   `db:"known"`
+	Due     bool   `db:"due"`
+	Expired bool   `db:"expired"`
 	// Draining: a pool of that name was deleted and attempts of it are still held.
 	Draining bool `db:"draining"`
 }
 
 func (l looked) any() bool { return l.Known || l.Due && l.Live || l.Expired }
 
-// Served by runs_ready through the pool's queues, and by attempts_active.
-const lookSQL = `
+// lookSQL is served by runs_ready through the pool's queues, and by attempts_active.
+func (d dialect) lookSQL() string {
+	return `
 SELECT
+	` + d.clock() + ` AS clock,
+	(SELECT last_seen_at FROM workers WHERE pool = ? AND name = ?) AS seen_at,
+	EXISTS (SELECT 1 FROM workers WHERE pool = ? AND name = ? AND paused) AS paused,
 	EXISTS (SELECT 1 FROM pools WHERE name = ? AND deleted_at IS NULL) AS live,
 	EXISTS (SELECT 1 FROM claim_requests WHERE id = ?) AS known,
 	EXISTS (
@@ -131,13 +141,13 @@ SELECT
 		FROM pools p
 		JOIN queues q ON q.pool_id = p.id
 		WHERE p.name = ? AND p.deleted_at IS NULL AND NOT p.paused AND NOT q.paused
-			AND EXISTS (SELECT 1 FROM runs r WHERE r.queue_id = q.id AND r.ready AND r.due_at <= ?)
+			AND EXISTS (SELECT 1 FROM runs r WHERE r.queue_id = q.id AND r.ready AND r.due_at <= ` + d.nowParam() + `)
 	) AS due,
 	EXISTS (
 		SELECT 1
-		FROM attempts a
-		JOIN pools p ON p.id = a.pool_id
-		WHERE p.name = ? AND a.cluster_id = ? AND a.ended_at IS NULL AND a.lease_expires_at <= ?
+		FROM pools p
+		JOIN attempts a ON a.pool_id = p.id
+		WHERE p.name = ? AND a.cluster_id = ? AND a.ended_at IS NULL AND a.lease_expires_at <= ` + d.nowParam() + `
 	) AS expired,
 	EXISTS (
 		SELECT 1
@@ -145,20 +155,27 @@ SELECT
 		JOIN attempts a ON a.pool_id = p.id
 		WHERE p.name = ? AND p.deleted_at IS NOT NULL AND a.ended_at IS NULL
 	) AS draining`
+}
 
-func (tx *Tx) look(ctx context.Context, r ClaimRequest) (looked, error) {
+// look reads in one statement what there may be to claim, and notes that the worker is alive.
+func (s *Store) look(ctx context.Context, r ClaimRequest) (looked, error) {
 	var l looked
-	now, err := tx.now(ctx)
+	tx := s.view()
+	now, err := tx.nowArg(ctx)
 	if err != nil {
 		return l, err
 	}
-	if err := tx.get(ctx, &l, lookSQL, r.Pool, r.RequestID, r.Pool, now, r.Pool, r.ClusterID, now, r.Pool); err != nil {
+	err = tx.get(ctx, &l, s.dialect.lookSQL(), r.Pool, r.Worker, r.Pool, r.Worker, r.Pool, r.RequestID, r.Pool, now,
+		r.Pool, r.ClusterID, now, r.Pool)
+	if err != nil {
 		return l, fmt.Errorf("look for runs of work pool %q: %w", r.Pool, err)
 	}
-	if !l.Live && !l.Expired && !l.Known && !l.Draining {
+	tx.tell(l.Clock)
+	gone := !l.Live && !l.Expired && !l.Known && !l.Draining
+	if gone && r.Max > 0 && !l.Paused {
 		return l, &Error{Code: NotFound, Message: fmt.Sprintf("work pool %q does not exist", r.Pool)}
 	}
-	return l, nil
+	return l, s.seen(ctx, r, l.SeenAt, tx.clock)
 }
 
 const givenSQL = `
@@ -198,27 +215,21 @@ const rememberSQL = `
 INSERT INTO claim_requests (id, created_at, claims)
 VALUES (?, ?, ?)`
 
-func (tx *Tx) remember(ctx context.Context, request uuid.UUID, given []handed) error {
+// remember keeps what a request id was given.
+func (tx *Tx) remember(ctx context.Context, request uuid.UUID, given []handed) (statement, error) {
 	now, err := tx.now(ctx)
-	if err != nil {
-		return err
-	}
-	if _, err := tx.exec(ctx, rememberSQL, request, now, structured[[]handed]{given}); err != nil {
-		return fmt.Errorf("remember claim %s: %w", request, err)
-	}
-	return nil
+	return statement{rememberSQL, []any{request, now, structured[[]handed]{given}}}, err
 }
 
-// claimDue claims runs that are due.
-func (tx *Tx) claimDue(ctx context.Context, r ClaimRequest) ([]handed, error) {
-	p, err := tx.lockPool(ctx, r.Pool, poolForChange) // locked already; what it says now is what counts
-	if err != nil || p.Paused {
-		return nil, err
-	}
-	picked, err := tx.pick(ctx, p, r.Max)
+// claimDue claims up to so many runs that are due, and remembers them with what was taken over.
+func (tx *Tx) claimDue(ctx context.Context, r ClaimRequest, stand *survey, most int, taken []handed) ([]handed, error) {
+	picked, err := tx.pick(ctx, stand, most)
 	if err != nil || len(picked) == 0 {
 		return nil, err
 	}
+	// Slots that were counted as free had ended by now: in the history no attempt begins before the one whose slot it got
+	// has ended. So the time is read anew, with the locks.
+	tx.clock = time.Time{}
 	runs, err := tx.lockRuns(ctx, picked, true)
 	if err != nil {
 		return nil, err
@@ -227,13 +238,11 @@ func (tx *Tx) claimDue(ctx context.Context, r ClaimRequest) ([]handed, error) {
 	for _, id := range picked { // somebody may have cancelled one since it was picked
 		if run := runs[id]; run != nil && run.StateType == lifecycle.Scheduled {
 			chosen = append(chosen, run)
+			tx.tell(run.Clock)
 		}
 	}
 	if len(chosen) == 0 {
 		return nil, nil
 	}
-	// Slots that were counted as free had ended by now: in the history no attempt begins before the one whose slot it got
-	// has ended.
-	tx.clock = time.Time{}
-	return tx.insertAttempts(ctx, r, p, chosen, runs)
+	return tx.insertAttempts(ctx, r, stand, chosen, runs, taken)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -67,12 +68,12 @@ RETURNING id, run_id, epoch`
 
 // insertAttempts makes the attempts and fixes their render input: the newest template version and the stored variables
 // as they are now.
-func (tx *Tx) insertAttempts(ctx context.Context, r ClaimRequest, p lockedPool, chosen []*liveRun, runs map[uuid.UUID]*liveRun) ([]handed, error) {
+func (tx *Tx) insertAttempts(ctx context.Context, r ClaimRequest, stand *survey, chosen []*liveRun, runs map[uuid.UUID]*liveRun, taken []handed) ([]handed, error) {
 	now, err := tx.now(ctx)
 	if err != nil {
 		return nil, err
 	}
-	input, err := tx.renderInput(ctx, p, chosen)
+	input, err := tx.renderInput(ctx, stand, chosen)
 	if err != nil {
 		return nil, err
 	}
@@ -90,70 +91,91 @@ func (tx *Tx) insertAttempts(ctx context.Context, r ClaimRequest, p lockedPool, 
 		records[i] = attemptRecord{
 			ID: id, RunID: run.ID, Number: run.Attempt, PoolID: run.PoolID, QueueID: run.QueueID, DeploymentID: run.DeploymentID,
 			Worker: r.Worker, ClusterID: r.ClusterID, LeaseExpiresAt: microsAt(now.Add(r.Lease)),
-			TemplateVersionID: input.TemplateVersionID, Stored: stored, Raised: run.Raised, ClaimedAt: microsAt(now),
+			TemplateVersionID: stand.TemplateVersionID, Stored: stored, Raised: run.Raised, ClaimedAt: microsAt(now),
 		}
 		run.move(lifecycle.State{Type: lifecycle.Pending, Name: "Claimed", Message: "claimed by worker " + r.Worker},
 			now, "worker "+r.Worker, run.Attempt)
 	}
-	epochs, err := tx.saveAttempts(ctx, records)
+	return tx.saveAttempts(ctx, r.RequestID, records, tx.changesOf(runs), taken)
+}
+
+const rememberAgainSQL = `
+UPDATE claim_requests
+SET claims = ?
+WHERE id = ?`
+
+// saveAttempts stores new attempts with the changes of their runs, and what the request was given with them. An attempt that
+// was handed back keeps its id, which is only known then.
+func (tx *Tx) saveAttempts(ctx context.Context, request uuid.UUID, records []attemptRecord, changes []statement, taken []handed) ([]handed, error) {
+	given := slices.Clone(taken)
+	for _, r := range records {
+		given = append(given, handed{AttemptID: r.ID, Epoch: 1})
+	}
+	remember, err := tx.remember(ctx, request, given)
 	if err != nil {
 		return nil, err
 	}
-	given := make([]handed, len(chosen))
-	for i, run := range chosen { // in the order of the claim
-		given[i] = epochs[run.ID]
-	}
-	return given, tx.saveRuns(ctx, runs)
-}
-
-func (tx *Tx) saveAttempts(ctx context.Context, records []attemptRecord) (map[uuid.UUID]handed, error) {
-	list := listOf(records)
 	var rows []struct {
 		ID    uuid.UUID `db:"id"`
 		RunID uuid.UUID `db:"run_id"`
 		Epoch int64     `db:"epoch"`
 	}
-	if err := tx.all(ctx, &rows, tx.s.dialect.insertAttemptsSQL(), list); err != nil {
+	insert := statement{tx.s.dialect.insertAttemptsSQL(), []any{listOf(records)}}
+	if err := tx.togetherAll(ctx, &rows, insert, append(changes, remember)...); err != nil {
 		return nil, fmt.Errorf("make attempts: %w", err)
 	}
-	epochs := make(map[uuid.UUID]handed, len(rows))
+	saved := make(map[uuid.UUID]handed, len(rows))
 	for _, row := range rows {
-		epochs[row.RunID] = handed{AttemptID: row.ID, Epoch: row.Epoch}
+		saved[row.RunID] = handed{AttemptID: row.ID, Epoch: row.Epoch}
 	}
-	return epochs, nil
+	again := false
+	for i, r := range records { // in the order of the claim
+		at := &given[len(taken)+i]
+		again = again || *at != saved[r.RunID]
+		*at = saved[r.RunID]
+	}
+	if again {
+		if _, err := tx.exec(ctx, rememberAgainSQL, structured[[]handed]{given}, request); err != nil {
+			return nil, fmt.Errorf("remember claim %s: %w", request, err)
+		}
+	}
+	return given[len(taken):], nil
 }
 
 // renderInput is what the attempts of one claim are rendered from beside their runs.
 type renderInput struct {
-	TemplateVersionID uuid.UUID `db:"id"`
-	StoredNames       texts     `db:"stored_names"` // those that the template refers to
-	values            map[string]json.RawMessage
+	stand  *survey
+	values map[string]json.RawMessage
+	plain  string // stored, for the many runs that refer to no stored variables themselves
 }
 
-const renderInputSQL = `
-SELECT id, stored_names
-FROM template_versions
-WHERE pool_id = ?
-	AND version = ?`
-
-func (tx *Tx) renderInput(ctx context.Context, p lockedPool, runs []*liveRun) (renderInput, error) {
-	var in renderInput
-	if err := tx.get(ctx, &in, renderInputSQL, p.ID, p.TemplateVersion); err != nil {
-		return in, fmt.Errorf("read the newest template: %w", err)
-	}
-	names := in.StoredNames.v
+func (tx *Tx) renderInput(ctx context.Context, stand *survey, runs []*liveRun) (renderInput, error) {
+	in := renderInput{stand: stand}
+	names := stand.StoredNames.v
 	for _, r := range runs {
-		names = union(names, r.StoredNames.v)
+		if len(r.StoredNames.v) > 0 {
+			names = union(names, r.StoredNames.v)
+		}
 	}
 	var err error
-	in.values, err = tx.values(ctx, names)
+	if in.values, err = tx.values(ctx, names); err != nil {
+		return in, err
+	}
+	in.plain, err = in.encoded(stand.StoredNames.v)
 	return in, err
 }
 
 // stored is the object of stored variables for one run. One that does not exist is left out: rendering names it.
 func (in renderInput) stored(names []string) (string, error) {
+	if len(names) == 0 {
+		return in.plain, nil
+	}
+	return in.encoded(union(in.stand.StoredNames.v, names))
+}
+
+func (in renderInput) encoded(names []string) (string, error) {
 	object := map[string]json.RawMessage{}
-	for _, name := range union(in.StoredNames.v, names) {
+	for _, name := range names {
 		if value, ok := in.values[name]; ok {
 			object[name] = value
 		}

@@ -40,10 +40,13 @@ type claimRow struct {
 	Manifest            document            `db:"manifest"`
 	JobUID              string              `db:"job_uid"`
 	StateType           lifecycle.StateType `db:"state_type"`
+	Clock               *stamp              `db:"clock"`
 }
 
-const claimsSQL = `
+func (d dialect) claimsSQL() string {
+	return `
 SELECT
+	` + d.clock() + ` AS clock,
 	a.id AS attempt_id, a.number, a.epoch, r.id AS run_id, r.name AS run_name, d.id AS deployment_id,
 	d.name AS deployment, v.version AS deployment_version, p.name AS pool, q.name AS queue, r.scheduled_time, r.tags,
 	r.parameters, a.template_version_id, t.version AS template_version, v.job_variables AS deployment_variables,
@@ -57,6 +60,7 @@ JOIN pools p ON p.id = r.pool_id
 JOIN queues q ON q.id = r.queue_id
 JOIN template_versions t ON t.id = a.template_version_id
 WHERE a.id IN `
+}
 
 // claims reads what a worker needs to know of the attempts it was given, in their order.
 func (tx *Tx) claims(ctx context.Context, given []handed) ([]Claim, error) {
@@ -66,12 +70,13 @@ func (tx *Tx) claims(ctx context.Context, given []handed) ([]Claim, error) {
 	}
 	list := listOf(ids)
 	var rows []claimRow
-	if err := tx.all(ctx, &rows, claimsSQL+tx.s.dialect.list("uuid"), list); err != nil {
+	if err := tx.all(ctx, &rows, tx.s.dialect.claimsSQL()+tx.s.dialect.list("uuid"), list); err != nil {
 		return nil, fmt.Errorf("read claimed attempts: %w", err)
 	}
 	byID := make(map[uuid.UUID]claimRow, len(rows))
 	for _, r := range rows {
 		byID[r.AttemptID] = r
+		tx.tell(r.Clock)
 	}
 	now, err := tx.now(ctx)
 	if err != nil {

@@ -41,6 +41,22 @@ func (d dialect) list(kind string) string {
 	return "(SELECT value AS item FROM json_each(?))"
 }
 
+// clock is the time when the statement that reads it began, for Tx.tell; NULL on SQLite, which has this process's.
+func (d dialect) clock() string {
+	if d == postgres {
+		return "statement_timestamp()"
+	}
+	return "NULL"
+}
+
+// nowParam is Tx.nowArg: the time that Tx.now is about to be, without asking for it before.
+func (d dialect) nowParam() string {
+	if d == postgres {
+		return "(statement_timestamp() + ?::bigint * INTERVAL '1 microsecond')"
+	}
+	return "?"
+}
+
 // holds is the condition that a column of texts holds the one of its parameter.
 func (d dialect) holds(column string) string {
 	if d == postgres {

@@ -14,20 +14,13 @@ import (
 //
 // A run that is held back never hides another: each queue is walked once along runs_ready, and a deployment found to be
 // paused or at its limit is left out of everything that is read after.
-func (tx *Tx) pick(ctx context.Context, p lockedPool, most int) ([]uuid.UUID, error) {
+func (tx *Tx) pick(ctx context.Context, stand *survey, most int) ([]uuid.UUID, error) {
 	now, err := tx.now(ctx)
 	if err != nil {
 		return nil, err
 	}
-	free, err := tx.poolFree(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	lanes, err := tx.lanes(ctx, p, now)
-	if err != nil {
-		return nil, err
-	}
-	w := &walk{tx: tx, now: now, want: min(most, free), free: map[uuid.UUID]int{}}
+	lanes := stand.lanes
+	w := &walk{tx: tx, now: now, want: min(most, stand.free()), free: map[uuid.UUID]int{}}
 	for len(lanes) > 0 && w.want > 0 {
 		n := 1 // queues of the same priority are one line
 		for n < len(lanes) && lanes[n].Priority == lanes[0].Priority {
@@ -41,30 +34,12 @@ func (tx *Tx) pick(ctx context.Context, p lockedPool, most int) ([]uuid.UUID, er
 	return w.picked, nil
 }
 
-const poolUsedSQL = `
-SELECT COUNT(*)
-FROM attempts
-WHERE pool_id = ?
-	AND ended_at IS NULL`
-
-// poolFree is how many slots the pool's own limit leaves.
-func (tx *Tx) poolFree(ctx context.Context, p lockedPool) (int, error) {
-	if p.ConcurrencyLimit == nil {
-		return math.MaxInt32, nil
-	}
-	var used int
-	if err := tx.get(ctx, &used, poolUsedSQL, p.ID); err != nil {
-		return 0, fmt.Errorf("count slots: %w", err)
-	}
-	return int(*p.ConcurrencyLimit) - used, nil
-}
-
 // lane is a queue with runs that are due, read a batch at a time.
 type lane struct {
-	ID       uuid.UUID `db:"id"`
-	Priority int32     `db:"priority"`
-	Limit    *int32    `db:"concurrency_limit"`
-	Used     int32     `db:"used"`
+	ID       uuid.UUID
+	Priority int32
+	Limit    *int32
+	Used     int32
 
 	ready []readyRow // read, not yet looked at
 	after *readyRow  // the last one read
@@ -84,26 +59,6 @@ func (r readyRow) before(other readyRow) bool {
 		return c < 0
 	}
 	return r.ID.String() < other.ID.String()
-}
-
-const lanesSQL = `
-SELECT
-	q.id, q.priority, q.concurrency_limit,
-	CASE WHEN q.concurrency_limit IS NULL THEN 0 ELSE
-		(SELECT COUNT(*) FROM attempts a WHERE a.pool_id = q.pool_id AND a.queue_id = q.id AND a.ended_at IS NULL)
-	END AS used
-FROM queues q
-WHERE q.pool_id = ?
-	AND NOT q.paused
-	AND EXISTS (SELECT 1 FROM runs r WHERE r.queue_id = q.id AND r.ready AND r.due_at <= ?)
-ORDER BY q.priority, q.name`
-
-func (tx *Tx) lanes(ctx context.Context, p lockedPool, now time.Time) ([]*lane, error) {
-	var lanes []*lane
-	if err := tx.all(ctx, &lanes, lanesSQL, p.ID, now); err != nil {
-		return nil, fmt.Errorf("list queues with runs that are due: %w", err)
-	}
-	return lanes, nil
 }
 
 // free reports whether the queue's own limit leaves a slot.

@@ -69,17 +69,21 @@ type liveAttempt struct {
 	SubmittedAt  *stamp             `db:"submitted_at" json:"-"`
 	RunningAt    *stamp             `db:"running_at" json:"-"`
 	EndedAt      *stamp             `db:"ended_at" json:"-"`
+	Clock        *stamp             `db:"clock" json:"-"` // the database's time; nil on SQLite
 
 	changed bool
 	raise   *raising // what the next attempt could be given; nil: nothing
 }
 
-const liveAttemptsSQL = `
+func (d dialect) liveAttemptsSQL() string {
+	return `
 SELECT
+	` + d.clock() + ` AS clock,
 	id, run_id, number, epoch, phase, manifest_hash, job_namespace, job_name, job_uid, node, diagnosis, succeeded,
 	exit_code, category, message, handed_back, claimed_at, submitted_at, running_at, ended_at
 FROM attempts
 WHERE id IN `
+}
 
 func (tx *Tx) openReports(ctx context.Context, reports []Report) (*reportBatch, error) {
 	ids := make([]uuid.UUID, len(reports))
@@ -93,12 +97,13 @@ func (tx *Tx) openReports(ctx context.Context, reports []Report) (*reportBatch, 
 		return nil, err
 	}
 	var rows []*liveAttempt
-	query := liveAttemptsSQL + tx.s.dialect.list("uuid") + " ORDER BY id" + tx.s.dialect.lock("FOR NO KEY UPDATE")
+	query := tx.s.dialect.liveAttemptsSQL() + tx.s.dialect.list("uuid") + " ORDER BY id" + tx.s.dialect.lock("FOR NO KEY UPDATE")
 	if err := tx.all(ctx, &rows, query, list); err != nil {
 		return nil, err
 	}
 	for _, a := range rows {
 		b.attempts[a.ID] = a
+		tx.tell(a.Clock) // asked for when the runs had been locked
 	}
 	b.now, err = tx.now(ctx)
 	return b, err
@@ -295,8 +300,12 @@ func (b *reportBatch) save(ctx context.Context, tx *Tx) error {
 			})
 		}
 	}
-	if err := bulk(ctx, tx, tx.s.dialect.updateAttemptsSQL(), changed); err != nil {
-		return fmt.Errorf("save attempts: %w", err)
+	changes := tx.changesOf(b.runs)
+	if len(changed) > 0 {
+		changes = append(changes, statement{tx.s.dialect.updateAttemptsSQL(), []any{listOf(changed)}})
 	}
-	return tx.saveRuns(ctx, b.runs)
+	if err := tx.together(ctx, changes...); err != nil {
+		return fmt.Errorf("save attempts and runs: %w", err)
+	}
+	return nil
 }

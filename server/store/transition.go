@@ -42,6 +42,8 @@ type liveRun struct {
 	TemplateInfrastructureMax *int   `db:"template_infrastructure_max" json:"template_infrastructure_max"`
 	// Raised are the job variables that retries have raised, for the next attempt.
 	Raised *string `db:"raised" json:"raised"`
+	// Clock is the database's time when locking began; nil on SQLite.
+	Clock *stamp `db:"clock" json:"-"`
 
 	changed bool
 	events  []eventRecord
@@ -95,8 +97,10 @@ func (r *liveRun) note(message string, at time.Time, actor string, attempt int32
 	})
 }
 
-const liveRunsSQL = `
+func (d dialect) liveRunsSQL() string {
+	return `
 SELECT
+	` + d.clock() + ` AS clock,
 	r.id, r.name, r.deployment_id, r.pool_id, r.queue_id, p.name AS pool, r.stored_names, v.retries, v.timeout_us,
 	r.state_type, r.state_name, r.state_message, r.state_at, r.cancel_reason, r.due_at, r.start_deadline_at, r.timeout_at,
 	r.started_at, r.ended_at, r.attempt, r.spent, r.exit_code, r.category, r.last_event,
@@ -105,6 +109,7 @@ FROM runs r
 JOIN pools p ON p.id = r.pool_id
 JOIN deployment_revisions v ON v.id = r.revision_id
 WHERE r.id IN `
+}
 
 // lockRuns locks runs in the order of their ids, which everybody keeps, and returns those that exist. Locked before
 // attempts, after pools. With skip, runs that somebody else has locked are left out.
@@ -120,7 +125,7 @@ func (tx *Tx) lockRunsIn(ctx context.Context, subquery string, list param, skip 
 		lock += " SKIP LOCKED"
 	}
 	var rows []*liveRun
-	if err := tx.all(ctx, &rows, liveRunsSQL+subquery+"\nORDER BY r.id"+tx.s.dialect.lock(lock), list); err != nil {
+	if err := tx.all(ctx, &rows, tx.s.dialect.liveRunsSQL()+subquery+"\nORDER BY r.id"+tx.s.dialect.lock(lock), list); err != nil {
 		return nil, fmt.Errorf("lock runs: %w", err)
 	}
 	runs := make(map[uuid.UUID]*liveRun, len(rows))
@@ -179,8 +184,16 @@ FROM ` + d.records("run_id uuid", "seq bigint", "at time", "actor text", "attemp
 
 // saveRuns stores what has changed of locked runs, with their events.
 func (tx *Tx) saveRuns(ctx context.Context, runs map[uuid.UUID]*liveRun) error {
-	var changed []runRecord
-	var events []eventRecord
+	if err := tx.together(ctx, tx.changesOf(runs)...); err != nil {
+		return fmt.Errorf("save runs: %w", err)
+	}
+	return nil
+}
+
+// changesOf is what saves locked runs, which are taken as saved then.
+func (tx *Tx) changesOf(runs map[uuid.UUID]*liveRun) []statement {
+	changed := make([]runRecord, 0, len(runs))
+	events := make([]eventRecord, 0, len(runs))
 	for _, r := range runs {
 		if !r.changed {
 			continue
@@ -193,13 +206,14 @@ func (tx *Tx) saveRuns(ctx context.Context, runs map[uuid.UUID]*liveRun) error {
 		r.changed, r.events = false, nil
 		tx.hint(RunTopic(r.ID), RunsTopic())
 	}
-	if err := bulk(ctx, tx, tx.s.dialect.updateRunsSQL(), changed); err != nil {
-		return fmt.Errorf("save runs: %w", err)
+	var changes []statement
+	if len(changed) > 0 {
+		changes = append(changes, statement{tx.s.dialect.updateRunsSQL(), []any{listOf(changed)}})
 	}
-	if err := bulk(ctx, tx, tx.s.dialect.insertEventsSQL(), events); err != nil {
-		return fmt.Errorf("append events: %w", err)
+	if len(events) > 0 {
+		changes = append(changes, statement{tx.s.dialect.insertEventsSQL(), []any{listOf(events)}})
 	}
-	return nil
+	return changes
 }
 
 // bulk runs a statement over records, unless there are none.

@@ -112,9 +112,28 @@ func (tx *Tx) now(ctx context.Context) (time.Time, error) {
 				return time.Time{}, fmt.Errorf("read the database's time: %w", err)
 			}
 		}
-		tx.clock = t.time().Add(tx.s.offset()).UTC().Truncate(time.Microsecond)
+		tx.set(t)
 	}
 	return tx.clock, nil
+}
+
+func (tx *Tx) set(t stamp) {
+	tx.clock = t.time().Add(tx.s.offset()).UTC().Truncate(time.Microsecond)
+}
+
+// tell is what now is from here on, as a statement has read it along; nil leaves it as it is.
+func (tx *Tx) tell(clock *stamp) {
+	if clock != nil {
+		tx.set(*clock)
+	}
+}
+
+// nowArg is the parameter of dialect.nowParam.
+func (tx *Tx) nowArg(ctx context.Context) (any, error) {
+	if tx.s.dialect == postgres {
+		return tx.s.offset().Microseconds(), nil
+	}
+	return tx.now(ctx)
 }
 
 // get reads one row, or returns sql.ErrNoRows.

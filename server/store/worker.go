@@ -33,43 +33,26 @@ func (tx *Tx) UpsertWorker(ctx context.Context, w Worker) error {
 // seenEvery bounds how often a worker's row is written: a long poll looks many times.
 const seenEvery = time.Second
 
-const (
-	lastSeenSQL = `
-SELECT last_seen_at, paused
-FROM workers
-WHERE pool = ?
-	AND name = ?`
-	seenSQL = `
+const seenSQL = `
 INSERT INTO workers (pool, name, type, cluster_id, version, namespaces, last_seen_at)
 VALUES (?, ?, '', ?, '', '[]', ?)
 ON CONFLICT (pool, name) DO UPDATE
 SET cluster_id = excluded.cluster_id,
 	last_seen_at = excluded.last_seen_at`
-)
 
-// seen notes that the worker is alive: one row, and only when the last note is a while ago. It says whether the worker is
-// paused.
-func (tx *Tx) seen(ctx context.Context, r ClaimRequest) (paused bool, err error) {
-	now, err := tx.now(ctx)
+// seen notes that the worker is alive: one row, and only when the last note is a while ago.
+func (s *Store) seen(ctx context.Context, r ClaimRequest, last *stamp, now time.Time) error {
+	if last != nil && now.Sub(last.time()) < seenEvery {
+		return nil
+	}
+	err := s.InTx(ctx, func(tx *Tx) error {
+		_, err := tx.exec(ctx, seenSQL, r.Pool, r.Worker, r.ClusterID, now)
+		return err
+	})
 	if err != nil {
-		return false, err
+		return fmt.Errorf("note worker %q: %w", r.Worker, err)
 	}
-	var last []struct {
-		At     stamp `db:"last_seen_at"`
-		Paused bool  `db:"paused"`
-	}
-	if err := tx.all(ctx, &last, lastSeenSQL, r.Pool, r.Worker); err != nil {
-		return false, fmt.Errorf("read worker %q: %w", r.Worker, err)
-	}
-	if len(last) > 0 {
-		if paused = last[0].Paused; now.Sub(last[0].At.time()) < seenEvery {
-			return paused, nil
-		}
-	}
-	if _, err := tx.exec(ctx, seenSQL, r.Pool, r.Worker, r.ClusterID, now); err != nil {
-		return false, fmt.Errorf("note worker %q: %w", r.Worker, err)
-	}
-	return paused, nil
+	return nil
 }
 
 type workerRow struct {

@@ -1,0 +1,100 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"github.com/google/uuid"
+)
+
+// survey is how a pool stands once its row is locked: all that a claim decides from, read by one statement.
+type survey struct {
+	surveyPool
+	lanes []*lane
+}
+
+type surveyPool struct {
+	Clock   *stamp `db:"clock"`
+	Known   bool   `db:"known"`   // the request was answered before
+	Expired bool   `db:"expired"` // some lease of the cluster has run out
+	Paused  bool   `db:"paused"`
+	Limit   *int32 `db:"pool_limit"`
+	Used    int32  `db:"pool_used"`
+	// The newest template, and the stored variables that it refers to.
+	TemplateVersionID uuid.UUID `db:"template_version_id"`
+	StoredNames       texts     `db:"stored_names"`
+}
+
+// surveyRow is the pool with one of its lanes, or with none.
+type surveyRow struct {
+	surveyPool
+	LaneID   *uuid.UUID `db:"lane_id"`
+	Priority *int32     `db:"priority"`
+	Limit    *int32     `db:"lane_limit"`
+	Used     int32      `db:"lane_used"`
+}
+
+// surveySQL counts slots only where there is a limit. Served by attempts_active, and by runs_ready.
+func (d dialect) surveySQL() string {
+	return `
+SELECT
+	` + d.clock() + ` AS clock,
+	EXISTS (SELECT 1 FROM claim_requests WHERE id = ?) AS known,
+	EXISTS (
+		SELECT 1
+		FROM attempts a
+		WHERE a.pool_id = p.id AND a.cluster_id = ? AND a.ended_at IS NULL AND a.lease_expires_at <= ` + d.nowParam() + `
+	) AS expired,
+	p.paused,
+	p.concurrency_limit AS pool_limit,
+	CASE WHEN p.concurrency_limit IS NULL THEN 0 ELSE
+		(SELECT COUNT(*) FROM attempts a WHERE a.pool_id = p.id AND a.ended_at IS NULL)
+	END AS pool_used,
+	t.id AS template_version_id,
+	t.stored_names,
+	q.id AS lane_id,
+	q.priority,
+	q.concurrency_limit AS lane_limit,
+	CASE WHEN q.concurrency_limit IS NULL THEN 0 ELSE
+		(SELECT COUNT(*) FROM attempts a WHERE a.pool_id = p.id AND a.queue_id = q.id AND a.ended_at IS NULL)
+	END AS lane_used
+FROM pools p
+JOIN template_versions t ON t.pool_id = p.id AND t.version = p.template_version
+LEFT JOIN queues q ON q.pool_id = p.id AND NOT q.paused
+	AND EXISTS (SELECT 1 FROM runs r WHERE r.queue_id = q.id AND r.ready AND r.due_at <= ` + d.nowParam() + `)
+WHERE p.name = ?
+	AND p.deleted_at IS NULL
+ORDER BY q.priority, q.name`
+}
+
+// survey looks at the pool of a claim, whose row is locked.
+func (tx *Tx) survey(ctx context.Context, r ClaimRequest) (*survey, error) {
+	now, err := tx.nowArg(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var rows []surveyRow
+	if err := tx.all(ctx, &rows, tx.s.dialect.surveySQL(), r.RequestID, r.ClusterID, now, now, r.Pool); err != nil {
+		return nil, fmt.Errorf("look at work pool %q: %w", r.Pool, err)
+	}
+	if len(rows) == 0 {
+		return nil, &Error{Code: NotFound, Message: fmt.Sprintf("work pool %q does not exist", r.Pool)}
+	}
+	tx.tell(rows[0].Clock)
+	s := &survey{surveyPool: rows[0].surveyPool}
+	for _, row := range rows {
+		if row.LaneID != nil {
+			s.lanes = append(s.lanes, &lane{ID: *row.LaneID, Priority: *row.Priority, Limit: row.Limit, Used: row.Used})
+		}
+	}
+	return s, nil
+}
+
+// free is how many slots the pool's own limit leaves.
+func (s *survey) free() int {
+	if s.surveyPool.Limit == nil {
+		return math.MaxInt32
+	}
+	return int(*s.surveyPool.Limit - s.surveyPool.Used)
+}

@@ -58,7 +58,7 @@ func (e *Explanation) budget(f *store.Situation) {
 	case "retries":
 		name, spent, most = "retries.max", f.Spent.App, f.Policy.Max
 	case "infrastructure":
-		name, spent, most = "retries.infrastructure_max", f.Spent.Infrastructure, f.Policy.InfrastructureMax
+		name, spent, most = "retries.infrastructure_max", f.Spent.Infrastructure, f.Policy.InfrastructureFor(f.Run.Category)
 	default:
 		e.Details = append(e.Details, "this is never tried again by itself: another attempt would end the same way")
 		return
@@ -68,6 +68,8 @@ func (e *Explanation) budget(f *store.Situation) {
 		e.Details = append(e.Details, fmt.Sprintf("it was not tried again: the deployment's %s is 0", name))
 	case spent >= most:
 		e.Details = append(e.Details, fmt.Sprintf("no retry is left: %d of %d of %s are used", spent, most, name))
+	case lifecycle.BudgetOf(f.Run.Category) == "infrastructure":
+		e.Details = append(e.Details, "it was not tried again: the pool's template ends such runs (policy: {eviction: fail})")
 	default:
 		e.Details = append(e.Details, fmt.Sprintf("it was not tried again: retries.on does not list this (%d of %d of %s are used)", spent, most, name))
 	}
@@ -210,7 +212,7 @@ func advise(f *store.Situation) string {
 	case lifecycle.Deadline:
 		return "raise timeout_seconds of the deployment, or make it faster"
 	case lifecycle.Evicted, lifecycle.Preempted, lifecycle.NodeLost:
-		if f.Policy.InfrastructureMax > 0 {
+		if f.Policy.InfrastructureFor(f.Run.Category) > 0 {
 			return ""
 		}
 		return "let retries.infrastructure_max of the deployment try such runs again by themselves"

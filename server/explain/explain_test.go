@@ -148,11 +148,12 @@ func situations() map[string]*store.Situation {
 		"it was evicted and no budget is left": situation(crashed, tried(lifecycle.Evicted), tried(lifecycle.NodeLost), func(s *store.Situation) {
 			s.Policy.InfrastructureMax, s.Spent.Infrastructure = 1, 1
 		}),
-		"it was evicted without a budget":  situation(crashed, tried(lifecycle.Evicted)),
-		"its template can not be rendered": situation(crashed, tried(lifecycle.Template, notStarted, func(a *store.Attempt) { a.Message = `variable "image" has no value` })),
-		"a secret is missing":              situation(crashed, tried(lifecycle.Config, notStarted, func(a *store.Attempt) { a.Message = `secret "db" not found` })),
-		"no node takes it":                 situation(crashed, tried(lifecycle.Unschedulable, notStarted, func(a *store.Attempt) { a.Message = "0/3 nodes are available: insufficient cpu" })),
-		"somebody deleted it":              situation(crashed, tried(lifecycle.Deleted)),
+		"it was evicted without a budget":               situation(crashed, tried(lifecycle.Evicted), func(s *store.Situation) { s.Policy.InfrastructureSet = true }),
+		"it was evicted and the template ends it there": situation(crashed, tried(lifecycle.Evicted)),
+		"its template can not be rendered":              situation(crashed, tried(lifecycle.Template, notStarted, func(a *store.Attempt) { a.Message = `variable "image" has no value` })),
+		"a secret is missing":                           situation(crashed, tried(lifecycle.Config, notStarted, func(a *store.Attempt) { a.Message = `secret "db" not found` })),
+		"no node takes it":                              situation(crashed, tried(lifecycle.Unschedulable, notStarted, func(a *store.Attempt) { a.Message = "0/3 nodes are available: insufficient cpu" })),
+		"somebody deleted it":                           situation(crashed, tried(lifecycle.Deleted)),
 	}
 }
 

@@ -45,8 +45,12 @@ func readRetries(r api.RetryPolicy) lifecycle.RetryPolicy {
 func fraction(seconds float64) time.Duration { return time.Duration(seconds * float64(time.Second)) }
 
 func wireRetries(p lifecycle.RetryPolicy) api.RetryPolicy {
-	most, infrastructure := int32(p.Max), int32(p.InfrastructureMax)
-	r := api.RetryPolicy{Max: &most, InfrastructureMax: &infrastructure}
+	most := int32(p.Max)
+	r := api.RetryPolicy{Max: &most}
+	if p.InfrastructureSet || p.InfrastructureMax > 0 {
+		infrastructure := int32(p.InfrastructureMax)
+		r.InfrastructureMax = &infrastructure
+	}
 	if b := p.Backoff; b != nil {
 		factor, max, jitter := b.Factor, b.Max.Seconds(), b.Jitter
 		r.Backoff = &api.RetryBackoff{InitialSeconds: b.Initial.Seconds(), Factor: &factor, MaxSeconds: &max, Jitter: &jitter}

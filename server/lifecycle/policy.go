@@ -57,9 +57,22 @@ const DefaultFactor = 2
 // counts where the deployment has set none.
 func (p RetryPolicy) Within(template *int) RetryPolicy {
 	if template != nil && !p.InfrastructureSet && p.InfrastructureMax == 0 {
-		p.InfrastructureMax = *template
+		p.InfrastructureMax, p.InfrastructureSet = *template, true
 	}
 	return p
+}
+
+// DefaultDisruptions is how often an attempt that was evicted or preempted, or whose node was lost, is followed by another
+// where neither deployment nor template says: the workload has done nothing wrong, and to run it again is what nearly
+// everybody wants. What an image or a quota keeps from running is not tried again unasked: it would fail the same way.
+const DefaultDisruptions = 3
+
+// InfrastructureFor is the budget for what the infrastructure did, which may depend on what that was.
+func (p RetryPolicy) InfrastructureFor(c Category) int {
+	if !p.InfrastructureSet && p.InfrastructureMax == 0 && disrupted(c) {
+		return DefaultDisruptions
+	}
+	return p.InfrastructureMax
 }
 
 // OOMMax is the budget for attempts with too little memory.

@@ -13,7 +13,7 @@ func TestEachCategoryDrawsOnItsBudget(t *testing.T) {
 	t.Parallel()
 	const none, retries, infrastructure, oom = "", "retries", "infrastructure", "oom"
 	full := lifecycle.RetryPolicy{Max: 1, InfrastructureMax: 1, OOM: &lifecycle.OOMPolicy{Max: 1, Variable: "memory"}}
-	empty := lifecycle.RetryPolicy{}
+	empty := lifecycle.RetryPolicy{InfrastructureSet: true}
 	listed := full
 	listed.On.Categories = []lifecycle.Category{lifecycle.Deadline}
 	tests := []struct {
@@ -143,6 +143,29 @@ func TestARaiseSaysFromWhatToWhat(t *testing.T) {
 	e := lifecycle.DecideEnd(s, fails(lifecycle.OOM))
 	if !strings.Contains(e.State.Message, "out-of-memory retry 1 of 2 with memory raised from 1Gi to 2Gi") {
 		t.Errorf("says %q", e.State.Message)
+	}
+}
+
+func TestWhatWasTakenAwayIsRunAgainWhereNobodySays(t *testing.T) {
+	zero, two := 0, 2
+	for _, test := range []struct {
+		name     string
+		policy   lifecycle.RetryPolicy
+		template *int
+		category lifecycle.Category
+		want     int
+	}{
+		{"nobody says, it was evicted", lifecycle.RetryPolicy{}, nil, lifecycle.Evicted, lifecycle.DefaultDisruptions},
+		{"nobody says, its node was lost", lifecycle.RetryPolicy{}, nil, lifecycle.NodeLost, lifecycle.DefaultDisruptions},
+		{"nobody says, its image can not be had", lifecycle.RetryPolicy{}, nil, lifecycle.ImagePull, 0},
+		{"the deployment says never", lifecycle.RetryPolicy{InfrastructureSet: true}, &two, lifecycle.Evicted, 0},
+		{"the deployment says once", lifecycle.RetryPolicy{InfrastructureMax: 1, InfrastructureSet: true}, &two, lifecycle.ImagePull, 1},
+		{"the template says twice", lifecycle.RetryPolicy{}, &two, lifecycle.ImagePull, 2},
+		{"the template says never", lifecycle.RetryPolicy{}, &zero, lifecycle.Evicted, 0},
+	} {
+		if got := test.policy.Within(test.template).InfrastructureFor(test.category); got != test.want {
+			t.Errorf("%s: %d, want %d", test.name, got, test.want)
+		}
 	}
 }
 

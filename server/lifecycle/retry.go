@@ -58,7 +58,7 @@ func retry(s Standing, o Outcome) (End, bool) {
 			return end, true
 		}
 		end.Spent.Infrastructure++
-		nth, max = end.Spent.Infrastructure, s.Policy.InfrastructureMax
+		nth, max = end.Spent.Infrastructure, s.Policy.InfrastructureFor(o.Category)
 		end.RetryAfter = backoff(nth)
 	default:
 		return End{}, false

@@ -194,12 +194,19 @@ func (c *Compiled) unknown(level map[string]any) Problems {
 	if c.matchesPattern() {
 		return nil
 	}
+	var others []string
+	for name := range level {
+		if _, ok := c.properties[name]; !ok {
+			others = append(others, name)
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	slices.Sort(others)
 	var problems Problems
 	declared := value.SortedKeys(c.properties)
-	for _, name := range value.SortedKeys(level) {
-		if _, ok := c.properties[name]; ok {
-			continue
-		}
+	for _, name := range others {
 		if len(problems) == maxProblems {
 			break // whoever has that many has seen enough, and looking for near names takes time
 		}

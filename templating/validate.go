@@ -52,9 +52,13 @@ func (c *Compiled) validateMerged(merged merged, problems Problems) (warnings []
 
 // judge sorts problems into warnings and one error, in the order of their places.
 func (c *Compiled) judge(lists ...Problems) (warnings []Problem, err error) {
+	all := slices.Concat(lists...)
+	if len(all) == 0 {
+		return nil, nil
+	}
 	var problems Problems
 	seen := map[Problem]bool{}
-	for _, p := range slices.Concat(lists...) {
+	for _, p := range all {
 		switch {
 		case p.Severity == SeverityWarning:
 			warnings = append(warnings, p)

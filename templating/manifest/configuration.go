@@ -1,7 +1,6 @@
 package manifest
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -51,13 +50,14 @@ func (b *builder) readConfiguration() {
 	b.readClusterConfig()
 	b.readPolicy()
 	known := configurationKeys()
-	for _, key := range slices.Sorted(maps.Keys(b.configuration)) {
-		if slices.Contains(known, key) {
-			continue
+	var others []string
+	for key := range b.configuration {
+		if !slices.Contains(known, key) {
+			others = append(others, key)
 		}
-		if len(b.finished.Warnings) >= maxProblems {
-			break
-		}
+	}
+	slices.Sort(others)
+	for _, key := range others[:min(len(others), maxProblems)] {
 		p := b.warn(templating.CodeUnknownField, at(key), "%q means nothing in job_configuration", key)
 		if near := templating.Nearest(key, known); near != "" {
 			p.Suggestion = "did you mean " + strconv.Quote(near) + "?"

@@ -93,8 +93,9 @@ func situations() map[string]*store.Situation {
 		{Name: "swift-ferry-007", Deployment: "etl", Since: ago(40 * time.Second)},
 	}
 	return map[string]*store.Situation{
-		"nothing is in its way": situation(),
-		"others are before it":  situation(func(s *store.Situation) { s.Ahead = 42 }),
+		"nothing is in its way":    situation(),
+		"others are before it":     situation(func(s *store.Situation) { s.Ahead, s.Before = 42, 1 }),
+		"another queue goes first": situation(func(s *store.Situation) { s.Before = 7 }),
 		"it is due later": situation(func(s *store.Situation) {
 			s.Run.DueAt, s.StartDeadline = now.Add(90*time.Minute), ptr(now.Add(2*time.Hour))
 		}),

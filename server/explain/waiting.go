@@ -20,11 +20,11 @@ func scheduled(f *store.Situation) Explanation {
 		for _, r := range e.Reasons[1:] {
 			e.Details = append(e.Details, r.Message)
 		}
-		if due && f.Ahead > 0 {
-			e.Details = append(e.Details, fmt.Sprintf("%s ahead of it in queue %q", ahead(f), f.Run.Queue))
+		if line := ahead(f); due && line != "" {
+			e.Details = append(e.Details, line)
 		}
-	case f.Ahead > 0:
-		e.Sentence = fmt.Sprintf("it is due for %s and waits its turn: %s ahead of it in queue %q", span(f.Now.Sub(f.Run.DueAt)), ahead(f), f.Run.Queue)
+	case ahead(f) != "":
+		e.Sentence = fmt.Sprintf("it is due for %s and waits its turn: %s", span(f.Now.Sub(f.Run.DueAt)), ahead(f))
 		e.Details = append(e.Details, busy(f))
 	default:
 		e.Sentence = fmt.Sprintf("it is due for %s and nothing is in its way: a worker claims it next", span(f.Now.Sub(f.Run.DueAt)))
@@ -71,14 +71,26 @@ func count(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
+// ahead says who is claimed before it; nothing where nobody is.
 func ahead(s *store.Situation) string {
+	var parts []string
+	if s.Ahead > 0 {
+		parts = append(parts, fmt.Sprintf("%s ahead of it in queue %q", runs(s.Ahead), s.Run.Queue))
+	}
+	if s.Before > 0 {
+		parts = append(parts, runs(s.Before)+" due in queues that are served first")
+	}
+	return strings.Join(parts, ", and ")
+}
+
+func runs(n int) string {
 	switch {
-	case s.Ahead >= store.AheadMax:
-		return fmt.Sprintf("%d or more runs are", s.Ahead)
-	case s.Ahead == 1:
+	case n >= store.AheadMax:
+		return fmt.Sprintf("%d or more runs are", n)
+	case n == 1:
 		return "one run is"
 	}
-	return fmt.Sprintf("%d runs are", s.Ahead)
+	return fmt.Sprintf("%d runs are", n)
 }
 
 func (e *Explanation) paused(f *store.Situation) {

@@ -108,7 +108,9 @@ type Situation struct {
 	// Holders are some of the runs that hold slots of what is full, the longest holding first.
 	Holders []Holder
 	// Ahead are the runs that are due in the same queue and come first; AheadMax stands for that many or more.
-	Ahead         int
+	Ahead int
+	// Before are the runs that are due in queues of the pool that are served first; AheadMax as above.
+	Before        int
 	StartDeadline *time.Time
 	TimeoutAt     *time.Time
 	Policy        lifecycle.RetryPolicy
@@ -148,6 +150,18 @@ FROM (
 	FROM runs r
 	JOIN runs own ON own.id = ?
 	WHERE r.queue_id = own.queue_id AND r.ready AND r.due_at <= ? AND (r.due_at, r.id) < (own.due_at, own.id)
+	LIMIT ?
+) AS line`
+	// beforeSQL is served by runs_ready, queue by queue.
+	beforeSQL = `
+SELECT COUNT(*)
+FROM (
+	SELECT 1 AS one
+	FROM runs own
+	JOIN queues mine ON mine.id = own.queue_id
+	JOIN queues q ON q.pool_id = mine.pool_id AND q.priority < mine.priority AND NOT q.paused AND q.deleted_at IS NULL
+	JOIN runs r ON r.queue_id = q.id AND r.ready AND r.due_at <= ?
+	WHERE own.id = ?
 	LIMIT ?
 ) AS line`
 	deadlinesSQL = `
@@ -214,6 +228,9 @@ func (tx *Tx) deadlines(ctx context.Context, s *Situation) error {
 func (tx *Tx) line(ctx context.Context, s *Situation) error {
 	if err := tx.get(ctx, &s.Ahead, aheadSQL, s.Run.ID, s.Now, AheadMax); err != nil {
 		return fmt.Errorf("count the line before run %s: %w", s.Run.ID, err)
+	}
+	if err := tx.get(ctx, &s.Before, beforeSQL, s.Now, s.Run.ID, AheadMax); err != nil {
+		return fmt.Errorf("count what goes before run %s: %w", s.Run.ID, err)
 	}
 	for _, gate := range []struct {
 		of     Gate

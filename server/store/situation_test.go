@@ -42,6 +42,13 @@ func TestTheSituationOfARunHasAllThatExplainsIt(t *testing.T) {
 		if len(s.Workers) != 1 || s.Workers[0].ActiveAttempts != 3 || s.Now.Sub(s.Workers[0].LastSeenAt) > store.WorkerAliveFor {
 			t.Errorf("workers %+v", s.Workers)
 		}
+		must[*store.Queue](t)(w.CreateQueue(t.Context(), store.Queue{Pool: "p", Name: "express", Priority: 1}, actor))
+		must[*store.Queue](t)(w.UpdateQueue(t.Context(), "p", "default", store.QueueChange{Priority: ptr(int32(2))}, actor))
+		w.deployment("x", "p", func(d *store.Deployment) { d.Queue = "express" })
+		w.runs("x", 3)
+		if s := w.situation(third.ID); s.Before != 3 {
+			t.Errorf("%d go before it, want those of the other queue", s.Before)
+		}
 		if s := w.situation(third.ID); s.Ahead != 0 {
 			t.Errorf("%d are before the first that waits", s.Ahead)
 		}

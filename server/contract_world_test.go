@@ -24,12 +24,12 @@ type contractWorld struct {
 
 const contractPool = "analytics"
 
-func newContractWorld(t *testing.T) *contractWorld {
+func newContractWorld(t *testing.T, change ...func(*server.Options)) *contractWorld {
 	t.Helper()
-	w := &contractWorld{running: start(t, func(o *server.Options) {
+	w := &contractWorld{running: start(t, append(change, func(o *server.Options) {
 		o.RateLimit = -1 // hundreds of calls follow each other
-		o.EnsurePools = []server.EnsurePool{{Name: contractPool, Type: "kubernetes"}}
-	})}
+		o.EnsurePools = append(o.EnsurePools, server.EnsurePool{Name: contractPool, Type: "kubernetes"})
+	})...)}
 	w.call(http.MethodPost, "/api/v1/work-pools/"+contractPool+"/queues", `{"name":"nightly"}`).is(http.StatusCreated)
 	w.call(http.MethodPut, "/api/v1/variables/warehouse_url", `{"value":1}`).is(http.StatusOK)
 	w.call(http.MethodPost, "/api/v1/apply", `{"deployments":[{"name":"etl","pool":"analytics","schedules":[{"name":"morning","cron":"@daily"}]}]}`).is(http.StatusOK)

@@ -21,12 +21,12 @@ const (
 )
 
 // identified returns the request with who asks, and from where, in its context.
-func identified(r *http.Request, who access.Principal) *http.Request {
+func identified(r *http.Request, who access.Principal, still func() error) *http.Request {
 	address, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		address = r.RemoteAddr
 	}
-	ctx := access.WithPrincipal(r.Context(), who)
+	ctx := access.WithStill(access.WithPrincipal(r.Context(), who), still)
 	return r.WithContext(store.WithOrigin(ctx, store.Origin{KeyID: who.KeyID, Address: address}))
 }
 

@@ -129,7 +129,8 @@ func (f *front) operation(o *request.Operation, path string, next http.Handler) 
 		metric.Route(w, path)
 		who, err := f.authenticate(r, o)
 		if err == nil {
-			r = identified(r, who)
+			asked := r
+			r = identified(r, who, func() error { return f.still(asked, o) })
 			err = f.checkRate(who)
 		}
 		if err == nil && !access.MayDo(who.Role, o.ID) && !access.Public(o.ID) {
@@ -158,6 +159,16 @@ func (f *front) authenticate(r *http.Request, o *request.Operation) (access.Prin
 		return access.Anonymous(), nil
 	}
 	return f.keys.Authenticate(r)
+}
+
+// still says why a request that was let in would not be now; that the database can not be asked is no reason to break off what goes on.
+func (f *front) still(r *http.Request, o *request.Operation) error {
+	_, err := f.authenticate(r, o)
+	var refused *problem.Error
+	if errors.As(err, &refused) {
+		return refused
+	}
+	return nil
 }
 
 // check returns r itself where it is refused.

@@ -43,6 +43,14 @@ func (p Principal) CheckPool(pool string) error {
 	return problem.Newf(problem.Forbidden, "API key %q is not for work pool %q", p.Name, pool)
 }
 
+// CheckOwner refuses a thing of a pool that the key is not for, without saying which pool that is.
+func (p Principal) CheckOwner(pool, thing string) error {
+	if p.MayUse(pool) {
+		return nil
+	}
+	return problem.Newf(problem.Forbidden, "API key %q is not for the work pool of %s", p.Name, thing)
+}
+
 // CheckRun refuses any other run than the one that a job's key is for; run is as a path gives it.
 func (p Principal) CheckRun(run string) error {
 	if p.Role != RoleJob {
@@ -63,6 +71,22 @@ func (p Principal) CheckUnlimited(what string) error {
 }
 
 type contextKey struct{}
+
+type stillKey struct{}
+
+// WithStill returns a context that can ask whether who asks is still let in.
+func WithStill(ctx context.Context, still func() error) context.Context {
+	return context.WithValue(ctx, stillKey{}, still)
+}
+
+// Still is why who asks is not let in any more; nil where they are. What goes on for long, as streams do, has to ask: keys expire and are
+// revoked.
+func Still(ctx context.Context) error {
+	if still, ok := ctx.Value(stillKey{}).(func() error); ok {
+		return still()
+	}
+	return nil
+}
 
 // WithPrincipal returns a context that knows who asks.
 func WithPrincipal(ctx context.Context, p Principal) context.Context {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
@@ -30,7 +31,7 @@ func (a *applying) deployment(ctx context.Context, spec api.DeploymentSpec) erro
 	case err != nil && !created:
 		return err
 	case !created:
-		if err := access.From(ctx).CheckPool(current.Pool); err != nil {
+		if err := access.From(ctx).CheckOwner(current.Pool, strconv.Quote(spec.Name)); err != nil {
 			return problem.Newf(problem.Forbidden, "").At("/name", "%s", err)
 		}
 		wanted.Paused = current.Paused

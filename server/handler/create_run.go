@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"maps"
 
+	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/request"
@@ -52,6 +53,9 @@ func (h *Handler) createRun(ctx context.Context, r api.CreateRunRequestObject) (
 	}
 	key := value(r.Params.IdempotencyKey, "")
 	first, err := h.store.RunOfKey(ctx, deployment, key, hash)
+	if err == nil && first != nil {
+		err = checkFirst(ctx, first, true)
+	}
 	if err != nil || first != nil {
 		return first, nil, true, err
 	}
@@ -60,7 +64,19 @@ func (h *Handler) createRun(ctx context.Context, r api.CreateRunRequestObject) (
 		return nil, nil, false, err
 	}
 	run, existed, err = h.store.CreateRun(ctx, wanted, actor(ctx))
+	if err == nil {
+		err = checkFirst(ctx, run, existed)
+	}
 	return run, warnings, existed, err
+}
+
+// checkFirst refuses to show the run that an idempotency key made before where that is in a pool that the key is not for: the deployment has
+// moved since.
+func checkFirst(ctx context.Context, first *store.Run, existed bool) error {
+	if !existed {
+		return nil
+	}
+	return access.From(ctx).CheckOwner(first.Pool, "the run that this idempotency key made")
 }
 
 // runParameters lays the run's parameters over the deployment's and checks the result.

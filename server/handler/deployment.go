@@ -38,7 +38,7 @@ func (h *Handler) deployment(ctx context.Context, name string) (*store.Deploymen
 	if err != nil {
 		return nil, err
 	}
-	if err := access.From(ctx).CheckPool(deployment.Pool); err != nil {
+	if err := access.From(ctx).CheckOwner(deployment.Pool, strconv.Quote(name)); err != nil {
 		return nil, err
 	}
 	return deployment, nil

@@ -14,7 +14,7 @@ func (h *Handler) ExplainRun(ctx context.Context, r api.ExplainRunRequestObject)
 	if err != nil {
 		return nil, err
 	}
-	if err := access.From(ctx).CheckPool(situation.Run.Pool); err != nil {
+	if err := access.From(ctx).CheckOwner(situation.Run.Pool, "run "+r.Run.String()); err != nil {
 		return nil, err
 	}
 	e := explain.Explain(situation)

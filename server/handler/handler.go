@@ -76,18 +76,3 @@ func each[From, To any](items []From, convert func(From) To) []To {
 	}
 	return converted
 }
-
-// visible drops what the key is not for. A page may come out shorter than asked; its cursor goes on all the same.
-func visible[T any](ctx context.Context, items []T, pool func(T) string) []T {
-	who := access.From(ctx)
-	if !who.Limited() {
-		return items
-	}
-	var kept []T
-	for _, item := range items {
-		if who.MayUse(pool(item)) {
-			kept = append(kept, item)
-		}
-	}
-	return kept
-}

@@ -12,11 +12,10 @@ import (
 
 // ListWorkPools lists the pools that the key is for.
 func (h *Handler) ListWorkPools(ctx context.Context, r api.ListWorkPoolsRequestObject) (api.ListWorkPoolsResponseObject, error) {
-	pools, next, err := h.store.ListPools(ctx, page(r.Params.Limit, r.Params.Cursor))
+	pools, next, err := h.store.ListPoolsOf(ctx, access.From(ctx).Pools, page(r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	pools = visible(ctx, pools, func(p store.Pool) string { return p.Name })
 	return api.ListWorkPools200JSONResponse{Items: each(pools, wirePool), NextCursor: optional(next)}, nil
 }
 

@@ -57,7 +57,7 @@ func (h *Handler) checkAttempts(ctx context.Context, ids []uuid.UUID) error {
 		return err
 	}
 	for _, pool := range pools {
-		if err := who.CheckPool(pool); err != nil {
+		if err := who.CheckOwner(pool, "one of these attempts"); err != nil {
 			return err
 		}
 	}
@@ -213,7 +213,7 @@ func (h *Handler) GetTemplateForWorker(ctx context.Context, r api.GetTemplateFor
 	if err != nil {
 		return nil, err
 	}
-	if err := access.From(ctx).CheckPool(version.Pool); err != nil {
+	if err := access.From(ctx).CheckOwner(version.Pool, "this template version"); err != nil {
 		return nil, err
 	}
 	return api.GetTemplateForWorker200JSONResponse(wireTemplate(*version)), nil

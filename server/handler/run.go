@@ -19,7 +19,7 @@ func (h *Handler) run(ctx context.Context, id uuid.UUID) (*store.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := access.From(ctx).CheckPool(run.Pool); err != nil {
+	if err := access.From(ctx).CheckOwner(run.Pool, "run "+id.String()); err != nil {
 		return nil, err
 	}
 	return run, nil
@@ -62,14 +62,23 @@ func (h *Handler) CancelRun(ctx context.Context, r api.CancelRunRequestObject) (
 
 // RetryRun gives a run that has ended another attempt.
 func (h *Handler) RetryRun(ctx context.Context, r api.RetryRunRequestObject) (api.RetryRunResponseObject, error) {
-	if _, err := h.run(ctx, r.Run); err != nil {
-		return nil, err
-	}
-	run, err := h.store.RetryRun(ctx, r.Run, actor(ctx))
+	run, err := h.retry(ctx, r.Run, actor(ctx))
 	if err != nil {
 		return nil, err
 	}
 	return api.RetryRun200JSONResponse(wireRun(*run)), nil
+}
+
+// retry retries a run where the key is for its pool and for the one that it goes to: its deployment may have moved since.
+func (h *Handler) retry(ctx context.Context, id uuid.UUID, actor string) (*store.Run, error) {
+	run, err := h.run(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := h.deployment(ctx, run.Deployment); err != nil && !isCode(err, store.NotFound) { // deleted: the store says what that means
+		return nil, err
+	}
+	return h.store.RetryRun(ctx, id, actor)
 }
 
 // ReleaseRun ends an attempt whose worker is gone.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/problem"
@@ -30,7 +29,7 @@ func (h *Handler) CancelRuns(ctx context.Context, r api.CancelRunsRequestObject)
 // RetryRuns makes new attempts of many runs, each by itself.
 func (h *Handler) RetryRuns(ctx context.Context, r api.RetryRunsRequestObject) (api.RetryRunsResponseObject, error) {
 	ended := []lifecycle.StateType{lifecycle.Failed, lifecycle.Crashed, lifecycle.Cancelled}
-	result, err := h.bulk(ctx, r.Body, ended, h.store.RetryRun)
+	result, err := h.bulk(ctx, r.Body, ended, h.retry)
 	if err != nil {
 		return nil, err
 	}
@@ -115,11 +114,8 @@ func (h *Handler) CreateRuns(ctx context.Context, r api.CreateRunsRequestObject)
 }
 
 func (h *Handler) createRuns(ctx context.Context, deployment string, given []api.RunsCreateItem) ([]store.CreatedRun, []api.Finding, error) {
-	d, err := h.store.GetDeployment(ctx, deployment)
+	d, err := h.deployment(ctx, deployment)
 	if err != nil {
-		return nil, nil, err
-	}
-	if err := access.From(ctx).CheckPool(d.Pool); err != nil {
 		return nil, nil, err
 	}
 	var wrong refusal
@@ -156,7 +152,15 @@ func (h *Handler) createRuns(ctx context.Context, deployment string, given []api
 		return nil, nil, err
 	}
 	created, err := h.store.CreateRuns(ctx, d.Name, runs, actor(ctx))
-	return created, warnings, err
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, one := range created {
+		if err := checkFirst(ctx, &one.Run, one.Existed); err != nil {
+			return nil, nil, err
+		}
+	}
+	return created, warnings, nil
 }
 
 func nonEmpty[T any](items []T) *[]T {

@@ -140,17 +140,18 @@ func (h *Handler) ListDeploymentSchedules(ctx context.Context, r api.ListDeploym
 
 // ListSchedules lists all schedules.
 func (h *Handler) ListSchedules(ctx context.Context, r api.ListSchedulesRequestObject) (api.ListSchedulesResponseObject, error) {
-	pool := value(r.Params.Pool, "")
-	if pool != "" {
+	pools := access.From(ctx).Pools
+	if pool := value(r.Params.Pool, ""); pool != "" {
 		if err := access.From(ctx).CheckPool(pool); err != nil {
 			return nil, err
 		}
+		pools = []string{pool}
 	}
-	schedules, next, err := h.store.ListSchedules(ctx, pool, page(r.Params.Limit, r.Params.Cursor))
+	schedules, next, err := h.store.ListSchedules(ctx, pools, page(r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	items, err := h.wireSchedules(visible(ctx, schedules, func(s store.Schedule) string { return s.Pool }))
+	items, err := h.wireSchedules(schedules)
 	return api.ListSchedules200JSONResponse{Items: items, NextCursor: optional(next)}, err
 }
 

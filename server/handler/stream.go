@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
@@ -60,6 +61,9 @@ func (s *streamResponse) VisitStreamRunResponse(w http.ResponseWriter) error {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for {
+		if access.Still(s.ctx) != nil {
+			return nil // the reader comes back, and is told why not
+		}
 		ended, wait, err := s.send()
 		if err != nil || ended {
 			return s.closeWith(err)

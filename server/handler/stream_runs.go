@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
@@ -70,6 +71,9 @@ func (s *listStream) VisitStreamRunsResponse(w http.ResponseWriter) error {
 	defer beat.Stop()
 	defer again.Stop()
 	for {
+		if access.Still(s.ctx) != nil {
+			return nil // the reader comes back, and is told why not
+		}
 		if err := s.look(); err != nil {
 			if s.ctx.Err() == nil {
 				s.h.Logger.Warn("stream of runs broke off", "error", err)

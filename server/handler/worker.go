@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"slices"
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
@@ -21,7 +22,7 @@ func (h *Handler) ListWorkers(ctx context.Context, r api.ListWorkersRequestObjec
 	if err != nil {
 		return nil, err
 	}
-	workers = visible(ctx, workers, func(w store.Worker) string { return w.Pool })
+	workers = slices.DeleteFunc(workers, func(w store.Worker) bool { return !access.From(ctx).MayUse(w.Pool) })
 	if workers, err = h.withTypes(ctx, workers); err != nil {
 		return nil, err
 	}

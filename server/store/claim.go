@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,6 +34,8 @@ func (s *Store) Claim(ctx context.Context, r ClaimRequest) ([]Claim, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Whose request id it was is not kept, so one of another pool must not be a way to that pool's runs.
+	claims = slices.DeleteFunc(claims, func(c Claim) bool { return c.Pool != r.Pool })
 	for i := range claims {
 		claims[i].Again = again
 	}

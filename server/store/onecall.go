@@ -27,6 +27,11 @@ func (s *Store) ListPools(ctx context.Context, p Page) ([]Pool, string, error) {
 	return s.view().ListPools(ctx, p)
 }
 
+// ListPoolsOf lists pools of these names.
+func (s *Store) ListPoolsOf(ctx context.Context, names []string, p Page) ([]Pool, string, error) {
+	return s.view().ListPoolsOf(ctx, names, p)
+}
+
 // UpdatePool is Tx.UpdatePool in a transaction of its own.
 func (s *Store) UpdatePool(ctx context.Context, name string, c PoolChange, actor string) (*Pool, error) {
 	return write(ctx, s, func(tx *Tx) (*Pool, error) { return tx.UpdatePool(ctx, name, c, actor) })
@@ -344,9 +349,9 @@ func (s *Store) DeploymentSchedules(ctx context.Context, deployment string) ([]S
 	return s.view().DeploymentSchedules(ctx, deployment)
 }
 
-// ListSchedules lists schedules by deployment and name; pool may be empty.
-func (s *Store) ListSchedules(ctx context.Context, pool string, p Page) ([]Schedule, string, error) {
-	return s.view().ListSchedules(ctx, pool, p)
+// ListSchedules lists schedules by deployment and name, of these pools; nil: of all.
+func (s *Store) ListSchedules(ctx context.Context, pools []string, p Page) ([]Schedule, string, error) {
+	return s.view().ListSchedules(ctx, pools, p)
 }
 
 // PutSchedules is Tx.PutSchedules in a transaction of its own.

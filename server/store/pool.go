@@ -51,12 +51,21 @@ func (tx *Tx) GetPool(ctx context.Context, name string) (*Pool, error) {
 
 // ListPools lists pools by name.
 func (tx *Tx) ListPools(ctx context.Context, page Page) ([]Pool, string, error) {
+	return tx.ListPoolsOf(ctx, nil, page)
+}
+
+// ListPoolsOf is ListPools of these names only; nil: all. What is left out must not show in the cursor either.
+func (tx *Tx) ListPoolsOf(ctx context.Context, names []string, page Page) ([]Pool, string, error) {
 	after, err := page.after("pool")
 	if err != nil {
 		return nil, "", err
 	}
+	query, args := poolSQL+" AND p.name > ?", []any{after}
+	if names != nil {
+		query, args = query+" AND p.name IN "+tx.s.dialect.list("text"), append(args, listOf(names))
+	}
 	var rows []poolRow
-	if err := tx.all(ctx, &rows, poolSQL+" AND p.name > ? ORDER BY p.name LIMIT ?", after, page.size()+1); err != nil {
+	if err := tx.all(ctx, &rows, query+" ORDER BY p.name LIMIT ?", append(args, page.size()+1)...); err != nil {
 		return nil, "", fmt.Errorf("list work pools: %w", err)
 	}
 	rows, next := paged(rows, page, "pool", func(r poolRow) string { return r.Name })

@@ -75,18 +75,17 @@ func (tx *Tx) DeploymentSchedules(ctx context.Context, deployment string) ([]Sch
 	return tx.schedules(ctx, " WHERE d.name = ? AND d.deleted_at IS NULL ORDER BY s.name", deployment)
 }
 
-// ListSchedules lists schedules by deployment and name; pool may be empty.
-func (tx *Tx) ListSchedules(ctx context.Context, pool string, page Page) ([]Schedule, string, error) {
+// ListSchedules lists schedules by deployment and name, of these pools; nil: of all.
+func (tx *Tx) ListSchedules(ctx context.Context, pools []string, page Page) ([]Schedule, string, error) {
 	after, err := page.after("schedule")
 	if err != nil {
 		return nil, "", err
 	}
-	list, err := tx.schedules(ctx, `
-WHERE d.deleted_at IS NULL
-	AND (p.name = ? OR ? = '')
-	AND d.name || '/' || s.name > ?
-ORDER BY d.name || '/' || s.name
-LIMIT ?`, pool, pool, after, page.size()+1)
+	where, args := " WHERE d.deleted_at IS NULL AND d.name || '/' || s.name > ?", []any{after}
+	if pools != nil {
+		where, args = where+" AND p.name IN "+tx.s.dialect.list("text"), append(args, listOf(pools))
+	}
+	list, err := tx.schedules(ctx, where+" ORDER BY d.name || '/' || s.name LIMIT ?", append(args, page.size()+1)...)
 	if err != nil {
 		return nil, "", err
 	}

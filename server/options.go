@@ -45,6 +45,10 @@ type Options struct {
 	Listen        string // host:port of the API and the UI; port 0 takes a free one
 	MetricsListen string // where /metrics is served instead of on Listen; empty: on Listen
 
+	// TLSCertFile, with its chain, and TLSKeyFile are PEM; with them Listen speaks TLS. Changed files are taken up.
+	TLSCertFile, TLSKeyFile string
+	TLSReloadEvery          time.Duration // how often they are looked at; 0 is every ten seconds
+
 	DataDir           string // for the SQLite database; needed where DatabaseURL is empty
 	DatabaseURL       string // postgres://…; empty: berth.db in DataDir
 	DatabaseDirectURL string // PostgreSQL without a pooler in between; empty: DatabaseURL
@@ -105,6 +109,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Auth == "" {
 		o.Auth = AuthKeys
 	}
+	if o.TLSReloadEvery == 0 {
+		o.TLSReloadEvery = defaultTLSReload
+	}
 	if o.RetainEvery == 0 {
 		o.RetainEvery = defaultRetainEach
 	}
@@ -141,6 +148,8 @@ func (o Options) check() error {
 		return fmt.Errorf("authentication %q is neither %s nor %s", o.Auth, AuthKeys, AuthNone)
 	case o.Migrate != MigrateAuto && o.Migrate != MigrateCheck:
 		return fmt.Errorf("migrate %q is neither %s nor %s", o.Migrate, MigrateAuto, MigrateCheck)
+	case (o.TLSCertFile == "") != (o.TLSKeyFile == ""):
+		return errors.New("TLS is half given: name the file of the certificate and that of its key, or neither")
 	case o.Lease < time.Second:
 		return fmt.Errorf("a lease of %s is too short, it must last a second at least", o.Lease)
 	case o.embedded() && o.DataDir == "":

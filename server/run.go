@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/berth-dev/berth/server/access"
+	"github.com/berth-dev/berth/server/certificate"
 	"github.com/berth-dev/berth/server/handler"
 	"github.com/berth-dev/berth/server/metric"
 	"github.com/berth-dev/berth/server/store"
@@ -45,11 +46,15 @@ func Run(ctx context.Context, o Options) error {
 		defer closeListener(metricsListener)
 	}
 	registry := newRegistry(o.Version)
+	secure, err := o.openCertificate(registry)
+	if err != nil {
+		return err
+	}
 	database, err := openStore(ctx, o, registry)
 	if err != nil {
 		return err
 	}
-	err = (&server{Options: o, store: database, registry: registry}).run(ctx, listener, metricsListener)
+	err = (&server{Options: o, store: database, registry: registry, certificate: secure}).run(ctx, listener, metricsListener)
 	return errors.Join(err, database.Close())
 }
 
@@ -107,6 +112,8 @@ type server struct {
 	Options
 	store    *store.Store
 	registry *prometheus.Registry
+	// certificate is nil where the server speaks HTTP without TLS.
+	certificate *certificate.Files
 }
 
 func (s *server) run(ctx context.Context, listener, metricsListener net.Listener) error {
@@ -143,17 +150,23 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 	loops.Go(func() error {
 		return endless(background, "retention", s.repeat("retention", s.RetainEvery, s.retain(metric.NewRetention(s.registry))))
 	})
+	if s.certificate != nil {
+		loops.Go(func() error {
+			return endless(background, "the look at the certificate", func(ctx context.Context) error { return s.certificate.Run(ctx, s.TLSReloadEvery) })
+		})
+	}
 	group.Go(func() error { return untilEither(ctx, background) })
 	group.Go(func() error {
 		<-ctx.Done()
 		close(stopping)
 		return nil
 	})
-	address := Address{URL: url(listener), MetricsURL: url(listener) + "/metrics"}
-	group.Go(func() error { return serve(ctx, listener, routes, s.Logger) })
+	secure := s.certificate != nil
+	address := Address{URL: url(listener, secure), MetricsURL: url(listener, secure) + "/metrics"}
+	group.Go(func() error { return serve(ctx, listener, s.tlsConfig(), routes, s.Logger) })
 	if metricsListener != nil {
-		address.MetricsURL = url(metricsListener) + "/metrics"
-		group.Go(func() error { return serve(ctx, metricsListener, s.metricsOnly(), s.Logger) })
+		address.MetricsURL = url(metricsListener, false) + "/metrics"
+		group.Go(func() error { return serve(ctx, metricsListener, nil, s.metricsOnly(), s.Logger) })
 	}
 	s.Logger.Info("serving", "url", address.URL, "metrics", address.MetricsURL, "auth", string(s.Auth), "version", s.Version)
 	s.Ready(address)

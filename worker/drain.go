@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -22,7 +23,9 @@ type DrainOptions struct {
 	Runtime job.Runtime
 	// Keep lets the Jobs run on, without anybody to look after them.
 	Keep bool
-	// HTTPClient talks to the server; the default one where it is nil.
+	// Authorities are whom the usual HTTPClient trusts; nil: the system's.
+	Authorities *x509.CertPool
+	// HTTPClient talks to the server; the usual one where it is nil.
 	HTTPClient *http.Client
 }
 
@@ -63,7 +66,8 @@ func nothingToDrain(ctx context.Context, runtime job.Runtime, unasked error) err
 
 func askInstallation(ctx context.Context, o DrainOptions) (uuid.UUID, error) {
 	if o.HTTPClient == nil {
-		o.HTTPClient = http.DefaultClient
+		o.HTTPClient = usualClient(o.Authorities)
+		defer o.HTTPClient.CloseIdleConnections()
 	}
 	c, err := newClient(Options{ServerURL: o.ServerURL, APIKey: o.APIKey, HTTPClient: o.HTTPClient, Version: "drain"})
 	if err != nil {

@@ -1,6 +1,8 @@
 package worker
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -39,6 +41,8 @@ type Options struct {
 	MetricsListen string
 	// Registry takes the metrics and is what /metrics shows; one of its own where it is nil.
 	Registry *prometheus.Registry
+	// Authorities are whom the usual HTTPClient trusts; nil: the system's.
+	Authorities *x509.CertPool
 	// HTTPClient talks to the server; one with sensible limits where it is nil. It must not have a timeout below a minute:
 	// the worker bounds every call itself.
 	HTTPClient *http.Client
@@ -99,15 +103,22 @@ func (o *Options) setDefaults() error {
 		o.Registry = prometheus.NewRegistry()
 	}
 	if o.HTTPClient == nil {
-		transport := &http.Transport{Proxy: http.ProxyFromEnvironment, MaxIdleConns: 16, MaxIdleConnsPerHost: 16,
-			IdleConnTimeout: time.Minute, TLSHandshakeTimeout: 10 * time.Second, ForceAttemptHTTP2: true}
-		o.HTTPClient = &http.Client{Transport: transport}
+		o.HTTPClient = usualClient(o.Authorities)
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	o.tuning.setDefaults()
 	return nil
+}
+
+// usualClient talks to a server of whose certificate these authorities say that it is good; nil: the system's.
+func usualClient(authorities *x509.CertPool) *http.Client {
+	return &http.Client{Transport: &http.Transport{
+		Proxy: http.ProxyFromEnvironment, MaxIdleConns: 16, MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute,
+		TLSHandshakeTimeout: 10 * time.Second, ForceAttemptHTTP2: true,
+		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: authorities},
+	}}
 }
 
 func (t *tuning) setDefaults() {

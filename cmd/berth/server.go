@@ -32,6 +32,7 @@ type serverFlags struct {
 	database                    databaseFlags
 	log                         logFlags
 	listen, metricsListen       string
+	tlsCertFile, tlsKeyFile     string
 	auth, migrate               string
 	openNetwork                 bool
 	allowedHosts, ensurePools   []string
@@ -56,6 +57,8 @@ BERTH_BOOTSTRAP_ADMIN_KEY and BERTH_BOOTSTRAP_WORKER_KEY hold API keys that must
 	flags := cmd.Flags()
 	flags.StringVar(&in.listen, "listen", server.DefaultListen, "address of the API and the UI")
 	flags.StringVar(&in.metricsListen, "metrics-listen", "", "address of /metrics (default: beside the API)")
+	flags.StringVar(&in.tlsCertFile, "tls-cert-file", "", "serve TLS with this certificate and its chain (PEM); a changed file is taken up")
+	flags.StringVar(&in.tlsKeyFile, "tls-key-file", "", "key of that certificate (PEM)")
 	flags.StringVar(&in.auth, "auth", string(server.AuthKeys), "keys, or none: who can reach it may use it, only on loopback")
 	flags.BoolVar(&in.openNetwork, "allow-unauthenticated-network", false, "let others than this machine in without keys")
 	flags.StringSliceVar(&in.allowedHosts, "allowed-host", nil, "host name that a server without keys answers to (repeatable)")
@@ -83,7 +86,7 @@ BERTH_BOOTSTRAP_ADMIN_KEY and BERTH_BOOTSTRAP_WORKER_KEY hold API keys that must
 
 func (in *serverFlags) options(app *cli.App) (server.Options, error) {
 	o := server.Options{
-		Listen: in.listen, MetricsListen: in.metricsListen,
+		Listen: in.listen, MetricsListen: in.metricsListen, TLSCertFile: in.tlsCertFile, TLSKeyFile: in.tlsKeyFile,
 		DataDir: in.database.dataDir, DatabaseURL: in.database.url, DatabaseDirectURL: in.database.directURL,
 		Migrate: server.Migrate(in.migrate), Auth: server.Auth(in.auth), AllowUnauthenticatedNetwork: in.openNetwork,
 		AllowedHosts: in.allowedHosts, Lease: in.lease, Version: buildVersion(),
@@ -124,6 +127,8 @@ func (in *serverFlags) check() error {
 		return cli.Usagef("--auth %q: must be keys or none", in.auth)
 	case in.migrate != "" && in.migrate != string(server.MigrateAuto) && in.migrate != string(server.MigrateCheck):
 		return cli.Usagef("--migrate %q: must be auto or check", in.migrate)
+	case (in.tlsCertFile == "") != (in.tlsKeyFile == ""):
+		return cli.Usagef("--tls-cert-file and --tls-key-file go together")
 	case in.rateLimit < 0:
 		return cli.Usagef("--rate-limit %g: must not be negative", in.rateLimit)
 	case in.lease < time.Second:

@@ -40,7 +40,7 @@ berth.dev/installation.`,
 		if err != nil {
 			return err
 		}
-		options.ServerURL, options.APIKey = connection.URL, connection.Key
+		options.ServerURL, options.APIKey, options.Authorities = connection.URL, connection.Key, connection.Authorities
 		logger, err := log.logger(app)
 		if err != nil {
 			return err

@@ -79,7 +79,7 @@ func (in *workerFlags) options(cmd *cobra.Command, app *cli.App) (worker.Options
 	if err != nil {
 		return o, err
 	}
-	o.ServerURL, o.APIKey = connection.URL, connection.Key
+	o.ServerURL, o.APIKey, o.Authorities = connection.URL, connection.Key, connection.Authorities
 	if o.Logger, err = in.log.logger(app); err != nil {
 		return o, err
 	}

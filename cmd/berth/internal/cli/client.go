@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"mime"
@@ -25,13 +27,16 @@ func ClientFlags(cmd *cobra.Command) {
 	flags := cmd.PersistentFlags()
 	flags.String("api-url", "", "URL of the server (default "+DefaultAPIURL+")")
 	flags.String("api-key-file", "", "file that holds the API key; or set BERTH_API_KEY")
-	flags.String("config", "", "configuration file with api_url and api_key (default ~/.config/berth/config.yaml)")
+	flags.String("ca-file", "", "file with certificate authorities (PEM) to trust besides the system's")
+	flags.String("config", "", "configuration file with api_url, api_key and ca_file (default ~/.config/berth/config.yaml)")
 }
 
 // Connection is where the server is and the key for it.
 type Connection struct {
 	URL string
 	Key string
+	// Authorities are whom to trust; nil: the system's.
+	Authorities *x509.CertPool
 }
 
 // Connection works out flag > environment > file.
@@ -49,8 +54,30 @@ func (a *App) Connection(cmd *cobra.Command) (Connection, error) {
 	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return Connection{}, Usagef("%q is not the URL of a server, it looks like %s", c.URL, DefaultAPIURL)
 	}
+	if c.Authorities, err = authorities(firstOf(flag("ca-file"), config.CAFile)); err != nil {
+		return c, err
+	}
 	c.Key, err = a.apiKey(flag("api-key-file"), config)
 	return c, err
+}
+
+// authorities are the system's and those of a file; nil without one.
+func authorities(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, Usagef("read certificate authorities: %v", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool() // a machine without any
+	}
+	if !pool.AppendCertsFromPEM(data) {
+		return nil, Usagef("%s holds no certificate in PEM", file)
+	}
+	return pool, nil
 }
 
 func (a *App) apiKey(file string, config Config) (string, error) {
@@ -84,7 +111,7 @@ func (a *App) Client(cmd *cobra.Command) (*api.ClientWithResponses, error) {
 
 // NewClient makes a client for a server.
 func (a *App) NewClient(c Connection) (*api.ClientWithResponses, error) {
-	doer := &http.Client{Transport: &berthOnly{next: patient{a.transport()}, url: c.URL}}
+	doer := &http.Client{Transport: &berthOnly{next: patient{a.transport(c)}, url: c.URL}}
 	client, err := api.NewClientWithResponses(c.URL, api.WithHTTPClient(doer),
 		api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 			if c.Key != "" {
@@ -98,12 +125,13 @@ func (a *App) NewClient(c Connection) (*api.ClientWithResponses, error) {
 	return client, nil
 }
 
-func (a *App) transport() http.RoundTripper {
+func (a *App) transport(c Connection) http.RoundTripper {
 	switch {
 	case a.Transport != nil:
 		return a.Transport
 	case a.usual == nil:
 		a.usual = newTransport()
+		a.usual.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.Authorities}
 	}
 	return a.usual
 }

@@ -16,6 +16,7 @@ import (
 type Config struct {
 	APIURL string `yaml:"api_url"`
 	APIKey string `yaml:"api_key"`
+	CAFile string `yaml:"ca_file"`
 }
 
 // ConfigPath is where the configuration file is looked for when nobody says otherwise.
@@ -49,7 +50,7 @@ func (a *App) ReadConfig(path string) (Config, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(&config); err != nil && !errors.Is(err, io.EOF) {
-		return Config{}, Usagef("configuration %s: %v (it knows api_url and api_key)", path, err)
+		return Config{}, Usagef("configuration %s: %v (it knows api_url, api_key and ca_file)", path, err)
 	}
 	return config, nil
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -146,6 +147,10 @@ func (e *UnreachableError) Unwrap() error { return e.Err }
 
 // Details say what to do.
 func (e *UnreachableError) Details() []string {
+	var untrusted *tls.CertificateVerificationError
+	if errors.As(e.Err, &untrusted) {
+		return []string{"its certificate is not trusted: name the authority behind it with --ca-file or BERTH_CA_FILE"}
+	}
 	return []string{"is it running? start one with: berth dev (or say where yours is with --api-url or BERTH_API_URL)"}
 }
 

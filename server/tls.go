@@ -1,0 +1,35 @@
+package server
+
+import (
+	"crypto/tls"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/berth-dev/berth/server/certificate"
+)
+
+const defaultTLSReload = 10 * time.Second
+
+// openCertificate returns nil where the server is to speak HTTP without TLS.
+func (o Options) openCertificate(r prometheus.Registerer) (*certificate.Files, error) {
+	if o.TLSCertFile == "" {
+		return nil, nil
+	}
+	files, err := certificate.Open(o.TLSCertFile, o.TLSKeyFile, o.Logger)
+	if err != nil {
+		return nil, err
+	}
+	promauto.With(r).NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "berth_tls_certificate_expiry_seconds", Help: "When the certificate that is served ends, in seconds since 1970.",
+	}, func() float64 { return float64(files.NotAfter().Unix()) })
+	return files, nil
+}
+
+func (s *server) tlsConfig() *tls.Config {
+	if s.certificate == nil {
+		return nil
+	}
+	return s.certificate.Config()
+}

@@ -21,10 +21,6 @@ func queueCommand(app *cli.App) *cobra.Command {
 	for _, child := range children {
 		child.Flags().StringVarP(&pool, "pool", "p", "", "the work pool")
 		required(child, "pool")
-		// The only error there is: a flag of another name.
-		_ = child.RegisterFlagCompletionFunc("pool", func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-			return poolNames(app)(cmd, nil, typed)
-		})
 	}
 	return cli.Group(cmd, children...)
 }

@@ -24,5 +24,7 @@ the configuration file (~/.config/berth/config.yaml with api_url and api_key). C
 		variableCommand(app), apiKeyCommand(app), auditCommand(app), templateCommand(app), keysCommand(app), versionCommand(app),
 	}
 	children = append(children, installCommands(app)...)
-	return cli.Group(root, children...)
+	cli.Group(root, children...)
+	completeFlags(app, root)
+	return root
 }

@@ -23,27 +23,6 @@ func walk(cmd *cobra.Command, visit func(*cobra.Command)) {
 	}
 }
 
-func TestTheCommandsThatScriptsRelyOnAreThere(t *testing.T) {
-	root := tree()
-	for _, path := range []string{
-		"dev", "server", "migrate up", "migrate status", "keys ensure", "worker start", "worker ls", "worker drain",
-		"pool create", "pool ls", "pool get", "pool update", "pool delete", "pool pause", "pool resume",
-		"pool template get", "pool template set", "pool template lint", "pool template versions", "queue create", "queue ls", "queue update", "queue delete",
-		"queue pause", "queue resume", "worker pause", "worker resume", "deploy",
-		"deployment ls", "deployment get", "deployment run", "deployment pause", "deployment resume", "deployment delete", "deployment schema",
-		"schedule ls", "schedule pause", "schedule resume", "schedule preview", "run release", "migrate copy",
-		"pool template preview", "pool template diff", "pool template edit", "pool template rollback",
-		"run ls", "run get", "run watch", "run logs", "run cancel", "run retry", "run explain", "run manifest", "run result", "run report",
-		"variable set", "variable get", "variable ls", "variable delete", "api-key create", "api-key ls", "api-key revoke", "audit ls",
-		"template render", "template lint", "install", "upgrade", "uninstall", "status", "version",
-	} {
-		cmd, _, err := root.Find(strings.Fields(path))
-		if err != nil || cmd.CommandPath() != "berth "+path {
-			t.Errorf("berth %s is not there: %v", path, err)
-		}
-	}
-}
-
 func TestEveryCommandSaysWhatItIsAndListsTakeAFormat(t *testing.T) {
 	walk(tree(), func(cmd *cobra.Command) {
 		if cmd.Short == "" {

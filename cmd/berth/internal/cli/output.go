@@ -64,19 +64,20 @@ func List[T any](a *App, format Format, items []T, columns []Column[T]) error {
 		a.Notef("there are none")
 		return nil
 	}
-	header := make(table.Row, 0, len(columns))
+	rows := make([][]string, 0, len(items)+1)
+	header := make([]string, 0, len(columns))
 	for _, column := range columns {
-		header = append(header, column.Title)
+		header = append(header, strings.ToUpper(column.Title))
 	}
-	rows := make([]table.Row, 0, len(items))
+	rows = append(rows, header)
 	for _, item := range items {
-		row := make(table.Row, 0, len(columns))
+		row := make([]string, 0, len(columns))
 		for _, column := range columns {
 			row = append(row, oneLine(column.Cell(item)))
 		}
 		rows = append(rows, row)
 	}
-	return a.table(header, rows)
+	return a.table(rows)
 }
 
 func oneLine(s string) string {
@@ -86,16 +87,27 @@ func oneLine(s string) string {
 	return strings.Join(strings.Fields(s), " ")
 }
 
-func (a *App) table(header table.Row, rows []table.Row) error {
+// columnGap is what stands between two columns.
+const columnGap = 2
+
+// table prints rows, the first of which is the header, so that they fit the terminal.
+func (a *App) table(rows [][]string) error {
+	widths := fit(naturalWidths(rows), a.Width(a.Out))
+	if left := len(rows[0]) - len(widths); left > 0 {
+		a.Notef("the terminal is too narrow for %s; -o yaml shows everything", strings.Join(rows[0][len(widths):], ", "))
+	}
 	w := table.NewWriter()
 	style := table.StyleDefault
 	style.Options = table.OptionsNoBordersAndSeparators
-	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
-	style.Format.Header = text.FormatUpper
-	style.Size.WidthMax = terminalWidth(a.Out)
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", strings.Repeat(" ", columnGap)
 	w.SetStyle(style)
-	w.AppendHeader(header)
-	w.AppendRows(rows)
+	for _, cells := range rows {
+		row := make(table.Row, 0, len(widths))
+		for i, width := range widths {
+			row = append(row, text.Snip(cells[i], width, "…"))
+		}
+		w.AppendRow(row)
+	}
 	for _, line := range strings.Split(w.Render(), "\n") {
 		if err := a.Printf("%s\n", strings.TrimRight(line, " ")); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,11 +29,12 @@ func IsTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// Width is how many columns the terminal has that w is; 0 where it is none.
-func (a *App) Width(w io.Writer) int { return terminalWidth(w) }
-
-// terminalWidth is 0 where w is no terminal: then nothing is cut.
-func terminalWidth(w io.Writer) int {
+// Width is how many columns there are where w is shown: what COLUMNS says, otherwise what the terminal has that w is; 0 where
+// it is none, and then nothing is cut.
+func (a *App) Width(w io.Writer) int {
+	if columns, err := strconv.Atoi(a.Env["COLUMNS"]); err == nil && columns > 0 {
+		return columns
+	}
 	f, ok := w.(*os.File)
 	if !ok {
 		return 0

@@ -1,0 +1,232 @@
+package main
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
+)
+
+// contract is what other people's scripts rely on: every command with the flags that it has been promised with. What is
+// added here stays; what is taken away breaks somebody.
+const contract = `
+dev --port --data-dir --kube-context
+server --listen --metrics-listen --data-dir --database-url --database-direct-url --auth --allowed-host --ensure-pool --migrate --log-format --log-level --allow-unauthenticated-network --bootstrap-admin-key-file --bootstrap-worker-key-file
+migrate up --data-dir --database-url --database-direct-url
+migrate status -o
+migrate copy --database-url --data-dir
+keys ensure --namespace --secret
+worker start --pool --type --name --limit --namespace --watch-namespace --cluster-id --kubeconfig --kube-context --template-env --metrics-listen --data-dir --api-url --api-key-file
+worker ls -o
+worker pause
+worker resume
+worker drain --keep-jobs --kubeconfig --kube-context --namespace --watch-namespace
+pool create --type --template -o
+pool ls -o
+pool get -o
+pool update -o
+pool delete --force
+pool pause
+pool resume
+pool template get -o
+pool template set -f -o
+pool template edit
+pool template preview -o
+pool template lint -f -o
+pool template versions -o
+pool template diff -o
+pool template rollback --to
+queue create --pool -o
+queue ls --pool -o
+queue update --pool -o
+queue delete --pool
+queue pause --pool
+queue resume --pool
+deploy -f --file --dry-run --prune --yes -o
+deploy schema
+deployment ls -o
+deployment get -o
+deployment run --param --params --job-variable --at --idempotency-key --watch -o
+deployment pause
+deployment resume
+deployment delete --force
+deployment schema -o
+schedule ls -o
+schedule pause
+schedule resume
+schedule preview -o
+run ls -o
+run get -o
+run watch -o
+run logs --follow --attempt
+run cancel --watch
+run retry --watch
+run explain -o
+run manifest -o
+run events -o
+run result -o
+run report
+run release
+variable set
+variable get -o
+variable ls -o
+variable delete
+api-key create --role -o
+api-key ls -o
+api-key revoke
+audit ls -o
+template render -f -o
+template lint -f -o
+install --namespace --name --set --values
+upgrade --namespace --name --set --values
+uninstall --namespace --name
+status --namespace --name -o
+version -o
+`
+
+// runs are the commands that do something; those that only hold others do not.
+func runs(cmd *cobra.Command) bool {
+	return cmd.HasParent() && !cmd.Hidden && !cmd.Parent().Hidden && (!cmd.HasSubCommands() || cmd.Args != nil)
+}
+
+func TestTheCommandsAndFlagsThatScriptsRelyOnAreThere(t *testing.T) {
+	root := tree()
+	promised := map[string]bool{}
+	for _, line := range strings.Split(strings.TrimSpace(contract), "\n") {
+		path, flags := line, []string(nil)
+		if i := strings.Index(line, " -"); i >= 0 {
+			path, flags = line[:i], strings.Fields(line[i:])
+		}
+		promised["berth "+path] = true
+		cmd, _, err := root.Find(strings.Fields(path))
+		if err != nil || cmd.CommandPath() != "berth "+path || !runs(cmd) {
+			t.Errorf("berth %s is not there: %v", path, err)
+			continue
+		}
+		help := cmd.UsageString() // what a person sees, the flags of the groups above included
+		for _, flag := range flags {
+			if !slices.Contains(strings.FieldsFunc(help, func(r rune) bool { return strings.ContainsRune(" ,\n\t", r) }), flag) {
+				t.Errorf("berth %s has no %s", path, flag)
+			}
+		}
+	}
+	walk(root, func(cmd *cobra.Command) {
+		if path := cmd.CommandPath(); runs(cmd) && !promised[path] && !strings.HasPrefix(path, "berth completion") && cmd.Name() != "help" {
+			t.Errorf("%s is promised to nobody: add it to the contract", path)
+		}
+	})
+}
+
+// TestWhatListsAndGetsPrintsDocuments runs every command that lists or gets, against a server that has one of everything.
+func TestWhatListsAndGetsPrintsDocuments(t *testing.T) {
+	t.Parallel()
+	_, u := startDev(t, t.TempDir())
+	file := write(t, t.TempDir(), "berth.yaml", first)
+	u.ok(t, "deploy", "-f", file)
+	u.ok(t, "variable", "set", "word", "1")
+	u.ok(t, "deployment", "run", "hello", "--param", "name=x", "--watch")
+	run := decode[struct{ Items []struct{ ID string } }](t, u, "run", "ls").Items[0].ID
+	lists := []string{
+		"worker ls", "pool ls", "pool template versions local", "queue ls --pool quick", "deployment ls", "schedule ls", "run ls",
+		"run events " + run, "variable ls", "audit ls",
+	}
+	gets := []string{
+		"version", "pool get local", "pool template get local", "pool template preview local --deployment hello --param name=x",
+		"pool template diff local --from 1 --to 1", "deployment get hello", "deployment schema hello", "schedule preview --cron @daily", "run get " + run,
+		"run explain " + run, "run manifest " + run, "variable get word", "deploy --dry-run -f " + file,
+	}
+	for _, command := range append(lists, gets...) {
+		t.Run(command, func(t *testing.T) {
+			var documents [2]any
+			for i, format := range []string{"json", "yaml"} {
+				text := u.ok(t, append(strings.Fields(command), "-o", format)...)
+				if json.Valid([]byte(text)) != (format == "json") && strings.HasPrefix(text, "{") {
+					t.Errorf("-o %s is not:\n%s", format, text)
+				}
+				if err := yaml.Unmarshal([]byte(text), &documents[i]); err != nil {
+					t.Errorf("-o %s: %v\n%s", format, err, text)
+				}
+			}
+			if slices.Contains(lists, command) {
+				list, ok := documents[0].(map[string]any)
+				if items, isList := list["items"].([]any); !ok || !isList || len(items) == 0 {
+					t.Errorf("it has no items: %v", documents[0])
+				}
+			}
+			if u.ok(t, strings.Fields(command)...) == "" {
+				t.Error("the table is empty")
+			}
+		})
+	}
+}
+
+func TestCompletionKnowsWhatIsOnTheServer(t *testing.T) {
+	t.Parallel()
+	_, u := startDev(t, t.TempDir())
+	u.ok(t, "deploy", "-f", write(t, t.TempDir(), "berth.yaml", first))
+	run := decode[struct{ ID, Name string }](t, u, "deployment", "run", "hello", "--param", "name=x", "--at", "1h")
+	for _, test := range []struct {
+		args string
+		want []string
+	}{
+		{"pool get ", []string{"local", "quick"}},
+		{"pool template set ", []string{"local", "quick"}},
+		{"deployment run ", []string{"etl", "hello", "old"}},
+		{"deployment ls --pool ", []string{"local", "quick"}},
+		{"run ls -d ", []string{"etl", "hello", "old"}},
+		{"run ls --state ", []string{"PENDING", "CANCELLED"}},
+		{"run cancel ", []string{run.Name + "\tSCHEDULED hello"}},
+		{"run explain ", []string{run.Name + "\tSCHEDULED hello"}},
+		{"variable get ", []string{"place"}},
+		{"queue update --pool quick ", []string{"default", "fast"}},
+		{"queue ls -p ", []string{"local", "quick"}},
+		{"worker start --pool ", []string{"local", "quick"}},
+		{"worker start --type ", []string{"kubernetes", "process"}},
+		{"pool template preview local --deployment ", []string{"etl", "hello"}},
+		{"api-key create x --role ", []string{"admin", "viewer"}},
+		{"server --migrate ", []string{"auto", "check"}},
+		{"", []string{"deploy\t", "deployment\t", "run\t"}},
+	} {
+		args := append([]string{"__complete"}, strings.Split(test.args, " ")...)
+		got := strings.Split(u.ok(t, args...), "\n")
+		for _, want := range test.want {
+			if !slices.ContainsFunc(got, func(line string) bool {
+				return line == want || strings.HasSuffix(want, "\t") && strings.HasPrefix(line, want)
+			}) {
+				t.Errorf("berth %s[TAB] does not offer %q:\n%s", test.args, want, strings.Join(got, "\n"))
+			}
+		}
+		if test.args != "" && !slices.Contains(got, ":4") { // no files
+			t.Errorf("berth %s[TAB] offers files as well: %v", test.args, got)
+		}
+	}
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		if len(u.ok(t, "completion", shell)) < 1000 {
+			t.Errorf("there is no completion for %s", shell)
+		}
+	}
+}
+
+func TestTablesFitTheTerminal(t *testing.T) {
+	t.Parallel()
+	_, u := startDev(t, t.TempDir())
+	u.ok(t, "deployment", "run", "hello", "--param", "name=x", "--at", "1h", "--name", strings.Repeat("a-long-name-", 10))
+	narrow := newTerminal(t, 80)
+	if code := u.in(narrow, t.Context(), "run", "ls")(); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	narrow.await("a-long-n…")
+	for _, line := range strings.Split(narrow.text(), "\n") {
+		if n := len([]rune(line)); n > 80 {
+			t.Errorf("a line has %d columns: %s", n, line)
+		}
+	}
+	// Where nobody looks at it, everything is there; COLUMNS says otherwise.
+	demand(t, "run ls in a pipe", u.ok(t, "run", "ls"), strings.Repeat("a-long-name-", 10))
+	if r := u.runEnv(t, "", []string{"COLUMNS=60"}, "run", "ls"); strings.Contains(r.stdout, strings.Repeat("a-long-name-", 4)) {
+		t.Errorf("with COLUMNS=60\n%s", r.stdout)
+	}
+}

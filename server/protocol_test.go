@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -180,5 +181,23 @@ func TestReportsOfAttemptsThatAreNotHeldAreAnsweredOneByOne(t *testing.T) {
 	}})
 	if len(found.Jobs) != 2 || found.Jobs[0].Status != "active" || found.Jobs[1].Status != "unknown" {
 		t.Errorf("got %+v", found)
+	}
+}
+
+func TestOutputBeyondAllBoundsIsRefused(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.deploy("hello", "")
+	run := r.startRun("hello", `{}`)
+	w := r.newWorker("w1")
+	claim := w.claimOne()
+	w.begin(claim)
+	for _, offset := range []string{"-1", "9223372036854775807"} {
+		body := fmt.Sprintf(`{"chunks":[{"attempt_id":%q,"epoch":%d,"offset":%s,"text":"lost"}]}`, claim.AttemptID, claim.Epoch, offset)
+		r.send(r.request(r.worker, http.MethodPost, "/api/v1/worker/logs", body)).refused(http.StatusBadRequest, "invalid-body", "/chunks/0/offset")
+	}
+	w.write(claim, 0, "kept\n")
+	if got := string(r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String()+"/logs", "").body); got != "kept\n" {
+		t.Errorf("the output is %q", got)
 	}
 }

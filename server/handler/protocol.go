@@ -27,6 +27,7 @@ const (
 	maxReports = 1000
 	maxLeases  = 20_000
 	maxChunks  = 1000
+	maxOffset  = 1 << 50 // of output: who follows it adds to it
 )
 
 func invalidCall(at, format string, args ...any) error {
@@ -170,8 +171,8 @@ func (h *Handler) AppendLogs(ctx context.Context, r api.AppendLogsRequestObject)
 	})
 	var bytes int
 	for i, chunk := range chunks {
-		if chunk.Offset < 0 {
-			return nil, invalidCall("/chunks/"+strconv.Itoa(i)+"/offset", "must not be negative")
+		if chunk.Offset < 0 || chunk.Offset > maxOffset {
+			return nil, invalidCall("/chunks/"+strconv.Itoa(i)+"/offset", "must be from 0 to %d", int64(maxOffset))
 		}
 		bytes += len(chunk.Text)
 	}

@@ -116,6 +116,8 @@ func TestRefusedValuesSayWhatToDo(t *testing.T) {
 		"half a Secret for jobs":            {`{worker: {jobAPI: {existingSecret: keys}}}`, "worker.jobAPI is half given"},
 		"the other half":                    {`{worker: {jobAPI: {key: jobs}}}`, "worker.jobAPI is half given"},
 		"a negative limit":                  {`{worker: {limit: -1}}`, "limit"},
+		"a period that is none":             {`{server: {keep: {runs: forever}}}`, "runs"},
+		"a rate below nothing":              {`{server: {rateLimit: -1}}`, "rateLimit"},
 		"a negative count":                  {`{server: {replicas: -1}}`, "replicas"},
 		"an environment variable misspelt":  {`{worker: {extraEnv: [{name: A, valeu: b}]}}`, "extraEnv"},
 	} {

@@ -149,6 +149,7 @@ func names(objects []object) []string {
 const (
 	external = `{server: {replicas: 2}, database: {external: {existingSecret: postgres, urlKey: pooled, directURLKey: direct}}}`
 	remote   = `{server: {enabled: false}, worker: {pool: etl, apiURL: "https://berth.example.com", apiKey: {existingSecret: etl-key}}}`
+	secure   = `{server: {tls: {existingSecret: berth-tls}}}`
 	existing = `{keys: {existingSecret: mine, adminKey: root, workerKey: work}}`
 	most     = `
 server:
@@ -159,6 +160,9 @@ server:
   nodeSelector: {disk: ssd}
   priorityClassName: high
   extraArgs: [--log-level=warn]
+  keep: {runs: 36h, logs: 7d, audit: "0"}
+  rateLimit: 0
+  tls: {existingSecret: berth-tls, caKey: ""}
   extraEnv: [{name: HTTPS_PROXY, value: "http://proxy:3128"}]
   service: {type: LoadBalancer, port: 80, annotations: {a: b}}
   serviceAccount: {annotations: {a: b}}
@@ -186,6 +190,7 @@ hooks: {priorityClassName: high, podLabels: {h: k}, nodeSelector: {disk: ssd}}
 func renders() map[string]string {
 	return map[string]string{
 		"default": "", "external database": external, "a worker for a server elsewhere": remote, "existing keys": existing,
+		"TLS":             secure,
 		"most values set": most, "no volume": `{server: {persistence: {enabled: false}}}`,
 		"an existing claim":  `{server: {persistence: {existingClaim: mine}}}`,
 		"rights of your own": `{worker: {rbac: {create: false}, serviceAccount: {create: false, name: mine}}}`,

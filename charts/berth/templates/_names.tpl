@@ -58,7 +58,16 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- end }}
 
 {{- define "berth.apiURL" -}}
-{{- .Values.worker.apiURL | default (printf "http://%s-server.%s.svc:%d" (include "berth.fullname" .) .Release.Namespace (int .Values.server.service.port)) }}
+{{- .Values.worker.apiURL | default (include "berth.server.url" .) }}
+{{- end }}
+
+{{/* The server of this release, as others in the cluster reach it. */}}
+{{- define "berth.server.url" -}}
+{{ include "berth.server.scheme" . | lower }}://{{ include "berth.fullname" . }}-server.{{ .Release.Namespace }}.svc:{{ int .Values.server.service.port }}
+{{- end }}
+
+{{- define "berth.server.scheme" -}}
+{{ ternary "HTTPS" "HTTP" (not (empty .Values.server.tls.existingSecret)) }}
 {{- end }}
 
 {{/* Where Jobs go by default, and every namespace the worker serves (as JSON: {"items": […]}, that one first). */}}

@@ -92,6 +92,7 @@ securityContext:
 {{- define "berth.workerEnv" -}}
 - name: BERTH_API_URL
   value: {{ include "berth.apiURL" . | quote }}
+{{- include "berth.caEnv" (include "berth.worker.ca" . | fromJson) }}
 {{- if .Values.worker.apiKey.existingSecret }}
 {{ include "berth.envFromSecret" (list "BERTH_API_KEY" .Values.worker.apiKey.existingSecret .Values.worker.apiKey.key) }}
 {{- else }}

@@ -14,4 +14,9 @@
   mountPath: /var/lib/berth
 - name: tmp
   mountPath: /tmp
+{{- if .Values.server.tls.existingSecret }}
+- name: tls
+  mountPath: /etc/berth/tls
+  readOnly: true
+{{- end }}
 {{- end }}

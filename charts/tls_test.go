@@ -1,0 +1,85 @@
+package charts
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// authority is the data key that a pod takes from a Secret as the authority it trusts; "" where it takes none.
+func authority(t *testing.T, objects []object, workload string) string {
+	t.Helper()
+	c, pod := container(t, objects, workload), podTemplates(objects)[workload]
+	named := slices.Contains(c.Env, corev1.EnvVar{Name: "BERTH_CA_FILE", Value: "/etc/berth/ca/ca.crt"})
+	for _, volume := range pod.Spec.Volumes {
+		if volume.Name != "ca" {
+			continue
+		}
+		mounted := slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool {
+			return m.Name == "ca" && m.MountPath == "/etc/berth/ca" && m.ReadOnly
+		})
+		if !named || !mounted || len(volume.Secret.Items) != 1 || volume.Secret.Items[0].Path != "ca.crt" {
+			t.Errorf("%s: %+v, mounted %v, named %v: it must have the authority and nothing else of the Secret", workload, volume, mounted, named)
+		}
+		return volume.Secret.SecretName + "/" + volume.Secret.Items[0].Key
+	}
+	if named {
+		t.Errorf("%s names an authority that it does not have", workload)
+	}
+	return ""
+}
+
+func TestWithACertificateEverybodySpeaksTLS(t *testing.T) {
+	objects := render(t, secure)
+	server := container(t, objects, "rel-berth-server")
+	for _, want := range []string{"--tls-cert-file=/etc/berth/tls/tls.crt", "--tls-key-file=/etc/berth/tls/tls.key"} {
+		if !slices.Contains(server.Args, want) {
+			t.Errorf("arguments %v, want %s", server.Args, want)
+		}
+	}
+	for _, probe := range []*corev1.Probe{server.StartupProbe, server.LivenessProbe, server.ReadinessProbe} {
+		if probe.HTTPGet.Scheme != corev1.URISchemeHTTPS {
+			t.Errorf("probe %v", probe)
+		}
+	}
+	volumes := podTemplates(objects)["rel-berth-server"].Spec.Volumes
+	if !slices.ContainsFunc(volumes, func(v corev1.Volume) bool { return v.Name == "tls" && v.Secret.SecretName == "berth-tls" }) {
+		t.Errorf("volumes %v", volumes)
+	}
+	if service := find[*corev1.Service](t, objects, "rel-berth-server"); *service.Spec.Ports[0].AppProtocol != "https" {
+		t.Errorf("the Service says %s", *service.Spec.Ports[0].AppProtocol)
+	}
+	find[*batchv1.Job](t, objects, "rel-berth-test")
+	for _, client := range []string{"rel-berth-worker", "rel-berth-drain", "rel-berth-test"} {
+		c := container(t, objects, client)
+		if !slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool {
+			return e.Name == "BERTH_API_URL" && strings.HasPrefix(e.Value, "https://rel-berth-server.") && strings.HasSuffix(e.Value, ".svc:4200")
+		}) {
+			t.Errorf("%s: environment %v", client, c.Env)
+		}
+		if got := authority(t, objects, client); got != "berth-tls/ca.crt" {
+			t.Errorf("%s trusts %q", client, got)
+		}
+	}
+}
+
+func TestTheAuthorityIsThatOfTheServerWorkedFor(t *testing.T) {
+	for name, test := range map[string]struct{ values, worker, test string }{
+		"nobody's without TLS":               {"", "", ""},
+		"the system's where none is named":   {`{server: {tls: {existingSecret: berth-tls, caKey: ""}}}`, "", ""},
+		"one of its own":                     {`{server: {tls: {existingSecret: berth-tls}}, worker: {ca: {existingSecret: mine, key: root.pem}}}`, "mine/root.pem", "berth-tls/ca.crt"},
+		"the system's for another address":   {`{server: {tls: {existingSecret: berth-tls}}, worker: {apiURL: "https://berth.example.com"}}`, "", "berth-tls/ca.crt"},
+		"one of its own for another address": {`{worker: {apiURL: "https://berth.example.com", ca: {existingSecret: mine}}}`, "mine/ca.crt", ""},
+	} {
+		objects := render(t, test.values)
+		if got := authority(t, objects, "rel-berth-worker"); got != test.worker {
+			t.Errorf("%s: the worker trusts %q, want %q", name, got, test.worker)
+		}
+		if got := authority(t, objects, "rel-berth-test"); got != test.test {
+			t.Errorf("%s: the test trusts %q, want %q", name, got, test.test)
+		}
+	}
+}

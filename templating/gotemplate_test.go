@@ -64,6 +64,11 @@ func TestGoTemplateLeaves(t *testing.T) {
 		{"absent is no value", "{{ absent }}", noValue{}},
 		{"ternary passes absent on", `{{ ternary (dict "gpu" "true") absent .off }}`, noValue{}},
 		{"ternary passes the value on", `{{ ternary (dict "gpu" "true") absent .gpu }}`, map[string]any{"gpu": "true"}},
+		{"nothing is appended and prepended to a list", `{{ prepend (append .list absent) .missing }}`, []any{"a", "b"}},
+		{"something is appended and prepended to a list", `{{ prepend (append .list nil) .tag }}`, []any{int64(5), "a", "b", nil}},
+		{"an entry that is set to nothing is gone", `{{ set (set (dict "a" 1 "b" 2) "a" absent) "b" nil }}`, map[string]any{"b": nil}},
+		{"dig passes absent on", `{{ dig "x" "y" absent .object }}`, noValue{}},
+		{"a query of a URL", `{{ urlquery "a b&c" }}`, "a+b%26c"},
 		{"absent leaves lists and objects", `{{ list 1 absent (dict "a" absent "b" 2) }}`, []any{int64(1), map[string]any{"b": int64(2)}}},
 		{"the root is an action", "{{ $.tag }}", int64(5)},
 		{"a declared variable is an action", "{{ $x := .tag }}{{ $x }}", "5"},
@@ -160,6 +165,8 @@ func TestGoTemplateErrorsNameTheirPlace(t *testing.T) {
 		{"an object in text", "k", "x{{ .object }}", templating.CodeRender, 1, 5, "an object can not stand inside text; write it with toYaml or toJson", ""},
 		{"a list in a partial placeholder", "k", "x{{ list }}", templating.CodeType, 1, 2, "list is a list and can not stand inside text", "let the placeholder be the whole value, with nothing around it"},
 		{"define outside of a text", "k", `{{ define "x" }}{{ end }}`, templating.CodeSyntax, 1, 17, "define and block are for a job_manifest that is one text; this is a single value", ""},
+		{"a template that nothing defines, where it is never invoked", "job_manifest", "{{ if false }}\n{{ template \"labels\" . }}{{ end }}", templating.CodeSyntax, 2, 13, `no template is defined as "labels"`, ""},
+		{"an include of what nothing defines", "job_manifest", `{{ define "label" }}{{ end }}{{ include "labels" . }}`, templating.CodeSyntax, 1, 41, `no template is defined as "labels"`, ""},
 		{"rendered YAML that is not strict", "job_manifest", "a: 1\na: 2", templating.CodeSyntax, 0, 0, `the rendered manifest: line 2, column 1: key "a" is there twice: a: 2`, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

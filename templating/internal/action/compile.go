@@ -90,7 +90,7 @@ func Compile(source string, o Options) (*Template, []Issue) {
 	if _, err := root.Parse(source, "", "", trees); err != nil {
 		return nil, []Issue{parseIssue(err)}
 	}
-	c := &compiler{options: o, functions: functions(), template: &Template{defined: map[string]*body{}}}
+	c := &compiler{options: o, functions: functions(), template: &Template{defined: map[string]*body{}}, trees: trees}
 	c.compileAll(trees)
 	if slices.ContainsFunc(c.issues, func(i Issue) bool { return i.Code == IssueLimit }) {
 		return nil, c.issues // too deep to be walked once more
@@ -136,6 +136,7 @@ type compiler struct {
 	options   Options
 	functions map[string]*Function
 	template  *Template
+	trees     map[string]*parse.Tree
 	issues    []Issue
 	scope     []scopeEntry
 	slots     int
@@ -316,9 +317,17 @@ func (c *compiler) invocation(node *parse.TemplateNode) statement {
 		c.fail(node.Pos, IssueSyntax, "template is for a job_manifest that is one text; this is a single value")
 		return nil
 	}
+	c.defined(node.Pos, node.Name)
 	s := &templateStmt{at: node.Pos, name: node.Name}
 	if node.Pipe != nil {
 		s.expr = c.pipe(node.Pipe)
 	}
 	return s
+}
+
+// defined refuses the name of a template that nothing defines: a branch that is rarely taken would say so only when it is.
+func (c *compiler) defined(p parse.Pos, name string) {
+	if name == mainName || c.trees[name] == nil {
+		c.fail(p, IssueSyntax, "no template is defined as %q", name)
+	}
 }

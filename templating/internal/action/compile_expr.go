@@ -138,6 +138,11 @@ func (c *compiler) call(identifier *parse.IdentifierNode, args []parse.Node, pip
 	if name == "include" && !c.options.Text {
 		c.fail(identifier.Pos, IssueSyntax, "include is for a job_manifest that is one text; this is a single value")
 	}
+	if name == "include" && c.options.Text && len(args) > 0 {
+		if literal, ok := args[0].(*parse.StringNode); ok {
+			c.defined(literal.Pos, literal.Text)
+		}
+	}
 	c.template.mutates = c.template.mutates || fn.mutates
 	return &callExpr{at: identifier.Pos, fn: fn, args: expressions}
 }

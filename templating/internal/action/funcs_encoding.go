@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/adler32"
+	"net/url"
 	"reflect"
 	"strings"
 
@@ -35,6 +36,7 @@ func encodingFunctions() []Function {
 		{Name: "sha256sum", Usage: "sha256sum STRING", Doc: "SHA-256, hexadecimal", Min: 1, Max: 1, Sprig: true, run: hashing(func(s string) string { h := sha256.Sum256([]byte(s)); return hex.EncodeToString(h[:]) })},
 		{Name: "sha512sum", Usage: "sha512sum STRING", Doc: "SHA-512, hexadecimal", Min: 1, Max: 1, Sprig: true, run: hashing(func(s string) string { h := sha512.Sum512([]byte(s)); return hex.EncodeToString(h[:]) })},
 		{Name: "adler32sum", Usage: "adler32sum STRING", Doc: "Adler-32, decimal", Min: 1, Max: 1, Sprig: true, run: hashing(func(s string) string { return fmt.Sprint(adler32.Checksum([]byte(s))) })},
+		{Name: "urlquery", Usage: "urlquery STRING", Doc: "escaped for the query of a URL", Min: 1, Max: 1, run: runURLQuery},
 		{Name: "semverCompare", Usage: "semverCompare CONSTRAINT VERSION", Doc: "whether VERSION satisfies CONSTRAINT", Min: 2, Max: 2, Sprig: true, run: runSemverCompare},
 	}
 	for i := range group {
@@ -171,6 +173,17 @@ func hashing(fn func(string) string) func(*call) (any, error) {
 		}
 		return fn(s), firstError(c.making(len(s)+128), c.m.budget.Spend(20))
 	}
+}
+
+func runURLQuery(c *call) (any, error) {
+	s, err := c.text(0)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.making(3 * len(s)); err != nil {
+		return nil, err
+	}
+	return url.QueryEscape(s), nil
 }
 
 // maxVersion bounds what is read as a version or a constraint.

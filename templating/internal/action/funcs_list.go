@@ -15,8 +15,8 @@ func listFunctions() []Function {
 		{Name: "last", Usage: "last LIST", Doc: "its last item", Min: 1, Max: 1, Sprig: true, run: item(func(n int) int { return n - 1 })},
 		{Name: "rest", Usage: "rest LIST", Doc: "all but the first", Min: 1, Max: 1, Sprig: true, run: part(func(n int) (int, int) { return min(1, n), n })},
 		{Name: "initial", Usage: "initial LIST", Doc: "all but the last", Min: 1, Max: 1, Sprig: true, run: part(func(n int) (int, int) { return 0, max(0, n-1) })},
-		{Name: "append", Usage: "append LIST VALUE", Doc: "LIST with VALUE after it", Min: 2, Max: 2, Sprig: true, run: runAppend},
-		{Name: "prepend", Usage: "prepend LIST VALUE", Doc: "LIST with VALUE before it", Min: 2, Max: 2, Sprig: true, run: runPrepend},
+		{Name: "append", Usage: "append LIST VALUE", Doc: "LIST with VALUE after it, if it has one", Min: 2, Max: 2, Sprig: true, takesAbsent: true, run: runAppend},
+		{Name: "prepend", Usage: "prepend LIST VALUE", Doc: "LIST with VALUE before it, if it has one", Min: 2, Max: 2, Sprig: true, takesAbsent: true, run: runPrepend},
 		{Name: "concat", Usage: "concat LIST…", Doc: "the lists one after the other", Max: -1, Sprig: true, run: runConcat},
 		{Name: "reverse", Usage: "reverse LIST", Doc: "in reverse order", Min: 1, Max: 1, Sprig: true, run: runReverse},
 		{Name: "uniq", Usage: "uniq LIST", Doc: "each item once", Min: 1, Max: 1, Sprig: true, run: runUniq},
@@ -83,18 +83,15 @@ func (c *call) cloneList(list []any) (any, error) {
 }
 
 func runAppend(c *call) (any, error) {
-	list, err := c.list(0)
-	if err != nil {
-		return nil, err
-	}
-	result, err := c.newList(len(list) + 1)
-	if err != nil {
-		return nil, err
-	}
-	return append(append(result, list...), c.args[1]), nil
+	return c.joined(c.args[0], c.args[1:2])
 }
 
 func runPrepend(c *call) (any, error) {
+	return c.joined(c.args[1:2], c.args[0])
+}
+
+// joined is two lists, one after the other, of which one is a single value that need not be there.
+func (c *call) joined(parts ...any) (any, error) {
 	list, err := c.list(0)
 	if err != nil {
 		return nil, err
@@ -103,7 +100,15 @@ func runPrepend(c *call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(append(result, c.args[1]), list...), nil
+	for _, part := range parts {
+		items, _ := part.([]any) // one has been looked at, the other is a slice of the arguments
+		for _, v := range items {
+			if _, none := v.(Absent); !none {
+				result = append(result, v)
+			}
+		}
+	}
+	return result, nil
 }
 
 func runConcat(c *call) (any, error) {

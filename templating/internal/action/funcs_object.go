@@ -20,9 +20,9 @@ func objectFunctions() []Function {
 		{Name: "pick", Usage: "pick OBJECT KEY…", Doc: "with only these entries", Min: 1, Max: -1, run: func(c *call) (any, error) { return pickOmit(c, true) }},
 		{Name: "omit", Usage: "omit OBJECT KEY…", Doc: "without these entries", Min: 1, Max: -1, run: func(c *call) (any, error) { return pickOmit(c, false) }},
 		{Name: "pluck", Usage: "pluck KEY OBJECT…", Doc: "what each object has at KEY", Min: 1, Max: -1, run: runPluck},
-		{Name: "dig", Usage: "dig KEY… DEFAULT OBJECT", Doc: "the entry at the end of the keys, or DEFAULT", Min: 3, Max: -1, run: runDig},
+		{Name: "dig", Usage: "dig KEY… DEFAULT OBJECT", Doc: "the entry at the end of the keys, or DEFAULT", Min: 3, Max: -1, takesAbsent: true, run: runDig},
 		{Name: "deepCopy", Usage: "deepCopy VALUE", Doc: "a copy that shares nothing", Min: 1, Max: 1, run: func(c *call) (any, error) { return c.m.budget.Copy(c.args[0]) }},
-		{Name: "set", Usage: "set OBJECT KEY VALUE", Doc: "OBJECT, with the entry set in it", Min: 3, Max: 3, mutates: true, run: runSet},
+		{Name: "set", Usage: "set OBJECT KEY VALUE", Doc: "OBJECT, with the entry set in it; a VALUE that is none removes it", Min: 3, Max: 3, mutates: true, takesAbsent: true, run: runSet},
 		{Name: "unset", Usage: "unset OBJECT KEY", Doc: "OBJECT, with the entry removed from it", Min: 2, Max: 2, mutates: true, run: runUnset},
 		{Name: "merge", Usage: "merge OBJECT OBJECT…", Doc: "the first object, with what it lacks from the others", Min: 1, Max: -1, mutates: true, run: func(c *call) (any, error) { return runMerge(c, false) }},
 		{Name: "mergeOverwrite", Usage: "mergeOverwrite OBJECT OBJECT…", Doc: "the first object, with what the others have", Min: 1, Max: -1, mutates: true, run: func(c *call) (any, error) { return runMerge(c, true) }},
@@ -183,6 +183,10 @@ func runSet(c *call) (any, error) {
 	object, key, err := c.entry()
 	if err != nil {
 		return nil, err
+	}
+	if _, none := c.args[2].(Absent); none {
+		delete(object, key)
+		return object, nil
 	}
 	if err := c.refuseCycle(object, c.args[2]); err != nil {
 		return nil, err

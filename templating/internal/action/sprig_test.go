@@ -106,3 +106,16 @@ func TestEveryFunctionOfSprigIsHereOrLeftOutForAReason(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryFunctionThatPeopleKnowIsThereOrLeftOutForAReason holds the list of what is left out complete: an unknown name is taken for a misspelt one.
+func TestEveryFunctionThatPeopleKnowIsThereOrLeftOutForAReason(t *testing.T) {
+	known := []string{"and", "call", "html", "index", "slice", "js", "len", "not", "or", "print", "printf", "println", "urlquery", "eq", "ge", "gt", "le", "lt", "ne"}
+	for name := range sprig.GenericFuncMap() {
+		known = append(known, name)
+	}
+	for _, name := range append(known, "tpl", "lookup", "include", "required", "toYaml", "fromYaml") {
+		if _, leftOut := action.LeftOut()[name]; leftOut == action.IsFunction(name) {
+			t.Errorf("%s: left out %v, there %v", name, leftOut, action.IsFunction(name))
+		}
+	}
+}

@@ -2,6 +2,7 @@ package templating
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/berth-dev/berth/templating/internal/value"
@@ -78,10 +79,38 @@ func (c *Compiled) readVariables() Problems {
 	}
 	schemaProblems := c.compileSchema()
 	problems = append(problems, schemaProblems...)
+	for _, p := range c.undeclaredRequired() {
+		if p.Severity == SeverityWarning {
+			c.warnings = append(c.warnings, p)
+			continue
+		}
+		problems = append(problems, p)
+	}
 	if c.schema != nil {
 		problems = append(problems, c.checkFixed(c.defaults, CodeDefault, func(name string) string {
 			return value.Pointer("/variables/properties", name) + "/default"
 		})...)
+	}
+	return problems
+}
+
+// undeclaredRequired finds what is required but not declared, which is most likely misspelt: where other variables are refused, no run could be
+// created at all.
+func (c *Compiled) undeclaredRequired() Problems {
+	if c.matchesPattern() {
+		return nil
+	}
+	var problems Problems
+	for i, name := range c.required {
+		if _, declared := c.properties[name]; declared || len(problems) == maxProblems {
+			continue
+		}
+		p := warningf(CodeUndeclared, "/variables/required/"+strconv.Itoa(i), "%q is required, but not declared", short(name)).
+			near(name, value.SortedKeys(c.properties))
+		if c.closed {
+			p.Severity = SeverityError
+		}
+		problems = append(problems, p)
 	}
 	return problems
 }

@@ -2,11 +2,10 @@ package templating
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/berth-dev/berth/templating/internal/value"
 )
 
 // JobCheck looks at a rendered template and says what is wrong with the Job that it makes; manifest.Check is the one for Jobs.
@@ -102,33 +101,28 @@ func (l *linter) add(p Problem) {
 // scenarios renders the template with its defaults first, then with one value changed at a time.
 func (l *linter) scenarios() {
 	c := l.compiled
+	for _, p := range c.badExamples() {
+		l.add(p)
+	}
 	l.samples = c.Samples(Layers{})
-	l.try("", nil, true)
+	l.try(scenario{})
 	tried := 1
-	for _, name := range value.SortedKeys(c.properties) {
-		if _, frozen := c.frozen[name]; frozen {
-			continue
+	for s := range c.scenarios() {
+		if tried++; tried > maxScenarios || l.fuel > maxLintFuel {
+			l.add(warningf(CodeLimit, "/variables", "not every example and alternative was tried: there are too many, or rendering them takes too long"))
+			return
 		}
-		for _, alternative := range c.alternatives(name) {
-			if tried++; tried > maxScenarios || l.fuel > maxLintFuel {
-				l.add(warningf(CodeLimit, "/variables", "not every example and alternative was tried: there are too many, or rendering them takes too long"))
-				return
-			}
-			l.try(name, alternative, false)
-		}
+		l.try(s)
 	}
 }
 
 // try renders one scenario. What is only seen because a value was invented, or is not there yet, is a warning: whoever fills the
 // variable in may well make it right.
-func (l *linter) try(name string, v any, base bool) {
-	vars := make(map[string]any, len(l.samples)+1)
-	for sampled, sample := range l.samples {
-		vars[sampled] = sample
-	}
-	if name != "" {
-		vars[name] = v
-	}
+func (l *linter) try(s scenario) {
+	vars := make(map[string]any, len(l.samples)+len(s.vars))
+	maps.Copy(vars, l.samples)
+	maps.Copy(vars, s.vars)
+	base := s.label == ""
 	for _, p := range l.render(vars) {
 		if p.Code == CodeEnvironment || p.Code == CodeBlock {
 			continue // what a template may refer to has been judged without rendering
@@ -140,10 +134,10 @@ func (l *linter) try(name string, v any, base bool) {
 		if p.Code != CodeUnknownField && slices.ContainsFunc(l.broken, func(place string) bool { return isNear(p.Pointer, place) }) {
 			continue
 		}
-		if name != "" && p.Severity == SeverityError {
-			p.Message += " (with " + name + " = " + shortJSON(v) + ")"
+		if !base && p.Severity == SeverityError {
+			p.Message += " (with " + s.label + ")"
 		}
-		if missing, ok := l.isTentative(p, name); ok && p.Severity == SeverityError {
+		if missing, ok := l.isTentative(p, s.vars); ok && p.Severity == SeverityError {
 			p.Severity = SeverityWarning
 			if missing != "" && p.Suggestion == "" {
 				p.Suggestion = "it takes what " + strconvQuote(missing) + " is set to, and nothing sets that yet"
@@ -189,30 +183,6 @@ func (l *linter) render(vars map[string]any) []Problem {
 	return problems
 }
 
-// checkingCost is about how many steps of a render it takes to judge what it made.
-func checkingCost(v any) int64 {
-	switch v := v.(type) {
-	case map[string]any:
-		cost := int64(checkingNode)
-		for _, item := range v {
-			cost += checkingCost(item)
-		}
-		return cost
-	case []any:
-		cost := int64(checkingNode)
-		for _, item := range v {
-			cost += checkingCost(item)
-		}
-		return cost
-	case string:
-		return checkingNode + int64(len(v))>>6
-	default:
-		return checkingNode
-	}
-}
-
-const checkingNode = 4
-
 // sampleContext is a run as it could be.
 func sampleContext() Context {
 	name := NameContext{Name: "sample"}
@@ -228,7 +198,7 @@ func sampleContext() Context {
 
 // isTentative says whether a problem stands where a value is invented or missing, so that it need not be there once somebody gives one, and
 // which variable that is.
-func (l *linter) isTentative(p Problem, given string) (variable string, tentative bool) {
+func (l *linter) isTentative(p Problem, given map[string]any) (variable string, tentative bool) {
 	if p.Code == CodeUnknownField {
 		return "", false
 	}
@@ -242,7 +212,8 @@ func (l *linter) isTentative(p Problem, given string) (variable string, tentativ
 		case ReferenceVariable:
 			_, hasDefault := l.compiled.defaults[r.root]
 			_, isFrozen := l.compiled.frozen[r.root]
-			if !hasDefault && !isFrozen && r.root != given {
+			_, isGiven := given[r.root]
+			if !hasDefault && !isFrozen && !isGiven {
 				return r.root, !l.isDecided(p, r)
 			}
 		}

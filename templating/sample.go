@@ -2,8 +2,6 @@ package templating
 
 import (
 	"strings"
-
-	"github.com/berth-dev/berth/templating/internal/value"
 )
 
 // property returns the schema of a variable, with a local $ref followed.
@@ -24,35 +22,6 @@ func (c *Compiled) property(name string) map[string]any {
 		}
 	}
 	return property
-}
-
-// alternatives are the values that a variable is worth trying with: its examples, and each value of an enum or a boolean, as far as a lint goes.
-func (c *Compiled) alternatives(name string) []any {
-	property := c.property(name)
-	var values []any
-	for _, keyword := range []string{"examples", "enum"} {
-		list, _ := property[keyword].([]any)
-		values = append(values, list...)
-	}
-	if property["type"] == "boolean" {
-		values = append(values, true, false)
-	}
-	var distinct []any
-	for _, v := range values[:min(len(values), maxScenarios)] {
-		if v != nil && !containsValue(distinct, v) && !value.Equal(v, c.defaults[name]) && len(c.check(map[string]any{name: v})) == 0 {
-			distinct = append(distinct, v)
-		}
-	}
-	return distinct
-}
-
-func containsValue(list []any, v any) bool {
-	for _, item := range list {
-		if value.Equal(item, v) {
-			return true
-		}
-	}
-	return false
 }
 
 // Samples are invented values for the required variables that neither the template nor a level sets: what a preview shows in their place.

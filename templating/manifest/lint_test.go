@@ -68,6 +68,40 @@ func TestAMisspeltFieldIsSaidAlsoAroundABrokenLeaf(t *testing.T) {
 	}
 }
 
+func TestLintTriesTheExamplesOfTheWholeSchema(t *testing.T) {
+	parsed, err := templating.Parse([]byte(`{variables: {properties: {image: {type: string, default: "a:1"}, memory: {type: string, default: 1Gi}, limit: {type: string, default: 1Gi}},
+ examples: [{memory: 512Mi, limit: 1Gi}, {memory: 2Gi}, {memory: 5}, {memory: 2Gi, limit: 4Gi, image: "b:1"}]}, job_configuration: {
+ job_manifest: {spec: {template: {spec: {containers: [{name: job, image: "{{ image }}", resources: {requests: {memory: "{{ memory }}"}, limits: {memory: "{{ limit }}"}}}]}}}}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	report := templating.Lint(templating.DefaultRegistry(), parsed, manifest.Check)
+	const want = "the request 2Gi is above the limit 1Gi (with example 2 of the variables)"
+	if len(report.Errors) != 1 || report.Errors[0].Message != want {
+		t.Errorf("got\n%swant %s", text(report), want)
+	}
+	const refused = `the schema refuses this example: variable "memory" must be a string, not a number`
+	if w := report.Warnings; len(w) != 1 || w[0].Message != refused || w[0].Pointer != "/variables/examples/2" {
+		t.Errorf("got\n%swant %s", text(report), refused)
+	}
+}
+
+func TestLintSaysWhatIsRequiredAndNotDeclared(t *testing.T) {
+	for closed, want := range map[string]string{
+		"":                              "warning[undeclared] /variables/required/1\n  \"imgae\" is required, but not declared\n  help: did you mean \"image\"?\n",
+		", additionalProperties: false": "error[undeclared] /variables/required/1\n",
+	} {
+		parsed, err := templating.Parse([]byte(`{variables: {properties: {image: {default: "a:1"}}, required: [image, imgae]` + closed + `}, job_configuration: {
+ job_manifest: {spec: {template: {spec: {containers: [{name: job, image: "{{ image }}", resources: {limits: {memory: 1Gi}}}]}}}}}}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if report := templating.Lint(templating.DefaultRegistry(), parsed, manifest.Check); !strings.Contains(text(report), want) || len(report.Errors)+len(report.Warnings) != 1 {
+			t.Errorf("got\n%swant %s", text(report), want)
+		}
+	}
+}
+
 func TestLintSaysEverythingOfALeafAtOnce(t *testing.T) {
 	source := `{variables: {properties: {image: {type: string}}}, job_configuration: {env: {A: "{{ nowhere }}", B: "{{ env .x }}"},
  job_manifest: {spec: {template: {spec: {containers: [{name: job, image: "{{ imagge }}{{ .imgae | upperr }}", comand: [x]}]}}}}}}`

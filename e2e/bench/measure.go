@@ -64,6 +64,7 @@ func runPackage(ctx context.Context, dir string, names []string, benchtime strin
 	command := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", pattern, "-benchmem", "-benchtime", benchtime, "-timeout", "60m", ".")
 	command.Dir = filepath.FromSlash(dir)
 	command.Stderr = os.Stderr
+	command.Env = append(command.Environ(), "GOGC=400") // as `berth server` sets it; limits and peers get the same
 	out, err := command.Output()
 	if err != nil {
 		return fmt.Errorf("benchmarks of %s: %w\n%s", dir, err, out)

@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,54 +14,75 @@ import (
 	"github.com/berth-dev/berth/server/lifecycle"
 )
 
+// claimRow is an attempt with its run.
 type claimRow struct {
-	AttemptID           uuid.UUID           `db:"attempt_id"`
-	Number              int32               `db:"number"`
-	Epoch               int64               `db:"epoch"`
-	RunID               uuid.UUID           `db:"run_id"`
-	RunName             string              `db:"run_name"`
-	DeploymentID        uuid.UUID           `db:"deployment_id"`
-	Deployment          string              `db:"deployment"`
-	DeploymentVersion   string              `db:"deployment_version"`
-	Pool                string              `db:"pool"`
-	Queue               string              `db:"queue"`
-	ScheduledTime       stamp               `db:"scheduled_time"`
-	Tags                texts               `db:"tags"`
-	Parameters          document            `db:"parameters"`
-	TemplateVersionID   uuid.UUID           `db:"template_version_id"`
-	TemplateVersion     int32               `db:"template_version"`
-	DeploymentVariables document            `db:"deployment_variables"`
-	RunVariables        document            `db:"run_variables"`
-	FrozenVariables     texts               `db:"frozen_variables"`
-	Stored              document            `db:"stored"`
-	Raised              document            `db:"raised"`
-	TimeoutUS           *int64              `db:"timeout_us"`
-	TimeoutAt           *stamp              `db:"timeout_at"`
-	StartedAt           *stamp              `db:"started_at"`
-	StartDeadlineAt     *stamp              `db:"start_deadline_at"`
-	Manifest            document            `db:"manifest"`
-	JobUID              string              `db:"job_uid"`
-	StateType           lifecycle.StateType `db:"state_type"`
-	Clock               *stamp              `db:"clock"`
+	AttemptID       uuid.UUID           `db:"attempt_id"`
+	Number          int32               `db:"number"`
+	Epoch           int64               `db:"epoch"`
+	RunID           uuid.UUID           `db:"run_id"`
+	RunName         string              `db:"run_name"`
+	ScheduledTime   stamp               `db:"scheduled_time"`
+	Tags            texts               `db:"tags"`
+	Parameters      document            `db:"parameters"`
+	RunVariables    document            `db:"run_variables"`
+	Stored          document            `db:"stored"`
+	Raised          document            `db:"raised"`
+	TimeoutAt       *stamp              `db:"timeout_at"`
+	StartedAt       *stamp              `db:"started_at"`
+	StartDeadlineAt *stamp              `db:"start_deadline_at"`
+	Manifest        document            `db:"manifest"`
+	JobUID          string              `db:"job_uid"`
+	StateType       lifecycle.StateType `db:"state_type"`
+	Clock           *stamp              `db:"clock"`
+	claimSetting
+}
+
+// claimSetting is what many attempts of one claim have in common.
+type claimSetting struct {
+	RevisionID        uuid.UUID `db:"revision_id" json:"revision_id"`
+	QueueID           uuid.UUID `db:"queue_id" json:"queue_id"`
+	TemplateVersionID uuid.UUID `db:"template_version_id" json:"template_version_id"`
+}
+
+type settingRow struct {
+	claimSetting
+	DeploymentID        uuid.UUID `db:"deployment_id"`
+	Deployment          string    `db:"deployment"`
+	DeploymentVersion   string    `db:"deployment_version"`
+	Pool                string    `db:"pool"`
+	Queue               string    `db:"queue"`
+	TemplateVersion     int32     `db:"template_version"`
+	DeploymentVariables document  `db:"deployment_variables"`
+	FrozenVariables     texts     `db:"frozen_variables"`
+	TimeoutUS           *int64    `db:"timeout_us"`
+
+	frozen json.RawMessage
 }
 
 func (d dialect) claimsSQL() string {
 	return `
 SELECT
 	` + d.clock() + ` AS clock,
-	a.id AS attempt_id, a.number, a.epoch, r.id AS run_id, r.name AS run_name, d.id AS deployment_id,
-	d.name AS deployment, v.version AS deployment_version, p.name AS pool, q.name AS queue, r.scheduled_time, r.tags,
-	r.parameters, a.template_version_id, t.version AS template_version, v.job_variables AS deployment_variables,
-	r.job_variables AS run_variables, v.frozen_variables, a.stored, a.raised, v.timeout_us, r.timeout_at, r.started_at,
-	r.start_deadline_at, a.manifest, a.job_uid, r.state_type
+	a.id AS attempt_id, a.number, a.epoch, r.id AS run_id, r.name AS run_name, r.scheduled_time, r.tags, r.parameters,
+	r.job_variables AS run_variables, a.stored, a.raised, r.timeout_at, r.started_at, r.start_deadline_at, a.manifest, a.job_uid,
+	r.state_type, r.revision_id, r.queue_id, a.template_version_id
 FROM attempts a
 JOIN runs r ON r.id = a.run_id
-JOIN deployments d ON d.id = r.deployment_id
-JOIN deployment_revisions v ON v.id = r.revision_id
-JOIN pools p ON p.id = r.pool_id
-JOIN queues q ON q.id = r.queue_id
-JOIN template_versions t ON t.id = a.template_version_id
-WHERE a.id IN `
+WHERE a.id IN ` + d.list("uuid")
+}
+
+func (d dialect) settingsSQL() string {
+	return `
+SELECT
+	n.revision_id, n.queue_id, n.template_version_id, d.id AS deployment_id, d.name AS deployment,
+	v.version AS deployment_version, p.name AS pool, q.name AS queue, t.version AS template_version,
+	v.job_variables AS deployment_variables, v.frozen_variables, v.timeout_us
+FROM ` + d.records("revision_id uuid", "queue_id uuid", "template_version_id uuid") + ` AS n
+JOIN deployment_revisions v ON v.id = n.revision_id
+JOIN deployments d ON d.id = v.deployment_id
+JOIN queues q ON q.id = n.queue_id
+JOIN pools p ON p.id = q.pool_id
+JOIN template_versions t ON t.id = n.template_version_id`
 }
 
 // claims reads what a worker needs to know of the attempts it was given, in their order.
@@ -68,15 +91,18 @@ func (tx *Tx) claims(ctx context.Context, given []handed) ([]Claim, error) {
 	for i, h := range given {
 		ids[i] = h.AttemptID
 	}
-	list := listOf(ids)
 	var rows []claimRow
-	if err := tx.all(ctx, &rows, tx.s.dialect.claimsSQL()+tx.s.dialect.list("uuid"), list); err != nil {
+	if err := tx.all(ctx, &rows, tx.s.dialect.claimsSQL(), listOf(ids)); err != nil {
 		return nil, fmt.Errorf("read claimed attempts: %w", err)
 	}
-	byID := make(map[uuid.UUID]claimRow, len(rows))
-	for _, r := range rows {
-		byID[r.AttemptID] = r
-		tx.tell(r.Clock)
+	byID := make(map[uuid.UUID]*claimRow, len(rows))
+	for i := range rows {
+		byID[rows[i].AttemptID] = &rows[i]
+		tx.tell(rows[i].Clock)
+	}
+	settings, err := tx.settings(ctx, rows)
+	if err != nil {
+		return nil, err
 	}
 	now, err := tx.now(ctx)
 	if err != nil {
@@ -88,7 +114,11 @@ func (tx *Tx) claims(ctx context.Context, given []handed) ([]Claim, error) {
 		if !ok { // read after it was handed out: it may be gone by now
 			continue
 		}
-		c, err := row.claim(now)
+		setting, ok := settings[row.claimSetting]
+		if !ok {
+			continue
+		}
+		c, err := row.claim(setting, now)
 		if err != nil {
 			return nil, err
 		}
@@ -98,22 +128,40 @@ func (tx *Tx) claims(ctx context.Context, given []handed) ([]Claim, error) {
 	return claims, nil
 }
 
-func (r claimRow) claim(now time.Time) (Claim, error) {
-	frozen, err := frozenObject(r.DeploymentVariables, r.FrozenVariables.v)
-	if err != nil {
-		return Claim{}, err
+// settings reads each once.
+func (tx *Tx) settings(ctx context.Context, rows []claimRow) (map[claimSetting]*settingRow, error) {
+	distinct := map[claimSetting]bool{}
+	for _, r := range rows {
+		distinct[r.claimSetting] = true
 	}
+	wanted := slices.Collect(maps.Keys(distinct))
+	settings := map[claimSetting]*settingRow{}
+	var found []*settingRow
+	if err := tx.all(ctx, &found, tx.s.dialect.settingsSQL(), listOf(wanted)); err != nil {
+		return nil, fmt.Errorf("read the deployments of claimed attempts: %w", err)
+	}
+	for _, s := range found {
+		var err error
+		if s.frozen, err = frozenObject(s.DeploymentVariables, s.FrozenVariables.v); err != nil {
+			return nil, err
+		}
+		settings[s.claimSetting] = s
+	}
+	return settings, nil
+}
+
+func (r *claimRow) claim(s *settingRow, now time.Time) (Claim, error) {
 	own, err := overlaid(object(r.RunVariables.raw()), r.Raised)
 	if err != nil {
 		return Claim{}, err
 	}
 	c := Claim{
 		AttemptID: r.AttemptID, Attempt: r.Number, Epoch: r.Epoch, RunID: r.RunID, RunName: r.RunName,
-		DeploymentID: r.DeploymentID, Deployment: r.Deployment, DeploymentVersion: r.DeploymentVersion, Pool: r.Pool,
-		Queue: r.Queue, ScheduledTime: r.ScheduledTime.time(), Tags: r.Tags.v, Parameters: r.Parameters.raw(),
-		TemplateVersionID: r.TemplateVersionID, TemplateVersion: r.TemplateVersion,
-		DeploymentVariables: r.DeploymentVariables.raw(), RunVariables: own, Frozen: frozen,
-		Stored: r.Stored.raw(), TimeoutLeft: r.timeoutLeft(now), Manifest: r.Manifest.raw(), JobUID: r.JobUID,
+		DeploymentID: s.DeploymentID, Deployment: s.Deployment, DeploymentVersion: s.DeploymentVersion, Pool: s.Pool,
+		Queue: s.Queue, ScheduledTime: r.ScheduledTime.time(), Tags: r.Tags.v, Parameters: r.Parameters.raw(),
+		TemplateVersionID: r.TemplateVersionID, TemplateVersion: s.TemplateVersion,
+		DeploymentVariables: s.DeploymentVariables.raw(), RunVariables: own, Frozen: s.frozen,
+		Stored: r.Stored.raw(), TimeoutLeft: r.timeoutLeft(s, now), Manifest: r.Manifest.raw(), JobUID: r.JobUID,
 		Cancelling: r.StateType == lifecycle.Cancelling,
 	}
 	if r.StartedAt == nil {
@@ -142,9 +190,9 @@ func overlaid(base, over document) (json.RawMessage, error) {
 }
 
 // timeoutLeft is what is left of the run's timeout, which runs from its first start, retries included.
-func (r claimRow) timeoutLeft(now time.Time) *time.Duration {
+func (r *claimRow) timeoutLeft(s *settingRow, now time.Time) *time.Duration {
 	if r.TimeoutAt == nil {
-		return duration(r.TimeoutUS)
+		return duration(s.TimeoutUS)
 	}
 	left := max(r.TimeoutAt.time().Sub(now), 0)
 	return &left

@@ -46,7 +46,8 @@ type Store struct {
 	bound     sync.Map // query as written → with the placeholders of the database
 	swept     sweepMark
 	auditKey  atomic.Value // of digests in the audit, as []byte, once it was read
-	gates     sync.Map     // pool → the claim that is at work, as chan struct{}
+	terms     terms
+	gates     sync.Map // pool → the claim that is at work, as chan struct{}
 	closers   []io.Closer
 }
 

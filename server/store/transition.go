@@ -13,30 +13,26 @@ import (
 // liveRun is a run's row that is locked and may be changed. Every change of a run goes through lockRuns, move and
 // saveRuns, so that a state is never without its event nor an event without its hint.
 type liveRun struct {
-	ID              uuid.UUID                         `db:"id" json:"id"`
-	Name            string                            `db:"name" json:"-"`
-	DeploymentID    uuid.UUID                         `db:"deployment_id" json:"-"`
-	PoolID          uuid.UUID                         `db:"pool_id" json:"-"`
-	QueueID         uuid.UUID                         `db:"queue_id" json:"-"`
-	Pool            string                            `db:"pool" json:"-"`
-	StoredNames     texts                             `db:"stored_names" json:"-"`
-	Retries         structured[lifecycle.RetryPolicy] `db:"retries" json:"-"`
-	TimeoutUS       *int64                            `db:"timeout_us" json:"-"`
-	StateType       lifecycle.StateType               `db:"state_type" json:"state_type"`
-	StateName       string                            `db:"state_name" json:"state_name"`
-	StateMessage    string                            `db:"state_message" json:"state_message"`
-	StateAt         stamp                             `db:"state_at" json:"-"`
-	CancelReason    lifecycle.CancelReason            `db:"cancel_reason" json:"cancel_reason"`
-	DueAt           stamp                             `db:"due_at" json:"-"`
-	StartDeadlineAt *stamp                            `db:"start_deadline_at" json:"-"`
-	TimeoutAt       *stamp                            `db:"timeout_at" json:"-"`
-	StartedAt       *stamp                            `db:"started_at" json:"-"`
-	EndedAt         *stamp                            `db:"ended_at" json:"-"`
-	Attempt         int32                             `db:"attempt" json:"attempt"`
-	Spent           structured[lifecycle.Spent]       `db:"spent" json:"spent"`
-	ExitCode        *int32                            `db:"exit_code" json:"exit_code"`
-	Category        lifecycle.Category                `db:"category" json:"category"`
-	LastEvent       int64                             `db:"last_event" json:"last_event"`
+	ID              uuid.UUID                   `db:"id" json:"id"`
+	Name            string                      `db:"name" json:"-"`
+	DeploymentID    uuid.UUID                   `db:"deployment_id" json:"-"`
+	QueueID         uuid.UUID                   `db:"queue_id" json:"-"`
+	StoredNames     texts                       `db:"stored_names" json:"-"`
+	StateType       lifecycle.StateType         `db:"state_type" json:"state_type"`
+	StateName       string                      `db:"state_name" json:"state_name"`
+	StateMessage    string                      `db:"state_message" json:"state_message"`
+	StateAt         stamp                       `db:"state_at" json:"-"`
+	CancelReason    lifecycle.CancelReason      `db:"cancel_reason" json:"cancel_reason"`
+	DueAt           stamp                       `db:"due_at" json:"-"`
+	StartDeadlineAt *stamp                      `db:"start_deadline_at" json:"-"`
+	TimeoutAt       *stamp                      `db:"timeout_at" json:"-"`
+	StartedAt       *stamp                      `db:"started_at" json:"-"`
+	EndedAt         *stamp                      `db:"ended_at" json:"-"`
+	Attempt         int32                       `db:"attempt" json:"attempt"`
+	Spent           structured[lifecycle.Spent] `db:"spent" json:"spent"`
+	ExitCode        *int32                      `db:"exit_code" json:"exit_code"`
+	Category        lifecycle.Category          `db:"category" json:"category"`
+	LastEvent       int64                       `db:"last_event" json:"last_event"`
 	// What the template says; it counts where the deployment says nothing.
 	TemplateTimeoutUS         *int64 `db:"template_timeout_us" json:"template_timeout_us"`
 	TemplateInfrastructureMax *int   `db:"template_infrastructure_max" json:"template_infrastructure_max"`
@@ -44,6 +40,9 @@ type liveRun struct {
 	Raised *string `db:"raised" json:"raised"`
 	// Clock is the database's time when locking began; nil on SQLite.
 	Clock *stamp `db:"clock" json:"-"`
+
+	termsKey
+	runTerms
 
 	changed bool
 	events  []eventRecord
@@ -101,13 +100,11 @@ func (d dialect) liveRunsSQL() string {
 	return `
 SELECT
 	` + d.clock() + ` AS clock,
-	r.id, r.name, r.deployment_id, r.pool_id, r.queue_id, p.name AS pool, r.stored_names, v.retries, v.timeout_us,
+	r.id, r.name, r.deployment_id, r.revision_id, r.pool_id, r.queue_id, r.stored_names,
 	r.state_type, r.state_name, r.state_message, r.state_at, r.cancel_reason, r.due_at, r.start_deadline_at, r.timeout_at,
 	r.started_at, r.ended_at, r.attempt, r.spent, r.exit_code, r.category, r.last_event,
 	r.template_timeout_us, r.template_infrastructure_max, r.raised
 FROM runs r
-JOIN pools p ON p.id = r.pool_id
-JOIN deployment_revisions v ON v.id = r.revision_id
 WHERE r.id IN `
 }
 
@@ -117,8 +114,7 @@ func (tx *Tx) lockRuns(ctx context.Context, ids []uuid.UUID, skip bool) (map[uui
 	return tx.lockRunsIn(ctx, tx.s.dialect.list("uuid"), listOf(ids), skip)
 }
 
-// lockRunsIn is lockRuns for what a subquery finds. A run is read as it is when it has been locked; what is read with it,
-// the name of its pool and its revision, never changes.
+// lockRunsIn is lockRuns for what a subquery finds. A run is read as it is when it has been locked.
 func (tx *Tx) lockRunsIn(ctx context.Context, subquery string, list param, skip bool) (map[uuid.UUID]*liveRun, error) {
 	lock := "FOR NO KEY UPDATE OF r"
 	if skip {
@@ -132,7 +128,7 @@ func (tx *Tx) lockRunsIn(ctx context.Context, subquery string, list param, skip 
 	for _, r := range rows {
 		runs[r.ID] = r
 	}
-	return runs, nil
+	return runs, tx.readTerms(ctx, rows)
 }
 
 // runRecord is a liveRun as it travels to the database.

@@ -1,0 +1,94 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/lifecycle"
+)
+
+// runTerms are what a run got with its deployment's revision and its pool. They never change.
+type runTerms struct {
+	Pool      string                            `db:"pool"`
+	Retries   structured[lifecycle.RetryPolicy] `db:"retries"`
+	TimeoutUS *int64                            `db:"timeout_us"`
+}
+
+// termsKey says whose terms.
+type termsKey struct {
+	RevisionID uuid.UUID `db:"revision_id"`
+	PoolID     uuid.UUID `db:"pool_id"`
+}
+
+type termsRecord struct {
+	RevisionID uuid.UUID `json:"revision_id"`
+	PoolID     uuid.UUID `json:"pool_id"`
+}
+
+// termsMax bounds what is remembered; beyond, it begins anew.
+const termsMax = 10_000
+
+// terms remembers the terms of runs, so that nobody reads them for each run again.
+type terms struct {
+	mu    sync.Mutex
+	known map[termsKey]runTerms
+}
+
+func (t *terms) get(k termsKey) (runTerms, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	found, ok := t.known[k]
+	return found, ok
+}
+
+func (t *terms) put(k termsKey, found runTerms) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.known == nil || len(t.known) >= termsMax {
+		t.known = map[termsKey]runTerms{}
+	}
+	t.known[k] = found
+}
+
+func (d dialect) termsSQL() string {
+	return `
+SELECT n.revision_id, n.pool_id, p.name AS pool, v.retries, v.timeout_us
+FROM ` + d.records("revision_id uuid", "pool_id uuid") + ` AS n
+JOIN deployment_revisions v ON v.id = n.revision_id
+JOIN pools p ON p.id = n.pool_id`
+}
+
+// readTerms gives runs their terms.
+func (tx *Tx) readTerms(ctx context.Context, runs []*liveRun) error {
+	found := map[termsKey]runTerms{}
+	var unknown []termsRecord
+	for _, r := range runs {
+		if _, ok := found[r.termsKey]; ok {
+			continue
+		}
+		known, ok := tx.s.terms.get(r.termsKey)
+		if found[r.termsKey] = known; !ok {
+			unknown = append(unknown, termsRecord(r.termsKey))
+		}
+	}
+	if len(unknown) > 0 {
+		var rows []struct {
+			termsKey
+			runTerms
+		}
+		if err := tx.all(ctx, &rows, tx.s.dialect.termsSQL(), listOf(unknown)); err != nil {
+			return fmt.Errorf("read the revisions of runs: %w", err)
+		}
+		for _, row := range rows {
+			found[row.termsKey] = row.runTerms
+			tx.s.terms.put(row.termsKey, row.runTerms)
+		}
+	}
+	for _, r := range runs {
+		r.runTerms = found[r.termsKey]
+	}
+	return nil
+}

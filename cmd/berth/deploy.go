@@ -159,7 +159,13 @@ func (d deploy) apply(ctx context.Context, o berthfile.Options) (api.ApplyResult
 	if err != nil {
 		return api.ApplyResult{}, err
 	}
+	what := "applying"
+	if o.DryRun {
+		what = "planning"
+	}
+	working := d.app.Working(what)
 	r, err := d.client.ApplyWithBodyWithResponse(ctx, "application/json", bytes.NewReader(body))
+	working.Stop()
 	result, err := cli.Value(resultOf(r, err).JSON200, r, err)
 	var problem *cli.ProblemError
 	if errors.As(err, &problem) {

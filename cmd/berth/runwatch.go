@@ -48,8 +48,8 @@ func watchRun(ctx context.Context, app *cli.App, client *api.ClientWithResponses
 	}
 	printer := watch.NewPrinter(app)
 	run, err := follower.Follow(ctx, printer)
-	if flushErr := printer.Flush(); flushErr != nil {
-		return flushErr
+	if closeErr := printer.Close(); closeErr != nil {
+		return closeErr
 	}
 	if err != nil {
 		return stoppedWatching(ctx, app, w.id, err)

@@ -10,33 +10,59 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-// Printer is a Sink for people: a line per state, and the lines of the output between them.
+// Printer is a Sink for people: a line per state, and the lines of the output between them. On a terminal a last line says
+// how long the run has been in its state.
 //
 //	14:03:21  RUNNING     Running on node-3
 //	        │ Hello, world!
+//	RUNNING for 12s
 type Printer struct {
 	app     *cli.App
 	style   cli.Style
+	live    *cli.Live
 	attempt int32
 	partial bytes.Buffer // the line of output that has not ended yet
 	// end is the event that ended the run. The last output may come after it, and reads better before it.
 	end *api.RunEvent
+	// last is the newest event, and said what was printed of it.
+	last api.RunEvent
+	said string
 }
 
-// NewPrinter prints to the app's standard output.
-func NewPrinter(app *cli.App) *Printer { return &Printer{app: app, style: app.Style(app.Out)} }
+// NewPrinter prints to the app's standard output. Close ends it.
+func NewPrinter(app *cli.App) *Printer {
+	p := &Printer{app: app, style: app.Style(app.Out)}
+	p.live = app.Live(p.now)
+	return p
+}
+
+// now is the line that changes.
+func (p *Printer) now() string {
+	if p.last.Seq == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s for %s", cli.StateText(p.last.State), cli.Duration(max(p.app.Now().Sub(p.last.State.At), 0)))
+}
+
+// Close prints what was held back and takes the last line away.
+func (p *Printer) Close() error {
+	p.live.Stop()
+	return p.Flush()
+}
 
 // Event prints a line; that of the end waits for the last output.
 func (p *Printer) Event(e api.RunEvent) error {
-	switch e.State.Type {
-	case "COMPLETED", "FAILED", "CRASHED", "CANCELLED":
-		p.end = &e
-		return nil
-	}
-	if err := p.Flush(); err != nil {
-		return err
-	}
-	return p.event(e)
+	return p.live.Above(func() error {
+		switch e.State.Type {
+		case "COMPLETED", "FAILED", "CRASHED", "CANCELLED":
+			p.end = &e
+			return nil
+		}
+		if err := p.Flush(); err != nil {
+			return err
+		}
+		return p.event(e)
+	})
 }
 
 func (p *Printer) event(e api.RunEvent) error {
@@ -44,6 +70,13 @@ func (p *Printer) event(e api.RunEvent) error {
 	if message == "" {
 		message = cli.Text(e.State.Message)
 	}
+	said := fmt.Sprint(e.State.Type, e.State.Name, message)
+	again := said == p.said || message == "" && e.State.Type == p.last.State.Type && e.State.Type == api.PENDING
+	p.last = e
+	if again {
+		return nil // on its way, with nothing to tell
+	}
+	p.said = said
 	name := ""
 	if !strings.EqualFold(strings.ReplaceAll(e.State.Name, " ", ""), string(e.State.Type)) {
 		name = e.State.Name
@@ -58,6 +91,10 @@ func (p *Printer) event(e api.RunEvent) error {
 
 // Output prints whole lines and keeps the rest until it ends.
 func (p *Printer) Output(chunk api.LogChunk) error {
+	return p.live.Above(func() error { return p.output(chunk) })
+}
+
+func (p *Printer) output(chunk api.LogChunk) error {
 	if chunk.Attempt != p.attempt {
 		if err := p.flushLine(); err != nil {
 			return err
@@ -98,7 +135,10 @@ func (p *Printer) line(text []byte) error {
 }
 
 // Lost says so beside the output.
-func (p *Printer) Lost(err error) { lost(p.app, err) }
+func (p *Printer) Lost(err error) {
+	// What is said of a lost connection goes to standard error, as the line itself: there is nothing to fail.
+	_ = p.live.Above(func() error { lost(p.app, err); return nil })
+}
 
 func lost(app *cli.App, err error) {
 	app.Notef("%s", app.Style(app.Err).Busy(fmt.Sprintf("connection lost (%v), trying again; the run is not affected", err)))

@@ -185,3 +185,31 @@ type stopper struct{ stop func() }
 func (s stopper) Event(api.RunEvent) error  { s.stop(); return nil }
 func (s stopper) Output(api.LogChunk) error { return nil }
 func (s stopper) Lost(error)                {}
+
+func TestStatesWithNothingNewToSayAreNotRepeated(t *testing.T) {
+	id := uuid.Must(uuid.NewV7())
+	event := func(seq int, state, name, message string) string {
+		return fmt.Sprintf("id: %d\nevent: event\ndata: {\"seq\":%d,\"at\":\"2026-01-01T10:00:00Z\",\"actor\":\"w\",\"attempt\":1,\"message\":%q,"+
+			"\"state\":{\"type\":%q,\"name\":%q,\"at\":\"2026-01-01T10:00:00Z\"}}\n\n", seq, seq, message, state, name)
+	}
+	server := &breaking{scripts: []func(http.ResponseWriter, *http.Request){stream(
+		event(1, "SCHEDULED", "Scheduled", ""), event(2, "PENDING", "Claimed", "claimed by w"), event(3, "PENDING", "Submitting", ""),
+		event(4, "PENDING", "InfrastructurePending", "no node has 4 CPUs free"), event(5, "PENDING", "InfrastructurePending", ""),
+		event(6, "PENDING", "InfrastructurePending", "no node has 4 CPUs free"), event(7, "PENDING", "InfrastructurePending", "pulling the image"),
+		event(8, "RUNNING", "Running", "on node a"), event(9, "RUNNING", "Running", "on node a"), completed, end(id),
+	)}}
+	out, _, _, err := follow(t, server, id, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `TIME  SCHEDULED
+TIME  PENDING     Claimed: claimed by w
+TIME  PENDING     InfrastructurePending: no node has 4 CPUs free
+TIME  PENDING     InfrastructurePending: pulling the image
+TIME  RUNNING     on node a
+TIME  COMPLETED
+`
+	if got := anyTime.ReplaceAllString(out, "TIME"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -19,8 +18,7 @@ A run is meant by its id, by as much of the beginning of its id as no other run 
 have the same name it stands for the newest.`}
 	cli.ClientFlags(cmd)
 	return cli.Group(cmd, runLsCommand(app), runGetCommand(app), runWatchCommand(app), runLogsCommand(app),
-		runActionCommand(app, "cancel", "Cancel a run", "cancel of run %s asked for, it is %s", api.CANCELLED, cancelRun),
-		runActionCommand(app, "retry", "Make a new attempt of a run that has ended", "run %s tried again, it is %s", api.COMPLETED, retryRun),
+		runsActionCommand(app, cancelAction()), runsActionCommand(app, retryAction()),
 		runActionCommand(app, "release", "End an attempt whose worker is gone for good, so that another worker may try anew",
 			"run %s released, it is %s", api.COMPLETED, releaseRun),
 		runEventsCommand(app), runExplainCommand(app), runManifestCommand(app), runResultCommand(app), runReportCommand(app))
@@ -37,23 +35,25 @@ func listRuns(ctx context.Context, client *api.ClientWithResponses, limit int, f
 }
 
 func runLsCommand(app *cli.App) *cobra.Command {
-	var pool, deployment string
-	var states []string
+	var filter runFilter
+	var sort string
 	var limit int
 	cmd := &cobra.Command{Use: "ls", Aliases: []string{"list"}, Short: "List runs, newest first", Args: cobra.NoArgs}
+	filter.add(cmd)
 	flags := cmd.Flags()
-	flags.StringVarP(&pool, "pool", "p", "", "only those of this pool")
-	flags.StringVarP(&deployment, "deployment", "d", "", "only those of this deployment")
-	flags.StringSliceVarP(&states, "state", "s", nil, "only those in this state, as in RUNNING (repeatable)")
+	flags.StringVar(&sort, "sort", "-created", "order: -created, created, -scheduled or scheduled; - is newest first")
 	flags.IntVarP(&limit, "limit", "n", 50, "how many at most, 0 for all")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		filter := api.ListRunsParams{Pool: given(pool), Deployment: given(deployment)}
-		types, err := stateTypes(states)
+		params, err := filter.list(app.Now())
 		if err != nil {
 			return err
 		}
-		filter.State = types
+		order := api.ListRunsParamsSort(sort)
+		if !order.Valid() {
+			return cli.Usagef("--sort %q: must be -created, created, -scheduled or scheduled", sort)
+		}
+		params.Sort = &order
 		if limit < 0 {
 			return cli.Usagef("--limit %d: must not be negative", limit)
 		}
@@ -61,7 +61,7 @@ func runLsCommand(app *cli.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		runs, err := listRuns(cmd.Context(), client, limit, filter)
+		runs, err := listRuns(cmd.Context(), client, limit, params)
 		if err != nil {
 			return err
 		}
@@ -76,21 +76,6 @@ func runLsCommand(app *cli.App) *cobra.Command {
 		})
 	}
 	return cmd
-}
-
-func stateTypes(names []string) (*[]api.StateType, error) {
-	if len(names) == 0 {
-		return nil, nil
-	}
-	types := make([]api.StateType, 0, len(names))
-	for _, name := range names {
-		t := api.StateType(strings.ToUpper(name))
-		if !t.Valid() {
-			return nil, cli.Usagef("--state %q: must be one of SCHEDULED, PENDING, RUNNING, COMPLETED, FAILED, CRASHED, CANCELLING, CANCELLED", name)
-		}
-		types = append(types, t)
-	}
-	return &types, nil
 }
 
 // duration of the workload so far; nothing where it has not begun.

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/berth-dev/berth/server/api"
+)
+
+func TestManyRunsAreListedCancelledAndTriedAgainByAFilter(t *testing.T) {
+	t.Parallel()
+	_, u := startDev(t, t.TempDir())
+	u.ok(t, "pool", "pause", "local") // what is tried again stays where it is
+	later := func(more ...string) api.Run {
+		t.Helper()
+		return decode[api.Run](t, u, append([]string{"deployment", "run", "hello", "--at", "2099-01-01T00:00:00Z"}, more...)...)
+	}
+	first, second, third := later("--name", "alpha", "--tag", "x"), later("--name", "beta", "--tag", "x", "--tag", "y"), later("--name", "gamma")
+	listed := func(want string, args ...string) {
+		t.Helper()
+		var names []string
+		for _, r := range decode[api.RunList](t, u, append([]string{"run", "ls"}, args...)...).Items {
+			names = append(names, r.Name)
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("run ls %s: %q, want %q", strings.Join(args, " "), got, want)
+		}
+	}
+	listed("gamma beta alpha")
+	listed("alpha beta gamma", "--sort", "created")
+	listed("beta alpha", "--tag", "x")
+	listed("beta", "--tag", "x", "--tag", "y")
+	listed("gamma", "--text", "AMM")
+	listed("gamma beta alpha", "--since", "1h", "--queue", "default", "--pool", "local", "--deployment", "hello")
+	listed("", "--until", "1h")
+	listed("", "--state", "running")
+
+	asked := newTerminal(t, 120)
+	wait := u.in(asked, t.Context(), "run", "cancel", "--tag", "x")
+	asked.answer("cancel 2 runs? [y/N] ", "\n")
+	if code := wait(); code != 1 {
+		t.Errorf("a no: exit code %d", code)
+	}
+	listed("gamma beta alpha", "--state", "scheduled")
+	agreed := newTerminal(t, 120)
+	wait = u.in(agreed, t.Context(), "run", "cancel", "--tag", "x")
+	agreed.answer("cancel 2 runs? [y/N] ", "y\n")
+	if code := wait(); code != 0 {
+		t.Errorf("a yes: exit code %d\n%s", code, agreed.text())
+	}
+	agreed.await("2 runs: cancel asked for")
+	listed("beta alpha", "--state", "cancelled")
+
+	demand(t, "retry by a filter", u.ok(t, "run", "retry", "--deployment", "hello"), first.ID.String(), second.ID.String(), "SCHEDULED")
+	result := decode[api.RunBulkResult](t, u, "run", "cancel", "alpha", third.ID.String())
+	if len(result.Done) != 2 {
+		t.Errorf("by name and id: %+v", result)
+	}
+	r := u.run(t, "run", "retry", "alpha", "beta")
+	if r.code != 1 {
+		t.Errorf("one that has not ended: exit code %d", r.code)
+	}
+	demand(t, "standard output", r.stdout, first.ID.String(), "SCHEDULED")
+	demand(t, "standard error", r.stderr, "error: ", second.ID.String(), "1 run: tried again")
+	if r := u.run(t, "run", "cancel", "alpha", "nobody"); r.code != 2 {
+		t.Errorf("one that is not there: exit code %d", r.code)
+	}
+	u.ok(t, "run", "cancel", "--pool", "local")
+	demand(t, "nothing to cancel", u.run(t, "run", "cancel", "--pool", "local").stderr, "0 runs: cancel asked for")
+}

@@ -24,6 +24,8 @@ type Status struct {
 	Workloads  []Workload `json:"workloads"`
 	// Findings say in a line each why pods are not ready.
 	Findings []string `json:"findings,omitempty"`
+	// NextSteps say what to do now, the first thing first.
+	NextSteps []string `json:"next_steps,omitempty"`
 }
 
 // Workload is a set of pods of a release.
@@ -60,6 +62,7 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	if !s.Healthy() {
 		s.Findings = c.findings(ctx)
 	}
+	s.NextSteps = s.Next()
 	return s, nil
 }
 

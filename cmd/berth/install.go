@@ -162,7 +162,7 @@ func statusCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show an installation and whether it is healthy",
-		Long:  "Show an installation and whether it is healthy. Exits with 1 where it is not.",
+		Long: `Show an installation, whether it is healthy, and what to do next. Exits with 1 where it is not, and says why.`,
 		Args:  cobra.NoArgs,
 	}
 	flags.add(cmd)
@@ -174,6 +174,11 @@ func statusCommand(app *cli.App) *cobra.Command {
 			return err
 		}
 		status, err := client.Status(cmd.Context())
+		if errors.Is(err, release.ErrNotInstalled) {
+			usage := cli.Usagef("%v", err)
+			usage.Details = []string{fmt.Sprintf("next: install it: berth install -n %s --name %s", client.Namespace(), flags.name)}
+			return usage
+		}
 		if err != nil {
 			return installError(err)
 		}
@@ -181,7 +186,7 @@ func statusCommand(app *cli.App) *cobra.Command {
 			return err
 		}
 		if !status.Healthy() {
-			return &release.NotReadyError{Err: fmt.Errorf("%s is not healthy", status.Name), Findings: status.Findings}
+			return &release.NotReadyError{Err: fmt.Errorf("%s is not healthy", status.Name), Findings: append(status.Findings, steps(status)...)}
 		}
 		if test {
 			return client.Check(cmd.Context())
@@ -200,8 +205,25 @@ func statusFields(s release.Status) []cli.Field {
 		{Name: "Name", Value: s.Name}, {Name: "Namespace", Value: s.Namespace}, {Name: "State", Value: s.State},
 		{Name: "Revision", Value: fmt.Sprint(s.Revision)}, {Name: "Chart", Value: s.Chart}, {Name: "Version", Value: s.AppVersion},
 		{Name: "Updated", Value: s.Updated.Format(time.RFC3339)}, {Name: "Message", Value: s.Message},
-		{Name: "Workloads", Value: strings.Join(workloads, "\n")},
+		{Name: "Workloads", Value: strings.Join(workloads, "\n")}, {Name: "Next", Value: nextIfHealthy(s)},
 	}
+}
+
+// nextIfHealthy is said with the fields; otherwise it comes after what is wrong.
+func nextIfHealthy(s release.Status) string {
+	if !s.Healthy() {
+		return ""
+	}
+	return strings.Join(s.NextSteps, "\n")
+}
+
+// steps are the next steps as lines of an error.
+func steps(s release.Status) []string {
+	lines := make([]string, 0, len(s.NextSteps))
+	for _, step := range s.NextSteps {
+		lines = append(lines, "next: "+step)
+	}
+	return lines
 }
 
 // installError turns asking for the wrong thing, or with bad values, into wrong use.

@@ -162,7 +162,7 @@ func statusCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show an installation and whether it is healthy",
-		Long: `Show an installation, whether it is healthy, and what to do next. Exits with 1 where it is not, and says why.`,
+		Long:  `Show an installation, whether it is healthy, and what to do next. Exits with 1 where it is not, and says why.`,
 		Args:  cobra.NoArgs,
 	}
 	flags.add(cmd)

@@ -107,13 +107,20 @@ type hosted struct {
 // startHosted starts a server on SQLite and gives it the pool of the scenarios, without a worker.
 func startHosted(t *testing.T, c *cluster) *hosted {
 	t.Helper()
+	h := startBare(t, c, nil)
+	h.createPool(t)
+	return h
+}
+
+// startBare starts a server on SQLite that has no pool yet.
+func startBare(t *testing.T, c *cluster, labels map[string]string) *hosted {
+	t.Helper()
 	h := &hosted{dir: t.TempDir(), listen: "127.0.0.1:0"}
 	h.cluster = c
-	h.jobs = c.namespace(t, "berth-hosted", nil)
+	h.jobs = c.namespace(t, "berth-hosted", labels)
 	h.pool = "hosted"
 	h.cli = cli{dir: t.TempDir()}
 	h.startServer(t)
-	h.createPool(t)
 	return h
 }
 

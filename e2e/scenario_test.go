@@ -29,6 +29,8 @@ type run struct {
 	Attempts []struct {
 		Number    int
 		Worker    string
+		Category  string
+		EndedAt   string `json:"ended_at"`
 		JobName   string `json:"job_name"`
 		JobUID    string `json:"job_uid"`
 		Diagnosis string

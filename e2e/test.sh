@@ -46,7 +46,7 @@ if [ "$what" = all ]; then
   go -C e2e/cluster test ./... || failed=1
 fi
 step "end-to-end tests"
-tests e2e -timeout=40m ./e2e || failed=1
+tests e2e -timeout=40m -parallel=6 ./e2e || failed=1
 
 step "done"
 exit $failed

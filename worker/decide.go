@@ -40,7 +40,7 @@ func due(a api.AttemptLease, k known, s said) []api.Report {
 			reports = append(reports, pending(report(api.ReportKindPending), seen))
 		}
 	case job.Running:
-		if s.phase != job.Running || s.node != seen.Node {
+		if s.phase != job.Running || s.node != seen.Node || s.diagnosis != seen.Diagnosis {
 			reports = append(reports, running(report(api.ReportKindRunning), seen))
 		}
 	case job.Ended:
@@ -75,6 +75,9 @@ func pending(r api.Report, seen job.Observation) api.Report {
 
 func running(r api.Report, seen job.Observation) api.Report {
 	r.At, r.Node = seen.RunningSince, text(seen.Node)
+	if seen.Phase == job.Running {
+		r.Diagnosis = text(seen.Diagnosis)
+	}
 	return r
 }
 
@@ -115,7 +118,7 @@ func (s said) accepted(r api.Report) said {
 	case api.ReportKindPending:
 		s.phase, s.diagnosis, s.node = job.Pending, value(r.Diagnosis), value(r.Node)
 	case api.ReportKindRunning:
-		s.phase, s.node = job.Running, value(r.Node)
+		s.phase, s.diagnosis, s.node = job.Running, value(r.Diagnosis), value(r.Node)
 	case api.ReportKindEnded:
 		s.phase, s.over = job.Ended, true
 	case api.ReportKindHandedBack:

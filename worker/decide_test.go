@@ -32,6 +32,8 @@ func TestWhatIsDueIsTheDifferenceBetweenWhatIsKnownAndWhatWasSaid(t *testing.T) 
 		"the same diagnosis is not":                      {known{seen: seen(job.Observation{Phase: job.Pending, Diagnosis: "a"})}, said{phase: job.Pending, diagnosis: "a"}, ""},
 		"running after pending":                          {known{seen: seen(job.Observation{Phase: job.Running, RunningSince: &at})}, said{phase: job.Pending}, "running"},
 		"running twice is said once":                     {known{seen: seen(job.Observation{Phase: job.Running})}, said{phase: job.Running}, ""},
+		"what is wrong with a run that runs is said":     {known{seen: seen(job.Observation{Phase: job.Running, Diagnosis: "a"})}, said{phase: job.Running}, "running"},
+		"and that it is well again":                      {known{seen: seen(job.Observation{Phase: job.Running})}, said{phase: job.Running, diagnosis: "a"}, "running"},
 		"a suspended Job goes back to pending":           {known{seen: seen(job.Observation{Phase: job.Pending})}, said{phase: job.Running}, "pending"},
 		"an end that came while the server was away brings the time it ran": {
 			known{job: launched, seen: seen(job.Observation{Phase: job.Ended, RunningSince: &at, Succeeded: true})}, said{manifest: true}, "submitted running ended"},

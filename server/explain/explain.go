@@ -74,6 +74,7 @@ func running(f *store.Situation) Explanation {
 			e.Sentence += ", node " + last.Node
 		}
 	}
+	e.seen(f)
 	e.timeout(f)
 	e.lost(f)
 	e.earlier(f)
@@ -87,9 +88,17 @@ func cancelling(f *store.Situation) Explanation {
 		e.Sentence = "it is being cancelled"
 	}
 	e.Details = append(e.Details, "it ends when its container has stopped, as what it was where it was faster")
+	e.seen(f)
 	e.lost(f)
 	e.Next = append(e.Next, "follow it: berth run watch "+f.Run.ID.String())
 	return e
+}
+
+// seen repeats what the worker has to say of an attempt that runs, or does not end.
+func (e *Explanation) seen(f *store.Situation) {
+	if last := newest(f.Attempts); last != nil && last.Diagnosis != "" && last.EndedAt == nil {
+		e.Details = append(e.Details, last.Diagnosis)
+	}
 }
 
 func pending(f *store.Situation) Explanation {

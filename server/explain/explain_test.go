@@ -149,6 +149,9 @@ func situations() map[string]*store.Situation {
 		"it was evicted and no budget is left": situation(crashed, tried(lifecycle.Evicted), tried(lifecycle.NodeLost), func(s *store.Situation) {
 			s.Policy.InfrastructureMax, s.Spent.Infrastructure = 1, 1
 		}),
+		"it runs on a node that is lost": situation(in(lifecycle.Running, "Running", ""), tried("", func(a *store.Attempt) {
+			a.Diagnosis = "pod etl-1 was told to stop and its node node-1 does not confirm it: it may still run"
+		})),
 		"it was evicted without a budget":               situation(crashed, tried(lifecycle.Evicted), func(s *store.Situation) { s.Policy.InfrastructureSet = true }),
 		"it was evicted and the template ends it there": situation(crashed, tried(lifecycle.Evicted)),
 		"its template can not be rendered":              situation(crashed, tried(lifecycle.Template, notStarted, func(a *store.Attempt) { a.Message = `variable "image" has no value` })),

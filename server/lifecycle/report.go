@@ -199,6 +199,9 @@ func onRunning(s Standing, f Fact) Decision {
 	if f.Node != "" {
 		message = "on node " + f.Node
 	}
+	if f.Diagnosis != "" {
+		message = f.Diagnosis
+	}
 	return s.to(PhaseRunning, Running, "Running", message)
 }
 

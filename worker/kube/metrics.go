@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 )
 
 type metrics struct {
@@ -39,7 +40,7 @@ func newMetrics(registerer prometheus.Registerer, r *Runtime) (metrics, error) {
 		}, r.legacyObjects),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "berth_objects_terminating_seconds",
-			Help: "How long the Job that has been going the longest is being deleted and still there; 0 where none is.",
+			Help: "How long the Job or pod that should have been gone the longest is still there; 0 where none is.",
 		}, r.terminatingSeconds),
 	} {
 		var already prometheus.AlreadyRegisteredError
@@ -84,6 +85,7 @@ func (r *Runtime) legacyObjects() float64 {
 	return count
 }
 
+// terminatingSeconds counts from when the grace period of a pod is over.
 func (r *Runtime) terminatingSeconds() float64 {
 	longest := time.Duration(0)
 	now := time.Now()
@@ -92,5 +94,25 @@ func (r *Runtime) terminatingSeconds() float64 {
 			longest = max(longest, now.Sub(j.DeletionTimestamp.Time))
 		}
 	})
+	for _, pod := range r.allPods() {
+		longest = max(longest, overdue(pod, now))
+	}
 	return longest.Seconds()
+}
+
+// allPods are the copies of pods that there are while Run runs.
+func (r *Runtime) allPods() []*corev1.Pod {
+	r.mu.Lock()
+	w := r.watcher
+	r.mu.Unlock()
+	var pods []*corev1.Pod
+	if w == nil {
+		return pods
+	}
+	for _, informer := range w.pods {
+		for _, object := range informer.GetStore().List() {
+			pods = append(pods, object.(*corev1.Pod))
+		}
+	}
+	return pods
 }

@@ -37,9 +37,16 @@ function duration(one) {
   return minutes < 60 ? `${minutes} min ${Math.round(seconds % 60)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+// rows puts rows into a table. Who has got to a link of it by keyboard stays there.
+export function rows(table, items, row) {
+  const at = table.contains(document.activeElement) && document.activeElement.getAttribute("href");
+  table.tBodies[0].replaceChildren(...items.map((item) => element("tr", {}, ...row(item))));
+  if (at) [...table.querySelectorAll("a")].find((one) => one.getAttribute("href") === at)?.focus({ preventScroll: true });
+}
+
 function fill(id, items, row) {
   const table = document.getElementById(id);
-  table.tBodies[0].replaceChildren(...items.map((item) => element("tr", {}, ...row(item))));
+  rows(table, items, row);
   table.closest(".scroll").hidden = items.length === 0;
   table.closest("section").querySelector(".empty").hidden = items.length > 0;
 }
@@ -116,10 +123,16 @@ function failed(error) {
   if (error.status) {
     line.textContent = error.message;
     line.hidden = false;
-    return error.status < 500;
+    return error.status < 500 && error.status !== 429;
   }
   link("lost", "no connection, trying again");
   return false;
+}
+
+// well takes back what failed said.
+function well() {
+  document.getElementById("problem").hidden = true;
+  link("live", "live");
 }
 
 function askForKey(why) {
@@ -145,8 +158,7 @@ async function refresh() {
     fill("runs", runs.items, runRow);
     showDeployments(deployments.items, schedules.items);
     showPools(pools.items, workers.items);
-    document.getElementById("problem").hidden = true;
-    link("live", "live");
+    well();
   } catch (error) {
     failed(error);
   } finally {
@@ -163,15 +175,24 @@ async function info() {
   }
 }
 
-function route() {
+// place is what the address asks for; nothing where it is the overview, or no address of this page.
+function place() {
   const [, kind, name] = location.hash.match(/^#\/(runs|deployments)\/([^/]+)$/) ?? [];
+  try {
+    return [kind, name && decodeURIComponent(name)];
+  } catch {
+    return [];
+  }
+}
+
+function route() {
+  const [kind, name] = place();
   document.getElementById("problem").hidden = true;
   document.getElementById("overview").hidden = Boolean(kind);
   run.hide();
   deployment.hide();
-  if (kind) link("live", "live");
-  if (kind === "runs") run.show(decodeURIComponent(name), failed);
-  else if (kind) deployment.show(decodeURIComponent(name), failed);
+  if (kind === "runs") run.show(name, failed, well);
+  else if (kind) deployment.show(name, failed, well);
   else {
     document.title = "Berth";
     refresh();
@@ -187,11 +208,15 @@ document.getElementById("login-form").addEventListener("submit", (event) => {
   info();
   route();
 });
-addEventListener("hashchange", route);
+addEventListener("hashchange", () => {
+  route();
+  scrollTo(0, 0);
+  document.getElementById("main").focus({ preventScroll: true }); // the link that led here is gone, and who uses the keyboard with it
+});
 document.addEventListener("visibilitychange", refresh);
 setInterval(() => {
   refresh();
-  if (!document.hidden) deployment.refresh(failed);
+  if (!document.hidden && !document.getElementById("login").open) deployment.refresh(failed, well);
 }, EVERY);
 info();
 route();

@@ -1,45 +1,50 @@
 // One deployment: its facts, its schedules, its runs, and a form that starts one.
 
-import { get, post } from "/ui/api.js";
-import { element, facts, moment, runRow } from "/ui/app.js";
+import { get, post, randomKey } from "/ui/api.js";
+import { element, facts, moment, rows, runRow } from "/ui/app.js";
 
 let shown; // the name of what is shown
+let described = false; // its facts and its form are there
 let fields = []; // of the form
+let sent; // the body that was sent last without an answer, and its idempotency key
 
 const part = (name) => document.getElementById(`deployment-${name}`);
 
 export function hide() {
-  shown = undefined;
+  shown = sent = undefined;
   document.getElementById("deployment").hidden = true;
 }
 
-export async function show(name, failed) {
+export function show(name, failed, well) {
   hide();
   shown = name;
-  const path = `/api/v1/deployments/${encodeURIComponent(name)}`;
-  try {
-    const [one, schema] = await Promise.all([get(path), get(`${path}/run-schema`)]);
-    if (shown !== name) return;
-    describe(one);
-    form(one, schema);
-    await refresh(failed);
-  } catch (error) {
-    failed(error);
-  }
-  document.getElementById("deployment").hidden = shown !== name;
+  described = false;
+  return refresh(failed, well);
 }
 
-// refresh shows the newest runs again.
-export async function refresh(failed) {
+async function load(name) {
+  const path = `/api/v1/deployments/${encodeURIComponent(name)}`;
+  const [one, schema] = await Promise.all([get(path), get(`${path}/run-schema`)]);
+  if (shown !== name || described) return;
+  describe(one);
+  form(one, schema);
+  described = true;
+  document.getElementById("deployment").hidden = false;
+}
+
+// refresh shows the newest runs again, and all the rest where that could not be had yet.
+export async function refresh(failed, well) {
   const name = shown;
   if (!name) return;
   try {
+    if (!described) await load(name);
     const runs = await get(`/api/v1/runs?limit=10&deployment=${encodeURIComponent(name)}`);
     if (shown !== name) return;
-    part("runs").tBodies[0].replaceChildren(...runs.items.map((run) => element("tr", {}, ...runRow(run))));
+    rows(part("runs"), runs.items, runRow);
     part("runs").closest("section").hidden = runs.items.length === 0;
+    well();
   } catch (error) {
-    failed(error);
+    if (shown === name) failed(error);
   }
 }
 
@@ -179,11 +184,14 @@ part("form").addEventListener("submit", async (event) => {
   if (!wanted) return;
   const button = part("form").querySelector("button");
   button.disabled = true;
+  if (sent?.body !== wanted) sent = { body: wanted, key: randomKey() };
   try {
-    const run = await post(`/api/v1/deployments/${encodeURIComponent(shown)}/runs`, wanted);
+    const run = await post(`/api/v1/deployments/${encodeURIComponent(shown)}/runs`, wanted, sent.key);
+    sent = undefined;
     location.hash = `#/runs/${run.id}`;
   } catch (error) {
-    refused(error);
+    if (error.status) refused(error);
+    else refused(new Error("No answer came. Start again: if the run is there already, you are led to it."));
   } finally {
     button.disabled = false;
   }

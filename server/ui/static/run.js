@@ -15,13 +15,14 @@ export function hide() {
   document.getElementById("run").hidden = true;
 }
 
-export async function show(id, failed) {
+export async function show(id, failed, well) {
   hide();
   const mine = (shown = new AbortController());
   document.getElementById("run-title").textContent = "";
   document.getElementById("run-state").replaceChildren();
   document.getElementById("run-facts").replaceChildren();
   document.getElementById("run-why").replaceChildren();
+  progress();
   document.getElementById("events").replaceChildren();
   document.getElementById("log").textContent = "";
   document.getElementById("run").hidden = false;
@@ -33,6 +34,8 @@ export async function show(id, failed) {
   while (!ended && !mine.signal.aborted) {
     try {
       facts(await get(`/api/v1/runs/${encodeURIComponent(id)}`));
+      if (mine.signal.aborted) return;
+      well();
       await stream(`/api/v1/runs/${encodeURIComponent(id)}/stream`, last, mine.signal, (name, data, at) => {
         if (mine.signal.aborted) return;
         last = at || last;
@@ -41,6 +44,7 @@ export async function show(id, failed) {
           why(id, mine);
         }
         if (name === "log") addLog(data);
+        if (name === "progress") progress(data);
         if (name === "end") ended = true;
       });
       if (!mine.signal.aborted) facts(await get(`/api/v1/runs/${encodeURIComponent(id)}`));
@@ -61,7 +65,7 @@ async function why(id, mine) {
   if (answer && shown === mine) explain(answer);
 }
 
-function facts({ run, attempts }) {
+function facts({ run, attempts, result, progress: told }) {
   document.getElementById("run-title").textContent = `Run ${run.name}`;
   document.title = `${run.name} · Berth`;
   state(run.state);
@@ -81,7 +85,15 @@ function facts({ run, attempts }) {
     ["Job", newest?.job_name && [newest.job_namespace, newest.job_name].filter(Boolean).join("/")],
     ["Waiting for", run.ended_at ? undefined : newest?.diagnosis],
     ["Parameters", JSON.stringify(run.parameters)],
+    ["Result", result && JSON.stringify(result.value)],
   ]));
+  progress(run.ended_at ? undefined : told);
+}
+
+function progress(told) {
+  const line = document.getElementById("run-progress");
+  line.hidden = told === undefined;
+  if (told) line.replaceChildren(element("progress", { max: "100", value: String(told.percent) }), ` ${told.percent} % ${told.message ?? ""}`);
 }
 
 function explain({ sentence, details, next }) {

@@ -29,6 +29,29 @@ func (f *fleet) wind(s *store.Store) {
 	}
 }
 
+// strike waits until every schedule has made a run: where all else is done within a second none may have had a slot yet.
+func (f *fleet) strike(s *store.Store) {
+	f.t.Helper()
+	again, over := time.NewTicker(50*time.Millisecond), time.NewTimer(time.Minute)
+	defer again.Stop()
+	defer over.Stop()
+	for i := 0; i < clockworks; {
+		runs, _, err := s.ListRuns(f.t.Context(), store.RunFilter{Deployment: fmt.Sprint("clock", i)}, store.Page{Limit: 1})
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		if len(runs) > 0 {
+			i++
+			continue
+		}
+		select {
+		case <-again.C:
+		case <-over.C:
+			return // strikes says which
+		}
+	}
+}
+
 // strikes holds the runs of the schedules against their slots: none twice, and up to the last one none left out.
 func (f *fleet) strikes(s *store.Store) {
 	f.t.Helper()

@@ -151,6 +151,7 @@ func TestServersThatAreKilledLoseNothingAndNeverOvershoot(t *testing.T) {
 	workers.Wait()
 	t.Logf("%d claims, %d calls without an answer", f.claims.Load(), f.failures.Load())
 	f.inspect(s, runs)
+	f.strike(s)
 	f.strikes(s)
 }
 

@@ -87,6 +87,7 @@ func TestGoTemplateLeaves(t *testing.T) {
 		{"uuidv4 is derived", "{{ uuidv4 | len }}", int64(36)},
 		{"quantities add", `{{ quantity "1Gi" "+" "512Mi" }}`, "1536Mi"},
 		{"quantities scale", `{{ quantity "500m" "*" 3 }}`, "1500m"},
+		{"half is rounded away from zero", `{{ round 2.5 0 }} {{ round -2.5 0 }} {{ round -2.4 0 }} {{ round 3.14159 2 }} {{ round 1e300 15 }}`, "3 -3 -2 3.14 1e+300"},
 		{"slug", `{{ slug "Hello, World" }}`, "hello-world"},
 		{"toYaml in text", "{{ toYaml .object }}!", "a:\n  b: 1\nz: last!"},
 		{"set works on a copy", `{{ $_ := set .object "n" 2 }}{{ len .object }}`, "3"},

@@ -27,7 +27,7 @@ func numberFunctions() []Function {
 		{Name: "minf", Usage: "minf X…", Doc: "the smallest number", Min: 1, Max: -1, run: folding2(math.Min)},
 		{Name: "floor", Usage: "floor X", Doc: "rounded down", Min: 1, Max: 1, run: rounding(math.Floor)},
 		{Name: "ceil", Usage: "ceil X", Doc: "rounded up", Min: 1, Max: 1, run: rounding(math.Ceil)},
-		{Name: "round", Usage: "round X PLACES", Doc: "rounded to PLACES after the point", Min: 2, Max: 2, run: runRound},
+		{Name: "round", Usage: "round X PLACES", Doc: "rounded to PLACES after the point, half away from zero", Min: 2, Max: 2, run: runRound},
 		{Name: "int", Usage: "int VALUE", Doc: "VALUE as an integer; 0 where it is none", Min: 1, Max: 1, run: runInt},
 		{Name: "int64", Usage: "int64 VALUE", Doc: "the same as int", Min: 1, Max: 1, run: runInt},
 		{Name: "atoi", Usage: "atoi STRING", Doc: "the same as int", Min: 1, Max: 1, run: runInt},
@@ -239,7 +239,11 @@ func runRound(c *call) (any, error) {
 	if places < 0 || places > 15 {
 		return nil, c.errorf("places must be between 0 and 15")
 	}
-	rounded, err := strconv.ParseFloat(strconv.FormatFloat(x, 'f', int(places), 64), 64)
+	power, err := strconv.ParseFloat("1e"+strconv.FormatInt(places, 10), 64) // math.Pow is not the same on every processor
+	rounded := math.Round(x*power) / power
+	if math.Abs(x) >= 1<<52 {
+		rounded = x // there is nothing after its point
+	}
 	return c.finite(rounded, err)
 }
 

@@ -123,7 +123,7 @@ func (c *Compiled) unused() Problems {
 	return problems
 }
 
-// check validates values against the schema, each problem naming its variable. Null is accepted for what is not required.
+// check validates all values of a run against the schema, each problem naming its variable. Null is accepted for what is not required.
 func (c *Compiled) check(values map[string]any) Problems {
 	if c.schema == nil {
 		return c.schemaErrors
@@ -135,13 +135,48 @@ func (c *Compiled) check(values map[string]any) Problems {
 		}
 		instance[name] = v
 	}
-	env, given := instance[envVariable]
+	given, ok := instance[envVariable]
+	if !ok {
+		return c.validate(instance)
+	}
 	delete(instance, envVariable)
+	env, problems := parseEnv(given, "/"+envVariable)
+	if len(problems) > 0 {
+		return append(onlyOfVariables(c.validate(instance)), problems...)
+	}
+	return c.checkWithEnv(instance, env)
+}
+
+// checkWithEnv checks env in the form it was given and, where the schema does not take that form, in the other: both mean the same. What is
+// unset is no value to be checked.
+func (c *Compiled) checkWithEnv(instance map[string]any, env envList) Problems {
+	printed, ok := env.print()
+	if !ok {
+		return c.validate(instance)
+	}
+	instance[envVariable] = printed
 	problems := c.validate(instance)
-	if given {
-		problems = append(problems, c.checkEnv(env)...)
+	if !slices.ContainsFunc(problems, func(p Problem) bool { return p.Pointer == "/"+envVariable }) {
+		return problems
+	}
+	other := env
+	other.asList = !env.asList
+	other.entries = slices.DeleteFunc(slices.Clone(env.entries), func(e envEntry) bool { return e.source != nil && !other.asList })
+	instance[envVariable], _ = other.print() // it says something in either form
+	if inOtherForm := c.validate(instance); len(inOtherForm) < len(problems) {
+		return inOtherForm
 	}
 	return problems
+}
+
+// checkPart checks some of the values of a run, such as the defaults. What the schema says of all of them together is not known yet.
+func (c *Compiled) checkPart(values map[string]any) Problems {
+	return onlyOfVariables(c.check(values))
+}
+
+// onlyOfVariables leaves out the problems that are not of one variable, but of all together.
+func onlyOfVariables(problems Problems) Problems {
+	return slices.DeleteFunc(problems, func(p Problem) bool { return p.Pointer == "" && p.Code != CodeLimit })
 }
 
 // validate asks the schema, and lets each problem name its variable.
@@ -156,37 +191,12 @@ func (c *Compiled) validate(instance map[string]any) Problems {
 func nameVariable(p Problem) string {
 	name, rest := splitPointer(p.Pointer)
 	if name == "" {
-		return "the variables: " + p.Message
+		return "the set of variables " + p.Message
 	}
 	if rest != "" {
 		return "variable " + strconvQuote(name) + " at " + rest + " " + p.Message
 	}
 	return "variable " + strconvQuote(name) + " " + p.Message
-}
-
-// checkEnv checks env in the form it was given and, where the schema does not take that form, in the other: both mean the same. What
-// is unset is no value to be checked.
-func (c *Compiled) checkEnv(v any) Problems {
-	env, problems := parseEnv(v, "/env")
-	if len(problems) > 0 {
-		return problems
-	}
-	if !env.present {
-		return nil
-	}
-	first, _ := env.print()
-	problems = c.validate(map[string]any{envVariable: first})
-	if !slices.ContainsFunc(problems, func(p Problem) bool { return p.Pointer == "/"+envVariable }) {
-		return problems
-	}
-	other := env
-	other.asList = !env.asList
-	other.entries = slices.DeleteFunc(slices.Clone(env.entries), func(e envEntry) bool { return e.source != nil && !other.asList })
-	second, _ := other.print()
-	if inOtherForm := c.validate(map[string]any{envVariable: second}); len(inOtherForm) < len(problems) {
-		return inOtherForm
-	}
-	return problems
 }
 
 // unknown finds variables that are not declared: an error where the schema is closed, else a warning.

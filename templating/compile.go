@@ -167,9 +167,13 @@ func requiredIsNames(v any) bool {
 // checkFixed checks values that the template itself gives.
 func (c *Compiled) checkFixed(values map[string]any, code string, place func(name string) string) Problems {
 	var problems Problems
-	for _, p := range c.check(values) {
-		name, rest := splitPointer(p.Pointer)
-		p.Code, p.Pointer = code, place(name)+rest
+	for _, p := range c.checkPart(values) {
+		if p.Pointer == "" { // a bound, which is the schema's
+			p.Pointer = "/variables"
+		} else {
+			name, rest := splitPointer(p.Pointer)
+			p.Code, p.Pointer = code, place(name)+rest
+		}
 		problems = append(problems, p)
 	}
 	return problems

@@ -131,6 +131,10 @@ func TestValuesThatAreRefused(t *testing.T) {
 		{name: "null for something required", variables: "properties: {n: {type: integer}}\nrequired: [n]", deployment: "{n: null}", want: []string{`/n: variable "n" must be an integer, not null`}},
 		{name: "an unknown variable where the schema is closed", variables: "properties: {image: {}}\nadditionalProperties: false", deployment: "{imgae: x}", want: []string{`/imgae: the template declares no variable "imgae" (did you mean "image"?)`}},
 		{name: "values after dotted keys", variables: "properties: {o: {properties: {n: {type: integer}}}}", deployment: "{o.n: x}", want: []string{`/o/n: variable "o" at /n must be an integer, not a string`}},
+		{name: "one of two is required", variables: "properties: {a: {default: 1}, b: {}, env: {}}\nanyOf: [{required: [b]}, {required: [env]}]", deployment: "{a: 2}", onlyRun: true, want: []string{`the set of variables fits none of the alternatives: is missing "b"; or is missing "env"`}},
+		{name: "something required where something else is given", variables: "properties: {a: {}, b: {}}\nif: {properties: {a: {const: 1}}, required: [a]}\nthen: {required: [b]}", deployment: "{a: 1}", onlyRun: true, want: []string{`the set of variables is missing "b"`}},
+		{name: "something that goes with something else", variables: "properties: {a: {}, b: {}}\ndependentRequired: {a: [b]}\nnot: {required: [b]}", deployment: "{a: 1}", onlyRun: true, want: []string{`the set of variables is missing "b", which goes with "a"`}},
+		{name: "two alternatives at once", variables: "properties: {a: {oneOf: [{type: string}, {minLength: 2}]}}", deployment: "{a: xyz}", want: []string{`/a: variable "a" fits alternatives 1 and 2, one is allowed`}},
 		{name: "a dotted key into a scalar", variables: "properties: {o: {}}", deployment: "{o: 5, o.n: 1}", want: []string{`/o.n: o is set to an integer at the same level, so nothing can be set inside it`}},
 		{name: "env that is no environment", variables: "properties: {env: {}}", deployment: "{env: [A]}", want: []string{`/env/0: an item of env is an object with name and value, not a string`}},
 		{name: "env of a wrong type", variables: "properties: {env: {additionalProperties: {type: string}}}", deployment: "{env: {A: 5}}", want: []string{`/env/A: variable "env" at /A must be a string, not a number`}},
@@ -179,6 +183,7 @@ func TestValuesThatAreAccepted(t *testing.T) {
 		{name: "a default satisfies what is required", variables: "properties: {n: {type: integer, default: 5}}\nrequired: [n]", run: "{}"},
 		{name: "env as a list where the schema wants a mapping", variables: "properties: {env: {type: object, additionalProperties: {type: string}}}", run: "{env: [{name: A, value: a}, {name: B, valueFrom: {fieldRef: {fieldPath: x}}}]}"},
 		{name: "unsetting where the schema wants strings", variables: "properties: {env: {type: object, additionalProperties: {type: string}}}", run: "{env: {A: null}}"},
+		{name: "one of two is there", variables: "properties: {a: {default: 1}, b: {}, env: {type: object}}\nanyOf: [{required: [b]}, {required: [env]}]\nminProperties: 2", run: "{env: [{name: A, value: a}]}"},
 		{name: "an unknown variable is a warning", variables: "properties: {image: {}}", run: "{imgae: x}", warning: `/imgae: the template declares no variable "imgae" (did you mean "image"?)`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

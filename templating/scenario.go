@@ -20,7 +20,7 @@ func (c *Compiled) scenarios() iter.Seq[scenario] {
 	return func(yield func(scenario) bool) {
 		for i, example := range examplesIn(c.source) {
 			vars, ok := example.(map[string]any)
-			if ok && len(c.check(vars)) == 0 && !yield(scenario{fmt.Sprintf("example %d of the variables", i+1), vars}) {
+			if ok && len(c.checkPart(vars)) == 0 && !yield(scenario{fmt.Sprintf("example %d of the variables", i+1), vars}) {
 				return
 			}
 		}
@@ -50,7 +50,7 @@ func (c *Compiled) alternatives(name string) []any {
 	}
 	var distinct []any
 	for _, v := range values[:min(len(values), maxScenarios)] {
-		if v != nil && !containsValue(distinct, v) && !value.Equal(v, c.defaults[name]) && len(c.check(map[string]any{name: v})) == 0 {
+		if v != nil && !containsValue(distinct, v) && !value.Equal(v, c.defaults[name]) && len(c.checkPart(map[string]any{name: v})) == 0 {
 			distinct = append(distinct, v)
 		}
 	}
@@ -70,7 +70,7 @@ func containsValue(list []any, v any) bool {
 func (c *Compiled) badExamples() Problems {
 	var problems Problems
 	judge := func(pointer string, vars map[string]any) {
-		if found := c.check(vars); len(found) > 0 && len(problems) < maxProblems {
+		if found := c.checkPart(vars); len(found) > 0 && len(problems) < maxProblems {
 			problems = append(problems, warningf(CodeSchema, pointer, "the schema refuses this example: %s", found[0].Message))
 		}
 	}

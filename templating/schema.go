@@ -81,7 +81,7 @@ func (s *Schema) Validate(v any) error {
 
 func (s *Schema) validate(v any, code string) Problems {
 	if !s.bound.allows(v) {
-		return Problems{problemf(CodeLimit, "", "the schema is too complex: validating this value takes more than %d steps", maxApplications)}
+		return Problems{problemf(CodeLimit, "", "is too complex for its schema: validating it takes more than %d steps", maxApplications)}
 	}
 	err := s.compiled.Validate(v)
 	if err == nil {
@@ -180,6 +180,19 @@ func explain(k jsonschema.ErrorKind) string {
 	switch k := k.(type) {
 	case *kind.Type:
 		return fmt.Sprintf("must be %s, not %s", strings.Join(withArticles(k.Want), " or "), value.Article(k.Got))
+	case *kind.DependentRequired:
+		return fmt.Sprintf("is missing %s, which goes with %q", quoteAll(k.Missing), short(k.Prop))
+	case *kind.FalseSchema:
+		return "must not be there"
+	case *kind.Not:
+		return "must not be what the schema excludes"
+	case *kind.OneOf:
+		if len(k.Subschemas) > 1 {
+			return fmt.Sprintf("fits alternatives %d and %d, one is allowed", k.Subschemas[0]+1, k.Subschemas[1]+1)
+		}
+		return "fits none of the alternatives"
+	case *kind.PropertyNames:
+		return fmt.Sprintf("has the name %q, which is not allowed", short(k.Property))
 	case *kind.Enum:
 		return fmt.Sprintf("must be one of %s, not %s", shortJSON(k.Want...), shortJSON(k.Got))
 	case *kind.Const:
@@ -203,7 +216,7 @@ func explain(k jsonschema.ErrorKind) string {
 	case *kind.UniqueItems:
 		return fmt.Sprintf("has the same item twice, at %d and %d", k.Duplicates[0], k.Duplicates[1])
 	case *kind.Format:
-		return fmt.Sprintf("must be a %s, not %s", k.Want, shortJSON(k.Got))
+		return fmt.Sprintf("must have the format %s, which %s has not", k.Want, shortJSON(k.Got))
 	default:
 		return explainSize(k)
 	}

@@ -16,7 +16,7 @@ func (c *Compiled) ValidateDeployment(vars map[string]any) (warnings []Problem, 
 	m := &merging{}
 	level := m.read("job variables", vars)
 	m.checkFrozen(level, c.frozen, "the template")
-	problems := append(m.problems, c.check(level)...)
+	problems := append(m.problems, c.checkPart(level)...)
 	return c.judge(problems, c.unknown(level))
 }
 

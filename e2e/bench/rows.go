@@ -10,6 +10,10 @@ func rows() []row {
 			limit: "RenderAndPrepare/limit-json", limitName: "json.Unmarshal",
 			peer: "RenderAndPrepare/peer-helm", peerName: "the Helm way"}
 	}
+	question := func(name string) row {
+		return row{what: "a million runs, 100,000 deployments and schedules, p99: " + name, dir: inStore, unit: "p99-sec/op",
+			ours: "Questions/big/" + name, limit: "Questions/small/" + name, limitName: "a thousand of each", timesLimit: 2}
+	}
 	placeholder, gotemplate, text := prepare("placeholder", "placeholder"), prepare("gotemplate", "gotemplate"), prepare("text manifest", "gotemplate-text")
 	placeholder.timesLimit, placeholder.timesPeer = 3, 4
 	gotemplate.timesLimit, gotemplate.timesPeer = 3, 4
@@ -22,6 +26,10 @@ func rows() []row {
 			peer: "FullCycle", peerDir: "e2e/bench/river", peerName: "River", timesPeer: 1},
 		{what: "bulk creation of runs", dir: inStore, ours: "BulkCreate", unit: "runs/s", more: true, bound: 50_000,
 			limit: "BulkCreateLimit", limitName: "COPY"},
+		{what: "log ingest", dir: inStore, ours: "LogIngest", unit: "MB/s", more: true, bound: 50, steady: []string{"B/op"},
+			limit: "LogIngestLimit", limitName: "COPY"},
+		question("get"), question("list-by-pool"), question("list-by-state"), question("list-by-deployment"), question("list-by-time"),
+		question("list-by-id-prefix"), question("deployments-of-pool"), question("claim"), question("schedules"),
 		{what: "the slowest of the hostile templates", dir: "templating", ours: "HostileWorst", unit: "worst-sec/op", bound: 0.25},
 		{what: "the most memory a hostile template takes", dir: "templating", ours: "HostileWorst", unit: "worst-B/op", bound: 64 << 20},
 	}

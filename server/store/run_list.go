@@ -201,6 +201,7 @@ func (tx *Tx) runFilter(ctx context.Context, f RunFilter) (where []string, args 
 		c.add(`(LOWER(r.name) LIKE ? ESCAPE '\' OR LOWER(r.state_message) LIKE ? ESCAPE '\' OR CAST(r.id AS TEXT) LIKE ? ESCAPE '\')`,
 			pattern, pattern, pattern[1:])
 	}
+	c.addCreated(f.Created, tx.s.offset())
 	for column, span := range map[string]Span{"r.created_at": f.Created, "r.scheduled_time": f.Scheduled, "r.ended_at": f.Ended} {
 		if span.After != nil {
 			c.add(column+" >= ?", *stampOf(span.After))
@@ -210,6 +211,17 @@ func (tx *Tx) runFilter(ctx context.Context, f RunFilter) (where []string, args 
 		}
 	}
 	return c.where, c.args, nil
+}
+
+// addCreated narrows the ids to those made around a time, so that a span of the past is found without reading all runs since.
+// Served by the primary key and by runs_pool and runs_deployment.
+func (c *conditions) addCreated(created Span, offset time.Duration) {
+	if created.After != nil {
+		c.add("r.id >= ?", firstID(created.After.Add(-idSlack-offset)))
+	}
+	if created.Before != nil {
+		c.add("r.id < ?", firstID(created.Before.Add(idSlack)))
+	}
 }
 
 // idRange is what ids that begin with some digits lie between. Served by the primary key.

@@ -54,7 +54,8 @@ func TestRunsAreFilteredAndSorted(t *testing.T) {
 			"the digits of an id": {store.RunFilter{IDPrefix: strings.ToUpper(strings.ReplaceAll(fit[0].ID.String()[:35], "-", ""))}, "fit"},
 			"no id":               {store.RunFilter{IDPrefix: "ffff"}, ""},
 			"due from":            {store.RunFilter{Scheduled: store.Span{After: &soon}}, "else fit Load_A"}, "due before": {store.RunFilter{Scheduled: store.Span{Before: &soon}}, "load%b"},
-			"created": {store.RunFilter{Created: store.Span{Before: &ago}}, ""}, "ended": {store.RunFilter{Ended: store.Span{After: &ago}}, "fit"},
+			"created since": {store.RunFilter{Created: store.Span{After: &ago}}, "else fit load%b Load_A"},
+			"created":       {store.RunFilter{Created: store.Span{Before: &ago}}, ""}, "ended": {store.RunFilter{Ended: store.Span{After: &ago}}, "fit"},
 		} {
 			runs, _, err := w.ListRuns(ctx, test.filter, store.Page{})
 			w.check(err)

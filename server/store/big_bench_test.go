@@ -1,0 +1,110 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	_ "embed"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/store/storetest"
+)
+
+//go:embed testdata/big.sql
+var bigSQL string
+
+// question is what somebody asks the database all the time.
+type question struct {
+	name string
+	ask  func(ctx context.Context, s *storetest.Store) (answers int, err error)
+}
+
+// BenchmarkQuestions asks the same of an installation with a million runs, 100,000 deployments and 100,000 schedules, and of
+// one that is all but empty. p99-sec/op is what one question in a hundred took longer than.
+func BenchmarkQuestions(b *testing.B) {
+	for _, size := range []struct {
+		name              string
+		deployments, runs int
+	}{{"small", 1000, 1000}, {"big", 100_000, 1_000_000}} {
+		b.Run(size.name, func(b *testing.B) {
+			s := storetest.PostgreSQL(b)
+			db := must[*sql.DB](b)(sql.Open("postgres", s.URL))
+			defer db.Close()
+			if _, err := db.ExecContext(b.Context(), fmt.Sprintf(bigSQL, size.deployments, size.runs)); err != nil {
+				b.Fatal(err)
+			}
+			fill(b, s, 0)
+			for _, q := range questions(b, s) {
+				b.Run(q.name, func(b *testing.B) { q.bench(b, s) })
+			}
+		})
+	}
+}
+
+func (q question) bench(b *testing.B, s *storetest.Store) {
+	var took []time.Duration
+	for b.Loop() {
+		begun := time.Now()
+		n, err := q.ask(b.Context(), s)
+		if took = append(took, time.Since(begun)); err != nil || n == 0 {
+			b.Fatalf("%d answers, %v", n, err)
+		}
+	}
+	slices.Sort(took)
+	b.ReportMetric(took[len(took)*99/100].Seconds(), "p99-sec/op")
+}
+
+func questions(b *testing.B, s *storetest.Store) []question {
+	b.Helper()
+	newest, _, err := s.ListRuns(b.Context(), store.RunFilter{}, store.Page{Limit: 500})
+	if err != nil || len(newest) == 0 {
+		b.Fatalf("%d runs, %v", len(newest), err)
+	}
+	some := newest[len(newest)/2]
+	list := func(f store.RunFilter) func(ctx context.Context, s *storetest.Store) (int, error) {
+		return func(ctx context.Context, s *storetest.Store) (int, error) {
+			runs, _, err := s.ListRuns(ctx, f, store.Page{Limit: 50})
+			return len(runs), err
+		}
+	}
+	before := time.Now().Add(-time.Hour)
+	after := before.Add(-time.Hour)
+	return []question{
+		{"get", func(ctx context.Context, s *storetest.Store) (int, error) {
+			_, err := s.GetRun(ctx, some.ID)
+			return 1, err
+		}},
+		{"list-by-pool", list(store.RunFilter{Pool: some.Pool})},
+		{"list-by-state", list(store.RunFilter{States: []lifecycle.StateType{lifecycle.Failed}})},
+		{"list-by-deployment", list(store.RunFilter{Deployment: some.Deployment})},
+		{"list-by-time", list(store.RunFilter{Created: store.Span{After: &after, Before: &before}})},
+		{"list-by-id-prefix", list(store.RunFilter{IDPrefix: some.ID.String()[:8]})},
+		{"deployments-of-pool", func(ctx context.Context, s *storetest.Store) (int, error) {
+			found, _, err := s.FindDeployments(ctx, store.DeploymentFilter{Pool: some.Pool}, store.Page{Limit: 50})
+			return len(found), err
+		}},
+		{"claim", claimOneOf},
+		{"schedules", func(ctx context.Context, s *storetest.Store) (int, error) {
+			due, _, err := s.DueSchedules(ctx, 100, time.Minute)
+			return 1 + len(due), err
+		}},
+	}
+}
+
+// claimOneOf makes a run, claims it and ends it.
+func claimOneOf(ctx context.Context, s *storetest.Store) (int, error) {
+	if _, err := s.CreateRuns(ctx, "d", make([]store.NewRun, 1), actor); err != nil {
+		return 0, err
+	}
+	claims, err := s.Claim(ctx, request("p", "w", 1))
+	for _, c := range claims {
+		if err == nil {
+			_, err = s.Report(ctx, "w", []store.Report{running(c), succeeded(c)})
+		}
+	}
+	return len(claims), err
+}

@@ -23,7 +23,7 @@ worker start --pool --type --name --limit --namespace --watch-namespace --cluste
 worker ls -o
 worker pause
 worker resume
-worker drain --keep-jobs --kubeconfig --kube-context --namespace --watch-namespace
+worker drain --keep-jobs --installation --timeout --kubeconfig --kube-context --namespace --watch-namespace
 pool create --type --template -o
 pool ls -o
 pool get -o

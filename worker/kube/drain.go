@@ -29,6 +29,9 @@ func (r *Runtime) drain(ctx context.Context, namespace string, installation uuid
 	if err != nil {
 		return err
 	}
+	if len(jobs) > 0 {
+		r.options.Log.Info("draining", "namespace", namespace, "jobs", len(jobs), "keep", keep)
+	}
 	var failed []error
 	for i := range jobs {
 		if keep {
@@ -48,22 +51,31 @@ func (r *Runtime) drain(ctx context.Context, namespace string, installation uuid
 
 // awaitGone returns when no Job of the installation is left, apart from those that somebody else's finalizer holds.
 func (r *Runtime) awaitGone(ctx context.Context, namespace string, installation uuid.UUID) error {
-	var left []string
+	var left, others []string
 	err := wait.PollUntilContextCancel(ctx, 500*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		jobs, err := r.jobsOfInstallation(ctx, namespace, installation)
 		if err != nil {
 			return false, err
 		}
-		left = left[:0]
+		before := len(left)
+		left, others = left[:0], others[:0]
 		for _, j := range jobs {
-			if !r.finalizers.HeldByOthers(&j) {
-				left = append(left, j.Name)
+			if r.finalizers.HeldByOthers(&j) {
+				others = append(others, j.Name)
+				continue
 			}
+			left = append(left, j.Name)
+		}
+		if len(left) > 0 && len(left) != before {
+			r.options.Log.Info("waiting for jobs to go", "namespace", namespace, "left", len(left), "among them", left[0])
 		}
 		return len(left) == 0, nil
 	})
 	if err != nil {
 		return fmt.Errorf("wait for %d jobs to go (%.3v): %w", len(left), left, err)
+	}
+	if len(others) > 0 {
+		r.options.Log.Warn("left to somebody else's finalizer", "namespace", namespace, "jobs", len(others), "among them", others[0])
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	maxCount         = 10_000
+	maxCount         = 1000 // each is looked for whenever the rule is read
 	maxRRuleInterval = 10_000
 )
 
@@ -93,7 +93,7 @@ func checkRRule(o *rrule.ROption) error {
 		{!sane(o.Dtstart), "a DTSTART in the years 1 to 9999"},
 		{o.Freq == rrule.SECONDLY || len(o.Bysecond) > 1, "a frequency of MINUTELY or slower, and at most one BYSECOND"},
 		{o.Interval < 0 || o.Interval > maxRRuleInterval, "an INTERVAL from 1 to 10000"},
-		{o.Count < 0 || o.Count > maxCount, "a COUNT from 1 to 10000; use UNTIL for more"},
+		{o.Count < 0 || o.Count > maxCount, "a COUNT from 1 to 1000; use UNTIL for more"},
 		{o.Count > 0 && !o.Until.IsZero(), "COUNT or UNTIL, not both"},
 		{len(o.Byeaster) > 0, "no BYEASTER, which is no part of RFC 5545"},
 		{ordinal && (o.Freq > rrule.MONTHLY || len(o.Byweekno) > 0), "numbers in BYDAY only with MONTHLY or YEARLY, without BYWEEKNO"},

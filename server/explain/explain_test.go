@@ -34,8 +34,7 @@ func situation(change ...func(*store.Situation)) *store.Situation {
 			State: lifecycle.State{Type: lifecycle.Scheduled, Name: "Scheduled"},
 		},
 		Lane: store.Lane{
-			Pool: store.Gate{Name: "k8s", ChangedBy: "ada"}, Queue: store.Gate{Name: "default"},
-			Deployment: store.Gate{Name: "etl", ChangedBy: "grace"},
+			Pool: store.Gate{Name: "k8s"}, Queue: store.Gate{Name: "default"}, Deployment: store.Gate{Name: "etl"},
 		},
 		Workers: []store.Worker{{Name: "w1", Pool: "k8s", ClusterID: "c1", LastSeenAt: ago(time.Second), ActiveAttempts: 3}},
 		Now:     now,
@@ -112,6 +111,8 @@ func situations() map[string]*store.Situation {
 		}),
 		"everything is paused": situation(func(s *store.Situation) {
 			s.Lane.Pool.Paused, s.Lane.Queue.Paused, s.Lane.Deployment.Paused = true, true, true
+			s.Lane.Pool.PausedBy, s.Lane.Pool.PausedAt = "ada", ago(3*time.Hour)
+			s.Lane.Deployment.PausedBy, s.Lane.Deployment.PausedAt = "grace", ago(40*time.Second)
 			s.Run.Pool, s.Lane.Pool.Name = "Ada's pool", "Ada's pool"
 		}),
 		"no worker is alive":       situation(func(s *store.Situation) { s.Workers[0].LastSeenAt = ago(3 * time.Hour) }),

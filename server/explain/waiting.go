@@ -108,8 +108,8 @@ func (e *Explanation) paused(f *store.Situation) {
 			continue
 		}
 		message := fmt.Sprintf("%s %q is paused", gate.kind, gate.of.Name)
-		if gate.of.ChangedBy != "" {
-			message += ", last changed by " + gate.of.ChangedBy
+		if gate.of.PausedBy != "" {
+			message = fmt.Sprintf("%s %q was paused by %s %s ago", gate.kind, gate.of.Name, gate.of.PausedBy, span(f.Now.Sub(gate.of.PausedAt)))
 		}
 		e.Reasons = append(e.Reasons, Reason{gate.code, message})
 		e.Next = append(e.Next, fmt.Sprintf("resume the %s: %s", gate.kind, gate.resume))

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,12 +18,13 @@ type Lane struct {
 
 // Gate is a pool, a queue or a deployment on the way of a run.
 type Gate struct {
-	ID        uuid.UUID
-	Name      string
-	Paused    bool
-	Limit     *int32 // nil: no limit
-	Used      int32  // slots in use; not counted where there is no limit
-	ChangedBy string // who changed it last; not kept of a queue
+	ID       uuid.UUID
+	Name     string
+	Paused   bool
+	Limit    *int32 // nil: no limit
+	Used     int32  // slots in use; not counted where there is no limit
+	PausedBy string // where it is paused, and that is known
+	PausedAt time.Time
 }
 
 // Full reports whether the limit lets nothing more through.
@@ -38,7 +40,7 @@ func (l Lane) Paused() bool { return l.Pool.Paused || l.Queue.Paused || l.Deploy
 // attempts_active and attempts_active_deployment.
 const lanesOfSQL = `
 SELECT
-	l.pool_id, p.name AS pool, p.paused AS pool_paused, p.concurrency_limit AS pool_limit, p.updated_by AS pool_by,
+	l.pool_id, p.name AS pool, p.paused AS pool_paused, p.concurrency_limit AS pool_limit,
 	CASE WHEN p.concurrency_limit IS NULL THEN 0 ELSE (
 		SELECT COUNT(*) FROM attempts a WHERE a.pool_id = l.pool_id AND a.ended_at IS NULL
 	) END AS pool_used,
@@ -47,7 +49,6 @@ SELECT
 		SELECT COUNT(*) FROM attempts a WHERE a.pool_id = l.pool_id AND a.queue_id = l.queue_id AND a.ended_at IS NULL
 	) END AS queue_used,
 	l.deployment_id, d.name AS deployment, d.paused AS deployment_paused, d.concurrency_limit AS deployment_limit,
-	d.updated_by AS deployment_by,
 	CASE WHEN d.concurrency_limit IS NULL THEN 0 ELSE (
 		SELECT COUNT(*) FROM attempts a WHERE a.deployment_id = l.deployment_id AND a.ended_at IS NULL
 	) END AS deployment_used
@@ -63,7 +64,6 @@ type laneRow struct {
 	Pool             string    `db:"pool"`
 	PoolPaused       bool      `db:"pool_paused"`
 	PoolLimit        *int32    `db:"pool_limit"`
-	PoolBy           string    `db:"pool_by"`
 	PoolUsed         int32     `db:"pool_used"`
 	QueueID          uuid.UUID `db:"queue_id"`
 	Queue            string    `db:"queue"`
@@ -74,15 +74,14 @@ type laneRow struct {
 	Deployment       string    `db:"deployment"`
 	DeploymentPaused bool      `db:"deployment_paused"`
 	DeploymentLimit  *int32    `db:"deployment_limit"`
-	DeploymentBy     string    `db:"deployment_by"`
 	DeploymentUsed   int32     `db:"deployment_used"`
 }
 
 func (r laneRow) lane() Lane {
 	return Lane{
-		Pool:       Gate{ID: r.PoolID, Name: r.Pool, Paused: r.PoolPaused, Limit: r.PoolLimit, Used: r.PoolUsed, ChangedBy: r.PoolBy},
+		Pool:       Gate{ID: r.PoolID, Name: r.Pool, Paused: r.PoolPaused, Limit: r.PoolLimit, Used: r.PoolUsed},
 		Queue:      Gate{ID: r.QueueID, Name: r.Queue, Paused: r.QueuePaused, Limit: r.QueueLimit, Used: r.QueueUsed},
-		Deployment: Gate{ID: r.DeploymentID, Name: r.Deployment, Paused: r.DeploymentPaused, Limit: r.DeploymentLimit, Used: r.DeploymentUsed, ChangedBy: r.DeploymentBy},
+		Deployment: Gate{ID: r.DeploymentID, Name: r.Deployment, Paused: r.DeploymentPaused, Limit: r.DeploymentLimit, Used: r.DeploymentUsed},
 	}
 }
 
@@ -195,6 +194,9 @@ func (tx *Tx) Situation(ctx context.Context, id uuid.UUID) (*Situation, error) {
 		return nil, err
 	}
 	s.Lane = lanes[[3]string{run.Pool, run.Queue, run.Deployment}]
+	if err := tx.pausers(ctx, s); err != nil {
+		return nil, err
+	}
 	if err := tx.deadlines(ctx, s); err != nil {
 		return nil, err
 	}
@@ -205,6 +207,32 @@ func (tx *Tx) Situation(ctx context.Context, id uuid.UUID) (*Situation, error) {
 	}
 	s.Workers, err = tx.ListWorkers(ctx, run.Pool)
 	return s, err
+}
+
+// pausers reads who paused what is in the way.
+func (tx *Tx) pausers(ctx context.Context, s *Situation) error {
+	for _, one := range []struct {
+		gate *Gate
+		kind AuditKind
+	}{{&s.Lane.Pool, AuditPool}, {&s.Lane.Queue, AuditQueue}, {&s.Lane.Deployment, AuditDeployment}} {
+		if !one.gate.Paused {
+			continue
+		}
+		const far = 100 // changes back; who has paused it before that is in the audit
+		entries, _, err := tx.ListAudit(ctx, AuditFilter{Kind: one.kind, Name: one.gate.Name, Pool: s.Run.Pool}, Page{Limit: far})
+		if err != nil {
+			return err
+		}
+		if i := slices.IndexFunc(entries, AuditEntry.pauses); i >= 0 {
+			one.gate.PausedBy, one.gate.PausedAt = entries[i].Actor, entries[i].At
+		}
+	}
+	return nil
+}
+
+// pauses reports whether something was paused by the change.
+func (e AuditEntry) pauses() bool {
+	return slices.ContainsFunc(e.Changes, func(c AuditChange) bool { return c.Field == "paused" && string(c.After) == "true" })
 }
 
 func (tx *Tx) deadlines(ctx context.Context, s *Situation) error {

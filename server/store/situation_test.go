@@ -64,6 +64,12 @@ func TestTheSituationOfARunHasAllThatExplainsIt(t *testing.T) {
 		if len(lanes) != 2 || lanes[[3]string{"p", "default", "e"}].Full() || lanes[[3]string{"p", "default", "d"}].Deployment.Used != 1 {
 			t.Errorf("lanes %+v", lanes)
 		}
+		must[*store.Pool](t)(w.UpdatePool(t.Context(), "p", store.PoolChange{Paused: ptr(true)}, "grace"))
+		must[*store.Pool](t)(w.UpdatePool(t.Context(), "p", store.PoolChange{Description: ptr("closed")}, "linus"))
+		must[*store.Queue](t)(w.UpdateQueue(t.Context(), "p", "default", store.QueueChange{Paused: ptr(true)}, "barbara"))
+		if s := w.situation(free.ID); s.Lane.Pool.PausedBy != "grace" || s.Lane.Pool.PausedAt.IsZero() || s.Lane.Queue.PausedBy != "barbara" || s.Lane.Deployment.PausedBy != "" {
+			t.Errorf("paused by %+v", s.Lane)
+		}
 		_, err := w.Situation(t.Context(), uuid.New())
 		w.refuses(err, store.NotFound)
 	})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/apikey"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
 )
@@ -58,7 +59,7 @@ func (f *front) noteRefusal(r *http.Request, err error) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), refusalTimeout)
 	defer cancel()
-	if err := f.store.Refused(ctx, r.Method+" "+r.URL.Path, refusal.Detail, who.Name); err != nil {
-		f.responder.Logger.Warn("a refusal could not be written down", "actor", who.Name, "path", r.URL.Path, "error", err)
+	if err := f.store.Refused(ctx, r.Method+" "+apikey.Mask(r.URL.Path), apikey.Mask(refusal.Detail), who.Name); err != nil {
+		f.responder.Logger.Warn("a refusal could not be written down", "actor", who.Name, "path", apikey.Mask(r.URL.Path), "error", err)
 	}
 }

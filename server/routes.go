@@ -12,6 +12,7 @@ import (
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/apikey"
 	"github.com/berth-dev/berth/server/handler"
 	"github.com/berth-dev/berth/server/metric"
 	"github.com/berth-dev/berth/server/problem"
@@ -183,7 +184,7 @@ func (f *front) check(o *request.Operation, w http.ResponseWriter, r *http.Reque
 // fail answers what an operation returned as its error.
 func (f *front) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if recorder, ok := w.(*metric.Recorder); ok && recorder.Written() {
-		f.responder.Logger.Debug("the answer could not be written", "path", r.URL.Path, "error", err)
+		f.responder.Logger.Debug("the answer could not be written", "path", apikey.Mask(r.URL.Path), "error", err)
 		return
 	}
 	f.noteRefusal(r, err)

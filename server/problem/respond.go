@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/apikey"
 	"github.com/berth-dev/berth/server/store"
 )
 
@@ -25,14 +27,15 @@ func (p Responder) Error(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	known := From(err)
 	meaning := meanings(known.Code)
+	path := apikey.Mask(r.URL.Path) // people paste keys where they do not belong
 	switch {
 	case meaning.status >= http.StatusInternalServerError:
-		p.Logger.Error("request failed", "method", r.Method, "path", r.URL.Path, "code", known.Code, "error", err)
+		p.Logger.Error("request failed", "method", r.Method, "path", path, "code", known.Code, "error", err)
 	case meaning.status == http.StatusUnauthorized, meaning.status == http.StatusForbidden:
-		p.Logger.Info("request refused", "method", r.Method, "path", r.URL.Path, "code", known.Code, "from", r.RemoteAddr, "reason", known.Detail)
+		p.Logger.Info("request refused", "method", r.Method, "path", path, "code", known.Code, "from", r.RemoteAddr, "reason", apikey.Mask(known.Detail))
 	}
 	document := Document(known)
-	document.Instance = &r.URL.Path
+	document.Instance = &path
 	body, err := json.Marshal(document)
 	if err != nil {
 		p.Logger.Error("encode problem document", "error", err)
@@ -79,10 +82,15 @@ func Document(e *Error) api.Problem {
 		Type: typePrefix + string(e.Code), Title: meaning.title, Status: int32(meaning.status), Code: string(e.Code),
 	}
 	if e.Detail != "" {
-		document.Detail = &e.Detail
+		detail := apikey.Mask(e.Detail)
+		document.Detail = &detail
 	}
 	if len(e.Findings) > 0 {
-		document.Errors = &e.Findings
+		findings := slices.Clone(e.Findings)
+		for i := range findings {
+			findings[i].Message = apikey.Mask(findings[i].Message)
+		}
+		document.Errors = &findings
 	}
 	return document
 }

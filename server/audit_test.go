@@ -87,12 +87,8 @@ func TestAKeyThatAsksTooOftenIsToldToWait(t *testing.T) {
 
 func TestWithoutALimitNobodyIsToldToWait(t *testing.T) {
 	t.Parallel()
-	for _, change := range []func(*server.Options){func(o *server.Options) { o.RateLimit = -1 }, withoutKeys} {
-		r := start(t, change, func(o *server.Options) {
-			if o.RateLimit == 0 {
-				o.RateLimit = 0.1
-			}
-		})
+	for _, change := range []func(*server.Options){func(o *server.Options) { o.RateLimit = -1 }, func(o *server.Options) { o.RateLimit = 0.1; withoutKeys(o) }} {
+		r := start(t, change)
 		for range 2 * server.DefaultRateLimit {
 			r.call(http.MethodGet, "/api/v1/info", "").is(http.StatusOK)
 		}

@@ -20,6 +20,8 @@ type merged struct {
 	variables map[string]any
 	// env is the effective environment, with what is unset still marked.
 	env envList
+	// stored names the variables whose values hold what came out of stored variables.
+	stored map[string]bool
 }
 
 // all returns the effective values, env among them in its printed form.
@@ -39,7 +41,7 @@ type merging struct {
 
 // merge computes the effective values of a run. Without resolve, references to stored variables stay as they are.
 func (c *Compiled) merge(l Layers, stored map[string]any, resolve bool) (merged, Problems) {
-	m := &merging{result: merged{variables: make(map[string]any, len(c.defaults)+len(l.Deployment)+len(l.Run)+1)}}
+	m := &merging{result: merged{variables: make(map[string]any, len(c.defaults)+len(l.Deployment)+len(l.Run)+1), stored: map[string]bool{}}}
 	if resolve {
 		m.stored = &resolver{stored: stored}
 	}
@@ -80,12 +82,15 @@ func (m *merging) read(what string, level map[string]any) map[string]any {
 // lay puts a level over what is there. A value replaces the one below whole; only env is merged.
 func (m *merging) lay(level map[string]any) {
 	for name, v := range level {
+		if name != envVariable { // which is laid over what is there, and may keep some of it
+			delete(m.result.stored, name)
+		}
 		if m.stored != nil && refersToStored(v) {
 			resolved, ok := m.stored.resolve(v, value.Pointer("", name))
 			if !ok {
 				continue
 			}
-			v = resolved
+			v, m.result.stored[name] = resolved, true
 		}
 		if name != envVariable {
 			m.result.variables[name] = v

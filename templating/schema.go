@@ -17,6 +17,7 @@ import (
 type Schema struct {
 	compiled *jsonschema.Schema
 	bound    *schemaBound
+	hidden   map[string]bool // members whose values no message tells
 }
 
 // schemaURL is where a schema pretends to live. Nothing can be loaded from there or from anywhere.
@@ -90,6 +91,9 @@ func (s *Schema) validate(v any, code string) Problems {
 	var validation *jsonschema.ValidationError
 	if !errors.As(err, &validation) {
 		return Problems{problemf(code, "", "%v", err)}
+	}
+	if len(s.hidden) > 0 {
+		conceal(validation, s.hidden)
 	}
 	return validationProblems(validation, code, "")
 }

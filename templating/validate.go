@@ -41,7 +41,7 @@ func (c *Compiled) RenderRun(ctx context.Context, in Input) (*Rendered, error) {
 
 func (c *Compiled) validateMerged(merged merged, problems Problems) (warnings []Problem, err error) {
 	effective := merged.all()
-	problems = append(problems, c.check(effective)...)
+	problems = append(problems, c.concealing(merged.stored).check(effective)...)
 	for _, name := range c.required {
 		if _, ok := effective[name]; !ok {
 			problems = append(problems, problemf(CodeRequired, value.Pointer("", name), "variable %s is required and has no value", strconvQuote(name)))

@@ -1,0 +1,67 @@
+package templating
+
+import (
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+	"golang.org/x/text/message"
+)
+
+// concealed says what was expected of a value that came out of a stored variable, but not what the value is: messages travel to places
+// where stored variables do not, such as logs and the history of a run.
+type concealed struct {
+	jsonschema.ErrorKind
+	text string
+}
+
+// LocalizedString implements jsonschema.ErrorKind.
+func (c concealed) LocalizedString(*message.Printer) string { return c.text }
+
+// conceal takes the values out of an error that are of variables that hidden names.
+func conceal(err *jsonschema.ValidationError, hidden map[string]bool) {
+	if len(err.InstanceLocation) > 0 && hidden[err.InstanceLocation[0]] {
+		if text, tells := withoutValue(err.ErrorKind); tells {
+			err.ErrorKind = concealed{err.ErrorKind, text + ", which the value of a stored variable is not"}
+		}
+	}
+	for _, cause := range err.Causes {
+		conceal(cause, hidden)
+	}
+}
+
+// withoutValue is explain for errors that tell a part of the value.
+func withoutValue(k jsonschema.ErrorKind) (string, bool) {
+	switch k := k.(type) {
+	case *kind.Enum:
+		return "must be one of " + shortJSON(k.Want...), true
+	case *kind.Const:
+		return "must be " + shortJSON(k.Want), true
+	case *kind.Minimum:
+		return "must be at least " + trimRat(k.Want.RatString()), true
+	case *kind.Maximum:
+		return "must be at most " + trimRat(k.Want.RatString()), true
+	case *kind.ExclusiveMinimum:
+		return "must be more than " + trimRat(k.Want.RatString()), true
+	case *kind.ExclusiveMaximum:
+		return "must be less than " + trimRat(k.Want.RatString()), true
+	case *kind.MultipleOf:
+		return "must be a multiple of " + trimRat(k.Want.RatString()), true
+	case *kind.Pattern:
+		return "must match the pattern " + k.Want, true
+	case *kind.Format:
+		return "must have the format " + k.Want, true
+	case *kind.PropertyNames, *kind.AdditionalProperties:
+		return "must have only the names that the schema allows", true
+	default:
+		return "", false
+	}
+}
+
+// concealing is the template with a schema that tells nothing of the values of these variables.
+func (c *Compiled) concealing(hidden map[string]bool) *Compiled {
+	if len(hidden) == 0 || c.schema == nil {
+		return c
+	}
+	quiet := *c
+	quiet.schema = &Schema{compiled: c.schema.compiled, bound: c.schema.bound, hidden: hidden}
+	return &quiet
+}

@@ -26,8 +26,8 @@ func (s *Store) Claim(ctx context.Context, r ClaimRequest) ([]Claim, error) {
 	if err != nil || look.Paused || r.Max <= 0 || !look.any() {
 		return nil, err
 	}
-	given, again, err := s.handOut(ctx, r, look.Live)
-	if err != nil || len(given) == 0 {
+	given, err := s.handOut(ctx, r, look.Live)
+	if err != nil || len(given.list) == 0 {
 		return nil, err
 	}
 	claims, err := s.view().claims(ctx, given)
@@ -37,7 +37,7 @@ func (s *Store) Claim(ctx context.Context, r ClaimRequest) ([]Claim, error) {
 	// Whose request id it was is not kept, so one of another pool must not be a way to that pool's runs.
 	claims = slices.DeleteFunc(claims, func(c Claim) bool { return c.Pool != r.Pool })
 	for i := range claims {
-		claims[i].Again = again
+		claims[i].Again = given.again
 	}
 	if r.JobKeys {
 		err = s.InTx(ctx, func(tx *Tx) error { return tx.giveJobKeys(ctx, claims) })
@@ -45,19 +45,25 @@ func (s *Store) Claim(ctx context.Context, r ClaimRequest) ([]Claim, error) {
 	return claims, err
 }
 
-func (s *Store) handOut(ctx context.Context, r ClaimRequest, live bool) (given []handed, again bool, err error) {
+// given is what a claim was given.
+type given struct {
+	list  []handed
+	fresh map[uuid.UUID]*claimRow // those of them that are known already, by attempt
+	again bool                    // the request was answered before
+}
+
+func (s *Store) handOut(ctx context.Context, r ClaimRequest, live bool) (*given, error) {
 	gate := s.gate(r.Pool)
 	select {
 	case gate <- struct{}{}:
 		defer func() { <-gate }()
 	case <-ctx.Done():
-		return nil, false, ctx.Err()
+		return nil, ctx.Err()
 	}
-	err = s.InTx(ctx, func(tx *Tx) error {
-		given, again, err = tx.handOut(ctx, r, live)
-		return err
+	return write(ctx, s, func(tx *Tx) (*given, error) {
+		g := &given{fresh: map[uuid.UUID]*claimRow{}}
+		return g, tx.handOut(ctx, r, live, g)
 	})
-	return given, again, err
 }
 
 // gate lets one claim of a pool at a time through in this process.
@@ -68,44 +74,43 @@ func (s *Store) gate(pool string) chan struct{} {
 
 // handOut gives attempts to the worker, or those again that this request id was given before: those that can be taken
 // over first, then what is due.
-func (tx *Tx) handOut(ctx context.Context, r ClaimRequest, live bool) (given []handed, again bool, err error) {
+func (tx *Tx) handOut(ctx context.Context, r ClaimRequest, live bool, g *given) error {
 	known, expired, stand := true, true, (*survey)(nil)
 	if live { // a pool that is being deleted still has attempts to be taken over and ended
 		if _, err := tx.lockPool(ctx, r.Pool, poolForChange); err != nil {
-			return nil, false, err
+			return err
 		}
+		var err error
 		if stand, err = tx.survey(ctx, r); err != nil {
-			return nil, false, err
+			return err
 		}
 		known, expired = stand.Known, stand.Expired
 	}
+	var err error
 	if known {
-		if given, again, err = tx.givenBefore(ctx, r); err != nil || again {
-			return given, again, err
+		if g.list, g.again, err = tx.givenBefore(ctx, r); err != nil || g.again {
+			return err
 		}
 	}
 	if expired {
-		if given, err = tx.takeOver(ctx, r); err != nil {
-			return nil, false, fmt.Errorf("take over attempts in work pool %q: %w", r.Pool, err)
+		if g.list, err = tx.takeOver(ctx, r); err != nil {
+			return fmt.Errorf("take over attempts in work pool %q: %w", r.Pool, err)
 		}
 	}
-	if most := r.Max - len(given); live && most > 0 && !stand.Paused {
-		claimed, err := tx.claimDue(ctx, r, stand, most, given)
-		if err != nil {
-			return nil, false, fmt.Errorf("claim runs of work pool %q: %w", r.Pool, err)
-		}
-		if len(claimed) > 0 { // remembered with the takeovers already
-			return append(given, claimed...), false, nil
+	taken := len(g.list)
+	if most := r.Max - taken; live && most > 0 && !stand.Paused {
+		if err := tx.claimDue(ctx, r, stand, most, g); err != nil {
+			return fmt.Errorf("claim runs of work pool %q: %w", r.Pool, err)
 		}
 	}
-	if len(given) == 0 {
-		return nil, false, nil
+	if taken == 0 || len(g.list) > taken { // what is claimed is remembered with what was taken over
+		return nil
 	}
-	remember, err := tx.remember(ctx, r.RequestID, given)
+	remember, err := tx.remember(ctx, r.RequestID, g.list)
 	if err != nil {
-		return nil, false, err
+		return err
 	}
-	return given, false, tx.together(ctx, remember)
+	return tx.together(ctx, remember)
 }
 
 // handed is an attempt that was given to a worker, as kept with the request id.
@@ -225,17 +230,17 @@ func (tx *Tx) remember(ctx context.Context, request uuid.UUID, given []handed) (
 }
 
 // claimDue claims up to so many runs that are due, and remembers them with what was taken over.
-func (tx *Tx) claimDue(ctx context.Context, r ClaimRequest, stand *survey, most int, taken []handed) ([]handed, error) {
+func (tx *Tx) claimDue(ctx context.Context, r ClaimRequest, stand *survey, most int, g *given) error {
 	picked, err := tx.pick(ctx, stand, most)
 	if err != nil || len(picked) == 0 {
-		return nil, err
+		return err
 	}
 	// Slots that were counted as free had ended by now: in the history no attempt begins before the one whose slot it got
 	// has ended. So the time is read anew, with the locks.
 	tx.clock = time.Time{}
-	runs, err := tx.lockRuns(ctx, picked, true)
+	runs, err := tx.lockRunsForClaim(ctx, picked)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	chosen := make([]*liveRun, 0, len(picked))
 	for _, id := range picked { // somebody may have cancelled one since it was picked
@@ -245,7 +250,7 @@ func (tx *Tx) claimDue(ctx context.Context, r ClaimRequest, stand *survey, most 
 		}
 	}
 	if len(chosen) == 0 {
-		return nil, nil
+		return nil
 	}
-	return tx.insertAttempts(ctx, r, stand, chosen, runs, taken)
+	return tx.insertAttempts(ctx, r, stand, chosen, runs, g)
 }

@@ -68,24 +68,24 @@ RETURNING id, run_id, epoch`
 
 // insertAttempts makes the attempts and fixes their render input: the newest template version and the stored variables
 // as they are now.
-func (tx *Tx) insertAttempts(ctx context.Context, r ClaimRequest, stand *survey, chosen []*liveRun, runs map[uuid.UUID]*liveRun, taken []handed) ([]handed, error) {
+func (tx *Tx) insertAttempts(ctx context.Context, r ClaimRequest, stand *survey, chosen []*liveRun, runs map[uuid.UUID]*liveRun, g *given) error {
 	now, err := tx.now(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	input, err := tx.renderInput(ctx, stand, chosen)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	records := make([]attemptRecord, len(chosen))
 	for i, run := range chosen {
 		id, err := uuid.NewV7()
 		if err != nil {
-			return nil, fmt.Errorf("make an id: %w", err)
+			return fmt.Errorf("make an id: %w", err)
 		}
 		stored, err := input.stored(run.StoredNames.v)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		run.Attempt++
 		records[i] = attemptRecord{
@@ -96,7 +96,16 @@ func (tx *Tx) insertAttempts(ctx context.Context, r ClaimRequest, stand *survey,
 		run.move(lifecycle.State{Type: lifecycle.Pending, Name: "Claimed", Message: "claimed by worker " + r.Worker},
 			now, "worker "+r.Worker, run.Attempt)
 	}
-	return tx.saveAttempts(ctx, r.RequestID, records, tx.changesOf(runs), taken)
+	taken := len(g.list)
+	if err := tx.saveAttempts(ctx, r.RequestID, records, tx.changesOf(runs), g); err != nil {
+		return err
+	}
+	for i, run := range chosen {
+		if h := g.list[taken+i]; h.AttemptID == records[i].ID { // not one that was handed back
+			g.fresh[h.AttemptID] = run.claimRow(records[i])
+		}
+	}
+	return nil
 }
 
 const rememberAgainSQL = `
@@ -106,14 +115,14 @@ WHERE id = ?`
 
 // saveAttempts stores new attempts with the changes of their runs, and what the request was given with them. An attempt that
 // was handed back keeps its id, which is only known then.
-func (tx *Tx) saveAttempts(ctx context.Context, request uuid.UUID, records []attemptRecord, changes []statement, taken []handed) ([]handed, error) {
-	given := slices.Clone(taken)
+func (tx *Tx) saveAttempts(ctx context.Context, request uuid.UUID, records []attemptRecord, changes []statement, g *given) error {
+	taken := len(g.list)
 	for _, r := range records {
-		given = append(given, handed{AttemptID: r.ID, Epoch: 1})
+		g.list = append(g.list, handed{AttemptID: r.ID, Epoch: 1})
 	}
-	remember, err := tx.remember(ctx, request, given)
+	remember, err := tx.remember(ctx, request, slices.Clone(g.list))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var rows []struct {
 		ID    uuid.UUID `db:"id"`
@@ -122,7 +131,7 @@ func (tx *Tx) saveAttempts(ctx context.Context, request uuid.UUID, records []att
 	}
 	insert := statement{tx.s.dialect.insertAttemptsSQL(), []any{listOf(records)}}
 	if err := tx.togetherAll(ctx, &rows, insert, append(changes, remember)...); err != nil {
-		return nil, fmt.Errorf("make attempts: %w", err)
+		return fmt.Errorf("make attempts: %w", err)
 	}
 	saved := make(map[uuid.UUID]handed, len(rows))
 	for _, row := range rows {
@@ -130,16 +139,16 @@ func (tx *Tx) saveAttempts(ctx context.Context, request uuid.UUID, records []att
 	}
 	again := false
 	for i, r := range records { // in the order of the claim
-		at := &given[len(taken)+i]
+		at := &g.list[taken+i]
 		again = again || *at != saved[r.RunID]
 		*at = saved[r.RunID]
 	}
 	if again {
-		if _, err := tx.exec(ctx, rememberAgainSQL, structured[[]handed]{given}, request); err != nil {
-			return nil, fmt.Errorf("remember claim %s: %w", request, err)
+		if _, err := tx.exec(ctx, rememberAgainSQL, structured[[]handed]{g.list}, request); err != nil {
+			return fmt.Errorf("remember claim %s: %w", request, err)
 		}
 	}
-	return given[len(taken):], nil
+	return nil
 }
 
 // renderInput is what the attempts of one claim are rendered from beside their runs.

@@ -85,40 +85,57 @@ JOIN pools p ON p.id = q.pool_id
 JOIN template_versions t ON t.id = n.template_version_id`
 }
 
-// claims reads what a worker needs to know of the attempts it was given, in their order.
-func (tx *Tx) claims(ctx context.Context, given []handed) ([]Claim, error) {
-	ids := make([]uuid.UUID, len(given))
-	for i, h := range given {
-		ids[i] = h.AttemptID
+// claimRow is what the first claim of an attempt knows of it without reading it.
+func (r *liveRun) claimRow(a attemptRecord) *claimRow {
+	row := &claimRow{
+		AttemptID: a.ID, Number: a.Number, Epoch: 1, RunID: r.ID, RunName: r.Name, ScheduledTime: r.ScheduledTime, Tags: r.Tags,
+		Parameters: r.Parameters, RunVariables: r.JobVariables, Stored: document(a.Stored), TimeoutAt: r.TimeoutAt,
+		StartedAt: r.StartedAt, StartDeadlineAt: r.StartDeadlineAt, StateType: r.StateType,
+		claimSetting: claimSetting{RevisionID: r.RevisionID, QueueID: r.QueueID, TemplateVersionID: a.TemplateVersionID},
+		Clock:        r.Clock,
 	}
-	var rows []claimRow
-	if err := tx.all(ctx, &rows, tx.s.dialect.claimsSQL(), listOf(ids)); err != nil {
-		return nil, fmt.Errorf("read claimed attempts: %w", err)
+	if a.Raised != nil {
+		row.Raised = document(*a.Raised)
 	}
-	byID := make(map[uuid.UUID]*claimRow, len(rows))
-	for i := range rows {
-		byID[rows[i].AttemptID] = &rows[i]
-		tx.tell(rows[i].Clock)
+	return row
+}
+
+// claims reads what a worker needs to know of the attempts it was given and is not known yet, and tells it in their order.
+func (tx *Tx) claims(ctx context.Context, g *given) ([]Claim, error) {
+	rows := g.fresh
+	var unknown []uuid.UUID
+	for _, h := range g.list {
+		if rows[h.AttemptID] == nil {
+			unknown = append(unknown, h.AttemptID)
+		}
+	}
+	if len(unknown) > 0 {
+		var read []*claimRow
+		if err := tx.all(ctx, &read, tx.s.dialect.claimsSQL(), listOf(unknown)); err != nil {
+			return nil, fmt.Errorf("read claimed attempts: %w", err)
+		}
+		for _, row := range read {
+			rows[row.AttemptID] = row
+		}
 	}
 	settings, err := tx.settings(ctx, rows)
 	if err != nil {
 		return nil, err
 	}
+	for _, row := range rows {
+		tx.tell(row.Clock)
+	}
 	now, err := tx.now(ctx)
 	if err != nil {
 		return nil, err
 	}
-	claims := make([]Claim, 0, len(given))
-	for _, h := range given {
-		row, ok := byID[h.AttemptID]
-		if !ok { // read after it was handed out: it may be gone by now
+	claims := make([]Claim, 0, len(g.list))
+	for _, h := range g.list {
+		row := rows[h.AttemptID]
+		if row == nil || settings[row.claimSetting] == nil { // read after it was handed out: it may be gone by now
 			continue
 		}
-		setting, ok := settings[row.claimSetting]
-		if !ok {
-			continue
-		}
-		c, err := row.claim(setting, now)
+		c, err := row.claim(settings[row.claimSetting], now)
 		if err != nil {
 			return nil, err
 		}
@@ -128,16 +145,25 @@ func (tx *Tx) claims(ctx context.Context, given []handed) ([]Claim, error) {
 	return claims, nil
 }
 
-// settings reads each once.
-func (tx *Tx) settings(ctx context.Context, rows []claimRow) (map[claimSetting]*settingRow, error) {
-	distinct := map[claimSetting]bool{}
-	for _, r := range rows {
-		distinct[r.claimSetting] = true
-	}
-	wanted := slices.Collect(maps.Keys(distinct))
+// settings reads each once, and remembers it: none of it ever changes.
+func (tx *Tx) settings(ctx context.Context, rows map[uuid.UUID]*claimRow) (map[claimSetting]*settingRow, error) {
 	settings := map[claimSetting]*settingRow{}
+	unknown := map[claimSetting]bool{}
+	for _, r := range rows {
+		if settings[r.claimSetting] != nil || unknown[r.claimSetting] {
+			continue
+		}
+		if known, ok := tx.s.settings.get(r.claimSetting); ok {
+			settings[r.claimSetting] = known
+		} else {
+			unknown[r.claimSetting] = true
+		}
+	}
+	if len(unknown) == 0 {
+		return settings, nil
+	}
 	var found []*settingRow
-	if err := tx.all(ctx, &found, tx.s.dialect.settingsSQL(), listOf(wanted)); err != nil {
+	if err := tx.all(ctx, &found, tx.s.dialect.settingsSQL(), listOf(slices.Collect(maps.Keys(unknown)))); err != nil {
 		return nil, fmt.Errorf("read the deployments of claimed attempts: %w", err)
 	}
 	for _, s := range found {
@@ -146,6 +172,7 @@ func (tx *Tx) settings(ctx context.Context, rows []claimRow) (map[claimSetting]*
 			return nil, err
 		}
 		settings[s.claimSetting] = s
+		tx.s.settings.put(s.claimSetting, s)
 	}
 	return settings, nil
 }

@@ -90,15 +90,14 @@ func (tx *Tx) openReports(ctx context.Context, reports []Report) (*reportBatch, 
 	for i, r := range reports {
 		ids[i] = r.AttemptID
 	}
-	list := listOf(ids)
 	b := &reportBatch{attempts: map[uuid.UUID]*liveAttempt{}}
 	var err error
-	if b.runs, err = tx.lockRunsIn(ctx, "(SELECT run_id FROM attempts WHERE id IN "+tx.s.dialect.list("uuid")+")", list, false); err != nil {
+	if b.runs, err = tx.lockRunsOf(ctx, ids); err != nil {
 		return nil, err
 	}
 	var rows []*liveAttempt
 	query := tx.s.dialect.liveAttemptsSQL() + tx.s.dialect.list("uuid") + " ORDER BY id" + tx.s.dialect.lock("FOR NO KEY UPDATE")
-	if err := tx.all(ctx, &rows, query, list); err != nil {
+	if err := tx.all(ctx, &rows, query, listOf(ids)); err != nil {
 		return nil, err
 	}
 	for _, a := range rows {

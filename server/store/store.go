@@ -46,7 +46,8 @@ type Store struct {
 	bound     sync.Map // query as written → with the placeholders of the database
 	swept     sweepMark
 	auditKey  atomic.Value // of digests in the audit, as []byte, once it was read
-	terms     terms
+	terms     fixed[termsKey, runTerms]
+	settings  fixed[claimSetting, *settingRow]
 	gates     sync.Map // pool → the claim that is at work, as chan struct{}
 	closers   []io.Closer
 }
@@ -54,7 +55,11 @@ type Store struct {
 // Open connects to the database; it neither migrates nor needs a schema. On SQLite it takes the file for this process
 // alone.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{log: o.Logger, offset: o.ClockOffset, raise: o.Raise, hub: newHub(), outbox: newOutbox()}
+	s := &Store{
+		log: o.Logger, offset: o.ClockOffset, raise: o.Raise, hub: newHub(), outbox: newOutbox(),
+		terms:    fixed[termsKey, runTerms]{most: termsMax},
+		settings: fixed[claimSetting, *settingRow]{most: settingsMax},
+	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"sync"
 
 	"github.com/google/uuid"
 
@@ -17,6 +16,12 @@ type runTerms struct {
 	TimeoutUS *int64                            `db:"timeout_us"`
 }
 
+// termsMax and settingsMax bound what is remembered of them; a setting holds the job variables of a deployment.
+const (
+	termsMax    = 10_000
+	settingsMax = 1_000
+)
+
 // termsKey says whose terms.
 type termsKey struct {
 	RevisionID uuid.UUID `db:"revision_id"`
@@ -26,31 +31,6 @@ type termsKey struct {
 type termsRecord struct {
 	RevisionID uuid.UUID `json:"revision_id"`
 	PoolID     uuid.UUID `json:"pool_id"`
-}
-
-// termsMax bounds what is remembered; beyond, it begins anew.
-const termsMax = 10_000
-
-// terms remembers the terms of runs, so that nobody reads them for each run again.
-type terms struct {
-	mu    sync.Mutex
-	known map[termsKey]runTerms
-}
-
-func (t *terms) get(k termsKey) (runTerms, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	found, ok := t.known[k]
-	return found, ok
-}
-
-func (t *terms) put(k termsKey, found runTerms) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.known == nil || len(t.known) >= termsMax {
-		t.known = map[termsKey]runTerms{}
-	}
-	t.known[k] = found
 }
 
 func (d dialect) termsSQL() string {

@@ -40,6 +40,11 @@ type liveRun struct {
 	Raised *string `db:"raised" json:"raised"`
 	// Clock is the database's time when locking began; nil on SQLite.
 	Clock *stamp `db:"clock" json:"-"`
+	// What a worker is told; read for a claim only.
+	ScheduledTime stamp    `db:"scheduled_time" json:"-"`
+	Tags          texts    `db:"tags" json:"-"`
+	Parameters    document `db:"parameters" json:"-"`
+	JobVariables  document `db:"job_variables" json:"-"`
 
 	termsKey
 	runTerms
@@ -96,10 +101,10 @@ func (r *liveRun) note(message string, at time.Time, actor string, attempt int32
 	})
 }
 
-func (d dialect) liveRunsSQL() string {
+func (d dialect) liveRunsSQL(more string) string {
 	return `
 SELECT
-	` + d.clock() + ` AS clock,
+	` + d.clock() + ` AS clock,` + more + `
 	r.id, r.name, r.deployment_id, r.revision_id, r.pool_id, r.queue_id, r.stored_names,
 	r.state_type, r.state_name, r.state_message, r.state_at, r.cancel_reason, r.due_at, r.start_deadline_at, r.timeout_at,
 	r.started_at, r.ended_at, r.attempt, r.spent, r.exit_code, r.category, r.last_event,
@@ -111,17 +116,34 @@ WHERE r.id IN `
 // lockRuns locks runs in the order of their ids, which everybody keeps, and returns those that exist. Locked before
 // attempts, after pools. With skip, runs that somebody else has locked are left out.
 func (tx *Tx) lockRuns(ctx context.Context, ids []uuid.UUID, skip bool) (map[uuid.UUID]*liveRun, error) {
-	return tx.lockRunsIn(ctx, tx.s.dialect.list("uuid"), listOf(ids), skip)
+	query := tx.s.dialect.liveRunsSQL("") + tx.s.dialect.list("uuid")
+	if skip {
+		return tx.lockRunsBy(ctx, query, forRunsSkipping, ids)
+	}
+	return tx.lockRunsBy(ctx, query, forRuns, ids)
 }
 
-// lockRunsIn is lockRuns for what a subquery finds. A run is read as it is when it has been locked.
-func (tx *Tx) lockRunsIn(ctx context.Context, subquery string, list param, skip bool) (map[uuid.UUID]*liveRun, error) {
-	lock := "FOR NO KEY UPDATE OF r"
-	if skip {
-		lock += " SKIP LOCKED"
-	}
+// lockRunsForClaim is lockRuns, skipping, with what a worker is told of them.
+func (tx *Tx) lockRunsForClaim(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*liveRun, error) {
+	query := tx.s.dialect.liveRunsSQL(" r.scheduled_time, r.tags, r.parameters, r.job_variables,") + tx.s.dialect.list("uuid")
+	return tx.lockRunsBy(ctx, query, forRunsSkipping, ids)
+}
+
+// lockRunsOf locks the runs of attempts.
+func (tx *Tx) lockRunsOf(ctx context.Context, attempts []uuid.UUID) (map[uuid.UUID]*liveRun, error) {
+	query := tx.s.dialect.liveRunsSQL("") + "(SELECT run_id FROM attempts WHERE id IN " + tx.s.dialect.list("uuid") + ")"
+	return tx.lockRunsBy(ctx, query, forRuns, attempts)
+}
+
+const (
+	forRuns         = "FOR NO KEY UPDATE OF r"
+	forRunsSkipping = "FOR NO KEY UPDATE OF r SKIP LOCKED"
+)
+
+// lockRunsBy locks what a query over ids finds. A run is read as it is when it has been locked.
+func (tx *Tx) lockRunsBy(ctx context.Context, query, lock string, ids []uuid.UUID) (map[uuid.UUID]*liveRun, error) {
 	var rows []*liveRun
-	if err := tx.all(ctx, &rows, tx.s.dialect.liveRunsSQL()+subquery+"\nORDER BY r.id"+tx.s.dialect.lock(lock), list); err != nil {
+	if err := tx.all(ctx, &rows, query+"\nORDER BY r.id"+tx.s.dialect.lock(lock), listOf(ids)); err != nil {
 		return nil, fmt.Errorf("lock runs: %w", err)
 	}
 	runs := make(map[uuid.UUID]*liveRun, len(rows))

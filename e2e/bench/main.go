@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"slices"
 )
 
 func main() {
@@ -48,8 +49,15 @@ func run(ctx context.Context, args []string) error {
 			chosen = append(chosen, r)
 		}
 	}
+	if os.Getenv("E2E_KUBECONFIG") == "" {
+		all := len(chosen)
+		chosen = slices.DeleteFunc(chosen, func(r row) bool { return r.cluster })
+		if left := all - len(chosen); left > 0 {
+			fmt.Fprintf(os.Stderr, "bench: %d rows need a cluster and are left out: make cluster-up, then set E2E_KUBECONFIG to what it prints\n", left)
+		}
+	}
 	if len(chosen) == 0 {
-		return fmt.Errorf("no row matches %q", *only)
+		return fmt.Errorf("no row to measure matches %q", *only)
 	}
 	measured, err := measure(ctx, chosen, options{rounds: *rounds, benchtime: *benchtime, progress: os.Stderr})
 	if err != nil {

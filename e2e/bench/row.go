@@ -25,6 +25,8 @@ type row struct {
 	// The targets; zero is none. timesLimit: ours takes at most so many times what the limit takes (with more: reaches at least this part of it).
 	// timesPeer: ours is at least so many times better than the peer. bound: the worst that ours may be.
 	timesLimit, timesPeer, bound float64
+	// cluster: it needs a Kubernetes cluster.
+	cluster bool
 	// steady names metrics that are printed beside, as allocs/op.
 	steady []string
 }

@@ -2,7 +2,7 @@ package main
 
 // rows are what is promised about speed. A new one needs benchmarks of ours, the limit and the peer in one package.
 func rows() []row {
-	const render, impact, inStore = "templating/manifest", "templating/preview", "server/store"
+	const render, impact, inStore, onCluster = "templating/manifest", "templating/preview", "server/store", "e2e/bench/jobs"
 	allocations := []string{"allocs/op", "B/op"}
 	prepare := func(what, ours string) row {
 		return row{what: "render and prepare: " + what, dir: render, unit: "sec/op", steady: allocations,
@@ -36,5 +36,14 @@ func rows() []row {
 		question("list-by-id-prefix"), question("deployments-of-pool"), question("claim"), question("schedules"),
 		{what: "the slowest of the hostile templates", dir: "templating", ours: "HostileWorst", unit: "worst-sec/op", bound: 0.25},
 		{what: "the most memory a hostile template takes", dir: "templating", ours: "HostileWorst", unit: "worst-B/op", bound: 64 << 20},
+		{what: "Jobs created by one worker, --launch=named", dir: onCluster, cluster: true, ours: "JobsCreated/named", unit: "jobs/s", more: true,
+			limit: "JobsCreated/limit", limitName: "bare client-go", timesLimit: 0.8},
+		{what: "Jobs created by one worker, --launch=gated", dir: onCluster, cluster: true, ours: "JobsCreated/gated", unit: "jobs/s", more: true,
+			limit: "JobsCreated/limit-gated", limitName: "bare client-go", timesLimit: 0.8},
+		{what: "run created over the API → its pod exists, median", dir: onCluster, cluster: true, ours: "PodExists/run", unit: "p50-sec/op", bound: 0.02,
+			limit: "PodExists/limit", limitName: "a bare Job"},
+		{what: "run created over the API → its pod exists, p99", dir: onCluster, cluster: true, ours: "PodExists/run", unit: "p99-sec/op", bound: 0.1,
+			limit: "PodExists/limit", limitName: "a bare Job"},
+		{what: "pod done → run's end recorded, median", dir: onCluster, cluster: true, ours: "Recorded", unit: "p50-sec/op", bound: 0.2},
 	}
 }

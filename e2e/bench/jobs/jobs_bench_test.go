@@ -1,0 +1,128 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/berth-dev/berth/worker/kube/kubetest"
+)
+
+const (
+	// many Jobs are created at a time, by so many callers where there is no worker.
+	many    = 1000
+	callers = 64
+)
+
+// suspended Jobs never get a pod, so that nothing but creating them is measured.
+const suspended = `{"apiVersion":"batch/v1","kind":"Job","spec":{"suspend":true,"template":{"spec":{"containers":[{"name":"job","image":"none"}]}}}}`
+
+// nowhere Jobs get a pod for which there is no node: a gated Job may not be suspended for other reasons.
+const nowhere = `{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"nodeSelector":{"berth.dev/bench":"nowhere"},"containers":[{"name":"job","image":"none"}]}}}}`
+
+func BenchmarkJobsCreated(b *testing.B) {
+	b.Run("named", func(b *testing.B) { createdByAWorker(b, suspended, func(*batchv1.Job) bool { return true }) })
+	b.Run("gated", func(b *testing.B) { createdByAWorker(b, nowhere, released, "--launch", "gated") })
+	b.Run("limit", func(b *testing.B) { createdBare(b, false) })
+	b.Run("limit-gated", func(b *testing.B) { createdBare(b, true) })
+}
+
+func released(j *batchv1.Job) bool { return j.Spec.Suspend != nil && !*j.Spec.Suspend }
+
+// createdByAWorker measures from when runs may be claimed until the last Job is there.
+func createdByAWorker(b *testing.B, manifest string, there func(*batchv1.Job) bool, args ...string) {
+	in := install(b, manifest)
+	in.work(args...)
+	var took time.Duration
+	for b.Loop() {
+		in.pause(true)
+		in.create(many)
+		jobs := watchJobs(b, in.cluster, in.namespace)
+		start := time.Now()
+		in.pause(false)
+		took += untilMany(jobs, there).Sub(start)
+		in.end()
+	}
+	b.ReportMetric(float64(many*b.N)/took.Seconds(), "jobs/s")
+	b.ReportMetric(0, "ns/op")
+}
+
+// createdBare is what the API server and a client of it can do: the same Jobs, and nothing noted of them.
+func createdBare(b *testing.B, gated bool) {
+	config := kubetest.Cluster(b)
+	config.REST.QPS = -1
+	client, namespace := kubetest.Client(b, config), kubetest.Namespace(b, config)
+	var took time.Duration
+	for b.Loop() {
+		jobs := watchJobs(b, client, namespace)
+		start := time.Now()
+		var group errgroup.Group
+		group.SetLimit(callers)
+		for i := range many {
+			group.Go(func() error { return createBare(b.Context(), client, namespace, fmt.Sprintf("bare-%d", i), gated) })
+		}
+		if err := group.Wait(); err != nil {
+			b.Fatal(err)
+		}
+		took += untilMany(jobs, func(j *batchv1.Job) bool { return !gated || released(j) }).Sub(start)
+		deleteJobs(b, client, namespace)
+	}
+	b.ReportMetric(float64(many*b.N)/took.Seconds(), "jobs/s")
+	b.ReportMetric(0, "ns/op")
+}
+
+func createBare(ctx context.Context, client kubernetes.Interface, namespace, name string, gated bool) error {
+	j := &batchv1.Job{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: batchv1.JobSpec{Suspend: new(true), Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
+			RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "job", Image: "none"}},
+		}}},
+	}
+	if gated {
+		j.Spec.Template.Spec.NodeSelector = map[string]string{"berth.dev/bench": "nowhere"}
+	}
+	if _, err := client.BatchV1().Jobs(namespace).Create(ctx, j, metav1.CreateOptions{}); err != nil || !gated {
+		return err
+	}
+	_, err := client.BatchV1().Jobs(namespace).Patch(ctx, name, "application/merge-patch+json", []byte(`{"spec":{"suspend":false}}`), metav1.PatchOptions{})
+	return err
+}
+
+// untilMany is when the last of many Jobs that count was seen.
+func untilMany(jobs *sights[*batchv1.Job], counts func(*batchv1.Job) bool) time.Time {
+	jobs.b.Helper()
+	counted := map[types.UID]bool{}
+	return jobs.until("many Jobs", func(s sight[*batchv1.Job]) bool {
+		if s.kind != watch.Deleted && counts(s.object) {
+			counted[s.object.UID] = true
+		}
+		return len(counted) >= many
+	})
+}
+
+// deleteJobs leaves the namespace as it was.
+func deleteJobs(b *testing.B, client kubernetes.Interface, namespace string) {
+	b.Helper()
+	propagation := metav1.DeletePropagationBackground
+	jobs := client.BatchV1().Jobs(namespace)
+	if err := jobs.DeleteCollection(b.Context(), metav1.DeleteOptions{PropagationPolicy: &propagation}, metav1.ListOptions{}); err != nil {
+		b.Fatal(err)
+	}
+	err := wait.PollUntilContextTimeout(b.Context(), 100*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
+		left, err := jobs.List(ctx, metav1.ListOptions{Limit: 1})
+		return err == nil && len(left.Items) == 0, err
+	})
+	if err != nil {
+		b.Fatalf("delete the bare Jobs: %v", err)
+	}
+}

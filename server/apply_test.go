@@ -206,6 +206,18 @@ func TestPruningDeletesWhatTheProjectDoesNotDescribeAnyMore(t *testing.T) {
 		for _, gone := range []string{"deployments/drop", "deployments/nobodys", "variables/y", "work-pools/second", "work-pools/mine/queues/b"} {
 			r.call(http.MethodGet, "/api/v1/"+gone, "").refused(http.StatusNotFound, "not-found")
 		}
+		if d := read[api.Deployment](r.call(http.MethodGet, "/api/v1/deployments/keep", "")); d.Project == nil || *d.Project != "mine" {
+			t.Errorf("the project of a deployment is %v", d.Project)
+		}
+		if p := read[api.WorkPool](r.call(http.MethodGet, "/api/v1/work-pools/mine", "")); p.Project == nil || *p.Project != "mine" {
+			t.Errorf("the project of a pool is %v", p.Project)
+		}
+		if v := read[api.Variable](r.call(http.MethodGet, "/api/v1/variables/theirs", "")); v.Project == nil || *v.Project != "theirs" {
+			t.Errorf("the project of a variable is %v", v.Project)
+		}
+		if p := read[api.WorkPool](r.call(http.MethodGet, "/api/v1/work-pools/local", "")); p.Project != nil {
+			t.Errorf("the pool of nobody belongs to %s", *p.Project)
+		}
 		for _, there := range []string{"deployments/theirs", "deployments/keep", "variables/x", "variables/theirs", "work-pools/mine/queues/a", "work-pools/local"} {
 			r.call(http.MethodGet, "/api/v1/"+there, "").is(http.StatusOK)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +19,12 @@ type deploying struct {
 	file                      string
 	dryRun, prune, force, yes bool
 }
+
+// The files that a directory usually has.
+const (
+	usualFile   = "berth.yaml"
+	prefectFile = "prefect.yaml"
+)
 
 func deployCommand(app *cli.App) *cobra.Command {
 	var in deploying
@@ -41,7 +48,7 @@ A prefect.yaml is read as well: its deployments, with their schedules. What is n
 	}
 	cli.ClientFlags(cmd)
 	flags := cmd.Flags()
-	flags.StringVarP(&in.file, "file", "f", "berth.yaml", "the file, - for standard input")
+	flags.StringVarP(&in.file, "file", "f", usualFile, "the file, - for standard input")
 	flags.BoolVar(&in.dryRun, "dry-run", false, "show the plan and change nothing")
 	flags.BoolVar(&in.prune, "prune", false, "delete what belongs to the project and is not in the file any more")
 	flags.BoolVar(&in.force, "force", false, "with --prune: even with runs that are not finished; they are cancelled first")
@@ -104,6 +111,9 @@ func loadBerthFile(app *cli.App, file string) (*berthfile.File, error) {
 	usage := cli.Usagef("%s can not be deployed", file)
 	for _, problem := range problems {
 		usage.Details = append(usage.Details, problem.String())
+	}
+	if _, err := os.Stat(prefectFile); file == usualFile && problems[0].Line == 0 && err == nil {
+		usage.Details = append(usage.Details, "there is a "+prefectFile+": berth deploy -f "+prefectFile)
 	}
 	return nil, usage
 }

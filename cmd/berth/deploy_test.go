@@ -213,3 +213,15 @@ func TestDeploySchemaPrintsTheSchemaOfTheDocumentation(t *testing.T) {
 		t.Error("it is another one")
 	}
 }
+
+func TestWhereThereIsNoBerthYAMLAPrefectYAMLIsPointedAt(t *testing.T) {
+	t.Chdir(t.TempDir())
+	u := user{url: "http://127.0.0.1:1", home: t.TempDir()}
+	r := u.run(t, "deploy")
+	if r.code != 2 || strings.Contains(r.stderr, "prefect") {
+		t.Errorf("exit code %d: %s", r.code, r.stderr)
+	}
+	demand(t, "standard error", r.stderr, "berth.yaml can not be deployed", "no such file")
+	write(t, ".", "prefect.yaml", "deployments: []\n")
+	demand(t, "standard error", u.run(t, "deploy").stderr, "there is a prefect.yaml: berth deploy -f prefect.yaml")
+}

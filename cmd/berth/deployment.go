@@ -80,7 +80,7 @@ func deploymentGetCommand(app *cli.App) *cobra.Command {
 		}
 		return cli.One(app, *format, d, []cli.Field{
 			{Name: "Name", Value: d.Name}, {Name: "Pool", Value: d.Pool}, {Name: "Queue", Value: d.Queue}, {Name: "Status", Value: pausedText(d.Paused)},
-			{Name: "Description", Value: d.Description}, {Name: "Version", Value: d.Version}, {Name: "Tags", Value: joined(d.Tags)},
+			{Name: "Description", Value: d.Description}, {Name: "Version", Value: d.Version}, {Name: "Project", Value: cli.Text(d.Project)}, {Name: "Tags", Value: joined(d.Tags)},
 			{Name: "Limit", Value: limit(d.ConcurrencyLimit)}, {Name: "Timeout", Value: seconds(d.TimeoutSeconds)},
 			{Name: "Start deadline", Value: seconds(d.StartDeadlineSeconds)}, {Name: "Retries", Value: retries(d.Retries)},
 			{Name: "Schedules", Value: schedulesText(app, d.Schedules)},

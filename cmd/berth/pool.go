@@ -147,7 +147,7 @@ func poolGetCommand(app *cli.App) *cobra.Command {
 		}
 		return cli.One(app, *format, pool, []cli.Field{
 			{Name: "Name", Value: pool.Name}, {Name: "Type", Value: string(pool.Type)}, {Name: "Status", Value: pausedText(pool.Paused)},
-			{Name: "Description", Value: pool.Description}, {Name: "Slots", Value: slots(pool.SlotsUsed, pool.ConcurrencyLimit)},
+			{Name: "Description", Value: pool.Description}, {Name: "Project", Value: cli.Text(pool.Project)}, {Name: "Slots", Value: slots(pool.SlotsUsed, pool.ConcurrencyLimit)},
 			{Name: "Template", Value: fmt.Sprintf("version %d (berth pool template get %s)", pool.TemplateVersion, pool.Name)},
 			{Name: "ID", Value: pool.ID.String()}, {Name: "Created", Value: app.Ago(pool.CreatedAt)}, {Name: "Updated", Value: app.Ago(pool.UpdatedAt)},
 		})

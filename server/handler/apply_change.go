@@ -142,7 +142,7 @@ func deploymentDocument(d store.Deployment, schedules []scheduleDocument) (map[s
 	if err != nil {
 		return nil, fmt.Errorf("describe deployment %q: %w", d.Name, err)
 	}
-	for _, told := range []string{"id", "name", "paused", "created_at", "updated_at"} { // not described, or never different
+	for _, told := range []string{"id", "name", "paused", "project", "created_at", "updated_at"} { // not described, never different, or said by own
 		delete(document, told)
 	}
 	described := make([]any, 0, len(schedules))

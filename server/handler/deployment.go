@@ -131,7 +131,7 @@ func wireDeployment(d store.Deployment) api.Deployment {
 		ID: d.ID, Name: d.Name, Pool: d.Pool, Queue: d.Queue, Version: d.Version, Description: d.Description, Tags: list(d.Tags),
 		JobVariables: object(d.JobVariables), Parameters: object(d.Parameters), ParameterSchema: d.ParameterSchema,
 		ConcurrencyLimit: d.ConcurrencyLimit, TimeoutSeconds: seconds(d.Timeout), StartDeadlineSeconds: seconds(d.StartDeadline),
-		Retries: wireRetries(d.Retries), Paused: d.Paused, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
+		Retries: wireRetries(d.Retries), Paused: d.Paused, Project: optional(d.Project), CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
 	}
 	if len(d.FrozenVariables) > 0 || len(d.FrozenParameters) > 0 {
 		variables, parameters := list(d.FrozenVariables), list(d.FrozenParameters)

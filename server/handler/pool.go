@@ -123,7 +123,7 @@ func wirePool(p store.Pool) api.WorkPool {
 	return api.WorkPool{
 		ID: p.ID, Name: p.Name, Type: api.PoolType(p.Type), Description: p.Description,
 		ConcurrencyLimit: p.ConcurrencyLimit, SlotsUsed: p.SlotsUsed, Paused: p.Paused,
-		TemplateVersion: p.TemplateVersion, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
+		TemplateVersion: p.TemplateVersion, Project: optional(p.Project), CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
 	}
 }
 

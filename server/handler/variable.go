@@ -50,5 +50,5 @@ func (h *Handler) DeleteVariable(ctx context.Context, r api.DeleteVariableReques
 }
 
 func wireVariable(v store.Variable) api.Variable {
-	return api.Variable{Name: v.Name, Value: v.Value, UpdatedAt: v.UpdatedAt}
+	return api.Variable{Name: v.Name, Value: v.Value, Project: optional(v.Project), UpdatedAt: v.UpdatedAt}
 }

@@ -22,6 +22,7 @@ type deploymentRow struct {
 	Tags             texts     `db:"tags"`
 	ConcurrencyLimit *int32    `db:"concurrency_limit"`
 	Paused           bool      `db:"paused"`
+	Project          string    `db:"project"`
 	CreatedAt        stamp     `db:"created_at"`
 	UpdatedAt        stamp     `db:"updated_at"`
 	revisionRow
@@ -45,7 +46,7 @@ func (r deploymentRow) deployment() Deployment {
 		ID: r.ID, Name: r.Name, Pool: r.Pool, Queue: r.Queue, Version: r.Version, Description: r.Description, Tags: r.Tags.v,
 		JobVariables: r.JobVariables.raw(), Parameters: r.Parameters.raw(), ParameterSchema: r.ParameterSchema.raw(),
 		FrozenVariables: r.FrozenVariables.v, FrozenParameters: r.FrozenParameters.v, ConcurrencyLimit: r.ConcurrencyLimit,
-		Timeout: duration(r.TimeoutUS), StartDeadline: duration(r.StartDeadlineUS), Retries: r.Retries.v, Paused: r.Paused,
+		Timeout: duration(r.TimeoutUS), StartDeadline: duration(r.StartDeadlineUS), Retries: r.Retries.v, Paused: r.Paused, Project: r.Project,
 		CreatedAt: r.CreatedAt.time(), UpdatedAt: r.UpdatedAt.time(), Revision: r.RevisionID,
 	}
 }
@@ -53,7 +54,7 @@ func (r deploymentRow) deployment() Deployment {
 const deploymentSQL = `
 SELECT
 	d.id, d.name, d.pool_id, p.name AS pool, d.queue_id, q.name AS queue, d.revision_id, d.description, d.tags,
-	d.concurrency_limit, d.paused, d.created_at, d.updated_at,
+	d.concurrency_limit, d.paused, COALESCE(d.project, '') AS project, d.created_at, d.updated_at,
 	v.version, v.job_variables, v.parameters, v.parameter_schema, v.frozen_variables, v.frozen_parameters, v.retries,
 	v.timeout_us, v.start_deadline_us
 FROM deployments d

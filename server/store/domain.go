@@ -23,6 +23,7 @@ type Pool struct {
 	TemplateVersion  int32 // the newest
 	SlotsUsed        int32
 	CreatedAt        time.Time
+	Project          string // whose berth.yaml describes it; empty for none
 	UpdatedAt        time.Time
 }
 
@@ -93,6 +94,7 @@ type Deployment struct {
 	Retries          lifecycle.RetryPolicy
 	Paused           bool
 	CreatedAt        time.Time
+	Project          string // whose berth.yaml describes it; empty for none
 	UpdatedAt        time.Time
 	// Revision changes with everything that a run takes over from its deployment, and with the pool.
 	Revision uuid.UUID
@@ -194,6 +196,7 @@ type Event struct {
 type Variable struct {
 	Name      string
 	Value     json.RawMessage
+	Project   string // whose berth.yaml describes it; empty for none
 	UpdatedAt time.Time
 }
 

@@ -22,12 +22,13 @@ type poolRow struct {
 	CreatedAt        stamp     `db:"created_at"`
 	UpdatedAt        stamp     `db:"updated_at"`
 	SlotsUsed        int32     `db:"slots_used"`
+	Project          string    `db:"project"`
 }
 
 func (r poolRow) pool() Pool {
 	return Pool{
 		ID: r.ID, Name: r.Name, Type: r.Type, Description: r.Description, ConcurrencyLimit: r.ConcurrencyLimit,
-		Paused: r.Paused, TemplateVersion: r.TemplateVersion, SlotsUsed: r.SlotsUsed,
+		Paused: r.Paused, TemplateVersion: r.TemplateVersion, SlotsUsed: r.SlotsUsed, Project: r.Project,
 		CreatedAt: r.CreatedAt.time(), UpdatedAt: r.UpdatedAt.time(),
 	}
 }
@@ -35,6 +36,7 @@ func (r poolRow) pool() Pool {
 const poolSQL = `
 SELECT
 	p.id, p.name, p.type, p.description, p.concurrency_limit, p.paused, p.template_version, p.created_at, p.updated_at,
+	COALESCE(p.project, '') AS project,
 	(SELECT COUNT(*) FROM attempts a WHERE a.pool_id = p.id AND a.ended_at IS NULL) AS slots_used
 FROM pools p
 WHERE p.deleted_at IS NULL`

@@ -8,16 +8,17 @@ import (
 
 type variableRow struct {
 	Name      string   `db:"name"`
+	Project   string   `db:"project"`
 	Value     document `db:"value"`
 	UpdatedAt stamp    `db:"updated_at"`
 }
 
 func (r variableRow) variable() Variable {
-	return Variable{Name: r.Name, Value: r.Value.raw(), UpdatedAt: r.UpdatedAt.time()}
+	return Variable{Name: r.Name, Value: r.Value.raw(), Project: r.Project, UpdatedAt: r.UpdatedAt.time()}
 }
 
 const variableSQL = `
-SELECT name, value, updated_at
+SELECT name, value, COALESCE(project, '') AS project, updated_at
 FROM variables`
 
 // GetVariable returns a stored variable.

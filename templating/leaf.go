@@ -7,8 +7,8 @@ import (
 // Leaf is a string of a tree as an engine has compiled it. It is immutable and shared by all goroutines.
 type Leaf interface {
 	// Render fills in values. It is false for "no value": the key is gone, the item of a list is dropped. An error comes back as it is where it is
-	// Problems, and else as one problem at the leaf. Loops, calls and whatever a leaf builds on the way are paid from b before they happen; the
-	// result itself is paid for, and copied, by whoever calls.
+	// Problems, and else as one problem at the leaf. Loops, calls and whatever a leaf builds, also a text that becomes its result, are paid from b
+	// before they happen; what the result weighs in the output is paid for, and the result copied, by whoever calls.
 	Render(v *Values, b *Budget) (result any, ok bool, err error)
 }
 

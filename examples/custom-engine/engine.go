@@ -101,6 +101,10 @@ func (l leaf) Render(v *templating.Values, b *templating.Budget) (any, bool, err
 	var out strings.Builder
 	for _, p := range l.parts {
 		text, err := p.inText(v, b)
+		if err == nil {
+			// Piece by piece, as the whole may be far larger than what is allowed, and twice, as it is copied while it grows.
+			err = b.Alloc(2 * int64(len(text)))
+		}
 		if err != nil {
 			return nil, false, err
 		}

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -39,6 +40,7 @@ func Run(t *testing.T, engine templating.Engine) {
 		{"a program is shared by goroutines", s.concurrency},
 		{"values are not changed and not shared", s.isolation},
 		{"the output is bounded", s.output},
+		{"text is paid for while it is built", s.building},
 		{"work is paid for with fuel", s.fuel},
 		{"an ended context ends the render", s.context},
 	} {
@@ -277,6 +279,24 @@ func (s suite) output(t *testing.T) {
 	problems := templating.AsProblems(err)
 	if len(problems) == 0 || problems[0].Code != templating.CodeLimit {
 		t.Errorf("got %v, want a problem with the code %q", err, templating.CodeLimit)
+	}
+}
+
+// building a text stops at its bound, not when all of it is in memory.
+func (s suite) building(t *testing.T) {
+	given := values()
+	given.Variables["text"] = strings.Repeat("x", 100_000)
+	program := s.compile(t, map[string]any{"k": strings.Repeat("{{ text }}|", 2000)})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := program.Render(context.Background(), given)
+	runtime.ReadMemStats(&after)
+	problems := templating.AsProblems(err)
+	if len(problems) == 0 || problems[0].Code != templating.CodeLimit {
+		t.Errorf("got %v, want a problem with the code %q", err, templating.CodeLimit)
+	}
+	if taken := after.TotalAlloc - before.TotalAlloc; taken > 64<<20 {
+		t.Errorf("%d MiB were taken before it was refused", taken>>20)
 	}
 }
 

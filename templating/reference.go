@@ -141,7 +141,7 @@ func excerpt(leaf string, line int) string {
 	}
 	first, _, _ := strings.Cut(leaf, "\n")
 	if len(first) > 200 {
-		first = first[:200]
+		first = strings.ToValidUTF8(first[:200], "") // a character that is cut in two is left out
 	}
 	return first
 }

@@ -1,8 +1,11 @@
 package templating
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -98,19 +101,21 @@ func (s *Schema) validate(v any, code string) Problems {
 	return validationProblems(validation, code, "")
 }
 
-// validationProblems flattens the tree that the library returns into one problem for each place.
+// validationProblems flattens the tree that the library returns into one problem for each place, in an order of its own: the library goes over
+// objects as they come.
 func validationProblems(err *jsonschema.ValidationError, code, prefix string) Problems {
+	leaves := validationLeaves(err, nil)
+	slices.SortFunc(leaves, compareLeaves)
 	var problems Problems
-	seen := map[string]bool{}
-	for _, leaf := range validationLeaves(err, nil) {
+	for _, leaf := range slices.CompactFunc(leaves, func(a, b validationLeaf) bool { return compareLeaves(a, b) == 0 }) {
+		if len(problems) == maxProblems {
+			break
+		}
 		pointer := ""
 		for _, step := range leaf.at {
 			pointer = value.Pointer(pointer, step)
 		}
-		if key := pointer + "\x00" + leaf.text; !seen[key] && len(problems) < maxProblems {
-			seen[key] = true
-			problems = append(problems, problemf(code, pointer, "%s%s", prefix, leaf.text))
-		}
+		problems = append(problems, problemf(code, pointer, "%s%s", prefix, leaf.text))
 	}
 	return problems
 }
@@ -118,6 +123,10 @@ func validationProblems(err *jsonschema.ValidationError, code, prefix string) Pr
 type validationLeaf struct {
 	at   []string
 	text string
+}
+
+func compareLeaves(a, b validationLeaf) int {
+	return cmp.Or(slices.Compare(a.at, b.at), strings.Compare(a.text, b.text))
 }
 
 func validationLeaves(err *jsonschema.ValidationError, leaves []validationLeaf) []validationLeaf {
@@ -143,7 +152,8 @@ func alternatives(err *jsonschema.ValidationError) (validationLeaf, bool) {
 	var got string
 	var others []validationLeaf
 	for _, cause := range err.Causes {
-		for _, leaf := range typedLeaves(cause) {
+		first := len(others)
+		for _, leaf := range typedLeaves(cause, nil) {
 			if wrong, ok := leaf.ErrorKind.(*kind.Type); ok && len(leaf.InstanceLocation) == len(err.InstanceLocation) {
 				types = append(types, wrong.Want...)
 				got = wrong.Got
@@ -151,6 +161,7 @@ func alternatives(err *jsonschema.ValidationError) (validationLeaf, bool) {
 			}
 			others = append(others, validationLeaf{at: leaf.InstanceLocation, text: explain(leaf.ErrorKind)})
 		}
+		slices.SortFunc(others[first:], compareLeaves)
 	}
 	switch {
 	case len(others) == 0 && len(types) > 0:
@@ -158,23 +169,19 @@ func alternatives(err *jsonschema.ValidationError) (validationLeaf, bool) {
 	case len(others) == 1:
 		return others[0], true
 	case len(others) > 1:
-		texts := make([]string, 0, len(others))
-		for _, other := range others {
-			texts = append(texts, other.text)
-		}
-		return validationLeaf{at: err.InstanceLocation, text: "fits none of the alternatives: " + strings.Join(texts, "; or ")}, true
+		return validationLeaf{at: err.InstanceLocation, text: "fits none of the alternatives: " + listed(others, func(l validationLeaf) string { return l.text }, "; or ")}, true
 	default:
 		return validationLeaf{}, false
 	}
 }
 
-func typedLeaves(err *jsonschema.ValidationError) []*jsonschema.ValidationError {
+// typedLeaves are the innermost reasons why a schema does not fit.
+func typedLeaves(err *jsonschema.ValidationError, leaves []*jsonschema.ValidationError) []*jsonschema.ValidationError {
 	if len(err.Causes) == 0 {
-		return []*jsonschema.ValidationError{err}
+		return append(leaves, err)
 	}
-	var leaves []*jsonschema.ValidationError
 	for _, cause := range err.Causes {
-		leaves = append(leaves, typedLeaves(cause)...)
+		leaves = typedLeaves(cause, leaves)
 	}
 	return leaves
 }
@@ -204,7 +211,7 @@ func explain(k jsonschema.ErrorKind) string {
 	case *kind.Required:
 		return "is missing " + quoteAll(k.Missing)
 	case *kind.AdditionalProperties:
-		return "has unknown " + quoteAll(k.Properties)
+		return "has unknown " + quoteAll(slices.Sorted(slices.Values(k.Properties)))
 	case *kind.Minimum:
 		return "must be at least " + trimRat(k.Want.RatString()) + ", not " + trimRat(k.Got.RatString())
 	case *kind.Maximum:
@@ -263,30 +270,33 @@ func withArticles(kinds []string) []string {
 }
 
 func quoteAll(names []string) string {
-	quoted := make([]string, 0, len(names))
-	for _, name := range names {
-		quoted = append(quoted, fmt.Sprintf("%q", short(name)))
-	}
-	return strings.Join(quoted, ", ")
+	return listed(names, func(name string) string { return strconv.Quote(short(name)) }, ", ")
 }
 
-// maxListed bounds how many values a message lists.
-const maxListed = 20
-
 func shortJSON(values ...any) string {
-	texts := make([]string, 0, min(len(values), maxListed+1))
-	for i, v := range values {
-		if i == maxListed {
-			texts = append(texts, fmt.Sprintf("… (%d more)", len(values)-i))
-			break
-		}
+	return listed(values, func(v any) string {
 		text, err := value.AppendJSON(nil, v)
 		if err != nil {
 			text = fmt.Append(nil, v)
 		}
-		texts = append(texts, short(string(text)))
+		return short(string(text))
+	}, ", ")
+}
+
+// maxListed bounds how many things a message lists.
+const maxListed = 20
+
+// listed writes what a message lists, as far as anybody reads it.
+func listed[T any](items []T, text func(T) string, between string) string {
+	texts := make([]string, 0, min(len(items), maxListed+1))
+	for i, item := range items {
+		if i == maxListed {
+			texts = append(texts, fmt.Sprintf("… (%d more)", len(items)-i))
+			break
+		}
+		texts = append(texts, text(item))
 	}
-	return strings.Join(texts, ", ")
+	return strings.Join(texts, between)
 }
 
 // short keeps a message readable whatever was given.

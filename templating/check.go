@@ -194,9 +194,9 @@ func nameVariable(p Problem) string {
 		return "the set of variables " + p.Message
 	}
 	if rest != "" {
-		return "variable " + strconvQuote(name) + " at " + rest + " " + p.Message
+		return "variable " + quoteShort(name) + " at " + rest + " " + p.Message
 	}
-	return "variable " + strconvQuote(name) + " " + p.Message
+	return "variable " + quoteShort(name) + " " + p.Message
 }
 
 // unknown finds variables that are not declared: an error where the schema is closed, else a warning.
@@ -220,7 +220,7 @@ func (c *Compiled) unknown(level map[string]any) Problems {
 		if len(problems) == maxProblems {
 			break // whoever has that many has seen enough, and looking for near names takes time
 		}
-		p := warningf(CodeUnknown, value.Pointer("", name), "the template declares no variable %s", strconvQuote(name)).
+		p := warningf(CodeUnknown, value.Pointer("", name), "the template declares no variable %s", quoteShort(name)).
 			near(name, declared)
 		if c.closed {
 			p.Severity = SeverityError

@@ -36,15 +36,15 @@ func withoutValue(k jsonschema.ErrorKind) (string, bool) {
 	case *kind.Const:
 		return "must be " + shortJSON(k.Want), true
 	case *kind.Minimum:
-		return "must be at least " + trimRat(k.Want.RatString()), true
+		return "must be at least " + short(k.Want.RatString()), true
 	case *kind.Maximum:
-		return "must be at most " + trimRat(k.Want.RatString()), true
+		return "must be at most " + short(k.Want.RatString()), true
 	case *kind.ExclusiveMinimum:
-		return "must be more than " + trimRat(k.Want.RatString()), true
+		return "must be more than " + short(k.Want.RatString()), true
 	case *kind.ExclusiveMaximum:
-		return "must be less than " + trimRat(k.Want.RatString()), true
+		return "must be less than " + short(k.Want.RatString()), true
 	case *kind.MultipleOf:
-		return "must be a multiple of " + trimRat(k.Want.RatString()), true
+		return "must be a multiple of " + short(k.Want.RatString()), true
 	case *kind.Pattern:
 		return "must match the pattern " + k.Want, true
 	case *kind.Format:

@@ -140,7 +140,7 @@ func (l *linter) try(s scenario) {
 		if missing, ok := l.isTentative(p, s.vars); ok && p.Severity == SeverityError {
 			p.Severity = SeverityWarning
 			if missing != "" && p.Suggestion == "" {
-				p.Suggestion = "it takes what " + strconvQuote(missing) + " is set to, and nothing sets that yet"
+				p.Suggestion = "it takes what " + quoteShort(missing) + " is set to, and nothing sets that yet"
 			}
 		}
 		if !base && l.isRepeated(p) {

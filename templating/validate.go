@@ -3,12 +3,9 @@ package templating
 import (
 	"context"
 	"slices"
-	"strconv"
 
 	"github.com/berth-dev/berth/templating/internal/value"
 )
-
-func strconvQuote(s string) string { return strconv.Quote(short(s)) }
 
 // ValidateDeployment checks the job variables of a deployment: what is given, nothing is required yet. References to stored variables
 // are taken as the text they are.
@@ -44,7 +41,7 @@ func (c *Compiled) validateMerged(merged merged, problems Problems) (warnings []
 	problems = append(problems, c.concealing(merged.stored).check(effective)...)
 	for _, name := range c.required {
 		if _, ok := effective[name]; !ok {
-			problems = append(problems, problemf(CodeRequired, value.Pointer("", name), "variable %s is required and has no value", strconvQuote(name)))
+			problems = append(problems, problemf(CodeRequired, value.Pointer("", name), "variable %s is required and has no value", quoteShort(name)))
 		}
 	}
 	return c.judge(problems, c.unknown(effective))

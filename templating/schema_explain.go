@@ -1,0 +1,136 @@
+package templating
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+
+	"github.com/berth-dev/berth/templating/internal/value"
+)
+
+// explain says what was expected, in the words of the rest of the messages.
+func explain(k jsonschema.ErrorKind) string {
+	switch k := k.(type) {
+	case *kind.Type:
+		return fmt.Sprintf("must be %s, not %s", strings.Join(withArticles(k.Want), " or "), value.Article(k.Got))
+	case *kind.DependentRequired:
+		return fmt.Sprintf("is missing %s, which goes with %q", quoteAll(k.Missing), short(k.Prop))
+	case *kind.FalseSchema:
+		return "must not be there"
+	case *kind.Not:
+		return "must not be what the schema excludes"
+	case *kind.OneOf:
+		if len(k.Subschemas) > 1 {
+			return fmt.Sprintf("fits alternatives %d and %d, one is allowed", k.Subschemas[0]+1, k.Subschemas[1]+1)
+		}
+		return "fits none of the alternatives"
+	case *kind.PropertyNames:
+		return fmt.Sprintf("has the name %q, which is not allowed", short(k.Property))
+	case *kind.Enum:
+		return fmt.Sprintf("must be one of %s, not %s", shortJSON(k.Want...), shortJSON(k.Got))
+	case *kind.Const:
+		return fmt.Sprintf("must be %s, not %s", shortJSON(k.Want), shortJSON(k.Got))
+	case *kind.Required:
+		return "is missing " + quoteAll(k.Missing)
+	case *kind.AdditionalProperties:
+		return "has unknown " + quoteAll(slices.Sorted(slices.Values(k.Properties)))
+	case *kind.Minimum:
+		return "must be at least " + short(k.Want.RatString()) + ", not " + short(k.Got.RatString())
+	case *kind.Maximum:
+		return "must be at most " + short(k.Want.RatString()) + ", not " + short(k.Got.RatString())
+	case *kind.Pattern:
+		return fmt.Sprintf("must match the pattern %s, which %q does not", k.Want, short(k.Got))
+	case *kind.ExclusiveMinimum:
+		return "must be more than " + short(k.Want.RatString()) + ", not " + short(k.Got.RatString())
+	case *kind.ExclusiveMaximum:
+		return "must be less than " + short(k.Want.RatString()) + ", not " + short(k.Got.RatString())
+	case *kind.MultipleOf:
+		return "must be a multiple of " + short(k.Want.RatString()) + ", not " + short(k.Got.RatString())
+	case *kind.UniqueItems:
+		return fmt.Sprintf("has the same item twice, at %d and %d", k.Duplicates[0], k.Duplicates[1])
+	case *kind.Format:
+		return fmt.Sprintf("must have the format %s, which %s has not", k.Want, shortJSON(k.Got))
+	default:
+		return explainSize(k)
+	}
+}
+
+// explainSize is explain for how much of something there may be.
+func explainSize(k jsonschema.ErrorKind) string {
+	size := func(bound string, want, got int, what string) string {
+		return fmt.Sprintf("must have at %s %d %s, not %d", bound, want, what, got)
+	}
+	switch k := k.(type) {
+	case *kind.MinLength:
+		return size("least", k.Want, k.Got, "characters")
+	case *kind.MaxLength:
+		return size("most", k.Want, k.Got, "characters")
+	case *kind.MinItems:
+		return size("least", k.Want, k.Got, "items")
+	case *kind.MaxItems:
+		return size("most", k.Want, k.Got, "items")
+	case *kind.MinProperties:
+		return size("least", k.Want, k.Got, "entries")
+	case *kind.MaxProperties:
+		return size("most", k.Want, k.Got, "entries")
+	default:
+		return k.LocalizedString(message.NewPrinter(language.English))
+	}
+}
+
+func withArticles(kinds []string) []string {
+	var result []string
+	for i, kind := range kinds {
+		if i > 0 && strings.Contains(strings.Join(kinds[:i], " "), kind) {
+			continue
+		}
+		result = append(result, value.Article(kind))
+	}
+	return result
+}
+
+func quoteAll(names []string) string {
+	return listed(names, quoteShort, ", ")
+}
+
+func quoteShort(s string) string { return strconv.Quote(short(s)) }
+
+func shortJSON(values ...any) string {
+	return listed(values, func(v any) string {
+		text, err := value.AppendJSON(nil, v)
+		if err != nil {
+			text = fmt.Append(nil, v)
+		}
+		return short(string(text))
+	}, ", ")
+}
+
+// maxListed bounds how many things a message lists.
+const maxListed = 20
+
+// listed writes what a message lists, as far as anybody reads it.
+func listed[T any](items []T, text func(T) string, between string) string {
+	texts := make([]string, 0, min(len(items), maxListed+1))
+	for i, item := range items {
+		if i == maxListed {
+			texts = append(texts, fmt.Sprintf("… (%d more)", len(items)-i))
+			break
+		}
+		texts = append(texts, text(item))
+	}
+	return strings.Join(texts, between)
+}
+
+// short keeps a message readable whatever was given.
+func short(s string) string {
+	if len(s) <= 80 {
+		return s
+	}
+	return strings.ToValidUTF8(s[:77], "") + "..."
+}

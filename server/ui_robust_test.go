@@ -82,6 +82,11 @@ func TestThePageComesBackWithItsServer(t *testing.T) {
 	w.begin(claim)
 	r.send(r.request(r.admin, http.MethodPut, "/api/v1/runs/"+run.ID.String()+"/progress", `{"percent":40,"message":"loading <b>"}`)).is(http.StatusOK)
 	do(t, ctx, "what has happened since", shows("#events .state.RUNNING", "Running"), shows("#run-progress", "40 % loading <b>"))
+	r.send(r.request(r.admin, http.MethodPut, "/api/v1/runs/"+run.ID.String()+"/progress", `{"message":"almost there"}`)).is(http.StatusOK)
+	do(t, ctx, "how far nobody knows", shows("#run-progress", "almost there"))
+	if text := evaluate[string](t, ctx, `document.querySelector("#run-progress").textContent.trim()`); text != "almost there" {
+		t.Errorf("the progress is %q", text)
+	}
 	if n := evaluate[int](t, ctx, `document.querySelectorAll("#events .state.SCHEDULED").length`); n != 1 {
 		t.Errorf("the first event is shown %d times", n)
 	}

@@ -93,7 +93,9 @@ function facts({ run, attempts, result, progress: told }) {
 function progress(told) {
   const line = document.getElementById("run-progress");
   line.hidden = told === undefined;
-  if (told) line.replaceChildren(element("progress", { max: "100", value: String(told.percent) }), ` ${told.percent} % ${told.message ?? ""}`);
+  if (!told) return;
+  const known = told.percent !== undefined;
+  line.replaceChildren(element("progress", known ? { max: "100", value: String(told.percent) } : {}), known ? ` ${told.percent} % ` : " ", told.message ?? "");
 }
 
 function explain({ sentence, details, next }) {

@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/berth-dev/berth/server"
 	"github.com/berth-dev/berth/server/api"
 )
 
@@ -202,4 +204,24 @@ func TestAListOfRunsIsFollowed(t *testing.T) {
 		t.Errorf("after a reconnect: %s %s", name, data)
 	}
 	r.call(http.MethodGet, "/api/v1/runs/stream?deployment=nobody", "").refused(http.StatusNotFound, "not-found")
+}
+
+// The clock of a server decides nothing about what a reader of a list knows already.
+func TestAListIsFollowedOnAServerWhoseClockIsWrong(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(o *server.Options) { o.Now = func() time.Time { return time.Now().Add(time.Hour) } })
+	r.deploy("etl", "")
+	run := r.startRun("etl", `{}`)
+	next, done := r.listEvents("?deployment=etl", "")
+	if name, _, data := next(); name != "run" {
+		t.Fatalf("got %s: %s", name, data)
+	}
+	_, id, _ := next()
+	done()
+	r.call(http.MethodPost, "/api/v1/runs/"+run.ID.String()+"/cancel", "").is(http.StatusOK)
+	resumed, end := r.listEvents("?deployment=etl", id)
+	defer end()
+	if name, _, data := resumed(); name != "run" || !strings.Contains(data, "CANCELLED") {
+		t.Errorf("after a reconnect: %s %s", name, data)
+	}
 }

@@ -19,8 +19,7 @@ import (
 const (
 	// listPause is the least time between two looks at a list, however much happens to its runs.
 	listPause = 500 * time.Millisecond
-	// listOverlap is how much of what was sent before a reconnect may be sent again: clocks of servers differ, and what was
-	// being committed then was not seen.
+	// listOverlap is how much of what was sent before a reconnect may be sent again: what was being committed then was not seen.
 	listOverlap = 10 * time.Second
 )
 
@@ -41,7 +40,7 @@ func (h *Handler) StreamRuns(ctx context.Context, r api.StreamRunsRequestObject)
 		if err != nil {
 			return nil, &problem.Error{Code: problem.InvalidParameter, Detail: "Last-Event-ID was not made by this server", Err: err}
 		}
-		s.since = time.UnixMilli(ms).Add(-listOverlap)
+		s.since, s.newest = time.UnixMilli(ms).Add(-listOverlap), ms
 	}
 	if _, _, err := h.store.ListRuns(ctx, filter, store.Page{Limit: 1}); err != nil { // while it can still be refused
 		return nil, err
@@ -56,6 +55,7 @@ type listStream struct {
 	filter store.RunFilter
 	page   store.Page
 	since  time.Time // the reader knows what is older
+	newest int64     // milliseconds since 1970, by the database: the clocks of servers decide nothing about what a reader knows
 	out    *eventWriter
 	sent   map[uuid.UUID]string // what a run looked like when it was sent
 	ids    []uuid.UUID          // nil before the first look
@@ -108,7 +108,6 @@ func (s *listStream) VisitStreamRunsResponse(w http.ResponseWriter) error {
 
 // look reads the list and sends what is new.
 func (s *listStream) look() error {
-	now := s.h.Now()
 	runs, _, err := s.h.store.ListRuns(s.ctx, s.filter, s.page)
 	if err != nil {
 		return err
@@ -117,7 +116,10 @@ func (s *listStream) look() error {
 	if err != nil {
 		return err
 	}
-	id := strconv.FormatInt(now.UnixMilli(), 10)
+	for _, run := range runs {
+		s.newest = max(s.newest, run.State.At.UnixMilli())
+	}
+	id := strconv.FormatInt(s.newest, 10)
 	ids := make([]uuid.UUID, len(runs))
 	known := make(map[uuid.UUID]string, len(runs))
 	for i, run := range runs {
@@ -127,7 +129,8 @@ func (s *listStream) look() error {
 		if s.sent[run.ID] == known[run.ID] {
 			continue
 		}
-		if s.ids == nil && run.State.At.Before(s.since) { // sent before the reader came back
+		derived := shown.State.Name != run.State.Name // by the time, as Late is: nothing says since when
+		if s.ids == nil && run.State.At.Before(s.since) && !derived { // sent before the reader came back
 			continue
 		}
 		if err := s.out.event("run", id, shown); err != nil {

@@ -67,6 +67,9 @@ func TestOutputThatIsNoLongerKeptIsSaidToBe(t *testing.T) {
 	if got != "[12 bytes of output are no longer kept]\n" {
 		t.Errorf("got %q", got)
 	}
+	if got := output(r.stream(run, "", "").until(isEnd)); got != "[12 bytes of output are no longer kept]\n" {
+		t.Errorf("streamed %q", got)
+	}
 	w.write(claim, 12, "late\n")
 	got = string(r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String()+"/logs", "").is(http.StatusOK).body)
 	if !strings.HasPrefix(got, "[12 bytes") && !strings.HasPrefix(got, "[17 bytes") {

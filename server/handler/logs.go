@@ -15,6 +15,9 @@ import (
 // logPart is how much output is held in memory at a time, in bytes.
 const logPart = 256 << 10
 
+// noLongerKept stands for so many bytes of output.
+const noLongerKept = "[%d bytes of output are no longer kept]\n"
+
 // GetRunLogs writes the output of an attempt, of the newest where none is named.
 func (h *Handler) GetRunLogs(ctx context.Context, r api.GetRunLogsRequestObject) (api.GetRunLogsResponseObject, error) {
 	run, err := h.run(ctx, r.Run)
@@ -82,7 +85,7 @@ func (l *logsResponse) sayMissing(w http.ResponseWriter, bytes int64) error {
 	if bytes <= 0 {
 		return nil
 	}
-	_, err := fmt.Fprintf(w, "[%d bytes of output are no longer kept]\n", bytes)
+	_, err := fmt.Fprintf(w, noLongerKept, bytes)
 	return err
 }
 

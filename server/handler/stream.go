@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -151,11 +152,18 @@ func (s *streamResponse) sendProgress() error {
 // sendLogs sends the output of the attempts, one after the other, up to the newest.
 func (s *streamResponse) sendLogs(newest int32) error {
 	for s.at.Attempt <= newest {
+		size, err := s.h.store.LogSize(s.ctx, s.run, s.at.Attempt) // first: what is there by then is found after
+		if err != nil {
+			return err
+		}
 		chunks, err := s.h.store.ReadLogs(s.ctx, s.run, s.at.Attempt, s.at.Offset, logPart)
 		if err != nil {
 			return err
 		}
 		if len(chunks) == 0 {
+			if err := s.sayMissing(size); err != nil {
+				return err
+			}
 			if s.at.Attempt == newest {
 				return nil
 			}
@@ -171,7 +179,20 @@ func (s *streamResponse) sendLogs(newest int32) error {
 	return nil
 }
 
+// sayMissing stands for output up to an offset that was removed, as in the log.
+func (s *streamResponse) sayMissing(until int64) error {
+	if until <= s.at.Offset {
+		return nil
+	}
+	missing := store.LogChunk{Number: s.at.Attempt, Offset: s.at.Offset, Text: fmt.Sprintf(noLongerKept, until-s.at.Offset)}
+	s.at.Offset = until
+	return s.out.event("log", s.at.String(), wireChunk(missing))
+}
+
 func (s *streamResponse) sendChunk(chunk store.LogChunk) error {
+	if err := s.sayMissing(chunk.Offset); err != nil {
+		return err
+	}
 	text := after(chunk, s.at.Offset)
 	if text == "" {
 		return nil

@@ -114,6 +114,7 @@ func TestRefusedValuesSayWhatToDo(t *testing.T) {
 		"a namespace given twice":           {`{worker: {namespaces: [a, a]}}`, "namespaces"},
 		"an unknown kind of pool":           {`{server: {ensurePools: {x: ecs}}}`, "ensurePools"},
 		"half a Secret for jobs":            {`{worker: {jobAPI: {existingSecret: keys}}}`, "worker.jobAPI is half given"},
+		"two keys for jobs":                 {`{worker: {jobAPI: {createKey: true, existingSecret: keys, key: jobs}}}`, "not both"},
 		"the other half":                    {`{worker: {jobAPI: {key: jobs}}}`, "worker.jobAPI is half given"},
 		"a negative limit":                  {`{worker: {limit: -1}}`, "limit"},
 		"a period that is none":             {`{server: {keep: {runs: forever}}}`, "runs"},

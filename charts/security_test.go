@@ -156,7 +156,7 @@ func TestRightsAreExactlyThese(t *testing.T) {
 }
 
 func TestTheWorkerMakesSecretsOnlyWhereItIsAskedTo(t *testing.T) {
-	for values, want := range map[string]bool{"": false, "{worker: {jobSecrets: true}}": true, "{worker: {envAsSecret: true}}": true} {
+	for values, want := range map[string]bool{"": false, "{worker: {jobSecrets: true}}": true, "{worker: {envAsSecret: true}}": true, "{worker: {jobAPI: {createKey: true}}}": true} {
 		objects := render(t, values)
 		rules := roles(t, objects)["Role/berth-system/rel-berth-worker"]
 		got := slices.ContainsFunc(rules, func(r rbacv1.PolicyRule) bool {
@@ -181,6 +181,9 @@ func TestJobsAreGatedWhereThatIsAskedFor(t *testing.T) {
 
 func TestJobsGetTheKeyThatIsNamed(t *testing.T) {
 	args := container(t, render(t, `{worker: {jobAPI: {url: "https://berth.example.com", existingSecret: keys, key: jobs}}}`), "rel-berth-worker").Args
+	if own := container(t, render(t, `{worker: {jobAPI: {createKey: true}}}`), "rel-berth-worker").Args; !slices.Contains(own, "--create-job-api-key-secret") {
+		t.Errorf("the worker is started without --create-job-api-key-secret: %v", own)
+	}
 	for _, want := range []string{"--job-api-url=https://berth.example.com", "--job-api-key-secret=keys", "--job-api-key-secret-key=jobs"} {
 		if !slices.Contains(args, want) {
 			t.Errorf("the worker is started without %s: %v", want, args)

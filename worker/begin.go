@@ -172,7 +172,7 @@ func (w *worker) launched(a *attempt, made job.Launched) {
 	held := w.table.update(a, func() {
 		granted = made.Gated && made.UID != "" && a.said.uid == made.UID
 		a.known.job, a.known.manifest = made, nil
-		a.claim.RenderInput, a.claim.Manifest, a.claim.Parameters = noInput, nil, nil
+		a.claim.RenderInput, a.claim.Manifest, a.claim.Parameters, a.claim.JobKey = noInput, nil, nil, nil
 		cancelled = a.cancelled
 	})
 	switch {

@@ -20,6 +20,9 @@ func (w *worker) claimLoop(ctx context.Context) error {
 		pulse.beat()
 		request := api.ClaimRequest{RequestID: uuid.New(), Pool: w.pool, Worker: w.name, ClusterID: w.runtime.ClusterID(),
 			Max: w.free(), WaitSeconds: int32(w.tuning.claimWait / time.Second)}
+		if w.jobKeys {
+			request.JobKeys = &w.jobKeys
+		}
 		asked := w.now()
 		response, err := w.claimSurely(ctx, request, pulse)
 		if err != nil {

@@ -60,6 +60,9 @@ type JobAPI struct {
 	// SecretName and SecretKey are where its API key is, in the namespace of the Job. Both or neither are given: without a key it
 	// is told the URL alone.
 	SecretName, SecretKey string
+	// OwnKey gives each attempt a key of its own, which can read its run and set its result and progress and nothing else, in
+	// a Secret that its Job owns.
+	OwnKey bool
 }
 
 // tuning is what tests turn; zero fields mean the defaults.
@@ -90,6 +93,8 @@ func (o *Options) setDefaults() error {
 		return errors.New("jobs that may call the API need its address (--job-api-url)")
 	case o.JobAPI != nil && (o.JobAPI.SecretName == "") != (o.JobAPI.SecretKey == ""):
 		return errors.New("the Secret with the jobs' API key is half given: name it and its key, or neither (--job-api-key-secret, --job-api-key-secret-key)")
+	case o.JobAPI != nil && o.JobAPI.OwnKey && o.JobAPI.SecretName != "":
+		return errors.New("jobs get a key of their own, or the one of a Secret: not both (--create-job-api-key-secret, --job-api-key-secret)")
 	case o.Limit < 0:
 		return fmt.Errorf("worker limit is %d: give a number of attempts, or 0 for no limit (--limit)", o.Limit)
 	}

@@ -79,6 +79,18 @@ func (w *worker) refusal(err error) error {
 	return &job.Refused{Category: category, Message: wrong.Error(), Err: err}
 }
 
+// apiAccess is how the attempt's job may call the API.
+func (w *worker) apiAccess(c api.Claim) *manifest.APIAccess {
+	if !w.jobKeys {
+		return w.jobAPI
+	}
+	own := *w.jobAPI
+	if own.Key = value(c.JobKey); own.Key == "" {
+		w.log.Warn("the server gives no keys to jobs, it is older than this worker: the job has to do without", "run", c.RunID, "attempt", c.Attempt)
+	}
+	return &own
+}
+
 func secretOf(f *manifest.Finished) *job.Secret {
 	if f.Secret == nil {
 		return nil
@@ -99,7 +111,7 @@ func (w *worker) unseal(ctx context.Context, c api.Claim, name string, p *prepar
 	p.attempt.Secret = secretOf(finished)
 	if p.attempt.Secret == nil || p.attempt.Secret.Name != name {
 		return &job.Refused{Category: job.Invalid, Message: fmt.Sprintf(
-			"the manifest keeps its environment in Secret %q, and this worker does not: start it with --env-as-secret as the one before", name)}
+			"the manifest refers to Secret %q, and this worker does not: start it with the same --env-as-secret and --create-job-api-key-secret as the one before", name)}
 	}
 	return nil
 }
@@ -145,7 +157,7 @@ func (w *worker) finish(ctx context.Context, c api.Claim) (*manifest.Finished, e
 	finished, err := manifest.Build(rendered, manifest.Identity{
 		Installation: w.installation, RunID: c.RunID, RunName: c.RunName, Attempt: int(c.Attempt), Pool: c.Pool, Queue: c.Queue,
 		Deployment: c.Deployment, LeaseEpoch: c.Epoch, TemplateVersion: int(c.TemplateVersion), Parameters: c.Parameters,
-		Namespace: w.runtime.DefaultNamespace(), EnvAsSecret: w.envAsSecret, API: w.jobAPI,
+		Namespace: w.runtime.DefaultNamespace(), EnvAsSecret: w.envAsSecret, API: w.apiAccess(c),
 	})
 	if err != nil {
 		return nil, &templateError{kind: "manifest", err: err}

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -34,6 +35,7 @@ type protocol struct {
 	loseNext string                    // the path whose next answer is lost
 	slowLogs time.Duration             // how long the server takes over output
 	denied   bool                      // the key is refused
+	keyless  bool                      // an older server, which gives no keys to jobs
 	released []api.AttemptLease        // given back
 	asked    []api.ClaimRequest
 	grants   map[uuid.UUID]api.AttemptStatusStatus // what a look-up says of a run
@@ -208,6 +210,10 @@ func (p *protocol) give(r *api.ClaimRequest) []api.Claim {
 		s.holder, s.back = r.Worker, false
 		c := s.claim
 		c.Epoch, c.Takeover, c.Manifest, c.JobUID = s.epoch, s.epoch > 1, s.manifest, text(s.uid)
+		if r.JobKeys != nil && *r.JobKeys && !p.keyless {
+			key := fmt.Sprintf("key-of-epoch-%d", s.epoch)
+			c.JobKey = &key
+		}
 		claims = append(claims, c)
 	}
 	if len(claims) > 0 {

@@ -99,12 +99,45 @@ func TestJobsMayCallTheAPIWhereTheWorkerSaysHow(t *testing.T) {
 	}
 }
 
+func TestEachAttemptGetsAKeyOfItsOwnThatNobodyElseSees(t *testing.T) {
+	for name, test := range map[string]struct {
+		keyless bool
+		want    string
+	}{
+		"a server that gives keys": {false, "KEY-OF-EPOCH-1 http://server\n"},
+		"an older server":          {true, " http://server\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProtocol(t, shellTemplate)
+			p.keyless = test.keyless
+			var log bytes.Buffer
+			w := startWorker(t, p, func(o *Options) {
+				o.JobAPI = &JobAPI{URL: "http://server", OwnKey: true}
+				o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			})
+			s := p.offer(script(`echo "$(echo $BERTH_API_KEY | tr a-z A-Z) $BERTH_API_URL"`))
+			p.wait(t, "the end", func() bool { return s.ended != nil })
+			if err := w.stop(); err != nil {
+				t.Fatal(err)
+			}
+			reports, err := json.Marshal(s.reports)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(s.output) != test.want || strings.Contains(string(reports)+log.String(), "key-of-epoch") {
+				t.Errorf("output %q, want %q; reports %s; log %s", s.output, test.want, reports, log.String())
+			}
+		})
+	}
+}
+
 func TestHalfASecretIsRefused(t *testing.T) {
 	p := newProtocol(t, shellTemplate)
 	for want, jobAPI := range map[string]JobAPI{
 		"half given":    {URL: "https://x", SecretName: "keys"},
 		"name it":       {URL: "https://x", SecretKey: "jobs"},
 		"--job-api-url": {SecretName: "keys", SecretKey: "jobs"},
+		"not both":      {URL: "https://x", SecretName: "keys", SecretKey: "jobs", OwnKey: true},
 	} {
 		o := testOptions(t, p, t.TempDir())
 		o.JobAPI = &jobAPI

@@ -26,6 +26,7 @@ type worker struct {
 	templateEnv         map[string]string
 	envAsSecret         bool
 	jobAPI              *manifest.APIAccess
+	jobKeys             bool // each attempt gets one of its own
 	tuning              tuning
 	log                 *slog.Logger
 	now                 func() time.Time
@@ -104,6 +105,7 @@ func newWorker(o Options) (*worker, error) {
 	}
 	if o.JobAPI != nil {
 		w.jobAPI = &manifest.APIAccess{URL: o.JobAPI.URL, SecretName: o.JobAPI.SecretName, SecretKey: o.JobAPI.SecretKey}
+		w.jobKeys = o.JobAPI.OwnKey
 	}
 	w.table = newTable(w.now)
 	w.health = &health{now: w.now}

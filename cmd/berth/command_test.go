@@ -79,6 +79,7 @@ func TestBadInputIsRefusedWithItsPlace(t *testing.T) {
 		{"a launch that is none", u, []string{"worker", "start", "--pool", "local", "--launch", "twice"}, 2, []string{"must be named or gated"}},
 		{"half a Secret for jobs", u, []string{"worker", "start", "--pool", "local", "--type", "kubernetes", "--job-api-key-secret", "keys"}, 2, []string{"--job-api-key-secret-key"}},
 		{"the other half", u, []string{"worker", "start", "--pool", "local", "--type", "kubernetes", "--job-api-key-secret-key", "jobs"}, 2, []string{"name the Secret, too"}},
+		{"two keys for jobs", u, []string{"worker", "start", "--pool", "local", "--type", "kubernetes", "--create-job-api-key-secret", "--job-api-key-secret", "keys", "--job-api-key-secret-key", "jobs"}, 2, []string{"not both"}},
 		{"a Secret for processes", u, []string{"worker", "start", "--pool", "local", "--job-api-key-secret", "keys", "--job-api-key-secret-key", "jobs"}, 2, []string{"has no cluster"}},
 		{"a legacy finalizer of Kubernetes' own", u, []string{"worker", "drain", "--legacy-finalizer", "foregroundDeletion"}, 2, []string{"one of Kubernetes' own"}},
 		{"rendering a file that is not there", u, []string{"template", "render", "-f", "nix.yaml"}, 2, []string{"no such file"}},

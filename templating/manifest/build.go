@@ -41,6 +41,8 @@ type APIAccess struct {
 	// SecretName and SecretKey are where the key is. Both or neither are given.
 	SecretName string
 	SecretKey  string
+	// Key is one of the attempt's own; it goes into the Secret of the attempt.
+	Key string
 }
 
 // SecretReference is a key of a Secret.
@@ -134,6 +136,7 @@ func (b *builder) own() {
 	b.ownLabels()
 	b.ownSpec()
 	b.ownContainers()
+	b.ownKey()
 	if b.id.EnvAsSecret || b.finished.Policy.EnvAsSecret {
 		b.sealEnv()
 	}

@@ -210,10 +210,19 @@ func (b *builder) apiEnvironment() []corev1.EnvVar {
 		return nil
 	}
 	env := []corev1.EnvVar{{Name: EnvAPIURL, Value: api.URL}}
-	if api.SecretName != "" {
-		env = append(env, corev1.EnvVar{Name: EnvAPIKey, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
-			LocalObjectReference: corev1.LocalObjectReference{Name: api.SecretName}, Key: api.SecretKey,
-		}}})
+	from := corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: api.SecretName}, Key: api.SecretKey}
+	if api.Key != "" {
+		from.Name, from.Key = b.job.Name, EnvAPIKey
+	}
+	if from.Name != "" {
+		env = append(env, corev1.EnvVar{Name: EnvAPIKey, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &from}})
 	}
 	return env
+}
+
+// ownKey puts the attempt's own key into its Secret.
+func (b *builder) ownKey() {
+	if api := b.id.API; api != nil && api.Key != "" {
+		b.finished.Secret = &Sealed{Name: b.job.Name, Data: map[string]string{EnvAPIKey: api.Key}}
+	}
 }

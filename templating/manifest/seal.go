@@ -23,7 +23,10 @@ const maxSealed = 1 << 20
 // that stands in the manifest, and not in one from a Secret, so that is done here; a value that refers to what is only known
 // in the cluster stays where it is.
 func (b *builder) sealEnv() {
-	sealed := &Sealed{Name: b.job.Name, Data: map[string]string{}}
+	sealed := b.finished.Secret
+	if sealed == nil {
+		sealed = &Sealed{Name: b.job.Name, Data: map[string]string{}}
+	}
 	pod := &b.job.Spec.Template.Spec
 	place := manifestPointer.key("spec").key("template").key("spec")
 	for i := range pod.InitContainers {

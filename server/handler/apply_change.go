@@ -51,7 +51,9 @@ func (a *applying) own(ctx context.Context, change *applied) error {
 	if !ok || a.project == "" || change.action == api.Delete || slices.Contains(a.owned[owner], change.name) {
 		return nil
 	}
-	before, err := a.tx.SetProject(ctx, owner, change.name, a.project)
+	before, err := a.tx.SetProject(ctx, store.Ownership{
+		Kind: owner, Name: change.name, Project: a.project, New: change.action == api.Create,
+	}, actor(ctx))
 	if err != nil || change.action == api.Create {
 		return err
 	}

@@ -58,7 +58,7 @@ func (tx *Tx) OwnedBy(ctx context.Context, project string) (Owned, error) {
 
 const (
 	poolProjectSQL = `
-SELECT project
+SELECT project, name AS pool
 FROM pools
 WHERE name = ?
 	AND deleted_at IS NULL`
@@ -68,7 +68,7 @@ SET project = ?
 WHERE name = ?
 	AND deleted_at IS NULL`
 	variableProjectSQL = `
-SELECT project
+SELECT project, '' AS pool
 FROM variables
 WHERE name = ?`
 	ownVariableSQL = `
@@ -76,10 +76,11 @@ UPDATE variables
 SET project = ?
 WHERE name = ?`
 	deploymentProjectSQL = `
-SELECT project
-FROM deployments
-WHERE name = ?
-	AND deleted_at IS NULL`
+SELECT d.project, p.name AS pool
+FROM deployments d
+JOIN pools p ON p.id = d.pool_id
+WHERE d.name = ?
+	AND d.deleted_at IS NULL`
 	ownDeploymentSQL = `
 UPDATE deployments
 SET project = ?
@@ -87,23 +88,43 @@ WHERE name = ?
 	AND deleted_at IS NULL`
 )
 
+// Ownership is of whom something shall be.
+type Ownership struct {
+	Kind    Owner
+	Name    string
+	Project string
+	// New: it was made in this transaction, so that whose it is belongs to its making.
+	New bool
+}
+
 // SetProject gives a thing to a project and returns the one that it belonged to, "" for none.
-func (tx *Tx) SetProject(ctx context.Context, kind Owner, name, project string) (before string, err error) {
-	read, write := poolProjectSQL, ownPoolSQL
-	switch kind {
+func (tx *Tx) SetProject(ctx context.Context, o Ownership, actor string) (before string, err error) {
+	read, write, kind := poolProjectSQL, ownPoolSQL, AuditPool
+	switch o.Kind {
 	case OwnVariable:
-		read, write = variableProjectSQL, ownVariableSQL
+		read, write, kind = variableProjectSQL, ownVariableSQL, AuditVariable
 	case OwnDeployment:
-		read, write = deploymentProjectSQL, ownDeploymentSQL
+		read, write, kind = deploymentProjectSQL, ownDeploymentSQL, AuditDeployment
 	}
-	var was sql.NullString
-	if err := tx.get(ctx, &was, read, name); err != nil {
-		return "", found(err, "%q of the %s", name, kind)
+	var was struct {
+		Project sql.NullString `db:"project"`
+		Pool    string         `db:"pool"`
 	}
-	if _, err := tx.exec(ctx, write, project, name); err != nil {
-		return "", fmt.Errorf("give %q of the %s to project %q: %w", name, kind, project, err)
+	if err := tx.get(ctx, &was, read, o.Name); err != nil {
+		return "", found(err, "%q of the %s", o.Name, o.Kind)
 	}
-	return was.String, nil
+	if _, err := tx.exec(ctx, write, o.Project, o.Name); err != nil {
+		return "", fmt.Errorf("give %q of the %s to project %q: %w", o.Name, o.Kind, o.Project, err)
+	}
+	if o.New {
+		return was.Project.String, nil
+	}
+	d, err := tx.differ(ctx)
+	if err != nil {
+		return "", err
+	}
+	d.field("project", filled(was.Project.String), o.Project)
+	return was.Project.String, tx.changed(ctx, d, AuditEntry{Actor: actor, Action: AuditUpdate, Kind: kind, Name: o.Name, Pool: was.Pool})
 }
 
 // applyLock is the key of the advisory lock: "apply" in ASCII.

@@ -129,7 +129,7 @@ func (s *listStream) look() error {
 		if s.sent[run.ID] == known[run.ID] {
 			continue
 		}
-		derived := shown.State.Name != run.State.Name // by the time, as Late is: nothing says since when
+		derived := shown.State.Name != run.State.Name                 // by the time, as Late is: nothing says since when
 		if s.ids == nil && run.State.At.Before(s.since) && !derived { // sent before the reader came back
 			continue
 		}

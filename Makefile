@@ -7,7 +7,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 CLUSTER := go -C e2e/cluster run .
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-unit e2e bench lint generate verify fmt image cluster-up cluster-down cluster-load cluster-status setup clean
+.PHONY: help build run test test-unit e2e record bench lint generate verify fmt image cluster-up cluster-down cluster-load cluster-status setup clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ test-unit: ## the quick inner loop: what needs no cluster
 
 e2e: ## only the end-to-end tests, on the cluster of `make cluster-up`
 	@e2e/test.sh e2e
+
+record: ## Jobs and pods of every scenario, as the cluster of `make cluster-up` shows them, as test data of worker/kube
+	@E2E_KUBECONFIG=$${E2E_KUBECONFIG:-$$($(CLUSTER) kubeconfig)} E2E_RECORD=$(CURDIR)/worker/kube/testdata/recorded go test -count=1 -timeout=40m -parallel=6 -run TheWorkerWhateverBreaks ./e2e
 
 bench: ## what is promised about speed, beside its limit and its peer: one table (BENCH="-run render -o json")
 	@go run ./e2e/bench $(BENCH)

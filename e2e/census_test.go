@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
 )
@@ -19,19 +21,31 @@ type census struct {
 	mu   sync.Mutex
 	pods map[string]map[string]bool // run/attempt: UIDs
 	jobs map[string]map[string]bool
+	// now is what each attempt looks like, held what it looked like when last held by Berth.
+	now, held map[string]*sight
+}
+
+// sight is what can be seen of an attempt in the cluster at one moment.
+type sight struct {
+	job  *batchv1.Job
+	pods map[string]*corev1.Pod
+	// past are pods that are gone, as they were last seen; stopped those that were told to go while they ran.
+	past    map[string]*corev1.Pod
+	stopped map[types.UID]bool
 }
 
 // count begins to count in the namespace.
 func (c *cluster) count(t *testing.T, namespaces ...string) *census {
 	t.Helper()
-	n := &census{pods: map[string]map[string]bool{}, jobs: map[string]map[string]bool{}}
+	n := &census{pods: map[string]map[string]bool{}, jobs: map[string]map[string]bool{}, now: map[string]*sight{}, held: map[string]*sight{}}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	for _, namespace := range namespaces {
 		factory := informers.NewSharedInformerFactoryWithOptions(c.client, 0, informers.WithNamespace(namespace))
 		pods, jobs := factory.Core().V1().Pods().Informer(), factory.Batch().V1().Jobs().Informer()
-		note := func(object any) { n.note(object) }
 		for _, informer := range []cache.SharedIndexInformer{pods, jobs} {
-			if _, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{AddFunc: note}); err != nil {
+			if _, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+				AddFunc: n.note, UpdateFunc: func(_, object any) { n.note(object) }, DeleteFunc: n.gone,
+			}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -61,6 +75,46 @@ func (n *census) note(object any) {
 		into[key] = map[string]bool{}
 	}
 	into[key][string(meta.GetUID())] = true
+	seen := n.now[key]
+	if seen == nil {
+		seen = &sight{pods: map[string]*corev1.Pod{}, past: map[string]*corev1.Pod{}, stopped: map[types.UID]bool{}}
+		n.now[key] = seen
+	}
+	switch o := object.(type) {
+	case *batchv1.Job:
+		seen.job = o
+	case *corev1.Pod:
+		seen.pods[o.Name] = o
+		if o.DeletionTimestamp != nil && o.Status.Phase != corev1.PodSucceeded && o.Status.Phase != corev1.PodFailed {
+			seen.stopped[o.UID] = true
+		}
+	}
+	n.look(key, seen)
+}
+
+// look keeps what is to be seen while a finalizer holds the Job.
+func (n *census) look(key string, seen *sight) {
+	if seen.job != nil && len(seen.job.Finalizers) > 0 {
+		n.held[key] = &sight{job: seen.job, pods: maps.Clone(seen.pods), past: maps.Clone(seen.past), stopped: maps.Clone(seen.stopped)}
+	}
+}
+
+func (n *census) gone(object any) {
+	if tombstone, ok := object.(cache.DeletedFinalStateUnknown); ok {
+		object = tombstone.Obj
+	}
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	key := pod.Labels["berth.dev/run-id"] + "/" + pod.Labels["berth.dev/attempt"]
+	if seen := n.now[key]; seen != nil {
+		delete(seen.pods, pod.Name)
+		seen.past[pod.Name] = pod
+		n.look(key, seen)
+	}
 }
 
 // all is how many pods there were, and which attempts had more than one pod or Job.

@@ -26,12 +26,12 @@ type result struct {
 }
 
 // run runs berth with the arguments and returns however it ended; a command that does not end within two minutes fails the test.
-func (c cli) run(t *testing.T, args ...string) result {
+func (c cli) run(t testing.TB, args ...string) result {
 	t.Helper()
 	return c.runWithin(t, 2*time.Minute, args...)
 }
 
-func (c cli) runWithin(t *testing.T, limit time.Duration, args ...string) result {
+func (c cli) runWithin(t testing.TB, limit time.Duration, args ...string) result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
@@ -52,7 +52,7 @@ func (c cli) runWithin(t *testing.T, limit time.Duration, args ...string) result
 }
 
 // ok runs berth, demands exit code 0 and returns standard output.
-func (c cli) ok(t *testing.T, args ...string) string {
+func (c cli) ok(t testing.TB, args ...string) string {
 	t.Helper()
 	out := c.run(t, args...)
 	if out.code != 0 {
@@ -62,7 +62,7 @@ func (c cli) ok(t *testing.T, args ...string) string {
 }
 
 // get runs berth with -o json and decodes its output into v.
-func (c cli) get(t *testing.T, v any, args ...string) {
+func (c cli) get(t testing.TB, v any, args ...string) {
 	t.Helper()
 	text := c.ok(t, append(args, "-o", "json")...)
 	if err := json.Unmarshal([]byte(text), v); err != nil {
@@ -71,7 +71,7 @@ func (c cli) get(t *testing.T, v any, args ...string) {
 }
 
 // fetch gets a path of the API and decodes its answer into v.
-func (c cli) fetch(t *testing.T, v any, path string) {
+func (c cli) fetch(t testing.TB, v any, path string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.url+path, nil)
 	if err != nil {
@@ -96,13 +96,13 @@ func (c cli) fetch(t *testing.T, v any, path string) {
 func (r result) String() string { return "stdout: " + r.stdout + "\nstderr: " + r.stderr }
 
 // write puts a file into the command's directory.
-func (c cli) write(t *testing.T, name, text string) {
+func (c cli) write(t testing.TB, name, text string) {
 	t.Helper()
 	writeFile(t, filepath.Join(c.dir, name), text)
 }
 
 // contains fails the test for each of the texts that is not in got.
-func contains(t *testing.T, what, got string, texts ...string) {
+func contains(t testing.TB, what, got string, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
 		if !strings.Contains(got, text) {

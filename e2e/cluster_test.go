@@ -35,7 +35,7 @@ type cluster struct {
 	client     kubernetes.Interface
 }
 
-func connect(t *testing.T) *cluster {
+func connect(t testing.TB) *cluster {
 	t.Helper()
 	path := os.Getenv("E2E_KUBECONFIG")
 	if path == "" {
@@ -54,7 +54,7 @@ func connect(t *testing.T) *cluster {
 }
 
 // namespace makes a namespace that is gone when the test has ended.
-func (c *cluster) namespace(t *testing.T, prefix string, labels map[string]string) string {
+func (c *cluster) namespace(t testing.TB, prefix string, labels map[string]string) string {
 	t.Helper()
 	ns, err := c.client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: prefix + "-", Labels: labels},
@@ -66,7 +66,7 @@ func (c *cluster) namespace(t *testing.T, prefix string, labels map[string]strin
 	return ns.Name
 }
 
-func (c *cluster) removeNamespace(t *testing.T, name string) {
+func (c *cluster) removeNamespace(t testing.TB, name string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 2*patience)
 	defer cancel()
 	if err := c.client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
@@ -99,7 +99,7 @@ func (c *cluster) leftIn(ctx context.Context, namespace string) string {
 }
 
 // jobs are the Jobs of a run, all attempts.
-func (c *cluster) jobs(t *testing.T, namespace, runID string) []batchv1.Job {
+func (c *cluster) jobs(t testing.TB, namespace, runID string) []batchv1.Job {
 	t.Helper()
 	list, err := c.client.BatchV1().Jobs(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "berth.dev/run-id=" + runID})
 	if err != nil {
@@ -109,7 +109,7 @@ func (c *cluster) jobs(t *testing.T, namespace, runID string) []batchv1.Job {
 }
 
 // pods are the pods of a run, all attempts.
-func (c *cluster) pods(t *testing.T, namespace, runID string) []corev1.Pod {
+func (c *cluster) pods(t testing.TB, namespace, runID string) []corev1.Pod {
 	t.Helper()
 	list, err := c.client.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "berth.dev/run-id=" + runID})
 	if err != nil {
@@ -119,7 +119,7 @@ func (c *cluster) pods(t *testing.T, namespace, runID string) []corev1.Pod {
 }
 
 // runningPod waits until the run has a pod whose containers run.
-func (c *cluster) runningPod(t *testing.T, namespace, runID string) corev1.Pod {
+func (c *cluster) runningPod(t testing.TB, namespace, runID string) corev1.Pod {
 	t.Helper()
 	var found corev1.Pod
 	eventually(t, "a running pod of run "+runID, func() (bool, error) {
@@ -135,7 +135,7 @@ func (c *cluster) runningPod(t *testing.T, namespace, runID string) corev1.Pod {
 }
 
 // exec runs a command in the first container of a pod.
-func (c *cluster) exec(t *testing.T, pod corev1.Pod, command ...string) {
+func (c *cluster) exec(t testing.TB, pod corev1.Pod, command ...string) {
 	t.Helper()
 	request := c.client.CoreV1().RESTClient().Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("exec").
 		VersionedParams(&corev1.PodExecOptions{Command: command, Stdout: true, Stderr: true}, scheme.ParameterCodec)
@@ -150,7 +150,7 @@ func (c *cluster) exec(t *testing.T, pod corev1.Pod, command ...string) {
 }
 
 // secret reads one value of a Secret.
-func (c *cluster) secret(t *testing.T, namespace, name, key string) string {
+func (c *cluster) secret(t testing.TB, namespace, name, key string) string {
 	t.Helper()
 	secret, err := c.client.CoreV1().Secrets(namespace).Get(t.Context(), name, metav1.GetOptions{})
 	if err != nil {
@@ -164,7 +164,7 @@ func (c *cluster) secret(t *testing.T, namespace, name, key string) string {
 }
 
 // eventually waits until the condition holds, and fails the test when it does not within the usual patience.
-func eventually(t *testing.T, what string, condition func() (bool, error)) {
+func eventually(t testing.TB, what string, condition func() (bool, error)) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -177,7 +177,7 @@ func poll(ctx context.Context, condition func() (bool, error)) error {
 	return wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(context.Context) (bool, error) { return condition() })
 }
 
-func writeFile(t *testing.T, path, text string) {
+func writeFile(t testing.TB, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

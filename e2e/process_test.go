@@ -41,7 +41,7 @@ func (b *logBuffer) String() string {
 
 // startProcess starts the binary and waits until it prints a line that begins with "ready", whose rest it returns. The
 // process ends with the test.
-func startProcess(t *testing.T, env []string, args ...string) (*process, string) {
+func startProcess(t testing.TB, env []string, args ...string) (*process, string) {
 	t.Helper()
 	p := &process{cmd: exec.Command(binary, args...), exited: make(chan struct{}), log: &logBuffer{}}
 	p.cmd.Env = append([]string{"HOME=" + t.TempDir(), "PATH=/usr/bin:/bin"}, env...)
@@ -88,7 +88,7 @@ func (p *process) wait(stdout io.Reader, ready chan<- string) {
 }
 
 // kill ends the process the hard way (kill -9) and waits until it is gone.
-func (p *process) kill(t *testing.T) {
+func (p *process) kill(t testing.TB) {
 	t.Helper()
 	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		t.Errorf("kill: %v", err)
@@ -105,7 +105,7 @@ type hosted struct {
 }
 
 // startHosted starts a server on SQLite and gives it the pool of the scenarios, without a worker.
-func startHosted(t *testing.T, c *cluster) *hosted {
+func startHosted(t testing.TB, c *cluster) *hosted {
 	t.Helper()
 	h := startBare(t, c, nil)
 	h.createPool(t)
@@ -113,7 +113,7 @@ func startHosted(t *testing.T, c *cluster) *hosted {
 }
 
 // startBare starts a server on SQLite that has no pool yet.
-func startBare(t *testing.T, c *cluster, labels map[string]string) *hosted {
+func startBare(t testing.TB, c *cluster, labels map[string]string) *hosted {
 	t.Helper()
 	h := &hosted{dir: t.TempDir(), listen: "127.0.0.1:0"}
 	h.cluster = c
@@ -125,14 +125,14 @@ func startBare(t *testing.T, c *cluster, labels map[string]string) *hosted {
 }
 
 // startServer starts the server, the second time on the address and the data of the first.
-func (h *hosted) startServer(t *testing.T) {
+func (h *hosted) startServer(t testing.TB) {
 	t.Helper()
 	server, url := startProcess(t, nil, "server", "--listen", h.listen, "--data-dir", filepath.Join(h.dir, "server"), "--auth", "none", "--lease", "5s")
 	h.server, h.url, h.listen = server, url, strings.TrimPrefix(url, "http://")
 }
 
 // startWorker starts a worker of the pool under the given name.
-func (h *hosted) startWorker(t *testing.T, name string) *process {
+func (h *hosted) startWorker(t testing.TB, name string) *process {
 	t.Helper()
 	worker, _ := startProcess(t, []string{"BERTH_API_URL=" + h.url}, "worker", "start", "--pool", h.pool, "--type", "kubernetes", "--name", name,
 		"--kubeconfig", h.kubeconfig, "--namespace", h.jobs, "--metrics-listen", "127.0.0.1:0")

@@ -37,7 +37,7 @@ type fault func(w http.ResponseWriter, r *http.Request, forward http.Handler) bo
 // matching picks requests; the body is read already and may be read again.
 type matching func(r *http.Request, body string) bool
 
-func newProxy(t *testing.T, target string, transport http.RoundTripper) *proxy {
+func newProxy(t testing.TB, target string, transport http.RoundTripper) *proxy {
 	t.Helper()
 	to, err := url.Parse(target)
 	if err != nil {
@@ -184,7 +184,7 @@ func reports(kind string) matching {
 }
 
 // apiProxy puts a proxy before the API server and returns it with a kubeconfig that leads to it.
-func (c *cluster) apiProxy(t *testing.T) (*proxy, string) {
+func (c *cluster) apiProxy(t testing.TB) (*proxy, string) {
 	t.Helper()
 	transport, err := rest.TransportFor(c.config)
 	if err != nil {

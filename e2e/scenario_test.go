@@ -80,14 +80,14 @@ job_configuration:
 `
 
 // createPool makes a pool with the template of the scenarios.
-func (s site) createPool(t *testing.T) {
+func (s site) createPool(t testing.TB) {
 	t.Helper()
 	s.write(t, "template.yaml", lightTemplate)
 	s.ok(t, "pool", "create", s.pool, "--type", "kubernetes", "--template", "template.yaml")
 }
 
 // deploy deploys one deployment that runs the shell script, with more fields as YAML.
-func (s site) deploy(t *testing.T, name, script string, more ...string) {
+func (s site) deploy(t testing.TB, name, script string, more ...string) {
 	t.Helper()
 	lines := []string{
 		"deployments:",
@@ -101,7 +101,7 @@ func (s site) deploy(t *testing.T, name, script string, more ...string) {
 }
 
 // start creates a run and returns its id.
-func (s site) start(t *testing.T, deployment string, args ...string) string {
+func (s site) start(t testing.TB, deployment string, args ...string) string {
 	t.Helper()
 	var created struct{ ID string }
 	s.get(t, &created, append([]string{"deployment", "run", deployment}, args...)...)
@@ -112,7 +112,7 @@ func (s site) start(t *testing.T, deployment string, args ...string) string {
 }
 
 // end waits for the run's end and demands the state.
-func (s site) end(t *testing.T, id, want string) run {
+func (s site) end(t testing.TB, id, want string) run {
 	t.Helper()
 	watched := s.cli.run(t, "run", "watch", id)
 	r := s.show(t, id)
@@ -125,7 +125,7 @@ func (s site) end(t *testing.T, id, want string) run {
 	return r
 }
 
-func (s site) show(t *testing.T, id string) run {
+func (s site) show(t testing.TB, id string) run {
 	t.Helper()
 	var r run
 	s.get(t, &r, "run", "get", id)
@@ -133,7 +133,7 @@ func (s site) show(t *testing.T, id string) run {
 }
 
 // recordedOnce demands that the run's history holds exactly one end.
-func (s site) recordedOnce(t *testing.T, id string) {
+func (s site) recordedOnce(t testing.TB, id string) {
 	t.Helper()
 	var history struct{ Items []event }
 	s.fetch(t, &history, "/api/v1/runs/"+id+"/events")
@@ -153,7 +153,7 @@ func (s site) recordedOnce(t *testing.T, id string) {
 }
 
 // logsHave waits until the run's output holds the texts: an outcome never waits for output, so that may come later.
-func (s site) logsHave(t *testing.T, id string, texts ...string) {
+func (s site) logsHave(t testing.TB, id string, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
 		eventually(t, fmt.Sprintf("%q in the logs of run %s", text, id), func() (bool, error) {
@@ -163,7 +163,7 @@ func (s site) logsHave(t *testing.T, id string, texts ...string) {
 }
 
 // onePod demands that the run has had exactly one Job and one pod.
-func (s site) onePod(t *testing.T, id string) {
+func (s site) onePod(t testing.TB, id string) {
 	t.Helper()
 	if jobs := s.cluster.jobs(t, s.jobs, id); len(jobs) != 1 {
 		t.Errorf("run %s has %d Jobs, want 1", id, len(jobs))
@@ -174,7 +174,7 @@ func (s site) onePod(t *testing.T, id string) {
 }
 
 // firstLight is the path that everything else is built on.
-func firstLight(t *testing.T, s site) {
+func firstLight(t testing.TB, s site) {
 	const script = `echo "parameters: $BERTH_PARAMETERS"; env | grep ^BERTH_ | sort`
 	s.deploy(t, "light", script, "  parameters: {greeting: hello}")
 	watched := s.cli.run(t, "deployment", "run", "light", "--param", "greeting=bonjour", "--watch")
@@ -200,7 +200,7 @@ func firstLight(t *testing.T, s site) {
 }
 
 // manifestIsWhatRan compares `berth run manifest` with the Job in the cluster, leaf kinds first.
-func (s site) manifestIsWhatRan(t *testing.T, id string) {
+func (s site) manifestIsWhatRan(t testing.TB, id string) {
 	t.Helper()
 	text := s.ok(t, "run", "manifest", id)
 	var manifest struct {
@@ -232,7 +232,7 @@ func (s site) manifestIsWhatRan(t *testing.T, id string) {
 	}
 }
 
-func exitCodeIsKept(t *testing.T, s site) {
+func exitCodeIsKept(t testing.TB, s site) {
 	s.deploy(t, "three", "echo about to fail; exit 3")
 	r := s.end(t, s.start(t, "three"), "FAILED")
 	if r.Run.ExitCode == nil || *r.Run.ExitCode != 3 || r.Run.Category != "app" {
@@ -240,7 +240,7 @@ func exitCodeIsKept(t *testing.T, s site) {
 	}
 }
 
-func missingImageIsSaidWhileItWaits(t *testing.T, s site) {
+func missingImageIsSaidWhileItWaits(t testing.TB, s site) {
 	s.deploy(t, "imageless", "true")
 	id := s.start(t, "imageless", "--job-variable", "image=registry.invalid/no/such:image")
 	eventually(t, "the run to say that its image can not be had", func() (bool, error) {
@@ -257,7 +257,7 @@ func missingImageIsSaidWhileItWaits(t *testing.T, s site) {
 	eventually(t, "the cancelled run's pods to go", func() (bool, error) { return len(s.cluster.pods(t, s.jobs, id)) == 0, nil })
 }
 
-func impossibleTemplateIsRefused(t *testing.T, s site) {
+func impossibleTemplateIsRefused(t testing.TB, s site) {
 	before := s.templateVersions(t)
 	s.write(t, "broken.yaml", strings.Replace(lightTemplate, "command: \"{{ command }}\"", "comand: \"{{ command }}\"", 1))
 	out := s.cli.run(t, "pool", "template", "set", s.pool, "-f", "broken.yaml")
@@ -270,14 +270,14 @@ func impossibleTemplateIsRefused(t *testing.T, s site) {
 	}
 }
 
-func (s site) templateVersions(t *testing.T) int {
+func (s site) templateVersions(t testing.TB) int {
 	t.Helper()
 	var versions struct{ Items []json.RawMessage }
 	s.get(t, &versions, "pool", "template", "versions", s.pool)
 	return len(versions.Items)
 }
 
-func quote(t *testing.T, text string) string {
+func quote(t testing.TB, text string) string {
 	t.Helper()
 	b, err := json.Marshal(text)
 	if err != nil {

@@ -119,8 +119,12 @@ func preempted(p *play) {
 	p.must(p.client.CoreV1().Pods(p.jobs).Delete(ctx, vip.Name, metav1.DeleteOptions{}))
 }
 
-func noJobsAllowed(p *play) {
-	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "none"}, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{"count/jobs.batch": resource.MustParse("0")}}}
+func noJobsAllowed(p *play) { p.allowNo("count/jobs.batch") }
+func noPodsAllowed(p *play) { p.allowNo(corev1.ResourcePods) }
+
+func (p *play) allowNo(what corev1.ResourceName) {
+	p.t.Helper()
+	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "none"}, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{what: resource.MustParse("0")}}}
 	_, err := p.client.CoreV1().ResourceQuotas(p.jobs).Create(p.t.Context(), quota, metav1.CreateOptions{})
 	p.must(err)
 	eventually(p.t, "the quota to be in force", func() (bool, error) {

@@ -99,6 +99,7 @@ func (s scenario) perform(t *testing.T, c *cluster, tally *tally) {
 		p.act(p)
 	}
 	r := p.judge()
+	p.record(r)
 	pods, _ := p.census.all()
 	tally.add(s.name, fmt.Sprintf("%-9s  %-18s  %2d pods  %3d s", r.Run.State.Type, ended(r), pods, int(time.Since(began).Seconds())))
 }
@@ -233,7 +234,9 @@ func (p *play) until(what string, wanted func(r run) bool) run {
 // waits waits until an attempt says that it waits for this.
 func (p *play) waits(words string) {
 	p.t.Helper()
-	p.until("the run to say "+words, func(r run) bool { return strings.Contains(said(r), words) })
+	r := p.until("the run to say "+words, func(r run) bool { return strings.Contains(said(r), words) })
+	last := r.Attempts[len(r.Attempts)-1]
+	p.keep(last.Number, " waits", map[string]any{"phase": map[bool]string{true: "pending", false: "running"}[r.Run.State.Type == "PENDING"], "diagnosis": words})
 }
 
 // said is all that the run and its attempts say.

@@ -15,6 +15,7 @@ type scenario struct {
 	kube, server                 bool     // the first worker goes through a proxy to the API server, to the server
 	idle                         bool     // no worker is started
 	alone                        bool     // nothing else runs beside it
+	unseen                       bool     // how it ended is not to be seen in the Job
 	prepare, act                 func(p *play)
 
 	// What must come of it.
@@ -67,6 +68,8 @@ func scenarios() []scenario {
 		{name: "a Secret that is missing", config: "policy: {wait_seconds: {config: 3}}", script: "true", container: "envFrom: [{secretRef: {name: none}}]",
 			state: "CRASHED", ends: "config", pods: 1, says: `secret "none" not found`},
 		{name: "quota exceeded, and freed later", script: "true", prepare: noJobsAllowed, act: quotaFreed, state: "COMPLETED", ends: "ok", pods: 1},
+		{name: "pods that a quota refuses", config: "policy: {wait_seconds: {quota: 4}}", deployment: noRetries, script: "true", prepare: noPodsAllowed,
+			state: "CRASHED", ends: "quota", pods: 0, says: "quota leaves no room"},
 		{name: "refused by admission", script: "true", prepare: admissionRefuses, state: "CRASHED", ends: "invalid", pods: 0, says: "not on a Tuesday"},
 		{name: "deadline", script: "sleep 600", spec: "activeDeadlineSeconds: 2", state: "FAILED", ends: "deadline", pods: 1, says: "activeDeadlineSeconds (2 s)"},
 		{name: "a pod that Pod Security refuses", labels: restricted, config: "policy: {wait_seconds: {config: 4}}", script: "true", pod: "securityContext: null",
@@ -80,7 +83,7 @@ func scenarios() []scenario {
 		{name: "the Job deleted and its pods orphaned", script: gated, act: jobDeleted("Orphan"), state: "CRASHED", ends: "deleted", pods: 1},
 		{name: "the pod deleted by hand", script: gated, act: podDeleted, state: "CRASHED", ends: "deleted", pods: 1},
 		{name: "the namespace deleted, the worker outside of it", script: gated, act: namespaceDeleted, state: "CRASHED", ends: "deleted", pods: 1},
-		{name: "the namespace deleted, and the worker with it", script: gated, idle: true, prepare: workerInside, act: namespaceDeletedAround,
+		{name: "the namespace deleted, and the worker with it", script: gated, idle: true, unseen: true, prepare: workerInside, act: namespaceDeletedAround,
 			state: "CANCELLED", ends: "cancelled", pods: 1},
 
 		{name: "cancelled before it is claimed", script: "true", idle: true, act: cancelled, state: "CANCELLED", ends: "", pods: 0},
@@ -159,7 +162,7 @@ func required() []string {
 	return []string{
 		"normal", "exit code", "out of memory, then more of it", "evicted, and run again", "evicted, and ended by the pool's policy", "evicted while no worker ran, and run again",
 		"evicted while no worker ran, and ended by the pool's policy", "a pod that exits 0 when it is evicted", "preempted by priority", "node lost, waited for", "node lost, removed by force",
-		"an image that does not exist", "unschedulable", "a Secret that is missing", "quota exceeded, and freed later", "refused by admission", "deadline",
+		"an image that does not exist", "unschedulable", "a Secret that is missing", "quota exceeded, and freed later", "pods that a quota refuses", "refused by admission", "deadline",
 		"the Job deleted in the background", "the Job deleted in the foreground", "the Job deleted and its pods orphaned", "the pod deleted by hand",
 		"the namespace deleted, the worker outside of it", "the namespace deleted, and the worker with it", "a pod that Pod Security refuses", "a ServiceAccount that is missing",
 		"suspended, and resumed later", "cancelled before it is claimed", "cancelled while it waits for a node", "cancelled while it runs", "cancelled, and deaf to SIGTERM",

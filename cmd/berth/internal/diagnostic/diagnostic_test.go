@@ -54,3 +54,28 @@ func TestWhatCanNotBeFoundHasNoPlace(t *testing.T) {
 		t.Errorf("a place beyond the string: %+v", got)
 	}
 }
+
+func TestAProblemOfARenderedTextIsFoundByItsNameWhereThatIsOne(t *testing.T) {
+	s := diagnostic.New("f.yaml", []byte(`job_configuration:
+  job_manifest: |
+    metadata: {name: x}
+    spec:
+      {{- if .a }}
+      imagee: 5
+      {{- end }}
+      memory-limit: 1
+      limits: {memory: 256MiB}
+      containers: [{name: y, args: [1]}]
+`))
+	const at = "/job_configuration/job_manifest/spec/"
+	for pointer, want := range map[string]int{
+		at + "imagee": 6, at + "limits/memory": 9, at + "containers/0/args/0": 10, at + "containers/0/name": 2, at + "containers/0/image": 2,
+	} {
+		if got := s.Locate(templating.Problem{Pointer: pointer, Code: templating.CodeInvalid}); got.Line != want {
+			t.Errorf("%s: line %d, want %d", pointer, got.Line, want)
+		}
+	}
+	if got := s.Locate(templating.Problem{Pointer: at + "imagee", Code: templating.CodeRequired}); got.Line != 2 {
+		t.Errorf("what is missing was found in line %d", got.Line)
+	}
+}

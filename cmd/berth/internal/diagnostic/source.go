@@ -58,11 +58,21 @@ func (s *Source) Locate(p templating.Problem) Place {
 			return place
 		}
 		return s.start(node)
+	case !whole && isThere(p.Code) && node.Kind == yaml.ScalarNode && node.Style&yaml.LiteralStyle != 0:
+		if place, ok := s.keyInBlock(node, p.Pointer); ok {
+			return place
+		}
+		return s.start(key)
 	case key != nil && (!whole || isAboutKey(p.Code) || node.Kind != yaml.ScalarNode):
 		return s.start(key)
 	default:
 		return s.start(node)
 	}
+}
+
+// isThere is true for problems of something that is written down, as opposed to something that is missing.
+func isThere(code string) bool {
+	return code == templating.CodeUnknownField || code == templating.CodeType || code == templating.CodeInvalid
 }
 
 // isAboutKey is true for problems whose subject is the name, not what it holds.
@@ -89,8 +99,7 @@ func (s *Source) find(pointer string) (key, node *yaml.Node, whole bool) {
 		return nil, node, true
 	}
 	for _, step := range strings.Split(strings.TrimPrefix(pointer, "/"), "/") {
-		step = strings.NewReplacer("~1", "/", "~0", "~").Replace(step)
-		k, next := child(node, step, 0)
+		k, next := child(node, unescaped(step), 0)
 		if next == nil {
 			return key, node, false
 		}

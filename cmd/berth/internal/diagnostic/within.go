@@ -1,6 +1,7 @@
 package diagnostic
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -116,4 +117,41 @@ func token(text string) string {
 
 func isWord(r rune) bool {
 	return r == '_' || r == '.' || r == '$' || r == '-' || r >= 0x80 || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+}
+
+// keyInBlock finds the last name of a pointer in a manifest that is one text: what is wrong was found in what it renders to, which has other lines.
+// A name that stands there more than once is not found, rather than guessed.
+func (s *Source) keyInBlock(n *yaml.Node, pointer string) (place Place, found bool) {
+	steps := strings.Split(pointer, "/")
+	name := ""
+	for _, step := range slices.Backward(steps) {
+		if _, err := strconv.Atoi(step); err != nil {
+			name = unescaped(step)
+			break
+		}
+	}
+	for i := n.Line; i < min(len(s.lines), n.Line+strings.Count(n.Value, "\n")); i++ {
+		text, from := s.lines[i], 0
+		for {
+			at := strings.Index(text[from:], name+":")
+			if at < 0 || name == "" {
+				break
+			}
+			at += from
+			from = at + len(name)
+			if before, _ := utf8.DecodeLastRuneInString(text[:at]); at > 0 && isWord(before) {
+				continue
+			}
+			if found {
+				return Place{}, false
+			}
+			place, found = Place{Line: i + 1, Column: utf8.RuneCountInString(text[:at]) + 1, Length: utf8.RuneCountInString(name)}, true
+		}
+	}
+	return place, found
+}
+
+// unescaped reads one step of a JSON pointer.
+func unescaped(step string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(step, "~1", "/"), "~0", "~")
 }

@@ -116,31 +116,38 @@ func (s *listStream) look() error {
 	if err != nil {
 		return err
 	}
-	for _, run := range runs {
-		s.newest = max(s.newest, run.State.At.UnixMilli())
-	}
-	id := strconv.FormatInt(s.newest, 10)
 	ids := make([]uuid.UUID, len(runs))
 	known := make(map[uuid.UUID]string, len(runs))
+	var news []api.Run
+	before := s.newest
 	for i, run := range runs {
 		shown := items[i]
-		ids[i] = run.ID
-		known[run.ID] = fmt.Sprint(shown.State, shown.Attempt, run.DueAt)
-		if s.sent[run.ID] == known[run.ID] {
-			continue
+		ids[i], known[run.ID] = run.ID, fmt.Sprint(shown.State, shown.Attempt, run.DueAt)
+		s.newest = max(s.newest, run.State.At.UnixMilli())
+		byTime := shown.State.Name != run.State.Name // as Late is: nothing says since when
+		old := s.ids == nil && run.State.At.Before(s.since) && !byTime
+		if s.sent[run.ID] != known[run.ID] && !old {
+			news = append(news, shown)
 		}
-		derived := shown.State.Name != run.State.Name                 // by the time, as Late is: nothing says since when
-		if s.ids == nil && run.State.At.Before(s.since) && !derived { // sent before the reader came back
-			continue
+	}
+	moved := s.ids == nil || !slices.Equal(s.ids, ids)
+	s.sent, s.ids = known, ids
+	return s.tell(news, moved, before)
+}
+
+// tell sends what is new. Only with the last of it does the reader know all: one who leaves before begins where this did.
+func (s *listStream) tell(news []api.Run, moved bool, before int64) error {
+	for i, run := range news {
+		at := before
+		if i == len(news)-1 && !moved {
+			at = s.newest
 		}
-		if err := s.out.event("run", id, shown); err != nil {
+		if err := s.out.event("run", strconv.FormatInt(at, 10), run); err != nil {
 			return err
 		}
 	}
-	s.sent = known
-	if s.ids != nil && slices.Equal(s.ids, ids) {
+	if !moved {
 		return nil
 	}
-	s.ids = ids
-	return s.out.event("list", id, api.RunIDList{Ids: ids})
+	return s.out.event("list", strconv.FormatInt(s.newest, 10), api.RunIDList{Ids: s.ids})
 }

@@ -82,7 +82,7 @@ func TestThePageShowsARunAsItHappens(t *testing.T) {
 	do(t, ctx, "its output", shows("#log", "hello from the container"))
 	w.finish(claim, 3, "hello from the container\n")
 	do(t, ctx, "its end", shows("#run-state .state.FAILED", "Failed"), shows("#events .state.FAILED", "Failed"), shows("#run-facts dd", "3"),
-		shows("#run-why p", "it ended as Failed: the workload failed (app), exit code 3"), shows("#run-why li", "| hello from the container"))
+		shows("#run-why p", "it ended as Failed: the workload failed (app), exit code 3"), shows("#run-why .next code", "berth run retry "))
 	do(t, ctx, "back to the overview", chromedp.Click(chromedp.CSS("#run a")), shows("#runs .state.FAILED", "Failed"))
 }
 

@@ -246,5 +246,5 @@ func span(d time.Duration) string {
 		}
 		return text
 	}
-	return "0s"
+	return "less than 1s"
 }

@@ -98,12 +98,19 @@ function progress(told) {
   line.replaceChildren(element("progress", known ? { max: "100", value: String(told.percent) } : {}), known ? ` ${told.percent} % ` : " ", told.message ?? "");
 }
 
+// The last lines of the output ("| …") are left out: the output is on the page.
 function explain({ sentence, details, next }) {
   document.getElementById("run-why").replaceChildren(
     element("p", {}, sentence),
-    element("ul", {}, ...details.map((line) => element("li", {}, line))),
-    element("ul", { class: "quiet" }, ...next.map((line) => element("li", {}, line))),
+    element("ul", {}, ...details.filter((line) => !line.startsWith("| ")).map((line) => element("li", {}, line))),
+    element("ul", { class: "next" }, ...next.map((line) => element("li", {}, ...step(line)))),
   );
+}
+
+// step shows the command that a next step ends with as one.
+function step(line) {
+  const [, text, command] = line.match(/^(.*?: )((?:berth|kubectl) .*)$/) || [];
+  return command ? [text, element("code", {}, command)] : [line];
 }
 
 function state(now) {

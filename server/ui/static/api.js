@@ -34,7 +34,8 @@ export async function get(path) {
 
 // post sends a body that is JSON already. The same key with the same body does what it does once, however often it is sent.
 export async function post(path, body, key) {
-  return (await request(path, { method: "POST", body, headers: { "Content-Type": "application/json", "Idempotency-Key": key } })).json();
+  const headers = { "Content-Type": "application/json", ...(key && { "Idempotency-Key": key }) };
+  return (await request(path, { method: "POST", body, headers })).json();
 }
 
 // randomKey is nobody else's. (crypto.randomUUID is not there on pages without TLS.)

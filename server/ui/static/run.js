@@ -1,6 +1,6 @@
 // One run as it happens: its facts, its events, its output.
 
-import { get, stream } from "/ui/api.js";
+import { get, post, stream } from "/ui/api.js";
 import { badge, clock, element, facts as shownFacts, moment, toDeployment } from "/ui/app.js";
 
 const PAUSE = 2000; // milliseconds before a broken stream is taken up again
@@ -8,6 +8,7 @@ const WHY = 5000; // milliseconds between looks at what keeps it from going on
 const LINES = 500_000; // characters of output kept on the page
 
 let shown; // the AbortController of what is shown
+let act; // does something to the run that is shown: cancel or retry
 
 export function hide() {
   shown?.abort();
@@ -17,11 +18,13 @@ export function hide() {
 
 export async function show(id, failed, well) {
   hide();
+  act = (what) => change(id, what, failed, well);
   const mine = (shown = new AbortController());
   document.getElementById("run-title").textContent = "";
   document.getElementById("run-state").replaceChildren();
   document.getElementById("run-facts").replaceChildren();
   document.getElementById("run-why").replaceChildren();
+  document.getElementById("run-actions").replaceChildren();
   progress();
   document.getElementById("events").replaceChildren();
   document.getElementById("log").textContent = "";
@@ -69,6 +72,7 @@ function facts({ run, attempts, result, progress: told }) {
   document.getElementById("run-title").textContent = `Run ${run.name}`;
   document.title = `${run.name} · Berth`;
   state(run.state);
+  offer(run.state.type);
   const newest = attempts.at(-1);
   document.getElementById("run-facts").replaceChildren(...shownFacts([
     ["Deployment", toDeployment(run.deployment)],
@@ -88,6 +92,49 @@ function facts({ run, attempts, result, progress: told }) {
     ["Result", result && JSON.stringify(result.value)],
   ]));
   progress(run.ended_at ? undefined : told);
+}
+
+// offer shows the button of what can be done to a run now.
+function offer(type) {
+  const what = { COMPLETED: undefined, CANCELLING: undefined, FAILED: "retry", CRASHED: "retry", CANCELLED: "retry" };
+  const next = type in what ? what[type] : "cancel";
+  const place = document.getElementById("run-actions");
+  if (place.dataset.offers === next && place.hasChildNodes()) return; // who is about to press it keeps it
+  place.dataset.offers = next;
+  place.replaceChildren(...(next ? [button(next)] : []));
+}
+
+// button asks once more before it cancels: what a run has done by then is lost.
+function button(what) {
+  const made = element("button", { type: "button", class: "second" }, what === "cancel" ? "Cancel" : "Retry");
+  let sure = what === "retry";
+  made.addEventListener("click", async () => {
+    if (!sure) {
+      sure = true;
+      made.textContent = "Really cancel?";
+      return;
+    }
+    made.disabled = true;
+    await act(what);
+    made.disabled = false;
+  });
+  return made;
+}
+
+async function change(id, what, failed, well) {
+  const mine = shown;
+  try {
+    const run = await post(`/api/v1/runs/${encodeURIComponent(id)}/${what}`);
+    if (shown !== mine) return;
+    if (what === "retry") {
+      show(id, failed, well);
+      return;
+    }
+    state(run.state);
+    offer(run.state.type);
+  } catch (error) {
+    if (shown === mine) failed(error);
+  }
 }
 
 function progress(told) {

@@ -39,8 +39,10 @@ func benchCycleOn(b *testing.B, s *storetest.Store) {
 					b.Error(err)
 					return
 				}
-				cycle(b, s, name, claims)
-				left.Add(-int64(len(claims)))
+				if len(claims) > 0 {
+					cycle(b, s, name, claims)
+					left.Add(-int64(len(claims)))
+				}
 			}
 		})
 	}

@@ -92,6 +92,9 @@ func (s *structured[T]) Scan(src any) error {
 	if err := d.Scan(src); err != nil || d == nil {
 		return err
 	}
+	if string(d) == "{}" { // which most are
+		return nil
+	}
 	return json.Unmarshal(d, &s.v)
 }
 

@@ -49,6 +49,14 @@ func (d dialect) clock() string {
 	return "NULL"
 }
 
+// clockWhenRead is clock for a statement that waits for locks: the time when each row was read, for the last time.
+func (d dialect) clockWhenRead() string {
+	if d == postgres {
+		return "clock_timestamp()"
+	}
+	return "NULL"
+}
+
 // nowParam is Tx.nowArg: the time that Tx.now is about to be, without asking for it before.
 func (d dialect) nowParam() string {
 	if d == postgres {

@@ -11,7 +11,7 @@
 // Writing happens in [Store.InTx] only. A change of a run's state goes through lockRuns, liveRun.move and saveRuns, which
 // write the event and the hint with it.
 //
-// Locks are taken in one order: pool, deployment, runs by id, attempts by id. On PostgreSQL (READ COMMITTED) a statement
+// Locks are taken in one order: pool, deployment, runs by id, attempts by their run's id. On PostgreSQL (READ COMMITTED) a statement
 // that locks rows reads those as they are once they are locked, but what it joins to them as it was when it began: it may
 // join only what never changes, and what is read beside is read by a fresh statement. SQLite has one connection that
 // writes, so its transactions follow each other.

@@ -127,14 +127,14 @@ SELECT id
 FROM attempts
 WHERE id IN `
 
-// lockAttempts locks attempts in the order of their ids, which everybody keeps.
+// lockAttempts locks attempts in the order of their runs, which everybody keeps.
 func (tx *Tx) lockAttempts(ctx context.Context, ids []uuid.UUID) error {
 	if tx.s.dialect == sqlite {
 		return nil
 	}
 	list := listOf(ids)
 	var locked []uuid.UUID
-	query := lockAttemptsSQL + tx.s.dialect.list("uuid") + " ORDER BY id" + tx.s.dialect.lock("FOR NO KEY UPDATE")
+	query := lockAttemptsSQL + tx.s.dialect.list("uuid") + " ORDER BY run_id, id" + tx.s.dialect.lock("FOR NO KEY UPDATE")
 	if err := tx.all(ctx, &locked, query, list); err != nil {
 		return fmt.Errorf("lock attempts: %w", err)
 	}

@@ -41,7 +41,7 @@ func (tx *Tx) AppendLogs(ctx context.Context, chunks []LogChunk) error {
 	}
 	list := listOf(ids)
 	var rows []*loggedRow
-	query := loggedSQL + tx.s.dialect.list("uuid") + " ORDER BY id" + tx.s.dialect.lock("FOR NO KEY UPDATE")
+	query := loggedSQL + tx.s.dialect.list("uuid") + " ORDER BY run_id, id" + tx.s.dialect.lock("FOR NO KEY UPDATE")
 	if err := tx.all(ctx, &rows, query, list); err != nil {
 		return fmt.Errorf("append logs: %w", err)
 	}

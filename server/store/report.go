@@ -16,6 +16,9 @@ import (
 // Report carries out what workers say of attempts, one answer per report, in order. What each report does is decided by
 // lifecycle.Decide from where attempt and run stand under their locks; several reports of one attempt follow each other.
 func (tx *Tx) Report(ctx context.Context, worker string, reports []Report) ([]ReportResult, error) {
+	if len(reports) == 0 {
+		return nil, nil
+	}
 	b, err := tx.openReports(ctx, reports)
 	if err != nil {
 		return nil, fmt.Errorf("take reports of worker %q: %w", worker, err)
@@ -45,67 +48,12 @@ type reportBatch struct {
 	attempts map[uuid.UUID]*liveAttempt
 }
 
-// liveAttempt is an attempt's row that is locked and may be changed.
-type liveAttempt struct {
-	ID           uuid.UUID          `db:"id" json:"id"`
-	RunID        uuid.UUID          `db:"run_id" json:"-"`
-	Number       int32              `db:"number" json:"-"`
-	Epoch        int64              `db:"epoch" json:"-"`
-	Phase        Phase              `db:"phase" json:"phase"`
-	Manifest     *string            `db:"-" json:"manifest"` // nil: as it is
-	ManifestHash string             `db:"manifest_hash" json:"manifest_hash"`
-	JobNamespace string             `db:"job_namespace" json:"job_namespace"`
-	JobName      string             `db:"job_name" json:"job_name"`
-	JobUID       string             `db:"job_uid" json:"job_uid"`
-	Node         string             `db:"node" json:"node"`
-	Diagnosis    string             `db:"diagnosis" json:"diagnosis"`
-	Succeeded    bool               `db:"succeeded" json:"succeeded"`
-	ExitCode     *int32             `db:"exit_code" json:"exit_code"`
-	Category     lifecycle.Category `db:"category" json:"category"`
-	Message      string             `db:"message" json:"message"`
-	LastLines    *string            `db:"-" json:"last_lines"` // nil: as they are
-	HandedBack   bool               `db:"handed_back" json:"handed_back"`
-	ClaimedAt    stamp              `db:"claimed_at" json:"-"`
-	SubmittedAt  *stamp             `db:"submitted_at" json:"-"`
-	RunningAt    *stamp             `db:"running_at" json:"-"`
-	EndedAt      *stamp             `db:"ended_at" json:"-"`
-	Clock        *stamp             `db:"clock" json:"-"` // the database's time; nil on SQLite
-
-	changed bool
-	raise   *raising // what the next attempt could be given; nil: nothing
-}
-
-func (d dialect) liveAttemptsSQL() string {
-	return `
-SELECT
-	` + d.clock() + ` AS clock,
-	id, run_id, number, epoch, phase, manifest_hash, job_namespace, job_name, job_uid, node, diagnosis, succeeded,
-	exit_code, category, message, handed_back, claimed_at, submitted_at, running_at, ended_at
-FROM attempts
-WHERE id IN `
-}
-
 func (tx *Tx) openReports(ctx context.Context, reports []Report) (*reportBatch, error) {
 	ids := make([]uuid.UUID, len(reports))
 	for i, r := range reports {
 		ids[i] = r.AttemptID
 	}
-	b := &reportBatch{attempts: map[uuid.UUID]*liveAttempt{}}
-	var err error
-	if b.runs, err = tx.lockRunsOf(ctx, ids); err != nil {
-		return nil, err
-	}
-	var rows []*liveAttempt
-	query := tx.s.dialect.liveAttemptsSQL() + tx.s.dialect.list("uuid") + " ORDER BY id" + tx.s.dialect.lock("FOR NO KEY UPDATE")
-	if err := tx.all(ctx, &rows, query, listOf(ids)); err != nil {
-		return nil, err
-	}
-	for _, a := range rows {
-		b.attempts[a.ID] = a
-		tx.tell(a.Clock) // asked for when the runs had been locked
-	}
-	b.now, err = tx.now(ctx)
-	return b, err
+	return tx.lockReported(ctx, ids)
 }
 
 // apply decides about one report and changes attempt and run in memory.
@@ -255,56 +203,4 @@ func (b *reportBatch) at(a *liveAttempt, r Report) *stamp {
 		at = a.ClaimedAt.time()
 	}
 	return stampOf(&at)
-}
-
-type liveAttemptRecord struct {
-	*liveAttempt
-	SubmittedAt *micros `json:"submitted_at"`
-	RunningAt   *micros `json:"running_at"`
-	EndedAt     *micros `json:"ended_at"`
-}
-
-func (d dialect) updateAttemptsSQL() string {
-	return `
-UPDATE attempts
-SET phase = n.phase,
-	manifest = COALESCE(n.manifest, attempts.manifest),
-	manifest_hash = n.manifest_hash,
-	job_namespace = n.job_namespace,
-	job_name = n.job_name,
-	job_uid = n.job_uid,
-	node = n.node,
-	diagnosis = n.diagnosis,
-	succeeded = n.succeeded,
-	exit_code = n.exit_code,
-	category = n.category,
-	message = n.message,
-	last_lines = COALESCE(n.last_lines, attempts.last_lines),
-	submitted_at = n.submitted_at,
-	running_at = n.running_at,
-	ended_at = n.ended_at,
-	handed_back = n.handed_back
-FROM ` + d.records("id uuid", "phase text", "manifest text", "manifest_hash text", "job_namespace text", "job_name text",
-		"job_uid text", "node text", "diagnosis text", "succeeded boolean", "exit_code integer", "category text", "message text",
-		"last_lines text", "submitted_at time", "running_at time", "ended_at time", "handed_back boolean") + ` AS n
-WHERE attempts.id = n.id`
-}
-
-func (b *reportBatch) save(ctx context.Context, tx *Tx) error {
-	var changed []liveAttemptRecord
-	for _, a := range b.attempts {
-		if a.changed {
-			changed = append(changed, liveAttemptRecord{
-				liveAttempt: a, SubmittedAt: a.SubmittedAt.micros(), RunningAt: a.RunningAt.micros(), EndedAt: a.EndedAt.micros(),
-			})
-		}
-	}
-	changes := tx.changesOf(b.runs)
-	if len(changed) > 0 {
-		changes = append(changes, statement{tx.s.dialect.updateAttemptsSQL(), []any{listOf(changed)}})
-	}
-	if err := tx.together(ctx, changes...); err != nil {
-		return fmt.Errorf("save attempts and runs: %w", err)
-	}
-	return nil
 }

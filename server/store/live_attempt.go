@@ -1,0 +1,180 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/lifecycle"
+)
+
+// liveAttempt is an attempt's row that is locked and may be changed.
+type liveAttempt struct {
+	ID        uuid.UUID `db:"id"`
+	RunID     uuid.UUID `db:"run_id"`
+	Number    int32     `db:"number"`
+	Epoch     int64     `db:"epoch"`
+	Phase     Phase     `db:"phase"`
+	Node      string    `db:"node"`
+	Diagnosis string    `db:"diagnosis"`
+	Succeeded bool      `db:"succeeded"`
+	ClaimedAt stamp     `db:"claimed_at"`
+	RunningAt *stamp    `db:"running_at"`
+	EndedAt   *stamp    `db:"ended_at"`
+	attemptRest
+
+	was     attemptRest // as it was read
+	changed bool
+	raise   *raising // what the next attempt could be given; nil: nothing
+}
+
+// attemptRest is what most reports leave as it is, so that most do not write it.
+type attemptRest struct {
+	Manifest     *string            `db:"-" json:"manifest"` // nil: as it is
+	ManifestHash string             `db:"manifest_hash" json:"manifest_hash"`
+	JobNamespace string             `db:"job_namespace" json:"job_namespace"`
+	JobName      string             `db:"job_name" json:"job_name"`
+	JobUID       string             `db:"job_uid" json:"job_uid"`
+	ExitCode     *int32             `db:"exit_code" json:"exit_code"`
+	Category     lifecycle.Category `db:"category" json:"category"`
+	Message      string             `db:"message" json:"message"`
+	LastLines    *string            `db:"-" json:"last_lines"` // nil: as they are
+	HandedBack   bool               `db:"handed_back" json:"handed_back"`
+	SubmittedAt  *stamp             `db:"submitted_at" json:"-"`
+}
+
+// reportedRow is a run with an attempt of it.
+type reportedRow struct {
+	liveRun
+	A liveAttempt `db:"a"`
+}
+
+// reportedSQL locks runs and attempts, each attempt right after its run, in the order of the runs. Rows are read as they are when
+// they have been locked, so that it takes only a join of what is locked.
+func (d dialect) reportedSQL() string {
+	return `
+SELECT
+	` + d.clockWhenRead() + ` AS clock,
+	` + liveRunColumns + `,
+	a.id AS "a.id", a.run_id AS "a.run_id", a.number AS "a.number", a.epoch AS "a.epoch", a.phase AS "a.phase",
+	a.manifest_hash AS "a.manifest_hash", a.job_namespace AS "a.job_namespace", a.job_name AS "a.job_name",
+	a.job_uid AS "a.job_uid", a.node AS "a.node", a.diagnosis AS "a.diagnosis", a.succeeded AS "a.succeeded",
+	a.exit_code AS "a.exit_code", a.category AS "a.category", a.message AS "a.message", a.handed_back AS "a.handed_back",
+	a.claimed_at AS "a.claimed_at", a.submitted_at AS "a.submitted_at", a.running_at AS "a.running_at",
+	a.ended_at AS "a.ended_at"
+FROM runs r
+JOIN attempts a ON a.run_id = r.id
+WHERE a.id IN ` + d.list("uuid") + `
+ORDER BY r.id, a.id` + d.lock("FOR NO KEY UPDATE OF r, a")
+}
+
+// lockReported locks attempts with their runs and returns those that exist.
+func (tx *Tx) lockReported(ctx context.Context, attempts []uuid.UUID) (*reportBatch, error) {
+	var rows []*reportedRow
+	if err := tx.all(ctx, &rows, tx.s.dialect.reportedSQL(), listOf(attempts)); err != nil {
+		return nil, fmt.Errorf("lock runs and attempts: %w", err)
+	}
+	b := &reportBatch{runs: make(map[uuid.UUID]*liveRun, len(rows)), attempts: make(map[uuid.UUID]*liveAttempt, len(rows))}
+	runs := make([]*liveRun, 0, len(rows))
+	var clock *stamp // the latest: a row that was waited for is read after that
+	for _, row := range rows {
+		row.was, row.A.was = row.runRest, row.A.attemptRest
+		b.attempts[row.A.ID] = &row.A
+		if b.runs[row.ID] == nil {
+			b.runs[row.ID] = &row.liveRun
+			runs = append(runs, &row.liveRun)
+		}
+		if row.Clock != nil && (clock == nil || row.Clock.time().After(clock.time())) {
+			clock = row.Clock
+		}
+	}
+	tx.tell(clock)
+	if err := tx.readTerms(ctx, runs); err != nil {
+		return nil, err
+	}
+	var err error
+	b.now, err = tx.now(ctx)
+	return b, err
+}
+
+// attemptChange is a liveAttempt as it travels to the database.
+type attemptChange struct {
+	ID        uuid.UUID `json:"id"`
+	Phase     Phase     `json:"phase"`
+	Node      string    `json:"node"`
+	Diagnosis string    `json:"diagnosis"`
+	Succeeded bool      `json:"succeeded"`
+	RunningAt *micros   `json:"running_at"`
+	EndedAt   *micros   `json:"ended_at"`
+}
+
+// wholeAttemptChange is one with the rest.
+type wholeAttemptChange struct {
+	attemptChange
+	attemptRest
+	SubmittedAt *micros `json:"submitted_at"`
+}
+
+func (a *liveAttempt) change() attemptChange {
+	return attemptChange{
+		ID: a.ID, Phase: a.Phase, Node: a.Node, Diagnosis: a.Diagnosis, Succeeded: a.Succeeded,
+		RunningAt: a.RunningAt.micros(), EndedAt: a.EndedAt.micros(),
+	}
+}
+
+func (d dialect) updateAttemptsSQL(whole bool) string {
+	columns := []string{"id uuid", "phase text", "node text", "diagnosis text", "succeeded boolean", "running_at time", "ended_at time"}
+	rest := ""
+	if whole {
+		columns = append(columns, "manifest text", "manifest_hash text", "job_namespace text", "job_name text", "job_uid text",
+			"exit_code integer", "category text", "message text", "last_lines text", "handed_back boolean", "submitted_at time")
+		rest = `,
+	manifest = COALESCE(n.manifest, attempts.manifest),
+	manifest_hash = n.manifest_hash,
+	job_namespace = n.job_namespace,
+	job_name = n.job_name,
+	job_uid = n.job_uid,
+	exit_code = n.exit_code,
+	category = n.category,
+	message = n.message,
+	last_lines = COALESCE(n.last_lines, attempts.last_lines),
+	handed_back = n.handed_back,
+	submitted_at = n.submitted_at`
+	}
+	return `
+UPDATE attempts
+SET phase = n.phase,
+	node = n.node,
+	diagnosis = n.diagnosis,
+	succeeded = n.succeeded,
+	running_at = n.running_at,
+	ended_at = n.ended_at` + rest + `
+FROM ` + d.records(columns...) + ` AS n
+WHERE attempts.id = n.id`
+}
+
+func (b *reportBatch) save(ctx context.Context, tx *Tx) error {
+	var changed []attemptChange
+	var whole []wholeAttemptChange
+	for _, a := range b.attempts {
+		switch {
+		case !a.changed:
+		case a.attemptRest == a.was:
+			changed = append(changed, a.change())
+		default:
+			whole = append(whole, wholeAttemptChange{attemptChange: a.change(), attemptRest: a.attemptRest, SubmittedAt: a.SubmittedAt.micros()})
+		}
+	}
+	changes := tx.changesOf(b.runs)
+	if len(changed) > 0 {
+		changes = append(changes, statement{tx.s.dialect.updateAttemptsSQL(false), []any{listOf(changed)}})
+	}
+	if len(whole) > 0 {
+		changes = append(changes, statement{tx.s.dialect.updateAttemptsSQL(true), []any{listOf(whole)}})
+	}
+	if err := tx.together(ctx, changes...); err != nil {
+		return fmt.Errorf("save attempts and runs: %w", err)
+	}
+	return nil
+}

@@ -115,3 +115,39 @@ func TestARunIsReplacedOnlyByOneThatThereIs(t *testing.T) {
 		}
 	})
 }
+
+// However many schedules rest, the scheduler does not look at them; what passes meanwhile is not forgotten.
+func TestTheSchedulesOfAPausedDeploymentRest(t *testing.T) {
+	onEach(t, func(s *scheduled) {
+		pause := func(paused bool) {
+			s.t.Helper()
+			_, err := s.SetDeploymentPaused(s.t.Context(), "etl", paused, actor)
+			s.check(err)
+		}
+		rests := func(when string) {
+			s.t.Helper()
+			if next := s.schedule("etl").NextDue; next != nil {
+				s.t.Errorf("%s it is looked at again at %s", when, next)
+			}
+		}
+		s.hourly("etl", "")
+		pause(true)
+		rests("paused")
+		for _, active := range []bool{false, true} {
+			_, err := s.SetScheduleActive(s.t.Context(), "etl", "default", active, actor)
+			s.check(err)
+		}
+		rests("let go on while the deployment is paused")
+		s.hourly("etl", `,"parameters":{"a":1}`)
+		rests("changed while the deployment is paused")
+		s.passes(time.Hour)
+		pause(false)
+		s.passes(0)
+		if got := s.slots("etl"); !slices.Equal(got, []float64{0.5}) {
+			s.t.Errorf("got runs at the hours %v", got)
+		}
+		if next := s.schedule("etl").NextDue; next == nil || !next.Equal(s.start.Add(90*time.Minute)) {
+			s.t.Errorf("then it is looked at again at %v", next)
+		}
+	})
+}

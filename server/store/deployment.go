@@ -184,7 +184,7 @@ SET paused = ?,
 	updated_by = ?
 WHERE id = ?`
 
-// SetDeploymentPaused pauses or resumes a deployment: paused, its runs are not claimed.
+// SetDeploymentPaused pauses or resumes a deployment: paused, its runs are not claimed and its schedules rest.
 func (tx *Tx) SetDeploymentPaused(ctx context.Context, name string, paused bool, actor string) (*Deployment, error) {
 	row, err := tx.deployment(ctx, name, deploymentForChange)
 	if err != nil {
@@ -196,6 +196,9 @@ func (tx *Tx) SetDeploymentPaused(ctx context.Context, name string, paused bool,
 	}
 	if _, err := tx.exec(ctx, pauseDeploymentSQL, paused, now, actor, row.ID); err != nil {
 		return nil, fmt.Errorf("pause deployment %q: %w", name, err)
+	}
+	if err := tx.restSchedules(ctx, row.ID, paused, now); err != nil {
+		return nil, err
 	}
 	tx.hint(PoolTopic(row.Pool))
 	if err := tx.deploymentPaused(ctx, row, paused, actor); err != nil {

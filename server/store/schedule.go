@@ -21,7 +21,7 @@ type Schedule struct {
 	// DecidedUntil is the instant up to which its slots have been decided. SeenUntil is when that was looked at last: slots between the two
 	// wait for the end of a run, those after it nobody has looked at.
 	DecidedUntil, SeenUntil time.Time
-	// NextDue is when the scheduler looks at it next; nil where it is not active or has ended.
+	// NextDue is when the scheduler looks at it next; nil where it is not active, has ended, or its deployment is paused.
 	NextDue  *time.Time
 	LastSlot *time.Time // the newest slot that made a run
 	// LastError is why the newest slot made no run; empty where it did.
@@ -158,7 +158,7 @@ func (tx *Tx) PutSchedules(ctx context.Context, deployment string, wanted []NewS
 				next = &now // as SetScheduleActive does
 			}
 		}
-		if !s.Active {
+		if !s.Active || d.Paused {
 			next = nil
 		}
 		id, err := uuid.NewV7()
@@ -200,7 +200,8 @@ WHERE id = ?`
 // SetScheduleActive pauses a schedule, or lets it go on. The slots that passed while it was paused are missed: what becomes of them is for its
 // misfire policy, which the scheduler asks at once.
 func (tx *Tx) SetScheduleActive(ctx context.Context, deployment, name string, active bool, actor string) (*Schedule, error) {
-	if _, err := tx.deployment(ctx, deployment, deploymentForChange); err != nil {
+	d, err := tx.deployment(ctx, deployment, deploymentForChange)
+	if err != nil {
 		return nil, err
 	}
 	list, err := tx.schedules(ctx, " WHERE d.name = ? AND s.name = ? AND d.deleted_at IS NULL", deployment, name)
@@ -220,11 +221,31 @@ func (tx *Tx) SetScheduleActive(ctx context.Context, deployment, name string, ac
 	}
 	before := s
 	s.Active, s.NextDue = active, nil
-	if active {
+	if active && !d.Paused {
 		s.NextDue = &now
 	}
 	if _, err := tx.exec(ctx, activateScheduleSQL, active, stampOf(s.NextDue), now, actor, s.ID); err != nil {
 		return nil, fmt.Errorf("pause or resume schedule %q of deployment %q: %w", name, deployment, err)
 	}
 	return &s, tx.scheduleChanged(ctx, &before, &s, actor)
+}
+
+const restSchedulesSQL = `
+UPDATE schedules
+SET next_due = ?,
+	held_until = NULL
+WHERE deployment_id = ?
+	AND active`
+
+// restSchedules keeps the schedules of a deployment that is paused from being looked at again and again, and lets the scheduler see at once to
+// what has passed when it goes on.
+func (tx *Tx) restSchedules(ctx context.Context, deployment uuid.UUID, rest bool, now time.Time) error {
+	next := stampOf(&now)
+	if rest {
+		next = nil
+	}
+	if _, err := tx.exec(ctx, restSchedulesSQL, next, deployment); err != nil {
+		return fmt.Errorf("let the schedules of deployment %s rest or go on: %w", deployment, err)
+	}
+	return nil
 }

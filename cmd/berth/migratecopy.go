@@ -43,13 +43,17 @@ brought up to date. Nothing is in it until everything is, and the SQLite file st
 
 func copyDatabase(cmd *cobra.Command, app *cli.App, from, to *store.Store) error {
 	var rows int64
+	working := app.Working("copying")
+	defer working.Stop()
 	err := store.Copy(cmd.Context(), from, to, func(c store.Copied) {
-		if !c.Compared {
-			app.Notef("copied %s: %d rows", c.Table, c.Rows)
+		if c.Compared {
+			rows += c.Rows
 			return
 		}
-		rows += c.Rows
+		// What it says goes to standard error, and nothing can be done where that is gone.
+		_ = working.Above(func() error { app.Notef("copied %s: %d rows", c.Table, c.Rows); return nil })
 	})
+	working.Stop()
 	if err != nil {
 		return err
 	}

@@ -49,7 +49,9 @@ Without --from it starts at the newest version, or with neither --to nor -f at t
 		if err != nil {
 			return err
 		}
+		working := app.Working("comparing with every deployment of the pool")
 		change, err := changeOf(cmd.Context(), client, args[0], comparison)
+		working.Stop()
 		if err != nil {
 			return err
 		}

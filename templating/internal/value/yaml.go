@@ -227,7 +227,7 @@ func yamlNode(v any) (*yaml.Node, error) {
 			if err != nil {
 				return nil, err
 			}
-			node.Content = append(node.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: key}, item)
+			node.Content = append(node.Content, textNode(key), item)
 		}
 		return node, nil
 	case []any:
@@ -249,12 +249,20 @@ func yamlNode(v any) (*yaml.Node, error) {
 	case bool:
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: strconv.FormatBool(v)}, nil
 	case string:
-		node := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: strings.ToValidUTF8(v, "\ufffd")}
-		if olderYAML.MatchString(v) {
-			node.Style = yaml.DoubleQuotedStyle
-		}
-		return node, nil
+		return textNode(v), nil
 	default:
 		return nil, fmt.Errorf("a %T is not a template value", v)
 	}
+}
+
+// indentedText matches texts of several lines that the library would write as a block which it can not read: white space comes first.
+var indentedText = regexp.MustCompile(`(?s)^[ \t\n]*[ \t].*\n|^\n`)
+
+// textNode quotes what another reader would not take for that text.
+func textNode(s string) *yaml.Node {
+	node := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: strings.ToValidUTF8(s, "\ufffd")}
+	if olderYAML.MatchString(s) || indentedText.MatchString(s) {
+		node.Style = yaml.DoubleQuotedStyle
+	}
+	return node
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/berth-dev/berth/internal/testenv"
 )
 
 // patience is how long a test waits for what must happen.
@@ -33,6 +35,9 @@ type terminal struct {
 func newTerminal(t *testing.T, columns int) *terminal {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, os.ErrPermission) {
+		testenv.Missing(t, "no pseudo terminals (/dev/ptmx): mount devpts")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

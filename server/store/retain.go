@@ -67,17 +67,29 @@ func (s *Store) Retain(ctx context.Context, keep Keep) (Removed, error) {
 	return removed, nil
 }
 
-// batches carries out a step until it says that nothing is left.
-func (s *Store) batches(ctx context.Context, step func(*Tx) (more bool, err error)) error {
-	for {
-		more, err := write(ctx, s, func(tx *Tx) (bool, error) {
-			if err := tx.alone(ctx); err != nil {
-				return false, err
-			}
-			return step(tx)
-		})
-		if err != nil || !more {
+// alone carries out a step in a transaction that no other server has at the same time.
+func (s *Store) alone(ctx context.Context, step func(*Tx) error) error {
+	return s.InTx(ctx, func(tx *Tx) error {
+		if err := tx.alone(ctx); err != nil {
 			return err
+		}
+		return step(tx)
+	})
+}
+
+// batches removes until a batch is not full, and counts what was removed once that is certain.
+func (s *Store) batches(ctx context.Context, full int64, removed *int64, step func(*Tx) (int64, error)) error {
+	for {
+		var n int64
+		err := s.alone(ctx, func(tx *Tx) (err error) {
+			n, err = step(tx)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if *removed += n; n < full {
+			return nil
 		}
 		pause := time.NewTimer(retainPause)
 		select {
@@ -134,23 +146,22 @@ func (s *Store) retainRuns(ctx context.Context, keep Keep, removed *Removed) err
 		return nil
 	}
 	var last uuid.UUID // beyond it nothing is left: what was passed over is still live
-	return s.batches(ctx, func(tx *Tx) (bool, error) {
+	return s.batches(ctx, retainRuns, &removed.Runs, func(tx *Tx) (int64, error) {
 		now, err := tx.now(ctx)
 		if err != nil {
-			return false, err
+			return 0, err
 		}
 		before := now.Add(-keep.Runs)
 		var ids []uuid.UUID
 		query := oldRunsSQL + tx.s.dialect.lock("FOR UPDATE SKIP LOCKED")
 		if err := tx.all(ctx, &ids, query, last, firstID(before.Add(idSlack)), before, retainRuns); err != nil || len(ids) == 0 {
-			return false, err
+			return 0, err
 		}
 		if _, err := tx.exec(ctx, deleteRunsSQL+tx.s.dialect.list("uuid"), listOf(ids)); err != nil {
-			return false, err
+			return 0, err
 		}
 		last = ids[len(ids)-1]
-		removed.Runs += int64(len(ids))
-		return len(ids) == retainRuns, nil
+		return int64(len(ids)), nil
 	})
 }
 
@@ -163,14 +174,12 @@ func (s *Store) retainAudit(ctx context.Context, keep Keep, removed *Removed) er
 	if keep.Audit <= 0 {
 		return nil
 	}
-	return s.batches(ctx, func(tx *Tx) (bool, error) {
+	return s.batches(ctx, retainRows, &removed.Audit, func(tx *Tx) (int64, error) {
 		now, err := tx.now(ctx)
 		if err != nil {
-			return false, err
+			return 0, err
 		}
 		before := now.Add(-keep.Audit)
-		n, err := tx.exec(ctx, oldAuditSQL, firstID(before.Add(idSlack)), before, retainRows)
-		removed.Audit += n
-		return n == retainRows, err
+		return tx.exec(ctx, oldAuditSQL, firstID(before.Add(idSlack)), before, retainRows)
 	})
 }

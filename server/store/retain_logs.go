@@ -88,14 +88,14 @@ func (tx *Tx) logPartitions(ctx context.Context) ([]partition, error) {
 // nobody was there to make its partition, gets none.
 func (s *Store) makePartitions(ctx context.Context) error {
 	var missing []time.Time
-	err := s.batches(ctx, func(tx *Tx) (bool, error) {
+	err := s.alone(ctx, func(tx *Tx) error {
 		now, err := tx.now(ctx)
 		if err != nil {
-			return false, err
+			return err
 		}
 		there, err := tx.logPartitions(ctx)
 		if err != nil {
-			return false, err
+			return err
 		}
 		day, last := now.Truncate(24*time.Hour), now.Truncate(24*time.Hour).AddDate(0, 0, logsAhead)
 		if len(there) > 0 && there[len(there)-1].end().After(day) {
@@ -104,7 +104,7 @@ func (s *Store) makePartitions(ctx context.Context) error {
 		for missing = nil; !day.After(last); day = day.AddDate(0, 0, 1) {
 			missing = append(missing, day)
 		}
-		return false, nil
+		return nil
 	})
 	for _, day := range missing {
 		if err == nil {
@@ -118,12 +118,12 @@ func (s *Store) makePartition(ctx context.Context, day time.Time) error {
 	const bound = "2006-01-02 15:04:05+00"
 	create := fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s PARTITION OF log_chunks FOR VALUES FROM ('%s') TO ('%s')",
 		pq.QuoteIdentifier(logPartition+day.Format(logDay)), day.Format(bound), day.AddDate(0, 0, 1).Format(bound))
-	err := s.batches(ctx, func(tx *Tx) (bool, error) {
+	err := s.alone(ctx, func(tx *Tx) error {
 		if err := tx.hurry(ctx); err != nil {
-			return false, err
+			return err
 		}
 		_, err := tx.exec(ctx, create)
-		return false, err
+		return err
 	})
 	if gaveWay(err) || holdsAlready(err) {
 		s.log.Debug("no partition of output was made", "day", day.Format(time.DateOnly), "reason", err)
@@ -149,13 +149,16 @@ func (s *Store) oldPartitions(ctx context.Context, keep Keep) ([]partition, erro
 	return slices.DeleteFunc(all, func(p partition) bool { return p.end().After(now.Add(-keep.Logs)) }), err
 }
 
-// holdsLiveSQL is served by runs_live, attempts of a run, and the partition's primary key.
+// holdsLiveSQL is served by runs_live, attempts of a run, and the partition's primary key. A run that was made after the
+// partition's end has nothing in it.
 const holdsLiveSQL = `
 SELECT EXISTS (
 	SELECT 1
 	FROM runs r
 	JOIN attempts a ON a.run_id = r.id
 	WHERE r.ended_at IS NULL
+		AND r.attempt > 0
+		AND r.id < ?
 		AND a.log_size > 0
 		AND EXISTS (SELECT 1 FROM %s c WHERE c.attempt_id = a.id)
 )`
@@ -163,18 +166,18 @@ SELECT EXISTS (
 // dropPartition drops a partition, unless it holds output of a run that has not ended, or others are in the way.
 func (s *Store) dropPartition(ctx context.Context, p partition) (dropped bool, err error) {
 	table := pq.QuoteIdentifier(p.table)
-	err = s.batches(ctx, func(tx *Tx) (bool, error) {
+	err = s.alone(ctx, func(tx *Tx) error {
 		dropped = false
 		if err := tx.hurry(ctx); err != nil {
-			return false, err
+			return err
 		}
 		var live bool
-		if err := tx.get(ctx, &live, fmt.Sprintf(holdsLiveSQL, table)); err != nil || live {
-			return false, err
+		if err := tx.get(ctx, &live, fmt.Sprintf(holdsLiveSQL, table), firstID(p.end().Add(idSlack))); err != nil || live {
+			return err
 		}
 		_, err := tx.exec(ctx, "DROP TABLE "+table)
 		dropped = err == nil
-		return false, err
+		return err
 	})
 	if gaveWay(err) {
 		s.log.Debug("a partition of output is kept for now", "partition", p.table, "reason", err)
@@ -207,14 +210,12 @@ func (s *Store) retainChunks(ctx context.Context, table string, keep Keep, remov
 		return nil
 	}
 	query := fmt.Sprintf(oldChunksSQL, table)
-	return s.batches(ctx, func(tx *Tx) (bool, error) {
+	return s.batches(ctx, retainRows, &removed.LogChunks, func(tx *Tx) (int64, error) {
 		now, err := tx.now(ctx)
 		if err != nil {
-			return false, err
+			return 0, err
 		}
 		before := now.Add(-keep.Logs)
-		n, err := tx.exec(ctx, query, firstID(before.Add(idSlack)), before, retainRows)
-		removed.LogChunks += n
-		return n == retainRows, err
+		return tx.exec(ctx, query, firstID(before.Add(idSlack)), before, retainRows)
 	})
 }

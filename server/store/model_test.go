@@ -22,6 +22,7 @@ import (
 const (
 	modelLease   = time.Hour
 	modelTimeout = 190 * time.Minute
+	modelStart   = 110 * time.Minute // the start deadline
 	modelJump    = 25 * time.Minute
 	modelRuns    = 120 // no more are created
 	modelSteps   = 400
@@ -37,6 +38,8 @@ type modelRun struct {
 	due        time.Duration // by the model's clock
 	soon       bool          // due some seconds after: it may be claimed, it need not
 	timeoutAt  time.Duration // 0: none
+	startBy    time.Duration // 0: no start deadline
+	started    bool
 	attempts   map[int32]*modelAttempt
 }
 
@@ -76,10 +79,12 @@ var modelDeployments = map[string]struct {
 	limit   int
 	retries lifecycle.RetryPolicy
 	timeout bool
+	hasty   bool // it has a start deadline
 }{
 	"free":    {queue: "high", limit: 100},
 	"narrow":  {queue: "default", limit: 2, retries: lifecycle.RetryPolicy{Max: 1, InfrastructureMax: 1}},
 	"timed":   {queue: "default", limit: 100, timeout: true, retries: lifecycle.RetryPolicy{Max: 2}},
+	"hasty":   {queue: "low", limit: 100, hasty: true, retries: lifecycle.RetryPolicy{Max: 1, InfrastructureMax: 1}},
 	"patient": {queue: "low", limit: 3, retries: lifecycle.RetryPolicy{InfrastructureMax: 2}},
 }
 
@@ -99,6 +104,9 @@ func newModel(t *testing.T, s *storetest.Store, seed uint64) *model {
 			to.Queue, to.ConcurrencyLimit, to.Retries = d.queue, ptr(int32(d.limit)), d.retries
 			if d.timeout {
 				to.Timeout = ptr(modelTimeout)
+			}
+			if d.hasty {
+				to.StartDeadline = ptr(modelStart)
 			}
 		})
 	}
@@ -185,15 +193,17 @@ func (m *model) create() {
 	if len(m.runs) >= modelRuns {
 		return
 	}
-	names := []string{"free", "narrow", "narrow", "timed", "patient"}
+	names := []string{"free", "narrow", "narrow", "timed", "patient", "hasty"}
 	name := pickOne(m.dice, names)
 	n := 1 + m.dice.IntN(4)
 	made, err := m.CreateRuns(m.t.Context(), name, make([]store.NewRun, n), actor)
 	m.check(err)
 	for _, r := range made {
-		m.runs = append(m.runs, &modelRun{
-			id: r.ID, deployment: name, state: lifecycle.Scheduled, due: m.now, attempts: map[int32]*modelAttempt{},
-		})
+		run := &modelRun{id: r.ID, deployment: name, state: lifecycle.Scheduled, due: m.now, attempts: map[int32]*modelAttempt{}}
+		if modelDeployments[name].hasty {
+			run.startBy = m.now + modelStart
+		}
+		m.runs = append(m.runs, run)
 	}
 }
 
@@ -467,216 +477,4 @@ func (m *model) anyAttempt() *modelAttempt {
 		return nil
 	}
 	return pickOne(m.dice, all)
-}
-
-func (m *model) aReport(a *modelAttempt) store.Report {
-	r := store.Report{Lease: store.Lease{AttemptID: a.id, Epoch: a.Epoch}}
-	if m.dice.IntN(12) == 0 {
-		r.Epoch -= 1
-	}
-	r.Kind = pickOne(m.dice, []store.ReportKind{
-		store.ReportManifest, store.ReportManifest, store.ReportSubmitted, store.ReportSubmitted, store.ReportPending,
-		store.ReportRunning, store.ReportRunning, store.ReportEnded, store.ReportEnded, store.ReportHandedBack,
-	})
-	switch r.Kind {
-	case store.ReportManifest:
-		r.Manifest = []byte(`{"kind":"Job"}`)
-	case store.ReportSubmitted:
-		r.JobUID = "uid-" + a.id.String()
-		if m.dice.IntN(8) == 0 {
-			r.JobUID = "another"
-		}
-	case store.ReportPending:
-		r.Diagnosis = pickOne(m.dice, []string{"no node", "pulling"})
-	case store.ReportEnded:
-		r.Outcome = pickOne(m.dice, []lifecycle.Outcome{
-			{Succeeded: true}, {Category: lifecycle.App, ExitCode: ptr(int32(1))}, {Category: lifecycle.App, ExitCode: ptr(int32(2))},
-			{Category: lifecycle.NodeLost}, {Category: lifecycle.OOM}, {Category: lifecycle.Quota}, {Category: lifecycle.Config},
-			{Category: lifecycle.CancelledEnd}, {},
-		})
-	}
-	return r
-}
-
-// hashed stands for a manifest.
-const hashed = "a hash"
-
-// apply does to the model what lifecycle decides; that the decisions are right is the matter of its own tests.
-func (m *model) apply(a *modelAttempt, r store.Report) lifecycle.ReportStatus {
-	run := a.run
-	s := a.Standing
-	s.Run, s.Reason, s.Policy, s.Spent = run.state, run.reason, modelDeployments[run.deployment].retries, run.spent
-	f := lifecycle.Fact{Kind: r.Kind, Epoch: r.Epoch, JobUID: r.JobUID, Diagnosis: r.Diagnosis, Outcome: r.Outcome}
-	if r.Kind == store.ReportManifest {
-		f.Manifest = hashed
-	}
-	d := lifecycle.Decide(s, f)
-	if !d.Changed {
-		return d.Status
-	}
-	a.Phase = d.Phase
-	if a.JobUID == "" {
-		a.JobUID = r.JobUID
-	}
-	if r.Kind == store.ReportManifest {
-		a.Manifest = hashed
-	}
-	if r.Kind == store.ReportRunning {
-		a.Started = true
-		if run.timeoutAt == 0 && modelDeployments[run.deployment].timeout {
-			run.timeoutAt = m.now + modelTimeout
-		}
-	}
-	if d.Back {
-		a.Back = true
-		run.attempt = a.number - 1
-	}
-	if d.End != nil {
-		a.Outcome, run.spent = d.End.Outcome, d.End.Spent
-		if d.End.Retry {
-			run.due, run.soon = m.now, d.End.RetryAfter > 0
-		}
-	}
-	if d.State != nil {
-		run.state = d.State.Type
-	}
-	return d.Status
-}
-
-func (m *model) anyRun() *modelRun {
-	if len(m.runs) == 0 {
-		return nil
-	}
-	return pickOne(m.dice, m.runs)
-}
-
-func (m *model) cancel() {
-	run := m.anyRun()
-	if run == nil {
-		return
-	}
-	_, err := m.CancelRun(m.t.Context(), run.id, actor)
-	if run.state.Terminal() && run.state != lifecycle.Cancelled {
-		m.refuses(err, store.RunFinished)
-		return
-	}
-	m.check(err)
-	m.cancelled(run, lifecycle.CancelRequested)
-}
-
-func (m *model) cancelled(run *modelRun, reason lifecycle.CancelReason) {
-	if state, ok := lifecycle.DecideCancel(run.state, reason, actor); ok {
-		run.state, run.reason = state.Type, reason
-	}
-}
-
-func (m *model) retry() {
-	run := m.anyRun()
-	if run == nil {
-		return
-	}
-	_, err := m.RetryRun(m.t.Context(), run.id, actor)
-	if !run.state.Terminal() {
-		m.refuses(err, store.RunNotFinished)
-		return
-	}
-	m.check(err)
-	run.state, run.reason, run.spent, run.timeoutAt = lifecycle.Scheduled, lifecycle.NotCancelled, lifecycle.Spent{}, 0
-	run.due, run.soon = m.now, false
-}
-
-func (m *model) jump() {
-	d := modelJump * time.Duration(1+m.dice.IntN(4))
-	m.now += d
-	m.Advance(d)
-	for _, run := range m.runs {
-		run.soon = false
-	}
-}
-
-func (m *model) sweep() {
-	m.check(m.Sweep(m.t.Context()))
-	for _, run := range m.runs {
-		if run.timeoutAt != 0 && run.timeoutAt <= m.now && !run.state.Terminal() && run.state != lifecycle.Cancelling {
-			m.cancelled(run, lifecycle.CancelTimeout)
-		}
-	}
-}
-
-func (m *model) pause() {
-	what := pickOne(m.dice, []string{"", "free", "narrow", "timed"})
-	for name, paused := range m.paused { // one at a time, or little is claimed
-		if paused {
-			what = name
-		}
-	}
-	now := !m.paused[what]
-	m.paused[what] = now
-	if what == "" {
-		must[*store.Pool](m.t)(m.UpdatePool(m.t.Context(), "p", store.PoolChange{Paused: &now}, actor))
-		return
-	}
-	must[*store.Deployment](m.t)(m.SetDeploymentPaused(m.t.Context(), what, now, actor))
-}
-
-// compare holds the store against the model.
-func (m *model) compare(after string) {
-	m.t.Helper()
-	ctx := m.t.Context()
-	list, _, err := m.ListRuns(ctx, store.RunFilter{Pool: "p"}, store.Page{Limit: 200})
-	m.check(err)
-	if len(list) != len(m.runs) {
-		m.failf("after %s there are %d runs, want %d", after, len(list), len(m.runs))
-	}
-	for _, got := range list {
-		run := m.run(got.ID)
-		if got.State.Type != run.state || got.Attempt != run.attempt || got.State.Type.Terminal() != (got.EndedAt != nil) {
-			m.failf("after %s run %s (%s) is %s %s with attempt %d, want %s with %d", after, run.id, run.deployment, got.State.Type, got.State.Name, got.Attempt, run.state, run.attempt)
-		}
-	}
-	if used, want := m.world.used("p"), m.used(func(*modelRun) bool { return true }); int(used) != want {
-		m.failf("after %s %d slots of the pool are used, want %d", after, used, want)
-	}
-	for _, q := range must[[]store.Queue](m.t)(m.ListQueues(ctx, "p")) {
-		want := m.used(func(r *modelRun) bool { return modelDeployments[r.deployment].queue == q.Name })
-		if int(q.SlotsUsed) != want || want > modelQueues[q.Name].limit {
-			m.failf("after %s %d slots of queue %s are used, want %d and at most %d", after, q.SlotsUsed, q.Name, want, modelQueues[q.Name].limit)
-		}
-	}
-	if run := m.anyRun(); run != nil {
-		m.compareRun(after, run)
-	}
-}
-
-// compareRun looks at everything of one run.
-func (m *model) compareRun(after string, run *modelRun) {
-	m.t.Helper()
-	history := m.history(run.id) // without gaps, with actors
-	if last := history[len(history)-1]; last[:len(run.state)] != string(run.state) {
-		m.failf("after %s the last event of run %s is %s, the run is %s", after, run.id, last, run.state)
-	}
-	active := 0
-	shown := map[int32]store.Attempt{}
-	for _, a := range must[[]store.Attempt](m.t)(m.ListAttempts(m.t.Context(), run.id)) {
-		shown[a.Number] = a
-	}
-	for number, a := range run.attempts {
-		got, ok := shown[number]
-		if ok == a.Back {
-			m.failf("after %s attempt %d of run %s: shown is %v, handed back %v", after, number, run.id, ok, a.Back)
-		}
-		if !ok {
-			continue
-		}
-		if got.ID != a.id || got.Epoch != a.Epoch || got.Phase != a.Phase || got.Worker != a.worker || got.JobUID != a.JobUID ||
-			got.Category != a.Outcome.Category || (got.EndedAt == nil) != a.active() {
-			m.failf("after %s attempt %d of run %s is %+v, want %+v", after, number, run.id, got, a)
-		}
-		if a.active() {
-			active++
-		}
-	}
-	if len(shown) > len(run.attempts) || active > 1 || run.state.Terminal() && active > 0 {
-		m.failf("after %s run %s, which is %s, has %d active attempts of %d", after, run.id, run.state, active, len(shown))
-	}
 }

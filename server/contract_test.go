@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/berth-dev/berth/server/api"
 )
 
 // TestEveryOperationKeepsItsContract calls every operation of openapi.yaml: without a key, with everything that its schema
@@ -30,9 +32,13 @@ func TestEveryOperationKeepsItsContract(t *testing.T) {
 				stranger.key = ""
 				w.send(stranger).refused(http.StatusUnauthorized, "unauthenticated")
 			}
+			before := w.traces()
 			w.breakParameters(o, valid)
 			if o.RequestBody != nil {
 				w.breakBody(o, valid)
+			}
+			if after := w.traces(); after != before && !o.protocol() {
+				t.Errorf("refused calls have changed something: %+v, was %+v", after, before)
 			}
 			w.succeeds(o, valid)
 			if o.method == http.MethodGet {
@@ -40,6 +46,24 @@ func TestEveryOperationKeepsItsContract(t *testing.T) {
 			}
 		})
 	}
+}
+
+// traces is what a change leaves.
+type traces struct {
+	audit string // the newest entry
+	runs  string // by state
+	event int64  // the newest of the run that nobody has claimed
+}
+
+func (w *contractWorld) traces() traces {
+	w.t.Helper()
+	audit := read[api.AuditList](w.call(http.MethodGet, "/api/v1/audit?limit=1", "").is(http.StatusOK)).Items
+	events := read[api.RunEventList](w.call(http.MethodGet, "/api/v1/runs/"+w.live.String()+"/events", "").is(http.StatusOK)).Items
+	if len(audit) == 0 || len(events) == 0 {
+		w.t.Fatal("nothing has left a trace yet")
+	}
+	counts := read[api.RunCounts](w.call(http.MethodGet, "/api/v1/runs/count", "").is(http.StatusOK))
+	return traces{audit[0].ID.String(), fmt.Sprint(counts.ByState), events[len(events)-1].Seq}
 }
 
 // succeeds checks that a call does, with an answer that the specification has.

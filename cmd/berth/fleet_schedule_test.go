@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/berth-dev/berth/server/store"
@@ -17,11 +18,14 @@ func (f *fleet) wind(s *store.Store) {
 		Name: "clocks", Type: "process", Template: store.TemplateDoc{Document: []byte(`{"job_configuration":{"job_manifest":{}}}`)},
 	}, "ada")
 	next := time.Now()
-	every := []store.NewSchedule{{Name: "default", Spec: json.RawMessage(`{"interval_seconds":1,"misfire":{"mode":"all"}}`), Active: true, Next: &next}}
+	every := func(i int) []store.NewSchedule {
+		overlap := [...]string{"allow", "replace"}[i%2]
+		return []store.NewSchedule{{Name: "default", Spec: json.RawMessage(`{"interval_seconds":1,"misfire":{"mode":"all"},"overlap":"` + overlap + `"}`), Active: true, Next: &next}}
+	}
 	for i := 0; i < clockworks && err == nil; i++ {
 		name := fmt.Sprint("clock", i)
 		if _, _, err = s.PutDeployment(f.t.Context(), store.Deployment{Name: name, Pool: "clocks"}, "ada"); err == nil {
-			err = s.PutSchedules(f.t.Context(), name, every, "ada")
+			err = s.PutSchedules(f.t.Context(), name, every(i), "ada")
 		}
 	}
 	if err != nil {
@@ -68,6 +72,7 @@ func (f *fleet) strikes(s *store.Store) {
 			f.t.Errorf("%s has no runs", name)
 		}
 		total += len(slots)
+		f.replaced(s, name)
 	}
 	f.t.Logf("%d schedules made %d runs", clockworks, total)
 }
@@ -86,6 +91,21 @@ func (f *fleet) slotsOf(s *store.Store, deployment string) []time.Time {
 		}
 		if page.Cursor = next; next == "" {
 			return slots
+		}
+	}
+}
+
+// replaced holds each run that was cancelled against the next one: a run is replaced by one that is there already.
+func (f *fleet) replaced(s *store.Store, deployment string) {
+	f.t.Helper()
+	runs, _, err := s.ListRunsBy(f.t.Context(), store.RunFilter{Deployment: deployment}, store.NewestFirst, store.Page{Limit: 500})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	slices.SortFunc(runs, func(a, b store.Run) int { return b.ScheduledTime.Compare(a.ScheduledTime) })
+	for i, r := range runs {
+		if r.EndedAt != nil && (i == 0 || r.EndedAt.Before(runs[i-1].CreatedAt)) {
+			f.t.Errorf("the run of %s at %s was cancelled before there was another one", deployment, r.ScheduledTime)
 		}
 	}
 }

@@ -179,6 +179,28 @@ func TestJobsAreGatedWhereThatIsAskedFor(t *testing.T) {
 	}
 }
 
+func TestAWorkerOfAnotherClusterReadsItsKubeconfigAndNothingElse(t *testing.T) {
+	objects := render(t, `{worker: {clusterConfig: {existingSecret: elsewhere}, namespaces: [team-a]}}`)
+	for _, name := range []string{"rel-berth-worker", "rel-berth-drain"} {
+		if args := container(t, objects, name).Args; !slices.Contains(args, "--cluster-config=elsewhere/kubeconfig") {
+			t.Errorf("%s is started without --cluster-config: %v", name, args)
+		}
+	}
+	got := roles(t, objects)
+	kubeconfig := rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{"elsewhere"}, Verbs: []string{"get"}}
+	if rules := got["Role/berth-system/rel-berth-worker-cluster"]; !equalRules(rules, []rbacv1.PolicyRule{kubeconfig}) {
+		t.Errorf("the worker may %v", rules)
+	}
+	if rules := got["Role/berth-system/rel-berth-drain-stop"]; len(rules) != 4 || !equalRules(rules[3:], []rbacv1.PolicyRule{kubeconfig}) {
+		t.Errorf("the drain may %v", rules)
+	}
+	for name := range got {
+		if strings.Contains(name, "team-a") || name == "Role/berth-system/rel-berth-worker" || name == "Role/berth-system/rel-berth-drain" {
+			t.Errorf("%s is made here, and the Jobs are elsewhere", name)
+		}
+	}
+}
+
 func TestJobsGetTheKeyThatIsNamed(t *testing.T) {
 	args := container(t, render(t, `{worker: {jobAPI: {url: "https://berth.example.com", existingSecret: keys, key: jobs}}}`), "rel-berth-worker").Args
 	if own := container(t, render(t, `{worker: {jobAPI: {createKey: true}}}`), "rel-berth-worker").Args; !slices.Contains(own, "--create-job-api-key-secret") {

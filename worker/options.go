@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 )
 
@@ -31,6 +32,8 @@ type Options struct {
 	Runtime job.Runtime
 	// TemplateEnv is the part of the worker's environment that templates may read.
 	TemplateEnv map[string]string
+	// ClusterConfig is what the Runtime's cluster is called in templates that name one; nil where it is the cluster around.
+	ClusterConfig *manifest.SecretReference
 	// EnvAsSecret keeps the values of environment variables out of every manifest, whatever its template says.
 	EnvAsSecret bool
 	// JobAPI is set where the pool's jobs may call the API.

@@ -162,7 +162,23 @@ func (w *worker) finish(ctx context.Context, c api.Claim) (*manifest.Finished, e
 	if err != nil {
 		return nil, &templateError{kind: "manifest", err: err}
 	}
+	if err := w.reaches(finished.ClusterConfig); err != nil {
+		return nil, &templateError{kind: "manifest", err: err}
+	}
 	return finished, nil
+}
+
+// reaches says that a template wants its Jobs in a cluster that is not this worker's: they must not end up in another.
+func (w *worker) reaches(wanted *manifest.SecretReference) error {
+	switch {
+	case wanted == nil && w.clusterConfig == nil, wanted != nil && w.clusterConfig != nil && *wanted == *w.clusterConfig:
+		return nil
+	case wanted == nil:
+		return fmt.Errorf("the template names no cluster_config, and this worker sends Jobs to the cluster of Secret %s/%s: start it without --cluster-config",
+			w.clusterConfig.Name, w.clusterConfig.Key)
+	}
+	return fmt.Errorf("cluster_config names the cluster of Secret %s/%s, and this worker sends Jobs to another: start one with --cluster-config %s/%s",
+		wanted.Name, wanted.Key, wanted.Name, wanted.Key)
 }
 
 // compiled gets the template version, asking again for as long as the server is away. A server that does not have it, or

@@ -26,6 +26,7 @@ type worker struct {
 	templateEnv         map[string]string
 	envAsSecret         bool
 	jobAPI              *manifest.APIAccess
+	clusterConfig       *manifest.SecretReference
 	jobKeys             bool // each attempt gets one of its own
 	tuning              tuning
 	log                 *slog.Logger
@@ -99,7 +100,7 @@ func Run(ctx context.Context, o Options) error {
 
 func newWorker(o Options) (*worker, error) {
 	w := &worker{
-		pool: o.Pool, name: o.Name, version: o.Version, limit: o.Limit, runtime: o.Runtime, templateEnv: o.TemplateEnv, envAsSecret: o.EnvAsSecret,
+		pool: o.Pool, name: o.Name, version: o.Version, limit: o.Limit, runtime: o.Runtime, templateEnv: o.TemplateEnv, envAsSecret: o.EnvAsSecret, clusterConfig: o.ClusterConfig,
 		tuning: o.tuning, log: o.Logger, now: time.Now, suspects: newSuspects(),
 		slots: make(chan struct{}, o.tuning.launches), renewNow: make(chan struct{}, 1),
 	}

@@ -163,14 +163,14 @@ func (d *dev) kubernetes(ctx context.Context) (job.Runtime, error) {
 	if d.flags.kube.context == "" {
 		return nil, nil
 	}
-	config, err := d.flags.kube.connect()
+	config, err := d.flags.kube.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if err := config.Reach(ctx); err != nil {
 		return nil, err
 	}
-	return d.flags.kube.runtime(d.log, prometheus.NewRegistry())
+	return d.flags.kube.runtime(ctx, d.log, prometheus.NewRegistry())
 }
 
 // helloScript takes the name out of the parameters with what every machine has.

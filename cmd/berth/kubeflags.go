@@ -1,13 +1,16 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/kube"
 	"github.com/berth-dev/berth/worker/kube/finalizer"
@@ -18,6 +21,8 @@ type kubeFlags struct {
 	kubeconfig, context, namespace, clusterID string
 	watched, legacyFinalizers                 []string
 	gated                                     bool
+	// clusterConfig is SECRET/KEY with the kubeconfig of another cluster; set by those commands that add the flag.
+	clusterConfig string
 }
 
 func (k *kubeFlags) add(cmd *cobra.Command) {
@@ -30,21 +35,49 @@ func (k *kubeFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&k.clusterID, "cluster-id", "", "name of the cluster; workers with the same one take over from each other (default: a hash of its authority)")
 }
 
-func (k *kubeFlags) connect() (kube.Config, error) {
-	config, err := kube.Connect(kube.ConnectOptions{
-		Kubeconfig: k.kubeconfig, Context: k.context, Namespace: k.namespace, ClusterID: k.clusterID, UserAgent: "berth/" + buildVersion(),
-	})
+// addClusterConfig is for commands that may work on the cluster that a template's cluster_config names.
+func (k *kubeFlags) addClusterConfig(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&k.clusterConfig, "cluster-config", "",
+		"SECRET/KEY with a kubeconfig, in the namespace around or of the context: Jobs go to that cluster, as templates with this cluster_config want it")
+}
+
+// reference is the Secret that --cluster-config names; nil where it does not.
+func (k *kubeFlags) reference() (*manifest.SecretReference, error) {
+	if k.clusterConfig == "" {
+		return nil, nil
+	}
+	name, key, ok := strings.Cut(k.clusterConfig, "/")
+	if !ok || name == "" || key == "" || strings.Contains(key, "/") {
+		return nil, cli.Usagef("--cluster-config %q: must be the name of a Secret, a slash, and one of its data keys", k.clusterConfig)
+	}
+	return &manifest.SecretReference{Name: name, Key: key}, nil
+}
+
+func (k *kubeFlags) connect(ctx context.Context) (kube.Config, error) {
+	through, err := k.reference()
+	if err != nil {
+		return kube.Config{}, err
+	}
+	options := kube.ConnectOptions{Kubeconfig: k.kubeconfig, Context: k.context, Namespace: k.namespace, ClusterID: k.clusterID, UserAgent: "berth/" + buildVersion()}
+	if through != nil {
+		options.Namespace, options.ClusterID = "", "" // these are said of the other cluster
+	}
+	config, err := kube.Connect(options)
+	if err == nil && through != nil {
+		options.Namespace, options.ClusterID = k.namespace, k.clusterID
+		config, err = config.Through(ctx, through.Name, through.Key, options)
+	}
 	if err != nil {
 		return config, fmt.Errorf("connect to the cluster: %w", err)
 	}
 	return config, nil
 }
 
-func (k *kubeFlags) runtime(logger *slog.Logger, registry *prometheus.Registry) (job.Runtime, error) {
+func (k *kubeFlags) runtime(ctx context.Context, logger *slog.Logger, registry *prometheus.Registry) (job.Runtime, error) {
 	if _, err := finalizer.New(k.legacyFinalizers...); err != nil {
 		return nil, cli.Usagef("--legacy-finalizer: %v", err)
 	}
-	config, err := k.connect()
+	config, err := k.connect(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -38,6 +38,7 @@ repeated; stop the workers first, or they go on claiming.`,
 	cmd.Flags().StringVar(&installation, "installation", "", "the installation's id (default: the server's)")
 	cmd.Flags().DurationVar(&timeout, "timeout", 0, "give up after so long and say what is left (default: wait as long as it takes)")
 	kube.add(cmd)
+	kube.addClusterConfig(cmd)
 	log.add(cmd, "info")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		options := worker.DrainOptions{Keep: keep}
@@ -57,7 +58,7 @@ repeated; stop the workers first, or they go on claiming.`,
 		if err != nil {
 			return err
 		}
-		if options.Runtime, err = kube.runtime(logger, prometheus.NewRegistry()); err != nil {
+		if options.Runtime, err = kube.runtime(cmd.Context(), logger, prometheus.NewRegistry()); err != nil {
 			return err
 		}
 		ctx := cmd.Context()

@@ -49,6 +49,7 @@ are ended. It prints "ready URL" with the address of its health and metrics on s
 	flags.StringVar(&in.metricsListen, "metrics-listen", "127.0.0.1:4201", `address of /healthz, /readyz and /metrics, "" for none`)
 	flags.StringVar(&in.dataDir, "data-dir", "", "where a process worker keeps its files (default: in the user's data directory)")
 	in.kube.add(cmd)
+	in.kube.addClusterConfig(cmd)
 	in.job.add(cmd)
 	in.log.add(cmd, "info")
 	required(cmd, "pool")
@@ -98,10 +99,13 @@ func (in *workerFlags) options(cmd *cobra.Command, app *cli.App) (worker.Options
 	if in.kube.gated, err = in.job.gated(); err != nil {
 		return o, err
 	}
+	if o.ClusterConfig, err = in.kube.reference(); err != nil {
+		return o, err
+	}
 	if o.JobAPI, err = in.job.jobAPI(kind, connection.URL); err != nil {
 		return o, err
 	}
-	o.Runtime, err = in.runtime(app, kind, o.Logger, o.Registry)
+	o.Runtime, err = in.runtime(cmd.Context(), app, kind, o.Logger, o.Registry)
 	return o, err
 }
 
@@ -116,10 +120,10 @@ func pick(env map[string]string, names []string) map[string]string {
 	return picked
 }
 
-func (in *workerFlags) runtime(app *cli.App, kind api.PoolType, logger *slog.Logger, registry *prometheus.Registry) (job.Runtime, error) {
+func (in *workerFlags) runtime(ctx context.Context, app *cli.App, kind api.PoolType, logger *slog.Logger, registry *prometheus.Registry) (job.Runtime, error) {
 	switch kind {
 	case api.Kubernetes:
-		return in.kube.runtime(logger, registry)
+		return in.kube.runtime(ctx, logger, registry)
 	case api.Process:
 		dir := in.dataDir
 		if dir == "" {

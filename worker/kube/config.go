@@ -41,6 +41,11 @@ func Connect(o ConnectOptions) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
+	return o.config(rc, namespace)
+}
+
+// config is the Config for a cluster that has been found.
+func (o ConnectOptions) config(rc *rest.Config, namespace string) (Config, error) {
 	rc.QPS = -1 // API priority and fairness is the limit, on the server
 	rc.ContentType = "application/vnd.kubernetes.protobuf"
 	rc.AcceptContentTypes = "application/vnd.kubernetes.protobuf,application/json"
@@ -56,6 +61,7 @@ func Connect(o ConnectOptions) (Config, error) {
 		config.Namespace = "default"
 	}
 	if config.ClusterID == "" {
+		var err error
 		if config.ClusterID, err = clusterID(rc); err != nil {
 			return Config{}, err
 		}

@@ -4,6 +4,11 @@
 {{- range (include "berth.namespaces" . | fromJson).items }}
 - --watch-namespace={{ . }}
 {{- end }}
+{{- with .Values.worker.clusterConfig }}
+{{- if .existingSecret }}
+- --cluster-config={{ .existingSecret }}/{{ .key }}
+{{- end }}
+{{- end }}
 {{- range .Values.worker.legacyFinalizers }}
 - --legacy-finalizer={{ . }}
 {{- end }}

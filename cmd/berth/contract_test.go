@@ -61,7 +61,7 @@ schedule preview -o
 run ls -o
 run get -o
 run watch -o
-run logs --follow --attempt
+run logs --follow --attempt -o
 run cancel --watch
 run retry --watch
 run explain -o
@@ -136,7 +136,7 @@ func TestWhatListsAndGetsPrintsDocuments(t *testing.T) {
 	gets := []string{
 		"version", "pool get local", "pool template get local", "pool template preview local --deployment hello --param name=x",
 		"pool template diff local --from 1 --to 1", "deployment get hello", "deployment schema hello", "schedule preview --cron @daily", "run get " + run,
-		"run explain " + run, "run manifest " + run, "variable get word", "deploy --dry-run -f " + file,
+		"run explain " + run, "run logs " + run, "run logs --attempt 1 " + run, "run manifest " + run, "variable get word", "deploy --dry-run -f " + file,
 	}
 	for _, command := range append(lists, gets...) {
 		t.Run(command, func(t *testing.T) {

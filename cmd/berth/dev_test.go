@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/google/uuid"
 )
 
 type runDetail struct {
@@ -40,6 +42,10 @@ func TestDevRunsHelloAndSurvivesARestart(t *testing.T) {
 	if got := u.ok(t, "run", "logs", "--follow", id); got != "Hello, world!\n" {
 		t.Errorf("run logs --follow printed %q", got)
 	}
+	if got := decode[runOutput](t, u, "run", "logs", id); got != (runOutput{Run: uuid.MustParse(id), Attempt: 1, Text: "Hello, world!\n"}) {
+		t.Errorf("run logs -o json printed %+v", got)
+	}
+	demand(t, "run logs --follow -o json", u.ok(t, "run", "logs", "--follow", id, "-o", "json"), `{"log":{"attempt":1,`, `"text":"Hello, world!\n"`)
 	demand(t, "run manifest", u.ok(t, "run", "manifest", id), "kind: Job", "berth.dev/run-id: "+id)
 	demand(t, "run get", u.ok(t, "run", "get", id), "COMPLETED", "Parameters:  name: world")
 	demand(t, "run explain", u.ok(t, "run", "explain", id), "it completed")

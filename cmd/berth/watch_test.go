@@ -17,6 +17,9 @@ func TestOnATerminalTheLastLineSaysHowLongTheRunIsInItsState(t *testing.T) {
 	wait := u.in(term, t.Context(), "deployment", "run", "gated", "--watch")
 	term.await("│ begun")
 	term.await("RUNNING for ")
+	id := decode[struct{ Items []struct{ ID string } }](t, u, "run", "ls").Items[0].ID
+	u.ok(t, "run", "report", id, "--progress", "40", "--message", "half way")
+	term.await(", 40 %, half way")
 	term.await("\r\x1b[K") // taken away before it is drawn again
 	write(t, dir, "gate", "")
 	if code := wait(); code != 0 {

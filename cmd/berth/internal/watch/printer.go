@@ -27,6 +27,8 @@ type Printer struct {
 	// last is the newest event, and said what was printed of it.
 	last api.RunEvent
 	said string
+	// progress is how far the attempt says it is; nil where it has not.
+	progress *api.RunProgress
 }
 
 // NewPrinter prints to the app's standard output. Close ends it.
@@ -41,7 +43,21 @@ func (p *Printer) now() string {
 	if p.last.Seq == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s for %s", cli.StateText(p.last.State), cli.Duration(max(p.app.Now().Sub(p.last.State.At), 0)))
+	line := fmt.Sprintf("%s for %s", cli.StateText(p.last.State), cli.Duration(max(p.app.Now().Sub(p.last.State.At), 0)))
+	if p.progress != nil && p.last.Attempt != nil && p.progress.Attempt == *p.last.Attempt {
+		if p.progress.Percent != nil {
+			line += fmt.Sprintf(", %.0f %%", *p.progress.Percent)
+		}
+		if message := cli.Text(p.progress.Message); message != "" {
+			line += ", " + strings.Join(strings.Fields(message), " ")
+		}
+	}
+	return line
+}
+
+// Progress shows in the last line.
+func (p *Printer) Progress(progress api.RunProgress) error {
+	return p.live.Above(func() error { p.progress = &progress; return nil })
 }
 
 // Close prints what was held back and takes the last line away.
@@ -156,7 +172,7 @@ func (r Raw) Output(chunk api.LogChunk) error { return r.App.Printf("%s", chunk.
 // Lost says so beside the output.
 func (r Raw) Lost(err error) { lost(r.App, err) }
 
-// Lines is a Sink for programs: one JSON object per line, {"event": …} or {"log": …}.
+// Lines is a Sink for programs: one JSON object per line, {"event": …}, {"log": …} or {"progress": …}.
 type Lines struct{ App *cli.App }
 
 // Event prints {"event": …}.
@@ -164,6 +180,9 @@ func (l Lines) Event(e api.RunEvent) error { return l.print(map[string]any{"even
 
 // Output prints {"log": …}.
 func (l Lines) Output(chunk api.LogChunk) error { return l.print(map[string]any{"log": chunk}) }
+
+// Progress prints {"progress": …}.
+func (l Lines) Progress(p api.RunProgress) error { return l.print(map[string]any{"progress": p}) }
 
 // End prints {"end": …}.
 func (l Lines) End(run api.Run) error { return l.print(map[string]any{"end": run}) }
@@ -178,3 +197,12 @@ func (l Lines) print(value any) error {
 	}
 	return l.App.Printf("%s\n", data)
 }
+
+// LogLines is Lines with the output only.
+type LogLines struct{ Lines }
+
+// Event is not output.
+func (LogLines) Event(api.RunEvent) error { return nil }
+
+// Progress is not output.
+func (LogLines) Progress(api.RunProgress) error { return nil }

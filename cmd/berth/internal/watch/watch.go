@@ -30,6 +30,11 @@ type Sink interface {
 	Lost(err error)
 }
 
+// ProgressSink is a Sink that is also told how far the run says it is.
+type ProgressSink interface {
+	Progress(api.RunProgress) error
+}
+
 // Streamer is what is needed of the client.
 type Streamer interface {
 	StreamRun(ctx context.Context, run api.RunParam, params *api.StreamRunParams, editors ...api.RequestEditorFn) (*http.Response, error)
@@ -184,6 +189,11 @@ func deliver(m message, sink Sink) (*api.Run, error) {
 		return nil, pass(m, sink.Event)
 	case "log":
 		return nil, pass(m, sink.Output)
+	case "progress":
+		if told, ok := sink.(ProgressSink); ok {
+			return nil, pass(m, told.Progress)
+		}
+		return nil, nil
 	case "end":
 		var run api.Run
 		err := pass(m, func(r api.Run) error { run = r; return nil })

@@ -5,12 +5,11 @@ import (
 	"strconv"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/resource"
-
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/manifest"
 )
 
 func readRetries(r api.RetryPolicy) lifecycle.RetryPolicy {
@@ -94,7 +93,7 @@ func checkRetries(wrong *refusal, p lifecycle.RetryPolicy, variables map[string]
 		}
 	}
 	if text, ok := limit.(string); ok {
-		if _, err := resource.ParseQuantity(text); err != nil {
+		if _, err := manifest.ParseQuantity(text); err != nil {
 			wrong.say(problem.ApplyInvalid, "/retries/oom/max_value", "%q is no quantity such as 4Gi", text)
 		}
 	}

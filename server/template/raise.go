@@ -10,6 +10,7 @@ import (
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/manifest"
 )
 
 // Raise works out what more an attempt could be given of a job variable: the value it had times the policy's factor, within
@@ -107,7 +108,7 @@ func bounded(n float64, limits ...any) float64 {
 
 // raiseQuantity raises "512Mi" and the like.
 func raiseQuantity(current string, factor float64, most any) (any, bool) {
-	now, err := resource.ParseQuantity(current)
+	now, err := manifest.ParseQuantity(current)
 	if err != nil {
 		return nil, false
 	}
@@ -118,7 +119,7 @@ func raiseQuantity(current string, factor float64, most any) (any, bool) {
 	next := resource.NewQuantity(int64(raised), now.Format)
 	switch limit := most.(type) {
 	case string:
-		bound, err := resource.ParseQuantity(limit)
+		bound, err := manifest.ParseQuantity(limit)
 		if err != nil {
 			return nil, false
 		}

@@ -41,6 +41,8 @@ func TestRaise(t *testing.T) {
 		{name: "not to what the schema does not allow", variable: "size", deployment: `{"size":"1Gi"}`},
 		{name: "to what it allows", variable: "size", factor: 4, deployment: `{"size":"1Gi"}`, want: `"4Gi"`},
 		{name: "nothing that is no amount", variable: "memory", deployment: `{"memory":"much"}`},
+		{name: "nothing that nobody can calculate with", variable: "memory", deployment: `{"memory":"1e999999999"}`},
+		{name: "not up to what nobody can calculate with", variable: "memory", max: `"1e999999999"`},
 		{name: "no reference to a stored variable", variable: "memory", deployment: `{"memory":"{{ berth.variables.memory }}"}`},
 		{name: "nothing without a value", variable: "share"},
 	}

@@ -9,7 +9,6 @@ import (
 	"strconv"
 
 	batchv1 "k8s.io/api/batch/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/berth-dev/berth/templating"
@@ -184,9 +183,9 @@ func (d *decoder) decodeQuantity(v any, into reflect.Value) {
 		d.wrongType("a quantity such as 500m or 128Mi", v)
 		return
 	}
-	quantity, err := resource.ParseQuantity(text)
+	quantity, err := ParseQuantity(text)
 	if err != nil {
-		d.fail(templating.CodeInvalid, "%q is not a quantity", text).Suggestion = "write a number with a unit, such as 500m, 2 or 128Mi"
+		d.fail(templating.CodeInvalid, "%.40q is not a quantity", text).Suggestion = "write a number with a unit, such as 500m, 2 or 128Mi"
 		return
 	}
 	into.Set(reflect.ValueOf(quantity))

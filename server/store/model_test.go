@@ -168,7 +168,7 @@ func (m *model) take() {
 	}{
 		{8, "create", m.create}, {16, "claim", m.claimSome}, {3, "claim again", m.claimAgain}, {5, "renew", m.renewSome},
 		{45, "report", m.report}, {4, "cancel", m.cancel}, {4, "retry", m.retry}, {3, "release", m.release}, {3, "release by hand", m.releaseByHand},
-		{4, "jump", m.jump}, {3, "sweep", m.sweep}, {3, "pause", m.pause},
+		{4, "jump", m.jump}, {3, "sweep", m.sweep}, {3, "pause", m.pause}, {2, "retain", m.retain},
 	}
 	sum := 0
 	for _, s := range steps {

@@ -30,7 +30,7 @@ func rows() []row {
 			bound: 10_000, limit: "HTTPCycleLimit", limitName: "the store alone"},
 		{what: "due → claimed at 200 runs a second, half of them", dir: "server", ours: "HTTPDispatch", unit: "p50-sec/op", bound: 0.005},
 		{what: "due → claimed at 200 runs a second, all but one in a hundred", dir: "server", ours: "HTTPDispatch", unit: "p99-sec/op", bound: 0.05},
-		{what: "log ingest", dir: inStore, ours: "LogIngest", unit: "MB/s", more: true, bound: 50, steady: []string{"B/op"},
+		{what: "log ingest", dir: inStore, ours: "LogIngest", unit: "B/s", more: true, bound: 50e6, steady: []string{"B/op"},
 			limit: "LogIngestLimit", limitName: "COPY"},
 		question("get"), question("list-by-pool"), question("list-by-state"), question("list-by-deployment"), question("list-by-time"),
 		question("list-by-id-prefix"), question("deployments-of-pool"), question("claim"), question("schedules"),

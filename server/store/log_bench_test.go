@@ -53,7 +53,7 @@ func ingest(b *testing.B, s *storetest.Store, send func(worker int, attempts []s
 		})
 	}
 	workers.Wait()
-	b.ReportMetric(float64(b.N)*logCall/b.Elapsed().Seconds()/1e6, "MB/s")
+	b.ReportMetric(float64(b.N)*logCall/b.Elapsed().Seconds(), "B/s")
 }
 
 // BenchmarkLogIngest stores the output of running attempts.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -179,10 +180,7 @@ func (tx *Tx) runFilter(ctx context.Context, f RunFilter) (where []string, args 
 	if f.Queue != "" {
 		c.add("r.queue_id IN (SELECT id FROM queues WHERE name = ?)", f.Queue)
 	}
-	if len(f.States) > 0 {
-		list := listOf(f.States)
-		c.add("r.state_type IN "+tx.s.dialect.list("text"), list)
-	}
+	c.addStates(f.States, tx.s.dialect)
 	for _, tag := range f.Tags {
 		c.add(tx.s.dialect.holds("r.tags"), tag)
 	}
@@ -211,6 +209,22 @@ func (tx *Tx) runFilter(ctx context.Context, f RunFilter) (where []string, args 
 		}
 	}
 	return c.where, c.args, nil
+}
+
+// addStates asks for states so that what there is little of is found by its index: what did not succeed by runs_unsuccessful, what
+// is live by runs_live.
+func (c *conditions) addStates(states []lifecycle.StateType, d dialect) {
+	if len(states) == 0 {
+		return
+	}
+	if one := states[0]; len(states) == 1 && one.Terminal() && one != lifecycle.Completed {
+		c.add("r.unsuccessful = ?", one)
+		return
+	}
+	c.add("r.state_type IN "+d.list("text"), listOf(states))
+	if !slices.ContainsFunc(states, lifecycle.StateType.Terminal) {
+		c.add("r.ended_at IS NULL")
+	}
 }
 
 // addCreated narrows the ids to those made around a time, so that a span of the past is found without reading all runs since.

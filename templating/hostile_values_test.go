@@ -55,6 +55,8 @@ func TestHostileValuesAreJudgedInTime(t *testing.T) {
 		{name: "very many unknown variables", template: plain, layers: templating.Layers{Run: unknown}, warnings: 100},
 		{name: "very many unknown variables beside many known", template: "{variables: {properties: {" + thousands.String() + "}}, job_configuration: {}}", layers: templating.Layers{Run: unknown}, warnings: 100},
 		{name: "a pattern on a huge text", template: schema("a: {pattern: '(a?){300}b'}"), layers: templating.Layers{Run: map[string]any{"a": strings.Repeat("a", 4<<20)}}, problems: 1},
+		{name: "a huge text that is to be a pattern", template: `{variables: {$schema: "http://json-schema.org/draft-07/schema#", properties: {a: {format: regex}}}, job_configuration: {a: '{{ a }}'}}`,
+			layers: templating.Layers{Run: map[string]any{"a": strings.Repeat("a", 4<<20)}}, problems: 1},
 		{name: "patterns on very many names", template: schema("a: {patternProperties: {'(a?){300}b': {}}}"), layers: templating.Layers{Run: map[string]any{"a": entries(100_000, "x")}}, problems: 1},
 		{name: "a pattern of very many names", template: schema("a: {propertyNames: {pattern: '(a?){300}b'}}"), layers: templating.Layers{Run: map[string]any{"a": entries(100_000, "x")}}, problems: 1},
 		{name: "very many items of very many alternatives", template: schema("a: {items: {enum: [" + numbers.String() + "]}}"), layers: templating.Layers{Run: map[string]any{"a": many(90_000, func(int) any { return "x" })}}, problems: 1},

@@ -277,5 +277,10 @@ func (b *schemaBound) target(ref any) (any, bool) {
 	return walk(b.root, pointerSteps(fragment))
 }
 
-// compileRegexp compiles a pattern that has been measured (RE2: linear in the text).
-func compileRegexp(pattern string) (jsonschema.Regexp, error) { return regexp.Compile(pattern) }
+// compileRegexp compiles a pattern (RE2: linear in the text) of a schema, or a value that older drafts want to be one.
+func compileRegexp(pattern string) (jsonschema.Regexp, error) {
+	if _, err := value.MeasureRegexp(pattern); err != nil {
+		return nil, err
+	}
+	return regexp.Compile(pattern)
+}

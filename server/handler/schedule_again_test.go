@@ -27,7 +27,7 @@ func TestTheRunOfASlotThatWasNotNotedIsNotInItsOwnWay(t *testing.T) {
 		for policy, was := range before {
 			after := s.schedule(policy)
 			s.check(s.SettleSchedule(s.t.Context(), store.ScheduleOutcome{
-				ID: after.ID, Was: after.DecidedUntil, Until: was.DecidedUntil, Seen: was.SeenUntil, Next: was.NextDue,
+				ID: after.ID, Was: after.DecidedUntil, Until: was.DecidedUntil, Next: was.NextDue,
 			}))
 		}
 		s.passes(time.Second)
@@ -148,6 +148,23 @@ func TestTheSchedulesOfAPausedDeploymentRest(t *testing.T) {
 		}
 		if next := s.schedule("etl").NextDue; next == nil || !next.Equal(s.start.Add(90*time.Minute)) {
 			s.t.Errorf("then it is looked at again at %v", next)
+		}
+	})
+}
+
+// What was missed while a slot waited for the end of a run stays for the misfire policy: it does not wait as well.
+func TestSlotsThatAreMissedWhileOneWaitsDoNotComeBack(t *testing.T) {
+	onEach(t, func(s *scheduled) {
+		s.hourly("etl", `,"overlap":"queue"`)
+		s.passes(time.Hour)
+		s.passes(time.Hour)
+		s.passes(10 * time.Hour) // nobody is there for so long
+		for _, want := range [][]float64{{0.5, 1.5}, {0.5, 1.5, 11.5}, {0.5, 1.5, 11.5}} {
+			s.endAll("etl")
+			s.passes(10 * time.Second)
+			if got := s.slots("etl"); !slices.Equal(got, want) {
+				s.t.Errorf("got runs at the hours %v, want %v", got, want)
+			}
 		}
 	})
 }

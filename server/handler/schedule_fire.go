@@ -27,6 +27,8 @@ const (
 	waitAgain = 5 * time.Second
 	// scheduleActor makes the runs of schedules: this and the schedule's name.
 	scheduleActor = "schedule:"
+	// maxWaiting is how many slots of a schedule wait for the ends of runs at most.
+	maxWaiting = 1000
 	// maxScheduleError bounds what is kept of why a slot made no run.
 	maxScheduleError = 2000
 )
@@ -66,20 +68,25 @@ func (h *Handler) runSchedules(ctx context.Context, due []store.Schedule, now ti
 
 // runSchedule decides the slots of a schedule up to now, and moves it on.
 func (h *Handler) runSchedule(ctx context.Context, s store.Schedule, now time.Time) error {
-	outcome := store.ScheduleOutcome{ID: s.ID, Was: s.DecidedUntil, Until: now, Seen: now, Error: s.LastError}
+	outcome := store.ScheduleOutcome{ID: s.ID, Was: s.DecidedUntil, Until: now, Error: s.LastError}
 	spec, parsed, err := understood(s)
 	if err != nil { // as after an update of the time zones; without a next slot it rests until somebody changes it
-		outcome.Error = shortened(err.Error())
+		outcome.Error, outcome.Waiting = shortened(err.Error()), s.Waiting
 		return h.store.SettleSchedule(ctx, outcome)
 	}
-	for _, slot := range undecided(s, parsed, readMisfire(spec), now) {
+	slots := undecided(s, parsed, readMisfire(spec), now)
+	for i, slot := range slots {
 		decision, err := h.decideSlot(ctx, s, spec, slot)
 		if err != nil {
 			return err
 		}
 		if decision.Action == schedule.Wait {
 			again := now.Add(waitAgain)
-			outcome.Until, outcome.Next = slot.Add(-time.Second), &again
+			outcome.Waiting, outcome.Next = slots[i:], &again
+			if left := len(outcome.Waiting) - maxWaiting; left > 0 {
+				outcome.Waiting = outcome.Waiting[:maxWaiting]
+				outcome.Error = fmt.Sprintf("the slot of %s made no run: %d earlier ones wait already", slots[len(slots)-1].Format(time.RFC3339), maxWaiting)
+			}
 			return h.store.SettleSchedule(ctx, outcome)
 		}
 		if decision.Action == schedule.Drop {
@@ -114,7 +121,7 @@ func understood(s store.Schedule) (api.ScheduleSpec, *schedule.Schedule, error) 
 
 // undecided are the slots to decide now, oldest first: those that wait already, and what the misfire policy leaves of those since.
 func undecided(s store.Schedule, parsed *schedule.Schedule, policy schedule.Misfire, now time.Time) []time.Time {
-	waiting := parsed.Between(s.DecidedUntil, s.SeenUntil, schedule.DefaultCap)
+	waiting := append(s.Waiting, parsed.Between(s.DecidedUntil, s.SeenUntil, maxWaiting)...)
 	return append(waiting, parsed.Due(s.SeenUntil, now, policy)...)
 }
 

@@ -256,7 +256,7 @@ func TestASlotThatWasNotNotedMakesNoSecondRun(t *testing.T) {
 		s.passes(time.Hour)
 		after := s.schedule("etl")
 		s.check(s.SettleSchedule(s.t.Context(), store.ScheduleOutcome{
-			ID: after.ID, Was: after.DecidedUntil, Until: before.DecidedUntil, Seen: before.SeenUntil, Next: before.NextDue,
+			ID: after.ID, Was: after.DecidedUntil, Until: before.DecidedUntil, Next: before.NextDue,
 		}))
 		s.passes(time.Minute)
 		if got := s.slots("etl"); !slices.Equal(got, []float64{0.5}) {

@@ -18,9 +18,10 @@ type Schedule struct {
 	// Spec is what the schedule says; the store does not read it.
 	Spec   json.RawMessage
 	Active bool
-	// DecidedUntil is the instant up to which its slots have been decided. SeenUntil is when that was looked at last: slots between the two
-	// wait for the end of a run, those after it nobody has looked at.
+	// DecidedUntil is the instant up to which its slots have been decided. SeenUntil is when that was looked at last; a server of an earlier
+	// release that left the two apart meant that all slots between wait for the end of a run.
 	DecidedUntil, SeenUntil time.Time
+	Waiting                 []time.Time // slots that wait for the end of a run, oldest first
 	// NextDue is when the scheduler looks at it next; nil where it is not active, has ended, or its deployment is paused.
 	NextDue  *time.Time
 	LastSlot *time.Time // the newest slot that made a run
@@ -39,20 +40,31 @@ type scheduleRow struct {
 	Active       bool      `db:"active"`
 	DecidedUntil stamp     `db:"decided_until"`
 	SeenUntil    stamp     `db:"seen_until"`
+	Waiting      instants  `db:"waiting"`
 	NextDue      *stamp    `db:"next_due"`
 	LastSlot     *stamp    `db:"last_slot"`
 	LastError    string    `db:"last_error"`
 	LastErrorAt  *stamp    `db:"last_error_at"`
 }
 
+// instants is a list of times in a text column.
+type instants = structured[[]time.Time]
+
+func instantsOf(list []time.Time) instants {
+	if list == nil {
+		list = []time.Time{}
+	}
+	return instants{list}
+}
+
 func (r scheduleRow) schedule() Schedule {
 	return Schedule{ID: r.ID, Deployment: r.Deployment, Pool: r.Pool, Name: r.Name, Spec: r.Spec.raw(), Active: r.Active,
-		DecidedUntil: r.DecidedUntil.time(), SeenUntil: r.SeenUntil.time(), NextDue: r.NextDue.ptr(), LastSlot: r.LastSlot.ptr(), LastError: r.LastError, LastErrorAt: r.LastErrorAt.ptr()}
+		DecidedUntil: r.DecidedUntil.time(), SeenUntil: r.SeenUntil.time(), Waiting: r.Waiting.v, NextDue: r.NextDue.ptr(), LastSlot: r.LastSlot.ptr(), LastError: r.LastError, LastErrorAt: r.LastErrorAt.ptr()}
 }
 
 const scheduleSQL = `
 SELECT
-	s.id, s.deployment_id, d.name AS deployment, p.name AS pool, s.name, s.spec, s.active, s.decided_until, s.seen_until, s.next_due,
+	s.id, s.deployment_id, d.name AS deployment, p.name AS pool, s.name, s.spec, s.active, s.decided_until, s.seen_until, s.waiting, s.next_due,
 	s.last_slot, s.last_error, s.last_error_at
 FROM schedules s
 JOIN deployments d ON d.id = s.deployment_id
@@ -107,14 +119,15 @@ type NewSchedule struct {
 const (
 	putScheduleSQL = `
 INSERT INTO schedules (
-	id, deployment_id, name, spec, active, decided_until, seen_until, next_due, last_error, created_at, created_by, updated_at, updated_by
+	id, deployment_id, name, spec, active, decided_until, seen_until, waiting, next_due, last_error, created_at, created_by, updated_at, updated_by
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?, ?, ?, ?)
 ON CONFLICT (deployment_id, name) DO UPDATE
 SET spec = excluded.spec,
 	active = excluded.active,
 	decided_until = excluded.decided_until,
 	seen_until = excluded.seen_until,
+	waiting = excluded.waiting,
 	next_due = excluded.next_due,
 	held_until = NULL,
 	last_error = '',
@@ -151,9 +164,9 @@ func (tx *Tx) PutSchedules(ctx context.Context, deployment string, wanted []NewS
 		if there && string(old.Spec) == string(s.Spec) && old.Active == s.Active {
 			continue
 		}
-		decided, seen, next := now, now, s.Next
+		decided, seen, next, waiting := now, now, s.Next, []time.Time(nil)
 		if there && s.Continues {
-			decided, seen, next = old.DecidedUntil, old.SeenUntil, old.NextDue
+			decided, seen, next, waiting = old.DecidedUntil, old.SeenUntil, old.NextDue, old.Waiting
 			if !old.Active {
 				next = &now // as SetScheduleActive does
 			}
@@ -165,7 +178,7 @@ func (tx *Tx) PutSchedules(ctx context.Context, deployment string, wanted []NewS
 		if err != nil {
 			return fmt.Errorf("make an id: %w", err)
 		}
-		if _, err := tx.exec(ctx, putScheduleSQL, id, d.ID, s.Name, document(s.Spec), s.Active, decided, seen, stampOf(next), now, actor, now, actor); err != nil {
+		if _, err := tx.exec(ctx, putScheduleSQL, id, d.ID, s.Name, document(s.Spec), s.Active, decided, seen, instantsOf(waiting), stampOf(next), now, actor, now, actor); err != nil {
 			return fmt.Errorf("store schedule %q of deployment %q: %w", s.Name, deployment, err)
 		}
 		var before *Schedule

@@ -56,18 +56,19 @@ func (s *Store) DueSchedules(ctx context.Context, most int, hold time.Duration) 
 type ScheduleOutcome struct {
 	ID uuid.UUID
 	// Was is the instant up to which slots had been decided: where it is another by now, somebody else has settled the schedule, or changed it.
-	Was   time.Time
-	Until time.Time  // up to which they have been now
-	Seen  time.Time  // up to which they have been looked at; not before Until
-	Next  *time.Time // nil: it has ended
-	Slot  *time.Time // the newest that made a run; nil: none
-	Error string     // why the newest made none
+	Was     time.Time
+	Until   time.Time   // up to which they have been now
+	Waiting []time.Time // those that wait for the end of a run
+	Next    *time.Time  // nil: it has ended
+	Slot    *time.Time  // the newest that made a run; nil: none
+	Error   string      // why the newest made none
 }
 
 const settleScheduleSQL = `
 UPDATE schedules
 SET decided_until = ?,
 	seen_until = ?,
+	waiting = ?,
 	next_due = ?,
 	held_until = NULL,
 	last_slot = COALESCE(?, last_slot),
@@ -87,7 +88,7 @@ func (tx *Tx) SettleSchedule(ctx context.Context, o ScheduleOutcome) error {
 	if o.Error != "" {
 		failed = &now
 	}
-	_, err = tx.exec(ctx, settleScheduleSQL, o.Until, o.Seen, stampOf(o.Next), stampOf(o.Slot), o.Error, stampOf(failed), o.Error, o.ID, o.Was)
+	_, err = tx.exec(ctx, settleScheduleSQL, o.Until, o.Until, instantsOf(o.Waiting), stampOf(o.Next), stampOf(o.Slot), o.Error, stampOf(failed), o.Error, o.ID, o.Was)
 	if err != nil {
 		return fmt.Errorf("settle schedule %s: %w", o.ID, err)
 	}

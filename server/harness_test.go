@@ -27,7 +27,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for what must happen. Nothing ever waits that long unless it fails.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // running is a whole server, started for a test.
 type running struct {

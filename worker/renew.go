@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -107,7 +108,11 @@ func (w *worker) lost(ctx context.Context, ids []uuid.UUID, epochs map[uuid.UUID
 	}
 	statuses, err := w.client.lookUp(ctx, w.runtime.ClusterID(), jobs)
 	for i, a := range lost {
-		w.log.Warn("lease lost", "run", a.ref.RunID, "attempt", a.ref.Attempt, "epoch", a.epoch)
+		level := slog.LevelWarn
+		if err == nil && statuses[i].Status == api.AttemptStatusStatusEnded {
+			level = slog.LevelDebug // most likely by our own report, whose answer is still on its way
+		}
+		w.log.Log(ctx, level, "lease lost", "run", a.ref.RunID, "attempt", a.ref.Attempt, "epoch", a.epoch)
 		switch {
 		case err != nil: // resync finds out
 			w.suspect(a)

@@ -45,5 +45,7 @@ func rows() []row {
 		{what: "run created over the API → its pod exists, p99", dir: onCluster, cluster: true, ours: "PodExists/run", unit: "p99-sec/op", bound: 0.1,
 			limit: "PodExists/limit", limitName: "a bare Job"},
 		{what: "pod done → run's end recorded, median", dir: onCluster, cluster: true, ours: "Recorded", unit: "p50-sec/op", bound: 0.2},
+		{what: "10,000 active Jobs on one worker, resident", dir: "e2e", cluster: true, ours: "ManyJobs", unit: "resident-B/op", bound: 250e6},
+		{what: "writes to the API server per Job, from its creation to its release", dir: "e2e", cluster: true, ours: "ManyJobs", unit: "writes/job", bound: 4},
 	}
 }

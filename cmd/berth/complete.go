@@ -13,10 +13,17 @@ import (
 // completer is what a shell is told about the names that may come next.
 type completer = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective)
 
-// names completes the first argument with what list finds on the server. Whatever goes wrong, there is no suggestion:
-// a shell has no place for an error.
+// names completes the first argument with what list finds on the server.
 func names(app *cli.App, list func(context.Context, *api.ClientWithResponses) ([]string, error)) completer {
-	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	return namesFrom(app, func(ctx context.Context, client *api.ClientWithResponses, _ string) ([]string, error) {
+		return list(ctx, client)
+	})
+}
+
+// namesFrom is names for a list that is too long to be read as a whole: it is told what has been typed. Whatever goes wrong,
+// there is no suggestion: a shell has no place for an error.
+func namesFrom(app *cli.App, list func(ctx context.Context, client *api.ClientWithResponses, typed string) ([]string, error)) completer {
+	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 || cli.BindEnv(cmd.Flags(), app.Env) != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
@@ -26,7 +33,7 @@ func names(app *cli.App, list func(context.Context, *api.ClientWithResponses) ([
 		}
 		ctx, cancel := context.WithTimeout(cmd.Context(), 2*time.Second)
 		defer cancel()
-		found, err := list(ctx, client)
+		found, err := list(ctx, client, typed)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}

@@ -14,7 +14,7 @@ import (
 func runCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "run", Short: "Runs: executions of deployments", Long: `Runs: executions of deployments.
 
-A run is meant by its id, by as much of the beginning of its id as no other run shares, or by its name. Where several runs
+A run is meant by its id, by its name, or by as much of the beginning of either as no other run shares. Where several runs
 have the same name it stands for the newest.`}
 	cli.ClientFlags(cmd)
 	return cli.Group(cmd, runLsCommand(app), runGetCommand(app), runWatchCommand(app), runLogsCommand(app),

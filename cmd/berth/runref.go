@@ -12,7 +12,7 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-// runArgs is one run: its id, the beginning of its id, or its name.
+// runArgs is one run: its id, its name, or the beginning of either.
 func runArgs(_ *cobra.Command, args []string) error {
 	if len(args) != 1 || args[0] == "" {
 		return cli.Usagef("needs the id or the name of one run")
@@ -29,36 +29,47 @@ func runID(text string) (uuid.UUID, error) {
 	return id, nil
 }
 
-// shortestPrefix is from how many digits on a text is looked up as the beginning of an id.
+// shortestPrefix is from how many digits on a text is looked up as the beginning of an id or of a name.
 const shortestPrefix = 6
 
-// findRun finds the run that is meant. A name stands for the newest run of it; the beginning of an id for one run only.
+// findRun finds the run that is meant. A name stands for the newest run of it; the beginning of an id or of a name for one
+// run only.
 func findRun(ctx context.Context, client *api.ClientWithResponses, text string) (uuid.UUID, error) {
 	if id, err := uuid.Parse(text); err == nil {
 		return id, nil
 	}
 	if isPrefix(text) {
-		runs, err := listRuns(ctx, client, 2, api.ListRunsParams{IDPrefix: &text})
-		if err != nil {
-			return uuid.Nil, err
-		}
-		if len(runs) > 1 {
-			return uuid.Nil, cli.Usagef("%q is the beginning of more than one run's id, as of %s (%s) and %s (%s); give more of it, or a name",
-				text, runs[0].ID, runs[0].Name, runs[1].ID, runs[1].Name)
-		}
-		if len(runs) == 1 {
-			return runs[0].ID, nil
+		if id, err := theOne(ctx, client, "id", text, api.ListRunsParams{IDPrefix: &text}); id != uuid.Nil || err != nil {
+			return id, err
 		}
 	}
 	if len(text) > maxRunName {
 		return uuid.Nil, unknownRun(text)
 	}
 	runs, err := listRuns(ctx, client, 1, api.ListRunsParams{Name: &text})
-	switch {
-	case err != nil:
+	if err != nil {
 		return uuid.Nil, err
-	case len(runs) == 0:
-		return uuid.Nil, unknownRun(text)
+	}
+	if len(runs) > 0 {
+		return runs[0].ID, nil
+	}
+	if len(text) >= shortestPrefix {
+		if id, err := theOne(ctx, client, "name", text, api.ListRunsParams{NamePrefix: &text}); id != uuid.Nil || err != nil {
+			return id, err
+		}
+	}
+	return uuid.Nil, unknownRun(text)
+}
+
+// theOne is the one run that a filter finds, uuid.Nil where it finds none.
+func theOne(ctx context.Context, client *api.ClientWithResponses, what, text string, filter api.ListRunsParams) (uuid.UUID, error) {
+	runs, err := listRuns(ctx, client, 2, filter)
+	if err != nil || len(runs) == 0 {
+		return uuid.Nil, err
+	}
+	if len(runs) > 1 {
+		return uuid.Nil, cli.Usagef("%q is the beginning of more than one run's %s, as of %s (%s) and %s (%s); give more of it",
+			text, what, runs[0].ID, runs[0].Name, runs[1].ID, runs[1].Name)
 	}
 	return runs[0].ID, nil
 }
@@ -78,8 +89,12 @@ func isPrefix(text string) bool {
 
 // runNames completes runs: by name where a shell takes it as it is, by id elsewhere.
 func runNames(app *cli.App) completer {
-	return names(app, func(ctx context.Context, client *api.ClientWithResponses) ([]string, error) {
-		runs, err := listRuns(ctx, client, 20, api.ListRunsParams{})
+	return namesFrom(app, func(ctx context.Context, client *api.ClientWithResponses, typed string) ([]string, error) {
+		var filter api.ListRunsParams
+		if typed != "" {
+			filter.NamePrefix = &typed
+		}
+		runs, err := listRuns(ctx, client, 20, filter)
 		seen := map[string]bool{} // newest first: a name stands for the newest
 		return mapped(runs, func(r api.Run) string {
 			word := r.Name

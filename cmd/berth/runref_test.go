@@ -18,7 +18,7 @@ func TestARunIsFoundByItsIDTheBeginningOfItAndItsName(t *testing.T) {
 	for text, want := range map[string]api.Run{
 		first.ID.String(): first, strings.ToUpper(first.ID.String()): first,
 		first.ID.String()[:35]: first, strings.ReplaceAll(second.ID.String(), "-", "")[:31]: second,
-		third.Name: third, "decade": second, "the first": again,
+		third.Name: third, "decade": second, "the first": again, third.Name[:len(third.Name)-1]: third,
 	} {
 		if got := decode[runDetail](t, u, "run", "get", text); got.Run.ID != want.ID.String() {
 			t.Errorf("%q is run %s, want %s (%s)", text, got.Run.ID, want.ID, want.Name)
@@ -30,6 +30,12 @@ func TestARunIsFoundByItsIDTheBeginningOfItAndItsName(t *testing.T) {
 		t.Errorf("what begins several ids was taken: exit code %d\n%s", r.code, r.stdout)
 	}
 	demand(t, "standard error", r.stderr, "more than one run", again.ID.String())
+	r = u.run(t, "run", "cancel", "the fir")
+	if r.code != 2 {
+		t.Errorf("what begins several names was taken: exit code %d\n%s", r.code, r.stdout)
+	}
+	demand(t, "standard error", r.stderr, "more than one run's name", again.ID.String())
+	demand(t, "completion of what is far behind", u.ok(t, "__complete", "run", "get", "dec"), "decade\tSCHEDULED hello")
 	completed := u.ok(t, "__complete", "run", "get", "")
 	demand(t, "completion", completed, third.Name+"\tSCHEDULED hello", again.ID.String(), "decade\t")
 	demand(t, "cancelling by name", u.ok(t, "run", "cancel", third.Name), third.ID.String(), "CANCELLED")

@@ -33,7 +33,7 @@ func rows() []row {
 		{what: "log ingest", dir: inStore, ours: "LogIngest", unit: "B/s", more: true, bound: 50e6, steady: []string{"B/op"},
 			limit: "LogIngestLimit", limitName: "COPY"},
 		question("get"), question("list-by-pool"), question("list-by-state"), question("list-by-deployment"), question("list-by-time"),
-		question("list-by-id-prefix"), question("deployments-of-pool"), question("claim"), question("schedules"),
+		question("list-by-name-prefix"), question("list-by-id-prefix"), question("deployments-of-pool"), question("claim"), question("schedules"),
 		{what: "the slowest of the hostile templates", dir: "templating", ours: "HostileWorst", unit: "worst-sec/op", bound: 0.25},
 		{what: "the most memory a hostile template takes", dir: "templating", ours: "HostileWorst", unit: "worst-B/op", bound: 64 << 20},
 		{what: "Jobs created by one worker, --launch=named", dir: onCluster, cluster: true, ours: "JobsCreated/named", unit: "jobs/s", more: true,

@@ -1934,6 +1934,9 @@ type ListRunsParams struct {
 	// Name Of exactly this name; names need not be unique
 	Name *string `form:"name,omitempty" json:"name,omitempty"`
 
+	// NamePrefix Those whose name begins like this
+	NamePrefix *string `form:"name_prefix,omitempty" json:"name_prefix,omitempty"`
+
 	// IDPrefix Those whose id begins like this
 	IDPrefix *string `form:"id_prefix,omitempty" json:"id_prefix,omitempty"`
 
@@ -5661,6 +5664,18 @@ func NewListRunsRequest(server string, params *ListRunsParams) (*http.Request, e
 		if params.Name != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "name", *params.Name, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.NamePrefix != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "name_prefix", *params.NamePrefix, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -17040,6 +17055,19 @@ func (siw *ServerInterfaceWrapper) ListRuns(w http.ResponseWriter, r *http.Reque
 		return
 	}
 
+	// ------------- Optional query parameter "name_prefix" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "name_prefix", r.URL.Query(), &params.NamePrefix, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "name_prefix"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name_prefix", Err: err})
+		}
+		return
+	}
+
 	// ------------- Optional query parameter "id_prefix" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "id_prefix", r.URL.Query(), &params.IDPrefix, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -24314,74 +24342,75 @@ var swaggerSpec = []string{
 	"rVykjtbmcZFNWCgWhTwNa4psaUmlQZpHvzYa2NRfU4GGMY3ST5YAFlY3lqCe9aE87H2zogrc+RdmR0X5",
 	"n/Zz0juE1uUQxEady0SPNdlc3qjfD7hQ0H7DIrmhd3viJ26TAWpuGHpUGOdjSai8LXtg5VpmbFFeOaMb",
 	"NLJnfc/+n2KKL7hV93cAoH5Xa/+mh9nnLUaiZQeIvNviefSGdZqqKYfZuQv7RvdOXvNoiw7gaafxmh2p",
-	"iEOJMYr7AjEkCWcg9gIkcQ6q6Q6ezpOdPJ1CMnVMJTihJ2wWc0mSGNKAwMJVYE6YgqkNQ4ujm2XKpvHn",
-	"0vhcrJZB/wXtTy/7338q/ux/uj8NTs8f/q2Tr3SN1SKyOVsjnqtWESCUwv4CcaY5uyDjPtSQcp2GDYOX",
-	"Is38joNe36nDqUs+OF8Vf/VtgVa3WKunkMNB3VFXOT+4H+oKhPLKqjZL5aBsotOnOW7stVNDCYuGjUAt",
-	"BBkppNycDmwnYRF5EqM9kalT95TcMraETHxU2SCQLs6OCGadICaMIoyFSFlwzcv1+meCQei2kX0Xgali",
-	"BNag0CSoOHWcgBN6lUIY4WGVQlsR/yuohd/lye2GgLAJC3UcB6PhfB+aIRZTslXl4MBP1noXAq0yng8G",
-	"oI5y3LEORGnK9Hlljpfq152Ejr/kgr/kgia54MDMH4hWNmkAof710QfyH2JFFpSvtedfH0QyjXkkA3Uy",
-	"scL4xhMIGFzNt8KlJOPQ8tPxEbk0PZl0QehHYscEyysFRFdXAhXEllSCodaVZ8gQ+Ytb75Nbv2MrYpJe",
-	"nVBVqu7rO4YXdrBPPi6zlNFFoy9zDAGyUKpvrCO6Fc1eGf8CiohqKHM34tC8lsQyG+swTT0PJUhoAUH9",
-	"SrhYlQWia/7kKudvXilZ7OnImquVEBNzbeiZQbrRS7HAiB4lwOjqaWo2BNKJCYOg4+E5sQH0b6nM+q/V",
-	"0PpvXo0xMFe1f82d0RMZ85Bhvj3PArJk6ZwutS8L4nDdIEsJjt0kZdRv5/4AI/oC+vdfF+dfF2eLQu31",
-	"rZbOQ2+DjXYDq83Y5+wYjn2/4CmesNtJzLHsSy3qw2ucxKb2Y3HTXKbgqdXLFzH2TKICfMaM2j4cc0wW",
-	"2MxT79OcP7RZMtHLfsi76xXLaJy0uJ/2kQUISqeNO7FYDbX12ZbxXeXc4+EolvbYdHV8r/96OHYh5puW",
-	"XYPD/Gge3WkLXKiUr1gQ5uGha+KAW4PBZ9kwAydqvPs5aP8UE2I2RGdn6I0KdASYuTr3SSx+l5TuuNUj",
-	"tR2STgNROmaaXam9MTbHyPG9rxZOsj9LhI7csBYqJXqhhYpxBLdBF16hfWgsp6AIKtAuwVIB2C5M+Viz",
-	"8A2+kteG0R9ysaGTNge2HuueAt7mdLlkAKUgTORGQEQStRgi98632edlQmPeuPyv8ffDEzp0xGmhWHpW",
-	"331kD1uwRrYXZzJAkzt8AQqd5olRHIHtdCXS6EvcoomYyUbF7xLqlKvhTFIa3rJMEplRHqFrXeTZMnfL",
-	"ApqaEbds6UlJQJHnrZjJbskIBc/emUd3k1ctOT5aUMUV2dP9qZe3dHOCcMo+Z4EJhNDSrPnZ1p/WX4y/",
-	"AAUtUzEDCMdHXnq5NxteQDgu+MALD0IKBhmEGkmoEi+4xsNGA12d+D4A8b03Qz2Yqcr08IFlX8FYZefn",
-	"oc8PkJu8B9r8ACnRKzKlqY3+izGhOWEurQJCjNq6nEcsJRoLscsFnTLANNqTGFUlKTVMLgxGjT5IetDf",
-	"SKJhvYDmwIRkJqn5trYMZVJLuGsiszgB58oRUQR7y8VK65Yugo16Uk8M09PTnI/cvtU9AHQ+1ng+GnEH",
-	"z/lnoPKAxFN9BLJ0rSOaQHpSRyBh0yxAZ1wmCOVrPckjUs5Hg0H05yyJxk8h7lNtnFmQuUgidRX5DFlX",
-	"OP7/7kLoax65hIruez19bViEG24mRNSdZqUekfcqfScyMhU5hy04e6oDd7ULFliXxllouji1Efqwy95s",
-	"6f5o2e6+ZFFb4hBWPhE0wtBksMKChTXXPGSvl1jDTfO9TrYxYyniOBFqAtGuxMpRYjEbM2U0wpjzjCWJ",
-	"jlCMpU1zMOcfIFlYItkFYtXooOtUJIyMccNFOgYuEQlFGJkQR+SSrzH9RIkBGVkImZFnZ+SH+Dvy5Gx4",
-	"SsYTEa37mRD9hKYzNn7acikSsNVcc6twodyZAdYLxIwjd0hz3jepkeOnXnt2lSIPcpdi+1/nJm0+CHu9",
-	"R1dmK1yCt4rZXm9U4yfct1nC+P/+W18Il+DAcpbZSZazJ6XrWnf0psE/FX8amAMcz5mYjQklb8Xs5Tzn",
-	"t8UPRuYe42tG7iseYDwa65wrneN8pSgKQDcM9Iy1rF/zMBGSyaozLc48TrSPFm4Fv4UOdayvLPnfZNXX",
-	"1uoa25Rx9qsByRGAh2W1TyEaQtIS1DQ9IWklRPhSKvtfDhIUddEWgdYi2dkFsh/VsluuiZth8ieNaP70",
-	"FXNf9hareJkkTtLLZF1KZeZRZxCNIgNlWRTe998ouur3F8rHqNQY/0p5GXoUjQcccoj25QA1SUl40Zmd",
-	"cQx5WB426rKvpcLIjaf1F/vUFzythzx/pfqghzx/HyqQch7gmmIL/DtzfG/+bMXwRKgUW6z0K+G0VCD0",
-	"GqbZjMnSPP79b37Tab1zCr4+WjDtuiA+i3rZCXrnLk2TF7R7CVNHla5ph7+Uu9o373Yrzn5hht229/tT",
-	"DVVDhG7adOewr0R62wdoyFY+bGqw/Y/hw6UaeAeF0hPprcberHNgXPhNGNe2xt5hDkWl0uQXxrkuCgh+",
-	"EdyHldmOC+vzKuD7le4yY5l0cXbAGqateLp+R3X3vMfp+F79swXWG9Q1/qIobw5dHQbj7WthtqmlLELL",
-	"ABxYBiXgYoTy8KO4FYeySVYoHcgDM6gmWWGpi24+Wk6wJ8LPl7bOv+mIpvaFmNrXyZr/Qpv3EiGxTZC7",
-	"Bp5KGDXORyazC8Q1cPLqDWLYlpzsGM/RRjHhP/GxA69uUdGwYYn1aPej+mqANWxT3eNOIcw9n5kNcgAW",
-	"XzzcmXFLdX4FSUDXljykKHAZRYTiVppott1Pw/E9/LvFNR8KPk3iMBs/BU/xWM9mbHAb0KXuGMswUT3O",
-	"sKIQBE1w4/9V8gC4GI7ImyouqTHFY8J7mwxQ0NRXuKv1RigWxoU771yy7W/lhqkMvgyRWr6zl4v5Dz2X",
-	"PTIYf5DzHw5P2R50p+ly/yKc6utd71+ECHa/4JuIp5WnuXX8m06ZqeHfTWkoanYeLhZz9300czF5GA27",
-	"adXDYjYbwWvBnKdLXMac/JELLP55YJxk06WOBtByy4RKBsiGRcUUJwbUxn7ql8f7F2p8gTNv1R7resQX",
-	"rhIOihuCDrrghE/OTk7I2DzVjzkAM46f+ksXHZHxm2kfUJfHOjINYufUbpnVKUqQ6nRMFsWZevWjrXrk",
-	"gB7qFbNvRTpazllnR8O80GE6Y82VbnI+ScUt42NCyx1PUqh6ajMa1LGUUIqqNHklO9jJ4zt9p7/GeJvm",
-	"87oVZvVm090VTvRnPc/DYl2bWb3ShRu/9A3QkXM49BIYVGYsBY52JQzmM8SrU4j/tOzlg7p2qJpUQOLF",
-	"IsfCmBWWU+M1u15Cx1E8nW4fedRFnXoVT6fOuTgkgb4UiyVNY/nlMQjsEVHL2ATIHk+nLGU83Jum7LRI",
-	"JixbMcYdhkchfhbSsALUZ0zl1boTmaxZtjPtxIslDbN9UU8TngfYZMUdSwEo1eHGR2QMpZTHGrVdSAOo",
-	"pIuYpcj2gwL9k4LDwal1Ry7tEdJFVbvfib674A0syc7XwWP9OP+TjxgubSP6o/51X9DzRSG8zBVOXXnk",
-	"n2JiYEVcldqRCi9QTpKeKn3bnbQk5tlhuLQSEL8Ql/5aYoSa4hVbirSReKYxj2I+21sip6R3StSASPNC",
-	"4obikZKu90YVbqzW3hnwFeMR4LUXM3iChWqL4gs1sQuVnadEIHrMiprq1hiwS2+ZdEL372wVDnrNK5Fr",
-	"5SjfENZuwnQ5DguNHktSL/oNhQ64BsXD1Md/iomDlXfN7ZRAy0dXpM3sN+fbVK+01kNbl9fH+XWM2Bc6",
-	"S183Lq4yiqZj9U8x0Ym0NNMIhnGG2IUTpg7IgkZsj3gGDqmtNMHs7aylIkkmNLw9zGF7aYoIgOim675j",
-	"RQGlDsTSoV5jUTDiHijPBrkx0CkIRSMzGnMPLphIku9oePs/W3G9Mpv2p1dc/xuoo2WDSiyxAi6mMhKR",
-	"RKRcv2C746Xbbnd8Vpb1f0yYVGVeB4+WcghJVoyYhe2yXIvUmC+xcoLRJ+WejZittILXsTy+xz8eHsWJ",
-	"/T4abHnvThrb5CE8NCz9eu4Z8B14WZteyUPUK8CmtUMmggsPIGmKPE7IFuMRlOFW/CnOIEdMe3jAqesQ",
-	"rqarOqtiqUWxasbw/B6HtuahTt+i4C+iqS7gOxWpkk2kTi/WsIomi70oAKXzmyNMNSYJzXk4r9/bb4W4",
-	"/Xl5WeB4HaQiPzav+sqXX7wkv9v5BmxPkHog9QnT+veZ/KzbBekKeaS0WADSxhGEc0TkRisVDbP4TmNn",
-	"xharwGWSqchEKBIvsQEVt6DFJtLVS76RZM5omk0Y1VgbgNw91gRxE0fjIswSfkKZMCBSEEoSITPjfoH0",
-	"QpvhDkCc13y8oJ/HZIAInCbcUU1yRWNwKQk/PriaxAEBZ7H9r6P26L6x9UaihLruGiPriUEm1Yv7VNON",
-	"ojGhV3UfHmzVnYaXxX3DylJqqxRD1L+ojzeShYJHcgycCcISRQp/UzOejuQ6Z0kimvPE8H74Bzx0yNsP",
-	"e/gql9+vLAnFwk8J5qc9xY6ylMQ8S0WUhxCnJFkyBVpKGE25tFcbZyyCO++2XD2vdScBNUQ2b+UV42z1",
-	"Fh86EJ6A6uErnWrdd/Ophgf2Eo8FLSGuMqymNl5hZU7NjDESzfFmYEi6Qe+asyTqvK8aPcy/q5fLJeOR",
-	"Rvw6xKa+FTPso9uOeiLh9payg+PQWekXYN7P+a2GlhmL6VSybAycW+NEm8SuWJJ4xmEUHRc9BUtz62lS",
-	"DxxYhMNOvtqJws6bj9RP3NL7kikBGq3zezhgqiHkhgXwu5HaENGy1q9T5bHjHhstWR7faz36oUs01/ci",
-	"ddTBP1m41T5uqmqjutwNiaOLIpYBBFCtdJnwWf/Cd0qbtPazDtixeR5HHtSGT7Ud3hyAr555ZOEUL6xi",
-	"Et8xn02vLd9n33JNW8S/WZ/95OyZgsCVulcAkKS0m4iIaaOqPmc0yeb/ajt5/4BHejsjTW7E97iE/YKJ",
-	"sTCHZIXRb5/KCqVGRpkzskxFyKS04HVNNQPhCmqd2JV64oDzwvYfgt754HRfbb4TGeBxrTuvV0QzCqFO",
-	"EI1BwznEQimCUVwFuwZziUgitKZozRsBWlAa9i5yeQD3vQmjKUvVWNT5Qt0fz3SeJr1R7xgswLqdqphi",
-	"qcyUW8Nugp4bkZNV6klqIb434nmS1IvBFRmtRbvmIxphq8wWT5LJH/K3+o4uQJLRDbq4EUEvzTmHBQZV",
-	"tbENrdwjzAzqIMI8bVs22X4w0sKK5m+xiqJQT4qXnoqDl+/fkFu2dp6GT56lnAtbOERJBg63zaM46/kX",
-	"H1iTJEsmlgkjkoHvbVG1Ffv70wGmqglJ18afjFTlbKe56R4+PfzvAAAA//8=",
+	"iEOJMYr7AjEkCWcg9gIkcQ6q6Q6ezpOdPJ1CMnVMpfa9Ttgs5pIkMSQCgY2rQJ0AQLt1v2VsN8uUTePP",
+	"hxpiHLUP0NR0bRhhHPnG58LJDPovaH962f/+U/Fn/9P9aXB6/vBvndy5ayxokc3ZGiFntRYD0R72FwiF",
+	"zdkFGfehzJXr12wYvBRp5vdt9PpOqVBdlcL5qvirb2vIuvVkPbUmDuoxu8r5wV1lV6A3VFa1WXEAfRj9",
+	"Us2hba+dMk9Y12wEmiuIcSHl5gBjOwmLyJMYTZ5MMYan5JaxJYAFoFYJsX5xdkQwMQZhaxRhLETKgms+",
+	"dhLXx2QmGESXG/F8EZhCS2CwCk0OjVNqCpi1V2+FER5Wb7VF+7+C5vpdntxuiFmbsFCHmjAazvehvGK9",
+	"J1v4Dg78ZK13IdBa7flgABozxx3rQJSmkqBXLHqpft1JLvpLdPlLdGkSXQ7M/IFoZZOSEupfH30g/yFW",
+	"ZEH5Wgcn6INIpjGPZKBOJhZB33gCASas+Va4lGQcWn46PiKXpieT0Qj9SOyYYAWogOgCUKAl2apPMNS6",
+	"fg9JLH9x631y63dsRUxerhNNS9V9fcfwwg72ycdlljK6aHS3jiGGF6oJjnXQuaLZK+MCQRFRDWXuBkWa",
+	"15JYZmMdSarnoQQJLSCoXwkXq7JAdM2fXOX8zSsliz0dWYu6EmJirm1RM8iIeikWGHSkBBhd4E3NhkDG",
+	"M2EQFz08JzbG/y2VWf+1Glr/zasxxg6r9q+5M3oiYx4yhATgWUCWLJ3TpXa3QaiwGwcqwfecpEoB8Yk0",
+	"H2BEX8BE8NfF+dfF2aLze92/pfPQ22BG3sBqM/Y5O4Zj3y94iicyeBJzrExTC0zx2k+xqf0YBTWXKXhq",
+	"9fJFGECTSwGfMem3D8cc8xk289T7NOcPbcZWDAQ45N31imU0Tlo8ZPtIVASl04bGWDiJ2vpsy/iucu5x",
+	"whRLe2y6Or7Xfz0cuyj4Tcuu8Wt+NI/utAUumstXrFnz8NA1t8EtE+GzbJiBEzXe/Ry0f4oJMRuiE0j0",
+	"RgU6SM1cnfskFr/XTHfc6jTbDuyngSgdM82u1N4YPmTk+N5Xi3jZnyVCB5dYC5USvdBCxTji76CXsdA+",
+	"NNxUUMQ9aK9lqUZtF6Z8rFn4BnfOa8PoD7nY0Embj12PdU8xeXO6XDJAexAmuCQgIolaDJF759vs8zKh",
+	"MW9c/tf4++EJHTritFAsPavvPrKHLVgj24szGaDJHb4AhU7zxCiOwHa6Emn0JW7RRMxko+J3CaXU1XAm",
+	"KQ1vWSaJzCiP0Psv8myZu5ULTVmLW7b0ZE2gyPNWzGS3fImCZ+/Mo7vJq5YcHy2o4ors6f7Uy1u6OUE4",
+	"ZZ+zwMRqaGnW/GxLZOsvxl+AgpapmAHK5CMvvdybsC8gYhjc9IUHIQWDDKKhJFSJF1xDdqOBrk58H4D4",
+	"3puhHsxUZXr4wLKvYKyy8/PQ5wdIn94DbX6ArO0VmdLUBijGmHOdMJdWAcRGbV3OI5YSDdfY5YJOGcAu",
+	"7UmMqpKUGiYXBkZHHyQ96G8k0chjQHNgQjKT1HxbW4YyqSXcNZFZnIBz5Ygogr3lYqV1SxdkRz2pJ4YZ",
+	"9GnOR27f6h4AOh9ryCENCoTn/DNQeUDiqT4CWbrWQVcgPakjkLBpFqAzLhOE8rWe5BEpp8zBIPpzlkTj",
+	"pxCaqjbOLMhcJJG6inyGrCsc/393IfQ1j1xCRfe9nr42LMINNxMi6k6zUo/Ie5W+ExmZipzDFpw91bHF",
+	"2gULrEtDQTRdnNoIfdhlb7Z0f7Rsd1+yqK3CCCufCBph9DRYYcHCmmsestdLrOGm+V7nA5mxFKGmiIaB",
+	"gFxi5SixmDCaMhphWHzGkkQHUcbSZmKY8w+oMSyR7ALhdHRceCoSRsa44SIdA5eIhCKMTIgjcsnXmCGj",
+	"xICMLITMyLMz8kP8HXlyNjwl44mI1v1MiH5C0xkbP225FAnYaq65VbhQ7swAjgbC2pE7pDnvm+zN8VOv",
+	"PbtKkQe5S7H9r3OTNh+Evd6jK7MVLsFbxWyvN6rxE+7bLGH8f/+tL4RLcGA5y+zk89mT0nWtO3rT4J+K",
+	"Pw3MAY7nTMzGhJK3YvZynvPb4gcjc4/xNSP3FQ8wHo11WphOw75SFAW4IAYdx1rWr3mYCMlk1ZkWZx4n",
+	"2keLCIPfQoc6HFmW/G+y6mtrdY1tSor71eD4CIDsstqnEA0haQlqmp6QtBJofSnb/i8HCYq6aItAa5Hs",
+	"7ALZj2rZLR3GTYL5kwZdf/qK6Tl7i1W8TBInL2eyLmVb86gzzkeRJLPEuuNu0Ep5e3Vh8i+UMlIpg/6V",
+	"Ukf0KBoPOKQ57csBavKm8KIzO+MY8rCCbdRlX0u1mxtP6y/2qS94Wg95/kolTA95/j5UUO882DrFFvh3",
+	"5vje/NkKM4poLrae6leCkqmg/DVMsxk2pnn8+9/8ptN659SkfbRg2nVBfBb1shP0zl2aJi9o9yqrjipd",
+	"0w5/KXe1b97tFsX9wgy7be/3pxqqhgjdtOnOYV+J9LYP6JWtfNiUifsfw4dLZfoOivYn0lsND1rnwLjw",
+	"m2C4bRnAwxyKSjHMLwzFXdQ4/CLQFCuzHRfW51VUGFC6y4xl0oUCAmuYtuLpEiPV3fMep+N79c8WcHRQ",
+	"evmLAtE5dHUYGLqvBSunlrIILQP8YhmUsJURbcQPNFccyiZZoXQgD8ygmmSFpa4L+mg5wZ4IP1/aOv+m",
+	"I+DbF2JqXyex/wtt3ktE7TZB7hobK2HUOB+ZzC4QesFJ/TegZltysmM8RxvFhP/Exw68ukXRxYYl1qPd",
+	"j+qrMeCwTXWPO7U693xmNsgBWB/ycGfGrSb6FSQBXf7ykKLAZRQRiltpotl2Pw3H9/DvFtd8KPg0icNs",
+	"/BQ8xWM9m7GBlkCXumMsw1z6OMOiRxA0wY3/V8kD4GI4Im+q0KnGFI85+W0yQEFTX+Gu1huhWBgX7rxz",
+	"yba/lRumMvgyRGr5zl4u5j/0XPbIYPxBzn84PGV7XKCmy/2LcKqvd71/ESLY/YJvIp5Wnmb0oLY0iI/m",
+	"mU5KQ1FW9HCxmLvvo5mLycNo2E2rHhaz2YivC+Y8XYUz5uSPXGB90gNDOZsudTSAllsmVDIAXyyKujgx",
+	"oDb2U7883r9Q4wuceav2WJdMvnCVcFDcEBfRxU98cnZyQsbmqX7MATty/NRfXemIjN9M+wAMPdaRaRA7",
+	"p3bLrE5RJVWnY7IoztSrH21hJgeXUa+YfSvS0XLOOjsa5oUO0xlrrnST80kqbhkfE1rueJJCYVab0aCO",
+	"pYRqWaXJK9nBTh7f6Tv9NcbbNJ/XrWC1N5vurnCiP+t5HhaO28zqla4t+aVvgI6cw6GXwABHY7VytCth",
+	"MJ8hXp1C/KdlLx/UtUPVpAISLxY51u6ssJwar9n1EjqO4ul0+8ijLurUq3g6dc7FIQn0pVgsaRrLL49B",
+	"YI+IWsYmzPh4OmUp4+HeNGWnRTJh2Yox7jA8CvGzkIYVoD5jisPWnchkzbKdaSdeLGmY7Yt6mvA8wCYr",
+	"7lgKWK4ONz4iY6j2PNbA8kIaQCVdZy1Fth8UAKUUHA5OOT5yaY+Qrvva/U703QVvYEl2vg4e68f5n3zE",
+	"cGkbASr1r/tCxy9q9WWucOrKI/8UEwMr4qrUjlR4gXKS9BQS3O6kJTHPDsOllYD4hbj01xIj1BSv2FKk",
+	"jcQzjXkU89neEjklvVOiBkSaFxI31LeUdL03qnBjtfbOgK8YjwBSvpjBE6ylW9SHqIldqOw8JQLRY1bU",
+	"FODGgF16y6QTun9nC4XQa16JXCtH+YawdhOmK4ZY9PZYknpdcqjFwDUoHqY+/lNMHKy8a26nBFo+uiJt",
+	"Zr8536bAprUe2tLBPs6vY8S+0Fn6unFxlVE0Hat/iolOpKWZRjCMM8QunDB1QBY0YnvEM3BIbaUJZm9n",
+	"LRVJMqHh7WEO20tT5wBEN12aHoseKHUglg71GouCEfdAeTbIjYFOQSgamdGYe3DBRJJ8R8Pb/9mK65XZ",
+	"tD+94vrfQB0tG1RiiUV6MZWRiCQi5RIL2x0v3Xa747OyrP9jwqQq8zp4tJRDSLJixCxsl+VyqcZ8icUd",
+	"jD4p92zEbKUVvI7l8T3+8fAoTuz30WDLe3fS2CYP4aFh6ddzz4DvwMva9EoeoqQCNq0dMhFceABJU+Rx",
+	"QrYYj6BSuOJPcQY5YtrDA05dh3A1XdVZFUstilUzhuf3OLQ1D3X6FgV/EU11jeGpSJVsInV6sYZVNFns",
+	"RY0qnd8cYaoxSWjOw3n93n4rxO3Py8sCx+sQZKWbV33lyy9NV6XON2B7gtQDqU+Y1r/P5GfdLkhXyCOl",
+	"xQKQNo4gnCMiN1qpaJjFdxo7M7ZYBS6TTEUmQpF4iQ2ouAUtNpGuXvKNJHNG02zCqMbaAOTusSaImzga",
+	"F2GW8BPKhAGRglCSCJkZ9wukF9oMdwDivObjBf08JgNE4DThjmqSKxqDS0n48cHVJA4IOIvtfx21R/eN",
+	"rTcSJZSe1xhZTwwyqV7cp5puFI0Jvar78GCr7jS8LO4bFr9SW6UYov5FfbyRLBQ8kmPgTBCWKFL4m5rx",
+	"dCTXOUsS0ZwnhvfDP+ChQ95+2MNXufx+ZUkoFn5KMD/tKXaUpSTmWSqiPIQ4JcmSKdBSwmjKpb3aOGMR",
+	"3Hm35QJ/rTsJqCGyeSuvGGert/jQgfAEVA9f6VTrvptPNTywl3gsaAlxlWE1tfEKi4dqZoyRaI43A0PS",
+	"DXrXnCVR533V6GH+Xb1cLhmPNOLXITb1rZhhH9121BMJt7eUHRyHzkq/APN+zm81tMxYTKeSZWPg3Bon",
+	"2iR2xZLEMw6j6LjoKViaW0+TeuDAIhx28tVOFHbefKR+4pbel0wJ0Gid38MBUw0hNyyA343UhoiWtX6d",
+	"QpQd99hoyfL4XuvRD12iub4XqaMO/snCrfZxU1Ub1eVuSBxdFLEMIIBqpcuEz/oXvlPapLWfdcCOzfM4",
+	"8qA2fKrt8OYAfPXMIwuneGEVk/iO+Wx6bfk++5Zr2iL+zfrsJ2fP1Cyu1L0CgCSl3URETBtV9TmjSTb/",
+	"V9vJ+wc80tsZaXIjvscl7BdMjIU5JCuMfvtUVig1MsqckWUqQialBa9rKmsIV1DrxK7UEwecF7b/EPTO",
+	"B6f7avOdyACPa915vSKaUQh1gmgMGs4hFkoRjOIq2DWYS0QSoTVFa94I0ILSsHeRywO4700YTVmqxqLO",
+	"F+r+eKbzNOmNesdgAdbtVMUUS2Wm3Bp2E/TciJysUvJSC/G9Ec+TpF4MrshoLdo1H9EIW2W2eJJM/pC/",
+	"1Xd0AZKMbtDFjQh6ac45LDCoqo1taOUeYWZQBxHmaduyyfaDkRZWNH+LVRSFelK89BRFvHz/htyytfM0",
+	"fPIs5VzYwiFKMnC4bR7FWc+/+MCaJFkysUwYkQx8b4uqrdjfnw4wVU1Iujb+ZKQqZzvNTffw6eF/BwAA",
+	"//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

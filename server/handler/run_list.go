@@ -23,7 +23,7 @@ func (h *Handler) ListRuns(ctx context.Context, r api.ListRunsRequestObject) (ap
 	if err != nil {
 		return nil, err
 	}
-	filter.Name, filter.IDPrefix = value(p.Name, ""), value(p.IDPrefix, "")
+	filter.Name, filter.NamePrefix, filter.IDPrefix = value(p.Name, ""), value(p.NamePrefix, ""), value(p.IDPrefix, "")
 	sort := store.RunSort(value(p.Sort, api.ListRunsParamsSort(store.NewestFirst)))
 	runs, next, err := h.store.ListRunsBy(ctx, filter, sort, page(p.Limit, p.Cursor))
 	if err != nil {

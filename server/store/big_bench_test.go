@@ -94,6 +94,7 @@ func questions(b *testing.B, s *storetest.Store) []question {
 		{"list-by-state", list(store.RunFilter{States: []lifecycle.StateType{lifecycle.Failed}})},
 		{"list-by-deployment", list(store.RunFilter{Deployment: some.Deployment})},
 		{"list-by-time", list(store.RunFilter{Created: store.Span{After: &after, Before: &before}})},
+		{"list-by-name-prefix", list(store.RunFilter{NamePrefix: some.Name[:len(some.Name)-1]})},
 		{"list-by-id-prefix", list(store.RunFilter{IDPrefix: some.ID.String()[:8]})},
 		{"deployments-of-pool", func(ctx context.Context, s *storetest.Store) (int, error) {
 			found, _, err := s.FindDeployments(ctx, store.DeploymentFilter{Pool: some.Pool}, store.Page{Limit: 50})

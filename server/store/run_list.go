@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -22,6 +23,7 @@ type RunFilter struct {
 	States     []lifecycle.StateType
 	Tags       []string // all of them
 	Name       string   // exactly
+	NamePrefix string   // what the name begins with
 	IDPrefix   string   // hexadecimal digits, dashes or not
 	// Text is looked for in name and message of the state, whatever its case, and is the beginning of an id.
 	Text      string
@@ -187,6 +189,9 @@ func (tx *Tx) runFilter(ctx context.Context, f RunFilter) (where []string, args 
 	if f.Name != "" {
 		c.add("r.name = ?", f.Name)
 	}
+	if f.NamePrefix != "" {
+		c.addNamePrefix(f.NamePrefix, tx.s.dialect)
+	}
 	if f.IDPrefix != "" {
 		first, last, err := idRange(f.IDPrefix)
 		if err != nil {
@@ -225,6 +230,33 @@ func (c *conditions) addStates(states []lifecycle.StateType, d dialect) {
 	if !slices.ContainsFunc(states, lifecycle.StateType.Terminal) {
 		c.add("r.ended_at IS NULL")
 	}
+}
+
+// addNamePrefix asks for names that begin with a text. Served by runs_name.
+func (c *conditions) addNamePrefix(prefix string, d dialect) {
+	from, to := ">=", "<"
+	if d == postgres { // byte by byte, whatever the database sorts by
+		from, to = "~>=~", "~<~"
+	}
+	c.add("r.name "+from+" ?", prefix)
+	if after, ok := following(prefix); ok {
+		c.add("r.name "+to+" ?", after)
+	}
+}
+
+// following is the first text, byte by byte, after all that begin with a prefix. There is none after the last character.
+func following(prefix string) (string, bool) {
+	runes := []rune(prefix)
+	for i := len(runes) - 1; i >= 0; i-- {
+		next := runes[i] + 1
+		if next == 0xD800 { // no characters
+			next = 0xE000
+		}
+		if next <= utf8.MaxRune {
+			return string(append(runes[:i:i], next)), true
+		}
+	}
+	return "", false
 }
 
 // addCreated narrows the ids to those made around a time, so that a span of the past is found without reading all runs since.

@@ -173,9 +173,26 @@ func admissionRefuses(p *play) {
 
 func resumed(p *play) {
 	p.waits("the Job is suspended")
+	p.suspend("false")
+}
+
+func (p *play) suspend(whether string) {
+	p.t.Helper()
 	jobs := p.cluster.jobs(p.t, p.jobs, p.id)
-	_, err := p.client.BatchV1().Jobs(p.jobs).Patch(p.t.Context(), jobs[0].Name, types.MergePatchType, []byte(`{"spec":{"suspend":false}}`), metav1.PatchOptions{})
+	_, err := p.client.BatchV1().Jobs(p.jobs).Patch(p.t.Context(), jobs[0].Name, types.MergePatchType, []byte(`{"spec":{"suspend":`+whether+`}}`), metav1.PatchOptions{})
 	p.must(err)
+}
+
+// suspendedRunning does what Kueue does to a Job that it takes the room from, and gives it back later.
+func suspendedRunning(p *play) {
+	p.running()
+	p.until("the run to be RUNNING", func(r run) bool { return r.Run.State.Type == "RUNNING" })
+	p.suspend("true")
+	p.until("the run to wait", func(r run) bool { return r.Run.State.Type == "PENDING" })
+	p.waits("the Job is suspended")
+	eventually(p.t, "the pod to be gone", func() (bool, error) { return len(p.podsNow()) == 0, nil })
+	p.suspend("false")
+	p.open()
 }
 
 func jobDeleted(propagation metav1.DeletionPropagation) func(p *play) {

@@ -16,6 +16,7 @@ type scenario struct {
 	idle                         bool     // no worker is started
 	alone                        bool     // nothing else runs beside it
 	unseen                       bool     // how it ended is not to be seen in the Job
+	resumed                      bool     // one Job has pods one after the other, as whoever resumes it wants
 	prepare, act                 func(p *play)
 
 	// What must come of it.
@@ -77,6 +78,7 @@ func scenarios() []scenario {
 		{name: "a ServiceAccount that is missing", config: "policy: {wait_seconds: {config: 4}}", script: "true", pod: "serviceAccountName: nobody",
 			state: "CRASHED", ends: "config", pods: 0, says: "ServiceAccount is missing"},
 		{name: "suspended, and resumed later", script: "true", spec: "suspend: true", act: resumed, state: "COMPLETED", ends: "ok", pods: 1},
+		{name: "suspended while it runs, and resumed later", script: `trap "exit 143" TERM; ` + gated, act: suspendedRunning, resumed: true, state: "COMPLETED", ends: "ok", pods: 2},
 
 		{name: "the Job deleted in the background", script: gated, act: jobDeleted("Background"), state: "CRASHED", ends: "deleted", pods: 1},
 		{name: "the Job deleted in the foreground", script: gated, act: jobDeleted("Foreground"), state: "CRASHED", ends: "deleted", pods: 1},
@@ -165,7 +167,7 @@ func required() []string {
 		"an image that does not exist", "unschedulable", "a Secret that is missing", "quota exceeded, and freed later", "pods that a quota refuses", "refused by admission", "deadline",
 		"the Job deleted in the background", "the Job deleted in the foreground", "the Job deleted and its pods orphaned", "the pod deleted by hand",
 		"the namespace deleted, the worker outside of it", "the namespace deleted, and the worker with it", "a pod that Pod Security refuses", "a ServiceAccount that is missing",
-		"suspended, and resumed later", "cancelled before it is claimed", "cancelled while it waits for a node", "cancelled while it runs", "cancelled, and deaf to SIGTERM",
+		"suspended, and resumed later", "suspended while it runs, and resumed later", "cancelled before it is claimed", "cancelled while it waits for a node", "cancelled while it runs", "cancelled, and deaf to SIGTERM",
 		"ten thousand lines at once", "output followed across a restart of the API server", "a container that dies at once", "init containers and sidecars", "a second namespace",
 		"two workers on one pool", "the environment as a Secret", "the worker killed after the claim is answered", "the worker killed before the manifest is reported", "the worker killed after the manifest is reported",
 		"the worker killed before the Job is created", "the worker killed after the Job is created", "the worker killed before the Job is reported", "the worker killed after the Job is reported",

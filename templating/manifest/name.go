@@ -26,6 +26,9 @@ const (
 	LabelAppName      = "app.kubernetes.io/name"
 	LabelAppComponent = "app.kubernetes.io/component"
 	LabelAppManagedBy = "app.kubernetes.io/managed-by"
+
+	// LabelKueueQueue is Kueue's: suspending and resuming a Job that carries it is Kueue's alone.
+	LabelKueueQueue = "kueue.x-k8s.io/queue-name"
 )
 
 // Values of the app.kubernetes.io labels, where the template sets none.

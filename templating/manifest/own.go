@@ -140,7 +140,9 @@ func (b *builder) onePod(key string, count **int32) {
 }
 
 // addFailurePolicy makes the Job's own Failed condition name the disruption or the exit code for as long as the Job lives: the pod that
-// was evicted is soon gone and takes its conditions with it.
+// was evicted is soon gone and takes its conditions with it. The exit codes of SIGKILL and SIGTERM stay out: a pod that is stopped
+// because its Job is suspended ends with them, and the policy would fail the Job for it. Where suspending is to be expected, no
+// exit code says anything, since a process may end with any when it is told to stop.
 func (b *builder) addFailurePolicy() {
 	spec := &b.job.Spec
 	indexed := spec.Completions == nil || *spec.Completions != 1
@@ -148,20 +150,21 @@ func (b *builder) addFailurePolicy() {
 	if spec.PodFailurePolicy != nil || indexed || against || spec.Template.Spec.RestartPolicy != corev1.RestartPolicyNever {
 		return
 	}
-	spec.PodFailurePolicy = &batchv1.PodFailurePolicy{Rules: []batchv1.PodFailurePolicyRule{
-		{
-			Action: batchv1.PodFailurePolicyActionFailJob,
-			OnPodConditions: []batchv1.PodFailurePolicyOnPodConditionsPattern{
-				{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue},
-			},
-		},
-		{
-			Action: batchv1.PodFailurePolicyActionFailJob,
-			OnExitCodes: &batchv1.PodFailurePolicyOnExitCodesRequirement{
-				Operator: batchv1.PodFailurePolicyOnExitCodesOpNotIn, Values: []int32{0},
-			},
+	rules := []batchv1.PodFailurePolicyRule{{
+		Action: batchv1.PodFailurePolicyActionFailJob,
+		OnPodConditions: []batchv1.PodFailurePolicyOnPodConditionsPattern{
+			{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue},
 		},
 	}}
+	if _, queued := b.job.Labels[LabelKueueQueue]; !queued && (spec.Suspend == nil || !*spec.Suspend) {
+		rules = append(rules, batchv1.PodFailurePolicyRule{
+			Action: batchv1.PodFailurePolicyActionFailJob,
+			OnExitCodes: &batchv1.PodFailurePolicyOnExitCodesRequirement{
+				Operator: batchv1.PodFailurePolicyOnExitCodesOpNotIn, Values: []int32{0, 137, 143},
+			},
+		})
+	}
+	spec.PodFailurePolicy = &batchv1.PodFailurePolicy{Rules: rules}
 }
 
 // ownContainers gives every container the run's environment, before its own so that that may refer to it.

@@ -108,6 +108,11 @@ func TestShapeOfTheJob(t *testing.T) {
 	var (
 		never  = corev1.RestartPolicyNever
 		failed = func(f *manifest.Finished) bool { return f.Job.Spec.PodFailurePolicy != nil }
+
+		onlyDisruptions = func(f *manifest.Finished) bool {
+			rules := f.Job.Spec.PodFailurePolicy.Rules
+			return len(rules) == 1 && len(rules[0].OnPodConditions) == 1
+		}
 	)
 	for _, c := range []struct {
 		name, source string
@@ -118,6 +123,12 @@ func TestShapeOfTheJob(t *testing.T) {
 		{"one pod", job("", "parallelism: 3, completions: 3, ", oneContainer), func(f *manifest.Finished) bool { return *f.Job.Spec.Parallelism == 1 && *f.Job.Spec.Completions == 1 }},
 		{"indexed on purpose stays", job("", "parallelism: 2, completions: 3, completionMode: Indexed, ", oneContainer), func(f *manifest.Finished) bool { return *f.Job.Spec.Parallelism == 2 && *f.Job.Spec.Completions == 3 }},
 		{"a plain Job has our failure policy", job("", "", oneContainer), failed},
+		{"the failure policy names exit codes, but for those of a pod that is stopped", job("", "", oneContainer), func(f *manifest.Finished) bool {
+			rules := f.Job.Spec.PodFailurePolicy.Rules
+			return len(rules) == 2 && cmp.Equal(rules[1].OnExitCodes.Values, []int32{0, 137, 143})
+		}},
+		{"that of a Job which Kueue may suspend names disruptions alone", job("  labels: {kueue.x-k8s.io/queue-name: batch}\n", "", oneContainer), onlyDisruptions},
+		{"so does that of a Job which begins suspended", job("", "suspend: true, ", oneContainer), onlyDisruptions},
 		{"an indexed one has none", job("", "completions: 3, completionMode: Indexed, ", oneContainer), func(f *manifest.Finished) bool { return !failed(f) }},
 		{"with OnFailure it has none", job("", "", "restartPolicy: OnFailure, "+oneContainer), func(f *manifest.Finished) bool { return !failed(f) }},
 		{"with a replacement policy against it there is none", job("", "podReplacementPolicy: TerminatingOrFailed, ", oneContainer), func(f *manifest.Finished) bool { return !failed(f) }},

@@ -8,12 +8,13 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 )
 
 // gate has a Job created suspended, unless suspending it is somebody else's business.
 func gate(j *batchv1.Job) {
-	_, queued := j.Labels[labelQueue]
+	_, queued := j.Labels[manifest.LabelKueueQueue]
 	managed := j.Spec.ManagedBy != nil && *j.Spec.ManagedBy != batchv1.JobControllerName
 	if queued || managed || (j.Spec.Suspend != nil && *j.Spec.Suspend) {
 		return

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/kube"
 )
@@ -64,7 +65,7 @@ func TestAGatedJobThatIsCancelledNeverHadAPod(t *testing.T) {
 
 func TestWhatIsSomebodyElsesToResumeIsNotGated(t *testing.T) {
 	for name, change := range map[string]func(a job.Attempt){
-		"a queue of Kueue":          func(a job.Attempt) { a.Manifest.Labels["kueue.x-k8s.io/queue-name"] = "batch" },
+		"a queue of Kueue":          func(a job.Attempt) { a.Manifest.Labels[manifest.LabelKueueQueue] = "batch" },
 		"suspended by the template": func(a job.Attempt) { a.Manifest.Spec.Suspend = new(true) },
 		"another controller":        func(a job.Attempt) { a.Manifest.Spec.ManagedBy = new("example.com/elsewhere") },
 	} {

@@ -22,9 +22,6 @@ const (
 	gateClosed     = "waits for the server to take note of it"
 )
 
-// labelQueue is Kueue's: suspending and resuming a Job that carries it is Kueue's alone.
-const labelQueue = "kueue.x-k8s.io/queue-name"
-
 // installationSelector is the server-side selector of everything that belongs to one installation.
 func installationSelector(installation uuid.UUID) string {
 	return manifest.LabelInstallation + "=" + installation.String()

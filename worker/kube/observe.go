@@ -77,7 +77,7 @@ func look(s snapshot) view {
 		return v
 	}
 	v.Phase = job.Pending
-	if v.RunningSince != nil && pod != nil && pod.Status.Phase != corev1.PodPending {
+	if v.RunningSince != nil && pod != nil && pod.Status.Phase != corev1.PodPending && !s.suspended() {
 		v.Phase = job.Running
 	}
 	if v.unsettled = s.unsettled(); v.unsettled {
@@ -131,6 +131,12 @@ func (s snapshot) newestPod() *corev1.Pod {
 		return pods[0]
 	}
 	return nil
+}
+
+// suspended reports whether the Job was told to pause and has: what ran of it has been stopped.
+func (s snapshot) suspended() bool {
+	return s.job != nil && s.job.Spec.Suspend != nil && *s.job.Spec.Suspend &&
+		!slices.ContainsFunc(s.pods, func(pod *corev1.Pod) bool { return !terminal(pod) })
 }
 
 // deleting reports whether the Job is being deleted or gone.

@@ -6,6 +6,7 @@ import (
 	"runtime"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/worker/job"
@@ -39,6 +40,8 @@ func newMetrics(registry *prometheus.Registry, pool, version string, active func
 		Help: "Attempts that this worker holds.", ConstLabels: prometheus.Labels{"pool": pool}}, active))
 	register(&r, prometheus.NewGauge(prometheus.GaugeOpts{Name: "berth_build_info", Help: "The build that runs; always 1.",
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()}})).Set(1)
+	register(&r, collectors.NewGoCollector())
+	register(&r, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if r.err != nil {
 		return nil, fmt.Errorf("register metrics: %w", r.err)
 	}

@@ -30,10 +30,7 @@ func newMetrics(registerer prometheus.Registerer, r *Runtime) (metrics, error) {
 	for _, result := range []string{resultReleased, resultReplaced, resultAbsent, resultFailed} {
 		m.released.WithLabelValues(result)
 	}
-	if registerer == nil {
-		return m, nil
-	}
-	for _, gauge := range []prometheus.Collector{
+	for _, gauge := range []prometheus.GaugeFunc{
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "berth_finalizer_legacy_objects",
 			Help: "Jobs that a finalizer of an older release is on.",
@@ -43,23 +40,32 @@ func newMetrics(registerer prometheus.Registerer, r *Runtime) (metrics, error) {
 			Help: "How long the Job or pod that should have been gone the longest is still there; 0 where none is.",
 		}, r.terminatingSeconds),
 	} {
-		var already prometheus.AlreadyRegisteredError
-		if err := registerer.Register(gauge); err != nil && !errors.As(err, &already) {
-			return m, fmt.Errorf("register metrics: %w", err)
+		if _, err := register(registerer, gauge); err != nil {
+			return m, err
 		}
 	}
-	if err := registerer.Register(m.released); err != nil {
-		var already prometheus.AlreadyRegisteredError
-		if !errors.As(err, &already) {
-			return m, fmt.Errorf("register metrics: %w", err)
-		}
-		counter, ok := already.ExistingCollector.(*prometheus.CounterVec)
-		if !ok {
-			return m, fmt.Errorf("register metrics: %w", err)
-		}
-		m.released = counter
+	var err error
+	m.released, err = register(registerer, m.released)
+	return m, err
+}
+
+// register returns the collector, or the one that another part of this process has registered as the same. Without a
+// registerer nobody looks.
+func register[T prometheus.Collector](registerer prometheus.Registerer, c T) (T, error) {
+	if registerer == nil {
+		return c, nil
 	}
-	return m, nil
+	err := registerer.Register(c)
+	var already prometheus.AlreadyRegisteredError
+	if errors.As(err, &already) {
+		if existing, ok := already.ExistingCollector.(T); ok {
+			return existing, nil
+		}
+	}
+	if err != nil {
+		return c, fmt.Errorf("register metrics: %w", err)
+	}
+	return c, nil
 }
 
 // eachJob goes through the copies that there are while Run runs.

@@ -11,7 +11,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/kube/finalizer"
@@ -71,7 +70,11 @@ type report struct {
 // New returns a Runtime for the cluster. Nothing is asked of the cluster before Run or Launch.
 func New(config Config, options Options) (*Runtime, error) {
 	options = options.withDefaults(config)
-	quiet := rest.CopyConfig(config.REST)
+	counted, err := newRequests(options.Registerer)
+	if err != nil {
+		return nil, err
+	}
+	quiet := counted.seen(config.REST)
 	quiet.WarningHandlerWithContext = warnings{options.Log}
 	client, err := kubernetes.NewForConfig(quiet)
 	if err != nil {

@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,9 +17,10 @@ import (
 // the priority of their queue and then by due time, within the limits of pool, queue and deployment. The same request
 // id gets the same answer. It does not wait; it notes that the worker is alive.
 //
-// No two claims of a pool overlap: the row of the pool is locked, and what is counted and picked after that is seen by a
-// fresh snapshot (READ COMMITTED), so a limit is never overshot. Slots are the attempts that have not ended; nothing
-// else counts them, so that none can leak.
+// Where anything in the pool is limited, no two claims of it overlap: the pool is locked, and what is counted and picked
+// after that is seen by a fresh snapshot (READ COMMITTED), so a limit is never overshot. Slots are the attempts that have
+// not ended; nothing else counts them, so that none can leak. Where nothing is limited there is nothing to count, and
+// claims go beside each other (claim_beside.go).
 //
 // The lock is held for as little as can be: looking comes before it, reading what was handed out after it, and the claims
 // of one process queue here and not each in a connection of its own.
@@ -26,7 +29,7 @@ func (s *Store) Claim(ctx context.Context, r ClaimRequest) ([]Claim, error) {
 	if err != nil || look.Paused || r.Max <= 0 || !look.any() {
 		return nil, err
 	}
-	given, err := s.handOut(ctx, r, look.Live)
+	given, err := s.handOut(ctx, r, look)
 	if err != nil || len(given.list) == 0 {
 		return nil, err
 	}
@@ -52,29 +55,53 @@ type given struct {
 	again bool                    // the request was answered before
 }
 
-func (s *Store) handOut(ctx context.Context, r ClaimRequest, live bool) (*given, error) {
-	gate := s.gate(r.Pool)
-	select {
-	case gate <- struct{}{}:
-		defer func() { <-gate }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
+func (s *Store) handOut(ctx context.Context, r ClaimRequest, look looked) (*given, error) {
+	l := s.line(r.Pool)
+	if l.open.Load() && look.plain() {
+		g, err := s.handOutBeside(ctx, r, l)
+		if !errors.Is(err, errAlone) && !answeredAtOnce(err) {
+			return g, err
+		}
 	}
+	leave, err := enter(ctx, l.alone)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	return write(ctx, s, func(tx *Tx) (*given, error) {
 		g := &given{fresh: map[uuid.UUID]*claimRow{}}
-		return g, tx.handOut(ctx, r, live, g)
+		return g, tx.handOut(ctx, r, look.Live, l, g)
 	})
 }
 
-// gate lets one claim of a pool at a time through in this process.
-func (s *Store) gate(pool string) chan struct{} {
-	gate, _ := s.gates.LoadOrStore(pool, make(chan struct{}, 1))
-	return gate.(chan struct{})
+// line is where the claims of one pool queue in this process.
+type line struct {
+	alone  chan struct{} // one at a time
+	beside chan struct{} // some at a time
+	open   atomic.Bool   // whether claims may go beside each other, as the last one saw it
+}
+
+func (s *Store) line(pool string) *line {
+	if l, ok := s.lines.Load(pool); ok {
+		return l.(*line)
+	}
+	l, _ := s.lines.LoadOrStore(pool, &line{alone: make(chan struct{}, 1), beside: make(chan struct{}, besideMax)})
+	return l.(*line)
+}
+
+// enter waits for a place.
+func enter(ctx context.Context, places chan struct{}) (leave func(), err error) {
+	select {
+	case places <- struct{}{}:
+		return func() { <-places }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // handOut gives attempts to the worker, or those again that this request id was given before: those that can be taken
 // over first, then what is due.
-func (tx *Tx) handOut(ctx context.Context, r ClaimRequest, live bool, g *given) error {
+func (tx *Tx) handOut(ctx context.Context, r ClaimRequest, live bool, l *line, g *given) error {
 	known, expired, stand := true, true, (*survey)(nil)
 	if live { // a pool that is being deleted still has attempts to be taken over and ended
 		if _, err := tx.lockPool(ctx, r.Pool, poolForChange); err != nil {
@@ -85,6 +112,7 @@ func (tx *Tx) handOut(ctx context.Context, r ClaimRequest, live bool, g *given) 
 			return err
 		}
 		known, expired = stand.Known, stand.Expired
+		l.open.Store(stand.Open)
 	}
 	var err error
 	if known {
@@ -134,6 +162,9 @@ type looked struct {
 }
 
 func (l looked) any() bool { return l.Known || l.Due && l.Live || l.Expired }
+
+// plain reports whether there is nothing but runs that are due.
+func (l looked) plain() bool { return l.Live && !l.Known && !l.Expired }
 
 // lookSQL is served by runs_ready through the pool's queues, and by attempts_active.
 func (d dialect) lookSQL() string {

@@ -296,31 +296,36 @@ func TestTheSameRequestGetsTheSameAnswer(t *testing.T) {
 }
 
 func TestTheSameRequestAtOnceGetsTheSameAnswer(t *testing.T) {
-	onEach(t, func(w *world) {
-		w.pool("p")
-		w.deployment("d", "p")
-		w.runs("d", 20)
-		r := request("p", "w", 3)
-		answers := make([][]store.Claim, 8)
-		var callers sync.WaitGroup
-		for i := range answers {
-			callers.Go(func() {
-				var err error
-				if answers[i], err = w.Claim(w.t.Context(), r); err != nil {
-					t.Error(err)
+	for _, n := range []int{23, 4} { // with runs for all who ask, and for one of them
+		t.Run(fmt.Sprint(n, " runs"), func(t *testing.T) {
+			onEach(t, func(w *world) {
+				w.pool("p")
+				w.deployment("d", "p")
+				w.runs("d", n)
+				w.accepts(succeeded(w.claim(request("p", "w", 1))[0])) // from here on it is known that nothing is limited
+				r := request("p", "w", 3)
+				answers := make([][]store.Claim, 8)
+				var callers sync.WaitGroup
+				for i := range answers {
+					callers.Go(func() {
+						var err error
+						if answers[i], err = w.Claim(w.t.Context(), r); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				callers.Wait()
+				for _, a := range answers {
+					if len(a) != 3 || leaseOf(a[0]) != leaseOf(answers[0][0]) {
+						t.Errorf("answers differ: %v and %v", a, answers[0])
+					}
+				}
+				if n := w.used("p"); n != 3 {
+					t.Errorf("%d slots are used", n)
 				}
 			})
-		}
-		callers.Wait()
-		for _, a := range answers {
-			if len(a) != 3 || leaseOf(a[0]) != leaseOf(answers[0][0]) {
-				t.Errorf("answers differ: %v and %v", a, answers[0])
-			}
-		}
-		if n := w.used("p"); n != 3 {
-			t.Errorf("%d slots are used", n)
-		}
-	})
+		})
+	}
 }
 
 func TestAClaimOfNothingNotesTheWorker(t *testing.T) {

@@ -20,7 +20,8 @@
 // of version 7, made here. No sequence orders anything; a run's events are numbered under the lock of its row.
 //
 // Slots are counted from the attempts that have not ended, while the pool's row is locked. There is no counter that could
-// drift.
+// drift. Where nothing in a pool is limited nothing is counted, and claims share the lock of its row (claim_beside.go); an
+// advisory lock before it keeps them in one line with those who want it alone.
 //
 // Hints ([Store.Subscribe]) are sent after the commit, gathered for some milliseconds, and may get lost with a
 // connection. Whoever waits for one subscribes first, then looks, and looks again now and then.

@@ -69,6 +69,7 @@ type model struct {
 	attempts map[uuid.UUID]*modelAttempt
 	claims   []modelClaim
 	paused   map[string]bool // deployments; "" is the pool
+	open     bool            // nothing is limited
 	step     int
 	claimed  int
 }
@@ -94,14 +95,15 @@ const modelPoolLimit = 9
 
 func newModel(t *testing.T, s *storetest.Store, seed uint64) *model {
 	m := &model{world: &world{s, t}, dice: rand.New(rand.NewPCG(seed, 0)), attempts: map[uuid.UUID]*modelAttempt{}, paused: map[string]bool{}}
-	m.pool("p", func(p *store.NewPool) { p.ConcurrencyLimit = ptr(int32(modelPoolLimit)) })
+	m.open = m.dice.IntN(2) == 0
+	m.pool("p", func(p *store.NewPool) { p.ConcurrencyLimit = m.limit(modelPoolLimit) })
 	for _, name := range []string{"high", "low"} {
 		q := modelQueues[name]
-		must[*store.Queue](t)(m.CreateQueue(t.Context(), store.Queue{Pool: "p", Name: name, Priority: int32(q.priority), ConcurrencyLimit: ptr(int32(q.limit))}, actor))
+		must[*store.Queue](t)(m.CreateQueue(t.Context(), store.Queue{Pool: "p", Name: name, Priority: int32(q.priority), ConcurrencyLimit: m.limit(q.limit)}, actor))
 	}
 	for name, d := range modelDeployments {
 		m.deployment(name, "p", func(to *store.Deployment) {
-			to.Queue, to.ConcurrencyLimit, to.Retries = d.queue, ptr(int32(d.limit)), d.retries
+			to.Queue, to.ConcurrencyLimit, to.Retries = d.queue, m.limit(d.limit), d.retries
 			if d.timeout {
 				to.Timeout = ptr(modelTimeout)
 			}
@@ -112,6 +114,17 @@ func newModel(t *testing.T, s *storetest.Store, seed uint64) *model {
 	}
 	return m
 }
+
+// limit is nil where nothing is limited.
+func (m *model) limit(n int) *int32 {
+	if m.open {
+		return nil
+	}
+	return ptr(int32(n))
+}
+
+// full reports whether so many slots are all that a limit allows.
+func (m *model) full(used, limit int) bool { return !m.open && used >= limit }
 
 func pickOne[T any](dice *rand.Rand, items []T) T { return items[dice.IntN(len(items))] }
 
@@ -308,15 +321,15 @@ func (m *model) nothingBetterIsLeft(short bool, lowest, expired int) {
 	if short && expired > 0 {
 		m.failf("%d attempts could have been taken over", expired)
 	}
-	if m.paused[""] || m.used(func(*modelRun) bool { return true }) >= modelPoolLimit {
+	if m.paused[""] || m.full(m.used(func(*modelRun) bool { return true }), modelPoolLimit) {
 		return
 	}
 	for _, run := range m.runs {
 		d := modelDeployments[run.deployment]
 		q := modelQueues[d.queue]
 		if run.state != lifecycle.Scheduled || run.due > m.now || run.soon || m.paused[run.deployment] ||
-			m.used(func(r *modelRun) bool { return r.deployment == run.deployment }) >= d.limit ||
-			m.used(func(r *modelRun) bool { return modelDeployments[r.deployment].queue == d.queue }) >= q.limit {
+			m.full(m.used(func(r *modelRun) bool { return r.deployment == run.deployment }), d.limit) ||
+			m.full(m.used(func(r *modelRun) bool { return modelDeployments[r.deployment].queue == d.queue }), q.limit) {
 			continue
 		}
 		if short || q.priority < lowest {

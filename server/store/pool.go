@@ -158,9 +158,10 @@ func (tx *Tx) UpdatePool(ctx context.Context, name string, c PoolChange, actor s
 }
 
 // How a pool's row is locked. A claim and a change exclude each other, but not those who only refer to the pool; a
-// delete excludes everybody.
+// delete excludes everybody. Claims of an open pool exclude changes, but not each other.
 const (
 	poolForReference = "FOR KEY SHARE"
+	poolForClaims    = "FOR SHARE"
 	poolForChange    = "FOR NO KEY UPDATE"
 	poolForDelete    = "FOR UPDATE"
 )
@@ -173,17 +174,47 @@ type lockedPool struct {
 }
 
 const lockPoolSQL = `
-SELECT id, concurrency_limit, paused, template_version
-FROM pools
-WHERE name = ?
-	AND deleted_at IS NULL`
+SELECT p.id, p.concurrency_limit, p.paused, p.template_version
+FROM pools p
+WHERE p.name = ?
+	AND p.deleted_at IS NULL`
 
 func (tx *Tx) lockPool(ctx context.Context, name, how string) (lockedPool, error) {
+	if err := tx.queueForPool(ctx, name, how); err != nil {
+		return lockedPool{}, err
+	}
 	var p lockedPool
 	if err := tx.get(ctx, &p, lockPoolSQL+tx.s.dialect.lock(how), name); err != nil {
 		return p, found(err, "work pool %q", name)
 	}
 	return p, nil
+}
+
+// poolsLock is the first key of the advisory locks of pools: "pool" in ASCII. The second is made from the name.
+const poolsLock = 0x706f6f6c
+
+const (
+	besidePoolSQL = `
+SELECT 1 FROM pg_advisory_xact_lock_shared(?, hashtext(?))`
+	alonePoolSQL = `
+SELECT 1 FROM pg_advisory_xact_lock(?, hashtext(?))`
+)
+
+// queueForPool waits for the turn to lock a pool's row. Whoever wants to share the lock of a row gets it past those who wait to
+// have it alone, who would never get it while claims overlap; for an advisory lock they stand in one line.
+func (tx *Tx) queueForPool(ctx context.Context, name, how string) error {
+	query := alonePoolSQL
+	switch {
+	case tx.s.dialect == sqlite || how == poolForReference:
+		return nil
+	case how == poolForClaims:
+		query = besidePoolSQL
+	}
+	var one int
+	if err := tx.get(ctx, &one, query, poolsLock, name); err != nil {
+		return fmt.Errorf("queue for work pool %q: %w", name, err)
+	}
+	return nil
 }
 
 const (

@@ -28,6 +28,7 @@ const (
 	noSuchStatement      = "26000"
 	lockNotAvailable     = "55P03"
 	checkViolation       = "23514"
+	uniqueViolation      = "23505"
 )
 
 // sqlState returns the SQLSTATE of an error of PostgreSQL, "" of another.
@@ -71,6 +72,12 @@ func gaveWay(err error) bool { return sqlState(err) == lockNotAvailable }
 
 // holdsAlready reports whether rows are where a new partition would have to have them.
 func holdsAlready(err error) bool { return sqlState(err) == checkViolation }
+
+// answeredAtOnce reports whether another claim with the same request id was answered at the same time.
+func answeredAtOnce(err error) bool {
+	var e *pq.Error
+	return errors.As(err, &e) && e.Code == uniqueViolation && e.Constraint == "claim_requests_pkey"
+}
 
 // missingTable reports whether a SELECT that is otherwise good failed for want of its table.
 func missingTable(err error) bool {

@@ -48,7 +48,7 @@ type Store struct {
 	auditKey  atomic.Value // of digests in the audit, as []byte, once it was read
 	terms     fixed[termsKey, runTerms]
 	settings  fixed[claimSetting, *settingRow]
-	gates     sync.Map // pool → the claim that is at work, as chan struct{}
+	lines     sync.Map // pool → where its claims queue, as *line
 	closers   []io.Closer
 }
 

@@ -19,6 +19,7 @@ type surveyPool struct {
 	Known   bool   `db:"known"`   // the request was answered before
 	Expired bool   `db:"expired"` // some lease of the cluster has run out
 	Paused  bool   `db:"paused"`
+	Open    bool   `db:"open"` // nothing in the pool is limited, and no deployment paused
 	Limit   *int32 `db:"pool_limit"`
 	Used    int32  `db:"pool_used"`
 	// The newest template, and the stored variables that it refers to.
@@ -35,7 +36,7 @@ type surveyRow struct {
 	Used     int32      `db:"lane_used"`
 }
 
-// surveySQL counts slots only where there is a limit. Served by attempts_active, and by runs_ready.
+// surveySQL counts slots only where there is a limit. Served by attempts_active, runs_ready and deployments_held.
 func (d dialect) surveySQL() string {
 	return `
 SELECT
@@ -47,6 +48,13 @@ SELECT
 		WHERE a.pool_id = p.id AND a.cluster_id = ? AND a.ended_at IS NULL AND a.lease_expires_at <= ` + d.nowParam() + `
 	) AS expired,
 	p.paused,
+	p.concurrency_limit IS NULL
+		AND NOT EXISTS (SELECT 1 FROM queues h WHERE h.pool_id = p.id AND h.concurrency_limit IS NOT NULL)
+		AND NOT EXISTS (
+			SELECT 1
+			FROM deployments h
+			WHERE h.pool_id = p.id AND (h.paused OR h.concurrency_limit IS NOT NULL) AND h.deleted_at IS NULL
+		) AS open,
 	p.concurrency_limit AS pool_limit,
 	CASE WHEN p.concurrency_limit IS NULL THEN 0 ELSE
 		(SELECT COUNT(*) FROM attempts a WHERE a.pool_id = p.id AND a.ended_at IS NULL)

@@ -112,6 +112,9 @@ const liveRunColumns = `r.id, r.deployment_id, r.revision_id, r.pool_id, r.queue
 	r.started_at, r.ended_at, r.attempt, r.spent, r.exit_code, r.category, r.last_event,
 	r.template_timeout_us, r.template_infrastructure_max, r.raised`
 
+// toldColumns are what a worker is told of a run beside that.
+const toldColumns = ` r.name, r.stored_names, r.scheduled_time, r.tags, r.parameters, r.job_variables,`
+
 func (d dialect) liveRunsSQL(more string) string {
 	return `
 SELECT
@@ -134,7 +137,7 @@ func (tx *Tx) lockRuns(ctx context.Context, ids []uuid.UUID, skip bool) (map[uui
 
 // lockRunsForClaim is lockRuns, skipping, with what a worker is told of them.
 func (tx *Tx) lockRunsForClaim(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*liveRun, error) {
-	query := tx.s.dialect.liveRunsSQL(" r.name, r.stored_names, r.scheduled_time, r.tags, r.parameters, r.job_variables,")
+	query := tx.s.dialect.liveRunsSQL(toldColumns)
 	return tx.lockRunsBy(ctx, query, forRunsSkipping, ids)
 }
 
@@ -149,6 +152,11 @@ func (tx *Tx) lockRunsBy(ctx context.Context, query, lock string, ids []uuid.UUI
 	if err := tx.all(ctx, &rows, query+tx.s.dialect.lock(lock), listOf(ids)); err != nil {
 		return nil, fmt.Errorf("lock runs: %w", err)
 	}
+	return tx.locked(ctx, rows)
+}
+
+// locked are runs that have just been locked, by id.
+func (tx *Tx) locked(ctx context.Context, rows []*liveRun) (map[uuid.UUID]*liveRun, error) {
 	runs := make(map[uuid.UUID]*liveRun, len(rows))
 	for _, r := range rows {
 		r.was = r.runRest

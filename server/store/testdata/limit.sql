@@ -1,6 +1,7 @@
 -- What a full cycle of a hundred runs writes, and nothing more: claimed, running, ended. For pgbench, beside
--- BenchmarkFullCycle: the same rows in the same tables under the same lock of the pool, by a client that decides nothing,
--- checks nothing and sends nothing back.
+-- BenchmarkFullCycle: the same rows in the same tables under a lock of the pool, by a client that decides nothing, checks
+-- nothing and sends nothing back. The lock is that of a pool with limits; claims of one without, as that benchmark has it,
+-- share theirs.
 BEGIN;
 SELECT id AS pool FROM pools WHERE name = 'p' FOR NO KEY UPDATE \gset
 WITH due AS (

@@ -73,6 +73,7 @@ func (s *stuck) Cancel(_ context.Context, ref job.Ref) error {
 }
 func (s *stuck) Grant(context.Context, job.Found) error       { return nil }
 func (s *stuck) Release(context.Context, job.Found) error     { return nil }
+func (s *stuck) Disown(context.Context, job.Found) error      { return nil }
 func (s *stuck) Discard(context.Context, job.Found) error     { return nil }
 func (s *stuck) Forget(job.Ref)                               {}
 func (s *stuck) Drain(context.Context, uuid.UUID, bool) error { return nil }

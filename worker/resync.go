@@ -154,7 +154,7 @@ func (w *worker) looked(found job.Found, status api.AttemptStatusStatus) {
 		if w.suspects.unknown(found, w.now(), w.tuning.unknownGrace) {
 			log.Warn("letting go of a job that the server does not know")
 			w.suspects.remove(found)
-			w.insist("release", found, w.runtime.Release)
+			w.insist("disown", found, w.runtime.Disown)
 		}
 	default:
 		w.suspects.known(found)

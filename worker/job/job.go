@@ -156,10 +156,13 @@ type Runtime interface {
 	Adopt(ctx context.Context, a Attempt) error
 	// Cancel ends the attempt: its end is observed as Ended with category Cancelled, or as what it was when it was faster.
 	Cancel(ctx context.Context, ref Ref) error
-	// Release lets go of an attempt whose outcome is recorded (or whose Job is not ours to keep): finalizer off, TTL set.
-	// It is safe to repeat, and knows nothing of pools, flags or templates. It may wait some time for output that is not
-	// handed over yet.
+	// Release lets go of an attempt whose outcome is recorded: finalizer off, TTL set. What still runs of it, which nobody
+	// counts on any more, is ended first. It is safe to repeat, and knows nothing of pools, flags or templates. It may wait some
+	// time for output that is not handed over yet.
 	Release(ctx context.Context, found Found) error
+	// Disown lets go of a Job that the server does not know: it may be somebody's whose database was restored, so it runs on
+	// where it can (a process can not).
+	Disown(ctx context.Context, found Found) error
 	// Discard deletes a Job that lost the race for its attempt and releases it.
 	Discard(ctx context.Context, found Found) error
 	// Forget stops observing an attempt that another worker now holds, and touches nothing.

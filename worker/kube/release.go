@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -18,23 +20,91 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// Release takes our finalizers off a Job and sets its TTL, in one patch. It is safe to repeat.
+// Release takes our finalizers off a Job and sets its TTL, in one patch. A Job that runs although its attempt is over is
+// deleted: the server ended the attempt without us, or the Job came to be after it was given up. It is safe to repeat.
 func (r *Runtime) Release(ctx context.Context, found job.Found) error {
 	r.waitForOutput(ctx, found)
-	jobs, err := r.locate(ctx, found)
+	err := r.letGo(ctx, found, func(j *batchv1.Job) error {
+		running, err := r.mayRun(ctx, found.Ref, j)
+		switch {
+		case err != nil:
+			return err
+		case running:
+			r.options.Log.Warn("a job runs although its attempt is over: deleting it", "attempt", found.Ref.String(), "job", j.Namespace+"/"+j.Name)
+			return r.remove(ctx, j)
+		}
+		return r.release(ctx, j, false)
+	})
 	if err != nil {
 		return fmt.Errorf("release attempt %s: %w", found.Ref, err)
+	}
+	return nil
+}
+
+// Disown takes our finalizers off a Job and sets its TTL, whatever it does. It is safe to repeat.
+func (r *Runtime) Disown(ctx context.Context, found job.Found) error {
+	if err := r.letGo(ctx, found, func(j *batchv1.Job) error { return r.release(ctx, j, false) }); err != nil {
+		return fmt.Errorf("disown attempt %s: %w", found.Ref, err)
+	}
+	return nil
+}
+
+// letGo does something to the Jobs that are meant, and looks after them no more.
+func (r *Runtime) letGo(ctx context.Context, found job.Found, do func(j *batchv1.Job) error) error {
+	jobs, err := r.locate(ctx, found)
+	if err != nil {
+		return err
 	}
 	if len(jobs) == 0 {
 		r.metrics.released.WithLabelValues(resultAbsent).Inc()
 	}
 	for _, j := range jobs {
-		if err := r.release(ctx, j, false); err != nil {
-			return fmt.Errorf("release attempt %s: %w", found.Ref, err)
+		if err := do(j); err != nil {
+			return err
 		}
 	}
 	r.forgetReleased(found)
 	return nil
+}
+
+// mayRun reports whether a pod of the Job runs, or may come to. What the copies show of an end is enough; that something runs
+// is believed of the API server alone. Of a Job that is being deleted, Kubernetes ends what is left.
+func (r *Runtime) mayRun(ctx context.Context, ref job.Ref, j *batchv1.Job) (bool, error) {
+	r.mu.Lock()
+	w := r.watcher
+	r.mu.Unlock()
+	plain := snapshot{job: j}.plain()
+	if w != nil && plain && allEnded(ofJob(w.podsOf(ref), j)) {
+		return false, nil
+	}
+	if over(j) || j.DeletionTimestamp != nil {
+		return false, nil
+	}
+	call, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	current, err := r.client.BatchV1().Jobs(j.Namespace).Get(call, j.Name, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("look for job %s/%s: %w", j.Namespace, j.Name, err)
+	case current.UID != j.UID, over(current), current.DeletionTimestamp != nil:
+		return false, nil
+	}
+	list, err := r.client.CoreV1().Pods(j.Namespace).List(call, metav1.ListOptions{LabelSelector: batchv1.ControllerUidLabel + "=" + string(j.UID)})
+	if err != nil {
+		return false, fmt.Errorf("look for pods of job %s/%s: %w", j.Namespace, j.Name, err)
+	}
+	pods := make([]*corev1.Pod, len(list.Items))
+	for i := range list.Items {
+		pods[i] = &list.Items[i]
+	}
+	return !plain || !allEnded(pods), nil
+}
+
+// allEnded is false where there is none.
+func allEnded(pods []*corev1.Pod) bool {
+	return len(pods) > 0 && !slices.ContainsFunc(pods, func(pod *corev1.Pod) bool { return !terminal(pod) })
 }
 
 // forgetReleased stops observing the attempt, unless it is another Job that was released.

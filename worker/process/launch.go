@@ -156,6 +156,9 @@ func (r *Runtime) Release(ctx context.Context, found job.Found) error {
 	return r.drop(found, byCancel)
 }
 
+// Disown does what Release does: a process that nobody looks after can not run on.
+func (r *Runtime) Disown(ctx context.Context, found job.Found) error { return r.Release(ctx, found) }
+
 // Discard ends the process at once and removes its files.
 func (r *Runtime) Discard(_ context.Context, found job.Found) error {
 	return r.drop(found, byDiscard)

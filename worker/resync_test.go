@@ -1,0 +1,73 @@
+package worker
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/worker/job"
+)
+
+// comesUpon is a runtime that finds a Job which nobody launched, and tells what is done to it.
+type comesUpon struct {
+	*stuck
+	found job.Found
+	done  chan string
+}
+
+func (c comesUpon) Run(ctx context.Context, installation uuid.UUID, h job.Handler, ready chan<- struct{}) error {
+	h.Found(c.found)
+	return c.stuck.Run(ctx, installation, h, ready)
+}
+
+func (c comesUpon) does(what string) func(context.Context, job.Found) error {
+	return func(_ context.Context, found job.Found) error {
+		c.done <- what + " " + found.UID
+		return nil
+	}
+}
+
+func (c comesUpon) Release(ctx context.Context, found job.Found) error {
+	return c.does("release")(ctx, found)
+}
+
+func (c comesUpon) Disown(ctx context.Context, found job.Found) error {
+	return c.does("disown")(ctx, found)
+}
+
+func (c comesUpon) Discard(ctx context.Context, found job.Found) error {
+	return c.does("discard")(ctx, found)
+}
+
+func TestWhatIsDoneToAJobThatNobodyLaunched(t *testing.T) {
+	for name, c := range map[string]struct {
+		status api.AttemptStatusStatus
+		want   string
+	}{
+		"one whose attempt has ended is released, which ends it":        {api.AttemptStatusStatusEnded, "release u"},
+		"one that lost the race is discarded":                           {api.AttemptStatusStatusDuplicate, "discard u"},
+		"one that the server does not know for long is let go of alone": {api.AttemptStatusStatusUnknown, "disown u"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newProtocol(t, shellTemplate)
+			run := uuid.New()
+			p.mu.Lock()
+			p.grants[run] = c.status
+			p.mu.Unlock()
+			runtime := comesUpon{newStuck(), job.Found{Ref: job.Ref{RunID: run, Attempt: 1}, UID: "u"}, make(chan string, 10)}
+			startWorker(t, p, func(o *Options) { o.Runtime = runtime })
+			select {
+			case did := <-runtime.done:
+				if did != c.want {
+					t.Errorf("did %q, want %q", did, c.want)
+				}
+			case <-time.After(10 * time.Second):
+				t.Error("nothing is done")
+			}
+		})
+	}
+}

@@ -180,7 +180,10 @@ worker:
   legacyFinalizers: [old.example.com/hold]
   drain: {keepJobs: true}
 image: {repository: registry.example.com/berth, digest: "sha256:0000000000000000000000000000000000000000000000000000000000000000", pullPolicy: Always, pullSecrets: [{name: pull}]}
-metrics: {serviceMonitor: {enabled: true, interval: 30s, scrapeTimeout: 10s, labels: {release: prometheus}}}
+metrics:
+  serviceMonitor: {enabled: true, interval: 30s, scrapeTimeout: 10s, labels: {release: prometheus}}
+  prometheusRule: {enabled: true, labels: {release: prometheus}, selector: 'namespace="east", cluster="one"', disabled: [BerthRunsWait]}
+  dashboard: {enabled: true, annotations: {grafana_folder: Berth}}
 commonLabels: {owner: platform}
 hooks: {priorityClassName: high, podLabels: {h: k}, nodeSelector: {disk: ssd}}
 `

@@ -38,8 +38,8 @@ func newMetrics(registry *prometheus.Registry, pool, version string, active func
 		Help: "Bytes of output that the server has taken from this worker."}))
 	register(&r, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "berth_worker_active_attempts",
 		Help: "Attempts that this worker holds.", ConstLabels: prometheus.Labels{"pool": pool}}, active))
-	register(&r, prometheus.NewGauge(prometheus.GaugeOpts{Name: "berth_build_info", Help: "The build that runs; always 1.",
-		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()}})).Set(1)
+	register(&r, prometheus.NewGauge(prometheus.GaugeOpts{Name: "berth_build_info", Help: "Always 1; the labels say what runs.",
+		ConstLabels: prometheus.Labels{"component": "worker", "version": version, "goversion": runtime.Version()}})).Set(1)
 	register(&r, collectors.NewGoCollector())
 	register(&r, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if r.err != nil {

@@ -1,0 +1,139 @@
+// Package metricdoc reads in the source which metrics servers and workers have, for the tests that hold the
+// documentation, the alerts and the dashboard to them. The source, because a metric with labels is not seen at /metrics
+// before something has happened.
+package metricdoc
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Metric is one that the code makes.
+type Metric struct {
+	Name, Kind, Help string
+	Labels           []string
+	By               string // who has it: server or worker
+}
+
+var name = regexp.MustCompile(`^(berth|rest_client)_[a-z_]+$`)
+
+// Read finds the metrics of the module at root, by name. One that both have is there twice.
+func Read(root string) ([]Metric, error) {
+	var found []Metric
+	for _, by := range []string{"server", "worker"} {
+		err := filepath.WalkDir(filepath.Join(root, by), func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+			if err != nil {
+				return fmt.Errorf("parse %s: %w", path, err)
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				if call, ok := n.(*ast.CallExpr); ok && len(call.Args) > 0 {
+					if m := made(call); name.MatchString(m.Name) {
+						m.By = by
+						found = append(found, m)
+					}
+				}
+				return true
+			})
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.SortStableFunc(found, func(a, b Metric) int { return strings.Compare(a.Name, b.Name) })
+	return found, nil
+}
+
+// made is the metric that a call makes, as in NewCounterVec(CounterOpts{Name: …, Help: …}, labels), or as in the short
+// forms counter(name, help, labels…) that some files have.
+func made(call *ast.CallExpr) Metric {
+	m := Metric{Kind: kind(called(call.Fun))}
+	rest := call.Args[1:]
+	if options, ok := call.Args[0].(*ast.CompositeLit); ok {
+		for _, element := range options.Elts {
+			field, ok := element.(*ast.KeyValueExpr)
+			if !ok {
+				continue
+			}
+			switch called(field.Key) {
+			case "Name":
+				m.Name = text(field.Value)
+			case "Help":
+				m.Help = text(field.Value)
+			case "ConstLabels":
+				m.Labels = append(m.Labels, keys(field.Value)...)
+			}
+		}
+	} else if m.Name = text(call.Args[0]); len(rest) > 0 {
+		m.Help, rest = text(rest[0]), rest[1:]
+	}
+	for _, argument := range rest {
+		if list, ok := argument.(*ast.CompositeLit); ok {
+			for _, element := range list.Elts {
+				m.Labels = append(m.Labels, text(element))
+			}
+		} else if label := text(argument); label != "" {
+			m.Labels = append(m.Labels, label)
+		}
+	}
+	return m
+}
+
+// kind goes by the name of what is called.
+func kind(function string) string {
+	switch function = strings.ToLower(function); {
+	case strings.Contains(function, "counter"):
+		return "counter"
+	case strings.Contains(function, "histogram"), strings.Contains(function, "seconds"):
+		return "histogram"
+	default:
+		return "gauge"
+	}
+}
+
+func called(function ast.Expr) string {
+	switch f := function.(type) {
+	case *ast.Ident:
+		return f.Name
+	case *ast.SelectorExpr:
+		return f.Sel.Name
+	}
+	return ""
+}
+
+func keys(labels ast.Expr) []string {
+	var out []string
+	if literal, ok := labels.(*ast.CompositeLit); ok {
+		for _, element := range literal.Elts {
+			if pair, ok := element.(*ast.KeyValueExpr); ok {
+				out = append(out, text(pair.Key))
+			}
+		}
+	}
+	return out
+}
+
+// text is the value of a string literal, else empty.
+func text(e ast.Expr) string {
+	literal, ok := e.(*ast.BasicLit)
+	if !ok || literal.Kind != token.STRING {
+		return ""
+	}
+	value, err := strconv.Unquote(literal.Value)
+	if err != nil {
+		return ""
+	}
+	return value
+}

@@ -62,18 +62,30 @@ func (e *callError) Error() string {
 	if e.detail != "" {
 		text += ": " + e.detail
 	}
+	if e.foreign() {
+		text += " (not in Berth's words: is there something else at that address, or in between?)"
+	}
 	return text
 }
 
 func (e *callError) Unwrap() error { return e.err }
 
+// foreign means that something answered which is not the server: whatever that says of a call is not the server's word. An
+// ingress that is being set up knows no path, a login page wants a password. Only what it finds too large will stay so.
+func (e *callError) foreign() bool {
+	return e.status != 0 && e.status < 500 && e.code == "" && e.status != http.StatusRequestEntityTooLarge
+}
+
 // denied means that the key is not good for this, and will not be by asking again.
 func (e *callError) denied() bool {
-	return e.status == http.StatusUnauthorized || e.status == http.StatusForbidden
+	return !e.foreign() && (e.status == http.StatusUnauthorized || e.status == http.StatusForbidden)
 }
 
 // temporary means that the same call may succeed later: no answer, or one that says so.
 func (e *callError) temporary() bool {
+	if e.foreign() {
+		return true
+	}
 	switch e.status {
 	case 0, http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
 		return true

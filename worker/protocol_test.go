@@ -35,6 +35,7 @@ type protocol struct {
 	loseNext string                    // the path whose next answer is lost
 	slowLogs time.Duration             // how long the server takes over output
 	denied   bool                      // the key is refused
+	strange  strange                   // what answers in its place
 	keyless  bool                      // an older server, which gives no keys to jobs
 	released []api.AttemptLease        // given back
 	asked    []api.ClaimRequest
@@ -74,6 +75,10 @@ func newProtocol(t *testing.T, template string) *protocol {
 			_ = json.NewEncoder(w).Encode(api.Problem{Code: "unauthenticated", Title: "no such key", Status: 401, Type: "about:blank"})
 			return
 		}
+		if status := p.instead(r.URL.Path); status != 0 {
+			http.Error(w, "<h1>Something else</h1>", status)
+			return
+		}
 		recorded := httptest.NewRecorder()
 		handler.ServeHTTP(recorded, r)
 		if p.lost(r.URL.Path) {
@@ -95,6 +100,23 @@ func (p *protocol) gone(string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.away
+}
+
+// strange is something between worker and server that answers by itself for so many calls of one path.
+type strange struct {
+	path         string
+	status, left int
+}
+
+func (p *protocol) instead(path string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.strange.left == 0 || p.strange.path != path {
+		return 0
+	}
+	p.strange.left--
+	p.changed.Broadcast()
+	return p.strange.status
 }
 
 func (p *protocol) isDenied() bool {

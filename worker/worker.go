@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -146,9 +147,9 @@ func (w *worker) greet(ctx context.Context) (bool, error) {
 		switch {
 		case call.denied():
 			return false, deniedError(err)
-		case call.status == 404 && call.code != "":
+		case call.status == http.StatusNotFound && !call.foreign():
 			w.log.Warn("the work pool is not there yet: create it with `berth pool create`", "pool", w.pool, "error", err)
-		case !call.temporary() && call.status != 404:
+		case !call.temporary():
 			return false, err
 		default:
 			w.log.Warn("the server can not be reached, trying again", "error", err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/berth-dev/berth/templating/manifest"
@@ -15,14 +16,17 @@ import (
 func (r *Runtime) Installations(ctx context.Context) ([]string, error) {
 	var ids []string
 	for _, namespace := range r.scopes() {
-		jobs, err := r.jobs(ctx, namespace, metav1.ListOptions{LabelSelector: manifest.LabelInstallation, Limit: 500})
+		err := r.eachPage(ctx, namespace, metav1.ListOptions{LabelSelector: manifest.LabelInstallation, Limit: 500}, func(page []batchv1.Job) {
+			for _, j := range page {
+				if id := j.Labels[manifest.LabelInstallation]; !slices.Contains(ids, id) {
+					ids = append(ids, id)
+				}
+			}
+		})
 		if err != nil {
 			return nil, fmt.Errorf("look for installations in namespace %q: %w", namespace, err)
 		}
-		for _, j := range jobs {
-			ids = append(ids, j.Labels[manifest.LabelInstallation])
-		}
 	}
 	slices.Sort(ids)
-	return slices.Compact(ids), nil
+	return ids, nil
 }

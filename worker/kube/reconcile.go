@@ -22,9 +22,16 @@ const (
 	catchUp = 15 * time.Second
 	// callTimeout is for one request to the API server.
 	callTimeout = 30 * time.Second
-	// eventsAge is how long an answer about events is good for.
-	eventsAge = 15 * time.Second
+	// eventsAge is how long an answer about events is good for at first, maxEventsAge after a long wait.
+	eventsAge    = 15 * time.Second
+	maxEventsAge = 2 * time.Minute
 )
+
+// goodFor is how long an answer about the events of an object is good for that has waited so long: thousands that wait for a
+// quota would ask all the time.
+func goodFor(waited time.Duration) time.Duration {
+	return min(max(eventsAge, waited/8), maxEventsAge)
+}
 
 // eventCache is the last answer about the events of one object.
 type eventCache struct {
@@ -153,7 +160,8 @@ func (w *watcher) askEvents(ctx context.Context, t *tracked, s *snapshot, uid st
 	if wait := quiet - s.now.Sub(since); wait > 0 {
 		return sooner(again, wait+100*time.Millisecond), nil
 	}
-	if t.events.uid != uid || s.now.Sub(t.events.at) >= eventsAge {
+	age := goodFor(s.now.Sub(since))
+	if t.events.uid != uid || s.now.Sub(t.events.at) >= age {
 		list, err := w.eventsOf(ctx, t.namespace, uid)
 		if err != nil {
 			return 0, err
@@ -161,7 +169,7 @@ func (w *watcher) askEvents(ctx context.Context, t *tracked, s *snapshot, uid st
 		t.events = eventCache{uid: uid, at: s.now, list: list}
 	}
 	s.events = t.events.list
-	return sooner(again, eventsAge+time.Second), nil
+	return sooner(again, age+time.Second), nil
 }
 
 // eventsOf lists what was said about an object. Not being allowed to read events is no reason to stop looking after it.

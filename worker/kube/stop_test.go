@@ -106,3 +106,11 @@ func TestAWaitIsGivenUpAfterTheDeadlineOfItsCause(t *testing.T) {
 		})
 	}
 }
+
+func TestEventsAreAskedForLessOftenTheLongerAnAttemptWaits(t *testing.T) {
+	for waited, want := range map[time.Duration]time.Duration{0: 15 * time.Second, time.Minute: 15 * time.Second, 8 * time.Minute: time.Minute, 24 * time.Hour: 2 * time.Minute} {
+		if got := goodFor(waited); got != want {
+			t.Errorf("after %s an answer is good for %s, want %s", waited, got, want)
+		}
+	}
+}

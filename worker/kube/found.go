@@ -56,12 +56,13 @@ func (w *watcher) worthTelling(uid types.UID, deleting bool) bool {
 	return true
 }
 
-// settled keeps a Job that was just released from being told of again while the watch still shows it with its finalizer.
-func (r *Runtime) settled(uid types.UID) {
+// settled keeps a Job that was just released from being told of again while the watch still shows it with its finalizer. One
+// that is gone from the copies is not noted: nobody would take the note away again.
+func (r *Runtime) settled(j *batchv1.Job) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.watcher != nil {
-		r.reported[uid] = report{released: true}
+	if ref, ok := refOf(j); ok && r.watcher != nil && r.watcher.jobWithUID(ref, j.UID) != nil {
+		r.reported[j.UID] = report{released: true}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -121,11 +122,18 @@ func (l *launch) try(ctx context.Context) (job.Launched, error) {
 	if verdict.final {
 		return job.Launched{}, &job.Refused{Category: verdict.category, Err: err, Message: fmt.Sprintf("the cluster refuses the Job: %v (%s)", err, verdict.hint)}
 	}
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) || apierrors.IsTimeout(err) || apierrors.IsServerTimeout(err) || apierrors.IsInternalError(err) {
-		l.ambiguous = true
-	}
+	l.ambiguous = l.ambiguous || leavesOpen(err)
 	return job.Launched{}, fmt.Errorf("create job %s/%s: %w", l.manifest.Namespace, l.manifest.Name, err)
+}
+
+// leavesOpen reports whether what was asked for may have been done although this is the answer: only a plain no is certain.
+func leavesOpen(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return true
+	}
+	code := status.Status().Code
+	return code >= http.StatusInternalServerError || code == http.StatusRequestTimeout
 }
 
 // errLeaseLost leaves open whether there is a Job; whoever holds the lease now will find it.
@@ -179,7 +187,8 @@ func (e errEarlierRuns) Error() string {
 	return fmt.Sprintf("the Job %s of an earlier attempt has not ended yet", e.name)
 }
 
-// earlierEnded reports as an error that an earlier attempt's Job is there and not finished.
+// earlierEnded reports as an error that an earlier attempt's Job is there and not finished. A template may have sent that one to
+// another namespace.
 func (l *launch) earlierEnded(ctx context.Context) error {
 	if l.attempt.Attempt <= 1 {
 		return nil
@@ -187,14 +196,16 @@ func (l *launch) earlierEnded(ctx context.Context) error {
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	selector := fmt.Sprintf("%s=%s,%s=%s", manifest.LabelInstallation, l.manifest.Labels[manifest.LabelInstallation], manifest.LabelRunID, l.attempt.RunID)
-	jobs, err := l.client.BatchV1().Jobs(l.manifest.Namespace).List(call, metav1.ListOptions{LabelSelector: selector})
-	if err != nil {
-		return fmt.Errorf("look for earlier attempts: %w", err)
-	}
-	for i := range jobs.Items {
-		j := &jobs.Items[i]
-		if ref, ok := refOf(j); ok && ref.Attempt < l.attempt.Attempt && !over(j) {
-			return errEarlierRuns{name: j.Namespace + "/" + j.Name}
+	for _, namespace := range l.scopes() {
+		jobs, err := l.client.BatchV1().Jobs(namespace).List(call, metav1.ListOptions{LabelSelector: selector})
+		if err != nil {
+			return fmt.Errorf("look for earlier attempts in namespace %q: %w", namespace, err)
+		}
+		for i := range jobs.Items {
+			j := &jobs.Items[i]
+			if ref, ok := refOf(j); ok && ref.Attempt < l.attempt.Attempt && !over(j) {
+				return errEarlierRuns{name: j.Namespace + "/" + j.Name}
+			}
 		}
 	}
 	return nil

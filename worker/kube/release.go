@@ -195,7 +195,7 @@ func (r *Runtime) release(ctx context.Context, j *batchv1.Job, stale bool) error
 	if err != nil {
 		r.metrics.released.WithLabelValues(resultAbsent).Inc()
 	}
-	r.settled(j.UID)
+	r.settled(j)
 	return nil
 }
 

@@ -92,7 +92,7 @@ func queryProblems(metrics []metricdoc.Metric, query string) []string {
 			problems = append(problems, "there is no "+name)
 			continue
 		}
-		if counts := metrics[i].Kind != "gauge"; counts != ranged {
+		if counts := metrics[i].Kind != "gauge"; counts != ranged && !strings.Contains(query, name+matchers+" offset") {
 			problems = append(problems, name+" is a "+metrics[i].Kind)
 		}
 		known = append(known, metrics[i].Labels...)

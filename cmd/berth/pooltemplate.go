@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/templating"
 )
 
 func poolTemplateCommand(app *cli.App) *cobra.Command {
@@ -64,7 +65,7 @@ func templateSetCommand(app *cli.App) *cobra.Command {
 	required(cmd, "file")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		document, err := app.ReadDocument(file)
+		given, err := readTemplate(app, file)
 		if err != nil {
 			return err
 		}
@@ -80,12 +81,12 @@ func templateSetCommand(app *cli.App) *cobra.Command {
 		if unbroken {
 			params.RequireUnbroken = &unbroken
 		}
-		r, err := client.SetTemplateWithResponse(cmd.Context(), args[0], params, document)
+		r, err := client.SetTemplateWithResponse(cmd.Context(), args[0], params, given.document)
 		version, err := cli.Value(resultOf(r, err).JSON200, r, err)
 		if err != nil {
-			return err
+			return given.refused(err)
 		}
-		return savedTemplate(app, *format, version)
+		return savedTemplate(given, *format, version)
 	}
 	return cmd
 }
@@ -107,7 +108,7 @@ func poolLintCommand(app *cli.App) *cobra.Command {
 	required(cmd, "file")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		document, err := app.ReadDocument(file)
+		given, err := readTemplate(app, file)
 		if err != nil {
 			return err
 		}
@@ -115,35 +116,30 @@ func poolLintCommand(app *cli.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		r, err := client.LintTemplateWithResponse(cmd.Context(), args[0], document)
+		r, err := client.LintTemplateWithResponse(cmd.Context(), args[0], given.document)
 		report, err := cli.Value(resultOf(r, err).JSON200, r, err)
 		if err != nil {
 			return err
 		}
-		return printLint(app, *format, report)
+		return given.printLint(*format, report)
 	}
 	return cmd
 }
 
 // printLint prints findings and fails where there are errors among them.
-func printLint(app *cli.App, format cli.Format, report api.LintReport) error {
+func (f templateFile) printLint(format cli.Format, report api.LintReport) error {
 	if format != cli.Table {
-		if err := app.Document(format, report); err != nil {
+		if err := f.app.Document(format, report); err != nil {
 			return err
 		}
 	} else {
-		style := app.Style(app.Out)
-		for _, finding := range report.Errors {
-			if err := app.Printf("%s %s\n", style.Bad("error:"), cli.FindingLine(finding)); err != nil {
+		style := f.app.Style(f.app.Out)
+		for _, text := range append(f.texts(style, report.Errors, templating.SeverityError), f.texts(style, report.Warnings, templating.SeverityWarning)...) {
+			if err := f.app.Printf("%s\n", text); err != nil {
 				return err
 			}
 		}
-		for _, finding := range report.Warnings {
-			if err := app.Printf("%s %s\n", style.Busy("warning:"), cli.FindingLine(finding)); err != nil {
-				return err
-			}
-		}
-		if err := app.Printf("%s\n", summary(style, len(report.Errors), len(report.Warnings))); err != nil {
+		if err := f.app.Printf("%s\n", summary(style, len(report.Errors), len(report.Warnings))); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/templating"
 )
 
 // templateChange is what `diff` prints as a document.
@@ -45,7 +46,11 @@ Without --from it starts at the newest version, or with neither --to nor -f at t
 		if err != nil {
 			return err
 		}
-		comparison, err := compared(cmd.Context(), app, client, args[0], from, to, file)
+		given, err := readTemplate(app, file)
+		if err != nil {
+			return err
+		}
+		comparison, err := compared(cmd.Context(), client, args[0], from, to, given.document)
 		if err != nil {
 			return err
 		}
@@ -53,7 +58,7 @@ Without --from it starts at the newest version, or with neither --to nor -f at t
 		change, err := changeOf(cmd.Context(), client, args[0], comparison)
 		working.Stop()
 		if err != nil {
-			return err
+			return given.refused(err)
 		}
 		if *format != cli.Table {
 			return app.Document(*format, change)
@@ -67,16 +72,15 @@ Without --from it starts at the newest version, or with neither --to nor -f at t
 }
 
 // compared says what is compared with what.
-func compared(ctx context.Context, app *cli.App, client *api.ClientWithResponses, pool string, from, to int32, file string) (api.TemplateComparison, error) {
+func compared(ctx context.Context, client *api.ClientWithResponses, pool string, from, to int32, document json.RawMessage) (api.TemplateComparison, error) {
 	var c api.TemplateComparison
 	if from > 0 {
 		c.FromVersion = &from
 	}
 	switch {
-	case file != "":
-		document, err := app.ReadDocument(file)
+	case document != nil:
 		c.Document = document
-		return c, err
+		return c, nil
 	case to > 0:
 		c.ToVersion = &to
 		return c, nil
@@ -220,18 +224,17 @@ See what it would do first: berth pool template diff POOL --to N`,
 		if err != nil {
 			return err
 		}
-		return savedTemplate(app, *format, version)
+		return savedTemplate(templateFile{app: app}, *format, version)
 	}
 	return cmd
 }
 
 // savedTemplate says what a save came to: warnings and impact beside the output.
-func savedTemplate(app *cli.App, format cli.Format, version api.TemplateVersion) error {
+func savedTemplate(given templateFile, format cli.Format, version api.TemplateVersion) error {
+	app := given.app
 	style := app.Style(app.Err)
 	if version.Warnings != nil {
-		for _, warning := range *version.Warnings {
-			app.Notef("%s %s", style.Busy("warning:"), cli.FindingLine(warning))
-		}
+		given.note(*version.Warnings, templating.SeverityWarning)
 	}
 	if impact := version.Impact; impact != nil && impact.Deployments > 0 {
 		app.Notef("%s", impactText(style, *impact))
@@ -265,12 +268,11 @@ func templatePreviewCommand(app *cli.App) *cobra.Command {
 	cli.EnvPerLine(cmd, "job-variable", "param")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		var err error
-		if file != "" {
-			if body.Document, err = app.ReadDocument(file); err != nil {
-				return err
-			}
+		given, err := readTemplate(app, file)
+		if err != nil {
+			return err
 		}
+		body.Document = given.document
 		if version > 0 {
 			body.Version = &version
 		}
@@ -290,9 +292,9 @@ func templatePreviewCommand(app *cli.App) *cobra.Command {
 		r, err := client.PreviewTemplateWithResponse(cmd.Context(), args[0], body)
 		seen, err := cli.Value(resultOf(r, err).JSON200, r, err)
 		if err != nil {
-			return err
+			return given.refused(err)
 		}
-		return printPreview(app, *format, seen)
+		return given.printPreview(*format, seen)
 	}
 	return cmd
 }
@@ -322,14 +324,11 @@ func givenValues(app *cli.App, file, flag string, assignments []string) (json.Ra
 	return json.Marshal(values)
 }
 
-func printPreview(app *cli.App, format cli.Format, seen api.TemplatePreview) error {
+func (f templateFile) printPreview(format cli.Format, seen api.TemplatePreview) error {
+	app := f.app
 	style := app.Style(app.Err)
-	for _, finding := range seen.Warnings {
-		app.Notef("%s %s", style.Busy("warning:"), cli.FindingLine(finding))
-	}
-	for _, finding := range seen.Errors {
-		app.Notef("%s %s", style.Bad("error:"), cli.FindingLine(finding))
-	}
+	f.note(seen.Warnings, templating.SeverityWarning)
+	f.note(seen.Errors, templating.SeverityError)
 	if string(seen.Invented) != "{}" && len(seen.Invented) > 0 {
 		app.Notef("%s nothing sets %s: shown with an invented value", style.Busy("note:"), seen.Invented)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -107,16 +108,19 @@ func schedulesText(app *cli.App, schedules *[]api.Schedule) string {
 }
 
 func schedulePauseCommand(app *cli.App, verb, short string, active bool) *cobra.Command {
-	cmd := &cobra.Command{Use: verb + " DEPLOYMENT [NAME]", Short: short, Args: cobra.RangeArgs(1, 2), ValidArgsFunction: deploymentNames(app)}
+	cmd := &cobra.Command{
+		Use: verb + " DEPLOYMENT [NAME]", Short: short, Args: cobra.RangeArgs(1, 2), ValidArgsFunction: deploymentThenSchedule(app),
+		Long: short + ".\n\nWithout NAME it is the deployment's only schedule, or the one called default.",
+	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		client, err := app.Client(cmd)
 		if err != nil {
 			return err
 		}
-		name := "default"
-		if len(args) == 2 {
-			name = args[1]
+		name, err := scheduleName(cmd.Context(), client, args)
+		if err != nil {
+			return err
 		}
 		r, err := client.UpdateScheduleWithResponse(cmd.Context(), args[0], name, api.ScheduleUpdate{Active: active})
 		s, err := cli.Value(resultOf(r, err).JSON200, r, err)
@@ -126,6 +130,43 @@ func schedulePauseCommand(app *cli.App, verb, short string, active bool) *cobra.
 		return printDone(app, *format, s, "schedule %q of deployment %q %sd", s.Name, s.Deployment, verb)
 	}
 	return cmd
+}
+
+// scheduleName is the one that is meant.
+func scheduleName(ctx context.Context, client *api.ClientWithResponses, args []string) (string, error) {
+	if len(args) == 2 {
+		return args[1], nil
+	}
+	const unnamed = "default"
+	names, err := scheduleNames(ctx, client, args[0])
+	if err != nil || len(names) == 0 || slices.Contains(names, unnamed) {
+		return unnamed, err
+	}
+	if len(names) > 1 {
+		return "", cli.Usagef("deployment %q has several schedules, say which: %s", args[0], joined(names))
+	}
+	return names[0], nil
+}
+
+func scheduleNames(ctx context.Context, client *api.ClientWithResponses, deployment string) ([]string, error) {
+	r, err := client.GetDeploymentWithResponse(ctx, deployment)
+	d, err := cli.Value(resultOf(r, err).JSON200, r, err)
+	if err != nil || d.Schedules == nil {
+		return nil, err
+	}
+	return mapped(*d.Schedules, func(s api.Schedule) string { return s.Name }), nil
+}
+
+// deploymentThenSchedule completes the name of a deployment, and then of one of its schedules.
+func deploymentThenSchedule(app *cli.App) completer {
+	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if len(args) != 1 {
+			return deploymentNames(app)(cmd, args, typed)
+		}
+		return names(app, func(ctx context.Context, client *api.ClientWithResponses) ([]string, error) {
+			return scheduleNames(ctx, client, args[0])
+		})(cmd, nil, typed)
+	}
 }
 
 // previewInput is a schedule as it is tried on the command line.

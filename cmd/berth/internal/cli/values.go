@@ -150,6 +150,11 @@ func (a *App) ReadDocument(path string) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
+	return Document(path, data)
+}
+
+// Document is the JSON that the text of a YAML or JSON file stands for.
+func Document(path string, data []byte) (json.RawMessage, error) {
 	document, err := yamldoc.ToJSON(data)
 	if err != nil {
 		return nil, Usagef("%s: %v", path, err)

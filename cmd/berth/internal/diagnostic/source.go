@@ -77,7 +77,8 @@ func isThere(code string) bool {
 
 // isAboutKey is true for problems whose subject is the name, not what it holds.
 func isAboutKey(code string) bool {
-	return code == templating.CodeUnknownField || code == templating.CodeUnused || code == templating.CodeReserved || code == templating.CodeUnknown
+	return code == templating.CodeUnknownField || code == templating.CodeUnused || code == templating.CodeReserved || code == templating.CodeUnknown ||
+		code == templating.CodeFrozen
 }
 
 // start is the beginning of a node, as far as it goes on its line.

@@ -67,12 +67,12 @@ func runLsCommand(app *cli.App) *cobra.Command {
 		}
 		style := app.Style(app.Out)
 		return cli.List(app, *format, runs, []cli.Column[api.Run]{
-			{Title: "id", Cell: func(r api.Run) string { return r.ID.String() }},
 			{Title: "state", Cell: func(r api.Run) string { return style.State(r.State.Type, cli.StateText(r.State)) }},
-			{Title: "deployment", Cell: func(r api.Run) string { return r.Deployment }},
 			{Title: "name", Cell: func(r api.Run) string { return r.Name }},
+			{Title: "deployment", Cell: func(r api.Run) string { return r.Deployment }},
 			{Title: "due", Cell: func(r api.Run) string { return app.Ago(r.ScheduledTime) }},
 			{Title: "took", Cell: func(r api.Run) string { return duration(app, r) }},
+			{Title: "id", Cell: func(r api.Run) string { return r.ID.String() }},
 		})
 	}
 	return cmd

@@ -24,7 +24,7 @@ type bulkAction struct {
 
 func cancelAction() bulkAction {
 	return bulkAction{
-		verb: "cancel", short: "Cancel a run, or many", done: "cancel of run %s asked for, it is %s", past: "cancel asked for",
+		verb: "cancel", short: "Cancel a run, or many", done: "cancel of run %s (%s) asked for, it is %s", past: "cancel asked for",
 		long: "Cancel runs: those that are named, or all that have not ended and that a filter finds.",
 		one:  cancelRun, wanted: api.CANCELLED, usual: []api.StateType{api.SCHEDULED, api.PENDING, api.RUNNING},
 		many: func(ctx context.Context, client *api.ClientWithResponses, s api.RunSelection) (api.RunBulkResult, error) {
@@ -36,7 +36,7 @@ func cancelAction() bulkAction {
 
 func retryAction() bulkAction {
 	return bulkAction{
-		verb: "retry", short: "Make a new attempt of a run that has ended, or of many", done: "run %s tried again, it is %s", past: "tried again",
+		verb: "retry", short: "Make a new attempt of a run that has ended, or of many", done: "run %s (%s) tried again, it is %s", past: "tried again",
 		long: "Make new attempts of runs: those that are named, or all that have failed, crashed or were cancelled and that a filter finds.",
 		one:  retryRun, wanted: api.COMPLETED, usual: []api.StateType{api.FAILED, api.CRASHED, api.CANCELLED},
 		many: func(ctx context.Context, client *api.ClientWithResponses, s api.RunSelection) (api.RunBulkResult, error) {
@@ -105,7 +105,7 @@ func (b bulk) single(ctx context.Context, text string, watch bool) error {
 	if watch {
 		return watchRun(ctx, b.app, b.client, watched{id, b.format, b.act.wanted})
 	}
-	return printDone(b.app, b.format, run, b.act.done, run.ID, cli.StateText(run.State))
+	return printDone(b.app, b.format, run, b.act.done, run.Name, run.ID, cli.StateText(run.State))
 }
 
 // maxSelected is how many runs one call takes.
@@ -171,7 +171,7 @@ func (b bulk) confirm(ctx context.Context, f api.RunSelectionFilter, yes bool) (
 	})
 	counts, err := cli.Value(resultOf(r, err).JSON200, r, err)
 	if err != nil || counts.Total == 0 {
-		return err == nil, err
+		return err == nil, err // what it comes to is said at the end
 	}
 	agreed, err := b.app.Confirm(ctx, fmt.Sprintf("%s %s?", b.act.verb, plural(int(counts.Total), "run")), false)
 	if err != nil || agreed {
@@ -197,11 +197,15 @@ func (b bulk) end(total api.RunBulkResult) error {
 		}
 	} else {
 		for _, run := range total.Done {
-			if err := b.app.Printf(b.act.done+"\n", run.ID, cli.StateText(run.State)); err != nil {
+			if err := b.app.Printf(b.act.done+"\n", run.Name, run.ID, cli.StateText(run.State)); err != nil {
 				return err
 			}
 		}
-		b.app.Notef("%s: %s", plural(len(total.Done), "run"), b.act.past)
+		if len(total.Done)+len(total.Refused) == 0 {
+			b.app.Notef("there is no such run to %s", b.act.verb)
+		} else {
+			b.app.Notef("%s: %s", plural(len(total.Done), "run"), b.act.past)
+		}
 	}
 	style := b.app.Style(b.app.Err)
 	for _, refused := range total.Refused {

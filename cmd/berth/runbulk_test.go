@@ -66,5 +66,5 @@ func TestManyRunsAreListedCancelledAndTriedAgainByAFilter(t *testing.T) {
 		t.Errorf("one that is not there: exit code %d", r.code)
 	}
 	u.ok(t, "run", "cancel", "--pool", "local")
-	demand(t, "nothing to cancel", u.run(t, "run", "cancel", "--pool", "local").stderr, "0 runs: cancel asked for")
+	demand(t, "nothing to cancel", u.run(t, "run", "cancel", "--pool", "local").stderr, "there is no such run to cancel")
 }

@@ -91,8 +91,8 @@ func TestEveryChangeIsAuditedWithWhatDiffers(t *testing.T) {
 				`ada: create deployment d [pool >"p", queue >"default", job_variables.image digest, job_variables.token digest]`},
 			{"a deployment that changes", put(func(d *store.Deployment) {
 				d.JobVariables, d.Tags = json.RawMessage(`{"token":"hunter3","image":"a"}`), []string{"x"}
-				d.Timeout, d.Retries = ptr(time.Hour), lifecycle.RetryPolicy{Max: 2}
-			}), `ada: update deployment d [tags >["x"], timeout >"1h0m0s", retries {"max":0,"delay":0,"infrastructure_max":0}>{"max":2,"delay":0,"infrastructure_max":0}, job_variables.token digest]`},
+				d.Timeout, d.Retries = ptr(time.Hour), lifecycle.RetryPolicy{Max: 2, Delay: 30 * time.Second, InfrastructureSet: true}
+			}), `ada: update deployment d [tags >["x"], timeout >"1h0m0s", retries.max >2, retries.delay >"30s", retries.infrastructure_max >0, job_variables.token digest]`},
 			{"a schedule", func() error {
 				spec := json.RawMessage(`{"cron": "0 5 * * *", "parameters": {"token": "hunter2"}}`)
 				return w.InTx(ctx, func(tx *store.Tx) error {

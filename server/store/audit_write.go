@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/berth-dev/berth/server/lifecycle"
 )
 
 // What the audit says of each kind of thing. Parameters, job variables and stored variables may hold secrets: of these it
@@ -67,7 +69,7 @@ func (tx *Tx) deploymentPut(ctx context.Context, before, after deploymentRow, cr
 		field("start_deadline", said(before.StartDeadlineUS), said(after.StartDeadlineUS)).
 		field("frozen.job_variables", listed(before.FrozenVariables), listed(after.FrozenVariables)).
 		field("frozen.parameters", listed(before.FrozenParameters), listed(after.FrozenParameters)).
-		field("retries", before.Retries.v, after.Retries.v).
+		retries(before.Retries.v, after.Retries.v).
 		members("job_variables", before.JobVariables, after.JobVariables).
 		members("parameters", before.Parameters, after.Parameters).
 		secret("parameter_schema", before.ParameterSchema.raw(), after.ParameterSchema.raw())
@@ -189,6 +191,37 @@ func joined(a, b string) string {
 }
 
 // filled is nil for the zero value, which is not worth a line.
+// retries are told field by field, in the units of the API.
+func (d *differ) retries(before, after lifecycle.RetryPolicy) *differ {
+	return d.field("retries.max", filled(before.Max), filled(after.Max)).
+		field("retries.delay", waited(before.Delay), waited(after.Delay)).
+		field("retries.backoff", backoff(before.Backoff), backoff(after.Backoff)).
+		field("retries.on", before.On, after.On).
+		field("retries.infrastructure_max", infrastructure(before), infrastructure(after)).
+		field("retries.oom", before.OOM, after.OOM)
+}
+
+func infrastructure(p lifecycle.RetryPolicy) any {
+	if !p.InfrastructureSet && p.InfrastructureMax == 0 {
+		return nil // for the template to say
+	}
+	return p.InfrastructureMax
+}
+
+func backoff(b *lifecycle.Backoff) any {
+	if b == nil {
+		return nil
+	}
+	return map[string]any{"initial": waited(b.Initial), "factor": b.Factor, "max": waited(b.Max), "jitter": b.Jitter}
+}
+
+func waited(d time.Duration) any {
+	if d == 0 {
+		return nil
+	}
+	return d.String()
+}
+
 func filled[T comparable](v T) any {
 	var zero T
 	if v == zero {

@@ -28,8 +28,10 @@ func ended(f *store.Situation) Explanation {
 		if run.State.Name == "Expired" {
 			e.Sentence = "it expired"
 		}
-		if run.State.Message != "" {
-			e.Sentence += ": " + run.State.Message
+		if message := strings.TrimPrefix(run.State.Message, "cancelled"); strings.HasPrefix(message, " by ") {
+			e.Sentence += message
+		} else if message = strings.TrimLeft(message, ": "); message != "" {
+			e.Sentence += ": " + message
 		}
 	default:
 		e.Sentence = fmt.Sprintf("it ended as %s: %s", run.State.Name, outcome(run.Category, run.ExitCode, run.State.Message))

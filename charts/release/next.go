@@ -42,7 +42,8 @@ func (s Status) use() []string {
 	for _, w := range s.Workloads {
 		if strings.HasSuffix(w.Name, "-server") {
 			return []string{
-				fmt.Sprintf("reach the server: kubectl -n %s port-forward svc/%s 4200:http, and in another shell: berth pool ls", s.Namespace, w.Name),
+				fmt.Sprintf("reach the server: kubectl -n %s port-forward svc/%s 4200:http", s.Namespace, w.Name),
+				"and in another shell, with an API key in BERTH_API_KEY: berth pool ls",
 				"see that it answers from inside: " + s.command("status") + " --test",
 			}
 		}

@@ -118,7 +118,7 @@ func (a *applying) checkDeployment(ctx context.Context, d store.Deployment, desc
 func (a *applying) poolFor(ctx context.Context, d store.Deployment, wrong *refusal) (*templating.Compiled, error) {
 	queues, err := a.tx.ListQueues(ctx, d.Pool)
 	if isCode(err, store.NotFound) {
-		wrong.say(problem.NotFound, "/pool", "there is no work pool %q", d.Pool)
+		wrong.say(problem.NotFound, "/pool", "there is no work pool %q; create it, or describe it under pools", d.Pool)
 		return nil, nil
 	}
 	if err != nil {

@@ -57,7 +57,7 @@ type ProblemError struct {
 func (e *ProblemError) Error() string {
 	findings := e.findings()
 	detail := Text(e.Problem.Detail)
-	if len(findings) > 0 && (detail == findings[0].Message || detail == findings[0].Pointer+": "+findings[0].Message) {
+	if len(findings) > 0 && (detail == findings[0].Message || strings.HasPrefix(detail, findings[0].Pointer+": "+findings[0].Message)) {
 		// The problem as a whole says no more than its first finding.
 		if len(findings) == 1 {
 			return findingLine(findings[0], e.Locate)

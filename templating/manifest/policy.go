@@ -23,6 +23,8 @@ type Policy struct {
 	// WaitSeconds is how long an attempt may wait for one cause: image_pull, config, quota, unschedulable. What is not there is
 	// the worker's; 0 is for ever.
 	WaitSeconds map[string]int64 `json:"wait_seconds,omitempty"`
+	// AllLogs takes the output of every container; otherwise that of the job container alone.
+	AllLogs bool `json:"all_logs,omitempty"`
 	// EnvAsSecret keeps the values of environment variables out of the manifest.
 	EnvAsSecret bool `json:"env_as_secret,omitempty"`
 }
@@ -82,6 +84,7 @@ func (b *builder) readPolicy() {
 		b.fail(templating.CodeInvalid, at(keyPolicy).key("node_lost_after_seconds"), "says when to force, and node_lost is not force")
 	}
 	r.waits(p)
+	p.AllLogs = r.choice("logs", "first", "all")
 	p.EnvAsSecret = r.boolean("env_as_secret")
 	r.unknown(at(keyPolicy), object, r.known)
 }

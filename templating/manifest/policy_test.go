@@ -18,6 +18,8 @@ func TestAPolicyIsReadAndTravelsWithTheJob(t *testing.T) {
 	}{
 		{"nothing said", "", manifest.Policy{}},
 		{"what is usual, said", "{eviction: reschedule, node_lost: wait, trust_exit_zero: false, env_as_secret: null}", manifest.Policy{}},
+		{"the output of all containers", "{logs: all}", manifest.Policy{AllLogs: true}},
+		{"that of the job container", "{logs: first}", manifest.Policy{}},
 		{"evictions end the run", "{eviction: fail, trust_exit_zero: true}", manifest.Policy{FailEvicted: true, TrustExitZero: true}},
 		{"a lost node is forced after ten minutes", "{node_lost: force}", manifest.Policy{ForceNodeLost: 600}},
 		{"or when the template says", "{node_lost: force, node_lost_after_seconds: 30}", manifest.Policy{ForceNodeLost: 30}},

@@ -9,17 +9,17 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/worker/job"
 )
 
 // follower hands over the output of one attempt while it runs: of its pods one after the other, of each the instances of
-// the job container. Nothing waits for it but Release, and that not for long.
+// the job container, or of all. Nothing waits for it but Release, and that not for long.
 type follower struct {
 	w         *watcher
 	ref       job.Ref
-	container string
+	container string // the job container
+	all       bool   // the others' output is taken, too
 	cancel    context.CancelFunc
 	wake      chan struct{} // something changed
 	done      chan struct{} // closed when it has ended
@@ -32,10 +32,12 @@ type follower struct {
 	offset    int64
 	skip      int64
 	skipUntil time.Time
-	pod       types.UID
-	finished  []types.UID // pods that have no more to say
+	from      source
+	finished  []source // those that have no more to say
 	instance  int32
 	position  position
+	headed    bool // the output of this container has its heading
+	midLine   bool // what was handed over last is no whole line
 }
 
 // skewAllowed is how far the clocks of nodes and workers may differ: a line that is younger than the takeover by more
@@ -50,12 +52,12 @@ func (w *watcher) follow(t *tracked, v view) {
 		f.poke()
 		return
 	}
-	if !t.stream || v.RunningSince == nil || w.tracked[t.ref] != t {
+	if !t.stream || !v.output || w.tracked[t.ref] != t {
 		return
 	}
 	ctx, cancel := context.WithCancel(w.ctx)
 	f := &follower{
-		w: w, ref: t.ref, container: t.container, cancel: cancel, wake: make(chan struct{}, 1), done: make(chan struct{}),
+		w: w, ref: t.ref, container: t.container, all: v.policy.AllLogs, cancel: cancel, wake: make(chan struct{}, 1), done: make(chan struct{}),
 		offset: t.offset, skip: t.offset, skipUntil: t.adoptedAt.Add(skewAllowed),
 	}
 	t.follower = f
@@ -127,11 +129,15 @@ func (f *follower) isEnded() bool {
 
 // reading is one log to be read.
 type reading struct {
-	pod      *corev1.Pod
-	previous bool
-	follow   bool
-	last     bool // when it is read to its end, so is this instance
+	pod       *corev1.Pod
+	container string
+	previous  bool
+	follow    bool
+	last      bool // when it is read to its end, so is this instance
+	once      bool // the container is not looked at again
 }
+
+func (r reading) source() source { return source{r.pod.UID, r.container} }
 
 // Waits after a log could not be read.
 const (
@@ -167,7 +173,7 @@ func (f *follower) run(ctx context.Context) {
 			f.endInstance(r)
 			continue
 		case apierrors.IsNotFound(err):
-			f.finished = append(f.finished, r.pod.UID)
+			f.finished = append(f.finished, r.source())
 			continue
 		case f.offset > before:
 			wait = firstLogWait
@@ -196,47 +202,57 @@ func (f *follower) next() (reading, bool) {
 	pods := f.w.podsOf(f.ref)
 	slices.SortStableFunc(pods, func(a, b *corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
 	for _, pod := range pods {
-		if slices.Contains(f.finished, pod.UID) {
-			continue
-		}
-		status := containerStatus(pod, f.container)
-		if status == nil || (status.State.Waiting != nil && status.LastTerminationState.Terminated == nil) {
-			if terminal(pod) {
-				f.finished = append(f.finished, pod.UID)
+		for _, name := range f.containers(pod) {
+			from := source{pod.UID, name}
+			if slices.Contains(f.finished, from) {
 				continue
 			}
-			return reading{}, false
+			status := statusOf(pod, name)
+			if status == nil || (status.State.Waiting != nil && status.LastTerminationState.Terminated == nil) {
+				if terminal(pod) {
+					f.finished = append(f.finished, from)
+					continue
+				}
+				return reading{}, false
+			}
+			return f.choose(reading{pod: pod, container: name}, *status)
 		}
-		return f.choose(pod, *status)
 	}
 	return reading{}, false
 }
 
-func (f *follower) choose(pod *corev1.Pod, status corev1.ContainerStatus) (reading, bool) {
-	if f.pod != pod.UID {
-		f.pod, f.instance, f.position = pod.UID, max(0, status.RestartCount-1), position{}
+func (f *follower) choose(r reading, status corev1.ContainerStatus) (reading, bool) {
+	if f.from != r.source() {
+		f.from, f.instance, f.position, f.headed = r.source(), max(0, status.RestartCount-1), position{}, false
 	}
 	switch {
 	case f.instance < status.RestartCount:
 		if f.instance < status.RestartCount-1 { // instances in between are lost
 			f.instance, f.position = status.RestartCount-1, position{}
 		}
-		return reading{pod: pod, previous: true, last: true}, true
+		r.previous, r.last = true, true
+		return r, true
 	case f.instance > status.RestartCount: // read to its end; the next has not started
-		if terminal(pod) {
-			f.finished = append(f.finished, pod.UID)
+		if terminal(r.pod) {
+			f.finished = append(f.finished, f.from)
 		}
 		return reading{}, false
+	case status.State.Running != nil && f.beside(r.pod, r.container):
+		// It may run until its pod is stopped, and its log goes with the pod: what there is now is taken.
+		r.last, r.once = true, true
+		return r, !stopping(r.pod, r.container)
 	case status.State.Running != nil:
-		return reading{pod: pod, follow: true}, true
+		r.follow = true
+		return r, true
 	}
-	return reading{pod: pod, last: true}, true
+	r.last = true
+	return r, true
 }
 
 // endInstance goes on to the next instance, or leaves the pod where there will be none.
 func (f *follower) endInstance(r reading) {
-	if !r.previous && (terminal(r.pod) || r.pod.Spec.RestartPolicy == corev1.RestartPolicyNever) {
-		f.finished = append(f.finished, r.pod.UID)
+	if !r.previous && (r.once || terminal(r.pod) || r.pod.Spec.RestartPolicy == corev1.RestartPolicyNever || endedWell(r.pod, r.container)) {
+		f.finished = append(f.finished, r.source())
 		return
 	}
 	f.instance++

@@ -37,6 +37,8 @@ type view struct {
 	strays []*corev1.Pod
 	// outlived is the end of the job container while other containers of its pod run on.
 	outlived *end
+	// output is there to be followed.
+	output bool
 	// unsettled asks to look again soon.
 	unsettled bool
 	// policy is how the template wants the attempt looked after; where it can not be read, the usual way and problem says why.
@@ -70,6 +72,7 @@ func look(s snapshot) view {
 	if pod != nil {
 		v.Node = pod.Spec.NodeName
 		v.RunningSince = startedAt(pod, s.container())
+		v.output = v.RunningSince != nil || (v.policy.AllLogs && anyStarted(pod))
 	}
 	v.strays = s.strays()
 	if e, ended := s.ending(); ended {
@@ -205,13 +208,5 @@ func startedAt(pod *corev1.Pod, container string) *time.Time {
 	if status == nil {
 		return nil
 	}
-	for _, state := range []corev1.ContainerState{status.State, status.LastTerminationState} {
-		if state.Running != nil && !state.Running.StartedAt.IsZero() {
-			return &state.Running.StartedAt.Time
-		}
-		if state.Terminated != nil && !state.Terminated.StartedAt.IsZero() {
-			return &state.Terminated.StartedAt.Time
-		}
-	}
-	return nil
+	return startOf(status)
 }

@@ -110,10 +110,8 @@ func (s snapshot) containersEnd(pod *corev1.Pod) end {
 		return s.containerEnd(*main)
 	}
 	if pod.Status.Phase == corev1.PodFailed {
-		for _, status := range append(append([]corev1.ContainerStatus{}, pod.Status.InitContainerStatuses...), pod.Status.ContainerStatuses...) {
-			if status.State.Terminated != nil && status.State.Terminated.ExitCode != 0 {
-				return s.containerEnd(status)
-			}
+		if status := firstFailed(pod); status != nil {
+			return s.containerEnd(*status)
 		}
 		return end{Category: job.Unknown, Message: fmt.Sprintf("pod %s failed and says no more", pod.Name)}
 	}
@@ -122,6 +120,22 @@ func (s snapshot) containersEnd(pod *corev1.Pod) end {
 	}
 	var zero int32
 	return end{Succeeded: true, ExitCode: &zero}
+}
+
+// firstFailed is the container whose end is the pod's. One that runs beside the others is stopped when one of them fails, and
+// ends with what it is killed by: it counts where no other has failed.
+func firstFailed(pod *corev1.Pod) *corev1.ContainerStatus {
+	var beside *corev1.ContainerStatus
+	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+		switch {
+		case status.State.Terminated == nil || status.State.Terminated.ExitCode == 0:
+		case !native(pod, status.Name):
+			return &status
+		case beside == nil:
+			beside = &status
+		}
+	}
+	return beside
 }
 
 // containerEnd tells the end from one container that has ended.

@@ -28,7 +28,7 @@ func isUnwanted(err error) bool { return errors.As(err, &unwanted{}) }
 // only if that had ended before.
 func (f *follower) read(ctx context.Context, r reading) error {
 	from, since := f.position.resume(&f.skip, f.skipUntil)
-	options := &corev1.PodLogOptions{Container: f.container, Timestamps: true, Follow: r.follow, Previous: r.previous}
+	options := &corev1.PodLogOptions{Container: r.container, Timestamps: true, Follow: r.follow, Previous: r.previous}
 	if !since.IsZero() {
 		options.SinceTime = &metav1.Time{Time: since}
 	}
@@ -85,9 +85,12 @@ func (h *handover) flush(ctx context.Context) error {
 	text := h.batch
 	h.batch = nil
 	f := h.f
-	f.mu.Lock()
-	f.tail.write(text)
-	f.mu.Unlock()
+	if f.from.container == f.container {
+		f.mu.Lock()
+		f.tail.write(text)
+		f.mu.Unlock()
+	}
+	text = f.under(text)
 	if err := f.w.handler.Output(ctx, f.ref, f.offset, text); err != nil {
 		return unwanted{err}
 	}
@@ -95,14 +98,34 @@ func (h *handover) flush(ctx context.Context) error {
 	return nil
 }
 
+// under puts the heading of the container over the first of its output, on a line of its own.
+func (f *follower) under(text []byte) []byte {
+	if f.all && !f.headed {
+		head := heading(f.from.container)
+		if f.midLine {
+			head = "\n" + head
+		}
+		text, f.headed = append([]byte(head), text...), true
+	}
+	f.midLine = text[len(text)-1] != '\n'
+	return text
+}
+
 // lastLinesTimeout bounds how long an outcome waits for the end of the output.
 const lastLinesTimeout = 3 * time.Second
 
-// lastLines is the end of the output as far as it can be had: from the pod, or from what was followed.
+// lastLines is the end of the output as far as it can be had: from the pod, or from what was followed. Where the job container
+// has not started because another one failed, that one's tells why.
 func (w *watcher) lastLines(ctx context.Context, t *tracked, s snapshot) string {
-	if pod := s.newestPod(); pod != nil && startedAt(pod, t.container) != nil {
-		if text, err := w.fetchTail(ctx, pod, t.container); err == nil && text != "" {
-			return text
+	if pod := s.newestPod(); pod != nil {
+		container := t.container
+		if failed := firstFailed(pod); startedAt(pod, container) == nil && failed != nil {
+			container = failed.Name
+		}
+		if status := statusOf(pod, container); status != nil && startOf(status) != nil {
+			if text, err := w.fetchTail(ctx, pod, container); err == nil && text != "" {
+				return text
+			}
 		}
 	}
 	f := w.followerOf(t)

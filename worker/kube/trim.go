@@ -22,7 +22,8 @@ func trim(object any) (any, error) {
 	case *corev1.Pod:
 		o.ManagedFields, o.OwnerReferences = nil, nil
 		keepOurs(o.Annotations)
-		o.Spec = corev1.PodSpec{NodeName: o.Spec.NodeName, RestartPolicy: o.Spec.RestartPolicy, Containers: trimContainers(o.Spec.Containers)}
+		o.Spec = corev1.PodSpec{NodeName: o.Spec.NodeName, RestartPolicy: o.Spec.RestartPolicy,
+			InitContainers: trimContainers(o.Spec.InitContainers), Containers: trimContainers(o.Spec.Containers)}
 		o.Status.HostIPs, o.Status.PodIPs = nil, nil
 	}
 	return object, nil
@@ -33,9 +34,12 @@ func keepOurs(annotations map[string]string) {
 }
 
 func trimContainers(containers []corev1.Container) []corev1.Container {
+	if len(containers) == 0 {
+		return nil
+	}
 	trimmed := make([]corev1.Container, len(containers))
 	for i, c := range containers {
-		trimmed[i].Name = c.Name
+		trimmed[i].Name, trimmed[i].RestartPolicy = c.Name, c.RestartPolicy
 		if memory, ok := c.Resources.Limits[corev1.ResourceMemory]; ok {
 			trimmed[i].Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: memory}
 		}

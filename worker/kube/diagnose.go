@@ -59,6 +59,9 @@ func (s snapshot) explain(pod *corev1.Pod, phase job.Phase) (d *Diagnosis, ask s
 	if lost := lostNode(pod, s.now); lost != nil {
 		return lost, ""
 	}
+	if d := leaving(pod); d != nil {
+		return d, ""
+	}
 	if phase == job.Running || terminal(pod) {
 		return nil, ""
 	}
@@ -96,6 +99,19 @@ func lostNode(pod *corev1.Pod, now time.Time) *Diagnosis {
 		Level: LevelError, Code: "NodeLost", Cause: job.NodeLost, Since: pod.DeletionTimestamp.Time,
 		Summary: fmt.Sprintf("pod %s was told to stop and its node %s does not confirm it: it may still run", pod.Name, pod.Spec.NodeName),
 	}
+}
+
+// leaving says that a pod was told to go and has time left for it: until then it looks as if it just ran on.
+func leaving(pod *corev1.Pod) *Diagnosis {
+	if pod.DeletionTimestamp == nil || terminal(pod) {
+		return nil
+	}
+	what := fmt.Sprintf("pod %s was told to stop", pod.Name)
+	if _, why, ok := disruption(pod); ok {
+		what = why
+	}
+	summary := fmt.Sprintf("%s; it has until %s to stop", what, pod.DeletionTimestamp.UTC().Format("15:04:05 MST"))
+	return &Diagnosis{Level: LevelWarning, Code: "Stopping", Since: pod.DeletionTimestamp.Time, Summary: summary}
 }
 
 // DiagnosePod says why a pod does not start, or nil where it does, or where it has not said yet. It is a pure function

@@ -249,6 +249,16 @@ func TestObserveVariationsOfRecordedJobs(t *testing.T) {
 			s.pods, s.job.Status.Conditions = nil, []batchv1.JobCondition{{Type: batchv1.JobFailed, Status: corev1.ConditionTrue, Reason: "BackoffLimitExceeded", Message: "Job has reached the specified backoff limit"}}
 		}, observed{Phase: job.Ended, Category: job.Unknown, Message: "backoff limit"}},
 		{"a Job without a pod waits", running, func(s *snapshot) { s.pods = nil }, observed{Phase: job.Pending}},
+		{"a pod that is being evicted says so while it still runs", running, func(s *snapshot) {
+			at := metav1.NewTime(s.now.Add(20 * time.Second))
+			s.pods[0].DeletionTimestamp = &at
+			s.pods[0].Status.Conditions = append(s.pods[0].Status.Conditions,
+				corev1.PodCondition{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: "EvictionByEvictionAPI"})
+		}, observed{Phase: job.Running, Diagnosis: "(EvictionByEvictionAPI); it has until "}},
+		{"a pod that somebody has deleted says so while it still runs", running, func(s *snapshot) {
+			at := metav1.NewTime(s.now.Add(20 * time.Second))
+			s.pods[0].DeletionTimestamp = &at
+		}, observed{Phase: job.Running, Diagnosis: "was told to stop; it has until "}},
 		{"a pod that is late to go may still run", running, func(s *snapshot) {
 			at := metav1.NewTime(s.now.Add(-time.Minute))
 			s.pods[0].DeletionTimestamp = &at

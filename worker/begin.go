@@ -14,9 +14,10 @@ import (
 // API that is away), and must not keep others from being launched.
 const slotPatience = 5 * time.Second
 
-// begin brings an attempt from its claim to its Job, or to the end that this is not to be. ctx ends when the worker stops.
-func (w *worker) begin(ctx context.Context, a *attempt) {
-	p, ok := w.ready(ctx, a)
+// begin brings an attempt from its claim to its Job, or to the end that this is not to be. ctx ends when the worker stops. It
+// calls settled, early, where what is left to do may take any time.
+func (w *worker) begin(ctx context.Context, a *attempt, settled func()) {
+	p, ok := w.ready(ctx, a, settled)
 	if !ok {
 		return
 	}
@@ -30,9 +31,17 @@ func (w *worker) begin(ctx context.Context, a *attempt) {
 		return
 	}
 	defer free()
-	timer := time.AfterFunc(slotPatience, free)
-	defer timer.Stop()
+	defer whenLate(free, settled).Stop()
 	w.launch(ctx, a, p)
+}
+
+// whenLate does all this when what is under way has taken longer than slotPatience.
+func whenLate(do ...func()) *time.Timer {
+	return time.AfterFunc(slotPatience, func() {
+		for _, f := range do {
+			f()
+		}
+	})
 }
 
 // slot waits for the right to prepare or to launch, which so many may do at once; the returned function gives it back and
@@ -48,7 +57,7 @@ func (w *worker) slot(ctx context.Context) (free func(), err error) {
 
 // ready prepares the attempt and has the server accept its manifest. It returns false when there is nothing to launch:
 // the attempt has been given its end, handed back, or is not ours any more.
-func (w *worker) ready(ctx context.Context, a *attempt) (prepared, bool) {
+func (w *worker) ready(ctx context.Context, a *attempt, settled func()) (prepared, bool) {
 	claim := w.claimOf(a)
 	taken := hasManifest(claim)
 	var stop bool
@@ -62,7 +71,7 @@ func (w *worker) ready(ctx context.Context, a *attempt) (prepared, bool) {
 		w.handBack(a, !taken)
 		return prepared{}, false
 	}
-	timer := time.AfterFunc(slotPatience, free)
+	timer := whenLate(free, settled)
 	p, err := w.prepare(ctx, claim)
 	timer.Stop()
 	free()

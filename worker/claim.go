@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -9,13 +10,21 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-// maxClaims bounds what one claim asks for: more would only wait here, where another worker could have had it.
-const maxClaims = 200
+const (
+	// maxClaims bounds what one claim asks for.
+	maxClaims = 200
+	// maxBeginning bounds what is claimed and not launched yet: more would only wait here, where another worker could have had it,
+	// and would be taken over late if this one died.
+	maxBeginning = 2 * maxClaims
+	// beginAgain is how few there have to be before more is claimed: one at a time would be many calls.
+	beginAgain = maxBeginning - maxClaims/2
+)
 
 // claimLoop claims work until ctx ends. It is the worker's heartbeat, and how cancels arrive.
 func (w *worker) claimLoop(ctx context.Context) error {
 	pulse := w.health.loop("claim", w.tuning.claimWait+2*callTimeout+w.tuning.retryMax)
 	retry := backoff{least: w.tuning.retryMin, most: w.tuning.retryMax}
+	failing := retry
 	for ctx.Err() == nil {
 		pulse.beat()
 		request := api.ClaimRequest{RequestID: uuid.New(), Pool: w.pool, Worker: w.name, ClusterID: w.runtime.ClusterID(),
@@ -24,7 +33,7 @@ func (w *worker) claimLoop(ctx context.Context) error {
 			request.JobKeys = &w.jobKeys
 		}
 		asked := w.now()
-		response, err := w.claimSurely(ctx, request, pulse)
+		response, err := w.claimSurely(ctx, request, pulse, &failing)
 		if err != nil {
 			return err
 		}
@@ -43,22 +52,38 @@ func (w *worker) claimLoop(ctx context.Context) error {
 
 // free is how many attempts may be claimed now.
 func (w *worker) free() int32 {
-	if w.limit == 0 {
-		return maxClaims
+	beginning := int(w.beginning.Load())
+	if beginning > beginAgain {
+		return 0
 	}
-	return int32(max(0, min(maxClaims, w.limit-w.table.size())))
+	room := min(maxClaims, maxBeginning-beginning)
+	if w.limit > 0 {
+		room = min(room, w.limit-w.table.size())
+	}
+	return int32(max(0, room))
 }
 
-// claimSurely asks with the same request id until there is an answer: a claim whose answer was lost is answered again.
+// counted notes that an attempt is to be launched, until the returned function is called; that may be done twice.
+func (w *worker) counted() (done func()) {
+	w.beginning.Add(1)
+	return sync.OnceFunc(func() {
+		if w.beginning.Add(-1) == beginAgain {
+			poke(w.table.freed)
+		}
+	})
+}
+
+// claimSurely asks with the same request id until there is an answer: a claim whose answer was lost is answered again. Failures
+// count on from one question to the next.
 // It returns nothing when ctx ends, or when a slot became free while only cancels were asked for.
-func (w *worker) claimSurely(ctx context.Context, request api.ClaimRequest, pulse *pulse) (*api.ClaimResponse, error) {
-	retry := backoff{least: w.tuning.retryMin, most: w.tuning.retryMax}
+func (w *worker) claimSurely(ctx context.Context, request api.ClaimRequest, pulse *pulse, retry *backoff) (*api.ClaimResponse, error) {
 	for {
 		pulse.beat()
 		held := w.table.leases(false)
 		request.Held = &held
 		response, err := w.poll(ctx, request)
 		if err == nil {
+			retry.reset()
 			return response, nil
 		}
 		if ctx.Err() != nil {
@@ -134,7 +159,11 @@ func (w *worker) take(ctx context.Context, response *api.ClaimResponse, asked ti
 		w.output.open(a.id, a.ref, a.epoch)
 		w.log.Info("claimed attempt", "run", a.ref.RunID, "attempt", a.ref.Attempt, "name", c.RunName,
 			"deployment", c.Deployment, "epoch", a.epoch, "takeover", c.Takeover)
-		w.begins.Go(func() { w.begin(ctx, a) })
+		done := w.counted()
+		w.begins.Go(func() {
+			defer done()
+			w.begin(ctx, a, done)
+		})
 	}
 	for _, id := range response.Cancels {
 		if a := w.table.get(id); a != nil {

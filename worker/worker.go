@@ -48,6 +48,7 @@ type worker struct {
 	// begins are the goroutines that bring attempts to their Jobs, tasks those that cancel and let go.
 	begins, tasks sync.WaitGroup
 	busy          atomic.Int64 // tasks under way
+	beginning     atomic.Int64 // attempts that are claimed and neither launched nor waiting for long
 
 	// Known once the server has answered.
 	installation uuid.UUID

@@ -51,7 +51,7 @@ func TestRunsAreFilteredAndSorted(t *testing.T) {
 			"a text in the message": {store.RunFilter{Text: "by ADA"}, "fit"}, "the beginning of an id": {store.RunFilter{Text: fit[0].ID.String()[:36]}, "fit"},
 			"a name": {store.RunFilter{Name: "Load_A"}, "Load_A"}, "a name in another case": {store.RunFilter{Name: "load_a"}, ""},
 			"a part of a name": {store.RunFilter{Name: "Load"}, ""}, "the beginning of a name": {store.RunFilter{NamePrefix: "Load_"}, "Load_A"},
-			"the beginning of a name in another case": {store.RunFilter{NamePrefix: "load"}, ""}, "the middle of a name": {store.RunFilter{NamePrefix: "oad"}, ""}, "an id": {store.RunFilter{IDPrefix: fit[0].ID.String()}, "fit"},
+			"the beginning of a name in another case": {store.RunFilter{NamePrefix: "LOAD"}, ""}, "the middle of a name": {store.RunFilter{NamePrefix: "oad"}, ""}, "an id": {store.RunFilter{IDPrefix: fit[0].ID.String()}, "fit"},
 			"the digits of an id": {store.RunFilter{IDPrefix: strings.ToUpper(strings.ReplaceAll(fit[0].ID.String()[:35], "-", ""))}, "fit"},
 			"no id":               {store.RunFilter{IDPrefix: "ffff"}, ""},
 			"due from":            {store.RunFilter{Scheduled: store.Span{After: &soon}}, "else fit Load_A"}, "due before": {store.RunFilter{Scheduled: store.Span{Before: &soon}}, "load%b"},

@@ -17,23 +17,34 @@ import (
 //go:embed testdata/big.sql
 var bigSQL string
 
-// question is what somebody asks the database all the time.
+// question is what somebody asks the database all the time, for a page of answers.
 type question struct {
 	name string
-	ask  func(ctx context.Context, s *storetest.Store) (answers int, err error)
+	ask  func(ctx context.Context, s *storetest.Store, page int) (answers int, err error)
 }
 
+const questionPage = 50
+
 // BenchmarkQuestions asks the same of an installation with a million runs, 100,000 deployments and 100,000 schedules, and of
-// one that is all but empty, in turns. p99-sec/op is what one question in a hundred took longer than.
+// one that is all but empty, in turns, and for no more answers than the small one has. p99-sec/op is what one question in a
+// hundred took longer than.
+//
+// Some of the difference of list-by-state and list-by-id-prefix is no work for size: PostgreSQL plans them anew each time in the
+// big one, where it would not trust a plan that knows nothing of what is asked for, and keeps one plan in the small one, where
+// any will do.
 func BenchmarkQuestions(b *testing.B) {
 	small, big := installation(b, 1000, 1000), installation(b, 100_000, 1_000_000)
 	ofSmall, ofBig := questions(b, small), questions(b, big)
 	for i, q := range ofBig {
 		var tookSmall, tookBig times
 		b.Run("big/"+q.name, func(b *testing.B) {
+			page, err := ofSmall[i].ask(b.Context(), small, questionPage)
+			if err != nil {
+				b.Fatal(err)
+			}
 			for b.Loop() {
-				tookBig.ask(b, big, q)
-				tookSmall.ask(b, small, ofSmall[i])
+				tookBig.ask(b, big, q, page)
+				tookSmall.ask(b, small, ofSmall[i], page)
 			}
 			tookBig.report(b)
 		})
@@ -56,10 +67,10 @@ func installation(b *testing.B, deployments, runs int) *storetest.Store {
 // times are how long questions took.
 type times []time.Duration
 
-func (t *times) ask(b *testing.B, s *storetest.Store, q question) {
+func (t *times) ask(b *testing.B, s *storetest.Store, q question, page int) {
 	b.Helper()
 	begun := time.Now()
-	n, err := q.ask(b.Context(), s)
+	n, err := q.ask(b.Context(), s, page)
 	if *t = append(*t, time.Since(begun)); err != nil || n == 0 {
 		b.Fatalf("%d answers, %v", n, err)
 	}
@@ -77,16 +88,16 @@ func questions(b *testing.B, s *storetest.Store) []question {
 		b.Fatalf("%d runs, %v", len(newest), err)
 	}
 	some := newest[len(newest)/2]
-	list := func(f store.RunFilter) func(ctx context.Context, s *storetest.Store) (int, error) {
-		return func(ctx context.Context, s *storetest.Store) (int, error) {
-			runs, _, err := s.ListRuns(ctx, f, store.Page{Limit: 50})
+	list := func(f store.RunFilter) func(ctx context.Context, s *storetest.Store, page int) (int, error) {
+		return func(ctx context.Context, s *storetest.Store, page int) (int, error) {
+			runs, _, err := s.ListRuns(ctx, f, store.Page{Limit: page})
 			return len(runs), err
 		}
 	}
 	before := time.Now().Add(-time.Hour)
 	after := before.Add(-time.Hour)
 	return []question{
-		{"get", func(ctx context.Context, s *storetest.Store) (int, error) {
+		{"get", func(ctx context.Context, s *storetest.Store, _ int) (int, error) {
 			_, err := s.GetRun(ctx, some.ID)
 			return 1, err
 		}},
@@ -96,12 +107,12 @@ func questions(b *testing.B, s *storetest.Store) []question {
 		{"list-by-time", list(store.RunFilter{Created: store.Span{After: &after, Before: &before}})},
 		{"list-by-name-prefix", list(store.RunFilter{NamePrefix: some.Name[:len(some.Name)-1]})},
 		{"list-by-id-prefix", list(store.RunFilter{IDPrefix: some.ID.String()[:8]})},
-		{"deployments-of-pool", func(ctx context.Context, s *storetest.Store) (int, error) {
-			found, _, err := s.FindDeployments(ctx, store.DeploymentFilter{Pool: some.Pool}, store.Page{Limit: 50})
+		{"deployments-of-pool", func(ctx context.Context, s *storetest.Store, page int) (int, error) {
+			found, _, err := s.FindDeployments(ctx, store.DeploymentFilter{Pool: some.Pool}, store.Page{Limit: page})
 			return len(found), err
 		}},
 		{"claim", claimOneOf},
-		{"schedules", func(ctx context.Context, s *storetest.Store) (int, error) {
+		{"schedules", func(ctx context.Context, s *storetest.Store, _ int) (int, error) {
 			due, _, err := s.DueSchedules(ctx, 100, time.Minute)
 			return 1 + len(due), err
 		}},
@@ -109,7 +120,7 @@ func questions(b *testing.B, s *storetest.Store) []question {
 }
 
 // claimOneOf makes a run, claims it and ends it.
-func claimOneOf(ctx context.Context, s *storetest.Store) (int, error) {
+func claimOneOf(ctx context.Context, s *storetest.Store, _ int) (int, error) {
 	if _, err := s.CreateRuns(ctx, "d", make([]store.NewRun, 1), actor); err != nil {
 		return 0, err
 	}

@@ -58,7 +58,7 @@ func (w *worker) slot(ctx context.Context) (free func(), err error) {
 // ready prepares the attempt and has the server accept its manifest. It returns false when there is nothing to launch:
 // the attempt has been given its end, handed back, or is not ours any more.
 func (w *worker) ready(ctx context.Context, a *attempt, settled func()) (prepared, bool) {
-	claim := w.claimOf(a)
+	claim := *a.claim // nobody else changes it before the attempt has its Job
 	taken := hasManifest(claim)
 	var stop bool
 	w.table.view(func() { stop = a.cancelled && !taken })
@@ -180,8 +180,7 @@ func (w *worker) launched(a *attempt, made job.Launched) {
 	cancelled, granted := false, false
 	held := w.table.update(a, func() {
 		granted = made.Gated && made.UID != "" && a.said.uid == made.UID
-		a.known.job, a.known.manifest = made, nil
-		a.claim.RenderInput, a.claim.Manifest, a.claim.Parameters, a.claim.JobKey = noInput, nil, nil, nil
+		a.known.job, a.known.manifest, a.claim = made, nil, nil
 		cancelled = a.cancelled
 	})
 	switch {

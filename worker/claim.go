@@ -18,6 +18,8 @@ const (
 	maxBeginning = 2 * maxClaims
 	// beginAgain is how few there have to be before more is claimed: one at a time would be many calls.
 	beginAgain = maxBeginning - maxClaims/2
+	// listEvery is how often a claim lists what is held while work comes in one answer after the other.
+	listEvery = time.Second
 )
 
 // claimLoop claims work until ctx ends. It is the worker's heartbeat, and how cancels arrive.
@@ -25,6 +27,8 @@ func (w *worker) claimLoop(ctx context.Context) error {
 	pulse := w.health.loop("claim", w.tuning.claimWait+2*callTimeout+w.tuning.retryMax)
 	retry := backoff{least: w.tuning.retryMin, most: w.tuning.retryMax}
 	failing := retry
+	more := false // work is waiting, as far as we know
+	var listed time.Time
 	for ctx.Err() == nil {
 		pulse.beat()
 		request := api.ClaimRequest{RequestID: uuid.New(), Pool: w.pool, Worker: w.name, ClusterID: w.runtime.ClusterID(),
@@ -33,15 +37,25 @@ func (w *worker) claimLoop(ctx context.Context) error {
 			request.JobKeys = &w.jobKeys
 		}
 		asked := w.now()
-		response, err := w.claimSurely(ctx, request, pulse, &failing)
+		// What lists nothing hears of no cancel, so it must not wait.
+		list := !more || request.Max == 0 || asked.Sub(listed) >= listEvery
+		if list {
+			listed = asked
+		} else {
+			request.WaitSeconds = 0
+		}
+		response, err := w.claimSurely(ctx, request, list, pulse, &failing)
 		if err != nil {
 			return err
 		}
-		if response == nil { // the worker stops, or a slot became free
+		if response == nil { // the worker stops, or there is room
 			continue
 		}
 		w.take(ctx, response, asked)
-		if len(response.Claims)+len(response.Cancels) > 0 || w.now().Sub(asked) > time.Second {
+		if request.Max > 0 {
+			more = len(response.Claims) >= int(request.Max)
+		}
+		if len(response.Claims)+len(response.Cancels) > 0 || !list || w.now().Sub(asked) > time.Second {
 			retry.reset()
 		} else if !retry.wait(ctx, 0) { // a server that does not let us wait is not asked again at once
 			break
@@ -75,12 +89,14 @@ func (w *worker) counted() (done func()) {
 
 // claimSurely asks with the same request id until there is an answer: a claim whose answer was lost is answered again. Failures
 // count on from one question to the next.
-// It returns nothing when ctx ends, or when a slot became free while only cancels were asked for.
-func (w *worker) claimSurely(ctx context.Context, request api.ClaimRequest, pulse *pulse, retry *backoff) (*api.ClaimResponse, error) {
+// It returns nothing when ctx ends, or when there is room while only cancels were asked for.
+func (w *worker) claimSurely(ctx context.Context, request api.ClaimRequest, list bool, pulse *pulse, retry *backoff) (*api.ClaimResponse, error) {
 	for {
 		pulse.beat()
-		held := w.table.leases(false)
-		request.Held = &held
+		if list {
+			held := w.table.leases(false)
+			request.Held = &held
+		}
 		response, err := w.poll(ctx, request)
 		if err == nil {
 			retry.reset()
@@ -104,7 +120,7 @@ func (w *worker) claimSurely(ctx context.Context, request api.ClaimRequest, puls
 	}
 }
 
-// poll is one long poll. One for cancels alone ends, without an answer, when a slot becomes free.
+// poll is one long poll. One for cancels alone ends, without an answer, when there is room.
 func (w *worker) poll(ctx context.Context, request api.ClaimRequest) (*api.ClaimResponse, error) {
 	if request.Max > 0 {
 		return w.client.claim(ctx, request)
@@ -112,13 +128,8 @@ func (w *worker) poll(ctx context.Context, request api.ClaimRequest) (*api.Claim
 	polling, cancel := context.WithCancel(ctx)
 	watched := make(chan bool, 1)
 	go func() {
-		select {
-		case <-w.table.freed:
-			cancel()
-			watched <- true
-		case <-polling.Done():
-			watched <- false
-		}
+		watched <- w.roomBefore(polling.Done())
+		cancel()
 	}()
 	response, err := w.client.claim(polling, request)
 	cancel()
@@ -126,6 +137,18 @@ func (w *worker) poll(ctx context.Context, request api.ClaimRequest) (*api.Claim
 		return nil, nil
 	}
 	return response, err
+}
+
+// roomBefore waits for room for more attempts, or until done.
+func (w *worker) roomBefore(done <-chan struct{}) bool {
+	for w.free() == 0 {
+		select {
+		case <-w.table.freed:
+		case <-done:
+			return false
+		}
+	}
+	return true
 }
 
 // lastClaim asks, when the worker stops, what the claim that was under way has given us: with the same request id and
@@ -170,12 +193,6 @@ func (w *worker) take(ctx context.Context, response *api.ClaimResponse, asked ti
 			w.cancelled(a)
 		}
 	}
-}
-
-func (w *worker) claimOf(a *attempt) api.Claim {
-	var c api.Claim
-	w.table.view(func() { c = a.claim })
-	return c
 }
 
 func hasManifest(c api.Claim) bool { return len(c.Manifest) > 0 && string(c.Manifest) != "null" }

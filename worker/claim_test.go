@@ -72,7 +72,7 @@ func TestAQuestionThatIsRefusedIsAskedAgainMoreAndMoreSlowly(t *testing.T) {
 	failing := backoff{least: time.Millisecond, most: time.Millisecond}
 	pulse := w.health.loop("claim", time.Hour)
 	for asked, want := range []int{1, 2, 3, 0} {
-		response, err := w.claimSurely(t.Context(), api.ClaimRequest{RequestID: uuid.New(), Pool: "local", Worker: "w1"}, pulse, &failing)
+		response, err := w.claimSurely(t.Context(), api.ClaimRequest{RequestID: uuid.New(), Pool: "local", Worker: "w1", Max: 1}, true, pulse, &failing)
 		if err != nil || (response != nil) != (want == 0) || failing.failures != want {
 			t.Errorf("question %d: %v, %v, and %d failures in a row, want %d", asked+1, response, err, failing.failures, want)
 		}

@@ -5,11 +5,8 @@ import (
 	"errors"
 	"time"
 
-	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/worker/job"
 )
-
-var noInput api.RenderInput
 
 // errNotWanted tells a runtime to stop following.
 var errNotWanted = errors.New("output of this attempt is not wanted any more")

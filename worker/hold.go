@@ -21,8 +21,9 @@ type attempt struct {
 	poke chan struct{}
 
 	// ----
-	claim   api.Claim // emptied once the attempt has its Job
-	expires time.Time // of the lease, by our own clock
+	claim   *api.Claim    // nil once the attempt has its Job: of those there are many
+	lease   time.Duration // how long one lasts
+	expires time.Time     // of the lease, by our own clock
 	known   known
 	said    said
 	// cancelled: the attempt shall end. abandoned: the server counts on it no more, its Job is to be ended and let go.
@@ -47,7 +48,7 @@ type table struct {
 	byRef  map[job.Ref]*attempt
 	queue  []*attempt    // those with something to report, oldest first
 	wake   chan struct{} // the reporter
-	freed  chan struct{} // the claimer: a slot is free
+	freed  chan struct{} // the claimer: there may be room
 	closed bool          // no new attempts: the worker stops
 }
 
@@ -68,7 +69,7 @@ func poke(c chan struct{}) {
 func (t *table) add(c api.Claim, asked time.Time) *attempt {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	expires := asked.Add(time.Duration(c.LeaseSeconds) * time.Second)
+	lease := time.Duration(c.LeaseSeconds) * time.Second
 	if held, ok := t.byID[c.AttemptID]; ok {
 		if held.epoch >= c.Epoch {
 			return nil
@@ -76,7 +77,7 @@ func (t *table) add(c api.Claim, asked time.Time) *attempt {
 		t.removeLocked(held)
 	}
 	a := &attempt{id: c.AttemptID, ref: job.Ref{RunID: c.RunID, Attempt: int(c.Attempt)}, epoch: c.Epoch, pool: c.Pool,
-		claim: c, expires: expires, cancelled: c.Cancelling, poke: make(chan struct{}, 1)}
+		claim: &c, lease: lease, expires: asked.Add(lease), cancelled: c.Cancelling, poke: make(chan struct{}, 1)}
 	t.byID[a.id], t.byRef[a.ref] = a, a
 	return a
 }
@@ -195,8 +196,7 @@ func (t *table) mayCreate(a *attempt) bool {
 
 // heldLocked keeps a fifth of the lease, at most 5 s, as a margin.
 func (t *table) heldLocked(a *attempt) bool {
-	lease := time.Duration(a.claim.LeaseSeconds) * time.Second
-	return t.now().Add(min(5*time.Second, lease/5)).Before(a.expires)
+	return t.now().Add(min(5*time.Second, a.lease/5)).Before(a.expires)
 }
 
 // known is all we know about an attempt that the server should know.

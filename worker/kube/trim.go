@@ -6,6 +6,8 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/berth-dev/berth/templating/manifest"
 )
 
 // trim keeps of a Job or pod what Observe and Release read: ten thousand of them have to fit into a small pod. It gets
@@ -13,20 +15,31 @@ import (
 func trim(object any) (any, error) {
 	switch o := object.(type) {
 	case *batchv1.Job:
-		o.ManagedFields, o.OwnerReferences = nil, nil
+		o.ManagedFields, o.OwnerReferences, o.Labels = nil, nil, keepIdentity(o.Labels)
 		keepOurs(o.Annotations)
 		template := &o.Spec.Template
 		template.ObjectMeta.Annotations, template.ObjectMeta.Labels = nil, nil
 		template.Spec = corev1.PodSpec{RestartPolicy: template.Spec.RestartPolicy, Containers: trimContainers(template.Spec.Containers)}
 		o.Spec.PodFailurePolicy, o.Spec.Selector = nil, nil
 	case *corev1.Pod:
-		o.ManagedFields, o.OwnerReferences = nil, nil
+		o.ManagedFields, o.OwnerReferences, o.Labels = nil, nil, keepIdentity(o.Labels)
 		keepOurs(o.Annotations)
 		o.Spec = corev1.PodSpec{NodeName: o.Spec.NodeName, RestartPolicy: o.Spec.RestartPolicy,
 			InitContainers: trimContainers(o.Spec.InitContainers), Containers: trimContainers(o.Spec.Containers)}
 		o.Status.HostIPs, o.Status.PodIPs = nil, nil
 	}
 	return object, nil
+}
+
+// keepIdentity keeps whose a Job or pod is.
+func keepIdentity(labels map[string]string) map[string]string {
+	kept := make(map[string]string, 4)
+	for _, key := range []string{manifest.LabelInstallation, manifest.LabelRunID, manifest.LabelAttempt, batchv1.ControllerUidLabel} {
+		if value, ok := labels[key]; ok {
+			kept[key] = value
+		}
+	}
+	return kept
 }
 
 func keepOurs(annotations map[string]string) {

@@ -140,6 +140,7 @@ func (r *Runtime) track(a job.Attempt, namespace, name string, created *batchv1.
 		stream: a.StreamOutput, offset: a.OutputOffset, adoptedAt: time.Now(), fresh: created,
 	}
 	if created != nil {
+		trimJob(created)
 		t.uid = created.UID
 	}
 	r.mu.Lock()

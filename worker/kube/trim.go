@@ -15,12 +15,7 @@ import (
 func trim(object any) (any, error) {
 	switch o := object.(type) {
 	case *batchv1.Job:
-		o.ManagedFields, o.OwnerReferences, o.Labels = nil, nil, keepIdentity(o.Labels)
-		keepOurs(o.Annotations)
-		template := &o.Spec.Template
-		template.ObjectMeta.Annotations, template.ObjectMeta.Labels = nil, nil
-		template.Spec = corev1.PodSpec{RestartPolicy: template.Spec.RestartPolicy, Containers: trimContainers(template.Spec.Containers)}
-		o.Spec.PodFailurePolicy, o.Spec.Selector = nil, nil
+		trimJob(o)
 	case *corev1.Pod:
 		o.ManagedFields, o.OwnerReferences, o.Labels = nil, nil, keepIdentity(o.Labels)
 		keepOurs(o.Annotations)
@@ -29,6 +24,15 @@ func trim(object any) (any, error) {
 		o.Status.HostIPs, o.Status.PodIPs = nil, nil
 	}
 	return object, nil
+}
+
+func trimJob(j *batchv1.Job) {
+	j.ManagedFields, j.OwnerReferences, j.Labels = nil, nil, keepIdentity(j.Labels)
+	keepOurs(j.Annotations)
+	template := &j.Spec.Template
+	template.ObjectMeta.Annotations, template.ObjectMeta.Labels = nil, nil
+	template.Spec = corev1.PodSpec{RestartPolicy: template.Spec.RestartPolicy, Containers: trimContainers(template.Spec.Containers)}
+	j.Spec.PodFailurePolicy, j.Spec.Selector = nil, nil
 }
 
 // keepIdentity keeps whose a Job or pod is.

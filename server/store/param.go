@@ -2,11 +2,12 @@ package store
 
 import (
 	"encoding"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -64,90 +65,119 @@ func (p param) json() (string, error) {
 	return string(b), nil
 }
 
-// arrays are the array literals of PostgreSQL: of the values, or of each column by the order of their names.
+// arrays are arrays in PostgreSQL's binary form: of the values, or of each column by the order of their names. Neither side has
+// to write or read a text then; the connection sends []byte as binary (postgresDSN).
 func (p param) arrays() ([]any, error) {
 	kind := p.rows.Type().Elem()
 	if kind.Kind() == reflect.Pointer {
 		kind = kind.Elem()
 	}
-	var b []byte
 	if kind.Kind() != reflect.Struct {
-		array, err := p.array(b, func(row reflect.Value) reflect.Value { return row })
-		return []any{string(array)}, err
+		array, err := p.array(kind, func(row reflect.Value) reflect.Value { return row })
+		return []any{array}, err
 	}
 	fields := recordFields(kind)
 	columns := make([]any, len(fields))
 	for i, f := range fields {
-		var err error
-		if b, err = p.array(b[:0], func(row reflect.Value) reflect.Value { return reflect.Indirect(row).FieldByIndex(f.index) }); err != nil {
+		array, err := p.array(f.kind, func(row reflect.Value) reflect.Value { return reflect.Indirect(row).FieldByIndex(f.index) })
+		if err != nil {
 			return nil, fmt.Errorf("column %s: %w", f.name, err)
 		}
-		columns[i] = string(b)
+		columns[i] = array
 	}
 	return columns, nil
 }
 
-// array appends an array literal. NULLs at the end are left out: unnest fills short columns up with them.
-func (p param) array(b []byte, of func(row reflect.Value) reflect.Value) ([]byte, error) {
-	b = append(b, '{')
-	end := len(b)
+const (
+	arrayHeader  = 20 // dimensions, whether there are NULLs, type of the elements, their number, index of the first
+	emptyHeader  = 12 // the first three
+	usualElement = 20 // the length, and a UUID or a few words
+	nullElement  = math.MaxUint32
+)
+
+// array is one array. NULLs at the end are left out: unnest fills short columns up with them.
+func (p param) array(kind reflect.Type, of func(row reflect.Value) reflect.Value) ([]byte, error) {
+	e, err := elementOf(kind)
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, arrayHeader, arrayHeader+usualElement*p.rows.Len())
+	count, end := 0, 0
 	for i := range p.rows.Len() {
-		if i > 0 {
-			b = append(b, ',')
-		}
 		v := of(p.rows.Index(i))
-		null := v.Kind() == reflect.Pointer && v.IsNil()
-		var err error
-		if b, err = appendElement(b, v); err != nil {
+		if v.Kind() == reflect.Pointer && v.IsNil() {
+			b = binary.BigEndian.AppendUint32(b, nullElement)
+			continue
+		}
+		length := len(b)
+		if b, err = e.append(append(b, 0, 0, 0, 0), reflect.Indirect(v)); err != nil {
 			return nil, err
 		}
-		if !null {
-			end = len(b)
-		}
+		binary.BigEndian.PutUint32(b[length:], uint32(len(b)-length-4))
+		count, end = i+1, len(b)
 	}
-	return append(b[:end], '}'), nil
+	binary.BigEndian.PutUint32(b[8:], e.oid)
+	if count == 0 {
+		return b[:emptyHeader], nil
+	}
+	binary.BigEndian.PutUint32(b[0:], 1) // dimension
+	binary.BigEndian.PutUint32(b[4:], 1) // there may be NULLs
+	binary.BigEndian.PutUint32(b[12:], uint32(count))
+	binary.BigEndian.PutUint32(b[16:], 1) // the index of the first
+	return b[:end], nil
 }
 
-// appendElement writes one element of an array literal.
-func appendElement(b []byte, v reflect.Value) ([]byte, error) {
-	for v.Kind() == reflect.Pointer {
-		if v.IsNil() {
-			return append(b, "NULL"...), nil
-		}
-		v = v.Elem()
-	}
-	switch v.Kind() {
-	case reflect.String:
-		return appendQuoted(b, v.String()), nil
-	case reflect.Bool:
-		return strconv.AppendBool(b, v.Bool()), nil
-	case reflect.Int, reflect.Int32, reflect.Int64:
-		return strconv.AppendInt(b, v.Int(), 10), nil
-	}
-	switch text := v.Interface().(type) {
-	case uuid.UUID:
-		return append(b, text.String()...), nil
-	case encoding.TextMarshaler:
-		marshalled, err := text.MarshalText()
-		return appendQuoted(b, string(marshalled)), err
-	}
-	return nil, fmt.Errorf("a %s can not be an element of an array", v.Type())
+// element is how values of a type are written.
+type element struct {
+	oid    uint32 // PostgreSQL's number of the type
+	append func(b []byte, v reflect.Value) ([]byte, error)
 }
 
-func appendQuoted(b []byte, s string) []byte {
-	b = append(b, '"')
-	for {
-		i := strings.IndexAny(s, `"\`)
-		if i < 0 {
-			return append(append(b, s...), '"')
-		}
-		b = append(append(b, s[:i]...), '\\', s[i])
-		s = s[i+1:]
+// elementOf is decided by the type alone, and has to be the type of the column exactly: integer is int32 or int, bigint is int64.
+func elementOf(t reflect.Type) (element, error) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
 	}
+	switch {
+	case t == reflect.TypeFor[uuid.UUID]():
+		return element{2950, func(b []byte, v reflect.Value) ([]byte, error) { return append(b, v.Bytes()...), nil }}, nil
+	case t.Kind() == reflect.String:
+		return element{25, func(b []byte, v reflect.Value) ([]byte, error) { return append(b, v.String()...), nil }}, nil
+	case t.Kind() == reflect.Bool:
+		return element{16, appendBool}, nil
+	case t.Kind() == reflect.Int32, t.Kind() == reflect.Int:
+		return element{23, appendInteger}, nil
+	case t.Kind() == reflect.Int64:
+		return element{20, func(b []byte, v reflect.Value) ([]byte, error) {
+			return binary.BigEndian.AppendUint64(b, uint64(v.Int())), nil
+		}}, nil
+	case t.Implements(reflect.TypeFor[encoding.TextMarshaler]()):
+		return element{25, func(b []byte, v reflect.Value) ([]byte, error) {
+			text, err := v.Interface().(encoding.TextMarshaler).MarshalText()
+			return append(b, text...), err
+		}}, nil
+	}
+	return element{}, fmt.Errorf("a %s can not be an element of an array", t)
+}
+
+func appendBool(b []byte, v reflect.Value) ([]byte, error) {
+	if v.Bool() {
+		return append(b, 1), nil
+	}
+	return append(b, 0), nil
+}
+
+func appendInteger(b []byte, v reflect.Value) ([]byte, error) {
+	n := v.Int()
+	if n != int64(int32(n)) {
+		return nil, fmt.Errorf("%d is too large for an integer column", n)
+	}
+	return binary.BigEndian.AppendUint32(b, uint32(n)), nil
 }
 
 type recordField struct {
 	name  string
+	kind  reflect.Type
 	index []int
 }
 
@@ -157,7 +187,7 @@ func recordFields(t reflect.Type) []recordField {
 	for _, f := range reflect.VisibleFields(t) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name != "" && name != "-" && f.IsExported() {
-			fields = append(fields, recordField{name, f.Index})
+			fields = append(fields, recordField{name, f.Type, f.Index})
 		}
 	}
 	slices.SortFunc(fields, func(a, b recordField) int { return strings.Compare(a.name, b.name) })

@@ -83,8 +83,20 @@ func TestRecordsArriveAsTheyWere(t *testing.T) {
 
 func TestWhatCanNotBeAnElementIsRefused(t *testing.T) {
 	t.Parallel()
-	_, err := postgres.args([]any{listOf([]chan int{nil})})
-	if err == nil || !strings.Contains(err.Error(), "chan int") {
-		t.Errorf("got %v", err)
+	for _, test := range []struct {
+		list param
+		says string
+	}{
+		{listOf([]chan int{nil}), "chan int"},
+		{listOf([]int{1 << 40}), "too large"}, // and not another number
+		{listOf([]struct {
+			Many *int `json:"many"`
+		}{{ptrTo(-1 << 40)}}), "many"},
+	} {
+		if _, err := postgres.args([]any{test.list}); err == nil || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("got %v, want something with %q", err, test.says)
+		}
 	}
 }
+
+func ptrTo[T any](v T) *T { return &v }

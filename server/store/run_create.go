@@ -67,23 +67,23 @@ func (tx *Tx) CreateRuns(ctx context.Context, deployment string, runs []NewRun, 
 }
 
 type newRunRecord struct {
-	ID              uuid.UUID `json:"id"`
-	Name            string    `json:"name"`
-	DeploymentID    uuid.UUID `json:"deployment_id"`
-	RevisionID      uuid.UUID `json:"revision_id"`
-	PoolID          uuid.UUID `json:"pool_id"`
-	QueueID         uuid.UUID `json:"queue_id"`
-	Parameters      string    `json:"parameters"`
-	JobVariables    string    `json:"job_variables"`
-	StoredNames     string    `json:"stored_names"`
-	Tags            string    `json:"tags"`
-	IdempotencyKey  *string   `json:"idempotency_key"`
-	BodyHash        string    `json:"body_hash"`
-	ScheduledTime   micros    `json:"scheduled_time"`
-	StartDeadlineAt *micros   `json:"start_deadline_at"`
-	CreatedAt       micros    `json:"created_at"`
-	CreatedBy       string    `json:"created_by"`
-	ScheduleID      *string   `json:"schedule_id"`
+	ID              uuid.UUID  `json:"id"`
+	Name            string     `json:"name"`
+	DeploymentID    uuid.UUID  `json:"deployment_id"`
+	RevisionID      uuid.UUID  `json:"revision_id"`
+	PoolID          uuid.UUID  `json:"pool_id"`
+	QueueID         uuid.UUID  `json:"queue_id"`
+	Parameters      string     `json:"parameters"`
+	JobVariables    string     `json:"job_variables"`
+	StoredNames     string     `json:"stored_names"`
+	Tags            string     `json:"tags"`
+	IdempotencyKey  *string    `json:"idempotency_key"`
+	BodyHash        string     `json:"body_hash"`
+	ScheduledTime   micros     `json:"scheduled_time"`
+	StartDeadlineAt *micros    `json:"start_deadline_at"`
+	CreatedAt       micros     `json:"created_at"`
+	CreatedBy       string     `json:"created_by"`
+	ScheduleID      *uuid.UUID `json:"schedule_id"`
 }
 
 // runMaker makes runs of one deployment in one transaction.
@@ -136,8 +136,7 @@ func (m runMaker) make(n NewRun) (newRunRecord, error) {
 		r.IdempotencyKey = &n.IdempotencyKey
 	}
 	if n.ScheduleID != uuid.Nil {
-		schedule := n.ScheduleID.String()
-		r.ScheduleID = &schedule
+		r.ScheduleID = &n.ScheduleID
 	}
 	return r, nil
 }

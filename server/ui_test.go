@@ -103,7 +103,8 @@ func TestARunIsStartedOnThePage(t *testing.T) {
 	do(t, ctx, "the deployment", shows("#deployments a", "etl"), chromedp.Click(chromedp.CSS("#deployments a")), shows("#deployment-title", "etl"),
 		shows("#deployment-description", "Loads a day"), shows("#deployment-schedules li", "every day at 02:30"))
 	do(t, ctx, "what the server refuses, at its field", chromedp.Click(chromedp.CSS("#deployment-form summary")), shows("#deployment-variables label", "imagefrozen"),
-		chromedp.SendKeys(field("job_variables.date"), "2026-01-01"), chromedp.SendKeys(field("job_variables.memory"), "1000"), chromedp.SendKeys(field("parameters.day"), "friday"), start,
+		chromedp.SendKeys(field("job_variables.date"), "2026-01-01"), chromedp.SendKeys(field("job_variables.memory"), "1000"), start,
+		shows(".field:has([name='parameters.day']) .problem", "is needed"), chromedp.SendKeys(field("parameters.day"), "friday"), start,
 		shows(".field .problem", "must be at most 256"))
 	do(t, ctx, "what is no number", chromedp.SetValue(field("parameters.rows"), "many"), start, shows(".field .problem", "must be a number"))
 	do(t, ctx, "the run", chromedp.SetValue(field("parameters.rows"), "9007199254740993"), chromedp.SetValue(field("job_variables.memory"), "128"),
@@ -129,7 +130,7 @@ func TestThePageAsksForAKey(t *testing.T) {
 func TestThePageRunsNoInlineScriptAndLoadsNothingFromElsewhere(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	for _, path := range []string{"/", "/ui/app.js", "/ui/api.js", "/ui/run.js", "/ui/deployment.js", "/ui/style.css", "/ui/favicon.svg"} {
+	for _, path := range []string{"/", "/ui/app.js", "/ui/api.js", "/ui/overview.js", "/ui/run.js", "/ui/deployment.js", "/ui/pool.js", "/ui/style.css", "/ui/favicon.svg"} {
 		page := r.send(r.request("", http.MethodGet, path, "")).is(http.StatusOK)
 		policy := page.header.Get("Content-Security-Policy")
 		if !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "unsafe") || !strings.Contains(policy, "frame-ancestors 'none'") {

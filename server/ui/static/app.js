@@ -1,7 +1,9 @@
-// The page: an overview that refreshes itself, and a run as it happens.
+// The page: what its parts have in common, and which of them the address asks for.
 
 import { get, setKey } from "/ui/api.js";
 import * as deployment from "/ui/deployment.js";
+import * as overview from "/ui/overview.js";
+import * as pool from "/ui/pool.js";
 import * as run from "/ui/run.js";
 
 const EVERY = 2000; // milliseconds between refreshes while the page is visible
@@ -28,7 +30,7 @@ export function clock(text) {
   return element("time", { datetime: text, title: at.toLocaleString() }, at.toLocaleTimeString());
 }
 
-function duration(one) {
+export function duration(one) {
   // A run that waits for its next attempt has started once, and takes no time now.
   if (!one.started_at || ["SCHEDULED", "PENDING"].includes(one.state.type)) return "";
   const seconds = Math.max(0, (new Date(one.ended_at || Date.now()) - new Date(one.started_at)) / 1000);
@@ -44,14 +46,7 @@ export function rows(table, items, row) {
   if (at) [...table.querySelectorAll("a")].find((one) => one.getAttribute("href") === at)?.focus({ preventScroll: true });
 }
 
-function fill(id, items, row) {
-  const table = document.getElementById(id);
-  rows(table, items, row);
-  table.closest(".scroll").hidden = items.length === 0;
-  table.closest("section").querySelector(".empty").hidden = items.length > 0;
-}
-
-const cell = (...children) => element("td", {}, ...children);
+export const cell = (...children) => element("td", {}, ...children);
 
 // facts are names and values, those without a value left out.
 export function facts(list) {
@@ -63,48 +58,15 @@ export function runRow(one) {
     cell(badge(one.state)),
     cell(element("a", { href: `#/runs/${one.id}` }, one.name)),
     cell(toDeployment(one.deployment)),
-    cell(one.pool),
+    cell(toPool(one.pool)),
     cell(moment(one.created_at)),
     element("td", { class: "number" }, duration(one)),
   ];
 }
 
 export const toDeployment = (name) => element("a", { href: `#/deployments/${encodeURIComponent(name)}` }, name);
-
-// nextRun is the first slot of all schedules of a deployment, and what is wrong with any of them.
-function nextRun(schedules) {
-  const next = schedules.filter((one) => one.next.length > 0).sort((a, b) => new Date(a.next[0]) - new Date(b.next[0]))[0];
-  const failed = schedules.find((one) => one.last_error);
-  return [
-    next && moment(next.next[0]), next && element("span", { class: "quiet" }, ` ${next.description}`),
-    !next && schedules.length > 0 ? element("span", { class: "tag" }, "paused or over") : null,
-    failed && element("p", { class: "problem" }, failed.last_error),
-  ];
-}
-
-function showDeployments(deployments, schedules) {
-  fill("deployments", deployments, (one) => [
-    cell(toDeployment(one.name), one.paused ? element("span", { class: "tag" }, "paused") : ""),
-    cell(one.pool),
-    cell(one.queue),
-    cell(one.version),
-    cell(...nextRun(schedules.filter((schedule) => schedule.deployment === one.name))),
-    cell(...one.tags.map((tag) => element("span", { class: "tag" }, tag))),
-  ]);
-}
-
-function showPools(pools, workers) {
-  fill("pools", pools, (one) => {
-    const alive = workers.filter((worker) => worker.pool === one.name && worker.alive).length;
-    return [
-      cell(one.name, one.paused ? element("span", { class: "tag" }, "paused") : ""),
-      cell(one.type),
-      cell(one.concurrency_limit === undefined ? `${one.slots_used} used` : `${one.slots_used} of ${one.concurrency_limit}`),
-      cell(alive === 0 ? "none alive" : `${alive} alive`),
-      cell(`version ${one.template_version}`),
-    ];
-  });
-}
+export const toPool = (name) => element("a", { href: `#/pools/${encodeURIComponent(name)}` }, name);
+export const tag = (text) => element("span", { class: "tag" }, text);
 
 function link(kind, text) {
   const line = document.getElementById("link");
@@ -123,6 +85,7 @@ function failed(error) {
   if (error.status) {
     line.textContent = error.message;
     line.hidden = false;
+    link("live", "live");
     return error.status < 500 && error.status !== 429;
   }
   link("lost", "no connection, trying again");
@@ -144,28 +107,6 @@ function askForKey(why) {
   dialog.showModal();
 }
 
-let refreshing = false;
-
-async function refresh() {
-  const overview = document.getElementById("overview");
-  if (refreshing || overview.hidden || document.hidden || document.getElementById("login").open) return;
-  refreshing = true;
-  try {
-    const [runs, deployments, schedules, pools, workers] = await Promise.all([
-      get("/api/v1/runs?limit=25"), get("/api/v1/deployments?limit=100"), get("/api/v1/schedules?limit=100"),
-      get("/api/v1/work-pools?limit=100"), get("/api/v1/workers"),
-    ]);
-    fill("runs", runs.items, runRow);
-    showDeployments(deployments.items, schedules.items);
-    showPools(pools.items, workers.items);
-    well();
-  } catch (error) {
-    failed(error);
-  } finally {
-    refreshing = false;
-  }
-}
-
 async function info() {
   try {
     const about = await get("/api/v1/info");
@@ -177,7 +118,7 @@ async function info() {
 
 // place is what the address asks for; nothing where it is the overview, or no address of this page.
 function place() {
-  const [, kind, name] = location.hash.match(/^#\/(runs|deployments)\/([^/]+)$/) ?? [];
+  const [, kind, name] = location.hash.match(/^#\/(runs|deployments|pools)\/([^/]+)$/) ?? [];
   try {
     return [kind, name && decodeURIComponent(name)];
   } catch {
@@ -185,18 +126,13 @@ function place() {
   }
 }
 
+const PARTS = { runs: run, deployments: deployment, pools: pool };
+
 function route() {
   const [kind, name] = place();
   document.getElementById("problem").hidden = true;
-  document.getElementById("overview").hidden = Boolean(kind);
-  run.hide();
-  deployment.hide();
-  if (kind === "runs") run.show(name, failed, well);
-  else if (kind) deployment.show(name, failed, well);
-  else {
-    document.title = "Berth";
-    refresh();
-  }
+  for (const part of [overview, run, deployment, pool]) part.hide();
+  (PARTS[kind] ?? overview).show(name, failed, well);
 }
 
 document.getElementById("login-form").addEventListener("submit", (event) => {
@@ -213,10 +149,12 @@ addEventListener("hashchange", () => {
   scrollTo(0, 0);
   document.getElementById("main").focus({ preventScroll: true }); // the link that led here is gone, and who uses the keyboard with it
 });
+function refresh() {
+  if (document.hidden || document.getElementById("login").open) return;
+  for (const part of [overview, deployment, pool]) part.refresh(failed, well);
+}
+
 document.addEventListener("visibilitychange", refresh);
-setInterval(() => {
-  refresh();
-  if (!document.hidden && !document.getElementById("login").open) deployment.refresh(failed, well);
-}, EVERY);
+setInterval(refresh, EVERY);
 info();
 route();

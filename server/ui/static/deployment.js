@@ -1,7 +1,7 @@
 // One deployment: its facts, its schedules, its runs, and a form that starts one.
 
 import { get, post, randomKey } from "/ui/api.js";
-import { element, facts, moment, rows, runRow } from "/ui/app.js";
+import { element, facts, moment, rows, runRow, tag, toPool } from "/ui/app.js";
 
 let shown; // the name of what is shown
 let described = false; // its facts and its form are there
@@ -53,17 +53,17 @@ function describe(one) {
   part("title").textContent = `Deployment ${one.name}`;
   part("description").textContent = one.description;
   part("facts").replaceChildren(...facts([
-    ["Pool", one.pool],
+    ["Pool", toPool(one.pool)],
     ["Queue", one.queue],
     ["Version", one.version],
     ["Status", one.paused ? "paused" : ""],
     ["Tags", one.tags.join(", ")],
-    ["At once", one.concurrency_limit !== undefined && `${one.concurrency_limit} attempts`],
+    ["At once", one.concurrency_limit !== undefined && (one.concurrency_limit === 1 ? "1 run" : `${one.concurrency_limit} runs`)],
     ["Changed", moment(one.updated_at)],
   ]));
   part("schedules").replaceChildren(...one.schedules.map((schedule) => element("li", {},
     element("b", {}, schedule.name), ` ${schedule.description}`,
-    schedule.active ? null : element("span", { class: "tag" }, "paused"),
+    schedule.active ? null : tag("paused"),
     ...schedule.next.slice(0, 3).flatMap((slot, i) => [i === 0 ? " · next " : ", ", moment(slot)]),
     schedule.last_error && element("p", { class: "problem" }, schedule.last_error))));
   part("schedules").closest("section").hidden = one.schedules.length === 0;
@@ -103,7 +103,7 @@ function fieldFor(field) {
   problem.hidden = true;
   fields.push({ ...field, input, problem });
   return element("div", { class: "field" },
-    element("label", { for: id }, field.label, property.readOnly ? element("span", { class: "tag" }, "frozen") : null),
+    element("label", { for: id }, field.label, property.readOnly ? tag("frozen") : field.required && property.default === undefined ? tag("needed") : null),
     input, property.description ? element("p", { class: "quiet" }, property.description) : null, problem);
 }
 
@@ -168,8 +168,11 @@ function complain(field, message) {
 function refused(error) {
   const rest = [];
   for (const finding of error.findings ?? []) {
+    const [, missing] = finding.message.match(/^is missing "(.*)"$/) ?? [];
+    const lacks = missing && fields.find((one) => finding.pointer === `/${one.group}` && one.name === missing);
     const field = fields.find((one) => one.name !== "" && `${finding.pointer}/`.startsWith(`/${one.group}/${one.name.replaceAll("~", "~0").replaceAll("/", "~1")}/`));
-    if (field) complain(field, finding.message);
+    if (lacks) complain(lacks, "is needed");
+    else if (field) complain(field, finding.message);
     else rest.push(finding.message);
   }
   if (!error.findings?.length) rest.push(error.message);

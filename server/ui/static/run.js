@@ -1,13 +1,15 @@
 // One run as it happens: its facts, its events, its output.
 
 import { get, post, stream } from "/ui/api.js";
-import { badge, clock, element, facts as shownFacts, moment, toDeployment } from "/ui/app.js";
+import { badge, cell, clock, duration, element, facts as shownFacts, moment, rows, toDeployment, toPool } from "/ui/app.js";
 
 const PAUSE = 2000; // milliseconds before a broken stream is taken up again
 const WHY = 5000; // milliseconds between looks at what keeps it from going on
 const LINES = 500_000; // characters of output kept on the page
 
 let shown; // the AbortController of what is shown
+let newestAttempt; // the number of the newest attempt
+let logged; // the number of the attempt that the last output was of
 let act; // does something to the run that is shown: cancel or retry
 
 export function hide() {
@@ -20,6 +22,7 @@ export async function show(id, failed, well) {
   hide();
   act = (what) => change(id, what, failed, well);
   const mine = (shown = new AbortController());
+  mine.run = id;
   document.getElementById("run-title").textContent = "";
   document.getElementById("run-state").replaceChildren();
   document.getElementById("run-facts").replaceChildren();
@@ -28,6 +31,9 @@ export async function show(id, failed, well) {
   progress();
   document.getElementById("events").replaceChildren();
   document.getElementById("log").textContent = "";
+  document.getElementById("manifest").open = false;
+  rows(document.getElementById("attempts"), [], attemptRow);
+  logged = newestAttempt = undefined;
   document.getElementById("run").hidden = false;
   let last = "";
   let ended = false;
@@ -45,6 +51,7 @@ export async function show(id, failed, well) {
         if (name === "event") {
           addEvent(data);
           why(id, mine);
+          look(id, mine);
         }
         if (name === "log") addLog(data);
         if (name === "progress") progress(data);
@@ -53,12 +60,21 @@ export async function show(id, failed, well) {
       if (!mine.signal.aborted) facts(await get(`/api/v1/runs/${encodeURIComponent(id)}`));
     } catch (error) {
       if (mine.signal.aborted) return;
-      if (failed(error)) return;
+      if (failed(error)) {
+        if (error.status === 404) document.getElementById("run").hidden = true;
+        return;
+      }
     }
     if (!ended) await new Promise((resolve) => setTimeout(resolve, PAUSE));
   }
   clearInterval(again);
   why(id, mine);
+}
+
+// look shows the facts as they are now. Where they can not be had, the rest of the page says so.
+async function look(id, mine) {
+  const answer = await get(`/api/v1/runs/${encodeURIComponent(id)}`).catch(() => undefined);
+  if (answer && shown === mine) facts(answer);
 }
 
 // why shows what `berth run explain` says, which changes while a run waits. Where that can not be had, the rest of the page
@@ -76,7 +92,7 @@ function facts({ run, attempts, result, progress: told }) {
   const newest = attempts.at(-1);
   document.getElementById("run-facts").replaceChildren(...shownFacts([
     ["Deployment", toDeployment(run.deployment)],
-    ["Pool", run.pool],
+    ["Pool", toPool(run.pool)],
     ["Queue", run.queue],
     ["Created", moment(run.created_at)],
     ["Created by", run.created_by],
@@ -88,11 +104,37 @@ function facts({ run, attempts, result, progress: told }) {
     ["Worker", newest?.worker],
     ["Job", newest?.job_name && [newest.job_namespace, newest.job_name].filter(Boolean).join("/")],
     ["Waiting for", run.ended_at ? undefined : newest?.diagnosis],
-    ["Parameters", JSON.stringify(run.parameters)],
+    ["Parameters", Object.keys(run.parameters).length > 0 && JSON.stringify(run.parameters)],
     ["Result", result && JSON.stringify(result.value)],
   ]));
   progress(run.ended_at ? undefined : told);
+  rows(document.getElementById("attempts"), attempts, attemptRow);
+  document.getElementById("attempts").closest("section").hidden = attempts.length === 0;
+  if (newestAttempt !== newest?.number) {
+    newestAttempt = newest?.number;
+    manifest(run.id);
+  }
 }
+
+function attemptRow(one) {
+  return [
+    cell(String(one.number)), cell(one.phase), cell(one.category ?? ""), cell(one.exit_code === undefined ? "" : String(one.exit_code)), cell(one.worker),
+    cell(one.node ?? ""), element("td", { class: "number" }, duration({ state: { type: "" }, started_at: one.running_at, ended_at: one.ended_at })),
+    cell(one.message ?? one.diagnosis ?? ""),
+  ];
+}
+
+// manifest shows the Job of the newest attempt, once somebody wants to see it.
+async function manifest(id) {
+  const place = document.getElementById("manifest");
+  if (!place.open || newestAttempt === undefined) return;
+  const mine = shown;
+  const text = await get(`/api/v1/runs/${encodeURIComponent(id)}/attempts/${newestAttempt}/manifest`)
+    .then((job) => JSON.stringify(job, undefined, 2), (error) => error.message);
+  if (shown === mine) place.querySelector("pre").textContent = text;
+}
+
+document.getElementById("manifest").addEventListener("toggle", () => shown && manifest(shown.run));
 
 // offer shows the button of what can be done to a run now.
 function offer(type) {
@@ -175,6 +217,8 @@ function addEvent(event) {
 function addLog(chunk) {
   const log = document.getElementById("log");
   const follows = log.scrollTop + log.clientHeight >= log.scrollHeight - 30;
+  if (logged !== undefined && logged !== chunk.attempt) log.append(`${log.textContent.endsWith("\n") ? "" : "\n"}── attempt ${chunk.attempt} ──\n`);
+  logged = chunk.attempt;
   log.append(chunk.text);
   if (log.textContent.length > LINES) log.textContent = `…${log.textContent.slice(-LINES / 2)}`;
   if (follows) log.scrollTop = log.scrollHeight;

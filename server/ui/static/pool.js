@@ -1,0 +1,76 @@
+// One work pool: its queues, its workers, its template, its runs.
+
+import { get } from "/ui/api.js";
+import { badge, cell, element, facts, moment, rows, runRow, tag } from "/ui/app.js";
+import { slots } from "/ui/overview.js";
+
+let shown; // the name of what is shown
+let template; // the version that is shown
+
+const part = (name) => document.getElementById(`pool-${name}`);
+
+export function hide() {
+  shown = template = undefined;
+  document.getElementById("pool").hidden = true;
+}
+
+export function show(name, failed, well) {
+  shown = name;
+  document.title = `${name} · Berth`;
+  return refresh(failed, well);
+}
+
+// refresh shows everything as it is now; of the template, when there is a new version.
+export async function refresh(failed, well) {
+  const name = shown;
+  if (!name) return;
+  const path = `/api/v1/work-pools/${encodeURIComponent(name)}`;
+  const only = `pool=${encodeURIComponent(name)}`;
+  try {
+    const [pool, queues, workers, runs] = await Promise.all([
+      get(path), get(`${path}/queues`), get(`/api/v1/workers?${only}`), get(`/api/v1/runs?limit=10&${only}`),
+    ]);
+    if (shown !== name) return;
+    describe(pool);
+    rows(part("queues"), queues.items, (one) => [
+      cell(one.name, one.paused ? tag("paused") : ""), cell(String(one.priority)), cell(slots(one)), cell(one.description)]);
+    rows(part("workers"), workers.items, workerRow);
+    part("workers").closest(".scroll").hidden = workers.items.length === 0;
+    part("alone").hidden = workers.items.length > 0;
+    rows(part("runs"), runs.items, runRow);
+    part("runs").closest("section").hidden = runs.items.length === 0;
+    if (template !== pool.template_version) await showTemplate(path, name);
+    if (shown !== name) return;
+    document.getElementById("pool").hidden = false;
+    well();
+  } catch (error) {
+    if (shown === name) failed(error);
+  }
+}
+
+function describe(one) {
+  part("title").textContent = `Work pool ${one.name}`;
+  part("description").textContent = one.description;
+  part("facts").replaceChildren(...facts([
+    ["Type", one.type],
+    ["Status", one.paused ? "paused" : "active"],
+    ["Slots", slots(one)],
+    ["Project", one.project],
+    ["Changed", moment(one.updated_at)],
+  ]));
+  part("start").textContent = `berth worker start --pool ${one.name}`;
+  part("edit").textContent = `berth pool template edit ${one.name}`;
+}
+
+function workerRow(one) {
+  const state = one.alive ? { type: "COMPLETED", name: "Alive" } : { type: "FAILED", name: "Gone" };
+  return [cell(badge(state), one.paused ? tag("paused") : ""), cell(one.name), cell(String(one.active_attempts)), cell(moment(one.last_seen_at)), cell(one.version)];
+}
+
+async function showTemplate(path, name) {
+  const now = await get(`${path}/template`);
+  if (shown !== name) return;
+  template = now.version;
+  part("template-facts").replaceChildren(`Version ${now.version}, saved `, moment(now.created_at), ` by ${now.created_by}`);
+  part("template").textContent = JSON.stringify(now.document, undefined, 2);
+}

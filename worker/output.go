@@ -72,12 +72,13 @@ func (o *output) open(id uuid.UUID, ref job.Ref, epoch int64) {
 }
 
 // write takes output, waiting while there is no room. What was taken before is left out; after the limit, which is said
-// in the output itself, nothing is wanted any more.
+// in the output itself, nothing is wanted any more. Nor is what comes after a gap: it is of somebody who began to read under an
+// earlier lease of ours, and whose successor reads from the beginning, since nobody knows what of it the server has dropped.
 func (o *output) write(ctx context.Context, ref job.Ref, offset int64, text []byte) error {
 	for {
 		o.mu.Lock()
 		s := o.byRef[ref]
-		if s == nil || s.closed || s.cut {
+		if s == nil || s.closed || s.cut || offset > s.next {
 			o.mu.Unlock()
 			return errNotWanted
 		}
@@ -107,10 +108,6 @@ func (o *output) takeLocked(s *stream, offset int64, text []byte) {
 	}
 	if len(text) == 0 {
 		return
-	}
-	if offset > s.next {
-		o.putLocked(s, s.next-int64(len(s.partial)), clean(s.partial))
-		s.partial = nil
 	}
 	fits := text[:max(0, min(int64(len(text)), o.limit-offset))]
 	whole := append(s.partial, fits...)

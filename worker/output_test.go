@@ -172,6 +172,26 @@ func TestAStreamOfAnOlderEpochCanNotEndTheNewerOne(t *testing.T) {
 	}
 }
 
+func TestOutputOfAnEarlierLeaseLeavesNoHoleInTheNewerOnes(t *testing.T) {
+	o, id := newTestOutput(1 << 30)
+	write := func(offset int64, text string) error {
+		return o.write(t.Context(), refOf(id), offset, []byte(text))
+	}
+	if err := write(0, "one"); err != nil {
+		t.Fatal(err)
+	}
+	o.open(id, refOf(id), 2)
+	if err := write(3, "two"); err == nil {
+		t.Error("output was taken from the middle")
+	}
+	if err := write(0, "onetwo"); err != nil {
+		t.Errorf("output from the beginning is not taken: %v", err)
+	}
+	if got := sendAll(t, o); got != "onetwo" {
+		t.Errorf("sent %q", got)
+	}
+}
+
 func TestABusyStreamDoesNotHoldUpAnother(t *testing.T) {
 	o, busy := newTestOutput(1 << 30)
 	quiet := uuid.New()

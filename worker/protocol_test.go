@@ -35,6 +35,7 @@ type protocol struct {
 	loseNext string                    // the path whose next answer is lost
 	slowLogs time.Duration             // how long the server takes over output
 	denied   bool                      // the key is refused
+	dropped  int                       // chunks of output
 	strange  strange                   // what answers in its place
 	keyless  bool                      // an older server, which gives no keys to jobs
 	released []api.AttemptLease        // given back
@@ -318,6 +319,7 @@ func (p *protocol) AppendLogs(_ context.Context, r api.AppendLogsRequestObject) 
 		for _, c := range r.Body.Chunks {
 			s := p.served[c.AttemptID]
 			if s == nil || s.epoch != c.Epoch || c.Offset > int64(len(s.output)) {
+				p.dropped++
 				continue
 			}
 			if fresh := int64(len(s.output)) - c.Offset; fresh < int64(len(c.Text)) {

@@ -170,3 +170,21 @@ func TestAHandlerThatIsSlowHoldsTheReaderNotTheOutcome(t *testing.T) {
 }
 
 var _ job.Handler = (*recorder)(nil)
+
+func TestOutputComesFromTheBeginningUnderANewLease(t *testing.T) {
+	s := newSite(t, kube.Options{})
+	a := s.attempt("echo one; sleep 4; echo two")
+	launched := s.launch(a)
+	s.untilOutput(a.Ref, "the first line", func(text string) bool { return text == "one\n" })
+	s.seen.mu.Lock()
+	delete(s.seen.output, a.Ref) // the server may have dropped it
+	s.seen.mu.Unlock()
+	if err := s.runtime.Adopt(s.ctx(), a); err != nil {
+		t.Fatal(err)
+	}
+	s.ended(a.Ref)
+	s.release(a.Ref, launched.UID)
+	if text, _ := s.seen.text(a.Ref); text != "one\ntwo\n" || len(s.seen.faults) > 0 {
+		t.Errorf("output %q, faults %v", text, s.seen.faults)
+	}
+}

@@ -107,7 +107,7 @@ func (r *Runtime) Adopt(_ context.Context, a job.Attempt) error {
 	return nil
 }
 
-// watch tells the newest again and follows the output if nobody does. Called with the lock held.
+// watch tells the newest again and follows the output anew. Called with the lock held.
 func (r *Runtime) watch(p *process, a job.Attempt) {
 	p.mu.Lock()
 	p.forgotten = false
@@ -116,25 +116,23 @@ func (r *Runtime) watch(p *process, a job.Attempt) {
 	r.follow(p, a)
 }
 
-// follow starts a follower where output is wanted and nobody follows. Called with the lock held.
+// follow starts a follower where output is wanted. One that began under an earlier lease ends. Called with the lock held.
 func (r *Runtime) follow(p *process, a job.Attempt) {
 	if !a.StreamOutput {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.following != nil {
-		select {
-		case <-p.following:
-		default:
-			return
-		}
+	if p.stopFollowing != nil {
+		p.stopFollowing()
 	}
+	ctx, stop := context.WithCancel(r.followCtx)
 	done := make(chan struct{})
-	p.following = done
-	h, ctx := r.handler, r.followCtx
+	p.following, p.stopFollowing = done, stop
+	h := r.handler
 	r.tasks.Go(func() {
 		defer close(done)
+		defer stop()
 		p.follow(ctx, h, a.OutputOffset)
 	})
 }

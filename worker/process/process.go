@@ -47,7 +47,9 @@ type process struct {
 	mu        sync.Mutex
 	record    record
 	seen      job.Observation
-	following chan struct{} // closed when the follower has ended; nil before there was one
+	following chan struct{} // closed when the newest follower has ended; nil before there was one
+	// stopFollowing ends it.
+	stopFollowing context.CancelFunc
 	// forgotten: nobody wants to hear of it. released: its files go as soon as it has ended.
 	forgotten, released bool
 }

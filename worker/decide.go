@@ -33,7 +33,12 @@ func due(a api.AttemptLease, k known, s said) []api.Report {
 	if k.seen == nil {
 		return reports
 	}
-	seen := *k.seen
+	return append(reports, dueOf(*k.seen, k, s, report)...)
+}
+
+// dueOf is what is due of an observation.
+func dueOf(seen job.Observation, k known, s said, report func(api.ReportKind) api.Report) []api.Report {
+	var reports []api.Report
 	switch seen.Phase {
 	case job.Pending:
 		if s.phase != job.Pending || s.diagnosis != seen.Diagnosis || s.node != seen.Node {

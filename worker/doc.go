@@ -4,13 +4,14 @@
 // The parts, each a loop of its own or a plain function:
 //
 //	claim.go    long poll for work and cancels; as many as there are free slots
-//	begin.go    one attempt from its claim to its Job: prepare, report the manifest, launch
-//	prepare.go  render input -> rendered template -> finished Job manifest
+//	begin.go    one attempt from its claim to its Job: prepare, report the manifest, launch or adopt
+//	prepare.go  render input -> rendered template -> finished Job manifest; restore.go: the one an earlier holder has reported
+//	launch.go   until the Job is there, or until that is not wanted or possible any more
 //	hold.go     the table of attempts held: epoch, lease by our own clock, what is known and what was said of each
 //	renew.go    one call for all leases
 //	decide.go   pure: which reports are due, and what an answer means
 //	report.go   sends what is due, in batches
-//	output.go   sends output, in bounded memory
+//	output.go   output until the server has it, in bounded memory; sendoutput.go sends it
 //	resync.go   Jobs that nobody here launched
 //	stop.go     the way out: hand back, end the runtime, flush
 //

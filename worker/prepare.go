@@ -5,11 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/google/uuid"
-	batchv1 "k8s.io/api/batch/v1"
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/templating"
@@ -96,43 +94,6 @@ func secretOf(f *manifest.Finished) *job.Secret {
 		return nil
 	}
 	return &job.Secret{Name: f.Secret.Name, Data: f.Secret.Data}
-}
-
-// unseal makes the Secret of a manifest that an earlier holder has reported: the server never had its data. The same render
-// input gives the same values.
-func (w *worker) unseal(ctx context.Context, c api.Claim, name string, p *prepared) error {
-	if name == "" {
-		return nil
-	}
-	finished, err := w.finish(ctx, c)
-	if err != nil {
-		return w.refusal(err)
-	}
-	p.attempt.Secret = secretOf(finished)
-	if p.attempt.Secret == nil || p.attempt.Secret.Name != name {
-		return &job.Refused{Category: job.Invalid, Message: fmt.Sprintf(
-			"the manifest refers to Secret %q, and this worker does not: start it with the same --env-as-secret and --create-job-api-key-secret as the one before", name)}
-	}
-	return nil
-}
-
-// restore reads the manifest that an earlier holder of the attempt has reported.
-func restore(c api.Claim) (prepared, error) {
-	made := &batchv1.Job{}
-	if err := json.Unmarshal(c.Manifest, made); err != nil {
-		return prepared{}, &job.Refused{Category: job.Invalid, Err: err, Message: fmt.Sprintf("the stored manifest can not be read: %v", err)}
-	}
-	policy, err := manifest.PolicyOf(made.Annotations)
-	if err != nil {
-		return prepared{}, &job.Refused{Category: job.Invalid, Err: err, Message: fmt.Sprintf("the stored manifest can not be followed: %v", err)}
-	}
-	return prepared{
-		failEvicted: policy.FailEvicted,
-		raw:         c.Manifest, taken: true, uid: value(c.JobUID), launched: value(c.JobUID) != "",
-		startBy: earliest(c.StartDeadline, nil, time.Time{}),
-		attempt: job.Attempt{Ref: job.Ref{RunID: c.RunID, Attempt: int(c.Attempt)}, Manifest: made,
-			Container: made.Annotations[manifest.AnnotationJobContainer], StreamOutput: made.Annotations[manifest.AnnotationStreamOutput] != "false"},
-	}, nil
 }
 
 // finish renders the template and builds the Job.
@@ -251,51 +212,4 @@ func decodeObject(raw json.RawMessage) (map[string]any, error) {
 		return nil, fmt.Errorf("not an object: %.40s", raw)
 	}
 	return object, nil
-}
-
-// limitTime has the Job end when the run's timeout is over, whoever watches it then.
-func limitTime(made *batchv1.Job, left *int64, timeout *time.Duration) {
-	limit := func(seconds int64) {
-		seconds = max(1, seconds)
-		if made.Spec.ActiveDeadlineSeconds == nil || seconds < *made.Spec.ActiveDeadlineSeconds {
-			made.Spec.ActiveDeadlineSeconds = &seconds
-		}
-	}
-	if left != nil {
-		limit(*left)
-	}
-	if timeout != nil {
-		limit(int64(timeout.Seconds()))
-	}
-}
-
-// earliest is the run's start deadline or the template's, whichever comes first; zero where there is neither.
-func earliest(run *time.Time, template *time.Duration, now time.Time) time.Time {
-	var by time.Time
-	if run != nil {
-		by = *run
-	}
-	if template != nil && (by.IsZero() || now.Add(*template).Before(by)) {
-		by = now.Add(*template)
-	}
-	return by
-}
-
-// limits is what a template says that is the server's to see to.
-type limits struct {
-	timeoutSeconds        *int64
-	infrastructureRetries *int32
-}
-
-func limitsOf(f *manifest.Finished) limits {
-	var l limits
-	if f.Timeout != nil {
-		seconds := int64((*f.Timeout + time.Second - 1) / time.Second)
-		l.timeoutSeconds = &seconds
-	}
-	if f.InfrastructureRetries != nil {
-		retries := int32(min(*f.InfrastructureRetries, math.MaxInt32))
-		l.infrastructureRetries = &retries
-	}
-	return l
 }

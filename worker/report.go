@@ -153,6 +153,12 @@ func (w *worker) answered(a *attempt, r api.Report, result api.ReportResult) {
 		return
 	}
 	w.metrics.report(r, result.Status)
+	w.follow(do, a, r, result)
+}
+
+// follow does what an answer asks for.
+func (w *worker) follow(do action, a *attempt, r api.Report, result api.ReportResult) {
+	message := value(result.Message)
 	log := w.log.With("run", a.ref.RunID, "attempt", a.ref.Attempt, "report", string(r.Kind), "status", string(result.Status))
 	switch do {
 	case actNone:

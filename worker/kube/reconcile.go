@@ -27,19 +27,6 @@ const (
 	maxEventsAge = 2 * time.Minute
 )
 
-// goodFor is how long an answer about the events of an object is good for that has waited so long: thousands that wait for a
-// quota would ask all the time.
-func goodFor(waited time.Duration) time.Duration {
-	return min(max(eventsAge, waited/8), maxEventsAge)
-}
-
-// eventCache is the last answer about the events of one object.
-type eventCache struct {
-	uid  string
-	at   time.Time
-	list []corev1.Event
-}
-
 // reconcile looks at one attempt, tells what it sees and does what follows from it. It returns when to look again even
 // if nothing changes; zero means that nothing has to.
 func (w *watcher) reconcile(ctx context.Context, ref job.Ref) (time.Duration, error) {
@@ -147,46 +134,6 @@ func (w *watcher) liveJob(ctx context.Context, t *tracked, uid types.UID) (*batc
 	return j, nil
 }
 
-// askEvents adds the events of the object to the snapshot, from the API server when the last answer is old.
-func (w *watcher) askEvents(ctx context.Context, t *tracked, s *snapshot, uid string, again time.Duration) (time.Duration, error) {
-	quiet := quietPod
-	if uid == string(s.job.UID) {
-		quiet = quietJob
-	}
-	since := s.waitingSince()
-	if pod := s.newestPod(); pod != nil {
-		since = scheduledAt(pod)
-	}
-	if wait := quiet - s.now.Sub(since); wait > 0 {
-		return sooner(again, wait+100*time.Millisecond), nil
-	}
-	age := goodFor(s.now.Sub(since))
-	if t.events.uid != uid || s.now.Sub(t.events.at) >= age {
-		list, err := w.eventsOf(ctx, t.namespace, uid)
-		if err != nil {
-			return 0, err
-		}
-		t.events = eventCache{uid: uid, at: s.now, list: list}
-	}
-	s.events = t.events.list
-	return sooner(again, age+time.Second), nil
-}
-
-// eventsOf lists what was said about an object. Not being allowed to read events is no reason to stop looking after it.
-func (w *watcher) eventsOf(ctx context.Context, namespace, uid string) ([]corev1.Event, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	list, err := w.client.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.uid=" + uid, Limit: 50})
-	if apierrors.IsForbidden(err) {
-		w.options.Log.Warn("events can not be read, waiting attempts are explained less well", "namespace", namespace, "error", hinted(err))
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("list events in namespace %q: %w", namespace, err)
-	}
-	return list.Items, nil
-}
-
 // tell hands over what was seen, where it differs from what was told before.
 func (w *watcher) tell(t *tracked, seen job.Observation) {
 	if t.last != nil && reflect.DeepEqual(*t.last, seen) {
@@ -207,62 +154,4 @@ func (w *watcher) finish(ctx context.Context, t *tracked, s snapshot, v view) {
 	if f := w.followerOf(t); f != nil {
 		f.finish()
 	}
-}
-
-// act does what follows from a view of an attempt that has not ended: carry out a decided end, stop stray pods, insist
-// where pods do not go. It returns when to look again.
-func (w *watcher) act(ctx context.Context, t *tracked, s snapshot, v view) (time.Duration, error) {
-	planned, next := w.decide(t, s, v)
-	if planned != nil && s.job != nil {
-		if err := w.carryOut(ctx, t, s.job, *planned); err != nil {
-			return 0, err
-		}
-	}
-	for _, pod := range v.strays {
-		if err := w.deletePod(ctx, pod, metav1.DeleteOptions{}); err != nil {
-			return 0, err
-		}
-	}
-	insist, err := w.insist(ctx, s, planned)
-	return sooner(next, insist), err
-}
-
-// decide returns the end that the attempt is to have: one that was decided before, or one that is due now.
-func (w *watcher) decide(t *tracked, s snapshot, v view) (*end, time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if t.planned != nil || s.deleting() {
-		if planned, ok := s.planned(); ok && t.planned == nil {
-			t.planned = &planned
-		}
-		return t.planned, 0
-	}
-	due, wait := w.due(t, s, v)
-	t.planned = due
-	return due, wait
-}
-
-func (w *watcher) due(t *tracked, s snapshot, v view) (*end, time.Duration) {
-	if v.outlived == nil {
-		t.outlived = time.Time{}
-	} else {
-		if t.outlived.IsZero() {
-			t.outlived = s.now
-		}
-		if wait := w.options.Timing.Outlived - s.now.Sub(t.outlived); wait > 0 {
-			return nil, wait
-		}
-		return v.outlived, 0
-	}
-	if v.waiting == nil || v.waiting.Cause == "" {
-		return nil, 0
-	}
-	limit := w.options.Deadlines.with(v.policy).of(v.waiting.Cause)
-	if limit <= 0 {
-		return nil, 0
-	}
-	if wait := limit - s.now.Sub(v.waiting.Since); wait > 0 {
-		return nil, wait
-	}
-	return &end{Category: v.waiting.Cause, Message: fmt.Sprintf("given up after %s: %s", limit, v.waiting.Summary)}, 0
 }

@@ -169,7 +169,7 @@ spec:
       onPodConditions:
       - {type: DisruptionTarget, status: "True"}
     - action: FailJob
-      onExitCodes: {operator: NotIn, values: [0]}
+      onExitCodes: {operator: NotIn, values: [0, 137, 143]}
   template:
     metadata:
       labels: {{- include "labels" . | nindent 8 }}

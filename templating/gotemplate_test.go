@@ -157,7 +157,7 @@ func TestGoTemplateErrorsNameTheirPlace(t *testing.T) {
 		{"a bare name in an action", "k", "{{ upper image }}", templating.CodeFunction, 1, 10, `"image" is a variable, not a function`, "write .image"},
 		{"a bare name in a text manifest", "job_manifest", "x: {{ image }}", templating.CodeFunction, 1, 7, `"image" is a variable, not a function`, "write .image"},
 		{"a bare dotted name in a text manifest", "job_manifest", "x: {{ image.tag }}", templating.CodeFunction, 1, 7, `"image.tag" is a variable, not a function`, "write .image.tag"},
-		{"an action that is not closed", "k", "a\n{{ .image", templating.CodeSyntax, 2, 1, "unclosed action", ""},
+		{"an action that is not closed", "k", "a\n{{ .image", templating.CodeSyntax, 2, 1, "an action has no closing }}", ""},
 		{"a place after a placeholder", "k", "{{ image }} {{ div 1 0 }}", templating.CodeRender, 1, 16, "div: division by zero", ""},
 		{"a syntax error after a placeholder of several lines", "k", "{{\nimage\n}}\n {{ .tag ) }}", templating.CodeSyntax, 4, 2, "unexpected right paren", ""},
 		{"a place after a placeholder of several lines", "k", "{{\nimage\n}}\n {{ div 1 0 }}", templating.CodeRender, 4, 5, "div: division by zero", ""},

@@ -60,6 +60,9 @@ func (v *validator) name(at pointer, name string, rule func(string) []string) {
 		return
 	}
 	if messages := rule(name); len(messages) > 0 {
+		for i, message := range messages {
+			messages[i], _, _ = strings.Cut(message, " (e.g. ") // the examples and the pattern hide what is to be done
+		}
 		v.fail(templating.CodeInvalid, at, "%q is not a valid name: %s", name, strings.Join(messages, "; "))
 	}
 }

@@ -128,7 +128,24 @@ func parseIssue(err error) Issue {
 	if !found || convErr != nil {
 		return Issue{Line: 1, Message: err.Error()}
 	}
-	return Issue{Line: line, Message: message}
+	return Issue{Line: line, Message: said(message)}
+}
+
+// said puts what the parser says of a template that is not closed, which is most of what goes wrong, in words of the language.
+func said(message string) string {
+	switch message {
+	case "unexpected EOF":
+		return "an if, range, with, define or block has no {{ end }}"
+	case "unexpected {{end}}":
+		return "there is an {{ end }} with nothing open before it"
+	case "unexpected {{else}}":
+		return "there is an {{ else }} with no if, range or with open before it"
+	case "unclosed action":
+		return "an action has no closing }}"
+	case "unterminated quoted string", "unterminated raw quoted string":
+		return "a text in quotes has no closing quote"
+	}
+	return message
 }
 
 // compiler translates parse trees; scope holds the variables that are visible.

@@ -69,3 +69,6 @@ func (h handler) Output(ctx context.Context, ref job.Ref, offset int64, text []b
 func (h handler) Found(found job.Found) {
 	h.w.suspects.add(found, h.w.now())
 }
+
+// Gone takes note that nobody needs to ask about a Job any more.
+func (h handler) Gone(found job.Found) { h.w.suspects.remove(found) }

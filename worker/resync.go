@@ -21,8 +21,9 @@ type suspects struct {
 }
 
 type suspect struct {
-	// unknownSince is when the server first did not know it; zero while it does.
-	unknownSince time.Time
+	// unknownSince is when the server first did not know it; zero while it does. endedSince is when it first said that the
+	// attempt is over.
+	unknownSince, endedSince time.Time
 	// after is when it is looked up next.
 	after time.Time
 }
@@ -43,6 +44,7 @@ func (s *suspects) add(found job.Found, now time.Time) {
 }
 
 func (s *suspects) remove(found job.Found) {
+	found.Deleting = false
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.jobs, found)
@@ -60,6 +62,21 @@ func (s *suspects) next(now time.Time, every time.Duration) []job.Found {
 		}
 	}
 	return list
+}
+
+// ended takes note that the attempt is over, and reports whether that was so long ago that nobody else is about to let go of
+// the Job: whoever has recorded the end may still be reading output.
+func (s *suspects) ended(found job.Found, now time.Time, patience time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	state, ok := s.jobs[found]
+	if !ok {
+		return false
+	}
+	if state.endedSince.IsZero() {
+		state.endedSince = now
+	}
+	return now.Sub(state.endedSince) >= patience
 }
 
 // unknown takes note that the server does not know the Job, and reports whether it has not for longer than the grace.
@@ -143,9 +160,11 @@ func (w *worker) looked(found job.Found, status api.AttemptStatusStatus) {
 	log := w.log.With("run", found.RunID, "attempt", found.Attempt, "uid", found.UID, "status", string(status))
 	switch status {
 	case api.AttemptStatusStatusEnded:
-		log.Info("letting go of a job whose outcome is recorded")
-		w.suspects.remove(found)
-		w.insist("release", found, w.runtime.Release)
+		if w.suspects.ended(found, w.now(), w.tuning.lookEvery) {
+			log.Info("letting go of a job whose outcome is recorded")
+			w.suspects.remove(found)
+			w.insist("release", found, w.runtime.Release)
+		}
 	case api.AttemptStatusStatusDuplicate:
 		log.Warn("discarding a job that lost the race for its attempt")
 		w.suspects.remove(found)

@@ -71,3 +71,20 @@ func TestWhatIsDoneToAJobThatNobodyLaunched(t *testing.T) {
 		})
 	}
 }
+
+func TestAJobThatSomebodyElseLetGoOfIsNotAskedAboutAnyMore(t *testing.T) {
+	s, now := newSuspects(), time.Now()
+	found := job.Found{Ref: job.Ref{RunID: uuid.New(), Attempt: 1}, UID: "u"}
+	s.add(found, now)
+	if s.ended(found, now, time.Second) {
+		t.Error("let go of at once, while its holder may be about to")
+	}
+	if !s.ended(found, now.Add(time.Second), time.Second) {
+		t.Error("never let go of")
+	}
+	found.Deleting = true
+	(handler{&worker{suspects: s}}).Gone(found)
+	if list := s.next(now.Add(time.Hour), time.Second); len(list) > 0 {
+		t.Errorf("asked about %v", list)
+	}
+}

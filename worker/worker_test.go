@@ -510,3 +510,4 @@ func (deaf) Output(context.Context, job.Ref, int64, []byte) error {
 	return errors.New("nobody listens")
 }
 func (deaf) Found(job.Found) {}
+func (deaf) Gone(job.Found)  {}

@@ -128,6 +128,8 @@ type Handler interface {
 	Output(ctx context.Context, ref Ref, offset int64, text []byte) error
 	// Found is called for a Job that carries our labels and that was not launched or adopted through this runtime.
 	Found(found Found)
+	// Gone is called when a Job that was found is not there any more: somebody else has let go of it.
+	Gone(found Found)
 }
 
 // Runtime runs attempts on one kind of infrastructure.

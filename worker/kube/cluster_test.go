@@ -248,6 +248,7 @@ type recorder struct {
 	all     []job.Observation
 	output  map[job.Ref]*strings.Builder
 	found   []job.Found
+	gone    []job.Found
 	faults  []string
 	before  func(ctx context.Context) error // called before output is taken
 }
@@ -285,6 +286,13 @@ func (r *recorder) Output(ctx context.Context, ref job.Ref, offset int64, text [
 	builder.Write(text)
 	r.note()
 	return nil
+}
+
+func (r *recorder) Gone(found job.Found) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.gone = append(r.gone, found)
+	r.note()
 }
 
 func (r *recorder) Found(found job.Found) {

@@ -10,7 +10,7 @@
 //	                                  (pure)
 //
 // Deciding is apart from acting. Observe (observe.go, ending.go, podend.go, diagnose.go) is a pure function of what the
-// cluster shows; reconcile.go and act.go are level-triggered: it may run at any time, any number of times, and never relies on
+// cluster shows; reconcile.go and act.go are level-triggered: they may run at any time, any number of times, and never rely on
 // having seen an event. The copies that informers keep only say that something may have changed; that a Job is missing
 // is believed of the API server alone.
 //

@@ -1,7 +1,9 @@
 package kube_test
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -62,5 +64,31 @@ func TestAJobThatIsDisownedRunsOn(t *testing.T) {
 	}
 	if len(pods) != 1 || pods[0].DeletionTimestamp != nil {
 		t.Errorf("its pods: %+v", pods)
+	}
+}
+
+func TestAJobThatWasFoundIsToldToBeGone(t *testing.T) {
+	s := newSite(t, kube.Options{})
+	left, found := s.leftRunning()
+	other, err := kube.New(s.config, kube.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Drain(s.ctx(), s.installation, false); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.After(patience)
+	for {
+		s.seen.mu.Lock()
+		gone, changed := slices.Clone(s.seen.gone), s.seen.changed
+		s.seen.mu.Unlock()
+		if slices.Contains(gone, found) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-deadline:
+			t.Fatalf("job %s is gone and was not told to be: %v", left.Name, gone)
+		}
 	}
 }

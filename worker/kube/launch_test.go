@@ -89,7 +89,8 @@ func TestAJobThatIsGoneWhenItIsReleasedIsNotRemembered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := r.newWatcher(uuid.New(), nil)
+	var told hears
+	w, err := r.newWatcher(uuid.New(), &told)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,4 +110,15 @@ func TestAJobThatIsGoneWhenItIsReleasedIsNotRemembered(t *testing.T) {
 	if len(r.reported) != 0 {
 		t.Errorf("remembered of what is gone: %v", r.reported)
 	}
+	if len(told.gone) != 1 || told.gone[0].UID != string(there.UID) {
+		t.Errorf("told to be gone: %v", told.gone)
+	}
 }
+
+// hears is a Handler that wants to know of what is gone alone.
+type hears struct {
+	job.Handler
+	gone []job.Found
+}
+
+func (h *hears) Gone(found job.Found) { h.gone = append(h.gone, found) }

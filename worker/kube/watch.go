@@ -173,6 +173,7 @@ func (w *watcher) gone(object any) {
 		return
 	}
 	w.mu.Lock()
+	_, told := w.reported[meta.GetUID()]
 	delete(w.reported, meta.GetUID())
 	if pod, ok := object.(*corev1.Pod); ok {
 		if t := w.tracked[ref]; t != nil {
@@ -180,6 +181,9 @@ func (w *watcher) gone(object any) {
 		}
 	}
 	w.mu.Unlock()
+	if told {
+		w.handler.Gone(job.Found{Ref: ref, UID: string(meta.GetUID())})
+	}
 	w.queue.Add(ref)
 }
 

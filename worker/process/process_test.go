@@ -89,6 +89,8 @@ func (e *ear) Output(_ context.Context, ref job.Ref, offset int64, text []byte) 
 	return nil
 }
 
+func (e *ear) Gone(job.Found) {}
+
 func (e *ear) Found(found job.Found) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -112,7 +112,7 @@ func (tx *Tx) handOut(ctx context.Context, r ClaimRequest, live bool, l *line, g
 			return err
 		}
 		known, expired = stand.Known, stand.Expired
-		l.open.Store(stand.Open)
+		l.open.Store(stand.open())
 	}
 	var err error
 	if known {

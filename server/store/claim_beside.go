@@ -35,8 +35,8 @@ func (s *Store) handOutBeside(ctx context.Context, r ClaimRequest, l *line) (*gi
 		if err != nil {
 			return nil, err
 		}
-		l.open.Store(stand.Open)
-		if !stand.Open || stand.Known || stand.Expired || !stand.oneByOne() {
+		l.open.Store(stand.open())
+		if !stand.open() || stand.Known || stand.Expired {
 			return nil, errAlone
 		}
 		if stand.Paused {
@@ -46,8 +46,12 @@ func (s *Store) handOutBeside(ctx context.Context, r ClaimRequest, l *line) (*gi
 	})
 }
 
-// oneByOne reports whether no two lanes have the same priority, which would make them one line.
-func (s *survey) oneByOne() bool {
+// open reports whether claims may go beside each other: nothing is limited, and no two lanes with runs that are due have the same
+// priority, which makes them one line.
+func (s *survey) open() bool {
+	if !s.Open {
+		return false
+	}
 	last := int32(math.MinInt32)
 	for _, l := range s.lanes {
 		if l.Priority == last {
@@ -58,7 +62,8 @@ func (s *survey) oneByOne() bool {
 	return true
 }
 
-// dueRunsSQL locks what is due and nobody else is about to take. Served by runs_ready.
+// dueRunsSQL locks what is due and nobody else is about to take, in the order of the claim and not in that of the ids: who skips
+// what is locked waits for nobody. Served by runs_ready.
 func (d dialect) dueRunsSQL() string {
 	return `
 SELECT

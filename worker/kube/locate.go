@@ -59,11 +59,18 @@ func allEnded(pods []*corev1.Pod) bool {
 func (r *Runtime) locate(ctx context.Context, found job.Found) ([]*batchv1.Job, error) {
 	r.mu.Lock()
 	w := r.watcher
+	var fresh *batchv1.Job // a Job that the watch has not shown yet is not looked for among all others
+	if t := r.tracked[found.Ref]; t != nil && t.fresh != nil && string(t.fresh.UID) == found.UID {
+		fresh = t.fresh
+	}
 	r.mu.Unlock()
 	if w != nil && found.UID != "" {
 		if j := w.jobWithUID(found.Ref, types.UID(found.UID)); j != nil {
 			return []*batchv1.Job{j}, nil
 		}
+	}
+	if fresh != nil {
+		return []*batchv1.Job{fresh}, nil
 	}
 	var jobs []*batchv1.Job
 	for _, namespace := range r.scopes() {

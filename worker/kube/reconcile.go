@@ -78,7 +78,7 @@ func (w *watcher) snapshot(ctx context.Context, t *tracked) (snapshot, time.Dura
 		w.noteStopped(t.ref, pod)
 	}
 	w.mu.Lock()
-	uid, past := t.uid, slices.Clone(t.past)
+	uid, past, fresh := t.uid, slices.Clone(t.past), t.fresh
 	s.stopped = slices.Clone(t.stopped)
 	w.mu.Unlock()
 	s.past = slices.DeleteFunc(past, func(gone *corev1.Pod) bool {
@@ -86,12 +86,18 @@ func (w *watcher) snapshot(ctx context.Context, t *tracked) (snapshot, time.Dura
 	})
 	for _, j := range w.jobsOf(t.ref) {
 		if j.UID == uid || (uid == "" && j.Namespace == t.namespace && j.Name == t.name) {
-			s.job, t.fresh = j, nil
+			s.job = j
 		}
 	}
 	again := time.Duration(0)
-	if s.job == nil && t.fresh != nil && now.Sub(t.adoptedAt) < catchUp {
-		s.job, again = t.fresh, catchUp
+	switch {
+	case fresh == nil:
+	case s.job != nil:
+		w.mu.Lock()
+		t.fresh = nil
+		w.mu.Unlock()
+	case now.Sub(t.adoptedAt) < catchUp:
+		s.job, again = fresh, catchUp
 	}
 	if s.job == nil {
 		var err error

@@ -50,9 +50,9 @@ type tracked struct {
 	past     []*corev1.Pod
 	stopped  []types.UID // pods that were told to stop while they ran
 	follower *follower
+	fresh    *batchv1.Job // what create answered, until the watch has caught up; nobody changes it
 
 	// Of the reconcile of this attempt alone; there is never more than one at a time.
-	fresh    *batchv1.Job // what create answered, until the watch has caught up
 	last     *job.Observation
 	ended    bool
 	annotate bool // the planned end is in the Job's annotation

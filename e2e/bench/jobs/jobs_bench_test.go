@@ -20,7 +20,7 @@ import (
 
 const (
 	// many Jobs are created at a time, by so many callers where there is no worker.
-	many    = 1000
+	many    = 3000
 	callers = 64
 )
 

@@ -106,7 +106,7 @@ func (s *suspects) known(found job.Found) {
 func (w *worker) resyncLoop(ctx context.Context) error {
 	pulse := w.health.loop("resync", time.Minute+callTimeout+w.tuning.lookEvery)
 	retry := backoff{least: w.tuning.retryMin, most: w.tuning.retryMax}
-	tick := time.NewTicker(w.tuning.lookEvery)
+	tick := time.NewTicker(w.tuning.lookEvery / 4) // each Job has its own time
 	defer tick.Stop()
 	for {
 		pulse.beat()

@@ -50,7 +50,7 @@ func risks(job *batchv1.Job) []templating.Problem {
 		if isLatest(c.Image) {
 			warn(at.key("image"), "name a version", "the image %q is whatever is latest when the pod starts", c.Image)
 		}
-		if _, ok := c.Resources.Limits[corev1.ResourceMemory]; !ok {
+		if _, ok := c.Resources.Limits[corev1.ResourceMemory]; !ok && c.Image != imageOfProcesses {
 			warn(at.key("resources").key("limits").key("memory"), "set a memory limit",
 				"container %q has no memory limit, so it can take the memory of its whole node", c.Name)
 		}
@@ -63,6 +63,10 @@ func risks(job *batchv1.Job) []templating.Problem {
 	}
 	return problems
 }
+
+// imageOfProcesses is the image that templates for processes name, which have none: no node would take it, and what it says
+// of resources has no effect.
+const imageOfProcesses = "process:local"
 
 // isLatest is true for an image without a tag or digest, or with a tag that moves.
 func isLatest(image string) bool {

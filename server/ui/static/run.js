@@ -103,7 +103,6 @@ function facts({ run, attempts, result, progress: told }) {
     ["Cause", run.category],
     ["Worker", newest?.worker],
     ["Job", newest?.job_name && [newest.job_namespace, newest.job_name].filter(Boolean).join("/")],
-    ["Waiting for", run.ended_at ? undefined : newest?.diagnosis],
     ["Parameters", Object.keys(run.parameters).length > 0 && JSON.stringify(run.parameters)],
     ["Result", result && JSON.stringify(result.value)],
   ]));

@@ -88,6 +88,14 @@ func TestEventsExplainWhatShowsNowhereElse(t *testing.T) {
 		{"webhook", []corev1.Event{event(1, "Warning", "FailedCreate", `admission webhook "a.b" denied the request: no`)}, "AdmissionWebhook", job.Config},
 		{"volume", []corev1.Event{event(1, "Warning", "FailedMount", `configmap "none" not found`)}, "FailedMount", job.Config},
 		{"the newest warning counts", []corev1.Event{event(2, "Warning", "FailedMount", "new"), event(1, "Warning", "FailedCreate", quota)}, "FailedMount", job.Config},
+		{"a volume that was mounted in the end is no reason: the image is pulled, for as long as that takes", []corev1.Event{
+			event(1, "Warning", "FailedMount", "timed out waiting for the condition"), event(2, "Normal", "Pulling", "Pulling image \"x\""),
+		}, "", ""},
+		{"nor is a node that was found in the end", []corev1.Event{event(1, "Warning", "FailedScheduling", "0/3 nodes are available"), event(2, "Normal", "Scheduled", "assigned")}, "", ""},
+		{"a volume that can not be mounted after it was attached is one", []corev1.Event{
+			event(1, "Normal", "Scheduled", "assigned"), event(2, "Normal", "SuccessfulAttachVolume", "attached"), event(3, "Warning", "FailedMount", "wrong fs type"),
+		}, "FailedMount", job.Config},
+		{"what is normal and no step forward takes nothing back", []corev1.Event{event(1, "Warning", "FailedCreate", quota), event(2, "Normal", "Suspended", "Job suspended")}, "Quota", job.Quota},
 		{"what is normal explains nothing", []corev1.Event{event(1, "Normal", "SuccessfulCreate", "Created pod")}, "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -66,16 +66,41 @@ func (w *watcher) eventsOf(ctx context.Context, namespace, uid string) ([]corev1
 	return list.Items, nil
 }
 
-// diagnoseEvents reads the newest warning about the object. Quotas, Pod Security, webhooks, a missing ServiceAccount or
-// volume show nowhere else.
-func diagnoseEvents(events []corev1.Event, uid string) *Diagnosis {
+// standing is the newest warning about the object, unless there was a step forward after it: a volume that could not be mounted
+// at first is no reason to give up a pod whose image is being pulled since.
+func standing(events []corev1.Event, uid string) *corev1.Event {
 	var newest *corev1.Event
+	var forward time.Time
 	for i := range events {
 		event := &events[i]
-		if event.Type == corev1.EventTypeWarning && string(event.InvolvedObject.UID) == uid && (newest == nil || !eventTime(event).Before(eventTime(newest))) {
+		at := eventTime(event)
+		switch {
+		case string(event.InvolvedObject.UID) != uid:
+		case event.Type == corev1.EventTypeWarning && (newest == nil || !at.Before(eventTime(newest))):
 			newest = event
+		case isForward(event) && at.After(forward):
+			forward = at
 		}
 	}
+	if newest != nil && forward.After(eventTime(newest)) {
+		return nil
+	}
+	return newest
+}
+
+// isForward reports whether the event says that a pod came to be, or came nearer to running.
+func isForward(event *corev1.Event) bool {
+	switch event.Reason {
+	case "SuccessfulCreate", "Scheduled", "SuccessfulAttachVolume", "SuccessfulMountVolume", "Pulling", "Pulled", "Created", "Started":
+		return event.Type == corev1.EventTypeNormal
+	}
+	return false
+}
+
+// diagnoseEvents reads what was last said against the object. Quotas, Pod Security, webhooks, a missing ServiceAccount or volume
+// show nowhere else.
+func diagnoseEvents(events []corev1.Event, uid string) *Diagnosis {
+	newest := standing(events, uid)
 	if newest == nil {
 		return nil
 	}

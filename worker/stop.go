@@ -3,6 +3,8 @@ package worker
 import (
 	"context"
 	"time"
+
+	"github.com/berth-dev/berth/worker/job"
 )
 
 // stop is the way out, while all loops but the claimer still run: what was claimed and not created goes back, the runtime
@@ -14,11 +16,28 @@ func (w *worker) stop(alive context.Context, claimed <-chan struct{}, endRuntime
 	w.table.close()
 	<-claimed
 	w.begins.Wait()
+	w.letGo(alive)
 	endRuntime()
 	patience, cancel := context.WithTimeout(alive, w.tuning.stopPatience)
 	defer cancel()
 	if !w.flush(patience) {
 		w.log.Warn("worker stopped with reports or output not delivered")
+	}
+}
+
+// letGo waits a while for the Jobs that have ended to be let go of: there may be output that is not read yet, and reading ends
+// with the runtime.
+func (w *worker) letGo(alive context.Context) {
+	patience, cancel := context.WithTimeout(alive, w.tuning.stopPatience/2)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for w.busy.Load() > 0 || w.table.ending() {
+		select {
+		case <-patience.Done():
+			return
+		case <-tick.C:
+		}
 	}
 }
 
@@ -52,6 +71,18 @@ func (t *table) unsaid() bool {
 	defer t.mu.Unlock()
 	for _, a := range t.byID {
 		if len(a.due()) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// ending reports whether there is an end that is to be recorded.
+func (t *table) ending() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, a := range t.byID {
+		if a.known.seen != nil && a.known.seen.Phase == job.Ended && !a.said.over {
 			return true
 		}
 	}

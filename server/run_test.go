@@ -67,7 +67,7 @@ func TestARunFromEndToEnd(t *testing.T) {
 	}
 	counted := string(r.call(http.MethodGet, "/metrics", "").is(http.StatusOK).body)
 	for _, want := range []string{
-		`berth_attempts_total{category="",outcome="succeeded",pool="local"} 1`, `berth_build_info{component="server",version="test"} 1`,
+		`berth_attempts_total{category="",outcome="succeeded",pool="local"} 1`, `berth_build_info{component="server",goversion="`,
 		`berth_http_request_seconds_count{code="201",method="POST",route="/api/v1/deployments/{deployment}/runs"} 1`,
 		`berth_workers{pool="local",state="alive"} 1`, `berth_slots{kind="used",pool="local",queue=""} 0`,
 	} {

@@ -33,7 +33,7 @@ func TestRunsAreLookedForOnThePage(t *testing.T) {
 	do(t, ctx, "what has not ended", chromedp.SetValue(chromedp.CSS("#runs-filter select"), "live"), input("#runs-filter select"),
 		shows("#runs td", "run 29"), hides("#runs td", "the odd one"))
 	do(t, ctx, "by text", chromedp.SendKeys(chromedp.CSS("#runs-filter input"), "run 17"), hides("#runs td", "run 18"), shows("#runs td", "run 17"))
-	do(t, ctx, "it stays while a run is looked at", chromedp.Click(chromedp.CSS("#runs a")), shows("#run-title", "run 17"),
+	do(t, ctx, "it stays while a run is looked at", press("#runs a"), shows("#run-title", "run 17"),
 		chromedp.Click(chromedp.CSS("#run a")), shows("#runs td", "run 17"), hides("#runs td", "run 18"))
 	do(t, ctx, "nothing", chromedp.SendKeys(chromedp.CSS("#runs-filter input"), "00"), shows("#runs-none", "No run is like that"), hides("#runs-empty", "No run"))
 }
@@ -50,7 +50,7 @@ func TestAPoolHasAPage(t *testing.T) {
 	r.deploy("hello", "")
 	r.startRun("hello", `{"name":"the run"}`)
 	ctx := browser(t)
-	do(t, ctx, "the pool", chromedp.Navigate(r.url+"/"), shows("#pools a", "local"), chromedp.Click(chromedp.CSS("#pools a")),
+	do(t, ctx, "the pool", chromedp.Navigate(r.url+"/"), shows("#pools a", "local"), press("#pools a"),
 		shows("#pool-title", "Work pool local"), shows("#pool-queues td", "default"), shows("#pool-start", "berth worker start --pool local"),
 		shows("#pool-runs a", "the run"), shows("#pool-template-facts", "Version 1, saved"), shows("#pool-template", `"job_configuration": {`))
 	r.newWorker("w1").claimOne()

@@ -58,6 +58,13 @@ func shows(selector, text string) step {
 		chromedp.WithPollingArgs(selector, text), chromedp.WithPollingTimeout(patience))
 }
 
+// press clicks the first visible element, in one step: the page may show it anew between two.
+func press(selector string) step {
+	return chromedp.PollFunction[chromedp.Void](
+		`(selector) => { const one = [...document.querySelectorAll(selector)].find((one) => one.checkVisibility()); one?.click(); return Boolean(one); }`,
+		chromedp.WithPollingArgs(selector), chromedp.WithPollingTimeout(patience))
+}
+
 func TestThePageShowsARunAsItHappens(t *testing.T) {
 	r := start(t, withoutKeys)
 	r.deploy("hello", `,"tags":["<b>bold</b>"]`)
@@ -71,13 +78,13 @@ func TestThePageShowsARunAsItHappens(t *testing.T) {
 
 	r.startRun("hello", `{"name":"the run"}`)
 	do(t, ctx, "the new run, without a reload", shows("#runs td", "the run"), shows("#runs .state.SCHEDULED", "Scheduled"),
-		chromedp.Click(chromedp.CSS("#runs a")), shows("#run-why p", `no worker of work pool "local" is alive`),
+		press("#runs a"), shows("#run-why p", `no worker of work pool "local" is alive`),
 		shows("#run-why li", "start a worker: berth worker start --pool local"), chromedp.Click(chromedp.CSS("#run a")))
 	w := r.newWorker("w1")
 	claim := w.claimOne()
 	w.begin(claim)
 	do(t, ctx, "the run that runs", shows("#runs .state.RUNNING", "Running"),
-		chromedp.Click(chromedp.CSS("#runs a")), shows("#run-title", "the run"), shows("#run-state .state.RUNNING", "Running"))
+		press("#runs a"), shows("#run-title", "the run"), shows("#run-state .state.RUNNING", "Running"))
 	w.write(claim, 0, "hello from the container\n")
 	do(t, ctx, "its output", shows("#log", "hello from the container"))
 	w.finish(claim, 3, "hello from the container\n")
@@ -100,7 +107,7 @@ func TestARunIsStartedOnThePage(t *testing.T) {
 	field := func(name string) chromedp.CSS { return chromedp.CSS(`[name="` + name + `"]`) }
 	start := chromedp.Click(chromedp.CSS("#deployment-form button"))
 	do(t, ctx, "the key", chromedp.Navigate(r.url+"/"), chromedp.SendKeys(chromedp.CSS("#key"), r.admin), chromedp.Click(chromedp.CSS("#login-form button")))
-	do(t, ctx, "the deployment", shows("#deployments a", "etl"), chromedp.Click(chromedp.CSS("#deployments a")), shows("#deployment-title", "etl"),
+	do(t, ctx, "the deployment", shows("#deployments a", "etl"), press("#deployments a"), shows("#deployment-title", "etl"),
 		shows("#deployment-description", "Loads a day"), shows("#deployment-schedules li", "every day at 02:30"))
 	do(t, ctx, "what the server refuses, at its field", chromedp.Click(chromedp.CSS("#deployment-form summary")), shows("#deployment-variables label", "imagefrozen"),
 		chromedp.SendKeys(field("job_variables.date"), "2026-01-01"), chromedp.SendKeys(field("job_variables.memory"), "1000"), start,
@@ -108,7 +115,7 @@ func TestARunIsStartedOnThePage(t *testing.T) {
 		shows(".field .problem", "must be at most 256"))
 	do(t, ctx, "what is no number", chromedp.SetValue(field("parameters.rows"), "many"), start, shows(".field .problem", "must be a number"))
 	do(t, ctx, "the run", chromedp.SetValue(field("parameters.rows"), "9007199254740993"), chromedp.SetValue(field("job_variables.memory"), "128"),
-		chromedp.SetValue(field("job_variables.tier"), `"fast"`), start, shows("#run-state", "Scheduled"), chromedp.Click(chromedp.CSS("#run-facts a")),
+		chromedp.SetValue(field("job_variables.tier"), `"fast"`), start, shows("#run-state", "Scheduled"), press("#run-facts a"),
 		shows("#deployment-runs .state", "Scheduled"))
 	run := read[api.RunList](r.call(http.MethodGet, "/api/v1/runs", "").is(http.StatusOK)).Items[0]
 	if string(run.Parameters) != `{"day":"friday","rows":9007199254740993}` || string(run.JobVariables) != `{"date":"2026-01-01","memory":128,"tier":"fast"}` {

@@ -39,10 +39,22 @@ export function duration(one) {
   return minutes < 60 ? `${minutes} min ${Math.round(seconds % 60)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+// put shows children, without listeners of their own, in a place. What is there already stays: somebody may be about to click
+// it, or have a part of it selected.
+export function put(place, ...children) {
+  children.forEach((child, i) => {
+    const next = typeof child === "string" ? document.createTextNode(child) : child;
+    const there = place.childNodes[i];
+    if (!there) place.append(next);
+    else if (!there.isEqualNode(next)) there.replaceWith(next);
+  });
+  while (place.childNodes.length > children.length) place.lastChild.remove();
+}
+
 // rows puts rows into a table. Who has got to a link of it by keyboard stays there.
 export function rows(table, items, row) {
   const at = table.contains(document.activeElement) && document.activeElement.getAttribute("href");
-  table.tBodies[0].replaceChildren(...items.map((item) => element("tr", {}, ...row(item))));
+  put(table.tBodies[0], ...items.map((item) => element("tr", {}, ...row(item))));
   if (at) [...table.querySelectorAll("a")].find((one) => one.getAttribute("href") === at)?.focus({ preventScroll: true });
 }
 

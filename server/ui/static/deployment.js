@@ -1,7 +1,7 @@
 // One deployment: its facts, its schedules, its runs, and a form that starts one.
 
 import { get, post, randomKey } from "/ui/api.js";
-import { element, facts, moment, rows, runRow, tag, toPool } from "/ui/app.js";
+import { element, facts, moment, put, rows, runRow, tag, toPool } from "/ui/app.js";
 
 let shown; // the name of what is shown
 let described = false; // its facts and its form are there
@@ -52,7 +52,7 @@ function describe(one) {
   document.title = `${one.name} · Berth`;
   part("title").textContent = `Deployment ${one.name}`;
   part("description").textContent = one.description;
-  part("facts").replaceChildren(...facts([
+  put(part("facts"), ...facts([
     ["Pool", toPool(one.pool)],
     ["Queue", one.queue],
     ["Version", one.version],
@@ -61,7 +61,7 @@ function describe(one) {
     ["At once", one.concurrency_limit !== undefined && (one.concurrency_limit === 1 ? "1 run" : `${one.concurrency_limit} runs`)],
     ["Changed", moment(one.updated_at)],
   ]));
-  part("schedules").replaceChildren(...one.schedules.map((schedule) => element("li", {},
+  put(part("schedules"), ...one.schedules.map((schedule) => element("li", {},
     element("b", {}, schedule.name), ` ${schedule.description}`,
     schedule.active ? null : tag("paused"),
     ...schedule.next.slice(0, 3).flatMap((slot, i) => [i === 0 ? " · next " : ", ", moment(slot)]),

@@ -1,7 +1,7 @@
 // One work pool: its queues, its workers, its template, its runs.
 
 import { get } from "/ui/api.js";
-import { badge, cell, element, facts, moment, rows, runRow, tag } from "/ui/app.js";
+import { badge, cell, element, facts, moment, put, rows, runRow, tag } from "/ui/app.js";
 import { slots } from "/ui/overview.js";
 
 let shown; // the name of what is shown
@@ -51,7 +51,7 @@ export async function refresh(failed, well) {
 function describe(one) {
   part("title").textContent = `Work pool ${one.name}`;
   part("description").textContent = one.description;
-  part("facts").replaceChildren(...facts([
+  put(part("facts"), ...facts([
     ["Type", one.type],
     ["Status", one.paused ? "paused" : "active"],
     ["Slots", slots(one)],

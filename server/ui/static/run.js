@@ -1,7 +1,7 @@
 // One run as it happens: its facts, its events, its output.
 
 import { get, post, stream } from "/ui/api.js";
-import { badge, cell, clock, duration, element, facts as shownFacts, moment, rows, toDeployment, toPool } from "/ui/app.js";
+import { badge, cell, clock, duration, element, facts as shownFacts, moment, put, rows, toDeployment, toPool } from "/ui/app.js";
 
 const PAUSE = 2000; // milliseconds before a broken stream is taken up again
 const WHY = 5000; // milliseconds between looks at what keeps it from going on
@@ -90,7 +90,7 @@ function facts({ run, attempts, result, progress: told }) {
   state(run.state);
   offer(run.state.type);
   const newest = attempts.at(-1);
-  document.getElementById("run-facts").replaceChildren(...shownFacts([
+  put(document.getElementById("run-facts"), ...shownFacts([
     ["Deployment", toDeployment(run.deployment)],
     ["Pool", toPool(run.pool)],
     ["Queue", run.queue],
@@ -188,7 +188,7 @@ function progress(told) {
 
 // The last lines of the output ("| …") are left out: the output is on the page.
 function explain({ sentence, details, next }) {
-  document.getElementById("run-why").replaceChildren(
+  put(document.getElementById("run-why"),
     element("p", {}, sentence),
     element("ul", {}, ...details.filter((line) => !line.startsWith("| ")).map((line) => element("li", {}, line))),
     element("ul", { class: "next" }, ...next.map((line) => element("li", {}, ...step(line)))),
@@ -202,7 +202,7 @@ function step(line) {
 }
 
 function state(now) {
-  document.getElementById("run-state").replaceChildren(badge(now), now.message ? ` ${now.message}` : "");
+  put(document.getElementById("run-state"), badge(now), now.message ? ` ${now.message}` : "");
 }
 
 function addEvent(event) {

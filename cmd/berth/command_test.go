@@ -44,7 +44,7 @@ func TestBadInputIsRefusedWithItsPlace(t *testing.T) {
 		{"a schedule that is not there", u, []string{"schedule", "pause", "hello"}, 2, []string{`has no schedule "default"`}},
 		{"a time that is none", u, []string{"deployment", "run", "hello", "--at", "soon"}, 2, []string{`--at "soon"`}},
 		{"a deployment that is not there", u, []string{"deployment", "run", "nobody"}, 2, []string{"nobody"}},
-		{"a run that nobody made", u, []string{"run", "get", "x"}, 2, []string{`no run with the id or the name "x"; berth run ls`}},
+		{"a run that nobody made", u, []string{"run", "get", "x"}, 2, []string{`no run with the id or the name "x" (the beginning of either counts from 6 characters on); berth run ls`}},
 		{"the beginning of no id", u, []string{"run", "get", "ffffff"}, 2, []string{`no run with the id or the name "ffffff"`}},
 		{"no run at all", u, []string{"run", "get"}, 2, []string{"needs the id or the name of one run"}},
 		{"a run that is not there", u, []string{"run", "get", none}, 2, []string{"error: "}},

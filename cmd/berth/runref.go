@@ -79,7 +79,7 @@ const maxRunName = 200
 
 func unknownRun(text string) error {
 	if len(text) < shortestPrefix {
-		return cli.Usagef("there is no run with the id or the name %q, whose beginning counts from %d characters on; berth run ls shows them", text, shortestPrefix)
+		return cli.Usagef("there is no run with the id or the name %q (the beginning of either counts from %d characters on); berth run ls shows them", text, shortestPrefix)
 	}
 	return cli.Usagef("there is no run with the id or the name %q; berth run ls shows them", text)
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -80,20 +79,10 @@ BERTH_BOOTSTRAP_ADMIN_KEY and BERTH_BOOTSTRAP_WORKER_KEY hold API keys that must
 		if err != nil {
 			return err
 		}
-		collectLess()
+		growth(serverGrowth)
 		return server.Run(cmd.Context(), options)
 	}
 	return cmd
-}
-
-// collectLess lets the heap of a server grow to five times what lives in it, unless GOGC says otherwise. That is little,
-// some ten megabytes, and what is used for one request is much: with Go's default half of the server's time went into
-// collecting it.
-func collectLess() {
-	const percent = 400
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(percent)
-	}
 }
 
 func (in *serverFlags) options(app *cli.App) (server.Options, error) {

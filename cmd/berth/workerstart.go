@@ -58,6 +58,7 @@ are ended. It prints "ready URL" with the address of its health and metrics on s
 		if err != nil {
 			return err
 		}
+		growth(workerGrowth)
 		return worker.Run(cmd.Context(), options)
 	}
 	return cmd

@@ -23,6 +23,7 @@ export async function show(id, failed, well) {
   act = (what) => change(id, what, failed, well);
   const mine = (shown = new AbortController());
   mine.run = id;
+  mine.looks = mine.whys = mine.told = 0; // how often was asked, and how often the stream has said something
   document.getElementById("run-title").textContent = "";
   document.getElementById("run-state").replaceChildren();
   document.getElementById("run-facts").replaceChildren();
@@ -42,12 +43,14 @@ export async function show(id, failed, well) {
   mine.signal.addEventListener("abort", () => clearInterval(again));
   while (!ended && !mine.signal.aborted) {
     try {
+      mine.looks++; // what was asked before is old by then
       facts(await get(`/api/v1/runs/${encodeURIComponent(id)}`));
       if (mine.signal.aborted) return;
       well();
       await stream(`/api/v1/runs/${encodeURIComponent(id)}/stream`, last, mine.signal, (name, data, at) => {
         if (mine.signal.aborted) return;
         last = at || last;
+        mine.told++;
         if (name === "event") {
           addEvent(data);
           why(id, mine);
@@ -71,20 +74,24 @@ export async function show(id, failed, well) {
   why(id, mine);
 }
 
-// look shows the facts as they are now. Where they can not be had, the rest of the page says so.
+// look shows the facts as they are now; an answer that comes after that to a later question is old, and so is how far the run
+// is where the stream has said something since. Where they can not be had, the rest of the page says so.
 async function look(id, mine) {
+  const asked = ++mine.looks;
+  const told = mine.told;
   const answer = await get(`/api/v1/runs/${encodeURIComponent(id)}`).catch(() => undefined);
-  if (answer && shown === mine) facts(answer);
+  if (answer && shown === mine && asked === mine.looks) facts(answer, told === mine.told);
 }
 
 // why shows what `berth run explain` says, which changes while a run waits. Where that can not be had, the rest of the page
 // says so.
 async function why(id, mine) {
+  const asked = ++mine.whys;
   const answer = await get(`/api/v1/runs/${encodeURIComponent(id)}/explain`).catch(() => undefined);
-  if (answer && shown === mine) explain(answer);
+  if (answer && shown === mine && asked === mine.whys) explain(answer);
 }
 
-function facts({ run, attempts, result, progress: told }) {
+function facts({ run, attempts, result, progress: told }, fresh = true) {
   document.getElementById("run-title").textContent = `Run ${run.name}`;
   document.title = `${run.name} · Berth`;
   state(run.state);
@@ -106,7 +113,8 @@ function facts({ run, attempts, result, progress: told }) {
     ["Parameters", Object.keys(run.parameters).length > 0 && JSON.stringify(run.parameters)],
     ["Result", result && JSON.stringify(result.value)],
   ]));
-  progress(run.ended_at ? undefined : told);
+  if (run.ended_at) progress();
+  else if (fresh) progress(told);
   rows(document.getElementById("attempts"), attempts, attemptRow);
   document.getElementById("attempts").closest("section").hidden = attempts.length === 0;
   if (newestAttempt !== newest?.number) {

@@ -44,7 +44,7 @@ func scenarios() []scenario {
 	rows := []scenario{
 		{name: "normal", script: "echo done", state: "COMPLETED", ends: "ok", pods: 1, logs: []string{"done\n"}},
 		{name: "exit code", script: "exit 3", state: "FAILED", ends: "app", pods: 1, says: "exited with code 3"},
-		{name: "out of memory, then more of it", script: `[ "$BERTH_ATTEMPT" = 2 ] && exit 0; x=a; while true; do x=$x$x; done`,
+		{name: "out of memory, then more of it", script: `[ "$BERTH_ATTEMPT" = 2 ] && exit 0; sleep 1; x=a; while true; do x=$x$x; done`,
 			container:  `resources: {limits: {memory: "{{ memory }}Mi"}}`,
 			deployment: "retries: {max: 0, delay_seconds: 0, oom: {max: 1, variable: memory, factor: 2}}",
 			act:        memoryIsRaised, state: "COMPLETED", ends: "oom ok", pods: 2, says: "limit 32Mi"},

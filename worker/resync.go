@@ -21,9 +21,9 @@ type suspects struct {
 }
 
 type suspect struct {
-	// unknownSince is when the server first did not know it; zero while it does. endedSince is when it first said that the
-	// attempt is over.
-	unknownSince, endedSince time.Time
+	// status is what the server says of it, and since is from when on it has said so.
+	status api.AttemptStatusStatus
+	since  time.Time
 	// after is when it is looked up next.
 	after time.Time
 }
@@ -64,42 +64,18 @@ func (s *suspects) next(now time.Time, every time.Duration) []job.Found {
 	return list
 }
 
-// ended takes note that the attempt is over, and reports whether that was so long ago that nobody else is about to let go of
-// the Job: whoever has recorded the end may still be reading output.
-func (s *suspects) ended(found job.Found, now time.Time, patience time.Duration) bool {
+// said takes note of what the server says of the Job, and returns for how long it has said nothing else.
+func (s *suspects) said(found job.Found, status api.AttemptStatusStatus, now time.Time) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	state, ok := s.jobs[found]
-	if !ok {
-		return false
+	if !ok { // let go of meanwhile
+		return 0
 	}
-	if state.endedSince.IsZero() {
-		state.endedSince = now
+	if state.status != status {
+		state.status, state.since = status, now
 	}
-	return now.Sub(state.endedSince) >= patience
-}
-
-// unknown takes note that the server does not know the Job, and reports whether it has not for longer than the grace.
-func (s *suspects) unknown(found job.Found, now time.Time, grace time.Duration) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	state, ok := s.jobs[found]
-	if !ok {
-		return false
-	}
-	if state.unknownSince.IsZero() {
-		state.unknownSince = now
-	}
-	return now.Sub(state.unknownSince) >= grace
-}
-
-// known takes note that the server does know the Job.
-func (s *suspects) known(found job.Found) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if state, ok := s.jobs[found]; ok {
-		state.unknownSince = time.Time{}
-	}
+	return now.Sub(state.since)
 }
 
 // resyncLoop asks the server about suspects until ctx ends.
@@ -158,9 +134,10 @@ func (w *worker) look(ctx context.Context, found []job.Found) error {
 // looked acts on one answer. An attempt that is active is left alone: whoever holds it, or takes it over, sees to it.
 func (w *worker) looked(found job.Found, status api.AttemptStatusStatus) {
 	log := w.log.With("run", found.RunID, "attempt", found.Attempt, "uid", found.UID, "status", string(status))
+	lasted := w.suspects.said(found, status, w.now())
 	switch status {
 	case api.AttemptStatusStatusEnded:
-		if w.suspects.ended(found, w.now(), w.tuning.lookEvery) {
+		if lasted >= w.tuning.lookEvery { // whoever has recorded the end may still be reading output
 			log.Info("letting go of a job whose outcome is recorded")
 			w.suspects.remove(found)
 			w.insist("release", found, w.runtime.Release)
@@ -170,13 +147,12 @@ func (w *worker) looked(found job.Found, status api.AttemptStatusStatus) {
 		w.suspects.remove(found)
 		w.insist("discard", found, w.runtime.Discard)
 	case api.AttemptStatusStatusUnknown:
-		if w.suspects.unknown(found, w.now(), w.tuning.unknownGrace) {
+		if lasted >= w.tuning.unknownGrace {
 			log.Warn("letting go of a job that the server does not know")
 			w.suspects.remove(found)
 			w.insist("disown", found, w.runtime.Disown)
 		}
 	default:
-		w.suspects.known(found)
 		if w.table.find(found.Ref) != nil {
 			w.suspects.remove(found)
 		}

@@ -76,11 +76,19 @@ func TestAJobThatSomebodyElseLetGoOfIsNotAskedAboutAnyMore(t *testing.T) {
 	s, now := newSuspects(), time.Now()
 	found := job.Found{Ref: job.Ref{RunID: uuid.New(), Attempt: 1}, UID: "u"}
 	s.add(found, now)
-	if s.ended(found, now, time.Second) {
-		t.Error("let go of at once, while its holder may be about to")
-	}
-	if !s.ended(found, now.Add(time.Second), time.Second) {
-		t.Error("never let go of")
+	for _, answer := range []struct {
+		status       api.AttemptStatusStatus
+		after, lasts time.Duration
+	}{
+		{api.AttemptStatusStatusEnded, 0, 0},
+		{api.AttemptStatusStatusEnded, 2 * time.Second, 2 * time.Second},
+		{api.AttemptStatusStatusActive, 3 * time.Second, 0}, // what it was before does not count any more
+		{api.AttemptStatusStatusEnded, 4 * time.Second, 0},
+		{api.AttemptStatusStatusEnded, 5 * time.Second, time.Second},
+	} {
+		if lasts := s.said(found, answer.status, now.Add(answer.after)); lasts != answer.lasts {
+			t.Errorf("after %s it has been %s for %s, want %s", answer.after, answer.status, lasts, answer.lasts)
+		}
 	}
 	found.Deleting = true
 	(handler{&worker{suspects: s}}).Gone(found)

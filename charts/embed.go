@@ -1,6 +1,6 @@
-// Package charts holds Berth's Helm chart, embedded in the binary, so that `berth install` needs neither a chart
-// repository nor the helm program. Package release installs it; the tests here render it through Helm's own engine and
-// hold what it promises: typed objects, restricted pods, exact rights, no key in a manifest.
+// Package charts holds Berth's Helm chart, embedded in the binary, so that `berth install` needs neither a
+// chart repository nor the helm program. Package release installs it; the tests here render it through Helm's
+// own engine and hold what it promises: typed objects, restricted pods, exact rights, no key in a manifest.
 package charts
 
 import (

@@ -77,8 +77,8 @@ var (
 // targetLabels are put on by the scrape.
 var targetLabels = []string{"namespace", "pod", "instance", "le"}
 
-// queryProblems says what a query names that no metric of the code is or has, and where it takes the rate of what is
-// no counter, or not the rate of what is one.
+// queryProblems says what a query names that no metric of the code is or has, and where it takes the rate of
+// what is no counter, or not the rate of what is one.
 func queryProblems(metrics []metricdoc.Metric, query string) []string {
 	var problems []string
 	known := slices.Clone(targetLabels)

@@ -22,7 +22,8 @@ import (
 
 var update = flag.Bool("update", false, "write golden files and the README's table of values anew")
 
-// object is one rendered manifest: its text, and the typed object it was strictly decoded into (nil for kinds of others).
+// object is one rendered manifest: its text, and the typed object it was strictly decoded into (nil for kinds
+// of others).
 type object struct {
 	metav1.PartialObjectMetadata
 	template string

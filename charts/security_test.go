@@ -95,7 +95,8 @@ func TestHookJobsEndByThemselves(t *testing.T) {
 	}
 }
 
-// What a hook needs must be a hook of the same events and come before it, or it is not there when the hook runs.
+// What a hook needs must be a hook of the same events and come before it, or it is not there when the hook
+// runs.
 func TestHooksFindTheirAccountsAndRights(t *testing.T) {
 	for name, values := range renders() {
 		hooks := map[string]object{}

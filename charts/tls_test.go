@@ -9,7 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// authority is the data key that a pod takes from a Secret as the authority it trusts; "" where it takes none.
+// authority is the data key that a pod takes from a Secret as the authority it trusts; "" where it takes
+// none.
 func authority(t *testing.T, objects []object, workload string) string {
 	t.Helper()
 	c, pod := container(t, objects, workload), podTemplates(objects)[workload]

@@ -25,7 +25,8 @@ type result struct {
 	code           int
 }
 
-// run runs berth with the arguments and returns however it ended; a command that does not end within two minutes fails the test.
+// run runs berth with the arguments and returns however it ended; a command that does not end within two
+// minutes fails the test.
 func (c cli) run(t testing.TB, args ...string) result {
 	t.Helper()
 	return c.runWithin(t, 2*time.Minute, args...)

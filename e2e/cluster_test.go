@@ -82,7 +82,8 @@ func (c *cluster) removeNamespace(t testing.TB, name string) {
 	}
 }
 
-// leftIn names the Jobs and pods of a namespace with their finalizers, but for pods that the test itself made.
+// leftIn names the Jobs and pods of a namespace with their finalizers, but for pods that the test itself
+// made.
 func (c *cluster) leftIn(ctx context.Context, namespace string) string {
 	var left []string
 	if jobs, err := c.client.BatchV1().Jobs(namespace).List(ctx, metav1.ListOptions{}); err == nil {

@@ -15,8 +15,8 @@ import (
 	"k8s.io/client-go/util/workqueue"
 )
 
-// lightKubelet runs pods that cost nothing: a node of API objects alone, whose pods are said to run as soon as they are
-// there and to have ended when the test says so. It is to a kubelet what KWOK is.
+// lightKubelet runs pods that cost nothing: a node of API objects alone, whose pods are said to run as soon
+// as they are there and to have ended when the test says so. It is to a kubelet what KWOK is.
 type lightKubelet struct {
 	*cluster
 	node   string

@@ -31,7 +31,8 @@ const (
 	workerSelector = "app.kubernetes.io/instance=berth,app.kubernetes.io/component=worker"
 )
 
-// install installs the chart with default values but for the image and those given; it is gone when the test ends.
+// install installs the chart with default values but for the image and those given; it is gone when the test
+// ends.
 func install(t *testing.T, namespace string, values map[string]any) *installed {
 	t.Helper()
 	c := connect(t)
@@ -68,7 +69,8 @@ func (s *installed) reconnect() {
 	s.url = "http://" + s.tunnel(s.whole, s.namespace, serverSelector, 4200)
 }
 
-// uninstallLeavesNothing uninstalls while a run is under way, and demands that no Job, pod or finalizer is left.
+// uninstallLeavesNothing uninstalls while a run is under way, and demands that no Job, pod or finalizer is
+// left.
 func uninstallLeavesNothing(t *testing.T, s *installed) {
 	s.deploy(t, "endless", gated)
 	id := s.start(t, "endless")

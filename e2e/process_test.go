@@ -39,8 +39,8 @@ func (b *logBuffer) String() string {
 	return b.text.String()
 }
 
-// startProcess starts the binary and waits until it prints a line that begins with "ready", whose rest it returns. The
-// process ends with the test.
+// startProcess starts the binary and waits until it prints a line that begins with "ready", whose rest it
+// returns. The process ends with the test.
 func startProcess(t testing.TB, env []string, args ...string) (*process, string) {
 	t.Helper()
 	p := &process{cmd: exec.Command(binary, args...), exited: make(chan struct{}), log: &logBuffer{}}
@@ -96,7 +96,8 @@ func (p *process) kill(t testing.TB) {
 	<-p.exited
 }
 
-// hosted is an installation whose server and workers are processes of this host, while its Jobs run in the cluster.
+// hosted is an installation whose server and workers are processes of this host, while its Jobs run in the
+// cluster.
 type hosted struct {
 	site
 	dir    string

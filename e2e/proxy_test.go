@@ -20,8 +20,8 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// proxy stands between a worker and whom it talks to, the server or the API server, and can do to any request what networks
-// and servers do.
+// proxy stands between a worker and whom it talks to, the server or the API server, and can do to any request
+// what networks and servers do.
 type proxy struct {
 	url     string
 	forward http.Handler
@@ -47,7 +47,8 @@ func newProxy(t testing.TB, target string, transport http.RoundTripper) *proxy {
 		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(to) },
 		Transport:     transport,
 		FlushInterval: -1,
-		// A worker that is killed, or an API server that restarts, breaks connections: that is what the tests are about.
+		// A worker that is killed, or an API server that restarts, breaks connections: that is what the tests
+		// are about.
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
 	}}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -103,8 +104,8 @@ func (m matching) matches(r *http.Request) bool {
 	return m(r, string(body))
 }
 
-// stopAt holds the first request that matches, before it is passed on or before it is answered. The channel is closed then,
-// and the request is held for as long as the proxy lives.
+// stopAt holds the first request that matches, before it is passed on or before it is answered. The channel
+// is closed then, and the request is held for as long as the proxy lives.
 func (p *proxy) stopAt(m matching, answered bool) <-chan struct{} {
 	reached := make(chan struct{})
 	var once sync.Once

@@ -26,7 +26,8 @@ type recording struct {
 	Stopped []types.UID   `json:"stopped,omitempty"`
 }
 
-// record writes down what the attempts looked like when they ended, where E2E_RECORD names a folder (make record).
+// record writes down what the attempts looked like when they ended, where E2E_RECORD names a folder (make
+// record).
 func (p *play) record(r run) {
 	p.t.Helper()
 	if p.unseen {

@@ -44,8 +44,8 @@ type event struct {
 	State struct{ Type, Name string }
 }
 
-// lightTemplate uses every kind of leaf once: typed (grace), partial (memory), without a value (priority_class), and a
-// sprig expression (team).
+// lightTemplate uses every kind of leaf once: typed (grace), partial (memory), without a value
+// (priority_class), and a sprig expression (team).
 const lightTemplate = `
 variables:
   type: object
@@ -152,7 +152,8 @@ func (s site) recordedOnce(t testing.TB, id string) {
 	}
 }
 
-// logsHave waits until the run's output holds the texts: an outcome never waits for output, so that may come later.
+// logsHave waits until the run's output holds the texts: an outcome never waits for output, so that may come
+// later.
 func (s site) logsHave(t testing.TB, id string, texts ...string) {
 	t.Helper()
 	for _, text := range texts {

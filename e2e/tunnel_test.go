@@ -14,8 +14,8 @@ import (
 	"k8s.io/client-go/transport/spdy"
 )
 
-// tunnel forwards a free port of loopback to a ready pod with the labels, as kubectl port-forward does, until the test
-// ends or the pod does. It returns the address.
+// tunnel forwards a free port of loopback to a ready pod with the labels, as kubectl port-forward does, until
+// the test ends or the pod does. It returns the address.
 func (c *cluster) tunnel(t *testing.T, namespace, selector string, port int) string {
 	t.Helper()
 	return c.tunnelTo(t, namespace, c.readyPod(t, namespace, selector), port)
@@ -87,8 +87,8 @@ func ready(pod corev1.Pod) bool {
 	return false
 }
 
-// scrape reads the metrics of that many ready pods with the labels, as Prometheus would: an event is counted where it
-// was handled.
+// scrape reads the metrics of that many ready pods with the labels, as Prometheus would: an event is counted
+// where it was handled.
 func (c *cluster) scrape(t *testing.T, namespace, selector string, pods int) string {
 	t.Helper()
 	var all strings.Builder

@@ -89,8 +89,9 @@ func manyJobs(b *testing.B) int {
 	return n
 }
 
-// BenchmarkManyJobs has one worker hold many Jobs at once, on a node that costs nothing: what it keeps resident while all
-// run, and how often it writes to the API server for each from its creation to its release.
+// BenchmarkManyJobs has one worker hold many Jobs at once, on a node that costs nothing: what it keeps
+// resident while all run, and how often it writes to the API server for each from its creation to its
+// release.
 func BenchmarkManyJobs(b *testing.B) {
 	jobs := manyJobs(b)
 	for range b.N {

@@ -226,8 +226,8 @@ func namespaceDeleted(p *play) {
 	p.namespaceIsGone()
 }
 
-// namespaceDeletedAround deletes the namespace that the worker lives in: it loses its rights and its process. What it
-// cannot let go of any more, the operator does, without any server.
+// namespaceDeletedAround deletes the namespace that the worker lives in: it loses its rights and its process.
+// What it cannot let go of any more, the operator does, without any server.
 func namespaceDeletedAround(p *play) {
 	pod := p.running()
 	installation := pod.Labels["berth.dev/installation"]
@@ -376,7 +376,8 @@ func followedAcross(count int) func(p *play) {
 	}
 }
 
-// kubeFault makes the first n requests to the API server that match go wrong, and demands that there were any.
+// kubeFault makes the first n requests to the API server that match go wrong, and demands that there were
+// any.
 func kubeFault(n int, match matching, wrong fault) func(p *play) {
 	return func(p *play) {
 		p.toKube.times(n, match, wrong)
@@ -443,8 +444,8 @@ func killedAt(match matching, kube, answered bool) func(p *play) {
 	}
 }
 
-// succeeded is what killedAt puts in its own place.
-// releasedByHand has an operator give up an attempt whose worker is gone, and another worker find its Job running.
+// succeeded is what killedAt puts in its own place. releasedByHand has an operator give up an attempt whose
+// worker is gone, and another worker find its Job running.
 func releasedByHand(p *play) {
 	first := p.running()
 	p.until("the run to be RUNNING", func(r run) bool { return r.Run.State.Type == "RUNNING" })

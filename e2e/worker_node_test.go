@@ -20,8 +20,8 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// fakeNode makes a node that only the API server knows: the test is its kubelet, as long as it lives. Scheduling, the node
-// lifecycle, taints and evictions are the real control plane's.
+// fakeNode makes a node that only the API server knows: the test is its kubelet, as long as it lives.
+// Scheduling, the node lifecycle, taints and evictions are the real control plane's.
 func fakeNode(p *play) {
 	ctx := context.WithoutCancel(p.t.Context())
 	node, err := p.client.CoreV1().Nodes().Create(ctx, &corev1.Node{
@@ -78,8 +78,8 @@ func nodeLost(p *play) {
 	p.nodeStatus(corev1.NodeStatus{Conditions: []corev1.NodeCondition{readiness(corev1.ConditionFalse)}})
 }
 
-// nodeLostThenRemoved waits until the run says what keeps it, sees that nobody acts, and removes the node as an operator
-// would.
+// nodeLostThenRemoved waits until the run says what keeps it, sees that nobody acts, and removes the node as
+// an operator would.
 func nodeLostThenRemoved(p *play) {
 	nodeLost(p)
 	p.waits("its node " + p.node + " does not confirm it: it may still run")

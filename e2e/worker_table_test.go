@@ -5,8 +5,8 @@ import "testing"
 // A scenario is a row of the table: what is run, what is done to it, and what must come of it.
 type scenario struct {
 	name string
-	// config, spec, pod and container are YAML mappings that are laid over the template: job_configuration, the Job's spec, its
-	// pod's, and that of the job container.
+	// config, spec, pod and container are YAML mappings that are laid over the template: job_configuration,
+	// the Job's spec, its pod's, and that of the job container.
 	config, spec, pod, container string
 	script                       string
 	deployment                   string // a YAML mapping that is laid over the deployment
@@ -126,8 +126,8 @@ func scenarios() []scenario {
 	return append(rows, killed()...)
 }
 
-// killed are the rows of a worker that is killed (-9) at each step of the launch and of the recording, and succeeded by
-// another one: before and after the other side has done what was asked.
+// killed are the rows of a worker that is killed (-9) at each step of the launch and of the recording, and
+// succeeded by another one: before and after the other side has done what was asked.
 func killed() []scenario {
 	var rows []scenario
 	for _, step := range []struct {

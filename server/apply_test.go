@@ -125,8 +125,8 @@ func TestWhatWasPlannedIsWhatIsAppliedOrNothingIs(t *testing.T) {
 	})
 }
 
-// TestTwoDeployersDoNotInterleave lets two people deploy the same things in opposite orders, again and again. Whoever
-// looks sees all of the one or all of the other.
+// TestTwoDeployersDoNotInterleave lets two people deploy the same things in opposite orders, again and again.
+// Whoever looks sees all of the one or all of the other.
 func TestTwoDeployersDoNotInterleave(t *testing.T) {
 	const things, rounds = 12, 15
 	onBoth(t, func(t *testing.T, servers []*running) {

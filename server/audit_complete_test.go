@@ -8,8 +8,8 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-// unaudited lists the operations that change nothing that the audit is about: they store nothing, or are about runs, whose
-// events say who did what. Who adds an operation that is neither lets it be audited.
+// unaudited lists the operations that change nothing that the audit is about: they store nothing, or are
+// about runs, whose events say who did what. Who adds an operation that is neither lets it be audited.
 func unaudited() []string {
 	return []string{
 		"LintTemplate", "PreviewTemplate", "DiffTemplate", "ImpactTemplate", "PreviewSchedule",

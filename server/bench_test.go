@@ -99,7 +99,8 @@ func benchClient(b *testing.B, url, key string, transport http.RoundTripper) *ap
 		})))(b)
 }
 
-// through has four workers take so many runs to their end; each call takes a batch and says how many there were.
+// through has four workers take so many runs to their end; each call takes a batch and says how many there
+// were.
 func (x benched) through(b *testing.B, batch func(worker string) (int, error)) {
 	b.Helper()
 	for n := b.N; n > 0; n -= 1000 {
@@ -128,8 +129,8 @@ func (x benched) through(b *testing.B, batch func(worker string) (int, error)) {
 	b.StopTimer()
 }
 
-// BenchmarkHTTPCycle takes runs from due to completed over the API, in batches of a hundred by four workers that do nothing
-// else. One operation is one run.
+// BenchmarkHTTPCycle takes runs from due to completed over the API, in batches of a hundred by four workers
+// that do nothing else. One operation is one run.
 func BenchmarkHTTPCycle(b *testing.B) {
 	x := bench(b)
 	x.through(b, func(worker string) (int, error) {
@@ -195,8 +196,8 @@ func (x benched) finish(ctx context.Context, worker string, claims []api.Claim) 
 	return nil
 }
 
-// BenchmarkHTTPDispatch makes 200 runs a second over the API while four workers wait for them. p50-sec/op and p99-sec/op are
-// from due to claimed, as the worker sees it.
+// BenchmarkHTTPDispatch makes 200 runs a second over the API while four workers wait for them. p50-sec/op and
+// p99-sec/op are from due to claimed, as the worker sees it.
 func BenchmarkHTTPDispatch(b *testing.B) {
 	x := bench(b)
 	var mu sync.Mutex

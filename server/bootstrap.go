@@ -15,7 +15,8 @@ import (
 // bootstrapActor is who made what was made from the options.
 const bootstrapActor = "bootstrap"
 
-// bootstrap makes the keys and pools that the options ask for. Replicas that start together may do it at once.
+// bootstrap makes the keys and pools that the options ask for. Replicas that start together may do it at
+// once.
 func (s *server) bootstrap(ctx context.Context, templates *template.Library) error {
 	for role, text := range map[api.Role]string{api.RoleAdmin: s.BootstrapAdminKey, api.RoleWorker: s.BootstrapWorkerKey} {
 		if err := s.ensureKey(ctx, role, strings.TrimSpace(text)); err != nil {
@@ -63,7 +64,11 @@ func (s *server) ensurePool(ctx context.Context, templates *template.Library, wa
 	if err != nil {
 		return err
 	}
-	_, err = s.store.CreatePool(ctx, store.NewPool{Name: wanted.Name, Type: wanted.Type, Template: doc}, bootstrapActor)
+	_, err = s.store.CreatePool(
+		ctx,
+		store.NewPool{Name: wanted.Name, Type: wanted.Type, Template: doc},
+		bootstrapActor,
+	)
 	if errors.As(err, &known) && known.Code == store.AlreadyExists {
 		return nil // another replica was faster
 	}

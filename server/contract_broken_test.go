@@ -36,8 +36,8 @@ func (b broken) pointer() string {
 	return p.String()
 }
 
-// filled is a value with something in every place that its schema has and the value does not, so that all can be broken. It
-// has the right form and need not make sense.
+// filled is a value with something in every place that its schema has and the value does not, so that all can
+// be broken. It has the right form and need not make sense.
 func filled(schema *openapi3.Schema, value any) any {
 	if len(schema.AllOf) == 1 {
 		return filled(schema.AllOf[0].Value, value)
@@ -230,8 +230,8 @@ func (b broken) put(at any, path []any) any {
 	return at
 }
 
-// breakBody sends what a body may not be. People are told where what is wrong; of workers it is only asked that whatever
-// they send is answered, since what is new in a newer worker must not be refused.
+// breakBody sends what a body may not be. People are told where what is wrong; of workers it is only asked
+// that whatever they send is answered, since what is new in a newer worker must not be refused.
 func (w *contractWorld) breakBody(o operation, valid aCall) {
 	w.t.Helper()
 	w.breakText(o, valid)

@@ -14,8 +14,9 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-// TestEveryOperationKeepsItsContract calls every operation of openapi.yaml: without a key, with everything that its schema
-// says is wrong, and at last as its own example has it. What comes back is checked against the specification each time.
+// TestEveryOperationKeepsItsContract calls every operation of openapi.yaml: without a key, with everything
+// that its schema says is wrong, and at last as its own example has it. What comes back is checked against
+// the specification each time.
 func TestEveryOperationKeepsItsContract(t *testing.T) {
 	t.Parallel()
 	all := operations(t)

@@ -14,7 +14,8 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-// contractWorld is a server in which the examples of openapi.yaml hold: its pools, deployments and workers have their names.
+// contractWorld is a server in which the examples of openapi.yaml hold: its pools, deployments and workers
+// have their names.
 type contractWorld struct {
 	*running
 	parameters map[string]string // of paths

@@ -133,8 +133,8 @@ var specification = sync.OnceValues(func() (routers.Router, error) {
 	return gorillamux.NewRouter(spec)
 })
 
-// conforms checks an answer against what openapi.yaml says of it: whatever a test is about, what it sees must have the form
-// that clients were promised.
+// conforms checks an answer against what openapi.yaml says of it: whatever a test is about, what it sees must
+// have the form that clients were promised.
 func (r *running) conforms(request *http.Request, response *http.Response, body []byte) {
 	r.t.Helper()
 	router, err := specification()

@@ -37,7 +37,13 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 // serve answers requests until ctx ends, then lets those under way finish.
 //
 // With secure it speaks TLS.
-func serve(ctx context.Context, listener net.Listener, secure *tls.Config, handler http.Handler, logger *slog.Logger) error {
+func serve(
+	ctx context.Context,
+	listener net.Listener,
+	secure *tls.Config,
+	handler http.Handler,
+	logger *slog.Logger,
+) error {
 	server := &http.Server{
 		TLSConfig: secure, Handler: handler, ReadHeaderTimeout: headerTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),

@@ -14,8 +14,8 @@ import (
 	"github.com/berth-dev/berth/server"
 )
 
-// TestNoOddTextIsTheServersFault puts what databases and decoders stumble over into every parameter and every place of every body: an
-// answer may refuse it, but it must not be an error of the server's own.
+// TestNoOddTextIsTheServersFault puts what databases and decoders stumble over into every parameter and every
+// place of every body: an answer may refuse it, but it must not be an error of the server's own.
 func TestNoOddTextIsTheServersFault(t *testing.T) {
 	t.Parallel()
 	databases := map[string]func(*server.Options){

@@ -45,7 +45,8 @@ type Options struct {
 	Listen        string // host:port of the API and the UI; port 0 takes a free one
 	MetricsListen string // where /metrics is served instead of on Listen; empty: on Listen
 
-	// TLSCertFile, with its chain, and TLSKeyFile are PEM; with them Listen speaks TLS. Changed files are taken up.
+	// TLSCertFile, with its chain, and TLSKeyFile are PEM; with them Listen speaks TLS. Changed files are
+	// taken up.
 	TLSCertFile, TLSKeyFile string
 	TLSReloadEvery          time.Duration // how often they are looked at; 0 is every ten seconds
 
@@ -62,13 +63,13 @@ type Options struct {
 
 	EnsurePools []EnsurePool
 	Engines     *templating.Registry // of templates; nil: those that Berth comes with
-	// KeepRuns, KeepLogs and KeepAudit are for how long runs are kept after their end, output after it was written, and the
-	// audit. 0 is the default of each, ForEver what it says.
+	// KeepRuns, KeepLogs and KeepAudit are for how long runs are kept after their end, output after it was
+	// written, and the audit. 0 is the default of each, ForEver what it says.
 	KeepRuns, KeepLogs, KeepAudit time.Duration
 	// RetainEvery is how often what was kept for long enough is removed; 0 is every minute.
 	RetainEvery time.Duration
-	// RateLimit is how many requests a second one API key may send, on average, with two seconds' worth at once; keys of
-	// workers ten times as many. 0 is DefaultRateLimit, below it there is no limit.
+	// RateLimit is how many requests a second one API key may send, on average, with two seconds' worth at
+	// once; keys of workers ten times as many. 0 is DefaultRateLimit, below it there is no limit.
 	RateLimit float64
 	Lease     time.Duration // how long a claim or a renewal holds; whole seconds
 
@@ -93,7 +94,12 @@ type EnsurePool struct{ Name, Type string }
 func ParseEnsurePool(text string) (EnsurePool, error) {
 	name, kind, ok := strings.Cut(text, "=")
 	if !ok || name == "" || !api.PoolType(kind).Valid() {
-		return EnsurePool{}, fmt.Errorf("%q is not NAME=TYPE with TYPE %s or %s", text, api.Kubernetes, api.Process)
+		return EnsurePool{}, fmt.Errorf(
+			"%q is not NAME=TYPE with TYPE %s or %s",
+			text,
+			api.Kubernetes,
+			api.Process,
+		)
 	}
 	return EnsurePool{Name: name, Type: kind}, nil
 }
@@ -149,7 +155,9 @@ func (o Options) check() error {
 	case o.Migrate != MigrateAuto && o.Migrate != MigrateCheck:
 		return fmt.Errorf("migrate %q is neither %s nor %s", o.Migrate, MigrateAuto, MigrateCheck)
 	case (o.TLSCertFile == "") != (o.TLSKeyFile == ""):
-		return errors.New("TLS is half given: name the file of the certificate and that of its key, or neither")
+		return errors.New(
+			"TLS is half given: name the file of the certificate and that of its key, or neither",
+		)
 	case o.Lease < time.Second:
 		return fmt.Errorf("a lease of %s is too short, it must last a second at least", o.Lease)
 	case o.embedded() && o.DataDir == "":
@@ -191,6 +199,9 @@ func (o Options) checkReach(listener net.Listener) error {
 	if ok && address.IP.IsLoopback() {
 		return nil
 	}
-	return fmt.Errorf("without authentication only this machine may reach the server, %s can be reached by others: "+
-		"listen on 127.0.0.1, use API keys (--auth keys), or allow it in so many words (--allow-unauthenticated-network)", listener.Addr())
+	return fmt.Errorf(
+		"without authentication only this machine may reach the server, %s can be reached by others: "+
+			"listen on 127.0.0.1, use API keys (--auth keys), or allow it in so many words (--allow-unauthenticated-network)",
+		listener.Addr(),
+	)
 }

@@ -46,7 +46,8 @@ func (h hidden) quiet(c aCall, text string) {
 	}
 }
 
-// state is all that is changed by whatever changes anything, but for refusals, which are written down, and for the passing of time.
+// state is all that is changed by whatever changes anything, but for refusals, which are written down, and
+// for the passing of time.
 func (h hidden) state() string {
 	h.t.Helper()
 	var b strings.Builder
@@ -75,7 +76,8 @@ func (h hidden) state() string {
 	return b.String()
 }
 
-// openToAll are operations that a key for some pools may call: on what is everybody's, or answered with what is its own.
+// openToAll are operations that a key for some pools may call: on what is everybody's, or answered with what
+// is its own.
 func openToAll(operation string) bool {
 	switch operation {
 	case "GetHealth", "GetReady", "GetInfo", "ListVariables", "GetVariable", "PreviewSchedule",
@@ -85,7 +87,8 @@ func openToAll(operation string) bool {
 	return false
 }
 
-// TestAKeyForAnotherPoolIsShownNothingAndChangesNothing calls every operation of openapi.yaml on a pool that the key is not for.
+// TestAKeyForAnotherPoolIsShownNothingAndChangesNothing calls every operation of openapi.yaml on a pool that
+// the key is not for.
 func TestAKeyForAnotherPoolIsShownNothingAndChangesNothing(t *testing.T) {
 	t.Parallel()
 	h := newHidden(t)
@@ -125,7 +128,8 @@ func TestAKeyForAnotherPoolIsShownNothingAndChangesNothing(t *testing.T) {
 	}
 }
 
-// otherWays are calls that name what is hidden in another place than their examples do, and lists whose pages end in the middle of it.
+// otherWays are calls that name what is hidden in another place than their examples do, and lists whose pages
+// end in the middle of it.
 func (h hidden) otherWays() []aCall {
 	lease := map[string]any{"attempt_id": h.attempt.AttemptID, "epoch": h.attempt.Epoch}
 	get := func(path, query string) aCall {
@@ -188,7 +192,8 @@ func (h hidden) firstList(c aCall) string {
 	return text.String()
 }
 
-// TestNoOperationTakesAKeyThatIsNoGood calls every operation with a key that was revoked, one that has expired, and one that may only look.
+// TestNoOperationTakesAKeyThatIsNoGood calls every operation with a key that was revoked, one that has
+// expired, and one that may only look.
 func TestNoOperationTakesAKeyThatIsNoGood(t *testing.T) {
 	t.Parallel()
 	var later atomic.Int64

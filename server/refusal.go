@@ -41,15 +41,19 @@ func (f *front) checkRate(who access.Principal) error {
 		times = workerTimes
 	}
 	if wait := f.requests.Take(who.KeyID, times); wait > 0 {
-		refusal := problem.Newf(problem.RateLimited, "API key %q sends more requests than this server takes from one key", who.Name)
+		refusal := problem.Newf(
+			problem.RateLimited,
+			"API key %q sends more requests than this server takes from one key",
+			who.Name,
+		)
 		refusal.RetryAfter = wait
 		return refusal
 	}
 	return nil
 }
 
-// noteRefusal writes into the audit that a known key asked for a change that it may not make. Who has no key leaves a
-// line in the log only: strangers must not fill the database.
+// noteRefusal writes into the audit that a known key asked for a change that it may not make. Who has no key
+// leaves a line in the log only: strangers must not fill the database.
 func (f *front) noteRefusal(r *http.Request, err error) {
 	who := access.From(r.Context())
 	refusal := problem.From(err)
@@ -60,6 +64,14 @@ func (f *front) noteRefusal(r *http.Request, err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), refusalTimeout)
 	defer cancel()
 	if err := f.store.Refused(ctx, r.Method+" "+apikey.Mask(r.URL.Path), apikey.Mask(refusal.Detail), who.Name); err != nil {
-		f.responder.Logger.Warn("a refusal could not be written down", "actor", who.Name, "path", apikey.Mask(r.URL.Path), "error", err)
+		f.responder.Logger.Warn(
+			"a refusal could not be written down",
+			"actor",
+			who.Name,
+			"path",
+			apikey.Mask(r.URL.Path),
+			"error",
+			err,
+		)
 	}
 }

@@ -31,7 +31,10 @@ func kept(option, otherwise time.Duration) time.Duration {
 
 func (o Options) keep() store.Keep {
 	return store.Keep{
-		Runs: kept(o.KeepRuns, DefaultKeepRuns), Logs: kept(o.KeepLogs, DefaultKeepLogs), Audit: kept(o.KeepAudit, DefaultKeepAudit),
+		Runs: kept(
+			o.KeepRuns,
+			DefaultKeepRuns,
+		), Logs: kept(o.KeepLogs, DefaultKeepLogs), Audit: kept(o.KeepAudit, DefaultKeepAudit),
 	}
 }
 
@@ -42,8 +45,17 @@ func (s *server) retain(counts *metric.Retention) func(context.Context) error {
 		removed, err := s.store.Retain(ctx, keep)
 		counts.Removed(removed)
 		if removed.Any() {
-			s.Logger.Info("removed what was kept for long enough", "runs", removed.Runs, "log_chunks", removed.LogChunks,
-				"log_partitions", removed.LogPartitions, "audit", removed.Audit)
+			s.Logger.Info(
+				"removed what was kept for long enough",
+				"runs",
+				removed.Runs,
+				"log_chunks",
+				removed.LogChunks,
+				"log_partitions",
+				removed.LogPartitions,
+				"audit",
+				removed.Audit,
+			)
 		}
 		return err
 	}

@@ -23,7 +23,8 @@ func TestMemoryIsRaisedForTheNextAttempt(t *testing.T) {
 	r.deploy("hungry", `,"job_variables":{"date":"2026-01-01","memory":100},"retries":{"max":1,"oom":{"max":5,"variable":"memory","factor":1.5}}`)
 	run := r.startRun("hungry", `{}`)
 	w := r.newWorker("w1")
-	// 100 × 1.5 × 1.5 is brought to the schema's 256; then there is nothing to raise, and the ordinary budget is drawn on.
+	// 100 × 1.5 × 1.5 is brought to the schema's 256; then there is nothing to raise, and the ordinary budget
+	// is drawn on.
 	for attempt, want := range []string{`{}`, `{"memory":150}`, `{"memory":225}`, `{"memory":256}`, `{"memory":256}`} {
 		claim := w.claimOne()
 		if got := string(claim.RenderInput.Run); got != want || claim.RunID != run.ID {

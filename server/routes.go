@@ -38,7 +38,8 @@ func (s *server) routes(operations *handler.Handler, keys *access.Authenticator)
 		return nil, err
 	}
 	if s.MetricsListen == "" {
-		router.Handle("/metrics", named("/metrics", s.metricsHandler())).Methods(http.MethodGet, http.MethodHead)
+		router.Handle("/metrics", named("/metrics", s.metricsHandler())).
+			Methods(http.MethodGet, http.MethodHead)
 	}
 	for path, page := range ui.Pages() {
 		router.Handle(path, named("ui", page)).Methods(http.MethodGet, http.MethodHead)
@@ -97,8 +98,8 @@ func (f *front) guarded(next http.Handler) http.Handler {
 	})
 }
 
-// wrapOperations puts the checks before every operation, once, when the routes are made: a router's own middleware is
-// rebuilt for each request.
+// wrapOperations puts the checks before every operation, once, when the routes are made: a router's own
+// middleware is rebuilt for each request.
 func (f *front) wrapOperations(router *mux.Router) error {
 	spec, err := api.GetSpec()
 	if err != nil {
@@ -123,8 +124,8 @@ func (f *front) wrapOperations(router *mux.Router) error {
 	})
 }
 
-// operation asks who it is, whether they may, and whether what was sent has the right form, in this order: what a body
-// should look like is nothing to tell to strangers.
+// operation asks who it is, whether they may, and whether what was sent has the right form, in this order:
+// what a body should look like is nothing to tell to strangers.
 func (f *front) operation(o *request.Operation, path string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		metric.Route(w, path)
@@ -135,7 +136,13 @@ func (f *front) operation(o *request.Operation, path string, next http.Handler) 
 			err = f.checkRate(who)
 		}
 		if err == nil && !access.MayDo(who.Role, o.ID) && !access.Public(o.ID) {
-			err = problem.Newf(problem.Forbidden, "API key %q has role %s, which may not do this (%s)", who.Name, who.Role, o.ID)
+			err = problem.Newf(
+				problem.Forbidden,
+				"API key %q has role %s, which may not do this (%s)",
+				who.Name,
+				who.Role,
+				o.ID,
+			)
 		}
 		if err == nil {
 			err = who.CheckRun(mux.Vars(r)["run"])
@@ -162,7 +169,8 @@ func (f *front) authenticate(r *http.Request, o *request.Operation) (access.Prin
 	return f.keys.Authenticate(r)
 }
 
-// still says why a request that was let in would not be now; that the database can not be asked is no reason to break off what goes on.
+// still says why a request that was let in would not be now; that the database can not be asked is no reason
+// to break off what goes on.
 func (f *front) still(r *http.Request, o *request.Operation) error {
 	_, err := f.authenticate(r, o)
 	var refused *problem.Error
@@ -184,7 +192,13 @@ func (f *front) check(o *request.Operation, w http.ResponseWriter, r *http.Reque
 // fail answers what an operation returned as its error.
 func (f *front) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if recorder, ok := w.(*metric.Recorder); ok && recorder.Written() {
-		f.responder.Logger.Debug("the answer could not be written", "path", apikey.Mask(r.URL.Path), "error", err)
+		f.responder.Logger.Debug(
+			"the answer could not be written",
+			"path",
+			apikey.Mask(r.URL.Path),
+			"error",
+			err,
+		)
 		return
 	}
 	f.noteRefusal(r, err)
@@ -220,6 +234,15 @@ func (f *front) methodNotAllowed(router *mux.Router) http.Handler {
 			return !router.Match(try, &match) || match.MatchErr != nil
 		})
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		f.responder.Error(w, r, problem.Newf(problem.MethodNotAllowed, "%s is not possible here, only %s", r.Method, strings.Join(allowed, ", ")))
+		f.responder.Error(
+			w,
+			r,
+			problem.Newf(
+				problem.MethodNotAllowed,
+				"%s is not possible here, only %s",
+				r.Method,
+				strings.Join(allowed, ", "),
+			),
+		)
 	})
 }

@@ -21,8 +21,9 @@ import (
 	"github.com/berth-dev/berth/server/template"
 )
 
-// Run serves until ctx ends or something that the server can not do without fails. When it returns, everything that it
-// started has ended. Requests under way are finished first, long polls are answered at once.
+// Run serves until ctx ends or something that the server can not do without fails. When it returns,
+// everything that it started has ended. Requests under way are finished first, long polls are answered at
+// once.
 func Run(ctx context.Context, o Options) error {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -55,7 +56,11 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	err = (&server{Options: o, store: database, registry: registry, certificate: secure}).run(ctx, listener, metricsListener)
+	err = (&server{Options: o, store: database, registry: registry, certificate: secure}).run(
+		ctx,
+		listener,
+		metricsListener,
+	)
 	return errors.Join(err, database.Close())
 }
 
@@ -66,10 +71,18 @@ func newRegistry(version string) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "berth_build_info", Help: "Always 1; the labels say what runs.",
-		ConstLabels: prometheus.Labels{"component": "server", "version": version, "goversion": runtime.Version()},
+		ConstLabels: prometheus.Labels{
+			"component": "server",
+			"version":   version,
+			"goversion": runtime.Version(),
+		},
 	})
 	build.Set(1)
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build)
+	registry.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		build,
+	)
 	return registry
 }
 
@@ -103,7 +116,11 @@ func migrate(ctx context.Context, o Options, database *store.Store) error {
 		return fmt.Errorf("read the version of the database's schema: %w", err)
 	}
 	if current < wanted {
-		return fmt.Errorf("the database's schema has version %d, this berth needs %d: run `berth migrate up` first", current, wanted)
+		return fmt.Errorf(
+			"the database's schema has version %d, this berth needs %d: run `berth migrate up` first",
+			current,
+			wanted,
+		)
 	}
 	return nil
 }
@@ -136,24 +153,38 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 		return err
 	}
 
-	// Three groups end one after the other: what serves is asked to stop, then finishes what it serves, and only then
-	// does what requests rely on end.
+	// Three groups end one after the other: what serves is asked to stop, then finishes what it serves, and
+	// only then does what requests rely on end.
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
 	group, ctx := errgroup.WithContext(ctx)
 	loops, background := errgroup.WithContext(background)
 	loops.Go(func() error { return endless(background, "the store", s.store.Run) })
 	loops.Go(func() error { return endless(background, "the record of API keys", keys.Run) })
-	loops.Go(func() error { return endless(background, "the sweep", s.repeat("sweep", repeatEvery, s.store.Sweep)) })
+	loops.Go(
+		func() error { return endless(background, "the sweep", s.repeat("sweep", repeatEvery, s.store.Sweep)) },
+	)
 	loops.Go(func() error {
-		return endless(background, "the scheduler", s.repeat("schedule", repeatEvery, operations.RunDueSchedules))
+		return endless(
+			background,
+			"the scheduler",
+			s.repeat("schedule", repeatEvery, operations.RunDueSchedules),
+		)
 	})
 	loops.Go(func() error {
-		return endless(background, "retention", s.repeat("retention", s.RetainEvery, s.retain(metric.NewRetention(s.registry))))
+		return endless(
+			background,
+			"retention",
+			s.repeat("retention", s.RetainEvery, s.retain(metric.NewRetention(s.registry))),
+		)
 	})
 	if s.certificate != nil {
 		loops.Go(func() error {
-			return endless(background, "the look at the certificate", func(ctx context.Context) error { return s.certificate.Run(ctx, s.TLSReloadEvery) })
+			return endless(
+				background,
+				"the look at the certificate",
+				func(ctx context.Context) error { return s.certificate.Run(ctx, s.TLSReloadEvery) },
+			)
 		})
 	}
 	group.Go(func() error { return untilEither(ctx, background) })
@@ -169,7 +200,17 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 		address.MetricsURL = url(metricsListener, false) + "/metrics"
 		group.Go(func() error { return serve(ctx, metricsListener, nil, s.metricsOnly(), s.Logger) })
 	}
-	s.Logger.Info("serving", "url", address.URL, "metrics", address.MetricsURL, "auth", string(s.Auth), "version", s.Version)
+	s.Logger.Info(
+		"serving",
+		"url",
+		address.URL,
+		"metrics",
+		address.MetricsURL,
+		"auth",
+		string(s.Auth),
+		"version",
+		s.Version,
+	)
 	s.Ready(address)
 	err = group.Wait()
 	stopBackground()
@@ -189,8 +230,8 @@ func untilEither(ctx, background context.Context) error {
 	}
 }
 
-// endless runs a loop that may only end because it is told to. One that ends otherwise ends the server: it would seem to
-// work and quietly not do its part.
+// endless runs a loop that may only end because it is told to. One that ends otherwise ends the server: it
+// would seem to work and quietly not do its part.
 func endless(ctx context.Context, what string, loop func(context.Context) error) error {
 	err := loop(ctx)
 	switch {
@@ -204,9 +245,13 @@ func endless(ctx context.Context, what string, loop func(context.Context) error)
 
 const repeatEvery = time.Second
 
-// repeat lets time do its work, from soon after the start on: deadlines, timeouts, schedules, retention. Every replica does; the store sees to it
-// that each thing happens once. What goes on failing is said once.
-func (s *server) repeat(what string, every time.Duration, do func(context.Context) error) func(context.Context) error {
+// repeat lets time do its work, from soon after the start on: deadlines, timeouts, schedules, retention.
+// Every replica does; the store sees to it that each thing happens once. What goes on failing is said once.
+func (s *server) repeat(
+	what string,
+	every time.Duration,
+	do func(context.Context) error,
+) func(context.Context) error {
 	return func(ctx context.Context) error {
 		next := time.NewTimer(min(every, repeatEvery))
 		defer next.Stop()
@@ -232,7 +277,12 @@ func (s *server) repeat(what string, every time.Duration, do func(context.Contex
 	}
 }
 
-func (s *server) newHandler(ctx context.Context, keys *access.Authenticator, templates *template.Library, stopping <-chan struct{}) (*handler.Handler, error) {
+func (s *server) newHandler(
+	ctx context.Context,
+	keys *access.Authenticator,
+	templates *template.Library,
+	stopping <-chan struct{},
+) (*handler.Handler, error) {
 	installation, err := s.store.InstallationID(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the installation's id: %w", err)
@@ -247,6 +297,9 @@ func (s *server) newHandler(ctx context.Context, keys *access.Authenticator, tem
 func (s *server) metricsOnly() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", s.metricsHandler())
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	mux.HandleFunc(
+		"GET /healthz",
+		func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) },
+	)
 	return s.newFront(nil).guarded(mux)
 }

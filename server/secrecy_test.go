@@ -167,7 +167,8 @@ func keepsSecrets(t *testing.T, database func(*server.Options), stored func() st
 	}
 }
 
-// fullRun takes a run that uses the variable through a failure, a retry and its end, and returns the key of its last job.
+// fullRun takes a run that uses the variable through a failure, a retry and its end, and returns the key of
+// its last job.
 func (r *running) fullRun(operator, value string) (jobKey string, run api.Run) {
 	r.t.Helper()
 	r.call(http.MethodPut, "/api/v1/variables/token", `{"value":"`+value+`"}`).is(http.StatusOK)

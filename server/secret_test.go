@@ -14,8 +14,8 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-// TestNothingTellsASecret goes through every operation, as it is meant and in wrong ways, and then looks for keys and for the value of a stored
-// variable in all that was answered, logged and stored.
+// TestNothingTellsASecret goes through every operation, as it is meant and in wrong ways, and then looks for
+// keys and for the value of a stored variable in all that was answered, logged and stored.
 func TestNothingTellsASecret(t *testing.T) {
 	t.Parallel()
 	var log logged

@@ -26,7 +26,8 @@ func (r *running) saveTemplate(document, query string) answer {
 	return r.call(http.MethodPut, templatePath+query, document)
 }
 
-// withTemplate starts a server whose pool has a template and three deployments: small, big (200 MiB) and dated.
+// withTemplate starts a server whose pool has a template and three deployments: small, big (200 MiB) and
+// dated.
 func withTemplate(t *testing.T) *running {
 	r := start(t)
 	r.saveTemplate(aTemplate(256, "{{ memory }}Mi"), "").is(http.StatusOK)

@@ -48,7 +48,13 @@ func (c *Compiled) checkReference(r Reference, declared []string) *Problem {
 		if slices.Contains(c.templateEnv, r.root) {
 			return nil
 		}
-		p = problemf(CodeEnvironment, r.Pointer, "%s: the template does not list %q in template_env", r.Name, r.root).
+		p = problemf(
+			CodeEnvironment,
+			r.Pointer,
+			"%s: the template does not list %q in template_env",
+			r.Name,
+			r.root,
+		).
 			near(r.root, c.templateEnv)
 		if p.Suggestion == "" {
 			p.Suggestion = "add it to template_env; the worker must be started with --template-env " + r.root
@@ -123,7 +129,8 @@ func (c *Compiled) unused() Problems {
 	return problems
 }
 
-// check validates all values of a run against the schema, each problem naming its variable. Null is accepted for what is not required.
+// check validates all values of a run against the schema, each problem naming its variable. Null is accepted
+// for what is not required.
 func (c *Compiled) check(values map[string]any) Problems {
 	if c.schema == nil {
 		return c.schemaErrors
@@ -147,8 +154,8 @@ func (c *Compiled) check(values map[string]any) Problems {
 	return c.checkWithEnv(instance, env)
 }
 
-// checkWithEnv checks env in the form it was given and, where the schema does not take that form, in the other: both mean the same. What is
-// unset is no value to be checked.
+// checkWithEnv checks env in the form it was given and, where the schema does not take that form, in the
+// other: both mean the same. What is unset is no value to be checked.
 func (c *Compiled) checkWithEnv(instance map[string]any, env envList) Problems {
 	printed, ok := env.print()
 	if !ok {
@@ -161,7 +168,10 @@ func (c *Compiled) checkWithEnv(instance map[string]any, env envList) Problems {
 	}
 	other := env
 	other.asList = !env.asList
-	other.entries = slices.DeleteFunc(slices.Clone(env.entries), func(e envEntry) bool { return e.source != nil && !other.asList })
+	other.entries = slices.DeleteFunc(
+		slices.Clone(env.entries),
+		func(e envEntry) bool { return e.source != nil && !other.asList },
+	)
 	instance[envVariable], _ = other.print() // it says something in either form
 	if inOtherForm := c.validate(instance); len(inOtherForm) < len(problems) {
 		return inOtherForm
@@ -169,7 +179,8 @@ func (c *Compiled) checkWithEnv(instance map[string]any, env envList) Problems {
 	return problems
 }
 
-// checkPart checks some of the values of a run, such as the defaults. What the schema says of all of them together is not known yet.
+// checkPart checks some of the values of a run, such as the defaults. What the schema says of all of them
+// together is not known yet.
 func (c *Compiled) checkPart(values map[string]any) Problems {
 	return onlyOfVariables(c.check(values))
 }
@@ -220,7 +231,12 @@ func (c *Compiled) unknown(level map[string]any) Problems {
 		if len(problems) == maxProblems {
 			break // whoever has that many has seen enough, and looking for near names takes time
 		}
-		p := warningf(CodeUnknown, value.Pointer("", name), "the template declares no variable %s", quoteShort(name)).
+		p := warningf(
+			CodeUnknown,
+			value.Pointer("", name),
+			"the template declares no variable %s",
+			quoteShort(name),
+		).
 			near(name, declared)
 		if c.closed {
 			p.Severity = SeverityError

@@ -8,11 +8,24 @@ import (
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
-// languageWords are words of the template language that no variable may be named after; so are the roots of what is not a variable.
-var languageWords = [...]string{"end", "else", "break", "continue", "nil", "true", "false", contextRoot, "berth", "prefect"}
+// languageWords are words of the template language that no variable may be named after; so are the roots of
+// what is not a variable.
+var languageWords = [...]string{
+	"end",
+	"else",
+	"break",
+	"continue",
+	"nil",
+	"true",
+	"false",
+	contextRoot,
+	"berth",
+	"prefect",
+}
 
-// Compile prepares a template and finds everything that can be known before any value is given. What is wrong comes back as Problems, all at
-// once; the Compiled is nil only where rendering itself is impossible, so that a tool may still show what a flawed template would make.
+// Compile prepares a template and finds everything that can be known before any value is given. What is wrong
+// comes back as Problems, all at once; the Compiled is nil only where rendering itself is impossible, so that
+// a tool may still show what a flawed template would make.
 func (r *Registry) Compile(t *Template) (*Compiled, error) {
 	c := &Compiled{templateEnv: slices.Clone(t.TemplateEnv)}
 	var problems Problems
@@ -26,7 +39,16 @@ func (r *Registry) Compile(t *Template) (*Compiled, error) {
 	}
 	c.source = value.CopyMap(source)
 	if declared, _ := c.source["properties"].(map[string]any); len(declared) > maxSubschemas {
-		return nil, append(problems, problemf(CodeLimit, "/variables/properties", "%d variables are too many, at most %d are allowed", len(declared), maxSubschemas))
+		return nil, append(
+			problems,
+			problemf(
+				CodeLimit,
+				"/variables/properties",
+				"%d variables are too many, at most %d are allowed",
+				len(declared),
+				maxSubschemas,
+			),
+		)
 	}
 	problems = append(problems, c.readVariables()...)
 	problems = append(problems, c.readFrozen(t.Frozen)...)
@@ -48,8 +70,11 @@ func (r *Registry) Compile(t *Template) (*Compiled, error) {
 		c.warnings = append(c.warnings, c.unused()...)
 	}
 	for _, key := range value.SortedKeys(t.Ignored) {
-		c.warnings = append(c.warnings, warningf(CodeImport, value.Pointer("", key), "%q at the top level means nothing here", key).
-			suggest("what the variables require is said inside variables"))
+		c.warnings = append(
+			c.warnings,
+			warningf(CodeImport, value.Pointer("", key), "%q at the top level means nothing here", key).
+				suggest("what the variables require is said inside variables"),
+		)
 	}
 	if c.configuration == nil {
 		return nil, problems
@@ -57,11 +82,15 @@ func (r *Registry) Compile(t *Template) (*Compiled, error) {
 	return c, problems.errorOrNil()
 }
 
-// readVariables takes the schema apart: defaults, what is required, and the schema that values are checked with.
+// readVariables takes the schema apart: defaults, what is required, and the schema that values are checked
+// with.
 func (c *Compiled) readVariables() Problems {
 	var problems Problems
 	if kind, ok := c.source["type"]; ok && kind != "object" {
-		problems = append(problems, problemf(CodeSchema, "/variables/type", `the variables are an object: type must be "object"`))
+		problems = append(
+			problems,
+			problemf(CodeSchema, "/variables/type", `the variables are an object: type must be "object"`),
+		)
 	}
 	c.properties, _ = c.source["properties"].(map[string]any) // another type is refused by the schema below
 	c.defaults = map[string]any{}
@@ -94,8 +123,8 @@ func (c *Compiled) readVariables() Problems {
 	return problems
 }
 
-// undeclaredRequired finds what is required but not declared, which is most likely misspelt: where other variables are refused, no run could be
-// created at all.
+// undeclaredRequired finds what is required but not declared, which is most likely misspelt: where other
+// variables are refused, no run could be created at all.
 func (c *Compiled) undeclaredRequired() Problems {
 	if c.matchesPattern() {
 		return nil
@@ -105,7 +134,12 @@ func (c *Compiled) undeclaredRequired() Problems {
 		if _, declared := c.properties[name]; declared || len(problems) == maxProblems {
 			continue
 		}
-		p := warningf(CodeUndeclared, "/variables/required/"+strconv.Itoa(i), "%q is required, but not declared", short(name)).
+		p := warningf(
+			CodeUndeclared,
+			"/variables/required/"+strconv.Itoa(i),
+			"%q is required, but not declared",
+			short(name),
+		).
 			near(name, value.SortedKeys(c.properties))
 		if c.closed {
 			p.Severity = SeverityError
@@ -118,11 +152,21 @@ func (c *Compiled) undeclaredRequired() Problems {
 func (c *Compiled) checkName(name string) Problems {
 	pointer := value.Pointer("/variables/properties", name)
 	if slices.Contains(languageWords[:], name) {
-		return Problems{problemf(CodeReserved, pointer, "%q is a word of the template language, no variable may have it as its name", name)}
+		return Problems{
+			problemf(
+				CodeReserved,
+				pointer,
+				"%q is a word of the template language, no variable may have it as its name",
+				name,
+			),
+		}
 	}
 	if !isReachable(name) {
-		c.warnings = append(c.warnings, warningf(CodeReserved, pointer, "no placeholder can spell the name %q", name).
-			suggest("use letters, digits and _"))
+		c.warnings = append(
+			c.warnings,
+			warningf(CodeReserved, pointer, "no placeholder can spell the name %q", name).
+				suggest("use letters, digits and _"),
+		)
 	}
 	return nil
 }
@@ -133,8 +177,9 @@ func isReachable(name string) bool {
 		strings.IndexFunc(name, func(r rune) bool { return !isNameRune(r) }) < 0
 }
 
-// compileSchema compiles the variables without `required` and a plain `additionalProperties: false`, which are checked by hand: what is
-// required depends on what is being saved, and the messages shall name the variable.
+// compileSchema compiles the variables without `required` and a plain `additionalProperties: false`, which
+// are checked by hand: what is required depends on what is being saved, and the messages shall name the
+// variable.
 func (c *Compiled) compileSchema() Problems {
 	schema := map[string]any{}
 	for key, v := range c.source {
@@ -161,7 +206,8 @@ func (c *Compiled) compileSchema() Problems {
 
 func requiredIsNames(v any) bool {
 	names, ok := v.([]any)
-	return ok && !slices.ContainsFunc(names, func(item any) bool { _, isName := item.(string); return !isName })
+	return ok &&
+		!slices.ContainsFunc(names, func(item any) bool { _, isName := item.(string); return !isName })
 }
 
 // checkFixed checks values that the template itself gives.
@@ -188,12 +234,21 @@ func (c *Compiled) readFrozen(frozen map[string]any) Problems {
 	c.frozen = value.CopyMap(expanded)
 	for _, name := range value.SortedKeys(c.frozen) {
 		if _, ok := c.properties[name]; !ok {
-			problems = append(problems, problemf(CodeFrozen, value.Pointer("/frozen", name), "%q is frozen but not declared", name).
-				near(name, value.SortedKeys(c.properties)))
+			problems = append(
+				problems,
+				problemf(CodeFrozen, value.Pointer("/frozen", name), "%q is frozen but not declared", name).
+					near(name, value.SortedKeys(c.properties)),
+			)
 		}
 	}
 	if c.schema != nil {
-		problems = append(problems, c.checkFixed(c.frozen, CodeFrozen, func(name string) string { return value.Pointer("/frozen", name) })...)
+		problems = append(
+			problems,
+			c.checkFixed(
+				c.frozen,
+				CodeFrozen,
+				func(name string) string { return value.Pointer("/frozen", name) },
+			)...)
 	}
 	return problems
 }
@@ -206,7 +261,14 @@ func (c *Compiled) compilePrograms(engine Engine, configuration any) Problems {
 	}
 	object, ok := normal.(map[string]any)
 	if !ok {
-		return Problems{problemf(CodeType, ConfigurationPointer, "job_configuration must be an object, not %s", value.Article(value.Kind(normal)))}
+		return Problems{
+			problemf(
+				CodeType,
+				ConfigurationPointer,
+				"job_configuration must be an object, not %s",
+				value.Article(value.Kind(normal)),
+			),
+		}
 	}
 	rest := make(map[string]any, len(object))
 	for key, v := range object {
@@ -225,7 +287,10 @@ func (c *Compiled) compilePrograms(engine Engine, configuration any) Problems {
 	if !ok {
 		return problems
 	}
-	c.environment, err = engine.Compile(env, Declarations{Pointer: ConfigurationPointer + "/env", Variables: variables})
+	c.environment, err = engine.Compile(
+		env,
+		Declarations{Pointer: ConfigurationPointer + "/env", Variables: variables},
+	)
 	problems = append(problems, AsProblems(err)...)
 	if c.environment == nil {
 		c.configuration = nil

@@ -15,7 +15,8 @@ import (
 // Compiled is a template that is ready to render: immutable, shared by all goroutines.
 type Compiled struct {
 	engine string
-	// configuration is job_configuration without its env, which is rendered first because the rest may refer to it.
+	// configuration is job_configuration without its env, which is rendered first because the rest may refer
+	// to it.
 	configuration Program
 	environment   Program
 	references    []Reference
@@ -32,7 +33,8 @@ type Compiled struct {
 	warnings     Problems
 }
 
-// Input is everything a render depends on: the same input gives the same bytes, anywhere, any number of times.
+// Input is everything a render depends on: the same input gives the same bytes, anywhere, any number of
+// times.
 type Input struct {
 	Layers
 	// Stored holds the stored variables that StoredReferences names.
@@ -66,7 +68,8 @@ func (c *Compiled) Warnings() []Problem { return slices.Clone(c.warnings) }
 // References lists every place of the template that takes a value from outside.
 func (c *Compiled) References() []Reference { return slices.Clone(c.references) }
 
-// StoredReferences returns the names of the stored variables that the template itself refers to, its defaults included.
+// StoredReferences returns the names of the stored variables that the template itself refers to, its defaults
+// included.
 func (c *Compiled) StoredReferences() []string {
 	names := map[string]bool{}
 	for _, reference := range c.references {
@@ -79,8 +82,9 @@ func (c *Compiled) StoredReferences() []string {
 	return sortedNames(names)
 }
 
-// Render merges the job variables and fills them in. It does not check them against the schema: that is ValidateRun's, when the run is
-// created; frozen values are held here as well. What went wrong comes back as Problems.
+// Render merges the job variables and fills them in. It does not check them against the schema: that is
+// ValidateRun's, when the run is created; frozen values are held here as well. What went wrong comes back as
+// Problems.
 func (c *Compiled) Render(ctx context.Context, in Input) (*Rendered, error) {
 	rendered, err := c.render(ctx, in)
 	if err != nil {
@@ -123,7 +127,11 @@ func (c *Compiled) renderMerged(ctx context.Context, in Input, merged merged) (*
 		}
 		configuration[envVariable] = copied
 	}
-	rendered := &Rendered{Configuration: configuration, Defaulted: c.defaulted(in.Layers), Used: values.budget.Used()}
+	rendered := &Rendered{
+		Configuration: configuration,
+		Defaulted:     c.defaulted(in.Layers),
+		Used:          values.budget.Used(),
+	}
 	return rendered, problems.errorOrNil()
 }
 
@@ -149,10 +157,14 @@ func (c *Compiled) values(ctx context.Context, in Input, merged merged) (*Values
 
 // readsContext is true where the template looks at the run at hand: most do not.
 func (c *Compiled) readsContext() bool {
-	return slices.ContainsFunc(c.references, func(r Reference) bool { return r.Kind == ReferenceContext || r.Kind == ReferenceAll })
+	return slices.ContainsFunc(
+		c.references,
+		func(r Reference) bool { return r.Kind == ReferenceContext || r.Kind == ReferenceAll },
+	)
 }
 
-// renderEnv renders job_configuration.env and lays the variable over it: its literal entries are the lowest level.
+// renderEnv renders job_configuration.env and lays the variable over it: its literal entries are the lowest
+// level.
 func (c *Compiled) renderEnv(ctx context.Context, values *Values, over envList) error {
 	if c.environment == nil {
 		return nil
@@ -201,7 +213,8 @@ func seed(run RunContext) uuid.UUID {
 	return uuid.NewSHA1(uuid.NameSpaceURL, fmt.Appendf(nil, "berth:run:%s:%d", run.ID, run.Attempt))
 }
 
-// defaulted names the variables that no level below the template set. Only plain names count: env is merged, never just taken over.
+// defaulted names the variables that no level below the template set. Only plain names count: env is merged,
+// never just taken over.
 func (c *Compiled) defaulted(l Layers) map[string]bool {
 	defaulted := make(map[string]bool, len(c.defaults))
 	for name := range c.defaults {
@@ -215,7 +228,8 @@ func (c *Compiled) defaulted(l Layers) map[string]bool {
 	return defaulted
 }
 
-// VariablesSchema is the schema as it is handed out to whoever fills it in: frozen variables are marked readOnly with their value as const.
+// VariablesSchema is the schema as it is handed out to whoever fills it in: frozen variables are marked
+// readOnly with their value as const.
 func (c *Compiled) VariablesSchema() map[string]any {
 	schema := value.CopyMap(c.source)
 	if schema == nil {
@@ -245,8 +259,9 @@ func (c *Compiled) RunSchema(l Layers) map[string]any {
 	return WithValues(c.VariablesSchema(), l.Deployment, l.DeploymentFrozen)
 }
 
-// WithValues is the schema of an object some of whose values are known: they are the defaults and need not be given again, and those that are
-// frozen are marked as readOnly with their value as const. What is marked so already stays. The schema it is given is changed.
+// WithValues is the schema of an object some of whose values are known: they are the defaults and need not be
+// given again, and those that are frozen are marked as readOnly with their value as const. What is marked so
+// already stays. The schema it is given is changed.
 func WithValues(schema, values, frozen map[string]any) map[string]any {
 	properties, ok := schema["properties"].(map[string]any)
 	if !ok {

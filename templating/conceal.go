@@ -6,8 +6,8 @@ import (
 	"golang.org/x/text/message"
 )
 
-// concealed says what was expected of a value that came out of a stored variable, but not what the value is: messages travel to places
-// where stored variables do not, such as logs and the history of a run.
+// concealed says what was expected of a value that came out of a stored variable, but not what the value is:
+// messages travel to places where stored variables do not, such as logs and the history of a run.
 type concealed struct {
 	jsonschema.ErrorKind
 	text string

@@ -46,7 +46,14 @@ func contextShape() map[string]any {
 	const end, open = false, true
 	name := map[string]any{"name": end}
 	return map[string]any{
-		"run":        map[string]any{"id": end, "name": end, "attempt": end, "scheduled_time": end, "tags": open, "parameters": open},
+		"run": map[string]any{
+			"id":             end,
+			"name":           end,
+			"attempt":        end,
+			"scheduled_time": end,
+			"tags":           open,
+			"parameters":     open,
+		},
 		"deployment": map[string]any{"id": end, "name": end, "version": end},
 		"pool":       name, "queue": name, "worker": name,
 	}
@@ -71,10 +78,14 @@ func (c Context) Tree() (map[string]any, error) {
 			"id": c.Run.ID, "name": c.Run.Name, "attempt": int64(c.Run.Attempt),
 			"scheduled_time": scheduled, "tags": tags, "parameters": parameters,
 		},
-		"deployment": map[string]any{"id": c.Deployment.ID, "name": c.Deployment.Name, "version": c.Deployment.Version},
-		"pool":       map[string]any{"name": c.Pool.Name},
-		"queue":      map[string]any{"name": c.Queue.Name},
-		"worker":     map[string]any{"name": c.Worker.Name},
+		"deployment": map[string]any{
+			"id":      c.Deployment.ID,
+			"name":    c.Deployment.Name,
+			"version": c.Deployment.Version,
+		},
+		"pool":   map[string]any{"name": c.Pool.Name},
+		"queue":  map[string]any{"name": c.Queue.Name},
+		"worker": map[string]any{"name": c.Worker.Name},
 	}, nil
 }
 

@@ -20,16 +20,18 @@ const (
 // Change is one difference between two values.
 type Change struct {
 	Kind ChangeKind `json:"kind"`
-	// Pointer is the JSON pointer of the place: in the value before for what was removed, else in the value after.
+	// Pointer is the JSON pointer of the place: in the value before for what was removed, else in the value
+	// after.
 	Pointer string `json:"pointer"`
 	// Before is there unless it was added, After unless it was removed; both may be null.
 	Before any `json:"before"`
 	After  any `json:"after"`
 }
 
-// Diff lists the differences between two values in the form of DecodeJSON, in the order of their places. Lists whose items have names, as
-// containers, volumes and env have, are compared name by name, so that a new entry in the middle is one change; of other lists, what is the
-// same at both ends is left out and the rest is compared item by item. The result shares parts with the values.
+// Diff lists the differences between two values in the form of DecodeJSON, in the order of their places.
+// Lists whose items have names, as containers, volumes and env have, are compared name by name, so that a new
+// entry in the middle is one change; of other lists, what is the same at both ends is left out and the rest
+// is compared item by item. The result shares parts with the values.
 func Diff(before, after any) []Change {
 	var d differ
 	d.values("", before, after)
@@ -105,7 +107,10 @@ func (d *differ) lists(at string, before, after []any) {
 		d.values(itemPointer(at, i), before[j], item)
 	}
 	if moved { // the order counts: later entries of env may refer to earlier ones
-		d.changes = append(d.changes, Change{Kind: ChangeReplaced, Pointer: at, Before: names(before), After: names(after)})
+		d.changes = append(
+			d.changes,
+			Change{Kind: ChangeReplaced, Pointer: at, Before: names(before), After: names(after)},
+		)
 	}
 }
 

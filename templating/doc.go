@@ -1,7 +1,9 @@
-// Package templating is the language of base job templates: what a platform team writes, and everybody's runs pass through.
+// Package templating is the language of base job templates: what a platform team writes, and everybody's runs
+// pass through.
 //
-// A template is a JSON Schema of variables and a job_configuration, a tree with placeholders. At save it is compiled once, and everything
-// that can be known without values is checked; for each attempt of a run it is rendered with the values of all levels.
+// A template is a JSON Schema of variables and a job_configuration, a tree with placeholders. At save it is
+// compiled once, and everything that can be known without values is checked; for each attempt of a run it is
+// rendered with the values of all levels.
 //
 //	          Parse               Registry.Compile                     Compiled.Render
 //	bytes ──────────▶ Template ─────────────────────▶ Compiled ─────────────────────────────▶ Rendered
@@ -10,23 +12,26 @@
 //	                               │  Engine.Compile ▶ Program               │ job_configuration.env, then the rest
 //	                               └  references against declarations        └ Program.Render
 //
-// ValidateDeployment and ValidateRun check values against the schema; Lint renders with defaults, examples and alternatives and lets a
-// JobCheck judge the result. Package manifest, which knows Kubernetes, turns a Rendered into a Job; nothing here does.
+// ValidateDeployment and ValidateRun check values against the schema; Lint renders with defaults, examples
+// and alternatives and lets a JobCheck judge the result. Package manifest, which knows Kubernetes, turns a
+// Rendered into a Job; nothing here does.
 //
 // # Engines
 //
-// An Engine compiles a tree into a Program. compiler (tree.go) walks the tree and asks the engine for the node of each string:
+// An Engine compiles a tree into a Program. compiler (tree.go) walks the tree and asks the engine for the
+// node of each string:
 //
 //   - literal: no braces.
 //   - whole: exactly one placeholder, which becomes the value itself, type and all; without a value its key is gone.
 //   - partial: text and placeholders, which is text.
 //   - actionLeaf, textManifest (gotemplate): Go template actions, run by internal/action.
 //
-// Which of `{{ image }}` and `{{ .image }}` is a placeholder and which an action is decided in one place, action.Scan. Placeholders beside actions
-// are rewritten into calls, so that the parser of text/template sees nothing unusual; offsets are mapped back for messages.
+// Which of `{{ image }}` and `{{ .image }}` is a placeholder and which an action is decided in one place,
+// action.Scan. Placeholders beside actions are rewritten into calls, so that the parser of text/template sees
+// nothing unusual; offsets are mapped back for messages.
 //
-// Any other engine says what a string means and leaves the tree to CompileTree (leaf.go), is registered with NewRegistry and held to package
-// enginetest. The examples hold one to copy.
+// Any other engine says what a string means and leaves the tree to CompileTree (leaf.go), is registered with
+// NewRegistry and held to package enginetest. The examples hold one to copy.
 //
 // # What must hold
 //

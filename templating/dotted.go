@@ -6,8 +6,8 @@ import (
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
-// expandDotted returns a level of job variables with its dotted keys expanded: env.FOO=bar becomes env: {FOO: bar}. What is written out
-// beats what is dotted.
+// expandDotted returns a level of job variables with its dotted keys expanded: env.FOO=bar becomes env: {FOO:
+// bar}. What is written out beats what is dotted.
 func expandDotted(vars map[string]any, pointer string) (map[string]any, Problems) {
 	dotted := false
 	for key := range vars {
@@ -34,7 +34,12 @@ func expandDotted(vars map[string]any, pointer string) (map[string]any, Problems
 		case root == envVariable:
 			e.environment(rest, vars[key], at)
 		case strings.Count(key, ".") >= value.MaxDepth:
-			e.fail(CodeLimit, value.Pointer(pointer, short(key)), "nested deeper than %d levels", value.MaxDepth)
+			e.fail(
+				CodeLimit,
+				value.Pointer(pointer, short(key)),
+				"nested deeper than %d levels",
+				value.MaxDepth,
+			)
 		default:
 			e.set(strings.Split(key, "."), vars[key], at)
 		}
@@ -57,7 +62,8 @@ func (e *expansion) fail(code, pointer, format string, args ...any) {
 	e.problems = append(e.problems, problemf(code, pointer, format, args...))
 }
 
-// environment sets one variable of env unless it is written out. Names of environment variables may themselves hold dots.
+// environment sets one variable of env unless it is written out. Names of environment variables may
+// themselves hold dots.
 func (e *expansion) environment(name string, v any, pointer string) {
 	if name == "" {
 		e.fail(CodeInvalid, pointer, "the name after env. is missing")

@@ -16,16 +16,17 @@ import (
 type Engine interface {
 	// Name is what a template writes as its engine.
 	Name() string
-	// Compile checks and prepares a tree. What is wrong comes back as Problems with pointers that begin at decl.Pointer, warnings among
-	// them; the program is nil only when there is nothing that could be rendered.
+	// Compile checks and prepares a tree. What is wrong comes back as Problems with pointers that begin at
+	// decl.Pointer, warnings among them; the program is nil only when there is nothing that could be
+	// rendered.
 	Compile(tree any, decl Declarations) (Program, error)
 }
 
 // Program is a compiled tree: immutable, shared by all goroutines.
 type Program interface {
-	// Render fills in values. The result shares nothing with the values or the program. What went wrong comes back as Problems with
-	// pointers, beside what could be rendered, for a lint that wants to go on; a tree that is one placeholder without a value gives
-	// ErrNoValue, and a context that ends its own error.
+	// Render fills in values. The result shares nothing with the values or the program. What went wrong comes
+	// back as Problems with pointers, beside what could be rendered, for a lint that wants to go on; a tree
+	// that is one placeholder without a value gives ErrNoValue, and a context that ends its own error.
 	Render(ctx context.Context, v *Values) (any, error)
 	// References lists every place that takes a value from outside.
 	References() []Reference
@@ -39,11 +40,13 @@ type Declarations struct {
 	Variables []string
 }
 
-// Values is what a Program is rendered with, all in the form of DecodeJSON. A Program must not change any of it.
+// Values is what a Program is rendered with, all in the form of DecodeJSON. A Program must not change any of
+// it.
 type Values struct {
 	// Variables are the job variables after merging.
 	Variables map[string]any
-	// Context is the run at hand, as Context.Tree makes it; nil where no reference of the template leads there.
+	// Context is the run at hand, as Context.Tree makes it; nil where no reference of the template leads
+	// there.
 	Context map[string]any
 	// Stored holds the stored variables.
 	Stored map[string]any
@@ -74,14 +77,16 @@ func DefaultLimits() Limits { return value.DefaultLimits() }
 // NewBudget starts a budget; limits that are zero are the default ones. It belongs to one goroutine.
 func NewBudget(ctx context.Context, limits Limits) *Budget { return value.NewBudget(ctx, limits) }
 
-// Charge returns the values with a budget that a render pays from, so that whoever renders can see what it was charged, also when it fails.
+// Charge returns the values with a budget that a render pays from, so that whoever renders can see what it
+// was charged, also when it fails.
 func (v *Values) Charge(b *Budget) *Values {
 	charged := *v
 	charged.budget = b
 	return &charged
 }
 
-// Budget returns the budget of the render: the one of the whole template if it runs as part of one, else a new one.
+// Budget returns the budget of the render: the one of the whole template if it runs as part of one, else a
+// new one.
 func (v *Values) Budget(ctx context.Context) *Budget {
 	if v.budget != nil {
 		return v.budget
@@ -136,6 +141,12 @@ func (r *Registry) engine(name string) (Engine, *Problem) {
 	if engine, ok := r.engines[name]; ok {
 		return engine, nil
 	}
-	p := problemf(CodeEngine, "/engine", "unknown engine %q, there are: %s", name, strings.Join(r.names, ", ")).near(name, r.names)
+	p := problemf(
+		CodeEngine,
+		"/engine",
+		"unknown engine %q, there are: %s",
+		name,
+		strings.Join(r.names, ", "),
+	).near(name, r.names)
 	return nil, &p
 }

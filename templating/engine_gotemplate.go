@@ -62,7 +62,11 @@ func (g *goCompiler) leaf(pointer, s string) node {
 	if len(problems) > 0 {
 		return g.broken(pointer, problems)
 	}
-	return &actionLeaf{place: place{pointer: pointer, source: s, original: leaf.Original}, template: template, references: references}
+	return &actionLeaf{
+		place:      place{pointer: pointer, source: s, original: leaf.Original},
+		template:   template,
+		references: references,
+	}
 }
 
 // maxLeaf and maxBraces bound a string before it is looked at more closely.
@@ -73,7 +77,15 @@ const (
 
 func tooLarge(pointer, s string) *Problem {
 	if braces := strings.Count(s, "{{"); len(s) > maxLeaf || braces > maxBraces {
-		p := problemf(CodeLimit, pointer, "a string of %d bytes with %d actions is too large, at most %d and %d are allowed", len(s), braces, maxLeaf, maxBraces)
+		p := problemf(
+			CodeLimit,
+			pointer,
+			"a string of %d bytes with %d actions is too large, at most %d and %d are allowed",
+			len(s),
+			braces,
+			maxLeaf,
+			maxBraces,
+		)
 		return &p
 	}
 	return nil
@@ -94,7 +106,11 @@ func (g *goCompiler) broken(pointer string, problems Problems) node {
 }
 
 // compile compiles actions, says what is wrong with them, and notes what they refer to.
-func (g *goCompiler) compile(pointer, original, source string, position func(int) int, text bool) (*action.Template, Problems) {
+func (g *goCompiler) compile(
+	pointer, original, source string,
+	position func(int) int,
+	text bool,
+) (*action.Template, Problems) {
 	template, issues := action.Compile(source, action.Options{Text: text, Variables: g.variables})
 	at := place{pointer: pointer, source: original, original: position}
 	var problems Problems
@@ -111,7 +127,10 @@ func (g *goCompiler) compile(pointer, original, source string, position func(int
 		return nil, problems
 	}
 	for _, field := range template.Fields() {
-		g.program.references = append(g.program.references, fieldReference(field).at(pointer, original, position(field.Offset)))
+		g.program.references = append(
+			g.program.references,
+			fieldReference(field).at(pointer, original, position(field.Offset)),
+		)
 	}
 	return template, problems
 }
@@ -148,7 +167,13 @@ func fieldReference(field action.Field) Reference {
 	if len(field.Path) == 0 {
 		return Reference{Kind: ReferenceAll, Name: ".", Action: true}
 	}
-	r := Reference{Kind: ReferenceVariable, Name: "." + strings.Join(field.Path, "."), Action: true, root: field.Path[0], path: field.Path[1:]}
+	r := Reference{
+		Kind:   ReferenceVariable,
+		Name:   "." + strings.Join(field.Path, "."),
+		Action: true,
+		root:   field.Path[0],
+		path:   field.Path[1:],
+	}
 	if r.root == contextRoot {
 		r.Kind = ReferenceContext
 	}
@@ -268,7 +293,8 @@ func (t *textManifest) render(r *render) (any, bool) {
 	return v, true
 }
 
-// renderedYAML says what is wrong with rendered YAML, and shows the rendered line: the source does not have it.
+// renderedYAML says what is wrong with rendered YAML, and shows the rendered line: the source does not have
+// it.
 func renderedYAML(pointer, text string, err error) error {
 	p := problemf(CodeSyntax, pointer, "the rendered manifest: %v", err)
 	var syntax *value.SyntaxError

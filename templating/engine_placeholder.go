@@ -28,7 +28,8 @@ func (placeholderEngine) Compile(tree any, decl Declarations) (Program, error) {
 	return p, c.problems.errorOrNil()
 }
 
-// actionsAsText warns of what would be an action in the other engine: here it reaches the cluster as it stands.
+// actionsAsText warns of what would be an action in the other engine: here it reaches the cluster as it
+// stands.
 func actionsAsText(pointer, s string, parts []part) *Problem {
 	offset := 0
 	for _, part := range parts {
@@ -38,7 +39,11 @@ func actionsAsText(pointer, s string, parts []part) *Problem {
 		}
 		start := strings.Index(part.text, "{{")
 		if start >= 0 && strings.Contains(part.text[start:], "}}") {
-			p := warningf(CodeSyntax, pointer, "this is no placeholder, so it stays text: the engine placeholder has no actions").
+			p := warningf(
+				CodeSyntax,
+				pointer,
+				"this is no placeholder, so it stays text: the engine placeholder has no actions",
+			).
 				suggest("engine: " + DefaultEngine)
 			p.place(s, offset+start)
 			return &p
@@ -111,7 +116,8 @@ func (w whole) render(r *render) (any, bool) {
 	return v, ok
 }
 
-// outputCopy pays for a value that becomes part of the result, and copies it, so that the result shares nothing.
+// outputCopy pays for a value that becomes part of the result, and copies it, so that the result shares
+// nothing.
 func outputCopy(budget *value.Budget, v any) (any, error) {
 	switch typed := v.(type) {
 	case string:
@@ -156,7 +162,8 @@ func (p *partial) render(r *render) (any, bool) {
 	return text.String(), true
 }
 
-// referenceText is the value of a reference inside text. No value is the empty string; an object or a list is an error.
+// referenceText is the value of a reference inside text. No value is the empty string; an object or a list is
+// an error.
 func referenceText(reference *Reference, values *Values) (string, error) {
 	v, _, err := reference.Resolve(values)
 	if err != nil {
@@ -164,7 +171,12 @@ func referenceText(reference *Reference, values *Values) (string, error) {
 	}
 	text, ok := value.Text(v)
 	if !ok {
-		p := reference.problem(CodeType, "%s is %s and can not stand inside text", reference.Name, value.Article(value.Kind(v)))
+		p := reference.problem(
+			CodeType,
+			"%s is %s and can not stand inside text",
+			reference.Name,
+			value.Article(value.Kind(v)),
+		)
 		p[0].Suggestion = "let the placeholder be the whole value, with nothing around it"
 		return "", p
 	}

@@ -79,7 +79,15 @@ func parseEnvList(list []any, pointer string) (envList, Problems) {
 		at := value.Pointer(pointer, strconv.Itoa(i))
 		object, ok := item.(map[string]any)
 		if !ok {
-			problems = append(problems, problemf(CodeType, at, "an item of env is an object with name and value, not %s", value.Article(value.Kind(item))))
+			problems = append(
+				problems,
+				problemf(
+					CodeType,
+					at,
+					"an item of env is an object with name and value, not %s",
+					value.Article(value.Kind(item)),
+				),
+			)
 			continue
 		}
 		name, ok := object["name"].(string)
@@ -96,7 +104,8 @@ func parseEnvList(list []any, pointer string) (envList, Problems) {
 	return env, problems
 }
 
-// read takes value or valueFrom from an object; a value of null unsets, an absent one is empty, as in Kubernetes.
+// read takes value or valueFrom from an object; a value of null unsets, an absent one is empty, as in
+// Kubernetes.
 func (e *envEntry) read(object map[string]any, pointer string) *Problem {
 	for _, key := range value.SortedKeys(object) {
 		switch key {
@@ -105,18 +114,34 @@ func (e *envEntry) read(object map[string]any, pointer string) *Problem {
 			e.value = object[key]
 			e.unset = e.value == nil
 			if _, ok := value.Text(e.value); !ok {
-				p := problemf(CodeType, pointer+"/value", "the environment variable %s must be text, not %s", e.name, value.Article(value.Kind(e.value)))
+				p := problemf(
+					CodeType,
+					pointer+"/value",
+					"the environment variable %s must be text, not %s",
+					e.name,
+					value.Article(value.Kind(e.value)),
+				)
 				return &p
 			}
 		case "valueFrom":
 			source, ok := object[key].(map[string]any)
 			if !ok && object[key] != nil {
-				p := problemf(CodeType, pointer+"/valueFrom", "valueFrom must be an object, not %s", value.Article(value.Kind(object[key])))
+				p := problemf(
+					CodeType,
+					pointer+"/valueFrom",
+					"valueFrom must be an object, not %s",
+					value.Article(value.Kind(object[key])),
+				)
 				return &p
 			}
 			e.source = source
 		default:
-			p := problemf(CodeUnknownField, value.Pointer(pointer, key), "unknown field %q", key).near(key, []string{"name", "value", "valueFrom"})
+			p := problemf(
+				CodeUnknownField,
+				value.Pointer(pointer, key),
+				"unknown field %q",
+				key,
+			).near(key, []string{"name", "value", "valueFrom"})
 			return &p
 		}
 	}
@@ -211,8 +236,9 @@ func (e envEntry) item() map[string]any {
 	return map[string]any{"name": e.name, "value": e.value}
 }
 
-// MergeEnv lays environments over each other, mapping or list, and returns the list that a container takes, with every literal value as
-// text. It is nil where no level says anything. pointer returns the place of a level, for problems.
+// MergeEnv lays environments over each other, mapping or list, and returns the list that a container takes,
+// with every literal value as text. It is nil where no level says anything. pointer returns the place of a
+// level, for problems.
 func MergeEnv(levels []any, pointer func(level int) string) ([]any, Problems) {
 	var merged envList
 	var problems Problems

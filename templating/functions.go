@@ -26,10 +26,16 @@ func Functions() []FunctionDoc {
 	var docs []FunctionDoc
 	for _, f := range action.Functions() {
 		if !f.Alias {
-			docs = append(docs, FunctionDoc{Name: f.Name, Group: f.Group, Usage: f.Usage, Doc: f.Doc, Sprig: f.Sprig})
+			docs = append(
+				docs,
+				FunctionDoc{Name: f.Name, Group: f.Group, Usage: f.Usage, Doc: f.Doc, Sprig: f.Sprig},
+			)
 		}
 	}
-	slices.SortFunc(docs, func(a, b FunctionDoc) int { return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Name, b.Name)) })
+	slices.SortFunc(
+		docs,
+		func(a, b FunctionDoc) int { return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Name, b.Name)) },
+	)
 	return docs
 }
 

@@ -13,7 +13,8 @@ import (
 	"github.com/berth-dev/berth/templating"
 )
 
-// FuzzParse: whatever is parsed has a stored form that parses to the same template and compiles without a panic.
+// FuzzParse: whatever is parsed has a stored form that parses to the same template and compiles without a
+// panic.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(everythingTemplate))
 	f.Add([]byte(`{"variables": {"properties": {"a": {"default": 2.0}}}, "job_configuration": {"k": "{{ a }}"}}`))

@@ -10,7 +10,8 @@ import (
 	"github.com/berth-dev/berth/templating"
 )
 
-// FuzzValues: values of three levels are judged and merged the same way twice, within bounds and without being changed, whatever the schema says.
+// FuzzValues: values of three levels are judged and merged the same way twice, within bounds and without
+// being changed, whatever the schema says.
 func FuzzValues(f *testing.F) {
 	for _, seed := range [][4]string{
 		{`properties: {a: {type: integer, default: 1}, env: {type: object}}`, `{a: 2, env.X: y}`, `{env: [{name: X, value: null}]}`, `{a: 2}`},

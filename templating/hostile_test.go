@@ -18,11 +18,13 @@ type hostile struct {
 	name string
 	// leaf is a single value, text a whole manifest; one of them is set.
 	leaf, text string
-	// by is what ends it: all of the fuel, alloc or output is charged, or another bound is met; empty where it is refused or fails for what it says.
+	// by is what ends it: all of the fuel, alloc or output is charged, or another bound is met; empty where
+	// it is refused or fails for what it says.
 	by string
 }
 
-// maxHostileBytes bounds what a hostile template may make the process allocate in all, from its parsing to its end.
+// maxHostileBytes bounds what a hostile template may make the process allocate in all, from its parsing to
+// its end.
 const maxHostileBytes = 64 << 20
 
 // hostiles is shared with the benchmark, which measures the worst of them.
@@ -184,7 +186,8 @@ func (h hostile) checkCharge(t *testing.T, err error, used templating.Limits) {
 	}
 }
 
-// BenchmarkHostileWorst runs every hostile template from its source to its end, and reports the slowest and the one that allocates most.
+// BenchmarkHostileWorst runs every hostile template from its source to its end, and reports the slowest and
+// the one that allocates most.
 func BenchmarkHostileWorst(b *testing.B) {
 	var slowest time.Duration
 	var most uint64

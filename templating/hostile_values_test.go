@@ -18,8 +18,8 @@ func many(n int, item func(i int) any) []any {
 	return list
 }
 
-// TestHostileValuesAreJudgedInTime holds that the work of judging values goes with their size, not with its square: whoever may start a run can
-// send megabytes of them.
+// TestHostileValuesAreJudgedInTime holds that the work of judging values goes with their size, not with its
+// square: whoever may start a run can send megabytes of them.
 func TestHostileValuesAreJudgedInTime(t *testing.T) {
 	const plain = `{variables: {properties: {env: {type: object}, a: {default: x}}}, job_configuration: {env: "{{ env }}", a: "{{ a }}"}}`
 	named := func(i int) any { return map[string]any{"name": fmt.Sprint("n", i), "value": "x"} }

@@ -6,18 +6,20 @@ import (
 
 // Leaf is a string of a tree as an engine has compiled it. It is immutable and shared by all goroutines.
 type Leaf interface {
-	// Render fills in values. It is false for "no value": the key is gone, the item of a list is dropped. An error comes back as it is where it is
-	// Problems, and else as one problem at the leaf. Loops, calls and whatever a leaf builds, also a text that becomes its result, are paid from b
-	// before they happen; what the result weighs in the output is paid for, and the result copied, by whoever calls.
+	// Render fills in values. It is false for "no value": the key is gone, the item of a list is dropped. An
+	// error comes back as it is where it is Problems, and else as one problem at the leaf. Loops, calls and
+	// whatever a leaf builds, also a text that becomes its result, are paid from b before they happen; what
+	// the result weighs in the output is paid for, and the result copied, by whoever calls.
 	Render(v *Values, b *Budget) (result any, ok bool, err error)
 }
 
-// LeafCompiler makes a Leaf of the string at a pointer, and lists what it refers to. What is wrong with it comes back as Problems; a warning among
-// them needs a leaf beside it.
+// LeafCompiler makes a Leaf of the string at a pointer, and lists what it refers to. What is wrong with it
+// comes back as Problems; a warning among them needs a leaf beside it.
 type LeafCompiler func(pointer, s string) (Leaf, []Reference, error)
 
-// CompileTree compiles a tree for an engine that only has its own idea of what a string means: walking the tree, "no value", bounds and finding all
-// problems at once is the same for all engines, and done here. Keys are never compiled.
+// CompileTree compiles a tree for an engine that only has its own idea of what a string means: walking the
+// tree, "no value", bounds and finding all problems at once is the same for all engines, and done here. Keys
+// are never compiled.
 func CompileTree(tree any, decl Declarations, compile LeafCompiler) (Program, error) {
 	p := &program{}
 	c := &compiler{}
@@ -26,7 +28,9 @@ func CompileTree(tree any, decl Declarations, compile LeafCompiler) (Program, er
 		p.references = append(p.references, references...)
 		problems := AsProblems(err)
 		if leaf == nil && len(problems) == 0 {
-			problems = Problems{problemf(CodeSyntax, pointer, "the engine makes nothing of this, and does not say why")}
+			problems = Problems{
+				problemf(CodeSyntax, pointer, "the engine makes nothing of this, and does not say why"),
+			}
 		}
 		c.report(problems)
 		if leaf == nil {
@@ -86,11 +90,12 @@ func (r *Reference) Problem(code, format string, args ...any) Problem {
 	return r.problem(code, format, args...)[0]
 }
 
-// Text is the value of the reference as it stands inside text: no value is the empty string, an object or a list is an error with its place.
+// Text is the value of the reference as it stands inside text: no value is the empty string, an object or a
+// list is an error with its place.
 func (r *Reference) Text(v *Values) (string, error) { return referenceText(r, v) }
 
-// Text is a value as it stands inside text: strings as they are, numbers and booleans as JSON writes them, null as nothing. It is false for an
-// object or a list.
+// Text is a value as it stands inside text: strings as they are, numbers and booleans as JSON writes them,
+// null as nothing. It is false for an object or a list.
 func Text(v any) (string, bool) { return value.Text(v) }
 
 // ProblemAt is an error at a byte offset of the string at a pointer.

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// JobCheck looks at a rendered template and says what is wrong with the Job that it makes; manifest.Check is the one for Jobs.
+// JobCheck looks at a rendered template and says what is wrong with the Job that it makes; manifest.Check is
+// the one for Jobs.
 type JobCheck func(*Rendered) []Problem
 
 // Report is everything there is to say about a template before it is saved.
@@ -19,8 +20,9 @@ type Report struct {
 	Placeholders []string `json:"placeholders"`
 }
 
-// Lint checks a template as a save does, and finds all problems at once. The template is rendered with its defaults, with each of the
-// schema's examples and with each alternative of an enum or a boolean, and check judges every result; a nil check judges none.
+// Lint checks a template as a save does, and finds all problems at once. The template is rendered with its
+// defaults, with each of the schema's examples and with each alternative of an enum or a boolean, and check
+// judges every result; a nil check judges none.
 func Lint(r *Registry, t *Template, check JobCheck) Report {
 	compiled, err := r.Compile(t)
 	l := &linter{seen: map[string]bool{}, check: check}
@@ -61,7 +63,8 @@ func placeholderNames(references []Reference) []string {
 	return sortedNames(names)
 }
 
-// maxScenarios bounds how many combinations of values one lint renders, and maxLintFuel how much work they may do in all.
+// maxScenarios bounds how many combinations of values one lint renders, and maxLintFuel how much work they
+// may do in all.
 const (
 	maxScenarios = 200
 	maxLintFuel  = 5_000_000
@@ -76,7 +79,8 @@ type linter struct {
 	check            JobCheck
 	seen             map[string]bool
 	errors, warnings []Problem
-	// broken are the places of job_configuration that are wrong whatever the values: what a render shows there only follows from it.
+	// broken are the places of job_configuration that are wrong whatever the values: what a render shows
+	// there only follows from it.
 	broken []string
 	// samples are invented values: of required variables without a default, and of stored variables.
 	samples map[string]any
@@ -109,15 +113,21 @@ func (l *linter) scenarios() {
 	tried := 1
 	for s := range c.scenarios() {
 		if tried++; tried > maxScenarios || l.fuel > maxLintFuel {
-			l.add(warningf(CodeLimit, "/variables", "not every example and alternative was tried: there are too many, or rendering them takes too long"))
+			l.add(
+				warningf(
+					CodeLimit,
+					"/variables",
+					"not every example and alternative was tried: there are too many, or rendering them takes too long",
+				),
+			)
 			return
 		}
 		l.try(s)
 	}
 }
 
-// try renders one scenario. What is only seen because a value was invented, or is not there yet, is a warning: whoever fills the
-// variable in may well make it right.
+// try renders one scenario. What is only seen because a value was invented, or is not there yet, is a
+// warning: whoever fills the variable in may well make it right.
 func (l *linter) try(s scenario) {
 	vars := make(map[string]any, len(l.samples)+len(s.vars))
 	maps.Copy(vars, l.samples)
@@ -131,7 +141,8 @@ func (l *linter) try(s scenario) {
 			continue // what is risky is said once, of the defaults
 		}
 		// A field that does not exist is wrong whatever stands in it.
-		if p.Code != CodeUnknownField && slices.ContainsFunc(l.broken, func(place string) bool { return isNear(p.Pointer, place) }) {
+		if p.Code != CodeUnknownField &&
+			slices.ContainsFunc(l.broken, func(place string) bool { return isNear(p.Pointer, place) }) {
 			continue
 		}
 		if !base && p.Severity == SeverityError {
@@ -140,7 +151,9 @@ func (l *linter) try(s scenario) {
 		if missing, ok := l.isTentative(p, s.vars); ok && p.Severity == SeverityError {
 			p.Severity = SeverityWarning
 			if missing != "" && p.Suggestion == "" {
-				p.Suggestion = "it takes what " + quoteShort(missing) + " is set to, and nothing sets that yet"
+				p.Suggestion = "it takes what " + quoteShort(
+					missing,
+				) + " is set to, and nothing sets that yet"
 			}
 		}
 		if !base && l.isRepeated(p) {
@@ -176,7 +189,11 @@ func (l *linter) render(vars map[string]any) []Problem {
 	l.fuel += rendered.Used.Fuel + checkingCost(rendered.Configuration)
 	for _, p := range l.check(rendered) {
 		// What is missing because it could not be rendered has been said already.
-		if p.Code == CodeUnknownField || !slices.ContainsFunc(problems, func(said Problem) bool { return isNear(p.Pointer, said.Pointer) }) {
+		if p.Code == CodeUnknownField ||
+			!slices.ContainsFunc(
+				problems,
+				func(said Problem) bool { return isNear(p.Pointer, said.Pointer) },
+			) {
 			problems = append(problems, p)
 		}
 	}
@@ -191,13 +208,17 @@ func sampleContext() Context {
 			ID: "00000000-0000-7000-8000-000000000000", Name: "sample", Attempt: 1, Tags: []string{},
 			ScheduledTime: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), Parameters: map[string]any{},
 		},
-		Deployment: DeploymentContext{ID: "00000000-0000-7000-8000-000000000001", Name: "sample", Version: "1"},
-		Pool:       name, Queue: name, Worker: name,
+		Deployment: DeploymentContext{
+			ID:      "00000000-0000-7000-8000-000000000001",
+			Name:    "sample",
+			Version: "1",
+		},
+		Pool: name, Queue: name, Worker: name,
 	}
 }
 
-// isTentative says whether a problem stands where a value is invented or missing, so that it need not be there once somebody gives one, and
-// which variable that is.
+// isTentative says whether a problem stands where a value is invented or missing, so that it need not be
+// there once somebody gives one, and which variable that is.
 func (l *linter) isTentative(p Problem, given map[string]any) (variable string, tentative bool) {
 	if p.Code == CodeUnknownField {
 		return "", false
@@ -221,11 +242,13 @@ func (l *linter) isTentative(p Problem, given map[string]any) (variable string, 
 	return "", false
 }
 
-// isDecided is true where no value that the schema takes could make it right: a required variable that stands there as it is, and whose declared
-// type does not fit.
+// isDecided is true where no value that the schema takes could make it right: a required variable that stands
+// there as it is, and whose declared type does not fit.
 func (l *linter) isDecided(p Problem, r Reference) bool {
 	kind, one := l.compiled.property(r.root)["type"].(string)
-	return one && kind != "null" && p.Code == CodeType && p.Pointer == r.Pointer && !r.Action && len(r.path) == 0 && slices.Contains(l.compiled.required, r.root)
+	return one && kind != "null" && p.Code == CodeType && p.Pointer == r.Pointer && !r.Action &&
+		len(r.path) == 0 &&
+		slices.Contains(l.compiled.required, r.root)
 }
 
 // isNear says whether one place is the other, or inside it.

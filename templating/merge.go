@@ -6,7 +6,8 @@ import (
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
-// Layers are the job variables of one run, level by level, as they were given. Values may hold references to stored variables.
+// Layers are the job variables of one run, level by level, as they were given. Values may hold references to
+// stored variables.
 type Layers struct {
 	Deployment map[string]any
 	Run        map[string]any
@@ -39,9 +40,15 @@ type merging struct {
 	stored   *resolver // nil leaves references as they are
 }
 
-// merge computes the effective values of a run. Without resolve, references to stored variables stay as they are.
+// merge computes the effective values of a run. Without resolve, references to stored variables stay as they
+// are.
 func (c *Compiled) merge(l Layers, stored map[string]any, resolve bool) (merged, Problems) {
-	m := &merging{result: merged{variables: make(map[string]any, len(c.defaults)+len(l.Deployment)+len(l.Run)+1), stored: map[string]bool{}}}
+	m := &merging{
+		result: merged{
+			variables: make(map[string]any, len(c.defaults)+len(l.Deployment)+len(l.Run)+1),
+			stored:    map[string]bool{},
+		},
+	}
 	if resolve {
 		m.stored = &resolver{stored: stored}
 	}
@@ -102,7 +109,8 @@ func (m *merging) lay(level map[string]any) {
 	}
 }
 
-// checkFrozen refuses what overrides a frozen value. Saying the same again is no override. Of env each entry is frozen by itself.
+// checkFrozen refuses what overrides a frozen value. Saying the same again is no override. Of env each entry
+// is frozen by itself.
 func (m *merging) checkFrozen(level, frozen map[string]any, by string) {
 	for _, name := range value.SortedKeys(frozen) {
 		given, ok := level[name]
@@ -113,7 +121,16 @@ func (m *merging) checkFrozen(level, frozen map[string]any, by string) {
 			m.checkFrozenEnv(given, frozen[name], by)
 			continue
 		}
-		m.problems = append(m.problems, problemf(CodeFrozen, value.Pointer("", name), "%q is frozen by %s and can not be set here", name, by))
+		m.problems = append(
+			m.problems,
+			problemf(
+				CodeFrozen,
+				value.Pointer("", name),
+				"%q is frozen by %s and can not be set here",
+				name,
+				by,
+			),
+		)
 	}
 }
 
@@ -126,7 +143,8 @@ func (m *merging) checkFrozenEnv(given, frozen any, by string) {
 			continue
 		}
 		set := level.entries[i]
-		if set.unset == entry.unset && value.Equal(set.value, entry.value) && value.Equal(mapOrNil(set.source), mapOrNil(entry.source)) {
+		if set.unset == entry.unset && value.Equal(set.value, entry.value) &&
+			value.Equal(mapOrNil(set.source), mapOrNil(entry.source)) {
 			continue
 		}
 		m.problems = append(m.problems, problemf(CodeFrozen, value.Pointer("/env", entry.name),

@@ -72,7 +72,8 @@ func TestLaterLevelsWin(t *testing.T) {
 	}
 }
 
-// levels compiles a template with these properties that shows every variable under `values`. What follows ---frozen is frozen.
+// levels compiles a template with these properties that shows every variable under `values`. What follows
+// ---frozen is frozen.
 func levels(t *testing.T, properties string) *templating.Compiled {
 	t.Helper()
 	properties, frozen, _ := strings.Cut(properties, "---frozen")

@@ -13,7 +13,8 @@ func Nearest(name string, candidates []string) string {
 		if len(candidate) > 2*maxMisspelt {
 			continue
 		}
-		if d := distance(folded, fold(candidate), bestDistance); d < bestDistance || d == bestDistance && best != "" && candidate < best {
+		if d := distance(folded, fold(candidate), bestDistance); d < bestDistance ||
+			d == bestDistance && best != "" && candidate < best {
 			best, bestDistance = candidate, d
 		}
 	}
@@ -29,7 +30,8 @@ var folding = strings.NewReplacer("_", "", "-", "")
 // fold makes the usual spellings of one name equal: memoryLimit, memory-limit, memory_limit.
 func fold(s string) string { return folding.Replace(strings.ToLower(s)) }
 
-// distance is the number of insertions, deletions, replacements and swaps of neighbours between a and b, or bound if it is not less.
+// distance is the number of insertions, deletions, replacements and swaps of neighbours between a and b, or
+// bound if it is not less.
 func distance(a, b string, bound int) int {
 	if len(a)-len(b) >= bound || len(b)-len(a) >= bound {
 		return bound

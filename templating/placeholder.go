@@ -12,7 +12,8 @@ type span struct {
 	name       string
 }
 
-// findPlaceholders returns the placeholders in s, left to right: `{{`, white space, a name, white space, `}}`.
+// findPlaceholders returns the placeholders in s, left to right: `{{`, white space, a name, white space,
+// `}}`.
 func findPlaceholders(s string) []span {
 	var found []span
 	for from := 0; ; {
@@ -78,8 +79,8 @@ func splitPath(name string) []string {
 	return strings.Split(name, ".")
 }
 
-// walk follows steps into a value. A numeric step indexes a list or names a key of an object; what is not there, and anything
-// inside a scalar, is no value.
+// walk follows steps into a value. A numeric step indexes a list or names a key of an object; what is not
+// there, and anything inside a scalar, is no value.
 func walk(v any, steps []string) (any, bool) {
 	for _, step := range steps {
 		switch container := v.(type) {

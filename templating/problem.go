@@ -52,7 +52,8 @@ const (
 type Problem struct {
 	Severity Severity `json:"severity"`
 	Code     string   `json:"code"`
-	// Pointer is the JSON pointer (RFC 6901) of the place, from the root of the template, or of the values given.
+	// Pointer is the JSON pointer (RFC 6901) of the place, from the root of the template, or of the values
+	// given.
 	Pointer string `json:"pointer"`
 	// Line and Column count from 1 inside the string at Pointer, in runes; 0 where the whole value is meant.
 	Line   int `json:"line,omitempty"`
@@ -99,7 +100,8 @@ func (p Problems) errorOrNil() error {
 	return p
 }
 
-// AsProblems returns the problems that an error holds; an error of another kind becomes one problem without a place.
+// AsProblems returns the problems that an error holds; an error of another kind becomes one problem without a
+// place.
 func AsProblems(err error) Problems {
 	if err == nil {
 		return nil
@@ -112,7 +114,12 @@ func AsProblems(err error) Problems {
 }
 
 func problemf(code, pointer, format string, args ...any) Problem {
-	return Problem{Severity: SeverityError, Code: code, Pointer: pointer, Message: fmt.Sprintf(format, args...)}
+	return Problem{
+		Severity: SeverityError,
+		Code:     code,
+		Pointer:  pointer,
+		Message:  fmt.Sprintf(format, args...),
+	}
 }
 
 func warningf(code, pointer, format string, args ...any) Problem {
@@ -142,7 +149,12 @@ func (p Problem) near(name string, candidates []string) Problem {
 
 // byPlace orders problems by pointer, then line and column; what is said of one place by its words.
 func byPlace(a, b Problem) int {
-	return cmp.Or(cmp.Compare(a.Pointer, b.Pointer), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Message, b.Message))
+	return cmp.Or(
+		cmp.Compare(a.Pointer, b.Pointer),
+		cmp.Compare(a.Line, b.Line),
+		cmp.Compare(a.Column, b.Column),
+		cmp.Compare(a.Message, b.Message),
+	)
 }
 
 // splitPointer cuts the first step off a pointer.

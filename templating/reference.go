@@ -58,7 +58,8 @@ const (
 	contextRoot        = "ctx"
 )
 
-// ParseReference reads the name of a placeholder. It is what engines build on, so that a name means the same in all of them.
+// ParseReference reads the name of a placeholder. It is what engines build on, so that a name means the same
+// in all of them.
 func ParseReference(name string) Reference {
 	r := Reference{Name: name}
 	switch {
@@ -85,7 +86,8 @@ func ParseReference(name string) Reference {
 	return r
 }
 
-// Resolve looks the reference up. It is false where there is no value; an error is a *Problem at the reference's place.
+// Resolve looks the reference up. It is false where there is no value; an error is a *Problem at the
+// reference's place.
 func (r *Reference) Resolve(v *Values) (any, bool, error) {
 	switch r.Kind {
 	case ReferenceVariable:
@@ -108,7 +110,11 @@ func (r *Reference) Resolve(v *Values) (any, bool, error) {
 	case ReferenceEnvironment:
 		text, ok := v.Env[r.root]
 		if !ok {
-			p := r.problem(CodeEnvironment, "the worker does not hand out its environment variable %q", r.root)
+			p := r.problem(
+				CodeEnvironment,
+				"the worker does not hand out its environment variable %q",
+				r.root,
+			)
 			p[0].Suggestion = "start the worker with --template-env " + r.root
 			return nil, false, p
 		}

@@ -24,7 +24,8 @@ func (c *Compiled) property(name string) map[string]any {
 	return property
 }
 
-// Samples are invented values for the required variables that neither the template nor a level sets: what a preview shows in their place.
+// Samples are invented values for the required variables that neither the template nor a level sets: what a
+// preview shows in their place.
 func (c *Compiled) Samples(l Layers) map[string]any {
 	samples := map[string]any{}
 	for _, name := range c.required {

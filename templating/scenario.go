@@ -20,7 +20,8 @@ func (c *Compiled) scenarios() iter.Seq[scenario] {
 	return func(yield func(scenario) bool) {
 		for i, example := range examplesIn(c.source) {
 			vars, ok := example.(map[string]any)
-			if ok && len(c.checkPart(vars)) == 0 && !yield(scenario{fmt.Sprintf("example %d of the variables", i+1), vars}) {
+			if ok && len(c.checkPart(vars)) == 0 &&
+				!yield(scenario{fmt.Sprintf("example %d of the variables", i+1), vars}) {
 				return
 			}
 		}
@@ -37,7 +38,8 @@ func (c *Compiled) scenarios() iter.Seq[scenario] {
 	}
 }
 
-// alternatives are the values that a variable is worth trying with: its examples, and each value of an enum or a boolean, as far as a lint goes.
+// alternatives are the values that a variable is worth trying with: its examples, and each value of an enum
+// or a boolean, as far as a lint goes.
 func (c *Compiled) alternatives(name string) []any {
 	property := c.property(name)
 	var values []any
@@ -50,7 +52,8 @@ func (c *Compiled) alternatives(name string) []any {
 	}
 	var distinct []any
 	for _, v := range values[:min(len(values), maxScenarios)] {
-		if v != nil && !containsValue(distinct, v) && !value.Equal(v, c.defaults[name]) && len(c.checkPart(map[string]any{name: v})) == 0 {
+		if v != nil && !containsValue(distinct, v) && !value.Equal(v, c.defaults[name]) &&
+			len(c.checkPart(map[string]any{name: v})) == 0 {
 			distinct = append(distinct, v)
 		}
 	}
@@ -71,7 +74,10 @@ func (c *Compiled) badExamples() Problems {
 	var problems Problems
 	judge := func(pointer string, vars map[string]any) {
 		if found := c.checkPart(vars); len(found) > 0 && len(problems) < maxProblems {
-			problems = append(problems, warningf(CodeSchema, pointer, "the schema refuses this example: %s", found[0].Message))
+			problems = append(
+				problems,
+				warningf(CodeSchema, pointer, "the schema refuses this example: %s", found[0].Message),
+			)
 		}
 	}
 	for i, example := range examplesIn(c.source) {
@@ -82,7 +88,10 @@ func (c *Compiled) badExamples() Problems {
 	for _, name := range value.SortedKeys(c.properties) {
 		property, _ := c.properties[name].(map[string]any) // true and false have no examples
 		for i, example := range examplesIn(property) {
-			judge(value.Pointer("/variables/properties", name)+"/examples/"+strconv.Itoa(i), map[string]any{name: example})
+			judge(
+				value.Pointer("/variables/properties", name)+"/examples/"+strconv.Itoa(i),
+				map[string]any{name: example},
+			)
 		}
 	}
 	return problems

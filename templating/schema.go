@@ -12,7 +12,8 @@ import (
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
-// Schema is a compiled JSON Schema (draft 2020-12 unless it says otherwise): immutable, shared by all goroutines.
+// Schema is a compiled JSON Schema (draft 2020-12 unless it says otherwise): immutable, shared by all
+// goroutines.
 type Schema struct {
 	compiled *jsonschema.Schema
 	bound    *schemaBound
@@ -22,8 +23,9 @@ type Schema struct {
 // schemaURL is where a schema pretends to live. Nothing can be loaded from there or from anywhere.
 const schemaURL = "berth:///schema"
 
-// CompileSchema prepares a schema, for job variables or for the parameters of a deployment. A schema that is not well formed, or with a
-// $ref that leaves the document, is refused with Problems whose pointers begin at the schema.
+// CompileSchema prepares a schema, for job variables or for the parameters of a deployment. A schema that is
+// not well formed, or with a $ref that leaves the document, is refused with Problems whose pointers begin at
+// the schema.
 func CompileSchema(doc any) (*Schema, error) {
 	doc, err := value.Normalize(doc)
 	if err != nil {
@@ -64,7 +66,9 @@ func schemaProblems(err error) Problems {
 	}
 	var load *jsonschema.LoadURLError
 	if errors.As(err, &load) {
-		return Problems{problemf(CodeRef, "", "%q leaves the document; nothing outside of it is read", load.URL)}
+		return Problems{
+			problemf(CodeRef, "", "%q leaves the document; nothing outside of it is read", load.URL),
+		}
 	}
 	text := strings.ReplaceAll(err.Error(), schemaURL, "")
 	return Problems{problemf(CodeSchema, "", "not a well-formed JSON Schema: %s", text)}
@@ -81,7 +85,14 @@ func (s *Schema) Validate(v any) error {
 
 func (s *Schema) validate(v any, code string) Problems {
 	if !s.bound.allows(v) {
-		return Problems{problemf(CodeLimit, "", "is too complex for its schema: validating it takes more than %d steps", maxApplications)}
+		return Problems{
+			problemf(
+				CodeLimit,
+				"",
+				"is too complex for its schema: validating it takes more than %d steps",
+				maxApplications,
+			),
+		}
 	}
 	err := s.compiled.Validate(v)
 	if err == nil {
@@ -97,8 +108,8 @@ func (s *Schema) validate(v any, code string) Problems {
 	return validationProblems(validation, code, "")
 }
 
-// validationProblems flattens the tree that the library returns into one problem for each place, in an order of its own: the library goes over
-// objects as they come.
+// validationProblems flattens the tree that the library returns into one problem for each place, in an order
+// of its own: the library goes over objects as they come.
 func validationProblems(err *jsonschema.ValidationError, code, prefix string) Problems {
 	leaves := validationLeaves(err, nil)
 	slices.SortFunc(leaves, compareLeaves)
@@ -141,8 +152,8 @@ func validationLeaves(err *jsonschema.ValidationError, leaves []validationLeaf) 
 	return leaves
 }
 
-// alternatives says in one sentence why none of several schemas fits: the types wanted, or what the alternative that takes the type
-// at hand objects to.
+// alternatives says in one sentence why none of several schemas fits: the types wanted, or what the
+// alternative that takes the type at hand objects to.
 func alternatives(err *jsonschema.ValidationError) (validationLeaf, bool) {
 	var types []string
 	var got string
@@ -150,7 +161,8 @@ func alternatives(err *jsonschema.ValidationError) (validationLeaf, bool) {
 	for _, cause := range err.Causes {
 		first := len(others)
 		for _, leaf := range typedLeaves(cause, nil) {
-			if wrong, ok := leaf.ErrorKind.(*kind.Type); ok && len(leaf.InstanceLocation) == len(err.InstanceLocation) {
+			if wrong, ok := leaf.ErrorKind.(*kind.Type); ok &&
+				len(leaf.InstanceLocation) == len(err.InstanceLocation) {
 				types = append(types, wrong.Want...)
 				got = wrong.Got
 				continue
@@ -161,18 +173,31 @@ func alternatives(err *jsonschema.ValidationError) (validationLeaf, bool) {
 	}
 	switch {
 	case len(others) == 0 && len(types) > 0:
-		return validationLeaf{at: err.InstanceLocation, text: explain(&kind.Type{Got: got, Want: types})}, true
+		return validationLeaf{
+			at:   err.InstanceLocation,
+			text: explain(&kind.Type{Got: got, Want: types}),
+		}, true
 	case len(others) == 1:
 		return others[0], true
 	case len(others) > 1:
-		return validationLeaf{at: err.InstanceLocation, text: "fits none of the alternatives: " + listed(others, func(l validationLeaf) string { return l.text }, "; or ")}, true
+		return validationLeaf{
+			at: err.InstanceLocation,
+			text: "fits none of the alternatives: " + listed(
+				others,
+				func(l validationLeaf) string { return l.text },
+				"; or ",
+			),
+		}, true
 	default:
 		return validationLeaf{}, false
 	}
 }
 
 // typedLeaves are the innermost reasons why a schema does not fit.
-func typedLeaves(err *jsonschema.ValidationError, leaves []*jsonschema.ValidationError) []*jsonschema.ValidationError {
+func typedLeaves(
+	err *jsonschema.ValidationError,
+	leaves []*jsonschema.ValidationError,
+) []*jsonschema.ValidationError {
 	if len(err.Causes) == 0 {
 		return append(leaves, err)
 	}

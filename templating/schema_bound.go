@@ -11,8 +11,9 @@ import (
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
-// The schema library can not be interrupted, so what it is given is bounded before: how many subschemas there are, where a $ref may lead,
-// how large a pattern is, and how much work it is to apply all of it to one value.
+// The schema library can not be interrupted, so what it is given is bounded before: how many subschemas there
+// are, where a $ref may lead, how large a pattern is, and how much work it is to apply all of it to one
+// value.
 const (
 	maxSubschemas   = 2_000
 	maxApplications = 100_000
@@ -51,7 +52,16 @@ func checkSchemaDocument(doc any) (*schemaBound, Problems) {
 		}
 	})
 	if count > maxSubschemas {
-		problems = append(problems, problemf(CodeLimit, "", "the schema has %d subschemas, at most %d are allowed", count, maxSubschemas))
+		problems = append(
+			problems,
+			problemf(
+				CodeLimit,
+				"",
+				"the schema has %d subschemas, at most %d are allowed",
+				count,
+				maxSubschemas,
+			),
+		)
 	}
 	return bound, problems
 }
@@ -64,10 +74,29 @@ func checkRefs(schema map[string]any, pointer string) Problems {
 		switch at := value.Pointer(pointer, keyword); {
 		case !ok:
 		case !strings.HasPrefix(ref, "#"):
-			problems = append(problems, problemf(CodeRef, at, "%s %q leaves the document; nothing outside of it is read", keyword, short(ref)).
-				suggest(`put the schema under "$defs" and refer to it as "#/$defs/…"`))
+			problems = append(
+				problems,
+				problemf(
+					CodeRef,
+					at,
+					"%s %q leaves the document; nothing outside of it is read",
+					keyword,
+					short(ref),
+				).
+					suggest(`put the schema under "$defs" and refer to it as "#/$defs/…"`),
+			)
 		case len(ref) > maxRef:
-			problems = append(problems, problemf(CodeLimit, at, "a %s of %d bytes is too long, at most %d are allowed", keyword, len(ref), maxRef))
+			problems = append(
+				problems,
+				problemf(
+					CodeLimit,
+					at,
+					"a %s of %d bytes is too long, at most %d are allowed",
+					keyword,
+					len(ref),
+					maxRef,
+				),
+			)
 		}
 	}
 	return problems
@@ -142,8 +171,8 @@ func walkSchema(v any, pointer string, visit func(schema map[string]any, pointer
 	}
 }
 
-// allows says whether a value can be validated without applying subschemas too often. References that double at each step would otherwise
-// take for ever.
+// allows says whether a value can be validated without applying subschemas too often. References that double
+// at each step would otherwise take for ever.
 func (b *schemaBound) allows(instance any) bool {
 	left := maxApplications
 	b.apply(b.root, instance, 0, &left)
@@ -190,7 +219,8 @@ func (b *schemaBound) apply(v, instance any, depth int, left *int) {
 	}
 }
 
-// quickParts counts what goes fast, but not for nothing: comparing with alternatives and names, and matching patterns.
+// quickParts counts what goes fast, but not for nothing: comparing with alternatives and names, and matching
+// patterns.
 func (b *schemaBound) quickParts(schema map[string]any, instance any) int {
 	enum, _ := schema["enum"].([]any)
 	required, _ := schema["required"].([]any)
@@ -215,7 +245,13 @@ func (b *schemaBound) quickParts(schema map[string]any, instance any) int {
 // isOfParts is true for keywords whose schemas are applied to the items or entries of a value.
 func isOfParts(keyword string) bool {
 	switch keyword {
-	case "items", "prefixItems", "additionalItems", "contains", "additionalProperties", "unevaluatedItems", "unevaluatedProperties":
+	case "items",
+		"prefixItems",
+		"additionalItems",
+		"contains",
+		"additionalProperties",
+		"unevaluatedItems",
+		"unevaluatedProperties":
 		return true
 	default:
 		return false
@@ -277,7 +313,8 @@ func (b *schemaBound) target(ref any) (any, bool) {
 	return walk(b.root, pointerSteps(fragment))
 }
 
-// compileRegexp compiles a pattern (RE2: linear in the text) of a schema, or a value that older drafts want to be one.
+// compileRegexp compiles a pattern (RE2: linear in the text) of a schema, or a value that older drafts want
+// to be one.
 func compileRegexp(pattern string) (jsonschema.Regexp, error) {
 	if _, err := value.MeasureRegexp(pattern); err != nil {
 		return nil, err

@@ -48,7 +48,8 @@ func collectStored(v any, names map[string]bool, depth int) {
 	}
 }
 
-// resolver replaces references to stored variables inside given values. Everything else in them stays the text it is.
+// resolver replaces references to stored variables inside given values. Everything else in them stays the
+// text it is.
 type resolver struct {
 	stored   map[string]any
 	problems Problems

@@ -25,7 +25,8 @@ type Template struct {
 	TemplateEnv []string
 	// JobConfiguration is the tree with placeholders.
 	JobConfiguration any
-	// Ignored holds top-level keys that templates from elsewhere carry without any meaning, kept so that nothing is lost.
+	// Ignored holds top-level keys that templates from elsewhere carry without any meaning, kept so that
+	// nothing is lost.
 	Ignored map[string]any
 }
 
@@ -40,7 +41,15 @@ var ignoredKeys = [...]string{"required", "title", "description"}
 // Parse reads a base job template, YAML or JSON. What is wrong comes back as Problems, all at once.
 func Parse(data []byte) (*Template, error) {
 	if len(data) > MaxTemplateSize {
-		return nil, Problems{problemf(CodeLimit, "", "the template has %d bytes, at most %d are allowed", len(data), MaxTemplateSize)}
+		return nil, Problems{
+			problemf(
+				CodeLimit,
+				"",
+				"the template has %d bytes, at most %d are allowed",
+				len(data),
+				MaxTemplateSize,
+			),
+		}
 	}
 	document, err := decodeDocument(data)
 	if err != nil {
@@ -48,7 +57,14 @@ func Parse(data []byte) (*Template, error) {
 	}
 	root, ok := document.(map[string]any)
 	if !ok {
-		return nil, Problems{problemf(CodeType, "", "a template is an object with variables and job_configuration, this is %s", value.Article(value.Kind(document)))}
+		return nil, Problems{
+			problemf(
+				CodeType,
+				"",
+				"a template is an object with variables and job_configuration, this is %s",
+				value.Article(value.Kind(document)),
+			),
+		}
 	}
 	return fromDocument(root)
 }
@@ -59,7 +75,8 @@ func decodeDocument(data []byte) (any, error) {
 		if err == nil || json.Valid(data) {
 			return v, err
 		}
-		// YAML's flow style also begins with a brace; where neither reads it, what JSON says is nearer to the truth.
+		// YAML's flow style also begins with a brace; where neither reads it, what JSON says is nearer to the
+		// truth.
 		if v, yamlErr := value.DecodeYAML(data); yamlErr == nil {
 			return v, nil
 		}
@@ -97,7 +114,14 @@ func fromDocument(root map[string]any) (*Template, error) {
 			t.JobConfiguration = expect[map[string]any](v, "/job_configuration", "an object", fail)
 		default:
 			if !t.ignore(key, v) {
-				fail(problemf(CodeUnknownField, value.Pointer("", key), "unknown key %q", key).near(key, TopLevelKeys()))
+				fail(
+					problemf(
+						CodeUnknownField,
+						value.Pointer("", key),
+						"unknown key %q",
+						key,
+					).near(key, TopLevelKeys()),
+				)
 			}
 		}
 	}
@@ -147,7 +171,8 @@ func templateEnv(v any, fail func(Problem)) []string {
 	return names
 }
 
-// JSON returns the form in which a template is stored: compact, keys sorted. Parse reads the same template from it.
+// JSON returns the form in which a template is stored: compact, keys sorted. Parse reads the same template
+// from it.
 func (t *Template) JSON() ([]byte, error) {
 	root := map[string]any{"job_configuration": t.JobConfiguration}
 	for key, v := range t.Ignored {

@@ -11,7 +11,8 @@ import (
 
 // node is a compiled part of a job_configuration.
 type node interface {
-	// render is false for "no value". An error of the leaf is reported to the render, so that all are found at once.
+	// render is false for "no value". An error of the leaf is reported to the render, so that all are found
+	// at once.
 	render(r *render) (any, bool)
 }
 
@@ -26,7 +27,8 @@ type render struct {
 // maxProblems bounds how many problems of one kind are reported.
 const maxProblems = 100
 
-// fail notes an error of the leaf at pointer. A bound that was reached, or a context that ended, stops the whole render.
+// fail notes an error of the leaf at pointer. A bound that was reached, or a context that ended, stops the
+// whole render.
 func (r *render) fail(pointer string, err error) {
 	var problems Problems
 	if !errors.As(err, &problems) {
@@ -117,7 +119,8 @@ type literal struct{ v any }
 
 func (l literal) render(*render) (any, bool) { return l.v, true }
 
-// broken is a leaf that could not be compiled: whatever renders it meets the same problems, and the rest of the tree is still looked at.
+// broken is a leaf that could not be compiled: whatever renders it meets the same problems, and the rest of
+// the tree is still looked at.
 type broken struct {
 	pointer  string
 	problems Problems

@@ -7,8 +7,8 @@ import (
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
-// ValidateDeployment checks the job variables of a deployment: what is given, nothing is required yet. References to stored variables
-// are taken as the text they are.
+// ValidateDeployment checks the job variables of a deployment: what is given, nothing is required yet.
+// References to stored variables are taken as the text they are.
 func (c *Compiled) ValidateDeployment(vars map[string]any) (warnings []Problem, err error) {
 	m := &merging{}
 	level := m.read("job variables", vars)
@@ -17,8 +17,8 @@ func (c *Compiled) ValidateDeployment(vars map[string]any) (warnings []Problem, 
 	return c.judge(problems, c.unknown(level))
 }
 
-// ValidateRun checks everything about the job variables of a run: what both levels give, what is required, what is frozen. Stored
-// variables are resolved first.
+// ValidateRun checks everything about the job variables of a run: what both levels give, what is required,
+// what is frozen. Stored variables are resolved first.
 func (c *Compiled) ValidateRun(l Layers, stored map[string]any) (warnings []Problem, err error) {
 	return c.validateMerged(c.merge(l, stored, true))
 }
@@ -41,7 +41,15 @@ func (c *Compiled) validateMerged(merged merged, problems Problems) (warnings []
 	problems = append(problems, c.concealing(merged.stored).check(effective)...)
 	for _, name := range c.required {
 		if _, ok := effective[name]; !ok {
-			problems = append(problems, problemf(CodeRequired, value.Pointer("", name), "variable %s is required and has no value", quoteShort(name)))
+			problems = append(
+				problems,
+				problemf(
+					CodeRequired,
+					value.Pointer("", name),
+					"variable %s is required and has no value",
+					quoteShort(name),
+				),
+			)
 		}
 	}
 	return c.judge(problems, c.unknown(effective))

@@ -14,7 +14,12 @@ func (w *worker) end(a *attempt, category job.Category, message string) {
 	w.table.update(a, func() {
 		abandoned = a.abandoned
 		if a.known.seen == nil || a.known.seen.Phase != job.Ended {
-			a.known.seen = &job.Observation{Phase: job.Ended, Category: category, Message: message, EndedAt: &at}
+			a.known.seen = &job.Observation{
+				Phase:    job.Ended,
+				Category: category,
+				Message:  message,
+				EndedAt:  &at,
+			}
 		}
 	})
 	if abandoned { // nobody waits for this end
@@ -49,8 +54,8 @@ func (w *worker) found(a *attempt) job.Found {
 	return found
 }
 
-// release lets go of the Job of an attempt whose outcome is recorded. Its slot is free at once; what it has written and
-// the runtime has not handed over yet is taken until the runtime has let go.
+// release lets go of the Job of an attempt whose outcome is recorded. Its slot is free at once; what it has
+// written and the runtime has not handed over yet is taken until the runtime has let go.
 func (w *worker) release(a *attempt) {
 	found := w.found(a)
 	w.table.remove(a)
@@ -102,7 +107,8 @@ func (w *worker) suspect(a *attempt) {
 	w.suspects.add(found, w.now())
 }
 
-// cancelled takes note that an attempt shall end. Before its Job exists, whoever brings it there ends it instead.
+// cancelled takes note that an attempt shall end. Before its Job exists, whoever brings it there ends it
+// instead.
 func (w *worker) cancelled(a *attempt) {
 	first, launched := false, false
 	w.table.update(a, func() {
@@ -137,7 +143,15 @@ func (w *worker) cancel(a *attempt) {
 			if err == nil {
 				return
 			}
-			w.log.Warn("cancel did not reach the job, trying again", "run", a.ref.RunID, "attempt", a.ref.Attempt, "error", err)
+			w.log.Warn(
+				"cancel did not reach the job, trying again",
+				"run",
+				a.ref.RunID,
+				"attempt",
+				a.ref.Attempt,
+				"error",
+				err,
+			)
 			var gone bool
 			w.table.view(func() { gone = a.gone })
 			if gone || !retry.wait(w.alive, 0) {
@@ -158,7 +172,17 @@ func (w *worker) insist(what string, found job.Found, do func(context.Context, j
 			if err == nil {
 				return
 			}
-			w.log.Warn("job not let go of, trying again", "what", what, "run", found.RunID, "attempt", found.Attempt, "error", err)
+			w.log.Warn(
+				"job not let go of, trying again",
+				"what",
+				what,
+				"run",
+				found.RunID,
+				"attempt",
+				found.Attempt,
+				"error",
+				err,
+			)
 			if !retry.wait(w.alive, 0) {
 				return
 			}

@@ -9,12 +9,12 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// slotPatience is how long preparing and launching count as work. What takes longer is waiting for something (a quota, an
-// API that is away), and must not keep others from being launched.
+// slotPatience is how long preparing and launching count as work. What takes longer is waiting for something
+// (a quota, an API that is away), and must not keep others from being launched.
 const slotPatience = 5 * time.Second
 
-// begin brings an attempt from its claim to its Job, or to the end that this is not to be. ctx ends when the worker stops. It
-// calls settled, early, where what is left to do may take any time.
+// begin brings an attempt from its claim to its Job, or to the end that this is not to be. ctx ends when the
+// worker stops. It calls settled, early, where what is left to do may take any time.
 func (w *worker) begin(ctx context.Context, a *attempt, settled func()) {
 	p, ok := w.ready(ctx, a, settled)
 	if !ok {
@@ -43,8 +43,8 @@ func whenLate(do ...func()) *time.Timer {
 	})
 }
 
-// slot waits for the right to prepare or to launch, which so many may do at once; the returned function gives it back and
-// may be called twice.
+// slot waits for the right to prepare or to launch, which so many may do at once; the returned function gives
+// it back and may be called twice.
 func (w *worker) slot(ctx context.Context) (free func(), err error) {
 	select {
 	case w.slots <- struct{}{}:
@@ -54,8 +54,8 @@ func (w *worker) slot(ctx context.Context) (free func(), err error) {
 	}
 }
 
-// ready prepares the attempt and has the server accept its manifest. It returns false when there is nothing to launch:
-// the attempt has been given its end, handed back, or is not ours any more.
+// ready prepares the attempt and has the server accept its manifest. It returns false when there is nothing
+// to launch: the attempt has been given its end, handed back, or is not ours any more.
 func (w *worker) ready(ctx context.Context, a *attempt, settled func()) (prepared, bool) {
 	claim := *a.claim // nobody else changes it before the attempt has its Job
 	taken := hasManifest(claim)
@@ -88,7 +88,11 @@ func (w *worker) ready(ctx context.Context, a *attempt, settled func()) (prepare
 	}
 	w.table.update(a, func() {
 		a.known.manifest, a.known.limits, a.known.failEvicted = p.raw, p.limits, p.failEvicted
-		a.known.job = job.Launched{Namespace: p.attempt.Manifest.Namespace, Name: p.attempt.Manifest.Name, UID: p.uid}
+		a.known.job = job.Launched{
+			Namespace: p.attempt.Manifest.Namespace,
+			Name:      p.attempt.Manifest.Name,
+			UID:       p.uid,
+		}
 		a.known.tried = taken
 		a.said.manifest, a.said.uid = taken, p.uid
 	})
@@ -119,7 +123,8 @@ var (
 	errGone     = errors.New("the attempt is held no more")
 )
 
-// await waits until the condition, read under the table's lock, holds. Only the goroutine that begins an attempt may await.
+// await waits until the condition, read under the table's lock, holds. Only the goroutine that begins an
+// attempt may await.
 func (w *worker) await(ctx context.Context, a *attempt, condition func() bool) error {
 	for {
 		var holds, gone bool
@@ -138,8 +143,8 @@ func (w *worker) await(ctx context.Context, a *attempt, condition func() bool) e
 	}
 }
 
-// handBack gives the attempt back to the server, if nothing can have been created; otherwise its lease runs out, and who
-// takes it over finds out.
+// handBack gives the attempt back to the server, if nothing can have been created; otherwise its lease runs
+// out, and who takes it over finds out.
 func (w *worker) handBack(a *attempt, nothingCreated bool) {
 	if nothingCreated {
 		w.table.update(a, func() { a.known.handBack = true })
@@ -148,7 +153,8 @@ func (w *worker) handBack(a *attempt, nothingCreated bool) {
 	w.leave(a)
 }
 
-// adopt goes on with a Job that was reported already, or may be there. A worker that stops leaves it to the next one.
+// adopt goes on with a Job that was reported already, or may be there. A worker that stops leaves it to the
+// next one.
 func (w *worker) adopt(ctx context.Context, a *attempt, p prepared) {
 	retry := backoff{least: w.tuning.retryMin, most: w.tuning.retryMax}
 	for {
@@ -158,18 +164,39 @@ func (w *worker) adopt(ctx context.Context, a *attempt, p prepared) {
 		}
 		if refused := new(*job.Refused); errors.As(err, refused) {
 			// Its Job may well run where this worker may not go: another one takes the attempt over.
-			w.log.Error("job can not be adopted by this worker: leaving the attempt to another", "run", a.ref.RunID, "attempt", a.ref.Attempt, "error", err)
+			w.log.Error(
+				"job can not be adopted by this worker: leaving the attempt to another",
+				"run",
+				a.ref.RunID,
+				"attempt",
+				a.ref.Attempt,
+				"error",
+				err,
+			)
 			w.leave(a)
 			return
 		}
-		w.log.Warn("job not adopted, trying again", "run", a.ref.RunID, "attempt", a.ref.Attempt, "error", err)
+		w.log.Warn(
+			"job not adopted, trying again",
+			"run",
+			a.ref.RunID,
+			"attempt",
+			a.ref.Attempt,
+			"error",
+			err,
+		)
 		var gone bool
 		w.table.view(func() { gone = a.gone })
 		if gone || !retry.wait(ctx, 0) {
 			return
 		}
 	}
-	made := job.Launched{Namespace: p.attempt.Manifest.Namespace, Name: p.attempt.Manifest.Name, UID: p.uid, Adopted: true}
+	made := job.Launched{
+		Namespace: p.attempt.Manifest.Namespace,
+		Name:      p.attempt.Manifest.Name,
+		UID:       p.uid,
+		Adopted:   true,
+	}
 	made.Gated = p.launched // who reported it may have died before it was granted
 	w.launched(a, made)
 }

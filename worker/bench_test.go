@@ -75,7 +75,8 @@ func (p *plenty) GetTemplateForWorker(_ context.Context, r api.GetTemplateForWor
 	return api.GetTemplateForWorker200JSONResponse{ID: r.Version, Document: p.template}, nil
 }
 
-// BenchmarkRuns is one worker from claim to recorded end, with a server and a runtime that cost next to nothing.
+// BenchmarkRuns is one worker from claim to recorded end, with a server and a runtime that cost next to
+// nothing.
 func BenchmarkRuns(b *testing.B) {
 	p := &plenty{template: json.RawMessage(shellTemplate), want: int64(b.N), done: make(chan struct{})}
 	p.left.Store(int64(b.N))

@@ -13,8 +13,8 @@ import (
 const (
 	// maxClaims bounds what one claim asks for.
 	maxClaims = 200
-	// maxBeginning bounds what is claimed and not launched yet: more would only wait here, where another worker could have had it,
-	// and would be taken over late if this one died.
+	// maxBeginning bounds what is claimed and not launched yet: more would only wait here, where another
+	// worker could have had it, and would be taken over late if this one died.
 	maxBeginning = 2 * maxClaims
 	// beginAgain is how few there have to be before more is claimed: one at a time would be many calls.
 	beginAgain = maxBeginning - maxClaims/2
@@ -31,8 +31,14 @@ func (w *worker) claimLoop(ctx context.Context) error {
 	var listed time.Time
 	for ctx.Err() == nil {
 		pulse.beat()
-		request := api.ClaimRequest{RequestID: uuid.New(), Pool: w.pool, Worker: w.name, ClusterID: w.runtime.ClusterID(),
-			Max: w.free(), WaitSeconds: int32(w.tuning.claimWait / time.Second)}
+		request := api.ClaimRequest{
+			RequestID:   uuid.New(),
+			Pool:        w.pool,
+			Worker:      w.name,
+			ClusterID:   w.runtime.ClusterID(),
+			Max:         w.free(),
+			WaitSeconds: int32(w.tuning.claimWait / time.Second),
+		}
 		if w.jobKeys {
 			request.JobKeys = &w.jobKeys
 		}
@@ -77,7 +83,8 @@ func (w *worker) free() int32 {
 	return int32(max(0, room))
 }
 
-// counted notes that an attempt is to be launched, until the returned function is called; that may be done twice.
+// counted notes that an attempt is to be launched, until the returned function is called; that may be done
+// twice.
 func (w *worker) counted() (done func()) {
 	w.beginning.Add(1)
 	return sync.OnceFunc(func() {
@@ -87,10 +94,16 @@ func (w *worker) counted() (done func()) {
 	})
 }
 
-// claimSurely asks with the same request id until there is an answer: a claim whose answer was lost is answered again. Failures
-// count on from one question to the next.
-// It returns nothing when ctx ends, or when there is room while only cancels were asked for.
-func (w *worker) claimSurely(ctx context.Context, request api.ClaimRequest, list bool, pulse *pulse, retry *backoff) (*api.ClaimResponse, error) {
+// claimSurely asks with the same request id until there is an answer: a claim whose answer was lost is
+// answered again. Failures count on from one question to the next. It returns nothing when ctx ends, or when
+// there is room while only cancels were asked for.
+func (w *worker) claimSurely(
+	ctx context.Context,
+	request api.ClaimRequest,
+	list bool,
+	pulse *pulse,
+	retry *backoff,
+) (*api.ClaimResponse, error) {
 	for {
 		pulse.beat()
 		if list {
@@ -151,8 +164,8 @@ func (w *worker) roomBefore(done <-chan struct{}) bool {
 	return true
 }
 
-// lastClaim asks, when the worker stops, what the claim that was under way has given us: with the same request id and
-// room for nothing more. What it gave is handed back.
+// lastClaim asks, when the worker stops, what the claim that was under way has given us: with the same
+// request id and room for nothing more. What it gave is handed back.
 func (w *worker) lastClaim(request api.ClaimRequest) *api.ClaimResponse {
 	if request.Max == 0 {
 		return nil
@@ -162,7 +175,11 @@ func (w *worker) lastClaim(request api.ClaimRequest) *api.ClaimResponse {
 	defer cancel()
 	response, err := w.client.claim(ctx, request)
 	if err != nil {
-		w.log.Warn("a claim that was under way has no answer: what it gave is taken over when its lease runs out", "error", err)
+		w.log.Warn(
+			"a claim that was under way has no answer: what it gave is taken over when its lease runs out",
+			"error",
+			err,
+		)
 		return nil
 	}
 	return response

@@ -19,7 +19,8 @@ const protocolVersion = 1
 // callTimeout bounds a call that does not wait on purpose.
 const callTimeout = 30 * time.Second
 
-// client is the worker protocol, one method per call, no retries: whoever calls knows what to send the next time.
+// client is the worker protocol, one method per call, no retries: whoever calls knows what to send the next
+// time.
 type client struct {
 	api  *api.ClientWithResponses
 	pool string
@@ -34,7 +35,11 @@ func newClient(o Options) (*client, error) {
 		r.Header.Set("User-Agent", "berth-worker/"+o.Version)
 		return nil
 	}
-	c, err := api.NewClientWithResponses(o.ServerURL, api.WithHTTPClient(o.HTTPClient), api.WithRequestEditorFn(authorize))
+	c, err := api.NewClientWithResponses(
+		o.ServerURL,
+		api.WithHTTPClient(o.HTTPClient),
+		api.WithRequestEditorFn(authorize),
+	)
 	if err != nil {
 		return nil, fmt.Errorf("server address %q: %w", o.ServerURL, err)
 	}
@@ -70,8 +75,9 @@ func (e *callError) Error() string {
 
 func (e *callError) Unwrap() error { return e.err }
 
-// foreign means that something answered which is not the server: whatever that says of a call is not the server's word. An
-// ingress that is being set up knows no path, a login page wants a password. Only what it finds too large will stay so.
+// foreign means that something answered which is not the server: whatever that says of a call is not the
+// server's word. An ingress that is being set up knows no path, a login page wants a password. Only what it
+// finds too large will stay so.
 func (e *callError) foreign() bool {
 	return e.status != 0 && e.status < 500 && e.code == "" && e.status != http.StatusRequestEntityTooLarge
 }
@@ -104,7 +110,10 @@ func asCallError(err error) *callError {
 
 // deniedError is what ends a worker whose key is refused.
 func deniedError(err error) error {
-	return fmt.Errorf("the server refuses this worker's API key: %w; give it a key with role worker for its pool (--api-key-file or BERTH_API_KEY)", err)
+	return fmt.Errorf(
+		"the server refuses this worker's API key: %w; give it a key with role worker for its pool (--api-key-file or BERTH_API_KEY)",
+		err,
+	)
 }
 
 // answer is what all generated responses have.
@@ -122,7 +131,11 @@ func check(op string, want int, response answer, header func() *http.Response, e
 	if response.StatusCode() == want {
 		return nil
 	}
-	failed := &callError{op: op, status: response.StatusCode(), err: errors.New(http.StatusText(response.StatusCode()))}
+	failed := &callError{
+		op:     op,
+		status: response.StatusCode(),
+		err:    errors.New(http.StatusText(response.StatusCode())),
+	}
 	if p := response.GetApplicationProblemJSONDefault(); p != nil {
 		failed.code, failed.detail = p.Code, p.Title
 		if p.Detail != nil {
@@ -137,10 +150,14 @@ func check(op string, want int, response answer, header func() *http.Response, e
 	return failed
 }
 
-// body returns what the server answered; an answer of the right status without it comes from something between us.
+// body returns what the server answered; an answer of the right status without it comes from something
+// between us.
 func body[T any](op string, v *T, err error) (*T, error) {
 	if err == nil && v == nil {
-		err = &callError{op: op, err: errors.New("the answer is not of the worker protocol: is there a proxy in between?")}
+		err = &callError{
+			op:  op,
+			err: errors.New("the answer is not of the worker protocol: is there a proxy in between?"),
+		}
 	}
 	return v, err
 }
@@ -169,7 +186,10 @@ func (c *client) claim(ctx context.Context, request api.ClaimRequest) (*api.Clai
 
 // release gives leases back while their Jobs run on.
 func (c *client) release(ctx context.Context, leases []api.AttemptLease) error {
-	_, err := c.lease(ctx, api.RenewRequest{Worker: c.name, Pool: c.pool, Leases: []api.AttemptLease{}, Release: &leases})
+	_, err := c.lease(
+		ctx,
+		api.RenewRequest{Worker: c.name, Pool: c.pool, Leases: []api.AttemptLease{}, Release: &leases},
+	)
 	return err
 }
 
@@ -193,7 +213,10 @@ func (c *client) report(ctx context.Context, reports []api.Report) ([]api.Report
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	const op = "report attempts"
-	r, err := c.api.ReportAttemptsWithResponse(ctx, api.ReportRequest{Worker: c.name, Pool: c.pool, Reports: reports})
+	r, err := c.api.ReportAttemptsWithResponse(
+		ctx,
+		api.ReportRequest{Worker: c.name, Pool: c.pool, Reports: reports},
+	)
 	if err = check(op, http.StatusOK, r, func() *http.Response { return r.HTTPResponse }, err); err != nil {
 		return nil, err
 	}
@@ -207,15 +230,28 @@ func (c *client) appendLogs(ctx context.Context, chunks []api.LogAppendChunk) er
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	r, err := c.api.AppendLogsWithResponse(ctx, api.LogAppend{Chunks: chunks})
-	return check("append output", http.StatusNoContent, r, func() *http.Response { return r.HTTPResponse }, err)
+	return check(
+		"append output",
+		http.StatusNoContent,
+		r,
+		func() *http.Response { return r.HTTPResponse },
+		err,
+	)
 }
 
 // lookUp returns one status per job, in order.
-func (c *client) lookUp(ctx context.Context, clusterID string, jobs []api.AttemptRef) ([]api.AttemptStatus, error) {
+func (c *client) lookUp(
+	ctx context.Context,
+	clusterID string,
+	jobs []api.AttemptRef,
+) ([]api.AttemptStatus, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	const op = "look up attempts"
-	r, err := c.api.LookUpAttemptsWithResponse(ctx, api.AttemptLookup{Pool: c.pool, ClusterID: clusterID, Jobs: jobs})
+	r, err := c.api.LookUpAttemptsWithResponse(
+		ctx,
+		api.AttemptLookup{Pool: c.pool, ClusterID: clusterID, Jobs: jobs},
+	)
 	if err = check(op, http.StatusOK, r, func() *http.Response { return r.HTTPResponse }, err); err != nil {
 		return nil, err
 	}

@@ -5,8 +5,9 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// due lists the reports that are due: the difference between what is known and what was said, in the order of a life.
-// A phase that has passed is only reported where its time would be lost with it: running, by an observation that has ended.
+// due lists the reports that are due: the difference between what is known and what was said, in the order of
+// a life. A phase that has passed is only reported where its time would be lost with it: running, by an
+// observation that has ended.
 func due(a api.AttemptLease, k known, s said) []api.Report {
 	if s.over {
 		return nil
@@ -86,7 +87,8 @@ func running(r api.Report, seen job.Observation) api.Report {
 	return r
 }
 
-// ended is the outcome. Where the server has called the outcome invalid, it is said in the words that can not be.
+// ended is the outcome. Where the server has called the outcome invalid, it is said in the words that can not
+// be.
 func ended(r api.Report, seen job.Observation, refused string) api.Report {
 	succeeded := seen.Succeeded
 	r.Succeeded = &succeeded

@@ -1,5 +1,5 @@
-// Package worker claims attempts of one work pool, renders them, makes a runtime run them and tells the server what
-// became of them. Run is one worker, from its greeting to its end.
+// Package worker claims attempts of one work pool, renders them, makes a runtime run them and tells the
+// server what became of them. Run is one worker, from its greeting to its end.
 //
 // The parts, each a loop of its own or a plain function:
 //

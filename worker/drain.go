@@ -29,9 +29,9 @@ type DrainOptions struct {
 	HTTPClient *http.Client
 }
 
-// RunDrain ends (or keeps) the Jobs of an installation and releases them: what runs before an uninstall. With the
-// installation given it needs no server; without either there must be no Job of anybody's, so that an installation whose
-// server never came up can still be taken out.
+// RunDrain ends (or keeps) the Jobs of an installation and releases them: what runs before an uninstall. With
+// the installation given it needs no server; without either there must be no Job of anybody's, so that an
+// installation whose server never came up can still be taken out.
 func RunDrain(ctx context.Context, o DrainOptions) error {
 	if o.Installation == uuid.Nil {
 		installation, err := askInstallation(ctx, o)
@@ -61,7 +61,11 @@ func nothingToDrain(ctx context.Context, runtime job.Runtime, unasked error) err
 	if len(found) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w; where the server is gone, name the installation with --installation (there are Jobs of %s)", unasked, strings.Join(found, ", "))
+	return fmt.Errorf(
+		"%w; where the server is gone, name the installation with --installation (there are Jobs of %s)",
+		unasked,
+		strings.Join(found, ", "),
+	)
 }
 
 func askInstallation(ctx context.Context, o DrainOptions) (uuid.UUID, error) {
@@ -69,7 +73,9 @@ func askInstallation(ctx context.Context, o DrainOptions) (uuid.UUID, error) {
 		o.HTTPClient = usualClient(o.Authorities)
 		defer o.HTTPClient.CloseIdleConnections()
 	}
-	c, err := newClient(Options{ServerURL: o.ServerURL, APIKey: o.APIKey, HTTPClient: o.HTTPClient, Version: "drain"})
+	c, err := newClient(
+		Options{ServerURL: o.ServerURL, APIKey: o.APIKey, HTTPClient: o.HTTPClient, Version: "drain"},
+	)
 	if err != nil {
 		return uuid.Nil, err
 	}

@@ -45,8 +45,8 @@ func (h handler) Observed(ref job.Ref, seen job.Observation) {
 	}
 }
 
-// settled is what an end means after we told the runtime to end the attempt: a Job that is only found gone has ended as
-// we wanted it to.
+// settled is what an end means after we told the runtime to end the attempt: a Job that is only found gone
+// has ended as we wanted it to.
 func settled(seen job.Observation, as *job.Observation) job.Observation {
 	if as == nil || seen.Phase != job.Ended || seen.Succeeded {
 		return seen
@@ -60,7 +60,8 @@ func settled(seen job.Observation, as *job.Observation) job.Observation {
 	return seen
 }
 
-// Output takes output of an attempt from its claim until its Job is let go of, which may be a while after its end.
+// Output takes output of an attempt from its claim until its Job is let go of, which may be a while after its
+// end.
 func (h handler) Output(ctx context.Context, ref job.Ref, offset int64, text []byte) error {
 	return h.w.output.write(ctx, ref, offset, text)
 }

@@ -78,8 +78,8 @@ func (h *health) observing() {
 	h.observes = true
 }
 
-// alive is why the worker should be restarted, or nil. overdue is for how long a lease has been out; as long again as the
-// lease itself is too long.
+// alive is why the worker should be restarted, or nil. overdue is for how long a lease has been out; as long
+// again as the lease itself is too long.
 func (h *health) alive(overdue time.Duration) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -104,13 +104,21 @@ func (h *health) ready() error {
 	case !h.observes:
 		return errors.New("the runtime has not had its first full look yet")
 	case h.lastErr != nil && h.now().Sub(h.contact) > awayPatience:
-		return fmt.Errorf("the server has not answered for %s: %w", h.now().Sub(h.contact).Round(time.Second), h.lastErr)
+		return fmt.Errorf(
+			"the server has not answered for %s: %w",
+			h.now().Sub(h.contact).Round(time.Second),
+			h.lastErr,
+		)
 	}
 	return nil
 }
 
 // serveHealth answers /healthz, /readyz and /metrics until ctx ends.
-func (w *worker) serveHealth(ctx context.Context, listener net.Listener, registry *prometheus.Registry) error {
+func (w *worker) serveHealth(
+	ctx context.Context,
+	listener net.Listener,
+	registry *prometheus.Registry,
+) error {
 	mux := http.NewServeMux()
 	mux.Handle("GET /healthz", probe(func() error { return w.health.alive(w.table.overdue()) }))
 	mux.Handle("GET /readyz", probe(w.health.ready))

@@ -17,7 +17,8 @@ type attempt struct {
 	ref   job.Ref
 	epoch int64
 	pool  string
-	// poke wakes the goroutine that brings the attempt to its Job when anything about the attempt has changed.
+	// poke wakes the goroutine that brings the attempt to its Job when anything about the attempt has
+	// changed.
 	poke chan struct{}
 
 	// ----
@@ -26,13 +27,15 @@ type attempt struct {
 	expires time.Time     // of the lease, by our own clock
 	known   known
 	said    said
-	// cancelled: the attempt shall end. abandoned: the server counts on it no more, its Job is to be ended and let go.
+	// cancelled: the attempt shall end. abandoned: the server counts on it no more, its Job is to be ended
+	// and let go.
 	cancelled, abandoned bool
 	// cancelling is true while somebody sees to it that the runtime cancels.
 	cancelling bool
 	// gone: it has left the table.
 	gone bool
-	// settled is what the end is when the runtime only finds the Job gone after we told it to end; nil before.
+	// settled is what the end is when the runtime only finds the Job gone after we told it to end; nil
+	// before.
 	settled *job.Observation
 	// holdEnd keeps an end back until then, for the last output.
 	holdEnd time.Time
@@ -64,8 +67,8 @@ func poke(c chan struct{}) {
 	}
 }
 
-// add takes a claimed attempt in. asked is when the claim was asked for: the lease counts from then. It returns nil
-// where the attempt is held already with this epoch, as after an answer that came twice.
+// add takes a claimed attempt in. asked is when the claim was asked for: the lease counts from then. It
+// returns nil where the attempt is held already with this epoch, as after an answer that came twice.
 func (t *table) add(c api.Claim, asked time.Time) *attempt {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -76,8 +79,17 @@ func (t *table) add(c api.Claim, asked time.Time) *attempt {
 		}
 		t.removeLocked(held)
 	}
-	a := &attempt{id: c.AttemptID, ref: job.Ref{RunID: c.RunID, Attempt: int(c.Attempt)}, epoch: c.Epoch, pool: c.Pool,
-		claim: &c, lease: lease, expires: asked.Add(lease), cancelled: c.Cancelling, poke: make(chan struct{}, 1)}
+	a := &attempt{
+		id:        c.AttemptID,
+		ref:       job.Ref{RunID: c.RunID, Attempt: int(c.Attempt)},
+		epoch:     c.Epoch,
+		pool:      c.Pool,
+		claim:     &c,
+		lease:     lease,
+		expires:   asked.Add(lease),
+		cancelled: c.Cancelling,
+		poke:      make(chan struct{}, 1),
+	}
 	t.byID[a.id], t.byRef[a.ref] = a, a
 	return a
 }
@@ -101,8 +113,8 @@ func (t *table) removeLocked(a *attempt) {
 	poke(t.wake)
 }
 
-// update changes an attempt under the lock, wakes who waits for it, and queues it for the reporter. It reports false,
-// without calling change, when the attempt is held no more.
+// update changes an attempt under the lock, wakes who waits for it, and queues it for the reporter. It
+// reports false, without calling change, when the attempt is held no more.
 func (t *table) update(a *attempt, change func()) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -148,8 +160,8 @@ func (t *table) size() int {
 	return len(t.byID)
 }
 
-// leases lists what is held, without what the server has ended already. Without all, those are left out whose cancel has arrived: a claim that lists them would be
-// answered with the same cancel at once, for ever.
+// leases lists what is held, without what the server has ended already. Without all, those are left out whose
+// cancel has arrived: a claim that lists them would be answered with the same cancel at once, for ever.
 func (t *table) leases(all bool) []api.AttemptLease {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -162,7 +174,8 @@ func (t *table) leases(all bool) []api.AttemptLease {
 	return list
 }
 
-// renewed notes that the server renewed these leases, asked for at the given time. Those of an older epoch are not meant.
+// renewed notes that the server renewed these leases, asked for at the given time. Those of an older epoch
+// are not meant.
 func (t *table) renewed(leases []api.AttemptLease, until time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -186,8 +199,8 @@ func (t *table) overdue() time.Duration {
 	return longest
 }
 
-// mayCreate says whether a Job may be created for the attempt now: the lease is ours with a margin for the create itself,
-// and nobody wants the attempt to end.
+// mayCreate says whether a Job may be created for the attempt now: the lease is ours with a margin for the
+// create itself, and nobody wants the attempt to end.
 func (t *table) mayCreate(a *attempt) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

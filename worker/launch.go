@@ -53,7 +53,15 @@ func (w *worker) launch(ctx context.Context, a *attempt, p prepared) {
 			return
 		}
 		if !notHeld {
-			w.log.Warn("job not launched, trying again", "run", a.ref.RunID, "attempt", a.ref.Attempt, "error", err)
+			w.log.Warn(
+				"job not launched, trying again",
+				"run",
+				a.ref.RunID,
+				"attempt",
+				a.ref.Attempt,
+				"error",
+				err,
+			)
 			retry.wait(ctx, 0)
 			continue
 		}
@@ -62,8 +70,8 @@ func (w *worker) launch(ctx context.Context, a *attempt, p prepared) {
 	}
 }
 
-// launchOnce launches with a context that ends some time after launching is not wanted any more: the runtime asks for the
-// lease before it creates, so it usually ends by itself, and then it is certain what it did.
+// launchOnce launches with a context that ends some time after launching is not wanted any more: the runtime
+// asks for the lease before it creates, so it usually ends by itself, and then it is certain what it did.
 func (w *worker) launchOnce(ctx context.Context, a *attempt, p prepared) (job.Launched, error) {
 	launching, cancel := context.WithCancel(w.alive)
 	watched := make(chan struct{})
@@ -90,8 +98,13 @@ func (w *worker) launchOnce(ctx context.Context, a *attempt, p prepared) (job.La
 	return made, err
 }
 
-// untilUnwanted returns a channel that is closed when the worker stops, or the attempt is cancelled, lost or late.
-func (w *worker) untilUnwanted(ctx, launching context.Context, a *attempt, p prepared) (<-chan struct{}, func()) {
+// untilUnwanted returns a channel that is closed when the worker stops, or the attempt is cancelled, lost or
+// late.
+func (w *worker) untilUnwanted(
+	ctx, launching context.Context,
+	a *attempt,
+	p prepared,
+) (<-chan struct{}, func()) {
 	unwanted := make(chan struct{})
 	waiting, cancel := context.WithCancel(launching)
 	if !p.startBy.IsZero() {
@@ -142,8 +155,8 @@ func lateMessage(err error) string {
 	return fmt.Sprintf("not launched before its start deadline: %v", err)
 }
 
-// settle ends an attempt of which it is not known whether its Job exists: the runtime looks for it, ends it if it is
-// there, and its end is what is given here.
+// settle ends an attempt of which it is not known whether its Job exists: the runtime looks for it, ends it
+// if it is there, and its end is what is given here.
 func (w *worker) settle(ctx context.Context, a *attempt, p prepared, end job.Observation) {
 	w.table.update(a, func() { a.settled, a.cancelled = &end, true })
 	w.adopt(ctx, a, p)

@@ -22,24 +22,55 @@ type metrics struct {
 	logBytes       prometheus.Counter
 }
 
-func newMetrics(registry *prometheus.Registry, pool, version string, active func() float64) (*metrics, error) {
+func newMetrics(
+	registry *prometheus.Registry,
+	pool, version string,
+	active func() float64,
+) (*metrics, error) {
 	m, r := &metrics{}, registrar{registry: registry}
-	m.renderSeconds = register(&r, prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "berth_template_render_seconds",
-		Help: "Time to render a template.", Buckets: prometheus.ExponentialBuckets(0.00001, 4, 10)}, []string{"engine"}))
-	m.templateErrors = register(&r, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "berth_template_errors_total",
-		Help: "Attempts that ended because of their template, by what failed."}, []string{"pool", "kind"}))
-	m.attempts = register(&r, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "berth_worker_attempts_total",
-		Help: "Attempts whose end this worker has recorded."}, []string{"pool", "outcome", "category"}))
-	m.evictions = register(&r, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "berth_worker_evictions_total",
-		Help: "Attempts that the infrastructure took away."}, []string{"pool", "reason"}))
-	m.reports = register(&r, prometheus.NewCounterVec(prometheus.CounterOpts{Name: "berth_worker_reports_total",
-		Help: "Reports that the server has answered."}, []string{"kind", "status"}))
-	m.logBytes = register(&r, prometheus.NewCounter(prometheus.CounterOpts{Name: "berth_worker_log_bytes_total",
-		Help: "Bytes of output that the server has taken from this worker."}))
+	m.renderSeconds = register(
+		&r,
+		prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "berth_template_render_seconds",
+			Help: "Time to render a template.", Buckets: prometheus.ExponentialBuckets(0.00001, 4, 10)}, []string{"engine"}),
+	)
+	m.templateErrors = register(
+		&r,
+		prometheus.NewCounterVec(prometheus.CounterOpts{Name: "berth_template_errors_total",
+			Help: "Attempts that ended because of their template, by what failed."}, []string{"pool", "kind"}),
+	)
+	m.attempts = register(
+		&r,
+		prometheus.NewCounterVec(prometheus.CounterOpts{Name: "berth_worker_attempts_total",
+			Help: "Attempts whose end this worker has recorded."}, []string{"pool", "outcome", "category"}),
+	)
+	m.evictions = register(
+		&r,
+		prometheus.NewCounterVec(prometheus.CounterOpts{Name: "berth_worker_evictions_total",
+			Help: "Attempts that the infrastructure took away."}, []string{"pool", "reason"}),
+	)
+	m.reports = register(
+		&r,
+		prometheus.NewCounterVec(prometheus.CounterOpts{Name: "berth_worker_reports_total",
+			Help: "Reports that the server has answered."}, []string{"kind", "status"}),
+	)
+	m.logBytes = register(
+		&r,
+		prometheus.NewCounter(prometheus.CounterOpts{Name: "berth_worker_log_bytes_total",
+			Help: "Bytes of output that the server has taken from this worker."}),
+	)
 	register(&r, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "berth_worker_active_attempts",
 		Help: "Attempts that this worker holds.", ConstLabels: prometheus.Labels{"pool": pool}}, active))
-	register(&r, prometheus.NewGauge(prometheus.GaugeOpts{Name: "berth_build_info", Help: "Always 1; the labels say what runs.",
-		ConstLabels: prometheus.Labels{"component": "worker", "version": version, "goversion": runtime.Version()}})).Set(1)
+	register(
+		&r,
+		prometheus.NewGauge(
+			prometheus.GaugeOpts{Name: "berth_build_info", Help: "Always 1; the labels say what runs.",
+				ConstLabels: prometheus.Labels{
+					"component": "worker",
+					"version":   version,
+					"goversion": runtime.Version(),
+				}},
+		),
+	).Set(1)
 	register(&r, collectors.NewGoCollector())
 	register(&r, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if r.err != nil {

@@ -22,7 +22,8 @@ type Options struct {
 	ServerURL string
 	// APIKey is sent as bearer token; empty where the server runs without keys.
 	APIKey string
-	// Pool is the work pool it serves, Name the worker's own name: unique in the pool, the same after a restart.
+	// Pool is the work pool it serves, Name the worker's own name: unique in the pool, the same after a
+	// restart.
 	Pool, Name string
 	// Version is the worker's, for people.
 	Version string
@@ -32,13 +33,16 @@ type Options struct {
 	Runtime job.Runtime
 	// TemplateEnv is the part of the worker's environment that templates may read.
 	TemplateEnv map[string]string
-	// ClusterConfig is what the Runtime's cluster is called in templates that name one; nil where it is the cluster around.
+	// ClusterConfig is what the Runtime's cluster is called in templates that name one; nil where it is the
+	// cluster around.
 	ClusterConfig *manifest.SecretReference
-	// EnvAsSecret keeps the values of environment variables out of every manifest, whatever its template says.
+	// EnvAsSecret keeps the values of environment variables out of every manifest, whatever its template
+	// says.
 	EnvAsSecret bool
 	// JobAPI is set where the pool's jobs may call the API.
 	JobAPI *JobAPI
-	// Engines are the template engines; those that Berth comes with where it is nil. The server must know the same.
+	// Engines are the template engines; those that Berth comes with where it is nil. The server must know the
+	// same.
 	Engines *templating.Registry
 	// MetricsListen is where /healthz, /readyz and /metrics answer; empty is nowhere.
 	MetricsListen string
@@ -46,8 +50,8 @@ type Options struct {
 	Registry *prometheus.Registry
 	// Authorities are whom the usual HTTPClient trusts; nil: the system's.
 	Authorities *x509.CertPool
-	// HTTPClient talks to the server; one with sensible limits where it is nil. It must not have a timeout below a minute:
-	// the worker bounds every call itself.
+	// HTTPClient talks to the server; one with sensible limits where it is nil. It must not have a timeout
+	// below a minute: the worker bounds every call itself.
 	HTTPClient *http.Client
 	Logger     *slog.Logger
 	// Listening is told the address that MetricsListen came to, for callers that listen on port 0.
@@ -60,11 +64,11 @@ type Options struct {
 type JobAPI struct {
 	// URL of the server as seen from a job.
 	URL string
-	// SecretName and SecretKey are where its API key is, in the namespace of the Job. Both or neither are given: without a key it
-	// is told the URL alone.
+	// SecretName and SecretKey are where its API key is, in the namespace of the Job. Both or neither are
+	// given: without a key it is told the URL alone.
 	SecretName, SecretKey string
-	// OwnKey gives each attempt a key of its own, which can read its run and set its result and progress and nothing else, in
-	// a Secret that its Job owns.
+	// OwnKey gives each attempt a key of its own, which can read its run and set its result and progress and
+	// nothing else, in a Secret that its Job owns.
 	OwnKey bool
 }
 
@@ -95,11 +99,18 @@ func (o *Options) setDefaults() error {
 	case o.JobAPI != nil && o.JobAPI.URL == "":
 		return errors.New("jobs that may call the API need its address (--job-api-url)")
 	case o.JobAPI != nil && (o.JobAPI.SecretName == "") != (o.JobAPI.SecretKey == ""):
-		return errors.New("the Secret with the jobs' API key is half given: name it and its key, or neither (--job-api-key-secret, --job-api-key-secret-key)")
+		return errors.New(
+			"the Secret with the jobs' API key is half given: name it and its key, or neither (--job-api-key-secret, --job-api-key-secret-key)",
+		)
 	case o.JobAPI != nil && o.JobAPI.OwnKey && o.JobAPI.SecretName != "":
-		return errors.New("jobs get a key of their own, or the one of a Secret: not both (--create-job-api-key-secret, --job-api-key-secret)")
+		return errors.New(
+			"jobs get a key of their own, or the one of a Secret: not both (--create-job-api-key-secret, --job-api-key-secret)",
+		)
 	case o.Limit < 0:
-		return fmt.Errorf("worker limit is %d: give a number of attempts, or 0 for no limit (--limit)", o.Limit)
+		return fmt.Errorf(
+			"worker limit is %d: give a number of attempts, or 0 for no limit (--limit)",
+			o.Limit,
+		)
 	}
 	if o.Version == "" {
 		o.Version = "unknown"
@@ -120,7 +131,8 @@ func (o *Options) setDefaults() error {
 	return nil
 }
 
-// usualClient talks to a server of whose certificate these authorities say that it is good; nil: the system's.
+// usualClient talks to a server of whose certificate these authorities say that it is good; nil: the
+// system's.
 func usualClient(authorities *x509.CertPool) *http.Client {
 	return &http.Client{Transport: &http.Transport{
 		Proxy: http.ProxyFromEnvironment, MaxIdleConns: 16, MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute,

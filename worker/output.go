@@ -21,8 +21,8 @@ const (
 	maxChunks = 1000
 )
 
-// output holds what attempts have written until the server has it, in bounded memory. Offsets are those of the original
-// bytes: what can not be sent as text is replaced byte by byte, so that they stay true.
+// output holds what attempts have written until the server has it, in bounded memory. Offsets are those of
+// the original bytes: what can not be sent as text is replaced byte by byte, so that they stay true.
 type output struct {
 	limit int64 // of one attempt
 
@@ -58,7 +58,14 @@ type chunk struct {
 }
 
 func newOutput(limit int64, drained func(id uuid.UUID)) *output {
-	return &output{limit: limit, streams: map[uuid.UUID]*stream{}, byRef: map[job.Ref]*stream{}, room: make(chan struct{}), wake: make(chan struct{}, 1), drained: drained}
+	return &output{
+		limit:   limit,
+		streams: map[uuid.UUID]*stream{},
+		byRef:   map[job.Ref]*stream{},
+		room:    make(chan struct{}),
+		wake:    make(chan struct{}, 1),
+		drained: drained,
+	}
 }
 
 // open begins a stream; one of an older epoch is replaced.
@@ -70,9 +77,10 @@ func (o *output) open(id uuid.UUID, ref job.Ref, epoch int64) {
 	o.streams[id], o.byRef[ref] = s, s
 }
 
-// write takes output, waiting while there is no room. What was taken before is left out; after the limit, which is said
-// in the output itself, nothing is wanted any more. Nor is what comes after a gap: it is of somebody who began to read under an
-// earlier lease of ours, and whose successor reads from the beginning, since nobody knows what of it the server has dropped.
+// write takes output, waiting while there is no room. What was taken before is left out; after the limit,
+// which is said in the output itself, nothing is wanted any more. Nor is what comes after a gap: it is of
+// somebody who began to read under an earlier lease of ours, and whose successor reads from the beginning,
+// since nobody knows what of it the server has dropped.
 func (o *output) write(ctx context.Context, ref job.Ref, offset int64, text []byte) error {
 	for {
 		o.mu.Lock()
@@ -242,7 +250,8 @@ type taken struct {
 	bytes   int
 }
 
-// collect takes the oldest chunks of each stream in turn, up to most bytes. They stay where they are until sent.
+// collect takes the oldest chunks of each stream in turn, up to most bytes. They stay where they are until
+// sent.
 func (o *output) collect(most int) taken {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -256,7 +265,10 @@ func (o *output) collect(most int) taken {
 			if len(t.chunks) >= maxChunks || (t.bytes > 0 && t.bytes+len(c.text) > most) {
 				break
 			}
-			t.chunks = append(t.chunks, api.LogAppendChunk{AttemptID: s.id, Epoch: s.epoch, Offset: c.offset, Text: string(c.text)})
+			t.chunks = append(
+				t.chunks,
+				api.LogAppendChunk{AttemptID: s.id, Epoch: s.epoch, Offset: c.offset, Text: string(c.text)},
+			)
 			t.streams = append(t.streams, s)
 			t.bytes += len(c.text)
 			s.flying++

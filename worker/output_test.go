@@ -13,7 +13,8 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// newTestOutput is an output with one open stream and nobody who is told. The attempt and its run have the same id.
+// newTestOutput is an output with one open stream and nobody who is told. The attempt and its run have the
+// same id.
 func newTestOutput(limit int64) (*output, uuid.UUID) {
 	o, id := newOutput(limit, func(uuid.UUID) {}), uuid.New()
 	o.open(id, refOf(id), 1)

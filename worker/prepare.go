@@ -31,8 +31,8 @@ type prepared struct {
 	startBy time.Time
 }
 
-// prepare makes the manifest of an attempt, or reads the one that the server keeps: whoever takes over sends the same
-// bytes. An error that is not temporary is a *job.Refused.
+// prepare makes the manifest of an attempt, or reads the one that the server keeps: whoever takes over sends
+// the same bytes. An error that is not temporary is a *job.Refused.
 func (w *worker) prepare(ctx context.Context, c api.Claim) (prepared, error) {
 	if hasManifest(c) {
 		p, err := restore(c)
@@ -48,7 +48,11 @@ func (w *worker) prepare(ctx context.Context, c api.Claim) (prepared, error) {
 	limitTime(finished.Job, c.TimeoutSeconds, finished.Timeout)
 	raw, err := json.Marshal(finished.Job)
 	if err != nil {
-		return prepared{}, &job.Refused{Category: job.Invalid, Err: err, Message: fmt.Sprintf("the manifest can not be written: %v", err)}
+		return prepared{}, &job.Refused{
+			Category: job.Invalid,
+			Err:      err,
+			Message:  fmt.Sprintf("the manifest can not be written: %v", err),
+		}
 	}
 	for _, warning := range finished.Warnings {
 		w.log.Warn("template", "run", c.RunID, "attempt", c.Attempt, "warning", warning.String())
@@ -84,7 +88,13 @@ func (w *worker) apiAccess(c api.Claim) *manifest.APIAccess {
 	}
 	own := *w.jobAPI
 	if own.Key = value(c.JobKey); own.Key == "" {
-		w.log.Warn("the server gives no keys to jobs, it is older than this worker: the job has to do without", "run", c.RunID, "attempt", c.Attempt)
+		w.log.Warn(
+			"the server gives no keys to jobs, it is older than this worker: the job has to do without",
+			"run",
+			c.RunID,
+			"attempt",
+			c.Attempt,
+		)
 	}
 	return &own
 }
@@ -129,21 +139,31 @@ func (w *worker) finish(ctx context.Context, c api.Claim) (*manifest.Finished, e
 	return finished, nil
 }
 
-// reaches says that a template wants its Jobs in a cluster that is not this worker's: they must not end up in another.
+// reaches says that a template wants its Jobs in a cluster that is not this worker's: they must not end up in
+// another.
 func (w *worker) reaches(wanted *manifest.SecretReference) error {
 	switch {
-	case wanted == nil && w.clusterConfig == nil, wanted != nil && w.clusterConfig != nil && *wanted == *w.clusterConfig:
+	case wanted == nil && w.clusterConfig == nil,
+		wanted != nil && w.clusterConfig != nil && *wanted == *w.clusterConfig:
 		return nil
 	case wanted == nil:
-		return fmt.Errorf("the template names no cluster_config, and this worker sends Jobs to the cluster of Secret %s/%s: start it without --cluster-config",
-			w.clusterConfig.Name, w.clusterConfig.Key)
+		return fmt.Errorf(
+			"the template names no cluster_config, and this worker sends Jobs to the cluster of Secret %s/%s: start it without --cluster-config",
+			w.clusterConfig.Name,
+			w.clusterConfig.Key,
+		)
 	}
-	return fmt.Errorf("cluster_config names the cluster of Secret %s/%s, and this worker sends Jobs to another: start one with --cluster-config %s/%s",
-		wanted.Name, wanted.Key, wanted.Name, wanted.Key)
+	return fmt.Errorf(
+		"cluster_config names the cluster of Secret %s/%s, and this worker sends Jobs to another: start one with --cluster-config %s/%s",
+		wanted.Name,
+		wanted.Key,
+		wanted.Name,
+		wanted.Key,
+	)
 }
 
-// compiled gets the template version, asking again for as long as the server is away. A server that does not have it, or
-// does not give it, ends the attempt.
+// compiled gets the template version, asking again for as long as the server is away. A server that does not
+// have it, or does not give it, ends the attempt.
 func (w *worker) compiled(ctx context.Context, version uuid.UUID) (*templating.Compiled, error) {
 	retry := backoff{least: w.tuning.retryMin, most: w.tuning.retryMax}
 	for {
@@ -184,16 +204,24 @@ func (w *worker) input(c api.Claim) (templating.Input, error) {
 		objects[name] = object
 	}
 	return templating.Input{
-		Layers: templating.Layers{Deployment: objects["deployment"], Run: objects["run"], DeploymentFrozen: objects["frozen"]},
+		Layers: templating.Layers{
+			Deployment:       objects["deployment"],
+			Run:              objects["run"],
+			DeploymentFrozen: objects["frozen"],
+		},
 		Stored: objects["stored"],
 		Env:    w.templateEnv,
 		Context: templating.Context{
 			Run: templating.RunContext{ID: c.RunID.String(), Name: c.RunName, Attempt: int(c.Attempt),
 				ScheduledTime: c.ScheduledTime, Tags: c.Tags, Parameters: c.Parameters},
-			Deployment: templating.DeploymentContext{ID: c.DeploymentID.String(), Name: c.Deployment, Version: c.DeploymentVersion},
-			Pool:       templating.NameContext{Name: c.Pool},
-			Queue:      templating.NameContext{Name: c.Queue},
-			Worker:     templating.NameContext{Name: w.name},
+			Deployment: templating.DeploymentContext{
+				ID:      c.DeploymentID.String(),
+				Name:    c.Deployment,
+				Version: c.DeploymentVersion,
+			},
+			Pool:   templating.NameContext{Name: c.Pool},
+			Queue:  templating.NameContext{Name: c.Queue},
+			Worker: templating.NameContext{Name: w.name},
 		},
 	}, nil
 }

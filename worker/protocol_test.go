@@ -18,7 +18,8 @@ import (
 // leaseSeconds of the protocol server; no test waits for one to run out.
 const testLease = 30
 
-// protocol answers the worker protocol from a small model, so that a test can lose answers, be away, or contradict.
+// protocol answers the worker protocol from a small model, so that a test can lose answers, be away, or
+// contradict.
 type protocol struct {
 	api.StrictServerInterface // what a worker never asks for
 

@@ -13,11 +13,14 @@ import (
 // maxLeases is what the protocol allows in one call.
 const maxLeases = 20000
 
-// renewLoop renews all leases together until ctx ends. A lease that has run out is still renewed: until somebody takes
-// the attempt over it stays ours.
+// renewLoop renews all leases together until ctx ends. A lease that has run out is still renewed: until
+// somebody takes the attempt over it stays ours.
 func (w *worker) renewLoop(ctx context.Context) error {
 	pulse := w.health.loop("renew", time.Minute+2*callTimeout+w.renewEvery)
-	retry := backoff{least: w.tuning.retryMin, most: max(w.tuning.retryMin, min(w.tuning.retryMax, w.renewEvery))}
+	retry := backoff{
+		least: w.tuning.retryMin,
+		most:  max(w.tuning.retryMin, min(w.tuning.retryMax, w.renewEvery)),
+	}
 	timer := time.NewTimer(w.renewEvery)
 	defer timer.Stop()
 	for {
@@ -90,8 +93,9 @@ func (w *worker) renewAll(ctx context.Context) error {
 	return nil
 }
 
-// lost lets go of attempts that are ours no more: another worker has taken them over, which must find them untouched, or
-// they have ended without us, which leaves their Jobs to us. One that was claimed again meanwhile is not meant.
+// lost lets go of attempts that are ours no more: another worker has taken them over, which must find them
+// untouched, or they have ended without us, which leaves their Jobs to us. One that was claimed again
+// meanwhile is not meant.
 func (w *worker) lost(ctx context.Context, ids []uuid.UUID, epochs map[uuid.UUID]int64) {
 	var lost []*attempt
 	var jobs []api.AttemptRef
@@ -101,7 +105,10 @@ func (w *worker) lost(ctx context.Context, ids []uuid.UUID, epochs map[uuid.UUID
 			continue
 		}
 		lost = append(lost, a)
-		jobs = append(jobs, api.AttemptRef{RunID: a.ref.RunID, Attempt: int32(a.ref.Attempt), JobUID: text(w.found(a).UID)})
+		jobs = append(
+			jobs,
+			api.AttemptRef{RunID: a.ref.RunID, Attempt: int32(a.ref.Attempt), JobUID: text(w.found(a).UID)},
+		)
 	}
 	if len(lost) == 0 {
 		return

@@ -16,7 +16,8 @@ const (
 	maxReportBytes = 512 << 10
 )
 
-// reportLoop sends what is due, one call at a time, so that the reports of an attempt arrive in order, until ctx ends.
+// reportLoop sends what is due, one call at a time, so that the reports of an attempt arrive in order, until
+// ctx ends.
 func (w *worker) reportLoop(ctx context.Context) error {
 	pulse := w.health.loop("report", time.Minute+callTimeout)
 	tick := time.NewTicker(10 * time.Second)
@@ -133,7 +134,11 @@ func (w *worker) send(ctx context.Context, batch []dueReport) error {
 // refused treats a report that the server takes in no company as one it calls invalid.
 func (w *worker) refused(d dueReport, call *callError) {
 	message := call.Error()
-	w.answered(d.attempt, d.report, api.ReportResult{Status: api.ReportResultStatusInvalid, Message: &message})
+	w.answered(
+		d.attempt,
+		d.report,
+		api.ReportResult{Status: api.ReportResultStatusInvalid, Message: &message},
+	)
 }
 
 // answered takes note of one answer and does what it asks for.
@@ -159,7 +164,16 @@ func (w *worker) answered(a *attempt, r api.Report, result api.ReportResult) {
 // follow does what an answer asks for.
 func (w *worker) follow(do action, a *attempt, r api.Report, result api.ReportResult) {
 	message := value(result.Message)
-	log := w.log.With("run", a.ref.RunID, "attempt", a.ref.Attempt, "report", string(r.Kind), "status", string(result.Status))
+	log := w.log.With(
+		"run",
+		a.ref.RunID,
+		"attempt",
+		a.ref.Attempt,
+		"report",
+		string(r.Kind),
+		"status",
+		string(result.Status),
+	)
 	switch do {
 	case actNone:
 		log.Debug("reported")

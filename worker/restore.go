@@ -13,8 +13,8 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// unseal makes the Secret of a manifest that an earlier holder has reported: the server never had its data. The same render
-// input gives the same values.
+// unseal makes the Secret of a manifest that an earlier holder has reported: the server never had its data.
+// The same render input gives the same values.
 func (w *worker) unseal(ctx context.Context, c api.Claim, name string, p *prepared) error {
 	if name == "" {
 		return nil
@@ -26,7 +26,9 @@ func (w *worker) unseal(ctx context.Context, c api.Claim, name string, p *prepar
 	p.attempt.Secret = secretOf(finished)
 	if p.attempt.Secret == nil || p.attempt.Secret.Name != name {
 		return &job.Refused{Category: job.Invalid, Message: fmt.Sprintf(
-			"the manifest refers to Secret %q, and this worker does not: start it with the same --env-as-secret and --create-job-api-key-secret as the one before", name)}
+			"the manifest refers to Secret %q, and this worker does not: start it with the same --env-as-secret and --create-job-api-key-secret as the one before",
+			name,
+		)}
 	}
 	return nil
 }
@@ -35,11 +37,19 @@ func (w *worker) unseal(ctx context.Context, c api.Claim, name string, p *prepar
 func restore(c api.Claim) (prepared, error) {
 	made := &batchv1.Job{}
 	if err := json.Unmarshal(c.Manifest, made); err != nil {
-		return prepared{}, &job.Refused{Category: job.Invalid, Err: err, Message: fmt.Sprintf("the stored manifest can not be read: %v", err)}
+		return prepared{}, &job.Refused{
+			Category: job.Invalid,
+			Err:      err,
+			Message:  fmt.Sprintf("the stored manifest can not be read: %v", err),
+		}
 	}
 	policy, err := manifest.PolicyOf(made.Annotations)
 	if err != nil {
-		return prepared{}, &job.Refused{Category: job.Invalid, Err: err, Message: fmt.Sprintf("the stored manifest can not be followed: %v", err)}
+		return prepared{}, &job.Refused{
+			Category: job.Invalid,
+			Err:      err,
+			Message:  fmt.Sprintf("the stored manifest can not be followed: %v", err),
+		}
 	}
 	return prepared{
 		failEvicted: policy.FailEvicted,

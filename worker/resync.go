@@ -12,8 +12,8 @@ import (
 // maxLookups bounds one question about Jobs.
 const maxLookups = 1000
 
-// suspects are Jobs of this installation that nobody here holds: left by an earlier worker, held by another one, or
-// unknown to the server.
+// suspects are Jobs of this installation that nobody here holds: left by an earlier worker, held by another
+// one, or unknown to the server.
 type suspects struct {
 	mu   sync.Mutex
 	jobs map[job.Found]*suspect
@@ -131,9 +131,19 @@ func (w *worker) look(ctx context.Context, found []job.Found) error {
 	return nil
 }
 
-// looked acts on one answer. An attempt that is active is left alone: whoever holds it, or takes it over, sees to it.
+// looked acts on one answer. An attempt that is active is left alone: whoever holds it, or takes it over,
+// sees to it.
 func (w *worker) looked(found job.Found, status api.AttemptStatusStatus) {
-	log := w.log.With("run", found.RunID, "attempt", found.Attempt, "uid", found.UID, "status", string(status))
+	log := w.log.With(
+		"run",
+		found.RunID,
+		"attempt",
+		found.Attempt,
+		"uid",
+		found.UID,
+		"status",
+		string(status),
+	)
 	lasted := w.suspects.said(found, status, w.now())
 	switch status {
 	case api.AttemptStatusStatusEnded:

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// backoff waits longer after every failure, up to a bound, each time by a random part of it, so that a fleet of workers
-// does not come back to a server all at once.
+// backoff waits longer after every failure, up to a bound, each time by a random part of it, so that a fleet
+// of workers does not come back to a server all at once.
 type backoff struct {
 	least, most time.Duration
 	failures    int

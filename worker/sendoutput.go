@@ -39,7 +39,15 @@ func (w *worker) outputLoop(ctx context.Context) error {
 		case !call.temporary() && len(t.chunks) > 1:
 			most = 1 // a chunk at a time: either less passes, or one of them is not taken
 		case !call.temporary():
-			w.log.Error("output refused by the server: dropped", "attempt", t.chunks[0].AttemptID, "bytes", t.bytes, "error", err)
+			w.log.Error(
+				"output refused by the server: dropped",
+				"attempt",
+				t.chunks[0].AttemptID,
+				"bytes",
+				t.bytes,
+				"error",
+				err,
+			)
 			w.output.sent(t)
 		default:
 			w.log.Warn("output not delivered, trying again", "error", err)

@@ -7,10 +7,10 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// stop is the way out, while all loops but the claimer still run: what was claimed and not created goes back, the runtime
-// ends (a process runtime ends its processes, and their ends are observed), and what is due is sent. Each step is
-// bounded; what does not get through is left to whoever takes the attempts over. alive has ended already where a loop
-// has failed: nothing can be sent then.
+// stop is the way out, while all loops but the claimer still run: what was claimed and not created goes back,
+// the runtime ends (a process runtime ends its processes, and their ends are observed), and what is due is
+// sent. Each step is bounded; what does not get through is left to whoever takes the attempts over. alive has
+// ended already where a loop has failed: nothing can be sent then.
 func (w *worker) stop(alive context.Context, claimed <-chan struct{}, endRuntime func()) {
 	w.log.Info("worker stops", "held", w.table.size())
 	w.table.close()
@@ -25,8 +25,8 @@ func (w *worker) stop(alive context.Context, claimed <-chan struct{}, endRuntime
 	}
 }
 
-// letGo waits a while for the Jobs that have ended to be let go of: there may be output that is not read yet, and reading ends
-// with the runtime.
+// letGo waits a while for the Jobs that have ended to be let go of: there may be output that is not read yet,
+// and reading ends with the runtime.
 func (w *worker) letGo(alive context.Context) {
 	patience, cancel := context.WithTimeout(alive, w.tuning.stopPatience/2)
 	defer cancel()
@@ -89,8 +89,8 @@ func (t *table) ending() bool {
 	return false
 }
 
-// giveBack gives back the leases of the Jobs that run on, so that another worker need not wait for them to run out. It comes
-// after the last renewal; what does not get through runs out by itself.
+// giveBack gives back the leases of the Jobs that run on, so that another worker need not wait for them to
+// run out. It comes after the last renewal; what does not get through runs out by itself.
 func (w *worker) giveBack(alive context.Context) {
 	ctx, cancel := context.WithTimeout(alive, w.tuning.stopPatience)
 	defer cancel()

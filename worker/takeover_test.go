@@ -11,8 +11,9 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-// TestAWorkerThatTakesOverFromItselfLosesNoOutput is what follows when the server was away for longer than a lease: the worker's
-// own claim may come before its renewal, and output that it sends under the old lease until it has the answer is dropped.
+// TestAWorkerThatTakesOverFromItselfLosesNoOutput is what follows when the server was away for longer than a
+// lease: the worker's own claim may come before its renewal, and output that it sends under the old lease
+// until it has the answer is dropped.
 func TestAWorkerThatTakesOverFromItselfLosesNoOutput(t *testing.T) {
 	p := newProtocol(t, shellTemplate)
 	startWorker(t, p, func(o *Options) { o.tuning.renewEvery = time.Hour })

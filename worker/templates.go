@@ -29,12 +29,15 @@ type templateEntry struct {
 	problem  error // it does not compile, and never will
 }
 
-func newTemplates(engines *templating.Registry, fetch func(ctx context.Context, version uuid.UUID) ([]byte, error)) *templates {
+func newTemplates(
+	engines *templating.Registry,
+	fetch func(ctx context.Context, version uuid.UUID) ([]byte, error),
+) *templates {
 	return &templates{fetch: fetch, registry: engines, entries: map[uuid.UUID]*templateEntry{}}
 }
 
-// get returns the compiled template version. An error of the fetch is passed on as it is and not kept; one of the
-// template is a *templateError.
+// get returns the compiled template version. An error of the fetch is passed on as it is and not kept; one of
+// the template is a *templateError.
 func (t *templates) get(ctx context.Context, version uuid.UUID) (*templating.Compiled, error) {
 	entry := t.entry(version)
 	entry.once.Lock()
@@ -77,7 +80,8 @@ func (t *templates) compile(document []byte) (*templating.Compiled, error) {
 	return compiled, nil
 }
 
-// templateError is what a template, or what it was filled with, does not allow. Trying again would change nothing.
+// templateError is what a template, or what it was filled with, does not allow. Trying again would change
+// nothing.
 type templateError struct {
 	kind string // fetch, parse, compile, input, render, manifest
 	err  error

@@ -2,8 +2,8 @@ package worker
 
 import "unicode/utf8"
 
-// clean makes bytes into text that can be stored, without changing their number: each byte that is no part of a
-// character, and each NUL, becomes a question mark.
+// clean makes bytes into text that can be stored, without changing their number: each byte that is no part of
+// a character, and each NUL, becomes a question mark.
 func clean(raw []byte) []byte {
 	text := append([]byte(nil), raw...)
 	for i := 0; i < len(text); {

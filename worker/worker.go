@@ -56,8 +56,9 @@ type worker struct {
 	renewEvery   time.Duration
 }
 
-// Run is a worker from its greeting to its end. It returns nil when ctx has ended and everything was handed over, and an
-// error when it can not go on: the key is refused, the server speaks another protocol, the runtime has failed.
+// Run is a worker from its greeting to its end. It returns nil when ctx has ended and everything was handed
+// over, and an error when it can not go on: the key is refused, the server speaks another protocol, the
+// runtime has failed.
 func Run(ctx context.Context, o Options) error {
 	if err := o.setDefaults(); err != nil {
 		return err
@@ -107,7 +108,11 @@ func newWorker(o Options) (*worker, error) {
 		slots: make(chan struct{}, o.tuning.launches), renewNow: make(chan struct{}, 1),
 	}
 	if o.JobAPI != nil {
-		w.jobAPI = &manifest.APIAccess{URL: o.JobAPI.URL, SecretName: o.JobAPI.SecretName, SecretKey: o.JobAPI.SecretKey}
+		w.jobAPI = &manifest.APIAccess{
+			URL:        o.JobAPI.URL,
+			SecretName: o.JobAPI.SecretName,
+			SecretKey:  o.JobAPI.SecretKey,
+		}
 		w.jobKeys = o.JobAPI.OwnKey
 	}
 	w.table = newTable(w.now)
@@ -126,10 +131,17 @@ func newWorker(o Options) (*worker, error) {
 	return w, err
 }
 
-// greet introduces the worker, for as long as it takes the server to answer. It returns false when ctx has ended.
+// greet introduces the worker, for as long as it takes the server to answer. It returns false when ctx has
+// ended.
 func (w *worker) greet(ctx context.Context) (bool, error) {
-	hello := api.WorkerHello{Protocol: protocolVersion, Pool: w.pool, Worker: w.name, Type: api.PoolType(w.runtime.Type()),
-		ClusterID: w.runtime.ClusterID(), Version: w.version}
+	hello := api.WorkerHello{
+		Protocol:  protocolVersion,
+		Pool:      w.pool,
+		Worker:    w.name,
+		Type:      api.PoolType(w.runtime.Type()),
+		ClusterID: w.runtime.ClusterID(),
+		Version:   w.version,
+	}
 	if namespaces := w.runtime.Namespaces(); len(namespaces) > 0 {
 		hello.Namespaces = &namespaces
 	}
@@ -149,7 +161,13 @@ func (w *worker) greet(ctx context.Context) (bool, error) {
 		case call.denied():
 			return false, deniedError(err)
 		case call.status == http.StatusNotFound && !call.foreign():
-			w.log.Warn("the work pool is not there yet: create it with `berth pool create`", "pool", w.pool, "error", err)
+			w.log.Warn(
+				"the work pool is not there yet: create it with `berth pool create`",
+				"pool",
+				w.pool,
+				"error",
+				err,
+			)
 		case !call.temporary():
 			return false, err
 		default:
@@ -169,8 +187,21 @@ func (w *worker) welcomed(welcome *api.WorkerWelcome) {
 		w.renewEvery = w.leaseTime() / 3
 	}
 	w.health.greeted(w.leaseTime())
-	w.log.Info("worker started", "pool", w.pool, "worker", w.name, "type", w.runtime.Type(), "cluster", w.runtime.ClusterID(),
-		"installation", w.installation, "server", welcome.ServerVersion)
+	w.log.Info(
+		"worker started",
+		"pool",
+		w.pool,
+		"worker",
+		w.name,
+		"type",
+		w.runtime.Type(),
+		"cluster",
+		w.runtime.ClusterID(),
+		"installation",
+		w.installation,
+		"server",
+		welcome.ServerVersion,
+	)
 }
 
 func (w *worker) leaseTime() time.Duration { return time.Duration(w.leaseSeconds) * time.Second }

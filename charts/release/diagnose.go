@@ -11,7 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// NotReadyError says beside what Helm reports, which is often just that the time is over, what the pods wait for.
+// NotReadyError says beside what Helm reports, which is often just that the time is over, what the pods wait
+// for.
 type NotReadyError struct {
 	Err      error
 	Findings []string
@@ -48,13 +49,16 @@ func (c *Client) explain(ctx context.Context, err error) error {
 	return err
 }
 
-// findings is best effort: a cluster that does not answer has nothing to add to the error that is being explained.
+// findings is best effort: a cluster that does not answer has nothing to add to the error that is being
+// explained.
 func (c *Client) findings(ctx context.Context) []string {
 	set, err := c.config.KubernetesClientSet()
 	if err != nil {
 		return nil
 	}
-	pods, err := set.CoreV1().Pods(c.namespace).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/instance=" + c.name})
+	pods, err := set.CoreV1().
+		Pods(c.namespace).
+		List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/instance=" + c.name})
 	if err != nil {
 		return nil
 	}
@@ -66,7 +70,9 @@ func (c *Client) findings(ctx context.Context) []string {
 		return out
 	}
 	// No pod that says anything: what stands in the way of making one is only in the events.
-	events, err := set.CoreV1().Events(c.namespace).List(ctx, metav1.ListOptions{FieldSelector: "type=Warning"})
+	events, err := set.CoreV1().
+		Events(c.namespace).
+		List(ctx, metav1.ListOptions{FieldSelector: "type=Warning"})
 	if err != nil {
 		return nil
 	}
@@ -105,7 +111,12 @@ func containerFinding(s corev1.ContainerStatus) string {
 		parts = append(parts, strings.TrimSpace("waits: "+w.Reason+" "+w.Message))
 	}
 	if ended != nil && ended.ExitCode != 0 {
-		parts = append(parts, strings.TrimSpace(fmt.Sprintf("ended with exit code %d (%s) %s", ended.ExitCode, ended.Reason, ended.Message)))
+		parts = append(
+			parts,
+			strings.TrimSpace(
+				fmt.Sprintf("ended with exit code %d (%s) %s", ended.ExitCode, ended.Reason, ended.Message),
+			),
+		)
 	}
 	if s.State.Running != nil && !s.Ready {
 		parts = append(parts, "runs, but is not ready")

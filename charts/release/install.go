@@ -12,8 +12,8 @@ import (
 	"github.com/berth-dev/berth/charts"
 )
 
-// Install installs the chart, makes the namespace where it is missing, and waits until all pods are ready. A release whose
-// first install failed is installed once more; any other that is there is ErrInstalled.
+// Install installs the chart, makes the namespace where it is missing, and waits until all pods are ready. A
+// release whose first install failed is installed once more; any other that is there is ErrInstalled.
 func (c *Client) Install(ctx context.Context, values map[string]any) (Status, error) {
 	loaded, err := charts.Load()
 	if err != nil {
@@ -29,7 +29,13 @@ func (c *Client) Install(ctx context.Context, values map[string]any) (Status, er
 	install.ReleaseName, install.Namespace = c.name, c.namespace
 	install.CreateNamespace, install.Wait, install.Timeout = true, true, c.timeout
 	install.Replace = true // installable has let through only what may be replaced
-	c.progress.say("installing %s %s as %q into namespace %q", loaded.Name(), loaded.Metadata.Version, c.name, c.namespace)
+	c.progress.say(
+		"installing %s %s as %q into namespace %q",
+		loaded.Name(),
+		loaded.Metadata.Version,
+		c.name,
+		c.namespace,
+	)
 	if _, err := install.RunWithContext(ctx, loaded, values); err != nil {
 		return Status{}, c.explain(ctx, fmt.Errorf("install release %q: %w", c.name, oneLine(err)))
 	}
@@ -55,5 +61,11 @@ func (c *Client) installable() error {
 	if rel.Info.Status == release.StatusFailed && errors.Is(err, driver.ErrNoDeployedReleases) {
 		return nil
 	}
-	return fmt.Errorf("release %q in namespace %q is %s, upgrade it instead: %w", c.name, c.namespace, rel.Info.Status, ErrInstalled)
+	return fmt.Errorf(
+		"release %q in namespace %q is %s, upgrade it instead: %w",
+		c.name,
+		c.namespace,
+		rel.Info.Status,
+		ErrInstalled,
+	)
 }

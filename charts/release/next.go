@@ -16,16 +16,29 @@ func (s Status) Next() []string {
 		}
 		return s.look()
 	case release.StatusFailed:
-		return append(s.look(), "then bring it to this version again, with other values where they were the reason: "+s.command("upgrade"))
+		return append(
+			s.look(),
+			"then bring it to this version again, with other values where they were the reason: "+s.command(
+				"upgrade",
+			),
+		)
 	case release.StatusPendingInstall:
 		return []string{
 			"wait, if somebody is installing it right now",
-			"an install that was interrupted is taken out and made again: " + s.command("uninstall") + ", " + s.command("install"),
+			"an install that was interrupted is taken out and made again: " + s.command(
+				"uninstall",
+			) + ", " + s.command(
+				"install",
+			),
 		}
 	case release.StatusPendingUpgrade, release.StatusPendingRollback:
 		return []string{
 			"wait, if somebody is upgrading it right now",
-			fmt.Sprintf("an upgrade that was interrupted is taken back: helm -n %s rollback %s", s.Namespace, s.Name),
+			fmt.Sprintf(
+				"an upgrade that was interrupted is taken back: helm -n %s rollback %s",
+				s.Namespace,
+				s.Name,
+			),
 		}
 	case release.StatusUninstalling:
 		return []string{"finish it: " + s.command("uninstall")}
@@ -42,7 +55,11 @@ func (s Status) use() []string {
 	for _, w := range s.Workloads {
 		if strings.HasSuffix(w.Name, "-server") {
 			return []string{
-				fmt.Sprintf("reach the server: kubectl -n %s port-forward svc/%s 4200:http", s.Namespace, w.Name),
+				fmt.Sprintf(
+					"reach the server: kubectl -n %s port-forward svc/%s 4200:http",
+					s.Namespace,
+					w.Name,
+				),
 				"and in another shell, with an API key in BERTH_API_KEY: berth pool ls",
 				"see that it answers from inside: " + s.command("status") + " --test",
 			}
@@ -56,10 +73,22 @@ func (s Status) look() []string {
 	for _, w := range s.Workloads {
 		if w.Ready < w.Want {
 			return []string{
-				fmt.Sprintf("see why it is not ready: kubectl -n %s describe %s %s", s.Namespace, strings.ToLower(w.Kind), w.Name),
-				fmt.Sprintf("see what it says: kubectl -n %s logs %s/%s --all-containers --tail 20", s.Namespace, strings.ToLower(w.Kind), w.Name),
+				fmt.Sprintf(
+					"see why it is not ready: kubectl -n %s describe %s %s",
+					s.Namespace,
+					strings.ToLower(w.Kind),
+					w.Name,
+				),
+				fmt.Sprintf(
+					"see what it says: kubectl -n %s logs %s/%s --all-containers --tail 20",
+					s.Namespace,
+					strings.ToLower(w.Kind),
+					w.Name,
+				),
 			}
 		}
 	}
-	return []string{fmt.Sprintf("see what happened: kubectl -n %s get events --sort-by .lastTimestamp", s.Namespace)}
+	return []string{
+		fmt.Sprintf("see what happened: kubectl -n %s get events --sort-by .lastTimestamp", s.Namespace),
+	}
 }

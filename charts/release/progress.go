@@ -28,10 +28,12 @@ func (p *progress) say(format string, args ...any) {
 	}
 }
 
-// What of Helm's log is worth telling: the object that is waited for, and how far it is. A deletion of one object is that
-// of an old hook, and over at once.
+// What of Helm's log is worth telling: the object that is waited for, and how far it is. A deletion of one
+// object is that of an old hook, and over at once.
 var (
-	notReady = regexp.MustCompile(`^(\w+) is not (?:ready|bound): ([^ ]+?)(?:\. (\d+) out of (\d+) expected pods are ready)?$`)
+	notReady = regexp.MustCompile(
+		`^(\w+) is not (?:ready|bound): ([^ ]+?)(?:\. (\d+) out of (\d+) expected pods are ready)?$`,
+	)
 	watching = regexp.MustCompile(`^Watching for changes to Job (\S+) with`)
 	deleting = regexp.MustCompile(`^beginning wait for ([2-9]|\d\d+) resources to be deleted`)
 )
@@ -80,8 +82,8 @@ type podLog struct {
 	rest     []byte
 }
 
-// Write tells the whole lines it has; the end of a log without a line break is told with the next write, or not: Helm does
-// not say when a log is over. Programs of ours end every line.
+// Write tells the whole lines it has; the end of a log without a line break is told with the next write, or
+// not: Helm does not say when a log is over. Programs of ours end every line.
 func (l *podLog) Write(data []byte) (int, error) {
 	l.rest = append(l.rest, data...)
 	for {

@@ -1,9 +1,10 @@
-// Package release installs the embedded chart into a cluster, upgrades it, looks at it, checks it and takes it out again,
-// all through the Helm SDK: what it leaves is an ordinary Helm release that the helm program can work on as well.
+// Package release installs the embedded chart into a cluster, upgrades it, looks at it, checks it and takes
+// it out again, all through the Helm SDK: what it leaves is an ordinary Helm release that the helm program
+// can work on as well.
 //
-// A Client is for one release in one namespace. Each method is one action: it blocks until the cluster has done what was
-// asked or the timeout is over, and says meanwhile through Options.Progress what it waits for. Where an action fails since
-// pods do not come up, the error is a NotReadyError that says why.
+// A Client is for one release in one namespace. Each method is one action: it blocks until the cluster has
+// done what was asked or the timeout is over, and says meanwhile through Options.Progress what it waits for.
+// Where an action fails since pods do not come up, the error is a NotReadyError that says why.
 package release
 
 import (
@@ -45,7 +46,8 @@ type Options struct {
 	Target
 	// Timeout of one action as a whole, and of each hook in it; 0 means DefaultTimeout.
 	Timeout time.Duration
-	// Progress is told in one line what an action does or waits for. It may be nil, and may be called from another goroutine.
+	// Progress is told in one line what an action does or waits for. It may be nil, and may be called from
+	// another goroutine.
 	Progress func(line string)
 }
 
@@ -109,5 +111,12 @@ func (c *Client) idle(rel *release.Release) error {
 	case !rel.Info.Status.IsPending():
 		return nil
 	}
-	return fmt.Errorf("release %q in namespace %q is %s: %w; %s", c.name, c.namespace, rel.Info.Status, ErrBusy, advice)
+	return fmt.Errorf(
+		"release %q in namespace %q is %s: %w; %s",
+		c.name,
+		c.namespace,
+		rel.Info.Status,
+		ErrBusy,
+		advice,
+	)
 }

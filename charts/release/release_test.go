@@ -25,7 +25,8 @@ import (
 	"github.com/berth-dev/berth/charts"
 )
 
-// stored makes a Client over releases that are only in memory: the decisions before an action need no cluster.
+// stored makes a Client over releases that are only in memory: the decisions before an action need no
+// cluster.
 func stored(t *testing.T, history ...release.Status) *Client {
 	t.Helper()
 	c := &Client{name: "berth", namespace: "ns", timeout: time.Minute, progress: newProgress(nil), config: &action.Configuration{

@@ -8,7 +8,8 @@ import (
 	"helm.sh/helm/v3/pkg/engine"
 )
 
-// ValuesError says that the values are not such that the chart can be made of them. Nothing has been asked of the cluster.
+// ValuesError says that the values are not such that the chart can be made of them. Nothing has been asked of
+// the cluster.
 type ValuesError struct{ Err error }
 
 func (e *ValuesError) Error() string { return e.Err.Error() }

@@ -91,7 +91,15 @@ func (c *Client) workloads(ctx context.Context) ([]Workload, error) {
 	}
 	out := []Workload{}
 	for _, s := range stateful.Items {
-		out = append(out, Workload{"StatefulSet", s.Name, currentReady(s.Generation, s.Status.ObservedGeneration, s.Status.ReadyReplicas), wanted(s.Spec.Replicas)})
+		out = append(
+			out,
+			Workload{
+				"StatefulSet",
+				s.Name,
+				currentReady(s.Generation, s.Status.ObservedGeneration, s.Status.ReadyReplicas),
+				wanted(s.Spec.Replicas),
+			},
+		)
 	}
 	for _, d := range deployments.Items {
 		out = append(out, Workload{"Deployment", d.Name, updatedReady(d), wanted(d.Spec.Replicas)})
@@ -106,7 +114,8 @@ func wanted(replicas *int32) int32 {
 	return *replicas
 }
 
-// currentReady counts none while the controller has not seen the newest change: what it says is of the one before.
+// currentReady counts none while the controller has not seen the newest change: what it says is of the one
+// before.
 func currentReady(generation, observed int64, ready int32) int32 {
 	if observed < generation {
 		return 0
@@ -116,5 +125,9 @@ func currentReady(generation, observed int64, ready int32) int32 {
 
 // updatedReady counts only pods of the newest template: at a stuck rollout the old ones are still ready.
 func updatedReady(d appsv1.Deployment) int32 {
-	return currentReady(d.Generation, d.Status.ObservedGeneration, min(d.Status.ReadyReplicas, d.Status.UpdatedReplicas))
+	return currentReady(
+		d.Generation,
+		d.Status.ObservedGeneration,
+		min(d.Status.ReadyReplicas, d.Status.UpdatedReplicas),
+	)
 }

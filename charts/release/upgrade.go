@@ -13,7 +13,8 @@ import (
 // UpgradeOptions of one upgrade.
 type UpgradeOptions struct {
 	Values map[string]any
-	// ResetValues forgets what was set before. Otherwise Values go on top of that, over the new chart's defaults.
+	// ResetValues forgets what was set before. Otherwise Values go on top of that, over the new chart's
+	// defaults.
 	ResetValues bool
 }
 
@@ -57,7 +58,13 @@ func (c *Client) Upgrade(ctx context.Context, o UpgradeOptions) (Status, error) 
 	upgrade.Namespace, upgrade.Wait, upgrade.Timeout = c.namespace, true, c.timeout
 	upgrade.ResetValues, upgrade.ResetThenReuseValues = o.ResetValues, !o.ResetValues
 	upgrade.MaxHistory = historyLimit
-	c.progress.say("upgrading %q in namespace %q to %s %s", c.name, c.namespace, loaded.Name(), loaded.Metadata.Version)
+	c.progress.say(
+		"upgrading %q in namespace %q to %s %s",
+		c.name,
+		c.namespace,
+		loaded.Name(),
+		loaded.Metadata.Version,
+	)
 	if _, err := upgrade.RunWithContext(ctx, c.name, loaded, copied(o.Values)); err != nil {
 		return Status{}, c.explain(ctx, fmt.Errorf("upgrade release %q: %w", c.name, oneLine(err)))
 	}

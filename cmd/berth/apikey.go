@@ -62,7 +62,12 @@ func apiKeyCreateCommand(app *cli.App) *cobra.Command {
 }
 
 func apiKeyLsCommand(app *cli.App) *cobra.Command {
-	cmd := &cobra.Command{Use: "ls", Aliases: []string{"list"}, Short: "List API keys, never their secrets", Args: cobra.NoArgs}
+	cmd := &cobra.Command{
+		Use:     "ls",
+		Aliases: []string{"list"},
+		Short:   "List API keys, never their secrets",
+		Args:    cobra.NoArgs,
+	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		client, err := app.Client(cmd)

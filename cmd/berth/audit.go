@@ -24,7 +24,12 @@ type auditFlags struct {
 
 func (in *auditFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&in.kind, "kind", "", "only changes of this kind of thing: pool, template, queue, deployment, schedule, variable, api-key, worker or operation")
+	flags.StringVar(
+		&in.kind,
+		"kind",
+		"",
+		"only changes of this kind of thing: pool, template, queue, deployment, schedule, variable, api-key, worker or operation",
+	)
 	flags.StringVar(&in.name, "name", "", "only changes of what has this name")
 	flags.StringVar(&in.actor, "actor", "", "only what this one did: a name, or the id of an API key")
 	flags.StringVar(&in.action, "action", "", "only this: create, update, delete or refuse")
@@ -38,7 +43,10 @@ func (in *auditFlags) params(app *cli.App) (api.ListAuditParams, error) {
 	if in.kind != "" {
 		kind := api.AuditKind(in.kind)
 		if p.Kind = &kind; !kind.Valid() {
-			return p, cli.Usagef("--kind %q: must be pool, template, queue, deployment, schedule, variable, api-key, worker or operation", in.kind)
+			return p, cli.Usagef(
+				"--kind %q: must be pool, template, queue, deployment, schedule, variable, api-key, worker or operation",
+				in.kind,
+			)
 		}
 	}
 	if in.action != "" {
@@ -74,13 +82,16 @@ func auditLsCommand(app *cli.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		entries, err := cli.Pages(in.limit, func(limit int32, cursor *string) ([]api.AuditEntry, *string, error) {
-			params := filter
-			params.Limit, params.Cursor = &limit, cursor
-			r, err := client.ListAuditWithResponse(cmd.Context(), &params)
-			page, err := cli.Value(resultOf(r, err).JSON200, r, err)
-			return page.Items, page.NextCursor, err
-		})
+		entries, err := cli.Pages(
+			in.limit,
+			func(limit int32, cursor *string) ([]api.AuditEntry, *string, error) {
+				params := filter
+				params.Limit, params.Cursor = &limit, cursor
+				r, err := client.ListAuditWithResponse(cmd.Context(), &params)
+				page, err := cli.Value(resultOf(r, err).JSON200, r, err)
+				return page.Items, page.NextCursor, err
+			},
+		)
 		if err != nil {
 			return err
 		}

@@ -15,14 +15,20 @@ type completer = func(*cobra.Command, []string, string) ([]string, cobra.ShellCo
 
 // names completes the first argument with what list finds on the server.
 func names(app *cli.App, list func(context.Context, *api.ClientWithResponses) ([]string, error)) completer {
-	return namesFrom(app, func(ctx context.Context, client *api.ClientWithResponses, _ string) ([]string, error) {
-		return list(ctx, client)
-	})
+	return namesFrom(
+		app,
+		func(ctx context.Context, client *api.ClientWithResponses, _ string) ([]string, error) {
+			return list(ctx, client)
+		},
+	)
 }
 
-// namesFrom is names for a list that is too long to be read as a whole: it is told what has been typed. Whatever goes wrong,
-// there is no suggestion: a shell has no place for an error.
-func namesFrom(app *cli.App, list func(ctx context.Context, client *api.ClientWithResponses, typed string) ([]string, error)) completer {
+// namesFrom is names for a list that is too long to be read as a whole: it is told what has been typed.
+// Whatever goes wrong, there is no suggestion: a shell has no place for an error.
+func namesFrom(
+	app *cli.App,
+	list func(ctx context.Context, client *api.ClientWithResponses, typed string) ([]string, error),
+) completer {
 	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 || cli.BindEnv(cmd.Flags(), app.Env) != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp

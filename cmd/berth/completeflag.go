@@ -21,9 +21,12 @@ func completeFlags(app *cli.App, cmd *cobra.Command) {
 			return
 		}
 		// The only error there is: a flag of another name.
-		_ = cmd.RegisterFlagCompletionFunc(flag.Name, func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-			return complete(cmd, nil, typed)
-		})
+		_ = cmd.RegisterFlagCompletionFunc(
+			flag.Name,
+			func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+				return complete(cmd, nil, typed)
+			},
+		)
 	})
 }
 
@@ -38,7 +41,16 @@ func flagValues(app *cli.App, flag string) completer {
 	case "deployment":
 		return deploymentNames(app)
 	case "state":
-		return fixed("SCHEDULED", "PENDING", "RUNNING", "COMPLETED", "FAILED", "CRASHED", "CANCELLING", "CANCELLED")
+		return fixed(
+			"SCHEDULED",
+			"PENDING",
+			"RUNNING",
+			"COMPLETED",
+			"FAILED",
+			"CRASHED",
+			"CANCELLING",
+			"CANCELLED",
+		)
 	case "type":
 		return fixed("kubernetes", "process")
 	case "role":

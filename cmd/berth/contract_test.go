@@ -10,8 +10,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// contract is what other people's scripts rely on: every command with the flags that it has been promised with. What is
-// added here stays; what is taken away breaks somebody.
+// contract is what other people's scripts rely on: every command with the flags that it has been promised
+// with. What is added here stays; what is taken away breaks somebody.
 const contract = `
 dev --port --data-dir --kube-context
 server --listen --metrics-listen --data-dir --database-url --database-direct-url --auth --allowed-host --ensure-pool --migrate --log-format --log-level --allow-unauthenticated-network --bootstrap-admin-key-file --bootstrap-worker-key-file
@@ -120,7 +120,8 @@ func TestTheCommandsAndFlagsThatScriptsRelyOnAreThere(t *testing.T) {
 	})
 }
 
-// TestWhatListsAndGetsPrintsDocuments runs every command that lists or gets, against a server that has one of everything.
+// TestWhatListsAndGetsPrintsDocuments runs every command that lists or gets, against a server that has one of
+// everything.
 func TestWhatListsAndGetsPrintsDocuments(t *testing.T) {
 	t.Parallel()
 	_, u := startDev(t, t.TempDir())

@@ -50,8 +50,18 @@ A prefect.yaml is read as well: its deployments, with their schedules. What is n
 	flags := cmd.Flags()
 	flags.StringVarP(&in.file, "file", "f", usualFile, "the file, - for standard input")
 	flags.BoolVar(&in.dryRun, "dry-run", false, "show the plan and change nothing")
-	flags.BoolVar(&in.prune, "prune", false, "delete what belongs to the project and is not in the file any more")
-	flags.BoolVar(&in.force, "force", false, "with --prune: even with runs that are not finished; they are cancelled first")
+	flags.BoolVar(
+		&in.prune,
+		"prune",
+		false,
+		"delete what belongs to the project and is not in the file any more",
+	)
+	flags.BoolVar(
+		&in.force,
+		"force",
+		false,
+		"with --prune: even with runs that are not finished; they are cancelled first",
+	)
 	flags.BoolVarP(&in.yes, "yes", "y", false, "do not ask")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -66,7 +76,15 @@ A prefect.yaml is read as well: its deployments, with their schedules. What is n
 		if err != nil {
 			return err
 		}
-		return deploy{app: app, client: client, in: in, described: described, format: *format}.run(cmd.Context())
+		return deploy{
+			app:       app,
+			client:    client,
+			in:        in,
+			described: described,
+			format:    *format,
+		}.run(
+			cmd.Context(),
+		)
 	}
 	cmd.AddCommand(deploySchemaCommand(app))
 	return cmd
@@ -192,14 +210,19 @@ func (d deploy) locate(pointer string) string {
 	return d.described.Locate(pointer)
 }
 
-// confirm asks a person; where there is none, or the plan was not shown, the command line is all there is to go by.
+// confirm asks a person; where there is none, or the plan was not shown, the command line is all there is to
+// go by.
 func (d deploy) confirm(ctx context.Context, n changeCount) error {
 	if d.in.yes || d.format != cli.Table || !d.app.Interactive() {
 		return nil
 	}
 	question := fmt.Sprintf("make %s?", plural(n.all(), "change"))
 	if n.deleted > 0 {
-		question = fmt.Sprintf("make %s, %s among them?", plural(n.all(), "change"), plural(n.deleted, "deletion"))
+		question = fmt.Sprintf(
+			"make %s, %s among them?",
+			plural(n.all(), "change"),
+			plural(n.deleted, "deletion"),
+		)
 	}
 	yes, err := d.app.Confirm(ctx, question, n.deleted == 0)
 	if err != nil || yes {

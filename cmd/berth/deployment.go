@@ -12,16 +12,30 @@ import (
 func deploymentCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "deployment", Short: "Deployments: named, runnable things"}
 	cli.ClientFlags(cmd)
-	return cli.Group(cmd,
-		deploymentLsCommand(app), deploymentGetCommand(app), deploymentSchemaCommand(app), deploymentRunCommand(app),
+	return cli.Group(
+		cmd,
+		deploymentLsCommand(
+			app,
+		),
+		deploymentGetCommand(app),
+		deploymentSchemaCommand(app),
+		deploymentRunCommand(app),
 		deploymentPauseCommand(app, "pause", "Stop starting runs of a deployment; what runs goes on", true),
 		deploymentPauseCommand(app, "resume", "Start runs of a deployment again", false),
-		deploymentDeleteCommand(app))
+		deploymentDeleteCommand(app),
+	)
 }
 
-func listDeployments(ctx context.Context, client *api.ClientWithResponses, pool *string) ([]api.Deployment, error) {
+func listDeployments(
+	ctx context.Context,
+	client *api.ClientWithResponses,
+	pool *string,
+) ([]api.Deployment, error) {
 	return cli.Pages(0, func(limit int32, cursor *string) ([]api.Deployment, *string, error) {
-		r, err := client.ListDeploymentsWithResponse(ctx, &api.ListDeploymentsParams{Limit: &limit, Cursor: cursor, Pool: pool})
+		r, err := client.ListDeploymentsWithResponse(
+			ctx,
+			&api.ListDeploymentsParams{Limit: &limit, Cursor: cursor, Pool: pool},
+		)
 		page, err := cli.Value(resultOf(r, err).JSON200, r, err)
 		return page.Items, page.NextCursor, err
 	})
@@ -61,13 +75,22 @@ func given(s string) *string {
 	return &s
 }
 
-func getDeployment(ctx context.Context, client *api.ClientWithResponses, name string) (api.Deployment, error) {
+func getDeployment(
+	ctx context.Context,
+	client *api.ClientWithResponses,
+	name string,
+) (api.Deployment, error) {
 	r, err := client.GetDeploymentWithResponse(ctx, name)
 	return cli.Value(resultOf(r, err).JSON200, r, err)
 }
 
 func deploymentGetCommand(app *cli.App) *cobra.Command {
-	cmd := &cobra.Command{Use: "get NAME", Short: "Show a deployment", Args: cobra.ExactArgs(1), ValidArgsFunction: deploymentNames(app)}
+	cmd := &cobra.Command{
+		Use:               "get NAME",
+		Short:             "Show a deployment",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: deploymentNames(app),
+	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		client, err := app.Client(cmd)
@@ -79,28 +102,59 @@ func deploymentGetCommand(app *cli.App) *cobra.Command {
 			return err
 		}
 		return cli.One(app, *format, d, []cli.Field{
-			{Name: "Name", Value: d.Name}, {Name: "Pool", Value: d.Pool}, {Name: "Queue", Value: d.Queue}, {Name: "Status", Value: pausedText(d.Paused)},
-			{Name: "Description", Value: d.Description}, {Name: "Version", Value: d.Version}, {Name: "Project", Value: cli.Text(d.Project)}, {Name: "Tags", Value: joined(d.Tags)},
-			{Name: "Limit", Value: limit(d.ConcurrencyLimit)}, {Name: "Timeout", Value: seconds(d.TimeoutSeconds)},
-			{Name: "Start deadline", Value: seconds(d.StartDeadlineSeconds)}, {Name: "Retries", Value: retries(d.Retries)},
+			{
+				Name:  "Name",
+				Value: d.Name,
+			}, {Name: "Pool", Value: d.Pool}, {Name: "Queue", Value: d.Queue}, {Name: "Status", Value: pausedText(d.Paused)},
+			{
+				Name:  "Description",
+				Value: d.Description,
+			}, {Name: "Version", Value: d.Version}, {Name: "Project", Value: cli.Text(d.Project)}, {Name: "Tags", Value: joined(d.Tags)},
+			{
+				Name:  "Limit",
+				Value: limit(d.ConcurrencyLimit),
+			}, {Name: "Timeout", Value: seconds(d.TimeoutSeconds)},
+			{
+				Name:  "Start deadline",
+				Value: seconds(d.StartDeadlineSeconds),
+			}, {Name: "Retries", Value: retries(d.Retries)},
 			{Name: "Schedules", Value: schedulesText(app, d.Schedules)},
-			{Name: "ID", Value: d.ID.String()}, {Name: "Created", Value: app.Ago(d.CreatedAt)}, {Name: "Updated", Value: app.Ago(d.UpdatedAt)},
-			{Name: "Parameters", Value: cli.Readable(d.Parameters)}, {Name: "Parameter schema", Value: cli.Readable(d.ParameterSchema)},
-			{Name: "Job variables", Value: cli.Readable(d.JobVariables)}, {Name: "Frozen", Value: frozen(d.Frozen)},
+			{
+				Name:  "ID",
+				Value: d.ID.String(),
+			}, {Name: "Created", Value: app.Ago(d.CreatedAt)}, {Name: "Updated", Value: app.Ago(d.UpdatedAt)},
+			{
+				Name:  "Parameters",
+				Value: cli.Readable(d.Parameters),
+			}, {Name: "Parameter schema", Value: cli.Readable(d.ParameterSchema)},
+			{
+				Name:  "Job variables",
+				Value: cli.Readable(d.JobVariables),
+			}, {Name: "Frozen", Value: frozen(d.Frozen)},
 		})
 	}
 	return cmd
 }
 
 func deploymentPauseCommand(app *cli.App, verb, short string, paused bool) *cobra.Command {
-	cmd := &cobra.Command{Use: verb + " NAME", Short: short, Args: cobra.ExactArgs(1), ValidArgsFunction: deploymentNames(app)}
+	cmd := &cobra.Command{
+		Use:               verb + " NAME",
+		Short:             short,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: deploymentNames(app),
+	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		client, err := app.Client(cmd)
 		if err != nil {
 			return err
 		}
-		r, err := client.UpdateDeploymentWithResponse(cmd.Context(), args[0], nil, api.DeploymentUpdate{Paused: &paused})
+		r, err := client.UpdateDeploymentWithResponse(
+			cmd.Context(),
+			args[0],
+			nil,
+			api.DeploymentUpdate{Paused: &paused},
+		)
 		d, err := cli.Value(resultOf(r, err).JSON200, r, err)
 		if err != nil {
 			return err
@@ -116,13 +170,18 @@ func deploymentDeleteCommand(app *cli.App) *cobra.Command {
 		Use: "delete NAME", Short: "Delete a deployment with its finished runs",
 		Args: cobra.ExactArgs(1), ValidArgsFunction: deploymentNames(app),
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "even with runs that are not finished; they are cancelled first")
+	cmd.Flags().
+		BoolVar(&force, "force", false, "even with runs that are not finished; they are cancelled first")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		client, err := app.Client(cmd)
 		if err != nil {
 			return err
 		}
-		r, err := client.DeleteDeploymentWithResponse(cmd.Context(), args[0], &api.DeleteDeploymentParams{Force: &force})
+		r, err := client.DeleteDeploymentWithResponse(
+			cmd.Context(),
+			args[0],
+			&api.DeleteDeploymentParams{Force: &force},
+		)
 		if err := cli.Check(r, err); err != nil {
 			return err
 		}
@@ -148,7 +207,10 @@ func deploymentSchemaCommand(app *cli.App) *cobra.Command {
 			return err
 		}
 		return cli.One(app, *format, schema, []cli.Field{
-			{Name: "Parameters", Value: cli.Readable(schema.Parameters)}, {Name: "Job variables", Value: cli.Readable(schema.JobVariables)},
+			{
+				Name:  "Parameters",
+				Value: cli.Readable(schema.Parameters),
+			}, {Name: "Job variables", Value: cli.Readable(schema.JobVariables)},
 		})
 	}
 	return cmd

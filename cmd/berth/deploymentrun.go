@@ -40,12 +40,27 @@ With --watch the states and the output of the run are printed as they happen, an
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVar(&in.params, "param", nil, "a parameter as name=value (repeatable)")
-	flags.StringVar(&in.paramsFile, "params", "", "YAML or JSON file with parameters, - for standard input; --param wins over it")
+	flags.StringVar(
+		&in.paramsFile,
+		"params",
+		"",
+		"YAML or JSON file with parameters, - for standard input; --param wins over it",
+	)
 	flags.StringArrayVar(&in.jobVariables, "job-variable", nil, "a job variable as name=value (repeatable)")
 	flags.StringVar(&in.name, "name", "", "name of the run (default: one is made up)")
 	flags.StringSliceVar(&in.tags, "tag", nil, "a tag of the run (repeatable)")
-	flags.StringVar(&in.at, "at", "", "when it is due: a time as 2026-01-01T04:00:00Z, or from now as 10m (default: now)")
-	flags.StringVar(&in.idempotencyKey, "idempotency-key", "", "the same key makes one run, however often it is asked for")
+	flags.StringVar(
+		&in.at,
+		"at",
+		"",
+		"when it is due: a time as 2026-01-01T04:00:00Z, or from now as 10m (default: now)",
+	)
+	flags.StringVar(
+		&in.idempotencyKey,
+		"idempotency-key",
+		"",
+		"the same key makes one run, however often it is asked for",
+	)
 	flags.BoolVarP(&in.watch, "watch", "w", false, "follow the run; exit 0 when it completed, 1 otherwise")
 	cli.EnvPerLine(cmd, "param", "job-variable")
 	format := cli.OutputFlag(cmd)
@@ -59,7 +74,15 @@ With --watch the states and the output of the run are printed as they happen, an
 			return err
 		}
 		if !in.watch {
-			return printDone(app, *format, run, "run %s of deployment %q created: %s", run.Name, run.Deployment, run.ID)
+			return printDone(
+				app,
+				*format,
+				run,
+				"run %s of deployment %q created: %s",
+				run.Name,
+				run.Deployment,
+				run.ID,
+			)
 		}
 		if *format == cli.Table {
 			app.Notef("run %s of deployment %q: %s", run.Name, run.Deployment, run.ID)
@@ -69,7 +92,13 @@ With --watch the states and the output of the run are printed as they happen, an
 	return cmd
 }
 
-func createRun(ctx context.Context, app *cli.App, client *api.ClientWithResponses, deployment string, in newRun) (api.Run, error) {
+func createRun(
+	ctx context.Context,
+	app *cli.App,
+	client *api.ClientWithResponses,
+	deployment string,
+	in newRun,
+) (api.Run, error) {
 	body, err := in.body(ctx, app, client, deployment)
 	if err != nil {
 		return api.Run{}, err
@@ -83,7 +112,12 @@ func createRun(ctx context.Context, app *cli.App, client *api.ClientWithResponse
 	return cli.Value(created, r, err)
 }
 
-func (in newRun) body(ctx context.Context, app *cli.App, client *api.ClientWithResponses, deployment string) (api.RunCreate, error) {
+func (in newRun) body(
+	ctx context.Context,
+	app *cli.App,
+	client *api.ClientWithResponses,
+	deployment string,
+) (api.RunCreate, error) {
 	body := api.RunCreate{Name: given(in.name)}
 	if len(in.tags) > 0 {
 		body.Tags = &in.tags
@@ -133,7 +167,11 @@ func (in newRun) parameters(app *cli.App, schema json.RawMessage) (json.RawMessa
 type runSchemas struct{ parameters, variables json.RawMessage }
 
 // schemas asks the server for the schemas where they can make a difference.
-func (in newRun) schemas(ctx context.Context, client *api.ClientWithResponses, deployment string) (runSchemas, error) {
+func (in newRun) schemas(
+	ctx context.Context,
+	client *api.ClientWithResponses,
+	deployment string,
+) (runSchemas, error) {
 	var s runSchemas
 	if !cli.Ambiguous(in.params) && !cli.Ambiguous(in.jobVariables) {
 		return s, nil
@@ -164,5 +202,8 @@ func parseAt(text string, now time.Time) (*time.Time, error) {
 		at := now.Add(after).UTC()
 		return &at, nil
 	}
-	return nil, cli.Usagef("--at %q: must be a time like 2026-01-01T04:00:00Z, or a duration from now like 10m", text)
+	return nil, cli.Usagef(
+		"--at %q: must be a time like 2026-01-01T04:00:00Z, or a duration from now like 10m",
+		text,
+	)
 }

@@ -90,8 +90,8 @@ func deletedToo(kind api.ChangeKind) string {
 	return ""
 }
 
-// showDiff prints a unified diff below the line that it belongs to. Its headers name no files and its line numbers those of
-// no file, so they are left out.
+// showDiff prints a unified diff below the line that it belongs to. Its headers name no files and its line
+// numbers those of no file, so they are left out.
 func (d deploy) showDiff(style cli.Style, diff string) error {
 	const indent = "      "
 	hunks := 0

@@ -55,10 +55,26 @@ berth deployment run hello --param name=world --watch. With --kube-context a poo
 	}
 	flags := cmd.Flags()
 	flags.IntVar(&in.port, "port", 4200, "port on 127.0.0.1, 0 for a free one")
-	flags.StringVar(&in.dataDir, "data-dir", "", "where data is kept (default: berth in the user's data directory)")
+	flags.StringVar(
+		&in.dataDir,
+		"data-dir",
+		"",
+		"where data is kept (default: berth in the user's data directory)",
+	)
 	flags.StringVar(&in.kube.kubeconfig, "kubeconfig", "", "kubeconfig file (default: kubectl's)")
-	flags.StringVar(&in.kube.context, "kube-context", "", "serve a kubernetes pool in the cluster of this context, too")
-	flags.StringVarP(&in.kube.namespace, "namespace", "n", "", "namespace of its Jobs (default: the context's)")
+	flags.StringVar(
+		&in.kube.context,
+		"kube-context",
+		"",
+		"serve a kubernetes pool in the cluster of this context, too",
+	)
+	flags.StringVarP(
+		&in.kube.namespace,
+		"namespace",
+		"n",
+		"",
+		"namespace of its Jobs (default: the context's)",
+	)
 	in.log.add(cmd, "warn")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if in.port < 0 || in.port > 65535 {
@@ -128,7 +144,10 @@ func (d *dev) serverOptions(kubernetes bool, ready chan<- server.Address) server
 		Ready:       func(address server.Address) { ready <- address },
 	}
 	if kubernetes {
-		o.EnsurePools = append(o.EnsurePools, server.EnsurePool{Name: devKubernetesPool, Type: string(api.Kubernetes)})
+		o.EnsurePools = append(
+			o.EnsurePools,
+			server.EnsurePool{Name: devKubernetesPool, Type: string(api.Kubernetes)},
+		)
 	}
 	return o
 }
@@ -141,21 +160,32 @@ func (d *dev) work(ctx context.Context, url string, kubernetes job.Runtime) erro
 		}
 		return fmt.Errorf("make deployment %q: %w", devDeployment, err)
 	}
-	local, err := process.New(process.Options{Dir: filepath.Join(d.flags.dataDir, "processes"), Logger: d.log})
+	local, err := process.New(
+		process.Options{Dir: filepath.Join(d.flags.dataDir, "processes"), Logger: d.log},
+	)
 	if err != nil {
 		return err
 	}
 	workers, ctx := errgroup.WithContext(ctx)
 	workers.Go(func() error { return worker.Run(ctx, d.workerOptions(url, devPool, local)) })
 	if kubernetes != nil {
-		workers.Go(func() error { return worker.Run(ctx, d.workerOptions(url, devKubernetesPool, kubernetes)) })
+		workers.Go(
+			func() error { return worker.Run(ctx, d.workerOptions(url, devKubernetesPool, kubernetes)) },
+		)
 	}
 	workers.Go(func() error { return d.app.Printf("ready %s\n", url) })
 	return workers.Wait()
 }
 
 func (d *dev) workerOptions(url, pool string, runtime job.Runtime) worker.Options {
-	return worker.Options{ServerURL: url, Pool: pool, Name: "dev", Version: buildVersion(), Runtime: runtime, Logger: d.log}
+	return worker.Options{
+		ServerURL: url,
+		Pool:      pool,
+		Name:      "dev",
+		Version:   buildVersion(),
+		Runtime:   runtime,
+		Logger:    d.log,
+	}
 }
 
 // kubernetes is nil unless a cluster was asked for. A cluster that can not be reached is found out now.
@@ -194,8 +224,10 @@ func (d *dev) ensureHello(ctx context.Context, url string) error {
 	}
 	r, err := client.ApplyWithResponse(ctx, api.ApplyRequest{Deployments: &[]api.DeploymentSpec{{
 		Name: devDeployment, Pool: devPool, Description: &description, JobVariables: variables,
-		Parameters:      api.JSONObject(`{"name":"world"}`),
-		ParameterSchema: api.JSONObject(`{"type":"object","properties":{"name":{"type":"string","title":"Name","maxLength":100}},"additionalProperties":false}`),
+		Parameters: api.JSONObject(`{"name":"world"}`),
+		ParameterSchema: api.JSONObject(
+			`{"type":"object","properties":{"name":{"type":"string","title":"Name","maxLength":100}},"additionalProperties":false}`,
+		),
 	}}})
 	return cli.Check(r, err)
 }

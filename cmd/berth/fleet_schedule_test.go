@@ -33,7 +33,8 @@ func (f *fleet) wind(s *store.Store) {
 	}
 }
 
-// strike waits until every schedule has made a run: where all else is done within a second none may have had a slot yet.
+// strike waits until every schedule has made a run: where all else is done within a second none may have had
+// a slot yet.
 func (f *fleet) strike(s *store.Store) {
 	f.t.Helper()
 	again, over := time.NewTicker(50*time.Millisecond), time.NewTimer(time.Minute)
@@ -56,7 +57,8 @@ func (f *fleet) strike(s *store.Store) {
 	}
 }
 
-// strikes holds the runs of the schedules against their slots: none twice, and up to the last one none left out.
+// strikes holds the runs of the schedules against their slots: none twice, and up to the last one none left
+// out.
 func (f *fleet) strikes(s *store.Store) {
 	f.t.Helper()
 	total := 0
@@ -95,7 +97,8 @@ func (f *fleet) slotsOf(s *store.Store, deployment string) []time.Time {
 	}
 }
 
-// replaced holds each run that was cancelled against the next one: a run is replaced by one that is there already.
+// replaced holds each run that was cancelled against the next one: a run is replaced by one that is there
+// already.
 func (f *fleet) replaced(s *store.Store, deployment string) {
 	f.t.Helper()
 	runs, _, err := s.ListRunsBy(f.t.Context(), store.RunFilter{Deployment: deployment}, store.NewestFirst, store.Page{Limit: 500})

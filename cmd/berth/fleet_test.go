@@ -112,8 +112,9 @@ func (f *fleet) report(ctx context.Context, name string, reports []api.Report) {
 	}
 }
 
-// TestServersThatAreKilledLoseNothingAndNeverOvershoot: four servers, sixteen workers, a pool of seven slots and a
-// deployment of three, or of as many as there are, twenty schedules; servers are killed on the way, and PostgreSQL is restarted.
+// TestServersThatAreKilledLoseNothingAndNeverOvershoot: four servers, sixteen workers, a pool of seven slots
+// and a deployment of three, or of as many as there are, twenty schedules; servers are killed on the way, and
+// PostgreSQL is restarted.
 func TestServersThatAreKilledLoseNothingAndNeverOvershoot(t *testing.T) {
 	t.Parallel()
 	runs := fleetRuns
@@ -194,7 +195,8 @@ func (f *fleet) fill(s *store.Store, runs int) {
 	}
 }
 
-// disturb kills servers, each when so many runs are through, and starts others; half-way PostgreSQL is restarted.
+// disturb kills servers, each when so many runs are through, and starts others; half-way PostgreSQL is
+// restarted.
 func (f *fleet) disturb(postgres *pgtest.Server) {
 	for n := range fleetLosses {
 		f.through(int64(n+1) * f.want / (fleetLosses + 1))
@@ -252,7 +254,8 @@ func (f *fleet) inspect(s *store.Store, runs int) {
 	f.t.Logf("%d runs, up to %d slots of the deployment in use and %d of the pool", seen, narrow, pool)
 }
 
-// slot is in use from and until, by the database's time: a claim that found it free began after its end was committed.
+// slot is in use from and until, by the database's time: a claim that found it free began after its end was
+// committed.
 type slot struct{ from, until time.Time }
 
 // most is how many slots were in use at once.

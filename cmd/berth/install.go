@@ -13,9 +13,16 @@ import (
 	"github.com/berth-dev/berth/worker/kube"
 )
 
-// installCommands work on the chart in this binary: they need neither the helm program nor a chart repository.
+// installCommands work on the chart in this binary: they need neither the helm program nor a chart
+// repository.
 func installCommands(app *cli.App) []*cobra.Command {
-	return []*cobra.Command{installCommand(app), upgradeCommand(app), uninstallCommand(app), statusCommand(app), hookCommand(app)}
+	return []*cobra.Command{
+		installCommand(app),
+		upgradeCommand(app),
+		uninstallCommand(app),
+		statusCommand(app),
+		hookCommand(app),
+	}
 }
 
 // releaseFlags say which release is meant, and what values it gets.
@@ -34,8 +41,10 @@ func (f *releaseFlags) add(cmd *cobra.Command) {
 }
 
 func (f *releaseFlags) addValues(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVarP(&f.files, "values", "f", nil, "YAML file with values of the chart; - is standard input (repeatable, later ones win)")
-	cmd.Flags().StringArrayVar(&f.settings, "set", nil, "one value of the chart, as in --set server.logLevel=debug (repeatable, wins over --values)")
+	cmd.Flags().
+		StringArrayVarP(&f.files, "values", "f", nil, "YAML file with values of the chart; - is standard input (repeatable, later ones win)")
+	cmd.Flags().
+		StringArrayVar(&f.settings, "set", nil, "one value of the chart, as in --set server.logLevel=debug (repeatable, wins over --values)")
 	cli.EnvPerLine(cmd, "values", "set")
 }
 
@@ -50,7 +59,12 @@ func (f *releaseFlags) values() (map[string]any, error) {
 // client makes the client of the release, which tells people on standard error what it waits for.
 func (f *releaseFlags) client(app *cli.App) (*release.Client, error) {
 	client, err := release.New(release.Options{
-		Target:  release.Target{Kubeconfig: f.cluster.kubeconfig, Context: f.cluster.context, Namespace: f.cluster.namespace, Name: f.name},
+		Target: release.Target{
+			Kubeconfig: f.cluster.kubeconfig,
+			Context:    f.cluster.context,
+			Namespace:  f.cluster.namespace,
+			Name:       f.name,
+		},
 		Timeout: f.timeout, Progress: func(line string) { app.Notef("%s", line) },
 	})
 	if err != nil {
@@ -112,14 +126,23 @@ those given now go on top.`,
 		if err != nil {
 			return err
 		}
-		status, err := client.Upgrade(cmd.Context(), release.UpgradeOptions{Values: values, ResetValues: reset})
+		status, err := client.Upgrade(
+			cmd.Context(),
+			release.UpgradeOptions{Values: values, ResetValues: reset},
+		)
 		if install && errors.Is(err, release.ErrNotInstalled) {
 			status, err = client.Install(cmd.Context(), values)
 		}
 		if err != nil {
 			return installError(err)
 		}
-		return app.Printf("%s is at revision %d: %s, Berth %s\n", status.Name, status.Revision, status.Chart, status.AppVersion)
+		return app.Printf(
+			"%s is at revision %d: %s, Berth %s\n",
+			status.Name,
+			status.Revision,
+			status.Chart,
+			status.AppVersion,
+		)
 	}
 	return cmd
 }
@@ -135,7 +158,8 @@ was installed. The Secret with the API keys and the volume with the database are
 		Args: cobra.NoArgs,
 	}
 	flags.add(cmd)
-	cmd.Flags().BoolVar(&options.SkipDrain, "skip-drain", false, "leave the Jobs alone; what is left of them keeps our finalizer")
+	cmd.Flags().
+		BoolVar(&options.SkipDrain, "skip-drain", false, "leave the Jobs alone; what is left of them keeps our finalizer")
 	cmd.Flags().BoolVar(&options.Purge, "purge", false, "delete the API keys and the database as well")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		client, err := flags.client(app)
@@ -149,7 +173,9 @@ was installed. The Secret with the API keys and the volume with the database are
 			return err
 		}
 		if !options.Purge {
-			app.Notef("kept for a later install of the same name: the volume with the database and the Secret with the API keys; the chart's README says how to delete them")
+			app.Notef(
+				"kept for a later install of the same name: the volume with the database and the Secret with the API keys; the chart's README says how to delete them",
+			)
 		}
 		return nil
 	}
@@ -166,7 +192,8 @@ func statusCommand(app *cli.App) *cobra.Command {
 		Args:  cobra.NoArgs,
 	}
 	flags.add(cmd)
-	cmd.Flags().BoolVar(&test, "test", false, "run the chart's test as well: the server answers with its key from inside the cluster")
+	cmd.Flags().
+		BoolVar(&test, "test", false, "run the chart's test as well: the server answers with its key from inside the cluster")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		client, err := flags.client(app)
@@ -176,7 +203,13 @@ func statusCommand(app *cli.App) *cobra.Command {
 		status, err := client.Status(cmd.Context())
 		if errors.Is(err, release.ErrNotInstalled) {
 			usage := cli.Usagef("%v", err)
-			usage.Details = []string{fmt.Sprintf("next: install it: berth install -n %s --name %s", client.Namespace(), flags.name)}
+			usage.Details = []string{
+				fmt.Sprintf(
+					"next: install it: berth install -n %s --name %s",
+					client.Namespace(),
+					flags.name,
+				),
+			}
 			return usage
 		}
 		if err != nil {
@@ -186,7 +219,10 @@ func statusCommand(app *cli.App) *cobra.Command {
 			return err
 		}
 		if !status.Healthy() {
-			return &release.NotReadyError{Err: fmt.Errorf("%s is not healthy", status.Name), Findings: append(status.Findings, steps(status)...)}
+			return &release.NotReadyError{
+				Err:      fmt.Errorf("%s is not healthy", status.Name),
+				Findings: append(status.Findings, steps(status)...),
+			}
 		}
 		if test {
 			return client.Check(cmd.Context())
@@ -199,11 +235,20 @@ func statusCommand(app *cli.App) *cobra.Command {
 func statusFields(s release.Status) []cli.Field {
 	var workloads []string
 	for _, w := range s.Workloads {
-		workloads = append(workloads, fmt.Sprintf("%s %s: %d of %d ready", strings.ToLower(w.Kind), w.Name, w.Ready, w.Want))
+		workloads = append(
+			workloads,
+			fmt.Sprintf("%s %s: %d of %d ready", strings.ToLower(w.Kind), w.Name, w.Ready, w.Want),
+		)
 	}
 	return []cli.Field{
-		{Name: "Name", Value: s.Name}, {Name: "Namespace", Value: s.Namespace}, {Name: "State", Value: s.State},
-		{Name: "Revision", Value: fmt.Sprint(s.Revision)}, {Name: "Chart", Value: s.Chart}, {Name: "Version", Value: s.AppVersion},
+		{
+			Name:  "Name",
+			Value: s.Name,
+		}, {Name: "Namespace", Value: s.Namespace}, {Name: "State", Value: s.State},
+		{
+			Name:  "Revision",
+			Value: fmt.Sprint(s.Revision),
+		}, {Name: "Chart", Value: s.Chart}, {Name: "Version", Value: s.AppVersion},
 		{Name: "Updated", Value: s.Updated.Format(time.RFC3339)}, {Name: "Message", Value: s.Message},
 		{Name: "Workloads", Value: strings.Join(workloads, "\n")}, {Name: "Next", Value: nextIfHealthy(s)},
 	}
@@ -229,7 +274,8 @@ func steps(s release.Status) []string {
 // installError turns asking for the wrong thing, or with bad values, into wrong use.
 func installError(err error) error {
 	var values *release.ValuesError
-	if errors.Is(err, release.ErrNotInstalled) || errors.Is(err, release.ErrInstalled) || errors.As(err, &values) {
+	if errors.Is(err, release.ErrNotInstalled) || errors.Is(err, release.ErrInstalled) ||
+		errors.As(err, &values) {
 		return cli.Usagef("%v", err)
 	}
 	return err

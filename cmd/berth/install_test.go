@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// What can be told before a cluster is asked is wrong use, exit code 2. The kubeconfig leads nowhere on purpose.
+// What can be told before a cluster is asked is wrong use, exit code 2. The kubeconfig leads nowhere on
+// purpose.
 func TestInstallationCommandsSayWhatIsWrong(t *testing.T) {
 	dir := t.TempDir()
 	kubeconfig := filepath.Join(dir, "kubeconfig")

@@ -17,11 +17,36 @@ type jobFlags struct {
 
 func (j *jobFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&j.launch, "launch", launchNamed, "how Jobs are created: named (one of its name runs at once), or gated (suspended until the server has taken note of it: a write more, and no window left)")
-	flags.BoolVar(&j.envAsSecret, "env-as-secret", false, "keep the values of environment variables in a Secret per run, owned by its Job, and out of every manifest")
-	flags.BoolVar(&j.ownKey, "create-job-api-key-secret", false, "give each run a key of its own as BERTH_API_KEY, in a Secret that its Job owns: it reads its run, sets its result and progress, and nothing else")
-	flags.StringVar(&j.apiURL, "job-api-url", "", "address of the server as jobs see it; they get it as BERTH_API_URL (default, with a key: the worker's own)")
-	flags.StringVar(&j.keySecret, "job-api-key-secret", "", "Secret with an API key for jobs, in their namespace; they get it as BERTH_API_KEY")
+	flags.StringVar(
+		&j.launch,
+		"launch",
+		launchNamed,
+		"how Jobs are created: named (one of its name runs at once), or gated (suspended until the server has taken note of it: a write more, and no window left)",
+	)
+	flags.BoolVar(
+		&j.envAsSecret,
+		"env-as-secret",
+		false,
+		"keep the values of environment variables in a Secret per run, owned by its Job, and out of every manifest",
+	)
+	flags.BoolVar(
+		&j.ownKey,
+		"create-job-api-key-secret",
+		false,
+		"give each run a key of its own as BERTH_API_KEY, in a Secret that its Job owns: it reads its run, sets its result and progress, and nothing else",
+	)
+	flags.StringVar(
+		&j.apiURL,
+		"job-api-url",
+		"",
+		"address of the server as jobs see it; they get it as BERTH_API_URL (default, with a key: the worker's own)",
+	)
+	flags.StringVar(
+		&j.keySecret,
+		"job-api-key-secret",
+		"",
+		"Secret with an API key for jobs, in their namespace; they get it as BERTH_API_KEY",
+	)
 	flags.StringVar(&j.keyInside, "job-api-key-secret-key", "", "data key of that Secret")
 }
 
@@ -43,15 +68,26 @@ func (j *jobFlags) gated() (bool, error) {
 func (j *jobFlags) jobAPI(kind api.PoolType, workersURL string) (*worker.JobAPI, error) {
 	switch {
 	case j.ownKey && (j.keySecret != "" || j.keyInside != ""):
-		return nil, cli.Usagef("--create-job-api-key-secret and --job-api-key-secret: jobs get a key of their own, or that of a Secret, not both")
+		return nil, cli.Usagef(
+			"--create-job-api-key-secret and --job-api-key-secret: jobs get a key of their own, or that of a Secret, not both",
+		)
 	case !j.ownKey && j.apiURL == "" && j.keySecret == "" && j.keyInside == "":
 		return nil, nil
 	case j.keySecret == "" && j.keyInside != "":
-		return nil, cli.Usagef("--job-api-key-secret-key %q: name the Secret, too (--job-api-key-secret)", j.keyInside)
+		return nil, cli.Usagef(
+			"--job-api-key-secret-key %q: name the Secret, too (--job-api-key-secret)",
+			j.keyInside,
+		)
 	case j.keySecret != "" && j.keyInside == "":
-		return nil, cli.Usagef("--job-api-key-secret %q: say which of its data keys holds the API key, too (--job-api-key-secret-key)", j.keySecret)
+		return nil, cli.Usagef(
+			"--job-api-key-secret %q: say which of its data keys holds the API key, too (--job-api-key-secret-key)",
+			j.keySecret,
+		)
 	case j.keySecret != "" && kind != api.Kubernetes:
-		return nil, cli.Usagef("--job-api-key-secret: a %s worker has no cluster whose Secrets it could refer to", kind)
+		return nil, cli.Usagef(
+			"--job-api-key-secret: a %s worker has no cluster whose Secrets it could refer to",
+			kind,
+		)
 	}
 	jobAPI := &worker.JobAPI{URL: j.apiURL, SecretName: j.keySecret, SecretKey: j.keyInside, OwnKey: j.ownKey}
 	if jobAPI.URL == "" {

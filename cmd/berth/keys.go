@@ -44,9 +44,15 @@ and upgrade, which is what the chart's hook does.`,
 		if err != nil {
 			return err
 		}
-		written, err := kube.EnsureSecretKeys(cmd.Context(), config, cluster.namespace, secret, map[string]func() (string, error){
-			adminKeyName: newKeyText, workerKeyName: newKeyText,
-		})
+		written, err := kube.EnsureSecretKeys(
+			cmd.Context(),
+			config,
+			cluster.namespace,
+			secret,
+			map[string]func() (string, error){
+				adminKeyName: newKeyText, workerKeyName: newKeyText,
+			},
+		)
 		if err != nil {
 			return err
 		}

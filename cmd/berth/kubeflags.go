@@ -21,18 +21,45 @@ type kubeFlags struct {
 	kubeconfig, context, namespace, clusterID string
 	watched, legacyFinalizers                 []string
 	gated                                     bool
-	// clusterConfig is SECRET/KEY with the kubeconfig of another cluster; set by those commands that add the flag.
+	// clusterConfig is SECRET/KEY with the kubeconfig of another cluster; set by those commands that add the
+	// flag.
 	clusterConfig string
 }
 
 func (k *kubeFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&k.kubeconfig, "kubeconfig", "", "kubeconfig file (default: the cluster around, or kubectl's)")
+	flags.StringVar(
+		&k.kubeconfig,
+		"kubeconfig",
+		"",
+		"kubeconfig file (default: the cluster around, or kubectl's)",
+	)
 	flags.StringVar(&k.context, "kube-context", "", "context of the kubeconfig (default: its current one)")
-	flags.StringVarP(&k.namespace, "namespace", "n", "", "namespace of Jobs whose template names none (default: the pod's, or the context's)")
-	flags.StringSliceVar(&k.watched, "watch-namespace", nil, "namespace that Jobs may be in (repeatable; * for all; default: just --namespace)")
-	flags.StringSliceVar(&k.legacyFinalizers, "legacy-finalizer", nil, "finalizer that an older release held Jobs with: it is swept, never written (repeatable)")
-	flags.StringVar(&k.clusterID, "cluster-id", "", "name of the cluster; workers with the same one take over from each other (default: a hash of its authority)")
+	flags.StringVarP(
+		&k.namespace,
+		"namespace",
+		"n",
+		"",
+		"namespace of Jobs whose template names none (default: the pod's, or the context's)",
+	)
+	flags.StringSliceVar(
+		&k.watched,
+		"watch-namespace",
+		nil,
+		"namespace that Jobs may be in (repeatable; * for all; default: just --namespace)",
+	)
+	flags.StringSliceVar(
+		&k.legacyFinalizers,
+		"legacy-finalizer",
+		nil,
+		"finalizer that an older release held Jobs with: it is swept, never written (repeatable)",
+	)
+	flags.StringVar(
+		&k.clusterID,
+		"cluster-id",
+		"",
+		"name of the cluster; workers with the same one take over from each other (default: a hash of its authority)",
+	)
 }
 
 // addClusterConfig is for commands that may work on the cluster that a template's cluster_config names.
@@ -48,7 +75,10 @@ func (k *kubeFlags) reference() (*manifest.SecretReference, error) {
 	}
 	name, key, ok := strings.Cut(k.clusterConfig, "/")
 	if !ok || name == "" || key == "" || strings.Contains(key, "/") {
-		return nil, cli.Usagef("--cluster-config %q: must be the name of a Secret, a slash, and one of its data keys", k.clusterConfig)
+		return nil, cli.Usagef(
+			"--cluster-config %q: must be the name of a Secret, a slash, and one of its data keys",
+			k.clusterConfig,
+		)
 	}
 	return &manifest.SecretReference{Name: name, Key: key}, nil
 }
@@ -58,7 +88,13 @@ func (k *kubeFlags) connect(ctx context.Context) (kube.Config, error) {
 	if err != nil {
 		return kube.Config{}, err
 	}
-	options := kube.ConnectOptions{Kubeconfig: k.kubeconfig, Context: k.context, Namespace: k.namespace, ClusterID: k.clusterID, UserAgent: "berth/" + buildVersion()}
+	options := kube.ConnectOptions{
+		Kubeconfig: k.kubeconfig,
+		Context:    k.context,
+		Namespace:  k.namespace,
+		ClusterID:  k.clusterID,
+		UserAgent:  "berth/" + buildVersion(),
+	}
 	if through != nil {
 		options.Namespace, options.ClusterID = "", "" // these are said of the other cluster
 	}
@@ -73,7 +109,11 @@ func (k *kubeFlags) connect(ctx context.Context) (kube.Config, error) {
 	return config, nil
 }
 
-func (k *kubeFlags) runtime(ctx context.Context, logger *slog.Logger, registry *prometheus.Registry) (job.Runtime, error) {
+func (k *kubeFlags) runtime(
+	ctx context.Context,
+	logger *slog.Logger,
+	registry *prometheus.Registry,
+) (job.Runtime, error) {
 	if _, err := finalizer.New(k.legacyFinalizers...); err != nil {
 		return nil, cli.Usagef("--legacy-finalizer: %v", err)
 	}

@@ -14,7 +14,8 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	// Once the first signal has begun to stop things in order, the second one gets its usual meaning back and ends us.
+	// Once the first signal has begun to stop things in order, the second one gets its usual meaning back and
+	// ends us.
 	context.AfterFunc(ctx, stop)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ())
 	stop()
@@ -22,7 +23,13 @@ func main() {
 }
 
 // run is the program: what it is given is all it knows of the world. It returns the exit code.
-func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string) int {
+func run(
+	ctx context.Context,
+	args []string,
+	stdin io.Reader,
+	stdout, stderr io.Writer,
+	environ []string,
+) int {
 	app := &cli.App{In: stdin, Out: stdout, Err: stderr, Env: cli.Environ(environ), Now: time.Now}
 	return app.Execute(ctx, rootCommand(app), args)
 }

@@ -32,7 +32,11 @@ func migrateUpCommand(app *cli.App) *cobra.Command {
 				return fmt.Errorf("read the version of the schema: %w", err)
 			}
 			if before >= wanted {
-				err = app.Printf("the schema has version %d, this binary needs %d: nothing to do\n", before, wanted)
+				err = app.Printf(
+					"the schema has version %d, this binary needs %d: nothing to do\n",
+					before,
+					wanted,
+				)
 			} else if err = database.Migrate(cmd.Context()); err == nil {
 				err = app.Printf("the schema went from version %d to %d\n", before, wanted)
 			} else {
@@ -47,15 +51,17 @@ func migrateUpCommand(app *cli.App) *cobra.Command {
 	return cmd
 }
 
-// firstKey makes the first admin key of an installation that has no key at all. It is shown once, and to a terminal only: elsewhere it would
-// end up in somebody's log.
+// firstKey makes the first admin key of an installation that has no key at all. It is shown once, and to a
+// terminal only: elsewhere it would end up in somebody's log.
 func firstKey(ctx context.Context, app *cli.App, database *store.Store) error {
 	keys, err := database.ListKeys(ctx)
 	if err != nil || len(keys) > 0 {
 		return err
 	}
 	if !cli.IsTerminal(app.Out) {
-		app.Notef("there is no API key yet: start the server with BERTH_BOOTSTRAP_ADMIN_KEY, or run this in a terminal")
+		app.Notef(
+			"there is no API key yet: start the server with BERTH_BOOTSTRAP_ADMIN_KEY, or run this in a terminal",
+		)
 		return nil
 	}
 	key, err := apikey.New()
@@ -80,7 +86,11 @@ type schemaStatus struct {
 
 func migrateStatusCommand(app *cli.App) *cobra.Command {
 	var flags databaseFlags
-	cmd := &cobra.Command{Use: "status", Short: "Show the version of the schema; 1 when it is older than this binary needs", Args: cobra.NoArgs}
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show the version of the schema; 1 when it is older than this binary needs",
+		Args:  cobra.NoArgs,
+	}
 	flags.add(cmd)
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

@@ -12,24 +12,39 @@ import (
 )
 
 func poolCommand(app *cli.App) *cobra.Command {
-	cmd := &cobra.Command{Use: "pool", Short: "Work pools: kinds of infrastructure, each with its base job template"}
+	cmd := &cobra.Command{
+		Use:   "pool",
+		Short: "Work pools: kinds of infrastructure, each with its base job template",
+	}
 	cli.ClientFlags(cmd)
-	return cli.Group(cmd,
-		poolCreateCommand(app), poolLsCommand(app), poolGetCommand(app), poolUpdateCommand(app), poolDeleteCommand(app),
+	return cli.Group(
+		cmd,
+		poolCreateCommand(
+			app,
+		),
+		poolLsCommand(app),
+		poolGetCommand(app),
+		poolUpdateCommand(app),
+		poolDeleteCommand(app),
 		poolPauseCommand(app, "pause", "Stop claiming runs of a pool; what runs goes on", true),
 		poolPauseCommand(app, "resume", "Claim runs of a pool again", false),
-		poolTemplateCommand(app))
+		poolTemplateCommand(app),
+	)
 }
 
 func listPools(ctx context.Context, client *api.ClientWithResponses) ([]api.WorkPool, error) {
 	return cli.Pages(0, func(limit int32, cursor *string) ([]api.WorkPool, *string, error) {
-		r, err := client.ListWorkPoolsWithResponse(ctx, &api.ListWorkPoolsParams{Limit: &limit, Cursor: cursor})
+		r, err := client.ListWorkPoolsWithResponse(
+			ctx,
+			&api.ListWorkPoolsParams{Limit: &limit, Cursor: cursor},
+		)
 		page, err := cli.Value(resultOf(r, err).JSON200, r, err)
 		return page.Items, page.NextCursor, err
 	})
 }
 
-// resultOf gives an empty answer for the one that is missing when there is an error, so that its fields can be named.
+// resultOf gives an empty answer for the one that is missing when there is an error, so that its fields can
+// be named.
 func resultOf[T any](r *T, err error) *T {
 	if err != nil || r == nil {
 		return new(T)
@@ -49,7 +64,12 @@ func poolCreateCommand(app *cli.App) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&kind, "type", "kubernetes", "kubernetes or process")
 	flags.StringVar(&description, "description", "", "what it is for")
-	flags.Int32Var(&limit, "concurrency-limit", 0, "how many attempts at once; 0 is none at all (default: no limit)")
+	flags.Int32Var(
+		&limit,
+		"concurrency-limit",
+		0,
+		"how many attempts at once; 0 is none at all (default: no limit)",
+	)
 	flags.BoolVar(&paused, "paused", false, "create it paused")
 	flags.StringVarP(&template, "template", "f", "", "file with the base job template, - for standard input")
 	format := cli.OutputFlag(cmd)
@@ -109,8 +129,14 @@ func poolLsCommand(app *cli.App) *cobra.Command {
 			{Title: "name", Cell: func(p api.WorkPool) string { return p.Name }},
 			{Title: "type", Cell: func(p api.WorkPool) string { return string(p.Type) }},
 			{Title: "status", Cell: func(p api.WorkPool) string { return pausedText(p.Paused) }},
-			{Title: "slots", Cell: func(p api.WorkPool) string { return slots(p.SlotsUsed, p.ConcurrencyLimit) }},
-			{Title: "template", Cell: func(p api.WorkPool) string { return fmt.Sprintf("v%d", p.TemplateVersion) }},
+			{
+				Title: "slots",
+				Cell:  func(p api.WorkPool) string { return slots(p.SlotsUsed, p.ConcurrencyLimit) },
+			},
+			{
+				Title: "template",
+				Cell:  func(p api.WorkPool) string { return fmt.Sprintf("v%d", p.TemplateVersion) },
+			},
 			{Title: "created", Cell: func(p api.WorkPool) string { return app.Ago(p.CreatedAt) }},
 		})
 	}
@@ -133,7 +159,12 @@ func slots(used int32, limit *int32) string {
 }
 
 func poolGetCommand(app *cli.App) *cobra.Command {
-	cmd := &cobra.Command{Use: "get NAME", Short: "Show a work pool", Args: cobra.ExactArgs(1), ValidArgsFunction: poolNames(app)}
+	cmd := &cobra.Command{
+		Use:               "get NAME",
+		Short:             "Show a work pool",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: poolNames(app),
+	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		client, err := app.Client(cmd)
@@ -146,10 +177,26 @@ func poolGetCommand(app *cli.App) *cobra.Command {
 			return err
 		}
 		return cli.One(app, *format, pool, []cli.Field{
-			{Name: "Name", Value: pool.Name}, {Name: "Type", Value: string(pool.Type)}, {Name: "Status", Value: pausedText(pool.Paused)},
-			{Name: "Description", Value: pool.Description}, {Name: "Project", Value: cli.Text(pool.Project)}, {Name: "Slots", Value: slots(pool.SlotsUsed, pool.ConcurrencyLimit)},
-			{Name: "Template", Value: fmt.Sprintf("version %d (berth pool template get %s)", pool.TemplateVersion, pool.Name)},
-			{Name: "ID", Value: pool.ID.String()}, {Name: "Created", Value: app.Ago(pool.CreatedAt)}, {Name: "Updated", Value: app.Ago(pool.UpdatedAt)},
+			{
+				Name:  "Name",
+				Value: pool.Name,
+			}, {Name: "Type", Value: string(pool.Type)}, {Name: "Status", Value: pausedText(pool.Paused)},
+			{
+				Name:  "Description",
+				Value: pool.Description,
+			}, {Name: "Project", Value: cli.Text(pool.Project)}, {Name: "Slots", Value: slots(pool.SlotsUsed, pool.ConcurrencyLimit)},
+			{
+				Name: "Template",
+				Value: fmt.Sprintf(
+					"version %d (berth pool template get %s)",
+					pool.TemplateVersion,
+					pool.Name,
+				),
+			},
+			{
+				Name:  "ID",
+				Value: pool.ID.String(),
+			}, {Name: "Created", Value: app.Ago(pool.CreatedAt)}, {Name: "Updated", Value: app.Ago(pool.UpdatedAt)},
 		})
 	}
 	return cmd
@@ -159,7 +206,12 @@ func poolUpdateCommand(app *cli.App) *cobra.Command {
 	var description string
 	var limit int32
 	var noLimit bool
-	cmd := &cobra.Command{Use: "update NAME", Short: "Change what is given, leave the rest", Args: cobra.ExactArgs(1), ValidArgsFunction: poolNames(app)}
+	cmd := &cobra.Command{
+		Use:               "update NAME",
+		Short:             "Change what is given, leave the rest",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: poolNames(app),
+	}
 	cmd.Flags().StringVar(&description, "description", "", "what it is for")
 	cmd.Flags().Int32Var(&limit, "concurrency-limit", 0, "how many attempts at once; 0 is none at all")
 	cmd.Flags().BoolVar(&noLimit, "no-concurrency-limit", false, "take the limit away")
@@ -177,7 +229,9 @@ func poolUpdateCommand(app *cli.App) *cobra.Command {
 			body.NoConcurrencyLimit = &noLimit
 		}
 		if body == (api.WorkPoolUpdate{}) {
-			return cli.Usagef("nothing to change: give --description, --concurrency-limit or --no-concurrency-limit")
+			return cli.Usagef(
+				"nothing to change: give --description, --concurrency-limit or --no-concurrency-limit",
+			)
 		}
 		return updatePool(app, cmd, args[0], body, *format, "updated")
 	}
@@ -185,7 +239,12 @@ func poolUpdateCommand(app *cli.App) *cobra.Command {
 }
 
 func poolPauseCommand(app *cli.App, verb, short string, paused bool) *cobra.Command {
-	cmd := &cobra.Command{Use: verb + " NAME", Short: short, Args: cobra.ExactArgs(1), ValidArgsFunction: poolNames(app)}
+	cmd := &cobra.Command{
+		Use:               verb + " NAME",
+		Short:             short,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: poolNames(app),
+	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return updatePool(app, cmd, args[0], api.WorkPoolUpdate{Paused: &paused}, *format, verb+"d")
@@ -193,7 +252,14 @@ func poolPauseCommand(app *cli.App, verb, short string, paused bool) *cobra.Comm
 	return cmd
 }
 
-func updatePool(app *cli.App, cmd *cobra.Command, name string, body api.WorkPoolUpdate, format cli.Format, done string) error {
+func updatePool(
+	app *cli.App,
+	cmd *cobra.Command,
+	name string,
+	body api.WorkPoolUpdate,
+	format cli.Format,
+	done string,
+) error {
 	client, err := app.Client(cmd)
 	if err != nil {
 		return err
@@ -213,13 +279,18 @@ func poolDeleteCommand(app *cli.App) *cobra.Command {
 		Short: "Delete a pool with its queues, deployments and finished runs",
 		Args:  cobra.ExactArgs(1), ValidArgsFunction: poolNames(app),
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "even with runs that are not finished; they are cancelled first")
+	cmd.Flags().
+		BoolVar(&force, "force", false, "even with runs that are not finished; they are cancelled first")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		client, err := app.Client(cmd)
 		if err != nil {
 			return err
 		}
-		r, err := client.DeleteWorkPoolWithResponse(cmd.Context(), args[0], &api.DeleteWorkPoolParams{Force: &force})
+		r, err := client.DeleteWorkPoolWithResponse(
+			cmd.Context(),
+			args[0],
+			&api.DeleteWorkPoolParams{Force: &force},
+		)
 		if err := cli.Check(r, err); err != nil {
 			return err
 		}

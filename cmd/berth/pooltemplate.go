@@ -13,9 +13,19 @@ import (
 
 func poolTemplateCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "template", Short: "The base job template of a pool and its versions"}
-	return cli.Group(cmd,
-		templateGetCommand(app), templateSetCommand(app), templateEditCommand(app), templatePreviewCommand(app), poolLintCommand(app),
-		templateVersionsCommand(app), templateDiffCommand(app), templateRollbackCommand(app))
+	return cli.Group(
+		cmd,
+		templateGetCommand(
+			app,
+		),
+		templateSetCommand(app),
+		templateEditCommand(app),
+		templatePreviewCommand(app),
+		poolLintCommand(app),
+		templateVersionsCommand(app),
+		templateDiffCommand(app),
+		templateRollbackCommand(app),
+	)
 }
 
 func templateGetCommand(app *cli.App) *cobra.Command {
@@ -59,8 +69,10 @@ func templateSetCommand(app *cli.App) *cobra.Command {
 		Short: "Save a new version of the template; one with errors is refused and nothing is stored",
 		Args:  cobra.ExactArgs(1), ValidArgsFunction: poolNames(app),
 	}
-	cmd.Flags().StringVarP(&file, "file", "f", "", "file with the template, YAML or JSON, - for standard input")
-	cmd.Flags().BoolVar(&unbroken, "require-unbroken", false, "refuse it where it breaks a deployment that works now")
+	cmd.Flags().
+		StringVarP(&file, "file", "f", "", "file with the template, YAML or JSON, - for standard input")
+	cmd.Flags().
+		BoolVar(&unbroken, "require-unbroken", false, "refuse it where it breaks a deployment that works now")
 	cmd.Flags().Int32Var(&edited, "if-version", 0, "refuse unless this is still the newest version")
 	required(cmd, "file")
 	format := cli.OutputFlag(cmd)
@@ -104,7 +116,8 @@ func poolLintCommand(app *cli.App) *cobra.Command {
 		Short: "Say what saving a template would say, and store nothing; 1 when it has errors",
 		Args:  cobra.ExactArgs(1), ValidArgsFunction: poolNames(app),
 	}
-	cmd.Flags().StringVarP(&file, "file", "f", "", "file with the template, YAML or JSON, - for standard input")
+	cmd.Flags().
+		StringVarP(&file, "file", "f", "", "file with the template, YAML or JSON, - for standard input")
 	required(cmd, "file")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -160,11 +173,18 @@ func templateVersionsCommand(app *cli.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		versions, err := cli.Pages(0, func(limit int32, cursor *string) ([]api.TemplateVersion, *string, error) {
-			r, err := client.ListTemplateVersionsWithResponse(cmd.Context(), args[0], &api.ListTemplateVersionsParams{Limit: &limit, Cursor: cursor})
-			page, err := cli.Value(resultOf(r, err).JSON200, r, err)
-			return page.Items, page.NextCursor, err
-		})
+		versions, err := cli.Pages(
+			0,
+			func(limit int32, cursor *string) ([]api.TemplateVersion, *string, error) {
+				r, err := client.ListTemplateVersionsWithResponse(
+					cmd.Context(),
+					args[0],
+					&api.ListTemplateVersionsParams{Limit: &limit, Cursor: cursor},
+				)
+				page, err := cli.Value(resultOf(r, err).JSON200, r, err)
+				return page.Items, page.NextCursor, err
+			},
+		)
 		if err != nil {
 			return err
 		}
@@ -183,7 +203,8 @@ func templateSchema(document json.RawMessage) json.RawMessage {
 	var template struct {
 		Variables json.RawMessage `json:"variables"`
 	}
-	// A template that is not what we expect decides nothing; the server will say what is wrong with the values.
+	// A template that is not what we expect decides nothing; the server will say what is wrong with the
+	// values.
 	_ = json.Unmarshal(document, &template)
 	return template.Variables
 }

@@ -137,7 +137,8 @@ func TestAnEditIsCheckedShownAndSaved(t *testing.T) {
 	if r := edit("s/nothing/at all/", ""); r.code != 0 || !strings.Contains(r.stdout, "nothing to save") {
 		t.Errorf("nothing changed: exit code %d\n%s", r.code, r.stdout)
 	}
-	// The first time the editor breaks the template, the second time it finds what was wrong on top and mends it.
+	// The first time the editor breaks the template, the second time it finds what was wrong on top and mends
+	// it.
 	r = edit("/^# berth: .*greting/,$ s/{{ greting }}/{{ greeting }}!/; t; s/{{ greeting }}/{{ greting }}/", "", "--yes")
 	if r.code != 0 {
 		t.Fatalf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)

@@ -37,7 +37,13 @@ Without --from it starts at the newest version, or with neither --to nor -f at t
 	flags := cmd.Flags()
 	flags.Int32Var(&from, "from", 0, "the version to compare with (default: the newest)")
 	flags.Int32Var(&to, "to", 0, "the version that is compared")
-	flags.StringVarP(&file, "file", "f", "", "file with a template that is not saved yet, - for standard input")
+	flags.StringVarP(
+		&file,
+		"file",
+		"f",
+		"",
+		"file with a template that is not saved yet, - for standard input",
+	)
 	flags.BoolVar(&jobs, "jobs", false, "show how the Job of each deployment changes")
 	cmd.MarkFlagsMutuallyExclusive("to", "file")
 	format := cli.OutputFlag(cmd)
@@ -72,7 +78,13 @@ Without --from it starts at the newest version, or with neither --to nor -f at t
 }
 
 // compared says what is compared with what.
-func compared(ctx context.Context, client *api.ClientWithResponses, pool string, from, to int32, document json.RawMessage) (api.TemplateComparison, error) {
+func compared(
+	ctx context.Context,
+	client *api.ClientWithResponses,
+	pool string,
+	from, to int32,
+	document json.RawMessage,
+) (api.TemplateComparison, error) {
 	var c api.TemplateComparison
 	if from > 0 {
 		c.FromVersion = &from
@@ -93,7 +105,10 @@ func compared(ctx context.Context, client *api.ClientWithResponses, pool string,
 	c.ToVersion = &newest.Version
 	if c.FromVersion == nil {
 		if newest.Version == 1 {
-			return c, cli.Usagef("the template of pool %q has only one version; compare it with a file: -f FILE", pool)
+			return c, cli.Usagef(
+				"the template of pool %q has only one version; compare it with a file: -f FILE",
+				pool,
+			)
 		}
 		before := newest.Version - 1
 		c.FromVersion = &before
@@ -102,7 +117,12 @@ func compared(ctx context.Context, client *api.ClientWithResponses, pool string,
 }
 
 // changeOf asks for the differences, and for what they do to all deployments.
-func changeOf(ctx context.Context, client *api.ClientWithResponses, pool string, c api.TemplateComparison) (templateChange, error) {
+func changeOf(
+	ctx context.Context,
+	client *api.ClientWithResponses,
+	pool string,
+	c api.TemplateComparison,
+) (templateChange, error) {
 	var change templateChange
 	r, err := client.DiffTemplateWithResponse(ctx, pool, c)
 	if change.Diff, err = cli.Value(resultOf(r, err).JSON200, r, err); err != nil {
@@ -112,10 +132,20 @@ func changeOf(ctx context.Context, client *api.ClientWithResponses, pool string,
 	return change, err
 }
 
-func impactOf(ctx context.Context, client *api.ClientWithResponses, pool string, c api.TemplateComparison) (api.TemplateImpact, error) {
+func impactOf(
+	ctx context.Context,
+	client *api.ClientWithResponses,
+	pool string,
+	c api.TemplateComparison,
+) (api.TemplateImpact, error) {
 	var impact api.TemplateImpact
 	items, err := cli.Pages(0, func(limit int32, cursor *string) ([]api.DeploymentImpact, *string, error) {
-		r, err := client.ImpactTemplateWithResponse(ctx, pool, &api.ImpactTemplateParams{Limit: &limit, Cursor: cursor}, c)
+		r, err := client.ImpactTemplateWithResponse(
+			ctx,
+			pool,
+			&api.ImpactTemplateParams{Limit: &limit, Cursor: cursor},
+			c,
+		)
 		page, err := cli.Value(resultOf(r, err).JSON200, r, err)
 		impact = page
 		return page.Items, page.NextCursor, err
@@ -151,8 +181,8 @@ func printPatch(app *cli.App, patch, none string) error {
 	return nil
 }
 
-// printImpact prints what a change does to the deployments: those that break first said in words, the others by name, or with the difference
-// of their Jobs.
+// printImpact prints what a change does to the deployments: those that break first said in words, the others
+// by name, or with the difference of their Jobs.
 func printImpact(app *cli.App, impact api.TemplateImpact, jobs bool) error {
 	style := app.Style(app.Out)
 	if err := app.Printf("\n%s\n", impactText(style, impact.Summary)); err != nil {
@@ -189,7 +219,13 @@ func printImpact(app *cli.App, impact api.TemplateImpact, jobs bool) error {
 }
 
 func impactText(style cli.Style, s api.TemplateImpactSummary) string {
-	text := fmt.Sprintf("%s: %d unchanged, %d changed, %d broken", plural(int(s.Deployments), "deployment"), s.Unchanged, s.Changed, s.Broken)
+	text := fmt.Sprintf(
+		"%s: %d unchanged, %d changed, %d broken",
+		plural(int(s.Deployments), "deployment"),
+		s.Unchanged,
+		s.Changed,
+		s.Broken,
+	)
 	if s.NewlyBroken > 0 {
 		return style.Bad(fmt.Sprintf("%s, %d of them by this change", text, s.NewlyBroken))
 	}
@@ -207,7 +243,8 @@ See what it would do first: berth pool template diff POOL --to N`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: poolNames(app),
 	}
 	cmd.Flags().Int32Var(&to, "to", 0, "the version to go back to")
-	cmd.Flags().BoolVar(&unbroken, "require-unbroken", false, "refuse it where it breaks a deployment that works now")
+	cmd.Flags().
+		BoolVar(&unbroken, "require-unbroken", false, "refuse it where it breaks a deployment that works now")
 	required(cmd, "to")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -219,7 +256,12 @@ See what it would do first: berth pool template diff POOL --to N`,
 		if unbroken {
 			params.RequireUnbroken = &unbroken
 		}
-		r, err := client.RollBackTemplateWithResponse(cmd.Context(), args[0], params, api.TemplateRollback{Version: to})
+		r, err := client.RollBackTemplateWithResponse(
+			cmd.Context(),
+			args[0],
+			params,
+			api.TemplateRollback{Version: to},
+		)
 		version, err := cli.Value(resultOf(r, err).JSON200, r, err)
 		if err != nil {
 			return err
@@ -239,7 +281,12 @@ func savedTemplate(given templateFile, format cli.Format, version api.TemplateVe
 	if impact := version.Impact; impact != nil && impact.Deployments > 0 {
 		app.Notef("%s", impactText(style, *impact))
 		if impact.NewlyBroken > 0 {
-			app.Notef("see which and why: berth pool template diff %s --from %d --to %d", version.Pool, max(1, version.Version-1), version.Version)
+			app.Notef(
+				"see which and why: berth pool template diff %s --from %d --to %d",
+				version.Pool,
+				max(1, version.Version-1),
+				version.Version,
+			)
 		}
 	}
 	return printDone(app, format, version, "template of pool %q is version %d", version.Pool, version.Version)
@@ -260,10 +307,26 @@ func templatePreviewCommand(app *cli.App) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&deployment, "deployment", "", "a deployment of the pool, whose values are taken")
 	flags.Int32Var(&version, "version", 0, "a saved version (default: the newest)")
-	flags.StringVarP(&file, "file", "f", "", "file with a template that is not saved yet, - for standard input")
+	flags.StringVarP(
+		&file,
+		"file",
+		"f",
+		"",
+		"file with a template that is not saved yet, - for standard input",
+	)
 	flags.StringVar(&variables, "variables", "", "YAML or JSON file with the run's job variables")
-	flags.StringArrayVar(&set, "job-variable", nil, "a job variable of the run as name=value, JSON where it parses as JSON (repeatable)")
-	flags.StringArrayVar(&params, "param", nil, "a parameter of the run as name=value, JSON where it parses as JSON (repeatable)")
+	flags.StringArrayVar(
+		&set,
+		"job-variable",
+		nil,
+		"a job variable of the run as name=value, JSON where it parses as JSON (repeatable)",
+	)
+	flags.StringArrayVar(
+		&params,
+		"param",
+		nil,
+		"a parameter of the run as name=value, JSON where it parses as JSON (repeatable)",
+	)
 	cmd.MarkFlagsMutuallyExclusive("version", "file")
 	cli.EnvPerLine(cmd, "job-variable", "param")
 	format := cli.OutputFlag(cmd)

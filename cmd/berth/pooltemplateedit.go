@@ -30,7 +30,8 @@ edit without a trace. A save by somebody else meanwhile is never overwritten.`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: poolNames(app),
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "save without asking")
-	cmd.Flags().BoolVar(&unbroken, "require-unbroken", false, "refuse what breaks a deployment that works now")
+	cmd.Flags().
+		BoolVar(&unbroken, "require-unbroken", false, "refuse what breaks a deployment that works now")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		client, err := app.Client(cmd)
 		if err != nil {
@@ -83,12 +84,15 @@ func (e *templateEdit) run(ctx context.Context) error {
 func (e *templateEdit) wrote(original []byte) bool {
 	text, err := os.ReadFile(e.file)
 	body := bytes.TrimSpace(withoutMarks(text))
-	return err != nil || len(body) > 0 && !bytes.Equal(body, bytes.TrimSpace(original)) // what can not be read is left where it is
+	return err != nil ||
+		len(body) > 0 &&
+			!bytes.Equal(body, bytes.TrimSpace(original)) // what can not be read is left where it is
 }
 
 const editMark = "# berth: "
 
-// edited opens the editor until there is a template without errors. Nothing comes back where there is nothing to save.
+// edited opens the editor until there is a template without errors. Nothing comes back where there is nothing
+// to save.
 func (e *templateEdit) edited(ctx context.Context, text []byte) (json.RawMessage, error) {
 	before := text
 	for {
@@ -161,14 +165,23 @@ func (e *templateEdit) open(ctx context.Context) error {
 		command.Stdin = terminal
 	}
 	if err := command.Run(); err != nil {
-		return fmt.Errorf("the editor %q failed: %v; set EDITOR to another", editor, err) // its exit code is not ours
+		return fmt.Errorf(
+			"the editor %q failed: %v; set EDITOR to another",
+			editor,
+			err,
+		) // its exit code is not ours
 	}
 	return nil
 }
 
 // save shows what the change does, asks, and saves.
 func (e *templateEdit) save(ctx context.Context, document json.RawMessage) error {
-	change, err := changeOf(ctx, e.client, e.pool, api.TemplateComparison{FromVersion: &e.version, Document: document})
+	change, err := changeOf(
+		ctx,
+		e.client,
+		e.pool,
+		api.TemplateComparison{FromVersion: &e.version, Document: document},
+	)
 	if err != nil {
 		return err
 	}

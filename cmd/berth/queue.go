@@ -14,7 +14,10 @@ func queueCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "queue", Short: "Work queues: the lanes of a pool"}
 	cli.ClientFlags(cmd)
 	children := []*cobra.Command{
-		queueCreateCommand(app, &pool), queueLsCommand(app, &pool), queueUpdateCommand(app, &pool), queueDeleteCommand(app, &pool),
+		queueCreateCommand(
+			app,
+			&pool,
+		), queueLsCommand(app, &pool), queueUpdateCommand(app, &pool), queueDeleteCommand(app, &pool),
 		queuePauseCommand(app, &pool, "pause", "Claim no more runs of a queue; what runs goes on", true),
 		queuePauseCommand(app, &pool, "resume", "Claim runs of a queue again", false),
 	}
@@ -27,9 +30,14 @@ func queueCommand(app *cli.App) *cobra.Command {
 
 func queueCreateCommand(app *cli.App, pool *string) *cobra.Command {
 	var priority, limit int32
-	cmd := &cobra.Command{Use: "create NAME --pool POOL", Short: "Add a queue to a pool", Args: cobra.ExactArgs(1)}
+	cmd := &cobra.Command{
+		Use:   "create NAME --pool POOL",
+		Short: "Add a queue to a pool",
+		Args:  cobra.ExactArgs(1),
+	}
 	cmd.Flags().Int32Var(&priority, "priority", 0, "1 is served first (default: after those that are there)")
-	cmd.Flags().Int32Var(&limit, "concurrency-limit", 0, "how many attempts at once; 0 is none at all (default: no limit)")
+	cmd.Flags().
+		Int32Var(&limit, "concurrency-limit", 0, "how many attempts at once; 0 is none at all (default: no limit)")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		body := api.WorkQueueCreate{Name: args[0]}
@@ -54,7 +62,12 @@ func queueCreateCommand(app *cli.App, pool *string) *cobra.Command {
 }
 
 func queueLsCommand(app *cli.App, pool *string) *cobra.Command {
-	cmd := &cobra.Command{Use: "ls --pool POOL", Aliases: []string{"list"}, Short: "List the queues of a pool by priority", Args: cobra.NoArgs}
+	cmd := &cobra.Command{
+		Use:     "ls --pool POOL",
+		Aliases: []string{"list"},
+		Short:   "List the queues of a pool by priority",
+		Args:    cobra.NoArgs,
+	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		client, err := app.Client(cmd)
@@ -70,7 +83,10 @@ func queueLsCommand(app *cli.App, pool *string) *cobra.Command {
 			{Title: "name", Cell: func(q api.WorkQueue) string { return q.Name }},
 			{Title: "priority", Cell: func(q api.WorkQueue) string { return fmt.Sprint(q.Priority) }},
 			{Title: "status", Cell: func(q api.WorkQueue) string { return pausedText(q.Paused) }},
-			{Title: "slots", Cell: func(q api.WorkQueue) string { return slots(q.SlotsUsed, q.ConcurrencyLimit) }},
+			{
+				Title: "slots",
+				Cell:  func(q api.WorkQueue) string { return slots(q.SlotsUsed, q.ConcurrencyLimit) },
+			},
 		})
 	}
 	return cmd

@@ -33,7 +33,9 @@ func queueUpdateCommand(app *cli.App, pool *string) *cobra.Command {
 			body.NoConcurrencyLimit = &noLimit
 		}
 		if body == (api.WorkQueueUpdate{}) {
-			return cli.Usagef("nothing to change: give --priority, --concurrency-limit or --no-concurrency-limit")
+			return cli.Usagef(
+				"nothing to change: give --priority, --concurrency-limit or --no-concurrency-limit",
+			)
 		}
 		return updateQueue(app, cmd, queueChange{*pool, args[0], body, "updated"}, *format)
 	}
@@ -46,7 +48,12 @@ func queuePauseCommand(app *cli.App, pool *string, verb, short string, paused bo
 	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return updateQueue(app, cmd, queueChange{*pool, args[0], api.WorkQueueUpdate{Paused: &paused}, verb + "d"}, *format)
+		return updateQueue(
+			app,
+			cmd,
+			queueChange{*pool, args[0], api.WorkQueueUpdate{Paused: &paused}, verb + "d"},
+			*format,
+		)
 	}
 	return cmd
 }

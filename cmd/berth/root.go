@@ -20,8 +20,12 @@ the configuration file (~/.config/berth/config.yaml with api_url and api_key). C
 	}
 	children := []*cobra.Command{
 		devCommand(app), serverCommand(app), migrateCommand(app), workerCommand(app),
-		poolCommand(app), queueCommand(app), deployCommand(app), deploymentCommand(app), scheduleCommand(app), runCommand(app),
-		variableCommand(app), apiKeyCommand(app), auditCommand(app), templateCommand(app), keysCommand(app), versionCommand(app),
+		poolCommand(
+			app,
+		), queueCommand(app), deployCommand(app), deploymentCommand(app), scheduleCommand(app), runCommand(app),
+		variableCommand(
+			app,
+		), apiKeyCommand(app), auditCommand(app), templateCommand(app), keysCommand(app), versionCommand(app),
 	}
 	children = append(children, installCommands(app)...)
 	cli.Group(root, children...)

@@ -12,19 +12,47 @@ import (
 )
 
 func runCommand(app *cli.App) *cobra.Command {
-	cmd := &cobra.Command{Use: "run", Short: "Runs: executions of deployments", Long: `Runs: executions of deployments.
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Runs: executions of deployments",
+		Long: `Runs: executions of deployments.
 
 A run is meant by its id, by its name, or by as much of the beginning of either as no other run shares. Where several runs
-have the same name it stands for the newest.`}
+have the same name it stands for the newest.`,
+	}
 	cli.ClientFlags(cmd)
-	return cli.Group(cmd, runLsCommand(app), runGetCommand(app), runWatchCommand(app), runLogsCommand(app),
-		runsActionCommand(app, cancelAction()), runsActionCommand(app, retryAction()),
-		runActionCommand(app, "release", "End an attempt whose worker is gone for good, so that another worker may try anew",
-			"run %s released, it is %s", api.COMPLETED, releaseRun),
-		runEventsCommand(app), runExplainCommand(app), runManifestCommand(app), runResultCommand(app), runReportCommand(app))
+	return cli.Group(
+		cmd,
+		runLsCommand(app),
+		runGetCommand(app),
+		runWatchCommand(app),
+		runLogsCommand(app),
+		runsActionCommand(app, cancelAction()),
+		runsActionCommand(app, retryAction()),
+		runActionCommand(
+			app,
+			"release",
+			"End an attempt whose worker is gone for good, so that another worker may try anew",
+			"run %s released, it is %s",
+			api.COMPLETED,
+			releaseRun,
+		),
+		runEventsCommand(
+			app,
+		),
+		runExplainCommand(app),
+		runManifestCommand(app),
+		runResultCommand(app),
+		runReportCommand(app),
+	)
 }
 
-func listRuns(ctx context.Context, client *api.ClientWithResponses, limit int, filter api.ListRunsParams) ([]api.Run, error) {
+func listRuns(
+	ctx context.Context,
+	client *api.ClientWithResponses,
+	limit int,
+	filter api.ListRunsParams,
+) ([]api.Run, error) {
 	return cli.Pages(limit, func(limit int32, cursor *string) ([]api.Run, *string, error) {
 		params := filter
 		params.Limit, params.Cursor = &limit, cursor
@@ -38,10 +66,20 @@ func runLsCommand(app *cli.App) *cobra.Command {
 	var filter runFilter
 	var sort string
 	var limit int
-	cmd := &cobra.Command{Use: "ls", Aliases: []string{"list"}, Short: "List runs, newest first", Args: cobra.NoArgs}
+	cmd := &cobra.Command{
+		Use:     "ls",
+		Aliases: []string{"list"},
+		Short:   "List runs, newest first",
+		Args:    cobra.NoArgs,
+	}
 	filter.add(cmd)
 	flags := cmd.Flags()
-	flags.StringVar(&sort, "sort", "-created", "order: -created, created, -scheduled or scheduled; - is newest first")
+	flags.StringVar(
+		&sort,
+		"sort",
+		"-created",
+		"order: -created, created, -scheduled or scheduled; - is newest first",
+	)
 	flags.IntVarP(&limit, "limit", "n", 50, "how many at most, 0 for all")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -67,7 +105,10 @@ func runLsCommand(app *cli.App) *cobra.Command {
 		}
 		style := app.Style(app.Out)
 		return cli.List(app, *format, runs, []cli.Column[api.Run]{
-			{Title: "state", Cell: func(r api.Run) string { return style.State(r.State.Type, cli.StateText(r.State)) }},
+			{
+				Title: "state",
+				Cell:  func(r api.Run) string { return style.State(r.State.Type, cli.StateText(r.State)) },
+			},
 			{Title: "name", Cell: func(r api.Run) string { return r.Name }},
 			{Title: "deployment", Cell: func(r api.Run) string { return r.Deployment }},
 			{Title: "due", Cell: func(r api.Run) string { return app.Ago(r.ScheduledTime) }},
@@ -96,7 +137,12 @@ func getRun(ctx context.Context, client *api.ClientWithResponses, id uuid.UUID) 
 }
 
 func runGetCommand(app *cli.App) *cobra.Command {
-	cmd := &cobra.Command{Use: "get RUN", Short: "Show a run, and what happened to each of its attempts", Args: runArgs, ValidArgsFunction: runNames(app)}
+	cmd := &cobra.Command{
+		Use:               "get RUN",
+		Short:             "Show a run, and what happened to each of its attempts",
+		Args:              runArgs,
+		ValidArgsFunction: runNames(app),
+	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
 		detail, err := getRun(cmd.Context(), client, id)
@@ -112,7 +158,10 @@ func runGetCommand(app *cli.App) *cobra.Command {
 }
 
 // onRun is a command's work on the run that its argument names.
-func onRun(app *cli.App, work func(*cobra.Command, *api.ClientWithResponses, uuid.UUID) error) func(*cobra.Command, []string) error {
+func onRun(
+	app *cli.App,
+	work func(*cobra.Command, *api.ClientWithResponses, uuid.UUID) error,
+) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		client, err := app.Client(cmd)
 		if err != nil {
@@ -129,14 +178,26 @@ func onRun(app *cli.App, work func(*cobra.Command, *api.ClientWithResponses, uui
 func printRun(app *cli.App, detail api.RunDetail) error {
 	r, style := detail.Run, app.Style(app.Out)
 	err := app.Fields([]cli.Field{
-		{Name: "ID", Value: r.ID.String()}, {Name: "Name", Value: r.Name}, {Name: "Deployment", Value: r.Deployment},
+		{
+			Name:  "ID",
+			Value: r.ID.String(),
+		}, {Name: "Name", Value: r.Name}, {Name: "Deployment", Value: r.Deployment},
 		{Name: "Pool", Value: r.Pool + " / " + r.Queue},
-		{Name: "State", Value: style.State(r.State.Type, cli.StateText(r.State)) + ", " + app.Ago(r.State.At)},
+		{
+			Name:  "State",
+			Value: style.State(r.State.Type, cli.StateText(r.State)) + ", " + app.Ago(r.State.At),
+		},
 		{Name: "Message", Value: cli.Text(r.State.Message)}, {Name: "Tags", Value: joined(r.Tags)},
 		{Name: "Due", Value: app.Ago(r.ScheduledTime)}, {Name: "Took", Value: duration(app, r)},
 		{Name: "Created", Value: app.Ago(r.CreatedAt) + " by " + r.CreatedBy},
-		{Name: "Parameters", Value: cli.Readable(r.Parameters)}, {Name: "Job variables", Value: cli.Readable(r.JobVariables)},
-		{Name: "Progress", Value: progress(detail.Progress)}, {Name: "Result", Value: runResult(detail.Result)},
+		{
+			Name:  "Parameters",
+			Value: cli.Readable(r.Parameters),
+		}, {Name: "Job variables", Value: cli.Readable(r.JobVariables)},
+		{
+			Name:  "Progress",
+			Value: progress(detail.Progress),
+		}, {Name: "Result", Value: runResult(detail.Result)},
 	})
 	if err != nil || len(detail.Attempts) == 0 {
 		return err
@@ -191,11 +252,18 @@ func releaseRun(ctx context.Context, client *api.ClientWithResponses, id uuid.UU
 	return cli.Value(resultOf(r, err).JSON200, r, err)
 }
 
-// runActionCommand does something to a run; wanted is the state that it shall end in where the end is watched.
-func runActionCommand(app *cli.App, verb, short, done string, wanted api.StateType, act runAction) *cobra.Command {
+// runActionCommand does something to a run; wanted is the state that it shall end in where the end is
+// watched.
+func runActionCommand(
+	app *cli.App,
+	verb, short, done string,
+	wanted api.StateType,
+	act runAction,
+) *cobra.Command {
 	var watch bool
 	cmd := &cobra.Command{Use: verb + " RUN", Short: short, Args: runArgs, ValidArgsFunction: runNames(app)}
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "follow the run; exit 0 when it ended as asked for, 1 otherwise")
+	cmd.Flags().
+		BoolVarP(&watch, "watch", "w", false, "follow the run; exit 0 when it ended as asked for, 1 otherwise")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
 		run, err := act(cmd.Context(), client, id)

@@ -50,9 +50,15 @@ func retryAction() bulkAction {
 func runsActionCommand(app *cli.App, act bulkAction) *cobra.Command {
 	var filter runFilter
 	var watch, yes bool
-	cmd := &cobra.Command{Use: act.verb + " [RUN…]", Short: act.short, Long: act.long, ValidArgsFunction: runNames(app)}
+	cmd := &cobra.Command{
+		Use:               act.verb + " [RUN…]",
+		Short:             act.short,
+		Long:              act.long,
+		ValidArgsFunction: runNames(app),
+	}
 	filter.add(cmd)
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "follow the run; exit 0 when it ended as asked for, 1 otherwise")
+	cmd.Flags().
+		BoolVarP(&watch, "watch", "w", false, "follow the run; exit 0 when it ended as asked for, 1 otherwise")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask first")
 	for _, flag := range filter.names() {
 		cmd.MarkFlagsMutuallyExclusive("watch", flag)
@@ -128,7 +134,11 @@ func (b bulk) named(ctx context.Context, texts []string) error {
 		if err != nil {
 			return b.broken(total, err)
 		}
-		total.Done, total.Refused = append(total.Done, result.Done...), append(total.Refused, result.Refused...)
+		total.Done, total.Refused = append(
+			total.Done,
+			result.Done...), append(
+			total.Refused,
+			result.Refused...)
 	}
 	return b.end(total)
 }
@@ -151,7 +161,11 @@ func (b bulk) filtered(ctx context.Context, f runFilter, yes bool) error {
 		if err != nil {
 			return b.broken(total, err)
 		}
-		total.Done, total.Refused = append(total.Done, result.Done...), append(total.Refused, result.Refused...)
+		total.Done, total.Refused = append(
+			total.Done,
+			result.Done...), append(
+			total.Refused,
+			result.Refused...)
 		if result.NextCursor == nil {
 			return b.end(total)
 		}
@@ -173,7 +187,11 @@ func (b bulk) confirm(ctx context.Context, f api.RunSelectionFilter, yes bool) (
 	if err != nil || counts.Total == 0 {
 		return err == nil, err // what it comes to is said at the end
 	}
-	agreed, err := b.app.Confirm(ctx, fmt.Sprintf("%s %s?", b.act.verb, plural(int(counts.Total), "run")), false)
+	agreed, err := b.app.Confirm(
+		ctx,
+		fmt.Sprintf("%s %s?", b.act.verb, plural(int(counts.Total), "run")),
+		false,
+	)
 	if err != nil || agreed {
 		return agreed, err
 	}

@@ -22,10 +22,21 @@ func (f *runFilter) add(cmd *cobra.Command) {
 	flags.StringVarP(&f.pool, "pool", "p", "", "only those of this pool")
 	flags.StringVar(&f.queue, "queue", "", "only those in the queue of this name")
 	flags.StringVarP(&f.deployment, "deployment", "d", "", "only those of this deployment")
-	flags.StringSliceVarP(&f.states, "state", "s", nil, "only those in this state, as in RUNNING (repeatable)")
+	flags.StringSliceVarP(
+		&f.states,
+		"state",
+		"s",
+		nil,
+		"only those in this state, as in RUNNING (repeatable)",
+	)
 	flags.StringArrayVarP(&f.tags, "tag", "t", nil, "only those with this tag (repeatable: with all of them)")
 	flags.StringVar(&f.text, "text", "", "only those with this in their name or their message")
-	flags.StringVar(&f.since, "since", "", "only those made then or later: a time as 2026-01-01T04:00:00Z, or so long ago as 24h")
+	flags.StringVar(
+		&f.since,
+		"since",
+		"",
+		"only those made then or later: a time as 2026-01-01T04:00:00Z, or so long ago as 24h",
+	)
 	flags.StringVar(&f.until, "until", "", "only those made before then")
 }
 
@@ -41,7 +52,12 @@ func (f *runFilter) given() bool {
 
 // selection is the filter as bulk operations take it.
 func (f *runFilter) selection(now time.Time) (api.RunSelectionFilter, error) {
-	s := api.RunSelectionFilter{Pool: given(f.pool), Queue: given(f.queue), Deployment: given(f.deployment), Text: given(f.text)}
+	s := api.RunSelectionFilter{
+		Pool:       given(f.pool),
+		Queue:      given(f.queue),
+		Deployment: given(f.deployment),
+		Text:       given(f.text),
+	}
 	if len(f.tags) > 0 {
 		s.Tags = &f.tags
 	}
@@ -76,7 +92,11 @@ func pastTime(flag, text string, now time.Time) (*time.Time, error) {
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return nil, cli.Usagef("--%s %q: must be a time as 2026-01-01T04:00:00Z, or so long ago as 24h", flag, text)
+		return nil, cli.Usagef(
+			"--%s %q: must be a time as 2026-01-01T04:00:00Z, or so long ago as 24h",
+			flag,
+			text,
+		)
 	}
 	return &at, nil
 }
@@ -89,7 +109,10 @@ func stateTypes(names []string) (*[]api.StateType, error) {
 	for _, name := range names {
 		t := api.StateType(strings.ToUpper(name))
 		if !t.Valid() {
-			return nil, cli.Usagef("--state %q: must be one of SCHEDULED, PENDING, RUNNING, COMPLETED, FAILED, CRASHED, CANCELLING, CANCELLED", name)
+			return nil, cli.Usagef(
+				"--state %q: must be one of SCHEDULED, PENDING, RUNNING, COMPLETED, FAILED, CRASHED, CANCELLING, CANCELLED",
+				name,
+			)
 		}
 		types = append(types, t)
 	}

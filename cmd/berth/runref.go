@@ -32,14 +32,15 @@ func runID(text string) (uuid.UUID, error) {
 // shortestPrefix is from how many digits on a text is looked up as the beginning of an id or of a name.
 const shortestPrefix = 6
 
-// findRun finds the run that is meant. A name stands for the newest run of it; the beginning of an id or of a name for one
-// run only.
+// findRun finds the run that is meant. A name stands for the newest run of it; the beginning of an id or of a
+// name for one run only.
 func findRun(ctx context.Context, client *api.ClientWithResponses, text string) (uuid.UUID, error) {
 	if id, err := uuid.Parse(text); err == nil {
 		return id, nil
 	}
 	if isPrefix(text) {
-		if id, err := theOne(ctx, client, "id", text, api.ListRunsParams{IDPrefix: &text}); id != uuid.Nil || err != nil {
+		if id, err := theOne(ctx, client, "id", text, api.ListRunsParams{IDPrefix: &text}); id != uuid.Nil ||
+			err != nil {
 			return id, err
 		}
 	}
@@ -54,7 +55,8 @@ func findRun(ctx context.Context, client *api.ClientWithResponses, text string) 
 		return runs[0].ID, nil
 	}
 	if len(text) >= shortestPrefix {
-		if id, err := theOne(ctx, client, "name", text, api.ListRunsParams{NamePrefix: &text}); id != uuid.Nil || err != nil {
+		if id, err := theOne(ctx, client, "name", text, api.ListRunsParams{NamePrefix: &text}); id != uuid.Nil ||
+			err != nil {
 			return id, err
 		}
 	}
@@ -62,14 +64,26 @@ func findRun(ctx context.Context, client *api.ClientWithResponses, text string) 
 }
 
 // theOne is the one run that a filter finds, uuid.Nil where it finds none.
-func theOne(ctx context.Context, client *api.ClientWithResponses, what, text string, filter api.ListRunsParams) (uuid.UUID, error) {
+func theOne(
+	ctx context.Context,
+	client *api.ClientWithResponses,
+	what, text string,
+	filter api.ListRunsParams,
+) (uuid.UUID, error) {
 	runs, err := listRuns(ctx, client, 2, filter)
 	if err != nil || len(runs) == 0 {
 		return uuid.Nil, err
 	}
 	if len(runs) > 1 {
-		return uuid.Nil, cli.Usagef("%q is the beginning of more than one run's %s, as of %s (%s) and %s (%s); give more of it",
-			text, what, runs[0].ID, runs[0].Name, runs[1].ID, runs[1].Name)
+		return uuid.Nil, cli.Usagef(
+			"%q is the beginning of more than one run's %s, as of %s (%s) and %s (%s); give more of it",
+			text,
+			what,
+			runs[0].ID,
+			runs[0].Name,
+			runs[1].ID,
+			runs[1].Name,
+		)
 	}
 	return runs[0].ID, nil
 }
@@ -79,7 +93,11 @@ const maxRunName = 200
 
 func unknownRun(text string) error {
 	if len(text) < shortestPrefix {
-		return cli.Usagef("there is no run with the id or the name %q (the beginning of either counts from %d characters on); berth run ls shows them", text, shortestPrefix)
+		return cli.Usagef(
+			"there is no run with the id or the name %q (the beginning of either counts from %d characters on); berth run ls shows them",
+			text,
+			shortestPrefix,
+		)
 	}
 	return cli.Usagef("there is no run with the id or the name %q; berth run ls shows them", text)
 }
@@ -92,20 +110,23 @@ func isPrefix(text string) bool {
 
 // runNames completes runs: by name where a shell takes it as it is, by id elsewhere.
 func runNames(app *cli.App) completer {
-	return namesFrom(app, func(ctx context.Context, client *api.ClientWithResponses, typed string) ([]string, error) {
-		var filter api.ListRunsParams
-		if typed != "" {
-			filter.NamePrefix = &typed
-		}
-		runs, err := listRuns(ctx, client, 20, filter)
-		seen := map[string]bool{} // newest first: a name stands for the newest
-		return mapped(runs, func(r api.Run) string {
-			word := r.Name
-			if seen[word] || strings.ContainsAny(word, " \t\n'\"\\$`&|;<>()*?[]#~!{}:=") {
-				word = r.ID.String()
+	return namesFrom(
+		app,
+		func(ctx context.Context, client *api.ClientWithResponses, typed string) ([]string, error) {
+			var filter api.ListRunsParams
+			if typed != "" {
+				filter.NamePrefix = &typed
 			}
-			seen[word] = true
-			return fmt.Sprintf("%s\t%s %s", word, r.State.Type, r.Deployment)
-		}), err
-	})
+			runs, err := listRuns(ctx, client, 20, filter)
+			seen := map[string]bool{} // newest first: a name stands for the newest
+			return mapped(runs, func(r api.Run) string {
+				word := r.Name
+				if seen[word] || strings.ContainsAny(word, " \t\n'\"\\$`&|;<>()*?[]#~!{}:=") {
+					word = r.ID.String()
+				}
+				seen[word] = true
+				return fmt.Sprintf("%s\t%s %s", word, r.State.Type, r.Deployment)
+			}), err
+		},
+	)
 }

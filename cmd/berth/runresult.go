@@ -55,12 +55,20 @@ the pool's workers grant jobs a key of their own.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&in.result, "result", "", "the result: JSON where it parses as JSON, otherwise a string")
-	flags.StringVarP(&in.resultFile, "result-file", "f", "", "YAML or JSON file with the result, - for standard input")
+	flags.StringVarP(
+		&in.resultFile,
+		"result-file",
+		"f",
+		"",
+		"YAML or JSON file with the result, - for standard input",
+	)
 	flags.Float64Var(&in.percent, "progress", 0, "how far it is, from 0 to 100")
 	flags.StringVarP(&in.message, "message", "m", "", "what it is doing")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		given := cmd.Flags().Changed
-		saysResult, saysProgress := given("result") || given("result-file"), given("progress") || given("message")
+		saysResult, saysProgress := given("result") ||
+			given("result-file"), given("progress") ||
+			given("message")
 		if !saysResult && !saysProgress {
 			return cli.Usagef("say something: --result, --result-file, --progress or --message")
 		}
@@ -94,7 +102,12 @@ func (in *reportFlags) sendProgress(cmd *cobra.Command, client *api.ClientWithRe
 	return cli.Check(r, err)
 }
 
-func (in *reportFlags) sendResult(app *cli.App, cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
+func (in *reportFlags) sendResult(
+	app *cli.App,
+	cmd *cobra.Command,
+	client *api.ClientWithResponses,
+	id uuid.UUID,
+) error {
 	var words []string
 	if cmd.Flags().Changed("result") {
 		words = []string{in.result}

@@ -11,7 +11,12 @@ import (
 )
 
 func runEventsCommand(app *cli.App) *cobra.Command {
-	cmd := &cobra.Command{Use: "events RUN", Short: "List what happened to a run: when, who, why", Args: runArgs, ValidArgsFunction: runNames(app)}
+	cmd := &cobra.Command{
+		Use:               "events RUN",
+		Short:             "List what happened to a run: when, who, why",
+		Args:              runArgs,
+		ValidArgsFunction: runNames(app),
+	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
 		r, err := client.ListRunEventsWithResponse(cmd.Context(), id)
@@ -22,7 +27,10 @@ func runEventsCommand(app *cli.App) *cobra.Command {
 		style := app.Style(app.Out)
 		return cli.List(app, *format, list.Items, []cli.Column[api.RunEvent]{
 			{Title: "when", Cell: func(e api.RunEvent) string { return app.Ago(e.At) }},
-			{Title: "state", Cell: func(e api.RunEvent) string { return style.State(e.State.Type, cli.StateText(e.State)) }},
+			{
+				Title: "state",
+				Cell:  func(e api.RunEvent) string { return style.State(e.State.Type, cli.StateText(e.State)) },
+			},
 			{Title: "attempt", Cell: func(e api.RunEvent) string { return cli.Number(e.Attempt) }},
 			{Title: "by", Cell: func(e api.RunEvent) string { return e.Actor }},
 			{Title: "message", Cell: func(e api.RunEvent) string { return e.Message }},
@@ -33,7 +41,12 @@ func runEventsCommand(app *cli.App) *cobra.Command {
 
 func runManifestCommand(app *cli.App) *cobra.Command {
 	var attempt int32
-	cmd := &cobra.Command{Use: "manifest RUN", Short: "Print the Job that ran, as YAML", Args: runArgs, ValidArgsFunction: runNames(app)}
+	cmd := &cobra.Command{
+		Use:               "manifest RUN",
+		Short:             "Print the Job that ran, as YAML",
+		Args:              runArgs,
+		ValidArgsFunction: runNames(app),
+	}
 	cmd.Flags().Int32Var(&attempt, "attempt", 0, "of this attempt (default: the newest)")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
@@ -46,7 +59,11 @@ func runManifestCommand(app *cli.App) *cobra.Command {
 				return err
 			}
 			if detail.Run.Attempt == 0 {
-				return fmt.Errorf("run %s has no attempt yet; berth run explain %s says what it waits for", detail.Run.Name, id)
+				return fmt.Errorf(
+					"run %s has no attempt yet; berth run explain %s says what it waits for",
+					detail.Run.Name,
+					id,
+				)
 			}
 			attempt = detail.Run.Attempt
 		}

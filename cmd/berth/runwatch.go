@@ -63,12 +63,21 @@ func stoppedWatching(ctx context.Context, app *cli.App, id uuid.UUID, err error)
 	if ctx.Err() == nil {
 		return err
 	}
-	app.Notef("\nstopped watching, the run goes on; see it again with: berth run watch %s, end it with: berth run cancel %s", id, id)
+	app.Notef(
+		"\nstopped watching, the run goes on; see it again with: berth run watch %s, end it with: berth run cancel %s",
+		id,
+		id,
+	)
 	return &cli.SilentError{Code: cli.ExitFailed}
 }
 
 // verdict is nil for a run that ended as it was wanted to, and otherwise says why it did not.
-func (w watched) verdict(ctx context.Context, app *cli.App, client *api.ClientWithResponses, run api.Run) error {
+func (w watched) verdict(
+	ctx context.Context,
+	app *cli.App,
+	client *api.ClientWithResponses,
+	run api.Run,
+) error {
 	if run.State.Type == w.wanted {
 		return nil
 	}
@@ -76,7 +85,13 @@ func (w watched) verdict(ctx context.Context, app *cli.App, client *api.ClientWi
 	e, err := explainRun(ctx, client, run.ID)
 	if err != nil {
 		// The run as it ended says nearly as much.
-		app.Notef("%s run %s: it ended as %s: %s", style.Bad("error:"), run.Name, cli.StateText(run.State), cli.Text(run.State.Message))
+		app.Notef(
+			"%s run %s: it ended as %s: %s",
+			style.Bad("error:"),
+			run.Name,
+			cli.StateText(run.State),
+			cli.Text(run.State.Message),
+		)
 		app.Notef("  it could not be explained: %v", err)
 		return &cli.SilentError{Code: cli.ExitFailed}
 	}
@@ -90,7 +105,11 @@ func (w watched) verdict(ctx context.Context, app *cli.App, client *api.ClientWi
 	return &cli.SilentError{Code: cli.ExitFailed}
 }
 
-func explainRun(ctx context.Context, client *api.ClientWithResponses, id uuid.UUID) (api.RunExplanation, error) {
+func explainRun(
+	ctx context.Context,
+	client *api.ClientWithResponses,
+	id uuid.UUID,
+) (api.RunExplanation, error) {
 	r, err := client.ExplainRunWithResponse(ctx, id)
 	return cli.Value(resultOf(r, err).JSON200, r, err)
 }
@@ -124,7 +143,13 @@ a JSON object a line.`,
 	return cmd
 }
 
-func followLogs(ctx context.Context, app *cli.App, client *api.ClientWithResponses, id uuid.UUID, format cli.Format) error {
+func followLogs(
+	ctx context.Context,
+	app *cli.App,
+	client *api.ClientWithResponses,
+	id uuid.UUID,
+	format cli.Format,
+) error {
 	var sink watch.Sink = watch.Raw{App: app}
 	if format != cli.Table {
 		sink = watch.LogLines{Lines: watch.Lines{App: app}}
@@ -142,7 +167,14 @@ type runOutput struct {
 	Text    string    `json:"text"`
 }
 
-func documentLogs(ctx context.Context, app *cli.App, client *api.ClientWithResponses, id uuid.UUID, params *api.GetRunLogsParams, format cli.Format) error {
+func documentLogs(
+	ctx context.Context,
+	app *cli.App,
+	client *api.ClientWithResponses,
+	id uuid.UUID,
+	params *api.GetRunLogsParams,
+	format cli.Format,
+) error {
 	output := runOutput{Run: id}
 	if params.Attempt == nil { // the newest now, lest another begins before its output is read
 		detail, err := getRun(ctx, client, id)
@@ -163,7 +195,13 @@ func documentLogs(ctx context.Context, app *cli.App, client *api.ClientWithRespo
 	return app.Document(format, output)
 }
 
-func copyLogs(ctx context.Context, to io.Writer, client *api.ClientWithResponses, id uuid.UUID, params *api.GetRunLogsParams) error {
+func copyLogs(
+	ctx context.Context,
+	to io.Writer,
+	client *api.ClientWithResponses,
+	id uuid.UUID,
+	params *api.GetRunLogsParams,
+) error {
 	resp, err := client.GetRunLogs(ctx, id, params)
 	if err != nil {
 		return cli.TransportError(err)
@@ -180,7 +218,12 @@ func copyLogs(ctx context.Context, to io.Writer, client *api.ClientWithResponses
 }
 
 func runExplainCommand(app *cli.App) *cobra.Command {
-	cmd := &cobra.Command{Use: "explain RUN", Short: "Say why a run waits, or why it ended as it did", Args: runArgs, ValidArgsFunction: runNames(app)}
+	cmd := &cobra.Command{
+		Use:               "explain RUN",
+		Short:             "Say why a run waits, or why it ended as it did",
+		Args:              runArgs,
+		ValidArgsFunction: runNames(app),
+	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
 		e, err := explainRun(cmd.Context(), client, id)

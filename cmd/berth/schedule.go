@@ -17,15 +17,30 @@ import (
 func scheduleCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "schedule", Short: "Schedules: when deployments run by themselves"}
 	cli.ClientFlags(cmd)
-	return cli.Group(cmd, scheduleLsCommand(app),
+	return cli.Group(
+		cmd,
+		scheduleLsCommand(app),
 		schedulePauseCommand(app, "pause", "Make no runs of a schedule for now", false),
-		schedulePauseCommand(app, "resume", "Make runs of a schedule again; what it missed is for its misfire policy", true),
-		schedulePreviewCommand(app))
+		schedulePauseCommand(
+			app,
+			"resume",
+			"Make runs of a schedule again; what it missed is for its misfire policy",
+			true,
+		),
+		schedulePreviewCommand(app),
+	)
 }
 
-func listSchedules(ctx context.Context, client *api.ClientWithResponses, pool *string) ([]api.Schedule, error) {
+func listSchedules(
+	ctx context.Context,
+	client *api.ClientWithResponses,
+	pool *string,
+) ([]api.Schedule, error) {
 	return cli.Pages(0, func(limit int32, cursor *string) ([]api.Schedule, *string, error) {
-		r, err := client.ListSchedulesWithResponse(ctx, &api.ListSchedulesParams{Limit: &limit, Cursor: cursor, Pool: pool})
+		r, err := client.ListSchedulesWithResponse(
+			ctx,
+			&api.ListSchedulesParams{Limit: &limit, Cursor: cursor, Pool: pool},
+		)
 		page, err := cli.Value(resultOf(r, err).JSON200, r, err)
 		return page.Items, page.NextCursor, err
 	})
@@ -122,7 +137,12 @@ func schedulePauseCommand(app *cli.App, verb, short string, active bool) *cobra.
 		if err != nil {
 			return err
 		}
-		r, err := client.UpdateScheduleWithResponse(cmd.Context(), args[0], name, api.ScheduleUpdate{Active: active})
+		r, err := client.UpdateScheduleWithResponse(
+			cmd.Context(),
+			args[0],
+			name,
+			api.ScheduleUpdate{Active: active},
+		)
 		s, err := cli.Value(resultOf(r, err).JSON200, r, err)
 		if err != nil {
 			return err
@@ -148,7 +168,11 @@ func scheduleName(ctx context.Context, client *api.ClientWithResponses, args []s
 	return names[0], nil
 }
 
-func scheduleNames(ctx context.Context, client *api.ClientWithResponses, deployment string) ([]string, error) {
+func scheduleNames(
+	ctx context.Context,
+	client *api.ClientWithResponses,
+	deployment string,
+) ([]string, error) {
 	r, err := client.GetDeploymentWithResponse(ctx, deployment)
 	d, err := cli.Value(resultOf(r, err).JSON200, r, err)
 	if err != nil || d.Schedules == nil {
@@ -189,7 +213,12 @@ func schedulePreviewCommand(app *cli.App) *cobra.Command {
 	flags.DurationVar(&in.every, "every", 0, "an interval such as 90m")
 	flags.StringVar(&in.rrule, "rrule", "", "an RFC 5545 rule")
 	flags.StringVar(&in.timezone, "timezone", "", "IANA name, as in Europe/Berlin (default: UTC)")
-	flags.StringVar(&in.anchor, "anchor", "", "a slot that intervals are counted from, as 2026-01-01T04:00:00Z")
+	flags.StringVar(
+		&in.anchor,
+		"anchor",
+		"",
+		"a slot that intervals are counted from, as 2026-01-01T04:00:00Z",
+	)
 	flags.StringVar(&in.after, "after", "", "slots after this time, as 2026-01-01T04:00:00Z (default: now)")
 	flags.IntVar(&in.count, "count", 5, "how many slots")
 	format := cli.OutputFlag(cmd)
@@ -228,7 +257,13 @@ func (in previewInput) preview(now time.Time) (*api.SchedulePreview, *time.Locat
 	if err != nil {
 		return nil, nil, err
 	}
-	spec := schedule.Spec{Cron: in.cron, Every: in.every, RRule: in.rrule, Timezone: in.timezone, Anchor: anchor}
+	spec := schedule.Spec{
+		Cron:     in.cron,
+		Every:    in.every,
+		RRule:    in.rrule,
+		Timezone: in.timezone,
+		Anchor:   anchor,
+	}
 	parsed, err := schedule.Parse(spec)
 	var bad *schedule.Error
 	switch {

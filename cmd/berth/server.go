@@ -15,9 +15,11 @@ import (
 type databaseFlags struct{ dataDir, url, directURL string }
 
 func (d *databaseFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&d.dataDir, "data-dir", "", "directory for the SQLite database, used without --database-url")
+	cmd.Flags().
+		StringVar(&d.dataDir, "data-dir", "", "directory for the SQLite database, used without --database-url")
 	cmd.Flags().StringVar(&d.url, "database-url", "", "postgres://… (default: SQLite in --data-dir)")
-	cmd.Flags().StringVar(&d.directURL, "database-direct-url", "", "PostgreSQL without the pooler in between (default: --database-url)")
+	cmd.Flags().
+		StringVar(&d.directURL, "database-direct-url", "", "PostgreSQL without the pooler in between (default: --database-url)")
 }
 
 func (d *databaseFlags) check() error {
@@ -57,19 +59,79 @@ BERTH_BOOTSTRAP_ADMIN_KEY and BERTH_BOOTSTRAP_WORKER_KEY hold API keys that must
 	flags := cmd.Flags()
 	flags.StringVar(&in.listen, "listen", server.DefaultListen, "address of the API and the UI")
 	flags.StringVar(&in.metricsListen, "metrics-listen", "", "address of /metrics (default: beside the API)")
-	flags.StringVar(&in.tlsCertFile, "tls-cert-file", "", "serve TLS with this certificate and its chain (PEM); a changed file is taken up")
+	flags.StringVar(
+		&in.tlsCertFile,
+		"tls-cert-file",
+		"",
+		"serve TLS with this certificate and its chain (PEM); a changed file is taken up",
+	)
 	flags.StringVar(&in.tlsKeyFile, "tls-key-file", "", "key of that certificate (PEM)")
-	flags.StringVar(&in.auth, "auth", string(server.AuthKeys), "keys, or none: who can reach it may use it, only on loopback")
-	flags.BoolVar(&in.openNetwork, "allow-unauthenticated-network", false, "let others than this machine in without keys")
-	flags.StringSliceVar(&in.allowedHosts, "allowed-host", nil, "host name that a server without keys answers to (repeatable)")
-	flags.StringSliceVar(&in.ensurePools, "ensure-pool", nil, "NAME=TYPE: make the pool where it is missing (repeatable)")
-	flags.StringVar(&in.adminKeyFile, "bootstrap-admin-key-file", "", "file with an admin's API key that must be valid")
-	flags.StringVar(&in.workerKeyFile, "bootstrap-worker-key-file", "", "file with a worker's API key that must be valid")
-	flags.StringVar(&in.migrate, "migrate", "", "auto: bring the schema up at the start; check: refuse an older one (default: auto on SQLite, check on PostgreSQL)")
-	flags.DurationVar(&in.lease, "lease", server.DefaultLease, "how long a worker holds a run without a sign of life")
-	flags.Float64Var(&in.rateLimit, "rate-limit", server.DefaultRateLimit, "requests a second that one API key may send (a worker's ten times as many), 0 for no limit")
-	in.keepRuns, in.keepLogs, in.keepAudit = cli.Period(server.DefaultKeepRuns), cli.Period(server.DefaultKeepLogs), cli.Period(server.DefaultKeepAudit)
-	flags.Var(&in.keepRuns, "keep-runs", "how long runs are kept after their end, with all that is theirs, as in 90d or 36h; 0 for ever")
+	flags.StringVar(
+		&in.auth,
+		"auth",
+		string(server.AuthKeys),
+		"keys, or none: who can reach it may use it, only on loopback",
+	)
+	flags.BoolVar(
+		&in.openNetwork,
+		"allow-unauthenticated-network",
+		false,
+		"let others than this machine in without keys",
+	)
+	flags.StringSliceVar(
+		&in.allowedHosts,
+		"allowed-host",
+		nil,
+		"host name that a server without keys answers to (repeatable)",
+	)
+	flags.StringSliceVar(
+		&in.ensurePools,
+		"ensure-pool",
+		nil,
+		"NAME=TYPE: make the pool where it is missing (repeatable)",
+	)
+	flags.StringVar(
+		&in.adminKeyFile,
+		"bootstrap-admin-key-file",
+		"",
+		"file with an admin's API key that must be valid",
+	)
+	flags.StringVar(
+		&in.workerKeyFile,
+		"bootstrap-worker-key-file",
+		"",
+		"file with a worker's API key that must be valid",
+	)
+	flags.StringVar(
+		&in.migrate,
+		"migrate",
+		"",
+		"auto: bring the schema up at the start; check: refuse an older one (default: auto on SQLite, check on PostgreSQL)",
+	)
+	flags.DurationVar(
+		&in.lease,
+		"lease",
+		server.DefaultLease,
+		"how long a worker holds a run without a sign of life",
+	)
+	flags.Float64Var(
+		&in.rateLimit,
+		"rate-limit",
+		server.DefaultRateLimit,
+		"requests a second that one API key may send (a worker's ten times as many), 0 for no limit",
+	)
+	in.keepRuns, in.keepLogs, in.keepAudit = cli.Period(
+		server.DefaultKeepRuns,
+	), cli.Period(
+		server.DefaultKeepLogs,
+	), cli.Period(
+		server.DefaultKeepAudit,
+	)
+	flags.Var(
+		&in.keepRuns,
+		"keep-runs",
+		"how long runs are kept after their end, with all that is theirs, as in 90d or 36h; 0 for ever",
+	)
 	flags.Var(&in.keepLogs, "keep-logs", "how long the output of runs is kept; 0 for ever")
 	flags.Var(&in.keepAudit, "keep-audit", "how long the audit is kept; 0 for ever")
 	in.database.add(cmd)
@@ -89,7 +151,9 @@ func (in *serverFlags) options(app *cli.App) (server.Options, error) {
 	o := server.Options{
 		Listen: in.listen, MetricsListen: in.metricsListen, TLSCertFile: in.tlsCertFile, TLSKeyFile: in.tlsKeyFile,
 		DataDir: in.database.dataDir, DatabaseURL: in.database.url, DatabaseDirectURL: in.database.directURL,
-		Migrate: server.Migrate(in.migrate), Auth: server.Auth(in.auth), AllowUnauthenticatedNetwork: in.openNetwork,
+		Migrate: server.Migrate(
+			in.migrate,
+		), Auth: server.Auth(in.auth), AllowUnauthenticatedNetwork: in.openNetwork,
 		AllowedHosts: in.allowedHosts, Lease: in.lease, Version: buildVersion(),
 		Ready: func(address server.Address) {
 			if err := app.Printf("ready %s\n", address.URL); err != nil {
@@ -146,7 +210,8 @@ func keepFor(p cli.Period) time.Duration {
 	return p.Duration()
 }
 
-// keyFrom reads a key from a file, or the environment: never from the command line, which everybody on the machine sees.
+// keyFrom reads a key from a file, or the environment: never from the command line, which everybody on the
+// machine sees.
 func keyFrom(app *cli.App, file, variable string) (string, error) {
 	if file == "" {
 		return app.Env[variable], nil

@@ -43,16 +43,47 @@ standard error.`,
 		Args: cobra.NoArgs,
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&in.file, "file", "f", "", "file with the base job template, YAML or JSON, - for standard input")
+	flags.StringVarP(
+		&in.file,
+		"file",
+		"f",
+		"",
+		"file with the base job template, YAML or JSON, - for standard input",
+	)
 	flags.StringVar(&in.engine, "engine", "", "render with this engine, whatever the template says")
 	flags.StringVar(&in.variables, "variables", "", "YAML or JSON file with job variables")
-	flags.StringVar(&in.deployment, "deployment-variables", "", "YAML or JSON file with the deployment's job variables; --variables and --set are the run's")
-	flags.StringArrayVar(&in.set, "set", nil, "a job variable as name=value, JSON where it parses as JSON (repeatable)")
+	flags.StringVar(
+		&in.deployment,
+		"deployment-variables",
+		"",
+		"YAML or JSON file with the deployment's job variables; --variables and --set are the run's",
+	)
+	flags.StringArrayVar(
+		&in.set,
+		"set",
+		nil,
+		"a job variable as name=value, JSON where it parses as JSON (repeatable)",
+	)
 	flags.StringVar(&in.stored, "stored-variables", "", "YAML or JSON file with stored variables")
-	flags.StringVar(&in.context, "context", "", "YAML or JSON file with ctx: run, deployment, pool, queue, worker")
-	flags.StringSliceVar(&in.workerEnvironments, "template-env", nil, "name of an environment variable that the template may read (repeatable)")
+	flags.StringVar(
+		&in.context,
+		"context",
+		"",
+		"YAML or JSON file with ctx: run, deployment, pool, queue, worker",
+	)
+	flags.StringSliceVar(
+		&in.workerEnvironments,
+		"template-env",
+		nil,
+		"name of an environment variable that the template may read (repeatable)",
+	)
 	flags.BoolVar(&in.job, "job", false, "print the finished, labelled Job")
-	flags.BoolVar(&in.strict, "strict", false, "fail when the template has errors, even if it can be rendered")
+	flags.BoolVar(
+		&in.strict,
+		"strict",
+		false,
+		"fail when the template has errors, even if it can be rendered",
+	)
 	required(cmd, "file")
 	cli.EnvPerLine(cmd, "set")
 	format := cli.OutputFlag(cmd)
@@ -212,7 +243,12 @@ func (in renderFlags) input(app *cli.App) (templating.Input, json.RawMessage, er
 	for _, name := range in.workerEnvironments {
 		value, ok := app.Env[name]
 		if !ok {
-			return input, nil, cli.Usagef("--template-env %s: the environment has no %s; set it, as in: %s=value berth template render …", name, name, name)
+			return input, nil, cli.Usagef(
+				"--template-env %s: the environment has no %s; set it, as in: %s=value berth template render …",
+				name,
+				name,
+				name,
+			)
 		}
 		input.Env[name] = value
 	}
@@ -273,11 +309,18 @@ func readValues(app *cli.App, file string) (map[string]any, error) {
 	return object, nil
 }
 
-// identity is whose Job it is, as far as the context says; what it does not say is a name that is seen to be none.
+// identity is whose Job it is, as far as the context says; what it does not say is a name that is seen to be
+// none.
 func identity(c templating.Context, parameters json.RawMessage) (manifest.Identity, error) {
 	id := manifest.Identity{
-		RunName: or(c.Run.Name, "run"), Attempt: max(c.Run.Attempt, 1), Pool: or(c.Pool.Name, "pool"), Queue: or(c.Queue.Name, "default"),
-		Deployment: or(c.Deployment.Name, "deployment"), LeaseEpoch: 1, TemplateVersion: 1, Parameters: parameters, Namespace: "default",
+		RunName: or(
+			c.Run.Name,
+			"run",
+		), Attempt: max(c.Run.Attempt, 1), Pool: or(c.Pool.Name, "pool"), Queue: or(c.Queue.Name, "default"),
+		Deployment: or(
+			c.Deployment.Name,
+			"deployment",
+		), LeaseEpoch: 1, TemplateVersion: 1, Parameters: parameters, Namespace: "default",
 	}
 	if c.Run.ID == "" {
 		return id, nil

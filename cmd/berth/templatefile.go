@@ -11,8 +11,8 @@ import (
 	"github.com/berth-dev/berth/templating"
 )
 
-// templateFile is a template that somebody wrote: what the server finds in it is shown at its place in the file. Without
-// a file it is one that the server has, whose places are pointers.
+// templateFile is a template that somebody wrote: what the server finds in it is shown at its place in the
+// file. Without a file it is one that the server has, whose places are pointers.
 type templateFile struct {
 	app      *cli.App
 	document json.RawMessage
@@ -37,7 +37,8 @@ func readTemplate(app *cli.App, file string) (templateFile, error) {
 // refused shows what the server has found in the template, where that is why it refused it.
 func (f templateFile) refused(err error) error {
 	var problem *cli.ProblemError
-	if f.source == nil || !errors.As(err, &problem) || problem.Problem.Code != "template-invalid" || problem.Problem.Errors == nil {
+	if f.source == nil || !errors.As(err, &problem) || problem.Problem.Code != "template-invalid" ||
+		problem.Problem.Errors == nil {
 		return err
 	}
 	for _, text := range f.texts(f.app.Style(f.app.Err), *problem.Problem.Errors, templating.SeverityError) {

@@ -25,9 +25,11 @@ Ends with 1 when there are errors; warnings alone are no failure.`,
   berth pool template get my-pool | berth template lint -f - -o json`,
 		Args: cobra.NoArgs,
 	}
-	cmd.Flags().StringVarP(&file, "file", "f", "", "file with the base job template, YAML or JSON, - for standard input")
+	cmd.Flags().
+		StringVarP(&file, "file", "f", "", "file with the base job template, YAML or JSON, - for standard input")
 	cmd.Flags().StringVar(&engine, "engine", "", "check with this engine, whatever the template says")
-	cmd.Flags().StringVar(&deployment, "deployment-variables", "", "YAML or JSON file with a deployment's job variables, to be checked as well")
+	cmd.Flags().
+		StringVar(&deployment, "deployment-variables", "", "YAML or JSON file with a deployment's job variables, to be checked as well")
 	required(cmd, "file")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {
@@ -74,24 +76,38 @@ type offlineReport struct {
 
 // lintOffline finds all there is to say about a template, as a save does, without a server.
 // Variables are those of a deployment; nil where none are given.
-func lintOffline(data []byte, file, engine string, variables map[string]any) (offlineReport, *diagnostic.Source) {
+func lintOffline(
+	data []byte,
+	file, engine string,
+	variables map[string]any,
+) (offlineReport, *diagnostic.Source) {
 	source := diagnostic.New(fileName(file), data)
 	template, err := templating.Parse(data)
 	if err != nil {
-		return offlineReport{Errors: locate(source, fileName(file), templating.AsProblems(err), source.Syntax), Warnings: []located{}, Placeholders: []string{}}, source
+		return offlineReport{
+			Errors:       locate(source, fileName(file), templating.AsProblems(err), source.Syntax),
+			Warnings:     []located{},
+			Placeholders: []string{},
+		}, source
 	}
 	if engine != "" {
 		template.Engine = engine
 	}
 	report := templating.Lint(templating.DefaultRegistry(), template, manifest.Check)
-	if compiled, _ := templating.DefaultRegistry().Compile(template); compiled != nil && variables != nil { // what is wrong with it is in the report
+	if compiled, _ := templating.DefaultRegistry().Compile(template); compiled != nil &&
+		variables != nil { // what is wrong with it is in the report
 		warnings, err := compiled.ValidateDeployment(variables)
 		report.Errors = append(report.Errors, templating.AsProblems(err)...)
 		report.Warnings = append(report.Warnings, warnings...)
 	}
 	return offlineReport{
-		Errors:   locate(source, fileName(file), report.Errors, source.Locate),
-		Warnings: locate(source, fileName(file), report.Warnings, source.Locate), Placeholders: report.Placeholders,
+		Errors: locate(source, fileName(file), report.Errors, source.Locate),
+		Warnings: locate(
+			source,
+			fileName(file),
+			report.Warnings,
+			source.Locate,
+		), Placeholders: report.Placeholders,
 	}, source
 }
 
@@ -103,7 +119,12 @@ func fileName(file string) string {
 	return file
 }
 
-func locate(source *diagnostic.Source, file string, problems []templating.Problem, find func(templating.Problem) diagnostic.Place) []located {
+func locate(
+	source *diagnostic.Source,
+	file string,
+	problems []templating.Problem,
+	find func(templating.Problem) diagnostic.Place,
+) []located {
 	list := make([]located, 0, len(problems))
 	for _, p := range problems {
 		l := located{Problem: p, place: find(p)}
@@ -118,7 +139,12 @@ func locate(source *diagnostic.Source, file string, problems []templating.Proble
 	return list
 }
 
-func printOfflineLint(app *cli.App, format cli.Format, report offlineReport, source *diagnostic.Source) error {
+func printOfflineLint(
+	app *cli.App,
+	format cli.Format,
+	report offlineReport,
+	source *diagnostic.Source,
+) error {
 	if format != cli.Table {
 		return app.Document(format, report)
 	}

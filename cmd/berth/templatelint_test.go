@@ -66,7 +66,8 @@ func TestLintIsColouredWhereThatIsWanted(t *testing.T) {
 	golden(t, "lint/styles.yaml.coloured", r.stdout)
 }
 
-// TestEveryProblemOfALintHasItsPlaceInTheFile is about -o json: the text at the place must be what the problem is about.
+// TestEveryProblemOfALintHasItsPlaceInTheFile is about -o json: the text at the place must be what the
+// problem is about.
 func TestEveryProblemOfALintHasItsPlaceInTheFile(t *testing.T) {
 	source, err := os.ReadFile("testdata/lint/styles.yaml")
 	if err != nil {

@@ -11,14 +11,26 @@ import (
 )
 
 func variableCommand(app *cli.App) *cobra.Command {
-	cmd := &cobra.Command{Use: "variable", Short: "Stored variables, for {{ berth.variables.NAME }} in deployments and runs"}
+	cmd := &cobra.Command{
+		Use:   "variable",
+		Short: "Stored variables, for {{ berth.variables.NAME }} in deployments and runs",
+	}
 	cli.ClientFlags(cmd)
-	return cli.Group(cmd, variableSetCommand(app), variableGetCommand(app), variableLsCommand(app), variableDeleteCommand(app))
+	return cli.Group(
+		cmd,
+		variableSetCommand(app),
+		variableGetCommand(app),
+		variableLsCommand(app),
+		variableDeleteCommand(app),
+	)
 }
 
 func listVariables(ctx context.Context, client *api.ClientWithResponses) ([]api.Variable, error) {
 	return cli.Pages(0, func(limit int32, cursor *string) ([]api.Variable, *string, error) {
-		r, err := client.ListVariablesWithResponse(ctx, &api.ListVariablesParams{Limit: &limit, Cursor: cursor})
+		r, err := client.ListVariablesWithResponse(
+			ctx,
+			&api.ListVariablesParams{Limit: &limit, Cursor: cursor},
+		)
 		page, err := cli.Value(resultOf(r, err).JSON200, r, err)
 		return page.Items, page.NextCursor, err
 	})
@@ -33,7 +45,8 @@ func variableSetCommand(app *cli.App) *cobra.Command {
 		Args:  cobra.RangeArgs(1, 2), ValidArgsFunction: variableNames(app),
 	}
 	cmd.Flags().BoolVar(&asString, "string", false, "keep the value a string, whatever it looks like")
-	cmd.Flags().StringVarP(&file, "file", "f", "", "take the value from a YAML or JSON file, - for standard input")
+	cmd.Flags().
+		StringVarP(&file, "file", "f", "", "take the value from a YAML or JSON file, - for standard input")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		value, err := variableValue(app, args[1:], file, asString)
@@ -97,7 +110,12 @@ func variableGetCommand(app *cli.App) *cobra.Command {
 }
 
 func variableLsCommand(app *cli.App) *cobra.Command {
-	cmd := &cobra.Command{Use: "ls", Aliases: []string{"list"}, Short: "List stored variables", Args: cobra.NoArgs}
+	cmd := &cobra.Command{
+		Use:     "ls",
+		Aliases: []string{"list"},
+		Short:   "List stored variables",
+		Args:    cobra.NoArgs,
+	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		client, err := app.Client(cmd)

@@ -29,7 +29,12 @@ func listWorkers(ctx context.Context, client *api.ClientWithResponses, pool *str
 
 func workerLsCommand(app *cli.App) *cobra.Command {
 	var pool string
-	cmd := &cobra.Command{Use: "ls", Aliases: []string{"list"}, Short: "List workers and when they were last heard of", Args: cobra.NoArgs}
+	cmd := &cobra.Command{
+		Use:     "ls",
+		Aliases: []string{"list"},
+		Short:   "List workers and when they were last heard of",
+		Args:    cobra.NoArgs,
+	}
 	cmd.Flags().StringVarP(&pool, "pool", "p", "", "only those of this pool")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

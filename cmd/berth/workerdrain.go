@@ -34,9 +34,11 @@ repeated; stop the workers first, or they go on claiming.`,
   berth worker drain --keep-jobs --installation 0f8fad5b-d9cb-469f-a165-70867728950e --timeout 2m`,
 		Args: cobra.NoArgs,
 	}
-	cmd.Flags().BoolVar(&keep, "keep-jobs", false, "leave the Jobs as they are, only release their finalizers")
+	cmd.Flags().
+		BoolVar(&keep, "keep-jobs", false, "leave the Jobs as they are, only release their finalizers")
 	cmd.Flags().StringVar(&installation, "installation", "", "the installation's id (default: the server's)")
-	cmd.Flags().DurationVar(&timeout, "timeout", 0, "give up after so long and say what is left (default: wait as long as it takes)")
+	cmd.Flags().
+		DurationVar(&timeout, "timeout", 0, "give up after so long and say what is left (default: wait as long as it takes)")
 	kube.add(cmd)
 	kube.addClusterConfig(cmd)
 	log.add(cmd, "info")
@@ -64,7 +66,11 @@ repeated; stop the workers first, or they go on claiming.`,
 		ctx := cmd.Context()
 		if timeout > 0 {
 			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeoutCause(ctx, timeout, fmt.Errorf("gave up after %s; run it again to go on", timeout))
+			ctx, cancel = context.WithTimeoutCause(
+				ctx,
+				timeout,
+				fmt.Errorf("gave up after %s; run it again to go on", timeout),
+			)
 			defer cancel()
 		}
 		err = worker.RunDrain(ctx, options)

@@ -22,7 +22,12 @@ func workerPauseCommand(app *cli.App, verb, short string, paused bool) *cobra.Co
 		if err != nil {
 			return err
 		}
-		r, err := client.UpdateWorkerWithResponse(cmd.Context(), pool, args[0], api.WorkerUpdate{Paused: paused})
+		r, err := client.UpdateWorkerWithResponse(
+			cmd.Context(),
+			pool,
+			args[0],
+			api.WorkerUpdate{Paused: paused},
+		)
 		worker, err := cli.Value(resultOf(r, err).JSON200, r, err)
 		if err != nil {
 			return err

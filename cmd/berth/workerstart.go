@@ -45,9 +45,24 @@ are ended. It prints "ready URL" with the address of its health and metrics on s
 	flags.StringVar(&in.kind, "type", "", "kubernetes or process (default: the pool's)")
 	flags.StringVar(&in.name, "name", "", "its own name, the same after a restart (default: the host's name)")
 	flags.IntVar(&in.limit, "limit", 0, "how many attempts it holds at once, 0 for no limit")
-	flags.StringSliceVar(&in.templateEnv, "template-env", nil, "name of an environment variable that templates may read (repeatable)")
-	flags.StringVar(&in.metricsListen, "metrics-listen", "127.0.0.1:4201", `address of /healthz, /readyz and /metrics, "" for none`)
-	flags.StringVar(&in.dataDir, "data-dir", "", "where a process worker keeps its files (default: in the user's data directory)")
+	flags.StringSliceVar(
+		&in.templateEnv,
+		"template-env",
+		nil,
+		"name of an environment variable that templates may read (repeatable)",
+	)
+	flags.StringVar(
+		&in.metricsListen,
+		"metrics-listen",
+		"127.0.0.1:4201",
+		`address of /healthz, /readyz and /metrics, "" for none`,
+	)
+	flags.StringVar(
+		&in.dataDir,
+		"data-dir",
+		"",
+		"where a process worker keeps its files (default: in the user's data directory)",
+	)
 	in.kube.add(cmd)
 	in.kube.addClusterConfig(cmd)
 	in.job.add(cmd)
@@ -121,7 +136,13 @@ func pick(env map[string]string, names []string) map[string]string {
 	return picked
 }
 
-func (in *workerFlags) runtime(ctx context.Context, app *cli.App, kind api.PoolType, logger *slog.Logger, registry *prometheus.Registry) (job.Runtime, error) {
+func (in *workerFlags) runtime(
+	ctx context.Context,
+	app *cli.App,
+	kind api.PoolType,
+	logger *slog.Logger,
+	registry *prometheus.Registry,
+) (job.Runtime, error) {
 	switch kind {
 	case api.Kubernetes:
 		return in.kube.runtime(ctx, logger, registry)
@@ -140,7 +161,12 @@ func (in *workerFlags) runtime(ctx context.Context, app *cli.App, kind api.PoolT
 }
 
 // poolType asks the server what kind of pool it is.
-func poolType(ctx context.Context, app *cli.App, connection cli.Connection, name string) (api.PoolType, error) {
+func poolType(
+	ctx context.Context,
+	app *cli.App,
+	connection cli.Connection,
+	name string,
+) (api.PoolType, error) {
 	client, err := app.NewClient(connection)
 	if err != nil {
 		return "", err

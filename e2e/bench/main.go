@@ -1,8 +1,9 @@
-// Command bench measures what Berth promises about speed, and prints one table: ours, the limit and the peer of each row, taken in
-// turns in the same run on the same machine, and their ratios. Absolute figures drift from machine to machine, ratios are what counts.
+// Command bench measures what Berth promises about speed, and prints one table: ours, the limit and the peer
+// of each row, taken in turns in the same run on the same machine, and their ratios. Absolute figures drift
+// from machine to machine, ratios are what counts.
 //
-// A row (rows.go) names Go benchmarks; bench runs them round by round, so that limit and peer feel the same machine as ours, and takes the median.
-// A missed target is printed, not an error: nothing here is a test.
+// A row (rows.go) names Go benchmarks; bench runs them round by round, so that limit and peer feel the same
+// machine as ours, and takes the median. A missed target is printed, not an error: nothing here is a test.
 package main
 
 import (
@@ -32,7 +33,11 @@ func run(ctx context.Context, args []string) error {
 	only := flags.String("run", "", "measure only the rows whose name matches this regular expression")
 	output := flags.String("o", "table", "how to print: table or json")
 	rounds := flags.Int("rounds", 3, "how often each benchmark is run; the median counts")
-	benchtime := flags.String("benchtime", "1s", "how long one round of a benchmark takes, as in go test -benchtime")
+	benchtime := flags.String(
+		"benchtime",
+		"1s",
+		"how long one round of a benchmark takes, as in go test -benchtime",
+	)
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -53,13 +58,21 @@ func run(ctx context.Context, args []string) error {
 		all := len(chosen)
 		chosen = slices.DeleteFunc(chosen, func(r row) bool { return r.cluster })
 		if left := all - len(chosen); left > 0 {
-			fmt.Fprintf(os.Stderr, "bench: %d rows need a cluster and are left out: make cluster-up, then set E2E_KUBECONFIG to what it prints\n", left)
+			fmt.Fprintf(
+				os.Stderr,
+				"bench: %d rows need a cluster and are left out: make cluster-up, then set E2E_KUBECONFIG to what it prints\n",
+				left,
+			)
 		}
 	}
 	if len(chosen) == 0 {
 		return fmt.Errorf("no row to measure matches %q", *only)
 	}
-	measured, err := measure(ctx, chosen, options{rounds: *rounds, benchtime: *benchtime, progress: os.Stderr})
+	measured, err := measure(
+		ctx,
+		chosen,
+		options{rounds: *rounds, benchtime: *benchtime, progress: os.Stderr},
+	)
 	if err != nil {
 		return err
 	}

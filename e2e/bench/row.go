@@ -18,12 +18,13 @@ type row struct {
 	ours, limit, peer string
 	// limitName and peerName say what they are.
 	limitName, peerName string
-	// unit is the metric that is compared, in base units as benchfmt has them: sec/op, or what the benchmark itself reports. more is true where more of it is
-	// better.
+	// unit is the metric that is compared, in base units as benchfmt has them: sec/op, or what the benchmark
+	// itself reports. more is true where more of it is better.
 	unit string
 	more bool
-	// The targets; zero is none. timesLimit: ours takes at most so many times what the limit takes (with more: reaches at least this part of it).
-	// timesPeer: ours is at least so many times better than the peer. bound: the worst that ours may be.
+	// The targets; zero is none. timesLimit: ours takes at most so many times what the limit takes (with
+	// more: reaches at least this part of it). timesPeer: ours is at least so many times better than the
+	// peer. bound: the worst that ours may be.
 	timesLimit, timesPeer, bound float64
 	// cluster: it needs a Kubernetes cluster.
 	cluster bool
@@ -69,7 +70,14 @@ type result struct {
 
 // judge compares medians with the targets.
 func (r row) judge(s samples) (result, error) {
-	out := result{What: r.what, Unit: r.unit, LimitName: r.limitName, PeerName: r.peerName, Met: true, Beside: map[string]float64{}}
+	out := result{
+		What:      r.what,
+		Unit:      r.unit,
+		LimitName: r.limitName,
+		PeerName:  r.peerName,
+		Met:       true,
+		Beside:    map[string]float64{},
+	}
 	var err error
 	if out.Ours, err = s.median(r.dir, r.ours, r.unit); err != nil {
 		return out, err

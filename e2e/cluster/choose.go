@@ -29,9 +29,9 @@ const (
 	source   = "source"
 )
 
-// preferred decides which kind of cluster it is to be. A kubeconfig that the caller names comes first, unless it is the
-// one that this program wrote: its cluster stays what it is. So does one that was started before. Otherwise kind is
-// taken where a Docker engine answers.
+// preferred decides which kind of cluster it is to be. A kubeconfig that the caller names comes first, unless
+// it is the one that this program wrote: its cluster stays what it is. So does one that was started before.
+// Otherwise kind is taken where a Docker engine answers.
 func preferred(named, own, started string, docker func() bool) string {
 	switch {
 	case named != "" && named != own:
@@ -56,7 +56,12 @@ func choose(ctx context.Context, nodes int, args map[string][]string) (cluster, 
 		return nil, err
 	}
 	named := os.Getenv(provider.EnvKubeconfig)
-	chosen := preferred(named, dir.Kubeconfig(), config.Provider, func() bool { return provider.DockerAnswers(ctx) })
+	chosen := preferred(
+		named,
+		dir.Kubeconfig(),
+		config.Provider,
+		func() bool { return provider.DockerAnswers(ctx) },
+	)
 	if chosen == external {
 		return provider.External{Path: named, Progress: os.Stderr}, nil
 	}
@@ -85,7 +90,9 @@ func newBuilder() (*binary.Builder, error) {
 			return binary.NewBuilder(candidate, os.Stderr)
 		}
 	}
-	return nil, errors.New("start this program in e2e/cluster or in the repository's root: it builds from the sources there")
+	return nil, errors.New(
+		"start this program in e2e/cluster or in the repository's root: it builds from the sources there",
+	)
 }
 
 // usageError marks a command line that makes no sense.

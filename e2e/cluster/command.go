@@ -46,7 +46,8 @@ func upCommand() *cobra.Command {
 			return nil
 		},
 	}
-	command.Flags().IntVar(&nodes, "nodes", environmentInt("NODES"), "number of nodes, one if not said (environment NODES)")
+	command.Flags().
+		IntVar(&nodes, "nodes", environmentInt("NODES"), "number of nodes, one if not said (environment NODES)")
 	command.Flags().StringArrayVar(&settings, "arg", strings.Fields(os.Getenv("BERTH_CLUSTER_ARGS")),
 		"additional argument of a component, COMPONENT=--FLAG=VALUE, may be repeated (environment BERTH_CLUSTER_ARGS, separated by spaces)")
 	return command
@@ -205,7 +206,15 @@ func printStatus(w io.Writer, format string, status provider.Status) error {
 		fmt.Fprint(table, "\nCOMPONENT\tPID\tHEALTHY\tRESTARTS\tDETAIL\n")
 	}
 	for _, component := range status.Components {
-		fmt.Fprintf(table, "%s\t%d\t%t\t%d\t%s\n", component.Name, component.PID, component.Healthy, component.Restarts, component.Detail)
+		fmt.Fprintf(
+			table,
+			"%s\t%d\t%t\t%d\t%s\n",
+			component.Name,
+			component.PID,
+			component.Healthy,
+			component.Restarts,
+			component.Detail,
+		)
 	}
 	return table.Flush()
 }

@@ -23,7 +23,8 @@ import (
 	"github.com/berth-dev/berth/e2e/cluster/state"
 )
 
-// TestClusterLivesAndLeavesNothing takes a cluster of its own, beside whatever cluster is up, through its life.
+// TestClusterLivesAndLeavesNothing takes a cluster of its own, beside whatever cluster is up, through its
+// life.
 func TestClusterLivesAndLeavesNothing(t *testing.T) {
 	if os.Geteuid() != 0 {
 		missing(t, "a cluster built from source needs root")
@@ -197,8 +198,8 @@ func loadProduct(t *testing.T, cluster *local.Cluster) {
 	}
 }
 
-// traces lists everything on the machine that a cluster in dir could leave: processes that mention it, mounts below it,
-// its control groups, and packet filter rules for its addresses.
+// traces lists everything on the machine that a cluster in dir could leave: processes that mention it, mounts
+// below it, its control groups, and packet filter rules for its addresses.
 func traces(t *testing.T, dir state.Dir) string {
 	t.Helper()
 	var found strings.Builder

@@ -1,5 +1,5 @@
-// Command cluster keeps the Kubernetes cluster that the end-to-end tests run on, and packs the images that run there.
-// README.md is its manual.
+// Command cluster keeps the Kubernetes cluster that the end-to-end tests run on, and packs the images that
+// run there. README.md is its manual.
 package main
 
 import (
@@ -29,15 +29,25 @@ func run(ctx context.Context, args []string) int {
 	}
 	started := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
-	root.AddCommand(upCommand(), downCommand(), statusCommand(), loadCommand(), kubeconfigCommand(), imageCommand(), buildCommand(),
-		initCommand(), superviseCommand())
+	root.AddCommand(
+		upCommand(),
+		downCommand(),
+		statusCommand(),
+		loadCommand(),
+		kubeconfigCommand(),
+		imageCommand(),
+		buildCommand(),
+		initCommand(),
+		superviseCommand(),
+	)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
 	}
 	fmt.Fprintf(os.Stderr, "cluster: %v\n", err)
-	if !started || errors.As(err, new(usageError)) { // not started: cobra refused the command line before anything ran
+	if !started ||
+		errors.As(err, new(usageError)) { // not started: cobra refused the command line before anything ran
 		return 2
 	}
 	return 1

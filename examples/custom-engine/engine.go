@@ -3,8 +3,9 @@
 //	image: "{{ registry | lower }}/{{ name | lower | slug }}"
 //	replicas: "{{ shards | length }}"
 //
-// An engine decides what a string means, nothing else. templating.CompileTree walks the tree, loses the keys of what has no value, bounds and
-// copies results; templating.ParseReference makes a name mean here what it means in every engine; enginetest holds the engine to what all share.
+// An engine decides what a string means, nothing else. templating.CompileTree walks the tree, loses the keys
+// of what has no value, bounds and copies results; templating.ParseReference makes a name mean here what it
+// means in every engine; enginetest holds the engine to what all share.
 package filters
 
 import (
@@ -31,7 +32,9 @@ func (engine) Compile(tree any, decl templating.Declarations) (templating.Progra
 }
 
 // expression is a name with at least one filter; a placeholder without one is left to CompilePlaceholders.
-var expression = regexp.MustCompile(`\{\{[\s\p{Z}]*([\pL\pN_.$\[\]-]+)[\s\p{Z}]*((?:\|[\s\p{Z}]*\w+[\s\p{Z}]*)*)\}\}`)
+var expression = regexp.MustCompile(
+	`\{\{[\s\p{Z}]*([\pL\pN_.$\[\]-]+)[\s\p{Z}]*((?:\|[\s\p{Z}]*\w+[\s\p{Z}]*)*)\}\}`,
+)
 
 // compileLeaf cuts a string into text and expressions.
 func compileLeaf(pointer, s string) (templating.Leaf, []templating.Reference, error) {
@@ -49,7 +52,14 @@ func compileLeaf(pointer, s string) (templating.Leaf, []templating.Reference, er
 			apply, ok := filterNamed(name)
 			if !ok {
 				at := m[4] + strings.Index(s[m[4]:m[5]], name)
-				problem := templating.ProblemAt(templating.CodeFunction, pointer, s, at, "there is no filter %q", name)
+				problem := templating.ProblemAt(
+					templating.CodeFunction,
+					pointer,
+					s,
+					at,
+					"there is no filter %q",
+					name,
+				)
 				if near := templating.Nearest(name, filterNames()); near != "" {
 					problem.Suggestion = "did you mean " + near + "?"
 				}
@@ -102,7 +112,8 @@ func (l leaf) Render(v *templating.Values, b *templating.Budget) (any, bool, err
 	for _, p := range l.parts {
 		text, err := p.inText(v, b)
 		if err == nil {
-			// Piece by piece, as the whole may be far larger than what is allowed, and twice, as it is copied while it grows.
+			// Piece by piece, as the whole may be far larger than what is allowed, and twice, as it is copied
+			// while it grows.
 			err = b.Alloc(2 * int64(len(text)))
 		}
 		if err != nil {
@@ -127,7 +138,8 @@ func (p part) value(v *templating.Values, b *templating.Budget) (any, bool, erro
 	return result, ok, p.placed(err)
 }
 
-// pay pays for a filter before it runs, by the size of what it works on: a running function can not be interrupted.
+// pay pays for a filter before it runs, by the size of what it works on: a running function can not be
+// interrupted.
 func pay(b *templating.Budget, v any) error {
 	size, err := b.Measure(v)
 	if err != nil {
@@ -158,7 +170,9 @@ func (p part) inText(v *templating.Values, b *templating.Budget) (string, error)
 func (p part) placed(err error) error {
 	var failure filterError
 	if errors.As(err, &failure) {
-		return templating.Problems{p.reference.Problem(templating.CodeType, "%s: %s", p.reference.Name, failure)}
+		return templating.Problems{
+			p.reference.Problem(templating.CodeType, "%s: %s", p.reference.Name, failure),
+		}
 	}
 	return err
 }

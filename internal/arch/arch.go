@@ -8,8 +8,8 @@ import (
 // Module is the project's module path.
 const Module = "github.com/berth-dev/berth"
 
-// A room is a folder with the folders of ours that it may import. The longest prefix of a package's path decides which
-// room it is in. A room may always import itself and what lies below it.
+// A room is a folder with the folders of ours that it may import. The longest prefix of a package's path
+// decides which room it is in. A room may always import itself and what lies below it.
 type room struct {
 	path string
 	may  []string
@@ -46,15 +46,31 @@ type enclave struct {
 func enclaves() []enclave {
 	return []enclave{
 		{"k8s.io/client-go", []string{"worker/kube"}, "worker/kube is the only one that talks to Kubernetes"},
-		{"sigs.k8s.io/controller-runtime", []string{"worker/kube/finalizer"}, "finalizers are touched in one package"},
-		{"k8s.io/apimachinery/pkg/api/resource", []string{"server/template", "server/handler", "worker", "templating/manifest", "charts"}, "a quantity is a number with a unit, and no more may be known of it"},
-		{"k8s.io/", []string{"worker", "templating/manifest", "charts"}, "the language and the server know no Kubernetes types"},
+		{
+			"sigs.k8s.io/controller-runtime",
+			[]string{"worker/kube/finalizer"},
+			"finalizers are touched in one package",
+		},
+		{
+			"k8s.io/apimachinery/pkg/api/resource",
+			[]string{"server/template", "server/handler", "worker", "templating/manifest", "charts"},
+			"a quantity is a number with a unit, and no more may be known of it",
+		},
+		{
+			"k8s.io/",
+			[]string{"worker", "templating/manifest", "charts"},
+			"the language and the server know no Kubernetes types",
+		},
 		{"helm.sh/helm", []string{"charts"}, "only the chart's own packages know Helm"},
 		{"github.com/jmoiron/sqlx", []string{"server/store"}, "all SQL is in the store"},
 		{"github.com/lib/pq", []string{"server/store", "internal/pgtest"}, "all SQL is in the store"},
 		{"modernc.org/sqlite", []string{"server/store"}, "all SQL is in the store"},
 		{"database/sql", []string{"server/store", "internal/pgtest"}, "all SQL is in the store"},
-		{"net/http", []string{"cmd", "server", "worker", "charts", "internal"}, "the template language does no I/O"},
+		{
+			"net/http",
+			[]string{"cmd", "server", "worker", "charts", "internal"},
+			"the template language does no I/O",
+		},
 		{"github.com/spf13/cobra", []string{"cmd"}, "only the command line knows its flags"},
 	}
 }
@@ -78,7 +94,10 @@ func Violations(packages []Package) []string {
 				continue
 			}
 			if e, ok := forbidden(here, imported); ok {
-				out = append(out, fmt.Sprintf("%s imports %s: %s (only %v may)", here, imported, e.why, e.only))
+				out = append(
+					out,
+					fmt.Sprintf("%s imports %s: %s (only %v may)", here, imported, e.why, e.only),
+				)
 			}
 		}
 	}
@@ -101,7 +120,8 @@ func roomOf(path string) room {
 	return best
 }
 
-// testSupport packages help tests: storetest, kubetest, enginetest, and all that is internal. Tests alone import them.
+// testSupport packages help tests: storetest, kubetest, enginetest, and all that is internal. Tests alone
+// import them.
 func testSupport(folder string) bool {
 	return strings.HasSuffix(folder, "test") || below(folder, "internal")
 }

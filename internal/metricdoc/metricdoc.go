@@ -1,6 +1,6 @@
 // Package metricdoc reads in the source which metrics servers and workers have, for the tests that hold the
-// documentation, the alerts and the dashboard to them. The source, because a metric with labels is not seen at /metrics
-// before something has happened.
+// documentation, the alerts and the dashboard to them. The source, because a metric with labels is not seen
+// at /metrics before something has happened.
 package metricdoc
 
 import (
@@ -29,25 +29,29 @@ var name = regexp.MustCompile(`^(berth|rest_client)_[a-z_]+$`)
 func Read(root string) ([]Metric, error) {
 	var found []Metric
 	for _, by := range []string{"server", "worker"} {
-		err := filepath.WalkDir(filepath.Join(root, by), func(path string, entry fs.DirEntry, err error) error {
-			if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
-				return err
-			}
-			file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
-			if err != nil {
-				return fmt.Errorf("parse %s: %w", path, err)
-			}
-			ast.Inspect(file, func(n ast.Node) bool {
-				if call, ok := n.(*ast.CallExpr); ok && len(call.Args) > 0 {
-					if m := made(call); name.MatchString(m.Name) {
-						m.By = by
-						found = append(found, m)
-					}
+		err := filepath.WalkDir(
+			filepath.Join(root, by),
+			func(path string, entry fs.DirEntry, err error) error {
+				if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") ||
+					strings.HasSuffix(path, "_test.go") {
+					return err
 				}
-				return true
-			})
-			return nil
-		})
+				file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+				if err != nil {
+					return fmt.Errorf("parse %s: %w", path, err)
+				}
+				ast.Inspect(file, func(n ast.Node) bool {
+					if call, ok := n.(*ast.CallExpr); ok && len(call.Args) > 0 {
+						if m := made(call); name.MatchString(m.Name) {
+							m.By = by
+							found = append(found, m)
+						}
+					}
+					return true
+				})
+				return nil
+			},
+		)
 		if err != nil {
 			return nil, err
 		}
@@ -56,8 +60,8 @@ func Read(root string) ([]Metric, error) {
 	return found, nil
 }
 
-// made is the metric that a call makes, as in NewCounterVec(CounterOpts{Name: …, Help: …}, labels), or as in the short
-// forms counter(name, help, labels…) that some files have.
+// made is the metric that a call makes, as in NewCounterVec(CounterOpts{Name: …, Help: …}, labels), or as in
+// the short forms counter(name, help, labels…) that some files have.
 func made(call *ast.CallExpr) Metric {
 	m := Metric{Kind: kind(called(call.Fun))}
 	rest := call.Args[1:]

@@ -1,9 +1,10 @@
-// Package pgtest starts a PostgreSQL for tests: the machine's own binaries, a directory of its own, a unix socket, never
-// as root.
+// Package pgtest starts a PostgreSQL for tests: the machine's own binaries, a directory of its own, a unix
+// socket, never as root.
 //
-// One server serves all tests of a test process; it is started by the first that asks and ends with the process,
-// however that ends: a small supervisor holds the read end of a pipe that only the process can write to, and stops the
-// server and removes its directory when the pipe closes. Each test gets a database of its own.
+// One server serves all tests of a test process; it is started by the first that asks and ends with the
+// process, however that ends: a small supervisor holds the read end of a pipe that only the process can write
+// to, and stops the server and removes its directory when the pipe closes. Each test gets a database of its
+// own.
 package pgtest
 
 import (
@@ -23,8 +24,8 @@ import (
 	"github.com/berth-dev/berth/internal/testenv"
 )
 
-// shared is the server of this test process. It is the one package variable, for there is no other place that lives as
-// long as the process and that every test can reach.
+// shared is the server of this test process. It is the one package variable, for there is no other place that
+// lives as long as the process and that every test can reach.
 var shared struct {
 	once      sync.Once
 	server    *Server
@@ -40,7 +41,8 @@ type template struct {
 	err  error
 }
 
-// Shared returns the server of this test process. Where the machine has no PostgreSQL the test ends as not run.
+// Shared returns the server of this test process. Where the machine has no PostgreSQL the test ends as not
+// run.
 func Shared(t testing.TB) *Server {
 	t.Helper()
 	requireBinaries(t)
@@ -74,13 +76,15 @@ func requireBinaries(t testing.TB) {
 	}
 }
 
-// Database returns the URL of an empty database of this test's own on the shared server. It is dropped with the test.
+// Database returns the URL of an empty database of this test's own on the shared server. It is dropped with
+// the test.
 func Database(t testing.TB) string {
 	t.Helper()
 	return Shared(t).database(t, "template0")
 }
 
-// Clone is Database with what fill has put into it. fill runs once per process and key; later databases are copies.
+// Clone is Database with what fill has put into it. fill runs once per process and key; later databases are
+// copies.
 func Clone(t testing.TB, key string, fill func(ctx context.Context, url string) error) string {
 	t.Helper()
 	s := Shared(t)

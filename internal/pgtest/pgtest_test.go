@@ -76,7 +76,8 @@ func TestRestartKeepsTheData(t *testing.T) {
 	}
 }
 
-// TestServerEndsWithAKilledProcess runs this test binary again as a process that starts a server and is then killed.
+// TestServerEndsWithAKilledProcess runs this test binary again as a process that starts a server and is then
+// killed.
 func TestServerEndsWithAKilledProcess(t *testing.T) {
 	const child = "PGTEST_CHILD"
 	if os.Getenv(child) == "1" {

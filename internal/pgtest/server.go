@@ -58,8 +58,8 @@ func major(bin string) int {
 	return v
 }
 
-// supervise starts the server, says so, and stops it when its input ends: with the process that holds the other end,
-// even where that is killed.
+// supervise starts the server, says so, and stops it when its input ends: with the process that holds the
+// other end, even where that is killed.
 const supervise = `
 set -e
 trap '' INT TERM HUP
@@ -95,7 +95,10 @@ func start() (*Server, error) {
 	}
 	s.supervisor = exec.Command("/bin/sh", "-c", supervise, "supervise", bin, s.dir)
 	s.supervisor.Dir = s.dir
-	s.supervisor.SysProcAttr = &syscall.SysProcAttr{Credential: s.credential, Setpgid: true} // not ours to be interrupted with
+	s.supervisor.SysProcAttr = &syscall.SysProcAttr{
+		Credential: s.credential,
+		Setpgid:    true,
+	} // not ours to be interrupted with
 	s.supervisor.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "HOME=" + s.dir}
 	if s.lifeline, err = s.supervisor.StdinPipe(); err != nil {
 		return nil, err
@@ -160,7 +163,9 @@ func (s *Server) close() error {
 }
 
 func (s *Server) pgctl(args ...string) error {
-	cmd := exec.Command(filepath.Join(s.bin, "pg_ctl"), append([]string{"-D", filepath.Join(s.dir, "data"), "-w"}, args...)...)
+	cmd := exec.Command(
+		filepath.Join(s.bin, "pg_ctl"),
+		append([]string{"-D", filepath.Join(s.dir, "data"), "-w"}, args...)...)
 	cmd.Dir = s.dir
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.credential, Setpgid: true}
 	if err := cmd.Run(); err != nil { // its output is not read: a server that it starts would keep that open

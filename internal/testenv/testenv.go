@@ -22,8 +22,8 @@ func Missing(t testing.TB, what string) {
 	t.Skipf("not run: %s", what)
 }
 
-// Program returns the path of the named executable, looked up on PATH and then in the given directories, and ends the
-// test with the hint where there is none.
+// Program returns the path of the named executable, looked up on PATH and then in the given directories, and
+// ends the test with the hint where there is none.
 func Program(t testing.TB, name, hint string, dirs ...string) string {
 	t.Helper()
 	if path, err := exec.LookPath(name); err == nil {

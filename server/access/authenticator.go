@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// cacheFor is how long a key is believed without asking the database; a revocation made through another server
-	// takes this long to be known here.
+	// cacheFor is how long a key is believed without asking the database; a revocation made through another
+	// server takes this long to be known here.
 	cacheFor = 5 * time.Second
 	// cacheMax bounds the cache, which anybody can fill with ids that do not exist.
 	cacheMax = 10_000
@@ -59,12 +59,15 @@ func NewAuthenticator(keys Keys, now func() time.Time, logger *slog.Logger) *Aut
 	}
 }
 
-// Authenticate returns who sent the request. The only errors are Unauthenticated and what the store says when it can not
-// be asked: an outage must not look like a bad key.
+// Authenticate returns who sent the request. The only errors are Unauthenticated and what the store says when
+// it can not be asked: an outage must not look like a bad key.
 func (a *Authenticator) Authenticate(r *http.Request) (Principal, error) {
 	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if scheme == "" {
-		return Principal{}, problem.Newf(problem.Unauthenticated, "send an API key: Authorization: Bearer berth_…")
+		return Principal{}, problem.Newf(
+			problem.Unauthenticated,
+			"send an API key: Authorization: Bearer berth_…",
+		)
 	}
 	text = strings.TrimSpace(text)
 	if sent, attempt, err := apikey.ParseJob(text); err == nil && strings.EqualFold(scheme, "Bearer") {
@@ -72,7 +75,10 @@ func (a *Authenticator) Authenticate(r *http.Request) (Principal, error) {
 	}
 	sent, err := apikey.Parse(text)
 	if !strings.EqualFold(scheme, "Bearer") || err != nil {
-		return Principal{}, problem.Newf(problem.Unauthenticated, "the Authorization header does not hold a well-formed API key, perhaps it is mistyped or cut off: want Bearer berth_…")
+		return Principal{}, problem.Newf(
+			problem.Unauthenticated,
+			"the Authorization header does not hold a well-formed API key, perhaps it is mistyped or cut off: want Bearer berth_…",
+		)
 	}
 	key, err := a.lookUp(r.Context(), sent.ID)
 	if err != nil {
@@ -82,7 +88,13 @@ func (a *Authenticator) Authenticate(r *http.Request) (Principal, error) {
 		return Principal{}, problem.Newf(problem.Unauthenticated, "%s", refusal)
 	}
 	a.use(key.ID)
-	return Principal{Name: key.Name, KeyID: key.ID, Role: api.Role(key.Role), Pools: key.Pools, Authenticated: true}, nil
+	return Principal{
+		Name:          key.Name,
+		KeyID:         key.ID,
+		Role:          api.Role(key.Role),
+		Pools:         key.Pools,
+		Authenticated: true,
+	}, nil
 }
 
 // check says why a key is not good. Whether it exists and whether its secret is right are not told apart.

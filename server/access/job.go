@@ -11,7 +11,8 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// job tells whose job's key it is. The database is asked each time: a key is good for as long as its attempt lasts.
+// job tells whose job's key it is. The database is asked each time: a key is good for as long as its attempt
+// lasts.
 func (a *Authenticator) job(ctx context.Context, sent apikey.Key, attempt uuid.UUID) (Principal, error) {
 	known, err := a.keys.JobKeyOf(ctx, attempt)
 	var refused *store.Error
@@ -29,7 +30,10 @@ func (a *Authenticator) job(ctx context.Context, sent apikey.Key, attempt uuid.U
 	case !good:
 		return Principal{}, problem.Newf(problem.Unauthenticated, "this API key is not valid")
 	case !known.Active:
-		return Principal{}, problem.Newf(problem.Unauthenticated, "this is the key of a job whose attempt has ended")
+		return Principal{}, problem.Newf(
+			problem.Unauthenticated,
+			"this is the key of a job whose attempt has ended",
+		)
 	}
 	return Principal{
 		Name: "job of run " + known.RunName, KeyID: sent.ID, Role: RoleJob, Pools: []string{known.Pool},

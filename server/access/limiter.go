@@ -29,8 +29,8 @@ func NewLimiter(perSecond float64, now func() time.Time) *Limiter {
 	return &Limiter{perSecond: perSecond, now: now, buckets: map[string]*rate.Limiter{}}
 }
 
-// Take counts one for the key, which may do it times as often as others. It returns 0, or how long the key has to wait
-// before it is let through; then nothing was counted.
+// Take counts one for the key, which may do it times as often as others. It returns 0, or how long the key
+// has to wait before it is let through; then nothing was counted.
 func (l *Limiter) Take(key string, times float64) time.Duration {
 	if l.perSecond <= 0 {
 		return 0

@@ -10,8 +10,9 @@ import (
 	"github.com/berth-dev/berth/server/problem"
 )
 
-// Guard protects a server without keys from web pages: a page that a developer has open must not be able to start a job
-// on the developer's machine, by posting to it or by a host name that resolves to it (DNS rebinding).
+// Guard protects a server without keys from web pages: a page that a developer has open must not be able to
+// start a job on the developer's machine, by posting to it or by a host name that resolves to it (DNS
+// rebinding).
 type Guard struct{ hosts []string }
 
 // NewGuard makes a Guard that serves the loopback names and the hosts named, without ports.
@@ -23,11 +24,15 @@ func NewGuard(allowed []string) *Guard {
 	return &Guard{hosts: hosts}
 }
 
-// Check refuses a request whose host is not ours or that another site's page has sent. page says whether what is asked
-// for is a page that people may follow a link to.
+// Check refuses a request whose host is not ours or that another site's page has sent. page says whether what
+// is asked for is a page that people may follow a link to.
 func (g *Guard) Check(r *http.Request, page bool) error {
 	if !g.serves(r) {
-		return problem.Newf(problem.HostRefused, "host %q is not served; use 127.0.0.1 or localhost, or name it with `berth server --allowed-host`", r.Host)
+		return problem.Newf(
+			problem.HostRefused,
+			"host %q is not served; use 127.0.0.1 or localhost, or name it with `berth server --allowed-host`",
+			r.Host,
+		)
 	}
 	if origin := r.Header.Get("Origin"); origin != "" && !sameOrigin(origin, r.Host) {
 		return problem.Newf(problem.OriginRefused, "requests from the page %q are refused", origin)
@@ -47,7 +52,8 @@ func (g *Guard) serves(r *http.Request) bool {
 	if slices.Contains(g.hosts, host) {
 		return true
 	}
-	// An address can not be rebound as a name can, so the one that was connected to is ours. Kubelets probe by it.
+	// An address can not be rebound as a name can, so the one that was connected to is ours. Kubelets probe
+	// by it.
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if !ok {
 		return false
@@ -58,7 +64,8 @@ func (g *Guard) serves(r *http.Request) bool {
 
 func sameOrigin(origin, host string) bool {
 	parsed, err := url.Parse(origin)
-	return err == nil && (parsed.Scheme == "http" || parsed.Scheme == "https") && strings.EqualFold(parsed.Host, host)
+	return err == nil && (parsed.Scheme == "http" || parsed.Scheme == "https") &&
+		strings.EqualFold(parsed.Host, host)
 }
 
 func hostname(hostport string) string {

@@ -17,7 +17,8 @@ type Principal struct {
 	// KeyID is the public part of the key; empty without one.
 	KeyID string
 	Role  api.Role
-	// Run is the only one that the key of a job is for; the zero value where it is nobody's but a person's or worker's.
+	// Run is the only one that the key of a job is for; the zero value where it is nobody's but a person's or
+	// worker's.
 	Run     uuid.UUID
 	Attempt uuid.UUID // of that run
 	// Pools limits the key; nil is no limit.
@@ -67,7 +68,12 @@ func (p Principal) CheckUnlimited(what string) error {
 	if !p.Limited() {
 		return nil
 	}
-	return problem.Newf(problem.Forbidden, "API key %q is limited to some work pools and may not %s", p.Name, what)
+	return problem.Newf(
+		problem.Forbidden,
+		"API key %q is limited to some work pools and may not %s",
+		p.Name,
+		what,
+	)
 }
 
 type contextKey struct{}
@@ -79,8 +85,8 @@ func WithStill(ctx context.Context, still func() error) context.Context {
 	return context.WithValue(ctx, stillKey{}, still)
 }
 
-// Still is why who asks is not let in any more; nil where they are. What goes on for long, as streams do, has to ask: keys expire and are
-// revoked.
+// Still is why who asks is not let in any more; nil where they are. What goes on for long, as streams do, has
+// to ask: keys expire and are revoked.
 func Still(ctx context.Context) error {
 	if still, ok := ctx.Value(stillKey{}).(func() error); ok {
 		return still()

@@ -24,23 +24,71 @@ func leastRole(operation string) (api.Role, bool) {
 		return public, true
 	case "GetInfo":
 		return anyone, true
-	case "ListWorkPools", "GetWorkPool", "GetTemplate", "ListTemplateVersions", "ListWorkQueues", "LintTemplate",
-		"GetWorkQueue", "ExplainRun", "CountRuns", "StreamRuns",
-		"PreviewTemplate", "DiffTemplate", "ImpactTemplate",
-		"ListDeployments", "GetDeployment", "ListVariables", "GetVariable", "ListWorkers",
-		"GetRunSchema", "ListDeploymentSchedules", "ListSchedules", "PreviewSchedule",
-		"ListRuns", "GetRun", "GetRunResult", "ListRunEvents", "GetRunLogs", "StreamRun", "GetAttemptManifest":
+	case "ListWorkPools",
+		"GetWorkPool",
+		"GetTemplate",
+		"ListTemplateVersions",
+		"ListWorkQueues",
+		"LintTemplate",
+		"GetWorkQueue",
+		"ExplainRun",
+		"CountRuns",
+		"StreamRuns",
+		"PreviewTemplate",
+		"DiffTemplate",
+		"ImpactTemplate",
+		"ListDeployments",
+		"GetDeployment",
+		"ListVariables",
+		"GetVariable",
+		"ListWorkers",
+		"GetRunSchema",
+		"ListDeploymentSchedules",
+		"ListSchedules",
+		"PreviewSchedule",
+		"ListRuns",
+		"GetRun",
+		"GetRunResult",
+		"ListRunEvents",
+		"GetRunLogs",
+		"StreamRun",
+		"GetAttemptManifest":
 		return api.RoleViewer, true
-	case "CreateRun", "CreateRuns", "UpdateSchedule", "CancelRun", "CancelRuns", "RetryRun", "RetryRuns", "ReleaseRun", "UpdateWorker",
-		"SetRunResult", "SetRunProgress":
+	case "CreateRun",
+		"CreateRuns",
+		"UpdateSchedule",
+		"CancelRun",
+		"CancelRuns",
+		"RetryRun",
+		"RetryRuns",
+		"ReleaseRun",
+		"UpdateWorker",
+		"SetRunResult",
+		"SetRunProgress":
 		return api.RoleOperator, true
-	case "CreateWorkPool", "UpdateWorkPool", "DeleteWorkPool", "SetTemplate", "RollBackTemplate", "CreateWorkQueue",
-		"UpdateWorkQueue", "DeleteWorkQueue",
-		"Apply", "UpdateDeployment", "DeleteDeployment", "SetVariable", "DeleteVariable":
+	case "CreateWorkPool",
+		"UpdateWorkPool",
+		"DeleteWorkPool",
+		"SetTemplate",
+		"RollBackTemplate",
+		"CreateWorkQueue",
+		"UpdateWorkQueue",
+		"DeleteWorkQueue",
+		"Apply",
+		"UpdateDeployment",
+		"DeleteDeployment",
+		"SetVariable",
+		"DeleteVariable":
 		return api.RoleEditor, true
 	case "ListAPIKeys", "CreateAPIKey", "RevokeAPIKey", "ListAudit":
 		return api.RoleAdmin, true
-	case "WorkerHello", "ClaimRuns", "RenewLeases", "ReportAttempts", "AppendLogs", "LookUpAttempts", "GetTemplateForWorker":
+	case "WorkerHello",
+		"ClaimRuns",
+		"RenewLeases",
+		"ReportAttempts",
+		"AppendLogs",
+		"LookUpAttempts",
+		"GetTemplateForWorker":
 		return protocol, true
 	}
 	return "", false

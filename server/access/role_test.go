@@ -6,8 +6,8 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-// may lists who may do each operation. It is written out by hand on purpose: who opens an operation to more people does so
-// here as well.
+// may lists who may do each operation. It is written out by hand on purpose: who opens an operation to more
+// people does so here as well.
 var may = map[string]string{
 	"GetHealth": "everybody", "GetReady": "everybody", "GetInfo": "any key",
 

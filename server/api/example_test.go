@@ -24,8 +24,8 @@ func specification(t *testing.T) *openapi3.T {
 	return spec
 }
 
-// mismatches is everything in which a value is not what its schema says: that schemas of answers let unknown fields pass is
-// for the client of tomorrow, not for examples.
+// mismatches is everything in which a value is not what its schema says: that schemas of answers let unknown
+// fields pass is for the client of tomorrow, not for examples.
 func mismatches(schema *openapi3.Schema, value any) []string {
 	var found []string
 	formats := []openapi3.SchemaValidationOption{

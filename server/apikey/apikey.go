@@ -1,9 +1,10 @@
 // Package apikey is the format of Berth's API keys: how one is made, read and compared. It knows nothing of
 // databases, HTTP or Kubernetes, so that the server, the command line and the chart's hook can all use it.
 //
-// A key is one word, `berth_<id>_<secret>`: eight hexadecimal characters that name it (they may appear in logs and
-// lists) and 43 characters of base64url, 32 random bytes, that prove it (they may not). The server keeps the id and
-// the hash of the secret only. The secret is random and long, so one plain SHA-256 is enough: there is nothing to guess.
+// A key is one word, `berth_<id>_<secret>`: eight hexadecimal characters that name it (they may appear in
+// logs and lists) and 43 characters of base64url, 32 random bytes, that prove it (they may not). The server
+// keeps the id and the hash of the secret only. The secret is random and long, so one plain SHA-256 is
+// enough: there is nothing to guess.
 package apikey
 
 import (
@@ -28,10 +29,14 @@ const (
 	textLen     = len(prefix) + idLen + 1 + secretLen
 )
 
-// ErrMalformed says that a text is not an API key. It never carries the text, which may be a secret all the same.
-var ErrMalformed = errors.New("malformed API key: want berth_<8 hexadecimal characters>_<43 base64url characters>")
+// ErrMalformed says that a text is not an API key. It never carries the text, which may be a secret all the
+// same.
+var ErrMalformed = errors.New(
+	"malformed API key: want berth_<8 hexadecimal characters>_<43 base64url characters>",
+)
 
-// Key is an API key. ID may be shown; Secret and Text may not, and printing or logging a Key shows the ID only.
+// Key is an API key. ID may be shown; Secret and Text may not, and printing or logging a Key shows the ID
+// only.
 type Key struct {
 	ID     string // eight lower-case hexadecimal characters
 	Secret string // 43 base64url characters
@@ -46,15 +51,18 @@ func newFrom(random io.Reader) (Key, error) {
 	if _, err := io.ReadFull(random, raw); err != nil {
 		return Key{}, fmt.Errorf("read random bytes for an API key: %w", err)
 	}
-	return assemble(hex.EncodeToString(raw[:idBytes]), base64.RawURLEncoding.EncodeToString(raw[idBytes:])), nil
+	return assemble(
+		hex.EncodeToString(raw[:idBytes]),
+		base64.RawURLEncoding.EncodeToString(raw[idBytes:]),
+	), nil
 }
 
 func assemble(id, secret string) Key {
 	return Key{ID: id, Secret: secret, Text: prefix + id + "_" + secret}
 }
 
-// Parse takes a key apart. The parts are found by position, since the secret may itself contain an underscore. The only
-// error is ErrMalformed.
+// Parse takes a key apart. The parts are found by position, since the secret may itself contain an
+// underscore. The only error is ErrMalformed.
 func Parse(text string) (Key, error) {
 	if len(text) != textLen || !strings.HasPrefix(text, prefix) || text[len(prefix)+idLen] != '_' {
 		return Key{}, ErrMalformed

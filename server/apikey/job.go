@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// A job key is the key of one attempt of a run, for its workload: `berth_<attempt id>_<secret>`, with the id as 32
-// hexadecimal characters. It is good for as long as the attempt lasts.
+// A job key is the key of one attempt of a run, for its workload: `berth_<attempt id>_<secret>`, with the id
+// as 32 hexadecimal characters. It is good for as long as the attempt lasts.
 const (
 	jobIDLen   = 32
 	jobTextLen = len(prefix) + jobIDLen + 1 + secretLen

@@ -1,5 +1,6 @@
-// Package certificate serves TLS with a certificate from files, and takes up a new one when they change: as those of a
-// Secret do, whose files are links that are swapped all at once, or those of a tool that renews certificates in place.
+// Package certificate serves TLS with a certificate from files, and takes up a new one when they change: as
+// those of a Secret do, whose files are links that are swapped all at once, or those of a tool that renews
+// certificates in place.
 package certificate
 
 import (
@@ -43,8 +44,8 @@ func (f *Files) Config() *tls.Config {
 // NotAfter is when the certificate that is served ends.
 func (f *Files) NotAfter() time.Time { return f.current.Load().Leaf.NotAfter }
 
-// Run looks at the files every so often until ctx ends. It reads them anew each time: what tells of changes does not work
-// on every file system, and a link that is swapped is a change of none of its files.
+// Run looks at the files every so often until ctx ends. It reads them anew each time: what tells of changes
+// does not work on every file system, and a link that is swapped is a change of none of its files.
 func (f *Files) Run(ctx context.Context, every time.Duration) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -57,14 +58,21 @@ func (f *Files) Run(ctx context.Context, every time.Duration) error {
 		changed, err := f.reload()
 		switch {
 		case err != nil && changed:
-			f.logger.Warn("the new certificate is not good, serving the one before", "file", f.certFile, "error", err)
+			f.logger.Warn(
+				"the new certificate is not good, serving the one before",
+				"file",
+				f.certFile,
+				"error",
+				err,
+			)
 		case changed:
 			f.logger.Info("serving a new certificate", "file", f.certFile, "not_after", f.NotAfter())
 		}
 	}
 }
 
-// reload takes up what the files hold. It says whether that is something else than the last time, good or not.
+// reload takes up what the files hold. It says whether that is something else than the last time, good or
+// not.
 func (f *Files) reload() (changed bool, err error) {
 	digest := sha256.New()
 	cert, certErr := os.ReadFile(f.certFile)

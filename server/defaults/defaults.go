@@ -1,4 +1,5 @@
-// Package defaults holds the base job templates that a pool gets when it is made without one, as files that people read and copy.
+// Package defaults holds the base job templates that a pool gets when it is made without one, as files that
+// people read and copy.
 package defaults
 
 import (

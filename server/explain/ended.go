@@ -34,7 +34,11 @@ func ended(f *store.Situation) Explanation {
 			e.Sentence += ": " + message
 		}
 	default:
-		e.Sentence = fmt.Sprintf("it ended as %s: %s", run.State.Name, outcome(run.Category, run.ExitCode, run.State.Message))
+		e.Sentence = fmt.Sprintf(
+			"it ended as %s: %s",
+			run.State.Name,
+			outcome(run.Category, run.ExitCode, run.State.Message),
+		)
 		if last := newest(f.Attempts); last != nil && last.EndedAt != nil && last.Category == run.Category {
 			e.Sentence = fmt.Sprintf("it ended as %s: %s", run.State.Name, ending(last))
 		}
@@ -50,8 +54,12 @@ func ended(f *store.Situation) Explanation {
 
 // budget says why there was no other attempt.
 func (e *Explanation) budget(f *store.Situation) {
-	if up := f.TimeoutAt; f.Run.Category == lifecycle.Deadline && up != nil && f.Run.EndedAt != nil && !up.After(*f.Run.EndedAt) {
-		e.Details = append(e.Details, "its time was up, retries included: timeout_seconds of the deployment is over all attempts")
+	if up := f.TimeoutAt; f.Run.Category == lifecycle.Deadline && up != nil && f.Run.EndedAt != nil &&
+		!up.After(*f.Run.EndedAt) {
+		e.Details = append(
+			e.Details,
+			"its time was up, retries included: timeout_seconds of the deployment is over all attempts",
+		)
 		return
 	}
 	var name string
@@ -60,20 +68,39 @@ func (e *Explanation) budget(f *store.Situation) {
 	case "retries":
 		name, spent, most = "retries.max", f.Spent.App, f.Policy.Max
 	case "infrastructure":
-		name, spent, most = "retries.infrastructure_max", f.Spent.Infrastructure, f.Policy.InfrastructureFor(f.Run.Category)
+		name, spent, most = "retries.infrastructure_max", f.Spent.Infrastructure, f.Policy.InfrastructureFor(
+			f.Run.Category,
+		)
 	default:
-		e.Details = append(e.Details, "this is never tried again by itself: another attempt would end the same way")
+		e.Details = append(
+			e.Details,
+			"this is never tried again by itself: another attempt would end the same way",
+		)
 		return
 	}
 	switch {
 	case most == 0:
 		e.Details = append(e.Details, fmt.Sprintf("it was not tried again: the deployment's %s is 0", name))
 	case spent >= most:
-		e.Details = append(e.Details, fmt.Sprintf("no retry is left: %d of %d of %s are used", spent, most, name))
+		e.Details = append(
+			e.Details,
+			fmt.Sprintf("no retry is left: %d of %d of %s are used", spent, most, name),
+		)
 	case lifecycle.BudgetOf(f.Run.Category) == "infrastructure":
-		e.Details = append(e.Details, "it was not tried again: the pool's template ends such runs (policy: {eviction: fail})")
+		e.Details = append(
+			e.Details,
+			"it was not tried again: the pool's template ends such runs (policy: {eviction: fail})",
+		)
 	default:
-		e.Details = append(e.Details, fmt.Sprintf("it was not tried again: retries.on does not list this (%d of %d of %s are used)", spent, most, name))
+		e.Details = append(
+			e.Details,
+			fmt.Sprintf(
+				"it was not tried again: retries.on does not list this (%d of %d of %s are used)",
+				spent,
+				most,
+				name,
+			),
+		)
 	}
 }
 
@@ -81,7 +108,8 @@ func (e *Explanation) budget(f *store.Situation) {
 func attemptLine(f *store.Situation, i int) string {
 	a := &f.Attempts[i]
 	line := fmt.Sprintf("attempt %d: %s", a.Number, ending(a))
-	if f.Run.State.Type.Terminal() && i == len(f.Attempts)-1 && a.Category != "" && a.Category == f.Run.Category {
+	if f.Run.State.Type.Terminal() && i == len(f.Attempts)-1 && a.Category != "" &&
+		a.Category == f.Run.Category {
 		line = fmt.Sprintf("attempt %d ended like that", a.Number) // the sentence says how
 	}
 	if a.RunningAt != nil {
@@ -197,7 +225,12 @@ func advise(f *store.Situation) string {
 		return "look at the end of its output"
 	case lifecycle.OOM:
 		if p := f.Policy.OOM; p != nil && f.Spent.OOM >= p.Max {
-			return fmt.Sprintf("give it more memory with %s, or raise retries.oom.max of the deployment (%d of %d are used)", p.Variable, f.Spent.OOM, p.Max)
+			return fmt.Sprintf(
+				"give it more memory with %s, or raise retries.oom.max of the deployment (%d of %d are used)",
+				p.Variable,
+				f.Spent.OOM,
+				p.Max,
+			)
 		}
 		if f.Policy.OOM != nil {
 			return fmt.Sprintf("give it more memory: %s is at its most, or frozen", f.Policy.OOM.Variable)
@@ -210,7 +243,10 @@ func advise(f *store.Situation) string {
 	case lifecycle.Unschedulable, lifecycle.Quota:
 		return "ask for less, or have room made in the cluster"
 	case lifecycle.Invalid, lifecycle.Template:
-		return fmt.Sprintf("correct the template or the job variables: berth pool template get %s", word(f.Run.Pool))
+		return fmt.Sprintf(
+			"correct the template or the job variables: berth pool template get %s",
+			word(f.Run.Pool),
+		)
 	case lifecycle.Deadline:
 		return "raise timeout_seconds of the deployment, or make it faster"
 	case lifecycle.Evicted, lifecycle.Preempted, lifecycle.NodeLost:

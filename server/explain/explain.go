@@ -1,6 +1,6 @@
-// Package explain says in words why a run waits, why it ended as it did, and what to do next. It is pure: what is known
-// goes in, sentences come out. The API hands them out, so that the page, the command line and a person's own script say the
-// same.
+// Package explain says in words why a run waits, why it ended as it did, and what to do next. It is pure:
+// what is known goes in, sentences come out. The API hands them out, so that the page, the command line and a
+// person's own script say the same.
 package explain
 
 import (
@@ -87,7 +87,10 @@ func cancelling(f *store.Situation) Explanation {
 	if f.Run.State.Message == "" {
 		e.Sentence = "it is being cancelled"
 	}
-	e.Details = append(e.Details, "it ends when its container has stopped, as what it was where it was faster")
+	e.Details = append(
+		e.Details,
+		"it ends when its container has stopped, as what it was where it was faster",
+	)
 	e.seen(f)
 	e.lost(f)
 	e.Next = append(e.Next, "follow it: berth run watch "+f.Run.ID.String())
@@ -116,13 +119,23 @@ func pending(f *store.Situation) Explanation {
 		e.Sentence += ": " + last.Diagnosis
 	}
 	e.Reasons = append(e.Reasons, Reason{Starting, e.Sentence})
-	e.Details = append(e.Details, fmt.Sprintf("claimed %s ago, attempt %d", span(f.Now.Sub(last.ClaimedAt)), last.Number))
+	e.Details = append(
+		e.Details,
+		fmt.Sprintf("claimed %s ago, attempt %d", span(f.Now.Sub(last.ClaimedAt)), last.Number),
+	)
 	e.startDeadline(f)
 	e.timeout(f)
 	e.lost(f)
 	e.earlier(f)
 	if last.JobName != "" && last.JobNamespace != "" {
-		e.Next = append(e.Next, fmt.Sprintf("look at it in the cluster: kubectl -n %s describe job %s", last.JobNamespace, last.JobName))
+		e.Next = append(
+			e.Next,
+			fmt.Sprintf(
+				"look at it in the cluster: kubectl -n %s describe job %s",
+				last.JobNamespace,
+				last.JobName,
+			),
+		)
 	}
 	e.Next = append(e.Next, "follow it: berth run watch "+f.Run.ID.String())
 	return e
@@ -139,8 +152,12 @@ func (e *Explanation) lost(f *store.Situation) {
 			return
 		}
 	}
-	message := fmt.Sprintf("worker %q was last heard of %s ago, and no other worker of cluster %q is alive to take it over",
-		last.Worker, span(s.Now.Sub(*s.LeaseExpiresAt)), last.ClusterID)
+	message := fmt.Sprintf(
+		"worker %q was last heard of %s ago, and no other worker of cluster %q is alive to take it over",
+		last.Worker,
+		span(s.Now.Sub(*s.LeaseExpiresAt)),
+		last.ClusterID,
+	)
 	e.Reasons = append([]Reason{{LostCluster, message}}, e.Reasons...)
 	e.Details = append(e.Details, e.Sentence)
 	e.Sentence = message

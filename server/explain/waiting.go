@@ -24,10 +24,17 @@ func scheduled(f *store.Situation) Explanation {
 			e.Details = append(e.Details, line)
 		}
 	case ahead(f) != "":
-		e.Sentence = fmt.Sprintf("it is due for %s and waits its turn: %s", span(f.Now.Sub(f.Run.DueAt)), ahead(f))
+		e.Sentence = fmt.Sprintf(
+			"it is due for %s and waits its turn: %s",
+			span(f.Now.Sub(f.Run.DueAt)),
+			ahead(f),
+		)
 		e.Details = append(e.Details, busy(f))
 	default:
-		e.Sentence = fmt.Sprintf("it is due for %s and nothing is in its way: a worker claims it next", span(f.Now.Sub(f.Run.DueAt)))
+		e.Sentence = fmt.Sprintf(
+			"it is due for %s and nothing is in its way: a worker claims it next",
+			span(f.Now.Sub(f.Run.DueAt)),
+		)
 		e.Details = append(e.Details, busy(f))
 	}
 	e.startDeadline(f)
@@ -61,7 +68,11 @@ func busy(f *store.Situation) string {
 			attempts += int(w.ActiveAttempts)
 		}
 	}
-	return fmt.Sprintf("%s alive, with %s; each takes no more than its own --limit", count(workers, "worker is", "workers are"), count(attempts, "attempt", "attempts"))
+	return fmt.Sprintf(
+		"%s alive, with %s; each takes no more than its own --limit",
+		count(workers, "worker is", "workers are"),
+		count(attempts, "attempt", "attempts"),
+	)
 }
 
 func count(n int, one, many string) string {
@@ -109,7 +120,13 @@ func (e *Explanation) paused(f *store.Situation) {
 		}
 		message := fmt.Sprintf("%s %q is paused", gate.kind, gate.of.Name)
 		if gate.of.PausedBy != "" {
-			message = fmt.Sprintf("%s %q was paused by %s %s ago", gate.kind, gate.of.Name, gate.of.PausedBy, span(f.Now.Sub(gate.of.PausedAt)))
+			message = fmt.Sprintf(
+				"%s %q was paused by %s %s ago",
+				gate.kind,
+				gate.of.Name,
+				gate.of.PausedBy,
+				span(f.Now.Sub(gate.of.PausedAt)),
+			)
 		}
 		e.Reasons = append(e.Reasons, Reason{gate.code, message})
 		e.Next = append(e.Next, fmt.Sprintf("resume the %s: %s", gate.kind, gate.resume))
@@ -182,12 +199,26 @@ func (e *Explanation) workers(f *store.Situation) {
 	}
 	switch {
 	case living > 0 && paused == living:
-		e.Reasons = append(e.Reasons, Reason{WorkersPaused, fmt.Sprintf("every worker of work pool %q is paused", f.Run.Pool)})
-		e.Next = append(e.Next, fmt.Sprintf("resume the worker: berth worker resume %s --pool %s", word(freshest.Name), word(f.Run.Pool)))
+		e.Reasons = append(
+			e.Reasons,
+			Reason{WorkersPaused, fmt.Sprintf("every worker of work pool %q is paused", f.Run.Pool)},
+		)
+		e.Next = append(
+			e.Next,
+			fmt.Sprintf(
+				"resume the worker: berth worker resume %s --pool %s",
+				word(freshest.Name),
+				word(f.Run.Pool),
+			),
+		)
 	case living == 0:
 		message := fmt.Sprintf("no worker of work pool %q is alive", f.Run.Pool)
 		if freshest != nil {
-			message += fmt.Sprintf(", %q was last heard of %s ago", freshest.Name, span(s.Now.Sub(freshest.LastSeenAt)))
+			message += fmt.Sprintf(
+				", %q was last heard of %s ago",
+				freshest.Name,
+				span(s.Now.Sub(freshest.LastSeenAt)),
+			)
 		}
 		e.Reasons = append(e.Reasons, Reason{NoWorker, message})
 		e.Next = append(e.Next, "start a worker: berth worker start --pool "+word(f.Run.Pool))

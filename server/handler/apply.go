@@ -31,7 +31,12 @@ func (h *Handler) Apply(ctx context.Context, r api.ApplyRequestObject) (api.Appl
 	var done *applying
 	var plan string
 	err = h.store.InTx(ctx, func(tx *store.Tx) (err error) {
-		done = &applying{Handler: h, tx: tx, compiled: map[string]*templating.Compiled{}, poolFields: given} // anew for each try
+		done = &applying{
+			Handler:    h,
+			tx:         tx,
+			compiled:   map[string]*templating.Compiled{},
+			poolFields: given,
+		} // anew for each try
 		if err := done.all(ctx, r.Body); err != nil {
 			return err
 		}
@@ -39,7 +44,10 @@ func (h *Handler) Apply(ctx context.Context, r api.ApplyRequestObject) (api.Appl
 			return err
 		}
 		if shown := value(r.Body.Plan, plan); shown != plan {
-			return problem.Newf(problem.PlanChanged, "what would change is not what the plan shows any more, somebody else was faster: make the plan again")
+			return problem.Newf(
+				problem.PlanChanged,
+				"what would change is not what the plan shows any more, somebody else was faster: make the plan again",
+			)
 		}
 		if dryRun {
 			return errDryRun
@@ -53,7 +61,12 @@ func (h *Handler) Apply(ctx context.Context, r api.ApplyRequestObject) (api.Appl
 	if err != nil {
 		return nil, err
 	}
-	return api.Apply200JSONResponse{DryRun: dryRun, Plan: plan, Changes: changes, Warnings: list(done.warnings)}, nil
+	return api.Apply200JSONResponse{
+		DryRun:   dryRun,
+		Plan:     plan,
+		Changes:  changes,
+		Warnings: list(done.warnings),
+	}, nil
 }
 
 // applying is one try at an apply.
@@ -85,7 +98,16 @@ func (a *applying) all(ctx context.Context, body *api.ApplyRequest) error {
 			return err
 		}
 	}
-	pools, variables, deployments := value(body.Pools, nil), value(body.Variables, nil), value(body.Deployments, nil)
+	pools, variables, deployments := value(
+		body.Pools,
+		nil,
+	), value(
+		body.Variables,
+		nil,
+	), value(
+		body.Deployments,
+		nil,
+	)
 	a.refuseTwice("/pools", len(pools), func(i int) string { return pools[i].Name })
 	a.refuseTwice("/variables", len(variables), func(i int) string { return variables[i].Name })
 	a.refuseTwice("/deployments", len(deployments), func(i int) string { return deployments[i].Name })
@@ -123,15 +145,22 @@ func (a *applying) refuseTwice(at string, n int, name func(int) string) {
 	first := map[string]int{}
 	for i := range n {
 		if j, twice := first[name(i)]; twice {
-			a.refusal.say(problem.InvalidBody, fmt.Sprintf("%s/%d/name", at, i), "%q is described already, at %s/%d", name(i), at, j)
+			a.refusal.say(
+				problem.InvalidBody,
+				fmt.Sprintf("%s/%d/name", at, i),
+				"%q is described already, at %s/%d",
+				name(i),
+				at,
+				j,
+			)
 			continue
 		}
 		first[name(i)] = i
 	}
 }
 
-// collect keeps what is wrong with one thing, so that everything wrong is said at once. Only what the caller can correct in
-// the description is collected; the rest ends the apply.
+// collect keeps what is wrong with one thing, so that everything wrong is said at once. Only what the caller
+// can correct in the description is collected; the rest ends the apply.
 func (a *applying) collect(err error) error {
 	var one *problem.Error
 	if !errors.As(err, &one) || len(one.Findings) == 0 {
@@ -156,7 +185,11 @@ func (a *applying) variable(ctx context.Context, spec api.VariableSpec) error {
 	if err != nil {
 		return err
 	}
-	change := applied{kind: api.ChangeKindVariable, name: spec.Name, secret: []json.RawMessage{current.Value, spec.Value}}
+	change := applied{
+		kind:   api.ChangeKindVariable,
+		name:   spec.Name,
+		secret: []json.RawMessage{current.Value, spec.Value},
+	}
 	if !equalJSON(current.Value, spec.Value) {
 		change.fields = []string{"value"}
 		if _, err := a.tx.PutVariable(ctx, spec.Name, spec.Value, actor(ctx)); err != nil {

@@ -43,7 +43,8 @@ func (a *applying) change(ctx context.Context, change applied) error {
 	return nil
 }
 
-// own gives a thing to the project; where it belonged to another, or to none, that is a change like any other.
+// own gives a thing to the project; where it belonged to another, or to none, that is a change like any
+// other.
 func (a *applying) own(ctx context.Context, change *applied) error {
 	owner, ok := map[api.ChangeKind]store.Owner{
 		api.ChangeKindPool: store.OwnPool, api.ChangeKindVariable: store.OwnVariable, api.ChangeKindDeployment: store.OwnDeployment,
@@ -156,7 +157,10 @@ func deploymentDocument(d store.Deployment, schedules []scheduleDocument) (map[s
 		spec["active"] = s.active
 		described = append(described, spec)
 	}
-	sort.Slice(described, func(i, j int) bool { return scheduleName(described[i]) < scheduleName(described[j]) })
+	sort.Slice(
+		described,
+		func(i, j int) bool { return scheduleName(described[i]) < scheduleName(described[j]) },
+	)
 	document["schedules"] = described
 	return document, nil
 }

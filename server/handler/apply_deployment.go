@@ -18,8 +18,8 @@ import (
 // defaultQueue is the queue that every pool has.
 const defaultQueue = "default"
 
-// deployment creates a deployment or brings it to what is described. What is not given has its default: the description
-// is all there is to a deployment, except whether it is paused.
+// deployment creates a deployment or brings it to what is described. What is not given has its default: the
+// description is all there is to a deployment, except whether it is paused.
 func (a *applying) deployment(ctx context.Context, spec api.DeploymentSpec) error {
 	if err := access.From(ctx).CheckPool(spec.Pool); err != nil {
 		return problem.Newf(problem.Forbidden, "").At("/pool", "%s", err)
@@ -76,8 +76,13 @@ func (a *applying) deployment(ctx context.Context, spec api.DeploymentSpec) erro
 func describedDeployment(spec api.DeploymentSpec) store.Deployment {
 	d := store.Deployment{
 		Name: spec.Name, Pool: spec.Pool, Queue: value(spec.Queue, defaultQueue), Version: value(spec.Version, ""),
-		Description: value(spec.Description, ""), Tags: value(spec.Tags, nil), JobVariables: object(spec.JobVariables),
-		Parameters: object(spec.Parameters), ParameterSchema: spec.ParameterSchema, ConcurrencyLimit: spec.ConcurrencyLimit,
+		Description: value(
+			spec.Description,
+			"",
+		), Tags: value(spec.Tags, nil), JobVariables: object(spec.JobVariables),
+		Parameters: object(
+			spec.Parameters,
+		), ParameterSchema: spec.ParameterSchema, ConcurrencyLimit: spec.ConcurrencyLimit,
 		Timeout: duration(spec.TimeoutSeconds), StartDeadline: duration(spec.StartDeadlineSeconds),
 	}
 	if spec.Retries != nil {
@@ -90,7 +95,12 @@ func describedDeployment(spec api.DeploymentSpec) store.Deployment {
 }
 
 // checkDeployment says everything that is wrong with a deployment and its schedules.
-func (a *applying) checkDeployment(ctx context.Context, d store.Deployment, described []api.ScheduleSpec, before []store.Schedule) ([]store.NewSchedule, error) {
+func (a *applying) checkDeployment(
+	ctx context.Context,
+	d store.Deployment,
+	described []api.ScheduleSpec,
+	before []store.Schedule,
+) ([]store.NewSchedule, error) {
 	var wrong refusal
 	compiled, err := a.poolFor(ctx, d, &wrong)
 	if err != nil {
@@ -114,11 +124,21 @@ func (a *applying) checkDeployment(ctx context.Context, d store.Deployment, desc
 	return schedules, wrong.errorOrNil()
 }
 
-// poolFor finds the deployment's pool and queue, and the template that its job variables are for; nil where there is none.
-func (a *applying) poolFor(ctx context.Context, d store.Deployment, wrong *refusal) (*templating.Compiled, error) {
+// poolFor finds the deployment's pool and queue, and the template that its job variables are for; nil where
+// there is none.
+func (a *applying) poolFor(
+	ctx context.Context,
+	d store.Deployment,
+	wrong *refusal,
+) (*templating.Compiled, error) {
 	queues, err := a.tx.ListQueues(ctx, d.Pool)
 	if isCode(err, store.NotFound) {
-		wrong.say(problem.NotFound, "/pool", "there is no work pool %q; create it, or describe it under pools", d.Pool)
+		wrong.say(
+			problem.NotFound,
+			"/pool",
+			"there is no work pool %q; create it, or describe it under pools",
+			d.Pool,
+		)
 		return nil, nil
 	}
 	if err != nil {
@@ -149,13 +169,18 @@ func checkFrozenNames(wrong *refusal, at string, names []string, values json.Raw
 	}
 	for i, name := range names {
 		if _, ok := given[name]; !ok {
-			wrong.say(problem.Frozen, fmt.Sprintf("%s/%d", at, i), "%q is frozen but the deployment gives it no value", name)
+			wrong.say(
+				problem.Frozen,
+				fmt.Sprintf("%s/%d", at, i),
+				"%q is frozen but the deployment gives it no value",
+				name,
+			)
 		}
 	}
 }
 
-// checkParameterDefaults checks the schema itself, and of the parameters what can be known before a run adds its own:
-// that what is given has the right form. What is required may still come with the run.
+// checkParameterDefaults checks the schema itself, and of the parameters what can be known before a run adds
+// its own: that what is given has the right form. What is required may still come with the run.
 func checkParameterDefaults(wrong *refusal, d store.Deployment) {
 	parameters, err := decodeObject(d.Parameters)
 	if err != nil {
@@ -163,7 +188,13 @@ func checkParameterDefaults(wrong *refusal, d store.Deployment) {
 		return
 	}
 	if len(d.Parameters) > maxParameters {
-		wrong.say(problem.ParametersInvalid, "/parameters", "%d bytes, at most %d are allowed", len(d.Parameters), maxParameters)
+		wrong.say(
+			problem.ParametersInvalid,
+			"/parameters",
+			"%d bytes, at most %d are allowed",
+			len(d.Parameters),
+			maxParameters,
+		)
 	}
 	if len(d.ParameterSchema) == 0 {
 		return

@@ -11,8 +11,8 @@ import (
 	"github.com/berth-dev/berth/server/template"
 )
 
-// pool creates or changes a pool with its queues. What is not given stays as it is: a limit that an operator has set
-// survives a deploy that says nothing of limits.
+// pool creates or changes a pool with its queues. What is not given stays as it is: a limit that an operator
+// has set survives a deploy that says nothing of limits.
 func (a *applying) pool(ctx context.Context, i int, spec api.PoolSpec) error {
 	if err := access.From(ctx).CheckPool(spec.Name); err != nil {
 		return problem.Newf(problem.Forbidden, "").At("/name", "%s", err)
@@ -27,7 +27,8 @@ func (a *applying) pool(ctx context.Context, i int, spec api.PoolSpec) error {
 	case err != nil:
 		return err
 	case spec.Type != nil && string(*spec.Type) != current.Type:
-		return problem.Newf(problem.ApplyInvalid, "").At("/type", "pool %q has type %s, which can not be changed", spec.Name, current.Type)
+		return problem.Newf(problem.ApplyInvalid, "").
+			At("/type", "pool %q has type %s, which can not be changed", spec.Name, current.Type)
 	}
 	var checked *template.Checked
 	if spec.BaseJobTemplate != nil {
@@ -42,13 +43,19 @@ func (a *applying) pool(ctx context.Context, i int, spec api.PoolSpec) error {
 }
 
 // changePool changes a pool that exists.
-func (a *applying) changePool(ctx context.Context, i int, spec api.PoolSpec, checked *template.Checked) error {
+func (a *applying) changePool(
+	ctx context.Context,
+	i int,
+	spec api.PoolSpec,
+	checked *template.Checked,
+) error {
 	wanted, err := a.poolWanted(ctx, a.tx.GetPool, i, spec, checked)
 	if err != nil {
 		return err
 	}
 	if len(wanted.applied.fields) > 0 {
-		// Claims wait for who holds the pool, so that is done only where something changes; what was read may be old by now.
+		// Claims wait for who holds the pool, so that is done only where something changes; what was read may
+		// be old by now.
 		if wanted, err = a.poolWanted(ctx, a.tx.HoldPool, i, spec, checked); err != nil {
 			return err
 		}
@@ -74,8 +81,21 @@ type poolWanted struct {
 	applied  applied
 }
 
-func (a *applying) poolWanted(ctx context.Context, read func(context.Context, string) (*store.Pool, error), i int, spec api.PoolSpec, checked *template.Checked) (poolWanted, error) {
-	w := poolWanted{applied: applied{kind: api.ChangeKindPool, name: spec.Name, before: map[string]any{}, after: map[string]any{}}}
+func (a *applying) poolWanted(
+	ctx context.Context,
+	read func(context.Context, string) (*store.Pool, error),
+	i int,
+	spec api.PoolSpec,
+	checked *template.Checked,
+) (poolWanted, error) {
+	w := poolWanted{
+		applied: applied{
+			kind:   api.ChangeKindPool,
+			name:   spec.Name,
+			before: map[string]any{},
+			after:  map[string]any{},
+		},
+	}
 	current, err := read(ctx, spec.Name)
 	if err != nil {
 		return w, err
@@ -88,7 +108,8 @@ func (a *applying) poolWanted(ctx context.Context, read func(context.Context, st
 		w.update, w.change.Description = true, spec.Description
 		differs("description", current.Description, *spec.Description)
 	}
-	if _, given := a.poolFields[i]["concurrency_limit"]; given && !equalLimit(spec.ConcurrencyLimit, current.ConcurrencyLimit) {
+	if _, given := a.poolFields[i]["concurrency_limit"]; given &&
+		!equalLimit(spec.ConcurrencyLimit, current.ConcurrencyLimit) {
 		w.update, w.change.ConcurrencyLimit, w.change.NoConcurrencyLimit = true, spec.ConcurrencyLimit, spec.ConcurrencyLimit == nil
 		differs("concurrency_limit", limitValue(current.ConcurrencyLimit), limitValue(spec.ConcurrencyLimit))
 	}
@@ -125,7 +146,8 @@ func (a *applying) checkTemplate(spec api.PoolSpec) (*template.Checked, error) {
 
 func (a *applying) createPool(ctx context.Context, spec api.PoolSpec) error {
 	if spec.Type == nil {
-		return problem.Newf(problem.ApplyInvalid, "").At("/type", "pool %q does not exist yet: say of which type it shall be", spec.Name)
+		return problem.Newf(problem.ApplyInvalid, "").
+			At("/type", "pool %q does not exist yet: say of which type it shall be", spec.Name)
 	}
 	doc, err := a.newPoolTemplate(ctx, spec)
 	if err != nil {

@@ -15,12 +15,14 @@ import (
 // checkProject refuses what would delete without saying whose.
 func checkProject(body *api.ApplyRequest) error {
 	if value(body.Prune, false) && body.Project == nil {
-		return problem.Newf(problem.InvalidBody, "prune deletes what belongs to a project: say which").At("/project", "is needed to prune")
+		return problem.Newf(problem.InvalidBody, "prune deletes what belongs to a project: say which").
+			At("/project", "is needed to prune")
 	}
 	return nil
 }
 
-// prune deletes what belongs to the project and is not described. A key that is limited to pools deletes in these only.
+// prune deletes what belongs to the project and is not described. A key that is limited to pools deletes in
+// these only.
 func (a *applying) prune(ctx context.Context, body *api.ApplyRequest) error {
 	a.at = "/prune"
 	force := value(body.Force, false)
@@ -102,7 +104,8 @@ func (a *applying) pruneDeployment(ctx context.Context, name string, force bool)
 // refuseLive says of everything that can not be deleted that and why.
 func (a *applying) refuseLive(err error) error {
 	var live *store.Error
-	if !errors.As(err, &live) || (live.Code != store.DeploymentHasLiveRuns && live.Code != store.PoolHasLiveRuns && live.Code != store.Conflict) {
+	if !errors.As(err, &live) ||
+		(live.Code != store.DeploymentHasLiveRuns && live.Code != store.PoolHasLiveRuns && live.Code != store.Conflict) {
 		return err
 	}
 	message := live.Message
@@ -120,7 +123,10 @@ func (a *applying) pruneQueues(ctx context.Context, spec api.PoolSpec) error {
 		return err
 	}
 	for _, q := range queues {
-		kept := slices.ContainsFunc(value(spec.Queues, nil), func(s api.QueueSpec) bool { return s.Name == q.Name })
+		kept := slices.ContainsFunc(
+			value(spec.Queues, nil),
+			func(s api.QueueSpec) bool { return s.Name == q.Name },
+		)
 		if kept || q.Name == defaultQueue {
 			continue
 		}
@@ -130,7 +136,10 @@ func (a *applying) pruneQueues(ctx context.Context, spec api.PoolSpec) error {
 			}
 			continue
 		}
-		err := a.change(ctx, applied{kind: api.ChangeKindQueue, name: queueName(spec.Name, q.Name), action: api.Delete})
+		err := a.change(
+			ctx,
+			applied{kind: api.ChangeKindQueue, name: queueName(spec.Name, q.Name), action: api.Delete},
+		)
 		if err != nil {
 			return err
 		}
@@ -149,7 +158,13 @@ func (a *applying) prunePool(ctx context.Context, name string, force bool) error
 	}
 	if len(others) > 0 {
 		first := others[0].Name
-		a.refusal.say(problem.Code(store.Conflict), a.at, "pool %q still has deployment %q, which is not the project's: move or delete it first, or describe the pool", name, first)
+		a.refusal.say(
+			problem.Code(store.Conflict),
+			a.at,
+			"pool %q still has deployment %q, which is not the project's: move or delete it first, or describe the pool",
+			name,
+			first,
+		)
 		return nil
 	}
 	if err := a.tx.DeletePool(ctx, name, force, actor(ctx)); err != nil {

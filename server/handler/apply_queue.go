@@ -9,7 +9,8 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// queues creates and changes the queues that a pool describes. Like the pool's, what is not given of one stays as it is.
+// queues creates and changes the queues that a pool describes. Like the pool's, what is not given of one
+// stays as it is.
 func (a *applying) queues(ctx context.Context, i int, spec api.PoolSpec) error {
 	wanted := value(spec.Queues, nil)
 	if len(wanted) == 0 {
@@ -27,7 +28,10 @@ func (a *applying) queues(ctx context.Context, i int, spec api.PoolSpec) error {
 	for j, q := range wanted {
 		at := slices.IndexFunc(current, func(c store.Queue) bool { return c.Name == q.Name })
 		if at < 0 {
-			if slices.ContainsFunc(wanted[:j], func(earlier api.QueueSpec) bool { return earlier.Name == q.Name }) {
+			if slices.ContainsFunc(
+				wanted[:j],
+				func(earlier api.QueueSpec) bool { return earlier.Name == q.Name },
+			) {
 				continue // said already
 			}
 			_, err := a.tx.CreateQueue(ctx, store.Queue{
@@ -51,7 +55,12 @@ func (a *applying) queues(ctx context.Context, i int, spec api.PoolSpec) error {
 
 // queue changes a queue that exists; limited is true where a limit, or null for none, is given.
 func (a *applying) queue(ctx context.Context, current store.Queue, wanted api.QueueSpec, limited bool) error {
-	done := applied{kind: api.ChangeKindQueue, name: queueName(current.Pool, current.Name), before: map[string]any{}, after: map[string]any{}}
+	done := applied{
+		kind:   api.ChangeKindQueue,
+		name:   queueName(current.Pool, current.Name),
+		before: map[string]any{},
+		after:  map[string]any{},
+	}
 	var change store.QueueChange
 	if wanted.Priority != nil && *wanted.Priority != current.Priority {
 		change.Priority = wanted.Priority
@@ -61,7 +70,11 @@ func (a *applying) queue(ctx context.Context, current store.Queue, wanted api.Qu
 	if limited && !equalLimit(wanted.ConcurrencyLimit, current.ConcurrencyLimit) {
 		change.ConcurrencyLimit, change.NoConcurrencyLimit = wanted.ConcurrencyLimit, wanted.ConcurrencyLimit == nil
 		done.fields = append(done.fields, "concurrency_limit")
-		done.before["concurrency_limit"], done.after["concurrency_limit"] = limitValue(current.ConcurrencyLimit), limitValue(wanted.ConcurrencyLimit)
+		done.before["concurrency_limit"], done.after["concurrency_limit"] = limitValue(
+			current.ConcurrencyLimit,
+		), limitValue(
+			wanted.ConcurrencyLimit,
+		)
 	}
 	if len(done.fields) > 0 {
 		if _, err := a.tx.UpdateQueue(ctx, current.Pool, current.Name, change, actor(ctx)); err != nil {

@@ -14,7 +14,13 @@ import (
 )
 
 // schedules understands the schedules that a deployment describes, and says what is wrong with them.
-func (a *applying) schedules(ctx context.Context, wrong *refusal, d *store.Deployment, specs []api.ScheduleSpec, current []store.Schedule) ([]store.NewSchedule, error) {
+func (a *applying) schedules(
+	ctx context.Context,
+	wrong *refusal,
+	d *store.Deployment,
+	specs []api.ScheduleSpec,
+	current []store.Schedule,
+) ([]store.NewSchedule, error) {
 	var runs *runMaker
 	if len(wrong.findings) == 0 { // what is wrong with the deployment is not said again of each schedule
 		runs = a.scheduledRuns(ctx, d)
@@ -42,7 +48,8 @@ func (a *applying) schedules(ctx context.Context, wrong *refusal, d *store.Deplo
 	return wanted, nil
 }
 
-// newSchedule is what is stored of a schedule. Whether it is active is kept apart; where nothing is said of that, it stays as it is.
+// newSchedule is what is stored of a schedule. Whether it is active is kept apart; where nothing is said of
+// that, it stays as it is.
 func newSchedule(name string, spec api.ScheduleSpec, current []store.Schedule) (store.NewSchedule, error) {
 	s, said := store.NewSchedule{Name: name, Active: value(spec.Active, true)}, spec.Active
 	spec.Name, spec.Active = &name, nil
@@ -85,11 +92,24 @@ func (a *applying) scheduledRuns(ctx context.Context, d *store.Deployment) *runM
 	if err != nil || compiled == nil {
 		return nil
 	}
-	return &runMaker{h: a.Handler, deployment: d, compiled: compiled, schema: schema, stored: subjectsOf(ctx, a.Handler, a.tx, compiled)}
+	return &runMaker{
+		h:          a.Handler,
+		deployment: d,
+		compiled:   compiled,
+		schema:     schema,
+		stored:     subjectsOf(ctx, a.Handler, a.tx, compiled),
+	}
 }
 
-// checkScheduled checks what the runs of a schedule are given as it will be when they are made: nobody adds to it then.
-func checkScheduled(ctx context.Context, wrong *refusal, at string, runs *runMaker, spec api.ScheduleSpec) error {
+// checkScheduled checks what the runs of a schedule are given as it will be when they are made: nobody adds
+// to it then.
+func checkScheduled(
+	ctx context.Context,
+	wrong *refusal,
+	at string,
+	runs *runMaker,
+	spec api.ScheduleSpec,
+) error {
 	_, _, err := runs.make(ctx, scheduledRun(spec), "", "")
 	var refused *problem.Error
 	if errors.As(err, &refused) && len(refused.Findings) > 0 {

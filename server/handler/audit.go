@@ -8,11 +8,18 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// ListAudit lists who changed what, newest first: everything, or what belongs to the pools that the key is for.
-func (h *Handler) ListAudit(ctx context.Context, r api.ListAuditRequestObject) (api.ListAuditResponseObject, error) {
+// ListAudit lists who changed what, newest first: everything, or what belongs to the pools that the key is
+// for.
+func (h *Handler) ListAudit(
+	ctx context.Context,
+	r api.ListAuditRequestObject,
+) (api.ListAuditResponseObject, error) {
 	p := r.Params
 	entries, next, err := h.store.ListAudit(ctx, store.AuditFilter{
-		Actor: value(p.Actor, ""), Action: store.AuditAction(value(p.Action, "")), Kind: store.AuditKind(value(p.Kind, "")),
+		Actor: value(
+			p.Actor,
+			"",
+		), Action: store.AuditAction(value(p.Action, "")), Kind: store.AuditKind(value(p.Kind, "")),
 		Name: value(p.Name, ""), Pool: value(p.Pool, ""), Pools: access.From(ctx).Pools,
 		At: store.Span{After: p.After, Before: p.Before},
 	}, page(p.Limit, p.Cursor))

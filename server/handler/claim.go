@@ -15,9 +15,12 @@ const (
 	claimAgain = 5 * time.Second
 )
 
-// ClaimRuns hands out due runs of a pool, waiting for some while there are none. It answers at once when something that
-// the worker holds is to be cancelled.
-func (h *Handler) ClaimRuns(ctx context.Context, r api.ClaimRunsRequestObject) (api.ClaimRunsResponseObject, error) {
+// ClaimRuns hands out due runs of a pool, waiting for some while there are none. It answers at once when
+// something that the worker holds is to be cancelled.
+func (h *Handler) ClaimRuns(
+	ctx context.Context,
+	r api.ClaimRunsRequestObject,
+) (api.ClaimRunsResponseObject, error) {
 	b := r.Body
 	if err := checkWorker(ctx, b.Pool, b.Worker); err != nil {
 		return nil, err
@@ -55,7 +58,8 @@ type poll struct {
 	held  []store.Lease
 }
 
-// await looks until there is something, or until the wait is over or the server stops, which is an empty answer.
+// await looks until there is something, or until the wait is over or the server stops, which is an empty
+// answer.
 func (p *poll) await(ctx context.Context, wait time.Duration) (*api.ClaimResponse, error) {
 	// Subscribed before the first look, so that nothing is missed in between.
 	topic := p.h.store.Subscribe(store.PoolTopic(p.claim.Pool))
@@ -108,7 +112,9 @@ func (h *Handler) wireClaim(c store.Claim) api.Claim {
 		JobUID: optional(c.JobUID), Cancelling: c.Cancelling, Takeover: c.Takeover,
 		JobKey: optional(c.JobKey.Text),
 		RenderInput: api.RenderInput{
-			Deployment: object(c.DeploymentVariables), Run: c.RunVariables, Frozen: c.Frozen, Stored: object(c.Stored),
+			Deployment: object(
+				c.DeploymentVariables,
+			), Run: c.RunVariables, Frozen: c.Frozen, Stored: object(c.Stored),
 		},
 	}
 	if c.TimeoutLeft != nil {

@@ -16,15 +16,19 @@ import (
 	"github.com/berth-dev/berth/templating"
 )
 
-// maxParameters bounds the merged parameters of a run, in bytes of JSON: they travel in an environment variable.
+// maxParameters bounds the merged parameters of a run, in bytes of JSON: they travel in an environment
+// variable.
 const maxParameters = 64 << 10
 
 // createTries bounds how often a run is validated anew because its deployment has changed meanwhile.
 const createTries = 5
 
-// CreateRun makes a run of a deployment. What it is given is checked and fixed now, against the deployment as it is when
-// the run is stored.
-func (h *Handler) CreateRun(ctx context.Context, r api.CreateRunRequestObject) (api.CreateRunResponseObject, error) {
+// CreateRun makes a run of a deployment. What it is given is checked and fixed now, against the deployment as
+// it is when the run is stored.
+func (h *Handler) CreateRun(
+	ctx context.Context,
+	r api.CreateRunRequestObject,
+) (api.CreateRunResponseObject, error) {
 	for try := 1; ; try++ {
 		run, warnings, existed, err := h.createRun(ctx, r)
 		if isCode(err, store.RevisionChanged) && try < createTries {
@@ -42,7 +46,10 @@ func (h *Handler) CreateRun(ctx context.Context, r api.CreateRunRequestObject) (
 	}
 }
 
-func (h *Handler) createRun(ctx context.Context, r api.CreateRunRequestObject) (run *store.Run, warnings []api.Finding, existed bool, err error) {
+func (h *Handler) createRun(
+	ctx context.Context,
+	r api.CreateRunRequestObject,
+) (run *store.Run, warnings []api.Finding, existed bool, err error) {
 	deployment, err := h.deployment(ctx, r.Deployment)
 	if err != nil {
 		return nil, nil, false, err
@@ -70,8 +77,8 @@ func (h *Handler) createRun(ctx context.Context, r api.CreateRunRequestObject) (
 	return run, warnings, existed, err
 }
 
-// checkFirst refuses to show the run that an idempotency key made before where that is in a pool that the key is not for: the deployment has
-// moved since.
+// checkFirst refuses to show the run that an idempotency key made before where that is in a pool that the key
+// is not for: the deployment has moved since.
 func checkFirst(ctx context.Context, first *store.Run, existed bool) error {
 	if !existed {
 		return nil
@@ -92,7 +99,11 @@ func runParameters(d *store.Deployment, given json.RawMessage) (json.RawMessage,
 	frozen := problem.Newf(problem.Frozen, "deployment %q has frozen parameters", d.Name)
 	for _, name := range d.FrozenParameters {
 		if own, ok := over[name]; ok && !equalJSON(own, base[name]) {
-			frozen.At("/parameters/"+escape(name), "parameter %q is frozen by the deployment and can not be set here", name)
+			frozen.At(
+				"/parameters/"+escape(name),
+				"parameter %q is frozen by the deployment and can not be set here",
+				name,
+			)
 		}
 	}
 	if len(frozen.Findings) > 0 {

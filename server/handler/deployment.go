@@ -12,7 +12,10 @@ import (
 )
 
 // ListDeployments lists the deployments of a pool, or of all pools that the key is for.
-func (h *Handler) ListDeployments(ctx context.Context, r api.ListDeploymentsRequestObject) (api.ListDeploymentsResponseObject, error) {
+func (h *Handler) ListDeployments(
+	ctx context.Context,
+	r api.ListDeploymentsRequestObject,
+) (api.ListDeploymentsResponseObject, error) {
 	pool := value(r.Params.Pool, "")
 	if pool != "" {
 		if err := access.From(ctx).CheckPool(pool); err != nil {
@@ -29,7 +32,10 @@ func (h *Handler) ListDeployments(ctx context.Context, r api.ListDeploymentsRequ
 	if err != nil {
 		return nil, err
 	}
-	return api.ListDeployments200JSONResponse{Items: each(deployments, wireDeployment), NextCursor: optional(next)}, nil
+	return api.ListDeployments200JSONResponse{
+		Items:      each(deployments, wireDeployment),
+		NextCursor: optional(next),
+	}, nil
 }
 
 // deployment returns a deployment that the key may see.
@@ -45,7 +51,10 @@ func (h *Handler) deployment(ctx context.Context, name string) (*store.Deploymen
 }
 
 // GetDeployment returns a deployment.
-func (h *Handler) GetDeployment(ctx context.Context, r api.GetDeploymentRequestObject) (api.GetDeploymentResponseObject, error) {
+func (h *Handler) GetDeployment(
+	ctx context.Context,
+	r api.GetDeploymentRequestObject,
+) (api.GetDeploymentResponseObject, error) {
 	deployment, err := h.deployment(ctx, r.Deployment)
 	if err != nil {
 		return nil, err
@@ -66,12 +75,16 @@ func (h *Handler) GetDeployment(ctx context.Context, r api.GetDeploymentRequestO
 }
 
 // UpdateDeployment pauses or resumes a deployment.
-func (h *Handler) UpdateDeployment(ctx context.Context, r api.UpdateDeploymentRequestObject) (api.UpdateDeploymentResponseObject, error) {
+func (h *Handler) UpdateDeployment(
+	ctx context.Context,
+	r api.UpdateDeploymentRequestObject,
+) (api.UpdateDeploymentResponseObject, error) {
 	if _, err := h.deployment(ctx, r.Deployment); err != nil {
 		return nil, err
 	}
 	if r.Body.Paused == nil {
-		return nil, problem.Newf(problem.InvalidBody, "there is nothing to change: give paused").At("/paused", "is missing")
+		return nil, problem.Newf(problem.InvalidBody, "there is nothing to change: give paused").
+			At("/paused", "is missing")
 	}
 	var changed *store.Deployment
 	err := h.store.InTx(ctx, func(tx *store.Tx) (err error) {
@@ -84,12 +97,17 @@ func (h *Handler) UpdateDeployment(ctx context.Context, r api.UpdateDeploymentRe
 		return nil, err
 	}
 	return api.UpdateDeployment200JSONResponse{
-		Body: wireDeployment(*changed), Headers: api.UpdateDeployment200ResponseHeaders{ETag: deploymentETag(changed)},
+		Body: wireDeployment(
+			*changed,
+		), Headers: api.UpdateDeployment200ResponseHeaders{ETag: deploymentETag(changed)},
 	}, nil
 }
 
 // DeleteDeployment deletes a deployment and its finished runs.
-func (h *Handler) DeleteDeployment(ctx context.Context, r api.DeleteDeploymentRequestObject) (api.DeleteDeploymentResponseObject, error) {
+func (h *Handler) DeleteDeployment(
+	ctx context.Context,
+	r api.DeleteDeploymentRequestObject,
+) (api.DeleteDeploymentResponseObject, error) {
 	if _, err := h.deployment(ctx, r.Deployment); err != nil {
 		return nil, err
 	}
@@ -121,7 +139,13 @@ func matchDeployment(ctx context.Context, tx *store.Tx, name string, ifMatch *st
 		return err
 	}
 	if tag := deploymentETag(d); *ifMatch != *tag {
-		return problem.Newf(problem.PreconditionFailed, "deployment %q has changed: its ETag is %s, not %s", name, *tag, *ifMatch)
+		return problem.Newf(
+			problem.PreconditionFailed,
+			"deployment %q has changed: its ETag is %s, not %s",
+			name,
+			*tag,
+			*ifMatch,
+		)
 	}
 	return nil
 }
@@ -129,9 +153,13 @@ func matchDeployment(ctx context.Context, tx *store.Tx, name string, ifMatch *st
 func wireDeployment(d store.Deployment) api.Deployment {
 	deployment := api.Deployment{
 		ID: d.ID, Name: d.Name, Pool: d.Pool, Queue: d.Queue, Version: d.Version, Description: d.Description, Tags: list(d.Tags),
-		JobVariables: object(d.JobVariables), Parameters: object(d.Parameters), ParameterSchema: d.ParameterSchema,
+		JobVariables: object(
+			d.JobVariables,
+		), Parameters: object(d.Parameters), ParameterSchema: d.ParameterSchema,
 		ConcurrencyLimit: d.ConcurrencyLimit, TimeoutSeconds: seconds(d.Timeout), StartDeadlineSeconds: seconds(d.StartDeadline),
-		Retries: wireRetries(d.Retries), Paused: d.Paused, Project: optional(d.Project), CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
+		Retries: wireRetries(
+			d.Retries,
+		), Paused: d.Paused, Project: optional(d.Project), CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
 	}
 	if len(d.FrozenVariables) > 0 || len(d.FrozenParameters) > 0 {
 		variables, parameters := list(d.FrozenVariables), list(d.FrozenParameters)

@@ -9,7 +9,10 @@ import (
 )
 
 // ExplainRun says in words why a run waits, or why it ended as it did.
-func (h *Handler) ExplainRun(ctx context.Context, r api.ExplainRunRequestObject) (api.ExplainRunResponseObject, error) {
+func (h *Handler) ExplainRun(
+	ctx context.Context,
+	r api.ExplainRunRequestObject,
+) (api.ExplainRunResponseObject, error) {
 	situation, err := h.store.Situation(ctx, r.Run)
 	if err != nil {
 		return nil, err
@@ -19,7 +22,11 @@ func (h *Handler) ExplainRun(ctx context.Context, r api.ExplainRunRequestObject)
 	}
 	e := explain.Explain(situation)
 	return api.ExplainRun200JSONResponse{
-		Run: derived(situation.Run, situation.Lane, situation.Now), Sentence: e.Sentence, Details: list(e.Details), Next: list(e.Next),
+		Run: derived(
+			situation.Run,
+			situation.Lane,
+			situation.Now,
+		), Sentence: e.Sentence, Details: list(e.Details), Next: list(e.Next),
 		Reasons: each(e.Reasons, func(r explain.Reason) api.WaitReason {
 			return api.WaitReason{Code: string(r.Code), Message: r.Message}
 		}),

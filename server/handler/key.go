@@ -14,7 +14,10 @@ import (
 const manageKeys = "manage API keys"
 
 // ListAPIKeys lists the keys, never their secrets.
-func (h *Handler) ListAPIKeys(ctx context.Context, _ api.ListAPIKeysRequestObject) (api.ListAPIKeysResponseObject, error) {
+func (h *Handler) ListAPIKeys(
+	ctx context.Context,
+	_ api.ListAPIKeysRequestObject,
+) (api.ListAPIKeysResponseObject, error) {
 	if err := access.From(ctx).CheckUnlimited(manageKeys); err != nil {
 		return nil, err
 	}
@@ -26,13 +29,17 @@ func (h *Handler) ListAPIKeys(ctx context.Context, _ api.ListAPIKeysRequestObjec
 }
 
 // CreateAPIKey makes a key and shows it this once.
-func (h *Handler) CreateAPIKey(ctx context.Context, r api.CreateAPIKeyRequestObject) (api.CreateAPIKeyResponseObject, error) {
+func (h *Handler) CreateAPIKey(
+	ctx context.Context,
+	r api.CreateAPIKeyRequestObject,
+) (api.CreateAPIKeyResponseObject, error) {
 	if err := access.From(ctx).CheckUnlimited(manageKeys); err != nil {
 		return nil, err
 	}
 	now := h.Now().UTC()
 	if r.Body.ExpiresAt != nil && !r.Body.ExpiresAt.After(now) {
-		return nil, problem.Newf(problem.InvalidBody, "the key would have expired already").At("/expires_at", "is not in the future")
+		return nil, problem.Newf(problem.InvalidBody, "the key would have expired already").
+			At("/expires_at", "is not in the future")
 	}
 	made, err := apikey.New()
 	if err != nil {
@@ -50,7 +57,10 @@ func (h *Handler) CreateAPIKey(ctx context.Context, r api.CreateAPIKeyRequestObj
 }
 
 // RevokeAPIKey ends a key.
-func (h *Handler) RevokeAPIKey(ctx context.Context, r api.RevokeAPIKeyRequestObject) (api.RevokeAPIKeyResponseObject, error) {
+func (h *Handler) RevokeAPIKey(
+	ctx context.Context,
+	r api.RevokeAPIKeyRequestObject,
+) (api.RevokeAPIKeyResponseObject, error) {
 	if err := access.From(ctx).CheckUnlimited(manageKeys); err != nil {
 		return nil, err
 	}

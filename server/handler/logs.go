@@ -19,7 +19,10 @@ const logPart = 256 << 10
 const noLongerKept = "[%d bytes of output are no longer kept]\n"
 
 // GetRunLogs writes the output of an attempt, of the newest where none is named.
-func (h *Handler) GetRunLogs(ctx context.Context, r api.GetRunLogsRequestObject) (api.GetRunLogsResponseObject, error) {
+func (h *Handler) GetRunLogs(
+	ctx context.Context,
+	r api.GetRunLogsRequestObject,
+) (api.GetRunLogsResponseObject, error) {
 	run, err := h.run(ctx, r.Run)
 	if err != nil {
 		return nil, err

@@ -11,8 +11,9 @@ import (
 	"github.com/berth-dev/berth/templating"
 )
 
-// runMaker makes the runs of one deployment. Every way to a run goes through it: frozen values, the schemas of parameters
-// and job variables, and the bounds on both are enforced here and nowhere else. What runs have in common is read once.
+// runMaker makes the runs of one deployment. Every way to a run goes through it: frozen values, the schemas
+// of parameters and job variables, and the bounds on both are enforced here and nowhere else. What runs have
+// in common is read once.
 type runMaker struct {
 	h          *Handler
 	deployment *store.Deployment
@@ -45,7 +46,11 @@ func (m *runMaker) prepare(ctx context.Context) error {
 }
 
 // make checks what a run is given and says what it will be, with warnings of what is likely not meant.
-func (m *runMaker) make(ctx context.Context, given api.RunCreate, key, hash string) (store.NewRun, []api.Finding, error) {
+func (m *runMaker) make(
+	ctx context.Context,
+	given api.RunCreate,
+	key, hash string,
+) (store.NewRun, []api.Finding, error) {
 	if err := m.prepare(ctx); err != nil {
 		return store.NewRun{}, nil, err
 	}
@@ -92,8 +97,8 @@ func parameterSchema(document json.RawMessage) (*templating.Schema, error) {
 	return compiled, invalid(problem.ParametersInvalid, "/parameter_schema", err)
 }
 
-// variables checks the job variables of both levels against the pool's template, stored variables resolved, and returns the
-// names of the stored variables that the levels refer to.
+// variables checks the job variables of both levels against the pool's template, stored variables resolved,
+// and returns the names of the stored variables that the levels refer to.
 func (m *runMaker) variables(given json.RawMessage) ([]string, []api.Finding, error) {
 	layers, err := layersOf(m.deployment, given)
 	if err != nil {

@@ -11,8 +11,15 @@ import (
 )
 
 // ListWorkPools lists the pools that the key is for.
-func (h *Handler) ListWorkPools(ctx context.Context, r api.ListWorkPoolsRequestObject) (api.ListWorkPoolsResponseObject, error) {
-	pools, next, err := h.store.ListPoolsOf(ctx, access.From(ctx).Pools, page(r.Params.Limit, r.Params.Cursor))
+func (h *Handler) ListWorkPools(
+	ctx context.Context,
+	r api.ListWorkPoolsRequestObject,
+) (api.ListWorkPoolsResponseObject, error) {
+	pools, next, err := h.store.ListPoolsOf(
+		ctx,
+		access.From(ctx).Pools,
+		page(r.Params.Limit, r.Params.Cursor),
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -20,7 +27,10 @@ func (h *Handler) ListWorkPools(ctx context.Context, r api.ListWorkPoolsRequestO
 }
 
 // CreateWorkPool makes a pool with its first template version, the default one where none is given.
-func (h *Handler) CreateWorkPool(ctx context.Context, r api.CreateWorkPoolRequestObject) (api.CreateWorkPoolResponseObject, error) {
+func (h *Handler) CreateWorkPool(
+	ctx context.Context,
+	r api.CreateWorkPoolRequestObject,
+) (api.CreateWorkPoolResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Body.Name); err != nil {
 		return nil, err
 	}
@@ -39,7 +49,11 @@ func (h *Handler) CreateWorkPool(ctx context.Context, r api.CreateWorkPoolReques
 }
 
 // poolTemplate is the given template, checked, or the default one of the pool's type.
-func (h *Handler) poolTemplate(ctx context.Context, kind api.PoolType, given json.RawMessage) (store.TemplateDoc, error) {
+func (h *Handler) poolTemplate(
+	ctx context.Context,
+	kind api.PoolType,
+	given json.RawMessage,
+) (store.TemplateDoc, error) {
 	if given == nil {
 		return h.Templates.Default(string(kind))
 	}
@@ -51,7 +65,10 @@ func (h *Handler) poolTemplate(ctx context.Context, kind api.PoolType, given jso
 }
 
 // GetWorkPool returns a pool.
-func (h *Handler) GetWorkPool(ctx context.Context, r api.GetWorkPoolRequestObject) (api.GetWorkPoolResponseObject, error) {
+func (h *Handler) GetWorkPool(
+	ctx context.Context,
+	r api.GetWorkPoolRequestObject,
+) (api.GetWorkPoolResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
@@ -63,7 +80,10 @@ func (h *Handler) GetWorkPool(ctx context.Context, r api.GetWorkPoolRequestObjec
 }
 
 // UpdateWorkPool changes what is given.
-func (h *Handler) UpdateWorkPool(ctx context.Context, r api.UpdateWorkPoolRequestObject) (api.UpdateWorkPoolResponseObject, error) {
+func (h *Handler) UpdateWorkPool(
+	ctx context.Context,
+	r api.UpdateWorkPoolRequestObject,
+) (api.UpdateWorkPoolResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
@@ -83,7 +103,10 @@ func (h *Handler) UpdateWorkPool(ctx context.Context, r api.UpdateWorkPoolReques
 }
 
 // DeleteWorkPool deletes a pool and what is in it.
-func (h *Handler) DeleteWorkPool(ctx context.Context, r api.DeleteWorkPoolRequestObject) (api.DeleteWorkPoolResponseObject, error) {
+func (h *Handler) DeleteWorkPool(
+	ctx context.Context,
+	r api.DeleteWorkPoolRequestObject,
+) (api.DeleteWorkPoolResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
@@ -94,7 +117,10 @@ func (h *Handler) DeleteWorkPool(ctx context.Context, r api.DeleteWorkPoolReques
 }
 
 // ListWorkQueues lists a pool's queues.
-func (h *Handler) ListWorkQueues(ctx context.Context, r api.ListWorkQueuesRequestObject) (api.ListWorkQueuesResponseObject, error) {
+func (h *Handler) ListWorkQueues(
+	ctx context.Context,
+	r api.ListWorkQueuesRequestObject,
+) (api.ListWorkQueuesResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
@@ -106,7 +132,10 @@ func (h *Handler) ListWorkQueues(ctx context.Context, r api.ListWorkQueuesReques
 }
 
 // CreateWorkQueue adds a queue to a pool.
-func (h *Handler) CreateWorkQueue(ctx context.Context, r api.CreateWorkQueueRequestObject) (api.CreateWorkQueueResponseObject, error) {
+func (h *Handler) CreateWorkQueue(
+	ctx context.Context,
+	r api.CreateWorkQueueRequestObject,
+) (api.CreateWorkQueueResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}

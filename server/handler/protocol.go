@@ -20,8 +20,8 @@ const protocolVersion = 1
 // maxSeconds is the longest timeout that is taken over from a template; beyond it there is none.
 const maxSeconds = 1 << 31
 
-// Bounds on what one call of a worker may hold. The protocol is not checked against the specification, which would refuse
-// what a newer worker adds.
+// Bounds on what one call of a worker may hold. The protocol is not checked against the specification, which
+// would refuse what a newer worker adds.
 const (
 	maxClaims  = 1000
 	maxReports = 1000
@@ -47,7 +47,8 @@ func checkWorker(ctx context.Context, pool, worker string) error {
 	return access.From(ctx).CheckPool(pool)
 }
 
-// checkAttempts refuses attempts of pools that the key is not for: the pool that a call names says nothing about them.
+// checkAttempts refuses attempts of pools that the key is not for: the pool that a call names says nothing
+// about them.
 func (h *Handler) checkAttempts(ctx context.Context, ids []uuid.UUID) error {
 	who := access.From(ctx)
 	if !who.Limited() || len(ids) == 0 {
@@ -77,14 +78,22 @@ func atMost(at string, n, limit int) error {
 }
 
 // WorkerHello welcomes a worker of a pool and tells it what it needs to know.
-func (h *Handler) WorkerHello(ctx context.Context, r api.WorkerHelloRequestObject) (api.WorkerHelloResponseObject, error) {
+func (h *Handler) WorkerHello(
+	ctx context.Context,
+	r api.WorkerHelloRequestObject,
+) (api.WorkerHelloResponseObject, error) {
 	b := r.Body
 	if err := checkWorker(ctx, b.Pool, b.Worker); err != nil {
 		return nil, err
 	}
 	if b.Protocol != protocolVersion {
-		return nil, problem.Newf(problem.ProtocolUnsupported,
-			"the worker speaks version %d of the protocol, this server (%s) version %d; upgrade the older of the two", b.Protocol, h.Version, protocolVersion)
+		return nil, problem.Newf(
+			problem.ProtocolUnsupported,
+			"the worker speaks version %d of the protocol, this server (%s) version %d; upgrade the older of the two",
+			b.Protocol,
+			h.Version,
+			protocolVersion,
+		)
 	}
 	if b.ClusterID == "" {
 		return nil, invalidCall("/cluster_id", "say which cluster the worker serves")
@@ -104,7 +113,19 @@ func (h *Handler) WorkerHello(ctx context.Context, r api.WorkerHelloRequestObjec
 	if err != nil {
 		return nil, err
 	}
-	h.Logger.Info("worker said hello", "worker", b.Worker, "pool", b.Pool, "type", b.Type, "cluster", b.ClusterID, "version", b.Version)
+	h.Logger.Info(
+		"worker said hello",
+		"worker",
+		b.Worker,
+		"pool",
+		b.Pool,
+		"type",
+		b.Type,
+		"cluster",
+		b.ClusterID,
+		"version",
+		b.Version,
+	)
 	return api.WorkerHello200JSONResponse{
 		InstallationID: h.Installation, LeaseSeconds: h.leaseSeconds(), ServerVersion: h.Version,
 	}, nil
@@ -113,7 +134,10 @@ func (h *Handler) WorkerHello(ctx context.Context, r api.WorkerHelloRequestObjec
 func (h *Handler) leaseSeconds() int32 { return int32(h.Lease / time.Second) }
 
 // RenewLeases renews what a worker holds and says what it has lost.
-func (h *Handler) RenewLeases(ctx context.Context, r api.RenewLeasesRequestObject) (api.RenewLeasesResponseObject, error) {
+func (h *Handler) RenewLeases(
+	ctx context.Context,
+	r api.RenewLeasesRequestObject,
+) (api.RenewLeasesResponseObject, error) {
 	b := r.Body
 	if err := checkWorker(ctx, b.Pool, b.Worker); err != nil {
 		return nil, err
@@ -135,11 +159,18 @@ func (h *Handler) RenewLeases(ctx context.Context, r api.RenewLeasesRequestObjec
 	if err := h.store.Release(ctx, b.Worker, release); err != nil { // last, so that what is in both lists is released
 		return nil, err
 	}
-	return api.RenewLeases200JSONResponse{Lost: list(lost), Cancels: list(cancels), LeaseSeconds: h.leaseSeconds()}, nil
+	return api.RenewLeases200JSONResponse{
+		Lost:         list(lost),
+		Cancels:      list(cancels),
+		LeaseSeconds: h.leaseSeconds(),
+	}, nil
 }
 
 // ReportAttempts records what became of attempts. Each report is answered by itself, in order.
-func (h *Handler) ReportAttempts(ctx context.Context, r api.ReportAttemptsRequestObject) (api.ReportAttemptsResponseObject, error) {
+func (h *Handler) ReportAttempts(
+	ctx context.Context,
+	r api.ReportAttemptsRequestObject,
+) (api.ReportAttemptsResponseObject, error) {
 	b := r.Body
 	if err := checkWorker(ctx, b.Pool, b.Worker); err != nil {
 		return nil, err
@@ -156,23 +187,36 @@ func (h *Handler) ReportAttempts(ctx context.Context, r api.ReportAttemptsReques
 		return nil, err
 	}
 	h.Metrics.Reported(results)
-	return api.ReportAttempts200JSONResponse{Results: each(results, func(r store.ReportResult) api.ReportResult {
-		return api.ReportResult{Status: api.ReportResultStatus(r.Status), Message: optional(r.Message)}
-	})}, nil
+	return api.ReportAttempts200JSONResponse{
+		Results: each(results, func(r store.ReportResult) api.ReportResult {
+			return api.ReportResult{Status: api.ReportResultStatus(r.Status), Message: optional(r.Message)}
+		}),
+	}, nil
 }
 
 // AppendLogs stores output.
-func (h *Handler) AppendLogs(ctx context.Context, r api.AppendLogsRequestObject) (api.AppendLogsResponseObject, error) {
+func (h *Handler) AppendLogs(
+	ctx context.Context,
+	r api.AppendLogsRequestObject,
+) (api.AppendLogsResponseObject, error) {
 	if err := atMost("/chunks", len(r.Body.Chunks), maxChunks); err != nil {
 		return nil, err
 	}
 	chunks := each(r.Body.Chunks, func(c api.LogAppendChunk) store.LogChunk {
-		return store.LogChunk{Lease: store.Lease{AttemptID: c.AttemptID, Epoch: c.Epoch}, Offset: c.Offset, Text: c.Text}
+		return store.LogChunk{
+			Lease:  store.Lease{AttemptID: c.AttemptID, Epoch: c.Epoch},
+			Offset: c.Offset,
+			Text:   c.Text,
+		}
 	})
 	var bytes int
 	for i, chunk := range chunks {
 		if chunk.Offset < 0 || chunk.Offset > maxOffset {
-			return nil, invalidCall("/chunks/"+strconv.Itoa(i)+"/offset", "must be from 0 to %d", int64(maxOffset))
+			return nil, invalidCall(
+				"/chunks/"+strconv.Itoa(i)+"/offset",
+				"must be from 0 to %d",
+				int64(maxOffset),
+			)
 		}
 		bytes += len(chunk.Text)
 	}
@@ -188,7 +232,10 @@ func (h *Handler) AppendLogs(ctx context.Context, r api.AppendLogsRequestObject)
 }
 
 // LookUpAttempts says what is known of Jobs that were found in a cluster.
-func (h *Handler) LookUpAttempts(ctx context.Context, r api.LookUpAttemptsRequestObject) (api.LookUpAttemptsResponseObject, error) {
+func (h *Handler) LookUpAttempts(
+	ctx context.Context,
+	r api.LookUpAttemptsRequestObject,
+) (api.LookUpAttemptsResponseObject, error) {
 	b := r.Body
 	if err := access.From(ctx).CheckPool(b.Pool); err != nil {
 		return nil, err
@@ -203,13 +250,21 @@ func (h *Handler) LookUpAttempts(ctx context.Context, r api.LookUpAttemptsReques
 	if err != nil {
 		return nil, err
 	}
-	return api.LookUpAttempts200JSONResponse{Jobs: each(statuses, func(s store.AttemptStatus) api.AttemptStatus {
-		return api.AttemptStatus{Status: api.AttemptStatusStatus(s.Status), AttemptID: optional(s.AttemptID)}
-	})}, nil
+	return api.LookUpAttempts200JSONResponse{
+		Jobs: each(statuses, func(s store.AttemptStatus) api.AttemptStatus {
+			return api.AttemptStatus{
+				Status:    api.AttemptStatusStatus(s.Status),
+				AttemptID: optional(s.AttemptID),
+			}
+		}),
+	}, nil
 }
 
 // GetTemplateForWorker returns a template version. It never changes, so workers keep it.
-func (h *Handler) GetTemplateForWorker(ctx context.Context, r api.GetTemplateForWorkerRequestObject) (api.GetTemplateForWorkerResponseObject, error) {
+func (h *Handler) GetTemplateForWorker(
+	ctx context.Context,
+	r api.GetTemplateForWorkerRequestObject,
+) (api.GetTemplateForWorkerResponseObject, error) {
 	version, err := h.store.GetTemplateByID(ctx, r.Version)
 	if err != nil {
 		return nil, err
@@ -226,9 +281,15 @@ func readLease(l api.AttemptLease) store.Lease {
 
 func readReport(r api.Report) store.Report {
 	report := store.Report{
-		Lease: store.Lease{AttemptID: r.AttemptID, Epoch: r.Epoch}, Kind: store.ReportKind(r.Kind), Manifest: r.Manifest,
+		Lease: store.Lease{
+			AttemptID: r.AttemptID,
+			Epoch:     r.Epoch,
+		}, Kind: store.ReportKind(r.Kind), Manifest: r.Manifest,
 		JobNamespace: value(r.JobNamespace, ""), JobName: value(r.JobName, ""), JobUID: value(r.JobUID, ""),
-		Node: value(r.Node, ""), Diagnosis: value(r.Diagnosis, ""), At: r.At, LastLines: value(r.LastLines, ""),
+		Node: value(
+			r.Node,
+			"",
+		), Diagnosis: value(r.Diagnosis, ""), At: r.At, LastLines: value(r.LastLines, ""),
 		Outcome: lifecycle.Outcome{
 			Succeeded: value(r.Succeeded, false), Category: lifecycle.Category(value(r.Category, "")),
 			ExitCode: r.ExitCode, Message: value(r.Message, ""), Final: value(r.Final, false),

@@ -10,7 +10,10 @@ import (
 )
 
 // GetWorkQueue returns a queue.
-func (h *Handler) GetWorkQueue(ctx context.Context, r api.GetWorkQueueRequestObject) (api.GetWorkQueueResponseObject, error) {
+func (h *Handler) GetWorkQueue(
+	ctx context.Context,
+	r api.GetWorkQueueRequestObject,
+) (api.GetWorkQueueResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
@@ -22,7 +25,10 @@ func (h *Handler) GetWorkQueue(ctx context.Context, r api.GetWorkQueueRequestObj
 }
 
 // UpdateWorkQueue changes what is given.
-func (h *Handler) UpdateWorkQueue(ctx context.Context, r api.UpdateWorkQueueRequestObject) (api.UpdateWorkQueueResponseObject, error) {
+func (h *Handler) UpdateWorkQueue(
+	ctx context.Context,
+	r api.UpdateWorkQueueRequestObject,
+) (api.UpdateWorkQueueResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
@@ -41,7 +47,10 @@ func (h *Handler) UpdateWorkQueue(ctx context.Context, r api.UpdateWorkQueueRequ
 }
 
 // DeleteWorkQueue deletes a queue that nothing uses.
-func (h *Handler) DeleteWorkQueue(ctx context.Context, r api.DeleteWorkQueueRequestObject) (api.DeleteWorkQueueResponseObject, error) {
+func (h *Handler) DeleteWorkQueue(
+	ctx context.Context,
+	r api.DeleteWorkQueueRequestObject,
+) (api.DeleteWorkQueueResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}

@@ -12,8 +12,8 @@ import (
 // maxFindings bounds an answer; who has more to correct deploys again.
 const maxFindings = 200
 
-// refusal gathers everything that is wrong with what was described. Its code says what kind of thing is wrong where that is
-// the same for all of it.
+// refusal gathers everything that is wrong with what was described. Its code says what kind of thing is wrong
+// where that is the same for all of it.
 type refusal struct {
 	code     problem.Code
 	findings []api.Finding
@@ -58,7 +58,11 @@ func (r *refusal) errorOrNil() error {
 	if more := len(r.findings) - 1; more > 0 {
 		detail += fmt.Sprintf(" (and %d more)", more)
 	}
-	return &problem.Error{Code: r.code, Detail: detail, Findings: r.findings[:min(len(r.findings), maxFindings)]}
+	return &problem.Error{
+		Code:     r.code,
+		Detail:   detail,
+		Findings: r.findings[:min(len(r.findings), maxFindings)],
+	}
 }
 
 // moved puts findings below a place.

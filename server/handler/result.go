@@ -16,7 +16,10 @@ import (
 const maxResult = 64 << 10
 
 // GetRunResult returns what a run's workload says has come out of it.
-func (h *Handler) GetRunResult(ctx context.Context, r api.GetRunResultRequestObject) (api.GetRunResultResponseObject, error) {
+func (h *Handler) GetRunResult(
+	ctx context.Context,
+	r api.GetRunResultRequestObject,
+) (api.GetRunResultResponseObject, error) {
 	run, err := h.run(ctx, r.Run)
 	if err != nil {
 		return nil, err
@@ -32,7 +35,10 @@ func (h *Handler) GetRunResult(ctx context.Context, r api.GetRunResultRequestObj
 }
 
 // SetRunResult stores what a workload says has come out of its run.
-func (h *Handler) SetRunResult(ctx context.Context, r api.SetRunResultRequestObject) (api.SetRunResultResponseObject, error) {
+func (h *Handler) SetRunResult(
+	ctx context.Context,
+	r api.SetRunResultRequestObject,
+) (api.SetRunResultResponseObject, error) {
 	if _, err := h.run(ctx, r.Run); err != nil {
 		return nil, err
 	}
@@ -41,7 +47,12 @@ func (h *Handler) SetRunResult(ctx context.Context, r api.SetRunResultRequestObj
 		return nil, fmt.Errorf("read the result: %w", err)
 	}
 	if compact.Len() > maxResult {
-		return nil, problem.Newf(problem.BodyTooLarge, "the result has %d bytes, at most %d are kept; store it elsewhere and say where", compact.Len(), maxResult)
+		return nil, problem.Newf(
+			problem.BodyTooLarge,
+			"the result has %d bytes, at most %d are kept; store it elsewhere and say where",
+			compact.Len(),
+			maxResult,
+		)
 	}
 	result, err := h.store.SetResult(ctx, r.Run, access.From(ctx).Attempt, compact.Bytes())
 	if err != nil {
@@ -51,11 +62,20 @@ func (h *Handler) SetRunResult(ctx context.Context, r api.SetRunResultRequestObj
 }
 
 // SetRunProgress stores how far a workload says its run is.
-func (h *Handler) SetRunProgress(ctx context.Context, r api.SetRunProgressRequestObject) (api.SetRunProgressResponseObject, error) {
+func (h *Handler) SetRunProgress(
+	ctx context.Context,
+	r api.SetRunProgressRequestObject,
+) (api.SetRunProgressResponseObject, error) {
 	if _, err := h.run(ctx, r.Run); err != nil {
 		return nil, err
 	}
-	progress, err := h.store.SetProgress(ctx, r.Run, access.From(ctx).Attempt, r.Body.Percent, value(r.Body.Message, ""))
+	progress, err := h.store.SetProgress(
+		ctx,
+		r.Run,
+		access.From(ctx).Attempt,
+		r.Body.Percent,
+		value(r.Body.Message, ""),
+	)
 	if err != nil {
 		return nil, err
 	}

@@ -34,7 +34,9 @@ func readRetries(r api.RetryPolicy) lifecycle.RetryPolicy {
 	}
 	if o := r.Oom; o != nil {
 		p.OOM = &lifecycle.OOMPolicy{
-			Max: int(o.Max), Variable: o.Variable, Factor: value(o.Factor, lifecycle.DefaultFactor), MaxValue: o.MaxValue,
+			Max: int(
+				o.Max,
+			), Variable: o.Variable, Factor: value(o.Factor, lifecycle.DefaultFactor), MaxValue: o.MaxValue,
 		}
 	}
 	return p
@@ -52,7 +54,12 @@ func wireRetries(p lifecycle.RetryPolicy) api.RetryPolicy {
 	}
 	if b := p.Backoff; b != nil {
 		factor, max, jitter := b.Factor, b.Max.Seconds(), b.Jitter
-		r.Backoff = &api.RetryBackoff{InitialSeconds: b.Initial.Seconds(), Factor: &factor, MaxSeconds: &max, Jitter: &jitter}
+		r.Backoff = &api.RetryBackoff{
+			InitialSeconds: b.Initial.Seconds(),
+			Factor:         &factor,
+			MaxSeconds:     &max,
+			Jitter:         &jitter,
+		}
 	} else {
 		delay := int32(p.Delay / time.Second)
 		r.DelaySeconds = &delay
@@ -69,18 +76,33 @@ func wireRetries(p lifecycle.RetryPolicy) api.RetryPolicy {
 	}
 	if o := p.OOM; o != nil {
 		factor := o.Factor
-		r.Oom = &api.OOMRetries{Max: int32(o.Max), Variable: o.Variable, Factor: &factor, MaxValue: o.MaxValue}
+		r.Oom = &api.OOMRetries{
+			Max:      int32(o.Max),
+			Variable: o.Variable,
+			Factor:   &factor,
+			MaxValue: o.MaxValue,
+		}
 	}
 	return r
 }
 
-// checkRetries says what the form of a policy does not: what contradicts itself, and a variable that can not be raised.
-func checkRetries(wrong *refusal, p lifecycle.RetryPolicy, variables map[string]any, compiled *templating.Compiled) {
+// checkRetries says what the form of a policy does not: what contradicts itself, and a variable that can not
+// be raised.
+func checkRetries(
+	wrong *refusal,
+	p lifecycle.RetryPolicy,
+	variables map[string]any,
+	compiled *templating.Compiled,
+) {
 	if p.Backoff != nil && p.Delay > 0 {
 		wrong.say(problem.ApplyInvalid, "/retries/delay_seconds", "give delay_seconds or backoff, not both")
 	}
 	if p.Backoff != nil && p.Backoff.Max < p.Backoff.Initial {
-		wrong.say(problem.ApplyInvalid, "/retries/backoff/max_seconds", "must not be less than initial_seconds")
+		wrong.say(
+			problem.ApplyInvalid,
+			"/retries/backoff/max_seconds",
+			"must not be less than initial_seconds",
+		)
 	}
 	if p.OOM == nil {
 		return
@@ -103,6 +125,11 @@ func checkRetries(wrong *refusal, p lifecycle.RetryPolicy, variables map[string]
 	properties, _ := compiled.VariablesSchema()["properties"].(map[string]any)
 	_, declared := properties[p.OOM.Variable]
 	if _, given := variables[p.OOM.Variable]; !declared && !given {
-		wrong.say(problem.ApplyInvalid, "/retries/oom/variable", "the pool's template has no job variable %q", p.OOM.Variable)
+		wrong.say(
+			problem.ApplyInvalid,
+			"/retries/oom/variable",
+			"the pool's template has no job variable %q",
+			p.OOM.Variable,
+		)
 	}
 }

@@ -49,7 +49,10 @@ func (h *Handler) GetRun(ctx context.Context, r api.GetRunRequestObject) (api.Ge
 }
 
 // CancelRun cancels a run, at once or by way of its worker.
-func (h *Handler) CancelRun(ctx context.Context, r api.CancelRunRequestObject) (api.CancelRunResponseObject, error) {
+func (h *Handler) CancelRun(
+	ctx context.Context,
+	r api.CancelRunRequestObject,
+) (api.CancelRunResponseObject, error) {
 	if _, err := h.run(ctx, r.Run); err != nil {
 		return nil, err
 	}
@@ -61,7 +64,10 @@ func (h *Handler) CancelRun(ctx context.Context, r api.CancelRunRequestObject) (
 }
 
 // RetryRun gives a run that has ended another attempt.
-func (h *Handler) RetryRun(ctx context.Context, r api.RetryRunRequestObject) (api.RetryRunResponseObject, error) {
+func (h *Handler) RetryRun(
+	ctx context.Context,
+	r api.RetryRunRequestObject,
+) (api.RetryRunResponseObject, error) {
 	run, err := h.retry(ctx, r.Run, actor(ctx))
 	if err != nil {
 		return nil, err
@@ -69,20 +75,25 @@ func (h *Handler) RetryRun(ctx context.Context, r api.RetryRunRequestObject) (ap
 	return api.RetryRun200JSONResponse(wireRun(*run)), nil
 }
 
-// retry retries a run where the key is for its pool and for the one that it goes to: its deployment may have moved since.
+// retry retries a run where the key is for its pool and for the one that it goes to: its deployment may have
+// moved since.
 func (h *Handler) retry(ctx context.Context, id uuid.UUID, actor string) (*store.Run, error) {
 	run, err := h.run(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := h.deployment(ctx, run.Deployment); err != nil && !isCode(err, store.NotFound) { // deleted: the store says what that means
+	if _, err := h.deployment(ctx, run.Deployment); err != nil &&
+		!isCode(err, store.NotFound) { // deleted: the store says what that means
 		return nil, err
 	}
 	return h.store.RetryRun(ctx, id, actor)
 }
 
 // ReleaseRun ends an attempt whose worker is gone.
-func (h *Handler) ReleaseRun(ctx context.Context, r api.ReleaseRunRequestObject) (api.ReleaseRunResponseObject, error) {
+func (h *Handler) ReleaseRun(
+	ctx context.Context,
+	r api.ReleaseRunRequestObject,
+) (api.ReleaseRunResponseObject, error) {
 	if _, err := h.run(ctx, r.Run); err != nil {
 		return nil, err
 	}
@@ -94,7 +105,10 @@ func (h *Handler) ReleaseRun(ctx context.Context, r api.ReleaseRunRequestObject)
 }
 
 // ListRunEvents returns the history of a run.
-func (h *Handler) ListRunEvents(ctx context.Context, r api.ListRunEventsRequestObject) (api.ListRunEventsResponseObject, error) {
+func (h *Handler) ListRunEvents(
+	ctx context.Context,
+	r api.ListRunEventsRequestObject,
+) (api.ListRunEventsResponseObject, error) {
 	if _, err := h.run(ctx, r.Run); err != nil {
 		return nil, err
 	}
@@ -106,7 +120,10 @@ func (h *Handler) ListRunEvents(ctx context.Context, r api.ListRunEventsRequestO
 }
 
 // GetAttemptManifest returns the Job of an attempt, as it was sent.
-func (h *Handler) GetAttemptManifest(ctx context.Context, r api.GetAttemptManifestRequestObject) (api.GetAttemptManifestResponseObject, error) {
+func (h *Handler) GetAttemptManifest(
+	ctx context.Context,
+	r api.GetAttemptManifestRequestObject,
+) (api.GetAttemptManifestResponseObject, error) {
 	if _, err := h.run(ctx, r.Run); err != nil {
 		return nil, err
 	}
@@ -117,7 +134,8 @@ func (h *Handler) GetAttemptManifest(ctx context.Context, r api.GetAttemptManife
 	return manifestResponse(manifest), nil
 }
 
-// manifestResponse writes a document byte by byte as it is stored; the generated type would encode it as base64.
+// manifestResponse writes a document byte by byte as it is stored; the generated type would encode it as
+// base64.
 type manifestResponse json.RawMessage
 
 func (m manifestResponse) VisitGetAttemptManifestResponse(w http.ResponseWriter) error {
@@ -130,7 +148,9 @@ func (m manifestResponse) VisitGetAttemptManifestResponse(w http.ResponseWriter)
 func wireRun(r store.Run) api.Run {
 	return api.Run{
 		ID: r.ID, Name: r.Name, Deployment: r.Deployment, DeploymentID: r.DeploymentID, Pool: r.Pool, Queue: r.Queue,
-		State: wireState(r.State), Parameters: object(r.Parameters), JobVariables: object(r.JobVariables), Tags: list(r.Tags),
+		State: wireState(
+			r.State,
+		), Parameters: object(r.Parameters), JobVariables: object(r.JobVariables), Tags: list(r.Tags),
 		ScheduledTime: r.ScheduledTime, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, StartedAt: r.StartedAt,
 		EndedAt: r.EndedAt, Attempt: r.Attempt, ExitCode: r.ExitCode, Category: optional(api.Category(r.Category)),
 		IdempotencyKey: optional(r.IdempotencyKey),
@@ -145,10 +165,14 @@ func wireAttempt(a store.Attempt) api.Attempt {
 	return api.Attempt{
 		ID: a.ID, Number: a.Number, Phase: api.AttemptPhase(a.Phase), Worker: a.Worker, ClusterID: a.ClusterID,
 		LeaseEpoch: a.Epoch, TemplateVersion: optional(a.TemplateVersion), JobNamespace: optional(a.JobNamespace),
-		JobName: optional(a.JobName), JobUID: optional(a.JobUID), Node: optional(a.Node), Diagnosis: optional(a.Diagnosis),
+		JobName: optional(
+			a.JobName,
+		), JobUID: optional(a.JobUID), Node: optional(a.Node), Diagnosis: optional(a.Diagnosis),
 		Raised:   a.Raised,
 		ExitCode: a.ExitCode, Category: optional(api.Category(a.Category)), Message: optional(a.Message),
-		LastLines: optional(a.LastLines), ClaimedAt: a.ClaimedAt, SubmittedAt: a.SubmittedAt, RunningAt: a.RunningAt,
+		LastLines: optional(
+			a.LastLines,
+		), ClaimedAt: a.ClaimedAt, SubmittedAt: a.SubmittedAt, RunningAt: a.RunningAt,
 		EndedAt: a.EndedAt,
 	}
 }

@@ -17,7 +17,10 @@ import (
 const maxBulk = 500
 
 // CancelRuns cancels many runs, each by itself.
-func (h *Handler) CancelRuns(ctx context.Context, r api.CancelRunsRequestObject) (api.CancelRunsResponseObject, error) {
+func (h *Handler) CancelRuns(
+	ctx context.Context,
+	r api.CancelRunsRequestObject,
+) (api.CancelRunsResponseObject, error) {
 	live := []lifecycle.StateType{lifecycle.Scheduled, lifecycle.Pending, lifecycle.Running}
 	result, err := h.bulk(ctx, r.Body, live, h.store.CancelRun)
 	if err != nil {
@@ -27,7 +30,10 @@ func (h *Handler) CancelRuns(ctx context.Context, r api.CancelRunsRequestObject)
 }
 
 // RetryRuns makes new attempts of many runs, each by itself.
-func (h *Handler) RetryRuns(ctx context.Context, r api.RetryRunsRequestObject) (api.RetryRunsResponseObject, error) {
+func (h *Handler) RetryRuns(
+	ctx context.Context,
+	r api.RetryRunsRequestObject,
+) (api.RetryRunsResponseObject, error) {
 	ended := []lifecycle.StateType{lifecycle.Failed, lifecycle.Crashed, lifecycle.Cancelled}
 	result, err := h.bulk(ctx, r.Body, ended, h.retry)
 	if err != nil {
@@ -38,9 +44,14 @@ func (h *Handler) RetryRuns(ctx context.Context, r api.RetryRunsRequestObject) (
 
 type runAction func(ctx context.Context, id uuid.UUID, actor string) (*store.Run, error)
 
-// bulk does to each selected run what is to be done. What the store refuses of one is part of the answer; anything else
-// ends the call, and the caller may repeat it.
-func (h *Handler) bulk(ctx context.Context, s *api.RunSelection, usual []lifecycle.StateType, act runAction) (*api.RunBulkResult, error) {
+// bulk does to each selected run what is to be done. What the store refuses of one is part of the answer;
+// anything else ends the call, and the caller may repeat it.
+func (h *Handler) bulk(
+	ctx context.Context,
+	s *api.RunSelection,
+	usual []lifecycle.StateType,
+	act runAction,
+) (*api.RunBulkResult, error) {
 	ids, next, err := h.selected(ctx, s, usual)
 	if err != nil {
 		return nil, err
@@ -57,9 +68,15 @@ func (h *Handler) bulk(ctx context.Context, s *api.RunSelection, usual []lifecyc
 		case err == nil:
 			result.Done = append(result.Done, wireRun(*run))
 		case errors.As(err, &refused) && refused.Code != store.Unavailable:
-			result.Refused = append(result.Refused, api.RunRefused{ID: id, Code: string(refused.Code), Message: refused.Message})
+			result.Refused = append(
+				result.Refused,
+				api.RunRefused{ID: id, Code: string(refused.Code), Message: refused.Message},
+			)
 		case errors.As(err, &forbidden):
-			result.Refused = append(result.Refused, api.RunRefused{ID: id, Code: string(forbidden.Code), Message: forbidden.Detail})
+			result.Refused = append(
+				result.Refused,
+				api.RunRefused{ID: id, Code: string(forbidden.Code), Message: forbidden.Detail},
+			)
 		default:
 			return nil, err
 		}
@@ -68,9 +85,14 @@ func (h *Handler) bulk(ctx context.Context, s *api.RunSelection, usual []lifecyc
 }
 
 // selected are the runs that are named, or a page of those that a filter finds.
-func (h *Handler) selected(ctx context.Context, s *api.RunSelection, usual []lifecycle.StateType) ([]uuid.UUID, string, error) {
+func (h *Handler) selected(
+	ctx context.Context,
+	s *api.RunSelection,
+	usual []lifecycle.StateType,
+) ([]uuid.UUID, string, error) {
 	if (s.Ids == nil) == (s.Filter == nil) {
-		return nil, "", problem.Newf(problem.InvalidBody, "give either ids or a filter").At("/filter", "give this or ids")
+		return nil, "", problem.Newf(problem.InvalidBody, "give either ids or a filter").
+			At("/filter", "give this or ids")
 	}
 	if s.Ids != nil {
 		return *s.Ids, "", nil
@@ -86,12 +108,19 @@ func (h *Handler) selected(ctx context.Context, s *api.RunSelection, usual []lif
 	if filter.States == nil {
 		filter.States = usual
 	}
-	runs, next, err := h.store.ListRuns(ctx, filter, store.Page{Limit: int(value(s.Limit, maxBulk)), Cursor: value(s.Cursor, "")})
+	runs, next, err := h.store.ListRuns(
+		ctx,
+		filter,
+		store.Page{Limit: int(value(s.Limit, maxBulk)), Cursor: value(s.Cursor, "")},
+	)
 	return each(runs, func(r store.Run) uuid.UUID { return r.ID }), next, err
 }
 
 // CreateRuns makes many runs of a deployment, all or none.
-func (h *Handler) CreateRuns(ctx context.Context, r api.CreateRunsRequestObject) (api.CreateRunsResponseObject, error) {
+func (h *Handler) CreateRuns(
+	ctx context.Context,
+	r api.CreateRunsRequestObject,
+) (api.CreateRunsResponseObject, error) {
 	for try := 1; ; try++ {
 		created, warnings, err := h.createRuns(ctx, r.Deployment, r.Body.Runs)
 		if isCode(err, store.RevisionChanged) && try < createTries {
@@ -100,7 +129,10 @@ func (h *Handler) CreateRuns(ctx context.Context, r api.CreateRunsRequestObject)
 		if err != nil {
 			return nil, err
 		}
-		answer := api.CreateRuns200JSONResponse{Items: make([]api.Run, len(created)), Warnings: nonEmpty(warnings)}
+		answer := api.CreateRuns200JSONResponse{
+			Items:    make([]api.Run, len(created)),
+			Warnings: nonEmpty(warnings),
+		}
 		for i, one := range created {
 			answer.Items[i] = wireRun(one.Run)
 			if one.Existed {
@@ -113,7 +145,11 @@ func (h *Handler) CreateRuns(ctx context.Context, r api.CreateRunsRequestObject)
 	}
 }
 
-func (h *Handler) createRuns(ctx context.Context, deployment string, given []api.RunsCreateItem) ([]store.CreatedRun, []api.Finding, error) {
+func (h *Handler) createRuns(
+	ctx context.Context,
+	deployment string,
+	given []api.RunsCreateItem,
+) ([]store.CreatedRun, []api.Finding, error) {
 	d, err := h.deployment(ctx, deployment)
 	if err != nil {
 		return nil, nil, err

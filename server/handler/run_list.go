@@ -13,17 +13,32 @@ import (
 )
 
 // ListRuns lists runs, newest first unless another order is asked for.
-func (h *Handler) ListRuns(ctx context.Context, r api.ListRunsRequestObject) (api.ListRunsResponseObject, error) {
+func (h *Handler) ListRuns(
+	ctx context.Context,
+	r api.ListRunsRequestObject,
+) (api.ListRunsResponseObject, error) {
 	p := r.Params
 	filter, err := runFilter(ctx, runQuery{
 		Pool: p.Pool, Queue: p.Queue, Deployment: p.Deployment, State: p.State, Tag: p.Tag, Text: p.Text,
-		Created: store.Span{After: p.CreatedAfter, Before: p.CreatedBefore}, Scheduled: store.Span{After: p.ScheduledAfter, Before: p.ScheduledBefore},
+		Created: store.Span{
+			After:  p.CreatedAfter,
+			Before: p.CreatedBefore,
+		}, Scheduled: store.Span{After: p.ScheduledAfter, Before: p.ScheduledBefore},
 		Ended: store.Span{After: p.EndedAfter, Before: p.EndedBefore},
 	})
 	if err != nil {
 		return nil, err
 	}
-	filter.Name, filter.NamePrefix, filter.IDPrefix = value(p.Name, ""), value(p.NamePrefix, ""), value(p.IDPrefix, "")
+	filter.Name, filter.NamePrefix, filter.IDPrefix = value(
+		p.Name,
+		"",
+	), value(
+		p.NamePrefix,
+		"",
+	), value(
+		p.IDPrefix,
+		"",
+	)
 	sort := store.RunSort(value(p.Sort, api.ListRunsParamsSort(store.NewestFirst)))
 	runs, next, err := h.store.ListRunsBy(ctx, filter, sort, page(p.Limit, p.Cursor))
 	if err != nil {
@@ -37,11 +52,17 @@ func (h *Handler) ListRuns(ctx context.Context, r api.ListRunsRequestObject) (ap
 }
 
 // CountRuns counts what a list would hold.
-func (h *Handler) CountRuns(ctx context.Context, r api.CountRunsRequestObject) (api.CountRunsResponseObject, error) {
+func (h *Handler) CountRuns(
+	ctx context.Context,
+	r api.CountRunsRequestObject,
+) (api.CountRunsResponseObject, error) {
 	p := r.Params
 	filter, err := runFilter(ctx, runQuery{
 		Pool: p.Pool, Queue: p.Queue, Deployment: p.Deployment, State: p.State, Tag: p.Tag, Text: p.Text,
-		Created: store.Span{After: p.CreatedAfter, Before: p.CreatedBefore}, Scheduled: store.Span{After: p.ScheduledAfter, Before: p.ScheduledBefore},
+		Created: store.Span{
+			After:  p.CreatedAfter,
+			Before: p.CreatedBefore,
+		}, Scheduled: store.Span{After: p.ScheduledAfter, Before: p.ScheduledBefore},
 		Ended: store.Span{After: p.EndedAfter, Before: p.EndedBefore},
 	})
 	if err != nil {
@@ -70,7 +91,10 @@ type runQuery struct {
 // runFilter narrows a filter to what the key is for.
 func runFilter(ctx context.Context, q runQuery) (store.RunFilter, error) {
 	filter := store.RunFilter{
-		Pool: value(q.Pool, ""), Queue: value(q.Queue, ""), Deployment: value(q.Deployment, ""), Tags: value(q.Tag, nil),
+		Pool: value(
+			q.Pool,
+			"",
+		), Queue: value(q.Queue, ""), Deployment: value(q.Deployment, ""), Tags: value(q.Tag, nil),
 		Text: value(q.Text, ""), Created: q.Created, Scheduled: q.Scheduled, Ended: q.Ended,
 	}
 	for _, state := range value(q.State, nil) {
@@ -86,7 +110,8 @@ func runFilter(ctx context.Context, q runQuery) (store.RunFilter, error) {
 	return filter, nil
 }
 
-// late is for how long a run may be due before it is shown as Late: a worker that is alive asks every few seconds.
+// late is for how long a run may be due before it is shown as Late: a worker that is alive asks every few
+// seconds.
 const late = 15 * time.Second
 
 // wireRuns are runs as the API shows them.

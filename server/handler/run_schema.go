@@ -9,7 +9,10 @@ import (
 )
 
 // GetRunSchema says what a run of a deployment may be given, for forms and editors.
-func (h *Handler) GetRunSchema(ctx context.Context, r api.GetRunSchemaRequestObject) (api.GetRunSchemaResponseObject, error) {
+func (h *Handler) GetRunSchema(
+	ctx context.Context,
+	r api.GetRunSchemaRequestObject,
+) (api.GetRunSchemaResponseObject, error) {
 	d, err := h.deployment(ctx, r.Deployment)
 	if err != nil {
 		return nil, err
@@ -38,8 +41,8 @@ func (h *Handler) GetRunSchema(ctx context.Context, r api.GetRunSchemaRequestObj
 	return api.GetRunSchema200JSONResponse{JobVariables: variables, Parameters: document}, err
 }
 
-// parametersSchema is the deployment's own schema with its values as the defaults. Without one, anything may be given: the schema then only
-// names what is there.
+// parametersSchema is the deployment's own schema with its values as the defaults. Without one, anything may
+// be given: the schema then only names what is there.
 func parametersSchema(d *store.Deployment) (map[string]any, error) {
 	schema, err := decodeObject(d.ParameterSchema)
 	if err != nil {

@@ -24,7 +24,10 @@ const slotsShown = 5
 func readSpec(s api.ScheduleSpec) schedule.Spec {
 	return schedule.Spec{
 		Cron: value(s.Cron, ""), Every: value(duration(s.IntervalSeconds), 0), RRule: value(s.Rrule, ""),
-		Anchor: value(s.Anchor, time.Time{}), Timezone: value(s.Timezone, ""), Start: value(s.Start, time.Time{}), End: value(s.End, time.Time{}),
+		Anchor: value(
+			s.Anchor,
+			time.Time{},
+		), Timezone: value(s.Timezone, ""), Start: value(s.Start, time.Time{}), End: value(s.End, time.Time{}),
 		Jitter: time.Duration(value(s.JitterSeconds, 0)) * time.Second,
 	}
 }
@@ -33,8 +36,11 @@ func readMisfire(s api.ScheduleSpec) schedule.Misfire {
 	if s.Misfire == nil {
 		return schedule.Misfire{Mode: schedule.Latest}
 	}
-	return schedule.Misfire{Mode: schedule.Mode(value(s.Misfire.Mode, api.MisfirePolicyMode(schedule.Latest))), Cap: int(value(s.Misfire.Cap, 0)),
-		Oldest: value(duration(s.Misfire.OldestSeconds), 0)}
+	return schedule.Misfire{
+		Mode:   schedule.Mode(value(s.Misfire.Mode, api.MisfirePolicyMode(schedule.Latest))),
+		Cap:    int(value(s.Misfire.Cap, 0)),
+		Oldest: value(duration(s.Misfire.OldestSeconds), 0),
+	}
 }
 
 func readOverlap(s api.ScheduleSpec) schedule.Overlap {
@@ -52,7 +58,8 @@ func specField(field string) string {
 	return field
 }
 
-// checkSchedule says what is wrong with a schedule below a place, and when it comes first. One that never comes is refused: nobody means that.
+// checkSchedule says what is wrong with a schedule below a place, and when it comes first. One that never
+// comes is refused: nobody means that.
 func checkSchedule(wrong *refusal, at string, spec api.ScheduleSpec, now time.Time) (next *time.Time) {
 	parsed := parseSchedule(wrong, at, spec)
 	if parsed == nil {
@@ -100,12 +107,25 @@ func (h *Handler) wireSchedule(s store.Schedule) (api.Schedule, error) {
 	if err != nil {
 		return api.Schedule{}, err
 	}
-	wire := api.Schedule{ID: s.ID, Deployment: s.Deployment, Pool: s.Pool, Name: s.Name, Spec: spec, Active: s.Active,
-		Description: schedule.Describe(readSpec(spec)), Next: []time.Time{}, LastSlot: s.LastSlot, LastErrorAt: s.LastErrorAt}
+	wire := api.Schedule{
+		ID:         s.ID,
+		Deployment: s.Deployment,
+		Pool:       s.Pool,
+		Name:       s.Name,
+		Spec:       spec,
+		Active:     s.Active,
+		Description: schedule.Describe(
+			readSpec(spec),
+		),
+		Next:        []time.Time{},
+		LastSlot:    s.LastSlot,
+		LastErrorAt: s.LastErrorAt,
+	}
 	if s.LastError != "" {
 		wire.LastError = &s.LastError
 	}
-	if parsed, err := schedule.Parse(readSpec(spec)); err == nil && s.Active { // what a zone database has dropped since has no slots
+	if parsed, err := schedule.Parse(readSpec(spec)); err == nil &&
+		s.Active { // what a zone database has dropped since has no slots
 		wire.Next = list(parsed.Between(h.Now(), endOfSlots(), slotsShown))
 	}
 	return wire, nil
@@ -126,7 +146,10 @@ func (h *Handler) wireSchedules(schedules []store.Schedule) ([]api.Schedule, err
 }
 
 // ListDeploymentSchedules lists the schedules of a deployment.
-func (h *Handler) ListDeploymentSchedules(ctx context.Context, r api.ListDeploymentSchedulesRequestObject) (api.ListDeploymentSchedulesResponseObject, error) {
+func (h *Handler) ListDeploymentSchedules(
+	ctx context.Context,
+	r api.ListDeploymentSchedulesRequestObject,
+) (api.ListDeploymentSchedulesResponseObject, error) {
 	if _, err := h.deployment(ctx, r.Deployment); err != nil {
 		return nil, err
 	}
@@ -139,7 +162,10 @@ func (h *Handler) ListDeploymentSchedules(ctx context.Context, r api.ListDeploym
 }
 
 // ListSchedules lists all schedules.
-func (h *Handler) ListSchedules(ctx context.Context, r api.ListSchedulesRequestObject) (api.ListSchedulesResponseObject, error) {
+func (h *Handler) ListSchedules(
+	ctx context.Context,
+	r api.ListSchedulesRequestObject,
+) (api.ListSchedulesResponseObject, error) {
 	pools := access.From(ctx).Pools
 	if pool := value(r.Params.Pool, ""); pool != "" {
 		if err := access.From(ctx).CheckPool(pool); err != nil {
@@ -156,7 +182,10 @@ func (h *Handler) ListSchedules(ctx context.Context, r api.ListSchedulesRequestO
 }
 
 // UpdateSchedule pauses or resumes a schedule.
-func (h *Handler) UpdateSchedule(ctx context.Context, r api.UpdateScheduleRequestObject) (api.UpdateScheduleResponseObject, error) {
+func (h *Handler) UpdateSchedule(
+	ctx context.Context,
+	r api.UpdateScheduleRequestObject,
+) (api.UpdateScheduleResponseObject, error) {
 	if _, err := h.deployment(ctx, r.Deployment); err != nil {
 		return nil, err
 	}
@@ -169,12 +198,19 @@ func (h *Handler) UpdateSchedule(ctx context.Context, r api.UpdateScheduleReques
 }
 
 // PreviewSchedule says when a schedule that is not saved would run.
-func (h *Handler) PreviewSchedule(_ context.Context, r api.PreviewScheduleRequestObject) (api.PreviewScheduleResponseObject, error) {
+func (h *Handler) PreviewSchedule(
+	_ context.Context,
+	r api.PreviewScheduleRequestObject,
+) (api.PreviewScheduleResponseObject, error) {
 	after := value(r.Body.After, h.Now())
 	var wrong refusal
 	parsed := parseSchedule(&wrong, "/schedule", r.Body.Schedule)
 	if len(wrong.findings) > 0 {
-		return nil, &problem.Error{Code: problem.InvalidBody, Detail: wrong.findings[0].Message, Findings: wrong.findings}
+		return nil, &problem.Error{
+			Code:     problem.InvalidBody,
+			Detail:   wrong.findings[0].Message,
+			Findings: wrong.findings,
+		}
 	}
 	return api.PreviewSchedule200JSONResponse{
 		Description: schedule.Describe(readSpec(r.Body.Schedule)),

@@ -12,7 +12,8 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// A server that dies between the run and the note of it leaves the slot to another one. For that one the run of the slot is no earlier run.
+// A server that dies between the run and the note of it leaves the slot to another one. For that one the run
+// of the slot is no earlier run.
 func TestTheRunOfASlotThatWasNotNotedIsNotInItsOwnWay(t *testing.T) {
 	onEach(t, func(s *scheduled) {
 		for _, policy := range []string{"forbid", "replace", "queue"} {
@@ -152,7 +153,8 @@ func TestTheSchedulesOfAPausedDeploymentRest(t *testing.T) {
 	})
 }
 
-// What was missed while a slot waited for the end of a run stays for the misfire policy: it does not wait as well.
+// What was missed while a slot waited for the end of a run stays for the misfire policy: it does not wait as
+// well.
 func TestSlotsThatAreMissedWhileOneWaitsDoNotComeBack(t *testing.T) {
 	onEach(t, func(s *scheduled) {
 		s.hourly("etl", `,"overlap":"queue"`)

@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	// scheduleBatch is how many schedules a server takes on at a time, scheduleHold for how long: another one takes them when this one dies.
+	// scheduleBatch is how many schedules a server takes on at a time, scheduleHold for how long: another one
+	// takes them when this one dies.
 	scheduleBatch = 100
 	scheduleHold  = 15 * time.Second
 	// schedulesAtOnce is how many a server runs side by side.
@@ -33,8 +34,9 @@ const (
 	maxScheduleError = 2000
 )
 
-// RunDueSchedules makes the runs of all slots that are due. Every server calls it; a slot is keyed by its instant, so that it makes one run
-// whoever comes, and however often. A schedule that fails keeps none of the others from their turn: it is looked at again after scheduleHold.
+// RunDueSchedules makes the runs of all slots that are due. Every server calls it; a slot is keyed by its
+// instant, so that it makes one run whoever comes, and however often. A schedule that fails keeps none of the
+// others from their turn: it is looked at again after scheduleHold.
 func (h *Handler) RunDueSchedules(ctx context.Context) error {
 	var failed []error
 	for {
@@ -85,12 +87,19 @@ func (h *Handler) runSchedule(ctx context.Context, s store.Schedule, now time.Ti
 			outcome.Waiting, outcome.Next = slots[i:], &again
 			if left := len(outcome.Waiting) - maxWaiting; left > 0 {
 				outcome.Waiting = outcome.Waiting[:maxWaiting]
-				outcome.Error = fmt.Sprintf("the slot of %s made no run: %d earlier ones wait already", slots[len(slots)-1].Format(time.RFC3339), maxWaiting)
+				outcome.Error = fmt.Sprintf(
+					"the slot of %s made no run: %d earlier ones wait already",
+					slots[len(slots)-1].Format(time.RFC3339),
+					maxWaiting,
+				)
 			}
 			return h.store.SettleSchedule(ctx, outcome)
 		}
 		if decision.Action == schedule.Drop {
-			outcome.Error = fmt.Sprintf("the slot of %s made no run: an earlier one has not ended, and overlap is forbid", slot.Format(time.RFC3339))
+			outcome.Error = fmt.Sprintf(
+				"the slot of %s made no run: an earlier one has not ended, and overlap is forbid",
+				slot.Format(time.RFC3339),
+			)
 			continue
 		}
 		if outcome.Error, err = h.runSlot(ctx, s, spec, slot, slot.Add(parsed.Delay(s.ID.String(), slot))); err != nil {
@@ -119,14 +128,25 @@ func understood(s store.Schedule) (api.ScheduleSpec, *schedule.Schedule, error) 
 	return spec, parsed, err
 }
 
-// undecided are the slots to decide now, oldest first: those that wait already, and what the misfire policy leaves of those since.
-func undecided(s store.Schedule, parsed *schedule.Schedule, policy schedule.Misfire, now time.Time) []time.Time {
+// undecided are the slots to decide now, oldest first: those that wait already, and what the misfire policy
+// leaves of those since.
+func undecided(
+	s store.Schedule,
+	parsed *schedule.Schedule,
+	policy schedule.Misfire,
+	now time.Time,
+) []time.Time {
 	waiting := append(s.Waiting, parsed.Between(s.DecidedUntil, s.SeenUntil, maxWaiting)...)
 	return append(waiting, parsed.Due(s.SeenUntil, now, policy)...)
 }
 
 // decideSlot asks the overlap policy of a schedule.
-func (h *Handler) decideSlot(ctx context.Context, s store.Schedule, spec api.ScheduleSpec, slot time.Time) (schedule.Decision, error) {
+func (h *Handler) decideSlot(
+	ctx context.Context,
+	s store.Schedule,
+	spec api.ScheduleSpec,
+	slot time.Time,
+) (schedule.Decision, error) {
 	policy := readOverlap(spec)
 	if policy == schedule.Allow {
 		return policy.Decide(slot, nil), nil
@@ -171,9 +191,14 @@ func (h *Handler) cancelAll(ctx context.Context, ids []string, actor string) err
 	return nil
 }
 
-// runSlot makes the run of a slot. A run that is refused (its values do not fit any more) is said in words and not tried again; any other error
-// is worth another try.
-func (h *Handler) runSlot(ctx context.Context, s store.Schedule, spec api.ScheduleSpec, slot, due time.Time) (refused string, err error) {
+// runSlot makes the run of a slot. A run that is refused (its values do not fit any more) is said in words
+// and not tried again; any other error is worth another try.
+func (h *Handler) runSlot(
+	ctx context.Context,
+	s store.Schedule,
+	spec api.ScheduleSpec,
+	slot, due time.Time,
+) (refused string, err error) {
 	for try := 1; ; try++ {
 		err := h.createScheduled(ctx, s, spec, slot, due)
 		var bad *problem.Error
@@ -182,18 +207,37 @@ func (h *Handler) runSlot(ctx context.Context, s store.Schedule, spec api.Schedu
 		case err == nil:
 			return "", nil
 		case errors.As(err, &taken) && taken.Code == store.IdempotencyMismatch: // somebody sent that key with a run of theirs
-			return shortened(fmt.Sprintf("the slot of %s made no run: %s", slot.Format(time.RFC3339), taken.Message)), nil
+			return shortened(
+				fmt.Sprintf("the slot of %s made no run: %s", slot.Format(time.RFC3339), taken.Message),
+			), nil
 		case isCode(err, store.RevisionChanged) && try < createTries:
 		case errors.As(err, &bad):
-			h.Logger.Warn("a schedule made no run", "deployment", s.Deployment, "schedule", s.Name, "slot", slot, "error", err)
-			return shortened(fmt.Sprintf("the slot of %s made no run: %s", slot.Format(time.RFC3339), explained(bad))), nil
+			h.Logger.Warn(
+				"a schedule made no run",
+				"deployment",
+				s.Deployment,
+				"schedule",
+				s.Name,
+				"slot",
+				slot,
+				"error",
+				err,
+			)
+			return shortened(
+				fmt.Sprintf("the slot of %s made no run: %s", slot.Format(time.RFC3339), explained(bad)),
+			), nil
 		default:
 			return "", err
 		}
 	}
 }
 
-func (h *Handler) createScheduled(ctx context.Context, s store.Schedule, spec api.ScheduleSpec, slot, due time.Time) error {
+func (h *Handler) createScheduled(
+	ctx context.Context,
+	s store.Schedule,
+	spec api.ScheduleSpec,
+	slot, due time.Time,
+) error {
 	d, err := h.store.GetDeployment(ctx, s.Deployment)
 	if isCode(err, store.NotFound) {
 		return nil // deleted meanwhile, and its schedules with it

@@ -248,7 +248,8 @@ func TestManyServersMakeOneRunOfASlot(t *testing.T) {
 	})
 }
 
-// A server that dies between the run and the note of it leaves the slot to another one, which makes no second run.
+// A server that dies between the run and the note of it leaves the slot to another one, which makes no second
+// run.
 func TestASlotThatWasNotNotedMakesNoSecondRun(t *testing.T) {
 	onEach(t, func(s *scheduled) {
 		s.hourly("etl", "")

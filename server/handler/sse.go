@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// streamPosition is where a stream has got to: the last event, and how far the output of which attempt has been sent. As
-// the id of every server-sent event it lets a reader come back, to any server, without loss and without repetition.
+// streamPosition is where a stream has got to: the last event, and how far the output of which attempt has
+// been sent. As the id of every server-sent event it lets a reader come back, to any server, without loss and
+// without repetition.
 type streamPosition struct {
 	Seq     int64
 	Attempt int32

@@ -20,12 +20,16 @@ const (
 	heartbeat = 15 * time.Second
 	// lookAgain is how often a stream looks without having been told to: hints may be lost.
 	lookAgain = 3 * time.Second
-	// tailGrace is how long a stream waits for the last output after the run has ended: the outcome never waits for it.
+	// tailGrace is how long a stream waits for the last output after the run has ended: the outcome never
+	// waits for it.
 	tailGrace = time.Second
 )
 
 // StreamRun sends what happens to a run, and what it writes, as it happens.
-func (h *Handler) StreamRun(ctx context.Context, r api.StreamRunRequestObject) (api.StreamRunResponseObject, error) {
+func (h *Handler) StreamRun(
+	ctx context.Context,
+	r api.StreamRunRequestObject,
+) (api.StreamRunResponseObject, error) {
 	run, err := h.run(ctx, r.Run)
 	if err != nil {
 		return nil, err
@@ -33,7 +37,11 @@ func (h *Handler) StreamRun(ctx context.Context, r api.StreamRunRequestObject) (
 	from := streamPosition{Attempt: 1}
 	if last := value(r.Params.LastEventID, ""); last != "" {
 		if from, err = parsePosition(last); err != nil {
-			return nil, &problem.Error{Code: problem.InvalidParameter, Detail: "Last-Event-ID was not made by this server", Err: err}
+			return nil, &problem.Error{
+				Code:   problem.InvalidParameter,
+				Detail: "Last-Event-ID was not made by this server",
+				Err:    err,
+			}
 		}
 	}
 	return &streamResponse{h: h, ctx: ctx, run: run.ID, at: from, logs: value(r.Params.Logs, true)}, nil
@@ -89,8 +97,8 @@ func (s *streamResponse) VisitStreamRunResponse(w http.ResponseWriter) error {
 	}
 }
 
-// closeWith ends the stream. The status is out, so all that can be done about an error is to log it and to hang up; the
-// reader comes back with the last id.
+// closeWith ends the stream. The status is out, so all that can be done about an error is to log it and to
+// hang up; the reader comes back with the last id.
 func (s *streamResponse) closeWith(err error) error {
 	if err != nil && s.ctx.Err() == nil {
 		s.h.Logger.Warn("stream of a run broke off", "run", s.run, "error", err)
@@ -152,7 +160,11 @@ func (s *streamResponse) sendProgress() error {
 // sendLogs sends the output of the attempts, one after the other, up to the newest.
 func (s *streamResponse) sendLogs(newest int32) error {
 	for s.at.Attempt <= newest {
-		size, err := s.h.store.LogSize(s.ctx, s.run, s.at.Attempt) // first: what is there by then is found after
+		size, err := s.h.store.LogSize(
+			s.ctx,
+			s.run,
+			s.at.Attempt,
+		) // first: what is there by then is found after
 		if err != nil {
 			return err
 		}
@@ -184,7 +196,11 @@ func (s *streamResponse) sayMissing(until int64) error {
 	if until <= s.at.Offset {
 		return nil
 	}
-	missing := store.LogChunk{Number: s.at.Attempt, Offset: s.at.Offset, Text: fmt.Sprintf(noLongerKept, until-s.at.Offset)}
+	missing := store.LogChunk{
+		Number: s.at.Attempt,
+		Offset: s.at.Offset,
+		Text:   fmt.Sprintf(noLongerKept, until-s.at.Offset),
+	}
 	s.at.Offset = until
 	return s.out.event("log", s.at.String(), wireChunk(missing))
 }
@@ -202,11 +218,15 @@ func (s *streamResponse) sendChunk(chunk store.LogChunk) error {
 	const enough = 16 << 10
 	s.tail += text
 	s.tail = s.tail[max(0, len(s.tail)-enough):]
-	return s.out.event("log", s.at.String(), wireChunk(store.LogChunk{Number: s.at.Attempt, Offset: start, Text: text}))
+	return s.out.event(
+		"log",
+		s.at.String(),
+		wireChunk(store.LogChunk{Number: s.at.Attempt, Offset: start, Text: text}),
+	)
 }
 
-// awaitTail says how long to wait for output that may still come after the end of the run: not at all where the last
-// lines, which the worker reports with the end, have been sent.
+// awaitTail says how long to wait for output that may still come after the end of the run: not at all where
+// the last lines, which the worker reports with the end, have been sent.
 func (s *streamResponse) awaitTail(run *store.Run) (time.Duration, error) {
 	if !s.logs || run.Attempt == 0 || run.EndedAt == nil {
 		return 0, nil

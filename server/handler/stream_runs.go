@@ -19,16 +19,23 @@ import (
 const (
 	// listPause is the least time between two looks at a list, however much happens to its runs.
 	listPause = 500 * time.Millisecond
-	// listOverlap is how much of what was sent before a reconnect may be sent again: what was being committed then was not seen.
+	// listOverlap is how much of what was sent before a reconnect may be sent again: what was being committed
+	// then was not seen.
 	listOverlap = 10 * time.Second
 )
 
 // StreamRuns sends a list of runs as it changes.
-func (h *Handler) StreamRuns(ctx context.Context, r api.StreamRunsRequestObject) (api.StreamRunsResponseObject, error) {
+func (h *Handler) StreamRuns(
+	ctx context.Context,
+	r api.StreamRunsRequestObject,
+) (api.StreamRunsResponseObject, error) {
 	p := r.Params
 	filter, err := runFilter(ctx, runQuery{
 		Pool: p.Pool, Queue: p.Queue, Deployment: p.Deployment, State: p.State, Tag: p.Tag, Text: p.Text,
-		Created: store.Span{After: p.CreatedAfter, Before: p.CreatedBefore}, Scheduled: store.Span{After: p.ScheduledAfter, Before: p.ScheduledBefore},
+		Created: store.Span{
+			After:  p.CreatedAfter,
+			Before: p.CreatedBefore,
+		}, Scheduled: store.Span{After: p.ScheduledAfter, Before: p.ScheduledBefore},
 		Ended: store.Span{After: p.EndedAfter, Before: p.EndedBefore},
 	})
 	if err != nil {
@@ -38,7 +45,11 @@ func (h *Handler) StreamRuns(ctx context.Context, r api.StreamRunsRequestObject)
 	if last := value(p.LastEventID, ""); last != "" {
 		ms, err := strconv.ParseInt(last, 10, 64)
 		if err != nil {
-			return nil, &problem.Error{Code: problem.InvalidParameter, Detail: "Last-Event-ID was not made by this server", Err: err}
+			return nil, &problem.Error{
+				Code:   problem.InvalidParameter,
+				Detail: "Last-Event-ID was not made by this server",
+				Err:    err,
+			}
 		}
 		s.since, s.newest = time.UnixMilli(ms).Add(-listOverlap), ms
 	}
@@ -135,7 +146,8 @@ func (s *listStream) look() error {
 	return s.tell(news, moved, before)
 }
 
-// tell sends what is new. Only with the last of it does the reader know all: one who leaves before begins where this did.
+// tell sends what is new. Only with the last of it does the reader know all: one who leaves before begins
+// where this did.
 func (s *listStream) tell(news []api.Run, moved bool, before int64) error {
 	for i, run := range news {
 		at := before

@@ -8,12 +8,18 @@ import (
 )
 
 // GetHealth says that the process is alive, whatever the database does.
-func (h *Handler) GetHealth(context.Context, api.GetHealthRequestObject) (api.GetHealthResponseObject, error) {
+func (h *Handler) GetHealth(
+	context.Context,
+	api.GetHealthRequestObject,
+) (api.GetHealthResponseObject, error) {
 	return api.GetHealth200TextResponse("ok\n"), nil
 }
 
 // GetReady says whether requests can be served.
-func (h *Handler) GetReady(ctx context.Context, _ api.GetReadyRequestObject) (api.GetReadyResponseObject, error) {
+func (h *Handler) GetReady(
+	ctx context.Context,
+	_ api.GetReadyRequestObject,
+) (api.GetReadyResponseObject, error) {
 	select {
 	case <-h.Stopping:
 		return api.GetReady503TextResponse("stopping\n"), nil
@@ -27,9 +33,17 @@ func (h *Handler) GetReady(ctx context.Context, _ api.GetReadyRequestObject) (ap
 }
 
 // GetInfo says what is talked to, and who asks.
-func (h *Handler) GetInfo(ctx context.Context, _ api.GetInfoRequestObject) (api.GetInfoResponseObject, error) {
+func (h *Handler) GetInfo(
+	ctx context.Context,
+	_ api.GetInfoRequestObject,
+) (api.GetInfoResponseObject, error) {
 	who := access.From(ctx)
-	info := api.Info{Version: h.Version, InstallationID: h.Installation, Authenticated: h.Authenticated, Role: who.Role}
+	info := api.Info{
+		Version:        h.Version,
+		InstallationID: h.Installation,
+		Authenticated:  h.Authenticated,
+		Role:           who.Role,
+	}
 	if who.Authenticated {
 		info.KeyName = &who.Name
 	}

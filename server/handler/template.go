@@ -13,7 +13,10 @@ import (
 )
 
 // GetTemplate returns a version of a pool's template.
-func (h *Handler) GetTemplate(ctx context.Context, r api.GetTemplateRequestObject) (api.GetTemplateResponseObject, error) {
+func (h *Handler) GetTemplate(
+	ctx context.Context,
+	r api.GetTemplateRequestObject,
+) (api.GetTemplateResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
@@ -27,16 +30,31 @@ func (h *Handler) GetTemplate(ctx context.Context, r api.GetTemplateRequestObjec
 }
 
 // SetTemplate lints a template and saves it as the pool's next version.
-func (h *Handler) SetTemplate(ctx context.Context, r api.SetTemplateRequestObject) (api.SetTemplateResponseObject, error) {
-	saved, tag, err := h.saveTemplate(ctx, r.Pool, *r.Body, r.Params.IfMatch, value(r.Params.RequireUnbroken, false))
+func (h *Handler) SetTemplate(
+	ctx context.Context,
+	r api.SetTemplateRequestObject,
+) (api.SetTemplateResponseObject, error) {
+	saved, tag, err := h.saveTemplate(
+		ctx,
+		r.Pool,
+		*r.Body,
+		r.Params.IfMatch,
+		value(r.Params.RequireUnbroken, false),
+	)
 	if err != nil {
 		return nil, err
 	}
-	return api.SetTemplate200JSONResponse{Body: *saved, Headers: api.SetTemplate200ResponseHeaders{ETag: tag}}, nil
+	return api.SetTemplate200JSONResponse{
+		Body:    *saved,
+		Headers: api.SetTemplate200ResponseHeaders{ETag: tag},
+	}, nil
 }
 
 // RollBackTemplate saves an old version again, as the newest.
-func (h *Handler) RollBackTemplate(ctx context.Context, r api.RollBackTemplateRequestObject) (api.RollBackTemplateResponseObject, error) {
+func (h *Handler) RollBackTemplate(
+	ctx context.Context,
+	r api.RollBackTemplateRequestObject,
+) (api.RollBackTemplateResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
@@ -44,16 +62,31 @@ func (h *Handler) RollBackTemplate(ctx context.Context, r api.RollBackTemplateRe
 	if err != nil {
 		return nil, err
 	}
-	saved, tag, err := h.saveTemplate(ctx, r.Pool, old.Document, r.Params.IfMatch, value(r.Params.RequireUnbroken, false))
+	saved, tag, err := h.saveTemplate(
+		ctx,
+		r.Pool,
+		old.Document,
+		r.Params.IfMatch,
+		value(r.Params.RequireUnbroken, false),
+	)
 	if err != nil {
 		return nil, err
 	}
-	return api.RollBackTemplate200JSONResponse{Body: *saved, Headers: api.RollBackTemplate200ResponseHeaders{ETag: tag}}, nil
+	return api.RollBackTemplate200JSONResponse{
+		Body:    *saved,
+		Headers: api.RollBackTemplate200ResponseHeaders{ETag: tag},
+	}, nil
 }
 
-// saveTemplate checks a template, works out what it does to the pool's deployments, and saves it on top of the version
-// that this was worked out from.
-func (h *Handler) saveTemplate(ctx context.Context, pool string, document json.RawMessage, ifMatch *string, unbroken bool) (*api.TemplateVersion, *string, error) {
+// saveTemplate checks a template, works out what it does to the pool's deployments, and saves it on top of
+// the version that this was worked out from.
+func (h *Handler) saveTemplate(
+	ctx context.Context,
+	pool string,
+	document json.RawMessage,
+	ifMatch *string,
+	unbroken bool,
+) (*api.TemplateVersion, *string, error) {
 	if err := access.From(ctx).CheckPool(pool); err != nil {
 		return nil, nil, err
 	}
@@ -70,7 +103,12 @@ func (h *Handler) saveTemplate(ctx context.Context, pool string, document json.R
 		return nil, nil, err
 	}
 	if base != nil && *base != current.Version {
-		return nil, nil, problem.Newf(problem.PreconditionFailed, "the template is at version %d, not %d", current.Version, *base)
+		return nil, nil, problem.Newf(
+			problem.PreconditionFailed,
+			"the template is at version %d, not %d",
+			current.Version,
+			*base,
+		)
 	}
 	effect, err := h.effect(ctx, pool, current, checked)
 	if err != nil {
@@ -93,7 +131,10 @@ func (h *Handler) saveTemplate(ctx context.Context, pool string, document json.R
 }
 
 // LintTemplate says what saving would say.
-func (h *Handler) LintTemplate(ctx context.Context, r api.LintTemplateRequestObject) (api.LintTemplateResponseObject, error) {
+func (h *Handler) LintTemplate(
+	ctx context.Context,
+	r api.LintTemplateRequestObject,
+) (api.LintTemplateResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
@@ -104,7 +145,10 @@ func (h *Handler) LintTemplate(ctx context.Context, r api.LintTemplateRequestObj
 }
 
 // ListTemplateVersions lists the versions of a pool's template, without their documents.
-func (h *Handler) ListTemplateVersions(ctx context.Context, r api.ListTemplateVersionsRequestObject) (api.ListTemplateVersionsResponseObject, error) {
+func (h *Handler) ListTemplateVersions(
+	ctx context.Context,
+	r api.ListTemplateVersionsRequestObject,
+) (api.ListTemplateVersionsResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
@@ -112,7 +156,10 @@ func (h *Handler) ListTemplateVersions(ctx context.Context, r api.ListTemplateVe
 	if err != nil {
 		return nil, err
 	}
-	return api.ListTemplateVersions200JSONResponse{Items: each(versions, wireTemplate), NextCursor: optional(next)}, nil
+	return api.ListTemplateVersions200JSONResponse{
+		Items:      each(versions, wireTemplate),
+		NextCursor: optional(next),
+	}, nil
 }
 
 func wireTemplate(t store.TemplateVersion) api.TemplateVersion {
@@ -138,7 +185,12 @@ func parseETag(header *string) (*int32, error) {
 	}
 	version, err := strconv.ParseInt(unquoted, 10, 32)
 	if err != nil {
-		return nil, problem.Newf(problem.InvalidParameter, "If-Match must be the ETag of a template version, such as %q, not %q", `"3"`, text)
+		return nil, problem.Newf(
+			problem.InvalidParameter,
+			"If-Match must be the ETag of a template version, such as %q, not %q",
+			`"3"`,
+			text,
+		)
 	}
 	number := int32(version)
 	return &number, nil

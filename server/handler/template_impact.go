@@ -61,7 +61,10 @@ func (h *Handler) sides(ctx context.Context, pool string, b *api.TemplateCompari
 }
 
 // DiffTemplate says how two templates differ.
-func (h *Handler) DiffTemplate(ctx context.Context, r api.DiffTemplateRequestObject) (api.DiffTemplateResponseObject, error) {
+func (h *Handler) DiffTemplate(
+	ctx context.Context,
+	r api.DiffTemplateRequestObject,
+) (api.DiffTemplateResponseObject, error) {
 	s, err := h.sides(ctx, r.Pool, r.Body)
 	if err != nil {
 		return nil, err
@@ -93,7 +96,10 @@ func (h *Handler) DiffTemplate(ctx context.Context, r api.DiffTemplateRequestObj
 }
 
 // ImpactTemplate says what a change does to each deployment of the pool.
-func (h *Handler) ImpactTemplate(ctx context.Context, r api.ImpactTemplateRequestObject) (api.ImpactTemplateResponseObject, error) {
+func (h *Handler) ImpactTemplate(
+	ctx context.Context,
+	r api.ImpactTemplateRequestObject,
+) (api.ImpactTemplateResponseObject, error) {
 	s, err := h.sides(ctx, r.Pool, r.Body)
 	if err != nil {
 		return nil, err
@@ -107,7 +113,12 @@ func (h *Handler) ImpactTemplate(ctx context.Context, r api.ImpactTemplateReques
 	if err != nil {
 		return nil, err
 	}
-	answer := api.ImpactTemplate200JSONResponse{FromVersion: s.from, ToVersion: s.to, Summary: *wireSummary(sum), Items: []api.DeploymentImpact{}}
+	answer := api.ImpactTemplate200JSONResponse{
+		FromVersion: s.from,
+		ToVersion:   s.to,
+		Summary:     *wireSummary(sum),
+		Items:       []api.DeploymentImpact{},
+	}
 	for _, outcome := range shown {
 		item, err := wireOutcome(outcome)
 		if err != nil {
@@ -124,9 +135,15 @@ func (h *Handler) ImpactTemplate(ctx context.Context, r api.ImpactTemplateReques
 // impactCursor keeps the cursors of impacts from being used on another list.
 const impactCursor = "impact"
 
-// impacts are the outcomes of the deployments after a name that change or break, up to limit of them and whether there
-// are more, and the counts over all deployments.
-func (h *Handler) impacts(ctx context.Context, pool string, s *sides, after string, limit int) (shown []preview.Outcome, sum preview.Summary, more bool, err error) {
+// impacts are the outcomes of the deployments after a name that change or break, up to limit of them and
+// whether there are more, and the counts over all deployments.
+func (h *Handler) impacts(
+	ctx context.Context,
+	pool string,
+	s *sides,
+	after string,
+	limit int,
+) (shown []preview.Outcome, sum preview.Summary, more bool, err error) {
 	subjects := h.subjects(ctx, s.before, s.after)
 	parts := []struct {
 		details int
@@ -171,7 +188,11 @@ func (s *subjects) all(pool string, wanted func(name string) bool) iter.Seq2[pre
 	return func(yield func(preview.Subject, error) bool) {
 		const pageSize = 500
 		for cursor := ""; ; {
-			deployments, next, err := s.h.store.ListDeployments(s.ctx, pool, store.Page{Limit: pageSize, Cursor: cursor})
+			deployments, next, err := s.h.store.ListDeployments(
+				s.ctx,
+				pool,
+				store.Page{Limit: pageSize, Cursor: cursor},
+			)
 			if err != nil {
 				yield(preview.Subject{}, err)
 				return
@@ -200,7 +221,12 @@ type effect struct {
 }
 
 // effect compares without working out details: that costs a save little.
-func (h *Handler) effect(ctx context.Context, pool string, current *store.TemplateVersion, checked *template.Checked) (*effect, error) {
+func (h *Handler) effect(
+	ctx context.Context,
+	pool string,
+	current *store.TemplateVersion,
+	checked *template.Checked,
+) (*effect, error) {
 	before, err := h.Templates.Of(current)
 	if err != nil { // saved by another release: there is nothing to compare with, but it must be possible to replace it
 		before = checked.Compiled
@@ -208,14 +234,18 @@ func (h *Handler) effect(ctx context.Context, pool string, current *store.Templa
 	e := &effect{}
 	comparison := preview.Comparison{Before: before, After: checked.Compiled}
 	everything := func(string) bool { return true }
-	e.Summary, err = comparison.Run(ctx, h.subjects(ctx, before, checked.Compiled).all(pool, everything), func(o preview.Outcome) error {
-		const named = 20
-		if o.Verdict == preview.Broken && !o.BrokenBefore && len(e.broken) < named {
-			e.broken = append(e.broken, o.Deployment)
-			e.why = append(e.why, fmt.Sprintf("deployment %q: %s", o.Deployment, o.Problems[0].Message))
-		}
-		return nil
-	})
+	e.Summary, err = comparison.Run(
+		ctx,
+		h.subjects(ctx, before, checked.Compiled).all(pool, everything),
+		func(o preview.Outcome) error {
+			const named = 20
+			if o.Verdict == preview.Broken && !o.BrokenBefore && len(e.broken) < named {
+				e.broken = append(e.broken, o.Deployment)
+				e.why = append(e.why, fmt.Sprintf("deployment %q: %s", o.Deployment, o.Problems[0].Message))
+			}
+			return nil
+		},
+	)
 	return e, err
 }
 
@@ -224,7 +254,13 @@ func (e *effect) refuseBroken() error {
 	if e.NewlyBroken == 0 {
 		return nil
 	}
-	refusal := problem.Newf(problem.TemplateBreaks, "%d of %d deployments would break: %s", e.NewlyBroken, e.Deployments, e.names())
+	refusal := problem.Newf(
+		problem.TemplateBreaks,
+		"%d of %d deployments would break: %s",
+		e.NewlyBroken,
+		e.Deployments,
+		e.names(),
+	)
 	for _, why := range e.why {
 		refusal.At("", "%s", why)
 	}
@@ -235,10 +271,17 @@ func (e *effect) warnings() []api.Finding {
 	if e.NewlyBroken == 0 {
 		return nil
 	}
-	code, advice := string(problem.TemplateBreaks), "see berth pool template diff --impact, or the impact of this version in the API"
+	code, advice := string(
+		problem.TemplateBreaks,
+	), "see berth pool template diff --impact, or the impact of this version in the API"
 	return []api.Finding{{
 		Code: &code, Suggestion: &advice,
-		Message: fmt.Sprintf("%d of %d deployments no longer fit this template: %s", e.NewlyBroken, e.Deployments, e.names()),
+		Message: fmt.Sprintf(
+			"%d of %d deployments no longer fit this template: %s",
+			e.NewlyBroken,
+			e.Deployments,
+			e.names(),
+		),
 	}}
 }
 
@@ -261,7 +304,9 @@ func wireOutcome(o preview.Outcome) (api.DeploymentImpact, error) {
 	changes, err := wireChanges(o.Changes)
 	return api.DeploymentImpact{
 		Deployment: o.Deployment, Verdict: api.DeploymentImpactVerdict(o.Verdict), BrokenBefore: o.BrokenBefore,
-		Errors: placed(template.Findings(o.Problems)), Invented: list(o.Samples), Changes: changes, Text: o.Text,
+		Errors: placed(
+			template.Findings(o.Problems),
+		), Invented: list(o.Samples), Changes: changes, Text: o.Text,
 	}, err
 }
 

@@ -16,8 +16,12 @@ import (
 	"github.com/berth-dev/berth/templating/preview"
 )
 
-// PreviewTemplate shows the Job that a run would be. What is wrong with template or values is its answer, not its error.
-func (h *Handler) PreviewTemplate(ctx context.Context, r api.PreviewTemplateRequestObject) (api.PreviewTemplateResponseObject, error) {
+// PreviewTemplate shows the Job that a run would be. What is wrong with template or values is its answer, not
+// its error.
+func (h *Handler) PreviewTemplate(
+	ctx context.Context,
+	r api.PreviewTemplateRequestObject,
+) (api.PreviewTemplateResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
@@ -29,7 +33,13 @@ func (h *Handler) PreviewTemplate(ctx context.Context, r api.PreviewTemplateRequ
 		}
 		shown = &api.TemplatePreview{Errors: refusal.Findings}
 	}
-	shown.Errors, shown.Warnings, shown.Invented = list(shown.Errors), list(shown.Warnings), object(shown.Invented)
+	shown.Errors, shown.Warnings, shown.Invented = list(
+		shown.Errors,
+	), list(
+		shown.Warnings,
+	), object(
+		shown.Invented,
+	)
 	return api.PreviewTemplate200JSONResponse(*shown), nil
 }
 
@@ -42,7 +52,11 @@ func isAboutValues(code problem.Code) bool {
 	return false
 }
 
-func (h *Handler) preview(ctx context.Context, pool string, b *api.TemplatePreviewRequest) (*api.TemplatePreview, error) {
+func (h *Handler) preview(
+	ctx context.Context,
+	pool string,
+	b *api.TemplatePreviewRequest,
+) (*api.TemplatePreview, error) {
 	compiled, warnings, err := h.previewed(ctx, pool, b)
 	if err != nil {
 		return nil, err
@@ -80,13 +94,18 @@ func previewRefusal(err error) error {
 	if !errors.As(err, &problems) || len(problems) == 0 {
 		return err
 	}
-	return &problem.Error{Code: codeOf(problem.VariablesInvalid, problems), Detail: problems.Error(), Findings: placed(template.Findings(problems))}
+	return &problem.Error{
+		Code:     codeOf(problem.VariablesInvalid, problems),
+		Detail:   problems.Error(),
+		Findings: placed(template.Findings(problems)),
+	}
 }
 
 // placed tells places in the template, which are named from its root, from places in the values.
 func placed(findings []api.Finding) []api.Finding {
 	for i, f := range findings {
-		if !strings.HasPrefix(f.Pointer, templating.ConfigurationPointer) && !strings.HasPrefix(f.Pointer, "/variables/") {
+		if !strings.HasPrefix(f.Pointer, templating.ConfigurationPointer) &&
+			!strings.HasPrefix(f.Pointer, "/variables/") {
 			findings[i].Pointer = "/job_variables" + f.Pointer
 		}
 	}
@@ -94,10 +113,15 @@ func placed(findings []api.Finding) []api.Finding {
 }
 
 // previewed is the template that is looked at: the one given, a version or the newest.
-func (h *Handler) previewed(ctx context.Context, pool string, b *api.TemplatePreviewRequest) (*templating.Compiled, []api.Finding, error) {
+func (h *Handler) previewed(
+	ctx context.Context,
+	pool string,
+	b *api.TemplatePreviewRequest,
+) (*templating.Compiled, []api.Finding, error) {
 	if b.Document != nil {
 		if b.Version != nil {
-			return nil, nil, problem.Newf(problem.InvalidBody, "give a document or a version, not both").At("/version", "contradicts document")
+			return nil, nil, problem.Newf(problem.InvalidBody, "give a document or a version, not both").
+				At("/version", "contradicts document")
 		}
 		if _, err := h.store.GetPool(ctx, pool); err != nil {
 			return nil, nil, err
@@ -116,7 +140,8 @@ func (h *Handler) previewed(ctx context.Context, pool string, b *api.TemplatePre
 	return compiled, nil, err
 }
 
-// previewedDeployment is the deployment whose values lie below the run's; one without values where none is named.
+// previewedDeployment is the deployment whose values lie below the run's; one without values where none is
+// named.
 func (h *Handler) previewedDeployment(ctx context.Context, pool, name string) (*store.Deployment, error) {
 	if name == "" {
 		sample := manifest.SampleIdentity()
@@ -151,7 +176,12 @@ func wirePreview(finished *manifest.Finished, invented map[string]any) (*api.Tem
 		return nil, err
 	}
 	written := string(text)
-	return &api.TemplatePreview{Job: job, Yaml: &written, Warnings: template.Findings(finished.Warnings), Invented: values}, nil
+	return &api.TemplatePreview{
+		Job:      job,
+		Yaml:     &written,
+		Warnings: template.Findings(finished.Warnings),
+		Invented: values,
+	}, nil
 }
 
 // subjects makes what templates are rendered for out of deployments. Stored variables are read once each.
@@ -173,7 +203,12 @@ func (h *Handler) subjects(ctx context.Context, templates ...*templating.Compile
 	return subjectsOf(ctx, h, h.store, templates...)
 }
 
-func subjectsOf(ctx context.Context, h *Handler, variables variableReader, templates ...*templating.Compiled) *subjects {
+func subjectsOf(
+	ctx context.Context,
+	h *Handler,
+	variables variableReader,
+	templates ...*templating.Compiled,
+) *subjects {
 	s := &subjects{h: h, store: variables, ctx: ctx, known: map[string]any{}, asked: map[string]bool{}}
 	for _, t := range templates {
 		s.names = append(s.names, t.StoredReferences()...)
@@ -196,8 +231,14 @@ func (s *subjects) of(d *store.Deployment, own, parameters json.RawMessage) (pre
 	return preview.Subject{
 		Deployment: d.Name, Identity: id,
 		Input: templating.Input{Layers: layers, Stored: stored, Context: templating.Context{
-			Run: templating.RunContext{ID: id.RunID.String(), Name: id.RunName, Attempt: id.Attempt, ScheduledTime: s.h.Now().UTC(),
-				Tags: d.Tags, Parameters: parameters},
+			Run: templating.RunContext{
+				ID:            id.RunID.String(),
+				Name:          id.RunName,
+				Attempt:       id.Attempt,
+				ScheduledTime: s.h.Now().UTC(),
+				Tags:          d.Tags,
+				Parameters:    parameters,
+			},
 			Deployment: templating.DeploymentContext{ID: d.ID.String(), Name: d.Name, Version: d.Version},
 			Pool:       templating.NameContext{Name: d.Pool}, Queue: templating.NameContext{Name: d.Queue},
 			Worker: templating.NameContext{Name: "sample"},
@@ -205,7 +246,8 @@ func (s *subjects) of(d *store.Deployment, own, parameters json.RawMessage) (pre
 	}, nil
 }
 
-// stored are the stored variables of these names, as far as there are any: the render says where one is missing.
+// stored are the stored variables of these names, as far as there are any: the render says where one is
+// missing.
 func (s *subjects) stored(names []string) (map[string]any, error) {
 	stored := make(map[string]any, len(names))
 	for _, name := range names {

@@ -9,16 +9,25 @@ import (
 )
 
 // ListVariables lists the stored variables.
-func (h *Handler) ListVariables(ctx context.Context, r api.ListVariablesRequestObject) (api.ListVariablesResponseObject, error) {
+func (h *Handler) ListVariables(
+	ctx context.Context,
+	r api.ListVariablesRequestObject,
+) (api.ListVariablesResponseObject, error) {
 	variables, next, err := h.store.ListVariables(ctx, page(r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	return api.ListVariables200JSONResponse{Items: each(variables, wireVariable), NextCursor: optional(next)}, nil
+	return api.ListVariables200JSONResponse{
+		Items:      each(variables, wireVariable),
+		NextCursor: optional(next),
+	}, nil
 }
 
 // GetVariable returns a stored variable.
-func (h *Handler) GetVariable(ctx context.Context, r api.GetVariableRequestObject) (api.GetVariableResponseObject, error) {
+func (h *Handler) GetVariable(
+	ctx context.Context,
+	r api.GetVariableRequestObject,
+) (api.GetVariableResponseObject, error) {
 	variable, err := h.store.GetVariable(ctx, r.Variable)
 	if err != nil {
 		return nil, err
@@ -27,7 +36,10 @@ func (h *Handler) GetVariable(ctx context.Context, r api.GetVariableRequestObjec
 }
 
 // SetVariable stores a variable. Every pool may refer to it, so a key for some pools may not.
-func (h *Handler) SetVariable(ctx context.Context, r api.SetVariableRequestObject) (api.SetVariableResponseObject, error) {
+func (h *Handler) SetVariable(
+	ctx context.Context,
+	r api.SetVariableRequestObject,
+) (api.SetVariableResponseObject, error) {
 	if err := access.From(ctx).CheckUnlimited("change stored variables"); err != nil {
 		return nil, err
 	}
@@ -39,7 +51,10 @@ func (h *Handler) SetVariable(ctx context.Context, r api.SetVariableRequestObjec
 }
 
 // DeleteVariable deletes a stored variable.
-func (h *Handler) DeleteVariable(ctx context.Context, r api.DeleteVariableRequestObject) (api.DeleteVariableResponseObject, error) {
+func (h *Handler) DeleteVariable(
+	ctx context.Context,
+	r api.DeleteVariableRequestObject,
+) (api.DeleteVariableResponseObject, error) {
 	if err := access.From(ctx).CheckUnlimited("delete stored variables"); err != nil {
 		return nil, err
 	}

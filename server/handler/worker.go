@@ -11,7 +11,10 @@ import (
 )
 
 // ListWorkers lists workers as they were last heard of.
-func (h *Handler) ListWorkers(ctx context.Context, r api.ListWorkersRequestObject) (api.ListWorkersResponseObject, error) {
+func (h *Handler) ListWorkers(
+	ctx context.Context,
+	r api.ListWorkersRequestObject,
+) (api.ListWorkersResponseObject, error) {
 	pool := value(r.Params.Pool, "")
 	if pool != "" {
 		if err := access.From(ctx).CheckPool(pool); err != nil {
@@ -22,7 +25,10 @@ func (h *Handler) ListWorkers(ctx context.Context, r api.ListWorkersRequestObjec
 	if err != nil {
 		return nil, err
 	}
-	workers = slices.DeleteFunc(workers, func(w store.Worker) bool { return !access.From(ctx).MayUse(w.Pool) })
+	workers = slices.DeleteFunc(
+		workers,
+		func(w store.Worker) bool { return !access.From(ctx).MayUse(w.Pool) },
+	)
 	if workers, err = h.withTypes(ctx, workers); err != nil {
 		return nil, err
 	}
@@ -36,7 +42,10 @@ func (h *Handler) ListWorkers(ctx context.Context, r api.ListWorkersRequestObjec
 }
 
 // UpdateWorker pauses or resumes a worker.
-func (h *Handler) UpdateWorker(ctx context.Context, r api.UpdateWorkerRequestObject) (api.UpdateWorkerResponseObject, error) {
+func (h *Handler) UpdateWorker(
+	ctx context.Context,
+	r api.UpdateWorkerRequestObject,
+) (api.UpdateWorkerResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
@@ -54,8 +63,8 @@ func (h *Handler) UpdateWorker(ctx context.Context, r api.UpdateWorkerRequestObj
 	return api.UpdateWorker200JSONResponse(h.wireWorker(known[0])), nil
 }
 
-// withTypes says of which type a worker is that has claimed but not said hello: it can only be its pool's. One whose pool
-// is gone is left out.
+// withTypes says of which type a worker is that has claimed but not said hello: it can only be its pool's.
+// One whose pool is gone is left out.
 func (h *Handler) withTypes(ctx context.Context, workers []store.Worker) ([]store.Worker, error) {
 	var known []store.Worker
 	for _, worker := range workers {

@@ -1,6 +1,7 @@
 package lifecycle
 
-// DecideCancel says what a cancel makes of a run; false where the run has ended or is being cancelled already.
+// DecideCancel says what a cancel makes of a run; false where the run has ended or is being cancelled
+// already.
 func DecideCancel(current StateType, reason CancelReason, by string) (State, bool) {
 	message := map[CancelReason]string{
 		CancelRequested: "cancelled by " + by,

@@ -26,7 +26,8 @@ type End struct {
 	Raised     bool // the next attempt gets more memory, as Standing.Raise says
 }
 
-// DecideEnd says what an outcome means for the run: the state it ends in, or another attempt and the budget it draws on.
+// DecideEnd says what an outcome means for the run: the state it ends in, or another attempt and the budget
+// it draws on.
 func DecideEnd(s Standing, o Outcome) End {
 	if !known(o.Category) {
 		o.Message = fmt.Sprintf("%s (category %q)", o.Message, o.Category)
@@ -41,7 +42,8 @@ func DecideEnd(s Standing, o Outcome) End {
 	return End{Outcome: o, State: finalState(o), Spent: s.Spent}
 }
 
-// cancelEnd ends a run that is being cancelled: there is no retry, and a job that was faster keeps its own end.
+// cancelEnd ends a run that is being cancelled: there is no retry, and a job that was faster keeps its own
+// end.
 func cancelEnd(s Standing, o Outcome) End {
 	end := End{Outcome: o, Spent: s.Spent}
 	switch {
@@ -81,8 +83,22 @@ func finalState(o Outcome) State {
 
 func known(c Category) bool {
 	switch c {
-	case "", App, OOM, Evicted, Preempted, NodeLost, Deadline, ImagePull, Config, Unschedulable, Quota, Invalid, Template,
-		Deleted, CancelledEnd, Unknown:
+	case "",
+		App,
+		OOM,
+		Evicted,
+		Preempted,
+		NodeLost,
+		Deadline,
+		ImagePull,
+		Config,
+		Unschedulable,
+		Quota,
+		Invalid,
+		Template,
+		Deleted,
+		CancelledEnd,
+		Unknown:
 		return true
 	}
 	return false
@@ -99,7 +115,8 @@ func (o Outcome) String() string {
 	return string(o.Category)
 }
 
-// same reports whether a report repeats the recorded outcome. What a timeout made of a cancel still counts as the same.
+// same reports whether a report repeats the recorded outcome. What a timeout made of a cancel still counts as
+// the same.
 func (o Outcome) same(other Outcome) bool {
 	if o.Succeeded || other.Succeeded {
 		return o.Succeeded == other.Succeeded

@@ -1,5 +1,6 @@
-// Package lifecycle decides: which states a run has, which transitions there are, what an attempt's end means for its
-// run and on which budget it draws. It is pure; package store carries its decisions out in transactions.
+// Package lifecycle decides: which states a run has, which transitions there are, what an attempt's end means
+// for its run and on which budget it draws. It is pure; package store carries its decisions out in
+// transactions.
 package lifecycle
 
 import "time"

@@ -53,8 +53,8 @@ type OOMPolicy struct {
 // DefaultFactor is by what waits and memory grow where a policy does not say.
 const DefaultFactor = 2
 
-// Within is the policy for a run whose template has a budget for the infrastructure of its own (nil: it has none), which
-// counts where the deployment has set none.
+// Within is the policy for a run whose template has a budget for the infrastructure of its own (nil: it has
+// none), which counts where the deployment has set none.
 func (p RetryPolicy) Within(template *int) RetryPolicy {
 	if template != nil && !p.InfrastructureSet && p.InfrastructureMax == 0 {
 		p.InfrastructureMax, p.InfrastructureSet = *template, true
@@ -62,9 +62,10 @@ func (p RetryPolicy) Within(template *int) RetryPolicy {
 	return p
 }
 
-// DefaultDisruptions is how often an attempt that was evicted or preempted, or whose node was lost, is followed by another
-// where neither deployment nor template says: the workload has done nothing wrong, and to run it again is what nearly
-// everybody wants. What an image or a quota keeps from running is not tried again unasked: it would fail the same way.
+// DefaultDisruptions is how often an attempt that was evicted or preempted, or whose node was lost, is
+// followed by another where neither deployment nor template says: the workload has done nothing wrong, and to
+// run it again is what nearly everybody wants. What an image or a quota keeps from running is not tried again
+// unasked: it would fail the same way.
 const DefaultDisruptions = 3
 
 // InfrastructureFor is the budget for what the infrastructure did, which may depend on what that was.

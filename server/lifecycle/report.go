@@ -53,7 +53,8 @@ type Standing struct {
 	Back     bool // it was handed back
 	Policy   RetryPolicy
 	Spent    Spent
-	// Raise is how the memory could be raised; nil: not at all, because nothing says so, it is frozen, or it is at its most.
+	// Raise is how the memory could be raised; nil: not at all, because nothing says so, it is frozen, or it
+	// is at its most.
 	Raise *Raise
 	// Random, from 0 to 1, spreads retries.
 	Random float64
@@ -83,8 +84,8 @@ type Decision struct {
 	State   *State // of the run; nil: as it is
 }
 
-// Decide says what becomes of an attempt and its run when a report comes in. A report that was accepted before is
-// accepted again and changes nothing.
+// Decide says what becomes of an attempt and its run when a report comes in. A report that was accepted
+// before is accepted again and changes nothing.
 func Decide(s Standing, f Fact) Decision {
 	if f.Epoch != s.Epoch {
 		return stale(s, f)
@@ -115,13 +116,16 @@ func Decide(s Standing, f Fact) Decision {
 	return invalid("unknown kind of report %q", f.Kind)
 }
 
-// stale answers a worker whose epoch is not the newest. One that holds a Job other than the recorded one hears so, for
-// nobody else would delete it.
+// stale answers a worker whose epoch is not the newest. One that holds a Job other than the recorded one
+// hears so, for nobody else would delete it.
 func stale(s Standing, f Fact) Decision {
 	if f.Kind == ReportSubmitted && s.JobUID != "" && f.JobUID != s.JobUID {
 		return duplicate(s)
 	}
-	return Decision{Status: ReportStale, Message: fmt.Sprintf("epoch %d holds this attempt now, not %d", s.Epoch, f.Epoch)}
+	return Decision{
+		Status:  ReportStale,
+		Message: fmt.Sprintf("epoch %d holds this attempt now, not %d", s.Epoch, f.Epoch),
+	}
 }
 
 func afterHandBack(f Fact) Decision {
@@ -131,13 +135,16 @@ func afterHandBack(f Fact) Decision {
 	return Decision{Status: ReportStale, Message: "this attempt was handed back"}
 }
 
-// afterEnd answers what comes after an attempt's end: what was, or could have been, accepted before it is accepted
-// again; another outcome is not.
+// afterEnd answers what comes after an attempt's end: what was, or could have been, accepted before it is
+// accepted again; another outcome is not.
 func afterEnd(s Standing, f Fact) Decision {
 	switch f.Kind {
 	case ReportSubmitted:
 		if s.JobUID == "" {
-			return Decision{Status: ReportAlreadyEnded, Message: "this attempt ended before a Job of it was known"}
+			return Decision{
+				Status:  ReportAlreadyEnded,
+				Message: "this attempt ended before a Job of it was known",
+			}
 		}
 		if s.JobUID != f.JobUID {
 			return duplicate(s)
@@ -145,7 +152,10 @@ func afterEnd(s Standing, f Fact) Decision {
 		return accepted()
 	case ReportEnded:
 		if !s.Outcome.same(f.Outcome) {
-			return Decision{Status: ReportAlreadyEnded, Message: "another outcome is recorded: " + s.Outcome.String()}
+			return Decision{
+				Status:  ReportAlreadyEnded,
+				Message: "another outcome is recorded: " + s.Outcome.String(),
+			}
 		}
 		return accepted()
 	case ReportHandedBack:
@@ -245,5 +255,8 @@ func invalid(format string, args ...any) Decision {
 }
 
 func duplicate(s Standing) Decision {
-	return Decision{Status: ReportDuplicateJob, Message: "the Job of this attempt is " + s.JobUID + ": delete yours"}
+	return Decision{
+		Status:  ReportDuplicateJob,
+		Message: "the Job of this attempt is " + s.JobUID + ": delete yours",
+	}
 }

@@ -66,7 +66,11 @@ func retry(s Standing, o Outcome) (End, bool) {
 	if nth > max {
 		return End{}, false
 	}
-	end.State = awaitingRetry(o, fmt.Sprintf("%sretry %d of %d", drawnOn(o.Category), nth, max), end.RetryAfter)
+	end.State = awaitingRetry(
+		o,
+		fmt.Sprintf("%sretry %d of %d", drawnOn(o.Category), nth, max),
+		end.RetryAfter,
+	)
 	return end, true
 }
 
@@ -107,8 +111,8 @@ func backoff(nth int) time.Duration {
 	return min(d, infrastructureDelayMax)
 }
 
-// BudgetOf names what an attempt that ended so draws on: retries, infrastructure, or nothing. Out of memory draws on a budget
-// of its own before.
+// BudgetOf names what an attempt that ended so draws on: retries, infrastructure, or nothing. Out of memory
+// draws on a budget of its own before.
 func BudgetOf(c Category) string {
 	switch budgetOf(c) {
 	case appBudget:
@@ -119,5 +123,6 @@ func BudgetOf(c Category) string {
 	return ""
 }
 
-// Disrupted reports whether a pod that had done nothing wrong was taken away; before it started that costs nothing.
+// Disrupted reports whether a pod that had done nothing wrong was taken away; before it started that costs
+// nothing.
 func Disrupted(c Category) bool { return disrupted(c) }

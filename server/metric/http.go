@@ -29,22 +29,38 @@ func NewHTTP(r prometheus.Registerer, logger *slog.Logger) *HTTP {
 // unmatched is the route of requests that no route answers.
 const unmatched = "unmatched"
 
-// Wrap measures everything that next serves and keeps a panic from ending the process. It wraps the router as a whole, once:
-// as a middleware inside it, it would be rebuilt for each request. Routes name themselves with Route.
-func (h *HTTP) Wrap(next http.Handler, fail func(w http.ResponseWriter, r *http.Request, err error)) http.Handler {
+// Wrap measures everything that next serves and keeps a panic from ending the process. It wraps the router as
+// a whole, once: as a middleware inside it, it would be rebuilt for each request. Routes name themselves with
+// Route.
+func (h *HTTP) Wrap(
+	next http.Handler,
+	fail func(w http.ResponseWriter, r *http.Request, err error),
+) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		recorder := &Recorder{ResponseWriter: w, route: unmatched}
 		defer func() {
 			cause := recover()
 			if cause != nil && cause != http.ErrAbortHandler {
-				h.logger.Error("panic while serving a request", "method", r.Method, "route", recorder.route, "panic", cause, "stack", string(debug.Stack()))
+				h.logger.Error(
+					"panic while serving a request",
+					"method",
+					r.Method,
+					"route",
+					recorder.route,
+					"panic",
+					cause,
+					"stack",
+					string(debug.Stack()),
+				)
 				if !recorder.Written() {
 					fail(recorder, r, fmt.Errorf("panic: %v", cause))
 				}
 			}
-			h.seconds.WithLabelValues(recorder.route, method(r.Method), strconv.Itoa(recorder.code())).Observe(time.Since(began).Seconds())
-			if cause == http.ErrAbortHandler || cause != nil && recorder.status < http.StatusInternalServerError {
+			h.seconds.WithLabelValues(recorder.route, method(r.Method), strconv.Itoa(recorder.code())).
+				Observe(time.Since(began).Seconds())
+			if cause == http.ErrAbortHandler ||
+				cause != nil && recorder.status < http.StatusInternalServerError {
 				panic(http.ErrAbortHandler) // the answer is out in part: hanging up is all that is left
 			}
 		}()
@@ -55,7 +71,13 @@ func (h *HTTP) Wrap(next http.Handler, fail func(w http.ResponseWriter, r *http.
 // method keeps the label bounded: a client may send any word.
 func method(name string) string {
 	switch name {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+	case http.MethodGet,
+		http.MethodHead,
+		http.MethodPost,
+		http.MethodPut,
+		http.MethodPatch,
+		http.MethodDelete,
+		http.MethodOptions:
 		return name
 	}
 	return "other"

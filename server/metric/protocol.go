@@ -1,5 +1,5 @@
-// Package metric holds the server's Prometheus metrics. Their names and labels are an interface: dashboards and alerts
-// are built on them. Labels are bounded, never an id.
+// Package metric holds the server's Prometheus metrics. Their names and labels are an interface: dashboards
+// and alerts are built on them. Labels are bounded, never an id.
 package metric
 
 import (
@@ -43,15 +43,49 @@ func NewProtocol(r prometheus.Registerer) *Protocol {
 		}, labels)
 	}
 	return &Protocol{
-		attempts:   counters("berth_attempts_total", "Attempts that have ended, by how.", "pool", "outcome", "category"),
-		errors:     counters("berth_template_errors_total", "Attempts that ended because their template could not be rendered, or made no valid Job.", "pool", "kind"),
-		takeovers:  counter("berth_lease_takeovers_total", "Attempts taken over by a worker after another one's lease had run out."),
-		duplicates: counter("berth_duplicates_refused_total", "Jobs refused because their attempt already had another one."),
-		logBytes:   counter("berth_log_bytes_total", "Output received from workers, in bytes."),
-		dispatch:   seconds("berth_run_dispatch_seconds", "From when a run was due until its first Job was created.", "pool"),
-		startup:    seconds("berth_run_startup_seconds", "From when a Job was created until its container ran.", "pool"),
-		duration:   seconds("berth_run_duration_seconds", "From when a container ran until its attempt ended, by what that made of the run.", "pool", "state"),
-		recording:  seconds("berth_run_recording_seconds", "From when an attempt finished where it ran until that was recorded.", "pool"),
+		attempts: counters(
+			"berth_attempts_total",
+			"Attempts that have ended, by how.",
+			"pool",
+			"outcome",
+			"category",
+		),
+		errors: counters(
+			"berth_template_errors_total",
+			"Attempts that ended because their template could not be rendered, or made no valid Job.",
+			"pool",
+			"kind",
+		),
+		takeovers: counter(
+			"berth_lease_takeovers_total",
+			"Attempts taken over by a worker after another one's lease had run out.",
+		),
+		duplicates: counter(
+			"berth_duplicates_refused_total",
+			"Jobs refused because their attempt already had another one.",
+		),
+		logBytes: counter("berth_log_bytes_total", "Output received from workers, in bytes."),
+		dispatch: seconds(
+			"berth_run_dispatch_seconds",
+			"From when a run was due until its first Job was created.",
+			"pool",
+		),
+		startup: seconds(
+			"berth_run_startup_seconds",
+			"From when a Job was created until its container ran.",
+			"pool",
+		),
+		duration: seconds(
+			"berth_run_duration_seconds",
+			"From when a container ran until its attempt ended, by what that made of the run.",
+			"pool",
+			"state",
+		),
+		recording: seconds(
+			"berth_run_recording_seconds",
+			"From when an attempt finished where it ran until that was recorded.",
+			"pool",
+		),
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// statsFor is how long what was read of the database is shown: every replica is scraped, often by several scrapers.
+	// statsFor is how long what was read of the database is shown: every replica is scraped, often by several
+	// scrapers.
 	statsFor = 5 * time.Second
 	// statsTimeout bounds a scrape.
 	statsTimeout = 5 * time.Second
@@ -32,18 +33,41 @@ type Stats struct {
 }
 
 // NewStats registers the gauges.
-func NewStats(r prometheus.Registerer, read func(context.Context) (*store.Stats, error), now func() time.Time, logger *slog.Logger) (*Stats, error) {
+func NewStats(
+	r prometheus.Registerer,
+	read func(context.Context) (*store.Stats, error),
+	now func() time.Time,
+	logger *slog.Logger,
+) (*Stats, error) {
 	desc := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc(name, help, labels, nil)
 	}
 	s := &Stats{
 		read: read, now: now, logger: logger,
-		runs:     desc("berth_runs", "Runs that have not finished, by state.", "pool", "queue", "state"),
-		age:      desc("berth_run_queue_age_seconds", "How long the oldest due, unclaimed run has waited.", "pool", "queue"),
-		slots:    desc("berth_slots", "Slots used and, where there is a limit, how many there are; the queue is empty for the pool's own.", "pool", "queue", "kind"),
-		workers:  desc("berth_workers", "Workers, alive or gone.", "pool", "state"),
-		lastSeen: desc("berth_worker_last_seen_seconds", "How long ago the freshest worker was heard of.", "pool"),
-		lag:      desc("berth_schedule_lag_seconds", "For how long the schedule that is due longest has been; 0 where none is."),
+		runs: desc("berth_runs", "Runs that have not finished, by state.", "pool", "queue", "state"),
+		age: desc(
+			"berth_run_queue_age_seconds",
+			"How long the oldest due, unclaimed run has waited.",
+			"pool",
+			"queue",
+		),
+		slots: desc(
+			"berth_slots",
+			"Slots used and, where there is a limit, how many there are; the queue is empty for the pool's own.",
+			"pool",
+			"queue",
+			"kind",
+		),
+		workers: desc("berth_workers", "Workers, alive or gone.", "pool", "state"),
+		lastSeen: desc(
+			"berth_worker_last_seen_seconds",
+			"How long ago the freshest worker was heard of.",
+			"pool",
+		),
+		lag: desc(
+			"berth_schedule_lag_seconds",
+			"For how long the schedule that is due longest has been; 0 where none is.",
+		),
 	}
 	return s, r.Register(s)
 }
@@ -55,7 +79,8 @@ func (s *Stats) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect is prometheus.Collector's. Without the database there is nothing to show; what was true before is not true now.
+// Collect is prometheus.Collector's. Without the database there is nothing to show; what was true before is
+// not true now.
 func (s *Stats) Collect(ch chan<- prometheus.Metric) {
 	stats := s.current()
 	if stats == nil {

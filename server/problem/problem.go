@@ -1,8 +1,9 @@
-// Package problem is how the API says no: one error type with a stable code, and the one place that knows which HTTP
-// status belongs to which code.
+// Package problem is how the API says no: one error type with a stable code, and the one place that knows
+// which HTTP status belongs to which code.
 //
-// Handlers return a *Error (or an error of the store, which carries a code of its own); Responder turns it into an
-// RFC 9457 problem document. What has no code is a bug or an accident: it is logged, and the caller learns nothing of it.
+// Handlers return a *Error (or an error of the store, which carries a code of its own); Responder turns it
+// into an RFC 9457 problem document. What has no code is a bug or an accident: it is logged, and the caller
+// learns nothing of it.
 package problem
 
 import (
@@ -36,7 +37,8 @@ const (
 	Frozen              Code = "frozen"
 	PlanChanged         Code = "plan-changed" // what an apply would change is not what its plan showed
 	ProtocolUnsupported Code = "protocol-unsupported"
-	// TemplateBreaks: a new template version breaks deployments that work now, and that was asked to be refused.
+	// TemplateBreaks: a new template version breaks deployments that work now, and that was asked to be
+	// refused.
 	TemplateBreaks Code = "template-breaks-deployments"
 	// RateLimited: the key has sent too many requests; RetryAfter says when the next is taken.
 	RateLimited Code = "rate-limited"
@@ -65,7 +67,10 @@ func Newf(code Code, format string, args ...any) *Error {
 // At adds a place and what is wrong there.
 func (e *Error) At(pointer, format string, args ...any) *Error {
 	code := string(e.Code)
-	e.Findings = append(e.Findings, api.Finding{Pointer: pointer, Code: &code, Message: fmt.Sprintf(format, args...)})
+	e.Findings = append(
+		e.Findings,
+		api.Finding{Pointer: pointer, Code: &code, Message: fmt.Sprintf(format, args...)},
+	)
 	return e
 }
 

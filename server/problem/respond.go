@@ -32,7 +32,19 @@ func (p Responder) Error(w http.ResponseWriter, r *http.Request, err error) {
 	case meaning.status >= http.StatusInternalServerError:
 		p.Logger.Error("request failed", "method", r.Method, "path", path, "code", known.Code, "error", err)
 	case meaning.status == http.StatusUnauthorized, meaning.status == http.StatusForbidden:
-		p.Logger.Info("request refused", "method", r.Method, "path", path, "code", known.Code, "from", r.RemoteAddr, "reason", apikey.Mask(known.Detail))
+		p.Logger.Info(
+			"request refused",
+			"method",
+			r.Method,
+			"path",
+			path,
+			"code",
+			known.Code,
+			"from",
+			r.RemoteAddr,
+			"reason",
+			apikey.Mask(known.Detail),
+		)
 	}
 	document := Document(known)
 	document.Instance = &path
@@ -79,7 +91,9 @@ func From(err error) *Error {
 func Document(e *Error) api.Problem {
 	meaning := meanings(e.Code)
 	document := api.Problem{
-		Type: typePrefix + string(e.Code), Title: meaning.title, Status: int32(meaning.status), Code: string(e.Code),
+		Type: typePrefix + string(
+			e.Code,
+		), Title: meaning.title, Status: int32(meaning.status), Code: string(e.Code),
 	}
 	if e.Detail != "" {
 		detail := apikey.Mask(e.Detail)

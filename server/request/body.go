@@ -24,7 +24,8 @@ const (
 
 type bodyKey struct{}
 
-// Body returns the bytes of the request's body as they were sent, for what typed decoding loses (null or absent).
+// Body returns the bytes of the request's body as they were sent, for what typed decoding loses (null or
+// absent).
 func Body(ctx context.Context) []byte {
 	body, _ := ctx.Value(bodyKey{}).([]byte)
 	return body
@@ -37,7 +38,8 @@ func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	}
 	// A deadline for this body only: one for the connection would end long polls and streams.
 	connection := http.NewResponseController(w)
-	if err := connection.SetReadDeadline(time.Now().Add(readTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := connection.SetReadDeadline(time.Now().Add(readTimeout)); err != nil &&
+		!errors.Is(err, http.ErrNotSupported) {
 		return nil, err
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
@@ -49,7 +51,11 @@ func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	case errors.As(err, &large):
 		return nil, tooLarge(limit)
 	case err != nil:
-		return nil, &problem.Error{Code: problem.InvalidBody, Detail: "the body could not be read to its end", Err: err}
+		return nil, &problem.Error{
+			Code:   problem.InvalidBody,
+			Detail: "the body could not be read to its end",
+			Err:    err,
+		}
 	}
 	return body, nil
 }
@@ -58,7 +64,8 @@ func tooLarge(limit int64) error {
 	return problem.Newf(problem.BodyTooLarge, "the body has more than %d bytes", limit)
 }
 
-// checkType refuses bodies that are not declared as JSON: a web page can send other types without asking first.
+// checkType refuses bodies that are not declared as JSON: a web page can send other types without asking
+// first.
 func checkType(r *http.Request, present bool) error {
 	declared := r.Header.Get("Content-Type")
 	if declared == "" && !present {
@@ -71,8 +78,13 @@ func checkType(r *http.Request, present bool) error {
 	if charset := parameters["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
 		return problem.Newf(problem.UnsupportedMedia, "send JSON in UTF-8, not in %q", charset)
 	}
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return problem.Newf(problem.UnsupportedMedia, "send the body as it is, not in Content-Encoding %q", encoding)
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" &&
+		!strings.EqualFold(encoding, "identity") {
+		return problem.Newf(
+			problem.UnsupportedMedia,
+			"send the body as it is, not in Content-Encoding %q",
+			encoding,
+		)
 	}
 	return nil
 }

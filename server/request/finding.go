@@ -33,7 +33,8 @@ func findingsOf(err error) []api.Finding {
 	return findings
 }
 
-// leaves takes the library's lists of errors apart. Lists are looked for before single errors: a list unwraps to its items.
+// leaves takes the library's lists of errors apart. Lists are looked for before single errors: a list unwraps
+// to its items.
 func leaves(err error, found []error) []error {
 	var many openapi3.MultiError
 	switch {
@@ -65,7 +66,10 @@ func describe(err error) []api.Finding {
 		if slices.Contains(known, name) {
 			continue
 		}
-		finding := api.Finding{Pointer: at + pointer([]string{name}), Message: fmt.Sprintf("unknown field %q", name)}
+		finding := api.Finding{
+			Pointer: at + pointer([]string{name}),
+			Message: fmt.Sprintf("unknown field %q", name),
+		}
 		if near := templating.Nearest(name, known); near != "" {
 			suggestion := fmt.Sprintf("did you mean %q?", near)
 			finding.Suggestion = &suggestion
@@ -105,7 +109,8 @@ func summary(findings []api.Finding) string {
 	return fmt.Sprintf("%s (and %d more)", first, len(findings)-1)
 }
 
-// DecodeError turns what the generated code says of a body or a parameter that it could not read into a refusal.
+// DecodeError turns what the generated code says of a body or a parameter that it could not read into a
+// refusal.
 func DecodeError(err error) error {
 	var refusal *problem.Error
 	if errors.As(err, &refusal) {

@@ -16,8 +16,8 @@ import (
 	"github.com/berth-dev/berth/server/problem"
 )
 
-// FuzzBody reads bodies for every operation: what is taken is what encoding/json reads in it, what is not is refused with
-// its place, and nothing panics.
+// FuzzBody reads bodies for every operation: what is taken is what encoding/json reads in it, what is not is
+// refused with its place, and nothing panics.
 func FuzzBody(f *testing.F) {
 	all := withBodies(f)
 	for i, o := range all {

@@ -15,8 +15,8 @@ import (
 // maxDepth bounds nesting, so that nothing that walks a body can run out of stack.
 const maxDepth = 200
 
-// decode reads exactly one JSON document, numbers as they are written, and refuses keys that are there twice: which of the
-// two counts would depend on who reads.
+// decode reads exactly one JSON document, numbers as they are written, and refuses keys that are there twice:
+// which of the two counts would depend on who reads.
 func decode(body []byte) (any, error) {
 	if !utf8.Valid(body) {
 		return nil, problem.Newf(problem.InvalidJSON, "the body is not UTF-8")
@@ -110,7 +110,8 @@ func (d decoder) fail(at, format string, args ...any) error {
 	before := d.body[:min(int(d.tokens.InputOffset()), len(d.body))]
 	line := int32(bytes.Count(before, []byte{'\n'}) + 1)
 	column := int32(utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1)
-	refusal := problem.Newf(problem.InvalidJSON, "line %d, column %d: %s", line, column, message).At(at, "%s", message)
+	refusal := problem.Newf(problem.InvalidJSON, "line %d, column %d: %s", line, column, message).
+		At(at, "%s", message)
 	refusal.Findings[0].Line, refusal.Findings[0].Column = &line, &column
 	return refusal
 }

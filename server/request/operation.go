@@ -32,7 +32,13 @@ func Operations(spec *openapi3.T) map[string]*Operation {
 			operations[method+" "+path] = &Operation{
 				ID:       operation.OperationID,
 				Protocol: strings.HasPrefix(path, protocolPrefix),
-				route:    routers.Route{Spec: spec, Path: path, PathItem: item, Method: method, Operation: operation},
+				route: routers.Route{
+					Spec:      spec,
+					Path:      path,
+					PathItem:  item,
+					Method:    method,
+					Operation: operation,
+				},
 			}
 		}
 	}
@@ -78,8 +84,8 @@ func (o *Operation) checkBody(w http.ResponseWriter, r *http.Request) (*http.Req
 	return withBody(r, body), nil
 }
 
-// checkParameters checks path, query and header parameters against their schemas, and refuses a query that nobody reads:
-// a misspelt filter would silently list everything.
+// checkParameters checks path, query and header parameters against their schemas, and refuses a query that
+// nobody reads: a misspelt filter would silently list everything.
 func (o *Operation) checkParameters(r *http.Request) error {
 	input := &openapi3filter.RequestValidationInput{
 		Request: r, PathParams: mux.Vars(r), QueryParams: r.URL.Query(), Route: &o.route,

@@ -5,11 +5,12 @@ import (
 	"time"
 )
 
-// A wall is what a clock on the wall shows, kept as a time.Time in UTC so that calendar arithmetic knows no jumps.
+// A wall is what a clock on the wall shows, kept as a time.Time in UTC so that calendar arithmetic knows no
+// jumps.
 type wall = time.Time
 
-// A rule finds the first wall at or after from that is not after limit. offset is how far the wall is ahead of UTC: only rules that
-// count real time need it.
+// A rule finds the first wall at or after from that is not after limit. offset is how far the wall is ahead
+// of UTC: only rules that count real time need it.
 type rule interface {
 	next(from, limit wall, offset time.Duration) (wall, bool)
 }
@@ -54,7 +55,8 @@ func (a always) next(after, limit time.Time) (time.Time, bool) {
 		to := limit
 		_, change := at.In(a.loc).ZoneBounds()
 		if !change.IsZero() && !change.After(at) {
-			// On the last day of a leap year that only a zone's rule covers, Go calls the beginning of that very day the end.
+			// On the last day of a leap year that only a zone's rule covers, Go calls the beginning of that
+			// very day the end.
 			change = at.Add(time.Hour)
 		}
 		if !change.IsZero() && change.Add(-time.Second).Before(to) {
@@ -80,7 +82,8 @@ func show(at time.Time, loc *time.Location) (wall, time.Duration) {
 	return at.UTC().Add(offset), offset
 }
 
-// first returns the first instant at which the wall is shown, or, when it is jumped over, the first instant after that.
+// first returns the first instant at which the wall is shown, or, when it is jumped over, the first instant
+// after that.
 func first(w wall, loc *time.Location) time.Time {
 	y, m, d := w.Date()
 	guess := time.Date(y, m, d, w.Hour(), w.Minute(), w.Second(), 0, loc)

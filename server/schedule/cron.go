@@ -58,7 +58,11 @@ func splitCron(text string) ([]string, error) {
 		return nil, wrong("cron", "five fields; the time zone has a field of its own, timezone")
 	}
 	if len(text) > maxText || len(fields) != 5 {
-		return nil, wrong("cron", "five fields (minute, hour, day of month, month, day of week), got %d", len(fields))
+		return nil, wrong(
+			"cron",
+			"five fields (minute, hour, day of month, month, day of week), got %d",
+			len(fields),
+		)
 	}
 	return fields, nil
 }

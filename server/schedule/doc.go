@@ -1,12 +1,14 @@
-// Package schedule says when a deployment runs by itself: it turns a Spec (cron, interval or RRULE, in a time zone) into
-// slots, the instants at which a run is due. It is pure: no database, no clock; the caller says what time it is.
+// Package schedule says when a deployment runs by itself: it turns a Spec (cron, interval or RRULE, in a time
+// zone) into slots, the instants at which a run is due. It is pure: no database, no clock; the caller says
+// what time it is.
 //
 // # Slots
 //
-// A slot is a UTC instant, in whole seconds, and it is the key of the run it makes: (schedule, slot) is unique in the
-// database, so two servers, or one that starts again, never make the same run twice. A local time would not do: in
-// autumn 02:30 comes twice. Nothing is stored ahead: Next computes the slot after an instant, Between a list of them.
-// A schedule that finds no slot within a hundred years (30 February) has ended; so has one past the year 9999.
+// A slot is a UTC instant, in whole seconds, and it is the key of the run it makes: (schedule, slot) is
+// unique in the database, so two servers, or one that starts again, never make the same run twice. A local
+// time would not do: in autumn 02:30 comes twice. Nothing is stored ahead: Next computes the slot after an
+// instant, Between a list of them. A schedule that finds no slot within a hundred years (30 February) has
+// ended; so has one past the year 9999.
 //
 // # Daylight saving
 //
@@ -24,12 +26,13 @@
 //
 // # Missed slots
 //
-// Due decides what to do with the slots since the last time somebody looked: create them all, the latest, or only what
-// is on time (Misfire). Overlap decides what a new slot does while an earlier run is live. Jitter delays the start, never
-// the slot.
+// Due decides what to do with the slots since the last time somebody looked: create them all, the latest, or
+// only what is on time (Misfire). Overlap decides what a new slot does while an earlier run is live. Jitter
+// delays the start, never the slot.
 //
 // # Whose parser
 //
-// Parsing cron and RRULE texts is left to libraries, computing slots is not: their answers to daylight saving, and to rules that never
-// match, differ from the ones above. The tests compare with them where they must agree.
+// Parsing cron and RRULE texts is left to libraries, computing slots is not: their answers to daylight
+// saving, and to rules that never match, differ from the ones above. The tests compare with them where they
+// must agree.
 package schedule

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Delay is how long after its slot a run of the schedule with this id starts: less than the Spec's Jitter, whole
-// milliseconds, and always the same for the same slot, so every server says the same.
+// Delay is how long after its slot a run of the schedule with this id starts: less than the Spec's Jitter,
+// whole milliseconds, and always the same for the same slot, so every server says the same.
 func (s *Schedule) Delay(id string, slot time.Time) time.Duration {
 	within := uint64(s.jitter / time.Millisecond)
 	if within == 0 {

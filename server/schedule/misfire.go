@@ -40,8 +40,9 @@ type Misfire struct {
 	Grace  time.Duration // how late is on time, and not missed; 0 is DefaultGrace
 }
 
-// Due returns the slots in (last, now] to create now, oldest first. last is the instant up to which slots have been
-// decided: after creating what Due returns, it is now. Its cost depends on the slots returned, not on those missed.
+// Due returns the slots in (last, now] to create now, oldest first. last is the instant up to which slots
+// have been decided: after creating what Due returns, it is now. Its cost depends on the slots returned, not
+// on those missed.
 func (s *Schedule) Due(last, now time.Time, policy Misfire) []time.Time {
 	floor, most := policy.bounds(last, now)
 	var slots []time.Time

@@ -91,7 +91,8 @@ func (o oracle) slots(from, to time.Time, loc *time.Location) []time.Time {
 	return slots
 }
 
-// TestCronAgreesWithAWalkMinuteByMinute asks about the days around every change of the clock, in zones that change in different ways.
+// TestCronAgreesWithAWalkMinuteByMinute asks about the days around every change of the clock, in zones that
+// change in different ways.
 func TestCronAgreesWithAWalkMinuteByMinute(t *testing.T) {
 	changes := map[string][]string{
 		"Europe/Berlin":       {"2024-03-31T00:00:00Z", "2024-10-27T00:00:00Z"},

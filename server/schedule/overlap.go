@@ -45,10 +45,12 @@ type Decision struct {
 	Cancel []string
 }
 
-// Decide says what to do with a slot, given the schedule's live runs. A run that is being cancelled is live until it has ended.
+// Decide says what to do with a slot, given the schedule's live runs. A run that is being cancelled is live
+// until it has ended.
 //
-// A slot may be decided twice, by a server that did not live to note it and by the next. Its own run is then no earlier run, and with a newer
-// one there it has been decided: creating is what finds the run that there is, dropping is what leaves all as it is.
+// A slot may be decided twice, by a server that did not live to note it and by the next. Its own run is then
+// no earlier run, and with a newer one there it has been decided: creating is what finds the run that there
+// is, dropping is what leaves all as it is.
 func (o Overlap) Decide(slot time.Time, live []Live) Decision {
 	if len(live) == 0 || o == Allow {
 		return Decision{Action: Create}

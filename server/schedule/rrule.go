@@ -23,8 +23,17 @@ type recurrence struct {
 
 func newRecurrence(o *rrule.ROption, loc *time.Location) *recurrence {
 	at, _ := show(o.Dtstart, loc)
-	r := &recurrence{freq: o.Freq, interval: max(o.Interval, 1), begin: o.Dtstart, first: at, wkst: weekday(o.Wkst),
-		hours: sorted(o.Byhour), minutes: sorted(o.Byminute), second: at.Second(), setpos: o.Bysetpos}
+	r := &recurrence{
+		freq:     o.Freq,
+		interval: max(o.Interval, 1),
+		begin:    o.Dtstart,
+		first:    at,
+		wkst:     weekday(o.Wkst),
+		hours:    sorted(o.Byhour),
+		minutes:  sorted(o.Byminute),
+		second:   at.Second(),
+		setpos:   o.Bysetpos,
+	}
 	if len(o.Bysecond) == 1 {
 		r.second = o.Bysecond[0]
 	}
@@ -49,7 +58,8 @@ func (r *recurrence) slotter(loc *time.Location) slotter {
 	return always{loc, calendarRule{r}}
 }
 
-// calendarRule is a recurrence of days, weeks, months or years: period by period, the days that match, times the hours.
+// calendarRule is a recurrence of days, weeks, months or years: period by period, the days that match, times
+// the hours.
 type calendarRule struct{ *recurrence }
 
 func (c calendarRule) next(from, limit wall, _ time.Duration) (wall, bool) {
@@ -67,7 +77,8 @@ func (c calendarRule) next(from, limit wall, _ time.Duration) (wall, bool) {
 	}
 }
 
-// period numbers the periods of the frequency, and returns the first one of the recurrence that ends after the wall.
+// period numbers the periods of the frequency, and returns the first one of the recurrence that ends after
+// the wall.
 func (c calendarRule) period(w wall) int {
 	now, start := c.number(w), c.number(c.first)
 	return int(align(int64(now), int64(start), int64(c.interval)))
@@ -135,7 +146,15 @@ func (c calendarRule) onDay(d, from wall) (wall, bool) {
 }
 
 func (c calendarRule) at(d wall, hour, minute int) wall {
-	return d.Add(time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute + time.Duration(c.second)*time.Second)
+	return d.Add(
+		time.Duration(
+			hour,
+		)*time.Hour + time.Duration(
+			minute,
+		)*time.Minute + time.Duration(
+			c.second,
+		)*time.Second,
+	)
 }
 
 // atPosition applies BYSETPOS: the n-th of all matches of the period, from the front or from the back.

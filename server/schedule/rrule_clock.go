@@ -7,11 +7,12 @@ import (
 	"github.com/teambition/rrule-go"
 )
 
-// clockRule is a recurrence of hours or minutes: a grid in real time from the DTSTART, filtered by what the wall shows.
+// clockRule is a recurrence of hours or minutes: a grid in real time from the DTSTART, filtered by what the
+// wall shows.
 type clockRule struct{ *recurrence }
 
-// barrenYears bounds the search, which for a rule that never matches goes minute by minute. Eight years is the longest
-// wait for a 29 February.
+// barrenYears bounds the search, which for a rule that never matches goes minute by minute. Eight years is
+// the longest wait for a 29 February.
 const barrenYears = 9
 
 // patience is the instant up to which it is worth looking.

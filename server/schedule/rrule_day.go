@@ -60,7 +60,8 @@ func (f dayFilter) match(d wall, wkst time.Weekday) bool {
 			return false
 		}
 	}
-	return len(f.weekdays) == 0 || slices.ContainsFunc(f.weekdays, func(w nth) bool { return f.weekday(w, d) })
+	return len(f.weekdays) == 0 ||
+		slices.ContainsFunc(f.weekdays, func(w nth) bool { return f.weekday(w, d) })
 }
 
 func (f dayFilter) weekday(w nth, d wall) bool {
@@ -84,8 +85,8 @@ func daysIn(y int, m time.Month) int { return date(y, m+1, 0).Day() }
 
 func yearLength(y int) int { return date(y, 12, 31).YearDay() }
 
-// week returns the number of a day's week, and how many weeks that week's year has. Week 1 is the first with four days
-// in the year; weeks begin on wkst.
+// week returns the number of a day's week, and how many weeks that week's year has. Week 1 is the first with
+// four days in the year; weeks begin on wkst.
 func week(d wall, wkst time.Weekday) (n, of int) {
 	y := d.Year()
 	begin, end := firstWeek(y, wkst), firstWeek(y+1, wkst)

@@ -32,7 +32,8 @@ func (s *Schedule) parseRRule(spec Spec, loc *time.Location) error {
 	return nil
 }
 
-// stopAfter bounds the schedule at its n-th slot, counted from the DTSTART, so that no later question has to count.
+// stopAfter bounds the schedule at its n-th slot, counted from the DTSTART, so that no later question has to
+// count.
 func (s *Schedule) stopAfter(begin time.Time, n int) {
 	whole := &Schedule{slots: s.slots, start: begin, last: endOfTime()}
 	at := begin.Add(-time.Second)
@@ -60,7 +61,12 @@ func readRRule(spec Spec, loc *time.Location) (*rrule.ROption, *time.Location, e
 	if _, params, ok := strings.Cut(text, "DTSTART;TZID="); ok {
 		tzid, _, _ := strings.Cut(params, ":")
 		if spec.Timezone != "" && spec.Timezone != tzid {
-			return nil, nil, wrong("timezone", "the TZID of the rrule's DTSTART (%s) or nothing, got %s", tzid, spec.Timezone)
+			return nil, nil, wrong(
+				"timezone",
+				"the TZID of the rrule's DTSTART (%s) or nothing, got %s",
+				tzid,
+				spec.Timezone,
+			)
 		}
 		zone, err := location(tzid)
 		if err != nil {
@@ -85,7 +91,21 @@ func readRRule(spec Spec, loc *time.Location) (*rrule.ROption, *time.Location, e
 // checkRRule refuses what RFC 5545 forbids, and what no schedule needs.
 func checkRRule(o *rrule.ROption) error {
 	ordinal := slices.ContainsFunc(o.Byweekday, func(d rrule.Weekday) bool { return d.N() != 0 })
-	byPart := len(o.Bymonth)+len(o.Byweekno)+len(o.Byyearday)+len(o.Bymonthday)+len(o.Byweekday)+len(o.Byhour)+len(o.Byminute) > 0
+	byPart := len(
+		o.Bymonth,
+	)+len(
+		o.Byweekno,
+	)+len(
+		o.Byyearday,
+	)+len(
+		o.Bymonthday,
+	)+len(
+		o.Byweekday,
+	)+len(
+		o.Byhour,
+	)+len(
+		o.Byminute,
+	) > 0
 	for _, c := range []struct {
 		bad  bool
 		want string

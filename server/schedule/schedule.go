@@ -11,8 +11,8 @@ type Spec struct {
 	Every time.Duration // whole seconds, at most MaxEvery
 	RRule string        // an RFC 5545 rule, optionally with a DTSTART line before it
 
-	// Anchor is a slot that intervals are counted from, and the DTSTART of an RRule that has none. The default is
-	// midnight, local time, of Monday 1 January 2024.
+	// Anchor is a slot that intervals are counted from, and the DTSTART of an RRule that has none. The
+	// default is midnight, local time, of Monday 1 January 2024.
 	Anchor   time.Time
 	Timezone string // IANA name; empty is UTC, or the TZID of the DTSTART
 
@@ -139,7 +139,8 @@ func location(name string) (*time.Location, error) {
 	return loc, nil
 }
 
-// searchYears bounds the search for a slot. The rarest that people mean is 29 February on a given weekday: 40 years.
+// searchYears bounds the search for a slot. The rarest that people mean is 29 February on a given weekday: 40
+// years.
 const searchYears = 100
 
 func endOfTime() time.Time { return time.Date(9999, time.December, 31, 23, 59, 59, 0, time.UTC) }

@@ -93,7 +93,8 @@ func TestSlots(t *testing.T) {
 		{"the zone of a DTSTART counts", schedule.Spec{RRule: "DTSTART;TZID=America/New_York:20250301T090000\nRRULE:FREQ=WEEKLY;BYDAY=SU;COUNT=3"},
 			"2025-01-01T00:00:00Z", []string{"03-02T14:00:00+00:00", "03-09T13:00:00+00:00", "03-16T13:00:00+00:00"}},
 
-		// Lord Howe moves by half an hour: 6 October 2024 02:00 becomes 02:30; 7 April 2024 02:00 becomes 01:30.
+		// Lord Howe moves by half an hour: 6 October 2024 02:00 becomes 02:30; 7 April 2024 02:00 becomes
+		// 01:30.
 		{"Lord Howe, inside a gap of half an hour", schedule.Spec{Cron: "15 2 * * *", Timezone: "Australia/Lord_Howe"},
 			"2024-10-05T00:00:00Z", []string{"10-06T02:30:00+11:00", "10-07T02:15:00+11:00"}},
 		{"Lord Howe, after the gap", schedule.Spec{Cron: "45 2 * * *", Timezone: "Australia/Lord_Howe"},

@@ -96,8 +96,21 @@ func (tx *Tx) audit(ctx context.Context, e AuditEntry) error {
 		e.Changes = []AuditChange{}
 	}
 	from := originOf(ctx)
-	_, err = tx.exec(ctx, insertAuditSQL, id, now, e.Actor, from.KeyID, from.Address, e.Action, e.Kind, clean(e.Name), e.Pool,
-		clean(e.Detail), structured[[]AuditChange]{e.Changes})
+	_, err = tx.exec(
+		ctx,
+		insertAuditSQL,
+		id,
+		now,
+		e.Actor,
+		from.KeyID,
+		from.Address,
+		e.Action,
+		e.Kind,
+		clean(e.Name),
+		e.Pool,
+		clean(e.Detail),
+		structured[[]AuditChange]{e.Changes},
+	)
 	if err != nil {
 		return fmt.Errorf("write down the change of %s %q: %w", e.Kind, e.Name, err)
 	}
@@ -106,7 +119,10 @@ func (tx *Tx) audit(ctx context.Context, e AuditEntry) error {
 
 // Refused writes down that somebody asked for an operation that they may not do.
 func (tx *Tx) Refused(ctx context.Context, operation, reason, actor string) error {
-	return tx.audit(ctx, AuditEntry{Actor: actor, Action: AuditRefuse, Kind: AuditOperation, Name: operation, Detail: reason})
+	return tx.audit(
+		ctx,
+		AuditEntry{Actor: actor, Action: AuditRefuse, Kind: AuditOperation, Name: operation, Detail: reason},
+	)
 }
 
 // AuditFilter narrows the list of changes; empty fields do not.

@@ -12,7 +12,8 @@ import (
 	"slices"
 )
 
-// auditValueMax is the longest value, in bytes, that is written down as it is; of a longer one there is a digest.
+// auditValueMax is the longest value, in bytes, that is written down as it is; of a longer one there is a
+// digest.
 const auditValueMax = 1024
 
 // differ gathers the fields in which something differs from what it was.
@@ -63,7 +64,8 @@ func (d *differ) encode(v any) json.RawMessage {
 	return encoded
 }
 
-// secret adds a field whose values are nobody's business: what is written down tells only whether they are equal.
+// secret adds a field whose values are nobody's business: what is written down tells only whether they are
+// equal.
 func (d *differ) secret(name string, before, after json.RawMessage) *differ {
 	was, is := d.digest(name, before), d.digest(name, after)
 	if !bytes.Equal(was, is) {

@@ -9,17 +9,24 @@ import (
 	"github.com/berth-dev/berth/server/lifecycle"
 )
 
-// What the audit says of each kind of thing. Parameters, job variables and stored variables may hold secrets: of these it
-// has digests.
+// What the audit says of each kind of thing. Parameters, job variables and stored variables may hold secrets:
+// of these it has digests.
 
 func (tx *Tx) poolCreated(ctx context.Context, p NewPool, templateHash, actor string) error {
 	d, err := tx.differ(ctx)
 	if err != nil {
 		return err
 	}
-	d.field("type", nil, p.Type).field("description", nil, filled(p.Description)).field("concurrency_limit", nil, p.ConcurrencyLimit).
-		field("paused", nil, filled(p.Paused)).field("template_sha256", nil, templateHash)
-	return tx.changed(ctx, d, AuditEntry{Actor: actor, Action: AuditCreate, Kind: AuditPool, Name: p.Name, Pool: p.Name})
+	d.field("type", nil, p.Type).
+		field("description", nil, filled(p.Description)).
+		field("concurrency_limit", nil, p.ConcurrencyLimit).
+		field("paused", nil, filled(p.Paused)).
+		field("template_sha256", nil, templateHash)
+	return tx.changed(
+		ctx,
+		d,
+		AuditEntry{Actor: actor, Action: AuditCreate, Kind: AuditPool, Name: p.Name, Pool: p.Name},
+	)
 }
 
 func (tx *Tx) poolUpdated(ctx context.Context, before, after Pool, actor string) error {
@@ -28,8 +35,13 @@ func (tx *Tx) poolUpdated(ctx context.Context, before, after Pool, actor string)
 		return err
 	}
 	d.field("description", before.Description, after.Description).
-		field("concurrency_limit", before.ConcurrencyLimit, after.ConcurrencyLimit).field("paused", before.Paused, after.Paused)
-	return tx.changed(ctx, d, AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditPool, Name: after.Name, Pool: after.Name})
+		field("concurrency_limit", before.ConcurrencyLimit, after.ConcurrencyLimit).
+		field("paused", before.Paused, after.Paused)
+	return tx.changed(
+		ctx,
+		d,
+		AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditPool, Name: after.Name, Pool: after.Name},
+	)
 }
 
 func (tx *Tx) templateSaved(ctx context.Context, pool string, s savedTemplate, actor string) error {
@@ -38,7 +50,11 @@ func (tx *Tx) templateSaved(ctx context.Context, pool string, s savedTemplate, a
 		return err
 	}
 	d.field("version", s.before, s.version).field("sha256", s.hashBefore, s.hash)
-	return tx.changed(ctx, d, AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditTemplate, Name: pool, Pool: pool})
+	return tx.changed(
+		ctx,
+		d,
+		AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditTemplate, Name: pool, Pool: pool},
+	)
 }
 
 func (tx *Tx) queueChanged(ctx context.Context, action AuditAction, before, after Queue, actor string) error {
@@ -47,12 +63,22 @@ func (tx *Tx) queueChanged(ctx context.Context, action AuditAction, before, afte
 		return err
 	}
 	d.field("priority", filled(before.Priority), after.Priority).
-		field("concurrency_limit", before.ConcurrencyLimit, after.ConcurrencyLimit).field("paused", before.Paused, after.Paused)
-	return tx.changed(ctx, d, AuditEntry{Actor: actor, Action: action, Kind: AuditQueue, Name: after.Name, Pool: after.Pool})
+		field("concurrency_limit", before.ConcurrencyLimit, after.ConcurrencyLimit).
+		field("paused", before.Paused, after.Paused)
+	return tx.changed(
+		ctx,
+		d,
+		AuditEntry{Actor: actor, Action: action, Kind: AuditQueue, Name: after.Name, Pool: after.Pool},
+	)
 }
 
 // deploymentPut writes down what becomes of a deployment; before is the zero value of one that is new.
-func (tx *Tx) deploymentPut(ctx context.Context, before, after deploymentRow, created bool, actor string) error {
+func (tx *Tx) deploymentPut(
+	ctx context.Context,
+	before, after deploymentRow,
+	created bool,
+	actor string,
+) error {
 	d, err := tx.differ(ctx)
 	if err != nil {
 		return err
@@ -78,7 +104,11 @@ func (tx *Tx) deploymentPut(ctx context.Context, before, after deploymentRow, cr
 		action = AuditCreate
 		d.field("paused", nil, filled(after.Paused))
 	}
-	return tx.changed(ctx, d, AuditEntry{Actor: actor, Action: action, Kind: AuditDeployment, Name: after.Name, Pool: after.Pool})
+	return tx.changed(
+		ctx,
+		d,
+		AuditEntry{Actor: actor, Action: action, Kind: AuditDeployment, Name: after.Name, Pool: after.Pool},
+	)
 }
 
 func (tx *Tx) deploymentPaused(ctx context.Context, before deploymentRow, paused bool, actor string) error {
@@ -87,7 +117,17 @@ func (tx *Tx) deploymentPaused(ctx context.Context, before deploymentRow, paused
 		return err
 	}
 	d.field("paused", before.Paused, paused)
-	return tx.changed(ctx, d, AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditDeployment, Name: before.Name, Pool: before.Pool})
+	return tx.changed(
+		ctx,
+		d,
+		AuditEntry{
+			Actor:  actor,
+			Action: AuditUpdate,
+			Kind:   AuditDeployment,
+			Name:   before.Name,
+			Pool:   before.Pool,
+		},
+	)
 }
 
 func (tx *Tx) workerPaused(ctx context.Context, w Worker, was []bool, actor string) error {
@@ -96,7 +136,11 @@ func (tx *Tx) workerPaused(ctx context.Context, w Worker, was []bool, actor stri
 		return err
 	}
 	d.field("paused", slices.Contains(was, true), w.Paused)
-	return tx.changed(ctx, d, AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditWorker, Name: w.Name, Pool: w.Pool})
+	return tx.changed(
+		ctx,
+		d,
+		AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditWorker, Name: w.Name, Pool: w.Pool},
+	)
 }
 
 // variableChanged writes down that a variable was made (before is nil), changed, or deleted (after is nil).
@@ -155,15 +199,25 @@ func (tx *Tx) keyCreated(ctx context.Context, k Key) error {
 	if err != nil {
 		return err
 	}
-	d.field("id", nil, k.ID).field("role", nil, k.Role).field("pools", nil, k.Pools).field("expires_at", nil, k.ExpiresAt)
-	return tx.changed(ctx, d, AuditEntry{Actor: k.CreatedBy, Action: AuditCreate, Kind: AuditAPIKey, Name: k.Name})
+	d.field("id", nil, k.ID).
+		field("role", nil, k.Role).
+		field("pools", nil, k.Pools).
+		field("expires_at", nil, k.ExpiresAt)
+	return tx.changed(
+		ctx,
+		d,
+		AuditEntry{Actor: k.CreatedBy, Action: AuditCreate, Kind: AuditAPIKey, Name: k.Name},
+	)
 }
 
 // sameKey reports whether a key that is there is the one that shall be.
 func sameKey(a, b Key) bool {
-	sameEnd := (a.ExpiresAt == nil) == (b.ExpiresAt == nil) && (a.ExpiresAt == nil || a.ExpiresAt.Equal(*b.ExpiresAt))
-	return a.RevokedAt == nil && sameEnd && a.Name == b.Name && a.Role == b.Role && a.SecretHash == b.SecretHash &&
-		slices.Equal(a.Pools, b.Pools) && (a.Pools == nil) == (b.Pools == nil)
+	sameEnd := (a.ExpiresAt == nil) == (b.ExpiresAt == nil) &&
+		(a.ExpiresAt == nil || a.ExpiresAt.Equal(*b.ExpiresAt))
+	return a.RevokedAt == nil && sameEnd && a.Name == b.Name && a.Role == b.Role &&
+		a.SecretHash == b.SecretHash &&
+		slices.Equal(a.Pools, b.Pools) &&
+		(a.Pools == nil) == (b.Pools == nil)
 }
 
 // deletion is what went with something that was deleted.
@@ -172,7 +226,13 @@ type deletion struct {
 	deployments int64
 }
 
-func (tx *Tx) deleted(ctx context.Context, kind AuditKind, name, pool string, with deletion, actor string) error {
+func (tx *Tx) deleted(
+	ctx context.Context,
+	kind AuditKind,
+	name, pool string,
+	with deletion,
+	actor string,
+) error {
 	e := AuditEntry{Actor: actor, Action: AuditDelete, Kind: kind, Name: name, Pool: pool}
 	if with.deployments > 0 {
 		e.Detail = fmt.Sprintf("with %d deployments", with.deployments)
@@ -212,7 +272,12 @@ func backoff(b *lifecycle.Backoff) any {
 	if b == nil {
 		return nil
 	}
-	return map[string]any{"initial": waited(b.Initial), "factor": b.Factor, "max": waited(b.Max), "jitter": b.Jitter}
+	return map[string]any{
+		"initial": waited(b.Initial),
+		"factor":  b.Factor,
+		"max":     waited(b.Max),
+		"jitter":  b.Jitter,
+	}
 }
 
 func waited(d time.Duration) any {

@@ -16,8 +16,8 @@ const (
 	benchWorkers = 4
 )
 
-// BenchmarkFullCycle takes runs from due to completed in batches of a hundred, by four workers at once: claim, running,
-// ended. One operation is one run.
+// BenchmarkFullCycle takes runs from due to completed in batches of a hundred, by four workers at once:
+// claim, running, ended. One operation is one run.
 func BenchmarkFullCycle(b *testing.B) {
 	s := storetest.PostgreSQL(b)
 	fill(b, s, b.N)

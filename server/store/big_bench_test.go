@@ -25,13 +25,13 @@ type question struct {
 
 const questionPage = 50
 
-// BenchmarkQuestions asks the same of an installation with a million runs, 100,000 deployments and 100,000 schedules, and of
-// one that is all but empty, in turns, and for no more answers than the small one has. p99-sec/op is what one question in a
-// hundred took longer than.
+// BenchmarkQuestions asks the same of an installation with a million runs, 100,000 deployments and 100,000
+// schedules, and of one that is all but empty, in turns, and for no more answers than the small one has.
+// p99-sec/op is what one question in a hundred took longer than.
 //
-// Some of the difference of list-by-state and list-by-id-prefix is no work for size: PostgreSQL plans them anew each time in the
-// big one, where it would not trust a plan that knows nothing of what is asked for, and keeps one plan in the small one, where
-// any will do.
+// Some of the difference of list-by-state and list-by-id-prefix is no work for size: PostgreSQL plans them
+// anew each time in the big one, where it would not trust a plan that knows nothing of what is asked for, and
+// keeps one plan in the small one, where any will do.
 func BenchmarkQuestions(b *testing.B) {
 	small, big := installation(b, 1000, 1000), installation(b, 100_000, 1_000_000)
 	ofSmall, ofBig := questions(b, small), questions(b, big)

@@ -75,7 +75,8 @@ func TestEverythingGoesWithWhatItBelongsTo(t *testing.T) {
 	}
 }
 
-// TestTheDatabaseDeletesWhatBelongsToARow holds the foreign keys, and the triggers that stand for them, whoever deletes.
+// TestTheDatabaseDeletesWhatBelongsToARow holds the foreign keys, and the triggers that stand for them,
+// whoever deletes.
 func TestTheDatabaseDeletesWhatBelongsToARow(t *testing.T) {
 	for _, from := range []string{"runs", "deployments", "pools"} {
 		t.Run(from, func(t *testing.T) {

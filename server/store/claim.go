@@ -13,17 +13,17 @@ import (
 	"github.com/berth-dev/berth/server/lifecycle"
 )
 
-// Claim hands out attempts to a worker: first those whose holder has let the lease run out, then runs that are due, by
-// the priority of their queue and then by due time, within the limits of pool, queue and deployment. The same request
-// id gets the same answer. It does not wait; it notes that the worker is alive.
+// Claim hands out attempts to a worker: first those whose holder has let the lease run out, then runs that
+// are due, by the priority of their queue and then by due time, within the limits of pool, queue and
+// deployment. The same request id gets the same answer. It does not wait; it notes that the worker is alive.
 //
-// Where anything in the pool is limited, no two claims of it overlap: the pool is locked, and what is counted and picked
-// after that is seen by a fresh snapshot (READ COMMITTED), so a limit is never overshot. Slots are the attempts that have
-// not ended; nothing else counts them, so that none can leak. Where nothing is limited there is nothing to count, and
-// claims go beside each other (claim_beside.go).
+// Where anything in the pool is limited, no two claims of it overlap: the pool is locked, and what is counted
+// and picked after that is seen by a fresh snapshot (READ COMMITTED), so a limit is never overshot. Slots are
+// the attempts that have not ended; nothing else counts them, so that none can leak. Where nothing is limited
+// there is nothing to count, and claims go beside each other (claim_beside.go).
 //
-// The lock is held for as little as can be: looking comes before it, reading what was handed out after it, and the claims
-// of one process queue here and not each in a connection of its own.
+// The lock is held for as little as can be: looking comes before it, reading what was handed out after it,
+// and the claims of one process queue here and not each in a connection of its own.
 func (s *Store) Claim(ctx context.Context, r ClaimRequest) ([]Claim, error) {
 	look, err := s.look(ctx, r)
 	if err != nil || look.Paused || r.Max <= 0 || !look.any() {
@@ -85,7 +85,10 @@ func (s *Store) line(pool string) *line {
 	if l, ok := s.lines.Load(pool); ok {
 		return l.(*line)
 	}
-	l, _ := s.lines.LoadOrStore(pool, &line{alone: make(chan struct{}, 1), beside: make(chan struct{}, besideMax)})
+	l, _ := s.lines.LoadOrStore(
+		pool,
+		&line{alone: make(chan struct{}, 1), beside: make(chan struct{}, besideMax)},
+	)
 	return l.(*line)
 }
 
@@ -99,8 +102,8 @@ func enter(ctx context.Context, places chan struct{}) (leave func(), err error) 
 	}
 }
 
-// handOut gives attempts to the worker, or those again that this request id was given before: those that can be taken
-// over first, then what is due.
+// handOut gives attempts to the worker, or those again that this request id was given before: those that can
+// be taken over first, then what is due.
 func (tx *Tx) handOut(ctx context.Context, r ClaimRequest, live bool, l *line, g *given) error {
 	known, expired, stand := true, true, (*survey)(nil)
 	if live { // a pool that is being deleted still has attempts to be taken over and ended
@@ -204,8 +207,23 @@ func (s *Store) look(ctx context.Context, r ClaimRequest) (looked, error) {
 	if err != nil {
 		return l, err
 	}
-	err = tx.get(ctx, &l, s.dialect.lookSQL(), r.Pool, r.Worker, r.Pool, r.Worker, r.Pool, r.RequestID, r.Pool, now,
-		r.Pool, r.ClusterID, now, r.Pool)
+	err = tx.get(
+		ctx,
+		&l,
+		s.dialect.lookSQL(),
+		r.Pool,
+		r.Worker,
+		r.Pool,
+		r.Worker,
+		r.Pool,
+		r.RequestID,
+		r.Pool,
+		now,
+		r.Pool,
+		r.ClusterID,
+		now,
+		r.Pool,
+	)
 	if err != nil {
 		return l, fmt.Errorf("look for runs of work pool %q: %w", r.Pool, err)
 	}
@@ -222,8 +240,8 @@ SELECT claims
 FROM claim_requests
 WHERE id = ?`
 
-// givenBefore returns what this request id was given before, as far as the worker still holds it, with leases that
-// begin anew.
+// givenBefore returns what this request id was given before, as far as the worker still holds it, with leases
+// that begin anew.
 func (tx *Tx) givenBefore(ctx context.Context, r ClaimRequest) ([]handed, bool, error) {
 	var kept []structured[[]handed]
 	if err := tx.all(ctx, &kept, givenSQL, r.RequestID); err != nil {
@@ -266,8 +284,8 @@ func (tx *Tx) claimDue(ctx context.Context, r ClaimRequest, stand *survey, most 
 	if err != nil || len(picked) == 0 {
 		return err
 	}
-	// Slots that were counted as free had ended by now: in the history no attempt begins before the one whose slot it got
-	// has ended. So the time is read anew, with the locks.
+	// Slots that were counted as free had ended by now: in the history no attempt begins before the one whose
+	// slot it got has ended. So the time is read anew, with the locks.
 	tx.clock = time.Time{}
 	runs, err := tx.lockRunsForClaim(ctx, picked)
 	if err != nil {

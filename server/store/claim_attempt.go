@@ -40,8 +40,21 @@ SELECT
 	id, run_id, number, pool_id, queue_id, deployment_id, 'claimed', worker, cluster_id, 1, lease_expires_at,
 	template_version_id, stored, '', '', '', '', '', '', FALSE, '',
 	'', '', claimed_at, FALSE, 0, raised
-FROM ` + d.records("id uuid", "run_id uuid", "number integer", "pool_id uuid", "queue_id uuid", "deployment_id uuid",
-		"worker text", "cluster_id text", "lease_expires_at time", "template_version_id uuid", "stored text", "claimed_at time", "raised text") + ` AS n
+FROM ` + d.records(
+		"id uuid",
+		"run_id uuid",
+		"number integer",
+		"pool_id uuid",
+		"queue_id uuid",
+		"deployment_id uuid",
+		"worker text",
+		"cluster_id text",
+		"lease_expires_at time",
+		"template_version_id uuid",
+		"stored text",
+		"claimed_at time",
+		"raised text",
+	) + ` AS n
 WHERE TRUE
 ON CONFLICT (run_id, number) DO UPDATE
 SET phase = 'claimed',
@@ -66,9 +79,16 @@ SET phase = 'claimed',
 RETURNING id, run_id, epoch`
 }
 
-// insertAttempts makes the attempts and fixes their render input: the newest template version and the stored variables
-// as they are now.
-func (tx *Tx) insertAttempts(ctx context.Context, r ClaimRequest, stand *survey, chosen []*liveRun, runs map[uuid.UUID]*liveRun, g *given) error {
+// insertAttempts makes the attempts and fixes their render input: the newest template version and the stored
+// variables as they are now.
+func (tx *Tx) insertAttempts(
+	ctx context.Context,
+	r ClaimRequest,
+	stand *survey,
+	chosen []*liveRun,
+	runs map[uuid.UUID]*liveRun,
+	g *given,
+) error {
 	now, err := tx.now(ctx)
 	if err != nil {
 		return err
@@ -93,8 +113,16 @@ func (tx *Tx) insertAttempts(ctx context.Context, r ClaimRequest, stand *survey,
 			Worker: r.Worker, ClusterID: r.ClusterID, LeaseExpiresAt: microsAt(now.Add(r.Lease)),
 			TemplateVersionID: stand.TemplateVersionID, Stored: stored, Raised: run.Raised, ClaimedAt: microsAt(now),
 		}
-		run.move(lifecycle.State{Type: lifecycle.Pending, Name: "Claimed", Message: "claimed by worker " + r.Worker},
-			now, "worker "+r.Worker, run.Attempt)
+		run.move(
+			lifecycle.State{
+				Type:    lifecycle.Pending,
+				Name:    "Claimed",
+				Message: "claimed by worker " + r.Worker,
+			},
+			now,
+			"worker "+r.Worker,
+			run.Attempt,
+		)
 	}
 	taken := len(g.list)
 	if err := tx.saveAttempts(ctx, r.RequestID, records, tx.changesOf(runs), g); err != nil {
@@ -113,9 +141,15 @@ UPDATE claim_requests
 SET claims = ?
 WHERE id = ?`
 
-// saveAttempts stores new attempts with the changes of their runs, and what the request was given with them. An attempt that
-// was handed back keeps its id, which is only known then.
-func (tx *Tx) saveAttempts(ctx context.Context, request uuid.UUID, records []attemptRecord, changes []statement, g *given) error {
+// saveAttempts stores new attempts with the changes of their runs, and what the request was given with them.
+// An attempt that was handed back keeps its id, which is only known then.
+func (tx *Tx) saveAttempts(
+	ctx context.Context,
+	request uuid.UUID,
+	records []attemptRecord,
+	changes []statement,
+	g *given,
+) error {
 	taken := len(g.list)
 	for _, r := range records {
 		g.list = append(g.list, handed{AttemptID: r.ID, Epoch: 1})
@@ -174,7 +208,8 @@ func (tx *Tx) renderInput(ctx context.Context, stand *survey, runs []*liveRun) (
 	return in, err
 }
 
-// stored is the object of stored variables for one run. One that does not exist is left out: rendering names it.
+// stored is the object of stored variables for one run. One that does not exist is left out: rendering names
+// it.
 func (in renderInput) stored(names []string) (string, error) {
 	if len(names) == 0 {
 		return in.plain, nil

@@ -9,15 +9,17 @@ import (
 	"github.com/google/uuid"
 )
 
-// besideMax bounds the claims of one pool that are at work at once in this process: more only step over each other's runs.
+// besideMax bounds the claims of one pool that are at work at once in this process: more only step over each
+// other's runs.
 const besideMax = 4
 
 // errAlone says that a claim has to have the pool for itself.
 var errAlone = errors.New("the work pool is not open")
 
-// handOutBeside gives runs of an open pool to a worker, while other claims do the same: nothing is to be counted there, so that
-// all that they have to agree on is who takes which run, and those are locked as they are picked. Whatever would make a
-// difference to that, a limit or a pause of the pool, of a queue or a template, waits for the claims that are at work.
+// handOutBeside gives runs of an open pool to a worker, while other claims do the same: nothing is to be
+// counted there, so that all that they have to agree on is who takes which run, and those are locked as they
+// are picked. Whatever would make a difference to that, a limit or a pause of the pool, of a queue or a
+// template, waits for the claims that are at work.
 //
 // What is rare is left to a claim that has the pool for itself: errAlone.
 func (s *Store) handOutBeside(ctx context.Context, r ClaimRequest, l *line) (*given, error) {
@@ -46,8 +48,8 @@ func (s *Store) handOutBeside(ctx context.Context, r ClaimRequest, l *line) (*gi
 	})
 }
 
-// open reports whether claims may go beside each other: nothing is limited, and no two lanes with runs that are due have the same
-// priority, which makes them one line.
+// open reports whether claims may go beside each other: nothing is limited, and no two lanes with runs that
+// are due have the same priority, which makes them one line.
 func (s *survey) open() bool {
 	if !s.Open {
 		return false
@@ -62,8 +64,8 @@ func (s *survey) open() bool {
 	return true
 }
 
-// dueRunsSQL locks what is due and nobody else is about to take, in the order of the claim and not in that of the ids: who skips
-// what is locked waits for nobody. Served by runs_ready.
+// dueRunsSQL locks what is due and nobody else is about to take, in the order of the claim and not in that of
+// the ids: who skips what is locked waits for nobody. Served by runs_ready.
 func (d dialect) dueRunsSQL() string {
 	return `
 SELECT

@@ -11,8 +11,8 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// TestAClaimStepsOverWhatAnotherOneIsTaking: while a claim of another server is at work, in an open pool, one of this server
-// takes what comes next, and who sets a limit waits for both. SQLite has one writer at a time.
+// TestAClaimStepsOverWhatAnotherOneIsTaking: while a claim of another server is at work, in an open pool, one
+// of this server takes what comes next, and who sets a limit waits for both. SQLite has one writer at a time.
 func TestAClaimStepsOverWhatAnotherOneIsTaking(t *testing.T) {
 	onEach(t, func(w *world) {
 		if !w.Postgres {
@@ -84,8 +84,8 @@ func lockedBy(t *testing.T, tx *sql.Tx, statements ...string) (ids []uuid.UUID) 
 	return ids
 }
 
-// TestALimitThatIsSetWhileManyClaimHolds: once it is set no more are claimed than it allows, and what was claimed before is
-// all that there is.
+// TestALimitThatIsSetWhileManyClaimHolds: once it is set no more are claimed than it allows, and what was
+// claimed before is all that there is.
 func TestALimitThatIsSetWhileManyClaimHolds(t *testing.T) {
 	limits := map[string]func(w *world) error{
 		"of the pool": func(w *world) error {

@@ -91,8 +91,12 @@ func (r *liveRun) claimRow(a attemptRecord) *claimRow {
 		AttemptID: a.ID, Number: a.Number, Epoch: 1, RunID: r.ID, RunName: r.Name, ScheduledTime: r.ScheduledTime, Tags: r.Tags,
 		Parameters: r.Parameters, RunVariables: r.JobVariables, Stored: document(a.Stored), TimeoutAt: r.TimeoutAt,
 		StartedAt: r.StartedAt, StartDeadlineAt: r.StartDeadlineAt, StateType: r.StateType,
-		claimSetting: claimSetting{RevisionID: r.RevisionID, QueueID: r.QueueID, TemplateVersionID: a.TemplateVersionID},
-		Clock:        r.Clock,
+		claimSetting: claimSetting{
+			RevisionID:        r.RevisionID,
+			QueueID:           r.QueueID,
+			TemplateVersionID: a.TemplateVersionID,
+		},
+		Clock: r.Clock,
 	}
 	if a.Raised != nil {
 		row.Raised = document(*a.Raised)
@@ -100,7 +104,8 @@ func (r *liveRun) claimRow(a attemptRecord) *claimRow {
 	return row
 }
 
-// claims reads what a worker needs to know of the attempts it was given and is not known yet, and tells it in their order.
+// claims reads what a worker needs to know of the attempts it was given and is not known yet, and tells it in
+// their order.
 func (tx *Tx) claims(ctx context.Context, g *given) ([]Claim, error) {
 	rows := g.fresh
 	var unknown []uuid.UUID
@@ -132,7 +137,8 @@ func (tx *Tx) claims(ctx context.Context, g *given) ([]Claim, error) {
 	claims := make([]Claim, 0, len(g.list))
 	for _, h := range g.list {
 		row := rows[h.AttemptID]
-		if row == nil || settings[row.claimSetting] == nil { // read after it was handed out: it may be gone by now
+		if row == nil ||
+			settings[row.claimSetting] == nil { // read after it was handed out: it may be gone by now
 			continue
 		}
 		c, err := row.claim(settings[row.claimSetting], now)
@@ -146,7 +152,10 @@ func (tx *Tx) claims(ctx context.Context, g *given) ([]Claim, error) {
 }
 
 // settings reads each once, and remembers it: none of it ever changes.
-func (tx *Tx) settings(ctx context.Context, rows map[uuid.UUID]*claimRow) (map[claimSetting]*settingRow, error) {
+func (tx *Tx) settings(
+	ctx context.Context,
+	rows map[uuid.UUID]*claimRow,
+) (map[claimSetting]*settingRow, error) {
 	settings := map[claimSetting]*settingRow{}
 	unknown := map[claimSetting]bool{}
 	for _, r := range rows {

@@ -38,8 +38,8 @@ func (t copyTable) names() []string {
 	return names
 }
 
-// Copy copies everything from SQLite into an empty PostgreSQL database in one transaction, and compares it before that is
-// committed. Both have the schema of this binary. progress is called after each table, twice.
+// Copy copies everything from SQLite into an empty PostgreSQL database in one transaction, and compares it
+// before that is committed. Both have the schema of this binary. progress is called after each table, twice.
 func Copy(ctx context.Context, from, to *Store, progress func(Copied)) error {
 	if from.dialect != sqlite || to.dialect != postgres {
 		return errors.New("copying goes from SQLite to PostgreSQL")
@@ -159,7 +159,13 @@ func (tx *Tx) refuseFilled(ctx context.Context, tables []copyTable) error {
 			return fmt.Errorf("look into table %s: %w", t.name, err)
 		}
 		if filled {
-			return &Error{Code: Conflict, Message: fmt.Sprintf("the database is not empty: table %s has rows; copy into a new one", t.name)}
+			return &Error{
+				Code: Conflict,
+				Message: fmt.Sprintf(
+					"the database is not empty: table %s has rows; copy into a new one",
+					t.name,
+				),
+			}
 		}
 	}
 	_, err := tx.exec(ctx, "DELETE FROM "+installationTable)
@@ -256,7 +262,8 @@ func (c copyColumn) value(v any) (any, error) {
 	return nil, fmt.Errorf("a value of type %T can not be copied", v)
 }
 
-// compareRows reads a table from both databases. The rows' hashes are added up, for the databases have no order in common.
+// compareRows reads a table from both databases. The rows' hashes are added up, for the databases have no
+// order in common.
 func compareRows(ctx context.Context, from, to *Tx, t copyTable) (int64, error) {
 	sourceRows, sourceSum, err := from.sum(ctx, t)
 	if err != nil {
@@ -267,7 +274,11 @@ func compareRows(ctx context.Context, from, to *Tx, t copyTable) (int64, error) 
 		return 0, err
 	}
 	if sourceRows != targetRows || sourceSum != targetSum {
-		return 0, fmt.Errorf("SQLite has %d rows and PostgreSQL %d, and they are not the same", sourceRows, targetRows)
+		return 0, fmt.Errorf(
+			"SQLite has %d rows and PostgreSQL %d, and they are not the same",
+			sourceRows,
+			targetRows,
+		)
 	}
 	return sourceRows, nil
 }

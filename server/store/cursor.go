@@ -18,8 +18,8 @@ func (p Page) size() int {
 	return min(p.Limit, pageMax)
 }
 
-// after returns the key that the cursor was made of, "" for the first page. kind keeps the cursor of one list from being
-// used on another.
+// after returns the key that the cursor was made of, "" for the first page. kind keeps the cursor of one list
+// from being used on another.
 func (p Page) after(kind string) (string, error) {
 	if p.Cursor == "" {
 		return "", nil
@@ -32,7 +32,8 @@ func (p Page) after(kind string) (string, error) {
 	return key, nil
 }
 
-// paged cuts the one row too many that was asked for and makes the cursor of the next page from the last one shown.
+// paged cuts the one row too many that was asked for and makes the cursor of the next page from the last one
+// shown.
 func paged[T any](rows []T, p Page, kind string, key func(T) string) ([]T, string) {
 	if len(rows) <= p.size() {
 		return rows, ""

@@ -46,7 +46,9 @@ func (r deploymentRow) deployment() Deployment {
 		ID: r.ID, Name: r.Name, Pool: r.Pool, Queue: r.Queue, Version: r.Version, Description: r.Description, Tags: r.Tags.v,
 		JobVariables: r.JobVariables.raw(), Parameters: r.Parameters.raw(), ParameterSchema: r.ParameterSchema.raw(),
 		FrozenVariables: r.FrozenVariables.v, FrozenParameters: r.FrozenParameters.v, ConcurrencyLimit: r.ConcurrencyLimit,
-		Timeout: duration(r.TimeoutUS), StartDeadline: duration(r.StartDeadlineUS), Retries: r.Retries.v, Paused: r.Paused, Project: r.Project,
+		Timeout: duration(
+			r.TimeoutUS,
+		), StartDeadline: duration(r.StartDeadlineUS), Retries: r.Retries.v, Paused: r.Paused, Project: r.Project,
 		CreatedAt: r.CreatedAt.time(), UpdatedAt: r.UpdatedAt.time(), Revision: r.RevisionID,
 	}
 }
@@ -73,7 +75,8 @@ func (tx *Tx) GetDeployment(ctx context.Context, name string) (*Deployment, erro
 	return &d, nil
 }
 
-// HoldDeployment is GetDeployment for what is about to be changed: nobody else changes it until the transaction ends.
+// HoldDeployment is GetDeployment for what is about to be changed: nobody else changes it until the
+// transaction ends.
 func (tx *Tx) HoldDeployment(ctx context.Context, name string) (*Deployment, error) {
 	row, err := tx.deployment(ctx, name, deploymentForChange)
 	if err != nil {
@@ -95,8 +98,8 @@ FROM deployments
 WHERE name = ?
 	AND deleted_at IS NULL`
 
-// deployment reads a deployment's row, locked as given ("" not at all). The lock comes first, by itself: a locking
-// join would lose the row when a change that it waited for has given the deployment another revision.
+// deployment reads a deployment's row, locked as given ("" not at all). The lock comes first, by itself: a
+// locking join would lose the row when a change that it waited for has given the deployment another revision.
 func (tx *Tx) deployment(ctx context.Context, name, lock string) (deploymentRow, error) {
 	var row deploymentRow
 	if lock != "" {
@@ -125,7 +128,11 @@ func (tx *Tx) ListDeployments(ctx context.Context, pool string, page Page) ([]De
 }
 
 // FindDeployments lists deployments by name, narrowed by a filter.
-func (tx *Tx) FindDeployments(ctx context.Context, f DeploymentFilter, page Page) ([]Deployment, string, error) {
+func (tx *Tx) FindDeployments(
+	ctx context.Context,
+	f DeploymentFilter,
+	page Page,
+) ([]Deployment, string, error) {
 	after, err := page.after("deployment")
 	if err != nil {
 		return nil, "", err
@@ -184,8 +191,14 @@ SET paused = ?,
 	updated_by = ?
 WHERE id = ?`
 
-// SetDeploymentPaused pauses or resumes a deployment: paused, its runs are not claimed and its schedules rest.
-func (tx *Tx) SetDeploymentPaused(ctx context.Context, name string, paused bool, actor string) (*Deployment, error) {
+// SetDeploymentPaused pauses or resumes a deployment: paused, its runs are not claimed and its schedules
+// rest.
+func (tx *Tx) SetDeploymentPaused(
+	ctx context.Context,
+	name string,
+	paused bool,
+	actor string,
+) (*Deployment, error) {
 	row, err := tx.deployment(ctx, name, deploymentForChange)
 	if err != nil {
 		return nil, err
@@ -230,6 +243,15 @@ func (tx *Tx) DeleteDeployment(ctx context.Context, name string, force bool, act
 	if err := tx.deleted(ctx, AuditDeployment, name, row.Pool, deletion{force: force}, actor); err != nil {
 		return err
 	}
-	return tx.cancelLive(ctx, force, actor, &Error{Code: DeploymentHasLiveRuns, Message: fmt.Sprintf("deployment %q has runs that are not finished", name)},
-		liveRunsOfDeploymentSQL, row.ID)
+	return tx.cancelLive(
+		ctx,
+		force,
+		actor,
+		&Error{
+			Code:    DeploymentHasLiveRuns,
+			Message: fmt.Sprintf("deployment %q has runs that are not finished", name),
+		},
+		liveRunsOfDeploymentSQL,
+		row.ID,
+	)
 }

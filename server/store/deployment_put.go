@@ -10,8 +10,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// PutDeployment creates a deployment, or brings the one of that name to what is given; that one stays paused or not. It
-// can not move to another pool while it has runs that are not finished.
+// PutDeployment creates a deployment, or brings the one of that name to what is given; that one stays paused
+// or not. It can not move to another pool while it has runs that are not finished.
 func (tx *Tx) PutDeployment(ctx context.Context, d Deployment, actor string) (*Deployment, bool, error) {
 	pool, queue, err := tx.lane(ctx, d.Pool, d.Queue)
 	if err != nil {
@@ -93,13 +93,31 @@ func (tx *Tx) insertDeployment(ctx context.Context, row deploymentRow, actor str
 	if err != nil {
 		return err
 	}
-	n, err := tx.exec(ctx, insertDeploymentSQL, id, row.Name, row.PoolID, row.QueueID, revision, row.Description, row.Tags,
-		row.ConcurrencyLimit, row.Paused, now, actor, now, actor)
+	n, err := tx.exec(
+		ctx,
+		insertDeploymentSQL,
+		id,
+		row.Name,
+		row.PoolID,
+		row.QueueID,
+		revision,
+		row.Description,
+		row.Tags,
+		row.ConcurrencyLimit,
+		row.Paused,
+		now,
+		actor,
+		now,
+		actor,
+	)
 	if err != nil {
 		return fmt.Errorf("create deployment %q: %w", row.Name, err)
 	}
 	if n == 0 {
-		return &Error{Code: Conflict, Message: fmt.Sprintf("somebody else is creating deployment %q: try again", row.Name)}
+		return &Error{
+			Code:    Conflict,
+			Message: fmt.Sprintf("somebody else is creating deployment %q: try again", row.Name),
+		}
 	}
 	return tx.insertRevision(ctx, id, revision, row.revisionRow, actor)
 }
@@ -111,13 +129,33 @@ INSERT INTO deployment_revisions (
 )
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-func (tx *Tx) insertRevision(ctx context.Context, deployment, id uuid.UUID, r revisionRow, actor string) error {
+func (tx *Tx) insertRevision(
+	ctx context.Context,
+	deployment, id uuid.UUID,
+	r revisionRow,
+	actor string,
+) error {
 	now, err := tx.now(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = tx.exec(ctx, insertRevisionSQL, id, deployment, r.Version, r.JobVariables, r.Parameters, r.ParameterSchema,
-		r.FrozenVariables, r.FrozenParameters, r.Retries, r.TimeoutUS, r.StartDeadlineUS, now, actor)
+	_, err = tx.exec(
+		ctx,
+		insertRevisionSQL,
+		id,
+		deployment,
+		r.Version,
+		r.JobVariables,
+		r.Parameters,
+		r.ParameterSchema,
+		r.FrozenVariables,
+		r.FrozenParameters,
+		r.Retries,
+		r.TimeoutUS,
+		r.StartDeadlineUS,
+		now,
+		actor,
+	)
 	if err != nil {
 		return fmt.Errorf("save a revision of the deployment: %w", err)
 	}
@@ -160,8 +198,19 @@ func (tx *Tx) changeDeployment(ctx context.Context, current, next deploymentRow,
 			return err
 		}
 	}
-	_, err = tx.exec(ctx, updateDeploymentSQL, next.PoolID, next.QueueID, next.RevisionID, next.Description, next.Tags,
-		next.ConcurrencyLimit, now, actor, current.ID)
+	_, err = tx.exec(
+		ctx,
+		updateDeploymentSQL,
+		next.PoolID,
+		next.QueueID,
+		next.RevisionID,
+		next.Description,
+		next.Tags,
+		next.ConcurrencyLimit,
+		now,
+		actor,
+		current.ID,
+	)
 	if err != nil {
 		return fmt.Errorf("update deployment %q: %w", current.Name, err)
 	}
@@ -182,8 +231,8 @@ FROM runs
 WHERE deployment_id = ?
 	AND ended_at IS NULL`
 
-// refuseLive refuses to move a deployment that has live runs to another pool: they count towards its limit there, and
-// a claim locks one pool only.
+// refuseLive refuses to move a deployment that has live runs to another pool: they count towards its limit
+// there, and a claim locks one pool only.
 func (tx *Tx) refuseLive(ctx context.Context, d deploymentRow) error {
 	var id uuid.UUID
 	err := tx.get(ctx, &id, liveRunsOfDeploymentSQL+" LIMIT 1", d.ID)
@@ -194,7 +243,10 @@ func (tx *Tx) refuseLive(ctx context.Context, d deploymentRow) error {
 		return fmt.Errorf("look for runs of deployment %q: %w", d.Name, err)
 	}
 	return &Error{Code: DeploymentHasLiveRuns, Message: fmt.Sprintf(
-		"deployment %q has runs in work pool %q that are not finished: wait for them or cancel them before it moves", d.Name, d.Pool)}
+		"deployment %q has runs in work pool %q that are not finished: wait for them or cancel them before it moves",
+		d.Name,
+		d.Pool,
+	)}
 }
 
 func twoIDs() (a, b uuid.UUID, err error) {

@@ -235,7 +235,8 @@ func TestOneRunOutOfManyRequestsWithTheSameKey(t *testing.T) {
 	})
 }
 
-// TestRunsAreCreatedWhileTheirDeploymentChanges: a lock that is waited for must not make the deployment disappear.
+// TestRunsAreCreatedWhileTheirDeploymentChanges: a lock that is waited for must not make the deployment
+// disappear.
 func TestRunsAreCreatedWhileTheirDeploymentChanges(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()

@@ -41,7 +41,8 @@ func (d dialect) list(kind string) string {
 	return "(SELECT value AS item FROM json_each(?))"
 }
 
-// clock is the time when the statement that reads it began, for Tx.tell; NULL on SQLite, which has this process's.
+// clock is the time when the statement that reads it began, for Tx.tell; NULL on SQLite, which has this
+// process's.
 func (d dialect) clock() string {
 	if d == postgres {
 		return "statement_timestamp()"
@@ -49,7 +50,8 @@ func (d dialect) clock() string {
 	return "NULL"
 }
 
-// clockWhenRead is clock for a statement that waits for locks: the time when each row was read, for the last time.
+// clockWhenRead is clock for a statement that waits for locks: the time when each row was read, for the last
+// time.
 func (d dialect) clockWhenRead() string {
 	if d == postgres {
 		return "clock_timestamp()"
@@ -73,11 +75,20 @@ func (d dialect) holds(column string) string {
 	return "EXISTS (SELECT 1 FROM json_each(" + column + ") WHERE value = ?)"
 }
 
-// records is a subquery over a parameter made by listOf records. A column is given as its name and one of uuid, text,
-// integer, bigint, boolean and time; a time travels as micros.
+// records is a subquery over a parameter made by listOf records. A column is given as its name and one of
+// uuid, text, integer, bigint, boolean and time; a time travels as micros.
 func (d dialect) records(columns ...string) string {
 	columns = slices.Sorted(slices.Values(columns)) // as the arrays come
-	names, exprs, arrays := make([]string, len(columns)), make([]string, len(columns)), make([]string, len(columns))
+	names, exprs, arrays := make(
+		[]string,
+		len(columns),
+	), make(
+		[]string,
+		len(columns),
+	), make(
+		[]string,
+		len(columns),
+	)
 	for i, column := range columns {
 		name, kind, _ := strings.Cut(column, " ")
 		names[i], exprs[i] = name, name
@@ -91,7 +102,16 @@ func (d dialect) records(columns ...string) string {
 		arrays[i] = "?::" + kind + "[]"
 	}
 	if d == postgres {
-		return "(SELECT " + strings.Join(exprs, ", ") + " FROM unnest(" + strings.Join(arrays, ", ") + ") AS x(" + strings.Join(names, ", ") + "))"
+		return "(SELECT " + strings.Join(
+			exprs,
+			", ",
+		) + " FROM unnest(" + strings.Join(
+			arrays,
+			", ",
+		) + ") AS x(" + strings.Join(
+			names,
+			", ",
+		) + "))"
 	}
 	return "(SELECT " + strings.Join(exprs, ", ") + " FROM json_each(?))"
 }

@@ -112,8 +112,8 @@ type NewRun struct {
 	IdempotencyKey string          // empty: none
 	// BodyHash tells one body from another under the same idempotency key.
 	BodyHash string
-	// Revision of the deployment that the run was validated against: where it is another by now, creating the run is
-	// refused with RevisionChanged. Zero: not checked.
+	// Revision of the deployment that the run was validated against: where it is another by now, creating the
+	// run is refused with RevisionChanged. Zero: not checked.
 	Revision uuid.UUID
 	// ScheduleID is the schedule that makes the run; zero: none.
 	ScheduleID uuid.UUID
@@ -305,8 +305,8 @@ type Report struct {
 	At           *time.Time // when it happened in the cluster
 	Outcome      lifecycle.Outcome
 	LastLines    string
-	// Timeout and InfrastructureMax are what the template says, with ReportManifest; they count where the deployment
-	// says nothing. nil: the template does not say either.
+	// Timeout and InfrastructureMax are what the template says, with ReportManifest; they count where the
+	// deployment says nothing. nil: the template does not say either.
 	Timeout           *time.Duration
 	InfrastructureMax *int
 }
@@ -328,8 +328,8 @@ const (
 type ReportResult struct {
 	Status  ReportStatus
 	Message string
-	// Change is what has become known by this report; nil for nothing, as with a repeated one. However many servers there
-	// are, one of them gets each change, once.
+	// Change is what has become known by this report; nil for nothing, as with a repeated one. However many
+	// servers there are, one of them gets each change, once.
 	Change *Change
 }
 

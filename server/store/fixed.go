@@ -2,8 +2,8 @@ package store
 
 import "sync"
 
-// fixed remembers what never changes, so that nobody reads it again and again. It is bounded: when it is full it begins
-// anew.
+// fixed remembers what never changes, so that nobody reads it again and again. It is bounded: when it is full
+// it begins anew.
 type fixed[K comparable, V any] struct {
 	most  int
 	mu    sync.Mutex

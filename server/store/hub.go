@@ -2,8 +2,8 @@ package store
 
 import "sync"
 
-// Subscription receives hints of the topics it was made for. Hints are coalesced and may be spurious: look, never
-// conclude.
+// Subscription receives hints of the topics it was made for. Hints are coalesced and may be spurious: look,
+// never conclude.
 type Subscription struct {
 	hub    *hub
 	c      chan struct{}

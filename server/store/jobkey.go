@@ -11,8 +11,9 @@ import (
 	"github.com/berth-dev/berth/server/apikey"
 )
 
-// jobKeysMax is how many keys of an attempt are good at once. Each claim of the attempt makes one: the first, one whose
-// answer was lost, and each takeover. An older one may be in the Secret that the pod reads, so it stays good.
+// jobKeysMax is how many keys of an attempt are good at once. Each claim of the attempt makes one: the first,
+// one whose answer was lost, and each takeover. An older one may be in the Secret that the pod reads, so it
+// stays good.
 const jobKeysMax = 8
 
 // JobKey is what is known of the keys of an attempt.
@@ -77,6 +78,8 @@ func (tx *Tx) JobKeyOf(ctx context.Context, attempt uuid.UUID) (*JobKey, error) 
 		return nil, found(err, "attempt %s", attempt)
 	}
 	return &JobKey{
-		Hashes: strings.Fields(row.Hashes), RunID: row.RunID, RunName: row.RunName, Pool: row.Pool, Active: row.EndedAt == nil,
+		Hashes: strings.Fields(
+			row.Hashes,
+		), RunID: row.RunID, RunName: row.RunName, Pool: row.Pool, Active: row.EndedAt == nil,
 	}, nil
 }

@@ -77,7 +77,18 @@ func (tx *Tx) CreateKey(ctx context.Context, k Key) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.exec(ctx, insertKeySQL+" ON CONFLICT DO NOTHING", k.ID, k.Name, k.Role, pools, k.SecretHash, now, k.CreatedBy, stampOf(k.ExpiresAt))
+	_, err = tx.exec(
+		ctx,
+		insertKeySQL+" ON CONFLICT DO NOTHING",
+		k.ID,
+		k.Name,
+		k.Role,
+		pools,
+		k.SecretHash,
+		now,
+		k.CreatedBy,
+		stampOf(k.ExpiresAt),
+	)
 	if err != nil {
 		return fmt.Errorf("create API key %q: %w", k.Name, err)
 	}
@@ -118,8 +129,8 @@ SET name = excluded.name,
 	revoked_by = ''`
 )
 
-// EnsureKey makes a key valid under its name, whatever was there: another one of that name is revoked. It is for keys
-// that the environment says are valid.
+// EnsureKey makes a key valid under its name, whatever was there: another one of that name is revoked. It is
+// for keys that the environment says are valid.
 func (tx *Tx) EnsureKey(ctx context.Context, k Key) error {
 	pools, err := keyPools(k)
 	if err != nil {
@@ -165,10 +176,22 @@ func (tx *Tx) RevokeKey(ctx context.Context, idOrName, actor string) error {
 		return fmt.Errorf("revoke API key %q: %w", idOrName, err)
 	}
 	if len(revoked) == 0 {
-		return &Error{Code: NotFound, Message: fmt.Sprintf("no valid API key has the id or name %q", idOrName)}
+		return &Error{
+			Code:    NotFound,
+			Message: fmt.Sprintf("no valid API key has the id or name %q", idOrName),
+		}
 	}
 	for _, k := range revoked {
-		err := tx.audit(ctx, AuditEntry{Actor: actor, Action: AuditDelete, Kind: AuditAPIKey, Name: k.Name, Detail: "revoked key " + k.ID})
+		err := tx.audit(
+			ctx,
+			AuditEntry{
+				Actor:  actor,
+				Action: AuditDelete,
+				Kind:   AuditAPIKey,
+				Name:   k.Name,
+				Detail: "revoked key " + k.ID,
+			},
+		)
 		if err != nil {
 			return err
 		}

@@ -21,9 +21,15 @@ func leaseRecords(leases []Lease) []leaseRecord {
 	return records
 }
 
-// Renew extends leases to d from now and returns the attempts that the worker no longer has (another epoch holds them, or
-// they have ended) and those it is to cancel. A lease that has run out can be renewed until somebody takes it over.
-func (tx *Tx) Renew(ctx context.Context, worker string, leases []Lease, d time.Duration) (lost, cancels []uuid.UUID, err error) {
+// Renew extends leases to d from now and returns the attempts that the worker no longer has (another epoch
+// holds them, or they have ended) and those it is to cancel. A lease that has run out can be renewed until
+// somebody takes it over.
+func (tx *Tx) Renew(
+	ctx context.Context,
+	worker string,
+	leases []Lease,
+	d time.Duration,
+) (lost, cancels []uuid.UUID, err error) {
 	renewed, err := tx.renew(ctx, leases, d)
 	if err != nil {
 		return nil, nil, fmt.Errorf("renew leases of worker %q: %w", worker, err)
@@ -89,8 +95,8 @@ SELECT DISTINCT name
 FROM pools
 WHERE id IN `
 
-// Release lets leases run out now: the worker stops, and whoever of its cluster comes first takes the attempts over. What
-// another epoch holds, or has ended, is left alone.
+// Release lets leases run out now: the worker stops, and whoever of its cluster comes first takes the
+// attempts over. What another epoch holds, or has ended, is left alone.
 func (tx *Tx) Release(ctx context.Context, worker string, leases []Lease) error {
 	if len(leases) == 0 {
 		return nil
@@ -134,7 +140,11 @@ func (tx *Tx) lockAttempts(ctx context.Context, ids []uuid.UUID) error {
 	}
 	list := listOf(ids)
 	var locked []uuid.UUID
-	query := lockAttemptsSQL + tx.s.dialect.list("uuid") + " ORDER BY run_id, id" + tx.s.dialect.lock("FOR NO KEY UPDATE")
+	query := lockAttemptsSQL + tx.s.dialect.list(
+		"uuid",
+	) + " ORDER BY run_id, id" + tx.s.dialect.lock(
+		"FOR NO KEY UPDATE",
+	)
 	if err := tx.all(ctx, &locked, query, list); err != nil {
 		return fmt.Errorf("lock attempts: %w", err)
 	}
@@ -171,8 +181,8 @@ FROM attempts a
 JOIN pools p ON p.id = a.pool_id
 WHERE a.id IN `
 
-// PoolsOfAttempts returns the names of the work pools, deleted ones too, that attempts belong to. An attempt never leaves
-// its pool.
+// PoolsOfAttempts returns the names of the work pools, deleted ones too, that attempts belong to. An attempt
+// never leaves its pool.
 func (tx *Tx) PoolsOfAttempts(ctx context.Context, ids []uuid.UUID) ([]string, error) {
 	list := listOf(ids)
 	var names []string

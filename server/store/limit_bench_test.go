@@ -15,8 +15,8 @@ import (
 	"github.com/berth-dev/berth/server/store/storetest"
 )
 
-// BenchmarkFullCycleLimit is what the database can do: pgbench writes what BenchmarkFullCycle writes, with as many clients
-// as that has workers. One operation is one run.
+// BenchmarkFullCycleLimit is what the database can do: pgbench writes what BenchmarkFullCycle writes, with as
+// many clients as that has workers. One operation is one run.
 func BenchmarkFullCycleLimit(b *testing.B) {
 	s := storetest.PostgreSQL(b)
 	each := (b.N + benchBatch*benchWorkers - 1) / (benchBatch * benchWorkers)
@@ -39,8 +39,8 @@ func BenchmarkFullCycleLimit(b *testing.B) {
 	}
 }
 
-// BenchmarkBulkCreateLimit copies the rows that BenchmarkBulkCreate makes, a thousand in a transaction. One operation is one
-// run.
+// BenchmarkBulkCreateLimit copies the rows that BenchmarkBulkCreate makes, a thousand in a transaction. One
+// operation is one run.
 func BenchmarkBulkCreateLimit(b *testing.B) {
 	s := storetest.PostgreSQL(b)
 	fill(b, s, 1)

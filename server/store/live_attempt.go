@@ -50,8 +50,8 @@ type reportedRow struct {
 	A liveAttempt `db:"a"`
 }
 
-// reportedSQL locks runs and attempts, each attempt right after its run, in the order of the runs. Rows are read as they are when
-// they have been locked, so that it takes only a join of what is locked.
+// reportedSQL locks runs and attempts, each attempt right after its run, in the order of the runs. Rows are
+// read as they are when they have been locked, so that it takes only a join of what is locked.
 func (d dialect) reportedSQL() string {
 	return `
 SELECT
@@ -75,7 +75,10 @@ func (tx *Tx) lockReported(ctx context.Context, attempts []uuid.UUID) (*reportBa
 	if err := tx.all(ctx, &rows, tx.s.dialect.reportedSQL(), listOf(attempts)); err != nil {
 		return nil, fmt.Errorf("lock runs and attempts: %w", err)
 	}
-	b := &reportBatch{runs: make(map[uuid.UUID]*liveRun, len(rows)), attempts: make(map[uuid.UUID]*liveAttempt, len(rows))}
+	b := &reportBatch{
+		runs:     make(map[uuid.UUID]*liveRun, len(rows)),
+		attempts: make(map[uuid.UUID]*liveAttempt, len(rows)),
+	}
 	runs := make([]*liveRun, 0, len(rows))
 	var clock *stamp // the latest: a row that was waited for is read after that
 	for _, row := range rows {
@@ -124,11 +127,31 @@ func (a *liveAttempt) change() attemptChange {
 }
 
 func (d dialect) updateAttemptsSQL(whole bool) string {
-	columns := []string{"id uuid", "phase text", "node text", "diagnosis text", "succeeded boolean", "running_at time", "ended_at time"}
+	columns := []string{
+		"id uuid",
+		"phase text",
+		"node text",
+		"diagnosis text",
+		"succeeded boolean",
+		"running_at time",
+		"ended_at time",
+	}
 	rest := ""
 	if whole {
-		columns = append(columns, "manifest text", "manifest_hash text", "job_namespace text", "job_name text", "job_uid text",
-			"exit_code integer", "category text", "message text", "last_lines text", "handed_back boolean", "submitted_at time")
+		columns = append(
+			columns,
+			"manifest text",
+			"manifest_hash text",
+			"job_namespace text",
+			"job_name text",
+			"job_uid text",
+			"exit_code integer",
+			"category text",
+			"message text",
+			"last_lines text",
+			"handed_back boolean",
+			"submitted_at time",
+		)
 		rest = `,
 	manifest = COALESCE(n.manifest, attempts.manifest),
 	manifest_hash = n.manifest_hash,
@@ -163,7 +186,14 @@ func (b *reportBatch) save(ctx context.Context, tx *Tx) error {
 		case a.attemptRest == a.was:
 			changed = append(changed, a.change())
 		default:
-			whole = append(whole, wholeAttemptChange{attemptChange: a.change(), attemptRest: a.attemptRest, SubmittedAt: a.SubmittedAt.micros()})
+			whole = append(
+				whole,
+				wholeAttemptChange{
+					attemptChange: a.change(),
+					attemptRest:   a.attemptRest,
+					SubmittedAt:   a.SubmittedAt.micros(),
+				},
+			)
 		}
 	}
 	changes := tx.changesOf(b.runs)

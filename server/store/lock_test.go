@@ -32,8 +32,9 @@ func (w *world) awaitLock() {
 	})
 }
 
-// TestAReportThatWaitedSeesWhatHasHappened: a report is under way while somebody else holds the run. What it decides from,
-// of the run as of the attempt, is what is there when it gets the lock. SQLite has one writer at a time.
+// TestAReportThatWaitedSeesWhatHasHappened: a report is under way while somebody else holds the run. What it
+// decides from, of the run as of the attempt, is what is there when it gets the lock. SQLite has one writer
+// at a time.
 func TestAReportThatWaitedSeesWhatHasHappened(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -99,7 +100,8 @@ func TestAReportThatWaitedSeesWhatHasHappened(t *testing.T) {
 	}
 }
 
-// TestWhoeverHoldsAttemptsNeverDeadlocks has everybody at the same attempts at once, each in an order of its own.
+// TestWhoeverHoldsAttemptsNeverDeadlocks has everybody at the same attempts at once, each in an order of its
+// own.
 func TestWhoeverHoldsAttemptsNeverDeadlocks(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.pool("p")

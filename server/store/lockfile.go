@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// lockFile takes the lock that one process at a time has on a SQLite database. The kernel releases it with the process,
-// however that ends; the file stays, with the process id of who had it last.
+// lockFile takes the lock that one process at a time has on a SQLite database. The kernel releases it with
+// the process, however that ends; the file stays, with the process id of who had it last.
 func lockFile(path string) (io.Closer, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -35,8 +35,8 @@ func lockFile(path string) (io.Closer, error) {
 // heldLock is the file of a lock that is held.
 type heldLock struct{ *os.File }
 
-// Close releases the lock before it closes the file: a process that is being started at this very moment has a copy of the
-// file until it executes another program, and would keep the lock for so long.
+// Close releases the lock before it closes the file: a process that is being started at this very moment has
+// a copy of the file until it executes another program, and would keep the lock for so long.
 func (l heldLock) Close() error {
 	return errors.Join(syscall.Flock(int(l.Fd()), syscall.LOCK_UN), l.File.Close())
 }

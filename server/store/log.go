@@ -31,9 +31,9 @@ SELECT id, run_id, epoch, log_size
 FROM attempts
 WHERE id IN `
 
-// AppendLogs stores output. What was stored before (a repeated chunk, or one that overlaps) is not stored again, and
-// what a worker sends under an epoch that is not the newest is dropped: its successor reads the same output from the
-// beginning.
+// AppendLogs stores output. What was stored before (a repeated chunk, or one that overlaps) is not stored
+// again, and what a worker sends under an epoch that is not the newest is dropped: its successor reads the
+// same output from the beginning.
 func (tx *Tx) AppendLogs(ctx context.Context, chunks []LogChunk) error {
 	ids := make([]uuid.UUID, len(chunks))
 	for i, c := range chunks {
@@ -41,7 +41,11 @@ func (tx *Tx) AppendLogs(ctx context.Context, chunks []LogChunk) error {
 	}
 	list := listOf(ids)
 	var rows []*loggedRow
-	query := loggedSQL + tx.s.dialect.list("uuid") + " ORDER BY run_id, id" + tx.s.dialect.lock("FOR NO KEY UPDATE")
+	query := loggedSQL + tx.s.dialect.list(
+		"uuid",
+	) + " ORDER BY run_id, id" + tx.s.dialect.lock(
+		"FOR NO KEY UPDATE",
+	)
 	if err := tx.all(ctx, &rows, query, list); err != nil {
 		return fmt.Errorf("append logs: %w", err)
 	}
@@ -141,9 +145,16 @@ func (tx *Tx) LogSize(ctx context.Context, runID uuid.UUID, attempt int32) (int6
 	return sizes[0], nil
 }
 
-// ReadLogs returns output of an attempt, of the newest for 0, from a byte offset on: limitBytes at most, a mebibyte for
+// ReadLogs returns output of an attempt, of the newest for 0, from a byte offset on: limitBytes at most, a
+// mebibyte for
 // 0. It returns nothing where there is nothing (more).
-func (tx *Tx) ReadLogs(ctx context.Context, runID uuid.UUID, attempt int32, offset int64, limitBytes int) ([]LogChunk, error) {
+func (tx *Tx) ReadLogs(
+	ctx context.Context,
+	runID uuid.UUID,
+	attempt int32,
+	offset int64,
+	limitBytes int,
+) ([]LogChunk, error) {
 	var found []struct {
 		ID        uuid.UUID `db:"id"`
 		ClaimedAt stamp     `db:"claimed_at"`
@@ -154,7 +165,9 @@ func (tx *Tx) ReadLogs(ctx context.Context, runID uuid.UUID, attempt int32, offs
 	if len(found) == 0 {
 		return nil, nil
 	}
-	id, since := found[0].ID, found[0].ClaimedAt.time().Add(-logSlack) // so that only some partitions are looked into
+	id, since := found[0].ID, found[0].ClaimedAt.time().
+		Add(-logSlack)
+		// so that only some partitions are looked into
 	var rows []struct {
 		AttemptID uuid.UUID `db:"attempt_id"`
 		Number    int32     `db:"number"`
@@ -180,7 +193,15 @@ func (tx *Tx) ReadLogs(ctx context.Context, runID uuid.UUID, attempt int32, offs
 		if n == 0 {
 			break
 		}
-		chunks = append(chunks, LogChunk{Lease: Lease{AttemptID: r.AttemptID}, Number: r.Number, Offset: r.Offset, Text: text[:n]})
+		chunks = append(
+			chunks,
+			LogChunk{
+				Lease:  Lease{AttemptID: r.AttemptID},
+				Number: r.Number,
+				Offset: r.Offset,
+				Text:   text[:n],
+			},
+		)
 		if limitBytes -= n; n < len(text) {
 			break
 		}
@@ -188,7 +209,8 @@ func (tx *Tx) ReadLogs(ctx context.Context, runID uuid.UUID, attempt int32, offs
 	return chunks, nil
 }
 
-// runeCut is how much of text fits into most bytes without cutting a character; a character alone always does.
+// runeCut is how much of text fits into most bytes without cutting a character; a character alone always
+// does.
 func runeCut(text string, most int) int {
 	if len(text) <= most {
 		return len(text)

@@ -68,7 +68,8 @@ func BenchmarkLogIngest(b *testing.B) {
 	})
 }
 
-// BenchmarkLogIngestLimit copies the same bytes into the same table, in as large transactions by as many connections.
+// BenchmarkLogIngestLimit copies the same bytes into the same table, in as large transactions by as many
+// connections.
 func BenchmarkLogIngestLimit(b *testing.B) {
 	s := storetest.PostgreSQL(b)
 	db := must[*sql.DB](b)(sql.Open("postgres", s.URL))

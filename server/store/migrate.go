@@ -21,8 +21,8 @@ const (
 	migrationLock = 0x6265727468
 )
 
-// Migrate brings the schema up to date. On PostgreSQL it holds an advisory lock, through the direct URL, so that one of
-// several servers does it and the others wait.
+// Migrate brings the schema up to date. On PostgreSQL it holds an advisory lock, through the direct URL, so
+// that one of several servers does it and the others wait.
 func (s *Store) Migrate(ctx context.Context) error {
 	if s.dialect == sqlite {
 		return s.migrate(ctx, s.writer.DB)
@@ -70,7 +70,8 @@ const migrationVersionSQL = `
 SELECT COALESCE(MAX(version_id), 0)
 FROM ` + migrationTable
 
-// MigrationStatus returns the version that the database is at, 0 for an empty one, and the one this binary needs.
+// MigrationStatus returns the version that the database is at, 0 for an empty one, and the one this binary
+// needs.
 func (s *Store) MigrationStatus(ctx context.Context) (current, wanted int64, err error) {
 	provider, err := s.migrations(s.reader.DB)
 	if err != nil {

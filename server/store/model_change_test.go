@@ -39,7 +39,8 @@ func (m *model) aReport(a *modelAttempt) store.Report {
 // hashed stands for a manifest.
 const hashed = "a hash"
 
-// apply does to the model what lifecycle decides; that the decisions are right is the matter of its own tests.
+// apply does to the model what lifecycle decides; that the decisions are right is the matter of its own
+// tests.
 func (m *model) apply(a *modelAttempt, r store.Report) lifecycle.ReportStatus {
 	run := a.run
 	s := a.Standing

@@ -16,9 +16,9 @@ import (
 	"github.com/berth-dev/berth/server/store/storetest"
 )
 
-// The model is the store in memory, with as little as tells what must be true after every step. Times are far apart, so
-// that the seconds a test takes decide nothing: a lease is an hour, a timeout three hours and ten minutes, and the clock
-// jumps by multiples of 25 minutes.
+// The model is the store in memory, with as little as tells what must be true after every step. Times are far
+// apart, so that the seconds a test takes decide nothing: a lease is an hour, a timeout three hours and ten
+// minutes, and the clock jumps by multiples of 25 minutes.
 const (
 	modelLease   = time.Hour
 	modelTimeout = 190 * time.Minute
@@ -128,8 +128,8 @@ func (m *model) full(used, limit int) bool { return !m.open && used >= limit }
 
 func pickOne[T any](dice *rand.Rand, items []T) T { return items[dice.IntN(len(items))] }
 
-// TestTheStoreDoesWhatAModelOfItDoes takes random steps with a seed that is printed. BERTH_MODEL_SEED repeats one,
-// BERTH_MODEL_STEPS sets how many steps there are, BERTH_MODEL_FOR goes on with new seeds for a time.
+// TestTheStoreDoesWhatAModelOfItDoes takes random steps with a seed that is printed. BERTH_MODEL_SEED repeats
+// one, BERTH_MODEL_STEPS sets how many steps there are, BERTH_MODEL_FOR goes on with new seeds for a time.
 func TestTheStoreDoesWhatAModelOfItDoes(t *testing.T) {
 	steps := modelSteps
 	if given := os.Getenv("BERTH_MODEL_STEPS"); given != "" {
@@ -315,8 +315,8 @@ func (m *model) begin(r store.ClaimRequest, run *modelRun, c store.Claim) {
 	}
 }
 
-// nothingBetterIsLeft checks that a claim that came back with less than it might have left nothing that was free, and no
-// claim left what goes before the lowest it got.
+// nothingBetterIsLeft checks that a claim that came back with less than it might have left nothing that was
+// free, and no claim left what goes before the lowest it got.
 func (m *model) nothingBetterIsLeft(short bool, lowest, expired int) {
 	if short && expired > 0 {
 		m.failf("%d attempts could have been taken over", expired)

@@ -33,7 +33,8 @@ const (
 	reconnectLast  = 5 * time.Second
 )
 
-// Run carries hints between the servers of one PostgreSQL until ctx ends. Without it hints stay within this process.
+// Run carries hints between the servers of one PostgreSQL until ctx ends. Without it hints stay within this
+// process.
 func (s *Store) Run(ctx context.Context) error {
 	if s.dialect == sqlite {
 		<-ctx.Done()
@@ -58,7 +59,8 @@ func (s *Store) publish(topics map[string]struct{}) {
 	}
 }
 
-// listen receives the hints of all servers. A connection that was lost may have lost hints: then everybody is woken.
+// listen receives the hints of all servers. A connection that was lost may have lost hints: then everybody is
+// woken.
 func (s *Store) listen(ctx context.Context) error {
 	l := pq.NewListener(s.directDSN, reconnectFirst, reconnectLast, func(e pq.ListenerEventType, err error) {
 		if e == pq.ListenerEventDisconnected || e == pq.ListenerEventConnectionAttemptFailed {
@@ -121,7 +123,8 @@ func (s *Store) receive(n *pq.Notification) {
 const notifySQL = `
 SELECT pg_notify(?, ?)`
 
-// flush sends what is in the outbox, once in a while. What can not be sent is dropped: a hint has a slow poll behind it.
+// flush sends what is in the outbox, once in a while. What can not be sent is dropped: a hint has a slow poll
+// behind it.
 func (s *Store) flush(ctx context.Context) error {
 	pause := time.NewTimer(0)
 	defer pause.Stop()

@@ -43,8 +43,18 @@ func (s *Store) DeletePool(ctx context.Context, name string, force bool, actor s
 }
 
 // SaveTemplate is Tx.SaveTemplate in a transaction of its own.
-func (s *Store) SaveTemplate(ctx context.Context, pool string, doc TemplateDoc, ifMatch *int32, actor string) (*TemplateVersion, error) {
-	return write(ctx, s, func(tx *Tx) (*TemplateVersion, error) { return tx.SaveTemplate(ctx, pool, doc, ifMatch, actor) })
+func (s *Store) SaveTemplate(
+	ctx context.Context,
+	pool string,
+	doc TemplateDoc,
+	ifMatch *int32,
+	actor string,
+) (*TemplateVersion, error) {
+	return write(
+		ctx,
+		s,
+		func(tx *Tx) (*TemplateVersion, error) { return tx.SaveTemplate(ctx, pool, doc, ifMatch, actor) },
+	)
 }
 
 // GetTemplate returns a version of the pool's template, the newest for 0.
@@ -58,7 +68,11 @@ func (s *Store) GetTemplateByID(ctx context.Context, id uuid.UUID) (*TemplateVer
 }
 
 // ListTemplateVersions lists the versions of the pool's template, newest first, without their documents.
-func (s *Store) ListTemplateVersions(ctx context.Context, pool string, p Page) ([]TemplateVersion, string, error) {
+func (s *Store) ListTemplateVersions(
+	ctx context.Context,
+	pool string,
+	p Page,
+) ([]TemplateVersion, string, error) {
 	return s.view().ListTemplateVersions(ctx, pool, p)
 }
 
@@ -73,7 +87,11 @@ func (s *Store) CreateQueue(ctx context.Context, q Queue, actor string) (*Queue,
 }
 
 // PutDeployment is Tx.PutDeployment in a transaction of its own.
-func (s *Store) PutDeployment(ctx context.Context, d Deployment, actor string) (put *Deployment, created bool, err error) {
+func (s *Store) PutDeployment(
+	ctx context.Context,
+	d Deployment,
+	actor string,
+) (put *Deployment, created bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		put, created, err = tx.PutDeployment(ctx, d, actor)
 		return err
@@ -92,8 +110,17 @@ func (s *Store) ListDeployments(ctx context.Context, pool string, p Page) ([]Dep
 }
 
 // SetDeploymentPaused is Tx.SetDeploymentPaused in a transaction of its own.
-func (s *Store) SetDeploymentPaused(ctx context.Context, name string, paused bool, actor string) (*Deployment, error) {
-	return write(ctx, s, func(tx *Tx) (*Deployment, error) { return tx.SetDeploymentPaused(ctx, name, paused, actor) })
+func (s *Store) SetDeploymentPaused(
+	ctx context.Context,
+	name string,
+	paused bool,
+	actor string,
+) (*Deployment, error) {
+	return write(
+		ctx,
+		s,
+		func(tx *Tx) (*Deployment, error) { return tx.SetDeploymentPaused(ctx, name, paused, actor) },
+	)
 }
 
 // DeleteDeployment is Tx.DeleteDeployment in a transaction of its own.
@@ -111,8 +138,17 @@ func (s *Store) CreateRun(ctx context.Context, n NewRun, actor string) (run *Run
 }
 
 // CreateRuns is Tx.CreateRuns in a transaction of its own.
-func (s *Store) CreateRuns(ctx context.Context, deployment string, runs []NewRun, actor string) ([]CreatedRun, error) {
-	return write(ctx, s, func(tx *Tx) ([]CreatedRun, error) { return tx.CreateRuns(ctx, deployment, runs, actor) })
+func (s *Store) CreateRuns(
+	ctx context.Context,
+	deployment string,
+	runs []NewRun,
+	actor string,
+) ([]CreatedRun, error) {
+	return write(
+		ctx,
+		s,
+		func(tx *Tx) ([]CreatedRun, error) { return tx.CreateRuns(ctx, deployment, runs, actor) },
+	)
 }
 
 // GetRun returns a run.
@@ -156,7 +192,12 @@ func (s *Store) GetManifest(ctx context.Context, runID uuid.UUID, attempt int32)
 }
 
 // PutVariable is Tx.PutVariable in a transaction of its own.
-func (s *Store) PutVariable(ctx context.Context, name string, value json.RawMessage, actor string) (*Variable, error) {
+func (s *Store) PutVariable(
+	ctx context.Context,
+	name string,
+	value json.RawMessage,
+	actor string,
+) (*Variable, error) {
 	return write(ctx, s, func(tx *Tx) (*Variable, error) { return tx.PutVariable(ctx, name, value, actor) })
 }
 
@@ -221,7 +262,12 @@ func (s *Store) Cancels(ctx context.Context, pool, worker string, held []Lease) 
 }
 
 // Renew is Tx.Renew in a transaction of its own.
-func (s *Store) Renew(ctx context.Context, worker string, leases []Lease, d time.Duration) (lost, cancels []uuid.UUID, err error) {
+func (s *Store) Renew(
+	ctx context.Context,
+	worker string,
+	leases []Lease,
+	d time.Duration,
+) (lost, cancels []uuid.UUID, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		lost, cancels, err = tx.Renew(ctx, worker, leases, d)
 		return err
@@ -245,12 +291,22 @@ func (s *Store) LogSize(ctx context.Context, runID uuid.UUID, attempt int32) (in
 }
 
 // ReadLogs returns output of an attempt, of the newest for 0, from a byte offset on.
-func (s *Store) ReadLogs(ctx context.Context, runID uuid.UUID, attempt int32, offset int64, limitBytes int) ([]LogChunk, error) {
+func (s *Store) ReadLogs(
+	ctx context.Context,
+	runID uuid.UUID,
+	attempt int32,
+	offset int64,
+	limitBytes int,
+) ([]LogChunk, error) {
 	return s.view().ReadLogs(ctx, runID, attempt, offset, limitBytes)
 }
 
 // LookUpAttempts says what the store knows of Jobs found in a cluster, one answer per reference, in order.
-func (s *Store) LookUpAttempts(ctx context.Context, pool, clusterID string, refs []AttemptRef) ([]AttemptStatus, error) {
+func (s *Store) LookUpAttempts(
+	ctx context.Context,
+	pool, clusterID string,
+	refs []AttemptRef,
+) ([]AttemptStatus, error) {
 	return s.view().LookUpAttempts(ctx, pool, clusterID, refs)
 }
 
@@ -290,12 +346,21 @@ func (s *Store) CountRuns(ctx context.Context, f RunFilter) (map[lifecycle.State
 }
 
 // FindDeployments lists deployments by name, narrowed by a filter.
-func (s *Store) FindDeployments(ctx context.Context, f DeploymentFilter, p Page) ([]Deployment, string, error) {
+func (s *Store) FindDeployments(
+	ctx context.Context,
+	f DeploymentFilter,
+	p Page,
+) ([]Deployment, string, error) {
 	return s.view().FindDeployments(ctx, f, p)
 }
 
 // UpdateQueue is Tx.UpdateQueue in a transaction of its own.
-func (s *Store) UpdateQueue(ctx context.Context, pool, name string, c QueueChange, actor string) (*Queue, error) {
+func (s *Store) UpdateQueue(
+	ctx context.Context,
+	pool, name string,
+	c QueueChange,
+	actor string,
+) (*Queue, error) {
 	return write(ctx, s, func(tx *Tx) (*Queue, error) { return tx.UpdateQueue(ctx, pool, name, c, actor) })
 }
 
@@ -305,8 +370,17 @@ func (s *Store) DeleteQueue(ctx context.Context, pool, name, actor string) error
 }
 
 // SetWorkerPaused is Tx.SetWorkerPaused in a transaction of its own.
-func (s *Store) SetWorkerPaused(ctx context.Context, pool, name string, paused bool, actor string) (*Worker, error) {
-	return write(ctx, s, func(tx *Tx) (*Worker, error) { return tx.SetWorkerPaused(ctx, pool, name, paused, actor) })
+func (s *Store) SetWorkerPaused(
+	ctx context.Context,
+	pool, name string,
+	paused bool,
+	actor string,
+) (*Worker, error) {
+	return write(
+		ctx,
+		s,
+		func(tx *Tx) (*Worker, error) { return tx.SetWorkerPaused(ctx, pool, name, paused, actor) },
+	)
 }
 
 // ListAudit lists changes, newest first.
@@ -320,13 +394,26 @@ func (s *Store) JobKeyOf(ctx context.Context, attempt uuid.UUID) (*JobKey, error
 }
 
 // SetResult is Tx.SetResult in a transaction of its own.
-func (s *Store) SetResult(ctx context.Context, run, attempt uuid.UUID, value json.RawMessage) (*Result, error) {
+func (s *Store) SetResult(
+	ctx context.Context,
+	run, attempt uuid.UUID,
+	value json.RawMessage,
+) (*Result, error) {
 	return write(ctx, s, func(tx *Tx) (*Result, error) { return tx.SetResult(ctx, run, attempt, value) })
 }
 
 // SetProgress is Tx.SetProgress in a transaction of its own.
-func (s *Store) SetProgress(ctx context.Context, run, attempt uuid.UUID, percent *float64, message string) (*Progress, error) {
-	return write(ctx, s, func(tx *Tx) (*Progress, error) { return tx.SetProgress(ctx, run, attempt, percent, message) })
+func (s *Store) SetProgress(
+	ctx context.Context,
+	run, attempt uuid.UUID,
+	percent *float64,
+	message string,
+) (*Progress, error) {
+	return write(
+		ctx,
+		s,
+		func(tx *Tx) (*Progress, error) { return tx.SetProgress(ctx, run, attempt, percent, message) },
+	)
 }
 
 // GetTold returns what the workload of a run has said of itself.
@@ -355,13 +442,27 @@ func (s *Store) ListSchedules(ctx context.Context, pools []string, p Page) ([]Sc
 }
 
 // PutSchedules is Tx.PutSchedules in a transaction of its own.
-func (s *Store) PutSchedules(ctx context.Context, deployment string, wanted []NewSchedule, actor string) error {
+func (s *Store) PutSchedules(
+	ctx context.Context,
+	deployment string,
+	wanted []NewSchedule,
+	actor string,
+) error {
 	return s.InTx(ctx, func(tx *Tx) error { return tx.PutSchedules(ctx, deployment, wanted, actor) })
 }
 
 // SetScheduleActive is Tx.SetScheduleActive in a transaction of its own.
-func (s *Store) SetScheduleActive(ctx context.Context, deployment, name string, active bool, actor string) (*Schedule, error) {
-	return write(ctx, s, func(tx *Tx) (*Schedule, error) { return tx.SetScheduleActive(ctx, deployment, name, active, actor) })
+func (s *Store) SetScheduleActive(
+	ctx context.Context,
+	deployment, name string,
+	active bool,
+	actor string,
+) (*Schedule, error) {
+	return write(
+		ctx,
+		s,
+		func(tx *Tx) (*Schedule, error) { return tx.SetScheduleActive(ctx, deployment, name, active, actor) },
+	)
 }
 
 // SettleSchedule is Tx.SettleSchedule in a transaction of its own.

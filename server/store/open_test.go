@@ -152,7 +152,8 @@ func TestMigration(t *testing.T) {
 	}
 }
 
-// TestPostgreSQLComesBack: the store and its listener work again after the server was restarted, by themselves.
+// TestPostgreSQLComesBack: the store and its listener work again after the server was restarted, by
+// themselves.
 func TestPostgreSQLComesBack(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)

@@ -13,12 +13,13 @@ import (
 	"github.com/google/uuid"
 )
 
-// param is many values, or many records, as the parameter of dialect.list or dialect.records. On SQLite it travels as one
-// JSON text; on PostgreSQL as an array, or an array for each column, which are read several times as fast.
+// param is many values, or many records, as the parameter of dialect.list or dialect.records. On SQLite it
+// travels as one JSON text; on PostgreSQL as an array, or an array for each column, which are read several
+// times as fast.
 type param struct{ rows reflect.Value }
 
-// listOf is the parameter of dialect.list for simple values and of dialect.records for structs, whose json tags name
-// exactly the columns.
+// listOf is the parameter of dialect.list for simple values and of dialect.records for structs, whose json
+// tags name exactly the columns.
 func listOf[T any](rows []T) param { return param{reflect.ValueOf(rows)} }
 
 // args puts what the database takes in the place of params.
@@ -65,8 +66,8 @@ func (p param) json() (string, error) {
 	return string(b), nil
 }
 
-// arrays are arrays in PostgreSQL's binary form: of the values, or of each column by the order of their names. Neither side has
-// to write or read a text then; the connection sends []byte as binary (postgresDSN).
+// arrays are arrays in PostgreSQL's binary form: of the values, or of each column by the order of their
+// names. Neither side has to write or read a text then; the connection sends []byte as binary (postgresDSN).
 func (p param) arrays() ([]any, error) {
 	kind := p.rows.Type().Elem()
 	if kind.Kind() == reflect.Pointer {
@@ -79,7 +80,10 @@ func (p param) arrays() ([]any, error) {
 	fields := recordFields(kind)
 	columns := make([]any, len(fields))
 	for i, f := range fields {
-		array, err := p.array(f.kind, func(row reflect.Value) reflect.Value { return reflect.Indirect(row).FieldByIndex(f.index) })
+		array, err := p.array(
+			f.kind,
+			func(row reflect.Value) reflect.Value { return reflect.Indirect(row).FieldByIndex(f.index) },
+		)
 		if err != nil {
 			return nil, fmt.Errorf("column %s: %w", f.name, err)
 		}
@@ -133,16 +137,23 @@ type element struct {
 	append func(b []byte, v reflect.Value) ([]byte, error)
 }
 
-// elementOf is decided by the type alone, and has to be the type of the column exactly: integer is int32 or int, bigint is int64.
+// elementOf is decided by the type alone, and has to be the type of the column exactly: integer is int32 or
+// int, bigint is int64.
 func elementOf(t reflect.Type) (element, error) {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	switch {
 	case t == reflect.TypeFor[uuid.UUID]():
-		return element{2950, func(b []byte, v reflect.Value) ([]byte, error) { return append(b, v.Bytes()...), nil }}, nil
+		return element{
+			2950,
+			func(b []byte, v reflect.Value) ([]byte, error) { return append(b, v.Bytes()...), nil },
+		}, nil
 	case t.Kind() == reflect.String:
-		return element{25, func(b []byte, v reflect.Value) ([]byte, error) { return append(b, v.String()...), nil }}, nil
+		return element{
+			25,
+			func(b []byte, v reflect.Value) ([]byte, error) { return append(b, v.String()...), nil },
+		}, nil
 	case t.Kind() == reflect.Bool:
 		return element{16, appendBool}, nil
 	case t.Kind() == reflect.Int32, t.Kind() == reflect.Int:

@@ -7,19 +7,21 @@ import (
 	"fmt"
 )
 
-// tuneSQL keeps PostgreSQL on the indexes that every statement of this package has. Without it a table that has just been
-// filled, and of which nothing is known yet, is read and sorted as a whole by each claim until the next ANALYZE.
+// tuneSQL keeps PostgreSQL on the indexes that every statement of this package has. Without it a table that
+// has just been filled, and of which nothing is known yet, is read and sorted as a whole by each claim until
+// the next ANALYZE.
 const tuneSQL = `
 SET enable_seqscan = off;
 SET enable_bitmapscan = off;
 SET jit = off`
 
-// statementsMax bounds the prepared statements of one connection: those that came first, and what is done all the time
-// comes first.
+// statementsMax bounds the prepared statements of one connection: those that came first, and what is done all
+// the time comes first.
 const statementsMax = 128
 
-// pgConnector opens connections that keep their statements prepared, so that PostgreSQL plans each of them a few times and
-// not on every call. A pooler that hands connections on between transactions can not have that: see Options.DirectURL.
+// pgConnector opens connections that keep their statements prepared, so that PostgreSQL plans each of them a
+// few times and not on every call. A pooler that hands connections on between transactions can not have that:
+// see Options.DirectURL.
 type pgConnector struct{ driver.Connector }
 
 // Connect opens a connection.
@@ -30,7 +32,10 @@ func (c pgConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	}
 	plain, ok := opened.(plainConn)
 	if !ok {
-		return nil, errors.Join(errors.New("the PostgreSQL driver lacks what this package needs"), opened.Close())
+		return nil, errors.Join(
+			errors.New("the PostgreSQL driver lacks what this package needs"),
+			opened.Close(),
+		)
 	}
 	if _, err := plain.ExecContext(ctx, tuneSQL, nil); err != nil {
 		return nil, errors.Join(fmt.Errorf("set up the connection: %w", err), opened.Close())
@@ -57,14 +62,19 @@ type preparedStatement interface {
 	driver.StmtExecContext
 }
 
-// pgConn is a connection with the statements that it has prepared. Like every driver.Conn it is used by one at a time.
+// pgConn is a connection with the statements that it has prepared. Like every driver.Conn it is used by one
+// at a time.
 type pgConn struct {
 	plainConn
 	statements map[string]preparedStatement
 }
 
 // QueryContext runs a query with parameters prepared.
-func (c *pgConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+func (c *pgConn) QueryContext(
+	ctx context.Context,
+	query string,
+	args []driver.NamedValue,
+) (driver.Rows, error) {
 	statement, err := c.prepared(ctx, query, args)
 	if err != nil {
 		return nil, err
@@ -78,7 +88,11 @@ func (c *pgConn) QueryContext(ctx context.Context, query string, args []driver.N
 }
 
 // ExecContext runs a statement with parameters prepared.
-func (c *pgConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+func (c *pgConn) ExecContext(
+	ctx context.Context,
+	query string,
+	args []driver.NamedValue,
+) (driver.Result, error) {
 	statement, err := c.prepared(ctx, query, args)
 	if err != nil {
 		return nil, err
@@ -92,7 +106,11 @@ func (c *pgConn) ExecContext(ctx context.Context, query string, args []driver.Na
 }
 
 // prepared is nil for what is not kept prepared.
-func (c *pgConn) prepared(ctx context.Context, query string, args []driver.NamedValue) (preparedStatement, error) {
+func (c *pgConn) prepared(
+	ctx context.Context,
+	query string,
+	args []driver.NamedValue,
+) (preparedStatement, error) {
 	if len(args) == 0 {
 		return nil, nil
 	}
@@ -108,14 +126,17 @@ func (c *pgConn) prepared(ctx context.Context, query string, args []driver.Named
 	}
 	statement, ok := made.(preparedStatement)
 	if !ok {
-		return nil, errors.Join(errors.New("the PostgreSQL driver lacks what this package needs"), made.Close())
+		return nil, errors.Join(
+			errors.New("the PostgreSQL driver lacks what this package needs"),
+			made.Close(),
+		)
 	}
 	c.statements[query] = statement
 	return statement, nil
 }
 
-// forget drops a statement that the server no longer takes, after a migration or because a pooler stands between: it is
-// prepared again by whoever comes next.
+// forget drops a statement that the server no longer takes, after a migration or because a pooler stands
+// between: it is prepared again by whoever comes next.
 func (c *pgConn) forget(query string, err error) {
 	if staleStatement(err) {
 		delete(c.statements, query)

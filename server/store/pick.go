@@ -9,11 +9,11 @@ import (
 	"github.com/google/uuid"
 )
 
-// pick chooses up to max runs that are due and that no limit holds back: by the priority of their queue, then by due
-// time. The pool's row is locked, so nobody else takes slots meanwhile.
+// pick chooses up to max runs that are due and that no limit holds back: by the priority of their queue, then
+// by due time. The pool's row is locked, so nobody else takes slots meanwhile.
 //
-// A run that is held back never hides another: each queue is walked once along runs_ready, and a deployment found to be
-// paused or at its limit is left out of everything that is read after.
+// A run that is held back never hides another: each queue is walked once along runs_ready, and a deployment
+// found to be paused or at its limit is left out of everything that is read after.
 func (tx *Tx) pick(ctx context.Context, stand *survey, most int) ([]uuid.UUID, error) {
 	now, err := tx.now(ctx)
 	if err != nil {
@@ -134,8 +134,8 @@ ORDER BY r.due_at, r.id
 LIMIT ?`
 )
 
-// fill reads on where everything read so far has been looked at. Batches grow, for a lane full of runs of many
-// deployments that are all held back.
+// fill reads on where everything read so far has been looked at. Batches grow, for a lane full of runs of
+// many deployments that are all held back.
 func (w *walk) fill(ctx context.Context, l *lane) error {
 	for len(l.ready) == 0 && !l.dry {
 		l.batch = min(max(l.batch*4, firstBatch, w.want), lastBatch)

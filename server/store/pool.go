@@ -56,7 +56,8 @@ func (tx *Tx) ListPools(ctx context.Context, page Page) ([]Pool, string, error) 
 	return tx.ListPoolsOf(ctx, nil, page)
 }
 
-// ListPoolsOf is ListPools of these names only; nil: all. What is left out must not show in the cursor either.
+// ListPoolsOf is ListPools of these names only; nil: all. What is left out must not show in the cursor
+// either.
 func (tx *Tx) ListPoolsOf(ctx context.Context, names []string, page Page) ([]Pool, string, error) {
 	after, err := page.after("pool")
 	if err != nil {
@@ -96,7 +97,20 @@ func (tx *Tx) CreatePool(ctx context.Context, p NewPool, actor string) (*Pool, e
 	if err != nil {
 		return nil, fmt.Errorf("make an id: %w", err)
 	}
-	n, err := tx.exec(ctx, insertPoolSQL, id, p.Name, p.Type, p.Description, p.ConcurrencyLimit, p.Paused, now, actor, now, actor)
+	n, err := tx.exec(
+		ctx,
+		insertPoolSQL,
+		id,
+		p.Name,
+		p.Type,
+		p.Description,
+		p.ConcurrencyLimit,
+		p.Paused,
+		now,
+		actor,
+		now,
+		actor,
+	)
 	if err != nil {
 		return nil, fmt.Errorf("create work pool %q: %w", p.Name, err)
 	}
@@ -157,8 +171,8 @@ func (tx *Tx) UpdatePool(ctx context.Context, name string, c PoolChange, actor s
 	return p, tx.poolUpdated(ctx, before, *p, actor)
 }
 
-// How a pool's row is locked. A claim and a change exclude each other, but not those who only refer to the pool; a
-// delete excludes everybody. Claims of an open pool exclude changes, but not each other.
+// How a pool's row is locked. A claim and a change exclude each other, but not those who only refer to the
+// pool; a delete excludes everybody. Claims of an open pool exclude changes, but not each other.
 const (
 	poolForReference = "FOR KEY SHARE"
 	poolForClaims    = "FOR SHARE"
@@ -190,7 +204,8 @@ func (tx *Tx) lockPool(ctx context.Context, name, how string) (lockedPool, error
 	return p, nil
 }
 
-// poolsLock is the first key of the advisory locks of pools: "pool" in ASCII. The second is made from the name.
+// poolsLock is the first key of the advisory locks of pools: "pool" in ASCII. The second is made from the
+// name.
 const poolsLock = 0x706f6f6c
 
 const (
@@ -200,8 +215,9 @@ SELECT 1 FROM pg_advisory_xact_lock_shared(?, hashtext(?))`
 SELECT 1 FROM pg_advisory_xact_lock(?, hashtext(?))`
 )
 
-// queueForPool waits for the turn to lock a pool's row. Whoever wants to share the lock of a row gets it past those who wait to
-// have it alone, who would never get it while claims overlap; for an advisory lock they stand in one line.
+// queueForPool waits for the turn to lock a pool's row. Whoever wants to share the lock of a row gets it past
+// those who wait to have it alone, who would never get it while claims overlap; for an advisory lock they
+// stand in one line.
 func (tx *Tx) queueForPool(ctx context.Context, name, how string) error {
 	query := alonePoolSQL
 	switch {
@@ -239,9 +255,9 @@ WHERE pool_id = ?
 	AND ended_at IS NULL`
 )
 
-// DeletePool deletes a pool with its queues, deployments and runs. Where runs are not finished it is refused, unless
-// forced: then they are cancelled, and what a worker holds stays until the worker has ended it. What is deleted is gone
-// for everybody at once; Sweep clears it away.
+// DeletePool deletes a pool with its queues, deployments and runs. Where runs are not finished it is refused,
+// unless forced: then they are cancelled, and what a worker holds stays until the worker has ended it. What
+// is deleted is gone for everybody at once; Sweep clears it away.
 func (tx *Tx) DeletePool(ctx context.Context, name string, force bool, actor string) error {
 	p, err := tx.lockPool(ctx, name, poolForDelete)
 	if err != nil {
@@ -251,7 +267,8 @@ func (tx *Tx) DeletePool(ctx context.Context, name string, force bool, actor str
 	if err != nil {
 		return err
 	}
-	// Deployments first: that waits for those who are creating runs of them, so that the next statement sees these runs.
+	// Deployments first: that waits for those who are creating runs of them, so that the next statement sees
+	// these runs.
 	deployments, err := tx.exec(ctx, markPoolDeploymentsDeletedSQL, now, now, actor, p.ID)
 	if err != nil {
 		return fmt.Errorf("delete the deployments of work pool %q: %w", name, err)
@@ -262,12 +279,28 @@ func (tx *Tx) DeletePool(ctx context.Context, name string, force bool, actor str
 	if err := tx.deleted(ctx, AuditPool, name, name, deletion{force: force, deployments: deployments}, actor); err != nil {
 		return err
 	}
-	return tx.cancelLive(ctx, force, actor, &Error{Code: PoolHasLiveRuns, Message: fmt.Sprintf("work pool %q has runs that are not finished", name)},
-		liveRunsOfPoolSQL, p.ID)
+	return tx.cancelLive(
+		ctx,
+		force,
+		actor,
+		&Error{
+			Code:    PoolHasLiveRuns,
+			Message: fmt.Sprintf("work pool %q has runs that are not finished", name),
+		},
+		liveRunsOfPoolSQL,
+		p.ID,
+	)
 }
 
 // cancelLive cancels the runs that the query names, or refuses where there are any and it is not forced.
-func (tx *Tx) cancelLive(ctx context.Context, force bool, actor string, refusal *Error, query string, args ...any) error {
+func (tx *Tx) cancelLive(
+	ctx context.Context,
+	force bool,
+	actor string,
+	refusal *Error,
+	query string,
+	args ...any,
+) error {
 	var ids []uuid.UUID
 	if err := tx.all(ctx, &ids, query, args...); err != nil {
 		return fmt.Errorf("list runs that are not finished: %w", err)

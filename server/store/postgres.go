@@ -65,7 +65,10 @@ func postgresDSN(raw string) (string, error) {
 	}
 	q := u.Query()
 	q.Set("timezone", "UTC")
-	q.Set("binary_parameters", "yes") // one round trip a statement, and the one way through a pooler; []byte is an array in binary form (param.go), no jsonb
+	q.Set(
+		"binary_parameters",
+		"yes",
+	) // one round trip a statement, and the one way through a pooler; []byte is an array in binary form (param.go), no jsonb
 	setDefault(q, "connect_timeout", "10")
 	setDefault(q, "application_name", "berth")
 	if !strings.HasPrefix(q.Get("host"), "/") {

@@ -124,7 +124,11 @@ func (tx *Tx) SetProject(ctx context.Context, o Ownership, actor string) (before
 		return "", err
 	}
 	d.field("project", filled(was.Project.String), o.Project)
-	return was.Project.String, tx.changed(ctx, d, AuditEntry{Actor: actor, Action: AuditUpdate, Kind: kind, Name: o.Name, Pool: was.Pool})
+	return was.Project.String, tx.changed(
+		ctx,
+		d,
+		AuditEntry{Actor: actor, Action: AuditUpdate, Kind: kind, Name: o.Name, Pool: was.Pool},
+	)
 }
 
 // applyLock is the key of the advisory lock: "apply" in ASCII.
@@ -133,8 +137,8 @@ const applyLock = 0x6170706c79
 const holdApplySQL = `
 SELECT 1 FROM pg_advisory_xact_lock(?)`
 
-// HoldApply lets one description be applied at a time, on however many servers: the next one begins when the transaction
-// has ended, and sees all that it did.
+// HoldApply lets one description be applied at a time, on however many servers: the next one begins when the
+// transaction has ended, and sees all that it did.
 func (tx *Tx) HoldApply(ctx context.Context) error {
 	if tx.s.dialect == sqlite {
 		return nil // its transactions follow each other
@@ -146,8 +150,8 @@ func (tx *Tx) HoldApply(ctx context.Context) error {
 	return nil
 }
 
-// HoldPool is GetPool for what is about to be changed: nobody else changes it, nor claims in it, until the transaction
-// ends.
+// HoldPool is GetPool for what is about to be changed: nobody else changes it, nor claims in it, until the
+// transaction ends.
 func (tx *Tx) HoldPool(ctx context.Context, name string) (*Pool, error) {
 	if _, err := tx.lockPool(ctx, name, poolForChange); err != nil {
 		return nil, err
@@ -160,7 +164,8 @@ SELECT name
 FROM variables
 WHERE name = ?`
 
-// HoldVariable is GetVariable for what is about to be changed: nobody else changes it until the transaction ends.
+// HoldVariable is GetVariable for what is about to be changed: nobody else changes it until the transaction
+// ends.
 func (tx *Tx) HoldVariable(ctx context.Context, name string) (*Variable, error) {
 	var held string
 	err := tx.get(ctx, &held, holdVariableSQL+tx.s.dialect.lock("FOR UPDATE"), name)

@@ -99,7 +99,10 @@ func (tx *Tx) addQueue(ctx context.Context, q Queue, actor string) (*Queue, erro
 		return nil, fmt.Errorf("create queue %q of work pool %q: %w", q.Name, q.Pool, err)
 	}
 	if len(made) == 0 {
-		return nil, &Error{Code: AlreadyExists, Message: fmt.Sprintf("work pool %q has a queue %q already", q.Pool, q.Name)}
+		return nil, &Error{
+			Code:    AlreadyExists,
+			Message: fmt.Sprintf("work pool %q has a queue %q already", q.Pool, q.Name),
+		}
 	}
 	q.ID, q.SlotsUsed = made[0], 0 // one that was deleted has its id again, and so its finished runs
 	return &q, nil

@@ -34,8 +34,14 @@ SET priority = ?,
 	paused = ?
 WHERE id = ?`
 
-// UpdateQueue changes a queue. The pool's row is locked, as a claim locks it, so that no claim counts with both.
-func (tx *Tx) UpdateQueue(ctx context.Context, pool, name string, c QueueChange, actor string) (*Queue, error) {
+// UpdateQueue changes a queue. The pool's row is locked, as a claim locks it, so that no claim counts with
+// both.
+func (tx *Tx) UpdateQueue(
+	ctx context.Context,
+	pool, name string,
+	c QueueChange,
+	actor string,
+) (*Queue, error) {
 	if _, err := tx.lockPool(ctx, pool, poolForChange); err != nil {
 		return nil, err
 	}
@@ -84,7 +90,10 @@ func (tx *Tx) DeleteQueue(ctx context.Context, pool, name, actor string) error {
 		return err
 	}
 	if name == DefaultQueue {
-		return &Error{Code: Conflict, Message: fmt.Sprintf("queue %q is the one that every work pool has", name)}
+		return &Error{
+			Code:    Conflict,
+			Message: fmt.Sprintf("queue %q is the one that every work pool has", name),
+		}
 	}
 	var users struct {
 		Deployments int `db:"deployments"`
@@ -95,7 +104,12 @@ func (tx *Tx) DeleteQueue(ctx context.Context, pool, name, actor string) error {
 	}
 	if users.Deployments > 0 || users.Runs > 0 {
 		return &Error{Code: Conflict, Message: fmt.Sprintf(
-			"queue %q of work pool %q is used by %d deployments and %d runs that are not finished", name, pool, users.Deployments, users.Runs)}
+			"queue %q of work pool %q is used by %d deployments and %d runs that are not finished",
+			name,
+			pool,
+			users.Deployments,
+			users.Runs,
+		)}
 	}
 	now, err := tx.now(ctx)
 	if err != nil {

@@ -11,8 +11,9 @@ import (
 	"github.com/berth-dev/berth/server/lifecycle"
 )
 
-// Raiser works out the value that a job variable would have in the next attempt; false where it can not be raised: it is
-// frozen, at its most already, or nothing that grows. It is pure, for it is asked inside of a transaction.
+// Raiser works out the value that a job variable would have in the next attempt; false where it can not be
+// raised: it is frozen, at its most already, or nothing that grows. It is pure, for it is asked inside of a
+// transaction.
 type Raiser func(RaiseRequest) (RaisedValue, bool)
 
 // RaiseRequest is what an attempt that had too little memory was rendered from.
@@ -46,11 +47,14 @@ JOIN deployment_revisions v ON v.id = r.revision_id
 JOIN template_versions t ON t.id = a.template_version_id
 WHERE a.id = ?`
 
-// findRaise looks for the value that the next attempt could be given, where the report says that it may need one.
+// findRaise looks for the value that the next attempt could be given, where the report says that it may need
+// one.
 func (b *reportBatch) findRaise(ctx context.Context, tx *Tx, a *liveAttempt, run *liveRun, r Report) error {
 	policy := run.policy().OOM
 	a.raise = nil
-	if r.Kind != ReportEnded || r.Outcome.Category != lifecycle.OOM || policy == nil || run.Spent.v.OOM >= policy.Max || tx.s.raise == nil {
+	if r.Kind != ReportEnded || r.Outcome.Category != lifecycle.OOM || policy == nil ||
+		run.Spent.v.OOM >= policy.Max ||
+		tx.s.raise == nil {
 		return nil
 	}
 	value, err := tx.raised(ctx, a.ID, *policy)
@@ -62,12 +66,20 @@ func (b *reportBatch) findRaise(ctx context.Context, tx *Tx, a *liveAttempt, run
 		return fmt.Errorf("keep the raised value of %q: %w", policy.Variable, err)
 	}
 	a.raise = &raising{
-		shown: lifecycle.Raise{Variable: policy.Variable, From: plain(value.From), To: plain(value.To)}, kept: string(kept),
+		shown: lifecycle.Raise{
+			Variable: policy.Variable,
+			From:     plain(value.From),
+			To:       plain(value.To),
+		}, kept: string(kept),
 	}
 	return nil
 }
 
-func (tx *Tx) raised(ctx context.Context, attempt uuid.UUID, policy lifecycle.OOMPolicy) (*RaisedValue, error) {
+func (tx *Tx) raised(
+	ctx context.Context,
+	attempt uuid.UUID,
+	policy lifecycle.OOMPolicy,
+) (*RaisedValue, error) {
 	var row struct {
 		Template            document `db:"template"`
 		DeploymentVariables document `db:"deployment_variables"`

@@ -23,15 +23,19 @@ FROM attempts
 WHERE id = ?`
 )
 
-// ReleaseRun ends an attempt whose worker is gone, by hand: its cluster may be gone too, and nobody else may go on with it. What its Job does,
-// if there still is one, nobody knows, so it ends as unknown and draws on that budget. Refused with LeaseHeld while a worker has it.
+// ReleaseRun ends an attempt whose worker is gone, by hand: its cluster may be gone too, and nobody else may
+// go on with it. What its Job does, if there still is one, nobody knows, so it ends as unknown and draws on
+// that budget. Refused with LeaseHeld while a worker has it.
 func (tx *Tx) ReleaseRun(ctx context.Context, id uuid.UUID, actor string) (*Run, error) {
 	var attempt uuid.UUID
 	if err := tx.get(ctx, &attempt, activeAttemptSQL, id); errors.Is(err, sql.ErrNoRows) {
 		if _, err := tx.GetRun(ctx, id); err != nil {
 			return nil, err
 		}
-		return nil, &Error{Code: Conflict, Message: fmt.Sprintf("run %s has no attempt that somebody holds", id)}
+		return nil, &Error{
+			Code:    Conflict,
+			Message: fmt.Sprintf("run %s has no attempt that somebody holds", id),
+		}
 	} else if err != nil {
 		return nil, fmt.Errorf("release run %s: %w", id, err)
 	}
@@ -48,12 +52,27 @@ func (tx *Tx) ReleaseRun(ctx context.Context, id uuid.UUID, actor string) (*Run,
 		return nil, fmt.Errorf("release run %s: %w", id, err)
 	}
 	if holder.LeaseExpiresAt.time().After(b.now) {
-		return nil, &Error{Code: LeaseHeld, Message: fmt.Sprintf("worker %q of cluster %q holds the run; cancel it, or wait until its lease has run out", holder.Worker, holder.ClusterID)}
+		return nil, &Error{
+			Code: LeaseHeld,
+			Message: fmt.Sprintf(
+				"worker %q of cluster %q holds the run; cancel it, or wait until its lease has run out",
+				holder.Worker,
+				holder.ClusterID,
+			),
+		}
 	}
 	a := b.attempts[attempt]
 	result := b.apply(tx, a, b.runs[id], Report{
 		Lease: Lease{AttemptID: attempt, Epoch: a.Epoch}, Kind: ReportEnded,
-		Outcome: lifecycle.Outcome{Category: lifecycle.Unknown, Message: fmt.Sprintf("released by %s: worker %q of cluster %q is gone", actor, holder.Worker, holder.ClusterID)},
+		Outcome: lifecycle.Outcome{
+			Category: lifecycle.Unknown,
+			Message: fmt.Sprintf(
+				"released by %s: worker %q of cluster %q is gone",
+				actor,
+				holder.Worker,
+				holder.ClusterID,
+			),
+		},
 	}, actor)
 	if result.Status != ReportAccepted { // it has ended while we waited for the locks
 		return nil, &Error{Code: Conflict, Message: fmt.Sprintf("run %s: %s", id, result.Message)}

@@ -13,8 +13,9 @@ import (
 	"github.com/berth-dev/berth/server/lifecycle"
 )
 
-// Report carries out what workers say of attempts, one answer per report, in order. What each report does is decided by
-// lifecycle.Decide from where attempt and run stand under their locks; several reports of one attempt follow each other.
+// Report carries out what workers say of attempts, one answer per report, in order. What each report does is
+// decided by lifecycle.Decide from where attempt and run stand under their locks; several reports of one
+// attempt follow each other.
 func (tx *Tx) Report(ctx context.Context, worker string, reports []Report) ([]ReportResult, error) {
 	if len(reports) == 0 {
 		return nil, nil
@@ -82,7 +83,9 @@ func (b *reportBatch) apply(tx *Tx, a *liveAttempt, run *liveRun, r Report, acto
 		if manifestHash != "" && r.Kind == ReportManifest {
 			manifest := string(r.Manifest)
 			a.Manifest, a.ManifestHash = &manifest, manifestHash
-			run.TemplateTimeoutUS, run.TemplateInfrastructureMax = microseconds(r.Timeout), r.InfrastructureMax
+			run.TemplateTimeoutUS, run.TemplateInfrastructureMax = microseconds(
+				r.Timeout,
+			), r.InfrastructureMax
 			run.changed = true
 		}
 		if d.State != nil {
@@ -105,7 +108,12 @@ func (b *reportBatch) changed(before, a *liveAttempt, due stamp, run *liveRun, r
 	if before.EndedAt == nil && a.EndedAt != nil && !a.HandedBack {
 		c.Ran = between(a.RunningAt, a.EndedAt)
 		c.Recorded = between((*stamp)(r.At), stampOf(&b.now))
-		c.Outcome = &lifecycle.Outcome{Succeeded: a.Succeeded, Category: a.Category, ExitCode: a.ExitCode, Message: a.Message}
+		c.Outcome = &lifecycle.Outcome{
+			Succeeded: a.Succeeded,
+			Category:  a.Category,
+			ExitCode:  a.ExitCode,
+			Message:   a.Message,
+		}
 	}
 	if c.Dispatched == nil && c.Started == nil && c.Outcome == nil {
 		return nil
@@ -113,8 +121,8 @@ func (b *reportBatch) changed(before, a *liveAttempt, due stamp, run *liveRun, r
 	return c
 }
 
-// between is nil where one of the times is not known; clocks of two machines may disagree, but nothing takes less than no
-// time.
+// between is nil where one of the times is not known; clocks of two machines may disagree, but nothing takes
+// less than no time.
 func between(from, to *stamp) *time.Duration {
 	if from == nil || to == nil {
 		return nil
@@ -127,8 +135,13 @@ func (a *liveAttempt) standing(run *liveRun) lifecycle.Standing {
 	standing := lifecycle.Standing{
 		Run: run.StateType, Reason: run.CancelReason, Phase: a.Phase, Epoch: a.Epoch, Manifest: a.ManifestHash,
 		JobUID: a.JobUID, Started: a.RunningAt != nil, Back: a.HandedBack, Policy: run.policy(), Spent: run.Spent.v,
-		Random:  rand.Float64(),
-		Outcome: lifecycle.Outcome{Succeeded: a.Succeeded, Category: a.Category, ExitCode: a.ExitCode, Message: a.Message},
+		Random: rand.Float64(),
+		Outcome: lifecycle.Outcome{
+			Succeeded: a.Succeeded,
+			Category:  a.Category,
+			ExitCode:  a.ExitCode,
+			Message:   a.Message,
+		},
 	}
 	if a.raise != nil {
 		standing.Raise = &a.raise.shown

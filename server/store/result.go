@@ -41,8 +41,8 @@ WHERE r.id = ?
 	AND a.ended_at IS NULL
 	AND NOT a.handed_back`
 
-// telling returns the number of the attempt of a run that is under way, which it keeps from ending until the transaction
-// does. With an attempt given it must be that one.
+// telling returns the number of the attempt of a run that is under way, which it keeps from ending until the
+// transaction does. With an attempt given it must be that one.
 func (tx *Tx) telling(ctx context.Context, run, attempt uuid.UUID) (int32, error) {
 	var row struct {
 		ID     uuid.UUID `db:"id"`
@@ -60,9 +60,15 @@ func (tx *Tx) telling(ctx context.Context, run, attempt uuid.UUID) (int32, error
 		return 0, err
 	}
 	if current.State.Type.Terminal() {
-		return 0, &Error{Code: RunFinished, Message: fmt.Sprintf("the run has ended, it is %s", current.State.Type)}
+		return 0, &Error{
+			Code:    RunFinished,
+			Message: fmt.Sprintf("the run has ended, it is %s", current.State.Type),
+		}
 	}
-	return 0, &Error{Code: Conflict, Message: "the run has no such attempt under way: only a workload that runs says something of itself"}
+	return 0, &Error{
+		Code:    Conflict,
+		Message: "the run has no such attempt under way: only a workload that runs says something of itself",
+	}
 }
 
 const (
@@ -83,8 +89,8 @@ SET percent = excluded.percent,
 	progress_at = excluded.progress_at`
 )
 
-// SetResult stores the result of a run whose attempt is under way; the last one said counts. attempt is uuid.Nil for
-// whichever it is.
+// SetResult stores the result of a run whose attempt is under way; the last one said counts. attempt is
+// uuid.Nil for whichever it is.
 func (tx *Tx) SetResult(ctx context.Context, run, attempt uuid.UUID, value json.RawMessage) (*Result, error) {
 	number, err := tx.telling(ctx, run, attempt)
 	if err != nil {
@@ -102,7 +108,12 @@ func (tx *Tx) SetResult(ctx context.Context, run, attempt uuid.UUID, value json.
 }
 
 // SetProgress stores how far a run is whose attempt is under way.
-func (tx *Tx) SetProgress(ctx context.Context, run, attempt uuid.UUID, percent *float64, message string) (*Progress, error) {
+func (tx *Tx) SetProgress(
+	ctx context.Context,
+	run, attempt uuid.UUID,
+	percent *float64,
+	message string,
+) (*Progress, error) {
 	number, err := tx.telling(ctx, run, attempt)
 	if err != nil {
 		return nil, err
@@ -147,7 +158,12 @@ func (tx *Tx) GetTold(ctx context.Context, run uuid.UUID) (Told, error) {
 		told.Result = &Result{Value: row.Result.raw(), Attempt: *row.ResultAttempt, At: row.ResultAt.time()}
 	}
 	if row.ProgressAt != nil {
-		told.Progress = &Progress{Percent: row.Percent, Message: row.Message, Attempt: *row.ProgressAttempt, At: row.ProgressAt.time()}
+		told.Progress = &Progress{
+			Percent: row.Percent,
+			Message: row.Message,
+			Attempt: *row.ProgressAttempt,
+			At:      row.ProgressAt.time(),
+		}
 	}
 	return told, nil
 }

@@ -43,9 +43,10 @@ const (
 // errBusy: another server is at it.
 var errBusy = errors.New("another server removes what is not kept")
 
-// Retain removes what has been kept for long enough, in small batches, until nothing is left to remove. Every server may
-// call it at any time: one of them works, the others return at once. What is live is never touched: neither a run that has
-// not ended nor the output of its attempts. It returns what it has removed also with an error.
+// Retain removes what has been kept for long enough, in small batches, until nothing is left to remove. Every
+// server may call it at any time: one of them works, the others return at once. What is live is never
+// touched: neither a run that has not ended nor the output of its attempts. It returns what it has removed
+// also with an error.
 func (s *Store) Retain(ctx context.Context, keep Keep) (Removed, error) {
 	var removed Removed
 	for _, step := range []struct {
@@ -78,7 +79,12 @@ func (s *Store) alone(ctx context.Context, step func(*Tx) error) error {
 }
 
 // batches removes until a batch is not full, and counts what was removed once that is certain.
-func (s *Store) batches(ctx context.Context, full int64, removed *int64, step func(*Tx) (int64, error)) error {
+func (s *Store) batches(
+	ctx context.Context,
+	full int64,
+	removed *int64,
+	step func(*Tx) (int64, error),
+) error {
 	for {
 		var n int64
 		err := s.alone(ctx, func(tx *Tx) (err error) {
@@ -126,7 +132,8 @@ func firstID(t time.Time) uuid.UUID {
 	return id
 }
 
-// oldRunsSQL is served by the primary key: ids are in the order of creation, and what has ended was made before.
+// oldRunsSQL is served by the primary key: ids are in the order of creation, and what has ended was made
+// before.
 const (
 	oldRunsSQL = `
 SELECT id
@@ -154,7 +161,8 @@ func (s *Store) retainRuns(ctx context.Context, keep Keep, removed *Removed) err
 		before := now.Add(-keep.Runs)
 		var ids []uuid.UUID
 		query := oldRunsSQL + tx.s.dialect.lock("FOR UPDATE SKIP LOCKED")
-		if err := tx.all(ctx, &ids, query, last, firstID(before.Add(idSlack)), before, retainRuns); err != nil || len(ids) == 0 {
+		if err := tx.all(ctx, &ids, query, last, firstID(before.Add(idSlack)), before, retainRuns); err != nil ||
+			len(ids) == 0 {
 			return 0, err
 		}
 		if _, err := tx.exec(ctx, deleteRunsSQL+tx.s.dialect.list("uuid"), listOf(ids)); err != nil {

@@ -17,7 +17,8 @@ const (
 	logDay       = "20060102"
 	// logsAhead is for how many days after today there shall be partitions.
 	logsAhead = 3
-	// partitionWait is how long making or dropping a partition waits for its locks; those who write output wait behind it.
+	// partitionWait is how long making or dropping a partition waits for its locks; those who write output
+	// wait behind it.
 	partitionWait = "2s"
 )
 
@@ -84,8 +85,8 @@ func (tx *Tx) logPartitions(ctx context.Context) ([]partition, error) {
 	return list, nil
 }
 
-// makePartitions makes those that are missing from the newest on. A day whose output lies in log_chunks_rest already, as
-// nobody was there to make its partition, gets none.
+// makePartitions makes those that are missing from the newest on. A day whose output lies in log_chunks_rest
+// already, as nobody was there to make its partition, gets none.
 func (s *Store) makePartitions(ctx context.Context) error {
 	var missing []time.Time
 	err := s.alone(ctx, func(tx *Tx) error {
@@ -116,8 +117,14 @@ func (s *Store) makePartitions(ctx context.Context) error {
 
 func (s *Store) makePartition(ctx context.Context, day time.Time) error {
 	const bound = "2006-01-02 15:04:05+00"
-	create := fmt.Sprintf("CREATE TABLE IF NOT EXISTS %s PARTITION OF log_chunks FOR VALUES FROM ('%s') TO ('%s')",
-		pq.QuoteIdentifier(logPartition+day.Format(logDay)), day.Format(bound), day.AddDate(0, 0, 1).Format(bound))
+	create := fmt.Sprintf(
+		"CREATE TABLE IF NOT EXISTS %s PARTITION OF log_chunks FOR VALUES FROM ('%s') TO ('%s')",
+		pq.QuoteIdentifier(
+			logPartition+day.Format(logDay),
+		),
+		day.Format(bound),
+		day.AddDate(0, 0, 1).Format(bound),
+	)
 	err := s.alone(ctx, func(tx *Tx) error {
 		if err := tx.hurry(ctx); err != nil {
 			return err
@@ -149,8 +156,8 @@ func (s *Store) oldPartitions(ctx context.Context, keep Keep) ([]partition, erro
 	return slices.DeleteFunc(all, func(p partition) bool { return p.end().After(now.Add(-keep.Logs)) }), err
 }
 
-// holdsLiveSQL is served by runs_live, attempts of a run, and the partition's primary key. A run that was made after the
-// partition's end has nothing in it.
+// holdsLiveSQL is served by runs_live, attempts of a run, and the partition's primary key. A run that was
+// made after the partition's end has nothing in it.
 const holdsLiveSQL = `
 SELECT EXISTS (
 	SELECT 1
@@ -163,7 +170,8 @@ SELECT EXISTS (
 		AND EXISTS (SELECT 1 FROM %s c WHERE c.attempt_id = a.id)
 )`
 
-// dropPartition drops a partition, unless it holds output of a run that has not ended, or others are in the way.
+// dropPartition drops a partition, unless it holds output of a run that has not ended, or others are in the
+// way.
 func (s *Store) dropPartition(ctx context.Context, p partition) (dropped bool, err error) {
 	table := pq.QuoteIdentifier(p.table)
 	err = s.alone(ctx, func(tx *Tx) error {
@@ -172,7 +180,8 @@ func (s *Store) dropPartition(ctx context.Context, p partition) (dropped bool, e
 			return err
 		}
 		var live bool
-		if err := tx.get(ctx, &live, fmt.Sprintf(holdsLiveSQL, table), firstID(p.end().Add(idSlack))); err != nil || live {
+		if err := tx.get(ctx, &live, fmt.Sprintf(holdsLiveSQL, table), firstID(p.end().Add(idSlack))); err != nil ||
+			live {
 			return err
 		}
 		_, err := tx.exec(ctx, "DROP TABLE "+table)

@@ -185,7 +185,8 @@ func TestPartitionsAreMadeAheadAndDroppedWhole(t *testing.T) {
 			total.LogChunks += removed.LogChunks
 			w.Advance(aDay)
 		}
-		// The first holds two days; 40 days later those of the last ten and of today are left, and they are whole.
+		// The first holds two days; 40 days later those of the last ten and of today are left, and they are
+		// whole.
 		if total.LogPartitions != 28 || total.LogChunks != 0 {
 			t.Errorf("removed %+v", total)
 		}

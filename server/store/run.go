@@ -40,7 +40,12 @@ type runRow struct {
 func (r runRow) run() Run {
 	run := Run{
 		ID: r.ID, Name: r.Name, DeploymentID: r.DeploymentID, Deployment: r.Deployment, Pool: r.Pool, Queue: r.Queue,
-		State:      lifecycle.State{Type: r.StateType, Name: r.StateName, Message: r.StateMessage, At: r.StateAt.time()},
+		State: lifecycle.State{
+			Type:    r.StateType,
+			Name:    r.StateName,
+			Message: r.StateMessage,
+			At:      r.StateAt.time(),
+		},
 		Parameters: r.Parameters.raw(), JobVariables: r.JobVariables.raw(), Tags: r.Tags.v,
 		ScheduledTime: r.ScheduledTime.time(), DueAt: r.DueAt.time(), CreatedAt: r.CreatedAt.time(), CreatedBy: r.CreatedBy,
 		StartedAt: r.StartedAt.ptr(), EndedAt: r.EndedAt.ptr(), Attempt: r.Attempt, ExitCode: r.ExitCode, Category: r.Category,
@@ -51,8 +56,8 @@ func (r runRow) run() Run {
 	return run
 }
 
-// runSQL looks names up where a join would do: that is planned in a third of the time, and lists are planned each time they are
-// asked for. No join order can go wrong either.
+// runSQL looks names up where a join would do: that is planned in a third of the time, and lists are planned
+// each time they are asked for. No join order can go wrong either.
 const runSQL = `
 SELECT
 	r.id, r.name, r.deployment_id,
@@ -74,8 +79,8 @@ func (tx *Tx) GetRun(ctx context.Context, id uuid.UUID) (*Run, error) {
 	return &run, nil
 }
 
-// CancelRun cancels a run: one that nobody holds is CANCELLED at once, another becomes CANCELLING. One that is
-// CANCELLING or CANCELLED already is returned as it is.
+// CancelRun cancels a run: one that nobody holds is CANCELLED at once, another becomes CANCELLING. One that
+// is CANCELLING or CANCELLED already is returned as it is.
 func (tx *Tx) CancelRun(ctx context.Context, id uuid.UUID, actor string) (*Run, error) {
 	runs, err := tx.cancelRuns(ctx, []uuid.UUID{id}, actor)
 	if err != nil {
@@ -138,8 +143,8 @@ WHERE id = ?
 	AND (pool_id <> ? OR queue_id <> ?)`
 )
 
-// RetryRun makes another attempt of a run that has ended, with fresh budgets and with the values that were fixed at its
-// creation, in the pool and queue where its deployment is now.
+// RetryRun makes another attempt of a run that has ended, with fresh budgets and with the values that were
+// fixed at its creation, in the pool and queue where its deployment is now.
 func (tx *Tx) RetryRun(ctx context.Context, id uuid.UUID, actor string) (*Run, error) {
 	var home struct {
 		ID      uuid.UUID `db:"id"`
@@ -184,6 +189,11 @@ func (tx *Tx) retry(ctx context.Context, id uuid.UUID, actor string) error {
 	}
 	r.CancelReason, r.Spent.v, r.ExitCode, r.Category = lifecycle.NotCancelled, lifecycle.Spent{}, nil, ""
 	r.DueAt, r.StartDeadlineAt, r.TimeoutAt, r.Raised = stamp(now), nil, nil, nil
-	r.move(lifecycle.State{Type: lifecycle.Scheduled, Name: "Scheduled", Message: "retried by " + actor}, now, actor, 0)
+	r.move(
+		lifecycle.State{Type: lifecycle.Scheduled, Name: "Scheduled", Message: "retried by " + actor},
+		now,
+		actor,
+		0,
+	)
 	return tx.saveRuns(ctx, runs)
 }

@@ -20,8 +20,9 @@ type CreatedRun struct {
 	Existed bool
 }
 
-// CreateRun creates a run with everything of its deployment that it takes over. An idempotency key that was used before
-// on this deployment gives the run of then (existed), or IdempotencyMismatch where the body was another.
+// CreateRun creates a run with everything of its deployment that it takes over. An idempotency key that was
+// used before on this deployment gives the run of then (existed), or IdempotencyMismatch where the body was
+// another.
 func (tx *Tx) CreateRun(ctx context.Context, n NewRun, actor string) (*Run, bool, error) {
 	created, err := tx.CreateRuns(ctx, n.Deployment, []NewRun{n}, actor)
 	if err != nil {
@@ -31,7 +32,12 @@ func (tx *Tx) CreateRun(ctx context.Context, n NewRun, actor string) (*Run, bool
 }
 
 // CreateRuns is CreateRun for many runs of one deployment, all or none. The answers are in order.
-func (tx *Tx) CreateRuns(ctx context.Context, deployment string, runs []NewRun, actor string) ([]CreatedRun, error) {
+func (tx *Tx) CreateRuns(
+	ctx context.Context,
+	deployment string,
+	runs []NewRun,
+	actor string,
+) ([]CreatedRun, error) {
 	d, err := tx.deployment(ctx, deployment, deploymentForRun) // a delete waits, and then sees these runs
 	if err != nil {
 		return nil, err
@@ -47,7 +53,10 @@ func (tx *Tx) CreateRuns(ctx context.Context, deployment string, runs []NewRun, 
 	}
 	for i, n := range runs {
 		if n.Revision != uuid.Nil && n.Revision != d.RevisionID {
-			return nil, &Error{Code: RevisionChanged, Message: fmt.Sprintf("deployment %q was changed meanwhile: try again", deployment)}
+			return nil, &Error{
+				Code:    RevisionChanged,
+				Message: fmt.Sprintf("deployment %q was changed meanwhile: try again", deployment),
+			}
 		}
 		if records[i], err = maker.make(n); err != nil {
 			return nil, err
@@ -118,7 +127,9 @@ func (m runMaker) make(n NewRun) (newRunRecord, error) {
 	}
 	r := newRunRecord{
 		ID: id, Name: n.Name, DeploymentID: m.d.ID, RevisionID: m.d.RevisionID, PoolID: m.d.PoolID, QueueID: m.d.QueueID,
-		Parameters: string(object(n.Parameters)), JobVariables: string(object(n.JobVariables)), StoredNames: m.none, Tags: m.tags,
+		Parameters: string(
+			object(n.Parameters),
+		), JobVariables: string(object(n.JobVariables)), StoredNames: m.none, Tags: m.tags,
 		BodyHash: n.BodyHash, ScheduledTime: microsAt(due), StartDeadlineAt: startDeadline(m.d, due, m.now).micros(),
 		CreatedAt: microsAt(m.now), CreatedBy: m.actor,
 	}
@@ -146,8 +157,10 @@ func (r newRunRecord) run(d deploymentRow, n NewRun) Run {
 	created, due := r.CreatedAt.time(), r.ScheduledTime.time()
 	return Run{
 		ID: r.ID, Name: r.Name, DeploymentID: d.ID, Deployment: d.Name, Pool: d.Pool, Queue: d.Queue,
-		State:      lifecycle.State{Type: lifecycle.Scheduled, Name: "Scheduled", At: created},
-		Parameters: json.RawMessage(r.Parameters), JobVariables: json.RawMessage(r.JobVariables), Tags: union(d.Tags.v, n.Tags),
+		State: lifecycle.State{Type: lifecycle.Scheduled, Name: "Scheduled", At: created},
+		Parameters: json.RawMessage(
+			r.Parameters,
+		), JobVariables: json.RawMessage(r.JobVariables), Tags: union(d.Tags.v, n.Tags),
 		ScheduledTime: due, DueAt: due, CreatedAt: created, CreatedBy: r.CreatedBy, IdempotencyKey: n.IdempotencyKey,
 	}
 }
@@ -164,9 +177,25 @@ SELECT
 	id, name, deployment_id, revision_id, pool_id, queue_id, 'SCHEDULED', 'Scheduled', '', created_at,
 	'', parameters, job_variables, stored_names, tags, idempotency_key, body_hash, scheduled_time, scheduled_time,
 	start_deadline_at, created_at, created_by, 0, '{}', '', 1, schedule_id
-FROM ` + d.records("id uuid", "name text", "deployment_id uuid", "revision_id uuid", "pool_id uuid", "queue_id uuid",
-		"parameters text", "job_variables text", "stored_names text", "tags text", "idempotency_key text", "body_hash text",
-		"scheduled_time time", "start_deadline_at time", "created_at time", "created_by text", "schedule_id uuid") + ` AS n
+FROM ` + d.records(
+		"id uuid",
+		"name text",
+		"deployment_id uuid",
+		"revision_id uuid",
+		"pool_id uuid",
+		"queue_id uuid",
+		"parameters text",
+		"job_variables text",
+		"stored_names text",
+		"tags text",
+		"idempotency_key text",
+		"body_hash text",
+		"scheduled_time time",
+		"start_deadline_at time",
+		"created_at time",
+		"created_by text",
+		"schedule_id uuid",
+	) + ` AS n
 WHERE TRUE`
 	if keys {
 		query += `
@@ -193,7 +222,13 @@ func (tx *Tx) insertRuns(ctx context.Context, records []newRunRecord) ([]uuid.UU
 }
 
 // created are the runs that were inserted, and those that their keys made before.
-func (tx *Tx) created(ctx context.Context, d deploymentRow, runs []NewRun, records []newRunRecord, inserted []uuid.UUID) ([]CreatedRun, error) {
+func (tx *Tx) created(
+	ctx context.Context,
+	d deploymentRow,
+	runs []NewRun,
+	records []newRunRecord,
+	inserted []uuid.UUID,
+) ([]CreatedRun, error) {
 	fresh := make(map[uuid.UUID]bool, len(inserted))
 	for _, id := range inserted {
 		fresh[id] = true
@@ -225,8 +260,8 @@ func startDeadline(d deploymentRow, due, now time.Time) *stamp {
 	return stampOf(&at)
 }
 
-// RunOfKey returns the run that an idempotency key made of the deployment; nil where there is none yet. A repeated request
-// has the same answer even where its body would be refused by now.
+// RunOfKey returns the run that an idempotency key made of the deployment; nil where there is none yet. A
+// repeated request has the same answer even where its body would be refused by now.
 func (tx *Tx) RunOfKey(ctx context.Context, d *Deployment, key, bodyHash string) (*Run, error) {
 	if key == "" {
 		return nil, nil
@@ -241,7 +276,13 @@ func (tx *Tx) RunOfKey(ctx context.Context, d *Deployment, key, bodyHash string)
 // firstRun is the run that an idempotency key made.
 func (tx *Tx) firstRun(ctx context.Context, deployment uuid.UUID, n NewRun) (*Run, error) {
 	var row runRow
-	err := tx.get(ctx, &row, runSQL+" WHERE r.deployment_id = ? AND r.idempotency_key = ?", deployment, n.IdempotencyKey)
+	err := tx.get(
+		ctx,
+		&row,
+		runSQL+" WHERE r.deployment_id = ? AND r.idempotency_key = ?",
+		deployment,
+		n.IdempotencyKey,
+	)
 	if err != nil {
 		return nil, fmt.Errorf("read the run of idempotency key %q: %w", n.IdempotencyKey, err)
 	}

@@ -201,8 +201,12 @@ func (tx *Tx) runFilter(ctx context.Context, f RunFilter) (where []string, args 
 	}
 	if f.Text != "" {
 		pattern := contains(f.Text)
-		c.add(`(LOWER(r.name) LIKE ? ESCAPE '\' OR LOWER(r.state_message) LIKE ? ESCAPE '\' OR CAST(r.id AS TEXT) LIKE ? ESCAPE '\')`,
-			pattern, pattern, pattern[1:])
+		c.add(
+			`(LOWER(r.name) LIKE ? ESCAPE '\' OR LOWER(r.state_message) LIKE ? ESCAPE '\' OR CAST(r.id AS TEXT) LIKE ? ESCAPE '\')`,
+			pattern,
+			pattern,
+			pattern[1:],
+		)
 	}
 	c.addCreated(f.Created, tx.s.offset())
 	for column, span := range map[string]Span{"r.created_at": f.Created, "r.scheduled_time": f.Scheduled, "r.ended_at": f.Ended} {
@@ -216,8 +220,8 @@ func (tx *Tx) runFilter(ctx context.Context, f RunFilter) (where []string, args 
 	return c.where, c.args, nil
 }
 
-// addStates asks for states so that what there is little of is found by its index: what did not succeed by runs_unsuccessful, what
-// is live by runs_live.
+// addStates asks for states so that what there is little of is found by its index: what did not succeed by
+// runs_unsuccessful, what is live by runs_live.
 func (c *conditions) addStates(states []lifecycle.StateType, d dialect) {
 	if len(states) == 0 {
 		return
@@ -244,7 +248,8 @@ func (c *conditions) addNamePrefix(prefix string, d dialect) {
 	}
 }
 
-// following is the first text, byte by byte, after all that begin with a prefix. There is none after the last character.
+// following is the first text, byte by byte, after all that begin with a prefix. There is none after the last
+// character.
 func following(prefix string) (string, bool) {
 	runes := []rune(prefix)
 	for i := len(runes) - 1; i >= 0; i-- {
@@ -259,8 +264,8 @@ func following(prefix string) (string, bool) {
 	return "", false
 }
 
-// addCreated narrows the ids to those made around a time, so that a span of the past is found without reading all runs since.
-// Served by the primary key and by runs_pool and runs_deployment.
+// addCreated narrows the ids to those made around a time, so that a span of the past is found without reading
+// all runs since. Served by the primary key and by runs_pool and runs_deployment.
 func (c *conditions) addCreated(created Span, offset time.Duration) {
 	if created.After != nil {
 		c.add("r.id >= ?", firstID(created.After.Add(-idSlack-offset)))

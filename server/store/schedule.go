@@ -18,11 +18,13 @@ type Schedule struct {
 	// Spec is what the schedule says; the store does not read it.
 	Spec   json.RawMessage
 	Active bool
-	// DecidedUntil is the instant up to which its slots have been decided. SeenUntil is when that was looked at last; a server of an earlier
-	// release that left the two apart meant that all slots between wait for the end of a run.
+	// DecidedUntil is the instant up to which its slots have been decided. SeenUntil is when that was looked
+	// at last; a server of an earlier release that left the two apart meant that all slots between wait for
+	// the end of a run.
 	DecidedUntil, SeenUntil time.Time
 	Waiting                 []time.Time // slots that wait for the end of a run, oldest first
-	// NextDue is when the scheduler looks at it next; nil where it is not active, has ended, or its deployment is paused.
+	// NextDue is when the scheduler looks at it next; nil where it is not active, has ended, or its
+	// deployment is paused.
 	NextDue  *time.Time
 	LastSlot *time.Time // the newest slot that made a run
 	// LastError is why the newest slot made no run; empty where it did.
@@ -58,8 +60,21 @@ func instantsOf(list []time.Time) instants {
 }
 
 func (r scheduleRow) schedule() Schedule {
-	return Schedule{ID: r.ID, Deployment: r.Deployment, Pool: r.Pool, Name: r.Name, Spec: r.Spec.raw(), Active: r.Active,
-		DecidedUntil: r.DecidedUntil.time(), SeenUntil: r.SeenUntil.time(), Waiting: r.Waiting.v, NextDue: r.NextDue.ptr(), LastSlot: r.LastSlot.ptr(), LastError: r.LastError, LastErrorAt: r.LastErrorAt.ptr()}
+	return Schedule{
+		ID:           r.ID,
+		Deployment:   r.Deployment,
+		Pool:         r.Pool,
+		Name:         r.Name,
+		Spec:         r.Spec.raw(),
+		Active:       r.Active,
+		DecidedUntil: r.DecidedUntil.time(),
+		SeenUntil:    r.SeenUntil.time(),
+		Waiting:      r.Waiting.v,
+		NextDue:      r.NextDue.ptr(),
+		LastSlot:     r.LastSlot.ptr(),
+		LastError:    r.LastError,
+		LastErrorAt:  r.LastErrorAt.ptr(),
+	}
 }
 
 const scheduleSQL = `
@@ -97,11 +112,19 @@ func (tx *Tx) ListSchedules(ctx context.Context, pools []string, page Page) ([]S
 	if pools != nil {
 		where, args = where+" AND p.name IN "+tx.s.dialect.list("text"), append(args, listOf(pools))
 	}
-	list, err := tx.schedules(ctx, where+" ORDER BY d.name || '/' || s.name LIMIT ?", append(args, page.size()+1)...)
+	list, err := tx.schedules(
+		ctx,
+		where+" ORDER BY d.name || '/' || s.name LIMIT ?",
+		append(args, page.size()+1)...)
 	if err != nil {
 		return nil, "", err
 	}
-	list, next := paged(list, page, "schedule", func(s Schedule) string { return s.Deployment + "/" + s.Name })
+	list, next := paged(
+		list,
+		page,
+		"schedule",
+		func(s Schedule) string { return s.Deployment + "/" + s.Name },
+	)
 	return list, next, nil
 }
 
@@ -112,7 +135,8 @@ type NewSchedule struct {
 	Active bool
 	// Next is its first slot after now; nil where there is none.
 	Next *time.Time
-	// Continues is true where a schedule of this name has the same slots already: it keeps its place among them.
+	// Continues is true where a schedule of this name has the same slots already: it keeps its place among
+	// them.
 	Continues bool
 }
 
@@ -139,8 +163,8 @@ DELETE FROM schedules
 WHERE id = ?`
 )
 
-// PutSchedules brings the schedules of a deployment to what is given; others of it are deleted. One with other slots than before begins anew:
-// what was before now is not its concern.
+// PutSchedules brings the schedules of a deployment to what is given; others of it are deleted. One with
+// other slots than before begins anew: what was before now is not its concern.
 func (tx *Tx) PutSchedules(ctx context.Context, deployment string, wanted []NewSchedule, actor string) error {
 	d, err := tx.deployment(ctx, deployment, deploymentForChange)
 	if err != nil {
@@ -210,19 +234,32 @@ SET active = ?,
 	updated_by = ?
 WHERE id = ?`
 
-// SetScheduleActive pauses a schedule, or lets it go on. The slots that passed while it was paused are missed: what becomes of them is for its
-// misfire policy, which the scheduler asks at once.
-func (tx *Tx) SetScheduleActive(ctx context.Context, deployment, name string, active bool, actor string) (*Schedule, error) {
+// SetScheduleActive pauses a schedule, or lets it go on. The slots that passed while it was paused are
+// missed: what becomes of them is for its misfire policy, which the scheduler asks at once.
+func (tx *Tx) SetScheduleActive(
+	ctx context.Context,
+	deployment, name string,
+	active bool,
+	actor string,
+) (*Schedule, error) {
 	d, err := tx.deployment(ctx, deployment, deploymentForChange)
 	if err != nil {
 		return nil, err
 	}
-	list, err := tx.schedules(ctx, " WHERE d.name = ? AND s.name = ? AND d.deleted_at IS NULL", deployment, name)
+	list, err := tx.schedules(
+		ctx,
+		" WHERE d.name = ? AND s.name = ? AND d.deleted_at IS NULL",
+		deployment,
+		name,
+	)
 	if err != nil {
 		return nil, err
 	}
 	if len(list) == 0 {
-		return nil, &Error{Code: NotFound, Message: fmt.Sprintf("deployment %q has no schedule %q", deployment, name)}
+		return nil, &Error{
+			Code:    NotFound,
+			Message: fmt.Sprintf("deployment %q has no schedule %q", deployment, name),
+		}
 	}
 	s := list[0]
 	if s.Active == active {
@@ -250,8 +287,8 @@ SET next_due = ?,
 WHERE deployment_id = ?
 	AND active`
 
-// restSchedules keeps the schedules of a deployment that is paused from being looked at again and again, and lets the scheduler see at once to
-// what has passed when it goes on.
+// restSchedules keeps the schedules of a deployment that is paused from being looked at again and again, and
+// lets the scheduler see at once to what has passed when it goes on.
 func (tx *Tx) restSchedules(ctx context.Context, deployment uuid.UUID, rest bool, now time.Time) error {
 	next := stampOf(&now)
 	if rest {

@@ -27,15 +27,20 @@ SET held_until = ?
 WHERE id IN ` + d.list("uuid")
 }
 
-// DueSchedules hands out schedules that are due, to one server each, for as long as hold: it settles them with SettleSchedule. now is the
-// database's time, which decides what is due.
-func (s *Store) DueSchedules(ctx context.Context, most int, hold time.Duration) (due []Schedule, now time.Time, err error) {
+// DueSchedules hands out schedules that are due, to one server each, for as long as hold: it settles them
+// with SettleSchedule. now is the database's time, which decides what is due.
+func (s *Store) DueSchedules(
+	ctx context.Context,
+	most int,
+	hold time.Duration,
+) (due []Schedule, now time.Time, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		if now, err = tx.now(ctx); err != nil {
 			return err
 		}
 		var ids []uuid.UUID
-		if err := tx.all(ctx, &ids, dueSchedulesSQL+tx.s.dialect.lock("FOR UPDATE OF s SKIP LOCKED"), now, now, most); err != nil || len(ids) == 0 {
+		if err := tx.all(ctx, &ids, dueSchedulesSQL+tx.s.dialect.lock("FOR UPDATE OF s SKIP LOCKED"), now, now, most); err != nil ||
+			len(ids) == 0 {
 			due = nil
 			return err
 		}
@@ -55,7 +60,8 @@ func (s *Store) DueSchedules(ctx context.Context, most int, hold time.Duration) 
 // ScheduleOutcome is what became of the slots of a schedule.
 type ScheduleOutcome struct {
 	ID uuid.UUID
-	// Was is the instant up to which slots had been decided: where it is another by now, somebody else has settled the schedule, or changed it.
+	// Was is the instant up to which slots had been decided: where it is another by now, somebody else has
+	// settled the schedule, or changed it.
 	Was     time.Time
 	Until   time.Time   // up to which they have been now
 	Waiting []time.Time // those that wait for the end of a run
@@ -88,7 +94,20 @@ func (tx *Tx) SettleSchedule(ctx context.Context, o ScheduleOutcome) error {
 	if o.Error != "" {
 		failed = &now
 	}
-	_, err = tx.exec(ctx, settleScheduleSQL, o.Until, o.Until, instantsOf(o.Waiting), stampOf(o.Next), stampOf(o.Slot), o.Error, stampOf(failed), o.Error, o.ID, o.Was)
+	_, err = tx.exec(
+		ctx,
+		settleScheduleSQL,
+		o.Until,
+		o.Until,
+		instantsOf(o.Waiting),
+		stampOf(o.Next),
+		stampOf(o.Slot),
+		o.Error,
+		stampOf(failed),
+		o.Error,
+		o.ID,
+		o.Was,
+	)
 	if err != nil {
 		return fmt.Errorf("settle schedule %s: %w", o.ID, err)
 	}
@@ -119,7 +138,8 @@ func (tx *Tx) LiveRunsOfSchedule(ctx context.Context, schedule uuid.UUID) ([]Liv
 	return runs, nil
 }
 
-// overdueScheduleSQL is served by schedules_due, and reads its first rows only: a MIN over the join would read all of it.
+// overdueScheduleSQL is served by schedules_due, and reads its first rows only: a MIN over the join would
+// read all of it.
 const overdueScheduleSQL = `
 SELECT s.next_due
 FROM schedules s

@@ -36,8 +36,8 @@ func (l Lane) Full() bool { return l.Pool.Full() || l.Queue.Full() || l.Deployme
 // Paused reports whether something on the way is paused.
 func (l Lane) Paused() bool { return l.Pool.Paused || l.Queue.Paused || l.Deployment.Paused }
 
-// lanesOfSQL reads each lane once, however many of the runs are in it. Slots are counted, where there is a limit, along
-// attempts_active and attempts_active_deployment.
+// lanesOfSQL reads each lane once, however many of the runs are in it. Slots are counted, where there is a
+// limit, along attempts_active and attempts_active_deployment.
 const lanesOfSQL = `
 SELECT
 	l.pool_id, p.name AS pool, p.paused AS pool_paused, p.concurrency_limit AS pool_limit,
@@ -79,9 +79,27 @@ type laneRow struct {
 
 func (r laneRow) lane() Lane {
 	return Lane{
-		Pool:       Gate{ID: r.PoolID, Name: r.Pool, Paused: r.PoolPaused, Limit: r.PoolLimit, Used: r.PoolUsed},
-		Queue:      Gate{ID: r.QueueID, Name: r.Queue, Paused: r.QueuePaused, Limit: r.QueueLimit, Used: r.QueueUsed},
-		Deployment: Gate{ID: r.DeploymentID, Name: r.Deployment, Paused: r.DeploymentPaused, Limit: r.DeploymentLimit, Used: r.DeploymentUsed},
+		Pool: Gate{
+			ID:     r.PoolID,
+			Name:   r.Pool,
+			Paused: r.PoolPaused,
+			Limit:  r.PoolLimit,
+			Used:   r.PoolUsed,
+		},
+		Queue: Gate{
+			ID:     r.QueueID,
+			Name:   r.Queue,
+			Paused: r.QueuePaused,
+			Limit:  r.QueueLimit,
+			Used:   r.QueueUsed,
+		},
+		Deployment: Gate{
+			ID:     r.DeploymentID,
+			Name:   r.Deployment,
+			Paused: r.DeploymentPaused,
+			Limit:  r.DeploymentLimit,
+			Used:   r.DeploymentUsed,
+		},
 	}
 }
 
@@ -106,7 +124,8 @@ type Situation struct {
 	Lane     Lane
 	// Holders are some of the runs that hold slots of what is full, the longest holding first.
 	Holders []Holder
-	// Ahead are the runs that are due in the same queue and come first; AheadMax stands for that many or more.
+	// Ahead are the runs that are due in the same queue and come first; AheadMax stands for that many or
+	// more.
 	Ahead int
 	// Before are the runs that are due in queues of the pool that are served first; AheadMax as above.
 	Before        int
@@ -219,7 +238,11 @@ func (tx *Tx) pausers(ctx context.Context, s *Situation) error {
 			continue
 		}
 		const far = 100 // changes back; who has paused it before that is in the audit
-		entries, _, err := tx.ListAudit(ctx, AuditFilter{Kind: one.kind, Name: one.gate.Name, Pool: s.Run.Pool}, Page{Limit: far})
+		entries, _, err := tx.ListAudit(
+			ctx,
+			AuditFilter{Kind: one.kind, Name: one.gate.Name, Pool: s.Run.Pool},
+			Page{Limit: far},
+		)
 		if err != nil {
 			return err
 		}
@@ -232,7 +255,10 @@ func (tx *Tx) pausers(ctx context.Context, s *Situation) error {
 
 // pauses reports whether something was paused by the change.
 func (e AuditEntry) pauses() bool {
-	return slices.ContainsFunc(e.Changes, func(c AuditChange) bool { return c.Field == "paused" && string(c.After) == "true" })
+	return slices.ContainsFunc(
+		e.Changes,
+		func(c AuditChange) bool { return c.Field == "paused" && string(c.After) == "true" },
+	)
 }
 
 func (tx *Tx) deadlines(ctx context.Context, s *Situation) error {
@@ -276,7 +302,10 @@ func (tx *Tx) line(ctx context.Context, s *Situation) error {
 			return fmt.Errorf("list who holds slots of %q: %w", gate.of.Name, err)
 		}
 		for _, r := range rows {
-			s.Holders = append(s.Holders, Holder{Name: r.Name, Deployment: r.Deployment, Since: r.ClaimedAt.time()})
+			s.Holders = append(
+				s.Holders,
+				Holder{Name: r.Name, Deployment: r.Deployment, Since: r.ClaimedAt.time()},
+			)
 		}
 		return nil
 	}
@@ -288,8 +317,8 @@ func (s *Store) Lanes(ctx context.Context, runs []uuid.UUID) (map[[3]string]Lane
 	return s.view().Lanes(ctx, runs)
 }
 
-// Situation reads what explains a run, all of it from one snapshot: a slot that is given away meanwhile does not make it
-// say two things that were never true together.
+// Situation reads what explains a run, all of it from one snapshot: a slot that is given away meanwhile does
+// not make it say two things that were never true together.
 func (s *Store) Situation(ctx context.Context, id uuid.UUID) (*Situation, error) {
 	var situation *Situation
 	err := s.snapshot(ctx, func(tx *Tx) error {

@@ -18,8 +18,8 @@ const sqliteReaders = 4
 // memory is the path that stands for a database that ends with the store.
 const memory = ":memory:"
 
-// openSQLite opens the file with one connection that writes, so that transactions queue here and not in SQLITE_BUSY, and
-// some that read.
+// openSQLite opens the file with one connection that writes, so that transactions queue here and not in
+// SQLITE_BUSY, and some that read.
 func (s *Store) openSQLite(ctx context.Context, o Options) error {
 	s.dialect = sqlite
 	path := strings.TrimPrefix(strings.TrimPrefix(o.URL, "sqlite:"), "//")

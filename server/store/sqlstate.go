@@ -86,7 +86,8 @@ func missingTable(err error) bool {
 
 // classify marks the errors that mean that the database can not be reached now, or does not take a text.
 func classify(err error) error {
-	if err == nil || errors.Is(err, sql.ErrNoRows) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if err == nil || errors.Is(err, sql.ErrNoRows) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	if unreachable(err) {

@@ -49,7 +49,8 @@ type WorkerCount struct {
 	LastSeen time.Duration // since the freshest was heard of
 }
 
-// WorkerAliveFor is how long a worker counts as alive after it was last heard of. Claim polls last half of it at most.
+// WorkerAliveFor is how long a worker counts as alive after it was last heard of. Claim polls last half of it
+// at most.
 const WorkerAliveFor = time.Minute
 
 // Served by runs_live, runs_ready and attempts_active: finished runs are not looked at.

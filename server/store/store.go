@@ -20,8 +20,8 @@ import (
 type Options struct {
 	// URL is postgres://… or sqlite:///absolute/path; sqlite::memory: is a database that ends with the store.
 	URL string
-	// DirectURL reaches PostgreSQL without a pooler, for notifications and session locks. Empty: URL, and there is no pooler,
-	// so that statements are kept prepared.
+	// DirectURL reaches PostgreSQL without a pooler, for notifications and session locks. Empty: URL, and
+	// there is no pooler, so that statements are kept prepared.
 	DirectURL  string
 	Logger     *slog.Logger          // nil: discard
 	Registerer prometheus.Registerer // nil: no metrics
@@ -52,8 +52,8 @@ type Store struct {
 	closers   []io.Closer
 }
 
-// Open connects to the database; it neither migrates nor needs a schema. On SQLite it takes the file for this process
-// alone.
+// Open connects to the database; it neither migrates nor needs a schema. On SQLite it takes the file for this
+// process alone.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{
 		log: o.Logger, offset: o.ClockOffset, raise: o.Raise, hub: newHub(), outbox: newOutbox(),
@@ -102,7 +102,10 @@ func (s *Store) Ready(ctx context.Context) error {
 	}
 	if current < wanted {
 		return &Error{Code: Unavailable, Message: fmt.Sprintf(
-			"the database's schema is at version %d and this binary needs %d: run `berth migrate up`", current, wanted)}
+			"the database's schema is at version %d and this binary needs %d: run `berth migrate up`",
+			current,
+			wanted,
+		)}
 	}
 	return nil
 }

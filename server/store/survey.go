@@ -36,7 +36,8 @@ type surveyRow struct {
 	Used     int32      `db:"lane_used"`
 }
 
-// surveySQL counts slots only where there is a limit. Served by attempts_active, runs_ready and deployments_held.
+// surveySQL counts slots only where there is a limit. Served by attempts_active, runs_ready and
+// deployments_held.
 func (d dialect) surveySQL() string {
 	return `
 SELECT
@@ -93,7 +94,10 @@ func (tx *Tx) survey(ctx context.Context, r ClaimRequest) (*survey, error) {
 	s := &survey{surveyPool: rows[0].surveyPool}
 	for _, row := range rows {
 		if row.LaneID != nil {
-			s.lanes = append(s.lanes, &lane{ID: *row.LaneID, Priority: *row.Priority, Limit: row.Limit, Used: row.Used})
+			s.lanes = append(
+				s.lanes,
+				&lane{ID: *row.LaneID, Priority: *row.Priority, Limit: row.Limit, Used: row.Used},
+			)
 		}
 	}
 	return s, nil

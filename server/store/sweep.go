@@ -29,8 +29,8 @@ type sweepMark struct {
 	at time.Time
 }
 
-// Sweep does what time brings: runs past their start deadline or timeout, hints for what has become due, and clearing
-// away. Every server calls it about once a second; they do not get in each other's way.
+// Sweep does what time brings: runs past their start deadline or timeout, hints for what has become due, and
+// clearing away. Every server calls it about once a second; they do not get in each other's way.
 func (s *Store) Sweep(ctx context.Context) error {
 	if err := s.hintDue(ctx); err != nil {
 		return fmt.Errorf("look for runs that have become due: %w", err)
@@ -159,8 +159,8 @@ WHERE deleted_at IS NOT NULL
 	AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.pool_id = pools.id)`
 )
 
-// clearAway removes what was deleted once none of its runs is left, a batch at a time: deleting is quick however much
-// there is.
+// clearAway removes what was deleted once none of its runs is left, a batch at a time: deleting is quick
+// however much there is.
 func (tx *Tx) clearAway(ctx context.Context) (int, error) {
 	var id uuid.UUID
 	err := tx.get(ctx, &id, deletedDeploymentSQL+tx.s.dialect.lock("FOR UPDATE OF d SKIP LOCKED"))
@@ -180,7 +180,8 @@ func (tx *Tx) clearAway(ctx context.Context) (int, error) {
 	return sweepBatch, err // there may be more deployments
 }
 
-// clearPools removes deleted pools, with the runs that are left of deployments that have moved elsewhere since.
+// clearPools removes deleted pools, with the runs that are left of deployments that have moved elsewhere
+// since.
 func (tx *Tx) clearPools(ctx context.Context) (int, error) {
 	n, err := tx.exec(ctx, clearPoolRunsSQL, sweepBatch)
 	if err != nil || n >= sweepBatch {
@@ -206,7 +207,8 @@ WHERE EXISTS (
 		WHERE a.pool_id = p.id AND a.ended_at IS NULL AND a.lease_expires_at > ? AND a.lease_expires_at <= ?
 	)`
 
-// hintDue wakes those in this process who wait for what becomes due, or runs out, without anybody writing anything.
+// hintDue wakes those in this process who wait for what becomes due, or runs out, without anybody writing
+// anything.
 func (s *Store) hintDue(ctx context.Context) error {
 	tx := s.view()
 	now, err := tx.now(ctx)

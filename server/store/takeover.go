@@ -16,8 +16,8 @@ WHERE p.name = ?
 	AND a.ended_at IS NULL
 	AND a.lease_expires_at <= ?`
 
-// takeOver gives the worker attempts of its cluster whose lease has run out: the same attempt under the next epoch, so
-// the same Job. What the worker itself still holds is left to it.
+// takeOver gives the worker attempts of its cluster whose lease has run out: the same attempt under the next
+// epoch, so the same Job. What the worker itself still holds is left to it.
 func (tx *Tx) takeOver(ctx context.Context, r ClaimRequest) ([]handed, error) {
 	now, err := tx.now(ctx)
 	if err != nil {
@@ -28,8 +28,11 @@ func (tx *Tx) takeOver(ctx context.Context, r ClaimRequest) ([]handed, error) {
 		ID    uuid.UUID `db:"id"`
 		RunID uuid.UUID `db:"run_id"`
 	}
-	query := expiredSQL + "\n\tAND a.id NOT IN " + tx.s.dialect.list("uuid") + "\nORDER BY a.lease_expires_at, a.id\nLIMIT ?"
-	if err := tx.all(ctx, &expired, query, r.Pool, r.ClusterID, now, held, r.Max); err != nil || len(expired) == 0 {
+	query := expiredSQL + "\n\tAND a.id NOT IN " + tx.s.dialect.list(
+		"uuid",
+	) + "\nORDER BY a.lease_expires_at, a.id\nLIMIT ?"
+	if err := tx.all(ctx, &expired, query, r.Pool, r.ClusterID, now, held, r.Max); err != nil ||
+		len(expired) == 0 {
 		return nil, err
 	}
 	attempts, runIDs := make([]uuid.UUID, len(expired)), make([]uuid.UUID, len(expired))
@@ -47,7 +50,8 @@ func (tx *Tx) takeOver(ctx context.Context, r ClaimRequest) ([]handed, error) {
 	return taken, tx.saveRuns(ctx, runs)
 }
 
-// takeOverSQL checks again what was seen before the runs were locked: the holder may have renewed or ended meanwhile.
+// takeOverSQL checks again what was seen before the runs were locked: the holder may have renewed or ended
+// meanwhile.
 func (d dialect) takeOverSQL() string {
 	return `
 UPDATE attempts
@@ -62,7 +66,12 @@ WHERE id IN ` + d.list("uuid") + `
 RETURNING id, run_id, number, epoch`
 }
 
-func (tx *Tx) bumpEpochs(ctx context.Context, r ClaimRequest, attempts []uuid.UUID, runs map[uuid.UUID]*liveRun) ([]handed, error) {
+func (tx *Tx) bumpEpochs(
+	ctx context.Context,
+	r ClaimRequest,
+	attempts []uuid.UUID,
+	runs map[uuid.UUID]*liveRun,
+) ([]handed, error) {
 	if err := tx.lockAttempts(ctx, attempts); err != nil {
 		return nil, err
 	}
@@ -82,15 +91,33 @@ func (tx *Tx) bumpEpochs(ctx context.Context, r ClaimRequest, attempts []uuid.UU
 		Number int32     `db:"number"`
 		Epoch  int64     `db:"epoch"`
 	}
-	err = tx.all(ctx, &rows, tx.s.dialect.takeOverSQL(), r.Worker, now.Add(r.Lease), attemptList, runList, r.ClusterID, now)
+	err = tx.all(
+		ctx,
+		&rows,
+		tx.s.dialect.takeOverSQL(),
+		r.Worker,
+		now.Add(r.Lease),
+		attemptList,
+		runList,
+		r.ClusterID,
+		now,
+	)
 	if err != nil {
 		return nil, err
 	}
 	taken := make([]handed, len(rows))
 	for i, row := range rows {
 		taken[i] = handed{AttemptID: row.ID, Epoch: row.Epoch, Takeover: true}
-		runs[row.RunID].note(fmt.Sprintf("taken over by worker %s (epoch %d): the lease had run out or was given back", r.Worker, row.Epoch),
-			now, "worker "+r.Worker, row.Number)
+		runs[row.RunID].note(
+			fmt.Sprintf(
+				"taken over by worker %s (epoch %d): the lease had run out or was given back",
+				r.Worker,
+				row.Epoch,
+			),
+			now,
+			"worker "+r.Worker,
+			row.Number,
+		)
 	}
 	return taken, nil
 }

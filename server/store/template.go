@@ -76,7 +76,11 @@ ORDER BY t.version DESC
 LIMIT ?`
 
 // ListTemplateVersions lists the versions of the pool's template, newest first, without their documents.
-func (tx *Tx) ListTemplateVersions(ctx context.Context, pool string, page Page) ([]TemplateVersion, string, error) {
+func (tx *Tx) ListTemplateVersions(
+	ctx context.Context,
+	pool string,
+	page Page,
+) ([]TemplateVersion, string, error) {
 	p, err := tx.poolRef(ctx, pool)
 	if err != nil {
 		return nil, "", err
@@ -95,7 +99,12 @@ func (tx *Tx) ListTemplateVersions(ctx context.Context, pool string, page Page) 
 	if err := tx.all(ctx, &rows, listTemplatesSQL, p, before, page.size()+1); err != nil {
 		return nil, "", fmt.Errorf("list the template versions of work pool %q: %w", pool, err)
 	}
-	rows, next := paged(rows, page, "template", func(r templateRow) string { return strconv.Itoa(int(r.Version)) })
+	rows, next := paged(
+		rows,
+		page,
+		"template",
+		func(r templateRow) string { return strconv.Itoa(int(r.Version)) },
+	)
 	versions := make([]TemplateVersion, len(rows))
 	for i, r := range rows {
 		versions[i] = r.version()
@@ -120,9 +129,15 @@ SET template_version = ?,
 WHERE id = ?`
 )
 
-// SaveTemplate saves a new version of the pool's template, or returns the newest where nothing has changed. With ifMatch
-// it is refused unless that is the newest version.
-func (tx *Tx) SaveTemplate(ctx context.Context, pool string, doc TemplateDoc, ifMatch *int32, actor string) (*TemplateVersion, error) {
+// SaveTemplate saves a new version of the pool's template, or returns the newest where nothing has changed.
+// With ifMatch it is refused unless that is the newest version.
+func (tx *Tx) SaveTemplate(
+	ctx context.Context,
+	pool string,
+	doc TemplateDoc,
+	ifMatch *int32,
+	actor string,
+) (*TemplateVersion, error) {
 	saved, err := tx.saveTemplate(ctx, pool, doc, ifMatch, actor)
 	if err != nil {
 		return nil, err
@@ -139,13 +154,22 @@ type savedTemplate struct {
 	hashBefore, hash string
 }
 
-func (tx *Tx) saveTemplate(ctx context.Context, pool string, doc TemplateDoc, ifMatch *int32, actor string) (saved savedTemplate, err error) {
+func (tx *Tx) saveTemplate(
+	ctx context.Context,
+	pool string,
+	doc TemplateDoc,
+	ifMatch *int32,
+	actor string,
+) (saved savedTemplate, err error) {
 	p, err := tx.lockPool(ctx, pool, poolForChange)
 	if err != nil {
 		return saved, err
 	}
 	if ifMatch != nil && *ifMatch != p.TemplateVersion {
-		return saved, &Error{Code: PreconditionFailed, Message: fmt.Sprintf("the template is at version %d, not %d", p.TemplateVersion, *ifMatch)}
+		return saved, &Error{
+			Code:    PreconditionFailed,
+			Message: fmt.Sprintf("the template is at version %d, not %d", p.TemplateVersion, *ifMatch),
+		}
 	}
 	hash, err := documentHash(doc.Document)
 	if err != nil {

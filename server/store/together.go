@@ -12,8 +12,8 @@ type statement struct {
 	args  []any
 }
 
-// together carries out changes of rows that have nothing to do with each other. On PostgreSQL they are one statement, so that
-// they cost one round trip.
+// together carries out changes of rows that have nothing to do with each other. On PostgreSQL they are one
+// statement, so that they cost one round trip.
 func (tx *Tx) together(ctx context.Context, statements ...statement) error {
 	if len(statements) == 0 {
 		return nil

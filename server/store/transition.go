@@ -10,8 +10,8 @@ import (
 	"github.com/berth-dev/berth/server/lifecycle"
 )
 
-// liveRun is a run's row that is locked and may be changed. Every change of a run goes through lockRuns, move and
-// saveRuns, so that a state is never without its event nor an event without its hint.
+// liveRun is a run's row that is locked and may be changed. Every change of a run goes through lockRuns, move
+// and saveRuns, so that a state is never without its event nor an event without its hint.
 type liveRun struct {
 	ID           uuid.UUID           `db:"id" json:"id"`
 	DeploymentID uuid.UUID           `db:"deployment_id" json:"-"`
@@ -92,7 +92,8 @@ func (r *liveRun) timeout() *int64 {
 	return r.TemplateTimeoutUS
 }
 
-// policy is the deployment's retry policy, with the template's budget for the infrastructure where it has none.
+// policy is the deployment's retry policy, with the template's budget for the infrastructure where it has
+// none.
 func (r *liveRun) policy() lifecycle.RetryPolicy {
 	return r.Retries.v.Within(r.TemplateInfrastructureMax)
 }
@@ -125,8 +126,8 @@ WHERE r.id IN ` + d.list("uuid") + `
 ORDER BY r.id`
 }
 
-// lockRuns locks runs in the order of their ids, which everybody keeps, and returns those that exist. Locked before
-// attempts, after pools. With skip, runs that somebody else has locked are left out.
+// lockRuns locks runs in the order of their ids, which everybody keeps, and returns those that exist. Locked
+// before attempts, after pools. With skip, runs that somebody else has locked are left out.
 func (tx *Tx) lockRuns(ctx context.Context, ids []uuid.UUID, skip bool) (map[uuid.UUID]*liveRun, error) {
 	query := tx.s.dialect.liveRunsSQL("")
 	if skip {
@@ -147,7 +148,11 @@ const (
 )
 
 // lockRunsBy locks what a query over ids finds. A run is read as it is when it has been locked.
-func (tx *Tx) lockRunsBy(ctx context.Context, query, lock string, ids []uuid.UUID) (map[uuid.UUID]*liveRun, error) {
+func (tx *Tx) lockRunsBy(
+	ctx context.Context,
+	query, lock string,
+	ids []uuid.UUID,
+) (map[uuid.UUID]*liveRun, error) {
 	var rows []*liveRun
 	if err := tx.all(ctx, &rows, query+tx.s.dialect.lock(lock), listOf(ids)); err != nil {
 		return nil, fmt.Errorf("lock runs: %w", err)

@@ -25,15 +25,18 @@ func (s *Store) view() *Tx { return &Tx{s: s, q: s.reader} }
 // txTries bounds how often a transaction is tried when the database says that trying again may help.
 const txTries = 10
 
-// InTx runs fn in a transaction and commits when it returns nil. It is the only way to write. fn may run several times:
-// after a deadlock or a serialization failure it is run again from the start. Inside fn use the Tx, not the Store.
+// InTx runs fn in a transaction and commits when it returns nil. It is the only way to write. fn may run
+// several times: after a deadlock or a serialization failure it is run again from the start. Inside fn use
+// the Tx, not the Store.
 func (s *Store) InTx(ctx context.Context, fn func(*Tx) error) error {
 	for try := 1; ; try++ {
 		err := s.tryTx(ctx, fn)
 		if err == nil || try == txTries || !retryable(err) {
 			return err
 		}
-		pause := time.NewTimer(rand.N(time.Duration(try) * 5 * time.Millisecond)) // spread those that collided
+		pause := time.NewTimer(
+			rand.N(time.Duration(try) * 5 * time.Millisecond),
+		) // spread those that collided
 		select {
 		case <-ctx.Done():
 			pause.Stop()

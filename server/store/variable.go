@@ -58,7 +58,12 @@ SET value = excluded.value,
 	updated_by = excluded.updated_by`
 
 // PutVariable stores a variable.
-func (tx *Tx) PutVariable(ctx context.Context, name string, value json.RawMessage, actor string) (*Variable, error) {
+func (tx *Tx) PutVariable(
+	ctx context.Context,
+	name string,
+	value json.RawMessage,
+	actor string,
+) (*Variable, error) {
 	now, err := tx.now(ctx)
 	if err != nil {
 		return nil, err

@@ -16,14 +16,25 @@ SET type = excluded.type,
 	namespaces = excluded.namespaces,
 	last_seen_at = excluded.last_seen_at`
 
-// UpsertWorker notes what a worker says of itself when it says hello. Its leases stay as they are: a restarted worker
-// takes over what it held when that has run out, and one that merely says hello again has lost nothing.
+// UpsertWorker notes what a worker says of itself when it says hello. Its leases stay as they are: a
+// restarted worker takes over what it held when that has run out, and one that merely says hello again has
+// lost nothing.
 func (tx *Tx) UpsertWorker(ctx context.Context, w Worker) error {
 	now, err := tx.now(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = tx.exec(ctx, upsertWorkerSQL, w.Pool, w.Name, w.Type, w.ClusterID, w.Version, textsOf(w.Namespaces), now)
+	_, err = tx.exec(
+		ctx,
+		upsertWorkerSQL,
+		w.Pool,
+		w.Name,
+		w.Type,
+		w.ClusterID,
+		w.Version,
+		textsOf(w.Namespaces),
+		now,
+	)
 	if err != nil {
 		return fmt.Errorf("note worker %q of work pool %q: %w", w.Name, w.Pool, err)
 	}
@@ -108,8 +119,8 @@ WHERE p.name = ?
 ORDER BY CASE WHEN p.deleted_at IS NULL THEN 0 ELSE 1 END
 LIMIT 1`
 
-// PoolTypeForWorker returns the type of a pool that has work for workers: one that exists, or one that was deleted while
-// attempts of it were held, which somebody has to see to their end.
+// PoolTypeForWorker returns the type of a pool that has work for workers: one that exists, or one that was
+// deleted while attempts of it were held, which somebody has to see to their end.
 func (tx *Tx) PoolTypeForWorker(ctx context.Context, pool string) (string, error) {
 	var kind string
 	err := tx.get(ctx, &kind, poolTypeSQL, pool)
@@ -130,7 +141,12 @@ WHERE pool = ?
 )
 
 // SetWorkerPaused pauses or resumes a worker: paused, it claims nothing new and sees to its end what it has.
-func (tx *Tx) SetWorkerPaused(ctx context.Context, pool, name string, paused bool, actor string) (*Worker, error) {
+func (tx *Tx) SetWorkerPaused(
+	ctx context.Context,
+	pool, name string,
+	paused bool,
+	actor string,
+) (*Worker, error) {
 	var was []bool
 	if err := tx.all(ctx, &was, workerPausedSQL+tx.s.dialect.lock("FOR UPDATE"), pool, name); err != nil {
 		return nil, fmt.Errorf("pause worker %q: %w", name, err)

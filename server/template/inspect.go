@@ -7,7 +7,8 @@ import (
 	"github.com/berth-dev/berth/templating/manifest"
 )
 
-// inspect finds all there is to say about a template. The Job it makes is judged by the very code that a worker makes it with.
+// inspect finds all there is to say about a template. The Job it makes is judged by the very code that a
+// worker makes it with.
 func (l *Library) inspect(document json.RawMessage) (*templating.Compiled, templating.Report) {
 	parsed, err := templating.Parse(document)
 	if err != nil {

@@ -42,7 +42,11 @@ type Checked struct {
 func (l *Library) Check(document json.RawMessage) (*Checked, error) {
 	compiled, report := l.inspect(document)
 	if len(report.Errors) > 0 {
-		return nil, &problem.Error{Code: problem.TemplateInvalid, Detail: summary(report.Errors), Findings: Findings(report.Errors)}
+		return nil, &problem.Error{
+			Code:     problem.TemplateInvalid,
+			Detail:   summary(report.Errors),
+			Findings: Findings(report.Errors),
+		}
 	}
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, document); err != nil {
@@ -58,7 +62,9 @@ func (l *Library) Check(document json.RawMessage) (*Checked, error) {
 func (l *Library) Lint(document json.RawMessage) api.LintReport {
 	_, report := l.inspect(document)
 	return api.LintReport{
-		Errors: Findings(report.Errors), Warnings: Findings(report.Warnings), Placeholders: report.Placeholders,
+		Errors: Findings(
+			report.Errors,
+		), Warnings: Findings(report.Warnings), Placeholders: report.Placeholders,
 	}
 }
 
@@ -90,8 +96,13 @@ func (l *Library) Of(version *store.TemplateVersion) (*templating.Compiled, erro
 func unusable(version *store.TemplateVersion, err error) error {
 	problems := templating.AsProblems(err)
 	return &problem.Error{
-		Code:     problem.TemplateInvalid,
-		Detail:   fmt.Sprintf("version %d of the template of pool %q can not be used: %s", version.Version, version.Pool, summary(problems)),
+		Code: problem.TemplateInvalid,
+		Detail: fmt.Sprintf(
+			"version %d of the template of pool %q can not be used: %s",
+			version.Version,
+			version.Pool,
+			summary(problems),
+		),
 		Findings: Findings(problems),
 	}
 }

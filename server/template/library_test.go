@@ -67,7 +67,8 @@ func TestAVersionIsCompiledOnce(t *testing.T) {
 	}
 }
 
-// TestTheDefaultTemplateForKubernetesMakesARestrictedPod builds the Job that a run with every variable set would be.
+// TestTheDefaultTemplateForKubernetesMakesARestrictedPod builds the Job that a run with every variable set
+// would be.
 func TestTheDefaultTemplateForKubernetesMakesARestrictedPod(t *testing.T) {
 	l := library()
 	doc, err := l.Default("kubernetes")

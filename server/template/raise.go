@@ -13,9 +13,10 @@ import (
 	"github.com/berth-dev/berth/templating/manifest"
 )
 
-// Raise works out what more an attempt could be given of a job variable: the value it had times the policy's factor, within
-// the policy's and the schema's most. There is nothing to raise where the value is frozen, a reference to a stored variable,
-// no amount, or at its most already; a number over what the schema allows is brought to its maximum.
+// Raise works out what more an attempt could be given of a job variable: the value it had times the policy's
+// factor, within the policy's and the schema's most. There is nothing to raise where the value is frozen, a
+// reference to a stored variable, no amount, or at its most already; a number over what the schema allows is
+// brought to its maximum.
 func (l *Library) Raise(r store.RaiseRequest) (store.RaisedValue, bool) {
 	parsed, err := templating.Parse(r.Template)
 	if err != nil {

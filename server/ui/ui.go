@@ -1,5 +1,6 @@
-// Package ui is the web UI: a few static files, embedded, with no build step and nothing loaded from elsewhere. The page
-// talks to the API as any client does; where the server wants an API key it asks for one and keeps it for the tab only.
+// Package ui is the web UI: a few static files, embedded, with no build step and nothing loaded from
+// elsewhere. The page talks to the API as any client does; where the server wants an API key it asks for one
+// and keeps it for the tab only.
 package ui
 
 import (

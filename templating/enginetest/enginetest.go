@@ -1,5 +1,5 @@
-// Package enginetest is the suite that every template engine must pass, whatever its syntax: placeholders, typing, missing values,
-// determinism, bounds, concurrency and places in errors.
+// Package enginetest is the suite that every template engine must pass, whatever its syntax: placeholders,
+// typing, missing values, determinism, bounds, concurrency and places in errors.
 //
 //	func TestMyEngine(t *testing.T) { enginetest.Run(t, myengine.New()) }
 package enginetest
@@ -54,7 +54,10 @@ func values() *templating.Values {
 	return &templating.Values{
 		Variables: map[string]any{
 			"text": "a", "int": int64(7), "float": 2.0, "yes": true, "null": nil, "empty": "",
-			"list": []any{"x", int64(1)}, "object": map[string]any{"k": map[string]any{"n": int64(3)}}, "template": "{{ text }}",
+			"list": []any{
+				"x",
+				int64(1),
+			}, "object": map[string]any{"k": map[string]any{"n": int64(3)}}, "template": "{{ text }}",
 		},
 		Context: map[string]any{"run": map[string]any{"id": "r", "attempt": int64(1)}},
 		Stored:  map[string]any{"region": "eu"},
@@ -66,7 +69,13 @@ func values() *templating.Values {
 
 func (s suite) compile(t *testing.T, tree any) templating.Program {
 	t.Helper()
-	program, err := s.engine.Compile(tree, templating.Declarations{Pointer: "/tree", Variables: []string{"float", "int", "list", "null", "object", "text", "yes"}})
+	program, err := s.engine.Compile(
+		tree,
+		templating.Declarations{
+			Pointer:   "/tree",
+			Variables: []string{"float", "int", "list", "null", "object", "text", "yes"},
+		},
+	)
 	for _, p := range templating.AsProblems(err) {
 		if p.Severity != templating.SeverityWarning {
 			t.Fatalf("compile: %v", err)
@@ -138,7 +147,21 @@ func (s suite) placeholders(t *testing.T) {
 			t.Errorf("%q rendered to %s, want %s", leaf, got, want)
 		}
 	}
-	got := encode(t, s.render(t, []any{"{{ int }}", "{{ missing }}", map[string]any{"gone": "{{ missing }}"}, int64(1), 1.0, nil, false}))
+	got := encode(
+		t,
+		s.render(
+			t,
+			[]any{
+				"{{ int }}",
+				"{{ missing }}",
+				map[string]any{"gone": "{{ missing }}"},
+				int64(1),
+				1.0,
+				nil,
+				false,
+			},
+		),
+	)
 	if want := `[7,{},1,1.0,null,false]`; got != want {
 		t.Errorf("a list rendered to %s, want %s", got, want)
 	}
@@ -164,7 +187,8 @@ func (s suite) noRescan(t *testing.T) {
 }
 
 func (s suite) objectInText(t *testing.T) {
-	_, err := s.compile(t, map[string]any{"a": []any{"ok", "x\n y {{ object }}"}}).Render(context.Background(), values())
+	_, err := s.compile(t, map[string]any{"a": []any{"ok", "x\n y {{ object }}"}}).
+		Render(context.Background(), values())
 	problems := templating.AsProblems(err)
 	if len(problems) != 1 {
 		t.Fatalf("got %v, want one problem", err)
@@ -176,7 +200,11 @@ func (s suite) objectInText(t *testing.T) {
 }
 
 func (s suite) allErrors(t *testing.T) {
-	tree := map[string]any{"a/b": "{{ berth.variables.nowhere }}", "c": map[string]any{"d": "{{ $NOWHERE }}"}, "e": "{{ text }}"}
+	tree := map[string]any{
+		"a/b": "{{ berth.variables.nowhere }}",
+		"c":   map[string]any{"d": "{{ $NOWHERE }}"},
+		"e":   "{{ text }}",
+	}
 	_, err := s.compile(t, tree).Render(context.Background(), values())
 	pointers := map[string]bool{}
 	for _, p := range templating.AsProblems(err) {
@@ -188,7 +216,8 @@ func (s suite) allErrors(t *testing.T) {
 }
 
 func (s suite) references(t *testing.T) {
-	references := s.compile(t, map[string]any{"a": "{{ text }}\n{{ object.k }}", "b": []any{"{{ ctx.run.id }}"}}).References()
+	references := s.compile(t, map[string]any{"a": "{{ text }}\n{{ object.k }}", "b": []any{"{{ ctx.run.id }}"}}).
+		References()
 	got := map[string]bool{}
 	for _, r := range references {
 		line, column := r.Position()
@@ -275,7 +304,8 @@ func (s suite) output(t *testing.T) {
 	given := values()
 	given.Variables["text"] = strings.Repeat("x", 1000)
 	given.Limits = templating.Limits{Output: 5000}
-	_, err := s.compile(t, map[string]any{"k": strings.Repeat("-{{ text }}", 10)}).Render(context.Background(), given)
+	_, err := s.compile(t, map[string]any{"k": strings.Repeat("-{{ text }}", 10)}).
+		Render(context.Background(), given)
 	problems := templating.AsProblems(err)
 	if len(problems) == 0 || problems[0].Code != templating.CodeLimit {
 		t.Errorf("got %v, want a problem with the code %q", err, templating.CodeLimit)

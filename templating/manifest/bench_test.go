@@ -130,7 +130,8 @@ spec:
           limits: {cpu: {{ .cpu_limit | quote }}, memory: {{ .memory_limit }}}
 `
 
-// helmSource makes the finished Job the Helm way: everything that a Job needs to be tracked stands in the text as well.
+// helmSource makes the finished Job the Helm way: everything that a Job needs to be tracked stands in the
+// text as well.
 const helmSource = `
 {{- define "labels" -}}
 app.kubernetes.io/component: run
@@ -197,7 +198,8 @@ spec:
           limits: {cpu: {{ .cpu_limit | quote }}, memory: {{ .memory_limit }}}
 `
 
-// helmTemplate is helmSource, parsed. Helm itself parses at every render; here that is left out, as a worker could.
+// helmTemplate is helmSource, parsed. Helm itself parses at every render; here that is left out, as a worker
+// could.
 func helmTemplate(t testing.TB) *texttemplate.Template {
 	t.Helper()
 	parsed := texttemplate.New("job")

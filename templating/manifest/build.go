@@ -58,17 +58,19 @@ type Finished struct {
 	JobContainer string
 	// StreamOutput is false where the template switches following the logs off.
 	StreamOutput bool
-	// Timeout is the longest that the run may take, StartDeadline the longest until its pod has started; nil means the pool's.
+	// Timeout is the longest that the run may take, StartDeadline the longest until its pod has started; nil
+	// means the pool's.
 	Timeout       *time.Duration
 	StartDeadline *time.Duration
-	// InfrastructureRetries is the retry budget for failures that are not the workload's; nil means the deployment's.
+	// InfrastructureRetries is the retry budget for failures that are not the workload's; nil means the
+	// deployment's.
 	InfrastructureRetries *int
 	// ClusterConfig is the kubeconfig of the cluster that the Job goes to; nil means the worker's.
 	ClusterConfig *SecretReference
 	// Policy is how the run is looked after.
 	Policy Policy
-	// Secret is what the Job refers to and does not show; nil where there is nothing. It has to exist, owned by the Job, for
-	// the pod to start.
+	// Secret is what the Job refers to and does not show; nil where there is nothing. It has to exist, owned
+	// by the Job, for the pod to start.
 	Secret *Sealed
 	// Warnings are what is valid, but likely not meant.
 	Warnings templating.Problems
@@ -85,8 +87,8 @@ type builder struct {
 	problems      templating.Problems
 }
 
-// Build makes the finished Job of an attempt. What can not be made valid comes back as templating.Problems with pointers into the
-// template; such an attempt fails for good, trying again would change nothing.
+// Build makes the finished Job of an attempt. What can not be made valid comes back as templating.Problems
+// with pointers into the template; such an attempt fails for good, trying again would change nothing.
 func Build(r *templating.Rendered, id Identity) (*Finished, error) {
 	b := build(r, id)
 	if len(b.problems) > 0 {
@@ -130,7 +132,8 @@ func (b *builder) warn(code string, at pointer, format string, args ...any) *tem
 	return keep(&b.finished.Warnings, warning(code, at.String(), format, args...))
 }
 
-// own makes the Job Berth's: what is ours alone is set whatever the template says, elsewhere the template wins.
+// own makes the Job Berth's: what is ours alone is set whatever the template says, elsewhere the template
+// wins.
 func (b *builder) own() {
 	b.ownMetadata()
 	b.ownLabels()
@@ -160,14 +163,23 @@ func (b *builder) ownPolicy() {
 // ownMetadata sets what identifies the Job, and clears what only a server may set.
 func (b *builder) ownMetadata() {
 	meta := &b.job.ObjectMeta
-	readable := cmp.Or(Slug(meta.Name, maxReadable), Slug(meta.GenerateName, maxReadable), Slug(b.name, maxReadable), b.id.RunName)
+	readable := cmp.Or(
+		Slug(meta.Name, maxReadable),
+		Slug(meta.GenerateName, maxReadable),
+		Slug(b.name, maxReadable),
+		b.id.RunName,
+	)
 	meta.Name = JobName(readable, b.id.RunID, b.id.Attempt)
 	meta.GenerateName = ""
 	if meta.Namespace == "" {
 		meta.Namespace = cmp.Or(b.namespace(), b.id.Namespace)
 	}
 	if meta.ResourceVersion != "" || meta.UID != "" || len(meta.ManagedFields) > 0 {
-		b.warn(templating.CodeImport, manifestPointer.key("metadata"), "uid, resourceVersion and managedFields are set by the cluster and left out")
+		b.warn(
+			templating.CodeImport,
+			manifestPointer.key("metadata"),
+			"uid, resourceVersion and managedFields are set by the cluster and left out",
+		)
 	}
 	meta.UID, meta.ResourceVersion, meta.Generation, meta.ManagedFields = "", "", 0, nil
 	meta.DeletionTimestamp, meta.DeletionGracePeriodSeconds = nil, nil

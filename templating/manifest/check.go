@@ -11,8 +11,8 @@ import (
 	"github.com/berth-dev/berth/templating"
 )
 
-// Check builds the Job of a rendered template for a run that does not exist, and says what is wrong or risky with it. It is a
-// templating.JobCheck.
+// Check builds the Job of a rendered template for a run that does not exist, and says what is wrong or risky
+// with it. It is a templating.JobCheck.
 func Check(r *templating.Rendered) []templating.Problem {
 	b := build(r, SampleIdentity())
 	found := append([]templating.Problem(b.problems), b.finished.Warnings...)
@@ -25,7 +25,9 @@ func Check(r *templating.Rendered) []templating.Problem {
 // SampleIdentity is whose Job a preview is.
 func SampleIdentity() Identity {
 	return Identity{
-		Installation: uuid.MustParse("00000000-0000-7000-8000-000000000002"), RunID: uuid.MustParse("00000000-0000-7000-8000-000000000000"),
+		Installation: uuid.MustParse(
+			"00000000-0000-7000-8000-000000000002",
+		), RunID: uuid.MustParse("00000000-0000-7000-8000-000000000000"),
 		RunName: "sample", Attempt: 1, Pool: "sample", Queue: "default", Deployment: "sample", TemplateVersion: 1, Namespace: "default",
 	}
 }
@@ -48,7 +50,12 @@ func risks(job *batchv1.Job) []templating.Problem {
 		c := &pod.Containers[i]
 		at := place.key("containers").item(i)
 		if isLatest(c.Image) {
-			warn(at.key("image"), "name a version", "the image %q is whatever is latest when the pod starts", c.Image)
+			warn(
+				at.key("image"),
+				"name a version",
+				"the image %q is whatever is latest when the pod starts",
+				c.Image,
+			)
 		}
 		if _, ok := c.Resources.Limits[corev1.ResourceMemory]; !ok && c.Image != imageOfProcesses {
 			warn(at.key("resources").key("limits").key("memory"), "set a memory limit",
@@ -56,16 +63,20 @@ func risks(job *batchv1.Job) []templating.Problem {
 		}
 		for _, env := range c.Env {
 			if env.Value != "" && looksSecret(env.Name) && !strings.HasPrefix(env.Name, EnvPrefix) {
-				warn(at.key("env"), "put it into a Secret and refer to it with valueFrom.secretKeyRef",
-					"the value of %s looks like a secret and everybody who can see the template, or the Job, can read it", strconv.Quote(env.Name))
+				warn(
+					at.key("env"),
+					"put it into a Secret and refer to it with valueFrom.secretKeyRef",
+					"the value of %s looks like a secret and everybody who can see the template, or the Job, can read it",
+					strconv.Quote(env.Name),
+				)
 			}
 		}
 	}
 	return problems
 }
 
-// imageOfProcesses is the image that templates for processes name, which have none: no node would take it, and what it says
-// of resources has no effect.
+// imageOfProcesses is the image that templates for processes name, which have none: no node would take it,
+// and what it says of resources has no effect.
 const imageOfProcesses = "process:local"
 
 // isLatest is true for an image without a tag or digest, or with a tag that moves.
@@ -79,7 +90,17 @@ func isLatest(image string) bool {
 }
 
 // secretWords are parts of names that values are hidden behind.
-var secretWords = [...]string{"PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "APIKEY", "PRIVATE_KEY", "ACCESS_KEY", "CREDENTIAL"}
+var secretWords = [...]string{
+	"PASSWORD",
+	"PASSWD",
+	"SECRET",
+	"TOKEN",
+	"API_KEY",
+	"APIKEY",
+	"PRIVATE_KEY",
+	"ACCESS_KEY",
+	"CREDENTIAL",
+}
 
 // looksSecret goes by the name; a name that points to a file or a Secret is none.
 func looksSecret(name string) bool {

@@ -24,8 +24,8 @@ const (
 	keyPolicy        = "policy"
 )
 
-// importedPodWatch is the default that base job templates from elsewhere carry for pod_watch_timeout_seconds. It is no deadline anybody
-// chose, and it would kill pods that wait for a new node.
+// importedPodWatch is the default that base job templates from elsewhere carry for pod_watch_timeout_seconds.
+// It is no deadline anybody chose, and it would kill pods that wait for a new node.
 const importedPodWatch = 60
 
 func configurationKeys() []string {
@@ -114,7 +114,8 @@ func (b *builder) startDeadline() *time.Duration {
 	return b.seconds(keyPodWatch)
 }
 
-// readClusterConfig takes a reference to a Secret. A kubeconfig in the template would be readable by everybody who can read the pool.
+// readClusterConfig takes a reference to a Secret. A kubeconfig in the template would be readable by
+// everybody who can read the pool.
 func (b *builder) readClusterConfig() {
 	v, ok := b.configuration[keyClusterConfig]
 	if !ok || v == nil {
@@ -130,7 +131,11 @@ func (b *builder) readClusterConfig() {
 	name, _ := reference["name"].(string)
 	key, _ := reference["key"].(string)
 	if name == "" || key == "" || len(reference) != 2 {
-		b.fail(templating.CodeRequired, at(keyClusterConfig).key("secretKeyRef"), "needs a name and a key, both strings, and nothing else")
+		b.fail(
+			templating.CodeRequired,
+			at(keyClusterConfig).key("secretKeyRef"),
+			"needs a name and a key, both strings, and nothing else",
+		)
 		return
 	}
 	b.finished.ClusterConfig = &SecretReference{Name: name, Key: key}

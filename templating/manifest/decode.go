@@ -14,8 +14,8 @@ import (
 	"github.com/berth-dev/berth/templating"
 )
 
-// decodeJob decodes a tree into a Job, strictly: unknown fields, wrong types and bad quantities are all reported, each with its pointer
-// below base.
+// decodeJob decodes a tree into a Job, strictly: unknown fields, wrong types and bad quantities are all
+// reported, each with its pointer below base.
 func decodeJob(tree map[string]any, base pointer) (*batchv1.Job, templating.Problems) {
 	job := &batchv1.Job{}
 	d := &decoder{base: base}

@@ -49,7 +49,8 @@ const (
 	// AnnotationRunName and AnnotationQueue hold in full what labels can only hold as a slug.
 	AnnotationRunName = Prefix + "run-name"
 	AnnotationQueue   = Prefix + "queue"
-	// AnnotationStreamOutput is "false" where the template switches following the output off; a successor reads it there.
+	// AnnotationStreamOutput is "false" where the template switches following the output off; a successor
+	// reads it there.
 	AnnotationStreamOutput = Prefix + "stream-output"
 	// AnnotationPolicy holds what the template says of how its runs are looked after.
 	AnnotationPolicy = Prefix + "policy"
@@ -80,8 +81,9 @@ const (
 	maxLabelValue = 63
 )
 
-// JobName is the name of an attempt's Job, the same for everyone who tries to create it: a slug of the run's name, twelve characters of the
-// random tail of its id, and the attempt. It is a DNS label of at most 63 characters.
+// JobName is the name of an attempt's Job, the same for everyone who tries to create it: a slug of the run's
+// name, twelve characters of the random tail of its id, and the attempt. It is a DNS label of at most 63
+// characters.
 func JobName(runName string, runID uuid.UUID, attempt int) string {
 	readable := Slug(runName, maxReadable)
 	if readable == "" {
@@ -101,11 +103,12 @@ func tail(id uuid.UUID) string {
 	return string(out[:])
 }
 
-// Slug makes a lower-case DNS label of at most limit characters out of any text; it is empty when nothing of the text can be used.
+// Slug makes a lower-case DNS label of at most limit characters out of any text; it is empty when nothing of
+// the text can be used.
 func Slug(s string, limit int) string { return value.Slug(s, limit) }
 
-// LabelValue makes a valid label value out of any text. A text that is too long keeps its beginning and gets a hash, so that two long
-// names stay two values.
+// LabelValue makes a valid label value out of any text. A text that is too long keeps its beginning and gets
+// a hash, so that two long names stay two values.
 func LabelValue(s string) string {
 	value := strings.Map(func(r rune) rune {
 		switch {

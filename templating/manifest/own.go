@@ -101,7 +101,11 @@ func (b *builder) addAnnotations(annotations map[string]string) {
 		annotations[AnnotationTTL] = strconv.Itoa(int(*ttl))
 		b.job.Spec.TTLSecondsAfterFinished = nil
 		if *ttl < 0 {
-			b.fail(templating.CodeInvalid, manifestPointer.key("spec").key("ttlSecondsAfterFinished"), "must not be negative")
+			b.fail(
+				templating.CodeInvalid,
+				manifestPointer.key("spec").key("ttlSecondsAfterFinished"),
+				"must not be negative",
+			)
 		}
 	}
 }
@@ -113,7 +117,11 @@ func (b *builder) ownSpec() {
 	if limit := spec.BackoffLimit; limit != nil && *limit > 0 {
 		retries := int(*limit)
 		b.finished.InfrastructureRetries = &retries
-		b.warn(templating.CodeImport, place.key("backoffLimit"), "backoffLimit becomes the retry budget of the run for infrastructure failures: Berth retries, not the Job")
+		b.warn(
+			templating.CodeImport,
+			place.key("backoffLimit"),
+			"backoffLimit becomes the retry budget of the run for infrastructure failures: Berth retries, not the Job",
+		)
 	}
 	if limit := spec.BackoffLimit; limit != nil && *limit < 0 {
 		b.fail(templating.CodeInvalid, place.key("backoffLimit"), "must not be negative")
@@ -134,20 +142,27 @@ func (b *builder) ownSpec() {
 // onePod sets a count to 1; anything else would need completionMode Indexed.
 func (b *builder) onePod(key string, count **int32) {
 	if *count != nil && **count != 1 {
-		b.warn(templating.CodeImport, manifestPointer.key("spec").key(key), "%s is 1 unless completionMode is Indexed", key)
+		b.warn(
+			templating.CodeImport,
+			manifestPointer.key("spec").key(key),
+			"%s is 1 unless completionMode is Indexed",
+			key,
+		)
 	}
 	*count = new(int32(1))
 }
 
-// addFailurePolicy makes the Job's own Failed condition name the disruption or the exit code for as long as the Job lives: the pod that
-// was evicted is soon gone and takes its conditions with it. The exit codes of SIGKILL and SIGTERM stay out: a pod that is stopped
-// because its Job is suspended ends with them, and the policy would fail the Job for it. Where suspending is to be expected, no
-// exit code says anything, since a process may end with any when it is told to stop.
+// addFailurePolicy makes the Job's own Failed condition name the disruption or the exit code for as long as
+// the Job lives: the pod that was evicted is soon gone and takes its conditions with it. The exit codes of
+// SIGKILL and SIGTERM stay out: a pod that is stopped because its Job is suspended ends with them, and the
+// policy would fail the Job for it. Where suspending is to be expected, no exit code says anything, since a
+// process may end with any when it is told to stop.
 func (b *builder) addFailurePolicy() {
 	spec := &b.job.Spec
 	indexed := spec.Completions == nil || *spec.Completions != 1
 	against := spec.PodReplacementPolicy != nil && *spec.PodReplacementPolicy != batchv1.Failed
-	if spec.PodFailurePolicy != nil || indexed || against || spec.Template.Spec.RestartPolicy != corev1.RestartPolicyNever {
+	if spec.PodFailurePolicy != nil || indexed || against ||
+		spec.Template.Spec.RestartPolicy != corev1.RestartPolicyNever {
 		return
 	}
 	rules := []batchv1.PodFailurePolicyRule{{
@@ -213,12 +228,18 @@ func (b *builder) apiEnvironment() []corev1.EnvVar {
 		return nil
 	}
 	env := []corev1.EnvVar{{Name: EnvAPIURL, Value: api.URL}}
-	from := corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: api.SecretName}, Key: api.SecretKey}
+	from := corev1.SecretKeySelector{
+		LocalObjectReference: corev1.LocalObjectReference{Name: api.SecretName},
+		Key:                  api.SecretKey,
+	}
 	if api.Key != "" {
 		from.Name, from.Key = b.job.Name, EnvAPIKey
 	}
 	if from.Name != "" {
-		env = append(env, corev1.EnvVar{Name: EnvAPIKey, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &from}})
+		env = append(
+			env,
+			corev1.EnvVar{Name: EnvAPIKey, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &from}},
+		)
 	}
 	return env
 }

@@ -11,17 +11,19 @@ import (
 	"github.com/berth-dev/berth/templating"
 )
 
-// Policy is what job_configuration says of how the pool's runs are looked after. It travels with the Job, in an annotation,
-// so that whoever takes an attempt over goes by the same. The zero value is what a template gets that says nothing.
+// Policy is what job_configuration says of how the pool's runs are looked after. It travels with the Job, in
+// an annotation, so that whoever takes an attempt over goes by the same. The zero value is what a template
+// gets that says nothing.
 type Policy struct {
 	// FailEvicted ends a run whose pod was taken away; otherwise another attempt follows.
 	FailEvicted bool `json:"fail_evicted,omitempty"`
 	// TrustExitZero takes exit code 0 of a pod that was told to go for success.
 	TrustExitZero bool `json:"trust_exit_zero,omitempty"`
-	// ForceNodeLost removes a pod whose node does not confirm its end, so many seconds after its time; 0 waits for ever.
+	// ForceNodeLost removes a pod whose node does not confirm its end, so many seconds after its time; 0
+	// waits for ever.
 	ForceNodeLost int64 `json:"force_node_lost_seconds,omitempty"`
-	// WaitSeconds is how long an attempt may wait for one cause: image_pull, config, quota, unschedulable. What is not there is
-	// the worker's; 0 is for ever.
+	// WaitSeconds is how long an attempt may wait for one cause: image_pull, config, quota, unschedulable.
+	// What is not there is the worker's; 0 is for ever.
 	WaitSeconds map[string]int64 `json:"wait_seconds,omitempty"`
 	// AllLogs takes the output of every container; otherwise that of the job container alone.
 	AllLogs bool `json:"all_logs,omitempty"`
@@ -57,8 +59,8 @@ func policyWaits() []string { return []string{"config", "image_pull", "quota", "
 // defaultForce is how long a lost node is waited for where the policy says force and no time.
 const defaultForce = 600
 
-// readPolicy reads job_configuration.policy. A word that is not known is an error: a policy that is not followed is worse
-// than none.
+// readPolicy reads job_configuration.policy. A word that is not known is an error: a policy that is not
+// followed is worse than none.
 func (b *builder) readPolicy() {
 	v, ok := b.configuration[keyPolicy]
 	if !ok || v == nil {
@@ -81,7 +83,11 @@ func (b *builder) readPolicy() {
 	case force:
 		p.ForceNodeLost = after
 	case after != 0:
-		b.fail(templating.CodeInvalid, at(keyPolicy).key("node_lost_after_seconds"), "says when to force, and node_lost is not force")
+		b.fail(
+			templating.CodeInvalid,
+			at(keyPolicy).key("node_lost_after_seconds"),
+			"says when to force, and node_lost is not force",
+		)
 	}
 	r.waits(p)
 	p.AllLogs = r.choice("logs", "first", "all")
@@ -132,9 +138,19 @@ func (r *policyReader) seconds(place pointer, object map[string]any, key string)
 	seconds, isInt := v.(int64)
 	switch {
 	case !isInt:
-		r.fail(templating.CodeType, place.key(key), "must be an integer number of seconds, not %s", describe(v))
+		r.fail(
+			templating.CodeType,
+			place.key(key),
+			"must be an integer number of seconds, not %s",
+			describe(v),
+		)
 	case seconds < 0 || seconds > maxSeconds:
-		r.fail(templating.CodeInvalid, place.key(key), "must be a number of seconds that is not negative, not %d", seconds)
+		r.fail(
+			templating.CodeInvalid,
+			place.key(key),
+			"must be a number of seconds that is not negative, not %d",
+			seconds,
+		)
 		return 0
 	}
 	return seconds
@@ -171,7 +187,13 @@ func (r *policyReader) unknown(place pointer, object map[string]any, known []str
 		if slices.Contains(known, key) {
 			continue
 		}
-		p := r.fail(templating.CodeUnknownField, place.key(key), "%q means nothing here; there are %s", key, strings.Join(slices.Sorted(slices.Values(known)), ", "))
+		p := r.fail(
+			templating.CodeUnknownField,
+			place.key(key),
+			"%q means nothing here; there are %s",
+			key,
+			strings.Join(slices.Sorted(slices.Values(known)), ", "),
+		)
 		if near := templating.Nearest(key, known); near != "" {
 			p.Suggestion = "did you mean " + strconv.Quote(near) + "?"
 		}

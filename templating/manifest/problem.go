@@ -8,7 +8,8 @@ import (
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
-// pointer is the place of something in a template. It is only written out, as a JSON pointer, when something is wrong there.
+// pointer is the place of something in a template. It is only written out, as a JSON pointer, when something
+// is wrong there.
 type pointer struct {
 	parent *pointer
 	// text is a key, or the whole pointer where there is no parent; index counts where isIndex is set.
@@ -38,7 +39,12 @@ var manifestPointer = pointer{text: templating.ConfigurationPointer + "/job_mani
 func at(key string) pointer { return pointer{text: templating.ConfigurationPointer}.key(key) }
 
 func problem(code, at, format string, args ...any) templating.Problem {
-	return templating.Problem{Severity: templating.SeverityError, Code: code, Pointer: at, Message: fmt.Sprintf(format, args...)}
+	return templating.Problem{
+		Severity: templating.SeverityError,
+		Code:     code,
+		Pointer:  at,
+		Message:  fmt.Sprintf(format, args...),
+	}
 }
 
 func warning(code, at, format string, args ...any) templating.Problem {
@@ -47,7 +53,8 @@ func warning(code, at, format string, args ...any) templating.Problem {
 	return p
 }
 
-// maxProblems bounds how many problems of one step are said: nobody reads more, and each is compared with those of other steps.
+// maxProblems bounds how many problems of one step are said: nobody reads more, and each is compared with
+// those of other steps.
 const maxProblems = 100
 
 // keep adds a problem and returns it, to be added to; one too many is dropped.

@@ -16,8 +16,9 @@ var (
 	errQuantity  = errors.New("not a quantity such as 500m, 2 or 128Mi")
 )
 
-// ParseQuantity reads a quantity as Kubernetes does, but not 1e999999999, with which its library calculates for hours, and not Mi alone, which it
-// takes for 0 and which is a placeholder without a value. Whatever reads a quantity that somebody gave uses it.
+// ParseQuantity reads a quantity as Kubernetes does, but not 1e999999999, with which its library calculates
+// for hours, and not Mi alone, which it takes for 0 and which is a placeholder without a value. Whatever
+// reads a quantity that somebody gave uses it.
 func ParseQuantity(text string) (resource.Quantity, error) {
 	if len(text) > maxQuantity || hugeExponent.MatchString(text) || !strings.ContainsAny(text, "0123456789") {
 		return resource.Quantity{}, errQuantity

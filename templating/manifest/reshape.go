@@ -7,8 +7,8 @@ import (
 	"github.com/berth-dev/berth/templating"
 )
 
-// reshape brings a tree into the form that Kubernetes knows: env as a list, args as a list, parallelism and completions where they belong.
-// The tree itself is not changed; the maps on the way are copied.
+// reshape brings a tree into the form that Kubernetes knows: env as a list, args as a list, parallelism and
+// completions where they belong. The tree itself is not changed; the maps on the way are copied.
 func (b *builder) reshape(tree map[string]any) map[string]any {
 	b.checkKind(tree)
 	job := maps.Clone(tree)
@@ -44,7 +44,11 @@ func (b *builder) reshape(tree map[string]any) map[string]any {
 
 func (b *builder) checkKind(tree map[string]any) {
 	if v, ok := tree["apiVersion"]; ok && v != nil && v != "batch/v1" {
-		b.fail(templating.CodeInvalid, manifestPointer.key("apiVersion"), `must be "batch/v1": Berth creates Jobs`)
+		b.fail(
+			templating.CodeInvalid,
+			manifestPointer.key("apiVersion"),
+			`must be "batch/v1": Berth creates Jobs`,
+		)
 	}
 	if v, ok := tree["kind"]; ok && v != nil && v != "Job" {
 		b.fail(templating.CodeInvalid, manifestPointer.key("kind"), `must be "Job": Berth creates Jobs`)
@@ -62,7 +66,8 @@ func cloneAt(parent map[string]any, key string) (map[string]any, bool) {
 	return child, true
 }
 
-// moveMisplaced moves parallelism and completions from the pod's spec, where well-known templates have them, to the Job's.
+// moveMisplaced moves parallelism and completions from the pod's spec, where well-known templates have them,
+// to the Job's.
 func (b *builder) moveMisplaced(spec, pod map[string]any) {
 	for _, key := range []string{"completions", "parallelism"} {
 		v, ok := pod[key]
@@ -99,15 +104,16 @@ func (b *builder) reshapeContainer(container map[string]any, place pointer, isJo
 	return container
 }
 
-// addCommand gives the job container the command of job_configuration, where the manifest does not refer to it itself.
+// addCommand gives the job container the command of job_configuration, where the manifest does not refer to
+// it itself.
 func (b *builder) addCommand(container map[string]any) {
 	if command, ok := b.configuration[keyCommand]; ok && command != nil && container["args"] == nil {
 		container["args"] = command
 	}
 }
 
-// reshapeEnv writes env as a list. The env of job_configuration reaches the job container also where its manifest does not refer to it;
-// what the manifest itself says wins.
+// reshapeEnv writes env as a list. The env of job_configuration reaches the job container also where its
+// manifest does not refer to it; what the manifest itself says wins.
 func (b *builder) reshapeEnv(container map[string]any, place pointer, isJob bool) {
 	levels := []any{container["env"]}
 	places := []pointer{place.key("env")}

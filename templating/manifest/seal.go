@@ -9,8 +9,8 @@ import (
 	"github.com/berth-dev/berth/templating"
 )
 
-// Sealed is what the manifest of an attempt refers to and does not show: the data of one Secret, made for the attempt
-// alone, with the name of its Job.
+// Sealed is what the manifest of an attempt refers to and does not show: the data of one Secret, made for the
+// attempt alone, with the name of its Job.
 type Sealed struct {
 	Name string
 	Data map[string]string
@@ -19,9 +19,9 @@ type Sealed struct {
 // maxSealed is what fits into a Secret.
 const maxSealed = 1 << 20
 
-// sealEnv moves the values of all environment variables into the Secret of the attempt. A kubelet expands $(NAME) in a value
-// that stands in the manifest, and not in one from a Secret, so that is done here; a value that refers to what is only known
-// in the cluster stays where it is.
+// sealEnv moves the values of all environment variables into the Secret of the attempt. A kubelet expands
+// $(NAME) in a value that stands in the manifest, and not in one from a Secret, so that is done here; a value
+// that refers to what is only known in the cluster stays where it is.
 func (b *builder) sealEnv() {
 	sealed := b.finished.Secret
 	if sealed == nil {
@@ -30,24 +30,41 @@ func (b *builder) sealEnv() {
 	pod := &b.job.Spec.Template.Spec
 	place := manifestPointer.key("spec").key("template").key("spec")
 	for i := range pod.InitContainers {
-		b.sealContainer(sealed, pod.InitContainers[i].Env, len(pod.InitContainers[i].EnvFrom) > 0, place.key("initContainers").item(i))
+		b.sealContainer(
+			sealed,
+			pod.InitContainers[i].Env,
+			len(pod.InitContainers[i].EnvFrom) > 0,
+			place.key("initContainers").item(i),
+		)
 	}
 	for i := range pod.Containers {
-		b.sealContainer(sealed, pod.Containers[i].Env, len(pod.Containers[i].EnvFrom) > 0, place.key("containers").item(i))
+		b.sealContainer(
+			sealed,
+			pod.Containers[i].Env,
+			len(pod.Containers[i].EnvFrom) > 0,
+			place.key("containers").item(i),
+		)
 	}
 	size := 0
 	for key, value := range sealed.Data {
 		size += len(key) + len(value)
 	}
 	if size > maxSealed {
-		b.fail(templating.CodeInvalid, at(keyPolicy).key("env_as_secret"), "the environment has %d bytes, and a Secret holds %d", size, maxSealed)
+		b.fail(
+			templating.CodeInvalid,
+			at(keyPolicy).key("env_as_secret"),
+			"the environment has %d bytes, and a Secret holds %d",
+			size,
+			maxSealed,
+		)
 	}
 	if len(sealed.Data) > 0 {
 		b.finished.Secret = sealed
 	}
 }
 
-// sealContainer moves the values of one container. open is true where more variables come from elsewhere (envFrom).
+// sealContainer moves the values of one container. open is true where more variables come from elsewhere
+// (envFrom).
 func (b *builder) sealContainer(sealed *Sealed, env []corev1.EnvVar, open bool, place pointer) {
 	known := map[string]*string{} // nil: it has a value that only the cluster knows
 	for i := range env {
@@ -69,7 +86,12 @@ func (b *builder) sealContainer(sealed *Sealed, env []corev1.EnvVar, open bool, 
 		})
 		if !closed {
 			known[v.Name] = nil
-			b.warn(templating.CodeRisk, place.key("env").item(i), "the value of %s refers to what only the cluster knows, so it stays in the manifest", strconv.Quote(v.Name))
+			b.warn(
+				templating.CodeRisk,
+				place.key("env").item(i),
+				"the value of %s refers to what only the cluster knows, so it stays in the manifest",
+				strconv.Quote(v.Name),
+			)
 			continue
 		}
 		known[v.Name] = &value

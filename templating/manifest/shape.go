@@ -45,7 +45,8 @@ var jobShape = sync.OnceValue(func() *shape {
 	return shapeOf(reflect.TypeFor[batchv1.Job](), map[reflect.Type]*shape{})
 })
 
-// shapeOf works a type out; known holds the types that are done or under way, so that types may refer to themselves.
+// shapeOf works a type out; known holds the types that are done or under way, so that types may refer to
+// themselves.
 func shapeOf(t reflect.Type, known map[reflect.Type]*shape) *shape {
 	if s, ok := known[t]; ok {
 		return s

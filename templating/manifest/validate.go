@@ -29,7 +29,11 @@ func validate(job *batchv1.Job, broken templating.Problems) templating.Problems 
 	v.metadata(&job.ObjectMeta.Labels, &job.ObjectMeta.Annotations, manifestPointer.key("metadata"))
 	v.name(manifestPointer.key("metadata").key("namespace"), job.Namespace, validation.IsDNS1123Label)
 	for i, finalizer := range job.Finalizers {
-		v.name(manifestPointer.key("metadata").key("finalizers").item(i), finalizer, validation.IsQualifiedName)
+		v.name(
+			manifestPointer.key("metadata").key("finalizers").item(i),
+			finalizer,
+			validation.IsQualifiedName,
+		)
 	}
 	v.job(&job.Spec, spec)
 	meta := &job.Spec.Template.ObjectMeta
@@ -43,7 +47,10 @@ func (v *validator) fail(code string, at pointer, format string, args ...any) {
 		return
 	}
 	place := at.String()
-	if slices.ContainsFunc(v.broken, func(p templating.Problem) bool { return isInside(p.Pointer, place) || isInside(place, p.Pointer) }) {
+	if slices.ContainsFunc(
+		v.broken,
+		func(p templating.Problem) bool { return isInside(p.Pointer, place) || isInside(place, p.Pointer) },
+	) {
 		return
 	}
 	keep(&v.problems, problem(code, place, format, args...))
@@ -61,7 +68,10 @@ func (v *validator) name(at pointer, name string, rule func(string) []string) {
 	}
 	if messages := rule(name); len(messages) > 0 {
 		for i, message := range messages {
-			messages[i], _, _ = strings.Cut(message, " (e.g. ") // the examples and the pattern hide what is to be done
+			messages[i], _, _ = strings.Cut(
+				message,
+				" (e.g. ",
+			) // the examples and the pattern hide what is to be done
 		}
 		v.fail(templating.CodeInvalid, at, "%q is not a valid name: %s", name, strings.Join(messages, "; "))
 	}
@@ -81,13 +91,20 @@ func (v *validator) metadata(labels, annotations *map[string]string, at pointer)
 		}
 	}
 	if size > maxAnnotations {
-		v.fail(templating.CodeInvalid, at.key("annotations"), "annotations may have %d bytes in all, these have %d", maxAnnotations, size)
+		v.fail(
+			templating.CodeInvalid,
+			at.key("annotations"),
+			"annotations may have %d bytes in all, these have %d",
+			maxAnnotations,
+			size,
+		)
 	}
 }
 
 // isOurs is true for keys that Berth has set itself.
 func isOurs(key string) bool {
-	return strings.HasPrefix(key, Prefix) || key == LabelAppName || key == LabelAppComponent || key == LabelAppManagedBy
+	return strings.HasPrefix(key, Prefix) || key == LabelAppName || key == LabelAppComponent ||
+		key == LabelAppManagedBy
 }
 
 // maxAnnotations is what Kubernetes allows in all.
@@ -118,14 +135,26 @@ func oneOf[T ~string](v *validator, at pointer, word *T, allowed ...T) {
 		}
 		names = append(names, string(name))
 	}
-	v.fail(templating.CodeInvalid, at, "must be %s, not %s", strings.Join(names, " or "), strconv.Quote(string(*word)))
+	v.fail(
+		templating.CodeInvalid,
+		at,
+		"must be %s, not %s",
+		strings.Join(names, " or "),
+		strconv.Quote(string(*word)),
+	)
 }
 
 func (v *validator) pod(pod *corev1.PodSpec, at pointer) {
 	if len(pod.Containers) == 0 {
 		v.fail(templating.CodeRequired, at.key("containers"), "a Job needs at least one container")
 	}
-	oneOf(v, at.key("restartPolicy"), &pod.RestartPolicy, corev1.RestartPolicyNever, corev1.RestartPolicyOnFailure)
+	oneOf(
+		v,
+		at.key("restartPolicy"),
+		&pod.RestartPolicy,
+		corev1.RestartPolicyNever,
+		corev1.RestartPolicyOnFailure,
+	)
 	v.atLeast(at.key("terminationGracePeriodSeconds"), pod.TerminationGracePeriodSeconds, 0)
 	v.atLeast(at.key("activeDeadlineSeconds"), pod.ActiveDeadlineSeconds, 1)
 	v.name(at.key("serviceAccountName"), pod.ServiceAccountName, validation.IsDNS1123Subdomain)
@@ -148,7 +177,14 @@ func (v *validator) pod(pod *corev1.PodSpec, at pointer) {
 		c := &pod.InitContainers[i]
 		place := at.key("initContainers").item(i)
 		sidecar := corev1.ContainerRestartPolicyAlways
-		oneOf(v, place.key("restartPolicy"), c.RestartPolicy, sidecar, corev1.ContainerRestartPolicyNever, corev1.ContainerRestartPolicyOnFailure)
+		oneOf(
+			v,
+			place.key("restartPolicy"),
+			c.RestartPolicy,
+			sidecar,
+			corev1.ContainerRestartPolicyNever,
+			corev1.ContainerRestartPolicyOnFailure,
+		)
 		v.container(c, place, names, volumes)
 		v.lifecycle(c, place, c.RestartPolicy == nil || *c.RestartPolicy != sidecar)
 		v.ports(c, place, pod.HostNetwork)
@@ -163,7 +199,11 @@ func (v *validator) pod(pod *corev1.PodSpec, at pointer) {
 		v.securityContext(c.SecurityContext, place.key("securityContext"))
 	}
 	if len(pod.EphemeralContainers) > 0 {
-		v.fail(templating.CodeInvalid, at.key("ephemeralContainers"), "ephemeral containers can not be in a manifest")
+		v.fail(
+			templating.CodeInvalid,
+			at.key("ephemeralContainers"),
+			"ephemeral containers can not be in a manifest",
+		)
 	}
 }
 
@@ -183,7 +223,14 @@ func (v *validator) container(c *corev1.Container, at pointer, names, volumes ma
 	case strings.TrimSpace(c.Image) != c.Image || strings.Contains(c.Image, "{{"):
 		v.fail(templating.CodeInvalid, at.key("image"), "%q is not an image", c.Image)
 	}
-	oneOf(v, at.key("imagePullPolicy"), &c.ImagePullPolicy, corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever)
+	oneOf(
+		v,
+		at.key("imagePullPolicy"),
+		&c.ImagePullPolicy,
+		corev1.PullAlways,
+		corev1.PullIfNotPresent,
+		corev1.PullNever,
+	)
 	v.environment(c, at)
 	v.resources(&c.Resources, at.key("resources"))
 	v.mounts(c, at, volumes)
@@ -193,7 +240,13 @@ func (v *validator) environment(c *corev1.Container, at pointer) {
 	for _, env := range c.Env {
 		place := at.key("env")
 		if messages := validation.IsRelaxedEnvVarName(env.Name); len(messages) > 0 {
-			v.fail(templating.CodeInvalid, place, "%q is not the name of an environment variable: %s", env.Name, strings.Join(messages, "; "))
+			v.fail(
+				templating.CodeInvalid,
+				place,
+				"%q is not the name of an environment variable: %s",
+				env.Name,
+				strings.Join(messages, "; "),
+			)
 		}
 		if from := env.ValueFrom; from != nil {
 			v.valueFrom(from, env, place)
@@ -201,9 +254,17 @@ func (v *validator) environment(c *corev1.Container, at pointer) {
 	}
 	for i, from := range c.EnvFrom {
 		place := at.key("envFrom").item(i)
-		v.exactlyOne(place, "envFrom", map[string]bool{"configMapRef": from.ConfigMapRef != nil, "secretRef": from.SecretRef != nil})
+		v.exactlyOne(
+			place,
+			"envFrom",
+			map[string]bool{"configMapRef": from.ConfigMapRef != nil, "secretRef": from.SecretRef != nil},
+		)
 		if from.ConfigMapRef != nil {
-			v.required(place.key("configMapRef").key("name"), from.ConfigMapRef.Name, "a configMapRef needs a name")
+			v.required(
+				place.key("configMapRef").key("name"),
+				from.ConfigMapRef.Name,
+				"a configMapRef needs a name",
+			)
 		}
 		if from.SecretRef != nil {
 			v.required(place.key("secretRef").key("name"), from.SecretRef.Name, "a secretRef needs a name")
@@ -216,8 +277,12 @@ func (v *validator) valueFrom(from *corev1.EnvVarSource, env corev1.EnvVar, at p
 		v.fail(templating.CodeInvalid, at, "%s has a value and a valueFrom, one is allowed", env.Name)
 		return
 	}
-	v.exactlyOne(at, "the valueFrom of "+env.Name, map[string]bool{"configMapKeyRef": from.ConfigMapKeyRef != nil, "fieldRef": from.FieldRef != nil,
-		"fileKeyRef": from.FileKeyRef != nil, "resourceFieldRef": from.ResourceFieldRef != nil, "secretKeyRef": from.SecretKeyRef != nil})
+	v.exactlyOne(
+		at,
+		"the valueFrom of "+env.Name,
+		map[string]bool{"configMapKeyRef": from.ConfigMapKeyRef != nil, "fieldRef": from.FieldRef != nil,
+			"fileKeyRef": from.FileKeyRef != nil, "resourceFieldRef": from.ResourceFieldRef != nil, "secretKeyRef": from.SecretKeyRef != nil},
+	)
 	switch {
 	case from.SecretKeyRef != nil && (from.SecretKeyRef.Name == "" || from.SecretKeyRef.Key == ""):
 		v.fail(templating.CodeRequired, at, "the secretKeyRef of %s needs a name and a key", env.Name)
@@ -231,13 +296,30 @@ func (v *validator) valueFrom(from *corev1.EnvVarSource, env corev1.EnvVar, at p
 }
 
 func (v *validator) dns(pod *corev1.PodSpec, at pointer) {
-	oneOf(v, at.key("dnsPolicy"), &pod.DNSPolicy, corev1.DNSClusterFirst, corev1.DNSClusterFirstWithHostNet, corev1.DNSDefault, corev1.DNSNone)
+	oneOf(
+		v,
+		at.key("dnsPolicy"),
+		&pod.DNSPolicy,
+		corev1.DNSClusterFirst,
+		corev1.DNSClusterFirstWithHostNet,
+		corev1.DNSDefault,
+		corev1.DNSNone,
+	)
 	if pod.DNSPolicy == corev1.DNSNone && (pod.DNSConfig == nil || len(pod.DNSConfig.Nameservers) == 0) {
-		v.fail(templating.CodeRequired, at.key("dnsConfig").key("nameservers"), "dnsPolicy None needs at least one nameserver")
+		v.fail(
+			templating.CodeRequired,
+			at.key("dnsConfig").key("nameservers"),
+			"dnsPolicy None needs at least one nameserver",
+		)
 	}
 	for i, alias := range pod.HostAliases {
 		if net.ParseIP(alias.IP) == nil {
-			v.fail(templating.CodeInvalid, at.key("hostAliases").item(i).key("ip"), "%q is not an IP address", alias.IP)
+			v.fail(
+				templating.CodeInvalid,
+				at.key("hostAliases").item(i).key("ip"),
+				"%q is not an IP address",
+				alias.IP,
+			)
 		}
 	}
 }
@@ -252,12 +334,23 @@ func (v *validator) resources(r *corev1.ResourceRequirements, at pointer) {
 			}
 			if kind == "requests" && needsLimit(name) {
 				if limit, ok := r.Limits[name]; !ok || limit.Cmp(quantity) != 0 {
-					v.fail(templating.CodeInvalid, at.key(kind).key(string(name)), "%s can not be shared: its request and its limit must be the same", name)
+					v.fail(
+						templating.CodeInvalid,
+						at.key(kind).key(string(name)),
+						"%s can not be shared: its request and its limit must be the same",
+						name,
+					)
 				}
 				continue
 			}
 			if limit, ok := r.Limits[name]; ok && kind == "requests" && exceeds(quantity, limit) {
-				v.fail(templating.CodeInvalid, at.key(kind).key(string(name)), "the request %s is above the limit %s", quantity.String(), limit.String())
+				v.fail(
+					templating.CodeInvalid,
+					at.key(kind).key(string(name)),
+					"the request %s is above the limit %s",
+					quantity.String(),
+					limit.String(),
+				)
 			}
 		}
 	}
@@ -268,5 +361,6 @@ func exceeds(request, limit resource.Quantity) bool { return request.Cmp(limit) 
 // needsLimit is true for what is handed out whole: huge pages, and devices such as nvidia.com/gpu.
 func needsLimit(name corev1.ResourceName) bool {
 	domain, _, extended := strings.Cut(string(name), "/")
-	return strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix) || extended && !strings.HasSuffix(domain, "kubernetes.io")
+	return strings.HasPrefix(string(name), corev1.ResourceHugePagesPrefix) ||
+		extended && !strings.HasSuffix(domain, "kubernetes.io")
 }

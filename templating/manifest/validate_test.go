@@ -50,7 +50,8 @@ func TestAProblemHidesNoOtherWhosePlaceOnlyBeginsAlike(t *testing.T) {
 	}
 }
 
-// TestNoMoreIsSaidOfAJobThanAnybodyReads holds that the work of saying what is wrong does not go with the square of it.
+// TestNoMoreIsSaidOfAJobThanAnybodyReads holds that the work of saying what is wrong does not go with the
+// square of it.
 func TestNoMoreIsSaidOfAJobThanAnybodyReads(t *testing.T) {
 	many := func(format string) string {
 		var b strings.Builder

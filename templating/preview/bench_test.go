@@ -13,8 +13,8 @@ import (
 	"github.com/berth-dev/berth/templating/preview"
 )
 
-// BenchmarkImpactOn10000 is one change of the default template, on 10,000 deployments that each set fifteen variables. Half of them are changed, a
-// hundred are shown in detail.
+// BenchmarkImpactOn10000 is one change of the default template, on 10,000 deployments that each set fifteen
+// variables. Half of them are changed, a hundred are shown in detail.
 func BenchmarkImpactOn10000(b *testing.B) {
 	source, err := os.ReadFile("../testdata/conformance/default-base-job-template.json")
 	if err != nil {

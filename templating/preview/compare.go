@@ -35,9 +35,11 @@ type Outcome struct {
 	BrokenBefore bool
 	// Problems say why it is broken.
 	Problems templating.Problems
-	// Samples name the variables that hold an invented value, because the template requires them and a run will give them.
+	// Samples name the variables that hold an invented value, because the template requires them and a run
+	// will give them.
 	Samples []string
-	// Detailed is true where Changes and Text are there: of a changed deployment, as far as Comparison.Details reaches.
+	// Detailed is true where Changes and Text are there: of a changed deployment, as far as
+	// Comparison.Details reaches.
 	Detailed bool
 	// Changes are the differences between the two documents (see Document), place by place.
 	Changes []templating.Change
@@ -57,14 +59,19 @@ type Summary struct {
 // Comparison compares two versions of a template over a set of deployments.
 type Comparison struct {
 	Before, After *templating.Compiled
-	// Details bounds for how many of the changed deployments the differences are worked out, which costs more than finding that there are
-	// some; the others are only named. 0 is none.
+	// Details bounds for how many of the changed deployments the differences are worked out, which costs more
+	// than finding that there are some; the others are only named. 0 is none.
 	Details int
 }
 
-// Run gives each subject's outcome to each, in their order, and returns their counts. It holds no more than one at a time. It ends with the first
-// error of the subjects, of each or of ctx; that a deployment is broken is an outcome, not an error.
-func (c Comparison) Run(ctx context.Context, subjects iter.Seq2[Subject, error], each func(Outcome) error) (Summary, error) {
+// Run gives each subject's outcome to each, in their order, and returns their counts. It holds no more than
+// one at a time. It ends with the first error of the subjects, of each or of ctx; that a deployment is broken
+// is an outcome, not an error.
+func (c Comparison) Run(
+	ctx context.Context,
+	subjects iter.Seq2[Subject, error],
+	each func(Outcome) error,
+) (Summary, error) {
 	var sum Summary
 	for subject, err := range subjects {
 		if err != nil {
@@ -103,8 +110,8 @@ func (s *Summary) count(o Outcome) {
 	}
 }
 
-// outcome compares one deployment. What the schema of the version before thinks of the values matters only to those that are broken now. What
-// renders to the same tree makes the same Job, which saves building it twice.
+// outcome compares one deployment. What the schema of the version before thinks of the values matters only to
+// those that are broken now. What renders to the same tree makes the same Job, which saves building it twice.
 func (c Comparison) outcome(ctx context.Context, s Subject, detailed bool) (Outcome, error) {
 	open, samples := c.Before.Samples(s.Input.Layers), c.After.Samples(s.Input.Layers)
 	for name := range samples {
@@ -149,7 +156,8 @@ func (c Comparison) outcome(ctx context.Context, s Subject, detailed bool) (Outc
 
 // sameTree is true where both make the same Job, whatever it is.
 func sameTree(before, after *templating.Rendered) bool {
-	return maps.Equal(before.Defaulted, after.Defaulted) && value.Equal(before.Configuration, after.Configuration)
+	return maps.Equal(before.Defaulted, after.Defaulted) &&
+		value.Equal(before.Configuration, after.Configuration)
 }
 
 // detail works out the differences; before is nil where there was no Job.

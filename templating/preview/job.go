@@ -22,9 +22,14 @@ type Subject struct {
 	Identity manifest.Identity
 }
 
-// Job makes the Job that a run of the subject would be, on the way that a run takes: values are checked, rendered and built by the same
-// code. Samples are the invented values of required variables that nothing sets. What is wrong comes back as templating.Problems.
-func Job(ctx context.Context, c *templating.Compiled, s Subject) (finished *manifest.Finished, samples map[string]any, err error) {
+// Job makes the Job that a run of the subject would be, on the way that a run takes: values are checked,
+// rendered and built by the same code. Samples are the invented values of required variables that nothing
+// sets. What is wrong comes back as templating.Problems.
+func Job(
+	ctx context.Context,
+	c *templating.Compiled,
+	s Subject,
+) (finished *manifest.Finished, samples map[string]any, err error) {
 	samples = c.Samples(s.Input.Layers)
 	finished, err = finish(ctx, c, s.with(samples))
 	return finished, samples, err
@@ -52,8 +57,9 @@ func finish(ctx context.Context, c *templating.Compiled, s Subject) (*manifest.F
 // settingsKey is where a document keeps what the template asks of Berth beside the Job.
 const settingsKey = "berth"
 
-// Document is the finished Job as a tree in the form of templating.DecodeJSON, without its empty status. What the template asks of Berth beside
-// the Job (timeout_seconds, start_deadline_seconds, infrastructure_retries, cluster_config, stream_output) stands under the key "berth".
+// Document is the finished Job as a tree in the form of templating.DecodeJSON, without its empty status. What
+// the template asks of Berth beside the Job (timeout_seconds, start_deadline_seconds, infrastructure_retries,
+// cluster_config, stream_output) stands under the key "berth".
 func Document(f *manifest.Finished) (map[string]any, error) {
 	data, err := json.Marshal(f.Job)
 	if err != nil {
@@ -87,7 +93,9 @@ func settingsOf(f *manifest.Finished) map[string]any {
 		settings["infrastructure_retries"] = int64(*f.InfrastructureRetries)
 	}
 	if f.ClusterConfig != nil {
-		settings["cluster_config"] = map[string]any{"secretKeyRef": map[string]any{"name": f.ClusterConfig.Name, "key": f.ClusterConfig.Key}}
+		settings["cluster_config"] = map[string]any{
+			"secretKeyRef": map[string]any{"name": f.ClusterConfig.Name, "key": f.ClusterConfig.Key},
+		}
 	}
 	if !f.StreamOutput {
 		settings["stream_output"] = false

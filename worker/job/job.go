@@ -30,9 +30,11 @@ type Attempt struct {
 	Secret *Secret
 	// StreamOutput says whether output is followed while the container runs.
 	StreamOutput bool
-	// OutputOffset is how many bytes of output the server already has; following goes on from there after a takeover.
+	// OutputOffset is how many bytes of output the server already has; following goes on from there after a
+	// takeover.
 	OutputOffset int64
-	// HoldsLease reports whether the lease is still ours by our own clock, with a margin. Launch asks just before it creates.
+	// HoldsLease reports whether the lease is still ours by our own clock, with a margin. Launch asks just
+	// before it creates.
 	HoldsLease func() bool
 }
 
@@ -89,7 +91,8 @@ const (
 	Unknown       Category = "unknown"
 )
 
-// Observation is what can be seen of an attempt at one moment. It is complete: the newest one says all there is to say.
+// Observation is what can be seen of an attempt at one moment. It is complete: the newest one says all there
+// is to say.
 type Observation struct {
 	Phase Phase
 	UID   string // of the Job
@@ -120,13 +123,15 @@ type Found struct {
 
 // Handler receives what a runtime sees. Its methods may be called from any goroutine.
 type Handler interface {
-	// Observed is called whenever an attempt may look different. It does not block; calls for the same attempt are in order.
+	// Observed is called whenever an attempt may look different. It does not block; calls for the same
+	// attempt are in order.
 	Observed(ref Ref, seen Observation)
-	// Output hands over output of an attempt from the byte offset on. It blocks while the server can not keep up, which
-	// bounds memory, and returns an error when ctx ends or the output is no longer wanted. It may go on after the attempt was
-	// observed as ended, until Release has returned.
+	// Output hands over output of an attempt from the byte offset on. It blocks while the server can not keep
+	// up, which bounds memory, and returns an error when ctx ends or the output is no longer wanted. It may
+	// go on after the attempt was observed as ended, until Release has returned.
 	Output(ctx context.Context, ref Ref, offset int64, text []byte) error
-	// Found is called for a Job that carries our labels and that was not launched or adopted through this runtime.
+	// Found is called for a Job that carries our labels and that was not launched or adopted through this
+	// runtime.
 	Found(found Found)
 	// Gone is called when a Job that was found is not there any more: somebody else has let go of it.
 	Gone(found Found)
@@ -136,40 +141,45 @@ type Handler interface {
 type Runtime interface {
 	// Type is the type of work pool it serves: "kubernetes" or "process".
 	Type() string
-	// ClusterID names the cluster or host that attempts live in. Only workers with the same id take attempts over.
+	// ClusterID names the cluster or host that attempts live in. Only workers with the same id take attempts
+	// over.
 	ClusterID() string
 	// Namespaces is where it may create Jobs; empty means everywhere.
 	Namespaces() []string
 	// DefaultNamespace is for manifests that name none.
 	DefaultNamespace() string
-	// Run observes until ctx ends and returns after all it started has ended. What runs, runs on: stopping is no cancel
-	// (except for processes of a process runtime, which can not outlive their worker). The runtime is told the installation
-	// whose Jobs it looks after. Ready is closed once the first full look at the infrastructure is done.
+	// Run observes until ctx ends and returns after all it started has ended. What runs, runs on: stopping is
+	// no cancel (except for processes of a process runtime, which can not outlive their worker). The runtime
+	// is told the installation whose Jobs it looks after. Ready is closed once the first full look at the
+	// infrastructure is done.
 	Run(ctx context.Context, installation uuid.UUID, h Handler, ready chan<- struct{}) error
-	// Launch makes the attempt's Job exist exactly once, or adopts the one that is there, and begins to observe it. It
-	// waits out what is temporary until ctx ends. A *Refused error is final. Where HoldsLease said no it returns ErrNotHeld
-	// (wrapped or not), which promises that this call created nothing; after any other error that is open.
+	// Launch makes the attempt's Job exist exactly once, or adopts the one that is there, and begins to
+	// observe it. It waits out what is temporary until ctx ends. A *Refused error is final. Where HoldsLease
+	// said no it returns ErrNotHeld (wrapped or not), which promises that this call created nothing; after
+	// any other error that is open.
 	Launch(ctx context.Context, a Attempt) (Launched, error)
-	// Grant lets a gated Job run: the server has taken note of it as the attempt's one. It is safe to repeat, and to do for a Job
-	// that is not gated or not there any more.
+	// Grant lets a gated Job run: the server has taken note of it as the attempt's one. It is safe to repeat,
+	// and to do for a Job that is not gated or not there any more.
 	Grant(ctx context.Context, found Found) error
-	// Adopt begins to observe an attempt whose Job was created earlier, by whomever. When its Job is not there any more,
-	// that is an observation (Ended, Deleted).
+	// Adopt begins to observe an attempt whose Job was created earlier, by whomever. When its Job is not
+	// there any more, that is an observation (Ended, Deleted).
 	Adopt(ctx context.Context, a Attempt) error
-	// Cancel ends the attempt: its end is observed as Ended with category Cancelled, or as what it was when it was faster.
+	// Cancel ends the attempt: its end is observed as Ended with category Cancelled, or as what it was when
+	// it was faster.
 	Cancel(ctx context.Context, ref Ref) error
-	// Release lets go of an attempt whose outcome is recorded: finalizer off, TTL set. What still runs of it, which nobody
-	// counts on any more, is ended first. It is safe to repeat, and knows nothing of pools, flags or templates. It may wait some
-	// time for output that is not handed over yet.
+	// Release lets go of an attempt whose outcome is recorded: finalizer off, TTL set. What still runs of it,
+	// which nobody counts on any more, is ended first. It is safe to repeat, and knows nothing of pools,
+	// flags or templates. It may wait some time for output that is not handed over yet.
 	Release(ctx context.Context, found Found) error
-	// Disown lets go of a Job that the server does not know: it may be somebody's whose database was restored, so it runs on
-	// where it can (a process can not).
+	// Disown lets go of a Job that the server does not know: it may be somebody's whose database was
+	// restored, so it runs on where it can (a process can not).
 	Disown(ctx context.Context, found Found) error
 	// Discard deletes a Job that lost the race for its attempt and releases it.
 	Discard(ctx context.Context, found Found) error
 	// Forget stops observing an attempt that another worker now holds, and touches nothing.
 	Forget(ref Ref)
-	// Drain ends (or keeps) this installation's Jobs in the namespaces served and releases them; it needs no server.
+	// Drain ends (or keeps) this installation's Jobs in the namespaces served and releases them; it needs no
+	// server.
 	Drain(ctx context.Context, installation uuid.UUID, keep bool) error
 }
 

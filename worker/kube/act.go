@@ -8,8 +8,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// act does what follows from a view of an attempt that has not ended: carry out a decided end, stop stray pods, insist
-// where pods do not go. It returns when to look again.
+// act does what follows from a view of an attempt that has not ended: carry out a decided end, stop stray
+// pods, insist where pods do not go. It returns when to look again.
 func (w *watcher) act(ctx context.Context, t *tracked, s snapshot, v view) (time.Duration, error) {
 	planned, next := w.decide(t, s, v)
 	if planned != nil && s.job != nil {
@@ -63,5 +63,8 @@ func (w *watcher) due(t *tracked, s snapshot, v view) (*end, time.Duration) {
 	if wait := limit - s.now.Sub(v.waiting.Since); wait > 0 {
 		return nil, wait
 	}
-	return &end{Category: v.waiting.Cause, Message: fmt.Sprintf("given up after %s: %s", limit, v.waiting.Summary)}, 0
+	return &end{
+		Category: v.waiting.Cause,
+		Message:  fmt.Sprintf("given up after %s: %s", limit, v.waiting.Summary),
+	}, 0
 }

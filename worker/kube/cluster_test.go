@@ -323,8 +323,8 @@ func (r *recorder) allFound() ([]job.Found, <-chan struct{}) {
 	return append([]job.Found(nil), r.found...), r.changed
 }
 
-// TestMain checks that no test leaves a goroutine behind, apart from idle connections, which client-go keeps open for the
-// life of the process.
+// TestMain checks that no test leaves a goroutine behind, apart from idle connections, which client-go keeps
+// open for the life of the process.
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction("golang.org/x/net/http2.(*ClientConn).readLoop"),

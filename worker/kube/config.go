@@ -14,8 +14,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// ConnectOptions says which cluster to talk to. Without any, that is the cluster that the process runs in, and else the
-// current context of the kubeconfig that kubectl would use.
+// ConnectOptions says which cluster to talk to. Without any, that is the cluster that the process runs in,
+// and else the current context of the kubeconfig that kubectl would use.
 type ConnectOptions struct {
 	Kubeconfig string // path of a kubeconfig file
 	Context    string // of the kubeconfig; default is its current one
@@ -97,10 +97,16 @@ func restConfig(o ConnectOptions) (*rest.Config, string, error) {
 	}
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = o.Kubeconfig
-	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: o.Context})
+	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(
+		rules,
+		&clientcmd.ConfigOverrides{CurrentContext: o.Context},
+	)
 	rc, err := loader.ClientConfig()
 	if err != nil {
-		return nil, "", fmt.Errorf("no cluster to talk to (set --kubeconfig, --kube-context or KUBECONFIG, or run in a pod): %w", err)
+		return nil, "", fmt.Errorf(
+			"no cluster to talk to (set --kubeconfig, --kube-context or KUBECONFIG, or run in a pod): %w",
+			err,
+		)
 	}
 	namespace, _, err := loader.Namespace()
 	if err != nil {
@@ -109,8 +115,8 @@ func restConfig(o ConnectOptions) (*rest.Config, string, error) {
 	return rc, namespace, nil
 }
 
-// clusterID hashes what is the same for everybody who talks to the cluster, from within or without: its certificate
-// authority, or where there is none the server's address.
+// clusterID hashes what is the same for everybody who talks to the cluster, from within or without: its
+// certificate authority, or where there is none the server's address.
 func clusterID(rc *rest.Config) (string, error) {
 	authority := rc.CAData
 	if len(authority) == 0 && rc.CAFile != "" {

@@ -42,13 +42,28 @@ const (
 // explain says why the attempt waits, and else which object's events to look at.
 func (s snapshot) explain(pod *corev1.Pod, phase job.Phase) (d *Diagnosis, ask string) {
 	if s.deleting() {
-		return &Diagnosis{Level: LevelWarning, Code: "Deleting", Summary: "the Job is being deleted, its pod is told to stop", Since: s.now}, ""
+		return &Diagnosis{
+			Level:   LevelWarning,
+			Code:    "Deleting",
+			Summary: "the Job is being deleted, its pod is told to stop",
+			Since:   s.now,
+		}, ""
 	}
 	if gated(s.job) {
-		return &Diagnosis{Level: LevelWarning, Code: "Gated", Summary: "the Job waits for the server to take note of it", Since: s.now}, ""
+		return &Diagnosis{
+			Level:   LevelWarning,
+			Code:    "Gated",
+			Summary: "the Job waits for the server to take note of it",
+			Since:   s.now,
+		}, ""
 	}
 	if s.job.Spec.Suspend != nil && *s.job.Spec.Suspend {
-		return &Diagnosis{Level: LevelWarning, Code: "Suspended", Summary: "the Job is suspended: a queue (Kueue) or somebody has to resume it", Since: s.now}, ""
+		return &Diagnosis{
+			Level:   LevelWarning,
+			Code:    "Suspended",
+			Summary: "the Job is suspended: a queue (Kueue) or somebody has to resume it",
+			Since:   s.now,
+		}, ""
 	}
 	if pod == nil {
 		return s.explainByEvents(string(s.job.UID), s.waitingSince(), quietJob)
@@ -87,17 +102,23 @@ func (s snapshot) explainByEvents(uid string, since time.Time, quiet time.Durati
 	return d, uid
 }
 
-// unreachableAfter is how long after its time a pod that was told to go may still be there before its node is doubted.
+// unreachableAfter is how long after its time a pod that was told to go may still be there before its node is
+// doubted.
 const unreachableAfter = 30 * time.Second
 
 // lostNode says that a pod should have been gone long ago: nobody can tell whether it still runs.
 func lostNode(pod *corev1.Pod, now time.Time) *Diagnosis {
-	if pod.DeletionTimestamp == nil || terminal(pod) || now.Sub(pod.DeletionTimestamp.Time) < unreachableAfter {
+	if pod.DeletionTimestamp == nil || terminal(pod) ||
+		now.Sub(pod.DeletionTimestamp.Time) < unreachableAfter {
 		return nil
 	}
 	return &Diagnosis{
 		Level: LevelError, Code: "NodeLost", Cause: job.NodeLost, Since: pod.DeletionTimestamp.Time,
-		Summary: fmt.Sprintf("pod %s was told to stop and its node %s does not confirm it: it may still run", pod.Name, pod.Spec.NodeName),
+		Summary: fmt.Sprintf(
+			"pod %s was told to stop and its node %s does not confirm it: it may still run",
+			pod.Name,
+			pod.Spec.NodeName,
+		),
 	}
 }
 
@@ -110,12 +131,21 @@ func leaving(pod *corev1.Pod) *Diagnosis {
 	if _, why, ok := disruption(pod); ok {
 		what = why
 	}
-	summary := fmt.Sprintf("%s; it has until %s to stop", what, pod.DeletionTimestamp.UTC().Format("15:04:05 MST"))
-	return &Diagnosis{Level: LevelWarning, Code: "Stopping", Since: pod.DeletionTimestamp.Time, Summary: summary}
+	summary := fmt.Sprintf(
+		"%s; it has until %s to stop",
+		what,
+		pod.DeletionTimestamp.UTC().Format("15:04:05 MST"),
+	)
+	return &Diagnosis{
+		Level:   LevelWarning,
+		Code:    "Stopping",
+		Since:   pod.DeletionTimestamp.Time,
+		Summary: summary,
+	}
 }
 
-// DiagnosePod says why a pod does not start, or nil where it does, or where it has not said yet. It is a pure function
-// of the pod's status.
+// DiagnosePod says why a pod does not start, or nil where it does, or where it has not said yet. It is a pure
+// function of the pod's status.
 func DiagnosePod(pod *corev1.Pod) *Diagnosis {
 	statuses := slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses)
 	for _, status := range statuses {
@@ -139,7 +169,8 @@ func DiagnosePod(pod *corev1.Pod) *Diagnosis {
 // scheduledAt is when the pod found its node; until then, when it was made.
 func scheduledAt(pod *corev1.Pod) time.Time {
 	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionTrue && !condition.LastTransitionTime.IsZero() {
+		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionTrue &&
+			!condition.LastTransitionTime.IsZero() {
 			return condition.LastTransitionTime.Time
 		}
 	}
@@ -149,10 +180,20 @@ func scheduledAt(pod *corev1.Pod) time.Time {
 func diagnoseWaiting(status corev1.ContainerStatus, waiting corev1.ContainerStateWaiting) *Diagnosis {
 	d := Diagnosis{Level: LevelError}
 	switch waiting.Reason {
-	case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable", "ImageInspectError", "SignatureValidationFailed":
+	case "ErrImagePull",
+		"ImagePullBackOff",
+		"InvalidImageName",
+		"ErrImageNeverPull",
+		"RegistryUnavailable",
+		"ImageInspectError",
+		"SignatureValidationFailed":
 		d.Code, d.Cause = "ImagePullError", job.ImagePull
 		d.Summary = fmt.Sprintf("container %q can not get its image%s", status.Name, quoted(status.Image))
-	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreCreateHookError", "PostStartHookError":
+	case "CreateContainerConfigError",
+		"CreateContainerError",
+		"RunContainerError",
+		"PreCreateHookError",
+		"PostStartHookError":
 		d.Code, d.Cause = "ConfigError", job.Config
 		d.Summary = fmt.Sprintf("container %q can not be made", status.Name)
 	case "CrashLoopBackOff":
@@ -174,7 +215,8 @@ func quoted(image string) string {
 	return fmt.Sprintf(" %q", image)
 }
 
-// pullError cuts what differs between a failed pull and the wait for the next one, so that the words stay the same.
+// pullError cuts what differs between a failed pull and the wait for the next one, so that the words stay the
+// same.
 func pullError(message string) string {
 	message = strings.TrimSpace(message)
 	if strings.HasPrefix(message, "Back-off pulling image") {
@@ -188,16 +230,29 @@ func pullError(message string) string {
 
 func diagnoseUnscheduled(condition corev1.PodCondition) *Diagnosis {
 	if condition.Reason == corev1.PodReasonSchedulingGated {
-		return &Diagnosis{Level: LevelWarning, Code: "SchedulingGated", Summary: "the pod has scheduling gates that somebody has to lift"}
+		return &Diagnosis{
+			Level:   LevelWarning,
+			Code:    "SchedulingGated",
+			Summary: "the pod has scheduling gates that somebody has to lift",
+		}
 	}
-	d := Diagnosis{Level: LevelWarning, Code: "Unschedulable", Cause: job.Unschedulable, Summary: "no node takes the pod"}
+	d := Diagnosis{
+		Level:   LevelWarning,
+		Code:    "Unschedulable",
+		Cause:   job.Unschedulable,
+		Summary: "no node takes the pod",
+	}
 	text := strings.ToLower(condition.Message)
 	switch {
-	case strings.Contains(text, "persistentvolumeclaim"), strings.Contains(text, "persistent volume"), strings.Contains(text, "volume node affinity"):
+	case strings.Contains(text, "persistentvolumeclaim"),
+		strings.Contains(text, "persistent volume"),
+		strings.Contains(text, "volume node affinity"):
 		d.Code, d.Cause, d.Summary = "Unschedulable.Volume", job.Config, "no node takes the pod: its volume is missing or elsewhere"
 	case strings.Contains(text, "untolerated taint"):
 		d.Code, d.Summary = "Unschedulable.Taint", "no node takes the pod: nodes have taints that it does not tolerate"
-	case strings.Contains(text, "affinity/selector"), strings.Contains(text, "node affinity"), strings.Contains(text, "node selector"):
+	case strings.Contains(text, "affinity/selector"),
+		strings.Contains(text, "node affinity"),
+		strings.Contains(text, "node selector"):
 		d.Code, d.Summary = "Unschedulable.NodeAffinity", "no node takes the pod: its node selector or affinity matches none"
 	case strings.Contains(text, "insufficient "):
 		d.Code, d.Summary = "Unschedulable.InsufficientResources", "no node has room for what the pod requests"

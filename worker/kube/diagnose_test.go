@@ -13,7 +13,8 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// TestPodDiagnosis runs the cases of testdata/pod-diagnosis.json, adapted from the cases the reference worker of Prefect
+// TestPodDiagnosis runs the cases of testdata/pod-diagnosis.json, adapted from the cases the reference worker
+// of Prefect
 // 3.8 is tested with.
 func TestPodDiagnosis(t *testing.T) {
 	text, err := os.ReadFile("testdata/pod-diagnosis.json")

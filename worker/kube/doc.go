@@ -9,10 +9,10 @@
 //	            reconcile: snapshot ─▶ look ─▶ tell the worker ─▶ act
 //	                                  (pure)
 //
-// Deciding is apart from acting. Observe (observe.go, ending.go, podend.go, diagnose.go) is a pure function of what the
-// cluster shows; reconcile.go and act.go are level-triggered: they may run at any time, any number of times, and never rely on
-// having seen an event. The copies that informers keep only say that something may have changed; that a Job is missing
-// is believed of the API server alone.
+// Deciding is apart from acting. Observe (observe.go, ending.go, podend.go, diagnose.go) is a pure function
+// of what the cluster shows; reconcile.go and act.go are level-triggered: they may run at any time, any
+// number of times, and never rely on having seen an event. The copies that informers keep only say that
+// something may have changed; that a Job is missing is believed of the API server alone.
 //
 // What makes it safe:
 //   - The Job's name is the same for everyone who tries to create it, so there is one, whoever crashes in between. A Job
@@ -32,6 +32,7 @@
 //
 //	apiGroups: [""]     resources: [secrets]   verbs: [get, create, patch]      only where runs have a Secret of their own
 //
-// Without events it works and explains less. Drain needs jobs: list, patch, delete, get. EnsureSecretKeys needs secrets:
-// get, create, patch. It serves namespaces that are named; AllNamespaces needs the same as a ClusterRole.
+// Without events it works and explains less. Drain needs jobs: list, patch, delete, get. EnsureSecretKeys
+// needs secrets: get, create, patch. It serves namespaces that are named; AllNamespaces needs the same as a
+// ClusterRole.
 package kube

@@ -15,8 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
-// Drain ends (or keeps) the installation's Jobs in the namespaces served and takes our finalizers off. Where they are
-// ended it returns when they are gone. It needs nothing but the cluster, and may run beside Run.
+// Drain ends (or keeps) the installation's Jobs in the namespaces served and takes our finalizers off. Where
+// they are ended it returns when they are gone. It needs nothing but the cluster, and may run beside Run.
 func (r *Runtime) Drain(ctx context.Context, installation uuid.UUID, keep bool) error {
 	var failed []error
 	for _, namespace := range r.scopes() {
@@ -27,7 +27,8 @@ func (r *Runtime) Drain(ctx context.Context, installation uuid.UUID, keep bool) 
 	return errors.Join(failed...)
 }
 
-// drainers is how many Jobs a drain changes side by side: an uninstall has minutes for what may be ten thousand.
+// drainers is how many Jobs a drain changes side by side: an uninstall has minutes for what may be ten
+// thousand.
 const drainers = 16
 
 func (r *Runtime) drain(ctx context.Context, namespace string, installation uuid.UUID, keep bool) error {
@@ -83,31 +84,54 @@ func (f *failures) err() error {
 	return errors.Join(f.first...)
 }
 
-// remains are the Jobs that a drain waits for, and those that somebody else's finalizer holds: how many, and the first of them.
+// remains are the Jobs that a drain waits for, and those that somebody else's finalizer holds: how many, and
+// the first of them.
 type remains struct {
 	left, others int
 	first, other string
 }
 
-// awaitGone returns when no Job of the installation is left, apart from those that somebody else's finalizer holds.
+// awaitGone returns when no Job of the installation is left, apart from those that somebody else's finalizer
+// holds.
 func (r *Runtime) awaitGone(ctx context.Context, namespace string, installation uuid.UUID) error {
 	var now remains
-	err := wait.PollUntilContextCancel(ctx, 500*time.Millisecond, true, func(ctx context.Context) (bool, error) {
-		before := now.left
-		found, err := r.remains(ctx, namespace, installation)
-		if err != nil {
-			return false, err
-		}
-		if now = found; now.left > 0 && now.left != before {
-			r.options.Log.Info("waiting for jobs to go", "namespace", namespace, "left", now.left, "among them", now.first)
-		}
-		return now.left == 0, nil
-	})
+	err := wait.PollUntilContextCancel(
+		ctx,
+		500*time.Millisecond,
+		true,
+		func(ctx context.Context) (bool, error) {
+			before := now.left
+			found, err := r.remains(ctx, namespace, installation)
+			if err != nil {
+				return false, err
+			}
+			if now = found; now.left > 0 && now.left != before {
+				r.options.Log.Info(
+					"waiting for jobs to go",
+					"namespace",
+					namespace,
+					"left",
+					now.left,
+					"among them",
+					now.first,
+				)
+			}
+			return now.left == 0, nil
+		},
+	)
 	if err != nil {
 		return fmt.Errorf("wait for %d jobs to go (%s among them): %w", now.left, now.first, err)
 	}
 	if now.others > 0 {
-		r.options.Log.Warn("left to somebody else's finalizer", "namespace", namespace, "jobs", now.others, "among them", now.other)
+		r.options.Log.Warn(
+			"left to somebody else's finalizer",
+			"namespace",
+			namespace,
+			"jobs",
+			now.others,
+			"among them",
+			now.other,
+		)
 	}
 	return nil
 }
@@ -130,8 +154,14 @@ func ofInstallation(installation uuid.UUID) metav1.ListOptions {
 	return metav1.ListOptions{LabelSelector: installationSelector(installation), Limit: 500}
 }
 
-// eachPage goes through all that the options select, page by page: ten thousand whole Jobs need not fit into memory.
-func (r *Runtime) eachPage(ctx context.Context, namespace string, options metav1.ListOptions, look func(page []batchv1.Job)) error {
+// eachPage goes through all that the options select, page by page: ten thousand whole Jobs need not fit into
+// memory.
+func (r *Runtime) eachPage(
+	ctx context.Context,
+	namespace string,
+	options metav1.ListOptions,
+	look func(page []batchv1.Job),
+) error {
 	for {
 		call, cancel := context.WithTimeout(ctx, callTimeout)
 		page, err := r.client.BatchV1().Jobs(namespace).List(call, options)

@@ -17,17 +17,25 @@ func (e errEarlierRuns) Error() string {
 	return fmt.Sprintf("the Job %s of an earlier attempt has not ended yet", e.name)
 }
 
-// earlierEnded reports as an error that an earlier attempt's Job is there and not finished. A template may have sent that one to
-// another namespace.
+// earlierEnded reports as an error that an earlier attempt's Job is there and not finished. A template may
+// have sent that one to another namespace.
 func (l *launch) earlierEnded(ctx context.Context) error {
 	if l.attempt.Attempt <= 1 {
 		return nil
 	}
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	selector := fmt.Sprintf("%s=%s,%s=%s", manifest.LabelInstallation, l.manifest.Labels[manifest.LabelInstallation], manifest.LabelRunID, l.attempt.RunID)
+	selector := fmt.Sprintf(
+		"%s=%s,%s=%s",
+		manifest.LabelInstallation,
+		l.manifest.Labels[manifest.LabelInstallation],
+		manifest.LabelRunID,
+		l.attempt.RunID,
+	)
 	for _, namespace := range l.scopes() {
-		jobs, err := l.client.BatchV1().Jobs(namespace).List(call, metav1.ListOptions{LabelSelector: selector})
+		jobs, err := l.client.BatchV1().
+			Jobs(namespace).
+			List(call, metav1.ListOptions{LabelSelector: selector})
 		if err != nil {
 			return fmt.Errorf("look for earlier attempts in namespace %q: %w", namespace, err)
 		}
@@ -41,11 +49,12 @@ func (l *launch) earlierEnded(ctx context.Context) error {
 	return nil
 }
 
-// over reports whether no pod of the Job runs, by its own word. The Job controller sets its final conditions only when
-// all pods have ended.
+// over reports whether no pod of the Job runs, by its own word. The Job controller sets its final conditions
+// only when all pods have ended.
 func over(j *batchv1.Job) bool {
 	if (snapshot{job: j}).finished() != nil {
 		return true
 	}
-	return j.DeletionTimestamp != nil && j.Status.Active == 0 && (j.Status.Terminating == nil || *j.Status.Terminating == 0)
+	return j.DeletionTimestamp != nil && j.Status.Active == 0 &&
+		(j.Status.Terminating == nil || *j.Status.Terminating == 0)
 }

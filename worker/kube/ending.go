@@ -14,9 +14,9 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// ending decides whether the attempt has ended, and how. The Job's conditions decide; before they are there, the pod of
-// a plain Job may; of a Job that is being deleted, what was decided before, and else that somebody deleted it. An end
-// that came before the deletion wins over the deletion.
+// ending decides whether the attempt has ended, and how. The Job's conditions decide; before they are there,
+// the pod of a plain Job may; of a Job that is being deleted, what was decided before, and else that somebody
+// deleted it. An end that came before the deletion wins over the deletion.
 func (s snapshot) ending() (end, bool) {
 	if finished := s.finished(); finished != nil {
 		if s.unsettled() {
@@ -34,14 +34,15 @@ func (s snapshot) ending() (end, bool) {
 	return s.podEnd(pod), true
 }
 
-// finished is the condition that ended the Job, unless its deletion came first: a process that is told to stop may end
-// well or badly, that says nothing of the attempt.
+// finished is the condition that ended the Job, unless its deletion came first: a process that is told to
+// stop may end well or badly, that says nothing of the attempt.
 func (s snapshot) finished() *batchv1.JobCondition {
 	if s.job == nil {
 		return nil
 	}
 	for i, condition := range s.job.Status.Conditions {
-		if condition.Status != corev1.ConditionTrue || (condition.Type != batchv1.JobComplete && condition.Type != batchv1.JobFailed) {
+		if condition.Status != corev1.ConditionTrue ||
+			(condition.Type != batchv1.JobComplete && condition.Type != batchv1.JobFailed) {
 			continue
 		}
 		if s.job.DeletionTimestamp == nil || condition.LastTransitionTime.Before(s.job.DeletionTimestamp) {
@@ -51,22 +52,24 @@ func (s snapshot) finished() *batchv1.JobCondition {
 	return nil
 }
 
-// settleTime is how long the copy of a pod may lag behind that of its Job: two watches know nothing of each other.
+// settleTime is how long the copy of a pod may lag behind that of its Job: two watches know nothing of each
+// other.
 const settleTime = 5 * time.Second
 
-// unsettled reports whether the Job has ended, by what is known of it, and its pod not yet, or no pod of it has been seen
-// at all: what the pod will say is worth the wait.
+// unsettled reports whether the Job has ended, by what is known of it, and its pod not yet, or no pod of it
+// has been seen at all: what the pod will say is worth the wait.
 func (s snapshot) unsettled() bool {
 	finished := s.finished()
 	return finished != nil && s.plain() && s.now.Sub(finished.LastTransitionTime.Time) < settleTime &&
 		(len(s.all()) == 0 || slices.ContainsFunc(s.pods, func(pod *corev1.Pod) bool { return !terminal(pod) }))
 }
 
-// targeted reports whether the Job controller has begun to end the Job for a reason of its own (a deadline), so that the
-// pod's end is only its consequence.
+// targeted reports whether the Job controller has begun to end the Job for a reason of its own (a deadline),
+// so that the pod's end is only its consequence.
 func (s snapshot) targeted() bool {
 	return slices.ContainsFunc(s.job.Status.Conditions, func(c batchv1.JobCondition) bool {
-		return c.Type == batchv1.JobFailureTarget && c.Status == corev1.ConditionTrue && c.Reason != batchv1.JobReasonPodFailurePolicy
+		return c.Type == batchv1.JobFailureTarget && c.Status == corev1.ConditionTrue &&
+			c.Reason != batchv1.JobReasonPodFailurePolicy
 	})
 }
 
@@ -112,7 +115,8 @@ func (s snapshot) lastSign() *time.Time {
 	return &last
 }
 
-// conditionEnd reads the end from the Job's condition, and what it does not say from the pods that can still be seen.
+// conditionEnd reads the end from the Job's condition, and what it does not say from the pods that can still
+// be seen.
 func (s snapshot) conditionEnd(condition batchv1.JobCondition) end {
 	e := end{Category: job.Unknown, Message: condition.Message, At: &condition.LastTransitionTime.Time}
 	if condition.Type == batchv1.JobComplete {
@@ -134,7 +138,11 @@ func (s snapshot) conditionEnd(condition batchv1.JobCondition) end {
 			return s.podEnd(pod)
 		}
 	}
-	e.Message = fmt.Sprintf("the Job failed (%s: %s) and its pod was gone before it could be looked at", condition.Reason, condition.Message)
+	e.Message = fmt.Sprintf(
+		"the Job failed (%s: %s) and its pod was gone before it could be looked at",
+		condition.Reason,
+		condition.Message,
+	)
 	return e
 }
 
@@ -175,7 +183,10 @@ func (s snapshot) policyEnd(e end) end {
 			return s.podEnd(pod)
 		}
 		e.Category = job.Evicted
-		e.Message = fmt.Sprintf("pod %s was disrupted (evicted, preempted or its node drained); it was gone before it could be looked at", match[1])
+		e.Message = fmt.Sprintf(
+			"pod %s was disrupted (evicted, preempted or its node drained); it was gone before it could be looked at",
+			match[1],
+		)
 		return e
 	}
 	match := policyExitCode.FindStringSubmatch(e.Message)

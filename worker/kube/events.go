@@ -13,8 +13,8 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// goodFor is how long an answer about the events of an object is good for that has waited so long: thousands that wait for a
-// quota would ask all the time.
+// goodFor is how long an answer about the events of an object is good for that has waited so long: thousands
+// that wait for a quota would ask all the time.
 func goodFor(waited time.Duration) time.Duration {
 	return min(max(eventsAge, waited/8), maxEventsAge)
 }
@@ -27,7 +27,13 @@ type eventCache struct {
 }
 
 // askEvents adds the events of the object to the snapshot, from the API server when the last answer is old.
-func (w *watcher) askEvents(ctx context.Context, t *tracked, s *snapshot, uid string, again time.Duration) (time.Duration, error) {
+func (w *watcher) askEvents(
+	ctx context.Context,
+	t *tracked,
+	s *snapshot,
+	uid string,
+	again time.Duration,
+) (time.Duration, error) {
 	quiet := quietPod
 	if uid == string(s.job.UID) {
 		quiet = quietJob
@@ -51,13 +57,22 @@ func (w *watcher) askEvents(ctx context.Context, t *tracked, s *snapshot, uid st
 	return sooner(again, age+time.Second), nil
 }
 
-// eventsOf lists what was said about an object. Not being allowed to read events is no reason to stop looking after it.
+// eventsOf lists what was said about an object. Not being allowed to read events is no reason to stop looking
+// after it.
 func (w *watcher) eventsOf(ctx context.Context, namespace, uid string) ([]corev1.Event, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	list, err := w.client.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.uid=" + uid, Limit: 50})
+	list, err := w.client.CoreV1().
+		Events(namespace).
+		List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.uid=" + uid, Limit: 50})
 	if apierrors.IsForbidden(err) {
-		w.options.Log.Warn("events can not be read, waiting attempts are explained less well", "namespace", namespace, "error", hinted(err))
+		w.options.Log.Warn(
+			"events can not be read, waiting attempts are explained less well",
+			"namespace",
+			namespace,
+			"error",
+			hinted(err),
+		)
 		return nil, nil
 	}
 	if err != nil {
@@ -66,8 +81,8 @@ func (w *watcher) eventsOf(ctx context.Context, namespace, uid string) ([]corev1
 	return list.Items, nil
 }
 
-// standing is the newest warning about the object, unless there was a step forward after it: a volume that could not be mounted
-// at first is no reason to give up a pod whose image is being pulled since.
+// standing is the newest warning about the object, unless there was a step forward after it: a volume that
+// could not be mounted at first is no reason to give up a pod whose image is being pulled since.
 func standing(events []corev1.Event, uid string) *corev1.Event {
 	var newest *corev1.Event
 	var forward time.Time
@@ -91,14 +106,21 @@ func standing(events []corev1.Event, uid string) *corev1.Event {
 // isForward reports whether the event says that a pod came to be, or came nearer to running.
 func isForward(event *corev1.Event) bool {
 	switch event.Reason {
-	case "SuccessfulCreate", "Scheduled", "SuccessfulAttachVolume", "SuccessfulMountVolume", "Pulling", "Pulled", "Created", "Started":
+	case "SuccessfulCreate",
+		"Scheduled",
+		"SuccessfulAttachVolume",
+		"SuccessfulMountVolume",
+		"Pulling",
+		"Pulled",
+		"Created",
+		"Started":
 		return event.Type == corev1.EventTypeNormal
 	}
 	return false
 }
 
-// diagnoseEvents reads what was last said against the object. Quotas, Pod Security, webhooks, a missing ServiceAccount or volume
-// show nowhere else.
+// diagnoseEvents reads what was last said against the object. Quotas, Pod Security, webhooks, a missing
+// ServiceAccount or volume show nowhere else.
 func diagnoseEvents(events []corev1.Event, uid string) *Diagnosis {
 	newest := standing(events, uid)
 	if newest == nil {

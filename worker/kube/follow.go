@@ -13,8 +13,8 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// follower hands over the output of one attempt while it runs: of its pods one after the other, of each the instances of
-// the job container, or of all. Nothing waits for it but Release, and that not for long.
+// follower hands over the output of one attempt while it runs: of its pods one after the other, of each the
+// instances of the job container, or of all. Nothing waits for it but Release, and that not for long.
 type follower struct {
 	w         *watcher
 	ref       job.Ref
@@ -40,8 +40,8 @@ type follower struct {
 	midLine   bool // what was handed over last is no whole line
 }
 
-// skewAllowed is how far the clocks of nodes and workers may differ: a line that is younger than the takeover by more
-// than that can not be known to the server.
+// skewAllowed is how far the clocks of nodes and workers may differ: a line that is younger than the takeover
+// by more than that can not be known to the server.
 const skewAllowed = 5 * time.Second
 
 // follow sees to it that the output is followed once there is any, and wakes whoever follows.
@@ -102,7 +102,11 @@ func (r *Runtime) waitForOutput(ctx context.Context, found job.Found) {
 	case <-f.done:
 	case <-ctx.Done():
 	case <-timer.C:
-		r.options.Log.Warn("output was not read to its end before the job was released", "attempt", found.Ref.String())
+		r.options.Log.Warn(
+			"output was not read to its end before the job was released",
+			"attempt",
+			found.Ref.String(),
+		)
 	}
 }
 
@@ -179,7 +183,13 @@ func (f *follower) run(ctx context.Context) {
 			wait = firstLogWait
 		}
 		if err != nil {
-			f.w.options.Log.Debug("log was interrupted, it is resumed", "attempt", f.ref.String(), "error", err)
+			f.w.options.Log.Debug(
+				"log was interrupted, it is resumed",
+				"attempt",
+				f.ref.String(),
+				"error",
+				err,
+			)
 		}
 		f.pause(ctx, wait)
 		wait = min(2*wait, lastLogWait)
@@ -197,10 +207,14 @@ func (f *follower) pause(ctx context.Context, wait time.Duration) {
 	}
 }
 
-// next chooses the log to read now. There is none while the container has not started, and after all has been read.
+// next chooses the log to read now. There is none while the container has not started, and after all has been
+// read.
 func (f *follower) next() (reading, bool) {
 	pods := f.w.podsOf(f.ref)
-	slices.SortStableFunc(pods, func(a, b *corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
+	slices.SortStableFunc(
+		pods,
+		func(a, b *corev1.Pod) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) },
+	)
 	for _, pod := range pods {
 		for _, name := range f.containers(pod) {
 			from := source{pod.UID, name}
@@ -208,7 +222,8 @@ func (f *follower) next() (reading, bool) {
 				continue
 			}
 			status := statusOf(pod, name)
-			if status == nil || (status.State.Waiting != nil && status.LastTerminationState.Terminated == nil) {
+			if status == nil ||
+				(status.State.Waiting != nil && status.LastTerminationState.Terminated == nil) {
 				if terminal(pod) {
 					f.finished = append(f.finished, from)
 					continue
@@ -223,7 +238,10 @@ func (f *follower) next() (reading, bool) {
 
 func (f *follower) choose(r reading, status corev1.ContainerStatus) (reading, bool) {
 	if f.from != r.source() {
-		f.from, f.instance, f.position, f.headed = r.source(), max(0, status.RestartCount-1), position{}, false
+		f.from, f.instance, f.position, f.headed = r.source(), max(
+			0,
+			status.RestartCount-1,
+		), position{}, false
 	}
 	switch {
 	case f.instance < status.RestartCount:
@@ -251,7 +269,8 @@ func (f *follower) choose(r reading, status corev1.ContainerStatus) (reading, bo
 
 // endInstance goes on to the next instance, or leaves the pod where there will be none.
 func (f *follower) endInstance(r reading) {
-	if !r.previous && (r.once || terminal(r.pod) || r.pod.Spec.RestartPolicy == corev1.RestartPolicyNever || endedWell(r.pod, r.container)) {
+	if !r.previous &&
+		(r.once || terminal(r.pod) || r.pod.Spec.RestartPolicy == corev1.RestartPolicyNever || endedWell(r.pod, r.container)) {
 		f.finished = append(f.finished, r.source())
 		return
 	}

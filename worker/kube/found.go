@@ -9,9 +9,9 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// report tells of Jobs with the attempt's labels that are not the one tracked: left by an earlier process, made by
-// another worker, or a second one of the same attempt. Each is told once, again when somebody deletes it, and at every
-// resync. Jobs without our finalizer need nobody.
+// report tells of Jobs with the attempt's labels that are not the one tracked: left by an earlier process,
+// made by another worker, or a second one of the same attempt. Each is told once, again when somebody deletes
+// it, and at every resync. Jobs without our finalizer need nobody.
 func (w *watcher) report(ref job.Ref, t *tracked) {
 	if w.launching(ref) {
 		return // the watch may be faster than the answer to create
@@ -56,8 +56,8 @@ func (w *watcher) worthTelling(uid types.UID, deleting bool) bool {
 	return true
 }
 
-// settled keeps a Job that was just released from being told of again while the watch still shows it with its finalizer. One
-// that is gone from the copies is not noted: nobody would take the note away again.
+// settled keeps a Job that was just released from being told of again while the watch still shows it with its
+// finalizer. One that is gone from the copies is not noted: nobody would take the note away again.
 func (r *Runtime) settled(j *batchv1.Job) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -31,8 +31,8 @@ type launch struct {
 	ambiguous bool // a create may have worked although its answer says otherwise
 }
 
-// Launch makes the Job exist exactly once: its name is the same for everyone who tries, and a Job that is there already
-// is adopted if it is this attempt's.
+// Launch makes the Job exist exactly once: its name is the same for everyone who tries, and a Job that is
+// there already is adopted if it is this attempt's.
 func (r *Runtime) Launch(ctx context.Context, a job.Attempt) (job.Launched, error) {
 	placed, err := r.placed(a)
 	if err != nil {
@@ -61,7 +61,10 @@ var errCancelled = errors.New("cancelled before the Job was created")
 // placed returns a copy of the manifest with its namespace, which has to be one that is served.
 func (r *Runtime) placed(a job.Attempt) (*batchv1.Job, error) {
 	if a.Manifest == nil {
-		return nil, &job.Refused{Category: job.Invalid, Message: fmt.Sprintf("attempt %s has no manifest", a.Ref)}
+		return nil, &job.Refused{
+			Category: job.Invalid,
+			Message:  fmt.Sprintf("attempt %s has no manifest", a.Ref),
+		}
 	}
 	placed := a.Manifest.DeepCopy()
 	if placed.Namespace == "" {
@@ -69,7 +72,10 @@ func (r *Runtime) placed(a job.Attempt) (*batchv1.Job, error) {
 	}
 	if !r.serves(placed.Namespace) {
 		return nil, &job.Refused{Category: job.Invalid, Message: fmt.Sprintf(
-			"namespace %q is not served by this worker; start one with --watch-namespace %s, or name another namespace in the template", placed.Namespace, placed.Namespace)}
+			"namespace %q is not served by this worker; start one with --watch-namespace %s, or name another namespace in the template",
+			placed.Namespace,
+			placed.Namespace,
+		)}
 	}
 	return placed, nil
 }
@@ -111,7 +117,9 @@ func (l *launch) try(ctx context.Context) (job.Launched, error) {
 	}
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	created, err := l.client.BatchV1().Jobs(l.manifest.Namespace).Create(call, l.manifest, metav1.CreateOptions{FieldManager: "berth-worker"})
+	created, err := l.client.BatchV1().
+		Jobs(l.manifest.Namespace).
+		Create(call, l.manifest, metav1.CreateOptions{FieldManager: "berth-worker"})
 	switch {
 	case err == nil:
 		return l.launched(ctx, created, false)
@@ -120,13 +128,18 @@ func (l *launch) try(ctx context.Context) (job.Launched, error) {
 	}
 	verdict := judge(err)
 	if verdict.final {
-		return job.Launched{}, &job.Refused{Category: verdict.category, Err: err, Message: fmt.Sprintf("the cluster refuses the Job: %v (%s)", err, verdict.hint)}
+		return job.Launched{}, &job.Refused{
+			Category: verdict.category,
+			Err:      err,
+			Message:  fmt.Sprintf("the cluster refuses the Job: %v (%s)", err, verdict.hint),
+		}
 	}
 	l.ambiguous = l.ambiguous || leavesOpen(err)
 	return job.Launched{}, fmt.Errorf("create job %s/%s: %w", l.manifest.Namespace, l.manifest.Name, err)
 }
 
-// leavesOpen reports whether what was asked for may have been done although this is the answer: only a plain no is certain.
+// leavesOpen reports whether what was asked for may have been done although this is the answer: only a plain
+// no is certain.
 func leavesOpen(err error) bool {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
@@ -143,13 +156,24 @@ var errLeaseLost = errors.New("the lease was lost after a create whose answer wa
 func (l *launch) adopt(ctx context.Context) (job.Launched, error) {
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	there, err := l.client.BatchV1().Jobs(l.manifest.Namespace).Get(call, l.manifest.Name, metav1.GetOptions{})
+	there, err := l.client.BatchV1().
+		Jobs(l.manifest.Namespace).
+		Get(call, l.manifest.Name, metav1.GetOptions{})
 	if err != nil {
-		return job.Launched{}, fmt.Errorf("look whose job %s/%s is: %w", l.manifest.Namespace, l.manifest.Name, err)
+		return job.Launched{}, fmt.Errorf(
+			"look whose job %s/%s is: %w",
+			l.manifest.Namespace,
+			l.manifest.Name,
+			err,
+		)
 	}
 	if !sameAttempt(there, l.manifest) {
 		return job.Launched{}, &job.Refused{Category: job.Invalid, Message: fmt.Sprintf(
-			"the name %s/%s is taken by %s; delete that Job if nobody needs it", there.Namespace, there.Name, owner(there))}
+			"the name %s/%s is taken by %s; delete that Job if nobody needs it",
+			there.Namespace,
+			there.Name,
+			owner(there),
+		)}
 	}
 	return l.launched(ctx, there, true)
 }
@@ -163,13 +187,24 @@ func (l *launch) launched(ctx context.Context, j *batchv1.Job, adopted bool) (jo
 		}
 	}
 	l.track(l.attempt, j.Namespace, j.Name, j)
-	return job.Launched{Namespace: j.Namespace, Name: j.Name, UID: string(j.UID), Adopted: adopted, Gated: gated(j)}, nil
+	return job.Launched{
+		Namespace: j.Namespace,
+		Name:      j.Name,
+		UID:       string(j.UID),
+		Adopted:   adopted,
+		Gated:     gated(j),
+	}, nil
 }
 
 // owner says whose a Job is.
 func owner(j *batchv1.Job) string {
 	if installation := j.Labels[manifest.LabelInstallation]; installation != "" {
-		return fmt.Sprintf("a Job of installation %s, run %s, attempt %s", installation, j.Labels[manifest.LabelRunID], j.Labels[manifest.LabelAttempt])
+		return fmt.Sprintf(
+			"a Job of installation %s, run %s, attempt %s",
+			installation,
+			j.Labels[manifest.LabelRunID],
+			j.Labels[manifest.LabelAttempt],
+		)
 	}
 	for _, reference := range j.OwnerReferences {
 		return fmt.Sprintf("a Job of %s %s", reference.Kind, reference.Name)
@@ -182,7 +217,13 @@ func owner(j *batchv1.Job) string {
 
 // explain tells why the attempt has not been launched yet.
 func (l *launch) explain(err error) {
-	l.options.Log.Warn("job could not be created, trying again", "attempt", l.attempt.Ref.String(), "error", hinted(err))
+	l.options.Log.Warn(
+		"job could not be created, trying again",
+		"attempt",
+		l.attempt.Ref.String(),
+		"error",
+		hinted(err),
+	)
 	h := l.handler()
 	if h == nil {
 		return
@@ -199,7 +240,11 @@ func (l *launch) explain(err error) {
 func (l *launch) givenUp(ctx context.Context, err error) (job.Launched, error) {
 	cause := context.Cause(ctx)
 	verdict := judge(err)
-	refused := &job.Refused{Category: verdict.category, Err: err, Message: fmt.Sprintf("the Job could not be created in time: %v", hinted(err))}
+	refused := &job.Refused{
+		Category: verdict.category,
+		Err:      err,
+		Message:  fmt.Sprintf("the Job could not be created in time: %v", hinted(err)),
+	}
 	cancelled := errors.Is(cause, errCancelled)
 	switch {
 	case cancelled:

@@ -24,8 +24,8 @@ func labelled(run uuid.UUID, attempt, namespace string) *batchv1.Job {
 	}}
 }
 
-// TestWhetherACreationMayHaveWorked injects answers that a cluster here does not give on demand. ErrNotHeld promises that
-// nothing was created, and the server hands the attempt to somebody else on its strength.
+// TestWhetherACreationMayHaveWorked injects answers that a cluster here does not give on demand. ErrNotHeld
+// promises that nothing was created, and the server hands the attempt to somebody else on its strength.
 func TestWhetherACreationMayHaveWorked(t *testing.T) {
 	answer := func(code int, reason metav1.StatusReason) error {
 		return &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: int32(code), Reason: reason}}

@@ -15,8 +15,9 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// mayRun reports whether a pod of the Job runs, or may come to. What the copies show of an end is enough; that something runs
-// is believed of the API server alone. Of a Job that is being deleted, Kubernetes ends what is left.
+// mayRun reports whether a pod of the Job runs, or may come to. What the copies show of an end is enough;
+// that something runs is believed of the API server alone. Of a Job that is being deleted, Kubernetes ends
+// what is left.
 func (r *Runtime) mayRun(ctx context.Context, ref job.Ref, j *batchv1.Job) (bool, error) {
 	r.mu.Lock()
 	w := r.watcher
@@ -39,7 +40,9 @@ func (r *Runtime) mayRun(ctx context.Context, ref job.Ref, j *batchv1.Job) (bool
 	case current.UID != j.UID, over(current), current.DeletionTimestamp != nil:
 		return false, nil
 	}
-	list, err := r.client.CoreV1().Pods(j.Namespace).List(call, metav1.ListOptions{LabelSelector: batchv1.ControllerUidLabel + "=" + string(j.UID)})
+	list, err := r.client.CoreV1().
+		Pods(j.Namespace).
+		List(call, metav1.ListOptions{LabelSelector: batchv1.ControllerUidLabel + "=" + string(j.UID)})
 	if err != nil {
 		return false, fmt.Errorf("look for pods of job %s/%s: %w", j.Namespace, j.Name, err)
 	}
@@ -55,7 +58,8 @@ func allEnded(pods []*corev1.Pod) bool {
 	return len(pods) > 0 && !slices.ContainsFunc(pods, func(pod *corev1.Pod) bool { return !terminal(pod) })
 }
 
-// locate finds the Jobs that are meant: the one with the UID, or where that is not known, those of the attempt.
+// locate finds the Jobs that are meant: the one with the UID, or where that is not known, those of the
+// attempt.
 func (r *Runtime) locate(ctx context.Context, found job.Found) ([]*batchv1.Job, error) {
 	r.mu.Lock()
 	w := r.watcher
@@ -75,7 +79,9 @@ func (r *Runtime) locate(ctx context.Context, found job.Found) ([]*batchv1.Job, 
 	var jobs []*batchv1.Job
 	for _, namespace := range r.scopes() {
 		call, cancel := context.WithTimeout(ctx, callTimeout)
-		list, err := r.client.BatchV1().Jobs(namespace).List(call, metav1.ListOptions{LabelSelector: r.selector(w, found.Ref)})
+		list, err := r.client.BatchV1().
+			Jobs(namespace).
+			List(call, metav1.ListOptions{LabelSelector: r.selector(w, found.Ref)})
 		cancel()
 		if err != nil {
 			return nil, fmt.Errorf("list jobs in namespace %q: %w", namespace, err)
@@ -94,5 +100,12 @@ func (r *Runtime) selector(w *watcher, ref job.Ref) string {
 		return refSelector(w.installation.String(), ref)
 	}
 	// A run id is unique among installations; the label of the installation only has to be there.
-	return fmt.Sprintf("%s,%s=%s,%s=%d", manifest.LabelInstallation, manifest.LabelRunID, ref.RunID, manifest.LabelAttempt, ref.Attempt)
+	return fmt.Sprintf(
+		"%s,%s=%s,%s=%d",
+		manifest.LabelInstallation,
+		manifest.LabelRunID,
+		ref.RunID,
+		manifest.LabelAttempt,
+		ref.Attempt,
+	)
 }

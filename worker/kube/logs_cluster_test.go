@@ -13,8 +13,9 @@ import (
 	"github.com/berth-dev/berth/worker/kube"
 )
 
-// drained gives the container runtime time to write down what the container has printed: containerd 1.6 loses what is
-// still in the pipe when a container ends right after it has printed much, and there is no reading it afterwards.
+// drained gives the container runtime time to write down what the container has printed: containerd 1.6 loses
+// what is still in the pipe when a container ends right after it has printed much, and there is no reading it
+// afterwards.
 const drained = "; sleep 2"
 
 // counted is what `seq 1 n` prints.
@@ -137,7 +138,8 @@ func TestTheOutputOfARestartedContainerFollowsThatOfTheOneBefore(t *testing.T) {
 	end := s.ended(a.Ref)
 	s.release(a.Ref, launched.UID)
 	text, _ := s.seen.text(a.Ref)
-	// With backoffLimit 0 the Job controller may end the Job at the first restart: what has run is to be there.
+	// With backoffLimit 0 the Job controller may end the Job at the first restart: what has run is to be
+	// there.
 	if text != "first\nsecond\n" && !(end.Category != "" && text == "first\n") {
 		t.Errorf("output %q of %s", text, show(end))
 	}

@@ -49,8 +49,8 @@ func newMetrics(registerer prometheus.Registerer, r *Runtime) (metrics, error) {
 	return m, err
 }
 
-// register returns the collector, or the one that another part of this process has registered as the same. Without a
-// registerer nobody looks.
+// register returns the collector, or the one that another part of this process has registered as the same.
+// Without a registerer nobody looks.
 func register[T prometheus.Collector](registerer prometheus.Registerer, c T) (T, error) {
 	if registerer == nil {
 		return c, nil

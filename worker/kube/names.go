@@ -11,12 +11,13 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// annotationEnding holds the end that was decided for an attempt before its Job was deleted for it: whoever finds the Job
-// terminating records that, and not that somebody deleted it.
+// annotationEnding holds the end that was decided for an attempt before its Job was deleted for it: whoever
+// finds the Job terminating records that, and not that somebody deleted it.
 const annotationEnding = manifest.Prefix + "ending"
 
-// annotationGate is on a Job that was created suspended and waits for the server to take note of it; its value says so to
-// people. Grant takes it off. A Job that is suspended without it is somebody else's to resume.
+// annotationGate is on a Job that was created suspended and waits for the server to take note of it; its
+// value says so to people. Grant takes it off. A Job that is suspended without it is somebody else's to
+// resume.
 const (
 	annotationGate = manifest.Prefix + "gate"
 	gateClosed     = "waits for the server to take note of it"
@@ -29,7 +30,15 @@ func installationSelector(installation uuid.UUID) string {
 
 // refSelector selects what belongs to one attempt.
 func refSelector(installation string, ref job.Ref) string {
-	return fmt.Sprintf("%s=%s,%s=%s,%s=%d", manifest.LabelInstallation, installation, manifest.LabelRunID, ref.RunID, manifest.LabelAttempt, ref.Attempt)
+	return fmt.Sprintf(
+		"%s=%s,%s=%s,%s=%d",
+		manifest.LabelInstallation,
+		installation,
+		manifest.LabelRunID,
+		ref.RunID,
+		manifest.LabelAttempt,
+		ref.Attempt,
+	)
 }
 
 // refOf reads the attempt that an object belongs to from its labels.

@@ -41,7 +41,8 @@ type view struct {
 	output bool
 	// unsettled asks to look again soon.
 	unsettled bool
-	// policy is how the template wants the attempt looked after; where it can not be read, the usual way and problem says why.
+	// policy is how the template wants the attempt looked after; where it can not be read, the usual way and
+	// problem says why.
 	policy  manifest.Policy
 	problem error
 }
@@ -55,8 +56,8 @@ type end struct {
 	At        *time.Time   `json:"at,omitempty"`
 }
 
-// Observe says what a Job and its pods look like; no Job means that it is not in the cluster any more. It is a pure
-// function: what comes of it depends on nothing else.
+// Observe says what a Job and its pods look like; no Job means that it is not in the cluster any more. It is
+// a pure function: what comes of it depends on nothing else.
 func Observe(j *batchv1.Job, pods []*corev1.Pod, now time.Time) job.Observation {
 	return look(snapshot{job: j, pods: pods, now: now}).Observation
 }
@@ -150,7 +151,10 @@ func (s snapshot) strays() []*corev1.Pod {
 	if !s.deleting() || (s.job != nil && finalizer.InForeground(s.job)) {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(s.pods), func(pod *corev1.Pod) bool { return pod.DeletionTimestamp != nil })
+	return slices.DeleteFunc(
+		slices.Clone(s.pods),
+		func(pod *corev1.Pod) bool { return pod.DeletionTimestamp != nil },
+	)
 }
 
 // outlived returns how the job container ended where its pod runs on without it.
@@ -173,7 +177,8 @@ func (s snapshot) plain() bool {
 	}
 	spec := s.job.Spec
 	one := func(n *int32) bool { return n == nil || *n == 1 }
-	return one(spec.Completions) && one(spec.Parallelism) && spec.BackoffLimit != nil && *spec.BackoffLimit == 0 &&
+	return one(spec.Completions) && one(spec.Parallelism) && spec.BackoffLimit != nil &&
+		*spec.BackoffLimit == 0 &&
 		spec.Template.Spec.RestartPolicy == corev1.RestartPolicyNever
 }
 
@@ -184,7 +189,10 @@ func (s snapshot) planned() (end, bool) {
 	}
 	var e end
 	if err := json.Unmarshal([]byte(s.job.Annotations[annotationEnding]), &e); err != nil {
-		return end{Category: job.Unknown, Message: "the annotation " + annotationEnding + " of the Job can not be read: " + err.Error()}, true
+		return end{
+			Category: job.Unknown,
+			Message:  "the annotation " + annotationEnding + " of the Job can not be read: " + err.Error(),
+		}, true
 	}
 	return e, true
 }

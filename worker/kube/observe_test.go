@@ -62,8 +62,8 @@ func (r recorded) trimmed(t *testing.T) recorded {
 	return r
 }
 
-// recordings were made by hand, one for each thing worth telling apart; scenarios by `make record`, one for each row of the
-// table that the worker is put through on a real cluster.
+// recordings were made by hand, one for each thing worth telling apart; scenarios by `make record`, one for
+// each row of the table that the worker is put through on a real cluster.
 const (
 	recordings = "testdata/observe"
 	scenarios  = "testdata/recorded"
@@ -129,8 +129,9 @@ func observeAll(t *testing.T, dir string) {
 	}
 }
 
-// TestEveryCategoryIsRecorded demands a real Job for whatever an end can be called, but for what leaves no Job to be seen: a
-// template that does not render, a Job that the API server refuses. An end that is unknown can not be had on demand.
+// TestEveryCategoryIsRecorded demands a real Job for whatever an end can be called, but for what leaves no
+// Job to be seen: a template that does not render, a Job that the API server refuses. An end that is unknown
+// can not be had on demand.
 func TestEveryCategoryIsRecorded(t *testing.T) {
 	files, err := os.ReadDir(scenarios)
 	if err != nil {

@@ -21,19 +21,19 @@ type Options struct {
 	Timing     Timing
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
-	// LegacyFinalizers are names that older releases held Jobs with. They are taken off wherever ours is, and replaced by ours
-	// at the start and hourly; they are never written.
+	// LegacyFinalizers are names that older releases held Jobs with. They are taken off wherever ours is, and
+	// replaced by ours at the start and hourly; they are never written.
 	LegacyFinalizers []string
-	// Gated creates Jobs suspended and lets them run once the server has taken note of them (Grant). That closes the last
-	// window in which an attempt could run twice: a worker that sleeps between the look at its lease and the creation for
-	// longer than a finished Job is kept. It costs a write more for each Job.
+	// Gated creates Jobs suspended and lets them run once the server has taken note of them (Grant). That
+	// closes the last window in which an attempt could run twice: a worker that sleeps between the look at
+	// its lease and the creation for longer than a finished Job is kept. It costs a write more for each Job.
 	Gated bool
 	// Reconcilers is how many attempts are looked at side by side.
 	Reconcilers int
 }
 
-// Deadlines are how long a pending attempt may wait for one cause before it is ended with that category. Negative means
-// for ever.
+// Deadlines are how long a pending attempt may wait for one cause before it is ended with that category.
+// Negative means for ever.
 type Deadlines struct {
 	ImagePull     time.Duration // default 10 minutes
 	Config        time.Duration // default 5 minutes
@@ -46,10 +46,11 @@ type Deadlines struct {
 type Timing struct {
 	// Outlived is how long other containers may run on after the job container has ended. Default 30 seconds.
 	Outlived time.Duration
-	// Escalate is how long after its grace period a pod may take to go before it is told again, with no grace. Default 30 seconds.
+	// Escalate is how long after its grace period a pod may take to go before it is told again, with no
+	// grace. Default 30 seconds.
 	Escalate time.Duration
-	// Force is how long after its grace period a pod of a cancelled attempt is waited for before its object is removed
-	// by force, although its node does not confirm that it has stopped. Default 10 minutes.
+	// Force is how long after its grace period a pod of a cancelled attempt is waited for before its object
+	// is removed by force, although its node does not confirm that it has stopped. Default 10 minutes.
 	Force time.Duration
 	// Output is how long Release waits for the rest of the output. Default 10 seconds.
 	Output time.Duration

@@ -11,7 +11,8 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// disruptions maps the reasons of the pod condition DisruptionTarget and of a failed pod's status to categories.
+// disruptions maps the reasons of the pod condition DisruptionTarget and of a failed pod's status to
+// categories.
 var disruptions = map[string]job.Category{
 	corev1.PodReasonPreemptionByScheduler: job.Preempted,
 	corev1.PodReasonTerminationByKubelet:  job.Evicted,
@@ -81,8 +82,9 @@ func (s snapshot) podEnd(pod *corev1.Pod) end {
 	return e
 }
 
-// stoppedByDeletion reports whether the container ended because its pod was being deleted, as far as the pod can tell:
-// when it was asked to go is not known any more once the kubelet has confirmed the end with no grace.
+// stoppedByDeletion reports whether the container ended because its pod was being deleted, as far as the pod
+// can tell: when it was asked to go is not known any more once the kubelet has confirmed the end with no
+// grace.
 func stoppedByDeletion(pod *corev1.Pod, container string) bool {
 	if pod.DeletionTimestamp == nil {
 		return false
@@ -122,8 +124,8 @@ func (s snapshot) containersEnd(pod *corev1.Pod) end {
 	return end{Succeeded: true, ExitCode: &zero}
 }
 
-// firstFailed is the container whose end is the pod's. One that runs beside the others is stopped when one of them fails, and
-// ends with what it is killed by: it counts where no other has failed.
+// firstFailed is the container whose end is the pod's. One that runs beside the others is stopped when one of
+// them fails, and ends with what it is killed by: it counts where no other has failed.
 func firstFailed(pod *corev1.Pod) *corev1.ContainerStatus {
 	var beside *corev1.ContainerStatus
 	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
@@ -142,14 +144,22 @@ func firstFailed(pod *corev1.Pod) *corev1.ContainerStatus {
 func (s snapshot) containerEnd(status corev1.ContainerStatus) end {
 	terminated := status.State.Terminated
 	code := terminated.ExitCode
-	e := end{ExitCode: &code, Category: job.App, Message: fmt.Sprintf("container %q exited with code %d", status.Name, code)}
+	e := end{
+		ExitCode: &code,
+		Category: job.App,
+		Message:  fmt.Sprintf("container %q exited with code %d", status.Name, code),
+	}
 	if !terminated.FinishedAt.IsZero() {
 		e.At = &terminated.FinishedAt.Time
 	}
 	switch terminated.Reason {
 	case "OOMKilled":
 		e.Category = job.OOM
-		e.Message = fmt.Sprintf("container %q ran out of memory%s and was killed", status.Name, s.memoryLimit(status.Name))
+		e.Message = fmt.Sprintf(
+			"container %q ran out of memory%s and was killed",
+			status.Name,
+			s.memoryLimit(status.Name),
+		)
 	case "StartError", "ContainerCannotRun":
 		e.Category = job.Config
 		e.Message = fmt.Sprintf("container %q could not be started", status.Name)

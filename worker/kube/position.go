@@ -6,8 +6,9 @@ import (
 	"time"
 )
 
-// position is how far the output of one instance of a container has been read. The API resumes a log at a second; what
-// of that second is known already is counted here, so that nothing comes twice and nothing is left out.
+// position is how far the output of one instance of a container has been read. The API resumes a log at a
+// second; what of that second is known already is counted here, so that nothing comes twice and nothing is
+// left out.
 type position struct {
 	// seconds counts complete lines by the second of their timestamp, for the latest seconds.
 	seconds map[int64]int
@@ -15,8 +16,8 @@ type position struct {
 	partial int // bytes of an unfinished line that were handed over
 }
 
-// overlap is how much older than the latest line another one may be: standard output and error are stamped apart and
-// written in the order they come.
+// overlap is how much older than the latest line another one may be: standard output and error are stamped
+// apart and written in the order they come.
 const overlap = 1 // second
 
 // since is where to resume, and how many lines from there on are known. The zero time is the beginning.
@@ -60,7 +61,14 @@ type resumed struct {
 // resume begins to read anew: from when, and what to drop of what comes.
 func (p *position) resume(skip *int64, skipUntil time.Time) (*resumed, time.Time) {
 	at, known := p.since()
-	return &resumed{position: p, known: known, until: p.latest, partial: p.partial, skip: skip, skipUntil: skipUntil}, at
+	return &resumed{
+		position:  p,
+		known:     known,
+		until:     p.latest,
+		partial:   p.partial,
+		skip:      skip,
+		skipUntil: skipUntil,
+	}, at
 }
 
 // take returns what is new of a piece of a line: the first piece comes with start set, the last with end.
@@ -102,8 +110,8 @@ func (r *resumed) unknown(at time.Time, piece []byte) []byte {
 	return piece[drop:]
 }
 
-// stamped splits the timestamp off a line of a log that was asked for with timestamps. What has none was not written by
-// the container but by the kubelet, about the log.
+// stamped splits the timestamp off a line of a log that was asked for with timestamps. What has none was not
+// written by the container but by the kubelet, about the log.
 func stamped(line []byte) (at time.Time, text []byte, ok bool) {
 	stamp, text, found := bytes.Cut(line, []byte{' '})
 	if !found {

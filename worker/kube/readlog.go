@@ -24,11 +24,16 @@ func (u unwanted) Unwrap() error { return u.err }
 
 func isUnwanted(err error) bool { return errors.As(err, &unwanted{}) }
 
-// read hands over what is new of one log. It returns nil when the log came to an end, which is the end of the container
-// only if that had ended before.
+// read hands over what is new of one log. It returns nil when the log came to an end, which is the end of the
+// container only if that had ended before.
 func (f *follower) read(ctx context.Context, r reading) error {
 	from, since := f.position.resume(&f.skip, f.skipUntil)
-	options := &corev1.PodLogOptions{Container: r.container, Timestamps: true, Follow: r.follow, Previous: r.previous}
+	options := &corev1.PodLogOptions{
+		Container:  r.container,
+		Timestamps: true,
+		Follow:     r.follow,
+		Previous:   r.previous,
+	}
 	if !since.IsZero() {
 		options.SinceTime = &metav1.Time{Time: since}
 	}
@@ -80,7 +85,8 @@ func (h *handover) run(ctx context.Context) error {
 	}
 }
 
-// flush hands over what was read. It blocks while the server can not keep up: then the log is not read either.
+// flush hands over what was read. It blocks while the server can not keep up: then the log is not read
+// either.
 func (h *handover) flush(ctx context.Context) error {
 	text := h.batch
 	h.batch = nil
@@ -114,8 +120,8 @@ func (f *follower) under(text []byte) []byte {
 // lastLinesTimeout bounds how long an outcome waits for the end of the output.
 const lastLinesTimeout = 3 * time.Second
 
-// lastLines is the end of the output as far as it can be had: from the pod, or from what was followed. Where the job container
-// has not started because another one failed, that one's tells why.
+// lastLines is the end of the output as far as it can be had: from the pod, or from what was followed. Where
+// the job container has not started because another one failed, that one's tells why.
 func (w *watcher) lastLines(ctx context.Context, t *tracked, s snapshot) string {
 	if pod := s.newestPod(); pod != nil {
 		container := t.container

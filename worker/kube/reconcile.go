@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	// catchUp is how long the watch may take to show what create has answered, before the API server is asked.
+	// catchUp is how long the watch may take to show what create has answered, before the API server is
+	// asked.
 	catchUp = 15 * time.Second
 	// callTimeout is for one request to the API server.
 	callTimeout = 30 * time.Second
@@ -27,8 +28,8 @@ const (
 	maxEventsAge = 2 * time.Minute
 )
 
-// reconcile looks at one attempt, tells what it sees and does what follows from it. It returns when to look again even
-// if nothing changes; zero means that nothing has to.
+// reconcile looks at one attempt, tells what it sees and does what follows from it. It returns when to look
+// again even if nothing changes; zero means that nothing has to.
 func (w *watcher) reconcile(ctx context.Context, ref job.Ref) (time.Duration, error) {
 	t := w.trackedOf(ref)
 	w.report(ref, t)
@@ -47,7 +48,13 @@ func (w *watcher) reconcile(ctx context.Context, ref job.Ref) (time.Duration, er
 		v = look(s)
 	}
 	if v.problem != nil {
-		w.options.Log.Warn("the template's policy can not be read from the job: it is looked after the usual way", "attempt", ref.String(), "error", v.problem)
+		w.options.Log.Warn(
+			"the template's policy can not be read from the job: it is looked after the usual way",
+			"attempt",
+			ref.String(),
+			"error",
+			v.problem,
+		)
 	}
 	w.follow(t, v)
 	if v.Phase == job.Ended {
@@ -122,7 +129,8 @@ func ofJob(pods []*corev1.Pod, j *batchv1.Job) []*corev1.Pod {
 	})
 }
 
-// liveJob asks the API server for the attempt's Job; nil where there is none, or where the name is somebody else's.
+// liveJob asks the API server for the attempt's Job; nil where there is none, or where the name is somebody
+// else's.
 func (w *watcher) liveJob(ctx context.Context, t *tracked, uid types.UID) (*batchv1.Job, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -134,7 +142,8 @@ func (w *watcher) liveJob(ctx context.Context, t *tracked, uid types.UID) (*batc
 		return nil, fmt.Errorf("look for job %s/%s: %w", t.namespace, t.name, err)
 	}
 	ref, ok := refOf(j)
-	if !ok || ref != t.ref || j.Labels[manifest.LabelInstallation] != w.installation.String() || (uid != "" && j.UID != uid) {
+	if !ok || ref != t.ref || j.Labels[manifest.LabelInstallation] != w.installation.String() ||
+		(uid != "" && j.UID != uid) {
 		return nil, nil
 	}
 	return j, nil

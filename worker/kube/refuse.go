@@ -20,8 +20,8 @@ type refusal struct {
 	hint     string
 }
 
-// judge tells errors that stay from errors that pass. What is not known to stay is tried again until the attempt's start
-// deadline.
+// judge tells errors that stay from errors that pass. What is not known to stay is tried again until the
+// attempt's start deadline.
 func judge(err error) refusal {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
@@ -35,18 +35,39 @@ func judge(err error) refusal {
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
 		return refusal{final: true, category: job.Invalid, hint: "the namespace is being deleted"}
 	case code == http.StatusNotFound:
-		return refusal{final: true, category: job.Invalid, hint: "create the namespace, or name another one in the template"}
+		return refusal{
+			final:    true,
+			category: job.Invalid,
+			hint:     "create the namespace, or name another one in the template",
+		}
 	case code == http.StatusRequestEntityTooLarge:
-		return refusal{final: true, category: job.Invalid, hint: "the manifest is too large; put big values into a ConfigMap or a file"}
+		return refusal{
+			final:    true,
+			category: job.Invalid,
+			hint:     "the manifest is too large; put big values into a ConfigMap or a file",
+		}
 	case code == http.StatusBadRequest, code == http.StatusUnprocessableEntity:
-		return refusal{final: true, category: job.Invalid, hint: "correct the pool's template or the job variables"}
+		return refusal{
+			final:    true,
+			category: job.Invalid,
+			hint:     "correct the pool's template or the job variables",
+		}
 	case code == http.StatusUnauthorized:
-		return refusal{category: job.Unknown, hint: "the worker's credentials are not accepted; renew its token or kubeconfig"}
+		return refusal{
+			category: job.Unknown,
+			hint:     "the worker's credentials are not accepted; renew its token or kubeconfig",
+		}
 	case code == http.StatusForbidden && strings.Contains(err.Error(), "exceeded quota"):
 		return refusal{category: job.Quota, hint: "wait until the namespace's quota has room, or raise it"}
 	case code == http.StatusForbidden:
-		return refusal{category: job.Invalid, hint: "give the worker's ServiceAccount the Role it needs in the namespace, or see what an admission plugin objects to"}
-	case code == http.StatusTooManyRequests, code >= 500, code == http.StatusConflict, code == http.StatusRequestTimeout:
+		return refusal{
+			category: job.Invalid,
+			hint:     "give the worker's ServiceAccount the Role it needs in the namespace, or see what an admission plugin objects to",
+		}
+	case code == http.StatusTooManyRequests,
+		code >= 500,
+		code == http.StatusConflict,
+		code == http.StatusRequestTimeout:
 		return refusal{category: job.Unknown, hint: "the API server is busy or unwell"}
 	default:
 		return refusal{final: true, category: job.Invalid, hint: "the API server does not take the manifest"}

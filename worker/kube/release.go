@@ -18,8 +18,9 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// Release takes our finalizers off a Job and sets its TTL, in one patch. A Job that runs although its attempt is over is
-// deleted: the server ended the attempt without us, or the Job came to be after it was given up. It is safe to repeat.
+// Release takes our finalizers off a Job and sets its TTL, in one patch. A Job that runs although its attempt
+// is over is deleted: the server ended the attempt without us, or the Job came to be after it was given up.
+// It is safe to repeat.
 func (r *Runtime) Release(ctx context.Context, found job.Found) error {
 	r.waitForOutput(ctx, found)
 	err := r.letGo(ctx, found, func(j *batchv1.Job) error {
@@ -28,7 +29,13 @@ func (r *Runtime) Release(ctx context.Context, found job.Found) error {
 		case err != nil:
 			return err
 		case running:
-			r.options.Log.Warn("a job runs although its attempt is over: deleting it", "attempt", found.Ref.String(), "job", j.Namespace+"/"+j.Name)
+			r.options.Log.Warn(
+				"a job runs although its attempt is over: deleting it",
+				"attempt",
+				found.Ref.String(),
+				"job",
+				j.Namespace+"/"+j.Name,
+			)
 			return r.remove(ctx, j)
 		}
 		return r.release(ctx, j, false)
@@ -105,7 +112,8 @@ func (r *Runtime) remove(ctx context.Context, j *batchv1.Job) error {
 	return r.release(ctx, j, true)
 }
 
-// conflicts is how often and how fast a release is tried again when somebody else changes the Job at the same time.
+// conflicts is how often and how fast a release is tried again when somebody else changes the Job at the same
+// time.
 var conflicts = retry.DefaultBackoff
 
 // release patches the Job. A stale copy is read anew first.
@@ -122,9 +130,14 @@ func (r *Runtime) release(ctx context.Context, j *batchv1.Job, stale bool) error
 	return nil
 }
 
-// change applies a change to a copy of the Job, read anew if it is stale and after a conflict. What the name stands for then
-// may be another Job: make has to see to that.
-func (r *Runtime) change(ctx context.Context, j *batchv1.Job, stale bool, make func(ctx context.Context, current *batchv1.Job, uid types.UID) error) error {
+// change applies a change to a copy of the Job, read anew if it is stale and after a conflict. What the name
+// stands for then may be another Job: make has to see to that.
+func (r *Runtime) change(
+	ctx context.Context,
+	j *batchv1.Job,
+	stale bool,
+	make func(ctx context.Context, current *batchv1.Job, uid types.UID) error,
+) error {
 	current := j
 	if stale {
 		current = nil
@@ -171,17 +184,21 @@ func (r *Runtime) patch(ctx context.Context, j *batchv1.Job, change map[string]a
 	if err != nil {
 		return fmt.Errorf("write the patch: %w", err)
 	}
-	_, err = r.client.BatchV1().Jobs(j.Namespace).Patch(ctx, j.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "berth-worker"})
+	_, err = r.client.BatchV1().
+		Jobs(j.Namespace).
+		Patch(ctx, j.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "berth-worker"})
 	return err
 }
 
-// ttl is how long the Job is kept after its end, in seconds: what the template asked for, kept in an annotation until
-// now so that nothing is collected unread. A Job that has one, or is being deleted, needs none.
+// ttl is how long the Job is kept after its end, in seconds: what the template asked for, kept in an
+// annotation until now so that nothing is collected unread. A Job that has one, or is being deleted, needs
+// none.
 func (r *Runtime) ttl(j *batchv1.Job) (int32, bool) {
 	if j.DeletionTimestamp != nil || j.Spec.TTLSecondsAfterFinished != nil {
 		return 0, false
 	}
-	if seconds, err := strconv.ParseInt(j.Annotations[manifest.AnnotationTTL], 10, 32); err == nil && seconds >= 0 {
+	if seconds, err := strconv.ParseInt(j.Annotations[manifest.AnnotationTTL], 10, 32); err == nil &&
+		seconds >= 0 {
 		return int32(seconds), true
 	}
 	return int32(r.options.Timing.TTL / time.Second), true

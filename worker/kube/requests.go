@@ -9,9 +9,9 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// requests counts and times what is asked of the API server, under the names and labels that Kubernetes' own components
-// have, so that dashboards made for these show workers as well. It is a transport of one client: client-go's own hooks
-// are for the whole process.
+// requests counts and times what is asked of the API server, under the names and labels that Kubernetes' own
+// components have, so that dashboards made for these show workers as well. It is a transport of one client:
+// client-go's own hooks are for the whole process.
 type requests struct {
 	total   *prometheus.CounterVec
 	seconds *prometheus.HistogramVec
@@ -36,7 +36,9 @@ func newRequests(registerer prometheus.Registerer) (requests, error) {
 // seen returns the configuration of a client whose requests are counted.
 func (m requests) seen(config *rest.Config) *rest.Config {
 	changed := rest.CopyConfig(config)
-	changed.Wrap(func(next http.RoundTripper) http.RoundTripper { return &countedTransport{next: next, requests: m} })
+	changed.Wrap(
+		func(next http.RoundTripper) http.RoundTripper { return &countedTransport{next: next, requests: m} },
+	)
 	return changed
 }
 

@@ -14,7 +14,8 @@ import (
 	"github.com/berth-dev/berth/worker/kube/kubetest"
 )
 
-// stricter are the rules that are checked before the API server would: it takes the Job, and no pod of it ever runs.
+// stricter are the rules that are checked before the API server would: it takes the Job, and no pod of it
+// ever runs.
 var stricter = map[string]string{
 	"a user that can not be":                "the kubelet refuses the container",
 	"the same of the pod":                   "the kubelet refuses the container",
@@ -22,7 +23,8 @@ var stricter = map[string]string{
 	"a restart policy of an init container": "there is no such policy",
 }
 
-// TestTheRulesThatNeedNoServerAreThoseOfTheServer has the API server judge the same Jobs, without keeping any.
+// TestTheRulesThatNeedNoServerAreThoseOfTheServer has the API server judge the same Jobs, without keeping
+// any.
 func TestTheRulesThatNeedNoServerAreThoseOfTheServer(t *testing.T) {
 	config := kubetest.Cluster(t)
 	client, namespace := kubetest.Client(t, config), kubetest.Namespace(t, config)

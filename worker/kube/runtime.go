@@ -133,8 +133,8 @@ func (r *Runtime) serves(namespace string) bool {
 	return r.options.Namespaces[0] == AllNamespaces || slices.Contains(r.options.Namespaces, namespace)
 }
 
-// track begins to observe an attempt. One that is tracked already is observed anew, so that its end is told again and its
-// output handed over from the beginning: it is held under another lease now.
+// track begins to observe an attempt. One that is tracked already is observed anew, so that its end is told
+// again and its output handed over from the beginning: it is held under another lease now.
 func (r *Runtime) track(a job.Attempt, namespace, name string, created *batchv1.Job) {
 	t := &tracked{
 		ref: a.Ref, container: a.Container, namespace: namespace, name: name,

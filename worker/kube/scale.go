@@ -12,9 +12,9 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// StopDeployment scales a Deployment to nothing and returns when the last of its pods is gone. Before a drain this is how
-// the workers that live in the cluster stop claiming: a pod that is still going could yet create a Job. One that is not
-// there has stopped already. An empty namespace is that of the Config.
+// StopDeployment scales a Deployment to nothing and returns when the last of its pods is gone. Before a drain
+// this is how the workers that live in the cluster stop claiming: a pod that is still going could yet create
+// a Job. One that is not there has stopped already. An empty namespace is that of the Config.
 func StopDeployment(ctx context.Context, c Config, namespace, name string) error {
 	client, err := kubernetes.NewForConfig(c.REST)
 	if err != nil {
@@ -29,7 +29,12 @@ func StopDeployment(ctx context.Context, c Config, namespace, name string) error
 	return nil
 }
 
-func stopDeployment(ctx context.Context, client kubernetes.Interface, namespace, name string, poll time.Duration) error {
+func stopDeployment(
+	ctx context.Context,
+	client kubernetes.Interface,
+	namespace, name string,
+	poll time.Duration,
+) error {
 	deployments := client.AppsV1().Deployments(namespace)
 	d, err := deployments.Get(ctx, name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
@@ -38,8 +43,16 @@ func stopDeployment(ctx context.Context, client kubernetes.Interface, namespace,
 	if err != nil {
 		return hinted(err)
 	}
-	// The scale subresource is the least that a Role can allow; the object's own update would allow another image as well.
-	_, err = deployments.Patch(ctx, name, types.MergePatchType, []byte(`{"spec":{"replicas":0}}`), metav1.PatchOptions{}, "scale")
+	// The scale subresource is the least that a Role can allow; the object's own update would allow another
+	// image as well.
+	_, err = deployments.Patch(
+		ctx,
+		name,
+		types.MergePatchType,
+		[]byte(`{"spec":{"replicas":0}}`),
+		metav1.PatchOptions{},
+		"scale",
+	)
 	if err != nil {
 		return fmt.Errorf("scale to 0: %w", hinted(err))
 	}

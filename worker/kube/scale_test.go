@@ -16,7 +16,8 @@ import (
 	clienttesting "k8s.io/client-go/testing"
 )
 
-// deploymentWithPod is a Deployment in a cluster without controllers: nobody takes its pod away unless the test does.
+// deploymentWithPod is a Deployment in a cluster without controllers: nobody takes its pod away unless the
+// test does.
 func deploymentWithPod(pods ...string) *fake.Clientset {
 	labels := map[string]string{"component": "worker"}
 	objects := []runtime.Object{&appsv1.Deployment{

@@ -17,8 +17,8 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// Cancel ends the attempt: a Launch that is under way stops, a Job is deleted with its pods, which is observed when they
-// are gone.
+// Cancel ends the attempt: a Launch that is under way stops, a Job is deleted with its pods, which is
+// observed when they are gone.
 func (r *Runtime) Cancel(_ context.Context, ref job.Ref) error {
 	r.mu.Lock()
 	stopLaunch, launching := r.launches[ref]
@@ -37,8 +37,8 @@ func (r *Runtime) Cancel(_ context.Context, ref job.Ref) error {
 	return nil
 }
 
-// carryOut writes the decided end to the Job and deletes it, its pods first: in the background the garbage collector
-// waits for the Job to go, our finalizer holds the Job, and the pods run on.
+// carryOut writes the decided end to the Job and deletes it, its pods first: in the background the garbage
+// collector waits for the Job to go, our finalizer holds the Job, and the pods run on.
 func (w *watcher) carryOut(ctx context.Context, t *tracked, j *batchv1.Job, planned end) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -76,14 +76,17 @@ func (w *watcher) annotateEnding(ctx context.Context, j *batchv1.Job, planned en
 	if err != nil {
 		return fmt.Errorf("write the decided end: %w", err)
 	}
-	_, err = w.client.BatchV1().Jobs(j.Namespace).Patch(ctx, j.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+	_, err = w.client.BatchV1().
+		Jobs(j.Namespace).
+		Patch(ctx, j.Name, types.MergePatchType, patch, metav1.PatchOptions{})
 	if err != nil && !gone(err) {
 		return fmt.Errorf("write the decided end to job %s/%s: %w", j.Namespace, j.Name, err)
 	}
 	return nil
 }
 
-// gone reports whether what was to be changed or deleted is not there any more, or another object has its name.
+// gone reports whether what was to be changed or deleted is not there any more, or another object has its
+// name.
 func gone(err error) bool { return apierrors.IsNotFound(err) || apierrors.IsConflict(err) }
 
 func (w *watcher) deletePod(ctx context.Context, pod *corev1.Pod, options metav1.DeleteOptions) error {
@@ -97,13 +100,16 @@ func (w *watcher) deletePod(ctx context.Context, pod *corev1.Pod, options metav1
 	return nil
 }
 
-// insist deals with pods that were told to go and stay: first the grace is taken away, then, of an attempt whose end was
-// decided, the object is removed although nobody confirms that the process has ended. A lost node has been waited for
-// long enough when that is what was decided.
+// insist deals with pods that were told to go and stay: first the grace is taken away, then, of an attempt
+// whose end was decided, the object is removed although nobody confirms that the process has ended. A lost
+// node has been waited for long enough when that is what was decided.
 func (w *watcher) insist(ctx context.Context, s snapshot, planned *end) (time.Duration, error) {
 	var next time.Duration
 	if !s.deleting() {
-		if slices.ContainsFunc(s.pods, func(pod *corev1.Pod) bool { return pod.DeletionTimestamp != nil && !terminal(pod) }) {
+		if slices.ContainsFunc(
+			s.pods,
+			func(pod *corev1.Pod) bool { return pod.DeletionTimestamp != nil && !terminal(pod) },
+		) {
 			next = unreachableAfter + time.Second // then its node is doubted
 		}
 		return next, nil
@@ -122,7 +128,13 @@ func (w *watcher) insist(ctx context.Context, s snapshot, planned *end) (time.Du
 				}
 			}
 		case planned != nil && late > 0 && (late >= timing.Force || planned.Category == job.NodeLost):
-			w.options.Log.Warn("pod removed by force, its node does not confirm that it has stopped", "pod", pod.Namespace+"/"+pod.Name, "node", pod.Spec.NodeName)
+			w.options.Log.Warn(
+				"pod removed by force, its node does not confirm that it has stopped",
+				"pod",
+				pod.Namespace+"/"+pod.Name,
+				"node",
+				pod.Spec.NodeName,
+			)
 			if err := w.deletePod(ctx, pod, metav1.DeleteOptions{GracePeriodSeconds: ptr.To[int64](0)}); err != nil {
 				return 0, err
 			}

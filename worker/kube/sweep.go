@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// sweepLoop replaces legacy finalizers by ours, at the start and now and then, until ctx ends. Jobs that are held by ours
-// are then found and let go of as all others are.
+// sweepLoop replaces legacy finalizers by ours, at the start and now and then, until ctx ends. Jobs that are
+// held by ours are then found and let go of as all others are.
 func (w *watcher) sweepLoop(ctx context.Context) error {
 	if len(w.options.LegacyFinalizers) == 0 {
 		return nil
@@ -27,7 +27,8 @@ func (w *watcher) sweepLoop(ctx context.Context) error {
 	}
 }
 
-// sweep goes once through the Jobs of the installation. One that can not be changed now is tried again the next time.
+// sweep goes once through the Jobs of the installation. One that can not be changed now is tried again the
+// next time.
 func (w *watcher) sweep(ctx context.Context) {
 	for j := range w.allJobs() {
 		if ctx.Err() != nil {
@@ -38,7 +39,13 @@ func (w *watcher) sweep(ctx context.Context) {
 		}
 		if err := w.renew(ctx, j); err != nil {
 			w.metrics.released.WithLabelValues(resultFailed).Inc()
-			w.options.Log.Warn("legacy finalizer could not be replaced, it is tried again later", "job", j.Namespace+"/"+j.Name, "error", hinted(err))
+			w.options.Log.Warn(
+				"legacy finalizer could not be replaced, it is tried again later",
+				"job",
+				j.Namespace+"/"+j.Name,
+				"error",
+				hinted(err),
+			)
 		}
 	}
 }
@@ -54,7 +61,13 @@ func (w *watcher) renew(ctx context.Context, j *batchv1.Job) error {
 			return err
 		}
 		w.metrics.released.WithLabelValues(resultReplaced).Inc()
-		w.options.Log.Info("legacy finalizer replaced", "job", j.Namespace+"/"+j.Name, "has", renew.Finalizers())
+		w.options.Log.Info(
+			"legacy finalizer replaced",
+			"job",
+			j.Namespace+"/"+j.Name,
+			"has",
+			renew.Finalizers(),
+		)
 		return nil
 	})
 	if apierrors.IsNotFound(err) {

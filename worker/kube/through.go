@@ -12,8 +12,8 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// Through connects to the cluster of a kubeconfig that a Secret holds, which is read once, in the namespace of home. The
-// options' own kubeconfig and context are those of home and do not count.
+// Through connects to the cluster of a kubeconfig that a Secret holds, which is read once, in the namespace
+// of home. The options' own kubeconfig and context are those of home and do not count.
 func (home Config) Through(ctx context.Context, secret, key string, o ConnectOptions) (Config, error) {
 	client, err := kubernetes.NewForConfig(home.REST)
 	if err != nil {
@@ -23,7 +23,12 @@ func (home Config) Through(ctx context.Context, secret, key string, o ConnectOpt
 	defer cancel()
 	there, err := client.CoreV1().Secrets(home.Namespace).Get(ctx, secret, metav1.GetOptions{})
 	if err != nil {
-		return Config{}, fmt.Errorf("read the kubeconfig in secret %s/%s: %w", home.Namespace, secret, hinted(err))
+		return Config{}, fmt.Errorf(
+			"read the kubeconfig in secret %s/%s: %w",
+			home.Namespace,
+			secret,
+			hinted(err),
+		)
 	}
 	text, ok := there.Data[key]
 	if !ok {
@@ -31,7 +36,12 @@ func (home Config) Through(ctx context.Context, secret, key string, o ConnectOpt
 	}
 	raw, err := clientcmd.Load(text)
 	if err != nil {
-		return Config{}, fmt.Errorf("secret %s/%s does not hold a kubeconfig under %q: not valid", home.Namespace, secret, key) // the cause would quote it
+		return Config{}, fmt.Errorf(
+			"secret %s/%s does not hold a kubeconfig under %q: not valid",
+			home.Namespace,
+			secret,
+			key,
+		) // the cause would quote it
 	}
 	if err := selfContained(raw); err != nil {
 		return Config{}, fmt.Errorf("the kubeconfig in secret %s/%s: %w", home.Namespace, secret, err)
@@ -53,14 +63,23 @@ func selfContained(raw *clientcmdapi.Config) error {
 	for name, user := range raw.AuthInfos {
 		switch {
 		case user.Exec != nil, user.AuthProvider != nil:
-			return fmt.Errorf("user %q gets its credentials from a program; put a token or a certificate in", name)
+			return fmt.Errorf(
+				"user %q gets its credentials from a program; put a token or a certificate in",
+				name,
+			)
 		case user.TokenFile != "", user.ClientCertificate != "", user.ClientKey != "":
-			return fmt.Errorf("user %q names files; put their content in (kubectl config view --flatten)", name)
+			return fmt.Errorf(
+				"user %q names files; put their content in (kubectl config view --flatten)",
+				name,
+			)
 		}
 	}
 	for name, cluster := range raw.Clusters {
 		if cluster.CertificateAuthority != "" {
-			return fmt.Errorf("cluster %q names a file; put its content in (kubectl config view --flatten)", name)
+			return fmt.Errorf(
+				"cluster %q names a file; put its content in (kubectl config view --flatten)",
+				name,
+			)
 		}
 	}
 	if len(raw.Clusters) == 0 {

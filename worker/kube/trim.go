@@ -10,8 +10,8 @@ import (
 	"github.com/berth-dev/berth/templating/manifest"
 )
 
-// trim keeps of a Job or pod what Observe and Release read: ten thousand of them have to fit into a small pod. It gets
-// objects that nobody else holds yet.
+// trim keeps of a Job or pod what Observe and Release read: ten thousand of them have to fit into a small
+// pod. It gets objects that nobody else holds yet.
 func trim(object any) (any, error) {
 	switch o := object.(type) {
 	case *batchv1.Job:
@@ -31,7 +31,10 @@ func trimJob(j *batchv1.Job) {
 	keepOurs(j.Annotations)
 	template := &j.Spec.Template
 	template.ObjectMeta.Annotations, template.ObjectMeta.Labels = nil, nil
-	template.Spec = corev1.PodSpec{RestartPolicy: template.Spec.RestartPolicy, Containers: trimContainers(template.Spec.Containers)}
+	template.Spec = corev1.PodSpec{
+		RestartPolicy: template.Spec.RestartPolicy,
+		Containers:    trimContainers(template.Spec.Containers),
+	}
 	j.Spec.PodFailurePolicy, j.Spec.Selector = nil, nil
 }
 

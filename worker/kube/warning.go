@@ -5,8 +5,8 @@ import (
 	"log/slog"
 )
 
-// warnings writes what the API server warns of to our log. It warns of every Job that a stricter Pod Security level would
-// refuse, so that is for those who look for it.
+// warnings writes what the API server warns of to our log. It warns of every Job that a stricter Pod Security
+// level would refuse, so that is for those who look for it.
 type warnings struct{ log *slog.Logger }
 
 func (w warnings) HandleWarningHeaderWithContext(_ context.Context, _ int, agent, text string) {

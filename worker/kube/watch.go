@@ -21,8 +21,8 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// watcher is one Run: the copies of Jobs and pods that the API server keeps up to date, and the queue of attempts that
-// may look different.
+// watcher is one Run: the copies of Jobs and pods that the API server keeps up to date, and the queue of
+// attempts that may look different.
 type watcher struct {
 	*Runtime
 	installation uuid.UUID
@@ -37,7 +37,12 @@ type watcher struct {
 const indexRef = "ref"
 
 // Run observes until ctx ends.
-func (r *Runtime) Run(ctx context.Context, installation uuid.UUID, h job.Handler, ready chan<- struct{}) error {
+func (r *Runtime) Run(
+	ctx context.Context,
+	installation uuid.UUID,
+	h job.Handler,
+	ready chan<- struct{},
+) error {
 	w, err := r.newWatcher(installation, h)
 	if err != nil {
 		w.queue.ShutDown()
@@ -91,13 +96,23 @@ func (w *watcher) stop() {
 func (r *Runtime) newWatcher(installation uuid.UUID, h job.Handler) (*watcher, error) {
 	w := &watcher{
 		Runtime: r, installation: installation, handler: h,
-		queue: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[job.Ref](200*time.Millisecond, 30*time.Second)),
+		queue: workqueue.NewTypedRateLimitingQueue(
+			workqueue.NewTypedItemExponentialFailureRateLimiter[job.Ref](
+				200*time.Millisecond,
+				30*time.Second,
+			),
+		),
 	}
 	for _, namespace := range r.scopes() {
-		factory := informers.NewSharedInformerFactoryWithOptions(r.client, r.options.Timing.Resync,
+		factory := informers.NewSharedInformerFactoryWithOptions(
+			r.client,
+			r.options.Timing.Resync,
 			informers.WithNamespace(namespace),
-			informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = installationSelector(installation) }),
-			informers.WithTransform(trim))
+			informers.WithTweakListOptions(
+				func(o *metav1.ListOptions) { o.LabelSelector = installationSelector(installation) },
+			),
+			informers.WithTransform(trim),
+		)
 		jobs, pods := factory.Batch().V1().Jobs().Informer(), factory.Core().V1().Pods().Informer()
 		for _, informer := range []cache.SharedIndexInformer{jobs, pods} {
 			if err := w.prepare(informer, namespace); err != nil {
@@ -119,12 +134,20 @@ func (w *watcher) prepare(informer cache.SharedIndexInformer, namespace string) 
 	if err != nil {
 		return err
 	}
-	err = informer.SetWatchErrorHandlerWithContext(func(ctx context.Context, reflector *cache.Reflector, err error) {
-		if ctx.Err() == nil {
-			w.options.Log.Warn("watch of the cluster was interrupted, it goes on", "namespace", namespace, "error", hinted(err))
-		}
-		cache.DefaultWatchErrorHandler(ctx, reflector, err)
-	})
+	err = informer.SetWatchErrorHandlerWithContext(
+		func(ctx context.Context, reflector *cache.Reflector, err error) {
+			if ctx.Err() == nil {
+				w.options.Log.Warn(
+					"watch of the cluster was interrupted, it goes on",
+					"namespace",
+					namespace,
+					"error",
+					hinted(err),
+				)
+			}
+			cache.DefaultWatchErrorHandler(ctx, reflector, err)
+		},
+	)
 	if err != nil {
 		return err
 	}
@@ -147,7 +170,8 @@ func (w *watcher) changed(object any) {
 	w.queue.Add(ref)
 }
 
-// noteStopped remembers that a pod was told to stop while it ran: a pod that has ended does not say when it was.
+// noteStopped remembers that a pod was told to stop while it ran: a pod that has ended does not say when it
+// was.
 func (w *watcher) noteStopped(ref job.Ref, pod *corev1.Pod) {
 	if pod.DeletionTimestamp == nil || terminal(pod) {
 		return
@@ -214,7 +238,13 @@ func (w *watcher) work(ctx context.Context) error {
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
-			w.options.Log.Warn("attempt could not be looked after, trying again", "attempt", ref.String(), "error", hinted(err))
+			w.options.Log.Warn(
+				"attempt could not be looked after, trying again",
+				"attempt",
+				ref.String(),
+				"error",
+				hinted(err),
+			)
 			w.queue.AddRateLimited(ref)
 		default:
 			w.queue.Forget(ref)

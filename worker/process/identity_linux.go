@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// identityOf tells a process from a later one with the same number: the boot it runs in and the tick it started at.
-// It is empty when there is no such process, or only its remains.
+// identityOf tells a process from a later one with the same number: the boot it runs in and the tick it
+// started at. It is empty when there is no such process, or only its remains.
 func identityOf(pid int) string {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -33,8 +33,8 @@ func identityOf(pid int) string {
 	return strings.TrimSpace(string(boot)) + "/" + fields[19]
 }
 
-// reap waits for the process and calls endGroup while it has ended but is not reaped: its number, and that of its
-// group, are still its own then, so that nothing else can be hit.
+// reap waits for the process and calls endGroup while it has ended but is not reaped: its number, and that of
+// its group, are still its own then, so that nothing else can be hit.
 func reap(cmd *exec.Cmd, endGroup func()) error {
 	for {
 		err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
@@ -46,8 +46,9 @@ func reap(cmd *exec.Cmd, endGroup func()) error {
 	return cmd.Wait()
 }
 
-// killMarked sends SIGKILL to every process whose environment holds the marker, wherever it moved (setsid, reparented),
-// and returns how many there were. A process is held by descriptor while it is looked at, so no later one is hit.
+// killMarked sends SIGKILL to every process whose environment holds the marker, wherever it moved (setsid,
+// reparented), and returns how many there were. A process is held by descriptor while it is looked at, so no
+// later one is hit.
 func killMarked(marker string) int {
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {

@@ -14,7 +14,8 @@ import (
 // errStopped is the answer while Run does not observe.
 var errStopped = errors.New("the process runtime is not running")
 
-// Launch starts the attempt's process, or adopts the one that is there: the attempt's record is made by one caller only.
+// Launch starts the attempt's process, or adopts the one that is there: the attempt's record is made by one
+// caller only.
 func (r *Runtime) Launch(_ context.Context, a job.Attempt) (job.Launched, error) {
 	what, refused := planOf(a)
 	if refused != nil {
@@ -83,7 +84,15 @@ func (r *Runtime) startOf(p *process, a job.Attempt) error {
 	r.tasks.Go(func() {
 		p.conclude(h, p.supervise(cmd, output), r.log)
 		if err := r.dropReleased(p); err != nil {
-			r.log.Warn("files of a released attempt not removed", "run", a.RunID, "attempt", a.Attempt, "error", err)
+			r.log.Warn(
+				"files of a released attempt not removed",
+				"run",
+				a.RunID,
+				"attempt",
+				a.Attempt,
+				"error",
+				err,
+			)
 		}
 	})
 	return nil
@@ -116,7 +125,8 @@ func (r *Runtime) watch(p *process, a job.Attempt) {
 	r.follow(p, a)
 }
 
-// follow starts a follower where output is wanted. One that began under an earlier lease ends. Called with the lock held.
+// follow starts a follower where output is wanted. One that began under an earlier lease ends. Called with
+// the lock held.
 func (r *Runtime) follow(p *process, a job.Attempt) {
 	if !a.StreamOutput {
 		return
@@ -145,8 +155,8 @@ func (r *Runtime) Cancel(_ context.Context, ref job.Ref) error {
 	return nil
 }
 
-// Release removes the files of an attempt, once its output has been handed over or nobody has taken it for too long. One
-// that still runs, which nobody counts on any more, is ended first.
+// Release removes the files of an attempt, once its output has been handed over or nobody has taken it for
+// too long. One that still runs, which nobody counts on any more, is ended first.
 func (r *Runtime) Release(ctx context.Context, found job.Found) error {
 	if p := r.find(found.Ref); p != nil {
 		p.handedOver(ctx, releasePatience)
@@ -237,5 +247,10 @@ func (r *Runtime) find(ref job.Ref) *process {
 }
 
 func (p *process) launched(adopted bool) job.Launched {
-	return job.Launched{Namespace: p.record.Namespace, Name: p.record.Name, UID: p.record.UID, Adopted: adopted}
+	return job.Launched{
+		Namespace: p.record.Namespace,
+		Name:      p.record.Name,
+		UID:       p.record.UID,
+		Adopted:   adopted,
+	}
 }

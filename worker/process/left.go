@@ -12,8 +12,8 @@ import (
 // leftPatience is how long the remains of an earlier worker's processes may take to go after SIGKILL.
 const leftPatience = 10 * time.Second
 
-// endLeft ends what an earlier worker left running and returns its attempts, each with an outcome: the one that was
-// kept, or that its worker died. The directory must be locked: its worker is dead then.
+// endLeft ends what an earlier worker left running and returns its attempts, each with an outcome: the one
+// that was kept, or that its worker died. The directory must be locked: its worker is dead then.
 func (r *Runtime) endLeft(ctx context.Context) ([]*process, error) {
 	records, err := r.shelf.all()
 	if err != nil {
@@ -34,7 +34,15 @@ func (r *Runtime) endLeft(ctx context.Context) ([]*process, error) {
 			if err := r.shelf.save(p.record); err != nil {
 				return nil, err
 			}
-			r.log.Warn("ended a process that an earlier worker left", "run", rec.Run, "attempt", rec.Attempt, "pid", rec.PID)
+			r.log.Warn(
+				"ended a process that an earlier worker left",
+				"run",
+				rec.Run,
+				"attempt",
+				rec.Attempt,
+				"pid",
+				rec.PID,
+			)
 		}
 		p.seen = *p.record.Outcome
 		close(p.ended)
@@ -49,8 +57,8 @@ func (r *Runtime) diedOutcome(rec record, out *spool) *job.Observation {
 	return &seen
 }
 
-// endRemains kills what still runs of an attempt and waits until it is gone. A process that only has the number of the
-// attempt's is not touched: its identity tells them apart.
+// endRemains kills what still runs of an attempt and waits until it is gone. A process that only has the
+// number of the attempt's is not touched: its identity tells them apart.
 func endRemains(ctx context.Context, rec record) error {
 	deadline := time.NewTimer(leftPatience)
 	defer deadline.Stop()
@@ -69,7 +77,11 @@ func endRemains(ctx context.Context, rec record) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-deadline.C:
-			return fmt.Errorf("process %d of attempt %s does not end after SIGKILL: end it by hand", rec.PID, rec.ref())
+			return fmt.Errorf(
+				"process %d of attempt %s does not end after SIGKILL: end it by hand",
+				rec.PID,
+				rec.ref(),
+			)
 		case <-tick.C:
 		}
 	}

@@ -36,14 +36,19 @@ func exitOf(state *os.ProcessState) exit {
 	return exit{code: int32(state.ExitCode())}
 }
 
-// outcome says what the end of a process means. Whoever was told to end did not end by itself, whatever its exit code.
+// outcome says what the end of a process means. Whoever was told to end did not end by itself, whatever its
+// exit code.
 func outcome(why cause, e exit, deadline time.Duration) job.Observation {
 	seen := job.Observation{Phase: job.Ended, ExitCode: &e.code}
 	switch why {
 	case byCancel, byDiscard:
 		seen.Category, seen.Message = job.Cancelled, "cancelled: "+e.String()
 	case byDeadline:
-		seen.Category, seen.Message = job.Deadline, fmt.Sprintf("ran longer than its activeDeadlineSeconds (%s): %s", deadline, e)
+		seen.Category, seen.Message = job.Deadline, fmt.Sprintf(
+			"ran longer than its activeDeadlineSeconds (%s): %s",
+			deadline,
+			e,
+		)
 	case byStop:
 		seen.Category, seen.Message = job.Evicted, stopMessage
 	default:

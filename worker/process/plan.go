@@ -12,7 +12,8 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// defaultGrace is what Kubernetes gives a container between SIGTERM and SIGKILL where the manifest says nothing.
+// defaultGrace is what Kubernetes gives a container between SIGTERM and SIGKILL where the manifest says
+// nothing.
 const defaultGrace = 30 * time.Second
 
 // noImage begins the name of an image whose author knows that there is none: a Job can not do without a name.
@@ -29,7 +30,8 @@ type plan struct {
 	ignored []string
 }
 
-// planOf reads the manifest. What would make the workload something else than it says is refused, with a hint.
+// planOf reads the manifest. What would make the workload something else than it says is refused, with a
+// hint.
 func planOf(a job.Attempt) (plan, *job.Refused) {
 	pod := a.Manifest.Spec.Template.Spec
 	container := jobContainer(pod, a.Container)
@@ -46,12 +48,18 @@ func planOf(a job.Attempt) (plan, *job.Refused) {
 		args = append(args, manifest.Expand(arg, lookup))
 	}
 	if len(container.Command) == 0 || args[0] == "" {
-		return plan{}, refuse("container %q has no command: a process has no image whose entrypoint could run, so the template has to set `command`", container.Name)
+		return plan{}, refuse(
+			"container %q has no command: a process has no image whose entrypoint could run, so the template has to set `command`",
+			container.Name,
+		)
 	}
 	return plan{
 		args: args, env: env, dir: container.WorkingDir, ignored: ignored(pod, *container),
-		grace:    seconds(pod.TerminationGracePeriodSeconds, defaultGrace),
-		deadline: shortest(seconds(a.Manifest.Spec.ActiveDeadlineSeconds, 0), seconds(pod.ActiveDeadlineSeconds, 0)),
+		grace: seconds(pod.TerminationGracePeriodSeconds, defaultGrace),
+		deadline: shortest(
+			seconds(a.Manifest.Spec.ActiveDeadlineSeconds, 0),
+			seconds(pod.ActiveDeadlineSeconds, 0),
+		),
 	}, nil
 }
 
@@ -68,11 +76,14 @@ func jobContainer(pod corev1.PodSpec, name string) *corev1.Container {
 	return nil
 }
 
-// literalEnv is the container's environment; a later entry wins and may refer to earlier ones. What the manifest refers to in
-// the attempt's own Secret is at hand without a cluster.
+// literalEnv is the container's environment; a later entry wins and may refer to earlier ones. What the
+// manifest refers to in the attempt's own Secret is at hand without a cluster.
 func literalEnv(c corev1.Container, secret *job.Secret) (map[string]string, *job.Refused) {
 	if len(c.EnvFrom) > 0 {
-		return nil, refuse("container %q takes environment from a Secret or ConfigMap (envFrom): a process has no cluster to read it from; give the values in `env`", c.Name)
+		return nil, refuse(
+			"container %q takes environment from a Secret or ConfigMap (envFrom): a process has no cluster to read it from; give the values in `env`",
+			c.Name,
+		)
 	}
 	env := map[string]string{}
 	for _, v := range c.Env {
@@ -81,9 +92,16 @@ func literalEnv(c corev1.Container, secret *job.Secret) (map[string]string, *job
 				env[v.Name] = value
 				continue
 			}
-			return nil, refuse("environment variable %s of container %q comes from the cluster (valueFrom): a process has none to read it from; give it a value", v.Name, c.Name)
+			return nil, refuse(
+				"environment variable %s of container %q comes from the cluster (valueFrom): a process has none to read it from; give it a value",
+				v.Name,
+				c.Name,
+			)
 		}
-		env[v.Name] = manifest.Expand(v.Value, func(name string) (string, bool) { value, ok := env[name]; return value, ok })
+		env[v.Name] = manifest.Expand(
+			v.Value,
+			func(name string) (string, bool) { value, ok := env[name]; return value, ok },
+		)
 	}
 	return env, nil
 }
@@ -112,12 +130,15 @@ func ignored(pod corev1.PodSpec, c corev1.Container) []string {
 	add(len(pod.Containers) > 1, "other containers")
 	add(pod.SecurityContext != nil || c.SecurityContext != nil, "securityContext")
 	add(len(pod.NodeSelector) > 0 || pod.Affinity != nil || len(pod.Tolerations) > 0, "node selection")
-	add(c.LivenessProbe != nil || c.ReadinessProbe != nil || c.StartupProbe != nil || c.Lifecycle != nil, "probes and hooks")
+	add(
+		c.LivenessProbe != nil || c.ReadinessProbe != nil || c.StartupProbe != nil || c.Lifecycle != nil,
+		"probes and hooks",
+	)
 	return fields
 }
 
-// environ is the environment of the process: what a program needs from this host to run at all, and the manifest's.
-// Nothing else of the worker's own environment, which holds its key.
+// environ is the environment of the process: what a program needs from this host to run at all, and the
+// manifest's. Nothing else of the worker's own environment, which holds its key.
 func (p plan) environ(host func(name string) (string, bool), extra map[string]string) []string {
 	env := map[string]string{}
 	for _, name := range []string{"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR"} {

@@ -17,7 +17,8 @@ import (
 const markerName = "BERTH_PROCESS_UID"
 
 const (
-	// pipeDelay is how long output may still come after the process has ended, from descendants that hold its pipe.
+	// pipeDelay is how long output may still come after the process has ended, from descendants that hold its
+	// pipe.
 	pipeDelay = 2 * time.Second
 	// followDelay is how long the outcome waits for the output to be handed over. It never depends on it.
 	followDelay = 500 * time.Millisecond
@@ -51,8 +52,17 @@ type process struct {
 }
 
 func newProcess(r *Runtime, rec record, what plan, out *spool) *process {
-	return &process{shelf: r.shelf, now: r.now, node: r.node, plan: what, stopGrace: r.stopGrace, spool: out, record: rec,
-		ask: make(chan cause, 8), ended: make(chan struct{})}
+	return &process{
+		shelf:     r.shelf,
+		now:       r.now,
+		node:      r.node,
+		plan:      what,
+		stopGrace: r.stopGrace,
+		spool:     out,
+		record:    rec,
+		ask:       make(chan cause, 8),
+		ended:     make(chan struct{}),
+	}
 }
 
 // observe keeps what is seen and tells it, in order.
@@ -72,7 +82,15 @@ func (p *process) conclude(h job.Handler, seen job.Observation, log *slog.Logger
 	rec := p.record
 	p.mu.Unlock()
 	if err := p.shelf.save(rec); err != nil {
-		log.Warn("outcome of a process not kept on disk", "run", rec.Run, "attempt", rec.Attempt, "error", err)
+		log.Warn(
+			"outcome of a process not kept on disk",
+			"run",
+			rec.Run,
+			"attempt",
+			rec.Attempt,
+			"error",
+			err,
+		)
 	}
 	p.handedOver(context.Background(), followDelay)
 	p.observe(h, seen)
@@ -85,7 +103,8 @@ func (p *process) conclude(h job.Handler, seen job.Observation, log *slog.Logger
 	close(p.ended)
 }
 
-// handedOver waits until the output of an ended process has been handed over, as long as that is worth waiting for.
+// handedOver waits until the output of an ended process has been handed over, as long as that is worth
+// waiting for.
 func (p *process) handedOver(ctx context.Context, patience time.Duration) {
 	p.mu.Lock()
 	following, over := p.following, p.record.Outcome != nil
@@ -190,7 +209,8 @@ func drain(pumped <-chan error, output *os.File) {
 	case <-pumped:
 	case <-timer.C:
 	}
-	// Closing ends the pump where it still reads; what it could not read is lost, and the outcome does not depend on it.
+	// Closing ends the pump where it still reads; what it could not read is lost, and the outcome does not
+	// depend on it.
 	_ = output.Close()
 }
 

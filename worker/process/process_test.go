@@ -36,7 +36,8 @@ func TestMain(m *testing.M) {
 
 var installation = uuid.MustParse("0190a000-0000-7000-8000-000000000001")
 
-// beWorker launches an attempt that leaves its process group, says the numbers of its processes, and waits to be killed.
+// beWorker launches an attempt that leaves its process group, says the numbers of its processes, and waits to
+// be killed.
 func beWorker(dir string) int {
 	r, err := New(Options{Dir: dir})
 	if err != nil {
@@ -75,7 +76,8 @@ func (e *ear) Observed(ref job.Ref, seen job.Observation) {
 	e.changed.Broadcast()
 }
 
-// Output takes what comes twice once, as a worker does: who launches or adopts again is told from the beginning.
+// Output takes what comes twice once, as a worker does: who launches or adopts again is told from the
+// beginning.
 func (e *ear) Output(_ context.Context, ref job.Ref, offset int64, text []byte) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -24,8 +24,8 @@ type record struct {
 	Namespace    string    `json:"namespace"`
 	Name         string    `json:"name"`
 	CreatedAt    time.Time `json:"created_at"`
-	// PID and Identity name the process; the identity tells it from a later one with the same number. Both are empty
-	// until it has started, and the identity where it was over before it could be read.
+	// PID and Identity name the process; the identity tells it from a later one with the same number. Both
+	// are empty until it has started, and the identity where it was over before it could be read.
 	PID      int    `json:"pid,omitempty"`
 	Identity string `json:"identity,omitempty"`
 	// StartedAt is set with PID.
@@ -55,12 +55,19 @@ func (s shelf) lock() (unlock func() error, err error) {
 	if err := os.MkdirAll(filepath.Join(s.dir, "attempts"), 0o700); err != nil {
 		return nil, fmt.Errorf("make the directory of processes: %w", err)
 	}
-	file, err := os.OpenFile(filepath.Join(s.dir, "worker.lock"), os.O_CREATE|os.O_RDWR|syscall.O_CLOEXEC, 0o600)
+	file, err := os.OpenFile(
+		filepath.Join(s.dir, "worker.lock"),
+		os.O_CREATE|os.O_RDWR|syscall.O_CLOEXEC,
+		0o600,
+	)
 	if err != nil {
 		return nil, fmt.Errorf("open the lock of the directory of processes: %w", err)
 	}
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("another worker uses %s: stop it, or give this one its own --data-dir", s.dir), file.Close())
+		return nil, errors.Join(
+			fmt.Errorf("another worker uses %s: stop it, or give this one its own --data-dir", s.dir),
+			file.Close(),
+		)
 	}
 	return file.Close, nil
 }
@@ -110,8 +117,8 @@ func writeSynced(path string, data []byte) error {
 	return file.Close()
 }
 
-// all returns the records of the directory. A directory without one was made just before its worker died, which
-// started nothing: it is removed.
+// all returns the records of the directory. A directory without one was made just before its worker died,
+// which started nothing: it is removed.
 func (s shelf) all() ([]record, error) {
 	entries, err := os.ReadDir(filepath.Join(s.dir, "attempts"))
 	if err != nil {

@@ -23,7 +23,8 @@ type Options struct {
 	Dir string
 	// ClusterID names this host and directory; ClusterID(Dir) where it is empty.
 	ClusterID string
-	// StopGrace bounds how long a process may take to end when the worker stops, whatever its manifest says; 10 s where it is 0.
+	// StopGrace bounds how long a process may take to end when the worker stops, whatever its manifest says;
+	// 10 s where it is 0.
 	StopGrace time.Duration
 	Logger    *slog.Logger
 }
@@ -68,8 +69,15 @@ func New(o Options) (*Runtime, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Runtime{shelf: shelf{dir}, clusterID: o.ClusterID, node: host, stopGrace: o.StopGrace, log: o.Logger,
-		now: time.Now, attempts: map[job.Ref]*process{}}, nil
+	return &Runtime{
+		shelf:     shelf{dir},
+		clusterID: o.ClusterID,
+		node:      host,
+		stopGrace: o.StopGrace,
+		log:       o.Logger,
+		now:       time.Now,
+		attempts:  map[job.Ref]*process{},
+	}, nil
 }
 
 // clusterID names the host and the directory: only a worker on both can know what became of an attempt.
@@ -90,8 +98,14 @@ func (r *Runtime) Namespaces() []string { return nil }
 // DefaultNamespace stands where a Job has a namespace.
 func (r *Runtime) DefaultNamespace() string { return "local" }
 
-// Run ends what an earlier worker left running, tells of it, and then observes until ctx ends; it ends its processes then.
-func (r *Runtime) Run(ctx context.Context, installation uuid.UUID, h job.Handler, ready chan<- struct{}) (err error) {
+// Run ends what an earlier worker left running, tells of it, and then observes until ctx ends; it ends its
+// processes then.
+func (r *Runtime) Run(
+	ctx context.Context,
+	installation uuid.UUID,
+	h job.Handler,
+	ready chan<- struct{},
+) (err error) {
 	unlock, err := r.shelf.lock()
 	if err != nil {
 		return err

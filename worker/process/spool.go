@@ -13,14 +13,15 @@ import (
 )
 
 const (
-	// spoolLimit bounds the file of one attempt's output. It is above what a worker sends, so the stated cut is the worker's.
+	// spoolLimit bounds the file of one attempt's output. It is above what a worker sends, so the stated cut
+	// is the worker's.
 	spoolLimit = 80 << 20
 	// tailSize is how much of the end is kept for the record of the outcome.
 	tailSize = 4 << 10
 )
 
-// spool takes the output of a process into a file, so that neither a slow server nor a dead one holds up the process,
-// and gives it to one reader as it comes.
+// spool takes the output of a process into a file, so that neither a slow server nor a dead one holds up the
+// process, and gives it to one reader as it comes.
 type spool struct {
 	file *os.File
 
@@ -64,7 +65,8 @@ func openSpool(path string) (*spool, error) {
 	return s, nil
 }
 
-// Write never fails and never blocks on anything but the disk: what can not be kept is dropped, and the process goes on.
+// Write never fails and never blocks on anything but the disk: what can not be kept is dropped, and the
+// process goes on.
 func (s *spool) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

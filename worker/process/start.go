@@ -21,12 +21,19 @@ func (p *process) start() (*exec.Cmd, *os.File, error) {
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return nil, nil, &job.Refused{Category: job.Config, Err: err,
-			Message: fmt.Sprintf("workingDir %s is no directory of this host: create it, or leave workingDir out for a fresh one", dir)}
+			Message: fmt.Sprintf(
+				"workingDir %s is no directory of this host: create it, or leave workingDir out for a fresh one",
+				dir,
+			)}
 	}
 	path, err := lookProgram(p.plan.args[0], dir, env)
 	if err != nil {
 		return nil, nil, &job.Refused{Category: job.Config, Err: err,
-			Message: fmt.Sprintf("command %q can not be run on this host: %v; install it or set PATH in env", p.plan.args[0], err)}
+			Message: fmt.Sprintf(
+				"command %q can not be run on this host: %v; install it or set PATH in env",
+				p.plan.args[0],
+				err,
+			)}
 	}
 	reader, writer, err := os.Pipe()
 	if err != nil {
@@ -40,7 +47,11 @@ func (p *process) start() (*exec.Cmd, *os.File, error) {
 	}
 	if err != nil {
 		return nil, nil, errors.Join(&job.Refused{Category: job.Config, Err: err,
-			Message: fmt.Sprintf("command %q could not be started on this host: %v", p.plan.args[0], err)}, reader.Close())
+			Message: fmt.Sprintf(
+				"command %q could not be started on this host: %v",
+				p.plan.args[0],
+				err,
+			)}, reader.Close())
 	}
 	return cmd, reader, nil
 }

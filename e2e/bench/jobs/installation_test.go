@@ -1,5 +1,6 @@
-// Package jobs measures a server and a worker, both processes of this host, on the cluster of E2E_KUBECONFIG, beside what a bare client of the
-// API server does there. It has nothing but benchmarks; `make bench` runs them where there is a cluster.
+// Package jobs measures a server and a worker, both processes of this host, on the cluster of E2E_KUBECONFIG,
+// beside what a bare client of the API server does there. It has nothing but benchmarks; `make bench` runs
+// them where there is a cluster.
 package jobs
 
 import (

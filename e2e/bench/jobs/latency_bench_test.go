@@ -61,7 +61,8 @@ func BenchmarkPodExists(b *testing.B) {
 	})
 }
 
-// BenchmarkRecorded measures from when the watch says that a pod, or its Job, is done until the run's end is recorded.
+// BenchmarkRecorded measures from when the watch says that a pod, or its Job, is done until the run's end is
+// recorded.
 func BenchmarkRecorded(b *testing.B) {
 	in := install(b, `{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"name":"job","image":"`+kubetest.Image+`","imagePullPolicy":"IfNotPresent","command":["true"]}]}}}}`)
 	in.work()

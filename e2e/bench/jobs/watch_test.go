@@ -21,7 +21,8 @@ type sight[T any] struct {
 	at     time.Time
 }
 
-// sights are kept from when the watch begins; it is read all the time, since the API server drops who reads slowly.
+// sights are kept from when the watch begins; it is read all the time, since the API server drops who reads
+// slowly.
 type sights[T any] struct {
 	b      *testing.B
 	mu     sync.Mutex
@@ -43,7 +44,8 @@ func watchPods(b *testing.B, client kubernetes.Interface, namespace string) *sig
 	})
 }
 
-// watching opens the watch again when the API server drops it, as it does with who can not keep up; the new one begins with all that is there.
+// watching opens the watch again when the API server drops it, as it does with who can not keep up; the new
+// one begins with all that is there.
 func watching[T any](b *testing.B, open func(context.Context) (watch.Interface, error)) *sights[T] {
 	b.Helper()
 	s := &sights[T]{b: b, signal: make(chan struct{}, 1)}

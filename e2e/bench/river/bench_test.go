@@ -37,8 +37,8 @@ type noWork struct {
 
 func (noWork) Work(context.Context, *river.Job[noArgs]) error { return nil }
 
-// BenchmarkFullCycle takes jobs from available to completed. One operation is one job; a job that was completed is
-// written in the database.
+// BenchmarkFullCycle takes jobs from available to completed. One operation is one job; a job that was
+// completed is written in the database.
 func BenchmarkFullCycle(b *testing.B) {
 	ctx := b.Context()
 	client, pool := open(b)

@@ -1,4 +1,5 @@
-// Package addon brings into the cluster what Kubernetes itself does not: a name server and a default StorageClass.
+// Package addon brings into the cluster what Kubernetes itself does not: a name server and a default
+// StorageClass.
 package addon
 
 import (

@@ -1,9 +1,10 @@
-// Package binary builds the programs that the cluster is made of from their pinned Go modules, and keeps them in the
-// user's cache directory.
+// Package binary builds the programs that the cluster is made of from their pinned Go modules, and keeps them
+// in the user's cache directory.
 //
-// Each program has its own nested module next to this one (kube, etcd, coredns, kwok, kind), with a committed go.mod and
-// go.sum, so that a build is the same everywhere and one program's dependencies do not move another's. A built file is
-// named by a hash of everything that decides its content; another pin or another Go makes another file.
+// Each program has its own nested module next to this one (kube, etcd, coredns, kwok, kind), with a committed
+// go.mod and go.sum, so that a build is the same everywhere and one program's dependencies do not move
+// another's. A built file is named by a hash of everything that decides its content; another pin or another
+// Go makes another file.
 package binary
 
 import (
@@ -77,7 +78,18 @@ func (b *Builder) compile(ctx context.Context, target target, path string) error
 	defer stop()
 	temporary := path + ".new"
 	defer os.Remove(temporary)
-	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", target.ldflags, "-o", temporary, target.pkg)
+	command := exec.CommandContext(
+		ctx,
+		"go",
+		"build",
+		"-trimpath",
+		"-buildvcs=false",
+		"-ldflags",
+		target.ldflags,
+		"-o",
+		temporary,
+		target.pkg,
+	)
 	command.Dir = filepath.Join(b.Source, target.dir)
 	command.Env = buildEnv()
 	if output, err := command.CombinedOutput(); err != nil {
@@ -102,7 +114,12 @@ func (b *Builder) heartbeat(name string, began time.Time) (stop func()) {
 			case <-done:
 				return
 			case <-ticker.C:
-				fmt.Fprintf(b.Progress, "still building %s, %s so far\n", name, time.Since(began).Round(time.Second))
+				fmt.Fprintf(
+					b.Progress,
+					"still building %s, %s so far\n",
+					name,
+					time.Since(began).Round(time.Second),
+				)
 			}
 		}
 	}()
@@ -136,8 +153,8 @@ func (b *Builder) key(ctx context.Context, target target) (string, error) {
 	return hex.EncodeToString(hash.Sum(nil))[:12], nil
 }
 
-// buildEnv is the environment of a build: static programs for this machine, whatever the caller's settings for its own
-// builds are.
+// buildEnv is the environment of a build: static programs for this machine, whatever the caller's settings
+// for its own builds are.
 func buildEnv() []string {
 	var env []string
 	for _, setting := range os.Environ() {

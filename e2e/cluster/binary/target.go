@@ -2,7 +2,8 @@ package binary
 
 import "fmt"
 
-// KubernetesVersion is the version that the kube module pins; the API server reports it, and clients parse it.
+// KubernetesVersion is the version that the kube module pins; the API server reports it, and clients parse
+// it.
 const KubernetesVersion = "v1.34.4"
 
 // A target is a program that can be built.
@@ -19,7 +20,11 @@ func find(name string) (target, error) {
 	const version = "k8s.io/component-base/version"
 	switch name {
 	case "kube":
-		stamp := fmt.Sprintf(" -X %[1]s.gitVersion=%[2]s -X %[1]s.gitMajor=1 -X %[1]s.gitMinor=34", version, KubernetesVersion)
+		stamp := fmt.Sprintf(
+			" -X %[1]s.gitVersion=%[2]s -X %[1]s.gitMajor=1 -X %[1]s.gitMinor=34",
+			version,
+			KubernetesVersion,
+		)
 		return target{name, "kube", ".", "-s -w" + stamp, "about 3 minutes on 4 cores"}, nil
 	case "etcd":
 		return target{name, "etcd", "go.etcd.io/etcd/server/v3", "-s -w", "half a minute"}, nil

@@ -1,5 +1,5 @@
-// Command coredns is the test cluster's name server: CoreDNS with the plugins that the cluster's configuration uses, and
-// none of the clients of cloud providers, which would be most of the building.
+// Command coredns is the test cluster's name server: CoreDNS with the plugins that the cluster's
+// configuration uses, and none of the clients of cloud providers, which would be most of the building.
 package main
 
 import (

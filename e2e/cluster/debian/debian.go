@@ -22,7 +22,15 @@ func needs() []need {
 	return []need{
 		{"containerd", program("containerd", "ctr")},
 		{"runc", program("runc")},
-		{"containernetworking-plugins", files("/usr/lib/cni/ptp", "/usr/lib/cni/host-local", "/usr/lib/cni/portmap", "/usr/lib/cni/loopback")},
+		{
+			"containernetworking-plugins",
+			files(
+				"/usr/lib/cni/ptp",
+				"/usr/lib/cni/host-local",
+				"/usr/lib/cni/portmap",
+				"/usr/lib/cni/loopback",
+			),
+		},
 		{"iptables", program("iptables", "iptables-save", "iptables-restore")},
 		{"conntrack", program("conntrack")},
 		{"busybox-static", static("/bin/busybox")},
@@ -30,21 +38,27 @@ func needs() []need {
 	}
 }
 
-// Require returns when everything the cluster takes from the distribution is there. As root on Debian it installs what is
-// missing; elsewhere it says in one line what that is.
+// Require returns when everything the cluster takes from the distribution is there. As root on Debian it
+// installs what is missing; elsewhere it says in one line what that is.
 func Require(ctx context.Context, progress io.Writer) error {
 	missing := missingPackages()
 	if len(missing) == 0 {
 		return nil
 	}
 	if _, err := exec.LookPath("apt-get"); err != nil || os.Geteuid() != 0 {
-		return fmt.Errorf("the cluster needs what these Debian packages bring, and only root on Debian can install them here: %s", strings.Join(missing, " "))
+		return fmt.Errorf(
+			"the cluster needs what these Debian packages bring, and only root on Debian can install them here: %s",
+			strings.Join(missing, " "),
+		)
 	}
 	if err := install(ctx, missing, progress); err != nil {
 		return err
 	}
 	if missing := missingPackages(); len(missing) > 0 {
-		return fmt.Errorf("these Debian packages were installed but did not bring what the cluster needs: %s", strings.Join(missing, " "))
+		return fmt.Errorf(
+			"these Debian packages were installed but did not bring what the cluster needs: %s",
+			strings.Join(missing, " "),
+		)
 	}
 	return nil
 }
@@ -59,7 +73,8 @@ func missingPackages() []string {
 	return missing
 }
 
-// install lets apt-get install the packages. PostgreSQL's would start a database server of its own, which nobody asked for.
+// install lets apt-get install the packages. PostgreSQL's would start a database server of its own, which
+// nobody asked for.
 func install(ctx context.Context, packages []string, progress io.Writer) error {
 	fmt.Fprintf(progress, "installing Debian packages: %s\n", strings.Join(packages, " "))
 	if slices.Contains(packages, "postgresql") {
@@ -70,11 +85,25 @@ func install(ctx context.Context, packages []string, progress io.Writer) error {
 	if err := aptGet(ctx, "update", "-q"); err != nil {
 		return err
 	}
-	return aptGet(ctx, append([]string{"install", "-q", "-y", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold"}, packages...)...)
+	return aptGet(
+		ctx,
+		append(
+			[]string{
+				"install",
+				"-q",
+				"-y",
+				"--no-install-recommends",
+				"-o",
+				"Dpkg::Options::=--force-confold",
+			},
+			packages...)...)
 }
 
 func aptGet(ctx context.Context, args ...string) error {
-	command := exec.CommandContext(ctx, "apt-get", append([]string{"-o", "DPkg::Lock::Timeout=300"}, args...)...)
+	command := exec.CommandContext(
+		ctx,
+		"apt-get",
+		append([]string{"-o", "DPkg::Lock::Timeout=300"}, args...)...)
 	command.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 	if output, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("apt-get %s: %w\n%s", args[0], err, output)
@@ -82,7 +111,8 @@ func aptGet(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// withoutDatabase keeps the postgresql package from making a database of its own, unless the file that says so is there.
+// withoutDatabase keeps the postgresql package from making a database of its own, unless the file that says
+// so is there.
 func withoutDatabase(path string) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil

@@ -33,9 +33,9 @@ type Spec struct {
 // created is the time that every image claims to be made at: the same content is the same image.
 func created() time.Time { return time.Unix(0, 0).UTC() }
 
-// Write packs the image for the architecture of this program and writes it as an archive that both conventions can be
-// read from, as current docker engines write it: an OCI layout (for containerd, podman, skopeo) that also holds the
-// manifest.json of docker load. It returns the digest of the image's manifest.
+// Write packs the image for the architecture of this program and writes it as an archive that both
+// conventions can be read from, as current docker engines write it: an OCI layout (for containerd, podman,
+// skopeo) that also holds the manifest.json of docker load. It returns the digest of the image's manifest.
 func (s Spec) Write(w io.Writer) (digest string, err error) {
 	reference, err := name.NewTag(s.Reference, name.StrictValidation)
 	if err != nil {
@@ -53,7 +53,10 @@ func (s Spec) Write(w io.Writer) (digest string, err error) {
 }
 
 func (s Spec) build() (v1.Image, error) {
-	image := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
+	image := mutate.ConfigMediaType(
+		mutate.MediaType(empty.Image, types.OCIManifestSchema1),
+		types.OCIConfigJSON,
+	)
 	for _, tree := range s.Layers {
 		layer, err := s.layer(tree)
 		if err != nil {
@@ -116,7 +119,8 @@ func writeArchive(w io.Writer, reference name.Tag, image v1.Image) (digest strin
 	return hash.String(), archive.close()
 }
 
-// ociIndex leads to the image's manifest, under the annotations that containerd and the OCI layout look for names in.
+// ociIndex leads to the image's manifest, under the annotations that containerd and the OCI layout look for
+// names in.
 func ociIndex(reference name.Tag, hash v1.Hash, size int64, mediaType types.MediaType) v1.IndexManifest {
 	return v1.IndexManifest{
 		SchemaVersion: 2, MediaType: types.OCIImageIndex,
@@ -133,7 +137,10 @@ func ociIndex(reference name.Tag, hash v1.Hash, size int64, mediaType types.Medi
 
 // dockerIndex is what docker load reads.
 func dockerIndex(reference name.Tag, manifest *v1.Manifest) tarball.Manifest {
-	entry := tarball.Descriptor{Config: blob(manifest.Config.Digest), RepoTags: []string{canonical(reference)}}
+	entry := tarball.Descriptor{
+		Config:   blob(manifest.Config.Digest),
+		RepoTags: []string{canonical(reference)},
+	}
 	for _, layer := range manifest.Layers {
 		entry.Layers = append(entry.Layers, blob(layer.Digest))
 	}
@@ -163,7 +170,13 @@ func (a *archiveWriter) add(name string, data []byte) {
 		return
 	}
 	a.written[name] = true
-	header := &tar.Header{Name: name, Mode: 0o644, Size: int64(len(data)), ModTime: created(), Format: tar.FormatUSTAR}
+	header := &tar.Header{
+		Name:    name,
+		Mode:    0o644,
+		Size:    int64(len(data)),
+		ModTime: created(),
+		Format:  tar.FormatUSTAR,
+	}
 	if a.err = a.tar.WriteHeader(header); a.err == nil {
 		_, a.err = a.tar.Write(data)
 	}

@@ -13,9 +13,9 @@ import (
 // BerthRepository is the name of the product's image, without a tag.
 const BerthRepository = "ghcr.io/berth-dev/berth"
 
-// Berth describes the product's image: the static program at binary, started as a user that is not root, with what a
-// program needs of a system and no more. Its root file system may be read-only; /tmp and /var/lib/berth are where
-// volumes go.
+// Berth describes the product's image: the static program at binary, started as a user that is not root, with
+// what a program needs of a system and no more. Its root file system may be read-only; /tmp and
+// /var/lib/berth are where volumes go.
 func Berth(ctx context.Context, binary, version string) (Spec, error) {
 	base, err := BerthBase(ctx)
 	if err != nil {
@@ -49,11 +49,17 @@ func BerthConfig(version string) v1.Config {
 	}
 }
 
-// BerthBase is everything in the product's image but the program. It comes from pinned modules and from the Go
-// distribution, so that it does not depend on the machine.
+// BerthBase is everything in the product's image but the program. It comes from pinned modules and from the
+// Go distribution, so that it does not depend on the machine.
 func BerthBase(ctx context.Context) (Tree, error) {
 	tree := Tree{}
-	tree.File("etc/passwd", 0o644, []byte("root:x:0:0:root:/root:/sbin/nologin\nberth:x:65532:65532:Berth:/var/lib/berth:/sbin/nologin\n"))
+	tree.File(
+		"etc/passwd",
+		0o644,
+		[]byte(
+			"root:x:0:0:root:/root:/sbin/nologin\nberth:x:65532:65532:Berth:/var/lib/berth:/sbin/nologin\n",
+		),
+	)
 	tree.File("etc/group", 0o644, []byte("root:x:0:\nberth:x:65532:\n"))
 	tree.File("etc/nsswitch.conf", 0o644, []byte("hosts: files dns\n"))
 	tree.File("etc/ssl/certs/ca-certificates.crt", 0o644, authorities())

@@ -17,9 +17,10 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// PostgresReference is the name under which tests ask for a database. The image understands the environment of the
-// well-known image of that name as far as tests use it, so that a cluster that can pull takes that one and the tests do
-// not notice. It holds the PostgreSQL of this machine's distribution, which may be a newer one than the tag says.
+// PostgresReference is the name under which tests ask for a database. The image understands the environment
+// of the well-known image of that name as far as tests use it, so that a cluster that can pull takes that one
+// and the tests do not notice. It holds the PostgreSQL of this machine's distribution, which may be a newer
+// one than the tag says.
 const PostgresReference = "docker.io/library/postgres:15"
 
 // postgresUser is the number of the user postgres, in this image as in the well-known one.
@@ -28,7 +29,8 @@ const postgresUser = 999
 //go:embed postgres-entrypoint.sh
 var postgresEntrypoint []byte
 
-// Postgres describes an image of the machine's PostgreSQL, with the libraries that it is linked to and busybox's shell.
+// Postgres describes an image of the machine's PostgreSQL, with the libraries that it is linked to and
+// busybox's shell.
 func Postgres(ctx context.Context) (Spec, error) {
 	root, err := postgresRoot()
 	if err != nil {
@@ -45,7 +47,13 @@ func Postgres(ctx context.Context) (Spec, error) {
 		return Spec{}, err
 	}
 	tree.File("usr/local/bin/docker-entrypoint.sh", 0o755, postgresEntrypoint)
-	tree.File("etc/passwd", 0o644, []byte("root:x:0:0:root:/root:/bin/sh\npostgres:x:999:999:PostgreSQL:/var/lib/postgresql:/bin/sh\nnobody:x:65532:65532:nobody:/tmp:/bin/sh\n"))
+	tree.File(
+		"etc/passwd",
+		0o644,
+		[]byte(
+			"root:x:0:0:root:/root:/bin/sh\npostgres:x:999:999:PostgreSQL:/var/lib/postgresql:/bin/sh\nnobody:x:65532:65532:nobody:/tmp:/bin/sh\n",
+		),
+	)
 	tree.File("etc/group", 0o644, []byte("root:x:0:\npostgres:x:999:\nnobody:x:65532:\n"))
 	tree.Dir("var/lib/postgresql/data", 0o777|fs.ModeSticky, postgresUser)
 	tree.Dir("var/run/postgresql", 0o777|fs.ModeSticky, postgresUser)
@@ -53,10 +61,14 @@ func Postgres(ctx context.Context) (Spec, error) {
 		Reference: PostgresReference,
 		Layers:    []Tree{tree},
 		Config: v1.Config{
-			User:         "999:999",
-			Entrypoint:   []string{"/usr/local/bin/docker-entrypoint.sh"},
-			Cmd:          []string{"postgres"},
-			Env:          []string{"PATH=/usr/local/bin:" + root + "/bin:/usr/bin:/bin", "PGDATA=/var/lib/postgresql/data/pgdata", "LANG=C.UTF-8"},
+			User:       "999:999",
+			Entrypoint: []string{"/usr/local/bin/docker-entrypoint.sh"},
+			Cmd:        []string{"postgres"},
+			Env: []string{
+				"PATH=/usr/local/bin:" + root + "/bin:/usr/bin:/bin",
+				"PGDATA=/var/lib/postgresql/data/pgdata",
+				"LANG=C.UTF-8",
+			},
 			ExposedPorts: map[string]struct{}{"5432/tcp": {}},
 			StopSignal:   "SIGINT", // end now, and cleanly; SIGTERM would wait for the clients
 		},
@@ -67,13 +79,18 @@ func Postgres(ctx context.Context) (Spec, error) {
 func postgresRoot() (string, error) {
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if err != nil || len(found) == 0 {
-		return "", errors.New("there is no PostgreSQL in /usr/lib/postgresql to pack: install Debian's package postgresql")
+		return "", errors.New(
+			"there is no PostgreSQL in /usr/lib/postgresql to pack: install Debian's package postgresql",
+		)
 	}
 	roots := make([]string, len(found))
 	for i, program := range found {
 		roots[i] = filepath.Dir(filepath.Dir(program))
 	}
-	return slices.MaxFunc(roots, func(a, b string) int { return cmp.Compare(majorVersion(a), majorVersion(b)) }), nil
+	return slices.MaxFunc(
+		roots,
+		func(a, b string) int { return cmp.Compare(majorVersion(a), majorVersion(b)) },
+	), nil
 }
 
 func majorVersion(root string) int {
@@ -84,8 +101,8 @@ func majorVersion(root string) int {
 	return version
 }
 
-// addPostgres adds programs, modules, shared files and libraries at the places they have on the machine, which are
-// compiled in. The just-in-time compiler is left out: it is larger than everything else together.
+// addPostgres adds programs, modules, shared files and libraries at the places they have on the machine,
+// which are compiled in. The just-in-time compiler is left out: it is larger than everything else together.
 func addPostgres(ctx context.Context, tree Tree, root string) error {
 	jit := func(relative string) bool {
 		return strings.HasPrefix(relative, "bitcode") || strings.HasPrefix(relative, "llvmjit")
@@ -129,8 +146,8 @@ func addLibraries(ctx context.Context, tree Tree, linked []string) error {
 	return nil
 }
 
-// libraries reads the paths from what ldd prints, each once: "libc.so.6 => /lib/…/libc.so.6 (0x…)" for a library,
-// "/lib64/ld-linux-x86-64.so.2 (0x…)" for the loader.
+// libraries reads the paths from what ldd prints, each once: "libc.so.6 => /lib/…/libc.so.6 (0x…)" for a
+// library, "/lib64/ld-linux-x86-64.so.2 (0x…)" for the loader.
 func libraries(output string) []string {
 	var paths []string
 	for line := range strings.Lines(output) {

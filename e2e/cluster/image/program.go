@@ -13,5 +13,9 @@ func Program(reference, name, source string) (Spec, error) {
 	if err := tree.CopyFile(name, source, 0o755); err != nil {
 		return Spec{}, err
 	}
-	return Spec{Reference: reference, Layers: []Tree{tree}, Config: v1.Config{Entrypoint: []string{"/" + name}, User: "65532:65532"}}, nil
+	return Spec{
+		Reference: reference,
+		Layers:    []Tree{tree},
+		Config:    v1.Config{Entrypoint: []string{"/" + name}, User: "65532:65532"},
+	}, nil
 }

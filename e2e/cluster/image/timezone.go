@@ -17,7 +17,9 @@ func addTimeZones(ctx context.Context, tree Tree) error {
 	if err != nil {
 		return fmt.Errorf("find Go's time zones: %w", err)
 	}
-	archive, err := zip.OpenReader(filepath.Join(strings.TrimSpace(string(root)), "lib", "time", "zoneinfo.zip"))
+	archive, err := zip.OpenReader(
+		filepath.Join(strings.TrimSpace(string(root)), "lib", "time", "zoneinfo.zip"),
+	)
 	if err != nil {
 		return fmt.Errorf("find Go's time zones: %w", err)
 	}

@@ -1,8 +1,9 @@
-// Package image packs directory trees as container images, without a container engine or a registry, and always into
-// the same bytes: entries are sorted and carry no time but a fixed one.
+// Package image packs directory trees as container images, without a container engine or a registry, and
+// always into the same bytes: entries are sorted and carry no time but a fixed one.
 //
-// A Tree describes what is in an image, a Spec how it runs, Write makes the archive. The images themselves are described
-// in files of their names: berth.go for the product's, busybox.go, postgres.go and program.go for what tests need.
+// A Tree describes what is in an image, a Spec how it runs, Write makes the archive. The images themselves
+// are described in files of their names: berth.go for the product's, busybox.go, postgres.go and program.go
+// for what tests need.
 package image
 
 import (
@@ -28,8 +29,8 @@ type Entry struct {
 	Link string // of a symbolic link
 }
 
-// A Tree maps slash-separated paths, without a leading slash, to entries. Directories that are only passed through need
-// not be there: they belong to root and are open to all.
+// A Tree maps slash-separated paths, without a leading slash, to entries. Directories that are only passed
+// through need not be there: they belong to root and are open to all.
 type Tree map[string]Entry
 
 // Dir adds a directory.
@@ -57,8 +58,8 @@ func (t Tree) CopyFile(name, source string, mode fs.FileMode) error {
 	return nil
 }
 
-// CopyDir adds what is below the directory source at the same places below name. Files outside keep nothing but whether
-// they may be executed. Those for which skip returns true are left out.
+// CopyDir adds what is below the directory source at the same places below name. Files outside keep nothing
+// but whether they may be executed. Those for which skip returns true are left out.
 func (t Tree) CopyDir(name, source string, skip func(relative string) bool) error {
 	err := filepath.WalkDir(source, func(place string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -126,7 +127,8 @@ func (t Tree) Tar(modified time.Time) ([]byte, error) {
 	return buffer.Bytes(), nil
 }
 
-// Write makes the tree as files below root, for an engine to copy. Owners are set where this process may set them.
+// Write makes the tree as files below root, for an engine to copy. Owners are set where this process may set
+// them.
 func (t Tree) Write(root string) error {
 	full := t.withParents()
 	for _, name := range slices.Sorted(maps.Keys(full)) {

@@ -1,5 +1,6 @@
-// Command kube is the five Kubernetes components of the test cluster in one binary: it runs the component whose name it
-// was started under (argv[0]) or, where that is not one, the component its first argument names.
+// Command kube is the five Kubernetes components of the test cluster in one binary: it runs the component
+// whose name it was started under (argv[0]) or, where that is not one, the component its first argument
+// names.
 //
 // One binary shares what five would each link again: 126 MB instead of 400, and one build instead of five.
 package main
@@ -29,7 +30,10 @@ func main() {
 		os.Args = os.Args[1:]
 	}
 	if command == nil {
-		fmt.Fprintln(os.Stderr, "usage: kube kube-apiserver|kube-controller-manager|kube-scheduler|kubelet|kube-proxy [flags]")
+		fmt.Fprintln(
+			os.Stderr,
+			"usage: kube kube-apiserver|kube-controller-manager|kube-scheduler|kubelet|kube-proxy [flags]",
+		)
 		os.Exit(2)
 	}
 	os.Exit(cli.Run(command))

@@ -20,7 +20,8 @@ import (
 // marker is the file that says that a directory was made by this program and may be removed by it.
 const marker = ".berth-cluster"
 
-// claim makes the directory ours. One that holds other things is refused: going down removes everything in it.
+// claim makes the directory ours. One that holds other things is refused: going down removes everything in
+// it.
 func claim(dir state.Dir) error {
 	if err := os.MkdirAll(string(dir), 0o755); err != nil {
 		return fmt.Errorf("make the cluster's directory: %w", err)
@@ -41,12 +42,17 @@ func refuseForeign(dir state.Dir) error {
 	}
 	ours := slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == marker })
 	if len(entries) > 0 && !ours {
-		return fmt.Errorf("%s holds things that are not a cluster's: set %s to another directory", dir, state.EnvDir)
+		return fmt.Errorf(
+			"%s holds things that are not a cluster's: set %s to another directory",
+			dir,
+			state.EnvDir,
+		)
 	}
 	return nil
 }
 
-// clean ends whatever is left of the cluster in dir and removes every trace of it. A directory that is not there is clean.
+// clean ends whatever is left of the cluster in dir and removes every trace of it. A directory that is not
+// there is clean.
 func clean(dir state.Dir) error {
 	if err := refuseForeign(dir); err != nil {
 		return err
@@ -71,13 +77,16 @@ func clean(dir state.Dir) error {
 		return fmt.Errorf("remove the cluster's directory: %w", err)
 	}
 	for _, covered := range node.CoveredDirs() {
-		os.Remove(covered) // an empty one is what the cluster was covering; any other stays, and so does this error
+		os.Remove(
+			covered,
+		) // an empty one is what the cluster was covering; any other stays, and so does this error
 	}
 	return nil
 }
 
-// unmountBelow takes away what is mounted below root on the machine. The cluster mounts in a namespace of its own, so
-// there is nothing, unless somebody else mounted it; without this, removing the directory would reach into it.
+// unmountBelow takes away what is mounted below root on the machine. The cluster mounts in a namespace of its
+// own, so there is nothing, unless somebody else mounted it; without this, removing the directory would reach
+// into it.
 func unmountBelow(root string) error {
 	data, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -105,12 +114,15 @@ func mountsBelow(mountinfo, root string) []string {
 		}
 	}
 	slices.Reverse(places) // mountinfo lists in the order of mounting, so this also unstacks
-	slices.SortStableFunc(places, func(a, b string) int { return strings.Count(b, "/") - strings.Count(a, "/") })
+	slices.SortStableFunc(
+		places,
+		func(a, b string) int { return strings.Count(b, "/") - strings.Count(a, "/") },
+	)
 	return places
 }
 
-// removeCgroups removes the control group called name, and all below it, from every hierarchy. Whatever process is still
-// in one (there is none once the process namespace is gone) is killed.
+// removeCgroups removes the control group called name, and all below it, from every hierarchy. Whatever
+// process is still in one (there is none once the process namespace is gone) is killed.
 func removeCgroups(name string) error {
 	all, err := node.Hierarchies()
 	if err != nil {
@@ -171,7 +183,10 @@ func killMembers(group string) {
 	}
 	for member := range strings.FieldsSeq(string(members)) {
 		if pid, err := strconv.Atoi(member); err == nil && pid > 1 {
-			unix.Kill(pid, unix.SIGKILL) // it may have ended by itself; if not, the group can not be removed and is reported
+			unix.Kill(
+				pid,
+				unix.SIGKILL,
+			) // it may have ended by itself; if not, the group can not be removed and is reported
 		}
 	}
 }

@@ -24,8 +24,8 @@ import (
 // patience is how long a started cluster has until everything in it works.
 const patience = 2 * time.Minute
 
-// finish waits until the components work, brings images and add-ons in where they are not there yet, and waits until the
-// cluster can take work. For one that is finished it only looks.
+// finish waits until the components work, brings images and add-ons in where they are not there yet, and
+// waits until the cluster can take work. For one that is finished it only looks.
 func (c *Cluster) finish(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("not within %s", patience))
 	defer cancel()
@@ -51,7 +51,8 @@ func (c *Cluster) finish(ctx context.Context) error {
 	return awaitReady(ctx, c.Dir, config)
 }
 
-// awaitComponents waits until every component is healthy. It gives up as soon as the cluster's first process is gone.
+// awaitComponents waits until every component is healthy. It gives up as soon as the cluster's first process
+// is gone.
 func (c *Cluster) awaitComponents(ctx context.Context) error {
 	return poll(ctx, func(ctx context.Context) error {
 		first, err := findInit(c.Dir)
@@ -130,7 +131,8 @@ func nodeReady(ctx context.Context, client kubernetes.Interface, name string) er
 
 // available tells whether the deployment's present generation serves.
 func available(deployment *appsv1.Deployment) bool {
-	return deployment.Status.ObservedGeneration >= deployment.Generation && deployment.Status.AvailableReplicas > 0
+	return deployment.Status.ObservedGeneration >= deployment.Generation &&
+		deployment.Status.AvailableReplicas > 0
 }
 
 // restConfig is how this program talks to the cluster: as the administrator, without holding itself back.

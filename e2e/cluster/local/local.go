@@ -1,5 +1,6 @@
-// Package local is the source-built cluster as seen from the machine: it starts the cluster's first process in namespaces
-// of its own, brings images and add-ons into it, tells how it does, and removes it. What runs inside is package node.
+// Package local is the source-built cluster as seen from the machine: it starts the cluster's first process
+// in namespaces of its own, brings images and add-ons into it, tells how it does, and removes it. What runs
+// inside is package node.
 package local
 
 import (
@@ -21,16 +22,19 @@ type Cluster struct {
 	Dir      state.Dir
 	Builder  *binary.Builder
 	Progress io.Writer
-	// NodeCount and Args are what a start asks for; none means one node, no arguments, or whatever runs already.
+	// NodeCount and Args are what a start asks for; none means one node, no arguments, or whatever runs
+	// already.
 	NodeCount int
 	Args      map[string][]string
 }
 
-// Up starts the cluster, or finds that it runs already, and returns when it can take work. What is left of one that was
-// interrupted or has lost its processes is removed first.
+// Up starts the cluster, or finds that it runs already, and returns when it can take work. What is left of
+// one that was interrupted or has lost its processes is removed first.
 func (c *Cluster) Up(ctx context.Context) error {
 	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
-		return errors.New("a cluster built from source needs root on Linux: become root, or start a Docker engine for kind, or name a cluster in E2E_KUBECONFIG")
+		return errors.New(
+			"a cluster built from source needs root on Linux: become root, or start a Docker engine for kind, or name a cluster in E2E_KUBECONFIG",
+		)
 	}
 	unlock, err := c.lock(ctx)
 	if err != nil {
@@ -78,7 +82,8 @@ func (c *Cluster) lock(ctx context.Context) (unlock func(), err error) {
 	return state.Lock(ctx, string(c.Dir)+".lock", c.Progress)
 }
 
-// running tells whether the cluster's first process runs, and refuses one that was started otherwise than is asked now.
+// running tells whether the cluster's first process runs, and refuses one that was started otherwise than is
+// asked now.
 func (c *Cluster) running() (bool, error) {
 	first, err := findInit(c.Dir)
 	if err != nil || first == nil {
@@ -94,7 +99,11 @@ func (c *Cluster) running() (bool, error) {
 	}
 	asked := c.NodeCount != 0 || len(c.Args) != 0
 	if asked && !state.SameShape(config, c.wanted()) {
-		return false, fmt.Errorf("the cluster in %s runs with other nodes or arguments: take it down first, or keep another one in another %s", c.Dir, state.EnvDir)
+		return false, fmt.Errorf(
+			"the cluster in %s runs with other nodes or arguments: take it down first, or keep another one in another %s",
+			c.Dir,
+			state.EnvDir,
+		)
 	}
 	return true, nil
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/berth-dev/berth/e2e/cluster/state"
 )
 
-// A process is a running process that was recognised as the cluster's first. The handle stays bound to that very process:
-// should it end and its number be given to another, a signal reaches nobody.
+// A process is a running process that was recognised as the cluster's first. The handle stays bound to that
+// very process: should it end and its number be given to another, a signal reaches nobody.
 type process struct {
 	pid    int
 	handle int // a pidfd
@@ -55,10 +55,11 @@ type identity struct {
 	args    []string // its command line
 }
 
-// isInit tells whether a process is the first of the cluster in dir: it runs the copy of the program inside that
-// directory, as init. A process of the same name, or of another cluster, runs another file.
+// isInit tells whether a process is the first of the cluster in dir: it runs the copy of the program inside
+// that directory, as init. A process of the same name, or of another cluster, runs another file.
 func isInit(dir state.Dir, id identity) bool {
-	return strings.TrimSuffix(id.program, " (deleted)") == dir.Program() && len(id.args) > 1 && id.args[1] == "init"
+	return strings.TrimSuffix(id.program, " (deleted)") == dir.Program() && len(id.args) > 1 &&
+		id.args[1] == "init"
 }
 
 // readIdentity returns the zero identity for a process that is gone, has ended (a zombie) or is the kernel's.
@@ -78,10 +79,11 @@ func readIdentity(pid int) identity {
 // Close gives the handle back.
 func (p *process) Close() { unix.Close(p.handle) }
 
-// Kill ends the process and, as it is the first of its process namespace, everything in there. It returns when all of it
-// is gone.
+// Kill ends the process and, as it is the first of its process namespace, everything in there. It returns
+// when all of it is gone.
 func (p *process) Kill() error {
-	if err := unix.PidfdSendSignal(p.handle, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+	if err := unix.PidfdSendSignal(p.handle, unix.SIGKILL, nil, 0); err != nil &&
+		!errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("kill process %d: %w", p.pid, err)
 	}
 	deadline := time.Now().Add(30 * time.Second)
@@ -114,7 +116,8 @@ func (p *process) hostPIDs() map[int]int {
 		if err != nil {
 			continue
 		}
-		if namespace, err := os.Readlink(filepath.Join("/proc", entry.Name(), "ns/pid")); err != nil || namespace != own {
+		if namespace, err := os.Readlink(filepath.Join("/proc", entry.Name(), "ns/pid")); err != nil ||
+			namespace != own {
 			continue
 		}
 		status, err := os.ReadFile(filepath.Join("/proc", entry.Name(), "status"))

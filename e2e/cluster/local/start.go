@@ -61,8 +61,8 @@ func listen() (*net.TCPListener, error) {
 	return listener, nil
 }
 
-// copyProgram copies this program into the cluster's directory: what go run built is gone when go run ends, and the first
-// process is recognised by running this very file.
+// copyProgram copies this program into the cluster's directory: what go run built is gone when go run ends,
+// and the first process is recognised by running this very file.
 func copyProgram(dir state.Dir) error {
 	own, err := os.Open("/proc/self/exe")
 	if err != nil {
@@ -83,7 +83,8 @@ func copyProgram(dir state.Dir) error {
 	return target.Close()
 }
 
-// startInit starts the first process in new namespaces, with the listening socket and nothing else of this process.
+// startInit starts the first process in new namespaces, with the listening socket and nothing else of this
+// process.
 func (c *Cluster) startInit(listener *net.TCPListener) error {
 	socket, err := listener.File()
 	if err != nil {

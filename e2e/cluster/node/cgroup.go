@@ -13,8 +13,8 @@ import (
 
 const cgroupRoot = "/sys/fs/cgroup"
 
-// Hierarchies returns the mount points of the machine's control group hierarchies: one where it runs version 2, one for
-// each controller where it runs version 1, both where it runs a mixture.
+// Hierarchies returns the mount points of the machine's control group hierarchies: one where it runs version
+// 2, one for each controller where it runs version 1, both where it runs a mixture.
 func Hierarchies() ([]string, error) {
 	data, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -23,7 +23,8 @@ func Hierarchies() ([]string, error) {
 	return hierarchies(string(data)), nil
 }
 
-// hierarchies reads them from the text of a mountinfo file: "… root mountpoint options … - type source superoptions".
+// hierarchies reads them from the text of a mountinfo file: "… root mountpoint options … - type source
+// superoptions".
 func hierarchies(mountinfo string) []string {
 	var found []string
 	for line := range strings.Lines(mountinfo) {
@@ -39,9 +40,9 @@ func hierarchies(mountinfo string) []string {
 	return found
 }
 
-// joinCgroup makes the cluster's control group with one below it for every node's pods, and moves this process into one
-// of its own there, so that whatever becomes of the caller's group (an end of session, a limit) does not touch the
-// cluster, and so that every process of the cluster can be found.
+// joinCgroup makes the cluster's control group with one below it for every node's pods, and moves this
+// process into one of its own there, so that whatever becomes of the caller's group (an end of session, a
+// limit) does not touch the cluster, and so that every process of the cluster can be found.
 func joinCgroup(dir state.Dir) error {
 	all, err := Hierarchies()
 	if err != nil {
@@ -74,8 +75,8 @@ func joinCgroup(dir state.Dir) error {
 	return nil
 }
 
-// makeGroup makes the groups from the outermost to the innermost. Version 1's cpusets start out empty and take no process
-// until they have been given what their parent has.
+// makeGroup makes the groups from the outermost to the innermost. Version 1's cpusets start out empty and
+// take no process until they have been given what their parent has.
 func makeGroup(parent string, groups ...string) error {
 	for _, group := range groups {
 		if err := os.MkdirAll(group, 0o755); err != nil {
@@ -95,8 +96,8 @@ func makeGroup(parent string, groups ...string) error {
 	return nil
 }
 
-// delegate makes the controllers that version 2 offers at root available in group and below it: there, a group has only
-// the controllers that its parent passes on, and the kubelet insists on them.
+// delegate makes the controllers that version 2 offers at root available in group and below it: there, a
+// group has only the controllers that its parent passes on, and the kubelet insists on them.
 func delegate(root, group string) error {
 	if err := os.MkdirAll(group, 0o755); err != nil {
 		return err

@@ -23,7 +23,8 @@ type component struct {
 // A probe returns nil where the component does its work.
 type probe func(context.Context) error
 
-// components returns everything that has to run for the configuration, in an order that respects what needs what.
+// components returns everything that has to run for the configuration, in an order that respects what needs
+// what.
 func components(dir state.Dir, config state.Config) []component {
 	all := []component{etcd(dir, config), apiServer(dir), controllerManager(dir), scheduler(dir)}
 	for _, node := range config.Nodes() {
@@ -36,7 +37,8 @@ func components(dir state.Dir, config state.Config) []component {
 	return all
 }
 
-// etcd keeps its data without waiting for the disk: the cluster is for tests, and a test does not pull the plug.
+// etcd keeps its data without waiting for the disk: the cluster is for tests, and a test does not pull the
+// plug.
 func etcd(dir state.Dir, config state.Config) component {
 	const client, peer = "http://127.0.0.1:2379", "http://127.0.0.1:2380"
 	return component{
@@ -51,8 +53,8 @@ func etcd(dir state.Dir, config state.Config) component {
 	}
 }
 
-// getProbe asks url, which must answer with 200. The certificate is not verified: inside its own network namespace a
-// component can only be reached by itself.
+// getProbe asks url, which must answer with 200. The certificate is not verified: inside its own network
+// namespace a component can only be reached by itself.
 func getProbe(url string) probe {
 	client := &http.Client{Transport: &http.Transport{
 		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
@@ -69,7 +71,9 @@ func getProbe(url string) probe {
 		}
 		defer response.Body.Close()
 		if response.StatusCode != http.StatusOK {
-			body, _ := io.ReadAll(io.LimitReader(response.Body, 500)) // a part of it explains more than nothing
+			body, _ := io.ReadAll(
+				io.LimitReader(response.Body, 500),
+			) // a part of it explains more than nothing
 			return fmt.Errorf("%s: %s: %s", url, response.Status, body)
 		}
 		return nil

@@ -8,11 +8,12 @@ import (
 	"sync"
 )
 
-// Forward connects everybody who comes to listener with target, until ctx ends; then it ends the connections too.
+// Forward connects everybody who comes to listener with target, until ctx ends; then it ends the connections
+// too.
 //
-// It is how the machine reaches the API server: the listener was opened on the machine's 127.0.0.1, the target is in the
-// cluster's network namespace, and a process that has both joins them. Where the target does not answer, the caller is
-// hung up on, as it would be by the target itself.
+// It is how the machine reaches the API server: the listener was opened on the machine's 127.0.0.1, the
+// target is in the cluster's network namespace, and a process that has both joins them. Where the target does
+// not answer, the caller is hung up on, as it would be by the target itself.
 func Forward(ctx context.Context, listener net.Listener, target string) error {
 	stop := context.AfterFunc(ctx, func() { listener.Close() })
 	defer stop()
@@ -45,7 +46,8 @@ func forwardOne(ctx context.Context, incoming net.Conn, target string) {
 	directions.Wait()
 }
 
-// copyHalf copies until the sender has said its last, and passes that on; when the copying fails, it hangs up on both.
+// copyHalf copies until the sender has said its last, and passes that on; when the copying fails, it hangs up
+// on both.
 func copyHalf(to, from net.Conn) {
 	if _, err := io.Copy(to, from); err != nil {
 		to.Close()

@@ -1,4 +1,5 @@
-// Package node is the inside of a source-built cluster: what runs in its own process, mount and network namespace.
+// Package node is the inside of a source-built cluster: what runs in its own process, mount and network
+// namespace.
 //
 //	cluster init        process 1 of the namespaces: prepares them, starts the supervisor, collects orphans
 //	└ cluster supervise starts the components, restarts what dies, answers for their health
@@ -6,10 +7,11 @@
 //	  ├ per node: containerd, kubelet
 //	  └ in its own process: the road from 127.0.0.1 of the machine to the API server, and the volume provisioner
 //
-// The namespaces are what makes a clean end certain. When process 1 ends, by whatever signal, the kernel kills everything
-// that was ever started below it, among it the containers, and with the last process it takes away all mounts, network
-// devices, iptables rules and connection tracking of the namespaces. Nothing has to be found and undone one by one.
-// What namespaces do not hold, control groups, is removed from the outside (package local).
+// The namespaces are what makes a clean end certain. When process 1 ends, by whatever signal, the kernel
+// kills everything that was ever started below it, among it the containers, and with the last process it
+// takes away all mounts, network devices, iptables rules and connection tracking of the namespaces. Nothing
+// has to be found and undone one by one. What namespaces do not hold, control groups, is removed from the
+// outside (package local).
 package node
 
 import (
@@ -24,14 +26,17 @@ import (
 	"github.com/berth-dev/berth/e2e/cluster/state"
 )
 
-// ListenerFD is the number of the file that init and the supervisor inherit: the listening socket on the machine's
+// ListenerFD is the number of the file that init and the supervisor inherit: the listening socket on the
+// machine's
 // 127.0.0.1, which can not be opened from inside the network namespace.
 const ListenerFD = 3
 
 // Init is the first process of the cluster's namespaces; it returns when the supervisor has ended.
 func Init(dir state.Dir, log io.Writer) error {
 	if os.Getpid() != 1 {
-		return fmt.Errorf("init must be the first process of its own namespaces: it is started by up, not by people")
+		return fmt.Errorf(
+			"init must be the first process of its own namespaces: it is started by up, not by people",
+		)
 	}
 	if err := joinCgroup(dir); err != nil {
 		return fmt.Errorf("join control group: %w", err)
@@ -49,15 +54,19 @@ func Init(dir state.Dir, log io.Writer) error {
 	return runSupervisor(dir, log)
 }
 
-// runSupervisor starts the supervisor and collects every process that ends up without a parent, as process 1 must, until
-// the supervisor itself ends.
+// runSupervisor starts the supervisor and collects every process that ends up without a parent, as process 1
+// must, until the supervisor itself ends.
 func runSupervisor(dir state.Dir, log io.Writer) error {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
-	pid, err := syscall.ForkExec(dir.Program(), []string{dir.Program(), "supervise", "--dir", string(dir)}, &syscall.ProcAttr{
-		Env:   environment(),
-		Files: []uintptr{0, 1, 2, ListenerFD},
-	})
+	pid, err := syscall.ForkExec(
+		dir.Program(),
+		[]string{dir.Program(), "supervise", "--dir", string(dir)},
+		&syscall.ProcAttr{
+			Env:   environment(),
+			Files: []uintptr{0, 1, 2, ListenerFD},
+		},
+	)
 	if err != nil {
 		return fmt.Errorf("start supervisor: %w", err)
 	}
@@ -85,8 +94,8 @@ func environment() []string {
 	return []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root"}
 }
 
-// prepareMounts makes the mount namespace's own view: changes on the machine still arrive, none leave, and the places
-// where components insist on keeping things are below the cluster's directory.
+// prepareMounts makes the mount namespace's own view: changes on the machine still arrive, none leave, and
+// the places where components insist on keeping things are below the cluster's directory.
 func prepareMounts(dir state.Dir) error {
 	if err := unix.Mount("", "/", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {
 		return fmt.Errorf("cut the propagation of mounts: %w", err)
@@ -115,9 +124,10 @@ func prepareMounts(dir state.Dir) error {
 	return nil
 }
 
-// CoveredDirs are the directories of the machine that components write to whatever they are told: the CNI library's
-// cache, the kubelet's sockets for devices and its links to log files. The cluster sees its own in their place. Where one
-// had to be made on the machine to be covered, it stays there empty until the cluster goes down.
+// CoveredDirs are the directories of the machine that components write to whatever they are told: the CNI
+// library's cache, the kubelet's sockets for devices and its links to log files. The cluster sees its own in
+// their place. Where one had to be made on the machine to be covered, it stays there empty until the cluster
+// goes down.
 func CoveredDirs() []string {
 	return []string{"/var/lib/cni", "/var/lib/kubelet", "/var/log"}
 }

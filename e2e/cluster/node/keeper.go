@@ -13,8 +13,8 @@ import (
 	"github.com/berth-dev/berth/e2e/cluster/state"
 )
 
-// A component that dies is started again after minPause, then after twice that and so on up to maxPause; one that has
-// lived for settled has shown that it can, and starts over with minPause.
+// A component that dies is started again after minPause, then after twice that and so on up to maxPause; one
+// that has lived for settled has shown that it can, and starts over with minPause.
 const (
 	minPause = 200 * time.Millisecond
 	maxPause = 5 * time.Second
@@ -41,7 +41,12 @@ type keepers []*keeper
 func newKeepers(dir state.Dir, components []component, log *slog.Logger) keepers {
 	all := make(keepers, len(components))
 	for i, component := range components {
-		all[i] = &keeper{component: component, dir: dir, log: log.With("component", component.name), ready: make(chan struct{})}
+		all[i] = &keeper{
+			component: component,
+			dir:       dir,
+			log:       log.With("component", component.name),
+			ready:     make(chan struct{}),
+		}
 	}
 	for _, keeper := range all {
 		keeper.all = all
@@ -84,7 +89,15 @@ func (k *keeper) Run(ctx context.Context) error {
 		if time.Since(began) > settled {
 			pause = minPause
 		}
-		k.log.Warn("component ended, starting it again", "after", time.Since(began), "pause", pause, "error", err)
+		k.log.Warn(
+			"component ended, starting it again",
+			"after",
+			time.Since(began),
+			"pause",
+			pause,
+			"error",
+			err,
+		)
 		select {
 		case <-ctx.Done():
 			return nil

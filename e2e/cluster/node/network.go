@@ -9,12 +9,13 @@ import (
 	"github.com/berth-dev/berth/e2e/cluster/state"
 )
 
-// prepareNetwork gives the network namespace what it needs: a loopback interface that also carries the nodes' addresses,
-// and forwarding between pods. Pods are attached point to point, each behind a device of its own, so that everything
-// between them is routed and passes kube-proxy's rules; a bridge would need a kernel module for that.
+// prepareNetwork gives the network namespace what it needs: a loopback interface that also carries the nodes'
+// addresses, and forwarding between pods. Pods are attached point to point, each behind a device of its own,
+// so that everything between them is routed and passes kube-proxy's rules; a bridge would need a kernel
+// module for that.
 //
-// There is no way from here to the machine's network or beyond: the cluster reaches no registry and no name server, and
-// an image that was not loaded fails at once, the same way everywhere.
+// There is no way from here to the machine's network or beyond: the cluster reaches no registry and no name
+// server, and an image that was not loaded fails at once, the same way everywhere.
 func prepareNetwork(nodes []state.Node) error {
 	loopback, err := netlink.LinkByName("lo")
 	if err != nil {

@@ -35,10 +35,15 @@ func serveStatus(ctx context.Context, path string, keepers keepers) error {
 	if err != nil {
 		return fmt.Errorf("serve status: %w", err)
 	}
-	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(keepers.status(r.Context())) // who asked may have gone; nobody else is interested
-	})}
+	server := &http.Server{
+		ReadHeaderTimeout: time.Second,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			json.NewEncoder(w).
+				Encode(keepers.status(r.Context()))
+			// who asked may have gone; nobody else is interested
+		}),
+	}
 	stop := context.AfterFunc(ctx, func() { server.Close() })
 	defer stop()
 	if err := server.Serve(listener); err != nil && ctx.Err() == nil {
@@ -62,7 +67,13 @@ func (k *keeper) status(ctx context.Context) ComponentStatus {
 	err := k.check(ctx)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	status := ComponentStatus{Name: k.name, PID: k.pid, Healthy: err == nil && k.pid != 0, Started: k.started, Restarts: k.restarts}
+	status := ComponentStatus{
+		Name:     k.name,
+		PID:      k.pid,
+		Healthy:  err == nil && k.pid != 0,
+		Started:  k.started,
+		Restarts: k.restarts,
+	}
 	switch {
 	case status.Healthy:
 	case k.started.IsZero():

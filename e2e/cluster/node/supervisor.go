@@ -36,7 +36,13 @@ func Supervise(ctx context.Context, dir state.Dir, log *slog.Logger) error {
 	return run(ctx, dir, config, listener, log)
 }
 
-func run(ctx context.Context, dir state.Dir, config state.Config, listener net.Listener, log *slog.Logger) error {
+func run(
+	ctx context.Context,
+	dir state.Dir,
+	config state.Config,
+	listener net.Listener,
+	log *slog.Logger,
+) error {
 	group, ctx := errgroup.WithContext(ctx)
 	keepers := newKeepers(dir, components(dir, config), log)
 	for _, keeper := range keepers {

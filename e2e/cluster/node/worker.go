@@ -31,8 +31,14 @@ func kubelet(dir state.Dir, node state.Node) component {
 		name: named("kubelet", node),
 		path: dir.Path("bin", "kubelet"),
 		args: []string{
-			"--config=" + dir.Path(node.Name, "kubelet.yaml"), "--kubeconfig=" + dir.Path("pki", node.Name+".kubeconfig"),
-			"--root-dir=" + dir.Path(node.Name, "kubelet"), "--hostname-override=" + node.Name, "--node-ip=" + node.IP,
+			"--config=" + dir.Path(
+				node.Name,
+				"kubelet.yaml",
+			), "--kubeconfig=" + dir.Path("pki", node.Name+".kubeconfig"),
+			"--root-dir=" + dir.Path(
+				node.Name,
+				"kubelet",
+			), "--hostname-override=" + node.Name, "--node-ip=" + node.IP,
 		},
 		needs: []string{"kube-apiserver", named("containerd", node)},
 		probe: getProbe("http://" + node.IP + ":10248/healthz"),
@@ -79,8 +85,8 @@ func writeTemplate(source, target string, values any) error {
 	return os.WriteFile(target, text.Bytes(), 0o644)
 }
 
-// Snapshotter returns the way in which layers are stacked: overlays, or copies where the directory is itself on an
-// overlay (in a container), which can not carry another.
+// Snapshotter returns the way in which layers are stacked: overlays, or copies where the directory is itself
+// on an overlay (in a container), which can not carry another.
 func Snapshotter(dir state.Dir) string {
 	const overlay = 0x794c7630
 	var stat syscall.Statfs_t

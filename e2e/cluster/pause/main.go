@@ -1,5 +1,5 @@
-// Command pause is the process that holds a pod's namespaces while its containers come and go: it does nothing, ends when
-// it is told to, and collects the children that others leave behind.
+// Command pause is the process that holds a pod's namespaces while its containers come and go: it does
+// nothing, ends when it is told to, and collects the children that others leave behind.
 package main
 
 import (

@@ -10,8 +10,8 @@ import (
 	"github.com/berth-dev/berth/e2e/cluster/state"
 )
 
-// fakeKind stands in for kind, which needs a Docker engine: it notes how it was called, and knows the clusters that were
-// created and not deleted. Its kubeconfig leads nowhere.
+// fakeKind stands in for kind, which needs a Docker engine: it notes how it was called, and knows the
+// clusters that were created and not deleted. Its kubeconfig leads nowhere.
 const fakeKind = `#!/bin/sh
 echo "$*" >>"$FAKE/calls"
 case "$1 $2" in

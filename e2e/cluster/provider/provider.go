@@ -1,6 +1,6 @@
-// Package provider says what a cluster must offer to carry the end-to-end tests, and offers it for clusters that others
-// made: one that the caller names, and one that kind makes where a Docker engine runs. The cluster built from source,
-// for all other machines, is package local.
+// Package provider says what a cluster must offer to carry the end-to-end tests, and offers it for clusters
+// that others made: one that the caller names, and one that kind makes where a Docker engine runs. The
+// cluster built from source, for all other machines, is package local.
 package provider
 
 import "github.com/berth-dev/berth/e2e/cluster/node"

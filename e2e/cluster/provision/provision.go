@@ -1,7 +1,8 @@
-// Package provision gives every PersistentVolumeClaim of the StorageClass "standard" a directory of the machine.
+// Package provision gives every PersistentVolumeClaim of the StorageClass "standard" a directory of the
+// machine.
 //
-// The volume is a plain directory that anybody may write to: the kubelet does not change the owner of a hostPath volume,
-// so a pod that is not root could not use one otherwise, whatever fsGroup says.
+// The volume is a plain directory that anybody may write to: the kubelet does not change the owner of a
+// hostPath volume, so a pod that is not root could not use one otherwise, whatever fsGroup says.
 package provision
 
 import (
@@ -40,7 +41,10 @@ func Run(ctx context.Context, kubeconfig, root string) error {
 type directories struct{ root string }
 
 // Provision makes the directory of one volume and returns the volume.
-func (d *directories) Provision(_ context.Context, options controller.ProvisionOptions) (*corev1.PersistentVolume, controller.ProvisioningState, error) {
+func (d *directories) Provision(
+	_ context.Context,
+	options controller.ProvisionOptions,
+) (*corev1.PersistentVolume, controller.ProvisioningState, error) {
 	path := filepath.Join(d.root, options.PVName)
 	if err := os.Mkdir(path, 0o777); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, controller.ProvisioningFinished, fmt.Errorf("make volume: %w", err)
@@ -55,8 +59,12 @@ func (d *directories) Provision(_ context.Context, options controller.ProvisionO
 			PersistentVolumeReclaimPolicy: *options.StorageClass.ReclaimPolicy,
 			AccessModes:                   options.PVC.Spec.AccessModes,
 			MountOptions:                  options.StorageClass.MountOptions,
-			Capacity:                      corev1.ResourceList{corev1.ResourceStorage: options.PVC.Spec.Resources.Requests[corev1.ResourceStorage]},
-			PersistentVolumeSource:        corev1.PersistentVolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: path, Type: &kind}},
+			Capacity: corev1.ResourceList{
+				corev1.ResourceStorage: options.PVC.Spec.Resources.Requests[corev1.ResourceStorage],
+			},
+			PersistentVolumeSource: corev1.PersistentVolumeSource{
+				HostPath: &corev1.HostPathVolumeSource{Path: path, Type: &kind},
+			},
 		},
 	}
 	return volume, controller.ProvisioningFinished, nil

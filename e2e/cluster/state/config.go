@@ -23,7 +23,8 @@ type Config struct {
 	Args map[string][]string `json:"args,omitempty"`
 }
 
-// ReadConfig returns what was chosen for the cluster in d, or an os.ErrNotExist error where none was started there.
+// ReadConfig returns what was chosen for the cluster in d, or an os.ErrNotExist error where none was started
+// there.
 func ReadConfig(d Dir) (Config, error) {
 	var config Config
 	data, err := os.ReadFile(d.Path("config.json"))
@@ -45,7 +46,8 @@ func WriteConfig(d Dir, config Config) error {
 	return WriteFile(d.Path("config.json"), data, 0o644)
 }
 
-// SameShape reports whether the two ask for the same cluster: nodes and additional arguments, whatever was built or chosen.
+// SameShape reports whether the two ask for the same cluster: nodes and additional arguments, whatever was
+// built or chosen.
 func SameShape(a, b Config) bool {
 	return len(a.Nodes()) == len(b.Nodes()) && maps.EqualFunc(a.Args, b.Args, slices.Equal)
 }
@@ -63,8 +65,8 @@ func ParseArgs(settings []string) (map[string][]string, error) {
 	return args, nil
 }
 
-// WriteFile writes data to path by renaming a complete file into place, so that a reader, or a process that is killed
-// in between, never leaves half of it.
+// WriteFile writes data to path by renaming a complete file into place, so that a reader, or a process that
+// is killed in between, never leaves half of it.
 func WriteFile(path string, data []byte, mode os.FileMode) error {
 	temporary := path + ".new"
 	if err := os.WriteFile(temporary, data, mode); err != nil {

@@ -1,9 +1,9 @@
-// Package state knows where a source-built cluster keeps things: one directory holds everything that belongs to it, and
-// everything that runs can be recognised by that directory.
+// Package state knows where a source-built cluster keeps things: one directory holds everything that belongs
+// to it, and everything that runs can be recognised by that directory.
 //
-// The directory is $BERTH_CLUSTER_DIR or, without it, berth/cluster in the user's cache directory. Two clusters stand side
-// by side in two directories: each has its own process, mount and network namespace, so they share nothing but the
-// machine's memory and the port numbers of 127.0.0.1, which are chosen.
+// The directory is $BERTH_CLUSTER_DIR or, without it, berth/cluster in the user's cache directory. Two
+// clusters stand side by side in two directories: each has its own process, mount and network namespace, so
+// they share nothing but the machine's memory and the port numbers of 127.0.0.1, which are chosen.
 package state
 
 import (
@@ -18,8 +18,8 @@ import (
 // EnvDir is the environment variable that overrides where the cluster keeps its state.
 const EnvDir = "BERTH_CLUSTER_DIR"
 
-// maxPath bounds the length of the directory's name: a unix socket's path holds 107 bytes, and the longest below it is
-// the kubelet's pod resources socket.
+// maxPath bounds the length of the directory's name: a unix socket's path holds 107 bytes, and the longest
+// below it is the kubelet's pod resources socket.
 const maxPath = 64
 
 // Dir is the directory of one cluster, an absolute path.
@@ -38,7 +38,8 @@ func Default() (Dir, error) {
 	return New(path)
 }
 
-// New returns the directory at path, made absolute and free of symbolic links, because processes are recognised by it.
+// New returns the directory at path, made absolute and free of symbolic links, because processes are
+// recognised by it.
 func New(path string) (Dir, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
@@ -51,7 +52,12 @@ func New(path string) (Dir, error) {
 		return "", fmt.Errorf("find the cluster's directory: %w", err)
 	}
 	if len(absolute) > maxPath {
-		return "", fmt.Errorf("the cluster's directory %s is longer than %d bytes, too long for the sockets in it: set %s to a shorter one", absolute, maxPath, EnvDir)
+		return "", fmt.Errorf(
+			"the cluster's directory %s is longer than %d bytes, too long for the sockets in it: set %s to a shorter one",
+			absolute,
+			maxPath,
+			EnvDir,
+		)
 	}
 	return Dir(absolute), nil
 }
@@ -67,14 +73,15 @@ func (d Dir) ID() string {
 	return hex.EncodeToString(sum[:4])
 }
 
-// Cgroup is the name of the control group that holds every process of the cluster, in each hierarchy of the machine.
+// Cgroup is the name of the control group that holds every process of the cluster, in each hierarchy of the
+// machine.
 func (d Dir) Cgroup() string { return "berth-" + d.ID() }
 
 // Kubeconfig is the file with which people and tests reach the cluster.
 func (d Dir) Kubeconfig() string { return d.Path("kubeconfig") }
 
-// Program is the copy of the running program that the cluster's first process is started from. Being inside the
-// directory, it is what that process is recognised by.
+// Program is the copy of the running program that the cluster's first process is started from. Being inside
+// the directory, it is what that process is recognised by.
 func (d Dir) Program() string { return d.Path("bin", "cluster") }
 
 // SupervisorSocket is where the supervisor answers questions about the components.

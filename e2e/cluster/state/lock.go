@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// Lock waits for the lock file at path and returns the function that gives it back and removes the file. The kernel gives
-// it back by itself when the process ends, however it ends. While it has to wait it says so to progress, once.
+// Lock waits for the lock file at path and returns the function that gives it back and removes the file. The
+// kernel gives it back by itself when the process ends, however it ends. While it has to wait it says so to
+// progress, once.
 func Lock(ctx context.Context, path string, progress io.Writer) (unlock func(), err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("lock %s: %w", path, err)

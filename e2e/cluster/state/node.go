@@ -2,16 +2,16 @@ package state
 
 import "fmt"
 
-// A Node is one machine of the cluster as Kubernetes sees it: a kubelet and a container runtime. All nodes share the
-// cluster's network namespace, each has its own address in it and its own range of pod addresses.
+// A Node is one machine of the cluster as Kubernetes sees it: a kubelet and a container runtime. All nodes
+// share the cluster's network namespace, each has its own address in it and its own range of pod addresses.
 type Node struct {
 	Name    string
 	IP      string // on the loopback interface of the cluster's network namespace
 	PodCIDR string
 }
 
-// Addresses of the cluster's own network. Each cluster has a network namespace to itself, so they are the same in all of
-// them and can not collide with anything on the machine.
+// Addresses of the cluster's own network. Each cluster has a network namespace to itself, so they are the
+// same in all of them and can not collide with anything on the machine.
 const (
 	ClusterCIDR  = "10.88.0.0/16" // nodes and pods
 	ServiceCIDR  = "10.96.0.0/16"

@@ -1,4 +1,5 @@
-// Package storetest opens stores for tests: real databases, migrated, each test its own, with a clock that can be moved.
+// Package storetest opens stores for tests: real databases, migrated, each test its own, with a clock that
+// can be moved.
 package storetest
 
 import (
@@ -49,7 +50,8 @@ func SQLite(t testing.TB) *Store {
 	return s
 }
 
-// PostgreSQL opens a store on a database of its own; where the machine has no PostgreSQL the test ends as not run.
+// PostgreSQL opens a store on a database of its own; where the machine has no PostgreSQL the test ends as not
+// run.
 func PostgreSQL(t testing.TB) *Store {
 	t.Helper()
 	url := pgtest.Clone(t, "berth", func(ctx context.Context, url string) error {

@@ -2,8 +2,8 @@ package action
 
 import "text/template/parse"
 
-// analysis finds the fields of the root that a source refers to: `.x` where dot is the root, `$.x`, and what is reached through
-// templates that are invoked with the root.
+// analysis finds the fields of the root that a source refers to: `.x` where dot is the root, `$.x`, and what
+// is reached through templates that are invoked with the root.
 type analysis struct {
 	trees  map[string]*parse.Tree
 	done   map[string]bool

@@ -8,7 +8,8 @@ import (
 	"text/template/parse"
 )
 
-// Bounds on what is compiled at all. Parsers and tree walks recurse, so depth is bounded before anything else happens.
+// Bounds on what is compiled at all. Parsers and tree walks recurse, so depth is bounded before anything else
+// happens.
 const (
 	maxSource  = 512 << 10
 	maxActions = 20_000
@@ -73,16 +74,40 @@ func (t *Template) IsValue() bool { return t.single != nil }
 // Fields lists the fields of the root that the source refers to.
 func (t *Template) Fields() []Field { return t.fields }
 
-// Compile parses and checks a source. Where there are issues, the template must not be run: it is nil, or only lists what it refers to.
+// Compile parses and checks a source. Where there are issues, the template must not be run: it is nil, or
+// only lists what it refers to.
 func Compile(source string, o Options) (*Template, []Issue) {
 	if len(source) > maxSource {
-		return nil, []Issue{{Code: IssueLimit, Message: fmt.Sprintf("a template of %d bytes is too large, at most %d are allowed", len(source), maxSource)}}
+		return nil, []Issue{
+			{
+				Code: IssueLimit,
+				Message: fmt.Sprintf(
+					"a template of %d bytes is too large, at most %d are allowed",
+					len(source),
+					maxSource,
+				),
+			},
+		}
 	}
 	if n := strings.Count(source, "{{"); n > maxActions {
-		return nil, []Issue{{Code: IssueLimit, Message: fmt.Sprintf("%d actions are too many, at most %d are allowed", n, maxActions)}}
+		return nil, []Issue{
+			{
+				Code:    IssueLimit,
+				Message: fmt.Sprintf("%d actions are too many, at most %d are allowed", n, maxActions),
+			},
+		}
 	}
 	if depth := parenDepth(source); depth > maxDepth {
-		return nil, []Issue{{Code: IssueLimit, Message: fmt.Sprintf("parentheses nested %d deep are too deep, at most %d are allowed", depth, maxDepth)}}
+		return nil, []Issue{
+			{
+				Code: IssueLimit,
+				Message: fmt.Sprintf(
+					"parentheses nested %d deep are too deep, at most %d are allowed",
+					depth,
+					maxDepth,
+				),
+			},
+		}
 	}
 	trees := map[string]*parse.Tree{}
 	root := parse.New(mainName)
@@ -90,7 +115,12 @@ func Compile(source string, o Options) (*Template, []Issue) {
 	if _, err := root.Parse(source, "", "", trees); err != nil {
 		return nil, []Issue{parseIssue(err)}
 	}
-	c := &compiler{options: o, functions: functions(), template: &Template{defined: map[string]*body{}}, trees: trees}
+	c := &compiler{
+		options:   o,
+		functions: functions(),
+		template:  &Template{defined: map[string]*body{}},
+		trees:     trees,
+	}
 	c.compileAll(trees)
 	if slices.ContainsFunc(c.issues, func(i Issue) bool { return i.Code == IssueLimit }) {
 		return nil, c.issues // too deep to be walked once more
@@ -103,7 +133,8 @@ func Compile(source string, o Options) (*Template, []Issue) {
 
 const mainName = "template"
 
-// parenDepth is the deepest that parentheses may be nested in a source, strings not told apart: a bound, not a count.
+// parenDepth is the deepest that parentheses may be nested in a source, strings not told apart: a bound, not
+// a count.
 func parenDepth(source string) int {
 	depth, deepest := 0, 0
 	for i := range len(source) {
@@ -131,7 +162,8 @@ func parseIssue(err error) Issue {
 	return Issue{Line: line, Message: said(message)}
 }
 
-// said puts what the parser says of a template that is not closed, which is most of what goes wrong, in words of the language.
+// said puts what the parser says of a template that is not closed, which is most of what goes wrong, in words
+// of the language.
 func said(message string) string {
 	switch message {
 	case "unexpected EOF":
@@ -182,7 +214,11 @@ func (c *compiler) compileAll(trees map[string]*parse.Tree) {
 	for _, name := range names {
 		tree := trees[name]
 		if name != mainName && !c.options.Text {
-			c.fail(tree.Root.Pos, IssueSyntax, "define and block are for a job_manifest that is one text; this is a single value")
+			c.fail(
+				tree.Root.Pos,
+				IssueSyntax,
+				"define and block are for a job_manifest that is one text; this is a single value",
+			)
 			continue
 		}
 		c.scope, c.slots = nil, 0
@@ -331,7 +367,11 @@ func (c *compiler) loop(node *parse.RangeNode) statement {
 
 func (c *compiler) invocation(node *parse.TemplateNode) statement {
 	if !c.options.Text {
-		c.fail(node.Pos, IssueSyntax, "template is for a job_manifest that is one text; this is a single value")
+		c.fail(
+			node.Pos,
+			IssueSyntax,
+			"template is for a job_manifest that is one text; this is a single value",
+		)
 		return nil
 	}
 	c.defined(node.Pos, node.Name)
@@ -342,7 +382,8 @@ func (c *compiler) invocation(node *parse.TemplateNode) statement {
 	return s
 }
 
-// defined refuses the name of a template that nothing defines: a branch that is rarely taken would say so only when it is.
+// defined refuses the name of a template that nothing defines: a branch that is rarely taken would say so
+// only when it is.
 func (c *compiler) defined(p parse.Pos, name string) {
 	if name == mainName || c.trees[name] == nil {
 		c.fail(p, IssueSyntax, "no template is defined as %q", name)

@@ -7,10 +7,38 @@ import (
 // kubernetesFunctions are ours: what manifests need and sprig has not.
 func kubernetesFunctions() []Function {
 	group := []Function{
-		{Name: "quantity", Usage: "quantity A [OPERATOR B]", Doc: "a Kubernetes quantity; + - add and subtract quantities, * / scale by a number, min max choose, < <= == >= > compare", Min: 1, Max: 3, run: runQuantity},
-		{Name: "slug", Usage: "slug STRING", Doc: "a DNS label of at most 63 characters", Min: 1, Max: 1, run: onText(func(s string) string { return value.Slug(s, 63) })},
-		{Name: "uuidv4", Usage: "uuidv4", Doc: "an id derived from run, attempt and place: the same every time it is rendered", Max: 0, Sprig: true, run: func(c *call) (any, error) { return c.m.newUUID(), c.making(64) }},
-		{Name: "include", Usage: "include NAME DATA", Doc: "what a defined template writes (text manifests)", Min: 1, Max: 2, run: runInclude},
+		{
+			Name:  "quantity",
+			Usage: "quantity A [OPERATOR B]",
+			Doc:   "a Kubernetes quantity; + - add and subtract quantities, * / scale by a number, min max choose, < <= == >= > compare",
+			Min:   1,
+			Max:   3,
+			run:   runQuantity,
+		},
+		{
+			Name:  "slug",
+			Usage: "slug STRING",
+			Doc:   "a DNS label of at most 63 characters",
+			Min:   1,
+			Max:   1,
+			run:   onText(func(s string) string { return value.Slug(s, 63) }),
+		},
+		{
+			Name:  "uuidv4",
+			Usage: "uuidv4",
+			Doc:   "an id derived from run, attempt and place: the same every time it is rendered",
+			Max:   0,
+			Sprig: true,
+			run:   func(c *call) (any, error) { return c.m.newUUID(), c.making(64) },
+		},
+		{
+			Name:  "include",
+			Usage: "include NAME DATA",
+			Doc:   "what a defined template writes (text manifests)",
+			Min:   1,
+			Max:   2,
+			run:   runInclude,
+		},
 	}
 	for i := range group {
 		group[i].Group = "kubernetes"

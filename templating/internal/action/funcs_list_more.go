@@ -9,12 +9,53 @@ import (
 func listMoreFunctions() []Function {
 	group := []Function{
 		{Name: "until", Usage: "until COUNT", Doc: "0, 1, … COUNT-1", Min: 1, Max: 1, run: runUntil},
-		{Name: "untilStep", Usage: "untilStep START STOP STEP", Doc: "from START to before STOP", Min: 3, Max: 3, run: runUntilStep},
-		{Name: "seq", Usage: "seq [FIRST [STEP]] LAST", Doc: "integers as text, LAST included", Max: 3, run: runSeq},
-		{Name: "join", Usage: "join SEPARATOR LIST", Doc: "the items as text, with SEPARATOR between", Min: 2, Max: 2, run: runJoin},
-		{Name: "splitList", Usage: "splitList SEPARATOR STRING", Doc: "the parts of STRING", Min: 2, Max: 2, run: runSplitList},
-		{Name: "split", Usage: "split SEPARATOR STRING", Doc: "the parts of STRING as _0, _1, …", Min: 2, Max: 2, run: func(c *call) (any, error) { return splitObject(c, 0, 1, -1) }},
-		{Name: "splitn", Usage: "splitn SEPARATOR COUNT STRING", Doc: "at most COUNT parts as _0, _1, …", Min: 3, Max: 3, run: runSplitn},
+		{
+			Name:  "untilStep",
+			Usage: "untilStep START STOP STEP",
+			Doc:   "from START to before STOP",
+			Min:   3,
+			Max:   3,
+			run:   runUntilStep,
+		},
+		{
+			Name:  "seq",
+			Usage: "seq [FIRST [STEP]] LAST",
+			Doc:   "integers as text, LAST included",
+			Max:   3,
+			run:   runSeq,
+		},
+		{
+			Name:  "join",
+			Usage: "join SEPARATOR LIST",
+			Doc:   "the items as text, with SEPARATOR between",
+			Min:   2,
+			Max:   2,
+			run:   runJoin,
+		},
+		{
+			Name:  "splitList",
+			Usage: "splitList SEPARATOR STRING",
+			Doc:   "the parts of STRING",
+			Min:   2,
+			Max:   2,
+			run:   runSplitList,
+		},
+		{
+			Name:  "split",
+			Usage: "split SEPARATOR STRING",
+			Doc:   "the parts of STRING as _0, _1, …",
+			Min:   2,
+			Max:   2,
+			run:   func(c *call) (any, error) { return splitObject(c, 0, 1, -1) },
+		},
+		{
+			Name:  "splitn",
+			Usage: "splitn SEPARATOR COUNT STRING",
+			Doc:   "at most COUNT parts as _0, _1, …",
+			Min:   3,
+			Max:   3,
+			run:   runSplitn,
+		},
 	}
 	for i := range group {
 		group[i].Group, group[i].Sprig = "lists", true
@@ -45,7 +86,8 @@ func runUntilStep(c *call) (any, error) {
 	return c.integers(n[0], n[1], n[2])
 }
 
-// integers lists from start to before stop. How many there are is known, and paid for, before the list is made.
+// integers lists from start to before stop. How many there are is known, and paid for, before the list is
+// made.
 func (c *call) integers(start, stop, step int64) ([]any, error) {
 	if step == 0 || (stop > start) != (step > 0) {
 		return []any{}, nil
@@ -275,7 +317,8 @@ func runToStrings(c *call) (any, error) {
 	return c.strings(texts)
 }
 
-// runIndex goes into a value key by key. A key that is not there is no value, an index that is not there an error.
+// runIndex goes into a value key by key. A key that is not there is no value, an index that is not there an
+// error.
 func runIndex(c *call) (any, error) {
 	v := c.args[0]
 	for i := range c.args[1:] {

@@ -16,23 +16,100 @@ func numberFunctions() []Function {
 		{Name: "mul", Usage: "mul N…", Doc: "the product", Min: 1, Max: -1, run: folding(1, mulInt)},
 		{Name: "div", Usage: "div A B", Doc: "A / B, without the rest", Min: 2, Max: 2, run: onInts(divInt)},
 		{Name: "mod", Usage: "mod A B", Doc: "the rest of A / B", Min: 2, Max: 2, run: onInts(modInt)},
-		{Name: "max", Usage: "max N…", Doc: "the largest integer", Min: 1, Max: -1, run: choosing(func(a, b int64) bool { return a > b })},
-		{Name: "min", Usage: "min N…", Doc: "the smallest integer", Min: 1, Max: -1, run: choosing(func(a, b int64) bool { return a < b })},
-		{Name: "addf", Usage: "addf X…", Doc: "the sum of decimals", Min: 1, Max: -1, run: decimals((*big.Rat).Add)},
+		{
+			Name:  "max",
+			Usage: "max N…",
+			Doc:   "the largest integer",
+			Min:   1,
+			Max:   -1,
+			run:   choosing(func(a, b int64) bool { return a > b }),
+		},
+		{
+			Name:  "min",
+			Usage: "min N…",
+			Doc:   "the smallest integer",
+			Min:   1,
+			Max:   -1,
+			run:   choosing(func(a, b int64) bool { return a < b }),
+		},
+		{
+			Name:  "addf",
+			Usage: "addf X…",
+			Doc:   "the sum of decimals",
+			Min:   1,
+			Max:   -1,
+			run:   decimals((*big.Rat).Add),
+		},
 		{Name: "add1f", Usage: "add1f X", Doc: "X + 1.0", Min: 1, Max: 1, run: runAdd1f},
-		{Name: "subf", Usage: "subf X…", Doc: "the first less the others", Min: 1, Max: -1, run: decimals((*big.Rat).Sub)},
-		{Name: "mulf", Usage: "mulf X…", Doc: "the product of decimals", Min: 1, Max: -1, run: decimals((*big.Rat).Mul)},
-		{Name: "divf", Usage: "divf X…", Doc: "the first divided by the others", Min: 1, Max: -1, run: runDivf},
+		{
+			Name:  "subf",
+			Usage: "subf X…",
+			Doc:   "the first less the others",
+			Min:   1,
+			Max:   -1,
+			run:   decimals((*big.Rat).Sub),
+		},
+		{
+			Name:  "mulf",
+			Usage: "mulf X…",
+			Doc:   "the product of decimals",
+			Min:   1,
+			Max:   -1,
+			run:   decimals((*big.Rat).Mul),
+		},
+		{
+			Name:  "divf",
+			Usage: "divf X…",
+			Doc:   "the first divided by the others",
+			Min:   1,
+			Max:   -1,
+			run:   runDivf,
+		},
 		{Name: "maxf", Usage: "maxf X…", Doc: "the largest number", Min: 1, Max: -1, run: folding2(math.Max)},
-		{Name: "minf", Usage: "minf X…", Doc: "the smallest number", Min: 1, Max: -1, run: folding2(math.Min)},
+		{
+			Name:  "minf",
+			Usage: "minf X…",
+			Doc:   "the smallest number",
+			Min:   1,
+			Max:   -1,
+			run:   folding2(math.Min),
+		},
 		{Name: "floor", Usage: "floor X", Doc: "rounded down", Min: 1, Max: 1, run: rounding(math.Floor)},
 		{Name: "ceil", Usage: "ceil X", Doc: "rounded up", Min: 1, Max: 1, run: rounding(math.Ceil)},
-		{Name: "round", Usage: "round X PLACES", Doc: "rounded to PLACES after the point, half away from zero", Min: 2, Max: 2, run: runRound},
-		{Name: "int", Usage: "int VALUE", Doc: "VALUE as an integer; 0 where it is none", Min: 1, Max: 1, run: runInt},
+		{
+			Name:  "round",
+			Usage: "round X PLACES",
+			Doc:   "rounded to PLACES after the point, half away from zero",
+			Min:   2,
+			Max:   2,
+			run:   runRound,
+		},
+		{
+			Name:  "int",
+			Usage: "int VALUE",
+			Doc:   "VALUE as an integer; 0 where it is none",
+			Min:   1,
+			Max:   1,
+			run:   runInt,
+		},
 		{Name: "int64", Usage: "int64 VALUE", Doc: "the same as int", Min: 1, Max: 1, run: runInt},
 		{Name: "atoi", Usage: "atoi STRING", Doc: "the same as int", Min: 1, Max: 1, run: runInt},
-		{Name: "float64", Usage: "float64 VALUE", Doc: "VALUE as a float; 0.0 where it is none", Min: 1, Max: 1, run: runFloat},
-		{Name: "toDecimal", Usage: "toDecimal STRING", Doc: "an octal number such as a file mode, as an integer", Min: 1, Max: 1, run: runToDecimal},
+		{
+			Name:  "float64",
+			Usage: "float64 VALUE",
+			Doc:   "VALUE as a float; 0.0 where it is none",
+			Min:   1,
+			Max:   1,
+			run:   runFloat,
+		},
+		{
+			Name:  "toDecimal",
+			Usage: "toDecimal STRING",
+			Doc:   "an octal number such as a file mode, as an integer",
+			Min:   1,
+			Max:   1,
+			run:   runToDecimal,
+		},
 	}
 	for i := range group {
 		group[i].Group, group[i].Sprig = "numbers", true
@@ -205,7 +282,8 @@ func runDivf(c *call) (any, error) {
 	return decimals((*big.Rat).Quo)(c)
 }
 
-// finite is the result of arithmetic: an integral number is an integer, so that it prints, and fits into a manifest, as one.
+// finite is the result of arithmetic: an integral number is an integer, so that it prints, and fits into a
+// manifest, as one.
 func (c *call) finite(f float64, err error) (any, error) {
 	const exact = 1 << 53
 	switch {
@@ -239,7 +317,10 @@ func runRound(c *call) (any, error) {
 	if places < 0 || places > 15 {
 		return nil, c.errorf("places must be between 0 and 15")
 	}
-	power, err := strconv.ParseFloat("1e"+strconv.FormatInt(places, 10), 64) // math.Pow is not the same on every processor
+	power, err := strconv.ParseFloat(
+		"1e"+strconv.FormatInt(places, 10),
+		64,
+	) // math.Pow is not the same on every processor
 	rounded := math.Round(x*power) / power
 	if math.Abs(x) >= 1<<52 {
 		rounded = x // there is nothing after its point

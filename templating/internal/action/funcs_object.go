@@ -8,24 +8,121 @@ import (
 
 func itoa(i int) string { return strconv.Itoa(i) }
 
-// objectFunctions make objects, take their parts and change them. What changes an object in place only ever sees objects of the leaf:
-// its own, or the copy of the values that a leaf with such a function is given.
+// objectFunctions make objects, take their parts and change them. What changes an object in place only ever
+// sees objects of the leaf: its own, or the copy of the values that a leaf with such a function is given.
 func objectFunctions() []Function {
 	group := []Function{
-		{Name: "dict", Usage: "dict KEY VALUE…", Doc: "an object; an entry without a value is left out", Max: -1, takesAbsent: true, run: runDict},
-		{Name: "get", Usage: "get OBJECT KEY", Doc: `the entry, or "" where there is none`, Min: 2, Max: 2, run: runGet},
-		{Name: "hasKey", Usage: "hasKey OBJECT KEY", Doc: "whether there is such an entry", Min: 2, Max: 2, run: runHasKey},
+		{
+			Name:        "dict",
+			Usage:       "dict KEY VALUE…",
+			Doc:         "an object; an entry without a value is left out",
+			Max:         -1,
+			takesAbsent: true,
+			run:         runDict,
+		},
+		{
+			Name:  "get",
+			Usage: "get OBJECT KEY",
+			Doc:   `the entry, or "" where there is none`,
+			Min:   2,
+			Max:   2,
+			run:   runGet,
+		},
+		{
+			Name:  "hasKey",
+			Usage: "hasKey OBJECT KEY",
+			Doc:   "whether there is such an entry",
+			Min:   2,
+			Max:   2,
+			run:   runHasKey,
+		},
 		{Name: "keys", Usage: "keys OBJECT…", Doc: "the keys, in order", Max: -1, run: runKeys},
-		{Name: "values", Usage: "values OBJECT", Doc: "the values, in the order of their keys", Min: 1, Max: 1, run: runValues},
-		{Name: "pick", Usage: "pick OBJECT KEY…", Doc: "with only these entries", Min: 1, Max: -1, run: func(c *call) (any, error) { return pickOmit(c, true) }},
-		{Name: "omit", Usage: "omit OBJECT KEY…", Doc: "without these entries", Min: 1, Max: -1, run: func(c *call) (any, error) { return pickOmit(c, false) }},
-		{Name: "pluck", Usage: "pluck KEY OBJECT…", Doc: "what each object has at KEY", Min: 1, Max: -1, run: runPluck},
-		{Name: "dig", Usage: "dig KEY… DEFAULT OBJECT", Doc: "the entry at the end of the keys, or DEFAULT", Min: 3, Max: -1, takesAbsent: true, run: runDig},
-		{Name: "deepCopy", Usage: "deepCopy VALUE", Doc: "a copy that shares nothing", Min: 1, Max: 1, run: func(c *call) (any, error) { return c.m.budget.Copy(c.args[0]) }},
-		{Name: "set", Usage: "set OBJECT KEY VALUE", Doc: "OBJECT, with the entry set in it; a VALUE that is none removes it", Min: 3, Max: 3, mutates: true, takesAbsent: true, run: runSet},
-		{Name: "unset", Usage: "unset OBJECT KEY", Doc: "OBJECT, with the entry removed from it", Min: 2, Max: 2, mutates: true, run: runUnset},
-		{Name: "merge", Usage: "merge OBJECT OBJECT…", Doc: "the first object, with what it lacks from the others", Min: 1, Max: -1, mutates: true, run: func(c *call) (any, error) { return runMerge(c, false) }},
-		{Name: "mergeOverwrite", Usage: "mergeOverwrite OBJECT OBJECT…", Doc: "the first object, with what the others have", Min: 1, Max: -1, mutates: true, run: func(c *call) (any, error) { return runMerge(c, true) }},
+		{
+			Name:  "values",
+			Usage: "values OBJECT",
+			Doc:   "the values, in the order of their keys",
+			Min:   1,
+			Max:   1,
+			run:   runValues,
+		},
+		{
+			Name:  "pick",
+			Usage: "pick OBJECT KEY…",
+			Doc:   "with only these entries",
+			Min:   1,
+			Max:   -1,
+			run:   func(c *call) (any, error) { return pickOmit(c, true) },
+		},
+		{
+			Name:  "omit",
+			Usage: "omit OBJECT KEY…",
+			Doc:   "without these entries",
+			Min:   1,
+			Max:   -1,
+			run:   func(c *call) (any, error) { return pickOmit(c, false) },
+		},
+		{
+			Name:  "pluck",
+			Usage: "pluck KEY OBJECT…",
+			Doc:   "what each object has at KEY",
+			Min:   1,
+			Max:   -1,
+			run:   runPluck,
+		},
+		{
+			Name:        "dig",
+			Usage:       "dig KEY… DEFAULT OBJECT",
+			Doc:         "the entry at the end of the keys, or DEFAULT",
+			Min:         3,
+			Max:         -1,
+			takesAbsent: true,
+			run:         runDig,
+		},
+		{
+			Name:  "deepCopy",
+			Usage: "deepCopy VALUE",
+			Doc:   "a copy that shares nothing",
+			Min:   1,
+			Max:   1,
+			run:   func(c *call) (any, error) { return c.m.budget.Copy(c.args[0]) },
+		},
+		{
+			Name:        "set",
+			Usage:       "set OBJECT KEY VALUE",
+			Doc:         "OBJECT, with the entry set in it; a VALUE that is none removes it",
+			Min:         3,
+			Max:         3,
+			mutates:     true,
+			takesAbsent: true,
+			run:         runSet,
+		},
+		{
+			Name:    "unset",
+			Usage:   "unset OBJECT KEY",
+			Doc:     "OBJECT, with the entry removed from it",
+			Min:     2,
+			Max:     2,
+			mutates: true,
+			run:     runUnset,
+		},
+		{
+			Name:    "merge",
+			Usage:   "merge OBJECT OBJECT…",
+			Doc:     "the first object, with what it lacks from the others",
+			Min:     1,
+			Max:     -1,
+			mutates: true,
+			run:     func(c *call) (any, error) { return runMerge(c, false) },
+		},
+		{
+			Name:    "mergeOverwrite",
+			Usage:   "mergeOverwrite OBJECT OBJECT…",
+			Doc:     "the first object, with what the others have",
+			Min:     1,
+			Max:     -1,
+			mutates: true,
+			run:     func(c *call) (any, error) { return runMerge(c, true) },
+		},
 	}
 	for i := range group {
 		group[i].Group, group[i].Sprig = "objects", true
@@ -195,8 +292,8 @@ func runSet(c *call) (any, error) {
 	return object, c.m.budget.Alloc(int64(len(key)) + 64)
 }
 
-// refuseCycle refuses to put a value into an object that it holds itself: printing that would never end. It looks at all of the value,
-// which also refuses what is nested too deep.
+// refuseCycle refuses to put a value into an object that it holds itself: printing that would never end. It
+// looks at all of the value, which also refuses what is nested too deep.
 func (c *call) refuseCycle(object map[string]any, v any) error {
 	return c.lookForObject(object, v, 1)
 }

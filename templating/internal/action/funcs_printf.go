@@ -17,8 +17,8 @@ type verb struct {
 	letter byte
 }
 
-// runPrintf is Go's Printf for scalars. The format is taken apart first, so that a width is bounded before anything is built and a verb that
-// does not fit its value is an error instead of noise in a manifest.
+// runPrintf is Go's Printf for scalars. The format is taken apart first, so that a width is bounded before
+// anything is built and a verb that does not fit its value is an error instead of noise in a manifest.
 func runPrintf(c *call) (any, error) {
 	format, err := c.str(0)
 	if err != nil {
@@ -71,7 +71,11 @@ func (c *call) readVerb(s string) (v verb, rest string, err error) {
 			i++
 		}
 		if n, convErr := strconv.Atoi(s[start:i]); i > start && (convErr != nil || n > maxWidth) {
-			return verb{}, "", &value.LimitError{Limit: "alloc", Max: c.m.budget.Limits().Alloc, What: "printf width " + s[start:min(i, start+12)]}
+			return verb{}, "", &value.LimitError{
+				Limit: "alloc",
+				Max:   c.m.budget.Limits().Alloc,
+				What:  "printf width " + s[start:min(i, start+12)],
+			}
 		}
 		if i < len(s) && s[i] == '.' {
 			i++

@@ -6,16 +6,66 @@ import (
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
-// regexFunctions match RE2 patterns, which take time linear in the text. The pattern is bounded and paid for by its size.
+// regexFunctions match RE2 patterns, which take time linear in the text. The pattern is bounded and paid for
+// by its size.
 func regexFunctions() []Function {
 	group := []Function{
-		{Name: "regexMatch", Usage: "regexMatch PATTERN STRING", Doc: "whether PATTERN matches", Min: 2, Max: 2, run: runRegexMatch},
-		{Name: "regexFind", Usage: "regexFind PATTERN STRING", Doc: "the first match", Min: 2, Max: 2, run: runRegexFind},
-		{Name: "regexFindAll", Usage: "regexFindAll PATTERN STRING COUNT", Doc: "at most COUNT matches, all where it is -1", Min: 3, Max: 3, run: runRegexFindAll},
-		{Name: "regexReplaceAll", Usage: "regexReplaceAll PATTERN STRING REPLACEMENT", Doc: "every match replaced; ${1} is a group", Min: 3, Max: 3, run: func(c *call) (any, error) { return regexReplace(c, (*regexp.Regexp).ReplaceAllString) }},
-		{Name: "regexReplaceAllLiteral", Usage: "regexReplaceAllLiteral PATTERN STRING REPLACEMENT", Doc: "every match replaced by just that text", Min: 3, Max: 3, run: func(c *call) (any, error) { return regexReplace(c, (*regexp.Regexp).ReplaceAllLiteralString) }},
-		{Name: "regexSplit", Usage: "regexSplit PATTERN STRING COUNT", Doc: "the parts between matches", Min: 3, Max: 3, run: runRegexSplit},
-		{Name: "regexQuoteMeta", Usage: "regexQuoteMeta STRING", Doc: "a pattern that matches just STRING", Min: 1, Max: 1, run: widening(regexp.QuoteMeta)},
+		{
+			Name:  "regexMatch",
+			Usage: "regexMatch PATTERN STRING",
+			Doc:   "whether PATTERN matches",
+			Min:   2,
+			Max:   2,
+			run:   runRegexMatch,
+		},
+		{
+			Name:  "regexFind",
+			Usage: "regexFind PATTERN STRING",
+			Doc:   "the first match",
+			Min:   2,
+			Max:   2,
+			run:   runRegexFind,
+		},
+		{
+			Name:  "regexFindAll",
+			Usage: "regexFindAll PATTERN STRING COUNT",
+			Doc:   "at most COUNT matches, all where it is -1",
+			Min:   3,
+			Max:   3,
+			run:   runRegexFindAll,
+		},
+		{
+			Name:  "regexReplaceAll",
+			Usage: "regexReplaceAll PATTERN STRING REPLACEMENT",
+			Doc:   "every match replaced; ${1} is a group",
+			Min:   3,
+			Max:   3,
+			run:   func(c *call) (any, error) { return regexReplace(c, (*regexp.Regexp).ReplaceAllString) },
+		},
+		{
+			Name:  "regexReplaceAllLiteral",
+			Usage: "regexReplaceAllLiteral PATTERN STRING REPLACEMENT",
+			Doc:   "every match replaced by just that text",
+			Min:   3,
+			Max:   3,
+			run:   func(c *call) (any, error) { return regexReplace(c, (*regexp.Regexp).ReplaceAllLiteralString) },
+		},
+		{
+			Name:  "regexSplit",
+			Usage: "regexSplit PATTERN STRING COUNT",
+			Doc:   "the parts between matches",
+			Min:   3,
+			Max:   3,
+			run:   runRegexSplit,
+		},
+		{
+			Name:  "regexQuoteMeta",
+			Usage: "regexQuoteMeta STRING",
+			Doc:   "a pattern that matches just STRING",
+			Min:   1,
+			Max:   1,
+			run:   widening(regexp.QuoteMeta),
+		},
 	}
 	for i := range group {
 		group[i].Group, group[i].Sprig = "regex", true
@@ -58,8 +108,9 @@ func (c *call) payForMatching(cost value.RegexpCost, n int) error {
 // firstMatches is how many matches are looked for at first.
 const firstMatches = 16
 
-// matches finds the places of at most n matches, of all where n is negative. Every match may have taken a look at all that is left of the text, and
-// how many there are is not known before; so they are looked for in batches, each four times the one before, and each is paid for before.
+// matches finds the places of at most n matches, of all where n is negative. Every match may have taken a
+// look at all that is left of the text, and how many there are is not known before; so they are looked for in
+// batches, each four times the one before, and each is paid for before.
 func (c *call) matches(p *search, n int64) ([][]int, error) {
 	most := int64(len(p.text)) + 1
 	if n >= 0 {
@@ -135,7 +186,8 @@ func runRegexSplit(c *call) (any, error) {
 	return c.strings(p.Split(p.text, int(min(n, int64(len(p.text))+2))))
 }
 
-// regexReplace counts the matches first: each may become as long as the replacement, with every group in it as long as the text.
+// regexReplace counts the matches first: each may become as long as the replacement, with every group in it
+// as long as the text.
 func regexReplace(c *call, replace func(*regexp.Regexp, string, string) string) (any, error) {
 	p, err := c.pattern()
 	if err != nil {
@@ -153,7 +205,8 @@ func regexReplace(c *call, replace func(*regexp.Regexp, string, string) string) 
 	for _, match := range found {
 		matched += int64(match[1] - match[0])
 	}
-	// A group is part of its match, so it can stand in the result once for each two characters of the replacement.
+	// A group is part of its match, so it can stand in the result once for each two characters of the
+	// replacement.
 	size := int64(len(p.text)) + int64(len(found))*int64(len(with)) + matched*(int64(len(with))/2+1)
 	if err := c.m.budget.Alloc(size); err != nil {
 		return nil, err

@@ -54,10 +54,28 @@ func sprigText(table map[string]any, name string) func(*call) (any, error) {
 func textFunctions() []Function {
 	table := sprig.GenericFuncMap()
 	one := func(name, doc string, run func(*call) (any, error)) Function {
-		return Function{Name: name, Group: "text", Usage: name + " STRING", Doc: doc, Min: 1, Max: 1, Sprig: true, run: run}
+		return Function{
+			Name:  name,
+			Group: "text",
+			Usage: name + " STRING",
+			Doc:   doc,
+			Min:   1,
+			Max:   1,
+			Sprig: true,
+			run:   run,
+		}
 	}
 	two := func(name, usage, doc string, fn func(a, b string) any) Function {
-		return Function{Name: name, Group: "text", Usage: name + " " + usage, Doc: doc, Min: 2, Max: 2, Sprig: true, run: onTexts(fn)}
+		return Function{
+			Name:  name,
+			Group: "text",
+			Usage: name + " " + usage,
+			Doc:   doc,
+			Min:   2,
+			Max:   2,
+			Sprig: true,
+			run:   onTexts(fn),
+		}
 	}
 	return []Function{
 		one("upper", "upper case", onText(strings.ToUpper)),
@@ -75,12 +93,46 @@ func textFunctions() []Function {
 		one("dir", "a path without its last element", onText(path.Dir)),
 		one("clean", "a path cleaned up", onText(path.Clean)),
 		one("ext", "the extension of a path", onText(path.Ext)),
-		one("isAbs", "whether a path is absolute", func(c *call) (any, error) { s, err := c.str(0); return path.IsAbs(s), err }),
-		two("contains", "PART STRING", "whether PART is in STRING", func(a, b string) any { return strings.Contains(b, a) }),
-		two("hasPrefix", "PREFIX STRING", "whether STRING begins with PREFIX", func(a, b string) any { return strings.HasPrefix(b, a) }),
-		two("hasSuffix", "SUFFIX STRING", "whether STRING ends with SUFFIX", func(a, b string) any { return strings.HasSuffix(b, a) }),
-		two("trimAll", "CHARACTERS STRING", "without CHARACTERS around", func(a, b string) any { return strings.Trim(b, a) }),
-		two("trimPrefix", "PREFIX STRING", "without PREFIX", func(a, b string) any { return strings.TrimPrefix(b, a) }),
-		two("trimSuffix", "SUFFIX STRING", "without SUFFIX", func(a, b string) any { return strings.TrimSuffix(b, a) }),
+		one(
+			"isAbs",
+			"whether a path is absolute",
+			func(c *call) (any, error) { s, err := c.str(0); return path.IsAbs(s), err },
+		),
+		two(
+			"contains",
+			"PART STRING",
+			"whether PART is in STRING",
+			func(a, b string) any { return strings.Contains(b, a) },
+		),
+		two(
+			"hasPrefix",
+			"PREFIX STRING",
+			"whether STRING begins with PREFIX",
+			func(a, b string) any { return strings.HasPrefix(b, a) },
+		),
+		two(
+			"hasSuffix",
+			"SUFFIX STRING",
+			"whether STRING ends with SUFFIX",
+			func(a, b string) any { return strings.HasSuffix(b, a) },
+		),
+		two(
+			"trimAll",
+			"CHARACTERS STRING",
+			"without CHARACTERS around",
+			func(a, b string) any { return strings.Trim(b, a) },
+		),
+		two(
+			"trimPrefix",
+			"PREFIX STRING",
+			"without PREFIX",
+			func(a, b string) any { return strings.TrimPrefix(b, a) },
+		),
+		two(
+			"trimSuffix",
+			"SUFFIX STRING",
+			"without SUFFIX",
+			func(a, b string) any { return strings.TrimSuffix(b, a) },
+		),
 	}
 }

@@ -5,17 +5,73 @@ import (
 	"time"
 )
 
-// timeFunctions work on the run's scheduled time. Times are RFC 3339 texts in UTC, so that they are the same everywhere.
+// timeFunctions work on the run's scheduled time. Times are RFC 3339 texts in UTC, so that they are the same
+// everywhere.
 func timeFunctions() []Function {
 	group := []Function{
-		{Name: "now", Usage: "now", Doc: "the run's scheduled time", Max: 0, run: func(c *call) (any, error) { return timeText(c.m.env.Now), nil }},
-		{Name: "date", Usage: "date LAYOUT TIME", Doc: "TIME in Go's LAYOUT, UTC", Min: 2, Max: 2, run: runDate},
-		{Name: "htmlDate", Usage: "htmlDate TIME", Doc: "TIME as 2006-01-02, UTC", Min: 1, Max: 1, run: runHTMLDate},
-		{Name: "dateModify", Usage: "dateModify DURATION TIME", Doc: "TIME moved by DURATION, such as -1h30m", Min: 2, Max: 2, run: runDateModify},
-		{Name: "toDate", Usage: "toDate LAYOUT STRING", Doc: "the time that STRING says in Go's LAYOUT, UTC", Min: 2, Max: 2, run: runToDate},
-		{Name: "unixEpoch", Usage: "unixEpoch TIME", Doc: "seconds since 1970, as text", Min: 1, Max: 1, run: runUnixEpoch},
-		{Name: "duration", Usage: "duration SECONDS", Doc: "seconds as 1h2m3s", Min: 1, Max: 1, run: runDuration},
-		{Name: "durationRound", Usage: "durationRound DURATION", Doc: "a duration in its largest unit: 2h, 5d", Min: 1, Max: 1, run: runDurationRound},
+		{
+			Name:  "now",
+			Usage: "now",
+			Doc:   "the run's scheduled time",
+			Max:   0,
+			run:   func(c *call) (any, error) { return timeText(c.m.env.Now), nil },
+		},
+		{
+			Name:  "date",
+			Usage: "date LAYOUT TIME",
+			Doc:   "TIME in Go's LAYOUT, UTC",
+			Min:   2,
+			Max:   2,
+			run:   runDate,
+		},
+		{
+			Name:  "htmlDate",
+			Usage: "htmlDate TIME",
+			Doc:   "TIME as 2006-01-02, UTC",
+			Min:   1,
+			Max:   1,
+			run:   runHTMLDate,
+		},
+		{
+			Name:  "dateModify",
+			Usage: "dateModify DURATION TIME",
+			Doc:   "TIME moved by DURATION, such as -1h30m",
+			Min:   2,
+			Max:   2,
+			run:   runDateModify,
+		},
+		{
+			Name:  "toDate",
+			Usage: "toDate LAYOUT STRING",
+			Doc:   "the time that STRING says in Go's LAYOUT, UTC",
+			Min:   2,
+			Max:   2,
+			run:   runToDate,
+		},
+		{
+			Name:  "unixEpoch",
+			Usage: "unixEpoch TIME",
+			Doc:   "seconds since 1970, as text",
+			Min:   1,
+			Max:   1,
+			run:   runUnixEpoch,
+		},
+		{
+			Name:  "duration",
+			Usage: "duration SECONDS",
+			Doc:   "seconds as 1h2m3s",
+			Min:   1,
+			Max:   1,
+			run:   runDuration,
+		},
+		{
+			Name:  "durationRound",
+			Usage: "durationRound DURATION",
+			Doc:   "a duration in its largest unit: 2h, 5d",
+			Min:   1,
+			Max:   1,
+			run:   runDurationRound,
+		},
 	}
 	for i := range group {
 		group[i].Group, group[i].Sprig = "time", true

@@ -66,8 +66,8 @@ func (t *Template) Text(env *Env) (text string, err error) {
 	return m.out.String(), nil
 }
 
-// Value executes a template that IsValue, and returns what its one action evaluates to; Absent is no value. The value may share parts with
-// what is in env.
+// Value executes a template that IsValue, and returns what its one action evaluates to; Absent is no value.
+// The value may share parts with what is in env.
 func (t *Template) Value(env *Env) (v any, err error) {
 	m, err := t.start(env)
 	if err != nil {
@@ -162,7 +162,11 @@ func (m *machine) invoke(name string, dot any) error {
 		return fmt.Errorf("no template is defined as %q", name)
 	}
 	if m.calls >= m.budget.Limits().Calls {
-		return &value.LimitError{Limit: "calls", Max: int64(m.budget.Limits().Calls), What: "templates invoking templates"}
+		return &value.LimitError{
+			Limit: "calls",
+			Max:   int64(m.budget.Limits().Calls),
+			What:  "templates invoking templates",
+		}
 	}
 	if err := m.budget.Spend(invokeCost + int64(target.slots)); err != nil {
 		return err

@@ -28,12 +28,22 @@ func power(base, exponent int64) *big.Rat {
 
 // binarySuffixes and decimalSuffixes go from the largest to the smallest.
 func binarySuffixes() []suffix {
-	return []suffix{{"Ei", power(2, 60)}, {"Pi", power(2, 50)}, {"Ti", power(2, 40)}, {"Gi", power(2, 30)}, {"Mi", power(2, 20)}, {"Ki", power(2, 10)}}
+	return []suffix{
+		{"Ei", power(2, 60)},
+		{"Pi", power(2, 50)},
+		{"Ti", power(2, 40)},
+		{"Gi", power(2, 30)},
+		{"Mi", power(2, 20)},
+		{"Ki", power(2, 10)},
+	}
 }
 
 func decimalSuffixes() []suffix {
 	return []suffix{
-		{"E", power(10, 18)}, {"P", power(10, 15)}, {"T", power(10, 12)}, {"G", power(10, 9)}, {"M", power(10, 6)}, {"k", power(10, 3)},
+		{
+			"E",
+			power(10, 18),
+		}, {"P", power(10, 15)}, {"T", power(10, 12)}, {"G", power(10, 9)}, {"M", power(10, 6)}, {"k", power(10, 3)},
 		{"", power(10, 0)}, {"m", power(10, -3)}, {"u", power(10, -6)}, {"n", power(10, -9)},
 	}
 }
@@ -84,7 +94,8 @@ func scaleOf(unit string) (scale *big.Rat, isBinary, ok bool) {
 	return nil, false, false
 }
 
-// text writes the quantity with the largest suffix that leaves a whole number, rounded up to a billionth as Kubernetes does.
+// text writes the quantity with the largest suffix that leaves a whole number, rounded up to a billionth as
+// Kubernetes does.
 func (q quantity) text() string {
 	suffixes := decimalSuffixes()
 	if q.binary && q.number.IsInt() {

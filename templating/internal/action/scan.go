@@ -37,7 +37,8 @@ func (l *Leaf) Original(offset int) int {
 	return at.from + offset - at.to
 }
 
-// Scan takes a leaf apart. find reads the placeholder that begins at a byte, if one does: rule 1 of the language, which is the caller's.
+// Scan takes a leaf apart. find reads the placeholder that begins at a byte, if one does: rule 1 of the
+// language, which is the caller's.
 func Scan(s string, find func(s string, start int) (Span, bool)) *Leaf {
 	leaf := &Leaf{}
 	declared := declaredVariables(s)
@@ -53,15 +54,21 @@ func Scan(s string, find func(s string, start int) (Span, bool)) *Leaf {
 		start := from + i
 		out.WriteString(s[from:start])
 		if strings.HasPrefix(s[start:], "{{{") {
-			// The first of three braces is text. The parser would take the first two for an action, so it gets the brace spelt out.
+			// The first of three braces is text. The parser would take the first two for an action, so it
+			// gets the brace spelt out.
 			out.WriteString(`{{"{"}}`)
 			from = start + 1
 			leaf.moves = append(leaf.moves, move{from: from, to: out.Len()})
 			continue
 		}
 		if span, ok := find(s, start); ok && !isAction(span.Name, declared) {
-			lines := strings.Repeat("\n", strings.Count(s[start:span.End], "\n")) // the parser counts them, and so does whoever reads its errors
-			out.WriteString("{{" + placeholderCall + " " + strconv.Itoa(len(leaf.Placeholders)) + lines + "}}")
+			lines := strings.Repeat(
+				"\n",
+				strings.Count(s[start:span.End], "\n"),
+			) // the parser counts them, and so does whoever reads its errors
+			out.WriteString(
+				"{{" + placeholderCall + " " + strconv.Itoa(len(leaf.Placeholders)) + lines + "}}",
+			)
 			leaf.Placeholders = append(leaf.Placeholders, span)
 			from = span.End
 			leaf.moves = append(leaf.moves, move{from: from, to: out.Len()})
@@ -73,8 +80,8 @@ func Scan(s string, find func(s string, start int) (Span, bool)) *Leaf {
 	}
 }
 
-// isAction says whether a name that reads like a placeholder is an action all the same: what begins with a dot, the words of the language,
-// the root, and variables that the leaf declares.
+// isAction says whether a name that reads like a placeholder is an action all the same: what begins with a
+// dot, the words of the language, the root, and variables that the leaf declares.
 func isAction(name string, declared map[string]bool) bool {
 	switch name {
 	case "end", "else", "break", "continue", "nil", "true", "false", "$":
@@ -105,7 +112,8 @@ func declaredVariables(s string) map[string]bool {
 	return declared
 }
 
-// actionEnd returns the byte after the action that begins at start: strings and comments may hold closing braces.
+// actionEnd returns the byte after the action that begins at start: strings and comments may hold closing
+// braces.
 func actionEnd(s string, start int) int {
 	i := start + 2
 	if body := strings.TrimLeft(strings.TrimPrefix(s[i:], "- "), " \t\r\n"); strings.HasPrefix(body, "/*") {
@@ -137,7 +145,8 @@ func actionEnd(s string, start int) int {
 	return len(s)
 }
 
-// quotedEnd returns the byte after the quoted text that begins at i, or after its line where it is not closed.
+// quotedEnd returns the byte after the quoted text that begins at i, or after its line where it is not
+// closed.
 func quotedEnd(s string, i int) int {
 	quote := s[i]
 	for i++; i < len(s); i++ {

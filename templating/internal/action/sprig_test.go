@@ -107,7 +107,8 @@ func TestEveryFunctionOfSprigIsHereOrLeftOutForAReason(t *testing.T) {
 	}
 }
 
-// TestEveryFunctionThatPeopleKnowIsThereOrLeftOutForAReason holds the list of what is left out complete: an unknown name is taken for a misspelt one.
+// TestEveryFunctionThatPeopleKnowIsThereOrLeftOutForAReason holds the list of what is left out complete: an
+// unknown name is taken for a misspelt one.
 func TestEveryFunctionThatPeopleKnowIsThereOrLeftOutForAReason(t *testing.T) {
 	known := []string{"and", "call", "html", "index", "slice", "js", "len", "not", "or", "print", "printf", "println", "urlquery", "eq", "ge", "gt", "le", "lt", "ne"}
 	for name := range sprig.GenericFuncMap() {

@@ -122,14 +122,20 @@ func (b *Budget) Limits() Limits { return b.limits }
 
 // Used returns what has been spent so far.
 func (b *Budget) Used() Limits {
-	return Limits{Fuel: b.limits.Fuel - b.fuel, Alloc: b.limits.Alloc - b.alloc, Output: b.limits.Output - b.output}
+	return Limits{
+		Fuel:   b.limits.Fuel - b.fuel,
+		Alloc:  b.limits.Alloc - b.alloc,
+		Output: b.limits.Output - b.output,
+	}
 }
 
-// Size is what a value weighs: its nodes, shared parts counted as often as they are reached, and its bytes when written.
+// Size is what a value weighs: its nodes, shared parts counted as often as they are reached, and its bytes
+// when written.
 type Size struct{ Nodes, Bytes int64 }
 
-// Measure walks a value and pays a step for each node. It is what makes every later walk over the value safe: a value that
-// passes is no deeper than MaxDepth and no larger than the fuel that was left, however its parts are shared.
+// Measure walks a value and pays a step for each node. It is what makes every later walk over the value safe:
+// a value that passes is no deeper than MaxDepth and no larger than the fuel that was left, however its parts
+// are shared.
 func (b *Budget) Measure(v any) (Size, error) {
 	var size Size
 	err := b.measure(v, 0, &size)

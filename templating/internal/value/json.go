@@ -13,8 +13,8 @@ import (
 	"unicode/utf8"
 )
 
-// SyntaxError is input that is not JSON or YAML, or not the strict kind that is read here. Line and Column count from 1; they are
-// 0 where the parser does not say.
+// SyntaxError is input that is not JSON or YAML, or not the strict kind that is read here. Line and Column
+// count from 1; they are 0 where the parser does not say.
 type SyntaxError struct {
 	Line, Column int
 	// Pointer is the JSON pointer of the place, where the input could be followed that far.
@@ -29,8 +29,8 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Message)
 }
 
-// DecodeJSON reads one JSON document. Duplicate keys, data after the document, integers beyond 64 bits and nesting beyond
-// MaxDepth are refused with a *SyntaxError.
+// DecodeJSON reads one JSON document. Duplicate keys, data after the document, integers beyond 64 bits and
+// nesting beyond MaxDepth are refused with a *SyntaxError.
 func DecodeJSON(data []byte) (any, error) {
 	if !json.Valid(data) {
 		return nil, invalidJSON(data)

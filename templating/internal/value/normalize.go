@@ -8,8 +8,8 @@ import (
 	"strconv"
 )
 
-// Normalize brings what Go code made by hand (maps of strings, ints, json.Number, raw JSON) into the form of a value. Values that
-// are already in that form come back as they are, not copied.
+// Normalize brings what Go code made by hand (maps of strings, ints, json.Number, raw JSON) into the form of
+// a value. Values that are already in that form come back as they are, not copied.
 func Normalize(v any) (any, error) {
 	if wellFormed(v, 0) {
 		return v, nil

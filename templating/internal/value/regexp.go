@@ -5,7 +5,8 @@ import (
 	"regexp/syntax"
 )
 
-// maxRegexpSize bounds a pattern after its counted repetitions are written out; matching costs that much a byte.
+// maxRegexpSize bounds a pattern after its counted repetitions are written out; matching costs that much a
+// byte.
 const maxRegexpSize = 2000
 
 // maxPattern bounds the text of a pattern.
@@ -13,17 +14,22 @@ const maxPattern = 1000
 
 // RegexpCost is what looking for a pattern (RE2) takes.
 type RegexpCost struct {
-	// Size is how many steps the pattern has when its counted repetitions are written out: looking for one match costs that much a byte.
+	// Size is how many steps the pattern has when its counted repetitions are written out: looking for one
+	// match costs that much a byte.
 	Size int
-	// Beyond is how many characters beyond the end of a match may be looked at before the match is settled for, or -1 for all that are left.
-	// Whoever looks for the next match looks at them again.
+	// Beyond is how many characters beyond the end of a match may be looked at before the match is settled
+	// for, or -1 for all that are left. Whoever looks for the next match looks at them again.
 	Beyond int
 }
 
 // MeasureRegexp is an error when a pattern is too large to be matched safely, or not well formed.
 func MeasureRegexp(pattern string) (RegexpCost, error) {
 	if len(pattern) > maxPattern {
-		return RegexpCost{}, fmt.Errorf("a pattern of %d characters is too long, at most %d are allowed", len(pattern), maxPattern)
+		return RegexpCost{}, fmt.Errorf(
+			"a pattern of %d characters is too long, at most %d are allowed",
+			len(pattern),
+			maxPattern,
+		)
 	}
 	parsed, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
@@ -31,7 +37,11 @@ func MeasureRegexp(pattern string) (RegexpCost, error) {
 	}
 	size := regexpSize(parsed)
 	if size > maxRegexpSize {
-		return RegexpCost{}, fmt.Errorf("the pattern %.80q is too large: more than %d steps", pattern, maxRegexpSize)
+		return RegexpCost{}, fmt.Errorf(
+			"the pattern %.80q is too large: more than %d steps",
+			pattern,
+			maxRegexpSize,
+		)
 	}
 	return RegexpCost{Size: size, Beyond: regexpBeyond(parsed)}, nil
 }
@@ -53,8 +63,9 @@ func regexpSize(re *syntax.Regexp) int {
 // unbounded is a length that has no bound.
 const unbounded = -1
 
-// regexpBeyond is how far a search may run on although it has a match already. An alternative that is preferred is followed to its end first,
-// `.*b|a` to the end of the text for every a. Only what can not fail any more stops where its match does: a repeated character at the very end.
+// regexpBeyond is how far a search may run on although it has a match already. An alternative that is
+// preferred is followed to its end first, `.*b|a` to the end of the text for every a. Only what can not fail
+// any more stops where its match does: a repeated character at the very end.
 func regexpBeyond(re *syntax.Regexp) int {
 	if n := regexpLength(re); n != unbounded {
 		return n

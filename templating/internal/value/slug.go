@@ -2,7 +2,8 @@ package value
 
 import "strings"
 
-// Slug makes a lower-case DNS label of at most limit characters out of any text; it is empty when nothing of the text can be used.
+// Slug makes a lower-case DNS label of at most limit characters out of any text; it is empty when nothing of
+// the text can be used.
 func Slug(s string, limit int) string {
 	var b strings.Builder
 	dash := false

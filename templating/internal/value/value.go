@@ -1,8 +1,9 @@
-// Package value is the small world of data that templates work on: what JSON can say, with integers and floats kept apart.
+// Package value is the small world of data that templates work on: what JSON can say, with integers and
+// floats kept apart.
 //
-// A value is one of map[string]any, []any, string, bool, nil, int64 and float64, nothing else. Everything that enters the
-// template language is brought into this form once (DecodeJSON, DecodeYAML, Normalize), so that the rest of the code can
-// switch over seven cases and 2 never turns into 2.0 or back.
+// A value is one of map[string]any, []any, string, bool, nil, int64 and float64, nothing else. Everything
+// that enters the template language is brought into this form once (DecodeJSON, DecodeYAML, Normalize), so
+// that the rest of the code can switch over seven cases and 2 never turns into 2.0 or back.
 package value
 
 import (
@@ -10,8 +11,8 @@ import (
 	"strconv"
 )
 
-// MaxDepth bounds how deep objects and lists may be nested. Walks are recursive, and a Go stack that overflows can not
-// be recovered, so nothing deeper is ever let in.
+// MaxDepth bounds how deep objects and lists may be nested. Walks are recursive, and a Go stack that
+// overflows can not be recovered, so nothing deeper is ever let in.
 const MaxDepth = 100
 
 // Copy returns a deep copy. The value must be a tree no deeper than MaxDepth, as all decoded values are.
@@ -42,7 +43,8 @@ func CopyMap(m map[string]any) map[string]any {
 	return object
 }
 
-// Equal says whether two values are the same. 2 and 2.0 are: they are one number to whoever reads the manifest.
+// Equal says whether two values are the same. 2 and 2.0 are: they are one number to whoever reads the
+// manifest.
 func Equal(a, b any) bool {
 	switch a := a.(type) {
 	case map[string]any:
@@ -120,8 +122,8 @@ func Article(kind string) string {
 	}
 }
 
-// Text writes a scalar as it reads inside other text: strings as they are, numbers and booleans as JSON writes them, null
-// as nothing. It is false for objects and lists, which have no text form.
+// Text writes a scalar as it reads inside other text: strings as they are, numbers and booleans as JSON
+// writes them, null as nothing. It is false for objects and lists, which have no text form.
 func Text(v any) (string, bool) {
 	switch v := v.(type) {
 	case nil:

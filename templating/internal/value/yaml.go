@@ -13,12 +13,13 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxAliased bounds the nodes that YAML aliases may add to a document: enough to share a resources block, far too
-// little for a bomb.
+// maxAliased bounds the nodes that YAML aliases may add to a document: enough to share a resources block, far
+// too little for a bomb.
 const maxAliased = 1000
 
-// DecodeYAML reads one YAML document strictly: duplicate keys, keys that are not strings, a second document, custom tags and more
-// than a small number of aliased nodes are refused with a *SyntaxError. Dates stay the strings they were written as.
+// DecodeYAML reads one YAML document strictly: duplicate keys, keys that are not strings, a second document,
+// custom tags and more than a small number of aliased nodes are refused with a *SyntaxError. Dates stay the
+// strings they were written as.
 func DecodeYAML(data []byte) (any, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var document, second yaml.Node
@@ -32,7 +33,11 @@ func DecodeYAML(data []byte) (any, error) {
 		if err != nil {
 			return nil, yamlError(data, err)
 		}
-		return nil, &SyntaxError{Line: second.Line, Column: second.Column, Message: "a second YAML document; exactly one is expected"}
+		return nil, &SyntaxError{
+			Line:    second.Line,
+			Column:  second.Column,
+			Message: "a second YAML document; exactly one is expected",
+		}
 	}
 	d := yamlDecoder{aliased: maxAliased}
 	return d.value(&document, "", 0)
@@ -45,10 +50,14 @@ func yamlError(data []byte, err error) error {
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(?s:(.*))$`)
 
-// yamlGrammar are the errors of the library's parser, as opposed to its scanner. It counts their lines from 0, and leaves out line 0.
-var yamlGrammar = regexp.MustCompile(`^(did not find expected |found undefined tag handle|found duplicate %|found incompatible YAML)`)
+// yamlGrammar are the errors of the library's parser, as opposed to its scanner. It counts their lines from
+// 0, and leaves out line 0.
+var yamlGrammar = regexp.MustCompile(
+	`^(did not find expected |found undefined tag handle|found duplicate %|found incompatible YAML)`,
+)
 
-// YAMLError reads an error of the YAML library: the line, from 1 and 0 where it is not known, and what is wrong there.
+// YAMLError reads an error of the YAML library: the line, from 1 and 0 where it is not known, and what is
+// wrong there.
 func YAMLError(data []byte, err error) (line int, message string) {
 	match := yamlLine.FindStringSubmatch(err.Error())
 	if match == nil {
@@ -56,7 +65,10 @@ func YAMLError(data []byte, err error) (line int, message string) {
 	}
 	line, _ = strconv.Atoi(match[1]) // an absent line is line 0
 	if yamlGrammar.MatchString(match[2]) {
-		line = min(line+1, 1+bytes.Count(bytes.TrimRight(data, "\n"), []byte("\n"))) // the end is in the last line, not after it
+		line = min(
+			line+1,
+			1+bytes.Count(bytes.TrimRight(data, "\n"), []byte("\n")),
+		) // the end is in the last line, not after it
 	}
 	return line, match[2]
 }
@@ -67,7 +79,12 @@ type yamlDecoder struct {
 }
 
 func failAt(node *yaml.Node, pointer, format string, args ...any) error {
-	return &SyntaxError{Line: node.Line, Column: node.Column, Pointer: pointer, Message: fmt.Sprintf(format, args...)}
+	return &SyntaxError{
+		Line:    node.Line,
+		Column:  node.Column,
+		Pointer: pointer,
+		Message: fmt.Sprintf(format, args...),
+	}
 }
 
 func (d *yamlDecoder) value(node *yaml.Node, pointer string, depth int) (any, error) {
@@ -215,7 +232,8 @@ func EncodeYAML(v any) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// olderYAML matches texts that YAML 1.1, which Kubernetes reads, takes for booleans, merges or numbers in base 60.
+// olderYAML matches texts that YAML 1.1, which Kubernetes reads, takes for booleans, merges or numbers in
+// base 60.
 var olderYAML = regexp.MustCompile(`^(?i:<<|y|n|yes|no|on|off|[-+]?[0-9][0-9_]*(:[0-5]?[0-9])+(\.[0-9_]*)?)$`)
 
 func yamlNode(v any) (*yaml.Node, error) {
@@ -255,7 +273,8 @@ func yamlNode(v any) (*yaml.Node, error) {
 	}
 }
 
-// indentedText matches texts of several lines that the library would write as a block which it can not read: white space comes first.
+// indentedText matches texts of several lines that the library would write as a block which it can not read:
+// white space comes first.
 var indentedText = regexp.MustCompile(`(?s)^[ \t\n]*[ \t].*\n|^\n`)
 
 // textNode quotes what another reader would not take for that text.

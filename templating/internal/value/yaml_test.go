@@ -9,7 +9,8 @@ import (
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
-// TestWhatIsWrittenAsYAMLReadsBackAsTheSame is about texts, as values and as keys, here and in the YAML of Kubernetes, which is older.
+// TestWhatIsWrittenAsYAMLReadsBackAsTheSame is about texts, as values and as keys, here and in the YAML of
+// Kubernetes, which is older.
 func TestWhatIsWrittenAsYAMLReadsBackAsTheSame(t *testing.T) {
 	texts := []string{"", "y", "N", "on", "off", "yes", "<<", "~", "null", "true", "12:30", "0o7", "0x1f", "1e3", ".inf", "2026-01-01", "- a", "a: b", "a #b", "#",
 		"\ta\nb", "\n\ta\n", " a\nb", "\na", "a\n\n", "a\n b\n", "a\r\nb", "\u0085", "\u2028", "\ufeff", "\x01", "é\n", "|", ">-\n", "%a", "@a", "`a"}

@@ -1,5 +1,5 @@
-// Package manifesttest holds the rules of Kubernetes that are checked without a server, each with a Job that breaks it: one test asks the
-// checks, another a real API server, and both must refuse.
+// Package manifesttest holds the rules of Kubernetes that are checked without a server, each with a Job that
+// breaks it: one test asks the checks, another a real API server, and both must refuse.
 package manifesttest
 
 import "strings"
@@ -9,7 +9,8 @@ type Rule struct {
 	Name string
 	// Spec and Pod are parts of the Job's spec and of its pod's, in YAML's flow style.
 	Spec, Pod string
-	// At is the place below the pod's spec, or below the Job's where it begins with a dot; Want is part of the message.
+	// At is the place below the pod's spec, or below the Job's where it begins with a dot; Want is part of
+	// the message.
 	At, Want string
 }
 

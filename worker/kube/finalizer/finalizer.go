@@ -1,10 +1,12 @@
-// Package finalizer knows the names with which Berth holds Jobs, and is the only one that changes the finalizers of one.
+// Package finalizer knows the names with which Berth holds Jobs, and is the only one that changes the
+// finalizers of one.
 //
-// A Job is held by one name of ours from its creation until its outcome is recorded. Names of older releases are
-// recognised wherever ours is, taken off wherever ours is, and never written. Somebody else's name is never touched.
+// A Job is held by one name of ours from its creation until its outcome is recorded. Names of older releases
+// are recognised wherever ours is, taken off wherever ours is, and never written. Somebody else's name is
+// never touched.
 //
-// A Job that is being deleted can lose a finalizer and can not gain one. So a legacy name is replaced by ours while that
-// is possible, and else left until the outcome is recorded.
+// A Job that is being deleted can lose a finalizer and can not gain one. So a legacy name is replaced by ours
+// while that is possible, and else left until the outcome is recorded.
 package finalizer
 
 import (
@@ -26,8 +28,9 @@ type Names struct {
 	legacy  []string
 }
 
-// New returns our names, the legacy ones given. A name that Kubernetes keeps for itself is refused: taking it off would
-// end what it stands for. So is a name without a domain, which could be anybody's, and the current one.
+// New returns our names, the legacy ones given. A name that Kubernetes keeps for itself is refused: taking it
+// off would end what it stands for. So is a name without a domain, which could be anybody's, and the current
+// one.
 func New(legacy ...string) (Names, error) { return As(manifest.Finalizer, legacy...) }
 
 // As is New for a release that writes another name than this one does.
@@ -47,11 +50,18 @@ func check(current, name string) error {
 	}
 	domain, _, qualified := strings.Cut(name, "/")
 	switch {
-	case name == metav1.FinalizerDeleteDependents, name == metav1.FinalizerOrphanDependents, name == "kubernetes":
+	case name == metav1.FinalizerDeleteDependents,
+		name == metav1.FinalizerOrphanDependents,
+		name == "kubernetes":
 		return fmt.Errorf("it is one of Kubernetes' own")
 	case !qualified:
-		return fmt.Errorf("give it with its domain, as in example.com/name: without one it could be anybody's")
-	case domain == "kubernetes.io", domain == "k8s.io", strings.HasSuffix(domain, ".kubernetes.io"), strings.HasSuffix(domain, ".k8s.io"):
+		return fmt.Errorf(
+			"give it with its domain, as in example.com/name: without one it could be anybody's",
+		)
+	case domain == "kubernetes.io",
+		domain == "k8s.io",
+		strings.HasSuffix(domain, ".kubernetes.io"),
+		strings.HasSuffix(domain, ".k8s.io"):
 		return fmt.Errorf("it is one of Kubernetes' own")
 	case name == current:
 		return fmt.Errorf("it is the name that this release uses")
@@ -66,13 +76,17 @@ func (n Names) Hold(o metav1.Object) bool {
 
 // Legacy reports whether the object carries a name of an older release.
 func (n Names) Legacy(o metav1.Object) bool {
-	return slices.ContainsFunc(o.GetFinalizers(), func(name string) bool { return slices.Contains(n.legacy, name) })
+	return slices.ContainsFunc(
+		o.GetFinalizers(),
+		func(name string) bool { return slices.Contains(n.legacy, name) },
+	)
 }
 
 // HeldByOthers reports whether somebody else's finalizer keeps an object that is being deleted.
 func (n Names) HeldByOthers(o metav1.Object) bool {
 	return o.GetDeletionTimestamp() != nil && slices.ContainsFunc(o.GetFinalizers(), func(name string) bool {
-		return !n.ours(name) && name != metav1.FinalizerDeleteDependents && name != metav1.FinalizerOrphanDependents
+		return !n.ours(name) && name != metav1.FinalizerDeleteDependents &&
+			name != metav1.FinalizerOrphanDependents
 	})
 }
 
@@ -83,8 +97,9 @@ func InForeground(o metav1.Object) bool {
 
 func (n Names) ours(name string) bool { return name == n.current || slices.Contains(n.legacy, name) }
 
-// Change is what a merge patch writes to an object's metadata. It carries the resource version, since a list of finalizers
-// is replaced as a whole and other people's names in it must not be lost, and the UID, since names are used again.
+// Change is what a merge patch writes to an object's metadata. It carries the resource version, since a list
+// of finalizers is replaced as a whole and other people's names in it must not be lost, and the UID, since
+// names are used again.
 type Change map[string]any
 
 func changeOf(o metav1.Object, finalizers []string) Change {
@@ -115,8 +130,8 @@ func (n Names) released(o client.Object) (rest []string, changed bool) {
 	return copied.GetFinalizers(), changed
 }
 
-// renewed are the object's finalizers with ours in the place of legacy ones, and whether that is a change. Nothing changes
-// where a legacy name is all that holds an object that is being deleted.
+// renewed are the object's finalizers with ours in the place of legacy ones, and whether that is a change.
+// Nothing changes where a legacy name is all that holds an object that is being deleted.
 func (n Names) renewed(o client.Object) (renewed []string, changed bool) {
 	copied := o.DeepCopyObject().(client.Object)
 	for _, name := range n.legacy {

@@ -1,5 +1,5 @@
-// Package kubetest is for tests on a real cluster: it finds the cluster, gives each test a namespace of its own, and
-// reaches pods and services. Nothing of it ships.
+// Package kubetest is for tests on a real cluster: it finds the cluster, gives each test a namespace of its
+// own, and reaches pods and services. Nothing of it ships.
 package kubetest
 
 import (
@@ -59,21 +59,26 @@ func Namespace(t testing.TB, config kube.Config) string {
 	}
 	name := created.Name
 	t.Cleanup(func() { deleteNamespace(t, client, name) })
-	err = wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
-		_, err := client.CoreV1().ServiceAccounts(name).Get(ctx, "default", metav1.GetOptions{})
-		if apierrors.IsNotFound(err) {
-			return false, nil
-		}
-		return err == nil, err
-	})
+	err = wait.PollUntilContextCancel(
+		ctx,
+		50*time.Millisecond,
+		true,
+		func(ctx context.Context) (bool, error) {
+			_, err := client.CoreV1().ServiceAccounts(name).Get(ctx, "default", metav1.GetOptions{})
+			if apierrors.IsNotFound(err) {
+				return false, nil
+			}
+			return err == nil, err
+		},
+	)
 	if err != nil {
 		t.Fatalf("wait for the ServiceAccount of namespace %s: %v", name, err)
 	}
 	return name
 }
 
-// deleteNamespace deletes the namespace with all that is in it. What still holds a finalizer there would hold it for
-// ever, so finalizers of Jobs go first: each test checks its own before it ends.
+// deleteNamespace deletes the namespace with all that is in it. What still holds a finalizer there would hold
+// it for ever, so finalizers of Jobs go first: each test checks its own before it ends.
 func deleteNamespace(t testing.TB, client kubernetes.Interface, name string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -87,11 +92,13 @@ func deleteNamespace(t testing.TB, client kubernetes.Interface, name string) {
 			continue
 		}
 		patch := []byte(`{"metadata":{"finalizers":null}}`)
-		if _, err := client.BatchV1().Jobs(name).Patch(ctx, j.Name, "application/merge-patch+json", patch, metav1.PatchOptions{}); err != nil && !apierrors.IsNotFound(err) {
+		if _, err := client.BatchV1().Jobs(name).Patch(ctx, j.Name, "application/merge-patch+json", patch, metav1.PatchOptions{}); err != nil &&
+			!apierrors.IsNotFound(err) {
 			t.Errorf("take finalizers off job %s/%s: %v", name, j.Name, err)
 		}
 	}
-	if err := client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+	if err := client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil &&
+		!apierrors.IsNotFound(err) {
 		t.Errorf("delete namespace %s: %v", name, err)
 	}
 }

@@ -18,9 +18,14 @@ import (
 	"github.com/berth-dev/berth/worker/kube"
 )
 
-// PortForward makes a port of a pod reachable on this machine's loopback until stop is called or ctx ends. The target is
-// "pod/NAME" or "service/NAME"; of a service it is a ready pod, and the port is the service's.
-func PortForward(ctx context.Context, config kube.Config, namespace, target string, port int) (localAddr string, stop func(), err error) {
+// PortForward makes a port of a pod reachable on this machine's loopback until stop is called or ctx ends.
+// The target is "pod/NAME" or "service/NAME"; of a service it is a ready pod, and the port is the service's.
+func PortForward(
+	ctx context.Context,
+	config kube.Config,
+	namespace, target string,
+	port int,
+) (localAddr string, stop func(), err error) {
 	client, err := kubernetes.NewForConfig(config.REST)
 	if err != nil {
 		return "", nil, fmt.Errorf("forward to %s: %w", target, err)
@@ -33,11 +38,26 @@ func PortForward(ctx context.Context, config kube.Config, namespace, target stri
 	if err != nil {
 		return "", nil, fmt.Errorf("forward to %s: %w", target, err)
 	}
-	url := client.CoreV1().RESTClient().Post().Resource("pods").Namespace(namespace).Name(pod).SubResource("portforward").URL()
+	url := client.CoreV1().
+		RESTClient().
+		Post().
+		Resource("pods").
+		Namespace(namespace).
+		Name(pod).
+		SubResource("portforward").
+		URL()
 	dialer := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
 	ctx, cancel := context.WithCancel(ctx)
 	ready := make(chan struct{})
-	forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", port)}, ctx.Done(), ready, io.Discard, io.Discard)
+	forwarder, err := portforward.NewOnAddresses(
+		dialer,
+		[]string{"127.0.0.1"},
+		[]string{fmt.Sprintf("0:%d", port)},
+		ctx.Done(),
+		ready,
+		io.Discard,
+		io.Discard,
+	)
 	if err != nil {
 		cancel()
 		return "", nil, fmt.Errorf("forward to %s: %w", target, err)
@@ -64,7 +84,12 @@ func PortForward(ctx context.Context, config kube.Config, namespace, target stri
 }
 
 // resolve finds the pod, and its port, that the target means.
-func resolve(ctx context.Context, client kubernetes.Interface, namespace, target string, port int) (string, int, error) {
+func resolve(
+	ctx context.Context,
+	client kubernetes.Interface,
+	namespace, target string,
+	port int,
+) (string, int, error) {
 	kind, name, _ := strings.Cut(target, "/")
 	switch kind {
 	case "pod":
@@ -77,7 +102,9 @@ func resolve(ctx context.Context, client kubernetes.Interface, namespace, target
 	if err != nil {
 		return "", 0, err
 	}
-	pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: labels.SelectorFromSet(service.Spec.Selector).String()})
+	pods, err := client.CoreV1().
+		Pods(namespace).
+		List(ctx, metav1.ListOptions{LabelSelector: labels.SelectorFromSet(service.Spec.Selector).String()})
 	if err != nil {
 		return "", 0, err
 	}

@@ -11,12 +11,13 @@
 //	  pool: etl
 //	  parameters: {date: 2026-01-01}
 //
-// Pools and deployments are lists of things with a name, exactly as in the API and in what people bring along from
-// elsewhere, so that one description serves all; a name that comes twice is an error all the same. Their fields are taken
-// from the API's specification. Variables have nothing but a value, so they are a map.
+// Pools and deployments are lists of things with a name, exactly as in the API and in what people bring along
+// from elsewhere, so that one description serves all; a name that comes twice is an error all the same. Their
+// fields are taken from the API's specification. Variables have nothing but a value, so they are a map.
 //
-// Load checks the shape (what the names are, unknown keys, files that are not there); what the values mean is the
-// server's to judge. Where the server points into the request, Locate says which line of which file that is.
+// Load checks the shape (what the names are, unknown keys, files that are not there); what the values mean is
+// the server's to judge. Where the server points into the request, Locate says which line of which file that
+// is.
 package berthfile
 
 import (
@@ -94,8 +95,8 @@ const (
 // ReadFile reads a file, as os.ReadFile does.
 type ReadFile func(path string) ([]byte, error)
 
-// Load reads the berth.yaml at path and the files it names, relative to it; or a prefect.yaml, which may take values from the
-// environment. What is wrong comes back as Problems.
+// Load reads the berth.yaml at path and the files it names, relative to it; or a prefect.yaml, which may take
+// values from the environment. What is wrong comes back as Problems.
 func Load(path string, read ReadFile, env map[string]string) (*File, error) {
 	root, problems := parse(path, read)
 	if problems != nil {
@@ -136,7 +137,11 @@ func load(path string, root *yamldoc.Value, read ReadFile) (*File, error) {
 
 // compare puts problems in the order of the files they are in.
 func (p Problem) compare(other Problem) int {
-	return cmp.Or(cmp.Compare(p.File, other.File), cmp.Compare(p.Line, other.Line), cmp.Compare(p.Column, other.Column))
+	return cmp.Or(
+		cmp.Compare(p.File, other.File),
+		cmp.Compare(p.Line, other.Line),
+		cmp.Compare(p.Column, other.Column),
+	)
 }
 
 func parse(path string, read ReadFile) (*yamldoc.Value, Problems) {
@@ -217,7 +222,14 @@ func (f *File) loadTemplate(c *checker, where string, pool *yamldoc.Value, read 
 	case problems != nil:
 		c.problems = append(c.problems, problems...)
 	case value.Kind != yamldoc.Object:
-		c.problems = append(c.problems, Problem{File: path, Place: value.Place, Message: "a template is an object with variables and job_configuration"})
+		c.problems = append(
+			c.problems,
+			Problem{
+				File:    path,
+				Place:   value.Place,
+				Message: "a template is an object with variables and job_configuration",
+			},
+		)
 	default:
 		f.templates[pool.Get("name").Text()] = source{path: path, value: value}
 	}
@@ -255,7 +267,8 @@ func (f *File) Request(o Options) (json.RawMessage, error) {
 	return data, nil
 }
 
-// Project is what everything in the file belongs to: what it says, and otherwise the name of the directory that it is in.
+// Project is what everything in the file belongs to: what it says, and otherwise the name of the directory
+// that it is in.
 func (f *File) Project() string {
 	if named := f.root.Get(projectKey); named != nil && named.Kind == yamldoc.String {
 		return named.Text()
@@ -303,7 +316,8 @@ func (f *File) item(section string, e entry) map[string]any {
 
 var notInNames = regexp.MustCompile(`[^\p{L}\p{N} ._:@+-]+|^[^\p{L}\p{N}]+`)
 
-// projectOf makes the name of a project out of the directory that a file is in; standard input is in the working directory.
+// projectOf makes the name of a project out of the directory that a file is in; standard input is in the
+// working directory.
 func projectOf(path string) string {
 	directory, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {

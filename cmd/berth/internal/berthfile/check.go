@@ -10,8 +10,8 @@ import (
 	"github.com/berth-dev/berth/templating"
 )
 
-// checker compares values with the schema of berth.yaml and collects what does not fit: unknown keys, what is missing, and
-// values of a wrong kind. What values mean is for the server to judge.
+// checker compares values with the schema of berth.yaml and collects what does not fit: unknown keys, what is
+// missing, and values of a wrong kind. What values mean is for the server to judge.
 type checker struct {
 	file     string
 	root     schema
@@ -33,7 +33,10 @@ func (c *checker) unknown(v *yamldoc.Value, where string, known []string) {
 		if where != "" {
 			message += " in " + where
 		}
-		c.problems = append(c.problems, Problem{File: c.file, Place: m.Place, Message: message, Suggestion: suggestion(m.Name, known)})
+		c.problems = append(
+			c.problems,
+			Problem{File: c.file, Place: m.Place, Message: message, Suggestion: suggestion(m.Name, known)},
+		)
 	}
 }
 
@@ -112,7 +115,11 @@ func (c *checker) word(v *yamldoc.Value, s schema, where string) {
 	for _, word := range enum {
 		words = append(words, fmt.Sprint(word))
 	}
-	problem := Problem{File: c.file, Place: v.Place, Message: fmt.Sprintf("%s must be one of %s, not %q", where, strings.Join(words, ", "), v.Text())}
+	problem := Problem{
+		File:    c.file,
+		Place:   v.Place,
+		Message: fmt.Sprintf("%s must be one of %s, not %q", where, strings.Join(words, ", "), v.Text()),
+	}
 	if near := templating.Nearest(v.Text(), words); near != "" {
 		problem.Suggestion = fmt.Sprintf("did you mean %q?", near)
 	}
@@ -132,7 +139,16 @@ func (c *checker) oneOf(v *yamldoc.Value, alternatives []any, where string) {
 			kinds = append(kinds, fmt.Sprintf("%s %s", article(kindOf(kind)), kindOf(kind)))
 		}
 	}
-	c.fail(v.Place, fmt.Sprintf("%s must be %s, this is %s %s", where, strings.Join(kinds, " or "), article(v.Kind), v.Kind))
+	c.fail(
+		v.Place,
+		fmt.Sprintf(
+			"%s must be %s, this is %s %s",
+			where,
+			strings.Join(kinds, " or "),
+			article(v.Kind),
+			v.Kind,
+		),
+	)
 }
 
 func kindOf(kind string) yamldoc.Kind {
@@ -149,7 +165,14 @@ func (c *checker) kind(v *yamldoc.Value, want yamldoc.Kind, where string) bool {
 	if v.Kind == want {
 		return true
 	}
-	message := fmt.Sprintf("%s must be %s %s, this is %s %s", where, article(want), want, article(v.Kind), v.Kind)
+	message := fmt.Sprintf(
+		"%s must be %s %s, this is %s %s",
+		where,
+		article(want),
+		want,
+		article(v.Kind),
+		v.Kind,
+	)
 	if want == yamldoc.String && (v.Kind == yamldoc.Number || v.Kind == yamldoc.Bool) {
 		message += ": write it in quotes"
 	}

@@ -10,7 +10,8 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/berthfile"
 )
 
-// FuzzLoad reads whatever it is given: it ends in problems, each with something to say, or in a request that is JSON.
+// FuzzLoad reads whatever it is given: it ends in problems, each with something to say, or in a request that
+// is JSON.
 func FuzzLoad(f *testing.F) {
 	for _, pattern := range []string{"testdata/prefect/*.yaml", "../../../../examples/*/*.yaml"} {
 		seeds, err := filepath.Glob(pattern)

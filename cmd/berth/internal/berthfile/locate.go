@@ -23,8 +23,8 @@ func place(file string, at yamldoc.Place) string {
 
 var unescape = strings.NewReplacer("~1", "/", "~0", "~")
 
-// Locate says where in the files that is which a JSON pointer into the request points at: file, line, column, and the path as
-// the author knows it. A pointer that leads nowhere is given back.
+// Locate says where in the files that is which a JSON pointer into the request points at: file, line, column,
+// and the path as the author knows it. A pointer that leads nowhere is given back.
 func (f *File) Locate(pointer string) string {
 	parts := strings.Split(strings.TrimPrefix(pointer, "/"), "/")
 	for i := range parts {
@@ -44,7 +44,8 @@ func (f *File) Locate(pointer string) string {
 	if parts[0] == variables && len(rest) > 0 && rest[0] == "value" {
 		rest = rest[1:]
 	}
-	if template, ok := f.templates[e.name]; ok && parts[0] == "pools" && len(rest) > 0 && rest[0] == "base_job_template" {
+	if template, ok := f.templates[e.name]; ok && parts[0] == "pools" && len(rest) > 0 &&
+		rest[0] == "base_job_template" {
 		rest, value, at, file, where = rest[1:], template.value, template.value.Place, template.path, ""
 	}
 	at, words := follow(value, rest, at)

@@ -9,8 +9,8 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/yamldoc"
 )
 
-// prefect reads a prefect.yaml as the berth.yaml that means the same. Its values keep their places, so that whatever is
-// wrong with them later is said with the line of the prefect.yaml.
+// prefect reads a prefect.yaml as the berth.yaml that means the same. Its values keep their places, so that
+// whatever is wrong with them later is said with the line of the prefect.yaml.
 type prefect struct {
 	file     string
 	env      map[string]string
@@ -41,7 +41,8 @@ func (p *prefect) fail(at yamldoc.Place, format string, args ...any) {
 	p.problems = append(p.problems, Problem{File: p.file, Place: at, Message: fmt.Sprintf(format, args...)})
 }
 
-// leftOut says why something is left out, of the file or of a deployment; nothing where Berth does not know it.
+// leftOut says why something is left out, of the file or of a deployment; nothing where Berth does not know
+// it.
 func leftOut(key string) string {
 	switch key {
 	case "build":
@@ -81,7 +82,8 @@ func (p *prefect) root(from *yamldoc.Value) *yamldoc.Value {
 	return to
 }
 
-// leave says that a key is left out, unless it says nothing. What nobody knows is there for its anchors, if it has any.
+// leave says that a key is left out, unless it says nothing. What nobody knows is there for its anchors, if
+// it has any.
 func (p *prefect) leave(m yamldoc.Member, where string, root *yamldoc.Value) {
 	if given(m.Value) == nil || (m.Value.Kind == yamldoc.Array && len(m.Value.Items) == 0) {
 		return
@@ -136,12 +138,17 @@ func (p *prefect) deployment(from *yamldoc.Value, where string) *yamldoc.Value {
 		case "concurrency_limit":
 			to.Add(m.Name, m.Place, p.concurrency(m.Value, at))
 		case "parameter_openapi_schema":
-			if enforced := from.Get("enforce_parameter_schema"); enforced == nil || enforced.Literal() != "false" {
+			if enforced := from.Get("enforce_parameter_schema"); enforced == nil ||
+				enforced.Literal() != "false" {
 				to.Add("parameter_schema", m.Place, given(m.Value))
 			}
 		case "enforce_parameter_schema":
 			if m.Value.Literal() == "true" && given(from.Get("parameter_openapi_schema")) == nil {
-				p.left(m.Place, at, "the schema comes from the signature of the flow, which is not in the file; write it as parameter_schema in a berth.yaml")
+				p.left(
+					m.Place,
+					at,
+					"the schema comes from the signature of the flow, which is not in the file; write it as parameter_schema in a berth.yaml",
+				)
 			}
 		case "schedules", "schedule":
 			if schedules != nil {
@@ -193,7 +200,10 @@ func (p *prefect) tags(v *yamldoc.Value, where string) *yamldoc.Value {
 		for i, item := range v.Items {
 			tags = append(tags, p.words(item, fmt.Sprintf("%s[%d]", where, i)))
 		}
-		return yamldoc.List(v.Place, slices.DeleteFunc(tags, func(tag *yamldoc.Value) bool { return tag == nil }))
+		return yamldoc.List(
+			v.Place,
+			slices.DeleteFunc(tags, func(tag *yamldoc.Value) bool { return tag == nil }),
+		)
 	}
 	return given(v)
 }
@@ -201,7 +211,13 @@ func (p *prefect) tags(v *yamldoc.Value, where string) *yamldoc.Value {
 func (p *prefect) workPool(to, pool *yamldoc.Value, where string) {
 	if pool.Kind != yamldoc.Object {
 		if given(pool) != nil {
-			p.fail(pool.Place, "%s must be an object with a name, this is %s %s", where, article(pool.Kind), pool.Kind)
+			p.fail(
+				pool.Place,
+				"%s must be an object with a name, this is %s %s",
+				where,
+				article(pool.Kind),
+				pool.Kind,
+			)
 		}
 		return
 	}
@@ -235,7 +251,14 @@ func (p *prefect) concurrency(v *yamldoc.Value, where string) *yamldoc.Value {
 			limit = given(m.Value)
 		case "collision_strategy":
 			if strategy := m.Value.Text(); given(m.Value) != nil && !strings.EqualFold(strategy, "ENQUEUE") {
-				p.left(m.Place, where+"."+m.Name, fmt.Sprintf("%s has no counterpart, runs beyond the limit wait; a schedule may have overlap: forbid", strategy))
+				p.left(
+					m.Place,
+					where+"."+m.Name,
+					fmt.Sprintf(
+						"%s has no counterpart, runs beyond the limit wait; a schedule may have overlap: forbid",
+						strategy,
+					),
+				)
 			}
 		case "grace_period_seconds":
 			p.left(m.Place, where+"."+m.Name, "a slot is held until the attempt has ended")

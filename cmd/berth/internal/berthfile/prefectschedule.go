@@ -32,10 +32,20 @@ func (p *prefect) schedules(deployment *yamldoc.Value, where string) *yamldoc.Va
 			continue
 		}
 		if s.Kind != yamldoc.Object {
-			p.fail(s.Place, "%s.schedules[%d] must be an object, this is %s %s", where, i, article(s.Kind), s.Kind)
+			p.fail(
+				s.Place,
+				"%s.schedules[%d] must be an object, this is %s %s",
+				where,
+				i,
+				article(s.Kind),
+				s.Kind,
+			)
 			continue
 		}
-		items = append(items, p.schedule(s, fmt.Sprintf("%s.schedules[%d]", where, i), scheduleName(s, i, len(from)), rest))
+		items = append(
+			items,
+			p.schedule(s, fmt.Sprintf("%s.schedules[%d]", where, i), scheduleName(s, i, len(from)), rest),
+		)
 	}
 	if items == nil {
 		return nil
@@ -84,7 +94,11 @@ func (p *prefect) schedule(from *yamldoc.Value, where string, name *yamldoc.Valu
 			to.Add(m.Name, m.Place, p.values(m.Value, at))
 		case "day_or":
 			if m.Value.Literal() == "false" && restrictsBothDays(from.Get("cron")) {
-				p.fail(m.Place, "%s is false, but a cron of Berth runs when the day of the month or the weekday fits: write it as an rrule, with BYMONTHDAY and BYDAY", at)
+				p.fail(
+					m.Place,
+					"%s is false, but a cron of Berth runs when the day of the month or the weekday fits: write it as an rrule, with BYMONTHDAY and BYDAY",
+					at,
+				)
 			}
 		case "slug":
 		default:
@@ -97,8 +111,8 @@ func (p *prefect) schedule(from *yamldoc.Value, where string, name *yamldoc.Valu
 	return to
 }
 
-// flattened brings the other forms in which a schedule is written into one: {schedule: {cron: …}, active: true}, and an
-// rrule that is JSON with its time zone.
+// flattened brings the other forms in which a schedule is written into one: {schedule: {cron: …}, active:
+// true}, and an rrule that is JSON with its time zone.
 func flattened(s *yamldoc.Value) *yamldoc.Value {
 	to := yamldoc.NewObject(s.Place)
 	for _, m := range s.Names {
@@ -107,7 +121,8 @@ func flattened(s *yamldoc.Value) *yamldoc.Value {
 			continue
 		}
 		var document struct{ RRule, Timezone string }
-		if m.Name == "rrule" && m.Value.Kind == yamldoc.String && json.Unmarshal([]byte(m.Value.Text()), &document) == nil {
+		if m.Name == "rrule" && m.Value.Kind == yamldoc.String &&
+			json.Unmarshal([]byte(m.Value.Text()), &document) == nil {
 			to.Add("rrule", m.Place, yamldoc.Word(m.Value.Place, document.RRule))
 			if document.Timezone != "" && given(s.Get("timezone")) == nil {
 				to.Add("timezone", m.Place, yamldoc.Word(m.Value.Place, document.Timezone))
@@ -149,7 +164,12 @@ func (p *prefect) interval(v *yamldoc.Value, where string) *yamldoc.Value {
 	}
 	seconds, ok := parseInterval(text)
 	if !ok || seconds < 1 || seconds != math.Trunc(seconds) || seconds > 1e12 {
-		p.fail(v.Place, "%s is %q: it must be whole seconds, or a duration such as 1:30:00 or PT90M", where, text)
+		p.fail(
+			v.Place,
+			"%s is %q: it must be whole seconds, or a duration such as 1:30:00 or PT90M",
+			where,
+			text,
+		)
 		return nil
 	}
 	return yamldoc.Whole(v.Place, int64(seconds))

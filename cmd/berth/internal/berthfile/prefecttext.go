@@ -11,13 +11,14 @@ var prefectPlaceholder = regexp.MustCompile(`\{\{\s*(.*?)\s*\}\}`)
 
 const prefectVariable = "prefect.variables."
 
-// plain fills in what a string of a prefect.yaml takes from the environment. It is of what Berth does not render, so that
-// nothing else can be in it.
+// plain fills in what a string of a prefect.yaml takes from the environment. It is of what Berth does not
+// render, so that nothing else can be in it.
 func (p *prefect) plain(v *yamldoc.Value, where string) *yamldoc.Value {
 	return p.text(v, where, false)
 }
 
-// values fills in the strings of values that Berth renders: there stored variables work as they do in Prefect.
+// values fills in the strings of values that Berth renders: there stored variables work as they do in
+// Prefect.
 func (p *prefect) values(v *yamldoc.Value, where string) *yamldoc.Value {
 	if v == nil {
 		return nil
@@ -57,11 +58,26 @@ func (p *prefect) text(v *yamldoc.Value, where string, rendered bool) *yamldoc.V
 		case ok && rendered:
 			return "{{ berth.variables." + stored + " }}"
 		case ok:
-			p.fail(v.Place, "%s refers to the variable %s: Berth fills variables into job_variables and parameters only, write the value", where, stored)
+			p.fail(
+				v.Place,
+				"%s refers to the variable %s: Berth fills variables into job_variables and parameters only, write the value",
+				where,
+				stored,
+			)
 		case strings.HasPrefix(name, "prefect.blocks."):
-			p.fail(v.Place, "%s refers to a block, which Berth does not have: %s; take a stored variable or a Secret", where, whole)
+			p.fail(
+				v.Place,
+				"%s refers to a block, which Berth does not have: %s; take a stored variable or a Secret",
+				where,
+				whole,
+			)
 		default:
-			p.fail(v.Place, "%s refers to the output of a step that Berth does not run: %s; write the value, or take it from the environment as {{ $NAME }}", where, whole)
+			p.fail(
+				v.Place,
+				"%s refers to the output of a step that Berth does not run: %s; write the value, or take it from the environment as {{ $NAME }}",
+				where,
+				whole,
+			)
 		}
 		return whole
 	}))

@@ -12,8 +12,8 @@ import (
 // draft is the JSON Schema that editors and the checker read.
 const draft = "https://json-schema.org/draft/2020-12/schema"
 
-// Schema is the JSON Schema of berth.yaml. It is made from the specification of the API, so that a field that the API gains
-// is known here at once.
+// Schema is the JSON Schema of berth.yaml. It is made from the specification of the API, so that a field that
+// the API gains is known here at once.
 func Schema() ([]byte, error) {
 	root, err := newSchema()
 	if err != nil {
@@ -54,9 +54,17 @@ func newSchema() (schema, error) {
 		"type":        "object", "additionalProperties": false,
 		"patternProperties": schema{"^" + extension: true},
 		"properties": schema{
-			projectKey:    schema{"$ref": componentRef + "Name", "description": "What all of this belongs to, for --prune; the directory's name where it is not given"},
-			"pools":       listOf("PoolSpec"),
-			variables:     schema{"type": "object", "nullable": true, "propertyNames": schema{"$ref": componentRef + "VariableName"}, "description": "Stored variables by name, any values"},
+			projectKey: schema{
+				"$ref":        componentRef + "Name",
+				"description": "What all of this belongs to, for --prune; the directory's name where it is not given",
+			},
+			"pools": listOf("PoolSpec"),
+			variables: schema{
+				"type":          "object",
+				"nullable":      true,
+				"propertyNames": schema{"$ref": componentRef + "VariableName"},
+				"description":   "Stored variables by name, any values",
+			},
 			"deployments": listOf("DeploymentSpec"),
 		},
 	}

@@ -1,8 +1,9 @@
-// Package cli is what every command of the binary shares: where it reads and writes, how flags, environment and file
-// come together, how it talks to the server, how it prints, and with which code it exits.
+// Package cli is what every command of the binary shares: where it reads and writes, how flags, environment
+// and file come together, how it talks to the server, how it prints, and with which code it exits.
 //
-// A command is a function that builds a *cobra.Command around an App. It returns errors and never exits; App.Execute
-// prints them and turns them into the exit code: 0 done, 1 the thing failed, 2 wrong use or bad input.
+// A command is a function that builds a *cobra.Command around an App. It returns errors and never exits;
+// App.Execute prints them and turns them into the exit code: 0 done, 1 the thing failed, 2 wrong use or bad
+// input.
 package cli
 
 import (
@@ -42,13 +43,15 @@ func Environ(environ []string) map[string]string {
 	return env
 }
 
-// Execute runs the command line and returns the exit code. What comes back from cobra before a command has begun is
-// wrong use; what a command returns says itself what it is.
+// Execute runs the command line and returns the exit code. What comes back from cobra before a command has
+// begun is wrong use; what a command returns says itself what it is.
 func (a *App) Execute(ctx context.Context, root *cobra.Command, args []string) int {
 	begun := false
 	defer a.closeConnections()
 	wrapRun(root, func() { begun = true })
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &UsageError{Message: err.Error()} })
+	root.SetFlagErrorFunc(
+		func(_ *cobra.Command, err error) error { return &UsageError{Message: err.Error()} },
+	)
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return BindEnv(cmd.Flags(), a.Env) }
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetIn(a.In)
@@ -71,7 +74,8 @@ func (a *App) Execute(ctx context.Context, root *cobra.Command, args []string) i
 	return ExitCode(err)
 }
 
-// loneFlag refuses a flag without a command: groups let unknown flags pass, to complain about the command's name first.
+// loneFlag refuses a flag without a command: groups let unknown flags pass, to complain about the command's
+// name first.
 func loneFlag(args []string) error {
 	for _, arg := range args {
 		switch {
@@ -107,7 +111,8 @@ func asUsage(err error) error {
 	return usage
 }
 
-// Group makes a command that only holds others. Without one of them, or with one that is not there, it is wrong use.
+// Group makes a command that only holds others. Without one of them, or with one that is not there, it is
+// wrong use.
 func Group(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(children...)
 	cmd.SuggestionsMinimumDistance = 2
@@ -125,9 +130,13 @@ func Group(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
 			return asUsage(Usagef("%s needs a command: %s", c.CommandPath(), strings.Join(names, ", ")))
 		}
 		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-			return asUsage(Usagef("%s has no command %q, did you mean %q?", c.CommandPath(), args[0], near[0]))
+			return asUsage(
+				Usagef("%s has no command %q, did you mean %q?", c.CommandPath(), args[0], near[0]),
+			)
 		}
-		return asUsage(Usagef("%s has no command %q, it has: %s", c.CommandPath(), args[0], strings.Join(names, ", ")))
+		return asUsage(
+			Usagef("%s has no command %q, it has: %s", c.CommandPath(), args[0], strings.Join(names, ", ")),
+		)
 	}
 	// Without this, flags of a child that does not exist would be complained about before its name.
 	cmd.FParseErrWhitelist.UnknownFlags = true

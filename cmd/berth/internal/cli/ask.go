@@ -16,8 +16,8 @@ func (a *App) Interactive() bool {
 	return ok && term.IsTerminal(int(in.Fd())) && IsTerminal(a.Out) && IsTerminal(a.Err)
 }
 
-// Confirm asks a question that is answered with yes or no; usually is the answer of who only presses Enter. The end of the
-// input means no.
+// Confirm asks a question that is answered with yes or no; usually is the answer of who only presses Enter.
+// The end of the input means no.
 func (a *App) Confirm(ctx context.Context, question string, usually bool) (bool, error) {
 	choice := "[y/N]"
 	if usually {
@@ -43,8 +43,8 @@ func (a *App) Confirm(ctx context.Context, question string, usually bool) (bool,
 	}
 }
 
-// readLine reads a line of the input, or ends with the context. The reading itself can not be ended; it ends with the
-// process.
+// readLine reads a line of the input, or ends with the context. The reading itself can not be ended; it ends
+// with the process.
 func (a *App) readLine(ctx context.Context) (string, error) {
 	type line struct {
 		text string

@@ -28,7 +28,11 @@ func ClientFlags(cmd *cobra.Command) {
 	flags.String("api-url", "", "URL of the server (default "+DefaultAPIURL+")")
 	flags.String("api-key-file", "", "file that holds the API key; or set BERTH_API_KEY")
 	flags.String("ca-file", "", "file with certificate authorities (PEM) to trust besides the system's")
-	flags.String("config", "", "configuration file with api_url, api_key and ca_file (default ~/.config/berth/config.yaml)")
+	flags.String(
+		"config",
+		"",
+		"configuration file with api_url, api_key and ca_file (default ~/.config/berth/config.yaml)",
+	)
 }
 
 // Connection is where the server is and the key for it.
@@ -172,7 +176,10 @@ func (t *berthOnly) RoundTrip(r *http.Request) (*http.Response, error) {
 		kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 		if kind == "text/html" || kind == "" {
 			resp.Body.Close()
-			return nil, &UnreachableError{URL: t.url, Err: errors.New("something answers there, but it is not a Berth server")}
+			return nil, &UnreachableError{
+				URL: t.url,
+				Err: errors.New("something answers there, but it is not a Berth server"),
+			}
 		}
 	}
 	return resp, nil
@@ -198,7 +205,8 @@ type Response interface {
 	GetApplicationProblemJSONDefault() *api.Problem
 }
 
-// Check turns an answer that is no success into an error. It is called with both results of a client's method.
+// Check turns an answer that is no success into an error. It is called with both results of a client's
+// method.
 func Check(r Response, err error) error {
 	if err != nil {
 		return TransportError(err)
@@ -214,7 +222,8 @@ func Check(r Response, err error) error {
 	return &ProblemError{Status: status, Problem: *problem}
 }
 
-// plainAnswer is for what stands between us and the server, a proxy for example, and does not speak problem documents.
+// plainAnswer is for what stands between us and the server, a proxy for example, and does not speak problem
+// documents.
 func plainAnswer(status int, body []byte) string {
 	text := fmt.Sprintf("the server answered %d %s", status, http.StatusText(status))
 	if line, _, _ := strings.Cut(strings.TrimSpace(string(body)), "\n"); line != "" && len(line) < 200 {
@@ -223,7 +232,8 @@ func plainAnswer(status int, body []byte) string {
 	return text
 }
 
-// TransportError is the error of a request that got no answer. It takes off what net/http puts around errors: method and URL say nothing to the user.
+// TransportError is the error of a request that got no answer. It takes off what net/http puts around errors:
+// method and URL say nothing to the user.
 func TransportError(err error) error {
 	var unreachable *UnreachableError
 	if errors.As(err, &unreachable) {
@@ -243,7 +253,10 @@ func Value[T any](value *T, r Response, err error) (T, error) {
 		return none, err
 	}
 	if value == nil {
-		return none, fmt.Errorf("the server answered %d with something this version does not understand", r.StatusCode())
+		return none, fmt.Errorf(
+			"the server answered %d with something this version does not understand",
+			r.StatusCode(),
+		)
 	}
 	return *value, nil
 }
@@ -252,7 +265,10 @@ func Value[T any](value *T, r Response, err error) (T, error) {
 const pageSize = 500
 
 // Pages collects the items of all pages, up to max of them; 0 means all.
-func Pages[T any](max int, page func(limit int32, cursor *string) (items []T, next *string, err error)) ([]T, error) {
+func Pages[T any](
+	max int,
+	page func(limit int32, cursor *string) (items []T, next *string, err error),
+) ([]T, error) {
 	all := []T{}
 	var cursor *string
 	for {

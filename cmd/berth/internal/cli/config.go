@@ -30,7 +30,8 @@ func (a *App) ConfigPath() string {
 	return ""
 }
 
-// ReadConfig reads the configuration file, strictly. A file that is not there is an empty one, unless it was asked for.
+// ReadConfig reads the configuration file, strictly. A file that is not there is an empty one, unless it was
+// asked for.
 func (a *App) ReadConfig(path string) (Config, error) {
 	asked := path != ""
 	if !asked {

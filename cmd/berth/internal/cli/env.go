@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// jobNames are variables that a job is given about itself. They are no settings: a job that calls `berth run logs`
-// must not get the logs of its own attempt's number.
+// jobNames are variables that a job is given about itself. They are no settings: a job that calls `berth run
+// logs` must not get the logs of its own attempt's number.
 var jobNames = map[string]bool{
 	"BERTH_RUN_ID": true, "BERTH_RUN_NAME": true, "BERTH_ATTEMPT": true, "BERTH_DEPLOYMENT": true,
 	"BERTH_WORK_POOL": true, "BERTH_PARAMETERS": true,
@@ -22,7 +22,8 @@ func EnvName(flag string) string {
 	return "BERTH_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
 }
 
-// EnvPerLine says that a repeatable flag's values come one per line in the environment, not separated by commas.
+// EnvPerLine says that a repeatable flag's values come one per line in the environment, not separated by
+// commas.
 func EnvPerLine(cmd *cobra.Command, flags ...string) {
 	for _, name := range flags {
 		flag := cmd.Flags().Lookup(name)
@@ -33,14 +34,15 @@ func EnvPerLine(cmd *cobra.Command, flags ...string) {
 	}
 }
 
-// BindEnv gives every flag that is not on the command line the value of its environment variable, if that is set and
-// not empty. Repeatable flags take several values, separated by commas.
+// BindEnv gives every flag that is not on the command line the value of its environment variable, if that is
+// set and not empty. Repeatable flags take several values, separated by commas.
 func BindEnv(flags *pflag.FlagSet, env map[string]string) error {
 	var failed error
 	flags.VisitAll(func(flag *pflag.Flag) {
 		name := EnvName(flag.Name)
 		value := env[name]
-		if flag.Changed || flag.Name == "help" || value == "" || jobNames[name] || fromServiceLink(name, value) {
+		if flag.Changed || flag.Name == "help" || value == "" || jobNames[name] ||
+			fromServiceLink(name, value) {
 			return
 		}
 		for _, item := range envValues(flag, value) {
@@ -52,8 +54,8 @@ func BindEnv(flags *pflag.FlagSet, env map[string]string) error {
 	return failed
 }
 
-// fromServiceLink recognises what Kubernetes puts into pods that live beside a Service called berth: BERTH_PORT is then
-// an address of that Service, and not meant for us.
+// fromServiceLink recognises what Kubernetes puts into pods that live beside a Service called berth:
+// BERTH_PORT is then an address of that Service, and not meant for us.
 func fromServiceLink(name, value string) bool {
 	return name == "BERTH_PORT" && strings.Contains(value, "://")
 }

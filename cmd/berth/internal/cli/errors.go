@@ -50,14 +50,16 @@ func (e *SilentError) ExitCode() int { return e.Code }
 type ProblemError struct {
 	Status  int
 	Problem api.Problem
-	// Locate turns the pointer of a finding into a place that its author knows, such as a line of a file; nil leaves it.
+	// Locate turns the pointer of a finding into a place that its author knows, such as a line of a file; nil
+	// leaves it.
 	Locate func(pointer string) string
 }
 
 func (e *ProblemError) Error() string {
 	findings := e.findings()
 	detail := Text(e.Problem.Detail)
-	if len(findings) > 0 && (detail == findings[0].Message || strings.HasPrefix(detail, findings[0].Pointer+": "+findings[0].Message)) {
+	if len(findings) > 0 &&
+		(detail == findings[0].Message || strings.HasPrefix(detail, findings[0].Pointer+": "+findings[0].Message)) {
 		// The problem as a whole says no more than its first finding.
 		if len(findings) == 1 {
 			return findingLine(findings[0], e.Locate)
@@ -83,7 +85,10 @@ func (e *ProblemError) findings() []api.Finding {
 // ExitCode tells what the user gave wrong from what went wrong.
 func (e *ProblemError) ExitCode() int {
 	switch e.Status {
-	case http.StatusBadRequest, http.StatusNotFound, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType,
+	case http.StatusBadRequest,
+		http.StatusNotFound,
+		http.StatusRequestEntityTooLarge,
+		http.StatusUnsupportedMediaType,
 		http.StatusUnprocessableEntity:
 		return ExitUsage
 	}
@@ -101,7 +106,10 @@ func (e *ProblemError) Details() []string {
 	}
 	switch e.Status {
 	case http.StatusUnauthorized:
-		lines = append(lines, "give an API key with BERTH_API_KEY, --api-key-file or api_key in the configuration file")
+		lines = append(
+			lines,
+			"give an API key with BERTH_API_KEY, --api-key-file or api_key in the configuration file",
+		)
 	case http.StatusForbidden:
 		lines = append(lines, "the API key in use does not have the role for this")
 	}
@@ -149,9 +157,13 @@ func (e *UnreachableError) Unwrap() error { return e.Err }
 func (e *UnreachableError) Details() []string {
 	var untrusted *tls.CertificateVerificationError
 	if errors.As(e.Err, &untrusted) {
-		return []string{"its certificate is not trusted: name the authority behind it with --ca-file or BERTH_CA_FILE"}
+		return []string{
+			"its certificate is not trusted: name the authority behind it with --ca-file or BERTH_CA_FILE",
+		}
 	}
-	return []string{"is it running? start one with: berth dev (or say where yours is with --api-url or BERTH_API_URL)"}
+	return []string{
+		"is it running? start one with: berth dev (or say where yours is with --api-url or BERTH_API_URL)",
+	}
 }
 
 // ExitCode of an error: what it says of itself, and otherwise that the thing failed.

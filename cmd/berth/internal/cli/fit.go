@@ -16,9 +16,9 @@ func naturalWidths(rows [][]string) []int {
 	return widths
 }
 
-// fit makes columns narrower, the widest first, until they fit. The first column is never cut: it is what people copy into
-// the next command. Where the others are as narrow as can be, the last ones are left out. A width of 0 is all the room
-// there is.
+// fit makes columns narrower, the widest first, until they fit. The first column is never cut: it is what
+// people copy into the next command. Where the others are as narrow as can be, the last ones are left out. A
+// width of 0 is all the room there is.
 func fit(widths []int, width int) []int {
 	if width <= 0 {
 		return widths

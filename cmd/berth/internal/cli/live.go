@@ -8,8 +8,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// Live is a line at the bottom of a terminal that says what goes on now. Where nobody reads along there is none, and all of
-// it does nothing.
+// Live is a line at the bottom of a terminal that says what goes on now. Where nobody reads along there is
+// none, and all of it does nothing.
 type Live struct {
 	app  *App
 	text func() string
@@ -62,7 +62,10 @@ func (l *Live) run() {
 			l.mu.Lock()
 			l.erase()
 			if line := l.text(); line != "" {
-				l.write(l.app.Style(l.app.Err).Weak(text.Snip(line, max(l.app.Width(l.app.Err)-1, leastWidth), "…")))
+				l.write(
+					l.app.Style(l.app.Err).
+						Weak(text.Snip(line, max(l.app.Width(l.app.Err)-1, leastWidth), "…")),
+				)
 				l.shown = true
 			}
 			l.mu.Unlock()

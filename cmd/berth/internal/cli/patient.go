@@ -13,8 +13,8 @@ const (
 	patienceMax = 30 * time.Second
 )
 
-// patient sends a request again that the server has not taken because this key asks too often. Nothing of it was done, so
-// that any request may be sent again.
+// patient sends a request again that the server has not taken because this key asks too often. Nothing of it
+// was done, so that any request may be sent again.
 type patient struct{ next http.RoundTripper }
 
 func (t patient) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -29,8 +29,8 @@ func IsTerminal(w io.Writer) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// Width is how many columns there are where w is shown: what COLUMNS says, otherwise what the terminal has that w is; 0 where
-// it is none, and then nothing is cut.
+// Width is how many columns there are where w is shown: what COLUMNS says, otherwise what the terminal has
+// that w is; 0 where it is none, and then nothing is cut.
 func (a *App) Width(w io.Writer) int {
 	if columns, err := strconv.Atoi(a.Env["COLUMNS"]); err == nil && columns > 0 {
 		return columns
@@ -85,7 +85,8 @@ func (s Style) State(t api.StateType, text string) string {
 
 // StateText is a state in one word or two: its type, and its name where that says more.
 func StateText(state api.State) string {
-	if plain := strings.ReplaceAll(state.Name, " ", ""); plain == "" || strings.EqualFold(plain, string(state.Type)) {
+	if plain := strings.ReplaceAll(state.Name, " ", ""); plain == "" ||
+		strings.EqualFold(plain, string(state.Type)) {
 		return string(state.Type)
 	}
 	return string(state.Type) + " (" + state.Name + ")"
@@ -124,7 +125,8 @@ func Duration(d time.Duration) string {
 		}
 		text := fmt.Sprintf("%d%s", seconds/unit.size, unit.name)
 		// Beyond ten of a unit the smaller one is noise.
-		if rest := seconds % unit.size; i+1 < len(units) && seconds/unit.size < 10 && rest/units[i+1].size > 0 {
+		if rest := seconds % unit.size; i+1 < len(units) && seconds/unit.size < 10 &&
+			rest/units[i+1].size > 0 {
 			text += fmt.Sprintf("%d%s", rest/units[i+1].size, units[i+1].name)
 		}
 		return text

@@ -11,9 +11,10 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/yamldoc"
 )
 
-// Assignments reads `name=value` arguments, as of --param. A value is JSON where it parses as JSON (a number, a
-// boolean, an object, a string in quotes) and otherwise the string it is; where the schema wants a string it is always
-// the string, so that `date=2026` and `version=1.10` arrive as they were written. A schema that is not there decides nothing.
+// Assignments reads `name=value` arguments, as of --param. A value is JSON where it parses as JSON (a number,
+// a boolean, an object, a string in quotes) and otherwise the string it is; where the schema wants a string
+// it is always the string, so that `date=2026` and `version=1.10` arrive as they were written. A schema that
+// is not there decides nothing.
 func Assignments(flag string, args []string, schema json.RawMessage) (map[string]json.RawMessage, error) {
 	var root any
 	if len(schema) > 0 {
@@ -57,7 +58,8 @@ func assignedValue(value string, schema map[string]any) json.RawMessage {
 	if !wantsText {
 		return parsed
 	}
-	// "null" for a nullable string is null, 3 for a string or integer is 3; a string in quotes is taken as it stands.
+	// "null" for a nullable string is null, 3 for a string or integer is 3; a string in quotes is taken as it
+	// stands.
 	if kind := jsonKind(parsed); kind != "string" && slices.Contains(types, kind) {
 		return parsed
 	} else if kind == "integer" && slices.Contains(types, "number") {

@@ -19,7 +19,8 @@ type Printer struct {
 	Width int
 }
 
-// Print writes a problem at its place: one line that editors understand, the source line with carets, and what to do.
+// Print writes a problem at its place: one line that editors understand, the source line with carets, and
+// what to do.
 //
 //	template.yaml:12:18: error: "imgae" is not declared in variables
 //	   |
@@ -45,7 +46,19 @@ func (pr Printer) Print(s *Source, p templating.Problem, place Place) string {
 	if place.Line > 0 && place.Line <= len(s.lines) {
 		line, indent, carets := pr.excerpt(printable(s.lines[place.Line-1]), place)
 		bar := pr.Style.Weak("|")
-		fmt.Fprintf(&b, "%s %s\n%s %s %s\n%s %s %s%s\n", gutter, bar, pr.Style.Weak(itoa(place.Line)), bar, line, gutter, bar, indent, mark(carets))
+		fmt.Fprintf(
+			&b,
+			"%s %s\n%s %s %s\n%s %s %s%s\n",
+			gutter,
+			bar,
+			pr.Style.Weak(itoa(place.Line)),
+			bar,
+			line,
+			gutter,
+			bar,
+			indent,
+			mark(carets),
+		)
 	}
 	if p.Suggestion != "" {
 		fmt.Fprintf(&b, "%s %s %s\n", gutter, pr.Style.Weak("="), pr.Style.Good("help: ")+p.Suggestion)
@@ -70,7 +83,8 @@ func printable(line string) string {
 	}, line)
 }
 
-// excerpt is the source line, and what stands below it. Of a line that does not fit, the part around the place is shown.
+// excerpt is the source line, and what stands below it. Of a line that does not fit, the part around the
+// place is shown.
 func (pr Printer) excerpt(line string, place Place) (shown, indent, carets string) {
 	runes := []rune(line)
 	column := min(place.Column-1, len(runes))
@@ -96,6 +110,9 @@ func (pr Printer) excerpt(line string, place Place) (shown, indent, carets strin
 		}
 		under.WriteString(strings.Repeat(" ", text.RuneWidth(r)))
 	}
-	carets = strings.Repeat("^", max(1, text.StringWidthWithoutEscSequences(string(runes[column:max(column, end)]))))
+	carets = strings.Repeat(
+		"^",
+		max(1, text.StringWidthWithoutEscSequences(string(runes[column:max(column, end)]))),
+	)
 	return before + string(runes[from:to]) + after, under.String(), carets
 }

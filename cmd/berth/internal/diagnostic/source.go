@@ -23,13 +23,15 @@ func New(name string, data []byte) *Source {
 	s := &Source{name: name, lines: strings.Split(string(data), "\n")}
 	var document yaml.Node
 	// What is wrong with the file has been said by who reads the template.
-	if err := yaml.NewDecoder(bytes.NewReader(data)).Decode(&document); err == nil && len(document.Content) == 1 {
+	if err := yaml.NewDecoder(bytes.NewReader(data)).Decode(&document); err == nil &&
+		len(document.Content) == 1 {
 		s.root = document.Content[0]
 	}
 	return s
 }
 
-// Place is where a problem is: line and column from 1, in runes, and how many columns are meant. A Line of 0 is no place in the file.
+// Place is where a problem is: line and column from 1, in runes, and how many columns are meant. A Line of 0
+// is no place in the file.
 type Place struct {
 	Line   int `json:"line"`
 	Column int `json:"column"`
@@ -44,11 +46,13 @@ func (s *Source) Syntax(p templating.Problem) Place {
 	return Place{Line: p.Line, Column: max(1, p.Column), Length: 1}
 }
 
-// Locate finds a problem in the file. What the pointer names may not be there, as something that is missing; then the nearest that is there is
-// meant.
+// Locate finds a problem in the file. What the pointer names may not be there, as something that is missing;
+// then the nearest that is there is meant.
 func (s *Source) Locate(p templating.Problem) Place {
 	root, _, _ := strings.Cut(strings.TrimPrefix(p.Pointer, "/"), "/")
-	if s.root == nil || p.Pointer != "" && len(s.root.Content) > 0 && !slices.Contains(templating.TopLevelKeys(), root) && p.Code != templating.CodeUnknownField {
+	if s.root == nil ||
+		p.Pointer != "" && len(s.root.Content) > 0 && !slices.Contains(templating.TopLevelKeys(), root) &&
+			p.Code != templating.CodeUnknownField {
 		return Place{} // a problem of values, not of the template
 	}
 	key, node, whole := s.find(p.Pointer)
@@ -72,19 +76,23 @@ func (s *Source) Locate(p templating.Problem) Place {
 
 // isThere is true for problems of something that is written down, as opposed to something that is missing.
 func isThere(code string) bool {
-	return code == templating.CodeUnknownField || code == templating.CodeType || code == templating.CodeInvalid
+	return code == templating.CodeUnknownField || code == templating.CodeType ||
+		code == templating.CodeInvalid
 }
 
 // isAboutKey is true for problems whose subject is the name, not what it holds.
 func isAboutKey(code string) bool {
-	return code == templating.CodeUnknownField || code == templating.CodeUnused || code == templating.CodeReserved || code == templating.CodeUnknown ||
+	return code == templating.CodeUnknownField || code == templating.CodeUnused ||
+		code == templating.CodeReserved ||
+		code == templating.CodeUnknown ||
 		code == templating.CodeFrozen
 }
 
 // start is the beginning of a node, as far as it goes on its line.
 func (s *Source) start(n *yaml.Node) Place {
 	length := 1
-	if n.Kind == yaml.ScalarNode && n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 && !strings.Contains(n.Value, "\n") {
+	if n.Kind == yaml.ScalarNode && n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0 &&
+		!strings.Contains(n.Value, "\n") {
 		length = utf8.RuneCountInString(n.Value)
 		if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
 			length += 2
@@ -93,7 +101,8 @@ func (s *Source) start(n *yaml.Node) Place {
 	return Place{Line: n.Line, Column: n.Column, Length: max(1, length)}
 }
 
-// find follows a JSON pointer as far as it goes. It returns the last node, the key that it stands under, and whether that is the whole way.
+// find follows a JSON pointer as far as it goes. It returns the last node, the key that it stands under, and
+// whether that is the whole way.
 func (s *Source) find(pointer string) (key, node *yaml.Node, whole bool) {
 	node = s.root
 	if pointer == "" {

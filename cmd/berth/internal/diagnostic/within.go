@@ -11,8 +11,9 @@ import (
 
 func itoa(i int) string { return strconv.Itoa(i) }
 
-// within finds a line and a column of a string in the file. Of a literal block it is counted; of everything else, which may be folded, quoted and
-// escaped, what stands at the place is looked for from the beginning of the string on.
+// within finds a line and a column of a string in the file. Of a literal block it is counted; of everything
+// else, which may be folded, quoted and escaped, what stands at the place is looked for from the beginning of
+// the string on.
 func (s *Source) within(n *yaml.Node, line, column int) (Place, bool) {
 	if n.Style&yaml.LiteralStyle != 0 {
 		return s.inBlock(n, line, column)
@@ -35,7 +36,11 @@ func (s *Source) within(n *yaml.Node, line, column int) (Place, bool) {
 				break
 			}
 			if nth == 0 {
-				return Place{Line: i, Column: utf8.RuneCountInString(text[:from+found]) + 1, Length: utf8.RuneCountInString(needle)}, true
+				return Place{
+					Line:   i,
+					Column: utf8.RuneCountInString(text[:from+found]) + 1,
+					Length: utf8.RuneCountInString(needle),
+				}, true
 			}
 			nth--
 			from += found + len(needle)
@@ -66,7 +71,11 @@ func (s *Source) inBlock(n *yaml.Node, line, column int) (Place, bool) {
 	if column > utf8.RuneCountInString(text) {
 		return Place{Line: at, Column: indent + 1, Length: 1}, true
 	}
-	return Place{Line: at, Column: column, Length: max(1, utf8.RuneCountInString(token(text[byteColumn(text, column):])))}, true
+	return Place{
+		Line:   at,
+		Column: column,
+		Length: max(1, utf8.RuneCountInString(token(text[byteColumn(text, column):]))),
+	}, true
 }
 
 // at cuts a text at a line and a column, in runes from 1.
@@ -116,11 +125,14 @@ func token(text string) string {
 }
 
 func isWord(r rune) bool {
-	return r == '_' || r == '.' || r == '$' || r == '-' || r >= 0x80 || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
+	return r == '_' || r == '.' || r == '$' || r == '-' || r >= 0x80 || r >= '0' && r <= '9' ||
+		r >= 'a' && r <= 'z' ||
+		r >= 'A' && r <= 'Z'
 }
 
-// keyInBlock finds the last name of a pointer in a manifest that is one text: what is wrong was found in what it renders to, which has other lines.
-// A name that stands there more than once is not found, rather than guessed.
+// keyInBlock finds the last name of a pointer in a manifest that is one text: what is wrong was found in what
+// it renders to, which has other lines. A name that stands there more than once is not found, rather than
+// guessed.
 func (s *Source) keyInBlock(n *yaml.Node, pointer string) (place Place, found bool) {
 	steps := strings.Split(pointer, "/")
 	name := ""
@@ -145,7 +157,11 @@ func (s *Source) keyInBlock(n *yaml.Node, pointer string) (place Place, found bo
 			if found {
 				return Place{}, false
 			}
-			place, found = Place{Line: i + 1, Column: utf8.RuneCountInString(text[:at]) + 1, Length: utf8.RuneCountInString(name)}, true
+			place, found = Place{
+				Line:   i + 1,
+				Column: utf8.RuneCountInString(text[:at]) + 1,
+				Length: utf8.RuneCountInString(name),
+			}, true
 		}
 	}
 	return place, found

@@ -10,8 +10,8 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-// Printer is a Sink for people: a line per state, and the lines of the output between them. On a terminal a last line says
-// how long the run has been in its state.
+// Printer is a Sink for people: a line per state, and the lines of the output between them. On a terminal a
+// last line says how long the run has been in its state.
 //
 //	14:03:21  RUNNING     Running on node-3
 //	        │ Hello, world!
@@ -43,7 +43,11 @@ func (p *Printer) now() string {
 	if p.last.Seq == 0 {
 		return ""
 	}
-	line := fmt.Sprintf("%s for %s", cli.StateText(p.last.State), cli.Duration(max(p.app.Now().Sub(p.last.State.At), 0)))
+	line := fmt.Sprintf(
+		"%s for %s",
+		cli.StateText(p.last.State),
+		cli.Duration(max(p.app.Now().Sub(p.last.State.At), 0)),
+	)
 	if p.progress != nil && p.last.Attempt != nil && p.progress.Attempt == *p.last.Attempt {
 		if p.progress.Percent != nil {
 			line += fmt.Sprintf(", %.0f %%", *p.progress.Percent)
@@ -87,7 +91,8 @@ func (p *Printer) event(e api.RunEvent) error {
 		message = cli.Text(e.State.Message)
 	}
 	said := fmt.Sprint(e.State.Type, e.State.Name, message)
-	again := said == p.said || message == "" && e.State.Type == p.last.State.Type && e.State.Type == api.PENDING
+	again := said == p.said ||
+		message == "" && e.State.Type == p.last.State.Type && e.State.Type == api.PENDING
 	p.last = e
 	if again {
 		return nil // on its way, with nothing to tell
@@ -157,7 +162,11 @@ func (p *Printer) Lost(err error) {
 }
 
 func lost(app *cli.App, err error) {
-	app.Notef("%s", app.Style(app.Err).Busy(fmt.Sprintf("connection lost (%v), trying again; the run is not affected", err)))
+	app.Notef(
+		"%s",
+		app.Style(app.Err).
+			Busy(fmt.Sprintf("connection lost (%v), trying again; the run is not affected", err)),
+	)
 }
 
 // Raw is a Sink that copies the output as it is and nothing else: what `logs --follow` prints.

@@ -31,7 +31,8 @@ func newScanner(r io.Reader, alive func()) *scanner {
 	return &scanner{lines: lines, alive: alive}
 }
 
-// errEnded says that the stream is over, properly or not: the standard knows no other end than the connection's.
+// errEnded says that the stream is over, properly or not: the standard knows no other end than the
+// connection's.
 var errEnded = errors.New("the stream ended")
 
 func (s *scanner) next() (message, error) {

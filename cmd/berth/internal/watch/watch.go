@@ -1,8 +1,8 @@
 // Package watch follows a run as it happens: its states and its output, over the server's stream of events.
 //
-// A connection that is lost, or silent for longer than the server's heartbeat allows, is made again from the last event
-// that was seen, with a growing pause. Follow returns when the run has ended, its context has, or the server can not be
-// reached for long.
+// A connection that is lost, or silent for longer than the server's heartbeat allows, is made again from the
+// last event that was seen, with a growing pause. Follow returns when the run has ended, its context has, or
+// the server can not be reached for long.
 package watch
 
 import (
@@ -37,7 +37,12 @@ type ProgressSink interface {
 
 // Streamer is what is needed of the client.
 type Streamer interface {
-	StreamRun(ctx context.Context, run api.RunParam, params *api.StreamRunParams, editors ...api.RequestEditorFn) (*http.Response, error)
+	StreamRun(
+		ctx context.Context,
+		run api.RunParam,
+		params *api.StreamRunParams,
+		editors ...api.RequestEditorFn,
+	) (*http.Response, error)
 }
 
 // Follower follows one run.
@@ -53,7 +58,8 @@ type Follower struct {
 	Pause func(n int) (time.Duration, bool)
 }
 
-// New makes a Follower with the usual patience: pauses from a quarter of a second to five, ten minutes in all.
+// New makes a Follower with the usual patience: pauses from a quarter of a second to five, ten minutes in
+// all.
 func New(client Streamer, run uuid.UUID, logs bool) *Follower {
 	return &Follower{Client: client, Run: run, Logs: logs, Silence: 45 * time.Second, Pause: usualPause}
 }
@@ -130,7 +136,10 @@ func (e *sinkError) Unwrap() error { return e.err }
 func (f *Follower) connect(ctx context.Context, last *string, connected *bool, sink Sink) (*api.Run, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	silent := time.AfterFunc(f.Silence, func() { cancel(fmt.Errorf("the server was silent for %s", f.Silence)) })
+	silent := time.AfterFunc(
+		f.Silence,
+		func() { cancel(fmt.Errorf("the server was silent for %s", f.Silence)) },
+	)
 	defer silent.Stop()
 
 	params := &api.StreamRunParams{Logs: &f.Logs}

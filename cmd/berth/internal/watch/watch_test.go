@@ -20,8 +20,8 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-// breaking is a server whose connections break at the worst moments: each request gets the next script, and the id that
-// it resumed from is kept.
+// breaking is a server whose connections break at the worst moments: each request gets the next script, and
+// the id that it resumed from is kept.
 type breaking struct {
 	mu      sync.Mutex
 	scripts []func(http.ResponseWriter, *http.Request)

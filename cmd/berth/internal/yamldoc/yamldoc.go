@@ -1,8 +1,9 @@
-// Package yamldoc reads the YAML that people hand to the command line and keeps the lines, so that what is wrong with a
-// value can be said with the place where it was written.
+// Package yamldoc reads the YAML that people hand to the command line and keeps the lines, so that what is
+// wrong with a value can be said with the place where it was written.
 //
-// YAML is read as the JSON it stands for: dates stay the text they were written as, `yes` and `on` are strings, numbers
-// keep all their digits, a key that comes twice is an error. Anchors and merge keys work, within a bound.
+// YAML is read as the JSON it stands for: dates stay the text they were written as, `yes` and `on` are
+// strings, numbers keep all their digits, a key that comes twice is an error. Anchors and merge keys work,
+// within a bound.
 package yamldoc
 
 import (
@@ -19,11 +20,12 @@ import (
 	"github.com/berth-dev/berth/templating"
 )
 
-// maxNodes bounds a document after its aliases are followed: a file of a few hundred bytes can stand for terabytes.
+// maxNodes bounds a document after its aliases are followed: a file of a few hundred bytes can stand for
+// terabytes.
 const maxNodes = 1_000_000
 
-// Place is where something was written. Lines and columns count from 1; a Line of 0 means the whole, a Column of 0 all of
-// the line.
+// Place is where something was written. Lines and columns count from 1; a Line of 0 means the whole, a Column
+// of 0 all of the line.
 type Place struct{ Line, Column int }
 
 // Error is what is wrong with a document, and where.
@@ -97,7 +99,10 @@ func Parse(data []byte) (*Value, error) {
 		if err != nil {
 			return nil, syntaxError(data, err)
 		}
-		return nil, &Error{Place: placeOf(&second), Message: "a second document begins here, only one is read"}
+		return nil, &Error{
+			Place:   placeOf(&second),
+			Message: "a second document begins here, only one is read",
+		}
 	}
 	r := reader{budget: maxNodes}
 	return r.value(&document)

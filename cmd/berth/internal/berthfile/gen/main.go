@@ -1,5 +1,5 @@
-// Command gen writes the JSON Schema of berth.yaml into the file that it is given. It is run by go generate, after the API
-// that the schema is made from.
+// Command gen writes the JSON Schema of berth.yaml into the file that it is given. It is run by go generate,
+// after the API that the schema is made from.
 package main
 
 import (

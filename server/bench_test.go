@@ -44,7 +44,7 @@ func bench(b *testing.B) benched {
 		ended <- server.Run(ctx, server.Options{
 			Listen: "127.0.0.1:0", DatabaseURL: database, Migrate: server.MigrateAuto, Version: "bench", Logger: slog.New(slog.DiscardHandler),
 			BootstrapAdminKey: admin, BootstrapWorkerKey: worker, RateLimit: -1,
-			EnsurePools: []server.EnsurePool{{Name: "p", Type: "process"}}, Ready: func(a server.Address) { address <- a },
+			EnsurePools: []server.PoolSpec{{Name: "p", Type: "process"}}, Ready: func(a server.Address) { address <- a },
 		})
 	}()
 	transport := &http.Transport{MaxIdleConnsPerHost: 2 * benchWorkers}

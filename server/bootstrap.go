@@ -49,7 +49,7 @@ func (s *server) ensureKey(ctx context.Context, role api.Role, text string) erro
 	return nil
 }
 
-func (s *server) ensurePool(ctx context.Context, templates *template.Library, wanted EnsurePool) error {
+func (s *server) ensurePool(ctx context.Context, templates *template.Library, wanted PoolSpec) error {
 	pool, err := s.store.GetPool(ctx, wanted.Name)
 	var known *store.Error
 	switch {

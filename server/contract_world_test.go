@@ -29,7 +29,7 @@ func newContractWorld(t *testing.T, change ...func(*server.Options)) *contractWo
 	t.Helper()
 	w := &contractWorld{running: start(t, append(change, func(o *server.Options) {
 		o.RateLimit = -1 // hundreds of calls follow each other
-		o.EnsurePools = append(o.EnsurePools, server.EnsurePool{Name: contractPool, Type: "kubernetes"})
+		o.EnsurePools = append(o.EnsurePools, server.PoolSpec{Name: contractPool, Type: "kubernetes"})
 	})...)}
 	w.call(http.MethodPost, "/api/v1/work-pools/"+contractPool+"/queues", `{"name":"nightly"}`).is(http.StatusCreated)
 	w.call(http.MethodPut, "/api/v1/variables/warehouse_url", `{"value":1}`).is(http.StatusOK)

@@ -46,7 +46,7 @@ func start(t *testing.T, change ...func(*server.Options)) *running {
 	o := server.Options{
 		Listen: "127.0.0.1:0", DataDir: t.TempDir(), Version: "test", Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		BootstrapAdminKey: r.admin, BootstrapWorkerKey: r.worker,
-		EnsurePools: []server.EnsurePool{{Name: "local", Type: "process"}},
+		EnsurePools: []server.PoolSpec{{Name: "local", Type: "process"}},
 		RateLimit:   -1, // tests ask as fast as they can
 	}
 	for _, c := range change {

@@ -38,7 +38,7 @@ func TestAServerThatCanNotStartSaysWhyInOneLine(t *testing.T) {
 		{"a bootstrap key that is none", func(o *server.Options) { o.BootstrapAdminKey = "hunter2" }, "bootstrap admin key"},
 		{"an unknown authentication", func(o *server.Options) { o.Auth = "password" }, `"password"`},
 		{"a pool of another type", func(o *server.Options) {
-			o.EnsurePools = []server.EnsurePool{{Name: "p", Type: "process"}, {Name: "p", Type: "kubernetes"}}
+			o.EnsurePools = []server.PoolSpec{{Name: "p", Type: "process"}, {Name: "p", Type: "kubernetes"}}
 		}, "type process"},
 	}
 	for _, test := range tests {
@@ -89,11 +89,11 @@ func TestMetricsOnAPortOfTheirOwn(t *testing.T) {
 }
 
 func TestEnsurePoolIsReadAsNameAndType(t *testing.T) {
-	if got, err := server.ParseEnsurePool("default=kubernetes"); err != nil || got != (server.EnsurePool{Name: "default", Type: "kubernetes"}) {
+	if got, err := server.ParsePoolSpec("default=kubernetes"); err != nil || got != (server.PoolSpec{Name: "default", Type: "kubernetes"}) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	for _, bad := range []string{"", "default", "=process", "default=", "default=docker"} {
-		if _, err := server.ParseEnsurePool(bad); err == nil {
+		if _, err := server.ParsePoolSpec(bad); err == nil {
 			t.Errorf("%q was taken", bad)
 		}
 	}

@@ -61,7 +61,7 @@ type Options struct {
 	BootstrapAdminKey           string   // an API key that must be valid, with role admin
 	BootstrapWorkerKey          string   // the same, with role worker
 
-	EnsurePools []EnsurePool
+	EnsurePools []PoolSpec
 	Engines     *templating.Registry // of templates; nil: those that Berth comes with
 	// KeepRuns, KeepLogs and KeepAudit are for how long runs are kept after their end, output after it was
 	// written, and the audit. 0 is the default of each, ForEver what it says.
@@ -87,21 +87,21 @@ type Address struct {
 	MetricsURL string // of the metrics
 }
 
-// EnsurePool is a work pool to make at the start where it is missing, with the default template of its type.
-type EnsurePool struct{ Name, Type string }
+// PoolSpec is a work pool to make at the start where it is missing, with the default template of its type.
+type PoolSpec struct{ Name, Type string }
 
-// ParseEnsurePool reads NAME=TYPE.
-func ParseEnsurePool(text string) (EnsurePool, error) {
+// ParsePoolSpec reads NAME=TYPE.
+func ParsePoolSpec(text string) (PoolSpec, error) {
 	name, kind, ok := strings.Cut(text, "=")
 	if !ok || name == "" || !api.PoolType(kind).Valid() {
-		return EnsurePool{}, fmt.Errorf(
+		return PoolSpec{}, fmt.Errorf(
 			"%q is not NAME=TYPE with TYPE %s or %s",
 			text,
 			api.Kubernetes,
 			api.Process,
 		)
 	}
-	return EnsurePool{Name: name, Type: kind}, nil
+	return PoolSpec{Name: name, Type: kind}, nil
 }
 
 // withDefaults fills in what was not given and refuses what can not be meant.

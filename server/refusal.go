@@ -27,7 +27,7 @@ func identified(r *http.Request, who access.Principal, still func() error) *http
 	if err != nil {
 		address = r.RemoteAddr
 	}
-	ctx := access.WithStill(access.WithPrincipal(r.Context(), who), still)
+	ctx := access.WithAccessCheck(access.WithPrincipal(r.Context(), who), still)
 	return r.WithContext(store.WithOrigin(ctx, store.Origin{KeyID: who.KeyID, Address: address}))
 }
 

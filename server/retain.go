@@ -13,8 +13,8 @@ const (
 	DefaultKeepRuns  = 90 * 24 * time.Hour
 	DefaultKeepLogs  = 30 * 24 * time.Hour
 	DefaultKeepAudit = 365 * 24 * time.Hour
-	// ForEver keeps things until they are deleted by hand.
-	ForEver           = time.Duration(-1)
+	// KeepForever keeps things until they are deleted by hand.
+	KeepForever       = time.Duration(-1)
 	defaultRetainEach = time.Minute
 )
 
@@ -43,7 +43,7 @@ func (s *server) retain(counts *metric.Retention) func(context.Context) error {
 	keep := s.keep()
 	return func(ctx context.Context) error {
 		removed, err := s.store.Retain(ctx, keep)
-		counts.Removed(removed)
+		counts.Add(removed)
 		if removed.Any() {
 			s.Logger.Info(
 				"removed what was kept for long enough",

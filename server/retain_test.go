@@ -34,7 +34,7 @@ func TestWhatHasEndedIsNotKeptForEver(t *testing.T) {
 	t.Parallel()
 	var log logged
 	r := start(t, func(o *server.Options) {
-		o.KeepRuns, o.KeepLogs, o.RetainEvery = time.Millisecond, server.ForEver, 10*time.Millisecond
+		o.KeepRuns, o.KeepLogs, o.RetainEvery = time.Millisecond, server.KeepForever, 10*time.Millisecond
 		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
 	})
 	r.deploy("etl", "")

@@ -52,7 +52,7 @@ func (s *server) routes(operations *handler.Handler, keys *access.Authenticator)
 // named tells the metrics which route answers.
 func named(route string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		metric.Route(w, route)
+		metric.SetRoute(w, route)
 		next.ServeHTTP(w, r)
 	})
 }
@@ -60,7 +60,7 @@ func named(route string, next http.Handler) http.Handler {
 // front is what stands before the operations.
 type front struct {
 	responder problem.Responder
-	guard     *access.Guard         // nil where keys are asked for
+	guard     *access.OriginGuard   // nil where keys are asked for
 	keys      *access.Authenticator // nil where no keys are asked for
 	requests  *access.Limiter       // of each key
 	refused   *access.Limiter       // what is written down of them
@@ -73,7 +73,7 @@ func (s *server) newFront(keys *access.Authenticator) *front {
 		requests: access.NewLimiter(s.RateLimit, s.Now), refused: access.NewLimiter(refusalsPerSecond, s.Now),
 	}
 	if s.Auth == AuthNone {
-		f.guard = access.NewGuard(s.AllowedHosts)
+		f.guard = access.NewOriginGuard(s.AllowedHosts)
 	} else {
 		f.keys = keys
 	}
@@ -128,7 +128,7 @@ func (f *front) wrapOperations(router *mux.Router) error {
 // what a body should look like is nothing to tell to strangers.
 func (f *front) operation(o *request.Operation, path string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		metric.Route(w, path)
+		metric.SetRoute(w, path)
 		who, err := f.authenticate(r, o)
 		if err == nil {
 			asked := r
@@ -191,7 +191,7 @@ func (f *front) check(o *request.Operation, w http.ResponseWriter, r *http.Reque
 
 // fail answers what an operation returned as its error.
 func (f *front) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if recorder, ok := w.(*metric.Recorder); ok && recorder.Written() {
+	if recorder, ok := w.(*metric.Recorder); ok && recorder.HeaderWritten() {
 		f.responder.Logger.Debug(
 			"the answer could not be written",
 			"path",

@@ -290,7 +290,7 @@ func (s *server) newHandler(
 	return handler.New(handler.Options{
 		Store: s.store, Templates: templates, Logger: s.Logger, Metrics: metric.NewProtocol(s.registry),
 		Installation: installation, Version: s.Version, Authenticated: s.Auth == AuthKeys, Lease: s.Lease.Truncate(time.Second),
-		Now: s.Now, KeysChanged: keys.Forget, Stopping: stopping,
+		Now: s.Now, KeysChanged: keys.ClearCache, Stopping: stopping,
 	}), nil
 }
 

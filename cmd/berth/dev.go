@@ -140,13 +140,13 @@ func (d *dev) serverOptions(kubernetes bool, ready chan<- server.Address) server
 	o := server.Options{
 		Listen: net.JoinHostPort("127.0.0.1", strconv.Itoa(d.flags.port)), DataDir: d.flags.dataDir,
 		Migrate: server.MigrateAuto, Auth: server.AuthNone, Lease: devLease, Version: buildVersion(), Logger: d.log,
-		EnsurePools: []server.EnsurePool{{Name: devPool, Type: string(api.Process)}},
+		EnsurePools: []server.PoolSpec{{Name: devPool, Type: string(api.Process)}},
 		Ready:       func(address server.Address) { ready <- address },
 	}
 	if kubernetes {
 		o.EnsurePools = append(
 			o.EnsurePools,
-			server.EnsurePool{Name: devKubernetesPool, Type: string(api.Kubernetes)},
+			server.PoolSpec{Name: devKubernetesPool, Type: string(api.Kubernetes)},
 		)
 	}
 	return o

@@ -173,7 +173,7 @@ func (in *serverFlags) options(app *cli.App) (server.Options, error) {
 		return o, err
 	}
 	for _, text := range in.ensurePools {
-		pool, err := server.ParseEnsurePool(text)
+		pool, err := server.ParsePoolSpec(text)
 		if err != nil {
 			return o, cli.Usagef("--ensure-pool: %v", err)
 		}
@@ -205,7 +205,7 @@ func (in *serverFlags) check() error {
 // keepFor is for how long a flag keeps something: 0 for ever.
 func keepFor(p cli.Period) time.Duration {
 	if p == 0 {
-		return server.ForEver
+		return server.KeepForever
 	}
 	return p.Duration()
 }

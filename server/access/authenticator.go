@@ -70,7 +70,7 @@ func (a *Authenticator) Authenticate(r *http.Request) (Principal, error) {
 		)
 	}
 	text = strings.TrimSpace(text)
-	if sent, attempt, err := apikey.ParseJob(text); err == nil && strings.EqualFold(scheme, "Bearer") {
+	if sent, attempt, err := apikey.ParseJobKey(text); err == nil && strings.EqualFold(scheme, "Bearer") {
 		return a.job(r.Context(), sent, attempt)
 	}
 	sent, err := apikey.Parse(text)
@@ -134,8 +134,8 @@ func (a *Authenticator) lookUp(ctx context.Context, id string) (*store.Key, erro
 	return key, nil
 }
 
-// Forget makes the next request ask the database again, after keys have changed.
-func (a *Authenticator) Forget() {
+// ClearCache makes the next request ask the database again, after keys have changed.
+func (a *Authenticator) ClearCache() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	clear(a.cache)

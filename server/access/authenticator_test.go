@@ -93,7 +93,7 @@ func TestAuthenticate(t *testing.T) {
 			if errors.As(err, &refusal) != (test.want != "") || refusal != nil && refusal.Code != test.want {
 				t.Fatalf("got %v, want code %q", err, test.want)
 			}
-			if test.want == "" && (who.Name != "good" || who.Role != "viewer" || !who.MayUse("p") || who.MayUse("q") || !who.Authenticated) {
+			if test.want == "" && (who.Name != "good" || who.Role != "viewer" || !who.MayUsePool("p") || who.MayUsePool("q") || !who.Authenticated) {
 				t.Errorf("got %+v", who)
 			}
 		})
@@ -129,7 +129,7 @@ func TestAKeyIsRememberedForAWhile(t *testing.T) {
 	use(unknown.Text, 2, "a key that does not exist, again")
 	now = now.Add(cacheFor)
 	use(key.Text, 3, "after a while")
-	a.Forget()
+	a.ClearCache()
 	use(key.Text, 4, "after keys have changed")
 
 	a.flush(t.Context())

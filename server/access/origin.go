@@ -10,23 +10,23 @@ import (
 	"github.com/berth-dev/berth/server/problem"
 )
 
-// Guard protects a server without keys from web pages: a page that a developer has open must not be able to
-// start a job on the developer's machine, by posting to it or by a host name that resolves to it (DNS
+// OriginGuard protects a server without keys from web pages: a page that a developer has open must not be
+// able to start a job on the developer's machine, by posting to it or by a host name that resolves to it (DNS
 // rebinding).
-type Guard struct{ hosts []string }
+type OriginGuard struct{ hosts []string }
 
-// NewGuard makes a Guard that serves the loopback names and the hosts named, without ports.
-func NewGuard(allowed []string) *Guard {
+// NewOriginGuard makes a Guard that serves the loopback names and the hosts named, without ports.
+func NewOriginGuard(allowed []string) *OriginGuard {
 	hosts := []string{"localhost", "127.0.0.1", "::1"}
 	for _, host := range allowed {
 		hosts = append(hosts, strings.ToLower(strings.Trim(host, "[]")))
 	}
-	return &Guard{hosts: hosts}
+	return &OriginGuard{hosts: hosts}
 }
 
 // Check refuses a request whose host is not ours or that another site's page has sent. page says whether what
 // is asked for is a page that people may follow a link to.
-func (g *Guard) Check(r *http.Request, page bool) error {
+func (g *OriginGuard) Check(r *http.Request, page bool) error {
 	if !g.serves(r) {
 		return problem.Newf(
 			problem.HostRefused,
@@ -47,7 +47,7 @@ func (g *Guard) Check(r *http.Request, page bool) error {
 	return problem.Newf(problem.OriginRefused, "requests from another site's page are refused")
 }
 
-func (g *Guard) serves(r *http.Request) bool {
+func (g *OriginGuard) serves(r *http.Request) bool {
 	host := hostname(r.Host)
 	if slices.Contains(g.hosts, host) {
 		return true

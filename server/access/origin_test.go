@@ -54,7 +54,7 @@ func TestGuard(t *testing.T) {
 		{name: "the address bar", method: "GET", host: "localhost:4200", page: true,
 			headers: headers{"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"}},
 	}
-	guard := NewGuard([]string{"Berth.example.com"})
+	guard := NewOriginGuard([]string{"Berth.example.com"})
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			r := httptest.NewRequest(test.method, "http://x/", nil)

@@ -30,23 +30,25 @@ type Principal struct {
 // Anonymous is who asks where the server runs without keys: may do everything.
 func Anonymous() Principal { return Principal{Name: "anonymous", Role: api.RoleAdmin} }
 
-// MayUse reports whether the pool is within the key's limits.
-func (p Principal) MayUse(pool string) bool { return p.Pools == nil || slices.Contains(p.Pools, pool) }
+// MayUsePool reports whether the pool is within the key's limits.
+func (p Principal) MayUsePool(pool string) bool {
+	return p.Pools == nil || slices.Contains(p.Pools, pool)
+}
 
 // Limited reports whether the key is limited to some pools, and so may not touch what is everybody's.
 func (p Principal) Limited() bool { return p.Pools != nil }
 
 // CheckPool refuses a pool that the key is not for.
 func (p Principal) CheckPool(pool string) error {
-	if p.MayUse(pool) {
+	if p.MayUsePool(pool) {
 		return nil
 	}
 	return problem.Newf(problem.Forbidden, "API key %q is not for work pool %q", p.Name, pool)
 }
 
-// CheckOwner refuses a thing of a pool that the key is not for, without saying which pool that is.
-func (p Principal) CheckOwner(pool, thing string) error {
-	if p.MayUse(pool) {
+// CheckPoolOf refuses a thing of a pool that the key is not for, without saying which pool that is.
+func (p Principal) CheckPoolOf(pool, thing string) error {
+	if p.MayUsePool(pool) {
 		return nil
 	}
 	return problem.Newf(problem.Forbidden, "API key %q is not for the work pool of %s", p.Name, thing)
@@ -80,14 +82,14 @@ type contextKey struct{}
 
 type stillKey struct{}
 
-// WithStill returns a context that can ask whether who asks is still let in.
-func WithStill(ctx context.Context, still func() error) context.Context {
+// WithAccessCheck returns a context that can ask whether who asks is still let in.
+func WithAccessCheck(ctx context.Context, still func() error) context.Context {
 	return context.WithValue(ctx, stillKey{}, still)
 }
 
-// Still is why who asks is not let in any more; nil where they are. What goes on for long, as streams do, has
-// to ask: keys expire and are revoked.
-func Still(ctx context.Context) error {
+// CheckStillAllowed is why who asks is not let in any more; nil where they are. What goes on for long, as
+// streams do, has to ask: keys expire and are revoked.
+func CheckStillAllowed(ctx context.Context) error {
 	if still, ok := ctx.Value(stillKey{}).(func() error); ok {
 		return still()
 	}

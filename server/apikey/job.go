@@ -15,8 +15,8 @@ const (
 	jobTextLen = len(prefix) + jobIDLen + 1 + secretLen
 )
 
-// NewJob makes a key for an attempt.
-func NewJob(attempt [16]byte, random io.Reader) (Key, error) {
+// NewJobKey makes a key for an attempt.
+func NewJobKey(attempt [16]byte, random io.Reader) (Key, error) {
 	raw := make([]byte, secretBytes)
 	if _, err := io.ReadFull(random, raw); err != nil {
 		return Key{}, fmt.Errorf("read random bytes for a job's key: %w", err)
@@ -24,8 +24,8 @@ func NewJob(attempt [16]byte, random io.Reader) (Key, error) {
 	return assemble(hex.EncodeToString(attempt[:]), base64.RawURLEncoding.EncodeToString(raw)), nil
 }
 
-// ParseJob takes a job key apart. The only error is ErrMalformed, as of any other key.
-func ParseJob(text string) (Key, [16]byte, error) {
+// ParseJobKey takes a job key apart. The only error is ErrMalformed, as of any other key.
+func ParseJobKey(text string) (Key, [16]byte, error) {
 	var attempt [16]byte
 	if len(text) != jobTextLen || !strings.HasPrefix(text, prefix) || text[len(prefix)+jobIDLen] != '_' {
 		return Key{}, attempt, ErrMalformed

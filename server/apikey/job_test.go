@@ -9,28 +9,28 @@ import (
 
 func TestAJobKeyNamesItsAttempt(t *testing.T) {
 	attempt := [16]byte{1, 2, 3, 0xff}
-	key, err := NewJob(attempt, rand.Reader)
+	key, err := NewJobKey(attempt, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	parsed, named, err := ParseJob(key.Text)
+	parsed, named, err := ParseJobKey(key.Text)
 	if err != nil || parsed != key || named != attempt {
 		t.Errorf("%s came back as %s for %x: %v", key, parsed, named, err)
 	}
-	other, err := NewJob(attempt, rand.Reader)
+	other, err := NewJobKey(attempt, rand.Reader)
 	if err != nil || other.Secret == key.Secret || parsed.Matches(other.Hash()) || !parsed.Matches(key.Hash()) {
 		t.Error("keys of one attempt are not told apart")
 	}
 	if _, err := Parse(key.Text); !errors.Is(err, ErrMalformed) {
 		t.Error("it passes for a person's key")
 	}
-	if _, err := NewJob(attempt, strings.NewReader("short")); err == nil {
+	if _, err := NewJobKey(attempt, strings.NewReader("short")); err == nil {
 		t.Error("a short random source made a key")
 	}
 }
 
 func TestParseJobRefuses(t *testing.T) {
-	key, err := NewJob([16]byte{}, rand.Reader)
+	key, err := NewJobKey([16]byte{}, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func TestParseJobRefuses(t *testing.T) {
 		"another prefix":           "bertx" + key.Text[5:],
 		"no separator":             strings.Replace(key.Text, "0_", "00", 1),
 	} {
-		if _, _, err := ParseJob(text); !errors.Is(err, ErrMalformed) {
+		if _, _, err := ParseJobKey(text); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}

@@ -10,7 +10,7 @@ func TestMaskLeavesOfAKeyItsID(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	job, err := NewJob([16]byte{1}, rand.Reader)
+	job, err := NewJobKey([16]byte{1}, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}

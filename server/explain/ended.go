@@ -68,7 +68,7 @@ func (e *Explanation) budget(f *store.Situation) {
 	case "retries":
 		name, spent, most = "retries.max", f.Spent.App, f.Policy.Max
 	case "infrastructure":
-		name, spent, most = "retries.infrastructure_max", f.Spent.Infrastructure, f.Policy.InfrastructureFor(
+		name, spent, most = "retries.infrastructure_max", f.Spent.Infrastructure, f.Policy.InfrastructureMaxFor(
 			f.Run.Category,
 		)
 	default:
@@ -250,7 +250,7 @@ func advise(f *store.Situation) string {
 	case lifecycle.Deadline:
 		return "raise timeout_seconds of the deployment, or make it faster"
 	case lifecycle.Evicted, lifecycle.Preempted, lifecycle.NodeLost:
-		if f.Policy.InfrastructureFor(f.Run.Category) > 0 {
+		if f.Policy.InfrastructureMaxFor(f.Run.Category) > 0 {
 			return ""
 		}
 		return "let retries.infrastructure_max of the deployment try such runs again by themselves"

@@ -198,7 +198,7 @@ func used(f *store.Situation) string {
 	}{
 		{"retries", f.Spent.App, f.Policy.Max},
 		{"out-of-memory retries", f.Spent.OOM, f.Policy.OOMMax()},
-		{"infrastructure retries", f.Spent.Infrastructure, f.Policy.InfrastructureFor(lifecycle.Evicted)},
+		{"infrastructure retries", f.Spent.Infrastructure, f.Policy.InfrastructureMaxFor(lifecycle.Evicted)},
 	} {
 		if budget.gone > 0 {
 			parts = append(parts, fmt.Sprintf("%d of %d %s", budget.gone, budget.all, budget.name))

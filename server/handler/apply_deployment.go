@@ -31,7 +31,7 @@ func (a *applying) deployment(ctx context.Context, spec api.DeploymentSpec) erro
 	case err != nil && !created:
 		return err
 	case !created:
-		if err := access.From(ctx).CheckOwner(current.Pool, strconv.Quote(spec.Name)); err != nil {
+		if err := access.From(ctx).CheckPoolOf(current.Pool, strconv.Quote(spec.Name)); err != nil {
 			return problem.Newf(problem.Forbidden, "").At("/name", "%s", err)
 		}
 		wanted.Paused = current.Paused

@@ -92,7 +92,7 @@ func (a *applying) pruneDeployment(ctx context.Context, name string, force bool)
 	if err != nil {
 		return err
 	}
-	if !access.From(ctx).MayUse(d.Pool) {
+	if !access.From(ctx).MayUsePool(d.Pool) {
 		return nil
 	}
 	if err := a.tx.DeleteDeployment(ctx, name, force, actor(ctx)); err != nil {
@@ -149,7 +149,7 @@ func (a *applying) pruneQueues(ctx context.Context, spec api.PoolSpec) error {
 
 // prunePool deletes a pool, but never somebody else's deployments with it.
 func (a *applying) prunePool(ctx context.Context, name string, force bool) error {
-	if !access.From(ctx).MayUse(name) {
+	if !access.From(ctx).MayUsePool(name) {
 		return nil
 	}
 	others, _, err := a.tx.ListDeployments(ctx, name, store.Page{Limit: 3})

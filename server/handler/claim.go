@@ -98,7 +98,7 @@ func (p *poll) look(ctx context.Context) (*api.ClaimResponse, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.h.Metrics.Claimed(claims)
+	p.h.Metrics.ObserveClaims(claims)
 	return &api.ClaimResponse{Claims: each(claims, p.h.wireClaim), Cancels: list(cancels)}, nil
 }
 

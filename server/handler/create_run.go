@@ -83,7 +83,7 @@ func checkFirst(ctx context.Context, first *store.Run, existed bool) error {
 	if !existed {
 		return nil
 	}
-	return access.From(ctx).CheckOwner(first.Pool, "the run that this idempotency key made")
+	return access.From(ctx).CheckPoolOf(first.Pool, "the run that this idempotency key made")
 }
 
 // runParameters lays the run's parameters over the deployment's and checks the result.

@@ -44,7 +44,7 @@ func (h *Handler) deployment(ctx context.Context, name string) (*store.Deploymen
 	if err != nil {
 		return nil, err
 	}
-	if err := access.From(ctx).CheckOwner(deployment.Pool, strconv.Quote(name)); err != nil {
+	if err := access.From(ctx).CheckPoolOf(deployment.Pool, strconv.Quote(name)); err != nil {
 		return nil, err
 	}
 	return deployment, nil

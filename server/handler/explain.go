@@ -17,7 +17,7 @@ func (h *Handler) ExplainRun(
 	if err != nil {
 		return nil, err
 	}
-	if err := access.From(ctx).CheckOwner(situation.Run.Pool, "run "+r.Run.String()); err != nil {
+	if err := access.From(ctx).CheckPoolOf(situation.Run.Pool, "run "+r.Run.String()); err != nil {
 		return nil, err
 	}
 	e := explain.Explain(situation)

@@ -59,7 +59,7 @@ func (h *Handler) checkAttempts(ctx context.Context, ids []uuid.UUID) error {
 		return err
 	}
 	for _, pool := range pools {
-		if err := who.CheckOwner(pool, "one of these attempts"); err != nil {
+		if err := who.CheckPoolOf(pool, "one of these attempts"); err != nil {
 			return err
 		}
 	}
@@ -186,7 +186,7 @@ func (h *Handler) ReportAttempts(
 	if err != nil {
 		return nil, err
 	}
-	h.Metrics.Reported(results)
+	h.Metrics.ObserveReports(results)
 	return api.ReportAttempts200JSONResponse{
 		Results: each(results, func(r store.ReportResult) api.ReportResult {
 			return api.ReportResult{Status: api.ReportResultStatus(r.Status), Message: optional(r.Message)}
@@ -227,7 +227,7 @@ func (h *Handler) AppendLogs(
 	if err := h.store.AppendLogs(ctx, chunks); err != nil {
 		return nil, err
 	}
-	h.Metrics.Logged(bytes)
+	h.Metrics.AddLogBytes(bytes)
 	return api.AppendLogs204Response{}, nil
 }
 
@@ -269,7 +269,7 @@ func (h *Handler) GetTemplateForWorker(
 	if err != nil {
 		return nil, err
 	}
-	if err := access.From(ctx).CheckOwner(version.Pool, "this template version"); err != nil {
+	if err := access.From(ctx).CheckPoolOf(version.Pool, "this template version"); err != nil {
 		return nil, err
 	}
 	return api.GetTemplateForWorker200JSONResponse(wireTemplate(*version)), nil

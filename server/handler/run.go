@@ -19,7 +19,7 @@ func (h *Handler) run(ctx context.Context, id uuid.UUID) (*store.Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := access.From(ctx).CheckOwner(run.Pool, "run "+id.String()); err != nil {
+	if err := access.From(ctx).CheckPoolOf(run.Pool, "run "+id.String()); err != nil {
 		return nil, err
 	}
 	return run, nil

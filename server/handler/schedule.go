@@ -37,7 +37,7 @@ func readMisfire(s api.ScheduleSpec) schedule.Misfire {
 		return schedule.Misfire{Mode: schedule.Latest}
 	}
 	return schedule.Misfire{
-		Mode:   schedule.Mode(value(s.Misfire.Mode, api.MisfirePolicyMode(schedule.Latest))),
+		Mode:   schedule.MisfireMode(value(s.Misfire.Mode, api.MisfirePolicyMode(schedule.Latest))),
 		Cap:    int(value(s.Misfire.Cap, 0)),
 		Oldest: value(duration(s.Misfire.OldestSeconds), 0),
 	}
@@ -80,7 +80,7 @@ func parseSchedule(wrong *refusal, at string, spec api.ScheduleSpec) *schedule.S
 	var bad *schedule.Error
 	switch {
 	case errors.As(err, &bad):
-		text := "want " + bad.Want
+		text := "want " + bad.Expected
 		if bad.Err != nil {
 			text = fmt.Sprintf("%s: %v", text, bad.Err)
 		}

@@ -155,9 +155,9 @@ func (h *Handler) decideSlot(
 	if err != nil {
 		return schedule.Decision{}, err
 	}
-	live := make([]schedule.Live, len(runs))
+	live := make([]schedule.LiveRun, len(runs))
 	for i, r := range runs {
-		live[i] = schedule.Live{ID: r.ID.String(), Cancelling: r.Cancelling}
+		live[i] = schedule.LiveRun{ID: r.ID.String(), Cancelling: r.Cancelling}
 		if live[i].Slot, err = slotOfKey(s, r.IdempotencyKey); err != nil {
 			return schedule.Decision{}, err
 		}

@@ -70,7 +70,7 @@ func (s *streamResponse) VisitStreamRunResponse(w http.ResponseWriter) error {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for {
-		if access.Still(s.ctx) != nil {
+		if access.CheckStillAllowed(s.ctx) != nil {
 			return nil // the reader comes back, and is told why not
 		}
 		ended, wait, err := s.send()

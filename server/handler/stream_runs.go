@@ -82,7 +82,7 @@ func (s *listStream) VisitStreamRunsResponse(w http.ResponseWriter) error {
 	defer beat.Stop()
 	defer again.Stop()
 	for {
-		if access.Still(s.ctx) != nil {
+		if access.CheckStillAllowed(s.ctx) != nil {
 			return nil // the reader comes back, and is told why not
 		}
 		if err := s.look(); err != nil {

@@ -27,7 +27,7 @@ func (h *Handler) ListWorkers(
 	}
 	workers = slices.DeleteFunc(
 		workers,
-		func(w store.Worker) bool { return !access.From(ctx).MayUse(w.Pool) },
+		func(w store.Worker) bool { return !access.From(ctx).MayUsePool(w.Pool) },
 	)
 	if workers, err = h.withTypes(ctx, workers); err != nil {
 		return nil, err

@@ -16,19 +16,19 @@ const (
 	CancelExpired   CancelReason = "expired"   // it had not started by its start deadline
 )
 
-// End is what an attempt's end means.
-type End struct {
-	Outcome    Outcome // as recorded on the attempt
-	State      State   // of the run
-	Spent      Spent   // of the run's budgets, from now on
-	RetryAfter time.Duration
-	Retry      bool // State is SCHEDULED, AwaitingRetry
-	Raised     bool // the next attempt gets more memory, as Standing.Raise says
+// OutcomeDecision is what an attempt's end means.
+type OutcomeDecision struct {
+	Outcome      Outcome     // as recorded on the attempt
+	State        State       // of the run
+	RetriesUsed  RetriesUsed // of the run's budgets, from now on
+	RetryAfter   time.Duration
+	Retry        bool // State is SCHEDULED, AwaitingRetry
+	MemoryRaised bool // the next attempt gets more memory, as Standing.Raise says
 }
 
-// DecideEnd says what an outcome means for the run: the state it ends in, or another attempt and the budget
-// it draws on.
-func DecideEnd(s Standing, o Outcome) End {
+// DecideOutcome says what an outcome means for the run: the state it ends in, or another attempt and the
+// budget it draws on.
+func DecideOutcome(s CurrentState, o Outcome) OutcomeDecision {
 	if !known(o.Category) {
 		o.Message = fmt.Sprintf("%s (category %q)", o.Message, o.Category)
 		o.Category = Unknown
@@ -39,20 +39,20 @@ func DecideEnd(s Standing, o Outcome) End {
 	if end, ok := retry(s, o); ok {
 		return end
 	}
-	return End{Outcome: o, State: finalState(o), Spent: s.Spent}
+	return OutcomeDecision{Outcome: o, State: finalState(o), RetriesUsed: s.RetriesUsed}
 }
 
 // cancelEnd ends a run that is being cancelled: there is no retry, and a job that was faster keeps its own
 // end.
-func cancelEnd(s Standing, o Outcome) End {
-	end := End{Outcome: o, Spent: s.Spent}
+func cancelEnd(s CurrentState, o Outcome) OutcomeDecision {
+	end := OutcomeDecision{Outcome: o, RetriesUsed: s.RetriesUsed}
 	switch {
 	case o.Succeeded, o.Category == App, o.Category == OOM, o.Category == Deadline:
 		end.State = finalState(o)
-	case s.Reason == CancelTimeout:
+	case s.CancelReason == CancelTimeout:
 		end.Outcome.Category = Deadline
 		end.State = State{Type: Failed, Name: "TimedOut", Message: "the run's timeout has passed"}
-	case s.Reason == CancelExpired:
+	case s.CancelReason == CancelExpired:
 		end.State = State{Type: Cancelled, Name: "Expired", Message: "not started by its start deadline"}
 	default:
 		end.State = State{Type: Cancelled, Name: "Cancelled", Message: o.Message}

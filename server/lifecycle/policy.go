@@ -14,17 +14,17 @@ type RetryPolicy struct {
 	// Delay before each such retry where there is no Backoff.
 	Delay   time.Duration `json:"delay"`
 	Backoff *Backoff      `json:"backoff,omitempty"`
-	// On narrows what draws on Max; the zero value is every exit code, and what is left of OOM.
-	On                On  `json:"on,omitzero"`
-	InfrastructureMax int `json:"infrastructure_max"`
+	// RetryOn narrows what draws on Max; the zero value is every exit code, and what is left of OOM.
+	On                RetryOn `json:"on,omitzero"`
+	InfrastructureMax int     `json:"infrastructure_max"`
 	// InfrastructureSet: the deployment itself has set InfrastructureMax, be it to none.
 	InfrastructureSet bool `json:"infrastructure_set,omitempty"`
 	// OOM is the budget for attempts with too little memory; nil: there is none.
 	OOM *OOMPolicy `json:"oom,omitempty"`
 }
 
-// On lists what draws on the budget for the workload's own failures.
-type On struct {
+// RetryOn lists what draws on the budget for the workload's own failures.
+type RetryOn struct {
 	ExitCodes  []int32    `json:"exit_codes,omitempty"`
 	Categories []Category `json:"categories,omitempty"` // of app, deadline and oom
 }
@@ -53,25 +53,25 @@ type OOMPolicy struct {
 // DefaultFactor is by what waits and memory grow where a policy does not say.
 const DefaultFactor = 2
 
-// Within is the policy for a run whose template has a budget for the infrastructure of its own (nil: it has
-// none), which counts where the deployment has set none.
-func (p RetryPolicy) Within(template *int) RetryPolicy {
+// WithTemplateDefault is the policy for a run whose template has a budget for the infrastructure of its own
+// (nil: it has none), which counts where the deployment has set none.
+func (p RetryPolicy) WithTemplateDefault(template *int) RetryPolicy {
 	if template != nil && !p.InfrastructureSet && p.InfrastructureMax == 0 {
 		p.InfrastructureMax, p.InfrastructureSet = *template, true
 	}
 	return p
 }
 
-// DefaultDisruptions is how often an attempt that was evicted or preempted, or whose node was lost, is
+// DefaultDisruptionRetries is how often an attempt that was evicted or preempted, or whose node was lost, is
 // followed by another where neither deployment nor template says: the workload has done nothing wrong, and to
 // run it again is what nearly everybody wants. What an image or a quota keeps from running is not tried again
 // unasked: it would fail the same way.
-const DefaultDisruptions = 3
+const DefaultDisruptionRetries = 3
 
-// InfrastructureFor is the budget for what the infrastructure did, which may depend on what that was.
-func (p RetryPolicy) InfrastructureFor(c Category) int {
+// InfrastructureMaxFor is the budget for what the infrastructure did, which may depend on what that was.
+func (p RetryPolicy) InfrastructureMaxFor(c Category) int {
 	if !p.InfrastructureSet && p.InfrastructureMax == 0 && disrupted(c) {
-		return DefaultDisruptions
+		return DefaultDisruptionRetries
 	}
 	return p.InfrastructureMax
 }
@@ -116,8 +116,8 @@ func (p RetryPolicy) wait(nth int, random float64) time.Duration {
 	return time.Duration(min(max(wait, 0), float64(most)))
 }
 
-// Spent is what a run has drawn on its budgets so far.
-type Spent struct {
+// RetriesUsed is what a run has drawn on its budgets so far.
+type RetriesUsed struct {
 	App            int `json:"app"`
 	Infrastructure int `json:"infrastructure"`
 	OOM            int `json:"oom"`

@@ -36,18 +36,18 @@ func TestEachCategoryDrawsOnItsBudget(t *testing.T) {
 		{lifecycle.Deleted, none, none, none, "CRASHED Crashed"},
 		{lifecycle.CancelledEnd, none, none, none, "CANCELLED Cancelled"},
 	}
-	decide := func(c lifecycle.Category, p lifecycle.RetryPolicy, spent lifecycle.Spent) lifecycle.End {
-		return lifecycle.DecideEnd(lifecycle.Standing{
-			Run: lifecycle.Running, Started: true, Policy: p, Spent: spent, Raise: &lifecycle.Raise{Variable: "memory", From: "1Gi", To: "2Gi"},
+	decide := func(c lifecycle.Category, p lifecycle.RetryPolicy, spent lifecycle.RetriesUsed) lifecycle.OutcomeDecision {
+		return lifecycle.DecideOutcome(lifecycle.CurrentState{
+			Run: lifecycle.Running, Started: true, Policy: p, RetriesUsed: spent, MemoryRaise: &lifecycle.MemoryRaise{Variable: "memory", From: "1Gi", To: "2Gi"},
 		}, fails(c))
 	}
-	drawn := func(e lifecycle.End, spent lifecycle.Spent) string {
+	drawn := func(e lifecycle.OutcomeDecision, spent lifecycle.RetriesUsed) string {
 		switch {
-		case e.Spent.App > spent.App:
+		case e.RetriesUsed.App > spent.App:
 			return retries
-		case e.Spent.Infrastructure > spent.Infrastructure:
+		case e.RetriesUsed.Infrastructure > spent.Infrastructure:
 			return infrastructure
-		case e.Spent.OOM > spent.OOM:
+		case e.RetriesUsed.OOM > spent.OOM:
 			return oom
 		}
 		return none
@@ -57,16 +57,16 @@ func TestEachCategoryDrawsOnItsBudget(t *testing.T) {
 			t.Parallel()
 			for name, one := range map[string]struct {
 				policy lifecycle.RetryPolicy
-				spent  lifecycle.Spent
+				spent  lifecycle.RetriesUsed
 				want   string
 			}{
-				"every budget": {full, lifecycle.Spent{}, test.full}, "retries on deadline only": {listed, lifecycle.Spent{}, test.listed},
-				"memory raised before": {full, lifecycle.Spent{OOM: 1}, test.spentOOM}, "no budget": {empty, lifecycle.Spent{}, none},
-				"all spent": {full, lifecycle.Spent{App: 1, OOM: 1, Infrastructure: 1}, none},
+				"every budget": {full, lifecycle.RetriesUsed{}, test.full}, "retries on deadline only": {listed, lifecycle.RetriesUsed{}, test.listed},
+				"memory raised before": {full, lifecycle.RetriesUsed{OOM: 1}, test.spentOOM}, "no budget": {empty, lifecycle.RetriesUsed{}, none},
+				"all spent": {full, lifecycle.RetriesUsed{App: 1, OOM: 1, Infrastructure: 1}, none},
 			} {
 				e := decide(test.category, one.policy, one.spent)
-				if got := drawn(e, one.spent); got != one.want || e.Retry != (one.want != none) || e.Raised != (one.want == oom) {
-					t.Errorf("%s: drew on %q, retry %t, raised %t; want %q", name, got, e.Retry, e.Raised, one.want)
+				if got := drawn(e, one.spent); got != one.want || e.Retry != (one.want != none) || e.MemoryRaised != (one.want == oom) {
+					t.Errorf("%s: drew on %q, retry %t, raised %t; want %q", name, got, e.Retry, e.MemoryRaised, one.want)
 				}
 				if state := string(e.State.Type) + " " + e.State.Name; one.want == none && state != test.end {
 					t.Errorf("%s: ends as %s, want %s", name, state, test.end)
@@ -84,24 +84,24 @@ func TestRetriesOn(t *testing.T) {
 	oom := lifecycle.Outcome{Category: lifecycle.OOM, ExitCode: exit(137)}
 	tests := []struct {
 		name    string
-		on      lifecycle.On
+		on      lifecycle.RetryOn
 		outcome lifecycle.Outcome
 		want    bool
 	}{
-		{"any exit code where nothing is listed", lifecycle.On{}, app(3), true},
-		{"a listed exit code", lifecycle.On{ExitCodes: []int32{3, 75}}, app(75), true},
-		{"an exit code that is not listed", lifecycle.On{ExitCodes: []int32{3}}, app(4), false},
-		{"any exit code where app is listed", lifecycle.On{ExitCodes: []int32{3}, Categories: []lifecycle.Category{lifecycle.App}}, app(4), true},
-		{"no exit code where only deadline is listed", lifecycle.On{Categories: []lifecycle.Category{lifecycle.Deadline}}, app(3), false},
-		{"out of memory where nothing is listed", lifecycle.On{}, oom, true},
-		{"out of memory where other codes are listed", lifecycle.On{ExitCodes: []int32{3}}, oom, false},
-		{"out of memory where it is listed", lifecycle.On{Categories: []lifecycle.Category{lifecycle.OOM}}, oom, true},
-		{"a deadline where nothing is listed", lifecycle.On{}, fails(lifecycle.Deadline), false},
+		{"any exit code where nothing is listed", lifecycle.RetryOn{}, app(3), true},
+		{"a listed exit code", lifecycle.RetryOn{ExitCodes: []int32{3, 75}}, app(75), true},
+		{"an exit code that is not listed", lifecycle.RetryOn{ExitCodes: []int32{3}}, app(4), false},
+		{"any exit code where app is listed", lifecycle.RetryOn{ExitCodes: []int32{3}, Categories: []lifecycle.Category{lifecycle.App}}, app(4), true},
+		{"no exit code where only deadline is listed", lifecycle.RetryOn{Categories: []lifecycle.Category{lifecycle.Deadline}}, app(3), false},
+		{"out of memory where nothing is listed", lifecycle.RetryOn{}, oom, true},
+		{"out of memory where other codes are listed", lifecycle.RetryOn{ExitCodes: []int32{3}}, oom, false},
+		{"out of memory where it is listed", lifecycle.RetryOn{Categories: []lifecycle.Category{lifecycle.OOM}}, oom, true},
+		{"a deadline where nothing is listed", lifecycle.RetryOn{}, fails(lifecycle.Deadline), false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			e := lifecycle.DecideEnd(lifecycle.Standing{Run: lifecycle.Running, Policy: lifecycle.RetryPolicy{Max: 1, On: test.on}}, test.outcome)
+			e := lifecycle.DecideOutcome(lifecycle.CurrentState{Run: lifecycle.Running, Policy: lifecycle.RetryPolicy{Max: 1, On: test.on}}, test.outcome)
 			if e.Retry != test.want {
 				t.Errorf("retry is %t (%s)", e.Retry, e.State.Message)
 			}
@@ -113,8 +113,8 @@ func TestBackoffGrowsWithinItsBounds(t *testing.T) {
 	t.Parallel()
 	b := lifecycle.Backoff{Initial: 10 * time.Second, Factor: 3, Max: time.Minute}
 	wait := func(b lifecycle.Backoff, spent int, random float64) time.Duration {
-		return lifecycle.DecideEnd(lifecycle.Standing{
-			Run: lifecycle.Running, Policy: lifecycle.RetryPolicy{Max: 1 << 20, Backoff: &b}, Spent: lifecycle.Spent{App: spent}, Random: random,
+		return lifecycle.DecideOutcome(lifecycle.CurrentState{
+			Run: lifecycle.Running, Policy: lifecycle.RetryPolicy{Max: 1 << 20, Backoff: &b}, RetriesUsed: lifecycle.RetriesUsed{App: spent}, Random: random,
 		}, fails(lifecycle.App)).RetryAfter
 	}
 	for spent, want := range map[int]time.Duration{0: 10 * time.Second, 1: 30 * time.Second, 2: time.Minute, 100_000: time.Minute} {
@@ -135,12 +135,12 @@ func TestBackoffGrowsWithinItsBounds(t *testing.T) {
 
 func TestARaiseSaysFromWhatToWhat(t *testing.T) {
 	t.Parallel()
-	s := lifecycle.Standing{Run: lifecycle.Running, Policy: lifecycle.RetryPolicy{OOM: &lifecycle.OOMPolicy{Max: 2}}}
-	if e := lifecycle.DecideEnd(s, fails(lifecycle.OOM)); e.Retry {
+	s := lifecycle.CurrentState{Run: lifecycle.Running, Policy: lifecycle.RetryPolicy{OOM: &lifecycle.OOMPolicy{Max: 2}}}
+	if e := lifecycle.DecideOutcome(s, fails(lifecycle.OOM)); e.Retry {
 		t.Error("there is nothing to raise, but it is tried again")
 	}
-	s.Raise = &lifecycle.Raise{Variable: "memory", From: "1Gi", To: "2Gi"}
-	e := lifecycle.DecideEnd(s, fails(lifecycle.OOM))
+	s.MemoryRaise = &lifecycle.MemoryRaise{Variable: "memory", From: "1Gi", To: "2Gi"}
+	e := lifecycle.DecideOutcome(s, fails(lifecycle.OOM))
 	if !strings.Contains(e.State.Message, "out-of-memory retry 1 of 2 with memory raised from 1Gi to 2Gi") {
 		t.Errorf("says %q", e.State.Message)
 	}
@@ -155,15 +155,15 @@ func TestWhatWasTakenAwayIsRunAgainWhereNobodySays(t *testing.T) {
 		category lifecycle.Category
 		want     int
 	}{
-		{"nobody says, it was evicted", lifecycle.RetryPolicy{}, nil, lifecycle.Evicted, lifecycle.DefaultDisruptions},
-		{"nobody says, its node was lost", lifecycle.RetryPolicy{}, nil, lifecycle.NodeLost, lifecycle.DefaultDisruptions},
+		{"nobody says, it was evicted", lifecycle.RetryPolicy{}, nil, lifecycle.Evicted, lifecycle.DefaultDisruptionRetries},
+		{"nobody says, its node was lost", lifecycle.RetryPolicy{}, nil, lifecycle.NodeLost, lifecycle.DefaultDisruptionRetries},
 		{"nobody says, its image can not be had", lifecycle.RetryPolicy{}, nil, lifecycle.ImagePull, 0},
 		{"the deployment says never", lifecycle.RetryPolicy{InfrastructureSet: true}, &two, lifecycle.Evicted, 0},
 		{"the deployment says once", lifecycle.RetryPolicy{InfrastructureMax: 1, InfrastructureSet: true}, &two, lifecycle.ImagePull, 1},
 		{"the template says twice", lifecycle.RetryPolicy{}, &two, lifecycle.ImagePull, 2},
 		{"the template says never", lifecycle.RetryPolicy{}, &zero, lifecycle.Evicted, 0},
 	} {
-		if got := test.policy.Within(test.template).InfrastructureFor(test.category); got != test.want {
+		if got := test.policy.WithTemplateDefault(test.template).InfrastructureMaxFor(test.category); got != test.want {
 			t.Errorf("%s: %d, want %d", test.name, got, test.want)
 		}
 	}
@@ -171,16 +171,16 @@ func TestWhatWasTakenAwayIsRunAgainWhereNobodySays(t *testing.T) {
 
 func TestAFinalEndIsFollowedByNoOtherAttempt(t *testing.T) {
 	for _, o := range []lifecycle.Outcome{{Category: lifecycle.Evicted, Final: true}, {Category: lifecycle.NodeLost, Final: true}, {Category: lifecycle.App, Final: true}} {
-		standing := lifecycle.Standing{Run: lifecycle.Running, Started: true, Policy: lifecycle.RetryPolicy{Max: 5, InfrastructureMax: 5}}
-		if e := lifecycle.DecideEnd(standing, o); e.Retry || !e.State.Type.Terminal() || e.Spent != (lifecycle.Spent{}) {
+		standing := lifecycle.CurrentState{Run: lifecycle.Running, Started: true, Policy: lifecycle.RetryPolicy{Max: 5, InfrastructureMax: 5}}
+		if e := lifecycle.DecideOutcome(standing, o); e.Retry || !e.State.Type.Terminal() || e.RetriesUsed != (lifecycle.RetriesUsed{}) {
 			t.Errorf("%s: %+v", o.Category, e)
 		}
 		o.Final = false
-		if e := lifecycle.DecideEnd(standing, o); !e.Retry && o.Category != lifecycle.App {
+		if e := lifecycle.DecideOutcome(standing, o); !e.Retry && o.Category != lifecycle.App {
 			t.Errorf("%s without it: %+v", o.Category, e)
 		}
 	}
-	if e := lifecycle.DecideEnd(lifecycle.Standing{Run: lifecycle.Running, Policy: lifecycle.RetryPolicy{InfrastructureMax: 5}}, lifecycle.Outcome{Category: lifecycle.Evicted, Final: true}); e.Retry {
+	if e := lifecycle.DecideOutcome(lifecycle.CurrentState{Run: lifecycle.Running, Policy: lifecycle.RetryPolicy{InfrastructureMax: 5}}, lifecycle.Outcome{Category: lifecycle.Evicted, Final: true}); e.Retry {
 		t.Errorf("before it started: %+v", e)
 	}
 }

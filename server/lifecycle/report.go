@@ -40,28 +40,28 @@ const (
 	ReportInvalid      ReportStatus = "invalid"
 )
 
-// Standing is where an attempt and its run stand when a report comes in.
-type Standing struct {
-	Run      StateType
-	Reason   CancelReason // why the run is CANCELLING
-	Phase    Phase
-	Epoch    int64
-	Manifest string // as stored; empty: none yet
-	JobUID   string // what the ledger holds; empty: none yet
-	Started  bool   // its container has run
-	Outcome  Outcome
-	Back     bool // it was handed back
-	Policy   RetryPolicy
-	Spent    Spent
-	// Raise is how the memory could be raised; nil: not at all, because nothing says so, it is frozen, or it
-	// is at its most.
-	Raise *Raise
+// CurrentState is where an attempt and its run stand when a report comes in.
+type CurrentState struct {
+	Run          StateType
+	CancelReason CancelReason // why the run is CANCELLING
+	Phase        Phase
+	Epoch        int64
+	Manifest     string // as stored; empty: none yet
+	JobUID       string // what the ledger holds; empty: none yet
+	Started      bool   // its container has run
+	Outcome      Outcome
+	HandedBack   bool // it was handed back
+	Policy       RetryPolicy
+	RetriesUsed  RetriesUsed
+	// MemoryRaise is how the memory could be raised; nil: not at all, because nothing says so, it is frozen,
+	// or it is at its most.
+	MemoryRaise *MemoryRaise
 	// Random, from 0 to 1, spreads retries.
 	Random float64
 }
 
-// Fact is what a report says, as far as it decides anything.
-type Fact struct {
+// Report is what a report says, as far as it decides anything.
+type Report struct {
 	Kind      ReportKind
 	Epoch     int64
 	Manifest  string
@@ -77,20 +77,20 @@ type Decision struct {
 	Status  ReportStatus
 	Message string // for the worker, where it was not accepted
 
-	Changed bool   // false: nothing below is to be stored
-	Phase   Phase  // of the attempt, from now on
-	End     *End   // the attempt ends
-	Back    bool   // the attempt never happened: its slot is free and its number too
-	State   *State // of the run; nil: as it is
+	Changed    bool             // false: nothing below is to be stored
+	Phase      Phase            // of the attempt, from now on
+	Outcome    *OutcomeDecision // the attempt ends
+	HandedBack bool             // the attempt never happened: its slot is free and its number too
+	State      *State           // of the run; nil: as it is
 }
 
 // Decide says what becomes of an attempt and its run when a report comes in. A report that was accepted
 // before is accepted again and changes nothing.
-func Decide(s Standing, f Fact) Decision {
+func Decide(s CurrentState, f Report) Decision {
 	if f.Epoch != s.Epoch {
 		return stale(s, f)
 	}
-	if s.Back {
+	if s.HandedBack {
 		return afterHandBack(f)
 	}
 	if s.Phase == PhaseEnded {
@@ -118,7 +118,7 @@ func Decide(s Standing, f Fact) Decision {
 
 // stale answers a worker whose epoch is not the newest. One that holds a Job other than the recorded one
 // hears so, for nobody else would delete it.
-func stale(s Standing, f Fact) Decision {
+func stale(s CurrentState, f Report) Decision {
 	if f.Kind == ReportSubmitted && s.JobUID != "" && f.JobUID != s.JobUID {
 		return duplicate(s)
 	}
@@ -128,7 +128,7 @@ func stale(s Standing, f Fact) Decision {
 	}
 }
 
-func afterHandBack(f Fact) Decision {
+func afterHandBack(f Report) Decision {
 	if f.Kind == ReportHandedBack {
 		return accepted()
 	}
@@ -137,7 +137,7 @@ func afterHandBack(f Fact) Decision {
 
 // afterEnd answers what comes after an attempt's end: what was, or could have been, accepted before it is
 // accepted again; another outcome is not.
-func afterEnd(s Standing, f Fact) Decision {
+func afterEnd(s CurrentState, f Report) Decision {
 	switch f.Kind {
 	case ReportSubmitted:
 		if s.JobUID == "" {
@@ -167,7 +167,7 @@ func afterEnd(s Standing, f Fact) Decision {
 	return accepted()
 }
 
-func onManifest(s Standing, f Fact) Decision {
+func onManifest(s CurrentState, f Report) Decision {
 	switch {
 	case f.Manifest == "":
 		return invalid("a report of kind manifest carries the manifest")
@@ -185,7 +185,7 @@ func onManifest(s Standing, f Fact) Decision {
 	return s.to(PhaseSubmitting, Pending, "Submitting", "")
 }
 
-func onSubmitted(s Standing, f Fact) Decision {
+func onSubmitted(s CurrentState, f Report) Decision {
 	switch {
 	case f.JobUID == "":
 		return invalid("a report of kind submitted carries the Job's UID")
@@ -200,11 +200,11 @@ func onSubmitted(s Standing, f Fact) Decision {
 	return s.to(PhasePending, Pending, "InfrastructurePending", "Job created")
 }
 
-func onPending(s Standing, f Fact) Decision {
+func onPending(s CurrentState, f Report) Decision {
 	return s.to(PhasePending, Pending, "InfrastructurePending", f.Diagnosis)
 }
 
-func onRunning(s Standing, f Fact) Decision {
+func onRunning(s CurrentState, f Report) Decision {
 	message := ""
 	if f.Node != "" {
 		message = "on node " + f.Node
@@ -216,31 +216,31 @@ func onRunning(s Standing, f Fact) Decision {
 }
 
 // onHandedBack: the worker stops before it created anything, so the attempt never happened.
-func onHandedBack(s Standing) Decision {
+func onHandedBack(s CurrentState) Decision {
 	if s.JobUID != "" || s.Started || s.Phase == PhasePending || s.Phase == PhaseRunning {
 		return invalid("a Job of this attempt exists: it can not be handed back")
 	}
-	d := Decision{Status: ReportAccepted, Changed: true, Phase: PhaseEnded, Back: true}
+	d := Decision{Status: ReportAccepted, Changed: true, Phase: PhaseEnded, HandedBack: true}
 	if s.Run == Cancelling {
 		end := cancelEnd(s, Outcome{Category: CancelledEnd})
-		d.State, d.End = &end.State, &end
-		d.Back = false
+		d.State, d.Outcome = &end.State, &end
+		d.HandedBack = false
 		return d
 	}
 	d.State = &State{Type: Scheduled, Name: "Scheduled", Message: "handed back before anything was created"}
 	return d
 }
 
-func onEnded(s Standing, f Fact) Decision {
+func onEnded(s CurrentState, f Report) Decision {
 	if f.Outcome.Succeeded == (f.Outcome.Category != "") {
 		return invalid("an end either succeeded or has a category")
 	}
-	end := DecideEnd(s, f.Outcome)
-	return Decision{Status: ReportAccepted, Changed: true, Phase: PhaseEnded, End: &end, State: &end.State}
+	end := DecideOutcome(s, f.Outcome)
+	return Decision{Status: ReportAccepted, Changed: true, Phase: PhaseEnded, Outcome: &end, State: &end.State}
 }
 
 // to moves the attempt to a phase, and its run to a state unless it is being cancelled.
-func (s Standing) to(p Phase, t StateType, name, message string) Decision {
+func (s CurrentState) to(p Phase, t StateType, name, message string) Decision {
 	d := Decision{Status: ReportAccepted, Changed: true, Phase: p}
 	if s.Run != Cancelling {
 		d.State = &State{Type: t, Name: name, Message: message}
@@ -254,7 +254,7 @@ func invalid(format string, args ...any) Decision {
 	return Decision{Status: ReportInvalid, Message: fmt.Sprintf(format, args...)}
 }
 
-func duplicate(s Standing) Decision {
+func duplicate(s CurrentState) Decision {
 	return Decision{
 		Status:  ReportDuplicateJob,
 		Message: "the Job of this attempt is " + s.JobUID + ": delete yours",

@@ -9,8 +9,8 @@ import (
 )
 
 // at is an attempt of a run in the phase, with epoch 2 and the manifest and Job that the phase implies.
-func at(run lifecycle.StateType, phase lifecycle.Phase) lifecycle.Standing {
-	s := lifecycle.Standing{Run: run, Phase: phase, Epoch: 2}
+func at(run lifecycle.StateType, phase lifecycle.Phase) lifecycle.CurrentState {
+	s := lifecycle.CurrentState{Run: run, Phase: phase, Epoch: 2}
 	if phase != lifecycle.PhaseClaimed {
 		s.Manifest = "hash"
 	}
@@ -21,13 +21,13 @@ func at(run lifecycle.StateType, phase lifecycle.Phase) lifecycle.Standing {
 	return s
 }
 
-func with(s lifecycle.Standing, change func(*lifecycle.Standing)) lifecycle.Standing {
+func with(s lifecycle.CurrentState, change func(*lifecycle.CurrentState)) lifecycle.CurrentState {
 	change(&s)
 	return s
 }
 
-func says(kind lifecycle.ReportKind) lifecycle.Fact {
-	f := lifecycle.Fact{Kind: kind, Epoch: 2}
+func says(kind lifecycle.ReportKind) lifecycle.Report {
+	f := lifecycle.Report{Kind: kind, Epoch: 2}
 	switch kind {
 	case lifecycle.ReportManifest:
 		f.Manifest = "hash"
@@ -48,58 +48,58 @@ func TestDecide(t *testing.T) {
 		running    = lifecycle.PhaseRunning
 		ended      = lifecycle.PhaseEnded
 	)
-	endedApp := with(at(lifecycle.Failed, ended), func(s *lifecycle.Standing) {
+	endedApp := with(at(lifecycle.Failed, ended), func(s *lifecycle.CurrentState) {
 		s.Outcome = lifecycle.Outcome{Category: lifecycle.App, ExitCode: exit(3)}
 	})
 	tests := []struct {
 		name       string
-		standing   lifecycle.Standing
-		fact       lifecycle.Fact
+		standing   lifecycle.CurrentState
+		fact       lifecycle.Report
 		wantStatus lifecycle.ReportStatus
 		wantPhase  lifecycle.Phase // "": unchanged
 		wantState  string          // "": unchanged
 	}{
 		{"a manifest makes it submitting", at(lifecycle.Pending, claimed), says(lifecycle.ReportManifest), "accepted", submitting, "PENDING Submitting"},
-		{"a manifest that comes late leaves a running attempt running", with(at(lifecycle.Running, lifecycle.PhaseRunning), func(s *lifecycle.Standing) { s.Manifest, s.JobUID = "", "" }),
+		{"a manifest that comes late leaves a running attempt running", with(at(lifecycle.Running, lifecycle.PhaseRunning), func(s *lifecycle.CurrentState) { s.Manifest, s.JobUID = "", "" }),
 			says(lifecycle.ReportManifest), "accepted", lifecycle.PhaseRunning, ""},
-		{"what has run is not handed back", with(at(lifecycle.Pending, submitting), func(s *lifecycle.Standing) { s.Started = true }),
+		{"what has run is not handed back", with(at(lifecycle.Pending, submitting), func(s *lifecycle.CurrentState) { s.Started = true }),
 			says(lifecycle.ReportHandedBack), "invalid", "", ""},
 		{"the same manifest again changes nothing", at(lifecycle.Pending, submitting), says(lifecycle.ReportManifest), "accepted", "", ""},
-		{"another manifest is refused", at(lifecycle.Pending, submitting), lifecycle.Fact{Kind: lifecycle.ReportManifest, Epoch: 2, Manifest: "other"}, "invalid", "", ""},
-		{"a manifest report without one is refused", at(lifecycle.Pending, claimed), lifecycle.Fact{Kind: lifecycle.ReportManifest, Epoch: 2}, "invalid", "", ""},
+		{"another manifest is refused", at(lifecycle.Pending, submitting), lifecycle.Report{Kind: lifecycle.ReportManifest, Epoch: 2, Manifest: "other"}, "invalid", "", ""},
+		{"a manifest report without one is refused", at(lifecycle.Pending, claimed), lifecycle.Report{Kind: lifecycle.ReportManifest, Epoch: 2}, "invalid", "", ""},
 		{"a Job makes it pending", at(lifecycle.Pending, submitting), says(lifecycle.ReportSubmitted), "accepted", pending, "PENDING InfrastructurePending"},
-		{"a Job without a UID is refused", at(lifecycle.Pending, submitting), lifecycle.Fact{Kind: lifecycle.ReportSubmitted, Epoch: 2}, "invalid", "", ""},
+		{"a Job without a UID is refused", at(lifecycle.Pending, submitting), lifecycle.Report{Kind: lifecycle.ReportSubmitted, Epoch: 2}, "invalid", "", ""},
 		{"the same Job again changes nothing", at(lifecycle.Pending, pending), says(lifecycle.ReportSubmitted), "accepted", "", ""},
-		{"a second Job is refused", at(lifecycle.Pending, pending), lifecycle.Fact{Kind: lifecycle.ReportSubmitted, Epoch: 2, JobUID: "second"}, "duplicate_job", "", ""},
-		{"a second Job is refused whatever the report", at(lifecycle.Running, running), lifecycle.Fact{Kind: lifecycle.ReportRunning, Epoch: 2, JobUID: "second"}, "duplicate_job", "", ""},
-		{"a Job reported after its start leaves it running", with(at(lifecycle.Running, running), func(s *lifecycle.Standing) { s.JobUID = "" }), says(lifecycle.ReportSubmitted), "accepted", running, ""},
+		{"a second Job is refused", at(lifecycle.Pending, pending), lifecycle.Report{Kind: lifecycle.ReportSubmitted, Epoch: 2, JobUID: "second"}, "duplicate_job", "", ""},
+		{"a second Job is refused whatever the report", at(lifecycle.Running, running), lifecycle.Report{Kind: lifecycle.ReportRunning, Epoch: 2, JobUID: "second"}, "duplicate_job", "", ""},
+		{"a Job reported after its start leaves it running", with(at(lifecycle.Running, running), func(s *lifecycle.CurrentState) { s.JobUID = "" }), says(lifecycle.ReportSubmitted), "accepted", running, ""},
 		{"a start makes it running", at(lifecycle.Pending, pending), says(lifecycle.ReportRunning), "accepted", running, "RUNNING Running"},
 		{"a suspended Job makes it pending again", at(lifecycle.Running, running), says(lifecycle.ReportPending), "accepted", pending, "PENDING InfrastructurePending"},
 		{"an end ends it", at(lifecycle.Running, running), says(lifecycle.ReportEnded), "accepted", ended, "COMPLETED Completed"},
-		{"an end that says nothing is refused", at(lifecycle.Running, running), lifecycle.Fact{Kind: lifecycle.ReportEnded, Epoch: 2}, "invalid", "", ""},
-		{"a success with a category is refused", at(lifecycle.Running, running), lifecycle.Fact{Kind: lifecycle.ReportEnded, Epoch: 2, Outcome: lifecycle.Outcome{Succeeded: true, Category: lifecycle.App}}, "invalid", "", ""},
-		{"an unknown kind is refused", at(lifecycle.Running, running), lifecycle.Fact{Kind: "sideways", Epoch: 2}, "invalid", "", ""},
+		{"an end that says nothing is refused", at(lifecycle.Running, running), lifecycle.Report{Kind: lifecycle.ReportEnded, Epoch: 2}, "invalid", "", ""},
+		{"a success with a category is refused", at(lifecycle.Running, running), lifecycle.Report{Kind: lifecycle.ReportEnded, Epoch: 2, Outcome: lifecycle.Outcome{Succeeded: true, Category: lifecycle.App}}, "invalid", "", ""},
+		{"an unknown kind is refused", at(lifecycle.Running, running), lifecycle.Report{Kind: "sideways", Epoch: 2}, "invalid", "", ""},
 
-		{"an older epoch is stale", at(lifecycle.Running, running), lifecycle.Fact{Kind: lifecycle.ReportRunning, Epoch: 1}, "stale", "", ""},
-		{"a newer epoch than ours is stale too", at(lifecycle.Running, running), lifecycle.Fact{Kind: lifecycle.ReportRunning, Epoch: 3}, "stale", "", ""},
-		{"an older epoch with the recorded Job is stale", at(lifecycle.Running, running), lifecycle.Fact{Kind: lifecycle.ReportSubmitted, Epoch: 1, JobUID: "uid"}, "stale", "", ""},
-		{"an older epoch with another Job hears to delete it", at(lifecycle.Running, running), lifecycle.Fact{Kind: lifecycle.ReportSubmitted, Epoch: 1, JobUID: "second"}, "duplicate_job", "", ""},
+		{"an older epoch is stale", at(lifecycle.Running, running), lifecycle.Report{Kind: lifecycle.ReportRunning, Epoch: 1}, "stale", "", ""},
+		{"a newer epoch than ours is stale too", at(lifecycle.Running, running), lifecycle.Report{Kind: lifecycle.ReportRunning, Epoch: 3}, "stale", "", ""},
+		{"an older epoch with the recorded Job is stale", at(lifecycle.Running, running), lifecycle.Report{Kind: lifecycle.ReportSubmitted, Epoch: 1, JobUID: "uid"}, "stale", "", ""},
+		{"an older epoch with another Job hears to delete it", at(lifecycle.Running, running), lifecycle.Report{Kind: lifecycle.ReportSubmitted, Epoch: 1, JobUID: "second"}, "duplicate_job", "", ""},
 
-		{"the same end again changes nothing", endedApp, lifecycle.Fact{Kind: lifecycle.ReportEnded, Epoch: 2, Outcome: lifecycle.Outcome{Category: lifecycle.App, ExitCode: exit(3)}}, "accepted", "", ""},
-		{"another exit code is refused", endedApp, lifecycle.Fact{Kind: lifecycle.ReportEnded, Epoch: 2, Outcome: lifecycle.Outcome{Category: lifecycle.App, ExitCode: exit(4)}}, "ended", "", ""},
+		{"the same end again changes nothing", endedApp, lifecycle.Report{Kind: lifecycle.ReportEnded, Epoch: 2, Outcome: lifecycle.Outcome{Category: lifecycle.App, ExitCode: exit(3)}}, "accepted", "", ""},
+		{"another exit code is refused", endedApp, lifecycle.Report{Kind: lifecycle.ReportEnded, Epoch: 2, Outcome: lifecycle.Outcome{Category: lifecycle.App, ExitCode: exit(4)}}, "ended", "", ""},
 		{"a success after a failure is refused", endedApp, says(lifecycle.ReportEnded), "ended", "", ""},
 		{"a start repeated after the end changes nothing", endedApp, says(lifecycle.ReportRunning), "accepted", "", ""},
 		{"the Job repeated after the end changes nothing", endedApp, says(lifecycle.ReportSubmitted), "accepted", "", ""},
-		{"a second Job after the end is refused", endedApp, lifecycle.Fact{Kind: lifecycle.ReportSubmitted, Epoch: 2, JobUID: "second"}, "duplicate_job", "", ""},
-		{"a Job after an end without one is refused", with(endedApp, func(s *lifecycle.Standing) { s.JobUID = "" }), says(lifecycle.ReportSubmitted), "ended", "", ""},
+		{"a second Job after the end is refused", endedApp, lifecycle.Report{Kind: lifecycle.ReportSubmitted, Epoch: 2, JobUID: "second"}, "duplicate_job", "", ""},
+		{"a Job after an end without one is refused", with(endedApp, func(s *lifecycle.CurrentState) { s.JobUID = "" }), says(lifecycle.ReportSubmitted), "ended", "", ""},
 		{"handing back after the end is refused", endedApp, says(lifecycle.ReportHandedBack), "ended", "", ""},
 
 		{"handed back before its manifest", at(lifecycle.Pending, claimed), says(lifecycle.ReportHandedBack), "accepted", ended, "SCHEDULED Scheduled"},
 		{"handed back before its Job", at(lifecycle.Pending, submitting), says(lifecycle.ReportHandedBack), "accepted", ended, "SCHEDULED Scheduled"},
 		{"handed back with a Job is refused", at(lifecycle.Pending, pending), says(lifecycle.ReportHandedBack), "invalid", "", ""},
 		{"handed back while it is cancelled ends it", at(lifecycle.Cancelling, submitting), says(lifecycle.ReportHandedBack), "accepted", ended, "CANCELLED Cancelled"},
-		{"handed back twice changes nothing", with(at(lifecycle.Scheduled, ended), func(s *lifecycle.Standing) { s.Back, s.JobUID = true, "" }), says(lifecycle.ReportHandedBack), "accepted", "", ""},
-		{"anything after it was handed back is stale", with(at(lifecycle.Scheduled, ended), func(s *lifecycle.Standing) { s.Back, s.JobUID = true, "" }), says(lifecycle.ReportRunning), "stale", "", ""},
+		{"handed back twice changes nothing", with(at(lifecycle.Scheduled, ended), func(s *lifecycle.CurrentState) { s.HandedBack, s.JobUID = true, "" }), says(lifecycle.ReportHandedBack), "accepted", "", ""},
+		{"anything after it was handed back is stale", with(at(lifecycle.Scheduled, ended), func(s *lifecycle.CurrentState) { s.HandedBack, s.JobUID = true, "" }), says(lifecycle.ReportRunning), "stale", "", ""},
 
 		{"a start while it is cancelled leaves the run cancelling", at(lifecycle.Cancelling, pending), says(lifecycle.ReportRunning), "accepted", running, ""},
 		{"a manifest while it is cancelled leaves the run cancelling", at(lifecycle.Cancelling, claimed), says(lifecycle.ReportManifest), "accepted", submitting, ""},
@@ -129,19 +129,19 @@ func TestDecide(t *testing.T) {
 func TestDecideEnd(t *testing.T) {
 	t.Parallel()
 	policy := lifecycle.RetryPolicy{Max: 1, Delay: 7 * time.Second, InfrastructureMax: 2}
-	spent := func(app, infrastructure int) lifecycle.Spent {
-		return lifecycle.Spent{App: app, Infrastructure: infrastructure}
+	spent := func(app, infrastructure int) lifecycle.RetriesUsed {
+		return lifecycle.RetriesUsed{App: app, Infrastructure: infrastructure}
 	}
 	tests := []struct {
 		name      string
 		run       lifecycle.StateType
 		reason    lifecycle.CancelReason
 		started   bool
-		spent     lifecycle.Spent
+		spent     lifecycle.RetriesUsed
 		outcome   lifecycle.Outcome
 		wantState string
 		wantAfter time.Duration
-		wantSpent lifecycle.Spent
+		wantSpent lifecycle.RetriesUsed
 	}{
 		{name: "a success completes", run: lifecycle.Running, outcome: lifecycle.Outcome{Succeeded: true}, wantState: "COMPLETED Completed"},
 		{name: "an exit code draws on retries", run: lifecycle.Running, outcome: fails(lifecycle.App), wantState: "SCHEDULED AwaitingRetry", wantAfter: 7 * time.Second, wantSpent: spent(1, 0)},
@@ -172,8 +172,8 @@ func TestDecideEnd(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			end := lifecycle.DecideEnd(lifecycle.Standing{
-				Run: test.run, Reason: test.reason, Started: test.started, Spent: test.spent, Policy: policy,
+			end := lifecycle.DecideOutcome(lifecycle.CurrentState{
+				Run: test.run, CancelReason: test.reason, Started: test.started, RetriesUsed: test.spent, Policy: policy,
 			}, test.outcome)
 			if state := string(end.State.Type) + " " + end.State.Name; state != test.wantState {
 				t.Errorf("state is %s (%s), want %s", state, end.State.Message, test.wantState)
@@ -181,8 +181,8 @@ func TestDecideEnd(t *testing.T) {
 			if end.RetryAfter != test.wantAfter || end.Retry != (test.wantAfter > 0) {
 				t.Errorf("retry is %t after %s, want %s", end.Retry, end.RetryAfter, test.wantAfter)
 			}
-			if end.Spent != test.wantSpent {
-				t.Errorf("spent is %+v, want %+v", end.Spent, test.wantSpent)
+			if end.RetriesUsed != test.wantSpent {
+				t.Errorf("spent is %+v, want %+v", end.RetriesUsed, test.wantSpent)
 			}
 			if end.State.Message == "" && test.run != lifecycle.Cancelling {
 				t.Error("the state says nothing")
@@ -193,13 +193,13 @@ func TestDecideEnd(t *testing.T) {
 
 func TestTimeoutThatEndedItCountsAsItsCause(t *testing.T) {
 	t.Parallel()
-	s := lifecycle.Standing{Run: lifecycle.Cancelling, Reason: lifecycle.CancelTimeout, Epoch: 1, Phase: lifecycle.PhaseRunning, JobUID: "uid"}
-	f := lifecycle.Fact{Kind: lifecycle.ReportEnded, Epoch: 1, Outcome: fails(lifecycle.CancelledEnd)}
+	s := lifecycle.CurrentState{Run: lifecycle.Cancelling, CancelReason: lifecycle.CancelTimeout, Epoch: 1, Phase: lifecycle.PhaseRunning, JobUID: "uid"}
+	f := lifecycle.Report{Kind: lifecycle.ReportEnded, Epoch: 1, Outcome: fails(lifecycle.CancelledEnd)}
 	d := lifecycle.Decide(s, f)
-	if d.End == nil || d.End.Outcome.Category != lifecycle.Deadline {
-		t.Fatalf("recorded as %+v", d.End)
+	if d.Outcome == nil || d.Outcome.Outcome.Category != lifecycle.Deadline {
+		t.Fatalf("recorded as %+v", d.Outcome)
 	}
-	s.Phase, s.Outcome, s.Run = lifecycle.PhaseEnded, d.End.Outcome, d.State.Type
+	s.Phase, s.Outcome, s.Run = lifecycle.PhaseEnded, d.Outcome.Outcome, d.State.Type
 	if again := lifecycle.Decide(s, f); again.Status != lifecycle.ReportAccepted || again.Changed {
 		t.Errorf("the same report again: %+v", again)
 	}
@@ -207,7 +207,7 @@ func TestTimeoutThatEndedItCountsAsItsCause(t *testing.T) {
 
 func TestRetryMessageSaysWhyAndWhen(t *testing.T) {
 	t.Parallel()
-	end := lifecycle.DecideEnd(lifecycle.Standing{Run: lifecycle.Running, Policy: lifecycle.RetryPolicy{Max: 3, Delay: time.Minute}},
+	end := lifecycle.DecideOutcome(lifecycle.CurrentState{Run: lifecycle.Running, Policy: lifecycle.RetryPolicy{Max: 3, Delay: time.Minute}},
 		lifecycle.Outcome{Category: lifecycle.App, ExitCode: exit(3), Message: "container main failed"})
 	for _, want := range []string{"exit code 3", "container main failed", "retry 1 of 3", "1m0s"} {
 		if !strings.Contains(end.State.Message, want) {
@@ -218,8 +218,8 @@ func TestRetryMessageSaysWhyAndWhen(t *testing.T) {
 
 func TestInfrastructureBackoffIsBounded(t *testing.T) {
 	t.Parallel()
-	end := lifecycle.DecideEnd(lifecycle.Standing{
-		Run: lifecycle.Running, Started: true, Spent: lifecycle.Spent{Infrastructure: 500}, Policy: lifecycle.RetryPolicy{InfrastructureMax: 1000},
+	end := lifecycle.DecideOutcome(lifecycle.CurrentState{
+		Run: lifecycle.Running, Started: true, RetriesUsed: lifecycle.RetriesUsed{Infrastructure: 500}, Policy: lifecycle.RetryPolicy{InfrastructureMax: 1000},
 	}, fails(lifecycle.Evicted))
 	if end.RetryAfter != 5*time.Minute {
 		t.Errorf("waits %s", end.RetryAfter)

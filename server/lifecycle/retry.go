@@ -30,26 +30,27 @@ func budgetOf(c Category) budget {
 	return noBudget
 }
 
-// Raise is how the memory of the next attempt may be raised: from which value to which, as they are shown.
-type Raise struct{ Variable, From, To string }
+// MemoryRaise is how the memory of the next attempt may be raised: from which value to which, as they are
+// shown.
+type MemoryRaise struct{ Variable, From, To string }
 
 // retry decides whether there is another attempt, and what it costs.
-func retry(s Standing, o Outcome) (End, bool) {
+func retry(s CurrentState, o Outcome) (OutcomeDecision, bool) {
 	if o.Succeeded || o.Final {
-		return End{}, false
+		return OutcomeDecision{}, false
 	}
-	if o.Category == OOM && s.Raise != nil && s.Policy.OOM != nil && s.Spent.OOM < s.Policy.OOM.Max {
+	if o.Category == OOM && s.MemoryRaise != nil && s.Policy.OOM != nil && s.RetriesUsed.OOM < s.Policy.OOM.Max {
 		return raised(s, o), true
 	}
-	end := End{Outcome: o, Spent: s.Spent, Retry: true}
+	end := OutcomeDecision{Outcome: o, RetriesUsed: s.RetriesUsed, Retry: true}
 	var nth, max int
 	switch budgetOf(o.Category) {
 	case appBudget:
 		if !s.Policy.retries(o) {
-			return End{}, false
+			return OutcomeDecision{}, false
 		}
-		end.Spent.App++
-		nth, max = end.Spent.App, s.Policy.Max
+		end.RetriesUsed.App++
+		nth, max = end.RetriesUsed.App, s.Policy.Max
 		end.RetryAfter = s.Policy.wait(nth, s.Random)
 	case infrastructureBudget:
 		if disrupted(o.Category) && !s.Started {
@@ -57,14 +58,14 @@ func retry(s Standing, o Outcome) (End, bool) {
 			end.State = awaitingRetry(o, "it had not started, so this costs nothing", end.RetryAfter)
 			return end, true
 		}
-		end.Spent.Infrastructure++
-		nth, max = end.Spent.Infrastructure, s.Policy.InfrastructureFor(o.Category)
+		end.RetriesUsed.Infrastructure++
+		nth, max = end.RetriesUsed.Infrastructure, s.Policy.InfrastructureMaxFor(o.Category)
 		end.RetryAfter = backoff(nth)
 	default:
-		return End{}, false
+		return OutcomeDecision{}, false
 	}
 	if nth > max {
-		return End{}, false
+		return OutcomeDecision{}, false
 	}
 	end.State = awaitingRetry(
 		o,
@@ -83,12 +84,12 @@ func drawnOn(c Category) string {
 }
 
 // raised is the end of an attempt that had too little memory and is tried again with more.
-func raised(s Standing, o Outcome) End {
-	end := End{Outcome: o, Spent: s.Spent, Retry: true, Raised: true}
-	end.Spent.OOM++
-	end.RetryAfter = s.Policy.wait(end.Spent.OOM, s.Random)
+func raised(s CurrentState, o Outcome) OutcomeDecision {
+	end := OutcomeDecision{Outcome: o, RetriesUsed: s.RetriesUsed, Retry: true, MemoryRaised: true}
+	end.RetriesUsed.OOM++
+	end.RetryAfter = s.Policy.wait(end.RetriesUsed.OOM, s.Random)
 	end.State = awaitingRetry(o, fmt.Sprintf("out-of-memory retry %d of %d with %s raised from %s to %s",
-		end.Spent.OOM, s.Policy.OOM.Max, s.Raise.Variable, s.Raise.From, s.Raise.To), end.RetryAfter)
+		end.RetriesUsed.OOM, s.Policy.OOM.Max, s.MemoryRaise.Variable, s.MemoryRaise.From, s.MemoryRaise.To), end.RetryAfter)
 	return end
 }
 

@@ -53,7 +53,7 @@ func (h *HTTP) Wrap(
 					"stack",
 					string(debug.Stack()),
 				)
-				if !recorder.Written() {
+				if !recorder.HeaderWritten() {
 					fail(recorder, r, fmt.Errorf("panic: %v", cause))
 				}
 			}
@@ -90,15 +90,15 @@ type Recorder struct {
 	status int
 }
 
-// Route names the route that answers.
-func Route(w http.ResponseWriter, route string) {
+// SetRoute names the route that answers.
+func SetRoute(w http.ResponseWriter, route string) {
 	if recorder, ok := w.(*Recorder); ok {
 		recorder.route = route
 	}
 }
 
-// Written reports whether the status is out.
-func (r *Recorder) Written() bool { return r.status != 0 }
+// HeaderWritten reports whether the status is out.
+func (r *Recorder) HeaderWritten() bool { return r.status != 0 }
 
 func (r *Recorder) code() int {
 	if r.status == 0 {

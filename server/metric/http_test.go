@@ -15,7 +15,7 @@ func TestAPanicIsAnsweredAndCounted(t *testing.T) {
 	var log strings.Builder
 	fail := func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusInternalServerError) }
 	h := NewHTTP(registry, slog.New(slog.NewTextHandler(&log, nil))).Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		Route(w, "/boom")
+		SetRoute(w, "/boom")
 		if r.URL.Path == "/late" {
 			w.WriteHeader(http.StatusOK)
 		}

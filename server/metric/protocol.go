@@ -89,8 +89,8 @@ func NewProtocol(r prometheus.Registerer) *Protocol {
 	}
 }
 
-// Claimed counts what was handed out, but not what a repeated request was given again.
-func (p *Protocol) Claimed(claims []store.Claim) {
+// ObserveClaims counts what was handed out, but not what a repeated request was given again.
+func (p *Protocol) ObserveClaims(claims []store.Claim) {
 	for _, claim := range claims {
 		if claim.Takeover && !claim.Again {
 			p.takeovers.Inc()
@@ -98,8 +98,8 @@ func (p *Protocol) Claimed(claims []store.Claim) {
 	}
 }
 
-// Reported counts and times what reports have changed.
-func (p *Protocol) Reported(results []store.ReportResult) {
+// ObserveReports counts and times what reports have changed.
+func (p *Protocol) ObserveReports(results []store.ReportResult) {
 	for _, result := range results {
 		if result.Status == store.ReportDuplicateJob {
 			p.duplicates.Inc()
@@ -157,5 +157,5 @@ func stateOf(category lifecycle.Category) lifecycle.StateType {
 	return lifecycle.Crashed
 }
 
-// Logged counts output.
-func (p *Protocol) Logged(bytes int) { p.logBytes.Add(float64(bytes)) }
+// AddLogBytes counts output.
+func (p *Protocol) AddLogBytes(bytes int) { p.logBytes.Add(float64(bytes)) }

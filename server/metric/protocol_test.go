@@ -38,7 +38,7 @@ func TestWhatAReportChangedIsCountedAndTimed(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	p := NewProtocol(registry)
 	seconds := func(n time.Duration) *time.Duration { n *= time.Second; return &n }
-	p.Reported([]store.ReportResult{
+	p.ObserveReports([]store.ReportResult{
 		{Status: store.ReportAccepted, Change: &store.Change{Pool: "p", Dispatched: seconds(3), Run: lifecycle.Pending}},
 		{Status: store.ReportAccepted, Change: &store.Change{Pool: "p", Started: seconds(5), Run: lifecycle.Running}},
 		{Status: store.ReportAccepted, Change: &store.Change{
@@ -48,7 +48,7 @@ func TestWhatAReportChangedIsCountedAndTimed(t *testing.T) {
 		{Status: store.ReportDuplicateJob},
 		{Status: store.ReportStale},
 	})
-	p.Claimed([]store.Claim{{Takeover: true}, {Takeover: true, Again: true}, {}})
+	p.ObserveClaims([]store.Claim{{Takeover: true}, {Takeover: true, Again: true}, {}})
 
 	got := values(t, registry)
 	for key, want := range map[string]float64{
@@ -65,7 +65,7 @@ func TestWhatAReportChangedIsCountedAndTimed(t *testing.T) {
 func TestACategoryThatAWorkerInventsIsUnknown(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	p := NewProtocol(registry)
-	p.Reported([]store.ReportResult{{Status: store.ReportAccepted, Change: &store.Change{
+	p.ObserveReports([]store.ReportResult{{Status: store.ReportAccepted, Change: &store.Change{
 		Pool: "p", Outcome: &lifecycle.Outcome{Category: "gremlins"}, Run: lifecycle.Crashed,
 	}}})
 	if got := values(t, registry)["berth_attempts_total unknown failed p"]; got != 1 {

@@ -24,8 +24,8 @@ func NewRetention(r prometheus.Registerer) *Retention {
 	}
 }
 
-// Removed counts.
-func (m *Retention) Removed(r store.Removed) {
+// Add counts.
+func (m *Retention) Add(r store.Removed) {
 	m.runs.Add(float64(r.Runs))
 	m.chunks.Add(float64(r.LogChunks))
 	m.partitions.Add(float64(r.LogPartitions))

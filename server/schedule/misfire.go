@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// Mode says which of the slots that nobody looked at in time are still run.
-type Mode string
+// MisfireMode says which of the slots that nobody looked at in time are still run.
+type MisfireMode string
 
 const (
-	Skip   Mode = "skip"   // none that is late
-	Latest Mode = "latest" // the newest; the default
-	All    Mode = "all"    // every one, within Cap and Oldest
+	Skip   MisfireMode = "skip"   // none that is late
+	Latest MisfireMode = "latest" // the newest; the default
+	All    MisfireMode = "all"    // every one, within Cap and Oldest
 )
 
 // ParseMode reads a mode; empty is Latest.
-func ParseMode(s string) (Mode, error) {
-	switch m := Mode(s); m {
+func ParseMode(s string) (MisfireMode, error) {
+	switch m := MisfireMode(s); m {
 	case "":
 		return Latest, nil
 	case Skip, Latest, All:
@@ -34,7 +34,7 @@ const (
 
 // Misfire is a policy for missed slots.
 type Misfire struct {
-	Mode   Mode
+	Mode   MisfireMode
 	Cap    int           // All: the newest so many; 0 is DefaultCap
 	Oldest time.Duration // Latest and All: nothing older; 0 is no bound
 	Grace  time.Duration // how late is on time, and not missed; 0 is DefaultGrace

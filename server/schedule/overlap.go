@@ -23,8 +23,8 @@ func ParseOverlap(s string) (Overlap, error) {
 	return "", wrong("overlap", "allow, forbid, replace or queue, got %q", s)
 }
 
-// Live is a run of the schedule that is not terminal.
-type Live struct {
+// LiveRun is a run of the schedule that is not terminal.
+type LiveRun struct {
 	ID         string
 	Slot       time.Time // that it is the run of
 	Cancelling bool      // somebody asked it to end already
@@ -51,7 +51,7 @@ type Decision struct {
 // A slot may be decided twice, by a server that did not live to note it and by the next. Its own run is then
 // no earlier run, and with a newer one there it has been decided: creating is what finds the run that there
 // is, dropping is what leaves all as it is.
-func (o Overlap) Decide(slot time.Time, live []Live) Decision {
+func (o Overlap) Decide(slot time.Time, live []LiveRun) Decision {
 	if len(live) == 0 || o == Allow {
 		return Decision{Action: Create}
 	}

@@ -42,21 +42,21 @@ func TestDue(t *testing.T) {
 
 func TestDecide(t *testing.T) {
 	slot := at(t, "2024-05-01T12:00:00Z")
-	older := schedule.Live{ID: "older", Slot: slot.Add(-time.Hour)}
-	ending := schedule.Live{ID: "ending", Slot: slot.Add(-2 * time.Hour), Cancelling: true}
-	own, newer := schedule.Live{ID: "own", Slot: slot}, schedule.Live{ID: "newer", Slot: slot.Add(time.Hour)}
+	older := schedule.LiveRun{ID: "older", Slot: slot.Add(-time.Hour)}
+	ending := schedule.LiveRun{ID: "ending", Slot: slot.Add(-2 * time.Hour), Cancelling: true}
+	own, newer := schedule.LiveRun{ID: "own", Slot: slot}, schedule.LiveRun{ID: "newer", Slot: slot.Add(time.Hour)}
 	create, drop, wait := schedule.Decision{Action: schedule.Create}, schedule.Decision{Action: schedule.Drop}, schedule.Decision{Action: schedule.Wait}
 	for _, tc := range []struct {
 		name                          string
-		live                          []schedule.Live
+		live                          []schedule.LiveRun
 		allow, forbid, replace, queue schedule.Decision
 	}{
 		{"nothing is live", nil, create, create, create, create},
-		{"an older run is", []schedule.Live{ending, older}, create, drop, schedule.Decision{Action: schedule.Create, Cancel: []string{"older"}}, wait},
-		{"the slot has its run", []schedule.Live{ending, own}, create, create, create, create},
-		{"the slot has its run, and the one that it replaces goes on", []schedule.Live{older, own}, create, create,
+		{"an older run is", []schedule.LiveRun{ending, older}, create, drop, schedule.Decision{Action: schedule.Create, Cancel: []string{"older"}}, wait},
+		{"the slot has its run", []schedule.LiveRun{ending, own}, create, create, create, create},
+		{"the slot has its run, and the one that it replaces goes on", []schedule.LiveRun{older, own}, create, create,
 			schedule.Decision{Action: schedule.Create, Cancel: []string{"older"}}, create},
-		{"a newer slot has its run", []schedule.Live{older, newer}, create, drop, drop, drop},
+		{"a newer slot has its run", []schedule.LiveRun{older, newer}, create, drop, drop, drop},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			for policy, want := range map[schedule.Overlap]schedule.Decision{

@@ -45,7 +45,7 @@ func (tx *Tx) giveJobKeys(ctx context.Context, claims []Claim) error {
 	}
 	records := make([]record, len(claims))
 	for i := range claims {
-		key, err := apikey.NewJob(claims[i].AttemptID, rand.Reader)
+		key, err := apikey.NewJobKey(claims[i].AttemptID, rand.Reader)
 		if err != nil {
 			return err
 		}

@@ -43,9 +43,9 @@ const hashed = "a hash"
 // tests.
 func (m *model) apply(a *modelAttempt, r store.Report) lifecycle.ReportStatus {
 	run := a.run
-	s := a.Standing
-	s.Run, s.Reason, s.Policy, s.Spent = run.state, run.reason, modelDeployments[run.deployment].retries, run.spent
-	f := lifecycle.Fact{Kind: r.Kind, Epoch: r.Epoch, JobUID: r.JobUID, Diagnosis: r.Diagnosis, Outcome: r.Outcome}
+	s := a.CurrentState
+	s.Run, s.CancelReason, s.Policy, s.RetriesUsed = run.state, run.reason, modelDeployments[run.deployment].retries, run.spent
+	f := lifecycle.Report{Kind: r.Kind, Epoch: r.Epoch, JobUID: r.JobUID, Diagnosis: r.Diagnosis, Outcome: r.Outcome}
 	if r.Kind == store.ReportManifest {
 		f.Manifest = hashed
 	}
@@ -66,14 +66,14 @@ func (m *model) apply(a *modelAttempt, r store.Report) lifecycle.ReportStatus {
 			run.timeoutAt = m.now + modelTimeout
 		}
 	}
-	if d.Back {
-		a.Back = true
+	if d.HandedBack {
+		a.HandedBack = true
 		run.attempt = a.number - 1
 	}
-	if d.End != nil {
-		a.Outcome, run.spent = d.End.Outcome, d.End.Spent
-		if d.End.Retry {
-			run.due, run.soon = m.now, d.End.RetryAfter > 0
+	if d.Outcome != nil {
+		a.Outcome, run.spent = d.Outcome.Outcome, d.Outcome.RetriesUsed
+		if d.Outcome.Retry {
+			run.due, run.soon = m.now, d.Outcome.RetryAfter > 0
 		}
 	}
 	if d.State != nil {
@@ -120,7 +120,7 @@ func (m *model) retry() {
 		return
 	}
 	m.check(err)
-	run.state, run.reason, run.spent, run.timeoutAt = lifecycle.Scheduled, lifecycle.NotCancelled, lifecycle.Spent{}, 0
+	run.state, run.reason, run.spent, run.timeoutAt = lifecycle.Scheduled, lifecycle.NotCancelled, lifecycle.RetriesUsed{}, 0
 	run.startBy = 0
 	run.due, run.soon = m.now, false
 }
@@ -205,8 +205,8 @@ func (m *model) compareRun(after string, run *modelRun) {
 	}
 	for number, a := range run.attempts {
 		got, ok := shown[number]
-		if ok == a.Back {
-			m.failf("after %s attempt %d of run %s: shown is %v, handed back %v", after, number, run.id, ok, a.Back)
+		if ok == a.HandedBack {
+			m.failf("after %s attempt %d of run %s: shown is %v, handed back %v", after, number, run.id, ok, a.HandedBack)
 		}
 		if !ok {
 			continue

@@ -34,7 +34,7 @@ type modelRun struct {
 	state      lifecycle.StateType
 	reason     lifecycle.CancelReason
 	attempt    int32
-	spent      lifecycle.Spent
+	spent      lifecycle.RetriesUsed
 	due        time.Duration // by the model's clock
 	soon       bool          // due some seconds after: it may be claimed, it need not
 	timeoutAt  time.Duration // 0: none
@@ -49,7 +49,7 @@ type modelAttempt struct {
 	number  int32
 	worker  string
 	expires time.Duration
-	lifecycle.Standing
+	lifecycle.CurrentState
 }
 
 func (a *modelAttempt) active() bool { return a.Phase != lifecycle.PhaseEnded }
@@ -308,7 +308,7 @@ func (m *model) begin(r store.ClaimRequest, run *modelRun, c store.Claim) {
 		run.attempts[run.attempt], m.attempts[a.id] = a, a
 	}
 	uid := a.JobUID
-	a.Standing = lifecycle.Standing{Phase: lifecycle.PhaseClaimed, Epoch: a.Epoch + 1, JobUID: uid}
+	a.CurrentState = lifecycle.CurrentState{Phase: lifecycle.PhaseClaimed, Epoch: a.Epoch + 1, JobUID: uid}
 	a.worker, a.expires = r.Worker, m.now+modelLease
 	if c.AttemptID != a.id || c.Attempt != a.number || c.Epoch != a.Epoch || len(c.Manifest) > 0 {
 		m.failf("claimed %+v, want attempt %s, number %d, epoch %d", c, a.id, a.number, a.Epoch)

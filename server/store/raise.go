@@ -32,7 +32,7 @@ type RaisedValue struct{ From, To json.RawMessage }
 
 // raising is what the next attempt of a run could be given: as people are told, and as the run keeps it.
 type raising struct {
-	shown lifecycle.Raise
+	shown lifecycle.MemoryRaise
 	kept  string
 }
 
@@ -66,7 +66,7 @@ func (b *reportBatch) findRaise(ctx context.Context, tx *Tx, a *liveAttempt, run
 		return fmt.Errorf("keep the raised value of %q: %w", policy.Variable, err)
 	}
 	a.raise = &raising{
-		shown: lifecycle.Raise{
+		shown: lifecycle.MemoryRaise{
 			Variable: policy.Variable,
 			From:     plain(value.From),
 			To:       plain(value.To),

@@ -66,7 +66,7 @@ func (b *reportBatch) apply(tx *Tx, a *liveAttempt, run *liveRun, r Report, acto
 	}
 	r.Diagnosis = clean(r.Diagnosis)
 	r.Outcome.Message = clean(r.Outcome.Message)
-	d := lifecycle.Decide(a.standing(run), lifecycle.Fact{
+	d := lifecycle.Decide(a.standing(run), lifecycle.Report{
 		Kind: r.Kind, Epoch: r.Epoch, Manifest: manifestHash, JobUID: r.JobUID, JobName: r.JobName, Node: r.Node,
 		Diagnosis: r.Diagnosis, Outcome: r.Outcome,
 	})
@@ -77,7 +77,7 @@ func (b *reportBatch) apply(tx *Tx, a *liveAttempt, run *liveRun, r Report, acto
 		if d.Phase == PhaseRunning && r.Kind == ReportRunning {
 			b.started(a, run, r)
 		}
-		if d.Back || d.End != nil {
+		if d.HandedBack || d.Outcome != nil {
 			b.ended(tx, a, run, r, d)
 		}
 		if manifestHash != "" && r.Kind == ReportManifest {
@@ -131,10 +131,10 @@ func between(from, to *stamp) *time.Duration {
 	return &d
 }
 
-func (a *liveAttempt) standing(run *liveRun) lifecycle.Standing {
-	standing := lifecycle.Standing{
-		Run: run.StateType, Reason: run.CancelReason, Phase: a.Phase, Epoch: a.Epoch, Manifest: a.ManifestHash,
-		JobUID: a.JobUID, Started: a.RunningAt != nil, Back: a.HandedBack, Policy: run.policy(), Spent: run.Spent.v,
+func (a *liveAttempt) standing(run *liveRun) lifecycle.CurrentState {
+	standing := lifecycle.CurrentState{
+		Run: run.StateType, CancelReason: run.CancelReason, Phase: a.Phase, Epoch: a.Epoch, Manifest: a.ManifestHash,
+		JobUID: a.JobUID, Started: a.RunningAt != nil, HandedBack: a.HandedBack, Policy: run.policy(), RetriesUsed: run.Spent.v,
 		Random: rand.Float64(),
 		Outcome: lifecycle.Outcome{
 			Succeeded: a.Succeeded,
@@ -144,7 +144,7 @@ func (a *liveAttempt) standing(run *liveRun) lifecycle.Standing {
 		},
 	}
 	if a.raise != nil {
-		standing.Raise = &a.raise.shown
+		standing.MemoryRaise = &a.raise.shown
 	}
 	return standing
 }
@@ -190,19 +190,19 @@ func (b *reportBatch) ended(tx *Tx, a *liveAttempt, run *liveRun, r Report, d li
 	a.EndedAt = b.at(a, r)
 	run.changed = true
 	tx.hint(PoolTopic(run.Pool))
-	if d.Back {
+	if d.HandedBack {
 		a.HandedBack = true
 		run.Attempt = a.Number - 1 // due since when it was: it keeps its place in line
 		return
 	}
-	o := d.End.Outcome
+	o := d.Outcome.Outcome
 	a.Succeeded, a.ExitCode, a.Category, a.Message = o.Succeeded, o.ExitCode, o.Category, o.Message
-	run.ExitCode, run.Category, run.Spent.v = o.ExitCode, o.Category, d.End.Spent
-	if d.End.Raised {
+	run.ExitCode, run.Category, run.Spent.v = o.ExitCode, o.Category, d.Outcome.RetriesUsed
+	if d.Outcome.MemoryRaised {
 		run.Raised = &a.raise.kept
 	}
-	if d.End.Retry {
-		run.DueAt = stamp(b.now.Add(d.End.RetryAfter))
+	if d.Outcome.Retry {
+		run.DueAt = stamp(b.now.Add(d.Outcome.RetryAfter))
 	}
 }
 

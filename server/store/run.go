@@ -187,7 +187,7 @@ func (tx *Tx) retry(ctx context.Context, id uuid.UUID, actor string) error {
 	if err != nil {
 		return err
 	}
-	r.CancelReason, r.Spent.v, r.ExitCode, r.Category = lifecycle.NotCancelled, lifecycle.Spent{}, nil, ""
+	r.CancelReason, r.Spent.v, r.ExitCode, r.Category = lifecycle.NotCancelled, lifecycle.RetriesUsed{}, nil, ""
 	r.DueAt, r.StartDeadlineAt, r.TimeoutAt, r.Raised = stamp(now), nil, nil, nil
 	r.move(
 		lifecycle.State{Type: lifecycle.Scheduled, Name: "Scheduled", Message: "retried by " + actor},

@@ -132,7 +132,7 @@ type Situation struct {
 	StartDeadline *time.Time
 	TimeoutAt     *time.Time
 	Policy        lifecycle.RetryPolicy
-	Spent         lifecycle.Spent
+	Spent         lifecycle.RetriesUsed
 	Workers       []Worker // of the pool
 	Now           time.Time
 	// LeaseExpiresAt is when the lease of the newest attempt ends or ended; nil where nobody holds it.
@@ -265,7 +265,7 @@ func (tx *Tx) deadlines(ctx context.Context, s *Situation) error {
 	var row struct {
 		StartDeadline  *stamp                            `db:"start_deadline_at"`
 		TimeoutAt      *stamp                            `db:"timeout_at"`
-		Spent          structured[lifecycle.Spent]       `db:"spent"`
+		Spent          structured[lifecycle.RetriesUsed] `db:"spent"`
 		Retries        structured[lifecycle.RetryPolicy] `db:"retries"`
 		Infrastructure *int                              `db:"template_infrastructure_max"`
 		Lease          *stamp                            `db:"lease_expires_at"`
@@ -274,7 +274,7 @@ func (tx *Tx) deadlines(ctx context.Context, s *Situation) error {
 		return found(err, "run %s", s.Run.ID)
 	}
 	s.StartDeadline, s.TimeoutAt, s.LeaseExpiresAt = row.StartDeadline.ptr(), row.TimeoutAt.ptr(), row.Lease.ptr()
-	s.Spent, s.Policy = row.Spent.v, row.Retries.v.Within(row.Infrastructure)
+	s.Spent, s.Policy = row.Spent.v, row.Retries.v.WithTemplateDefault(row.Infrastructure)
 	return nil
 }
 

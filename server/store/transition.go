@@ -46,12 +46,12 @@ type liveRun struct {
 
 // runRest is what most changes of a run leave as it is, so that most do not write it.
 type runRest struct {
-	CancelReason    lifecycle.CancelReason      `db:"cancel_reason" json:"cancel_reason"`
-	DueAt           stamp                       `db:"due_at" json:"-"`
-	StartDeadlineAt *stamp                      `db:"start_deadline_at" json:"-"`
-	Spent           structured[lifecycle.Spent] `db:"spent" json:"spent"`
-	ExitCode        *int32                      `db:"exit_code" json:"exit_code"`
-	Category        lifecycle.Category          `db:"category" json:"category"`
+	CancelReason    lifecycle.CancelReason            `db:"cancel_reason" json:"cancel_reason"`
+	DueAt           stamp                             `db:"due_at" json:"-"`
+	StartDeadlineAt *stamp                            `db:"start_deadline_at" json:"-"`
+	Spent           structured[lifecycle.RetriesUsed] `db:"spent" json:"spent"`
+	ExitCode        *int32                            `db:"exit_code" json:"exit_code"`
+	Category        lifecycle.Category                `db:"category" json:"category"`
 	// What the template says; it counts where the deployment says nothing.
 	TemplateTimeoutUS         *int64 `db:"template_timeout_us" json:"template_timeout_us"`
 	TemplateInfrastructureMax *int   `db:"template_infrastructure_max" json:"template_infrastructure_max"`
@@ -95,7 +95,7 @@ func (r *liveRun) timeout() *int64 {
 // policy is the deployment's retry policy, with the template's budget for the infrastructure where it has
 // none.
 func (r *liveRun) policy() lifecycle.RetryPolicy {
-	return r.Retries.v.Within(r.TemplateInfrastructureMax)
+	return r.Retries.v.WithTemplateDefault(r.TemplateInfrastructureMax)
 }
 
 // note writes into the run's history without a change of its state.

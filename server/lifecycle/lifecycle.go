@@ -1,14 +1,19 @@
-// Package lifecycle decides: which states a run has, which transitions there are, what an attempt's end means
-// for its run and on which budget it draws. It is pure; package store carries its decisions out in
-// transactions.
+// Package lifecycle decides how runs and attempts change state. It is pure: it knows the states, the
+// transitions between them, what an attempt's outcome means for its run, and which retry budget an outcome
+// uses. Package store loads the current state, asks this package, and writes the decision in the same
+// transaction.
+//
+//   - Decide: a worker reported something about an attempt (report.go).
+//   - DecideOutcome: an attempt ended; finish the run or retry it (outcome.go, retry.go).
+//   - DecideCancel: a run is to be cancelled, or a deadline passed (outcome.go).
 package lifecycle
 
 import "time"
 
-// StateType decides behaviour; the name beside it only tells the story.
+// StateType is the part of a run's state that determines behaviour. State.Name only adds detail for people.
 type StateType string
 
-// State types.
+// State types. A run starts as SCHEDULED and returns there for each retry.
 const (
 	Scheduled  StateType = "SCHEDULED"
 	Pending    StateType = "PENDING"
@@ -20,7 +25,7 @@ const (
 	Cancelled  StateType = "CANCELLED"
 )
 
-// Terminal reports whether nothing but an explicit retry leaves the state.
+// Terminal reports whether the run has finished. Only an explicit retry leaves a terminal state.
 func (t StateType) Terminal() bool {
 	switch t {
 	case Completed, Failed, Crashed, Cancelled:
@@ -31,22 +36,24 @@ func (t StateType) Terminal() bool {
 
 // State of a run.
 type State struct {
-	Type    StateType
-	Name    string // Scheduled, AwaitingRetry, Claimed, Submitting, InfrastructurePending, Running, TimedOut, OutOfMemory, Expired …
+	Type StateType
+	// Name refines Type, for example Scheduled, AwaitingRetry, Claimed, Submitting, InfrastructurePending,
+	// Running, TimedOut, OutOfMemory or Expired.
+	Name    string
 	Message string
 	At      time.Time
 }
 
-// Names of states that are derived when a run is read, and never stored.
+// State names that are derived when a run is read, and never stored.
 const (
-	Late         = "Late"         // due for a while, and nothing keeps it but that nobody has claimed it
-	AwaitingSlot = "AwaitingSlot" // due, and a limit is in its way
+	Late         = "Late"         // due for some time and not limited or paused, but not claimed yet
+	AwaitingSlot = "AwaitingSlot" // due, and a concurrency limit is reached
 )
 
-// Category of an attempt's end.
+// Category is why an attempt did not succeed.
 type Category string
 
-// Categories of an attempt's end.
+// Categories of failed attempts.
 const (
 	App           Category = "app"
 	OOM           Category = "oom"
@@ -68,9 +75,9 @@ const (
 // Outcome is how an attempt ended.
 type Outcome struct {
 	Succeeded bool
-	Category  Category // empty when Succeeded
+	Category  Category // empty if Succeeded
 	ExitCode  *int32
 	Message   string
-	// Final ends the run whatever budgets are left: the template's policy wants no other attempt.
+	// Final ends the run even if retries are left: the template's policy allows no further attempt.
 	Final bool
 }

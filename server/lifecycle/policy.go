@@ -7,76 +7,77 @@ import (
 	"time"
 )
 
-// RetryPolicy of a deployment, one budget per cause.
+// RetryPolicy of a deployment: one budget per kind of failure.
 type RetryPolicy struct {
-	// Max is the budget for the workload's own failures.
+	// Max is the number of retries after failures of the workload.
 	Max int `json:"max"`
-	// Delay before each such retry where there is no Backoff.
+	// Delay before each of them, unless Backoff is set.
 	Delay   time.Duration `json:"delay"`
 	Backoff *Backoff      `json:"backoff,omitempty"`
-	// RetryOn narrows what draws on Max; the zero value is every exit code, and what is left of OOM.
-	On                RetryOn `json:"on,omitzero"`
-	InfrastructureMax int     `json:"infrastructure_max"`
-	// InfrastructureSet: the deployment itself has set InfrastructureMax, be it to none.
+	// On narrows which failures of the workload are retried. The zero value means every exit code, and OOM
+	// once its own budget is exhausted.
+	On RetryOn `json:"on,omitzero"`
+	// InfrastructureMax is the number of retries after failures of the cluster.
+	InfrastructureMax int `json:"infrastructure_max"`
+	// InfrastructureSet is true if the deployment itself sets InfrastructureMax, even to 0.
 	InfrastructureSet bool `json:"infrastructure_set,omitempty"`
-	// OOM is the budget for attempts with too little memory; nil: there is none.
+	// OOM is the budget for attempts that ran out of memory; nil: none.
 	OOM *OOMPolicy `json:"oom,omitempty"`
 }
 
-// RetryOn lists what draws on the budget for the workload's own failures.
+// RetryOn lists the failures that use RetryPolicy.Max.
 type RetryOn struct {
 	ExitCodes  []int32    `json:"exit_codes,omitempty"`
-	Categories []Category `json:"categories,omitempty"` // of app, deadline and oom
+	Categories []Category `json:"categories,omitempty"` // app, deadline or oom
 }
 
-// Backoff is how long to wait before the workload is tried again.
+// Backoff is the growing delay between retries of the workload.
 type Backoff struct {
 	Initial time.Duration `json:"initial"`
-	Factor  float64       `json:"factor"` // of one wait to the next; 0 counts as 2
-	Max     time.Duration `json:"max"`    // 0: MaxBackoff
-	// Jitter is the part of the wait, from 0 to 1, by which it is made longer or shorter at random.
+	Factor  float64       `json:"factor"` // 0 means DefaultFactor
+	Max     time.Duration `json:"max"`    // 0 means MaxBackoff
+	// Jitter is the fraction, from 0 to 1, by which each delay varies at random.
 	Jitter float64 `json:"jitter"`
 }
 
-// MaxBackoff bounds every wait before a retry.
+// MaxBackoff is the longest delay before a retry.
 const MaxBackoff = 24 * time.Hour
 
-// OOMPolicy raises a job variable for the next attempt.
+// OOMPolicy raises a job variable for the attempt that follows an out-of-memory failure.
 type OOMPolicy struct {
 	Max      int     `json:"max"`
 	Variable string  `json:"variable"`
-	Factor   float64 `json:"factor"` // 0 counts as 2
-	// MaxValue is the most it is raised to: a quantity in a string or a number; nil: what the schema allows.
+	Factor   float64 `json:"factor"` // 0 means DefaultFactor
+	// MaxValue is the upper bound, as a number or a quantity string; nil: only the schema bounds it.
 	MaxValue json.RawMessage `json:"max_value,omitempty"`
 }
 
-// DefaultFactor is by what waits and memory grow where a policy does not say.
+// DefaultFactor is the factor by which delays and memory grow.
 const DefaultFactor = 2
 
-// WithTemplateDefault is the policy for a run whose template has a budget for the infrastructure of its own
-// (nil: it has none), which counts where the deployment has set none.
-func (p RetryPolicy) WithTemplateDefault(template *int) RetryPolicy {
-	if template != nil && !p.InfrastructureSet && p.InfrastructureMax == 0 {
-		p.InfrastructureMax, p.InfrastructureSet = *template, true
+// WithTemplateDefault returns the policy with the template's infrastructure budget, if the template has one
+// (not nil) and the deployment does not set its own.
+func (p RetryPolicy) WithTemplateDefault(infrastructureMax *int) RetryPolicy {
+	if infrastructureMax != nil && !p.InfrastructureSet && p.InfrastructureMax == 0 {
+		p.InfrastructureMax, p.InfrastructureSet = *infrastructureMax, true
 	}
 	return p
 }
 
-// DefaultDisruptionRetries is how often an attempt that was evicted or preempted, or whose node was lost, is
-// followed by another where neither deployment nor template says: the workload has done nothing wrong, and to
-// run it again is what nearly everybody wants. What an image or a quota keeps from running is not tried again
-// unasked: it would fail the same way.
+// DefaultDisruptionRetries is the number of retries after evictions, preemptions and lost nodes if neither
+// the deployment nor the template sets one. Other infrastructure failures, such as an image that cannot be
+// pulled, have no default retries: they would most likely fail the same way.
 const DefaultDisruptionRetries = 3
 
-// InfrastructureMaxFor is the budget for what the infrastructure did, which may depend on what that was.
+// InfrastructureMaxFor returns the infrastructure budget for a category.
 func (p RetryPolicy) InfrastructureMaxFor(c Category) int {
-	if !p.InfrastructureSet && p.InfrastructureMax == 0 && disrupted(c) {
+	if !p.InfrastructureSet && p.InfrastructureMax == 0 && Disrupted(c) {
 		return DefaultDisruptionRetries
 	}
 	return p.InfrastructureMax
 }
 
-// OOMMax is the budget for attempts with too little memory.
+// OOMMax returns the budget for attempts that ran out of memory.
 func (p RetryPolicy) OOMMax() int {
 	if p.OOM == nil {
 		return 0
@@ -84,39 +85,42 @@ func (p RetryPolicy) OOMMax() int {
 	return p.OOM.Max
 }
 
-// retries reports whether an outcome of the workload draws on its budget at all.
-func (p RetryPolicy) retries(o Outcome) bool {
-	if slices.Contains(p.On.Categories, o.Category) {
+// retries reports whether On selects this failure of the workload.
+func (p RetryPolicy) retries(outcome Outcome) bool {
+	if slices.Contains(p.On.Categories, outcome.Category) {
 		return true
 	}
-	if o.Category == Deadline {
+	if outcome.Category == Deadline { // only if listed: the next attempt would take as long
 		return false
 	}
 	if len(p.On.ExitCodes) == 0 && len(p.On.Categories) == 0 {
 		return true
 	}
-	return o.ExitCode != nil && slices.Contains(p.On.ExitCodes, *o.ExitCode)
+	return outcome.ExitCode != nil && slices.Contains(p.On.ExitCodes, *outcome.ExitCode)
 }
 
-// wait is how long to wait before the nth retry; random is from 0 to 1.
-func (p RetryPolicy) wait(nth int, random float64) time.Duration {
+// delayBefore returns the delay before the nth retry of the workload; random is from 0 to 1.
+func (p RetryPolicy) delayBefore(nth int, random float64) time.Duration {
 	b := p.Backoff
 	if b == nil {
 		return p.Delay
 	}
-	factor, most := b.Factor, b.Max
+
+	factor, limit := b.Factor, b.Max
 	if factor == 0 {
 		factor = DefaultFactor
 	}
-	if most <= 0 || most > MaxBackoff {
-		most = MaxBackoff
+	if limit <= 0 || limit > MaxBackoff {
+		limit = MaxBackoff
 	}
-	wait := min(float64(b.Initial)*math.Pow(factor, float64(nth-1)), float64(most)) // Inf is bounded too
-	wait *= 1 + b.Jitter*(2*random-1)
-	return time.Duration(min(max(wait, 0), float64(most)))
+
+	// The power may overflow to +Inf; min bounds that too.
+	delay := min(float64(b.Initial)*math.Pow(factor, float64(nth-1)), float64(limit))
+	delay *= 1 + b.Jitter*(2*random-1)
+	return time.Duration(min(max(delay, 0), float64(limit)))
 }
 
-// RetriesUsed is what a run has drawn on its budgets so far.
+// RetriesUsed counts the retries of a run so far, by budget.
 type RetriesUsed struct {
 	App            int `json:"app"`
 	Infrastructure int `json:"infrastructure"`

@@ -5,7 +5,7 @@ import "fmt"
 // Phase of an attempt.
 type Phase string
 
-// Phases of an attempt, in the order of its life.
+// Phases of an attempt, in order. A suspended Job returns from running to pending.
 const (
 	PhaseClaimed    Phase = "claimed"
 	PhaseSubmitting Phase = "submitting"
@@ -14,10 +14,10 @@ const (
 	PhaseEnded      Phase = "ended"
 )
 
-// ReportKind says what a worker's report is about.
+// ReportKind is what a worker's report is about.
 type ReportKind string
 
-// Kinds of reports, in the order of an attempt's life.
+// Kinds of reports, in the order in which a worker sends them.
 const (
 	ReportManifest   ReportKind = "manifest"
 	ReportSubmitted  ReportKind = "submitted"
@@ -27,7 +27,7 @@ const (
 	ReportHandedBack ReportKind = "handed_back"
 )
 
-// ReportStatus is the answer to a report.
+// ReportStatus is the server's answer to a report.
 type ReportStatus string
 
 // Answers to a report.
@@ -40,27 +40,27 @@ const (
 	ReportInvalid      ReportStatus = "invalid"
 )
 
-// CurrentState is where an attempt and its run stand when a report comes in.
+// CurrentState is the stored state of an attempt and its run when a report arrives.
 type CurrentState struct {
 	Run          StateType
 	CancelReason CancelReason // why the run is CANCELLING
 	Phase        Phase
 	Epoch        int64
-	Manifest     string // as stored; empty: none yet
-	JobUID       string // what the ledger holds; empty: none yet
-	Started      bool   // its container has run
+	Manifest     string // as stored; empty before it was reported
+	JobUID       string // the Job recorded for this attempt; empty before it was reported
+	Started      bool   // the container has run
 	Outcome      Outcome
-	HandedBack   bool // it was handed back
+	HandedBack   bool
 	Policy       RetryPolicy
 	RetriesUsed  RetriesUsed
-	// MemoryRaise is how the memory could be raised; nil: not at all, because nothing says so, it is frozen,
-	// or it is at its most.
+	// MemoryRaise is how the next attempt could get more memory. It is nil if the policy has no variable for
+	// it, or the variable is frozen or at its maximum.
 	MemoryRaise *MemoryRaise
-	// Random, from 0 to 1, spreads retries.
+	// Random, from 0 to 1, is the source of jitter in retry delays.
 	Random float64
 }
 
-// Report is what a report says, as far as it decides anything.
+// Report holds the parts of a worker's report that a decision depends on.
 type Report struct {
 	Kind      ReportKind
 	Epoch     int64
@@ -72,180 +72,200 @@ type Report struct {
 	Outcome   Outcome
 }
 
-// Decision is what becomes of attempt and run.
+// Decision is the answer to a report and the change that the store has to write.
 type Decision struct {
 	Status  ReportStatus
-	Message string // for the worker, where it was not accepted
+	Message string // for the worker, if the report was not accepted
 
-	Changed    bool             // false: nothing below is to be stored
-	Phase      Phase            // of the attempt, from now on
-	Outcome    *OutcomeDecision // the attempt ends
-	HandedBack bool             // the attempt never happened: its slot is free and its number too
-	State      *State           // of the run; nil: as it is
+	Changed    bool             // false: nothing below has to be stored
+	Phase      Phase            // new phase of the attempt
+	Outcome    *OutcomeDecision // set when the attempt ends
+	HandedBack bool             // the attempt did not happen: its slot and its number are free again
+	State      *State           // new state of the run; nil: unchanged
 }
 
-// Decide says what becomes of an attempt and its run when a report comes in. A report that was accepted
-// before is accepted again and changes nothing.
-func Decide(s CurrentState, f Report) Decision {
-	if f.Epoch != s.Epoch {
-		return stale(s, f)
+// Decide decides what a worker's report means for an attempt and its run. Workers repeat reports after a lost
+// answer, so a report that was accepted before is accepted again and changes nothing.
+func Decide(current CurrentState, report Report) Decision {
+	if report.Epoch != current.Epoch {
+		return stale(current, report)
 	}
-	if s.HandedBack {
-		return afterHandBack(f)
+	if current.HandedBack {
+		return afterHandBack(report)
 	}
-	if s.Phase == PhaseEnded {
-		return afterEnd(s, f)
+	if current.Phase == PhaseEnded {
+		return afterEnd(current, report)
 	}
-	if f.JobUID != "" && s.JobUID != "" && f.JobUID != s.JobUID {
-		return duplicate(s)
+	if report.JobUID != "" && current.JobUID != "" && report.JobUID != current.JobUID {
+		return duplicate(current)
 	}
-	switch f.Kind {
+
+	switch report.Kind {
 	case ReportManifest:
-		return onManifest(s, f)
+		return onManifest(current, report)
 	case ReportSubmitted:
-		return onSubmitted(s, f)
+		return onSubmitted(current, report)
 	case ReportPending:
-		return onPending(s, f)
+		return onPending(current, report)
 	case ReportRunning:
-		return onRunning(s, f)
+		return onRunning(current, report)
 	case ReportEnded:
-		return onEnded(s, f)
+		return onEnded(current, report)
 	case ReportHandedBack:
-		return onHandedBack(s)
+		return onHandedBack(current)
 	}
-	return invalid("unknown kind of report %q", f.Kind)
+	return invalid("unknown report kind %q", report.Kind)
 }
 
-// stale answers a worker whose epoch is not the newest. One that holds a Job other than the recorded one
-// hears so, for nobody else would delete it.
-func stale(s CurrentState, f Report) Decision {
-	if f.Kind == ReportSubmitted && s.JobUID != "" && f.JobUID != s.JobUID {
-		return duplicate(s)
+// stale answers a report whose epoch is not the current one. If its worker created a Job other than the
+// recorded one, that worker is asked to delete it, because no other worker knows of it.
+func stale(current CurrentState, report Report) Decision {
+	if report.Kind == ReportSubmitted && current.JobUID != "" && report.JobUID != current.JobUID {
+		return duplicate(current)
 	}
 	return Decision{
-		Status:  ReportStale,
-		Message: fmt.Sprintf("epoch %d holds this attempt now, not %d", s.Epoch, f.Epoch),
+		Status: ReportStale,
+		Message: fmt.Sprintf("lease lost: the attempt has epoch %d, the report has %d", current.Epoch,
+			report.Epoch),
 	}
 }
 
-func afterHandBack(f Report) Decision {
-	if f.Kind == ReportHandedBack {
+func afterHandBack(report Report) Decision {
+	if report.Kind == ReportHandedBack {
 		return accepted()
 	}
-	return Decision{Status: ReportStale, Message: "this attempt was handed back"}
+	return Decision{Status: ReportStale, Message: "the attempt was handed back"}
 }
 
-// afterEnd answers what comes after an attempt's end: what was, or could have been, accepted before it is
-// accepted again; another outcome is not.
-func afterEnd(s CurrentState, f Report) Decision {
-	switch f.Kind {
+// afterEnd answers a report about an attempt that has ended. Reports that were, or could have been, accepted
+// before the end are accepted again. A different outcome is refused.
+func afterEnd(current CurrentState, report Report) Decision {
+	switch report.Kind {
 	case ReportSubmitted:
-		if s.JobUID == "" {
+		if current.JobUID == "" {
 			return Decision{
 				Status:  ReportAlreadyEnded,
-				Message: "this attempt ended before a Job of it was known",
+				Message: "the attempt ended before its Job was reported",
 			}
 		}
-		if s.JobUID != f.JobUID {
-			return duplicate(s)
+		if current.JobUID != report.JobUID {
+			return duplicate(current)
 		}
 		return accepted()
+
 	case ReportEnded:
-		if !s.Outcome.same(f.Outcome) {
+		if !current.Outcome.repeatedBy(report.Outcome) {
 			return Decision{
 				Status:  ReportAlreadyEnded,
-				Message: "another outcome is recorded: " + s.Outcome.String(),
+				Message: "a different outcome is already recorded: " + current.Outcome.String(),
 			}
 		}
 		return accepted()
+
 	case ReportHandedBack:
-		if s.JobUID == "" && s.Outcome.Category == CancelledEnd {
+		// Handing back an attempt of a run that was being cancelled ended it; see onHandedBack.
+		if current.JobUID == "" && current.Outcome.Category == CancelledEnd {
 			return accepted()
 		}
-		return Decision{Status: ReportAlreadyEnded, Message: "this attempt has ended: " + s.Outcome.String()}
+		return Decision{
+			Status:  ReportAlreadyEnded,
+			Message: "the attempt has already ended: " + current.Outcome.String(),
+		}
 	}
 	return accepted()
 }
 
-func onManifest(s CurrentState, f Report) Decision {
+func onManifest(current CurrentState, report Report) Decision {
 	switch {
-	case f.Manifest == "":
-		return invalid("a report of kind manifest carries the manifest")
-	case s.Manifest == f.Manifest:
+	case report.Manifest == "":
+		return invalid("report of kind manifest has no manifest")
+	case current.Manifest == report.Manifest:
 		return accepted()
-	case s.Manifest != "":
-		return invalid("this attempt has a manifest already; send that one")
-	case s.JobUID != "":
-		return invalid("this attempt has a Job already")
-	case s.Phase == PhasePending || s.Phase == PhaseRunning: // seen in the cluster before its manifest came through
-		d := accepted()
-		d.Changed, d.Phase = true, s.Phase
-		return d
+	case current.Manifest != "":
+		return invalid("the attempt already has a different manifest")
+	case current.JobUID != "":
+		return invalid("the attempt already has a Job")
+
+	case current.Phase == PhasePending || current.Phase == PhaseRunning:
+		// The Job was observed before the report of its manifest arrived: store it, keep the phase.
+		decision := accepted()
+		decision.Changed, decision.Phase = true, current.Phase
+		return decision
 	}
-	return s.to(PhaseSubmitting, Pending, "Submitting", "")
+	return current.moveTo(PhaseSubmitting, State{Type: Pending, Name: "Submitting"})
 }
 
-func onSubmitted(s CurrentState, f Report) Decision {
+func onSubmitted(current CurrentState, report Report) Decision {
 	switch {
-	case f.JobUID == "":
-		return invalid("a report of kind submitted carries the Job's UID")
-	case s.JobUID == f.JobUID:
+	case report.JobUID == "":
+		return invalid("report of kind submitted has no Job UID")
+	case current.JobUID == report.JobUID:
 		return accepted()
+
+	case current.Phase == PhaseRunning:
+		// The container was observed running before the report of the Job's UID arrived.
+		decision := accepted()
+		decision.Changed, decision.Phase = true, PhaseRunning
+		return decision
 	}
-	if s.Phase == PhaseRunning { // seen running before its UID came through
-		d := accepted()
-		d.Changed, d.Phase = true, PhaseRunning
-		return d
-	}
-	return s.to(PhasePending, Pending, "InfrastructurePending", "Job created")
+	return current.moveTo(
+		PhasePending, State{Type: Pending, Name: "InfrastructurePending", Message: "Job created"})
 }
 
-func onPending(s CurrentState, f Report) Decision {
-	return s.to(PhasePending, Pending, "InfrastructurePending", f.Diagnosis)
+func onPending(current CurrentState, report Report) Decision {
+	return current.moveTo(
+		PhasePending, State{Type: Pending, Name: "InfrastructurePending", Message: report.Diagnosis})
 }
 
-func onRunning(s CurrentState, f Report) Decision {
+func onRunning(current CurrentState, report Report) Decision {
 	message := ""
-	if f.Node != "" {
-		message = "on node " + f.Node
+	if report.Node != "" {
+		message = "on node " + report.Node
 	}
-	if f.Diagnosis != "" {
-		message = f.Diagnosis
+	if report.Diagnosis != "" {
+		message = report.Diagnosis
 	}
-	return s.to(PhaseRunning, Running, "Running", message)
+	return current.moveTo(PhaseRunning, State{Type: Running, Name: "Running", Message: message})
 }
 
-// onHandedBack: the worker stops before it created anything, so the attempt never happened.
-func onHandedBack(s CurrentState) Decision {
-	if s.JobUID != "" || s.Started || s.Phase == PhasePending || s.Phase == PhaseRunning {
-		return invalid("a Job of this attempt exists: it can not be handed back")
+// onHandedBack undoes a claim: the worker certainly created nothing, so the attempt did not happen.
+func onHandedBack(current CurrentState) Decision {
+	jobMayExist := current.JobUID != "" || current.Phase == PhasePending || current.Phase == PhaseRunning
+	if jobMayExist || current.Started {
+		return invalid("cannot hand back the attempt: its Job exists")
 	}
-	d := Decision{Status: ReportAccepted, Changed: true, Phase: PhaseEnded, HandedBack: true}
-	if s.Run == Cancelling {
-		end := cancelEnd(s, Outcome{Category: CancelledEnd})
-		d.State, d.Outcome = &end.State, &end
-		d.HandedBack = false
-		return d
+
+	decision := Decision{Status: ReportAccepted, Changed: true, Phase: PhaseEnded}
+	if current.Run == Cancelling {
+		// The run must not be claimed again, so the cancel takes effect now.
+		outcome := decideCancelled(current, Outcome{Category: CancelledEnd})
+		decision.State, decision.Outcome = &outcome.State, &outcome
+		return decision
 	}
-	d.State = &State{Type: Scheduled, Name: "Scheduled", Message: "handed back before anything was created"}
-	return d
+	decision.HandedBack = true
+	decision.State = &State{
+		Type: Scheduled, Name: "Scheduled", Message: "handed back by its worker before a Job was created",
+	}
+	return decision
 }
 
-func onEnded(s CurrentState, f Report) Decision {
-	if f.Outcome.Succeeded == (f.Outcome.Category != "") {
-		return invalid("an end either succeeded or has a category")
+func onEnded(current CurrentState, report Report) Decision {
+	if report.Outcome.Succeeded == (report.Outcome.Category != "") {
+		return invalid("report of kind ended must either succeed or have a category")
 	}
-	end := DecideOutcome(s, f.Outcome)
-	return Decision{Status: ReportAccepted, Changed: true, Phase: PhaseEnded, Outcome: &end, State: &end.State}
+	outcome := DecideOutcome(current, report.Outcome)
+	return Decision{
+		Status: ReportAccepted, Changed: true, Phase: PhaseEnded, Outcome: &outcome, State: &outcome.State,
+	}
 }
 
-// to moves the attempt to a phase, and its run to a state unless it is being cancelled.
-func (s CurrentState) to(p Phase, t StateType, name, message string) Decision {
-	d := Decision{Status: ReportAccepted, Changed: true, Phase: p}
+// moveTo moves the attempt to a phase and the run to a state. A run that is being cancelled keeps its state.
+func (s CurrentState) moveTo(phase Phase, state State) Decision {
+	decision := Decision{Status: ReportAccepted, Changed: true, Phase: phase}
 	if s.Run != Cancelling {
-		d.State = &State{Type: t, Name: name, Message: message}
+		decision.State = &state
 	}
-	return d
+	return decision
 }
 
 func accepted() Decision { return Decision{Status: ReportAccepted} }
@@ -254,9 +274,9 @@ func invalid(format string, args ...any) Decision {
 	return Decision{Status: ReportInvalid, Message: fmt.Sprintf(format, args...)}
 }
 
-func duplicate(s CurrentState) Decision {
+func duplicate(current CurrentState) Decision {
 	return Decision{
 		Status:  ReportDuplicateJob,
-		Message: "the Job of this attempt is " + s.JobUID + ": delete yours",
+		Message: "the attempt already has Job UID " + current.JobUID + ": delete the duplicate",
 	}
 }

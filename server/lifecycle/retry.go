@@ -5,125 +5,125 @@ import (
 	"time"
 )
 
-// Delays before another attempt for what the infrastructure did: doubled each time, up to a bound.
+// Delay before an attempt that follows an infrastructure failure. It doubles with each one, up to the
+// maximum.
 const (
 	infrastructureDelay    = 5 * time.Second
 	infrastructureDelayMax = 5 * time.Minute
 )
 
-// budget is what a retry draws on.
-type budget int
+// Budget is the retry budget that a failed attempt uses.
+type Budget string
 
+// Budgets. A category without a budget is never retried automatically: the next attempt would fail the same
+// way.
 const (
-	noBudget budget = iota
-	appBudget
-	infrastructureBudget
+	NoBudget             Budget = ""
+	RetriesBudget        Budget = "retries"        // RetryPolicy.Max
+	InfrastructureBudget Budget = "infrastructure" // RetryPolicy.InfrastructureMax
 )
 
-func budgetOf(c Category) budget {
+// BudgetOf returns the budget of a category. OOM uses RetryPolicy.OOM first, and RetriesBudget once that is
+// exhausted or if it is not set.
+func BudgetOf(c Category) Budget {
 	switch c {
-	case App, Deadline, OOM: // of these, which the policy says; OOM after a budget of its own
-		return appBudget
+	case App, Deadline, OOM:
+		return RetriesBudget
 	case Evicted, Preempted, NodeLost, ImagePull, Unschedulable, Quota, Unknown:
-		return infrastructureBudget
+		return InfrastructureBudget
 	}
-	return noBudget
+	return NoBudget
 }
 
-// MemoryRaise is how the memory of the next attempt may be raised: from which value to which, as they are
-// shown.
+// Disrupted reports whether the cluster removed a pod that did nothing wrong. A disruption before the
+// container started uses no budget.
+func Disrupted(c Category) bool { return c == Evicted || c == Preempted || c == NodeLost }
+
+// MemoryRaise is how the next attempt gets more memory: the job variable, its value now and its next value,
+// both formatted for people.
 type MemoryRaise struct{ Variable, From, To string }
 
-// retry decides whether there is another attempt, and what it costs.
-func retry(s CurrentState, o Outcome) (OutcomeDecision, bool) {
-	if o.Succeeded || o.Final {
+// decideRetry returns the decision to retry, or false if the run ends with this outcome.
+func decideRetry(current CurrentState, outcome Outcome) (OutcomeDecision, bool) {
+	if outcome.Succeeded || outcome.Final {
 		return OutcomeDecision{}, false
 	}
-	if o.Category == OOM && s.MemoryRaise != nil && s.Policy.OOM != nil && s.RetriesUsed.OOM < s.Policy.OOM.Max {
-		return raised(s, o), true
+
+	policy, used := current.Policy, current.RetriesUsed
+	if outcome.Category == OOM && current.MemoryRaise != nil && policy.OOM != nil &&
+		used.OOM < policy.OOM.Max {
+		return retryWithMoreMemory(current, outcome), true
 	}
-	end := OutcomeDecision{Outcome: o, RetriesUsed: s.RetriesUsed, Retry: true}
-	var nth, max int
-	switch budgetOf(o.Category) {
-	case appBudget:
-		if !s.Policy.retries(o) {
-			return OutcomeDecision{}, false
-		}
-		end.RetriesUsed.App++
-		nth, max = end.RetriesUsed.App, s.Policy.Max
-		end.RetryAfter = s.Policy.wait(nth, s.Random)
-	case infrastructureBudget:
-		if disrupted(o.Category) && !s.Started {
-			end.RetryAfter = infrastructureDelay
-			end.State = awaitingRetry(o, "it had not started, so this costs nothing", end.RetryAfter)
-			return end, true
-		}
-		end.RetriesUsed.Infrastructure++
-		nth, max = end.RetriesUsed.Infrastructure, s.Policy.InfrastructureMaxFor(o.Category)
-		end.RetryAfter = backoff(nth)
-	default:
+	switch BudgetOf(outcome.Category) {
+	case RetriesBudget:
+		return retryWorkload(current, outcome)
+	case InfrastructureBudget:
+		return retryInfrastructure(current, outcome)
+	}
+	return OutcomeDecision{}, false
+}
+
+// retryWorkload retries a failure of the workload itself.
+func retryWorkload(current CurrentState, outcome Outcome) (OutcomeDecision, bool) {
+	used := current.RetriesUsed
+	used.App++
+	if used.App > current.Policy.Max || !current.Policy.retries(outcome) {
 		return OutcomeDecision{}, false
 	}
-	if nth > max {
+
+	delay := current.Policy.delayBefore(used.App, current.Random)
+	detail := fmt.Sprintf("retry %d of %d", used.App, current.Policy.Max)
+	return retryDecision(outcome, used, detail, delay), true
+}
+
+// retryInfrastructure retries a failure of the cluster.
+func retryInfrastructure(current CurrentState, outcome Outcome) (OutcomeDecision, bool) {
+	used := current.RetriesUsed
+	if Disrupted(outcome.Category) && !current.Started {
+		const detail = "not started yet, so no retry is used; next attempt"
+		return retryDecision(outcome, used, detail, infrastructureDelay), true
+	}
+
+	used.Infrastructure++
+	limit := current.Policy.InfrastructureMaxFor(outcome.Category)
+	if used.Infrastructure > limit {
 		return OutcomeDecision{}, false
 	}
-	end.State = awaitingRetry(
-		o,
-		fmt.Sprintf("%sretry %d of %d", drawnOn(o.Category), nth, max),
-		end.RetryAfter,
-	)
-	return end, true
+	detail := fmt.Sprintf("infrastructure retry %d of %d", used.Infrastructure, limit)
+	return retryDecision(outcome, used, detail, infrastructureBackoff(used.Infrastructure)), true
 }
 
-// drawnOn names the budget of a retry.
-func drawnOn(c Category) string {
-	if budgetOf(c) == infrastructureBudget {
-		return "infrastructure "
+// retryWithMoreMemory retries an attempt that ran out of memory, with more of it.
+func retryWithMoreMemory(current CurrentState, outcome Outcome) OutcomeDecision {
+	used := current.RetriesUsed
+	used.OOM++
+	raise := current.MemoryRaise
+	detail := fmt.Sprintf("out-of-memory retry %d of %d with %s raised from %s to %s",
+		used.OOM, current.Policy.OOM.Max, raise.Variable, raise.From, raise.To)
+
+	decision := retryDecision(outcome, used, detail, current.Policy.delayBefore(used.OOM, current.Random))
+	decision.MemoryRaised = true
+	return decision
+}
+
+func retryDecision(outcome Outcome, used RetriesUsed, detail string, delay time.Duration) OutcomeDecision {
+	cause := outcome.String()
+	if outcome.Message != "" {
+		cause += ": " + outcome.Message
 	}
-	return ""
-}
+	message := fmt.Sprintf("%s; %s in %s", cause, detail, delay)
 
-// raised is the end of an attempt that had too little memory and is tried again with more.
-func raised(s CurrentState, o Outcome) OutcomeDecision {
-	end := OutcomeDecision{Outcome: o, RetriesUsed: s.RetriesUsed, Retry: true, MemoryRaised: true}
-	end.RetriesUsed.OOM++
-	end.RetryAfter = s.Policy.wait(end.RetriesUsed.OOM, s.Random)
-	end.State = awaitingRetry(o, fmt.Sprintf("out-of-memory retry %d of %d with %s raised from %s to %s",
-		end.RetriesUsed.OOM, s.Policy.OOM.Max, s.MemoryRaise.Variable, s.MemoryRaise.From, s.MemoryRaise.To), end.RetryAfter)
-	return end
-}
-
-// disrupted reports whether a pod that had done nothing wrong was taken away.
-func disrupted(c Category) bool { return c == Evicted || c == Preempted || c == NodeLost }
-
-func awaitingRetry(o Outcome, which string, after time.Duration) State {
-	message := fmt.Sprintf("%s; %s in %s", o, which, after)
-	if o.Message != "" {
-		message = fmt.Sprintf("%s: %s; %s in %s", o, o.Message, which, after)
+	return OutcomeDecision{
+		Outcome: outcome, RetriesUsed: used, Retry: true, RetryAfter: delay,
+		State: State{Type: Scheduled, Name: "AwaitingRetry", Message: message},
 	}
-	return State{Type: Scheduled, Name: "AwaitingRetry", Message: message}
 }
 
-func backoff(nth int) time.Duration {
-	d := infrastructureDelay
-	for ; nth > 1 && d < infrastructureDelayMax; nth-- {
-		d *= 2
+// infrastructureBackoff returns the delay before the nth infrastructure retry.
+func infrastructureBackoff(nth int) time.Duration {
+	delay := infrastructureDelay
+	for ; nth > 1 && delay < infrastructureDelayMax; nth-- {
+		delay *= 2
 	}
-	return min(d, infrastructureDelayMax)
+	return min(delay, infrastructureDelayMax)
 }
-
-// BudgetOf names what an attempt that ended so draws on: retries, infrastructure, or nothing. Out of memory
-// draws on a budget of its own before.
-func BudgetOf(c Category) string {
-	switch budgetOf(c) {
-	case appBudget:
-		return "retries"
-	case infrastructureBudget:
-		return "infrastructure"
-	}
-	return ""
-}
-
-// Disrupted reports whether a pod that had done nothing wrong was taken away; before it started that costs
-// nothing.
-func Disrupted(c Category) bool { return disrupted(c) }

@@ -4,11 +4,12 @@ import (
 	"context"
 	"time"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/worker/job"
 )
 
 // end records an end that no runtime has observed: the Job was never created, or can not be.
-func (w *worker) end(a *attempt, category job.Category, message string) {
+func (w *worker) end(a *attempt, category api.Category, message string) {
 	at := w.now()
 	abandoned := false
 	w.table.update(a, func() {
@@ -43,14 +44,14 @@ func (w *worker) forget(a *attempt) {
 // unobserve has the runtime forget the attempt, unless it has come back to us under a newer epoch.
 func (w *worker) unobserve(a *attempt) {
 	if other := w.table.find(a.ref); other == nil || other == a {
-		w.runtime.Forget(a.ref)
+		w.runtime.Disown(a.ref)
 	}
 }
 
 // found is the attempt's Job as the runtime knows it.
-func (w *worker) found(a *attempt) job.Found {
-	var found job.Found
-	w.table.view(func() { found = job.Found{Ref: a.ref, UID: a.known.uid()} })
+func (w *worker) found(a *attempt) job.Object {
+	var found job.Object
+	w.table.view(func() { found = job.Object{Ref: a.ref, UID: a.known.uid()} })
 	return found
 }
 
@@ -59,8 +60,8 @@ func (w *worker) found(a *attempt) job.Found {
 func (w *worker) release(a *attempt) {
 	found := w.found(a)
 	w.table.remove(a)
-	w.insist("release", found, func(ctx context.Context, found job.Found) error {
-		err := w.runtime.Release(ctx, found)
+	w.insist("release", found, func(ctx context.Context, found job.Object) error {
+		err := w.runtime.Finalize(ctx, found)
 		if err == nil {
 			w.output.finish(a.id, a.epoch)
 		}
@@ -73,7 +74,7 @@ func (w *worker) discard(a *attempt) {
 	found := w.found(a)
 	w.output.drop(a.id, a.epoch)
 	w.table.remove(a)
-	w.insist("discard", found, w.runtime.Discard)
+	w.insist("discard", found, w.runtime.DeleteDuplicate)
 }
 
 // grant lets the Job of an attempt run, which the server has taken note of, unless it is to end anyway.
@@ -130,7 +131,7 @@ func (w *worker) cancel(a *attempt) {
 		begin = !a.cancelling
 		a.cancelling = true
 		if a.settled == nil {
-			a.settled = &job.Observation{Category: job.Cancelled, Message: "cancelled"}
+			a.settled = &job.Observation{Category: api.CategoryCancelled, Message: "cancelled"}
 		}
 	})
 	if !begin {
@@ -162,7 +163,7 @@ func (w *worker) cancel(a *attempt) {
 }
 
 // insist does something to a Job until it has worked, or the worker ends: the next start finds the Job again.
-func (w *worker) insist(what string, found job.Found, do func(context.Context, job.Found) error) {
+func (w *worker) insist(what string, found job.Object, do func(context.Context, job.Object) error) {
 	w.task(func() {
 		retry := backoff{least: w.tuning.retryMin, most: w.tuning.retryMax}
 		for {

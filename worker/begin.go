@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/worker/job"
 )
 
@@ -62,7 +63,7 @@ func (w *worker) ready(ctx context.Context, a *attempt, settled func()) (prepare
 	var stop bool
 	w.table.view(func() { stop = a.cancelled && !taken })
 	if stop {
-		w.end(a, job.Cancelled, "cancelled before it was launched")
+		w.end(a, api.CategoryCancelled, "cancelled before it was launched")
 		return prepared{}, false
 	}
 	free, err := w.slot(ctx)
@@ -81,7 +82,7 @@ func (w *worker) ready(ctx context.Context, a *attempt, settled func()) (prepare
 	if err != nil {
 		var refused *job.Refused
 		if !errors.As(err, &refused) {
-			refused = &job.Refused{Category: job.Unknown, Message: err.Error()}
+			refused = &job.Refused{Category: api.CategoryUnknown, Message: err.Error()}
 		}
 		w.end(a, refused.Category, refused.Message)
 		return prepared{}, false
@@ -111,7 +112,7 @@ func (w *worker) manifestAccepted(ctx context.Context, a *attempt) bool {
 	case ended == errStopping:
 		w.handBack(a, true)
 	case cancelled:
-		w.end(a, job.Cancelled, "cancelled before it was launched")
+		w.end(a, api.CategoryCancelled, "cancelled before it was launched")
 	case ended == nil:
 		return accepted
 	}

@@ -63,8 +63,8 @@ func dueOf(seen job.Observation, k known, s said, report func(api.ReportKind) ap
 }
 
 // tookAway reports whether the infrastructure took the attempt away.
-func tookAway(c job.Category) bool {
-	return c == job.Evicted || c == job.Preempted || c == job.NodeLost
+func tookAway(c api.Category) bool {
+	return c == api.CategoryEvicted || c == api.CategoryPreempted || c == api.CategoryNodeLost
 }
 
 func (k known) uid() string {
@@ -95,7 +95,7 @@ func ended(r api.Report, seen job.Observation, refused string) api.Report {
 	if !succeeded {
 		category := api.Category(seen.Category)
 		if category == "" {
-			category = api.Category(job.Unknown)
+			category = api.Category(api.CategoryUnknown)
 		}
 		r.Category = &category
 	}

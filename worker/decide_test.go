@@ -37,7 +37,7 @@ func TestWhatIsDueIsTheDifferenceBetweenWhatIsKnownAndWhatWasSaid(t *testing.T) 
 		"a suspended Job goes back to pending":           {known{seen: seen(job.Observation{Phase: job.Pending})}, said{phase: job.Running}, "pending"},
 		"an end that came while the server was away brings the time it ran": {
 			known{job: launched, seen: seen(job.Observation{Phase: job.Ended, RunningSince: &at, Succeeded: true})}, said{manifest: true}, "submitted running ended"},
-		"an end that never ran says so":        {known{seen: seen(job.Observation{Phase: job.Ended, Category: job.ImagePull})}, said{phase: job.Pending}, "ended"},
+		"an end that never ran says so":        {known{seen: seen(job.Observation{Phase: job.Ended, Category: api.CategoryImagePull})}, said{phase: job.Pending}, "ended"},
 		"what is over has nothing more to say": {known{seen: seen(job.Observation{Phase: job.Ended})}, said{over: true}, ""},
 		"handing back is all there is to say":  {known{manifest: manifest, handBack: true}, said{}, "handed_back"},
 	}
@@ -65,12 +65,12 @@ func TestWhatIsDueIsTheDifferenceBetweenWhatIsKnownAndWhatWasSaid(t *testing.T) 
 
 func TestAnEndByTheInfrastructureIsFinalWhereTheTemplateSaysSo(t *testing.T) {
 	for _, test := range []struct {
-		category job.Category
+		category api.Category
 		fail     bool
 		want     bool
 	}{
-		{job.Evicted, true, true}, {job.Preempted, true, true}, {job.NodeLost, true, true},
-		{job.Evicted, false, false}, {job.App, true, false}, {job.ImagePull, true, false},
+		{api.CategoryEvicted, true, true}, {api.CategoryPreempted, true, true}, {api.CategoryNodeLost, true, true},
+		{api.CategoryEvicted, false, false}, {api.CategoryApp, true, false}, {api.CategoryImagePull, true, false},
 	} {
 		k := known{failEvicted: test.fail, seen: &job.Observation{Phase: job.Ended, Category: test.category}}
 		reports := due(api.AttemptLease{}, k, said{})
@@ -82,7 +82,7 @@ func TestAnEndByTheInfrastructureIsFinalWhereTheTemplateSaysSo(t *testing.T) {
 
 func TestAnEndThatTheServerCallsInvalidIsSaidInFewerWords(t *testing.T) {
 	code := int32(3)
-	k := known{seen: &job.Observation{Phase: job.Ended, Category: job.App, ExitCode: &code, Message: "exit code 3", LastLines: "x", Node: "n"}}
+	k := known{seen: &job.Observation{Phase: job.Ended, Category: api.CategoryApp, ExitCode: &code, Message: "exit code 3", LastLines: "x", Node: "n"}}
 	reports := due(api.AttemptLease{}, k, said{refused: "last_lines: too long"})
 	if len(reports) != 1 {
 		t.Fatalf("%d reports are due, want 1", len(reports))
@@ -128,18 +128,18 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 }
 
 func TestWhatAnEndMeansAfterWeAskedForIt(t *testing.T) {
-	cancelled := &job.Observation{Category: job.Cancelled, Message: "cancelled"}
-	late := &job.Observation{Category: job.Unknown, Message: "too late"}
+	cancelled := &job.Observation{Category: api.CategoryCancelled, Message: "cancelled"}
+	late := &job.Observation{Category: api.CategoryUnknown, Message: "too late"}
 	tests := map[string]struct {
 		seen job.Observation
 		as   *job.Observation
-		want job.Category
+		want api.Category
 	}{
-		"a Job found gone after a cancel was cancelled": {job.Observation{Phase: job.Ended, Category: job.Deleted}, cancelled, job.Cancelled},
-		"a Job found gone by itself was deleted":        {job.Observation{Phase: job.Ended, Category: job.Deleted}, nil, job.Deleted},
-		"a Job that was faster keeps its exit":          {job.Observation{Phase: job.Ended, Category: job.App}, cancelled, job.App},
+		"a Job found gone after a cancel was cancelled": {job.Observation{Phase: job.Ended, Category: api.CategoryDeleted}, cancelled, api.CategoryCancelled},
+		"a Job found gone by itself was deleted":        {job.Observation{Phase: job.Ended, Category: api.CategoryDeleted}, nil, api.CategoryDeleted},
+		"a Job that was faster keeps its exit":          {job.Observation{Phase: job.Ended, Category: api.CategoryApp}, cancelled, api.CategoryApp},
 		"a Job that succeeded has succeeded":            {job.Observation{Phase: job.Ended, Succeeded: true}, cancelled, ""},
-		"a Job ended for being late says so":            {job.Observation{Phase: job.Ended, Category: job.Cancelled}, late, job.Unknown},
+		"a Job ended for being late says so":            {job.Observation{Phase: job.Ended, Category: api.CategoryCancelled}, late, api.CategoryUnknown},
 		"a Job that still runs is left as it is seen":   {job.Observation{Phase: job.Running}, cancelled, ""},
 	}
 	for name, test := range tests {

@@ -11,11 +11,11 @@ import (
 // gatedRuntime creates at once what runs when it is granted.
 type gatedRuntime struct {
 	*stuck
-	granted, discarded chan job.Found
+	granted, discarded chan job.Object
 }
 
 func newGated() gatedRuntime {
-	return gatedRuntime{newStuck(), make(chan job.Found, 10), make(chan job.Found, 10)}
+	return gatedRuntime{newStuck(), make(chan job.Object, 10), make(chan job.Object, 10)}
 }
 
 func (g gatedRuntime) Launch(_ context.Context, a job.Attempt) (job.Launched, error) {
@@ -24,12 +24,12 @@ func (g gatedRuntime) Launch(_ context.Context, a job.Attempt) (job.Launched, er
 
 func (g gatedRuntime) Adopt(_ context.Context, a job.Attempt) error { return nil }
 
-func (g gatedRuntime) Grant(_ context.Context, found job.Found) error {
+func (g gatedRuntime) Grant(_ context.Context, found job.Object) error {
 	g.granted <- found
 	return nil
 }
 
-func (g gatedRuntime) Discard(_ context.Context, found job.Found) error {
+func (g gatedRuntime) DeleteDuplicate(_ context.Context, found job.Object) error {
 	g.discarded <- found
 	return nil
 }

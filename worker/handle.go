@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/worker/job"
 )
 
@@ -51,9 +52,9 @@ func settled(seen job.Observation, as *job.Observation) job.Observation {
 	if as == nil || seen.Phase != job.Ended || seen.Succeeded {
 		return seen
 	}
-	if seen.Category == job.Deleted || seen.Category == job.Cancelled {
+	if seen.Category == api.CategoryDeleted || seen.Category == api.CategoryCancelled {
 		seen.Category = as.Category
-		if seen.Category != job.Cancelled || seen.Message == "" {
+		if seen.Category != api.CategoryCancelled || seen.Message == "" {
 			seen.Message = as.Message
 		}
 	}
@@ -66,10 +67,10 @@ func (h handler) Output(ctx context.Context, ref job.Ref, offset int64, text []b
 	return h.w.output.write(ctx, ref, offset, text)
 }
 
-// Found takes note of a Job that nobody here launched.
-func (h handler) Found(found job.Found) {
+// Discovered takes note of a Job that nobody here launched.
+func (h handler) Discovered(found job.Object) {
 	h.w.suspects.add(found, h.w.now())
 }
 
 // Gone takes note that nobody needs to ask about a Job any more.
-func (h handler) Gone(found job.Found) { h.w.suspects.remove(found) }
+func (h handler) Gone(found job.Object) { h.w.suspects.remove(found) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/worker/job"
 )
 
@@ -47,7 +48,7 @@ func (w *worker) launch(ctx context.Context, a *attempt, p prepared) {
 			w.end(a, refused.Category, refused.Message)
 			return
 		}
-		notHeld := errors.Is(err, job.ErrNotHeld)
+		notHeld := errors.Is(err, job.ErrLeaseLost)
 		nothingYet = nothingYet && notHeld
 		if w.givenUp(ctx, a, p, err, nothingYet) {
 			return
@@ -136,15 +137,15 @@ func (w *worker) givenUp(ctx context.Context, a *attempt, p prepared, err error,
 	case gone:
 		w.unobserve(a)
 	case cancelled && nothingYet:
-		w.end(a, job.Cancelled, "cancelled before it was launched")
+		w.end(a, api.CategoryCancelled, "cancelled before it was launched")
 	case cancelled:
-		w.settle(ctx, a, p, job.Observation{Category: job.Cancelled, Message: "cancelled"})
+		w.settle(ctx, a, p, job.Observation{Category: api.CategoryCancelled, Message: "cancelled"})
 	case ctx.Err() != nil:
 		w.handBack(a, nothingYet)
 	case late && nothingYet:
-		w.end(a, job.Unknown, lateMessage(err))
+		w.end(a, api.CategoryUnknown, lateMessage(err))
 	case late:
-		w.settle(ctx, a, p, job.Observation{Category: job.Unknown, Message: lateMessage(err)})
+		w.settle(ctx, a, p, job.Observation{Category: api.CategoryUnknown, Message: lateMessage(err)})
 	default:
 		return false
 	}

@@ -49,7 +49,7 @@ func (s *stuck) Launch(ctx context.Context, a job.Attempt) (job.Launched, error)
 	defer tick.Stop()
 	for {
 		if !a.HoldsLease() && !s.created {
-			return job.Launched{}, fmt.Errorf("create: %w", job.ErrNotHeld)
+			return job.Launched{}, fmt.Errorf("create: %w", job.ErrLeaseLost)
 		}
 		select {
 		case <-ctx.Done():
@@ -63,7 +63,7 @@ func (s *stuck) Adopt(_ context.Context, a job.Attempt) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := time.Now()
-	s.handler.Observed(a.Ref, job.Observation{Phase: job.Ended, Category: job.Deleted, EndedAt: &at})
+	s.handler.Observed(a.Ref, job.Observation{Phase: job.Ended, Category: api.CategoryDeleted, EndedAt: &at})
 	return nil
 }
 
@@ -71,13 +71,13 @@ func (s *stuck) Cancel(_ context.Context, ref job.Ref) error {
 	s.cancels <- ref
 	return nil
 }
-func (s *stuck) Grant(context.Context, job.Found) error       { return nil }
-func (s *stuck) Release(context.Context, job.Found) error     { return nil }
-func (s *stuck) Disown(context.Context, job.Found) error      { return nil }
-func (s *stuck) Discard(context.Context, job.Found) error     { return nil }
-func (s *stuck) Forget(job.Ref)                               {}
-func (s *stuck) Drain(context.Context, uuid.UUID, bool) error { return nil }
-func (s *stuck) with(o *Options)                              { o.Runtime = s; o.tuning.launchPatience = 20 * time.Millisecond }
+func (s *stuck) Grant(context.Context, job.Object) error           { return nil }
+func (s *stuck) Finalize(context.Context, job.Object) error        { return nil }
+func (s *stuck) FinalizeUnknown(context.Context, job.Object) error { return nil }
+func (s *stuck) DeleteDuplicate(context.Context, job.Object) error { return nil }
+func (s *stuck) Disown(job.Ref)                                    {}
+func (s *stuck) Drain(context.Context, uuid.UUID, bool) error      { return nil }
+func (s *stuck) with(o *Options)                                   { o.Runtime = s; o.tuning.launchPatience = 20 * time.Millisecond }
 
 func TestALaunchThatWaits(t *testing.T) {
 	tests := map[string]struct {

@@ -9,7 +9,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/worker/job"
 )
 
 // metrics of a worker. Their names are an interface; their labels are bounded.
@@ -113,7 +112,7 @@ func (m *metrics) ended(pool string, r api.Report) {
 	}
 	category := categoryOf(r)
 	m.attempts.WithLabelValues(pool, outcome, category).Inc()
-	if tookAway(job.Category(category)) {
+	if tookAway(api.Category(category)) {
 		m.evictions.WithLabelValues(pool, category).Inc()
 	}
 }

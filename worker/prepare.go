@@ -49,7 +49,7 @@ func (w *worker) prepare(ctx context.Context, c api.Claim) (prepared, error) {
 	raw, err := json.Marshal(finished.Job)
 	if err != nil {
 		return prepared{}, &job.Refused{
-			Category: job.Invalid,
+			Category: api.CategoryInvalid,
 			Err:      err,
 			Message:  fmt.Sprintf("the manifest can not be written: %v", err),
 		}
@@ -74,9 +74,9 @@ func (w *worker) refusal(err error) error {
 		return err
 	}
 	w.metrics.templateErrors.WithLabelValues(w.pool, wrong.kind).Inc()
-	category := job.Template
+	category := api.CategoryTemplate
 	if wrong.kind == "manifest" {
-		category = job.Invalid
+		category = api.CategoryInvalid
 	}
 	return &job.Refused{Category: category, Message: wrong.Error(), Err: err}
 }

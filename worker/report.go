@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/worker/job"
 )
 
 const (
@@ -204,7 +203,7 @@ func (w *worker) follow(do action, a *attempt, r api.Report, result api.ReportRe
 	case actEndWith:
 		log.Warn("the server refuses the manifest", "message", message)
 		w.table.update(a, func() { a.known.manifest = nil })
-		w.end(a, job.Invalid, fmt.Sprintf("the server refuses the manifest: %s", message))
+		w.end(a, api.CategoryInvalid, fmt.Sprintf("the server refuses the manifest: %s", message))
 	case actSayShort, actIgnore:
 		log.Warn("the server calls the report invalid", "message", message)
 	}

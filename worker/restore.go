@@ -25,7 +25,7 @@ func (w *worker) unseal(ctx context.Context, c api.Claim, name string, p *prepar
 	}
 	p.attempt.Secret = secretOf(finished)
 	if p.attempt.Secret == nil || p.attempt.Secret.Name != name {
-		return &job.Refused{Category: job.Invalid, Message: fmt.Sprintf(
+		return &job.Refused{Category: api.CategoryInvalid, Message: fmt.Sprintf(
 			"the manifest refers to Secret %q, and this worker does not: start it with the same --env-as-secret and --create-job-api-key-secret as the one before",
 			name,
 		)}
@@ -38,7 +38,7 @@ func restore(c api.Claim) (prepared, error) {
 	made := &batchv1.Job{}
 	if err := json.Unmarshal(c.Manifest, made); err != nil {
 		return prepared{}, &job.Refused{
-			Category: job.Invalid,
+			Category: api.CategoryInvalid,
 			Err:      err,
 			Message:  fmt.Sprintf("the stored manifest can not be read: %v", err),
 		}
@@ -46,7 +46,7 @@ func restore(c api.Claim) (prepared, error) {
 	policy, err := manifest.PolicyOf(made.Annotations)
 	if err != nil {
 		return prepared{}, &job.Refused{
-			Category: job.Invalid,
+			Category: api.CategoryInvalid,
 			Err:      err,
 			Message:  fmt.Sprintf("the stored manifest can not be followed: %v", err),
 		}

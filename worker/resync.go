@@ -16,7 +16,7 @@ const maxLookups = 1000
 // one, or unknown to the server.
 type suspects struct {
 	mu   sync.Mutex
-	jobs map[job.Found]*suspect
+	jobs map[job.Object]*suspect
 	wake chan struct{}
 }
 
@@ -29,11 +29,11 @@ type suspect struct {
 }
 
 func newSuspects() *suspects {
-	return &suspects{jobs: map[job.Found]*suspect{}, wake: make(chan struct{}, 1)}
+	return &suspects{jobs: map[job.Object]*suspect{}, wake: make(chan struct{}, 1)}
 }
 
 // add takes note of a Job. Who is told again of one that is known changes nothing.
-func (s *suspects) add(found job.Found, now time.Time) {
+func (s *suspects) add(found job.Object, now time.Time) {
 	found.Deleting = false // of no matter here, and it would make two of one
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -43,7 +43,7 @@ func (s *suspects) add(found job.Found, now time.Time) {
 	}
 }
 
-func (s *suspects) remove(found job.Found) {
+func (s *suspects) remove(found job.Object) {
 	found.Deleting = false
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -51,10 +51,10 @@ func (s *suspects) remove(found job.Found) {
 }
 
 // next returns those whose time has come, and puts them off until the one after.
-func (s *suspects) next(now time.Time, every time.Duration) []job.Found {
+func (s *suspects) next(now time.Time, every time.Duration) []job.Object {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var list []job.Found
+	var list []job.Object
 	for found, state := range s.jobs {
 		if len(list) < maxLookups && !now.Before(state.after) {
 			state.after = now.Add(every)
@@ -65,7 +65,7 @@ func (s *suspects) next(now time.Time, every time.Duration) []job.Found {
 }
 
 // said takes note of what the server says of the Job, and returns for how long it has said nothing else.
-func (s *suspects) said(found job.Found, status api.AttemptStatusStatus, now time.Time) time.Duration {
+func (s *suspects) said(found job.Object, status api.AttemptStatusStatus, now time.Time) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	state, ok := s.jobs[found]
@@ -116,7 +116,7 @@ func (w *worker) resyncLoop(ctx context.Context) error {
 }
 
 // look asks what the server says of these Jobs, and does it.
-func (w *worker) look(ctx context.Context, found []job.Found) error {
+func (w *worker) look(ctx context.Context, found []job.Object) error {
 	refs := make([]api.AttemptRef, len(found))
 	for i, f := range found {
 		refs[i] = api.AttemptRef{RunID: f.RunID, Attempt: int32(f.Attempt), JobUID: text(f.UID)}
@@ -133,7 +133,7 @@ func (w *worker) look(ctx context.Context, found []job.Found) error {
 
 // looked acts on one answer. An attempt that is active is left alone: whoever holds it, or takes it over,
 // sees to it.
-func (w *worker) looked(found job.Found, status api.AttemptStatusStatus) {
+func (w *worker) looked(found job.Object, status api.AttemptStatusStatus) {
 	log := w.log.With(
 		"run",
 		found.RunID,
@@ -150,17 +150,17 @@ func (w *worker) looked(found job.Found, status api.AttemptStatusStatus) {
 		if lasted >= w.tuning.lookEvery { // whoever has recorded the end may still be reading output
 			log.Info("letting go of a job whose outcome is recorded")
 			w.suspects.remove(found)
-			w.insist("release", found, w.runtime.Release)
+			w.insist("release", found, w.runtime.Finalize)
 		}
 	case api.AttemptStatusStatusDuplicate:
 		log.Warn("discarding a job that lost the race for its attempt")
 		w.suspects.remove(found)
-		w.insist("discard", found, w.runtime.Discard)
+		w.insist("discard", found, w.runtime.DeleteDuplicate)
 	case api.AttemptStatusStatusUnknown:
 		if lasted >= w.tuning.unknownGrace {
 			log.Warn("letting go of a job that the server does not know")
 			w.suspects.remove(found)
-			w.insist("disown", found, w.runtime.Disown)
+			w.insist("disown", found, w.runtime.FinalizeUnknown)
 		}
 	default:
 		if w.table.find(found.Ref) != nil {

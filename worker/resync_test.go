@@ -14,31 +14,31 @@ import (
 // comesUpon is a runtime that finds a Job which nobody launched, and tells what is done to it.
 type comesUpon struct {
 	*stuck
-	found job.Found
+	found job.Object
 	done  chan string
 }
 
 func (c comesUpon) Run(ctx context.Context, installation uuid.UUID, h job.Handler, ready chan<- struct{}) error {
-	h.Found(c.found)
+	h.Discovered(c.found)
 	return c.stuck.Run(ctx, installation, h, ready)
 }
 
-func (c comesUpon) does(what string) func(context.Context, job.Found) error {
-	return func(_ context.Context, found job.Found) error {
+func (c comesUpon) does(what string) func(context.Context, job.Object) error {
+	return func(_ context.Context, found job.Object) error {
 		c.done <- what + " " + found.UID
 		return nil
 	}
 }
 
-func (c comesUpon) Release(ctx context.Context, found job.Found) error {
+func (c comesUpon) Finalize(ctx context.Context, found job.Object) error {
 	return c.does("release")(ctx, found)
 }
 
-func (c comesUpon) Disown(ctx context.Context, found job.Found) error {
+func (c comesUpon) FinalizeUnknown(ctx context.Context, found job.Object) error {
 	return c.does("disown")(ctx, found)
 }
 
-func (c comesUpon) Discard(ctx context.Context, found job.Found) error {
+func (c comesUpon) DeleteDuplicate(ctx context.Context, found job.Object) error {
 	return c.does("discard")(ctx, found)
 }
 
@@ -58,7 +58,7 @@ func TestWhatIsDoneToAJobThatNobodyLaunched(t *testing.T) {
 			p.mu.Lock()
 			p.grants[run] = c.status
 			p.mu.Unlock()
-			runtime := comesUpon{newStuck(), job.Found{Ref: job.Ref{RunID: run, Attempt: 1}, UID: "u"}, make(chan string, 10)}
+			runtime := comesUpon{newStuck(), job.Object{Ref: job.Ref{RunID: run, Attempt: 1}, UID: "u"}, make(chan string, 10)}
 			startWorker(t, p, func(o *Options) { o.Runtime = runtime })
 			select {
 			case did := <-runtime.done:
@@ -74,7 +74,7 @@ func TestWhatIsDoneToAJobThatNobodyLaunched(t *testing.T) {
 
 func TestAJobThatSomebodyElseLetGoOfIsNotAskedAboutAnyMore(t *testing.T) {
 	s, now := newSuspects(), time.Now()
-	found := job.Found{Ref: job.Ref{RunID: uuid.New(), Attempt: 1}, UID: "u"}
+	found := job.Object{Ref: job.Ref{RunID: uuid.New(), Attempt: 1}, UID: "u"}
 	s.add(found, now)
 	for _, answer := range []struct {
 		status       api.AttemptStatusStatus

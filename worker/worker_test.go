@@ -140,15 +140,15 @@ func words(kinds []api.ReportKind) string {
 func TestEndsOfAProcessAreReportedAsWhatTheyAre(t *testing.T) {
 	tests := map[string]struct {
 		variables string
-		category  job.Category
+		category  api.Category
 		code      int32 // -1: none
 		message   string
 	}{
-		"an exit code":                        {script("echo bad >&2; exit 3"), job.App, 3, ""},
-		"a signal":                            {script("kill -9 $$$$"), job.App, 137, "signal 9"},
-		"a program that is not there":         {script("exec /no/such/program"), job.App, 127, ""},
-		"a variable that the template lacks":  {`{"script": {"a": 1}}`, job.Invalid, -1, "/job_configuration/job_manifest/spec/template/spec/containers/0/command"},
-		"a stored variable that is not there": {`{"script": "{{ berth.variables.missing }}"}`, job.Template, -1, "missing"},
+		"an exit code":                        {script("echo bad >&2; exit 3"), api.CategoryApp, 3, ""},
+		"a signal":                            {script("kill -9 $$$$"), api.CategoryApp, 137, "signal 9"},
+		"a program that is not there":         {script("exec /no/such/program"), api.CategoryApp, 127, ""},
+		"a variable that the template lacks":  {`{"script": {"a": 1}}`, api.CategoryInvalid, -1, "/job_configuration/job_manifest/spec/template/spec/containers/0/command"},
+		"a stored variable that is not there": {`{"script": "{{ berth.variables.missing }}"}`, api.CategoryTemplate, -1, "missing"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -509,5 +509,5 @@ func (deaf) Observed(job.Ref, job.Observation) {}
 func (deaf) Output(context.Context, job.Ref, int64, []byte) error {
 	return errors.New("nobody listens")
 }
-func (deaf) Found(job.Found) {}
-func (deaf) Gone(job.Found)  {}
+func (deaf) Discovered(job.Object) {}
+func (deaf) Gone(job.Object)       {}

@@ -9,9 +9,11 @@ import (
 
 	"github.com/google/uuid"
 	batchv1 "k8s.io/api/batch/v1"
+
+	"github.com/berth-dev/berth/server/api"
 )
 
-// Ref names one attempt: the run and the attempt's number, from 1. It is what the labels of a Job hold.
+// Ref names one attempt: the run and the attempt's number, from 1. The labels of a Job hold both.
 type Ref struct {
 	RunID   uuid.UUID
 	Attempt int
@@ -19,179 +21,156 @@ type Ref struct {
 
 func (r Ref) String() string { return fmt.Sprintf("%s/%d", r.RunID, r.Attempt) }
 
-// Attempt is what a runtime needs to run one attempt.
+// Attempt holds everything that a runtime needs to run one attempt.
 type Attempt struct {
 	Ref
-	// Manifest is the finished Job: named, labelled, with our finalizer. Nobody changes it any more.
+	// Manifest is the finished Job: named, labelled, with our finalizer. It is read-only.
 	Manifest *batchv1.Job
 	// Container is the name of the job container within Manifest.
 	Container string
-	// Secret is what the manifest refers to and does not show; nil where there is nothing.
+	// Secret holds the data that Manifest refers to by name only; nil if it refers to none.
 	Secret *Secret
 	// StreamOutput says whether output is followed while the container runs.
 	StreamOutput bool
-	// OutputOffset is how many bytes of output the server already has; following goes on from there after a
-	// takeover.
+	// OutputOffset is the number of bytes of output that the server already has. After a takeover, following
+	// continues from there.
 	OutputOffset int64
-	// HoldsLease reports whether the lease is still ours by our own clock, with a margin. Launch asks just
-	// before it creates.
+	// HoldsLease reports whether a Job may be created now: by our own clock the lease lasts, with a margin,
+	// and nothing has ended the attempt. Launch calls it immediately before it creates the Job.
 	HoldsLease func() bool
 }
 
-// Secret is data that is made for one attempt and lives as long as its Job. It prints as its name.
+// Secret is data made for one attempt; it lives as long as the attempt's Job. It prints as its name.
 type Secret struct {
 	Name string
 	Data map[string]string
 }
 
-func (s *Secret) String() string   { return "secret " + s.Name }
+func (s *Secret) String() string { return "secret " + s.Name }
+
+// GoString keeps the data out of output formatted with %#v.
 func (s *Secret) GoString() string { return s.String() }
 
-// LogValue keeps the data out of any log.
+// LogValue keeps the data out of logs.
 func (s *Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// Launched is what Launch made, or found to be there already.
+// Launched describes the Job that Launch created or adopted.
 type Launched struct {
 	Namespace, Name, UID string
-	// Adopted is true when the Job was there already and is this attempt's.
+	// Adopted is true if the Job existed already and belongs to this attempt.
 	Adopted bool
-	// Gated is true where nothing of it runs before Grant, as far as is known.
+	// Gated is true if the Job may be suspended until Grant.
 	Gated bool
 }
 
-// Phase of an attempt as seen in the cluster.
+// Phase of an attempt as observed by its runtime.
 type Phase string
 
-// Phases, in the order of a life. Suspended counts as pending.
+// Phases, in order. A suspended Job counts as pending.
 const (
 	Pending Phase = "pending"
 	Running Phase = "running"
 	Ended   Phase = "ended"
 )
 
-// Category of an attempt's end; the words are those of the API.
-type Category string
-
-// Categories of an attempt's end.
-const (
-	App           Category = "app"
-	OOM           Category = "oom"
-	Evicted       Category = "evicted"
-	Preempted     Category = "preempted"
-	NodeLost      Category = "node_lost"
-	Deadline      Category = "deadline"
-	ImagePull     Category = "image_pull"
-	Config        Category = "config"
-	Unschedulable Category = "unschedulable"
-	Quota         Category = "quota"
-	Invalid       Category = "invalid"
-	Template      Category = "template"
-	Deleted       Category = "deleted"
-	Cancelled     Category = "cancelled"
-	Unknown       Category = "unknown"
-)
-
-// Observation is what can be seen of an attempt at one moment. It is complete: the newest one says all there
-// is to say.
+// Observation describes an attempt at one moment. It is complete: the newest one replaces all earlier ones.
 type Observation struct {
 	Phase Phase
 	UID   string // of the Job
 	Node  string
 
-	// Diagnosis says in words why a pending attempt waits; empty when there is nothing to say.
+	// Diagnosis explains why a pending attempt waits; empty if there is no known reason.
 	Diagnosis string
 	// RunningSince is set once the container has started.
 	RunningSince *time.Time
 
-	// The rest is set when Phase is Ended.
+	// The fields below are set when Phase is Ended.
+
 	EndedAt   *time.Time
 	Succeeded bool
-	Category  Category // empty when Succeeded
+	Category  api.Category // empty if Succeeded
 	ExitCode  *int32
 	Message   string
-	// LastLines is the end of the output, at most a few KiB, as far as it could be had.
+	// LastLines is the end of the output, at most a few KiB; empty if it could not be read.
 	LastLines string
 }
 
-// Found is a Job of this installation that a runtime came upon.
-type Found struct {
+// Object is the Job of an attempt as it exists at a runtime. An empty UID means any Job of the attempt.
+type Object struct {
 	Ref
 	UID string
-	// Deleting is true when somebody deletes it and only finalizers hold it.
+	// Deleting is true if the Job is being deleted and only finalizers keep it.
 	Deleting bool
 }
 
-// Handler receives what a runtime sees. Its methods may be called from any goroutine.
+// Handler receives what a runtime observes. Its methods may be called from any goroutine.
 type Handler interface {
-	// Observed is called whenever an attempt may look different. It does not block; calls for the same
-	// attempt are in order.
-	Observed(ref Ref, seen Observation)
-	// Output hands over output of an attempt from the byte offset on. It blocks while the server can not keep
-	// up, which bounds memory, and returns an error when ctx ends or the output is no longer wanted. It may
-	// go on after the attempt was observed as ended, until Release has returned.
+	// Observed is called whenever the observation of an attempt may have changed. It does not block; calls
+	// for the same attempt are in order.
+	Observed(ref Ref, observed Observation)
+	// Output hands over output of an attempt, starting at the byte offset. It blocks while the server cannot
+	// keep up, which bounds memory. It returns an error when ctx ends or the output is no longer wanted.
+	// Output may follow the Ended observation, until Finalize has returned.
 	Output(ctx context.Context, ref Ref, offset int64, text []byte) error
-	// Found is called for a Job that carries our labels and that was not launched or adopted through this
-	// runtime.
-	Found(found Found)
-	// Gone is called when a Job that was found is not there any more: somebody else has let go of it.
-	Gone(found Found)
+	// Discovered is called for a Job with our labels that this runtime neither launched nor adopted.
+	Discovered(object Object)
+	// Gone is called when a discovered Job no longer exists, because another worker finalized it.
+	Gone(object Object)
 }
 
 // Runtime runs attempts on one kind of infrastructure.
 type Runtime interface {
-	// Type is the type of work pool it serves: "kubernetes" or "process".
+	// Type is the type of work pool that the runtime serves: "kubernetes" or "process".
 	Type() string
-	// ClusterID names the cluster or host that attempts live in. Only workers with the same id take attempts
-	// over.
+	// ClusterID identifies the cluster or host that attempts live in. Only workers with the same ID take over
+	// each other's attempts.
 	ClusterID() string
-	// Namespaces is where it may create Jobs; empty means everywhere.
+	// Namespaces lists the namespaces in which the runtime may create Jobs; empty means all.
 	Namespaces() []string
-	// DefaultNamespace is for manifests that name none.
+	// DefaultNamespace is used for manifests without a namespace.
 	DefaultNamespace() string
-	// Run observes until ctx ends and returns after all it started has ended. What runs, runs on: stopping is
-	// no cancel (except for processes of a process runtime, which can not outlive their worker). The runtime
-	// is told the installation whose Jobs it looks after. Ready is closed once the first full look at the
-	// infrastructure is done.
+	// Run observes the Jobs of the installation until ctx ends. It returns after everything it started has
+	// ended, and closes ready after its first complete resync. Stopping is not a cancel: Jobs run on, except
+	// for the processes of a process runtime, which cannot outlive their worker.
 	Run(ctx context.Context, installation uuid.UUID, h Handler, ready chan<- struct{}) error
-	// Launch makes the attempt's Job exist exactly once, or adopts the one that is there, and begins to
-	// observe it. It waits out what is temporary until ctx ends. A *Refused error is final. Where HoldsLease
-	// said no it returns ErrNotHeld (wrapped or not), which promises that this call created nothing; after
-	// any other error that is open.
+	// Launch makes the attempt's Job exist exactly once, or adopts the existing one, and observes it from then
+	// on. It waits out temporary failures until ctx ends. A *Refused error is final. ErrLeaseLost (wrapped or
+	// not) promises that this call created nothing; any other error leaves that open.
 	Launch(ctx context.Context, a Attempt) (Launched, error)
-	// Grant lets a gated Job run: the server has taken note of it as the attempt's one. It is safe to repeat,
-	// and to do for a Job that is not gated or not there any more.
-	Grant(ctx context.Context, found Found) error
-	// Adopt begins to observe an attempt whose Job was created earlier, by whomever. When its Job is not
-	// there any more, that is an observation (Ended, Deleted).
+	// Grant lets a gated Job run, once the server has recorded it as the attempt's Job. It may be repeated, and
+	// does nothing to a Job that is not gated or does not exist.
+	Grant(ctx context.Context, object Object) error
+	// Adopt observes an attempt whose Job was created earlier, by this worker or another. If the Job no longer
+	// exists, Adopt succeeds and the observation is Ended with category deleted.
 	Adopt(ctx context.Context, a Attempt) error
-	// Cancel ends the attempt: its end is observed as Ended with category Cancelled, or as what it was when
-	// it was faster.
+	// Cancel ends the attempt. Its end is then observed with category cancelled, or with the category of
+	// another end that came first.
 	Cancel(ctx context.Context, ref Ref) error
-	// Release lets go of an attempt whose outcome is recorded: finalizer off, TTL set. What still runs of it,
-	// which nobody counts on any more, is ended first. It is safe to repeat, and knows nothing of pools,
-	// flags or templates. It may wait some time for output that is not handed over yet.
-	Release(ctx context.Context, found Found) error
-	// Disown lets go of a Job that the server does not know: it may be somebody's whose database was
-	// restored, so it runs on where it can (a process can not).
-	Disown(ctx context.Context, found Found) error
-	// Discard deletes a Job that lost the race for its attempt and releases it.
-	Discard(ctx context.Context, found Found) error
-	// Forget stops observing an attempt that another worker now holds, and touches nothing.
-	Forget(ref Ref)
-	// Drain ends (or keeps) this installation's Jobs in the namespaces served and releases them; it needs no
+	// Finalize takes our finalizer off the Job of an attempt whose outcome is recorded and sets its TTL. It
+	// first ends what still runs of the Job, and may wait some time for output that is not handed over yet. It
+	// may be repeated, and depends on no pool, flag or template.
+	Finalize(ctx context.Context, object Object) error
+	// FinalizeUnknown finalizes a Job that the server does not know. The Job runs on where it can (a process
+	// cannot), because the server's database may have been restored from an older backup.
+	FinalizeUnknown(ctx context.Context, object Object) error
+	// DeleteDuplicate deletes and finalizes a Job that the server refused because the attempt has another one.
+	DeleteDuplicate(ctx context.Context, object Object) error
+	// Disown stops observing an attempt that another worker holds. Nothing in the cluster changes.
+	Disown(ref Ref)
+	// Drain ends (or keeps) the installation's Jobs in the namespaces served and finalizes them. It needs no
 	// server.
 	Drain(ctx context.Context, installation uuid.UUID, keep bool) error
 }
 
-// Refused is a launch that will never work: the manifest can not be created as it is.
+// Refused is the error of a launch that can never succeed: the Job cannot be created from its manifest.
 type Refused struct {
-	Category Category
-	Message  string // with a hint what to do
+	Category api.Category
+	Message  string // what failed and what to do
 	Err      error
 }
 
 func (e *Refused) Error() string { return e.Message }
 func (e *Refused) Unwrap() error { return e.Err }
 
-// ErrNotHeld is returned by Launch where HoldsLease said no and nothing was created.
-var ErrNotHeld = errors.New("the lease of the attempt is not held any more")
+// ErrLeaseLost is returned by Launch if HoldsLease reported false and nothing was created.
+var ErrLeaseLost = errors.New("the lease of the attempt is lost")

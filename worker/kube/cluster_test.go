@@ -189,7 +189,7 @@ func (s *site) untilOutput(ref job.Ref, what string, wanted func(string) bool) s
 
 func (s *site) release(ref job.Ref, uid string) {
 	s.t.Helper()
-	if err := s.runtime.Release(s.ctx(), job.Found{Ref: ref, UID: uid}); err != nil {
+	if err := s.runtime.Finalize(s.ctx(), job.Object{Ref: ref, UID: uid}); err != nil {
 		s.t.Fatalf("release: %v", err)
 	}
 }
@@ -247,8 +247,8 @@ type recorder struct {
 	last    map[job.Ref]job.Observation
 	all     []job.Observation
 	output  map[job.Ref]*strings.Builder
-	found   []job.Found
-	gone    []job.Found
+	found   []job.Object
+	gone    []job.Object
 	faults  []string
 	before  func(ctx context.Context) error // called before output is taken
 }
@@ -288,14 +288,14 @@ func (r *recorder) Output(ctx context.Context, ref job.Ref, offset int64, text [
 	return nil
 }
 
-func (r *recorder) Gone(found job.Found) {
+func (r *recorder) Gone(found job.Object) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.gone = append(r.gone, found)
 	r.note()
 }
 
-func (r *recorder) Found(found job.Found) {
+func (r *recorder) Discovered(found job.Object) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.found = append(r.found, found)
@@ -317,10 +317,10 @@ func (r *recorder) text(ref job.Ref) (string, <-chan struct{}) {
 	return r.output[ref].String(), r.changed
 }
 
-func (r *recorder) allFound() ([]job.Found, <-chan struct{}) {
+func (r *recorder) allFound() ([]job.Object, <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]job.Found(nil), r.found...), r.changed
+	return append([]job.Object(nil), r.found...), r.changed
 }
 
 // TestMain checks that no test leaves a goroutine behind, apart from idle connections, which client-go keeps

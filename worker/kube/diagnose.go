@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/worker/job"
 )
 
@@ -28,7 +29,7 @@ type Diagnosis struct {
 	// Summary says it in words.
 	Summary string
 	// Cause is the category that the attempt ends with when it waits too long for this.
-	Cause job.Category
+	Cause api.Category
 	// Since is when it began, as far as the cluster tells.
 	Since time.Time
 }
@@ -113,7 +114,7 @@ func lostNode(pod *corev1.Pod, now time.Time) *Diagnosis {
 		return nil
 	}
 	return &Diagnosis{
-		Level: LevelError, Code: "NodeLost", Cause: job.NodeLost, Since: pod.DeletionTimestamp.Time,
+		Level: LevelError, Code: "NodeLost", Cause: api.CategoryNodeLost, Since: pod.DeletionTimestamp.Time,
 		Summary: fmt.Sprintf(
 			"pod %s was told to stop and its node %s does not confirm it: it may still run",
 			pod.Name,
@@ -187,14 +188,14 @@ func diagnoseWaiting(status corev1.ContainerStatus, waiting corev1.ContainerStat
 		"RegistryUnavailable",
 		"ImageInspectError",
 		"SignatureValidationFailed":
-		d.Code, d.Cause = "ImagePullError", job.ImagePull
+		d.Code, d.Cause = "ImagePullError", api.CategoryImagePull
 		d.Summary = fmt.Sprintf("container %q can not get its image%s", status.Name, quoted(status.Image))
 	case "CreateContainerConfigError",
 		"CreateContainerError",
 		"RunContainerError",
 		"PreCreateHookError",
 		"PostStartHookError":
-		d.Code, d.Cause = "ConfigError", job.Config
+		d.Code, d.Cause = "ConfigError", api.CategoryConfig
 		d.Summary = fmt.Sprintf("container %q can not be made", status.Name)
 	case "CrashLoopBackOff":
 		d.Code = "CrashLoopBackOff"
@@ -239,7 +240,7 @@ func diagnoseUnscheduled(condition corev1.PodCondition) *Diagnosis {
 	d := Diagnosis{
 		Level:   LevelWarning,
 		Code:    "Unschedulable",
-		Cause:   job.Unschedulable,
+		Cause:   api.CategoryUnschedulable,
 		Summary: "no node takes the pod",
 	}
 	text := strings.ToLower(condition.Message)
@@ -247,7 +248,7 @@ func diagnoseUnscheduled(condition corev1.PodCondition) *Diagnosis {
 	case strings.Contains(text, "persistentvolumeclaim"),
 		strings.Contains(text, "persistent volume"),
 		strings.Contains(text, "volume node affinity"):
-		d.Code, d.Cause, d.Summary = "Unschedulable.Volume", job.Config, "no node takes the pod: its volume is missing or elsewhere"
+		d.Code, d.Cause, d.Summary = "Unschedulable.Volume", api.CategoryConfig, "no node takes the pod: its volume is missing or elsewhere"
 	case strings.Contains(text, "untolerated taint"):
 		d.Code, d.Summary = "Unschedulable.Taint", "no node takes the pod: nodes have taints that it does not tolerate"
 	case strings.Contains(text, "affinity/selector"),

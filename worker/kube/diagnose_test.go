@@ -10,7 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/server/api"
 )
 
 // TestPodDiagnosis runs the cases of testdata/pod-diagnosis.json, adapted from the cases the reference worker
@@ -81,22 +81,22 @@ func TestEventsExplainWhatShowsNowhereElse(t *testing.T) {
 		name   string
 		events []corev1.Event
 		code   string
-		cause  job.Category
+		cause  api.Category
 	}{
-		{"quota", []corev1.Event{event(1, "Warning", "FailedCreate", quota)}, "Quota", job.Quota},
-		{"Pod Security", []corev1.Event{event(1, "Warning", "FailedCreate", `pods "x" is forbidden: violates PodSecurity "restricted:latest"`)}, "PodSecurity", job.Config},
-		{"ServiceAccount", []corev1.Event{event(1, "Warning", "FailedCreate", `pods "x" is forbidden: error looking up service account a/b: serviceaccount "b" not found`)}, "ServiceAccount", job.Config},
-		{"webhook", []corev1.Event{event(1, "Warning", "FailedCreate", `admission webhook "a.b" denied the request: no`)}, "AdmissionWebhook", job.Config},
-		{"volume", []corev1.Event{event(1, "Warning", "FailedMount", `configmap "none" not found`)}, "FailedMount", job.Config},
-		{"the newest warning counts", []corev1.Event{event(2, "Warning", "FailedMount", "new"), event(1, "Warning", "FailedCreate", quota)}, "FailedMount", job.Config},
+		{"quota", []corev1.Event{event(1, "Warning", "FailedCreate", quota)}, "Quota", api.CategoryQuota},
+		{"Pod Security", []corev1.Event{event(1, "Warning", "FailedCreate", `pods "x" is forbidden: violates PodSecurity "restricted:latest"`)}, "PodSecurity", api.CategoryConfig},
+		{"ServiceAccount", []corev1.Event{event(1, "Warning", "FailedCreate", `pods "x" is forbidden: error looking up service account a/b: serviceaccount "b" not found`)}, "ServiceAccount", api.CategoryConfig},
+		{"webhook", []corev1.Event{event(1, "Warning", "FailedCreate", `admission webhook "a.b" denied the request: no`)}, "AdmissionWebhook", api.CategoryConfig},
+		{"volume", []corev1.Event{event(1, "Warning", "FailedMount", `configmap "none" not found`)}, "FailedMount", api.CategoryConfig},
+		{"the newest warning counts", []corev1.Event{event(2, "Warning", "FailedMount", "new"), event(1, "Warning", "FailedCreate", quota)}, "FailedMount", api.CategoryConfig},
 		{"a volume that was mounted in the end is no reason: the image is pulled, for as long as that takes", []corev1.Event{
 			event(1, "Warning", "FailedMount", "timed out waiting for the condition"), event(2, "Normal", "Pulling", "Pulling image \"x\""),
 		}, "", ""},
 		{"nor is a node that was found in the end", []corev1.Event{event(1, "Warning", "FailedScheduling", "0/3 nodes are available"), event(2, "Normal", "Scheduled", "assigned")}, "", ""},
 		{"a volume that can not be mounted after it was attached is one", []corev1.Event{
 			event(1, "Normal", "Scheduled", "assigned"), event(2, "Normal", "SuccessfulAttachVolume", "attached"), event(3, "Warning", "FailedMount", "wrong fs type"),
-		}, "FailedMount", job.Config},
-		{"what is normal and no step forward takes nothing back", []corev1.Event{event(1, "Warning", "FailedCreate", quota), event(2, "Normal", "Suspended", "Job suspended")}, "Quota", job.Quota},
+		}, "FailedMount", api.CategoryConfig},
+		{"what is normal and no step forward takes nothing back", []corev1.Event{event(1, "Warning", "FailedCreate", quota), event(2, "Normal", "Suspended", "Job suspended")}, "Quota", api.CategoryQuota},
 		{"what is normal explains nothing", []corev1.Event{event(1, "Normal", "SuccessfulCreate", "Created pod")}, "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 )
 
 // leftRunning is a Job of the installation that runs and that this runtime has not launched.
-func (s *site) leftRunning() (*batchv1.Job, job.Found) {
+func (s *site) leftRunning() (*batchv1.Job, job.Object) {
 	s.t.Helper()
 	a := s.attempt(stubborn)
 	created, err := s.client.BatchV1().Jobs(s.namespace).Create(s.ctx(), a.Manifest, metav1.CreateOptions{})
@@ -55,7 +55,7 @@ func TestReleaseKeepsAJobThatHasEnded(t *testing.T) {
 func TestAJobThatIsDisownedRunsOn(t *testing.T) {
 	s := newSite(t, kube.Options{})
 	left, found := s.leftRunning()
-	if err := s.runtime.Disown(s.ctx(), found); err != nil {
+	if err := s.runtime.FinalizeUnknown(s.ctx(), found); err != nil {
 		t.Fatal(err)
 	}
 	j, pods := s.job(left.Name), s.pods()

@@ -11,7 +11,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/server/api"
 )
 
 // ending decides whether the attempt has ended, and how. The Job's conditions decide; before they are there,
@@ -96,7 +96,7 @@ func (s snapshot) deletedEnd() (end, bool) {
 	if s.job == nil {
 		message = "the Job is not in the cluster any more: somebody deleted it and took its finalizers off"
 	}
-	return end{Category: job.Deleted, Message: message, At: s.lastSign()}, true
+	return end{Category: api.CategoryDeleted, Message: message, At: s.lastSign()}, true
 }
 
 // lastSign is when the last container ended, as far as is known.
@@ -118,19 +118,19 @@ func (s snapshot) lastSign() *time.Time {
 // conditionEnd reads the end from the Job's condition, and what it does not say from the pods that can still
 // be seen.
 func (s snapshot) conditionEnd(condition batchv1.JobCondition) end {
-	e := end{Category: job.Unknown, Message: condition.Message, At: &condition.LastTransitionTime.Time}
+	e := end{Category: api.CategoryUnknown, Message: condition.Message, At: &condition.LastTransitionTime.Time}
 	if condition.Type == batchv1.JobComplete {
 		return s.completeEnd(e)
 	}
 	switch condition.Reason {
 	case batchv1.JobReasonDeadlineExceeded:
-		e.Category = job.Deadline
+		e.Category = api.CategoryDeadline
 		e.Message = "the Job ran longer than its activeDeadlineSeconds" + s.deadlineSeconds()
 		return e
 	case batchv1.JobReasonPodFailurePolicy:
 		return s.policyEnd(e)
 	case batchv1.JobReasonFailedIndexes, batchv1.JobReasonMaxFailedIndexesExceeded:
-		e.Category = job.App
+		e.Category = api.CategoryApp
 		return e
 	}
 	for _, pod := range s.all() {
@@ -182,7 +182,7 @@ func (s snapshot) policyEnd(e end) end {
 		if pod := s.podNamed(match[1]); pod != nil {
 			return s.podEnd(pod)
 		}
-		e.Category = job.Evicted
+		e.Category = api.CategoryEvicted
 		e.Message = fmt.Sprintf(
 			"pod %s was disrupted (evicted, preempted or its node drained); it was gone before it could be looked at",
 			match[1],
@@ -191,14 +191,14 @@ func (s snapshot) policyEnd(e end) end {
 	}
 	match := policyExitCode.FindStringSubmatch(e.Message)
 	if match == nil {
-		e.Category = job.App
+		e.Category = api.CategoryApp
 		return e
 	}
 	pod := s.podNamed(match[2])
 	if pod != nil && pod.Status.Phase == corev1.PodFailed {
 		return s.podEnd(pod)
 	}
-	e.Category, e.Message = job.App, fmt.Sprintf("container %q exited with code %s", match[1], match[3])
+	e.Category, e.Message = api.CategoryApp, fmt.Sprintf("container %q exited with code %s", match[1], match[3])
 	if code, err := strconv.ParseInt(match[3], 10, 32); err == nil {
 		code := int32(code)
 		e.ExitCode = &code

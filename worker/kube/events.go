@@ -10,7 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/server/api"
 )
 
 // goodFor is how long an answer about the events of an object is good for that has waited so long: thousands
@@ -130,10 +130,10 @@ func diagnoseEvents(events []corev1.Event, uid string) *Diagnosis {
 	text := newest.Message
 	switch newest.Reason {
 	case "FailedCreate":
-		d.Cause = job.Config
+		d.Cause = api.CategoryConfig
 		switch {
 		case strings.Contains(text, "exceeded quota"):
-			d.Level, d.Code, d.Cause = LevelWarning, "Quota", job.Quota
+			d.Level, d.Code, d.Cause = LevelWarning, "Quota", api.CategoryQuota
 			d.Summary = "the namespace's quota leaves no room for the pod: " + text
 		case strings.Contains(text, "violates PodSecurity"):
 			d.Code, d.Summary = "PodSecurity", "the namespace's Pod Security level refuses the pod: "+text
@@ -145,7 +145,7 @@ func diagnoseEvents(events []corev1.Event, uid string) *Diagnosis {
 			d.Summary = "the pod can not be created: " + text
 		}
 	case "FailedMount", "FailedAttachVolume", "FailedMapVolume":
-		d.Cause, d.Summary = job.Config, "a volume can not be mounted: "+text
+		d.Cause, d.Summary = api.CategoryConfig, "a volume can not be mounted: "+text
 	case "FailedCreatePodSandBox":
 		d.Summary = "the node can not set up the pod: " + text
 	}

@@ -16,6 +16,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/kube"
@@ -91,7 +92,7 @@ func TestALeaseLostAfterALostAnswerLeavesOpenWhetherThereIsAJob(t *testing.T) {
 	a.HoldsLease = func() bool { asked++; return asked == 1 }
 	_, err := s.runtime.Launch(s.ctx(), a)
 	var refused *job.Refused
-	if err == nil || errors.Is(err, job.ErrNotHeld) || errors.As(err, &refused) {
+	if err == nil || errors.Is(err, job.ErrLeaseLost) || errors.As(err, &refused) {
 		t.Errorf("launch: %v, want an error that promises nothing", err)
 	}
 	if s.job(a.Manifest.Name) == nil {
@@ -168,7 +169,7 @@ func TestALaunchThatIsNotDoneInTimeSaysWhy(t *testing.T) {
 	defer cancel()
 	_, err := s.runtime.Launch(ctx, a)
 	var refused *job.Refused
-	if !errors.As(err, &refused) || refused.Category != job.Quota || !strings.Contains(refused.Message, "exceeded quota") {
+	if !errors.As(err, &refused) || refused.Category != api.CategoryQuota || !strings.Contains(refused.Message, "exceeded quota") {
 		t.Errorf("launch: %v, want it refused for the quota", err)
 	}
 }
@@ -185,7 +186,7 @@ func TestACancelStopsALaunchThatWaits(t *testing.T) {
 	}
 	err := <-done
 	var refused *job.Refused
-	if !errors.As(err, &refused) || refused.Category != job.Cancelled {
+	if !errors.As(err, &refused) || refused.Category != api.CategoryCancelled {
 		t.Errorf("launch: %v, want it cancelled", err)
 	}
 	if j := s.job(a.Manifest.Name); j != nil {
@@ -209,7 +210,7 @@ func TestACancelAfterALostAnswerFindsTheJob(t *testing.T) {
 	if err != nil || launched.UID == "" {
 		t.Fatalf("launch: %+v, %v; want the Job that there is", launched, err)
 	}
-	if end := s.ended(a.Ref); end.Category != job.Cancelled {
+	if end := s.ended(a.Ref); end.Category != api.CategoryCancelled {
 		t.Errorf("ended as %s, want cancelled", show(end))
 	}
 	s.release(a.Ref, launched.UID)
@@ -257,7 +258,7 @@ func TestAnOutageIsSurvived(t *testing.T) {
 	out.Store(true)
 	s.eventually("the Job has failed", func() bool { return s.job(launched.Name).Status.Failed == 1 })
 	out.Store(false)
-	if end := s.ended(a.Ref); end.Category != job.App || *end.ExitCode != 6 {
+	if end := s.ended(a.Ref); end.Category != api.CategoryApp || *end.ExitCode != 6 {
 		t.Errorf("ended as %s", show(end))
 	}
 	s.release(a.Ref, launched.UID)

@@ -10,6 +10,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/kube"
@@ -90,7 +91,7 @@ func TestNamesOfOlderReleasesAreSweptAndNoneElseIs(t *testing.T) {
 		t.Errorf("a Job that is being deleted has %v", j.Finalizers)
 	}
 	found := s.untilFound(string(going.UID), true)
-	if err := s.runtime.Release(s.ctx(), found); err != nil {
+	if err := s.runtime.Finalize(s.ctx(), found); err != nil {
 		t.Fatal(err)
 	}
 	if j := s.job(going.Name); j == nil || !slices.Equal(j.Finalizers, []string{foreignFinalizer}) {
@@ -141,7 +142,7 @@ func TestAnUpgradeAndItsWayBackLoseNoOutcome(t *testing.T) {
 			s.finalizersBecome(runs.Manifest.Name, test.becomes)
 			s.deleteJob(runs.Manifest.Name, metav1.DeletePropagationForeground)
 			end := s.ended(runs.Ref)
-			if end.Category != job.Deleted {
+			if end.Category != api.CategoryDeleted {
 				t.Errorf("ended as %s, want deleted", show(end))
 			}
 			s.release(runs.Ref, end.UID)

@@ -84,7 +84,7 @@ func (r *Runtime) stopFollowing(t *tracked) {
 }
 
 // waitForOutput gives what is left of the output a moment, before the Job and its log may go.
-func (r *Runtime) waitForOutput(ctx context.Context, found job.Found) {
+func (r *Runtime) waitForOutput(ctx context.Context, found job.Object) {
 	t := r.trackedOf(found.Ref)
 	if t == nil || (found.UID != "" && string(r.uidOf(t)) != found.UID) {
 		return

@@ -20,7 +20,7 @@ func (w *watcher) report(ref job.Ref, t *tracked) {
 		if !w.finalizers.Hold(j) || w.isTracked(t, j) || !w.worthTelling(j.UID, j.DeletionTimestamp != nil) {
 			continue
 		}
-		w.handler.Found(job.Found{Ref: ref, UID: string(j.UID), Deleting: j.DeletionTimestamp != nil})
+		w.handler.Discovered(job.Object{Ref: ref, UID: string(j.UID), Deleting: j.DeletionTimestamp != nil})
 	}
 }
 

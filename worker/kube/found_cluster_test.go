@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/kube"
@@ -17,7 +18,7 @@ import (
 )
 
 // untilFound waits until the Job with the UID is handed over as found.
-func (s *site) untilFound(uid string, deleting bool) job.Found {
+func (s *site) untilFound(uid string, deleting bool) job.Object {
 	s.t.Helper()
 	deadline := time.After(patience)
 	for {
@@ -53,7 +54,7 @@ func TestWhatRanBeforeIsFoundAdoptedAndSeenToItsEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	end := s.ended(a.Ref)
-	if end.Category != job.App || *end.ExitCode != 2 || end.UID != launched.UID {
+	if end.Category != api.CategoryApp || *end.ExitCode != 2 || end.UID != launched.UID {
 		t.Errorf("ended as %s", show(end))
 	}
 	s.release(a.Ref, launched.UID)
@@ -71,7 +72,7 @@ func TestAnAttemptWhoseJobIsGoneIsAdoptedAsDeleted(t *testing.T) {
 	if err := s.runtime.Adopt(s.ctx(), a); err != nil {
 		t.Fatal(err)
 	}
-	if end := s.ended(a.Ref); end.Category != job.Deleted {
+	if end := s.ended(a.Ref); end.Category != api.CategoryDeleted {
 		t.Errorf("ended as %s, want deleted", show(end))
 	}
 	s.release(a.Ref, "")
@@ -93,7 +94,7 @@ func TestACancelThatTheWorkerDiedInIsStillACancel(t *testing.T) {
 	if err := s.runtime.Adopt(s.ctx(), a); err != nil {
 		t.Fatal(err)
 	}
-	if end := s.ended(a.Ref); end.Category != job.Cancelled {
+	if end := s.ended(a.Ref); end.Category != api.CategoryCancelled {
 		t.Errorf("ended as %s, want cancelled", show(end))
 	}
 	s.release(a.Ref, launched.UID)
@@ -112,7 +113,7 @@ func TestAnOrphanOfTheInstallationIsFoundAndDiscarded(t *testing.T) {
 		t.Fatal(err)
 	}
 	found := s.untilFound(string(created.UID), false)
-	if err := s.runtime.Discard(s.ctx(), found); err != nil {
+	if err := s.runtime.DeleteDuplicate(s.ctx(), found); err != nil {
 		t.Fatal(err)
 	}
 	s.eventually("the orphan and its pod are gone", func() bool {
@@ -149,7 +150,7 @@ func TestForgetTouchesNothing(t *testing.T) {
 	a := s.attempt(stubborn)
 	launched := s.launch(a)
 	s.running(a.Ref)
-	s.runtime.Forget(a.Ref)
+	s.runtime.Disown(a.Ref)
 	if j := s.job(launched.Name); j.DeletionTimestamp != nil || !slices.Contains(j.Finalizers, manifest.Finalizer) {
 		t.Errorf("the Job was touched: %v", j.ObjectMeta)
 	}

@@ -26,7 +26,7 @@ func gate(j *batchv1.Job) {
 func gated(j *batchv1.Job) bool { return j.Annotations[annotationGate] != "" }
 
 // Grant lets a gated Job run.
-func (r *Runtime) Grant(ctx context.Context, found job.Found) error {
+func (r *Runtime) Grant(ctx context.Context, found job.Object) error {
 	jobs, err := r.locate(ctx, found)
 	if err != nil {
 		return fmt.Errorf("grant attempt %s: %w", found.Ref, err)

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/kube"
@@ -25,14 +26,14 @@ func TestAGatedJobRunsNothingBeforeItIsGranted(t *testing.T) {
 		t.Errorf("before it is granted: suspended %v, started %v, %d pods", *j.Spec.Suspend, j.Status.StartTime, len(s.pods()))
 	}
 	// One of another UID is not meant.
-	if err := s.runtime.Grant(s.ctx(), job.Found{Ref: a.Ref, UID: "00000000-0000-0000-0000-000000000000"}); err != nil {
+	if err := s.runtime.Grant(s.ctx(), job.Object{Ref: a.Ref, UID: "00000000-0000-0000-0000-000000000000"}); err != nil {
 		t.Fatal(err)
 	}
 	if j := s.job(launched.Name); !*j.Spec.Suspend {
 		t.Error("granted under another UID")
 	}
 	for range 2 { // it is safe to repeat
-		if err := s.runtime.Grant(s.ctx(), job.Found{Ref: a.Ref, UID: launched.UID}); err != nil {
+		if err := s.runtime.Grant(s.ctx(), job.Object{Ref: a.Ref, UID: launched.UID}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -40,7 +41,7 @@ func TestAGatedJobRunsNothingBeforeItIsGranted(t *testing.T) {
 		t.Errorf("ended as %s", show(end))
 	}
 	s.release(a.Ref, launched.UID)
-	if err := s.runtime.Grant(s.ctx(), job.Found{Ref: a.Ref, UID: launched.UID}); err != nil {
+	if err := s.runtime.Grant(s.ctx(), job.Object{Ref: a.Ref, UID: launched.UID}); err != nil {
 		t.Errorf("granting what is over: %v", err)
 	}
 }
@@ -53,10 +54,10 @@ func TestAGatedJobThatIsCancelledNeverHadAPod(t *testing.T) {
 		t.Fatal(err)
 	}
 	end := s.ended(a.Ref)
-	if end.Category != job.Cancelled || end.RunningSince != nil || end.Node != "" {
+	if end.Category != api.CategoryCancelled || end.RunningSince != nil || end.Node != "" {
 		t.Errorf("ended as %s, want cancelled without a pod", show(end))
 	}
-	if err := s.runtime.Grant(s.ctx(), job.Found{Ref: a.Ref, UID: launched.UID}); err != nil { // the answer came too late
+	if err := s.runtime.Grant(s.ctx(), job.Object{Ref: a.Ref, UID: launched.UID}); err != nil { // the answer came too late
 		t.Fatal(err)
 	}
 	s.release(a.Ref, launched.UID)
@@ -78,7 +79,7 @@ func TestWhatIsSomebodyElsesToResumeIsNotGated(t *testing.T) {
 			if launched.Gated {
 				t.Errorf("launched as %+v", launched)
 			}
-			if err := s.runtime.Grant(s.ctx(), job.Found{Ref: a.Ref, UID: launched.UID}); err != nil {
+			if err := s.runtime.Grant(s.ctx(), job.Object{Ref: a.Ref, UID: launched.UID}); err != nil {
 				t.Fatal(err)
 			}
 			if got := s.job(launched.Name).Spec.Suspend; (want != nil && *want) != (got != nil && *got) {
@@ -107,7 +108,7 @@ func TestThePoolSetsHowLongACauseIsWaitedFor(t *testing.T) {
 	a := s.attempt("true", func(spec map[string]any) { podSpec(spec)["nodeSelector"] = map[string]any{"berth.dev/test": "none"} })
 	a.Manifest.Annotations["berth.dev/policy"] = `{"wait_seconds":{"unschedulable":2}}`
 	launched := s.launch(a)
-	if end := s.ended(a.Ref); end.Category != job.Unschedulable || !strings.Contains(end.Message, "given up after 2s") || !strings.Contains(end.Message, "node selector") {
+	if end := s.ended(a.Ref); end.Category != api.CategoryUnschedulable || !strings.Contains(end.Message, "given up after 2s") || !strings.Contains(end.Message, "node selector") {
 		t.Errorf("ended as %s, want unschedulable", show(end))
 	}
 	s.release(a.Ref, launched.UID)

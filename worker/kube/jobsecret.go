@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/worker/job"
 )
 
@@ -53,7 +54,7 @@ func (r *Runtime) takeSecret(ctx context.Context, wanted *corev1.Secret) error {
 		return err
 	}
 	if !sameAttempt(there, wanted) {
-		return &job.Refused{Category: job.Invalid, Message: fmt.Sprintf(
+		return &job.Refused{Category: api.CategoryInvalid, Message: fmt.Sprintf(
 			"the name of secret %s/%s is taken by somebody else's; delete it if nobody needs it",
 			there.Namespace,
 			there.Name,

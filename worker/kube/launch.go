@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 )
@@ -62,7 +63,7 @@ var errCancelled = errors.New("cancelled before the Job was created")
 func (r *Runtime) placed(a job.Attempt) (*batchv1.Job, error) {
 	if a.Manifest == nil {
 		return nil, &job.Refused{
-			Category: job.Invalid,
+			Category: api.CategoryInvalid,
 			Message:  fmt.Sprintf("attempt %s has no manifest", a.Ref),
 		}
 	}
@@ -71,7 +72,7 @@ func (r *Runtime) placed(a job.Attempt) (*batchv1.Job, error) {
 		placed.Namespace = r.config.Namespace
 	}
 	if !r.serves(placed.Namespace) {
-		return nil, &job.Refused{Category: job.Invalid, Message: fmt.Sprintf(
+		return nil, &job.Refused{Category: api.CategoryInvalid, Message: fmt.Sprintf(
 			"namespace %q is not served by this worker; start one with --watch-namespace %s, or name another namespace in the template",
 			placed.Namespace,
 			placed.Namespace,
@@ -88,7 +89,7 @@ func (l *launch) run(ctx context.Context) (job.Launched, error) {
 			return launched, nil
 		}
 		var refused *job.Refused
-		if errors.As(err, &refused) || errors.Is(err, job.ErrNotHeld) || errors.Is(err, errLeaseLost) {
+		if errors.As(err, &refused) || errors.Is(err, job.ErrLeaseLost) || errors.Is(err, errLeaseLost) {
 			return job.Launched{}, err
 		}
 		l.explain(err)
@@ -104,7 +105,7 @@ func (l *launch) run(ctx context.Context) (job.Launched, error) {
 	}
 }
 
-// try creates the Job once. An error that is neither *job.Refused nor ErrNotHeld may be gone the next time.
+// try creates the Job once. An error that is neither *job.Refused nor ErrLeaseLost may be gone the next time.
 func (l *launch) try(ctx context.Context) (job.Launched, error) {
 	if err := l.earlierEnded(ctx); err != nil {
 		return job.Launched{}, err
@@ -113,7 +114,7 @@ func (l *launch) try(ctx context.Context) (job.Launched, error) {
 		if l.ambiguous {
 			return job.Launched{}, errLeaseLost
 		}
-		return job.Launched{}, job.ErrNotHeld
+		return job.Launched{}, job.ErrLeaseLost
 	}
 	call, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -168,7 +169,7 @@ func (l *launch) adopt(ctx context.Context) (job.Launched, error) {
 		)
 	}
 	if !sameAttempt(there, l.manifest) {
-		return job.Launched{}, &job.Refused{Category: job.Invalid, Message: fmt.Sprintf(
+		return job.Launched{}, &job.Refused{Category: api.CategoryInvalid, Message: fmt.Sprintf(
 			"the name %s/%s is taken by %s; delete that Job if nobody needs it",
 			there.Namespace,
 			there.Name,
@@ -248,7 +249,7 @@ func (l *launch) givenUp(ctx context.Context, err error) (job.Launched, error) {
 	cancelled := errors.Is(cause, errCancelled)
 	switch {
 	case cancelled:
-		refused = &job.Refused{Category: job.Cancelled, Err: errCancelled, Message: errCancelled.Error()}
+		refused = &job.Refused{Category: api.CategoryCancelled, Err: errCancelled, Message: errCancelled.Error()}
 	case !errors.Is(cause, context.DeadlineExceeded):
 		return job.Launched{}, fmt.Errorf("launch attempt %s: %w, after: %w", l.attempt.Ref, cause, err)
 	}

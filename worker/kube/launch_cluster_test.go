@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/kube"
@@ -57,22 +58,22 @@ func TestTheEndSaysHowTheContainerEnded(t *testing.T) {
 	for _, test := range []struct {
 		name, script string
 		change       func(map[string]any)
-		category     job.Category
+		category     api.Category
 		code         int32
 		message      string
 	}{
-		{name: "exit code", script: "echo broken; exit 3", category: job.App, code: 3, message: `container "main" exited with code 3`},
+		{name: "exit code", script: "echo broken; exit 3", category: api.CategoryApp, code: 3, message: `container "main" exited with code 3`},
 		// containerd may call it an error when it happens before it has begun to watch for that.
-		{name: "out of memory", script: "sleep 1; x=a; while true; do x=$x$x; done", category: job.OOM, code: 137, message: "limit 32Mi", change: func(spec map[string]any) {
+		{name: "out of memory", script: "sleep 1; x=a; while true; do x=$x$x; done", category: api.CategoryOom, code: 137, message: "limit 32Mi", change: func(spec map[string]any) {
 			podSpec(spec)["containers"].([]any)[0].(map[string]any)["resources"] = map[string]any{"limits": map[string]any{"memory": "32Mi"}}
 		}},
-		{name: "command that is not there", script: "", category: job.Config, code: 128, message: "could not be started", change: func(spec map[string]any) {
+		{name: "command that is not there", script: "", category: api.CategoryConfig, code: 128, message: "could not be started", change: func(spec map[string]any) {
 			podSpec(spec)["containers"].([]any)[0].(map[string]any)["command"] = []any{"/no/such/program"}
 		}},
-		{name: "deadline", script: "sleep 600", category: job.Deadline, message: "activeDeadlineSeconds (2 s)", change: func(spec map[string]any) {
+		{name: "deadline", script: "sleep 600", category: api.CategoryDeadline, message: "activeDeadlineSeconds (2 s)", change: func(spec map[string]any) {
 			spec["activeDeadlineSeconds"] = int64(2)
 		}},
-		{name: "init container", script: "true", category: job.App, code: 9, message: `container "prepare" exited with code 9`, change: func(spec map[string]any) {
+		{name: "init container", script: "true", category: api.CategoryApp, code: 9, message: `container "prepare" exited with code 9`, change: func(spec map[string]any) {
 			main := podSpec(spec)["containers"].([]any)[0].(map[string]any)
 			podSpec(spec)["initContainers"] = []any{map[string]any{"name": "prepare", "image": main["image"], "command": []any{"sh", "-c", "exit 9"}}}
 		}},
@@ -134,7 +135,7 @@ func TestAJobOfSomebodyElseWithTheNameIsLeftAlone(t *testing.T) {
 			}
 			_, err = s.runtime.Launch(s.ctx(), a)
 			var refused *job.Refused
-			if !errors.As(err, &refused) || refused.Category != job.Invalid || !strings.Contains(refused.Message, "is taken by") {
+			if !errors.As(err, &refused) || refused.Category != api.CategoryInvalid || !strings.Contains(refused.Message, "is taken by") {
 				t.Fatalf("launch: %v, want it refused with the owner's name", err)
 			}
 			t.Log(refused)
@@ -149,7 +150,7 @@ func TestALaunchWithoutTheLeaseCreatesNothing(t *testing.T) {
 	s := newSite(t, kube.Options{})
 	a := s.attempt("true")
 	a.HoldsLease = func() bool { return false }
-	if _, err := s.runtime.Launch(s.ctx(), a); !errors.Is(err, job.ErrNotHeld) {
+	if _, err := s.runtime.Launch(s.ctx(), a); !errors.Is(err, job.ErrLeaseLost) {
 		t.Errorf("launch: %v, want ErrNotHeld", err)
 	}
 	if j := s.job(a.Manifest.Name); j != nil {
@@ -167,7 +168,7 @@ func TestAManifestThatTheClusterRefusesIsFinal(t *testing.T) {
 		change(a.Manifest)
 		_, err := s.runtime.Launch(s.ctx(), a)
 		var refused *job.Refused
-		if !errors.As(err, &refused) || refused.Category != job.Invalid {
+		if !errors.As(err, &refused) || refused.Category != api.CategoryInvalid {
 			t.Errorf("%s: %v, want it refused", name, err)
 		}
 	}

@@ -24,7 +24,7 @@ func labelled(run uuid.UUID, attempt, namespace string) *batchv1.Job {
 	}}
 }
 
-// TestWhetherACreationMayHaveWorked injects answers that a cluster here does not give on demand. ErrNotHeld
+// TestWhetherACreationMayHaveWorked injects answers that a cluster here does not give on demand. ErrLeaseLost
 // promises that nothing was created, and the server hands the attempt to somebody else on its strength.
 func TestWhetherACreationMayHaveWorked(t *testing.T) {
 	answer := func(code int, reason metav1.StatusReason) error {
@@ -52,7 +52,7 @@ func TestWhetherACreationMayHaveWorked(t *testing.T) {
 			run := uuid.New()
 			looks := 0
 			a := job.Attempt{Ref: job.Ref{RunID: run, Attempt: 1}, Manifest: labelled(run, "1", "n"), HoldsLease: func() bool { looks++; return looks == 1 }}
-			if _, err = r.Launch(t.Context(), a); errors.Is(err, job.ErrNotHeld) != c.certain || err == nil {
+			if _, err = r.Launch(t.Context(), a); errors.Is(err, job.ErrLeaseLost) != c.certain || err == nil {
 				t.Errorf("after the lease was lost: %v", err)
 			}
 		})
@@ -118,7 +118,7 @@ func TestAJobThatIsGoneWhenItIsReleasedIsNotRemembered(t *testing.T) {
 // hears is a Handler that wants to know of what is gone alone.
 type hears struct {
 	job.Handler
-	gone []job.Found
+	gone []job.Object
 }
 
-func (h *hears) Gone(found job.Found) { h.gone = append(h.gone, found) }
+func (h *hears) Gone(found job.Object) { h.gone = append(h.gone, found) }

@@ -60,7 +60,7 @@ func allEnded(pods []*corev1.Pod) bool {
 
 // locate finds the Jobs that are meant: the one with the UID, or where that is not known, those of the
 // attempt.
-func (r *Runtime) locate(ctx context.Context, found job.Found) ([]*batchv1.Job, error) {
+func (r *Runtime) locate(ctx context.Context, found job.Object) ([]*batchv1.Job, error) {
 	r.mu.Lock()
 	w := r.watcher
 	var fresh *batchv1.Job // a Job that the watch has not shown yet is not looked for among all others

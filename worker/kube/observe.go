@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/kube/finalizer"
@@ -50,7 +51,7 @@ type view struct {
 // end is how an attempt ended.
 type end struct {
 	Succeeded bool         `json:"succeeded,omitempty"`
-	Category  job.Category `json:"category,omitempty"`
+	Category  api.Category `json:"category,omitempty"`
 	ExitCode  *int32       `json:"exitCode,omitempty"`
 	Message   string       `json:"message,omitempty"`
 	At        *time.Time   `json:"at,omitempty"`
@@ -190,7 +191,7 @@ func (s snapshot) planned() (end, bool) {
 	var e end
 	if err := json.Unmarshal([]byte(s.job.Annotations[annotationEnding]), &e); err != nil {
 		return end{
-			Category: job.Unknown,
+			Category: api.CategoryUnknown,
 			Message:  "the annotation " + annotationEnding + " of the Job can not be read: " + err.Error(),
 		}, true
 	}

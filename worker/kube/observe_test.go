@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/yaml"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/worker/job"
 )
 
@@ -20,7 +21,7 @@ import (
 type observed struct {
 	Phase     job.Phase    `json:"phase"`
 	Succeeded bool         `json:"succeeded"`
-	Category  job.Category `json:"category"`
+	Category  api.Category `json:"category"`
 	ExitCode  *int32       `json:"exitCode"`
 	Message   string       `json:"message"`
 	Diagnosis string       `json:"diagnosis"`
@@ -137,9 +138,9 @@ func TestEveryCategoryIsRecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	missing := map[job.Category]bool{
-		"": true, job.App: true, job.OOM: true, job.Evicted: true, job.Preempted: true, job.NodeLost: true, job.Deadline: true, job.ImagePull: true,
-		job.Config: true, job.Unschedulable: true, job.Quota: true, job.Deleted: true, job.Cancelled: true,
+	missing := map[api.Category]bool{
+		"": true, api.CategoryApp: true, api.CategoryOom: true, api.CategoryEvicted: true, api.CategoryPreempted: true, api.CategoryNodeLost: true, api.CategoryDeadline: true, api.CategoryImagePull: true,
+		api.CategoryConfig: true, api.CategoryUnschedulable: true, api.CategoryQuota: true, api.CategoryDeleted: true, api.CategoryCancelled: true,
 	}
 	for _, file := range files {
 		if want := readFrom(t, scenarios, file.Name()).Want; want.Phase == job.Ended {
@@ -177,7 +178,7 @@ func TestObserveVariationsOfRecordedJobs(t *testing.T) {
 		{"a plain pod that succeeded is the end before the Job says so", complete, func(s *snapshot) { s.job.Status.Conditions = nil },
 			observed{Phase: job.Ended, Succeeded: true, ExitCode: code(0)}},
 		{"a plain pod that failed is the end before the Job says so", exited, func(s *snapshot) { s.job.Status.Conditions = nil },
-			observed{Phase: job.Ended, Category: job.App, ExitCode: code(3)}},
+			observed{Phase: job.Ended, Category: api.CategoryApp, ExitCode: code(3)}},
 		{"a pod that failed is not the end of a Job that may make another", exited, func(s *snapshot) {
 			s.job.Status.Conditions, s.job.Spec.BackoffLimit = nil, code(2)
 		}, observed{Phase: job.Running}},
@@ -192,63 +193,63 @@ func TestObserveVariationsOfRecordedJobs(t *testing.T) {
 			s.now = s.finished().LastTransitionTime.Add(time.Second)
 		}, observed{Phase: job.Pending}},
 		{"a Job that is finished does not wait long for its pod", exited, func(s *snapshot) { s.pods[0].Status.Phase = corev1.PodRunning },
-			observed{Phase: job.Ended, Category: job.App, ExitCode: code(3)}},
+			observed{Phase: job.Ended, Category: api.CategoryApp, ExitCode: code(3)}},
 		{"preemption is told apart from eviction", evicted, func(s *snapshot) {
 			s.pods[0].Status.Conditions = nil
 			disrupt(s.pods[0], corev1.PodReasonPreemptionByScheduler)
-		}, observed{Phase: job.Ended, Category: job.Preempted, Message: "PreemptionByScheduler"}},
+		}, observed{Phase: job.Ended, Category: api.CategoryPreempted, Message: "PreemptionByScheduler"}},
 		{"a pod whose node is gone is lost with it", evicted, func(s *snapshot) {
 			s.pods[0].Status.Conditions = nil
 			disrupt(s.pods[0], "DeletionByPodGC")
-		}, observed{Phase: job.Ended, Category: job.NodeLost}},
+		}, observed{Phase: job.Ended, Category: api.CategoryNodeLost}},
 		{"the taint manager evicts", evicted, func(s *snapshot) {
 			s.pods[0].Status.Conditions = nil
 			disrupt(s.pods[0], "DeletionByTaintManager")
-		}, observed{Phase: job.Ended, Category: job.Evicted}},
+		}, observed{Phase: job.Ended, Category: api.CategoryEvicted}},
 		{"a reason of disruption that is new is an eviction", evicted, func(s *snapshot) {
 			s.pods[0].Status.Conditions = nil
 			disrupt(s.pods[0], "SomethingNew")
-		}, observed{Phase: job.Ended, Category: job.Evicted, Message: "SomethingNew"}},
+		}, observed{Phase: job.Ended, Category: api.CategoryEvicted, Message: "SomethingNew"}},
 		{"the kubelet's eviction shows in the pod's reason", exited, func(s *snapshot) {
 			s.pods[0].Status.Reason, s.pods[0].Status.Message = "Evicted", "The node was low on resource: memory."
-		}, observed{Phase: job.Ended, Category: job.Evicted, Message: "low on resource"}},
+		}, observed{Phase: job.Ended, Category: api.CategoryEvicted, Message: "low on resource"}},
 		{"a pod that exits 0 because it is evicted has not succeeded", complete, func(s *snapshot) { disrupt(s.pods[0], "EvictionByEvictionAPI") },
-			observed{Phase: job.Ended, Category: job.Evicted, Message: "exited with code 0"}},
+			observed{Phase: job.Ended, Category: api.CategoryEvicted, Message: "exited with code 0"}},
 		{"a pod that was evicted is remembered after it is gone", evicted, func(s *snapshot) { s.past, s.pods = s.pods, nil },
-			observed{Phase: job.Ended, Category: job.Evicted, Message: "EvictionByEvictionAPI"}},
+			observed{Phase: job.Ended, Category: api.CategoryEvicted, Message: "EvictionByEvictionAPI"}},
 		{"a pod that was told to stop while it ran was deleted", exited, func(s *snapshot) { s.stopped = []types.UID{s.pods[0].UID} },
-			observed{Phase: job.Ended, Category: job.Deleted, ExitCode: code(3)}},
+			observed{Phase: job.Ended, Category: api.CategoryDeleted, ExitCode: code(3)}},
 		{"a pod that was deleted after its end has ended by itself", exited, func(s *snapshot) {
 			at := metav1.NewTime(finishedAt(s.pods[0], "main").Add(time.Minute))
 			s.pods[0].DeletionTimestamp = &at
-		}, observed{Phase: job.Ended, Category: job.App, ExitCode: code(3)}},
+		}, observed{Phase: job.Ended, Category: api.CategoryApp, ExitCode: code(3)}},
 		{"a Job deleted after its end has its own end", exited, func(s *snapshot) {
 			at := metav1.NewTime(s.finished().LastTransitionTime.Add(time.Second))
 			s.job.DeletionTimestamp = &at
-		}, observed{Phase: job.Ended, Category: job.App, ExitCode: code(3)}},
+		}, observed{Phase: job.Ended, Category: api.CategoryApp, ExitCode: code(3)}},
 		{"a process that ends badly because it is cancelled is cancelled", doomed, func(s *snapshot) {
 			s.pods[0].Status.Phase = corev1.PodFailed
 			s.pods[0].Status.ContainerStatuses[0].State = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 143, FinishedAt: metav1.NewTime(s.now)}}
-		}, observed{Phase: job.Ended, Category: job.Cancelled}},
+		}, observed{Phase: job.Ended, Category: api.CategoryCancelled}},
 		{"a process that ends well because it is cancelled is cancelled", doomed, func(s *snapshot) {
 			s.pods[0].Status.Phase = corev1.PodSucceeded
 			s.job.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobComplete, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(s.job.DeletionTimestamp.Add(time.Second))}}
-		}, observed{Phase: job.Ended, Category: job.Cancelled}},
+		}, observed{Phase: job.Ended, Category: api.CategoryCancelled}},
 		{"a pod that was faster than the cancel has its own end", doomed, func(s *snapshot) {
 			s.pods[0].DeletionTimestamp, s.pods[0].Status.Phase = nil, corev1.PodSucceeded
 		}, observed{Phase: job.Ended, Succeeded: true}},
 		{"an end that can not be read is not hidden", doomed, func(s *snapshot) {
 			s.pods, s.job.Annotations[annotationEnding] = nil, "{"
-		}, observed{Phase: job.Ended, Category: job.Unknown, Message: "can not be read"}},
+		}, observed{Phase: job.Ended, Category: api.CategoryUnknown, Message: "can not be read"}},
 		{"a Job that is gone was deleted", running, func(s *snapshot) { s.job, s.pods = nil, nil },
-			observed{Phase: job.Ended, Category: job.Deleted, Message: "finalizer"}},
+			observed{Phase: job.Ended, Category: api.CategoryDeleted, Message: "finalizer"}},
 		{"a Job that is gone has not ended while its pod runs", running, func(s *snapshot) { s.job = nil },
 			observed{Phase: job.Running, Diagnosis: "being deleted"}},
 		{"a Job that is gone has the end of its last pod", complete, func(s *snapshot) { s.job, s.past, s.pods = nil, s.pods, nil },
 			observed{Phase: job.Ended, Succeeded: true, ExitCode: code(0)}},
 		{"a Job that failed for a reason that is not known is unknown", exited, func(s *snapshot) {
 			s.pods, s.job.Status.Conditions = nil, []batchv1.JobCondition{{Type: batchv1.JobFailed, Status: corev1.ConditionTrue, Reason: "BackoffLimitExceeded", Message: "Job has reached the specified backoff limit"}}
-		}, observed{Phase: job.Ended, Category: job.Unknown, Message: "backoff limit"}},
+		}, observed{Phase: job.Ended, Category: api.CategoryUnknown, Message: "backoff limit"}},
 		{"a Job without a pod waits", running, func(s *snapshot) { s.pods = nil }, observed{Phase: job.Pending}},
 		{"a pod that is being evicted says so while it still runs", running, func(s *snapshot) {
 			at := metav1.NewTime(s.now.Add(20 * time.Second))
@@ -265,7 +266,7 @@ func TestObserveVariationsOfRecordedJobs(t *testing.T) {
 			s.pods[0].DeletionTimestamp = &at
 		}, observed{Phase: job.Running, Diagnosis: "does not confirm it"}},
 		{"without an annotation the first container is the job's", exited, func(s *snapshot) { s.job.Annotations = nil },
-			observed{Phase: job.Ended, Category: job.App, ExitCode: code(3)}},
+			observed{Phase: job.Ended, Category: api.CategoryApp, ExitCode: code(3)}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := read(t, test.of)
@@ -302,7 +303,7 @@ func TestPodsThatNobodyStopsAreOurs(t *testing.T) {
 func TestAJobContainerThatIsOutlivedTellsItsEnd(t *testing.T) {
 	r := read(t, "a-job-container-that-is-outlived-by-another-has-not-ended-the-pod.yaml")
 	e := look(snapshot{job: r.Job, pods: r.Pods, now: later(r)}).outlived
-	if e == nil || e.Category != job.App || *e.ExitCode != 7 {
+	if e == nil || e.Category != api.CategoryApp || *e.ExitCode != 7 {
 		t.Errorf("outlived is %+v, want exit code 7", e)
 	}
 }

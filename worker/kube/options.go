@@ -6,8 +6,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/templating/manifest"
-	"github.com/berth-dev/berth/worker/job"
 )
 
 // AllNamespaces as the only namespace served means every namespace of the cluster; it needs a ClusterRole.
@@ -91,8 +91,8 @@ func (o Options) withDefaults(c Config) Options {
 
 // with are the deadlines where a template's policy says otherwise.
 func (d Deadlines) with(p manifest.Policy) Deadlines {
-	for cause, deadline := range map[job.Category]*time.Duration{
-		job.ImagePull: &d.ImagePull, job.Config: &d.Config, job.Quota: &d.Quota, job.Unschedulable: &d.Unschedulable,
+	for cause, deadline := range map[api.Category]*time.Duration{
+		api.CategoryImagePull: &d.ImagePull, api.CategoryConfig: &d.Config, api.CategoryQuota: &d.Quota, api.CategoryUnschedulable: &d.Unschedulable,
 	} {
 		if seconds, ok := p.WaitSeconds[string(cause)]; ok {
 			*deadline = time.Duration(seconds) * time.Second
@@ -105,17 +105,17 @@ func (d Deadlines) with(p manifest.Policy) Deadlines {
 }
 
 // of returns how long to wait for the cause; zero or less means for ever.
-func (d Deadlines) of(cause job.Category) time.Duration {
+func (d Deadlines) of(cause api.Category) time.Duration {
 	switch cause {
-	case job.ImagePull:
+	case api.CategoryImagePull:
 		return d.ImagePull
-	case job.Config:
+	case api.CategoryConfig:
 		return d.Config
-	case job.Quota:
+	case api.CategoryQuota:
 		return d.Quota
-	case job.Unschedulable:
+	case api.CategoryUnschedulable:
 		return d.Unschedulable
-	case job.NodeLost:
+	case api.CategoryNodeLost:
 		return d.NodeLost
 	}
 	return 0

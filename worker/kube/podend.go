@@ -8,28 +8,28 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/server/api"
 )
 
 // disruptions maps the reasons of the pod condition DisruptionTarget and of a failed pod's status to
 // categories.
-var disruptions = map[string]job.Category{
-	corev1.PodReasonPreemptionByScheduler: job.Preempted,
-	corev1.PodReasonTerminationByKubelet:  job.Evicted,
-	"EvictionByEvictionAPI":               job.Evicted,
-	"DeletionByTaintManager":              job.Evicted,
-	"DeletionByPodGC":                     job.NodeLost,
-	"Evicted":                             job.Evicted,
-	"Preempting":                          job.Preempted,
-	"Preempted":                           job.Preempted,
-	"NodeShutdown":                        job.Evicted,
-	"Shutdown":                            job.Evicted,
-	"Terminated":                          job.Evicted,
-	"NodeLost":                            job.NodeLost,
+var disruptions = map[string]api.Category{
+	corev1.PodReasonPreemptionByScheduler: api.CategoryPreempted,
+	corev1.PodReasonTerminationByKubelet:  api.CategoryEvicted,
+	"EvictionByEvictionAPI":               api.CategoryEvicted,
+	"DeletionByTaintManager":              api.CategoryEvicted,
+	"DeletionByPodGC":                     api.CategoryNodeLost,
+	"Evicted":                             api.CategoryEvicted,
+	"Preempting":                          api.CategoryPreempted,
+	"Preempted":                           api.CategoryPreempted,
+	"NodeShutdown":                        api.CategoryEvicted,
+	"Shutdown":                            api.CategoryEvicted,
+	"Terminated":                          api.CategoryEvicted,
+	"NodeLost":                            api.CategoryNodeLost,
 }
 
 // disruption says who took the pod away, and why, if somebody did.
-func disruption(pod *corev1.Pod) (category job.Category, message string, ok bool) {
+func disruption(pod *corev1.Pod) (category api.Category, message string, ok bool) {
 	reason, detail := "", ""
 	for _, condition := range pod.Status.Conditions {
 		if condition.Type == corev1.DisruptionTarget && condition.Status == corev1.ConditionTrue {
@@ -45,7 +45,7 @@ func disruption(pod *corev1.Pod) (category job.Category, message string, ok bool
 	}
 	category, known := disruptions[reason]
 	if !known {
-		category = job.Evicted
+		category = api.CategoryEvicted
 	}
 	message = fmt.Sprintf("pod %s was taken away (%s)", pod.Name, reason)
 	if pod.Spec.NodeName != "" {
@@ -72,11 +72,11 @@ func (s snapshot) podEnd(pod *corev1.Pod) end {
 	}
 	switch {
 	case pod.Status.Reason == "DeadlineExceeded":
-		e.Category, e.Message = job.Deadline, "the pod ran longer than its activeDeadlineSeconds"
+		e.Category, e.Message = api.CategoryDeadline, "the pod ran longer than its activeDeadlineSeconds"
 	case slices.Contains(s.stopped, pod.UID), stoppedByDeletion(pod, s.container()):
-		e.Category = job.Deleted
+		e.Category = api.CategoryDeleted
 		e.Message = fmt.Sprintf("pod %s was deleted by somebody else", pod.Name)
-	case pod.Status.Reason != "" && e.Category == job.Unknown:
+	case pod.Status.Reason != "" && e.Category == api.CategoryUnknown:
 		e.Message = fmt.Sprintf("pod %s failed (%s): %s", pod.Name, pod.Status.Reason, pod.Status.Message)
 	}
 	return e
@@ -115,7 +115,7 @@ func (s snapshot) containersEnd(pod *corev1.Pod) end {
 		if status := firstFailed(pod); status != nil {
 			return s.containerEnd(*status)
 		}
-		return end{Category: job.Unknown, Message: fmt.Sprintf("pod %s failed and says no more", pod.Name)}
+		return end{Category: api.CategoryUnknown, Message: fmt.Sprintf("pod %s failed and says no more", pod.Name)}
 	}
 	if main != nil && main.State.Terminated != nil {
 		return s.containerEnd(*main)
@@ -146,7 +146,7 @@ func (s snapshot) containerEnd(status corev1.ContainerStatus) end {
 	code := terminated.ExitCode
 	e := end{
 		ExitCode: &code,
-		Category: job.App,
+		Category: api.CategoryApp,
 		Message:  fmt.Sprintf("container %q exited with code %d", status.Name, code),
 	}
 	if !terminated.FinishedAt.IsZero() {
@@ -154,17 +154,17 @@ func (s snapshot) containerEnd(status corev1.ContainerStatus) end {
 	}
 	switch terminated.Reason {
 	case "OOMKilled":
-		e.Category = job.OOM
+		e.Category = api.CategoryOom
 		e.Message = fmt.Sprintf(
 			"container %q ran out of memory%s and was killed",
 			status.Name,
 			s.memoryLimit(status.Name),
 		)
 	case "StartError", "ContainerCannotRun":
-		e.Category = job.Config
+		e.Category = api.CategoryConfig
 		e.Message = fmt.Sprintf("container %q could not be started", status.Name)
 	case "ContainerStatusUnknown":
-		e.Category = job.Unknown
+		e.Category = api.CategoryUnknown
 		e.Message = fmt.Sprintf("the node lost track of container %q", status.Name)
 	default:
 		if code == 0 {

@@ -10,13 +10,13 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
-	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/server/api"
 )
 
 // refusal is what an error of the API server at the creation of a Job means.
 type refusal struct {
 	final    bool // it will never work; otherwise it may later
-	category job.Category
+	category api.Category
 	hint     string
 }
 
@@ -27,50 +27,50 @@ func judge(err error) refusal {
 	if !errors.As(err, &status) {
 		var network net.Error
 		if errors.As(err, &network) {
-			return refusal{category: job.Unknown, hint: "the API server can not be reached"}
+			return refusal{category: api.CategoryUnknown, hint: "the API server can not be reached"}
 		}
-		return refusal{category: job.Unknown}
+		return refusal{category: api.CategoryUnknown}
 	}
 	switch code := status.Status().Code; {
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		return refusal{final: true, category: job.Invalid, hint: "the namespace is being deleted"}
+		return refusal{final: true, category: api.CategoryInvalid, hint: "the namespace is being deleted"}
 	case code == http.StatusNotFound:
 		return refusal{
 			final:    true,
-			category: job.Invalid,
+			category: api.CategoryInvalid,
 			hint:     "create the namespace, or name another one in the template",
 		}
 	case code == http.StatusRequestEntityTooLarge:
 		return refusal{
 			final:    true,
-			category: job.Invalid,
+			category: api.CategoryInvalid,
 			hint:     "the manifest is too large; put big values into a ConfigMap or a file",
 		}
 	case code == http.StatusBadRequest, code == http.StatusUnprocessableEntity:
 		return refusal{
 			final:    true,
-			category: job.Invalid,
+			category: api.CategoryInvalid,
 			hint:     "correct the pool's template or the job variables",
 		}
 	case code == http.StatusUnauthorized:
 		return refusal{
-			category: job.Unknown,
+			category: api.CategoryUnknown,
 			hint:     "the worker's credentials are not accepted; renew its token or kubeconfig",
 		}
 	case code == http.StatusForbidden && strings.Contains(err.Error(), "exceeded quota"):
-		return refusal{category: job.Quota, hint: "wait until the namespace's quota has room, or raise it"}
+		return refusal{category: api.CategoryQuota, hint: "wait until the namespace's quota has room, or raise it"}
 	case code == http.StatusForbidden:
 		return refusal{
-			category: job.Invalid,
+			category: api.CategoryInvalid,
 			hint:     "give the worker's ServiceAccount the Role it needs in the namespace, or see what an admission plugin objects to",
 		}
 	case code == http.StatusTooManyRequests,
 		code >= 500,
 		code == http.StatusConflict,
 		code == http.StatusRequestTimeout:
-		return refusal{category: job.Unknown, hint: "the API server is busy or unwell"}
+		return refusal{category: api.CategoryUnknown, hint: "the API server is busy or unwell"}
 	default:
-		return refusal{final: true, category: job.Invalid, hint: "the API server does not take the manifest"}
+		return refusal{final: true, category: api.CategoryInvalid, hint: "the API server does not take the manifest"}
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
-	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/server/api"
 )
 
 func TestErrorsOfCreateAreFinalOrPass(t *testing.T) {
@@ -26,24 +26,24 @@ func TestErrorsOfCreateAreFinalOrPass(t *testing.T) {
 		name     string
 		err      error
 		final    bool
-		category job.Category
+		category api.Category
 	}{
-		{"invalid", apierrors.NewInvalid(batchv1.SchemeGroupVersion.WithKind("Job").GroupKind(), "x", nil), true, job.Invalid},
-		{"bad request", apierrors.NewBadRequest("no"), true, job.Invalid},
-		{"namespace not found", apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "y"), true, job.Invalid},
-		{"too large", apierrors.NewRequestEntityTooLargeError("limit is 3145728"), true, job.Invalid},
-		{"namespace terminating", terminating, true, job.Invalid},
-		{"method not allowed", status(http.StatusMethodNotAllowed), true, job.Invalid},
-		{"quota", apierrors.NewForbidden(jobs, "x", errors.New("exceeded quota: jobs")), false, job.Quota},
-		{"not permitted", apierrors.NewForbidden(jobs, "x", errors.New("User can not create")), false, job.Invalid},
-		{"unauthorized", apierrors.NewUnauthorized("expired"), false, job.Unknown},
-		{"too many requests", apierrors.NewTooManyRequests("slow down", 7), false, job.Unknown},
-		{"internal", apierrors.NewInternalError(errors.New("etcd")), false, job.Unknown},
-		{"unavailable", status(http.StatusServiceUnavailable), false, job.Unknown},
-		{"timeout", apierrors.NewTimeoutError("slow", 1), false, job.Unknown},
-		{"conflict", apierrors.NewConflict(jobs, "x", errors.New("other")), false, job.Unknown},
-		{"network", &url.Error{Op: "Post", Err: &net.OpError{Op: "dial", Err: errors.New("refused")}}, false, job.Unknown},
-		{"anything else", errors.New("?"), false, job.Unknown},
+		{"invalid", apierrors.NewInvalid(batchv1.SchemeGroupVersion.WithKind("Job").GroupKind(), "x", nil), true, api.CategoryInvalid},
+		{"bad request", apierrors.NewBadRequest("no"), true, api.CategoryInvalid},
+		{"namespace not found", apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, "y"), true, api.CategoryInvalid},
+		{"too large", apierrors.NewRequestEntityTooLargeError("limit is 3145728"), true, api.CategoryInvalid},
+		{"namespace terminating", terminating, true, api.CategoryInvalid},
+		{"method not allowed", status(http.StatusMethodNotAllowed), true, api.CategoryInvalid},
+		{"quota", apierrors.NewForbidden(jobs, "x", errors.New("exceeded quota: jobs")), false, api.CategoryQuota},
+		{"not permitted", apierrors.NewForbidden(jobs, "x", errors.New("User can not create")), false, api.CategoryInvalid},
+		{"unauthorized", apierrors.NewUnauthorized("expired"), false, api.CategoryUnknown},
+		{"too many requests", apierrors.NewTooManyRequests("slow down", 7), false, api.CategoryUnknown},
+		{"internal", apierrors.NewInternalError(errors.New("etcd")), false, api.CategoryUnknown},
+		{"unavailable", status(http.StatusServiceUnavailable), false, api.CategoryUnknown},
+		{"timeout", apierrors.NewTimeoutError("slow", 1), false, api.CategoryUnknown},
+		{"conflict", apierrors.NewConflict(jobs, "x", errors.New("other")), false, api.CategoryUnknown},
+		{"network", &url.Error{Op: "Post", Err: &net.OpError{Op: "dial", Err: errors.New("refused")}}, false, api.CategoryUnknown},
+		{"anything else", errors.New("?"), false, api.CategoryUnknown},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := judge(fmt.Errorf("create: %w", test.err))

@@ -18,10 +18,10 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// Release takes our finalizers off a Job and sets its TTL, in one patch. A Job that runs although its attempt
+// Finalize takes our finalizers off a Job and sets its TTL, in one patch. A Job that runs although its attempt
 // is over is deleted: the server ended the attempt without us, or the Job came to be after it was given up.
 // It is safe to repeat.
-func (r *Runtime) Release(ctx context.Context, found job.Found) error {
+func (r *Runtime) Finalize(ctx context.Context, found job.Object) error {
 	r.waitForOutput(ctx, found)
 	err := r.letGo(ctx, found, func(j *batchv1.Job) error {
 		running, err := r.mayRun(ctx, found.Ref, j)
@@ -46,8 +46,8 @@ func (r *Runtime) Release(ctx context.Context, found job.Found) error {
 	return nil
 }
 
-// Disown takes our finalizers off a Job and sets its TTL, whatever it does. It is safe to repeat.
-func (r *Runtime) Disown(ctx context.Context, found job.Found) error {
+// FinalizeUnknown takes our finalizers off a Job and sets its TTL, whatever it does. It is safe to repeat.
+func (r *Runtime) FinalizeUnknown(ctx context.Context, found job.Object) error {
 	if err := r.letGo(ctx, found, func(j *batchv1.Job) error { return r.release(ctx, j, false) }); err != nil {
 		return fmt.Errorf("disown attempt %s: %w", found.Ref, err)
 	}
@@ -55,7 +55,7 @@ func (r *Runtime) Disown(ctx context.Context, found job.Found) error {
 }
 
 // letGo does something to the Jobs that are meant, and looks after them no more.
-func (r *Runtime) letGo(ctx context.Context, found job.Found, do func(j *batchv1.Job) error) error {
+func (r *Runtime) letGo(ctx context.Context, found job.Object, do func(j *batchv1.Job) error) error {
 	jobs, err := r.locate(ctx, found)
 	if err != nil {
 		return err
@@ -73,18 +73,18 @@ func (r *Runtime) letGo(ctx context.Context, found job.Found, do func(j *batchv1
 }
 
 // forgetReleased stops observing the attempt, unless it is another Job that was released.
-func (r *Runtime) forgetReleased(found job.Found) {
+func (r *Runtime) forgetReleased(found job.Object) {
 	t := r.trackedOf(found.Ref)
 	if t == nil {
 		return
 	}
 	if uid := r.uidOf(t); found.UID == "" || uid == "" || string(uid) == found.UID {
-		r.Forget(found.Ref)
+		r.Disown(found.Ref)
 	}
 }
 
-// Discard deletes a Job that lost the race for its attempt, with its pods, and releases it.
-func (r *Runtime) Discard(ctx context.Context, found job.Found) error {
+// DeleteDuplicate deletes a Job that lost the race for its attempt, with its pods, and releases it.
+func (r *Runtime) DeleteDuplicate(ctx context.Context, found job.Object) error {
 	jobs, err := r.locate(ctx, found)
 	if err != nil {
 		return fmt.Errorf("discard job of attempt %s: %w", found.Ref, err)

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/rest"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/kube"
 	"github.com/berth-dev/berth/worker/kube/kubetest"
@@ -60,7 +61,7 @@ func TestTheRoleInTheDocumentationIsEnough(t *testing.T) {
 	if err := s.runtime.Cancel(s.ctx(), stuck.Ref); err != nil {
 		t.Fatal(err)
 	}
-	if end := s.ended(stuck.Ref); end.Category != job.Cancelled {
+	if end := s.ended(stuck.Ref); end.Category != api.CategoryCancelled {
 		t.Errorf("ended as %s, want cancelled", show(end))
 	}
 	s.running(hand.Ref)
@@ -68,14 +69,14 @@ func TestTheRoleInTheDocumentationIsEnough(t *testing.T) {
 	if err := s.client.BatchV1().Jobs(s.namespace).Delete(s.ctx(), byHand.Name, metav1.DeleteOptions{PropagationPolicy: &background}); err != nil {
 		t.Fatal(err)
 	}
-	if end := s.ended(hand.Ref); end.Category != job.Deleted {
+	if end := s.ended(hand.Ref); end.Category != api.CategoryDeleted {
 		t.Errorf("ended as %s, want deleted", show(end))
 	}
 	created, err := s.client.BatchV1().Jobs(s.namespace).Create(s.ctx(), orphan.Manifest, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.runtime.Discard(s.ctx(), s.untilFound(string(created.UID), false)); err != nil {
+	if err := s.runtime.DeleteDuplicate(s.ctx(), s.untilFound(string(created.UID), false)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.runtime.Drain(s.ctx(), s.installation, false); err != nil {

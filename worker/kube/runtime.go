@@ -194,8 +194,8 @@ func (r *Runtime) handler() job.Handler {
 	return r.watcher.handler
 }
 
-// Forget stops observing an attempt that another worker now holds.
-func (r *Runtime) Forget(ref job.Ref) {
+// Disown stops observing an attempt that another worker now holds.
+func (r *Runtime) Disown(ref job.Ref) {
 	if t := r.untrack(ref); t != nil {
 		r.stopFollowing(t)
 	}

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/kube"
@@ -68,7 +69,7 @@ func TestTheOutputOfAnInitContainerThatFailsIsTaken(t *testing.T) {
 	s := newSite(t, kube.Options{})
 	a := s.crowded("echo no luck; exit 4", "true", "Never")
 	launched := s.launch(a)
-	if end := s.ended(a.Ref); end.Category != job.App || *end.ExitCode != 4 || end.LastLines != "no luck" {
+	if end := s.ended(a.Ref); end.Category != api.CategoryApp || *end.ExitCode != 4 || end.LastLines != "no luck" {
 		t.Errorf("ended as %s", show(end))
 	}
 	s.release(a.Ref, launched.UID)

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/worker/job"
 )
 
@@ -24,7 +25,7 @@ func (r *Runtime) Cancel(_ context.Context, ref job.Ref) error {
 	stopLaunch, launching := r.launches[ref]
 	t := r.tracked[ref]
 	if t != nil && t.planned == nil {
-		t.planned = &end{Category: job.Cancelled, Message: "cancelled"}
+		t.planned = &end{Category: api.CategoryCancelled, Message: "cancelled"}
 	}
 	r.mu.Unlock()
 	if launching {
@@ -127,7 +128,7 @@ func (w *watcher) insist(ctx context.Context, s snapshot, planned *end) (time.Du
 					return 0, err
 				}
 			}
-		case planned != nil && late > 0 && (late >= timing.Force || planned.Category == job.NodeLost):
+		case planned != nil && late > 0 && (late >= timing.Force || planned.Category == api.CategoryNodeLost):
 			w.options.Log.Warn(
 				"pod removed by force, its node does not confirm that it has stopped",
 				"pod",

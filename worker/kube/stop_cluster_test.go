@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/kube"
@@ -27,7 +28,7 @@ func TestCancelEndsAProcessThatIgnoresSIGTERM(t *testing.T) {
 		t.Fatal(err)
 	}
 	end := s.ended(a.Ref)
-	if end.Category != job.Cancelled || end.Succeeded {
+	if end.Category != api.CategoryCancelled || end.Succeeded {
 		t.Errorf("ended as %s, want cancelled", show(end))
 	}
 	if pods := s.pods(); slices.ContainsFunc(pods, func(p corev1.Pod) bool { return p.Status.Phase == corev1.PodRunning }) {
@@ -48,7 +49,7 @@ func TestCancelOfAProcessThatEndsPolitelyIsNotASuccess(t *testing.T) {
 	if err := s.runtime.Cancel(s.ctx(), a.Ref); err != nil {
 		t.Fatal(err)
 	}
-	if end := s.ended(a.Ref); end.Category != job.Cancelled || end.LastLines != "up" {
+	if end := s.ended(a.Ref); end.Category != api.CategoryCancelled || end.LastLines != "up" {
 		t.Errorf("ended as %s, want cancelled with the last lines", show(end))
 	}
 	s.release(a.Ref, launched.UID)
@@ -63,7 +64,7 @@ func TestCancelOfAnEndedAttemptLeavesItsEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.release(a.Ref, launched.UID)
-	if end, _ := s.seen.look(a.Ref); end.Category != job.App || *end.ExitCode != 4 {
+	if end, _ := s.seen.look(a.Ref); end.Category != api.CategoryApp || *end.ExitCode != 4 {
 		t.Errorf("ended as %s, want exit code 4", show(end))
 	}
 	if j := s.job(launched.Name); j == nil || j.DeletionTimestamp != nil {
@@ -82,7 +83,7 @@ func TestCancelOfAPodThatWaitsEndsIt(t *testing.T) {
 	if err := s.runtime.Cancel(s.ctx(), a.Ref); err != nil {
 		t.Fatal(err)
 	}
-	if end := s.ended(a.Ref); end.Category != job.Cancelled || end.RunningSince != nil {
+	if end := s.ended(a.Ref); end.Category != api.CategoryCancelled || end.RunningSince != nil {
 		t.Errorf("ended as %s, want cancelled, never run", show(end))
 	}
 	s.release(a.Ref, launched.UID)
@@ -103,7 +104,7 @@ func TestAJobDeletedByHandIsRecordedAsDeletedAndReleased(t *testing.T) {
 				t.Fatal(err)
 			}
 			end := s.ended(a.Ref)
-			if end.Category != job.Deleted || end.Succeeded || end.LastLines != "up" {
+			if end.Category != api.CategoryDeleted || end.Succeeded || end.LastLines != "up" {
 				t.Errorf("ended as %s, want deleted with the last lines", show(end))
 			}
 			s.eventually("no pod is left", func() bool {
@@ -123,7 +124,7 @@ func TestAFinishedJobDeletedByHandKeepsItsEnd(t *testing.T) {
 	if err := s.client.BatchV1().Jobs(s.namespace).Delete(s.ctx(), launched.Name, metav1.DeleteOptions{PropagationPolicy: ptr.To(metav1.DeletePropagationBackground)}); err != nil {
 		t.Fatal(err)
 	}
-	if end := s.ended(a.Ref); end.Category != job.App || *end.ExitCode != 5 {
+	if end := s.ended(a.Ref); end.Category != api.CategoryApp || *end.ExitCode != 5 {
 		t.Errorf("ended as %s, want exit code 5", show(end))
 	}
 	s.release(a.Ref, launched.UID)
@@ -141,7 +142,7 @@ func TestAnEvictedPodIsToldApartFromAFailedOne(t *testing.T) {
 			s.untilOutput(a.Ref, "its first line", func(text string) bool { return text == "up\n" })
 			s.evict()
 			end := s.ended(a.Ref)
-			if end.Category != job.Evicted || end.Succeeded || !strings.Contains(end.Message, "EvictionByEvictionAPI") {
+			if end.Category != api.CategoryEvicted || end.Succeeded || !strings.Contains(end.Message, "EvictionByEvictionAPI") {
 				t.Errorf("ended as %s, want evicted", show(end))
 			}
 			s.release(a.Ref, launched.UID)
@@ -171,7 +172,7 @@ func TestAnEvictionWhileNobodyLookedIsReadFromTheJob(t *testing.T) {
 	if err := s.runtime.Adopt(s.ctx(), a); err != nil {
 		t.Fatal(err)
 	}
-	if end := s.ended(a.Ref); end.Category != job.Evicted {
+	if end := s.ended(a.Ref); end.Category != api.CategoryEvicted {
 		t.Errorf("ended as %s, want evicted", show(end))
 	}
 	s.release(a.Ref, launched.UID)
@@ -185,7 +186,7 @@ func TestAPodDeletedByHandIsToldApartFromAFailedOne(t *testing.T) {
 	if err := s.client.CoreV1().Pods(s.namespace).Delete(s.ctx(), s.pods()[0].Name, metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	if end := s.ended(a.Ref); end.Category != job.Deleted {
+	if end := s.ended(a.Ref); end.Category != api.CategoryDeleted {
 		t.Errorf("ended as %s, want deleted", show(end))
 	}
 	s.release(a.Ref, launched.UID)
@@ -199,7 +200,7 @@ func TestContainersThatOutliveTheJobContainerAreStopped(t *testing.T) {
 	})
 	launched := s.launch(a)
 	end := s.ended(a.Ref)
-	if end.Category != job.App || end.ExitCode == nil || *end.ExitCode != 7 || end.LastLines != "done" {
+	if end.Category != api.CategoryApp || end.ExitCode == nil || *end.ExitCode != 7 || end.LastLines != "done" {
 		t.Errorf("ended as %s, want exit code 7", show(end))
 	}
 	s.release(a.Ref, launched.UID)
@@ -217,7 +218,7 @@ func TestAnImageThatDoesNotExistIsSaidWhileItWaitsAndEndedAtItsDeadline(t *testi
 		t.Errorf("waits as %s", show(seen))
 	}
 	end := s.ended(a.Ref)
-	if end.Category != job.ImagePull || !strings.Contains(end.Message, "given up after 6s") || !strings.Contains(end.Message, "registry.invalid") {
+	if end.Category != api.CategoryImagePull || !strings.Contains(end.Message, "given up after 6s") || !strings.Contains(end.Message, "registry.invalid") {
 		t.Errorf("ended as %s, want image_pull", show(end))
 	}
 	s.release(a.Ref, launched.UID)

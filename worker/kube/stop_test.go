@@ -10,14 +10,14 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/templating/manifest"
-	"github.com/berth-dev/berth/worker/job"
 )
 
 // TestPodsThatDoNotGoAreInsistedOn injects what can not be had on demand: a node that does not answer.
 func TestPodsThatDoNotGoAreInsistedOn(t *testing.T) {
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	cancelled, lost := &end{Category: job.Cancelled}, &end{Category: job.NodeLost}
+	cancelled, lost := &end{Category: api.CategoryCancelled}, &end{Category: api.CategoryNodeLost}
 	for _, test := range []struct {
 		name    string
 		late    time.Duration // since the pod should have been gone; negative is still within its grace
@@ -73,22 +73,22 @@ func TestAWaitIsGivenUpAfterTheDeadlineOfItsCause(t *testing.T) {
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	for _, test := range []struct {
 		name   string
-		cause  job.Category
+		cause  api.Category
 		waited time.Duration
 		over   bool
 		wait   time.Duration
 		policy manifest.Policy
 	}{
-		{name: "an image has ten minutes", cause: job.ImagePull, waited: 9 * time.Minute, wait: time.Minute},
-		{name: "and no more", cause: job.ImagePull, waited: 10 * time.Minute, over: true},
-		{name: "a configuration has five", cause: job.Config, waited: 5 * time.Minute, over: true},
-		{name: "a quota has all the time", cause: job.Quota, waited: 100 * time.Hour},
-		{name: "room on a node has all the time", cause: job.Unschedulable, waited: 100 * time.Hour},
-		{name: "a node that is lost has all the time: the pod may run", cause: job.NodeLost, waited: 100 * time.Hour},
+		{name: "an image has ten minutes", cause: api.CategoryImagePull, waited: 9 * time.Minute, wait: time.Minute},
+		{name: "and no more", cause: api.CategoryImagePull, waited: 10 * time.Minute, over: true},
+		{name: "a configuration has five", cause: api.CategoryConfig, waited: 5 * time.Minute, over: true},
+		{name: "a quota has all the time", cause: api.CategoryQuota, waited: 100 * time.Hour},
+		{name: "room on a node has all the time", cause: api.CategoryUnschedulable, waited: 100 * time.Hour},
+		{name: "a node that is lost has all the time: the pod may run", cause: api.CategoryNodeLost, waited: 100 * time.Hour},
 		{name: "what has no cause is not given up", waited: 100 * time.Hour},
-		{name: "the pool can give a quota a deadline", cause: job.Quota, waited: time.Minute, over: true, policy: manifest.Policy{WaitSeconds: map[string]int64{"quota": 60}}},
-		{name: "and an image all the time", cause: job.ImagePull, waited: 100 * time.Hour, policy: manifest.Policy{WaitSeconds: map[string]int64{"image_pull": 0}}},
-		{name: "and give up a node that is lost", cause: job.NodeLost, waited: 31 * time.Second, over: true, policy: manifest.Policy{ForceNodeLost: 30}},
+		{name: "the pool can give a quota a deadline", cause: api.CategoryQuota, waited: time.Minute, over: true, policy: manifest.Policy{WaitSeconds: map[string]int64{"quota": 60}}},
+		{name: "and an image all the time", cause: api.CategoryImagePull, waited: 100 * time.Hour, policy: manifest.Policy{WaitSeconds: map[string]int64{"image_pull": 0}}},
+		{name: "and give up a node that is lost", cause: api.CategoryNodeLost, waited: 31 * time.Second, over: true, policy: manifest.Policy{ForceNodeLost: 30}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r, err := newRuntime(Config{Namespace: "n"}, Options{}, fake.NewClientset())

@@ -6,6 +6,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/kube"
 )
@@ -35,7 +36,7 @@ func TestARunningJobThatIsSuspendedWaitsAndRunsAgain(t *testing.T) {
 	if err := s.runtime.Cancel(s.ctx(), a.Ref); err != nil {
 		t.Fatal(err)
 	}
-	if end := s.ended(a.Ref); end.Category != job.Cancelled {
+	if end := s.ended(a.Ref); end.Category != api.CategoryCancelled {
 		t.Errorf("ended as %s, want cancelled", show(end))
 	}
 	s.release(a.Ref, launched.UID)

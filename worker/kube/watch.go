@@ -206,7 +206,7 @@ func (w *watcher) gone(object any) {
 	}
 	w.mu.Unlock()
 	if told {
-		w.handler.Gone(job.Found{Ref: ref, UID: string(meta.GetUID())})
+		w.handler.Gone(job.Object{Ref: ref, UID: string(meta.GetUID())})
 	}
 	w.queue.Add(ref)
 }

@@ -31,7 +31,7 @@ func (r *Runtime) Launch(_ context.Context, a job.Attempt) (job.Launched, error)
 		return p.launched(true), nil
 	}
 	if !a.HoldsLease() {
-		return job.Launched{}, job.ErrNotHeld
+		return job.Launched{}, job.ErrLeaseLost
 	}
 	p, err := r.create(a, what)
 	if err != nil {
@@ -99,7 +99,7 @@ func (r *Runtime) startOf(p *process, a job.Attempt) error {
 }
 
 // Grant has nothing to do: a process runs from the start.
-func (r *Runtime) Grant(context.Context, job.Found) error { return nil }
+func (r *Runtime) Grant(context.Context, job.Object) error { return nil }
 
 // Adopt tells what is seen of an attempt that was launched earlier, and goes on telling.
 func (r *Runtime) Adopt(_ context.Context, a job.Attempt) error {
@@ -155,24 +155,26 @@ func (r *Runtime) Cancel(_ context.Context, ref job.Ref) error {
 	return nil
 }
 
-// Release removes the files of an attempt, once its output has been handed over or nobody has taken it for
+// Finalize removes the files of an attempt, once its output has been handed over or nobody has taken it for
 // too long. One that still runs, which nobody counts on any more, is ended first.
-func (r *Runtime) Release(ctx context.Context, found job.Found) error {
+func (r *Runtime) Finalize(ctx context.Context, found job.Object) error {
 	if p := r.find(found.Ref); p != nil {
 		p.handedOver(ctx, releasePatience)
 	}
 	return r.drop(found, byCancel)
 }
 
-// Disown does what Release does: a process that nobody looks after can not run on.
-func (r *Runtime) Disown(ctx context.Context, found job.Found) error { return r.Release(ctx, found) }
+// FinalizeUnknown does what Release does: a process that nobody looks after can not run on.
+func (r *Runtime) FinalizeUnknown(ctx context.Context, found job.Object) error {
+	return r.Finalize(ctx, found)
+}
 
-// Discard ends the process at once and removes its files.
-func (r *Runtime) Discard(_ context.Context, found job.Found) error {
+// DeleteDuplicate ends the process at once and removes its files.
+func (r *Runtime) DeleteDuplicate(_ context.Context, found job.Object) error {
 	return r.drop(found, byDiscard)
 }
 
-func (r *Runtime) drop(found job.Found, why cause) error {
+func (r *Runtime) drop(found job.Object, why cause) error {
 	p := r.find(found.Ref)
 	if p == nil {
 		return r.removeRecord(found)
@@ -198,7 +200,7 @@ func (r *Runtime) drop(found job.Found, why cause) error {
 }
 
 // removeRecord removes what only the directory knows of: an attempt released after Run has returned.
-func (r *Runtime) removeRecord(found job.Found) error {
+func (r *Runtime) removeRecord(found job.Object) error {
 	rec, err := r.shelf.load(found.Ref)
 	if err != nil || rec == nil || rec.Outcome == nil || (found.UID != "" && rec.UID != found.UID) {
 		return err
@@ -222,7 +224,7 @@ func (r *Runtime) dropReleased(p *process) error {
 	}
 	r.mu.Unlock()
 	if !known { // dropped already, or the runtime has ended and only its directory is left
-		return r.removeRecord(job.Found{Ref: ref, UID: p.record.UID})
+		return r.removeRecord(job.Object{Ref: ref, UID: p.record.UID})
 	}
 	// A follower that still reads ends with the file: what it has not handed over nobody waits for.
 	if err := errors.Join(p.spool.close(), r.shelf.remove(ref)); err != nil {
@@ -231,8 +233,8 @@ func (r *Runtime) dropReleased(p *process) error {
 	return nil
 }
 
-// Forget stops telling of an attempt and touches nothing.
-func (r *Runtime) Forget(ref job.Ref) {
+// Disown stops telling of an attempt and touches nothing.
+func (r *Runtime) Disown(ref job.Ref) {
 	if p := r.find(ref); p != nil {
 		p.mu.Lock()
 		defer p.mu.Unlock()

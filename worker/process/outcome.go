@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/worker/job"
 )
 
@@ -42,21 +43,21 @@ func outcome(why cause, e exit, deadline time.Duration) job.Observation {
 	seen := job.Observation{Phase: job.Ended, ExitCode: &e.code}
 	switch why {
 	case byCancel, byDiscard:
-		seen.Category, seen.Message = job.Cancelled, "cancelled: "+e.String()
+		seen.Category, seen.Message = api.CategoryCancelled, "cancelled: "+e.String()
 	case byDeadline:
-		seen.Category, seen.Message = job.Deadline, fmt.Sprintf(
+		seen.Category, seen.Message = api.CategoryDeadline, fmt.Sprintf(
 			"ran longer than its activeDeadlineSeconds (%s): %s",
 			deadline,
 			e,
 		)
 	case byStop:
-		seen.Category, seen.Message = job.Evicted, stopMessage
+		seen.Category, seen.Message = api.CategoryEvicted, stopMessage
 	default:
 		if e.code == 0 {
 			seen.Succeeded = true
 			break
 		}
-		seen.Category = job.App
+		seen.Category = api.CategoryApp
 		if e.signal != 0 { // an exit code says all by itself
 			seen.Message = e.String()
 		}
@@ -73,11 +74,11 @@ func (e exit) String() string {
 
 // died is the outcome of what ran when its worker died.
 func died(at time.Time) job.Observation {
-	return job.Observation{Phase: job.Ended, Category: job.Unknown, Message: diedMessage, EndedAt: &at}
+	return job.Observation{Phase: job.Ended, Category: api.CategoryUnknown, Message: diedMessage, EndedAt: &at}
 }
 
 // missing is what is seen of an attempt that has no record here.
 func missing(at time.Time) job.Observation {
-	return job.Observation{Phase: job.Ended, Category: job.Deleted, EndedAt: &at,
+	return job.Observation{Phase: job.Ended, Category: api.CategoryDeleted, EndedAt: &at,
 		Message: "no process of this attempt is known on this host: its files are gone"}
 }

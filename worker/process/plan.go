@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 )
@@ -64,7 +65,7 @@ func planOf(a job.Attempt) (plan, *job.Refused) {
 }
 
 func refuse(format string, args ...any) *job.Refused {
-	return &job.Refused{Category: job.Invalid, Message: fmt.Sprintf(format, args...)}
+	return &job.Refused{Category: api.CategoryInvalid, Message: fmt.Sprintf(format, args...)}
 }
 
 func jobContainer(pod corev1.PodSpec, name string) *corev1.Container {

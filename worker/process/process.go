@@ -98,7 +98,7 @@ func (p *process) conclude(h job.Handler, seen job.Observation, log *slog.Logger
 	forgotten, released := p.forgotten, p.released
 	p.mu.Unlock()
 	if forgotten && !released {
-		h.Found(job.Found{Ref: rec.ref(), UID: rec.UID})
+		h.Discovered(job.Object{Ref: rec.ref(), UID: rec.UID})
 	}
 	close(p.ended)
 }

@@ -20,6 +20,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 )
@@ -60,7 +61,7 @@ type ear struct {
 	changed *sync.Cond
 	seen    map[job.Ref][]job.Observation
 	output  map[job.Ref]string
-	found   []job.Found
+	found   []job.Object
 }
 
 func newEar() *ear {
@@ -91,9 +92,9 @@ func (e *ear) Output(_ context.Context, ref job.Ref, offset int64, text []byte) 
 	return nil
 }
 
-func (e *ear) Gone(job.Found) {}
+func (e *ear) Gone(job.Object) {}
 
-func (e *ear) Found(found job.Found) {
+func (e *ear) Discovered(found job.Object) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.found = append(e.found, found)
@@ -232,14 +233,14 @@ func TestWhatAProcessCanNotBeIsRefusedWithAHint(t *testing.T) {
 	s := start(t, dir)
 	tests := map[string]struct {
 		edit     func(*corev1.Container)
-		category job.Category
+		category api.Category
 		message  string
 	}{
-		"no command":                 {func(c *corev1.Container) { c.Command = nil }, job.Invalid, "set `command`"},
-		"a value from a Secret":      {func(c *corev1.Container) { c.Env = []corev1.EnvVar{{Name: "KEY", ValueFrom: &corev1.EnvVarSource{}}} }, job.Invalid, "variable KEY"},
-		"environment from a Secret":  {func(c *corev1.Container) { c.EnvFrom = []corev1.EnvFromSource{{}} }, job.Invalid, "envFrom"},
-		"a program that is not here": {func(c *corev1.Container) { c.Command = []string{"no-such-program"} }, job.Config, "no-such-program"},
-		"a directory that is not":    {func(c *corev1.Container) { c.WorkingDir = "/no/such/dir" }, job.Config, "workingDir"},
+		"no command":                 {func(c *corev1.Container) { c.Command = nil }, api.CategoryInvalid, "set `command`"},
+		"a value from a Secret":      {func(c *corev1.Container) { c.Env = []corev1.EnvVar{{Name: "KEY", ValueFrom: &corev1.EnvVarSource{}}} }, api.CategoryInvalid, "variable KEY"},
+		"environment from a Secret":  {func(c *corev1.Container) { c.EnvFrom = []corev1.EnvFromSource{{}} }, api.CategoryInvalid, "envFrom"},
+		"a program that is not here": {func(c *corev1.Container) { c.Command = []string{"no-such-program"} }, api.CategoryConfig, "no-such-program"},
+		"a directory that is not":    {func(c *corev1.Container) { c.WorkingDir = "/no/such/dir" }, api.CategoryConfig, "workingDir"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -299,7 +300,7 @@ func TestNothingIsLaunchedWithoutTheLease(t *testing.T) {
 	s := start(t, dir)
 	a := attempt(uuid.New(), 1, "echo x")
 	a.HoldsLease = func() bool { return false }
-	if _, err := s.Launch(t.Context(), a); !errors.Is(err, job.ErrNotHeld) {
+	if _, err := s.Launch(t.Context(), a); !errors.Is(err, job.ErrLeaseLost) {
 		t.Errorf("launch returned %v, want ErrNotHeld", err)
 	}
 	if left := records(t, dir); len(left) > 0 {
@@ -311,7 +312,7 @@ func TestADeadlineEndsAProcess(t *testing.T) {
 	s := start(t, t.TempDir())
 	a := attempt(uuid.New(), 1, "sleep 1000", func(j *batchv1.Job) { one := int64(1); j.Spec.ActiveDeadlineSeconds = &one })
 	s.launch(t, a)
-	if end := s.ear.waitEnd(t, a.Ref); end.Category != job.Deadline {
+	if end := s.ear.waitEnd(t, a.Ref); end.Category != api.CategoryDeadline {
 		t.Errorf("ended as %s (%s), want deadline", end.Category, end.Message)
 	}
 }
@@ -323,7 +324,7 @@ func TestAReleasedAttemptLeavesNothingBehind(t *testing.T) {
 	made := s.launch(t, a)
 	s.ear.waitEnd(t, a.Ref)
 	for _, uid := range []string{"another", made.UID, made.UID} {
-		if err := s.Release(t.Context(), job.Found{Ref: a.Ref, UID: uid}); err != nil {
+		if err := s.Finalize(t.Context(), job.Object{Ref: a.Ref, UID: uid}); err != nil {
 			t.Fatal(err)
 		}
 		if left := len(records(t, dir)) > 0; left != (uid == "another") {
@@ -338,7 +339,7 @@ func TestOfADiscardedAttemptNothingIsHeard(t *testing.T) {
 	a := attempt(uuid.New(), 1, "trap '' TERM; echo up; while :; do sleep 0.1; done")
 	made := s.launch(t, a)
 	s.ear.wait(t, "output", func() bool { return s.ear.output[a.Ref] != "" })
-	if err := s.Discard(t.Context(), job.Found{Ref: a.Ref, UID: made.UID}); err != nil {
+	if err := s.DeleteDuplicate(t.Context(), job.Object{Ref: a.Ref, UID: made.UID}); err != nil {
 		t.Fatal(err)
 	}
 	s.stop()
@@ -401,7 +402,7 @@ func TestWhatRanWhenItsWorkerWasKilledIsEndedAndRecorded(t *testing.T) {
 		t.Errorf("launched as %+v, want that of the killed worker adopted", made)
 	}
 	end := s.ear.waitEnd(t, ref)
-	if end.Category != job.Unknown || !strings.Contains(end.Message, "worker that ran it died") || end.UID != rec.UID {
+	if end.Category != api.CategoryUnknown || !strings.Contains(end.Message, "worker that ran it died") || end.UID != rec.UID {
 		t.Errorf("ended as %+v, want unknown, with why", end)
 	}
 	s.ear.wait(t, "its output", func() bool { return s.ear.output[ref] == "started\n" })
@@ -490,7 +491,7 @@ func TestAnOutcomeThatWasKeptIsToldByTheNextWorker(t *testing.T) {
 		t.Fatal(err)
 	}
 	end := second.ear.waitEnd(t, a.Ref)
-	if end.Category != job.App || *end.ExitCode != 4 || end.LastLines != "last words\n" {
+	if end.Category != api.CategoryApp || *end.ExitCode != 4 || end.LastLines != "last words\n" {
 		t.Errorf("told as %+v, want exit code 4", end)
 	}
 	second.ear.wait(t, "its output", func() bool { return second.ear.output[a.Ref] == "last words\n" })

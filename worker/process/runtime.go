@@ -121,7 +121,7 @@ func (r *Runtime) Run(
 	r.begin(h, follow, left)
 	for _, p := range left {
 		if p.record.Installation == installation.String() {
-			h.Found(job.Found{Ref: p.record.ref(), UID: p.record.UID})
+			h.Discovered(job.Object{Ref: p.record.ref(), UID: p.record.UID})
 		}
 	}
 	close(ready)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/worker/job"
 )
 
@@ -20,7 +21,7 @@ func (p *process) start() (*exec.Cmd, *os.File, error) {
 		dir = p.shelf.work(p.record.ref())
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return nil, nil, &job.Refused{Category: job.Config, Err: err,
+		return nil, nil, &job.Refused{Category: api.CategoryConfig, Err: err,
 			Message: fmt.Sprintf(
 				"workingDir %s is no directory of this host: create it, or leave workingDir out for a fresh one",
 				dir,
@@ -28,7 +29,7 @@ func (p *process) start() (*exec.Cmd, *os.File, error) {
 	}
 	path, err := lookProgram(p.plan.args[0], dir, env)
 	if err != nil {
-		return nil, nil, &job.Refused{Category: job.Config, Err: err,
+		return nil, nil, &job.Refused{Category: api.CategoryConfig, Err: err,
 			Message: fmt.Sprintf(
 				"command %q can not be run on this host: %v; install it or set PATH in env",
 				p.plan.args[0],
@@ -46,7 +47,7 @@ func (p *process) start() (*exec.Cmd, *os.File, error) {
 		err = closed
 	}
 	if err != nil {
-		return nil, nil, errors.Join(&job.Refused{Category: job.Config, Err: err,
+		return nil, nil, errors.Join(&job.Refused{Category: api.CategoryConfig, Err: err,
 			Message: fmt.Sprintf(
 				"command %q could not be started on this host: %v",
 				p.plan.args[0],

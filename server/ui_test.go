@@ -78,7 +78,7 @@ func TestThePageShowsARunAsItHappens(t *testing.T) {
 
 	r.startRun("hello", `{"name":"the run"}`)
 	do(t, ctx, "the new run, without a reload", shows("#runs td", "the run"), shows("#runs .state.SCHEDULED", "Scheduled"),
-		press("#runs a"), shows("#run-why p", `no worker of work pool "local" is alive`),
+		press("#runs a"), shows("#run-why p", `work pool "local" has no live worker`),
 		shows("#run-why li", "start a worker: berth worker start --pool local"), chromedp.Click(chromedp.CSS("#run a")))
 	w := r.newWorker("w1")
 	claim := w.claimOne()

@@ -8,145 +8,149 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// ended says how a run that is over came to its end.
-func ended(f *store.Situation) Explanation {
-	run := f.Run
-	e := Explanation{}
-	switch run.State.Type {
+// explainEnded explains a run that has finished.
+func explainEnded(facts *store.Situation) Explanation {
+	switch facts.Run.State.Type {
 	case lifecycle.Completed:
-		e.Sentence = "it completed"
-		if run.StartedAt != nil && run.EndedAt != nil {
-			e.Sentence += " after " + span(run.EndedAt.Sub(*run.StartedAt))
-		}
-		if len(f.Attempts) > 1 {
-			e.earlier(f)
-		}
-		e.Next = append(e.Next, "see its output: berth run logs "+f.Run.ID.String())
-		return e
+		return explainCompleted(facts)
 	case lifecycle.Cancelled:
-		e.Sentence = "it was cancelled"
-		if run.State.Name == "Expired" {
-			e.Sentence = "it expired"
-		}
-		if message := strings.TrimPrefix(run.State.Message, "cancelled"); strings.HasPrefix(message, " by ") {
-			e.Sentence += message
-		} else if message = strings.TrimLeft(message, ": "); message != "" {
-			e.Sentence += ": " + message
-		}
-	default:
-		e.Sentence = fmt.Sprintf(
-			"it ended as %s: %s",
-			run.State.Name,
-			outcome(run.Category, run.ExitCode, run.State.Message),
-		)
-		if last := newest(f.Attempts); last != nil && last.EndedAt != nil && last.Category == run.Category {
-			e.Sentence = fmt.Sprintf("it ended as %s: %s", run.State.Name, ending(last))
-		}
+		return explainCancelled(facts)
 	}
-	e.earlier(f)
-	if run.State.Type != lifecycle.Cancelled {
-		e.budget(f)
+	return explainFailed(facts)
+}
+
+func explainCompleted(facts *store.Situation) Explanation {
+	run := facts.Run
+	e := Explanation{Sentence: "it completed"}
+	if run.StartedAt != nil && run.EndedAt != nil {
+		e.Sentence += " after " + span(run.EndedAt.Sub(*run.StartedAt))
 	}
-	e.lastLines(f)
-	e.advice(f)
+	if len(facts.Attempts) > 1 {
+		e.addPastAttempts(facts)
+	}
+	e.addStep("read its output: berth run logs %s", run.ID)
 	return e
 }
 
-// budget says why there was no other attempt.
-func (e *Explanation) budget(f *store.Situation) {
-	if up := f.TimeoutAt; f.Run.Category == lifecycle.Deadline && up != nil && f.Run.EndedAt != nil &&
-		!up.After(*f.Run.EndedAt) {
-		e.Details = append(
-			e.Details,
-			"its time was up, retries included: timeout_seconds of the deployment is over all attempts",
-		)
-		return
+func explainCancelled(facts *store.Situation) Explanation {
+	e := Explanation{Sentence: "it was cancelled"}
+	if facts.Run.State.Name == "Expired" {
+		e.Sentence = "it expired"
 	}
-	var name string
-	var spent, most int
-	switch lifecycle.BudgetOf(f.Run.Category) {
-	case "retries":
-		name, spent, most = "retries.max", f.Spent.App, f.Policy.Max
-	case "infrastructure":
-		name, spent, most = "retries.infrastructure_max", f.Spent.Infrastructure, f.Policy.InfrastructureMaxFor(
-			f.Run.Category,
-		)
-	default:
-		e.Details = append(
-			e.Details,
-			"this is never tried again by itself: another attempt would end the same way",
-		)
-		return
+	// The message is a reason, "cancelled by NAME", or both.
+	message := strings.TrimPrefix(facts.Run.State.Message, "cancelled")
+	if strings.HasPrefix(message, " by ") {
+		e.Sentence += message
+	} else if message = strings.TrimLeft(message, ": "); message != "" {
+		e.Sentence += ": " + message
 	}
-	switch {
-	case most == 0:
-		e.Details = append(e.Details, fmt.Sprintf("it was not tried again: the deployment's %s is 0", name))
-	case spent >= most:
-		e.Details = append(
-			e.Details,
-			fmt.Sprintf("no retry is left: %d of %d of %s are used", spent, most, name),
-		)
-	case lifecycle.BudgetOf(f.Run.Category) == "infrastructure":
-		e.Details = append(
-			e.Details,
-			"it was not tried again: the pool's template ends such runs (policy: {eviction: fail})",
-		)
-	default:
-		e.Details = append(
-			e.Details,
-			fmt.Sprintf(
-				"it was not tried again: retries.on does not list this (%d of %d of %s are used)",
-				spent,
-				most,
-				name,
-			),
-		)
-	}
+
+	e.addPastAttempts(facts)
+	e.addLastLines(facts)
+	e.addAdvice(facts)
+	return e
 }
 
-// attemptLine is an attempt that has ended: how, where, and how long it took.
-func attemptLine(f *store.Situation, i int) string {
-	a := &f.Attempts[i]
-	line := fmt.Sprintf("attempt %d: %s", a.Number, ending(a))
-	if f.Run.State.Type.Terminal() && i == len(f.Attempts)-1 && a.Category != "" &&
-		a.Category == f.Run.Category {
-		line = fmt.Sprintf("attempt %d ended like that", a.Number) // the sentence says how
+func explainFailed(facts *store.Situation) Explanation {
+	run := facts.Run
+	outcome := describeOutcome(run.Category, run.ExitCode, run.State.Message)
+	// The attempt's own message is more specific than the run's, if the attempt ended the run.
+	if last := newest(facts.Attempts); last != nil && last.EndedAt != nil && last.Category == run.Category {
+		outcome = attemptOutcome(last)
 	}
-	if a.RunningAt != nil {
-		line += fmt.Sprintf(", after %s", span(a.EndedAt.Sub(*a.RunningAt)))
+	e := Explanation{Sentence: fmt.Sprintf("it ended as %s: %s", run.State.Name, outcome)}
+
+	e.addPastAttempts(facts)
+	e.Details = append(e.Details, whyNotRetried(facts))
+	e.addLastLines(facts)
+	e.addAdvice(facts)
+	return e
+}
+
+// whyNotRetried says why no further attempt was made.
+func whyNotRetried(facts *store.Situation) string {
+	run := facts.Run
+	if at := facts.TimeoutAt; run.Category == lifecycle.Deadline && at != nil && run.EndedAt != nil &&
+		!at.After(*run.EndedAt) {
+		return "not retried: the run exceeded timeout_seconds of the deployment, which covers all attempts"
+	}
+
+	var setting string
+	var used, limit int
+	budget := lifecycle.BudgetOf(run.Category)
+	switch budget {
+	case lifecycle.RetriesBudget:
+		setting, used, limit = "retries.max", facts.Spent.App, facts.Policy.Max
+	case lifecycle.InfrastructureBudget:
+		setting, used = "retries.infrastructure_max", facts.Spent.Infrastructure
+		limit = facts.Policy.InfrastructureMaxFor(run.Category)
+	default:
+		return fmt.Sprintf("not retried: category %s is never retried automatically", run.Category)
+	}
+
+	switch {
+	case limit == 0:
+		return fmt.Sprintf("not retried: %s of the deployment is 0", setting)
+	case used >= limit:
+		return fmt.Sprintf("not retried: %d of %d retries are used (%s)", used, limit, setting)
+	case budget == lifecycle.InfrastructureBudget:
+		return "not retried: the pool's template ends runs after such a failure (policy: {eviction: fail})"
+	}
+	return fmt.Sprintf("not retried: retries.on does not include this failure (%d of %d retries are used)",
+		used, limit)
+}
+
+// pastAttempt describes an attempt that has ended: how, where, and how long it took.
+func pastAttempt(facts *store.Situation, i int) string {
+	attempt := &facts.Attempts[i]
+	line := fmt.Sprintf("attempt %d: %s", attempt.Number, attemptOutcome(attempt))
+	// The sentence already describes the outcome of the attempt that ended the run.
+	if facts.Run.State.Type.Terminal() && i == len(facts.Attempts)-1 &&
+		attempt.Category != "" && attempt.Category == facts.Run.Category {
+		line = fmt.Sprintf("attempt %d had this outcome", attempt.Number)
+	}
+
+	if attempt.RunningAt != nil {
+		line += fmt.Sprintf(", after %s", span(attempt.EndedAt.Sub(*attempt.RunningAt)))
 	} else {
-		line += fmt.Sprintf(", before it started, %s after it was claimed", span(a.EndedAt.Sub(a.ClaimedAt)))
+		line += fmt.Sprintf(", before it started, %s after it was claimed",
+			span(attempt.EndedAt.Sub(attempt.ClaimedAt)))
 	}
-	if a.Node != "" {
-		line += ", on node " + a.Node
+	if attempt.Node != "" {
+		line += ", on node " + attempt.Node
 	}
-	if lifecycle.Disrupted(a.Category) && a.RunningAt == nil && i+1 < len(f.Attempts) {
-		line += "; that cost no retry"
+
+	if i+1 == len(facts.Attempts) {
+		return line
 	}
-	if i+1 < len(f.Attempts) && string(f.Attempts[i+1].Raised) != string(a.Raised) {
-		line += fmt.Sprintf("; the next one got %s", f.Attempts[i+1].Raised)
+	if lifecycle.Disrupted(attempt.Category) && attempt.RunningAt == nil {
+		line += "; no retry was used"
+	}
+	if next := facts.Attempts[i+1].Raised; string(next) != string(attempt.Raised) {
+		line += fmt.Sprintf("; the next attempt got %s", next)
 	}
 	return line
 }
 
-// ending is an attempt's end in words: category, exit code, message.
-func ending(a *store.Attempt) string { return outcome(a.Category, a.ExitCode, a.Message) }
+// attemptOutcome describes an attempt's outcome: category, exit code, message.
+func attemptOutcome(attempt *store.Attempt) string {
+	return describeOutcome(attempt.Category, attempt.ExitCode, attempt.Message)
+}
 
-func outcome(c lifecycle.Category, code *int32, message string) string {
-	parts := []string{meaning(c)}
-	if c == "" {
-		parts = nil
-		if code != nil && *code == 0 {
-			return "it succeeded"
-		}
+func describeOutcome(category lifecycle.Category, code *int32, message string) string {
+	if category == "" && (code != nil && *code == 0 || code == nil && message == "") {
+		return "succeeded"
+	}
+
+	var parts []string
+	if category != "" {
+		parts = append(parts, describeCategory(category))
 	}
 	if code != nil {
 		parts = append(parts, fmt.Sprintf("exit code %d", *code))
 	}
 	text := strings.Join(parts, ", ")
 	switch {
-	case text == "" && message == "":
-		return "it succeeded"
 	case text == "":
 		return message
 	case message == "":
@@ -155,8 +159,8 @@ func outcome(c lifecycle.Category, code *int32, message string) string {
 	return text + ": " + message
 }
 
-func meaning(c lifecycle.Category) string {
-	switch c {
+func describeCategory(category lifecycle.Category) string {
+	switch category {
 	case lifecycle.App:
 		return "the workload failed (app)"
 	case lifecycle.OOM:
@@ -164,38 +168,38 @@ func meaning(c lifecycle.Category) string {
 	case lifecycle.Evicted:
 		return "evicted from its node (evicted)"
 	case lifecycle.Preempted:
-		return "preempted by something more important (preempted)"
+		return "preempted by a pod with a higher priority (preempted)"
 	case lifecycle.NodeLost:
 		return "its node was lost (node_lost)"
 	case lifecycle.Deadline:
-		return "it took too long (deadline)"
+		return "deadline exceeded (deadline)"
 	case lifecycle.ImagePull:
 		return "its image could not be pulled (image_pull)"
 	case lifecycle.Config:
-		return "something it refers to is missing or wrong (config)"
+		return "a missing or invalid reference or setting (config)"
 	case lifecycle.Unschedulable:
-		return "no node could take it (unschedulable)"
+		return "no node could run it (unschedulable)"
 	case lifecycle.Quota:
-		return "over a quota (quota)"
+		return "resource quota exceeded (quota)"
 	case lifecycle.Invalid:
-		return "the cluster refused the job (invalid)"
+		return "the cluster rejected its Job (invalid)"
 	case lifecycle.Template:
 		return "its template could not be rendered (template)"
 	case lifecycle.Deleted:
-		return "somebody deleted it (deleted)"
+		return "its Job or pod was deleted (deleted)"
 	case lifecycle.CancelledEnd:
 		return "cancelled"
 	case lifecycle.Unknown:
-		return "it is not known why (unknown)"
+		return "cause unknown (unknown)"
 	}
-	return string(c)
+	return string(category)
 }
 
 const shownLines = 5
 
-// lastLines are the end of what the newest attempt wrote.
-func (e *Explanation) lastLines(f *store.Situation) {
-	last := newest(f.Attempts)
+// addLastLines adds the end of the newest attempt's output, each line marked with "| ".
+func (e *Explanation) addLastLines(facts *store.Situation) {
+	last := newest(facts.Attempts)
 	if last == nil || strings.TrimSpace(last.LastLines) == "" {
 		return
 	}
@@ -205,55 +209,53 @@ func (e *Explanation) lastLines(f *store.Situation) {
 	}
 }
 
-// advice is what a person may want to do about it.
-func (e *Explanation) advice(f *store.Situation) {
-	if text := advise(f); text != "" {
+// addAdvice adds what to do about a run that did not complete.
+func (e *Explanation) addAdvice(facts *store.Situation) {
+	if text := remedy(facts); text != "" {
 		e.Next = append(e.Next, text)
 	}
-	if last := newest(f.Attempts); last != nil && last.RunningAt != nil {
-		e.Next = append(e.Next, "see its output: berth run logs "+f.Run.ID.String())
+	if last := newest(facts.Attempts); last != nil && last.RunningAt != nil {
+		e.addStep("read its output: berth run logs %s", facts.Run.ID)
 	}
-	if f.Run.State.Type == lifecycle.Cancelled {
-		e.Next = append(e.Next, "see what happened to it: berth run events "+f.Run.ID.String())
+	if facts.Run.State.Type == lifecycle.Cancelled {
+		e.addStep("list its events: berth run events %s", facts.Run.ID)
 	}
-	e.Next = append(e.Next, "try it again: berth run retry "+f.Run.ID.String())
+	e.addStep("retry it: berth run retry %s", facts.Run.ID)
 }
 
-func advise(f *store.Situation) string {
-	switch f.Run.Category {
-	case lifecycle.App:
-		return "look at the end of its output"
+// remedy says how to remove the cause of a failure; empty if only the workload's output can tell.
+func remedy(facts *store.Situation) string {
+	switch category := facts.Run.Category; category {
 	case lifecycle.OOM:
-		if p := f.Policy.OOM; p != nil && f.Spent.OOM >= p.Max {
-			return fmt.Sprintf(
-				"give it more memory with %s, or raise retries.oom.max of the deployment (%d of %d are used)",
-				p.Variable,
-				f.Spent.OOM,
-				p.Max,
-			)
-		}
-		if f.Policy.OOM != nil {
-			return fmt.Sprintf("give it more memory: %s is at its most, or frozen", f.Policy.OOM.Variable)
-		}
-		return "give it more memory with the pool's memory variable, or let retries.oom of the deployment do it"
+		return memoryRemedy(facts)
 	case lifecycle.ImagePull:
-		return "check the image's name and the pull secret"
+		return "check the image name and the pull secret"
 	case lifecycle.Config:
-		return "check its command, and the Secrets, ConfigMaps and volumes that it names"
+		return "check its command, and the Secrets, ConfigMaps and volumes that it refers to"
 	case lifecycle.Unschedulable, lifecycle.Quota:
-		return "ask for less, or have room made in the cluster"
+		return "lower its resource requests, or free capacity or quota in the cluster"
 	case lifecycle.Invalid, lifecycle.Template:
-		return fmt.Sprintf(
-			"correct the template or the job variables: berth pool template get %s",
-			word(f.Run.Pool),
-		)
+		return "correct the template or the job variables: berth pool template get " +
+			shellQuote(facts.Run.Pool)
 	case lifecycle.Deadline:
-		return "raise timeout_seconds of the deployment, or make it faster"
+		return "raise timeout_seconds of the deployment, or make the workload faster"
 	case lifecycle.Evicted, lifecycle.Preempted, lifecycle.NodeLost:
-		if f.Policy.InfrastructureMaxFor(f.Run.Category) > 0 {
-			return ""
+		if facts.Policy.InfrastructureMaxFor(category) == 0 {
+			return "set retries.infrastructure_max of the deployment to retry such runs automatically"
 		}
-		return "let retries.infrastructure_max of the deployment try such runs again by themselves"
 	}
 	return ""
+}
+
+func memoryRemedy(facts *store.Situation) string {
+	policy := facts.Policy.OOM
+	switch {
+	case policy == nil:
+		return "raise the job variable that sets its memory, or set retries.oom of the deployment to raise it"
+	case facts.Spent.OOM >= policy.Max:
+		return fmt.Sprintf("raise job variable %q, or retries.oom.max of the deployment (%d of %d are used)",
+			policy.Variable, facts.Spent.OOM, policy.Max)
+	}
+	return fmt.Sprintf("job variable %q is frozen or at its maximum: change its limit in the pool's template",
+		policy.Variable)
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files")
 
 var now = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
@@ -25,41 +25,45 @@ func ptr[T any](v T) *T { return &v }
 
 func ago(d time.Duration) time.Time { return now.Add(-d) }
 
-// situation is a run that was due two minutes ago, with a worker and nothing in its way.
-func situation(change ...func(*store.Situation)) *store.Situation {
-	s := &store.Situation{
+// runFacts are the facts of a run that was due two minutes ago, with a live worker and no limit or pause.
+func runFacts(change ...func(*store.Situation)) *store.Situation {
+	f := &store.Situation{
 		Run: store.Run{
 			ID: uuid.MustParse("01890000-0000-7000-8000-000000000001"), Name: "brave-anchor-042",
 			Pool: "k8s", Queue: "default", Deployment: "etl", DueAt: ago(2 * time.Minute),
 			State: lifecycle.State{Type: lifecycle.Scheduled, Name: "Scheduled"},
 		},
 		Lane: store.Lane{
-			Pool: store.Gate{Name: "k8s"}, Queue: store.Gate{Name: "default"}, Deployment: store.Gate{Name: "etl"},
+			Pool: store.Gate{Name: "k8s"}, Queue: store.Gate{Name: "default"},
+			Deployment: store.Gate{Name: "etl"},
 		},
-		Workers: []store.Worker{{Name: "w1", Pool: "k8s", ClusterID: "c1", LastSeenAt: ago(time.Second), ActiveAttempts: 3}},
-		Now:     now,
+		Workers: []store.Worker{{Name: "w1", Pool: "k8s", ClusterID: "c1", LastSeenAt: ago(time.Second),
+			ActiveAttempts: 3}},
+		Now: now,
 	}
 	for _, c := range change {
-		c(s)
+		c(f)
 	}
-	return s
+	return f
 }
 
-func in(t lifecycle.StateType, name, message string) func(*store.Situation) {
-	return func(s *store.Situation) {
-		s.Run.State = lifecycle.State{Type: t, Name: name, Message: message, At: ago(time.Minute)}
+// inState puts the run into a state.
+func inState(t lifecycle.StateType, name, message string) func(*store.Situation) {
+	return func(f *store.Situation) {
+		f.Run.State = lifecycle.State{Type: t, Name: name, Message: message, At: ago(time.Minute)}
 		if t.Terminal() {
-			s.Run.EndedAt = ptr(ago(time.Minute))
+			f.Run.EndedAt = ptr(ago(time.Minute))
 		}
 	}
 }
 
-// tried adds an attempt; one with a category has ended.
-func tried(c lifecycle.Category, change ...func(*store.Attempt)) func(*store.Situation) {
-	return func(s *store.Situation) {
-		n := int32(len(s.Attempts) + 1)
+// withAttempt adds an attempt; with a category, it has ended.
+func withAttempt(c lifecycle.Category, change ...func(*store.Attempt)) func(*store.Situation) {
+	return func(f *store.Situation) {
+		n := int32(len(f.Attempts) + 1)
 		a := store.Attempt{
-			Number: n, Worker: "w1", ClusterID: "c1", Node: "node-1", JobNamespace: "jobs", JobName: fmt.Sprintf("etl-%d", n),
+			Number: n, Worker: "w1", ClusterID: "c1", Node: "node-1", JobNamespace: "jobs",
+			JobName:   fmt.Sprintf("etl-%d", n),
 			ClaimedAt: ago(20 * time.Minute), RunningAt: ptr(ago(19 * time.Minute)), Category: c,
 		}
 		if c != "" {
@@ -68,10 +72,10 @@ func tried(c lifecycle.Category, change ...func(*store.Attempt)) func(*store.Sit
 		for _, change := range change {
 			change(&a)
 		}
-		s.Attempts, s.Run.Attempt = append(s.Attempts, a), n
-		s.Run.StartedAt = a.RunningAt
-		if s.Run.State.Type.Terminal() {
-			s.Run.Category, s.Run.ExitCode = a.Category, a.ExitCode
+		f.Attempts, f.Run.Attempt = append(f.Attempts, a), n
+		f.Run.StartedAt = a.RunningAt
+		if f.Run.State.Type.Terminal() {
+			f.Run.Category, f.Run.ExitCode = a.Category, a.ExitCode
 		}
 	}
 }
@@ -80,93 +84,112 @@ func notStarted(a *store.Attempt) { a.RunningAt, a.Node = nil, "" }
 
 func exit(code int32) func(*store.Attempt) { return func(a *store.Attempt) { a.ExitCode = &code } }
 
-func failed(name string) func(*store.Situation) { return in(lifecycle.Failed, name, "") }
+func failed(name string) func(*store.Situation) { return inState(lifecycle.Failed, name, "") }
 
-func crashed(s *store.Situation) { in(lifecycle.Crashed, "Crashed", "")(s) }
+func crashed(f *store.Situation) { inState(lifecycle.Crashed, "Crashed", "")(f) }
 
-// situations are all that a run can be in, by what a person would call it.
-func situations() map[string]*store.Situation {
+// cases are the facts of a run, by situation.
+func cases() map[string]*store.Situation {
 	limit := func(n int32) *int32 { return &n }
 	held := []store.Holder{
 		{Name: "calm-gull-123", Deployment: "etl", Since: ago(2*time.Hour + 13*time.Minute)},
 		{Name: "swift-ferry-007", Deployment: "etl", Since: ago(40 * time.Second)},
 	}
 	return map[string]*store.Situation{
-		"nothing is in its way":    situation(),
-		"others are before it":     situation(func(s *store.Situation) { s.Ahead, s.Before = 42, 1 }),
-		"another queue goes first": situation(func(s *store.Situation) { s.Before = 7 }),
-		"it is due later": situation(func(s *store.Situation) {
-			s.Run.DueAt, s.StartDeadline = now.Add(90*time.Minute), ptr(now.Add(2*time.Hour))
+		"due with a live worker":                            runFacts(),
+		"due with runs ahead in two queues":                 runFacts(func(f *store.Situation) { f.Ahead, f.Before = 42, 1 }),
+		"due with runs ahead in a queue of higher priority": runFacts(func(f *store.Situation) { f.Before = 7 }),
+		"scheduled for later": runFacts(func(f *store.Situation) {
+			f.Run.DueAt, f.StartDeadline = now.Add(90*time.Minute), ptr(now.Add(2*time.Hour))
 		}),
-		"it waits for a retry": situation(tried(lifecycle.App, exit(3)), in(lifecycle.Scheduled, "AwaitingRetry", "retry 1 of 3"), func(s *store.Situation) {
-			s.Run.DueAt, s.Policy.Max, s.Spent.App = now.Add(75*time.Second), 3, 1
+		"awaiting a retry": runFacts(withAttempt(lifecycle.App, exit(3)), inState(lifecycle.Scheduled, "AwaitingRetry", "retry 1 of 3"),
+			func(f *store.Situation) {
+				f.Run.DueAt, f.Policy.Max, f.Spent.App = now.Add(75*time.Second), 3, 1
+			}),
+		"deployment limit of one reached": runFacts(func(f *store.Situation) {
+			f.Lane.Deployment.Limit, f.Lane.Deployment.Used, f.Holders, f.Ahead = limit(1), 1, held[:1], 1
 		}),
-		"the deployment runs one at a time": situation(func(s *store.Situation) {
-			s.Lane.Deployment.Limit, s.Lane.Deployment.Used, s.Holders, s.Ahead = limit(1), 1, held[:1], 1
+		"three limits reached": runFacts(func(f *store.Situation) {
+			f.Lane.Deployment.Limit, f.Lane.Deployment.Used, f.Holders = limit(5), 5, held
+			f.Lane.Queue.Limit, f.Lane.Queue.Used = limit(0), 0
+			f.Lane.Pool.Limit, f.Lane.Pool.Used, f.Ahead = limit(7), 9, store.AheadMax
 		}),
-		"three limits are full": situation(func(s *store.Situation) {
-			s.Lane.Deployment.Limit, s.Lane.Deployment.Used, s.Holders = limit(5), 5, held
-			s.Lane.Queue.Limit, s.Lane.Queue.Used = limit(0), 0
-			s.Lane.Pool.Limit, s.Lane.Pool.Used, s.Ahead = limit(7), 9, store.AheadMax
+		"pool and queue and deployment paused": runFacts(func(f *store.Situation) {
+			f.Lane.Pool.Paused, f.Lane.Queue.Paused, f.Lane.Deployment.Paused = true, true, true
+			f.Lane.Pool.PausedBy, f.Lane.Pool.PausedAt = "ada", ago(3*time.Hour)
+			f.Lane.Deployment.PausedBy, f.Lane.Deployment.PausedAt = "grace", ago(40*time.Second)
+			f.Run.Pool, f.Lane.Pool.Name = "Ada's pool", "Ada's pool"
 		}),
-		"everything is paused": situation(func(s *store.Situation) {
-			s.Lane.Pool.Paused, s.Lane.Queue.Paused, s.Lane.Deployment.Paused = true, true, true
-			s.Lane.Pool.PausedBy, s.Lane.Pool.PausedAt = "ada", ago(3*time.Hour)
-			s.Lane.Deployment.PausedBy, s.Lane.Deployment.PausedAt = "grace", ago(40*time.Second)
-			s.Run.Pool, s.Lane.Pool.Name = "Ada's pool", "Ada's pool"
+		"no live worker":      runFacts(func(f *store.Situation) { f.Workers[0].LastSeenAt = ago(3 * time.Hour) }),
+		"no worker ever":      runFacts(func(f *store.Situation) { f.Workers = nil }),
+		"every worker paused": runFacts(func(f *store.Situation) { f.Workers[0].Paused = true }),
+		"claimed": runFacts(inState(lifecycle.Pending, "Claimed", ""),
+			withAttempt("", notStarted, func(a *store.Attempt) { a.JobName = "" })),
+		"pending with an image that cannot be pulled": runFacts(inState(lifecycle.Pending, "InfrastructurePending", ""),
+			withAttempt("", notStarted, func(a *store.Attempt) {
+				a.Diagnosis = "container job: ErrImagePull: no/such:image: not found"
+			}), func(f *store.Situation) { f.StartDeadline = ptr(now.Add(10 * time.Minute)) }),
+		"running after a disruption": runFacts(inState(lifecycle.Running, "Running", ""), withAttempt(lifecycle.Evicted, notStarted),
+			withAttempt(""),
+			func(f *store.Situation) {
+				f.TimeoutAt, f.LeaseExpiresAt = ptr(now.Add(41*time.Minute)), ptr(now.Add(20*time.Second))
+			}),
+		"worker lost": runFacts(inState(lifecycle.Running, "Running", ""), withAttempt(""), func(f *store.Situation) {
+			f.LeaseExpiresAt, f.Workers[0].LastSeenAt = ptr(ago(8*time.Minute)), ago(8*time.Minute)
 		}),
-		"no worker is alive":       situation(func(s *store.Situation) { s.Workers[0].LastSeenAt = ago(3 * time.Hour) }),
-		"no worker was ever there": situation(func(s *store.Situation) { s.Workers = nil }),
-		"every worker is paused":   situation(func(s *store.Situation) { s.Workers[0].Paused = true }),
-		"it was claimed":           situation(in(lifecycle.Pending, "Claimed", ""), tried("", notStarted, func(a *store.Attempt) { a.JobName = "" })),
-		"its image can not be pulled": situation(in(lifecycle.Pending, "InfrastructurePending", ""), tried("", notStarted, func(a *store.Attempt) {
-			a.Diagnosis = "container job: ErrImagePull: no/such:image: not found"
-		}), func(s *store.Situation) { s.StartDeadline = ptr(now.Add(10 * time.Minute)) }),
-		"it runs": situation(in(lifecycle.Running, "Running", ""), tried(lifecycle.Evicted, notStarted), tried(""), func(s *store.Situation) {
-			s.TimeoutAt, s.LeaseExpiresAt = ptr(now.Add(41*time.Minute)), ptr(now.Add(20*time.Second))
-		}),
-		"its worker is lost": situation(in(lifecycle.Running, "Running", ""), tried(""), func(s *store.Situation) {
-			s.LeaseExpiresAt, s.Workers[0].LastSeenAt = ptr(ago(8*time.Minute)), ago(8*time.Minute)
-		}),
-		"it is being cancelled": situation(in(lifecycle.Cancelling, "Cancelling", "cancelled by ada"), tried("")),
-		"it was cancelled":      situation(in(lifecycle.Cancelled, "Cancelled", "cancelled by ada")),
-		"it expired":            situation(in(lifecycle.Cancelled, "Expired", "it had not started by 12:00")),
-		"it completed":          situation(in(lifecycle.Completed, "Completed", ""), tried("", exit(0), func(a *store.Attempt) { a.EndedAt = ptr(ago(time.Minute)) })),
-		"it completed at last": situation(in(lifecycle.Completed, "Completed", ""), tried(lifecycle.OOM), tried("", exit(0), func(a *store.Attempt) {
-			a.EndedAt, a.Raised = ptr(ago(time.Minute)), json.RawMessage(`{"memory":"1Gi"}`)
-		})),
-		"it failed": situation(failed("Failed"), tried(lifecycle.App, exit(3), func(a *store.Attempt) {
+		"cancelling": runFacts(inState(lifecycle.Cancelling, "Cancelling", "cancelled by ada"), withAttempt("")),
+		"cancelled":  runFacts(inState(lifecycle.Cancelled, "Cancelled", "cancelled by ada")),
+		"expired":    runFacts(inState(lifecycle.Cancelled, "Expired", "the run did not start before its start deadline")),
+		"completed": runFacts(inState(lifecycle.Completed, "Completed", ""),
+			withAttempt("", exit(0), func(a *store.Attempt) { a.EndedAt = ptr(ago(time.Minute)) })),
+		"completed after more memory": runFacts(inState(lifecycle.Completed, "Completed", ""), withAttempt(lifecycle.OOM),
+			withAttempt("", exit(0), func(a *store.Attempt) {
+				a.EndedAt, a.Raised = ptr(ago(time.Minute)), json.RawMessage(`{"memory":"1Gi"}`)
+			})),
+		"failed": runFacts(failed("Failed"), withAttempt(lifecycle.App, exit(3), func(a *store.Attempt) {
 			a.LastLines = "one\ntwo\nthree\nfour\nfive\nTraceback: no such table\n"
 		})),
-		"it failed to the last retry": situation(failed("Failed"), tried(lifecycle.App, exit(3)), tried(lifecycle.App, exit(4)), func(s *store.Situation) {
-			s.Policy.Max, s.Spent.App = 1, 1
-		}),
-		"it failed and retries are for other things": situation(failed("Failed"), tried(lifecycle.App, exit(3)), func(s *store.Situation) { s.Policy.Max = 2 }),
-		"it ran out of memory":                       situation(failed("OutOfMemory"), tried(lifecycle.OOM, exit(137))),
-		"it ran out of memory again and again": situation(failed("OutOfMemory"), tried(lifecycle.OOM, exit(137)), tried(lifecycle.OOM, exit(137)), func(s *store.Situation) {
-			s.Policy.OOM, s.Spent.OOM = &lifecycle.OOMPolicy{Max: 1, Variable: "memory"}, 1
-		}),
-		"its time was up": situation(failed("TimedOut"), tried(lifecycle.Deadline), func(s *store.Situation) { s.TimeoutAt = ptr(ago(2 * time.Minute)) }),
-		"it was evicted and no budget is left": situation(crashed, tried(lifecycle.Evicted), tried(lifecycle.NodeLost), func(s *store.Situation) {
-			s.Policy.InfrastructureMax, s.Spent.Infrastructure = 1, 1
-		}),
-		"it runs on a node that is lost": situation(in(lifecycle.Running, "Running", ""), tried("", func(a *store.Attempt) {
-			a.Diagnosis = "pod etl-1 was told to stop and its node node-1 does not confirm it: it may still run"
+		"failed with all retries used": runFacts(failed("Failed"), withAttempt(lifecycle.App, exit(3)), withAttempt(lifecycle.App, exit(4)),
+			func(f *store.Situation) {
+				f.Policy.Max, f.Spent.App = 1, 1
+			}),
+		"failed with retries for other failures": runFacts(failed("Failed"), withAttempt(lifecycle.App, exit(3)),
+			func(f *store.Situation) { f.Policy.Max = 2 }),
+		"out of memory": runFacts(failed("OutOfMemory"), withAttempt(lifecycle.OOM, exit(137))),
+		"out of memory with all retries used": runFacts(failed("OutOfMemory"), withAttempt(lifecycle.OOM, exit(137)),
+			withAttempt(lifecycle.OOM, exit(137)), func(f *store.Situation) {
+				f.Policy.OOM, f.Spent.OOM = &lifecycle.OOMPolicy{Max: 1, Variable: "memory"}, 1
+			}),
+		"run timeout exceeded": runFacts(failed("TimedOut"), withAttempt(lifecycle.Deadline),
+			func(f *store.Situation) { f.TimeoutAt = ptr(ago(2 * time.Minute)) }),
+		"node lost with all retries used": runFacts(crashed, withAttempt(lifecycle.Evicted), withAttempt(lifecycle.NodeLost),
+			func(f *store.Situation) {
+				f.Policy.InfrastructureMax, f.Spent.Infrastructure = 1, 1
+			}),
+		"running on a lost node": runFacts(inState(lifecycle.Running, "Running", ""), withAttempt("", func(a *store.Attempt) {
+			a.Diagnosis = "pod etl-1 is terminating, but node node-1 does not respond: the container may still run"
 		})),
-		"it was evicted without a budget":               situation(crashed, tried(lifecycle.Evicted), func(s *store.Situation) { s.Policy.InfrastructureSet = true }),
-		"it was evicted and the template ends it there": situation(crashed, tried(lifecycle.Evicted)),
-		"its template can not be rendered":              situation(crashed, tried(lifecycle.Template, notStarted, func(a *store.Attempt) { a.Message = `variable "image" has no value` })),
-		"a secret is missing":                           situation(crashed, tried(lifecycle.Config, notStarted, func(a *store.Attempt) { a.Message = `secret "db" not found` })),
-		"no node takes it":                              situation(crashed, tried(lifecycle.Unschedulable, notStarted, func(a *store.Attempt) { a.Message = "0/3 nodes are available: insufficient cpu" })),
-		"somebody deleted it":                           situation(crashed, tried(lifecycle.Deleted)),
+		"evicted without infrastructure retries": runFacts(crashed, withAttempt(lifecycle.Evicted),
+			func(f *store.Situation) { f.Policy.InfrastructureSet = true }),
+		"evicted with a template that ends the run": runFacts(crashed, withAttempt(lifecycle.Evicted)),
+		"template cannot be rendered": runFacts(crashed,
+			withAttempt(lifecycle.Template, notStarted,
+				func(a *store.Attempt) { a.Message = `variable "image" has no value` })),
+		"secret missing": runFacts(crashed,
+			withAttempt(lifecycle.Config, notStarted,
+				func(a *store.Attempt) { a.Message = `secret "db" not found` })),
+		"unschedulable": runFacts(crashed,
+			withAttempt(lifecycle.Unschedulable, notStarted,
+				func(a *store.Attempt) { a.Message = "0/3 nodes are available: insufficient cpu" })),
+		"deleted": runFacts(crashed, withAttempt(lifecycle.Deleted)),
 	}
 }
 
-func TestARunIsExplainedInWords(t *testing.T) {
+func TestExplanations(t *testing.T) {
 	seen := map[string]bool{}
-	for name, s := range situations() {
+	for name, facts := range cases() {
 		t.Run(name, func(t *testing.T) {
-			e := explain.Explain(s)
+			e := explain.Explain(facts)
 			var b strings.Builder
 			fmt.Fprintln(&b, e.Sentence)
 			for _, r := range e.Reasons {
@@ -179,9 +202,9 @@ func TestARunIsExplainedInWords(t *testing.T) {
 				fmt.Fprintln(&b, "next:", line)
 			}
 			if len(e.Next) == 0 {
-				t.Error("it names no next step")
+				t.Error("no next step")
 			}
-			path := filepath.Join("testdata", strings.ReplaceAll(name, " ", "-")+".golden")
+			path := filepath.Join("testdata", strings.ReplaceAll(name, " ", "_")+".golden")
 			seen[path] = true
 			if *update {
 				if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
@@ -203,17 +226,19 @@ func TestARunIsExplainedInWords(t *testing.T) {
 	}
 	for _, file := range files {
 		if !seen[file] {
-			t.Errorf("%s belongs to no situation", file)
+			t.Errorf("%s belongs to no case", file)
 		}
 	}
 }
 
-func TestEveryCategoryAndStateHasWords(t *testing.T) {
+func TestEveryCategoryIsDescribed(t *testing.T) {
 	for _, c := range []lifecycle.Category{
-		lifecycle.App, lifecycle.OOM, lifecycle.Evicted, lifecycle.Preempted, lifecycle.NodeLost, lifecycle.Deadline, lifecycle.ImagePull,
-		lifecycle.Config, lifecycle.Unschedulable, lifecycle.Quota, lifecycle.Invalid, lifecycle.Template, lifecycle.Deleted, lifecycle.Unknown,
+		lifecycle.App, lifecycle.OOM, lifecycle.Evicted, lifecycle.Preempted, lifecycle.NodeLost,
+		lifecycle.Deadline, lifecycle.ImagePull,
+		lifecycle.Config, lifecycle.Unschedulable, lifecycle.Quota, lifecycle.Invalid, lifecycle.Template,
+		lifecycle.Deleted, lifecycle.Unknown,
 	} {
-		e := explain.Explain(situation(crashed, tried(c)))
+		e := explain.Explain(runFacts(crashed, withAttempt(c)))
 		if !strings.Contains(e.Sentence, "("+string(c)+")") || len(e.Details) == 0 {
 			t.Errorf("%s: %+v", c, e)
 		}

@@ -7,220 +7,214 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-func scheduled(f *store.Situation) Explanation {
+// explainScheduled explains a run that no worker holds: everything that it waits for, in the order in which a
+// user should look at it.
+func explainScheduled(facts *store.Situation) Explanation {
 	var e Explanation
-	e.notDue(f)
-	e.paused(f)
-	e.full(f)
-	e.workers(f)
-	due := !f.Run.DueAt.After(f.Now)
+	e.checkDue(facts)
+	e.checkPaused(facts)
+	e.checkLimits(facts)
+	e.checkWorkers(facts)
+
+	due := !facts.Run.DueAt.After(facts.Now)
+	dueFor := span(facts.Now.Sub(facts.Run.DueAt))
+	ahead := runsAhead(facts)
 	switch {
 	case len(e.Reasons) > 0:
 		e.Sentence = e.Reasons[0].Message
 		for _, r := range e.Reasons[1:] {
 			e.Details = append(e.Details, r.Message)
 		}
-		if line := ahead(f); due && line != "" {
-			e.Details = append(e.Details, line)
+		if due && ahead != "" {
+			e.Details = append(e.Details, ahead)
 		}
-	case ahead(f) != "":
-		e.Sentence = fmt.Sprintf(
-			"it is due for %s and waits its turn: %s",
-			span(f.Now.Sub(f.Run.DueAt)),
-			ahead(f),
-		)
-		e.Details = append(e.Details, busy(f))
+
+	case ahead != "":
+		e.Sentence = fmt.Sprintf("it has been due for %s and waits its turn: %s", dueFor, ahead)
+		e.addDetail("%s; a worker claims no more runs than its --limit allows", liveWorkers(facts))
+
 	default:
 		e.Sentence = fmt.Sprintf(
-			"it is due for %s and nothing is in its way: a worker claims it next",
-			span(f.Now.Sub(f.Run.DueAt)),
-		)
-		e.Details = append(e.Details, busy(f))
+			"it has been due for %s; no limit or pause applies: waiting for a worker to claim it", dueFor)
+		e.addDetail("%s; a worker claims no more runs than its --limit allows", liveWorkers(facts))
 	}
-	e.startDeadline(f)
-	e.timeout(f)
-	e.earlier(f)
-	e.Next = append(e.Next, "follow it: berth run watch "+f.Run.ID.String())
+
+	e.addStartDeadline(facts)
+	e.addTimeout(facts)
+	e.addPastAttempts(facts)
+	e.addStep("watch it: berth run watch %s", facts.Run.ID)
 	return e
 }
 
-func (e *Explanation) notDue(f *store.Situation) {
-	left := f.Run.DueAt.Sub(f.Now)
+func (e *Explanation) checkDue(facts *store.Situation) {
+	left := facts.Run.DueAt.Sub(facts.Now)
 	if left <= 0 {
 		return
 	}
-	reason := Reason{NotDue, "it is due in " + span(left)}
-	if f.Run.Attempt > 0 && f.Run.State.Name == "AwaitingRetry" {
-		reason = Reason{AwaitingRetry, fmt.Sprintf("attempt %d is due in %s", f.Run.Attempt+1, span(left))}
-		if last := newest(f.Attempts); last != nil {
-			reason.Message += fmt.Sprintf("; attempt %d ended: %s", last.Number, ending(last))
-		}
+	if facts.Run.Attempt == 0 || facts.Run.State.Name != "AwaitingRetry" {
+		e.addReason(NotDue, "it is due in "+span(left))
+		return
 	}
-	e.Reasons = append(e.Reasons, reason)
+
+	message := fmt.Sprintf("attempt %d is due in %s", facts.Run.Attempt+1, span(left))
+	if last := newest(facts.Attempts); last != nil {
+		message += fmt.Sprintf("; attempt %d ended: %s", last.Number, attemptOutcome(last))
+	}
+	e.addReason(AwaitingRetry, message)
 }
 
-// busy is what the workers have to do: they have limits of their own, which the server does not know.
-func busy(f *store.Situation) string {
+// liveWorkers says how many workers of the pool are alive and how busy they are. The server does not know
+// their own limits.
+func liveWorkers(facts *store.Situation) string {
 	var workers, attempts int
-	for _, w := range f.Workers {
-		if alive(w, f.Now) {
+	for _, w := range facts.Workers {
+		if alive(w, facts.Now) {
 			workers++
 			attempts += int(w.ActiveAttempts)
 		}
 	}
-	return fmt.Sprintf(
-		"%s alive, with %s; each takes no more than its own --limit",
-		count(workers, "worker is", "workers are"),
-		count(attempts, "attempt", "attempts"),
-	)
+	return fmt.Sprintf("%s with %s",
+		plural(workers, "live worker", "live workers"), plural(attempts, "active attempt", "active attempts"))
 }
 
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
-// ahead says who is claimed before it; nothing where nobody is.
-func ahead(s *store.Situation) string {
+// runsAhead says how many runs are claimed before this one; empty if none.
+func runsAhead(facts *store.Situation) string {
 	var parts []string
-	if s.Ahead > 0 {
-		parts = append(parts, fmt.Sprintf("%s ahead of it in queue %q", runs(s.Ahead), s.Run.Queue))
+	if facts.Ahead > 0 {
+		parts = append(parts, fmt.Sprintf("%s ahead of it in queue %q", runsAre(facts.Ahead),
+			facts.Run.Queue))
 	}
-	if s.Before > 0 {
-		parts = append(parts, runs(s.Before)+" due in queues that are served first")
+	if facts.Before > 0 {
+		parts = append(parts, runsAre(facts.Before)+" due in queues with a higher priority")
 	}
 	return strings.Join(parts, ", and ")
 }
 
-func runs(n int) string {
-	switch {
-	case n >= store.AheadMax:
+func runsAre(n int) string {
+	if n >= store.AheadMax { // counted no further
 		return fmt.Sprintf("%d or more runs are", n)
-	case n == 1:
-		return "one run is"
 	}
-	return fmt.Sprintf("%d runs are", n)
+	return plural(n, "run is", "runs are")
 }
 
-func (e *Explanation) paused(f *store.Situation) {
-	for _, gate := range []struct {
+func (e *Explanation) checkPaused(facts *store.Situation) {
+	pool, queue := shellQuote(facts.Run.Pool), shellQuote(facts.Run.Queue)
+	for _, level := range []struct {
 		code   Code
 		kind   string
-		of     store.Gate
+		gate   store.Gate
 		resume string
 	}{
-		{PoolPaused, "work pool", f.Lane.Pool, "berth pool resume " + word(f.Run.Pool)},
-		{DeploymentPaused, "deployment", f.Lane.Deployment, "berth deployment resume " + word(f.Run.Deployment)},
-		{QueuePaused, "queue", f.Lane.Queue, fmt.Sprintf("berth queue resume %s --pool %s", word(f.Run.Queue), word(f.Run.Pool))},
+		{PoolPaused, "work pool", facts.Lane.Pool, "berth pool resume " + pool},
+		{
+			DeploymentPaused, "deployment", facts.Lane.Deployment,
+			"berth deployment resume " + shellQuote(facts.Run.Deployment),
+		},
+		{QueuePaused, "queue", facts.Lane.Queue, fmt.Sprintf("berth queue resume %s --pool %s", queue, pool)},
 	} {
-		if !gate.of.Paused {
+		if !level.gate.Paused {
 			continue
 		}
-		message := fmt.Sprintf("%s %q is paused", gate.kind, gate.of.Name)
-		if gate.of.PausedBy != "" {
-			message = fmt.Sprintf(
-				"%s %q was paused by %s %s ago",
-				gate.kind,
-				gate.of.Name,
-				gate.of.PausedBy,
-				span(f.Now.Sub(gate.of.PausedAt)),
-			)
+		message := fmt.Sprintf("%s %q is paused", level.kind, level.gate.Name)
+		if level.gate.PausedBy != "" {
+			message = fmt.Sprintf("%s %q was paused by %s %s ago",
+				level.kind, level.gate.Name, level.gate.PausedBy, span(facts.Now.Sub(level.gate.PausedAt)))
 		}
-		e.Reasons = append(e.Reasons, Reason{gate.code, message})
-		e.Next = append(e.Next, fmt.Sprintf("resume the %s: %s", gate.kind, gate.resume))
+		e.addReason(level.code, message)
+		e.addStep("resume the %s: %s", level.kind, level.resume)
 	}
 }
 
-// full names the limits that are in the way, the narrowest first, and who holds the slots of that one.
-func (e *Explanation) full(f *store.Situation) {
-	told := false
-	for _, gate := range []struct {
+// checkLimits names the concurrency limits that are reached, the narrowest first, and which runs hold the
+// slots of that one.
+func (e *Explanation) checkLimits(facts *store.Situation) {
+	pool, queue := shellQuote(facts.Run.Pool), shellQuote(facts.Run.Queue)
+	holders := slotHolders(facts)
+	for _, level := range []struct {
 		code  Code
 		kind  string
-		of    store.Gate
+		gate  store.Gate
 		raise string
 	}{
-		{DeploymentFull, "deployment", f.Lane.Deployment, "concurrency_limit in its berth.yaml, then: berth deploy"},
-		{QueueFull, "queue", f.Lane.Queue, fmt.Sprintf("berth queue update %s --pool %s --concurrency-limit N", word(f.Run.Queue), word(f.Run.Pool))},
-		{PoolFull, "work pool", f.Lane.Pool, fmt.Sprintf("berth pool update %s --concurrency-limit N", word(f.Run.Pool))},
+		{
+			DeploymentFull, "deployment", facts.Lane.Deployment,
+			"raise concurrency_limit of the deployment in its berth.yaml: berth deploy",
+		},
+		{
+			QueueFull, "queue", facts.Lane.Queue, fmt.Sprintf(
+				"raise the limit of the queue: berth queue update %s --pool %s --concurrency-limit N", queue,
+				pool),
+		},
+		{
+			PoolFull, "work pool", facts.Lane.Pool,
+			fmt.Sprintf("raise the limit of the work pool: berth pool update %s --concurrency-limit N", pool),
+		},
 	} {
-		if !gate.of.Full() {
+		if !level.gate.Full() {
 			continue
 		}
-		message := fmt.Sprintf("%s %q has all its %d slots in use", gate.kind, gate.of.Name, *gate.of.Limit)
-		wait := "wait for a slot, or "
-		switch {
-		case *gate.of.Limit == 0:
-			wait = ""
-			message = fmt.Sprintf("%s %q has a limit of 0: it runs nothing", gate.kind, gate.of.Name)
-		case *gate.of.Limit == 1:
-			message = fmt.Sprintf("%s %q runs one at a time", gate.kind, gate.of.Name)
+		limit := *level.gate.Limit
+		if limit == 0 {
+			e.addReason(level.code, fmt.Sprintf("%s %q has concurrency limit 0 and runs nothing", level.kind,
+				level.gate.Name))
+			e.addStep("%s", level.raise)
+			continue
 		}
-		if !told {
-			message += holders(f, gate.of)
-			told = true
+
+		message := fmt.Sprintf("%s %q has reached its concurrency limit of %d", level.kind, level.gate.Name,
+			limit)
+		// The store reads the holders of the first limit only.
+		if len(holders) > 0 {
+			message += "; slots are held by " + strings.Join(holders, ", ")
+			if more := int(level.gate.Used) - len(holders); more > 0 {
+				message += fmt.Sprintf(" and %d more", more)
+			}
+			holders = nil
 		}
-		e.Reasons = append(e.Reasons, Reason{gate.code, message})
-		e.Next = append(e.Next, fmt.Sprintf("%sraise the limit of the %s: %s", wait, gate.kind, gate.raise))
+		e.addReason(level.code, message)
+		e.addStep("wait for a slot, or %s", level.raise)
 	}
 }
 
-func holders(s *store.Situation, full store.Gate) string {
-	var names []string
-	for _, h := range s.Holders {
-		names = append(names, fmt.Sprintf("%s (%s, for %s)", h.Name, h.Deployment, span(s.Now.Sub(h.Since))))
+// slotHolders describes the runs that hold slots, each as "NAME (DEPLOYMENT, for 5m)".
+func slotHolders(facts *store.Situation) []string {
+	var holders []string
+	for _, h := range facts.Holders {
+		holders = append(holders, fmt.Sprintf("%s (%s, for %s)", h.Name, h.Deployment,
+			span(facts.Now.Sub(h.Since))))
 	}
-	if len(names) == 0 {
-		return ""
-	}
-	text := ", held by " + strings.Join(names, ", ")
-	if more := int(full.Used) - len(names); more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
+	return holders
 }
 
-func (e *Explanation) workers(f *store.Situation) {
-	s := f
+// checkWorkers says whether a worker could claim the run.
+func (e *Explanation) checkWorkers(facts *store.Situation) {
 	var paused, living int
 	var freshest *store.Worker
-	for i, w := range s.Workers {
-		if alive(w, s.Now) {
+	for i, w := range facts.Workers {
+		if alive(w, facts.Now) {
 			living++
 			if w.Paused {
 				paused++
 			}
 		}
 		if freshest == nil || w.LastSeenAt.After(freshest.LastSeenAt) {
-			freshest = &s.Workers[i]
+			freshest = &facts.Workers[i]
 		}
 	}
+
+	pool := shellQuote(facts.Run.Pool)
 	switch {
 	case living > 0 && paused == living:
-		e.Reasons = append(
-			e.Reasons,
-			Reason{WorkersPaused, fmt.Sprintf("every worker of work pool %q is paused", f.Run.Pool)},
-		)
-		e.Next = append(
-			e.Next,
-			fmt.Sprintf(
-				"resume the worker: berth worker resume %s --pool %s",
-				word(freshest.Name),
-				word(f.Run.Pool),
-			),
-		)
+		e.addReason(WorkersPaused, fmt.Sprintf("every live worker of work pool %q is paused", facts.Run.Pool))
+		e.addStep("resume a worker: berth worker resume %s --pool %s", shellQuote(freshest.Name), pool)
+
 	case living == 0:
-		message := fmt.Sprintf("no worker of work pool %q is alive", f.Run.Pool)
+		message := fmt.Sprintf("work pool %q has no live worker", facts.Run.Pool)
 		if freshest != nil {
-			message += fmt.Sprintf(
-				", %q was last heard of %s ago",
-				freshest.Name,
-				span(s.Now.Sub(freshest.LastSeenAt)),
-			)
+			message += fmt.Sprintf("; worker %q was last seen %s ago",
+				freshest.Name, span(facts.Now.Sub(freshest.LastSeenAt)))
 		}
-		e.Reasons = append(e.Reasons, Reason{NoWorker, message})
-		e.Next = append(e.Next, "start a worker: berth worker start --pool "+word(f.Run.Pool))
+		e.addReason(NoWorker, message)
+		e.addStep("start a worker: berth worker start --pool %s", pool)
 	}
 }

@@ -35,7 +35,7 @@ func cases(t *testing.T, file string) []map[string]any {
 	return result
 }
 
-func object(v any) map[string]any {
+func objectNode(v any) map[string]any {
 	m, _ := v.(map[string]any)
 	return m
 }
@@ -69,7 +69,7 @@ func TestConformanceApply(t *testing.T) {
 			if program == nil {
 				t.Fatal(err)
 			}
-			got, err := program.Render(context.Background(), &templating.Values{Variables: object(c["values"])})
+			got, err := program.Render(context.Background(), &templating.Values{Variables: objectNode(c["values"])})
 			if errors.Is(err, templating.ErrNoValue) {
 				got, err = map[string]any{"$notset": true}, nil
 			}
@@ -112,11 +112,11 @@ func renderCase(t *testing.T, engine string, c map[string]any) {
 	if compiled == nil {
 		t.Fatal(err)
 	}
-	layers := templating.Layers{Run: object(c["job_variables"])}
+	layers := templating.Layers{Run: objectNode(c["job_variables"])}
 	if _, ok := c["deployment_job_variables"]; ok {
-		layers = templating.Layers{Deployment: object(c["deployment_job_variables"]), Run: object(c["flow_run_job_variables"])}
+		layers = templating.Layers{Deployment: objectNode(c["deployment_job_variables"]), Run: objectNode(c["flow_run_job_variables"])}
 	}
-	rendered, err := compiled.Render(context.Background(), templating.Input{Layers: layers, Stored: object(c["variables_store"])})
+	rendered, err := compiled.Render(context.Background(), templating.Input{Layers: layers, Stored: objectNode(c["variables_store"])})
 	if c["expected_error"] == true {
 		if err == nil {
 			t.Fatalf("rendered to %v, want an error", rendered.Configuration)
@@ -126,7 +126,7 @@ func renderCase(t *testing.T, engine string, c map[string]any) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(object(c["expected_rendered"]), rendered.Configuration); diff != "" {
+	if diff := cmp.Diff(objectNode(c["expected_rendered"]), rendered.Configuration); diff != "" {
 		t.Errorf("job_configuration (-want +got):\n%s", diff)
 	}
 }
@@ -136,7 +136,7 @@ func TestConformanceJobVariables(t *testing.T) {
 		t.Run(c["name"].(string), func(t *testing.T) {
 			var levels []map[string]any
 			for _, level := range c["layers"].([]any) {
-				levels = append(levels, object(level))
+				levels = append(levels, objectNode(level))
 			}
 			levels = append(levels, nil) // a run that gives nothing of its own
 			compiled, err := templating.DefaultRegistry().Compile(template(t, c))

@@ -39,7 +39,7 @@ func (g *goCompiler) leaf(pointer, s string) node {
 		return g.manifest(pointer, s)
 	}
 	if !strings.Contains(s, "{{") {
-		return literal{s}
+		return literalNode{s}
 	}
 	if p := tooLarge(pointer, s); p != nil {
 		return g.broken(pointer, Problems{*p})
@@ -102,7 +102,7 @@ func (g *goCompiler) manifest(pointer, s string) node {
 
 func (g *goCompiler) broken(pointer string, problems Problems) node {
 	g.compiler.report(problems)
-	return broken{pointer, problems}
+	return brokenNode{pointer, problems}
 }
 
 // compile compiles actions, says what is wrong with them, and notes what they refer to.

@@ -91,9 +91,9 @@ func referencesOf(parts []part) []Reference {
 func placeholderLeaf(pointer string, parts []part) node {
 	switch {
 	case len(parts) == 0:
-		return literal{""}
+		return literalNode{""}
 	case len(parts) == 1 && parts[0].reference == nil:
-		return literal{parts[0].text}
+		return literalNode{parts[0].text}
 	case len(parts) == 1:
 		return whole{parts[0].reference}
 	default:

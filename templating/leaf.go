@@ -34,9 +34,9 @@ func CompileTree(tree any, decl Declarations, compile LeafCompiler) (Program, er
 		}
 		c.report(problems)
 		if leaf == nil {
-			return broken{pointer, problems}
+			return brokenNode{pointer, problems}
 		}
-		return foreign{pointer: pointer, leaf: leaf}
+		return engineNode{pointer: pointer, leaf: leaf}
 	}
 	p.root = c.compile(tree, decl.Pointer, 0)
 	return p, c.problems.errorOrNil()
@@ -45,17 +45,17 @@ func CompileTree(tree any, decl Declarations, compile LeafCompiler) (Program, er
 // CompilePlaceholders is the LeafCompiler of placeholders and nothing else: what an engine falls back to.
 func CompilePlaceholders(pointer, s string) (Leaf, []Reference, error) {
 	parts := splitLeaf(pointer, s, findPlaceholders(s))
-	return native{placeholderLeaf(pointer, parts)}, referencesOf(parts), nil
+	return nativeLeaf{placeholderLeaf(pointer, parts)}, referencesOf(parts), nil
 }
 
-// foreign runs the leaf of another engine.
-type foreign struct {
+// engineNode runs the leaf of another engine.
+type engineNode struct {
 	pointer string
 	leaf    Leaf
 }
 
-func (f foreign) render(r *render) (any, bool) {
-	if n, ours := f.leaf.(native); ours {
+func (f engineNode) render(r *render) (any, bool) {
+	if n, ours := f.leaf.(nativeLeaf); ours {
 		return n.node.render(r)
 	}
 	if err := r.budget.Spend(1); err != nil {
@@ -73,10 +73,10 @@ func (f foreign) render(r *render) (any, bool) {
 	return v, ok
 }
 
-// native is a node as a Leaf.
-type native struct{ node node }
+// nativeLeaf is a node as a Leaf.
+type nativeLeaf struct{ node node }
 
-func (n native) Render(v *Values, b *Budget) (any, bool, error) {
+func (n nativeLeaf) Render(v *Values, b *Budget) (any, bool, error) {
 	r := &render{values: v, budget: b}
 	result, ok := n.node.render(r)
 	return result, ok, r.problems.errorOrNil()

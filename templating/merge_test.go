@@ -17,7 +17,7 @@ func yaml(t *testing.T, text string) map[string]any {
 	if err != nil {
 		t.Fatalf("%v in\n%s", err, text)
 	}
-	return object(v)
+	return objectNode(v)
 }
 
 // compiled compiles a template that has nothing wrong.

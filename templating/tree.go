@@ -92,17 +92,17 @@ func (c *compiler) compile(v any, pointer string, depth int) node {
 	if depth > value.MaxDepth {
 		problems := Problems{problemf(CodeLimit, pointer, "nested deeper than %d levels", value.MaxDepth)}
 		c.report(problems)
-		return broken{pointer, problems}
+		return brokenNode{pointer, problems}
 	}
 	switch v := v.(type) {
 	case map[string]any:
-		object := &object{keys: value.SortedKeys(v)}
+		object := &objectNode{keys: value.SortedKeys(v)}
 		for _, key := range object.keys {
 			object.items = append(object.items, c.compile(v[key], value.Pointer(pointer, key), depth+1))
 		}
 		return object
 	case []any:
-		list := make(list, len(v))
+		list := make(listNode, len(v))
 		for i, item := range v {
 			list[i] = c.compile(item, value.Pointer(pointer, strconv.Itoa(i)), depth+1)
 		}
@@ -110,34 +110,34 @@ func (c *compiler) compile(v any, pointer string, depth int) node {
 	case string:
 		return c.leaf(pointer, v)
 	default:
-		return literal{v}
+		return literalNode{v}
 	}
 }
 
-// literal is a scalar without placeholders.
-type literal struct{ v any }
+// literalNode is a scalar without placeholders.
+type literalNode struct{ v any }
 
-func (l literal) render(*render) (any, bool) { return l.v, true }
+func (l literalNode) render(*render) (any, bool) { return l.v, true }
 
-// broken is a leaf that could not be compiled: whatever renders it meets the same problems, and the rest of
+// brokenNode is a leaf that could not be compiled: whatever renders it meets the same problems, and the rest of
 // the tree is still looked at.
-type broken struct {
+type brokenNode struct {
 	pointer  string
 	problems Problems
 }
 
-func (b broken) render(r *render) (any, bool) {
+func (b brokenNode) render(r *render) (any, bool) {
 	r.fail(b.pointer, b.problems)
 	return nil, false
 }
 
-// object keeps its keys as they are; what has no value loses its key.
-type object struct {
+// objectNode keeps its keys as they are; what has no value loses its key.
+type objectNode struct {
 	keys  []string
 	items []node
 }
 
-func (o *object) render(r *render) (any, bool) {
+func (o *objectNode) render(r *render) (any, bool) {
 	result := make(map[string]any, len(o.keys))
 	for i, item := range o.items {
 		if r.stopped {
@@ -150,10 +150,10 @@ func (o *object) render(r *render) (any, bool) {
 	return result, true
 }
 
-// list drops the items that have no value.
-type list []node
+// listNode drops the items that have no value.
+type listNode []node
 
-func (l list) render(r *render) (any, bool) {
+func (l listNode) render(r *render) (any, bool) {
 	result := make([]any, 0, len(l))
 	for _, item := range l {
 		if r.stopped {

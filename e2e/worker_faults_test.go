@@ -106,12 +106,21 @@ func preempted(p *play) {
 	})
 	zero := int64(0)
 	seat := corev1.ResourceList{"e2e.berth.dev/seat": resource.MustParse("1")}
-	vip, err := p.client.CoreV1().Pods(p.jobs).Create(ctx, &corev1.Pod{
+	important := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "more-important", Labels: map[string]string{testPod: ""}},
-		Spec: corev1.PodSpec{PriorityClassName: class.Name, TerminationGracePeriodSeconds: &zero, Containers: []corev1.Container{{
-			Name: "sit", Image: "busybox:1.36", Command: []string{"sleep", "600"}, Resources: corev1.ResourceRequirements{Limits: seat},
-		}}},
-	}, metav1.CreateOptions{})
+		Spec: corev1.PodSpec{
+			PriorityClassName: class.Name, TerminationGracePeriodSeconds: &zero,
+			Containers: []corev1.Container{{
+				Name: "sit", Image: "busybox:1.36", Command: []string{"sleep", "600"},
+				Resources: corev1.ResourceRequirements{Limits: seat},
+			}},
+		},
+	}
+	p.admitted("the priority class", func(o metav1.CreateOptions) error {
+		_, err := p.client.CoreV1().Pods(p.jobs).Create(ctx, important, o)
+		return err
+	})
+	vip, err := p.client.CoreV1().Pods(p.jobs).Create(ctx, important, metav1.CreateOptions{})
 	p.must(err)
 	eventually(p.t, "the more important pod to have the seat", func() (bool, error) {
 		pod, err := p.client.CoreV1().Pods(p.jobs).Get(ctx, vip.Name, metav1.GetOptions{})
@@ -128,9 +137,35 @@ func (p *play) allowNo(what corev1.ResourceName) {
 	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "none"}, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{what: resource.MustParse("0")}}}
 	_, err := p.client.CoreV1().ResourceQuotas(p.jobs).Create(p.t.Context(), quota, metav1.CreateOptions{})
 	p.must(err)
-	eventually(p.t, "the quota to be in force", func() (bool, error) {
-		q, err := p.client.CoreV1().ResourceQuotas(p.jobs).Get(p.t.Context(), "none", metav1.GetOptions{})
-		return err == nil && len(q.Status.Hard) > 0, err
+	p.refused("the quota", "exceeded quota", func(o metav1.CreateOptions) error {
+		if what == corev1.ResourcePods {
+			_, err := p.client.CoreV1().Pods(p.jobs).Create(p.t.Context(), samplePod(), o)
+			return err
+		}
+		_, err := p.client.BatchV1().Jobs(p.jobs).Create(p.t.Context(), sampleJob(), o)
+		return err
+	})
+}
+
+// admitted waits until admission knows something that was just created: it reads from a cache, which a loaded API
+// server fills late. create is tried as a dry run until it is no longer forbidden.
+func (p *play) admitted(what string, create func(metav1.CreateOptions) error) {
+	p.t.Helper()
+	eventually(p.t, "admission to know "+what, func() (bool, error) {
+		err := create(metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		if apierrors.IsForbidden(err) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+}
+
+// refused waits until admission refuses a dry run of create with a text.
+func (p *play) refused(what, text string, create func(metav1.CreateOptions) error) {
+	p.t.Helper()
+	eventually(p.t, what+" to be in force", func() (bool, error) {
+		err := create(metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err != nil && strings.Contains(err.Error(), text), nil
 	})
 }
 
@@ -166,9 +201,9 @@ func admissionRefuses(p *play) {
 	}, metav1.CreateOptions{})
 	p.must(err)
 	p.t.Cleanup(func() { p.must(bindings.Delete(context.WithoutCancel(ctx), name, metav1.DeleteOptions{})) })
-	eventually(p.t, "the policy to be in force", func() (bool, error) {
-		_, err := p.client.BatchV1().Jobs(p.jobs).Create(ctx, sampleJob(), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		return err != nil && strings.Contains(err.Error(), "not on a Tuesday"), nil
+	p.refused("the policy", "not on a Tuesday", func(o metav1.CreateOptions) error {
+		_, err := p.client.BatchV1().Jobs(p.jobs).Create(ctx, sampleJob(), o)
+		return err
 	})
 }
 

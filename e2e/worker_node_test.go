@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
-	"strings"
-	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -125,9 +123,17 @@ func priorityClass() *schedulingv1.PriorityClass {
 
 func sampleJob() *batchv1.Job {
 	return &batchv1.Job{
-		ObjectMeta: metav1.ObjectMeta{Name: strings.ToLower("sample-" + time.Now().Format("150405"))},
-		Spec: batchv1.JobSpec{Template: corev1.PodTemplateSpec{Spec: corev1.PodSpec{
-			RestartPolicy: corev1.RestartPolicyNever, Containers: []corev1.Container{{Name: "c", Image: "busybox:1.36"}},
-		}}},
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "sample-"},
+		Spec:       batchv1.JobSpec{Template: corev1.PodTemplateSpec{Spec: samplePod().Spec}},
+	}
+}
+
+func samplePod() *corev1.Pod {
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "sample-"},
+		Spec: corev1.PodSpec{
+			RestartPolicy: corev1.RestartPolicyNever,
+			Containers:    []corev1.Container{{Name: "c", Image: "busybox:1.36"}},
+		},
 	}
 }

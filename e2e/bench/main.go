@@ -33,11 +33,8 @@ func run(ctx context.Context, args []string) error {
 	only := flags.String("run", "", "measure only the rows whose name matches this regular expression")
 	output := flags.String("o", "table", "how to print: table or json")
 	rounds := flags.Int("rounds", 3, "how often each benchmark is run; the median counts")
-	benchtime := flags.String(
-		"benchtime",
-		"1s",
-		"how long one round of a benchmark takes, as in go test -benchtime",
-	)
+	benchtime := flags.String("benchtime", "1s",
+		"how long one round of a benchmark takes, as in go test -benchtime")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -68,11 +65,8 @@ func run(ctx context.Context, args []string) error {
 	if len(chosen) == 0 {
 		return fmt.Errorf("no row to measure matches %q", *only)
 	}
-	measured, err := measure(
-		ctx,
-		chosen,
-		options{rounds: *rounds, benchtime: *benchtime, progress: os.Stderr},
-	)
+	measured, err := measure(ctx, chosen,
+		options{rounds: *rounds, benchtime: *benchtime, progress: os.Stderr})
 	if err != nil {
 		return err
 	}

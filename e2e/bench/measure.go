@@ -61,27 +61,12 @@ func sortedKeys(m map[string][]string) []string {
 // runPackage runs benchmarks of one package once. The package may be in a module of its own.
 func runPackage(ctx context.Context, dir string, names []string, benchtime string, into samples) error {
 	pattern := "^Benchmark(" + strings.Join(names, "|") + ")$"
-	command := exec.CommandContext(
-		ctx,
-		"go",
-		"test",
-		"-run",
-		"^$",
-		"-bench",
-		pattern,
-		"-benchmem",
-		"-benchtime",
-		benchtime,
-		"-timeout",
-		"60m",
-		".",
-	)
+	command := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", pattern, "-benchmem",
+		"-benchtime", benchtime, "-timeout", "60m", ".")
 	command.Dir = filepath.FromSlash(dir)
 	command.Stderr = os.Stderr
-	command.Env = append(
-		command.Environ(),
-		"GOGC=400",
-	) // as `berth server` sets it; limits and peers get the same
+	command.Env = append(command.Environ(),
+		"GOGC=400") // as `berth server` sets it; limits and peers get the same
 	out, err := command.Output()
 	if err != nil {
 		return fmt.Errorf("benchmarks of %s: %w\n%s", dir, err, out)

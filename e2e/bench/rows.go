@@ -1,194 +1,140 @@
 package main
 
-// rows are what is promised about speed. A new one needs benchmarks of ours, the limit and the peer in one
-// package.
+import "slices"
+
+// The packages that hold the benchmarks.
+const (
+	renderDir  = "templating/manifest"
+	impactDir  = "templating/preview"
+	storeDir   = "server/store"
+	serverDir  = "server"
+	clusterDir = "e2e/bench/jobs"
+)
+
+// rows lists the promised speeds. A new row needs the benchmarks of ours, of the limit and of the peer in one package.
 func rows() []row {
-	const render, impact, inStore, onCluster = "templating/manifest", "templating/preview", "server/store", "e2e/bench/jobs"
-	allocations := []string{"allocs/op", "B/op"}
-	prepare := func(what, ours string) row {
-		return row{what: "render and prepare: " + what, dir: render, unit: "sec/op", steady: allocations,
-			ours:  "RenderAndPrepare/" + ours,
-			limit: "RenderAndPrepare/limit-json", limitName: "json.Unmarshal",
-			peer: "RenderAndPrepare/peer-helm", peerName: "the Helm way"}
-	}
-	question := func(name string) row {
-		return row{
-			what:       "a million runs, 100,000 deployments and schedules, p99: " + name,
-			dir:        inStore,
-			unit:       "p99-sec/op",
-			ours:       "Questions/big/" + name,
-			limit:      "Questions/small/" + name,
-			limitName:  "a thousand of each",
-			timesLimit: 2,
-		}
-	}
-	placeholder, gotemplate, text := prepare(
-		"placeholder",
-		"placeholder",
-	), prepare(
-		"gotemplate",
-		"gotemplate",
-	), prepare(
-		"text manifest",
-		"gotemplate-text",
-	)
+	return slices.Concat(templateRows(), storeRows(), serverRows(), clusterRows())
+}
+
+func allocations() []string { return []string{"allocs/op", "B/op"} }
+
+func templateRows() []row {
+	placeholder := renderRow("placeholder", "placeholder")
 	placeholder.timesLimit, placeholder.timesPeer = 3, 4
+	gotemplate := renderRow("gotemplate", "gotemplate")
 	gotemplate.timesLimit, gotemplate.timesPeer = 3, 4
+	text := renderRow("text manifest", "gotemplate-text")
 	text.timesPeer = 1
+
 	return []row{
 		placeholder, gotemplate, text,
 		{
-			what:   "impact of a template change on 10,000 deployments, one core",
-			dir:    impact,
-			ours:   "ImpactOn10000",
-			unit:   "sec/op",
-			bound:  1,
-			steady: allocations,
+			what: "impact of a template change on 10,000 deployments, one core",
+			dir:  impactDir, ours: "ImpactOn10000", unit: "sec/op", bound: 1, steady: allocations(),
 		},
 		{
-			what:       "claim → running → completed in the store, batches of 100",
-			dir:        inStore,
-			ours:       "FullCycle",
-			unit:       "runs/s",
-			more:       true,
-			limit:      "FullCycleLimit",
-			limitName:  "pgbench",
-			timesLimit: 0.7,
-			peer:       "FullCycle",
-			peerDir:    "e2e/bench/river",
-			peerName:   "River",
-			timesPeer:  1,
+			what: "the slowest hostile template",
+			dir:  "templating", ours: "HostileWorst", unit: "worst-sec/op", bound: 0.25,
 		},
 		{
-			what:      "bulk creation of runs",
-			dir:       inStore,
-			ours:      "BulkCreate",
-			unit:      "runs/s",
-			more:      true,
-			bound:     50_000,
-			limit:     "BulkCreateLimit",
-			limitName: "COPY",
+			what: "most memory of a hostile template",
+			dir:  "templating", ours: "HostileWorst", unit: "worst-B/op", bound: 64 << 20,
+		},
+	}
+}
+
+func renderRow(what, ours string) row {
+	return row{
+		what: "render and prepare: " + what,
+		dir:  renderDir, ours: "RenderAndPrepare/" + ours, unit: "sec/op", steady: allocations(),
+		limit: "RenderAndPrepare/limit-json", limitName: "json.Unmarshal",
+		peer: "RenderAndPrepare/peer-helm", peerName: "the Helm way",
+	}
+}
+
+func storeRows() []row {
+	list := []row{
+		{
+			what: "claim → running → completed in the store, batches of 100",
+			dir:  storeDir, ours: "FullCycle", unit: "runs/s", more: true,
+			limit: "FullCycleLimit", limitName: "pgbench", timesLimit: 0.7,
+			peer: "FullCycle", peerDir: "e2e/bench/river", peerName: "River", timesPeer: 1,
 		},
 		{
-			what:      "claim → running → completed over the API, four workers, one server",
-			dir:       "server",
-			ours:      "HTTPCycle",
-			unit:      "runs/s",
-			more:      true,
-			bound:     10_000,
-			limit:     "HTTPCycleLimit",
-			limitName: "the store alone",
+			what: "bulk creation of runs",
+			dir:  storeDir, ours: "BulkCreate", unit: "runs/s", more: true, bound: 50_000,
+			limit: "BulkCreateLimit", limitName: "COPY",
 		},
 		{
-			what:  "due → claimed at 200 runs a second, half of them",
-			dir:   "server",
-			ours:  "HTTPDispatch",
-			unit:  "p50-sec/op",
-			bound: 0.005,
+			what: "log ingest",
+			dir:  storeDir, ours: "LogIngest", unit: "B/s", more: true, bound: 50e6, steady: []string{"B/op"},
+			limit: "LogIngestLimit", limitName: "COPY",
+		},
+	}
+	for _, name := range []string{
+		"get", "list-by-pool", "list-by-state", "list-by-deployment", "list-by-time",
+		"list-by-name-prefix", "list-by-id-prefix", "deployments-of-pool", "claim", "schedules",
+	} {
+		list = append(list, row{
+			what: "a million runs, 100,000 deployments and schedules, p99: " + name,
+			dir:  storeDir, ours: "Questions/big/" + name, unit: "p99-sec/op",
+			limit: "Questions/small/" + name, limitName: "a thousand of each", timesLimit: 2,
+		})
+	}
+	return list
+}
+
+func serverRows() []row {
+	return []row{
+		{
+			what: "claim → running → completed over the API, four workers, one server",
+			dir:  serverDir, ours: "HTTPCycle", unit: "runs/s", more: true, bound: 10_000,
+			limit: "HTTPCycleLimit", limitName: "the store alone",
 		},
 		{
-			what:  "due → claimed at 200 runs a second, all but one in a hundred",
-			dir:   "server",
-			ours:  "HTTPDispatch",
-			unit:  "p99-sec/op",
-			bound: 0.05,
+			what: "due → claimed at 200 runs a second, median",
+			dir:  serverDir, ours: "HTTPDispatch", unit: "p50-sec/op", bound: 0.005,
 		},
 		{
-			what:      "log ingest",
-			dir:       inStore,
-			ours:      "LogIngest",
-			unit:      "B/s",
-			more:      true,
-			bound:     50e6,
-			steady:    []string{"B/op"},
-			limit:     "LogIngestLimit",
-			limitName: "COPY",
+			what: "due → claimed at 200 runs a second, p99",
+			dir:  serverDir, ours: "HTTPDispatch", unit: "p99-sec/op", bound: 0.05,
 		},
-		question(
-			"get",
-		), question("list-by-pool"), question("list-by-state"), question("list-by-deployment"), question("list-by-time"),
-		question(
-			"list-by-name-prefix",
-		), question("list-by-id-prefix"), question("deployments-of-pool"), question("claim"), question("schedules"),
+	}
+}
+
+func clusterRows() []row {
+	return []row{
 		{
-			what:  "the slowest of the hostile templates",
-			dir:   "templating",
-			ours:  "HostileWorst",
-			unit:  "worst-sec/op",
-			bound: 0.25,
+			what: "Jobs created by one worker, --launch=named",
+			dir:  clusterDir, cluster: true, ours: "JobsCreated/named", unit: "jobs/s", more: true,
+			limit: "JobsCreated/limit", limitName: "bare client-go", timesLimit: 0.8,
 		},
 		{
-			what:  "the most memory a hostile template takes",
-			dir:   "templating",
-			ours:  "HostileWorst",
-			unit:  "worst-B/op",
-			bound: 64 << 20,
+			what: "Jobs created by one worker, --launch=gated",
+			dir:  clusterDir, cluster: true, ours: "JobsCreated/gated", unit: "jobs/s", more: true,
+			limit: "JobsCreated/limit-gated", limitName: "bare client-go", timesLimit: 0.8,
 		},
 		{
-			what:       "Jobs created by one worker, --launch=named",
-			dir:        onCluster,
-			cluster:    true,
-			ours:       "JobsCreated/named",
-			unit:       "jobs/s",
-			more:       true,
-			limit:      "JobsCreated/limit",
-			limitName:  "bare client-go",
-			timesLimit: 0.8,
+			what: "run created over the API → its pod exists, median",
+			dir:  clusterDir, cluster: true, ours: "PodExists/run", unit: "p50-sec/op", bound: 0.02,
+			limit: "PodExists/limit", limitName: "a bare Job",
 		},
 		{
-			what:       "Jobs created by one worker, --launch=gated",
-			dir:        onCluster,
-			cluster:    true,
-			ours:       "JobsCreated/gated",
-			unit:       "jobs/s",
-			more:       true,
-			limit:      "JobsCreated/limit-gated",
-			limitName:  "bare client-go",
-			timesLimit: 0.8,
+			what: "run created over the API → its pod exists, p99",
+			dir:  clusterDir, cluster: true, ours: "PodExists/run", unit: "p99-sec/op", bound: 0.1,
+			limit: "PodExists/limit", limitName: "a bare Job",
 		},
 		{
-			what:      "run created over the API → its pod exists, median",
-			dir:       onCluster,
-			cluster:   true,
-			ours:      "PodExists/run",
-			unit:      "p50-sec/op",
-			bound:     0.02,
-			limit:     "PodExists/limit",
-			limitName: "a bare Job",
+			what: "pod done → run's end recorded, median",
+			dir:  clusterDir, cluster: true, ours: "Recorded", unit: "p50-sec/op", bound: 0.2,
 		},
 		{
-			what:      "run created over the API → its pod exists, p99",
-			dir:       onCluster,
-			cluster:   true,
-			ours:      "PodExists/run",
-			unit:      "p99-sec/op",
-			bound:     0.1,
-			limit:     "PodExists/limit",
-			limitName: "a bare Job",
+			what: "10,000 active Jobs on one worker, resident",
+			dir:  "e2e", cluster: true, ours: "ManyJobs", unit: "resident-B/op", bound: 250e6,
 		},
 		{
-			what:    "pod done → run's end recorded, median",
-			dir:     onCluster,
-			cluster: true,
-			ours:    "Recorded",
-			unit:    "p50-sec/op",
-			bound:   0.2,
-		},
-		{
-			what:    "10,000 active Jobs on one worker, resident",
-			dir:     "e2e",
-			cluster: true,
-			ours:    "ManyJobs",
-			unit:    "resident-B/op",
-			bound:   250e6,
-		},
-		{
-			what:    "writes to the API server per Job, from its creation to its release",
-			dir:     "e2e",
-			cluster: true,
-			ours:    "ManyJobs",
-			unit:    "writes/job",
-			bound:   4,
+			what: "writes to the API server per Job, from creation to release",
+			dir:  "e2e", cluster: true, ours: "ManyJobs", unit: "writes/job", bound: 4,
 		},
 	}
 }

@@ -56,12 +56,8 @@ func choose(ctx context.Context, nodes int, args map[string][]string) (cluster, 
 		return nil, err
 	}
 	named := os.Getenv(provider.EnvKubeconfig)
-	chosen := preferred(
-		named,
-		dir.Kubeconfig(),
-		config.Provider,
-		func() bool { return provider.DockerAnswers(ctx) },
-	)
+	chosen := preferred(named, dir.Kubeconfig(), config.Provider,
+		func() bool { return provider.DockerAnswers(ctx) })
 	if chosen == external {
 		return provider.External{Path: named, Progress: os.Stderr}, nil
 	}
@@ -91,8 +87,7 @@ func newBuilder() (*binary.Builder, error) {
 		}
 	}
 	return nil, errors.New(
-		"start this program in e2e/cluster or in the repository's root: it builds from the sources there",
-	)
+		"start this program in e2e/cluster or in the repository's root: it builds from the sources there")
 }
 
 // usageError marks a command line that makes no sense.

@@ -206,15 +206,8 @@ func printStatus(w io.Writer, format string, status provider.Status) error {
 		fmt.Fprint(table, "\nCOMPONENT\tPID\tHEALTHY\tRESTARTS\tDETAIL\n")
 	}
 	for _, component := range status.Components {
-		fmt.Fprintf(
-			table,
-			"%s\t%d\t%t\t%d\t%s\n",
-			component.Name,
-			component.PID,
-			component.Healthy,
-			component.Restarts,
-			component.Detail,
-		)
+		fmt.Fprintf(table, "%s\t%d\t%t\t%d\t%s\n", component.Name, component.PID, component.Healthy,
+			component.Restarts, component.Detail)
 	}
 	return table.Flush()
 }

@@ -29,17 +29,8 @@ func run(ctx context.Context, args []string) int {
 	}
 	started := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { started = true }
-	root.AddCommand(
-		upCommand(),
-		downCommand(),
-		statusCommand(),
-		loadCommand(),
-		kubeconfigCommand(),
-		imageCommand(),
-		buildCommand(),
-		initCommand(),
-		superviseCommand(),
-	)
+	root.AddCommand(upCommand(), downCommand(), statusCommand(), loadCommand(), kubeconfigCommand(),
+		imageCommand(), buildCommand(), initCommand(), superviseCommand())
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {

@@ -78,18 +78,8 @@ func (b *Builder) compile(ctx context.Context, target target, path string) error
 	defer stop()
 	temporary := path + ".new"
 	defer os.Remove(temporary)
-	command := exec.CommandContext(
-		ctx,
-		"go",
-		"build",
-		"-trimpath",
-		"-buildvcs=false",
-		"-ldflags",
-		target.ldflags,
-		"-o",
-		temporary,
-		target.pkg,
-	)
+	command := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags",
+		target.ldflags, "-o", temporary, target.pkg)
 	command.Dir = filepath.Join(b.Source, target.dir)
 	command.Env = buildEnv()
 	if output, err := command.CombinedOutput(); err != nil {
@@ -114,12 +104,8 @@ func (b *Builder) heartbeat(name string, began time.Time) (stop func()) {
 			case <-done:
 				return
 			case <-ticker.C:
-				fmt.Fprintf(
-					b.Progress,
-					"still building %s, %s so far\n",
-					name,
-					time.Since(began).Round(time.Second),
-				)
+				fmt.Fprintf(b.Progress, "still building %s, %s so far\n", name,
+					time.Since(began).Round(time.Second))
 			}
 		}
 	}()

@@ -20,11 +20,8 @@ func find(name string) (target, error) {
 	const version = "k8s.io/component-base/version"
 	switch name {
 	case "kube":
-		stamp := fmt.Sprintf(
-			" -X %[1]s.gitVersion=%[2]s -X %[1]s.gitMajor=1 -X %[1]s.gitMinor=34",
-			version,
-			KubernetesVersion,
-		)
+		stamp := fmt.Sprintf(" -X %[1]s.gitVersion=%[2]s -X %[1]s.gitMajor=1 -X %[1]s.gitMinor=34", version,
+			KubernetesVersion)
 		return target{name, "kube", ".", "-s -w" + stamp, "about 3 minutes on 4 cores"}, nil
 	case "etcd":
 		return target{name, "etcd", "go.etcd.io/etcd/server/v3", "-s -w", "half a minute"}, nil

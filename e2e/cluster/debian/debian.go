@@ -24,12 +24,8 @@ func needs() []need {
 		{"runc", program("runc")},
 		{
 			"containernetworking-plugins",
-			files(
-				"/usr/lib/cni/ptp",
-				"/usr/lib/cni/host-local",
-				"/usr/lib/cni/portmap",
-				"/usr/lib/cni/loopback",
-			),
+			files("/usr/lib/cni/ptp", "/usr/lib/cni/host-local", "/usr/lib/cni/portmap",
+				"/usr/lib/cni/loopback"),
 		},
 		{"iptables", program("iptables", "iptables-save", "iptables-restore")},
 		{"conntrack", program("conntrack")},
@@ -48,17 +44,14 @@ func Require(ctx context.Context, progress io.Writer) error {
 	if _, err := exec.LookPath("apt-get"); err != nil || os.Geteuid() != 0 {
 		return fmt.Errorf(
 			"the cluster needs what these Debian packages bring, and only root on Debian can install them here: %s",
-			strings.Join(missing, " "),
-		)
+			strings.Join(missing, " "))
 	}
 	if err := install(ctx, missing, progress); err != nil {
 		return err
 	}
 	if missing := missingPackages(); len(missing) > 0 {
-		return fmt.Errorf(
-			"these Debian packages were installed but did not bring what the cluster needs: %s",
-			strings.Join(missing, " "),
-		)
+		return fmt.Errorf("these Debian packages were installed but did not bring what the cluster needs: %s",
+			strings.Join(missing, " "))
 	}
 	return nil
 }
@@ -89,20 +82,13 @@ func install(ctx context.Context, packages []string, progress io.Writer) error {
 		ctx,
 		append(
 			[]string{
-				"install",
-				"-q",
-				"-y",
-				"--no-install-recommends",
-				"-o",
-				"Dpkg::Options::=--force-confold",
+				"install", "-q", "-y", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold",
 			},
 			packages...)...)
 }
 
 func aptGet(ctx context.Context, args ...string) error {
-	command := exec.CommandContext(
-		ctx,
-		"apt-get",
+	command := exec.CommandContext(ctx, "apt-get",
 		append([]string{"-o", "DPkg::Lock::Timeout=300"}, args...)...)
 	command.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
 	if output, err := command.CombinedOutput(); err != nil {

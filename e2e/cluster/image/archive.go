@@ -53,10 +53,8 @@ func (s Spec) Write(w io.Writer) (digest string, err error) {
 }
 
 func (s Spec) build() (v1.Image, error) {
-	image := mutate.ConfigMediaType(
-		mutate.MediaType(empty.Image, types.OCIManifestSchema1),
-		types.OCIConfigJSON,
-	)
+	image := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1),
+		types.OCIConfigJSON)
 	for _, tree := range s.Layers {
 		layer, err := s.layer(tree)
 		if err != nil {

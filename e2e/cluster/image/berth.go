@@ -57,8 +57,7 @@ func BerthBase(ctx context.Context) (Tree, error) {
 		"etc/passwd",
 		0o644,
 		[]byte(
-			"root:x:0:0:root:/root:/sbin/nologin\nberth:x:65532:65532:Berth:/var/lib/berth:/sbin/nologin\n",
-		),
+			"root:x:0:0:root:/root:/sbin/nologin\nberth:x:65532:65532:Berth:/var/lib/berth:/sbin/nologin\n"),
 	)
 	tree.File("etc/group", 0o644, []byte("root:x:0:\nberth:x:65532:\n"))
 	tree.File("etc/nsswitch.conf", 0o644, []byte("hosts: files dns\n"))

@@ -49,11 +49,8 @@ func busyboxTree(ctx context.Context, source string) (Tree, error) {
 	tree.Symlink("usr/bin/env", "/bin/busybox")
 	tree.Dir("tmp", 0o777|fs.ModeSticky, 0)
 	tree.Dir("root", 0o700, 0)
-	tree.File(
-		"etc/passwd",
-		0o644,
-		[]byte("root:x:0:0:root:/root:/bin/sh\nnobody:x:65532:65532:nobody:/tmp:/bin/sh\n"),
-	)
+	tree.File("etc/passwd", 0o644,
+		[]byte("root:x:0:0:root:/root:/bin/sh\nnobody:x:65532:65532:nobody:/tmp:/bin/sh\n"))
 	tree.File("etc/group", 0o644, []byte("root:x:0:\nnobody:x:65532:\n"))
 	return tree, nil
 }

@@ -51,8 +51,7 @@ func Postgres(ctx context.Context) (Spec, error) {
 		"etc/passwd",
 		0o644,
 		[]byte(
-			"root:x:0:0:root:/root:/bin/sh\npostgres:x:999:999:PostgreSQL:/var/lib/postgresql:/bin/sh\nnobody:x:65532:65532:nobody:/tmp:/bin/sh\n",
-		),
+			"root:x:0:0:root:/root:/bin/sh\npostgres:x:999:999:PostgreSQL:/var/lib/postgresql:/bin/sh\nnobody:x:65532:65532:nobody:/tmp:/bin/sh\n"),
 	)
 	tree.File("etc/group", 0o644, []byte("root:x:0:\npostgres:x:999:\nnobody:x:65532:\n"))
 	tree.Dir("var/lib/postgresql/data", 0o777|fs.ModeSticky, postgresUser)
@@ -66,8 +65,7 @@ func Postgres(ctx context.Context) (Spec, error) {
 			Cmd:        []string{"postgres"},
 			Env: []string{
 				"PATH=/usr/local/bin:" + root + "/bin:/usr/bin:/bin",
-				"PGDATA=/var/lib/postgresql/data/pgdata",
-				"LANG=C.UTF-8",
+				"PGDATA=/var/lib/postgresql/data/pgdata", "LANG=C.UTF-8",
 			},
 			ExposedPorts: map[string]struct{}{"5432/tcp": {}},
 			StopSignal:   "SIGINT", // end now, and cleanly; SIGTERM would wait for the clients
@@ -80,17 +78,14 @@ func postgresRoot() (string, error) {
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
 	if err != nil || len(found) == 0 {
 		return "", errors.New(
-			"there is no PostgreSQL in /usr/lib/postgresql to pack: install Debian's package postgresql",
-		)
+			"there is no PostgreSQL in /usr/lib/postgresql to pack: install Debian's package postgresql")
 	}
 	roots := make([]string, len(found))
 	for i, program := range found {
 		roots[i] = filepath.Dir(filepath.Dir(program))
 	}
-	return slices.MaxFunc(
-		roots,
-		func(a, b string) int { return cmp.Compare(majorVersion(a), majorVersion(b)) },
-	), nil
+	return slices.MaxFunc(roots,
+		func(a, b string) int { return cmp.Compare(majorVersion(a), majorVersion(b)) }), nil
 }
 
 func majorVersion(root string) int {

@@ -18,8 +18,7 @@ func addTimeZones(ctx context.Context, tree Tree) error {
 		return fmt.Errorf("find Go's time zones: %w", err)
 	}
 	archive, err := zip.OpenReader(
-		filepath.Join(strings.TrimSpace(string(root)), "lib", "time", "zoneinfo.zip"),
-	)
+		filepath.Join(strings.TrimSpace(string(root)), "lib", "time", "zoneinfo.zip"))
 	if err != nil {
 		return fmt.Errorf("find Go's time zones: %w", err)
 	}

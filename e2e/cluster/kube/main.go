@@ -30,10 +30,8 @@ func main() {
 		os.Args = os.Args[1:]
 	}
 	if command == nil {
-		fmt.Fprintln(
-			os.Stderr,
-			"usage: kube kube-apiserver|kube-controller-manager|kube-scheduler|kubelet|kube-proxy [flags]",
-		)
+		fmt.Fprintln(os.Stderr,
+			"usage: kube kube-apiserver|kube-controller-manager|kube-scheduler|kubelet|kube-proxy [flags]")
 		os.Exit(2)
 	}
 	os.Exit(cli.Run(command))

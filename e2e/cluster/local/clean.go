@@ -42,11 +42,8 @@ func refuseForeign(dir state.Dir) error {
 	}
 	ours := slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == marker })
 	if len(entries) > 0 && !ours {
-		return fmt.Errorf(
-			"%s holds things that are not a cluster's: set %s to another directory",
-			dir,
-			state.EnvDir,
-		)
+		return fmt.Errorf("%s holds things that are not a cluster's: set %s to another directory", dir,
+			state.EnvDir)
 	}
 	return nil
 }
@@ -78,8 +75,7 @@ func clean(dir state.Dir) error {
 	}
 	for _, covered := range node.CoveredDirs() {
 		os.Remove(
-			covered,
-		) // an empty one is what the cluster was covering; any other stays, and so does this error
+			covered) // an empty one is what the cluster was covering; any other stays, and so does this error
 	}
 	return nil
 }
@@ -114,10 +110,8 @@ func mountsBelow(mountinfo, root string) []string {
 		}
 	}
 	slices.Reverse(places) // mountinfo lists in the order of mounting, so this also unstacks
-	slices.SortStableFunc(
-		places,
-		func(a, b string) int { return strings.Count(b, "/") - strings.Count(a, "/") },
-	)
+	slices.SortStableFunc(places,
+		func(a, b string) int { return strings.Count(b, "/") - strings.Count(a, "/") })
 	return places
 }
 
@@ -184,8 +178,7 @@ func killMembers(group string) {
 	for member := range strings.FieldsSeq(string(members)) {
 		if pid, err := strconv.Atoi(member); err == nil && pid > 1 {
 			unix.Kill(
-				pid,
-				unix.SIGKILL,
+				pid, unix.SIGKILL,
 			) // it may have ended by itself; if not, the group can not be removed and is reported
 		}
 	}

@@ -33,39 +33,23 @@ func writeCredentials(dir state.Dir, config state.Config) error {
 		{"kube-proxy", "system:kube-proxy", ""},
 	}
 	for _, node := range config.Nodes() {
-		users = append(
-			users,
-			struct{ file, user, group string }{node.Name, "system:node:" + node.Name, "system:nodes"},
-		)
+		users = append(users,
+			struct{ file, user, group string }{node.Name, "system:node:" + node.Name, "system:nodes"})
 	}
 	for _, user := range users {
 		if err := writeKubeconfig(dir.Path("pki", user.file+".kubeconfig"), inside, authority, user.user, user.group); err != nil {
 			return err
 		}
 	}
-	return writeKubeconfig(
-		dir.Kubeconfig(),
-		fmt.Sprintf("https://127.0.0.1:%d", config.Port),
-		authority,
-		"admin",
-		"system:masters",
-	)
+	return writeKubeconfig(dir.Kubeconfig(), fmt.Sprintf("https://127.0.0.1:%d", config.Port), authority,
+		"admin", "system:masters")
 }
 
 // writeServerKeys writes what the API server and the controller manager serve and sign with.
 func writeServerKeys(dir state.Dir, config state.Config, authority *pki.Authority) error {
 	const service = "kubernetes.default.svc"
-	server, err := authority.Server(
-		"kube-apiserver",
-		"127.0.0.1",
-		"localhost",
-		state.ServiceIP,
-		config.Nodes()[0].IP,
-		"kubernetes",
-		"kubernetes.default",
-		service,
-		service+"."+state.DomainSuffix,
-	)
+	server, err := authority.Server("kube-apiserver", "127.0.0.1", "localhost", state.ServiceIP,
+		config.Nodes()[0].IP, "kubernetes", "kubernetes.default", service, service+"."+state.DomainSuffix)
 	if err != nil {
 		return err
 	}

@@ -24,19 +24,8 @@ func (c *Cluster) Load(ctx context.Context, archive string) error {
 		return fmt.Errorf("load %s: the cluster is not up: %w", archive, err)
 	}
 	for _, machine := range config.Nodes() {
-		command := exec.CommandContext(
-			ctx,
-			"ctr",
-			"--address",
-			c.Dir.ContainerdSocket(machine),
-			"--namespace",
-			"k8s.io",
-			"images",
-			"import",
-			"--snapshotter",
-			node.Snapshotter(c.Dir),
-			archive,
-		)
+		command := exec.CommandContext(ctx, "ctr", "--address", c.Dir.ContainerdSocket(machine),
+			"--namespace", "k8s.io", "images", "import", "--snapshotter", node.Snapshotter(c.Dir), archive)
 		if output, err := command.CombinedOutput(); err != nil {
 			return fmt.Errorf("load %s into %s: %w\n%s", archive, machine.Name, err, bytes.TrimSpace(output))
 		}

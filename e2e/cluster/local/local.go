@@ -33,8 +33,7 @@ type Cluster struct {
 func (c *Cluster) Up(ctx context.Context) error {
 	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
 		return errors.New(
-			"a cluster built from source needs root on Linux: become root, or start a Docker engine for kind, or name a cluster in E2E_KUBECONFIG",
-		)
+			"a cluster built from source needs root on Linux: become root, or start a Docker engine for kind, or name a cluster in E2E_KUBECONFIG")
 	}
 	unlock, err := c.lock(ctx)
 	if err != nil {
@@ -101,9 +100,7 @@ func (c *Cluster) running() (bool, error) {
 	if asked && !state.SameShape(config, c.wanted()) {
 		return false, fmt.Errorf(
 			"the cluster in %s runs with other nodes or arguments: take it down first, or keep another one in another %s",
-			c.Dir,
-			state.EnvDir,
-		)
+			c.Dir, state.EnvDir)
 	}
 	return true, nil
 }

@@ -72,8 +72,7 @@ func getProbe(url string) probe {
 		defer response.Body.Close()
 		if response.StatusCode != http.StatusOK {
 			body, _ := io.ReadAll(
-				io.LimitReader(response.Body, 500),
-			) // a part of it explains more than nothing
+				io.LimitReader(response.Body, 500)) // a part of it explains more than nothing
 			return fmt.Errorf("%s: %s: %s", url, response.Status, body)
 		}
 		return nil

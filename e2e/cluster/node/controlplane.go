@@ -18,10 +18,8 @@ func apiServer(dir state.Dir) component {
 			"--service-cluster-ip-range=" + state.ServiceCIDR,
 			"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged",
 			"--client-ca-file=" + dir.Path("pki", "ca.crt"),
-			"--tls-cert-file=" + dir.Path(
-				"pki",
-				"apiserver.crt",
-			), "--tls-private-key-file=" + dir.Path("pki", "apiserver.key"),
+			"--tls-cert-file=" + dir.Path("pki",
+				"apiserver.crt"), "--tls-private-key-file=" + dir.Path("pki", "apiserver.key"),
 			"--service-account-issuer=https://kubernetes.default.svc." + state.DomainSuffix,
 			"--service-account-key-file=" + dir.Path("pki", "serviceaccount.key"),
 			"--service-account-signing-key-file=" + dir.Path("pki", "serviceaccount.key"),
@@ -30,10 +28,8 @@ func apiServer(dir state.Dir) component {
 			"--kubelet-preferred-address-types=InternalIP",
 			// Controller manager and scheduler complain for as long as there is no authority for front
 			// proxies.
-			"--requestheader-client-ca-file=" + dir.Path(
-				"pki",
-				"ca.crt",
-			), "--requestheader-allowed-names=front-proxy",
+			"--requestheader-client-ca-file=" + dir.Path("pki",
+				"ca.crt"), "--requestheader-allowed-names=front-proxy",
 			"--requestheader-username-headers=X-Remote-User", "--requestheader-group-headers=X-Remote-Group",
 			"--requestheader-extra-headers-prefix=X-Remote-Extra-",
 			"--max-requests-inflight=2000", "--max-mutating-requests-inflight=1000",
@@ -57,10 +53,7 @@ func controllerManager(dir state.Dir) component {
 			"--kube-api-qps=500",
 			"--kube-api-burst=1000",
 			"--concurrent-job-syncs=20",
-			"--cluster-signing-cert-file="+dir.Path(
-				"pki",
-				"ca.crt",
-			),
+			"--cluster-signing-cert-file="+dir.Path("pki", "ca.crt"),
 			"--cluster-signing-key-file="+dir.Path("pki", "ca.key"),
 			"--root-ca-file="+dir.Path("pki", "ca.crt"),
 			"--service-account-private-key-file="+dir.Path("pki", "serviceaccount.key"),
@@ -102,8 +95,7 @@ func kubeProxy(dir state.Dir, node state.Node) component {
 func asUser(dir state.Dir, name string) []string {
 	kubeconfig := dir.Path("pki", name+".kubeconfig")
 	return []string{
-		"--kubeconfig=" + kubeconfig,
-		"--authentication-kubeconfig=" + kubeconfig,
+		"--kubeconfig=" + kubeconfig, "--authentication-kubeconfig=" + kubeconfig,
 		"--authorization-kubeconfig=" + kubeconfig,
 	}
 }

@@ -35,8 +35,7 @@ const ListenerFD = 3
 func Init(dir state.Dir, log io.Writer) error {
 	if os.Getpid() != 1 {
 		return fmt.Errorf(
-			"init must be the first process of its own namespaces: it is started by up, not by people",
-		)
+			"init must be the first process of its own namespaces: it is started by up, not by people")
 	}
 	if err := joinCgroup(dir); err != nil {
 		return fmt.Errorf("join control group: %w", err)

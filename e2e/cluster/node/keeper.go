@@ -89,15 +89,8 @@ func (k *keeper) Run(ctx context.Context) error {
 		if time.Since(began) > settled {
 			pause = minPause
 		}
-		k.log.Warn(
-			"component ended, starting it again",
-			"after",
-			time.Since(began),
-			"pause",
-			pause,
-			"error",
-			err,
-		)
+		k.log.Warn("component ended, starting it again", "after", time.Since(began), "pause", pause, "error",
+			err)
 		select {
 		case <-ctx.Done():
 			return nil

@@ -37,11 +37,7 @@ func Supervise(ctx context.Context, dir state.Dir, log *slog.Logger) error {
 }
 
 func run(
-	ctx context.Context,
-	dir state.Dir,
-	config state.Config,
-	listener net.Listener,
-	log *slog.Logger,
+	ctx context.Context, dir state.Dir, config state.Config, listener net.Listener, log *slog.Logger,
 ) error {
 	group, ctx := errgroup.WithContext(ctx)
 	keepers := newKeepers(dir, components(dir, config), log)

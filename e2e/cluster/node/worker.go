@@ -31,14 +31,10 @@ func kubelet(dir state.Dir, node state.Node) component {
 		name: named("kubelet", node),
 		path: dir.Path("bin", "kubelet"),
 		args: []string{
-			"--config=" + dir.Path(
-				node.Name,
-				"kubelet.yaml",
-			), "--kubeconfig=" + dir.Path("pki", node.Name+".kubeconfig"),
-			"--root-dir=" + dir.Path(
-				node.Name,
-				"kubelet",
-			), "--hostname-override=" + node.Name, "--node-ip=" + node.IP,
+			"--config=" + dir.Path(node.Name,
+				"kubelet.yaml"), "--kubeconfig=" + dir.Path("pki", node.Name+".kubeconfig"),
+			"--root-dir=" + dir.Path(node.Name,
+				"kubelet"), "--hostname-override=" + node.Name, "--node-ip=" + node.IP,
 		},
 		needs: []string{"kube-apiserver", named("containerd", node)},
 		probe: getProbe("http://" + node.IP + ":10248/healthz"),

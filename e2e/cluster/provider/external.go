@@ -42,12 +42,9 @@ func (e External) Down(context.Context) error {
 
 // Load can not bring images into a cluster of which only the API is known.
 func (e External) Load(_ context.Context, archive string) error {
-	fmt.Fprintf(
-		e.Progress,
-		"%s is not loaded: the cluster of %s must be able to pull its images, or have them\n",
-		archive,
-		EnvKubeconfig,
-	)
+	fmt.Fprintf(e.Progress,
+		"%s is not loaded: the cluster of %s must be able to pull its images, or have them\n", archive,
+		EnvKubeconfig)
 	return nil
 }
 

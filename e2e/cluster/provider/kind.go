@@ -69,19 +69,8 @@ func (k Kind) Up(ctx context.Context) error {
 		return err
 	}
 	fmt.Fprintln(k.Progress, "making a kind cluster")
-	_, err = k.kind(
-		ctx,
-		"create",
-		"cluster",
-		"--name",
-		k.name(),
-		"--config",
-		k.Config,
-		"--kubeconfig",
-		k.Kubeconfig(),
-		"--wait",
-		"120s",
-	)
+	_, err = k.kind(ctx, "create", "cluster", "--name", k.name(), "--config", k.Config, "--kubeconfig",
+		k.Kubeconfig(), "--wait", "120s")
 	return err
 }
 
@@ -146,13 +135,8 @@ func (k Kind) kind(ctx context.Context, args ...string) (string, error) {
 	command := exec.CommandContext(ctx, program, args...)
 	command.Stdout, command.Stderr = &printed, io.MultiWriter(&complaints, k.Progress)
 	if err := command.Run(); err != nil {
-		return "", fmt.Errorf(
-			"%s %s: %w\n%s",
-			filepath.Base(program),
-			args[0],
-			err,
-			bytes.TrimSpace(complaints.Bytes()),
-		)
+		return "", fmt.Errorf("%s %s: %w\n%s", filepath.Base(program), args[0], err,
+			bytes.TrimSpace(complaints.Bytes()))
 	}
 	return printed.String(), nil
 }

@@ -42,8 +42,7 @@ type directories struct{ root string }
 
 // Provision makes the directory of one volume and returns the volume.
 func (d *directories) Provision(
-	_ context.Context,
-	options controller.ProvisionOptions,
+	_ context.Context, options controller.ProvisionOptions,
 ) (*corev1.PersistentVolume, controller.ProvisioningState, error) {
 	path := filepath.Join(d.root, options.PVName)
 	if err := os.Mkdir(path, 0o777); err != nil && !errors.Is(err, os.ErrExist) {

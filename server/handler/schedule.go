@@ -32,19 +32,19 @@ func readSpec(s api.ScheduleSpec) schedule.Spec {
 	}
 }
 
-func readMisfire(s api.ScheduleSpec) schedule.Misfire {
+func readMisfire(s api.ScheduleSpec) schedule.MisfirePolicy {
 	if s.Misfire == nil {
-		return schedule.Misfire{Mode: schedule.Latest}
+		return schedule.MisfirePolicy{Mode: schedule.Latest}
 	}
-	return schedule.Misfire{
+	return schedule.MisfirePolicy{
 		Mode:   schedule.MisfireMode(value(s.Misfire.Mode, api.MisfirePolicyMode(schedule.Latest))),
 		Cap:    int(value(s.Misfire.Cap, 0)),
 		Oldest: value(duration(s.Misfire.OldestSeconds), 0),
 	}
 }
 
-func readOverlap(s api.ScheduleSpec) schedule.Overlap {
-	return schedule.Overlap(value(s.Overlap, api.ScheduleSpecOverlap(schedule.Allow)))
+func readOverlap(s api.ScheduleSpec) schedule.OverlapPolicy {
+	return schedule.OverlapPolicy(value(s.Overlap, api.ScheduleSpecOverlap(schedule.Allow)))
 }
 
 // specField is the API's name of a field that package schedule complains about.

@@ -133,7 +133,7 @@ func understood(s store.Schedule) (api.ScheduleSpec, *schedule.Schedule, error) 
 func undecided(
 	s store.Schedule,
 	parsed *schedule.Schedule,
-	policy schedule.Misfire,
+	policy schedule.MisfirePolicy,
 	now time.Time,
 ) []time.Time {
 	waiting := append(s.Waiting, parsed.Between(s.DecidedUntil, s.SeenUntil, maxWaiting)...)

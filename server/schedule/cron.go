@@ -8,10 +8,10 @@ import (
 	"github.com/netresearch/go-cron"
 )
 
-// cronRule is a cron entry as sets of bits.
+// cronRule is a cron entry; each field is a bit set of its values.
 type cronRule struct {
 	minute, hour, dom, month, dow uint64
-	eitherDay                     bool // day of month and day of week are both restricted: one of them is enough
+	eitherDay                     bool // both day fields are restricted, so a day matches if either does
 }
 
 func cronNames() map[string]string {
@@ -23,7 +23,7 @@ func cronNames() map[string]string {
 
 func cronFields() []string { return []string{"minute", "hour", "day of month", "month", "day of week"} }
 
-const maxText = 1000
+const maxTextLength = 1000
 
 func parseCron(text string, loc *time.Location) (slotter, error) {
 	fields, err := splitCron(text)
@@ -37,11 +37,11 @@ func parseCron(text string, loc *time.Location) (slotter, error) {
 		}
 	}
 	r := cronRule{minute: set[0], hour: set[1], dom: set[2], month: set[3], dow: set[4]}
-	r.eitherDay = r.dom != span(1, 31) && r.dow != span(0, 6)
-	if number(fields[0]) && number(fields[1]) {
-		return once{loc, r}, nil
+	r.eitherDay = r.dom != bitRange(1, 31) && r.dow != bitRange(0, 6)
+	if isNumber(fields[0]) && isNumber(fields[1]) {
+		return fixedTime{loc, r}, nil
 	}
-	return always{loc, r}, nil
+	return everyMatch{loc, r}, nil
 }
 
 func splitCron(text string) ([]string, error) {
@@ -49,25 +49,23 @@ func splitCron(text string) ([]string, error) {
 	if strings.HasPrefix(text, "@") {
 		long, ok := cronNames()[strings.ToLower(text)]
 		if !ok {
-			return nil, wrong("cron", "one of @hourly, @daily, @weekly, @monthly, @yearly, got %q", text)
+			return nil, invalidField("cron", "one of @hourly, @daily, @weekly, @monthly, @yearly, got %q",
+				text)
 		}
 		text = long
 	}
 	fields := strings.Fields(text)
 	if len(fields) > 0 && strings.Contains(fields[0], "TZ=") {
-		return nil, wrong("cron", "five fields; the time zone has a field of its own, timezone")
+		return nil, invalidField("cron", "five fields; set the time zone in timezone")
 	}
-	if len(text) > maxText || len(fields) != 5 {
-		return nil, wrong(
-			"cron",
-			"five fields (minute, hour, day of month, month, day of week), got %d",
-			len(fields),
-		)
+	if len(text) > maxTextLength || len(fields) != 5 {
+		return nil, invalidField(
+			"cron", "five fields (minute, hour, day of month, month, day of week), got %d", len(fields))
 	}
 	return fields, nil
 }
 
-// parseCronField asks the parser about one field alone, so that an error can say which.
+// parseCronField parses one field with all others "*", so that an error names the field.
 func parseCronField(i int, field string) (uint64, error) {
 	parser := cron.MustNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow)
 	entry := []string{"*", "*", "*", "*", "*"}
@@ -79,22 +77,25 @@ func parseCronField(i int, field string) (uint64, error) {
 	}
 	p, ok := parsed.(*cron.SpecSchedule)
 	if !ok {
-		return 0, wrong("cron", "%s", want)
+		return 0, invalidField("cron", "%s", want)
 	}
-	// The parser drops empty members of a list, and marks wildcards in the highest bit.
-	set := []uint64{p.Minute & span(0, 59), p.Hour & span(0, 23), p.Dom & span(1, 31), p.Month & span(1, 12),
-		cron.NormalizeDOW(p.Dow) & span(0, 6)}[i]
+	// The parser ignores empty list members and marks wildcards in the highest bit.
+	set := []uint64{
+		p.Minute & bitRange(0, 59), p.Hour & bitRange(0, 23), p.Dom & bitRange(1, 31),
+		p.Month & bitRange(1, 12), cron.NormalizeDOW(p.Dow) & bitRange(0, 6),
+	}[i]
 	if set == 0 || strings.Contains(","+field+",", ",,") {
-		return 0, wrong("cron", "%s, got %q", want, field)
+		return 0, invalidField("cron", "%s, got %q", want, field)
 	}
 	return set, nil
 }
 
-func span(low, high int) uint64 { return 1<<(high+1) - 1<<low }
+// bitRange returns the bit set of low to high.
+func bitRange(low, high int) uint64 { return 1<<(high+1) - 1<<low }
 
-func number(s string) bool { return strings.Trim(s, "0123456789") == "" }
+func isNumber(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
-func (r cronRule) next(from, limit wall, _ time.Duration) (wall, bool) {
+func (r cronRule) next(from, limit wallTime, _ time.Duration) (wallTime, bool) {
 	if from.Second() > 0 {
 		from = from.Add(time.Duration(60-from.Second()) * time.Second)
 	}
@@ -104,7 +105,7 @@ func (r cronRule) next(from, limit wall, _ time.Duration) (wall, bool) {
 			from = time.Date(y, m+1, 1, 0, 0, 0, 0, time.UTC)
 			continue
 		}
-		if r.day(d, from.Weekday()) {
+		if r.matchesDay(d, from.Weekday()) {
 			if clock, ok := r.clock(from.Hour(), from.Minute()); ok {
 				found := time.Date(y, m, d, 0, clock, 0, 0, time.UTC)
 				return found, !found.After(limit)
@@ -112,10 +113,10 @@ func (r cronRule) next(from, limit wall, _ time.Duration) (wall, bool) {
 		}
 		from = time.Date(y, m, d+1, 0, 0, 0, 0, time.UTC)
 	}
-	return wall{}, false
+	return wallTime{}, false
 }
 
-func (r cronRule) day(dom int, dow time.Weekday) bool {
+func (r cronRule) matchesDay(dom int, dow time.Weekday) bool {
 	inMonth, inWeek := r.dom&(1<<dom) != 0, r.dow&(1<<dow) != 0
 	if r.eitherDay {
 		return inMonth || inWeek
@@ -123,7 +124,7 @@ func (r cronRule) day(dom int, dow time.Weekday) bool {
 	return inMonth && inWeek
 }
 
-// clock returns the first minute of the day that matches, at or after hour:minute.
+// clock returns the first matching minute of the day at or after hour:minute.
 func (r cronRule) clock(hour, minute int) (int, bool) {
 	if r.hour&(1<<hour) != 0 {
 		if rest := r.minute >> minute; rest != 0 {

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Describe says a valid Spec in words. What has no short words is quoted as it is.
+// Describe describes a valid Spec in words, or quotes it if there is no short description.
 func Describe(spec Spec) string {
 	zone := spec.Timezone
 	if zone == "" {
@@ -46,11 +46,12 @@ func describeCron(text string) string {
 	switch {
 	case anyDay && hour == "*" && minute == "*":
 		return "every minute"
-	case anyDay && hour == "*" && number(strings.TrimPrefix(minute, "*/")) && strings.HasPrefix(minute, "*/"):
+	case anyDay && hour == "*" && isNumber(strings.TrimPrefix(minute, "*/")) &&
+		strings.HasPrefix(minute, "*/"):
 		return "every " + strings.TrimPrefix(minute, "*/") + " minutes of the hour"
-	case anyDay && hour == "*" && number(minute):
+	case anyDay && hour == "*" && isNumber(minute):
 		return "every hour at minute " + minute
-	case !number(hour) || !number(minute) || month != "*":
+	case !isNumber(hour) || !isNumber(minute) || month != "*":
 		return quoted
 	}
 	at := fmt.Sprintf(" at %02s:%02s", hour, minute)
@@ -59,13 +60,13 @@ func describeCron(text string) string {
 		return "every day" + at
 	case dom == "*" && dow == "1-5":
 		return "every Monday to Friday" + at
-	case dom == "*" && number(dow):
+	case dom == "*" && isNumber(dow):
 		n, err := strconv.Atoi(dow)
 		if err != nil || n > 7 {
 			return quoted
 		}
 		return "every " + time.Weekday(n%7).String() + at
-	case dow == "*" && number(dom):
+	case dow == "*" && isNumber(dom):
 		return "every month on day " + dom + at
 	}
 	return quoted

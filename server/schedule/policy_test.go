@@ -14,18 +14,26 @@ func TestDue(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		every  time.Duration
-		away   time.Duration // since the schedule was looked at last
-		policy schedule.Misfire
+		away   time.Duration // since the schedule was last checked
+		policy schedule.MisfirePolicy
 		want   []string
 	}{
-		{"nobody was away, so nothing was missed", 20 * time.Second, time.Minute, schedule.Misfire{}, []string{"11:59:20", "11:59:40", "12:00:00"}},
-		{"after that the newest is left", 20 * time.Second, 61 * time.Second, schedule.Misfire{}, []string{"12:00:00"}},
-		{"or what is on time", 20 * time.Second, time.Hour, schedule.Misfire{Mode: schedule.Skip}, []string{"11:59:00", "11:59:20", "11:59:40", "12:00:00"}},
-		{"or nothing, where nothing is", 7 * time.Hour, 24 * time.Hour, schedule.Misfire{Mode: schedule.Skip}, nil},
-		{"or all", 20 * time.Minute, time.Hour, schedule.Misfire{Mode: schedule.All}, []string{"11:20:00", "11:40:00", "12:00:00"}},
-		{"or the newest of all", 20 * time.Minute, time.Hour, schedule.Misfire{Mode: schedule.All, Cap: 2}, []string{"11:40:00", "12:00:00"}},
-		{"a cap is of all only", 20 * time.Second, time.Hour, schedule.Misfire{Mode: schedule.Skip, Cap: 1}, []string{"11:59:00", "11:59:20", "11:59:40", "12:00:00"}},
-		{"nothing older than said", 20 * time.Minute, time.Hour, schedule.Misfire{Mode: schedule.All, Oldest: 20 * time.Minute}, []string{"11:40:00", "12:00:00"}},
+		{"within the grace period no slot is missed", 20 * time.Second, time.Minute, schedule.MisfirePolicy{},
+			[]string{"11:59:20", "11:59:40", "12:00:00"}},
+		{"after the grace period the default is the newest slot", 20 * time.Second, 61 * time.Second, schedule.MisfirePolicy{},
+			[]string{"12:00:00"}},
+		{"skip keeps only slots on time", 20 * time.Second, time.Hour, schedule.MisfirePolicy{Mode: schedule.Skip},
+			[]string{"11:59:00", "11:59:20", "11:59:40", "12:00:00"}},
+		{"skip without a slot on time keeps none", 7 * time.Hour, 24 * time.Hour, schedule.MisfirePolicy{Mode: schedule.Skip}, nil},
+		{"all keeps every missed slot", 20 * time.Minute, time.Hour, schedule.MisfirePolicy{Mode: schedule.All},
+			[]string{"11:20:00", "11:40:00", "12:00:00"}},
+		{"all with a cap keeps the newest", 20 * time.Minute, time.Hour, schedule.MisfirePolicy{Mode: schedule.All, Cap: 2},
+			[]string{"11:40:00", "12:00:00"}},
+		{"cap applies to all only", 20 * time.Second, time.Hour, schedule.MisfirePolicy{Mode: schedule.Skip, Cap: 1},
+			[]string{"11:59:00", "11:59:20", "11:59:40", "12:00:00"}},
+		{"all drops slots older than the bound", 20 * time.Minute, time.Hour,
+			schedule.MisfirePolicy{Mode: schedule.All, Oldest: 20 * time.Minute},
+			[]string{"11:40:00", "12:00:00"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := parse(t, schedule.Spec{Every: tc.every, Anchor: at(t, "2024-05-01T00:00:00Z")})
@@ -44,23 +52,28 @@ func TestDecide(t *testing.T) {
 	slot := at(t, "2024-05-01T12:00:00Z")
 	older := schedule.LiveRun{ID: "older", Slot: slot.Add(-time.Hour)}
 	ending := schedule.LiveRun{ID: "ending", Slot: slot.Add(-2 * time.Hour), Cancelling: true}
-	own, newer := schedule.LiveRun{ID: "own", Slot: slot}, schedule.LiveRun{ID: "newer", Slot: slot.Add(time.Hour)}
-	create, drop, wait := schedule.Decision{Action: schedule.Create}, schedule.Decision{Action: schedule.Drop}, schedule.Decision{Action: schedule.Wait}
+	own := schedule.LiveRun{ID: "own", Slot: slot}
+	newer := schedule.LiveRun{ID: "newer", Slot: slot.Add(time.Hour)}
+	create := schedule.Decision{Action: schedule.Create}
+	drop := schedule.Decision{Action: schedule.Drop}
+	wait := schedule.Decision{Action: schedule.Wait}
 	for _, tc := range []struct {
 		name                          string
 		live                          []schedule.LiveRun
 		allow, forbid, replace, queue schedule.Decision
 	}{
-		{"nothing is live", nil, create, create, create, create},
-		{"an older run is", []schedule.LiveRun{ending, older}, create, drop, schedule.Decision{Action: schedule.Create, Cancel: []string{"older"}}, wait},
-		{"the slot has its run", []schedule.LiveRun{ending, own}, create, create, create, create},
-		{"the slot has its run, and the one that it replaces goes on", []schedule.LiveRun{older, own}, create, create,
+		{"no live run", nil, create, create, create, create},
+		{"older run is live", []schedule.LiveRun{ending, older}, create, drop,
+			schedule.Decision{Action: schedule.Create, Cancel: []string{"older"}}, wait},
+		{"run of the slot exists", []schedule.LiveRun{ending, own}, create, create, create, create},
+		{"run of the slot exists and the run it replaces is live", []schedule.LiveRun{older, own}, create, create,
 			schedule.Decision{Action: schedule.Create, Cancel: []string{"older"}}, create},
-		{"a newer slot has its run", []schedule.LiveRun{older, newer}, create, drop, drop, drop},
+		{"run of a newer slot exists", []schedule.LiveRun{older, newer}, create, drop, drop, drop},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			for policy, want := range map[schedule.Overlap]schedule.Decision{
-				schedule.Allow: tc.allow, schedule.Forbid: tc.forbid, schedule.Replace: tc.replace, schedule.Queue: tc.queue,
+			for policy, want := range map[schedule.OverlapPolicy]schedule.Decision{
+				schedule.Allow: tc.allow, schedule.Forbid: tc.forbid, schedule.Replace: tc.replace,
+				schedule.Queue: tc.queue,
 			} {
 				if diff := cmp.Diff(want, policy.Decide(slot, tc.live)); diff != "" {
 					t.Errorf("%s (-want +got):\n%s", policy, diff)

@@ -7,32 +7,33 @@ import (
 	"github.com/teambition/rrule-go"
 )
 
-// recurrence is an RRULE with everything that it takes from its DTSTART filled in.
+// recurrence is an RRULE with the parts that it takes from its DTSTART filled in.
 type recurrence struct {
-	freq     rrule.Frequency
-	interval int
-	begin    time.Time // the DTSTART, UTC
-	first    wall      // the DTSTART as the zone's clock showed it
-	wkst     time.Weekday
-	days     dayFilter
-	hours    []int // for HOURLY and MINUTELY a filter, empty for any
-	minutes  []int // for MINUTELY a filter, empty for any; for HOURLY empty is the minute of the DTSTART, in real time
-	second   int
-	setpos   []int
+	freq      rrule.Frequency
+	interval  int
+	start     time.Time // the DTSTART, UTC
+	startWall wallTime  // the DTSTART in local time
+	weekStart time.Weekday
+	days      dayFilter
+	// hours and minutes are filters for HOURLY and MINUTELY; empty means any. HOURLY without minutes uses the
+	// minute of the DTSTART in elapsed time.
+	hours, minutes []int
+	second         int
+	setpos         []int
 }
 
 func newRecurrence(o *rrule.ROption, loc *time.Location) *recurrence {
-	at, _ := show(o.Dtstart, loc)
+	at, _ := wallTimeAt(o.Dtstart, loc)
 	r := &recurrence{
-		freq:     o.Freq,
-		interval: max(o.Interval, 1),
-		begin:    o.Dtstart,
-		first:    at,
-		wkst:     weekday(o.Wkst),
-		hours:    sorted(o.Byhour),
-		minutes:  sorted(o.Byminute),
-		second:   at.Second(),
-		setpos:   o.Bysetpos,
+		freq:      o.Freq,
+		interval:  max(o.Interval, 1),
+		start:     o.Dtstart,
+		startWall: at,
+		weekStart: weekday(o.Wkst),
+		hours:     sorted(o.Byhour),
+		minutes:   sorted(o.Byminute),
+		second:    at.Second(),
+		setpos:    o.Bysetpos,
 	}
 	if len(o.Bysecond) == 1 {
 		r.second = o.Bysecond[0]
@@ -47,44 +48,44 @@ func newRecurrence(o *rrule.ROption, loc *time.Location) *recurrence {
 	return r
 }
 
-// slotter decides which of the daylight saving rules holds.
+// slotter selects the kind of daylight saving rule; see the package documentation.
 func (r *recurrence) slotter(loc *time.Location) slotter {
 	switch {
 	case r.freq >= rrule.HOURLY:
-		return always{loc, clockRule{r}}
+		return everyMatch{loc, clockRule{r}}
 	case len(r.hours) == 1 && len(r.minutes) == 1:
-		return once{loc, calendarRule{r}}
+		return fixedTime{loc, calendarRule{r}}
 	}
-	return always{loc, calendarRule{r}}
+	return everyMatch{loc, calendarRule{r}}
 }
 
-// calendarRule is a recurrence of days, weeks, months or years: period by period, the days that match, times
-// the hours.
+// calendarRule is a daily, weekly, monthly or yearly recurrence. Within each period it combines the matching
+// days with the hours and minutes.
 type calendarRule struct{ *recurrence }
 
-func (c calendarRule) next(from, limit wall, _ time.Duration) (wall, bool) {
-	if from.Before(c.first) {
-		from = c.first
+func (c calendarRule) next(from, limit wallTime, _ time.Duration) (wallTime, bool) {
+	if from.Before(c.startWall) {
+		from = c.startWall
 	}
-	for p := c.period(from); ; p += c.interval {
-		begin, end := c.bounds(p)
-		if begin.After(limit) {
-			return wall{}, false
+	for p := c.firstPeriod(from); ; p += c.interval {
+		start, end := c.bounds(p)
+		if start.After(limit) {
+			return wallTime{}, false
 		}
-		if w, ok := c.within(begin, end, from); ok {
+		if w, ok := c.within(start, end, from); ok {
 			return w, !w.After(limit)
 		}
 	}
 }
 
-// period numbers the periods of the frequency, and returns the first one of the recurrence that ends after
-// the wall.
-func (c calendarRule) period(w wall) int {
-	now, start := c.number(w), c.number(c.first)
+// firstPeriod returns the number of the first period of the recurrence that ends after w.
+func (c calendarRule) firstPeriod(w wallTime) int {
+	now, start := c.periodNumber(w), c.periodNumber(c.startWall)
 	return int(align(int64(now), int64(start), int64(c.interval)))
 }
 
-func (c calendarRule) number(w wall) int {
+// periodNumber returns the number of the period that contains w, counted from year 0 or from 1970.
+func (c calendarRule) periodNumber(w wallTime) int {
 	y, m, _ := w.Date()
 	switch c.freq {
 	case rrule.YEARLY:
@@ -93,34 +94,35 @@ func (c calendarRule) number(w wall) int {
 		return y*12 + int(m) - 1
 	case rrule.WEEKLY:
 		// Day 0 of Unix time was a Thursday.
-		return floor(dayNumber(w)+int(time.Thursday-c.wkst), 7)
+		return floorDiv(dayNumber(w)+int(time.Thursday-c.weekStart), 7)
 	}
 	return dayNumber(w)
 }
 
-func (c calendarRule) bounds(p int) (begin, end wall) {
+// bounds returns the start and the exclusive end of a period.
+func (c calendarRule) bounds(p int) (start, end wallTime) {
 	switch c.freq {
 	case rrule.YEARLY:
-		return date(p, 1, 1), date(p+1, 1, 1)
+		return wallDate(p, 1, 1), wallDate(p+1, 1, 1)
 	case rrule.MONTHLY:
-		y, m := floor(p, 12), time.Month(p-floor(p, 12)*12+1)
-		return date(y, m, 1), date(y, m+1, 1)
+		y, m := floorDiv(p, 12), time.Month(p-floorDiv(p, 12)*12+1)
+		return wallDate(y, m, 1), wallDate(y, m+1, 1)
 	case rrule.WEEKLY:
-		begin = date(1970, 1, 1+p*7-int(time.Thursday-c.wkst))
-		return begin, begin.AddDate(0, 0, 7)
+		start = wallDate(1970, 1, 1+p*7-int(time.Thursday-c.weekStart))
+		return start, start.AddDate(0, 0, 7)
 	}
-	begin = date(1970, 1, 1+p)
-	return begin, begin.AddDate(0, 0, 1)
+	start = wallDate(1970, 1, 1+p)
+	return start, start.AddDate(0, 0, 1)
 }
 
 // within returns the first match of one period that is not before from.
-func (c calendarRule) within(begin, end, from wall) (wall, bool) {
-	var days []wall
-	for d := begin; d.Before(end); d = d.Add(day) {
+func (c calendarRule) within(start, end, from wallTime) (wallTime, bool) {
+	var days []wallTime
+	for d := start; d.Before(end); d = d.Add(day) {
 		if len(c.setpos) == 0 && !d.Add(day).After(from) {
-			continue // without positions to count, days that are over do not matter
+			continue // days before from only matter for counting positions
 		}
-		if !c.days.match(d, c.wkst) {
+		if !c.days.match(d, c.weekStart) {
 			continue
 		}
 		if len(c.setpos) == 0 {
@@ -134,31 +136,25 @@ func (c calendarRule) within(begin, end, from wall) (wall, bool) {
 	return c.atPosition(days, from)
 }
 
-func (c calendarRule) onDay(d, from wall) (wall, bool) {
+// onDay returns the first time on day d that is not before from.
+func (c calendarRule) onDay(d, from wallTime) (wallTime, bool) {
 	for _, hour := range c.hours {
 		for _, minute := range c.minutes {
-			if w := c.at(d, hour, minute); !w.Before(from) {
+			if w := c.timeOn(d, hour, minute); !w.Before(from) {
 				return w, true
 			}
 		}
 	}
-	return wall{}, false
+	return wallTime{}, false
 }
 
-func (c calendarRule) at(d wall, hour, minute int) wall {
-	return d.Add(
-		time.Duration(
-			hour,
-		)*time.Hour + time.Duration(
-			minute,
-		)*time.Minute + time.Duration(
-			c.second,
-		)*time.Second,
-	)
+func (c calendarRule) timeOn(d wallTime, hour, minute int) wallTime {
+	return d.Add(time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute +
+		time.Duration(c.second)*time.Second)
 }
 
-// atPosition applies BYSETPOS: the n-th of all matches of the period, from the front or from the back.
-func (c calendarRule) atPosition(days []wall, from wall) (best wall, ok bool) {
+// atPosition applies BYSETPOS: the nth of all matches of a period, from the start or, negative, from the end.
+func (c calendarRule) atPosition(days []wallTime, from wallTime) (best wallTime, ok bool) {
 	perDay := len(c.hours) * len(c.minutes)
 	for _, pos := range c.setpos {
 		i := pos - 1
@@ -169,7 +165,7 @@ func (c calendarRule) atPosition(days []wall, from wall) (best wall, ok bool) {
 			continue
 		}
 		in := i % perDay
-		w := c.at(days[i/perDay], c.hours[in/len(c.minutes)], c.minutes[in%len(c.minutes)])
+		w := c.timeOn(days[i/perDay], c.hours[in/len(c.minutes)], c.minutes[in%len(c.minutes)])
 		if !w.Before(from) && (!ok || w.Before(best)) {
 			best, ok = w, true
 		}
@@ -177,11 +173,12 @@ func (c calendarRule) atPosition(days []wall, from wall) (best wall, ok bool) {
 	return best, ok
 }
 
-func date(y int, m time.Month, d int) wall { return time.Date(y, m, d, 0, 0, 0, 0, time.UTC) }
+func wallDate(y int, m time.Month, d int) wallTime { return time.Date(y, m, d, 0, 0, 0, 0, time.UTC) }
 
-func dayNumber(w wall) int { return floor(int(w.Unix()), 86400) }
+func dayNumber(w wallTime) int { return floorDiv(int(w.Unix()), 86400) }
 
-func floor(n, by int) int {
+// floorDiv rounds toward negative infinity, unlike Go's division.
+func floorDiv(n, by int) int {
 	q := n / by
 	if n%by < 0 {
 		q--

@@ -1,22 +1,25 @@
 package schedule
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
 	"time"
-	_ "time/tzdata" // an image from scratch has no zones of its own
+	_ "time/tzdata" // the container image has no time zone database
 )
 
-// Spec is a schedule as people write it. Exactly one of Cron, Every and RRule is set.
+// Spec is a schedule as users write it. Exactly one of Cron, Every and RRule is set.
 type Spec struct {
 	Cron  string        // five fields, or @hourly, @daily, @weekly, @monthly, @yearly
 	Every time.Duration // whole seconds, at most MaxEvery
 	RRule string        // an RFC 5545 rule, optionally with a DTSTART line before it
 
-	// Anchor is a slot that intervals are counted from, and the DTSTART of an RRule that has none. The
-	// default is midnight, local time, of Monday 1 January 2024.
+	// Anchor is a slot from which intervals are counted, and the DTSTART of an RRule without one. The
+	// default is Monday 1 January 2024, midnight local time.
 	Anchor   time.Time
 	Timezone string // IANA name; empty is UTC, or the TZID of the DTSTART
 
-	// Slots are in [Start, End); zero is no bound.
+	// Slots are in [Start, End); zero means unbounded.
 	Start, End time.Time
 	// Jitter delays each run by less than this; see Delay.
 	Jitter time.Duration
@@ -25,16 +28,36 @@ type Spec struct {
 const (
 	// MaxEvery is the longest interval.
 	MaxEvery = 366 * 24 * time.Hour
-	// MaxJitter is the longest delay that may be asked for.
+	// MaxJitter is the largest Jitter.
 	MaxJitter = 24 * time.Hour
 )
 
-// Schedule is a Spec that was understood. It never changes and may be used by many goroutines.
+// Schedule is a parsed Spec. It is immutable and safe for concurrent use.
 type Schedule struct {
 	slots  slotter
-	start  time.Time // the first instant that may be a slot, or zero
-	last   time.Time // the last instant that may be a slot
+	start  time.Time // first instant that may be a slot; zero means unbounded
+	last   time.Time // last instant that may be a slot
 	jitter time.Duration
+}
+
+// Error says which field of a Spec is invalid and what was expected there.
+type Error struct {
+	Field    string // "cron", "every", "anchor", "rrule", "timezone", "start", "end", "jitter"
+	Expected string
+	Err      error // from a parser or the time zone database; may be nil
+}
+
+func (e *Error) Error() string {
+	if e.Err == nil {
+		return fmt.Sprintf("%s: want %s", e.Field, e.Expected)
+	}
+	return fmt.Sprintf("%s: want %s: %v", e.Field, e.Expected, e.Err)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+func invalidField(field, expected string, args ...any) error {
+	return &Error{Field: field, Expected: fmt.Sprintf(expected, args...)}
 }
 
 // slotter finds the first slot after an instant that is not after limit. Both are whole seconds in UTC.
@@ -42,19 +65,20 @@ type slotter interface {
 	next(after, limit time.Time) (time.Time, bool)
 }
 
-// Parse reads a Spec. Errors are of type *Error and name the field.
+// Parse checks a Spec and prepares it for computing slots. Errors are of type *Error.
 func Parse(spec Spec) (*Schedule, error) {
 	loc, err := location(spec.Timezone)
 	if err != nil {
 		return nil, err
 	}
-	s := &Schedule{start: ceilSecond(spec.Start), last: endOfTime(), jitter: spec.Jitter}
-	if err := s.window(spec); err != nil {
+	s := &Schedule{start: ceilSecond(spec.Start), last: maxTime(), jitter: spec.Jitter}
+	if err := s.setBounds(spec); err != nil {
 		return nil, err
 	}
+
 	switch {
-	case given(spec) != 1:
-		return nil, wrong("cron", "exactly one of cron, an interval and an rrule")
+	case kindsSet(spec) != 1:
+		return nil, invalidField("cron", "exactly one of cron, every and rrule")
 	case spec.Cron != "":
 		s.slots, err = parseCron(spec.Cron, loc)
 	case spec.RRule != "":
@@ -68,37 +92,38 @@ func Parse(spec Spec) (*Schedule, error) {
 	return s, nil
 }
 
-func given(spec Spec) int {
+func kindsSet(spec Spec) int {
 	n := 0
-	for _, is := range []bool{spec.Cron != "", spec.Every != 0, spec.RRule != ""} {
-		if is {
+	for _, set := range []bool{spec.Cron != "", spec.Every != 0, spec.RRule != ""} {
+		if set {
 			n++
 		}
 	}
 	return n
 }
 
-func (s *Schedule) window(spec Spec) error {
+// setBounds checks and applies the parts of a Spec that are independent of its rule.
+func (s *Schedule) setBounds(spec Spec) error {
 	if spec.Jitter < 0 || spec.Jitter > MaxJitter {
-		return wrong("jitter", "a duration from 0 to %s, got %s", MaxJitter, spec.Jitter)
+		return invalidField("jitter", "a duration from 0 to %s, got %s", MaxJitter, spec.Jitter)
 	}
-	if !spec.Anchor.IsZero() && !sane(spec.Anchor) {
-		return wrong("anchor", "a time in the years 1 to 9999")
+	if !spec.Anchor.IsZero() && !inYearRange(spec.Anchor) {
+		return invalidField("anchor", "a time in the years 1 to 9999")
 	}
-	if !spec.Start.IsZero() && !sane(spec.Start) {
-		return wrong("start", "a time in the years 1 to 9999")
+	if !spec.Start.IsZero() && !inYearRange(spec.Start) {
+		return invalidField("start", "a time in the years 1 to 9999")
 	}
 	if spec.End.IsZero() {
 		return nil
 	}
-	if !sane(spec.End) || !spec.End.After(spec.Start) {
-		return wrong("end", "a time after start, in the years 1 to 9999")
+	if !inYearRange(spec.End) || !spec.End.After(spec.Start) {
+		return invalidField("end", "a time after start, in the years 1 to 9999")
 	}
 	s.last = spec.End.Add(-time.Nanosecond).UTC().Truncate(time.Second)
 	return nil
 }
 
-// Next returns the first slot after an instant, in UTC; ok is false when there is none.
+// Next returns the first slot after an instant, in UTC; ok is false if there is none.
 func (s *Schedule) Next(after time.Time) (slot time.Time, ok bool) {
 	after = after.UTC().Truncate(time.Second)
 	if !s.start.IsZero() && after.Before(s.start) {
@@ -114,10 +139,10 @@ func (s *Schedule) Next(after time.Time) (slot time.Time, ok bool) {
 	return s.slots.next(after, limit)
 }
 
-// Between returns the slots in (from, to], oldest first, at most max of them.
-func (s *Schedule) Between(from, to time.Time, max int) []time.Time {
+// Between returns the slots in (from, to], oldest first, at most limit of them.
+func (s *Schedule) Between(from, to time.Time, limit int) []time.Time {
 	var slots []time.Time
-	for len(slots) < max {
+	for len(slots) < limit {
 		slot, ok := s.Next(from)
 		if !ok || slot.After(to) {
 			break
@@ -128,9 +153,22 @@ func (s *Schedule) Between(from, to time.Time, max int) []time.Time {
 	return slots
 }
 
+// Delay returns how long after its slot the run of schedule id starts: less than the Spec's Jitter, in whole
+// milliseconds. It is derived from a hash, so that every server computes the same delay for a slot.
+func (s *Schedule) Delay(id string, slot time.Time) time.Duration {
+	jitter := uint64(s.jitter / time.Millisecond)
+	if jitter == 0 {
+		return 0
+	}
+	key := binary.BigEndian.AppendUint64([]byte(id), uint64(slot.Unix()))
+	sum := sha256.Sum256(key)
+	return time.Duration(binary.BigEndian.Uint64(sum[:8])%jitter) * time.Millisecond
+}
+
 func location(name string) (*time.Location, error) {
 	if name == "Local" {
-		return nil, wrong("timezone", "an IANA name such as Europe/Berlin, not the server's own zone")
+		return nil, invalidField("timezone",
+			"an IANA name such as Europe/Berlin, not the server's own time zone")
 	}
 	loc, err := time.LoadLocation(name)
 	if err != nil {
@@ -139,13 +177,13 @@ func location(name string) (*time.Location, error) {
 	return loc, nil
 }
 
-// searchYears bounds the search for a slot. The rarest that people mean is 29 February on a given weekday: 40
-// years.
+// searchYears bounds the search for a slot. The rarest rule in practice, 29 February on a given weekday, has
+// gaps of up to 40 years.
 const searchYears = 100
 
-func endOfTime() time.Time { return time.Date(9999, time.December, 31, 23, 59, 59, 0, time.UTC) }
+func maxTime() time.Time { return time.Date(9999, time.December, 31, 23, 59, 59, 0, time.UTC) }
 
-func sane(t time.Time) bool { return t.UTC().Year() >= 1 && t.UTC().Year() <= 9999 }
+func inYearRange(t time.Time) bool { return t.UTC().Year() >= 1 && t.UTC().Year() <= 9999 }
 
 func ceilSecond(t time.Time) time.Time {
 	whole := t.UTC().Truncate(time.Second)

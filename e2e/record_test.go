@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// recording is a Job and its pods with what a worker has to see in them: test data of package worker/kube.
+// recording is a Job and its pods with what a worker has to see in them: test data of package worker/kube/observe.
 type recording struct {
 	Want map[string]any `json:"want"`
 	Job  *batchv1.Job   `json:"job,omitempty"`

@@ -278,7 +278,7 @@ func namespaceDeletedAround(p *play) {
 func cancelled(p *play) { p.ok(p.t, "run", "cancel", p.id) }
 
 func cancelledPending(p *play) {
-	p.waits("no node takes the pod")
+	p.waits("no node can run the pod")
 	cancelled(p)
 }
 

@@ -80,7 +80,7 @@ func nodeLost(p *play) {
 // an operator would.
 func nodeLostThenRemoved(p *play) {
 	nodeLost(p)
-	p.waits("its node " + p.node + " does not confirm it: it may still run")
+	p.waits("node " + p.node + " does not confirm")
 	if r := p.now(); len(r.Attempts) != 1 || over(r) || len(p.podsNow()) != 1 {
 		p.t.Errorf("somebody has acted: %+v", r)
 	}

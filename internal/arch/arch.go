@@ -27,6 +27,8 @@ func rooms() []room {
 		{"worker", []string{"templating", "server/api"}},
 		{"worker/job", []string{"server/api"}},
 		{"worker/kube", []string{"worker/job", "server/api", "templating"}},
+		{"worker/kube/observe", []string{"worker/job", "server/api", "templating/manifest", "worker/kube/podstatus"}},
+		{"worker/kube/podstatus", nil},
 		{"worker/process", []string{"worker/job", "server/api", "templating"}},
 		{"templating", nil},
 		{"charts", nil},
@@ -75,6 +77,20 @@ func enclaves() []enclave {
 	}
 }
 
+// A ban keeps a dependency out of a folder that its enclave would let in.
+type ban struct {
+	dependency string
+	folder     string
+	why        string
+}
+
+func bans() []ban {
+	return []ban{
+		{"k8s.io/client-go", "worker/kube/observe", "observing is a pure function of Kubernetes' API types"},
+		{"k8s.io/client-go", "worker/kube/podstatus", "reading a pod's status needs only Kubernetes' API types"},
+	}
+}
+
 // Package is what the go command says of a package of ours.
 type Package struct {
 	ImportPath string
@@ -92,6 +108,9 @@ func Violations(packages []Package) []string {
 					out = append(out, fmt.Sprintf("%s imports %s: %s", here, inside(imported), why))
 				}
 				continue
+			}
+			if b, ok := banned(here, imported); ok {
+				out = append(out, fmt.Sprintf("%s imports %s: %s", here, imported, b.why))
 			}
 			if e, ok := forbidden(here, imported); ok {
 				out = append(
@@ -143,6 +162,15 @@ func refused(from, to string) string {
 		}
 	}
 	return fmt.Sprintf("%s may import of ours only %v", here.path, here.may)
+}
+
+func banned(from, dependency string) (ban, bool) {
+	for _, b := range bans() {
+		if strings.HasPrefix(dependency, b.dependency) && below(from, b.folder) {
+			return b, true
+		}
+	}
+	return ban{}, false
 }
 
 func forbidden(from, dependency string) (enclave, bool) {

@@ -6,18 +6,20 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/berth-dev/berth/worker/kube/observe"
 )
 
 // act does what follows from a view of an attempt that has not ended: carry out a decided end, stop stray
 // pods, insist where pods do not go. It returns when to look again.
-func (w *watcher) act(ctx context.Context, t *tracked, s snapshot, v view) (time.Duration, error) {
+func (w *watcher) act(ctx context.Context, t *tracked, s observe.Snapshot, v observe.Result) (time.Duration, error) {
 	planned, next := w.decide(t, s, v)
-	if planned != nil && s.job != nil {
-		if err := w.carryOut(ctx, t, s.job, *planned); err != nil {
+	if planned != nil && s.Job != nil {
+		if err := w.carryOut(ctx, t, s.Job, *planned); err != nil {
 			return 0, err
 		}
 	}
-	for _, pod := range v.strays {
+	for _, pod := range v.StrayPods {
 		if err := w.deletePod(ctx, pod, metav1.DeleteOptions{}); err != nil {
 			return 0, err
 		}
@@ -27,11 +29,11 @@ func (w *watcher) act(ctx context.Context, t *tracked, s snapshot, v view) (time
 }
 
 // decide returns the end that the attempt is to have: one that was decided before, or one that is due now.
-func (w *watcher) decide(t *tracked, s snapshot, v view) (*end, time.Duration) {
+func (w *watcher) decide(t *tracked, s observe.Snapshot, v observe.Result) (*observe.Outcome, time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if t.planned != nil || s.deleting() {
-		if planned, ok := s.planned(); ok && t.planned == nil {
+	if t.planned != nil || s.Deleting() {
+		if planned, ok := s.PlannedOutcome(); ok && t.planned == nil {
 			t.planned = &planned
 		}
 		return t.planned, 0
@@ -41,30 +43,30 @@ func (w *watcher) decide(t *tracked, s snapshot, v view) (*end, time.Duration) {
 	return due, wait
 }
 
-func (w *watcher) due(t *tracked, s snapshot, v view) (*end, time.Duration) {
-	if v.outlived == nil {
+func (w *watcher) due(t *tracked, s observe.Snapshot, v observe.Result) (*observe.Outcome, time.Duration) {
+	if v.Lingering == nil {
 		t.outlived = time.Time{}
 	} else {
 		if t.outlived.IsZero() {
-			t.outlived = s.now
+			t.outlived = s.Now
 		}
-		if wait := w.options.Timing.Outlived - s.now.Sub(t.outlived); wait > 0 {
+		if wait := w.options.Timing.Outlived - s.Now.Sub(t.outlived); wait > 0 {
 			return nil, wait
 		}
-		return v.outlived, 0
+		return v.Lingering, 0
 	}
-	if v.waiting == nil || v.waiting.Cause == "" {
+	if v.Waiting == nil || v.Waiting.Cause == "" {
 		return nil, 0
 	}
-	limit := w.options.Deadlines.with(v.policy).of(v.waiting.Cause)
+	limit := w.options.Deadlines.with(v.Policy).of(v.Waiting.Cause)
 	if limit <= 0 {
 		return nil, 0
 	}
-	if wait := limit - s.now.Sub(v.waiting.Since); wait > 0 {
+	if wait := limit - s.Now.Sub(v.Waiting.Since); wait > 0 {
 		return nil, wait
 	}
-	return &end{
-		Category: v.waiting.Cause,
-		Message:  fmt.Sprintf("given up after %s: %s", limit, v.waiting.Summary),
+	return &observe.Outcome{
+		Category: v.Waiting.Cause,
+		Message:  fmt.Sprintf("given up after %s: %s", limit, v.Waiting.Summary),
 	}, 0
 }

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 
-	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/berth-dev/berth/templating/manifest"
+	"github.com/berth-dev/berth/worker/kube/observe"
 )
 
 // errEarlierRuns is waited out: two attempts of a run never run side by side.
@@ -41,20 +41,10 @@ func (l *launch) earlierEnded(ctx context.Context) error {
 		}
 		for i := range jobs.Items {
 			j := &jobs.Items[i]
-			if ref, ok := refOf(j); ok && ref.Attempt < l.attempt.Attempt && !over(j) {
+			if ref, ok := refOf(j); ok && ref.Attempt < l.attempt.Attempt && !observe.JobStopped(j) {
 				return errEarlierRuns{name: j.Namespace + "/" + j.Name}
 			}
 		}
 	}
 	return nil
-}
-
-// over reports whether no pod of the Job runs, by its own word. The Job controller sets its final conditions
-// only when all pods have ended.
-func over(j *batchv1.Job) bool {
-	if (snapshot{job: j}).finished() != nil {
-		return true
-	}
-	return j.DeletionTimestamp != nil && j.Status.Active == 0 &&
-		(j.Status.Terminating == nil || *j.Status.Terminating == 0)
 }

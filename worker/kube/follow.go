@@ -11,6 +11,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/worker/kube/observe"
+	"github.com/berth-dev/berth/worker/kube/podstatus"
 )
 
 // follower hands over the output of one attempt while it runs: of its pods one after the other, of each the
@@ -45,19 +47,19 @@ type follower struct {
 const skewAllowed = 5 * time.Second
 
 // follow sees to it that the output is followed once there is any, and wakes whoever follows.
-func (w *watcher) follow(t *tracked, v view) {
+func (w *watcher) follow(t *tracked, v observe.Result) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if f := t.follower; f != nil {
 		f.poke()
 		return
 	}
-	if !t.stream || !v.output || w.tracked[t.ref] != t {
+	if !t.stream || !v.HasOutput || w.tracked[t.ref] != t {
 		return
 	}
 	ctx, cancel := context.WithCancel(w.ctx)
 	f := &follower{
-		w: w, ref: t.ref, container: t.container, all: v.policy.AllLogs, cancel: cancel, wake: make(chan struct{}, 1), done: make(chan struct{}),
+		w: w, ref: t.ref, container: t.container, all: v.Policy.AllLogs, cancel: cancel, wake: make(chan struct{}, 1), done: make(chan struct{}),
 		offset: t.offset, skip: t.offset, skipUntil: t.adoptedAt.Add(skewAllowed),
 	}
 	t.follower = f
@@ -221,10 +223,10 @@ func (f *follower) next() (reading, bool) {
 			if slices.Contains(f.finished, from) {
 				continue
 			}
-			status := statusOf(pod, name)
+			status := podstatus.AnyContainer(pod, name)
 			if status == nil ||
 				(status.State.Waiting != nil && status.LastTerminationState.Terminated == nil) {
-				if terminal(pod) {
+				if podstatus.Terminal(pod) {
 					f.finished = append(f.finished, from)
 					continue
 				}
@@ -251,14 +253,14 @@ func (f *follower) choose(r reading, status corev1.ContainerStatus) (reading, bo
 		r.previous, r.last = true, true
 		return r, true
 	case f.instance > status.RestartCount: // read to its end; the next has not started
-		if terminal(r.pod) {
+		if podstatus.Terminal(r.pod) {
 			f.finished = append(f.finished, f.from)
 		}
 		return reading{}, false
 	case status.State.Running != nil && f.beside(r.pod, r.container):
 		// It may run until its pod is stopped, and its log goes with the pod: what there is now is taken.
 		r.last, r.once = true, true
-		return r, !stopping(r.pod, r.container)
+		return r, !podstatus.SidecarStopping(r.pod, r.container)
 	case status.State.Running != nil:
 		r.follow = true
 		return r, true
@@ -270,7 +272,7 @@ func (f *follower) choose(r reading, status corev1.ContainerStatus) (reading, bo
 // endInstance goes on to the next instance, or leaves the pod where there will be none.
 func (f *follower) endInstance(r reading) {
 	if !r.previous &&
-		(r.once || terminal(r.pod) || r.pod.Spec.RestartPolicy == corev1.RestartPolicyNever || endedWell(r.pod, r.container)) {
+		(r.once || podstatus.Terminal(r.pod) || r.pod.Spec.RestartPolicy == corev1.RestartPolicyNever || podstatus.Succeeded(r.pod, r.container)) {
 		f.finished = append(f.finished, r.source())
 		return
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/worker/kube/observe"
 )
 
 // gate has a Job created suspended, unless suspending it is somebody else's business.
@@ -20,10 +21,8 @@ func gate(j *batchv1.Job) {
 		return
 	}
 	j.Spec.Suspend = new(true)
-	j.Annotations[annotationGate] = gateClosed
+	j.Annotations[observe.AnnotationGate] = "waiting for the server to record this Job"
 }
-
-func gated(j *batchv1.Job) bool { return j.Annotations[annotationGate] != "" }
 
 // Grant lets a gated Job run.
 func (r *Runtime) Grant(ctx context.Context, found job.Object) error {
@@ -42,11 +41,11 @@ func (r *Runtime) Grant(ctx context.Context, found job.Object) error {
 
 // open takes the gate away; the UID is the condition for that.
 func (r *Runtime) open(ctx context.Context, current *batchv1.Job, uid types.UID) error {
-	if current.UID != uid || !gated(current) || current.DeletionTimestamp != nil {
+	if current.UID != uid || !observe.Gated(current) || current.DeletionTimestamp != nil {
 		return nil
 	}
 	return r.patch(ctx, current, map[string]any{
-		"metadata": map[string]any{"uid": uid, "annotations": map[string]any{annotationGate: nil}},
+		"metadata": map[string]any{"uid": uid, "annotations": map[string]any{observe.AnnotationGate: nil}},
 		"spec":     map[string]any{"suspend": false},
 	})
 }

@@ -18,7 +18,7 @@ func TestAGatedJobRunsNothingBeforeItIsGranted(t *testing.T) {
 	if !launched.Gated {
 		t.Errorf("launched as %+v, want it gated", launched)
 	}
-	s.until(a.Ref, "the wait for the server", func(o job.Observation) bool { return strings.Contains(o.Diagnosis, "waits for the server") })
+	s.until(a.Ref, "the wait for the server", func(o job.Observation) bool { return strings.Contains(o.Diagnosis, "until the server has recorded it") })
 	if again := s.launch(a); !again.Adopted || !again.Gated {
 		t.Errorf("launched again as %+v, want it adopted and gated", again)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/worker/kube/observe"
 )
 
 // Waits between tries of a launch: doubling from the first to the last, with half of it at random.
@@ -193,7 +194,7 @@ func (l *launch) launched(ctx context.Context, j *batchv1.Job, adopted bool) (jo
 		Name:      j.Name,
 		UID:       string(j.UID),
 		Adopted:   adopted,
-		Gated:     gated(j),
+		Gated:     observe.Gated(j),
 	}, nil
 }
 

@@ -3,7 +3,6 @@ package kube
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -13,6 +12,8 @@ import (
 
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/worker/kube/observe"
+	"github.com/berth-dev/berth/worker/kube/podstatus"
 )
 
 // mayRun reports whether a pod of the Job runs, or may come to. What the copies show of an end is enough;
@@ -22,11 +23,11 @@ func (r *Runtime) mayRun(ctx context.Context, ref job.Ref, j *batchv1.Job) (bool
 	r.mu.Lock()
 	w := r.watcher
 	r.mu.Unlock()
-	plain := snapshot{job: j}.plain()
+	plain := observe.Snapshot{Job: j}.SinglePod()
 	if w != nil && plain && allEnded(ofJob(w.podsOf(ref), j)) {
 		return false, nil
 	}
-	if over(j) || j.DeletionTimestamp != nil {
+	if observe.JobStopped(j) || j.DeletionTimestamp != nil {
 		return false, nil
 	}
 	call, cancel := context.WithTimeout(ctx, callTimeout)
@@ -37,7 +38,7 @@ func (r *Runtime) mayRun(ctx context.Context, ref job.Ref, j *batchv1.Job) (bool
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("look for job %s/%s: %w", j.Namespace, j.Name, err)
-	case current.UID != j.UID, over(current), current.DeletionTimestamp != nil:
+	case current.UID != j.UID, observe.JobStopped(current), current.DeletionTimestamp != nil:
 		return false, nil
 	}
 	list, err := r.client.CoreV1().
@@ -55,7 +56,7 @@ func (r *Runtime) mayRun(ctx context.Context, ref job.Ref, j *batchv1.Job) (bool
 
 // allEnded is false where there is none.
 func allEnded(pods []*corev1.Pod) bool {
-	return len(pods) > 0 && !slices.ContainsFunc(pods, func(pod *corev1.Pod) bool { return !terminal(pod) })
+	return len(pods) > 0 && !podstatus.AnyActive(pods)
 }
 
 // locate finds the Jobs that are meant: the one with the UID, or where that is not known, those of the

@@ -8,6 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/berth-dev/berth/worker/kube/podstatus"
 )
 
 type metrics struct {
@@ -101,7 +103,7 @@ func (r *Runtime) terminatingSeconds() float64 {
 		}
 	})
 	for _, pod := range r.allPods() {
-		longest = max(longest, overdue(pod, now))
+		longest = max(longest, podstatus.Overdue(pod, now))
 	}
 	return longest.Seconds()
 }

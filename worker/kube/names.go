@@ -11,18 +11,6 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// annotationEnding holds the end that was decided for an attempt before its Job was deleted for it: whoever
-// finds the Job terminating records that, and not that somebody deleted it.
-const annotationEnding = manifest.Prefix + "ending"
-
-// annotationGate is on a Job that was created suspended and waits for the server to take note of it; its
-// value says so to people. Grant takes it off. A Job that is suspended without it is somebody else's to
-// resume.
-const (
-	annotationGate = manifest.Prefix + "gate"
-	gateClosed     = "waits for the server to take note of it"
-)
-
 // installationSelector is the server-side selector of everything that belongs to one installation.
 func installationSelector(installation uuid.UUID) string {
 	return manifest.LabelInstallation + "=" + installation.String()

@@ -11,6 +11,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+
+	"github.com/berth-dev/berth/worker/kube/observe"
+	"github.com/berth-dev/berth/worker/kube/podstatus"
 )
 
 // readBytes is how much of a log is held in memory, and the most that is handed over at once.
@@ -122,13 +125,13 @@ const lastLinesTimeout = 3 * time.Second
 
 // lastLines is the end of the output as far as it can be had: from the pod, or from what was followed. Where
 // the job container has not started because another one failed, that one's tells why.
-func (w *watcher) lastLines(ctx context.Context, t *tracked, s snapshot) string {
-	if pod := s.newestPod(); pod != nil {
+func (w *watcher) lastLines(ctx context.Context, t *tracked, s observe.Snapshot) string {
+	if pod := s.NewestPod(); pod != nil {
 		container := t.container
-		if failed := firstFailed(pod); startedAt(pod, container) == nil && failed != nil {
+		if failed := podstatus.FirstFailed(pod); failed != nil && podstatus.StartedAt(podstatus.Container(pod, container)) == nil {
 			container = failed.Name
 		}
-		if status := statusOf(pod, container); status != nil && startOf(status) != nil {
+		if podstatus.StartedAt(podstatus.AnyContainer(pod, container)) != nil {
 			if text, err := w.fetchTail(ctx, pod, container); err == nil && text != "" {
 				return text
 			}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/worker/kube/observe"
 )
 
 const (
@@ -40,20 +41,20 @@ func (w *watcher) reconcile(ctx context.Context, ref job.Ref) (time.Duration, er
 	if err != nil {
 		return 0, err
 	}
-	v := look(s)
-	if v.ask != "" {
-		if again, err = w.askEvents(ctx, t, &s, v.ask, again); err != nil {
+	v := observe.Attempt(s)
+	if v.Events != nil {
+		if again, err = w.askEvents(ctx, t, &s, *v.Events, again); err != nil {
 			return 0, err
 		}
-		v = look(s)
+		v = observe.Attempt(s)
 	}
-	if v.problem != nil {
+	if v.PolicyError != nil {
 		w.options.Log.Warn(
 			"the template's policy can not be read from the job: it is looked after the usual way",
 			"attempt",
 			ref.String(),
 			"error",
-			v.problem,
+			v.PolicyError,
 		)
 	}
 	w.follow(t, v)
@@ -61,7 +62,7 @@ func (w *watcher) reconcile(ctx context.Context, ref job.Ref) (time.Duration, er
 		w.finish(ctx, t, s, v)
 		return 0, nil
 	}
-	if v.unsettled {
+	if v.AwaitsPod {
 		return time.Second, nil
 	}
 	w.tell(t, v.Observation)
@@ -78,45 +79,45 @@ func sooner(a, b time.Duration) time.Duration {
 }
 
 // snapshot collects what is known of the attempt. That its Job is missing is believed only of the API server.
-func (w *watcher) snapshot(ctx context.Context, t *tracked) (snapshot, time.Duration, error) {
+func (w *watcher) snapshot(ctx context.Context, t *tracked) (observe.Snapshot, time.Duration, error) {
 	now := time.Now()
-	s := snapshot{pods: w.podsOf(t.ref), now: now}
-	for _, pod := range s.pods {
+	s := observe.Snapshot{JobName: t.namespace + "/" + t.name, Pods: w.podsOf(t.ref), Now: now}
+	for _, pod := range s.Pods {
 		w.noteStopped(t.ref, pod)
 	}
 	w.mu.Lock()
 	uid, past, fresh := t.uid, slices.Clone(t.past), t.fresh
-	s.stopped = slices.Clone(t.stopped)
+	s.StoppedPods = slices.Clone(t.stopped)
 	w.mu.Unlock()
-	s.past = slices.DeleteFunc(past, func(gone *corev1.Pod) bool {
-		return slices.ContainsFunc(s.pods, func(p *corev1.Pod) bool { return p.UID == gone.UID })
+	s.PastPods = slices.DeleteFunc(past, func(gone *corev1.Pod) bool {
+		return slices.ContainsFunc(s.Pods, func(p *corev1.Pod) bool { return p.UID == gone.UID })
 	})
 	for _, j := range w.jobsOf(t.ref) {
 		if j.UID == uid || (uid == "" && j.Namespace == t.namespace && j.Name == t.name) {
-			s.job = j
+			s.Job = j
 		}
 	}
 	again := time.Duration(0)
 	switch {
 	case fresh == nil:
-	case s.job != nil:
+	case s.Job != nil:
 		w.mu.Lock()
 		t.fresh = nil
 		w.mu.Unlock()
 	case now.Sub(t.adoptedAt) < catchUp:
-		s.job, again = fresh, catchUp
+		s.Job, again = fresh, catchUp
 	}
-	if s.job == nil {
+	if s.Job == nil {
 		var err error
-		if s.job, err = w.liveJob(ctx, t, uid); err != nil {
+		if s.Job, err = w.liveJob(ctx, t, uid); err != nil {
 			return s, 0, err
 		}
 	}
-	if s.job != nil {
+	if s.Job != nil {
 		w.mu.Lock()
-		t.uid = s.job.UID
+		t.uid = s.Job.UID
 		w.mu.Unlock()
-		s.pods = ofJob(s.pods, s.job)
+		s.Pods = ofJob(s.Pods, s.Job)
 	}
 	return s, again, nil
 }
@@ -159,7 +160,7 @@ func (w *watcher) tell(t *tracked, seen job.Observation) {
 }
 
 // finish tells the end, once.
-func (w *watcher) finish(ctx context.Context, t *tracked, s snapshot, v view) {
+func (w *watcher) finish(ctx context.Context, t *tracked, s observe.Snapshot, v observe.Result) {
 	v.LastLines = w.lastLines(ctx, t, s)
 	if ctx.Err() != nil {
 		return // whoever observes next tells it, with the last lines

@@ -14,6 +14,7 @@ import (
 
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/kube/finalizer"
+	"github.com/berth-dev/berth/worker/kube/observe"
 )
 
 // Runtime runs attempts as Jobs in one cluster.
@@ -46,7 +47,7 @@ type tracked struct {
 
 	// Guarded by Runtime.mu.
 	uid      types.UID
-	planned  *end // the end that was decided here: the Job is to be deleted
+	planned  *observe.Outcome // the end that was decided here: the Job is to be deleted
 	past     []*corev1.Pod
 	stopped  []types.UID // pods that were told to stop while they ran
 	follower *follower
@@ -141,7 +142,7 @@ func (r *Runtime) track(a job.Attempt, namespace, name string, created *batchv1.
 		stream: a.StreamOutput, offset: a.OutputOffset, adoptedAt: time.Now(), fresh: created,
 	}
 	if created != nil {
-		trimJob(created)
+		observe.Trim(created)
 		t.uid = created.UID
 	}
 	r.mu.Lock()

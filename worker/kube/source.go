@@ -2,10 +2,11 @@ package kube
 
 import (
 	"slices"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/berth-dev/berth/worker/kube/podstatus"
 )
 
 // source is where output comes from.
@@ -26,7 +27,7 @@ func (f *follower) containers(pod *corev1.Pod) []string {
 	}
 	var first, beside []string
 	for _, c := range pod.Spec.InitContainers {
-		if native(pod, c.Name) {
+		if podstatus.IsSidecar(pod, c.Name) {
 			beside = append(beside, c.Name)
 			continue
 		}
@@ -44,62 +45,5 @@ func (f *follower) containers(pod *corev1.Pod) []string {
 // ended.
 func (f *follower) beside(pod *corev1.Pod, name string) bool {
 	return name != f.container &&
-		(native(pod, name) || slices.ContainsFunc(pod.Spec.Containers, func(c corev1.Container) bool { return c.Name == name }))
-}
-
-// native reports whether it is a sidecar among the init containers, which Kubernetes stops when the others
-// have ended.
-func native(pod *corev1.Pod, name string) bool {
-	return slices.ContainsFunc(pod.Spec.InitContainers, func(c corev1.Container) bool {
-		return c.Name == name && c.RestartPolicy != nil &&
-			*c.RestartPolicy == corev1.ContainerRestartPolicyAlways
-	})
-}
-
-// stopping reports whether Kubernetes is about to stop the container by itself.
-func stopping(pod *corev1.Pod, name string) bool {
-	return native(pod, name) && len(pod.Status.ContainerStatuses) > 0 &&
-		!slices.ContainsFunc(
-			pod.Status.ContainerStatuses,
-			func(status corev1.ContainerStatus) bool { return status.State.Terminated == nil },
-		)
-}
-
-// statusOf is the status of a container, of an init container as well.
-func statusOf(pod *corev1.Pod, name string) *corev1.ContainerStatus {
-	for i := range pod.Status.InitContainerStatuses {
-		if pod.Status.InitContainerStatuses[i].Name == name {
-			return &pod.Status.InitContainerStatuses[i]
-		}
-	}
-	return containerStatus(pod, name)
-}
-
-// endedWell reports whether the container has ended in a way after which it is not started again.
-func endedWell(pod *corev1.Pod, name string) bool {
-	status := statusOf(pod, name)
-	return status != nil && status.State.Terminated != nil && status.State.Terminated.ExitCode == 0
-}
-
-// anyStarted reports whether some container of the pod has begun to run.
-func anyStarted(pod *corev1.Pod) bool {
-	return slices.ContainsFunc(
-		slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses),
-		func(status corev1.ContainerStatus) bool {
-			return startOf(&status) != nil
-		},
-	)
-}
-
-// startOf is when the latest instance of the container began to run; nil where none has.
-func startOf(status *corev1.ContainerStatus) *time.Time {
-	for _, state := range []corev1.ContainerState{status.State, status.LastTerminationState} {
-		if state.Running != nil && !state.Running.StartedAt.IsZero() {
-			return &state.Running.StartedAt.Time
-		}
-		if state.Terminated != nil && !state.Terminated.StartedAt.IsZero() {
-			return &state.Terminated.StartedAt.Time
-		}
-	}
-	return nil
+		(podstatus.IsSidecar(pod, name) || slices.ContainsFunc(pod.Spec.Containers, func(c corev1.Container) bool { return c.Name == name }))
 }

@@ -16,6 +16,8 @@ import (
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/worker/kube/observe"
+	"github.com/berth-dev/berth/worker/kube/podstatus"
 )
 
 // Cancel ends the attempt: a Launch that is under way stops, a Job is deleted with its pods, which is
@@ -25,7 +27,7 @@ func (r *Runtime) Cancel(_ context.Context, ref job.Ref) error {
 	stopLaunch, launching := r.launches[ref]
 	t := r.tracked[ref]
 	if t != nil && t.planned == nil {
-		t.planned = &end{Category: api.CategoryCancelled, Message: "cancelled"}
+		t.planned = &observe.Outcome{Category: api.CategoryCancelled, Message: "cancelled"}
 	}
 	r.mu.Unlock()
 	if launching {
@@ -40,10 +42,10 @@ func (r *Runtime) Cancel(_ context.Context, ref job.Ref) error {
 
 // carryOut writes the decided end to the Job and deletes it, its pods first: in the background the garbage
 // collector waits for the Job to go, our finalizer holds the Job, and the pods run on.
-func (w *watcher) carryOut(ctx context.Context, t *tracked, j *batchv1.Job, planned end) error {
+func (w *watcher) carryOut(ctx context.Context, t *tracked, j *batchv1.Job, planned observe.Outcome) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	if !t.annotate && j.Annotations[annotationEnding] == "" {
+	if !t.annotate && j.Annotations[observe.AnnotationPlannedOutcome] == "" {
 		if err := w.annotateEnding(ctx, j, planned); err != nil {
 			return err
 		}
@@ -66,13 +68,13 @@ func (w *watcher) carryOut(ctx context.Context, t *tracked, j *batchv1.Job, plan
 }
 
 // annotateEnding makes the decision outlive this process.
-func (w *watcher) annotateEnding(ctx context.Context, j *batchv1.Job, planned end) error {
+func (w *watcher) annotateEnding(ctx context.Context, j *batchv1.Job, planned observe.Outcome) error {
 	text, err := json.Marshal(planned)
 	if err != nil {
 		return fmt.Errorf("write the decided end: %w", err)
 	}
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
-		"uid": j.UID, "annotations": map[string]string{annotationEnding: string(text)},
+		"uid": j.UID, "annotations": map[string]string{observe.AnnotationPlannedOutcome: string(text)},
 	}})
 	if err != nil {
 		return fmt.Errorf("write the decided end: %w", err)
@@ -104,26 +106,26 @@ func (w *watcher) deletePod(ctx context.Context, pod *corev1.Pod, options metav1
 // insist deals with pods that were told to go and stay: first the grace is taken away, then, of an attempt
 // whose end was decided, the object is removed although nobody confirms that the process has ended. A lost
 // node has been waited for long enough when that is what was decided.
-func (w *watcher) insist(ctx context.Context, s snapshot, planned *end) (time.Duration, error) {
+func (w *watcher) insist(ctx context.Context, s observe.Snapshot, planned *observe.Outcome) (time.Duration, error) {
 	var next time.Duration
-	if !s.deleting() {
+	if !s.Deleting() {
 		if slices.ContainsFunc(
-			s.pods,
-			func(pod *corev1.Pod) bool { return pod.DeletionTimestamp != nil && !terminal(pod) },
+			s.Pods,
+			func(pod *corev1.Pod) bool { return pod.DeletionTimestamp != nil && !podstatus.Terminal(pod) },
 		) {
-			next = unreachableAfter + time.Second // then its node is doubted
+			next = observe.ConfirmationTimeout + time.Second // then its node is doubted
 		}
 		return next, nil
 	}
 	timing := w.options.Timing
-	for _, pod := range s.pods {
-		switch late := overdue(pod, s.now); {
-		case terminal(pod):
+	for _, pod := range s.Pods {
+		switch late := podstatus.Overdue(pod, s.Now); {
+		case podstatus.Terminal(pod):
 			continue
 		case pod.DeletionTimestamp == nil:
 			// Told to go by us or by the garbage collector within moments.
 			next = sooner(next, 2*time.Second)
-			if s.job != nil && s.now.Sub(s.job.DeletionTimestamp.Time) > 10*time.Second {
+			if s.Job != nil && s.Now.Sub(s.Job.DeletionTimestamp.Time) > 10*time.Second {
 				if err := w.deletePod(ctx, pod, metav1.DeleteOptions{}); err != nil {
 					return 0, err
 				}
@@ -151,12 +153,4 @@ func (w *watcher) insist(ctx context.Context, s snapshot, planned *end) (time.Du
 		}
 	}
 	return next, nil
-}
-
-// overdue is how long after its time a pod that was told to go is still there.
-func overdue(pod *corev1.Pod, now time.Time) time.Duration {
-	if pod.DeletionTimestamp == nil {
-		return 0
-	}
-	return now.Sub(pod.DeletionTimestamp.Time)
 }

@@ -77,7 +77,7 @@ func TestCancelOfAPodThatWaitsEndsIt(t *testing.T) {
 	a := s.attempt("true", func(spec map[string]any) { podSpec(spec)["nodeSelector"] = map[string]any{"no": "such-node"} })
 	launched := s.launch(a)
 	seen := s.until(a.Ref, "a diagnosis", func(o job.Observation) bool { return o.Diagnosis != "" })
-	if seen.Phase != job.Pending || !strings.Contains(seen.Diagnosis, "node selector or affinity matches none") {
+	if seen.Phase != job.Pending || !strings.Contains(seen.Diagnosis, "none matches its node selector or affinity") {
 		t.Errorf("waits as %s", show(seen))
 	}
 	if err := s.runtime.Cancel(s.ctx(), a.Ref); err != nil {
@@ -214,7 +214,7 @@ func TestAnImageThatDoesNotExistIsSaidWhileItWaitsAndEndedAtItsDeadline(t *testi
 	})
 	launched := s.launch(a)
 	seen := s.until(a.Ref, "a diagnosis", func(o job.Observation) bool { return o.Diagnosis != "" })
-	if seen.Phase != job.Pending || !strings.Contains(seen.Diagnosis, `container "main" can not get its image`) {
+	if seen.Phase != job.Pending || !strings.Contains(seen.Diagnosis, `container "main": cannot pull image`) {
 		t.Errorf("waits as %s", show(seen))
 	}
 	end := s.ended(a.Ref)
@@ -232,7 +232,7 @@ func TestWhatShowsOnlyInEventsIsSaid(t *testing.T) {
 		change  func(spec map[string]any)
 		want    string
 	}{
-		{name: "quota", want: "the namespace's quota leaves no room", prepare: func(s *site) {
+		{name: "quota", want: "resource quota does not allow the pod", prepare: func(s *site) {
 			quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "none"}, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: {}}}}
 			if _, err := s.client.CoreV1().ResourceQuotas(s.namespace).Create(s.ctx(), quota, metav1.CreateOptions{}); err != nil {
 				s.t.Fatal(err)
@@ -242,17 +242,17 @@ func TestWhatShowsOnlyInEventsIsSaid(t *testing.T) {
 				return err == nil && len(q.Status.Hard) > 0
 			})
 		}},
-		{name: "Pod Security", want: "Pod Security level refuses the pod", prepare: func(s *site) {
+		{name: "Pod Security", want: "Pod Security level rejects the pod", prepare: func(s *site) {
 			patch := []byte(`{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"restricted"}}}`)
 			if _, err := s.client.CoreV1().Namespaces().Patch(s.ctx(), s.namespace, "application/merge-patch+json", patch, metav1.PatchOptions{}); err != nil {
 				s.t.Fatal(err)
 			}
 		}},
-		{name: "ServiceAccount", want: "ServiceAccount is missing", change: func(spec map[string]any) { podSpec(spec)["serviceAccountName"] = "nobody" }},
+		{name: "ServiceAccount", want: "ServiceAccount does not exist", change: func(spec map[string]any) { podSpec(spec)["serviceAccountName"] = "nobody" }},
 		{name: "missing Secret", want: `secret "none" not found`, change: func(spec map[string]any) {
 			podSpec(spec)["containers"].([]any)[0].(map[string]any)["envFrom"] = []any{map[string]any{"secretRef": map[string]any{"name": "none"}}}
 		}},
-		{name: "missing volume", want: "a volume can not be mounted", change: func(spec map[string]any) {
+		{name: "missing volume", want: "a volume cannot be mounted", change: func(spec map[string]any) {
 			podSpec(spec)["volumes"] = []any{map[string]any{"name": "v", "configMap": map[string]any{"name": "none"}}}
 			podSpec(spec)["containers"].([]any)[0].(map[string]any)["volumeMounts"] = []any{map[string]any{"name": "v", "mountPath": "/v"}}
 		}},

@@ -12,16 +12,17 @@ import (
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/templating/manifest"
+	"github.com/berth-dev/berth/worker/kube/observe"
 )
 
 // TestPodsThatDoNotGoAreInsistedOn injects what can not be had on demand: a node that does not answer.
 func TestPodsThatDoNotGoAreInsistedOn(t *testing.T) {
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	cancelled, lost := &end{Category: api.CategoryCancelled}, &end{Category: api.CategoryNodeLost}
+	cancelled, lost := &observe.Outcome{Category: api.CategoryCancelled}, &observe.Outcome{Category: api.CategoryNodeLost}
 	for _, test := range []struct {
 		name    string
 		late    time.Duration // since the pod should have been gone; negative is still within its grace
-		planned *end
+		planned *observe.Outcome
 		grace   int64
 		want    string // what is asked for: "", "grace 1", "grace 0"
 	}{
@@ -44,7 +45,7 @@ func TestPodsThatDoNotGoAreInsistedOn(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := snapshot{job: &batchv1.Job{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: &deletion}}, pods: []*corev1.Pod{pod}, now: now}
+			s := observe.Snapshot{Job: &batchv1.Job{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: &deletion}}, Pods: []*corev1.Pod{pod}, Now: now}
 			next, err := (&watcher{Runtime: r}).insist(t.Context(), s, test.planned)
 			if err != nil {
 				t.Fatal(err)
@@ -95,8 +96,8 @@ func TestAWaitIsGivenUpAfterTheDeadlineOfItsCause(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			v := view{policy: test.policy, waiting: &Diagnosis{Cause: test.cause, Since: now.Add(-test.waited), Summary: "why"}}
-			due, wait := (&watcher{Runtime: r}).due(&tracked{}, snapshot{now: now}, v)
+			v := observe.Result{Policy: test.policy, Waiting: &observe.Diagnosis{Cause: test.cause, Since: now.Add(-test.waited), Summary: "why"}}
+			due, wait := (&watcher{Runtime: r}).due(&tracked{}, observe.Snapshot{Now: now}, v)
 			if (due != nil) != test.over || wait != test.wait {
 				t.Errorf("due %+v after another %s", due, wait)
 			}

@@ -19,6 +19,8 @@ import (
 	"k8s.io/client-go/util/workqueue"
 
 	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/worker/kube/observe"
+	"github.com/berth-dev/berth/worker/kube/podstatus"
 )
 
 // watcher is one Run: the copies of Jobs and pods that the API server keeps up to date, and the queue of
@@ -35,6 +37,12 @@ type watcher struct {
 }
 
 const indexRef = "ref"
+
+// trim is the transform of the informers.
+func trim(object any) (any, error) {
+	observe.Trim(object)
+	return object, nil
+}
 
 // Run observes until ctx ends.
 func (r *Runtime) Run(
@@ -173,7 +181,7 @@ func (w *watcher) changed(object any) {
 // noteStopped remembers that a pod was told to stop while it ran: a pod that has ended does not say when it
 // was.
 func (w *watcher) noteStopped(ref job.Ref, pod *corev1.Pod) {
-	if pod.DeletionTimestamp == nil || terminal(pod) {
+	if pod.DeletionTimestamp == nil || podstatus.Terminal(pod) {
 		return
 	}
 	w.mu.Lock()

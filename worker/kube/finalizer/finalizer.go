@@ -90,11 +90,6 @@ func (n Names) HeldByOthers(o metav1.Object) bool {
 	})
 }
 
-// InForeground reports whether the API server deletes what belongs to the object before the object.
-func InForeground(o metav1.Object) bool {
-	return slices.Contains(o.GetFinalizers(), metav1.FinalizerDeleteDependents)
-}
-
 func (n Names) ours(name string) bool { return name == n.current || slices.Contains(n.legacy, name) }
 
 // Change is what a merge patch writes to an object's metadata. It carries the resource version, since a list

@@ -1,4 +1,4 @@
-package kube
+package observe
 
 import (
 	"encoding/json"
@@ -13,9 +13,8 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-// TestPodDiagnosis runs the cases of testdata/pod-diagnosis.json, adapted from the cases the reference worker
-// of Prefect
-// 3.8 is tested with.
+// TestPodDiagnosis runs the cases of testdata/pod-diagnosis.json, which are adapted from the tests of Prefect's
+// Kubernetes worker 3.8.
 func TestPodDiagnosis(t *testing.T) {
 	text, err := os.ReadFile("testdata/pod-diagnosis.json")
 	if err != nil {
@@ -55,20 +54,20 @@ func TestPodDiagnosis(t *testing.T) {
 	}
 }
 
-func TestAFailedPullAndTheWaitForTheNextReadTheSame(t *testing.T) {
+func TestAFailedPullAndItsBackOffHaveTheSameDiagnosis(t *testing.T) {
 	pod := func(reason, message string) *corev1.Pod {
 		return &corev1.Pod{Status: corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
 			Name: "main", Image: "x:1", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}},
 		}}}}
 	}
 	failed := DiagnosePod(pod("ErrImagePull", "not found"))
-	waits := DiagnosePod(pod("ImagePullBackOff", `Back-off pulling image "x:1": ErrImagePull: not found`))
-	if failed.Summary != waits.Summary || !strings.HasSuffix(failed.Summary, ": not found") {
-		t.Errorf("%q and %q", failed.Summary, waits.Summary)
+	backOff := DiagnosePod(pod("ImagePullBackOff", `Back-off pulling image "x:1": ErrImagePull: not found`))
+	if failed.Summary != backOff.Summary || !strings.HasSuffix(failed.Summary, ": not found") {
+		t.Errorf("%q and %q", failed.Summary, backOff.Summary)
 	}
 }
 
-func TestEventsExplainWhatShowsNowhereElse(t *testing.T) {
+func TestEventsExplainWhyNothingHappens(t *testing.T) {
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	event := func(minute int, kind, reason, message string) corev1.Event {
 		return corev1.Event{
@@ -83,21 +82,21 @@ func TestEventsExplainWhatShowsNowhereElse(t *testing.T) {
 		code   string
 		cause  api.Category
 	}{
-		{"quota", []corev1.Event{event(1, "Warning", "FailedCreate", quota)}, "Quota", api.CategoryQuota},
-		{"Pod Security", []corev1.Event{event(1, "Warning", "FailedCreate", `pods "x" is forbidden: violates PodSecurity "restricted:latest"`)}, "PodSecurity", api.CategoryConfig},
-		{"ServiceAccount", []corev1.Event{event(1, "Warning", "FailedCreate", `pods "x" is forbidden: error looking up service account a/b: serviceaccount "b" not found`)}, "ServiceAccount", api.CategoryConfig},
-		{"webhook", []corev1.Event{event(1, "Warning", "FailedCreate", `admission webhook "a.b" denied the request: no`)}, "AdmissionWebhook", api.CategoryConfig},
-		{"volume", []corev1.Event{event(1, "Warning", "FailedMount", `configmap "none" not found`)}, "FailedMount", api.CategoryConfig},
-		{"the newest warning counts", []corev1.Event{event(2, "Warning", "FailedMount", "new"), event(1, "Warning", "FailedCreate", quota)}, "FailedMount", api.CategoryConfig},
-		{"a volume that was mounted in the end is no reason: the image is pulled, for as long as that takes", []corev1.Event{
+		{"the quota is exceeded", []corev1.Event{event(1, "Warning", "FailedCreate", quota)}, "Quota", api.CategoryQuota},
+		{"Pod Security rejects the pod", []corev1.Event{event(1, "Warning", "FailedCreate", `pods "x" is forbidden: violates PodSecurity "restricted:latest"`)}, "PodSecurity", api.CategoryConfig},
+		{"the ServiceAccount is missing", []corev1.Event{event(1, "Warning", "FailedCreate", `pods "x" is forbidden: error looking up service account a/b: serviceaccount "b" not found`)}, "ServiceAccount", api.CategoryConfig},
+		{"a webhook rejects the pod", []corev1.Event{event(1, "Warning", "FailedCreate", `admission webhook "a.b" denied the request: no`)}, "AdmissionWebhook", api.CategoryConfig},
+		{"a volume cannot be mounted", []corev1.Event{event(1, "Warning", "FailedMount", `configmap "none" not found`)}, "FailedMount", api.CategoryConfig},
+		{"of two warnings the newest counts", []corev1.Event{event(2, "Warning", "FailedMount", "new"), event(1, "Warning", "FailedCreate", quota)}, "FailedMount", api.CategoryConfig},
+		{"the image is pulled after a mount failed: nothing to explain", []corev1.Event{
 			event(1, "Warning", "FailedMount", "timed out waiting for the condition"), event(2, "Normal", "Pulling", "Pulling image \"x\""),
 		}, "", ""},
-		{"nor is a node that was found in the end", []corev1.Event{event(1, "Warning", "FailedScheduling", "0/3 nodes are available"), event(2, "Normal", "Scheduled", "assigned")}, "", ""},
-		{"a volume that can not be mounted after it was attached is one", []corev1.Event{
+		{"the pod is scheduled after scheduling failed: nothing to explain", []corev1.Event{event(1, "Warning", "FailedScheduling", "0/3 nodes are available"), event(2, "Normal", "Scheduled", "assigned")}, "", ""},
+		{"a mount fails after the volume was attached: explained", []corev1.Event{
 			event(1, "Normal", "Scheduled", "assigned"), event(2, "Normal", "SuccessfulAttachVolume", "attached"), event(3, "Warning", "FailedMount", "wrong fs type"),
 		}, "FailedMount", api.CategoryConfig},
-		{"what is normal and no step forward takes nothing back", []corev1.Event{event(1, "Warning", "FailedCreate", quota), event(2, "Normal", "Suspended", "Job suspended")}, "Quota", api.CategoryQuota},
-		{"what is normal explains nothing", []corev1.Event{event(1, "Normal", "SuccessfulCreate", "Created pod")}, "", ""},
+		{"a normal event without progress: the warning stands", []corev1.Event{event(1, "Warning", "FailedCreate", quota), event(2, "Normal", "Suspended", "Job suspended")}, "Quota", api.CategoryQuota},
+		{"only normal events: nothing to explain", []corev1.Event{event(1, "Normal", "SuccessfulCreate", "Created pod")}, "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			d := diagnoseEvents(test.events, "uid-of-job")

@@ -1,0 +1,106 @@
+// Package observe turns what a cluster shows of an attempt into an observation. It is pure: the result depends
+// on the Snapshot alone, so recorded clusters serve as its tests. It cannot import client-go.
+//
+//	Snapshot (Job, pods, events, time) ──Attempt──▶ Result
+//
+// A Result tells the worker how the attempt stands (phase, outcome, diagnosis), and the runtime what to do next:
+// pods to stop, events to fetch, output to follow.
+//
+// Rules that the code depends on:
+//   - The Job's conditions decide how an attempt ended. The pod of a single-pod Job may decide earlier, since
+//     the Job controller follows about a second later.
+//   - An outcome that came before a deletion wins over the deletion.
+//   - There is no outcome while a pod may still run.
+package observe
+
+import (
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/berth-dev/berth/templating/manifest"
+	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/worker/kube/podstatus"
+)
+
+// AnnotationGate marks a Job that was created suspended until the server has recorded it. A Job that is suspended
+// without this annotation is for someone else, such as Kueue, to resume.
+const AnnotationGate = manifest.Prefix + "gate"
+
+// Gated reports whether the Job is suspended until the server has recorded it.
+func Gated(j *batchv1.Job) bool { return j.Annotations[AnnotationGate] != "" }
+
+// Result is the observation of an attempt, and what the runtime has to do because of it.
+type Result struct {
+	job.Observation
+
+	// Waiting explains a pending attempt; nil if there is no known reason.
+	Waiting *Diagnosis
+	// Events asks for the events of an object that may explain why nothing happens; nil if none are needed.
+	Events *EventQuery
+	// StrayPods are pods that only this runtime will stop: their Job is gone, or is being deleted in the
+	// background while our finalizer keeps it.
+	StrayPods []*corev1.Pod
+	// Lingering is the outcome of a job container that has ended while other containers of its pod run on.
+	Lingering *Outcome
+	// HasOutput is true once there may be output to follow.
+	HasOutput bool
+	// AwaitsPod is true if the Job has ended and the final status of its pod is expected within seconds.
+	AwaitsPod bool
+	// Policy is the template's policy for the attempt. If it could not be read, it has the default values and
+	// PolicyError says why.
+	Policy      manifest.Policy
+	PolicyError error
+}
+
+// EventQuery asks for the events of one object.
+type EventQuery struct {
+	UID types.UID
+	// Since is when the object began to wait.
+	Since time.Time
+	// NotBefore is the earliest time at which the events are worth a request: most pods start sooner.
+	NotBefore time.Time
+}
+
+// Attempt observes an attempt.
+func Attempt(s Snapshot) Result {
+	var r Result
+	if s.Job != nil {
+		r.UID = string(s.Job.UID)
+		r.Policy, r.PolicyError = manifest.PolicyOf(s.Job.Annotations)
+		s.trustExitZero = r.Policy.TrustExitZero
+	}
+	pod := s.NewestPod()
+	if pod != nil {
+		r.Node = pod.Spec.NodeName
+		r.RunningSince = podstatus.StartedAt(podstatus.Container(pod, s.jobContainer()))
+		r.HasOutput = r.RunningSince != nil || (r.Policy.AllLogs && podstatus.AnyStarted(pod))
+	}
+	r.StrayPods = s.strayPods()
+
+	if outcome, ended := s.outcome(); ended {
+		r.end(outcome)
+		return r
+	}
+
+	r.Phase = job.Pending
+	if r.RunningSince != nil && pod.Status.Phase != corev1.PodPending && !s.suspended() {
+		r.Phase = job.Running
+	}
+	if r.AwaitsPod = s.awaitsPod(); r.AwaitsPod {
+		return r
+	}
+	r.Lingering = s.lingering(pod)
+	r.Waiting, r.Events = s.explain(pod, r.Phase)
+	if r.Waiting != nil {
+		r.Diagnosis = r.Waiting.Summary
+	}
+	return r
+}
+
+func (r *Result) end(o Outcome) {
+	r.Phase, r.Succeeded, r.Category = job.Ended, o.Succeeded, o.Category
+	r.ExitCode, r.Message, r.EndedAt = o.ExitCode, o.Message, o.At
+}

@@ -479,13 +479,13 @@ func killedAt(match matching, kube, answered bool) func(p *play) {
 	}
 }
 
-// succeeded is what killedAt puts in its own place. releasedByHand has an operator give up an attempt whose
+// succeeded is what killedAt puts in its own place. abandonedByHand has an operator give up an attempt whose
 // worker is gone, and another worker find its Job running.
-func releasedByHand(p *play) {
+func abandonedByHand(p *play) {
 	first := p.running()
 	p.until("the run to be RUNNING", func(r run) bool { return r.Run.State.Type == "RUNNING" })
 	p.first.kill(p.t)
-	eventually(p.t, "the lease to run out", func() (bool, error) { return p.run(p.t, "run", "release", p.id).code == 0, nil })
+	eventually(p.t, "the lease to run out", func() (bool, error) { return p.run(p.t, "run", "abandon", p.id).code == 0, nil })
 	p.worker("second")
 	eventually(p.t, "what runs of the attempt that is over to be stopped", func() (bool, error) {
 		return !slices.ContainsFunc(p.podsNow(), func(pod corev1.Pod) bool { return pod.UID == first.UID && pod.Status.Phase == corev1.PodRunning }), nil

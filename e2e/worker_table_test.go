@@ -93,7 +93,7 @@ func scenarios() []scenario {
 		{name: "cancelled while it runs", script: gated, act: cancelledRunning, state: "CANCELLED", ends: "cancelled", pods: 1},
 		{name: "cancelled, and deaf to SIGTERM", script: `trap "" TERM; echo up; while true; do sleep 0.1; done`, act: cancelledRunning, state: "CANCELLED", ends: "cancelled", pods: 1},
 
-		{name: "released by hand while its Job runs", script: gated, deployment: noRetries, unseen: true, act: releasedByHand, state: "CRASHED", ends: "unknown", pods: 1, says: "released by"},
+		{name: "abandoned while its Job runs", script: gated, deployment: noRetries, unseen: true, act: abandonedByHand, state: "CRASHED", ends: "unknown", pods: 1, says: "abandoned by"},
 
 		{name: "ten thousand lines at once", script: `i=0; while [ $i -lt 10000 ]; do echo "line $i"; i=$((i+1)); done`, act: linesAreAllThere(10000), state: "COMPLETED", ends: "ok", pods: 1},
 		{name: "a container that dies at once", script: "echo last words; exit 7", state: "FAILED", ends: "app", pods: 1, logs: []string{"last words\n"}},
@@ -170,7 +170,7 @@ func required() []string {
 		"the Job deleted in the background", "the Job deleted in the foreground", "the Job deleted and its pods orphaned", "the pod deleted by hand",
 		"the namespace deleted, the worker outside of it", "the namespace deleted, and the worker with it", "a pod that Pod Security refuses", "a ServiceAccount that is missing",
 		"suspended, and resumed later", "suspended while it runs, and resumed later", "cancelled before it is claimed", "cancelled while it waits for a node", "cancelled while it runs", "cancelled, and deaf to SIGTERM",
-		"released by hand while its Job runs", "ten thousand lines at once", "output followed across a restart of the API server", "a container that dies at once", "init containers and sidecars", "a second namespace",
+		"abandoned while its Job runs", "ten thousand lines at once", "output followed across a restart of the API server", "a container that dies at once", "init containers and sidecars", "a second namespace",
 		"two workers on one pool", "the environment as a Secret", "the worker killed after the claim is answered", "the worker killed before the manifest is reported", "the worker killed after the manifest is reported",
 		"the worker killed before the Job is created", "the worker killed after the Job is created", "the worker killed before the Job is reported", "the worker killed after the Job is reported",
 		"the worker killed before a gated Job is created", "the worker killed after a gated Job is created", "the worker killed before a gated Job is released", "the worker killed after a gated Job is released",

@@ -13,7 +13,7 @@ import (
 func unaudited() []string {
 	return []string{
 		"LintTemplate", "PreviewTemplate", "DiffTemplate", "ImpactTemplate", "PreviewSchedule",
-		"CreateRun", "CreateRuns", "CancelRun", "CancelRuns", "RetryRun", "RetryRuns", "ReleaseRun", "SetRunResult", "SetRunProgress",
+		"CreateRun", "CreateRuns", "CancelRun", "CancelRuns", "RetryRun", "RetryRuns", "AbandonRun", "SetRunResult", "SetRunProgress",
 	}
 }
 

@@ -119,7 +119,7 @@ func (w *contractWorld) validCall(o operation) aCall {
 		known["run"] = w.live.String()
 	case "GetRunResult", "SetRunResult", "SetRunProgress":
 		known["run"] = w.attempt.RunID.String() // it runs
-	case "ReleaseRun":
+	case "AbandonRun":
 		known["run"] = w.attempt.RunID.String() // its worker is gone
 		gone := []api.AttemptLease{{AttemptID: w.attempt.AttemptID, Epoch: w.attempt.Epoch}}
 		tell[api.RenewResponse](w.running, "leases", api.RenewRequest{Pool: contractPool, Worker: "worker-1", Leases: []api.AttemptLease{}, Release: &gone})

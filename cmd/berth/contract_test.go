@@ -69,7 +69,7 @@ run manifest -o
 run events -o
 run result -o
 run report
-run release
+run abandon
 variable set
 variable get -o
 variable ls -o

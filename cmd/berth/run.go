@@ -31,11 +31,11 @@ have the same name it stands for the newest.`,
 		runsActionCommand(app, retryAction()),
 		runActionCommand(
 			app,
-			"release",
-			"End an attempt whose worker is gone for good, so that another worker may try anew",
-			"run %s released, it is %s",
+			"abandon",
+			"Abandon a run whose worker or cluster is gone for good, so that another worker may run it",
+			"run %s abandoned, it is %s",
 			api.COMPLETED,
-			releaseRun,
+			abandonRun,
 		),
 		runEventsCommand(
 			app,
@@ -247,8 +247,8 @@ func retryRun(ctx context.Context, client *api.ClientWithResponses, id uuid.UUID
 	return cli.Value(resultOf(r, err).JSON200, r, err)
 }
 
-func releaseRun(ctx context.Context, client *api.ClientWithResponses, id uuid.UUID) (api.Run, error) {
-	r, err := client.ReleaseRunWithResponse(ctx, id)
+func abandonRun(ctx context.Context, client *api.ClientWithResponses, id uuid.UUID) (api.Run, error) {
+	r, err := client.AbandonRunWithResponse(ctx, id)
 	return cli.Value(resultOf(r, err).JSON200, r, err)
 }
 

@@ -61,7 +61,7 @@ func leastRole(operation string) (api.Role, bool) {
 		"CancelRuns",
 		"RetryRun",
 		"RetryRuns",
-		"ReleaseRun",
+		"AbandonRun",
 		"UpdateWorker",
 		"SetRunResult",
 		"SetRunProgress":

@@ -22,7 +22,7 @@ var may = map[string]string{
 	"UpdateWorkQueue": "editor", "DeleteWorkQueue": "editor",
 
 	"GetRunSchema": "viewer", "ListDeploymentSchedules": "viewer", "ListSchedules": "viewer", "PreviewSchedule": "viewer", "UpdateSchedule": "operator",
-	"CreateRun": "operator", "CancelRun": "operator", "RetryRun": "operator", "ReleaseRun": "operator",
+	"CreateRun": "operator", "CancelRun": "operator", "RetryRun": "operator", "AbandonRun": "operator",
 
 	"CreateWorkPool": "editor", "UpdateWorkPool": "editor", "DeleteWorkPool": "editor", "SetTemplate": "editor",
 	"CreateWorkQueue": "editor", "Apply": "editor", "UpdateDeployment": "editor", "DeleteDeployment": "editor",

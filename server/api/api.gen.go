@@ -2476,6 +2476,16 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/runs/{run} (the `GetRun` operationId).
 	GetRun(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// AbandonRun Abandon a run whose worker or cluster is gone for good
+	//
+	// A run waits while no worker of its attempt's cluster is alive, because its Job may still be running. An operator
+	// who knows that the Job is gone abandons the run: the attempt ends with category `unknown`, and the next attempt,
+	// if the retry policy has one left, goes to any worker. Refused with 409 `lease-held` while a worker holds the
+	// attempt.
+	//
+	// Corresponds with POST /api/v1/runs/{run}/abandon (the `AbandonRun` operationId).
+	AbandonRun(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetAttemptManifest The Job manifest of an attempt, as it was sent
 	//
 	// Corresponds with GET /api/v1/runs/{run}/attempts/{attempt}/manifest (the `GetAttemptManifest` operationId).
@@ -2520,15 +2530,6 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /api/v1/runs/{run}/progress (the `SetRunProgress` operationId).
 	SetRunProgress(ctx context.Context, run RunParam, body SetRunProgressJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
-
-	// ReleaseRun End an attempt whose worker is gone for good
-	//
-	// While no worker of the attempt's cluster is alive the run waits, since its Job may still run. Who knows that it does not may release the
-	// run: the attempt ends as `unknown`, and the next one, if the retry policy has one left, goes to any worker. Refused (409 `lease-held`)
-	// while a worker holds it.
-	//
-	// Corresponds with POST /api/v1/runs/{run}/release (the `ReleaseRun` operationId).
-	ReleaseRun(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetRunResult What the run's workload says has come out of it
 	//
@@ -3466,6 +3467,26 @@ func (c *Client) GetRun(ctx context.Context, run RunParam, reqEditors ...Request
 	return c.Client.Do(req)
 }
 
+// AbandonRun Abandon a run whose worker or cluster is gone for good
+//
+// A run waits while no worker of its attempt's cluster is alive, because its Job may still be running. An operator
+// who knows that the Job is gone abandons the run: the attempt ends with category `unknown`, and the next attempt,
+// if the retry policy has one left, goes to any worker. Refused with 409 `lease-held` while a worker holds the
+// attempt.
+//
+// Corresponds with POST /api/v1/runs/{run}/abandon (the `AbandonRun` operationId).
+func (c *Client) AbandonRun(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAbandonRunRequest(c.Server, run)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetAttemptManifest The Job manifest of an attempt, as it was sent
 //
 // Corresponds with GET /api/v1/runs/{run}/attempts/{attempt}/manifest (the `GetAttemptManifest` operationId).
@@ -3571,25 +3592,6 @@ func (c *Client) SetRunProgressWithBody(ctx context.Context, run RunParam, conte
 // Corresponds with PUT /api/v1/runs/{run}/progress (the `SetRunProgress` operationId).
 func (c *Client) SetRunProgress(ctx context.Context, run RunParam, body SetRunProgressJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSetRunProgressRequest(c.Server, run, body)
-	if err != nil {
-		return nil, err
-	}
-	req = req.WithContext(ctx)
-	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
-		return nil, err
-	}
-	return c.Client.Do(req)
-}
-
-// ReleaseRun End an attempt whose worker is gone for good
-//
-// While no worker of the attempt's cluster is alive the run waits, since its Job may still run. Who knows that it does not may release the
-// run: the attempt ends as `unknown`, and the next one, if the retry policy has one left, goes to any worker. Refused (409 `lease-held`)
-// while a worker holds it.
-//
-// Corresponds with POST /api/v1/runs/{run}/release (the `ReleaseRun` operationId).
-func (c *Client) ReleaseRun(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewReleaseRunRequest(c.Server, run)
 	if err != nil {
 		return nil, err
 	}
@@ -6236,6 +6238,40 @@ func NewGetRunRequest(server string, run RunParam) (*http.Request, error) {
 	return req, nil
 }
 
+// NewAbandonRunRequest constructs an http.Request for the AbandonRun method
+func NewAbandonRunRequest(server string, run RunParam) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "run", run, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/runs/%s/abandon", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetAttemptManifestRequest constructs an http.Request for the GetAttemptManifest method
 func NewGetAttemptManifestRequest(server string, run RunParam, attempt int32) (*http.Request, error) {
 	var err error
@@ -6483,40 +6519,6 @@ func NewSetRunProgressRequestWithBody(server string, run RunParam, contentType s
 	}
 
 	req.Header.Add("Content-Type", contentType)
-
-	return req, nil
-}
-
-// NewReleaseRunRequest constructs an http.Request for the ReleaseRun method
-func NewReleaseRunRequest(server string, run RunParam) (*http.Request, error) {
-	var err error
-
-	var pathParam0 string
-
-	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "run", run, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
-	if err != nil {
-		return nil, err
-	}
-
-	serverURL, err := url.Parse(server)
-	if err != nil {
-		return nil, err
-	}
-
-	operationPath := fmt.Sprintf("/api/v1/runs/%s/release", pathParam0)
-	if operationPath[0] == '/' {
-		operationPath = "." + operationPath
-	}
-
-	queryURL, err := serverURL.Parse(operationPath)
-	if err != nil {
-		return nil, err
-	}
-
-	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
-	if err != nil {
-		return nil, err
-	}
 
 	return req, nil
 }
@@ -8750,6 +8752,18 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/runs/{run} (the `GetRun` operationId).
 	GetRunWithResponse(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*GetRunResponse, error)
 
+	// AbandonRunWithResponse Abandon a run whose worker or cluster is gone for good
+	//
+	// A run waits while no worker of its attempt's cluster is alive, because its Job may still be running. An operator
+	// who knows that the Job is gone abandons the run: the attempt ends with category `unknown`, and the next attempt,
+	// if the retry policy has one left, goes to any worker. Refused with 409 `lease-held` while a worker holds the
+	// attempt.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/runs/{run}/abandon (the `AbandonRun` operationId).
+	AbandonRunWithResponse(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*AbandonRunResponse, error)
+
 	// GetAttemptManifestWithResponse The Job manifest of an attempt, as it was sent
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -8804,17 +8818,6 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /api/v1/runs/{run}/progress (the `SetRunProgress` operationId).
 	SetRunProgressWithResponse(ctx context.Context, run RunParam, body SetRunProgressJSONRequestBody, reqEditors ...RequestEditorFn) (*SetRunProgressResponse, error)
-
-	// ReleaseRunWithResponse End an attempt whose worker is gone for good
-	//
-	// While no worker of the attempt's cluster is alive the run waits, since its Job may still run. Who knows that it does not may release the
-	// run: the attempt ends as `unknown`, and the next one, if the retry policy has one left, goes to any worker. Refused (409 `lease-held`)
-	// while a worker holds it.
-	//
-	// Returns a wrapper object for the known response body format(s).
-	//
-	// Corresponds with POST /api/v1/runs/{run}/release (the `ReleaseRun` operationId).
-	ReleaseRunWithResponse(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*ReleaseRunResponse, error)
 
 	// GetRunResultWithResponse What the run's workload says has come out of it
 	//
@@ -10291,6 +10294,54 @@ func (r GetRunResponse) ContentType() string {
 	return ""
 }
 
+type AbandonRunResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Run
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r AbandonRunResponse) GetJSON200() *Run {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r AbandonRunResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r AbandonRunResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r AbandonRunResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r AbandonRunResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r AbandonRunResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetAttemptManifestResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -10566,54 +10617,6 @@ func (r SetRunProgressResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r SetRunProgressResponse) ContentType() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Header.Get("Content-Type")
-	}
-	return ""
-}
-
-type ReleaseRunResponse struct {
-	Body         []byte
-	HTTPResponse *http.Response
-	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *Run
-	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
-	ApplicationProblemJSONDefault *Problem
-}
-
-// GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r ReleaseRunResponse) GetJSON200() *Run {
-	return r.JSON200
-}
-
-// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
-func (r ReleaseRunResponse) GetApplicationProblemJSONDefault() *Problem {
-	return r.ApplicationProblemJSONDefault
-}
-
-// GetBody returns the raw response body bytes
-func (r ReleaseRunResponse) GetBody() []byte {
-	return r.Body
-}
-
-// Status returns HTTPResponse.Status
-func (r ReleaseRunResponse) Status() string {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.Status
-	}
-	return http.StatusText(0)
-}
-
-// StatusCode returns HTTPResponse.StatusCode
-func (r ReleaseRunResponse) StatusCode() int {
-	if r.HTTPResponse != nil {
-		return r.HTTPResponse.StatusCode
-	}
-	return 0
-}
-
-// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
-func (r ReleaseRunResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -12867,6 +12870,24 @@ func (c *ClientWithResponses) GetRunWithResponse(ctx context.Context, run RunPar
 	return ParseGetRunResponse(rsp)
 }
 
+// AbandonRunWithResponse Abandon a run whose worker or cluster is gone for good
+//
+// A run waits while no worker of its attempt's cluster is alive, because its Job may still be running. An operator
+// who knows that the Job is gone abandons the run: the attempt ends with category `unknown`, and the next attempt,
+// if the retry policy has one left, goes to any worker. Refused with 409 `lease-held` while a worker holds the
+// attempt.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/runs/{run}/abandon (the `AbandonRun` operationId).
+func (c *ClientWithResponses) AbandonRunWithResponse(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*AbandonRunResponse, error) {
+	rsp, err := c.AbandonRun(ctx, run, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseAbandonRunResponse(rsp)
+}
+
 // GetAttemptManifestWithResponse The Job manifest of an attempt, as it was sent
 //
 // Returns a wrapper object for the known response body format(s).
@@ -12962,23 +12983,6 @@ func (c *ClientWithResponses) SetRunProgressWithResponse(ctx context.Context, ru
 		return nil, err
 	}
 	return ParseSetRunProgressResponse(rsp)
-}
-
-// ReleaseRunWithResponse End an attempt whose worker is gone for good
-//
-// While no worker of the attempt's cluster is alive the run waits, since its Job may still run. Who knows that it does not may release the
-// run: the attempt ends as `unknown`, and the next one, if the retry policy has one left, goes to any worker. Refused (409 `lease-held`)
-// while a worker holds it.
-//
-// Returns a wrapper object for the known response body format(s).
-//
-// Corresponds with POST /api/v1/runs/{run}/release (the `ReleaseRun` operationId).
-func (c *ClientWithResponses) ReleaseRunWithResponse(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*ReleaseRunResponse, error) {
-	rsp, err := c.ReleaseRun(ctx, run, reqEditors...)
-	if err != nil {
-		return nil, err
-	}
-	return ParseReleaseRunResponse(rsp)
 }
 
 // GetRunResultWithResponse What the run's workload says has come out of it
@@ -14512,6 +14516,39 @@ func ParseGetRunResponse(rsp *http.Response) (*GetRunResponse, error) {
 	return response, nil
 }
 
+// ParseAbandonRunResponse parses an HTTP response from a AbandonRunWithResponse call
+func ParseAbandonRunResponse(rsp *http.Response) (*AbandonRunResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &AbandonRunResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Run
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetAttemptManifestResponse parses an HTTP response from a GetAttemptManifestWithResponse call
 func ParseGetAttemptManifestResponse(rsp *http.Response) (*GetAttemptManifestResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -14686,39 +14723,6 @@ func ParseSetRunProgressResponse(rsp *http.Response) (*SetRunProgressResponse, e
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest RunProgress
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.JSON200 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest Problem
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSONDefault = &dest
-
-	}
-
-	return response, nil
-}
-
-// ParseReleaseRunResponse parses an HTTP response from a ReleaseRunWithResponse call
-func ParseReleaseRunResponse(rsp *http.Response) (*ReleaseRunResponse, error) {
-	bodyBytes, err := io.ReadAll(rsp.Body)
-	defer func() { _ = rsp.Body.Close() }()
-	if err != nil {
-		return nil, err
-	}
-
-	response := &ReleaseRunResponse{
-		Body:         bodyBytes,
-		HTTPResponse: rsp,
-	}
-
-	switch {
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest Run
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -16070,6 +16074,9 @@ type ServerInterface interface {
 	// GetRun A run with its attempts
 	// (GET /api/v1/runs/{run})
 	GetRun(w http.ResponseWriter, r *http.Request, run RunParam)
+	// AbandonRun Abandon a run whose worker or cluster is gone for good
+	// (POST /api/v1/runs/{run}/abandon)
+	AbandonRun(w http.ResponseWriter, r *http.Request, run RunParam)
 	// GetAttemptManifest The Job manifest of an attempt, as it was sent
 	// (GET /api/v1/runs/{run}/attempts/{attempt}/manifest)
 	GetAttemptManifest(w http.ResponseWriter, r *http.Request, run RunParam, attempt int32)
@@ -16088,9 +16095,6 @@ type ServerInterface interface {
 	// SetRunProgress Say how far the run is, while an attempt of it is under way
 	// (PUT /api/v1/runs/{run}/progress)
 	SetRunProgress(w http.ResponseWriter, r *http.Request, run RunParam)
-	// ReleaseRun End an attempt whose worker is gone for good
-	// (POST /api/v1/runs/{run}/release)
-	ReleaseRun(w http.ResponseWriter, r *http.Request, run RunParam)
 	// GetRunResult What the run's workload says has come out of it
 	// (GET /api/v1/runs/{run}/result)
 	GetRunResult(w http.ResponseWriter, r *http.Request, run RunParam)
@@ -17545,6 +17549,32 @@ func (siw *ServerInterfaceWrapper) GetRun(w http.ResponseWriter, r *http.Request
 	handler.ServeHTTP(w, r)
 }
 
+// AbandonRun operation middleware
+func (siw *ServerInterfaceWrapper) AbandonRun(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "run" -------------
+	var run RunParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AbandonRun(w, r, run)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetAttemptManifest operation middleware
 func (siw *ServerInterfaceWrapper) GetAttemptManifest(w http.ResponseWriter, r *http.Request) {
 
@@ -17717,32 +17747,6 @@ func (siw *ServerInterfaceWrapper) SetRunProgress(w http.ResponseWriter, r *http
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.SetRunProgress(w, r, run)
-	}))
-
-	for _, middleware := range siw.HandlerMiddlewares {
-		handler = middleware(handler)
-	}
-
-	handler.ServeHTTP(w, r)
-}
-
-// ReleaseRun operation middleware
-func (siw *ServerInterfaceWrapper) ReleaseRun(w http.ResponseWriter, r *http.Request) {
-
-	var err error
-	_ = err
-
-	// ------------- Path parameter "run" -------------
-	var run RunParam
-
-	err = runtime.BindStyledParameterWithOptions("simple", "run", mux.Vars(r)["run"], &run, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
-	if err != nil {
-		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "run", Err: err})
-		return
-	}
-
-	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.ReleaseRun(w, r, run)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -19179,7 +19183,7 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/retry", wrapper.RetryRun).Methods(http.MethodPost)
 
-	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/release", wrapper.ReleaseRun).Methods(http.MethodPost)
+	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/abandon", wrapper.AbandonRun).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/explain", wrapper.ExplainRun).Methods(http.MethodGet)
 
@@ -20104,6 +20108,45 @@ func (response GetRundefaultApplicationProblemPlusJSONResponse) VisitGetRunRespo
 	return err
 }
 
+type AbandonRunRequestObject struct {
+	Run RunParam `json:"run"`
+}
+
+type AbandonRunResponseObject interface {
+	VisitAbandonRunResponse(w http.ResponseWriter) error
+}
+
+type AbandonRun200JSONResponse Run
+
+func (response AbandonRun200JSONResponse) VisitAbandonRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AbandonRundefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response AbandonRundefaultApplicationProblemPlusJSONResponse) VisitAbandonRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetAttemptManifestRequestObject struct {
 	Run     RunParam `json:"run"`
 	Attempt int32    `json:"attempt"`
@@ -20327,45 +20370,6 @@ type SetRunProgressdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response SetRunProgressdefaultApplicationProblemPlusJSONResponse) VisitSetRunProgressResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(response.StatusCode)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReleaseRunRequestObject struct {
-	Run RunParam `json:"run"`
-}
-
-type ReleaseRunResponseObject interface {
-	VisitReleaseRunResponse(w http.ResponseWriter) error
-}
-
-type ReleaseRun200JSONResponse Run
-
-func (response ReleaseRun200JSONResponse) VisitReleaseRunResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(200)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type ReleaseRundefaultApplicationProblemPlusJSONResponse struct {
-	Body       Problem
-	StatusCode int
-}
-
-func (response ReleaseRundefaultApplicationProblemPlusJSONResponse) VisitReleaseRunResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -21990,6 +21994,9 @@ type StrictServerInterface interface {
 	// GetRun A run with its attempts
 	// (GET /api/v1/runs/{run})
 	GetRun(ctx context.Context, request GetRunRequestObject) (GetRunResponseObject, error)
+	// AbandonRun Abandon a run whose worker or cluster is gone for good
+	// (POST /api/v1/runs/{run}/abandon)
+	AbandonRun(ctx context.Context, request AbandonRunRequestObject) (AbandonRunResponseObject, error)
 	// GetAttemptManifest The Job manifest of an attempt, as it was sent
 	// (GET /api/v1/runs/{run}/attempts/{attempt}/manifest)
 	GetAttemptManifest(ctx context.Context, request GetAttemptManifestRequestObject) (GetAttemptManifestResponseObject, error)
@@ -22008,9 +22015,6 @@ type StrictServerInterface interface {
 	// SetRunProgress Say how far the run is, while an attempt of it is under way
 	// (PUT /api/v1/runs/{run}/progress)
 	SetRunProgress(ctx context.Context, request SetRunProgressRequestObject) (SetRunProgressResponseObject, error)
-	// ReleaseRun End an attempt whose worker is gone for good
-	// (POST /api/v1/runs/{run}/release)
-	ReleaseRun(ctx context.Context, request ReleaseRunRequestObject) (ReleaseRunResponseObject, error)
 	// GetRunResult What the run's workload says has come out of it
 	// (GET /api/v1/runs/{run}/result)
 	GetRunResult(ctx context.Context, request GetRunResultRequestObject) (GetRunResultResponseObject, error)
@@ -22763,6 +22767,32 @@ func (sh *strictHandler) GetRun(w http.ResponseWriter, r *http.Request, run RunP
 	}
 }
 
+// AbandonRun operation middleware
+func (sh *strictHandler) AbandonRun(w http.ResponseWriter, r *http.Request, run RunParam) {
+	var request AbandonRunRequestObject
+
+	request.Run = run
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.AbandonRun(ctx, request.(AbandonRunRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AbandonRun")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(AbandonRunResponseObject); ok {
+		if err := validResponse.VisitAbandonRunResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetAttemptManifest operation middleware
 func (sh *strictHandler) GetAttemptManifest(w http.ResponseWriter, r *http.Request, run RunParam, attempt int32) {
 	var request GetAttemptManifestRequestObject
@@ -22921,32 +22951,6 @@ func (sh *strictHandler) SetRunProgress(w http.ResponseWriter, r *http.Request, 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(SetRunProgressResponseObject); ok {
 		if err := validResponse.VisitSetRunProgressResponse(w); err != nil {
-			sh.options.ResponseErrorHandlerFunc(w, r, err)
-		}
-	} else if response != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
-	}
-}
-
-// ReleaseRun operation middleware
-func (sh *strictHandler) ReleaseRun(w http.ResponseWriter, r *http.Request, run RunParam) {
-	var request ReleaseRunRequestObject
-
-	request.Run = run
-
-	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
-		return sh.ssi.ReleaseRun(ctx, request.(ReleaseRunRequestObject))
-	}
-	for _, middleware := range sh.middlewares {
-		handler = middleware(handler, "ReleaseRun")
-	}
-
-	response, err := handler(r.Context(), w, r, request)
-
-	if err != nil {
-		sh.options.ResponseErrorHandlerFunc(w, r, err)
-	} else if validResponse, ok := response.(ReleaseRunResponseObject); ok {
-		if err := validResponse.VisitReleaseRunResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -24354,63 +24358,63 @@ var swaggerSpec = []string{
 	"M2EQFz08JzbG/y2VWf+1Glr/zasxxg6r9q+5M3oiYx4yhATgWUCWLJ3TpXa3QaiwGwcqwfecpEoB8Yk0",
 	"H2BEX8BE8NfF+dfF2aLze92/pfPQ22BG3sBqM/Y5O4Zj3y94iicyeBJzrExTC0zx2k+xqf0YBTWXKXhq",
 	"9fJFGECTSwGfMem3D8cc8xk289T7NOcPbcZWDAQ45N31imU0Tlo8ZPtIVASl04bGWDiJ2vpsy/iucu5x",
-	"whRLe2y6Or7Xfz0cuyj4Tcuu8Wt+NI/utAUumstXrFnz8NA1t8EtE+GzbJiBEzXe/Ry0f4oJMRuiE0j0",
-	"RgU6SM1cnfskFr/XTHfc6jTbDuyngSgdM82u1N4YPmTk+N5Xi3jZnyVCB5dYC5USvdBCxTji76CXsdA+",
-	"NNxUUMQ9aK9lqUZtF6Z8rFn4BnfOa8PoD7nY0Embj12PdU8xeXO6XDJAexAmuCQgIolaDJF759vs8zKh",
-	"MW9c/tf4++EJHTritFAsPavvPrKHLVgj24szGaDJHb4AhU7zxCiOwHa6Emn0JW7RRMxko+J3CaXU1XAm",
-	"KQ1vWSaJzCiP0Psv8myZu5ULTVmLW7b0ZE2gyPNWzGS3fImCZ+/Mo7vJq5YcHy2o4ors6f7Uy1u6OUE4",
-	"ZZ+zwMRqaGnW/GxLZOsvxl+AgpapmAHK5CMvvdybsC8gYhjc9IUHIQWDDKKhJFSJF1xDdqOBrk58H4D4",
-	"3puhHsxUZXr4wLKvYKyy8/PQ5wdIn94DbX6ArO0VmdLUBijGmHOdMJdWAcRGbV3OI5YSDdfY5YJOGcAu",
-	"7UmMqpKUGiYXBkZHHyQ96G8k0chjQHNgQjKT1HxbW4YyqSXcNZFZnIBz5Ygogr3lYqV1SxdkRz2pJ4YZ",
-	"9GnOR27f6h4AOh9ryCENCoTn/DNQeUDiqT4CWbrWQVcgPakjkLBpFqAzLhOE8rWe5BEpp8zBIPpzlkTj",
-	"pxCaqjbOLMhcJJG6inyGrCsc/393IfQ1j1xCRfe9nr42LMINNxMi6k6zUo/Ie5W+ExmZipzDFpw91bHF",
-	"2gULrEtDQTRdnNoIfdhlb7Z0f7Rsd1+yqK3CCCufCBph9DRYYcHCmmsestdLrOGm+V7nA5mxFKGmiIaB",
-	"gFxi5SixmDCaMhphWHzGkkQHUcbSZmKY8w+oMSyR7ALhdHRceCoSRsa44SIdA5eIhCKMTIgjcsnXmCGj",
-	"xICMLITMyLMz8kP8HXlyNjwl44mI1v1MiH5C0xkbP225FAnYaq65VbhQ7swAjgbC2pE7pDnvm+zN8VOv",
-	"PbtKkQe5S7H9r3OTNh+Evd6jK7MVLsFbxWyvN6rxE+7bLGH8f/+tL4RLcGA5y+zk89mT0nWtO3rT4J+K",
-	"Pw3MAY7nTMzGhJK3YvZynvPb4gcjc4/xNSP3FQ8wHo11WphOw75SFAW4IAYdx1rWr3mYCMlk1ZkWZx4n",
-	"2keLCIPfQoc6HFmW/G+y6mtrdY1tSor71eD4CIDsstqnEA0haQlqmp6QtBJofSnb/i8HCYq6aItAa5Hs",
-	"7ALZj2rZLR3GTYL5kwZdf/qK6Tl7i1W8TBInL2eyLmVb86gzzkeRJLPEuuNu0Ep5e3Vh8i+UMlIpg/6V",
-	"Ukf0KBoPOKQ57csBavKm8KIzO+MY8rCCbdRlX0u1mxtP6y/2qS94Wg95/kolTA95/j5UUO882DrFFvh3",
-	"5vje/NkKM4poLrae6leCkqmg/DVMsxk2pnn8+9/8ptN659SkfbRg2nVBfBb1shP0zl2aJi9o9yqrjipd",
-	"0w5/KXe1b97tFsX9wgy7be/3pxqqhgjdtOnOYV+J9LYP6JWtfNiUifsfw4dLZfoOivYn0lsND1rnwLjw",
-	"m2C4bRnAwxyKSjHMLwzFXdQ4/CLQFCuzHRfW51VUGFC6y4xl0oUCAmuYtuLpEiPV3fMep+N79c8WcHRQ",
-	"evmLAtE5dHUYGLqvBSunlrIILQP8YhmUsJURbcQPNFccyiZZoXQgD8ygmmSFpa4L+mg5wZ4IP1/aOv+m",
-	"I+DbF2JqXyex/wtt3ktE7TZB7hobK2HUOB+ZzC4QesFJ/TegZltysmM8RxvFhP/Exw68ukXRxYYl1qPd",
-	"j+qrMeCwTXWPO7U693xmNsgBWB/ycGfGrSb6FSQBXf7ykKLAZRQRiltpotl2Pw3H9/DvFtd8KPg0icNs",
-	"/BQ8xWM9m7GBlkCXumMsw1z6OMOiRxA0wY3/V8kD4GI4Im+q0KnGFI85+W0yQEFTX+Gu1huhWBgX7rxz",
-	"yba/lRumMvgyRGr5zl4u5j/0XPbIYPxBzn84PGV7XKCmy/2LcKqvd71/ESLY/YJvIp5Wnmb0oLY0iI/m",
-	"mU5KQ1FW9HCxmLvvo5mLycNo2E2rHhaz2YivC+Y8XYUz5uSPXGB90gNDOZsudTSAllsmVDIAXyyKujgx",
-	"oDb2U7883r9Q4wuceav2WJdMvnCVcFDcEBfRxU98cnZyQsbmqX7MATty/NRfXemIjN9M+wAMPdaRaRA7",
-	"p3bLrE5RJVWnY7IoztSrH21hJgeXUa+YfSvS0XLOOjsa5oUO0xlrrnST80kqbhkfE1rueJJCYVab0aCO",
-	"pYRqWaXJK9nBTh7f6Tv9NcbbNJ/XrWC1N5vurnCiP+t5HhaO28zqla4t+aVvgI6cw6GXwABHY7VytCth",
-	"MJ8hXp1C/KdlLx/UtUPVpAISLxY51u6ssJwar9n1EjqO4ul0+8ijLurUq3g6dc7FIQn0pVgsaRrLL49B",
-	"YI+IWsYmzPh4OmUp4+HeNGWnRTJh2Yox7jA8CvGzkIYVoD5jisPWnchkzbKdaSdeLGmY7Yt6mvA8wCYr",
-	"7lgKWK4ONz4iY6j2PNbA8kIaQCVdZy1Fth8UAKUUHA5OOT5yaY+Qrvva/U703QVvYEl2vg4e68f5n3zE",
-	"cGkbASr1r/tCxy9q9WWucOrKI/8UEwMr4qrUjlR4gXKS9BQS3O6kJTHPDsOllYD4hbj01xIj1BSv2FKk",
-	"jcQzjXkU89neEjklvVOiBkSaFxI31LeUdL03qnBjtfbOgK8YjwBSvpjBE6ylW9SHqIldqOw8JQLRY1bU",
-	"FODGgF16y6QTun9nC4XQa16JXCtH+YawdhOmK4ZY9PZYknpdcqjFwDUoHqY+/lNMHKy8a26nBFo+uiJt",
-	"Zr8536bAprUe2tLBPs6vY8S+0Fn6unFxlVE0Hat/iolOpKWZRjCMM8QunDB1QBY0YnvEM3BIbaUJZm9n",
-	"LRVJMqHh7WEO20tT5wBEN12aHoseKHUglg71GouCEfdAeTbIjYFOQSgamdGYe3DBRJJ8R8Pb/9mK65XZ",
-	"tD+94vrfQB0tG1RiiUV6MZWRiCQi5RIL2x0v3Xa747OyrP9jwqQq8zp4tJRDSLJixCxsl+VyqcZ8icUd",
-	"jD4p92zEbKUVvI7l8T3+8fAoTuz30WDLe3fS2CYP4aFh6ddzz4DvwMva9EoeoqQCNq0dMhFceABJU+Rx",
-	"QrYYj6BSuOJPcQY5YtrDA05dh3A1XdVZFUstilUzhuf3OLQ1D3X6FgV/EU11jeGpSJVsInV6sYZVNFns",
-	"RY0qnd8cYaoxSWjOw3n93n4rxO3Py8sCx+sQZKWbV33lyy9NV6XON2B7gtQDqU+Y1r/P5GfdLkhXyCOl",
-	"xQKQNo4gnCMiN1qpaJjFdxo7M7ZYBS6TTEUmQpF4iQ2ouAUtNpGuXvKNJHNG02zCqMbaAOTusSaImzga",
-	"F2GW8BPKhAGRglCSCJkZ9wukF9oMdwDivObjBf08JgNE4DThjmqSKxqDS0n48cHVJA4IOIvtfx21R/eN",
-	"rTcSJZSe1xhZTwwyqV7cp5puFI0Jvar78GCr7jS8LO4bFr9SW6UYov5FfbyRLBQ8kmPgTBCWKFL4m5rx",
-	"dCTXOUsS0ZwnhvfDP+ChQ95+2MNXufx+ZUkoFn5KMD/tKXaUpSTmWSqiPIQ4JcmSKdBSwmjKpb3aOGMR",
-	"3Hm35QJ/rTsJqCGyeSuvGGert/jQgfAEVA9f6VTrvptPNTywl3gsaAlxlWE1tfEKi4dqZoyRaI43A0PS",
-	"DXrXnCVR533V6GH+Xb1cLhmPNOLXITb1rZhhH9121BMJt7eUHRyHzkq/APN+zm81tMxYTKeSZWPg3Bon",
-	"2iR2xZLEMw6j6LjoKViaW0+TeuDAIhx28tVOFHbefKR+4pbel0wJ0Gid38MBUw0hNyyA343UhoiWtX6d",
-	"QpQd99hoyfL4XuvRD12iub4XqaMO/snCrfZxU1Ub1eVuSBxdFLEMIIBqpcuEz/oXvlPapLWfdcCOzfM4",
-	"8qA2fKrt8OYAfPXMIwuneGEVk/iO+Wx6bfk++5Zr2iL+zfrsJ2fP1Cyu1L0CgCSl3URETBtV9TmjSTb/",
-	"V9vJ+wc80tsZaXIjvscl7BdMjIU5JCuMfvtUVig1MsqckWUqQialBa9rKmsIV1DrxK7UEwecF7b/EPTO",
-	"B6f7avOdyACPa915vSKaUQh1gmgMGs4hFkoRjOIq2DWYS0QSoTVFa94I0ILSsHeRywO4700YTVmqxqLO",
-	"F+r+eKbzNOmNesdgAdbtVMUUS2Wm3Bp2E/TciJysUvJSC/G9Ec+TpF4MrshoLdo1H9EIW2W2eJJM/pC/",
-	"1Xd0AZKMbtDFjQh6ac45LDCoqo1taOUeYWZQBxHmaduyyfaDkRZWNH+LVRSFelK89BRFvHz/htyytfM0",
-	"fPIs5VzYwiFKMnC4bR7FWc+/+MCaJFkysUwYkQx8b4uqrdjfnw4wVU1Iujb+ZKQqZzvNTffw6eF/BwAA",
-	"//8=",
+	"whRLe0wnlEcagHXXlpu8w3pWVE0J3R9cmLxbnZurZ/qNJBqqAGzJ6s4JQCLIJYPn/ikmEPQiszhJlAae",
+	"5pzHfAa+YCQKkV7z1VxAGq40UQVYBURfc0RP1rqER5h1hmNQEoG+mkKasZlI12Ss05bHRSVucJjpV4Jr",
+	"Hk91XlqWrrX3Bu5v1V3CplmAWn0miJJTcfJHxMTeQm8QfwsZ8v05S6KxLUqsl2ouErjx2TXX/Xqz03Bu",
+	"hz8PBz4JOA0d94QmQUMyqUsksKFTkZKZEFFHRnJsDtbxvf7r4dit+dDEZDRa04/m0Z0W2MUu+ooVmmC5",
+	"O+21WxTFZ8czA1dHbE/XCh5zXGWdLmWOmg7JNILiPlmj30esO251EW8HbdXAgh2j5OM5cIMV8L81T9B2",
+	"Nx1KZe2xis2iPZZxRJtCn3qha2twtaCI8tE++lJF5k6cQwssG5yXr41Yc8jFhk7aIkr0WPcUgTqnyyUD",
+	"bBNh7s2AiCRqMbvvXUphn5cJjXnj8r/G3w9P6NARp4UZxbP67iN72II1sr04kwE6mOALMF9onhjFEXgK",
+	"ViKNvoTMmIiZbDRzXJIk5mCXmKQ0vGWZJDKjSrRSl7XIs2Xu1uk0RVxu2dKTI4QC/lsxk92ygwqevTOP",
+	"7qadWXJ8tFqGK7Kn+1Mvb+nmBFWMfc4CE5mkdTfzsy0Ir78YfwEKWqZiBpiqj7z0ci88hQBVAYJSCn9Z",
+	"CuZHxP5JqBIvuAaoR3N0nfg+APG9N0M9mGHW9PCBZV/BNGvn56HPDwAWsAfa/AAYBSsypakNx40RYUBp",
+	"OgWtglqoti7nEUuJBiftckHj/jaypXciI1ORc8h3PHuqo5K18xbIQININDEhbb4+7GY028g/WhLe171u",
+	"6zeCfpUIGmHcNdhvwTab6/3YK0NoOLXf60wiM5YiSBVxNNBcIFaOQoCppimjEQbUZyxJdPhlLG0Oh4Hn",
+	"ArwZlkh2gUA8OqI8FQkjY2NBGAPniIQijEyII3LJ15hbo1hqRhZCZuTZGfkh/o48ORuekvFEROt+JkQ/",
+	"oemMjZ+2MBgC9pBrboVXvMMzALKBgHhMxU1z3jd5n+OnXkt4lSIPwpew/a/DlZoPwl550spshUvwVsjd",
+	"K3cyHsZ9q3jGc/jf2+oDri9nmZ1MQHtSuq51Rz8c/FPxxIFq5fjcxGxMKHkrZi/nOb8tfjDyyxhfM3do",
+	"8QDj0VgnlOkE7itFUYAoYnB1rE3+moeJkExW3XBx5nG/fbRYMvgtdKgDmWXJcyerXrpWp9qmdLpfDQKQ",
+	"ALAvK8kL0RDMlqDU7glmK8Hdl/L0/3KtoGyEeh1q3rKz82Q/Ynq3RBo3feZPGq796Ssm9uwtyvEySZyM",
+	"nsm6lKfNo84IIUV6zRIrlrvhLuXt1SXNv1CySaWA+ldKOtGjaDzgkCC1L9epybjCi87sjGMUwdq3UZd9",
+	"LVV9bjytv9invuBpPeT5KxU/PeT5+1DBy/Og8hRb4N+Z43vzZytAKeLA2EqsXwmEpoIP2DDNZsCZ5vHv",
+	"f/ObTuudU8320YJp1wXxWSfLDqU7d2maPErd67M6qnRNO/yl3NW+ebdbTvcLM+y2vd+faqgaInTTpjuH",
+	"fSXS2z7gXrbyYVNg7n8MHy4V+DsoTqBIbzWwaJ0D48JvAvC2BQQPcygqZTS/MIh3UR3xi4BarMx2XFj/",
+	"QVGbQOkuM5ZJF0QIrGHaiqeLk1R3z3ucju/VP1sA2UHR5i8KYefQ1WEA7L4WIJ1ayiIoDZCPZVBCZUac",
+	"Ej9EXXEom2SF0oE8MINqkhWWuqLoo+UEeyL8fGnrzJ2OUHFfiKl9HUiAL7R5LxHv24THa1SthNE7ZlyH",
+	"2QWCNjigAQYObUtOdoznaKOY8J/42IFXtyjX2LDEerT7UX01ehy2qe5xp8rnns/MBjkAK0se7sy4dUi/",
+	"giSgC2ceUhS4jCJCcStNZNDup+H4Hv7d4poPBZ8mcZiNn0JcyVjPZmxAKTCC1jGWYRZ+nGG5JHBAc+P/",
+	"VfIAuBiOyJsq6KoxxWM2f5sMUNDUV7ir9UYoFsaFO+9csu1v5YapDL4MkVq+s5eL+Q89lz0yGH/A6B8O",
+	"T9keUajpcv8inOrrXe9fhAh2v+CbiKeVpxk9qC2k/KN5ppPSUBQkPVxc2+77aOZiYtobdtOqh8VsNiLz",
+	"gjlP1++MOfkjF1jZ9MAg0KZLHQ2g5ZYJlQxgG4tyME48nY2j0y+P9y/U+AJn3qo91sWWL1wlHBQ3RFR0",
+	"kRefnJ2ckLF5qh9zQJ0cP/XXZToi4zfTPkBKj91EFLVbZnWK+qo6kZNFcaZe/WhLOjmIjnrF7FuRTo9x",
+	"1tnRMC90mM5Yc6WbnE9Sccv4mNByx5MUSrra6HB1LCXU2SpNXskOdvL4Tt/przHepvm8bgXIvdl0d4UT",
+	"/VnP87BA3mZWr3RVyi99A3TkHA69BAZyGuuco10Jg/kM8erk4z8te/mgrh2qJhWQeLHIsepnheXUeM2u",
+	"l9BxFE+n20cedVGnXsXTqXMuDkmgL8ViSdNYfnn0AntE1DI2oc3H0ylLGQ/3pik7LZIJy1aMcYfhKVat",
+	"U1oC1GdMWdm6E5msWbYz7cSLJQ2zfVFPExII2GTFHUsBBdbhxkdkDHWixxqSXkgDxaQrtKXI9oMC2pSC",
+	"w8Ep5Ecu7RHSFWO734m+u+ANLMnO18Fj/Tj/k48YLm0jtKX+dV+4+kWVv8wVTl155J9iYgBJXJXakQov",
+	"UE6SnhKE2520JObZYbi0EhC/EJf+WmKEmuIVW4q0kXimMY9iPttbUpykd0rUgEjzQuKGypiSrvdGFW6s",
+	"1t4Z8BXjEYDRFzN4glV4i8oSNbELlZ2nRCDuzIqa0t0YsEtvmXRC9+9siRF6zSuRa+Uo3xDWbsJ0rRGL",
+	"+x5LUq9oDlUcuIbTwzSyf4qJg7J3ze2UQMtHV6TNkjbn25TmtNZDW3TYx/l1jNgXOktfNy6uMoqmY/VP",
+	"MdFJiTTT2IdxhqiHE6YOyIJGbI+54Q6prTTB7O2spSJJJjS8Pcxhe2kqJIDopovaY7kEpQ7E0qFeY1Ew",
+	"4h4ozwbzMdApCEUjMxpzD6KYSJLvaHj7P1txvTKb9qdXXP8bqKNlg0ossbwvYpcQkUSkXJxhu+Ol2253",
+	"fFaW9X9MmFRlXgePlnIISVaMmIXtslxo1ZgvsSyE0Sflno2YrbSC17E8vsc/Hh7Fif0+Gmx5704a2+Qh",
+	"PDQs/XruGfAdeFmbXslDFGPAprVDJoILD+A9ijxOyBbjEdQYV/wpziBHTHt4wKnrEK6mqzqrYqlFBGpG",
+	"//weh7bmoU7fouAvoqmuTjwVqZJNpE4v1oCMBqmoqG6lUYwiTDUmCc15OK/f22+FuP15eVkggB2CrHTz",
+	"qq98+aXpqtT5BlRQkHog9QlxvfaZ/KzbBekKeaS0YGDSxhGEc8TyRisVDbP4TqNuxha0zGWSqchEKBIv",
+	"sQEVt+DMJtLVS76RZM5omk0Y1bgFgPk91gRxE0fjIswSfkKZMCBSEEoSITPjfoH0QpvhDhCe13y8oJ/H",
+	"ZIDYnSbcUU1yRWNwKQk/sriaxAGharH9r6P26L6x9UaihKL1Gm/oicE01Yv7VNONojGhV3UfHmzVnQam",
+	"xX3DsllqqxRD1L+ojzeShYJHcgycCcISRQp/UzOejuQ6Z0kimvPE8H74Bzx0yNsPe/gql9+vLAnFwk8J",
+	"5qc9xY6ylMQ8S0WUhxCnJFkyBVpKGE25tFcbZyyCO++2XBqwdScBXVA2b+UV42z1Fh86EJ6A6uErnWrd",
+	"d/Ophgf2Eo8FLSEiM6ymNl5h2VHNjDESzfFmYEi6QUKasyTqvK8aicm/q5fLJeORRk86xKa+FTPso9uO",
+	"eiLh9payg+PQWekXYN7P+a0GkByL6VSybAycWyNMm8SuWJJ4xmEUHRc9BUtz62lSDxxYhMNOvtqJws6b",
+	"j9RP3NL7kikBGq3zezhgqiHkhgVkvJHaEB2w1q9TwrLjHhstWR7faz36oUs01/ciddTBP1m41T5uqmqj",
+	"ulAOiaOLIpYBBFCtdJnwWf/Cd0qbtPazDjiceR5HHtSGT7Ud3hyAr555ZMkVL0RdEt8xn02vLd9n33JN",
+	"W8S/WZ/95OyZaseVilkAkKS0m4iIaaOqPmc0yeb/ajt5/4BHejuj9m3E97iE/YKJsTCHZIXRb5/KCqVG",
+	"RpkzskxFyKS0KNZNBRHhCmqd2JV64oDzwvYfgt754HRfbb4TGeBxrTuvV0QzCqFOEI1BwznEQimCUVwF",
+	"uwZziUgitKZozRsBWlAa9i5yeQD3vQmjKUvVWNT5Qt0fz3SeJr1R7xgswLqdqphiqcwUasNugp4bkZNV",
+	"imVqIb434nmS1MvIFRmtRbvmIxphq8wWT5LJH/K3+o4uQJLRDbq4EUEvzTmHBQZVtbENrdwjzAzqIMI8",
+	"bVs22X4w0sKK5m+xiqJQT4qXnnKKl+/fkFu2dp6GT56lnAtbckRJBg63zaM46/kXH1iTJEsmlgkjkoHv",
+	"bVG1Ffv70wGmqglJ18afjFTlbKe56R4+PfzvAAAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -89,19 +89,19 @@ func (h *Handler) retry(ctx context.Context, id uuid.UUID, actor string) (*store
 	return h.store.RetryRun(ctx, id, actor)
 }
 
-// ReleaseRun ends an attempt whose worker is gone.
-func (h *Handler) ReleaseRun(
+// AbandonRun ends an attempt whose worker is gone.
+func (h *Handler) AbandonRun(
 	ctx context.Context,
-	r api.ReleaseRunRequestObject,
-) (api.ReleaseRunResponseObject, error) {
+	r api.AbandonRunRequestObject,
+) (api.AbandonRunResponseObject, error) {
 	if _, err := h.run(ctx, r.Run); err != nil {
 		return nil, err
 	}
-	run, err := h.store.ReleaseRun(ctx, r.Run, actor(ctx))
+	run, err := h.store.AbandonRun(ctx, r.Run, actor(ctx))
 	if err != nil {
 		return nil, err
 	}
-	return api.ReleaseRun200JSONResponse(wireRun(*run)), nil
+	return api.AbandonRun200JSONResponse(wireRun(*run)), nil
 }
 
 // ListRunEvents returns the history of a run.

@@ -180,7 +180,7 @@ func (m *model) take() {
 		do     func()
 	}{
 		{8, "create", m.create}, {16, "claim", m.claimSome}, {3, "claim again", m.claimAgain}, {5, "renew", m.renewSome},
-		{45, "report", m.report}, {4, "cancel", m.cancel}, {4, "retry", m.retry}, {3, "release", m.release}, {3, "release by hand", m.releaseByHand},
+		{45, "report", m.report}, {4, "cancel", m.cancel}, {4, "retry", m.retry}, {3, "release", m.release}, {3, "abandon", m.abandon},
 		{4, "jump", m.jump}, {3, "sweep", m.sweep}, {3, "pause", m.pause}, {2, "retain", m.retain},
 	}
 	sum := 0
@@ -429,13 +429,13 @@ func (m *model) release() {
 	}
 }
 
-// releaseByHand ends what nobody holds, and nothing else.
-func (m *model) releaseByHand() {
+// abandon ends what nobody holds, and nothing else.
+func (m *model) abandon() {
 	a := m.anyAttempt()
 	if a == nil {
 		return
 	}
-	_, err := m.ReleaseRun(m.t.Context(), a.run.id, actor)
+	_, err := m.AbandonRun(m.t.Context(), a.run.id, actor)
 	for _, one := range a.run.attempts {
 		switch {
 		case !one.active():

@@ -176,9 +176,9 @@ func (s *Store) CancelRun(ctx context.Context, id uuid.UUID, actor string) (*Run
 	return write(ctx, s, func(tx *Tx) (*Run, error) { return tx.CancelRun(ctx, id, actor) })
 }
 
-// ReleaseRun is Tx.ReleaseRun in a transaction of its own.
-func (s *Store) ReleaseRun(ctx context.Context, id uuid.UUID, actor string) (*Run, error) {
-	return write(ctx, s, func(tx *Tx) (*Run, error) { return tx.ReleaseRun(ctx, id, actor) })
+// AbandonRun is Tx.AbandonRun in a transaction of its own.
+func (s *Store) AbandonRun(ctx context.Context, id uuid.UUID, actor string) (*Run, error) {
+	return write(ctx, s, func(tx *Tx) (*Run, error) { return tx.AbandonRun(ctx, id, actor) })
 }
 
 // RetryRun is Tx.RetryRun in a transaction of its own.

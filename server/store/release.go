@@ -23,10 +23,10 @@ FROM attempts
 WHERE id = ?`
 )
 
-// ReleaseRun ends an attempt whose worker is gone, by hand: its cluster may be gone too, and nobody else may
+// AbandonRun ends an attempt whose worker is gone, by hand: its cluster may be gone too, and nobody else may
 // go on with it. What its Job does, if there still is one, nobody knows, so it ends as unknown and draws on
 // that budget. Refused with LeaseHeld while a worker has it.
-func (tx *Tx) ReleaseRun(ctx context.Context, id uuid.UUID, actor string) (*Run, error) {
+func (tx *Tx) AbandonRun(ctx context.Context, id uuid.UUID, actor string) (*Run, error) {
 	var attempt uuid.UUID
 	if err := tx.get(ctx, &attempt, activeAttemptSQL, id); errors.Is(err, sql.ErrNoRows) {
 		if _, err := tx.GetRun(ctx, id); err != nil {
@@ -37,11 +37,11 @@ func (tx *Tx) ReleaseRun(ctx context.Context, id uuid.UUID, actor string) (*Run,
 			Message: fmt.Sprintf("run %s has no attempt that somebody holds", id),
 		}
 	} else if err != nil {
-		return nil, fmt.Errorf("release run %s: %w", id, err)
+		return nil, fmt.Errorf("abandon run %s: %w", id, err)
 	}
 	b, err := tx.openReports(ctx, []Report{{Lease: Lease{AttemptID: attempt}}})
 	if err != nil {
-		return nil, fmt.Errorf("release run %s: %w", id, err)
+		return nil, fmt.Errorf("abandon run %s: %w", id, err)
 	}
 	var holder struct {
 		Worker         string `db:"worker"`
@@ -49,7 +49,7 @@ func (tx *Tx) ReleaseRun(ctx context.Context, id uuid.UUID, actor string) (*Run,
 		LeaseExpiresAt stamp  `db:"lease_expires_at"`
 	}
 	if err := tx.get(ctx, &holder, heldUntilSQL, attempt); err != nil {
-		return nil, fmt.Errorf("release run %s: %w", id, err)
+		return nil, fmt.Errorf("abandon run %s: %w", id, err)
 	}
 	if holder.LeaseExpiresAt.time().After(b.now) {
 		return nil, &Error{
@@ -67,7 +67,7 @@ func (tx *Tx) ReleaseRun(ctx context.Context, id uuid.UUID, actor string) (*Run,
 		Outcome: lifecycle.Outcome{
 			Category: lifecycle.Unknown,
 			Message: fmt.Sprintf(
-				"released by %s: worker %q of cluster %q is gone",
+				"abandoned by %s: worker %q of cluster %q is gone",
 				actor,
 				holder.Worker,
 				holder.ClusterID,
@@ -78,7 +78,7 @@ func (tx *Tx) ReleaseRun(ctx context.Context, id uuid.UUID, actor string) (*Run,
 		return nil, &Error{Code: Conflict, Message: fmt.Sprintf("run %s: %s", id, result.Message)}
 	}
 	if err := b.save(ctx, tx); err != nil {
-		return nil, fmt.Errorf("release run %s: %w", id, err)
+		return nil, fmt.Errorf("abandon run %s: %w", id, err)
 	}
 	return tx.GetRun(ctx, id)
 }

@@ -222,19 +222,19 @@ func TestTheRunOfAnIdempotencyKeyIsFoundBeforeAnythingIsChecked(t *testing.T) {
 	})
 }
 
-func TestARunWhoseClusterIsGoneIsReleasedByHand(t *testing.T) {
+func TestARunWhoseClusterIsGoneIsAbandoned(t *testing.T) {
 	onEach(t, func(w *world) {
 		run := w.one(func(d *store.Deployment) { d.Retries.InfrastructureMax = 1 })
-		_, err := w.ReleaseRun(w.t.Context(), run.ID, "bob")
+		_, err := w.AbandonRun(w.t.Context(), run.ID, "bob")
 		w.refuses(err, store.Conflict) // nobody holds it
-		_, err = w.ReleaseRun(w.t.Context(), uuid.New(), "bob")
+		_, err = w.AbandonRun(w.t.Context(), uuid.New(), "bob")
 		w.refuses(err, store.NotFound)
 		c := w.claimOne("first")
 		w.accepts(manifest(c), submitted(c), running(c))
-		_, err = w.ReleaseRun(w.t.Context(), run.ID, "bob")
+		_, err = w.AbandonRun(w.t.Context(), run.ID, "bob")
 		w.refuses(err, store.LeaseHeld)
 		w.Advance(leaseTime + time.Hour)
-		must[*store.Run](w.t)(w.ReleaseRun(w.t.Context(), run.ID, "bob"))
+		must[*store.Run](w.t)(w.AbandonRun(w.t.Context(), run.ID, "bob"))
 		w.isIn(run.ID, "SCHEDULED AwaitingRetry")
 		if lost, _, err := w.Renew(w.t.Context(), "first", []store.Lease{leaseOf(c)}, leaseTime); err != nil || len(lost) != 1 {
 			t.Errorf("the old holder lost %v, %v", lost, err)
@@ -250,18 +250,18 @@ func TestARunWhoseClusterIsGoneIsReleasedByHand(t *testing.T) {
 			t.Error("the old holder was believed")
 		}
 		w.Advance(leaseTime + time.Hour) // its budget is spent now
-		must[*store.Run](w.t)(w.ReleaseRun(w.t.Context(), run.ID, "bob"))
+		must[*store.Run](w.t)(w.AbandonRun(w.t.Context(), run.ID, "bob"))
 		w.isIn(run.ID, "CRASHED Crashed")
 	})
 }
 
-func TestACancelledRunThatIsReleasedEndsAsCancelled(t *testing.T) {
+func TestACancelledRunThatIsAbandonedEndsAsCancelled(t *testing.T) {
 	onEach(t, func(w *world) {
 		other := w.one()
 		w.claimOne("third")
 		must[*store.Run](w.t)(w.CancelRun(w.t.Context(), other.ID, actor))
 		w.Advance(leaseTime + time.Hour)
-		must[*store.Run](w.t)(w.ReleaseRun(w.t.Context(), other.ID, "bob"))
+		must[*store.Run](w.t)(w.AbandonRun(w.t.Context(), other.ID, "bob"))
 		w.isIn(other.ID, "CANCELLED Cancelled")
 	})
 }

@@ -8,8 +8,8 @@ import (
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/apikey"
+	"github.com/berth-dev/berth/server/catalog"
 	"github.com/berth-dev/berth/server/store"
-	"github.com/berth-dev/berth/server/template"
 )
 
 // bootstrapActor is who made what was made from the options.
@@ -17,7 +17,7 @@ const bootstrapActor = "bootstrap"
 
 // bootstrap makes the keys and pools that the options ask for. Replicas that start together may do it at
 // once.
-func (s *server) bootstrap(ctx context.Context, templates *template.Library) error {
+func (s *server) bootstrap(ctx context.Context, templates *catalog.Catalog) error {
 	for role, text := range map[api.Role]string{api.RoleAdmin: s.BootstrapAdminKey, api.RoleWorker: s.BootstrapWorkerKey} {
 		if err := s.ensureKey(ctx, role, strings.TrimSpace(text)); err != nil {
 			return err
@@ -49,7 +49,7 @@ func (s *server) ensureKey(ctx context.Context, role api.Role, text string) erro
 	return nil
 }
 
-func (s *server) ensurePool(ctx context.Context, templates *template.Library, wanted PoolSpec) error {
+func (s *server) ensurePool(ctx context.Context, templates *catalog.Catalog, wanted PoolSpec) error {
 	pool, err := s.store.GetPool(ctx, wanted.Name)
 	var known *store.Error
 	switch {

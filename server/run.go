@@ -14,11 +14,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/berth-dev/berth/server/access"
+	"github.com/berth-dev/berth/server/catalog"
 	"github.com/berth-dev/berth/server/certificate"
 	"github.com/berth-dev/berth/server/handler"
 	"github.com/berth-dev/berth/server/metric"
+	"github.com/berth-dev/berth/server/newrun"
+	"github.com/berth-dev/berth/server/scheduler"
 	"github.com/berth-dev/berth/server/store"
-	"github.com/berth-dev/berth/server/template"
 )
 
 // Run serves until ctx ends or something that the server can not do without fails. When it returns,
@@ -93,7 +95,7 @@ func openStore(ctx context.Context, o Options, registry *prometheus.Registry) (*
 	}
 	database, err := store.Open(ctx, store.Options{
 		URL: address, DirectURL: o.DatabaseDirectURL, Logger: o.Logger, Registerer: registry,
-		Raise: template.NewLibrary(o.Engines).Raise,
+		Raise: catalog.New(o.Engines).Raise,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
@@ -136,7 +138,7 @@ type server struct {
 
 func (s *server) run(ctx context.Context, listener, metricsListener net.Listener) error {
 	keys := access.NewAuthenticator(s.store, s.Now, s.Logger)
-	templates := template.NewLibrary(s.Engines)
+	templates := catalog.New(s.Engines)
 	if err := s.bootstrap(ctx, templates); err != nil {
 		return err
 	}
@@ -144,7 +146,10 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 		return fmt.Errorf("register metrics: %w", err)
 	}
 	stopping := make(chan struct{})
-	operations, err := s.newHandler(ctx, keys, templates, stopping)
+	runs := newrun.NewCreator(s.store, templates)
+	operations, err := s.newHandler(ctx, handler.Options{
+		Templates: templates, Runs: runs, KeysChanged: keys.ClearCache, Stopping: stopping,
+	})
 	if err != nil {
 		return err
 	}
@@ -168,7 +173,7 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 		return endless(
 			background,
 			"the scheduler",
-			s.repeat("schedule", repeatEvery, operations.RunDueSchedules),
+			s.repeat("schedule", repeatEvery, scheduler.New(s.store, runs, s.Logger).RunDue),
 		)
 	})
 	loops.Go(func() error {
@@ -277,21 +282,16 @@ func (s *server) repeat(
 	}
 }
 
-func (s *server) newHandler(
-	ctx context.Context,
-	keys *access.Authenticator,
-	templates *template.Library,
-	stopping <-chan struct{},
-) (*handler.Handler, error) {
-	installation, err := s.store.InstallationID(ctx)
-	if err != nil {
+// newHandler makes the handler of all operations; o has what the server does not know itself.
+func (s *server) newHandler(ctx context.Context, o handler.Options) (*handler.Handler, error) {
+	var err error
+	if o.Installation, err = s.store.InstallationID(ctx); err != nil {
 		return nil, fmt.Errorf("read the installation's id: %w", err)
 	}
-	return handler.New(handler.Options{
-		Store: s.store, Templates: templates, Logger: s.Logger, Metrics: metric.NewProtocol(s.registry),
-		Installation: installation, Version: s.Version, Authenticated: s.Auth == AuthKeys, Lease: s.Lease.Truncate(time.Second),
-		Now: s.Now, KeysChanged: keys.ClearCache, Stopping: stopping,
-	}), nil
+	o.Store, o.Logger, o.Metrics = s.store, s.Logger, metric.NewProtocol(s.registry)
+	o.Version, o.Authenticated = s.Version, s.Auth == AuthKeys
+	o.Lease, o.Now = s.Lease.Truncate(time.Second), s.Now
+	return handler.New(o), nil
 }
 
 func (s *server) metricsOnly() http.Handler {

@@ -8,7 +8,7 @@ import (
 // TestTheTemplatesThatAreGivenOutHaveNothingToComplainOf: a newcomer lints them first.
 func TestTheTemplatesThatAreGivenOutHaveNothingToComplainOf(t *testing.T) {
 	u := user{home: t.TempDir()}
-	files, err := filepath.Glob("../../server/defaults/*.yaml")
+	files, err := filepath.Glob("../../server/catalog/*.yaml")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no templates: %v", err)
 	}

@@ -55,7 +55,7 @@ func enclaves() []enclave {
 		},
 		{
 			"k8s.io/apimachinery/pkg/api/resource",
-			[]string{"server/template", "server/handler", "worker", "templating/manifest", "charts"},
+			[]string{"server/catalog", "worker", "templating/manifest", "charts"},
 			"a quantity is a number with a unit, and no more may be known of it",
 		},
 		{

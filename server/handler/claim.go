@@ -6,6 +6,7 @@ import (
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/wire"
 )
 
 const (
@@ -28,11 +29,11 @@ func (h *Handler) ClaimRuns(
 	if b.Max < 0 || b.Max > maxClaims {
 		return nil, invalidCall("/max", "must be from 0 to %d", maxClaims)
 	}
-	held := value(b.Held, nil)
+	held := wire.Or(b.Held, nil)
 	if err := atMost("/held", len(held), maxLeases); err != nil {
 		return nil, err
 	}
-	leases := each(held, readLease)
+	leases := wire.Each(held, wire.ReadLease)
 	if err := h.checkAttempts(ctx, attemptsOf(leases)); err != nil {
 		return nil, err
 	}
@@ -40,7 +41,7 @@ func (h *Handler) ClaimRuns(
 		h: h, held: leases,
 		claim: store.ClaimRequest{
 			RequestID: b.RequestID, Pool: b.Pool, Worker: b.Worker, ClusterID: b.ClusterID, Max: int(b.Max), Lease: h.Lease, Held: leases,
-			JobKeys: value(b.JobKeys, false),
+			JobKeys: wire.Or(b.JobKeys, false),
 		},
 	}
 	wait := min(max(time.Duration(b.WaitSeconds)*time.Second, 0), maxWait)
@@ -99,28 +100,5 @@ func (p *poll) look(ctx context.Context) (*api.ClaimResponse, error) {
 		return nil, err
 	}
 	p.h.Metrics.ObserveClaims(claims)
-	return &api.ClaimResponse{Claims: each(claims, p.h.wireClaim), Cancels: list(cancels)}, nil
-}
-
-func (h *Handler) wireClaim(c store.Claim) api.Claim {
-	claim := api.Claim{
-		AttemptID: c.AttemptID, Attempt: c.Attempt, Epoch: c.Epoch, LeaseSeconds: h.leaseSeconds(),
-		RunID: c.RunID, RunName: c.RunName, Deployment: c.Deployment, DeploymentID: c.DeploymentID,
-		DeploymentVersion: c.DeploymentVersion, Pool: c.Pool, Queue: c.Queue, ScheduledTime: c.ScheduledTime,
-		Tags: list(c.Tags), Parameters: object(c.Parameters), TemplateVersionID: c.TemplateVersionID,
-		TemplateVersion: c.TemplateVersion, StartDeadline: c.StartDeadline, Manifest: c.Manifest,
-		JobUID: optional(c.JobUID), Cancelling: c.Cancelling, Takeover: c.Takeover,
-		JobKey: optional(c.JobKey.Text),
-		RenderInput: api.RenderInput{
-			Deployment: object(
-				c.DeploymentVariables,
-			), Run: c.RunVariables, Frozen: c.Frozen, Stored: object(c.Stored),
-		},
-	}
-	if c.TimeoutLeft != nil {
-		// Rounded up: a second too many is harmless, none at all would be a timeout of nothing.
-		left := int64((*c.TimeoutLeft + time.Second - 1) / time.Second)
-		claim.TimeoutSeconds = &left
-	}
-	return claim
+	return &api.ClaimResponse{Claims: wire.Each(claims, func(c store.Claim) api.Claim { return wire.Claim(c, p.claim.Lease) }), Cancels: wire.NonNil(cancels)}, nil
 }

@@ -3,12 +3,12 @@ package handler
 import (
 	"context"
 	"strconv"
-	"time"
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/wire"
 )
 
 // ListDeployments lists the deployments of a pool, or of all pools that the key is for.
@@ -16,25 +16,25 @@ func (h *Handler) ListDeployments(
 	ctx context.Context,
 	r api.ListDeploymentsRequestObject,
 ) (api.ListDeploymentsResponseObject, error) {
-	pool := value(r.Params.Pool, "")
+	pool := wire.Or(r.Params.Pool, "")
 	if pool != "" {
 		if err := access.From(ctx).CheckPool(pool); err != nil {
 			return nil, err
 		}
 	}
 	filter := store.DeploymentFilter{
-		Pool: pool, Queue: value(r.Params.Queue, ""), Tags: value(r.Params.Tag, nil), Paused: r.Params.Paused, Text: value(r.Params.Text, ""),
+		Pool: pool, Queue: wire.Or(r.Params.Queue, ""), Tags: wire.Or(r.Params.Tag, nil), Paused: r.Params.Paused, Text: wire.Or(r.Params.Text, ""),
 	}
 	if who := access.From(ctx); pool == "" && who.Limited() {
-		filter.Pools = list(who.Pools)
+		filter.Pools = wire.NonNil(who.Pools)
 	}
 	deployments, next, err := h.store.FindDeployments(ctx, filter, page(r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
 	return api.ListDeployments200JSONResponse{
-		Items:      each(deployments, wireDeployment),
-		NextCursor: optional(next),
+		Items:      wire.Each(deployments, wire.Deployment),
+		NextCursor: wire.OrNil(next),
 	}, nil
 }
 
@@ -63,14 +63,14 @@ func (h *Handler) GetDeployment(
 	if err != nil {
 		return nil, err
 	}
-	items, err := h.wireSchedules(schedules)
+	items, err := wire.Schedules(schedules, h.Now())
 	if err != nil {
 		return nil, err
 	}
-	wire := wireDeployment(*deployment)
-	wire.Schedules = &items
+	shown := wire.Deployment(*deployment)
+	shown.Schedules = &items
 	return api.GetDeployment200JSONResponse{
-		Body: wire, Headers: api.GetDeployment200ResponseHeaders{ETag: deploymentETag(deployment)},
+		Body: shown, Headers: api.GetDeployment200ResponseHeaders{ETag: deploymentETag(deployment)},
 	}, nil
 }
 
@@ -97,7 +97,7 @@ func (h *Handler) UpdateDeployment(
 		return nil, err
 	}
 	return api.UpdateDeployment200JSONResponse{
-		Body: wireDeployment(
+		Body: wire.Deployment(
 			*changed,
 		), Headers: api.UpdateDeployment200ResponseHeaders{ETag: deploymentETag(changed)},
 	}, nil
@@ -115,7 +115,7 @@ func (h *Handler) DeleteDeployment(
 		if err := matchDeployment(ctx, tx, r.Deployment, r.Params.IfMatch); err != nil {
 			return err
 		}
-		return tx.DeleteDeployment(ctx, r.Deployment, value(r.Params.Force, false), actor(ctx))
+		return tx.DeleteDeployment(ctx, r.Deployment, wire.Or(r.Params.Force, false), actor(ctx))
 	})
 	if err != nil {
 		return nil, err
@@ -148,40 +148,4 @@ func matchDeployment(ctx context.Context, tx *store.Tx, name string, ifMatch *st
 		)
 	}
 	return nil
-}
-
-func wireDeployment(d store.Deployment) api.Deployment {
-	deployment := api.Deployment{
-		ID: d.ID, Name: d.Name, Pool: d.Pool, Queue: d.Queue, Version: d.Version, Description: d.Description, Tags: list(d.Tags),
-		JobVariables: object(
-			d.JobVariables,
-		), Parameters: object(d.Parameters), ParameterSchema: d.ParameterSchema,
-		ConcurrencyLimit: d.ConcurrencyLimit, TimeoutSeconds: seconds(d.Timeout), StartDeadlineSeconds: seconds(d.StartDeadline),
-		Retries: wireRetries(
-			d.Retries,
-		), Paused: d.Paused, Project: optional(d.Project), CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt,
-	}
-	if len(d.FrozenVariables) > 0 || len(d.FrozenParameters) > 0 {
-		variables, parameters := list(d.FrozenVariables), list(d.FrozenParameters)
-		deployment.Frozen = &api.FrozenNames{JobVariables: &variables, Parameters: &parameters}
-	}
-	return deployment
-}
-
-func seconds(d *time.Duration) *int64 {
-	if d == nil {
-		return nil
-	}
-	whole := int64(*d / time.Second)
-	return &whole
-}
-
-// duration reads seconds; beyond what a duration can hold it is the longest there is.
-func duration(whole *int64) *time.Duration {
-	if whole == nil {
-		return nil
-	}
-	const longest = int64(1<<63-1) / int64(time.Second)
-	d := time.Duration(min(*whole, longest)) * time.Second
-	return &d
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/explain"
+	"github.com/berth-dev/berth/server/wire"
 )
 
 // ExplainRun says in words why a run waits, or why it ended as it did.
@@ -26,8 +27,8 @@ func (h *Handler) ExplainRun(
 			situation.Run,
 			situation.Lane,
 			situation.Now,
-		), Sentence: e.Sentence, Details: list(e.Details), Next: list(e.Next),
-		Reasons: each(e.Reasons, func(r explain.Reason) api.WaitReason {
+		), Sentence: e.Sentence, Details: wire.NonNil(e.Details), Next: wire.NonNil(e.Next),
+		Reasons: wire.Each(e.Reasons, func(r explain.Reason) api.WaitReason {
 			return api.WaitReason{Code: string(r.Code), Message: r.Message}
 		}),
 	}, nil

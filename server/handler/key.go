@@ -8,6 +8,7 @@ import (
 	"github.com/berth-dev/berth/server/apikey"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/wire"
 )
 
 // manageKeys says what a key that is limited to some pools may not do: it could make one that is not.
@@ -25,7 +26,7 @@ func (h *Handler) ListAPIKeys(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListAPIKeys200JSONResponse{Items: each(keys, wireKey)}, nil
+	return api.ListAPIKeys200JSONResponse{Items: wire.Each(keys, wire.APIKey)}, nil
 }
 
 // CreateAPIKey makes a key and shows it this once.
@@ -46,14 +47,14 @@ func (h *Handler) CreateAPIKey(
 		return nil, err
 	}
 	key := store.Key{
-		ID: made.ID, Name: r.Body.Name, Role: string(r.Body.Role), Pools: value(r.Body.Pools, nil),
+		ID: made.ID, Name: r.Body.Name, Role: string(r.Body.Role), Pools: wire.Or(r.Body.Pools, nil),
 		SecretHash: made.Hash(), CreatedAt: now, CreatedBy: actor(ctx), ExpiresAt: r.Body.ExpiresAt,
 	}
 	if err := h.store.CreateKey(ctx, key); err != nil {
 		return nil, err
 	}
 	h.KeysChanged()
-	return api.CreateAPIKey201JSONResponse{APIKey: wireKey(key), Secret: made.Text}, nil
+	return api.CreateAPIKey201JSONResponse{APIKey: wire.APIKey(key), Secret: made.Text}, nil
 }
 
 // RevokeAPIKey ends a key.
@@ -69,15 +70,4 @@ func (h *Handler) RevokeAPIKey(
 	}
 	h.KeysChanged()
 	return api.RevokeAPIKey204Response{}, nil
-}
-
-func wireKey(k store.Key) api.APIKey {
-	key := api.APIKey{
-		ID: k.ID, Name: k.Name, Role: api.Role(k.Role), CreatedAt: k.CreatedAt, CreatedBy: k.CreatedBy,
-		ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt,
-	}
-	if k.Pools != nil {
-		key.Pools = &k.Pools
-	}
-	return key
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/wire"
 )
 
 // logPart is how much output is held in memory at a time, in bytes.
@@ -27,7 +28,7 @@ func (h *Handler) GetRunLogs(
 	if err != nil {
 		return nil, err
 	}
-	attempt := value(r.Params.Attempt, run.Attempt)
+	attempt := wire.Or(r.Params.Attempt, run.Attempt)
 	if attempt > run.Attempt {
 		return nil, problem.Newf(problem.NotFound, "run %s has %d attempts", run.ID, run.Attempt)
 	}

@@ -6,8 +6,10 @@ import (
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/finding"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/wire"
 )
 
 // ListWorkPools lists the pools that the key is for.
@@ -23,7 +25,7 @@ func (h *Handler) ListWorkPools(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListWorkPools200JSONResponse{Items: each(pools, wirePool), NextCursor: optional(next)}, nil
+	return api.ListWorkPools200JSONResponse{Items: wire.Each(pools, wire.WorkPool), NextCursor: wire.OrNil(next)}, nil
 }
 
 // CreateWorkPool makes a pool with its first template version, the default one where none is given.
@@ -34,23 +36,22 @@ func (h *Handler) CreateWorkPool(
 	if err := access.From(ctx).CheckPool(r.Body.Name); err != nil {
 		return nil, err
 	}
-	doc, err := h.poolTemplate(ctx, r.Body.Type, r.Body.BaseJobTemplate)
+	doc, err := h.poolTemplate(r.Body.Type, r.Body.BaseJobTemplate)
 	if err != nil {
-		return nil, under(err, "/base_job_template")
+		return nil, finding.ErrorUnder(err, "/base_job_template")
 	}
 	pool, err := h.store.CreatePool(ctx, store.NewPool{
-		Name: r.Body.Name, Type: string(r.Body.Type), Description: value(r.Body.Description, ""),
-		ConcurrencyLimit: r.Body.ConcurrencyLimit, Paused: value(r.Body.Paused, false), Template: doc,
+		Name: r.Body.Name, Type: string(r.Body.Type), Description: wire.Or(r.Body.Description, ""),
+		ConcurrencyLimit: r.Body.ConcurrencyLimit, Paused: wire.Or(r.Body.Paused, false), Template: doc,
 	}, actor(ctx))
 	if err != nil {
 		return nil, err
 	}
-	return api.CreateWorkPool201JSONResponse(wirePool(*pool)), nil
+	return api.CreateWorkPool201JSONResponse(wire.WorkPool(*pool)), nil
 }
 
 // poolTemplate is the given template, checked, or the default one of the pool's type.
 func (h *Handler) poolTemplate(
-	ctx context.Context,
 	kind api.PoolType,
 	given json.RawMessage,
 ) (store.TemplateDoc, error) {
@@ -76,7 +77,7 @@ func (h *Handler) GetWorkPool(
 	if err != nil {
 		return nil, err
 	}
-	return api.GetWorkPool200JSONResponse(wirePool(*pool)), nil
+	return api.GetWorkPool200JSONResponse(wire.WorkPool(*pool)), nil
 }
 
 // UpdateWorkPool changes what is given.
@@ -87,7 +88,7 @@ func (h *Handler) UpdateWorkPool(
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
-	unlimited := value(r.Body.NoConcurrencyLimit, false)
+	unlimited := wire.Or(r.Body.NoConcurrencyLimit, false)
 	if unlimited && r.Body.ConcurrencyLimit != nil {
 		return nil, problem.Newf(problem.InvalidBody, "give concurrency_limit or no_concurrency_limit, not both").
 			At("/no_concurrency_limit", "contradicts concurrency_limit")
@@ -99,7 +100,7 @@ func (h *Handler) UpdateWorkPool(
 	if err != nil {
 		return nil, err
 	}
-	return api.UpdateWorkPool200JSONResponse(wirePool(*pool)), nil
+	return api.UpdateWorkPool200JSONResponse(wire.WorkPool(*pool)), nil
 }
 
 // DeleteWorkPool deletes a pool and what is in it.
@@ -110,7 +111,7 @@ func (h *Handler) DeleteWorkPool(
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
-	if err := h.store.DeletePool(ctx, r.Pool, value(r.Params.Force, false), actor(ctx)); err != nil {
+	if err := h.store.DeletePool(ctx, r.Pool, wire.Or(r.Params.Force, false), actor(ctx)); err != nil {
 		return nil, err
 	}
 	return api.DeleteWorkPool204Response{}, nil
@@ -128,7 +129,7 @@ func (h *Handler) ListWorkQueues(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListWorkQueues200JSONResponse{Items: each(queues, wireQueue)}, nil
+	return api.ListWorkQueues200JSONResponse{Items: wire.Each(queues, wire.WorkQueue)}, nil
 }
 
 // CreateWorkQueue adds a queue to a pool.
@@ -140,25 +141,10 @@ func (h *Handler) CreateWorkQueue(
 		return nil, err
 	}
 	queue, err := h.store.CreateQueue(ctx, store.Queue{
-		Pool: r.Pool, Name: r.Body.Name, Priority: value(r.Body.Priority, 1), ConcurrencyLimit: r.Body.ConcurrencyLimit,
+		Pool: r.Pool, Name: r.Body.Name, Priority: wire.Or(r.Body.Priority, 1), ConcurrencyLimit: r.Body.ConcurrencyLimit,
 	}, actor(ctx))
 	if err != nil {
 		return nil, err
 	}
-	return api.CreateWorkQueue201JSONResponse(wireQueue(*queue)), nil
-}
-
-func wirePool(p store.Pool) api.WorkPool {
-	return api.WorkPool{
-		ID: p.ID, Name: p.Name, Type: api.PoolType(p.Type), Description: p.Description,
-		ConcurrencyLimit: p.ConcurrencyLimit, SlotsUsed: p.SlotsUsed, Paused: p.Paused,
-		TemplateVersion: p.TemplateVersion, Project: optional(p.Project), CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt,
-	}
-}
-
-func wireQueue(q store.Queue) api.WorkQueue {
-	return api.WorkQueue{
-		ID: q.ID, Pool: q.Pool, Name: q.Name, Priority: q.Priority, ConcurrencyLimit: q.ConcurrencyLimit,
-		SlotsUsed: q.SlotsUsed, Paused: q.Paused,
-	}
+	return api.CreateWorkQueue201JSONResponse(wire.WorkQueue(*queue)), nil
 }

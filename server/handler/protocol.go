@@ -3,22 +3,18 @@ package handler
 import (
 	"context"
 	"strconv"
-	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/wire"
 )
 
 // protocolVersion is the version of the worker protocol that this server speaks.
 const protocolVersion = 1
-
-// maxSeconds is the longest timeout that is taken over from a template; beyond it there is none.
-const maxSeconds = 1 << 31
 
 // Bounds on what one call of a worker may hold. The protocol is not checked against the specification, which
 // would refuse what a newer worker adds.
@@ -67,7 +63,7 @@ func (h *Handler) checkAttempts(ctx context.Context, ids []uuid.UUID) error {
 }
 
 func attemptsOf(leases []store.Lease) []uuid.UUID {
-	return each(leases, func(l store.Lease) uuid.UUID { return l.AttemptID })
+	return wire.Each(leases, func(l store.Lease) uuid.UUID { return l.AttemptID })
 }
 
 func atMost(at string, n, limit int) error {
@@ -108,7 +104,7 @@ func (h *Handler) WorkerHello(
 	}
 	err = h.store.UpsertWorker(ctx, store.Worker{
 		Name: b.Worker, Pool: b.Pool, Type: string(b.Type), ClusterID: b.ClusterID, Version: b.Version,
-		Namespaces: value(b.Namespaces, nil), LastSeenAt: h.Now().UTC(),
+		Namespaces: wire.Or(b.Namespaces, nil), LastSeenAt: h.Now().UTC(),
 	})
 	if err != nil {
 		return nil, err
@@ -127,11 +123,9 @@ func (h *Handler) WorkerHello(
 		b.Version,
 	)
 	return api.WorkerHello200JSONResponse{
-		InstallationID: h.Installation, LeaseSeconds: h.leaseSeconds(), ServerVersion: h.Version,
+		InstallationID: h.Installation, LeaseSeconds: wire.LeaseSeconds(h.Lease), ServerVersion: h.Version,
 	}, nil
 }
-
-func (h *Handler) leaseSeconds() int32 { return int32(h.Lease / time.Second) }
 
 // RenewLeases renews what a worker holds and says what it has lost.
 func (h *Handler) RenewLeases(
@@ -145,7 +139,7 @@ func (h *Handler) RenewLeases(
 	if err := atMost("/leases", len(b.Leases), maxLeases); err != nil {
 		return nil, err
 	}
-	leases, release := each(b.Leases, readLease), each(value(b.Release, nil), readLease)
+	leases, release := wire.Each(b.Leases, wire.ReadLease), wire.Each(wire.Or(b.Release, nil), wire.ReadLease)
 	if err := atMost("/release", len(release), maxLeases); err != nil {
 		return nil, err
 	}
@@ -160,9 +154,9 @@ func (h *Handler) RenewLeases(
 		return nil, err
 	}
 	return api.RenewLeases200JSONResponse{
-		Lost:         list(lost),
-		Cancels:      list(cancels),
-		LeaseSeconds: h.leaseSeconds(),
+		Lost:         wire.NonNil(lost),
+		Cancels:      wire.NonNil(cancels),
+		LeaseSeconds: wire.LeaseSeconds(h.Lease),
 	}, nil
 }
 
@@ -178,18 +172,18 @@ func (h *Handler) ReportAttempts(
 	if err := atMost("/reports", len(b.Reports), maxReports); err != nil {
 		return nil, err
 	}
-	err := h.checkAttempts(ctx, each(b.Reports, func(r api.Report) uuid.UUID { return r.AttemptID }))
+	err := h.checkAttempts(ctx, wire.Each(b.Reports, func(r api.Report) uuid.UUID { return r.AttemptID }))
 	if err != nil {
 		return nil, err
 	}
-	results, err := h.store.Report(ctx, b.Worker, each(b.Reports, readReport))
+	results, err := h.store.Report(ctx, b.Worker, wire.Each(b.Reports, wire.ReadReport))
 	if err != nil {
 		return nil, err
 	}
 	h.Metrics.ObserveReports(results)
 	return api.ReportAttempts200JSONResponse{
-		Results: each(results, func(r store.ReportResult) api.ReportResult {
-			return api.ReportResult{Status: api.ReportResultStatus(r.Status), Message: optional(r.Message)}
+		Results: wire.Each(results, func(r store.ReportResult) api.ReportResult {
+			return api.ReportResult{Status: api.ReportResultStatus(r.Status), Message: wire.OrNil(r.Message)}
 		}),
 	}, nil
 }
@@ -202,13 +196,7 @@ func (h *Handler) AppendLogs(
 	if err := atMost("/chunks", len(r.Body.Chunks), maxChunks); err != nil {
 		return nil, err
 	}
-	chunks := each(r.Body.Chunks, func(c api.LogAppendChunk) store.LogChunk {
-		return store.LogChunk{
-			Lease:  store.Lease{AttemptID: c.AttemptID, Epoch: c.Epoch},
-			Offset: c.Offset,
-			Text:   c.Text,
-		}
-	})
+	chunks := wire.Each(r.Body.Chunks, wire.ReadLogChunk)
 	var bytes int
 	for i, chunk := range chunks {
 		if chunk.Offset < 0 || chunk.Offset > maxOffset {
@@ -220,7 +208,7 @@ func (h *Handler) AppendLogs(
 		}
 		bytes += len(chunk.Text)
 	}
-	err := h.checkAttempts(ctx, each(chunks, func(c store.LogChunk) uuid.UUID { return c.AttemptID }))
+	err := h.checkAttempts(ctx, wire.Each(chunks, func(c store.LogChunk) uuid.UUID { return c.AttemptID }))
 	if err != nil {
 		return nil, err
 	}
@@ -243,18 +231,18 @@ func (h *Handler) LookUpAttempts(
 	if err := atMost("/jobs", len(b.Jobs), maxLeases); err != nil {
 		return nil, err
 	}
-	refs := each(b.Jobs, func(ref api.AttemptRef) store.AttemptRef {
-		return store.AttemptRef{RunID: ref.RunID, Attempt: ref.Attempt, JobUID: value(ref.JobUID, "")}
+	refs := wire.Each(b.Jobs, func(ref api.AttemptRef) store.AttemptRef {
+		return store.AttemptRef{RunID: ref.RunID, Attempt: ref.Attempt, JobUID: wire.Or(ref.JobUID, "")}
 	})
 	statuses, err := h.store.LookUpAttempts(ctx, b.Pool, b.ClusterID, refs)
 	if err != nil {
 		return nil, err
 	}
 	return api.LookUpAttempts200JSONResponse{
-		Jobs: each(statuses, func(s store.AttemptStatus) api.AttemptStatus {
+		Jobs: wire.Each(statuses, func(s store.AttemptStatus) api.AttemptStatus {
 			return api.AttemptStatus{
 				Status:    api.AttemptStatusStatus(s.Status),
-				AttemptID: optional(s.AttemptID),
+				AttemptID: wire.OrNil(s.AttemptID),
 			}
 		}),
 	}, nil
@@ -272,36 +260,5 @@ func (h *Handler) GetTemplateForWorker(
 	if err := access.From(ctx).CheckPoolOf(version.Pool, "this template version"); err != nil {
 		return nil, err
 	}
-	return api.GetTemplateForWorker200JSONResponse(wireTemplate(*version)), nil
-}
-
-func readLease(l api.AttemptLease) store.Lease {
-	return store.Lease{AttemptID: l.AttemptID, Epoch: l.Epoch}
-}
-
-func readReport(r api.Report) store.Report {
-	report := store.Report{
-		Lease: store.Lease{
-			AttemptID: r.AttemptID,
-			Epoch:     r.Epoch,
-		}, Kind: store.ReportKind(r.Kind), Manifest: r.Manifest,
-		JobNamespace: value(r.JobNamespace, ""), JobName: value(r.JobName, ""), JobUID: value(r.JobUID, ""),
-		Node: value(
-			r.Node,
-			"",
-		), Diagnosis: value(r.Diagnosis, ""), At: r.At, LastLines: value(r.LastLines, ""),
-		Outcome: lifecycle.Outcome{
-			Succeeded: value(r.Succeeded, false), Category: lifecycle.Category(value(r.Category, "")),
-			ExitCode: r.ExitCode, Message: value(r.Message, ""), Final: value(r.Final, false),
-		},
-	}
-	if seconds := value(r.TimeoutSeconds, 0); seconds > 0 && seconds <= maxSeconds {
-		timeout := time.Duration(seconds) * time.Second
-		report.Timeout = &timeout
-	}
-	if r.InfrastructureRetries != nil {
-		most := int(max(0, *r.InfrastructureRetries))
-		report.InfrastructureMax = &most
-	}
-	return report
+	return api.GetTemplateForWorker200JSONResponse(wire.TemplateVersion(*version)), nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/wire"
 )
 
 // GetWorkQueue returns a queue.
@@ -21,7 +22,7 @@ func (h *Handler) GetWorkQueue(
 	if err != nil {
 		return nil, err
 	}
-	return api.GetWorkQueue200JSONResponse(wireQueue(*queue)), nil
+	return api.GetWorkQueue200JSONResponse(wire.WorkQueue(*queue)), nil
 }
 
 // UpdateWorkQueue changes what is given.
@@ -32,7 +33,7 @@ func (h *Handler) UpdateWorkQueue(
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
-	unlimited := value(r.Body.NoConcurrencyLimit, false)
+	unlimited := wire.Or(r.Body.NoConcurrencyLimit, false)
 	if unlimited && r.Body.ConcurrencyLimit != nil {
 		return nil, problem.Newf(problem.InvalidBody, "give concurrency_limit or no_concurrency_limit, not both").
 			At("/no_concurrency_limit", "contradicts concurrency_limit")
@@ -43,7 +44,7 @@ func (h *Handler) UpdateWorkQueue(
 	if err != nil {
 		return nil, err
 	}
-	return api.UpdateWorkQueue200JSONResponse(wireQueue(*queue)), nil
+	return api.UpdateWorkQueue200JSONResponse(wire.WorkQueue(*queue)), nil
 }
 
 // DeleteWorkQueue deletes a queue that nothing uses.

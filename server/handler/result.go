@@ -9,7 +9,7 @@ import (
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/problem"
-	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/wire"
 )
 
 // maxResult bounds the result of a run, in bytes of JSON without white space.
@@ -31,7 +31,7 @@ func (h *Handler) GetRunResult(
 	if told.Result == nil {
 		return nil, problem.Newf(problem.NotFound, "run %s has said nothing of a result", run.ID)
 	}
-	return api.GetRunResult200JSONResponse(*wireResult(told.Result)), nil
+	return api.GetRunResult200JSONResponse(*wire.RunResult(told.Result)), nil
 }
 
 // SetRunResult stores what a workload says has come out of its run.
@@ -58,7 +58,7 @@ func (h *Handler) SetRunResult(
 	if err != nil {
 		return nil, err
 	}
-	return api.SetRunResult200JSONResponse(*wireResult(result)), nil
+	return api.SetRunResult200JSONResponse(*wire.RunResult(result)), nil
 }
 
 // SetRunProgress stores how far a workload says its run is.
@@ -74,24 +74,10 @@ func (h *Handler) SetRunProgress(
 		r.Run,
 		access.From(ctx).Attempt,
 		r.Body.Percent,
-		value(r.Body.Message, ""),
+		wire.Or(r.Body.Message, ""),
 	)
 	if err != nil {
 		return nil, err
 	}
-	return api.SetRunProgress200JSONResponse(*wireProgress(progress)), nil
-}
-
-func wireResult(r *store.Result) *api.RunResult {
-	if r == nil {
-		return nil
-	}
-	return &api.RunResult{Value: r.Value, Attempt: r.Attempt, At: r.At}
-}
-
-func wireProgress(p *store.Progress) *api.RunProgress {
-	if p == nil {
-		return nil
-	}
-	return &api.RunProgress{Percent: p.Percent, Message: optional(p.Message), Attempt: p.Attempt, At: p.At}
+	return api.SetRunProgress200JSONResponse(*wire.RunProgress(progress)), nil
 }

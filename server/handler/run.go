@@ -9,8 +9,8 @@ import (
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/wire"
 )
 
 // run returns a run that the key may see.
@@ -44,7 +44,7 @@ func (h *Handler) GetRun(ctx context.Context, r api.GetRunRequestObject) (api.Ge
 		return nil, err
 	}
 	return api.GetRun200JSONResponse{
-		Run: shown[0], Attempts: each(attempts, wireAttempt), Result: wireResult(told.Result), Progress: wireProgress(told.Progress),
+		Run: shown[0], Attempts: wire.Each(attempts, wire.Attempt), Result: wire.RunResult(told.Result), Progress: wire.RunProgress(told.Progress),
 	}, nil
 }
 
@@ -60,7 +60,7 @@ func (h *Handler) CancelRun(
 	if err != nil {
 		return nil, err
 	}
-	return api.CancelRun200JSONResponse(wireRun(*run)), nil
+	return api.CancelRun200JSONResponse(wire.Run(*run)), nil
 }
 
 // RetryRun gives a run that has ended another attempt.
@@ -72,7 +72,7 @@ func (h *Handler) RetryRun(
 	if err != nil {
 		return nil, err
 	}
-	return api.RetryRun200JSONResponse(wireRun(*run)), nil
+	return api.RetryRun200JSONResponse(wire.Run(*run)), nil
 }
 
 // retry retries a run where the key is for its pool and for the one that it goes to: its deployment may have
@@ -83,7 +83,7 @@ func (h *Handler) retry(ctx context.Context, id uuid.UUID, actor string) (*store
 		return nil, err
 	}
 	if _, err := h.deployment(ctx, run.Deployment); err != nil &&
-		!isCode(err, store.NotFound) { // deleted: the store says what that means
+		!store.IsCode(err, store.NotFound) { // deleted: the store says what that means
 		return nil, err
 	}
 	return h.store.RetryRun(ctx, id, actor)
@@ -101,7 +101,7 @@ func (h *Handler) AbandonRun(
 	if err != nil {
 		return nil, err
 	}
-	return api.AbandonRun200JSONResponse(wireRun(*run)), nil
+	return api.AbandonRun200JSONResponse(wire.Run(*run)), nil
 }
 
 // ListRunEvents returns the history of a run.
@@ -116,7 +116,7 @@ func (h *Handler) ListRunEvents(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListRunEvents200JSONResponse{Items: each(events, wireEvent)}, nil
+	return api.ListRunEvents200JSONResponse{Items: wire.Each(events, wire.RunEvent)}, nil
 }
 
 // GetAttemptManifest returns the Job of an attempt, as it was sent.
@@ -143,62 +143,4 @@ func (m manifestResponse) VisitGetAttemptManifestResponse(w http.ResponseWriter)
 	w.WriteHeader(http.StatusOK)
 	_, err := w.Write(m)
 	return err
-}
-
-func wireRun(r store.Run) api.Run {
-	return api.Run{
-		ID: r.ID, Name: r.Name, Deployment: r.Deployment, DeploymentID: r.DeploymentID, Pool: r.Pool, Queue: r.Queue,
-		State: wireState(
-			r.State,
-		), Parameters: object(r.Parameters), JobVariables: object(r.JobVariables), Tags: list(r.Tags),
-		ScheduledTime: r.ScheduledTime, CreatedAt: r.CreatedAt, CreatedBy: r.CreatedBy, StartedAt: r.StartedAt,
-		EndedAt: r.EndedAt, Attempt: r.Attempt, ExitCode: r.ExitCode, Category: optional(api.Category(r.Category)),
-		IdempotencyKey: optional(r.IdempotencyKey),
-	}
-}
-
-func wireState(s lifecycle.State) api.State {
-	return api.State{Type: api.StateType(s.Type), Name: s.Name, Message: optional(s.Message), At: s.At}
-}
-
-func wireAttempt(a store.Attempt) api.Attempt {
-	return api.Attempt{
-		ID: a.ID, Number: a.Number, Phase: api.AttemptPhase(a.Phase), Worker: a.Worker, ClusterID: a.ClusterID,
-		LeaseEpoch: a.Epoch, TemplateVersion: optional(a.TemplateVersion), JobNamespace: optional(a.JobNamespace),
-		JobName: optional(
-			a.JobName,
-		), JobUID: optional(a.JobUID), Node: optional(a.Node), Diagnosis: optional(a.Diagnosis),
-		Raised:   a.Raised,
-		ExitCode: a.ExitCode, Category: optional(api.Category(a.Category)), Message: optional(a.Message),
-		LastLines: optional(
-			a.LastLines,
-		), ClaimedAt: a.ClaimedAt, SubmittedAt: a.SubmittedAt, RunningAt: a.RunningAt,
-		EndedAt: a.EndedAt,
-	}
-}
-
-func wireEvent(e store.Event) api.RunEvent {
-	return api.RunEvent{
-		Seq: e.Seq, At: e.At, Actor: e.Actor, Attempt: optional(e.Attempt), State: wireState(e.State), Message: e.Message,
-	}
-}
-
-func wireChunk(c store.LogChunk) api.LogChunk {
-	return api.LogChunk{Attempt: c.Number, Offset: c.Offset, Text: c.Text}
-}
-
-// object is {} where there is none.
-func object(document json.RawMessage) json.RawMessage {
-	if len(document) == 0 {
-		return json.RawMessage("{}")
-	}
-	return document
-}
-
-// list is never nil, so that it is never null in JSON.
-func list[T any](items []T) []T {
-	if items == nil {
-		return []T{}
-	}
-	return items
 }

@@ -3,7 +3,6 @@ package handler
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/google/uuid"
 
@@ -11,6 +10,7 @@ import (
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/wire"
 )
 
 // maxBulk is how many runs one call changes at most.
@@ -56,7 +56,7 @@ func (h *Handler) bulk(
 	if err != nil {
 		return nil, err
 	}
-	result := &api.RunBulkResult{Done: []api.Run{}, Refused: []api.RunRefused{}, NextCursor: optional(next)}
+	result := &api.RunBulkResult{Done: []api.Run{}, Refused: []api.RunRefused{}, NextCursor: wire.OrNil(next)}
 	for _, id := range ids {
 		run, err := h.run(ctx, id)
 		if err == nil {
@@ -66,7 +66,7 @@ func (h *Handler) bulk(
 		var forbidden *problem.Error
 		switch {
 		case err == nil:
-			result.Done = append(result.Done, wireRun(*run))
+			result.Done = append(result.Done, wire.Run(*run))
 		case errors.As(err, &refused) && refused.Code != store.Unavailable:
 			result.Refused = append(
 				result.Refused,
@@ -111,97 +111,7 @@ func (h *Handler) selected(
 	runs, next, err := h.store.ListRuns(
 		ctx,
 		filter,
-		store.Page{Limit: int(value(s.Limit, maxBulk)), Cursor: value(s.Cursor, "")},
+		store.Page{Limit: int(wire.Or(s.Limit, maxBulk)), Cursor: wire.Or(s.Cursor, "")},
 	)
-	return each(runs, func(r store.Run) uuid.UUID { return r.ID }), next, err
-}
-
-// CreateRuns makes many runs of a deployment, all or none.
-func (h *Handler) CreateRuns(
-	ctx context.Context,
-	r api.CreateRunsRequestObject,
-) (api.CreateRunsResponseObject, error) {
-	for try := 1; ; try++ {
-		created, warnings, err := h.createRuns(ctx, r.Deployment, r.Body.Runs)
-		if isCode(err, store.RevisionChanged) && try < createTries {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		answer := api.CreateRuns200JSONResponse{
-			Items:    make([]api.Run, len(created)),
-			Warnings: nonEmpty(warnings),
-		}
-		for i, one := range created {
-			answer.Items[i] = wireRun(one.Run)
-			if one.Existed {
-				answer.Existed++
-			} else {
-				answer.Created++
-			}
-		}
-		return answer, nil
-	}
-}
-
-func (h *Handler) createRuns(
-	ctx context.Context,
-	deployment string,
-	given []api.RunsCreateItem,
-) ([]store.CreatedRun, []api.Finding, error) {
-	d, err := h.deployment(ctx, deployment)
-	if err != nil {
-		return nil, nil, err
-	}
-	var wrong refusal
-	var warnings []api.Finding
-	runs := make([]store.NewRun, len(given))
-	maker := h.newRuns(d)
-	for i, item := range given {
-		at := fmt.Sprintf("/runs/%d", i)
-		body := api.RunCreate{
-			Name: item.Name, Parameters: item.Parameters, JobVariables: item.JobVariables, Tags: item.Tags, ScheduledTime: item.ScheduledTime,
-		}
-		document, err := encode(body)
-		if err != nil {
-			return nil, nil, err
-		}
-		hash, err := bodyHash(document)
-		if err != nil {
-			return nil, nil, err
-		}
-		var said []api.Finding
-		runs[i], said, err = maker.make(ctx, body, value(item.IdempotencyKey, ""), hash)
-		var refused *problem.Error
-		switch {
-		case errors.As(err, &refused) && len(refused.Findings) > 0:
-			wrong.add(refused.Code, at, refused.Findings)
-		case err != nil:
-			return nil, nil, err
-		}
-		if i == 0 { // the rest would say the same
-			warnings = moved(said, at)
-		}
-	}
-	if err := wrong.errorOrNil(); err != nil {
-		return nil, nil, err
-	}
-	created, err := h.store.CreateRuns(ctx, d.Name, runs, actor(ctx))
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, one := range created {
-		if err := checkFirst(ctx, &one.Run, one.Existed); err != nil {
-			return nil, nil, err
-		}
-	}
-	return created, warnings, nil
-}
-
-func nonEmpty[T any](items []T) *[]T {
-	if len(items) == 0 {
-		return nil
-	}
-	return &items
+	return wire.Each(runs, func(r store.Run) uuid.UUID { return r.ID }), next, err
 }

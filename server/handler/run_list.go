@@ -10,6 +10,7 @@ import (
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/wire"
 )
 
 // ListRuns lists runs, newest first unless another order is asked for.
@@ -29,17 +30,17 @@ func (h *Handler) ListRuns(
 	if err != nil {
 		return nil, err
 	}
-	filter.Name, filter.NamePrefix, filter.IDPrefix = value(
+	filter.Name, filter.NamePrefix, filter.IDPrefix = wire.Or(
 		p.Name,
 		"",
-	), value(
+	), wire.Or(
 		p.NamePrefix,
 		"",
-	), value(
+	), wire.Or(
 		p.IDPrefix,
 		"",
 	)
-	sort := store.RunSort(value(p.Sort, api.ListRunsParamsSort(store.NewestFirst)))
+	sort := store.RunSort(wire.Or(p.Sort, api.ListRunsParamsSort(store.NewestFirst)))
 	runs, next, err := h.store.ListRunsBy(ctx, filter, sort, page(p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
@@ -48,7 +49,7 @@ func (h *Handler) ListRuns(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListRuns200JSONResponse{Items: items, NextCursor: optional(next)}, nil
+	return api.ListRuns200JSONResponse{Items: items, NextCursor: wire.OrNil(next)}, nil
 }
 
 // CountRuns counts what a list would hold.
@@ -91,13 +92,13 @@ type runQuery struct {
 // runFilter narrows a filter to what the key is for.
 func runFilter(ctx context.Context, q runQuery) (store.RunFilter, error) {
 	filter := store.RunFilter{
-		Pool: value(
+		Pool: wire.Or(
 			q.Pool,
 			"",
-		), Queue: value(q.Queue, ""), Deployment: value(q.Deployment, ""), Tags: value(q.Tag, nil),
-		Text: value(q.Text, ""), Created: q.Created, Scheduled: q.Scheduled, Ended: q.Ended,
+		), Queue: wire.Or(q.Queue, ""), Deployment: wire.Or(q.Deployment, ""), Tags: wire.Or(q.Tag, nil),
+		Text: wire.Or(q.Text, ""), Created: q.Created, Scheduled: q.Scheduled, Ended: q.Ended,
 	}
-	for _, state := range value(q.State, nil) {
+	for _, state := range wire.Or(q.State, nil) {
 		filter.States = append(filter.States, lifecycle.StateType(state))
 	}
 	who := access.From(ctx)
@@ -105,7 +106,7 @@ func runFilter(ctx context.Context, q runQuery) (store.RunFilter, error) {
 		return filter, who.CheckPool(filter.Pool)
 	}
 	if who.Limited() {
-		filter.Pools = list(who.Pools)
+		filter.Pools = wire.NonNil(who.Pools)
 	}
 	return filter, nil
 }
@@ -124,20 +125,20 @@ func (h *Handler) wireRuns(ctx context.Context, runs []store.Run) ([]api.Run, er
 		}
 	}
 	if len(due) == 0 {
-		return each(runs, wireRun), nil
+		return wire.Each(runs, wire.Run), nil
 	}
 	lanes, err := h.store.Lanes(ctx, due)
 	if err != nil {
 		return nil, err
 	}
-	return each(runs, func(r store.Run) api.Run {
+	return wire.Each(runs, func(r store.Run) api.Run {
 		return derived(r, lanes[[3]string{r.Pool, r.Queue, r.Deployment}], now)
 	}), nil
 }
 
 // derived is a run with the names of states that are stored nowhere: AwaitingSlot and Late.
 func derived(r store.Run, lane store.Lane, now time.Time) api.Run {
-	shown := wireRun(r)
+	shown := wire.Run(r)
 	switch {
 	case !isDue(r, now):
 	case lane.Full():

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/jsondoc"
+	"github.com/berth-dev/berth/server/newrun"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/templating"
 )
@@ -21,15 +23,15 @@ func (h *Handler) GetRunSchema(
 	if err != nil {
 		return nil, err
 	}
-	compiled, err := h.Templates.Of(version)
+	compiled, err := h.Templates.Compiled(version)
 	if err != nil {
 		return nil, err
 	}
-	layers, err := layersOf(d, nil)
+	layers, err := newrun.Layers(d, nil)
 	if err != nil {
 		return nil, err
 	}
-	variables, err := encode(compiled.RunSchema(layers))
+	variables, err := jsondoc.Encode(compiled.RunSchema(layers))
 	if err != nil {
 		return nil, err
 	}
@@ -37,18 +39,18 @@ func (h *Handler) GetRunSchema(
 	if err != nil {
 		return nil, err
 	}
-	document, err := encode(parameters)
+	document, err := jsondoc.Encode(parameters)
 	return api.GetRunSchema200JSONResponse{JobVariables: variables, Parameters: document}, err
 }
 
 // parametersSchema is the deployment's own schema with its values as the defaults. Without one, anything may
 // be given: the schema then only names what is there.
 func parametersSchema(d *store.Deployment) (map[string]any, error) {
-	schema, err := decodeObject(d.ParameterSchema)
+	schema, err := jsondoc.Object(d.ParameterSchema)
 	if err != nil {
 		return nil, err
 	}
-	values, err := decodeObject(d.Parameters)
+	values, err := jsondoc.Object(d.Parameters)
 	if err != nil {
 		return nil, err
 	}

@@ -2,148 +2,14 @@ package handler
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"time"
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/finding"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/schedule"
-	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/wire"
 )
-
-// defaultSchedule is the name of a schedule that has none of its own.
-const defaultSchedule = "default"
-
-// slotsShown is how many of the next slots of a schedule are shown.
-const slotsShown = 5
-
-// readSpec is a schedule as package schedule knows it.
-func readSpec(s api.ScheduleSpec) schedule.Spec {
-	return schedule.Spec{
-		Cron: value(s.Cron, ""), Every: value(duration(s.IntervalSeconds), 0), RRule: value(s.Rrule, ""),
-		Anchor: value(
-			s.Anchor,
-			time.Time{},
-		), Timezone: value(s.Timezone, ""), Start: value(s.Start, time.Time{}), End: value(s.End, time.Time{}),
-		Jitter: time.Duration(value(s.JitterSeconds, 0)) * time.Second,
-	}
-}
-
-func readMisfire(s api.ScheduleSpec) schedule.MisfirePolicy {
-	if s.Misfire == nil {
-		return schedule.MisfirePolicy{Mode: schedule.Latest}
-	}
-	return schedule.MisfirePolicy{
-		Mode:   schedule.MisfireMode(value(s.Misfire.Mode, api.MisfirePolicyMode(schedule.Latest))),
-		Cap:    int(value(s.Misfire.Cap, 0)),
-		Oldest: value(duration(s.Misfire.OldestSeconds), 0),
-	}
-}
-
-func readOverlap(s api.ScheduleSpec) schedule.OverlapPolicy {
-	return schedule.OverlapPolicy(value(s.Overlap, api.ScheduleSpecOverlap(schedule.Allow)))
-}
-
-// specField is the API's name of a field that package schedule complains about.
-func specField(field string) string {
-	switch field {
-	case "every":
-		return "interval_seconds"
-	case "jitter":
-		return "jitter_seconds"
-	}
-	return field
-}
-
-// checkSchedule says what is wrong with a schedule below a place, and when it comes first. One that never
-// comes is refused: nobody means that.
-func checkSchedule(wrong *refusal, at string, spec api.ScheduleSpec, now time.Time) (next *time.Time) {
-	parsed := parseSchedule(wrong, at, spec)
-	if parsed == nil {
-		return nil
-	}
-	if slot, comes := parsed.Next(now); comes {
-		return &slot
-	}
-	if _, ever := parsed.Next(time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)); !ever {
-		wrong.say(problem.InvalidBody, at, "this never comes: %s", schedule.Describe(readSpec(spec)))
-	}
-	return nil
-}
-
-// parseSchedule understands a schedule, or says what is wrong with it below a place; nil where it could not.
-func parseSchedule(wrong *refusal, at string, spec api.ScheduleSpec) *schedule.Schedule {
-	parsed, err := schedule.Parse(readSpec(spec))
-	var bad *schedule.Error
-	switch {
-	case errors.As(err, &bad):
-		text := "want " + bad.Expected
-		if bad.Err != nil {
-			text = fmt.Sprintf("%s: %v", text, bad.Err)
-		}
-		wrong.say(problem.InvalidBody, at+"/"+specField(bad.Field), "%s", text)
-		return nil
-	case err != nil:
-		wrong.say(problem.InvalidBody, at, "%v", err)
-		return nil
-	}
-	return parsed
-}
-
-// decodeSpec reads a schedule as it is stored.
-func decodeSpec(document json.RawMessage) (api.ScheduleSpec, error) {
-	var spec api.ScheduleSpec
-	if err := json.Unmarshal(document, &spec); err != nil {
-		return spec, fmt.Errorf("read a stored schedule: %w", err)
-	}
-	return spec, nil
-}
-
-func (h *Handler) wireSchedule(s store.Schedule) (api.Schedule, error) {
-	spec, err := decodeSpec(s.Spec)
-	if err != nil {
-		return api.Schedule{}, err
-	}
-	wire := api.Schedule{
-		ID:         s.ID,
-		Deployment: s.Deployment,
-		Pool:       s.Pool,
-		Name:       s.Name,
-		Spec:       spec,
-		Active:     s.Active,
-		Description: schedule.Describe(
-			readSpec(spec),
-		),
-		Next:        []time.Time{},
-		LastSlot:    s.LastSlot,
-		LastErrorAt: s.LastErrorAt,
-	}
-	if s.LastError != "" {
-		wire.LastError = &s.LastError
-	}
-	if parsed, err := schedule.Parse(readSpec(spec)); err == nil &&
-		s.Active { // what a zone database has dropped since has no slots
-		wire.Next = list(parsed.Between(h.Now(), endOfSlots(), slotsShown))
-	}
-	return wire, nil
-}
-
-func endOfSlots() time.Time { return time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC) }
-
-func (h *Handler) wireSchedules(schedules []store.Schedule) ([]api.Schedule, error) {
-	items := make([]api.Schedule, 0, len(schedules))
-	for _, s := range schedules {
-		item, err := h.wireSchedule(s)
-		if err != nil {
-			return nil, err
-		}
-		items = append(items, item)
-	}
-	return items, nil
-}
 
 // ListDeploymentSchedules lists the schedules of a deployment.
 func (h *Handler) ListDeploymentSchedules(
@@ -157,7 +23,7 @@ func (h *Handler) ListDeploymentSchedules(
 	if err != nil {
 		return nil, err
 	}
-	items, err := h.wireSchedules(schedules)
+	items, err := wire.Schedules(schedules, h.Now())
 	return api.ListDeploymentSchedules200JSONResponse{Items: items}, err
 }
 
@@ -167,7 +33,7 @@ func (h *Handler) ListSchedules(
 	r api.ListSchedulesRequestObject,
 ) (api.ListSchedulesResponseObject, error) {
 	pools := access.From(ctx).Pools
-	if pool := value(r.Params.Pool, ""); pool != "" {
+	if pool := wire.Or(r.Params.Pool, ""); pool != "" {
 		if err := access.From(ctx).CheckPool(pool); err != nil {
 			return nil, err
 		}
@@ -177,8 +43,8 @@ func (h *Handler) ListSchedules(
 	if err != nil {
 		return nil, err
 	}
-	items, err := h.wireSchedules(schedules)
-	return api.ListSchedules200JSONResponse{Items: items, NextCursor: optional(next)}, err
+	items, err := wire.Schedules(schedules, h.Now())
+	return api.ListSchedules200JSONResponse{Items: items, NextCursor: wire.OrNil(next)}, err
 }
 
 // UpdateSchedule pauses or resumes a schedule.
@@ -193,8 +59,8 @@ func (h *Handler) UpdateSchedule(
 	if err != nil {
 		return nil, err
 	}
-	wire, err := h.wireSchedule(*changed)
-	return api.UpdateSchedule200JSONResponse(wire), err
+	shown, err := wire.Schedule(*changed, h.Now())
+	return api.UpdateSchedule200JSONResponse(shown), err
 }
 
 // PreviewSchedule says when a schedule that is not saved would run.
@@ -202,18 +68,14 @@ func (h *Handler) PreviewSchedule(
 	_ context.Context,
 	r api.PreviewScheduleRequestObject,
 ) (api.PreviewScheduleResponseObject, error) {
-	after := value(r.Body.After, h.Now())
-	var wrong refusal
-	parsed := parseSchedule(&wrong, "/schedule", r.Body.Schedule)
-	if len(wrong.findings) > 0 {
-		return nil, &problem.Error{
-			Code:     problem.InvalidBody,
-			Detail:   wrong.findings[0].Message,
-			Findings: wrong.findings,
-		}
+	after := wire.Or(r.Body.After, h.Now())
+	var findings finding.List
+	parsed := wire.ParseSchedule(&findings, "/schedule", r.Body.Schedule)
+	if parsed == nil {
+		return nil, findings.ErrAs(problem.InvalidBody)
 	}
 	return api.PreviewSchedule200JSONResponse{
-		Description: schedule.Describe(readSpec(r.Body.Schedule)),
-		Next:        list(parsed.Between(after, endOfSlots(), int(value(r.Body.Count, slotsShown)))),
+		Description: schedule.Describe(wire.ReadScheduleSpec(r.Body.Schedule)),
+		Next:        wire.NextSlots(parsed, after, int(wire.Or(r.Body.Count, wire.SlotsShown))),
 	}, nil
 }

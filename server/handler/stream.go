@@ -13,6 +13,7 @@ import (
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/wire"
 )
 
 const (
@@ -35,7 +36,7 @@ func (h *Handler) StreamRun(
 		return nil, err
 	}
 	from := streamPosition{Attempt: 1}
-	if last := value(r.Params.LastEventID, ""); last != "" {
+	if last := wire.Or(r.Params.LastEventID, ""); last != "" {
 		if from, err = parsePosition(last); err != nil {
 			return nil, &problem.Error{
 				Code:   problem.InvalidParameter,
@@ -44,7 +45,7 @@ func (h *Handler) StreamRun(
 			}
 		}
 	}
-	return &streamResponse{h: h, ctx: ctx, run: run.ID, at: from, logs: value(r.Params.Logs, true)}, nil
+	return &streamResponse{h: h, ctx: ctx, run: run.ID, at: from, logs: wire.Or(r.Params.Logs, true)}, nil
 }
 
 // streamResponse is one stream.
@@ -130,7 +131,7 @@ func (s *streamResponse) send() (ended bool, wait time.Duration, err error) {
 	if wait, err = s.awaitTail(run); err != nil || wait > 0 {
 		return false, wait, err
 	}
-	return true, 0, s.out.event("end", s.at.String(), wireRun(*run))
+	return true, 0, s.out.event("end", s.at.String(), wire.Run(*run))
 }
 
 func (s *streamResponse) sendEvents() error {
@@ -140,7 +141,7 @@ func (s *streamResponse) sendEvents() error {
 	}
 	for _, event := range events {
 		s.at.Seq = event.Seq
-		if err := s.out.event("event", s.at.String(), wireEvent(event)); err != nil {
+		if err := s.out.event("event", s.at.String(), wire.RunEvent(event)); err != nil {
 			return err
 		}
 	}
@@ -154,7 +155,7 @@ func (s *streamResponse) sendProgress() error {
 		return err
 	}
 	s.progress = told.Progress.At
-	return s.out.event("progress", s.at.String(), wireProgress(told.Progress))
+	return s.out.event("progress", s.at.String(), wire.RunProgress(told.Progress))
 }
 
 // sendLogs sends the output of the attempts, one after the other, up to the newest.
@@ -202,7 +203,7 @@ func (s *streamResponse) sayMissing(until int64) error {
 		Text:   fmt.Sprintf(noLongerKept, until-s.at.Offset),
 	}
 	s.at.Offset = until
-	return s.out.event("log", s.at.String(), wireChunk(missing))
+	return s.out.event("log", s.at.String(), wire.LogChunk(missing))
 }
 
 func (s *streamResponse) sendChunk(chunk store.LogChunk) error {
@@ -221,7 +222,7 @@ func (s *streamResponse) sendChunk(chunk store.LogChunk) error {
 	return s.out.event(
 		"log",
 		s.at.String(),
-		wireChunk(store.LogChunk{Number: s.at.Attempt, Offset: start, Text: text}),
+		wire.LogChunk(store.LogChunk{Number: s.at.Attempt, Offset: start, Text: text}),
 	)
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/wire"
 )
 
 const (
@@ -42,7 +43,7 @@ func (h *Handler) StreamRuns(
 		return nil, err
 	}
 	s := &listStream{h: h, ctx: ctx, filter: filter, page: page(p.Limit, nil), sent: map[uuid.UUID]string{}}
-	if last := value(p.LastEventID, ""); last != "" {
+	if last := wire.Or(p.LastEventID, ""); last != "" {
 		ms, err := strconv.ParseInt(last, 10, 64)
 		if err != nil {
 			return nil, &problem.Error{

@@ -2,7 +2,9 @@ package handler_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,46 +12,52 @@ import (
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/handler"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/store/storetest"
 )
 
-// leaver reads so many messages of a stream, then it is gone.
-type leaver struct {
-	header   http.Header
-	messages []string
-	most     int
-	leave    func()
+// disconnectingReader reads a number of messages of a stream and then disconnects.
+type disconnectingReader struct {
+	header     http.Header
+	messages   []string
+	limit      int
+	disconnect func()
 }
 
-func (l *leaver) Header() http.Header { return l.header }
-func (l *leaver) WriteHeader(int)     {}
-func (l *leaver) FlushError() error   { return nil }
+func (r *disconnectingReader) Header() http.Header { return r.header }
+func (r *disconnectingReader) WriteHeader(int)     {}
+func (r *disconnectingReader) FlushError() error   { return nil }
 
-func (l *leaver) Write(p []byte) (int, error) {
-	if len(l.messages) == l.most {
-		return 0, errors.New("gone")
+func (r *disconnectingReader) Write(p []byte) (int, error) {
+	if len(r.messages) == r.limit {
+		return 0, errors.New("disconnected")
 	}
-	l.messages = append(l.messages, string(p))
-	if len(l.messages) == l.most || strings.Contains(string(p), "event: list") {
-		l.leave()
+	r.messages = append(r.messages, string(p))
+	if len(r.messages) == r.limit || strings.Contains(string(p), "event: list") {
+		r.disconnect()
 	}
 	return len(p), nil
 }
 
-// follow reads messages of the list of all runs, from where an id says.
-func (s *scheduled) follow(lastID string, most int) []string {
-	s.t.Helper()
+// follow reads up to limit messages of the list of all runs, from the id of an earlier message.
+func follow(t *testing.T, h *handler.Handler, lastID string, limit int) []string {
+	t.Helper()
 	request := api.StreamRunsRequestObject{}
 	if lastID != "" {
 		request.Params.LastEventID = &lastID
 	}
-	ctx, leave := context.WithCancel(s.t.Context())
-	defer leave()
-	answer, err := s.server.StreamRuns(access.WithPrincipal(ctx, access.Anonymous()), request)
-	s.check(err)
-	l := &leaver{header: http.Header{}, most: most, leave: leave}
-	s.check(answer.VisitStreamRunsResponse(l))
-	return l.messages
+	ctx, disconnect := context.WithCancel(t.Context())
+	defer disconnect()
+	response, err := h.StreamRuns(access.WithPrincipal(ctx, access.Anonymous()), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader := &disconnectingReader{header: http.Header{}, limit: limit, disconnect: disconnect}
+	if err := response.VisitStreamRunsResponse(reader); err != nil {
+		t.Fatal(err)
+	}
+	return reader.messages
 }
 
 func idOf(message string) string {
@@ -58,25 +66,40 @@ func idOf(message string) string {
 	return id
 }
 
-// Who leaves in the middle of what is told at once is told the rest of it, however long ago that happened.
-func TestAListThatWasToldInPartIsToldAgain(t *testing.T) {
-	onEach(t, func(s *scheduled) {
+func TestAReaderThatDisconnectsWithinAListIsSentTheRestLater(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, db *storetest.Store) {
 		names := []string{"first", "second", "third"}
-		for _, name := range names {
-			_, _, err := s.CreateRun(s.t.Context(), store.NewRun{Deployment: "etl", Name: name}, actor)
-			s.check(err)
-			s.Advance(time.Hour)
-		}
-		told, id := "", ""
-		for round := 1; !strings.Contains(told, "event: list"); round++ {
-			messages := s.follow(id, round) // each time the reader stays a little longer
-			last := messages[len(messages)-1]
-			told, id = told+strings.Join(messages, ""), idOf(last)
+		createRuns(t, db, names)
+		h := handler.New(handler.Options{Store: db.Store, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now})
+
+		sent, id := "", ""
+		for limit := 1; !strings.Contains(sent, "event: list"); limit++ {
+			messages := follow(t, h, id, limit)
+			sent, id = sent+strings.Join(messages, ""), idOf(messages[len(messages)-1])
 		}
 		for _, name := range names {
-			if !strings.Contains(told, `"name":"`+name+`"`) {
-				s.t.Errorf("nobody was told of the %s run:\n%s", name, told)
+			if !strings.Contains(sent, `"name":"`+name+`"`) {
+				t.Errorf("the %s run was never sent:\n%s", name, sent)
 			}
 		}
 	})
+}
+
+// createRuns creates runs an hour apart, longer than a reconnecting reader is sent again.
+func createRuns(t *testing.T, db *storetest.Store, names []string) {
+	t.Helper()
+	const actor = "ada"
+	template := store.TemplateDoc{Document: json.RawMessage(`{"job_configuration":{"command":"true"}}`)}
+	if _, err := db.CreatePool(t.Context(), store.NewPool{Name: "local", Type: "process", Template: template}, actor); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := db.PutDeployment(t.Context(), store.Deployment{Name: "etl", Pool: "local"}, actor); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if _, _, err := db.CreateRun(t.Context(), store.NewRun{Deployment: "etl", Name: name}, actor); err != nil {
+			t.Fatal(err)
+		}
+		db.Advance(time.Hour)
+	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/problem"
-	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/wire"
 )
 
 // GetTemplate returns a version of a pool's template.
@@ -20,12 +20,12 @@ func (h *Handler) GetTemplate(
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
-	version, err := h.store.GetTemplate(ctx, r.Pool, value(r.Params.Version, 0))
+	version, err := h.store.GetTemplate(ctx, r.Pool, wire.Or(r.Params.Version, 0))
 	if err != nil {
 		return nil, err
 	}
 	return api.GetTemplate200JSONResponse{
-		Body: wireTemplate(*version), Headers: api.GetTemplate200ResponseHeaders{ETag: etag(version.Version)},
+		Body: wire.TemplateVersion(*version), Headers: api.GetTemplate200ResponseHeaders{ETag: etag(version.Version)},
 	}, nil
 }
 
@@ -39,7 +39,7 @@ func (h *Handler) SetTemplate(
 		r.Pool,
 		*r.Body,
 		r.Params.IfMatch,
-		value(r.Params.RequireUnbroken, false),
+		wire.Or(r.Params.RequireUnbroken, false),
 	)
 	if err != nil {
 		return nil, err
@@ -67,7 +67,7 @@ func (h *Handler) RollBackTemplate(
 		r.Pool,
 		old.Document,
 		r.Params.IfMatch,
-		value(r.Params.RequireUnbroken, false),
+		wire.Or(r.Params.RequireUnbroken, false),
 	)
 	if err != nil {
 		return nil, err
@@ -124,7 +124,7 @@ func (h *Handler) saveTemplate(
 	if err != nil {
 		return nil, nil, err
 	}
-	saved := wireTemplate(*version)
+	saved := wire.TemplateVersion(*version)
 	warnings := append(checked.Warnings, effect.warnings()...)
 	saved.Warnings, saved.Impact = &warnings, wireSummary(effect.Summary)
 	return &saved, etag(version.Version), nil
@@ -157,15 +157,9 @@ func (h *Handler) ListTemplateVersions(
 		return nil, err
 	}
 	return api.ListTemplateVersions200JSONResponse{
-		Items:      each(versions, wireTemplate),
-		NextCursor: optional(next),
+		Items:      wire.Each(versions, wire.TemplateVersion),
+		NextCursor: wire.OrNil(next),
 	}, nil
-}
-
-func wireTemplate(t store.TemplateVersion) api.TemplateVersion {
-	return api.TemplateVersion{
-		ID: t.ID, Pool: t.Pool, Version: t.Version, Document: t.Document, CreatedAt: t.CreatedAt, CreatedBy: t.CreatedBy,
-	}
 }
 
 func etag(version int32) *string {

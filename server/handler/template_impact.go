@@ -11,9 +11,12 @@ import (
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/catalog"
+	"github.com/berth-dev/berth/server/finding"
+	"github.com/berth-dev/berth/server/jsondoc"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
-	"github.com/berth-dev/berth/server/template"
+	"github.com/berth-dev/berth/server/wire"
 	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/preview"
 )
@@ -35,18 +38,18 @@ func (h *Handler) sides(ctx context.Context, pool string, b *api.TemplateCompari
 		return nil, problem.Newf(problem.InvalidBody, "give either a document or to_version: what to compare with").
 			At("/document", "give this or to_version")
 	}
-	from, err := h.store.GetTemplate(ctx, pool, value(b.FromVersion, 0))
+	from, err := h.store.GetTemplate(ctx, pool, wire.Or(b.FromVersion, 0))
 	if err != nil {
 		return nil, err
 	}
 	s := &sides{from: from.Version, to: b.ToVersion, beforeDocument: from.Document}
-	if s.before, err = h.Templates.Of(from); err != nil {
+	if s.before, err = h.Templates.Compiled(from); err != nil {
 		return nil, err
 	}
 	if b.Document != nil {
 		checked, err := h.Templates.Check(b.Document)
 		if err != nil {
-			return nil, under(err, "/document")
+			return nil, finding.ErrorUnder(err, "/document")
 		}
 		s.after, s.afterDocument = checked.Compiled, checked.Doc.Document
 		return s, nil
@@ -56,7 +59,7 @@ func (h *Handler) sides(ctx context.Context, pool string, b *api.TemplateCompari
 		return nil, err
 	}
 	s.afterDocument = to.Document
-	s.after, err = h.Templates.Of(to)
+	s.after, err = h.Templates.Compiled(to)
 	return s, err
 }
 
@@ -81,7 +84,7 @@ func (h *Handler) DiffTemplate(
 		}
 		texts[i] = string(text)
 	}
-	changes, err := wireChanges(templating.Diff(documents[0], documents[1]))
+	changes, err := wire.DocumentChanges(templating.Diff(documents[0], documents[1]))
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +130,7 @@ func (h *Handler) ImpactTemplate(
 		answer.Items = append(answer.Items, item)
 	}
 	if more {
-		answer.NextCursor = optional(store.NewCursor(impactCursor, shown[len(shown)-1].Deployment))
+		answer.NextCursor = wire.OrNil(store.NewCursor(impactCursor, shown[len(shown)-1].Deployment))
 	}
 	return answer, nil
 }
@@ -144,7 +147,7 @@ func (h *Handler) impacts(
 	after string,
 	limit int,
 ) (shown []preview.Outcome, sum preview.Summary, more bool, err error) {
-	subjects := h.subjects(ctx, s.before, s.after)
+	subjects := h.subjects(s.before, s.after)
 	parts := []struct {
 		details int
 		of      func(name string) bool
@@ -167,7 +170,7 @@ func (h *Handler) impacts(
 			continue // nothing lies before the first page
 		}
 		comparison := preview.Comparison{Before: s.before, After: s.after, Details: part.details}
-		counts, err := comparison.Run(ctx, subjects.all(pool, part.of), part.each)
+		counts, err := comparison.Run(ctx, subjects.all(ctx, h.store, pool, part.of), part.each)
 		if err != nil {
 			return nil, sum, false, err
 		}
@@ -184,24 +187,22 @@ func plus(a, b preview.Summary) preview.Summary {
 }
 
 // all are the deployments of a pool, by name, page by page.
-func (s *subjects) all(pool string, wanted func(name string) bool) iter.Seq2[preview.Subject, error] {
+func (s *subjects) all(
+	ctx context.Context, deployments *store.Store, pool string, wanted func(name string) bool,
+) iter.Seq2[preview.Subject, error] {
 	return func(yield func(preview.Subject, error) bool) {
 		const pageSize = 500
 		for cursor := ""; ; {
-			deployments, next, err := s.h.store.ListDeployments(
-				s.ctx,
-				pool,
-				store.Page{Limit: pageSize, Cursor: cursor},
-			)
+			page, next, err := deployments.ListDeployments(ctx, pool, store.Page{Limit: pageSize, Cursor: cursor})
 			if err != nil {
 				yield(preview.Subject{}, err)
 				return
 			}
-			for i := range deployments {
-				if !wanted(deployments[i].Name) {
+			for i := range page {
+				if !wanted(page[i].Name) {
 					continue
 				}
-				subject, err := s.of(&deployments[i], nil, object(deployments[i].Parameters))
+				subject, err := s.of(ctx, &page[i], nil, jsondoc.OrEmpty(page[i].Parameters))
 				if !yield(subject, err) || err != nil {
 					return
 				}
@@ -225,9 +226,9 @@ func (h *Handler) effect(
 	ctx context.Context,
 	pool string,
 	current *store.TemplateVersion,
-	checked *template.Checked,
+	checked *catalog.Checked,
 ) (*effect, error) {
-	before, err := h.Templates.Of(current)
+	before, err := h.Templates.Compiled(current)
 	if err != nil { // saved by another release: there is nothing to compare with, but it must be possible to replace it
 		before = checked.Compiled
 	}
@@ -236,7 +237,7 @@ func (h *Handler) effect(
 	everything := func(string) bool { return true }
 	e.Summary, err = comparison.Run(
 		ctx,
-		h.subjects(ctx, before, checked.Compiled).all(pool, everything),
+		h.subjects(before, checked.Compiled).all(ctx, h.store, pool, everything),
 		func(o preview.Outcome) error {
 			const named = 20
 			if o.Verdict == preview.Broken && !o.BrokenBefore && len(e.broken) < named {
@@ -301,31 +302,11 @@ func wireSummary(s preview.Summary) *api.TemplateImpactSummary {
 }
 
 func wireOutcome(o preview.Outcome) (api.DeploymentImpact, error) {
-	changes, err := wireChanges(o.Changes)
+	changes, err := wire.DocumentChanges(o.Changes)
 	return api.DeploymentImpact{
 		Deployment: o.Deployment, Verdict: api.DeploymentImpactVerdict(o.Verdict), BrokenBefore: o.BrokenBefore,
 		Errors: placed(
-			template.Findings(o.Problems),
-		), Invented: list(o.Samples), Changes: changes, Text: o.Text,
+			finding.FromProblems(o.Problems),
+		), Invented: wire.NonNil(o.Samples), Changes: changes, Text: o.Text,
 	}, err
-}
-
-func wireChanges(changes []templating.Change) ([]api.DocumentChange, error) {
-	wired := make([]api.DocumentChange, 0, len(changes))
-	for _, c := range changes {
-		one := api.DocumentChange{Kind: api.DocumentChangeKind(c.Kind), Pointer: c.Pointer}
-		var err error
-		if c.Kind != templating.ChangeAdded {
-			if one.Before, err = encode(c.Before); err != nil {
-				return nil, err
-			}
-		}
-		if c.Kind != templating.ChangeRemoved {
-			if one.After, err = encode(c.After); err != nil {
-				return nil, err
-			}
-		}
-		wired = append(wired, one)
-	}
-	return wired, nil
 }

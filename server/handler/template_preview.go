@@ -5,15 +5,20 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/finding"
+	"github.com/berth-dev/berth/server/jsondoc"
+	"github.com/berth-dev/berth/server/newrun"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
-	"github.com/berth-dev/berth/server/template"
+	"github.com/berth-dev/berth/server/wire"
 	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/templating/preview"
+	"github.com/google/uuid"
 )
 
 // PreviewTemplate shows the Job that a run would be. What is wrong with template or values is its answer, not
@@ -28,28 +33,19 @@ func (h *Handler) PreviewTemplate(
 	shown, err := h.preview(ctx, r.Pool, r.Body)
 	if err != nil {
 		var refusal *problem.Error
-		if !errors.As(err, &refusal) || len(refusal.Findings) == 0 || !isAboutValues(refusal.Code) {
+		if !errors.As(err, &refusal) || len(refusal.Findings) == 0 || !finding.AboutValues(refusal.Code) {
 			return nil, err
 		}
 		shown = &api.TemplatePreview{Errors: refusal.Findings}
 	}
-	shown.Errors, shown.Warnings, shown.Invented = list(
+	shown.Errors, shown.Warnings, shown.Invented = wire.NonNil(
 		shown.Errors,
-	), list(
+	), wire.NonNil(
 		shown.Warnings,
-	), object(
+	), jsondoc.OrEmpty(
 		shown.Invented,
 	)
 	return api.PreviewTemplate200JSONResponse(*shown), nil
-}
-
-// isAboutValues reports whether a refusal says what is wrong with a template or with what fills it.
-func isAboutValues(code problem.Code) bool {
-	switch code {
-	case problem.TemplateInvalid, problem.VariablesInvalid, problem.ParametersInvalid, problem.Frozen:
-		return true
-	}
-	return false
 }
 
 func (h *Handler) preview(
@@ -61,19 +57,20 @@ func (h *Handler) preview(
 	if err != nil {
 		return nil, err
 	}
-	d, err := h.previewedDeployment(ctx, pool, value(b.Deployment, ""))
+	d, err := h.previewedDeployment(ctx, pool, wire.Or(b.Deployment, ""))
 	if err != nil {
 		return nil, err
 	}
-	schema, err := parameterSchema(d.ParameterSchema)
+	subjects := h.subjects(compiled)
+	maker, err := newrun.NewMaker(d, compiled, subjects.variables)
 	if err != nil {
 		return nil, err
 	}
-	parameters, err := (&runMaker{deployment: d, schema: schema}).parameters(b.Parameters)
+	parameters, err := maker.Parameters(b.Parameters)
 	if err != nil {
 		return nil, err
 	}
-	subject, err := h.subjects(ctx, compiled).of(d, b.JobVariables, parameters)
+	subject, err := subjects.of(ctx, d, b.JobVariables, parameters)
 	if err != nil {
 		return nil, err
 	}
@@ -95,9 +92,9 @@ func previewRefusal(err error) error {
 		return err
 	}
 	return &problem.Error{
-		Code:     codeOf(problem.VariablesInvalid, problems),
+		Code:     finding.CodeOf(problem.VariablesInvalid, problems),
 		Detail:   problems.Error(),
-		Findings: placed(template.Findings(problems)),
+		Findings: placed(finding.FromProblems(problems)),
 	}
 }
 
@@ -128,15 +125,15 @@ func (h *Handler) previewed(
 		}
 		checked, err := h.Templates.Check(b.Document)
 		if err != nil {
-			return nil, nil, under(err, "/document")
+			return nil, nil, finding.ErrorUnder(err, "/document")
 		}
-		return checked.Compiled, moved(checked.Warnings, "/document"), nil
+		return checked.Compiled, finding.Under(checked.Warnings, "/document"), nil
 	}
-	version, err := h.store.GetTemplate(ctx, pool, value(b.Version, 0))
+	version, err := h.store.GetTemplate(ctx, pool, wire.Or(b.Version, 0))
 	if err != nil {
 		return nil, nil, err
 	}
-	compiled, err := h.Templates.Of(version)
+	compiled, err := h.Templates.Compiled(version)
 	return compiled, nil, err
 }
 
@@ -145,7 +142,7 @@ func (h *Handler) previewed(
 func (h *Handler) previewedDeployment(ctx context.Context, pool, name string) (*store.Deployment, error) {
 	if name == "" {
 		sample := manifest.SampleIdentity()
-		return &store.Deployment{Name: sample.Deployment, Pool: pool, Queue: defaultQueue}, nil
+		return &store.Deployment{Name: sample.Deployment, Pool: pool, Queue: wire.DefaultQueue}, nil
 	}
 	d, err := h.deployment(ctx, name)
 	if err != nil {
@@ -163,7 +160,7 @@ func wirePreview(finished *manifest.Finished, invented map[string]any) (*api.Tem
 	if err != nil {
 		return nil, err
 	}
-	job, err := encode(document)
+	job, err := jsondoc.Encode(document)
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +168,7 @@ func wirePreview(finished *manifest.Finished, invented map[string]any) (*api.Tem
 	if err != nil {
 		return nil, err
 	}
-	values, err := encode(invented)
+	values, err := jsondoc.Encode(invented)
 	if err != nil {
 		return nil, err
 	}
@@ -179,94 +176,60 @@ func wirePreview(finished *manifest.Finished, invented map[string]any) (*api.Tem
 	return &api.TemplatePreview{
 		Job:      job,
 		Yaml:     &written,
-		Warnings: template.Findings(finished.Warnings),
+		Warnings: finding.FromProblems(finished.Warnings),
 		Invented: values,
 	}, nil
 }
 
-// subjects makes what templates are rendered for out of deployments. Stored variables are read once each.
+// subjects makes the sample runs that templates are rendered for, from deployments.
 type subjects struct {
-	h     *Handler
-	store variableReader
-	ctx   context.Context
-	names []string // stored variables that the templates themselves refer to
-	known map[string]any
-	asked map[string]bool
+	installation uuid.UUID
+	now          time.Time
+	variables    *newrun.StoredVariables
+	names        []string // of the stored variables that the templates refer to
 }
 
-// variableReader is the store, or a transaction that has changed variables.
-type variableReader interface {
-	GetVariable(ctx context.Context, name string) (*store.Variable, error)
-}
-
-func (h *Handler) subjects(ctx context.Context, templates ...*templating.Compiled) *subjects {
-	return subjectsOf(ctx, h, h.store, templates...)
-}
-
-func subjectsOf(
-	ctx context.Context,
-	h *Handler,
-	variables variableReader,
-	templates ...*templating.Compiled,
-) *subjects {
-	s := &subjects{h: h, store: variables, ctx: ctx, known: map[string]any{}, asked: map[string]bool{}}
+func (h *Handler) subjects(templates ...*templating.Compiled) *subjects {
+	s := &subjects{
+		installation: h.Installation, now: h.Now().UTC(), variables: newrun.NewStoredVariables(h.store),
+	}
 	for _, t := range templates {
 		s.names = append(s.names, t.StoredReferences()...)
 	}
 	return s
 }
 
-// of is a run of the deployment that could be: with the run's own job variables and its merged parameters.
-func (s *subjects) of(d *store.Deployment, own, parameters json.RawMessage) (preview.Subject, error) {
-	layers, err := layersOf(d, own)
+// of is a possible run of a deployment, with the run's own job variables and its merged parameters.
+func (s *subjects) of(
+	ctx context.Context, d *store.Deployment, own, parameters json.RawMessage,
+) (preview.Subject, error) {
+	layers, err := newrun.Layers(d, own)
 	if err != nil {
 		return preview.Subject{}, err
 	}
-	stored, err := s.stored(append(templating.StoredReferences(layers.Deployment, layers.Run), s.names...))
+	stored, err := s.variables.Read(ctx, templating.StoredReferences(layers.Deployment, layers.Run), s.names)
 	if err != nil {
 		return preview.Subject{}, err
 	}
 	id := manifest.SampleIdentity()
-	id.Installation, id.Pool, id.Queue, id.Deployment, id.Parameters = s.h.Installation, d.Pool, d.Queue, d.Name, parameters
+	id.Installation, id.Pool, id.Queue, id.Deployment, id.Parameters =
+		s.installation, d.Pool, d.Queue, d.Name, parameters
 	return preview.Subject{
-		Deployment: d.Name, Identity: id,
+		Deployment: d.Name,
+		Identity:   id,
 		Input: templating.Input{Layers: layers, Stored: stored, Context: templating.Context{
 			Run: templating.RunContext{
 				ID:            id.RunID.String(),
 				Name:          id.RunName,
 				Attempt:       id.Attempt,
-				ScheduledTime: s.h.Now().UTC(),
+				ScheduledTime: s.now,
 				Tags:          d.Tags,
 				Parameters:    parameters,
 			},
 			Deployment: templating.DeploymentContext{ID: d.ID.String(), Name: d.Name, Version: d.Version},
-			Pool:       templating.NameContext{Name: d.Pool}, Queue: templating.NameContext{Name: d.Queue},
-			Worker: templating.NameContext{Name: "sample"},
+			Pool:       templating.NameContext{Name: d.Pool},
+			Queue:      templating.NameContext{Name: d.Queue},
+			Worker:     templating.NameContext{Name: "sample"},
 		}},
 	}, nil
-}
-
-// stored are the stored variables of these names, as far as there are any: the render says where one is
-// missing.
-func (s *subjects) stored(names []string) (map[string]any, error) {
-	stored := make(map[string]any, len(names))
-	for _, name := range names {
-		if !s.asked[name] {
-			s.asked[name] = true
-			variable, err := s.store.GetVariable(s.ctx, name)
-			switch {
-			case isCode(err, store.NotFound):
-				continue
-			case err != nil:
-				return nil, err
-			}
-			if s.known[name], err = templating.DecodeJSON(variable.Value); err != nil {
-				return nil, err
-			}
-		}
-		if v, ok := s.known[name]; ok {
-			stored[name] = v
-		}
-	}
-	return stored, nil
 }

@@ -5,7 +5,7 @@ import (
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/wire"
 )
 
 // ListVariables lists the stored variables.
@@ -18,8 +18,8 @@ func (h *Handler) ListVariables(
 		return nil, err
 	}
 	return api.ListVariables200JSONResponse{
-		Items:      each(variables, wireVariable),
-		NextCursor: optional(next),
+		Items:      wire.Each(variables, wire.Variable),
+		NextCursor: wire.OrNil(next),
 	}, nil
 }
 
@@ -32,7 +32,7 @@ func (h *Handler) GetVariable(
 	if err != nil {
 		return nil, err
 	}
-	return api.GetVariable200JSONResponse(wireVariable(*variable)), nil
+	return api.GetVariable200JSONResponse(wire.Variable(*variable)), nil
 }
 
 // SetVariable stores a variable. Every pool may refer to it, so a key for some pools may not.
@@ -47,7 +47,7 @@ func (h *Handler) SetVariable(
 	if err != nil {
 		return nil, err
 	}
-	return api.SetVariable200JSONResponse(wireVariable(*variable)), nil
+	return api.SetVariable200JSONResponse(wire.Variable(*variable)), nil
 }
 
 // DeleteVariable deletes a stored variable.
@@ -62,8 +62,4 @@ func (h *Handler) DeleteVariable(
 		return nil, err
 	}
 	return api.DeleteVariable204Response{}, nil
-}
-
-func wireVariable(v store.Variable) api.Variable {
-	return api.Variable{Name: v.Name, Value: v.Value, Project: optional(v.Project), UpdatedAt: v.UpdatedAt}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/wire"
 )
 
 // ListWorkers lists workers as they were last heard of.
@@ -15,7 +16,7 @@ func (h *Handler) ListWorkers(
 	ctx context.Context,
 	r api.ListWorkersRequestObject,
 ) (api.ListWorkersResponseObject, error) {
-	pool := value(r.Params.Pool, "")
+	pool := wire.Or(r.Params.Pool, "")
 	if pool != "" {
 		if err := access.From(ctx).CheckPool(pool); err != nil {
 			return nil, err
@@ -33,7 +34,8 @@ func (h *Handler) ListWorkers(
 		return nil, err
 	}
 	shown := []api.Worker{}
-	for _, worker := range each(workers, h.wireWorker) {
+	for _, record := range workers {
+		worker := wire.Worker(record, h.Now())
 		if r.Params.Alive == nil || *r.Params.Alive == worker.Alive {
 			shown = append(shown, worker)
 		}
@@ -60,7 +62,7 @@ func (h *Handler) UpdateWorker(
 	if len(known) == 0 {
 		return nil, problem.Newf(problem.NotFound, "work pool %q does not exist", r.Pool)
 	}
-	return api.UpdateWorker200JSONResponse(h.wireWorker(known[0])), nil
+	return api.UpdateWorker200JSONResponse(wire.Worker(known[0], h.Now())), nil
 }
 
 // withTypes says of which type a worker is that has claimed but not said hello: it can only be its pool's.
@@ -70,7 +72,7 @@ func (h *Handler) withTypes(ctx context.Context, workers []store.Worker) ([]stor
 	for _, worker := range workers {
 		if worker.Type == "" {
 			pool, err := h.store.GetPool(ctx, worker.Pool)
-			if isCode(err, store.NotFound) {
+			if store.IsCode(err, store.NotFound) {
 				continue
 			}
 			if err != nil {
@@ -81,11 +83,4 @@ func (h *Handler) withTypes(ctx context.Context, workers []store.Worker) ([]stor
 		known = append(known, worker)
 	}
 	return known, nil
-}
-
-func (h *Handler) wireWorker(w store.Worker) api.Worker {
-	return api.Worker{
-		Name: w.Name, Pool: w.Pool, Type: api.PoolType(w.Type), ClusterID: w.ClusterID, Version: w.Version,
-		LastSeenAt: w.LastSeenAt, Alive: h.Now().Sub(w.LastSeenAt) < store.WorkerAliveFor, ActiveAttempts: w.ActiveAttempts, Paused: w.Paused,
-	}
 }

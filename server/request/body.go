@@ -22,14 +22,12 @@ const (
 	readTimeout = time.Minute
 )
 
-type bodyKey struct{}
+type documentKey struct{}
 
-// Body returns the bytes of the request's body as they were sent, for what typed decoding loses (null or
-// absent).
-func Body(ctx context.Context) []byte {
-	body, _ := ctx.Value(bodyKey{}).([]byte)
-	return body
-}
+// Document returns the body of a request as the JSON that was checked against the specification, with numbers
+// as json.Number. It is nil for a request without a body, and for the worker protocol. Unlike typed decoding it
+// tells null from absent.
+func Document(ctx context.Context) any { return ctx.Value(documentKey{}) }
 
 // read returns the body and refuses what is not JSON or larger than limit.
 func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
@@ -89,8 +87,14 @@ func checkType(r *http.Request, present bool) error {
 	return nil
 }
 
+// withDocument returns the request with its body in its context.
+func withDocument(r *http.Request, document any) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), documentKey{}, document))
+}
+
+// withBody returns the request with a body that was already read.
 func withBody(r *http.Request, body []byte) *http.Request {
-	r = r.WithContext(context.WithValue(r.Context(), bodyKey{}, body))
+	r = r.WithContext(r.Context())
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return r
 }

@@ -81,7 +81,7 @@ func (o *Operation) checkBody(w http.ResponseWriter, r *http.Request) (*http.Req
 	if findings := findingsOf(schema.VisitJSON(value, openapi3.MultiErrors(), ids)); len(findings) > 0 {
 		return nil, &problem.Error{Code: problem.InvalidBody, Detail: summary(findings), Findings: findings}
 	}
-	return withBody(r, body), nil
+	return withDocument(withBody(r, body), value), nil
 }
 
 // checkParameters checks path, query and header parameters against their schemas, and refuses a query that

@@ -1,0 +1,86 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/berth-dev/berth/server/access"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/catalog"
+	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/wire"
+	"github.com/berth-dev/berth/templating"
+)
+
+// errDryRun rolls back a transaction that was a dry run.
+var errDryRun = errors.New("dry run")
+
+// Applier applies files.
+type Applier struct {
+	store     *store.Store
+	templates *catalog.Catalog
+	now       func() time.Time
+}
+
+// New makes an Applier.
+func New(s *store.Store, templates *catalog.Catalog, now func() time.Time) *Applier {
+	return &Applier{store: s, templates: templates, now: now}
+}
+
+// Request is a file to apply.
+type Request struct {
+	File *api.ApplyRequest
+	// Document is the file as decoded JSON. Unlike File it tells null from absent.
+	Document any
+	By       access.Principal
+}
+
+// Apply applies a file, or says what it would do when the file asks for a dry run.
+func (a *Applier) Apply(ctx context.Context, r Request) (*api.ApplyResult, error) {
+	if wire.Or(r.File.Prune, false) && r.File.Project == nil {
+		return nil, problem.Newf(problem.InvalidBody, "prune deletes what belongs to a project: name the project").
+			At("/project", "required to prune")
+	}
+
+	dryRun := wire.Or(r.File.DryRun, false)
+	var p *planner
+	var plan string
+	err := a.store.InTx(ctx, func(tx *store.Tx) (err error) {
+		// The transaction may be repeated; each try starts from nothing.
+		p = &planner{
+			Request: r, tx: tx, templates: a.templates, now: a.now(),
+			compiled: map[string]*templating.Compiled{},
+		}
+		if err := p.applyFile(ctx); err != nil {
+			return err
+		}
+
+		if plan, err = fingerprint(p.changes); err != nil {
+			return err
+		}
+		if expected := wire.Or(r.File.Plan, plan); expected != plan {
+			return problem.Newf(problem.PlanChanged,
+				"the plan is out of date: what it would change has changed since; make the plan again")
+		}
+		if dryRun {
+			return errDryRun
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errDryRun) {
+		return nil, err
+	}
+
+	changes, err := wireChanges(p.changes)
+	if err != nil {
+		return nil, err
+	}
+	return &api.ApplyResult{
+		DryRun:   dryRun,
+		Plan:     plan,
+		Changes:  changes,
+		Warnings: wire.NonNil(p.warnings),
+	}, nil
+}

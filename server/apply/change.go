@@ -1,0 +1,190 @@
+package apply
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aymanbagabas/go-udiff"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/jsondoc"
+	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/wire"
+	"github.com/berth-dev/berth/templating"
+)
+
+// change is what an apply does to one item.
+type change struct {
+	kind   api.ChangeKind
+	name   string
+	action api.ChangeAction // empty: update if there are fields, otherwise unchanged
+	fields []string
+	// before and after are the item, or its changed fields, in the form of templating.DecodeJSON.
+	before, after map[string]any
+	// hidden values are part of the fingerprint and are not shown.
+	hidden []json.RawMessage
+}
+
+// record adds a change to the plan and makes the item the project's.
+func (p *planner) record(ctx context.Context, c change) error {
+	if err := p.own(ctx, &c); err != nil {
+		return err
+	}
+	if c.action == "" {
+		c.action = api.Unchanged
+		if len(c.fields) > 0 {
+			c.action = api.Update
+		}
+	}
+	p.changes = append(p.changes, c)
+	return nil
+}
+
+// ownerKind returns how the store names a kind of item that a project can own; queues belong to their pool.
+func ownerKind(kind api.ChangeKind) (store.Owner, bool) {
+	switch kind {
+	case api.ChangeKindPool:
+		return store.OwnPool, true
+	case api.ChangeKindVariable:
+		return store.OwnVariable, true
+	case api.ChangeKindDeployment:
+		return store.OwnDeployment, true
+	}
+	return "", false
+}
+
+// newToProject reports whether an item in the file does not belong to the file's project yet.
+func (p *planner) newToProject(kind api.ChangeKind, name string) bool {
+	owner, ok := ownerKind(kind)
+	return ok && p.project != "" && !slices.Contains(p.owned[owner], name)
+}
+
+// own makes an item the project's. If it exists and belonged to another project or to none, that is a change
+// like any other.
+func (p *planner) own(ctx context.Context, c *change) error {
+	if c.action == api.Delete || !p.newToProject(c.kind, c.name) {
+		return nil
+	}
+	owner, _ := ownerKind(c.kind)
+	before, err := p.tx.SetProject(ctx, store.Ownership{
+		Kind: owner, Name: c.name, Project: p.project, New: c.action == api.Create,
+	}, p.By.Name)
+	if err != nil || c.action == api.Create {
+		return err
+	}
+
+	c.fields = append(c.fields, "project")
+	c.before, c.after = withProject(c.before, before), withProject(c.after, p.project)
+	return nil
+}
+
+func withProject(document map[string]any, project string) map[string]any {
+	if document == nil {
+		document = map[string]any{}
+	}
+	if project != "" {
+		document["project"] = project
+	}
+	return document
+}
+
+// fingerprint identifies these changes with all their values.
+func fingerprint(changes []change) (string, error) {
+	hash := sha256.New()
+	encoder := json.NewEncoder(hash)
+	for _, c := range changes {
+		if err := encoder.Encode([]any{c.kind, c.name, c.action, c.fields, c.before, c.after, c.hidden}); err != nil {
+			return "", fmt.Errorf("compute the fingerprint of the plan: %w", err)
+		}
+	}
+	return base64.RawURLEncoding.EncodeToString(hash.Sum(nil)), nil
+}
+
+func wireChanges(changes []change) ([]api.Change, error) {
+	converted := make([]api.Change, 0, len(changes))
+	for _, c := range changes {
+		one := api.Change{Kind: c.kind, Name: c.name, Action: c.action}
+		if c.action == api.Update {
+			one.Fields = &c.fields
+			if err := c.describe(&one); err != nil {
+				return nil, fmt.Errorf("describe the change of %s %q: %w", c.kind, c.name, err)
+			}
+		}
+		converted = append(converted, one)
+	}
+	return converted, nil
+}
+
+// describe adds the differences, as a list and as a unified diff of YAML.
+func (c change) describe(to *api.Change) error {
+	before, after := orEmpty(c.before), orEmpty(c.after)
+	differences, err := wire.DocumentChanges(templating.Diff(before, after))
+	if err != nil || len(differences) == 0 {
+		return err
+	}
+
+	beforeText, err := templating.EncodeYAML(before)
+	if err != nil {
+		return err
+	}
+	afterText, err := templating.EncodeYAML(after)
+	if err != nil {
+		return err
+	}
+	text := udiff.Unified("before", "after", string(beforeText), string(afterText))
+	to.Diff, to.Text = &differences, &text
+	return nil
+}
+
+// orEmpty makes a missing object the empty one: a nil map would be written as null.
+func orEmpty(object map[string]any) map[string]any {
+	if object == nil {
+		return map[string]any{}
+	}
+	return object
+}
+
+// declaredSchedule is a schedule as a file declares it.
+type declaredSchedule struct {
+	active bool
+	spec   json.RawMessage
+}
+
+// deploymentDocument is a deployment in the form in which a file declares it.
+func deploymentDocument(d store.Deployment, schedules []declaredSchedule) (map[string]any, error) {
+	data, err := json.Marshal(wire.Deployment(d))
+	if err != nil {
+		return nil, fmt.Errorf("describe deployment %q: %w", d.Name, err)
+	}
+	document, err := jsondoc.Object(data)
+	if err != nil {
+		return nil, fmt.Errorf("describe deployment %q: %w", d.Name, err)
+	}
+	// Not declared by a file, or never different; project is added where it changes.
+	for _, field := range []string{"id", "name", "paused", "project", "created_at", "updated_at"} {
+		delete(document, field)
+	}
+
+	specs := make([]any, 0, len(schedules))
+	for _, s := range schedules {
+		spec, err := jsondoc.Object(s.spec)
+		if err != nil {
+			return nil, fmt.Errorf("describe a schedule of deployment %q: %w", d.Name, err)
+		}
+		spec["active"] = s.active
+		specs = append(specs, spec)
+	}
+	slices.SortFunc(specs, func(a, b any) int { return strings.Compare(scheduleName(a), scheduleName(b)) })
+	document["schedules"] = specs
+	return document, nil
+}
+
+func scheduleName(spec any) string {
+	name, _ := spec.(map[string]any)["name"].(string) // every stored schedule has one
+	return name
+}

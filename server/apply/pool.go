@@ -1,0 +1,194 @@
+package apply
+
+import (
+	"context"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/catalog"
+	"github.com/berth-dev/berth/server/finding"
+	"github.com/berth-dev/berth/server/jsondoc"
+	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/wire"
+)
+
+// applyPool creates or updates the i-th pool of the file, with its queues.
+func (p *planner) applyPool(ctx context.Context, i int, spec api.PoolSpec) error {
+	if err := p.By.CheckPool(spec.Name); err != nil {
+		return problem.Newf(problem.Forbidden, "").At("/name", "%s", err)
+	}
+
+	current, err := p.tx.GetPool(ctx, spec.Name)
+	switch {
+	case store.IsCode(err, store.NotFound):
+		err = p.createPool(ctx, spec)
+	case err == nil:
+		err = p.updatePool(ctx, i, spec, current.Type)
+	}
+	if err != nil {
+		return err
+	}
+	return p.applyQueues(ctx, i, spec)
+}
+
+func (p *planner) createPool(ctx context.Context, spec api.PoolSpec) error {
+	if spec.Type == nil {
+		return problem.Newf(problem.ApplyInvalid, "").
+			At("/type", "required: work pool %q does not exist yet", spec.Name)
+	}
+	doc, err := p.newTemplate(spec)
+	if err != nil {
+		return err
+	}
+	_, err = p.tx.CreatePool(ctx, store.NewPool{
+		Name:             spec.Name,
+		Type:             string(*spec.Type),
+		Description:      wire.Or(spec.Description, ""),
+		ConcurrencyLimit: spec.ConcurrencyLimit,
+		Template:         doc,
+	}, p.By.Name)
+	if err != nil {
+		return err
+	}
+	return p.record(ctx, change{kind: api.ChangeKindPool, name: spec.Name, action: api.Create})
+}
+
+// newTemplate returns the declared template of a new pool, or the default one of its type.
+func (p *planner) newTemplate(spec api.PoolSpec) (store.TemplateDoc, error) {
+	if spec.BaseJobTemplate == nil {
+		return p.templates.Default(string(*spec.Type))
+	}
+	checked, err := p.checkTemplate(spec)
+	if err != nil {
+		return store.TemplateDoc{}, err
+	}
+	return checked.Doc, nil
+}
+
+// checkTemplate checks the declared template of a pool and keeps it for the deployments of this file.
+func (p *planner) checkTemplate(spec api.PoolSpec) (*catalog.Checked, error) {
+	checked, err := p.templates.Check(spec.BaseJobTemplate)
+	if err != nil {
+		return nil, finding.ErrorUnder(err, "/base_job_template")
+	}
+	p.compiled[spec.Name] = checked.Compiled
+	p.warnings = append(p.warnings, finding.Under(checked.Warnings, p.place+"/base_job_template")...)
+	return checked, nil
+}
+
+// updatePool changes what the file declares of an existing pool and leaves the rest.
+func (p *planner) updatePool(ctx context.Context, i int, spec api.PoolSpec, currentType string) error {
+	if spec.Type != nil && string(*spec.Type) != currentType {
+		return problem.Newf(problem.ApplyInvalid, "").
+			At("/type", "work pool %q has type %s, which cannot be changed", spec.Name, currentType)
+	}
+	declared := declaredPool{PoolSpec: spec, index: i}
+	if spec.BaseJobTemplate != nil {
+		var err error
+		if declared.template, err = p.checkTemplate(spec); err != nil {
+			return err
+		}
+	}
+
+	update, err := p.poolUpdate(ctx, p.tx.GetPool, declared)
+	if err != nil {
+		return err
+	}
+	if len(update.change.fields) > 0 {
+		// Claims wait for the lock of a pool. It is taken only where something changes, and the pool is read
+		// again under it.
+		if update, err = p.poolUpdate(ctx, p.tx.HoldPool, declared); err != nil {
+			return err
+		}
+	}
+
+	if update.setFields {
+		if _, err := p.tx.UpdatePool(ctx, spec.Name, update.fields, p.By.Name); err != nil {
+			return err
+		}
+	}
+	if update.setTemplate {
+		if _, err := p.tx.SaveTemplate(ctx, spec.Name, declared.template.Doc, nil, p.By.Name); err != nil {
+			return err
+		}
+	}
+	return p.record(ctx, update.change)
+}
+
+// declaredPool is a pool of the file, with its checked template; nil where the file has none.
+type declaredPool struct {
+	api.PoolSpec
+	index    int
+	template *catalog.Checked
+}
+
+// poolUpdate is what brings a pool to what the file declares.
+type poolUpdate struct {
+	setFields   bool
+	fields      store.PoolChange
+	setTemplate bool
+	change      change
+}
+
+type readPool func(ctx context.Context, name string) (*store.Pool, error)
+
+func (p *planner) poolUpdate(ctx context.Context, read readPool, d declaredPool) (poolUpdate, error) {
+	u := poolUpdate{change: newChange(api.ChangeKindPool, d.Name)}
+	current, err := read(ctx, d.Name)
+	if err != nil {
+		return u, err
+	}
+	if d.Description != nil && *d.Description != current.Description {
+		u.setFields, u.fields.Description = true, d.Description
+		u.change.set("description", current.Description, *d.Description)
+	}
+	if p.declares("pools", d.index, "concurrency_limit") && !equalLimit(d.ConcurrencyLimit, current.ConcurrencyLimit) {
+		u.setFields = true
+		u.fields.ConcurrencyLimit, u.fields.NoConcurrencyLimit = d.ConcurrencyLimit, d.ConcurrencyLimit == nil
+		u.change.set("concurrency_limit", limitValue(current.ConcurrencyLimit), limitValue(d.ConcurrencyLimit))
+	}
+	if d.template == nil {
+		return u, nil
+	}
+
+	version, err := p.tx.GetTemplate(ctx, d.Name, 0)
+	if err != nil || jsondoc.Equal(version.Document, d.template.Doc.Document) {
+		return u, err
+	}
+	before, err := jsondoc.Object(version.Document)
+	if err != nil {
+		return u, err
+	}
+	after, err := jsondoc.Object(d.template.Doc.Document)
+	if err != nil {
+		return u, err
+	}
+	u.setTemplate = true
+	u.change.set("base_job_template", before, after)
+	return u, nil
+}
+
+// newChange is a change whose fields are set one by one.
+func newChange(kind api.ChangeKind, name string) change {
+	return change{kind: kind, name: name, before: map[string]any{}, after: map[string]any{}}
+}
+
+func (c *change) set(field string, before, after any) {
+	c.fields = append(c.fields, field)
+	c.before[field], c.after[field] = before, after
+}
+
+func equalLimit(a, b *int32) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
+}
+
+// limitValue is a limit in the form of templating.DecodeJSON; nil for no limit.
+func limitValue(limit *int32) any {
+	if limit == nil {
+		return nil
+	}
+	return int64(*limit)
+}

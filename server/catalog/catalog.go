@@ -1,0 +1,133 @@
+package catalog
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/finding"
+	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/manifest"
+)
+
+// maxCompiled bounds how many compiled versions are kept; those in use are compiled again soon enough.
+const maxCompiled = 500
+
+// Catalog checks and compiles templates. It is safe for concurrent use.
+type Catalog struct {
+	registry *templating.Registry
+
+	mu       sync.Mutex
+	compiled map[uuid.UUID]*templating.Compiled
+}
+
+// New makes a Catalog for templates of these engines.
+func New(registry *templating.Registry) *Catalog {
+	return &Catalog{registry: registry, compiled: map[uuid.UUID]*templating.Compiled{}}
+}
+
+// Checked is a template without errors.
+type Checked struct {
+	Doc      store.TemplateDoc
+	Compiled *templating.Compiled
+	Warnings []api.Finding
+}
+
+// Check lints a template before it is saved. A template with errors is refused with problem.TemplateInvalid
+// and a finding for each of them.
+func (c *Catalog) Check(document json.RawMessage) (*Checked, error) {
+	compiled, report := c.lint(document)
+	if len(report.Errors) > 0 {
+		return nil, &problem.Error{
+			Code:     problem.TemplateInvalid,
+			Detail:   finding.Summary(report.Errors),
+			Findings: finding.FromProblems(report.Errors),
+		}
+	}
+
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, document); err != nil {
+		return nil, fmt.Errorf("compact the template: %w", err)
+	}
+	return &Checked{
+		Doc:      store.TemplateDoc{Document: compact.Bytes(), StoredNames: compiled.StoredReferences()},
+		Compiled: compiled,
+		Warnings: finding.FromProblems(report.Warnings),
+	}, nil
+}
+
+// Lint reports the errors and warnings of a template and refuses nothing.
+func (c *Catalog) Lint(document json.RawMessage) api.LintReport {
+	_, report := c.lint(document)
+	return api.LintReport{
+		Errors:       finding.FromProblems(report.Errors),
+		Warnings:     finding.FromProblems(report.Warnings),
+		Placeholders: report.Placeholders,
+	}
+}
+
+// lint compiles a template and reports on it. The Job of its sample run is checked by the code with which a
+// worker builds Jobs. The compiled template is nil when the report has errors.
+func (c *Catalog) lint(document json.RawMessage) (*templating.Compiled, templating.Report) {
+	parsed, err := templating.Parse(document)
+	if err != nil {
+		return nil, templating.Report{Errors: templating.AsProblems(err), Placeholders: []string{}}
+	}
+	report := templating.Lint(c.registry, parsed, manifest.Check)
+	if len(report.Errors) > 0 {
+		return nil, report
+	}
+	compiled, err := c.registry.Compile(parsed)
+	if err != nil {
+		report.Errors = templating.AsProblems(err)
+	}
+	return compiled, report
+}
+
+// Compiled returns a saved version, compiled. Versions are immutable, so that each is compiled once.
+func (c *Catalog) Compiled(version *store.TemplateVersion) (*templating.Compiled, error) {
+	c.mu.Lock()
+	compiled, ok := c.compiled[version.ID]
+	c.mu.Unlock()
+	if ok {
+		return compiled, nil
+	}
+
+	compiled, err := c.compile(version.Document)
+	if err != nil {
+		return nil, unusable(version, err)
+	}
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.compiled) >= maxCompiled {
+		clear(c.compiled)
+	}
+	c.compiled[version.ID] = compiled
+	return compiled, nil
+}
+
+func (c *Catalog) compile(document json.RawMessage) (*templating.Compiled, error) {
+	parsed, err := templating.Parse(document)
+	if err != nil {
+		return nil, err
+	}
+	return c.registry.Compile(parsed)
+}
+
+// unusable refuses a version that passed the check when it was saved, perhaps by another release.
+func unusable(version *store.TemplateVersion, err error) error {
+	problems := templating.AsProblems(err)
+	return &problem.Error{
+		Code: problem.TemplateInvalid,
+		Detail: fmt.Sprintf("template version %d of work pool %q cannot be used by this release: %s",
+			version.Version, version.Pool, finding.Summary(problems)),
+		Findings: finding.FromProblems(problems),
+	}
+}

@@ -1,0 +1,184 @@
+package newrun
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/berth-dev/berth/server/access"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/catalog"
+	"github.com/berth-dev/berth/server/finding"
+	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/store"
+)
+
+// MaxTries bounds how often a run is made again because its deployment has changed meanwhile.
+const MaxTries = 5
+
+// Creator creates the runs that requests ask for.
+type Creator struct {
+	store     *store.Store
+	templates *catalog.Catalog
+}
+
+// NewCreator makes a Creator.
+func NewCreator(s *store.Store, templates *catalog.Catalog) *Creator {
+	return &Creator{store: s, templates: templates}
+}
+
+// Request is a run to create.
+type Request struct {
+	Spec           api.RunCreate
+	IdempotencyKey string // empty: none
+	BodyHash       string // of the body that came with the key; a key is good for one body
+}
+
+// Created is a run, with warnings about its values.
+type Created struct {
+	store.CreatedRun
+	Warnings []api.Finding
+}
+
+// Create creates a run of a deployment, or returns the run that its idempotency key created before. The values
+// are checked and fixed against the deployment as it is when the run is stored.
+func (c *Creator) Create(
+	ctx context.Context, deployment string, r Request, by access.Principal,
+) (*Created, error) {
+	return retryRevision(func() (*Created, error) { return c.create(ctx, deployment, r, by) })
+}
+
+func (c *Creator) create(
+	ctx context.Context, deployment string, r Request, by access.Principal,
+) (*Created, error) {
+	d, err := c.deployment(ctx, deployment, by)
+	if err != nil {
+		return nil, err
+	}
+
+	// Before the values are checked: they were good when the key was used first, and need not be now.
+	existing, err := c.store.RunOfKey(ctx, d, r.IdempotencyKey, r.BodyHash)
+	if err != nil {
+		return nil, err
+	}
+	if existing != nil {
+		return &Created{CreatedRun: store.CreatedRun{Run: *existing, Existed: true}}, checkExisting(existing, by)
+	}
+
+	maker, err := c.Maker(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	run, warnings, err := maker.Make(ctx, r.Spec)
+	if err != nil {
+		return nil, err
+	}
+	run.IdempotencyKey, run.BodyHash = r.IdempotencyKey, r.BodyHash
+
+	created, existed, err := c.store.CreateRun(ctx, run, by.Name)
+	if err != nil {
+		return nil, err
+	}
+	if existed {
+		if err := checkExisting(created, by); err != nil {
+			return nil, err
+		}
+	}
+	return &Created{CreatedRun: store.CreatedRun{Run: *created, Existed: existed}, Warnings: warnings}, nil
+}
+
+// CreateAll creates many runs of a deployment, all or none. The warnings are those of the first run: the
+// others repeat them.
+func (c *Creator) CreateAll(
+	ctx context.Context, deployment string, requests []Request, by access.Principal,
+) ([]Created, error) {
+	return retryRevision(func() ([]Created, error) { return c.createAll(ctx, deployment, requests, by) })
+}
+
+func (c *Creator) createAll(
+	ctx context.Context, deployment string, requests []Request, by access.Principal,
+) ([]Created, error) {
+	d, err := c.deployment(ctx, deployment, by)
+	if err != nil {
+		return nil, err
+	}
+	maker, err := c.Maker(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+
+	runs, warnings, err := makeAll(ctx, maker, requests)
+	if err != nil {
+		return nil, err
+	}
+	stored, err := c.store.CreateRuns(ctx, d.Name, runs, by.Name)
+	if err != nil {
+		return nil, err
+	}
+
+	created := make([]Created, len(stored))
+	for i, run := range stored {
+		if run.Existed {
+			if err := checkExisting(&run.Run, by); err != nil {
+				return nil, err
+			}
+		}
+		created[i].CreatedRun = run
+	}
+	if len(created) > 0 {
+		created[0].Warnings = warnings
+	}
+	return created, nil
+}
+
+// makeAll makes all runs, or refuses them with the findings of each.
+func makeAll(ctx context.Context, maker *Maker, requests []Request) ([]store.NewRun, []api.Finding, error) {
+	var findings finding.List
+	var firstWarnings []api.Finding
+	runs := make([]store.NewRun, len(requests))
+	for i, r := range requests {
+		at := fmt.Sprintf("/runs/%d", i)
+		run, warnings, err := maker.Make(ctx, r.Spec)
+
+		var refused *problem.Error
+		switch {
+		case errors.As(err, &refused) && len(refused.Findings) > 0:
+			findings.Add(refused.Code, at, refused.Findings)
+		case err != nil:
+			return nil, nil, err
+		}
+		if i == 0 {
+			firstWarnings = finding.Under(warnings, at)
+		}
+		run.IdempotencyKey, run.BodyHash = r.IdempotencyKey, r.BodyHash
+		runs[i] = run
+	}
+	return runs, firstWarnings, findings.Err()
+}
+
+// deployment reads the deployment that a run is made of. Its pool is checked in the revision that counts: the
+// deployment may have moved since the request was let in.
+func (c *Creator) deployment(ctx context.Context, name string, by access.Principal) (*store.Deployment, error) {
+	d, err := c.store.GetDeployment(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return d, by.CheckPoolOf(d.Pool, strconv.Quote(name))
+}
+
+// checkExisting refuses to show the run that an idempotency key created before when it is in a pool that the
+// API key is not for: the deployment was in another pool then.
+func checkExisting(run *store.Run, by access.Principal) error {
+	return by.CheckPoolOf(run.Pool, "the run that this idempotency key created")
+}
+
+// retryRevision repeats an action until it was done against the current revision of a deployment.
+func retryRevision[T any](act func() (T, error)) (T, error) {
+	for try := 1; ; try++ {
+		result, err := act()
+		if !store.IsCode(err, store.RevisionChanged) || try == MaxTries {
+			return result, err
+		}
+	}
+}

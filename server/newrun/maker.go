@@ -1,0 +1,200 @@
+package newrun
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"reflect"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/finding"
+	"github.com/berth-dev/berth/server/jsondoc"
+	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/wire"
+	"github.com/berth-dev/berth/templating"
+)
+
+// MaxParameters bounds the merged parameters of a run, in bytes of JSON: they travel in an environment variable.
+const MaxParameters = 64 << 10
+
+// Maker makes the runs of one revision of a deployment. The documents of the deployment are decoded once for
+// all its runs. A Maker is not safe for concurrent use.
+type Maker struct {
+	deployment *store.Deployment
+	compiled   *templating.Compiled
+	schema     *templating.Schema // of the parameters; nil: none
+	variables  *StoredVariables
+
+	// The values of the deployment, decoded. parameterTexts keeps the parameters as they are written, because
+	// decoding loses the form of numbers.
+	layers         templating.Layers
+	parameters     map[string]any
+	parameterTexts map[string]json.RawMessage
+}
+
+// Maker makes a Maker for a deployment, with the current template of its pool.
+func (c *Creator) Maker(ctx context.Context, d *store.Deployment) (*Maker, error) {
+	version, err := c.store.GetTemplate(ctx, d.Pool, 0)
+	if err != nil {
+		return nil, err
+	}
+	compiled, err := c.templates.Compiled(version)
+	if err != nil {
+		return nil, err
+	}
+	return NewMaker(d, compiled, NewStoredVariables(c.store))
+}
+
+// NewMaker makes a Maker from a deployment, the compiled template of its pool, and the stored variables that
+// values may refer to.
+func NewMaker(
+	d *store.Deployment, compiled *templating.Compiled, variables *StoredVariables,
+) (*Maker, error) {
+	m := &Maker{deployment: d, compiled: compiled, variables: variables}
+	var err error
+	if m.schema, err = compileSchema(d.ParameterSchema); err != nil {
+		return nil, err
+	}
+	if m.layers, err = Layers(d, nil); err != nil {
+		return nil, err
+	}
+	if m.parameters, err = jsondoc.Object(d.Parameters); err != nil {
+		return nil, err
+	}
+	if m.parameterTexts, err = jsondoc.Members(d.Parameters); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Make checks the values of a run and returns the run to store. Warnings are about values that are likely a
+// mistake.
+func (m *Maker) Make(ctx context.Context, spec api.RunCreate) (store.NewRun, []api.Finding, error) {
+	parameters, err := m.Parameters(spec.Parameters)
+	if err != nil {
+		return store.NewRun{}, nil, err
+	}
+	names, warnings, err := m.jobVariables(ctx, spec.JobVariables)
+	if err != nil {
+		return store.NewRun{}, nil, err
+	}
+	return store.NewRun{
+		Deployment:    m.deployment.Name,
+		Name:          wire.Or(spec.Name, ""),
+		Parameters:    parameters,
+		JobVariables:  jsondoc.OrEmpty(spec.JobVariables),
+		StoredNames:   names,
+		Tags:          wire.Or(spec.Tags, nil),
+		ScheduledTime: spec.ScheduledTime,
+		Revision:      m.deployment.Revision,
+	}, warnings, nil
+}
+
+// Parameters merges the parameters of a run over those of the deployment and checks the result.
+func (m *Maker) Parameters(own json.RawMessage) (json.RawMessage, error) {
+	ownTexts, err := jsondoc.Members(own)
+	if err != nil {
+		return nil, err
+	}
+	ownValues, err := jsondoc.Object(own)
+	if err != nil {
+		return nil, finding.Refuse(problem.ParametersInvalid, "/parameters", err)
+	}
+	if err := m.checkFrozenParameters(ownValues); err != nil {
+		return nil, err
+	}
+
+	texts := maps.Clone(m.parameterTexts)
+	maps.Copy(texts, ownTexts)
+	document, err := jsondoc.Encode(texts)
+	if err != nil {
+		return nil, err
+	}
+	if len(document) > MaxParameters {
+		return nil, problem.Newf(problem.ParametersInvalid,
+			"the parameters have %d bytes; at most %d are allowed", len(document), MaxParameters).
+			At("/parameters", "%d bytes; at most %d are allowed: store large inputs where the job can read them",
+				len(document), MaxParameters)
+	}
+
+	if m.schema == nil {
+		return document, nil
+	}
+	values := maps.Clone(m.parameters)
+	maps.Copy(values, ownValues)
+	return document, finding.Refuse(problem.ParametersInvalid, "/parameters", m.schema.Validate(values))
+}
+
+// checkFrozenParameters refuses a frozen parameter with another value than the deployment's.
+func (m *Maker) checkFrozenParameters(own map[string]any) error {
+	refusal := problem.Newf(problem.Frozen, "deployment %q has frozen parameters", m.deployment.Name)
+	for _, name := range m.deployment.FrozenParameters {
+		if value, ok := own[name]; ok && !reflect.DeepEqual(value, m.parameters[name]) {
+			refusal.At("/parameters/"+jsondoc.PointerStep(name),
+				"parameter %q is frozen by the deployment and cannot be set for a run", name)
+		}
+	}
+	if len(refusal.Findings) > 0 {
+		return refusal
+	}
+	return nil
+}
+
+// jobVariables checks the job variables of deployment and run against the template of the pool, with stored
+// variables resolved. It returns the names of the stored variables that both refer to.
+func (m *Maker) jobVariables(ctx context.Context, own json.RawMessage) ([]string, []api.Finding, error) {
+	layers := m.layers
+	var err error
+	if layers.Run, err = jsondoc.Object(own); err != nil {
+		return nil, nil, finding.Refuse(problem.VariablesInvalid, "/job_variables", err)
+	}
+
+	names := templating.StoredReferences(layers.Deployment, layers.Run)
+	stored, err := m.variables.Read(ctx, names, m.compiled.StoredReferences())
+	if err != nil {
+		return nil, nil, err
+	}
+	warnings, err := m.compiled.ValidateRun(layers, stored)
+	if err != nil {
+		return nil, nil, finding.Refuse(problem.VariablesInvalid, "/job_variables", err)
+	}
+	return names, finding.Under(finding.FromProblems(warnings), "/job_variables"), nil
+}
+
+// compileSchema compiles the schema of a deployment's parameters; nil when it has none.
+func compileSchema(document json.RawMessage) (*templating.Schema, error) {
+	if len(document) == 0 {
+		return nil, nil
+	}
+	decoded, err := templating.DecodeJSON(document)
+	if err != nil {
+		return nil, finding.Refuse(problem.ParametersInvalid, "/parameter_schema", err)
+	}
+	compiled, err := templating.CompileSchema(decoded)
+	return compiled, finding.Refuse(problem.ParametersInvalid, "/parameter_schema", err)
+}
+
+// Layers decodes the job variables of a deployment and of a run, with the deployment's frozen values.
+func Layers(d *store.Deployment, own json.RawMessage) (templating.Layers, error) {
+	var layers templating.Layers
+	var err error
+	if layers.Deployment, err = jsondoc.Object(d.JobVariables); err != nil {
+		return layers, err
+	}
+	if layers.Run, err = jsondoc.Object(own); err != nil {
+		return layers, finding.Refuse(problem.VariablesInvalid, "/job_variables", err)
+	}
+	layers.DeploymentFrozen = map[string]any{}
+	for _, name := range d.FrozenVariables {
+		if v, ok := layers.Deployment[name]; ok {
+			layers.DeploymentFrozen[name] = v
+		}
+	}
+	return layers, nil
+}
+
+// OfSchedule is what a schedule gives each of its runs.
+func OfSchedule(spec api.ScheduleSpec) api.RunCreate {
+	return api.RunCreate{Parameters: spec.Parameters, JobVariables: spec.JobVariables}
+}

@@ -1,0 +1,144 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/schedule"
+	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/wire"
+)
+
+const (
+	// waitRetry is when a slot that waits for the end of a run is decided again.
+	waitRetry = 5 * time.Second
+	// maxWaiting bounds how many slots of a schedule wait for the ends of runs.
+	maxWaiting = 1000
+)
+
+// dueSchedule is a schedule of which slots are decided.
+type dueSchedule struct {
+	store.Schedule
+	spec   api.ScheduleSpec
+	parsed *schedule.Schedule
+}
+
+// decide decides the slots of a schedule up to now and stores the progress.
+func (s *Scheduler) decide(ctx context.Context, record store.Schedule, now time.Time) error {
+	progress := store.ScheduleOutcome{ID: record.ID, Was: record.DecidedUntil, Until: now, Error: record.LastError}
+	due, err := parse(record)
+	if err != nil {
+		// The time zone may be gone after an update of the zone database. Without a next slot the schedule rests
+		// until someone changes it.
+		progress.Error, progress.Waiting = shorten(err.Error()), record.Waiting
+		return s.store.SettleSchedule(ctx, progress)
+	}
+
+	slots := due.undecided(now)
+	for i, slot := range slots {
+		decision, err := s.applyOverlap(ctx, due, slot)
+		if err != nil {
+			return err
+		}
+		if decision.Action == schedule.Wait {
+			// Later slots wait behind this one.
+			wait(&progress, slots[i:], now)
+			return s.store.SettleSchedule(ctx, progress)
+		}
+		if err := s.carryOut(ctx, due, slot, decision, &progress); err != nil {
+			return err
+		}
+	}
+
+	if next, ok := due.parsed.Next(now); ok {
+		progress.Next = &next
+	}
+	return s.store.SettleSchedule(ctx, progress)
+}
+
+func parse(record store.Schedule) (dueSchedule, error) {
+	spec, err := wire.ReadStoredSchedule(record.Spec)
+	if err != nil {
+		return dueSchedule{}, err
+	}
+	parsed, err := schedule.Parse(wire.ReadScheduleSpec(spec))
+	return dueSchedule{Schedule: record, spec: spec, parsed: parsed}, err
+}
+
+// undecided returns the slots to decide now, oldest first: the waiting ones, and those since that the misfire
+// policy keeps. Slots before SeenUntil were on time, so that the policy does not drop them.
+func (d dueSchedule) undecided(now time.Time) []time.Time {
+	waiting := append(d.Waiting, d.parsed.Between(d.DecidedUntil, d.SeenUntil, maxWaiting)...)
+	return append(waiting, d.parsed.Due(d.SeenUntil, now, wire.ReadMisfire(d.spec))...)
+}
+
+// wait leaves slots undecided until a live run has ended. Beyond the bound the newest are dropped.
+func wait(progress *store.ScheduleOutcome, slots []time.Time, now time.Time) {
+	retry := now.Add(waitRetry)
+	progress.Waiting, progress.Next = slots, &retry
+	if len(slots) > maxWaiting {
+		progress.Waiting = slots[:maxWaiting]
+		progress.Error = noRun(slots[len(slots)-1], "%d earlier slots are already waiting", maxWaiting)
+	}
+}
+
+// carryOut creates the run of a slot, or drops the slot, and adds that to the progress.
+func (s *Scheduler) carryOut(
+	ctx context.Context, due dueSchedule, slot time.Time, decision schedule.Decision, progress *store.ScheduleOutcome,
+) error {
+	if decision.Action == schedule.Drop {
+		progress.Error = noRun(slot, "an earlier run has not ended, and overlap is forbid")
+		return nil
+	}
+
+	refused, err := s.createRun(ctx, due, slot)
+	if err != nil {
+		return err
+	}
+	progress.Error = refused
+	if refused != "" {
+		return nil // the runs that this one would have replaced go on
+	}
+	progress.Slot = &slot
+	return s.cancelRuns(ctx, decision.Cancel, actorOf(due))
+}
+
+// applyOverlap asks the overlap policy of a schedule what to do with a slot.
+func (s *Scheduler) applyOverlap(ctx context.Context, due dueSchedule, slot time.Time) (schedule.Decision, error) {
+	policy := wire.ReadOverlap(due.spec)
+	if policy == schedule.Allow {
+		return policy.Decide(slot, nil), nil // without reading live runs
+	}
+	runs, err := s.store.LiveRunsOfSchedule(ctx, due.ID)
+	if err != nil {
+		return schedule.Decision{}, err
+	}
+	live := make([]schedule.LiveRun, len(runs))
+	for i, r := range runs {
+		live[i] = schedule.LiveRun{ID: r.ID.String(), Cancelling: r.Cancelling}
+		if live[i].Slot, err = slotOfKey(due.ID, r.IdempotencyKey); err != nil {
+			return schedule.Decision{}, err
+		}
+	}
+	return policy.Decide(slot, live), nil
+}
+
+// slotKey is the idempotency key of the run of a slot.
+func slotKey(id uuid.UUID, slot time.Time) string {
+	return keyPrefix(id) + slot.UTC().Format(time.RFC3339)
+}
+
+func slotOfKey(id uuid.UUID, key string) (time.Time, error) {
+	slot, err := time.Parse(time.RFC3339, strings.TrimPrefix(key, keyPrefix(id)))
+	if err != nil {
+		return slot, fmt.Errorf("read the slot of a run from its idempotency key: %w", err)
+	}
+	return slot, nil
+}
+
+func keyPrefix(id uuid.UUID) string { return "schedule:" + id.String() + ":" }

@@ -1,0 +1,172 @@
+package scheduler_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store"
+)
+
+// A server that dies between the run and the note of it leaves the slot to another one. For that one the run
+// of the slot is no earlier run.
+func TestTheRunOfASlotThatWasNotNotedIsNotInItsOwnWay(t *testing.T) {
+	onEach(t, func(s *scheduled) {
+		for _, policy := range []string{"forbid", "replace", "queue"} {
+			s.deploy(policy)
+			s.hourly(policy, `,"overlap":"`+policy+`","misfire":{"mode":"all"}`)
+		}
+		before := map[string]store.Schedule{}
+		for _, policy := range []string{"forbid", "replace", "queue"} {
+			before[policy] = s.schedule(policy)
+		}
+		s.passes(2 * time.Hour)
+		for policy, was := range before {
+			after := s.schedule(policy)
+			s.check(s.SettleSchedule(s.t.Context(), store.ScheduleOutcome{
+				ID: after.ID, Was: after.DecidedUntil, Until: was.DecidedUntil, Next: was.NextDue,
+			}))
+		}
+		s.passes(time.Second)
+		for policy, want := range map[string][]float64{"forbid": {0.5}, "replace": {0.5, 1.5}, "queue": {0.5}} {
+			if got := s.slots(policy); !slices.Equal(got, want) {
+				s.t.Errorf("%s: got runs at the hours %v, want %v", policy, got, want)
+			}
+			live := s.runs(policy, lifecycle.Scheduled)
+			if len(live) != 1 || live[0].ScheduledTime.Sub(s.start).Hours() != want[len(want)-1] {
+				s.t.Errorf("%s: %d runs are live, want the newest", policy, len(live))
+			}
+		}
+	})
+}
+
+// Slots that follow each other faster than the scheduler looks are all on time, none of them is missed.
+func TestSlotsThatAreOnTimeAreNotForTheMisfirePolicy(t *testing.T) {
+	onEach(t, func(s *scheduled) {
+		const spec = `{"interval_seconds":1}`
+		next := s.start.Add(time.Second)
+		s.check(s.PutSchedules(s.t.Context(), "etl", []store.NewSchedule{{Name: "default", Spec: json.RawMessage(spec), Active: true, Next: &next}}, actor))
+		was := s.schedule("etl").DecidedUntil.Unix()
+		s.passes(7 * time.Second)
+		slots := s.schedule("etl").DecidedUntil.Unix() - was
+		if got := int64(len(s.runs("etl"))); slots < 7 || got != slots {
+			s.t.Errorf("%d slots made %d runs", slots, got)
+		}
+	})
+}
+
+func TestTheTimeOfAnErrorIsWhenItHappened(t *testing.T) {
+	onEach(t, func(s *scheduled) {
+		s.hourly("etl", `,"overlap":"forbid"`)
+		s.passes(time.Hour)
+		s.passes(time.Hour)
+		first := s.schedule("etl")
+		if first.LastError == "" {
+			s.t.Fatal("the second slot made a run")
+		}
+		for _, active := range []bool{false, true} {
+			_, err := s.SetScheduleActive(s.t.Context(), "etl", "default", active, actor)
+			s.check(err)
+		}
+		s.passes(time.Minute) // nothing is due
+		if now := s.schedule("etl"); now.LastError != first.LastError || !now.LastErrorAt.Equal(*first.LastErrorAt) {
+			s.t.Errorf("%q of %s became %q of %s", first.LastError, first.LastErrorAt, now.LastError, now.LastErrorAt)
+		}
+	})
+}
+
+// Somebody has used the key of a slot for a run of another kind: that slot makes no run, the next ones do.
+func TestAKeyThatIsTakenHoldsUpOneSlotOnly(t *testing.T) {
+	onEach(t, func(s *scheduled) {
+		s.hourly("etl", "")
+		slot := s.start.Add(30 * time.Minute)
+		_, _, err := s.CreateRun(s.t.Context(), store.NewRun{
+			Deployment: "etl", ScheduledTime: &s.start, BodyHash: "another",
+			IdempotencyKey: fmt.Sprintf("schedule:%s:%s", s.schedule("etl").ID, slot.Format(time.RFC3339)),
+		}, actor)
+		s.check(err)
+		s.passes(time.Hour)
+		if said := s.schedule("etl").LastError; !strings.Contains(said, "idempotency key") {
+			s.t.Errorf("it says %q", said)
+		}
+		s.passes(time.Hour)
+		if got := s.slots("etl"); !slices.Equal(got, []float64{0, 1.5}) {
+			s.t.Errorf("got runs at the hours %v", got)
+		}
+	})
+}
+
+func TestARunIsReplacedOnlyByOneThatThereIs(t *testing.T) {
+	onEach(t, func(s *scheduled) {
+		s.hourly("etl", `,"overlap":"replace","job_variables":{"command":"date"}`)
+		s.passes(time.Hour)
+		narrow := strings.Replace(command, `"type":"string",`, `"type":"string","enum":["true"],`, 1)
+		_, err := s.SaveTemplate(s.t.Context(), "local", store.TemplateDoc{Document: json.RawMessage(narrow)}, nil, actor)
+		s.check(err)
+		s.passes(time.Hour)
+		if said := s.schedule("etl").LastError; !strings.Contains(said, "no run for slot") {
+			s.t.Errorf("it says %q", said)
+		}
+		if live := s.runs("etl", lifecycle.Scheduled); len(live) != 1 {
+			s.t.Errorf("%d runs are live, want the one that nothing replaces", len(live))
+		}
+	})
+}
+
+// However many schedules rest, the scheduler does not look at them; what passes meanwhile is not forgotten.
+func TestTheSchedulesOfAPausedDeploymentRest(t *testing.T) {
+	onEach(t, func(s *scheduled) {
+		pause := func(paused bool) {
+			s.t.Helper()
+			_, err := s.SetDeploymentPaused(s.t.Context(), "etl", paused, actor)
+			s.check(err)
+		}
+		rests := func(when string) {
+			s.t.Helper()
+			if next := s.schedule("etl").NextDue; next != nil {
+				s.t.Errorf("%s it is looked at again at %s", when, next)
+			}
+		}
+		s.hourly("etl", "")
+		pause(true)
+		rests("paused")
+		for _, active := range []bool{false, true} {
+			_, err := s.SetScheduleActive(s.t.Context(), "etl", "default", active, actor)
+			s.check(err)
+		}
+		rests("let go on while the deployment is paused")
+		s.hourly("etl", `,"parameters":{"a":1}`)
+		rests("changed while the deployment is paused")
+		s.passes(time.Hour)
+		pause(false)
+		s.passes(0)
+		if got := s.slots("etl"); !slices.Equal(got, []float64{0.5}) {
+			s.t.Errorf("got runs at the hours %v", got)
+		}
+		if next := s.schedule("etl").NextDue; next == nil || !next.Equal(s.start.Add(90*time.Minute)) {
+			s.t.Errorf("then it is looked at again at %v", next)
+		}
+	})
+}
+
+// What was missed while a slot waited for the end of a run stays for the misfire policy: it does not wait as
+// well.
+func TestSlotsThatAreMissedWhileOneWaitsDoNotComeBack(t *testing.T) {
+	onEach(t, func(s *scheduled) {
+		s.hourly("etl", `,"overlap":"queue"`)
+		s.passes(time.Hour)
+		s.passes(time.Hour)
+		s.passes(10 * time.Hour) // nobody is there for so long
+		for _, want := range [][]float64{{0.5, 1.5}, {0.5, 1.5, 11.5}, {0.5, 1.5, 11.5}} {
+			s.endAll("etl")
+			s.passes(10 * time.Second)
+			if got := s.slots("etl"); !slices.Equal(got, want) {
+				s.t.Errorf("got runs at the hours %v, want %v", got, want)
+			}
+		}
+	})
+}

@@ -1,0 +1,346 @@
+package scheduler_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/berth-dev/berth/server/catalog"
+	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/newrun"
+	"github.com/berth-dev/berth/server/scheduler"
+	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/store/storetest"
+	"github.com/berth-dev/berth/templating"
+)
+
+// scheduled is a server's scheduler on a database whose clock can be moved.
+type scheduled struct {
+	*storetest.Store
+	server *scheduler.Scheduler
+	t      *testing.T
+	start  time.Time
+}
+
+const (
+	actor   = "ada"
+	command = `{"job_configuration":{"command":"{{ command }}"},"variables":{"properties":{"command":{"type":"string","default":"true"}}}}`
+)
+
+// onEach runs a test on every database, with one deployment named etl.
+func onEach(t *testing.T, test func(s *scheduled)) {
+	t.Helper()
+	storetest.Each(t, func(t *testing.T, db *storetest.Store) {
+		pool := store.NewPool{Name: "local", Type: "process", Template: store.TemplateDoc{Document: json.RawMessage(command)}}
+		if _, err := db.CreatePool(t.Context(), pool, actor); err != nil {
+			t.Fatal(err)
+		}
+		s := &scheduled{Store: db, server: newScheduler(t, db), t: t, start: time.Now().UTC().Truncate(time.Second)}
+		s.deploy("etl")
+		test(s)
+	})
+}
+
+func newScheduler(t *testing.T, db *storetest.Store) *scheduler.Scheduler {
+	runs := newrun.NewCreator(db.Store, catalog.New(templating.DefaultRegistry()))
+	return scheduler.New(db.Store, runs, slog.New(slog.NewTextHandler(t.Output(), nil)))
+}
+
+func (s *scheduled) check(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *scheduled) deploy(name string, change ...func(*store.Deployment)) {
+	s.t.Helper()
+	d := store.Deployment{Name: name, Pool: "local"}
+	for _, c := range change {
+		c(&d)
+	}
+	_, _, err := s.PutDeployment(s.t.Context(), d, actor)
+	s.check(err)
+}
+
+// hourly gives a deployment a schedule whose slots are half an hour away from now on either side.
+func (s *scheduled) hourly(deployment, more string) {
+	s.t.Helper()
+	first := s.start.Add(30 * time.Minute)
+	spec := fmt.Sprintf(`{"interval_seconds":3600,"anchor":%q%s}`, first.Format(time.RFC3339), more)
+	s.check(s.PutSchedules(s.t.Context(), deployment, []store.NewSchedule{{Name: "default", Spec: json.RawMessage(spec), Active: true, Next: &first}}, actor))
+}
+
+// passes lets time pass, then the scheduler look.
+func (s *scheduled) passes(d time.Duration) {
+	s.t.Helper()
+	s.Advance(d)
+	s.check(s.server.RunDue(s.t.Context()))
+}
+
+func (s *scheduled) runs(deployment string, states ...lifecycle.StateType) []store.Run {
+	s.t.Helper()
+	runs, _, err := s.ListRunsBy(s.t.Context(), store.RunFilter{Deployment: deployment, States: states}, store.OldestFirst, store.Page{Limit: 200})
+	s.check(err)
+	return runs
+}
+
+// slots are the hours after the start at which runs are due, as in 0.5.
+func (s *scheduled) slots(deployment string) []float64 {
+	s.t.Helper()
+	slots := []float64{}
+	for _, r := range s.runs(deployment) {
+		slots = append(slots, r.ScheduledTime.Sub(s.start).Hours())
+	}
+	slices.Sort(slots)
+	return slots
+}
+
+func (s *scheduled) schedule(deployment string) store.Schedule {
+	s.t.Helper()
+	schedules, err := s.DeploymentSchedules(s.t.Context(), deployment)
+	s.check(err)
+	if len(schedules) != 1 {
+		s.t.Fatalf("deployment %s has %d schedules", deployment, len(schedules))
+	}
+	return schedules[0]
+}
+
+func TestMissedSlotsAreForTheMisfirePolicy(t *testing.T) {
+	tests := []struct {
+		name, more string
+		want       []float64
+	}{
+		{"the newest, unless something else is said", "", []float64{9.5}},
+		{"none", `,"misfire":{"mode":"skip"}`, []float64{}},
+		{"all", `,"misfire":{"mode":"all"}`, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, 8.5, 9.5}},
+		{"the newest three", `,"misfire":{"mode":"all","cap":3}`, []float64{7.5, 8.5, 9.5}},
+		{"those of the last 105 minutes", `,"misfire":{"mode":"all","oldest_seconds":6300}`, []float64{8.5, 9.5}},
+		{"the newest, but it is too old", `,"misfire":{"mode":"latest","oldest_seconds":600}`, []float64{}},
+	}
+	onEach(t, func(s *scheduled) {
+		for i, test := range tests {
+			s.deploy(fmt.Sprintf("d%d", i))
+			s.hourly(fmt.Sprintf("d%d", i), test.more)
+		}
+		s.passes(10 * time.Hour)
+		for i, test := range tests {
+			if got := s.slots(fmt.Sprintf("d%d", i)); !slices.Equal(got, test.want) {
+				s.t.Errorf("%s: got runs at the hours %v, want %v", test.name, got, test.want)
+			}
+		}
+		// The next slot is on time for each of them.
+		s.passes(30*time.Minute + time.Second)
+		for i, test := range tests {
+			if got, want := s.slots(fmt.Sprintf("d%d", i)), append(test.want, 10.5); !slices.Equal(got, want) {
+				s.t.Errorf("%s: then got runs at the hours %v, want %v", test.name, got, want)
+			}
+		}
+	})
+}
+
+func TestSlotsThatPassInAPauseAreForTheMisfirePolicy(t *testing.T) {
+	onEach(t, func(s *scheduled) {
+		s.hourly("etl", `,"misfire":{"mode":"all"}`)
+		s.deploy("resting")
+		s.hourly("resting", "")
+		_, err := s.SetScheduleActive(s.t.Context(), "etl", "default", false, actor)
+		s.check(err)
+		_, err = s.SetDeploymentPaused(s.t.Context(), "resting", true, actor)
+		s.check(err)
+		s.passes(3 * time.Hour)
+		if got := append(s.slots("etl"), s.slots("resting")...); len(got) != 0 {
+			s.t.Errorf("what is paused has runs at %v", got)
+		}
+		_, err = s.SetScheduleActive(s.t.Context(), "etl", "default", true, actor)
+		s.check(err)
+		_, err = s.SetDeploymentPaused(s.t.Context(), "resting", false, actor)
+		s.check(err)
+		s.passes(0)
+		if got := s.slots("etl"); !slices.Equal(got, []float64{0.5, 1.5, 2.5}) {
+			s.t.Errorf("resumed: got %v", got)
+		}
+		if got := s.slots("resting"); !slices.Equal(got, []float64{2.5}) {
+			s.t.Errorf("deployment resumed: got %v", got)
+		}
+	})
+}
+
+func TestOverlapPolicies(t *testing.T) {
+	onEach(t, func(s *scheduled) {
+		for _, policy := range []string{"allow", "forbid", "replace", "queue"} {
+			s.deploy(policy)
+			s.hourly(policy, `,"overlap":"`+policy+`"`)
+		}
+		for range 3 {
+			s.passes(time.Hour)
+		}
+		for policy, want := range map[string][]float64{"allow": {0.5, 1.5, 2.5}, "forbid": {0.5}, "replace": {0.5, 1.5, 2.5}, "queue": {0.5}} {
+			if got := s.slots(policy); !slices.Equal(got, want) {
+				s.t.Errorf("%s: got runs at the hours %v, want %v", policy, got, want)
+			}
+		}
+		if live := s.runs("replace", lifecycle.Scheduled); len(live) != 1 || live[0].ScheduledTime.Sub(s.start) != 150*time.Minute {
+			s.t.Errorf("replace leaves %d runs", len(live))
+		}
+		if said := s.schedule("forbid").LastError; !strings.Contains(said, "overlap is forbid") {
+			s.t.Errorf("forbid says %q", said)
+		}
+		// Each that waits runs after the one before it, late or not: it was not missed.
+		for _, want := range [][]float64{{0.5, 1.5}, {0.5, 1.5, 2.5}} {
+			s.endAll("queue")
+			s.passes(10 * time.Second)
+			if got := s.slots("queue"); !slices.Equal(got, want) {
+				s.t.Errorf("queue: got %v, want %v", got, want)
+			}
+		}
+	})
+}
+
+func (s *scheduled) endAll(deployment string) {
+	s.t.Helper()
+	for _, r := range s.runs(deployment, lifecycle.Scheduled) {
+		_, err := s.CancelRun(s.t.Context(), r.ID, actor)
+		s.check(err)
+	}
+}
+
+func TestManyServersMakeOneRunOfASlot(t *testing.T) {
+	onEach(t, func(s *scheduled) {
+		const schedules, rounds = 30, 6
+		for i := range schedules {
+			name := fmt.Sprintf("d%02d", i)
+			s.deploy(name)
+			s.hourly(name, "")
+		}
+		servers := []*scheduler.Scheduler{s.server, s.server}
+		if s.Postgres {
+			servers = append(servers, newScheduler(s.t, s.Again(s.t)), newScheduler(s.t, s.Again(s.t)))
+		}
+		for range rounds {
+			s.Advance(time.Hour)
+			var group errgroup.Group
+			for _, server := range servers {
+				group.Go(func() error { return server.RunDue(s.t.Context()) })
+			}
+			s.check(group.Wait())
+		}
+		for i := range schedules {
+			if got := len(s.runs(fmt.Sprintf("d%02d", i))); got != rounds {
+				s.t.Errorf("schedule %d has %d runs of %d slots", i, got, rounds)
+			}
+		}
+		lag, err := s.Stats(s.t.Context())
+		s.check(err)
+		if lag.ScheduleLag != 0 {
+			s.t.Errorf("the lag is %s", lag.ScheduleLag)
+		}
+		s.Advance(90 * time.Minute)
+		if lag, err = s.Stats(s.t.Context()); err != nil || lag.ScheduleLag < 59*time.Minute || lag.ScheduleLag > 80*time.Minute {
+			s.t.Errorf("the lag is %s, %v", lag.ScheduleLag, err)
+		}
+	})
+}
+
+// A server that dies between the run and the note of it leaves the slot to another one, which makes no second
+// run.
+func TestASlotThatWasNotNotedMakesNoSecondRun(t *testing.T) {
+	onEach(t, func(s *scheduled) {
+		s.hourly("etl", "")
+		before := s.schedule("etl")
+		s.passes(time.Hour)
+		after := s.schedule("etl")
+		s.check(s.SettleSchedule(s.t.Context(), store.ScheduleOutcome{
+			ID: after.ID, Was: after.DecidedUntil, Until: before.DecidedUntil, Next: before.NextDue,
+		}))
+		s.passes(time.Minute)
+		if got := s.slots("etl"); !slices.Equal(got, []float64{0.5}) {
+			s.t.Errorf("got runs at the hours %v", got)
+		}
+		// Who comes with what was true before is not heard.
+		s.check(s.SettleSchedule(s.t.Context(), store.ScheduleOutcome{ID: after.ID, Was: before.DecidedUntil, Until: before.DecidedUntil, Next: before.NextDue}))
+		if got := s.schedule("etl").DecidedUntil; !got.After(after.DecidedUntil) {
+			s.t.Errorf("decided until %s", got)
+		}
+	})
+}
+
+func TestASlotThatMakesNoRunSaysWhyAndTheNextIsTriedAgain(t *testing.T) {
+	onEach(t, func(s *scheduled) {
+		s.hourly("etl", `,"job_variables":{"command":5}`)
+		s.deploy("fine")
+		s.hourly("fine", "")
+		s.passes(time.Hour)
+		if said := s.schedule("etl").LastError; !strings.Contains(said, "/job_variables/command") || s.schedule("etl").LastErrorAt == nil {
+			s.t.Errorf("it says %q", said)
+		}
+		if got := s.slots("fine"); !slices.Equal(got, []float64{0.5}) {
+			s.t.Errorf("another one has runs at %v", got)
+		}
+		wider := strings.Replace(command, `"type":"string",`, "", 1)
+		_, err := s.SaveTemplate(s.t.Context(), "local", store.TemplateDoc{Document: json.RawMessage(wider)}, nil, actor)
+		s.check(err)
+		s.passes(time.Hour)
+		kept := s.schedule("etl")
+		if got := s.slots("etl"); !slices.Equal(got, []float64{1.5}) || kept.LastError != "" || kept.LastErrorAt != nil {
+			s.t.Errorf("got runs at %v, and %q", got, kept.LastError)
+		}
+	})
+}
+
+func TestRunsOfASchedule(t *testing.T) {
+	onEach(t, func(s *scheduled) {
+		s.deploy("etl", func(d *store.Deployment) { d.Parameters = json.RawMessage(`{"rows":1,"day":"monday"}`) })
+		s.hourly("etl", `,"parameters":{"day":"friday"},"job_variables":{"command":"date"},"jitter_seconds":600`)
+		s.passes(time.Hour)
+		run := s.runs("etl")[0]
+		if string(run.Parameters) != `{"day":"friday","rows":1}` || string(run.JobVariables) != `{"command":"date"}` || run.CreatedBy != "schedule:default" {
+			s.t.Errorf("got %s, %s by %s", run.Parameters, run.JobVariables, run.CreatedBy)
+		}
+		if late := run.ScheduledTime.Sub(s.start.Add(30 * time.Minute)); late < 0 || late >= 10*time.Minute {
+			s.t.Errorf("the jitter is %s", late)
+		}
+		if slot := s.schedule("etl").LastSlot; slot == nil || !slot.Equal(s.start.Add(30*time.Minute)) {
+			s.t.Errorf("the last slot is %v", slot)
+		}
+	})
+}
+
+func TestAScheduleThatChangesBeginsAnewAndOneThatDoesNotGoesOn(t *testing.T) {
+	onEach(t, func(s *scheduled) {
+		s.hourly("etl", "")
+		kept := s.schedule("etl")
+		s.Advance(time.Hour)
+		spec := strings.Replace(string(kept.Spec), "{", `{"parameters":{"a":1},`, 1)
+		put := func(s *scheduled, spec string, continues bool) {
+			next := s.start.Add(150 * time.Minute)
+			s.check(s.PutSchedules(s.t.Context(), "etl", []store.NewSchedule{{Name: "default", Spec: json.RawMessage(spec), Active: true, Next: &next, Continues: continues}}, actor))
+		}
+		put(s, spec, true)
+		s.passes(0)
+		if got := s.slots("etl"); !slices.Equal(got, []float64{0.5}) {
+			s.t.Errorf("with other parameters it has runs at %v", got)
+		}
+		s.Advance(time.Hour)
+		put(s, strings.Replace(spec, "3600", "7200", 1), false)
+		s.passes(0)
+		if got := s.slots("etl"); !slices.Equal(got, []float64{0.5}) {
+			s.t.Errorf("with other slots it has runs at %v, before it was there", got)
+		}
+		s.passes(time.Hour)
+		if got := s.slots("etl"); !slices.Equal(got, []float64{0.5, 2.5}) {
+			s.t.Errorf("then it has runs at %v", got)
+		}
+		s.check(s.PutSchedules(s.t.Context(), "etl", nil, actor))
+		s.passes(5 * time.Hour)
+		if got := s.slots("etl"); len(got) != 2 {
+			s.t.Errorf("without a schedule it has runs at %v", got)
+		}
+	})
+}

@@ -1,0 +1,48 @@
+package wire
+
+import (
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/store"
+)
+
+// APIKey converts a key without its secret.
+func APIKey(k store.Key) api.APIKey {
+	key := api.APIKey{
+		ID:         k.ID,
+		Name:       k.Name,
+		Role:       api.Role(k.Role),
+		CreatedAt:  k.CreatedAt,
+		CreatedBy:  k.CreatedBy,
+		ExpiresAt:  k.ExpiresAt,
+		LastUsedAt: k.LastUsedAt,
+		RevokedAt:  k.RevokedAt,
+	}
+	if k.Pools != nil {
+		key.Pools = &k.Pools
+	}
+	return key
+}
+
+// Variable converts a stored variable.
+func Variable(v store.Variable) api.Variable {
+	return api.Variable{Name: v.Name, Value: v.Value, Project: OrNil(v.Project), UpdatedAt: v.UpdatedAt}
+}
+
+// AuditEntry converts an entry of the audit.
+func AuditEntry(e store.AuditEntry) api.AuditEntry {
+	return api.AuditEntry{
+		ID:      e.ID,
+		At:      e.At,
+		Actor:   e.Actor,
+		KeyID:   OrNil(e.Origin.KeyID),
+		Address: OrNil(e.Origin.Address),
+		Action:  api.AuditAction(e.Action),
+		Kind:    api.AuditKind(e.Kind),
+		Name:    e.Name,
+		Pool:    OrNil(e.Pool),
+		Detail:  OrNil(e.Detail),
+		Changes: Each(e.Changes, func(c store.AuditChange) api.AuditChange {
+			return api.AuditChange{Field: c.Field, Before: c.Before, After: c.After, Digest: OrNil(c.Digest)}
+		}),
+	}
+}

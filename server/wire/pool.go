@@ -1,0 +1,92 @@
+package wire
+
+import (
+	"time"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/templating"
+
+	"github.com/berth-dev/berth/server/jsondoc"
+)
+
+// DefaultQueue is the queue that every pool has.
+const DefaultQueue = "default"
+
+// WorkPool converts a pool.
+func WorkPool(p store.Pool) api.WorkPool {
+	return api.WorkPool{
+		ID:               p.ID,
+		Name:             p.Name,
+		Type:             api.PoolType(p.Type),
+		Description:      p.Description,
+		ConcurrencyLimit: p.ConcurrencyLimit,
+		SlotsUsed:        p.SlotsUsed,
+		Paused:           p.Paused,
+		TemplateVersion:  p.TemplateVersion,
+		Project:          OrNil(p.Project),
+		CreatedAt:        p.CreatedAt,
+		UpdatedAt:        p.UpdatedAt,
+	}
+}
+
+// WorkQueue converts a queue of a pool.
+func WorkQueue(q store.Queue) api.WorkQueue {
+	return api.WorkQueue{
+		ID:               q.ID,
+		Pool:             q.Pool,
+		Name:             q.Name,
+		Priority:         q.Priority,
+		ConcurrencyLimit: q.ConcurrencyLimit,
+		SlotsUsed:        q.SlotsUsed,
+		Paused:           q.Paused,
+	}
+}
+
+// Worker converts a worker; now decides whether it counts as alive.
+func Worker(w store.Worker, now time.Time) api.Worker {
+	return api.Worker{
+		Name:           w.Name,
+		Pool:           w.Pool,
+		Type:           api.PoolType(w.Type),
+		ClusterID:      w.ClusterID,
+		Version:        w.Version,
+		LastSeenAt:     w.LastSeenAt,
+		Alive:          now.Sub(w.LastSeenAt) < store.WorkerAliveFor,
+		ActiveAttempts: w.ActiveAttempts,
+		Paused:         w.Paused,
+	}
+}
+
+// TemplateVersion converts a version of a pool's template.
+func TemplateVersion(t store.TemplateVersion) api.TemplateVersion {
+	return api.TemplateVersion{
+		ID:        t.ID,
+		Pool:      t.Pool,
+		Version:   t.Version,
+		Document:  t.Document,
+		CreatedAt: t.CreatedAt,
+		CreatedBy: t.CreatedBy,
+	}
+}
+
+// DocumentChanges converts the differences between two documents.
+func DocumentChanges(changes []templating.Change) ([]api.DocumentChange, error) {
+	converted := make([]api.DocumentChange, 0, len(changes))
+	for _, c := range changes {
+		change := api.DocumentChange{Kind: api.DocumentChangeKind(c.Kind), Pointer: c.Pointer}
+		var err error
+		if c.Kind != templating.ChangeAdded {
+			if change.Before, err = jsondoc.Encode(c.Before); err != nil {
+				return nil, err
+			}
+		}
+		if c.Kind != templating.ChangeRemoved {
+			if change.After, err = jsondoc.Encode(c.After); err != nil {
+				return nil, err
+			}
+		}
+		converted = append(converted, change)
+	}
+	return converted, nil
+}

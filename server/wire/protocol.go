@@ -1,0 +1,102 @@
+package wire
+
+import (
+	"time"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/jsondoc"
+	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store"
+)
+
+// maxTimeoutSeconds is the longest timeout that is taken from a template. A longer one counts as none.
+const maxTimeoutSeconds = 1 << 31
+
+// Claim converts a claimed attempt that is leased for a time.
+func Claim(c store.Claim, lease time.Duration) api.Claim {
+	claim := api.Claim{
+		AttemptID:         c.AttemptID,
+		Attempt:           c.Attempt,
+		Epoch:             c.Epoch,
+		LeaseSeconds:      LeaseSeconds(lease),
+		RunID:             c.RunID,
+		RunName:           c.RunName,
+		Deployment:        c.Deployment,
+		DeploymentID:      c.DeploymentID,
+		DeploymentVersion: c.DeploymentVersion,
+		Pool:              c.Pool,
+		Queue:             c.Queue,
+		ScheduledTime:     c.ScheduledTime,
+		Tags:              NonNil(c.Tags),
+		Parameters:        jsondoc.OrEmpty(c.Parameters),
+		TemplateVersionID: c.TemplateVersionID,
+		TemplateVersion:   c.TemplateVersion,
+		StartDeadline:     c.StartDeadline,
+		Manifest:          c.Manifest,
+		JobUID:            OrNil(c.JobUID),
+		Cancelling:        c.Cancelling,
+		Takeover:          c.Takeover,
+		JobKey:            OrNil(c.JobKey.Text),
+		RenderInput: api.RenderInput{
+			Deployment: jsondoc.OrEmpty(c.DeploymentVariables),
+			Run:        c.RunVariables,
+			Frozen:     c.Frozen,
+			Stored:     jsondoc.OrEmpty(c.Stored),
+		},
+	}
+	if c.TimeoutLeft != nil {
+		// Rounded up: a second more is harmless, but 0 would end the attempt at once.
+		left := int64((*c.TimeoutLeft + time.Second - 1) / time.Second)
+		claim.TimeoutSeconds = &left
+	}
+	return claim
+}
+
+// LeaseSeconds converts the duration of a lease.
+func LeaseSeconds(lease time.Duration) int32 { return int32(lease / time.Second) }
+
+// ReadLease reads a lease that a worker names.
+func ReadLease(l api.AttemptLease) store.Lease {
+	return store.Lease{AttemptID: l.AttemptID, Epoch: l.Epoch}
+}
+
+// ReadReport reads a report of a worker.
+func ReadReport(r api.Report) store.Report {
+	report := store.Report{
+		Lease:        store.Lease{AttemptID: r.AttemptID, Epoch: r.Epoch},
+		Kind:         store.ReportKind(r.Kind),
+		Manifest:     r.Manifest,
+		JobNamespace: Or(r.JobNamespace, ""),
+		JobName:      Or(r.JobName, ""),
+		JobUID:       Or(r.JobUID, ""),
+		Node:         Or(r.Node, ""),
+		Diagnosis:    Or(r.Diagnosis, ""),
+		At:           r.At,
+		LastLines:    Or(r.LastLines, ""),
+		Outcome: lifecycle.Outcome{
+			Succeeded: Or(r.Succeeded, false),
+			Category:  lifecycle.Category(Or(r.Category, "")),
+			ExitCode:  r.ExitCode,
+			Message:   Or(r.Message, ""),
+			Final:     Or(r.Final, false),
+		},
+	}
+	if seconds := Or(r.TimeoutSeconds, 0); seconds > 0 && seconds <= maxTimeoutSeconds {
+		timeout := time.Duration(seconds) * time.Second
+		report.Timeout = &timeout
+	}
+	if r.InfrastructureRetries != nil {
+		retries := int(max(0, *r.InfrastructureRetries))
+		report.InfrastructureMax = &retries
+	}
+	return report
+}
+
+// ReadLogChunk reads a part of an attempt's output.
+func ReadLogChunk(c api.LogAppendChunk) store.LogChunk {
+	return store.LogChunk{
+		Lease:  store.Lease{AttemptID: c.AttemptID, Epoch: c.Epoch},
+		Offset: c.Offset,
+		Text:   c.Text,
+	}
+}

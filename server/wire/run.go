@@ -1,0 +1,98 @@
+package wire
+
+import (
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/jsondoc"
+	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store"
+)
+
+// Run converts a run with the state that is stored.
+func Run(r store.Run) api.Run {
+	return api.Run{
+		ID:             r.ID,
+		Name:           r.Name,
+		Deployment:     r.Deployment,
+		DeploymentID:   r.DeploymentID,
+		Pool:           r.Pool,
+		Queue:          r.Queue,
+		State:          State(r.State),
+		Parameters:     jsondoc.OrEmpty(r.Parameters),
+		JobVariables:   jsondoc.OrEmpty(r.JobVariables),
+		Tags:           NonNil(r.Tags),
+		ScheduledTime:  r.ScheduledTime,
+		CreatedAt:      r.CreatedAt,
+		CreatedBy:      r.CreatedBy,
+		StartedAt:      r.StartedAt,
+		EndedAt:        r.EndedAt,
+		Attempt:        r.Attempt,
+		ExitCode:       r.ExitCode,
+		Category:       OrNil(api.Category(r.Category)),
+		IdempotencyKey: OrNil(r.IdempotencyKey),
+	}
+}
+
+// State converts the state of a run.
+func State(s lifecycle.State) api.State {
+	return api.State{Type: api.StateType(s.Type), Name: s.Name, Message: OrNil(s.Message), At: s.At}
+}
+
+// Attempt converts one try of a run.
+func Attempt(a store.Attempt) api.Attempt {
+	return api.Attempt{
+		ID:              a.ID,
+		Number:          a.Number,
+		Phase:           api.AttemptPhase(a.Phase),
+		Worker:          a.Worker,
+		ClusterID:       a.ClusterID,
+		LeaseEpoch:      a.Epoch,
+		TemplateVersion: OrNil(a.TemplateVersion),
+		JobNamespace:    OrNil(a.JobNamespace),
+		JobName:         OrNil(a.JobName),
+		JobUID:          OrNil(a.JobUID),
+		Node:            OrNil(a.Node),
+		Diagnosis:       OrNil(a.Diagnosis),
+		Raised:          a.Raised,
+		ExitCode:        a.ExitCode,
+		Category:        OrNil(api.Category(a.Category)),
+		Message:         OrNil(a.Message),
+		LastLines:       OrNil(a.LastLines),
+		ClaimedAt:       a.ClaimedAt,
+		SubmittedAt:     a.SubmittedAt,
+		RunningAt:       a.RunningAt,
+		EndedAt:         a.EndedAt,
+	}
+}
+
+// RunEvent converts an entry of a run's history.
+func RunEvent(e store.Event) api.RunEvent {
+	return api.RunEvent{
+		Seq:     e.Seq,
+		At:      e.At,
+		Actor:   e.Actor,
+		Attempt: OrNil(e.Attempt),
+		State:   State(e.State),
+		Message: e.Message,
+	}
+}
+
+// LogChunk converts a part of an attempt's output.
+func LogChunk(c store.LogChunk) api.LogChunk {
+	return api.LogChunk{Attempt: c.Number, Offset: c.Offset, Text: c.Text}
+}
+
+// RunResult converts the result of a run; nil where it has none.
+func RunResult(r *store.Result) *api.RunResult {
+	if r == nil {
+		return nil
+	}
+	return &api.RunResult{Value: r.Value, Attempt: r.Attempt, At: r.At}
+}
+
+// RunProgress converts the progress of a run; nil where it has none.
+func RunProgress(p *store.Progress) *api.RunProgress {
+	if p == nil {
+		return nil
+	}
+	return &api.RunProgress{Percent: p.Percent, Message: OrNil(p.Message), Attempt: p.Attempt, At: p.At}
+}

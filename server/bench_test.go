@@ -16,6 +16,7 @@ import (
 	"github.com/berth-dev/berth/internal/pgtest"
 	"github.com/berth-dev/berth/server"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
 	"github.com/berth-dev/berth/server/apikey"
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
@@ -30,7 +31,7 @@ const (
 // benched is a server on PostgreSQL with a pool and a deployment, and its database.
 type benched struct {
 	store         *store.Store
-	admin, worker *api.ClientWithResponses
+	admin, worker *apiclient.ClientWithResponses
 }
 
 func bench(b *testing.B) benched {
@@ -90,10 +91,10 @@ func benchKey(b *testing.B) string {
 	return expect(apikey.New())(b).Text
 }
 
-func benchClient(b *testing.B, url, key string, transport http.RoundTripper) *api.ClientWithResponses {
+func benchClient(b *testing.B, url, key string, transport http.RoundTripper) *apiclient.ClientWithResponses {
 	b.Helper()
-	return expect(api.NewClientWithResponses(url, api.WithHTTPClient(&http.Client{Transport: transport}),
-		api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+	return expect(apiclient.NewClientWithResponses(url, apiclient.WithHTTPClient(&http.Client{Transport: transport}),
+		apiclient.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 			r.Header.Set("Authorization", "Bearer "+key)
 			return nil
 		})))(b)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/berth-dev/berth/server"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apispec"
 )
 
 // contractWorld is a server in which the examples of openapi.yaml hold: its pools, deployments and workers
@@ -187,7 +188,7 @@ type operation struct {
 
 func operations(t *testing.T) []operation {
 	t.Helper()
-	spec, err := api.GetSpec()
+	spec, err := apispec.GetSpec()
 	if err != nil {
 		t.Fatal(err)
 	}

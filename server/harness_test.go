@@ -21,6 +21,7 @@ import (
 
 	"github.com/berth-dev/berth/server"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apispec"
 	"github.com/berth-dev/berth/server/apikey"
 )
 
@@ -126,7 +127,7 @@ func (r *running) send(request *http.Request) answer {
 
 // specification finds the operation of a request in openapi.yaml.
 var specification = sync.OnceValues(func() (routers.Router, error) {
-	spec, err := api.GetSpec()
+	spec, err := apispec.GetSpec()
 	if err != nil {
 		return nil, err
 	}

@@ -11,7 +11,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/berth-dev/berth/server/access"
-	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
+	"github.com/berth-dev/berth/server/api/apispec"
 	"github.com/berth-dev/berth/server/apikey"
 	"github.com/berth-dev/berth/server/handler"
 	"github.com/berth-dev/berth/server/metric"
@@ -30,10 +31,10 @@ func (s *server) routes(operations *handler.Handler, keys *access.Authenticator)
 	front := s.newFront(keys)
 	// Paths are taken as they are sent: a redirect to a cleaned one would turn a POST into a GET.
 	router := mux.NewRouter().SkipClean(true)
-	api.HandlerWithOptions(api.NewStrictHandlerWithOptions(operations, nil, api.StrictHTTPServerOptions{
+	apiserver.HandlerWithOptions(apiserver.NewStrictHandlerWithOptions(operations, nil, apiserver.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  front.refuseBody,
 		ResponseErrorHandlerFunc: front.fail,
-	}), api.GorillaServerOptions{BaseRouter: router, ErrorHandlerFunc: front.refuseParameter})
+	}), apiserver.GorillaServerOptions{BaseRouter: router, ErrorHandlerFunc: front.refuseParameter})
 	if err := front.wrapOperations(router); err != nil {
 		return nil, err
 	}
@@ -101,7 +102,7 @@ func (f *front) guarded(next http.Handler) http.Handler {
 // wrapOperations puts the checks before every operation, once, when the routes are made: a router's own
 // middleware is rebuilt for each request.
 func (f *front) wrapOperations(router *mux.Router) error {
-	spec, err := api.GetSpec()
+	spec, err := apispec.GetSpec()
 	if err != nil {
 		return fmt.Errorf("read the API's specification: %w", err)
 	}
@@ -211,7 +212,7 @@ func (f *front) refuseBody(w http.ResponseWriter, r *http.Request, err error) {
 
 func (f *front) refuseParameter(w http.ResponseWriter, r *http.Request, err error) {
 	detail := err.Error()
-	var format *api.InvalidParamFormatError
+	var format *apiserver.InvalidParamFormatError
 	if errors.As(err, &format) {
 		detail = fmt.Sprintf("parameter %q does not have the right form", format.ParamName)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/berth-dev/berth/internal/pgtest"
 	"github.com/berth-dev/berth/server"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apispec"
 )
 
 // overheard keeps all that a server answers, by method and path.
@@ -227,7 +228,7 @@ func (r *running) mistakes(gone, unknown, operator, value string) {
 // readEverything asks for all that can be read.
 func (r *running) readEverything(run api.Run) {
 	r.t.Helper()
-	spec, err := api.GetSpec()
+	spec, err := apispec.GetSpec()
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/worker/job"
 )
 
@@ -28,7 +29,7 @@ func (i instant) Launch(_ context.Context, a job.Attempt) (job.Launched, error) 
 
 // plenty is a server that always has work, and accepts everything.
 type plenty struct {
-	api.StrictServerInterface
+	apiserver.StrictServerInterface
 	template json.RawMessage
 	left     atomic.Int64
 	ended    atomic.Int64
@@ -36,12 +37,12 @@ type plenty struct {
 	done     chan struct{}
 }
 
-func (p *plenty) WorkerHello(context.Context, api.WorkerHelloRequestObject) (api.WorkerHelloResponseObject, error) {
-	return api.WorkerHello200JSONResponse{InstallationID: uuid.New(), LeaseSeconds: 30}, nil
+func (p *plenty) WorkerHello(context.Context, apiserver.WorkerHelloRequestObject) (apiserver.WorkerHelloResponseObject, error) {
+	return apiserver.WorkerHello200JSONResponse{InstallationID: uuid.New(), LeaseSeconds: 30}, nil
 }
 
-func (p *plenty) ClaimRuns(ctx context.Context, r api.ClaimRunsRequestObject) (api.ClaimRunsResponseObject, error) {
-	response := api.ClaimRuns200JSONResponse{Cancels: []uuid.UUID{}, Claims: []api.Claim{}}
+func (p *plenty) ClaimRuns(ctx context.Context, r apiserver.ClaimRunsRequestObject) (apiserver.ClaimRunsResponseObject, error) {
+	response := apiserver.ClaimRuns200JSONResponse{Cancels: []uuid.UUID{}, Claims: []api.Claim{}}
 	for range r.Body.Max {
 		if p.left.Add(-1) < 0 {
 			break
@@ -56,12 +57,12 @@ func (p *plenty) ClaimRuns(ctx context.Context, r api.ClaimRunsRequestObject) (a
 	return response, nil
 }
 
-func (p *plenty) RenewLeases(context.Context, api.RenewLeasesRequestObject) (api.RenewLeasesResponseObject, error) {
-	return api.RenewLeases200JSONResponse{Lost: []uuid.UUID{}, Cancels: []uuid.UUID{}, LeaseSeconds: 30}, nil
+func (p *plenty) RenewLeases(context.Context, apiserver.RenewLeasesRequestObject) (apiserver.RenewLeasesResponseObject, error) {
+	return apiserver.RenewLeases200JSONResponse{Lost: []uuid.UUID{}, Cancels: []uuid.UUID{}, LeaseSeconds: 30}, nil
 }
 
-func (p *plenty) ReportAttempts(_ context.Context, r api.ReportAttemptsRequestObject) (api.ReportAttemptsResponseObject, error) {
-	var response api.ReportAttempts200JSONResponse
+func (p *plenty) ReportAttempts(_ context.Context, r apiserver.ReportAttemptsRequestObject) (apiserver.ReportAttemptsResponseObject, error) {
+	var response apiserver.ReportAttempts200JSONResponse
 	for _, report := range r.Body.Reports {
 		response.Results = append(response.Results, api.ReportResult{Status: api.ReportResultStatusAccepted})
 		if report.Kind == api.ReportKindEnded && p.ended.Add(1) == p.want {
@@ -71,8 +72,8 @@ func (p *plenty) ReportAttempts(_ context.Context, r api.ReportAttemptsRequestOb
 	return response, nil
 }
 
-func (p *plenty) GetTemplateForWorker(_ context.Context, r api.GetTemplateForWorkerRequestObject) (api.GetTemplateForWorkerResponseObject, error) {
-	return api.GetTemplateForWorker200JSONResponse{ID: r.Version, Document: p.template}, nil
+func (p *plenty) GetTemplateForWorker(_ context.Context, r apiserver.GetTemplateForWorkerRequestObject) (apiserver.GetTemplateForWorkerResponseObject, error) {
+	return apiserver.GetTemplateForWorker200JSONResponse{ID: r.Version, Document: p.template}, nil
 }
 
 // BenchmarkRuns is one worker from claim to recorded end, with a server and a runtime that cost next to
@@ -80,7 +81,7 @@ func (p *plenty) GetTemplateForWorker(_ context.Context, r api.GetTemplateForWor
 func BenchmarkRuns(b *testing.B) {
 	p := &plenty{template: json.RawMessage(shellTemplate), want: int64(b.N), done: make(chan struct{})}
 	p.left.Store(int64(b.N))
-	server := httptest.NewServer(http.HandlerFunc(api.Handler(api.NewStrictHandler(p, nil)).ServeHTTP))
+	server := httptest.NewServer(http.HandlerFunc(apiserver.Handler(apiserver.NewStrictHandler(p, nil)).ServeHTTP))
 	ctx, cancel := context.WithCancel(b.Context())
 	stopped := make(chan error, 1)
 	go func() {

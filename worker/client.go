@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
 )
 
 // protocolVersion is what this worker speaks.
@@ -22,7 +23,7 @@ const callTimeout = 30 * time.Second
 // client is the worker protocol, one method per call, no retries: whoever calls knows what to send the next
 // time.
 type client struct {
-	api  *api.ClientWithResponses
+	api  *apiclient.ClientWithResponses
 	pool string
 	name string
 }
@@ -35,10 +36,10 @@ func newClient(o Options) (*client, error) {
 		r.Header.Set("User-Agent", "berth-worker/"+o.Version)
 		return nil
 	}
-	c, err := api.NewClientWithResponses(
+	c, err := apiclient.NewClientWithResponses(
 		o.ServerURL,
-		api.WithHTTPClient(o.HTTPClient),
-		api.WithRequestEditorFn(authorize),
+		apiclient.WithHTTPClient(o.HTTPClient),
+		apiclient.WithRequestEditorFn(authorize),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("server address %q: %w", o.ServerURL, err)

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 )
 
 // leaseSeconds of the protocol server; no test waits for one to run out.
@@ -21,7 +22,7 @@ const testLease = 30
 // protocol answers the worker protocol from a small model, so that a test can lose answers, be away, or
 // contradict.
 type protocol struct {
-	api.StrictServerInterface // what a worker never asks for
+	apiserver.StrictServerInterface // what a worker never asks for
 
 	http         *httptest.Server
 	installation uuid.UUID
@@ -65,7 +66,7 @@ func newProtocol(t *testing.T, template string) *protocol {
 	p := &protocol{installation: uuid.New(), template: json.RawMessage(template), served: map[uuid.UUID]*served{},
 		answers: map[uuid.UUID][]api.Claim{}, grants: map[uuid.UUID]api.AttemptStatusStatus{}}
 	p.changed = sync.NewCond(&p.mu)
-	handler := api.Handler(api.NewStrictHandler(p, nil))
+	handler := apiserver.Handler(apiserver.NewStrictHandler(p, nil))
 	p.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p.gone(r.URL.Path) {
 			panic(http.ErrAbortHandler)
@@ -201,13 +202,13 @@ func (s *served) kinds() []api.ReportKind {
 	return kinds
 }
 
-func (p *protocol) WorkerHello(context.Context, api.WorkerHelloRequestObject) (api.WorkerHelloResponseObject, error) {
-	return api.WorkerHello200JSONResponse{InstallationID: p.installation, LeaseSeconds: testLease, ServerVersion: "test"}, nil
+func (p *protocol) WorkerHello(context.Context, apiserver.WorkerHelloRequestObject) (apiserver.WorkerHelloResponseObject, error) {
+	return apiserver.WorkerHello200JSONResponse{InstallationID: p.installation, LeaseSeconds: testLease, ServerVersion: "test"}, nil
 }
 
-func (p *protocol) ClaimRuns(ctx context.Context, r api.ClaimRunsRequestObject) (api.ClaimRunsResponseObject, error) {
+func (p *protocol) ClaimRuns(ctx context.Context, r apiserver.ClaimRunsRequestObject) (apiserver.ClaimRunsResponseObject, error) {
 	p.change(func() { p.asked = append(p.asked, *r.Body) })
-	response := api.ClaimRuns200JSONResponse{Claims: []api.Claim{}, Cancels: []uuid.UUID{}}
+	response := apiserver.ClaimRuns200JSONResponse{Claims: []api.Claim{}, Cancels: []uuid.UUID{}}
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(r.Body.WaitSeconds)*time.Second)
 	defer cancel()
 	if r.Body.WaitSeconds == 0 {
@@ -258,10 +259,10 @@ func (p *protocol) cancels(held *[]api.AttemptLease) []uuid.UUID {
 	return ids
 }
 
-func (p *protocol) RenewLeases(_ context.Context, r api.RenewLeasesRequestObject) (api.RenewLeasesResponseObject, error) {
+func (p *protocol) RenewLeases(_ context.Context, r apiserver.RenewLeasesRequestObject) (apiserver.RenewLeasesResponseObject, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	response := api.RenewLeases200JSONResponse{Lost: []uuid.UUID{}, Cancels: p.cancels(&r.Body.Leases), LeaseSeconds: testLease}
+	response := apiserver.RenewLeases200JSONResponse{Lost: []uuid.UUID{}, Cancels: p.cancels(&r.Body.Leases), LeaseSeconds: testLease}
 	for _, lease := range r.Body.Leases {
 		if s := p.served[lease.AttemptID]; s == nil || s.epoch != lease.Epoch || s.ended != nil {
 			response.Lost = append(response.Lost, lease.AttemptID)
@@ -273,8 +274,8 @@ func (p *protocol) RenewLeases(_ context.Context, r api.RenewLeasesRequestObject
 	return response, nil
 }
 
-func (p *protocol) ReportAttempts(_ context.Context, r api.ReportAttemptsRequestObject) (api.ReportAttemptsResponseObject, error) {
-	var response api.ReportAttempts200JSONResponse
+func (p *protocol) ReportAttempts(_ context.Context, r apiserver.ReportAttemptsRequestObject) (apiserver.ReportAttemptsResponseObject, error) {
+	var response apiserver.ReportAttempts200JSONResponse
 	p.change(func() {
 		for _, report := range r.Body.Reports {
 			response.Results = append(response.Results, api.ReportResult{Status: p.report(report)})
@@ -312,7 +313,7 @@ func (p *protocol) report(r api.Report) api.ReportResultStatus {
 	return api.ReportResultStatusAccepted
 }
 
-func (p *protocol) AppendLogs(_ context.Context, r api.AppendLogsRequestObject) (api.AppendLogsResponseObject, error) {
+func (p *protocol) AppendLogs(_ context.Context, r apiserver.AppendLogsRequestObject) (apiserver.AppendLogsResponseObject, error) {
 	if p.slowLogs > 0 {
 		<-time.After(p.slowLogs)
 	}
@@ -328,13 +329,13 @@ func (p *protocol) AppendLogs(_ context.Context, r api.AppendLogsRequestObject) 
 			}
 		}
 	})
-	return api.AppendLogs204Response{}, nil
+	return apiserver.AppendLogs204Response{}, nil
 }
 
-func (p *protocol) LookUpAttempts(_ context.Context, r api.LookUpAttemptsRequestObject) (api.LookUpAttemptsResponseObject, error) {
+func (p *protocol) LookUpAttempts(_ context.Context, r apiserver.LookUpAttemptsRequestObject) (apiserver.LookUpAttemptsResponseObject, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	response := api.LookUpAttempts200JSONResponse{Jobs: []api.AttemptStatus{}}
+	response := apiserver.LookUpAttempts200JSONResponse{Jobs: []api.AttemptStatus{}}
 	for _, ref := range r.Body.Jobs {
 		response.Jobs = append(response.Jobs, api.AttemptStatus{Status: p.status(ref)})
 	}
@@ -359,10 +360,10 @@ func (p *protocol) status(ref api.AttemptRef) api.AttemptStatusStatus {
 	return api.AttemptStatusStatusUnknown
 }
 
-func (p *protocol) GetTemplateForWorker(_ context.Context, r api.GetTemplateForWorkerRequestObject) (api.GetTemplateForWorkerResponseObject, error) {
+func (p *protocol) GetTemplateForWorker(_ context.Context, r apiserver.GetTemplateForWorkerRequestObject) (apiserver.GetTemplateForWorkerResponseObject, error) {
 	if r.Version != uuid.NewSHA1(uuid.Nil, p.template) {
-		return api.GetTemplateForWorkerdefaultApplicationProblemPlusJSONResponse{StatusCode: http.StatusNotFound,
+		return apiserver.GetTemplateForWorkerdefaultApplicationProblemPlusJSONResponse{StatusCode: http.StatusNotFound,
 			Body: api.Problem{Code: "not-found", Title: "no such template version", Status: http.StatusNotFound, Type: "about:blank"}}, nil
 	}
-	return api.GetTemplateForWorker200JSONResponse{ID: r.Version, Pool: "local", Version: 1, Document: p.template}, nil
+	return apiserver.GetTemplateForWorker200JSONResponse{ID: r.Version, Pool: "local", Version: 1, Document: p.template}, nil
 }

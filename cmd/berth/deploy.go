@@ -12,6 +12,7 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/berthfile"
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
 )
 
 // deploying is what `berth deploy` was told.
@@ -139,7 +140,7 @@ func loadBerthFile(app *cli.App, file string) (*berthfile.File, error) {
 // deploy is one deploy.
 type deploy struct {
 	app       *cli.App
-	client    *api.ClientWithResponses
+	client    *apiclient.ClientWithResponses
 	in        deploying
 	described *berthfile.File
 	format    cli.Format

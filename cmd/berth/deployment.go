@@ -7,6 +7,7 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
 )
 
 func deploymentCommand(app *cli.App) *cobra.Command {
@@ -28,7 +29,7 @@ func deploymentCommand(app *cli.App) *cobra.Command {
 
 func listDeployments(
 	ctx context.Context,
-	client *api.ClientWithResponses,
+	client *apiclient.ClientWithResponses,
 	pool *string,
 ) ([]api.Deployment, error) {
 	return cli.Pages(0, func(limit int32, cursor *string) ([]api.Deployment, *string, error) {
@@ -77,7 +78,7 @@ func given(s string) *string {
 
 func getDeployment(
 	ctx context.Context,
-	client *api.ClientWithResponses,
+	client *apiclient.ClientWithResponses,
 	name string,
 ) (api.Deployment, error) {
 	r, err := client.GetDeploymentWithResponse(ctx, name)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
 )
 
 // newRun is what `berth deployment run` was told.
@@ -95,7 +96,7 @@ With --watch the states and the output of the run are printed as they happen, an
 func createRun(
 	ctx context.Context,
 	app *cli.App,
-	client *api.ClientWithResponses,
+	client *apiclient.ClientWithResponses,
 	deployment string,
 	in newRun,
 ) (api.Run, error) {
@@ -115,7 +116,7 @@ func createRun(
 func (in newRun) body(
 	ctx context.Context,
 	app *cli.App,
-	client *api.ClientWithResponses,
+	client *apiclient.ClientWithResponses,
 	deployment string,
 ) (api.RunCreate, error) {
 	body := api.RunCreate{Name: given(in.name)}
@@ -169,7 +170,7 @@ type runSchemas struct{ parameters, variables json.RawMessage }
 // schemas asks the server for the schemas where they can make a difference.
 func (in newRun) schemas(
 	ctx context.Context,
-	client *api.ClientWithResponses,
+	client *apiclient.ClientWithResponses,
 	deployment string,
 ) (runSchemas, error) {
 	var s runSchemas

@@ -18,6 +18,7 @@ import (
 
 	"github.com/berth-dev/berth/internal/pgtest"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
 	"github.com/berth-dev/berth/server/store"
 )
 
@@ -47,9 +48,9 @@ func (f *fleet) start(i int) {
 }
 
 // ask asks one server after another until one answers.
-func ask[T any](ctx context.Context, f *fleet, call func(ctx context.Context, c *api.ClientWithResponses) (*T, error)) *T {
+func ask[T any](ctx context.Context, f *fleet, call func(ctx context.Context, c *apiclient.ClientWithResponses) (*T, error)) *T {
 	for ctx.Err() == nil {
-		c, err := api.NewClientWithResponses(f.servers[rand.IntN(fleetServers)].Load().url)
+		c, err := apiclient.NewClientWithResponses(f.servers[rand.IntN(fleetServers)].Load().url)
 		if err != nil {
 			f.t.Error(err)
 			return nil
@@ -68,7 +69,7 @@ func ask[T any](ctx context.Context, f *fleet, call func(ctx context.Context, c 
 func (f *fleet) work(ctx context.Context, name string) {
 	for f.done.Load() < f.want && ctx.Err() == nil {
 		request := api.ClaimRequest{RequestID: uuid.New(), Pool: "p", Worker: name, ClusterID: "c", Max: int32(1 + rand.IntN(5)), WaitSeconds: 1}
-		answer := ask(ctx, f, func(ctx context.Context, c *api.ClientWithResponses) (*api.ClaimResponse, error) {
+		answer := ask(ctx, f, func(ctx context.Context, c *apiclient.ClientWithResponses) (*api.ClaimResponse, error) {
 			r, err := c.ClaimRunsWithResponse(ctx, request)
 			if err != nil {
 				return nil, err
@@ -95,7 +96,7 @@ func (f *fleet) report(ctx context.Context, name string, reports []api.Report) {
 	if len(reports) == 0 {
 		return
 	}
-	answer := ask(ctx, f, func(ctx context.Context, c *api.ClientWithResponses) (*api.ReportResponse, error) {
+	answer := ask(ctx, f, func(ctx context.Context, c *apiclient.ClientWithResponses) (*api.ReportResponse, error) {
 		r, err := c.ReportAttemptsWithResponse(ctx, api.ReportRequest{Worker: name, Pool: "p", Reports: reports})
 		if err != nil {
 			return nil, err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
 )
 
 func poolCommand(app *cli.App) *cobra.Command {
@@ -32,7 +33,7 @@ func poolCommand(app *cli.App) *cobra.Command {
 	)
 }
 
-func listPools(ctx context.Context, client *api.ClientWithResponses) ([]api.WorkPool, error) {
+func listPools(ctx context.Context, client *apiclient.ClientWithResponses) ([]api.WorkPool, error) {
 	return cli.Pages(0, func(limit int32, cursor *string) ([]api.WorkPool, *string, error) {
 		r, err := client.ListWorkPoolsWithResponse(
 			ctx,

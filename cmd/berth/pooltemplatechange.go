@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
 	"github.com/berth-dev/berth/templating"
 )
 
@@ -80,7 +81,7 @@ Without --from it starts at the newest version, or with neither --to nor -f at t
 // compared says what is compared with what.
 func compared(
 	ctx context.Context,
-	client *api.ClientWithResponses,
+	client *apiclient.ClientWithResponses,
 	pool string,
 	from, to int32,
 	document json.RawMessage,
@@ -119,7 +120,7 @@ func compared(
 // changeOf asks for the differences, and for what they do to all deployments.
 func changeOf(
 	ctx context.Context,
-	client *api.ClientWithResponses,
+	client *apiclient.ClientWithResponses,
 	pool string,
 	c api.TemplateComparison,
 ) (templateChange, error) {
@@ -134,7 +135,7 @@ func changeOf(
 
 func impactOf(
 	ctx context.Context,
-	client *api.ClientWithResponses,
+	client *apiclient.ClientWithResponses,
 	pool string,
 	c api.TemplateComparison,
 ) (api.TemplateImpact, error) {

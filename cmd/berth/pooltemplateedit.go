@@ -17,6 +17,7 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/yamldoc"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
 )
 
 func templateEditCommand(app *cli.App) *cobra.Command {
@@ -46,7 +47,7 @@ edit without a trace. A save by somebody else meanwhile is never overwritten.`,
 // templateEdit is one edit, from the newest version to the one after it.
 type templateEdit struct {
 	app           *cli.App
-	client        *api.ClientWithResponses
+	client        *apiclient.ClientWithResponses
 	pool          string
 	yes, unbroken bool
 	version       int32

@@ -7,6 +7,7 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
 )
 
 func queueUpdateCommand(app *cli.App, pool *string) *cobra.Command {
@@ -98,7 +99,7 @@ func queueDeleteCommand(app *cli.App, pool *string) *cobra.Command {
 
 // queueNames completes queues of the pool that --pool names.
 func queueNames(app *cli.App, pool *string) completer {
-	return names(app, func(ctx context.Context, client *api.ClientWithResponses) ([]string, error) {
+	return names(app, func(ctx context.Context, client *apiclient.ClientWithResponses) ([]string, error) {
 		r, err := client.ListWorkQueuesWithResponse(ctx, *pool)
 		list, err := cli.Value(resultOf(r, err).JSON200, r, err)
 		return mapped(list.Items, func(q api.WorkQueue) string { return q.Name }), err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
 )
 
 func runCommand(app *cli.App) *cobra.Command {
@@ -49,7 +50,7 @@ have the same name it stands for the newest.`,
 
 func listRuns(
 	ctx context.Context,
-	client *api.ClientWithResponses,
+	client *apiclient.ClientWithResponses,
 	limit int,
 	filter api.ListRunsParams,
 ) ([]api.Run, error) {
@@ -131,7 +132,7 @@ func duration(app *cli.App, r api.Run) string {
 	return cli.Duration(r.EndedAt.Sub(*r.StartedAt))
 }
 
-func getRun(ctx context.Context, client *api.ClientWithResponses, id uuid.UUID) (api.RunDetail, error) {
+func getRun(ctx context.Context, client *apiclient.ClientWithResponses, id uuid.UUID) (api.RunDetail, error) {
 	r, err := client.GetRunWithResponse(ctx, id)
 	return cli.Value(resultOf(r, err).JSON200, r, err)
 }
@@ -144,7 +145,7 @@ func runGetCommand(app *cli.App) *cobra.Command {
 		ValidArgsFunction: runNames(app),
 	}
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID) error {
 		detail, err := getRun(cmd.Context(), client, id)
 		if err != nil {
 			return err
@@ -160,7 +161,7 @@ func runGetCommand(app *cli.App) *cobra.Command {
 // onRun is a command's work on the run that its argument names.
 func onRun(
 	app *cli.App,
-	work func(*cobra.Command, *api.ClientWithResponses, uuid.UUID) error,
+	work func(*cobra.Command, *apiclient.ClientWithResponses, uuid.UUID) error,
 ) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		client, err := app.Client(cmd)
@@ -235,19 +236,19 @@ func printMessages(app *cli.App, attempts []api.Attempt) error {
 	return nil
 }
 
-type runAction func(ctx context.Context, client *api.ClientWithResponses, id uuid.UUID) (api.Run, error)
+type runAction func(ctx context.Context, client *apiclient.ClientWithResponses, id uuid.UUID) (api.Run, error)
 
-func cancelRun(ctx context.Context, client *api.ClientWithResponses, id uuid.UUID) (api.Run, error) {
+func cancelRun(ctx context.Context, client *apiclient.ClientWithResponses, id uuid.UUID) (api.Run, error) {
 	r, err := client.CancelRunWithResponse(ctx, id)
 	return cli.Value(resultOf(r, err).JSON200, r, err)
 }
 
-func retryRun(ctx context.Context, client *api.ClientWithResponses, id uuid.UUID) (api.Run, error) {
+func retryRun(ctx context.Context, client *apiclient.ClientWithResponses, id uuid.UUID) (api.Run, error) {
 	r, err := client.RetryRunWithResponse(ctx, id)
 	return cli.Value(resultOf(r, err).JSON200, r, err)
 }
 
-func abandonRun(ctx context.Context, client *api.ClientWithResponses, id uuid.UUID) (api.Run, error) {
+func abandonRun(ctx context.Context, client *apiclient.ClientWithResponses, id uuid.UUID) (api.Run, error) {
 	r, err := client.AbandonRunWithResponse(ctx, id)
 	return cli.Value(resultOf(r, err).JSON200, r, err)
 }
@@ -265,7 +266,7 @@ func runActionCommand(
 	cmd.Flags().
 		BoolVarP(&watch, "watch", "w", false, "follow the run; exit 0 when it ended as asked for, 1 otherwise")
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID) error {
 		run, err := act(cmd.Context(), client, id)
 		if err != nil {
 			return err

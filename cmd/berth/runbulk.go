@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
 )
 
 // bulkAction is what can be done to one run, and to many of them.
@@ -17,7 +18,7 @@ type bulkAction struct {
 	done              string // of one run: its id and its state
 	past              string // of many
 	one               runAction
-	many              func(context.Context, *api.ClientWithResponses, api.RunSelection) (api.RunBulkResult, error)
+	many              func(context.Context, *apiclient.ClientWithResponses, api.RunSelection) (api.RunBulkResult, error)
 	wanted            api.StateType   // that a watched run shall end in
 	usual             []api.StateType // what a filter without states finds
 }
@@ -27,7 +28,7 @@ func cancelAction() bulkAction {
 		verb: "cancel", short: "Cancel a run, or many", done: "cancel of run %s (%s) asked for, it is %s", past: "cancel asked for",
 		long: "Cancel runs: those that are named, or all that have not ended and that a filter finds.",
 		one:  cancelRun, wanted: api.CANCELLED, usual: []api.StateType{api.SCHEDULED, api.PENDING, api.RUNNING},
-		many: func(ctx context.Context, client *api.ClientWithResponses, s api.RunSelection) (api.RunBulkResult, error) {
+		many: func(ctx context.Context, client *apiclient.ClientWithResponses, s api.RunSelection) (api.RunBulkResult, error) {
 			r, err := client.CancelRunsWithResponse(ctx, s)
 			return cli.Value(resultOf(r, err).JSON200, r, err)
 		},
@@ -39,7 +40,7 @@ func retryAction() bulkAction {
 		verb: "retry", short: "Make a new attempt of a run that has ended, or of many", done: "run %s (%s) tried again, it is %s", past: "tried again",
 		long: "Make new attempts of runs: those that are named, or all that have failed, crashed or were cancelled and that a filter finds.",
 		one:  retryRun, wanted: api.COMPLETED, usual: []api.StateType{api.FAILED, api.CRASHED, api.CANCELLED},
-		many: func(ctx context.Context, client *api.ClientWithResponses, s api.RunSelection) (api.RunBulkResult, error) {
+		many: func(ctx context.Context, client *apiclient.ClientWithResponses, s api.RunSelection) (api.RunBulkResult, error) {
 			r, err := client.RetryRunsWithResponse(ctx, s)
 			return cli.Value(resultOf(r, err).JSON200, r, err)
 		},
@@ -94,7 +95,7 @@ func runsActionCommand(app *cli.App, act bulkAction) *cobra.Command {
 
 type bulk struct {
 	app    *cli.App
-	client *api.ClientWithResponses
+	client *apiclient.ClientWithResponses
 	act    bulkAction
 	format cli.Format
 }

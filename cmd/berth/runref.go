@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
 )
 
 // runArgs is one run: its id, its name, or the beginning of either.
@@ -34,7 +35,7 @@ const shortestPrefix = 6
 
 // findRun finds the run that is meant. A name stands for the newest run of it; the beginning of an id or of a
 // name for one run only.
-func findRun(ctx context.Context, client *api.ClientWithResponses, text string) (uuid.UUID, error) {
+func findRun(ctx context.Context, client *apiclient.ClientWithResponses, text string) (uuid.UUID, error) {
 	if id, err := uuid.Parse(text); err == nil {
 		return id, nil
 	}
@@ -66,7 +67,7 @@ func findRun(ctx context.Context, client *api.ClientWithResponses, text string) 
 // theOne is the one run that a filter finds, uuid.Nil where it finds none.
 func theOne(
 	ctx context.Context,
-	client *api.ClientWithResponses,
+	client *apiclient.ClientWithResponses,
 	what, text string,
 	filter api.ListRunsParams,
 ) (uuid.UUID, error) {
@@ -112,7 +113,7 @@ func isPrefix(text string) bool {
 func runNames(app *cli.App) completer {
 	return namesFrom(
 		app,
-		func(ctx context.Context, client *api.ClientWithResponses, typed string) ([]string, error) {
+		func(ctx context.Context, client *apiclient.ClientWithResponses, typed string) ([]string, error) {
 			var filter api.ListRunsParams
 			if typed != "" {
 				filter.NamePrefix = &typed

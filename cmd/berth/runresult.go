@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
 )
 
 func runResultCommand(app *cli.App) *cobra.Command {
@@ -18,7 +19,7 @@ func runResultCommand(app *cli.App) *cobra.Command {
 		Args: runArgs, ValidArgsFunction: runNames(app),
 	}
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID) error {
 		r, err := client.GetRunResultWithResponse(cmd.Context(), id)
 		result, err := cli.Value(resultOf(r, err).JSON200, r, err)
 		if err != nil {
@@ -93,7 +94,7 @@ the pool's workers grant jobs a key of their own.`,
 	return cmd
 }
 
-func (in *reportFlags) sendProgress(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
+func (in *reportFlags) sendProgress(cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID) error {
 	body := api.RunProgressSet{Message: given(in.message)}
 	if cmd.Flags().Changed("progress") {
 		body.Percent = &in.percent
@@ -105,7 +106,7 @@ func (in *reportFlags) sendProgress(cmd *cobra.Command, client *api.ClientWithRe
 func (in *reportFlags) sendResult(
 	app *cli.App,
 	cmd *cobra.Command,
-	client *api.ClientWithResponses,
+	client *apiclient.ClientWithResponses,
 	id uuid.UUID,
 ) error {
 	var words []string

@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
 )
 
 func runEventsCommand(app *cli.App) *cobra.Command {
@@ -18,7 +19,7 @@ func runEventsCommand(app *cli.App) *cobra.Command {
 		ValidArgsFunction: runNames(app),
 	}
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID) error {
 		r, err := client.ListRunEventsWithResponse(cmd.Context(), id)
 		list, err := cli.Value(resultOf(r, err).JSON200, r, err)
 		if err != nil {
@@ -49,7 +50,7 @@ func runManifestCommand(app *cli.App) *cobra.Command {
 	}
 	cmd.Flags().Int32Var(&attempt, "attempt", 0, "of this attempt (default: the newest)")
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID) error {
 		if attempt < 0 {
 			return cli.Usagef("--attempt %d: attempts count from 1", attempt)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/watch"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
 )
 
 func runWatchCommand(app *cli.App) *cobra.Command {
@@ -20,7 +21,7 @@ func runWatchCommand(app *cli.App) *cobra.Command {
 		Args: runArgs, ValidArgsFunction: runNames(app),
 	}
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID) error {
 		return watchRun(cmd.Context(), app, client, watched{id, *format, api.COMPLETED})
 	})
 	return cmd
@@ -34,7 +35,7 @@ type watched struct {
 }
 
 // watchRun follows a run to its end and fails when it did not complete.
-func watchRun(ctx context.Context, app *cli.App, client *api.ClientWithResponses, w watched) error {
+func watchRun(ctx context.Context, app *cli.App, client *apiclient.ClientWithResponses, w watched) error {
 	follower := watch.New(client, w.id, true)
 	if w.format != cli.Table {
 		lines := watch.Lines{App: app}
@@ -75,7 +76,7 @@ func stoppedWatching(ctx context.Context, app *cli.App, id uuid.UUID, err error)
 func (w watched) verdict(
 	ctx context.Context,
 	app *cli.App,
-	client *api.ClientWithResponses,
+	client *apiclient.ClientWithResponses,
 	run api.Run,
 ) error {
 	if run.State.Type == w.wanted {
@@ -107,7 +108,7 @@ func (w watched) verdict(
 
 func explainRun(
 	ctx context.Context,
-	client *api.ClientWithResponses,
+	client *apiclient.ClientWithResponses,
 	id uuid.UUID,
 ) (api.RunExplanation, error) {
 	r, err := client.ExplainRunWithResponse(ctx, id)
@@ -127,7 +128,7 @@ a JSON object a line.`,
 	cmd.Flags().Int32Var(&attempt, "attempt", 0, "of this attempt (default: the newest)")
 	cmd.MarkFlagsMutuallyExclusive("follow", "attempt")
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID) error {
 		if follow {
 			return followLogs(cmd.Context(), app, client, id, *format)
 		}
@@ -146,7 +147,7 @@ a JSON object a line.`,
 func followLogs(
 	ctx context.Context,
 	app *cli.App,
-	client *api.ClientWithResponses,
+	client *apiclient.ClientWithResponses,
 	id uuid.UUID,
 	format cli.Format,
 ) error {
@@ -170,7 +171,7 @@ type runOutput struct {
 func documentLogs(
 	ctx context.Context,
 	app *cli.App,
-	client *api.ClientWithResponses,
+	client *apiclient.ClientWithResponses,
 	id uuid.UUID,
 	params *api.GetRunLogsParams,
 	format cli.Format,
@@ -198,7 +199,7 @@ func documentLogs(
 func copyLogs(
 	ctx context.Context,
 	to io.Writer,
-	client *api.ClientWithResponses,
+	client *apiclient.ClientWithResponses,
 	id uuid.UUID,
 	params *api.GetRunLogsParams,
 ) error {
@@ -207,7 +208,7 @@ func copyLogs(
 		return cli.TransportError(err)
 	}
 	if resp.StatusCode != 200 {
-		r, err := api.ParseGetRunLogsResponse(resp)
+		r, err := apiclient.ParseGetRunLogsResponse(resp)
 		return cli.Check(r, err)
 	}
 	defer resp.Body.Close()
@@ -225,7 +226,7 @@ func runExplainCommand(app *cli.App) *cobra.Command {
 		ValidArgsFunction: runNames(app),
 	}
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *api.ClientWithResponses, id uuid.UUID) error {
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID) error {
 		e, err := explainRun(cmd.Context(), client, id)
 		if err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
 	"github.com/berth-dev/berth/server/schedule"
 )
 
@@ -33,7 +34,7 @@ func scheduleCommand(app *cli.App) *cobra.Command {
 
 func listSchedules(
 	ctx context.Context,
-	client *api.ClientWithResponses,
+	client *apiclient.ClientWithResponses,
 	pool *string,
 ) ([]api.Schedule, error) {
 	return cli.Pages(0, func(limit int32, cursor *string) ([]api.Schedule, *string, error) {
@@ -153,7 +154,7 @@ func schedulePauseCommand(app *cli.App, verb, short string, active bool) *cobra.
 }
 
 // scheduleName is the one that is meant.
-func scheduleName(ctx context.Context, client *api.ClientWithResponses, args []string) (string, error) {
+func scheduleName(ctx context.Context, client *apiclient.ClientWithResponses, args []string) (string, error) {
 	if len(args) == 2 {
 		return args[1], nil
 	}
@@ -170,7 +171,7 @@ func scheduleName(ctx context.Context, client *api.ClientWithResponses, args []s
 
 func scheduleNames(
 	ctx context.Context,
-	client *api.ClientWithResponses,
+	client *apiclient.ClientWithResponses,
 	deployment string,
 ) ([]string, error) {
 	r, err := client.GetDeploymentWithResponse(ctx, deployment)
@@ -187,7 +188,7 @@ func deploymentThenSchedule(app *cli.App) completer {
 		if len(args) != 1 {
 			return deploymentNames(app)(cmd, args, typed)
 		}
-		return names(app, func(ctx context.Context, client *api.ClientWithResponses) ([]string, error) {
+		return names(app, func(ctx context.Context, client *apiclient.ClientWithResponses) ([]string, error) {
 			return scheduleNames(ctx, client, args[0])
 		})(cmd, nil, typed)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
 )
 
 func variableCommand(app *cli.App) *cobra.Command {
@@ -25,7 +26,7 @@ func variableCommand(app *cli.App) *cobra.Command {
 	)
 }
 
-func listVariables(ctx context.Context, client *api.ClientWithResponses) ([]api.Variable, error) {
+func listVariables(ctx context.Context, client *apiclient.ClientWithResponses) ([]api.Variable, error) {
 	return cli.Pages(0, func(limit int32, cursor *string) ([]api.Variable, *string, error) {
 		r, err := client.ListVariablesWithResponse(
 			ctx,

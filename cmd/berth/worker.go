@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
 )
 
 func workerCommand(app *cli.App) *cobra.Command {
@@ -18,7 +19,7 @@ func workerCommand(app *cli.App) *cobra.Command {
 		workerPauseCommand(app, "resume", "Claim runs with a worker again", false))
 }
 
-func listWorkers(ctx context.Context, client *api.ClientWithResponses, pool *string) ([]api.Worker, error) {
+func listWorkers(ctx context.Context, client *apiclient.ClientWithResponses, pool *string) ([]api.Worker, error) {
 	r, err := client.ListWorkersWithResponse(ctx, &api.ListWorkersParams{Pool: pool})
 	list, err := cli.Value(resultOf(r, err).JSON200, r, err)
 	if list.Items == nil {

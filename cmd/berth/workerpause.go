@@ -7,6 +7,7 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
 )
 
 func workerPauseCommand(app *cli.App, verb, short string, paused bool) *cobra.Command {
@@ -39,7 +40,7 @@ func workerPauseCommand(app *cli.App, verb, short string, paused bool) *cobra.Co
 
 // workerNames completes workers of the pool that --pool names.
 func workerNames(app *cli.App, pool *string) completer {
-	return names(app, func(ctx context.Context, client *api.ClientWithResponses) ([]string, error) {
+	return names(app, func(ctx context.Context, client *apiclient.ClientWithResponses) ([]string, error) {
 		workers, err := listWorkers(ctx, client, given(*pool))
 		return mapped(workers, func(w api.Worker) string { return w.Name }), err
 	})

@@ -20,6 +20,9 @@ func rooms() []room {
 		{"cmd", []string{"server", "worker", "templating", "charts"}},
 		{"server", []string{"templating"}},
 		{"server/api", nil},
+		{"server/api/apiclient", []string{"server/api"}},
+		{"server/api/apiserver", []string{"server/api"}},
+		{"server/api/apispec", nil},
 		{"server/apikey", nil},
 		{"server/lifecycle", nil},
 		{"server/store", []string{"server/lifecycle", "server/apikey"}},
@@ -73,11 +76,13 @@ func enclaves() []enclave {
 			[]string{"cmd", "server", "worker", "charts", "internal"},
 			"the template language does no I/O",
 		},
+		{"github.com/gorilla/mux", []string{"server"}, "only the server routes requests"},
+		{"github.com/getkin/kin-openapi", []string{"server"}, "only the server validates requests"},
 		{"github.com/spf13/cobra", []string{"cmd"}, "only the command line knows its flags"},
 	}
 }
 
-// A ban keeps a dependency out of a folder that its enclave would let in.
+// A ban keeps a dependency out of a folder that its room or enclave would let in.
 type ban struct {
 	dependency string
 	folder     string
@@ -85,7 +90,13 @@ type ban struct {
 }
 
 func bans() []ban {
+	const server, spec = Module + "/server/api/apiserver", Module + "/server/api/apispec"
+	const why = "clients link neither the router nor the validator"
 	return []ban{
+		{server, "worker", why},
+		{spec, "worker", why},
+		{server, "server/api/apiclient", why},
+		{spec, "server/api/apiclient", why},
 		{"k8s.io/client-go", "worker/kube/observe", "observing is a pure function of Kubernetes' API types"},
 		{"k8s.io/client-go", "worker/kube/podstatus", "reading a pod's status needs only Kubernetes' API types"},
 	}
@@ -103,14 +114,15 @@ func Violations(packages []Package) []string {
 	for _, p := range packages {
 		here := inside(p.ImportPath)
 		for _, imported := range p.Imports {
+			if b, ok := banned(here, imported); ok {
+				out = append(out, fmt.Sprintf("%s imports %s: %s", here, inside(imported), b.why))
+				continue
+			}
 			if ours(imported) {
 				if why := refused(here, inside(imported)); why != "" {
 					out = append(out, fmt.Sprintf("%s imports %s: %s", here, inside(imported), why))
 				}
 				continue
-			}
-			if b, ok := banned(here, imported); ok {
-				out = append(out, fmt.Sprintf("%s imports %s: %s", here, imported, b.why))
 			}
 			if e, ok := forbidden(here, imported); ok {
 				out = append(

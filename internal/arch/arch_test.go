@@ -22,6 +22,31 @@ func TestNoImportGoesThroughAWall(t *testing.T) {
 	}
 }
 
+// What a worker or another client links is what it can be attacked through, and what its users download.
+func TestClientsLinkNeitherRouterNorValidator(t *testing.T) {
+	clients := []string{
+		arch.Module + "/server/api", arch.Module + "/server/api/apiclient", arch.Module + "/worker/...",
+	}
+	out, err := exec.Command("go", append([]string{"list", "-deps"}, clients...)...).Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	dependencies := strings.Fields(string(out))
+	if len(dependencies) < 100 {
+		t.Fatalf("go list found %d dependencies, which cannot be all", len(dependencies))
+	}
+	for _, path := range dependencies {
+		for _, unwanted := range []string{
+			"github.com/gorilla/mux", "github.com/getkin/kin-openapi",
+			arch.Module + "/server/api/apiserver", arch.Module + "/server/api/apispec",
+		} {
+			if strings.HasPrefix(path, unwanted) {
+				t.Errorf("a client links %s", path)
+			}
+		}
+	}
+}
+
 func TestViolationsAreSeen(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
@@ -31,6 +56,10 @@ func TestViolationsAreSeen(t *testing.T) {
 		{"the language may not know the server", "templating", arch.Module + "/server", "templating imports server"},
 		{"the worker may not know the server's inside", "worker", arch.Module + "/server/store", "worker imports server/store"},
 		{"the worker may know the wire types", "worker", arch.Module + "/server/api", ""},
+		{
+			"the client knows the wire types only",
+			"server/api/apiclient", arch.Module + "/server/api/apispec", "server/api/apiclient imports server/api/apispec",
+		},
 		{"the API knows nothing of ours", "server/api", arch.Module + "/templating", "server/api imports templating"},
 		{"the server may not know the worker", "server", arch.Module + "/worker/job", "server imports worker/job"},
 		{"client-go stays in worker/kube", "worker", "k8s.io/client-go/kubernetes", "worker imports k8s.io/client-go/kubernetes"},

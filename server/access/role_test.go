@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apispec"
 )
 
 // may lists who may do each operation. It is written out by hand on purpose: who opens an operation to more
@@ -35,7 +36,7 @@ var may = map[string]string{
 }
 
 func TestEveryOperationOfTheSpecificationNeedsARole(t *testing.T) {
-	spec, err := api.GetSpec()
+	spec, err := apispec.GetSpec()
 	if err != nil {
 		t.Fatal(err)
 	}

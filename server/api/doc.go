@@ -1,6 +1,11 @@
-// Package api is the contract between the server and everybody who talks to it: openapi.yaml, and the wire
-// types, server interface and client generated from it. It imports nothing of ours, so that both sides may
-// depend on it.
+// Package api holds the wire types of the API, generated from openapi.yaml. It imports nothing of ours and neither a
+// router nor a validator, so that both sides may depend on it.
+//
+// What else is generated from openapi.yaml has a package each, below this one:
+//
+//	apiclient  the client, for worker and command line
+//	apiserver  the interface that package server implements, with its routes and request and response objects
+//	apispec    the specification itself, against which requests are validated
 //
 // To change the API, edit openapi.yaml, run `make generate`, and implement what the compiler then asks for in
 // package server.

@@ -12,12 +12,12 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/uuid"
 
-	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apispec"
 )
 
 func specification(t *testing.T) *openapi3.T {
 	t.Helper()
-	spec, err := api.GetSpec()
+	spec, err := apispec.GetSpec()
 	if err != nil {
 		t.Fatal(err)
 	}

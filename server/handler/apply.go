@@ -4,18 +4,18 @@ import (
 	"context"
 
 	"github.com/berth-dev/berth/server/access"
-	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/apply"
 	"github.com/berth-dev/berth/server/request"
 )
 
 // Apply brings pools, variables and deployments to what a file declares, or says what that would change.
-func (h *Handler) Apply(ctx context.Context, r api.ApplyRequestObject) (api.ApplyResponseObject, error) {
+func (h *Handler) Apply(ctx context.Context, r apiserver.ApplyRequestObject) (apiserver.ApplyResponseObject, error) {
 	result, err := h.applier.Apply(ctx, apply.Request{
 		File: r.Body, Document: request.Document(ctx), By: access.From(ctx),
 	})
 	if err != nil {
 		return nil, err
 	}
-	return api.Apply200JSONResponse(*result), nil
+	return apiserver.Apply200JSONResponse(*result), nil
 }

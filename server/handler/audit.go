@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/berth-dev/berth/server/access"
-	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
 )
@@ -13,8 +13,8 @@ import (
 // for.
 func (h *Handler) ListAudit(
 	ctx context.Context,
-	r api.ListAuditRequestObject,
-) (api.ListAuditResponseObject, error) {
+	r apiserver.ListAuditRequestObject,
+) (apiserver.ListAuditResponseObject, error) {
 	p := r.Params
 	entries, next, err := h.store.ListAudit(ctx, store.AuditFilter{
 		Actor: wire.Or(
@@ -27,5 +27,5 @@ func (h *Handler) ListAudit(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListAudit200JSONResponse{Items: wire.Each(entries, wire.AuditEntry), NextCursor: wire.OrNil(next)}, nil
+	return apiserver.ListAudit200JSONResponse{Items: wire.Each(entries, wire.AuditEntry), NextCursor: wire.OrNil(next)}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
 )
@@ -20,8 +21,8 @@ const (
 // something that the worker holds is to be cancelled.
 func (h *Handler) ClaimRuns(
 	ctx context.Context,
-	r api.ClaimRunsRequestObject,
-) (api.ClaimRunsResponseObject, error) {
+	r apiserver.ClaimRunsRequestObject,
+) (apiserver.ClaimRunsResponseObject, error) {
 	b := r.Body
 	if err := checkWorker(ctx, b.Pool, b.Worker); err != nil {
 		return nil, err
@@ -49,7 +50,7 @@ func (h *Handler) ClaimRuns(
 	if err != nil {
 		return nil, err
 	}
-	return api.ClaimRuns200JSONResponse(*answer), nil
+	return apiserver.ClaimRuns200JSONResponse(*answer), nil
 }
 
 // poll is one waiting claim.

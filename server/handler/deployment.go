@@ -5,7 +5,7 @@ import (
 	"strconv"
 
 	"github.com/berth-dev/berth/server/access"
-	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
@@ -14,8 +14,8 @@ import (
 // ListDeployments lists the deployments of a pool, or of all pools that the key is for.
 func (h *Handler) ListDeployments(
 	ctx context.Context,
-	r api.ListDeploymentsRequestObject,
-) (api.ListDeploymentsResponseObject, error) {
+	r apiserver.ListDeploymentsRequestObject,
+) (apiserver.ListDeploymentsResponseObject, error) {
 	pool := wire.Or(r.Params.Pool, "")
 	if pool != "" {
 		if err := access.From(ctx).CheckPool(pool); err != nil {
@@ -32,7 +32,7 @@ func (h *Handler) ListDeployments(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListDeployments200JSONResponse{
+	return apiserver.ListDeployments200JSONResponse{
 		Items:      wire.Each(deployments, wire.Deployment),
 		NextCursor: wire.OrNil(next),
 	}, nil
@@ -53,8 +53,8 @@ func (h *Handler) deployment(ctx context.Context, name string) (*store.Deploymen
 // GetDeployment returns a deployment.
 func (h *Handler) GetDeployment(
 	ctx context.Context,
-	r api.GetDeploymentRequestObject,
-) (api.GetDeploymentResponseObject, error) {
+	r apiserver.GetDeploymentRequestObject,
+) (apiserver.GetDeploymentResponseObject, error) {
 	deployment, err := h.deployment(ctx, r.Deployment)
 	if err != nil {
 		return nil, err
@@ -69,16 +69,16 @@ func (h *Handler) GetDeployment(
 	}
 	shown := wire.Deployment(*deployment)
 	shown.Schedules = &items
-	return api.GetDeployment200JSONResponse{
-		Body: shown, Headers: api.GetDeployment200ResponseHeaders{ETag: deploymentETag(deployment)},
+	return apiserver.GetDeployment200JSONResponse{
+		Body: shown, Headers: apiserver.GetDeployment200ResponseHeaders{ETag: deploymentETag(deployment)},
 	}, nil
 }
 
 // UpdateDeployment pauses or resumes a deployment.
 func (h *Handler) UpdateDeployment(
 	ctx context.Context,
-	r api.UpdateDeploymentRequestObject,
-) (api.UpdateDeploymentResponseObject, error) {
+	r apiserver.UpdateDeploymentRequestObject,
+) (apiserver.UpdateDeploymentResponseObject, error) {
 	if _, err := h.deployment(ctx, r.Deployment); err != nil {
 		return nil, err
 	}
@@ -96,18 +96,18 @@ func (h *Handler) UpdateDeployment(
 	if err != nil {
 		return nil, err
 	}
-	return api.UpdateDeployment200JSONResponse{
+	return apiserver.UpdateDeployment200JSONResponse{
 		Body: wire.Deployment(
 			*changed,
-		), Headers: api.UpdateDeployment200ResponseHeaders{ETag: deploymentETag(changed)},
+		), Headers: apiserver.UpdateDeployment200ResponseHeaders{ETag: deploymentETag(changed)},
 	}, nil
 }
 
 // DeleteDeployment deletes a deployment and its finished runs.
 func (h *Handler) DeleteDeployment(
 	ctx context.Context,
-	r api.DeleteDeploymentRequestObject,
-) (api.DeleteDeploymentResponseObject, error) {
+	r apiserver.DeleteDeploymentRequestObject,
+) (apiserver.DeleteDeploymentResponseObject, error) {
 	if _, err := h.deployment(ctx, r.Deployment); err != nil {
 		return nil, err
 	}
@@ -120,7 +120,7 @@ func (h *Handler) DeleteDeployment(
 	if err != nil {
 		return nil, err
 	}
-	return api.DeleteDeployment204Response{}, nil
+	return apiserver.DeleteDeployment204Response{}, nil
 }
 
 // deploymentETag changes with every change of the deployment.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/explain"
 	"github.com/berth-dev/berth/server/wire"
 )
@@ -12,8 +13,8 @@ import (
 // ExplainRun says in words why a run waits, or why it ended as it did.
 func (h *Handler) ExplainRun(
 	ctx context.Context,
-	r api.ExplainRunRequestObject,
-) (api.ExplainRunResponseObject, error) {
+	r apiserver.ExplainRunRequestObject,
+) (apiserver.ExplainRunResponseObject, error) {
 	situation, err := h.store.Situation(ctx, r.Run)
 	if err != nil {
 		return nil, err
@@ -22,7 +23,7 @@ func (h *Handler) ExplainRun(
 		return nil, err
 	}
 	e := explain.Explain(situation)
-	return api.ExplainRun200JSONResponse{
+	return apiserver.ExplainRun200JSONResponse{
 		Run: derived(
 			situation.Run,
 			situation.Lane,

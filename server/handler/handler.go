@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/apply"
 	"github.com/berth-dev/berth/server/catalog"
 	"github.com/berth-dev/berth/server/metric"
@@ -46,7 +47,7 @@ type Handler struct {
 	applier *apply.Applier
 }
 
-var _ api.StrictServerInterface = (*Handler)(nil)
+var _ apiserver.StrictServerInterface = (*Handler)(nil)
 
 // New makes a Handler.
 func New(o Options) *Handler {

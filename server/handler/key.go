@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/berth-dev/berth/server/access"
-	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/apikey"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
@@ -17,8 +17,8 @@ const manageKeys = "manage API keys"
 // ListAPIKeys lists the keys, never their secrets.
 func (h *Handler) ListAPIKeys(
 	ctx context.Context,
-	_ api.ListAPIKeysRequestObject,
-) (api.ListAPIKeysResponseObject, error) {
+	_ apiserver.ListAPIKeysRequestObject,
+) (apiserver.ListAPIKeysResponseObject, error) {
 	if err := access.From(ctx).CheckUnlimited(manageKeys); err != nil {
 		return nil, err
 	}
@@ -26,14 +26,14 @@ func (h *Handler) ListAPIKeys(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListAPIKeys200JSONResponse{Items: wire.Each(keys, wire.APIKey)}, nil
+	return apiserver.ListAPIKeys200JSONResponse{Items: wire.Each(keys, wire.APIKey)}, nil
 }
 
 // CreateAPIKey makes a key and shows it this once.
 func (h *Handler) CreateAPIKey(
 	ctx context.Context,
-	r api.CreateAPIKeyRequestObject,
-) (api.CreateAPIKeyResponseObject, error) {
+	r apiserver.CreateAPIKeyRequestObject,
+) (apiserver.CreateAPIKeyResponseObject, error) {
 	if err := access.From(ctx).CheckUnlimited(manageKeys); err != nil {
 		return nil, err
 	}
@@ -54,14 +54,14 @@ func (h *Handler) CreateAPIKey(
 		return nil, err
 	}
 	h.KeysChanged()
-	return api.CreateAPIKey201JSONResponse{APIKey: wire.APIKey(key), Secret: made.Text}, nil
+	return apiserver.CreateAPIKey201JSONResponse{APIKey: wire.APIKey(key), Secret: made.Text}, nil
 }
 
 // RevokeAPIKey ends a key.
 func (h *Handler) RevokeAPIKey(
 	ctx context.Context,
-	r api.RevokeAPIKeyRequestObject,
-) (api.RevokeAPIKeyResponseObject, error) {
+	r apiserver.RevokeAPIKeyRequestObject,
+) (apiserver.RevokeAPIKeyResponseObject, error) {
 	if err := access.From(ctx).CheckUnlimited(manageKeys); err != nil {
 		return nil, err
 	}
@@ -69,5 +69,5 @@ func (h *Handler) RevokeAPIKey(
 		return nil, err
 	}
 	h.KeysChanged()
-	return api.RevokeAPIKey204Response{}, nil
+	return apiserver.RevokeAPIKey204Response{}, nil
 }

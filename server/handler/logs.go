@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
@@ -22,8 +22,8 @@ const noLongerKept = "[%d bytes of output are no longer kept]\n"
 // GetRunLogs writes the output of an attempt, of the newest where none is named.
 func (h *Handler) GetRunLogs(
 	ctx context.Context,
-	r api.GetRunLogsRequestObject,
-) (api.GetRunLogsResponseObject, error) {
+	r apiserver.GetRunLogsRequestObject,
+) (apiserver.GetRunLogsResponseObject, error) {
 	run, err := h.run(ctx, r.Run)
 	if err != nil {
 		return nil, err

@@ -6,6 +6,7 @@ import (
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/finding"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
@@ -15,8 +16,8 @@ import (
 // ListWorkPools lists the pools that the key is for.
 func (h *Handler) ListWorkPools(
 	ctx context.Context,
-	r api.ListWorkPoolsRequestObject,
-) (api.ListWorkPoolsResponseObject, error) {
+	r apiserver.ListWorkPoolsRequestObject,
+) (apiserver.ListWorkPoolsResponseObject, error) {
 	pools, next, err := h.store.ListPoolsOf(
 		ctx,
 		access.From(ctx).Pools,
@@ -25,14 +26,14 @@ func (h *Handler) ListWorkPools(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListWorkPools200JSONResponse{Items: wire.Each(pools, wire.WorkPool), NextCursor: wire.OrNil(next)}, nil
+	return apiserver.ListWorkPools200JSONResponse{Items: wire.Each(pools, wire.WorkPool), NextCursor: wire.OrNil(next)}, nil
 }
 
 // CreateWorkPool makes a pool with its first template version, the default one where none is given.
 func (h *Handler) CreateWorkPool(
 	ctx context.Context,
-	r api.CreateWorkPoolRequestObject,
-) (api.CreateWorkPoolResponseObject, error) {
+	r apiserver.CreateWorkPoolRequestObject,
+) (apiserver.CreateWorkPoolResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Body.Name); err != nil {
 		return nil, err
 	}
@@ -47,7 +48,7 @@ func (h *Handler) CreateWorkPool(
 	if err != nil {
 		return nil, err
 	}
-	return api.CreateWorkPool201JSONResponse(wire.WorkPool(*pool)), nil
+	return apiserver.CreateWorkPool201JSONResponse(wire.WorkPool(*pool)), nil
 }
 
 // poolTemplate is the given template, checked, or the default one of the pool's type.
@@ -68,8 +69,8 @@ func (h *Handler) poolTemplate(
 // GetWorkPool returns a pool.
 func (h *Handler) GetWorkPool(
 	ctx context.Context,
-	r api.GetWorkPoolRequestObject,
-) (api.GetWorkPoolResponseObject, error) {
+	r apiserver.GetWorkPoolRequestObject,
+) (apiserver.GetWorkPoolResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
@@ -77,14 +78,14 @@ func (h *Handler) GetWorkPool(
 	if err != nil {
 		return nil, err
 	}
-	return api.GetWorkPool200JSONResponse(wire.WorkPool(*pool)), nil
+	return apiserver.GetWorkPool200JSONResponse(wire.WorkPool(*pool)), nil
 }
 
 // UpdateWorkPool changes what is given.
 func (h *Handler) UpdateWorkPool(
 	ctx context.Context,
-	r api.UpdateWorkPoolRequestObject,
-) (api.UpdateWorkPoolResponseObject, error) {
+	r apiserver.UpdateWorkPoolRequestObject,
+) (apiserver.UpdateWorkPoolResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
@@ -100,28 +101,28 @@ func (h *Handler) UpdateWorkPool(
 	if err != nil {
 		return nil, err
 	}
-	return api.UpdateWorkPool200JSONResponse(wire.WorkPool(*pool)), nil
+	return apiserver.UpdateWorkPool200JSONResponse(wire.WorkPool(*pool)), nil
 }
 
 // DeleteWorkPool deletes a pool and what is in it.
 func (h *Handler) DeleteWorkPool(
 	ctx context.Context,
-	r api.DeleteWorkPoolRequestObject,
-) (api.DeleteWorkPoolResponseObject, error) {
+	r apiserver.DeleteWorkPoolRequestObject,
+) (apiserver.DeleteWorkPoolResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
 	if err := h.store.DeletePool(ctx, r.Pool, wire.Or(r.Params.Force, false), actor(ctx)); err != nil {
 		return nil, err
 	}
-	return api.DeleteWorkPool204Response{}, nil
+	return apiserver.DeleteWorkPool204Response{}, nil
 }
 
 // ListWorkQueues lists a pool's queues.
 func (h *Handler) ListWorkQueues(
 	ctx context.Context,
-	r api.ListWorkQueuesRequestObject,
-) (api.ListWorkQueuesResponseObject, error) {
+	r apiserver.ListWorkQueuesRequestObject,
+) (apiserver.ListWorkQueuesResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
@@ -129,14 +130,14 @@ func (h *Handler) ListWorkQueues(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListWorkQueues200JSONResponse{Items: wire.Each(queues, wire.WorkQueue)}, nil
+	return apiserver.ListWorkQueues200JSONResponse{Items: wire.Each(queues, wire.WorkQueue)}, nil
 }
 
 // CreateWorkQueue adds a queue to a pool.
 func (h *Handler) CreateWorkQueue(
 	ctx context.Context,
-	r api.CreateWorkQueueRequestObject,
-) (api.CreateWorkQueueResponseObject, error) {
+	r apiserver.CreateWorkQueueRequestObject,
+) (apiserver.CreateWorkQueueResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
@@ -146,5 +147,5 @@ func (h *Handler) CreateWorkQueue(
 	if err != nil {
 		return nil, err
 	}
-	return api.CreateWorkQueue201JSONResponse(wire.WorkQueue(*queue)), nil
+	return apiserver.CreateWorkQueue201JSONResponse(wire.WorkQueue(*queue)), nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
@@ -76,8 +77,8 @@ func atMost(at string, n, limit int) error {
 // WorkerHello welcomes a worker of a pool and tells it what it needs to know.
 func (h *Handler) WorkerHello(
 	ctx context.Context,
-	r api.WorkerHelloRequestObject,
-) (api.WorkerHelloResponseObject, error) {
+	r apiserver.WorkerHelloRequestObject,
+) (apiserver.WorkerHelloResponseObject, error) {
 	b := r.Body
 	if err := checkWorker(ctx, b.Pool, b.Worker); err != nil {
 		return nil, err
@@ -122,7 +123,7 @@ func (h *Handler) WorkerHello(
 		"version",
 		b.Version,
 	)
-	return api.WorkerHello200JSONResponse{
+	return apiserver.WorkerHello200JSONResponse{
 		InstallationID: h.Installation, LeaseSeconds: wire.LeaseSeconds(h.Lease), ServerVersion: h.Version,
 	}, nil
 }
@@ -130,8 +131,8 @@ func (h *Handler) WorkerHello(
 // RenewLeases renews what a worker holds and says what it has lost.
 func (h *Handler) RenewLeases(
 	ctx context.Context,
-	r api.RenewLeasesRequestObject,
-) (api.RenewLeasesResponseObject, error) {
+	r apiserver.RenewLeasesRequestObject,
+) (apiserver.RenewLeasesResponseObject, error) {
 	b := r.Body
 	if err := checkWorker(ctx, b.Pool, b.Worker); err != nil {
 		return nil, err
@@ -153,7 +154,7 @@ func (h *Handler) RenewLeases(
 	if err := h.store.Release(ctx, b.Worker, release); err != nil { // last, so that what is in both lists is released
 		return nil, err
 	}
-	return api.RenewLeases200JSONResponse{
+	return apiserver.RenewLeases200JSONResponse{
 		Lost:         wire.NonNil(lost),
 		Cancels:      wire.NonNil(cancels),
 		LeaseSeconds: wire.LeaseSeconds(h.Lease),
@@ -163,8 +164,8 @@ func (h *Handler) RenewLeases(
 // ReportAttempts records what became of attempts. Each report is answered by itself, in order.
 func (h *Handler) ReportAttempts(
 	ctx context.Context,
-	r api.ReportAttemptsRequestObject,
-) (api.ReportAttemptsResponseObject, error) {
+	r apiserver.ReportAttemptsRequestObject,
+) (apiserver.ReportAttemptsResponseObject, error) {
 	b := r.Body
 	if err := checkWorker(ctx, b.Pool, b.Worker); err != nil {
 		return nil, err
@@ -181,7 +182,7 @@ func (h *Handler) ReportAttempts(
 		return nil, err
 	}
 	h.Metrics.ObserveReports(results)
-	return api.ReportAttempts200JSONResponse{
+	return apiserver.ReportAttempts200JSONResponse{
 		Results: wire.Each(results, func(r store.ReportResult) api.ReportResult {
 			return api.ReportResult{Status: api.ReportResultStatus(r.Status), Message: wire.OrNil(r.Message)}
 		}),
@@ -191,8 +192,8 @@ func (h *Handler) ReportAttempts(
 // AppendLogs stores output.
 func (h *Handler) AppendLogs(
 	ctx context.Context,
-	r api.AppendLogsRequestObject,
-) (api.AppendLogsResponseObject, error) {
+	r apiserver.AppendLogsRequestObject,
+) (apiserver.AppendLogsResponseObject, error) {
 	if err := atMost("/chunks", len(r.Body.Chunks), maxChunks); err != nil {
 		return nil, err
 	}
@@ -216,14 +217,14 @@ func (h *Handler) AppendLogs(
 		return nil, err
 	}
 	h.Metrics.AddLogBytes(bytes)
-	return api.AppendLogs204Response{}, nil
+	return apiserver.AppendLogs204Response{}, nil
 }
 
 // LookUpAttempts says what is known of Jobs that were found in a cluster.
 func (h *Handler) LookUpAttempts(
 	ctx context.Context,
-	r api.LookUpAttemptsRequestObject,
-) (api.LookUpAttemptsResponseObject, error) {
+	r apiserver.LookUpAttemptsRequestObject,
+) (apiserver.LookUpAttemptsResponseObject, error) {
 	b := r.Body
 	if err := access.From(ctx).CheckPool(b.Pool); err != nil {
 		return nil, err
@@ -238,7 +239,7 @@ func (h *Handler) LookUpAttempts(
 	if err != nil {
 		return nil, err
 	}
-	return api.LookUpAttempts200JSONResponse{
+	return apiserver.LookUpAttempts200JSONResponse{
 		Jobs: wire.Each(statuses, func(s store.AttemptStatus) api.AttemptStatus {
 			return api.AttemptStatus{
 				Status:    api.AttemptStatusStatus(s.Status),
@@ -251,8 +252,8 @@ func (h *Handler) LookUpAttempts(
 // GetTemplateForWorker returns a template version. It never changes, so workers keep it.
 func (h *Handler) GetTemplateForWorker(
 	ctx context.Context,
-	r api.GetTemplateForWorkerRequestObject,
-) (api.GetTemplateForWorkerResponseObject, error) {
+	r apiserver.GetTemplateForWorkerRequestObject,
+) (apiserver.GetTemplateForWorkerResponseObject, error) {
 	version, err := h.store.GetTemplateByID(ctx, r.Version)
 	if err != nil {
 		return nil, err
@@ -260,5 +261,5 @@ func (h *Handler) GetTemplateForWorker(
 	if err := access.From(ctx).CheckPoolOf(version.Pool, "this template version"); err != nil {
 		return nil, err
 	}
-	return api.GetTemplateForWorker200JSONResponse(wire.TemplateVersion(*version)), nil
+	return apiserver.GetTemplateForWorker200JSONResponse(wire.TemplateVersion(*version)), nil
 }

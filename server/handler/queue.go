@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/berth-dev/berth/server/access"
-	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
@@ -13,8 +13,8 @@ import (
 // GetWorkQueue returns a queue.
 func (h *Handler) GetWorkQueue(
 	ctx context.Context,
-	r api.GetWorkQueueRequestObject,
-) (api.GetWorkQueueResponseObject, error) {
+	r apiserver.GetWorkQueueRequestObject,
+) (apiserver.GetWorkQueueResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
@@ -22,14 +22,14 @@ func (h *Handler) GetWorkQueue(
 	if err != nil {
 		return nil, err
 	}
-	return api.GetWorkQueue200JSONResponse(wire.WorkQueue(*queue)), nil
+	return apiserver.GetWorkQueue200JSONResponse(wire.WorkQueue(*queue)), nil
 }
 
 // UpdateWorkQueue changes what is given.
 func (h *Handler) UpdateWorkQueue(
 	ctx context.Context,
-	r api.UpdateWorkQueueRequestObject,
-) (api.UpdateWorkQueueResponseObject, error) {
+	r apiserver.UpdateWorkQueueRequestObject,
+) (apiserver.UpdateWorkQueueResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
@@ -44,19 +44,19 @@ func (h *Handler) UpdateWorkQueue(
 	if err != nil {
 		return nil, err
 	}
-	return api.UpdateWorkQueue200JSONResponse(wire.WorkQueue(*queue)), nil
+	return apiserver.UpdateWorkQueue200JSONResponse(wire.WorkQueue(*queue)), nil
 }
 
 // DeleteWorkQueue deletes a queue that nothing uses.
 func (h *Handler) DeleteWorkQueue(
 	ctx context.Context,
-	r api.DeleteWorkQueueRequestObject,
-) (api.DeleteWorkQueueResponseObject, error) {
+	r apiserver.DeleteWorkQueueRequestObject,
+) (apiserver.DeleteWorkQueueResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
 	if err := h.store.DeleteQueue(ctx, r.Pool, r.Queue, actor(ctx)); err != nil {
 		return nil, err
 	}
-	return api.DeleteWorkQueue204Response{}, nil
+	return apiserver.DeleteWorkQueue204Response{}, nil
 }

@@ -7,7 +7,7 @@ import (
 	"fmt"
 
 	"github.com/berth-dev/berth/server/access"
-	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/wire"
 )
@@ -18,8 +18,8 @@ const maxResult = 64 << 10
 // GetRunResult returns what a run's workload says has come out of it.
 func (h *Handler) GetRunResult(
 	ctx context.Context,
-	r api.GetRunResultRequestObject,
-) (api.GetRunResultResponseObject, error) {
+	r apiserver.GetRunResultRequestObject,
+) (apiserver.GetRunResultResponseObject, error) {
 	run, err := h.run(ctx, r.Run)
 	if err != nil {
 		return nil, err
@@ -31,14 +31,14 @@ func (h *Handler) GetRunResult(
 	if told.Result == nil {
 		return nil, problem.Newf(problem.NotFound, "run %s has said nothing of a result", run.ID)
 	}
-	return api.GetRunResult200JSONResponse(*wire.RunResult(told.Result)), nil
+	return apiserver.GetRunResult200JSONResponse(*wire.RunResult(told.Result)), nil
 }
 
 // SetRunResult stores what a workload says has come out of its run.
 func (h *Handler) SetRunResult(
 	ctx context.Context,
-	r api.SetRunResultRequestObject,
-) (api.SetRunResultResponseObject, error) {
+	r apiserver.SetRunResultRequestObject,
+) (apiserver.SetRunResultResponseObject, error) {
 	if _, err := h.run(ctx, r.Run); err != nil {
 		return nil, err
 	}
@@ -58,14 +58,14 @@ func (h *Handler) SetRunResult(
 	if err != nil {
 		return nil, err
 	}
-	return api.SetRunResult200JSONResponse(*wire.RunResult(result)), nil
+	return apiserver.SetRunResult200JSONResponse(*wire.RunResult(result)), nil
 }
 
 // SetRunProgress stores how far a workload says its run is.
 func (h *Handler) SetRunProgress(
 	ctx context.Context,
-	r api.SetRunProgressRequestObject,
-) (api.SetRunProgressResponseObject, error) {
+	r apiserver.SetRunProgressRequestObject,
+) (apiserver.SetRunProgressResponseObject, error) {
 	if _, err := h.run(ctx, r.Run); err != nil {
 		return nil, err
 	}
@@ -79,5 +79,5 @@ func (h *Handler) SetRunProgress(
 	if err != nil {
 		return nil, err
 	}
-	return api.SetRunProgress200JSONResponse(*wire.RunProgress(progress)), nil
+	return apiserver.SetRunProgress200JSONResponse(*wire.RunProgress(progress)), nil
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/access"
-	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
 )
@@ -26,7 +26,7 @@ func (h *Handler) run(ctx context.Context, id uuid.UUID) (*store.Run, error) {
 }
 
 // GetRun returns a run with its attempts.
-func (h *Handler) GetRun(ctx context.Context, r api.GetRunRequestObject) (api.GetRunResponseObject, error) {
+func (h *Handler) GetRun(ctx context.Context, r apiserver.GetRunRequestObject) (apiserver.GetRunResponseObject, error) {
 	run, err := h.run(ctx, r.Run)
 	if err != nil {
 		return nil, err
@@ -43,7 +43,7 @@ func (h *Handler) GetRun(ctx context.Context, r api.GetRunRequestObject) (api.Ge
 	if err != nil {
 		return nil, err
 	}
-	return api.GetRun200JSONResponse{
+	return apiserver.GetRun200JSONResponse{
 		Run: shown[0], Attempts: wire.Each(attempts, wire.Attempt), Result: wire.RunResult(told.Result), Progress: wire.RunProgress(told.Progress),
 	}, nil
 }
@@ -51,8 +51,8 @@ func (h *Handler) GetRun(ctx context.Context, r api.GetRunRequestObject) (api.Ge
 // CancelRun cancels a run, at once or by way of its worker.
 func (h *Handler) CancelRun(
 	ctx context.Context,
-	r api.CancelRunRequestObject,
-) (api.CancelRunResponseObject, error) {
+	r apiserver.CancelRunRequestObject,
+) (apiserver.CancelRunResponseObject, error) {
 	if _, err := h.run(ctx, r.Run); err != nil {
 		return nil, err
 	}
@@ -60,19 +60,19 @@ func (h *Handler) CancelRun(
 	if err != nil {
 		return nil, err
 	}
-	return api.CancelRun200JSONResponse(wire.Run(*run)), nil
+	return apiserver.CancelRun200JSONResponse(wire.Run(*run)), nil
 }
 
 // RetryRun gives a run that has ended another attempt.
 func (h *Handler) RetryRun(
 	ctx context.Context,
-	r api.RetryRunRequestObject,
-) (api.RetryRunResponseObject, error) {
+	r apiserver.RetryRunRequestObject,
+) (apiserver.RetryRunResponseObject, error) {
 	run, err := h.retry(ctx, r.Run, actor(ctx))
 	if err != nil {
 		return nil, err
 	}
-	return api.RetryRun200JSONResponse(wire.Run(*run)), nil
+	return apiserver.RetryRun200JSONResponse(wire.Run(*run)), nil
 }
 
 // retry retries a run where the key is for its pool and for the one that it goes to: its deployment may have
@@ -92,8 +92,8 @@ func (h *Handler) retry(ctx context.Context, id uuid.UUID, actor string) (*store
 // AbandonRun ends an attempt whose worker is gone.
 func (h *Handler) AbandonRun(
 	ctx context.Context,
-	r api.AbandonRunRequestObject,
-) (api.AbandonRunResponseObject, error) {
+	r apiserver.AbandonRunRequestObject,
+) (apiserver.AbandonRunResponseObject, error) {
 	if _, err := h.run(ctx, r.Run); err != nil {
 		return nil, err
 	}
@@ -101,14 +101,14 @@ func (h *Handler) AbandonRun(
 	if err != nil {
 		return nil, err
 	}
-	return api.AbandonRun200JSONResponse(wire.Run(*run)), nil
+	return apiserver.AbandonRun200JSONResponse(wire.Run(*run)), nil
 }
 
 // ListRunEvents returns the history of a run.
 func (h *Handler) ListRunEvents(
 	ctx context.Context,
-	r api.ListRunEventsRequestObject,
-) (api.ListRunEventsResponseObject, error) {
+	r apiserver.ListRunEventsRequestObject,
+) (apiserver.ListRunEventsResponseObject, error) {
 	if _, err := h.run(ctx, r.Run); err != nil {
 		return nil, err
 	}
@@ -116,14 +116,14 @@ func (h *Handler) ListRunEvents(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListRunEvents200JSONResponse{Items: wire.Each(events, wire.RunEvent)}, nil
+	return apiserver.ListRunEvents200JSONResponse{Items: wire.Each(events, wire.RunEvent)}, nil
 }
 
 // GetAttemptManifest returns the Job of an attempt, as it was sent.
 func (h *Handler) GetAttemptManifest(
 	ctx context.Context,
-	r api.GetAttemptManifestRequestObject,
-) (api.GetAttemptManifestResponseObject, error) {
+	r apiserver.GetAttemptManifestRequestObject,
+) (apiserver.GetAttemptManifestResponseObject, error) {
 	if _, err := h.run(ctx, r.Run); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
@@ -19,27 +20,27 @@ const maxBulk = 500
 // CancelRuns cancels many runs, each by itself.
 func (h *Handler) CancelRuns(
 	ctx context.Context,
-	r api.CancelRunsRequestObject,
-) (api.CancelRunsResponseObject, error) {
+	r apiserver.CancelRunsRequestObject,
+) (apiserver.CancelRunsResponseObject, error) {
 	live := []lifecycle.StateType{lifecycle.Scheduled, lifecycle.Pending, lifecycle.Running}
 	result, err := h.bulk(ctx, r.Body, live, h.store.CancelRun)
 	if err != nil {
 		return nil, err
 	}
-	return api.CancelRuns200JSONResponse(*result), nil
+	return apiserver.CancelRuns200JSONResponse(*result), nil
 }
 
 // RetryRuns makes new attempts of many runs, each by itself.
 func (h *Handler) RetryRuns(
 	ctx context.Context,
-	r api.RetryRunsRequestObject,
-) (api.RetryRunsResponseObject, error) {
+	r apiserver.RetryRunsRequestObject,
+) (apiserver.RetryRunsResponseObject, error) {
 	ended := []lifecycle.StateType{lifecycle.Failed, lifecycle.Crashed, lifecycle.Cancelled}
 	result, err := h.bulk(ctx, r.Body, ended, h.retry)
 	if err != nil {
 		return nil, err
 	}
-	return api.RetryRuns200JSONResponse(*result), nil
+	return apiserver.RetryRuns200JSONResponse(*result), nil
 }
 
 type runAction func(ctx context.Context, id uuid.UUID, actor string) (*store.Run, error)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/jsondoc"
 	"github.com/berth-dev/berth/server/newrun"
 	"github.com/berth-dev/berth/server/request"
@@ -14,8 +15,8 @@ import (
 
 // CreateRun creates a run of a deployment, or returns the run that the idempotency key created before.
 func (h *Handler) CreateRun(
-	ctx context.Context, r api.CreateRunRequestObject,
-) (api.CreateRunResponseObject, error) {
+	ctx context.Context, r apiserver.CreateRunRequestObject,
+) (apiserver.CreateRunResponseObject, error) {
 	body, _ := request.Document(ctx).(map[string]any)
 	wanted, err := newRunRequest(*r.Body, wire.Or(r.Params.IdempotencyKey, ""), body)
 	if err != nil {
@@ -29,15 +30,15 @@ func (h *Handler) CreateRun(
 	shown := wire.Run(created.Run)
 	shown.Warnings = nilIfEmpty(created.Warnings)
 	if created.Existed {
-		return api.CreateRun200JSONResponse(shown), nil
+		return apiserver.CreateRun200JSONResponse(shown), nil
 	}
-	return api.CreateRun201JSONResponse(shown), nil
+	return apiserver.CreateRun201JSONResponse(shown), nil
 }
 
 // CreateRuns creates many runs of a deployment, all or none.
 func (h *Handler) CreateRuns(
-	ctx context.Context, r api.CreateRunsRequestObject,
-) (api.CreateRunsResponseObject, error) {
+	ctx context.Context, r apiserver.CreateRunsRequestObject,
+) (apiserver.CreateRunsResponseObject, error) {
 	body, _ := request.Document(ctx).(map[string]any)
 	items, _ := body["runs"].([]any)
 	wanted := make([]newrun.Request, len(r.Body.Runs))
@@ -60,7 +61,7 @@ func (h *Handler) CreateRuns(
 	if err != nil {
 		return nil, err
 	}
-	answer := api.CreateRuns200JSONResponse{Items: make([]api.Run, len(created))}
+	answer := apiserver.CreateRuns200JSONResponse{Items: make([]api.Run, len(created))}
 	for i, one := range created {
 		answer.Items[i] = wire.Run(one.Run)
 		if one.Existed {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
@@ -16,8 +17,8 @@ import (
 // ListRuns lists runs, newest first unless another order is asked for.
 func (h *Handler) ListRuns(
 	ctx context.Context,
-	r api.ListRunsRequestObject,
-) (api.ListRunsResponseObject, error) {
+	r apiserver.ListRunsRequestObject,
+) (apiserver.ListRunsResponseObject, error) {
 	p := r.Params
 	filter, err := runFilter(ctx, runQuery{
 		Pool: p.Pool, Queue: p.Queue, Deployment: p.Deployment, State: p.State, Tag: p.Tag, Text: p.Text,
@@ -49,14 +50,14 @@ func (h *Handler) ListRuns(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListRuns200JSONResponse{Items: items, NextCursor: wire.OrNil(next)}, nil
+	return apiserver.ListRuns200JSONResponse{Items: items, NextCursor: wire.OrNil(next)}, nil
 }
 
 // CountRuns counts what a list would hold.
 func (h *Handler) CountRuns(
 	ctx context.Context,
-	r api.CountRunsRequestObject,
-) (api.CountRunsResponseObject, error) {
+	r apiserver.CountRunsRequestObject,
+) (apiserver.CountRunsResponseObject, error) {
 	p := r.Params
 	filter, err := runFilter(ctx, runQuery{
 		Pool: p.Pool, Queue: p.Queue, Deployment: p.Deployment, State: p.State, Tag: p.Tag, Text: p.Text,
@@ -73,7 +74,7 @@ func (h *Handler) CountRuns(
 	if err != nil {
 		return nil, err
 	}
-	answer := api.CountRuns200JSONResponse{ByState: map[string]int64{}}
+	answer := apiserver.CountRuns200JSONResponse{ByState: map[string]int64{}}
 	for state, n := range counts {
 		answer.ByState[string(state)] = n
 		answer.Total += n

@@ -3,7 +3,7 @@ package handler
 import (
 	"context"
 
-	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/jsondoc"
 	"github.com/berth-dev/berth/server/newrun"
 	"github.com/berth-dev/berth/server/store"
@@ -13,8 +13,8 @@ import (
 // GetRunSchema says what a run of a deployment may be given, for forms and editors.
 func (h *Handler) GetRunSchema(
 	ctx context.Context,
-	r api.GetRunSchemaRequestObject,
-) (api.GetRunSchemaResponseObject, error) {
+	r apiserver.GetRunSchemaRequestObject,
+) (apiserver.GetRunSchemaResponseObject, error) {
 	d, err := h.deployment(ctx, r.Deployment)
 	if err != nil {
 		return nil, err
@@ -40,7 +40,7 @@ func (h *Handler) GetRunSchema(
 		return nil, err
 	}
 	document, err := jsondoc.Encode(parameters)
-	return api.GetRunSchema200JSONResponse{JobVariables: variables, Parameters: document}, err
+	return apiserver.GetRunSchema200JSONResponse{JobVariables: variables, Parameters: document}, err
 }
 
 // parametersSchema is the deployment's own schema with its values as the defaults. Without one, anything may

@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/berth-dev/berth/server/access"
-	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/finding"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/schedule"
@@ -14,8 +14,8 @@ import (
 // ListDeploymentSchedules lists the schedules of a deployment.
 func (h *Handler) ListDeploymentSchedules(
 	ctx context.Context,
-	r api.ListDeploymentSchedulesRequestObject,
-) (api.ListDeploymentSchedulesResponseObject, error) {
+	r apiserver.ListDeploymentSchedulesRequestObject,
+) (apiserver.ListDeploymentSchedulesResponseObject, error) {
 	if _, err := h.deployment(ctx, r.Deployment); err != nil {
 		return nil, err
 	}
@@ -24,14 +24,14 @@ func (h *Handler) ListDeploymentSchedules(
 		return nil, err
 	}
 	items, err := wire.Schedules(schedules, h.Now())
-	return api.ListDeploymentSchedules200JSONResponse{Items: items}, err
+	return apiserver.ListDeploymentSchedules200JSONResponse{Items: items}, err
 }
 
 // ListSchedules lists all schedules.
 func (h *Handler) ListSchedules(
 	ctx context.Context,
-	r api.ListSchedulesRequestObject,
-) (api.ListSchedulesResponseObject, error) {
+	r apiserver.ListSchedulesRequestObject,
+) (apiserver.ListSchedulesResponseObject, error) {
 	pools := access.From(ctx).Pools
 	if pool := wire.Or(r.Params.Pool, ""); pool != "" {
 		if err := access.From(ctx).CheckPool(pool); err != nil {
@@ -44,14 +44,14 @@ func (h *Handler) ListSchedules(
 		return nil, err
 	}
 	items, err := wire.Schedules(schedules, h.Now())
-	return api.ListSchedules200JSONResponse{Items: items, NextCursor: wire.OrNil(next)}, err
+	return apiserver.ListSchedules200JSONResponse{Items: items, NextCursor: wire.OrNil(next)}, err
 }
 
 // UpdateSchedule pauses or resumes a schedule.
 func (h *Handler) UpdateSchedule(
 	ctx context.Context,
-	r api.UpdateScheduleRequestObject,
-) (api.UpdateScheduleResponseObject, error) {
+	r apiserver.UpdateScheduleRequestObject,
+) (apiserver.UpdateScheduleResponseObject, error) {
 	if _, err := h.deployment(ctx, r.Deployment); err != nil {
 		return nil, err
 	}
@@ -60,21 +60,21 @@ func (h *Handler) UpdateSchedule(
 		return nil, err
 	}
 	shown, err := wire.Schedule(*changed, h.Now())
-	return api.UpdateSchedule200JSONResponse(shown), err
+	return apiserver.UpdateSchedule200JSONResponse(shown), err
 }
 
 // PreviewSchedule says when a schedule that is not saved would run.
 func (h *Handler) PreviewSchedule(
 	_ context.Context,
-	r api.PreviewScheduleRequestObject,
-) (api.PreviewScheduleResponseObject, error) {
+	r apiserver.PreviewScheduleRequestObject,
+) (apiserver.PreviewScheduleResponseObject, error) {
 	after := wire.Or(r.Body.After, h.Now())
 	var findings finding.List
 	parsed := wire.ParseSchedule(&findings, "/schedule", r.Body.Schedule)
 	if parsed == nil {
 		return nil, findings.ErrAs(problem.InvalidBody)
 	}
-	return api.PreviewSchedule200JSONResponse{
+	return apiserver.PreviewSchedule200JSONResponse{
 		Description: schedule.Describe(wire.ReadScheduleSpec(r.Body.Schedule)),
 		Next:        wire.NextSlots(parsed, after, int(wire.Or(r.Body.Count, wire.SlotsShown))),
 	}, nil

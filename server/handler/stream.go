@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/access"
-	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
@@ -29,8 +29,8 @@ const (
 // StreamRun sends what happens to a run, and what it writes, as it happens.
 func (h *Handler) StreamRun(
 	ctx context.Context,
-	r api.StreamRunRequestObject,
-) (api.StreamRunResponseObject, error) {
+	r apiserver.StreamRunRequestObject,
+) (apiserver.StreamRunResponseObject, error) {
 	run, err := h.run(ctx, r.Run)
 	if err != nil {
 		return nil, err

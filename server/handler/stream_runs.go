@@ -12,6 +12,7 @@ import (
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
@@ -28,8 +29,8 @@ const (
 // StreamRuns sends a list of runs as it changes.
 func (h *Handler) StreamRuns(
 	ctx context.Context,
-	r api.StreamRunsRequestObject,
-) (api.StreamRunsResponseObject, error) {
+	r apiserver.StreamRunsRequestObject,
+) (apiserver.StreamRunsResponseObject, error) {
 	p := r.Params
 	filter, err := runFilter(ctx, runQuery{
 		Pool: p.Pool, Queue: p.Queue, Deployment: p.Deployment, State: p.State, Tag: p.Tag, Text: p.Text,

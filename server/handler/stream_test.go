@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth/server/access"
-	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/handler"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/store/storetest"
@@ -43,7 +43,7 @@ func (r *disconnectingReader) Write(p []byte) (int, error) {
 // follow reads up to limit messages of the list of all runs, from the id of an earlier message.
 func follow(t *testing.T, h *handler.Handler, lastID string, limit int) []string {
 	t.Helper()
-	request := api.StreamRunsRequestObject{}
+	request := apiserver.StreamRunsRequestObject{}
 	if lastID != "" {
 		request.Params.LastEventID = &lastID
 	}

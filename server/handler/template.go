@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/wire"
 )
@@ -15,8 +16,8 @@ import (
 // GetTemplate returns a version of a pool's template.
 func (h *Handler) GetTemplate(
 	ctx context.Context,
-	r api.GetTemplateRequestObject,
-) (api.GetTemplateResponseObject, error) {
+	r apiserver.GetTemplateRequestObject,
+) (apiserver.GetTemplateResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
@@ -24,16 +25,16 @@ func (h *Handler) GetTemplate(
 	if err != nil {
 		return nil, err
 	}
-	return api.GetTemplate200JSONResponse{
-		Body: wire.TemplateVersion(*version), Headers: api.GetTemplate200ResponseHeaders{ETag: etag(version.Version)},
+	return apiserver.GetTemplate200JSONResponse{
+		Body: wire.TemplateVersion(*version), Headers: apiserver.GetTemplate200ResponseHeaders{ETag: etag(version.Version)},
 	}, nil
 }
 
 // SetTemplate lints a template and saves it as the pool's next version.
 func (h *Handler) SetTemplate(
 	ctx context.Context,
-	r api.SetTemplateRequestObject,
-) (api.SetTemplateResponseObject, error) {
+	r apiserver.SetTemplateRequestObject,
+) (apiserver.SetTemplateResponseObject, error) {
 	saved, tag, err := h.saveTemplate(
 		ctx,
 		r.Pool,
@@ -44,17 +45,17 @@ func (h *Handler) SetTemplate(
 	if err != nil {
 		return nil, err
 	}
-	return api.SetTemplate200JSONResponse{
+	return apiserver.SetTemplate200JSONResponse{
 		Body:    *saved,
-		Headers: api.SetTemplate200ResponseHeaders{ETag: tag},
+		Headers: apiserver.SetTemplate200ResponseHeaders{ETag: tag},
 	}, nil
 }
 
 // RollBackTemplate saves an old version again, as the newest.
 func (h *Handler) RollBackTemplate(
 	ctx context.Context,
-	r api.RollBackTemplateRequestObject,
-) (api.RollBackTemplateResponseObject, error) {
+	r apiserver.RollBackTemplateRequestObject,
+) (apiserver.RollBackTemplateResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
@@ -72,9 +73,9 @@ func (h *Handler) RollBackTemplate(
 	if err != nil {
 		return nil, err
 	}
-	return api.RollBackTemplate200JSONResponse{
+	return apiserver.RollBackTemplate200JSONResponse{
 		Body:    *saved,
-		Headers: api.RollBackTemplate200ResponseHeaders{ETag: tag},
+		Headers: apiserver.RollBackTemplate200ResponseHeaders{ETag: tag},
 	}, nil
 }
 
@@ -133,22 +134,22 @@ func (h *Handler) saveTemplate(
 // LintTemplate says what saving would say.
 func (h *Handler) LintTemplate(
 	ctx context.Context,
-	r api.LintTemplateRequestObject,
-) (api.LintTemplateResponseObject, error) {
+	r apiserver.LintTemplateRequestObject,
+) (apiserver.LintTemplateResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
 	if _, err := h.store.GetPool(ctx, r.Pool); err != nil {
 		return nil, err
 	}
-	return api.LintTemplate200JSONResponse(h.Templates.Lint(*r.Body)), nil
+	return apiserver.LintTemplate200JSONResponse(h.Templates.Lint(*r.Body)), nil
 }
 
 // ListTemplateVersions lists the versions of a pool's template, without their documents.
 func (h *Handler) ListTemplateVersions(
 	ctx context.Context,
-	r api.ListTemplateVersionsRequestObject,
-) (api.ListTemplateVersionsResponseObject, error) {
+	r apiserver.ListTemplateVersionsRequestObject,
+) (apiserver.ListTemplateVersionsResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
@@ -156,7 +157,7 @@ func (h *Handler) ListTemplateVersions(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListTemplateVersions200JSONResponse{
+	return apiserver.ListTemplateVersions200JSONResponse{
 		Items:      wire.Each(versions, wire.TemplateVersion),
 		NextCursor: wire.OrNil(next),
 	}, nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/catalog"
 	"github.com/berth-dev/berth/server/finding"
 	"github.com/berth-dev/berth/server/jsondoc"
@@ -66,8 +67,8 @@ func (h *Handler) sides(ctx context.Context, pool string, b *api.TemplateCompari
 // DiffTemplate says how two templates differ.
 func (h *Handler) DiffTemplate(
 	ctx context.Context,
-	r api.DiffTemplateRequestObject,
-) (api.DiffTemplateResponseObject, error) {
+	r apiserver.DiffTemplateRequestObject,
+) (apiserver.DiffTemplateResponseObject, error) {
 	s, err := h.sides(ctx, r.Pool, r.Body)
 	if err != nil {
 		return nil, err
@@ -92,7 +93,7 @@ func (h *Handler) DiffTemplate(
 	if s.to != nil {
 		to = fmt.Sprintf("version %d", *s.to)
 	}
-	return api.DiffTemplate200JSONResponse{
+	return apiserver.DiffTemplate200JSONResponse{
 		FromVersion: s.from, ToVersion: s.to, Changes: changes,
 		Text: udiff.Unified(fmt.Sprintf("version %d", s.from), to, texts[0], texts[1]),
 	}, nil
@@ -101,8 +102,8 @@ func (h *Handler) DiffTemplate(
 // ImpactTemplate says what a change does to each deployment of the pool.
 func (h *Handler) ImpactTemplate(
 	ctx context.Context,
-	r api.ImpactTemplateRequestObject,
-) (api.ImpactTemplateResponseObject, error) {
+	r apiserver.ImpactTemplateRequestObject,
+) (apiserver.ImpactTemplateResponseObject, error) {
 	s, err := h.sides(ctx, r.Pool, r.Body)
 	if err != nil {
 		return nil, err
@@ -116,7 +117,7 @@ func (h *Handler) ImpactTemplate(
 	if err != nil {
 		return nil, err
 	}
-	answer := api.ImpactTemplate200JSONResponse{
+	answer := apiserver.ImpactTemplate200JSONResponse{
 		FromVersion: s.from,
 		ToVersion:   s.to,
 		Summary:     *wireSummary(sum),

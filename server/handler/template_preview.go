@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/finding"
 	"github.com/berth-dev/berth/server/jsondoc"
 	"github.com/berth-dev/berth/server/newrun"
@@ -25,8 +26,8 @@ import (
 // its error.
 func (h *Handler) PreviewTemplate(
 	ctx context.Context,
-	r api.PreviewTemplateRequestObject,
-) (api.PreviewTemplateResponseObject, error) {
+	r apiserver.PreviewTemplateRequestObject,
+) (apiserver.PreviewTemplateResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
@@ -45,7 +46,7 @@ func (h *Handler) PreviewTemplate(
 	), jsondoc.OrEmpty(
 		shown.Invented,
 	)
-	return api.PreviewTemplate200JSONResponse(*shown), nil
+	return apiserver.PreviewTemplate200JSONResponse(*shown), nil
 }
 
 func (h *Handler) preview(

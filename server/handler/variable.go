@@ -4,20 +4,20 @@ import (
 	"context"
 
 	"github.com/berth-dev/berth/server/access"
-	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/wire"
 )
 
 // ListVariables lists the stored variables.
 func (h *Handler) ListVariables(
 	ctx context.Context,
-	r api.ListVariablesRequestObject,
-) (api.ListVariablesResponseObject, error) {
+	r apiserver.ListVariablesRequestObject,
+) (apiserver.ListVariablesResponseObject, error) {
 	variables, next, err := h.store.ListVariables(ctx, page(r.Params.Limit, r.Params.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	return api.ListVariables200JSONResponse{
+	return apiserver.ListVariables200JSONResponse{
 		Items:      wire.Each(variables, wire.Variable),
 		NextCursor: wire.OrNil(next),
 	}, nil
@@ -26,20 +26,20 @@ func (h *Handler) ListVariables(
 // GetVariable returns a stored variable.
 func (h *Handler) GetVariable(
 	ctx context.Context,
-	r api.GetVariableRequestObject,
-) (api.GetVariableResponseObject, error) {
+	r apiserver.GetVariableRequestObject,
+) (apiserver.GetVariableResponseObject, error) {
 	variable, err := h.store.GetVariable(ctx, r.Variable)
 	if err != nil {
 		return nil, err
 	}
-	return api.GetVariable200JSONResponse(wire.Variable(*variable)), nil
+	return apiserver.GetVariable200JSONResponse(wire.Variable(*variable)), nil
 }
 
 // SetVariable stores a variable. Every pool may refer to it, so a key for some pools may not.
 func (h *Handler) SetVariable(
 	ctx context.Context,
-	r api.SetVariableRequestObject,
-) (api.SetVariableResponseObject, error) {
+	r apiserver.SetVariableRequestObject,
+) (apiserver.SetVariableResponseObject, error) {
 	if err := access.From(ctx).CheckUnlimited("change stored variables"); err != nil {
 		return nil, err
 	}
@@ -47,19 +47,19 @@ func (h *Handler) SetVariable(
 	if err != nil {
 		return nil, err
 	}
-	return api.SetVariable200JSONResponse(wire.Variable(*variable)), nil
+	return apiserver.SetVariable200JSONResponse(wire.Variable(*variable)), nil
 }
 
 // DeleteVariable deletes a stored variable.
 func (h *Handler) DeleteVariable(
 	ctx context.Context,
-	r api.DeleteVariableRequestObject,
-) (api.DeleteVariableResponseObject, error) {
+	r apiserver.DeleteVariableRequestObject,
+) (apiserver.DeleteVariableResponseObject, error) {
 	if err := access.From(ctx).CheckUnlimited("delete stored variables"); err != nil {
 		return nil, err
 	}
 	if err := h.store.DeleteVariable(ctx, r.Variable, actor(ctx)); err != nil {
 		return nil, err
 	}
-	return api.DeleteVariable204Response{}, nil
+	return apiserver.DeleteVariable204Response{}, nil
 }

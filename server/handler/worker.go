@@ -6,6 +6,7 @@ import (
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
@@ -14,8 +15,8 @@ import (
 // ListWorkers lists workers as they were last heard of.
 func (h *Handler) ListWorkers(
 	ctx context.Context,
-	r api.ListWorkersRequestObject,
-) (api.ListWorkersResponseObject, error) {
+	r apiserver.ListWorkersRequestObject,
+) (apiserver.ListWorkersResponseObject, error) {
 	pool := wire.Or(r.Params.Pool, "")
 	if pool != "" {
 		if err := access.From(ctx).CheckPool(pool); err != nil {
@@ -40,14 +41,14 @@ func (h *Handler) ListWorkers(
 			shown = append(shown, worker)
 		}
 	}
-	return api.ListWorkers200JSONResponse{Items: shown}, nil
+	return apiserver.ListWorkers200JSONResponse{Items: shown}, nil
 }
 
 // UpdateWorker pauses or resumes a worker.
 func (h *Handler) UpdateWorker(
 	ctx context.Context,
-	r api.UpdateWorkerRequestObject,
-) (api.UpdateWorkerResponseObject, error) {
+	r apiserver.UpdateWorkerRequestObject,
+) (apiserver.UpdateWorkerResponseObject, error) {
 	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
 		return nil, err
 	}
@@ -62,7 +63,7 @@ func (h *Handler) UpdateWorker(
 	if len(known) == 0 {
 		return nil, problem.Newf(problem.NotFound, "work pool %q does not exist", r.Pool)
 	}
-	return api.UpdateWorker200JSONResponse(wire.Worker(known[0], h.Now())), nil
+	return apiserver.UpdateWorker200JSONResponse(wire.Worker(known[0], h.Now())), nil
 }
 
 // withTypes says of which type a worker is that has claimed but not said hello: it can only be its pool's.

@@ -9,13 +9,13 @@ import (
 
 	"github.com/gorilla/mux"
 
-	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apispec"
 	"github.com/berth-dev/berth/server/problem"
 )
 
 func operations(t testing.TB) map[string]*Operation {
 	t.Helper()
-	spec, err := api.GetSpec()
+	spec, err := apispec.GetSpec()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
 	"github.com/berth-dev/berth/worker/kube"
 	"github.com/berth-dev/berth/worker/kube/kubetest"
 )
@@ -28,7 +29,7 @@ const patience = 3 * time.Minute
 type installation struct {
 	b         *testing.B
 	binary    string
-	client    *api.ClientWithResponses
+	client    *apiclient.ClientWithResponses
 	url       string
 	config    kube.Config
 	cluster   kubernetes.Interface
@@ -50,7 +51,7 @@ func install(b *testing.B, manifest string) *installation {
 		b.Fatalf("build: %v\n%s", err, out)
 	}
 	in.url = in.start("server", "--listen", "127.0.0.1:0", "--data-dir", b.TempDir(), "--auth", "none", "--rate-limit", "0")
-	client, err := api.NewClientWithResponses(in.url)
+	client, err := apiclient.NewClientWithResponses(in.url)
 	if err != nil {
 		b.Fatal(err)
 	}

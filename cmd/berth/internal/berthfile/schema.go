@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apispec"
 )
 
 // draft is the JSON Schema that editors and the checker read.
@@ -30,7 +30,7 @@ func Schema() ([]byte, error) {
 type schema map[string]any
 
 func newSchema() (schema, error) {
-	raw, err := api.GetSpecJSON()
+	raw, err := apispec.GetSpecJSON()
 	if err != nil {
 		return nil, fmt.Errorf("read the specification of the API: %w", err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
 )
 
 // DefaultAPIURL is where `berth dev` serves.
@@ -105,7 +106,7 @@ func firstOf(values ...string) string {
 }
 
 // Client makes the client for the server that flags, environment and file name.
-func (a *App) Client(cmd *cobra.Command) (*api.ClientWithResponses, error) {
+func (a *App) Client(cmd *cobra.Command) (*apiclient.ClientWithResponses, error) {
 	connection, err := a.Connection(cmd)
 	if err != nil {
 		return nil, err
@@ -114,10 +115,10 @@ func (a *App) Client(cmd *cobra.Command) (*api.ClientWithResponses, error) {
 }
 
 // NewClient makes a client for a server.
-func (a *App) NewClient(c Connection) (*api.ClientWithResponses, error) {
+func (a *App) NewClient(c Connection) (*apiclient.ClientWithResponses, error) {
 	doer := &http.Client{Transport: &berthOnly{next: patient{a.transport(c)}, url: c.URL}}
-	client, err := api.NewClientWithResponses(c.URL, api.WithHTTPClient(doer),
-		api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+	client, err := apiclient.NewClientWithResponses(c.URL, apiclient.WithHTTPClient(doer),
+		apiclient.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 			if c.Key != "" {
 				r.Header.Set("Authorization", "Bearer "+c.Key)
 			}

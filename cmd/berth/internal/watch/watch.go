@@ -18,6 +18,7 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
 )
 
 // Sink is told what happens, in order.
@@ -41,7 +42,7 @@ type Streamer interface {
 		ctx context.Context,
 		run api.RunParam,
 		params *api.StreamRunParams,
-		editors ...api.RequestEditorFn,
+		editors ...apiclient.RequestEditorFn,
 	) (*http.Response, error)
 }
 

@@ -1,3 +1,6 @@
+// Package access decides who may do what: which principal an API key belongs to, which role an operation
+// requires, which pools a key is limited to, and whether a request to a server without keys may come from a
+// foreign web page.
 package access
 
 import (
@@ -18,23 +21,23 @@ import (
 )
 
 const (
-	// cacheFor is how long a key is believed without asking the database; a revocation made through another
-	// server takes this long to be known here.
+	// cacheFor is how long a key is cached. A revocation through another server takes effect here after this
+	// time.
 	cacheFor = 5 * time.Second
-	// cacheMax bounds the cache, which anybody can fill with ids that do not exist.
+	// cacheMax bounds the cache, because unauthenticated clients can fill it with unknown IDs.
 	cacheMax = 10_000
-	// touchEvery is how precise a key's last use is.
+	// touchEvery is the precision of a key's last use.
 	touchEvery = time.Minute
 )
 
-// Keys is what the authenticator needs of the store.
+// Keys is the part of the store that the Authenticator needs.
 type Keys interface {
 	KeyByID(ctx context.Context, id string) (*store.Key, error)
 	TouchKey(ctx context.Context, id string, at time.Time) error
 	JobKeyOf(ctx context.Context, attempt uuid.UUID) (*store.JobKey, error)
 }
 
-// Authenticator tells whose key a request carries. It is safe for concurrent use.
+// Authenticator finds the principal of a request by its API key. It is safe for concurrent use.
 type Authenticator struct {
 	keys   Keys
 	now    func() time.Time
@@ -42,16 +45,16 @@ type Authenticator struct {
 
 	mu      sync.Mutex
 	cache   map[string]cached
-	touched map[string]time.Time // written to the database
-	used    map[string]time.Time // to be written
+	touched map[string]time.Time // last use, as stored
+	used    map[string]time.Time // last use, not stored yet
 }
 
 type cached struct {
-	key *store.Key // nil: there is no such key
+	key *store.Key // nil: unknown key
 	at  time.Time
 }
 
-// NewAuthenticator makes an Authenticator that reads keys from the store.
+// NewAuthenticator returns an Authenticator that reads keys from the store.
 func NewAuthenticator(keys Keys, now func() time.Time, logger *slog.Logger) *Authenticator {
 	return &Authenticator{
 		keys: keys, now: now, logger: logger,
@@ -59,35 +62,34 @@ func NewAuthenticator(keys Keys, now func() time.Time, logger *slog.Logger) *Aut
 	}
 }
 
-// Authenticate returns who sent the request. The only errors are Unauthenticated and what the store says when
-// it can not be asked: an outage must not look like a bad key.
+// Authenticate returns the principal that sent the request. Its errors are Unauthenticated and, if the store
+// cannot be read, the error of the store: an outage must not look like an invalid key.
 func (a *Authenticator) Authenticate(r *http.Request) (Principal, error) {
 	scheme, text, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	if scheme == "" {
 		return Principal{}, problem.Newf(
-			problem.Unauthenticated,
-			"send an API key: Authorization: Bearer berth_…",
-		)
+			problem.Unauthenticated, "no API key: send the header Authorization: Bearer berth_…")
 	}
+
 	text = strings.TrimSpace(text)
 	if sent, attempt, err := apikey.ParseJobKey(text); err == nil && strings.EqualFold(scheme, "Bearer") {
-		return a.job(r.Context(), sent, attempt)
+		return a.authenticateJob(r.Context(), sent, attempt)
 	}
 	sent, err := apikey.Parse(text)
 	if !strings.EqualFold(scheme, "Bearer") || err != nil {
 		return Principal{}, problem.Newf(
 			problem.Unauthenticated,
-			"the Authorization header does not hold a well-formed API key, perhaps it is mistyped or cut off: want Bearer berth_…",
+			"malformed Authorization header: want Bearer berth_…; check that the key is complete",
 		)
 	}
 	key, err := a.lookUp(r.Context(), sent.ID)
 	if err != nil {
 		return Principal{}, err
 	}
-	if refusal := a.check(key, sent); refusal != "" {
-		return Principal{}, problem.Newf(problem.Unauthenticated, "%s", refusal)
+	if reason := a.invalid(key, sent); reason != "" {
+		return Principal{}, problem.Newf(problem.Unauthenticated, "%s", reason)
 	}
-	a.use(key.ID)
+	a.noteUse(key.ID)
 	return Principal{
 		Name:          key.Name,
 		KeyID:         key.ID,
@@ -97,19 +99,21 @@ func (a *Authenticator) Authenticate(r *http.Request) (Principal, error) {
 	}, nil
 }
 
-// check says why a key is not good. Whether it exists and whether its secret is right are not told apart.
-func (a *Authenticator) check(key *store.Key, sent apikey.Key) string {
+// invalid says why a key is not valid; empty if it is. An unknown key and a wrong secret get the same reason,
+// so that key IDs cannot be probed.
+func (a *Authenticator) invalid(key *store.Key, sent apikey.Key) string {
 	switch {
 	case key == nil || !sent.Matches(key.SecretHash):
-		return "this API key is not valid"
+		return "the API key is not valid"
 	case key.RevokedAt != nil:
-		return "this API key has been revoked"
+		return "the API key was revoked"
 	case key.ExpiresAt != nil && !a.now().Before(*key.ExpiresAt):
-		return "this API key has expired"
+		return "the API key has expired"
 	}
 	return ""
 }
 
+// lookUp returns a key, from the cache if it is fresh; nil if there is no such key.
 func (a *Authenticator) lookUp(ctx context.Context, id string) (*store.Key, error) {
 	a.mu.Lock()
 	entry, ok := a.cache[id]
@@ -118,8 +122,8 @@ func (a *Authenticator) lookUp(ctx context.Context, id string) (*store.Key, erro
 		return entry.key, nil
 	}
 	key, err := a.keys.KeyByID(ctx, id)
-	var known *store.Error
-	if errors.As(err, &known) && known.Code == store.NotFound {
+	var storeError *store.Error
+	if errors.As(err, &storeError) && storeError.Code == store.NotFound {
 		key, err = nil, nil
 	}
 	if err != nil {
@@ -134,14 +138,15 @@ func (a *Authenticator) lookUp(ctx context.Context, id string) (*store.Key, erro
 	return key, nil
 }
 
-// ClearCache makes the next request ask the database again, after keys have changed.
+// ClearCache makes the next requests read their keys from the database. Call it after keys have changed.
 func (a *Authenticator) ClearCache() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	clear(a.cache)
 }
 
-func (a *Authenticator) use(id string) {
+// noteUse records the last use of a key, to be stored by the next flush.
+func (a *Authenticator) noteUse(id string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if now := a.now(); now.Sub(a.touched[id]) >= touchEvery {
@@ -149,7 +154,7 @@ func (a *Authenticator) use(id string) {
 	}
 }
 
-// Run writes down when keys were last used, now and then, until ctx ends.
+// Run stores the last use of keys periodically until ctx ends.
 func (a *Authenticator) Run(ctx context.Context) error {
 	ticker := time.NewTicker(cacheFor)
 	defer ticker.Stop()
@@ -173,7 +178,7 @@ func (a *Authenticator) flush(ctx context.Context) {
 	a.mu.Unlock()
 	for id, at := range used {
 		if err := a.keys.TouchKey(ctx, id, at); err != nil && ctx.Err() == nil {
-			a.logger.Warn("record the last use of an API key", "key", id, "error", err)
+			a.logger.Warn("cannot store the last use of an API key", "key", id, "error", err)
 		}
 	}
 }

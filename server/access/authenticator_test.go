@@ -16,31 +16,31 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// table is a store of keys that counts how often it is asked.
-type table struct {
+// fakeKeys is a store of keys that counts its reads.
+type fakeKeys struct {
 	keys    map[string]store.Key
-	asked   int
+	reads   int
 	touched map[string]time.Time
 	down    error
 }
 
-func (t *table) KeyByID(_ context.Context, id string) (*store.Key, error) {
-	t.asked++
+func (t *fakeKeys) KeyByID(_ context.Context, id string) (*store.Key, error) {
+	t.reads++
 	if t.down != nil {
 		return nil, t.down
 	}
 	key, ok := t.keys[id]
 	if !ok {
-		return nil, &store.Error{Code: store.NotFound, Message: "no such key"}
+		return nil, &store.Error{Code: store.NotFound, Message: "API key not found"}
 	}
 	return &key, nil
 }
 
-func (t *table) JobKeyOf(context.Context, uuid.UUID) (*store.JobKey, error) {
-	return nil, &store.Error{Code: store.NotFound, Message: "no attempt has keys here"}
+func (t *fakeKeys) JobKeyOf(context.Context, uuid.UUID) (*store.JobKey, error) {
+	return nil, &store.Error{Code: store.NotFound, Message: "attempt not found"}
 }
 
-func (t *table) TouchKey(_ context.Context, id string, at time.Time) error {
+func (t *fakeKeys) TouchKey(_ context.Context, id string, at time.Time) error {
 	t.touched[id] = at
 	return nil
 }
@@ -66,8 +66,9 @@ func TestAuthenticate(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	before := now.Add(-time.Second)
 	good, expired, revoked, unknown, other := newKey(t), newKey(t), newKey(t), newKey(t), newKey(t)
-	keys := &table{keys: map[string]store.Key{
-		good.ID:    {ID: good.ID, Name: "good", Role: "viewer", Pools: []string{"p"}, SecretHash: good.Hash()},
+	keys := &fakeKeys{keys: map[string]store.Key{
+		good.ID: {ID: good.ID, Name: "good", Role: "viewer", Pools: []string{"p"},
+			SecretHash: good.Hash()},
 		expired.ID: {ID: expired.ID, SecretHash: expired.Hash(), ExpiresAt: &now},
 		revoked.ID: {ID: revoked.ID, SecretHash: revoked.Hash(), RevokedAt: &before},
 	}}
@@ -75,15 +76,16 @@ func TestAuthenticate(t *testing.T) {
 		name, header string
 		want         problem.Code
 	}{
-		{name: "a good key", header: "Bearer " + good.Text},
-		{name: "the scheme in lower case", header: "bearer " + good.Text},
+		{name: "valid key", header: "Bearer " + good.Text},
+		{name: "scheme in lower case", header: "bearer " + good.Text},
 		{name: "no key", header: "", want: problem.Unauthenticated},
-		{name: "another scheme", header: "Basic " + good.Text, want: problem.Unauthenticated},
-		{name: "not a key", header: "Bearer hunter2", want: problem.Unauthenticated},
-		{name: "a key that does not exist", header: "Bearer " + unknown.Text, want: problem.Unauthenticated},
-		{name: "the id of one key with the secret of another", header: "Bearer berth_" + good.ID + "_" + other.Secret, want: problem.Unauthenticated},
-		{name: "an expired key", header: "Bearer " + expired.Text, want: problem.Unauthenticated},
-		{name: "a revoked key", header: "Bearer " + revoked.Text, want: problem.Unauthenticated},
+		{name: "other scheme", header: "Basic " + good.Text, want: problem.Unauthenticated},
+		{name: "malformed key", header: "Bearer hunter2", want: problem.Unauthenticated},
+		{name: "unknown key", header: "Bearer " + unknown.Text, want: problem.Unauthenticated},
+		{name: "ID of one key with the secret of another", header: "Bearer berth_" + good.ID + "_" + other.Secret,
+			want: problem.Unauthenticated},
+		{name: "expired key", header: "Bearer " + expired.Text, want: problem.Unauthenticated},
+		{name: "revoked key", header: "Bearer " + revoked.Text, want: problem.Unauthenticated},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -93,53 +95,55 @@ func TestAuthenticate(t *testing.T) {
 			if errors.As(err, &refusal) != (test.want != "") || refusal != nil && refusal.Code != test.want {
 				t.Fatalf("got %v, want code %q", err, test.want)
 			}
-			if test.want == "" && (who.Name != "good" || who.Role != "viewer" || !who.MayUsePool("p") || who.MayUsePool("q") || !who.Authenticated) {
+			if test.want == "" && (who.Name != "good" || who.Role != "viewer" || !who.MayUsePool("p") ||
+				who.MayUsePool("q") || !who.Authenticated) {
 				t.Errorf("got %+v", who)
 			}
 		})
 	}
 }
 
-func TestAnOutageIsNotABadKey(t *testing.T) {
+func TestUnavailableStoreIsNotAnInvalidKey(t *testing.T) {
 	down := &store.Error{Code: store.Unavailable, Message: "the database is not reachable"}
-	a := NewAuthenticator(&table{down: down}, time.Now, slog.New(slog.DiscardHandler))
+	a := NewAuthenticator(&fakeKeys{down: down}, time.Now, slog.New(slog.DiscardHandler))
 	if _, err := a.Authenticate(bearer("Bearer " + newKey(t).Text)); !errors.Is(err, down) {
 		t.Errorf("got %v, want %v", err, down)
 	}
 }
 
-func TestAKeyIsRememberedForAWhile(t *testing.T) {
+func TestKeysAreCachedForAWhile(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	key, unknown := newKey(t), newKey(t)
-	keys := &table{keys: map[string]store.Key{key.ID: {ID: key.ID, SecretHash: key.Hash()}}, touched: map[string]time.Time{}}
+	keys := &fakeKeys{keys: map[string]store.Key{key.ID: {ID: key.ID, SecretHash: key.Hash()}},
+		touched: map[string]time.Time{}}
 	a := NewAuthenticator(keys, func() time.Time { return now }, slog.New(slog.DiscardHandler))
-	use := func(text string, wantAsked int, why string) {
+	use := func(text string, wantReads int, why string) {
 		t.Helper()
 		_, err := a.Authenticate(bearer("Bearer " + text))
 		if (err != nil) != (text == unknown.Text) {
 			t.Fatalf("%s: %v", why, err)
 		}
-		if keys.asked != wantAsked {
-			t.Errorf("%s: the database was asked %d times, want %d", why, keys.asked, wantAsked)
+		if keys.reads != wantReads {
+			t.Errorf("%s: %d reads, want %d", why, keys.reads, wantReads)
 		}
 	}
-	use(key.Text, 1, "the first time")
-	use(key.Text, 1, "at once again")
-	use(unknown.Text, 2, "a key that does not exist")
-	use(unknown.Text, 2, "a key that does not exist, again")
+	use(key.Text, 1, "first use")
+	use(key.Text, 1, "second use")
+	use(unknown.Text, 2, "unknown key")
+	use(unknown.Text, 2, "unknown key again")
 	now = now.Add(cacheFor)
-	use(key.Text, 3, "after a while")
+	use(key.Text, 3, "after the cache expired")
 	a.ClearCache()
-	use(key.Text, 4, "after keys have changed")
+	use(key.Text, 4, "after the cache was cleared")
 
 	a.flush(t.Context())
 	if at := keys.touched[key.ID]; !at.Equal(now) {
-		t.Errorf("last use written as %v, want %v", at, now)
+		t.Errorf("stored last use = %v, want %v", at, now)
 	}
 	clear(keys.touched)
-	use(key.Text, 4, "within the minute")
+	use(key.Text, 4, "within the same minute")
 	a.flush(t.Context())
 	if len(keys.touched) != 0 {
-		t.Error("the last use was written again within the minute")
+		t.Error("last use was stored twice within a minute")
 	}
 }

@@ -11,32 +11,32 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// job tells whose job's key it is. The database is asked each time: a key is good for as long as its attempt
-// lasts.
-func (a *Authenticator) job(ctx context.Context, sent apikey.Key, attempt uuid.UUID) (Principal, error) {
-	known, err := a.keys.JobKeyOf(ctx, attempt)
-	var refused *store.Error
-	if errors.As(err, &refused) && refused.Code == store.NotFound {
-		known, err = &store.JobKey{}, nil
+// authenticateJob returns the principal of a job key. It is never cached: the key is valid exactly as long as
+// its attempt is active.
+func (a *Authenticator) authenticateJob(ctx context.Context, sent apikey.Key, attempt uuid.UUID) (Principal,
+	error) {
+	stored, err := a.keys.JobKeyOf(ctx, attempt)
+	var storeError *store.Error
+	if errors.As(err, &storeError) && storeError.Code == store.NotFound {
+		stored, err = &store.JobKey{}, nil
 	}
 	if err != nil {
 		return Principal{}, err
 	}
-	good := false
-	for _, hash := range known.Hashes {
-		good = sent.Matches(hash) || good
+
+	// Compare with every hash, so that the time does not depend on which one matches.
+	valid := false
+	for _, hash := range stored.Hashes {
+		valid = sent.Matches(hash) || valid
 	}
 	switch {
-	case !good:
-		return Principal{}, problem.Newf(problem.Unauthenticated, "this API key is not valid")
-	case !known.Active:
-		return Principal{}, problem.Newf(
-			problem.Unauthenticated,
-			"this is the key of a job whose attempt has ended",
-		)
+	case !valid:
+		return Principal{}, problem.Newf(problem.Unauthenticated, "the API key is not valid")
+	case !stored.Active:
+		return Principal{}, problem.Newf(problem.Unauthenticated, "the attempt of this job key has ended")
 	}
 	return Principal{
-		Name: "job of run " + known.RunName, KeyID: sent.ID, Role: RoleJob, Pools: []string{known.Pool},
-		Run: known.RunID, Attempt: attempt, Authenticated: true,
+		Name: "job of run " + stored.RunName, KeyID: sent.ID, Role: RoleJob, Pools: []string{stored.Pool},
+		Run: stored.RunID, Attempt: attempt, Authenticated: true,
 	}, nil
 }

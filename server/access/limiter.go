@@ -9,13 +9,13 @@ import (
 )
 
 const (
-	// burstSeconds is how many seconds' worth of requests a key may send at once, having been quiet before.
+	// burstSeconds is how many seconds' worth of requests an idle key may send at once.
 	burstSeconds = 2
-	// bucketsMax bounds what is remembered: the keys that were used of late.
+	// bucketsMax bounds the number of keys in memory.
 	bucketsMax = 10_000
 )
 
-// Limiter bounds how often each key may do something. It is safe for concurrent use.
+// Limiter limits the rate of each key with a token bucket. It is safe for concurrent use.
 type Limiter struct {
 	perSecond float64
 	now       func() time.Time
@@ -24,43 +24,43 @@ type Limiter struct {
 	buckets map[string]*rate.Limiter
 }
 
-// NewLimiter makes a Limiter of so many times a second for each key, on average; 0 or less is no limit.
+// NewLimiter returns a Limiter with perSecond as the average rate of each key; 0 or less means no limit.
 func NewLimiter(perSecond float64, now func() time.Time) *Limiter {
 	return &Limiter{perSecond: perSecond, now: now, buckets: map[string]*rate.Limiter{}}
 }
 
-// Take counts one for the key, which may do it times as often as others. It returns 0, or how long the key
-// has to wait before it is let through; then nothing was counted.
-func (l *Limiter) Take(key string, times float64) time.Duration {
+// Take takes a token of the key, whose rate is factor times the normal rate. It returns 0, or how long the
+// key has to wait; then no token was taken.
+func (l *Limiter) Take(key string, factor float64) time.Duration {
 	if l.perSecond <= 0 {
 		return 0
 	}
 	now := l.now()
-	one := l.bucket(key, times, now).ReserveN(now, 1)
-	wait := one.DelayFrom(now)
+	reservation := l.bucket(key, factor, now).ReserveN(now, 1)
+	wait := reservation.DelayFrom(now)
 	if wait > 0 {
-		one.CancelAt(now)
+		reservation.CancelAt(now)
 	}
 	return wait
 }
 
-func (l *Limiter) bucket(key string, times float64, now time.Time) *rate.Limiter {
+func (l *Limiter) bucket(key string, factor float64, now time.Time) *rate.Limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	bucket, known := l.buckets[key]
 	if !known {
 		if len(l.buckets) >= bucketsMax {
-			l.forget(now)
+			l.evict(now)
 		}
-		perSecond := l.perSecond * times
+		perSecond := l.perSecond * factor
 		bucket = rate.NewLimiter(rate.Limit(perSecond), int(math.Ceil(perSecond*burstSeconds)))
 		l.buckets[key] = bucket
 	}
 	return bucket
 }
 
-// forget drops the buckets that are full, which are as good as new ones; and all where none is.
-func (l *Limiter) forget(now time.Time) {
+// evict removes the full buckets, which equal new ones, or all buckets if none is full.
+func (l *Limiter) evict(now time.Time) {
 	for key, bucket := range l.buckets {
 		if bucket.TokensAt(now) >= float64(bucket.Burst()) {
 			delete(l.buckets, key)

@@ -8,43 +8,43 @@ import (
 	"github.com/berth-dev/berth/server/access"
 )
 
-func TestAKeyIsHeldToItsRate(t *testing.T) {
+func TestLimiterLimitsEachKey(t *testing.T) {
 	now := time.Unix(0, 0)
 	l := access.NewLimiter(10, func() time.Time { return now })
-	let := func(key string, times float64) (n int) {
-		for l.Take(key, times) == 0 {
+	takeAll := func(key string, factor float64) (n int) {
+		for l.Take(key, factor) == 0 {
 			n++
 		}
 		return n
 	}
-	if got := let("a", 1); got != 20 {
-		t.Errorf("%d at once, want two seconds' worth", got)
+	if got := takeAll("a", 1); got != 20 {
+		t.Errorf("burst = %d, want two seconds' worth (20)", got)
 	}
-	if got := let("b", 1); got != 20 {
-		t.Errorf("another key was let through %d times", got)
+	if got := takeAll("b", 1); got != 20 {
+		t.Errorf("burst of another key = %d, want 20", got)
 	}
-	if got := let("worker", 10); got != 200 {
-		t.Errorf("one that may ten times as often was let through %d times", got)
+	if got := takeAll("worker", 10); got != 200 {
+		t.Errorf("burst with factor 10 = %d, want 200", got)
 	}
 	if wait := l.Take("a", 1); wait != 100*time.Millisecond {
-		t.Errorf("it is told to wait %s", wait)
+		t.Errorf("wait = %s, want 100ms", wait)
 	}
 	now = now.Add(time.Second)
-	if got := let("a", 1); got != 10 {
-		t.Errorf("%d a second later, want 10: being refused must cost nothing", got)
+	if got := takeAll("a", 1); got != 10 {
+		t.Errorf("tokens after a second = %d, want 10: a refusal must not take a token", got)
 	}
 }
 
-func TestNoLimitIsNone(t *testing.T) {
+func TestRateOfZeroMeansNoLimit(t *testing.T) {
 	l := access.NewLimiter(0, time.Now)
 	for range 100_000 {
 		if l.Take("a", 1) != 0 {
-			t.Fatal("held up")
+			t.Fatal("limited without a limit")
 		}
 	}
 }
 
-func TestManyKeysAreForgottenAgain(t *testing.T) {
+func TestFullTableIsCleared(t *testing.T) {
 	now := time.Unix(0, 0)
 	l := access.NewLimiter(1, func() time.Time { return now })
 	l.Take("busy", 1)
@@ -52,11 +52,11 @@ func TestManyKeysAreForgottenAgain(t *testing.T) {
 	for i := range 9_999 {
 		l.Take(fmt.Sprint(i), 1)
 	}
-	now = now.Add(500 * time.Millisecond) // not enough for any to be full again
+	now = now.Add(500 * time.Millisecond) // not enough to fill any bucket
 	for i := range 20_000 {
 		l.Take(fmt.Sprint("more", i), 1)
 	}
 	if l.Take("busy", 1) != 0 {
-		t.Error("what is dropped begins anew")
+		t.Error("evicted key did not start with a full bucket")
 	}
 }

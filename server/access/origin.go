@@ -10,12 +10,12 @@ import (
 	"github.com/berth-dev/berth/server/problem"
 )
 
-// OriginGuard protects a server without keys from web pages: a page that a developer has open must not be
-// able to start a job on the developer's machine, by posting to it or by a host name that resolves to it (DNS
-// rebinding).
+// OriginGuard protects a server without keys from web pages. A page that a developer has open must not be
+// able to start a job on the developer's machine, neither by a cross-site request nor through a host name
+// that resolves to the machine (DNS rebinding).
 type OriginGuard struct{ hosts []string }
 
-// NewOriginGuard makes a Guard that serves the loopback names and the hosts named, without ports.
+// NewOriginGuard returns a guard that allows the loopback names and the given hosts, without ports.
 func NewOriginGuard(allowed []string) *OriginGuard {
 	hosts := []string{"localhost", "127.0.0.1", "::1"}
 	for _, host := range allowed {
@@ -24,18 +24,18 @@ func NewOriginGuard(allowed []string) *OriginGuard {
 	return &OriginGuard{hosts: hosts}
 }
 
-// Check refuses a request whose host is not ours or that another site's page has sent. page says whether what
-// is asked for is a page that people may follow a link to.
+// Check refuses a request to an unknown host or from a page of another site. page is true if the request is
+// for a page of the UI, to which other sites may link.
 func (g *OriginGuard) Check(r *http.Request, page bool) error {
 	if !g.serves(r) {
 		return problem.Newf(
 			problem.HostRefused,
-			"host %q is not served; use 127.0.0.1 or localhost, or name it with `berth server --allowed-host`",
+			"host %q is not allowed: use 127.0.0.1 or localhost, or start the server with --allowed-host",
 			r.Host,
 		)
 	}
 	if origin := r.Header.Get("Origin"); origin != "" && !sameOrigin(origin, r.Host) {
-		return problem.Newf(problem.OriginRefused, "requests from the page %q are refused", origin)
+		return problem.Newf(problem.OriginRefused, "cross-site requests are not allowed (origin %q)", origin)
 	}
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "", "same-origin", "none":
@@ -44,7 +44,7 @@ func (g *OriginGuard) Check(r *http.Request, page bool) error {
 	if page && r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate" {
 		return nil // a link to the UI
 	}
-	return problem.Newf(problem.OriginRefused, "requests from another site's page are refused")
+	return problem.Newf(problem.OriginRefused, "cross-site requests are not allowed")
 }
 
 func (g *OriginGuard) serves(r *http.Request) bool {
@@ -52,8 +52,7 @@ func (g *OriginGuard) serves(r *http.Request) bool {
 	if slices.Contains(g.hosts, host) {
 		return true
 	}
-	// An address can not be rebound as a name can, so the one that was connected to is ours. Kubelets probe
-	// by it.
+	// An IP address cannot be rebound as a name can. Kubelets probe by the address that they connect to.
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if !ok {
 		return false

@@ -10,51 +10,50 @@ import (
 	"github.com/berth-dev/berth/server/problem"
 )
 
-// Principal is who asks.
+// Principal is the sender of a request.
 type Principal struct {
-	// Name is what the history of changes says: the key's name.
+	// Name is the name of the key. It appears in the audit log.
 	Name string
-	// KeyID is the public part of the key; empty without one.
+	// KeyID is the public part of the key; empty if the server runs without keys.
 	KeyID string
 	Role  api.Role
-	// Run is the only one that the key of a job is for; the zero value where it is nobody's but a person's or
-	// worker's.
+	// Run is the run that a job key is limited to; zero for other keys.
 	Run     uuid.UUID
-	Attempt uuid.UUID // of that run
-	// Pools limits the key; nil is no limit.
+	Attempt uuid.UUID // of Run
+	// Pools are the pools that the key is limited to; nil means no limit.
 	Pools []string
-	// Authenticated is false where the server runs without keys.
+	// Authenticated is false if the server runs without keys.
 	Authenticated bool
 }
 
-// Anonymous is who asks where the server runs without keys: may do everything.
+// Anonymous is the principal of every request to a server without keys. It may do everything.
 func Anonymous() Principal { return Principal{Name: "anonymous", Role: api.RoleAdmin} }
 
-// MayUsePool reports whether the pool is within the key's limits.
+// MayUsePool reports whether the key may use the pool.
 func (p Principal) MayUsePool(pool string) bool {
 	return p.Pools == nil || slices.Contains(p.Pools, pool)
 }
 
-// Limited reports whether the key is limited to some pools, and so may not touch what is everybody's.
+// Limited reports whether the key is limited to some pools. Such a key may not change what all pools share.
 func (p Principal) Limited() bool { return p.Pools != nil }
 
-// CheckPool refuses a pool that the key is not for.
+// CheckPool refuses a pool that the key may not use.
 func (p Principal) CheckPool(pool string) error {
 	if p.MayUsePool(pool) {
 		return nil
 	}
-	return problem.Newf(problem.Forbidden, "API key %q is not for work pool %q", p.Name, pool)
+	return problem.Newf(problem.Forbidden, "API key %q may not use work pool %q", p.Name, pool)
 }
 
-// CheckPoolOf refuses a thing of a pool that the key is not for, without saying which pool that is.
-func (p Principal) CheckPoolOf(pool, thing string) error {
+// CheckPoolOf refuses an object of a pool that the key may not use, without naming the pool.
+func (p Principal) CheckPoolOf(pool, object string) error {
 	if p.MayUsePool(pool) {
 		return nil
 	}
-	return problem.Newf(problem.Forbidden, "API key %q is not for the work pool of %s", p.Name, thing)
+	return problem.Newf(problem.Forbidden, "API key %q may not use the work pool of %s", p.Name, object)
 }
 
-// CheckRun refuses any other run than the one that a job's key is for; run is as a path gives it.
+// CheckRun refuses a job key for any run but its own. run is the ID in the request path.
 func (p Principal) CheckRun(run string) error {
 	if p.Role != RoleJob {
 		return nil
@@ -62,48 +61,45 @@ func (p Principal) CheckRun(run string) error {
 	if id, err := uuid.Parse(run); err == nil && id == p.Run {
 		return nil
 	}
-	return problem.Newf(problem.Forbidden, "this key is for the job of run %s and for nothing else", p.Run)
+	return problem.Newf(problem.Forbidden, "this job key is limited to run %s", p.Run)
 }
 
-// CheckUnlimited refuses a key that is limited to some pools.
-func (p Principal) CheckUnlimited(what string) error {
+// CheckUnlimited refuses a key that is limited to some pools; action completes "may not".
+func (p Principal) CheckUnlimited(action string) error {
 	if !p.Limited() {
 		return nil
 	}
 	return problem.Newf(
-		problem.Forbidden,
-		"API key %q is limited to some work pools and may not %s",
-		p.Name,
-		what,
-	)
+		problem.Forbidden, "API key %q is limited to some work pools and may not %s", p.Name, action)
 }
 
-type contextKey struct{}
+type principalKey struct{}
 
-type stillKey struct{}
+type accessCheckKey struct{}
 
-// WithAccessCheck returns a context that can ask whether who asks is still let in.
-func WithAccessCheck(ctx context.Context, still func() error) context.Context {
-	return context.WithValue(ctx, stillKey{}, still)
+// WithAccessCheck returns a context for CheckStillAllowed; check authenticates and authorizes the request
+// again.
+func WithAccessCheck(ctx context.Context, check func() error) context.Context {
+	return context.WithValue(ctx, accessCheckKey{}, check)
 }
 
-// CheckStillAllowed is why who asks is not let in any more; nil where they are. What goes on for long, as
-// streams do, has to ask: keys expire and are revoked.
+// CheckStillAllowed repeats the access check of the request and returns its error. Long-lived responses, such
+// as streams, have to call it from time to time, because keys expire and are revoked.
 func CheckStillAllowed(ctx context.Context) error {
-	if still, ok := ctx.Value(stillKey{}).(func() error); ok {
-		return still()
+	if check, ok := ctx.Value(accessCheckKey{}).(func() error); ok {
+		return check()
 	}
 	return nil
 }
 
-// WithPrincipal returns a context that knows who asks.
+// WithPrincipal returns a context that carries the principal.
 func WithPrincipal(ctx context.Context, p Principal) context.Context {
-	return context.WithValue(ctx, contextKey{}, p)
+	return context.WithValue(ctx, principalKey{}, p)
 }
 
-// From returns who asks. Without anybody it is a Principal that may do nothing.
+// From returns the principal of a request. A context without one yields a Principal that may do nothing.
 func From(ctx context.Context) Principal {
-	p, ok := ctx.Value(contextKey{}).(Principal)
+	p, ok := ctx.Value(principalKey{}).(Principal)
 	if !ok {
 		return Principal{Pools: []string{}}
 	}

@@ -2,28 +2,29 @@ package access
 
 import "github.com/berth-dev/berth/server/api"
 
-// people are the roles of people, each of which may do all that those before it may.
-var people = [...]api.Role{api.RoleViewer, api.RoleOperator, api.RoleEditor, api.RoleAdmin}
+// userRoles are the roles of users, in order. Each includes the permissions of those before it.
+var userRoles = [...]api.Role{api.RoleViewer, api.RoleOperator, api.RoleEditor, api.RoleAdmin}
 
-// protocol marks operations for workers; an admin may do them too.
-const protocol = api.RoleWorker
+// workerOnly marks operations of the worker protocol, which admins may call too.
+const workerOnly = api.RoleWorker
 
-// RoleJob is the role of an attempt's own key. It is made with a claim, not by people.
+// RoleJob is the role of a job key. Job keys are created by claims, never by users.
 const RoleJob api.Role = "job"
 
-// anyone marks operations that any valid key may do, a worker's too; public ones need none.
+// anyKey marks operations that every valid key may call, including those of workers. Public ones need no key.
 const (
-	anyone api.Role = "anyone"
+	anyKey api.Role = "anyone"
 	public api.Role = "public"
 )
 
-// leastRole is what an operation needs at least. An operation that is not here is refused to everybody.
-func leastRole(operation string) (api.Role, bool) {
+// requiredRole returns the lowest role that may call an operation. An operation that is not listed is refused
+// for every role.
+func requiredRole(operation string) (api.Role, bool) {
 	switch operation {
 	case "GetHealth", "GetReady":
 		return public, true
 	case "GetInfo":
-		return anyone, true
+		return anyKey, true
 	case "ListWorkPools",
 		"GetWorkPool",
 		"GetTemplate",
@@ -89,34 +90,34 @@ func leastRole(operation string) (api.Role, bool) {
 		"AppendLogs",
 		"LookUpAttempts",
 		"GetTemplateForWorker":
-		return protocol, true
+		return workerOnly, true
 	}
 	return "", false
 }
 
-// Public reports whether an operation needs no key.
+// Public reports whether an operation requires no key.
 func Public(operation string) bool {
-	role, ok := leastRole(operation)
+	role, ok := requiredRole(operation)
 	return ok && role == public
 }
 
-// MayDo reports whether the role is enough for the operation, a method of api.StrictServerInterface.
+// MayDo reports whether a role may call an operation, named like its method of the strict server interface.
 func MayDo(role api.Role, operation string) bool {
-	need, ok := leastRole(operation)
+	required, ok := requiredRole(operation)
 	switch {
 	case !ok:
 		return false
 	case role == RoleJob:
 		return jobMay(operation)
-	case need == public, need == anyone:
+	case required == public, required == anyKey:
 		return true
-	case need == protocol:
+	case required == workerOnly:
 		return role == api.RoleWorker || role == api.RoleAdmin
 	}
-	return rank(role) >= rank(need)
+	return rank(role) >= rank(required)
 }
 
-// jobMay lists what a job's own key is for, on its own run.
+// jobMay lists the operations of job keys. CheckRun limits them to the run of the key.
 func jobMay(operation string) bool {
 	switch operation {
 	case "GetRun", "GetRunResult", "SetRunResult", "SetRunProgress":
@@ -125,9 +126,9 @@ func jobMay(operation string) bool {
 	return false
 }
 
-// rank is -1 for roles that are not of people.
+// rank returns the position of a user role; -1 for other roles.
 func rank(role api.Role) int {
-	for i, candidate := range people {
+	for i, candidate := range userRoles {
 		if candidate == role {
 			return i
 		}

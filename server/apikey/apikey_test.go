@@ -24,7 +24,7 @@ func TestNewKeyHasTheDocumentedForm(t *testing.T) {
 			t.Fatalf("key of id %s does not match %s", key.ID, form)
 		}
 		if seen[key.Secret] {
-			t.Fatal("the same secret was made twice")
+			t.Fatal("two keys have the same secret")
 		}
 		seen[key.Secret] = true
 		back, err := Parse(key.Text)
@@ -34,7 +34,7 @@ func TestNewKeyHasTheDocumentedForm(t *testing.T) {
 	}
 }
 
-func TestKeyIsMadeOfTheRandomBytesInOrder(t *testing.T) {
+func TestKeyUsesTheRandomBytesInOrder(t *testing.T) {
 	random := make([]byte, idBytes+secretBytes)
 	for i := range random {
 		random[i] = byte(i)
@@ -48,7 +48,7 @@ func TestKeyIsMadeOfTheRandomBytesInOrder(t *testing.T) {
 	}
 }
 
-func TestAShortRandomSourceIsAnErrorAndNotAWeakKey(t *testing.T) {
+func TestShortRandomSourceFailsInsteadOfMakingAWeakKey(t *testing.T) {
 	if key, err := newFrom(bytes.NewReader(make([]byte, 10))); err == nil || key.Text != "" {
 		t.Errorf("newFrom(10 bytes) = %v, %v; want an error and no key", key, err)
 	}
@@ -56,18 +56,18 @@ func TestAShortRandomSourceIsAnErrorAndNotAWeakKey(t *testing.T) {
 
 func TestParseRefuses(t *testing.T) {
 	for name, text := range map[string]string{
-		"nothing":                     "",
-		"another prefix":              "xerth" + sample[5:],
-		"a short secret":              sample[:len(sample)-1],
-		"a long secret":               sample + "A",
-		"an id in upper case":         "berth_0001020A" + sample[14:],
-		"an id that is not hex":       "berth_0001020g" + sample[14:],
-		"a slash of standard base64":  sample[:len(sample)-2] + "/M",
-		"a blank at the end":          sample[:len(sample)-1] + " ",
-		"a line break inside":         sample[:20] + "\n" + sample[21:],
-		"loose bits at the end":       sample[:len(sample)-1] + "N",
-		"no underscore after the id":  strings.Replace(sample, "03_B", "03-B", 1),
-		"a key with the scheme still": "Bearer " + sample,
+		"empty text":                            "",
+		"wrong prefix":                          "xerth" + sample[5:],
+		"short secret":                          sample[:len(sample)-1],
+		"long secret":                           sample + "A",
+		"ID in upper case":                      "berth_0001020A" + sample[14:],
+		"ID that is not hexadecimal":            "berth_0001020g" + sample[14:],
+		"slash of standard base64":              sample[:len(sample)-2] + "/M",
+		"space at the end":                      sample[:len(sample)-1] + " ",
+		"line break inside":                     sample[:20] + "\n" + sample[21:],
+		"unused bits set in the last character": sample[:len(sample)-1] + "N",
+		"no underscore after the ID":            strings.Replace(sample, "03_B", "03-B", 1),
+		"key with its scheme":                   "Bearer " + sample,
 	} {
 		t.Run(name, func(t *testing.T) {
 			key, err := Parse(text)
@@ -75,13 +75,13 @@ func TestParseRefuses(t *testing.T) {
 				t.Errorf("Parse = %v, %v; want ErrMalformed", key, err)
 			}
 			if err != nil && text != "" && strings.Contains(err.Error(), text) {
-				t.Error("the error repeats what may be a secret")
+				t.Error("the error contains the text, which may be a secret")
 			}
 		})
 	}
 }
 
-func TestParseTakesASecretWithUnderscoresAndDashes(t *testing.T) {
+func TestParseAcceptsASecretWithUnderscoresAndDashes(t *testing.T) {
 	text := "berth_deadbeef_" + strings.Repeat("_-", 21) + "A"
 	key, err := Parse(text)
 	if err != nil || key.ID != "deadbeef" || key.Secret != text[15:] {
@@ -94,7 +94,7 @@ func TestMatchesOnlyItsOwnHash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Taken from sha256sum: databases hold this form, so it may not change.
+	// Computed with sha256sum. Databases store this form, so it must not change.
 	if want := "01d748c114f286637a54294d9fdbe1e9f0d5d79299f6f9c35e757fe746e94a85"; key.Hash() != want {
 		t.Errorf("hash = %s, want %s", key.Hash(), want)
 	}
@@ -102,7 +102,7 @@ func TestMatchesOnlyItsOwnHash(t *testing.T) {
 		t.Error("the key does not match its own hash")
 	}
 	for name, stored := range map[string]string{
-		"another hash": Hash("other"), "nothing": "", "the secret itself": key.Secret,
+		"another hash": Hash("other"), "empty text": "", "the secret itself": key.Secret,
 		"the hash of the whole text": Hash(key.Text), "a hash cut short": key.Hash()[:63],
 	} {
 		if key.Matches(stored) {
@@ -111,7 +111,7 @@ func TestMatchesOnlyItsOwnHash(t *testing.T) {
 	}
 }
 
-func TestPrintingAKeyShowsTheIDAndHidesTheSecret(t *testing.T) {
+func TestPrintedKeyShowsTheIDAndHidesTheSecret(t *testing.T) {
 	key, err := Parse(sample)
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func TestPrintingAKeyShowsTheIDAndHidesTheSecret(t *testing.T) {
 			t.Errorf("%s shows the secret", form)
 		}
 		if !strings.Contains(out, key.ID) {
-			t.Errorf("%s hides the id: %s", form, out)
+			t.Errorf("%s hides the ID: %s", form, out)
 		}
 	}
 }

@@ -8,23 +8,23 @@ import (
 	"strings"
 )
 
-// A job key is the key of one attempt of a run, for its workload: `berth_<attempt id>_<secret>`, with the id
-// as 32 hexadecimal characters. It is good for as long as the attempt lasts.
+// A job key belongs to one attempt of a run and is used by its workload: `berth_<attempt ID>_<secret>`, with
+// the ID as 32 hexadecimal characters. It is valid as long as the attempt is active.
 const (
 	jobIDLen   = 32
 	jobTextLen = len(prefix) + jobIDLen + 1 + secretLen
 )
 
-// NewJobKey makes a key for an attempt.
+// NewJobKey creates a key for an attempt.
 func NewJobKey(attempt [16]byte, random io.Reader) (Key, error) {
 	raw := make([]byte, secretBytes)
 	if _, err := io.ReadFull(random, raw); err != nil {
-		return Key{}, fmt.Errorf("read random bytes for a job's key: %w", err)
+		return Key{}, fmt.Errorf("create job key: read random bytes: %w", err)
 	}
 	return assemble(hex.EncodeToString(attempt[:]), base64.RawURLEncoding.EncodeToString(raw)), nil
 }
 
-// ParseJobKey takes a job key apart. The only error is ErrMalformed, as of any other key.
+// ParseJobKey parses a job key and returns the ID of its attempt. The only error is ErrMalformed.
 func ParseJobKey(text string) (Key, [16]byte, error) {
 	var attempt [16]byte
 	if len(text) != jobTextLen || !strings.HasPrefix(text, prefix) || text[len(prefix)+jobIDLen] != '_' {

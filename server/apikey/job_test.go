@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestAJobKeyNamesItsAttempt(t *testing.T) {
+func TestJobKeyContainsItsAttempt(t *testing.T) {
 	attempt := [16]byte{1, 2, 3, 0xff}
 	key, err := NewJobKey(attempt, rand.Reader)
 	if err != nil {
@@ -15,14 +15,15 @@ func TestAJobKeyNamesItsAttempt(t *testing.T) {
 	}
 	parsed, named, err := ParseJobKey(key.Text)
 	if err != nil || parsed != key || named != attempt {
-		t.Errorf("%s came back as %s for %x: %v", key, parsed, named, err)
+		t.Errorf("ParseJobKey(%s) = %s, %x, %v", key, parsed, named, err)
 	}
 	other, err := NewJobKey(attempt, rand.Reader)
-	if err != nil || other.Secret == key.Secret || parsed.Matches(other.Hash()) || !parsed.Matches(key.Hash()) {
-		t.Error("keys of one attempt are not told apart")
+	if err != nil || other.Secret == key.Secret || parsed.Matches(other.Hash()) ||
+		!parsed.Matches(key.Hash()) {
+		t.Error("two keys of one attempt match each other")
 	}
 	if _, err := Parse(key.Text); !errors.Is(err, ErrMalformed) {
-		t.Error("it passes for a person's key")
+		t.Error("Parse accepts a job key")
 	}
 	if _, err := NewJobKey(attempt, strings.NewReader("short")); err == nil {
 		t.Error("a short random source made a key")
@@ -34,20 +35,20 @@ func TestParseJobRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	person, err := New()
+	user, err := New()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
-		"nothing":                  "",
-		"a person's key":           person.Text,
-		"one that is cut off":      key.Text[:len(key.Text)-1],
-		"one that is too long":     key.Text + "A",
-		"upper case in the id":     strings.Replace(key.Text, "berth_0", "berth_A", 1),
-		"an id that is no number":  strings.Replace(key.Text, "berth_0", "berth_x", 1),
-		"a secret that is no text": key.Text[:len(key.Text)-1] + "!",
-		"another prefix":           "bertx" + key.Text[5:],
-		"no separator":             strings.Replace(key.Text, "0_", "00", 1),
+		"empty text":                   "",
+		"user key":                     user.Text,
+		"truncated key":                key.Text[:len(key.Text)-1],
+		"key that is too long":         key.Text + "A",
+		"ID in upper case":             strings.Replace(key.Text, "berth_0", "berth_A", 1),
+		"ID that is not hexadecimal":   strings.Replace(key.Text, "berth_0", "berth_x", 1),
+		"secret that is not base64url": key.Text[:len(key.Text)-1] + "!",
+		"wrong prefix":                 "bertx" + key.Text[5:],
+		"no separator":                 strings.Replace(key.Text, "0_", "00", 1),
 	} {
 		if _, _, err := ParseJobKey(text); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: got %v", name, err)

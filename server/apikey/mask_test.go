@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-func TestMaskLeavesOfAKeyItsID(t *testing.T) {
-	person, err := New()
+func TestMaskKeepsOnlyTheIDOfAKey(t *testing.T) {
+	user, err := New()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -15,12 +15,12 @@ func TestMaskLeavesOfAKeyItsID(t *testing.T) {
 		t.Fatal(err)
 	}
 	for text, want := range map[string]string{
-		"/api/v1/api-keys/" + person.Text + "?x":  "/api/v1/api-keys/" + person.String() + "?x",
-		person.Text + " " + job.Text:              person.String() + " " + job.String(),
-		person.Text[:len(person.Text)-3]:          person.String(),
-		"nothing of the kind, berth_runs":         "nothing of the kind, berth_runs",
-		"berth_0badcafe_short":                    "berth_0badcafe_short",
-		`"` + job.Text + `", and a word after it`: `"` + job.String() + `", and a word after it`,
+		"/api/v1/api-keys/" + user.Text + "?x":  "/api/v1/api-keys/" + user.String() + "?x",
+		user.Text + " " + job.Text:              user.String() + " " + job.String(),
+		user.Text[:len(user.Text)-3]:            user.String(),
+		"no key here, berth_runs":               "no key here, berth_runs",
+		"berth_0badcafe_short":                  "berth_0badcafe_short",
+		`"` + job.Text + `", and text after it`: `"` + job.String() + `", and text after it`,
 	} {
 		if got := Mask(text); got != want {
 			t.Errorf("%s: got %s", want, got)

@@ -1,6 +1,5 @@
-// Package certificate serves TLS with a certificate from files, and takes up a new one when they change: as
-// those of a Secret do, whose files are links that are swapped all at once, or those of a tool that renews
-// certificates in place.
+// Package certificate serves TLS with a certificate from files and reloads it when they change. Files of a
+// mounted Secret change all at once, because a symbolic link is swapped; other tools rewrite files in place.
 package certificate
 
 import (
@@ -15,15 +14,15 @@ import (
 	"time"
 )
 
-// Files is a certificate that lives in two files. It is safe for concurrent use.
+// Files is a certificate in two files. Config and NotAfter are safe for concurrent use with Run.
 type Files struct {
 	certFile, keyFile string
 	logger            *slog.Logger
 	current           atomic.Pointer[tls.Certificate]
-	seen              []byte // of what the files held when they were looked at last, whether it was good or not
+	seen              []byte // digest of the files when they were last read, valid or not
 }
 
-// Open reads the certificate, with its chain, and its key, both in PEM.
+// Open reads the certificate, with its chain, and its key. Both are PEM files.
 func Open(certFile, keyFile string, logger *slog.Logger) (*Files, error) {
 	f := &Files{certFile: certFile, keyFile: keyFile, logger: logger}
 	if _, err := f.reload(); err != nil {
@@ -32,7 +31,7 @@ func Open(certFile, keyFile string, logger *slog.Logger) (*Files, error) {
 	return f, nil
 }
 
-// Config serves the newest certificate that was good.
+// Config returns a TLS configuration that serves the newest valid certificate.
 func (f *Files) Config() *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
@@ -41,13 +40,13 @@ func (f *Files) Config() *tls.Config {
 	}
 }
 
-// NotAfter is when the certificate that is served ends.
+// NotAfter is when the served certificate expires.
 func (f *Files) NotAfter() time.Time { return f.current.Load().Leaf.NotAfter }
 
-// Run looks at the files every so often until ctx ends. It reads them anew each time: what tells of changes
-// does not work on every file system, and a link that is swapped is a change of none of its files.
-func (f *Files) Run(ctx context.Context, every time.Duration) error {
-	ticker := time.NewTicker(every)
+// Run reads the files at every interval until ctx ends, and reloads the certificate if they have changed. It
+// polls, because change notifications do not work on every file system and miss swapped links.
+func (f *Files) Run(ctx context.Context, interval time.Duration) error {
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -58,21 +57,16 @@ func (f *Files) Run(ctx context.Context, every time.Duration) error {
 		changed, err := f.reload()
 		switch {
 		case err != nil && changed:
-			f.logger.Warn(
-				"the new certificate is not good, serving the one before",
-				"file",
-				f.certFile,
-				"error",
-				err,
-			)
+			f.logger.Warn("new certificate is invalid, still serving the old one",
+				"file", f.certFile, "error", err)
 		case changed:
-			f.logger.Info("serving a new certificate", "file", f.certFile, "not_after", f.NotAfter())
+			f.logger.Info("certificate reloaded", "file", f.certFile, "not_after", f.NotAfter())
 		}
 	}
 }
 
-// reload takes up what the files hold. It says whether that is something else than the last time, good or
-// not.
+// reload reads the files and serves their certificate if it is valid. changed is true if the files differ
+// from the last time, valid or not, so that the same invalid files are logged only once.
 func (f *Files) reload() (changed bool, err error) {
 	digest := sha256.New()
 	cert, certErr := os.ReadFile(f.certFile)
@@ -83,17 +77,18 @@ func (f *Files) reload() (changed bool, err error) {
 	seen := digest.Sum(nil)
 	changed = !bytes.Equal(seen, f.seen)
 	f.seen = seen
+
 	switch {
 	case certErr != nil:
-		return changed, fmt.Errorf("read the TLS certificate: %w", certErr)
+		return changed, fmt.Errorf("read TLS certificate: %w", certErr)
 	case keyErr != nil:
-		return changed, fmt.Errorf("read the key of the TLS certificate: %w", keyErr)
+		return changed, fmt.Errorf("read TLS key: %w", keyErr)
 	case !changed:
 		return false, nil
 	}
 	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
-		return true, fmt.Errorf("TLS certificate %s with key %s: %w", f.certFile, f.keyFile, err)
+		return true, fmt.Errorf("load TLS certificate %s with key %s: %w", f.certFile, f.keyFile, err)
 	}
 	f.current.Store(&pair)
 	return true, nil

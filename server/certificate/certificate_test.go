@@ -60,7 +60,7 @@ func serial(t *testing.T, f *certificate.Files) int64 {
 	return served.Leaf.SerialNumber.Int64()
 }
 
-func TestANewCertificateIsTakenUpAndABadOneIsNot(t *testing.T) {
+func TestValidCertificateIsReloadedAndInvalidOneIsNot(t *testing.T) {
 	one, two, three := certtest.New(t, 1), certtest.New(t, 2), certtest.New(t, 3)
 	mounted := &secret{t: t, dir: t.TempDir()}
 	mounted.put(one)
@@ -79,39 +79,44 @@ func TestANewCertificateIsTakenUpAndABadOneIsNot(t *testing.T) {
 			put  *certtest.Pair
 			want int64
 		}{
-			{"nothing new", nil, 1}, {"a new one", &two, 2}, {"a key of another", &certtest.Pair{Cert: three.Cert, Key: two.Key}, 2},
-			{"no certificate at all", &certtest.Pair{Cert: []byte("x"), Key: three.Key}, 2}, {"a good one again", &three, 3},
+			{"unchanged files", nil, 1},
+			{"new certificate", &two, 2},
+			{"certificate with the key of another", &certtest.Pair{Cert: three.Cert, Key: two.Key}, 2},
+			{"file without a certificate", &certtest.Pair{Cert: []byte("x"), Key: three.Key}, 2},
+			{"valid certificate again", &three, 3},
 		} {
 			if step.put != nil {
 				mounted.put(*step.put)
 			}
-			time.Sleep(25 * time.Second) // of the bubble's clock
+			time.Sleep(25 * time.Second) // synthetic time: two reload intervals
 			synctest.Wait()
 			if got := serial(t, files); got != step.want {
-				t.Errorf("%s: serving number %d, want %d", step.name, got, step.want)
+				t.Errorf("%s: serial number = %d, want %d", step.name, got, step.want)
 			}
 		}
 		stop()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-		if good, bad := strings.Count(log.String(), "serving a new certificate"), strings.Count(log.String(), "is not good"); good != 2 || bad != 2 {
-			t.Errorf("each change is logged once, but:\n%s", &log)
+		reloaded := strings.Count(log.String(), "certificate reloaded")
+		invalid := strings.Count(log.String(), "certificate is invalid")
+		if reloaded != 2 || invalid != 2 {
+			t.Errorf("want two reloads and two invalid certificates logged, got:\n%s", &log)
 		}
 	})
 }
 
-func TestFilesThatAreNoCertificateAreRefused(t *testing.T) {
+func TestOpenRefusesInvalidFiles(t *testing.T) {
 	mounted := &secret{t: t, dir: t.TempDir()}
 	mounted.put(certtest.Pair{Cert: []byte("x"), Key: []byte("y")})
 	cert, key := mounted.files()
 	discard := slog.New(slog.DiscardHandler)
 	if _, err := certificate.Open(cert, key, discard); err == nil || !strings.Contains(err.Error(), cert) {
-		t.Errorf("got %v", err)
+		t.Errorf("got %v, want an error that names the file", err)
 	}
 	for _, files := range [][2]string{{cert + "x", key}, {cert, key + "x"}} {
 		if _, err := certificate.Open(files[0], files[1], discard); err == nil {
-			t.Error("a file that is not there is taken")
+			t.Error("missing file was accepted")
 		}
 	}
 }

@@ -12,92 +12,79 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// HTTP measures requests.
+// HTTP measures requests and recovers panics.
 type HTTP struct {
 	seconds *prometheus.HistogramVec
 	logger  *slog.Logger
 }
 
-// NewHTTP registers the metrics.
+// NewHTTP registers the metrics of requests.
 func NewHTTP(r prometheus.Registerer, logger *slog.Logger) *HTTP {
 	return &HTTP{logger: logger, seconds: promauto.With(r).NewHistogramVec(prometheus.HistogramOpts{
-		Name: "berth_http_request_seconds", Help: "How long requests took. Long polls and streams last as long as they wait.",
+		Name:    "berth_http_request_seconds",
+		Help:    "Duration of HTTP requests in seconds. Long polls and streams include the time they wait.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 	}, []string{"route", "method", "code"})}
 }
 
-// unmatched is the route of requests that no route answers.
+// unmatched is the route label of requests that match no route.
 const unmatched = "unmatched"
 
-// Wrap measures everything that next serves and keeps a panic from ending the process. It wraps the router as
-// a whole, once: as a middleware inside it, it would be rebuilt for each request. Routes name themselves with
-// Route.
+// Wrap measures every request that next serves, and answers with fail if next panics. It wraps the whole
+// router once, because the router would rebuild a middleware for each request. Routes set their label with
+// SetRoute.
 func (h *HTTP) Wrap(
 	next http.Handler,
 	fail func(w http.ResponseWriter, r *http.Request, err error),
 ) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		began := time.Now()
+		start := time.Now()
 		recorder := &Recorder{ResponseWriter: w, route: unmatched}
 		defer func() {
 			cause := recover()
 			if cause != nil && cause != http.ErrAbortHandler {
-				h.logger.Error(
-					"panic while serving a request",
-					"method",
-					r.Method,
-					"route",
-					recorder.route,
-					"panic",
-					cause,
-					"stack",
-					string(debug.Stack()),
-				)
+				h.logger.Error("request handler panicked", "method", r.Method, "route", recorder.route,
+					"panic", cause, "stack", string(debug.Stack()))
 				if !recorder.HeaderWritten() {
 					fail(recorder, r, fmt.Errorf("panic: %v", cause))
 				}
 			}
 			h.seconds.WithLabelValues(recorder.route, method(r.Method), strconv.Itoa(recorder.code())).
-				Observe(time.Since(began).Seconds())
+				Observe(time.Since(start).Seconds())
 			if cause == http.ErrAbortHandler ||
 				cause != nil && recorder.status < http.StatusInternalServerError {
-				panic(http.ErrAbortHandler) // the answer is out in part: hanging up is all that is left
+				panic(http.ErrAbortHandler) // part of the response is sent: close the connection
 			}
 		}()
 		next.ServeHTTP(recorder, r)
 	})
 }
 
-// method keeps the label bounded: a client may send any word.
+// method bounds the label: clients may send any word as method.
 func method(name string) string {
 	switch name {
-	case http.MethodGet,
-		http.MethodHead,
-		http.MethodPost,
-		http.MethodPut,
-		http.MethodPatch,
-		http.MethodDelete,
-		http.MethodOptions:
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodOptions:
 		return name
 	}
 	return "other"
 }
 
-// Recorder remembers what was answered.
+// Recorder records the status of a response.
 type Recorder struct {
 	http.ResponseWriter
 	route  string
 	status int
 }
 
-// SetRoute names the route that answers.
+// SetRoute sets the route label of a response.
 func SetRoute(w http.ResponseWriter, route string) {
 	if recorder, ok := w.(*Recorder); ok {
 		recorder.route = route
 	}
 }
 
-// HeaderWritten reports whether the status is out.
+// HeaderWritten reports whether the status has been sent.
 func (r *Recorder) HeaderWritten() bool { return r.status != 0 }
 
 func (r *Recorder) code() int {
@@ -107,7 +94,7 @@ func (r *Recorder) code() int {
 	return r.status
 }
 
-// WriteHeader is http.ResponseWriter's.
+// WriteHeader implements http.ResponseWriter.
 func (r *Recorder) WriteHeader(status int) {
 	if r.status == 0 {
 		r.status = status
@@ -115,7 +102,7 @@ func (r *Recorder) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// Write is http.ResponseWriter's.
+// Write implements http.ResponseWriter.
 func (r *Recorder) Write(data []byte) (int, error) {
 	if r.status == 0 {
 		r.status = http.StatusOK
@@ -123,5 +110,5 @@ func (r *Recorder) Write(data []byte) (int, error) {
 	return r.ResponseWriter.Write(data)
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap gives http.ResponseController access to the connection.
 func (r *Recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -10,11 +10,15 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-func TestAPanicIsAnsweredAndCounted(t *testing.T) {
+func TestPanicIsAnsweredAndCounted(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	var log strings.Builder
-	fail := func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusInternalServerError) }
-	h := NewHTTP(registry, slog.New(slog.NewTextHandler(&log, nil))).Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	fail := func(w http.ResponseWriter, _ *http.Request,
+		_ error) {
+		w.WriteHeader(http.StatusInternalServerError)
+	}
+	h := NewHTTP(registry, slog.New(slog.NewTextHandler(&log,
+		nil))).Wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		SetRoute(w, "/boom")
 		if r.URL.Path == "/late" {
 			w.WriteHeader(http.StatusOK)
@@ -24,13 +28,14 @@ func TestAPanicIsAnsweredAndCounted(t *testing.T) {
 
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("BREW", "/boom", nil))
-	if w.Code != http.StatusInternalServerError || !strings.Contains(log.String(), "boom") || !strings.Contains(log.String(), "http_test.go") {
-		t.Errorf("answered %d, logged %s", w.Code, log.String())
+	if w.Code != http.StatusInternalServerError || !strings.Contains(log.String(), "boom") ||
+		!strings.Contains(log.String(), "http_test.go") {
+		t.Errorf("status %d, log %s", w.Code, log.String())
 	}
 	func() {
 		defer func() {
 			if recover() != http.ErrAbortHandler {
-				t.Error("an answer that was out in part was not cut off")
+				t.Error("partially sent response was not aborted")
 			}
 		}()
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/late", nil))
@@ -47,7 +52,8 @@ func TestAPanicIsAnsweredAndCounted(t *testing.T) {
 		}
 		got[strings.Join(labels, ",")] = series.GetHistogram().GetSampleCount()
 	}
-	if len(got) != 2 || got["code=500,method=other,route=/boom"] != 1 || got["code=200,method=GET,route=/boom"] != 1 {
-		t.Errorf("counted %v", got)
+	if len(got) != 2 || got["code=500,method=other,route=/boom"] != 1 ||
+		got["code=200,method=GET,route=/boom"] != 1 {
+		t.Errorf("samples = %v", got)
 	}
 }

@@ -1,5 +1,5 @@
-// Package metric holds the server's Prometheus metrics. Their names and labels are an interface: dashboards
-// and alerts are built on them. Labels are bounded, never an id.
+// Package metric defines the server's Prometheus metrics. Their names and labels are an interface, because
+// dashboards and alerts use them. Label values come from bounded sets and are never IDs.
 package metric
 
 import (
@@ -13,8 +13,8 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// Protocol counts and times what workers say. The store says what a report has changed, so that of all
-// servers one counts it, once.
+// Protocol counts and times the reports of workers. The store says what a report changed, so that a repeated
+// report is counted once over all servers.
 type Protocol struct {
 	attempts   *prometheus.CounterVec
 	errors     *prometheus.CounterVec
@@ -27,7 +27,7 @@ type Protocol struct {
 	recording  *prometheus.HistogramVec
 }
 
-// NewProtocol registers the metrics.
+// NewProtocol registers the metrics of the worker protocol.
 func NewProtocol(r prometheus.Registerer) *Protocol {
 	f := promauto.With(r)
 	counter := func(name, help string) prometheus.Counter {
@@ -43,53 +43,29 @@ func NewProtocol(r prometheus.Registerer) *Protocol {
 		}, labels)
 	}
 	return &Protocol{
-		attempts: counters(
-			"berth_attempts_total",
-			"Attempts that have ended, by how.",
-			"pool",
-			"outcome",
-			"category",
-		),
-		errors: counters(
-			"berth_template_errors_total",
-			"Attempts that ended because their template could not be rendered, or made no valid Job.",
-			"pool",
-			"kind",
-		),
-		takeovers: counter(
-			"berth_lease_takeovers_total",
-			"Attempts taken over by a worker after another one's lease had run out.",
-		),
-		duplicates: counter(
-			"berth_duplicates_refused_total",
-			"Jobs refused because their attempt already had another one.",
-		),
-		logBytes: counter("berth_log_bytes_total", "Output received from workers, in bytes."),
-		dispatch: seconds(
-			"berth_run_dispatch_seconds",
-			"From when a run was due until its first Job was created.",
-			"pool",
-		),
-		startup: seconds(
-			"berth_run_startup_seconds",
-			"From when a Job was created until its container ran.",
-			"pool",
-		),
-		duration: seconds(
-			"berth_run_duration_seconds",
-			"From when a container ran until its attempt ended, by what that made of the run.",
-			"pool",
-			"state",
-		),
-		recording: seconds(
-			"berth_run_recording_seconds",
-			"From when an attempt finished where it ran until that was recorded.",
-			"pool",
-		),
+		attempts: counters("berth_attempts_total",
+			"Attempts that have ended, by outcome and category.", "pool", "outcome", "category"),
+		errors: counters("berth_template_errors_total",
+			"Attempts that ended because their template could not be rendered or the cluster rejected the Job.",
+			"pool", "kind"),
+		takeovers: counter("berth_lease_takeovers_total",
+			"Attempts that a worker took over after the lease of another worker expired."),
+		duplicates: counter("berth_duplicates_refused_total",
+			"Jobs refused because their attempt already had another Job."),
+		logBytes: counter("berth_log_bytes_total", "Bytes of output received from workers."),
+		dispatch: seconds("berth_run_dispatch_seconds",
+			"Seconds from when a run was due until its first Job was created.", "pool"),
+		startup: seconds("berth_run_startup_seconds",
+			"Seconds from the creation of a Job until its container ran.", "pool"),
+		duration: seconds("berth_run_duration_seconds",
+			"Seconds from when a container ran until its attempt ended, by the resulting state of the run.",
+			"pool", "state"),
+		recording: seconds("berth_run_recording_seconds",
+			"Seconds from when an attempt finished in the cluster until its outcome was recorded.", "pool"),
 	}
 }
 
-// ObserveClaims counts what was handed out, but not what a repeated request was given again.
+// ObserveClaims counts takeovers. Claims that repeat an earlier request are not counted again.
 func (p *Protocol) ObserveClaims(claims []store.Claim) {
 	for _, claim := range claims {
 		if claim.Takeover && !claim.Again {
@@ -98,19 +74,19 @@ func (p *Protocol) ObserveClaims(claims []store.Claim) {
 	}
 }
 
-// ObserveReports counts and times what reports have changed.
+// ObserveReports counts and times what reports changed.
 func (p *Protocol) ObserveReports(results []store.ReportResult) {
 	for _, result := range results {
 		if result.Status == store.ReportDuplicateJob {
 			p.duplicates.Inc()
 		}
 		if result.Change != nil {
-			p.changed(*result.Change)
+			p.observeChange(*result.Change)
 		}
 	}
 }
 
-func (p *Protocol) changed(c store.Change) {
+func (p *Protocol) observeChange(c store.Change) {
 	observe(p.dispatch, c.Dispatched, c.Pool)
 	observe(p.startup, c.Started, c.Pool)
 	observe(p.recording, c.Recorded, c.Pool)
@@ -138,7 +114,7 @@ func observe(h *prometheus.HistogramVec, d *time.Duration, labels ...string) {
 	}
 }
 
-// bounded keeps a label to the categories there are.
+// bounded replaces a category that is not in the API by unknown, so that a worker cannot add label values.
 func bounded(category lifecycle.Category) string {
 	if api.Category(category).Valid() {
 		return string(category)
@@ -146,7 +122,7 @@ func bounded(category lifecycle.Category) string {
 	return string(lifecycle.Unknown)
 }
 
-// stateOf is what the end of an attempt makes of its run where no retry is left.
+// stateOf returns the state of a run without retries left after an attempt of this category.
 func stateOf(category lifecycle.Category) lifecycle.StateType {
 	switch category {
 	case lifecycle.App, lifecycle.OOM, lifecycle.Deadline:
@@ -157,5 +133,5 @@ func stateOf(category lifecycle.Category) lifecycle.StateType {
 	return lifecycle.Crashed
 }
 
-// AddLogBytes counts output.
+// AddLogBytes counts output received from workers.
 func (p *Protocol) AddLogBytes(bytes int) { p.logBytes.Add(float64(bytes)) }

@@ -11,7 +11,7 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// values reads what a registry shows: the value of counters, the sum of histograms, by name and labels.
+// values returns the values of counters and the sums of histograms, by name and labels.
 func values(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 	t.Helper()
 	families, err := registry.Gather()
@@ -34,7 +34,7 @@ func values(t *testing.T, registry *prometheus.Registry) map[string]float64 {
 	return got
 }
 
-func TestWhatAReportChangedIsCountedAndTimed(t *testing.T) {
+func TestReportedChangesAreCountedAndTimed(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	p := NewProtocol(registry)
 	seconds := func(n time.Duration) *time.Duration { n *= time.Second; return &n }
@@ -42,9 +42,10 @@ func TestWhatAReportChangedIsCountedAndTimed(t *testing.T) {
 		{Status: store.ReportAccepted, Change: &store.Change{Pool: "p", Dispatched: seconds(3), Run: lifecycle.Pending}},
 		{Status: store.ReportAccepted, Change: &store.Change{Pool: "p", Started: seconds(5), Run: lifecycle.Running}},
 		{Status: store.ReportAccepted, Change: &store.Change{
-			Pool: "p", Ran: seconds(7), Recorded: seconds(2), Outcome: &lifecycle.Outcome{Category: lifecycle.OOM}, Run: lifecycle.Scheduled,
+			Pool: "p", Ran: seconds(7), Recorded: seconds(2),
+			Outcome: &lifecycle.Outcome{Category: lifecycle.OOM}, Run: lifecycle.Scheduled,
 		}},
-		{Status: store.ReportAccepted}, // a repeated one has changed nothing
+		{Status: store.ReportAccepted}, // a repeated report changes nothing
 		{Status: store.ReportDuplicateJob},
 		{Status: store.ReportStale},
 	})
@@ -62,13 +63,13 @@ func TestWhatAReportChangedIsCountedAndTimed(t *testing.T) {
 	}
 }
 
-func TestACategoryThatAWorkerInventsIsUnknown(t *testing.T) {
+func TestUnknownCategoryIsCountedAsUnknown(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	p := NewProtocol(registry)
 	p.ObserveReports([]store.ReportResult{{Status: store.ReportAccepted, Change: &store.Change{
 		Pool: "p", Outcome: &lifecycle.Outcome{Category: "gremlins"}, Run: lifecycle.Crashed,
 	}}})
 	if got := values(t, registry)["berth_attempts_total unknown failed p"]; got != 1 {
-		t.Errorf("counted %v", got)
+		t.Errorf("values = %v", got)
 	}
 }

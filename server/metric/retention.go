@@ -7,16 +7,16 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// Retention counts what this server has removed because it was kept for long enough.
+// Retention counts what this server removed after its retention period.
 type Retention struct {
 	runs, chunks, partitions, audit prometheus.Counter
 }
 
-// NewRetention registers the metrics.
+// NewRetention registers the metrics of retention.
 func NewRetention(r prometheus.Registerer) *Retention {
 	removed := promauto.With(r).NewCounterVec(prometheus.CounterOpts{
 		Name: "berth_retention_removed_total",
-		Help: "What was removed because it was kept for long enough: runs, log_chunks one by one, log_partitions as a whole, and entries of the audit.",
+		Help: "Objects removed after their retention period, by kind.",
 	}, []string{"kind"})
 	return &Retention{
 		runs: removed.WithLabelValues("runs"), chunks: removed.WithLabelValues("log_chunks"),
@@ -24,7 +24,7 @@ func NewRetention(r prometheus.Registerer) *Retention {
 	}
 }
 
-// Add counts.
+// Add counts removed objects.
 func (m *Retention) Add(r store.Removed) {
 	m.runs.Add(float64(r.Runs))
 	m.chunks.Add(float64(r.LogChunks))

@@ -12,14 +12,14 @@ import (
 )
 
 const (
-	// statsFor is how long what was read of the database is shown: every replica is scraped, often by several
+	// statsFor is how long statistics are cached, because every replica is scraped, often by several
 	// scrapers.
 	statsFor = 5 * time.Second
-	// statsTimeout bounds a scrape.
+	// statsTimeout bounds the database query of a scrape.
 	statsTimeout = 5 * time.Second
 )
 
-// Stats are gauges read from the database. They are the same on every replica.
+// Stats are gauges read from the database. They are the same on every replica of the server.
 type Stats struct {
 	read   func(ctx context.Context) (*store.Stats, error)
 	now    func() time.Time
@@ -32,7 +32,7 @@ type Stats struct {
 	at   time.Time
 }
 
-// NewStats registers the gauges.
+// NewStats registers the gauges. read queries the database.
 func NewStats(
 	r prometheus.Registerer,
 	read func(context.Context) (*store.Stats, error),
@@ -44,43 +44,29 @@ func NewStats(
 	}
 	s := &Stats{
 		read: read, now: now, logger: logger,
-		runs: desc("berth_runs", "Runs that have not finished, by state.", "pool", "queue", "state"),
-		age: desc(
-			"berth_run_queue_age_seconds",
-			"How long the oldest due, unclaimed run has waited.",
-			"pool",
-			"queue",
-		),
-		slots: desc(
-			"berth_slots",
-			"Slots used and, where there is a limit, how many there are; the queue is empty for the pool's own.",
-			"pool",
-			"queue",
-			"kind",
-		),
-		workers: desc("berth_workers", "Workers, alive or gone.", "pool", "state"),
-		lastSeen: desc(
-			"berth_worker_last_seen_seconds",
-			"How long ago the freshest worker was heard of.",
-			"pool",
-		),
-		lag: desc(
-			"berth_schedule_lag_seconds",
-			"For how long the schedule that is due longest has been; 0 where none is.",
-		),
+		runs: desc("berth_runs", "Unfinished runs, by state.", "pool", "queue", "state"),
+		age: desc("berth_run_queue_age_seconds",
+			"Seconds that the oldest due, unclaimed run has waited.", "pool", "queue"),
+		slots: desc("berth_slots",
+			"Slots in use and, if limited, their number. An empty queue label means the limit of the pool.",
+			"pool", "queue", "kind"),
+		workers: desc("berth_workers", "Workers, by whether they are alive or gone.", "pool", "state"),
+		lastSeen: desc("berth_worker_last_seen_seconds",
+			"Seconds since the most recently seen worker of the pool was heard from.", "pool"),
+		lag: desc("berth_schedule_lag_seconds",
+			"Seconds by which the most overdue schedule is late; 0 if none is."),
 	}
 	return s, r.Register(s)
 }
 
-// Describe is prometheus.Collector's.
+// Describe implements prometheus.Collector.
 func (s *Stats) Describe(ch chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{s.runs, s.age, s.slots, s.workers, s.lastSeen, s.lag} {
 		ch <- desc
 	}
 }
 
-// Collect is prometheus.Collector's. Without the database there is nothing to show; what was true before is
-// not true now.
+// Collect implements prometheus.Collector. Without the database it reports nothing, rather than stale values.
 func (s *Stats) Collect(ch chan<- prometheus.Metric) {
 	stats := s.current()
 	if stats == nil {
@@ -109,6 +95,7 @@ func (s *Stats) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
+// current returns cached or fresh statistics; nil if the database cannot be read.
 func (s *Stats) current() *store.Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,7 +106,7 @@ func (s *Stats) current() *store.Stats {
 	defer cancel()
 	stats, err := s.read(ctx)
 	if err != nil {
-		s.logger.Warn("read statistics for the metrics", "error", err)
+		s.logger.Warn("cannot read statistics for metrics", "error", err)
 		s.last = nil
 		return nil
 	}

@@ -1,9 +1,9 @@
-// Package problem is how the API says no: one error type with a stable code, and the one place that knows
-// which HTTP status belongs to which code.
+// Package problem holds the errors of the API: one error type with a stable code, and the one place that maps
+// codes to HTTP statuses.
 //
-// Handlers return a *Error (or an error of the store, which carries a code of its own); Responder turns it
-// into an RFC 9457 problem document. What has no code is a bug or an accident: it is logged, and the caller
-// learns nothing of it.
+// Handlers return an *Error, or an error of the store, which carries a code too. Responder turns it into an
+// RFC 9457 problem document. An error without a code is unexpected: it is logged, and the response says
+// nothing about it.
 package problem
 
 import (
@@ -13,10 +13,10 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-// Code is stable: scripts rely on it.
+// Code identifies a kind of problem. Codes are part of the API.
 type Code string
 
-// Codes that the HTTP server itself gives; those of the store pass through as they are.
+// Codes of the HTTP server. Codes of the store are used unchanged.
 const (
 	Unauthenticated     Code = "unauthenticated"
 	Forbidden           Code = "forbidden"
@@ -35,36 +35,36 @@ const (
 	ParametersInvalid   Code = "parameters-invalid"
 	ApplyInvalid        Code = "apply-invalid"
 	Frozen              Code = "frozen"
-	PlanChanged         Code = "plan-changed" // what an apply would change is not what its plan showed
+	PlanChanged         Code = "plan-changed" // an apply would change other things than its plan showed
 	ProtocolUnsupported Code = "protocol-unsupported"
-	// TemplateBreaks: a new template version breaks deployments that work now, and that was asked to be
-	// refused.
+	// TemplateBreaks: a new template version would break working deployments, and the request asked to refuse
+	// such a version.
 	TemplateBreaks Code = "template-breaks-deployments"
-	// RateLimited: the key has sent too many requests; RetryAfter says when the next is taken.
+	// RateLimited: the API key sent too many requests; RetryAfter is set.
 	RateLimited Code = "rate-limited"
 	Unavailable Code = "unavailable"
 	Internal    Code = "internal"
 )
 
-// Error is a refusal that the caller can do something about.
+// Error is a refusal that is reported to the client.
 type Error struct {
 	Code Code
-	// Detail is for people: what is wrong with this request, and what to do.
+	// Detail says what is wrong with this request and what to do.
 	Detail string
-	// Findings say where, one by one.
+	// Findings name the places, one by one.
 	Findings []api.Finding
-	// RetryAfter is how long to wait before asking again; 0 where that says nothing.
+	// RetryAfter is how long to wait before a retry; 0 means unknown.
 	RetryAfter time.Duration
-	// Err is the cause, for logs only.
+	// Err is the cause. It is logged and never sent.
 	Err error
 }
 
-// Newf makes an Error whose detail is formatted.
+// Newf returns an Error with a formatted detail.
 func Newf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Detail: fmt.Sprintf(format, args...)}
 }
 
-// At adds a place and what is wrong there.
+// At adds a finding: a JSON pointer and what is wrong there.
 func (e *Error) At(pointer, format string, args ...any) *Error {
 	code := string(e.Code)
 	e.Findings = append(

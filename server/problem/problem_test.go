@@ -23,26 +23,28 @@ func TestErrorsBecomeProblemDocuments(t *testing.T) {
 		status int
 		code   string
 	}{
-		{"a refusal", Newf(Frozen, "no").At("/a", "b"), 422, "frozen"},
-		{"a refusal inside an error", fmt.Errorf("create: %w", Newf(Forbidden, "no")), 403, "forbidden"},
-		{"what the store says", &store.Error{Code: store.NotFound, Message: "no such pool", Err: secret}, 404, "not-found"},
-		{"a store that is not there", &store.Error{Code: store.Unavailable, Message: "not reachable", Err: secret}, 503, "unavailable"},
-		{"an accident", secret, 500, "internal"},
-		{"a request that took too long", context.DeadlineExceeded, 503, "unavailable"},
+		{"refusal", Newf(Frozen, "no").At("/a", "b"), 422, "frozen"},
+		{"wrapped refusal", fmt.Errorf("create: %w", Newf(Forbidden, "no")), 403, "forbidden"},
+		{"error of the store", &store.Error{Code: store.NotFound, Message: "no such pool", Err: secret}, 404, "not-found"},
+		{"unavailable store", &store.Error{Code: store.Unavailable, Message: "not reachable", Err: secret}, 503, "unavailable"},
+		{"unexpected error", secret, 500, "internal"},
+		{"request timed out", context.DeadlineExceeded, 503, "unavailable"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			w := httptest.NewRecorder()
-			Responder{Logger: slog.New(slog.DiscardHandler)}.Error(w, httptest.NewRequest(http.MethodGet, "/x", nil), test.err)
+			Responder{Logger: slog.New(slog.DiscardHandler)}.Error(w,
+				httptest.NewRequest(http.MethodGet, "/x", nil), test.err)
 			var document api.Problem
 			if err := json.Unmarshal(w.Body.Bytes(), &document); err != nil {
 				t.Fatal(err)
 			}
-			if w.Code != test.status || document.Code != test.code || int(document.Status) != test.status || document.Title == "" {
+			if w.Code != test.status || document.Code != test.code || int(document.Status) != test.status ||
+				document.Title == "" {
 				t.Errorf("got %d %s", w.Code, w.Body)
 			}
 			if strings.Contains(w.Body.String(), "hunter2") {
-				t.Errorf("the cause is told: %s", w.Body)
+				t.Errorf("response contains the cause: %s", w.Body)
 			}
 		})
 	}
@@ -50,22 +52,25 @@ func TestErrorsBecomeProblemDocuments(t *testing.T) {
 
 func TestEveryCodeOfTheStoreHasAStatus(t *testing.T) {
 	codes := []store.Code{
-		store.NotFound, store.AlreadyExists, store.Conflict, store.PreconditionFailed, store.IdempotencyMismatch, store.PoolHasLiveRuns,
-		store.DeploymentHasLiveRuns, store.RunFinished, store.RunNotFinished, store.RevisionChanged, store.LeaseHeld, store.InvalidCursor, store.Unavailable,
+		store.NotFound, store.AlreadyExists, store.Conflict, store.PreconditionFailed,
+		store.IdempotencyMismatch, store.PoolHasLiveRuns,
+		store.DeploymentHasLiveRuns, store.RunFinished, store.RunNotFinished, store.RevisionChanged,
+		store.LeaseHeld, store.InvalidCursor, store.Unavailable,
 	}
 	for _, code := range codes {
-		if got := meanings(Code(code)).status; got == http.StatusInternalServerError {
-			t.Errorf("%s is an internal error", code)
+		if got := meaningOf(Code(code)).status; got == http.StatusInternalServerError {
+			t.Errorf("%s has status 500", code)
 		}
 	}
 }
 
-func TestNobodyIsAnsweredWhoHasGone(t *testing.T) {
+func TestDisconnectedClientGetsNoResponse(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	w := httptest.NewRecorder()
-	Responder{Logger: slog.New(slog.DiscardHandler)}.Error(w, httptest.NewRequest(http.MethodGet, "/x", nil).WithContext(ctx), ctx.Err())
+	Responder{Logger: slog.New(slog.DiscardHandler)}.Error(w,
+		httptest.NewRequest(http.MethodGet, "/x", nil).WithContext(ctx), ctx.Err())
 	if w.Body.Len() != 0 {
-		t.Errorf("answered %s", w.Body)
+		t.Errorf("wrote %s", w.Body)
 	}
 }

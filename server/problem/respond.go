@@ -20,58 +20,50 @@ const typePrefix = "https://berth.dev/problems/"
 // Responder writes errors as problem documents.
 type Responder struct{ Logger *slog.Logger }
 
-// Error answers with what err says. Causes without a code are logged and hidden.
+// Error responds with the problem document of err. Server errors are logged; their cause is not sent.
 func (p Responder) Error(w http.ResponseWriter, r *http.Request, err error) {
 	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
-		return // the caller has gone; nobody reads an answer
+		return // the client has disconnected
 	}
-	known := From(err)
-	meaning := meanings(known.Code)
-	path := apikey.Mask(r.URL.Path) // people paste keys where they do not belong
+
+	refusal := From(err)
+	meaning := meaningOf(refusal.Code)
+	path := apikey.Mask(r.URL.Path) // users paste API keys into the wrong place
 	switch {
 	case meaning.status >= http.StatusInternalServerError:
-		p.Logger.Error("request failed", "method", r.Method, "path", path, "code", known.Code, "error", err)
+		p.Logger.Error("request failed", "method", r.Method, "path", path, "code", refusal.Code, "error", err)
 	case meaning.status == http.StatusUnauthorized, meaning.status == http.StatusForbidden:
-		p.Logger.Info(
-			"request refused",
-			"method",
-			r.Method,
-			"path",
-			path,
-			"code",
-			known.Code,
-			"from",
-			r.RemoteAddr,
-			"reason",
-			apikey.Mask(known.Detail),
-		)
+		p.Logger.Info("request refused", "method", r.Method, "path", path, "code", refusal.Code,
+			"from", r.RemoteAddr, "reason", apikey.Mask(refusal.Detail))
 	}
-	document := Document(known)
+
+	document := Document(refusal)
 	document.Instance = &path
 	body, err := json.Marshal(document)
 	if err != nil {
-		p.Logger.Error("encode problem document", "error", err)
+		p.Logger.Error("cannot encode problem document", "error", err)
 		body = []byte(`{"type":"about:blank","title":"Internal Server Error","status":500,"code":"internal"}`)
 	}
+
 	header := w.Header()
 	header.Set("Content-Type", "application/problem+json")
 	header.Set("Cache-Control", "no-store")
-	switch known.Code {
+	switch refusal.Code {
 	case Unauthenticated:
 		header.Set("WWW-Authenticate", `Bearer realm="berth"`)
 	case Unavailable:
 		header.Set("Retry-After", "1")
 	}
-	if known.RetryAfter > 0 {
-		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(known.RetryAfter.Seconds()))))
+	if refusal.RetryAfter > 0 {
+		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(refusal.RetryAfter.Seconds()))))
 	}
 	w.WriteHeader(meaning.status)
 	if _, err := w.Write(append(body, '\n')); err != nil {
-		p.Logger.Debug("write problem document", "error", err)
+		p.Logger.Debug("cannot write problem document", "error", err)
 	}
 }
 
-// From returns the refusal that an error holds; an error of any other kind is Internal and tells nothing.
+// From returns the refusal that err wraps. Any other error becomes Internal, whose detail reveals nothing.
 func From(err error) *Error {
 	var own *Error
 	if errors.As(err, &own) {
@@ -82,18 +74,17 @@ func From(err error) *Error {
 		return &Error{Code: Code(stored.Code), Detail: stored.Message, Err: stored.Err}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return &Error{Code: Unavailable, Detail: "the request took too long; try again", Err: err}
+		return &Error{Code: Unavailable, Detail: "the request timed out; try again", Err: err}
 	}
-	return &Error{Code: Internal, Detail: "the server's log says more", Err: err}
+	return &Error{Code: Internal, Detail: "see the server log for the cause", Err: err}
 }
 
-// Document is the problem document of a refusal.
+// Document returns the problem document of a refusal.
 func Document(e *Error) api.Problem {
-	meaning := meanings(e.Code)
+	meaning := meaningOf(e.Code)
 	document := api.Problem{
-		Type: typePrefix + string(
-			e.Code,
-		), Title: meaning.title, Status: int32(meaning.status), Code: string(e.Code),
+		Type: typePrefix + string(e.Code), Title: meaning.title,
+		Status: int32(meaning.status), Code: string(e.Code),
 	}
 	if e.Detail != "" {
 		detail := apikey.Mask(e.Detail)

@@ -6,30 +6,31 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
+// meaning is what a code means in HTTP.
 type meaning struct {
 	status int
 	title  string
 }
 
-// meanings is the one place that maps codes to HTTP statuses.
-func meanings(code Code) meaning {
+// meaningOf is the one place that maps codes to HTTP statuses.
+func meaningOf(code Code) meaning {
 	switch code {
 	case Unauthenticated:
-		return meaning{http.StatusUnauthorized, "An API key is needed"}
+		return meaning{http.StatusUnauthorized, "An API key is required"}
 	case Forbidden:
-		return meaning{http.StatusForbidden, "This API key may not do that"}
+		return meaning{http.StatusForbidden, "The API key does not permit this"}
 	case HostRefused:
-		return meaning{http.StatusForbidden, "This host name is not served"}
+		return meaning{http.StatusForbidden, "The host name is not allowed"}
 	case OriginRefused:
-		return meaning{http.StatusForbidden, "Requests from another site are refused"}
+		return meaning{http.StatusForbidden, "Cross-site requests are not allowed"}
 	case MethodNotAllowed:
-		return meaning{http.StatusMethodNotAllowed, "The method is not allowed here"}
+		return meaning{http.StatusMethodNotAllowed, "The method is not allowed"}
 	case InvalidJSON:
 		return meaning{http.StatusBadRequest, "The body is not valid JSON"}
 	case InvalidBody:
-		return meaning{http.StatusBadRequest, "The body does not have the right form"}
+		return meaning{http.StatusBadRequest, "The body does not match the API schema"}
 	case InvalidParameter:
-		return meaning{http.StatusBadRequest, "A parameter of the request is not valid"}
+		return meaning{http.StatusBadRequest, "A request parameter is not valid"}
 	case BodyTooLarge:
 		return meaning{http.StatusRequestEntityTooLarge, "The body is too large"}
 	case UnsupportedMedia:
@@ -41,19 +42,19 @@ func meanings(code Code) meaning {
 	case ParametersInvalid:
 		return meaning{http.StatusUnprocessableEntity, "The parameters are not valid"}
 	case ApplyInvalid:
-		return meaning{http.StatusUnprocessableEntity, "What is described can not be applied"}
+		return meaning{http.StatusUnprocessableEntity, "The deployment file cannot be applied"}
 	case Frozen:
-		return meaning{http.StatusUnprocessableEntity, "A frozen value may not be overridden"}
+		return meaning{http.StatusUnprocessableEntity, "A frozen value cannot be overridden"}
 	case PlanChanged:
 		return meaning{http.StatusConflict, "The plan is out of date"}
 	case TemplateBreaks:
-		return meaning{http.StatusConflict, "The template breaks deployments that work now"}
+		return meaning{http.StatusConflict, "The template breaks working deployments"}
 	case ProtocolUnsupported:
-		return meaning{http.StatusBadRequest, "The worker speaks a protocol that this server does not"}
+		return meaning{http.StatusBadRequest, "The worker protocol version is not supported"}
 	case RateLimited:
 		return meaning{http.StatusTooManyRequests, "Too many requests from this API key"}
 	case Unavailable:
-		return meaning{http.StatusServiceUnavailable, "The server can not do this now"}
+		return meaning{http.StatusServiceUnavailable, "The server is temporarily unavailable"}
 	}
 	return storeMeaning(store.Code(code))
 }
@@ -61,29 +62,29 @@ func meanings(code Code) meaning {
 func storeMeaning(code store.Code) meaning {
 	switch code {
 	case store.NotFound:
-		return meaning{http.StatusNotFound, "There is no such thing"}
+		return meaning{http.StatusNotFound, "Not found"}
 	case store.AlreadyExists:
-		return meaning{http.StatusConflict, "It exists already"}
+		return meaning{http.StatusConflict, "Already exists"}
 	case store.Conflict:
-		return meaning{http.StatusConflict, "This does not go together with what is there"}
+		return meaning{http.StatusConflict, "The request conflicts with the current state"}
 	case store.PreconditionFailed:
-		return meaning{http.StatusPreconditionFailed, "It has changed in the meantime"}
+		return meaning{http.StatusPreconditionFailed, "The resource has changed"}
 	case store.IdempotencyMismatch:
-		return meaning{http.StatusConflict, "This idempotency key was used for another request"}
+		return meaning{http.StatusConflict, "The idempotency key was used for a different request"}
 	case store.PoolHasLiveRuns:
 		return meaning{http.StatusConflict, "The pool has runs that have not finished"}
 	case store.DeploymentHasLiveRuns:
 		return meaning{http.StatusConflict, "The deployment has runs that have not finished"}
 	case store.RevisionChanged:
-		return meaning{http.StatusConflict, "The deployment has changed in the meantime"}
+		return meaning{http.StatusConflict, "The deployment has changed"}
 	case store.RunFinished:
-		return meaning{http.StatusConflict, "The run has finished"}
+		return meaning{http.StatusConflict, "The run has already finished"}
 	case store.RunNotFinished:
 		return meaning{http.StatusConflict, "The run has not finished"}
 	case store.LeaseHeld:
-		return meaning{http.StatusConflict, "A worker holds the run"}
+		return meaning{http.StatusConflict, "A worker holds the lease of the run"}
 	case store.InvalidCursor:
 		return meaning{http.StatusBadRequest, "The cursor is not valid"}
 	}
-	return meaning{http.StatusInternalServerError, "Something went wrong on the server"}
+	return meaning{http.StatusInternalServerError, "Internal server error"}
 }

@@ -14,11 +14,11 @@ import (
 )
 
 const (
-	// MaxBody bounds what people send, in bytes.
+	// MaxBody bounds the bodies of ordinary requests, in bytes.
 	MaxBody = 4 << 20
-	// MaxProtocolBody bounds what workers send, in bytes.
+	// MaxProtocolBody bounds the bodies of the worker protocol, in bytes.
 	MaxProtocolBody = 32 << 20
-	// readTimeout bounds how long sending a body may take.
+	// readTimeout bounds how long a client may take to send a body.
 	readTimeout = time.Minute
 )
 
@@ -29,21 +29,24 @@ type documentKey struct{}
 // tells null from absent.
 func Document(ctx context.Context) any { return ctx.Value(documentKey{}) }
 
-// read returns the body and refuses what is not JSON or larger than limit.
-func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+// readBody reads the body and refuses one that is larger than limit.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	if r.ContentLength > limit {
 		return nil, tooLarge(limit)
 	}
-	// A deadline for this body only: one for the connection would end long polls and streams.
+
+	// The deadline is for this body only. One for the whole connection would end long polls and streams.
 	connection := http.NewResponseController(w)
 	if err := connection.SetReadDeadline(time.Now().Add(readTimeout)); err != nil &&
 		!errors.Is(err, http.ErrNotSupported) {
 		return nil, err
 	}
+
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err := connection.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return nil, err
 	}
+
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
@@ -51,7 +54,7 @@ func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	case err != nil:
 		return nil, &problem.Error{
 			Code:   problem.InvalidBody,
-			Detail: "the body could not be read to its end",
+			Detail: "the body ended before it was complete",
 			Err:    err,
 		}
 	}
@@ -59,30 +62,26 @@ func read(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 }
 
 func tooLarge(limit int64) error {
-	return problem.Newf(problem.BodyTooLarge, "the body has more than %d bytes", limit)
+	return problem.Newf(problem.BodyTooLarge, "the body exceeds %d bytes", limit)
 }
 
-// checkType refuses bodies that are not declared as JSON: a web page can send other types without asking
-// first.
-func checkType(r *http.Request, present bool) error {
+// checkContentType refuses bodies that are not declared as JSON. A web page can send other types to a foreign
+// server without a preflight request.
+func checkContentType(r *http.Request, present bool) error {
 	declared := r.Header.Get("Content-Type")
 	if declared == "" && !present {
 		return nil
 	}
 	media, parameters, err := mime.ParseMediaType(declared)
 	if err != nil || media != "application/json" {
-		return problem.Newf(problem.UnsupportedMedia, "send Content-Type: application/json, not %q", declared)
+		return problem.Newf(problem.UnsupportedMedia, "want Content-Type application/json, got %q", declared)
 	}
 	if charset := parameters["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return problem.Newf(problem.UnsupportedMedia, "send JSON in UTF-8, not in %q", charset)
+		return problem.Newf(problem.UnsupportedMedia, "want JSON in UTF-8, got charset %q", charset)
 	}
 	if encoding := r.Header.Get("Content-Encoding"); encoding != "" &&
 		!strings.EqualFold(encoding, "identity") {
-		return problem.Newf(
-			problem.UnsupportedMedia,
-			"send the body as it is, not in Content-Encoding %q",
-			encoding,
-		)
+		return problem.Newf(problem.UnsupportedMedia, "want no Content-Encoding, got %q", encoding)
 	}
 	return nil
 }

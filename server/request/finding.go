@@ -15,15 +15,15 @@ import (
 	"github.com/berth-dev/berth/templating"
 )
 
-// maxFindings bounds an answer; who has more to correct asks again.
+// maxFindings bounds the findings in one response.
 const maxFindings = 100
 
-// findingsOf flattens what the schema library says.
+// findingsOf flattens the errors of the schema library into findings, without duplicates.
 func findingsOf(err error) []api.Finding {
 	var findings []api.Finding
 	seen := map[string]bool{}
-	for _, leaf := range leaves(err, nil) {
-		for _, finding := range describe(leaf) {
+	for _, single := range flatten(err, nil) {
+		for _, finding := range toFindings(single) {
 			if key := finding.Pointer + "\x00" + finding.Message; !seen[key] && len(findings) < maxFindings {
 				seen[key] = true
 				findings = append(findings, finding)
@@ -33,34 +33,39 @@ func findingsOf(err error) []api.Finding {
 	return findings
 }
 
-// leaves takes the library's lists of errors apart. Lists are looked for before single errors: a list unwraps
-// to its items.
-func leaves(err error, found []error) []error {
+// flatten appends the single errors in err to singles. It checks for lists first, because errors.As also
+// finds the items of a list.
+func flatten(err error, singles []error) []error {
 	var many openapi3.MultiError
 	switch {
 	case err == nil:
-		return found
+		return singles
 	case errors.As(err, &many):
 		for _, each := range many {
-			found = leaves(each, found)
+			singles = flatten(each, singles)
 		}
-		return found
+		return singles
 	}
-	return append(found, err)
+	return append(singles, err)
 }
 
-func describe(err error) []api.Finding {
-	var one *openapi3.SchemaError
-	if !errors.As(err, &one) {
+func toFindings(err error) []api.Finding {
+	var schemaError *openapi3.SchemaError
+	if !errors.As(err, &schemaError) {
 		return []api.Finding{{Message: err.Error()}}
 	}
-	at := pointer(one.JSONPointer())
-	object, ok := one.Value.(map[string]any)
-	if one.SchemaField != "properties" || !ok {
-		return []api.Finding{{Pointer: at, Message: message(one)}}
+	if schemaError.SchemaField == "pattern" && schemaError.Value == "" {
+		return nil // minLength already says that it must not be empty
 	}
-	// The library names the object, people look for the field.
-	known := slices.Sorted(maps.Keys(one.Schema.Properties))
+
+	at := pointer(schemaError.JSONPointer())
+	object, ok := schemaError.Value.(map[string]any)
+	if schemaError.SchemaField != "properties" || !ok {
+		return []api.Finding{{Pointer: at, Message: schemaMessage(schemaError)}}
+	}
+
+	// The library reports the object; report each unknown field.
+	known := slices.Sorted(maps.Keys(schemaError.Schema.Properties))
 	var unknown []api.Finding
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		if slices.Contains(known, name) {
@@ -77,18 +82,12 @@ func describe(err error) []api.Finding {
 		unknown = append(unknown, finding)
 	}
 	if len(unknown) == 0 {
-		return []api.Finding{{Pointer: at, Message: message(one)}}
+		return []api.Finding{{Pointer: at, Message: schemaMessage(schemaError)}}
 	}
 	return unknown
 }
 
-func message(err *openapi3.SchemaError) string {
-	if err.Reason != "" {
-		return err.Reason
-	}
-	return "does not match " + err.SchemaField
-}
-
+// pointer returns the JSON pointer of a path.
 func pointer(path []string) string {
 	var b strings.Builder
 	for _, step := range path {
@@ -98,6 +97,7 @@ func pointer(path []string) string {
 	return b.String()
 }
 
+// summary is the first finding and the number of further ones.
 func summary(findings []api.Finding) string {
 	first := findings[0].Message
 	if findings[0].Pointer != "" {
@@ -109,22 +109,23 @@ func summary(findings []api.Finding) string {
 	return fmt.Sprintf("%s (and %d more)", first, len(findings)-1)
 }
 
-// DecodeError turns what the generated code says of a body or a parameter that it could not read into a
+// DecodeError turns an error of the generated decoder, which could not read a body or a parameter, into a
 // refusal.
 func DecodeError(err error) error {
 	var refusal *problem.Error
 	if errors.As(err, &refusal) {
 		return err
 	}
+
 	var typed *json.UnmarshalTypeError
 	if errors.As(err, &typed) {
 		place := "/" + strings.ReplaceAll(typed.Field, ".", "/")
-		return problem.Newf(problem.InvalidBody, "%s: a %s can not be read as %s", place, typed.Value, typed.Type).
-			At(place, "a %s is not allowed here", typed.Value)
+		message := fmt.Sprintf("want %s, got a %s", goKind(typed.Type), typed.Value)
+		return problem.Newf(problem.InvalidBody, "%s: %s", place, message).At(place, "%s", message)
 	}
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
-		return &problem.Error{Code: problem.InvalidJSON, Detail: syntax.Error(), Err: err}
+		return &problem.Error{Code: problem.InvalidJSON, Detail: syntaxMessage(syntax), Err: err}
 	}
 	return &problem.Error{Code: problem.InvalidBody, Detail: err.Error(), Err: err}
 }

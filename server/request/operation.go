@@ -1,6 +1,13 @@
+// Package request checks a request before any handler sees it: content type, size, that the body is one JSON
+// document without duplicate keys, and that body and parameters match openapi.yaml. Unknown fields are
+// refused, so that a misspelled one cannot be ignored silently.
+//
+// The worker protocol is decoded leniently, so that workers and servers of neighboring releases work
+// together. Its size is bounded all the same.
 package request
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -16,11 +23,11 @@ import (
 
 const protocolPrefix = "/api/v1/worker/"
 
-// Operation is what openapi.yaml says of one method of one path.
+// Operation is one operation of openapi.yaml: a method of a path.
 type Operation struct {
 	ID    string
 	route routers.Route
-	// Protocol operations are for workers.
+	// Protocol is true for operations of the worker protocol.
 	Protocol bool
 }
 
@@ -45,7 +52,8 @@ func Operations(spec *openapi3.T) map[string]*Operation {
 	return operations
 }
 
-// Check reads the request's body and returns the request to go on with, or the refusal.
+// Check checks parameters and body. It returns the request to pass on, whose body is in memory, or the
+// refusal.
 func (o *Operation) Check(w http.ResponseWriter, r *http.Request) (*http.Request, error) {
 	if err := o.checkParameters(r); err != nil {
 		return nil, err
@@ -54,45 +62,49 @@ func (o *Operation) Check(w http.ResponseWriter, r *http.Request) (*http.Request
 }
 
 func (o *Operation) checkBody(w http.ResponseWriter, r *http.Request) (*http.Request, error) {
-	wanted := o.route.Operation.RequestBody != nil
-	if err := checkType(r, wanted || r.ContentLength != 0); err != nil {
+	hasBody := o.route.Operation.RequestBody != nil
+	if err := checkContentType(r, hasBody || r.ContentLength != 0); err != nil {
 		return nil, err
 	}
-	if !wanted {
+	if !hasBody {
 		return r, nil
 	}
+
 	limit := int64(MaxBody)
 	if o.Protocol {
 		limit = MaxProtocolBody
 	}
-	body, err := read(w, r, limit)
+	body, err := readBody(w, r, limit)
 	if err != nil {
 		return nil, err
 	}
 	if o.Protocol {
 		return withBody(r, body), nil
 	}
+
 	value, err := decode(body)
 	if err != nil {
 		return nil, err
 	}
+
 	schema := o.route.Operation.RequestBody.Value.Content.Get("application/json").Schema.Value
-	ids := openapi3.WithStringFormatValidator("uuid", openapi3.NewCallbackValidator(uuid.Validate))
-	if findings := findingsOf(schema.VisitJSON(value, openapi3.MultiErrors(), ids)); len(findings) > 0 {
+	uuids := openapi3.WithStringFormatValidator("uuid", openapi3.NewCallbackValidator(uuid.Validate))
+	if findings := findingsOf(schema.VisitJSON(value, openapi3.MultiErrors(), uuids)); len(findings) > 0 {
 		return nil, &problem.Error{Code: problem.InvalidBody, Detail: summary(findings), Findings: findings}
 	}
 	return withDocument(withBody(r, body), value), nil
 }
 
-// checkParameters checks path, query and header parameters against their schemas, and refuses a query that
-// nobody reads: a misspelt filter would silently list everything.
+// checkParameters checks path, query and header parameters against their schemas. It refuses unknown query
+// parameters: a misspelled filter would silently list everything.
 func (o *Operation) checkParameters(r *http.Request) error {
 	input := &openapi3filter.RequestValidationInput{
 		Request: r, PathParams: mux.Vars(r), QueryParams: r.URL.Query(), Route: &o.route,
 		Options: &openapi3filter.Options{SkipSettingDefaults: true},
 	}
 	known := map[string]bool{}
-	for _, parameters := range []openapi3.Parameters{o.route.PathItem.Parameters, o.route.Operation.Parameters} {
+	for _, parameters := range []openapi3.Parameters{o.route.PathItem.Parameters,
+		o.route.Operation.Parameters} {
 		for _, parameter := range parameters {
 			known[parameter.Value.Name] = true
 			if err := openapi3filter.ValidateParameter(r.Context(), input, parameter.Value); err != nil {
@@ -100,12 +112,13 @@ func (o *Operation) checkParameters(r *http.Request) error {
 			}
 		}
 	}
-	if o.Protocol {
+
+	if o.Protocol { // a newer worker may send parameters that this server does not know
 		return nil
 	}
 	for name := range input.QueryParams {
 		if !known[name] {
-			return problem.Newf(problem.InvalidParameter, "there is no query parameter %q here", name)
+			return problem.Newf(problem.InvalidParameter, "unknown query parameter %q", name)
 		}
 	}
 	return nil
@@ -113,11 +126,19 @@ func (o *Operation) checkParameters(r *http.Request) error {
 
 func invalidParameter(parameter *openapi3.Parameter, err error) error {
 	reason := err.Error()
-	if findings := findingsOf(err); len(findings) > 0 {
+	var parse *openapi3filter.ParseError
+	switch findings := findingsOf(err); {
+	case errors.Is(err, openapi3filter.ErrInvalidEmptyValue):
+		reason = "must not be empty"
+	case errors.Is(err, openapi3filter.ErrInvalidRequired):
+		reason = "required parameter is missing"
+	case errors.As(err, &parse):
+		reason = fmt.Sprintf("want %s, got %s", typeNames(parameter.Schema.Value), shown(parse.Value))
+	case len(findings) > 0:
 		reason = findings[0].Message
 	}
 	return &problem.Error{
 		Code: problem.InvalidParameter, Err: err,
-		Detail: fmt.Sprintf("%s parameter %q: %s", parameter.In, parameter.Name, strings.TrimSpace(reason)),
+		Detail: fmt.Sprintf("%s parameter %q: %s", parameter.In, parameter.Name, reason),
 	}
 }

@@ -14,10 +14,10 @@ import (
 	"time"
 )
 
-// Pair is a certificate and its key, in PEM. It is its own authority.
+// Pair is a self-signed certificate and its key, in PEM.
 type Pair struct{ Cert, Key []byte }
 
-// New makes a certificate for 127.0.0.1 and localhost with this serial number.
+// New creates a certificate for 127.0.0.1 and localhost with the given serial number.
 func New(t testing.TB, serial int64) Pair {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -28,7 +28,8 @@ func New(t testing.TB, serial int64) Pair {
 		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "berth test"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost"},
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		IsCA: true, BasicConstraintsValid: true,
+		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)

@@ -7,19 +7,20 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/berth-dev/berth/server/problem"
 )
 
-// maxDepth bounds nesting, so that nothing that walks a body can run out of stack.
+// maxDepth bounds nesting, so that recursive code cannot exhaust the stack.
 const maxDepth = 200
 
-// decode reads exactly one JSON document, numbers as they are written, and refuses keys that are there twice:
-// which of the two counts would depend on who reads.
+// decode reads exactly one JSON document and keeps numbers as they are written. It refuses duplicate keys,
+// because readers differ in which of the values they take.
 func decode(body []byte) (any, error) {
 	if !utf8.Valid(body) {
-		return nil, problem.Newf(problem.InvalidJSON, "the body is not UTF-8")
+		return nil, problem.Newf(problem.InvalidJSON, "the body is not valid UTF-8")
 	}
 	d := decoder{tokens: json.NewDecoder(bytes.NewReader(body)), body: body}
 	d.tokens.UseNumber()
@@ -28,7 +29,7 @@ func decode(body []byte) (any, error) {
 		return nil, err
 	}
 	if _, err := d.tokens.Token(); !errors.Is(err, io.EOF) {
-		return nil, d.fail("", "there is something after the JSON document")
+		return nil, d.fail("", "unexpected text after the JSON document")
 	}
 	return value, nil
 }
@@ -48,7 +49,7 @@ func (d decoder) value(at string, depth int) (any, error) {
 		return token, nil
 	}
 	if depth >= maxDepth {
-		return nil, d.fail(at, "nested deeper than %d levels", maxDepth)
+		return nil, d.fail(at, "nesting exceeds %d levels", maxDepth)
 	}
 	if delim == '{' {
 		return d.object(at, depth)
@@ -65,11 +66,11 @@ func (d decoder) object(at string, depth int) (any, error) {
 		}
 		key, ok := token.(string)
 		if !ok {
-			return nil, d.fail(at, "a key must be a string")
+			return nil, d.fail(at, "object keys must be strings")
 		}
 		place := at + pointer([]string{key})
-		if _, twice := object[key]; twice {
-			return nil, d.fail(place, "key %q is there twice", key)
+		if _, duplicate := object[key]; duplicate {
+			return nil, d.fail(place, "duplicate key %q", key)
 		}
 		if object[key], err = d.value(place, depth+1); err != nil {
 			return nil, err
@@ -98,13 +99,29 @@ func (d decoder) token(at string) (json.Token, error) {
 	case errors.Is(err, io.EOF) && len(bytes.TrimSpace(d.body)) == 0:
 		return nil, d.fail(at, "the body is empty")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, d.fail(at, "the body ends in the middle of the document")
+		return nil, d.fail(at, "unexpected end of the document")
+	}
+
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return nil, d.fail(at, "%s", syntaxMessage(syntax))
 	case err != nil:
 		return nil, d.fail(at, "%v", err)
 	}
 	return token, nil
 }
 
+// syntaxMessage shortens the decoder's text: "invalid character '}' looking for beginning of object key
+// string" names the decoder's state, which does not help where line and column are known.
+func syntaxMessage(err *json.SyntaxError) string {
+	if character, _, ok := strings.Cut(strings.TrimPrefix(err.Error(), "invalid character "), "' "); ok {
+		return fmt.Sprintf("invalid JSON: unexpected %s'", character)
+	}
+	return "invalid JSON: " + err.Error()
+}
+
+// fail returns a refusal with the line and column that the decoder has reached.
 func (d decoder) fail(at, format string, args ...any) error {
 	message := fmt.Sprintf(format, args...)
 	before := d.body[:min(int(d.tokens.InputOffset()), len(d.body))]

@@ -1,0 +1,176 @@
+package request
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+)
+
+// schemaMessage says what is wrong with a value, in words that a user of the API knows. The schema library's
+// own text shows regular expressions and the library's terms.
+func schemaMessage(err *openapi3.SchemaError) string {
+	schema := err.Schema
+	switch err.SchemaField {
+	case "required":
+		path := err.JSONPointer()
+		return fmt.Sprintf("required field %q is missing", path[len(path)-1])
+	case "type":
+		return fmt.Sprintf("want %s, got %s", typeNames(schema), jsonKind(err.Value))
+	case "nullable":
+		return "must not be null"
+	case "enum":
+		return fmt.Sprintf("want one of %s; got %s", list(schema.Enum), shown(err.Value))
+	case "format":
+		return formatMessage(schema.Format)
+	case "pattern":
+		return patternMessage(schema.Pattern)
+	}
+	return boundMessage(err)
+}
+
+// boundMessage describes limits on size.
+func boundMessage(err *openapi3.SchemaError) string {
+	schema := err.Schema
+	switch err.SchemaField {
+	case "minimum":
+		return fmt.Sprintf("must be at least %v, got %v", *schema.Min, err.Value)
+	case "maximum":
+		return fmt.Sprintf("must be at most %v, got %v", *schema.Max, err.Value)
+	case "minLength":
+		if schema.MinLength == 1 {
+			return "must not be empty"
+		}
+		return fmt.Sprintf("must have at least %d characters", schema.MinLength)
+	case "maxLength":
+		return fmt.Sprintf("must have at most %d characters", *schema.MaxLength)
+	case "minItems":
+		return fmt.Sprintf("must have at least %s", count(schema.MinItems, "item"))
+	case "maxItems":
+		return fmt.Sprintf("must have at most %s", count(*schema.MaxItems, "item"))
+	case "minProperties":
+		return fmt.Sprintf("must set at least %s", count(schema.MinProps, "field"))
+	case "maxProperties":
+		return fmt.Sprintf("must set at most %s", count(*schema.MaxProps, "field"))
+	case "uniqueItems":
+		return "must not contain duplicate items"
+	}
+	if err.Reason != "" {
+		return err.Reason
+	}
+	return "does not match " + err.SchemaField
+}
+
+func formatMessage(format string) string {
+	switch format {
+	case "date-time":
+		return "want a date and time with time zone, such as 2026-01-31T06:00:00Z"
+	case "uuid":
+		return "want a UUID, such as 0197a1de-6c00-7c11-9d54-3f0a5be1c042"
+	case "int32":
+		return "want an integer between -2147483648 and 2147483647"
+	case "int64":
+		return "want an integer of at most 64 bits"
+	}
+	return "want a value of format " + format
+}
+
+// patternMessage describes the patterns of openapi.yaml. A test checks that each of them is described here.
+func patternMessage(pattern string) string {
+	switch pattern {
+	case `^[\p{L}\p{N}][\p{L}\p{N} ._:@+-]*$`:
+		return "want letters, digits, spaces and ._:@+- with a letter or digit first"
+	case `^[A-Za-z0-9][A-Za-z0-9._-]*$`:
+		return "want letters (a-z), digits and ._- with a letter or digit first"
+	case `^[A-Za-z0-9_][A-Za-z0-9_-]*$`:
+		return "want letters (a-z), digits, _ and - with no - first"
+	case `^[0-9a-fA-F][0-9a-fA-F-]{3,35}$`:
+		return "want the first 4 to 36 characters of a run ID: hexadecimal digits and -"
+	}
+	return "has an invalid form"
+}
+
+// typeNames lists the JSON types that a schema allows.
+func typeNames(schema *openapi3.Schema) string {
+	var names []string
+	for _, name := range schema.Type.Slice() {
+		names = append(names, article(name))
+	}
+	return strings.Join(names, " or ")
+}
+
+// article returns the name of a JSON type with its article; arrays are called lists.
+func article(jsonType string) string {
+	switch jsonType {
+	case "array":
+		return "a list"
+	case "integer", "object":
+		return "an " + jsonType
+	case "null":
+		return "null"
+	}
+	return "a " + jsonType
+}
+
+// jsonKind returns the JSON type of a decoded value, with its article.
+func jsonKind(value any) string {
+	switch value.(type) {
+	case nil:
+		return "null"
+	case map[string]any:
+		return article("object")
+	case []any:
+		return article("array")
+	case string:
+		return article("string")
+	case bool:
+		return article("boolean")
+	}
+	return fmt.Sprintf("the number %v", value)
+}
+
+// goKind returns the JSON type that a Go type is decoded from, with its article.
+func goKind(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return article("string")
+	case reflect.Bool:
+		return article("boolean")
+	case reflect.Slice, reflect.Array:
+		return article("array")
+	case reflect.Struct, reflect.Map:
+		return article("object")
+	case reflect.Float32, reflect.Float64:
+		return article("number")
+	}
+	return article("integer")
+}
+
+func list(values []any) string {
+	texts := make([]string, len(values))
+	for i, value := range values {
+		texts[i] = fmt.Sprint(value)
+	}
+	return strings.Join(texts, ", ")
+}
+
+// shown prints a value of a request. Long values are cut, because the client knows what it sent.
+func shown(value any) string {
+	const limit = 60
+	text, ok := value.(string)
+	if !ok {
+		return jsonKind(value)
+	}
+	if runes := []rune(text); len(runes) > limit {
+		text = string(runes[:limit]) + "…"
+	}
+	return fmt.Sprintf("%q", text)
+}
+
+func count(n uint64, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

@@ -40,7 +40,7 @@ func TestARunSaysWhatItWaitsForAndHowItEnded(t *testing.T) {
 	if len(list.Items) != 1 || list.Items[0].State.Name != "AwaitingSlot" {
 		t.Errorf("listed as %+v", list.Items)
 	}
-	if e := r.why(first.ID); !strings.HasPrefix(e.Sentence, `it runs for `) || !strings.Contains(e.Sentence, `worker "w1"`) {
+	if e := r.why(first.ID); !strings.HasPrefix(e.Sentence, `it has been running for `) || !strings.Contains(e.Sentence, `worker "w1"`) {
 		t.Errorf("while it runs: %+v", e)
 	}
 	w.finish(claim, 3, "no such table\n")

@@ -79,7 +79,7 @@ func (a *Authenticator) Authenticate(r *http.Request) (Principal, error) {
 	if !strings.EqualFold(scheme, "Bearer") || err != nil {
 		return Principal{}, problem.Newf(
 			problem.Unauthenticated,
-			"malformed Authorization header: want Bearer berth_…; check that the key is complete",
+			"malformed API key in the Authorization header: want Bearer berth_…; check that the key is complete",
 		)
 	}
 	key, err := a.lookUp(r.Context(), sent.ID)

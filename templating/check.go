@@ -48,13 +48,8 @@ func (c *Compiled) checkReference(r Reference, declared []string) *Problem {
 		if slices.Contains(c.templateEnv, r.root) {
 			return nil
 		}
-		p = problemf(
-			CodeEnvironment,
-			r.Pointer,
-			"%s: the template does not list %q in template_env",
-			r.Name,
-			r.root,
-		).
+		p = problemf(CodeEnvironment, r.Pointer, "%s: the template does not list %q in template_env", r.Name,
+			r.root).
 			near(r.root, c.templateEnv)
 		if p.Suggestion == "" {
 			p.Suggestion = "add it to template_env; the worker must be started with --template-env " + r.root
@@ -168,10 +163,8 @@ func (c *Compiled) checkWithEnv(instance map[string]any, env envList) Problems {
 	}
 	other := env
 	other.asList = !env.asList
-	other.entries = slices.DeleteFunc(
-		slices.Clone(env.entries),
-		func(e envEntry) bool { return e.source != nil && !other.asList },
-	)
+	other.entries = slices.DeleteFunc(slices.Clone(env.entries),
+		func(e envEntry) bool { return e.source != nil && !other.asList })
 	instance[envVariable], _ = other.print() // it says something in either form
 	if inOtherForm := c.validate(instance); len(inOtherForm) < len(problems) {
 		return inOtherForm
@@ -231,12 +224,8 @@ func (c *Compiled) unknown(level map[string]any) Problems {
 		if len(problems) == maxProblems {
 			break // whoever has that many has seen enough, and looking for near names takes time
 		}
-		p := warningf(
-			CodeUnknown,
-			value.Pointer("", name),
-			"the template declares no variable %s",
-			quoteShort(name),
-		).
+		p := warningf(CodeUnknown, value.Pointer("", name), "the template declares no variable %s",
+			quoteShort(name)).
 			near(name, declared)
 		if c.closed {
 			p.Severity = SeverityError

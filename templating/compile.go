@@ -11,16 +11,7 @@ import (
 // languageWords are words of the template language that no variable may be named after; so are the roots of
 // what is not a variable.
 var languageWords = [...]string{
-	"end",
-	"else",
-	"break",
-	"continue",
-	"nil",
-	"true",
-	"false",
-	contextRoot,
-	"berth",
-	"prefect",
+	"end", "else", "break", "continue", "nil", "true", "false", contextRoot, "berth", "prefect",
 }
 
 // Compile prepares a template and finds everything that can be known before any value is given. What is wrong
@@ -41,13 +32,8 @@ func (r *Registry) Compile(t *Template) (*Compiled, error) {
 	if declared, _ := c.source["properties"].(map[string]any); len(declared) > maxSubschemas {
 		return nil, append(
 			problems,
-			problemf(
-				CodeLimit,
-				"/variables/properties",
-				"%d variables are too many, at most %d are allowed",
-				len(declared),
-				maxSubschemas,
-			),
+			problemf(CodeLimit, "/variables/properties", "%d variables are too many, at most %d are allowed",
+				len(declared), maxSubschemas),
 		)
 	}
 	problems = append(problems, c.readVariables()...)
@@ -87,10 +73,8 @@ func (r *Registry) Compile(t *Template) (*Compiled, error) {
 func (c *Compiled) readVariables() Problems {
 	var problems Problems
 	if kind, ok := c.source["type"]; ok && kind != "object" {
-		problems = append(
-			problems,
-			problemf(CodeSchema, "/variables/type", `the variables are an object: type must be "object"`),
-		)
+		problems = append(problems,
+			problemf(CodeSchema, "/variables/type", `the variables are an object: type must be "object"`))
 	}
 	c.properties, _ = c.source["properties"].(map[string]any) // another type is refused by the schema below
 	c.defaults = map[string]any{}
@@ -134,12 +118,8 @@ func (c *Compiled) undeclaredRequired() Problems {
 		if _, declared := c.properties[name]; declared || len(problems) == maxProblems {
 			continue
 		}
-		p := warningf(
-			CodeUndeclared,
-			"/variables/required/"+strconv.Itoa(i),
-			"%q is required, but not declared",
-			short(name),
-		).
+		p := warningf(CodeUndeclared, "/variables/required/"+strconv.Itoa(i),
+			"%q is required, but not declared", short(name)).
 			near(name, value.SortedKeys(c.properties))
 		if c.closed {
 			p.Severity = SeverityError
@@ -153,12 +133,8 @@ func (c *Compiled) checkName(name string) Problems {
 	pointer := value.Pointer("/variables/properties", name)
 	if slices.Contains(languageWords[:], name) {
 		return Problems{
-			problemf(
-				CodeReserved,
-				pointer,
-				"%q is a word of the template language, no variable may have it as its name",
-				name,
-			),
+			problemf(CodeReserved, pointer,
+				"%q is a word of the template language, no variable may have it as its name", name),
 		}
 	}
 	if !isReachable(name) {
@@ -244,11 +220,8 @@ func (c *Compiled) readFrozen(frozen map[string]any) Problems {
 	if c.schema != nil {
 		problems = append(
 			problems,
-			c.checkFixed(
-				c.frozen,
-				CodeFrozen,
-				func(name string) string { return value.Pointer("/frozen", name) },
-			)...)
+			c.checkFixed(c.frozen, CodeFrozen,
+				func(name string) string { return value.Pointer("/frozen", name) })...)
 	}
 	return problems
 }
@@ -262,12 +235,8 @@ func (c *Compiled) compilePrograms(engine Engine, configuration any) Problems {
 	object, ok := normal.(map[string]any)
 	if !ok {
 		return Problems{
-			problemf(
-				CodeType,
-				ConfigurationPointer,
-				"job_configuration must be an object, not %s",
-				value.Article(value.Kind(normal)),
-			),
+			problemf(CodeType, ConfigurationPointer, "job_configuration must be an object, not %s",
+				value.Article(value.Kind(normal))),
 		}
 	}
 	rest := make(map[string]any, len(object))
@@ -287,10 +256,8 @@ func (c *Compiled) compilePrograms(engine Engine, configuration any) Problems {
 	if !ok {
 		return problems
 	}
-	c.environment, err = engine.Compile(
-		env,
-		Declarations{Pointer: ConfigurationPointer + "/env", Variables: variables},
-	)
+	c.environment, err = engine.Compile(env,
+		Declarations{Pointer: ConfigurationPointer + "/env", Variables: variables})
 	problems = append(problems, AsProblems(err)...)
 	if c.environment == nil {
 		c.configuration = nil

@@ -157,10 +157,8 @@ func (c *Compiled) values(ctx context.Context, in Input, merged merged) (*Values
 
 // readsContext is true where the template looks at the run at hand: most do not.
 func (c *Compiled) readsContext() bool {
-	return slices.ContainsFunc(
-		c.references,
-		func(r Reference) bool { return r.Kind == ReferenceContext || r.Kind == ReferenceAll },
-	)
+	return slices.ContainsFunc(c.references,
+		func(r Reference) bool { return r.Kind == ReferenceContext || r.Kind == ReferenceAll })
 }
 
 // renderEnv renders job_configuration.env and lays the variable over it: its literal entries are the lowest

@@ -107,10 +107,8 @@ func (d *differ) lists(at string, before, after []any) {
 		d.values(itemPointer(at, i), before[j], item)
 	}
 	if moved { // the order counts: later entries of env may refer to earlier ones
-		d.changes = append(
-			d.changes,
-			Change{Kind: ChangeReplaced, Pointer: at, Before: names(before), After: names(after)},
-		)
+		d.changes = append(d.changes,
+			Change{Kind: ChangeReplaced, Pointer: at, Before: names(before), After: names(after)})
 	}
 }
 

@@ -34,12 +34,8 @@ func expandDotted(vars map[string]any, pointer string) (map[string]any, Problems
 		case root == envVariable:
 			e.environment(rest, vars[key], at)
 		case strings.Count(key, ".") >= value.MaxDepth:
-			e.fail(
-				CodeLimit,
-				value.Pointer(pointer, short(key)),
-				"nested deeper than %d levels",
-				value.MaxDepth,
-			)
+			e.fail(CodeLimit, value.Pointer(pointer, short(key)), "nested deeper than %d levels",
+				value.MaxDepth)
 		default:
 			e.set(strings.Split(key, "."), vars[key], at)
 		}

@@ -141,12 +141,7 @@ func (r *Registry) engine(name string) (Engine, *Problem) {
 	if engine, ok := r.engines[name]; ok {
 		return engine, nil
 	}
-	p := problemf(
-		CodeEngine,
-		"/engine",
-		"unknown engine %q, there are: %s",
-		name,
-		strings.Join(r.names, ", "),
-	).near(name, r.names)
+	p := problemf(CodeEngine, "/engine", "unknown engine %q, there are: %s", name,
+		strings.Join(r.names, ", ")).near(name, r.names)
 	return nil, &p
 }

@@ -77,15 +77,9 @@ const (
 
 func tooLarge(pointer, s string) *Problem {
 	if braces := strings.Count(s, "{{"); len(s) > maxLeaf || braces > maxBraces {
-		p := problemf(
-			CodeLimit,
-			pointer,
-			"a string of %d bytes with %d actions is too large, at most %d and %d are allowed",
-			len(s),
-			braces,
-			maxLeaf,
-			maxBraces,
-		)
+		p := problemf(CodeLimit, pointer,
+			"a string of %d bytes with %d actions is too large, at most %d and %d are allowed", len(s),
+			braces, maxLeaf, maxBraces)
 		return &p
 	}
 	return nil
@@ -107,9 +101,7 @@ func (g *goCompiler) broken(pointer string, problems Problems) node {
 
 // compile compiles actions, says what is wrong with them, and notes what they refer to.
 func (g *goCompiler) compile(
-	pointer, original, source string,
-	position func(int) int,
-	text bool,
+	pointer, original, source string, position func(int) int, text bool,
 ) (*action.Template, Problems) {
 	template, issues := action.Compile(source, action.Options{Text: text, Variables: g.variables})
 	at := place{pointer: pointer, source: original, original: position}
@@ -127,10 +119,8 @@ func (g *goCompiler) compile(
 		return nil, problems
 	}
 	for _, field := range template.Fields() {
-		g.program.references = append(
-			g.program.references,
-			fieldReference(field).at(pointer, original, position(field.Offset)),
-		)
+		g.program.references = append(g.program.references,
+			fieldReference(field).at(pointer, original, position(field.Offset)))
 	}
 	return template, problems
 }

@@ -39,11 +39,8 @@ func actionsAsText(pointer, s string, parts []part) *Problem {
 		}
 		start := strings.Index(part.text, "{{")
 		if start >= 0 && strings.Contains(part.text[start:], "}}") {
-			p := warningf(
-				CodeSyntax,
-				pointer,
-				"this is no placeholder, so it stays text: the engine placeholder has no actions",
-			).
+			p := warningf(CodeSyntax, pointer,
+				"this is no placeholder, so it stays text: the engine placeholder has no actions").
 				suggest("engine: " + DefaultEngine)
 			p.place(s, offset+start)
 			return &p
@@ -171,12 +168,8 @@ func referenceText(reference *Reference, values *Values) (string, error) {
 	}
 	text, ok := value.Text(v)
 	if !ok {
-		p := reference.problem(
-			CodeType,
-			"%s is %s and can not stand inside text",
-			reference.Name,
-			value.Article(value.Kind(v)),
-		)
+		p := reference.problem(CodeType, "%s is %s and can not stand inside text", reference.Name,
+			value.Article(value.Kind(v)))
 		p[0].Suggestion = "let the placeholder be the whole value, with nothing around it"
 		return "", p
 	}

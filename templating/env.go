@@ -81,12 +81,8 @@ func parseEnvList(list []any, pointer string) (envList, Problems) {
 		if !ok {
 			problems = append(
 				problems,
-				problemf(
-					CodeType,
-					at,
-					"an item of env is an object with name and value, not %s",
-					value.Article(value.Kind(item)),
-				),
+				problemf(CodeType, at, "an item of env is an object with name and value, not %s",
+					value.Article(value.Kind(item))),
 			)
 			continue
 		}
@@ -114,34 +110,21 @@ func (e *envEntry) read(object map[string]any, pointer string) *Problem {
 			e.value = object[key]
 			e.unset = e.value == nil
 			if _, ok := value.Text(e.value); !ok {
-				p := problemf(
-					CodeType,
-					pointer+"/value",
-					"the environment variable %s must be text, not %s",
-					e.name,
-					value.Article(value.Kind(e.value)),
-				)
+				p := problemf(CodeType, pointer+"/value", "the environment variable %s must be text, not %s",
+					e.name, value.Article(value.Kind(e.value)))
 				return &p
 			}
 		case "valueFrom":
 			source, ok := object[key].(map[string]any)
 			if !ok && object[key] != nil {
-				p := problemf(
-					CodeType,
-					pointer+"/valueFrom",
-					"valueFrom must be an object, not %s",
-					value.Article(value.Kind(object[key])),
-				)
+				p := problemf(CodeType, pointer+"/valueFrom", "valueFrom must be an object, not %s",
+					value.Article(value.Kind(object[key])))
 				return &p
 			}
 			e.source = source
 		default:
-			p := problemf(
-				CodeUnknownField,
-				value.Pointer(pointer, key),
-				"unknown field %q",
-				key,
-			).near(key, []string{"name", "value", "valueFrom"})
+			p := problemf(CodeUnknownField, value.Pointer(pointer, key), "unknown field %q",
+				key).near(key, []string{"name", "value", "valueFrom"})
 			return &p
 		}
 	}

@@ -26,10 +26,8 @@ func Functions() []FunctionDoc {
 	var docs []FunctionDoc
 	for _, f := range action.Functions() {
 		if !f.Alias {
-			docs = append(
-				docs,
-				FunctionDoc{Name: f.Name, Group: f.Group, Usage: f.Usage, Doc: f.Doc, Sprig: f.Sprig},
-			)
+			docs = append(docs,
+				FunctionDoc{Name: f.Name, Group: f.Group, Usage: f.Usage, Doc: f.Doc, Sprig: f.Sprig})
 		}
 	}
 	slices.SortFunc(

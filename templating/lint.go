@@ -152,8 +152,7 @@ func (l *linter) try(s scenario) {
 			p.Severity = SeverityWarning
 			if missing != "" && p.Suggestion == "" {
 				p.Suggestion = "it takes what " + quoteShort(
-					missing,
-				) + " is set to, and nothing sets that yet"
+					missing) + " is set to, and nothing sets that yet"
 			}
 		}
 		if !base && l.isRepeated(p) {
@@ -191,8 +190,7 @@ func (l *linter) render(vars map[string]any) []Problem {
 		// What is missing because it could not be rendered has been said already.
 		if p.Code == CodeUnknownField ||
 			!slices.ContainsFunc(
-				problems,
-				func(said Problem) bool { return isNear(p.Pointer, said.Pointer) },
+				problems, func(said Problem) bool { return isNear(p.Pointer, said.Pointer) },
 			) {
 			problems = append(problems, p)
 		}

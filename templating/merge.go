@@ -123,13 +123,8 @@ func (m *merging) checkFrozen(level, frozen map[string]any, by string) {
 		}
 		m.problems = append(
 			m.problems,
-			problemf(
-				CodeFrozen,
-				value.Pointer("", name),
-				"%q is frozen by %s and can not be set here",
-				name,
-				by,
-			),
+			problemf(CodeFrozen, value.Pointer("", name), "%q is frozen by %s and can not be set here", name,
+				by),
 		)
 	}
 }

@@ -149,12 +149,8 @@ func (p Problem) near(name string, candidates []string) Problem {
 
 // byPlace orders problems by pointer, then line and column; what is said of one place by its words.
 func byPlace(a, b Problem) int {
-	return cmp.Or(
-		cmp.Compare(a.Pointer, b.Pointer),
-		cmp.Compare(a.Line, b.Line),
-		cmp.Compare(a.Column, b.Column),
-		cmp.Compare(a.Message, b.Message),
-	)
+	return cmp.Or(cmp.Compare(a.Pointer, b.Pointer), cmp.Compare(a.Line, b.Line),
+		cmp.Compare(a.Column, b.Column), cmp.Compare(a.Message, b.Message))
 }
 
 // splitPointer cuts the first step off a pointer.

@@ -110,11 +110,8 @@ func (r *Reference) Resolve(v *Values) (any, bool, error) {
 	case ReferenceEnvironment:
 		text, ok := v.Env[r.root]
 		if !ok {
-			p := r.problem(
-				CodeEnvironment,
-				"the worker does not hand out its environment variable %q",
-				r.root,
-			)
+			p := r.problem(CodeEnvironment, "the worker does not hand out its environment variable %q",
+				r.root)
 			p[0].Suggestion = "start the worker with --template-env " + r.root
 			return nil, false, p
 		}

@@ -74,10 +74,8 @@ func (c *Compiled) badExamples() Problems {
 	var problems Problems
 	judge := func(pointer string, vars map[string]any) {
 		if found := c.checkPart(vars); len(found) > 0 && len(problems) < maxProblems {
-			problems = append(
-				problems,
-				warningf(CodeSchema, pointer, "the schema refuses this example: %s", found[0].Message),
-			)
+			problems = append(problems,
+				warningf(CodeSchema, pointer, "the schema refuses this example: %s", found[0].Message))
 		}
 	}
 	for i, example := range examplesIn(c.source) {
@@ -88,10 +86,8 @@ func (c *Compiled) badExamples() Problems {
 	for _, name := range value.SortedKeys(c.properties) {
 		property, _ := c.properties[name].(map[string]any) // true and false have no examples
 		for i, example := range examplesIn(property) {
-			judge(
-				value.Pointer("/variables/properties", name)+"/examples/"+strconv.Itoa(i),
-				map[string]any{name: example},
-			)
+			judge(value.Pointer("/variables/properties", name)+"/examples/"+strconv.Itoa(i),
+				map[string]any{name: example})
 		}
 	}
 	return problems

@@ -86,12 +86,8 @@ func (s *Schema) Validate(v any) error {
 func (s *Schema) validate(v any, code string) Problems {
 	if !s.bound.allows(v) {
 		return Problems{
-			problemf(
-				CodeLimit,
-				"",
-				"is too complex for its schema: validating it takes more than %d steps",
-				maxApplications,
-			),
+			problemf(CodeLimit, "", "is too complex for its schema: validating it takes more than %d steps",
+				maxApplications),
 		}
 	}
 	err := s.compiled.Validate(v)
@@ -182,11 +178,8 @@ func alternatives(err *jsonschema.ValidationError) (validationLeaf, bool) {
 	case len(others) > 1:
 		return validationLeaf{
 			at: err.InstanceLocation,
-			text: "fits none of the alternatives: " + listed(
-				others,
-				func(l validationLeaf) string { return l.text },
-				"; or ",
-			),
+			text: "fits none of the alternatives: " + listed(others,
+				func(l validationLeaf) string { return l.text }, "; or "),
 		}, true
 	default:
 		return validationLeaf{}, false
@@ -195,8 +188,7 @@ func alternatives(err *jsonschema.ValidationError) (validationLeaf, bool) {
 
 // typedLeaves are the innermost reasons why a schema does not fit.
 func typedLeaves(
-	err *jsonschema.ValidationError,
-	leaves []*jsonschema.ValidationError,
+	err *jsonschema.ValidationError, leaves []*jsonschema.ValidationError,
 ) []*jsonschema.ValidationError {
 	if len(err.Causes) == 0 {
 		return append(leaves, err)

@@ -54,13 +54,8 @@ func checkSchemaDocument(doc any) (*schemaBound, Problems) {
 	if count > maxSubschemas {
 		problems = append(
 			problems,
-			problemf(
-				CodeLimit,
-				"",
-				"the schema has %d subschemas, at most %d are allowed",
-				count,
-				maxSubschemas,
-			),
+			problemf(CodeLimit, "", "the schema has %d subschemas, at most %d are allowed", count,
+				maxSubschemas),
 		)
 	}
 	return bound, problems
@@ -76,26 +71,15 @@ func checkRefs(schema map[string]any, pointer string) Problems {
 		case !strings.HasPrefix(ref, "#"):
 			problems = append(
 				problems,
-				problemf(
-					CodeRef,
-					at,
-					"%s %q leaves the document; nothing outside of it is read",
-					keyword,
-					short(ref),
-				).
+				problemf(CodeRef, at, "%s %q leaves the document; nothing outside of it is read", keyword,
+					short(ref)).
 					suggest(`put the schema under "$defs" and refer to it as "#/$defs/…"`),
 			)
 		case len(ref) > maxRef:
 			problems = append(
 				problems,
-				problemf(
-					CodeLimit,
-					at,
-					"a %s of %d bytes is too long, at most %d are allowed",
-					keyword,
-					len(ref),
-					maxRef,
-				),
+				problemf(CodeLimit, at, "a %s of %d bytes is too long, at most %d are allowed", keyword,
+					len(ref), maxRef),
 			)
 		}
 	}

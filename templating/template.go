@@ -42,13 +42,8 @@ var ignoredKeys = [...]string{"required", "title", "description"}
 func Parse(data []byte) (*Template, error) {
 	if len(data) > MaxTemplateSize {
 		return nil, Problems{
-			problemf(
-				CodeLimit,
-				"",
-				"the template has %d bytes, at most %d are allowed",
-				len(data),
-				MaxTemplateSize,
-			),
+			problemf(CodeLimit, "", "the template has %d bytes, at most %d are allowed", len(data),
+				MaxTemplateSize),
 		}
 	}
 	document, err := decodeDocument(data)
@@ -58,12 +53,8 @@ func Parse(data []byte) (*Template, error) {
 	root, ok := document.(map[string]any)
 	if !ok {
 		return nil, Problems{
-			problemf(
-				CodeType,
-				"",
-				"a template is an object with variables and job_configuration, this is %s",
-				value.Article(value.Kind(document)),
-			),
+			problemf(CodeType, "", "a template is an object with variables and job_configuration, this is %s",
+				value.Article(value.Kind(document))),
 		}
 	}
 	return fromDocument(root)
@@ -115,12 +106,8 @@ func fromDocument(root map[string]any) (*Template, error) {
 		default:
 			if !t.ignore(key, v) {
 				fail(
-					problemf(
-						CodeUnknownField,
-						value.Pointer("", key),
-						"unknown key %q",
-						key,
-					).near(key, TopLevelKeys()),
+					problemf(CodeUnknownField, value.Pointer("", key), "unknown key %q",
+						key).near(key, TopLevelKeys()),
 				)
 			}
 		}

@@ -43,12 +43,8 @@ func (c *Compiled) validateMerged(merged merged, problems Problems) (warnings []
 		if _, ok := effective[name]; !ok {
 			problems = append(
 				problems,
-				problemf(
-					CodeRequired,
-					value.Pointer("", name),
-					"variable %s is required and has no value",
-					quoteShort(name),
-				),
+				problemf(CodeRequired, value.Pointer("", name), "variable %s is required and has no value",
+					quoteShort(name)),
 			)
 		}
 	}

@@ -33,8 +33,7 @@ func (engine) Compile(tree any, decl templating.Declarations) (templating.Progra
 
 // expression is a name with at least one filter; a placeholder without one is left to CompilePlaceholders.
 var expression = regexp.MustCompile(
-	`\{\{[\s\p{Z}]*([\pL\pN_.$\[\]-]+)[\s\p{Z}]*((?:\|[\s\p{Z}]*\w+[\s\p{Z}]*)*)\}\}`,
-)
+	`\{\{[\s\p{Z}]*([\pL\pN_.$\[\]-]+)[\s\p{Z}]*((?:\|[\s\p{Z}]*\w+[\s\p{Z}]*)*)\}\}`)
 
 // compileLeaf cuts a string into text and expressions.
 func compileLeaf(pointer, s string) (templating.Leaf, []templating.Reference, error) {
@@ -52,14 +51,8 @@ func compileLeaf(pointer, s string) (templating.Leaf, []templating.Reference, er
 			apply, ok := filterNamed(name)
 			if !ok {
 				at := m[4] + strings.Index(s[m[4]:m[5]], name)
-				problem := templating.ProblemAt(
-					templating.CodeFunction,
-					pointer,
-					s,
-					at,
-					"there is no filter %q",
-					name,
-				)
+				problem := templating.ProblemAt(templating.CodeFunction, pointer, s, at,
+					"there is no filter %q", name)
 				if near := templating.Nearest(name, filterNames()); near != "" {
 					problem.Suggestion = "did you mean " + near + "?"
 				}

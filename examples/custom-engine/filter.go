@@ -48,10 +48,8 @@ func onText(change func(string) string) filter {
 
 // slug keeps letters and digits of a text, in lower case, with a dash between words.
 func slug(text string) string {
-	words := strings.FieldsFunc(
-		strings.ToLower(text),
-		func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') },
-	)
+	words := strings.FieldsFunc(strings.ToLower(text),
+		func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
 	return strings.Join(words, "-")
 }
 

@@ -55,8 +55,7 @@ func values() *templating.Values {
 		Variables: map[string]any{
 			"text": "a", "int": int64(7), "float": 2.0, "yes": true, "null": nil, "empty": "",
 			"list": []any{
-				"x",
-				int64(1),
+				"x", int64(1),
 			}, "object": map[string]any{"k": map[string]any{"n": int64(3)}}, "template": "{{ text }}",
 		},
 		Context: map[string]any{"run": map[string]any{"id": "r", "attempt": int64(1)}},

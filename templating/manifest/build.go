@@ -163,23 +163,16 @@ func (b *builder) ownPolicy() {
 // ownMetadata sets what identifies the Job, and clears what only a server may set.
 func (b *builder) ownMetadata() {
 	meta := &b.job.ObjectMeta
-	readable := cmp.Or(
-		Slug(meta.Name, maxReadable),
-		Slug(meta.GenerateName, maxReadable),
-		Slug(b.name, maxReadable),
-		b.id.RunName,
-	)
+	readable := cmp.Or(Slug(meta.Name, maxReadable), Slug(meta.GenerateName, maxReadable),
+		Slug(b.name, maxReadable), b.id.RunName)
 	meta.Name = JobName(readable, b.id.RunID, b.id.Attempt)
 	meta.GenerateName = ""
 	if meta.Namespace == "" {
 		meta.Namespace = cmp.Or(b.namespace(), b.id.Namespace)
 	}
 	if meta.ResourceVersion != "" || meta.UID != "" || len(meta.ManagedFields) > 0 {
-		b.warn(
-			templating.CodeImport,
-			manifestPointer.key("metadata"),
-			"uid, resourceVersion and managedFields are set by the cluster and left out",
-		)
+		b.warn(templating.CodeImport, manifestPointer.key("metadata"),
+			"uid, resourceVersion and managedFields are set by the cluster and left out")
 	}
 	meta.UID, meta.ResourceVersion, meta.Generation, meta.ManagedFields = "", "", 0, nil
 	meta.DeletionTimestamp, meta.DeletionGracePeriodSeconds = nil, nil

@@ -26,8 +26,7 @@ func Check(r *templating.Rendered) []templating.Problem {
 func SampleIdentity() Identity {
 	return Identity{
 		Installation: uuid.MustParse(
-			"00000000-0000-7000-8000-000000000002",
-		), RunID: uuid.MustParse("00000000-0000-7000-8000-000000000000"),
+			"00000000-0000-7000-8000-000000000002"), RunID: uuid.MustParse("00000000-0000-7000-8000-000000000000"),
 		RunName: "sample", Attempt: 1, Pool: "sample", Queue: "default", Deployment: "sample", TemplateVersion: 1, Namespace: "default",
 	}
 }
@@ -50,12 +49,8 @@ func risks(job *batchv1.Job) []templating.Problem {
 		c := &pod.Containers[i]
 		at := place.key("containers").item(i)
 		if isLatest(c.Image) {
-			warn(
-				at.key("image"),
-				"name a version",
-				"the image %q is whatever is latest when the pod starts",
-				c.Image,
-			)
+			warn(at.key("image"), "name a version", "the image %q is whatever is latest when the pod starts",
+				c.Image)
 		}
 		if _, ok := c.Resources.Limits[corev1.ResourceMemory]; !ok && c.Image != imageOfProcesses {
 			warn(at.key("resources").key("limits").key("memory"), "set a memory limit",
@@ -91,15 +86,7 @@ func isLatest(image string) bool {
 
 // secretWords are parts of names that values are hidden behind.
 var secretWords = [...]string{
-	"PASSWORD",
-	"PASSWD",
-	"SECRET",
-	"TOKEN",
-	"API_KEY",
-	"APIKEY",
-	"PRIVATE_KEY",
-	"ACCESS_KEY",
-	"CREDENTIAL",
+	"PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "APIKEY", "PRIVATE_KEY", "ACCESS_KEY", "CREDENTIAL",
 }
 
 // looksSecret goes by the name; a name that points to a file or a Secret is none.

@@ -131,11 +131,8 @@ func (b *builder) readClusterConfig() {
 	name, _ := reference["name"].(string)
 	key, _ := reference["key"].(string)
 	if name == "" || key == "" || len(reference) != 2 {
-		b.fail(
-			templating.CodeRequired,
-			at(keyClusterConfig).key("secretKeyRef"),
-			"needs a name and a key, both strings, and nothing else",
-		)
+		b.fail(templating.CodeRequired, at(keyClusterConfig).key("secretKeyRef"),
+			"needs a name and a key, both strings, and nothing else")
 		return
 	}
 	b.finished.ClusterConfig = &SecretReference{Name: name, Key: key}

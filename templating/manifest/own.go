@@ -101,11 +101,8 @@ func (b *builder) addAnnotations(annotations map[string]string) {
 		annotations[AnnotationTTL] = strconv.Itoa(int(*ttl))
 		b.job.Spec.TTLSecondsAfterFinished = nil
 		if *ttl < 0 {
-			b.fail(
-				templating.CodeInvalid,
-				manifestPointer.key("spec").key("ttlSecondsAfterFinished"),
-				"must not be negative",
-			)
+			b.fail(templating.CodeInvalid, manifestPointer.key("spec").key("ttlSecondsAfterFinished"),
+				"must not be negative")
 		}
 	}
 }
@@ -142,12 +139,8 @@ func (b *builder) ownSpec() {
 // onePod sets a count to 1; anything else would need completionMode Indexed.
 func (b *builder) onePod(key string, count **int32) {
 	if *count != nil && **count != 1 {
-		b.warn(
-			templating.CodeImport,
-			manifestPointer.key("spec").key(key),
-			"%s is 1 unless completionMode is Indexed",
-			key,
-		)
+		b.warn(templating.CodeImport, manifestPointer.key("spec").key(key),
+			"%s is 1 unless completionMode is Indexed", key)
 	}
 	*count = new(int32(1))
 }
@@ -236,10 +229,8 @@ func (b *builder) apiEnvironment() []corev1.EnvVar {
 		from.Name, from.Key = b.job.Name, EnvAPIKey
 	}
 	if from.Name != "" {
-		env = append(
-			env,
-			corev1.EnvVar{Name: EnvAPIKey, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &from}},
-		)
+		env = append(env,
+			corev1.EnvVar{Name: EnvAPIKey, ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &from}})
 	}
 	return env
 }

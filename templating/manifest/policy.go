@@ -83,11 +83,8 @@ func (b *builder) readPolicy() {
 	case force:
 		p.ForceNodeLost = after
 	case after != 0:
-		b.fail(
-			templating.CodeInvalid,
-			at(keyPolicy).key("node_lost_after_seconds"),
-			"says when to force, and node_lost is not force",
-		)
+		b.fail(templating.CodeInvalid, at(keyPolicy).key("node_lost_after_seconds"),
+			"says when to force, and node_lost is not force")
 	}
 	r.waits(p)
 	p.AllLogs = r.choice("logs", "first", "all")
@@ -138,19 +135,11 @@ func (r *policyReader) seconds(place pointer, object map[string]any, key string)
 	seconds, isInt := v.(int64)
 	switch {
 	case !isInt:
-		r.fail(
-			templating.CodeType,
-			place.key(key),
-			"must be an integer number of seconds, not %s",
-			describe(v),
-		)
+		r.fail(templating.CodeType, place.key(key), "must be an integer number of seconds, not %s",
+			describe(v))
 	case seconds < 0 || seconds > maxSeconds:
-		r.fail(
-			templating.CodeInvalid,
-			place.key(key),
-			"must be a number of seconds that is not negative, not %d",
-			seconds,
-		)
+		r.fail(templating.CodeInvalid, place.key(key),
+			"must be a number of seconds that is not negative, not %d", seconds)
 		return 0
 	}
 	return seconds
@@ -187,13 +176,8 @@ func (r *policyReader) unknown(place pointer, object map[string]any, known []str
 		if slices.Contains(known, key) {
 			continue
 		}
-		p := r.fail(
-			templating.CodeUnknownField,
-			place.key(key),
-			"%q means nothing here; there are %s",
-			key,
-			strings.Join(slices.Sorted(slices.Values(known)), ", "),
-		)
+		p := r.fail(templating.CodeUnknownField, place.key(key), "%q means nothing here; there are %s", key,
+			strings.Join(slices.Sorted(slices.Values(known)), ", "))
 		if near := templating.Nearest(key, known); near != "" {
 			p.Suggestion = "did you mean " + strconv.Quote(near) + "?"
 		}

@@ -44,11 +44,8 @@ func (b *builder) reshape(tree map[string]any) map[string]any {
 
 func (b *builder) checkKind(tree map[string]any) {
 	if v, ok := tree["apiVersion"]; ok && v != nil && v != "batch/v1" {
-		b.fail(
-			templating.CodeInvalid,
-			manifestPointer.key("apiVersion"),
-			`must be "batch/v1": Berth creates Jobs`,
-		)
+		b.fail(templating.CodeInvalid, manifestPointer.key("apiVersion"),
+			`must be "batch/v1": Berth creates Jobs`)
 	}
 	if v, ok := tree["kind"]; ok && v != nil && v != "Job" {
 		b.fail(templating.CodeInvalid, manifestPointer.key("kind"), `must be "Job": Berth creates Jobs`)

@@ -30,33 +30,20 @@ func (b *builder) sealEnv() {
 	pod := &b.job.Spec.Template.Spec
 	place := manifestPointer.key("spec").key("template").key("spec")
 	for i := range pod.InitContainers {
-		b.sealContainer(
-			sealed,
-			pod.InitContainers[i].Env,
-			len(pod.InitContainers[i].EnvFrom) > 0,
-			place.key("initContainers").item(i),
-		)
+		b.sealContainer(sealed, pod.InitContainers[i].Env, len(pod.InitContainers[i].EnvFrom) > 0,
+			place.key("initContainers").item(i))
 	}
 	for i := range pod.Containers {
-		b.sealContainer(
-			sealed,
-			pod.Containers[i].Env,
-			len(pod.Containers[i].EnvFrom) > 0,
-			place.key("containers").item(i),
-		)
+		b.sealContainer(sealed, pod.Containers[i].Env, len(pod.Containers[i].EnvFrom) > 0,
+			place.key("containers").item(i))
 	}
 	size := 0
 	for key, value := range sealed.Data {
 		size += len(key) + len(value)
 	}
 	if size > maxSealed {
-		b.fail(
-			templating.CodeInvalid,
-			at(keyPolicy).key("env_as_secret"),
-			"the environment has %d bytes, and a Secret holds %d",
-			size,
-			maxSealed,
-		)
+		b.fail(templating.CodeInvalid, at(keyPolicy).key("env_as_secret"),
+			"the environment has %d bytes, and a Secret holds %d", size, maxSealed)
 	}
 	if len(sealed.Data) > 0 {
 		b.finished.Secret = sealed
@@ -86,12 +73,9 @@ func (b *builder) sealContainer(sealed *Sealed, env []corev1.EnvVar, open bool, 
 		})
 		if !closed {
 			known[v.Name] = nil
-			b.warn(
-				templating.CodeRisk,
-				place.key("env").item(i),
+			b.warn(templating.CodeRisk, place.key("env").item(i),
 				"the value of %s refers to what only the cluster knows, so it stays in the manifest",
-				strconv.Quote(v.Name),
-			)
+				strconv.Quote(v.Name))
 			continue
 		}
 		known[v.Name] = &value

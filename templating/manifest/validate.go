@@ -29,11 +29,8 @@ func validate(job *batchv1.Job, broken templating.Problems) templating.Problems 
 	v.metadata(&job.ObjectMeta.Labels, &job.ObjectMeta.Annotations, manifestPointer.key("metadata"))
 	v.name(manifestPointer.key("metadata").key("namespace"), job.Namespace, validation.IsDNS1123Label)
 	for i, finalizer := range job.Finalizers {
-		v.name(
-			manifestPointer.key("metadata").key("finalizers").item(i),
-			finalizer,
-			validation.IsQualifiedName,
-		)
+		v.name(manifestPointer.key("metadata").key("finalizers").item(i), finalizer,
+			validation.IsQualifiedName)
 	}
 	v.job(&job.Spec, spec)
 	meta := &job.Spec.Template.ObjectMeta
@@ -68,10 +65,8 @@ func (v *validator) name(at pointer, name string, rule func(string) []string) {
 	}
 	if messages := rule(name); len(messages) > 0 {
 		for i, message := range messages {
-			messages[i], _, _ = strings.Cut(
-				message,
-				" (e.g. ",
-			) // the examples and the pattern hide what is to be done
+			messages[i], _, _ = strings.Cut(message,
+				" (e.g. ") // the examples and the pattern hide what is to be done
 		}
 		v.fail(templating.CodeInvalid, at, "%q is not a valid name: %s", name, strings.Join(messages, "; "))
 	}
@@ -91,13 +86,8 @@ func (v *validator) metadata(labels, annotations *map[string]string, at pointer)
 		}
 	}
 	if size > maxAnnotations {
-		v.fail(
-			templating.CodeInvalid,
-			at.key("annotations"),
-			"annotations may have %d bytes in all, these have %d",
-			maxAnnotations,
-			size,
-		)
+		v.fail(templating.CodeInvalid, at.key("annotations"),
+			"annotations may have %d bytes in all, these have %d", maxAnnotations, size)
 	}
 }
 
@@ -135,26 +125,16 @@ func oneOf[T ~string](v *validator, at pointer, word *T, allowed ...T) {
 		}
 		names = append(names, string(name))
 	}
-	v.fail(
-		templating.CodeInvalid,
-		at,
-		"must be %s, not %s",
-		strings.Join(names, " or "),
-		strconv.Quote(string(*word)),
-	)
+	v.fail(templating.CodeInvalid, at, "must be %s, not %s", strings.Join(names, " or "),
+		strconv.Quote(string(*word)))
 }
 
 func (v *validator) pod(pod *corev1.PodSpec, at pointer) {
 	if len(pod.Containers) == 0 {
 		v.fail(templating.CodeRequired, at.key("containers"), "a Job needs at least one container")
 	}
-	oneOf(
-		v,
-		at.key("restartPolicy"),
-		&pod.RestartPolicy,
-		corev1.RestartPolicyNever,
-		corev1.RestartPolicyOnFailure,
-	)
+	oneOf(v, at.key("restartPolicy"), &pod.RestartPolicy, corev1.RestartPolicyNever,
+		corev1.RestartPolicyOnFailure)
 	v.atLeast(at.key("terminationGracePeriodSeconds"), pod.TerminationGracePeriodSeconds, 0)
 	v.atLeast(at.key("activeDeadlineSeconds"), pod.ActiveDeadlineSeconds, 1)
 	v.name(at.key("serviceAccountName"), pod.ServiceAccountName, validation.IsDNS1123Subdomain)
@@ -177,14 +157,8 @@ func (v *validator) pod(pod *corev1.PodSpec, at pointer) {
 		c := &pod.InitContainers[i]
 		place := at.key("initContainers").item(i)
 		sidecar := corev1.ContainerRestartPolicyAlways
-		oneOf(
-			v,
-			place.key("restartPolicy"),
-			c.RestartPolicy,
-			sidecar,
-			corev1.ContainerRestartPolicyNever,
-			corev1.ContainerRestartPolicyOnFailure,
-		)
+		oneOf(v, place.key("restartPolicy"), c.RestartPolicy, sidecar, corev1.ContainerRestartPolicyNever,
+			corev1.ContainerRestartPolicyOnFailure)
 		v.container(c, place, names, volumes)
 		v.lifecycle(c, place, c.RestartPolicy == nil || *c.RestartPolicy != sidecar)
 		v.ports(c, place, pod.HostNetwork)
@@ -199,11 +173,8 @@ func (v *validator) pod(pod *corev1.PodSpec, at pointer) {
 		v.securityContext(c.SecurityContext, place.key("securityContext"))
 	}
 	if len(pod.EphemeralContainers) > 0 {
-		v.fail(
-			templating.CodeInvalid,
-			at.key("ephemeralContainers"),
-			"ephemeral containers can not be in a manifest",
-		)
+		v.fail(templating.CodeInvalid, at.key("ephemeralContainers"),
+			"ephemeral containers can not be in a manifest")
 	}
 }
 
@@ -223,14 +194,8 @@ func (v *validator) container(c *corev1.Container, at pointer, names, volumes ma
 	case strings.TrimSpace(c.Image) != c.Image || strings.Contains(c.Image, "{{"):
 		v.fail(templating.CodeInvalid, at.key("image"), "%q is not an image", c.Image)
 	}
-	oneOf(
-		v,
-		at.key("imagePullPolicy"),
-		&c.ImagePullPolicy,
-		corev1.PullAlways,
-		corev1.PullIfNotPresent,
-		corev1.PullNever,
-	)
+	oneOf(v, at.key("imagePullPolicy"), &c.ImagePullPolicy, corev1.PullAlways, corev1.PullIfNotPresent,
+		corev1.PullNever)
 	v.environment(c, at)
 	v.resources(&c.Resources, at.key("resources"))
 	v.mounts(c, at, volumes)
@@ -240,13 +205,8 @@ func (v *validator) environment(c *corev1.Container, at pointer) {
 	for _, env := range c.Env {
 		place := at.key("env")
 		if messages := validation.IsRelaxedEnvVarName(env.Name); len(messages) > 0 {
-			v.fail(
-				templating.CodeInvalid,
-				place,
-				"%q is not the name of an environment variable: %s",
-				env.Name,
-				strings.Join(messages, "; "),
-			)
+			v.fail(templating.CodeInvalid, place, "%q is not the name of an environment variable: %s",
+				env.Name, strings.Join(messages, "; "))
 		}
 		if from := env.ValueFrom; from != nil {
 			v.valueFrom(from, env, place)
@@ -254,17 +214,11 @@ func (v *validator) environment(c *corev1.Container, at pointer) {
 	}
 	for i, from := range c.EnvFrom {
 		place := at.key("envFrom").item(i)
-		v.exactlyOne(
-			place,
-			"envFrom",
-			map[string]bool{"configMapRef": from.ConfigMapRef != nil, "secretRef": from.SecretRef != nil},
-		)
+		v.exactlyOne(place, "envFrom",
+			map[string]bool{"configMapRef": from.ConfigMapRef != nil, "secretRef": from.SecretRef != nil})
 		if from.ConfigMapRef != nil {
-			v.required(
-				place.key("configMapRef").key("name"),
-				from.ConfigMapRef.Name,
-				"a configMapRef needs a name",
-			)
+			v.required(place.key("configMapRef").key("name"), from.ConfigMapRef.Name,
+				"a configMapRef needs a name")
 		}
 		if from.SecretRef != nil {
 			v.required(place.key("secretRef").key("name"), from.SecretRef.Name, "a secretRef needs a name")
@@ -296,30 +250,16 @@ func (v *validator) valueFrom(from *corev1.EnvVarSource, env corev1.EnvVar, at p
 }
 
 func (v *validator) dns(pod *corev1.PodSpec, at pointer) {
-	oneOf(
-		v,
-		at.key("dnsPolicy"),
-		&pod.DNSPolicy,
-		corev1.DNSClusterFirst,
-		corev1.DNSClusterFirstWithHostNet,
-		corev1.DNSDefault,
-		corev1.DNSNone,
-	)
+	oneOf(v, at.key("dnsPolicy"), &pod.DNSPolicy, corev1.DNSClusterFirst, corev1.DNSClusterFirstWithHostNet,
+		corev1.DNSDefault, corev1.DNSNone)
 	if pod.DNSPolicy == corev1.DNSNone && (pod.DNSConfig == nil || len(pod.DNSConfig.Nameservers) == 0) {
-		v.fail(
-			templating.CodeRequired,
-			at.key("dnsConfig").key("nameservers"),
-			"dnsPolicy None needs at least one nameserver",
-		)
+		v.fail(templating.CodeRequired, at.key("dnsConfig").key("nameservers"),
+			"dnsPolicy None needs at least one nameserver")
 	}
 	for i, alias := range pod.HostAliases {
 		if net.ParseIP(alias.IP) == nil {
-			v.fail(
-				templating.CodeInvalid,
-				at.key("hostAliases").item(i).key("ip"),
-				"%q is not an IP address",
-				alias.IP,
-			)
+			v.fail(templating.CodeInvalid, at.key("hostAliases").item(i).key("ip"), "%q is not an IP address",
+				alias.IP)
 		}
 	}
 }
@@ -334,23 +274,14 @@ func (v *validator) resources(r *corev1.ResourceRequirements, at pointer) {
 			}
 			if kind == "requests" && needsLimit(name) {
 				if limit, ok := r.Limits[name]; !ok || limit.Cmp(quantity) != 0 {
-					v.fail(
-						templating.CodeInvalid,
-						at.key(kind).key(string(name)),
-						"%s can not be shared: its request and its limit must be the same",
-						name,
-					)
+					v.fail(templating.CodeInvalid, at.key(kind).key(string(name)),
+						"%s can not be shared: its request and its limit must be the same", name)
 				}
 				continue
 			}
 			if limit, ok := r.Limits[name]; ok && kind == "requests" && exceeds(quantity, limit) {
-				v.fail(
-					templating.CodeInvalid,
-					at.key(kind).key(string(name)),
-					"the request %s is above the limit %s",
-					quantity.String(),
-					limit.String(),
-				)
+				v.fail(templating.CodeInvalid, at.key(kind).key(string(name)),
+					"the request %s is above the limit %s", quantity.String(), limit.String())
 			}
 		}
 	}

@@ -47,11 +47,8 @@ func (v *validator) lifecycle(c *corev1.Container, at pointer, ends bool) {
 			continue
 		}
 		if ends {
-			v.fail(
-				templating.CodeInvalid,
-				at.key(name),
-				"an init container has no probes unless its restartPolicy is Always",
-			)
+			v.fail(templating.CodeInvalid, at.key(name),
+				"an init container has no probes unless its restartPolicy is Always")
 			continue
 		}
 		v.probe(probe, at.key(name), name)
@@ -60,11 +57,8 @@ func (v *validator) lifecycle(c *corev1.Container, at pointer, ends bool) {
 		return
 	}
 	if ends {
-		v.fail(
-			templating.CodeInvalid,
-			at.key("lifecycle"),
-			"an init container has no lifecycle hooks unless its restartPolicy is Always",
-		)
+		v.fail(templating.CodeInvalid, at.key("lifecycle"),
+			"an init container has no lifecycle hooks unless its restartPolicy is Always")
 		return
 	}
 	for name, hook := range map[string]*corev1.LifecycleHandler{"postStart": c.Lifecycle.PostStart, "preStop": c.Lifecycle.PreStop} {
@@ -116,11 +110,8 @@ func (v *validator) probe(p *corev1.Probe, at pointer, name string) {
 	if grace := p.TerminationGracePeriodSeconds; grace != nil {
 		v.atLeast(at.key("terminationGracePeriodSeconds"), grace, 1)
 		if name == "readinessProbe" {
-			v.fail(
-				templating.CodeInvalid,
-				at.key("terminationGracePeriodSeconds"),
-				"a readinessProbe ends nothing",
-			)
+			v.fail(templating.CodeInvalid, at.key("terminationGracePeriodSeconds"),
+				"a readinessProbe ends nothing")
 		}
 	}
 }
@@ -150,42 +141,24 @@ func (v *validator) ports(c *corev1.Container, at pointer, hostNetwork bool) {
 	for i, port := range c.Ports {
 		place := at.key("ports").item(i)
 		if port.ContainerPort < 1 || port.ContainerPort > 65535 {
-			v.fail(
-				templating.CodeInvalid,
-				place.key("containerPort"),
-				"must be between 1 and 65535, not %d",
-				port.ContainerPort,
-			)
+			v.fail(templating.CodeInvalid, place.key("containerPort"), "must be between 1 and 65535, not %d",
+				port.ContainerPort)
 		}
 		if port.HostPort < 0 || port.HostPort > 65535 {
-			v.fail(
-				templating.CodeInvalid,
-				place.key("hostPort"),
-				"must be between 1 and 65535, not %d",
-				port.HostPort,
-			)
+			v.fail(templating.CodeInvalid, place.key("hostPort"), "must be between 1 and 65535, not %d",
+				port.HostPort)
 		}
 		if hostNetwork && port.HostPort != 0 && port.HostPort != port.ContainerPort {
-			v.fail(
-				templating.CodeInvalid,
-				place.key("hostPort"),
-				"must be the containerPort %d, because the pod uses the host's network",
-				port.ContainerPort,
-			)
+			v.fail(templating.CodeInvalid, place.key("hostPort"),
+				"must be the containerPort %d, because the pod uses the host's network", port.ContainerPort)
 		}
 		v.name(place.key("name"), port.Name, validation.IsValidPortName)
 		if names[port.Name] && port.Name != "" {
 			v.fail(templating.CodeInvalid, place.key("name"), "two ports are named %q", port.Name)
 		}
 		names[port.Name] = true
-		oneOf(
-			v,
-			place.key("protocol"),
-			&port.Protocol,
-			corev1.ProtocolTCP,
-			corev1.ProtocolUDP,
-			corev1.ProtocolSCTP,
-		)
+		oneOf(v, place.key("protocol"), &port.Protocol, corev1.ProtocolTCP, corev1.ProtocolUDP,
+			corev1.ProtocolSCTP)
 	}
 }
 
@@ -198,11 +171,8 @@ func (v *validator) securityContext(s *corev1.SecurityContext, at pointer) {
 	v.atLeast(at.key("runAsGroup"), s.RunAsGroup, 0)
 	if s.AllowPrivilegeEscalation != nil && !*s.AllowPrivilegeEscalation && s.Privileged != nil &&
 		*s.Privileged {
-		v.fail(
-			templating.CodeInvalid,
-			at.key("allowPrivilegeEscalation"),
-			"can not be false in a privileged container",
-		)
+		v.fail(templating.CodeInvalid, at.key("allowPrivilegeEscalation"),
+			"can not be false in a privileged container")
 	}
 	v.seccomp(s.SeccompProfile, at.key("seccompProfile"))
 }
@@ -220,12 +190,9 @@ func (v *validator) users(pod *corev1.PodSpec, at pointer) {
 				user, nonRoot = cmp.Or(s.RunAsUser, user), cmp.Or(s.RunAsNonRoot, nonRoot)
 			}
 			if user != nil && *user == 0 && nonRoot != nil && *nonRoot {
-				v.fail(
-					templating.CodeInvalid,
-					at.key(key).item(i).key("securityContext").key("runAsUser"),
+				v.fail(templating.CodeInvalid, at.key(key).item(i).key("securityContext").key("runAsUser"),
 					"is root (0) although runAsNonRoot is true: container %q would never start",
-					containers[i].Name,
-				)
+					containers[i].Name)
 			}
 		}
 	}
@@ -236,20 +203,11 @@ func (v *validator) seccomp(p *corev1.SeccompProfile, at pointer) {
 		return
 	}
 	v.required(at.key("type"), string(p.Type), "a seccomp profile needs a type")
-	oneOf(
-		v,
-		at.key("type"),
-		&p.Type,
-		corev1.SeccompProfileTypeRuntimeDefault,
-		corev1.SeccompProfileTypeUnconfined,
-		corev1.SeccompProfileTypeLocalhost,
-	)
+	oneOf(v, at.key("type"), &p.Type, corev1.SeccompProfileTypeRuntimeDefault,
+		corev1.SeccompProfileTypeUnconfined, corev1.SeccompProfileTypeLocalhost)
 	if local := p.Type == corev1.SeccompProfileTypeLocalhost; local != (p.LocalhostProfile != nil) {
-		v.fail(
-			templating.CodeInvalid,
-			at.key("localhostProfile"),
-			"goes with the type Localhost, and only with that",
-		)
+		v.fail(templating.CodeInvalid, at.key("localhostProfile"),
+			"goes with the type Localhost, and only with that")
 	}
 }
 
@@ -260,13 +218,8 @@ func (v *validator) podSecurityContext(s *corev1.PodSecurityContext, at pointer)
 	v.atLeast(at.key("runAsUser"), s.RunAsUser, 0)
 	v.atLeast(at.key("runAsGroup"), s.RunAsGroup, 0)
 	v.atLeast(at.key("fsGroup"), s.FSGroup, 0)
-	oneOf(
-		v,
-		at.key("fsGroupChangePolicy"),
-		s.FSGroupChangePolicy,
-		corev1.FSGroupChangeAlways,
-		corev1.FSGroupChangeOnRootMismatch,
-	)
+	oneOf(v, at.key("fsGroupChangePolicy"), s.FSGroupChangePolicy, corev1.FSGroupChangeAlways,
+		corev1.FSGroupChangeOnRootMismatch)
 	v.seccomp(s.SeccompProfile, at.key("seccompProfile"))
 }
 

@@ -16,39 +16,23 @@ func (v *validator) job(spec *batchv1.JobSpec, at pointer) {
 	v.atLeast32(at.key("backoffLimitPerIndex"), spec.BackoffLimitPerIndex, 0)
 	v.atLeast32(at.key("maxFailedIndexes"), spec.MaxFailedIndexes, 0)
 	if spec.Selector != nil || spec.ManualSelector != nil {
-		v.fail(
-			templating.CodeInvalid,
-			at.key("selector"),
-			"a Job selects its own pods; leave selector and manualSelector out",
-		)
+		v.fail(templating.CodeInvalid, at.key("selector"),
+			"a Job selects its own pods; leave selector and manualSelector out")
 	}
 	indexed := spec.CompletionMode != nil && *spec.CompletionMode == batchv1.IndexedCompletion
 	if indexed && spec.Completions == nil && spec.Parallelism != nil {
-		v.fail(
-			templating.CodeRequired,
-			at.key("completions"),
-			"completionMode Indexed needs completions beside parallelism",
-		)
+		v.fail(templating.CodeRequired, at.key("completions"),
+			"completionMode Indexed needs completions beside parallelism")
 	}
 	for key, set := range map[string]bool{"backoffLimitPerIndex": spec.BackoffLimitPerIndex != nil, "maxFailedIndexes": spec.MaxFailedIndexes != nil, "successPolicy": spec.SuccessPolicy != nil} {
 		if set && !indexed {
 			v.fail(templating.CodeInvalid, at.key(key), "needs completionMode Indexed")
 		}
 	}
-	oneOf(
-		v,
-		at.key("completionMode"),
-		spec.CompletionMode,
-		batchv1.NonIndexedCompletion,
-		batchv1.IndexedCompletion,
-	)
-	oneOf(
-		v,
-		at.key("podReplacementPolicy"),
-		spec.PodReplacementPolicy,
-		batchv1.Failed,
-		batchv1.TerminatingOrFailed,
-	)
+	oneOf(v, at.key("completionMode"), spec.CompletionMode, batchv1.NonIndexedCompletion,
+		batchv1.IndexedCompletion)
+	oneOf(v, at.key("podReplacementPolicy"), spec.PodReplacementPolicy, batchv1.Failed,
+		batchv1.TerminatingOrFailed)
 	v.failurePolicy(spec, at.key("podFailurePolicy"))
 }
 
@@ -70,13 +54,8 @@ func (v *validator) failurePolicy(spec *batchv1.JobSpec, at pointer) {
 		v.fail(templating.CodeInvalid, at, "needs podReplacementPolicy Failed")
 	}
 	if len(policy.Rules) > maxFailureRules {
-		v.fail(
-			templating.CodeInvalid,
-			at.key("rules"),
-			"%d rules are too many, at most %d are allowed",
-			len(policy.Rules),
-			maxFailureRules,
-		)
+		v.fail(templating.CodeInvalid, at.key("rules"), "%d rules are too many, at most %d are allowed",
+			len(policy.Rules), maxFailureRules)
 	}
 	for i := range policy.Rules {
 		v.failureRule(&policy.Rules[i], spec, at.key("rules").item(i))
@@ -85,15 +64,9 @@ func (v *validator) failurePolicy(spec *batchv1.JobSpec, at pointer) {
 
 func (v *validator) failureRule(rule *batchv1.PodFailurePolicyRule, spec *batchv1.JobSpec, at pointer) {
 	v.required(at.key("action"), string(rule.Action), "a rule needs an action")
-	oneOf(
-		v,
-		at.key("action"),
-		&rule.Action,
-		batchv1.PodFailurePolicyActionFailJob,
-		batchv1.PodFailurePolicyActionFailIndex,
-		batchv1.PodFailurePolicyActionIgnore,
-		batchv1.PodFailurePolicyActionCount,
-	)
+	oneOf(v, at.key("action"), &rule.Action, batchv1.PodFailurePolicyActionFailJob,
+		batchv1.PodFailurePolicyActionFailIndex, batchv1.PodFailurePolicyActionIgnore,
+		batchv1.PodFailurePolicyActionCount)
 	if rule.Action == batchv1.PodFailurePolicyActionFailIndex && spec.BackoffLimitPerIndex == nil {
 		v.fail(templating.CodeInvalid, at.key("action"), "FailIndex needs backoffLimitPerIndex")
 	}
@@ -111,41 +84,23 @@ func (v *validator) failureRule(rule *batchv1.PodFailurePolicyRule, spec *batchv
 	for i, pattern := range rule.OnPodConditions {
 		place := at.key("onPodConditions").item(i)
 		v.required(place.key("type"), string(pattern.Type), "a condition needs a type")
-		oneOf(
-			v,
-			place.key("status"),
-			&pattern.Status,
-			corev1.ConditionTrue,
-			corev1.ConditionFalse,
-			corev1.ConditionUnknown,
-		)
+		oneOf(v, place.key("status"), &pattern.Status, corev1.ConditionTrue, corev1.ConditionFalse,
+			corev1.ConditionUnknown)
 	}
 }
 
 func (v *validator) exitCodes(
-	codes *batchv1.PodFailurePolicyOnExitCodesRequirement,
-	pod *corev1.PodSpec,
-	at pointer,
+	codes *batchv1.PodFailurePolicyOnExitCodesRequirement, pod *corev1.PodSpec, at pointer,
 ) {
 	v.required(at.key("operator"), string(codes.Operator), "must be In or NotIn")
-	oneOf(
-		v,
-		at.key("operator"),
-		&codes.Operator,
-		batchv1.PodFailurePolicyOnExitCodesOpIn,
-		batchv1.PodFailurePolicyOnExitCodesOpNotIn,
-	)
+	oneOf(v, at.key("operator"), &codes.Operator, batchv1.PodFailurePolicyOnExitCodesOpIn,
+		batchv1.PodFailurePolicyOnExitCodesOpNotIn)
 	switch values := codes.Values; {
 	case len(values) == 0:
 		v.fail(templating.CodeRequired, at.key("values"), "needs at least one exit code")
 	case len(values) > maxExitCodes:
-		v.fail(
-			templating.CodeInvalid,
-			at.key("values"),
-			"%d exit codes are too many, at most %d are allowed",
-			len(values),
-			maxExitCodes,
-		)
+		v.fail(templating.CodeInvalid, at.key("values"), "%d exit codes are too many, at most %d are allowed",
+			len(values), maxExitCodes)
 	case !slices.IsSorted(values) || len(slices.Compact(slices.Clone(values))) < len(values):
 		v.fail(templating.CodeInvalid, at.key("values"), "must be in ascending order, each once")
 	case codes.Operator == batchv1.PodFailurePolicyOnExitCodesOpIn && slices.Contains(values, 0):
@@ -156,8 +111,7 @@ func (v *validator) exitCodes(
 	}
 	for _, list := range [][]corev1.Container{pod.InitContainers, pod.Containers} {
 		if slices.ContainsFunc(
-			list,
-			func(c corev1.Container) bool { return c.Name == *codes.ContainerName },
+			list, func(c corev1.Container) bool { return c.Name == *codes.ContainerName },
 		) {
 			return
 		}

@@ -24,13 +24,8 @@ func (v *validator) scheduling(pod *corev1.PodSpec, at pointer) {
 	}
 	v.affinity(pod.Affinity, at.key("affinity"))
 	v.name(at.key("priorityClassName"), pod.PriorityClassName, validation.IsDNS1123Subdomain)
-	oneOf(
-		v,
-		at.key("preemptionPolicy"),
-		pod.PreemptionPolicy,
-		corev1.PreemptLowerPriority,
-		corev1.PreemptNever,
-	)
+	oneOf(v, at.key("preemptionPolicy"), pod.PreemptionPolicy, corev1.PreemptLowerPriority,
+		corev1.PreemptNever)
 	for i, gate := range pod.SchedulingGates {
 		v.required(at.key("schedulingGates").item(i).key("name"), gate.Name, "a scheduling gate needs a name")
 	}
@@ -38,14 +33,8 @@ func (v *validator) scheduling(pod *corev1.PodSpec, at pointer) {
 
 func (v *validator) toleration(t *corev1.Toleration, at pointer) {
 	oneOf(v, at.key("operator"), &t.Operator, corev1.TolerationOpExists, corev1.TolerationOpEqual, "Lt", "Gt")
-	oneOf(
-		v,
-		at.key("effect"),
-		&t.Effect,
-		corev1.TaintEffectNoSchedule,
-		corev1.TaintEffectPreferNoSchedule,
-		corev1.TaintEffectNoExecute,
-	)
+	oneOf(v, at.key("effect"), &t.Effect, corev1.TaintEffectNoSchedule, corev1.TaintEffectPreferNoSchedule,
+		corev1.TaintEffectNoExecute)
 	v.name(at.key("key"), t.Key, validation.IsQualifiedName)
 	if t.Key == "" && t.Operator != corev1.TolerationOpExists {
 		v.fail(templating.CodeInvalid, at.key("operator"), "must be Exists when there is no key")
@@ -61,11 +50,8 @@ func (v *validator) toleration(t *corev1.Toleration, at pointer) {
 func (v *validator) spread(s *corev1.TopologySpreadConstraint, at pointer) {
 	v.atLeast32(at.key("maxSkew"), &s.MaxSkew, 1)
 	v.required(at.key("topologyKey"), s.TopologyKey, "a spread constraint needs a topologyKey")
-	v.required(
-		at.key("whenUnsatisfiable"),
-		string(s.WhenUnsatisfiable),
-		"must be DoNotSchedule or ScheduleAnyway",
-	)
+	v.required(at.key("whenUnsatisfiable"), string(s.WhenUnsatisfiable),
+		"must be DoNotSchedule or ScheduleAnyway")
 	oneOf(v, at.key("whenUnsatisfiable"), &s.WhenUnsatisfiable, corev1.DoNotSchedule, corev1.ScheduleAnyway)
 	v.atLeast32(at.key("minDomains"), s.MinDomains, 1)
 	v.labelSelector(s.LabelSelector, at.key("labelSelector"))
@@ -90,18 +76,12 @@ func (v *validator) affinity(a *corev1.Affinity, at pointer) {
 		}
 	}
 	if pod := a.PodAffinity; pod != nil {
-		terms(
-			at.key("podAffinity"),
-			pod.RequiredDuringSchedulingIgnoredDuringExecution,
-			pod.PreferredDuringSchedulingIgnoredDuringExecution,
-		)
+		terms(at.key("podAffinity"), pod.RequiredDuringSchedulingIgnoredDuringExecution,
+			pod.PreferredDuringSchedulingIgnoredDuringExecution)
 	}
 	if pod := a.PodAntiAffinity; pod != nil {
-		terms(
-			at.key("podAntiAffinity"),
-			pod.RequiredDuringSchedulingIgnoredDuringExecution,
-			pod.PreferredDuringSchedulingIgnoredDuringExecution,
-		)
+		terms(at.key("podAntiAffinity"), pod.RequiredDuringSchedulingIgnoredDuringExecution,
+			pod.PreferredDuringSchedulingIgnoredDuringExecution)
 	}
 }
 
@@ -138,25 +118,12 @@ func (v *validator) nodeTerm(t *corev1.NodeSelectorTerm, at pointer) {
 			switch r.Operator {
 			case corev1.NodeSelectorOpGt, corev1.NodeSelectorOpLt:
 				if len(r.Values) != 1 || !isInteger(r.Values[0]) {
-					v.fail(
-						templating.CodeInvalid,
-						place.key("values"),
-						"%s needs exactly one integer",
-						r.Operator,
-					)
+					v.fail(templating.CodeInvalid, place.key("values"), "%s needs exactly one integer",
+						r.Operator)
 				}
 			default:
-				v.expression(
-					place,
-					string(r.Operator),
-					len(r.Values),
-					"In",
-					"NotIn",
-					"Exists",
-					"DoesNotExist",
-					"Gt",
-					"Lt",
-				)
+				v.expression(place, string(r.Operator), len(r.Values), "In", "NotIn", "Exists",
+					"DoesNotExist", "Gt", "Lt")
 			}
 		}
 	}

@@ -39,20 +39,12 @@ func (v *validator) volumeSource(s *corev1.VolumeSource, at pointer, name string
 		}
 	}
 	if len(sources) > 1 {
-		v.fail(
-			templating.CodeInvalid,
-			at,
-			"volume %q has %s, one source is allowed",
-			name,
-			strings.Join(sources, " and "),
-		)
+		v.fail(templating.CodeInvalid, at, "volume %q has %s, one source is allowed", name,
+			strings.Join(sources, " and "))
 	}
 	if s.Secret != nil {
-		v.required(
-			at.key("secret").key("secretName"),
-			s.Secret.SecretName,
-			"a secret volume needs a secretName",
-		)
+		v.required(at.key("secret").key("secretName"), s.Secret.SecretName,
+			"a secret volume needs a secretName")
 		v.items(s.Secret.Items, at.key("secret"))
 		v.mode(s.Secret.DefaultMode, at.key("secret").key("defaultMode"))
 	}
@@ -62,26 +54,14 @@ func (v *validator) volumeSource(s *corev1.VolumeSource, at pointer, name string
 		v.mode(s.ConfigMap.DefaultMode, at.key("configMap").key("defaultMode"))
 	}
 	if s.PersistentVolumeClaim != nil {
-		v.required(
-			at.key("persistentVolumeClaim").key("claimName"),
-			s.PersistentVolumeClaim.ClaimName,
-			"a persistentVolumeClaim volume needs a claimName",
-		)
+		v.required(at.key("persistentVolumeClaim").key("claimName"), s.PersistentVolumeClaim.ClaimName,
+			"a persistentVolumeClaim volume needs a claimName")
 	}
 	if s.HostPath != nil {
 		v.required(at.key("hostPath").key("path"), s.HostPath.Path, "a hostPath volume needs a path")
-		oneOf(
-			v,
-			at.key("hostPath").key("type"),
-			s.HostPath.Type,
-			corev1.HostPathDirectoryOrCreate,
-			corev1.HostPathDirectory,
-			corev1.HostPathFileOrCreate,
-			corev1.HostPathFile,
-			corev1.HostPathSocket,
-			corev1.HostPathCharDev,
-			corev1.HostPathBlockDev,
-		)
+		oneOf(v, at.key("hostPath").key("type"), s.HostPath.Type, corev1.HostPathDirectoryOrCreate,
+			corev1.HostPathDirectory, corev1.HostPathFileOrCreate, corev1.HostPathFile, corev1.HostPathSocket,
+			corev1.HostPathCharDev, corev1.HostPathBlockDev)
 	}
 	if s.NFS != nil {
 		v.required(at.key("nfs").key("server"), s.NFS.Server, "an nfs volume needs a server")
@@ -121,27 +101,16 @@ func (v *validator) mounts(c *corev1.Container, at pointer, volumes map[string]b
 		case mount.MountPath == "":
 			v.fail(templating.CodeRequired, place.key("mountPath"), "a mount needs a path")
 		case paths[mount.MountPath]:
-			v.fail(
-				templating.CodeInvalid,
-				place.key("mountPath"),
-				"two volumes are mounted at %q",
-				mount.MountPath,
-			)
+			v.fail(templating.CodeInvalid, place.key("mountPath"), "two volumes are mounted at %q",
+				mount.MountPath)
 		case strings.Contains(mount.MountPath, ":"):
-			v.fail(
-				templating.CodeInvalid,
-				place.key("mountPath"),
-				"%q must not contain a colon",
-				mount.MountPath,
-			)
+			v.fail(templating.CodeInvalid, place.key("mountPath"), "%q must not contain a colon",
+				mount.MountPath)
 		}
 		paths[mount.MountPath] = true
 		if mount.SubPath != "" && mount.SubPathExpr != "" {
-			v.fail(
-				templating.CodeInvalid,
-				place.key("subPathExpr"),
-				"there is a subPath as well, one is allowed",
-			)
+			v.fail(templating.CodeInvalid, place.key("subPathExpr"),
+				"there is a subPath as well, one is allowed")
 		}
 		for key, sub := range map[string]string{"subPath": mount.SubPath, "subPathExpr": mount.SubPathExpr} {
 			if !inside(sub) {

@@ -68,9 +68,7 @@ type Comparison struct {
 // one at a time. It ends with the first error of the subjects, of each or of ctx; that a deployment is broken
 // is an outcome, not an error.
 func (c Comparison) Run(
-	ctx context.Context,
-	subjects iter.Seq2[Subject, error],
-	each func(Outcome) error,
+	ctx context.Context, subjects iter.Seq2[Subject, error], each func(Outcome) error,
 ) (Summary, error) {
 	var sum Summary
 	for subject, err := range subjects {

@@ -26,9 +26,7 @@ type Subject struct {
 // rendered and built by the same code. Samples are the invented values of required variables that nothing
 // sets. What is wrong comes back as templating.Problems.
 func Job(
-	ctx context.Context,
-	c *templating.Compiled,
-	s Subject,
+	ctx context.Context, c *templating.Compiled, s Subject,
 ) (finished *manifest.Finished, samples map[string]any, err error) {
 	samples = c.Samples(s.Input.Layers)
 	finished, err = finish(ctx, c, s.with(samples))

@@ -81,11 +81,8 @@ func Compile(source string, o Options) (*Template, []Issue) {
 		return nil, []Issue{
 			{
 				Code: IssueLimit,
-				Message: fmt.Sprintf(
-					"a template of %d bytes is too large, at most %d are allowed",
-					len(source),
-					maxSource,
-				),
+				Message: fmt.Sprintf("a template of %d bytes is too large, at most %d are allowed",
+					len(source), maxSource),
 			},
 		}
 	}
@@ -101,11 +98,8 @@ func Compile(source string, o Options) (*Template, []Issue) {
 		return nil, []Issue{
 			{
 				Code: IssueLimit,
-				Message: fmt.Sprintf(
-					"parentheses nested %d deep are too deep, at most %d are allowed",
-					depth,
-					maxDepth,
-				),
+				Message: fmt.Sprintf("parentheses nested %d deep are too deep, at most %d are allowed", depth,
+					maxDepth),
 			},
 		}
 	}
@@ -214,11 +208,8 @@ func (c *compiler) compileAll(trees map[string]*parse.Tree) {
 	for _, name := range names {
 		tree := trees[name]
 		if name != mainName && !c.options.Text {
-			c.fail(
-				tree.Root.Pos,
-				IssueSyntax,
-				"define and block are for a job_manifest that is one text; this is a single value",
-			)
+			c.fail(tree.Root.Pos, IssueSyntax,
+				"define and block are for a job_manifest that is one text; this is a single value")
 			continue
 		}
 		c.scope, c.slots = nil, 0
@@ -367,11 +358,8 @@ func (c *compiler) loop(node *parse.RangeNode) statement {
 
 func (c *compiler) invocation(node *parse.TemplateNode) statement {
 	if !c.options.Text {
-		c.fail(
-			node.Pos,
-			IssueSyntax,
-			"template is for a job_manifest that is one text; this is a single value",
-		)
+		c.fail(node.Pos, IssueSyntax,
+			"template is for a job_manifest that is one text; this is a single value")
 		return nil
 	}
 	c.defined(node.Pos, node.Name)

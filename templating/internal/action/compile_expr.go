@@ -136,11 +136,8 @@ func (c *compiler) call(identifier *parse.IdentifierNode, args []parse.Node, pip
 		c.fail(identifier.Pos, IssueSyntax, "%s takes %s, not %d", name, fn.arity(), len(expressions))
 	}
 	if name == "include" && !c.options.Text {
-		c.fail(
-			identifier.Pos,
-			IssueSyntax,
-			"include is for a job_manifest that is one text; this is a single value",
-		)
+		c.fail(identifier.Pos, IssueSyntax,
+			"include is for a job_manifest that is one text; this is a single value")
 	}
 	if name == "include" && c.options.Text && len(args) > 0 {
 		if literal, ok := args[0].(*parse.StringNode); ok {

@@ -109,9 +109,7 @@ func encodingFunctions() []Function {
 			Min:   1,
 			Max:   1,
 			Sprig: true,
-			run: hashing(
-				func(s string) string { h := sha1.Sum([]byte(s)); return hex.EncodeToString(h[:]) },
-			),
+			run:   hashing(func(s string) string { h := sha1.Sum([]byte(s)); return hex.EncodeToString(h[:]) }),
 		},
 		{
 			Name:  "sha256sum",
@@ -121,8 +119,7 @@ func encodingFunctions() []Function {
 			Max:   1,
 			Sprig: true,
 			run: hashing(
-				func(s string) string { h := sha256.Sum256([]byte(s)); return hex.EncodeToString(h[:]) },
-			),
+				func(s string) string { h := sha256.Sum256([]byte(s)); return hex.EncodeToString(h[:]) }),
 		},
 		{
 			Name:  "sha512sum",
@@ -132,8 +129,7 @@ func encodingFunctions() []Function {
 			Max:   1,
 			Sprig: true,
 			run: hashing(
-				func(s string) string { h := sha512.Sum512([]byte(s)); return hex.EncodeToString(h[:]) },
-			),
+				func(s string) string { h := sha512.Sum512([]byte(s)); return hex.EncodeToString(h[:]) }),
 		},
 		{
 			Name:  "adler32sum",

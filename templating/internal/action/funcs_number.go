@@ -317,10 +317,8 @@ func runRound(c *call) (any, error) {
 	if places < 0 || places > 15 {
 		return nil, c.errorf("places must be between 0 and 15")
 	}
-	power, err := strconv.ParseFloat(
-		"1e"+strconv.FormatInt(places, 10),
-		64,
-	) // math.Pow is not the same on every processor
+	power, err := strconv.ParseFloat("1e"+strconv.FormatInt(places, 10),
+		64) // math.Pow is not the same on every processor
 	rounded := math.Round(x*power) / power
 	if math.Abs(x) >= 1<<52 {
 		rounded = x // there is nothing after its point

@@ -63,12 +63,10 @@ func Scan(s string, find func(s string, start int) (Span, bool)) *Leaf {
 		}
 		if span, ok := find(s, start); ok && !isAction(span.Name, declared) {
 			lines := strings.Repeat(
-				"\n",
-				strings.Count(s[start:span.End], "\n"),
+				"\n", strings.Count(s[start:span.End], "\n"),
 			) // the parser counts them, and so does whoever reads its errors
 			out.WriteString(
-				"{{" + placeholderCall + " " + strconv.Itoa(len(leaf.Placeholders)) + lines + "}}",
-			)
+				"{{" + placeholderCall + " " + strconv.Itoa(len(leaf.Placeholders)) + lines + "}}")
 			leaf.Placeholders = append(leaf.Placeholders, span)
 			from = span.End
 			leaf.moves = append(leaf.moves, move{from: from, to: out.Len()})

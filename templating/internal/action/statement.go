@@ -27,10 +27,8 @@ func (p *printStmt) exec(m *machine) (flow, error) {
 	}
 	text, ok := value.Text(v)
 	if !ok {
-		return flowNext, at(
-			p.at,
-			fmt.Errorf("%s can not stand inside text; write it with toYaml or toJson", describe(v)),
-		)
+		return flowNext, at(p.at,
+			fmt.Errorf("%s can not stand inside text; write it with toYaml or toJson", describe(v)))
 	}
 	return flowNext, at(p.at, m.write(text))
 }

@@ -25,11 +25,8 @@ type RegexpCost struct {
 // MeasureRegexp is an error when a pattern is too large to be matched safely, or not well formed.
 func MeasureRegexp(pattern string) (RegexpCost, error) {
 	if len(pattern) > maxPattern {
-		return RegexpCost{}, fmt.Errorf(
-			"a pattern of %d characters is too long, at most %d are allowed",
-			len(pattern),
-			maxPattern,
-		)
+		return RegexpCost{}, fmt.Errorf("a pattern of %d characters is too long, at most %d are allowed",
+			len(pattern), maxPattern)
 	}
 	parsed, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
@@ -37,11 +34,8 @@ func MeasureRegexp(pattern string) (RegexpCost, error) {
 	}
 	size := regexpSize(parsed)
 	if size > maxRegexpSize {
-		return RegexpCost{}, fmt.Errorf(
-			"the pattern %.80q is too large: more than %d steps",
-			pattern,
-			maxRegexpSize,
-		)
+		return RegexpCost{}, fmt.Errorf("the pattern %.80q is too large: more than %d steps", pattern,
+			maxRegexpSize)
 	}
 	return RegexpCost{Size: size, Beyond: regexpBeyond(parsed)}, nil
 }

@@ -53,8 +53,7 @@ var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(?s:(.*))$`)
 // yamlGrammar are the errors of the library's parser, as opposed to its scanner. It counts their lines from
 // 0, and leaves out line 0.
 var yamlGrammar = regexp.MustCompile(
-	`^(did not find expected |found undefined tag handle|found duplicate %|found incompatible YAML)`,
-)
+	`^(did not find expected |found undefined tag handle|found duplicate %|found incompatible YAML)`)
 
 // YAMLError reads an error of the YAML library: the line, from 1 and 0 where it is not known, and what is
 // wrong there.
@@ -66,8 +65,7 @@ func YAMLError(data []byte, err error) (line int, message string) {
 	line, _ = strconv.Atoi(match[1]) // an absent line is line 0
 	if yamlGrammar.MatchString(match[2]) {
 		line = min(
-			line+1,
-			1+bytes.Count(bytes.TrimRight(data, "\n"), []byte("\n")),
+			line+1, 1+bytes.Count(bytes.TrimRight(data, "\n"), []byte("\n")),
 		) // the end is in the last line, not after it
 	}
 	return line, match[2]

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/berth-dev/berth/templating/internal/action"
+	"github.com/berth-dev/berth/templating/internal/function"
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -34,15 +34,15 @@ func (c *Compiled) checkReference(r Reference, declared []string) *Problem {
 			return nil
 		}
 		p = undeclared(r, declared)
-		if p.Suggestion == "" && c.engine == DefaultEngine && action.IsFunction(r.Name) {
-			p.Suggestion = "a function without arguments is written {{ (" + r.Name + ") }}"
+		if p.Suggestion == "" && c.engine == DefaultEngine && function.Lookup(r.Name) != nil {
+			p.Suggestion = "write a function without arguments as {{ (" + r.Name + ") }}"
 		}
 	case ReferenceContext:
 		unknown, near := unknownContext(r.path)
 		if unknown == "" {
 			return nil
 		}
-		p = problemf(CodeUndeclared, r.Pointer, "%s: there is no %q", r.Name, unknown)
+		p = problemf(CodeUndeclared, r.Pointer, "%s: unknown field %q", r.Name, unknown)
 		p.Suggestion = near
 	case ReferenceEnvironment:
 		if slices.Contains(c.templateEnv, r.root) {
@@ -55,8 +55,8 @@ func (c *Compiled) checkReference(r Reference, declared []string) *Problem {
 			p.Suggestion = "add it to template_env; the worker must be started with --template-env " + r.root
 		}
 	case ReferenceBlock:
-		p = problemf(CodeBlock, r.Pointer, "%s: there are no blocks here", r.Name).
-			suggest("use a variable, a stored variable ({{ berth.variables.NAME }}) or a Kubernetes Secret")
+		p = problemf(CodeBlock, r.Pointer, "%s: blocks are not supported", r.Name).
+			suggest("use a job variable, a stored variable ({{ berth.variables.NAME }}) or a Kubernetes Secret")
 	default:
 		return nil
 	}
@@ -66,7 +66,7 @@ func (c *Compiled) checkReference(r Reference, declared []string) *Problem {
 func undeclared(r Reference, declared []string) Problem {
 	if r.root == "" && len(r.path) > 0 && slices.Contains(declared, r.path[0]) {
 		return problemf(CodeUndeclared, r.Pointer, "%q is not declared", r.Name).
-			suggest("write {{ %s }}: this engine has no actions", strings.TrimPrefix(r.Name, "."))
+			suggest("write {{ %s }}: this engine has placeholders only", strings.TrimPrefix(r.Name, "."))
 	}
 	name := r.root
 	if name == "" {
@@ -74,7 +74,7 @@ func undeclared(r Reference, declared []string) Problem {
 	}
 	p := problemf(CodeUndeclared, r.Pointer, "%q is not declared in variables", name)
 	if r.root == "berth" || r.root == "prefect" {
-		p.Suggestion = "stored variables are {{ berth.variables.NAME }}"
+		p.Suggestion = "write {{ berth.variables.NAME }} for a stored variable"
 		return p
 	}
 	return p.near(name, append([]string{contextRoot}, declared...))
@@ -118,7 +118,7 @@ func (c *Compiled) unused() Problems {
 	for _, name := range value.SortedKeys(c.properties) {
 		if !used[name] {
 			problems = append(problems, warningf(CodeUnused, value.Pointer("/variables/properties", name),
-				"the variable %q is declared, but nothing refers to it", name))
+				"variable %q is declared but never used", name))
 		}
 	}
 	return problems
@@ -224,7 +224,7 @@ func (c *Compiled) unknown(level map[string]any) Problems {
 		if len(problems) == maxProblems {
 			break // whoever has that many has seen enough, and looking for near names takes time
 		}
-		p := warningf(CodeUnknown, value.Pointer("", name), "the template declares no variable %s",
+		p := warningf(CodeUnknown, value.Pointer("", name), "the template does not declare a variable %s",
 			quoteShort(name)).
 			near(name, declared)
 		if c.closed {

@@ -32,7 +32,7 @@ func (r *Registry) Compile(t *Template) (*Compiled, error) {
 	if declared, _ := c.source["properties"].(map[string]any); len(declared) > maxSubschemas {
 		return nil, append(
 			problems,
-			problemf(CodeLimit, "/variables/properties", "%d variables are too many, at most %d are allowed",
+			problemf(CodeLimit, "/variables/properties", "the template declares %d variables; the limit is %d",
 				len(declared), maxSubschemas),
 		)
 	}
@@ -58,8 +58,8 @@ func (r *Registry) Compile(t *Template) (*Compiled, error) {
 	for _, key := range value.SortedKeys(t.Ignored) {
 		c.warnings = append(
 			c.warnings,
-			warningf(CodeImport, value.Pointer("", key), "%q at the top level means nothing here", key).
-				suggest("what the variables require is said inside variables"),
+			warningf(CodeImport, value.Pointer("", key), "key %q has no effect at the top level of a template", key).
+				suggest("declare required variables inside variables"),
 		)
 	}
 	if c.configuration == nil {
@@ -74,7 +74,7 @@ func (c *Compiled) readVariables() Problems {
 	var problems Problems
 	if kind, ok := c.source["type"]; ok && kind != "object" {
 		problems = append(problems,
-			problemf(CodeSchema, "/variables/type", `the variables are an object: type must be "object"`))
+			problemf(CodeSchema, "/variables/type", `type must be "object": the variables of a template are an object`))
 	}
 	c.properties, _ = c.source["properties"].(map[string]any) // another type is refused by the schema below
 	c.defaults = map[string]any{}
@@ -119,7 +119,7 @@ func (c *Compiled) undeclaredRequired() Problems {
 			continue
 		}
 		p := warningf(CodeUndeclared, "/variables/required/"+strconv.Itoa(i),
-			"%q is required, but not declared", short(name)).
+			"%q is required but not declared in variables", short(name)).
 			near(name, value.SortedKeys(c.properties))
 		if c.closed {
 			p.Severity = SeverityError
@@ -134,13 +134,13 @@ func (c *Compiled) checkName(name string) Problems {
 	if slices.Contains(languageWords[:], name) {
 		return Problems{
 			problemf(CodeReserved, pointer,
-				"%q is a word of the template language, no variable may have it as its name", name),
+				"%q is reserved by the template language; rename the variable", name),
 		}
 	}
 	if !isReachable(name) {
 		c.warnings = append(
 			c.warnings,
-			warningf(CodeReserved, pointer, "no placeholder can spell the name %q", name).
+			warningf(CodeReserved, pointer, "no placeholder can refer to a variable named %q", name).
 				suggest("use letters, digits and _"),
 		)
 	}
@@ -212,7 +212,7 @@ func (c *Compiled) readFrozen(frozen map[string]any) Problems {
 		if _, ok := c.properties[name]; !ok {
 			problems = append(
 				problems,
-				problemf(CodeFrozen, value.Pointer("/frozen", name), "%q is frozen but not declared", name).
+				problemf(CodeFrozen, value.Pointer("/frozen", name), "%q is frozen but not declared in variables", name).
 					near(name, value.SortedKeys(c.properties)),
 			)
 		}

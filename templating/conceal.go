@@ -20,7 +20,7 @@ func (c concealed) LocalizedString(*message.Printer) string { return c.text }
 func conceal(err *jsonschema.ValidationError, hidden map[string]bool) {
 	if len(err.InstanceLocation) > 0 && hidden[err.InstanceLocation[0]] {
 		if text, tells := withoutValue(err.ErrorKind); tells {
-			err.ErrorKind = concealed{err.ErrorKind, text + ", which the value of a stored variable is not"}
+			err.ErrorKind = concealed{err.ErrorKind, text + "; the value of the stored variable does not comply"}
 		}
 	}
 	for _, cause := range err.Causes {
@@ -46,11 +46,11 @@ func withoutValue(k jsonschema.ErrorKind) (string, bool) {
 	case *kind.MultipleOf:
 		return "must be a multiple of " + short(k.Want.RatString()), true
 	case *kind.Pattern:
-		return "must match the pattern " + k.Want, true
+		return `must match the regular expression "` + k.Want + `"`, true
 	case *kind.Format:
-		return "must have the format " + k.Want, true
+		return "must be a valid " + k.Want, true
 	case *kind.PropertyNames, *kind.AdditionalProperties:
-		return "must have only the names that the schema allows", true
+		return "must only have entries that the schema allows", true
 	default:
 		return "", false
 	}

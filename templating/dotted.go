@@ -62,7 +62,7 @@ func (e *expansion) fail(code, pointer, format string, args ...any) {
 // themselves hold dots.
 func (e *expansion) environment(name string, v any, pointer string) {
 	if name == "" {
-		e.fail(CodeInvalid, pointer, "the name after env. is missing")
+		e.fail(CodeInvalid, pointer, `missing name after "env."`)
 		return
 	}
 	switch env := e.vars[envVariable].(type) {
@@ -77,7 +77,7 @@ func (e *expansion) environment(name string, v any, pointer string) {
 			e.vars[envVariable] = append(env, map[string]any{"name": name, "value": v})
 		}
 	default:
-		e.fail(CodeType, pointer, "env is %s and has no entries", value.Article(value.Kind(env)))
+		e.fail(CodeType, pointer, "env is %s, so no entry can be set in it", value.Article(value.Kind(env)))
 	}
 }
 
@@ -100,7 +100,7 @@ func (e *expansion) set(steps []string, v any, pointer string) {
 	object := e.vars
 	for i, step := range steps {
 		if step == "" {
-			e.fail(CodeInvalid, pointer, "a part of the dotted key is empty")
+			e.fail(CodeInvalid, pointer, "the dotted key has an empty part")
 			return
 		}
 		if i == len(steps)-1 {
@@ -116,7 +116,7 @@ func (e *expansion) set(steps []string, v any, pointer string) {
 		}
 		inner, ok := next.(map[string]any)
 		if !ok {
-			e.fail(CodeInvalid, pointer, "%s is set to %s at the same level, so nothing can be set inside it",
+			e.fail(CodeInvalid, pointer, "%s is set to %s at the same level, so no entry can be set in it",
 				strings.Join(steps[:i+1], "."), value.Article(value.Kind(next)))
 			return
 		}

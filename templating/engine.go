@@ -109,10 +109,10 @@ func NewRegistry(engines ...Engine) (*Registry, error) {
 	for _, engine := range engines {
 		name := engine.Name()
 		if name == "" || strings.TrimSpace(name) != name {
-			return nil, fmt.Errorf("register engine: %q is not a name", name)
+			return nil, fmt.Errorf("register engine: invalid name %q", name)
 		}
 		if _, twice := r.engines[name]; twice {
-			return nil, fmt.Errorf("register engine %q: it is there already", name)
+			return nil, fmt.Errorf("register engine %q: already registered", name)
 		}
 		r.engines[name] = engine
 		r.names = append(r.names, name)
@@ -141,7 +141,7 @@ func (r *Registry) engine(name string) (Engine, *Problem) {
 	if engine, ok := r.engines[name]; ok {
 		return engine, nil
 	}
-	p := problemf(CodeEngine, "/engine", "unknown engine %q, there are: %s", name,
+	p := problemf(CodeEngine, "/engine", "unknown engine %q; the engines are %s", name,
 		strings.Join(r.names, ", ")).near(name, r.names)
 	return nil, &p
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/berth-dev/berth/templating/internal/action"
+	"github.com/berth-dev/berth/templating/internal/function"
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -78,7 +79,7 @@ const (
 func tooLarge(pointer, s string) *Problem {
 	if braces := strings.Count(s, "{{"); len(s) > maxLeaf || braces > maxBraces {
 		p := problemf(CodeLimit, pointer,
-			"a string of %d bytes with %d actions is too large, at most %d and %d are allowed", len(s),
+			"the string has %d bytes and %d actions; the limits are %d and %d", len(s),
 			braces, maxLeaf, maxBraces)
 		return &p
 	}
@@ -146,7 +147,7 @@ func quoted(message string) string {
 // functionNames are what an unknown function is compared with.
 func (g *goCompiler) functionNames() []string {
 	if g.functions == nil {
-		for _, f := range action.Functions() {
+		for _, f := range function.All() {
 			g.functions = append(g.functions, f.Name)
 		}
 	}
@@ -240,7 +241,7 @@ func (l *actionLeaf) render(r *render) (any, bool) {
 	}
 	v, err := l.template.Value(env)
 	if err == nil {
-		if _, none := v.(action.Absent); none {
+		if _, none := v.(value.Absent); none {
 			return nil, false
 		}
 		v, err = outputCopy(r.budget, v)
@@ -286,7 +287,7 @@ func (t *textManifest) render(r *render) (any, bool) {
 // renderedYAML says what is wrong with rendered YAML, and shows the rendered line: the source does not have
 // it.
 func renderedYAML(pointer, text string, err error) error {
-	p := problemf(CodeSyntax, pointer, "the rendered manifest: %v", err)
+	p := problemf(CodeSyntax, pointer, "rendered manifest: %v", err)
 	var syntax *value.SyntaxError
 	if errors.As(err, &syntax) && syntax.Line > 0 {
 		p.Message += ": " + strings.TrimSpace(excerpt(text, syntax.Line))

@@ -40,7 +40,7 @@ func actionsAsText(pointer, s string, parts []part) *Problem {
 		start := strings.Index(part.text, "{{")
 		if start >= 0 && strings.Contains(part.text[start:], "}}") {
 			p := warningf(CodeSyntax, pointer,
-				"this is no placeholder, so it stays text: the engine placeholder has no actions").
+				`not a placeholder, so it stays text: the engine "placeholder" has no actions`).
 				suggest("engine: " + DefaultEngine)
 			p.place(s, offset+start)
 			return &p
@@ -168,9 +168,9 @@ func referenceText(reference *Reference, values *Values) (string, error) {
 	}
 	text, ok := value.Text(v)
 	if !ok {
-		p := reference.problem(CodeType, "%s is %s and can not stand inside text", reference.Name,
+		p := reference.problem(CodeType, "%s is %s and cannot be part of a longer string", reference.Name,
 			value.Article(value.Kind(v)))
-		p[0].Suggestion = "let the placeholder be the whole value, with nothing around it"
+		p[0].Suggestion = "make the placeholder the whole value, without text around it"
 		return "", p
 	}
 	return text, nil

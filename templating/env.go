@@ -60,7 +60,7 @@ func parseEnvMap(object map[string]any, pointer string) (envList, Problems) {
 				problems = append(problems, *p)
 			}
 		case []any:
-			problems = append(problems, problemf(CodeType, value.Pointer(pointer, name), "the environment variable %s must be text, not a list", name))
+			problems = append(problems, problemf(CodeType, value.Pointer(pointer, name), "environment variable %s must be a string, number or boolean, not a list", name))
 		default:
 			entry.value = v
 		}
@@ -81,7 +81,7 @@ func parseEnvList(list []any, pointer string) (envList, Problems) {
 		if !ok {
 			problems = append(
 				problems,
-				problemf(CodeType, at, "an item of env is an object with name and value, not %s",
+				problemf(CodeType, at, "an item of env must be an object with name and value, not %s",
 					value.Article(value.Kind(item))),
 			)
 			continue
@@ -110,7 +110,7 @@ func (e *envEntry) read(object map[string]any, pointer string) *Problem {
 			e.value = object[key]
 			e.unset = e.value == nil
 			if _, ok := value.Text(e.value); !ok {
-				p := problemf(CodeType, pointer+"/value", "the environment variable %s must be text, not %s",
+				p := problemf(CodeType, pointer+"/value", "environment variable %s must be a string, number or boolean, not %s",
 					e.name, value.Article(value.Kind(e.value)))
 				return &p
 			}

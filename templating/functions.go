@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/berth-dev/berth/templating/internal/action"
+	"github.com/berth-dev/berth/templating/internal/function"
 )
 
 // FunctionDoc describes one function of the gotemplate engine.
@@ -18,13 +18,13 @@ type FunctionDoc struct {
 	Sprig bool `json:"sprig"`
 }
 
-// LeftOutFunction is a function that people know and that is not here.
-type LeftOutFunction struct{ Name, Reason string }
+// ExcludedFunction is a function that people know and that is not here.
+type ExcludedFunction struct{ Name, Reason string }
 
 // Functions lists the functions of the gotemplate engine by group and name, without aliases.
 func Functions() []FunctionDoc {
 	var docs []FunctionDoc
-	for _, f := range action.Functions() {
+	for _, f := range function.All() {
 		if !f.Alias {
 			docs = append(docs,
 				FunctionDoc{Name: f.Name, Group: f.Group, Usage: f.Usage, Doc: f.Doc, Sprig: f.Sprig})
@@ -37,12 +37,12 @@ func Functions() []FunctionDoc {
 	return docs
 }
 
-// LeftOutFunctions lists what is left out of sprig and of text/template, with the reason.
-func LeftOutFunctions() []LeftOutFunction {
-	var list []LeftOutFunction
-	for name, reason := range action.LeftOut() {
-		list = append(list, LeftOutFunction{Name: name, Reason: reason})
+// ExcludedFunctions lists what is left out of sprig and of text/template, with the reason.
+func ExcludedFunctions() []ExcludedFunction {
+	var list []ExcludedFunction
+	for name, reason := range function.Excluded() {
+		list = append(list, ExcludedFunction{Name: name, Reason: reason})
 	}
-	slices.SortFunc(list, func(a, b LeftOutFunction) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(list, func(a, b ExcludedFunction) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }

@@ -32,7 +32,7 @@ func TestTheFunctionListIsMadeFromTheCode(t *testing.T) {
 		fmt.Fprintf(&b, "| `%s` | %s%s |\n", f.Usage, strings.ReplaceAll(f.Doc, "|", "\\|"), from)
 	}
 	b.WriteString("\n## Left out\n\n| function | why |\n|---|---|\n")
-	for _, f := range templating.LeftOutFunctions() {
+	for _, f := range templating.ExcludedFunctions() {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", f.Name, f.Reason)
 	}
 	if *update {

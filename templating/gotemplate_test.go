@@ -152,23 +152,23 @@ func TestGoTemplateErrorsNameTheirPlace(t *testing.T) {
 		line, column        int
 		message, suggestion string
 	}{
-		{"an unknown function", "k", "a\n b {{ upperr .image }}", templating.CodeFunction, 2, 7, `there is no function "upperr"`, `did you mean "upper"?`},
-		{"a function that reaches outside", "k", `{{ env "HOME" }}`, templating.CodeFunction, 1, 4, `the function "env" is not allowed: it would read the process that renders`, ""},
+		{"an unknown function", "k", "a\n b {{ upperr .image }}", templating.CodeFunction, 2, 7, `unknown function "upperr"`, `did you mean "upper"?`},
+		{"a function that reaches outside", "k", `{{ env "HOME" }}`, templating.CodeFunction, 1, 4, `function "env" is not allowed: it reads the process that renders`, ""},
 		{"a bare name in an action", "k", "{{ upper image }}", templating.CodeFunction, 1, 10, `"image" is a variable, not a function`, "write .image"},
 		{"a bare name in a text manifest", "job_manifest", "x: {{ image }}", templating.CodeFunction, 1, 7, `"image" is a variable, not a function`, "write .image"},
 		{"a bare dotted name in a text manifest", "job_manifest", "x: {{ image.tag }}", templating.CodeFunction, 1, 7, `"image.tag" is a variable, not a function`, "write .image.tag"},
-		{"an action that is not closed", "k", "a\n{{ .image", templating.CodeSyntax, 2, 1, "an action has no closing }}", ""},
+		{"an action that is not closed", "k", "a\n{{ .image", templating.CodeSyntax, 2, 1, "missing closing }} of an action", ""},
 		{"a place after a placeholder", "k", "{{ image }} {{ div 1 0 }}", templating.CodeRender, 1, 16, "div: division by zero", ""},
 		{"a syntax error after a placeholder of several lines", "k", "{{\nimage\n}}\n {{ .tag ) }}", templating.CodeSyntax, 4, 2, "unexpected right paren", ""},
 		{"a place after a placeholder of several lines", "k", "{{\nimage\n}}\n {{ div 1 0 }}", templating.CodeRender, 4, 5, "div: division by zero", ""},
 		{"a number that is no integer", "k", "{{ repeat 9223372036854775808.0 .image }}", templating.CodeRender, 1, 4, "repeat: argument 1 must be an integer, not a number", ""},
 		{"a field of a string", "k", "{{ .image.x }}", templating.CodeRender, 1, 10, `a string has no field "x"`, ""},
-		{"an object in text", "k", "x{{ .object }}", templating.CodeRender, 1, 5, "an object can not stand inside text; write it with toYaml or toJson", ""},
-		{"a list in a partial placeholder", "k", "x{{ list }}", templating.CodeType, 1, 2, "list is a list and can not stand inside text", "let the placeholder be the whole value, with nothing around it"},
-		{"define outside of a text", "k", `{{ define "x" }}{{ end }}`, templating.CodeSyntax, 1, 17, "define and block are for a job_manifest that is one text; this is a single value", ""},
-		{"a template that nothing defines, where it is never invoked", "job_manifest", "{{ if false }}\n{{ template \"labels\" . }}{{ end }}", templating.CodeSyntax, 2, 13, `no template is defined as "labels"`, ""},
-		{"an include of what nothing defines", "job_manifest", `{{ define "label" }}{{ end }}{{ include "labels" . }}`, templating.CodeSyntax, 1, 41, `no template is defined as "labels"`, ""},
-		{"rendered YAML that is not strict", "job_manifest", "a: 1\na: 2", templating.CodeSyntax, 0, 0, `the rendered manifest: line 2, column 1: key "a" is there twice: a: 2`, ""},
+		{"an object in text", "k", "x{{ .object }}", templating.CodeRender, 1, 5, "an object cannot be printed as text; convert it with toYaml or toJson", ""},
+		{"a list in a partial placeholder", "k", "x{{ list }}", templating.CodeType, 1, 2, "list is a list and cannot be part of a longer string", "make the placeholder the whole value, without text around it"},
+		{"define outside of a text", "k", `{{ define "x" }}{{ end }}`, templating.CodeSyntax, 1, 17, "define and block are only allowed in a job_manifest written as one string", ""},
+		{"a template that nothing defines, where it is never invoked", "job_manifest", "{{ if false }}\n{{ template \"labels\" . }}{{ end }}", templating.CodeSyntax, 2, 13, `template "labels" is not defined`, ""},
+		{"an include of what nothing defines", "job_manifest", `{{ define "label" }}{{ end }}{{ include "labels" . }}`, templating.CodeSyntax, 1, 41, `template "labels" is not defined`, ""},
+		{"rendered YAML that is not strict", "job_manifest", "a: 1\na: 2", templating.CodeSyntax, 0, 0, `rendered manifest: line 2, column 1: duplicate key "a": a: 2`, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			program, err := templating.GoTemplateEngine().Compile(map[string]any{c.key: c.leaf}, templating.Declarations{Variables: []string{"image", "tag"}})

@@ -29,7 +29,7 @@ func CompileTree(tree any, decl Declarations, compile LeafCompiler) (Program, er
 		problems := AsProblems(err)
 		if leaf == nil && len(problems) == 0 {
 			problems = Problems{
-				problemf(CodeSyntax, pointer, "the engine makes nothing of this, and does not say why"),
+				problemf(CodeSyntax, pointer, "the engine cannot compile this string and gives no reason"),
 			}
 		}
 		c.report(problems)

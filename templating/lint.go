@@ -117,7 +117,7 @@ func (l *linter) scenarios() {
 				warningf(
 					CodeLimit,
 					"/variables",
-					"not every example and alternative was tried: there are too many, or rendering them takes too long",
+					"not every example and alternative was checked: there are too many, or rendering them takes too long",
 				),
 			)
 			return
@@ -151,8 +151,7 @@ func (l *linter) try(s scenario) {
 		if missing, ok := l.isTentative(p, s.vars); ok && p.Severity == SeverityError {
 			p.Severity = SeverityWarning
 			if missing != "" && p.Suggestion == "" {
-				p.Suggestion = "it takes what " + quoteShort(
-					missing) + " is set to, and nothing sets that yet"
+				p.Suggestion = "the value comes from variable " + quoteShort(missing) + ", which is not set yet"
 			}
 		}
 		if !base && l.isRepeated(p) {

@@ -123,7 +123,7 @@ func (m *merging) checkFrozen(level, frozen map[string]any, by string) {
 		}
 		m.problems = append(
 			m.problems,
-			problemf(CodeFrozen, value.Pointer("", name), "%q is frozen by %s and can not be set here", name,
+			problemf(CodeFrozen, value.Pointer("", name), "%q is frozen by %s and cannot be overridden", name,
 				by),
 		)
 	}
@@ -143,7 +143,7 @@ func (m *merging) checkFrozenEnv(given, frozen any, by string) {
 			continue
 		}
 		m.problems = append(m.problems, problemf(CodeFrozen, value.Pointer("/env", entry.name),
-			"the environment variable %q is frozen by %s and can not be set here", entry.name, by))
+			"the environment variable %q is frozen by %s and cannot be overridden", entry.name, by))
 	}
 }
 

@@ -130,20 +130,20 @@ func TestValuesThatAreRefused(t *testing.T) {
 		{name: "alternatives in one sentence", variables: "properties: {c: {anyOf: [{type: string}, {type: 'null'}]}}", deployment: "{c: 5}", want: []string{`/c: variable "c" must be a string or null, not a number`}},
 		{name: "something required", variables: "properties: {n: {type: integer}}\nrequired: [n]", onlyRun: true, want: []string{`/n: variable "n" is required and has no value`}},
 		{name: "null for something required", variables: "properties: {n: {type: integer}}\nrequired: [n]", deployment: "{n: null}", want: []string{`/n: variable "n" must be an integer, not null`}},
-		{name: "an unknown variable where the schema is closed", variables: "properties: {image: {}}\nadditionalProperties: false", deployment: "{imgae: x}", want: []string{`/imgae: the template declares no variable "imgae" (did you mean "image"?)`}},
+		{name: "an unknown variable where the schema is closed", variables: "properties: {image: {}}\nadditionalProperties: false", deployment: "{imgae: x}", want: []string{`/imgae: the template does not declare a variable "imgae" (did you mean "image"?)`}},
 		{name: "values after dotted keys", variables: "properties: {o: {properties: {n: {type: integer}}}}", deployment: "{o.n: x}", want: []string{`/o/n: variable "o" at /n must be an integer, not a string`}},
-		{name: "one of two is required", variables: "properties: {a: {default: 1}, b: {}, env: {}}\nanyOf: [{required: [b]}, {required: [env]}]", deployment: "{a: 2}", onlyRun: true, want: []string{`the set of variables fits none of the alternatives: is missing "b"; or is missing "env"`}},
+		{name: "one of two is required", variables: "properties: {a: {default: 1}, b: {}, env: {}}\nanyOf: [{required: [b]}, {required: [env]}]", deployment: "{a: 2}", onlyRun: true, want: []string{`the set of variables matches none of the alternatives: is missing "b"; or is missing "env"`}},
 		{name: "something required where something else is given", variables: "properties: {a: {}, b: {}}\nif: {properties: {a: {const: 1}}, required: [a]}\nthen: {required: [b]}", deployment: "{a: 1}", onlyRun: true, want: []string{`the set of variables is missing "b"`}},
-		{name: "something that goes with something else", variables: "properties: {a: {}, b: {}}\ndependentRequired: {a: [b]}\nnot: {required: [b]}", deployment: "{a: 1}", onlyRun: true, want: []string{`the set of variables is missing "b", which goes with "a"`}},
-		{name: "two alternatives at once", variables: "properties: {a: {oneOf: [{type: string}, {minLength: 2}]}}", deployment: "{a: xyz}", want: []string{`/a: variable "a" fits alternatives 1 and 2, one is allowed`}},
-		{name: "a dotted key into a scalar", variables: "properties: {o: {}}", deployment: "{o: 5, o.n: 1}", want: []string{`/o.n: o is set to an integer at the same level, so nothing can be set inside it`}},
-		{name: "env that is no environment", variables: "properties: {env: {}}", deployment: "{env: [A]}", want: []string{`/env/0: an item of env is an object with name and value, not a string`}},
+		{name: "something that goes with something else", variables: "properties: {a: {}, b: {}}\ndependentRequired: {a: [b]}\nnot: {required: [b]}", deployment: "{a: 1}", onlyRun: true, want: []string{`the set of variables is missing "b", which is required together with "a"`}},
+		{name: "two alternatives at once", variables: "properties: {a: {oneOf: [{type: string}, {minLength: 2}]}}", deployment: "{a: xyz}", want: []string{`/a: variable "a" matches alternatives 1 and 2; exactly one must match`}},
+		{name: "a dotted key into a scalar", variables: "properties: {o: {}}", deployment: "{o: 5, o.n: 1}", want: []string{`/o.n: o is set to an integer at the same level, so no entry can be set in it`}},
+		{name: "env that is no environment", variables: "properties: {env: {}}", deployment: "{env: [A]}", want: []string{`/env/0: an item of env must be an object with name and value, not a string`}},
 		{name: "env of a wrong type", variables: "properties: {env: {additionalProperties: {type: string}}}", deployment: "{env: {A: 5}}", want: []string{`/env/A: variable "env" at /A must be a string, not a number`}},
-		{name: "an override of a frozen value", variables: "properties: {n: {}}\n---frozen\nn: 1", deployment: "{n: 2}", want: []string{`/n: "n" is frozen by the template and can not be set here`}},
-		{name: "an override of what the deployment froze", variables: "properties: {n: {}}", frozen: "{n: 1}", run: "{n: 2}", onlyRun: true, want: []string{`/n: "n" is frozen by the deployment and can not be set here`}},
-		{name: "an override of a frozen entry of env", variables: "properties: {env: {}}\n---frozen\nenv.P: 1", deployment: "{env: {P: 2, Q: 3}}", want: []string{`/env/P: the environment variable "P" is frozen by the template and can not be set here`}},
-		{name: "a stored variable that is not there", variables: "properties: {n: {}}", deployment: "{n: '{{ berth.variables.nowhere }}'}", onlyRun: true, want: []string{`/n:1:1: the stored variable "nowhere" does not exist`}},
-		{name: "a block", variables: "properties: {n: {}}", deployment: "{n: 'x{{ prefect.blocks.secret.s }}'}", onlyRun: true, want: []string{`/n:1:2: prefect.blocks.secret.s: there are no blocks here`}},
+		{name: "an override of a frozen value", variables: "properties: {n: {}}\n---frozen\nn: 1", deployment: "{n: 2}", want: []string{`/n: "n" is frozen by the template and cannot be overridden`}},
+		{name: "an override of what the deployment froze", variables: "properties: {n: {}}", frozen: "{n: 1}", run: "{n: 2}", onlyRun: true, want: []string{`/n: "n" is frozen by the deployment and cannot be overridden`}},
+		{name: "an override of a frozen entry of env", variables: "properties: {env: {}}\n---frozen\nenv.P: 1", deployment: "{env: {P: 2, Q: 3}}", want: []string{`/env/P: the environment variable "P" is frozen by the template and cannot be overridden`}},
+		{name: "a stored variable that is not there", variables: "properties: {n: {}}", deployment: "{n: '{{ berth.variables.nowhere }}'}", onlyRun: true, want: []string{`/n:1:1: stored variable "nowhere" does not exist`}},
+		{name: "a block", variables: "properties: {n: {}}", deployment: "{n: 'x{{ prefect.blocks.secret.s }}'}", onlyRun: true, want: []string{`/n:1:2: prefect.blocks.secret.s: blocks are not supported`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			variables, frozen, _ := strings.Cut(c.variables, "---frozen")
@@ -185,7 +185,7 @@ func TestValuesThatAreAccepted(t *testing.T) {
 		{name: "env as a list where the schema wants a mapping", variables: "properties: {env: {type: object, additionalProperties: {type: string}}}", run: "{env: [{name: A, value: a}, {name: B, valueFrom: {fieldRef: {fieldPath: x}}}]}"},
 		{name: "unsetting where the schema wants strings", variables: "properties: {env: {type: object, additionalProperties: {type: string}}}", run: "{env: {A: null}}"},
 		{name: "one of two is there", variables: "properties: {a: {default: 1}, b: {}, env: {type: object}}\nanyOf: [{required: [b]}, {required: [env]}]\nminProperties: 2", run: "{env: [{name: A, value: a}]}"},
-		{name: "an unknown variable is a warning", variables: "properties: {image: {}}", run: "{imgae: x}", warning: `/imgae: the template declares no variable "imgae" (did you mean "image"?)`},
+		{name: "an unknown variable is a warning", variables: "properties: {image: {}}", run: "{imgae: x}", warning: `/imgae: the template does not declare a variable "imgae" (did you mean "image"?)`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			program, err := templating.DefaultRegistry().Compile(&templating.Template{
@@ -279,8 +279,8 @@ func TestAVariableThatDoesNotFitSaysWhatWasExpected(t *testing.T) {
 		{`{"exclusiveMinimum": 1}`, `1`, `must be more than 1, not 1`},
 		{`{"exclusiveMaximum": 1}`, `1`, `must be less than 1, not 1`},
 		{`{"multipleOf": 4}`, `6`, `must be a multiple of 4, not 6`},
-		{`{"uniqueItems": true}`, `[1, 2, 1]`, `has the same item twice, at 0 and 2`},
-		{`{"pattern": "^a"}`, `"b"`, `must match the pattern ^a, which "b" does not`},
+		{`{"uniqueItems": true}`, `[1, 2, 1]`, `items 0 and 2 are equal; every item must be different`},
+		{`{"pattern": "^a"}`, `"b"`, `must match the regular expression "^a" of its schema, not "b"`},
 		{`{"const": 1}`, `2`, `must be 1, not 2`},
 	} {
 		parsed, err := templating.Parse([]byte(`{"variables": {"properties": {"v": ` + test.schema + `}}, "job_configuration": {}}`))

@@ -103,21 +103,21 @@ func (r *Reference) Resolve(v *Values) (any, bool, error) {
 	case ReferenceStored:
 		root, ok := v.Stored[r.root]
 		if !ok {
-			return nil, false, r.problem(CodeStored, "the stored variable %q does not exist", r.root)
+			return nil, false, r.problem(CodeStored, "stored variable %q does not exist", r.root)
 		}
 		found, ok := walk(root, r.path)
 		return found, ok, nil
 	case ReferenceEnvironment:
 		text, ok := v.Env[r.root]
 		if !ok {
-			p := r.problem(CodeEnvironment, "the worker does not hand out its environment variable %q",
+			p := r.problem(CodeEnvironment, "the worker does not share its environment variable %q with templates",
 				r.root)
 			p[0].Suggestion = "start the worker with --template-env " + r.root
 			return nil, false, p
 		}
 		return text, true, nil
 	default:
-		return nil, false, r.problem(CodeBlock, "%s: there are no blocks here", r.Name)
+		return nil, false, r.problem(CodeBlock, "%s: blocks are not supported", r.Name)
 	}
 }
 

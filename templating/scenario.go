@@ -21,7 +21,7 @@ func (c *Compiled) scenarios() iter.Seq[scenario] {
 		for i, example := range examplesIn(c.source) {
 			vars, ok := example.(map[string]any)
 			if ok && len(c.checkPart(vars)) == 0 &&
-				!yield(scenario{fmt.Sprintf("example %d of the variables", i+1), vars}) {
+				!yield(scenario{fmt.Sprintf("example %d of variables", i+1), vars}) {
 				return
 			}
 		}
@@ -75,7 +75,7 @@ func (c *Compiled) badExamples() Problems {
 	judge := func(pointer string, vars map[string]any) {
 		if found := c.checkPart(vars); len(found) > 0 && len(problems) < maxProblems {
 			problems = append(problems,
-				warningf(CodeSchema, pointer, "the schema refuses this example: %s", found[0].Message))
+				warningf(CodeSchema, pointer, "the schema rejects this example: %s", found[0].Message))
 		}
 	}
 	for i, example := range examplesIn(c.source) {

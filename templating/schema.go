@@ -61,17 +61,17 @@ func schemaProblems(err error) Problems {
 	if errors.As(err, &invalid) {
 		var validation *jsonschema.ValidationError
 		if errors.As(invalid.Err, &validation) {
-			return validationProblems(validation, CodeSchema, "not a well-formed JSON Schema: ")
+			return validationProblems(validation, CodeSchema, "invalid JSON Schema: ")
 		}
 	}
 	var load *jsonschema.LoadURLError
 	if errors.As(err, &load) {
 		return Problems{
-			problemf(CodeRef, "", "%q leaves the document; nothing outside of it is read", load.URL),
+			problemf(CodeRef, "", "%q refers to another document; only references within this schema work", load.URL),
 		}
 	}
 	text := strings.ReplaceAll(err.Error(), schemaURL, "")
-	return Problems{problemf(CodeSchema, "", "not a well-formed JSON Schema: %s", text)}
+	return Problems{problemf(CodeSchema, "", "invalid JSON Schema: %s", text)}
 }
 
 // Validate checks a value. What is wrong comes back as Problems with pointers that begin at the value.
@@ -86,7 +86,7 @@ func (s *Schema) Validate(v any) error {
 func (s *Schema) validate(v any, code string) Problems {
 	if !s.bound.allows(v) {
 		return Problems{
-			problemf(CodeLimit, "", "is too complex for its schema: validating it takes more than %d steps",
+			problemf(CodeLimit, "", "validating the value against its schema takes more than %d steps",
 				maxApplications),
 		}
 	}
@@ -178,7 +178,7 @@ func alternatives(err *jsonschema.ValidationError) (validationLeaf, bool) {
 	case len(others) > 1:
 		return validationLeaf{
 			at: err.InstanceLocation,
-			text: "fits none of the alternatives: " + listed(others,
+			text: "matches none of the alternatives: " + listed(others,
 				func(l validationLeaf) string { return l.text }, "; or "),
 		}, true
 	default:

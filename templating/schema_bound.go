@@ -54,7 +54,7 @@ func checkSchemaDocument(doc any) (*schemaBound, Problems) {
 	if count > maxSubschemas {
 		problems = append(
 			problems,
-			problemf(CodeLimit, "", "the schema has %d subschemas, at most %d are allowed", count,
+			problemf(CodeLimit, "", "the schema has %d subschemas; the limit is %d", count,
 				maxSubschemas),
 		)
 	}
@@ -71,14 +71,14 @@ func checkRefs(schema map[string]any, pointer string) Problems {
 		case !strings.HasPrefix(ref, "#"):
 			problems = append(
 				problems,
-				problemf(CodeRef, at, "%s %q leaves the document; nothing outside of it is read", keyword,
+				problemf(CodeRef, at, "%s %q refers to another document; only references within this schema work", keyword,
 					short(ref)).
-					suggest(`put the schema under "$defs" and refer to it as "#/$defs/…"`),
+					suggest(`define the schema under "$defs" and write "#/$defs/NAME"`),
 			)
 		case len(ref) > maxRef:
 			problems = append(
 				problems,
-				problemf(CodeLimit, at, "a %s of %d bytes is too long, at most %d are allowed", keyword,
+				problemf(CodeLimit, at, "%s has %d bytes; the limit is %d", keyword,
 					len(ref), maxRef),
 			)
 		}
@@ -92,7 +92,7 @@ func (b *schemaBound) readPatterns(schema map[string]any, pointer string) Proble
 	read := func(pattern, at string) {
 		cost, err := value.MeasureRegexp(pattern)
 		if err != nil {
-			problems = append(problems, problemf(CodeSchema, at, "not a well-formed JSON Schema: %v", err))
+			problems = append(problems, problemf(CodeSchema, at, "invalid JSON Schema: %v", err))
 			return
 		}
 		b.patterns[pattern] = cost.Size

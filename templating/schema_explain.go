@@ -8,8 +8,6 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
-	"golang.org/x/text/language"
-	"golang.org/x/text/message"
 
 	"github.com/berth-dev/berth/templating/internal/value"
 )
@@ -17,21 +15,23 @@ import (
 // explain says what was expected, in the words of the rest of the messages.
 func explain(k jsonschema.ErrorKind) string {
 	switch k := k.(type) {
+	case concealed:
+		return k.text
 	case *kind.Type:
 		return fmt.Sprintf("must be %s, not %s", strings.Join(withArticles(k.Want), " or "), value.Article(k.Got))
 	case *kind.DependentRequired:
-		return fmt.Sprintf("is missing %s, which goes with %q", quoteAll(k.Missing), short(k.Prop))
+		return fmt.Sprintf("is missing %s, which is required together with %q", quoteAll(k.Missing), short(k.Prop))
 	case *kind.FalseSchema:
-		return "must not be there"
+		return "is not allowed"
 	case *kind.Not:
-		return "must not be what the schema excludes"
+		return "is excluded by its schema"
 	case *kind.OneOf:
 		if len(k.Subschemas) > 1 {
-			return fmt.Sprintf("fits alternatives %d and %d, one is allowed", k.Subschemas[0]+1, k.Subschemas[1]+1)
+			return fmt.Sprintf("matches alternatives %d and %d; exactly one must match", k.Subschemas[0]+1, k.Subschemas[1]+1)
 		}
-		return "fits none of the alternatives"
+		return "matches none of the alternatives"
 	case *kind.PropertyNames:
-		return fmt.Sprintf("has the name %q, which is not allowed", short(k.Property))
+		return fmt.Sprintf("has an entry named %q, which is not allowed", short(k.Property))
 	case *kind.Enum:
 		return fmt.Sprintf("must be one of %s, not %s", shortJSON(k.Want...), shortJSON(k.Got))
 	case *kind.Const:
@@ -45,7 +45,7 @@ func explain(k jsonschema.ErrorKind) string {
 	case *kind.Maximum:
 		return "must be at most " + short(k.Want.RatString()) + ", not " + short(k.Got.RatString())
 	case *kind.Pattern:
-		return fmt.Sprintf("must match the pattern %s, which %q does not", k.Want, short(k.Got))
+		return fmt.Sprintf(`must match the regular expression "%s" of its schema, not %q`, k.Want, short(k.Got))
 	case *kind.ExclusiveMinimum:
 		return "must be more than " + short(k.Want.RatString()) + ", not " + short(k.Got.RatString())
 	case *kind.ExclusiveMaximum:
@@ -53,9 +53,9 @@ func explain(k jsonschema.ErrorKind) string {
 	case *kind.MultipleOf:
 		return "must be a multiple of " + short(k.Want.RatString()) + ", not " + short(k.Got.RatString())
 	case *kind.UniqueItems:
-		return fmt.Sprintf("has the same item twice, at %d and %d", k.Duplicates[0], k.Duplicates[1])
+		return fmt.Sprintf("items %d and %d are equal; every item must be different", k.Duplicates[0], k.Duplicates[1])
 	case *kind.Format:
-		return fmt.Sprintf("must have the format %s, which %s has not", k.Want, shortJSON(k.Got))
+		return fmt.Sprintf("must be a valid %s, not %s", k.Want, shortJSON(k.Got))
 	default:
 		return explainSize(k)
 	}
@@ -80,7 +80,27 @@ func explainSize(k jsonschema.ErrorKind) string {
 	case *kind.MaxProperties:
 		return size("most", k.Want, k.Got, "entries")
 	default:
-		return k.LocalizedString(message.NewPrinter(language.English))
+		return explainRare(k)
+	}
+}
+
+// explainRare is explain for keywords that few schemas use.
+func explainRare(k jsonschema.ErrorKind) string {
+	switch k := k.(type) {
+	case *kind.Contains:
+		return "has no item that the keyword contains of its schema requires"
+	case *kind.MinContains:
+		return fmt.Sprintf("must have at least %d items that match contains, not %d", k.Want, len(k.Got))
+	case *kind.MaxContains:
+		return fmt.Sprintf("must have at most %d items that match contains, not %d", k.Want, len(k.Got))
+	case *kind.AdditionalItems:
+		return fmt.Sprintf("has %d items more than its schema allows", k.Count)
+	case *kind.ContentEncoding:
+		return "must be encoded as " + k.Want
+	case *kind.ContentMediaType:
+		return "must be of the media type " + k.Want
+	default:
+		return "does not match its schema"
 	}
 }
 

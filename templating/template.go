@@ -42,7 +42,7 @@ var ignoredKeys = [...]string{"required", "title", "description"}
 func Parse(data []byte) (*Template, error) {
 	if len(data) > MaxTemplateSize {
 		return nil, Problems{
-			problemf(CodeLimit, "", "the template has %d bytes, at most %d are allowed", len(data),
+			problemf(CodeLimit, "", "the template has %d bytes; the limit is %d", len(data),
 				MaxTemplateSize),
 		}
 	}
@@ -53,7 +53,7 @@ func Parse(data []byte) (*Template, error) {
 	root, ok := document.(map[string]any)
 	if !ok {
 		return nil, Problems{
-			problemf(CodeType, "", "a template is an object with variables and job_configuration, this is %s",
+			problemf(CodeType, "", "a template must be an object with variables and job_configuration, not %s",
 				value.Article(value.Kind(document))),
 		}
 	}
@@ -150,7 +150,7 @@ func templateEnv(v any, fail func(Problem)) []string {
 		pointer := "/template_env/" + strconv.Itoa(i)
 		name, ok := item.(string)
 		if !ok || !envName.MatchString(name) {
-			fail(problemf(CodeInvalid, pointer, "must be the name of an environment variable"))
+			fail(problemf(CodeInvalid, pointer, "must be the name of an environment variable: letters, digits and _, not starting with a digit"))
 			continue
 		}
 		names = append(names, name)

@@ -40,7 +40,7 @@ func (r *render) fail(pointer string, err error) {
 		problems = Problems{problemf(code, pointer, "%v", err)}
 	}
 	if len(problems) == 0 { // an engine of somebody's own may say that something is wrong and not what
-		problems = Problems{problemf(CodeRender, pointer, "the engine failed, and does not say why")}
+		problems = Problems{problemf(CodeRender, pointer, "the engine failed without an error message")}
 	}
 	r.problems = append(r.problems, problems...)
 	if len(r.problems) >= maxProblems || r.problems[len(r.problems)-1].Code == CodeLimit {

@@ -82,7 +82,7 @@ func TestFiltersAreRefusedWithTheirPlace(t *testing.T) {
 		{"an undeclared name", "team | slug", "taem | slug",
 			`/job_configuration/job_manifest/spec/template/spec/containers/0/image:1:22: "taem" is not declared in variables (did you mean "team"?)`},
 		{"a list inside text", "team | slug", "shards | slug",
-			`/job_configuration/job_manifest/spec/template/spec/containers/0/image:1:22: shards: an object or a list can not stand inside text`},
+			`/job_configuration/job_manifest/spec/template/spec/containers/0/image:1:22: shards: an object or a list cannot be part of a longer string`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			report := templating.Lint(registry(t), parsed(t, test.from, test.to), manifest.Check)

@@ -14,7 +14,7 @@ type filterError string
 
 func (e filterError) Error() string { return string(e) }
 
-const errNotText filterError = "an object or a list can not stand inside text"
+const errNotText filterError = "an object or a list cannot be part of a longer string"
 
 func filterNames() []string { return []string{"length", "lower", "slug", "trim", "upper"} }
 

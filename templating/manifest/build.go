@@ -150,7 +150,7 @@ func (b *builder) own() {
 func (b *builder) ownPolicy() {
 	text, err := b.finished.Policy.annotation()
 	if err != nil {
-		b.fail(templating.CodeInvalid, at(keyPolicy), "can not be written down: %v", err)
+		b.fail(templating.CodeInvalid, at(keyPolicy), "cannot be encoded: %v", err)
 	}
 	if text != "" {
 		b.job.Annotations[AnnotationPolicy] = text
@@ -172,7 +172,7 @@ func (b *builder) ownMetadata() {
 	}
 	if meta.ResourceVersion != "" || meta.UID != "" || len(meta.ManagedFields) > 0 {
 		b.warn(templating.CodeImport, manifestPointer.key("metadata"),
-			"uid, resourceVersion and managedFields are set by the cluster and left out")
+			"uid, resourceVersion and managedFields are set by the cluster; the values in the template are ignored")
 	}
 	meta.UID, meta.ResourceVersion, meta.Generation, meta.ManagedFields = "", "", 0, nil
 	meta.DeletionTimestamp, meta.DeletionGracePeriodSeconds = nil, nil

@@ -42,26 +42,26 @@ func risks(job *batchv1.Job) []templating.Problem {
 		keep(&problems, p)
 	}
 	if grace := pod.TerminationGracePeriodSeconds; grace != nil && *grace == 0 {
-		warn(place.key("terminationGracePeriodSeconds"), "leave it out, or give the container time to stop",
-			"0 seconds kill the container at once when the run is cancelled or evicted")
+		warn(place.key("terminationGracePeriodSeconds"), "remove it, or give the container time to stop",
+			"0 seconds kills the container at once when its run is cancelled or evicted")
 	}
 	for i := range pod.Containers {
 		c := &pod.Containers[i]
 		at := place.key("containers").item(i)
 		if isLatest(c.Image) {
-			warn(at.key("image"), "name a version", "the image %q is whatever is latest when the pod starts",
+			warn(at.key("image"), "pin a version", "image %q has no fixed version: each pod starts with the newest one",
 				c.Image)
 		}
 		if _, ok := c.Resources.Limits[corev1.ResourceMemory]; !ok && c.Image != imageOfProcesses {
 			warn(at.key("resources").key("limits").key("memory"), "set a memory limit",
-				"container %q has no memory limit, so it can take the memory of its whole node", c.Name)
+				"container %q has no memory limit, so it can use all memory of its node", c.Name)
 		}
 		for _, env := range c.Env {
 			if env.Value != "" && looksSecret(env.Name) && !strings.HasPrefix(env.Name, EnvPrefix) {
 				warn(
 					at.key("env"),
-					"put it into a Secret and refer to it with valueFrom.secretKeyRef",
-					"the value of %s looks like a secret and everybody who can see the template, or the Job, can read it",
+					"store it in a Secret and refer to it with valueFrom.secretKeyRef",
+					"the value of %s looks like a secret; everyone who can see the template or the Job can read it",
 					strconv.Quote(env.Name),
 				)
 			}

@@ -58,7 +58,7 @@ func (b *builder) readConfiguration() {
 	}
 	slices.Sort(others)
 	for _, key := range others[:min(len(others), maxProblems)] {
-		p := b.warn(templating.CodeUnknownField, at(key), "%q means nothing in job_configuration", key)
+		p := b.warn(templating.CodeUnknownField, at(key), "key %q has no effect in job_configuration", key)
 		if near := templating.Nearest(key, known); near != "" {
 			p.Suggestion = "did you mean " + strconv.Quote(near) + "?"
 		}
@@ -107,8 +107,8 @@ func (b *builder) seconds(key string) *time.Duration {
 // startDeadline is pod_watch_timeout_seconds, when someone set it.
 func (b *builder) startDeadline() *time.Duration {
 	if b.configuration[keyPodWatch] == int64(importedPodWatch) && b.defaulted[keyPodWatch] {
-		b.warn(templating.CodeImport, at(keyPodWatch), "the imported default of %d seconds is not taken as a deadline: it would end pods that wait for a new node", importedPodWatch).
-			Suggestion = "set " + keyPodWatch + " to what a start may really take"
+		b.warn(templating.CodeImport, at(keyPodWatch), "the imported default of %d seconds is ignored: as a deadline it would end pods that wait for a new node", importedPodWatch).
+			Suggestion = "set " + keyPodWatch + " to the longest time that a pod may take to start"
 		return nil
 	}
 	return b.seconds(keyPodWatch)
@@ -124,15 +124,15 @@ func (b *builder) readClusterConfig() {
 	object, _ := v.(map[string]any)
 	reference, ok := object["secretKeyRef"].(map[string]any)
 	if !ok || len(object) != 1 {
-		b.fail(templating.CodeImport, at(keyClusterConfig), "an inline cluster_config is not accepted: it would put credentials into the template").
-			Suggestion = "put the kubeconfig into a Secret and write cluster_config: {secretKeyRef: {name: SECRET, key: KEY}}"
+		b.fail(templating.CodeImport, at(keyClusterConfig), "an inline cluster_config is not allowed: everyone who can see the template could read its credentials").
+			Suggestion = "store the kubeconfig in a Secret and write cluster_config: {secretKeyRef: {name: SECRET, key: KEY}}"
 		return
 	}
 	name, _ := reference["name"].(string)
 	key, _ := reference["key"].(string)
 	if name == "" || key == "" || len(reference) != 2 {
 		b.fail(templating.CodeRequired, at(keyClusterConfig).key("secretKeyRef"),
-			"needs a name and a key, both strings, and nothing else")
+			"must have exactly a name and a key, both strings")
 		return
 	}
 	b.finished.ClusterConfig = &SecretReference{Name: name, Key: key}

@@ -185,7 +185,7 @@ func (d *decoder) decodeQuantity(v any, into reflect.Value) {
 	}
 	quantity, err := ParseQuantity(text)
 	if err != nil {
-		d.fail(templating.CodeInvalid, "%.40q is not a quantity", text).Suggestion = "write a number with a unit, such as 500m, 2 or 128Mi"
+		d.fail(templating.CodeInvalid, "invalid quantity %.40q", text).Suggestion = "write a number with a unit, such as 500m, 2 or 128Mi"
 		return
 	}
 	into.Set(reflect.ValueOf(quantity))
@@ -214,11 +214,11 @@ func (d *decoder) decodeJSON(v any, into reflect.Value) {
 	}
 	unmarshaler, ok := into.Addr().Interface().(json.Unmarshaler)
 	if !ok {
-		d.fail(templating.CodeInvalid, "can not be set here")
+		d.fail(templating.CodeInvalid, "cannot be set in a template")
 		return
 	}
 	if err := unmarshaler.UnmarshalJSON(data); err != nil {
-		d.fail(templating.CodeInvalid, "is not valid here: %v", err)
+		d.fail(templating.CodeInvalid, "is not valid: %v", err)
 	}
 }
 
@@ -256,7 +256,7 @@ func (d *decoder) decodeScalar(v any, into reflect.Value) {
 			d.wrongType("a number", v)
 		}
 	default:
-		d.fail(templating.CodeInvalid, "can not be set in a template")
+		d.fail(templating.CodeInvalid, "cannot be set in a template")
 	}
 }
 
@@ -264,7 +264,7 @@ func (d *decoder) wrongType(want string, got any) {
 	p := d.fail(templating.CodeType, "must be %s, not %s", want, describe(got))
 	switch text, isText := got.(string); {
 	case want == "a string" && isScalar(got):
-		p.Suggestion = "quote it, or write text around the placeholder"
+		p.Suggestion = "quote the value, or write text around the placeholder"
 	case isText && (want == "an integer" || want == "a boolean"):
 		p.Suggestion = unquoteHint(text)
 	}
@@ -272,7 +272,7 @@ func (d *decoder) wrongType(want string, got any) {
 
 func unquoteHint(text string) string {
 	if _, err := strconv.ParseInt(text, 10, 64); err == nil || text == "true" || text == "false" {
-		return "write it without quotes; a placeholder keeps its type only when it is the whole value"
+		return "remove the quotes; a placeholder keeps its type only when it is the whole value"
 	}
 	return ""
 }

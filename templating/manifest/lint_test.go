@@ -76,11 +76,11 @@ func TestLintTriesTheExamplesOfTheWholeSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	report := templating.Lint(templating.DefaultRegistry(), parsed, manifest.Check)
-	const want = "the request 2Gi is above the limit 1Gi (with example 2 of the variables)"
+	const want = "request 2Gi exceeds limit 1Gi (with example 2 of variables)"
 	if len(report.Errors) != 1 || report.Errors[0].Message != want {
 		t.Errorf("got\n%swant %s", text(report), want)
 	}
-	const refused = `the schema refuses this example: variable "memory" must be a string, not a number`
+	const refused = `the schema rejects this example: variable "memory" must be a string, not a number`
 	if w := report.Warnings; len(w) != 1 || w[0].Message != refused || w[0].Pointer != "/variables/examples/2" {
 		t.Errorf("got\n%swant %s", text(report), refused)
 	}
@@ -88,7 +88,7 @@ func TestLintTriesTheExamplesOfTheWholeSchema(t *testing.T) {
 
 func TestLintSaysWhatIsRequiredAndNotDeclared(t *testing.T) {
 	for closed, want := range map[string]string{
-		"":                              "warning[undeclared] /variables/required/1\n  \"imgae\" is required, but not declared\n  help: did you mean \"image\"?\n",
+		"":                              "warning[undeclared] /variables/required/1\n  \"imgae\" is required but not declared in variables\n  help: did you mean \"image\"?\n",
 		", additionalProperties: false": "error[undeclared] /variables/required/1\n",
 	} {
 		parsed, err := templating.Parse([]byte(`{variables: {properties: {image: {default: "a:1"}}, required: [image, imgae]` + closed + `}, job_configuration: {
@@ -110,13 +110,13 @@ func TestLintSaysEverythingOfALeafAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := text(templating.Lint(templating.DefaultRegistry(), parsed, manifest.Check))
-	for _, want := range []string{`"nowhere" is not declared`, `the function "env" is not allowed`, `"x" is not declared`, `"imagge" is not declared`,
-		`"imgae" is not declared`, `no function "upperr"`, `unknown field "comand"`} {
+	for _, want := range []string{`"nowhere" is not declared`, `function "env" is not allowed`, `"x" is not declared`, `"imagge" is not declared`,
+		`"imgae" is not declared`, `unknown function "upperr"`, `unknown field "comand"`} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no word of %s", want)
 		}
 	}
-	if strings.Contains(got, "needs an image") || strings.Contains(got, "nothing refers to it") {
+	if strings.Contains(got, "needs an image") || strings.Contains(got, "never used") {
 		t.Error("what only follows from another problem was said as well")
 	}
 	if t.Failed() {

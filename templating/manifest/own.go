@@ -67,7 +67,7 @@ func (b *builder) userKeys(own, configured map[string]string, place pointer) map
 	for key := range result {
 		if strings.HasPrefix(key, Prefix) {
 			delete(result, key)
-			b.warn(templating.CodeImport, place.key(key), "%s is set by Berth alone and left out", key)
+			b.warn(templating.CodeImport, place.key(key), "%s is set by Berth; the value in the template is ignored", key)
 		}
 	}
 	return result
@@ -117,7 +117,7 @@ func (b *builder) ownSpec() {
 		b.warn(
 			templating.CodeImport,
 			place.key("backoffLimit"),
-			"backoffLimit becomes the retry budget of the run for infrastructure failures: Berth retries, not the Job",
+			"backoffLimit becomes the number of retries of the run after infrastructure failures: Berth retries, not the Job",
 		)
 	}
 	if limit := spec.BackoffLimit; limit != nil && *limit < 0 {
@@ -140,7 +140,7 @@ func (b *builder) ownSpec() {
 func (b *builder) onePod(key string, count **int32) {
 	if *count != nil && **count != 1 {
 		b.warn(templating.CodeImport, manifestPointer.key("spec").key(key),
-			"%s is 1 unless completionMode is Indexed", key)
+			"%s is set to 1 unless completionMode is Indexed", key)
 	}
 	*count = new(int32(1))
 }
@@ -199,7 +199,7 @@ func (b *builder) userEnv(env []corev1.EnvVar, place pointer) []corev1.EnvVar {
 		if !strings.HasPrefix(v.Name, EnvPrefix) {
 			return false
 		}
-		b.warn(templating.CodeImport, place.key("env"), "%s is set by Berth alone and left out", v.Name)
+		b.warn(templating.CodeImport, place.key("env"), "%s is set by Berth; the value in the template is ignored", v.Name)
 		return true
 	})
 }

@@ -84,7 +84,7 @@ func (b *builder) readPolicy() {
 		p.ForceNodeLost = after
 	case after != 0:
 		b.fail(templating.CodeInvalid, at(keyPolicy).key("node_lost_after_seconds"),
-			"says when to force, and node_lost is not force")
+			"has no effect unless node_lost is force")
 	}
 	r.waits(p)
 	p.AllLogs = r.choice("logs", "first", "all")
@@ -139,7 +139,7 @@ func (r *policyReader) seconds(place pointer, object map[string]any, key string)
 			describe(v))
 	case seconds < 0 || seconds > maxSeconds:
 		r.fail(templating.CodeInvalid, place.key(key),
-			"must be a number of seconds that is not negative, not %d", seconds)
+			"must not be negative, got %d", seconds)
 		return 0
 	}
 	return seconds
@@ -176,7 +176,7 @@ func (r *policyReader) unknown(place pointer, object map[string]any, known []str
 		if slices.Contains(known, key) {
 			continue
 		}
-		p := r.fail(templating.CodeUnknownField, place.key(key), "%q means nothing here; there are %s", key,
+		p := r.fail(templating.CodeUnknownField, place.key(key), "unknown key %q; the keys are %s", key,
 			strings.Join(slices.Sorted(slices.Values(known)), ", "))
 		if near := templating.Nearest(key, known); near != "" {
 			p.Suggestion = "did you mean " + strconv.Quote(near) + "?"

@@ -47,14 +47,14 @@ func TestAPolicyIsReadAndTravelsWithTheJob(t *testing.T) {
 func TestAPolicyThatCanNotBeFollowedIsRefused(t *testing.T) {
 	for _, tc := range []struct{ policy, at, want string }{
 		{"fail", "", "must be an object"},
-		{"{evictions: fail}", "/evictions", `"evictions" means nothing here`},
+		{"{evictions: fail}", "/evictions", `unknown key "evictions"`},
 		{"{eviction: retry}", "/eviction", "must be reschedule or fail, not retry"},
 		{"{node_lost: 5}", "/node_lost", "must be wait or force"},
-		{"{node_lost_after_seconds: 5}", "/node_lost_after_seconds", "node_lost is not force"},
+		{"{node_lost_after_seconds: 5}", "/node_lost_after_seconds", "no effect unless node_lost is force"},
 		{"{node_lost: force, node_lost_after_seconds: soon}", "/node_lost_after_seconds", "integer number of seconds"},
 		{"{trust_exit_zero: 'yes'}", "/trust_exit_zero", "must be a boolean"},
-		{"{wait_seconds: {image: 5}}", "/wait_seconds/image", `"image" means nothing here`},
-		{"{wait_seconds: {quota: -1}}", "/wait_seconds/quota", "not negative"},
+		{"{wait_seconds: {image: 5}}", "/wait_seconds/image", `unknown key "image"`},
+		{"{wait_seconds: {quota: -1}}", "/wait_seconds/quota", "must not be negative"},
 		{"{wait_seconds: 5}", "/wait_seconds", "must be an object"},
 	} {
 		_, err := manifest.Build(render(t, job("  policy: "+tc.policy+"\n", "", oneContainer), nil), identity())

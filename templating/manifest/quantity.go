@@ -13,7 +13,7 @@ const maxQuantity = 64
 
 var (
 	hugeExponent = regexp.MustCompile(`[eE][-+]?0*[1-9][0-9]{2,}$`)
-	errQuantity  = errors.New("not a quantity such as 500m, 2 or 128Mi")
+	errQuantity  = errors.New("invalid quantity: want a number with a unit, such as 500m, 2 or 128Mi")
 )
 
 // ParseQuantity reads a quantity as Kubernetes does, but not 1e999999999, with which its library calculates

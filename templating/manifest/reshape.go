@@ -75,7 +75,7 @@ func (b *builder) moveMisplaced(spec, pod map[string]any) {
 		if _, there := spec[key]; !there {
 			spec[key] = v
 		}
-		b.warn(templating.CodeImport, manifestPointer.key("spec").key("template").key("spec").key(key), "%s belongs to the Job, not to its pod", key).
+		b.warn(templating.CodeImport, manifestPointer.key("spec").key("template").key("spec").key(key), "%s is a field of the Job, not of its pod", key).
 			Suggestion = "move it to job_manifest.spec." + key
 	}
 }
@@ -91,7 +91,7 @@ func (b *builder) reshapeContainer(container map[string]any, place pointer, isJo
 		}
 		words, err := splitWords(text)
 		if err != nil {
-			b.fail(templating.CodeInvalid, place.key(key), "is not a command line: %v", err)
+			b.fail(templating.CodeInvalid, place.key(key), "invalid command line: %v", err)
 			delete(container, key)
 			continue
 		}

@@ -43,7 +43,7 @@ func (b *builder) sealEnv() {
 	}
 	if size > maxSealed {
 		b.fail(templating.CodeInvalid, at(keyPolicy).key("env_as_secret"),
-			"the environment has %d bytes, and a Secret holds %d", size, maxSealed)
+			"the environment has %d bytes; a Secret can hold %d", size, maxSealed)
 	}
 	if len(sealed.Data) > 0 {
 		b.finished.Secret = sealed
@@ -74,7 +74,7 @@ func (b *builder) sealContainer(sealed *Sealed, env []corev1.EnvVar, open bool, 
 		if !closed {
 			known[v.Name] = nil
 			b.warn(templating.CodeRisk, place.key("env").item(i),
-				"the value of %s refers to what only the cluster knows, so it stays in the manifest",
+				"the value of %s depends on a variable that only the cluster knows, so it stays in the manifest",
 				strconv.Quote(v.Name))
 			continue
 		}

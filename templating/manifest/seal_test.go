@@ -53,7 +53,7 @@ func TestEnvironmentAsSecretLeavesNoValueInTheManifest(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", tc.container.Name, diff)
 		}
 	}
-	if len(f.Warnings) != 2 || !strings.Contains(f.Warnings[0].Message, `"WHERE" refers to what only the cluster knows`) {
+	if len(f.Warnings) != 2 || !strings.Contains(f.Warnings[0].Message, `"WHERE" depends on a variable that only the cluster knows`) {
 		t.Errorf("warnings %v, want one for each value that stays", f.Warnings)
 	}
 }
@@ -98,7 +98,7 @@ func TestAnEnvironmentThatNoSecretHoldsIsRefused(t *testing.T) {
 	rendered := render(t, job("  policy: {env_as_secret: true}\n", "", oneContainer), nil)
 	rendered.Configuration["env"] = map[string]any{"A": strings.Repeat("a", 600<<10), "B": strings.Repeat("b", 600<<10)}
 	_, err := manifest.Build(rendered, identity())
-	if err == nil || !strings.Contains(err.Error(), "and a Secret holds") {
+	if err == nil || !strings.Contains(err.Error(), "a Secret can hold") {
 		t.Errorf("%.200v", err)
 	}
 }

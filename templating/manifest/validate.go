@@ -87,7 +87,7 @@ func (v *validator) metadata(labels, annotations *map[string]string, at pointer)
 	}
 	if size > maxAnnotations {
 		v.fail(templating.CodeInvalid, at.key("annotations"),
-			"annotations may have %d bytes in all, these have %d", maxAnnotations, size)
+			"the limit for all annotations is %d bytes; these have %d", maxAnnotations, size)
 	}
 }
 
@@ -146,7 +146,7 @@ func (v *validator) pod(pod *corev1.PodSpec, at pointer) {
 	v.podSecurityContext(pod.SecurityContext, at.key("securityContext"))
 	v.users(pod, at)
 	if pod.HostPID && pod.ShareProcessNamespace != nil && *pod.ShareProcessNamespace {
-		v.fail(templating.CodeInvalid, at.key("shareProcessNamespace"), "can not be true beside hostPID")
+		v.fail(templating.CodeInvalid, at.key("shareProcessNamespace"), "cannot be true together with hostPID")
 	}
 	for i, secret := range pod.ImagePullSecrets {
 		v.name(at.key("imagePullSecrets").item(i).key("name"), secret.Name, validation.IsDNS1123Subdomain)
@@ -174,7 +174,7 @@ func (v *validator) pod(pod *corev1.PodSpec, at pointer) {
 	}
 	if len(pod.EphemeralContainers) > 0 {
 		v.fail(templating.CodeInvalid, at.key("ephemeralContainers"),
-			"ephemeral containers can not be in a manifest")
+			"ephemeral containers are not allowed in a manifest")
 	}
 }
 
@@ -192,7 +192,7 @@ func (v *validator) container(c *corev1.Container, at pointer, names, volumes ma
 	case c.Image == "":
 		v.fail(templating.CodeRequired, at.key("image"), "container %q needs an image", c.Name)
 	case strings.TrimSpace(c.Image) != c.Image || strings.Contains(c.Image, "{{"):
-		v.fail(templating.CodeInvalid, at.key("image"), "%q is not an image", c.Image)
+		v.fail(templating.CodeInvalid, at.key("image"), "invalid image %q", c.Image)
 	}
 	oneOf(v, at.key("imagePullPolicy"), &c.ImagePullPolicy, corev1.PullAlways, corev1.PullIfNotPresent,
 		corev1.PullNever)
@@ -228,7 +228,7 @@ func (v *validator) environment(c *corev1.Container, at pointer) {
 
 func (v *validator) valueFrom(from *corev1.EnvVarSource, env corev1.EnvVar, at pointer) {
 	if env.Value != "" {
-		v.fail(templating.CodeInvalid, at, "%s has a value and a valueFrom, one is allowed", env.Name)
+		v.fail(templating.CodeInvalid, at, "%s has both value and valueFrom; only one is allowed", env.Name)
 		return
 	}
 	v.exactlyOne(
@@ -275,13 +275,13 @@ func (v *validator) resources(r *corev1.ResourceRequirements, at pointer) {
 			if kind == "requests" && needsLimit(name) {
 				if limit, ok := r.Limits[name]; !ok || limit.Cmp(quantity) != 0 {
 					v.fail(templating.CodeInvalid, at.key(kind).key(string(name)),
-						"%s can not be shared: its request and its limit must be the same", name)
+						"%s must have a limit equal to its request", name)
 				}
 				continue
 			}
 			if limit, ok := r.Limits[name]; ok && kind == "requests" && exceeds(quantity, limit) {
 				v.fail(templating.CodeInvalid, at.key(kind).key(string(name)),
-					"the request %s is above the limit %s", quantity.String(), limit.String())
+					"request %s exceeds limit %s", quantity.String(), limit.String())
 			}
 		}
 	}

@@ -33,9 +33,9 @@ func (v *validator) exactlyOne(at pointer, what string, given map[string]bool) {
 	slices.Sort(set)
 	switch {
 	case len(set) == 0:
-		v.fail(templating.CodeRequired, at, "%s needs one of %s", what, strings.Join(names, ", "))
+		v.fail(templating.CodeRequired, at, "%s must have one of %s", what, strings.Join(names, ", "))
 	case len(set) > 1:
-		v.fail(templating.CodeInvalid, at, "%s has %s, one is allowed", what, strings.Join(set, " and "))
+		v.fail(templating.CodeInvalid, at, "%s has %s; only one is allowed", what, strings.Join(set, " and "))
 	}
 }
 
@@ -48,7 +48,7 @@ func (v *validator) lifecycle(c *corev1.Container, at pointer, ends bool) {
 		}
 		if ends {
 			v.fail(templating.CodeInvalid, at.key(name),
-				"an init container has no probes unless its restartPolicy is Always")
+				"an init container cannot have probes unless its restartPolicy is Always")
 			continue
 		}
 		v.probe(probe, at.key(name), name)
@@ -58,7 +58,7 @@ func (v *validator) lifecycle(c *corev1.Container, at pointer, ends bool) {
 	}
 	if ends {
 		v.fail(templating.CodeInvalid, at.key("lifecycle"),
-			"an init container has no lifecycle hooks unless its restartPolicy is Always")
+			"an init container cannot have lifecycle hooks unless its restartPolicy is Always")
 		return
 	}
 	for name, hook := range map[string]*corev1.LifecycleHandler{"postStart": c.Lifecycle.PostStart, "preStop": c.Lifecycle.PreStop} {
@@ -111,7 +111,7 @@ func (v *validator) probe(p *corev1.Probe, at pointer, name string) {
 		v.atLeast(at.key("terminationGracePeriodSeconds"), grace, 1)
 		if name == "readinessProbe" {
 			v.fail(templating.CodeInvalid, at.key("terminationGracePeriodSeconds"),
-				"a readinessProbe ends nothing")
+				"not allowed for a readinessProbe, which never stops its container")
 		}
 	}
 }
@@ -172,7 +172,7 @@ func (v *validator) securityContext(s *corev1.SecurityContext, at pointer) {
 	if s.AllowPrivilegeEscalation != nil && !*s.AllowPrivilegeEscalation && s.Privileged != nil &&
 		*s.Privileged {
 		v.fail(templating.CodeInvalid, at.key("allowPrivilegeEscalation"),
-			"can not be false in a privileged container")
+			"cannot be false in a privileged container")
 	}
 	v.seccomp(s.SeccompProfile, at.key("seccompProfile"))
 }
@@ -191,7 +191,7 @@ func (v *validator) users(pod *corev1.PodSpec, at pointer) {
 			}
 			if user != nil && *user == 0 && nonRoot != nil && *nonRoot {
 				v.fail(templating.CodeInvalid, at.key(key).item(i).key("securityContext").key("runAsUser"),
-					"is root (0) although runAsNonRoot is true: container %q would never start",
+					"must not be 0 (root) because runAsNonRoot is true: container %q would never start",
 					containers[i].Name)
 			}
 		}
@@ -207,7 +207,7 @@ func (v *validator) seccomp(p *corev1.SeccompProfile, at pointer) {
 		corev1.SeccompProfileTypeUnconfined, corev1.SeccompProfileTypeLocalhost)
 	if local := p.Type == corev1.SeccompProfileTypeLocalhost; local != (p.LocalhostProfile != nil) {
 		v.fail(templating.CodeInvalid, at.key("localhostProfile"),
-			"goes with the type Localhost, and only with that")
+			"is required for type Localhost and not allowed for other types")
 	}
 }
 

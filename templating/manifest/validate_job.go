@@ -54,7 +54,7 @@ func (v *validator) failurePolicy(spec *batchv1.JobSpec, at pointer) {
 		v.fail(templating.CodeInvalid, at, "needs podReplacementPolicy Failed")
 	}
 	if len(policy.Rules) > maxFailureRules {
-		v.fail(templating.CodeInvalid, at.key("rules"), "%d rules are too many, at most %d are allowed",
+		v.fail(templating.CodeInvalid, at.key("rules"), "the policy has %d rules; the limit is %d",
 			len(policy.Rules), maxFailureRules)
 	}
 	for i := range policy.Rules {
@@ -99,12 +99,12 @@ func (v *validator) exitCodes(
 	case len(values) == 0:
 		v.fail(templating.CodeRequired, at.key("values"), "needs at least one exit code")
 	case len(values) > maxExitCodes:
-		v.fail(templating.CodeInvalid, at.key("values"), "%d exit codes are too many, at most %d are allowed",
+		v.fail(templating.CodeInvalid, at.key("values"), "the rule has %d exit codes; the limit is %d",
 			len(values), maxExitCodes)
 	case !slices.IsSorted(values) || len(slices.Compact(slices.Clone(values))) < len(values):
-		v.fail(templating.CodeInvalid, at.key("values"), "must be in ascending order, each once")
+		v.fail(templating.CodeInvalid, at.key("values"), "must be in ascending order, without duplicates")
 	case codes.Operator == batchv1.PodFailurePolicyOnExitCodesOpIn && slices.Contains(values, 0):
-		v.fail(templating.CodeInvalid, at.key("values"), "0 is no failure")
+		v.fail(templating.CodeInvalid, at.key("values"), "must not contain 0, which is success")
 	}
 	if codes.ContainerName == nil {
 		return
@@ -116,5 +116,5 @@ func (v *validator) exitCodes(
 			return
 		}
 	}
-	v.fail(templating.CodeInvalid, at.key("containerName"), "there is no container %q", *codes.ContainerName)
+	v.fail(templating.CodeInvalid, at.key("containerName"), "unknown container %q", *codes.ContainerName)
 }

@@ -39,7 +39,7 @@ func (v *validator) volumeSource(s *corev1.VolumeSource, at pointer, name string
 		}
 	}
 	if len(sources) > 1 {
-		v.fail(templating.CodeInvalid, at, "volume %q has %s, one source is allowed", name,
+		v.fail(templating.CodeInvalid, at, "volume %q has %s; only one source is allowed", name,
 			strings.Join(sources, " and "))
 	}
 	if s.Secret != nil {
@@ -78,7 +78,7 @@ func (v *validator) items(items []corev1.KeyToPath, at pointer) {
 		v.required(place.key("key"), item.Key, "an item needs a key")
 		v.required(place.key("path"), item.Path, "an item needs a path")
 		if !inside(item.Path) {
-			v.fail(templating.CodeInvalid, place.key("path"), "%q leaves the volume", item.Path)
+			v.fail(templating.CodeInvalid, place.key("path"), "%q points outside the volume", item.Path)
 		}
 		v.mode(item.Mode, place.key("mode"))
 	}
@@ -95,7 +95,7 @@ func (v *validator) mounts(c *corev1.Container, at pointer, volumes map[string]b
 	for i, mount := range c.VolumeMounts {
 		place := at.key("volumeMounts").item(i)
 		if !volumes[mount.Name] {
-			v.fail(templating.CodeInvalid, place.key("name"), "there is no volume %q", mount.Name)
+			v.fail(templating.CodeInvalid, place.key("name"), "unknown volume %q", mount.Name)
 		}
 		switch {
 		case mount.MountPath == "":
@@ -110,11 +110,11 @@ func (v *validator) mounts(c *corev1.Container, at pointer, volumes map[string]b
 		paths[mount.MountPath] = true
 		if mount.SubPath != "" && mount.SubPathExpr != "" {
 			v.fail(templating.CodeInvalid, place.key("subPathExpr"),
-				"there is a subPath as well, one is allowed")
+				"cannot be set together with subPath")
 		}
 		for key, sub := range map[string]string{"subPath": mount.SubPath, "subPathExpr": mount.SubPathExpr} {
 			if !inside(sub) {
-				v.fail(templating.CodeInvalid, place.key(key), "%q leaves the volume", sub)
+				v.fail(templating.CodeInvalid, place.key(key), "%q points outside the volume", sub)
 			}
 		}
 	}

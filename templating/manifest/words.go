@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-var errUnclosedQuote = errors.New("a quote is not closed")
+var errUnclosedQuote = errors.New("missing closing quote")
 
 // splitWords splits a command line the way a POSIX shell does, without expanding anything.
 func splitWords(line string) ([]any, error) {

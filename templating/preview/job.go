@@ -61,15 +61,15 @@ const settingsKey = "berth"
 func Document(f *manifest.Finished) (map[string]any, error) {
 	data, err := json.Marshal(f.Job)
 	if err != nil {
-		return nil, fmt.Errorf("write the Job: %w", err)
+		return nil, fmt.Errorf("encode the Job: %w", err)
 	}
 	v, err := templating.DecodeJSON(data)
 	if err != nil {
-		return nil, fmt.Errorf("read the Job: %w", err)
+		return nil, fmt.Errorf("decode the Job: %w", err)
 	}
 	document, ok := v.(map[string]any)
 	if !ok {
-		return nil, errors.New("the Job is no object")
+		return nil, errors.New("the encoded Job is not an object")
 	}
 	delete(document, "status")
 	if settings := settingsOf(f); len(settings) > 0 {

@@ -81,7 +81,7 @@ func Compile(source string, o Options) (*Template, []Issue) {
 		return nil, []Issue{
 			{
 				Code: IssueLimit,
-				Message: fmt.Sprintf("a template of %d bytes is too large, at most %d are allowed",
+				Message: fmt.Sprintf("the template has %d bytes; the limit is %d",
 					len(source), maxSource),
 			},
 		}
@@ -90,7 +90,7 @@ func Compile(source string, o Options) (*Template, []Issue) {
 		return nil, []Issue{
 			{
 				Code:    IssueLimit,
-				Message: fmt.Sprintf("%d actions are too many, at most %d are allowed", n, maxActions),
+				Message: fmt.Sprintf("the template has %d actions; the limit is %d", n, maxActions),
 			},
 		}
 	}
@@ -98,7 +98,7 @@ func Compile(source string, o Options) (*Template, []Issue) {
 		return nil, []Issue{
 			{
 				Code: IssueLimit,
-				Message: fmt.Sprintf("parentheses nested %d deep are too deep, at most %d are allowed", depth,
+				Message: fmt.Sprintf("parentheses are nested %d levels deep; the limit is %d", depth,
 					maxDepth),
 			},
 		}
@@ -110,18 +110,17 @@ func Compile(source string, o Options) (*Template, []Issue) {
 		return nil, []Issue{parseIssue(err)}
 	}
 	c := &compiler{
-		options:   o,
-		functions: functions(),
-		template:  &Template{defined: map[string]*body{}},
-		trees:     trees,
+		options:  o,
+		template: &Template{defined: map[string]*body{}},
+		trees:    trees,
 	}
 	c.compileAll(trees)
 	if slices.ContainsFunc(c.issues, func(i Issue) bool { return i.Code == IssueLimit }) {
 		return nil, c.issues // too deep to be walked once more
 	}
-	a := &analysis{trees: trees, done: map[string]bool{}}
-	a.walk(trees[mainName], true)
-	c.template.fields = a.fields
+	f := &fieldFinder{trees: trees, done: map[string]bool{}}
+	f.walk(trees[mainName], true)
+	c.template.fields = f.fields
 	return c.template, c.issues
 }
 
@@ -153,37 +152,35 @@ func parseIssue(err error) Issue {
 	if !found || convErr != nil {
 		return Issue{Line: 1, Message: err.Error()}
 	}
-	return Issue{Line: line, Message: said(message)}
+	return Issue{Line: line, Message: explainParseError(message)}
 }
 
-// said puts what the parser says of a template that is not closed, which is most of what goes wrong, in words
-// of the language.
-func said(message string) string {
+// explainParseError rewrites the parser's most frequent errors, about what is not closed, for template authors.
+func explainParseError(message string) string {
 	switch message {
 	case "unexpected EOF":
-		return "an if, range, with, define or block has no {{ end }}"
+		return "missing {{ end }} of an if, range, with, define or block"
 	case "unexpected {{end}}":
-		return "there is an {{ end }} with nothing open before it"
+		return "{{ end }} without an open if, range, with, define or block"
 	case "unexpected {{else}}":
-		return "there is an {{ else }} with no if, range or with open before it"
+		return "{{ else }} without an open if, range or with"
 	case "unclosed action":
-		return "an action has no closing }}"
+		return "missing closing }} of an action"
 	case "unterminated quoted string", "unterminated raw quoted string":
-		return "a text in quotes has no closing quote"
+		return "missing closing quote of a string"
 	}
 	return message
 }
 
 // compiler translates parse trees; scope holds the variables that are visible.
 type compiler struct {
-	options   Options
-	functions map[string]*Function
-	template  *Template
-	trees     map[string]*parse.Tree
-	issues    []Issue
-	scope     []scopeEntry
-	slots     int
-	depth     int
+	options  Options
+	template *Template
+	trees    map[string]*parse.Tree
+	issues   []Issue
+	scope    []scopeEntry
+	slots    int
+	depth    int
 }
 
 type scopeEntry struct {
@@ -209,7 +206,7 @@ func (c *compiler) compileAll(trees map[string]*parse.Tree) {
 		tree := trees[name]
 		if name != mainName && !c.options.Text {
 			c.fail(tree.Root.Pos, IssueSyntax,
-				"define and block are for a job_manifest that is one text; this is a single value")
+				"define and block are only allowed in a job_manifest written as one string")
 			continue
 		}
 		c.scope, c.slots = nil, 0
@@ -359,7 +356,7 @@ func (c *compiler) loop(node *parse.RangeNode) statement {
 func (c *compiler) invocation(node *parse.TemplateNode) statement {
 	if !c.options.Text {
 		c.fail(node.Pos, IssueSyntax,
-			"template is for a job_manifest that is one text; this is a single value")
+			"template is only allowed in a job_manifest written as one string")
 		return nil
 	}
 	c.defined(node.Pos, node.Name)
@@ -374,6 +371,6 @@ func (c *compiler) invocation(node *parse.TemplateNode) statement {
 // only when it is.
 func (c *compiler) defined(p parse.Pos, name string) {
 	if name == mainName || c.trees[name] == nil {
-		c.fail(p, IssueSyntax, "no template is defined as %q", name)
+		c.fail(p, IssueSyntax, "template %q is not defined", name)
 	}
 }

@@ -10,25 +10,25 @@ import (
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
-// Env is what a template is executed with. None of it is changed.
+// Env is what a template is executed with. Nothing in it is changed.
 type Env struct {
 	// Variables and Context are the fields of the root: .name and .ctx.
 	Variables map[string]any
 	Context   map[string]any
-	// Placeholder yields the i-th placeholder of the leaf; Absent is no value.
+	// Placeholder yields the i-th placeholder of the leaf; value.Absent is no value.
 	Placeholder func(i int) (any, error)
 	Budget      *value.Budget
 	// Now is what the function now returns. Seed is what generated ids are derived from.
 	Now  time.Time
 	Seed uuid.UUID
-	// Place makes ids of different leaves differ.
+	// Place is the JSON pointer of the leaf; it makes the generated IDs of different leaves differ.
 	Place string
 }
 
 // contextField is the field of the root that holds the run at hand.
 const contextField = "ctx"
 
-// rootMark stands for the root until somebody wants it as one object.
+// rootMark stands for the root until it is needed as one object, which most templates never do.
 type rootMark struct{}
 
 // machine executes one template once.
@@ -39,10 +39,10 @@ type machine struct {
 	dot      any
 	frame    *frame
 	out      *strings.Builder
-	// capturing is how many includes are open: what they write is built, not yet output.
+	// capturing counts the open includes. Their text is charged as memory, not as output.
 	capturing int
 	calls     int
-	// root is the root as one object, made when it is needed.
+	// root is the root as one object, built when it is first needed.
 	root  map[string]any
 	uuids int
 }
@@ -66,7 +66,7 @@ func (t *Template) Text(env *Env) (text string, err error) {
 	return m.out.String(), nil
 }
 
-// Value executes a template that IsValue, and returns what its one action evaluates to; Absent is no value.
+// Value executes a template that IsValue, and returns what its one action evaluates to; value.Absent is no value.
 // The value may share parts with what is in env.
 func (t *Template) Value(env *Env) (v any, err error) {
 	m, err := t.start(env)
@@ -85,27 +85,27 @@ func (t *Template) start(env *Env) (*machine, error) {
 	if !t.mutates {
 		return m, nil
 	}
-	// What set and merge change is a copy that belongs to this leaf.
-	whole, err := m.whole(rootMark{})
+	// set and merge change a copy that belongs to this leaf, never the values that others see.
+	root, err := m.rootObject(rootMark{})
 	if err == nil {
-		whole, err = m.budget.Copy(whole)
+		root, err = m.budget.Copy(root)
 	}
 	if err != nil {
 		return nil, err
 	}
-	m.root, _ = whole.(map[string]any) // a copy of an object is one
+	m.root, _ = root.(map[string]any) // a copy of an object is one
 	return m, nil
 }
 
-// recoverInto is the last line of defence: no template ends the process. What it catches is a bug of ours.
+// recoverInto keeps a bug of this package from ending the process: a panic becomes an error.
 func recoverInto(err *error) {
 	if r := recover(); r != nil {
 		*err = fmt.Errorf("internal error: %v", r)
 	}
 }
 
-// whole returns dot or $ as a value.
-func (m *machine) whole(v any) (any, error) {
+// rootObject returns dot or $ as a value: the root as one object, anything else unchanged.
+func (m *machine) rootObject(v any) (any, error) {
 	if _, isRoot := v.(rootMark); !isRoot {
 		return v, nil
 	}
@@ -122,13 +122,13 @@ func (m *machine) whole(v any) (any, error) {
 	return m.root, nil
 }
 
-// rootField returns a field of the root without gathering the root.
+// rootField returns a field of the root without building the root object.
 func (m *machine) rootField(name string) any {
 	if m.root != nil {
 		if v, ok := m.root[name]; ok {
 			return v
 		}
-		return Absent{}
+		return value.Absent{}
 	}
 	if name == contextField {
 		return m.env.Context
@@ -136,7 +136,7 @@ func (m *machine) rootField(name string) any {
 	if v, ok := m.env.Variables[name]; ok {
 		return v
 	}
-	return Absent{}
+	return value.Absent{}
 }
 
 // write pays for text and writes it.
@@ -159,7 +159,7 @@ const invokeCost = 10
 func (m *machine) invoke(name string, dot any) error {
 	target, ok := m.template.defined[name]
 	if !ok {
-		return fmt.Errorf("no template is defined as %q", name)
+		return fmt.Errorf("template %q is not defined", name)
 	}
 	if m.calls >= m.budget.Limits().Calls {
 		return &value.LimitError{
@@ -182,22 +182,25 @@ func (m *machine) invoke(name string, dot any) error {
 
 func newFrame(dollar any, slots int) *frame { return &frame{dollar: dollar, slots: make([]any, slots)} }
 
-// include runs a defined template and returns what it writes.
-func (m *machine) include(name string, dot any) (string, error) {
+// Now implements function.Render.
+func (m *machine) Now() time.Time { return m.env.Now }
+
+// Include implements function.Render: it runs a defined template and returns its text.
+func (m *machine) Include(name string, data any) (any, error) {
 	out := m.out
 	m.out = &strings.Builder{}
 	m.capturing++
-	err := m.invoke(name, dot)
+	err := m.invoke(name, data)
 	text := m.out.String()
 	m.capturing--
 	m.out = out
 	return text, err
 }
 
-// newUUID derives the next id from run, attempt, leaf and count.
-func (m *machine) newUUID() string {
+// NewUUID implements function.Render: the ID is derived from run, attempt, place and count.
+func (m *machine) NewUUID() string {
 	m.uuids++
 	id := uuid.NewSHA1(m.env.Seed, fmt.Appendf(nil, "%s#%d", m.env.Place, m.uuids))
-	id[6] = id[6]&0x0f | 0x40 // it looks like the random kind that the name promises
+	id[6] = id[6]&0x0f | 0x40 // version 4, as the name of the function promises
 	return id.String()
 }

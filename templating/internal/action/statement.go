@@ -6,7 +6,7 @@ import (
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
-// textStmt is text between actions.
+// textStmt is the text between actions.
 type textStmt struct{ text string }
 
 func (t textStmt) exec(m *machine) (flow, error) { return flowNext, m.write(t.text) }
@@ -22,13 +22,13 @@ func (p *printStmt) exec(m *machine) (flow, error) {
 	if err != nil {
 		return flowNext, err
 	}
-	if _, none := v.(Absent); none {
+	if _, none := v.(value.Absent); none {
 		return flowNext, nil
 	}
 	text, ok := value.Text(v)
 	if !ok {
 		return flowNext, at(p.at,
-			fmt.Errorf("%s can not stand inside text; write it with toYaml or toJson", describe(v)))
+			fmt.Errorf("%s cannot be printed as text; convert it with toYaml or toJson", value.Describe(v)))
 	}
 	return flowNext, at(p.at, m.write(text))
 }
@@ -68,7 +68,7 @@ func (s *ifStmt) exec(m *machine) (flow, error) {
 	if s.slot >= 0 {
 		m.frame.slots[s.slot] = v
 	}
-	if !truth(v) {
+	if !value.Truth(v) {
 		return s.other.exec(m)
 	}
 	if s.setDot {
@@ -101,7 +101,7 @@ type flowStmt struct{ flow flow }
 
 func (f flowStmt) exec(*machine) (flow, error) { return f.flow, nil }
 
-// rangeStmt goes over a list, an object in the order of its keys, or the integers below a number.
+// rangeStmt iterates over a list, an object in the order of its keys, or the integers below a number.
 type rangeStmt struct {
 	at       place
 	expr     expression
@@ -117,29 +117,29 @@ func (s *rangeStmt) exec(m *machine) (flow, error) {
 	}
 	saved := m.dot
 	defer func() { m.dot = saved }()
-	turns, err := s.over(m, v)
-	if err != nil || turns > 0 {
+	count, err := s.iterate(m, v)
+	if err != nil || count > 0 {
 		return flowNext, at(s.at, err)
 	}
 	m.dot = saved
 	return s.other.exec(m)
 }
 
-// over runs the body for every element and returns how many there were.
-func (s *rangeStmt) over(m *machine, v any) (int64, error) {
+// iterate runs the body for every element and returns how many there were.
+func (s *rangeStmt) iterate(m *machine, v any) (int64, error) {
 	switch v := v.(type) {
-	case nil, Absent:
+	case nil, value.Absent:
 		return 0, nil
 	case int64:
 		for i := range v {
-			if stop, err := s.turn(m, i, i); stop || err != nil {
+			if stop, err := s.iteration(m, i, i); stop || err != nil {
 				return v, err
 			}
 		}
 		return v, nil
 	case []any:
 		for i, item := range v {
-			if stop, err := s.turn(m, int64(i), item); stop || err != nil {
+			if stop, err := s.iteration(m, int64(i), item); stop || err != nil {
 				return 1, err
 			}
 		}
@@ -149,18 +149,18 @@ func (s *rangeStmt) over(m *machine, v any) (int64, error) {
 			return 0, err
 		}
 		for _, key := range value.SortedKeys(v) {
-			if stop, err := s.turn(m, key, v[key]); stop || err != nil {
+			if stop, err := s.iteration(m, key, v[key]); stop || err != nil {
 				return 1, err
 			}
 		}
 		return int64(len(v)), nil
 	default:
-		return 0, fmt.Errorf("range can not go over %s", describe(v))
+		return 0, fmt.Errorf("range cannot iterate over %s", value.Describe(v))
 	}
 }
 
-func (s *rangeStmt) turn(m *machine, key, item any) (stop bool, err error) {
-	if err := m.budget.Spend(turnCost); err != nil {
+func (s *rangeStmt) iteration(m *machine, key, item any) (stop bool, err error) {
+	if err := m.budget.Spend(iterationCost); err != nil {
 		return true, at(s.at, err)
 	}
 	if s.key >= 0 {
@@ -174,8 +174,8 @@ func (s *rangeStmt) turn(m *machine, key, item any) (stop bool, err error) {
 	return f == flowBreak, err
 }
 
-// turnCost is the fuel of a loop turn, whether or not its body does anything.
-const turnCost = 2
+// iterationCost is the fuel of one iteration of a loop, even of an empty body.
+const iterationCost = 2
 
 // templateStmt invokes a defined template.
 type templateStmt struct {
@@ -188,7 +188,7 @@ func (s *templateStmt) exec(m *machine) (flow, error) {
 	var dot any
 	if s.expr != nil {
 		var err error
-		// The root goes on as the root, so that its fields need not be gathered into one object.
+		// Pass the root on as the root: its fields need not be copied into one object.
 		switch s.expr.(type) {
 		case dotExpr:
 			dot = m.dot

@@ -39,11 +39,11 @@ func (e *LimitError) Error() string {
 	}
 	switch e.Limit {
 	case "fuel":
-		return fmt.Sprintf("the template does too much work: more than %d steps%s", e.Max, what)
+		return fmt.Sprintf("the template needs more than %d steps%s", e.Max, what)
 	case "alloc":
-		return fmt.Sprintf("the template builds too much data: more than %d bytes%s", e.Max, what)
+		return fmt.Sprintf("the template builds more than %d bytes of data%s", e.Max, what)
 	case "output":
-		return fmt.Sprintf("the rendered result is too large: more than %d bytes%s", e.Max, what)
+		return fmt.Sprintf("the rendered result has more than %d bytes%s", e.Max, what)
 	default:
 		return fmt.Sprintf("nested deeper than %d levels%s", e.Max, what)
 	}

@@ -121,7 +121,7 @@ func (d *jsonDecoder) object(pointer string, depth int) (any, error) {
 		}
 		key, _ := token.(string) // json.Valid has seen that keys are strings
 		if _, twice := object[key]; twice {
-			return nil, d.fail(pointer, "key %q is there twice", key)
+			return nil, d.fail(pointer, "duplicate key %q", key)
 		}
 		if object[key], err = d.value(Pointer(pointer, key), depth+1); err != nil {
 			return nil, err
@@ -162,6 +162,9 @@ func parseNumber(s string) (any, error) {
 	return i, nil
 }
 
+// errUnsupported is about data that only Go code can make, never a document.
+var errUnsupported = errors.New("unsupported value: want an object, list, string, number, boolean or null")
+
 // AppendJSON writes a value as compact JSON with sorted keys, so that equal values have equal bytes.
 func AppendJSON(dst []byte, v any) ([]byte, error) {
 	var err error
@@ -176,7 +179,7 @@ func AppendJSON(dst []byte, v any) ([]byte, error) {
 		return strconv.AppendInt(dst, v, 10), nil
 	case float64:
 		if math.IsNaN(v) || math.IsInf(v, 0) {
-			return nil, fmt.Errorf("JSON has no %v", v)
+			return nil, fmt.Errorf("%v cannot be written as JSON", v)
 		}
 		return AppendFloat(dst, v), nil
 	case []any:
@@ -193,7 +196,7 @@ func AppendJSON(dst []byte, v any) ([]byte, error) {
 	case map[string]any:
 		return appendObject(dst, v)
 	default:
-		return nil, fmt.Errorf("a %T is not a template value", v)
+		return nil, errUnsupported
 	}
 }
 

@@ -57,7 +57,7 @@ func normalize(v any, pointer string, depth int) (any, error) {
 		return v, nil
 	case float64:
 		if math.IsInf(v, 0) || math.IsNaN(v) {
-			return nil, fmt.Errorf("at %q: %v is not a number that JSON has", pointer, v)
+			return nil, fmt.Errorf("at %q: %v cannot be written as JSON", pointer, v)
 		}
 		return v, nil
 	case json.Number:
@@ -97,7 +97,7 @@ func normalizeReflected(v reflect.Value, pointer string, depth int) (any, error)
 		}
 		return list, nil
 	}
-	return nil, fmt.Errorf("at %q: a %s is not a template value", pointer, v.Type())
+	return nil, fmt.Errorf("at %q: %w", pointer, errUnsupported)
 }
 
 func normalizeMap(v reflect.Value, pointer string, depth int) (any, error) {

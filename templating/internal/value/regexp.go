@@ -1,6 +1,7 @@
 package value
 
 import (
+	"errors"
 	"fmt"
 	"regexp/syntax"
 )
@@ -25,19 +26,28 @@ type RegexpCost struct {
 // MeasureRegexp is an error when a pattern is too large to be matched safely, or not well formed.
 func MeasureRegexp(pattern string) (RegexpCost, error) {
 	if len(pattern) > maxPattern {
-		return RegexpCost{}, fmt.Errorf("a pattern of %d characters is too long, at most %d are allowed",
+		return RegexpCost{}, fmt.Errorf("the regular expression has %d characters; the limit is %d",
 			len(pattern), maxPattern)
 	}
 	parsed, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
-		return RegexpCost{}, err
+		return RegexpCost{}, invalidRegexp(err)
 	}
 	size := regexpSize(parsed)
 	if size > maxRegexpSize {
-		return RegexpCost{}, fmt.Errorf("the pattern %.80q is too large: more than %d steps", pattern,
+		return RegexpCost{}, fmt.Errorf("the regular expression %.80q is too complex: it has more than %d steps", pattern,
 			maxRegexpSize)
 	}
 	return RegexpCost{Size: size, Beyond: regexpBeyond(parsed)}, nil
+}
+
+// invalidRegexp words an error of the parser for template authors.
+func invalidRegexp(err error) error {
+	var invalid *syntax.Error
+	if !errors.As(err, &invalid) {
+		return fmt.Errorf("invalid regular expression: %w", err)
+	}
+	return fmt.Errorf("invalid regular expression: %s in %q", invalid.Code, invalid.Expr)
 }
 
 func regexpSize(re *syntax.Regexp) int {

@@ -86,11 +86,42 @@ func equalMaps(a, b map[string]any) bool {
 	return true
 }
 
-// Kind names the type of a value in the words of JSON, for messages.
+// Absent is "no value": what a missing key yields inside an action, and what the function absent returns. It is
+// never part of another value.
+type Absent struct{}
+
+// Truth is the condition of if, and, or and not: everything empty is false.
+func Truth(v any) bool {
+	switch v := v.(type) {
+	case nil, Absent:
+		return false
+	case bool:
+		return v
+	case string:
+		return v != ""
+	case int64:
+		return v != 0
+	case float64:
+		return v != 0
+	case []any:
+		return len(v) > 0
+	case map[string]any:
+		return len(v) > 0
+	default:
+		return true
+	}
+}
+
+// Describe names the type of a value with its article, for messages.
+func Describe(v any) string { return Article(Kind(v)) }
+
+// Kind names the type of a value in the words of JSON.
 func Kind(v any) string {
 	switch v.(type) {
 	case nil:
 		return "null"
+	case Absent:
+		return "no value"
 	case map[string]any:
 		return "object"
 	case []any:
@@ -108,10 +139,10 @@ func Kind(v any) string {
 	}
 }
 
-// Article puts the article before the name of a type.
+// Article puts the article before the name of a type; "array" is JSON Schema's word for a list.
 func Article(kind string) string {
 	switch kind {
-	case "null":
+	case "null", "no value":
 		return kind
 	case "array":
 		return "a list"

@@ -36,7 +36,7 @@ func DecodeYAML(data []byte) (any, error) {
 		return nil, &SyntaxError{
 			Line:    second.Line,
 			Column:  second.Column,
-			Message: "a second YAML document; exactly one is expected",
+			Message: "found a second YAML document; only one is allowed",
 		}
 	}
 	d := yamlDecoder{aliased: maxAliased}
@@ -68,7 +68,22 @@ func YAMLError(data []byte, err error) (line int, message string) {
 			line+1, 1+bytes.Count(bytes.TrimRight(data, "\n"), []byte("\n")),
 		) // the end is in the last line, not after it
 	}
-	return line, match[2]
+	return line, explainYAML(data, line, match[2])
+}
+
+// explainYAML rewords the error that a tab at the start of a line gives.
+func explainYAML(data []byte, line int, message string) string {
+	if message != "found character that cannot start any token" {
+		return message
+	}
+	lines := bytes.Split(data, []byte("\n"))
+	if line < 1 || line > len(lines) {
+		return message
+	}
+	if bytes.HasPrefix(bytes.TrimLeft(lines[line-1], " "), []byte("\t")) {
+		return "a tab cannot be used for indentation"
+	}
+	return message
 }
 
 type yamlDecoder struct {
@@ -88,7 +103,7 @@ func failAt(node *yaml.Node, pointer, format string, args ...any) error {
 func (d *yamlDecoder) value(node *yaml.Node, pointer string, depth int) (any, error) {
 	if d.inside > 0 {
 		if d.aliased--; d.aliased < 0 {
-			return nil, failAt(node, pointer, "YAML aliases add more than %d nodes", maxAliased)
+			return nil, failAt(node, pointer, "YAML aliases expand to more than %d nodes", maxAliased)
 		}
 	}
 	if depth > MaxDepth {
@@ -114,7 +129,7 @@ func (d *yamlDecoder) value(node *yaml.Node, pointer string, depth int) (any, er
 
 func (d *yamlDecoder) list(node *yaml.Node, pointer string, depth int) (any, error) {
 	if tag := node.ShortTag(); tag != "!!seq" {
-		return nil, failAt(node, pointer, "the YAML tag %s is not allowed", tag)
+		return nil, failAt(node, pointer, "YAML tag %s is not allowed", tag)
 	}
 	list := make([]any, 0, len(node.Content))
 	for i, item := range node.Content {
@@ -129,7 +144,7 @@ func (d *yamlDecoder) list(node *yaml.Node, pointer string, depth int) (any, err
 
 func (d *yamlDecoder) object(node *yaml.Node, pointer string, depth int) (any, error) {
 	if tag := node.ShortTag(); tag != "!!map" {
-		return nil, failAt(node, pointer, "the YAML tag %s is not allowed", tag)
+		return nil, failAt(node, pointer, "YAML tag %s is not allowed", tag)
 	}
 	object := make(map[string]any, len(node.Content)/2)
 	var merges []*yaml.Node
@@ -143,7 +158,7 @@ func (d *yamlDecoder) object(node *yaml.Node, pointer string, depth int) (any, e
 			return nil, failAt(key, pointer, "a key must be a string")
 		}
 		if _, twice := object[key.Value]; twice {
-			return nil, failAt(key, pointer, "key %q is there twice", key.Value)
+			return nil, failAt(key, pointer, "duplicate key %q", key.Value)
 		}
 		v, err := d.value(item, Pointer(pointer, key.Value), depth+1)
 		if err != nil {
@@ -172,7 +187,7 @@ func (d *yamlDecoder) merge(object map[string]any, node *yaml.Node, pointer stri
 	for _, source := range sources {
 		from, ok := source.(map[string]any)
 		if !ok {
-			return failAt(node, pointer, "<< merges objects, this is %s", Article(Kind(source)))
+			return failAt(node, pointer, "<< must refer to an object, not %s", Article(Kind(source)))
 		}
 		for key, item := range from {
 			if _, there := object[key]; !there {
@@ -208,7 +223,7 @@ func scalar(node *yaml.Node, pointer string) (any, error) {
 		}
 		return f, nil
 	default:
-		return nil, failAt(node, pointer, "the YAML tag %s is not allowed", tag)
+		return nil, failAt(node, pointer, "YAML tag %s is not allowed", tag)
 	}
 }
 
@@ -267,7 +282,7 @@ func yamlNode(v any) (*yaml.Node, error) {
 	case string:
 		return textNode(v), nil
 	default:
-		return nil, fmt.Errorf("a %T is not a template value", v)
+		return nil, errUnsupported
 	}
 }
 

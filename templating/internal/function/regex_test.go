@@ -1,4 +1,4 @@
-package action_test
+package function_test
 
 import (
 	"context"

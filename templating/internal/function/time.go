@@ -1,4 +1,4 @@
-package action
+package function
 
 import (
 	"strconv"
@@ -8,81 +8,30 @@ import (
 // timeFunctions work on the run's scheduled time. Times are RFC 3339 texts in UTC, so that they are the same
 // everywhere.
 func timeFunctions() []Function {
-	group := []Function{
-		{
-			Name:  "now",
-			Usage: "now",
-			Doc:   "the run's scheduled time",
-			Max:   0,
-			run:   func(c *call) (any, error) { return timeText(c.m.env.Now), nil },
-		},
-		{
-			Name:  "date",
-			Usage: "date LAYOUT TIME",
-			Doc:   "TIME in Go's LAYOUT, UTC",
-			Min:   2,
-			Max:   2,
-			run:   runDate,
-		},
-		{
-			Name:  "htmlDate",
-			Usage: "htmlDate TIME",
-			Doc:   "TIME as 2006-01-02, UTC",
-			Min:   1,
-			Max:   1,
-			run:   runHTMLDate,
-		},
-		{
-			Name:  "dateModify",
-			Usage: "dateModify DURATION TIME",
-			Doc:   "TIME moved by DURATION, such as -1h30m",
-			Min:   2,
-			Max:   2,
-			run:   runDateModify,
-		},
-		{
-			Name:  "toDate",
-			Usage: "toDate LAYOUT STRING",
-			Doc:   "the time that STRING says in Go's LAYOUT, UTC",
-			Min:   2,
-			Max:   2,
-			run:   runToDate,
-		},
-		{
-			Name:  "unixEpoch",
-			Usage: "unixEpoch TIME",
-			Doc:   "seconds since 1970, as text",
-			Min:   1,
-			Max:   1,
-			run:   runUnixEpoch,
-		},
-		{
-			Name:  "duration",
-			Usage: "duration SECONDS",
-			Doc:   "seconds as 1h2m3s",
-			Min:   1,
-			Max:   1,
-			run:   runDuration,
-		},
-		{
-			Name:  "durationRound",
-			Usage: "durationRound DURATION",
-			Doc:   "a duration in its largest unit: 2h, 5d",
-			Min:   1,
-			Max:   1,
-			run:   runDurationRound,
-		},
-	}
-	for i := range group {
-		group[i].Group, group[i].Sprig = "time", true
-	}
-	return group
+	return sprigGroup("time", []Function{
+		{Usage: "now", run: func(c *Call) (any, error) { return timeText(c.Render.Now()), nil },
+			Doc: "the run's scheduled time"},
+		{Usage: "date LAYOUT TIME", Min: 2, Max: 2, run: runDate,
+			Doc: "TIME in Go's LAYOUT, UTC"},
+		{Usage: "htmlDate TIME", Min: 1, Max: 1, run: runHTMLDate,
+			Doc: "TIME as 2006-01-02, UTC"},
+		{Usage: "dateModify DURATION TIME", Min: 2, Max: 2, run: runDateModify,
+			Doc: "TIME moved by DURATION, such as -1h30m"},
+		{Usage: "toDate LAYOUT STRING", Min: 2, Max: 2, run: runToDate,
+			Doc: "the time that STRING says in Go's LAYOUT, UTC"},
+		{Usage: "unixEpoch TIME", Min: 1, Max: 1, run: runUnixEpoch,
+			Doc: "seconds since 1970, as text"},
+		{Usage: "duration SECONDS", Min: 1, Max: 1, run: runDuration,
+			Doc: "seconds as 1h2m3s"},
+		{Usage: "durationRound DURATION", Min: 1, Max: 1, run: runDurationRound,
+			Doc: "a duration in its largest unit: 2h, 5d"},
+	})
 }
 
 func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
 // time reads the i-th argument: RFC 3339, a date, or seconds since 1970.
-func (c *call) time(i int) (time.Time, error) {
+func (c *Call) time(i int) (time.Time, error) {
 	switch v := c.args[i].(type) {
 	case int64:
 		return time.Unix(v, 0).UTC(), nil
@@ -93,21 +42,21 @@ func (c *call) time(i int) (time.Time, error) {
 			}
 		}
 	}
-	return time.Time{}, c.wrong(i, "a time such as now, RFC 3339 or seconds since 1970")
+	return time.Time{}, c.wrongType(i, "a time such as now, RFC 3339 or seconds since 1970")
 }
 
 // maxLayout bounds the layout of a time: each of its elements can become a dozen characters.
 const maxLayout = 256
 
-func (c *call) layout(i int) (string, error) {
+func (c *Call) layout(i int) (string, error) {
 	layout, err := c.str(i)
 	if err == nil && len(layout) > maxLayout {
-		err = c.errorf("a layout has at most %d characters", maxLayout)
+		err = c.errorf("a layout must not be longer than %d characters", maxLayout)
 	}
-	return layout, firstError(err, c.making(16*maxLayout))
+	return layout, firstError(err, c.alloc(16*maxLayout))
 }
 
-func runDate(c *call) (any, error) {
+func runDate(c *Call) (any, error) {
 	layout, err := c.layout(0)
 	if err != nil {
 		return nil, err
@@ -119,12 +68,12 @@ func runDate(c *call) (any, error) {
 	return t.Format(layout), nil
 }
 
-func runHTMLDate(c *call) (any, error) {
+func runHTMLDate(c *Call) (any, error) {
 	t, err := c.time(0)
 	return t.Format(time.DateOnly), err
 }
 
-func runDateModify(c *call) (any, error) {
+func runDateModify(c *Call) (any, error) {
 	text, err := c.str(0)
 	if err != nil {
 		return nil, err
@@ -140,7 +89,7 @@ func runDateModify(c *call) (any, error) {
 	return timeText(t.Add(d)), nil
 }
 
-func runToDate(c *call) (any, error) {
+func runToDate(c *Call) (any, error) {
 	layout, err := c.layout(0)
 	if err != nil {
 		return nil, err
@@ -151,17 +100,17 @@ func runToDate(c *call) (any, error) {
 	}
 	t, err := time.Parse(layout, text)
 	if err != nil {
-		return nil, c.errorf("%q does not read as %q", text, layout)
+		return nil, c.errorf("%q does not match the layout %q", text, layout)
 	}
 	return timeText(t), nil
 }
 
-func runUnixEpoch(c *call) (any, error) {
+func runUnixEpoch(c *Call) (any, error) {
 	t, err := c.time(0)
 	return strconv.FormatInt(t.Unix(), 10), err
 }
 
-func runDuration(c *call) (any, error) {
+func runDuration(c *Call) (any, error) {
 	seconds, err := c.integer(0)
 	if err != nil {
 		return nil, err
@@ -172,7 +121,7 @@ func runDuration(c *call) (any, error) {
 	return (time.Duration(seconds) * time.Second).String(), nil
 }
 
-func runDurationRound(c *call) (any, error) {
+func runDurationRound(c *Call) (any, error) {
 	text, err := c.text(0)
 	if err != nil {
 		return nil, err

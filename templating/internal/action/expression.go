@@ -4,15 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"text/template/parse"
-)
 
-// Absent is "no value": what a key that is not there yields, and what the function absent returns.
-type Absent struct{}
+	"github.com/berth-dev/berth/templating/internal/function"
+	"github.com/berth-dev/berth/templating/internal/value"
+)
 
 // place is a byte offset in the source that was parsed.
 type place = parse.Pos
 
-// EvalError is an error of one place. Offset counts bytes in the source that was parsed.
+// EvalError is an error of an execution with its place. Offset counts bytes in the source that was parsed.
 type EvalError struct {
 	Offset int
 	Err    error
@@ -22,7 +22,7 @@ func (e *EvalError) Error() string { return e.Err.Error() }
 
 func (e *EvalError) Unwrap() error { return e.Err }
 
-// at gives an error its place, unless it has one: the innermost says most.
+// at gives an error its place, unless it has one already: the innermost place says most.
 func at(p place, err error) error {
 	var placed *EvalError
 	if err == nil || errors.As(err, &placed) {
@@ -36,7 +36,7 @@ type expression interface {
 	eval(m *machine) (any, error)
 }
 
-// statement writes text, and says how execution goes on.
+// statement writes text and returns how execution goes on.
 type statement interface {
 	exec(m *machine) (flow, error)
 }
@@ -57,11 +57,11 @@ func (c constant) eval(*machine) (any, error) { return c.v, nil }
 // dotExpr is `.`, dollarExpr `$`.
 type dotExpr struct{}
 
-func (dotExpr) eval(m *machine) (any, error) { return m.whole(m.dot) }
+func (dotExpr) eval(m *machine) (any, error) { return m.rootObject(m.dot) }
 
 type dollarExpr struct{}
 
-func (dollarExpr) eval(m *machine) (any, error) { return m.whole(m.frame.dollar) }
+func (dollarExpr) eval(m *machine) (any, error) { return m.rootObject(m.frame.dollar) }
 
 // variableExpr is `$x`.
 type variableExpr struct{ slot int }
@@ -99,13 +99,13 @@ func (f *fieldsExpr) eval(m *machine) (any, error) {
 		case map[string]any:
 			item, ok := object[key]
 			if !ok {
-				item = Absent{}
+				item = value.Absent{}
 			}
 			v = item
-		case Absent:
-			return Absent{}, nil
+		case value.Absent:
+			return value.Absent{}, nil
 		default:
-			return nil, at(f.at, fmt.Errorf("%s has no field %q", describe(v), key))
+			return nil, at(f.at, fmt.Errorf("%s has no field %q", value.Describe(v), key))
 		}
 	}
 	return v, nil
@@ -114,7 +114,7 @@ func (f *fieldsExpr) eval(m *machine) (any, error) {
 // callExpr is a function with its arguments; the value piped into it is its last.
 type callExpr struct {
 	at   place
-	fn   *Function
+	fn   *function.Function
 	args []expression
 }
 
@@ -122,22 +122,19 @@ func (c *callExpr) eval(m *machine) (any, error) {
 	if err := m.budget.Spend(callCost); err != nil {
 		return nil, at(c.at, err)
 	}
-	call := call{m: m, name: c.fn.Name, args: make([]any, len(c.args))}
+	args := make([]any, len(c.args))
 	for i, arg := range c.args {
 		v, err := arg.eval(m)
 		if err != nil {
 			return nil, err
 		}
-		if _, none := v.(Absent); none && !c.fn.takesAbsent {
-			v = nil
-		}
-		call.args[i] = v
+		args[i] = v
 	}
-	v, err := c.fn.run(&call)
+	v, err := c.fn.Call(m.budget, m, args)
 	return v, at(c.at, err)
 }
 
-// callCost is the fuel that any call costs before its arguments are looked at.
+// callCost is the fuel of any call, paid before its arguments are evaluated.
 const callCost = 5
 
 // junctionExpr is `and` or `or`: it stops at the first argument that decides.
@@ -153,7 +150,7 @@ func (j *junctionExpr) eval(m *machine) (any, error) {
 		if err = m.budget.Spend(1); err != nil {
 			return nil, err
 		}
-		if v, err = arg.eval(m); err != nil || truth(v) == j.stopAt {
+		if v, err = arg.eval(m); err != nil || value.Truth(v) == j.stopAt {
 			return v, err
 		}
 	}
@@ -169,49 +166,4 @@ type placeholderExpr struct {
 func (p *placeholderExpr) eval(m *machine) (any, error) {
 	v, err := m.env.Placeholder(p.index)
 	return v, at(p.at, err)
-}
-
-// truth is what if, and, or and not go by: everything empty is false.
-func truth(v any) bool {
-	switch v := v.(type) {
-	case nil, Absent:
-		return false
-	case bool:
-		return v
-	case string:
-		return v != ""
-	case int64:
-		return v != 0
-	case float64:
-		return v != 0
-	case []any:
-		return len(v) > 0
-	case map[string]any:
-		return len(v) > 0
-	default:
-		return true
-	}
-}
-
-func describe(v any) string {
-	switch v.(type) {
-	case nil:
-		return "null"
-	case Absent:
-		return "no value"
-	case map[string]any:
-		return "an object"
-	case []any:
-		return "a list"
-	case string:
-		return "a string"
-	case bool:
-		return "a boolean"
-	case int64:
-		return "an integer"
-	case float64:
-		return "a number"
-	default:
-		return "a value"
-	}
 }

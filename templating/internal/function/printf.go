@@ -1,4 +1,4 @@
-package action
+package function
 
 import (
 	"fmt"
@@ -19,7 +19,7 @@ type verb struct {
 
 // runPrintf is Go's Printf for scalars. The format is taken apart first, so that a width is bounded before
 // anything is built and a verb that does not fit its value is an error instead of noise in a manifest.
-func runPrintf(c *call) (any, error) {
+func runPrintf(c *Call) (any, error) {
 	format, err := c.str(0)
 	if err != nil {
 		return nil, err
@@ -28,7 +28,7 @@ func runPrintf(c *call) (any, error) {
 	next := 1
 	for len(format) > 0 {
 		text, rest, found := strings.Cut(format, "%")
-		if err := c.making(len(text)); err != nil {
+		if err := c.alloc(len(text)); err != nil {
 			return nil, err
 		}
 		b.WriteString(text)
@@ -45,7 +45,7 @@ func runPrintf(c *call) (any, error) {
 			continue
 		}
 		if next >= len(c.args) {
-			return nil, c.errorf("%%%s%c has no value", v.spec, v.letter)
+			return nil, c.errorf("%%%s%c has no argument", v.spec, v.letter)
 		}
 		piece, err := c.formatOne(v, next)
 		if err != nil {
@@ -55,12 +55,12 @@ func runPrintf(c *call) (any, error) {
 		next++
 	}
 	if next < len(c.args) {
-		return nil, c.errorf("%d more values than the format has places for", len(c.args)-next)
+		return nil, c.errorf("%d arguments more than the format uses", len(c.args)-next)
 	}
 	return b.String(), nil
 }
 
-func (c *call) readVerb(s string) (v verb, rest string, err error) {
+func (c *Call) readVerb(s string) (v verb, rest string, err error) {
 	i := 0
 	for i < len(s) && strings.IndexByte("+-# 0", s[i]) >= 0 {
 		i++
@@ -73,7 +73,7 @@ func (c *call) readVerb(s string) (v verb, rest string, err error) {
 		if n, convErr := strconv.Atoi(s[start:i]); i > start && (convErr != nil || n > maxWidth) {
 			return verb{}, "", &value.LimitError{
 				Limit: "alloc",
-				Max:   c.m.budget.Limits().Alloc,
+				Max:   c.Budget.Limits().Alloc,
 				What:  "printf width " + s[start:min(i, start+12)],
 			}
 		}
@@ -84,13 +84,13 @@ func (c *call) readVerb(s string) (v verb, rest string, err error) {
 		break
 	}
 	if i == len(s) || i > 64 {
-		return verb{}, "", c.errorf("the format ends inside %%")
+		return verb{}, "", c.errorf("the format ends in the middle of a %% verb")
 	}
 	return verb{spec: s[:i], letter: s[i]}, s[i+1:], nil
 }
 
 // formatOne formats the i-th argument.
-func (c *call) formatOne(v verb, i int) (string, error) {
+func (c *Call) formatOne(v verb, i int) (string, error) {
 	var arg any
 	var err error
 	switch v.letter {
@@ -101,10 +101,10 @@ func (c *call) formatOne(v verb, i int) (string, error) {
 		if _, isInt := c.args[i].(int64); isInt && v.letter == 'v' {
 			arg = c.args[i]
 		}
-		err = firstError(err, c.making(4*len(text)))
+		err = firstError(err, c.alloc(4*len(text)))
 	case 'd', 'x', 'X', 'o', 'b', 'c', 'U':
 		if s, isText := c.args[i].(string); isText && (v.letter == 'x' || v.letter == 'X') {
-			arg, err = s, c.making(4*len(s))
+			arg, err = s, c.alloc(4*len(s))
 			break
 		}
 		arg, err = c.integer(i)
@@ -113,25 +113,16 @@ func (c *call) formatOne(v verb, i int) (string, error) {
 	case 't':
 		b, isBool := c.args[i].(bool)
 		if arg = b; !isBool {
-			err = c.wrong(i, "a boolean")
+			err = c.wrongType(i, "a boolean")
 		}
 	default:
-		return "", c.errorf("%%%c is not a verb that is allowed", v.letter)
+		return "", c.errorf("unknown verb %%%c", v.letter)
 	}
 	if err != nil {
 		return "", err
 	}
-	if err := c.making(2 * maxWidth); err != nil {
+	if err := c.alloc(2 * maxWidth); err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("%"+v.spec+string(v.letter), arg), nil
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"text/template/parse"
+
+	"github.com/berth-dev/berth/templating/internal/function"
 )
 
 // pipe compiles a pipeline: each command gets the value of the one before as its last argument.
@@ -28,7 +30,7 @@ func (c *compiler) command(command *parse.CommandNode, piped expression) express
 		return c.call(identifier, command.Args[1:], piped)
 	}
 	if len(command.Args) > 1 || piped != nil {
-		c.fail(first.Position(), IssueSyntax, "%s is no function and takes no arguments", first)
+		c.fail(first.Position(), IssueSyntax, "%s is not a function and takes no arguments", first)
 		return constant{}
 	}
 	return c.operand(first)
@@ -54,7 +56,7 @@ func (c *compiler) operand(node parse.Node) expression {
 		return c.chain(node)
 	case *parse.PipeNode:
 		if len(node.Decl) > 0 {
-			c.fail(node.Pos, IssueSyntax, "a variable can not be declared inside parentheses")
+			c.fail(node.Pos, IssueSyntax, "a variable cannot be declared inside parentheses")
 		}
 		return c.pipe(node)
 	case *parse.IdentifierNode:
@@ -72,7 +74,7 @@ func (c *compiler) number(node *parse.NumberNode) expression {
 	case node.IsFloat:
 		return constant{node.Float64}
 	default:
-		c.fail(node.Pos, IssueSyntax, "the number %s is out of range", node.Text)
+		c.fail(node.Pos, IssueSyntax, "number %s is out of range", node.Text)
 		return constant{}
 	}
 }
@@ -97,7 +99,7 @@ func (c *compiler) chain(node *parse.ChainNode) expression {
 }
 
 func (c *compiler) isVariable(name string) bool {
-	return c.functions[name] == nil && slices.Contains(c.options.Variables, name)
+	return function.Lookup(name) == nil && slices.Contains(c.options.Variables, name)
 }
 
 func (c *compiler) bareName(node *parse.IdentifierNode, rest string) {
@@ -123,28 +125,28 @@ func (c *compiler) call(identifier *parse.IdentifierNode, args []parse.Node, pip
 		return c.placeholder(identifier, expressions)
 	case "and", "or":
 		if len(expressions) == 0 {
-			c.fail(identifier.Pos, IssueSyntax, "%s needs an argument", name)
+			c.fail(identifier.Pos, IssueSyntax, "%s takes at least 1 argument, got 0", name)
 		}
 		return &junctionExpr{stopAt: name == "or", args: expressions}
 	}
-	fn, ok := c.functions[name]
-	if !ok {
+	fn := function.Lookup(name)
+	if fn == nil {
 		c.unknownFunction(identifier)
 		return constant{}
 	}
-	if len(expressions) < fn.Min || fn.Max >= 0 && len(expressions) > fn.Max {
-		c.fail(identifier.Pos, IssueSyntax, "%s takes %s, not %d", name, fn.arity(), len(expressions))
+	if !fn.Accepts(len(expressions)) {
+		c.fail(identifier.Pos, IssueSyntax, "%s takes %s, got %d", name, fn.Arity(), len(expressions))
 	}
 	if name == "include" && !c.options.Text {
 		c.fail(identifier.Pos, IssueSyntax,
-			"include is for a job_manifest that is one text; this is a single value")
+			"include is only allowed in a job_manifest written as one string")
 	}
 	if name == "include" && c.options.Text && len(args) > 0 {
 		if literal, ok := args[0].(*parse.StringNode); ok {
 			c.defined(literal.Pos, literal.Text)
 		}
 	}
-	c.template.mutates = c.template.mutates || fn.mutates
+	c.template.mutates = c.template.mutates || fn.Mutates()
 	return &callExpr{at: identifier.Pos, fn: fn, args: expressions}
 }
 
@@ -154,11 +156,11 @@ func (c *compiler) unknownFunction(identifier *parse.IdentifierNode) {
 		c.bareName(identifier, "")
 		return
 	}
-	if reason, ok := leftOut()[name]; ok {
-		c.fail(identifier.Pos, IssueFunction, "the function %q is not allowed: %s", name, reason)
+	if reason, ok := function.Excluded()[name]; ok {
+		c.fail(identifier.Pos, IssueFunction, "function %q is not allowed: %s", name, reason)
 		return
 	}
-	c.fail(identifier.Pos, IssueFunction, "there is no function %q", name)
+	c.fail(identifier.Pos, IssueFunction, "unknown function %q", name)
 }
 
 func (c *compiler) placeholder(identifier *parse.IdentifierNode, args []expression) expression {
@@ -169,6 +171,6 @@ func (c *compiler) placeholder(identifier *parse.IdentifierNode, args []expressi
 			}
 		}
 	}
-	c.fail(identifier.Pos, IssueFunction, "there is no function %q", placeholderCall)
+	c.fail(identifier.Pos, IssueFunction, "unknown function %q", placeholderCall)
 	return constant{}
 }

@@ -1,4 +1,4 @@
-package action
+package function
 
 import (
 	"regexp"
@@ -6,71 +6,27 @@ import (
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
-// regexFunctions match RE2 patterns, which take time linear in the text. The pattern is bounded and paid for
-// by its size.
+// regexFunctions match RE2 patterns, which take time linear in the text. A pattern is bounded, and paid for by
+// its size.
 func regexFunctions() []Function {
-	group := []Function{
-		{
-			Name:  "regexMatch",
-			Usage: "regexMatch PATTERN STRING",
-			Doc:   "whether PATTERN matches",
-			Min:   2,
-			Max:   2,
-			run:   runRegexMatch,
-		},
-		{
-			Name:  "regexFind",
-			Usage: "regexFind PATTERN STRING",
-			Doc:   "the first match",
-			Min:   2,
-			Max:   2,
-			run:   runRegexFind,
-		},
-		{
-			Name:  "regexFindAll",
-			Usage: "regexFindAll PATTERN STRING COUNT",
-			Doc:   "at most COUNT matches, all where it is -1",
-			Min:   3,
-			Max:   3,
-			run:   runRegexFindAll,
-		},
-		{
-			Name:  "regexReplaceAll",
-			Usage: "regexReplaceAll PATTERN STRING REPLACEMENT",
-			Doc:   "every match replaced; ${1} is a group",
-			Min:   3,
-			Max:   3,
-			run:   func(c *call) (any, error) { return regexReplace(c, (*regexp.Regexp).ReplaceAllString) },
-		},
-		{
-			Name:  "regexReplaceAllLiteral",
-			Usage: "regexReplaceAllLiteral PATTERN STRING REPLACEMENT",
-			Doc:   "every match replaced by just that text",
-			Min:   3,
-			Max:   3,
-			run:   func(c *call) (any, error) { return regexReplace(c, (*regexp.Regexp).ReplaceAllLiteralString) },
-		},
-		{
-			Name:  "regexSplit",
-			Usage: "regexSplit PATTERN STRING COUNT",
-			Doc:   "the parts between matches",
-			Min:   3,
-			Max:   3,
-			run:   runRegexSplit,
-		},
-		{
-			Name:  "regexQuoteMeta",
-			Usage: "regexQuoteMeta STRING",
-			Doc:   "a pattern that matches just STRING",
-			Min:   1,
-			Max:   1,
-			run:   widening(regexp.QuoteMeta),
-		},
-	}
-	for i := range group {
-		group[i].Group, group[i].Sprig = "regex", true
-	}
-	return group
+	return sprigGroup("regex", []Function{
+		{Usage: "regexMatch PATTERN STRING", Min: 2, Max: 2, run: runRegexMatch,
+			Doc: "whether PATTERN matches"},
+		{Usage: "regexFind PATTERN STRING", Min: 2, Max: 2, run: runRegexFind,
+			Doc: "the first match"},
+		{Usage: "regexFindAll PATTERN STRING COUNT", Min: 3, Max: 3, run: runRegexFindAll,
+			Doc: "at most COUNT matches, all where it is -1"},
+		{Usage: "regexReplaceAll PATTERN STRING REPLACEMENT", Min: 3, Max: 3,
+			Doc: "every match replaced; ${1} is a group",
+			run: func(c *Call) (any, error) { return regexReplace(c, (*regexp.Regexp).ReplaceAllString) }},
+		{Usage: "regexReplaceAllLiteral PATTERN STRING REPLACEMENT", Min: 3, Max: 3,
+			Doc: "every match replaced by just that text",
+			run: func(c *Call) (any, error) { return regexReplace(c, (*regexp.Regexp).ReplaceAllLiteralString) }},
+		{Usage: "regexSplit PATTERN STRING COUNT", Min: 3, Max: 3, run: runRegexSplit,
+			Doc: "the parts between matches"},
+		{Usage: "regexQuoteMeta STRING", Min: 1, Max: 1, run: widening(regexp.QuoteMeta),
+			Doc: "a pattern that matches just STRING"},
+	})
 }
 
 // search is a pattern, the text it is looked for in, and what that takes.
@@ -81,7 +37,7 @@ type search struct {
 }
 
 // pattern compiles the first argument and pays for matching it against the second.
-func (c *call) pattern() (*search, error) {
+func (c *Call) pattern() (*search, error) {
 	s, err := c.strs(2)
 	if err != nil {
 		return nil, err
@@ -90,7 +46,7 @@ func (c *call) pattern() (*search, error) {
 	if err != nil {
 		return nil, c.errorf("%w", err)
 	}
-	if err := firstError(c.payForMatching(cost, len(s[1])), c.m.budget.Spend(int64(cost.Size)*4), c.m.budget.Alloc(int64(cost.Size)*100)); err != nil {
+	if err := firstError(c.payForMatching(cost, len(s[1])), c.Budget.Spend(int64(cost.Size)*4), c.Budget.Alloc(int64(cost.Size)*100)); err != nil {
 		return nil, err
 	}
 	compiled, err := regexp.Compile(s[0])
@@ -101,8 +57,8 @@ func (c *call) pattern() (*search, error) {
 }
 
 // payForMatching pays for looking at n bytes.
-func (c *call) payForMatching(cost value.RegexpCost, n int) error {
-	return c.m.budget.Spend(int64(cost.Size) * int64(n) >> 3)
+func (c *Call) payForMatching(cost value.RegexpCost, n int) error {
+	return c.Budget.Spend(int64(cost.Size) * int64(n) >> 3)
 }
 
 // firstMatches is how many matches are looked for at first.
@@ -111,7 +67,7 @@ const firstMatches = 16
 // matches finds the places of at most n matches, of all where n is negative. Every match may have taken a
 // look at all that is left of the text, and how many there are is not known before; so they are looked for in
 // batches, each four times the one before, and each is paid for before.
-func (c *call) matches(p *search, n int64) ([][]int, error) {
+func (c *Call) matches(p *search, n int64) ([][]int, error) {
 	most := int64(len(p.text)) + 1
 	if n >= 0 {
 		most = min(most, n)
@@ -123,7 +79,7 @@ func (c *call) matches(p *search, n int64) ([][]int, error) {
 	for batch := min(firstMatches, most); ; batch = min(4*batch, most) {
 		// Whoever calls goes over the text once more, for what it makes of the matches.
 		looks := 2 * (int64(len(p.text)) + batch*int64(beyond))
-		if err := firstError(c.payForMatching(p.cost, int(looks)), c.m.budget.Alloc(batch*80)); err != nil {
+		if err := firstError(c.payForMatching(p.cost, int(looks)), c.Budget.Alloc(batch*80)); err != nil {
 			return nil, err
 		}
 		found := p.FindAllStringIndex(p.text, int(batch))
@@ -133,7 +89,7 @@ func (c *call) matches(p *search, n int64) ([][]int, error) {
 	}
 }
 
-func runRegexMatch(c *call) (any, error) {
+func runRegexMatch(c *Call) (any, error) {
 	p, err := c.pattern()
 	if err != nil {
 		return nil, err
@@ -141,7 +97,7 @@ func runRegexMatch(c *call) (any, error) {
 	return p.MatchString(p.text), nil
 }
 
-func runRegexFind(c *call) (any, error) {
+func runRegexFind(c *Call) (any, error) {
 	p, err := c.pattern()
 	if err != nil {
 		return nil, err
@@ -150,7 +106,7 @@ func runRegexFind(c *call) (any, error) {
 }
 
 // counted is the pattern, and the number of matches that the third argument asks for.
-func (c *call) counted() (*search, int64, error) {
+func (c *Call) counted() (*search, int64, error) {
 	p, err := c.pattern()
 	if err != nil {
 		return nil, 0, err
@@ -159,7 +115,7 @@ func (c *call) counted() (*search, int64, error) {
 	return p, max(n, -1), err
 }
 
-func runRegexFindAll(c *call) (any, error) {
+func runRegexFindAll(c *Call) (any, error) {
 	p, n, err := c.counted()
 	if err != nil {
 		return nil, err
@@ -175,7 +131,7 @@ func runRegexFindAll(c *call) (any, error) {
 	return c.strings(found)
 }
 
-func runRegexSplit(c *call) (any, error) {
+func runRegexSplit(c *Call) (any, error) {
 	p, n, err := c.counted()
 	if err != nil {
 		return nil, err
@@ -188,7 +144,7 @@ func runRegexSplit(c *call) (any, error) {
 
 // regexReplace counts the matches first: each may become as long as the replacement, with every group in it
 // as long as the text.
-func regexReplace(c *call, replace func(*regexp.Regexp, string, string) string) (any, error) {
+func regexReplace(c *Call, replace func(*regexp.Regexp, string, string) string) (any, error) {
 	p, err := c.pattern()
 	if err != nil {
 		return nil, err
@@ -208,7 +164,7 @@ func regexReplace(c *call, replace func(*regexp.Regexp, string, string) string) 
 	// A group is part of its match, so it can stand in the result once for each two characters of the
 	// replacement.
 	size := int64(len(p.text)) + int64(len(found))*int64(len(with)) + matched*(int64(len(with))/2+1)
-	if err := c.m.budget.Alloc(size); err != nil {
+	if err := c.Budget.Alloc(size); err != nil {
 		return nil, err
 	}
 	return replace(p.Regexp, p.text, with), nil

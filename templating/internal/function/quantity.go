@@ -1,4 +1,4 @@
-package action
+package function
 
 import (
 	"fmt"
@@ -53,7 +53,7 @@ const maxQuantity = 64
 
 func parseQuantity(s string) (quantity, error) {
 	s = strings.TrimSpace(s)
-	invalid := fmt.Errorf("%.40q is not a quantity such as 500m, 2 or 128Mi", s)
+	invalid := fmt.Errorf("invalid quantity %.40q such as 500m, 2 or 128Mi", s)
 	if s == "" || len(s) > maxQuantity {
 		return quantity{}, invalid
 	}
@@ -128,7 +128,7 @@ func (q quantity) operate(operator string, other quantity) (any, error) {
 		result.Mul(q.number, other.number)
 	case "/":
 		if other.number.Sign() == 0 {
-			return nil, errDivision
+			return nil, errDivisionByZero
 		}
 		result.Quo(q.number, other.number)
 	case "min", "max":
@@ -171,6 +171,6 @@ func (q quantity) compare(operator string, other quantity) (any, error) {
 	case ">":
 		return n > 0, nil
 	default:
-		return nil, fmt.Errorf("unknown operator %.10q, there are + - * / min max < <= == >= >", operator)
+		return nil, fmt.Errorf("unknown operator %.10q; the operators are + - * / min max < <= == >= >", operator)
 	}
 }

@@ -2,7 +2,8 @@ package templating
 
 import "strings"
 
-// Nearest returns the candidate that a misspelt name most likely means, or "" when none is near.
+// Nearest returns the candidate that a misspelt name most likely means, or "" when none is near. Of several
+// equally near ones it is the first in alphabetical order.
 func Nearest(name string, candidates []string) string {
 	if len(name) > maxMisspelt {
 		return ""
@@ -13,18 +14,19 @@ func Nearest(name string, candidates []string) string {
 		if len(candidate) > 2*maxMisspelt {
 			continue
 		}
-		if d := distance(folded, fold(candidate), bestDistance); d < bestDistance ||
-			d == bestDistance && best != "" && candidate < best {
+		// One more than the best, so that a distance that is cut off at the bound never ties with it.
+		d := distance(folded, fold(candidate), bestDistance+1)
+		if d < bestDistance || d == bestDistance && best != "" && candidate < best {
 			best, bestDistance = candidate, d
 		}
 	}
 	return best
 }
 
-// maxMisspelt bounds the names that are compared: nobody's name is longer, and the time goes with its square.
+// maxMisspelt bounds the length of compared names, because the time grows with its square.
 const maxMisspelt = 100
 
-// folding drops what the usual spellings of one name differ by.
+// folding drops the separators that different spellings of one name use.
 var folding = strings.NewReplacer("_", "", "-", "")
 
 // fold makes the usual spellings of one name equal: memoryLimit, memory-limit, memory_limit.

@@ -28,7 +28,7 @@ e2e: ## only the end-to-end tests, on the cluster of `make cluster-up`
 	@e2e/test.sh e2e
 
 record: ## Jobs and pods of every scenario, as the cluster of `make cluster-up` shows them, as test data of worker/kube/observe
-	@E2E_KUBECONFIG=$${E2E_KUBECONFIG:-$$($(CLUSTER) kubeconfig)} E2E_RECORD=$(CURDIR)/worker/kube/observe/testdata/recorded go test -count=1 -timeout=40m -parallel=6 -run TheWorkerWhateverBreaks ./e2e
+	@E2E_KUBECONFIG=$${E2E_KUBECONFIG:-$$($(CLUSTER) kubeconfig)} E2E_RECORD=$(CURDIR)/worker/kube/observe/testdata/recorded go test -count=1 -timeout=40m -parallel=6 -run WorkerSurvivesEveryFault ./e2e
 
 bench: ## what is promised about speed, beside its limit and its peer: one table (BENCH="-run render -o json")
 	@go run ./e2e/bench $(BENCH)

@@ -29,7 +29,7 @@ type census struct {
 type sight struct {
 	job  *batchv1.Job
 	pods map[string]*corev1.Pod
-	// past are pods that are gone, as they were last seen; stopped those that were told to go while they ran.
+	// past holds deleted pods as last seen; stopped the UIDs of pods that were deleted while they ran.
 	past    map[string]*corev1.Pod
 	stopped map[types.UID]bool
 }

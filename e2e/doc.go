@@ -2,5 +2,5 @@
 // (made by `make cluster-up`, image loaded). They see what a user sees: the command line, kubectl's view of
 // the cluster, and /metrics.
 //
-// A test makes namespaces and releases of its own, so that tests run side by side, and takes them away again.
+// Each test creates its own namespaces and releases, so that tests run side by side, and deletes them again.
 package e2e

@@ -18,7 +18,7 @@ import (
 // restricted makes the API server refuse any pod that does not pass the restricted Pod Security Standard.
 var restricted = map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}
 
-// installed is the chart, installed in a namespace of its own.
+// installed is a release of the chart in a new namespace.
 type installed struct {
 	site
 	namespace string

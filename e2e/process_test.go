@@ -14,14 +14,14 @@ import (
 	"time"
 )
 
-// process is a berth that the test started on this host and may kill.
+// process is a berth process that the test started on this host.
 type process struct {
 	cmd    *exec.Cmd
 	exited chan struct{}
 	log    *logBuffer
 }
 
-// logBuffer keeps what a process wrote, for the report of a test that failed.
+// logBuffer keeps the output of a process for the report of a failed test.
 type logBuffer struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -39,8 +39,8 @@ func (b *logBuffer) String() string {
 	return b.text.String()
 }
 
-// startProcess starts the binary and waits until it prints a line that begins with "ready", whose rest it
-// returns. The process ends with the test.
+// startProcess starts the binary and waits until it prints a line that begins with "ready"; it returns the rest of
+// that line. The process ends with the test.
 func startProcess(t testing.TB, env []string, args ...string) (*process, string) {
 	t.Helper()
 	p := &process{cmd: exec.Command(binary, args...), exited: make(chan struct{}), log: &logBuffer{}}
@@ -83,11 +83,11 @@ func (p *process) wait(stdout io.Reader, ready chan<- string) {
 		}
 		_, _ = io.WriteString(p.log, lines.Text()+"\n")
 	}
-	_ = p.cmd.Wait() // how it ended is the test's business, which killed it
+	_ = p.cmd.Wait() // the exit status does not matter: tests kill it
 	close(p.exited)
 }
 
-// kill ends the process the hard way (kill -9) and waits until it is gone.
+// kill sends SIGKILL and waits until the process is gone.
 func (p *process) kill(t testing.TB) {
 	t.Helper()
 	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {

@@ -20,8 +20,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// proxy stands between a worker and whom it talks to, the server or the API server, and can do to any request
-// what networks and servers do.
+// proxy stands between a worker and the Berth server or the Kubernetes API server, and injects faults into requests.
 type proxy struct {
 	url     string
 	forward http.Handler
@@ -31,11 +30,11 @@ type proxy struct {
 	hits  int
 }
 
-// fault deals with a request, or returns false to have it passed on.
+// fault handles a request, or returns false to have it forwarded.
 type fault func(w http.ResponseWriter, r *http.Request, forward http.Handler) bool
 
-// matching picks requests; the body is read already and may be read again.
-type matching func(r *http.Request, body string) bool
+// requestMatcher selects requests by method, path and body.
+type requestMatcher func(r *http.Request, body string) bool
 
 func newProxy(t testing.TB, target string, transport http.RoundTripper) *proxy {
 	t.Helper()
@@ -59,7 +58,7 @@ func newProxy(t testing.TB, target string, transport http.RoundTripper) *proxy {
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
 	t.Cleanup(func() {
-		_ = server.Close() // requests that are held end with it
+		_ = server.Close() // ends held requests too
 		<-served
 	})
 	p.url = "http://" + listener.Addr().String()
@@ -94,19 +93,19 @@ func (p *proxy) count() int {
 	return p.hits
 }
 
-// matches reads the body and gives it back.
-func (m matching) matches(r *http.Request) bool {
+// matches reads the body and restores it.
+func (m requestMatcher) matches(r *http.Request) bool {
 	var body []byte
 	if r.Body != nil && r.Method != http.MethodGet {
-		body, _ = io.ReadAll(r.Body) // what did not come is not there to be matched
+		body, _ = io.ReadAll(r.Body) // a broken body does not match
 		r.Body = io.NopCloser(bytes.NewReader(body))
 	}
 	return m(r, string(body))
 }
 
-// stopAt holds the first request that matches, before it is passed on or before it is answered. The channel
-// is closed then, and the request is held for as long as the proxy lives.
-func (p *proxy) stopAt(m matching, answered bool) <-chan struct{} {
+// stopAt holds matching requests, before they are forwarded or, with answered, before their answer is passed back.
+// The channel is closed at the first one. Requests are held until their client goes away.
+func (p *proxy) stopAt(m requestMatcher, answered bool) <-chan struct{} {
 	reached := make(chan struct{})
 	var once sync.Once
 	p.set(func(w http.ResponseWriter, r *http.Request, forward http.Handler) bool {
@@ -114,7 +113,7 @@ func (p *proxy) stopAt(m matching, answered bool) <-chan struct{} {
 			return false
 		}
 		if answered {
-			forward.ServeHTTP(discard{http.Header{}}, r)
+			forward.ServeHTTP(discardWriter{http.Header{}}, r)
 		}
 		once.Do(func() { close(reached) })
 		<-r.Context().Done()
@@ -123,24 +122,24 @@ func (p *proxy) stopAt(m matching, answered bool) <-chan struct{} {
 	return reached
 }
 
-// times makes the first n requests that match go wrong.
-func (p *proxy) times(n int, m matching, wrong fault) {
+// times applies a fault to the first n matching requests.
+func (p *proxy) times(n int, m requestMatcher, wrong fault) {
 	p.set(func(w http.ResponseWriter, r *http.Request, forward http.Handler) bool {
 		return m.matches(r) && p.hit() <= n && wrong(w, r, forward)
 	})
 }
 
-// dropped does what is asked and loses the answer.
-func dropped(_ http.ResponseWriter, r *http.Request, forward http.Handler) bool {
-	forward.ServeHTTP(discard{http.Header{}}, r)
+// dropAnswer forwards the request and breaks the connection instead of answering.
+func dropAnswer(_ http.ResponseWriter, r *http.Request, forward http.Handler) bool {
+	forward.ServeHTTP(discardWriter{http.Header{}}, r)
 	panic(http.ErrAbortHandler)
 }
 
-// refused loses the question.
-func refused(http.ResponseWriter, *http.Request, http.Handler) bool { panic(http.ErrAbortHandler) }
+// dropRequest breaks the connection without forwarding the request.
+func dropRequest(http.ResponseWriter, *http.Request, http.Handler) bool { panic(http.ErrAbortHandler) }
 
-// answers answers in the API server's place.
-func answers(code int, reason metav1.StatusReason, header ...string) fault {
+// answerWith answers in place of the API server.
+func answerWith(code int, reason metav1.StatusReason, header ...string) fault {
 	return func(w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
 		for i := 0; i+1 < len(header); i += 2 {
 			w.Header().Set(header[i], header[i+1])
@@ -148,43 +147,43 @@ func answers(code int, reason metav1.StatusReason, header ...string) fault {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(code)
 		status := metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Code: int32(code), Reason: reason, Message: "made by the test"}
-		_ = json.NewEncoder(w).Encode(status) // who does not listen any more is not told
+		_ = json.NewEncoder(w).Encode(status) // the client may be gone
 		return true
 	}
 }
 
-// discard is where an answer goes that nobody gets.
-type discard struct{ header http.Header }
+// discardWriter swallows an answer that no client gets.
+type discardWriter struct{ header http.Header }
 
-func (d discard) Header() http.Header         { return d.header }
-func (d discard) Write(b []byte) (int, error) { return len(b), nil }
-func (d discard) WriteHeader(int)             {}
+func (d discardWriter) Header() http.Header         { return d.header }
+func (d discardWriter) Write(b []byte) (int, error) { return len(b), nil }
+func (d discardWriter) WriteHeader(int)             {}
 
-// What workers ask.
-func creates(r *http.Request, _ string) bool {
+// Requests that workers make.
+func createsJob(r *http.Request, _ string) bool {
 	return r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/jobs")
 }
-func reads(r *http.Request, _ string) bool {
+func readsObjects(r *http.Request, _ string) bool {
 	return r.Method == http.MethodGet && !r.URL.Query().Has("watch")
 }
-func watches(r *http.Request, _ string) bool { return r.URL.Query().Has("watch") }
-func releases(r *http.Request, body string) bool {
+func watchesObjects(r *http.Request, _ string) bool { return r.URL.Query().Has("watch") }
+func removesFinalizer(r *http.Request, body string) bool {
 	return r.Method == http.MethodPatch && strings.Contains(body, `"finalizers"`)
 }
-func opens(r *http.Request, body string) bool {
+func resumesJob(r *http.Request, body string) bool {
 	return r.Method == http.MethodPatch && strings.Contains(body, `"suspend":false`)
 }
-func deletes(r *http.Request, _ string) bool { return r.Method == http.MethodDelete }
-func claims(r *http.Request, body string) bool {
+func deletesObject(r *http.Request, _ string) bool { return r.Method == http.MethodDelete }
+func claimsRuns(r *http.Request, body string) bool {
 	return r.URL.Path == "/api/v1/worker/claim" && !strings.Contains(body, `"max":0`)
 }
-func reports(kind string) matching {
+func reportsKind(kind string) requestMatcher {
 	return func(r *http.Request, body string) bool {
 		return r.URL.Path == "/api/v1/worker/reports" && strings.Contains(body, fmt.Sprintf(`"kind":%q`, kind))
 	}
 }
 
-// apiProxy puts a proxy before the API server and returns it with a kubeconfig that leads to it.
+// apiProxy starts a proxy in front of the API server and returns it with a kubeconfig that points to it.
 func (c *cluster) apiProxy(t testing.TB) (*proxy, string) {
 	t.Helper()
 	transport, err := rest.TransportFor(c.config)

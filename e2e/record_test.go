@@ -16,19 +16,18 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// recording is a Job and its pods with what a worker has to see in them: test data of package worker/kube/observe.
-type recording struct {
+// recordedAttempt is a Job and its pods with the observation expected of them: test data of worker/kube/observe.
+type recordedAttempt struct {
 	Want map[string]any `json:"want"`
 	Job  *batchv1.Job   `json:"job,omitempty"`
 	Pods []*corev1.Pod  `json:"pods,omitempty"`
-	// Past are pods that are gone, as they were last seen; Stopped those that were told to go while they ran.
+	// Past holds deleted pods as last seen; Stopped the UIDs of pods that were deleted while they ran.
 	Past    []*corev1.Pod `json:"past,omitempty"`
 	Stopped []types.UID   `json:"stopped,omitempty"`
 }
 
-// record writes down what the attempts looked like when they ended, where E2E_RECORD names a folder (make
-// record).
-func (p *play) record(r run) {
+// record writes the Jobs and pods of the ended attempts to the folder that E2E_RECORD names (make record).
+func (p *scenarioTest) record(r run) {
 	p.t.Helper()
 	if p.unseen {
 		return
@@ -40,12 +39,12 @@ func (p *play) record(r run) {
 		} else {
 			want["category"] = a.Category
 		}
-		p.keep(a.Number, "", want)
+		p.writeRecording(a.Number, "", want)
 	}
 }
 
-// keep writes one recording.
-func (p *play) keep(attempt int, moment string, want map[string]any) {
+// writeRecording writes the Job and pods of one attempt to a file.
+func (p *scenarioTest) writeRecording(attempt int, moment string, want map[string]any) {
 	p.t.Helper()
 	dir := os.Getenv("E2E_RECORD")
 	if dir == "" || p.t.Failed() {
@@ -57,9 +56,9 @@ func (p *play) keep(attempt int, moment string, want map[string]any) {
 	if seen == nil {
 		return // there never was a Job
 	}
-	recorded := recording{Want: want, Job: seen.job.DeepCopy()}
-	plain(&recorded.Job.ObjectMeta)
-	recorded.Pods, recorded.Past = sorted(seen.pods), sorted(seen.past)
+	recorded := recordedAttempt{Want: want, Job: seen.job.DeepCopy()}
+	dropManagedFields(&recorded.Job.ObjectMeta)
+	recorded.Pods, recorded.Past = sortedPods(seen.pods), sortedPods(seen.past)
 	recorded.Stopped = slices.Sorted(maps.Keys(seen.stopped))
 	text, err := json.Marshal(recorded)
 	p.must(err)
@@ -70,15 +69,15 @@ func (p *play) keep(attempt int, moment string, want map[string]any) {
 	p.must(os.WriteFile(filepath.Join(dir, strings.NewReplacer(" ", "-", ",", "", "'", "").Replace(name)), text, 0o644))
 }
 
-func sorted(pods map[string]*corev1.Pod) []*corev1.Pod {
+func sortedPods(pods map[string]*corev1.Pod) []*corev1.Pod {
 	var list []*corev1.Pod
 	for _, name := range slices.Sorted(maps.Keys(pods)) {
 		pod := pods[name].DeepCopy()
-		plain(&pod.ObjectMeta)
+		dropManagedFields(&pod.ObjectMeta)
 		list = append(list, pod)
 	}
 	return list
 }
 
-// plain takes off what says nothing.
-func plain(meta *metav1.ObjectMeta) { meta.ManagedFields = nil }
+// dropManagedFields removes managed fields, which the observation does not use.
+func dropManagedFields(meta *metav1.ObjectMeta) { meta.ManagedFields = nil }

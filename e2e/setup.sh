@@ -29,7 +29,7 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   echo "setup: installing ${missing[*]}" >&2
   export DEBIAN_FRONTEND=noninteractive
   log=$(mktemp)
-  # Debian starts a PostgreSQL cluster and a containerd of its own at installation; the tests start theirs.
+  # Debian starts a PostgreSQL cluster and containerd at installation; the tests start their own.
   policy=/usr/sbin/policy-rc.d
   if [ ! -e $policy ]; then
     printf '#!/bin/sh\nexit 101\n' >$policy && chmod +x $policy

@@ -22,15 +22,15 @@ import (
 func benchSite(b *testing.B, template string) *hosted {
 	b.Helper()
 	h := startBare(b, connect(b), nil)
-	b.Cleanup(func() { h.letGo(b) })
+	b.Cleanup(func() { h.removeFinalizers(b) })
 	h.write(b, "template.yaml", template)
 	h.ok(b, "pool", "create", h.pool, "--type", "kubernetes", "--template", "template.yaml")
 	h.deploy(b, "nothing", "true")
 	return h
 }
 
-// letGo takes the finalizers off what the worker had not come to when it was ended.
-func (h *hosted) letGo(b *testing.B) {
+// removeFinalizers takes the finalizers off what the worker had not come to when it was ended.
+func (h *hosted) removeFinalizers(b *testing.B) {
 	ctx := context.WithoutCancel(b.Context())
 	jobs, err := h.client.BatchV1().Jobs(h.jobs).List(ctx, metav1.ListOptions{})
 	if err != nil {

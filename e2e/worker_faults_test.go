@@ -23,53 +23,53 @@ import (
 	"github.com/berth-dev/berth/internal/testenv"
 )
 
-func (p *play) must(err error) {
+func (p *scenarioTest) must(err error) {
 	p.t.Helper()
 	if err != nil {
 		p.t.Fatal(err)
 	}
 }
 
-// running is the pod of the run that runs now.
-func (p *play) running() corev1.Pod {
+// awaitRunningPod returns the running pod of the run.
+func (p *scenarioTest) awaitRunningPod() corev1.Pod {
 	p.t.Helper()
 	return p.runningPod(p.t, p.jobs, p.id)
 }
 
-// open lets a script go on that waits for its gate.
-func (p *play) open() {
+// openGate lets a script that waits for its gate continue.
+func (p *scenarioTest) openGate() {
 	p.t.Helper()
-	p.exec(p.t, p.running(), "touch", "/tmp/gate")
+	p.exec(p.t, p.awaitRunningPod(), "touch", "/tmp/gate")
 }
 
-func (p *play) evict(pod corev1.Pod) {
+func (p *scenarioTest) evict(pod corev1.Pod) {
 	p.t.Helper()
 	eviction := &policyv1.Eviction{ObjectMeta: metav1.ObjectMeta{Name: pod.Name, Namespace: pod.Namespace}}
 	p.must(p.client.CoreV1().Pods(pod.Namespace).EvictV1(p.t.Context(), eviction))
 }
 
-func evicted(p *play) { p.evict(p.running()) }
+func evicted(p *scenarioTest) { p.evict(p.awaitRunningPod()) }
 
-func evictedPolitely(p *play) {
-	pod := p.running()
-	p.logsHave(p.t, p.id, "up") // it listens to SIGTERM by now
+func evictedExitingZero(p *scenarioTest) {
+	pod := p.awaitRunningPod()
+	p.logsHave(p.t, p.id, "up") // the trap for SIGTERM is set
 	p.evict(pod)
 }
 
 // evictedUnseen evicts while there is no worker, and starts one when the pod and its conditions are gone.
-func evictedUnseen(p *play) {
-	pod := p.running()
-	p.until("the run to be RUNNING", func(r run) bool { return r.Run.State.Type == "RUNNING" })
+func evictedUnseen(p *scenarioTest) {
+	pod := p.awaitRunningPod()
+	p.awaitRun("the run to be RUNNING", func(r run) bool { return r.Run.State.Type == "RUNNING" })
 	p.first.kill(p.t)
 	p.evict(pod)
-	eventually(p.t, "the evicted pod to be gone", func() (bool, error) { return len(p.podsNow()) == 0, nil })
+	eventually(p.t, "the evicted pod to be gone", func() (bool, error) { return len(p.currentPods()) == 0, nil })
 	p.worker("second")
 }
 
-func (p *play) podsNow() []corev1.Pod { return p.cluster.pods(p.t, p.jobs, p.id) }
+func (p *scenarioTest) currentPods() []corev1.Pod { return p.cluster.pods(p.t, p.jobs, p.id) }
 
-func memoryIsRaised(p *play) {
-	p.until("the end of the run", over)
+func checkRaisedMemory(p *scenarioTest) {
+	p.awaitRun("the end of the run", hasEnded)
 	var limits []string
 	for _, j := range p.cluster.jobs(p.t, p.jobs, p.id) {
 		limits = append(limits, j.Labels["berth.dev/attempt"]+":"+j.Spec.Template.Spec.Containers[0].Resources.Limits.Memory().String())
@@ -79,8 +79,8 @@ func memoryIsRaised(p *play) {
 	}
 }
 
-// oneSeat gives the node room for one pod of a kind.
-func oneSeat(p *play) {
+// oneSeat gives the node capacity for one pod that asks for a seat.
+func oneSeat(p *scenarioTest) {
 	nodes, err := p.client.CoreV1().Nodes().List(p.t.Context(), metav1.ListOptions{})
 	p.must(err)
 	for _, node := range nodes.Items {
@@ -95,9 +95,9 @@ func oneSeat(p *play) {
 	p.t.Fatal("there is no node")
 }
 
-// preempted has something more important take the seat for a while.
-func preempted(p *play) {
-	p.running()
+// preempted starts a pod of higher priority that takes the seat for a while.
+func preempted(p *scenarioTest) {
+	p.awaitRunningPod()
 	ctx := p.t.Context()
 	class, err := p.client.SchedulingV1().PriorityClasses().Create(ctx, priorityClass(), metav1.CreateOptions{})
 	p.must(err)
@@ -116,7 +116,7 @@ func preempted(p *play) {
 			}},
 		},
 	}
-	p.admitted("the priority class", func(o metav1.CreateOptions) error {
+	p.awaitAdmitted("the priority class", func(o metav1.CreateOptions) error {
 		_, err := p.client.CoreV1().Pods(p.jobs).Create(ctx, important, o)
 		return err
 	})
@@ -129,15 +129,15 @@ func preempted(p *play) {
 	p.must(p.client.CoreV1().Pods(p.jobs).Delete(ctx, vip.Name, metav1.DeleteOptions{}))
 }
 
-func noJobsAllowed(p *play) { p.allowNo("count/jobs.batch") }
-func noPodsAllowed(p *play) { p.allowNo(corev1.ResourcePods) }
+func noJobsAllowed(p *scenarioTest) { p.createZeroQuota("count/jobs.batch") }
+func noPodsAllowed(p *scenarioTest) { p.createZeroQuota(corev1.ResourcePods) }
 
-func (p *play) allowNo(what corev1.ResourceName) {
+func (p *scenarioTest) createZeroQuota(what corev1.ResourceName) {
 	p.t.Helper()
 	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "none"}, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{what: resource.MustParse("0")}}}
 	_, err := p.client.CoreV1().ResourceQuotas(p.jobs).Create(p.t.Context(), quota, metav1.CreateOptions{})
 	p.must(err)
-	p.refused("the quota", "exceeded quota", func(o metav1.CreateOptions) error {
+	p.awaitRefused("the quota", "exceeded quota", func(o metav1.CreateOptions) error {
 		if what == corev1.ResourcePods {
 			_, err := p.client.CoreV1().Pods(p.jobs).Create(p.t.Context(), samplePod(), o)
 			return err
@@ -147,9 +147,9 @@ func (p *play) allowNo(what corev1.ResourceName) {
 	})
 }
 
-// admitted waits until admission knows something that was just created: it reads from a cache, which a loaded API
+// awaitAdmitted waits until admission knows something that was just created: it reads from a cache, which a loaded API
 // server fills late. create is tried as a dry run until it is no longer forbidden.
-func (p *play) admitted(what string, create func(metav1.CreateOptions) error) {
+func (p *scenarioTest) awaitAdmitted(what string, create func(metav1.CreateOptions) error) {
 	p.t.Helper()
 	eventually(p.t, "admission to know "+what, func() (bool, error) {
 		err := create(metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
@@ -160,8 +160,8 @@ func (p *play) admitted(what string, create func(metav1.CreateOptions) error) {
 	})
 }
 
-// refused waits until admission refuses a dry run of create with a text.
-func (p *play) refused(what, text string, create func(metav1.CreateOptions) error) {
+// dropRequest waits until admission refuses a dry run of create with a text.
+func (p *scenarioTest) awaitRefused(what, text string, create func(metav1.CreateOptions) error) {
 	p.t.Helper()
 	eventually(p.t, what+" to be in force", func() (bool, error) {
 		err := create(metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
@@ -169,13 +169,13 @@ func (p *play) refused(what, text string, create func(metav1.CreateOptions) erro
 	})
 }
 
-func quotaFreed(p *play) {
-	p.waits("exceeded quota")
+func quotaFreed(p *scenarioTest) {
+	p.awaitDiagnosis("exceeded quota")
 	p.must(p.client.CoreV1().ResourceQuotas(p.jobs).Delete(p.t.Context(), "none", metav1.DeleteOptions{}))
 }
 
-// admissionRefuses has the API server refuse Jobs in the namespace.
-func admissionRefuses(p *play) {
+// admissionRefuses creates a policy under which the API server refuses Jobs in the namespace.
+func admissionRefuses(p *scenarioTest) {
 	ctx := p.t.Context()
 	policies, bindings := p.client.AdmissionregistrationV1().ValidatingAdmissionPolicies(), p.client.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings()
 	fail, name := admissionv1.Fail, p.jobs
@@ -201,53 +201,53 @@ func admissionRefuses(p *play) {
 	}, metav1.CreateOptions{})
 	p.must(err)
 	p.t.Cleanup(func() { p.must(bindings.Delete(context.WithoutCancel(ctx), name, metav1.DeleteOptions{})) })
-	p.refused("the policy", "not on a Tuesday", func(o metav1.CreateOptions) error {
+	p.awaitRefused("the policy", "not on a Tuesday", func(o metav1.CreateOptions) error {
 		_, err := p.client.BatchV1().Jobs(p.jobs).Create(ctx, sampleJob(), o)
 		return err
 	})
 }
 
-func resumed(p *play) {
-	p.waits("the Job is suspended")
+func resumed(p *scenarioTest) {
+	p.awaitDiagnosis("the Job is suspended")
 	p.suspend("false")
 }
 
-func (p *play) suspend(whether string) {
+func (p *scenarioTest) suspend(whether string) {
 	p.t.Helper()
 	jobs := p.cluster.jobs(p.t, p.jobs, p.id)
 	_, err := p.client.BatchV1().Jobs(p.jobs).Patch(p.t.Context(), jobs[0].Name, types.MergePatchType, []byte(`{"spec":{"suspend":`+whether+`}}`), metav1.PatchOptions{})
 	p.must(err)
 }
 
-// suspendedRunning does what Kueue does to a Job that it takes the room from, and gives it back later.
-func suspendedRunning(p *play) {
-	p.running()
-	p.until("the run to be RUNNING", func(r run) bool { return r.Run.State.Type == "RUNNING" })
+// suspendedRunning suspends and resumes a running Job, as Kueue does when it preempts and readmits a workload.
+func suspendedRunning(p *scenarioTest) {
+	p.awaitRunningPod()
+	p.awaitRun("the run to be RUNNING", func(r run) bool { return r.Run.State.Type == "RUNNING" })
 	p.suspend("true")
-	p.until("the run to wait", func(r run) bool { return r.Run.State.Type == "PENDING" })
-	p.waits("the Job is suspended")
-	eventually(p.t, "the pod to be gone", func() (bool, error) { return len(p.podsNow()) == 0, nil })
+	p.awaitRun("the run to wait", func(r run) bool { return r.Run.State.Type == "PENDING" })
+	p.awaitDiagnosis("the Job is suspended")
+	eventually(p.t, "the pod to be gone", func() (bool, error) { return len(p.currentPods()) == 0, nil })
 	p.suspend("false")
-	p.open()
+	p.openGate()
 }
 
-func jobDeleted(propagation metav1.DeletionPropagation) func(p *play) {
-	return func(p *play) {
-		p.running()
+func jobDeleted(propagation metav1.DeletionPropagation) func(p *scenarioTest) {
+	return func(p *scenarioTest) {
+		p.awaitRunningPod()
 		p.must(p.client.BatchV1().Jobs(p.jobs).Delete(p.t.Context(), p.cluster.jobs(p.t, p.jobs, p.id)[0].Name, metav1.DeleteOptions{PropagationPolicy: &propagation}))
 	}
 }
 
-func podDeleted(p *play) {
-	p.must(p.client.CoreV1().Pods(p.jobs).Delete(p.t.Context(), p.running().Name, metav1.DeleteOptions{}))
+func podDeleted(p *scenarioTest) {
+	p.must(p.client.CoreV1().Pods(p.jobs).Delete(p.t.Context(), p.awaitRunningPod().Name, metav1.DeleteOptions{}))
 }
 
-func (p *play) deleteNamespace() {
+func (p *scenarioTest) deleteNamespace() {
 	p.t.Helper()
 	p.must(p.client.CoreV1().Namespaces().Delete(p.t.Context(), p.jobs, metav1.DeleteOptions{}))
 }
 
-func (p *play) namespaceIsGone() {
+func (p *scenarioTest) awaitNamespaceGone() {
 	p.t.Helper()
 	eventually(p.t, "the namespace to be gone", func() (bool, error) {
 		_, err := p.client.CoreV1().Namespaces().Get(p.t.Context(), p.jobs, metav1.GetOptions{})
@@ -255,43 +255,43 @@ func (p *play) namespaceIsGone() {
 	})
 }
 
-func namespaceDeleted(p *play) {
-	p.running()
+func namespaceDeleted(p *scenarioTest) {
+	p.awaitRunningPod()
 	p.deleteNamespace()
-	p.namespaceIsGone()
+	p.awaitNamespaceGone()
 }
 
-// namespaceDeletedAround deletes the namespace that the worker lives in: it loses its rights and its process.
-// What it cannot let go of any more, the operator does, without any server.
-func namespaceDeletedAround(p *play) {
-	pod := p.running()
+// namespaceDeletedAround deletes the namespace that the worker runs in: the worker loses its rights and its
+// process. An operator then removes the finalizers with `berth worker drain`, which needs no server.
+func namespaceDeletedAround(p *scenarioTest) {
+	pod := p.awaitRunningPod()
 	installation := pod.Labels["berth.dev/installation"]
 	p.deleteNamespace()
 	p.first.kill(p.t)
 	drained := cli{url: "http://127.0.0.1:1", dir: p.dir}
 	drained.ok(p.t, "worker", "drain", "--keep-jobs", "--installation", installation, "--kubeconfig", p.kubeconfig, "--namespace", p.jobs)
-	p.namespaceIsGone()
+	p.awaitNamespaceGone()
 	p.ok(p.t, "run", "cancel", p.id)
-	p.worker("next") // whoever serves a namespace of that name finds the attempt without its Job
+	p.worker("next") // the next worker finds the attempt without its Job
 }
 
-func cancelled(p *play) { p.ok(p.t, "run", "cancel", p.id) }
+func cancelled(p *scenarioTest) { p.ok(p.t, "run", "cancel", p.id) }
 
-func cancelledPending(p *play) {
-	p.waits("no node can run the pod")
+func cancelledPending(p *scenarioTest) {
+	p.awaitDiagnosis("no node can run the pod")
 	cancelled(p)
 }
 
-func cancelledRunning(p *play) {
-	p.running()
-	p.until("the run to be RUNNING", func(r run) bool { return r.Run.State.Type == "RUNNING" })
+func cancelledRunning(p *scenarioTest) {
+	p.awaitRunningPod()
+	p.awaitRun("the run to be RUNNING", func(r run) bool { return r.Run.State.Type == "RUNNING" })
 	cancelled(p)
 }
 
-// linesAreAllThere demands that every line is in the output once, in order.
-func linesAreAllThere(count int) func(p *play) {
-	return func(p *play) {
-		p.until("the end of the run", over)
+// checkEveryLine checks that the output has every line once, in order.
+func checkEveryLine(count int) func(p *scenarioTest) {
+	return func(p *scenarioTest) {
+		p.awaitRun("the end of the run", hasEnded)
 		p.logsHave(p.t, p.id, fmt.Sprintf("line %d\n", count-1))
 		var want strings.Builder
 		for i := range count {
@@ -303,21 +303,21 @@ func linesAreAllThere(count int) func(p *play) {
 	}
 }
 
-// secondNamespace has a worker serve two namespaces and the run ask for the second.
-func secondNamespace(p *play) {
+// secondNamespace starts a worker for two namespaces; the run asks for the second.
+func secondNamespace(p *scenarioTest) {
 	second := p.cluster.namespace(p.t, "berth-second", nil)
-	p.more = []string{"--watch-namespace", p.jobs, "--watch-namespace", second}
+	p.moreFlags = []string{"--watch-namespace", p.jobs, "--watch-namespace", second}
 	p.worker("both")
 	p.scenario.deployment = "job_variables: {namespace: " + second + "}"
 	p.jobs = second
 	p.census = p.count(p.t, second)
 }
 
-func secondWorker(p *play) { p.worker("second") }
+func secondWorker(p *scenarioTest) { p.worker("second") }
 
-// manyRuns starts more runs beside the one that there is.
-func manyRuns(more int) func(p *play) {
-	return func(p *play) {
+// manyRuns starts further runs beside the first one.
+func manyRuns(more int) func(p *scenarioTest) {
+	return func(p *scenarioTest) {
 		for range more {
 			p.others = append(p.others, p.start(p.t, "play"))
 		}
@@ -328,10 +328,10 @@ func manyRuns(more int) func(p *play) {
 	}
 }
 
-// nothingShows demands that a value is in nothing that anybody but the job can see.
-func nothingShows(value string) func(p *play) {
-	return func(p *play) {
-		p.until("the end of the run", over)
+// checkValueNowhere checks that a value appears only inside the container.
+func checkValueNowhere(value string) func(p *scenarioTest) {
+	return func(p *scenarioTest) {
+		p.awaitRun("the end of the run", hasEnded)
 		jobs, err := json.Marshal(p.cluster.jobs(p.t, p.jobs, p.id))
 		p.must(err)
 		events, err := p.client.CoreV1().Events(p.jobs).List(p.t.Context(), metav1.ListOptions{})
@@ -353,12 +353,12 @@ func nothingShows(value string) func(p *play) {
 	}
 }
 
-func serverAway(p *play) {
-	p.running()
-	p.until("the run to be RUNNING", func(r run) bool { return r.Run.State.Type == "RUNNING" })
+func serverDown(p *scenarioTest) {
+	p.awaitRunningPod()
+	p.awaitRun("the run to be RUNNING", func(r run) bool { return r.Run.State.Type == "RUNNING" })
 	p.hosted.server.kill(p.t)
 	away := time.Now()
-	p.open()
+	p.openGate()
 	eventually(p.t, "the Job to finish, and four leases to run out", func() (bool, error) {
 		jobs := p.cluster.jobs(p.t, p.jobs, p.id)
 		return len(jobs) == 1 && jobs[0].Status.Succeeded == 1 && time.Since(away) > 20*time.Second, nil
@@ -366,12 +366,12 @@ func serverAway(p *play) {
 	p.startServer(p.t)
 }
 
-// restartAPIServer kills the API server of a cluster that is made here; its keeper starts it again.
-func (p *play) restartAPIServer() {
+// restartAPIServer kills the API server of a source-built cluster; its supervisor starts it again.
+func (p *scenarioTest) restartAPIServer() {
 	p.t.Helper()
 	dir := filepath.Dir(p.kubeconfig)
 	if _, err := os.Stat(filepath.Join(dir, "supervisor.sock")); err != nil {
-		testenv.Missing(p.t, "the API server of this cluster can not be restarted from here: it is not one of `make cluster-up` without Docker")
+		testenv.Missing(p.t, "this cluster's API server cannot be restarted: only the cluster that `make cluster-up` builds from source allows it")
 	}
 	processes, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	p.must(err)
@@ -397,81 +397,80 @@ func (p *play) restartAPIServer() {
 	})
 }
 
-func apiServerRestarted(p *play) {
-	p.running()
+func apiServerRestarted(p *scenarioTest) {
+	p.awaitRunningPod()
 	p.restartAPIServer()
-	p.open()
+	p.openGate()
 }
 
-func followedAcross(count int) func(p *play) {
-	return func(p *play) {
+func restartWhileFollowing(count int) func(p *scenarioTest) {
+	return func(p *scenarioTest) {
 		p.logsHave(p.t, p.id, "line 20\n")
 		p.restartAPIServer()
-		linesAreAllThere(count)(p)
+		checkEveryLine(count)(p)
 	}
 }
 
-// kubeFault makes the first n requests to the API server that match go wrong, and demands that there were
-// any.
-func kubeFault(n int, match matching, wrong fault) func(p *play) {
-	return func(p *play) {
-		p.toKube.times(n, match, wrong)
-		p.t.Cleanup(func() { p.wentWrong(p.toKube) })
+// kubeFault makes the first n matching requests to the API server fail, and checks that there was one.
+func kubeFault(n int, match requestMatcher, wrong fault) func(p *scenarioTest) {
+	return func(p *scenarioTest) {
+		p.kubeProxy.times(n, match, wrong)
+		p.t.Cleanup(func() { p.assertFaultHappened(p.kubeProxy) })
 	}
 }
 
-func serverFault(n int, match matching, wrong fault) func(p *play) {
-	return func(p *play) {
-		p.toBerth.times(n, match, wrong)
-		p.t.Cleanup(func() { p.wentWrong(p.toBerth) })
+func serverFault(n int, match requestMatcher, wrong fault) func(p *scenarioTest) {
+	return func(p *scenarioTest) {
+		p.serverProxy.times(n, match, wrong)
+		p.t.Cleanup(func() { p.assertFaultHappened(p.serverProxy) })
 	}
 }
 
-func (p *play) wentWrong(at *proxy) {
+func (p *scenarioTest) assertFaultHappened(at *proxy) {
 	if at.count() == 0 && !p.t.Failed() {
-		p.t.Error("nothing has gone wrong: the row proves nothing")
+		p.t.Error("no request failed, so the scenario proves nothing")
 	}
 }
 
-func anyReport(r *http.Request, _ string) bool { return r.URL.Path == "/api/v1/worker/reports" }
+func reportsAnything(r *http.Request, _ string) bool { return r.URL.Path == "/api/v1/worker/reports" }
 
-// hangs never answers.
-func hangs(_ http.ResponseWriter, r *http.Request, _ http.Handler) bool {
+// neverAnswer holds the request until its client gives up.
+func neverAnswer(_ http.ResponseWriter, r *http.Request, _ http.Handler) bool {
 	<-r.Context().Done()
 	panic(http.ErrAbortHandler)
 }
 
-func everyThirdBreaks(p *play) {
-	p.toKube.set(func(w http.ResponseWriter, r *http.Request, forward http.Handler) bool {
-		switch p.toKube.hit() % 6 {
+func breakEveryThirdRequest(p *scenarioTest) {
+	p.kubeProxy.set(func(w http.ResponseWriter, r *http.Request, forward http.Handler) bool {
+		switch p.kubeProxy.hit() % 6 {
 		case 2:
-			return refused(w, r, forward)
+			return dropRequest(w, r, forward)
 		case 5:
-			if watches(r, "") {
-				return refused(w, r, forward)
+			if watchesObjects(r, "") {
+				return dropRequest(w, r, forward)
 			}
-			return dropped(w, r, forward)
+			return dropAnswer(w, r, forward)
 		}
 		return false
 	})
-	p.t.Cleanup(func() { p.wentWrong(p.toKube) })
+	p.t.Cleanup(func() { p.assertFaultHappened(p.kubeProxy) })
 }
 
-// killedAt has the first worker get as far as that request, and dies there.
-func killedAt(match matching, kube, answered bool) func(p *play) {
-	return func(p *play) {
-		through := p.toBerth
+// killedAt kills the first worker when it makes a matching request, before or after the answer.
+func killedAt(match requestMatcher, kube, answered bool) func(p *scenarioTest) {
+	return func(p *scenarioTest) {
+		through := p.serverProxy
 		if kube {
-			through = p.toKube
+			through = p.kubeProxy
 		}
 		reached := through.stopAt(match, answered)
 		p.first = p.worker("first")
 		p.t.Cleanup(func() { p.first.kill(p.t) })
-		p.scenario.act = func(p *play) {
+		p.scenario.act = func(p *scenarioTest) {
 			select {
 			case <-reached:
 			case <-time.After(patience):
-				p.t.Fatal("the worker has not come that far")
+				p.t.Fatal("the worker never made the request")
 			}
 			p.first.kill(p.t)
 			p.worker("second")
@@ -481,15 +480,16 @@ func killedAt(match matching, kube, answered bool) func(p *play) {
 
 // succeeded is what killedAt puts in its own place. abandonedByHand has an operator give up an attempt whose
 // worker is gone, and another worker find its Job running.
-func abandonedByHand(p *play) {
-	first := p.running()
-	p.until("the run to be RUNNING", func(r run) bool { return r.Run.State.Type == "RUNNING" })
+func abandonedByHand(p *scenarioTest) {
+	first := p.awaitRunningPod()
+	p.awaitRun("the run to be RUNNING", func(r run) bool { return r.Run.State.Type == "RUNNING" })
 	p.first.kill(p.t)
 	eventually(p.t, "the lease to run out", func() (bool, error) { return p.run(p.t, "run", "abandon", p.id).code == 0, nil })
 	p.worker("second")
-	eventually(p.t, "what runs of the attempt that is over to be stopped", func() (bool, error) {
-		return !slices.ContainsFunc(p.podsNow(), func(pod corev1.Pod) bool { return pod.UID == first.UID && pod.Status.Phase == corev1.PodRunning }), nil
+	eventually(p.t, "the pod of the ended attempt to be stopped", func() (bool, error) {
+		return !slices.ContainsFunc(p.currentPods(), func(pod corev1.Pod) bool { return pod.UID == first.UID && pod.Status.Phase == corev1.PodRunning }), nil
 	})
 }
 
-func succeeded(*play) {}
+// takenOver does nothing: killedAt, as prepare, replaces the action.
+func takenOver(*scenarioTest) {}

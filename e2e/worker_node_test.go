@@ -20,7 +20,7 @@ import (
 
 // fakeNode makes a node that only the API server knows: the test is its kubelet, as long as it lives.
 // Scheduling, the node lifecycle, taints and evictions are the real control plane's.
-func fakeNode(p *play) {
+func fakeNode(p *scenarioTest) {
 	ctx := context.WithoutCancel(p.t.Context())
 	node, err := p.client.CoreV1().Nodes().Create(ctx, &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: "lost-", Labels: map[string]string{"e2e.berth.dev/lost": ""}},
@@ -44,7 +44,7 @@ func readiness(status corev1.ConditionStatus) corev1.NodeCondition {
 	return corev1.NodeCondition{Type: corev1.NodeReady, Status: status, Reason: "Test", LastHeartbeatTime: now, LastTransitionTime: now}
 }
 
-func (p *play) nodeStatus(status corev1.NodeStatus) {
+func (p *scenarioTest) nodeStatus(status corev1.NodeStatus) {
 	p.t.Helper()
 	patch, err := json.Marshal(map[string]any{"status": status})
 	p.must(err)
@@ -53,10 +53,10 @@ func (p *play) nodeStatus(status corev1.NodeStatus) {
 }
 
 // nodeLost runs the pod on the node, as its kubelet would say, and then says nothing more of the pod.
-func nodeLost(p *play) {
+func nodeLost(p *scenarioTest) {
 	var pod corev1.Pod
 	eventually(p.t, "the pod to be on the node", func() (bool, error) {
-		pods := p.podsNow()
+		pods := p.currentPods()
 		if len(pods) == 1 && pods[0].Spec.NodeName != "" && pods[0].Spec.NodeName != p.node {
 			return false, fmt.Errorf("it is on %s", pods[0].Spec.NodeName)
 		}
@@ -72,23 +72,23 @@ func nodeLost(p *play) {
 	}}
 	_, err := p.client.CoreV1().Pods(p.jobs).UpdateStatus(p.t.Context(), &pod, metav1.UpdateOptions{})
 	p.must(err)
-	p.until("the run to be RUNNING", func(r run) bool { return r.Run.State.Type == "RUNNING" })
+	p.awaitRun("the run to be RUNNING", func(r run) bool { return r.Run.State.Type == "RUNNING" })
 	p.nodeStatus(corev1.NodeStatus{Conditions: []corev1.NodeCondition{readiness(corev1.ConditionFalse)}})
 }
 
-// nodeLostThenRemoved waits until the run says what keeps it, sees that nobody acts, and removes the node as
-// an operator would.
-func nodeLostThenRemoved(p *play) {
+// nodeLostThenRemoved waits until the run names the lost node, checks that the worker does not act, and removes the
+// node as an operator would.
+func nodeLostThenRemoved(p *scenarioTest) {
 	nodeLost(p)
-	p.waits("node " + p.node + " does not confirm")
-	if r := p.now(); len(r.Attempts) != 1 || over(r) || len(p.podsNow()) != 1 {
+	p.awaitDiagnosis("node " + p.node + " does not confirm")
+	if r := p.currentRun(); len(r.Attempts) != 1 || hasEnded(r) || len(p.currentPods()) != 1 {
 		p.t.Errorf("somebody has acted: %+v", r)
 	}
 	p.must(p.client.CoreV1().Nodes().Delete(p.t.Context(), p.node, metav1.DeleteOptions{}))
 }
 
 // workerInside starts a worker with no more than the rights of a ServiceAccount of the namespace.
-func workerInside(p *play) {
+func workerInside(p *scenarioTest) {
 	ctx := p.t.Context()
 	meta := metav1.ObjectMeta{Name: "worker"}
 	_, err := p.client.CoreV1().ServiceAccounts(p.jobs).Create(ctx, &corev1.ServiceAccount{ObjectMeta: meta}, metav1.CreateOptions{})

@@ -58,7 +58,7 @@ func sortedKeys(m map[string][]string) []string {
 	return keys
 }
 
-// runPackage runs benchmarks of one package once. The package may be in a module of its own.
+// runPackage runs benchmarks of one package once. The package may be in a nested module.
 func runPackage(ctx context.Context, dir string, names []string, benchtime string, into samples) error {
 	pattern := "^Benchmark(" + strings.Join(names, "|") + ")$"
 	command := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", pattern, "-benchmem",

@@ -23,8 +23,7 @@ import (
 	"github.com/berth-dev/berth/e2e/cluster/state"
 )
 
-// TestClusterLivesAndLeavesNothing takes a cluster of its own, beside whatever cluster is up, through its
-// life.
+// TestClusterLivesAndLeavesNothing starts and stops a separate cluster, beside any cluster that is up.
 func TestClusterLivesAndLeavesNothing(t *testing.T) {
 	if os.Geteuid() != 0 {
 		missing(t, "a cluster built from source needs root")
@@ -73,7 +72,7 @@ func missing(t *testing.T, what string) {
 	t.Skipf("not run: %s", what)
 }
 
-// newCluster returns a cluster in a directory of its own, which is down when the test ends, however it ends.
+// newCluster returns a cluster in a new directory; it is taken down when the test ends.
 func newCluster(t *testing.T) *local.Cluster {
 	t.Helper()
 	path, err := os.MkdirTemp("", "berth") // t.TempDir is too long for the sockets

@@ -103,7 +103,7 @@ func (in *installation) start(args ...string) string {
 	for lines := bufio.NewScanner(stdout); lines.Scan(); {
 		if rest, ok := strings.CutPrefix(lines.Text(), "ready"); ok {
 			go func() {
-				for lines.Scan() { // nobody is to wait for a full pipe
+				for lines.Scan() { // a full pipe would block the process
 				}
 			}()
 			return strings.TrimSpace(rest)

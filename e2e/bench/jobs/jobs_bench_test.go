@@ -82,7 +82,7 @@ func createdBare(b *testing.B, gated bool) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// warm opens the client's connection. Until it is known to speak HTTP/2, every waiting request dials one of its own:
+// warm opens the client's connection. Until it is known to speak HTTP/2, every waiting request dials a new connection:
 // on two cores thousands of handshakes then time out.
 func warm(b *testing.B, client kubernetes.Interface) {
 	b.Helper()

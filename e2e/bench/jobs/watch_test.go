@@ -44,8 +44,8 @@ func watchPods(b *testing.B, client kubernetes.Interface, namespace string) *sig
 	})
 }
 
-// watching opens the watch again when the API server drops it, as it does with who can not keep up; the new
-// one begins with all that is there.
+// watching reopens the watch when the API server drops it, as it does with a slow reader; a new watch starts
+// with every existing object.
 func watching[T any](b *testing.B, open func(context.Context) (watch.Interface, error)) *sights[T] {
 	b.Helper()
 	s := &sights[T]{b: b, signal: make(chan struct{}, 1)}

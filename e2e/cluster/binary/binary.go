@@ -61,7 +61,7 @@ func (b *Builder) Build(ctx context.Context, name string) (string, error) {
 		return "", fmt.Errorf("build %s: %w", name, err)
 	}
 	defer unlock()
-	if _, err := os.Stat(path); err == nil { // somebody else has just built it
+	if _, err := os.Stat(path); err == nil { // another process has just built it
 		return path, nil
 	}
 	if err := b.compile(ctx, target, path); err != nil {

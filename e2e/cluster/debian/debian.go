@@ -66,8 +66,8 @@ func missingPackages() []string {
 	return missing
 }
 
-// install lets apt-get install the packages. PostgreSQL's would start a database server of its own, which
-// nobody asked for.
+// install installs packages with apt-get. Without withoutDatabase, PostgreSQL's would also create and start a
+// database server.
 func install(ctx context.Context, packages []string, progress io.Writer) error {
 	fmt.Fprintf(progress, "installing Debian packages: %s\n", strings.Join(packages, " "))
 	if slices.Contains(packages, "postgresql") {
@@ -97,8 +97,8 @@ func aptGet(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// withoutDatabase keeps the postgresql package from making a database of its own, unless the file that says
-// so is there.
+// withoutDatabase keeps the postgresql package from creating a database cluster. An existing configuration file
+// is left alone.
 func withoutDatabase(path string) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil

@@ -43,7 +43,7 @@ func Postgres(ctx context.Context) (Spec, error) {
 	if err := addPostgres(ctx, tree, root); err != nil {
 		return Spec{}, err
 	}
-	if err := addTimeZones(ctx, tree); err != nil { // Debian's PostgreSQL has none of its own
+	if err := addTimeZones(ctx, tree); err != nil { // Debian's PostgreSQL ships none
 		return Spec{}, err
 	}
 	tree.File("usr/local/bin/docker-entrypoint.sh", 0o755, postgresEntrypoint)

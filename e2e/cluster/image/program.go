@@ -4,8 +4,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// Nobody is the user that images run as which need no particular one.
-const Nobody = 65532
+// NonRoot is the UID of images that need no particular user.
+const NonRoot = 65532
 
 // Program describes an image that holds a single static program, at /name, and runs it.
 func Program(reference, name, source string) (Spec, error) {

@@ -80,9 +80,8 @@ func clean(dir state.Dir) error {
 	return nil
 }
 
-// unmountBelow takes away what is mounted below root on the machine. The cluster mounts in a namespace of its
-// own, so there is nothing, unless somebody else mounted it; without this, removing the directory would reach
-// into it.
+// unmountBelow unmounts everything below root on the machine. The cluster mounts in its own namespace, so only
+// a foreign mount can be there; removing the directory would reach into it.
 func unmountBelow(root string) error {
 	data, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -179,7 +178,7 @@ func killMembers(group string) {
 		if pid, err := strconv.Atoi(member); err == nil && pid > 1 {
 			unix.Kill(
 				pid, unix.SIGKILL,
-			) // it may have ended by itself; if not, the group can not be removed and is reported
+			) // it may have ended by itself; if not, removing the group fails and is reported
 		}
 	}
 }

@@ -93,7 +93,7 @@ func awaitReady(ctx context.Context, dir state.Dir, config state.Config) error {
 	return poll(ctx, func(ctx context.Context) error { return readyNow(ctx, client, config) })
 }
 
-// readyNow returns why the cluster can not take work, or nil.
+// readyNow returns why the cluster cannot take work, or nil.
 func readyNow(ctx context.Context, client kubernetes.Interface, config state.Config) error {
 	for _, node := range config.Nodes() {
 		if err := nodeReady(ctx, client, node.Name); err != nil {

@@ -1,6 +1,5 @@
 // Package local is the source-built cluster as seen from the machine: it starts the cluster's first process
-// in namespaces of its own, brings images and add-ons into it, tells how it does, and removes it. What runs
-// inside is package node.
+// in new namespaces, loads images and add-ons, reports its status, and removes it. Package node runs inside.
 package local
 
 import (

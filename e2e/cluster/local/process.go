@@ -16,7 +16,7 @@ import (
 )
 
 // A process is a running process that was recognised as the cluster's first. The handle stays bound to that
-// very process: should it end and its number be given to another, a signal reaches nobody.
+// process: after its end a signal fails, even if another process gets the same number.
 type process struct {
 	pid    int
 	handle int // a pidfd

@@ -14,7 +14,7 @@ import (
 	"github.com/berth-dev/berth/e2e/cluster/state"
 )
 
-// preferredPort is the API server's port on 127.0.0.1 where nobody else has it.
+// preferredPort is the API server's port on 127.0.0.1 unless another process uses it.
 const preferredPort = 6443
 
 // start builds what is not built yet, writes what the cluster needs to begin and starts its first process.

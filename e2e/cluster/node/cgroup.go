@@ -41,8 +41,8 @@ func hierarchies(mountinfo string) []string {
 }
 
 // joinCgroup makes the cluster's control group with one below it for every node's pods, and moves this
-// process into one of its own there, so that whatever becomes of the caller's group (an end of session, a
-// limit) does not touch the cluster, and so that every process of the cluster can be found.
+// process into another one there, so that the end or a limit of the caller's group does not affect the
+// cluster, and so that every process of the cluster can be found.
 func joinCgroup(dir state.Dir) error {
 	all, err := Hierarchies()
 	if err != nil {

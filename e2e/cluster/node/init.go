@@ -27,8 +27,8 @@ import (
 )
 
 // ListenerFD is the number of the file that init and the supervisor inherit: the listening socket on the
-// machine's
-// 127.0.0.1, which can not be opened from inside the network namespace.
+// machine's 127.0.0.1,
+// which cannot be opened from inside the network namespace.
 const ListenerFD = 3
 
 // Init is the first process of the cluster's namespaces; it returns when the supervisor has ended.

@@ -10,7 +10,7 @@ import (
 )
 
 // prepareNetwork gives the network namespace what it needs: a loopback interface that also carries the nodes'
-// addresses, and forwarding between pods. Pods are attached point to point, each behind a device of its own,
+// addresses, and forwarding between pods. Pods are attached point to point, each behind its own device,
 // so that everything between them is routed and passes kube-proxy's rules; a bridge would need a kernel
 // module for that.
 //

@@ -41,7 +41,7 @@ func serveStatus(ctx context.Context, path string, keepers keepers) error {
 			w.Header().Set("Content-Type", "application/json")
 			json.NewEncoder(w).
 				Encode(keepers.status(r.Context()))
-			// who asked may have gone; nobody else is interested
+			// fails only when the client has gone
 		}),
 	}
 	stop := context.AfterFunc(ctx, func() { server.Close() })

@@ -82,7 +82,7 @@ func writeTemplate(source, target string, values any) error {
 }
 
 // Snapshotter returns the way in which layers are stacked: overlays, or copies where the directory is itself
-// on an overlay (in a container), which can not carry another.
+// on an overlay (in a container), which cannot carry another.
 func Snapshotter(dir state.Dir) string {
 	const overlay = 0x794c7630
 	var stat syscall.Statfs_t

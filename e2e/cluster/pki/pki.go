@@ -1,4 +1,4 @@
-// Package pki makes the keys and certificates of one cluster: an authority of its own, and what it signs.
+// Package pki makes the keys and certificates of one cluster: an authority, and what it signs.
 package pki
 
 import (

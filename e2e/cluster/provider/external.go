@@ -13,7 +13,7 @@ import (
 // EnvKubeconfig is the environment variable that names the kubeconfig of a cluster to use as it is.
 const EnvKubeconfig = "E2E_KUBECONFIG"
 
-// External is a cluster that somebody else keeps: it is looked at, never started, filled or removed.
+// External is a cluster that someone else operates: it is read, never started, filled or removed.
 type External struct {
 	Path     string // of its kubeconfig
 	Progress io.Writer
@@ -40,7 +40,7 @@ func (e External) Down(context.Context) error {
 	return nil
 }
 
-// Load can not bring images into a cluster of which only the API is known.
+// Load loads nothing: only the API of the cluster is known, not its nodes.
 func (e External) Load(_ context.Context, archive string) error {
 	fmt.Fprintf(e.Progress,
 		"%s is not loaded: the cluster of %s must be able to pull its images, or have them\n", archive,

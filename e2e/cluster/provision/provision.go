@@ -69,7 +69,7 @@ func (d *directories) Provision(
 	return volume, controller.ProvisioningFinished, nil
 }
 
-// Delete removes the directory of a volume that nobody claims any more.
+// Delete removes the directory of a volume whose claim is gone.
 func (d *directories) Delete(_ context.Context, volume *corev1.PersistentVolume) error {
 	if err := os.RemoveAll(filepath.Join(d.root, volume.Name)); err != nil {
 		return fmt.Errorf("remove volume: %w", err)

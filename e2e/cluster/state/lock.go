@@ -25,7 +25,7 @@ func Lock(ctx context.Context, path string, progress io.Writer) (unlock func(), 
 		}
 		if file != nil {
 			return func() {
-				os.Remove(path) // while the lock is held, so that nobody else can hold this file
+				os.Remove(path) // while the lock is held, so that no other process can hold this file
 				file.Close()
 			}, nil
 		}
@@ -41,7 +41,7 @@ func Lock(ctx context.Context, path string, progress io.Writer) (unlock func(), 
 	}
 }
 
-// tryLock returns the locked file, or nil where somebody else holds it or has just removed it.
+// tryLock returns the locked file, or nil where another process holds it or has just removed it.
 func tryLock(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

@@ -11,7 +11,7 @@ type Node struct {
 }
 
 // Addresses of the cluster's own network. Each cluster has a network namespace to itself, so they are the
-// same in all of them and can not collide with anything on the machine.
+// same in all of them and cannot collide with anything on the machine.
 const (
 	ClusterCIDR  = "10.88.0.0/16" // nodes and pods
 	ServiceCIDR  = "10.96.0.0/16"

@@ -14,23 +14,23 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// play is one scenario on its way.
-type play struct {
+// scenarioTest is one scenario while it runs.
+type scenarioTest struct {
 	*hosted
 	scenario
-	t       *testing.T
-	id      string   // of the run
-	first   *process // the worker that is there from the start
-	toKube  *proxy   // of the first worker
-	toBerth *proxy
-	more    []string // further flags of workers, which prepare may add
-	config  string   // the kubeconfig of the first worker
-	census  *census
-	others  []string // further runs
-	node    string   // that was made for the scenario
+	t           *testing.T
+	id          string   // run ID
+	first       *process // the worker that is started before the run
+	kubeProxy   *proxy   // of the first worker
+	serverProxy *proxy
+	moreFlags   []string // further flags of workers, which prepare may add
+	config      string   // kubeconfig of the first worker
+	census      *census
+	others      []string // further runs
+	node        string   // node created for the scenario
 }
 
-// tableTemplate is what every scenario lays its own over.
+// tableTemplate is the template that every scenario overlays.
 const tableTemplate = `
 variables:
   type: object
@@ -57,9 +57,9 @@ job_configuration:
             securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
 `
 
-func TestTheWorkerWhateverBreaks(t *testing.T) {
+func TestWorkerSurvivesEveryFault(t *testing.T) {
 	c := connect(t)
-	tally := &tally{rows: map[string]string{}}
+	tally := &summary{rows: map[string]string{}}
 	t.Cleanup(func() { tally.print(t) })
 	t.Run("alone", func(t *testing.T) { // before the others begin
 		for _, s := range scenarios() {
@@ -78,9 +78,9 @@ func TestTheWorkerWhateverBreaks(t *testing.T) {
 	}
 }
 
-func (s scenario) perform(t *testing.T, c *cluster, tally *tally) {
+func (s scenario) perform(t *testing.T, c *cluster, tally *summary) {
 	began := time.Now()
-	p := &play{scenario: s, t: t, hosted: startBare(t, c, s.labels)}
+	p := &scenarioTest{scenario: s, t: t, hosted: startBare(t, c, s.labels)}
 	p.census = c.count(t, p.jobs)
 	p.config = c.kubeconfig
 	p.write(t, "template.yaml", s.template(t))
@@ -98,13 +98,13 @@ func (s scenario) perform(t *testing.T, c *cluster, tally *tally) {
 	if p.act != nil {
 		p.act(p)
 	}
-	r := p.judge()
+	r := p.assertOutcome()
 	p.record(r)
 	pods, _ := p.census.all()
-	tally.add(s.name, fmt.Sprintf("%-9s  %-18s  %2d pods  %3d s", r.Run.State.Type, ended(r), pods, int(time.Since(began).Seconds())))
+	tally.add(s.name, fmt.Sprintf("%-9s  %-18s  %2d pods  %3d s", r.Run.State.Type, outcomesOf(r), pods, int(time.Since(began).Seconds())))
 }
 
-// overlay lays one tree over another: mappings key by key, lists item by item, null takes away.
+// overlay merges one tree over another: mappings by key, lists by index; null deletes.
 func overlay(under, over any) any {
 	switch over := over.(type) {
 	case map[string]any:
@@ -136,7 +136,7 @@ func overlay(under, over any) any {
 	return over
 }
 
-func parse(t *testing.T, text string) any {
+func unmarshalYAML(t *testing.T, text string) any {
 	t.Helper()
 	var tree any
 	if err := yaml.Unmarshal([]byte(text), &tree); err != nil {
@@ -145,7 +145,7 @@ func parse(t *testing.T, text string) any {
 	return tree
 }
 
-func print(t *testing.T, tree any) string {
+func marshalYAML(t *testing.T, tree any) string {
 	t.Helper()
 	text, err := yaml.Marshal(tree)
 	if err != nil {
@@ -156,12 +156,12 @@ func print(t *testing.T, tree any) string {
 
 // template is the scenario's base job template.
 func (s scenario) template(t *testing.T) string {
-	tree := parse(t, tableTemplate)
+	tree := unmarshalYAML(t, tableTemplate)
 	within := func(text string, keys ...string) {
 		if text == "" {
 			return
 		}
-		layer := parse(t, text)
+		layer := unmarshalYAML(t, text)
 		for _, key := range slices.Backward(keys) {
 			if key == "[]" {
 				layer = []any{layer}
@@ -175,54 +175,54 @@ func (s scenario) template(t *testing.T) string {
 	within(s.spec, "job_configuration", "job_manifest", "spec")
 	within(s.pod, "job_configuration", "job_manifest", "spec", "template", "spec")
 	within(s.container, "job_configuration", "job_manifest", "spec", "template", "spec", "containers", "[]")
-	return print(t, tree)
+	return marshalYAML(t, tree)
 }
 
 func (s scenario) deploymentFile(t *testing.T) string {
 	deployment := any(map[string]any{"name": "play", "pool": "hosted", "job_variables": map[string]any{"script": s.script}})
 	if s.deployment != "" {
-		deployment = overlay(deployment, parse(t, s.deployment))
+		deployment = overlay(deployment, unmarshalYAML(t, s.deployment))
 	}
-	return print(t, map[string]any{"deployments": []any{deployment}})
+	return marshalYAML(t, map[string]any{"deployments": []any{deployment}})
 }
 
-// proxies puts proxies where the scenario wants them.
-func (p *play) proxies() {
+// proxies starts the proxies that the scenario asks for.
+func (p *scenarioTest) proxies() {
 	if p.kube {
-		p.toKube, p.config = p.apiProxy(p.t)
+		p.kubeProxy, p.config = p.apiProxy(p.t)
 	}
 	if p.scenario.server {
-		p.toBerth = newProxy(p.t, p.url, nil)
+		p.serverProxy = newProxy(p.t, p.url, nil)
 	}
 }
 
-// worker starts a worker; the one called first goes through the proxies.
-func (p *play) worker(name string) *process {
+// worker starts a worker; the one named "first" goes through the proxies.
+func (p *scenarioTest) worker(name string) *process {
 	p.t.Helper()
 	url, kubeconfig := p.url, p.kubeconfig
 	if name == "first" {
 		kubeconfig = p.config
-		if p.toBerth != nil {
-			url = p.toBerth.url
+		if p.serverProxy != nil {
+			url = p.serverProxy.url
 		}
 	}
 	args := append([]string{"worker", "start", "--pool", p.pool, "--type", "kubernetes", "--name", name, "--kubeconfig", kubeconfig,
-		"--namespace", p.jobs, "--cluster-id", "e2e", "--metrics-listen", "127.0.0.1:0", "--log-level", "debug"}, slices.Concat(p.flags, p.more)...)
+		"--namespace", p.jobs, "--cluster-id", "e2e", "--metrics-listen", "127.0.0.1:0", "--log-level", "debug"}, slices.Concat(p.flags, p.moreFlags)...)
 	w, _ := startProcess(p.t, []string{"BERTH_API_URL=" + url}, args...)
 	return w
 }
 
-// now is the run as it is.
-func (p *play) now() run { return p.show(p.t, p.id) }
+// currentRun returns the run as the server shows it now.
+func (p *scenarioTest) currentRun() run { return p.show(p.t, p.id) }
 
-// until waits until the run is as wanted.
-func (p *play) until(what string, wanted func(r run) bool) run {
+// awaitRun waits until the run satisfies wanted.
+func (p *scenarioTest) awaitRun(what string, wanted func(r run) bool) run {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), 150*time.Second)
 	defer cancel()
 	var r run
 	err := poll(ctx, func() (bool, error) {
-		r = p.now()
+		r = p.currentRun()
 		return wanted(r), nil
 	})
 	if err != nil {
@@ -231,16 +231,16 @@ func (p *play) until(what string, wanted func(r run) bool) run {
 	return r
 }
 
-// waits waits until an attempt says that it waits for this.
-func (p *play) waits(words string) {
+// awaitDiagnosis waits until a message or diagnosis of the run contains words.
+func (p *scenarioTest) awaitDiagnosis(words string) {
 	p.t.Helper()
-	r := p.until("the run to say "+words, func(r run) bool { return strings.Contains(said(r), words) })
+	r := p.awaitRun("the run to report "+words, func(r run) bool { return strings.Contains(messagesOf(r), words) })
 	last := r.Attempts[len(r.Attempts)-1]
-	p.keep(last.Number, " waits", map[string]any{"phase": map[bool]string{true: "pending", false: "running"}[r.Run.State.Type == "PENDING"], "diagnosis": words})
+	p.writeRecording(last.Number, " waits", map[string]any{"phase": map[bool]string{true: "pending", false: "running"}[r.Run.State.Type == "PENDING"], "diagnosis": words})
 }
 
-// said is all that the run and its attempts say.
-func said(r run) string {
+// messagesOf returns every message and diagnosis of the run and its attempts.
+func messagesOf(r run) string {
 	text := r.Run.State.Message
 	for _, a := range r.Attempts {
 		text += "\n" + a.Diagnosis + "\n" + a.Message
@@ -248,12 +248,12 @@ func said(r run) string {
 	return text
 }
 
-func over(r run) bool {
+func hasEnded(r run) bool {
 	return slices.Contains([]string{"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}, r.Run.State.Type)
 }
 
-// ended is how the attempts ended, in their order.
-func ended(r run) string {
+// outcomesOf lists the categories of the attempts in order; "ok" for success.
+func outcomesOf(r run) string {
 	var ends []string
 	for _, a := range r.Attempts {
 		end := a.Category
@@ -265,20 +265,20 @@ func ended(r run) string {
 	return strings.Join(ends, " ")
 }
 
-// judge demands what must come of the scenario, and that nothing is left of it.
-func (p *play) judge() run {
+// assertOutcome checks the outcome that the scenario expects, and that nothing is left in the cluster.
+func (p *scenarioTest) assertOutcome() run {
 	p.t.Helper()
-	r := p.until("the end of the run", over)
-	if r.Run.State.Type != p.state || ended(r) != p.ends {
-		p.t.Errorf("the run is %s and its attempts ended as %q, want %s and %q; it says:\n%s", r.Run.State.Type, ended(r), p.state, p.ends, said(r))
+	r := p.awaitRun("the end of the run", hasEnded)
+	if r.Run.State.Type != p.state || outcomesOf(r) != p.ends {
+		p.t.Errorf("the run is %s and its attempts ended as %q, want %s and %q; it says:\n%s", r.Run.State.Type, outcomesOf(r), p.state, p.ends, messagesOf(r))
 	}
-	if !strings.Contains(said(r), p.says) {
-		p.t.Errorf("the run does not say %q:\n%s", p.says, said(r))
+	if !strings.Contains(messagesOf(r), p.says) {
+		p.t.Errorf("the run does not say %q:\n%s", p.says, messagesOf(r))
 	}
 	p.recordedOnce(p.t, p.id)
 	p.logsHave(p.t, p.id, p.logs...)
 	for _, id := range append(p.others, p.id) {
-		p.nothingHeld(id)
+		p.assertNothingLeft(id)
 	}
 	pods, twice := p.census.all()
 	if pods != p.pods || (len(twice) > 0 && !p.resumed) {
@@ -287,7 +287,7 @@ func (p *play) judge() run {
 	return r
 }
 
-func (p *play) nothingHeld(id string) {
+func (p *scenarioTest) assertNothingLeft(id string) {
 	p.t.Helper()
 	left := ""
 	ctx, cancel := context.WithTimeout(p.t.Context(), patience)
@@ -298,33 +298,33 @@ func (p *play) nothingHeld(id string) {
 		return left == "", err
 	})
 	if err != nil {
-		p.t.Errorf("something is left of run %s: %s (%v)", id, left, err)
+		p.t.Errorf("run %s left something behind: %s (%v)", id, left, err)
 	}
 }
 
-// tally collects what came of the rows.
-type tally struct {
+// summary collects the outcome of each scenario.
+type summary struct {
 	mu   sync.Mutex
 	rows map[string]string
 }
 
-func (y *tally) add(name, line string) {
+func (y *summary) add(name, line string) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	y.rows[name] = line
 }
 
-// print prints the table of what came of each row; E2E_TABLE names a file for it.
-func (y *tally) print(t *testing.T) {
+// marshalYAML prints the table of what came of each row; E2E_TABLE names a file for it.
+func (y *summary) print(t *testing.T) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	var text strings.Builder
-	for _, name := range required() {
+	for _, name := range requiredScenarios() {
 		if line, ok := y.rows[name]; ok {
 			fmt.Fprintf(&text, "%-62s %s\n", name, line)
 		}
 	}
-	t.Logf("what came of the rows that ended:\n%s", text.String())
+	t.Logf("outcomes of the scenarios that ended:\n%s", text.String())
 	if path := os.Getenv("E2E_TABLE"); path != "" {
 		writeFile(t, path, text.String())
 	}

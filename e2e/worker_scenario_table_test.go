@@ -2,32 +2,32 @@ package e2e
 
 import "testing"
 
-// A scenario is a row of the table: what is run, what is done to it, and what must come of it.
+// A scenario is a row of the table: the workload, the fault and the expected outcome.
 type scenario struct {
 	name string
-	// config, spec, pod and container are YAML mappings that are laid over the template: job_configuration,
-	// the Job's spec, its pod's, and that of the job container.
+	// config, spec, pod and container are YAML mappings merged over the template: over job_configuration, the
+	// Job's spec, the pod's spec and the job container.
 	config, spec, pod, container string
 	script                       string
-	deployment                   string // a YAML mapping that is laid over the deployment
+	deployment                   string // a YAML mapping merged over the deployment
 	labels                       map[string]string
 	flags                        []string // of the worker
 	kube, server                 bool     // the first worker goes through a proxy to the API server, to the server
 	idle                         bool     // no worker is started
 	alone                        bool     // nothing else runs beside it
-	unseen                       bool     // how it ended is not to be seen in the Job
-	resumed                      bool     // one Job has pods one after the other, as whoever resumes it wants
-	prepare, act                 func(p *play)
+	unseen                       bool     // the Job does not show how the attempt ended
+	resumed                      bool     // the Job has several pods in turn, because it is resumed
+	prepare, act                 func(p *scenarioTest)
 
-	// What must come of it.
+	// The expected outcome.
 	state string
-	ends  string // how each attempt ended: a category, or ok
-	pods  int    // that ever were, of all attempts
-	says  string // in the messages and diagnoses of the attempts
+	ends  string // the category of each attempt, or ok
+	pods  int    // pods that ever existed, over all attempts
+	says  string // part of a message or diagnosis of an attempt
 	logs  []string
 }
 
-// gatedOnce waits for the gate in its first attempt and is done at once in any other.
+// gatedOnce waits for the gate in the first attempt and exits at once in later ones.
 const gatedOnce = `[ "$BERTH_ATTEMPT" = 1 ] || exit 0; ` + gated
 
 const (
@@ -39,7 +39,7 @@ const (
   affinity: {nodeAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 100, preference: {matchExpressions: [{key: e2e.berth.dev/lost, operator: Exists}]}}]}}}`
 )
 
-// scenarios are all rows. Those of a worker that is killed at a step are made by killed.
+// scenarios lists every row; killedWorkerScenarios generates the rows in which a worker is killed.
 func scenarios() []scenario {
 	rows := []scenario{
 		{name: "normal", script: "echo done", state: "COMPLETED", ends: "ok", pods: 1, logs: []string{"done\n"}},
@@ -47,7 +47,7 @@ func scenarios() []scenario {
 		{name: "out of memory, then more of it", script: `[ "$BERTH_ATTEMPT" = 2 ] && exit 0; sleep 1; x=a; while true; do x=$x$x; done`,
 			container:  `resources: {limits: {memory: "{{ memory }}Mi"}}`,
 			deployment: "retries: {max: 0, delay_seconds: 0, oom: {max: 1, variable: memory, factor: 2}}",
-			act:        memoryIsRaised, state: "COMPLETED", ends: "oom ok", pods: 2, says: "limit 32Mi"},
+			act:        checkRaisedMemory, state: "COMPLETED", ends: "oom ok", pods: 2, says: "limit 32Mi"},
 
 		{name: "evicted, and run again", script: gatedOnce, act: evicted, state: "COMPLETED", ends: "evicted ok", pods: 2, says: "EvictionByEvictionAPI"},
 		{name: "evicted, and ended by the pool's policy", config: "policy: {eviction: fail}", script: gated, act: evicted, state: "CRASHED", ends: "evicted", pods: 1},
@@ -55,7 +55,7 @@ func scenarios() []scenario {
 		{name: "evicted while no worker ran, and ended by the pool's policy", config: "policy: {eviction: fail}", script: gated, act: evictedUnseen,
 			state: "CRASHED", ends: "evicted", pods: 1},
 		{name: "a pod that exits 0 when it is evicted", script: `[ "$BERTH_ATTEMPT" = 1 ] || exit 0; trap "exit 0" TERM; echo up; while true; do sleep 0.1; done`,
-			act: evictedPolitely, state: "COMPLETED", ends: "evicted ok", pods: 2, says: "exited with code 0 when it was told to stop"},
+			act: evictedExitingZero, state: "COMPLETED", ends: "evicted ok", pods: 2, says: "exited with code 0 when it was told to stop"},
 		{name: "preempted by priority", script: gatedOnce, container: `resources: {limits: {e2e.berth.dev/seat: 1}}`, prepare: oneSeat, act: preempted,
 			state: "COMPLETED", ends: "preempted ok", pods: 2},
 		{name: "node lost, waited for", script: gatedOnce, pod: lostNode, prepare: fakeNode, act: nodeLostThenRemoved, state: "COMPLETED", ends: "node_lost ok", pods: 2},
@@ -95,56 +95,56 @@ func scenarios() []scenario {
 
 		{name: "abandoned while its Job runs", script: gated, deployment: noRetries, unseen: true, act: abandonedByHand, state: "CRASHED", ends: "unknown", pods: 1, says: "abandoned by"},
 
-		{name: "ten thousand lines at once", script: `i=0; while [ $i -lt 10000 ]; do echo "line $i"; i=$((i+1)); done`, act: linesAreAllThere(10000), state: "COMPLETED", ends: "ok", pods: 1},
+		{name: "ten thousand lines at once", script: `i=0; while [ $i -lt 10000 ]; do echo "line $i"; i=$((i+1)); done`, act: checkEveryLine(10000), state: "COMPLETED", ends: "ok", pods: 1},
 		{name: "a container that dies at once", script: "echo last words; exit 7", state: "FAILED", ends: "app", pods: 1, logs: []string{"last words\n"}},
 		{name: "init containers and sidecars", script: "echo main; exit 5", pod: `{
   initContainers: [{name: first, image: "busybox:1.36", command: [sh, -c, "true"]}, {name: native, image: "busybox:1.36", restartPolicy: Always, command: [sleep, "600"]}],
   containers: [{}, {name: proxy, image: "busybox:1.36", command: [sleep, "600"]}]}`, state: "FAILED", ends: "app", pods: 1, says: "exited with code 5", logs: []string{"main\n"}},
 		{name: "a second namespace", script: "echo elsewhere", idle: true, prepare: secondNamespace, state: "COMPLETED", ends: "ok", pods: 1, logs: []string{"elsewhere\n"}},
 		{name: "two workers on one pool", script: "sleep 1", prepare: secondWorker, act: manyRuns(5), state: "COMPLETED", ends: "ok", pods: 6},
-		{name: "the environment as a Secret", script: `[ ${#TOKEN} = 11 ] && echo "got it"`, config: "{policy: {env_as_secret: true}, env: {TOKEN: xyzzy-plugh}}", act: nothingShows("xyzzy"),
+		{name: "the environment as a Secret", script: `[ ${#TOKEN} = 11 ] && echo "got it"`, config: "{policy: {env_as_secret: true}, env: {TOKEN: xyzzy-plugh}}", act: checkValueNowhere("xyzzy"),
 			state: "COMPLETED", ends: "ok", pods: 1, logs: []string{"got it\n"}},
 
-		{name: "the server away for many leases", script: gated, act: serverAway, state: "COMPLETED", ends: "ok", pods: 1, logs: []string{"waiting\n", "through\n"}},
+		{name: "the server away for many leases", script: gated, act: serverDown, state: "COMPLETED", ends: "ok", pods: 1, logs: []string{"waiting\n", "through\n"}},
 		{name: "the API server restarted", script: gated, alone: true, act: apiServerRestarted, state: "COMPLETED", ends: "ok", pods: 1},
-		{name: "output followed across a restart of the API server", script: `i=0; while [ $i -lt 150 ]; do echo "line $i"; i=$((i+1)); sleep 0.1; done`, alone: true, act: followedAcross(150),
+		{name: "output followed across a restart of the API server", script: `i=0; while [ $i -lt 150 ]; do echo "line $i"; i=$((i+1)); sleep 0.1; done`, alone: true, act: restartWhileFollowing(150),
 			state: "COMPLETED", ends: "ok", pods: 1},
 
-		{name: "409 at the release", script: "true", kube: true, prepare: kubeFault(4, releases, answers(409, "Conflict")), state: "COMPLETED", ends: "ok", pods: 1},
-		{name: "410 on every watch for a while", script: "sleep 2", kube: true, prepare: kubeFault(12, watches, answers(410, "Expired")), state: "COMPLETED", ends: "ok", pods: 1},
-		{name: "429 at the creation", script: "true", kube: true, prepare: kubeFault(2, creates, answers(429, "TooManyRequests", "Retry-After", "1")), state: "COMPLETED", ends: "ok", pods: 1},
-		{name: "500 at the creation", script: "true", kube: true, prepare: kubeFault(3, creates, answers(500, "InternalError")), state: "COMPLETED", ends: "ok", pods: 1},
-		{name: "500 at whatever is read", script: "true", kube: true, prepare: kubeFault(10, reads, answers(500, "InternalError")), state: "COMPLETED", ends: "ok", pods: 1},
-		{name: "500 at a cancel", script: gated, kube: true, prepare: kubeFault(3, deletes, answers(500, "InternalError")), act: cancelledRunning, state: "CANCELLED", ends: "cancelled", pods: 1},
-		{name: "a creation that times out", script: "true", kube: true, prepare: kubeFault(1, creates, hangs), state: "COMPLETED", ends: "ok", pods: 1},
-		{name: "creations whose answers are lost", script: "true", kube: true, prepare: kubeFault(3, creates, dropped), state: "COMPLETED", ends: "ok", pods: 1},
-		{name: "releases whose answers are lost", script: "true", kube: true, prepare: kubeFault(3, releases, dropped), state: "COMPLETED", ends: "ok", pods: 1},
-		{name: "every third connection breaks", script: "sleep 1", kube: true, prepare: everyThirdBreaks, state: "COMPLETED", ends: "ok", pods: 1},
-		{name: "reports whose answers are lost", script: "true", server: true, prepare: serverFault(4, anyReport, dropped), state: "COMPLETED", ends: "ok", pods: 1},
-		{name: "claims whose answers are lost", script: "true", server: true, prepare: serverFault(2, claims, dropped), state: "COMPLETED", ends: "ok", pods: 1},
+		{name: "409 at the release", script: "true", kube: true, prepare: kubeFault(4, removesFinalizer, answerWith(409, "Conflict")), state: "COMPLETED", ends: "ok", pods: 1},
+		{name: "410 on every watch for a while", script: "sleep 2", kube: true, prepare: kubeFault(12, watchesObjects, answerWith(410, "Expired")), state: "COMPLETED", ends: "ok", pods: 1},
+		{name: "429 at the creation", script: "true", kube: true, prepare: kubeFault(2, createsJob, answerWith(429, "TooManyRequests", "Retry-After", "1")), state: "COMPLETED", ends: "ok", pods: 1},
+		{name: "500 at the creation", script: "true", kube: true, prepare: kubeFault(3, createsJob, answerWith(500, "InternalError")), state: "COMPLETED", ends: "ok", pods: 1},
+		{name: "500 at whatever is read", script: "true", kube: true, prepare: kubeFault(10, readsObjects, answerWith(500, "InternalError")), state: "COMPLETED", ends: "ok", pods: 1},
+		{name: "500 at a cancel", script: gated, kube: true, prepare: kubeFault(3, deletesObject, answerWith(500, "InternalError")), act: cancelledRunning, state: "CANCELLED", ends: "cancelled", pods: 1},
+		{name: "a creation that times out", script: "true", kube: true, prepare: kubeFault(1, createsJob, neverAnswer), state: "COMPLETED", ends: "ok", pods: 1},
+		{name: "creations whose answers are lost", script: "true", kube: true, prepare: kubeFault(3, createsJob, dropAnswer), state: "COMPLETED", ends: "ok", pods: 1},
+		{name: "releases whose answers are lost", script: "true", kube: true, prepare: kubeFault(3, removesFinalizer, dropAnswer), state: "COMPLETED", ends: "ok", pods: 1},
+		{name: "every third connection breaks", script: "sleep 1", kube: true, prepare: breakEveryThirdRequest, state: "COMPLETED", ends: "ok", pods: 1},
+		{name: "reports whose answers are lost", script: "true", server: true, prepare: serverFault(4, reportsAnything, dropAnswer), state: "COMPLETED", ends: "ok", pods: 1},
+		{name: "claims whose answers are lost", script: "true", server: true, prepare: serverFault(2, claimsRuns, dropAnswer), state: "COMPLETED", ends: "ok", pods: 1},
 	}
-	return append(rows, killed()...)
+	return append(rows, killedWorkerScenarios()...)
 }
 
-// killed are the rows of a worker that is killed (-9) at each step of the launch and of the recording, and
-// succeeded by another one: before and after the other side has done what was asked.
-func killed() []scenario {
+// killedWorkerScenarios generates rows in which the worker is killed (-9) at each step of launching and recording,
+// before or after the request of that step took effect, and a second worker takes over.
+func killedWorkerScenarios() []scenario {
 	var rows []scenario
 	for _, step := range []struct {
 		name     string
-		match    matching
+		match    requestMatcher
 		kube     bool
 		launch   string
 		answered []bool
 	}{
-		{"the claim is answered", claims, false, "named", []bool{true}},
-		{"the manifest is reported", reports("manifest"), false, "named", []bool{false, true}},
-		{"the Job is created", creates, true, "named", []bool{false, true}},
-		{"the Job is reported", reports("submitted"), false, "named", []bool{false, true}},
-		{"a gated Job is created", creates, true, "gated", []bool{false, true}},
-		{"a gated Job is released", opens, true, "gated", []bool{false, true}},
-		{"the end is reported", reports("ended"), false, "named", []bool{false, true}},
-		{"the finalizer is released", releases, true, "named", []bool{false, true}},
+		{"the claim is answered", claimsRuns, false, "named", []bool{true}},
+		{"the manifest is reported", reportsKind("manifest"), false, "named", []bool{false, true}},
+		{"the Job is created", createsJob, true, "named", []bool{false, true}},
+		{"the Job is reported", reportsKind("submitted"), false, "named", []bool{false, true}},
+		{"a gated Job is created", createsJob, true, "gated", []bool{false, true}},
+		{"a gated Job is released", resumesJob, true, "gated", []bool{false, true}},
+		{"the end is reported", reportsKind("ended"), false, "named", []bool{false, true}},
+		{"the finalizer is released", removesFinalizer, true, "named", []bool{false, true}},
 	} {
 		for _, answered := range step.answered {
 			name := "the worker killed before " + step.name
@@ -153,7 +153,7 @@ func killed() []scenario {
 			}
 			rows = append(rows, scenario{
 				name: name, script: "echo once", kube: step.kube, server: !step.kube, flags: []string{"--launch", step.launch}, idle: true,
-				prepare: killedAt(step.match, step.kube, answered), act: succeeded,
+				prepare: killedAt(step.match, step.kube, answered), act: takenOver,
 				state: "COMPLETED", ends: "ok", pods: 1, logs: []string{"once\n"},
 			})
 		}
@@ -161,8 +161,8 @@ func killed() []scenario {
 	return rows
 }
 
-// required names the rows that there must be, by name: who takes one out has to say so here, too.
-func required() []string {
+// requiredScenarios names the rows that must exist, so that removing one takes an explicit second edit.
+func requiredScenarios() []string {
 	return []string{
 		"normal", "exit code", "out of memory, then more of it", "evicted, and run again", "evicted, and ended by the pool's policy", "evicted while no worker ran, and run again",
 		"evicted while no worker ran, and ended by the pool's policy", "a pod that exits 0 when it is evicted", "preempted by priority", "node lost, waited for", "node lost, removed by force",
@@ -189,7 +189,7 @@ func TestNoScenarioIsMissing(t *testing.T) {
 			t.Errorf("%q expects nothing", s.name)
 		}
 	}
-	for _, name := range required() {
+	for _, name := range requiredScenarios() {
 		if there[name] != 1 {
 			t.Errorf("%q is there %d times", name, there[name])
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/berth-dev/berth/server/api/apiclient"
 	"github.com/berth-dev/berth/worker/job"
 )
 
@@ -70,7 +71,7 @@ func nothingToDrain(ctx context.Context, runtime job.Runtime, unasked error) err
 
 func askInstallation(ctx context.Context, o DrainOptions) (uuid.UUID, error) {
 	if o.HTTPClient == nil {
-		o.HTTPClient = usualClient(o.Authorities)
+		o.HTTPClient = &http.Client{Transport: apiclient.NewTransport(o.Authorities)}
 		defer o.HTTPClient.CloseIdleConnections()
 	}
 	c, err := newClient(

@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/berth-dev/berth/server/api/apiclient"
 	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
@@ -122,23 +122,13 @@ func (o *Options) setDefaults() error {
 		o.Registry = prometheus.NewRegistry()
 	}
 	if o.HTTPClient == nil {
-		o.HTTPClient = usualClient(o.Authorities)
+		o.HTTPClient = &http.Client{Transport: apiclient.NewTransport(o.Authorities)}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	o.tuning.setDefaults()
 	return nil
-}
-
-// usualClient talks to a server of whose certificate these authorities say that it is good; nil: the
-// system's.
-func usualClient(authorities *x509.CertPool) *http.Client {
-	return &http.Client{Transport: &http.Transport{
-		Proxy: http.ProxyFromEnvironment, MaxIdleConns: 16, MaxIdleConnsPerHost: 16, IdleConnTimeout: time.Minute,
-		TLSHandshakeTimeout: 10 * time.Second, ForceAttemptHTTP2: true,
-		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: authorities},
-	}}
 }
 
 func (t *tuning) setDefaults() {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -12,7 +11,6 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -135,8 +133,7 @@ func (a *App) transport(c Connection) http.RoundTripper {
 	case a.Transport != nil:
 		return a.Transport
 	case a.usual == nil:
-		a.usual = newTransport()
-		a.usual.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.Authorities}
+		a.usual = apiclient.NewTransport(c.Authorities)
 	}
 	return a.usual
 }
@@ -145,17 +142,6 @@ func (a *App) transport(c Connection) http.RoundTripper {
 func (a *App) closeConnections() {
 	if a.usual != nil {
 		a.usual.CloseIdleConnections()
-	}
-}
-
-func newTransport() *http.Transport {
-	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   10 * time.Second,
-		ResponseHeaderTimeout: 60 * time.Second,
-		IdleConnTimeout:       30 * time.Second,
-		ForceAttemptHTTP2:     true,
 	}
 }
 

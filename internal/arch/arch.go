@@ -24,7 +24,7 @@ func rooms() []room {
 		{"server/api/apiserver", []string{"server/api"}},
 		{"server/api/apispec", nil},
 		{"server/apikey", nil},
-		{"server/lifecycle", nil},
+		{"server/lifecycle", []string{"server/api"}},
 		{"server/store", []string{"server/lifecycle", "server/apikey"}},
 		{"server/ui", nil},
 		{"worker", []string{"templating", "server/api"}},

@@ -60,6 +60,8 @@ func TestViolationsAreSeen(t *testing.T) {
 			"the client knows the wire types only",
 			"server/api/apiclient", arch.Module + "/server/api/apispec", "server/api/apiclient imports server/api/apispec",
 		},
+		{"the lifecycle may know the wire types", "server/lifecycle", arch.Module + "/server/api", ""},
+		{"the lifecycle may not know the store", "server/lifecycle", arch.Module + "/server/store", "server/lifecycle imports server/store"},
 		{"the API knows nothing of ours", "server/api", arch.Module + "/templating", "server/api imports templating"},
 		{"the server may not know the worker", "server", arch.Module + "/worker/job", "server imports worker/job"},
 		{"client-go stays in worker/kube", "worker", "k8s.io/client-go/kubernetes", "worker imports k8s.io/client-go/kubernetes"},

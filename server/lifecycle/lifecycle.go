@@ -8,7 +8,11 @@
 //   - DecideCancel: a run is to be cancelled, or a deadline passed (outcome.go).
 package lifecycle
 
-import "time"
+import (
+	"time"
+
+	"github.com/berth-dev/berth/server/api"
+)
 
 // StateType is the part of a run's state that determines behaviour. State.Name only adds detail for people.
 type StateType string
@@ -50,26 +54,26 @@ const (
 	AwaitingSlot = "AwaitingSlot" // due, and a concurrency limit is reached
 )
 
-// Category is why an attempt did not succeed.
-type Category string
+// Category is why an attempt did not succeed. The API specification holds the only list of categories.
+type Category = api.Category
 
-// Categories of failed attempts.
+// Short names for the categories of the API.
 const (
-	App           Category = "app"
-	OOM           Category = "oom"
-	Evicted       Category = "evicted"
-	Preempted     Category = "preempted"
-	NodeLost      Category = "node_lost"
-	Deadline      Category = "deadline"
-	ImagePull     Category = "image_pull"
-	Config        Category = "config"
-	Unschedulable Category = "unschedulable"
-	Quota         Category = "quota"
-	Invalid       Category = "invalid"
-	Template      Category = "template"
-	Deleted       Category = "deleted"
-	CancelledEnd  Category = "cancelled"
-	Unknown       Category = "unknown"
+	App           = api.CategoryApp
+	OOM           = api.CategoryOom
+	Evicted       = api.CategoryEvicted
+	Preempted     = api.CategoryPreempted
+	NodeLost      = api.CategoryNodeLost
+	Deadline      = api.CategoryDeadline
+	ImagePull     = api.CategoryImagePull
+	Config        = api.CategoryConfig
+	Unschedulable = api.CategoryUnschedulable
+	Quota         = api.CategoryQuota
+	Invalid       = api.CategoryInvalid
+	Template      = api.CategoryTemplate
+	Deleted       = api.CategoryDeleted
+	CancelledEnd  = api.CategoryCancelled // Cancelled is the state
+	Unknown       = api.CategoryUnknown
 )
 
 // Outcome is how an attempt ended.

@@ -117,14 +117,8 @@ func finalState(outcome Outcome) State {
 	return state
 }
 
-func known(c Category) bool {
-	switch c {
-	case "", App, OOM, Evicted, Preempted, NodeLost, Deadline, ImagePull, Config, Unschedulable, Quota,
-		Invalid, Template, Deleted, CancelledEnd, Unknown:
-		return true
-	}
-	return false
-}
+// known reports whether this server knows a category; an outcome without one is a success.
+func known(c Category) bool { return c == "" || c.Valid() }
 
 // String describes the outcome without its message, for example "app, exit code 3".
 func (o Outcome) String() string {

@@ -8,7 +8,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
-	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
 )
@@ -116,7 +115,7 @@ func observe(h *prometheus.HistogramVec, d *time.Duration, labels ...string) {
 
 // bounded replaces a category that is not in the API by unknown, so that a worker cannot add label values.
 func bounded(category lifecycle.Category) string {
-	if api.Category(category).Valid() {
+	if category.Valid() {
 		return string(category)
 	}
 	return string(lifecycle.Unknown)

@@ -75,7 +75,7 @@ func ReadReport(r api.Report) store.Report {
 		LastLines:    Or(r.LastLines, ""),
 		Outcome: lifecycle.Outcome{
 			Succeeded: Or(r.Succeeded, false),
-			Category:  lifecycle.Category(Or(r.Category, "")),
+			Category:  Or(r.Category, ""),
 			ExitCode:  r.ExitCode,
 			Message:   Or(r.Message, ""),
 			Final:     Or(r.Final, false),

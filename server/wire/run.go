@@ -27,7 +27,7 @@ func Run(r store.Run) api.Run {
 		EndedAt:        r.EndedAt,
 		Attempt:        r.Attempt,
 		ExitCode:       r.ExitCode,
-		Category:       OrNil(api.Category(r.Category)),
+		Category:       OrNil(r.Category),
 		IdempotencyKey: OrNil(r.IdempotencyKey),
 	}
 }
@@ -54,7 +54,7 @@ func Attempt(a store.Attempt) api.Attempt {
 		Diagnosis:       OrNil(a.Diagnosis),
 		Raised:          a.Raised,
 		ExitCode:        a.ExitCode,
-		Category:        OrNil(api.Category(a.Category)),
+		Category:        OrNil(a.Category),
 		Message:         OrNil(a.Message),
 		LastLines:       OrNil(a.LastLines),
 		ClaimedAt:       a.ClaimedAt,

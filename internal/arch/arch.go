@@ -25,6 +25,13 @@ func rooms() []room {
 		{"server/api/apispec", nil},
 		{"server/apikey", nil},
 		{"server/lifecycle", []string{"server/api"}},
+		{"server/jsondoc", []string{"templating"}},
+		{"server/finding", []string{"server/api", "server/problem", "templating"}},
+		{"server/wire", serverRecords()},
+		{"server/catalog", serverRecords()},
+		{"server/newrun", append(serverRecords(), "server/access", "server/catalog", "server/wire")},
+		{"server/apply", append(serverRecords(), "server/access", "server/catalog", "server/newrun", "server/wire")},
+		{"server/scheduler", append(serverRecords(), "server/newrun", "server/wire")},
 		{"server/store", []string{"server/lifecycle", "server/apikey"}},
 		{"server/ui", nil},
 		{"worker", []string{"templating", "server/api"}},
@@ -38,6 +45,14 @@ func rooms() []room {
 		{"examples", []string{"templating"}},
 		{"internal", nil},
 		{"e2e", nil},
+	}
+}
+
+// serverRecords are the packages that describe what the server stores and answers, and that know no HTTP handler.
+func serverRecords() []string {
+	return []string{
+		"server/api", "server/finding", "server/jsondoc", "server/lifecycle", "server/problem", "server/schedule",
+		"server/store", "templating",
 	}
 }
 
@@ -92,11 +107,20 @@ type ban struct {
 func bans() []ban {
 	const server, spec = Module + "/server/api/apiserver", Module + "/server/api/apispec"
 	const why = "clients link neither the router nor the validator"
+	const noHTTP = "handlers call the server's business, which knows no HTTP"
 	return []ban{
 		{server, "worker", why},
 		{spec, "worker", why},
 		{server, "server/api/apiclient", why},
 		{spec, "server/api/apiclient", why},
+		{"net/http", "server/apply", noHTTP},
+		{"net/http", "server/catalog", noHTTP},
+		{"net/http", "server/newrun", noHTTP},
+		{"net/http", "server/scheduler", noHTTP},
+		{server, "server/apply", noHTTP},
+		{server, "server/catalog", noHTTP},
+		{server, "server/newrun", noHTTP},
+		{server, "server/scheduler", noHTTP},
 		{"k8s.io/client-go", "worker/kube/observe", "observing is a pure function of Kubernetes' API types"},
 		{"k8s.io/client-go", "worker/kube/podstatus", "reading a pod's status needs only Kubernetes' API types"},
 	}

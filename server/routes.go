@@ -16,6 +16,7 @@ import (
 	"github.com/berth-dev/berth/server/apikey"
 	"github.com/berth-dev/berth/server/handler"
 	"github.com/berth-dev/berth/server/metric"
+	"github.com/berth-dev/berth/server/poolguard"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/request"
 	"github.com/berth-dev/berth/server/store"
@@ -27,11 +28,14 @@ func (s *server) metricsHandler() http.Handler {
 }
 
 // routes is everything that the server answers.
-func (s *server) routes(operations *handler.Handler, keys *access.Authenticator) (http.Handler, error) {
+func (s *server) routes(
+	operations *handler.Handler, guard *poolguard.Guard, keys *access.Authenticator,
+) (http.Handler, error) {
 	front := s.newFront(keys)
 	// Paths are taken as they are sent: a redirect to a cleaned one would turn a POST into a GET.
 	router := mux.NewRouter().SkipClean(true)
-	apiserver.HandlerWithOptions(apiserver.NewStrictHandlerWithOptions(operations, nil, apiserver.StrictHTTPServerOptions{
+	checks := []apiserver.StrictMiddlewareFunc{guard.Middleware}
+	apiserver.HandlerWithOptions(apiserver.NewStrictHandlerWithOptions(operations, checks, apiserver.StrictHTTPServerOptions{
 		RequestErrorHandlerFunc:  front.refuseBody,
 		ResponseErrorHandlerFunc: front.fail,
 	}), apiserver.GorillaServerOptions{BaseRouter: router, ErrorHandlerFunc: front.refuseParameter})

@@ -19,6 +19,7 @@ import (
 	"github.com/berth-dev/berth/server/handler"
 	"github.com/berth-dev/berth/server/metric"
 	"github.com/berth-dev/berth/server/newrun"
+	"github.com/berth-dev/berth/server/poolguard"
 	"github.com/berth-dev/berth/server/scheduler"
 	"github.com/berth-dev/berth/server/store"
 )
@@ -146,14 +147,14 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 		return fmt.Errorf("register metrics: %w", err)
 	}
 	stopping := make(chan struct{})
-	runs := newrun.NewCreator(s.store, templates)
+	runs, guard := newrun.NewCreator(s.store, templates), poolguard.New(s.store)
 	operations, err := s.newHandler(ctx, handler.Options{
-		Templates: templates, Runs: runs, KeysChanged: keys.ClearCache, Stopping: stopping,
+		Templates: templates, Runs: runs, Guard: guard, KeysChanged: keys.ClearCache, Stopping: stopping,
 	})
 	if err != nil {
 		return err
 	}
-	routes, err := s.routes(operations, keys)
+	routes, err := s.routes(operations, guard, keys)
 	if err != nil {
 		return err
 	}

@@ -101,8 +101,8 @@ func (c *change) setDeployment(
 	return err
 }
 
-// checkDeployment finds everything that is wrong with a deployment and its schedules, and returns the schedules
-// to store.
+// checkDeployment finds everything that is wrong with a deployment and its schedules, and returns the
+// schedules to store.
 func (p *planner) checkDeployment(
 	ctx context.Context, d store.Deployment, specs []api.ScheduleSpec, before []store.Schedule,
 ) ([]store.NewSchedule, error) {

@@ -5,7 +5,7 @@
 // which makes its plan exactly what the apply would do. A plan has a fingerprint: an apply that names the
 // fingerprint of a dry run is refused when it would do anything else.
 //
-// Deployments are declared completely: a field that the file leaves out gets its default. Pools and queues keep
-// what the file leaves out, so that a limit that an operator has set survives a deploy. Pruning deletes what
-// belongs to the file's project and is no longer declared.
+// Deployments are declared completely: a field that the file leaves out gets its default. Pools and queues
+// keep what the file leaves out, so that a limit that an operator has set survives a deploy. Pruning deletes
+// what belongs to the file's project and is no longer declared.
 package apply

@@ -142,10 +142,15 @@ func (p *planner) poolUpdate(ctx context.Context, read readPool, d declaredPool)
 		u.setFields, u.fields.Description = true, d.Description
 		u.change.set("description", current.Description, *d.Description)
 	}
-	if p.declares("pools", d.index, "concurrency_limit") && !equalLimit(d.ConcurrencyLimit, current.ConcurrencyLimit) {
+	if p.declares("pools", d.index, "concurrency_limit") &&
+		!equalLimit(d.ConcurrencyLimit, current.ConcurrencyLimit) {
 		u.setFields = true
 		u.fields.ConcurrencyLimit, u.fields.NoConcurrencyLimit = d.ConcurrencyLimit, d.ConcurrencyLimit == nil
-		u.change.set("concurrency_limit", limitValue(current.ConcurrencyLimit), limitValue(d.ConcurrencyLimit))
+		u.change.set(
+			"concurrency_limit",
+			limitValue(current.ConcurrencyLimit),
+			limitValue(d.ConcurrencyLimit),
+		)
 	}
 	if d.template == nil {
 		return u, nil

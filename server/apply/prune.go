@@ -11,8 +11,8 @@ import (
 	"github.com/berth-dev/berth/server/wire"
 )
 
-// prune deletes what belongs to the project and is not declared any more. A key that is limited to pools prunes
-// in those pools only.
+// prune deletes what belongs to the project and is not declared any more. A key that is limited to pools
+// prunes in those pools only.
 func (p *planner) prune(ctx context.Context) error {
 	p.place = "/prune"
 	force := wire.Or(p.File.Force, false)
@@ -93,7 +93,10 @@ func (p *planner) pruneQueues(ctx context.Context, spec api.PoolSpec) error {
 		return err
 	}
 	for _, q := range queues {
-		declared := slices.ContainsFunc(wire.Or(spec.Queues, nil), func(s api.QueueSpec) bool { return s.Name == q.Name })
+		declared := slices.ContainsFunc(
+			wire.Or(spec.Queues, nil),
+			func(s api.QueueSpec) bool { return s.Name == q.Name },
+		)
 		if declared || q.Name == wire.DefaultQueue {
 			continue
 		}
@@ -121,9 +124,14 @@ func (p *planner) prunePool(ctx context.Context, name string, force bool) error 
 		return err
 	}
 	if len(others) > 0 {
-		p.findings.Addf(problem.Code(store.Conflict), p.place,
+		p.findings.Addf(
+			problem.Code(store.Conflict),
+			p.place,
 			"work pool %q still has deployment %q, which does not belong to the project: move or delete it first, "+
-				"or declare the pool", name, others[0].Name)
+				"or declare the pool",
+			name,
+			others[0].Name,
+		)
 		return nil
 	}
 	if err := p.tx.DeletePool(ctx, name, force, p.By.Name); err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/berth-dev/berth/server/wire"
 )
 
-// applyQueues creates and updates the queues that the i-th pool of the file declares. As with the pool, what is
-// not declared of a queue stays as it is.
+// applyQueues creates and updates the queues that the i-th pool of the file declares. As with the pool, what
+// is not declared of a queue stays as it is.
 func (p *planner) applyQueues(ctx context.Context, i int, spec api.PoolSpec) error {
 	queues := wire.Or(spec.Queues, nil)
 	if len(queues) == 0 {
@@ -50,11 +50,19 @@ func (p *planner) createQueue(ctx context.Context, pool string, spec api.QueueSp
 	if err != nil {
 		return err
 	}
-	return p.record(ctx, change{kind: api.ChangeKindQueue, name: queueName(pool, spec.Name), action: api.Create})
+	return p.record(
+		ctx,
+		change{kind: api.ChangeKindQueue, name: queueName(pool, spec.Name), action: api.Create},
+	)
 }
 
 // updateQueue changes an existing queue. limitDeclared is true where the file has a limit, or null for none.
-func (p *planner) updateQueue(ctx context.Context, current store.Queue, spec api.QueueSpec, limitDeclared bool) error {
+func (p *planner) updateQueue(
+	ctx context.Context,
+	current store.Queue,
+	spec api.QueueSpec,
+	limitDeclared bool,
+) error {
 	c := newChange(api.ChangeKindQueue, queueName(current.Pool, current.Name))
 	var fields store.QueueChange
 	if spec.Priority != nil && *spec.Priority != current.Priority {

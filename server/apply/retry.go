@@ -14,10 +14,18 @@ func checkRetries(
 	findings *finding.List, p lifecycle.RetryPolicy, variables map[string]any, compiled *templating.Compiled,
 ) {
 	if p.Backoff != nil && p.Delay > 0 {
-		findings.Addf(problem.ApplyInvalid, "/retries/delay_seconds", "set delay_seconds or backoff, not both")
+		findings.Addf(
+			problem.ApplyInvalid,
+			"/retries/delay_seconds",
+			"set delay_seconds or backoff, not both",
+		)
 	}
 	if p.Backoff != nil && p.Backoff.Max < p.Backoff.Initial {
-		findings.Addf(problem.ApplyInvalid, "/retries/backoff/max_seconds", "must not be less than initial_seconds")
+		findings.Addf(
+			problem.ApplyInvalid,
+			"/retries/backoff/max_seconds",
+			"must not be less than initial_seconds",
+		)
 	}
 	if p.OOM == nil {
 		return
@@ -32,7 +40,12 @@ func checkRetries(
 	}
 	if text, ok := limit.(string); ok {
 		if _, err := manifest.ParseQuantity(text); err != nil {
-			findings.Addf(problem.ApplyInvalid, "/retries/oom/max_value", "%q is not a quantity such as 4Gi", text)
+			findings.Addf(
+				problem.ApplyInvalid,
+				"/retries/oom/max_value",
+				"%q is not a quantity such as 4Gi",
+				text,
+			)
 		}
 	}
 

@@ -21,10 +21,14 @@ import (
 
 // checkSchedules finds what is wrong with the schedules of a deployment and returns the schedules to store.
 func (p *planner) checkSchedules(
-	ctx context.Context, findings *finding.List, d *store.Deployment, specs []api.ScheduleSpec, current []store.Schedule,
+	ctx context.Context,
+	findings *finding.List,
+	d *store.Deployment,
+	specs []api.ScheduleSpec,
+	current []store.Schedule,
 ) ([]store.NewSchedule, error) {
-	// Without a maker, only the times are checked: what is wrong with the deployment is not repeated for each of
-	// its schedules.
+	// Without a maker, only the times are checked: what is wrong with the deployment is not repeated for each
+	// of its schedules.
 	var maker *newrun.Maker
 	if compiled := p.compiled[d.Pool]; findings.Empty() && compiled != nil && len(specs) > 0 {
 		var err error
@@ -58,8 +62,8 @@ func (p *planner) checkSchedules(
 	return wanted, nil
 }
 
-// checkTimes finds what is wrong with the times of a schedule and returns its next slot. A schedule that never
-// has a slot is refused: it is always a mistake.
+// checkTimes finds what is wrong with the times of a schedule and returns its next slot. A schedule that
+// never has a slot is refused: it is always a mistake.
 func checkTimes(findings *finding.List, at string, spec api.ScheduleSpec, now time.Time) (next *time.Time) {
 	parsed := wire.ParseSchedule(findings, at, spec)
 	if parsed == nil {

@@ -14,11 +14,11 @@ import (
 	"github.com/berth-dev/berth/templating/manifest"
 )
 
-// Raise computes the next value of the job variable that an out-of-memory policy names: the value that the last
-// attempt had, times the policy's factor, bounded by the policy and by the schema's maximum.
+// Raise computes the next value of the job variable that an out-of-memory policy names: the value that the
+// last attempt had, times the policy's factor, bounded by the policy and by the schema's maximum.
 //
-// It returns false when there is nothing to raise: the value is frozen, refers to a stored variable, is not an
-// amount, or has reached its bound.
+// It returns false when there is nothing to raise: the value is frozen, refers to a stored variable, is not
+// an amount, or has reached its bound.
 func (c *Catalog) Raise(r store.RaiseRequest) (store.RaisedValue, bool) {
 	compiled, err := c.compile(r.Template)
 	if err != nil {

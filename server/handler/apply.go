@@ -10,7 +10,10 @@ import (
 )
 
 // Apply brings pools, variables and deployments to what a file declares, or says what that would change.
-func (h *Handler) Apply(ctx context.Context, r apiserver.ApplyRequestObject) (apiserver.ApplyResponseObject, error) {
+func (h *Handler) Apply(
+	ctx context.Context,
+	r apiserver.ApplyRequestObject,
+) (apiserver.ApplyResponseObject, error) {
 	result, err := h.applier.Apply(ctx, apply.Request{
 		File: r.Body, Document: request.Document(ctx), By: access.From(ctx),
 	})

@@ -12,8 +12,7 @@ import (
 // ListAudit lists who changed what, newest first: everything, or what belongs to the pools that the key is
 // for.
 func (h *Handler) ListAudit(
-	ctx context.Context,
-	r apiserver.ListAuditRequestObject,
+	ctx context.Context, r apiserver.ListAuditRequestObject,
 ) (apiserver.ListAuditResponseObject, error) {
 	p := r.Params
 	entries, next, err := h.store.ListAudit(ctx, store.AuditFilter{
@@ -27,5 +26,8 @@ func (h *Handler) ListAudit(
 	if err != nil {
 		return nil, err
 	}
-	return apiserver.ListAudit200JSONResponse{Items: wire.Each(entries, wire.AuditEntry), NextCursor: wire.OrNil(next)}, nil
+	return apiserver.ListAudit200JSONResponse{
+		Items:      wire.Each(entries, wire.AuditEntry),
+		NextCursor: wire.OrNil(next),
+	}, nil
 }

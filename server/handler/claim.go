@@ -11,40 +11,39 @@ import (
 )
 
 const (
-	// maxWait bounds a long poll; proxies and load balancers cut longer ones.
+	// maxWait bounds a long poll; proxies and load balancers end longer ones.
 	maxWait = 30 * time.Second
-	// claimAgain is how often a waiting claim looks without having been told to: hints may be lost.
-	claimAgain = 5 * time.Second
+	// claimRetry is how often a waiting claim tries again without a hint: hints may be lost.
+	claimRetry = 5 * time.Second
 )
 
-// ClaimRuns hands out due runs of a pool, waiting for some while there are none. It answers at once when
-// something that the worker holds is to be cancelled.
+// ClaimRuns gives a worker due runs of its pool. While there are none it waits for a time; it answers at once
+// when an attempt that the worker holds is to be cancelled.
 func (h *Handler) ClaimRuns(
-	ctx context.Context,
-	r apiserver.ClaimRunsRequestObject,
+	ctx context.Context, r apiserver.ClaimRunsRequestObject,
 ) (apiserver.ClaimRunsResponseObject, error) {
 	b := r.Body
-	if err := checkWorker(ctx, b.Pool, b.Worker); err != nil {
+	if err := checkWorker(b.Pool, b.Worker); err != nil {
 		return nil, err
 	}
 	if b.Max < 0 || b.Max > maxClaims {
-		return nil, invalidCall("/max", "must be from 0 to %d", maxClaims)
+		return nil, invalidField("/max", "must be from 0 to %d", maxClaims)
 	}
-	held := wire.Or(b.Held, nil)
-	if err := atMost("/held", len(held), maxLeases); err != nil {
+	held := wire.Each(wire.Or(b.Held, nil), wire.ReadLease)
+	if err := checkLength("/held", len(held), maxLeases); err != nil {
 		return nil, err
 	}
-	leases := wire.Each(held, wire.ReadLease)
-	if err := h.checkAttempts(ctx, attemptsOf(leases)); err != nil {
-		return nil, err
-	}
-	poll := &poll{
-		h: h, held: leases,
-		claim: store.ClaimRequest{
-			RequestID: b.RequestID, Pool: b.Pool, Worker: b.Worker, ClusterID: b.ClusterID, Max: int(b.Max), Lease: h.Lease, Held: leases,
-			JobKeys: wire.Or(b.JobKeys, false),
-		},
-	}
+
+	poll := &claimPoll{h: h, claim: store.ClaimRequest{
+		RequestID: b.RequestID,
+		Pool:      b.Pool,
+		Worker:    b.Worker,
+		ClusterID: b.ClusterID,
+		Max:       int(b.Max),
+		Lease:     h.Lease,
+		Held:      held,
+		JobKeys:   wire.Or(b.JobKeys, false),
+	}}
 	wait := min(max(time.Duration(b.WaitSeconds)*time.Second, 0), maxWait)
 	answer, err := poll.await(ctx, wait)
 	if err != nil {
@@ -53,25 +52,25 @@ func (h *Handler) ClaimRuns(
 	return apiserver.ClaimRuns200JSONResponse(*answer), nil
 }
 
-// poll is one waiting claim.
-type poll struct {
+// claimPoll is one waiting claim.
+type claimPoll struct {
 	h     *Handler
 	claim store.ClaimRequest
-	held  []store.Lease
 }
 
-// await looks until there is something, or until the wait is over or the server stops, which is an empty
-// answer.
-func (p *poll) await(ctx context.Context, wait time.Duration) (*api.ClaimResponse, error) {
-	// Subscribed before the first look, so that nothing is missed in between.
+// await claims until there is something to answer. The answer is empty when the wait is over or the server
+// stops.
+func (p *claimPoll) await(ctx context.Context, wait time.Duration) (*api.ClaimResponse, error) {
+	// Subscribed before the first claim, so that no hint is missed in between.
 	topic := p.h.store.Subscribe(store.PoolTopic(p.claim.Pool))
 	defer topic.Close()
-	over := time.NewTimer(wait)
-	defer over.Stop()
-	again := time.NewTicker(claimAgain)
-	defer again.Stop()
+	timeout := time.NewTimer(wait)
+	defer timeout.Stop()
+	retry := time.NewTicker(claimRetry)
+	defer retry.Stop()
+
 	for {
-		answer, err := p.look(ctx)
+		answer, err := p.try(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -80,8 +79,8 @@ func (p *poll) await(ctx context.Context, wait time.Duration) (*api.ClaimRespons
 		}
 		select {
 		case <-topic.C():
-		case <-again.C:
-		case <-over.C:
+		case <-retry.C:
+		case <-timeout.C:
 			return answer, nil
 		case <-p.h.Stopping:
 			return answer, nil
@@ -91,15 +90,18 @@ func (p *poll) await(ctx context.Context, wait time.Duration) (*api.ClaimRespons
 	}
 }
 
-func (p *poll) look(ctx context.Context) (*api.ClaimResponse, error) {
+func (p *claimPoll) try(ctx context.Context) (*api.ClaimResponse, error) {
 	claims, err := p.h.store.Claim(ctx, p.claim)
 	if err != nil {
 		return nil, err
 	}
-	cancels, err := p.h.store.Cancels(ctx, p.claim.Pool, p.claim.Worker, p.held)
+	cancels, err := p.h.store.Cancels(ctx, p.claim.Pool, p.claim.Worker, p.claim.Held)
 	if err != nil {
 		return nil, err
 	}
 	p.h.Metrics.ObserveClaims(claims)
-	return &api.ClaimResponse{Claims: wire.Each(claims, func(c store.Claim) api.Claim { return wire.Claim(c, p.claim.Lease) }), Cancels: wire.NonNil(cancels)}, nil
+	return &api.ClaimResponse{
+		Claims:  wire.Each(claims, func(c store.Claim) api.Claim { return wire.Claim(c, p.claim.Lease) }),
+		Cancels: wire.NonNil(cancels),
+	}, nil
 }

@@ -5,30 +5,32 @@ import (
 	"strconv"
 
 	"github.com/berth-dev/berth/server/access"
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apiserver"
+	"github.com/berth-dev/berth/server/jsondoc"
+	"github.com/berth-dev/berth/server/newrun"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
+	"github.com/berth-dev/berth/templating"
 )
 
 // ListDeployments lists the deployments of a pool, or of all pools that the key is for.
 func (h *Handler) ListDeployments(
-	ctx context.Context,
-	r apiserver.ListDeploymentsRequestObject,
+	ctx context.Context, r apiserver.ListDeploymentsRequestObject,
 ) (apiserver.ListDeploymentsResponseObject, error) {
-	pool := wire.Or(r.Params.Pool, "")
-	if pool != "" {
-		if err := access.From(ctx).CheckPool(pool); err != nil {
-			return nil, err
-		}
-	}
+	p := r.Params
 	filter := store.DeploymentFilter{
-		Pool: pool, Queue: wire.Or(r.Params.Queue, ""), Tags: wire.Or(r.Params.Tag, nil), Paused: r.Params.Paused, Text: wire.Or(r.Params.Text, ""),
+		Pool:   wire.Or(p.Pool, ""),
+		Queue:  wire.Or(p.Queue, ""),
+		Tags:   wire.Or(p.Tag, nil),
+		Paused: p.Paused,
+		Text:   wire.Or(p.Text, ""),
 	}
-	if who := access.From(ctx); pool == "" && who.Limited() {
-		filter.Pools = wire.NonNil(who.Pools)
+	if filter.Pool == "" {
+		filter.Pools = access.From(ctx).Pools
 	}
-	deployments, next, err := h.store.FindDeployments(ctx, filter, page(r.Params.Limit, r.Params.Cursor))
+	deployments, next, err := h.store.FindDeployments(ctx, filter, page(p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
 	}
@@ -38,24 +40,11 @@ func (h *Handler) ListDeployments(
 	}, nil
 }
 
-// deployment returns a deployment that the key may see.
-func (h *Handler) deployment(ctx context.Context, name string) (*store.Deployment, error) {
-	deployment, err := h.store.GetDeployment(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	if err := access.From(ctx).CheckPoolOf(deployment.Pool, strconv.Quote(name)); err != nil {
-		return nil, err
-	}
-	return deployment, nil
-}
-
-// GetDeployment returns a deployment.
+// GetDeployment returns a deployment with its schedules.
 func (h *Handler) GetDeployment(
-	ctx context.Context,
-	r apiserver.GetDeploymentRequestObject,
+	ctx context.Context, r apiserver.GetDeploymentRequestObject,
 ) (apiserver.GetDeploymentResponseObject, error) {
-	deployment, err := h.deployment(ctx, r.Deployment)
+	deployment, err := h.store.GetDeployment(ctx, r.Deployment)
 	if err != nil {
 		return nil, err
 	}
@@ -70,25 +59,22 @@ func (h *Handler) GetDeployment(
 	shown := wire.Deployment(*deployment)
 	shown.Schedules = &items
 	return apiserver.GetDeployment200JSONResponse{
-		Body: shown, Headers: apiserver.GetDeployment200ResponseHeaders{ETag: deploymentETag(deployment)},
+		Body:    shown,
+		Headers: apiserver.GetDeployment200ResponseHeaders{ETag: deploymentETag(deployment)},
 	}, nil
 }
 
 // UpdateDeployment pauses or resumes a deployment.
 func (h *Handler) UpdateDeployment(
-	ctx context.Context,
-	r apiserver.UpdateDeploymentRequestObject,
+	ctx context.Context, r apiserver.UpdateDeploymentRequestObject,
 ) (apiserver.UpdateDeploymentResponseObject, error) {
-	if _, err := h.deployment(ctx, r.Deployment); err != nil {
-		return nil, err
-	}
 	if r.Body.Paused == nil {
-		return nil, problem.Newf(problem.InvalidBody, "there is nothing to change: give paused").
-			At("/paused", "is missing")
+		return nil, problem.Newf(problem.InvalidBody, "nothing to change: set paused").
+			At("/paused", "required")
 	}
 	var changed *store.Deployment
 	err := h.store.InTx(ctx, func(tx *store.Tx) (err error) {
-		if err = matchDeployment(ctx, tx, r.Deployment, r.Params.IfMatch); err == nil {
+		if err = checkIfMatch(ctx, tx, r.Deployment, r.Params.IfMatch); err == nil {
 			changed, err = tx.SetDeploymentPaused(ctx, r.Deployment, *r.Body.Paused, actor(ctx))
 		}
 		return err
@@ -97,22 +83,17 @@ func (h *Handler) UpdateDeployment(
 		return nil, err
 	}
 	return apiserver.UpdateDeployment200JSONResponse{
-		Body: wire.Deployment(
-			*changed,
-		), Headers: apiserver.UpdateDeployment200ResponseHeaders{ETag: deploymentETag(changed)},
+		Body:    wire.Deployment(*changed),
+		Headers: apiserver.UpdateDeployment200ResponseHeaders{ETag: deploymentETag(changed)},
 	}, nil
 }
 
 // DeleteDeployment deletes a deployment and its finished runs.
 func (h *Handler) DeleteDeployment(
-	ctx context.Context,
-	r apiserver.DeleteDeploymentRequestObject,
+	ctx context.Context, r apiserver.DeleteDeploymentRequestObject,
 ) (apiserver.DeleteDeploymentResponseObject, error) {
-	if _, err := h.deployment(ctx, r.Deployment); err != nil {
-		return nil, err
-	}
 	err := h.store.InTx(ctx, func(tx *store.Tx) error {
-		if err := matchDeployment(ctx, tx, r.Deployment, r.Params.IfMatch); err != nil {
+		if err := checkIfMatch(ctx, tx, r.Deployment, r.Params.IfMatch); err != nil {
 			return err
 		}
 		return tx.DeleteDeployment(ctx, r.Deployment, wire.Or(r.Params.Force, false), actor(ctx))
@@ -129,8 +110,8 @@ func deploymentETag(d *store.Deployment) *string {
 	return &tag
 }
 
-// matchDeployment locks a deployment and refuses to go on where it is another one than If-Match says.
-func matchDeployment(ctx context.Context, tx *store.Tx, name string, ifMatch *string) error {
+// checkIfMatch locks a deployment and refuses the request when it has another ETag than If-Match asks for.
+func checkIfMatch(ctx context.Context, tx *store.Tx, name string, ifMatch *string) error {
 	if ifMatch == nil || *ifMatch == "*" {
 		return nil
 	}
@@ -139,13 +120,60 @@ func matchDeployment(ctx context.Context, tx *store.Tx, name string, ifMatch *st
 		return err
 	}
 	if tag := deploymentETag(d); *ifMatch != *tag {
-		return problem.Newf(
-			problem.PreconditionFailed,
-			"deployment %q has changed: its ETag is %s, not %s",
-			name,
-			*tag,
-			*ifMatch,
-		)
+		return problem.Newf(problem.PreconditionFailed,
+			"deployment %q has changed: its ETag is %s, not %s; read it again", name, *tag, *ifMatch)
 	}
 	return nil
+}
+
+// GetRunSchema returns the JSON Schema of the values that a run of a deployment can set, for forms and
+// editors.
+func (h *Handler) GetRunSchema(
+	ctx context.Context, r apiserver.GetRunSchemaRequestObject,
+) (apiserver.GetRunSchemaResponseObject, error) {
+	d, err := h.store.GetDeployment(ctx, r.Deployment)
+	if err != nil {
+		return nil, err
+	}
+	version, err := h.store.GetTemplate(ctx, d.Pool, 0)
+	if err != nil {
+		return nil, err
+	}
+	compiled, err := h.Templates.Compiled(version)
+	if err != nil {
+		return nil, err
+	}
+	layers, err := newrun.Layers(d, nil)
+	if err != nil {
+		return nil, err
+	}
+	variables, err := jsondoc.Encode(compiled.RunSchema(layers))
+	if err != nil {
+		return nil, err
+	}
+	parameters, err := parametersSchema(d)
+	if err != nil {
+		return nil, err
+	}
+	return apiserver.GetRunSchema200JSONResponse{JobVariables: variables, Parameters: parameters}, nil
+}
+
+// parametersSchema is the schema of a deployment's parameters, with the deployment's values as defaults. A
+// deployment without a schema accepts any parameters; the result then only names those that it has.
+func parametersSchema(d *store.Deployment) (api.JSONObject, error) {
+	schema, err := jsondoc.Object(d.ParameterSchema)
+	if err != nil {
+		return nil, err
+	}
+	values, err := jsondoc.Object(d.Parameters)
+	if err != nil {
+		return nil, err
+	}
+	frozen := map[string]any{}
+	for _, name := range d.FrozenParameters {
+		if v, ok := values[name]; ok {
+			frozen[name] = v
+		}
+	}
+	return jsondoc.Encode(templating.WithValues(schema, values, frozen))
 }

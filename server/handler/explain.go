@@ -3,32 +3,26 @@ package handler
 import (
 	"context"
 
-	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/explain"
 	"github.com/berth-dev/berth/server/wire"
 )
 
-// ExplainRun says in words why a run waits, or why it ended as it did.
+// ExplainRun says why a run waits, or why it ended as it did.
 func (h *Handler) ExplainRun(
-	ctx context.Context,
-	r apiserver.ExplainRunRequestObject,
+	ctx context.Context, r apiserver.ExplainRunRequestObject,
 ) (apiserver.ExplainRunResponseObject, error) {
-	situation, err := h.store.Situation(ctx, r.Run)
+	facts, err := h.store.Situation(ctx, r.Run)
 	if err != nil {
 		return nil, err
 	}
-	if err := access.From(ctx).CheckPoolOf(situation.Run.Pool, "run "+r.Run.String()); err != nil {
-		return nil, err
-	}
-	e := explain.Explain(situation)
+	e := explain.Explain(facts)
 	return apiserver.ExplainRun200JSONResponse{
-		Run: derived(
-			situation.Run,
-			situation.Lane,
-			situation.Now,
-		), Sentence: e.Sentence, Details: wire.NonNil(e.Details), Next: wire.NonNil(e.Next),
+		Run:      withDerivedState(facts.Run, facts.Lane, facts.Now),
+		Sentence: e.Sentence,
+		Details:  wire.NonNil(e.Details),
+		Next:     wire.NonNil(e.Next),
 		Reasons: wire.Each(e.Reasons, func(r explain.Reason) api.WaitReason {
 			return api.WaitReason{Code: string(r.Code), Message: r.Message}
 		}),

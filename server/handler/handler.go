@@ -12,8 +12,10 @@ import (
 	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/apply"
 	"github.com/berth-dev/berth/server/catalog"
+	"github.com/berth-dev/berth/server/impact"
 	"github.com/berth-dev/berth/server/metric"
 	"github.com/berth-dev/berth/server/newrun"
+	"github.com/berth-dev/berth/server/poolguard"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
 )
@@ -23,6 +25,7 @@ type Options struct {
 	Store        *store.Store
 	Templates    *catalog.Catalog
 	Runs         *newrun.Creator
+	Guard        *poolguard.Guard
 	Logger       *slog.Logger
 	Metrics      *metric.Protocol
 	Installation uuid.UUID
@@ -44,14 +47,23 @@ type Handler struct {
 	Options
 	store   *store.Store
 	runs    *newrun.Creator
+	guard   *poolguard.Guard
 	applier *apply.Applier
+	impact  *impact.Analyzer
 }
 
 var _ apiserver.StrictServerInterface = (*Handler)(nil)
 
 // New makes a Handler.
 func New(o Options) *Handler {
-	return &Handler{Options: o, store: o.Store, runs: o.Runs, applier: apply.New(o.Store, o.Templates, o.Now)}
+	return &Handler{
+		Options: o,
+		store:   o.Store,
+		runs:    o.Runs,
+		guard:   o.Guard,
+		applier: apply.New(o.Store, o.Templates, o.Now),
+		impact:  impact.New(o.Store, o.Templates, o.Installation, o.Now),
+	}
 }
 
 func actor(ctx context.Context) string { return access.From(ctx).Name }

@@ -21,10 +21,9 @@ const noLongerKept = "[%d bytes of output are no longer kept]\n"
 
 // GetRunLogs writes the output of an attempt, of the newest where none is named.
 func (h *Handler) GetRunLogs(
-	ctx context.Context,
-	r apiserver.GetRunLogsRequestObject,
+	ctx context.Context, r apiserver.GetRunLogsRequestObject,
 ) (apiserver.GetRunLogsResponseObject, error) {
-	run, err := h.run(ctx, r.Run)
+	run, err := h.store.GetRun(ctx, r.Run)
 	if err != nil {
 		return nil, err
 	}

@@ -4,9 +4,6 @@ import (
 	"context"
 	"strconv"
 
-	"github.com/google/uuid"
-
-	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/problem"
@@ -17,70 +14,47 @@ import (
 // protocolVersion is the version of the worker protocol that this server speaks.
 const protocolVersion = 1
 
-// Bounds on what one call of a worker may hold. The protocol is not checked against the specification, which
-// would refuse what a newer worker adds.
+// Bounds of one call of a worker. The protocol is not checked against the specification, which would refuse
+// the fields that a newer worker adds, so that these are checked here.
 const (
-	maxClaims  = 1000
-	maxReports = 1000
-	maxLeases  = 20_000
-	maxChunks  = 1000
-	maxOffset  = 1 << 50 // of output: who follows it adds to it
+	maxClaims     = 1000
+	maxReports    = 1000
+	maxLeases     = 20_000
+	maxChunks     = 1000
+	maxWorkerName = 300     // bytes
+	maxOffset     = 1 << 50 // of output, in bytes: readers add to it
 )
 
-func invalidCall(at, format string, args ...any) error {
+// invalidField refuses a body for the value at a place.
+func invalidField(at, format string, args ...any) error {
 	refusal := problem.Newf(problem.InvalidBody, format, args...)
 	return refusal.At(at, "%s", refusal.Detail)
 }
 
-// checkWorker checks what every call of a worker carries.
-func checkWorker(ctx context.Context, pool, worker string) error {
-	const longest = 300
+// checkWorker checks who calls.
+func checkWorker(pool, worker string) error {
 	switch {
 	case pool == "":
-		return invalidCall("/pool", "name the work pool")
-	case worker == "" || len(worker) > longest:
-		return invalidCall("/worker", "the worker's name must have 1 to %d bytes", longest)
-	}
-	return access.From(ctx).CheckPool(pool)
-}
-
-// checkAttempts refuses attempts of pools that the key is not for: the pool that a call names says nothing
-// about them.
-func (h *Handler) checkAttempts(ctx context.Context, ids []uuid.UUID) error {
-	who := access.From(ctx)
-	if !who.Limited() || len(ids) == 0 {
-		return nil
-	}
-	pools, err := h.store.PoolsOfAttempts(ctx, ids)
-	if err != nil {
-		return err
-	}
-	for _, pool := range pools {
-		if err := who.CheckPoolOf(pool, "one of these attempts"); err != nil {
-			return err
-		}
+		return invalidField("/pool", "the work pool is missing")
+	case worker == "" || len(worker) > maxWorkerName:
+		return invalidField("/worker", "the name of the worker must have 1 to %d bytes", maxWorkerName)
 	}
 	return nil
 }
 
-func attemptsOf(leases []store.Lease) []uuid.UUID {
-	return wire.Each(leases, func(l store.Lease) uuid.UUID { return l.AttemptID })
-}
-
-func atMost(at string, n, limit int) error {
+func checkLength(at string, n, limit int) error {
 	if n > limit {
-		return invalidCall(at, "%d items, at most %d are allowed in one call", n, limit)
+		return invalidField(at, "%d items; at most %d are allowed in one call", n, limit)
 	}
 	return nil
 }
 
-// WorkerHello welcomes a worker of a pool and tells it what it needs to know.
+// WorkerHello registers a worker of a pool and tells it the settings of this server.
 func (h *Handler) WorkerHello(
-	ctx context.Context,
-	r apiserver.WorkerHelloRequestObject,
+	ctx context.Context, r apiserver.WorkerHelloRequestObject,
 ) (apiserver.WorkerHelloResponseObject, error) {
 	b := r.Body
-	if err := checkWorker(ctx, b.Pool, b.Worker); err != nil {
+	if err := checkWorker(b.Pool, b.Worker); err != nil {
 		return nil, err
 	}
 	if b.Protocol != protocolVersion {
@@ -93,65 +67,67 @@ func (h *Handler) WorkerHello(
 		)
 	}
 	if b.ClusterID == "" {
-		return nil, invalidCall("/cluster_id", "say which cluster the worker serves")
+		return nil, invalidField("/cluster_id", "the id of the worker's cluster is missing")
 	}
-	kind, err := h.store.PoolTypeForWorker(ctx, b.Pool)
+	poolType, err := h.store.PoolTypeForWorker(ctx, b.Pool)
 	if err != nil {
 		return nil, err
 	}
-	if kind != string(b.Type) {
-		return nil, problem.Newf(problem.Code(store.Conflict), "work pool %q has type %s, the worker serves %q", b.Pool, kind, b.Type).
-			At("/type", "work pool %q has type %s", b.Pool, kind)
+	if poolType != string(b.Type) {
+		return nil, problem.Newf(problem.Code(store.Conflict),
+			"work pool %q has type %s, the worker has type %q", b.Pool, poolType, b.Type).
+			At("/type", "work pool %q has type %s", b.Pool, poolType)
 	}
+
 	err = h.store.UpsertWorker(ctx, store.Worker{
-		Name: b.Worker, Pool: b.Pool, Type: string(b.Type), ClusterID: b.ClusterID, Version: b.Version,
-		Namespaces: wire.Or(b.Namespaces, nil), LastSeenAt: h.Now().UTC(),
+		Name:       b.Worker,
+		Pool:       b.Pool,
+		Type:       string(b.Type),
+		ClusterID:  b.ClusterID,
+		Version:    b.Version,
+		Namespaces: wire.Or(b.Namespaces, nil),
+		LastSeenAt: h.Now().UTC(),
 	})
 	if err != nil {
 		return nil, err
 	}
-	h.Logger.Info(
-		"worker said hello",
-		"worker",
-		b.Worker,
-		"pool",
-		b.Pool,
-		"type",
-		b.Type,
-		"cluster",
-		b.ClusterID,
-		"version",
-		b.Version,
-	)
+	h.Logger.Info("worker said hello",
+		"worker", b.Worker, "pool", b.Pool, "type", b.Type, "cluster", b.ClusterID, "version", b.Version)
 	return apiserver.WorkerHello200JSONResponse{
-		InstallationID: h.Installation, LeaseSeconds: wire.LeaseSeconds(h.Lease), ServerVersion: h.Version,
+		InstallationID: h.Installation,
+		LeaseSeconds:   wire.LeaseSeconds(h.Lease),
+		ServerVersion:  h.Version,
 	}, nil
 }
 
-// RenewLeases renews what a worker holds and says what it has lost.
+// RenewLeases extends the leases of a worker, releases those that it names, and returns the ones it has lost.
 func (h *Handler) RenewLeases(
-	ctx context.Context,
-	r apiserver.RenewLeasesRequestObject,
+	ctx context.Context, r apiserver.RenewLeasesRequestObject,
 ) (apiserver.RenewLeasesResponseObject, error) {
 	b := r.Body
-	if err := checkWorker(ctx, b.Pool, b.Worker); err != nil {
+	if err := checkWorker(b.Pool, b.Worker); err != nil {
 		return nil, err
 	}
-	if err := atMost("/leases", len(b.Leases), maxLeases); err != nil {
+	renewed, released := wire.Each(
+		b.Leases,
+		wire.ReadLease,
+	), wire.Each(
+		wire.Or(b.Release, nil),
+		wire.ReadLease,
+	)
+	if err := checkLength("/leases", len(renewed), maxLeases); err != nil {
 		return nil, err
 	}
-	leases, release := wire.Each(b.Leases, wire.ReadLease), wire.Each(wire.Or(b.Release, nil), wire.ReadLease)
-	if err := atMost("/release", len(release), maxLeases); err != nil {
+	if err := checkLength("/release", len(released), maxLeases); err != nil {
 		return nil, err
 	}
-	if err := h.checkAttempts(ctx, append(attemptsOf(leases), attemptsOf(release)...)); err != nil {
-		return nil, err
-	}
-	lost, cancels, err := h.store.Renew(ctx, b.Worker, leases, h.Lease)
+
+	lost, cancels, err := h.store.Renew(ctx, b.Worker, renewed, h.Lease)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.store.Release(ctx, b.Worker, release); err != nil { // last, so that what is in both lists is released
+	// After the renewal, so that a lease in both lists is released.
+	if err := h.store.Release(ctx, b.Worker, released); err != nil {
 		return nil, err
 	}
 	return apiserver.RenewLeases200JSONResponse{
@@ -161,20 +137,15 @@ func (h *Handler) RenewLeases(
 	}, nil
 }
 
-// ReportAttempts records what became of attempts. Each report is answered by itself, in order.
+// ReportAttempts records what a worker observed of attempts, and answers each report by itself, in order.
 func (h *Handler) ReportAttempts(
-	ctx context.Context,
-	r apiserver.ReportAttemptsRequestObject,
+	ctx context.Context, r apiserver.ReportAttemptsRequestObject,
 ) (apiserver.ReportAttemptsResponseObject, error) {
 	b := r.Body
-	if err := checkWorker(ctx, b.Pool, b.Worker); err != nil {
+	if err := checkWorker(b.Pool, b.Worker); err != nil {
 		return nil, err
 	}
-	if err := atMost("/reports", len(b.Reports), maxReports); err != nil {
-		return nil, err
-	}
-	err := h.checkAttempts(ctx, wire.Each(b.Reports, func(r api.Report) uuid.UUID { return r.AttemptID }))
-	if err != nil {
+	if err := checkLength("/reports", len(b.Reports), maxReports); err != nil {
 		return nil, err
 	}
 	results, err := h.store.Report(ctx, b.Worker, wire.Each(b.Reports, wire.ReadReport))
@@ -189,29 +160,24 @@ func (h *Handler) ReportAttempts(
 	}, nil
 }
 
-// AppendLogs stores output.
+// AppendLogs stores output of attempts.
 func (h *Handler) AppendLogs(
-	ctx context.Context,
-	r apiserver.AppendLogsRequestObject,
+	ctx context.Context, r apiserver.AppendLogsRequestObject,
 ) (apiserver.AppendLogsResponseObject, error) {
-	if err := atMost("/chunks", len(r.Body.Chunks), maxChunks); err != nil {
+	if err := checkLength("/chunks", len(r.Body.Chunks), maxChunks); err != nil {
 		return nil, err
 	}
 	chunks := wire.Each(r.Body.Chunks, wire.ReadLogChunk)
 	var bytes int
 	for i, chunk := range chunks {
 		if chunk.Offset < 0 || chunk.Offset > maxOffset {
-			return nil, invalidCall(
+			return nil, invalidField(
 				"/chunks/"+strconv.Itoa(i)+"/offset",
 				"must be from 0 to %d",
 				int64(maxOffset),
 			)
 		}
 		bytes += len(chunk.Text)
-	}
-	err := h.checkAttempts(ctx, wire.Each(chunks, func(c store.LogChunk) uuid.UUID { return c.AttemptID }))
-	if err != nil {
-		return nil, err
 	}
 	if err := h.store.AppendLogs(ctx, chunks); err != nil {
 		return nil, err
@@ -220,16 +186,12 @@ func (h *Handler) AppendLogs(
 	return apiserver.AppendLogs204Response{}, nil
 }
 
-// LookUpAttempts says what is known of Jobs that were found in a cluster.
+// LookUpAttempts returns what the server knows of Jobs that a worker found in its cluster.
 func (h *Handler) LookUpAttempts(
-	ctx context.Context,
-	r apiserver.LookUpAttemptsRequestObject,
+	ctx context.Context, r apiserver.LookUpAttemptsRequestObject,
 ) (apiserver.LookUpAttemptsResponseObject, error) {
 	b := r.Body
-	if err := access.From(ctx).CheckPool(b.Pool); err != nil {
-		return nil, err
-	}
-	if err := atMost("/jobs", len(b.Jobs), maxLeases); err != nil {
+	if err := checkLength("/jobs", len(b.Jobs), maxLeases); err != nil {
 		return nil, err
 	}
 	refs := wire.Each(b.Jobs, func(ref api.AttemptRef) store.AttemptRef {
@@ -249,16 +211,12 @@ func (h *Handler) LookUpAttempts(
 	}, nil
 }
 
-// GetTemplateForWorker returns a template version. It never changes, so workers keep it.
+// GetTemplateForWorker returns a template version. It never changes, so that workers may keep it.
 func (h *Handler) GetTemplateForWorker(
-	ctx context.Context,
-	r apiserver.GetTemplateForWorkerRequestObject,
+	ctx context.Context, r apiserver.GetTemplateForWorkerRequestObject,
 ) (apiserver.GetTemplateForWorkerResponseObject, error) {
 	version, err := h.store.GetTemplateByID(ctx, r.Version)
 	if err != nil {
-		return nil, err
-	}
-	if err := access.From(ctx).CheckPoolOf(version.Pool, "this template version"); err != nil {
 		return nil, err
 	}
 	return apiserver.GetTemplateForWorker200JSONResponse(wire.TemplateVersion(*version)), nil

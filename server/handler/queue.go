@@ -3,21 +3,42 @@ package handler
 import (
 	"context"
 
-	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api/apiserver"
-	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
 )
 
-// GetWorkQueue returns a queue.
-func (h *Handler) GetWorkQueue(
-	ctx context.Context,
-	r apiserver.GetWorkQueueRequestObject,
-) (apiserver.GetWorkQueueResponseObject, error) {
-	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
+// ListWorkQueues lists the queues of a pool.
+func (h *Handler) ListWorkQueues(
+	ctx context.Context, r apiserver.ListWorkQueuesRequestObject,
+) (apiserver.ListWorkQueuesResponseObject, error) {
+	queues, err := h.store.ListQueues(ctx, r.Pool)
+	if err != nil {
 		return nil, err
 	}
+	return apiserver.ListWorkQueues200JSONResponse{Items: wire.Each(queues, wire.WorkQueue)}, nil
+}
+
+// CreateWorkQueue adds a queue to a pool.
+func (h *Handler) CreateWorkQueue(
+	ctx context.Context, r apiserver.CreateWorkQueueRequestObject,
+) (apiserver.CreateWorkQueueResponseObject, error) {
+	queue, err := h.store.CreateQueue(ctx, store.Queue{
+		Pool:             r.Pool,
+		Name:             r.Body.Name,
+		Priority:         wire.Or(r.Body.Priority, 1),
+		ConcurrencyLimit: r.Body.ConcurrencyLimit,
+	}, actor(ctx))
+	if err != nil {
+		return nil, err
+	}
+	return apiserver.CreateWorkQueue201JSONResponse(wire.WorkQueue(*queue)), nil
+}
+
+// GetWorkQueue returns a queue.
+func (h *Handler) GetWorkQueue(
+	ctx context.Context, r apiserver.GetWorkQueueRequestObject,
+) (apiserver.GetWorkQueueResponseObject, error) {
 	queue, err := h.store.GetQueue(ctx, r.Pool, r.Queue)
 	if err != nil {
 		return nil, err
@@ -25,21 +46,19 @@ func (h *Handler) GetWorkQueue(
 	return apiserver.GetWorkQueue200JSONResponse(wire.WorkQueue(*queue)), nil
 }
 
-// UpdateWorkQueue changes what is given.
+// UpdateWorkQueue changes the fields that the body has.
 func (h *Handler) UpdateWorkQueue(
-	ctx context.Context,
-	r apiserver.UpdateWorkQueueRequestObject,
+	ctx context.Context, r apiserver.UpdateWorkQueueRequestObject,
 ) (apiserver.UpdateWorkQueueResponseObject, error) {
-	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
+	noLimit := wire.Or(r.Body.NoConcurrencyLimit, false)
+	if err := checkLimit(r.Body.ConcurrencyLimit, noLimit); err != nil {
 		return nil, err
 	}
-	unlimited := wire.Or(r.Body.NoConcurrencyLimit, false)
-	if unlimited && r.Body.ConcurrencyLimit != nil {
-		return nil, problem.Newf(problem.InvalidBody, "give concurrency_limit or no_concurrency_limit, not both").
-			At("/no_concurrency_limit", "contradicts concurrency_limit")
-	}
 	queue, err := h.store.UpdateQueue(ctx, r.Pool, r.Queue, store.QueueChange{
-		Priority: r.Body.Priority, ConcurrencyLimit: r.Body.ConcurrencyLimit, NoConcurrencyLimit: unlimited, Paused: r.Body.Paused,
+		Priority:           r.Body.Priority,
+		ConcurrencyLimit:   r.Body.ConcurrencyLimit,
+		NoConcurrencyLimit: noLimit,
+		Paused:             r.Body.Paused,
 	}, actor(ctx))
 	if err != nil {
 		return nil, err
@@ -47,14 +66,10 @@ func (h *Handler) UpdateWorkQueue(
 	return apiserver.UpdateWorkQueue200JSONResponse(wire.WorkQueue(*queue)), nil
 }
 
-// DeleteWorkQueue deletes a queue that nothing uses.
+// DeleteWorkQueue deletes a queue that no deployment and no run uses.
 func (h *Handler) DeleteWorkQueue(
-	ctx context.Context,
-	r apiserver.DeleteWorkQueueRequestObject,
+	ctx context.Context, r apiserver.DeleteWorkQueueRequestObject,
 ) (apiserver.DeleteWorkQueueResponseObject, error) {
-	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
-		return nil, err
-	}
 	if err := h.store.DeleteQueue(ctx, r.Pool, r.Queue, actor(ctx)); err != nil {
 		return nil, err
 	}

@@ -15,12 +15,11 @@ import (
 // maxResult bounds the result of a run, in bytes of JSON without white space.
 const maxResult = 64 << 10
 
-// GetRunResult returns what a run's workload says has come out of it.
+// GetRunResult returns the result that the workload of a run has set.
 func (h *Handler) GetRunResult(
-	ctx context.Context,
-	r apiserver.GetRunResultRequestObject,
+	ctx context.Context, r apiserver.GetRunResultRequestObject,
 ) (apiserver.GetRunResultResponseObject, error) {
-	run, err := h.run(ctx, r.Run)
+	run, err := h.store.GetRun(ctx, r.Run)
 	if err != nil {
 		return nil, err
 	}
@@ -29,30 +28,23 @@ func (h *Handler) GetRunResult(
 		return nil, err
 	}
 	if told.Result == nil {
-		return nil, problem.Newf(problem.NotFound, "run %s has said nothing of a result", run.ID)
+		return nil, problem.Newf(problem.NotFound, "run %s has no result", run.ID)
 	}
 	return apiserver.GetRunResult200JSONResponse(*wire.RunResult(told.Result)), nil
 }
 
-// SetRunResult stores what a workload says has come out of its run.
+// SetRunResult stores the result of a run for its workload.
 func (h *Handler) SetRunResult(
-	ctx context.Context,
-	r apiserver.SetRunResultRequestObject,
+	ctx context.Context, r apiserver.SetRunResultRequestObject,
 ) (apiserver.SetRunResultResponseObject, error) {
-	if _, err := h.run(ctx, r.Run); err != nil {
-		return nil, err
-	}
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, r.Body.Value); err != nil {
-		return nil, fmt.Errorf("read the result: %w", err)
+		return nil, fmt.Errorf("compact the result: %w", err)
 	}
 	if compact.Len() > maxResult {
-		return nil, problem.Newf(
-			problem.BodyTooLarge,
-			"the result has %d bytes, at most %d are kept; store it elsewhere and say where",
-			compact.Len(),
-			maxResult,
-		)
+		return nil, problem.Newf(problem.BodyTooLarge,
+			"the result has %d bytes; at most %d are allowed: store it elsewhere and set where it is",
+			compact.Len(), maxResult)
 	}
 	result, err := h.store.SetResult(ctx, r.Run, access.From(ctx).Attempt, compact.Bytes())
 	if err != nil {
@@ -61,21 +53,12 @@ func (h *Handler) SetRunResult(
 	return apiserver.SetRunResult200JSONResponse(*wire.RunResult(result)), nil
 }
 
-// SetRunProgress stores how far a workload says its run is.
+// SetRunProgress stores the progress of a run for its workload.
 func (h *Handler) SetRunProgress(
-	ctx context.Context,
-	r apiserver.SetRunProgressRequestObject,
+	ctx context.Context, r apiserver.SetRunProgressRequestObject,
 ) (apiserver.SetRunProgressResponseObject, error) {
-	if _, err := h.run(ctx, r.Run); err != nil {
-		return nil, err
-	}
 	progress, err := h.store.SetProgress(
-		ctx,
-		r.Run,
-		access.From(ctx).Attempt,
-		r.Body.Percent,
-		wire.Or(r.Body.Message, ""),
-	)
+		ctx, r.Run, access.From(ctx).Attempt, r.Body.Percent, wire.Or(r.Body.Message, ""))
 	if err != nil {
 		return nil, err
 	}

@@ -5,29 +5,17 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"github.com/google/uuid"
-
-	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
 )
 
-// run returns a run that the key may see.
-func (h *Handler) run(ctx context.Context, id uuid.UUID) (*store.Run, error) {
-	run, err := h.store.GetRun(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	if err := access.From(ctx).CheckPoolOf(run.Pool, "run "+id.String()); err != nil {
-		return nil, err
-	}
-	return run, nil
-}
-
 // GetRun returns a run with its attempts.
-func (h *Handler) GetRun(ctx context.Context, r apiserver.GetRunRequestObject) (apiserver.GetRunResponseObject, error) {
-	run, err := h.run(ctx, r.Run)
+func (h *Handler) GetRun(
+	ctx context.Context,
+	r apiserver.GetRunRequestObject,
+) (apiserver.GetRunResponseObject, error) {
+	run, err := h.store.GetRun(ctx, r.Run)
 	if err != nil {
 		return nil, err
 	}
@@ -35,27 +23,26 @@ func (h *Handler) GetRun(ctx context.Context, r apiserver.GetRunRequestObject) (
 	if err != nil {
 		return nil, err
 	}
-	shown, err := h.wireRuns(ctx, []store.Run{*run})
-	if err != nil {
-		return nil, err
-	}
 	told, err := h.store.GetTold(ctx, run.ID)
 	if err != nil {
 		return nil, err
 	}
+	shown, err := h.withDerivedStates(ctx, []store.Run{*run})
+	if err != nil {
+		return nil, err
+	}
 	return apiserver.GetRun200JSONResponse{
-		Run: shown[0], Attempts: wire.Each(attempts, wire.Attempt), Result: wire.RunResult(told.Result), Progress: wire.RunProgress(told.Progress),
+		Run:      shown[0],
+		Attempts: wire.Each(attempts, wire.Attempt),
+		Result:   wire.RunResult(told.Result),
+		Progress: wire.RunProgress(told.Progress),
 	}, nil
 }
 
-// CancelRun cancels a run, at once or by way of its worker.
+// CancelRun cancels a run: at once if no worker has it, otherwise through its worker.
 func (h *Handler) CancelRun(
-	ctx context.Context,
-	r apiserver.CancelRunRequestObject,
+	ctx context.Context, r apiserver.CancelRunRequestObject,
 ) (apiserver.CancelRunResponseObject, error) {
-	if _, err := h.run(ctx, r.Run); err != nil {
-		return nil, err
-	}
 	run, err := h.store.CancelRun(ctx, r.Run, actor(ctx))
 	if err != nil {
 		return nil, err
@@ -65,38 +52,19 @@ func (h *Handler) CancelRun(
 
 // RetryRun gives a run that has ended another attempt.
 func (h *Handler) RetryRun(
-	ctx context.Context,
-	r apiserver.RetryRunRequestObject,
+	ctx context.Context, r apiserver.RetryRunRequestObject,
 ) (apiserver.RetryRunResponseObject, error) {
-	run, err := h.retry(ctx, r.Run, actor(ctx))
+	run, err := h.store.RetryRun(ctx, r.Run, actor(ctx))
 	if err != nil {
 		return nil, err
 	}
 	return apiserver.RetryRun200JSONResponse(wire.Run(*run)), nil
 }
 
-// retry retries a run where the key is for its pool and for the one that it goes to: its deployment may have
-// moved since.
-func (h *Handler) retry(ctx context.Context, id uuid.UUID, actor string) (*store.Run, error) {
-	run, err := h.run(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := h.deployment(ctx, run.Deployment); err != nil &&
-		!store.IsCode(err, store.NotFound) { // deleted: the store says what that means
-		return nil, err
-	}
-	return h.store.RetryRun(ctx, id, actor)
-}
-
-// AbandonRun ends an attempt whose worker is gone.
+// AbandonRun ends a run whose worker or cluster is gone.
 func (h *Handler) AbandonRun(
-	ctx context.Context,
-	r apiserver.AbandonRunRequestObject,
+	ctx context.Context, r apiserver.AbandonRunRequestObject,
 ) (apiserver.AbandonRunResponseObject, error) {
-	if _, err := h.run(ctx, r.Run); err != nil {
-		return nil, err
-	}
 	run, err := h.store.AbandonRun(ctx, r.Run, actor(ctx))
 	if err != nil {
 		return nil, err
@@ -106,10 +74,10 @@ func (h *Handler) AbandonRun(
 
 // ListRunEvents returns the history of a run.
 func (h *Handler) ListRunEvents(
-	ctx context.Context,
-	r apiserver.ListRunEventsRequestObject,
+	ctx context.Context, r apiserver.ListRunEventsRequestObject,
 ) (apiserver.ListRunEventsResponseObject, error) {
-	if _, err := h.run(ctx, r.Run); err != nil {
+	// A run that does not exist has no events either; only this tells the two apart.
+	if _, err := h.store.GetRun(ctx, r.Run); err != nil {
 		return nil, err
 	}
 	events, err := h.store.ListEvents(ctx, r.Run, 0)
@@ -119,14 +87,10 @@ func (h *Handler) ListRunEvents(
 	return apiserver.ListRunEvents200JSONResponse{Items: wire.Each(events, wire.RunEvent)}, nil
 }
 
-// GetAttemptManifest returns the Job of an attempt, as it was sent.
+// GetAttemptManifest returns the Job of an attempt as it was sent to the cluster.
 func (h *Handler) GetAttemptManifest(
-	ctx context.Context,
-	r apiserver.GetAttemptManifestRequestObject,
+	ctx context.Context, r apiserver.GetAttemptManifestRequestObject,
 ) (apiserver.GetAttemptManifestResponseObject, error) {
-	if _, err := h.run(ctx, r.Run); err != nil {
-		return nil, err
-	}
 	manifest, err := h.store.GetManifest(ctx, r.Run, r.Attempt)
 	if err != nil {
 		return nil, err
@@ -134,8 +98,7 @@ func (h *Handler) GetAttemptManifest(
 	return manifestResponse(manifest), nil
 }
 
-// manifestResponse writes a document byte by byte as it is stored; the generated type would encode it as
-// base64.
+// manifestResponse writes a document as it is stored. The generated response type would encode it as base64.
 type manifestResponse json.RawMessage
 
 func (m manifestResponse) VisitGetAttemptManifestResponse(w http.ResponseWriter) error {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/lifecycle"
@@ -14,70 +15,75 @@ import (
 	"github.com/berth-dev/berth/server/wire"
 )
 
-// maxBulk is how many runs one call changes at most.
+// maxBulk bounds how many runs one call changes.
 const maxBulk = 500
 
 // CancelRuns cancels many runs, each by itself.
 func (h *Handler) CancelRuns(
-	ctx context.Context,
-	r apiserver.CancelRunsRequestObject,
+	ctx context.Context, r apiserver.CancelRunsRequestObject,
 ) (apiserver.CancelRunsResponseObject, error) {
-	live := []lifecycle.StateType{lifecycle.Scheduled, lifecycle.Pending, lifecycle.Running}
-	result, err := h.bulk(ctx, r.Body, live, h.store.CancelRun)
+	result, err := h.changeRuns(ctx, r.Body, bulkChange{
+		states: []lifecycle.StateType{lifecycle.Scheduled, lifecycle.Pending, lifecycle.Running},
+		check:  h.guard.CheckRun,
+		apply:  h.store.CancelRun,
+	})
 	if err != nil {
 		return nil, err
 	}
 	return apiserver.CancelRuns200JSONResponse(*result), nil
 }
 
-// RetryRuns makes new attempts of many runs, each by itself.
+// RetryRuns gives many runs that have ended another attempt, each by itself.
 func (h *Handler) RetryRuns(
-	ctx context.Context,
-	r apiserver.RetryRunsRequestObject,
+	ctx context.Context, r apiserver.RetryRunsRequestObject,
 ) (apiserver.RetryRunsResponseObject, error) {
-	ended := []lifecycle.StateType{lifecycle.Failed, lifecycle.Crashed, lifecycle.Cancelled}
-	result, err := h.bulk(ctx, r.Body, ended, h.retry)
+	result, err := h.changeRuns(ctx, r.Body, bulkChange{
+		states: []lifecycle.StateType{lifecycle.Failed, lifecycle.Crashed, lifecycle.Cancelled},
+		check:  h.guard.CheckRetry,
+		apply:  h.store.RetryRun,
+	})
 	if err != nil {
 		return nil, err
 	}
 	return apiserver.RetryRuns200JSONResponse(*result), nil
 }
 
-type runAction func(ctx context.Context, id uuid.UUID, actor string) (*store.Run, error)
+// bulkChange is what is done to each of many runs.
+type bulkChange struct {
+	states []lifecycle.StateType // of the runs that a filter without states selects
+	check  func(ctx context.Context, who access.Principal, id uuid.UUID) error
+	apply  func(ctx context.Context, id uuid.UUID, actor string) (*store.Run, error)
+}
 
-// bulk does to each selected run what is to be done. What the store refuses of one is part of the answer;
-// anything else ends the call, and the caller may repeat it.
-func (h *Handler) bulk(
-	ctx context.Context,
-	s *api.RunSelection,
-	usual []lifecycle.StateType,
-	act runAction,
+// changeRuns changes each selected run. A run that is refused is part of the answer. Any other error ends the
+// call, which the caller may repeat.
+func (h *Handler) changeRuns(
+	ctx context.Context, selection *api.RunSelection, change bulkChange,
 ) (*api.RunBulkResult, error) {
-	ids, next, err := h.selected(ctx, s, usual)
+	ids, next, err := h.selectRuns(ctx, selection, change.states)
 	if err != nil {
 		return nil, err
 	}
 	result := &api.RunBulkResult{Done: []api.Run{}, Refused: []api.RunRefused{}, NextCursor: wire.OrNil(next)}
+	who := access.From(ctx)
 	for _, id := range ids {
-		run, err := h.run(ctx, id)
+		var run *store.Run
+		err := change.check(ctx, who, id)
 		if err == nil {
-			run, err = act(ctx, id, actor(ctx))
+			run, err = change.apply(ctx, id, who.Name)
 		}
+
 		var refused *store.Error
 		var forbidden *problem.Error
 		switch {
 		case err == nil:
 			result.Done = append(result.Done, wire.Run(*run))
 		case errors.As(err, &refused) && refused.Code != store.Unavailable:
-			result.Refused = append(
-				result.Refused,
-				api.RunRefused{ID: id, Code: string(refused.Code), Message: refused.Message},
-			)
+			result.Refused = append(result.Refused,
+				api.RunRefused{ID: id, Code: string(refused.Code), Message: refused.Message})
 		case errors.As(err, &forbidden):
-			result.Refused = append(
-				result.Refused,
-				api.RunRefused{ID: id, Code: string(forbidden.Code), Message: forbidden.Detail},
-			)
+			result.Refused = append(result.Refused,
+				api.RunRefused{ID: id, Code: string(forbidden.Code), Message: forbidden.Detail})
 		default:
 			return nil, err
 		}
@@ -85,34 +91,26 @@ func (h *Handler) bulk(
 	return result, nil
 }
 
-// selected are the runs that are named, or a page of those that a filter finds.
-func (h *Handler) selected(
-	ctx context.Context,
-	s *api.RunSelection,
-	usual []lifecycle.StateType,
-) ([]uuid.UUID, string, error) {
+// selectRuns returns the named runs, or a page of the runs that a filter selects.
+func (h *Handler) selectRuns(
+	ctx context.Context, s *api.RunSelection, states []lifecycle.StateType,
+) (ids []uuid.UUID, next string, err error) {
 	if (s.Ids == nil) == (s.Filter == nil) {
-		return nil, "", problem.Newf(problem.InvalidBody, "give either ids or a filter").
-			At("/filter", "give this or ids")
+		return nil, "", problem.Newf(problem.InvalidBody, "set either ids or filter").
+			At("/filter", "set this or ids")
 	}
 	if s.Ids != nil {
 		return *s.Ids, "", nil
 	}
 	f := s.Filter
-	filter, err := runFilter(ctx, runQuery{
+	filter := runFilter(ctx, runQuery{
 		Pool: f.Pool, Queue: f.Queue, Deployment: f.Deployment, State: f.States, Tag: f.Tags, Text: f.Text,
 		Created: store.Span{After: f.CreatedAfter, Before: f.CreatedBefore},
 	})
-	if err != nil {
-		return nil, "", err
-	}
 	if filter.States == nil {
-		filter.States = usual
+		filter.States = states
 	}
-	runs, next, err := h.store.ListRuns(
-		ctx,
-		filter,
-		store.Page{Limit: int(wire.Or(s.Limit, maxBulk)), Cursor: wire.Or(s.Cursor, "")},
-	)
+	page := store.Page{Limit: int(wire.Or(s.Limit, maxBulk)), Cursor: wire.Or(s.Cursor, "")}
+	runs, next, err := h.store.ListRuns(ctx, filter, page)
 	return wire.Each(runs, func(r store.Run) uuid.UUID { return r.ID }), next, err
 }

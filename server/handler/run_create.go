@@ -76,8 +76,8 @@ func (h *Handler) CreateRuns(
 	return answer, nil
 }
 
-// newRunRequest is a run to create. An idempotency key is good for one body, so that it comes with the hash of
-// the body without the key: alone or in a list, a run has the same hash.
+// newRunRequest is a run to create. An idempotency key is good for one body, so that it comes with the hash
+// of the body without the key: alone or in a list, a run has the same hash.
 func newRunRequest(spec api.RunCreate, key string, body map[string]any) (newrun.Request, error) {
 	r := newrun.Request{Spec: spec, IdempotencyKey: key}
 	if key == "" {

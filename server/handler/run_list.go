@@ -14,63 +14,44 @@ import (
 	"github.com/berth-dev/berth/server/wire"
 )
 
-// ListRuns lists runs, newest first unless another order is asked for.
+// ListRuns lists runs, newest first by default.
 func (h *Handler) ListRuns(
-	ctx context.Context,
-	r apiserver.ListRunsRequestObject,
+	ctx context.Context, r apiserver.ListRunsRequestObject,
 ) (apiserver.ListRunsResponseObject, error) {
 	p := r.Params
-	filter, err := runFilter(ctx, runQuery{
+	filter := runFilter(ctx, runQuery{
 		Pool: p.Pool, Queue: p.Queue, Deployment: p.Deployment, State: p.State, Tag: p.Tag, Text: p.Text,
-		Created: store.Span{
-			After:  p.CreatedAfter,
-			Before: p.CreatedBefore,
-		}, Scheduled: store.Span{After: p.ScheduledAfter, Before: p.ScheduledBefore},
-		Ended: store.Span{After: p.EndedAfter, Before: p.EndedBefore},
+		Created:   store.Span{After: p.CreatedAfter, Before: p.CreatedBefore},
+		Scheduled: store.Span{After: p.ScheduledAfter, Before: p.ScheduledBefore},
+		Ended:     store.Span{After: p.EndedAfter, Before: p.EndedBefore},
 	})
-	if err != nil {
-		return nil, err
-	}
-	filter.Name, filter.NamePrefix, filter.IDPrefix = wire.Or(
-		p.Name,
-		"",
-	), wire.Or(
-		p.NamePrefix,
-		"",
-	), wire.Or(
-		p.IDPrefix,
-		"",
-	)
+	filter.Name = wire.Or(p.Name, "")
+	filter.NamePrefix = wire.Or(p.NamePrefix, "")
+	filter.IDPrefix = wire.Or(p.IDPrefix, "")
 	sort := store.RunSort(wire.Or(p.Sort, api.ListRunsParamsSort(store.NewestFirst)))
+
 	runs, next, err := h.store.ListRunsBy(ctx, filter, sort, page(p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
 	}
-	items, err := h.wireRuns(ctx, runs)
+	items, err := h.withDerivedStates(ctx, runs)
 	if err != nil {
 		return nil, err
 	}
 	return apiserver.ListRuns200JSONResponse{Items: items, NextCursor: wire.OrNil(next)}, nil
 }
 
-// CountRuns counts what a list would hold.
+// CountRuns counts the runs that a list with the same filter has.
 func (h *Handler) CountRuns(
-	ctx context.Context,
-	r apiserver.CountRunsRequestObject,
+	ctx context.Context, r apiserver.CountRunsRequestObject,
 ) (apiserver.CountRunsResponseObject, error) {
 	p := r.Params
-	filter, err := runFilter(ctx, runQuery{
+	counts, err := h.store.CountRuns(ctx, runFilter(ctx, runQuery{
 		Pool: p.Pool, Queue: p.Queue, Deployment: p.Deployment, State: p.State, Tag: p.Tag, Text: p.Text,
-		Created: store.Span{
-			After:  p.CreatedAfter,
-			Before: p.CreatedBefore,
-		}, Scheduled: store.Span{After: p.ScheduledAfter, Before: p.ScheduledBefore},
-		Ended: store.Span{After: p.EndedAfter, Before: p.EndedBefore},
-	})
-	if err != nil {
-		return nil, err
-	}
-	counts, err := h.store.CountRuns(ctx, filter)
+		Created:   store.Span{After: p.CreatedAfter, Before: p.CreatedBefore},
+		Scheduled: store.Span{After: p.ScheduledAfter, Before: p.ScheduledBefore},
+		Ended:     store.Span{After: p.EndedAfter, Before: p.EndedBefore},
+	}))
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +63,7 @@ func (h *Handler) CountRuns(
 	return answer, nil
 }
 
-// runQuery is a filter as it is asked for; the generated code has a type of its own for each operation.
+// runQuery is a filter of runs. The generated code has another type for it in each operation.
 type runQuery struct {
 	Pool, Queue, Deployment, Text *string
 	State                         *[]api.StateType
@@ -90,34 +71,32 @@ type runQuery struct {
 	Created, Scheduled, Ended     store.Span
 }
 
-// runFilter narrows a filter to what the key is for.
-func runFilter(ctx context.Context, q runQuery) (store.RunFilter, error) {
+// runFilter is a filter for the store, over all pools that the key is for unless it names one.
+func runFilter(ctx context.Context, q runQuery) store.RunFilter {
 	filter := store.RunFilter{
-		Pool: wire.Or(
-			q.Pool,
-			"",
-		), Queue: wire.Or(q.Queue, ""), Deployment: wire.Or(q.Deployment, ""), Tags: wire.Or(q.Tag, nil),
-		Text: wire.Or(q.Text, ""), Created: q.Created, Scheduled: q.Scheduled, Ended: q.Ended,
+		Pool:       wire.Or(q.Pool, ""),
+		Queue:      wire.Or(q.Queue, ""),
+		Deployment: wire.Or(q.Deployment, ""),
+		Tags:       wire.Or(q.Tag, nil),
+		Text:       wire.Or(q.Text, ""),
+		Created:    q.Created,
+		Scheduled:  q.Scheduled,
+		Ended:      q.Ended,
+	}
+	if filter.Pool == "" {
+		filter.Pools = access.From(ctx).Pools
 	}
 	for _, state := range wire.Or(q.State, nil) {
 		filter.States = append(filter.States, lifecycle.StateType(state))
 	}
-	who := access.From(ctx)
-	if filter.Pool != "" {
-		return filter, who.CheckPool(filter.Pool)
-	}
-	if who.Limited() {
-		filter.Pools = wire.NonNil(who.Pools)
-	}
-	return filter, nil
+	return filter
 }
 
-// late is for how long a run may be due before it is shown as Late: a worker that is alive asks every few
-// seconds.
-const late = 15 * time.Second
+// lateAfter is how long a run may be due before it is shown as Late. A live worker claims every few seconds.
+const lateAfter = 15 * time.Second
 
-// wireRuns are runs as the API shows them.
-func (h *Handler) wireRuns(ctx context.Context, runs []store.Run) ([]api.Run, error) {
+// withDerivedStates converts runs, with the state names that are not stored: AwaitingSlot and Late.
+func (h *Handler) withDerivedStates(ctx context.Context, runs []store.Run) ([]api.Run, error) {
 	now := h.Now()
 	var due []uuid.UUID
 	for _, r := range runs {
@@ -133,18 +112,18 @@ func (h *Handler) wireRuns(ctx context.Context, runs []store.Run) ([]api.Run, er
 		return nil, err
 	}
 	return wire.Each(runs, func(r store.Run) api.Run {
-		return derived(r, lanes[[3]string{r.Pool, r.Queue, r.Deployment}], now)
+		return withDerivedState(r, lanes[[3]string{r.Pool, r.Queue, r.Deployment}], now)
 	}), nil
 }
 
-// derived is a run with the names of states that are stored nowhere: AwaitingSlot and Late.
-func derived(r store.Run, lane store.Lane, now time.Time) api.Run {
+// withDerivedState converts a run that waits in a queue.
+func withDerivedState(r store.Run, lane store.Lane, now time.Time) api.Run {
 	shown := wire.Run(r)
 	switch {
 	case !isDue(r, now):
 	case lane.Full():
 		shown.State.Name = lifecycle.AwaitingSlot
-	case now.Sub(r.DueAt) > late:
+	case now.Sub(r.DueAt) > lateAfter:
 		shown.State.Name = lifecycle.Late
 	}
 	return shown

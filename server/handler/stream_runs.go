@@ -28,21 +28,15 @@ const (
 
 // StreamRuns sends a list of runs as it changes.
 func (h *Handler) StreamRuns(
-	ctx context.Context,
-	r apiserver.StreamRunsRequestObject,
+	ctx context.Context, r apiserver.StreamRunsRequestObject,
 ) (apiserver.StreamRunsResponseObject, error) {
 	p := r.Params
-	filter, err := runFilter(ctx, runQuery{
+	filter := runFilter(ctx, runQuery{
 		Pool: p.Pool, Queue: p.Queue, Deployment: p.Deployment, State: p.State, Tag: p.Tag, Text: p.Text,
-		Created: store.Span{
-			After:  p.CreatedAfter,
-			Before: p.CreatedBefore,
-		}, Scheduled: store.Span{After: p.ScheduledAfter, Before: p.ScheduledBefore},
-		Ended: store.Span{After: p.EndedAfter, Before: p.EndedBefore},
+		Created:   store.Span{After: p.CreatedAfter, Before: p.CreatedBefore},
+		Scheduled: store.Span{After: p.ScheduledAfter, Before: p.ScheduledBefore},
+		Ended:     store.Span{After: p.EndedAfter, Before: p.EndedBefore},
 	})
-	if err != nil {
-		return nil, err
-	}
 	s := &listStream{h: h, ctx: ctx, filter: filter, page: page(p.Limit, nil), sent: map[uuid.UUID]string{}}
 	if last := wire.Or(p.LastEventID, ""); last != "" {
 		ms, err := strconv.ParseInt(last, 10, 64)
@@ -125,7 +119,7 @@ func (s *listStream) look() error {
 	if err != nil {
 		return err
 	}
-	items, err := s.h.wireRuns(s.ctx, runs)
+	items, err := s.h.withDerivedStates(s.ctx, runs)
 	if err != nil {
 		return err
 	}

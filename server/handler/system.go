@@ -18,8 +18,7 @@ func (h *Handler) GetHealth(
 
 // GetReady says whether requests can be served.
 func (h *Handler) GetReady(
-	ctx context.Context,
-	_ apiserver.GetReadyRequestObject,
+	ctx context.Context, _ apiserver.GetReadyRequestObject,
 ) (apiserver.GetReadyResponseObject, error) {
 	select {
 	case <-h.Stopping:
@@ -35,8 +34,7 @@ func (h *Handler) GetReady(
 
 // GetInfo says what is talked to, and who asks.
 func (h *Handler) GetInfo(
-	ctx context.Context,
-	_ apiserver.GetInfoRequestObject,
+	ctx context.Context, _ apiserver.GetInfoRequestObject,
 ) (apiserver.GetInfoResponseObject, error) {
 	who := access.From(ctx)
 	info := api.Info{

@@ -12,28 +12,20 @@ import (
 	"github.com/berth-dev/berth/server/wire"
 )
 
-// ListWorkers lists workers as they were last heard of.
+// ListWorkers lists the workers of a pool, or of all pools that the key is for.
 func (h *Handler) ListWorkers(
-	ctx context.Context,
-	r apiserver.ListWorkersRequestObject,
+	ctx context.Context, r apiserver.ListWorkersRequestObject,
 ) (apiserver.ListWorkersResponseObject, error) {
-	pool := wire.Or(r.Params.Pool, "")
-	if pool != "" {
-		if err := access.From(ctx).CheckPool(pool); err != nil {
-			return nil, err
-		}
-	}
-	workers, err := h.store.ListWorkers(ctx, pool)
+	workers, err := h.store.ListWorkers(ctx, wire.Or(r.Params.Pool, ""))
 	if err != nil {
 		return nil, err
 	}
-	workers = slices.DeleteFunc(
-		workers,
-		func(w store.Worker) bool { return !access.From(ctx).MayUsePool(w.Pool) },
-	)
+	who := access.From(ctx)
+	workers = slices.DeleteFunc(workers, func(w store.Worker) bool { return !who.MayUsePool(w.Pool) })
 	if workers, err = h.withTypes(ctx, workers); err != nil {
 		return nil, err
 	}
+
 	shown := []api.Worker{}
 	for _, record := range workers {
 		worker := wire.Worker(record, h.Now())
@@ -46,30 +38,26 @@ func (h *Handler) ListWorkers(
 
 // UpdateWorker pauses or resumes a worker.
 func (h *Handler) UpdateWorker(
-	ctx context.Context,
-	r apiserver.UpdateWorkerRequestObject,
+	ctx context.Context, r apiserver.UpdateWorkerRequestObject,
 ) (apiserver.UpdateWorkerResponseObject, error) {
-	if err := access.From(ctx).CheckPool(r.Pool); err != nil {
-		return nil, err
-	}
 	worker, err := h.store.SetWorkerPaused(ctx, r.Pool, r.Worker, r.Body.Paused, actor(ctx))
 	if err != nil {
 		return nil, err
 	}
-	known, err := h.withTypes(ctx, []store.Worker{*worker})
+	typed, err := h.withTypes(ctx, []store.Worker{*worker})
 	if err != nil {
 		return nil, err
 	}
-	if len(known) == 0 {
+	if len(typed) == 0 {
 		return nil, problem.Newf(problem.NotFound, "work pool %q does not exist", r.Pool)
 	}
-	return apiserver.UpdateWorker200JSONResponse(wire.Worker(known[0], h.Now())), nil
+	return apiserver.UpdateWorker200JSONResponse(wire.Worker(typed[0], h.Now())), nil
 }
 
-// withTypes says of which type a worker is that has claimed but not said hello: it can only be its pool's.
-// One whose pool is gone is left out.
+// withTypes completes workers that have claimed but never said hello: their type is that of their pool.
+// Workers of a deleted pool are left out.
 func (h *Handler) withTypes(ctx context.Context, workers []store.Worker) ([]store.Worker, error) {
-	var known []store.Worker
+	var typed []store.Worker
 	for _, worker := range workers {
 		if worker.Type == "" {
 			pool, err := h.store.GetPool(ctx, worker.Pool)
@@ -81,7 +69,7 @@ func (h *Handler) withTypes(ctx context.Context, workers []store.Worker) ([]stor
 			}
 			worker.Type = pool.Type
 		}
-		known = append(known, worker)
+		typed = append(typed, worker)
 	}
-	return known, nil
+	return typed, nil
 }

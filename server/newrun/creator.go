@@ -41,8 +41,8 @@ type Created struct {
 	Warnings []api.Finding
 }
 
-// Create creates a run of a deployment, or returns the run that its idempotency key created before. The values
-// are checked and fixed against the deployment as it is when the run is stored.
+// Create creates a run of a deployment, or returns the run that its idempotency key created before. The
+// values are checked and fixed against the deployment as it is when the run is stored.
 func (c *Creator) Create(
 	ctx context.Context, deployment string, r Request, by access.Principal,
 ) (*Created, error) {
@@ -63,7 +63,12 @@ func (c *Creator) create(
 		return nil, err
 	}
 	if existing != nil {
-		return &Created{CreatedRun: store.CreatedRun{Run: *existing, Existed: true}}, checkExisting(existing, by)
+		return &Created{
+				CreatedRun: store.CreatedRun{Run: *existing, Existed: true},
+			}, checkExisting(
+				existing,
+				by,
+			)
 	}
 
 	maker, err := c.Maker(ctx, d)
@@ -159,7 +164,11 @@ func makeAll(ctx context.Context, maker *Maker, requests []Request) ([]store.New
 
 // deployment reads the deployment that a run is made of. Its pool is checked in the revision that counts: the
 // deployment may have moved since the request was let in.
-func (c *Creator) deployment(ctx context.Context, name string, by access.Principal) (*store.Deployment, error) {
+func (c *Creator) deployment(
+	ctx context.Context,
+	name string,
+	by access.Principal,
+) (*store.Deployment, error) {
 	d, err := c.store.GetDeployment(ctx, name)
 	if err != nil {
 		return nil, err

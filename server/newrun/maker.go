@@ -15,7 +15,8 @@ import (
 	"github.com/berth-dev/berth/templating"
 )
 
-// MaxParameters bounds the merged parameters of a run, in bytes of JSON: they travel in an environment variable.
+// MaxParameters bounds the merged parameters of a run, in bytes of JSON: they travel in an environment
+// variable.
 const MaxParameters = 64 << 10
 
 // Maker makes the runs of one revision of a deployment. The documents of the deployment are decoded once for

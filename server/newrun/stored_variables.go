@@ -24,8 +24,8 @@ func NewStoredVariables(reader VariableReader) *StoredVariables {
 	return &StoredVariables{reader: reader, values: map[string]any{}, read: map[string]bool{}}
 }
 
-// Read returns the values of the named variables. A variable that does not exist is left out: the check of the
-// values that refer to it says where it is missing.
+// Read returns the values of the named variables. A variable that does not exist is left out: the check of
+// the values that refer to it says where it is missing.
 func (s *StoredVariables) Read(ctx context.Context, lists ...[]string) (map[string]any, error) {
 	values := map[string]any{}
 	for _, names := range lists {

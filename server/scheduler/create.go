@@ -21,7 +21,11 @@ func actorOf(due dueSchedule) string { return "schedule:" + due.Name }
 
 // createRun creates the run of a slot. If the run can never be created, because its values no longer fit the
 // deployment, it returns the reason. Any other error is worth another try.
-func (s *Scheduler) createRun(ctx context.Context, due dueSchedule, slot time.Time) (refused string, err error) {
+func (s *Scheduler) createRun(
+	ctx context.Context,
+	due dueSchedule,
+	slot time.Time,
+) (refused string, err error) {
 	for try := 1; ; try++ {
 		err := s.tryCreateRun(ctx, due, slot)
 		var invalid *problem.Error
@@ -84,7 +88,9 @@ func (s *Scheduler) cancelRuns(ctx context.Context, ids []string, actor string) 
 
 // noRun is the stored reason why a slot has no run.
 func noRun(slot time.Time, format string, args ...any) string {
-	return shorten(fmt.Sprintf("no run for slot %s: ", slot.Format(time.RFC3339)) + fmt.Sprintf(format, args...))
+	return shorten(
+		fmt.Sprintf("no run for slot %s: ", slot.Format(time.RFC3339)) + fmt.Sprintf(format, args...),
+	)
 }
 
 // withFindings is a refusal with its findings, in one text.

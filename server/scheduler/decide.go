@@ -30,11 +30,16 @@ type dueSchedule struct {
 
 // decide decides the slots of a schedule up to now and stores the progress.
 func (s *Scheduler) decide(ctx context.Context, record store.Schedule, now time.Time) error {
-	progress := store.ScheduleOutcome{ID: record.ID, Was: record.DecidedUntil, Until: now, Error: record.LastError}
+	progress := store.ScheduleOutcome{
+		ID:    record.ID,
+		Was:   record.DecidedUntil,
+		Until: now,
+		Error: record.LastError,
+	}
 	due, err := parse(record)
 	if err != nil {
-		// The time zone may be gone after an update of the zone database. Without a next slot the schedule rests
-		// until someone changes it.
+		// The time zone may be gone after an update of the zone database. Without a next slot the schedule
+		// rests until someone changes it.
 		progress.Error, progress.Waiting = shorten(err.Error()), record.Waiting
 		return s.store.SettleSchedule(ctx, progress)
 	}
@@ -89,7 +94,11 @@ func wait(progress *store.ScheduleOutcome, slots []time.Time, now time.Time) {
 
 // carryOut creates the run of a slot, or drops the slot, and adds that to the progress.
 func (s *Scheduler) carryOut(
-	ctx context.Context, due dueSchedule, slot time.Time, decision schedule.Decision, progress *store.ScheduleOutcome,
+	ctx context.Context,
+	due dueSchedule,
+	slot time.Time,
+	decision schedule.Decision,
+	progress *store.ScheduleOutcome,
 ) error {
 	if decision.Action == schedule.Drop {
 		progress.Error = noRun(slot, "an earlier run has not ended, and overlap is forbid")
@@ -109,7 +118,11 @@ func (s *Scheduler) carryOut(
 }
 
 // applyOverlap asks the overlap policy of a schedule what to do with a slot.
-func (s *Scheduler) applyOverlap(ctx context.Context, due dueSchedule, slot time.Time) (schedule.Decision, error) {
+func (s *Scheduler) applyOverlap(
+	ctx context.Context,
+	due dueSchedule,
+	slot time.Time,
+) (schedule.Decision, error) {
 	policy := wire.ReadOverlap(due.spec)
 	if policy == schedule.Allow {
 		return policy.Decide(slot, nil), nil // without reading live runs

@@ -51,7 +51,8 @@ func (s *Scheduler) RunDue(ctx context.Context) error {
 	}
 }
 
-// decideAll decides schedules in parallel and returns their errors. A schedule that fails does not stop others.
+// decideAll decides schedules in parallel and returns their errors. A schedule that fails does not stop
+// others.
 func (s *Scheduler) decideAll(ctx context.Context, due []store.Schedule, now time.Time) []error {
 	var group errgroup.Group
 	group.SetLimit(parallel)
@@ -59,7 +60,12 @@ func (s *Scheduler) decideAll(ctx context.Context, due []store.Schedule, now tim
 	for i, record := range due {
 		group.Go(func() error {
 			if err := s.decide(ctx, record, now); err != nil {
-				failed[i] = fmt.Errorf("schedule %q of deployment %q: %w", record.Name, record.Deployment, err)
+				failed[i] = fmt.Errorf(
+					"schedule %q of deployment %q: %w",
+					record.Name,
+					record.Deployment,
+					err,
+				)
 			}
 			return nil
 		})

@@ -32,7 +32,12 @@ func RetryPolicy(p lifecycle.RetryPolicy) api.RetryPolicy {
 	r.On = retryCauses(p)
 	if o := p.OOM; o != nil {
 		factor := o.Factor
-		r.Oom = &api.OOMRetries{Max: int32(o.Max), Variable: o.Variable, Factor: &factor, MaxValue: o.MaxValue}
+		r.Oom = &api.OOMRetries{
+			Max:      int32(o.Max),
+			Variable: o.Variable,
+			Factor:   &factor,
+			MaxValue: o.MaxValue,
+		}
 	}
 	return r
 }

@@ -40,8 +40,8 @@ func Schedule(s store.Schedule, now time.Time) (api.Schedule, error) {
 		LastErrorAt: s.LastErrorAt,
 	}
 
-	// A schedule that was saved may no longer parse: its time zone can be gone from the zone database. It then
-	// has no next slots.
+	// A schedule that was saved may no longer parse: its time zone can be gone from the zone database. It
+	// then has no next slots.
 	parsed, err := schedule.Parse(ReadScheduleSpec(spec))
 	if err == nil && s.Active {
 		converted.Next = NextSlots(parsed, now, SlotsShown)
@@ -121,7 +121,13 @@ func ParseSchedule(findings *finding.List, at string, spec api.ScheduleSpec) *sc
 	case !errors.As(err, &invalid):
 		findings.Addf(problem.InvalidBody, at, "%v", err)
 	case invalid.Err != nil:
-		findings.Addf(problem.InvalidBody, at+"/"+scheduleField(invalid.Field), "want %s: %v", invalid.Expected, invalid.Err)
+		findings.Addf(
+			problem.InvalidBody,
+			at+"/"+scheduleField(invalid.Field),
+			"want %s: %v",
+			invalid.Expected,
+			invalid.Err,
+		)
 	default:
 		findings.Addf(problem.InvalidBody, at+"/"+scheduleField(invalid.Field), "want %s", invalid.Expected)
 	}

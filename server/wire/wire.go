@@ -1,5 +1,6 @@
-// Package wire converts between the types of the API and the records of the store. A function named for an API
-// type returns that type; a function named Read… returns the record. It decides nothing and reads nothing.
+// Package wire converts between the types of the API and the records of the store. A function named for an
+// API type returns that type; a function named Read… returns the record. It decides nothing and reads
+// nothing.
 package wire
 
 // Or returns what p points to, or fallback when p is nil.

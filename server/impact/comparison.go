@@ -1,0 +1,217 @@
+package impact
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/aymanbagabas/go-udiff"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/finding"
+	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/wire"
+	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/preview"
+)
+
+// comparison is two templates of a pool.
+type comparison struct {
+	before, after                 *templating.Compiled
+	beforeDocument, afterDocument json.RawMessage
+	from                          int32
+	to                            *int32 // nil: a document that is not saved
+}
+
+func (a *Analyzer) comparison(
+	ctx context.Context,
+	pool string,
+	r *api.TemplateComparison,
+) (*comparison, error) {
+	if (r.Document == nil) == (r.ToVersion == nil) {
+		return nil, problem.Newf(problem.InvalidBody, "set either document or to_version").
+			At("/document", "set this or to_version")
+	}
+	from, err := a.store.GetTemplate(ctx, pool, wire.Or(r.FromVersion, 0))
+	if err != nil {
+		return nil, err
+	}
+	c := &comparison{from: from.Version, to: r.ToVersion, beforeDocument: from.Document}
+	if c.before, err = a.templates.Compiled(from); err != nil {
+		return nil, err
+	}
+
+	if r.Document != nil {
+		checked, err := a.templates.Check(r.Document)
+		if err != nil {
+			return nil, finding.ErrorUnder(err, "/document")
+		}
+		c.after, c.afterDocument = checked.Compiled, checked.Doc.Document
+		return c, nil
+	}
+	to, err := a.store.GetTemplate(ctx, pool, *r.ToVersion)
+	if err != nil {
+		return nil, err
+	}
+	c.afterDocument = to.Document
+	c.after, err = a.templates.Compiled(to)
+	return c, err
+}
+
+// Diff returns how two templates differ.
+func (a *Analyzer) Diff(
+	ctx context.Context,
+	pool string,
+	r *api.TemplateComparison,
+) (*api.TemplateDiff, error) {
+	c, err := a.comparison(ctx, pool, r)
+	if err != nil {
+		return nil, err
+	}
+	var documents [2]any
+	var texts [2]string
+	for i, raw := range []json.RawMessage{c.beforeDocument, c.afterDocument} {
+		if documents[i], err = templating.DecodeJSON(raw); err != nil {
+			return nil, err
+		}
+		text, err := templating.EncodeYAML(documents[i])
+		if err != nil {
+			return nil, err
+		}
+		texts[i] = string(text)
+	}
+	changes, err := wire.DocumentChanges(templating.Diff(documents[0], documents[1]))
+	if err != nil {
+		return nil, err
+	}
+
+	to := "document"
+	if c.to != nil {
+		to = fmt.Sprintf("version %d", *c.to)
+	}
+	return &api.TemplateDiff{
+		FromVersion: c.from,
+		ToVersion:   c.to,
+		Changes:     changes,
+		Text:        udiff.Unified(fmt.Sprintf("version %d", c.from), to, texts[0], texts[1]),
+	}, nil
+}
+
+// impactCursor marks the cursors of impacts, so that they are not used for another list.
+const impactCursor = "impact"
+
+// Impact returns what a change does to the deployments of the pool: counts over all of them, and a page of
+// those whose Job changes or breaks.
+func (a *Analyzer) Impact(
+	ctx context.Context, pool string, r *api.TemplateComparison, page store.Page,
+) (*api.TemplateImpact, error) {
+	c, err := a.comparison(ctx, pool, r)
+	if err != nil {
+		return nil, err
+	}
+	after, err := store.CursorKey(page, impactCursor)
+	if err != nil {
+		return nil, err
+	}
+	affected, err := a.affected(ctx, pool, c, after, page.Limit)
+	if err != nil {
+		return nil, err
+	}
+
+	answer := &api.TemplateImpact{
+		FromVersion: c.from,
+		ToVersion:   c.to,
+		Summary:     wireSummary(affected.summary),
+		Items:       make([]api.DeploymentImpact, len(affected.shown)),
+	}
+	for i, outcome := range affected.shown {
+		if answer.Items[i], err = wireOutcome(outcome); err != nil {
+			return nil, err
+		}
+	}
+	if affected.more {
+		last := affected.shown[len(affected.shown)-1].Deployment
+		answer.NextCursor = wire.OrNil(store.NewCursor(impactCursor, last))
+	}
+	return answer, nil
+}
+
+// affectedPage is a page of the deployments that change or break, with the counts over all deployments.
+type affectedPage struct {
+	shown   []preview.Outcome
+	more    bool
+	summary preview.Summary
+}
+
+// affected compares all deployments of a pool and shows up to limit of those after a name. Only for these are
+// the differences worked out, which is what costs time.
+func (a *Analyzer) affected(
+	ctx context.Context, pool string, c *comparison, after string, limit int,
+) (*affectedPage, error) {
+	sampler := a.sampler(c.before, c.after)
+	page := &affectedPage{}
+
+	if after != "" {
+		earlier := preview.Comparison{Before: c.before, After: c.after}
+		names := func(name string) bool { return name <= after }
+		countOnly := func(preview.Outcome) error { return nil }
+		counts, err := earlier.Run(ctx, sampler.runs(ctx, pool, names), countOnly)
+		if err != nil {
+			return nil, err
+		}
+		page.summary = counts
+	}
+
+	rest := preview.Comparison{Before: c.before, After: c.after, Details: limit}
+	names := func(name string) bool { return name > after }
+	counts, err := rest.Run(ctx, sampler.runs(ctx, pool, names), func(o preview.Outcome) error {
+		switch {
+		case o.Verdict == preview.Unchanged:
+		case len(page.shown) < limit:
+			page.shown = append(page.shown, o)
+		default:
+			page.more = true
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	page.summary = add(page.summary, counts)
+	return page, nil
+}
+
+func add(a, b preview.Summary) preview.Summary {
+	return preview.Summary{
+		Deployments: a.Deployments + b.Deployments,
+		Unchanged:   a.Unchanged + b.Unchanged,
+		Changed:     a.Changed + b.Changed,
+		Broken:      a.Broken + b.Broken,
+		NewlyBroken: a.NewlyBroken + b.NewlyBroken,
+		Detailed:    a.Detailed + b.Detailed,
+	}
+}
+
+func wireSummary(s preview.Summary) api.TemplateImpactSummary {
+	return api.TemplateImpactSummary{
+		Deployments: int32(s.Deployments),
+		Unchanged:   int32(s.Unchanged),
+		Changed:     int32(s.Changed),
+		Broken:      int32(s.Broken),
+		NewlyBroken: int32(s.NewlyBroken),
+	}
+}
+
+func wireOutcome(o preview.Outcome) (api.DeploymentImpact, error) {
+	changes, err := wire.DocumentChanges(o.Changes)
+	return api.DeploymentImpact{
+		Deployment:   o.Deployment,
+		Verdict:      api.DeploymentImpactVerdict(o.Verdict),
+		BrokenBefore: o.BrokenBefore,
+		Errors:       inDocument(finding.FromProblems(o.Problems)),
+		Invented:     wire.NonNil(o.Samples),
+		Changes:      changes,
+		Text:         o.Text,
+	}, err
+}

@@ -1,0 +1,121 @@
+// Package impact works out what a base job template does to the deployments of its pool: the Job that a run
+// would have, how two templates differ, and which deployments a change would break. A template is saved
+// through this package, so that its impact is known before.
+//
+// Jobs are rendered by package templating/preview with the code that workers use. What a template needs and a
+// deployment does not set, because each run sets it, is filled with samples.
+package impact
+
+import (
+	"context"
+	"encoding/json"
+	"iter"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/catalog"
+	"github.com/berth-dev/berth/server/jsondoc"
+	"github.com/berth-dev/berth/server/newrun"
+	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/manifest"
+	"github.com/berth-dev/berth/templating/preview"
+)
+
+// Analyzer works out the impact of templates.
+type Analyzer struct {
+	store        *store.Store
+	templates    *catalog.Catalog
+	installation uuid.UUID
+	now          func() time.Time
+}
+
+// New makes an Analyzer. Jobs in previews carry the id of the installation.
+func New(s *store.Store, templates *catalog.Catalog, installation uuid.UUID, now func() time.Time) *Analyzer {
+	return &Analyzer{store: s, templates: templates, installation: installation, now: now}
+}
+
+// sampler makes sample runs of deployments, for templates to be rendered with.
+type sampler struct {
+	*Analyzer
+	variables *newrun.StoredVariables
+	names     []string // of the stored variables that the templates refer to
+}
+
+func (a *Analyzer) sampler(templates ...*templating.Compiled) *sampler {
+	s := &sampler{Analyzer: a, variables: newrun.NewStoredVariables(a.store)}
+	for _, t := range templates {
+		s.names = append(s.names, t.StoredReferences()...)
+	}
+	return s
+}
+
+// run is a sample run of a deployment, with the run's own job variables and its merged parameters.
+func (s *sampler) run(
+	ctx context.Context, d *store.Deployment, own, parameters json.RawMessage,
+) (preview.Subject, error) {
+	layers, err := newrun.Layers(d, own)
+	if err != nil {
+		return preview.Subject{}, err
+	}
+	stored, err := s.variables.Read(ctx, templating.StoredReferences(layers.Deployment, layers.Run), s.names)
+	if err != nil {
+		return preview.Subject{}, err
+	}
+
+	id := manifest.SampleIdentity()
+	id.Installation = s.installation
+	id.Pool, id.Queue, id.Deployment, id.Parameters = d.Pool, d.Queue, d.Name, parameters
+	return preview.Subject{
+		Deployment: d.Name,
+		Identity:   id,
+		Input: templating.Input{Layers: layers, Stored: stored, Context: templating.Context{
+			Run: templating.RunContext{
+				ID:            id.RunID.String(),
+				Name:          id.RunName,
+				Attempt:       id.Attempt,
+				ScheduledTime: s.now().UTC(),
+				Tags:          d.Tags,
+				Parameters:    parameters,
+			},
+			Deployment: templating.DeploymentContext{ID: d.ID.String(), Name: d.Name, Version: d.Version},
+			Pool:       templating.NameContext{Name: d.Pool},
+			Queue:      templating.NameContext{Name: d.Queue},
+			Worker:     templating.NameContext{Name: "sample"},
+		}},
+	}, nil
+}
+
+// runs are sample runs of the wanted deployments of a pool, by name. Deployments are read page by page.
+func (s *sampler) runs(
+	ctx context.Context, pool string, wanted func(name string) bool,
+) iter.Seq2[preview.Subject, error] {
+	return func(yield func(preview.Subject, error) bool) {
+		const pageSize = 500
+		for cursor := ""; ; {
+			deployments, next, err := s.store.ListDeployments(
+				ctx,
+				pool,
+				store.Page{Limit: pageSize, Cursor: cursor},
+			)
+			if err != nil {
+				yield(preview.Subject{}, err)
+				return
+			}
+			for i := range deployments {
+				d := &deployments[i]
+				if !wanted(d.Name) {
+					continue
+				}
+				subject, err := s.run(ctx, d, nil, jsondoc.OrEmpty(d.Parameters))
+				if !yield(subject, err) || err != nil {
+					return
+				}
+			}
+			if cursor = next; cursor == "" {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,170 @@
+package impact
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/finding"
+	"github.com/berth-dev/berth/server/jsondoc"
+	"github.com/berth-dev/berth/server/newrun"
+	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/wire"
+	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/manifest"
+	"github.com/berth-dev/berth/templating/preview"
+)
+
+// Preview returns the Job that a run would have. What is wrong with the template or the values is part of the
+// answer and no error.
+func (a *Analyzer) Preview(
+	ctx context.Context, pool string, r *api.TemplatePreviewRequest,
+) (*api.TemplatePreview, error) {
+	shown, err := a.preview(ctx, pool, r)
+	if err != nil {
+		var refusal *problem.Error
+		if !errors.As(err, &refusal) || len(refusal.Findings) == 0 || !finding.AboutValues(refusal.Code) {
+			return nil, err
+		}
+		shown = &api.TemplatePreview{Errors: refusal.Findings}
+	}
+	shown.Errors, shown.Warnings = wire.NonNil(shown.Errors), wire.NonNil(shown.Warnings)
+	shown.Invented = jsondoc.OrEmpty(shown.Invented)
+	return shown, nil
+}
+
+func (a *Analyzer) preview(
+	ctx context.Context, pool string, r *api.TemplatePreviewRequest,
+) (*api.TemplatePreview, error) {
+	compiled, warnings, err := a.previewedTemplate(ctx, pool, r)
+	if err != nil {
+		return nil, err
+	}
+	d, err := a.previewedDeployment(ctx, pool, wire.Or(r.Deployment, ""))
+	if err != nil {
+		return nil, err
+	}
+
+	sampler := a.sampler(compiled)
+	maker, err := newrun.NewMaker(d, compiled, sampler.variables)
+	if err != nil {
+		return nil, err
+	}
+	parameters, err := maker.Parameters(r.Parameters)
+	if err != nil {
+		return nil, err
+	}
+	run, err := sampler.run(ctx, d, r.JobVariables, parameters)
+	if err != nil {
+		return nil, err
+	}
+	finished, samples, err := preview.Job(ctx, compiled, run)
+	if err != nil {
+		return nil, refusePreview(err)
+	}
+
+	shown, err := wirePreview(finished, samples)
+	if err != nil {
+		return nil, err
+	}
+	shown.Warnings = append(warnings, shown.Warnings...)
+	return shown, nil
+}
+
+// previewedTemplate returns the template in the request, the named version, or the newest one.
+func (a *Analyzer) previewedTemplate(
+	ctx context.Context, pool string, r *api.TemplatePreviewRequest,
+) (*templating.Compiled, []api.Finding, error) {
+	if r.Document == nil {
+		version, err := a.store.GetTemplate(ctx, pool, wire.Or(r.Version, 0))
+		if err != nil {
+			return nil, nil, err
+		}
+		compiled, err := a.templates.Compiled(version)
+		return compiled, nil, err
+	}
+
+	if r.Version != nil {
+		return nil, nil, problem.Newf(problem.InvalidBody, "set document or version, not both").
+			At("/version", "contradicts document")
+	}
+	if _, err := a.store.GetPool(ctx, pool); err != nil {
+		return nil, nil, err
+	}
+	checked, err := a.templates.Check(r.Document)
+	if err != nil {
+		return nil, nil, finding.ErrorUnder(err, "/document")
+	}
+	return checked.Compiled, finding.Under(checked.Warnings, "/document"), nil
+}
+
+// previewedDeployment returns the deployment whose values are below those of the run. Without a name it is a
+// sample without values.
+func (a *Analyzer) previewedDeployment(ctx context.Context, pool, name string) (*store.Deployment, error) {
+	if name == "" {
+		sample := manifest.SampleIdentity()
+		return &store.Deployment{Name: sample.Deployment, Pool: pool, Queue: wire.DefaultQueue}, nil
+	}
+	d, err := a.store.GetDeployment(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	if d.Pool != pool {
+		return nil, problem.Newf(problem.InvalidBody, "deployment %q belongs to work pool %q", name, d.Pool).
+			At("/deployment", "belongs to work pool %q, not %q", d.Pool, pool)
+	}
+	return d, nil
+}
+
+// refusePreview turns what is wrong with a Job into a refusal, be it in the template or in the values.
+func refusePreview(err error) error {
+	var problems templating.Problems
+	if !errors.As(err, &problems) || len(problems) == 0 {
+		return err
+	}
+	return &problem.Error{
+		Code:     finding.CodeOf(problem.VariablesInvalid, problems),
+		Detail:   problems.Error(),
+		Findings: inDocument(finding.FromProblems(problems)),
+	}
+}
+
+// inDocument moves findings about job variables below /job_variables. Findings about the template have
+// pointers from its root already.
+func inDocument(findings []api.Finding) []api.Finding {
+	for i, f := range findings {
+		if !strings.HasPrefix(f.Pointer, templating.ConfigurationPointer) &&
+			!strings.HasPrefix(f.Pointer, "/variables/") {
+			findings[i].Pointer = "/job_variables" + f.Pointer
+		}
+	}
+	return findings
+}
+
+func wirePreview(finished *manifest.Finished, samples map[string]any) (*api.TemplatePreview, error) {
+	document, err := preview.Document(finished)
+	if err != nil {
+		return nil, err
+	}
+	job, err := jsondoc.Encode(document)
+	if err != nil {
+		return nil, err
+	}
+	text, err := templating.EncodeYAML(document)
+	if err != nil {
+		return nil, err
+	}
+	invented, err := jsondoc.Encode(samples)
+	if err != nil {
+		return nil, err
+	}
+	yaml := string(text)
+	return &api.TemplatePreview{
+		Job:      job,
+		Yaml:     &yaml,
+		Warnings: finding.FromProblems(finished.Warnings),
+		Invented: invented,
+	}, nil
+}

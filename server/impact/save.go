@@ -1,0 +1,134 @@
+package impact
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/catalog"
+	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/server/wire"
+	"github.com/berth-dev/berth/templating/preview"
+)
+
+// maxNamed bounds how many broken deployments a message names.
+const maxNamed = 20
+
+// SaveRequest is a template to save as the next version of a pool's template.
+type SaveRequest struct {
+	Pool     string
+	Document json.RawMessage
+	// Base is the version that the document was made from: saving is refused when there is a newer one. Nil:
+	// it does not matter.
+	Base *int32
+	// RequireUnbroken refuses a template that breaks a deployment that works now.
+	RequireUnbroken bool
+	Actor           string
+}
+
+// Save checks a template, works out its impact, and saves it. The answer warns of deployments that it breaks.
+func (a *Analyzer) Save(ctx context.Context, r SaveRequest) (*api.TemplateVersion, error) {
+	checked, err := a.templates.Check(r.Document)
+	if err != nil {
+		return nil, err
+	}
+	current, err := a.store.GetTemplate(ctx, r.Pool, 0)
+	if err != nil {
+		return nil, err
+	}
+	if r.Base != nil && *r.Base != current.Version {
+		return nil, problem.Newf(problem.PreconditionFailed,
+			"the template is at version %d, not %d; read it again", current.Version, *r.Base)
+	}
+	breakage, err := a.breakage(ctx, r.Pool, current, checked)
+	if err != nil {
+		return nil, err
+	}
+
+	base := r.Base
+	if r.RequireUnbroken {
+		if err := breakage.refuse(); err != nil {
+			return nil, err
+		}
+		base = &current.Version // the impact was worked out against this version
+	}
+	version, err := a.store.SaveTemplate(ctx, r.Pool, checked.Doc, base, r.Actor)
+	if err != nil {
+		return nil, err
+	}
+	saved := wire.TemplateVersion(*version)
+	warnings, summary := append(checked.Warnings, breakage.warnings()...), wireSummary(breakage.Summary)
+	saved.Warnings, saved.Impact = &warnings, &summary
+	return &saved, nil
+}
+
+// breakage is which deployments of a pool a new template breaks that work with the current one.
+type breakage struct {
+	preview.Summary
+	names   []string // of the first ones
+	reasons []string
+}
+
+// breakage compares without working out differences, which keeps a save fast.
+func (a *Analyzer) breakage(
+	ctx context.Context, pool string, current *store.TemplateVersion, checked *catalog.Checked,
+) (*breakage, error) {
+	before, err := a.templates.Compiled(current)
+	if err != nil {
+		// Another release saved the current version. It must be possible to replace it.
+		before = checked.Compiled
+	}
+	b := &breakage{}
+	comparison := preview.Comparison{Before: before, After: checked.Compiled}
+	everything := func(string) bool { return true }
+	runs := a.sampler(before, checked.Compiled).runs(ctx, pool, everything)
+	b.Summary, err = comparison.Run(ctx, runs, func(o preview.Outcome) error {
+		if o.Verdict == preview.Broken && !o.BrokenBefore && len(b.names) < maxNamed {
+			b.names = append(b.names, o.Deployment)
+			b.reasons = append(
+				b.reasons,
+				fmt.Sprintf("deployment %q: %s", o.Deployment, o.Problems[0].Message),
+			)
+		}
+		return nil
+	})
+	return b, err
+}
+
+// refuse returns a refusal with the reason for each broken deployment, or nil when there is none.
+func (b *breakage) refuse() error {
+	if b.NewlyBroken == 0 {
+		return nil
+	}
+	refusal := problem.Newf(problem.TemplateBreaks,
+		"%d of %d deployments would break: %s", b.NewlyBroken, b.Deployments, b.list())
+	for _, reason := range b.reasons {
+		refusal.At("", "%s", reason)
+	}
+	return refusal
+}
+
+func (b *breakage) warnings() []api.Finding {
+	if b.NewlyBroken == 0 {
+		return nil
+	}
+	code := string(problem.TemplateBreaks)
+	suggestion := "run berth pool template diff --impact, or ask the API for the impact of this version"
+	return []api.Finding{{
+		Code:       &code,
+		Suggestion: &suggestion,
+		Message: fmt.Sprintf("%d of %d deployments do not fit this template: %s",
+			b.NewlyBroken, b.Deployments, b.list()),
+	}}
+}
+
+func (b *breakage) list() string {
+	names := strings.Join(b.names, ", ")
+	if more := b.NewlyBroken - len(b.names); more > 0 {
+		names += fmt.Sprintf(" and %d more", more)
+	}
+	return names
+}

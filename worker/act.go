@@ -4,198 +4,117 @@ import (
 	"context"
 	"time"
 
-	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/worker/held"
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// end records an end that no runtime has observed: the Job was never created, or can not be.
-func (w *worker) end(a *attempt, category api.Category, message string) {
-	at := w.now()
-	abandoned := false
-	w.table.update(a, func() {
-		abandoned = a.abandoned
-		if a.known.seen == nil || a.known.seen.Phase != job.Ended {
-			a.known.seen = &job.Observation{
-				Phase:    job.Ended,
-				Category: category,
-				Message:  message,
-				EndedAt:  &at,
-			}
-		}
-	})
-	if abandoned { // nobody waits for this end
-		w.leave(a)
+// actTimeout bounds one call that acts on a Job.
+const actTimeout = time.Minute
+
+// perform does what a transition of the attempt asks for.
+func (w *worker) perform(a *held.Attempt, action held.Action) {
+	switch action {
+	case held.Nothing:
+	case held.CancelJob:
+		w.cancelJob(a)
+	case held.Finalize:
+		w.finalize(a)
+	case held.FinishOutput:
+		w.output.Finish(a.ID, a.Epoch)
+	case held.StopObserving:
+		w.stopObserving(a)
+	case held.Disown:
+		// The output is left to the worker that holds the attempt.
+		w.output.Drop(a.ID, a.Epoch)
+		w.stopObserving(a)
+	case held.DisownAndLookUp:
+		w.output.Drop(a.ID, a.Epoch)
+		w.stopObserving(a)
+		w.unheld.add(w.table.Object(a), w.now())
+	case held.DeleteDuplicate:
+		w.output.Drop(a.ID, a.Epoch)
+		w.act("delete duplicate", w.table.Object(a), w.runtime.DeleteDuplicate)
 	}
 }
 
-// leave takes the attempt out of the table; its output is still sent.
-func (w *worker) leave(a *attempt) {
-	w.output.finish(a.id, a.epoch)
-	w.table.remove(a)
-}
-
-// forget takes out an attempt that somebody else holds now.
-func (w *worker) forget(a *attempt) {
-	w.output.drop(a.id, a.epoch)
-	w.table.remove(a)
-	w.unobserve(a)
-}
-
-// unobserve has the runtime forget the attempt, unless it has come back to us under a newer epoch.
-func (w *worker) unobserve(a *attempt) {
-	if other := w.table.find(a.ref); other == nil || other == a {
-		w.runtime.Disown(a.ref)
+// stopObserving has the runtime disown the attempt, unless it came back to us: the runtime knows no epochs.
+func (w *worker) stopObserving(a *held.Attempt) {
+	if newer := w.table.Find(a.Ref); newer == nil {
+		w.runtime.Disown(a.Ref)
 	}
 }
 
-// found is the attempt's Job as the runtime knows it.
-func (w *worker) found(a *attempt) job.Object {
-	var found job.Object
-	w.table.view(func() { found = job.Object{Ref: a.ref, UID: a.known.uid()} })
-	return found
-}
-
-// release lets go of the Job of an attempt whose outcome is recorded. Its slot is free at once; what it has
-// written and the runtime has not handed over yet is taken until the runtime has let go.
-func (w *worker) release(a *attempt) {
-	found := w.found(a)
-	w.table.remove(a)
-	w.insist("release", found, func(ctx context.Context, found job.Object) error {
-		err := w.runtime.Finalize(ctx, found)
+// finalize finalizes the Job of an attempt. Output that the runtime still hands over is taken until then.
+func (w *worker) finalize(a *held.Attempt) {
+	w.act("finalize", w.table.Object(a), func(ctx context.Context, object job.Object) error {
+		err := w.runtime.Finalize(ctx, object)
 		if err == nil {
-			w.output.finish(a.id, a.epoch)
+			w.output.Finish(a.ID, a.Epoch)
 		}
 		return err
 	})
 }
 
-// discard deletes the Job that lost the race for its attempt.
-func (w *worker) discard(a *attempt) {
-	found := w.found(a)
-	w.output.drop(a.id, a.epoch)
-	w.table.remove(a)
-	w.insist("discard", found, w.runtime.DeleteDuplicate)
-}
-
-// grant lets the Job of an attempt run, which the server has taken note of, unless it is to end anyway.
-func (w *worker) grant(a *attempt) {
-	var waits bool
-	w.table.view(func() { waits = a.known.job.Gated && !a.cancelled })
-	if waits {
-		w.insist("grant", w.found(a), w.runtime.Grant)
+// grant lets the Job of an attempt run if it is gated and may.
+func (w *worker) grant(a *held.Attempt) {
+	if w.table.MayGrant(a) {
+		w.act("grant", w.table.Object(a), w.runtime.Grant)
 	}
 }
 
-// abandon ends the Job of an attempt that the server has ended without us; its end is then only let go of.
-func (w *worker) abandon(a *attempt) {
-	var over bool
-	w.table.update(a, func() {
-		a.abandoned, a.cancelled = true, true
-		a.said.over = true
-		over = a.known.seen != nil && a.known.seen.Phase == job.Ended
-	})
-	if over {
-		w.release(a)
-		return
+// cancel ends an attempt on the server's request. Before its Job exists, the goroutine that launches it ends
+// it.
+func (w *worker) cancel(a *held.Attempt) {
+	action, changed := w.table.Cancel(a)
+	if changed {
+		w.log.Info("cancelling attempt", a.LogFields()...)
 	}
-	w.cancel(a)
+	w.perform(a, action)
 }
 
-// suspect stops acting on an attempt that the server does not know, and looks again later.
-func (w *worker) suspect(a *attempt) {
-	found := w.found(a)
-	w.forget(a)
-	w.suspects.add(found, w.now())
-}
-
-// cancelled takes note that an attempt shall end. Before its Job exists, whoever brings it there ends it
-// instead.
-func (w *worker) cancelled(a *attempt) {
-	first, launched := false, false
-	w.table.update(a, func() {
-		first, launched = !a.cancelled, a.known.job.UID != ""
-		a.cancelled = true
-	})
-	if first {
-		w.log.Info("cancelling attempt", "run", a.ref.RunID, "attempt", a.ref.Attempt)
-	}
-	if launched {
-		w.cancel(a)
-	}
-}
-
-// cancel has the runtime end the attempt's Job, again and again until it has taken it on.
-func (w *worker) cancel(a *attempt) {
-	begin := false
-	w.table.update(a, func() {
-		begin = !a.cancelling
-		a.cancelling = true
-		if a.settled == nil {
-			a.settled = &job.Observation{Category: api.CategoryCancelled, Message: "cancelled"}
-		}
-	})
-	if !begin {
-		return
-	}
+// cancelJob has the runtime end the attempt's Job. It retries until the runtime has taken that on.
+func (w *worker) cancelJob(a *held.Attempt) {
 	w.task(func() {
-		retry := backoff{least: w.tuning.retryMin, most: w.tuning.retryMax}
+		backoff := w.backoff()
 		for {
-			err := w.runtime.Cancel(w.alive, a.ref)
+			err := w.runtime.Cancel(w.alive, a.Ref)
 			if err == nil {
 				return
 			}
-			w.log.Warn(
-				"cancel did not reach the job, trying again",
-				"run",
-				a.ref.RunID,
-				"attempt",
-				a.ref.Attempt,
-				"error",
-				err,
-			)
-			var gone bool
-			w.table.view(func() { gone = a.gone })
-			if gone || !retry.wait(w.alive, 0) {
+			w.log.Warn("cannot cancel job, retrying", append(a.LogFields(), "error", err)...)
+			if stage, _ := w.table.Stage(a); stage == held.Released || !backoff.Wait(w.alive, 0) {
 				return
 			}
 		}
 	})
 }
 
-// insist does something to a Job until it has worked, or the worker ends: the next start finds the Job again.
-func (w *worker) insist(what string, found job.Object, do func(context.Context, job.Object) error) {
+// act does something to a Job. It retries until that worked or the worker ends: the next start discovers the
+// Job.
+func (w *worker) act(what string, object job.Object, do func(context.Context, job.Object) error) {
 	w.task(func() {
-		retry := backoff{least: w.tuning.retryMin, most: w.tuning.retryMax}
+		backoff := w.backoff()
 		for {
-			ctx, cancel := context.WithTimeout(w.alive, time.Minute)
-			err := do(ctx, found)
+			ctx, cancel := context.WithTimeout(w.alive, actTimeout)
+			err := do(ctx, object)
 			cancel()
 			if err == nil {
 				return
 			}
-			w.log.Warn(
-				"job not let go of, trying again",
-				"what",
-				what,
-				"run",
-				found.RunID,
-				"attempt",
-				found.Attempt,
-				"error",
-				err,
-			)
-			if !retry.wait(w.alive, 0) {
+			w.log.Warn("action on job failed, retrying",
+				"action", what, "run", object.RunID, "attempt", object.Attempt, "error", err)
+			if !backoff.Wait(w.alive, 0) {
 				return
 			}
 		}
 	})
 }
 
-// task does something beside the loops; the worker waits a while for it before it ends.
+// task runs something beside the loops. A worker that stops waits some time for its tasks.
 func (w *worker) task(do func()) {
-	w.busy.Add(1)
+	w.tasksRunning.Add(1)
 	w.tasks.Go(func() {
-		defer w.busy.Add(-1)
+		defer w.tasksRunning.Add(-1)
 		do()
 	})
 }

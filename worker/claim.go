@@ -2,149 +2,176 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/worker/client"
+	"github.com/berth-dev/berth/worker/health"
+	"github.com/berth-dev/berth/worker/retry"
 )
 
 const (
 	// maxClaims bounds what one claim asks for.
 	maxClaims = 200
-	// maxBeginning bounds what is claimed and not launched yet: more would only wait here, where another
-	// worker could have had it, and would be taken over late if this one died.
-	maxBeginning = 2 * maxClaims
-	// beginAgain is how few there have to be before more is claimed: one at a time would be many calls.
-	beginAgain = maxBeginning - maxClaims/2
-	// listEvery is how often a claim lists what is held while work comes in one answer after the other.
-	listEvery = time.Second
+	// maxUnlaunched bounds the attempts that are claimed and not launched yet. More would only wait here,
+	// where another worker could have had them, and would be taken over late if this worker died.
+	maxUnlaunched = 2 * maxClaims
+	// claimBelow is how few of them there must be before more are claimed: one at a time would be many calls.
+	claimBelow = maxUnlaunched - maxClaims/2
+	// listHeldEvery is how often a claim lists the leases held while work comes in one answer after the
+	// other.
+	listHeldEvery = time.Second
+	// lastClaimTimeout bounds the question about a claim that was under way when the worker stopped.
+	lastClaimTimeout = 2 * time.Second
 )
 
-// claimLoop claims work until ctx ends. It is the worker's heartbeat, and how cancels arrive.
+// claimer is the state of the claim loop.
+type claimer struct {
+	calls  retry.Calls
+	pulse  *health.Pulse
+	pause  retry.Backoff // between claims that were answered at once with nothing
+	listed time.Time     // when the leases held were listed last
+	more   bool          // more work is waiting, as far as is known
+}
+
+func (w *worker) newClaimer() *claimer {
+	return &claimer{
+		calls: w.calls("claim"),
+		pulse: w.health.Loop("claim", w.tuning.claimWait+2*client.Timeout+w.tuning.retryMax),
+		pause: w.backoff(),
+	}
+}
+
+// claimLoop claims attempts until ctx ends. Its long poll is the worker's heartbeat, and how cancels arrive.
 func (w *worker) claimLoop(ctx context.Context) error {
-	pulse := w.health.loop("claim", w.tuning.claimWait+2*callTimeout+w.tuning.retryMax)
-	retry := backoff{least: w.tuning.retryMin, most: w.tuning.retryMax}
-	failing := retry
-	more := false // work is waiting, as far as we know
-	var listed time.Time
+	c := w.newClaimer()
 	for ctx.Err() == nil {
-		pulse.beat()
-		request := api.ClaimRequest{
-			RequestID:   uuid.New(),
-			Pool:        w.pool,
-			Worker:      w.name,
-			ClusterID:   w.runtime.ClusterID(),
-			Max:         w.free(),
-			WaitSeconds: int32(w.tuning.claimWait / time.Second),
-		}
-		if w.jobKeys {
-			request.JobKeys = &w.jobKeys
-		}
 		asked := w.now()
-		// What lists nothing hears of no cancel, so it must not wait.
-		list := !more || request.Max == 0 || asked.Sub(listed) >= listEvery
-		if list {
-			listed = asked
-		} else {
-			request.WaitSeconds = 0
-		}
-		response, err := w.claimSurely(ctx, request, list, pulse, &failing)
+		request, listing := w.claimRequest(c, asked)
+		response, err := w.claim(ctx, c, request, listing)
 		if err != nil {
 			return err
 		}
-		if response == nil { // the worker stops, or there is room
+		if response == nil { // the worker stops, the claim was refused, or there is room for more
 			continue
 		}
+
 		w.take(ctx, response, asked)
 		if request.Max > 0 {
-			more = len(response.Claims) >= int(request.Max)
+			c.more = len(response.Claims) >= int(request.Max)
 		}
-		if len(response.Claims)+len(response.Cancels) > 0 || !list || w.now().Sub(asked) > time.Second {
-			retry.reset()
-		} else if !retry.wait(ctx, 0) { // a server that does not let us wait is not asked again at once
-			break
+		news := len(response.Claims)+len(response.Cancels) > 0
+		if news || !listing || w.now().Sub(asked) > time.Second {
+			c.pause.Reset()
+		} else {
+			// A server that does not let us wait is not asked again at once.
+			c.pause.Wait(ctx, 0)
 		}
 	}
 	return nil
 }
 
-// free is how many attempts may be claimed now.
-func (w *worker) free() int32 {
-	beginning := int(w.beginning.Load())
-	if beginning > beginAgain {
-		return 0
+// claimRequest makes the next claim. Only a claim that lists the leases held is answered with cancels, so
+// another one must not wait.
+func (w *worker) claimRequest(c *claimer, now time.Time) (request api.ClaimRequest, listing bool) {
+	request = api.ClaimRequest{
+		RequestID:   uuid.New(),
+		Pool:        w.Pool,
+		Worker:      w.Name,
+		ClusterID:   w.runtime.ClusterID(),
+		Max:         w.freeSlots(),
+		WaitSeconds: int32(w.tuning.claimWait / time.Second),
 	}
-	room := min(maxClaims, maxBeginning-beginning)
-	if w.limit > 0 {
-		room = min(room, w.limit-w.table.size())
+	if jobKeys := w.jobKeys(); jobKeys {
+		request.JobKeys = &jobKeys
 	}
-	return int32(max(0, room))
+
+	listing = !c.more || request.Max == 0 || now.Sub(c.listed) >= listHeldEvery
+	if listing {
+		c.listed = now
+	} else {
+		request.WaitSeconds = 0
+	}
+	return request, listing
 }
 
-// counted notes that an attempt is to be launched, until the returned function is called; that may be done
-// twice.
-func (w *worker) counted() (done func()) {
-	w.beginning.Add(1)
+// freeSlots is how many attempts may be claimed now.
+func (w *worker) freeSlots() int32 {
+	unlaunched := int(w.unlaunched.Load())
+	if unlaunched > claimBelow {
+		return 0
+	}
+	free := min(maxClaims, maxUnlaunched-unlaunched)
+	if w.Limit > 0 {
+		free = min(free, w.Limit-w.table.Len())
+	}
+	return int32(max(0, free))
+}
+
+// countUnlaunched counts an attempt as not launched yet until the returned function is called, which may be
+// repeated.
+func (w *worker) countUnlaunched() (launched func()) {
+	w.unlaunched.Add(1)
 	return sync.OnceFunc(func() {
-		if w.beginning.Add(-1) == beginAgain {
-			poke(w.table.freed)
+		if w.unlaunched.Add(-1) == claimBelow {
+			w.table.NotifyFreed()
 		}
 	})
 }
 
-// claimSurely asks with the same request id until there is an answer: a claim whose answer was lost is
-// answered again. Failures count on from one question to the next. It returns nothing when ctx ends, or when
-// there is room while only cancels were asked for.
-func (w *worker) claimSurely(
+// claim repeats a claim with the same request ID until there is an answer, because a claim whose answer was
+// lost is answered again. It returns nil if the claim was refused, if ctx ends, and if there is room while
+// only cancels were asked for.
+func (w *worker) claim(
 	ctx context.Context,
+	c *claimer,
 	request api.ClaimRequest,
-	list bool,
-	pulse *pulse,
-	retry *backoff,
+	listing bool,
 ) (*api.ClaimResponse, error) {
 	for {
-		pulse.beat()
-		if list {
-			held := w.table.leases(false)
-			request.Held = &held
+		c.pulse.Beat()
+		if listing {
+			leases := w.table.CancellableLeases()
+			request.Held = &leases
 		}
 		response, err := w.poll(ctx, request)
 		if err == nil {
-			retry.reset()
+			c.calls.Reset()
 			return response, nil
 		}
-		if ctx.Err() != nil {
+
+		// Failures count on from one claim to the next.
+		waited := c.calls.Failed(ctx, err)
+		switch {
+		case errors.Is(waited, retry.ErrStopped):
 			return w.lastClaim(request), nil
-		}
-		call := asCallError(err)
-		if call.denied() {
-			return nil, deniedError(err)
-		}
-		w.health.away(err)
-		w.log.Warn("claim not answered, trying again", "error", err)
-		if !retry.wait(ctx, call.retryAfter) {
-			return w.lastClaim(request), nil
-		}
-		if !call.temporary() { // this question has been refused: nothing was claimed by it
+		case waited != nil:
+			return nil, waited
+		case !client.AsError(err).Temporary():
+			// Nothing was claimed by it, and the same claim would be refused again.
 			return nil, nil
 		}
 	}
 }
 
-// poll is one long poll. One for cancels alone ends, without an answer, when there is room.
+// poll is one long poll. If it asks for cancels only, it ends without an answer as soon as there is room for
+// more attempts.
 func (w *worker) poll(ctx context.Context, request api.ClaimRequest) (*api.ClaimResponse, error) {
 	if request.Max > 0 {
-		return w.client.claim(ctx, request)
+		return w.client.Claim(ctx, request)
 	}
+
 	polling, cancel := context.WithCancel(ctx)
 	watched := make(chan bool, 1)
 	go func() {
-		watched <- w.roomBefore(polling.Done())
+		watched <- w.waitForFreeSlot(polling)
 		cancel()
 	}()
-	response, err := w.client.claim(polling, request)
+	response, err := w.client.Claim(polling, request)
 	cancel()
 	if freed := <-watched; freed && err != nil && ctx.Err() == nil {
 		return nil, nil
@@ -152,64 +179,63 @@ func (w *worker) poll(ctx context.Context, request api.ClaimRequest) (*api.Claim
 	return response, err
 }
 
-// roomBefore waits for room for more attempts, or until done.
-func (w *worker) roomBefore(done <-chan struct{}) bool {
-	for w.free() == 0 {
+// waitForFreeSlot returns false if ctx ends before there is room for more attempts.
+func (w *worker) waitForFreeSlot(ctx context.Context) bool {
+	for w.freeSlots() == 0 {
 		select {
-		case <-w.table.freed:
-		case <-done:
+		case <-w.table.Freed():
+		case <-ctx.Done():
 			return false
 		}
 	}
 	return true
 }
 
-// lastClaim asks, when the worker stops, what the claim that was under way has given us: with the same
-// request id and room for nothing more. What it gave is handed back.
+// lastClaim asks what the claim that was under way when the worker stopped has claimed: with the same request
+// ID, and room for nothing more. These attempts are then handed back.
 func (w *worker) lastClaim(request api.ClaimRequest) *api.ClaimResponse {
 	if request.Max == 0 {
 		return nil
 	}
 	request.Max, request.WaitSeconds = 0, 0
-	ctx, cancel := context.WithTimeout(w.alive, min(2*time.Second, w.tuning.stopPatience))
+	ctx, cancel := context.WithTimeout(w.alive, min(lastClaimTimeout, w.tuning.stopPatience))
 	defer cancel()
-	response, err := w.client.claim(ctx, request)
+	response, err := w.client.Claim(ctx, request)
 	if err != nil {
-		w.log.Warn(
-			"a claim that was under way has no answer: what it gave is taken over when its lease runs out",
-			"error",
-			err,
-		)
+		w.log.Warn("last claim has no answer; its attempts are taken over when their leases expire", "error", err)
 		return nil
 	}
 	return response
 }
 
-// take begins what was claimed and cancels what shall end.
+// take launches what was claimed and cancels what shall end.
 func (w *worker) take(ctx context.Context, response *api.ClaimResponse, asked time.Time) {
-	w.health.reached()
-	for _, c := range response.Claims {
-		if c.LeaseSeconds <= 0 {
-			c.LeaseSeconds = w.leaseSeconds
+	w.health.Reached()
+	for _, claim := range response.Claims {
+		if claim.LeaseSeconds <= 0 {
+			claim.LeaseSeconds = int32(w.leaseTime / time.Second)
 		}
-		a := w.table.add(c, asked)
-		if a == nil {
+		attempt := w.table.Add(claim, asked)
+		if attempt == nil {
 			continue
 		}
-		w.output.open(a.id, a.ref, a.epoch)
-		w.log.Info("claimed attempt", "run", a.ref.RunID, "attempt", a.ref.Attempt, "name", c.RunName,
-			"deployment", c.Deployment, "epoch", a.epoch, "takeover", c.Takeover)
-		done := w.counted()
-		w.begins.Go(func() {
-			defer done()
-			w.begin(ctx, a, done)
+		w.output.Open(attempt.ID, attempt.Ref, attempt.Epoch)
+		w.log.Info("claimed attempt", append(attempt.LogFields(), "name", claim.RunName,
+			"deployment", claim.Deployment, "epoch", attempt.Epoch, "takeover", claim.Takeover)...)
+
+		launched := w.countUnlaunched()
+		w.launches.Go(func() {
+			defer launched()
+			w.launchClaim(ctx, attempt, claim, launched)
 		})
 	}
-	for _, id := range response.Cancels {
-		if a := w.table.get(id); a != nil {
-			w.cancelled(a)
+	w.cancelAll(response.Cancels)
+}
+
+func (w *worker) cancelAll(ids []uuid.UUID) {
+	for _, id := range ids {
+		if attempt := w.table.Get(id); attempt != nil {
+			w.cancel(attempt)
 		}
 	}
 }
-
-func hasManifest(c api.Claim) bool { return len(c.Manifest) > 0 && string(c.Manifest) != "null" }

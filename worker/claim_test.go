@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/worker/retry"
 )
 
 // slow is a runtime that creates nothing before it is told to.
@@ -31,7 +32,7 @@ func (s slow) Launch(ctx context.Context, a job.Attempt) (job.Launched, error) {
 
 func TestAWorkerClaimsNoMoreThanItCanLaunchSoon(t *testing.T) {
 	p := newProtocol(t, shellTemplate)
-	const runs = maxBeginning + 300
+	const runs = maxUnlaunched + 300
 	var offered []*served
 	for range runs {
 		offered = append(offered, p.offer(script("true")))
@@ -40,7 +41,7 @@ func TestAWorkerClaimsNoMoreThanItCanLaunchSoon(t *testing.T) {
 	startWorker(t, p, func(o *Options) { o.Runtime, o.tuning.launches = runtime, 4 })
 	p.wait(t, "the worker to ask for cancels alone", func() bool { return len(p.asked) > 0 && p.asked[len(p.asked)-1].Max == 0 })
 	p.change(func() {
-		if left := len(p.waiting); left < runs-maxBeginning || left == runs {
+		if left := len(p.waiting); left < runs-maxUnlaunched || left == runs {
 			t.Errorf("%d of %d runs are left for other workers", left, runs)
 		}
 	})
@@ -69,12 +70,12 @@ func TestAQuestionThatIsRefusedIsAskedAgainMoreAndMoreSlowly(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer o.HTTPClient.CloseIdleConnections()
-	failing := backoff{least: time.Millisecond, most: time.Millisecond}
-	pulse := w.health.loop("claim", time.Hour)
+	c := w.newClaimer()
+	c.calls.Backoff = retry.Backoff{Min: time.Millisecond, Max: time.Millisecond}
 	for asked, want := range []int{1, 2, 3, 0} {
-		response, err := w.claimSurely(t.Context(), api.ClaimRequest{RequestID: uuid.New(), Pool: "local", Worker: "w1", Max: 1}, true, pulse, &failing)
-		if err != nil || (response != nil) != (want == 0) || failing.failures != want {
-			t.Errorf("question %d: %v, %v, and %d failures in a row, want %d", asked+1, response, err, failing.failures, want)
+		response, err := w.claim(t.Context(), c, api.ClaimRequest{RequestID: uuid.New(), Pool: "local", Worker: "w1", Max: 1}, true)
+		if err != nil || (response != nil) != (want == 0) || c.calls.Failures() != want {
+			t.Errorf("question %d: %v, %v, and %d failures in a row, want %d", asked+1, response, err, c.calls.Failures(), want)
 		}
 	}
 }

@@ -17,9 +17,9 @@ func TestAJobNeverLandsInAnotherClusterThanItsTemplateNames(t *testing.T) {
 	}{
 		"none named, the cluster around":          {shellTemplate, nil, ""},
 		"one named, that one":                     {named, elsewhere, ""},
-		"one named, the cluster around":           {named, nil, "start one with --cluster-config elsewhere/kubeconfig"},
-		"one named, another":                      {named, &manifest.SecretReference{Name: "third", Key: "kubeconfig"}, "start one with --cluster-config elsewhere/kubeconfig"},
-		"none named, another than the one around": {shellTemplate, elsewhere, "start it without --cluster-config"},
+		"one named, the cluster around":           {named, nil, "start a worker with --cluster-config elsewhere/kubeconfig"},
+		"one named, another":                      {named, &manifest.SecretReference{Name: "third", Key: "kubeconfig"}, "start a worker with --cluster-config elsewhere/kubeconfig"},
+		"none named, another than the one around": {shellTemplate, elsewhere, "start a worker without --cluster-config"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newProtocol(t, test.template)

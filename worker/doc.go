@@ -1,27 +1,35 @@
-// Package worker claims attempts of one work pool, renders them, makes a runtime run them and tells the
-// server what became of them. Run is one worker, from its greeting to its end.
+// Package worker claims attempts of one work pool, renders them, has a runtime run them and reports their outcomes to
+// the server. [Run] runs one worker, from its greeting to its end.
 //
-// The parts, each a loop of its own or a plain function:
+// Its loops, and what they call:
 //
-//	claim.go    long poll for work and cancels; as many as there are free slots
-//	begin.go    one attempt from its claim to its Job: prepare, report the manifest, launch or adopt
-//	prepare.go  render input -> rendered template -> finished Job manifest; restore.go: the one an earlier holder has reported
-//	launch.go   until the Job is there, or until that is not wanted or possible any more
-//	hold.go     the table of attempts held: epoch, lease by our own clock, what is known and what was said of each
-//	renew.go    one call for all leases
-//	decide.go   pure: which reports are due, and what an answer means
-//	report.go   sends what is due, in batches
-//	output.go   output until the server has it, in bounded memory; sendoutput.go sends it
-//	resync.go   Jobs that nobody here launched
-//	stop.go     the way out: hand back, end the runtime, flush
+//	greet.go        the first call: pool, type, cluster
+//	claim.go        long poll for attempts and cancels, for as many attempts as there are free slots
+//	launch.go       one attempt from its claim to its Job: prepare, report the manifest, launch or adopt
+//	handler.go      what the runtime observes
+//	act.go          what is done to Jobs: cancel, grant, finalize, delete duplicates, disown
+//	report.go       sends reports, in batches, and acts on the answers
+//	send_output.go  sends output, in batches
+//	renew.go        renews all leases in one call
+//	resync.go       Jobs whose attempts this worker does not hold
+//	stop.go         the way out: hand back, end the runtime, flush, release leases
 //
-// What must hold:
+// The packages below it, of which only client talks to the server:
 //
-//   - Reports are levels, not messages. What is known of an attempt is compared with what the server has accepted, and the
-//     difference is due. While the server is away the newest observation replaces the older ones; an end is never replaced.
-//   - The manifest is accepted by the server before the Job is created, so whoever takes over sends the same bytes.
-//   - The lease is ours by our own clock, counted from before the question was asked, when a Job is created.
-//   - A worker that stops cancels nothing. What was certainly not created is handed back; the rest is taken over.
-//   - The outcome waits a moment for the last output, and never depends on it.
-//   - A loop that can not go on ends the process, loudly.
+//	job       the contract with runtimes, and the words that all of this uses
+//	held      the attempts held: their stages, the reports that are due, what an answer means
+//	prepare   from a claim to a finished Job manifest
+//	output    output until the server has it, in bounded memory
+//	client    the worker protocol, one method per call
+//	retry     repeats calls: backoff, Retry-After, refused keys
+//	health    /healthz, /readyz and /metrics
+//	kube      the runtime for Kubernetes
+//	process   the runtime for processes of this host
+//
+// What must hold, besides what package held says:
+//
+//   - A worker that stops cancels nothing. Attempts that certainly were not created are handed back; the others are
+//     taken over.
+//   - An outcome waits a moment for the last output, and never depends on it.
+//   - A loop that cannot go on ends the process with an error.
 package worker

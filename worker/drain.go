@@ -11,33 +11,34 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/api/apiclient"
+	"github.com/berth-dev/berth/worker/client"
 	"github.com/berth-dev/berth/worker/job"
 )
 
 // DrainOptions say whose Jobs are drained.
 type DrainOptions struct {
-	// Installation whose Jobs they are. Where it is not given, the server is asked.
+	// Installation whose Jobs are drained; uuid.Nil to ask the server.
 	Installation uuid.UUID
 	ServerURL    string
 	APIKey       string
 	// Runtime that the Jobs live in.
 	Runtime job.Runtime
-	// Keep lets the Jobs run on, without anybody to look after them.
+	// Keep lets the Jobs run on, without a worker to observe them.
 	Keep bool
-	// Authorities are whom the usual HTTPClient trusts; nil: the system's.
+	// Authorities are trusted by the default HTTPClient; nil for those of the system.
 	Authorities *x509.CertPool
-	// HTTPClient talks to the server; the usual one where it is nil.
+	// HTTPClient calls the server; nil for a default one.
 	HTTPClient *http.Client
 }
 
-// RunDrain ends (or keeps) the Jobs of an installation and releases them: what runs before an uninstall. With
-// the installation given it needs no server; without either there must be no Job of anybody's, so that an
-// installation whose server never came up can still be taken out.
+// RunDrain ends (or keeps) all Jobs of an installation and finalizes them, as before an uninstall. It needs
+// the server only to learn the installation. If the server cannot be reached either, it succeeds if no
+// installation has a Job, so that an installation whose server never started can be uninstalled.
 func RunDrain(ctx context.Context, o DrainOptions) error {
 	if o.Installation == uuid.Nil {
 		installation, err := askInstallation(ctx, o)
 		if err != nil {
-			return nothingToDrain(ctx, o.Runtime, err)
+			return checkNothingToDrain(ctx, o.Runtime, err)
 		}
 		o.Installation = installation
 	}
@@ -47,26 +48,24 @@ func RunDrain(ctx context.Context, o DrainOptions) error {
 	return nil
 }
 
-// nothingToDrain is nil where no installation has Jobs, and otherwise why it is not known whose they are.
-func nothingToDrain(ctx context.Context, runtime job.Runtime, unasked error) error {
-	surveyor, ok := runtime.(interface {
+// checkNothingToDrain returns nil if no installation has Jobs, and otherwise why it is not known whose they
+// are.
+func checkNothingToDrain(ctx context.Context, runtime job.Runtime, askErr error) error {
+	lister, ok := runtime.(interface {
 		Installations(ctx context.Context) ([]string, error)
 	})
 	if !ok {
-		return unasked
+		return askErr
 	}
-	found, err := surveyor.Installations(ctx)
+	installations, err := lister.Installations(ctx)
 	if err != nil {
-		return errors.Join(unasked, err)
+		return errors.Join(askErr, err)
 	}
-	if len(found) == 0 {
+	if len(installations) == 0 {
 		return nil
 	}
-	return fmt.Errorf(
-		"%w; where the server is gone, name the installation with --installation (there are Jobs of %s)",
-		unasked,
-		strings.Join(found, ", "),
-	)
+	return fmt.Errorf("%w; if the server no longer exists, set --installation (there are Jobs of %s)",
+		askErr, strings.Join(installations, ", "))
 }
 
 func askInstallation(ctx context.Context, o DrainOptions) (uuid.UUID, error) {
@@ -74,22 +73,14 @@ func askInstallation(ctx context.Context, o DrainOptions) (uuid.UUID, error) {
 		o.HTTPClient = &http.Client{Transport: apiclient.NewTransport(o.Authorities)}
 		defer o.HTTPClient.CloseIdleConnections()
 	}
-	c, err := newClient(
-		Options{ServerURL: o.ServerURL, APIKey: o.APIKey, HTTPClient: o.HTTPClient, Version: "drain"},
-	)
+	c, err := client.New(client.Options{
+		ServerURL: o.ServerURL,
+		APIKey:    o.APIKey,
+		HTTP:      o.HTTPClient,
+		Version:   "drain",
+	})
 	if err != nil {
 		return uuid.Nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	const op = "ask the server for its installation"
-	r, err := c.api.GetInfoWithResponse(ctx)
-	if err = check(op, http.StatusOK, r, func() *http.Response { return r.HTTPResponse }, err); err != nil {
-		return uuid.Nil, err
-	}
-	info, err := body(op, r.JSON200, err)
-	if err != nil {
-		return uuid.Nil, err
-	}
-	return info.InstallationID, nil
+	return c.Installation(ctx)
 }

@@ -4,161 +4,293 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/worker/held"
 	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/worker/prepare"
 )
 
-// launched takes note of the Job.
-func (w *worker) launched(a *attempt, made job.Launched) {
-	cancelled, granted := false, false
-	held := w.table.update(a, func() {
-		granted = made.Gated && made.UID != "" && a.said.uid == made.UID
-		a.known.job, a.known.manifest, a.claim = made, nil, nil
-		cancelled = a.cancelled
-	})
-	switch {
-	case !held:
-		w.unobserve(a)
+// slowAfter is how long preparing and launching count as work. An attempt that takes longer waits for
+// something (a quota, an API server that is away) and must not keep others from being launched.
+const slowAfter = 5 * time.Second
+
+const cancelledBeforeLaunch = "cancelled before it was launched"
+
+// launchClaim brings a claimed attempt to its Job, or to the end that comes first. ctx ends when the worker
+// stops. It calls waiting, once or more, as soon as what is left may take any time.
+func (w *worker) launchClaim(ctx context.Context, a *held.Attempt, c api.Claim, waiting func()) {
+	prepared, ok := w.prepare(ctx, a, c, waiting)
+	if !ok {
 		return
-	case cancelled:
-		w.cancel(a)
-	case granted:
-		w.grant(a)
 	}
-	w.log.Info("launched attempt", "run", a.ref.RunID, "attempt", a.ref.Attempt,
-		"namespace", made.Namespace, "job", made.Name, "uid", made.UID, "adopted", made.Adopted)
+	if prepared.UID != "" {
+		w.adopt(ctx, a, prepared)
+		return
+	}
+
+	free, err := w.launchSlot(ctx)
+	if err != nil {
+		w.stopAttempt(a, !prepared.Restored)
+		return
+	}
+	defer free()
+	slow := time.AfterFunc(slowAfter, func() { free(); waiting() })
+	defer slow.Stop()
+	w.launch(ctx, a, prepared)
 }
 
-// launch has the runtime create the Job, until it has, or until that is not wanted or possible any more.
-func (w *worker) launch(ctx context.Context, a *attempt, p prepared) {
-	var nothingYet bool
-	w.table.view(func() { nothingYet = !a.known.tried })
-	retry := backoff{least: w.tuning.retryMin, most: w.tuning.retryMax}
+// launchSlot waits for the right to prepare or launch. The returned function frees it and may be repeated.
+func (w *worker) launchSlot(ctx context.Context) (free func(), err error) {
+	select {
+	case w.launchSlots <- struct{}{}:
+		return sync.OnceFunc(func() { <-w.launchSlots }), nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// prepare makes the manifest of the attempt and waits until the server has accepted it. It returns false if
+// there is nothing to launch: the attempt has ended, is handed back or is not held any more.
+func (w *worker) prepare(
+	ctx context.Context,
+	a *held.Attempt,
+	c api.Claim,
+	waiting func(),
+) (prepare.Prepared, bool) {
+	if stage, jobMayExist := w.table.Stage(a); stage == held.Ending && !jobMayExist {
+		w.end(a, api.CategoryCancelled, cancelledBeforeLaunch)
+		return prepare.Prepared{}, false
+	}
+
+	restored := held.HasManifest(c)
+	prepared, err := w.prepareInSlot(ctx, c, waiting)
+	if ctx.Err() != nil {
+		w.stopAttempt(a, !restored)
+		return prepared, false
+	}
+	if err != nil {
+		refused := &job.Refused{Category: api.CategoryUnknown, Message: err.Error()}
+		errors.As(err, &refused)
+		w.end(a, refused.Category, refused.Message)
+		return prepared, false
+	}
+
+	w.table.Prepare(a, held.Prepared{
+		Manifest:    prepared.Manifest,
+		Limits:      prepared.Limits,
+		FailEvicted: prepared.FailEvicted,
+		Restored:    restored,
+		Job:         prepared.Job(),
+	})
+	prepared.Attempt.HoldsLease = func() bool { return w.table.MayCreate(a) }
+
+	// Whoever takes over must find the manifest, so the server has it before there can be a Job.
+	return prepared, restored || w.waitForManifest(ctx, a)
+}
+
+// prepareInSlot prepares the attempt. Its error is of no interest if ctx has ended.
+func (w *worker) prepareInSlot(ctx context.Context, c api.Claim, waiting func()) (prepare.Prepared, error) {
+	free, err := w.launchSlot(ctx)
+	if err != nil {
+		return prepare.Prepared{}, err
+	}
+	defer free()
+	slow := time.AfterFunc(slowAfter, func() { free(); waiting() })
+	defer slow.Stop()
+	return w.preparer.Prepare(ctx, c)
+}
+
+// waitForManifest waits until the server has accepted the manifest. Nothing has been created yet.
+func (w *worker) waitForManifest(ctx context.Context, a *held.Attempt) bool {
+	if err := w.table.Wait(ctx, a, held.ManifestAnswered); err != nil {
+		w.stopAttempt(a, true)
+		return false
+	}
+	switch stage, _ := w.table.Stage(a); stage {
+	case held.Preparing:
+		return true
+	case held.Ending, held.Abandoned:
+		w.end(a, api.CategoryCancelled, cancelledBeforeLaunch)
+	}
+	return false
+}
+
+// launch makes the attempt's Job exist. It retries until the Job was created or adopted, its manifest was
+// refused for good, or launching is no longer wanted.
+func (w *worker) launch(ctx context.Context, a *held.Attempt, prepared prepare.Prepared) {
+	backoff := w.backoff()
+
+	// True only while every error so far proves that no create reached the API server. A lost answer may hide
+	// a created Job, and such an attempt must never be handed back: another worker would start it again.
+	certainlyNotCreated := w.table.StartLaunching(a)
+
 	for {
-		w.table.view(func() { a.known.tried = true })
-		made, err := w.launchOnce(ctx, a, p)
+		launched, err := w.launchOnce(ctx, a, prepared)
 		if err == nil {
-			w.launched(a, made)
+			w.launched(a, launched)
 			return
 		}
+
 		var refused *job.Refused
 		if errors.As(err, &refused) {
 			w.end(a, refused.Category, refused.Message)
 			return
 		}
-		notHeld := errors.Is(err, job.ErrLeaseLost)
-		nothingYet = nothingYet && notHeld
-		if w.givenUp(ctx, a, p, err, nothingYet) {
+
+		leaseLost := errors.Is(err, job.ErrLeaseLost)
+		certainlyNotCreated = certainlyNotCreated && leaseLost
+		if w.stopLaunching(ctx, a, prepared, err, certainlyNotCreated) {
 			return
 		}
-		if !notHeld {
-			w.log.Warn(
-				"job not launched, trying again",
-				"run",
-				a.ref.RunID,
-				"attempt",
-				a.ref.Attempt,
-				"error",
-				err,
-			)
-			retry.wait(ctx, 0)
+
+		if leaseLost {
+			// A renewal may bring the lease back. If ctx ends first, the next launch creates nothing and
+			// stops.
+			_ = w.table.Wait(ctx, a, held.LeaseHeldOrNotLaunching)
 			continue
 		}
-		// Renewing may bring the lease back; being cancelled, stopped or lost ends the wait as well.
-		_ = w.await(ctx, a, func() bool { return w.table.heldLocked(a) || a.cancelled || a.abandoned })
+		w.log.Warn("launch failed, retrying", append(a.LogFields(), "error", err)...)
+		backoff.Wait(ctx, 0)
 	}
 }
 
-// launchOnce launches with a context that ends some time after launching is not wanted any more: the runtime
-// asks for the lease before it creates, so it usually ends by itself, and then it is certain what it did.
-func (w *worker) launchOnce(ctx context.Context, a *attempt, p prepared) (job.Launched, error) {
+// launchOnce asks the runtime to launch. Once launching is not wanted any more, the runtime has some time to
+// end by itself, because it asks for the lease before it creates: then it is certain whether it created the
+// Job. After that time its context ends.
+func (w *worker) launchOnce(ctx context.Context, a *held.Attempt, prepared prepare.Prepared) (job.Launched, error) {
 	launching, cancel := context.WithCancel(w.alive)
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		unwanted, done := w.untilUnwanted(ctx, launching, a, p)
-		defer done()
+		w.waitUntilUnwanted(ctx, launching, a, prepared.StartBy)
+		patience := time.NewTimer(w.tuning.launchPatience)
+		defer patience.Stop()
 		select {
 		case <-launching.Done():
-			return
-		case <-unwanted:
-		}
-		timer := time.NewTimer(w.tuning.launchPatience)
-		defer timer.Stop()
-		select {
-		case <-launching.Done():
-		case <-timer.C:
+		case <-patience.C:
 			cancel()
 		}
 	}()
-	made, err := w.runtime.Launch(launching, p.attempt)
+
+	launched, err := w.runtime.Launch(launching, prepared.Attempt)
 	cancel()
 	<-watched
-	return made, err
+	return launched, err
 }
 
-// untilUnwanted returns a channel that is closed when the worker stops, or the attempt is cancelled, lost or
-// late.
-func (w *worker) untilUnwanted(
-	ctx, launching context.Context,
-	a *attempt,
-	p prepared,
-) (<-chan struct{}, func()) {
-	unwanted := make(chan struct{})
-	waiting, cancel := context.WithCancel(launching)
-	if !p.startBy.IsZero() {
+// waitUntilUnwanted returns when launching ends, or when it is not wanted any more: the worker stops (ctx),
+// the attempt is to end or is lost, or its start deadline has passed.
+func (w *worker) waitUntilUnwanted(ctx, launching context.Context, a *held.Attempt, startBy time.Time) {
+	wanted, cancel := context.WithCancel(launching)
+	if !startBy.IsZero() {
 		cancel()
-		waiting, cancel = context.WithDeadline(launching, p.startBy)
+		wanted, cancel = context.WithDeadline(launching, startBy)
 	}
-	stop := context.AfterFunc(ctx, cancel)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		defer close(unwanted)
-		// Whatever ends the wait, launching is not wanted any more.
-		_ = w.await(waiting, a, func() bool { return a.cancelled || a.abandoned })
-	}()
-	return unwanted, func() { stop(); cancel(); <-ended }
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
+	// Either way it is over.
+	_ = w.table.Wait(wanted, a, held.NotLaunching)
 }
 
-// givenUp decides what a launch that did not succeed means: whether it is over, and how.
-func (w *worker) givenUp(ctx context.Context, a *attempt, p prepared, err error, nothingYet bool) bool {
-	var gone, cancelled bool
-	w.table.view(func() {
-		gone, cancelled = a.gone, a.cancelled
-		if nothingYet {
-			a.known.tried = false
+// stopLaunching decides whether a failed launch was the last one, and how the attempt then goes on.
+func (w *worker) stopLaunching(
+	ctx context.Context,
+	a *held.Attempt,
+	prepared prepare.Prepared,
+	err error,
+	certainlyNotCreated bool,
+) bool {
+	late := !prepared.StartBy.IsZero() && !w.now().Before(prepared.StartBy)
+	category, message := api.CategoryCancelled, "cancelled"
+
+	switch stage, _ := w.table.Stage(a); {
+	case stage == held.Released:
+		w.perform(a, held.StopObserving)
+		return true
+	case stage == held.Ended:
+		// An observation was faster; its outcome counts.
+		return true
+	case stage == held.Ending, stage == held.Abandoned:
+		if certainlyNotCreated {
+			message = cancelledBeforeLaunch
 		}
-	})
-	late := !p.startBy.IsZero() && !w.now().Before(p.startBy)
-	switch {
-	case gone:
-		w.unobserve(a)
-	case cancelled && nothingYet:
-		w.end(a, api.CategoryCancelled, "cancelled before it was launched")
-	case cancelled:
-		w.settle(ctx, a, p, job.Observation{Category: api.CategoryCancelled, Message: "cancelled"})
 	case ctx.Err() != nil:
-		w.handBack(a, nothingYet)
-	case late && nothingYet:
-		w.end(a, api.CategoryUnknown, lateMessage(err))
+		if certainlyNotCreated {
+			w.table.NotCreated(a)
+		}
+		w.stopAttempt(a, certainlyNotCreated)
+		return true
 	case late:
-		w.settle(ctx, a, p, job.Observation{Category: api.CategoryUnknown, Message: lateMessage(err)})
+		category, message = api.CategoryUnknown, fmt.Sprintf("not launched before its start deadline: %v", err)
 	default:
 		return false
 	}
+
+	if certainlyNotCreated {
+		w.table.NotCreated(a)
+		w.end(a, category, message)
+		return true
+	}
+	// A Job may exist: find it, end it if it does, and record this outcome.
+	w.table.EndAs(a, category, message)
+	w.adopt(ctx, a, prepared)
 	return true
 }
 
-func lateMessage(err error) string {
-	return fmt.Sprintf("not launched before its start deadline: %v", err)
+// adopt goes on with a Job that was reported earlier, or that may exist. A worker that stops leaves the
+// attempt to the next one.
+func (w *worker) adopt(ctx context.Context, a *held.Attempt, prepared prepare.Prepared) {
+	backoff := w.backoff()
+	for {
+		err := w.runtime.Adopt(ctx, prepared.Attempt)
+		if err == nil {
+			break
+		}
+		if refused := new(*job.Refused); errors.As(err, refused) {
+			// The Job may well run where this worker may not go.
+			w.log.Error("cannot adopt job, leaving the attempt to another worker", append(a.LogFields(), "error", err)...)
+			w.perform(a, w.table.Apply(a, held.LeftToOthers))
+			return
+		}
+		w.log.Warn("adopt failed, retrying", append(a.LogFields(), "error", err)...)
+		if stage, _ := w.table.Stage(a); stage == held.Released || !backoff.Wait(ctx, 0) {
+			return
+		}
+	}
+
+	adopted := prepared.Job()
+	adopted.Adopted = true
+	// Whoever reported the Job may have died before it was granted.
+	adopted.Gated = prepared.UID != ""
+	w.launched(a, adopted)
 }
 
-// settle ends an attempt of which it is not known whether its Job exists: the runtime looks for it, ends it
-// if it is there, and its end is what is given here.
-func (w *worker) settle(ctx context.Context, a *attempt, p prepared, end job.Observation) {
-	w.table.update(a, func() { a.settled, a.cancelled = &end, true })
-	w.adopt(ctx, a, p)
+// launched records the Job.
+func (w *worker) launched(a *held.Attempt, launched job.Launched) {
+	action := w.table.Launched(a, launched)
+	w.perform(a, action)
+	if action == held.StopObserving {
+		return
+	}
+	w.grant(a)
+	w.log.Info("launched attempt", append(a.LogFields(),
+		"namespace", launched.Namespace, "job", launched.Name, "uid", launched.UID, "adopted", launched.Adopted)...)
+}
+
+// end decides the outcome of an attempt whose Job was never created.
+func (w *worker) end(a *held.Attempt, category api.Category, message string) {
+	w.perform(a, w.table.End(a, category, message))
+}
+
+// stopAttempt gives an attempt up because the worker stops: it is handed back if certainly nothing was
+// created, and otherwise left to whoever takes it over.
+func (w *worker) stopAttempt(a *held.Attempt, certainlyNotCreated bool) {
+	event := held.LeftToOthers
+	if certainlyNotCreated {
+		event = held.StoppedBeforeCreate
+	}
+	w.perform(a, w.table.Apply(a, event))
 }

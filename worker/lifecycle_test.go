@@ -131,7 +131,7 @@ func TestATemplateThatCanNotBeHadEndsTheAttempt(t *testing.T) {
 	}{
 		"one that the server does not have": {shellTemplate, func(s *served) { s.claim.TemplateVersionID = uuid.New() }, "no such template version"},
 		"one that does not compile":         {`{"job_configuration": {"job_manifest": "{{ if }}"}}`, func(*served) {}, "/job_configuration/job_manifest"},
-		"an input that is no object":        {shellTemplate, func(s *served) { s.claim.RenderInput.Run = []byte(`[1]`) }, "run: not an object"},
+		"an input that is no object":        {shellTemplate, func(s *served) { s.claim.RenderInput.Run = []byte(`[1]`) }, "run: want a JSON object"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newProtocol(t, test.template)
@@ -233,24 +233,6 @@ func get(t *testing.T, url string) (int, string) {
 	return r.StatusCode, string(text)
 }
 
-func TestALoopThatDoesNotMoveOrALeaseThatIsLostForLongIsUnhealthy(t *testing.T) {
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	h := &health{now: func() time.Time { return now }}
-	h.greeted(30 * time.Second)
-	pulse := h.loop("claim", time.Minute)
-	if err := h.alive(0); err != nil {
-		t.Errorf("unhealthy from the start: %v", err)
-	}
-	now = now.Add(2 * time.Minute)
-	if err := h.alive(0); err == nil || !strings.Contains(err.Error(), "claim") {
-		t.Errorf("a loop that has not moved is %v, want its name", err)
-	}
-	pulse.beat()
-	if err := h.alive(31 * time.Second); err == nil || !strings.Contains(err.Error(), "leases") {
-		t.Errorf("leases that ran out are %v, want a word on them", err)
-	}
-}
-
 func TestOptionsThatCanNotBeAreRefused(t *testing.T) {
 	good := Options{ServerURL: "http://127.0.0.1:1", Pool: "p", Name: "n", Runtime: newStuck()}
 	tests := map[string]struct {
@@ -272,50 +254,6 @@ func TestOptionsThatCanNotBeAreRefused(t *testing.T) {
 				t.Errorf("it ended with %v, want a word on %s", err, test.want)
 			}
 		})
-	}
-}
-
-func TestAnAttemptThatComesBackUnderANewerEpochReplacesTheOlder(t *testing.T) {
-	table := newTable(time.Now)
-	claim := api.Claim{AttemptID: uuid.New(), RunID: uuid.New(), Attempt: 1, Epoch: 1, LeaseSeconds: 30}
-	first := table.add(claim, time.Now())
-	if again := table.add(claim, time.Now()); again != nil {
-		t.Error("the same claim was taken twice")
-	}
-	claim.Epoch = 2
-	second := table.add(claim, time.Now())
-	table.remove(first)
-	if table.find(second.ref) != second || table.size() != 1 {
-		t.Error("the newer one is gone with the older")
-	}
-	if table.update(first, func() { t.Error("the older one was changed") }) {
-		t.Error("the older one is still held")
-	}
-}
-
-func TestAJobMayBeCreatedOnlyWhileTheLeaseIsOursWithAMargin(t *testing.T) {
-	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	table := newTable(func() time.Time { return now })
-	a := table.add(api.Claim{AttemptID: uuid.New(), LeaseSeconds: 30, Epoch: 4}, now)
-	lease := []api.AttemptLease{{AttemptID: a.id, Epoch: 4}}
-	steps := []struct {
-		name string
-		do   func()
-		want bool
-	}{
-		{"just claimed", func() {}, true},
-		{"within the margin", func() { now = now.Add(25 * time.Second) }, false},
-		{"renewed", func() { table.renewed(lease, now.Add(30*time.Second)) }, true},
-		{"an older epoch renewed", func() { now = now.Add(time.Minute); lease[0].Epoch = 3; table.renewed(lease, now.Add(time.Hour)) }, false},
-		{"renewed again", func() { lease[0].Epoch = 4; table.renewed(lease, now.Add(time.Minute)) }, true},
-		{"to be cancelled", func() { table.update(a, func() { a.cancelled = true }) }, false},
-		{"not to be cancelled, but the worker stops", func() { table.update(a, func() { a.cancelled = false }); table.close() }, false},
-	}
-	for _, step := range steps {
-		step.do()
-		if got := table.mayCreate(a); got != step.want {
-			t.Errorf("%s: may create is %v, want %v", step.name, got, step.want)
-		}
 	}
 }
 

@@ -4,15 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/worker/held"
 )
 
 // metrics of a worker. Their names are an interface; their labels are bounded.
 type metrics struct {
+	pool           string
 	renderSeconds  *prometheus.HistogramVec // engine
 	templateErrors *prometheus.CounterVec   // pool, kind
 	attempts       *prometheus.CounterVec   // pool, outcome, category
@@ -26,50 +29,37 @@ func newMetrics(
 	pool, version string,
 	active func() float64,
 ) (*metrics, error) {
-	m, r := &metrics{}, registrar{registry: registry}
-	m.renderSeconds = register(
-		&r,
-		prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "berth_template_render_seconds",
-			Help: "Time to render a template.", Buckets: prometheus.ExponentialBuckets(0.00001, 4, 10)}, []string{"engine"}),
-	)
-	m.templateErrors = register(
-		&r,
-		prometheus.NewCounterVec(prometheus.CounterOpts{Name: "berth_template_errors_total",
-			Help: "Attempts that ended because of their template, by what failed."}, []string{"pool", "kind"}),
-	)
-	m.attempts = register(
-		&r,
-		prometheus.NewCounterVec(prometheus.CounterOpts{Name: "berth_worker_attempts_total",
-			Help: "Attempts whose end this worker has recorded."}, []string{"pool", "outcome", "category"}),
-	)
-	m.evictions = register(
-		&r,
-		prometheus.NewCounterVec(prometheus.CounterOpts{Name: "berth_worker_evictions_total",
-			Help: "Attempts that the infrastructure took away."}, []string{"pool", "reason"}),
-	)
-	m.reports = register(
-		&r,
-		prometheus.NewCounterVec(prometheus.CounterOpts{Name: "berth_worker_reports_total",
-			Help: "Reports that the server has answered."}, []string{"kind", "status"}),
-	)
-	m.logBytes = register(
-		&r,
-		prometheus.NewCounter(prometheus.CounterOpts{Name: "berth_worker_log_bytes_total",
-			Help: "Bytes of output that the server has taken from this worker."}),
-	)
-	register(&r, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "berth_worker_active_attempts",
-		Help: "Attempts that this worker holds.", ConstLabels: prometheus.Labels{"pool": pool}}, active))
-	register(
-		&r,
-		prometheus.NewGauge(
-			prometheus.GaugeOpts{Name: "berth_build_info", Help: "Always 1; the labels say what runs.",
-				ConstLabels: prometheus.Labels{
-					"component": "worker",
-					"version":   version,
-					"goversion": runtime.Version(),
-				}},
-		),
-	).Set(1)
+	r := registrar{registry: registry}
+	m := &metrics{
+		pool: pool,
+		renderSeconds: register(&r, prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "berth_template_render_seconds",
+			Help:    "Time to render a template.",
+			Buckets: prometheus.ExponentialBuckets(0.00001, 4, 10),
+		}, []string{"engine"})),
+		templateErrors: counters(&r, "berth_template_errors_total",
+			"Attempts that ended because of their template, by what failed.", "pool", "kind"),
+		attempts: counters(&r, "berth_worker_attempts_total",
+			"Attempts whose outcome this worker reported and the server recorded.", "pool", "outcome", "category"),
+		evictions: counters(&r, "berth_worker_evictions_total",
+			"Attempts that the infrastructure took away.", "pool", "reason"),
+		reports: counters(&r, "berth_worker_reports_total",
+			"Reports that the server has answered.", "kind", "status"),
+		logBytes: register(&r, prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "berth_worker_log_bytes_total",
+			Help: "Bytes of output that the server has accepted from this worker.",
+		})),
+	}
+	register(&r, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name:        "berth_worker_active_attempts",
+		Help:        "Attempts that this worker holds.",
+		ConstLabels: prometheus.Labels{"pool": pool},
+	}, active))
+	register(&r, prometheus.NewGauge(prometheus.GaugeOpts{
+		Name:        "berth_build_info",
+		Help:        "Always 1; the labels identify the build.",
+		ConstLabels: prometheus.Labels{"component": "worker", "version": version, "goversion": runtime.Version()},
+	})).Set(1)
 	register(&r, collectors.NewGoCollector())
 	register(&r, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if r.err != nil {
@@ -84,17 +74,29 @@ type registrar struct {
 	err      error
 }
 
-// register returns the collector, or the one that another part of this process has registered as the same.
+// register returns the collector, or an equal one that another part of this process has registered before.
 func register[T prometheus.Collector](r *registrar, c T) T {
 	err := r.registry.Register(c)
-	var twice prometheus.AlreadyRegisteredError
-	if errors.As(err, &twice) {
-		if existing, ok := twice.ExistingCollector.(T); ok {
+	var registered prometheus.AlreadyRegisteredError
+	if errors.As(err, &registered) {
+		if existing, ok := registered.ExistingCollector.(T); ok {
 			return existing
 		}
 	}
 	r.err = errors.Join(r.err, err)
 	return c
+}
+
+func counters(r *registrar, name, help string, labels ...string) *prometheus.CounterVec {
+	return register(r, prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels))
+}
+
+func (m *metrics) rendered(engine string, took time.Duration) {
+	m.renderSeconds.WithLabelValues(engine).Observe(took.Seconds())
+}
+
+func (m *metrics) templateFailed(kind string) {
+	m.templateErrors.WithLabelValues(m.pool, kind).Inc()
 }
 
 func (m *metrics) report(r api.Report, status api.ReportResultStatus) {
@@ -104,7 +106,7 @@ func (m *metrics) report(r api.Report, status api.ReportResultStatus) {
 	m.reports.WithLabelValues(string(r.Kind), string(status)).Inc()
 }
 
-// ended counts an end that the server has recorded.
+// ended counts an outcome that the server has recorded.
 func (m *metrics) ended(pool string, r api.Report) {
 	outcome := "failed"
 	if r.Succeeded != nil && *r.Succeeded {
@@ -112,7 +114,7 @@ func (m *metrics) ended(pool string, r api.Report) {
 	}
 	category := categoryOf(r)
 	m.attempts.WithLabelValues(pool, outcome, category).Inc()
-	if tookAway(api.Category(category)) {
+	if held.TakenAway(api.Category(category)) {
 		m.evictions.WithLabelValues(pool, category).Inc()
 	}
 }

@@ -18,103 +18,111 @@ import (
 
 // Options of a worker.
 type Options struct {
-	// ServerURL is where the server answers, as in http://127.0.0.1:4200.
+	// ServerURL is the address of the server, as in http://127.0.0.1:4200.
 	ServerURL string
-	// APIKey is sent as bearer token; empty where the server runs without keys.
+	// APIKey is sent as bearer token; empty for a server that runs without keys.
 	APIKey string
-	// Pool is the work pool it serves, Name the worker's own name: unique in the pool, the same after a
-	// restart.
+	// Pool is the work pool to serve. Name is the worker's: unique in the pool, the same after a restart.
 	Pool, Name string
-	// Version is the worker's, for people.
+	// Version of the worker, for people.
 	Version string
-	// Limit is how many attempts it holds at once; 0 is no limit.
+	// Limit is how many attempts the worker holds at once; 0 is no limit.
 	Limit int
-	// Runtime runs the attempts. Its type must be the pool's.
+	// Runtime runs the attempts. Its type must be that of the pool.
 	Runtime job.Runtime
 	// TemplateEnv is the part of the worker's environment that templates may read.
 	TemplateEnv map[string]string
-	// ClusterConfig is what the Runtime's cluster is called in templates that name one; nil where it is the
-	// cluster around.
+	// ClusterConfig is what templates call the cluster of Runtime; nil for the cluster the worker runs in.
 	ClusterConfig *manifest.SecretReference
 	// EnvAsSecret keeps the values of environment variables out of every manifest, whatever its template
 	// says.
 	EnvAsSecret bool
-	// JobAPI is set where the pool's jobs may call the API.
+	// JobAPI lets the pool's jobs call the API; nil if they may not.
 	JobAPI *JobAPI
-	// Engines are the template engines; those that Berth comes with where it is nil. The server must know the
-	// same.
+	// Engines are the template engines; nil for those of Berth. The server must have the same.
 	Engines *templating.Registry
-	// MetricsListen is where /healthz, /readyz and /metrics answer; empty is nowhere.
+	// MetricsListen is the address of /healthz, /readyz and /metrics; empty for none.
 	MetricsListen string
-	// Registry takes the metrics and is what /metrics shows; one of its own where it is nil.
+	// Registry takes the metrics and is what /metrics shows; nil for a new one.
 	Registry *prometheus.Registry
-	// Authorities are whom the usual HTTPClient trusts; nil: the system's.
+	// Authorities are trusted by the default HTTPClient; nil for those of the system.
 	Authorities *x509.CertPool
-	// HTTPClient talks to the server; one with sensible limits where it is nil. It must not have a timeout
-	// below a minute: the worker bounds every call itself.
+	// HTTPClient calls the server; nil for a default one. It must not have a timeout below a minute: the
+	// worker bounds every call itself.
 	HTTPClient *http.Client
 	Logger     *slog.Logger
-	// Listening is told the address that MetricsListen came to, for callers that listen on port 0.
+	// Listening is called with the address of MetricsListen, for callers that listen on port 0.
 	Listening func(address string)
 
 	tuning tuning
 }
 
-// JobAPI is how a job calls the API.
+// JobAPI says how jobs call the API.
 type JobAPI struct {
 	// URL of the server as seen from a job.
 	URL string
-	// SecretName and SecretKey are where its API key is, in the namespace of the Job. Both or neither are
-	// given: without a key it is told the URL alone.
+	// SecretName and SecretKey say where the API key is, in the namespace of the Job. Without them, and
+	// without OwnKey, a job has the URL only.
 	SecretName, SecretKey string
-	// OwnKey gives each attempt a key of its own, which can read its run and set its result and progress and
-	// nothing else, in a Secret that its Job owns.
+	// OwnKey gives each attempt its own key, in a Secret that its Job owns. The key can read the run and set
+	// its result and progress.
 	OwnKey bool
 }
 
-// tuning is what tests turn; zero fields mean the defaults.
+func (j *JobAPI) access() *manifest.APIAccess {
+	if j == nil {
+		return nil
+	}
+	return &manifest.APIAccess{URL: j.URL, SecretName: j.SecretName, SecretKey: j.SecretKey}
+}
+
+func (j *JobAPI) check() error {
+	switch {
+	case j == nil:
+		return nil
+	case j.URL == "":
+		return errors.New("--job-api-url is not set: jobs that may call the API need the server's address")
+	case (j.SecretName == "") != (j.SecretKey == ""):
+		return errors.New("--job-api-key-secret and --job-api-key-secret-key must be set together")
+	case j.OwnKey && j.SecretName != "":
+		return errors.New("--create-job-api-key-secret and --job-api-key-secret exclude each other: " +
+			"jobs get a new key each, or the one of the Secret")
+	}
+	return nil
+}
+
+// tuning is for tests; zero fields are the defaults.
 type tuning struct {
 	retryMin, retryMax time.Duration // between two tries of one call
 	claimWait          time.Duration // of one long poll
 	renewEvery         time.Duration // 0: a third of the lease
-	stopPatience       time.Duration // for reports, output and launches once the worker stops
-	launchPatience     time.Duration // for a launch that was told to end
+	stopPatience       time.Duration // for launches, reports and output once the worker stops
+	launchPatience     time.Duration // for a launch that is not wanted any more
 	outputDelay        time.Duration // how long an outcome waits for the last output
 	outputLimit        int64         // bytes of output of one attempt
-	lookEvery          time.Duration // between two looks at Jobs that nobody here launched
-	unknownGrace       time.Duration // before a Job that the server does not know is let go
+	resyncEvery        time.Duration // between two questions about a Job whose attempt is not held
+	unknownGrace       time.Duration // before a Job that the server does not know is finalized
 	launches           int           // at once
 }
 
 func (o *Options) setDefaults() error {
 	switch {
 	case o.ServerURL == "":
-		return errors.New("worker needs the server's address (--api-url)")
+		return errors.New("--api-url is not set: the worker needs the server's address")
 	case o.Pool == "":
-		return errors.New("worker needs a work pool (--pool)")
+		return errors.New("--pool is not set: the worker needs a work pool to serve")
 	case o.Name == "":
-		return errors.New("worker needs a name (--name)")
+		return errors.New("--name is not set: the worker needs a name that is unique in its pool")
 	case o.Runtime == nil:
-		return errors.New("worker needs a runtime")
-	case o.JobAPI != nil && o.JobAPI.URL == "":
-		return errors.New("jobs that may call the API need its address (--job-api-url)")
-	case o.JobAPI != nil && (o.JobAPI.SecretName == "") != (o.JobAPI.SecretKey == ""):
-		return errors.New(
-			"the Secret with the jobs' API key is half given: name it and its key, or neither (--job-api-key-secret, --job-api-key-secret-key)",
-		)
-	case o.JobAPI != nil && o.JobAPI.OwnKey && o.JobAPI.SecretName != "":
-		return errors.New(
-			"jobs get a key of their own, or the one of a Secret: not both (--create-job-api-key-secret, --job-api-key-secret)",
-		)
+		return errors.New("worker has no runtime")
 	case o.Limit < 0:
-		return fmt.Errorf(
-			"worker limit is %d: give a number of attempts, or 0 for no limit (--limit)",
-			o.Limit,
-		)
+		return fmt.Errorf("--limit is %d: want a number of attempts, or 0 for no limit", o.Limit)
 	}
-	if o.Version == "" {
-		o.Version = "unknown"
+	if err := o.JobAPI.check(); err != nil {
+		return err
 	}
+
+	setDefault(&o.Version, "unknown")
 	if o.Engines == nil {
 		o.Engines = templating.DefaultRegistry()
 	}
@@ -132,19 +140,19 @@ func (o *Options) setDefaults() error {
 }
 
 func (t *tuning) setDefaults() {
-	or(&t.retryMin, 200*time.Millisecond)
-	or(&t.retryMax, 15*time.Second)
-	or(&t.claimWait, 25*time.Second)
-	or(&t.stopPatience, 10*time.Second)
-	or(&t.launchPatience, 2*time.Second)
-	or(&t.outputDelay, 300*time.Millisecond)
-	or(&t.outputLimit, 64<<20)
-	or(&t.lookEvery, 15*time.Second)
-	or(&t.unknownGrace, 10*time.Minute)
-	or(&t.launches, 64)
+	setDefault(&t.retryMin, 200*time.Millisecond)
+	setDefault(&t.retryMax, 15*time.Second)
+	setDefault(&t.claimWait, 25*time.Second)
+	setDefault(&t.stopPatience, 10*time.Second)
+	setDefault(&t.launchPatience, 2*time.Second)
+	setDefault(&t.outputDelay, 300*time.Millisecond)
+	setDefault(&t.outputLimit, 64<<20)
+	setDefault(&t.resyncEvery, 15*time.Second)
+	setDefault(&t.unknownGrace, 10*time.Minute)
+	setDefault(&t.launches, 64)
 }
 
-func or[T comparable](field *T, value T) {
+func setDefault[T comparable](field *T, value T) {
 	var zero T
 	if *field == zero {
 		*field = value

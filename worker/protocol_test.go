@@ -194,6 +194,22 @@ func (p *protocol) offer(variables string, edit ...func(*served)) *served {
 	return s
 }
 
+// text is nil for an empty string.
+func text(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// value is empty for nil.
+func value(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
 func (s *served) kinds() []api.ReportKind {
 	var kinds []api.ReportKind
 	for _, r := range s.reports {

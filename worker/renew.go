@@ -8,129 +8,111 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/worker/client"
+	"github.com/berth-dev/berth/worker/held"
+	"github.com/berth-dev/berth/worker/retry"
 )
 
-// maxLeases is what the protocol allows in one call.
+// maxLeases is the protocol's limit for one call.
 const maxLeases = 20000
 
-// renewLoop renews all leases together until ctx ends. A lease that has run out is still renewed: until
-// somebody takes the attempt over it stays ours.
-func (w *worker) renewLoop(ctx context.Context) error {
-	pulse := w.health.loop("renew", time.Minute+2*callTimeout+w.renewEvery)
-	retry := backoff{
-		least: w.tuning.retryMin,
-		most:  max(w.tuning.retryMin, min(w.tuning.retryMax, w.renewEvery)),
-	}
-	timer := time.NewTimer(w.renewEvery)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-timer.C:
-		case <-w.renewNow:
-		}
-		for {
-			pulse.beat()
-			err := w.renewAll(ctx)
-			if err == nil {
-				retry.reset()
-				break
-			}
-			if ctx.Err() != nil {
-				return nil
-			}
-			call := asCallError(err)
-			if call.denied() {
-				return deniedError(err)
-			}
-			w.health.away(err)
-			w.log.Warn("leases not renewed, trying again", "error", err, "overdue", w.table.overdue())
-			if !retry.wait(ctx, call.retryAfter) {
-				return nil
-			}
-		}
-		timer.Reset(w.renewEvery)
-	}
+// renewLoop renews all leases at once, a third of a lease apart. An expired lease is renewed as well: until
+// another worker takes the attempt over, it stays ours.
+func (w *worker) renewLoop() *retry.Loop {
+	loop := w.newLoop("renew", time.Minute+2*client.Timeout+w.renewEvery)
+	// A failed renewal is repeated before the next one would be due.
+	loop.Max = max(w.tuning.retryMin, min(w.tuning.retryMax, w.renewEvery))
+	loop.Every = w.renewEvery
+	loop.Send = func(ctx context.Context) (bool, error) { return false, w.renewAll(ctx) }
+	return loop
 }
 
 func (w *worker) renewAll(ctx context.Context) error {
-	leases := w.table.leases(true)
+	leases := w.table.Leases()
 	for len(leases) > 0 {
 		part := leases[:min(len(leases), maxLeases)]
 		leases = leases[len(part):]
-		asked := w.now()
-		response, err := w.client.renew(ctx, part)
-		if err != nil {
+		if err := w.renew(ctx, part); err != nil {
 			return err
-		}
-		w.health.reached()
-		epochs := make(map[uuid.UUID]int64, len(part))
-		for _, lease := range part {
-			epochs[lease.AttemptID] = lease.Epoch
-		}
-		w.lost(ctx, response.Lost, epochs)
-		for _, id := range response.Lost {
-			delete(epochs, id)
-		}
-		renewed := part[:0]
-		for _, lease := range part {
-			if _, ok := epochs[lease.AttemptID]; ok {
-				renewed = append(renewed, lease)
-			}
-		}
-		seconds := response.LeaseSeconds
-		if seconds <= 0 {
-			seconds = w.leaseSeconds
-		}
-		w.table.renewed(renewed, asked.Add(time.Duration(seconds)*time.Second))
-		for _, id := range response.Cancels {
-			if a := w.table.get(id); a != nil {
-				w.cancelled(a)
-			}
 		}
 	}
 	return nil
 }
 
-// lost lets go of attempts that are ours no more: another worker has taken them over, which must find them
-// untouched, or they have ended without us, which leaves their Jobs to us. One that was claimed again
-// meanwhile is not meant.
-func (w *worker) lost(ctx context.Context, ids []uuid.UUID, epochs map[uuid.UUID]int64) {
-	var lost []*attempt
-	var jobs []api.AttemptRef
-	for _, id := range ids {
-		a := w.table.get(id)
-		if a == nil || a.epoch != epochs[id] {
-			continue
-		}
-		lost = append(lost, a)
-		jobs = append(
-			jobs,
-			api.AttemptRef{RunID: a.ref.RunID, Attempt: int32(a.ref.Attempt), JobUID: text(w.found(a).UID)},
-		)
+func (w *worker) renew(ctx context.Context, leases []api.AttemptLease) error {
+	// Counted from before the question, a lease never seems to last longer than it does.
+	asked := w.now()
+	response, err := w.client.Renew(ctx, leases)
+	if err != nil {
+		return err
 	}
-	if len(lost) == 0 {
+	w.health.Reached()
+
+	lost := make(map[uuid.UUID]bool, len(response.Lost))
+	for _, id := range response.Lost {
+		lost[id] = true
+	}
+	var renewed, notRenewed []api.AttemptLease
+	for _, lease := range leases {
+		if lost[lease.AttemptID] {
+			notRenewed = append(notRenewed, lease)
+		} else {
+			renewed = append(renewed, lease)
+		}
+	}
+
+	leaseTime := time.Duration(response.LeaseSeconds) * time.Second
+	if leaseTime <= 0 {
+		leaseTime = w.leaseTime
+	}
+	w.table.Renewed(renewed, asked.Add(leaseTime))
+	w.loseLeases(ctx, notRenewed)
+	w.cancelAll(response.Cancels)
+	return nil
+}
+
+// loseLeases finds out why leases were lost. Another worker that took an attempt over must find its Job
+// untouched; an attempt that ended without us leaves its Job to us.
+func (w *worker) loseLeases(ctx context.Context, leases []api.AttemptLease) {
+	var attempts []*held.Attempt
+	var refs []api.AttemptRef
+	for _, lease := range leases {
+		// An attempt that was claimed again meanwhile has another lease.
+		attempt := w.table.Get(lease.AttemptID)
+		if attempt != nil && attempt.Epoch == lease.Epoch {
+			attempts = append(attempts, attempt)
+			refs = append(refs, attemptRef(w.table.Object(attempt)))
+		}
+	}
+	if len(attempts) == 0 {
 		return
 	}
-	statuses, err := w.client.lookUp(ctx, w.runtime.ClusterID(), jobs)
-	for i, a := range lost {
+
+	statuses, err := w.client.LookUp(ctx, w.runtime.ClusterID(), refs)
+	for i, attempt := range attempts {
+		// Without an answer, resync finds out later.
+		event := held.UnknownAtServer
+		if err == nil {
+			event = lossOf(statuses[i].Status)
+		}
 		level := slog.LevelWarn
-		if err == nil && statuses[i].Status == api.AttemptStatusStatusEnded {
+		if event == held.EndedAtServer {
 			level = slog.LevelDebug // most likely by our own report, whose answer is still on its way
 		}
-		w.log.Log(ctx, level, "lease lost", "run", a.ref.RunID, "attempt", a.ref.Attempt, "epoch", a.epoch)
-		switch {
-		case err != nil: // resync finds out
-			w.suspect(a)
-		case statuses[i].Status == api.AttemptStatusStatusEnded:
-			w.abandon(a)
-		case statuses[i].Status == api.AttemptStatusStatusDuplicate:
-			w.discard(a)
-		case statuses[i].Status == api.AttemptStatusStatusUnknown:
-			w.suspect(a)
-		default:
-			w.forget(a)
-		}
+		w.log.Log(ctx, level, "lease lost", append(attempt.LogFields(), "epoch", attempt.Epoch, "why", event)...)
+		w.perform(attempt, w.table.Apply(attempt, event))
 	}
+}
+
+// lossOf is what the status of an attempt means for a worker whose lease was not renewed.
+func lossOf(status api.AttemptStatusStatus) held.Event {
+	switch status {
+	case api.AttemptStatusStatusEnded:
+		return held.EndedAtServer
+	case api.AttemptStatusStatusDuplicate:
+		return held.DuplicateRefused
+	case api.AttemptStatusStatusUnknown:
+		return held.UnknownAtServer
+	}
+	return held.LeaseLost
 }

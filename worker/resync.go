@@ -6,70 +6,81 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/worker/client"
 	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/worker/retry"
 )
 
 // maxLookups bounds one question about Jobs.
 const maxLookups = 1000
 
-// suspects are Jobs of this installation that nobody here holds: left by an earlier worker, held by another
-// one, or unknown to the server.
-type suspects struct {
+// unheldJobs are Jobs of this installation whose attempts this worker does not hold: left by an earlier
+// worker, held by another one, or unknown to the server.
+type unheldJobs struct {
 	mu   sync.Mutex
-	jobs map[job.Object]*suspect
+	jobs map[job.Object]*unheldJob
 	wake chan struct{}
 }
 
-type suspect struct {
-	// status is what the server says of it, and since is from when on it has said so.
+type unheldJob struct {
+	// status is what the server said last, and since is when it said that first.
 	status api.AttemptStatusStatus
 	since  time.Time
-	// after is when it is looked up next.
-	after time.Time
+	// askAt is when the server is asked next.
+	askAt time.Time
 }
 
-func newSuspects() *suspects {
-	return &suspects{jobs: map[job.Object]*suspect{}, wake: make(chan struct{}, 1)}
+func newUnheldJobs() *unheldJobs {
+	return &unheldJobs{jobs: map[job.Object]*unheldJob{}, wake: make(chan struct{}, 1)}
 }
 
-// add takes note of a Job. Who is told again of one that is known changes nothing.
-func (s *suspects) add(found job.Object, now time.Time) {
-	found.Deleting = false // of no matter here, and it would make two of one
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, ok := s.jobs[found]; !ok {
-		s.jobs[found] = &suspect{after: now}
-		poke(s.wake)
+// key is the Job without what may change while it exists.
+func key(object job.Object) job.Object {
+	object.Deleting = false
+	return object
+}
+
+// add has the server asked about a Job. A Job that is known already stays as it is.
+func (u *unheldJobs) add(object job.Object, now time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if _, ok := u.jobs[key(object)]; ok {
+		return
+	}
+	u.jobs[key(object)] = &unheldJob{askAt: now}
+	select {
+	case u.wake <- struct{}{}:
+	default:
 	}
 }
 
-func (s *suspects) remove(found job.Object) {
-	found.Deleting = false
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.jobs, found)
+func (u *unheldJobs) remove(object job.Object) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.jobs, key(object))
 }
 
-// next returns those whose time has come, and puts them off until the one after.
-func (s *suspects) next(now time.Time, every time.Duration) []job.Object {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// due returns the Jobs to ask about now. Each is due again after the interval.
+func (u *unheldJobs) due(now time.Time, interval time.Duration) []job.Object {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	var list []job.Object
-	for found, state := range s.jobs {
-		if len(list) < maxLookups && !now.Before(state.after) {
-			state.after = now.Add(every)
-			list = append(list, found)
+	for object, state := range u.jobs {
+		if len(list) < maxLookups && !now.Before(state.askAt) {
+			state.askAt = now.Add(interval)
+			list = append(list, object)
 		}
 	}
 	return list
 }
 
-// said takes note of what the server says of the Job, and returns for how long it has said nothing else.
-func (s *suspects) said(found job.Object, status api.AttemptStatusStatus, now time.Time) time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	state, ok := s.jobs[found]
-	if !ok { // let go of meanwhile
+// answered records what the server says of a Job, and returns for how long it has said so without
+// interruption.
+func (u *unheldJobs) answered(object job.Object, status api.AttemptStatusStatus, now time.Time) time.Duration {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	state, ok := u.jobs[key(object)]
+	if !ok { // removed meanwhile
 		return 0
 	}
 	if state.status != status {
@@ -78,93 +89,71 @@ func (s *suspects) said(found job.Object, status api.AttemptStatusStatus, now ti
 	return now.Sub(state.since)
 }
 
-// resyncLoop asks the server about suspects until ctx ends.
-func (w *worker) resyncLoop(ctx context.Context) error {
-	pulse := w.health.loop("resync", time.Minute+callTimeout+w.tuning.lookEvery)
-	retry := backoff{least: w.tuning.retryMin, most: w.tuning.retryMax}
-	tick := time.NewTicker(w.tuning.lookEvery / 4) // each Job has its own time
-	defer tick.Stop()
-	for {
-		pulse.beat()
-		found := w.suspects.next(w.now(), w.tuning.lookEvery)
-		if len(found) == 0 {
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-w.suspects.wake:
-			case <-tick.C:
-			}
-			continue
+// resyncLoop asks the server about the Jobs of attempts that this worker does not hold.
+func (w *worker) resyncLoop() *retry.Loop {
+	loop := w.newLoop("resync", time.Minute+client.Timeout+w.tuning.resyncEvery)
+	// Each Job has its own time, so look more often than each of them is due.
+	loop.Wake, loop.Every = w.unheld.wake, w.tuning.resyncEvery/4
+	loop.Send = func(ctx context.Context) (more bool, err error) {
+		objects := w.unheld.due(w.now(), w.tuning.resyncEvery)
+		if len(objects) == 0 {
+			return false, nil
 		}
-		err := w.look(ctx, found)
-		if err == nil {
-			retry.reset()
-			continue
-		}
-		if ctx.Err() != nil {
-			return nil
-		}
-		call := asCallError(err)
-		if call.denied() {
-			return deniedError(err)
-		}
-		w.log.Warn("jobs not looked up, trying again", "jobs", len(found), "error", err)
-		if !retry.wait(ctx, call.retryAfter) {
-			return nil
-		}
+		return true, w.resync(ctx, objects)
 	}
+	return loop
 }
 
-// look asks what the server says of these Jobs, and does it.
-func (w *worker) look(ctx context.Context, found []job.Object) error {
-	refs := make([]api.AttemptRef, len(found))
-	for i, f := range found {
-		refs[i] = api.AttemptRef{RunID: f.RunID, Attempt: int32(f.Attempt), JobUID: text(f.UID)}
+// resync asks what the server says of these Jobs, and acts on it.
+func (w *worker) resync(ctx context.Context, objects []job.Object) error {
+	refs := make([]api.AttemptRef, len(objects))
+	for i, object := range objects {
+		refs[i] = attemptRef(object)
 	}
-	statuses, err := w.client.lookUp(ctx, w.runtime.ClusterID(), refs)
+	statuses, err := w.client.LookUp(ctx, w.runtime.ClusterID(), refs)
 	if err != nil {
 		return err
 	}
-	for i, f := range found {
-		w.looked(f, statuses[i].Status)
+	for i, object := range objects {
+		w.resyncJob(object, statuses[i].Status)
 	}
 	return nil
 }
 
-// looked acts on one answer. An attempt that is active is left alone: whoever holds it, or takes it over,
-// sees to it.
-func (w *worker) looked(found job.Object, status api.AttemptStatusStatus) {
-	log := w.log.With(
-		"run",
-		found.RunID,
-		"attempt",
-		found.Attempt,
-		"uid",
-		found.UID,
-		"status",
-		string(status),
-	)
-	lasted := w.suspects.said(found, status, w.now())
+// resyncJob acts on one answer. The Job of an active attempt is left to its holder, or to whoever takes it
+// over.
+func (w *worker) resyncJob(object job.Object, status api.AttemptStatusStatus) {
+	log := w.log.With("run", object.RunID, "attempt", object.Attempt, "uid", object.UID)
+	lasted := w.unheld.answered(object, status, w.now())
 	switch status {
 	case api.AttemptStatusStatusEnded:
-		if lasted >= w.tuning.lookEvery { // whoever has recorded the end may still be reading output
-			log.Info("letting go of a job whose outcome is recorded")
-			w.suspects.remove(found)
-			w.insist("release", found, w.runtime.Finalize)
+		// The worker that recorded the outcome may still read output.
+		if lasted >= w.tuning.resyncEvery {
+			log.Info("finalizing a job whose outcome is recorded")
+			w.unheld.remove(object)
+			w.act("finalize", object, w.runtime.Finalize)
 		}
 	case api.AttemptStatusStatusDuplicate:
-		log.Warn("discarding a job that lost the race for its attempt")
-		w.suspects.remove(found)
-		w.insist("discard", found, w.runtime.DeleteDuplicate)
+		log.Warn("deleting a duplicate job of an attempt")
+		w.unheld.remove(object)
+		w.act("delete duplicate", object, w.runtime.DeleteDuplicate)
 	case api.AttemptStatusStatusUnknown:
 		if lasted >= w.tuning.unknownGrace {
-			log.Warn("letting go of a job that the server does not know")
-			w.suspects.remove(found)
-			w.insist("disown", found, w.runtime.FinalizeUnknown)
+			log.Warn("finalizing a job that the server does not know")
+			w.unheld.remove(object)
+			w.act("finalize unknown", object, w.runtime.FinalizeUnknown)
 		}
 	default:
-		if w.table.find(found.Ref) != nil {
-			w.suspects.remove(found)
+		if w.table.Find(object.Ref) != nil {
+			w.unheld.remove(object)
 		}
 	}
+}
+
+func attemptRef(object job.Object) api.AttemptRef {
+	ref := api.AttemptRef{RunID: object.RunID, Attempt: int32(object.Attempt)}
+	if object.UID != "" {
+		ref.JobUID = &object.UID
+	}
+	return ref
 }

@@ -73,7 +73,7 @@ func TestWhatIsDoneToAJobThatNobodyLaunched(t *testing.T) {
 }
 
 func TestAJobThatSomebodyElseLetGoOfIsNotAskedAboutAnyMore(t *testing.T) {
-	s, now := newSuspects(), time.Now()
+	s, now := newUnheldJobs(), time.Now()
 	found := job.Object{Ref: job.Ref{RunID: uuid.New(), Attempt: 1}, UID: "u"}
 	s.add(found, now)
 	for _, answer := range []struct {
@@ -86,13 +86,13 @@ func TestAJobThatSomebodyElseLetGoOfIsNotAskedAboutAnyMore(t *testing.T) {
 		{api.AttemptStatusStatusEnded, 4 * time.Second, 0},
 		{api.AttemptStatusStatusEnded, 5 * time.Second, time.Second},
 	} {
-		if lasts := s.said(found, answer.status, now.Add(answer.after)); lasts != answer.lasts {
+		if lasts := s.answered(found, answer.status, now.Add(answer.after)); lasts != answer.lasts {
 			t.Errorf("after %s it has been %s for %s, want %s", answer.after, answer.status, lasts, answer.lasts)
 		}
 	}
 	found.Deleting = true
-	(handler{&worker{suspects: s}}).Gone(found)
-	if list := s.next(now.Add(time.Hour), time.Second); len(list) > 0 {
+	(handler{&worker{unheld: s}}).Gone(found)
+	if list := s.due(now.Add(time.Hour), time.Second); len(list) > 0 {
 		t.Errorf("asked about %v", list)
 	}
 }

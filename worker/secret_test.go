@@ -134,10 +134,10 @@ func TestEachAttemptGetsAKeyOfItsOwnThatNobodyElseSees(t *testing.T) {
 func TestHalfASecretIsRefused(t *testing.T) {
 	p := newProtocol(t, shellTemplate)
 	for want, jobAPI := range map[string]JobAPI{
-		"half given":    {URL: "https://x", SecretName: "keys"},
-		"name it":       {URL: "https://x", SecretKey: "jobs"},
-		"--job-api-url": {SecretName: "keys", SecretKey: "jobs"},
-		"not both":      {URL: "https://x", SecretName: "keys", SecretKey: "jobs", OwnKey: true},
+		"must be set together":         {URL: "https://x", SecretName: "keys"},
+		"and --job-api-key-secret-key": {URL: "https://x", SecretKey: "jobs"},
+		"--job-api-url":                {SecretName: "keys", SecretKey: "jobs"},
+		"exclude each other":           {URL: "https://x", SecretName: "keys", SecretKey: "jobs", OwnKey: true},
 	} {
 		o := testOptions(t, p, t.TempDir())
 		o.JobAPI = &jobAPI

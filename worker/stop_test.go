@@ -4,11 +4,6 @@ import (
 	"context"
 	"testing"
 	"time"
-
-	"github.com/google/uuid"
-
-	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/worker/job"
 )
 
 func TestAWorkerThatStopsLetsGoOfWhatHasEndedBeforeItsRuntimeEnds(t *testing.T) {
@@ -58,23 +53,5 @@ func TestAWorkerThatStopsLetsGoOfWhatHasEndedBeforeItsRuntimeEnds(t *testing.T) 
 			<-stopped
 			w.tasks.Wait()
 		})
-	}
-}
-
-func TestAnEndIsWaitedForUntilItIsRecorded(t *testing.T) {
-	held := newTable(time.Now)
-	a := held.add(api.Claim{AttemptID: uuid.New(), Epoch: 1, LeaseSeconds: 30}, time.Now())
-	for _, step := range []struct {
-		name   string
-		change func()
-		ending bool
-	}{
-		{"while it runs", func() { a.known.seen = &job.Observation{Phase: job.Running} }, false},
-		{"once it has ended", func() { a.known.seen = &job.Observation{Phase: job.Ended} }, true},
-		{"when the server has it", func() { a.said.over = true }, false},
-	} {
-		if held.update(a, step.change); held.ending() != step.ending {
-			t.Errorf("%s: waited for is %v", step.name, held.ending())
-		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/worker/prepare"
 	"github.com/berth-dev/berth/worker/process"
 )
 
@@ -50,7 +51,7 @@ func testOptions(t *testing.T, p *protocol, dir string) Options {
 	}
 	return Options{ServerURL: p.http.URL, Pool: "local", Name: "w1", Runtime: runtime, Logger: log, Registry: prometheus.NewRegistry(),
 		tuning: tuning{retryMin: 5 * time.Millisecond, retryMax: 50 * time.Millisecond, claimWait: 5 * time.Second,
-			renewEvery: 50 * time.Millisecond, stopPatience: 3 * time.Second, lookEvery: 50 * time.Millisecond,
+			renewEvery: 50 * time.Millisecond, stopPatience: 3 * time.Second, resyncEvery: 50 * time.Millisecond,
 			unknownGrace: 100 * time.Millisecond}}
 }
 
@@ -483,23 +484,23 @@ func leaveRecord(t *testing.T, o Options, p *protocol) job.Ref {
 	t.Helper()
 	claim := api.Claim{RunID: p.installation, Attempt: 1, Manifest: []byte(`{"metadata":{"name":"left","labels":{"berth.dev/installation":"` +
 		p.installation.String() + `"}},"spec":{"template":{"spec":{"containers":[{"name":"job","command":["sleep","1000"]}]}}}}`)}
-	restored, err := restore(claim)
+	restored, err := prepare.Restore(claim)
 	if err != nil {
 		t.Fatal(err)
 	}
-	restored.attempt.HoldsLease = func() bool { return true }
+	restored.Attempt.HoldsLease = func() bool { return true }
 	ctx, cancel := context.WithCancel(t.Context())
 	ready, done := make(chan struct{}), make(chan error, 1)
 	go func() { done <- o.Runtime.Run(ctx, p.installation, deaf{}, ready) }()
 	<-ready
-	if _, err := o.Runtime.Launch(ctx, restored.attempt); err != nil {
+	if _, err := o.Runtime.Launch(ctx, restored.Attempt); err != nil {
 		t.Fatal(err)
 	}
 	cancel()
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	return restored.attempt.Ref
+	return restored.Attempt.Ref
 }
 
 // deaf hears nothing.

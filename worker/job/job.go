@@ -133,27 +133,28 @@ type Runtime interface {
 	// ended, and closes ready after its first complete resync. Stopping is not a cancel: Jobs run on, except
 	// for the processes of a process runtime, which cannot outlive their worker.
 	Run(ctx context.Context, installation uuid.UUID, h Handler, ready chan<- struct{}) error
-	// Launch makes the attempt's Job exist exactly once, or adopts the existing one, and observes it from then
-	// on. It waits out temporary failures until ctx ends. A *Refused error is final. ErrLeaseLost (wrapped or
-	// not) promises that this call created nothing; any other error leaves that open.
+	// Launch makes the attempt's Job exist exactly once, or adopts the existing one, and observes it from
+	// then on. It waits out temporary failures until ctx ends. A *Refused error is final. ErrLeaseLost
+	// (wrapped or not) promises that this call created nothing; any other error leaves that open.
 	Launch(ctx context.Context, a Attempt) (Launched, error)
-	// Grant lets a gated Job run, once the server has recorded it as the attempt's Job. It may be repeated, and
-	// does nothing to a Job that is not gated or does not exist.
+	// Grant lets a gated Job run, once the server has recorded it as the attempt's Job. It may be repeated,
+	// and does nothing to a Job that is not gated or does not exist.
 	Grant(ctx context.Context, object Object) error
-	// Adopt observes an attempt whose Job was created earlier, by this worker or another. If the Job no longer
-	// exists, Adopt succeeds and the observation is Ended with category deleted.
+	// Adopt observes an attempt whose Job was created earlier, by this worker or another. If the Job no
+	// longer exists, Adopt succeeds and the observation is Ended with category deleted.
 	Adopt(ctx context.Context, a Attempt) error
 	// Cancel ends the attempt. Its end is then observed with category cancelled, or with the category of
 	// another end that came first.
 	Cancel(ctx context.Context, ref Ref) error
 	// Finalize takes our finalizer off the Job of an attempt whose outcome is recorded and sets its TTL. It
-	// first ends what still runs of the Job, and may wait some time for output that is not handed over yet. It
-	// may be repeated, and depends on no pool, flag or template.
+	// first ends what still runs of the Job, and may wait some time for output that is not handed over yet.
+	// It may be repeated, and depends on no pool, flag or template.
 	Finalize(ctx context.Context, object Object) error
 	// FinalizeUnknown finalizes a Job that the server does not know. The Job runs on where it can (a process
 	// cannot), because the server's database may have been restored from an older backup.
 	FinalizeUnknown(ctx context.Context, object Object) error
-	// DeleteDuplicate deletes and finalizes a Job that the server refused because the attempt has another one.
+	// DeleteDuplicate deletes and finalizes a Job that the server refused because the attempt has another
+	// one.
 	DeleteDuplicate(ctx context.Context, object Object) error
 	// Disown stops observing an attempt that another worker holds. Nothing in the cluster changes.
 	Disown(ref Ref)

@@ -1,4 +1,4 @@
-package worker
+package output
 
 import (
 	"context"
@@ -13,35 +13,35 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// newTestOutput is an output with one open stream and nobody who is told. The attempt and its run have the
+// newTestBuffer is an output with one open stream and nobody who is told. The attempt and its run have the
 // same id.
-func newTestOutput(limit int64) (*output, uuid.UUID) {
-	o, id := newOutput(limit, func(uuid.UUID) {}), uuid.New()
-	o.open(id, refOf(id), 1)
-	return o, id
+func newTestBuffer(limit int64) (*Buffer, uuid.UUID) {
+	b, id := New(limit, func(uuid.UUID) {}), uuid.New()
+	b.Open(id, refOf(id), 1)
+	return b, id
 }
 
 func refOf(id uuid.UUID) job.Ref { return job.Ref{RunID: id, Attempt: 1} }
 
 // sendAll takes everything as a server would, and fails where offsets do not fit together.
-func sendAll(t *testing.T, o *output) string {
+func sendAll(t *testing.T, b *Buffer) string {
 	t.Helper()
 	var got strings.Builder
 	for {
-		taken := o.collect(maxAppend)
-		if len(taken.chunks) == 0 {
+		taken := b.Collect(MaxBatchBytes)
+		if len(taken.Chunks) == 0 {
 			return got.String()
 		}
-		for _, c := range taken.chunks {
+		for _, c := range taken.Chunks {
 			if c.Offset != int64(got.Len()) {
 				t.Fatalf("chunk at %d after %d bytes", c.Offset, got.Len())
 			}
-			if !utf8.ValidString(c.Text) || len(c.Text) > maxChunk {
+			if !utf8.ValidString(c.Text) || len(c.Text) > maxChunkBytes {
 				t.Fatalf("chunk of %d bytes is too long or no text", len(c.Text))
 			}
 			got.WriteString(c.Text)
 		}
-		o.sent(taken)
+		b.Sent(taken)
 	}
 }
 
@@ -61,19 +61,19 @@ func TestOutputKeepsItsOffsets(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			o, id := newTestOutput(1 << 30)
+			b, id := newTestBuffer(1 << 30)
 			var offset int64
 			for _, text := range test.writes {
-				if err := o.write(t.Context(), refOf(id), offset, []byte(text)); err != nil {
+				if err := b.Write(t.Context(), refOf(id), offset, []byte(text)); err != nil {
 					t.Fatal(err)
 				}
 				offset += int64(len(text))
 			}
-			o.finish(id, 1)
-			if got := sendAll(t, o); got != test.want {
+			b.Finish(id, 1)
+			if got := sendAll(t, b); got != test.want {
 				t.Errorf("sent %.80q, want %.80q", got, test.want)
 			}
-			if !o.empty() || len(o.streams) != 0 {
+			if !b.Empty() || len(b.streams) != 0 {
 				t.Error("something is left behind")
 			}
 		})
@@ -81,9 +81,9 @@ func TestOutputKeepsItsOffsets(t *testing.T) {
 }
 
 func TestOutputThatComesTwiceIsTakenOnce(t *testing.T) {
-	o, id := newTestOutput(1 << 30)
+	b, id := newTestBuffer(1 << 30)
 	for offset, text := range map[int64]string{0: "abc"} {
-		if err := o.write(t.Context(), refOf(id), offset, []byte(text)); err != nil {
+		if err := b.Write(t.Context(), refOf(id), offset, []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -91,70 +91,70 @@ func TestOutputThatComesTwiceIsTakenOnce(t *testing.T) {
 		offset int64
 		text   string
 	}{{0, "abc"}, {1, "bcd"}, {0, "abcde"}} {
-		if err := o.write(t.Context(), refOf(id), again.offset, []byte(again.text)); err != nil {
+		if err := b.Write(t.Context(), refOf(id), again.offset, []byte(again.text)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := sendAll(t, o); got != "abcde" {
+	if got := sendAll(t, b); got != "abcde" {
 		t.Errorf("sent %q, want abcde", got)
 	}
 }
 
 func TestWhatIsWrittenWhileAChunkIsOnItsWayIsSentAfterIt(t *testing.T) {
-	o, id := newTestOutput(1 << 30)
+	b, id := newTestBuffer(1 << 30)
 	write := func(offset int64, text string) {
-		if err := o.write(t.Context(), refOf(id), offset, []byte(text)); err != nil {
+		if err := b.Write(t.Context(), refOf(id), offset, []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	write(0, "a")
-	flying := o.collect(maxAppend)
+	flying := b.Collect(MaxBatchBytes)
 	write(1, "b")
-	o.sent(flying)
-	rest := o.collect(maxAppend)
-	if len(rest.chunks) != 1 || rest.chunks[0].Text != "b" || rest.chunks[0].Offset != 1 {
-		t.Errorf("then sent %+v, want b at 1", rest.chunks)
+	b.Sent(flying)
+	rest := b.Collect(MaxBatchBytes)
+	if len(rest.Chunks) != 1 || rest.Chunks[0].Text != "b" || rest.Chunks[0].Offset != 1 {
+		t.Errorf("then sent %+v, want b at 1", rest.Chunks)
 	}
 }
 
 func TestOutputBeyondTheLimitIsCutAndSaysSo(t *testing.T) {
-	o, id := newTestOutput(10)
-	err := o.write(t.Context(), refOf(id), 0, []byte("0123456789 and more"))
-	if !errors.Is(err, errNotWanted) {
-		t.Errorf("the write returned %v, want %v", err, errNotWanted)
+	b, id := newTestBuffer(10)
+	err := b.Write(t.Context(), refOf(id), 0, []byte("0123456789 and more"))
+	if !errors.Is(err, ErrNotWanted) {
+		t.Errorf("the write returned %v, want %v", err, ErrNotWanted)
 	}
-	if got := sendAll(t, o); !strings.HasPrefix(got, "0123456789\n[berth] output cut here") {
-		t.Errorf("sent %q, want the first ten bytes and a word on the cut", got)
+	if got := sendAll(t, b); !strings.HasPrefix(got, "0123456789\n[berth] output truncated") {
+		t.Errorf("sent %q, want the first ten bytes and a note that it was truncated", got)
 	}
-	if err := o.write(t.Context(), refOf(id), 10, []byte("x")); !errors.Is(err, errNotWanted) {
-		t.Errorf("a write after the cut returned %v, want %v", err, errNotWanted)
+	if err := b.Write(t.Context(), refOf(id), 10, []byte("x")); !errors.Is(err, ErrNotWanted) {
+		t.Errorf("a write after the cut returned %v, want %v", err, ErrNotWanted)
 	}
 }
 
 func TestWhoWritesFasterThanTheServerTakesWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o, id := newTestOutput(1 << 30)
-		full := make([]byte, streamBuffer)
-		if err := o.write(t.Context(), refOf(id), 0, full); err != nil {
+		b, id := newTestBuffer(1 << 30)
+		full := make([]byte, maxStreamBytes)
+		if err := b.Write(t.Context(), refOf(id), 0, full); err != nil {
 			t.Fatal(err)
 		}
 		written := make(chan error, 1)
-		go func() { written <- o.write(t.Context(), refOf(id), streamBuffer, []byte("more")) }()
+		go func() { written <- b.Write(t.Context(), refOf(id), maxStreamBytes, []byte("more")) }()
 		synctest.Wait()
 		select {
 		case err := <-written:
 			t.Fatalf("the write did not wait: %v", err)
 		default:
 		}
-		sendAll(t, o)
+		sendAll(t, b)
 		if err := <-written; err != nil {
 			t.Error(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		if err := o.write(ctx, refOf(id), streamBuffer+4, full); err != nil {
+		if err := b.Write(ctx, refOf(id), maxStreamBytes+4, full); err != nil {
 			t.Fatal(err)
 		}
-		go func() { written <- o.write(ctx, refOf(id), 2*streamBuffer+4, full) }()
+		go func() { written <- b.Write(ctx, refOf(id), 2*maxStreamBytes+4, full) }()
 		synctest.Wait()
 		cancel()
 		if err := <-written; !errors.Is(err, context.Canceled) {
@@ -164,47 +164,47 @@ func TestWhoWritesFasterThanTheServerTakesWaits(t *testing.T) {
 }
 
 func TestAStreamOfAnOlderEpochCanNotEndTheNewerOne(t *testing.T) {
-	o, id := newTestOutput(1 << 30)
-	o.open(id, refOf(id), 2)
-	o.finish(id, 1)
-	o.drop(id, 1)
-	if err := o.write(t.Context(), refOf(id), 0, []byte("x")); err != nil {
+	b, id := newTestBuffer(1 << 30)
+	b.Open(id, refOf(id), 2)
+	b.Finish(id, 1)
+	b.Drop(id, 1)
+	if err := b.Write(t.Context(), refOf(id), 0, []byte("x")); err != nil {
 		t.Errorf("the newer stream is gone: %v", err)
 	}
 }
 
 func TestOutputOfAnEarlierLeaseLeavesNoHoleInTheNewerOnes(t *testing.T) {
-	o, id := newTestOutput(1 << 30)
+	b, id := newTestBuffer(1 << 30)
 	write := func(offset int64, text string) error {
-		return o.write(t.Context(), refOf(id), offset, []byte(text))
+		return b.Write(t.Context(), refOf(id), offset, []byte(text))
 	}
 	if err := write(0, "one"); err != nil {
 		t.Fatal(err)
 	}
-	o.open(id, refOf(id), 2)
+	b.Open(id, refOf(id), 2)
 	if err := write(3, "two"); err == nil {
 		t.Error("output was taken from the middle")
 	}
 	if err := write(0, "onetwo"); err != nil {
 		t.Errorf("output from the beginning is not taken: %v", err)
 	}
-	if got := sendAll(t, o); got != "onetwo" {
+	if got := sendAll(t, b); got != "onetwo" {
 		t.Errorf("sent %q", got)
 	}
 }
 
 func TestABusyStreamDoesNotHoldUpAnother(t *testing.T) {
-	o, busy := newTestOutput(1 << 30)
+	b, busy := newTestBuffer(1 << 30)
 	quiet := uuid.New()
-	o.open(quiet, refOf(quiet), 1)
-	if err := o.write(t.Context(), refOf(busy), 0, make([]byte, streamBuffer)); err != nil {
+	b.Open(quiet, refOf(quiet), 1)
+	if err := b.Write(t.Context(), refOf(busy), 0, make([]byte, maxStreamBytes)); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.write(t.Context(), refOf(quiet), 0, []byte("me too")); err != nil {
+	if err := b.Write(t.Context(), refOf(quiet), 0, []byte("me too")); err != nil {
 		t.Fatal(err)
 	}
-	o.sent(o.collect(maxChunk))
-	if next := o.collect(maxChunk); next.chunks[0].AttemptID != quiet {
+	b.Sent(b.Collect(maxChunkBytes))
+	if next := b.Collect(maxChunkBytes); next.Chunks[0].AttemptID != quiet {
 		t.Error("the busy stream was served twice in a row")
 	}
 }
@@ -214,11 +214,11 @@ func FuzzCleanedTextIsTextOfTheSameLength(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		text := clean(raw)
+		text := toText(raw)
 		if len(text) != len(raw) || !utf8.Valid(text) || strings.ContainsRune(string(text), 0) {
 			t.Errorf("%q became %q", raw, text)
 		}
-		if n := complete(raw); n > len(raw) || len(raw)-n >= utf8.UTFMax {
+		if n := wholeCharacters(raw); n > len(raw) || len(raw)-n >= utf8.UTFMax {
 			t.Errorf("%q is complete up to %d", raw, n)
 		}
 	})

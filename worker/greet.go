@@ -1,0 +1,79 @@
+package worker
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/worker/client"
+)
+
+// greet introduces the worker to the server. It retries until the server answers or ctx ends
+// (retry.ErrStopped).
+func (w *worker) greet(ctx context.Context) error {
+	hello := api.WorkerHello{
+		Protocol:  client.ProtocolVersion,
+		Pool:      w.Pool,
+		Worker:    w.Name,
+		Type:      api.PoolType(w.runtime.Type()),
+		ClusterID: w.runtime.ClusterID(),
+		Version:   w.Version,
+	}
+	if namespaces := w.runtime.Namespaces(); len(namespaces) > 0 {
+		hello.Namespaces = &namespaces
+	}
+
+	calls := w.calls("greet")
+	for {
+		welcome, err := w.client.Hello(ctx, hello)
+		if err == nil {
+			w.welcome(welcome)
+			return nil
+		}
+
+		failed := client.AsError(err)
+		poolMissing := failed.Status == http.StatusNotFound && !failed.Foreign()
+		switch {
+		case poolMissing:
+			w.log.Warn("work pool does not exist; create it with `berth pool create`", "pool", w.Pool)
+		case !failed.Temporary() && !failed.Denied():
+			// The server will never accept this worker as it is, for example its protocol or its type.
+			return err
+		}
+		if err := calls.Failed(ctx, err); err != nil {
+			return err
+		}
+	}
+}
+
+// welcome takes over what the server said.
+func (w *worker) welcome(welcome *api.WorkerWelcome) {
+	w.installation = welcome.InstallationID
+	w.leaseTime = time.Duration(max(1, welcome.LeaseSeconds)) * time.Second
+	w.renewEvery = w.tuning.renewEvery
+	if w.renewEvery == 0 {
+		w.renewEvery = w.leaseTime / 3
+	}
+	w.health.Reached()
+	w.health.SetLeaseTime(w.leaseTime)
+	w.log.Info("worker started",
+		"pool", w.Pool, "worker", w.Name, "type", w.runtime.Type(), "cluster", w.runtime.ClusterID(),
+		"installation", w.installation, "server", welcome.ServerVersion)
+}
+
+// fetchTemplate gets the document of a template version. It retries what may pass.
+func (w *worker) fetchTemplate(ctx context.Context, version uuid.UUID) ([]byte, error) {
+	calls := w.calls("template")
+	for {
+		document, err := w.client.Template(ctx, version)
+		if err == nil || !client.AsError(err).Temporary() {
+			return document, err
+		}
+		if calls.Failed(ctx, err) != nil {
+			return nil, context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,92 @@
+package held
+
+import (
+	"fmt"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/worker/job"
+)
+
+// Verdict is what the server's answer to a report means for its attempt.
+type Verdict string
+
+// Verdicts that change no stage. All others are the events of that name.
+const (
+	// Accepted: the report need not be repeated.
+	Accepted Verdict = "accepted"
+	// Ignored: the server does not want the report; it is not repeated.
+	Ignored Verdict = "ignored"
+	// Shortened: the outcome is reported again, without details.
+	Shortened Verdict = "shortened"
+	// ManifestRefused: the attempt ends as invalid.
+	ManifestRefused Verdict = "manifest refused"
+)
+
+// judge says what an answer means. shortened is true if the outcome was reported without details.
+func judge(kind api.ReportKind, status api.ReportResultStatus, shortened bool) Verdict {
+	switch status {
+	case api.ReportResultStatusAccepted:
+		switch kind {
+		case api.ReportKindEnded:
+			return Verdict(OutcomeRecorded)
+		case api.ReportKindHandedBack:
+			return Verdict(HandBackRecorded)
+		}
+		return Accepted
+	case api.ReportResultStatusStale:
+		return Verdict(LeaseLost)
+	case api.ReportResultStatusEnded:
+		if kind == api.ReportKindEnded {
+			return Verdict(OutcomeRecorded)
+		}
+		return Verdict(EndedAtServer)
+	case api.ReportResultStatusDuplicateJob:
+		return Verdict(DuplicateRefused)
+	case api.ReportResultStatusUnknown:
+		return Verdict(UnknownAtServer)
+	}
+	return judgeInvalid(kind, shortened)
+}
+
+// judgeInvalid covers invalid reports, and any status that only a newer server knows.
+func judgeInvalid(kind api.ReportKind, shortened bool) Verdict {
+	switch {
+	case kind == api.ReportKindManifest:
+		return ManifestRefused
+	case kind == api.ReportKindEnded && !shortened:
+		return Shortened
+	case kind == api.ReportKindEnded:
+		return Verdict(OutcomeRefused)
+	case kind == api.ReportKindHandedBack:
+		return Verdict(HandBackRecorded)
+	}
+	return Ignored
+}
+
+// Answer records the server's answer to a report. It returns false if the attempt is not held any more.
+func (t *Table) Answer(a *Attempt, r api.Report, result api.ReportResult) (Verdict, Action, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if a.stage == Released {
+		return "", Nothing, false
+	}
+
+	verdict := judge(r.Kind, result.Status, a.facts.refusal != "")
+	switch verdict {
+	case Accepted, Ignored:
+		a.accepted = a.accepted.with(r)
+		t.changedLocked(a)
+		return verdict, Nothing, true
+	case Shortened:
+		a.facts.refusal = value(result.Message)
+		t.changedLocked(a)
+		return verdict, Nothing, true
+	case ManifestRefused:
+		at := t.now()
+		message := fmt.Sprintf("the server refuses the manifest: %s", value(result.Message))
+		a.facts.manifest = nil
+		a.observe(job.Observation{Phase: job.Ended, Category: api.CategoryInvalid, Message: message, EndedAt: &at})
+		return verdict, t.applyLocked(a, EndDecided), true
+	}
+	return verdict, t.applyLocked(a, Event(verdict)), true
+}

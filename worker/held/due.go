@@ -1,0 +1,138 @@
+package held
+
+import (
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/worker/job"
+)
+
+// due lists the reports that are due, in order: the difference between the facts and what the server has
+// accepted of them.
+func (a *Attempt) due() []api.Report {
+	return due(a.stage, a.facts, a.accepted, func(kind api.ReportKind) api.Report {
+		return api.Report{AttemptID: a.ID, Epoch: a.Epoch, Kind: kind}
+	})
+}
+
+// newReport makes an empty report of an attempt.
+type newReport func(api.ReportKind) api.Report
+
+func due(stage Stage, f facts, s accepted, report newReport) []api.Report {
+	switch stage {
+	case Abandoned, Released:
+		return nil
+	case HandingBack:
+		return []api.Report{report(api.ReportKindHandedBack)}
+	}
+
+	var reports []api.Report
+	if f.manifest != nil && !s.manifest {
+		r := report(api.ReportKindManifest)
+		r.Manifest = f.manifest
+		r.TimeoutSeconds, r.InfrastructureRetries = f.limits.TimeoutSeconds, f.limits.InfrastructureRetries
+		reports = append(reports, r)
+	}
+	if uid := f.uid(); uid != "" && s.uid != uid {
+		r := report(api.ReportKindSubmitted)
+		r.JobUID, r.JobNamespace, r.JobName = &uid, optional(f.job.Namespace), optional(f.job.Name)
+		reports = append(reports, r)
+	}
+	if f.observation != nil {
+		reports = append(reports, dueOfObservation(*f.observation, f, s, report)...)
+	}
+	return reports
+}
+
+// dueOfObservation reports the newest phase. A phase that has passed is reported only if its time would be
+// lost otherwise: when the container ran, of an attempt that has ended.
+func dueOfObservation(observed job.Observation, f facts, s accepted, report newReport) []api.Report {
+	changed := s.phase != observed.Phase || s.node != observed.Node || s.diagnosis != observed.Diagnosis
+
+	switch {
+	case observed.Phase == job.Pending && changed:
+		return []api.Report{pending(report(api.ReportKindPending), observed)}
+	case observed.Phase == job.Running && changed:
+		return []api.Report{running(report(api.ReportKindRunning), observed)}
+	case observed.Phase != job.Ended:
+		return nil
+	}
+
+	var reports []api.Report
+	if observed.RunningSince != nil && s.phase != job.Running {
+		reports = append(reports, running(report(api.ReportKindRunning), observed))
+	}
+	r := outcome(report(api.ReportKindEnded), observed, f.refusal)
+	if f.failEvicted && TakenAway(observed.Category) {
+		r.Final = &f.failEvicted
+	}
+	return append(reports, r)
+}
+
+// TakenAway reports whether the infrastructure took the attempt away.
+func TakenAway(c api.Category) bool {
+	return c == api.CategoryEvicted || c == api.CategoryPreempted || c == api.CategoryNodeLost
+}
+
+func pending(r api.Report, observed job.Observation) api.Report {
+	r.Diagnosis, r.Node = &observed.Diagnosis, optional(observed.Node)
+	return r
+}
+
+func running(r api.Report, observed job.Observation) api.Report {
+	r.At, r.Node = observed.RunningSince, optional(observed.Node)
+	if observed.Phase == job.Running {
+		r.Diagnosis = optional(observed.Diagnosis)
+	}
+	return r
+}
+
+// outcome fills in how the attempt ended. If the server called that invalid, only the fields that cannot be
+// invalid are sent.
+func outcome(r api.Report, observed job.Observation, refusal string) api.Report {
+	succeeded := observed.Succeeded
+	r.Succeeded = &succeeded
+	if !succeeded {
+		category := observed.Category
+		if category == "" {
+			category = api.CategoryUnknown
+		}
+		r.Category = &category
+	}
+	r.At, r.ExitCode = observed.EndedAt, observed.ExitCode
+	if refusal != "" {
+		r.Message = optional("the server refused the details of this outcome: " + refusal)
+		return r
+	}
+	r.Node, r.Message = optional(observed.Node), optional(observed.Message)
+	r.LastLines = optional(observed.LastLines)
+	return r
+}
+
+// with is what the server has accepted after it has accepted this report as well.
+func (s accepted) with(r api.Report) accepted {
+	switch r.Kind {
+	case api.ReportKindManifest:
+		s.manifest = true
+	case api.ReportKindSubmitted:
+		s.uid = *r.JobUID
+	case api.ReportKindPending:
+		s.phase, s.diagnosis, s.node = job.Pending, value(r.Diagnosis), value(r.Node)
+	case api.ReportKindRunning:
+		s.phase, s.diagnosis, s.node = job.Running, value(r.Diagnosis), value(r.Node)
+	}
+	return s
+}
+
+// optional is nil for an empty text.
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func value(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

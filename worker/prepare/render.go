@@ -1,0 +1,174 @@
+package prepare
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/manifest"
+)
+
+// build renders the template of an attempt and builds its Job.
+func (p *Preparer) build(ctx context.Context, c api.Claim) (*manifest.Finished, error) {
+	compiled, err := p.compile(ctx, c.TemplateVersionID)
+	if err != nil {
+		return nil, err
+	}
+	input, err := p.input(c)
+	if err != nil {
+		return nil, &templateError{kind: "input", err: err}
+	}
+
+	start := p.Now()
+	rendered, err := compiled.Render(ctx, input)
+	p.Rendered(compiled.Engine(), p.Now().Sub(start))
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, &templateError{kind: "render", err: err}
+	}
+
+	finished, err := manifest.Build(rendered, p.identity(c))
+	if err == nil {
+		err = p.checkCluster(finished.ClusterConfig)
+	}
+	if err != nil {
+		return nil, &templateError{kind: "manifest", err: err}
+	}
+	return finished, nil
+}
+
+// compile gets the compiled template version. A server that refuses to give it ends the attempt.
+func (p *Preparer) compile(ctx context.Context, version uuid.UUID) (*templating.Compiled, error) {
+	compiled, err := p.Templates.Get(ctx, version, func(ctx context.Context) ([]byte, error) {
+		return p.FetchTemplate(ctx, version)
+	})
+	var failed *templating.CompileError
+	switch {
+	case err == nil:
+		return compiled, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case errors.As(err, &failed):
+		return nil, &templateError{kind: failed.Stage, err: failed.Problems}
+	}
+	return nil, &templateError{kind: "fetch", err: err}
+}
+
+func (p *Preparer) identity(c api.Claim) manifest.Identity {
+	return manifest.Identity{
+		Installation:    p.Installation,
+		RunID:           c.RunID,
+		RunName:         c.RunName,
+		Attempt:         int(c.Attempt),
+		Pool:            c.Pool,
+		Queue:           c.Queue,
+		Deployment:      c.Deployment,
+		LeaseEpoch:      c.Epoch,
+		TemplateVersion: int(c.TemplateVersion),
+		Parameters:      c.Parameters,
+		Namespace:       p.Namespace,
+		EnvAsSecret:     p.EnvAsSecret,
+		API:             p.apiAccess(c),
+	}
+}
+
+// apiAccess says how the attempt's job calls the API.
+func (p *Preparer) apiAccess(c api.Claim) *manifest.APIAccess {
+	if !p.JobKeys {
+		return p.JobAPI
+	}
+	access := *p.JobAPI
+	if c.JobKey != nil {
+		access.Key = *c.JobKey
+	}
+	if access.Key == "" {
+		p.Log.Warn("the server is older than this worker and gave the job no API key; upgrade the server",
+			"run", c.RunID, "attempt", c.Attempt)
+	}
+	return &access
+}
+
+// checkCluster refuses a template that names another cluster than this worker's: its Jobs must not end up in
+// the wrong one.
+func (p *Preparer) checkCluster(wanted *manifest.SecretReference) error {
+	own := p.ClusterConfig
+	switch {
+	case wanted == nil && own == nil, wanted != nil && own != nil && *wanted == *own:
+		return nil
+	case wanted == nil:
+		return fmt.Errorf("the template names no cluster_config, but this worker creates Jobs in the cluster of Secret %s/%s: "+
+			"start a worker without --cluster-config", own.Name, own.Key)
+	}
+	return fmt.Errorf("cluster_config names the cluster of Secret %s/%s, but this worker creates Jobs in another: "+
+		"start a worker with --cluster-config %s/%s", wanted.Name, wanted.Key, wanted.Name, wanted.Key)
+}
+
+// input joins the values that the server fixed at the first claim with this worker's own.
+func (p *Preparer) input(c api.Claim) (templating.Input, error) {
+	deployment, err := decodeObject("deployment", c.RenderInput.Deployment)
+	if err != nil {
+		return templating.Input{}, err
+	}
+	run, err := decodeObject("run", c.RenderInput.Run)
+	if err != nil {
+		return templating.Input{}, err
+	}
+	frozen, err := decodeObject("frozen", c.RenderInput.Frozen)
+	if err != nil {
+		return templating.Input{}, err
+	}
+	stored, err := decodeObject("stored", c.RenderInput.Stored)
+	if err != nil {
+		return templating.Input{}, err
+	}
+	return templating.Input{
+		Layers:  templating.Layers{Deployment: deployment, Run: run, DeploymentFrozen: frozen},
+		Stored:  stored,
+		Env:     p.TemplateEnv,
+		Context: p.context(c),
+	}, nil
+}
+
+func (p *Preparer) context(c api.Claim) templating.Context {
+	return templating.Context{
+		Run: templating.RunContext{
+			ID:            c.RunID.String(),
+			Name:          c.RunName,
+			Attempt:       int(c.Attempt),
+			ScheduledTime: c.ScheduledTime,
+			Tags:          c.Tags,
+			Parameters:    c.Parameters,
+		},
+		Deployment: templating.DeploymentContext{
+			ID:      c.DeploymentID.String(),
+			Name:    c.Deployment,
+			Version: c.DeploymentVersion,
+		},
+		Pool:   templating.NameContext{Name: c.Pool},
+		Queue:  templating.NameContext{Name: c.Queue},
+		Worker: templating.NameContext{Name: p.Worker},
+	}
+}
+
+// decodeObject reads a JSON object and keeps its numbers as they are written. Empty JSON is an empty object.
+func decodeObject(name string, raw json.RawMessage) (map[string]any, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return nil, nil
+	}
+	v, err := templating.DecodeJSON(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	object, ok := v.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("%s: want a JSON object, got %.40s", name, raw)
+	}
+	return object, nil
+}

@@ -112,8 +112,10 @@ type ban struct {
 
 func bans() []ban {
 	const server, spec = Module + "/server/api/apiserver", Module + "/server/api/apispec"
+	const client = Module + "/server/api/apiclient"
 	const why = "clients link neither the router nor the validator"
 	const noHTTP = "handlers call the server's business, which knows no HTTP"
+	const oneCaller = "only worker/client calls the server"
 	return []ban{
 		{server, "worker", why},
 		{spec, "worker", why},
@@ -127,6 +129,14 @@ func bans() []ban {
 		{server, "server/catalog", noHTTP},
 		{server, "server/newrun", noHTTP},
 		{server, "server/scheduler", noHTTP},
+		{client, "worker/job", oneCaller},
+		{client, "worker/held", oneCaller},
+		{client, "worker/output", oneCaller},
+		{client, "worker/prepare", oneCaller},
+		{client, "worker/retry", oneCaller},
+		{client, "worker/kube", oneCaller},
+		{client, "worker/process", oneCaller},
+		{"net/http", "worker/held", "the table of held attempts does no I/O"},
 		{"k8s.io/client-go", "worker/kube/observe", "observing is a pure function of Kubernetes' API types"},
 		{"k8s.io/client-go", "worker/kube/podstatus", "reading a pod's status needs only Kubernetes' API types"},
 	}

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 
 	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/templating/internal/problem"
 )
 
 const cachedTemplate = `{"variables": {"properties": {"a": {}}}, "job_configuration": {"a": "{{ a }}"}}`
@@ -77,9 +79,9 @@ func TestCacheWithLimitZeroStillServes(t *testing.T) {
 
 func TestCacheKeepsTheErrorOfADocument(t *testing.T) {
 	tests := map[string]struct{ document, stage, code string }{
-		"a document that does not parse":          {`{"job_configuration": `, StageParse, CodeSyntax},
-		"a document without a job configuration":  {`{}`, StageParse, CodeRequired},
-		"a placeholder of an undeclared variable": {`{"job_configuration": {"a": "{{ a }}"}}`, StageCompile, CodeUndeclared},
+		"a document that does not parse":          {`{"job_configuration": `, StageParse, problem.CodeSyntax},
+		"a document without a job configuration":  {`{}`, StageParse, problem.CodeRequired},
+		"a placeholder of an undeclared variable": {`{"job_configuration": {"a": "{{ a }}"}}`, StageCompile, problem.CodeUndeclared},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -90,7 +92,7 @@ func TestCacheKeepsTheErrorOfADocument(t *testing.T) {
 				if compiled != nil || !errors.As(err, &failed) || failed.Stage != test.stage {
 					t.Fatalf("got %v, %v; want an error of stage %q", compiled, err, test.stage)
 				}
-				if problems := AsProblems(err); problems[0].Code != test.code {
+				if problems := problem.AsProblems(err); problems[0].Code != test.code {
 					t.Errorf("got code %q, want %q", problems[0].Code, test.code)
 				}
 			}

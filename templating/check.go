@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/berth-dev/berth/templating/internal/function"
+	"github.com/berth-dev/berth/templating/internal/problem"
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -17,10 +18,10 @@ func (c *Compiled) checkReferences() Problems {
 		if p == nil {
 			continue
 		}
-		if len(problems) == maxProblems {
+		if len(problems) == problem.MaxProblems {
 			break // whoever has that many has seen enough, and looking for near names takes time
 		}
-		p.place(r.leaf, r.offset)
+		p.SetPlace(r.leaf, r.offset)
 		problems = append(problems, *p)
 	}
 	return problems
@@ -42,21 +43,21 @@ func (c *Compiled) checkReference(r Reference, declared []string) *Problem {
 		if unknown == "" {
 			return nil
 		}
-		p = problemf(CodeUndeclared, r.Pointer, "%s: unknown field %q", r.Name, unknown)
+		p = problem.Errorf(CodeUndeclared, r.Pointer, "%s: unknown field %q", r.Name, unknown)
 		p.Suggestion = near
 	case ReferenceEnvironment:
 		if slices.Contains(c.templateEnv, r.root) {
 			return nil
 		}
-		p = problemf(CodeEnvironment, r.Pointer, "%s: the template does not list %q in template_env", r.Name,
+		p = problem.Errorf(CodeEnvironment, r.Pointer, "%s: the template does not list %q in template_env", r.Name,
 			r.root).
-			near(r.root, c.templateEnv)
+			SuggestNearest(r.root, c.templateEnv)
 		if p.Suggestion == "" {
 			p.Suggestion = "add it to template_env; the worker must be started with --template-env " + r.root
 		}
 	case ReferenceBlock:
-		p = problemf(CodeBlock, r.Pointer, "%s: blocks are not supported", r.Name).
-			suggest("use a job variable, a stored variable ({{ berth.variables.NAME }}) or a Kubernetes Secret")
+		p = problem.Errorf(CodeBlock, r.Pointer, "%s: blocks are not supported", r.Name).
+			Suggest("use a job variable, a stored variable ({{ berth.variables.NAME }}) or a Kubernetes Secret")
 	default:
 		return nil
 	}
@@ -65,19 +66,19 @@ func (c *Compiled) checkReference(r Reference, declared []string) *Problem {
 
 func undeclared(r Reference, declared []string) Problem {
 	if r.root == "" && len(r.path) > 0 && slices.Contains(declared, r.path[0]) {
-		return problemf(CodeUndeclared, r.Pointer, "%q is not declared", r.Name).
-			suggest("write {{ %s }}: this engine has placeholders only", strings.TrimPrefix(r.Name, "."))
+		return problem.Errorf(CodeUndeclared, r.Pointer, "%q is not declared", r.Name).
+			Suggest("write {{ %s }}: this engine has placeholders only", strings.TrimPrefix(r.Name, "."))
 	}
 	name := r.root
 	if name == "" {
 		name = r.Name
 	}
-	p := problemf(CodeUndeclared, r.Pointer, "%q is not declared in variables", name)
+	p := problem.Errorf(CodeUndeclared, r.Pointer, "%q is not declared in variables", name)
 	if r.root == "berth" || r.root == "prefect" {
 		p.Suggestion = "write {{ berth.variables.NAME }} for a stored variable"
 		return p
 	}
-	return p.near(name, append([]string{contextRoot}, declared...))
+	return p.SuggestNearest(name, append([]string{contextRoot}, declared...))
 }
 
 // unknownContext follows a path through what ctx holds and returns the step that is not there.
@@ -93,7 +94,7 @@ func unknownContext(path []string) (unknown, suggestion string) {
 		}
 		next, ok := fields[step]
 		if !ok {
-			return step, Problem{}.near(step, value.SortedKeys(fields)).Suggestion
+			return step, Problem{}.SuggestNearest(step, value.SortedKeys(fields)).Suggestion
 		}
 		at = next
 	}
@@ -117,7 +118,7 @@ func (c *Compiled) unused() Problems {
 	var problems Problems
 	for _, name := range value.SortedKeys(c.properties) {
 		if !used[name] {
-			problems = append(problems, warningf(CodeUnused, value.Pointer("/variables/properties", name),
+			problems = append(problems, problem.Warningf(CodeUnused, value.Pointer("/variables/properties", name),
 				"variable %q is declared but never used", name))
 		}
 	}
@@ -185,7 +186,7 @@ func onlyOfVariables(problems Problems) Problems {
 
 // validate asks the schema, and lets each problem name its variable.
 func (c *Compiled) validate(instance map[string]any) Problems {
-	problems := c.schema.validate(instance, CodeVariable)
+	problems := c.schema.Check(instance, CodeVariable)
 	for i := range problems {
 		problems[i].Message = nameVariable(problems[i])
 	}
@@ -193,14 +194,14 @@ func (c *Compiled) validate(instance map[string]any) Problems {
 }
 
 func nameVariable(p Problem) string {
-	name, rest := splitPointer(p.Pointer)
+	name, rest := problem.SplitPointer(p.Pointer)
 	if name == "" {
 		return "the set of variables " + p.Message
 	}
 	if rest != "" {
-		return "variable " + quoteShort(name) + " at " + rest + " " + p.Message
+		return "variable " + problem.Quote(name) + " at " + rest + " " + p.Message
 	}
-	return "variable " + quoteShort(name) + " " + p.Message
+	return "variable " + problem.Quote(name) + " " + p.Message
 }
 
 // unknown finds variables that are not declared: an error where the schema is closed, else a warning.
@@ -221,12 +222,12 @@ func (c *Compiled) unknown(level map[string]any) Problems {
 	var problems Problems
 	declared := value.SortedKeys(c.properties)
 	for _, name := range others {
-		if len(problems) == maxProblems {
+		if len(problems) == problem.MaxProblems {
 			break // whoever has that many has seen enough, and looking for near names takes time
 		}
-		p := warningf(CodeUnknown, value.Pointer("", name), "the template does not declare a variable %s",
-			quoteShort(name)).
-			near(name, declared)
+		p := problem.Warningf(CodeUnknown, value.Pointer("", name), "the template does not declare a variable %s",
+			problem.Quote(name)).
+			SuggestNearest(name, declared)
 		if c.closed {
 			p.Severity = SeverityError
 		}
@@ -240,4 +241,14 @@ func (c *Compiled) matchesPattern() bool {
 	_, patterns := c.source["patternProperties"]
 	_, shaped := c.source["additionalProperties"].(map[string]any)
 	return patterns || shaped
+}
+
+// concealing returns the template with a schema whose messages tell nothing of the values of these variables.
+func (c *Compiled) concealing(hidden map[string]bool) *Compiled {
+	if len(hidden) == 0 || c.schema == nil {
+		return c
+	}
+	quiet := *c
+	quiet.schema = c.schema.Concealing(hidden)
+	return &quiet
 }

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/berth-dev/berth/templating/internal/problem"
+	"github.com/berth-dev/berth/templating/internal/schema"
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -26,14 +28,14 @@ func (r *Registry) Compile(t *Template) (*Compiled, error) {
 	}
 	source, err := normalizeObject("variables", t.Variables)
 	if err != nil {
-		problems = append(problems, problemf(CodeSchema, "/variables", "%v", err))
+		problems = append(problems, problem.Errorf(CodeSchema, "/variables", "%v", err))
 	}
 	c.source = value.CopyMap(source)
-	if declared, _ := c.source["properties"].(map[string]any); len(declared) > maxSubschemas {
+	if declared, _ := c.source["properties"].(map[string]any); len(declared) > schema.MaxSubschemas {
 		return nil, append(
 			problems,
-			problemf(CodeLimit, "/variables/properties", "the template declares %d variables; the limit is %d",
-				len(declared), maxSubschemas),
+			problem.Errorf(CodeLimit, "/variables/properties", "the template declares %d variables; the limit is %d",
+				len(declared), schema.MaxSubschemas),
 		)
 	}
 	problems = append(problems, c.readVariables()...)
@@ -58,14 +60,14 @@ func (r *Registry) Compile(t *Template) (*Compiled, error) {
 	for _, key := range value.SortedKeys(t.Ignored) {
 		c.warnings = append(
 			c.warnings,
-			warningf(CodeImport, value.Pointer("", key), "key %q has no effect at the top level of a template", key).
-				suggest("declare required variables inside variables"),
+			problem.Warningf(CodeImport, value.Pointer("", key), "key %q has no effect at the top level of a template", key).
+				Suggest("declare required variables inside variables"),
 		)
 	}
 	if c.configuration == nil {
 		return nil, problems
 	}
-	return c, problems.errorOrNil()
+	return c, problems.ErrorOrNil()
 }
 
 // readVariables takes the schema apart: defaults, what is required, and the schema that values are checked
@@ -74,7 +76,7 @@ func (c *Compiled) readVariables() Problems {
 	var problems Problems
 	if kind, ok := c.source["type"]; ok && kind != "object" {
 		problems = append(problems,
-			problemf(CodeSchema, "/variables/type", `type must be "object": the variables of a template are an object`))
+			problem.Errorf(CodeSchema, "/variables/type", `type must be "object": the variables of a template are an object`))
 	}
 	c.properties, _ = c.source["properties"].(map[string]any) // another type is refused by the schema below
 	c.defaults = map[string]any{}
@@ -115,12 +117,12 @@ func (c *Compiled) undeclaredRequired() Problems {
 	}
 	var problems Problems
 	for i, name := range c.required {
-		if _, declared := c.properties[name]; declared || len(problems) == maxProblems {
+		if _, declared := c.properties[name]; declared || len(problems) == problem.MaxProblems {
 			continue
 		}
-		p := warningf(CodeUndeclared, "/variables/required/"+strconv.Itoa(i),
-			"%q is required but not declared in variables", short(name)).
-			near(name, value.SortedKeys(c.properties))
+		p := problem.Warningf(CodeUndeclared, "/variables/required/"+strconv.Itoa(i),
+			"%q is required but not declared in variables", problem.Shorten(name)).
+			SuggestNearest(name, value.SortedKeys(c.properties))
 		if c.closed {
 			p.Severity = SeverityError
 		}
@@ -133,15 +135,15 @@ func (c *Compiled) checkName(name string) Problems {
 	pointer := value.Pointer("/variables/properties", name)
 	if slices.Contains(languageWords[:], name) {
 		return Problems{
-			problemf(CodeReserved, pointer,
+			problem.Errorf(CodeReserved, pointer,
 				"%q is reserved by the template language; rename the variable", name),
 		}
 	}
 	if !isReachable(name) {
 		c.warnings = append(
 			c.warnings,
-			warningf(CodeReserved, pointer, "no placeholder can refer to a variable named %q", name).
-				suggest("use letters, digits and _"),
+			problem.Warningf(CodeReserved, pointer, "no placeholder can refer to a variable named %q", name).
+				Suggest("use letters, digits and _"),
 		)
 	}
 	return nil
@@ -193,7 +195,7 @@ func (c *Compiled) checkFixed(values map[string]any, code string, place func(nam
 		if p.Pointer == "" { // a bound, which is the schema's
 			p.Pointer = "/variables"
 		} else {
-			name, rest := splitPointer(p.Pointer)
+			name, rest := problem.SplitPointer(p.Pointer)
 			p.Code, p.Pointer = code, place(name)+rest
 		}
 		problems = append(problems, p)
@@ -204,7 +206,7 @@ func (c *Compiled) checkFixed(values map[string]any, code string, place func(nam
 func (c *Compiled) readFrozen(frozen map[string]any) Problems {
 	normal, err := normalizeObject("frozen", frozen)
 	if err != nil {
-		return Problems{problemf(CodeFrozen, "/frozen", "%v", err)}
+		return Problems{problem.Errorf(CodeFrozen, "/frozen", "%v", err)}
 	}
 	expanded, problems := expandDotted(normal, "/frozen")
 	c.frozen = value.CopyMap(expanded)
@@ -212,8 +214,8 @@ func (c *Compiled) readFrozen(frozen map[string]any) Problems {
 		if _, ok := c.properties[name]; !ok {
 			problems = append(
 				problems,
-				problemf(CodeFrozen, value.Pointer("/frozen", name), "%q is frozen but not declared in variables", name).
-					near(name, value.SortedKeys(c.properties)),
+				problem.Errorf(CodeFrozen, value.Pointer("/frozen", name), "%q is frozen but not declared in variables", name).
+					SuggestNearest(name, value.SortedKeys(c.properties)),
 			)
 		}
 	}
@@ -230,12 +232,12 @@ func (c *Compiled) readFrozen(frozen map[string]any) Problems {
 func (c *Compiled) compilePrograms(engine Engine, configuration any) Problems {
 	normal, err := value.Normalize(configuration)
 	if err != nil {
-		return Problems{problemf(CodeType, ConfigurationPointer, "%v", err)}
+		return Problems{problem.Errorf(CodeType, ConfigurationPointer, "%v", err)}
 	}
 	object, ok := normal.(map[string]any)
 	if !ok {
 		return Problems{
-			problemf(CodeType, ConfigurationPointer, "job_configuration must be an object, not %s",
+			problem.Errorf(CodeType, ConfigurationPointer, "job_configuration must be an object, not %s",
 				value.Article(value.Kind(normal))),
 		}
 	}

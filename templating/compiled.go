@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/berth-dev/berth/templating/internal/problem"
+	"github.com/berth-dev/berth/templating/internal/schema"
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -22,7 +24,7 @@ type Compiled struct {
 	references    []Reference
 
 	source       map[string]any // variables, as written
-	schema       *Schema        // variables without what is checked by hand: required, additionalProperties
+	schema       *schema.Schema // variables without what is checked by hand: required, additionalProperties
 	schemaErrors Problems
 	properties   map[string]any
 	required     []string
@@ -123,7 +125,7 @@ func (c *Compiled) renderMerged(ctx context.Context, in Input, merged merged) (*
 	if env, ok := values.Variables[envVariable]; ok && c.environment != nil {
 		copied, err := values.budget.Copy(env)
 		if err != nil {
-			return nil, Problems{problemf(CodeLimit, ConfigurationPointer+"/env", "%v", err)}
+			return nil, Problems{problem.Errorf(CodeLimit, ConfigurationPointer+"/env", "%v", err)}
 		}
 		configuration[envVariable] = copied
 	}
@@ -132,7 +134,7 @@ func (c *Compiled) renderMerged(ctx context.Context, in Input, merged merged) (*
 		Defaulted:     c.defaulted(in.Layers),
 		Used:          values.budget.Used(),
 	}
-	return rendered, problems.errorOrNil()
+	return rendered, problems.ErrorOrNil()
 }
 
 // values gathers what the programs of the template are rendered with.
@@ -141,12 +143,12 @@ func (c *Compiled) values(ctx context.Context, in Input, merged merged) (*Values
 	if c.readsContext() {
 		var err error
 		if tree, err = in.Context.Tree(); err != nil {
-			return nil, Problems{problemf(CodeRender, "/ctx", "%v", err)}
+			return nil, Problems{problem.Errorf(CodeRender, "/ctx", "%v", err)}
 		}
 	}
 	stored, err := normalizeObject("stored variables", in.Stored)
 	if err != nil {
-		return nil, Problems{problemf(CodeStored, "", "%v", err)}
+		return nil, Problems{problem.Errorf(CodeStored, "", "%v", err)}
 	}
 	return &Values{
 		Variables: merged.all(), Context: tree, Stored: stored, Env: c.readableEnv(in.Env),

@@ -3,6 +3,7 @@ package templating
 import (
 	"strings"
 
+	"github.com/berth-dev/berth/templating/internal/problem"
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -27,14 +28,14 @@ func expandDotted(vars map[string]any, pointer string) (map[string]any, Problems
 		if !ok {
 			continue
 		}
-		if len(e.problems) == maxProblems {
+		if len(e.problems) == problem.MaxProblems {
 			break
 		}
 		switch at := value.Pointer(pointer, key); {
 		case root == envVariable:
 			e.environment(rest, vars[key], at)
 		case strings.Count(key, ".") >= value.MaxDepth:
-			e.fail(CodeLimit, value.Pointer(pointer, short(key)), "nested deeper than %d levels",
+			e.fail(CodeLimit, value.Pointer(pointer, problem.Shorten(key)), "nested deeper than %d levels",
 				value.MaxDepth)
 		default:
 			e.set(strings.Split(key, "."), vars[key], at)
@@ -55,7 +56,7 @@ type expansion struct {
 }
 
 func (e *expansion) fail(code, pointer, format string, args ...any) {
-	e.problems = append(e.problems, problemf(code, pointer, format, args...))
+	e.problems = append(e.problems, problem.Errorf(code, pointer, format, args...))
 }
 
 // environment sets one variable of env unless it is written out. Names of environment variables may

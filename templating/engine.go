@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/berth-dev/berth/templating/internal/problem"
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -141,7 +142,7 @@ func (r *Registry) engine(name string) (Engine, *Problem) {
 	if engine, ok := r.engines[name]; ok {
 		return engine, nil
 	}
-	p := problemf(CodeEngine, "/engine", "unknown engine %q; the engines are %s", name,
-		strings.Join(r.names, ", ")).near(name, r.names)
+	p := problem.Errorf(CodeEngine, "/engine", "unknown engine %q; the engines are %s", name,
+		strings.Join(r.names, ", ")).SuggestNearest(name, r.names)
 	return nil, &p
 }

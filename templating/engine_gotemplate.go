@@ -6,6 +6,7 @@ import (
 
 	"github.com/berth-dev/berth/templating/internal/action"
 	"github.com/berth-dev/berth/templating/internal/function"
+	"github.com/berth-dev/berth/templating/internal/problem"
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -23,7 +24,7 @@ func (goTemplateEngine) Compile(tree any, decl Declarations) (Program, error) {
 	g := &goCompiler{program: &program{}, variables: decl.Variables, text: decl.Pointer + "/" + manifestKey}
 	g.compiler.leaf = g.leaf
 	g.program.root = g.compiler.compile(tree, decl.Pointer, 0)
-	return g.program, g.compiler.problems.errorOrNil()
+	return g.program, g.compiler.problems.ErrorOrNil()
 }
 
 // goCompiler compiles the leaves of one tree.
@@ -78,7 +79,7 @@ const (
 
 func tooLarge(pointer, s string) *Problem {
 	if braces := strings.Count(s, "{{"); len(s) > maxLeaf || braces > maxBraces {
-		p := problemf(CodeLimit, pointer,
+		p := problem.Errorf(CodeLimit, pointer,
 			"the string has %d bytes and %d actions; the limits are %d and %d", len(s),
 			braces, maxLeaf, maxBraces)
 		return &p
@@ -107,12 +108,12 @@ func (g *goCompiler) compile(
 	template, issues := action.Compile(source, action.Options{Text: text, Variables: g.variables})
 	at := place{pointer: pointer, source: original, original: position}
 	var problems Problems
-	for _, issue := range issues[:min(len(issues), maxProblems)] {
-		p := problemf(issueCode(issue.Code), pointer, "%s", issue.Message)
+	for _, issue := range issues[:min(len(issues), problem.MaxProblems)] {
+		p := problem.Errorf(issueCode(issue.Code), pointer, "%s", issue.Message)
 		p.Suggestion = issue.Suggestion
 		at.put(&p, issue)
 		if p.Code == CodeFunction && p.Suggestion == "" {
-			p = p.near(quoted(issue.Message), g.functionNames())
+			p = p.SuggestNearest(quoted(issue.Message), g.functionNames())
 		}
 		problems = append(problems, p)
 	}
@@ -182,12 +183,12 @@ func (at *place) put(p *Problem, issue action.Issue) {
 	switch {
 	case issue.Line > 0:
 		p.Line, p.Column = issue.Line, 1
-		p.Excerpt = excerpt(at.source, issue.Line)
+		p.Excerpt = problem.Excerpt(at.source, issue.Line)
 		if i := strings.Index(p.Excerpt, "{{"); i >= 0 {
 			_, p.Column = value.Position(p.Excerpt, i)
 		}
 	default:
-		p.place(at.source, at.original(issue.Offset))
+		p.SetPlace(at.source, at.original(issue.Offset))
 	}
 }
 
@@ -202,10 +203,10 @@ func (at *place) problems(err error) error {
 	if errors.As(err, &limit) {
 		code = CodeLimit
 	}
-	p := problemf(code, at.pointer, "%v", err)
+	p := problem.Errorf(code, at.pointer, "%v", err)
 	var placed *action.EvalError
 	if errors.As(err, &placed) {
-		p.place(at.source, at.original(placed.Offset))
+		p.SetPlace(at.source, at.original(placed.Offset))
 	}
 	return Problems{p}
 }
@@ -287,10 +288,10 @@ func (t *textManifest) render(r *render) (any, bool) {
 // renderedYAML says what is wrong with rendered YAML, and shows the rendered line: the source does not have
 // it.
 func renderedYAML(pointer, text string, err error) error {
-	p := problemf(CodeSyntax, pointer, "rendered manifest: %v", err)
+	p := problem.Errorf(CodeSyntax, pointer, "rendered manifest: %v", err)
 	var syntax *value.SyntaxError
 	if errors.As(err, &syntax) && syntax.Line > 0 {
-		p.Message += ": " + strings.TrimSpace(excerpt(text, syntax.Line))
+		p.Message += ": " + strings.TrimSpace(problem.Excerpt(text, syntax.Line))
 		p.Pointer += syntax.Pointer
 	}
 	return Problems{p}

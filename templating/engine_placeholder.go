@@ -3,6 +3,7 @@ package templating
 import (
 	"strings"
 
+	"github.com/berth-dev/berth/templating/internal/problem"
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -19,13 +20,13 @@ func (placeholderEngine) Compile(tree any, decl Declarations) (Program, error) {
 	c.leaf = func(pointer, s string) node {
 		parts := splitLeaf(pointer, s, findPlaceholders(s))
 		p.references = append(p.references, referencesOf(parts)...)
-		if warning := actionsAsText(pointer, s, parts); warning != nil && len(c.problems) < maxProblems {
+		if warning := actionsAsText(pointer, s, parts); warning != nil && len(c.problems) < problem.MaxProblems {
 			c.problems = append(c.problems, *warning)
 		}
 		return placeholderLeaf(pointer, parts)
 	}
 	p.root = c.compile(tree, decl.Pointer, 0)
-	return p, c.problems.errorOrNil()
+	return p, c.problems.ErrorOrNil()
 }
 
 // actionsAsText warns of what would be an action in the other engine: here it reaches the cluster as it
@@ -39,10 +40,10 @@ func actionsAsText(pointer, s string, parts []part) *Problem {
 		}
 		start := strings.Index(part.text, "{{")
 		if start >= 0 && strings.Contains(part.text[start:], "}}") {
-			p := warningf(CodeSyntax, pointer,
+			p := problem.Warningf(CodeSyntax, pointer,
 				`not a placeholder, so it stays text: the engine "placeholder" has no actions`).
-				suggest("engine: " + DefaultEngine)
-			p.place(s, offset+start)
+				Suggest("engine: " + DefaultEngine)
+			p.SetPlace(s, offset+start)
 			return &p
 		}
 		offset += len(part.text)

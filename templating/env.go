@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/berth-dev/berth/templating/internal/problem"
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -40,7 +41,7 @@ func parseEnv(v any, pointer string) (envList, Problems) {
 	case []any:
 		return parseEnvList(v, pointer)
 	default:
-		return envList{}, Problems{problemf(CodeType, pointer, "env must be a mapping or a list, not %s", value.Article(value.Kind(v)))}
+		return envList{}, Problems{problem.Errorf(CodeType, pointer, "env must be a mapping or a list, not %s", value.Article(value.Kind(v)))}
 	}
 }
 
@@ -48,7 +49,7 @@ func parseEnvMap(object map[string]any, pointer string) (envList, Problems) {
 	env := envList{present: true, entries: make([]envEntry, 0, len(object))}
 	var problems Problems
 	for _, name := range value.SortedKeys(object) {
-		if len(problems) == maxProblems {
+		if len(problems) == problem.MaxProblems {
 			break
 		}
 		entry := envEntry{name: name}
@@ -60,7 +61,7 @@ func parseEnvMap(object map[string]any, pointer string) (envList, Problems) {
 				problems = append(problems, *p)
 			}
 		case []any:
-			problems = append(problems, problemf(CodeType, value.Pointer(pointer, name), "environment variable %s must be a string, number or boolean, not a list", name))
+			problems = append(problems, problem.Errorf(CodeType, value.Pointer(pointer, name), "environment variable %s must be a string, number or boolean, not a list", name))
 		default:
 			entry.value = v
 		}
@@ -73,7 +74,7 @@ func parseEnvList(list []any, pointer string) (envList, Problems) {
 	env := envList{present: true, asList: true, entries: make([]envEntry, 0, len(list))}
 	var problems Problems
 	for i, item := range list {
-		if len(problems) == maxProblems {
+		if len(problems) == problem.MaxProblems {
 			break
 		}
 		at := value.Pointer(pointer, strconv.Itoa(i))
@@ -81,14 +82,14 @@ func parseEnvList(list []any, pointer string) (envList, Problems) {
 		if !ok {
 			problems = append(
 				problems,
-				problemf(CodeType, at, "an item of env must be an object with name and value, not %s",
+				problem.Errorf(CodeType, at, "an item of env must be an object with name and value, not %s",
 					value.Article(value.Kind(item))),
 			)
 			continue
 		}
 		name, ok := object["name"].(string)
 		if !ok || name == "" {
-			problems = append(problems, problemf(CodeRequired, at+"/name", "an item of env needs a name"))
+			problems = append(problems, problem.Errorf(CodeRequired, at+"/name", "an item of env needs a name"))
 			continue
 		}
 		entry := envEntry{name: name}
@@ -110,21 +111,21 @@ func (e *envEntry) read(object map[string]any, pointer string) *Problem {
 			e.value = object[key]
 			e.unset = e.value == nil
 			if _, ok := value.Text(e.value); !ok {
-				p := problemf(CodeType, pointer+"/value", "environment variable %s must be a string, number or boolean, not %s",
+				p := problem.Errorf(CodeType, pointer+"/value", "environment variable %s must be a string, number or boolean, not %s",
 					e.name, value.Article(value.Kind(e.value)))
 				return &p
 			}
 		case "valueFrom":
 			source, ok := object[key].(map[string]any)
 			if !ok && object[key] != nil {
-				p := problemf(CodeType, pointer+"/valueFrom", "valueFrom must be an object, not %s",
+				p := problem.Errorf(CodeType, pointer+"/valueFrom", "valueFrom must be an object, not %s",
 					value.Article(value.Kind(object[key])))
 				return &p
 			}
 			e.source = source
 		default:
-			p := problemf(CodeUnknownField, value.Pointer(pointer, key), "unknown field %q",
-				key).near(key, []string{"name", "value", "valueFrom"})
+			p := problem.Errorf(CodeUnknownField, value.Pointer(pointer, key), "unknown field %q",
+				key).SuggestNearest(key, []string{"name", "value", "valueFrom"})
 			return &p
 		}
 	}

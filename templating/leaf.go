@@ -1,6 +1,7 @@
 package templating
 
 import (
+	"github.com/berth-dev/berth/templating/internal/problem"
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -29,7 +30,7 @@ func CompileTree(tree any, decl Declarations, compile LeafCompiler) (Program, er
 		problems := AsProblems(err)
 		if leaf == nil && len(problems) == 0 {
 			problems = Problems{
-				problemf(CodeSyntax, pointer, "the engine cannot compile this string and gives no reason"),
+				problem.Errorf(CodeSyntax, pointer, "the engine cannot compile this string and gives no reason"),
 			}
 		}
 		c.report(problems)
@@ -39,7 +40,7 @@ func CompileTree(tree any, decl Declarations, compile LeafCompiler) (Program, er
 		return engineNode{pointer: pointer, leaf: leaf}
 	}
 	p.root = c.compile(tree, decl.Pointer, 0)
-	return p, c.problems.errorOrNil()
+	return p, c.problems.ErrorOrNil()
 }
 
 // CompilePlaceholders is the LeafCompiler of placeholders and nothing else: what an engine falls back to.
@@ -79,7 +80,7 @@ type nativeLeaf struct{ node node }
 func (n nativeLeaf) Render(v *Values, b *Budget) (any, bool, error) {
 	r := &render{values: v, budget: b}
 	result, ok := n.node.render(r)
-	return result, ok, r.problems.errorOrNil()
+	return result, ok, r.problems.ErrorOrNil()
 }
 
 // At places a reference at a byte offset of the string at a pointer.
@@ -100,7 +101,7 @@ func Text(v any) (string, bool) { return value.Text(v) }
 
 // ProblemAt is an error at a byte offset of the string at a pointer.
 func ProblemAt(code, pointer, leaf string, offset int, format string, args ...any) Problem {
-	p := problemf(code, pointer, format, args...)
-	p.place(leaf, offset)
+	p := problem.Errorf(code, pointer, format, args...)
+	p.SetPlace(leaf, offset)
 	return p
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/berth-dev/berth/templating/internal/problem"
 )
 
 // JobCheck looks at a rendered template and says what is wrong with the Job that it makes; manifest.Check is
@@ -43,8 +45,8 @@ func Lint(r *Registry, t *Template, check JobCheck) Report {
 			l.scenarios()
 		}
 	}
-	slices.SortStableFunc(l.errors, byPlace)
-	slices.SortStableFunc(l.warnings, byPlace)
+	slices.SortStableFunc(l.errors, problem.Compare)
+	slices.SortStableFunc(l.warnings, problem.Compare)
 	report.Errors, report.Warnings = l.errors, l.warnings
 	if report.Errors == nil {
 		report.Errors = []Problem{}
@@ -114,7 +116,7 @@ func (l *linter) scenarios() {
 	for s := range c.scenarios() {
 		if tried++; tried > maxScenarios || l.fuel > maxLintFuel {
 			l.add(
-				warningf(
+				problem.Warningf(
 					CodeLimit,
 					"/variables",
 					"not every example and alternative was checked: there are too many, or rendering them takes too long",
@@ -151,7 +153,7 @@ func (l *linter) try(s scenario) {
 		if missing, ok := l.isTentative(p, s.vars); ok && p.Severity == SeverityError {
 			p.Severity = SeverityWarning
 			if missing != "" && p.Suggestion == "" {
-				p.Suggestion = "the value comes from variable " + quoteShort(missing) + ", which is not set yet"
+				p.Suggestion = "the value comes from variable " + problem.Quote(missing) + ", which is not set yet"
 			}
 		}
 		if !base && l.isRepeated(p) {

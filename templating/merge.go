@@ -3,6 +3,7 @@ package templating
 import (
 	"slices"
 
+	"github.com/berth-dev/berth/templating/internal/problem"
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -67,7 +68,7 @@ func (c *Compiled) merge(l Layers, stored map[string]any, resolve bool) (merged,
 	if m.stored != nil {
 		m.problems = append(m.problems, m.stored.problems...)
 	}
-	slices.SortStableFunc(m.problems, byPlace) // levels are laid in no order
+	slices.SortStableFunc(m.problems, problem.Compare) // levels are laid in no order
 	return m.result, m.problems
 }
 
@@ -78,7 +79,7 @@ func (m *merging) read(what string, level map[string]any) map[string]any {
 	}
 	normal, err := normalizeObject(what, level)
 	if err != nil {
-		m.problems = append(m.problems, problemf(CodeVariable, "", "%v", err))
+		m.problems = append(m.problems, problem.Errorf(CodeVariable, "", "%v", err))
 		return nil
 	}
 	expanded, problems := expandDotted(normal, "")
@@ -123,7 +124,7 @@ func (m *merging) checkFrozen(level, frozen map[string]any, by string) {
 		}
 		m.problems = append(
 			m.problems,
-			problemf(CodeFrozen, value.Pointer("", name), "%q is frozen by %s and cannot be overridden", name,
+			problem.Errorf(CodeFrozen, value.Pointer("", name), "%q is frozen by %s and cannot be overridden", name,
 				by),
 		)
 	}
@@ -142,7 +143,7 @@ func (m *merging) checkFrozenEnv(given, frozen any, by string) {
 			value.Equal(mapOrNil(set.source), mapOrNil(entry.source)) {
 			continue
 		}
-		m.problems = append(m.problems, problemf(CodeFrozen, value.Pointer("/env", entry.name),
+		m.problems = append(m.problems, problem.Errorf(CodeFrozen, value.Pointer("/env", entry.name),
 			"the environment variable %q is frozen by %s and cannot be overridden", entry.name, by))
 	}
 }

@@ -3,6 +3,7 @@ package templating
 import (
 	"strings"
 
+	"github.com/berth-dev/berth/templating/internal/problem"
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -95,17 +96,17 @@ func (r *Reference) Resolve(v *Values) (any, bool, error) {
 		if !ok || len(r.path) == 0 {
 			return root, ok, nil
 		}
-		found, ok := walk(root, r.path)
+		found, ok := value.Walk(root, r.path)
 		return found, ok, nil
 	case ReferenceContext:
-		found, ok := walk(v.Context, r.path)
+		found, ok := value.Walk(v.Context, r.path)
 		return found, ok, nil
 	case ReferenceStored:
 		root, ok := v.Stored[r.root]
 		if !ok {
 			return nil, false, r.problem(CodeStored, "stored variable %q does not exist", r.root)
 		}
-		found, ok := walk(root, r.path)
+		found, ok := value.Walk(root, r.path)
 		return found, ok, nil
 	case ReferenceEnvironment:
 		text, ok := v.Env[r.root]
@@ -122,8 +123,8 @@ func (r *Reference) Resolve(v *Values) (any, bool, error) {
 }
 
 func (r *Reference) problem(code, format string, args ...any) Problems {
-	p := problemf(code, r.Pointer, format, args...)
-	p.place(r.leaf, r.offset)
+	p := problem.Errorf(code, r.Pointer, format, args...)
+	p.SetPlace(r.leaf, r.offset)
 	return Problems{p}
 }
 
@@ -131,20 +132,4 @@ func (r *Reference) problem(code, format string, args ...any) Problems {
 func (r Reference) at(pointer, leaf string, offset int) Reference {
 	r.Pointer, r.leaf, r.offset = pointer, leaf, offset
 	return r
-}
-
-// excerpt returns a line of a leaf, for showing it with a caret.
-func excerpt(leaf string, line int) string {
-	for range line - 1 {
-		_, rest, found := strings.Cut(leaf, "\n")
-		if !found {
-			break
-		}
-		leaf = rest
-	}
-	first, _, _ := strings.Cut(leaf, "\n")
-	if len(first) > 200 {
-		first = strings.ToValidUTF8(first[:200], "") // a character that is cut in two is left out
-	}
-	return first
 }

@@ -2,6 +2,8 @@ package templating
 
 import (
 	"strings"
+
+	"github.com/berth-dev/berth/templating/internal/value"
 )
 
 // property returns the schema of a variable, with a local $ref followed.
@@ -16,7 +18,7 @@ func (c *Compiled) property(name string) map[string]any {
 		if !ok {
 			return property
 		}
-		target, _ := walk(any(c.source), strings.Split(path, "/"))
+		target, _ := value.Walk(any(c.source), strings.Split(path, "/"))
 		if property, ok = target.(map[string]any); !ok {
 			return nil
 		}

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"strconv"
 
+	"github.com/berth-dev/berth/templating/internal/problem"
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -30,7 +31,7 @@ func (c *Compiled) scenarios() iter.Seq[scenario] {
 				continue
 			}
 			for _, v := range c.alternatives(name) {
-				if !yield(scenario{name + " = " + shortJSON(v), map[string]any{name: v}}) {
+				if !yield(scenario{name + " = " + problem.QuoteJSON(v), map[string]any{name: v}}) {
 					return
 				}
 			}
@@ -73,9 +74,9 @@ func containsValue(list []any, v any) bool {
 func (c *Compiled) badExamples() Problems {
 	var problems Problems
 	judge := func(pointer string, vars map[string]any) {
-		if found := c.checkPart(vars); len(found) > 0 && len(problems) < maxProblems {
+		if found := c.checkPart(vars); len(found) > 0 && len(problems) < problem.MaxProblems {
 			problems = append(problems,
-				warningf(CodeSchema, pointer, "the schema rejects this example: %s", found[0].Message))
+				problem.Warningf(CodeSchema, pointer, "the schema rejects this example: %s", found[0].Message))
 		}
 	}
 	for i, example := range examplesIn(c.source) {

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strconv"
 
+	"github.com/berth-dev/berth/templating/internal/problem"
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -42,7 +43,7 @@ var ignoredKeys = [...]string{"required", "title", "description"}
 func Parse(data []byte) (*Template, error) {
 	if len(data) > MaxTemplateSize {
 		return nil, Problems{
-			problemf(CodeLimit, "", "the template has %d bytes; the limit is %d", len(data),
+			problem.Errorf(CodeLimit, "", "the template has %d bytes; the limit is %d", len(data),
 				MaxTemplateSize),
 		}
 	}
@@ -53,7 +54,7 @@ func Parse(data []byte) (*Template, error) {
 	root, ok := document.(map[string]any)
 	if !ok {
 		return nil, Problems{
-			problemf(CodeType, "", "a template must be an object with variables and job_configuration, not %s",
+			problem.Errorf(CodeType, "", "a template must be an object with variables and job_configuration, not %s",
 				value.Article(value.Kind(document))),
 		}
 	}
@@ -79,9 +80,9 @@ func decodeDocument(data []byte) (any, error) {
 func syntaxProblems(err error) Problems {
 	var syntax *value.SyntaxError
 	if !errors.As(err, &syntax) {
-		return Problems{problemf(CodeSyntax, "", "%v", err)}
+		return Problems{problem.Errorf(CodeSyntax, "", "%v", err)}
 	}
-	p := problemf(CodeSyntax, syntax.Pointer, "%s", syntax.Message)
+	p := problem.Errorf(CodeSyntax, syntax.Pointer, "%s", syntax.Message)
 	p.Line, p.Column = syntax.Line, syntax.Column
 	return Problems{p}
 }
@@ -106,14 +107,14 @@ func fromDocument(root map[string]any) (*Template, error) {
 		default:
 			if !t.ignore(key, v) {
 				fail(
-					problemf(CodeUnknownField, value.Pointer("", key), "unknown key %q",
-						key).near(key, TopLevelKeys()),
+					problem.Errorf(CodeUnknownField, value.Pointer("", key), "unknown key %q",
+						key).SuggestNearest(key, TopLevelKeys()),
 				)
 			}
 		}
 	}
 	if _, ok := root["job_configuration"]; !ok {
-		fail(problemf(CodeRequired, "/job_configuration", "job_configuration is missing"))
+		fail(problem.Errorf(CodeRequired, "/job_configuration", "job_configuration is missing"))
 	}
 	if len(problems) > 0 {
 		return nil, problems
@@ -137,7 +138,7 @@ func (t *Template) ignore(key string, v any) bool {
 func expect[T any](v any, pointer, want string, fail func(Problem)) T {
 	typed, ok := v.(T)
 	if !ok {
-		fail(problemf(CodeType, pointer, "must be %s, not %s", want, value.Article(value.Kind(v))))
+		fail(problem.Errorf(CodeType, pointer, "must be %s, not %s", want, value.Article(value.Kind(v))))
 	}
 	return typed
 }
@@ -150,7 +151,7 @@ func templateEnv(v any, fail func(Problem)) []string {
 		pointer := "/template_env/" + strconv.Itoa(i)
 		name, ok := item.(string)
 		if !ok || !envName.MatchString(name) {
-			fail(problemf(CodeInvalid, pointer, "must be the name of an environment variable: letters, digits and _, not starting with a digit"))
+			fail(problem.Errorf(CodeInvalid, pointer, "must be the name of an environment variable: letters, digits and _, not starting with a digit"))
 			continue
 		}
 		names = append(names, name)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/berth-dev/berth/templating/internal/problem"
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -24,9 +25,6 @@ type render struct {
 	stopped  bool
 }
 
-// maxProblems bounds how many problems of one kind are reported.
-const maxProblems = 100
-
 // fail notes an error of the leaf at pointer. A bound that was reached, or a context that ended, stops the
 // whole render.
 func (r *render) fail(pointer string, err error) {
@@ -37,13 +35,13 @@ func (r *render) fail(pointer string, err error) {
 		if errors.As(err, &limit) {
 			code, r.stopped = CodeLimit, true
 		}
-		problems = Problems{problemf(code, pointer, "%v", err)}
+		problems = Problems{problem.Errorf(code, pointer, "%v", err)}
 	}
 	if len(problems) == 0 { // an engine of somebody's own may say that something is wrong and not what
-		problems = Problems{problemf(CodeRender, pointer, "the engine failed without an error message")}
+		problems = Problems{problem.Errorf(CodeRender, pointer, "the engine failed without an error message")}
 	}
 	r.problems = append(r.problems, problems...)
-	if len(r.problems) >= maxProblems || r.problems[len(r.problems)-1].Code == CodeLimit {
+	if len(r.problems) >= problem.MaxProblems || r.problems[len(r.problems)-1].Code == CodeLimit {
 		r.stopped = true
 	}
 }
@@ -85,12 +83,12 @@ type compiler struct {
 
 // report notes problems, as far as anybody would read them.
 func (c *compiler) report(problems Problems) {
-	c.problems = append(c.problems, problems[:min(len(problems), max(0, maxProblems-len(c.problems)))]...)
+	c.problems = append(c.problems, problems[:min(len(problems), max(0, problem.MaxProblems-len(c.problems)))]...)
 }
 
 func (c *compiler) compile(v any, pointer string, depth int) node {
 	if depth > value.MaxDepth {
-		problems := Problems{problemf(CodeLimit, pointer, "nested deeper than %d levels", value.MaxDepth)}
+		problems := Problems{problem.Errorf(CodeLimit, pointer, "nested deeper than %d levels", value.MaxDepth)}
 		c.report(problems)
 		return brokenNode{pointer, problems}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/berth-dev/berth/templating/internal/problem"
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -43,8 +44,8 @@ func (c *Compiled) validateMerged(merged merged, problems Problems) (warnings []
 		if _, ok := effective[name]; !ok {
 			problems = append(
 				problems,
-				problemf(CodeRequired, value.Pointer("", name), "variable %s is required and has no value",
-					quoteShort(name)),
+				problem.Errorf(CodeRequired, value.Pointer("", name), "variable %s is required and has no value",
+					problem.Quote(name)),
 			)
 		}
 	}
@@ -68,6 +69,6 @@ func (c *Compiled) judge(lists ...Problems) (warnings []Problem, err error) {
 			problems = append(problems, p)
 		}
 	}
-	slices.SortStableFunc(problems, byPlace)
-	return warnings, problems.errorOrNil()
+	slices.SortStableFunc(problems, problem.Compare)
+	return warnings, problems.ErrorOrNil()
 }

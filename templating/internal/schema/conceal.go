@@ -1,9 +1,11 @@
-package templating
+package schema
 
 import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"golang.org/x/text/message"
+
+	"github.com/berth-dev/berth/templating/internal/problem"
 )
 
 // concealed says what was expected of a value that came out of a stored variable, but not what the value is:
@@ -32,19 +34,19 @@ func conceal(err *jsonschema.ValidationError, hidden map[string]bool) {
 func withoutValue(k jsonschema.ErrorKind) (string, bool) {
 	switch k := k.(type) {
 	case *kind.Enum:
-		return "must be one of " + shortJSON(k.Want...), true
+		return "must be one of " + problem.QuoteJSON(k.Want...), true
 	case *kind.Const:
-		return "must be " + shortJSON(k.Want), true
+		return "must be " + problem.QuoteJSON(k.Want), true
 	case *kind.Minimum:
-		return "must be at least " + short(k.Want.RatString()), true
+		return "must be at least " + problem.Shorten(k.Want.RatString()), true
 	case *kind.Maximum:
-		return "must be at most " + short(k.Want.RatString()), true
+		return "must be at most " + problem.Shorten(k.Want.RatString()), true
 	case *kind.ExclusiveMinimum:
-		return "must be more than " + short(k.Want.RatString()), true
+		return "must be more than " + problem.Shorten(k.Want.RatString()), true
 	case *kind.ExclusiveMaximum:
-		return "must be less than " + short(k.Want.RatString()), true
+		return "must be less than " + problem.Shorten(k.Want.RatString()), true
 	case *kind.MultipleOf:
-		return "must be a multiple of " + short(k.Want.RatString()), true
+		return "must be a multiple of " + problem.Shorten(k.Want.RatString()), true
 	case *kind.Pattern:
 		return `must match the regular expression "` + k.Want + `"`, true
 	case *kind.Format:
@@ -56,12 +58,7 @@ func withoutValue(k jsonschema.ErrorKind) (string, bool) {
 	}
 }
 
-// concealing is the template with a schema that tells nothing of the values of these variables.
-func (c *Compiled) concealing(hidden map[string]bool) *Compiled {
-	if len(hidden) == 0 || c.schema == nil {
-		return c
-	}
-	quiet := *c
-	quiet.schema = &Schema{compiled: c.schema.compiled, bound: c.schema.bound, hidden: hidden}
-	return &quiet
+// Concealing returns the schema with messages that tell nothing of the values of the members that hidden names.
+func (s *Schema) Concealing(hidden map[string]bool) *Schema {
+	return &Schema{compiled: s.compiled, bound: s.bound, hidden: hidden}
 }

@@ -1,14 +1,14 @@
-package templating
+package schema
 
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 
+	"github.com/berth-dev/berth/templating/internal/problem"
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -20,7 +20,7 @@ func explain(k jsonschema.ErrorKind) string {
 	case *kind.Type:
 		return fmt.Sprintf("must be %s, not %s", strings.Join(withArticles(k.Want), " or "), value.Article(k.Got))
 	case *kind.DependentRequired:
-		return fmt.Sprintf("is missing %s, which is required together with %q", quoteAll(k.Missing), short(k.Prop))
+		return fmt.Sprintf("is missing %s, which is required together with %q", problem.QuoteAll(k.Missing), problem.Shorten(k.Prop))
 	case *kind.FalseSchema:
 		return "is not allowed"
 	case *kind.Not:
@@ -31,31 +31,31 @@ func explain(k jsonschema.ErrorKind) string {
 		}
 		return "matches none of the alternatives"
 	case *kind.PropertyNames:
-		return fmt.Sprintf("has an entry named %q, which is not allowed", short(k.Property))
+		return fmt.Sprintf("has an entry named %q, which is not allowed", problem.Shorten(k.Property))
 	case *kind.Enum:
-		return fmt.Sprintf("must be one of %s, not %s", shortJSON(k.Want...), shortJSON(k.Got))
+		return fmt.Sprintf("must be one of %s, not %s", problem.QuoteJSON(k.Want...), problem.QuoteJSON(k.Got))
 	case *kind.Const:
-		return fmt.Sprintf("must be %s, not %s", shortJSON(k.Want), shortJSON(k.Got))
+		return fmt.Sprintf("must be %s, not %s", problem.QuoteJSON(k.Want), problem.QuoteJSON(k.Got))
 	case *kind.Required:
-		return "is missing " + quoteAll(k.Missing)
+		return "is missing " + problem.QuoteAll(k.Missing)
 	case *kind.AdditionalProperties:
-		return "has unknown " + quoteAll(slices.Sorted(slices.Values(k.Properties)))
+		return "has unknown " + problem.QuoteAll(slices.Sorted(slices.Values(k.Properties)))
 	case *kind.Minimum:
-		return "must be at least " + short(k.Want.RatString()) + ", not " + short(k.Got.RatString())
+		return "must be at least " + problem.Shorten(k.Want.RatString()) + ", not " + problem.Shorten(k.Got.RatString())
 	case *kind.Maximum:
-		return "must be at most " + short(k.Want.RatString()) + ", not " + short(k.Got.RatString())
+		return "must be at most " + problem.Shorten(k.Want.RatString()) + ", not " + problem.Shorten(k.Got.RatString())
 	case *kind.Pattern:
-		return fmt.Sprintf(`must match the regular expression "%s" of its schema, not %q`, k.Want, short(k.Got))
+		return fmt.Sprintf(`must match the regular expression "%s" of its schema, not %q`, k.Want, problem.Shorten(k.Got))
 	case *kind.ExclusiveMinimum:
-		return "must be more than " + short(k.Want.RatString()) + ", not " + short(k.Got.RatString())
+		return "must be more than " + problem.Shorten(k.Want.RatString()) + ", not " + problem.Shorten(k.Got.RatString())
 	case *kind.ExclusiveMaximum:
-		return "must be less than " + short(k.Want.RatString()) + ", not " + short(k.Got.RatString())
+		return "must be less than " + problem.Shorten(k.Want.RatString()) + ", not " + problem.Shorten(k.Got.RatString())
 	case *kind.MultipleOf:
-		return "must be a multiple of " + short(k.Want.RatString()) + ", not " + short(k.Got.RatString())
+		return "must be a multiple of " + problem.Shorten(k.Want.RatString()) + ", not " + problem.Shorten(k.Got.RatString())
 	case *kind.UniqueItems:
 		return fmt.Sprintf("items %d and %d are equal; every item must be different", k.Duplicates[0], k.Duplicates[1])
 	case *kind.Format:
-		return fmt.Sprintf("must be a valid %s, not %s", k.Want, shortJSON(k.Got))
+		return fmt.Sprintf("must be a valid %s, not %s", k.Want, problem.QuoteJSON(k.Got))
 	default:
 		return explainSize(k)
 	}
@@ -113,44 +113,4 @@ func withArticles(kinds []string) []string {
 		result = append(result, value.Article(kind))
 	}
 	return result
-}
-
-func quoteAll(names []string) string {
-	return listed(names, quoteShort, ", ")
-}
-
-func quoteShort(s string) string { return strconv.Quote(short(s)) }
-
-func shortJSON(values ...any) string {
-	return listed(values, func(v any) string {
-		text, err := value.AppendJSON(nil, v)
-		if err != nil {
-			text = fmt.Append(nil, v)
-		}
-		return short(string(text))
-	}, ", ")
-}
-
-// maxListed bounds how many things a message lists.
-const maxListed = 20
-
-// listed writes what a message lists, as far as anybody reads it.
-func listed[T any](items []T, text func(T) string, between string) string {
-	texts := make([]string, 0, min(len(items), maxListed+1))
-	for i, item := range items {
-		if i == maxListed {
-			texts = append(texts, fmt.Sprintf("… (%d more)", len(items)-i))
-			break
-		}
-		texts = append(texts, text(item))
-	}
-	return strings.Join(texts, between)
-}
-
-// short keeps a message readable whatever was given.
-func short(s string) string {
-	if len(s) <= 80 {
-		return s
-	}
-	return strings.ToValidUTF8(s[:77], "") + "..."
 }

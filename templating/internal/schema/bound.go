@@ -1,4 +1,4 @@
-package templating
+package schema
 
 import (
 	"net/url"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/berth-dev/berth/templating/internal/problem"
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -15,7 +16,7 @@ import (
 // are, where a $ref may lead, how large a pattern is, and how much work it is to apply all of it to one
 // value.
 const (
-	maxSubschemas   = 2_000
+	MaxSubschemas   = 2_000
 	maxApplications = 100_000
 	maxRef          = 1_000
 )
@@ -35,12 +36,12 @@ type schemaBound struct {
 }
 
 // checkSchemaDocument refuses a schema that is too large or that leads out of its document.
-func checkSchemaDocument(doc any) (*schemaBound, Problems) {
+func checkSchemaDocument(doc any) (*schemaBound, problem.Problems) {
 	bound := &schemaBound{root: doc, anchors: map[string]any{}, patterns: map[string]int{}}
-	var problems Problems
+	var problems problem.Problems
 	count := 0
 	walkSchema(doc, "", func(schema map[string]any, pointer string) {
-		if count++; count > maxSubschemas || len(problems) >= maxProblems {
+		if count++; count > MaxSubschemas || len(problems) >= problem.MaxProblems {
 			return
 		}
 		problems = append(problems, checkRefs(schema, pointer)...)
@@ -51,19 +52,19 @@ func checkSchemaDocument(doc any) (*schemaBound, Problems) {
 			}
 		}
 	})
-	if count > maxSubschemas {
+	if count > MaxSubschemas {
 		problems = append(
 			problems,
-			problemf(CodeLimit, "", "the schema has %d subschemas; the limit is %d", count,
-				maxSubschemas),
+			problem.Errorf(problem.CodeLimit, "", "the schema has %d subschemas; the limit is %d", count,
+				MaxSubschemas),
 		)
 	}
 	return bound, problems
 }
 
 // checkRefs refuses references of a subschema that lead out of the document.
-func checkRefs(schema map[string]any, pointer string) Problems {
-	var problems Problems
+func checkRefs(schema map[string]any, pointer string) problem.Problems {
+	var problems problem.Problems
 	for _, keyword := range []string{"$ref", "$dynamicRef", "$recursiveRef"} {
 		ref, ok := schema[keyword].(string)
 		switch at := value.Pointer(pointer, keyword); {
@@ -71,14 +72,14 @@ func checkRefs(schema map[string]any, pointer string) Problems {
 		case !strings.HasPrefix(ref, "#"):
 			problems = append(
 				problems,
-				problemf(CodeRef, at, "%s %q refers to another document; only references within this schema work", keyword,
-					short(ref)).
-					suggest(`define the schema under "$defs" and write "#/$defs/NAME"`),
+				problem.Errorf(problem.CodeRef, at, "%s %q refers to another document; only references within this schema work", keyword,
+					problem.Shorten(ref)).
+					Suggest(`define the schema under "$defs" and write "#/$defs/NAME"`),
 			)
 		case len(ref) > maxRef:
 			problems = append(
 				problems,
-				problemf(CodeLimit, at, "%s has %d bytes; the limit is %d", keyword,
+				problem.Errorf(problem.CodeLimit, at, "%s has %d bytes; the limit is %d", keyword,
 					len(ref), maxRef),
 			)
 		}
@@ -87,12 +88,12 @@ func checkRefs(schema map[string]any, pointer string) Problems {
 }
 
 // readPatterns measures the patterns of a subschema, and refuses those that are too large or none.
-func (b *schemaBound) readPatterns(schema map[string]any, pointer string) Problems {
-	var problems Problems
+func (b *schemaBound) readPatterns(schema map[string]any, pointer string) problem.Problems {
+	var problems problem.Problems
 	read := func(pattern, at string) {
 		cost, err := value.MeasureRegexp(pattern)
 		if err != nil {
-			problems = append(problems, problemf(CodeSchema, at, "invalid JSON Schema: %v", err))
+			problems = append(problems, problem.Errorf(problem.CodeSchema, at, "invalid JSON Schema: %v", err))
 			return
 		}
 		b.patterns[pattern] = cost.Size
@@ -294,7 +295,7 @@ func (b *schemaBound) target(ref any) (any, bool) {
 	if unescaped, err := url.PathUnescape(fragment); err == nil {
 		fragment = unescaped
 	}
-	return walk(b.root, pointerSteps(fragment))
+	return value.Walk(b.root, problem.PointerSteps(fragment))
 }
 
 // compileRegexp compiles a pattern (RE2: linear in the text) of a schema, or a value that older drafts want

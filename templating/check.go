@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/berth-dev/berth/templating/engine"
 	"github.com/berth-dev/berth/templating/internal/function"
 	"github.com/berth-dev/berth/templating/internal/problem"
 	"github.com/berth-dev/berth/templating/internal/value"
@@ -21,7 +22,7 @@ func (c *Compiled) checkReferences() Problems {
 		if len(problems) == problem.MaxProblems {
 			break // whoever has that many has seen enough, and looking for near names takes time
 		}
-		p.SetPlace(r.leaf, r.offset)
+		r.Place(p)
 		problems = append(problems, *p)
 	}
 	return problems
@@ -31,7 +32,7 @@ func (c *Compiled) checkReference(r Reference, declared []string) *Problem {
 	var p Problem
 	switch r.Kind {
 	case ReferenceVariable:
-		if _, ok := c.properties[r.root]; ok {
+		if _, ok := c.properties[r.Root()]; ok {
 			return nil
 		}
 		p = undeclared(r, declared)
@@ -39,21 +40,21 @@ func (c *Compiled) checkReference(r Reference, declared []string) *Problem {
 			p.Suggestion = "write a function without arguments as {{ (" + r.Name + ") }}"
 		}
 	case ReferenceContext:
-		unknown, near := unknownContext(r.path)
+		unknown, near := unknownContext(r.Path())
 		if unknown == "" {
 			return nil
 		}
 		p = problem.Errorf(CodeUndeclared, r.Pointer, "%s: unknown field %q", r.Name, unknown)
 		p.Suggestion = near
 	case ReferenceEnvironment:
-		if slices.Contains(c.templateEnv, r.root) {
+		if slices.Contains(c.templateEnv, r.Root()) {
 			return nil
 		}
 		p = problem.Errorf(CodeEnvironment, r.Pointer, "%s: the template does not list %q in template_env", r.Name,
-			r.root).
-			SuggestNearest(r.root, c.templateEnv)
+			r.Root()).
+			SuggestNearest(r.Root(), c.templateEnv)
 		if p.Suggestion == "" {
-			p.Suggestion = "add it to template_env; the worker must be started with --template-env " + r.root
+			p.Suggestion = "add it to template_env; the worker must be started with --template-env " + r.Root()
 		}
 	case ReferenceBlock:
 		p = problem.Errorf(CodeBlock, r.Pointer, "%s: blocks are not supported", r.Name).
@@ -65,20 +66,20 @@ func (c *Compiled) checkReference(r Reference, declared []string) *Problem {
 }
 
 func undeclared(r Reference, declared []string) Problem {
-	if r.root == "" && len(r.path) > 0 && slices.Contains(declared, r.path[0]) {
+	if r.Root() == "" && len(r.Path()) > 0 && slices.Contains(declared, r.Path()[0]) {
 		return problem.Errorf(CodeUndeclared, r.Pointer, "%q is not declared", r.Name).
 			Suggest("write {{ %s }}: this engine has placeholders only", strings.TrimPrefix(r.Name, "."))
 	}
-	name := r.root
+	name := r.Root()
 	if name == "" {
 		name = r.Name
 	}
 	p := problem.Errorf(CodeUndeclared, r.Pointer, "%q is not declared in variables", name)
-	if r.root == "berth" || r.root == "prefect" {
+	if r.Root() == "berth" || r.Root() == "prefect" {
 		p.Suggestion = "write {{ berth.variables.NAME }} for a stored variable"
 		return p
 	}
-	return p.SuggestNearest(name, append([]string{contextRoot}, declared...))
+	return p.SuggestNearest(name, append([]string{engine.ContextRoot}, declared...))
 }
 
 // unknownContext follows a path through what ctx holds and returns the step that is not there.
@@ -109,7 +110,7 @@ func (c *Compiled) unused() Problems {
 			return nil
 		}
 		if r.Kind == ReferenceVariable {
-			used[r.root] = true
+			used[r.Root()] = true
 		}
 	}
 	if c.environment != nil {

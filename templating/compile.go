@@ -3,8 +3,8 @@ package templating
 import (
 	"slices"
 	"strconv"
-	"strings"
 
+	"github.com/berth-dev/berth/templating/engine"
 	"github.com/berth-dev/berth/templating/internal/problem"
 	"github.com/berth-dev/berth/templating/internal/schema"
 	"github.com/berth-dev/berth/templating/internal/value"
@@ -13,7 +13,7 @@ import (
 // languageWords are words of the template language that no variable may be named after; so are the roots of
 // what is not a variable.
 var languageWords = [...]string{
-	"end", "else", "break", "continue", "nil", "true", "false", contextRoot, "berth", "prefect",
+	"end", "else", "break", "continue", "nil", "true", "false", engine.ContextRoot, "berth", "prefect",
 }
 
 // Compile prepares a template and finds everything that can be known before any value is given. What is wrong
@@ -22,7 +22,7 @@ var languageWords = [...]string{
 func (r *Registry) Compile(t *Template) (*Compiled, error) {
 	c := &Compiled{templateEnv: slices.Clone(t.TemplateEnv)}
 	var problems Problems
-	engine, unknown := r.engine(t.Engine)
+	engine, unknown := r.lookup(t.Engine)
 	if unknown != nil {
 		problems = append(problems, *unknown)
 	}
@@ -139,7 +139,7 @@ func (c *Compiled) checkName(name string) Problems {
 				"%q is reserved by the template language; rename the variable", name),
 		}
 	}
-	if !isReachable(name) {
+	if !engine.IsReachable(name) {
 		c.warnings = append(
 			c.warnings,
 			problem.Warningf(CodeReserved, pointer, "no placeholder can refer to a variable named %q", name).
@@ -147,12 +147,6 @@ func (c *Compiled) checkName(name string) Problems {
 		)
 	}
 	return nil
-}
-
-// isReachable says whether a placeholder can name a variable.
-func isReachable(name string) bool {
-	return name != "" && name[0] != '$' && !strings.ContainsAny(name, ".[]") &&
-		strings.IndexFunc(name, func(r rune) bool { return !isNameRune(r) }) < 0
 }
 
 // compileSchema compiles the variables without `required` and a plain `additionalProperties: false`, which

@@ -76,7 +76,7 @@ func (c *Compiled) StoredReferences() []string {
 	names := map[string]bool{}
 	for _, reference := range c.references {
 		if reference.Kind == ReferenceStored {
-			names[reference.root] = true
+			names[reference.Root()] = true
 		}
 	}
 	collectStored(c.defaults, names, 0)
@@ -123,7 +123,7 @@ func (c *Compiled) renderMerged(ctx context.Context, in Input, merged merged) (*
 	}
 	problems = append(problems, AsProblems(err)...)
 	if env, ok := values.Variables[envVariable]; ok && c.environment != nil {
-		copied, err := values.budget.Copy(env)
+		copied, err := values.Budget(ctx).Copy(env)
 		if err != nil {
 			return nil, Problems{problem.Errorf(CodeLimit, ConfigurationPointer+"/env", "%v", err)}
 		}
@@ -132,7 +132,7 @@ func (c *Compiled) renderMerged(ctx context.Context, in Input, merged merged) (*
 	rendered := &Rendered{
 		Configuration: configuration,
 		Defaulted:     c.defaulted(in.Layers),
-		Used:          values.budget.Used(),
+		Used:          values.Budget(ctx).Used(),
 	}
 	return rendered, problems.ErrorOrNil()
 }
@@ -150,11 +150,11 @@ func (c *Compiled) values(ctx context.Context, in Input, merged merged) (*Values
 	if err != nil {
 		return nil, Problems{problem.Errorf(CodeStored, "", "%v", err)}
 	}
-	return &Values{
+	values := &Values{
 		Variables: merged.all(), Context: tree, Stored: stored, Env: c.readableEnv(in.Env),
 		Now: in.Context.Run.ScheduledTime.UTC(), Seed: seed(in.Context.Run), Limits: in.Limits,
-		budget: value.NewBudget(ctx, in.Limits),
-	}, nil
+	}
+	return values.Charge(value.NewBudget(ctx, in.Limits)), nil
 }
 
 // readsContext is true where the template looks at the run at hand: most do not.

@@ -1,9 +1,8 @@
-// Package templating is the language of base job templates: what a platform team writes, and everybody's runs
-// pass through.
+// Package templating is the language of base job templates.
 //
-// A template is a JSON Schema of variables and a job_configuration, a tree with placeholders. At save it is
-// compiled once, and everything that can be known without values is checked; for each attempt of a run it is
-// rendered with the values of all levels.
+// A template is a JSON Schema of variables and a job_configuration, a tree with placeholders. It is compiled
+// once, when it is saved, which finds everything that can be known without values; it is rendered for each
+// attempt of a run with the values of all levels.
 //
 //	          Parse               Registry.Compile                     Compiled.Render
 //	bytes ──────────▶ Template ─────────────────────▶ Compiled ─────────────────────────────▶ Rendered
@@ -12,33 +11,29 @@
 //	                               │  Engine.Compile ▶ Program               │ job_configuration.env, then the rest
 //	                               └  references against declarations        └ Program.Render
 //
-// ValidateDeployment and ValidateRun check values against the schema; Lint renders with defaults, examples
-// and alternatives and lets a JobCheck judge the result. Package manifest, which knows Kubernetes, turns a
-// Rendered into a Job; nothing here does.
+// ValidateDeployment and ValidateRun check values against the schema. Lint renders a template with its
+// defaults, examples and alternatives and lets a JobCheck judge each result. A Cache keeps compiled versions.
 //
-// # Engines
+// # Packages
 //
-// An Engine compiles a tree into a Program. compiler (tree.go) walks the tree and asks the engine for the
-// node of each string:
+//	templating            the public face: templates, values of all levels, lint, cache
+//	├─ engine             what an engine implements; the two engines that Berth has
+//	├─ enginetest         the tests that every engine must pass
+//	├─ manifest           turns a Rendered into a Kubernetes Job; nothing else here knows Kubernetes
+//	├─ preview            the Job of a template, and the effect of a change, before it is saved
+//	└─ internal
+//	   ├─ value           the data that templates work on, and the budget that work is paid from
+//	   ├─ problem         errors with a code, a JSON pointer, line and column
+//	   ├─ schema          JSON Schema: bounds, validation, messages
+//	   ├─ action          the language of Go template actions
+//	   └─ function        its functions
 //
-//   - literal: no braces.
-//   - whole: exactly one placeholder, which becomes the value itself, type and all; without a value its key is gone.
-//   - partial: text and placeholders, which is text.
-//   - actionLeaf, textManifest (gotemplate): Go template actions, run by internal/action.
+// # Invariants
 //
-// Which of `{{ image }}` and `{{ .image }}` is a placeholder and which an action is decided in one place,
-// action.Scan. Placeholders beside actions are rewritten into calls, so that the parser of text/template sees
-// nothing unusual; offsets are mapped back for messages.
-//
-// Any other engine says what a string means and leaves the tree to CompileTree (leaf.go), is registered with
-// NewRegistry and held to package enginetest. The examples hold one to copy.
-//
-// # What must hold
-//
-//   - The same Input gives the same bytes. Objects are walked in the order of their keys, now is the run's scheduled time, ids are derived,
-//     and nothing here reads a clock, a file, the network or the environment.
-//   - Nothing that is given is changed, and what is returned shares nothing with it.
-//   - Whoever writes a template can not hold or hurt the process: every step, byte and call is paid from a value.Budget before it is taken,
-//     nesting is bounded before anything recurses, and an object can not come to hold itself.
-//   - Everything wrong is said at once, as Problems: a code, a JSON pointer, line and column, what was expected, and what was likely meant.
+//   - The same Input gives the same bytes. Objects are walked in the order of their keys, now is the run's
+//     scheduled time, IDs are derived, and nothing here reads a clock, a file, the network or the environment.
+//   - No argument is changed, and no result shares memory with one.
+//   - A template author cannot block or exhaust the process: every step, byte and call is paid from a budget
+//     before it is taken, nesting is bounded before anything recurses, and no object can contain itself.
+//   - All problems are reported at once, each with its place and, where one is near, a suggestion.
 package templating

@@ -2,147 +2,82 @@ package templating
 
 import (
 	"context"
-	"fmt"
-	"slices"
-	"strings"
-	"time"
 
-	"github.com/google/uuid"
-
-	"github.com/berth-dev/berth/templating/internal/problem"
-	"github.com/berth-dev/berth/templating/internal/value"
+	"github.com/berth-dev/berth/templating/engine"
 )
 
-// Engine turns a job_configuration into a Program. Engines hold no state: one value serves every template.
-type Engine interface {
-	// Name is what a template writes as its engine.
-	Name() string
-	// Compile checks and prepares a tree. What is wrong comes back as Problems with pointers that begin at
-	// decl.Pointer, warnings among them; the program is nil only when there is nothing that could be
-	// rendered.
-	Compile(tree any, decl Declarations) (Program, error)
-}
+// The interface between templates and engines is package engine. The names below are what other packages need
+// of it.
+type (
+	// Engine turns a job_configuration into a Program.
+	Engine = engine.Engine
+	// Program is a compiled tree.
+	Program = engine.Program
+	// Declarations is what an engine may know of a template before any value is given.
+	Declarations = engine.Declarations
+	// Values is what a Program is rendered with.
+	Values = engine.Values
+	// Leaf is a string of a tree as an engine has compiled it.
+	Leaf = engine.Leaf
+	// LeafCompiler makes a Leaf of a string.
+	LeafCompiler = engine.LeafCompiler
+	// Reference is one place of a program that takes a value from outside.
+	Reference = engine.Reference
+	// ReferenceKind says where a reference takes its value from.
+	ReferenceKind = engine.ReferenceKind
+	// Limits bound one render.
+	Limits = engine.Limits
+	// Budget is what is left of the limits during a render.
+	Budget = engine.Budget
+	// LimitError says which bound a render ran into.
+	LimitError = engine.LimitError
+)
 
-// Program is a compiled tree: immutable, shared by all goroutines.
-type Program interface {
-	// Render fills in values. The result shares nothing with the values or the program. What went wrong comes
-	// back as Problems with pointers, beside what could be rendered, for a lint that wants to go on; a tree
-	// that is one placeholder without a value gives ErrNoValue, and a context that ends its own error.
-	Render(ctx context.Context, v *Values) (any, error)
-	// References lists every place that takes a value from outside.
-	References() []Reference
-}
-
-// Declarations is what an engine may know of a template before any value is given.
-type Declarations struct {
-	// Pointer is the JSON pointer of the tree.
-	Pointer string
-	// Variables are the names of the declared job variables, sorted.
-	Variables []string
-}
-
-// Values is what a Program is rendered with, all in the form of DecodeJSON. A Program must not change any of
-// it.
-type Values struct {
-	// Variables are the job variables after merging.
-	Variables map[string]any
-	// Context is the run at hand, as Context.Tree makes it; nil where no reference of the template leads
-	// there.
-	Context map[string]any
-	// Stored holds the stored variables.
-	Stored map[string]any
-	// Env is the part of the worker's environment that may be read.
-	Env map[string]string
-	// Now is what the template language calls now: the run's scheduled time.
-	Now time.Time
-	// Seed is what generated ids are derived from.
-	Seed uuid.UUID
-	// Limits bound the render; zero fields mean the defaults.
-	Limits Limits
-	// budget is shared by the programs of one template.
-	budget *value.Budget
-}
-
-// Limits bound one render; see DefaultLimits.
-type Limits = value.Limits
-
-// Budget is what is left of the limits during a render: engines pay from it before they work.
-type Budget = value.Budget
-
-// LimitError says which bound a render ran into.
-type LimitError = value.LimitError
-
-// DefaultLimits returns the limits that hold where nobody set others.
-func DefaultLimits() Limits { return value.DefaultLimits() }
-
-// NewBudget starts a budget; limits that are zero are the default ones. It belongs to one goroutine.
-func NewBudget(ctx context.Context, limits Limits) *Budget { return value.NewBudget(ctx, limits) }
-
-// Charge returns the values with a budget that a render pays from, so that whoever renders can see what it
-// was charged, also when it fails.
-func (v *Values) Charge(b *Budget) *Values {
-	charged := *v
-	charged.budget = b
-	return &charged
-}
-
-// Budget returns the budget of the render: the one of the whole template if it runs as part of one, else a
-// new one.
-func (v *Values) Budget(ctx context.Context) *Budget {
-	if v.budget != nil {
-		return v.budget
-	}
-	return value.NewBudget(ctx, v.Limits)
-}
-
-// Registry knows the engines by name. It is immutable.
-type Registry struct {
-	engines map[string]Engine
-	names   []string
-}
+// The kinds of references.
+const (
+	ReferenceVariable    = engine.ReferenceVariable
+	ReferenceContext     = engine.ReferenceContext
+	ReferenceStored      = engine.ReferenceStored
+	ReferenceEnvironment = engine.ReferenceEnvironment
+	ReferenceBlock       = engine.ReferenceBlock
+	ReferenceAll         = engine.ReferenceAll
+)
 
 // DefaultEngine is the engine of templates that name none.
-const DefaultEngine = "gotemplate"
+const DefaultEngine = engine.DefaultEngine
 
-// NewRegistry makes a registry of exactly these engines.
-func NewRegistry(engines ...Engine) (*Registry, error) {
-	r := &Registry{engines: make(map[string]Engine, len(engines))}
-	for _, engine := range engines {
-		name := engine.Name()
-		if name == "" || strings.TrimSpace(name) != name {
-			return nil, fmt.Errorf("register engine: invalid name %q", name)
-		}
-		if _, twice := r.engines[name]; twice {
-			return nil, fmt.Errorf("register engine %q: already registered", name)
-		}
-		r.engines[name] = engine
-		r.names = append(r.names, name)
-	}
-	slices.Sort(r.names)
-	return r, nil
+// ErrNoValue is what rendering a tree gives that is one placeholder without a value.
+var ErrNoValue = engine.ErrNoValue
+
+// GoTemplateEngine is the default engine: placeholders, and Go template actions with a safe part of sprig.
+func GoTemplateEngine() Engine { return engine.GoTemplateEngine() }
+
+// PlaceholderEngine is the strict engine: placeholders and nothing else.
+func PlaceholderEngine() Engine { return engine.PlaceholderEngine() }
+
+// CompileTree compiles a tree for an engine that only defines what a string means.
+func CompileTree(tree any, decl Declarations, compile LeafCompiler) (Program, error) {
+	return engine.CompileTree(tree, decl, compile)
 }
 
-// DefaultRegistry holds the engines that Berth comes with.
-func DefaultRegistry() *Registry {
-	placeholder, gotemplate := PlaceholderEngine(), GoTemplateEngine()
-	return &Registry{
-		engines: map[string]Engine{placeholder.Name(): placeholder, gotemplate.Name(): gotemplate},
-		names:   []string{gotemplate.Name(), placeholder.Name()},
-	}
+// CompilePlaceholders is the LeafCompiler of placeholders and nothing else.
+func CompilePlaceholders(pointer, s string) (Leaf, []Reference, error) {
+	return engine.CompilePlaceholders(pointer, s)
 }
 
-// Engines lists the names of the engines, sorted.
-func (r *Registry) Engines() []string { return slices.Clone(r.names) }
+// ParseReference reads the name of a placeholder.
+func ParseReference(name string) Reference { return engine.ParseReference(name) }
 
-// engine finds the engine of a template.
-func (r *Registry) engine(name string) (Engine, *Problem) {
-	if name == "" {
-		name = DefaultEngine
-	}
-	if engine, ok := r.engines[name]; ok {
-		return engine, nil
-	}
-	p := problem.Errorf(CodeEngine, "/engine", "unknown engine %q; the engines are %s", name,
-		strings.Join(r.names, ", ")).SuggestNearest(name, r.names)
-	return nil, &p
+// DefaultLimits returns the limits that hold unless others are set.
+func DefaultLimits() Limits { return engine.DefaultLimits() }
+
+// NewBudget starts a budget; zero limits are the default ones. It belongs to one goroutine.
+func NewBudget(ctx context.Context, limits Limits) *Budget { return engine.NewBudget(ctx, limits) }
+
+// Text returns a scalar as it is written inside text. It is false for an object or a list.
+func Text(v any) (string, bool) { return engine.Text(v) }
+
+// ProblemAt is an error at a byte offset of the string at a pointer.
+func ProblemAt(code, pointer, leaf string, offset int, format string, args ...any) Problem {
+	return engine.ProblemAt(code, pointer, leaf, offset, format, args...)
 }

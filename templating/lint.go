@@ -230,11 +230,11 @@ func (l *linter) isTentative(p Problem, given map[string]any) (variable string, 
 		case ReferenceStored, ReferenceContext, ReferenceEnvironment:
 			return "", true
 		case ReferenceVariable:
-			_, hasDefault := l.compiled.defaults[r.root]
-			_, isFrozen := l.compiled.frozen[r.root]
-			_, isGiven := given[r.root]
+			_, hasDefault := l.compiled.defaults[r.Root()]
+			_, isFrozen := l.compiled.frozen[r.Root()]
+			_, isGiven := given[r.Root()]
 			if !hasDefault && !isFrozen && !isGiven {
-				return r.root, !l.isDecided(p, r)
+				return r.Root(), !l.isDecided(p, r)
 			}
 		}
 	}
@@ -244,10 +244,10 @@ func (l *linter) isTentative(p Problem, given map[string]any) (variable string, 
 // isDecided is true where no value that the schema takes could make it right: a required variable that stands
 // there as it is, and whose declared type does not fit.
 func (l *linter) isDecided(p Problem, r Reference) bool {
-	kind, one := l.compiled.property(r.root)["type"].(string)
+	kind, one := l.compiled.property(r.Root())["type"].(string)
 	return one && kind != "null" && p.Code == CodeType && p.Pointer == r.Pointer && !r.Action &&
-		len(r.path) == 0 &&
-		slices.Contains(l.compiled.required, r.root)
+		len(r.Path()) == 0 &&
+		slices.Contains(l.compiled.required, r.Root())
 }
 
 // isNear says whether one place is the other, or inside it.

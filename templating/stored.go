@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/berth-dev/berth/templating/engine"
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -32,10 +33,8 @@ func collectStored(v any, names map[string]bool, depth int) {
 	}
 	switch v := v.(type) {
 	case string:
-		for _, span := range findPlaceholders(v) {
-			if r := ParseReference(span.name); r.Kind == ReferenceStored {
-				names[r.root] = true
-			}
+		for _, name := range engine.StoredNames(v) {
+			names[name] = true
 		}
 	case []any:
 		for _, item := range v {
@@ -62,7 +61,9 @@ func (r *resolver) resolve(v any, pointer string) (any, bool) {
 		if !strings.Contains(v, "{{") {
 			return v, true
 		}
-		return r.text(v, pointer)
+		resolved, ok, problems := engine.ResolveStored(pointer, v, r.stored)
+		r.problems = append(r.problems, problems...)
+		return resolved, ok
 	case []any:
 		if !refersToStored(v) {
 			return v, true
@@ -105,38 +106,4 @@ func refersToStored(v any) bool {
 		}
 	}
 	return false
-}
-
-func (r *resolver) text(s, pointer string) (any, bool) {
-	var spans []span
-	for _, span := range findPlaceholders(s) {
-		if kind := ParseReference(span.name).Kind; kind == ReferenceStored || kind == ReferenceBlock {
-			spans = append(spans, span)
-		}
-	}
-	if len(spans) == 0 {
-		return s, true
-	}
-	parts := splitLeaf(pointer, s, spans)
-	values := &Values{Stored: r.stored}
-	if len(parts) == 1 {
-		v, ok, err := parts[0].reference.Resolve(values)
-		if err != nil {
-			r.problems = append(r.problems, AsProblems(err)...)
-		}
-		return v, ok
-	}
-	var text strings.Builder
-	for _, part := range parts {
-		if part.reference == nil {
-			text.WriteString(part.text)
-			continue
-		}
-		resolved, err := referenceText(part.reference, values)
-		if err != nil {
-			r.problems = append(r.problems, AsProblems(err)...)
-		}
-		text.WriteString(resolved)
-	}
-	return text.String(), true
 }

@@ -1,3 +1,5 @@
+// Package problem is how the template language reports errors and warnings: a code that scripts can branch on, the
+// JSON pointer of the place, line and column inside a string, a message and a suggestion.
 package problem
 
 import (

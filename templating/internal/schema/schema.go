@@ -1,3 +1,8 @@
+// Package schema validates values against JSON Schema, for job variables and for parameters.
+//
+// The schema library reads no file and no URL, and because it cannot be interrupted, bound.go limits the work
+// before it starts: the number of subschemas, the size of patterns, and how often subschemas are applied to one
+// value. explain.go words its errors; conceal.go keeps the values of stored variables out of them.
 package schema
 
 import (

@@ -1,4 +1,4 @@
-package templating
+package engine
 
 import (
 	"errors"
@@ -44,7 +44,7 @@ func (g *goCompiler) leaf(pointer, s string) node {
 		return literalNode{s}
 	}
 	if p := tooLarge(pointer, s); p != nil {
-		return g.broken(pointer, Problems{*p})
+		return g.broken(pointer, problem.Problems{*p})
 	}
 	leaf := action.Scan(s, func(s string, start int) (action.Span, bool) {
 		span, ok := placeholderAt(s, start)
@@ -77,9 +77,9 @@ const (
 	maxBraces = 20_000
 )
 
-func tooLarge(pointer, s string) *Problem {
+func tooLarge(pointer, s string) *problem.Problem {
 	if braces := strings.Count(s, "{{"); len(s) > maxLeaf || braces > maxBraces {
-		p := problem.Errorf(CodeLimit, pointer,
+		p := problem.Errorf(problem.CodeLimit, pointer,
 			"the string has %d bytes and %d actions; the limits are %d and %d", len(s),
 			braces, maxLeaf, maxBraces)
 		return &p
@@ -96,7 +96,7 @@ func (g *goCompiler) manifest(pointer, s string) node {
 	return &textManifest{place: place{pointer: pointer, source: s, original: same}, template: template}
 }
 
-func (g *goCompiler) broken(pointer string, problems Problems) node {
+func (g *goCompiler) broken(pointer string, problems problem.Problems) node {
 	g.compiler.report(problems)
 	return brokenNode{pointer, problems}
 }
@@ -104,15 +104,15 @@ func (g *goCompiler) broken(pointer string, problems Problems) node {
 // compile compiles actions, says what is wrong with them, and notes what they refer to.
 func (g *goCompiler) compile(
 	pointer, original, source string, position func(int) int, text bool,
-) (*action.Template, Problems) {
+) (*action.Template, problem.Problems) {
 	template, issues := action.Compile(source, action.Options{Text: text, Variables: g.variables})
 	at := place{pointer: pointer, source: original, original: position}
-	var problems Problems
+	var problems problem.Problems
 	for _, issue := range issues[:min(len(issues), problem.MaxProblems)] {
 		p := problem.Errorf(issueCode(issue.Code), pointer, "%s", issue.Message)
 		p.Suggestion = issue.Suggestion
 		at.put(&p, issue)
-		if p.Code == CodeFunction && p.Suggestion == "" {
+		if p.Code == problem.CodeFunction && p.Suggestion == "" {
 			p = p.SuggestNearest(quoted(issue.Message), g.functionNames())
 		}
 		problems = append(problems, p)
@@ -130,11 +130,11 @@ func (g *goCompiler) compile(
 func issueCode(code action.IssueCode) string {
 	switch code {
 	case action.IssueFunction:
-		return CodeFunction
+		return problem.CodeFunction
 	case action.IssueLimit:
-		return CodeLimit
+		return problem.CodeLimit
 	default:
-		return CodeSyntax
+		return problem.CodeSyntax
 	}
 }
 
@@ -166,7 +166,7 @@ func fieldReference(field action.Field) Reference {
 		root:   field.Path[0],
 		path:   field.Path[1:],
 	}
-	if r.root == contextRoot {
+	if r.root == ContextRoot {
 		r.Kind = ReferenceContext
 	}
 	return r
@@ -179,7 +179,7 @@ type place struct {
 	original func(offset int) int
 }
 
-func (at *place) put(p *Problem, issue action.Issue) {
+func (at *place) put(p *problem.Problem, issue action.Issue) {
 	switch {
 	case issue.Line > 0:
 		p.Line, p.Column = issue.Line, 1
@@ -194,21 +194,21 @@ func (at *place) put(p *Problem, issue action.Issue) {
 
 // problems gives an error of an execution its place.
 func (at *place) problems(err error) error {
-	var problems Problems
+	var problems problem.Problems
 	if errors.As(err, &problems) {
 		return problems
 	}
-	code := CodeRender
+	code := problem.CodeRender
 	var limit *LimitError
 	if errors.As(err, &limit) {
-		code = CodeLimit
+		code = problem.CodeLimit
 	}
 	p := problem.Errorf(code, at.pointer, "%v", err)
 	var placed *action.EvalError
 	if errors.As(err, &placed) {
 		p.SetPlace(at.source, at.original(placed.Offset))
 	}
-	return Problems{p}
+	return problem.Problems{p}
 }
 
 // environment is what the actions of one leaf are executed with.
@@ -288,11 +288,11 @@ func (t *textManifest) render(r *render) (any, bool) {
 // renderedYAML says what is wrong with rendered YAML, and shows the rendered line: the source does not have
 // it.
 func renderedYAML(pointer, text string, err error) error {
-	p := problem.Errorf(CodeSyntax, pointer, "rendered manifest: %v", err)
+	p := problem.Errorf(problem.CodeSyntax, pointer, "rendered manifest: %v", err)
 	var syntax *value.SyntaxError
 	if errors.As(err, &syntax) && syntax.Line > 0 {
 		p.Message += ": " + strings.TrimSpace(problem.Excerpt(text, syntax.Line))
 		p.Pointer += syntax.Pointer
 	}
-	return Problems{p}
+	return problem.Problems{p}
 }

@@ -1,4 +1,4 @@
-package templating
+package engine
 
 import (
 	"context"
@@ -21,27 +21,27 @@ type node interface {
 type render struct {
 	values   *Values
 	budget   *value.Budget
-	problems Problems
+	problems problem.Problems
 	stopped  bool
 }
 
 // fail notes an error of the leaf at pointer. A bound that was reached, or a context that ended, stops the
 // whole render.
 func (r *render) fail(pointer string, err error) {
-	var problems Problems
+	var problems problem.Problems
 	if !errors.As(err, &problems) {
-		code := CodeRender
+		code := problem.CodeRender
 		var limit *LimitError
 		if errors.As(err, &limit) {
-			code, r.stopped = CodeLimit, true
+			code, r.stopped = problem.CodeLimit, true
 		}
-		problems = Problems{problem.Errorf(code, pointer, "%v", err)}
+		problems = problem.Problems{problem.Errorf(code, pointer, "%v", err)}
 	}
 	if len(problems) == 0 { // an engine of somebody's own may say that something is wrong and not what
-		problems = Problems{problem.Errorf(CodeRender, pointer, "the engine failed without an error message")}
+		problems = problem.Problems{problem.Errorf(problem.CodeRender, pointer, "the engine failed without an error message")}
 	}
 	r.problems = append(r.problems, problems...)
-	if len(r.problems) >= problem.MaxProblems || r.problems[len(r.problems)-1].Code == CodeLimit {
+	if len(r.problems) >= problem.MaxProblems || r.problems[len(r.problems)-1].Code == problem.CodeLimit {
 		r.stopped = true
 	}
 }
@@ -78,17 +78,17 @@ var ErrNoValue = errors.New("no value")
 // compiler turns a tree into nodes; leaf is what the engine makes of a string.
 type compiler struct {
 	leaf     func(pointer, s string) node
-	problems Problems
+	problems problem.Problems
 }
 
 // report notes problems, as far as anybody would read them.
-func (c *compiler) report(problems Problems) {
+func (c *compiler) report(problems problem.Problems) {
 	c.problems = append(c.problems, problems[:min(len(problems), max(0, problem.MaxProblems-len(c.problems)))]...)
 }
 
 func (c *compiler) compile(v any, pointer string, depth int) node {
 	if depth > value.MaxDepth {
-		problems := Problems{problem.Errorf(CodeLimit, pointer, "nested deeper than %d levels", value.MaxDepth)}
+		problems := problem.Problems{problem.Errorf(problem.CodeLimit, pointer, "nested deeper than %d levels", value.MaxDepth)}
 		c.report(problems)
 		return brokenNode{pointer, problems}
 	}
@@ -121,7 +121,7 @@ func (l literalNode) render(*render) (any, bool) { return l.v, true }
 // the tree is still looked at.
 type brokenNode struct {
 	pointer  string
-	problems Problems
+	problems problem.Problems
 }
 
 func (b brokenNode) render(r *render) (any, bool) {

@@ -1,4 +1,4 @@
-package templating
+package engine
 
 import (
 	"github.com/berth-dev/berth/templating/internal/problem"
@@ -27,10 +27,10 @@ func CompileTree(tree any, decl Declarations, compile LeafCompiler) (Program, er
 	c.leaf = func(pointer, s string) node {
 		leaf, references, err := compile(pointer, s)
 		p.references = append(p.references, references...)
-		problems := AsProblems(err)
+		problems := problem.AsProblems(err)
 		if leaf == nil && len(problems) == 0 {
-			problems = Problems{
-				problem.Errorf(CodeSyntax, pointer, "the engine cannot compile this string and gives no reason"),
+			problems = problem.Problems{
+				problem.Errorf(problem.CodeSyntax, pointer, "the engine cannot compile this string and gives no reason"),
 			}
 		}
 		c.report(problems)
@@ -87,7 +87,7 @@ func (n nativeLeaf) Render(v *Values, b *Budget) (any, bool, error) {
 func (r Reference) At(pointer, leaf string, offset int) Reference { return r.at(pointer, leaf, offset) }
 
 // Problem is an error at the reference's place.
-func (r *Reference) Problem(code, format string, args ...any) Problem {
+func (r *Reference) Problem(code, format string, args ...any) problem.Problem {
 	return r.problem(code, format, args...)[0]
 }
 
@@ -100,7 +100,7 @@ func (r *Reference) Text(v *Values) (string, error) { return referenceText(r, v)
 func Text(v any) (string, bool) { return value.Text(v) }
 
 // ProblemAt is an error at a byte offset of the string at a pointer.
-func ProblemAt(code, pointer, leaf string, offset int, format string, args ...any) Problem {
+func ProblemAt(code, pointer, leaf string, offset int, format string, args ...any) problem.Problem {
 	p := problem.Errorf(code, pointer, format, args...)
 	p.SetPlace(leaf, offset)
 	return p

@@ -1,4 +1,4 @@
-package templating
+package engine
 
 import (
 	"strings"
@@ -31,7 +31,7 @@ func (placeholderEngine) Compile(tree any, decl Declarations) (Program, error) {
 
 // actionsAsText warns of what would be an action in the other engine: here it reaches the cluster as it
 // stands.
-func actionsAsText(pointer, s string, parts []part) *Problem {
+func actionsAsText(pointer, s string, parts []part) *problem.Problem {
 	offset := 0
 	for _, part := range parts {
 		if part.reference != nil {
@@ -40,7 +40,7 @@ func actionsAsText(pointer, s string, parts []part) *Problem {
 		}
 		start := strings.Index(part.text, "{{")
 		if start >= 0 && strings.Contains(part.text[start:], "}}") {
-			p := problem.Warningf(CodeSyntax, pointer,
+			p := problem.Warningf(problem.CodeSyntax, pointer,
 				`not a placeholder, so it stays text: the engine "placeholder" has no actions`).
 				Suggest("engine: " + DefaultEngine)
 			p.SetPlace(s, offset+start)
@@ -169,7 +169,7 @@ func referenceText(reference *Reference, values *Values) (string, error) {
 	}
 	text, ok := value.Text(v)
 	if !ok {
-		p := reference.problem(CodeType, "%s is %s and cannot be part of a longer string", reference.Name,
+		p := reference.problem(problem.CodeType, "%s is %s and cannot be part of a longer string", reference.Name,
 			value.Article(value.Kind(v)))
 		p[0].Suggestion = "make the placeholder the whole value, without text around it"
 		return "", p

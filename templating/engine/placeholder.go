@@ -1,4 +1,4 @@
-package templating
+package engine
 
 import (
 	"strings"
@@ -77,4 +77,10 @@ func splitPath(name string) []string {
 		name = strings.ReplaceAll(strings.ReplaceAll(name, "[", "."), "]", "")
 	}
 	return strings.Split(name, ".")
+}
+
+// IsReachable reports whether a placeholder can refer to a variable with this name.
+func IsReachable(name string) bool {
+	return name != "" && name[0] != '$' && !strings.ContainsAny(name, ".[]") &&
+		strings.IndexFunc(name, func(r rune) bool { return !isNameRune(r) }) < 0
 }

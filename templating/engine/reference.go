@@ -1,4 +1,4 @@
-package templating
+package engine
 
 import (
 	"strings"
@@ -49,14 +49,19 @@ func (r Reference) Root() string { return r.root }
 // Position is the line and the column inside the string at Pointer, from 1, in runes.
 func (r Reference) Position() (line, column int) { return value.Position(r.leaf, r.offset) }
 
+// Place gives a problem the place of the reference inside its string.
+func (r Reference) Place(p *problem.Problem) { p.SetPlace(r.leaf, r.offset) }
+
 // Path is the way from the root into its value.
 func (r Reference) Path() []string { return r.path }
+
+// ContextRoot is the root of references to the run at hand.
+const ContextRoot = "ctx"
 
 const (
 	storedPrefix       = "berth.variables."
 	storedPrefixLegacy = "prefect.variables."
 	blockPrefix        = "prefect.blocks."
-	contextRoot        = "ctx"
 )
 
 // ParseReference reads the name of a placeholder. It is what engines build on, so that a name means the same
@@ -81,7 +86,7 @@ func ParseReference(name string) Reference {
 	}
 	steps := splitPath(name)
 	r.root, r.path = steps[0], steps[1:]
-	if r.Kind == ReferenceVariable && r.root == contextRoot {
+	if r.Kind == ReferenceVariable && r.root == ContextRoot {
 		r.Kind = ReferenceContext
 	}
 	return r
@@ -104,28 +109,28 @@ func (r *Reference) Resolve(v *Values) (any, bool, error) {
 	case ReferenceStored:
 		root, ok := v.Stored[r.root]
 		if !ok {
-			return nil, false, r.problem(CodeStored, "stored variable %q does not exist", r.root)
+			return nil, false, r.problem(problem.CodeStored, "stored variable %q does not exist", r.root)
 		}
 		found, ok := value.Walk(root, r.path)
 		return found, ok, nil
 	case ReferenceEnvironment:
 		text, ok := v.Env[r.root]
 		if !ok {
-			p := r.problem(CodeEnvironment, "the worker does not share its environment variable %q with templates",
+			p := r.problem(problem.CodeEnvironment, "the worker does not share its environment variable %q with templates",
 				r.root)
 			p[0].Suggestion = "start the worker with --template-env " + r.root
 			return nil, false, p
 		}
 		return text, true, nil
 	default:
-		return nil, false, r.problem(CodeBlock, "%s: blocks are not supported", r.Name)
+		return nil, false, r.problem(problem.CodeBlock, "%s: blocks are not supported", r.Name)
 	}
 }
 
-func (r *Reference) problem(code, format string, args ...any) Problems {
+func (r *Reference) problem(code, format string, args ...any) problem.Problems {
 	p := problem.Errorf(code, r.Pointer, format, args...)
 	p.SetPlace(r.leaf, r.offset)
-	return Problems{p}
+	return problem.Problems{p}
 }
 
 // at places a reference that was found at an offset of a leaf.

@@ -70,7 +70,7 @@ func bench(b *testing.B) benched {
 			b.Error(err)
 		}
 	})
-	if _, _, err := s.PutDeployment(b.Context(), store.Deployment{Name: "d", Pool: "p"}, "ada"); err != nil {
+	if _, _, err := s.UpsertDeployment(b.Context(), store.Deployment{Name: "d", Pool: "p"}, "ada"); err != nil {
 		b.Fatal(err)
 	}
 	return benched{s, benchClient(b, url, admin, transport), benchClient(b, url, worker, transport)}

@@ -39,7 +39,7 @@ func (s *server) ensureKey(ctx context.Context, role api.Role, text string) erro
 	if err != nil {
 		return fmt.Errorf("the bootstrap %s key: %w", role, err)
 	}
-	err = s.store.EnsureKey(ctx, store.Key{
+	err = s.store.UpsertKey(ctx, store.Key{
 		ID: key.ID, Name: "bootstrap-" + string(role), Role: string(role), SecretHash: key.Hash(),
 		CreatedAt: s.Now().UTC(), CreatedBy: bootstrapActor,
 	})

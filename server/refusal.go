@@ -63,7 +63,7 @@ func (f *front) noteRefusal(r *http.Request, err error) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), refusalTimeout)
 	defer cancel()
-	if err := f.store.Refused(ctx, r.Method+" "+apikey.Mask(r.URL.Path), apikey.Mask(refusal.Detail), who.Name); err != nil {
+	if err := f.store.CreateAuditRefusal(ctx, r.Method+" "+apikey.Mask(r.URL.Path), apikey.Mask(refusal.Detail), who.Name); err != nil {
 		f.responder.Logger.Warn(
 			"a refusal could not be written down",
 			"actor",

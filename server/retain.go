@@ -29,8 +29,8 @@ func kept(option, otherwise time.Duration) time.Duration {
 	return option
 }
 
-func (o Options) keep() store.Keep {
-	return store.Keep{
+func (o Options) keep() store.Retention {
+	return store.Retention{
 		Runs: kept(
 			o.KeepRuns,
 			DefaultKeepRuns,
@@ -42,7 +42,7 @@ func (o Options) keep() store.Keep {
 func (s *server) retain(counts *metric.Retention) func(context.Context) error {
 	keep := s.keep()
 	return func(ctx context.Context) error {
-		removed, err := s.store.Retain(ctx, keep)
+		removed, err := s.store.Expire(ctx, keep)
 		counts.Add(removed)
 		if removed.Any() {
 			s.Logger.Info(

@@ -143,7 +143,7 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 	if err := s.bootstrap(ctx, templates); err != nil {
 		return err
 	}
-	if _, err := metric.NewStats(s.registry, s.store.Stats, s.Now, s.Logger); err != nil {
+	if _, err := metric.NewStats(s.registry, s.store.GetStats, s.Now, s.Logger); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
 	stopping := make(chan struct{})

@@ -15,7 +15,7 @@ const clockworks = 20
 func (f *fleet) wind(s *store.Store) {
 	f.t.Helper()
 	_, err := s.CreatePool(f.t.Context(), store.NewPool{
-		Name: "clocks", Type: "process", Template: store.TemplateDoc{Document: []byte(`{"job_configuration":{"job_manifest":{}}}`)},
+		Name: "clocks", Type: "process", Template: store.TemplateDocument{Document: []byte(`{"job_configuration":{"job_manifest":{}}}`)},
 	}, "ada")
 	next := time.Now()
 	every := func(i int) []store.NewSchedule {
@@ -24,8 +24,8 @@ func (f *fleet) wind(s *store.Store) {
 	}
 	for i := 0; i < clockworks && err == nil; i++ {
 		name := fmt.Sprint("clock", i)
-		if _, _, err = s.PutDeployment(f.t.Context(), store.Deployment{Name: name, Pool: "clocks"}, "ada"); err == nil {
-			err = s.PutSchedules(f.t.Context(), name, every(i), "ada")
+		if _, _, err = s.UpsertDeployment(f.t.Context(), store.Deployment{Name: name, Pool: "clocks"}, "ada"); err == nil {
+			err = s.UpdateSchedules(f.t.Context(), name, every(i), "ada")
 		}
 	}
 	if err != nil {
@@ -84,7 +84,7 @@ func (f *fleet) slotsOf(s *store.Store, deployment string) []time.Time {
 	f.t.Helper()
 	var slots []time.Time
 	for page := (store.Page{Limit: 200}); ; {
-		runs, next, err := s.ListRunsBy(f.t.Context(), store.RunFilter{Deployment: deployment}, store.EarliestDueFirst, page)
+		runs, next, err := s.ListRuns(f.t.Context(), store.RunFilter{Deployment: deployment, Sort: store.EarliestDueFirst}, page)
 		if err != nil {
 			f.t.Fatal(err)
 		}
@@ -101,7 +101,7 @@ func (f *fleet) slotsOf(s *store.Store, deployment string) []time.Time {
 // already.
 func (f *fleet) replaced(s *store.Store, deployment string) {
 	f.t.Helper()
-	runs, _, err := s.ListRunsBy(f.t.Context(), store.RunFilter{Deployment: deployment}, store.NewestFirst, store.Page{Limit: 500})
+	runs, _, err := s.ListRuns(f.t.Context(), store.RunFilter{Deployment: deployment}, store.Page{Limit: 500})
 	if err != nil {
 		f.t.Fatal(err)
 	}

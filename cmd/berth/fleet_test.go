@@ -178,13 +178,13 @@ func (f *fleet) limit(n int32) *int32 {
 func (f *fleet) fill(s *store.Store, runs int) {
 	f.t.Helper()
 	_, err := s.CreatePool(f.t.Context(), store.NewPool{
-		Name: "p", Type: "process", ConcurrencyLimit: f.limit(fleetPoolLimit), Template: store.TemplateDoc{Document: []byte(`{"job_configuration":{"job_manifest":{}}}`)},
+		Name: "p", Type: "process", ConcurrencyLimit: f.limit(fleetPoolLimit), Template: store.TemplateDocument{Document: []byte(`{"job_configuration":{"job_manifest":{}}}`)},
 	}, "ada")
 	if err == nil {
-		_, _, err = s.PutDeployment(f.t.Context(), store.Deployment{Name: "narrow", Pool: "p", ConcurrencyLimit: f.limit(fleetNarrow)}, "ada")
+		_, _, err = s.UpsertDeployment(f.t.Context(), store.Deployment{Name: "narrow", Pool: "p", ConcurrencyLimit: f.limit(fleetNarrow)}, "ada")
 	}
 	if err == nil {
-		_, _, err = s.PutDeployment(f.t.Context(), store.Deployment{Name: "wide", Pool: "p"}, "ada")
+		_, _, err = s.UpsertDeployment(f.t.Context(), store.Deployment{Name: "wide", Pool: "p"}, "ada")
 	}
 	for name, n := range map[string]int{"narrow": runs / 2, "wide": runs - runs/2} {
 		for ; n > 0 && err == nil; n -= 1000 {

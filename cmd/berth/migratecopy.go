@@ -45,7 +45,7 @@ func copyDatabase(cmd *cobra.Command, app *cli.App, from, to *store.Store) error
 	var rows int64
 	working := app.Working("copying")
 	defer working.Stop()
-	err := store.Copy(cmd.Context(), from, to, func(c store.Copied) {
+	err := store.Copy(cmd.Context(), from, to, func(c store.CopyProgress) {
 		if c.Compared {
 			rows += c.Rows
 			return

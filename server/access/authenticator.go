@@ -32,9 +32,9 @@ const (
 
 // Keys is the part of the store that the Authenticator needs.
 type Keys interface {
-	KeyByID(ctx context.Context, id string) (*store.Key, error)
-	TouchKey(ctx context.Context, id string, at time.Time) error
-	JobKeyOf(ctx context.Context, attempt uuid.UUID) (*store.JobKey, error)
+	GetKey(ctx context.Context, id string) (*store.Key, error)
+	UpdateKeyLastUsed(ctx context.Context, id string, at time.Time) error
+	GetJobKey(ctx context.Context, attempt uuid.UUID) (*store.JobKey, error)
 }
 
 // Authenticator finds the principal of a request by its API key. It is safe for concurrent use.
@@ -121,7 +121,7 @@ func (a *Authenticator) lookUp(ctx context.Context, id string) (*store.Key, erro
 	if ok && a.now().Sub(entry.at) < cacheFor {
 		return entry.key, nil
 	}
-	key, err := a.keys.KeyByID(ctx, id)
+	key, err := a.keys.GetKey(ctx, id)
 	var storeError *store.Error
 	if errors.As(err, &storeError) && storeError.Code == store.NotFound {
 		key, err = nil, nil
@@ -177,7 +177,7 @@ func (a *Authenticator) flush(ctx context.Context) {
 	}
 	a.mu.Unlock()
 	for id, at := range used {
-		if err := a.keys.TouchKey(ctx, id, at); err != nil && ctx.Err() == nil {
+		if err := a.keys.UpdateKeyLastUsed(ctx, id, at); err != nil && ctx.Err() == nil {
 			a.logger.Warn("cannot store the last use of an API key", "key", id, "error", err)
 		}
 	}

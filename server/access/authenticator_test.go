@@ -24,7 +24,7 @@ type fakeKeys struct {
 	down    error
 }
 
-func (t *fakeKeys) KeyByID(_ context.Context, id string) (*store.Key, error) {
+func (t *fakeKeys) GetKey(_ context.Context, id string) (*store.Key, error) {
 	t.reads++
 	if t.down != nil {
 		return nil, t.down
@@ -36,11 +36,11 @@ func (t *fakeKeys) KeyByID(_ context.Context, id string) (*store.Key, error) {
 	return &key, nil
 }
 
-func (t *fakeKeys) JobKeyOf(context.Context, uuid.UUID) (*store.JobKey, error) {
+func (t *fakeKeys) GetJobKey(context.Context, uuid.UUID) (*store.JobKey, error) {
 	return nil, &store.Error{Code: store.NotFound, Message: "attempt not found"}
 }
 
-func (t *fakeKeys) TouchKey(_ context.Context, id string, at time.Time) error {
+func (t *fakeKeys) UpdateKeyLastUsed(_ context.Context, id string, at time.Time) error {
 	t.touched[id] = at
 	return nil
 }

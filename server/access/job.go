@@ -15,7 +15,7 @@ import (
 // its attempt is active.
 func (a *Authenticator) authenticateJob(ctx context.Context, sent apikey.Key, attempt uuid.UUID) (Principal,
 	error) {
-	stored, err := a.keys.JobKeyOf(ctx, attempt)
+	stored, err := a.keys.GetJobKey(ctx, attempt)
 	var storeError *store.Error
 	if errors.As(err, &storeError) && storeError.Code == store.NotFound {
 		stored, err = &store.JobKey{}, nil

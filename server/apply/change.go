@@ -46,14 +46,14 @@ func (p *planner) record(ctx context.Context, c change) error {
 }
 
 // ownerKind returns how the store names a kind of item that a project can own; queues belong to their pool.
-func ownerKind(kind api.ChangeKind) (store.Owner, bool) {
+func ownerKind(kind api.ChangeKind) (store.OwnedKind, bool) {
 	switch kind {
 	case api.ChangeKindPool:
-		return store.OwnPool, true
+		return store.OwnedPool, true
 	case api.ChangeKindVariable:
-		return store.OwnVariable, true
+		return store.OwnedVariable, true
 	case api.ChangeKindDeployment:
-		return store.OwnDeployment, true
+		return store.OwnedDeployment, true
 	}
 	return "", false
 }
@@ -71,7 +71,7 @@ func (p *planner) own(ctx context.Context, c *change) error {
 		return nil
 	}
 	owner, _ := ownerKind(c.kind)
-	before, err := p.tx.SetProject(ctx, store.Ownership{
+	before, err := p.tx.UpdateProject(ctx, store.Ownership{
 		Kind: owner, Name: c.name, Project: p.project, New: c.action == api.Create,
 	}, p.By.Name)
 	if err != nil || c.action == api.Create {

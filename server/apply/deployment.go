@@ -27,7 +27,7 @@ func (p *planner) applyDeployment(ctx context.Context, spec api.DeploymentSpec) 
 	if current != nil {
 		wanted.Paused = current.Paused
 	}
-	before, err := p.tx.DeploymentSchedules(ctx, spec.Name)
+	before, err := p.tx.ListDeploymentSchedules(ctx, spec.Name)
 	if err != nil {
 		return err
 	}
@@ -41,13 +41,13 @@ func (p *planner) applyDeployment(ctx context.Context, spec api.DeploymentSpec) 
 		fields = differences(*current, wanted)
 	}
 	if current == nil || len(fields) > 0 {
-		if _, _, err := p.tx.PutDeployment(ctx, wanted, p.By.Name); err != nil {
+		if _, _, err := p.tx.UpsertDeployment(ctx, wanted, p.By.Name); err != nil {
 			return err
 		}
 	}
 	if !sameSchedules(before, schedules) {
 		fields = append(fields, "schedules")
-		if err := p.tx.PutSchedules(ctx, spec.Name, schedules, p.By.Name); err != nil {
+		if err := p.tx.UpdateSchedules(ctx, spec.Name, schedules, p.By.Name); err != nil {
 			return err
 		}
 	}
@@ -71,7 +71,7 @@ func (p *planner) lockDeployment(ctx context.Context, spec api.DeploymentSpec) (
 	if err := p.By.CheckPool(spec.Pool); err != nil {
 		return nil, problem.Newf(problem.Forbidden, "").At("/pool", "%s", err)
 	}
-	current, err := p.tx.HoldDeployment(ctx, spec.Name)
+	current, err := p.tx.LockDeployment(ctx, spec.Name)
 	if store.IsCode(err, store.NotFound) {
 		return nil, nil
 	}
@@ -155,7 +155,7 @@ func (p *planner) templateFor(
 	if compiled, ok := p.compiled[d.Pool]; ok {
 		return compiled, nil
 	}
-	version, err := p.tx.GetTemplate(ctx, d.Pool, 0)
+	version, err := p.tx.GetTemplateVersion(ctx, d.Pool, 0)
 	if err != nil {
 		return nil, err
 	}

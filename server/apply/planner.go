@@ -38,12 +38,12 @@ type planner struct {
 }
 
 func (p *planner) applyFile(ctx context.Context) error {
-	if err := p.tx.HoldApply(ctx); err != nil {
+	if err := p.tx.LockApply(ctx); err != nil {
 		return err
 	}
 	if p.project = wire.Or(p.File.Project, ""); p.project != "" {
 		var err error
-		if p.owned, err = p.tx.OwnedBy(ctx, p.project); err != nil {
+		if p.owned, err = p.tx.ListOwned(ctx, p.project); err != nil {
 			return err
 		}
 	}
@@ -139,9 +139,9 @@ func (p *planner) declares(path ...any) bool {
 }
 
 func (p *planner) applyVariable(ctx context.Context, spec api.VariableSpec) error {
-	current, err := p.tx.HoldVariable(ctx, spec.Name)
+	current, err := p.tx.LockVariable(ctx, spec.Name)
 	if store.IsCode(err, store.NotFound) {
-		if _, err := p.tx.PutVariable(ctx, spec.Name, spec.Value, p.By.Name); err != nil {
+		if _, err := p.tx.UpsertVariable(ctx, spec.Name, spec.Value, p.By.Name); err != nil {
 			return err
 		}
 		return p.record(ctx, change{kind: api.ChangeKindVariable, name: spec.Name, action: api.Create})
@@ -157,7 +157,7 @@ func (p *planner) applyVariable(ctx context.Context, spec api.VariableSpec) erro
 	}
 	if !jsondoc.Equal(current.Value, spec.Value) {
 		c.fields = []string{"value"}
-		if _, err := p.tx.PutVariable(ctx, spec.Name, spec.Value, p.By.Name); err != nil {
+		if _, err := p.tx.UpsertVariable(ctx, spec.Name, spec.Value, p.By.Name); err != nil {
 			return err
 		}
 	}

@@ -54,13 +54,13 @@ func (p *planner) createPool(ctx context.Context, spec api.PoolSpec) error {
 }
 
 // newTemplate returns the declared template of a new pool, or the default one of its type.
-func (p *planner) newTemplate(spec api.PoolSpec) (store.TemplateDoc, error) {
+func (p *planner) newTemplate(spec api.PoolSpec) (store.TemplateDocument, error) {
 	if spec.BaseJobTemplate == nil {
 		return p.templates.Default(string(*spec.Type))
 	}
 	checked, err := p.checkTemplate(spec)
 	if err != nil {
-		return store.TemplateDoc{}, err
+		return store.TemplateDocument{}, err
 	}
 	return checked.Doc, nil
 }
@@ -97,7 +97,7 @@ func (p *planner) updatePool(ctx context.Context, i int, spec api.PoolSpec, curr
 	if len(update.change.fields) > 0 {
 		// Claims wait for the lock of a pool. It is taken only where something changes, and the pool is read
 		// again under it.
-		if update, err = p.poolUpdate(ctx, p.tx.HoldPool, declared); err != nil {
+		if update, err = p.poolUpdate(ctx, p.tx.LockPool, declared); err != nil {
 			return err
 		}
 	}
@@ -108,7 +108,7 @@ func (p *planner) updatePool(ctx context.Context, i int, spec api.PoolSpec, curr
 		}
 	}
 	if update.setTemplate {
-		if _, err := p.tx.SaveTemplate(ctx, spec.Name, declared.template.Doc, nil, p.By.Name); err != nil {
+		if _, err := p.tx.UpdateTemplate(ctx, spec.Name, declared.template.Doc, nil, p.By.Name); err != nil {
 			return err
 		}
 	}
@@ -125,7 +125,7 @@ type declaredPool struct {
 // poolUpdate is what brings a pool to what the file declares.
 type poolUpdate struct {
 	setFields   bool
-	fields      store.PoolChange
+	fields      store.PoolUpdate
 	setTemplate bool
 	change      change
 }
@@ -156,7 +156,7 @@ func (p *planner) poolUpdate(ctx context.Context, read readPool, d declaredPool)
 		return u, nil
 	}
 
-	version, err := p.tx.GetTemplate(ctx, d.Name, 0)
+	version, err := p.tx.GetTemplateVersion(ctx, d.Name, 0)
 	if err != nil || jsondoc.Equal(version.Document, d.template.Doc.Document) {
 		return u, err
 	}

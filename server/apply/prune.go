@@ -18,7 +18,7 @@ func (p *planner) prune(ctx context.Context) error {
 	force := wire.Or(p.File.Force, false)
 
 	// Deployments come first: a pool or a variable in use cannot be deleted.
-	for _, name := range p.undeclared(store.OwnDeployment) {
+	for _, name := range p.undeclared(store.OwnedDeployment) {
 		if err := p.pruneDeployment(ctx, name, force); err != nil {
 			return err
 		}
@@ -31,13 +31,13 @@ func (p *planner) prune(ctx context.Context) error {
 		}
 	}
 	if !p.By.Limited() {
-		for _, name := range p.undeclared(store.OwnVariable) {
+		for _, name := range p.undeclared(store.OwnedVariable) {
 			if err := p.pruneVariable(ctx, name); err != nil {
 				return err
 			}
 		}
 	}
-	for _, name := range p.undeclared(store.OwnPool) {
+	for _, name := range p.undeclared(store.OwnedPool) {
 		if err := p.prunePool(ctx, name, force); err != nil {
 			return err
 		}
@@ -46,18 +46,18 @@ func (p *planner) prune(ctx context.Context) error {
 }
 
 // undeclared returns the names that belong to the project and are not in the file.
-func (p *planner) undeclared(kind store.Owner) []string {
+func (p *planner) undeclared(kind store.OwnedKind) []string {
 	declared := map[string]bool{}
 	switch kind {
-	case store.OwnPool:
+	case store.OwnedPool:
 		for _, spec := range wire.Or(p.File.Pools, nil) {
 			declared[spec.Name] = true
 		}
-	case store.OwnVariable:
+	case store.OwnedVariable:
 		for _, spec := range wire.Or(p.File.Variables, nil) {
 			declared[spec.Name] = true
 		}
-	case store.OwnDeployment:
+	case store.OwnedDeployment:
 		for _, spec := range wire.Or(p.File.Deployments, nil) {
 			declared[spec.Name] = true
 		}
@@ -66,7 +66,7 @@ func (p *planner) undeclared(kind store.Owner) []string {
 }
 
 func (p *planner) pruneDeployment(ctx context.Context, name string, force bool) error {
-	d, err := p.tx.HoldDeployment(ctx, name)
+	d, err := p.tx.LockDeployment(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -119,7 +119,7 @@ func (p *planner) prunePool(ctx context.Context, name string, force bool) error 
 	if !p.By.MayUsePool(name) {
 		return nil
 	}
-	others, _, err := p.tx.ListDeployments(ctx, name, store.Page{Limit: 1})
+	others, _, err := p.tx.ListDeployments(ctx, store.DeploymentFilter{Pool: name}, store.Page{Limit: 1})
 	if err != nil {
 		return err
 	}

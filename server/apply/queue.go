@@ -64,7 +64,7 @@ func (p *planner) updateQueue(
 	limitDeclared bool,
 ) error {
 	c := newChange(api.ChangeKindQueue, queueName(current.Pool, current.Name))
-	var fields store.QueueChange
+	var fields store.QueueUpdate
 	if spec.Priority != nil && *spec.Priority != current.Priority {
 		fields.Priority = spec.Priority
 		c.set("priority", int64(current.Priority), int64(*spec.Priority))

@@ -34,7 +34,7 @@ func New(registry *templating.Registry) *Catalog {
 
 // Checked is a template without errors.
 type Checked struct {
-	Doc      store.TemplateDoc
+	Doc      store.TemplateDocument
 	Compiled *templating.Compiled
 	Warnings []api.Finding
 }
@@ -56,7 +56,7 @@ func (c *Catalog) Check(document json.RawMessage) (*Checked, error) {
 		return nil, fmt.Errorf("compact the template: %w", err)
 	}
 	return &Checked{
-		Doc:      store.TemplateDoc{Document: compact.Bytes(), StoredNames: compiled.StoredReferences()},
+		Doc:      store.TemplateDocument{Document: compact.Bytes(), StoredNames: compiled.StoredReferences()},
 		Compiled: compiled,
 		Warnings: finding.FromProblems(report.Warnings),
 	}, nil

@@ -14,14 +14,14 @@ import (
 var defaultTemplates embed.FS
 
 // Default returns the template of a pool of this type that is created without one.
-func (c *Catalog) Default(poolType string) (store.TemplateDoc, error) {
+func (c *Catalog) Default(poolType string) (store.TemplateDocument, error) {
 	document, err := defaultTemplate(poolType)
 	if err != nil {
-		return store.TemplateDoc{}, err
+		return store.TemplateDocument{}, err
 	}
 	checked, err := c.Check(document)
 	if err != nil {
-		return store.TemplateDoc{}, fmt.Errorf("check the default template for %s pools: %w", poolType, err)
+		return store.TemplateDocument{}, fmt.Errorf("check the default template for %s pools: %w", poolType, err)
 	}
 	return checked.Doc, nil
 }

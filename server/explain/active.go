@@ -8,7 +8,7 @@ import (
 )
 
 // explainPending explains a run that a worker has claimed and whose container has not started.
-func explainPending(facts *store.Situation) Explanation {
+func explainPending(facts *store.RunFacts) Explanation {
 	e := Explanation{Sentence: "a worker claimed it and is preparing its Job"}
 	attempt := newest(facts.Attempts)
 	if attempt == nil {
@@ -39,7 +39,7 @@ func explainPending(facts *store.Situation) Explanation {
 }
 
 // explainRunning explains a run whose container runs.
-func explainRunning(facts *store.Situation) Explanation {
+func explainRunning(facts *store.RunFacts) Explanation {
 	e := Explanation{Sentence: "it is running"}
 	if facts.Run.StartedAt != nil {
 		e.Sentence = "it has been running for " + span(facts.Now.Sub(*facts.Run.StartedAt))
@@ -60,7 +60,7 @@ func explainRunning(facts *store.Situation) Explanation {
 }
 
 // explainCancelling explains a run that is being cancelled and whose container has not stopped yet.
-func explainCancelling(facts *store.Situation) Explanation {
+func explainCancelling(facts *store.RunFacts) Explanation {
 	e := Explanation{Sentence: "it is being cancelled"}
 	if message := facts.Run.State.Message; message != "" {
 		// The message is either a reason or "cancelled by NAME".
@@ -79,7 +79,7 @@ func explainCancelling(facts *store.Situation) Explanation {
 }
 
 // addDiagnosis repeats what the worker observed of an attempt that has not ended.
-func (e *Explanation) addDiagnosis(facts *store.Situation) {
+func (e *Explanation) addDiagnosis(facts *store.RunFacts) {
 	if attempt := newest(facts.Attempts); attempt != nil && attempt.Diagnosis != "" &&
 		attempt.EndedAt == nil {
 		e.Details = append(e.Details, attempt.Diagnosis)
@@ -88,7 +88,7 @@ func (e *Explanation) addDiagnosis(facts *store.Situation) {
 
 // checkWorkerLost replaces the sentence if the lease of the newest attempt has expired and no live worker of
 // its cluster can take it over. Only a worker of the same cluster can see what its Job does.
-func (e *Explanation) checkWorkerLost(facts *store.Situation) {
+func (e *Explanation) checkWorkerLost(facts *store.RunFacts) {
 	attempt := newest(facts.Attempts)
 	if attempt == nil || facts.LeaseExpiresAt == nil || facts.LeaseExpiresAt.After(facts.Now) {
 		return

@@ -9,7 +9,7 @@ import (
 )
 
 // explainEnded explains a run that has finished.
-func explainEnded(facts *store.Situation) Explanation {
+func explainEnded(facts *store.RunFacts) Explanation {
 	switch facts.Run.State.Type {
 	case lifecycle.Completed:
 		return explainCompleted(facts)
@@ -19,7 +19,7 @@ func explainEnded(facts *store.Situation) Explanation {
 	return explainFailed(facts)
 }
 
-func explainCompleted(facts *store.Situation) Explanation {
+func explainCompleted(facts *store.RunFacts) Explanation {
 	run := facts.Run
 	e := Explanation{Sentence: "it completed"}
 	if run.StartedAt != nil && run.EndedAt != nil {
@@ -32,7 +32,7 @@ func explainCompleted(facts *store.Situation) Explanation {
 	return e
 }
 
-func explainCancelled(facts *store.Situation) Explanation {
+func explainCancelled(facts *store.RunFacts) Explanation {
 	e := Explanation{Sentence: "it was cancelled"}
 	if facts.Run.State.Name == "Expired" {
 		e.Sentence = "it expired"
@@ -51,7 +51,7 @@ func explainCancelled(facts *store.Situation) Explanation {
 	return e
 }
 
-func explainFailed(facts *store.Situation) Explanation {
+func explainFailed(facts *store.RunFacts) Explanation {
 	run := facts.Run
 	outcome := describeOutcome(run.Category, run.ExitCode, run.State.Message)
 	// The attempt's own message is more specific than the run's, if the attempt ended the run.
@@ -68,7 +68,7 @@ func explainFailed(facts *store.Situation) Explanation {
 }
 
 // whyNotRetried says why no further attempt was made.
-func whyNotRetried(facts *store.Situation) string {
+func whyNotRetried(facts *store.RunFacts) string {
 	run := facts.Run
 	if at := facts.TimeoutAt; run.Category == lifecycle.Deadline && at != nil && run.EndedAt != nil &&
 		!at.After(*run.EndedAt) {
@@ -80,9 +80,9 @@ func whyNotRetried(facts *store.Situation) string {
 	budget := lifecycle.BudgetOf(run.Category)
 	switch budget {
 	case lifecycle.RetriesBudget:
-		setting, used, limit = "retries.max", facts.Spent.App, facts.Policy.Max
+		setting, used, limit = "retries.max", facts.RetriesUsed.App, facts.Policy.Max
 	case lifecycle.InfrastructureBudget:
-		setting, used = "retries.infrastructure_max", facts.Spent.Infrastructure
+		setting, used = "retries.infrastructure_max", facts.RetriesUsed.Infrastructure
 		limit = facts.Policy.InfrastructureMaxFor(run.Category)
 	default:
 		return fmt.Sprintf("not retried: category %s is never retried automatically", run.Category)
@@ -101,7 +101,7 @@ func whyNotRetried(facts *store.Situation) string {
 }
 
 // pastAttempt describes an attempt that has ended: how, where, and how long it took.
-func pastAttempt(facts *store.Situation, i int) string {
+func pastAttempt(facts *store.RunFacts, i int) string {
 	attempt := &facts.Attempts[i]
 	line := fmt.Sprintf("attempt %d: %s", attempt.Number, attemptOutcome(attempt))
 	// The sentence already describes the outcome of the attempt that ended the run.
@@ -198,7 +198,7 @@ func describeCategory(category lifecycle.Category) string {
 const shownLines = 5
 
 // addLastLines adds the end of the newest attempt's output, each line marked with "| ".
-func (e *Explanation) addLastLines(facts *store.Situation) {
+func (e *Explanation) addLastLines(facts *store.RunFacts) {
 	last := newest(facts.Attempts)
 	if last == nil || strings.TrimSpace(last.LastLines) == "" {
 		return
@@ -210,7 +210,7 @@ func (e *Explanation) addLastLines(facts *store.Situation) {
 }
 
 // addAdvice adds what to do about a run that did not complete.
-func (e *Explanation) addAdvice(facts *store.Situation) {
+func (e *Explanation) addAdvice(facts *store.RunFacts) {
 	if text := remedy(facts); text != "" {
 		e.Next = append(e.Next, text)
 	}
@@ -224,7 +224,7 @@ func (e *Explanation) addAdvice(facts *store.Situation) {
 }
 
 // remedy says how to remove the cause of a failure; empty if only the workload's output can tell.
-func remedy(facts *store.Situation) string {
+func remedy(facts *store.RunFacts) string {
 	switch category := facts.Run.Category; category {
 	case lifecycle.OOM:
 		return memoryRemedy(facts)
@@ -247,14 +247,14 @@ func remedy(facts *store.Situation) string {
 	return ""
 }
 
-func memoryRemedy(facts *store.Situation) string {
+func memoryRemedy(facts *store.RunFacts) string {
 	policy := facts.Policy.OOM
 	switch {
 	case policy == nil:
 		return "raise the job variable that sets its memory, or set retries.oom of the deployment to raise it"
-	case facts.Spent.OOM >= policy.Max:
+	case facts.RetriesUsed.OOM >= policy.Max:
 		return fmt.Sprintf("raise job variable %q, or retries.oom.max of the deployment (%d of %d are used)",
-			policy.Variable, facts.Spent.OOM, policy.Max)
+			policy.Variable, facts.RetriesUsed.OOM, policy.Max)
 	}
 	return fmt.Sprintf("job variable %q is frozen or at its maximum: change its limit in the pool's template",
 		policy.Variable)

@@ -52,7 +52,7 @@ const (
 )
 
 // Explain explains the state of a run.
-func Explain(facts *store.Situation) Explanation {
+func Explain(facts *store.RunFacts) Explanation {
 	switch facts.Run.State.Type {
 	case lifecycle.Scheduled:
 		return explainScheduled(facts)
@@ -79,14 +79,14 @@ func (e *Explanation) addStep(format string, args ...any) {
 }
 
 // addTimeout says when the run times out.
-func (e *Explanation) addTimeout(facts *store.Situation) {
+func (e *Explanation) addTimeout(facts *store.RunFacts) {
 	if at := facts.TimeoutAt; at != nil {
 		e.addDetail("it times out %s, retries included", until(facts.Now, *at))
 	}
 }
 
 // addStartDeadline says when the run expires, unless it has already started.
-func (e *Explanation) addStartDeadline(facts *store.Situation) {
+func (e *Explanation) addStartDeadline(facts *store.RunFacts) {
 	if at := facts.StartDeadline; at != nil && facts.Run.StartedAt == nil {
 		e.addDetail("it expires %s unless it starts before", until(facts.Now, *at))
 	}
@@ -94,7 +94,7 @@ func (e *Explanation) addStartDeadline(facts *store.Situation) {
 
 // addPastAttempts adds a line for each attempt that has ended and, while retries may follow, the retries
 // used.
-func (e *Explanation) addPastAttempts(facts *store.Situation) {
+func (e *Explanation) addPastAttempts(facts *store.RunFacts) {
 	for i := range facts.Attempts {
 		if facts.Attempts[i].EndedAt != nil {
 			e.Details = append(e.Details, pastAttempt(facts, i))
@@ -106,16 +106,16 @@ func (e *Explanation) addPastAttempts(facts *store.Situation) {
 }
 
 // retriesUsed lists the retry budgets that the run has used; empty if none.
-func retriesUsed(facts *store.Situation) string {
+func retriesUsed(facts *store.RunFacts) string {
 	var parts []string
 	for _, budget := range []struct {
 		name        string
 		used, limit int
 	}{
-		{"retries", facts.Spent.App, facts.Policy.Max},
-		{"out-of-memory retries", facts.Spent.OOM, facts.Policy.OOMMax()},
+		{"retries", facts.RetriesUsed.App, facts.Policy.Max},
+		{"out-of-memory retries", facts.RetriesUsed.OOM, facts.Policy.OOMMax()},
 		{
-			"infrastructure retries", facts.Spent.Infrastructure,
+			"infrastructure retries", facts.RetriesUsed.Infrastructure,
 			facts.Policy.InfrastructureMaxFor(lifecycle.Evicted),
 		},
 	} {

@@ -26,16 +26,16 @@ func ptr[T any](v T) *T { return &v }
 func ago(d time.Duration) time.Time { return now.Add(-d) }
 
 // runFacts are the facts of a run that was due two minutes ago, with a live worker and no limit or pause.
-func runFacts(change ...func(*store.Situation)) *store.Situation {
-	f := &store.Situation{
+func runFacts(change ...func(*store.RunFacts)) *store.RunFacts {
+	f := &store.RunFacts{
 		Run: store.Run{
 			ID: uuid.MustParse("01890000-0000-7000-8000-000000000001"), Name: "brave-anchor-042",
 			Pool: "k8s", Queue: "default", Deployment: "etl", DueAt: ago(2 * time.Minute),
 			State: lifecycle.State{Type: lifecycle.Scheduled, Name: "Scheduled"},
 		},
-		Lane: store.Lane{
-			Pool: store.Gate{Name: "k8s"}, Queue: store.Gate{Name: "default"},
-			Deployment: store.Gate{Name: "etl"},
+		Gates: store.ClaimGates{
+			Pool: store.ClaimGate{Name: "k8s"}, Queue: store.ClaimGate{Name: "default"},
+			Deployment: store.ClaimGate{Name: "etl"},
 		},
 		Workers: []store.Worker{{Name: "w1", Pool: "k8s", ClusterID: "c1", LastSeenAt: ago(time.Second),
 			ActiveAttempts: 3}},
@@ -48,8 +48,8 @@ func runFacts(change ...func(*store.Situation)) *store.Situation {
 }
 
 // inState puts the run into a state.
-func inState(t lifecycle.StateType, name, message string) func(*store.Situation) {
-	return func(f *store.Situation) {
+func inState(t lifecycle.StateType, name, message string) func(*store.RunFacts) {
+	return func(f *store.RunFacts) {
 		f.Run.State = lifecycle.State{Type: t, Name: name, Message: message, At: ago(time.Minute)}
 		if t.Terminal() {
 			f.Run.EndedAt = ptr(ago(time.Minute))
@@ -58,8 +58,8 @@ func inState(t lifecycle.StateType, name, message string) func(*store.Situation)
 }
 
 // withAttempt adds an attempt; with a category, it has ended.
-func withAttempt(c lifecycle.Category, change ...func(*store.Attempt)) func(*store.Situation) {
-	return func(f *store.Situation) {
+func withAttempt(c lifecycle.Category, change ...func(*store.Attempt)) func(*store.RunFacts) {
+	return func(f *store.RunFacts) {
 		n := int32(len(f.Attempts) + 1)
 		a := store.Attempt{
 			Number: n, Worker: "w1", ClusterID: "c1", Node: "node-1", JobNamespace: "jobs",
@@ -84,57 +84,57 @@ func notStarted(a *store.Attempt) { a.RunningAt, a.Node = nil, "" }
 
 func exit(code int32) func(*store.Attempt) { return func(a *store.Attempt) { a.ExitCode = &code } }
 
-func failed(name string) func(*store.Situation) { return inState(lifecycle.Failed, name, "") }
+func failed(name string) func(*store.RunFacts) { return inState(lifecycle.Failed, name, "") }
 
-func crashed(f *store.Situation) { inState(lifecycle.Crashed, "Crashed", "")(f) }
+func crashed(f *store.RunFacts) { inState(lifecycle.Crashed, "Crashed", "")(f) }
 
 // cases are the facts of a run, by situation.
-func cases() map[string]*store.Situation {
+func cases() map[string]*store.RunFacts {
 	limit := func(n int32) *int32 { return &n }
-	held := []store.Holder{
+	held := []store.SlotHolder{
 		{Name: "calm-gull-123", Deployment: "etl", Since: ago(2*time.Hour + 13*time.Minute)},
 		{Name: "swift-ferry-007", Deployment: "etl", Since: ago(40 * time.Second)},
 	}
-	return map[string]*store.Situation{
+	return map[string]*store.RunFacts{
 		"due with a live worker":                            runFacts(),
-		"due with runs ahead in two queues":                 runFacts(func(f *store.Situation) { f.Ahead, f.Before = 42, 1 }),
-		"due with runs ahead in a queue of higher priority": runFacts(func(f *store.Situation) { f.Before = 7 }),
-		"scheduled for later": runFacts(func(f *store.Situation) {
+		"due with runs ahead in two queues":                 runFacts(func(f *store.RunFacts) { f.AheadInQueue, f.AheadInOtherQueues = 42, 1 }),
+		"due with runs ahead in a queue of higher priority": runFacts(func(f *store.RunFacts) { f.AheadInOtherQueues = 7 }),
+		"scheduled for later": runFacts(func(f *store.RunFacts) {
 			f.Run.DueAt, f.StartDeadline = now.Add(90*time.Minute), ptr(now.Add(2*time.Hour))
 		}),
 		"awaiting a retry": runFacts(withAttempt(lifecycle.App, exit(3)), inState(lifecycle.Scheduled, "AwaitingRetry", "retry 1 of 3"),
-			func(f *store.Situation) {
-				f.Run.DueAt, f.Policy.Max, f.Spent.App = now.Add(75*time.Second), 3, 1
+			func(f *store.RunFacts) {
+				f.Run.DueAt, f.Policy.Max, f.RetriesUsed.App = now.Add(75*time.Second), 3, 1
 			}),
-		"deployment limit of one reached": runFacts(func(f *store.Situation) {
-			f.Lane.Deployment.Limit, f.Lane.Deployment.Used, f.Holders, f.Ahead = limit(1), 1, held[:1], 1
+		"deployment limit of one reached": runFacts(func(f *store.RunFacts) {
+			f.Gates.Deployment.Limit, f.Gates.Deployment.Used, f.Holders, f.AheadInQueue = limit(1), 1, held[:1], 1
 		}),
-		"three limits reached": runFacts(func(f *store.Situation) {
-			f.Lane.Deployment.Limit, f.Lane.Deployment.Used, f.Holders = limit(5), 5, held
-			f.Lane.Queue.Limit, f.Lane.Queue.Used = limit(0), 0
-			f.Lane.Pool.Limit, f.Lane.Pool.Used, f.Ahead = limit(7), 9, store.AheadMax
+		"three limits reached": runFacts(func(f *store.RunFacts) {
+			f.Gates.Deployment.Limit, f.Gates.Deployment.Used, f.Holders = limit(5), 5, held
+			f.Gates.Queue.Limit, f.Gates.Queue.Used = limit(0), 0
+			f.Gates.Pool.Limit, f.Gates.Pool.Used, f.AheadInQueue = limit(7), 9, store.AheadCountMax
 		}),
-		"pool and queue and deployment paused": runFacts(func(f *store.Situation) {
-			f.Lane.Pool.Paused, f.Lane.Queue.Paused, f.Lane.Deployment.Paused = true, true, true
-			f.Lane.Pool.PausedBy, f.Lane.Pool.PausedAt = "ada", ago(3*time.Hour)
-			f.Lane.Deployment.PausedBy, f.Lane.Deployment.PausedAt = "grace", ago(40*time.Second)
-			f.Run.Pool, f.Lane.Pool.Name = "Ada's pool", "Ada's pool"
+		"pool and queue and deployment paused": runFacts(func(f *store.RunFacts) {
+			f.Gates.Pool.Paused, f.Gates.Queue.Paused, f.Gates.Deployment.Paused = true, true, true
+			f.Gates.Pool.PausedBy, f.Gates.Pool.PausedAt = "ada", ago(3*time.Hour)
+			f.Gates.Deployment.PausedBy, f.Gates.Deployment.PausedAt = "grace", ago(40*time.Second)
+			f.Run.Pool, f.Gates.Pool.Name = "Ada's pool", "Ada's pool"
 		}),
-		"no live worker":      runFacts(func(f *store.Situation) { f.Workers[0].LastSeenAt = ago(3 * time.Hour) }),
-		"no worker ever":      runFacts(func(f *store.Situation) { f.Workers = nil }),
-		"every worker paused": runFacts(func(f *store.Situation) { f.Workers[0].Paused = true }),
+		"no live worker":      runFacts(func(f *store.RunFacts) { f.Workers[0].LastSeenAt = ago(3 * time.Hour) }),
+		"no worker ever":      runFacts(func(f *store.RunFacts) { f.Workers = nil }),
+		"every worker paused": runFacts(func(f *store.RunFacts) { f.Workers[0].Paused = true }),
 		"claimed": runFacts(inState(lifecycle.Pending, "Claimed", ""),
 			withAttempt("", notStarted, func(a *store.Attempt) { a.JobName = "" })),
 		"pending with an image that cannot be pulled": runFacts(inState(lifecycle.Pending, "InfrastructurePending", ""),
 			withAttempt("", notStarted, func(a *store.Attempt) {
 				a.Diagnosis = "container job: ErrImagePull: no/such:image: not found"
-			}), func(f *store.Situation) { f.StartDeadline = ptr(now.Add(10 * time.Minute)) }),
+			}), func(f *store.RunFacts) { f.StartDeadline = ptr(now.Add(10 * time.Minute)) }),
 		"running after a disruption": runFacts(inState(lifecycle.Running, "Running", ""), withAttempt(lifecycle.Evicted, notStarted),
 			withAttempt(""),
-			func(f *store.Situation) {
+			func(f *store.RunFacts) {
 				f.TimeoutAt, f.LeaseExpiresAt = ptr(now.Add(41*time.Minute)), ptr(now.Add(20*time.Second))
 			}),
-		"worker lost": runFacts(inState(lifecycle.Running, "Running", ""), withAttempt(""), func(f *store.Situation) {
+		"worker lost": runFacts(inState(lifecycle.Running, "Running", ""), withAttempt(""), func(f *store.RunFacts) {
 			f.LeaseExpiresAt, f.Workers[0].LastSeenAt = ptr(ago(8*time.Minute)), ago(8*time.Minute)
 		}),
 		"cancelling": runFacts(inState(lifecycle.Cancelling, "Cancelling", "cancelled by ada"), withAttempt("")),
@@ -150,27 +150,27 @@ func cases() map[string]*store.Situation {
 			a.LastLines = "one\ntwo\nthree\nfour\nfive\nTraceback: no such table\n"
 		})),
 		"failed with all retries used": runFacts(failed("Failed"), withAttempt(lifecycle.App, exit(3)), withAttempt(lifecycle.App, exit(4)),
-			func(f *store.Situation) {
-				f.Policy.Max, f.Spent.App = 1, 1
+			func(f *store.RunFacts) {
+				f.Policy.Max, f.RetriesUsed.App = 1, 1
 			}),
 		"failed with retries for other failures": runFacts(failed("Failed"), withAttempt(lifecycle.App, exit(3)),
-			func(f *store.Situation) { f.Policy.Max = 2 }),
+			func(f *store.RunFacts) { f.Policy.Max = 2 }),
 		"out of memory": runFacts(failed("OutOfMemory"), withAttempt(lifecycle.OOM, exit(137))),
 		"out of memory with all retries used": runFacts(failed("OutOfMemory"), withAttempt(lifecycle.OOM, exit(137)),
-			withAttempt(lifecycle.OOM, exit(137)), func(f *store.Situation) {
-				f.Policy.OOM, f.Spent.OOM = &lifecycle.OOMPolicy{Max: 1, Variable: "memory"}, 1
+			withAttempt(lifecycle.OOM, exit(137)), func(f *store.RunFacts) {
+				f.Policy.OOM, f.RetriesUsed.OOM = &lifecycle.OOMPolicy{Max: 1, Variable: "memory"}, 1
 			}),
 		"run timeout exceeded": runFacts(failed("TimedOut"), withAttempt(lifecycle.Deadline),
-			func(f *store.Situation) { f.TimeoutAt = ptr(ago(2 * time.Minute)) }),
+			func(f *store.RunFacts) { f.TimeoutAt = ptr(ago(2 * time.Minute)) }),
 		"node lost with all retries used": runFacts(crashed, withAttempt(lifecycle.Evicted), withAttempt(lifecycle.NodeLost),
-			func(f *store.Situation) {
-				f.Policy.InfrastructureMax, f.Spent.Infrastructure = 1, 1
+			func(f *store.RunFacts) {
+				f.Policy.InfrastructureMax, f.RetriesUsed.Infrastructure = 1, 1
 			}),
 		"running on a lost node": runFacts(inState(lifecycle.Running, "Running", ""), withAttempt("", func(a *store.Attempt) {
 			a.Diagnosis = "pod etl-1 is terminating, but node node-1 does not respond: the container may still run"
 		})),
 		"evicted without infrastructure retries": runFacts(crashed, withAttempt(lifecycle.Evicted),
-			func(f *store.Situation) { f.Policy.InfrastructureSet = true }),
+			func(f *store.RunFacts) { f.Policy.InfrastructureSet = true }),
 		"evicted with a template that ends the run": runFacts(crashed, withAttempt(lifecycle.Evicted)),
 		"template cannot be rendered": runFacts(crashed,
 			withAttempt(lifecycle.Template, notStarted,

@@ -9,7 +9,7 @@ import (
 
 // explainScheduled explains a run that no worker holds: everything that it waits for, in the order in which a
 // user should look at it.
-func explainScheduled(facts *store.Situation) Explanation {
+func explainScheduled(facts *store.RunFacts) Explanation {
 	var e Explanation
 	e.checkDue(facts)
 	e.checkPaused(facts)
@@ -46,7 +46,7 @@ func explainScheduled(facts *store.Situation) Explanation {
 	return e
 }
 
-func (e *Explanation) checkDue(facts *store.Situation) {
+func (e *Explanation) checkDue(facts *store.RunFacts) {
 	left := facts.Run.DueAt.Sub(facts.Now)
 	if left <= 0 {
 		return
@@ -65,7 +65,7 @@ func (e *Explanation) checkDue(facts *store.Situation) {
 
 // liveWorkers says how many workers of the pool are alive and how busy they are. The server does not know
 // their own limits.
-func liveWorkers(facts *store.Situation) string {
+func liveWorkers(facts *store.RunFacts) string {
 	var workers, attempts int
 	for _, w := range facts.Workers {
 		if alive(w, facts.Now) {
@@ -78,39 +78,39 @@ func liveWorkers(facts *store.Situation) string {
 }
 
 // runsAhead says how many runs are claimed before this one; empty if none.
-func runsAhead(facts *store.Situation) string {
+func runsAhead(facts *store.RunFacts) string {
 	var parts []string
-	if facts.Ahead > 0 {
-		parts = append(parts, fmt.Sprintf("%s ahead of it in queue %q", runsAre(facts.Ahead),
+	if facts.AheadInQueue > 0 {
+		parts = append(parts, fmt.Sprintf("%s ahead of it in queue %q", runsAre(facts.AheadInQueue),
 			facts.Run.Queue))
 	}
-	if facts.Before > 0 {
-		parts = append(parts, runsAre(facts.Before)+" due in queues with a higher priority")
+	if facts.AheadInOtherQueues > 0 {
+		parts = append(parts, runsAre(facts.AheadInOtherQueues)+" due in queues with a higher priority")
 	}
 	return strings.Join(parts, ", and ")
 }
 
 func runsAre(n int) string {
-	if n >= store.AheadMax { // counted no further
+	if n >= store.AheadCountMax { // counted no further
 		return fmt.Sprintf("%d or more runs are", n)
 	}
 	return plural(n, "run is", "runs are")
 }
 
-func (e *Explanation) checkPaused(facts *store.Situation) {
+func (e *Explanation) checkPaused(facts *store.RunFacts) {
 	pool, queue := shellQuote(facts.Run.Pool), shellQuote(facts.Run.Queue)
 	for _, level := range []struct {
 		code   Code
 		kind   string
-		gate   store.Gate
+		gate   store.ClaimGate
 		resume string
 	}{
-		{PoolPaused, "work pool", facts.Lane.Pool, "berth pool resume " + pool},
+		{PoolPaused, "work pool", facts.Gates.Pool, "berth pool resume " + pool},
 		{
-			DeploymentPaused, "deployment", facts.Lane.Deployment,
+			DeploymentPaused, "deployment", facts.Gates.Deployment,
 			"berth deployment resume " + shellQuote(facts.Run.Deployment),
 		},
-		{QueuePaused, "queue", facts.Lane.Queue, fmt.Sprintf("berth queue resume %s --pool %s", queue, pool)},
+		{QueuePaused, "queue", facts.Gates.Queue, fmt.Sprintf("berth queue resume %s --pool %s", queue, pool)},
 	} {
 		if !level.gate.Paused {
 			continue
@@ -127,26 +127,26 @@ func (e *Explanation) checkPaused(facts *store.Situation) {
 
 // checkLimits names the concurrency limits that are reached, the narrowest first, and which runs hold the
 // slots of that one.
-func (e *Explanation) checkLimits(facts *store.Situation) {
+func (e *Explanation) checkLimits(facts *store.RunFacts) {
 	pool, queue := shellQuote(facts.Run.Pool), shellQuote(facts.Run.Queue)
 	holders := slotHolders(facts)
 	for _, level := range []struct {
 		code  Code
 		kind  string
-		gate  store.Gate
+		gate  store.ClaimGate
 		raise string
 	}{
 		{
-			DeploymentFull, "deployment", facts.Lane.Deployment,
+			DeploymentFull, "deployment", facts.Gates.Deployment,
 			"raise concurrency_limit of the deployment in its berth.yaml: berth deploy",
 		},
 		{
-			QueueFull, "queue", facts.Lane.Queue, fmt.Sprintf(
+			QueueFull, "queue", facts.Gates.Queue, fmt.Sprintf(
 				"raise the limit of the queue: berth queue update %s --pool %s --concurrency-limit N", queue,
 				pool),
 		},
 		{
-			PoolFull, "work pool", facts.Lane.Pool,
+			PoolFull, "work pool", facts.Gates.Pool,
 			fmt.Sprintf("raise the limit of the work pool: berth pool update %s --concurrency-limit N", pool),
 		},
 	} {
@@ -177,7 +177,7 @@ func (e *Explanation) checkLimits(facts *store.Situation) {
 }
 
 // slotHolders describes the runs that hold slots, each as "NAME (DEPLOYMENT, for 5m)".
-func slotHolders(facts *store.Situation) []string {
+func slotHolders(facts *store.RunFacts) []string {
 	var holders []string
 	for _, h := range facts.Holders {
 		holders = append(holders, fmt.Sprintf("%s (%s, for %s)", h.Name, h.Deployment,
@@ -187,7 +187,7 @@ func slotHolders(facts *store.Situation) []string {
 }
 
 // checkWorkers says whether a worker could claim the run.
-func (e *Explanation) checkWorkers(facts *store.Situation) {
+func (e *Explanation) checkWorkers(facts *store.RunFacts) {
 	var paused, living int
 	var freshest *store.Worker
 	for i, w := range facts.Workers {

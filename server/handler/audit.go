@@ -21,7 +21,7 @@ func (h *Handler) ListAudit(
 			"",
 		), Action: store.AuditAction(wire.Or(p.Action, "")), Kind: store.AuditKind(wire.Or(p.Kind, "")),
 		Name: wire.Or(p.Name, ""), Pool: wire.Or(p.Pool, ""), Pools: access.From(ctx).Pools,
-		At: store.Span{After: p.After, Before: p.Before},
+		At: store.TimeRange{After: p.After, Before: p.Before},
 	}, page(p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err

@@ -95,7 +95,7 @@ func (p *claimPoll) try(ctx context.Context) (*api.ClaimResponse, error) {
 	if err != nil {
 		return nil, err
 	}
-	cancels, err := p.h.store.Cancels(ctx, p.claim.Pool, p.claim.Worker, p.claim.Held)
+	cancels, err := p.h.store.ListCancels(ctx, p.claim.Worker, p.claim.Held)
 	if err != nil {
 		return nil, err
 	}

@@ -30,7 +30,7 @@ func (h *Handler) ListDeployments(
 	if filter.Pool == "" {
 		filter.Pools = access.From(ctx).Pools
 	}
-	deployments, next, err := h.store.FindDeployments(ctx, filter, page(p.Limit, p.Cursor))
+	deployments, next, err := h.store.ListDeployments(ctx, filter, page(p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (h *Handler) GetDeployment(
 	if err != nil {
 		return nil, err
 	}
-	schedules, err := h.store.DeploymentSchedules(ctx, r.Deployment)
+	schedules, err := h.store.ListDeploymentSchedules(ctx, r.Deployment)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (h *Handler) UpdateDeployment(
 	var changed *store.Deployment
 	err := h.store.InTx(ctx, func(tx *store.Tx) (err error) {
 		if err = checkIfMatch(ctx, tx, r.Deployment, r.Params.IfMatch); err == nil {
-			changed, err = tx.SetDeploymentPaused(ctx, r.Deployment, *r.Body.Paused, actor(ctx))
+			changed, err = tx.UpdateDeploymentPaused(ctx, r.Deployment, *r.Body.Paused, actor(ctx))
 		}
 		return err
 	})
@@ -115,7 +115,7 @@ func checkIfMatch(ctx context.Context, tx *store.Tx, name string, ifMatch *strin
 	if ifMatch == nil || *ifMatch == "*" {
 		return nil
 	}
-	d, err := tx.HoldDeployment(ctx, name)
+	d, err := tx.LockDeployment(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (h *Handler) GetRunSchema(
 	if err != nil {
 		return nil, err
 	}
-	version, err := h.store.GetTemplate(ctx, d.Pool, 0)
+	version, err := h.store.GetTemplateVersion(ctx, d.Pool, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -13,13 +13,13 @@ import (
 func (h *Handler) ExplainRun(
 	ctx context.Context, r apiserver.ExplainRunRequestObject,
 ) (apiserver.ExplainRunResponseObject, error) {
-	facts, err := h.store.Situation(ctx, r.Run)
+	facts, err := h.store.GetRunFacts(ctx, r.Run)
 	if err != nil {
 		return nil, err
 	}
 	e := explain.Explain(facts)
 	return apiserver.ExplainRun200JSONResponse{
-		Run:      withDerivedState(facts.Run, facts.Lane, facts.Now),
+		Run:      withDerivedState(facts.Run, facts.Gates, facts.Now),
 		Sentence: e.Sentence,
 		Details:  wire.NonNil(e.Details),
 		Next:     wire.NonNil(e.Next),

@@ -35,10 +35,10 @@ func (h *Handler) GetRunLogs(
 	if attempt == 0 {
 		return logs, nil // not claimed yet: nothing was written
 	}
-	if logs.size, err = h.store.LogSize(ctx, run.ID, attempt); err != nil { // first: what is there by then is found after
+	if logs.size, err = h.store.GetLogSize(ctx, run.ID, attempt); err != nil { // first: what is there by then is found after
 		return nil, err
 	}
-	if logs.first, err = h.store.ReadLogs(ctx, run.ID, attempt, 0, logPart); err != nil {
+	if logs.first, err = h.store.ListLogChunks(ctx, run.ID, attempt, 0, logPart); err != nil {
 		return nil, err
 	}
 	return logs, nil
@@ -75,7 +75,7 @@ func (l *logsResponse) VisitGetRunLogsResponse(w http.ResponseWriter) error {
 			offset = max(offset, chunk.Offset+int64(len(chunk.Text)))
 		}
 		var err error
-		if chunks, err = l.store.ReadLogs(l.ctx, l.run, l.attempt, offset, logPart); err != nil {
+		if chunks, err = l.store.ListLogChunks(l.ctx, l.run, l.attempt, offset, logPart); err != nil {
 			// The status is out. A broken connection says that this is not all; a clean end would lie.
 			panic(http.ErrAbortHandler)
 		}

@@ -17,7 +17,7 @@ import (
 func (h *Handler) ListWorkPools(
 	ctx context.Context, r apiserver.ListWorkPoolsRequestObject,
 ) (apiserver.ListWorkPoolsResponseObject, error) {
-	pools, next, err := h.store.ListPoolsOf(
+	pools, next, err := h.store.ListPools(
 		ctx,
 		access.From(ctx).Pools,
 		page(r.Params.Limit, r.Params.Cursor),
@@ -53,13 +53,13 @@ func (h *Handler) CreateWorkPool(
 	return apiserver.CreateWorkPool201JSONResponse(wire.WorkPool(*pool)), nil
 }
 
-func (h *Handler) firstTemplate(poolType api.PoolType, document json.RawMessage) (store.TemplateDoc, error) {
+func (h *Handler) firstTemplate(poolType api.PoolType, document json.RawMessage) (store.TemplateDocument, error) {
 	if document == nil {
 		return h.Templates.Default(string(poolType))
 	}
 	checked, err := h.Templates.Check(document)
 	if err != nil {
-		return store.TemplateDoc{}, finding.ErrorUnder(err, "/base_job_template")
+		return store.TemplateDocument{}, finding.ErrorUnder(err, "/base_job_template")
 	}
 	return checked.Doc, nil
 }
@@ -83,7 +83,7 @@ func (h *Handler) UpdateWorkPool(
 	if err := checkLimit(r.Body.ConcurrencyLimit, noLimit); err != nil {
 		return nil, err
 	}
-	pool, err := h.store.UpdatePool(ctx, r.Pool, store.PoolChange{
+	pool, err := h.store.UpdatePool(ctx, r.Pool, store.PoolUpdate{
 		Description:        r.Body.Description,
 		ConcurrencyLimit:   r.Body.ConcurrencyLimit,
 		NoConcurrencyLimit: noLimit,

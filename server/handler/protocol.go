@@ -69,7 +69,7 @@ func (h *Handler) WorkerHello(
 	if b.ClusterID == "" {
 		return nil, invalidField("/cluster_id", "the id of the worker's cluster is missing")
 	}
-	poolType, err := h.store.PoolTypeForWorker(ctx, b.Pool)
+	poolType, err := h.store.GetPoolTypeForWorker(ctx, b.Pool)
 	if err != nil {
 		return nil, err
 	}
@@ -122,12 +122,12 @@ func (h *Handler) RenewLeases(
 		return nil, err
 	}
 
-	lost, cancels, err := h.store.Renew(ctx, b.Worker, renewed, h.Lease)
+	lost, cancels, err := h.store.RenewLeases(ctx, b.Worker, renewed, h.Lease)
 	if err != nil {
 		return nil, err
 	}
 	// After the renewal, so that a lease in both lists is released.
-	if err := h.store.Release(ctx, b.Worker, released); err != nil {
+	if err := h.store.ReleaseLeases(ctx, b.Worker, released); err != nil {
 		return nil, err
 	}
 	return apiserver.RenewLeases200JSONResponse{
@@ -197,7 +197,7 @@ func (h *Handler) LookUpAttempts(
 	refs := wire.Each(b.Jobs, func(ref api.AttemptRef) store.AttemptRef {
 		return store.AttemptRef{RunID: ref.RunID, Attempt: ref.Attempt, JobUID: wire.Or(ref.JobUID, "")}
 	})
-	statuses, err := h.store.LookUpAttempts(ctx, b.Pool, b.ClusterID, refs)
+	statuses, err := h.store.ListAttemptStatuses(ctx, refs)
 	if err != nil {
 		return nil, err
 	}
@@ -215,7 +215,7 @@ func (h *Handler) LookUpAttempts(
 func (h *Handler) GetTemplateForWorker(
 	ctx context.Context, r apiserver.GetTemplateForWorkerRequestObject,
 ) (apiserver.GetTemplateForWorkerResponseObject, error) {
-	version, err := h.store.GetTemplateByID(ctx, r.Version)
+	version, err := h.store.GetTemplateVersionByID(ctx, r.Version)
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func (h *Handler) UpdateWorkQueue(
 	if err := checkLimit(r.Body.ConcurrencyLimit, noLimit); err != nil {
 		return nil, err
 	}
-	queue, err := h.store.UpdateQueue(ctx, r.Pool, r.Queue, store.QueueChange{
+	queue, err := h.store.UpdateQueue(ctx, r.Pool, r.Queue, store.QueueUpdate{
 		Priority:           r.Body.Priority,
 		ConcurrencyLimit:   r.Body.ConcurrencyLimit,
 		NoConcurrencyLimit: noLimit,

@@ -23,7 +23,7 @@ func (h *Handler) GetRunResult(
 	if err != nil {
 		return nil, err
 	}
-	told, err := h.store.GetTold(ctx, run.ID)
+	told, err := h.store.GetResultAndProgress(ctx, run.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +46,7 @@ func (h *Handler) SetRunResult(
 			"the result has %d bytes; at most %d are allowed: store it elsewhere and set where it is",
 			compact.Len(), maxResult)
 	}
-	result, err := h.store.SetResult(ctx, r.Run, access.From(ctx).Attempt, compact.Bytes())
+	result, err := h.store.UpsertResult(ctx, r.Run, access.From(ctx).Attempt, compact.Bytes())
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (h *Handler) SetRunResult(
 func (h *Handler) SetRunProgress(
 	ctx context.Context, r apiserver.SetRunProgressRequestObject,
 ) (apiserver.SetRunProgressResponseObject, error) {
-	progress, err := h.store.SetProgress(
+	progress, err := h.store.UpsertProgress(
 		ctx, r.Run, access.From(ctx).Attempt, r.Body.Percent, wire.Or(r.Body.Message, ""))
 	if err != nil {
 		return nil, err

@@ -23,7 +23,7 @@ func (h *Handler) GetRun(
 	if err != nil {
 		return nil, err
 	}
-	told, err := h.store.GetTold(ctx, run.ID)
+	told, err := h.store.GetResultAndProgress(ctx, run.ID)
 	if err != nil {
 		return nil, err
 	}

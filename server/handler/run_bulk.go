@@ -105,7 +105,7 @@ func (h *Handler) selectRuns(
 	f := s.Filter
 	filter := runFilter(ctx, runQuery{
 		Pool: f.Pool, Queue: f.Queue, Deployment: f.Deployment, State: f.States, Tag: f.Tags, Text: f.Text,
-		Created: store.Span{After: f.CreatedAfter, Before: f.CreatedBefore},
+		Created: store.TimeRange{After: f.CreatedAfter, Before: f.CreatedBefore},
 	})
 	if filter.States == nil {
 		filter.States = states

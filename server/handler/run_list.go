@@ -21,16 +21,16 @@ func (h *Handler) ListRuns(
 	p := r.Params
 	filter := runFilter(ctx, runQuery{
 		Pool: p.Pool, Queue: p.Queue, Deployment: p.Deployment, State: p.State, Tag: p.Tag, Text: p.Text,
-		Created:   store.Span{After: p.CreatedAfter, Before: p.CreatedBefore},
-		Scheduled: store.Span{After: p.ScheduledAfter, Before: p.ScheduledBefore},
-		Ended:     store.Span{After: p.EndedAfter, Before: p.EndedBefore},
+		Created:   store.TimeRange{After: p.CreatedAfter, Before: p.CreatedBefore},
+		Scheduled: store.TimeRange{After: p.ScheduledAfter, Before: p.ScheduledBefore},
+		Ended:     store.TimeRange{After: p.EndedAfter, Before: p.EndedBefore},
 	})
 	filter.Name = wire.Or(p.Name, "")
 	filter.NamePrefix = wire.Or(p.NamePrefix, "")
 	filter.IDPrefix = wire.Or(p.IDPrefix, "")
-	sort := store.RunSort(wire.Or(p.Sort, api.ListRunsParamsSort(store.NewestFirst)))
+	filter.Sort = store.RunSort(wire.Or(p.Sort, ""))
 
-	runs, next, err := h.store.ListRunsBy(ctx, filter, sort, page(p.Limit, p.Cursor))
+	runs, next, err := h.store.ListRuns(ctx, filter, page(p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err
 	}
@@ -48,9 +48,9 @@ func (h *Handler) CountRuns(
 	p := r.Params
 	counts, err := h.store.CountRuns(ctx, runFilter(ctx, runQuery{
 		Pool: p.Pool, Queue: p.Queue, Deployment: p.Deployment, State: p.State, Tag: p.Tag, Text: p.Text,
-		Created:   store.Span{After: p.CreatedAfter, Before: p.CreatedBefore},
-		Scheduled: store.Span{After: p.ScheduledAfter, Before: p.ScheduledBefore},
-		Ended:     store.Span{After: p.EndedAfter, Before: p.EndedBefore},
+		Created:   store.TimeRange{After: p.CreatedAfter, Before: p.CreatedBefore},
+		Scheduled: store.TimeRange{After: p.ScheduledAfter, Before: p.ScheduledBefore},
+		Ended:     store.TimeRange{After: p.EndedAfter, Before: p.EndedBefore},
 	}))
 	if err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ type runQuery struct {
 	Pool, Queue, Deployment, Text *string
 	State                         *[]api.StateType
 	Tag                           *[]string
-	Created, Scheduled, Ended     store.Span
+	Created, Scheduled, Ended     store.TimeRange
 }
 
 // runFilter is a filter for the store, over all pools that the key is for unless it names one.
@@ -107,7 +107,7 @@ func (h *Handler) withDerivedStates(ctx context.Context, runs []store.Run) ([]ap
 	if len(due) == 0 {
 		return wire.Each(runs, wire.Run), nil
 	}
-	lanes, err := h.store.Lanes(ctx, due)
+	lanes, err := h.store.ListClaimGates(ctx, due)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +117,7 @@ func (h *Handler) withDerivedStates(ctx context.Context, runs []store.Run) ([]ap
 }
 
 // withDerivedState converts a run that waits in a queue.
-func withDerivedState(r store.Run, lane store.Lane, now time.Time) api.Run {
+func withDerivedState(r store.Run, lane store.ClaimGates, now time.Time) api.Run {
 	shown := wire.Run(r)
 	switch {
 	case !isDue(r, now):

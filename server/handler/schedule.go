@@ -19,7 +19,7 @@ func (h *Handler) ListDeploymentSchedules(
 	if _, err := h.store.GetDeployment(ctx, r.Deployment); err != nil {
 		return nil, err
 	}
-	schedules, err := h.store.DeploymentSchedules(ctx, r.Deployment)
+	schedules, err := h.store.ListDeploymentSchedules(ctx, r.Deployment)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (h *Handler) ListSchedules(
 func (h *Handler) UpdateSchedule(
 	ctx context.Context, r apiserver.UpdateScheduleRequestObject,
 ) (apiserver.UpdateScheduleResponseObject, error) {
-	changed, err := h.store.SetScheduleActive(ctx, r.Deployment, r.Schedule, r.Body.Active, actor(ctx))
+	changed, err := h.store.UpdateScheduleActive(ctx, r.Deployment, r.Schedule, r.Body.Active, actor(ctx))
 	if err != nil {
 		return nil, err
 	}

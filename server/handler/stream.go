@@ -149,7 +149,7 @@ func (s *streamResponse) sendEvents() error {
 
 // sendProgress sends how far the run is, where it has said something since.
 func (s *streamResponse) sendProgress() error {
-	told, err := s.h.store.GetTold(s.ctx, s.run)
+	told, err := s.h.store.GetResultAndProgress(s.ctx, s.run)
 	if err != nil || told.Progress == nil || told.Progress.At.Equal(s.progress) {
 		return err
 	}
@@ -160,7 +160,7 @@ func (s *streamResponse) sendProgress() error {
 // sendLogs sends the output of the attempts, one after the other, up to the newest.
 func (s *streamResponse) sendLogs(newest int32) error {
 	for s.at.Attempt <= newest {
-		size, err := s.h.store.LogSize(
+		size, err := s.h.store.GetLogSize(
 			s.ctx,
 			s.run,
 			s.at.Attempt,
@@ -168,7 +168,7 @@ func (s *streamResponse) sendLogs(newest int32) error {
 		if err != nil {
 			return err
 		}
-		chunks, err := s.h.store.ReadLogs(s.ctx, s.run, s.at.Attempt, s.at.Offset, logPart)
+		chunks, err := s.h.store.ListLogChunks(s.ctx, s.run, s.at.Attempt, s.at.Offset, logPart)
 		if err != nil {
 			return err
 		}

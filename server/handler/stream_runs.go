@@ -33,9 +33,9 @@ func (h *Handler) StreamRuns(
 	p := r.Params
 	filter := runFilter(ctx, runQuery{
 		Pool: p.Pool, Queue: p.Queue, Deployment: p.Deployment, State: p.State, Tag: p.Tag, Text: p.Text,
-		Created:   store.Span{After: p.CreatedAfter, Before: p.CreatedBefore},
-		Scheduled: store.Span{After: p.ScheduledAfter, Before: p.ScheduledBefore},
-		Ended:     store.Span{After: p.EndedAfter, Before: p.EndedBefore},
+		Created:   store.TimeRange{After: p.CreatedAfter, Before: p.CreatedBefore},
+		Scheduled: store.TimeRange{After: p.ScheduledAfter, Before: p.ScheduledBefore},
+		Ended:     store.TimeRange{After: p.EndedAfter, Before: p.EndedBefore},
 	})
 	s := &listStream{h: h, ctx: ctx, filter: filter, page: page(p.Limit, nil), sent: map[uuid.UUID]string{}}
 	if last := wire.Or(p.LastEventID, ""); last != "" {

@@ -89,11 +89,11 @@ func TestAReaderThatDisconnectsWithinAListIsSentTheRestLater(t *testing.T) {
 func createRuns(t *testing.T, db *storetest.Store, names []string) {
 	t.Helper()
 	const actor = "ada"
-	template := store.TemplateDoc{Document: json.RawMessage(`{"job_configuration":{"command":"true"}}`)}
+	template := store.TemplateDocument{Document: json.RawMessage(`{"job_configuration":{"command":"true"}}`)}
 	if _, err := db.CreatePool(t.Context(), store.NewPool{Name: "local", Type: "process", Template: template}, actor); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := db.PutDeployment(t.Context(), store.Deployment{Name: "etl", Pool: "local"}, actor); err != nil {
+	if _, _, err := db.UpsertDeployment(t.Context(), store.Deployment{Name: "etl", Pool: "local"}, actor); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range names {

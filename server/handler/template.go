@@ -15,7 +15,7 @@ import (
 func (h *Handler) GetTemplate(
 	ctx context.Context, r apiserver.GetTemplateRequestObject,
 ) (apiserver.GetTemplateResponseObject, error) {
-	version, err := h.store.GetTemplate(ctx, r.Pool, wire.Or(r.Params.Version, 0))
+	version, err := h.store.GetTemplateVersion(ctx, r.Pool, wire.Or(r.Params.Version, 0))
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (h *Handler) RollBackTemplate(
 	if err != nil {
 		return nil, err
 	}
-	old, err := h.store.GetTemplate(ctx, r.Pool, r.Body.Version)
+	old, err := h.store.GetTemplateVersion(ctx, r.Pool, r.Body.Version)
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func (h *Handler) GetVariable(
 func (h *Handler) SetVariable(
 	ctx context.Context, r apiserver.SetVariableRequestObject,
 ) (apiserver.SetVariableResponseObject, error) {
-	variable, err := h.store.PutVariable(ctx, r.Variable, r.Body.Value, actor(ctx))
+	variable, err := h.store.UpsertVariable(ctx, r.Variable, r.Body.Value, actor(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func (h *Handler) ListWorkers(
 func (h *Handler) UpdateWorker(
 	ctx context.Context, r apiserver.UpdateWorkerRequestObject,
 ) (apiserver.UpdateWorkerResponseObject, error) {
-	worker, err := h.store.SetWorkerPaused(ctx, r.Pool, r.Worker, r.Body.Paused, actor(ctx))
+	worker, err := h.store.UpdateWorkerPaused(ctx, r.Pool, r.Worker, r.Body.Paused, actor(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,7 @@ func (a *Analyzer) comparison(
 		return nil, problem.Newf(problem.InvalidBody, "set either document or to_version").
 			At("/document", "set this or to_version")
 	}
-	from, err := a.store.GetTemplate(ctx, pool, wire.Or(r.FromVersion, 0))
+	from, err := a.store.GetTemplateVersion(ctx, pool, wire.Or(r.FromVersion, 0))
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func (a *Analyzer) comparison(
 		c.after, c.afterDocument = checked.Compiled, checked.Doc.Document
 		return c, nil
 	}
-	to, err := a.store.GetTemplate(ctx, pool, *r.ToVersion)
+	to, err := a.store.GetTemplateVersion(ctx, pool, *r.ToVersion)
 	if err != nil {
 		return nil, err
 	}

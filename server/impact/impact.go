@@ -95,9 +95,7 @@ func (s *sampler) runs(
 		const pageSize = 500
 		for cursor := ""; ; {
 			deployments, next, err := s.store.ListDeployments(
-				ctx,
-				pool,
-				store.Page{Limit: pageSize, Cursor: cursor},
+				ctx, store.DeploymentFilter{Pool: pool}, store.Page{Limit: pageSize, Cursor: cursor},
 			)
 			if err != nil {
 				yield(preview.Subject{}, err)

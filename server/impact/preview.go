@@ -78,7 +78,7 @@ func (a *Analyzer) previewedTemplate(
 	ctx context.Context, pool string, r *api.TemplatePreviewRequest,
 ) (*templating.Compiled, []api.Finding, error) {
 	if r.Document == nil {
-		version, err := a.store.GetTemplate(ctx, pool, wire.Or(r.Version, 0))
+		version, err := a.store.GetTemplateVersion(ctx, pool, wire.Or(r.Version, 0))
 		if err != nil {
 			return nil, nil, err
 		}

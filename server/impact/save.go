@@ -35,7 +35,7 @@ func (a *Analyzer) Save(ctx context.Context, r SaveRequest) (*api.TemplateVersio
 	if err != nil {
 		return nil, err
 	}
-	current, err := a.store.GetTemplate(ctx, r.Pool, 0)
+	current, err := a.store.GetTemplateVersion(ctx, r.Pool, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func (a *Analyzer) Save(ctx context.Context, r SaveRequest) (*api.TemplateVersio
 		}
 		base = &current.Version // the impact was worked out against this version
 	}
-	version, err := a.store.SaveTemplate(ctx, r.Pool, checked.Doc, base, r.Actor)
+	version, err := a.store.UpdateTemplate(ctx, r.Pool, checked.Doc, base, r.Actor)
 	if err != nil {
 		return nil, err
 	}

@@ -67,7 +67,7 @@ func NewProtocol(r prometheus.Registerer) *Protocol {
 // ObserveClaims counts takeovers. Claims that repeat an earlier request are not counted again.
 func (p *Protocol) ObserveClaims(claims []store.Claim) {
 	for _, claim := range claims {
-		if claim.Takeover && !claim.Again {
+		if claim.Takeover && !claim.Repeated {
 			p.takeovers.Inc()
 		}
 	}
@@ -85,7 +85,7 @@ func (p *Protocol) ObserveReports(results []store.ReportResult) {
 	}
 }
 
-func (p *Protocol) observeChange(c store.Change) {
+func (p *Protocol) observeChange(c store.AttemptChange) {
 	observe(p.dispatch, c.Dispatched, c.Pool)
 	observe(p.startup, c.Started, c.Pool)
 	observe(p.recording, c.Recorded, c.Pool)

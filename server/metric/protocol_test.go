@@ -39,9 +39,9 @@ func TestReportedChangesAreCountedAndTimed(t *testing.T) {
 	p := NewProtocol(registry)
 	seconds := func(n time.Duration) *time.Duration { n *= time.Second; return &n }
 	p.ObserveReports([]store.ReportResult{
-		{Status: store.ReportAccepted, Change: &store.Change{Pool: "p", Dispatched: seconds(3), Run: lifecycle.Pending}},
-		{Status: store.ReportAccepted, Change: &store.Change{Pool: "p", Started: seconds(5), Run: lifecycle.Running}},
-		{Status: store.ReportAccepted, Change: &store.Change{
+		{Status: store.ReportAccepted, Change: &store.AttemptChange{Pool: "p", Dispatched: seconds(3), Run: lifecycle.Pending}},
+		{Status: store.ReportAccepted, Change: &store.AttemptChange{Pool: "p", Started: seconds(5), Run: lifecycle.Running}},
+		{Status: store.ReportAccepted, Change: &store.AttemptChange{
 			Pool: "p", Ran: seconds(7), Recorded: seconds(2),
 			Outcome: &lifecycle.Outcome{Category: lifecycle.OOM}, Run: lifecycle.Scheduled,
 		}},
@@ -49,7 +49,7 @@ func TestReportedChangesAreCountedAndTimed(t *testing.T) {
 		{Status: store.ReportDuplicateJob},
 		{Status: store.ReportStale},
 	})
-	p.ObserveClaims([]store.Claim{{Takeover: true}, {Takeover: true, Again: true}, {}})
+	p.ObserveClaims([]store.Claim{{Takeover: true}, {Takeover: true, Repeated: true}, {}})
 
 	got := values(t, registry)
 	for key, want := range map[string]float64{
@@ -66,7 +66,7 @@ func TestReportedChangesAreCountedAndTimed(t *testing.T) {
 func TestUnknownCategoryIsCountedAsUnknown(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	p := NewProtocol(registry)
-	p.ObserveReports([]store.ReportResult{{Status: store.ReportAccepted, Change: &store.Change{
+	p.ObserveReports([]store.ReportResult{{Status: store.ReportAccepted, Change: &store.AttemptChange{
 		Pool: "p", Outcome: &lifecycle.Outcome{Category: "gremlins"}, Run: lifecycle.Crashed,
 	}}})
 	if got := values(t, registry)["berth_attempts_total unknown failed p"]; got != 1 {

@@ -25,7 +25,7 @@ func NewRetention(r prometheus.Registerer) *Retention {
 }
 
 // Add counts removed objects.
-func (m *Retention) Add(r store.Removed) {
+func (m *Retention) Add(r store.Expired) {
 	m.runs.Add(float64(r.Runs))
 	m.chunks.Add(float64(r.LogChunks))
 	m.partitions.Add(float64(r.LogPartitions))

@@ -58,7 +58,7 @@ func (c *Creator) create(
 	}
 
 	// Before the values are checked: they were good when the key was used first, and need not be now.
-	existing, err := c.store.RunOfKey(ctx, d, r.IdempotencyKey, r.BodyHash)
+	existing, err := c.store.FindRunByIdempotencyKey(ctx, d, r.IdempotencyKey, r.BodyHash)
 	if err != nil {
 		return nil, err
 	}

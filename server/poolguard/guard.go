@@ -89,7 +89,7 @@ func (g *Guard) checkDeployment(ctx context.Context, who access.Principal, name 
 }
 
 func (g *Guard) checkTemplateVersion(ctx context.Context, who access.Principal, id uuid.UUID) error {
-	version, err := g.store.GetTemplateByID(ctx, id)
+	version, err := g.store.GetTemplateVersionByID(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (g *Guard) checkAttempts(ctx context.Context, who access.Principal, ids []u
 			maxAttempts,
 		)
 	}
-	pools, err := g.store.PoolsOfAttempts(ctx, ids)
+	pools, err := g.store.ListPoolsOfAttempts(ctx, ids)
 	if err != nil {
 		return err
 	}

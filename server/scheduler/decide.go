@@ -30,18 +30,18 @@ type dueSchedule struct {
 
 // decide decides the slots of a schedule up to now and stores the progress.
 func (s *Scheduler) decide(ctx context.Context, record store.Schedule, now time.Time) error {
-	progress := store.ScheduleOutcome{
-		ID:    record.ID,
-		Was:   record.DecidedUntil,
-		Until: now,
-		Error: record.LastError,
+	progress := store.ScheduleProgress{
+		ID:            record.ID,
+		DecidedBefore: record.DecidedUntil,
+		DecidedUntil:  now,
+		LastError:     record.LastError,
 	}
 	due, err := parse(record)
 	if err != nil {
 		// The time zone may be gone after an update of the zone database. Without a next slot the schedule
 		// rests until someone changes it.
-		progress.Error, progress.Waiting = shorten(err.Error()), record.Waiting
-		return s.store.SettleSchedule(ctx, progress)
+		progress.LastError, progress.Waiting = shorten(err.Error()), record.Waiting
+		return s.store.UpdateScheduleProgress(ctx, progress)
 	}
 
 	slots := due.undecided(now)
@@ -53,7 +53,7 @@ func (s *Scheduler) decide(ctx context.Context, record store.Schedule, now time.
 		if decision.Action == schedule.Wait {
 			// Later slots wait behind this one.
 			wait(&progress, slots[i:], now)
-			return s.store.SettleSchedule(ctx, progress)
+			return s.store.UpdateScheduleProgress(ctx, progress)
 		}
 		if err := s.carryOut(ctx, due, slot, decision, &progress); err != nil {
 			return err
@@ -61,9 +61,9 @@ func (s *Scheduler) decide(ctx context.Context, record store.Schedule, now time.
 	}
 
 	if next, ok := due.parsed.Next(now); ok {
-		progress.Next = &next
+		progress.NextDue = &next
 	}
-	return s.store.SettleSchedule(ctx, progress)
+	return s.store.UpdateScheduleProgress(ctx, progress)
 }
 
 func parse(record store.Schedule) (dueSchedule, error) {
@@ -83,12 +83,12 @@ func (d dueSchedule) undecided(now time.Time) []time.Time {
 }
 
 // wait leaves slots undecided until a live run has ended. Beyond the bound the newest are dropped.
-func wait(progress *store.ScheduleOutcome, slots []time.Time, now time.Time) {
+func wait(progress *store.ScheduleProgress, slots []time.Time, now time.Time) {
 	retry := now.Add(waitRetry)
-	progress.Waiting, progress.Next = slots, &retry
+	progress.Waiting, progress.NextDue = slots, &retry
 	if len(slots) > maxWaiting {
 		progress.Waiting = slots[:maxWaiting]
-		progress.Error = noRun(slots[len(slots)-1], "%d earlier slots are already waiting", maxWaiting)
+		progress.LastError = noRun(slots[len(slots)-1], "%d earlier slots are already waiting", maxWaiting)
 	}
 }
 
@@ -98,10 +98,10 @@ func (s *Scheduler) carryOut(
 	due dueSchedule,
 	slot time.Time,
 	decision schedule.Decision,
-	progress *store.ScheduleOutcome,
+	progress *store.ScheduleProgress,
 ) error {
 	if decision.Action == schedule.Drop {
-		progress.Error = noRun(slot, "an earlier run has not ended, and overlap is forbid")
+		progress.LastError = noRun(slot, "an earlier run has not ended, and overlap is forbid")
 		return nil
 	}
 
@@ -109,11 +109,11 @@ func (s *Scheduler) carryOut(
 	if err != nil {
 		return err
 	}
-	progress.Error = refused
+	progress.LastError = refused
 	if refused != "" {
 		return nil // the runs that this one would have replaced go on
 	}
-	progress.Slot = &slot
+	progress.LastSlot = &slot
 	return s.cancelRuns(ctx, decision.Cancel, actorOf(due))
 }
 
@@ -127,7 +127,7 @@ func (s *Scheduler) applyOverlap(
 	if policy == schedule.Allow {
 		return policy.Decide(slot, nil), nil // without reading live runs
 	}
-	runs, err := s.store.LiveRunsOfSchedule(ctx, due.ID)
+	runs, err := s.store.ListLiveRunsOfSchedule(ctx, due.ID)
 	if err != nil {
 		return schedule.Decision{}, err
 	}

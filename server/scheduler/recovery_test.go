@@ -27,8 +27,8 @@ func TestTheRunOfASlotThatWasNotNotedIsNotInItsOwnWay(t *testing.T) {
 		s.passes(2 * time.Hour)
 		for policy, was := range before {
 			after := s.schedule(policy)
-			s.check(s.SettleSchedule(s.t.Context(), store.ScheduleOutcome{
-				ID: after.ID, Was: after.DecidedUntil, Until: was.DecidedUntil, Next: was.NextDue,
+			s.check(s.UpdateScheduleProgress(s.t.Context(), store.ScheduleProgress{
+				ID: after.ID, DecidedBefore: after.DecidedUntil, DecidedUntil: was.DecidedUntil, NextDue: was.NextDue,
 			}))
 		}
 		s.passes(time.Second)
@@ -49,7 +49,7 @@ func TestSlotsThatAreOnTimeAreNotForTheMisfirePolicy(t *testing.T) {
 	onEach(t, func(s *scheduled) {
 		const spec = `{"interval_seconds":1}`
 		next := s.start.Add(time.Second)
-		s.check(s.PutSchedules(s.t.Context(), "etl", []store.NewSchedule{{Name: "default", Spec: json.RawMessage(spec), Active: true, Next: &next}}, actor))
+		s.check(s.UpdateSchedules(s.t.Context(), "etl", []store.NewSchedule{{Name: "default", Spec: json.RawMessage(spec), Active: true, Next: &next}}, actor))
 		was := s.schedule("etl").DecidedUntil.Unix()
 		s.passes(7 * time.Second)
 		slots := s.schedule("etl").DecidedUntil.Unix() - was
@@ -69,7 +69,7 @@ func TestTheTimeOfAnErrorIsWhenItHappened(t *testing.T) {
 			s.t.Fatal("the second slot made a run")
 		}
 		for _, active := range []bool{false, true} {
-			_, err := s.SetScheduleActive(s.t.Context(), "etl", "default", active, actor)
+			_, err := s.UpdateScheduleActive(s.t.Context(), "etl", "default", active, actor)
 			s.check(err)
 		}
 		s.passes(time.Minute) // nothing is due
@@ -105,7 +105,7 @@ func TestARunIsReplacedOnlyByOneThatThereIs(t *testing.T) {
 		s.hourly("etl", `,"overlap":"replace","job_variables":{"command":"date"}`)
 		s.passes(time.Hour)
 		narrow := strings.Replace(command, `"type":"string",`, `"type":"string","enum":["true"],`, 1)
-		_, err := s.SaveTemplate(s.t.Context(), "local", store.TemplateDoc{Document: json.RawMessage(narrow)}, nil, actor)
+		_, err := s.UpdateTemplate(s.t.Context(), "local", store.TemplateDocument{Document: json.RawMessage(narrow)}, nil, actor)
 		s.check(err)
 		s.passes(time.Hour)
 		if said := s.schedule("etl").LastError; !strings.Contains(said, "no run for slot") {
@@ -122,7 +122,7 @@ func TestTheSchedulesOfAPausedDeploymentRest(t *testing.T) {
 	onEach(t, func(s *scheduled) {
 		pause := func(paused bool) {
 			s.t.Helper()
-			_, err := s.SetDeploymentPaused(s.t.Context(), "etl", paused, actor)
+			_, err := s.UpdateDeploymentPaused(s.t.Context(), "etl", paused, actor)
 			s.check(err)
 		}
 		rests := func(when string) {
@@ -135,7 +135,7 @@ func TestTheSchedulesOfAPausedDeploymentRest(t *testing.T) {
 		pause(true)
 		rests("paused")
 		for _, active := range []bool{false, true} {
-			_, err := s.SetScheduleActive(s.t.Context(), "etl", "default", active, actor)
+			_, err := s.UpdateScheduleActive(s.t.Context(), "etl", "default", active, actor)
 			s.check(err)
 		}
 		rests("let go on while the deployment is paused")

@@ -40,7 +40,7 @@ func New(s *store.Store, runs *newrun.Creator, logger *slog.Logger) *Scheduler {
 func (s *Scheduler) RunDue(ctx context.Context) error {
 	var failed []error
 	for {
-		due, now, err := s.store.DueSchedules(ctx, batchSize, reservation)
+		due, now, err := s.store.AcquireDueSchedules(ctx, batchSize, reservation)
 		if err != nil {
 			return errors.Join(append(failed, err)...)
 		}

@@ -37,7 +37,7 @@ const (
 func onEach(t *testing.T, test func(s *scheduled)) {
 	t.Helper()
 	storetest.Each(t, func(t *testing.T, db *storetest.Store) {
-		pool := store.NewPool{Name: "local", Type: "process", Template: store.TemplateDoc{Document: json.RawMessage(command)}}
+		pool := store.NewPool{Name: "local", Type: "process", Template: store.TemplateDocument{Document: json.RawMessage(command)}}
 		if _, err := db.CreatePool(t.Context(), pool, actor); err != nil {
 			t.Fatal(err)
 		}
@@ -65,7 +65,7 @@ func (s *scheduled) deploy(name string, change ...func(*store.Deployment)) {
 	for _, c := range change {
 		c(&d)
 	}
-	_, _, err := s.PutDeployment(s.t.Context(), d, actor)
+	_, _, err := s.UpsertDeployment(s.t.Context(), d, actor)
 	s.check(err)
 }
 
@@ -74,7 +74,7 @@ func (s *scheduled) hourly(deployment, more string) {
 	s.t.Helper()
 	first := s.start.Add(30 * time.Minute)
 	spec := fmt.Sprintf(`{"interval_seconds":3600,"anchor":%q%s}`, first.Format(time.RFC3339), more)
-	s.check(s.PutSchedules(s.t.Context(), deployment, []store.NewSchedule{{Name: "default", Spec: json.RawMessage(spec), Active: true, Next: &first}}, actor))
+	s.check(s.UpdateSchedules(s.t.Context(), deployment, []store.NewSchedule{{Name: "default", Spec: json.RawMessage(spec), Active: true, Next: &first}}, actor))
 }
 
 // passes lets time pass, then the scheduler look.
@@ -86,7 +86,7 @@ func (s *scheduled) passes(d time.Duration) {
 
 func (s *scheduled) runs(deployment string, states ...lifecycle.StateType) []store.Run {
 	s.t.Helper()
-	runs, _, err := s.ListRunsBy(s.t.Context(), store.RunFilter{Deployment: deployment, States: states}, store.OldestFirst, store.Page{Limit: 200})
+	runs, _, err := s.ListRuns(s.t.Context(), store.RunFilter{Deployment: deployment, States: states, Sort: store.OldestFirst}, store.Page{Limit: 200})
 	s.check(err)
 	return runs
 }
@@ -104,7 +104,7 @@ func (s *scheduled) slots(deployment string) []float64 {
 
 func (s *scheduled) schedule(deployment string) store.Schedule {
 	s.t.Helper()
-	schedules, err := s.DeploymentSchedules(s.t.Context(), deployment)
+	schedules, err := s.ListDeploymentSchedules(s.t.Context(), deployment)
 	s.check(err)
 	if len(schedules) != 1 {
 		s.t.Fatalf("deployment %s has %d schedules", deployment, len(schedules))
@@ -150,17 +150,17 @@ func TestSlotsThatPassInAPauseAreForTheMisfirePolicy(t *testing.T) {
 		s.hourly("etl", `,"misfire":{"mode":"all"}`)
 		s.deploy("resting")
 		s.hourly("resting", "")
-		_, err := s.SetScheduleActive(s.t.Context(), "etl", "default", false, actor)
+		_, err := s.UpdateScheduleActive(s.t.Context(), "etl", "default", false, actor)
 		s.check(err)
-		_, err = s.SetDeploymentPaused(s.t.Context(), "resting", true, actor)
+		_, err = s.UpdateDeploymentPaused(s.t.Context(), "resting", true, actor)
 		s.check(err)
 		s.passes(3 * time.Hour)
 		if got := append(s.slots("etl"), s.slots("resting")...); len(got) != 0 {
 			s.t.Errorf("what is paused has runs at %v", got)
 		}
-		_, err = s.SetScheduleActive(s.t.Context(), "etl", "default", true, actor)
+		_, err = s.UpdateScheduleActive(s.t.Context(), "etl", "default", true, actor)
 		s.check(err)
-		_, err = s.SetDeploymentPaused(s.t.Context(), "resting", false, actor)
+		_, err = s.UpdateDeploymentPaused(s.t.Context(), "resting", false, actor)
 		s.check(err)
 		s.passes(0)
 		if got := s.slots("etl"); !slices.Equal(got, []float64{0.5, 1.5, 2.5}) {
@@ -221,7 +221,7 @@ func TestManyServersMakeOneRunOfASlot(t *testing.T) {
 		}
 		servers := []*scheduler.Scheduler{s.server, s.server}
 		if s.Postgres {
-			servers = append(servers, newScheduler(s.t, s.Again(s.t)), newScheduler(s.t, s.Again(s.t)))
+			servers = append(servers, newScheduler(s.t, s.OpenAgain(s.t)), newScheduler(s.t, s.OpenAgain(s.t)))
 		}
 		for range rounds {
 			s.Advance(time.Hour)
@@ -236,14 +236,14 @@ func TestManyServersMakeOneRunOfASlot(t *testing.T) {
 				s.t.Errorf("schedule %d has %d runs of %d slots", i, got, rounds)
 			}
 		}
-		lag, err := s.Stats(s.t.Context())
+		lag, err := s.GetStats(s.t.Context())
 		s.check(err)
-		if lag.ScheduleLag != 0 {
-			s.t.Errorf("the lag is %s", lag.ScheduleLag)
+		if lag.GetScheduleLag != 0 {
+			s.t.Errorf("the lag is %s", lag.GetScheduleLag)
 		}
 		s.Advance(90 * time.Minute)
-		if lag, err = s.Stats(s.t.Context()); err != nil || lag.ScheduleLag < 59*time.Minute || lag.ScheduleLag > 80*time.Minute {
-			s.t.Errorf("the lag is %s, %v", lag.ScheduleLag, err)
+		if lag, err = s.GetStats(s.t.Context()); err != nil || lag.GetScheduleLag < 59*time.Minute || lag.GetScheduleLag > 80*time.Minute {
+			s.t.Errorf("the lag is %s, %v", lag.GetScheduleLag, err)
 		}
 	})
 }
@@ -256,15 +256,15 @@ func TestASlotThatWasNotNotedMakesNoSecondRun(t *testing.T) {
 		before := s.schedule("etl")
 		s.passes(time.Hour)
 		after := s.schedule("etl")
-		s.check(s.SettleSchedule(s.t.Context(), store.ScheduleOutcome{
-			ID: after.ID, Was: after.DecidedUntil, Until: before.DecidedUntil, Next: before.NextDue,
+		s.check(s.UpdateScheduleProgress(s.t.Context(), store.ScheduleProgress{
+			ID: after.ID, DecidedBefore: after.DecidedUntil, DecidedUntil: before.DecidedUntil, NextDue: before.NextDue,
 		}))
 		s.passes(time.Minute)
 		if got := s.slots("etl"); !slices.Equal(got, []float64{0.5}) {
 			s.t.Errorf("got runs at the hours %v", got)
 		}
 		// Who comes with what was true before is not heard.
-		s.check(s.SettleSchedule(s.t.Context(), store.ScheduleOutcome{ID: after.ID, Was: before.DecidedUntil, Until: before.DecidedUntil, Next: before.NextDue}))
+		s.check(s.UpdateScheduleProgress(s.t.Context(), store.ScheduleProgress{ID: after.ID, DecidedBefore: before.DecidedUntil, DecidedUntil: before.DecidedUntil, NextDue: before.NextDue}))
 		if got := s.schedule("etl").DecidedUntil; !got.After(after.DecidedUntil) {
 			s.t.Errorf("decided until %s", got)
 		}
@@ -284,7 +284,7 @@ func TestASlotThatMakesNoRunSaysWhyAndTheNextIsTriedAgain(t *testing.T) {
 			s.t.Errorf("another one has runs at %v", got)
 		}
 		wider := strings.Replace(command, `"type":"string",`, "", 1)
-		_, err := s.SaveTemplate(s.t.Context(), "local", store.TemplateDoc{Document: json.RawMessage(wider)}, nil, actor)
+		_, err := s.UpdateTemplate(s.t.Context(), "local", store.TemplateDocument{Document: json.RawMessage(wider)}, nil, actor)
 		s.check(err)
 		s.passes(time.Hour)
 		kept := s.schedule("etl")
@@ -320,7 +320,7 @@ func TestAScheduleThatChangesBeginsAnewAndOneThatDoesNotGoesOn(t *testing.T) {
 		spec := strings.Replace(string(kept.Spec), "{", `{"parameters":{"a":1},`, 1)
 		put := func(s *scheduled, spec string, continues bool) {
 			next := s.start.Add(150 * time.Minute)
-			s.check(s.PutSchedules(s.t.Context(), "etl", []store.NewSchedule{{Name: "default", Spec: json.RawMessage(spec), Active: true, Next: &next, Continues: continues}}, actor))
+			s.check(s.UpdateSchedules(s.t.Context(), "etl", []store.NewSchedule{{Name: "default", Spec: json.RawMessage(spec), Active: true, Next: &next, Continues: continues}}, actor))
 		}
 		put(s, spec, true)
 		s.passes(0)
@@ -337,7 +337,7 @@ func TestAScheduleThatChangesBeginsAnewAndOneThatDoesNotGoesOn(t *testing.T) {
 		if got := s.slots("etl"); !slices.Equal(got, []float64{0.5, 2.5}) {
 			s.t.Errorf("then it has runs at %v", got)
 		}
-		s.check(s.PutSchedules(s.t.Context(), "etl", nil, actor))
+		s.check(s.UpdateSchedules(s.t.Context(), "etl", nil, actor))
 		s.passes(5 * time.Hour)
 		if got := s.slots("etl"); len(got) != 2 {
 			s.t.Errorf("without a schedule it has runs at %v", got)

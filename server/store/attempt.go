@@ -101,10 +101,10 @@ FROM attempts
 WHERE NOT handed_back
 	AND run_id IN `
 
-// LookUpAttempts says what the store knows of Jobs found in a cluster, one answer per reference, in order. It
+// ListAttemptStatuses says what the store knows of Jobs found in a cluster, one answer per reference, in order. It
 // answers for every pool: a worker that took "not of my pool" for "unknown" would give up somebody else's
 // Job.
-func (tx *Tx) LookUpAttempts(ctx context.Context, _, _ string, refs []AttemptRef) ([]AttemptStatus, error) {
+func (tx *Tx) ListAttemptStatuses(ctx context.Context, refs []AttemptRef) ([]AttemptStatus, error) {
 	runs := make([]uuid.UUID, len(refs))
 	for i, ref := range refs {
 		runs[i] = ref.RunID

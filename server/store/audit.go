@@ -117,8 +117,8 @@ func (tx *Tx) audit(ctx context.Context, e AuditEntry) error {
 	return nil
 }
 
-// Refused writes down that somebody asked for an operation that they may not do.
-func (tx *Tx) Refused(ctx context.Context, operation, reason, actor string) error {
+// CreateAuditRefusal writes down that somebody asked for an operation that they may not do.
+func (tx *Tx) CreateAuditRefusal(ctx context.Context, operation, reason, actor string) error {
 	return tx.audit(
 		ctx,
 		AuditEntry{Actor: actor, Action: AuditRefuse, Kind: AuditOperation, Name: operation, Detail: reason},
@@ -133,7 +133,7 @@ type AuditFilter struct {
 	Name   string
 	Pool   string
 	Pools  []string // only what belongs to one of these, beside Pool; nil: everything
-	At     Span
+	At     TimeRange
 }
 
 type auditRow struct {

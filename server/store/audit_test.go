@@ -51,12 +51,14 @@ func (w *world) newest() string {
 func TestEveryChangeIsAuditedWithWhatDiffers(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
-		document := func(text string) store.TemplateDoc { return store.TemplateDoc{Document: json.RawMessage(text)} }
+		document := func(text string) store.TemplateDocument {
+			return store.TemplateDocument{Document: json.RawMessage(text)}
+		}
 		put := func(change func(*store.Deployment)) func() error {
 			return func() error {
 				d := store.Deployment{Name: "d", Pool: "p", JobVariables: json.RawMessage(`{"image": "a", "token": "hunter2"}`)}
 				change(&d)
-				_, _, err := w.PutDeployment(ctx, d, actor)
+				_, _, err := w.UpsertDeployment(ctx, d, actor)
 				return err
 			}
 		}
@@ -67,15 +69,15 @@ func TestEveryChangeIsAuditedWithWhatDiffers(t *testing.T) {
 		}{
 			{"a pool", func() error { w.pool("p"); return nil }, `ada: create pool p [type >"kubernetes", template_sha256 >"`},
 			{"a pool that changes", func() error {
-				_, err := w.UpdatePool(ctx, "p", store.PoolChange{ConcurrencyLimit: ptr[int32](3), Paused: ptr(true)}, actor)
+				_, err := w.UpdatePool(ctx, "p", store.PoolUpdate{ConcurrencyLimit: ptr[int32](3), Paused: ptr(true)}, actor)
 				return err
 			}, `ada: update pool p [concurrency_limit >3, paused false>true]`},
 			{"a limit that is lifted", func() error {
-				_, err := w.UpdatePool(ctx, "p", store.PoolChange{NoConcurrencyLimit: true}, "eve")
+				_, err := w.UpdatePool(ctx, "p", store.PoolUpdate{NoConcurrencyLimit: true}, "eve")
 				return err
 			}, `eve: update pool p [concurrency_limit 3>]`},
 			{"a template", func() error {
-				_, err := w.SaveTemplate(ctx, "p", document(`{"version": 2}`), nil, actor)
+				_, err := w.UpdateTemplate(ctx, "p", document(`{"version": 2}`), nil, actor)
 				return err
 			}, `ada: update template p [version 1>2, sha256 "`},
 			{"a queue", func() error {
@@ -83,7 +85,7 @@ func TestEveryChangeIsAuditedWithWhatDiffers(t *testing.T) {
 				return err
 			}, `ada: create queue fast [priority >2]`},
 			{"a queue that changes", func() error {
-				_, err := w.UpdateQueue(ctx, "p", "fast", store.QueueChange{ConcurrencyLimit: ptr[int32](0)}, actor)
+				_, err := w.UpdateQueue(ctx, "p", "fast", store.QueueUpdate{ConcurrencyLimit: ptr[int32](0)}, actor)
 				return err
 			}, `ada: update queue fast [concurrency_limit >0]`},
 			{"a queue that is deleted", func() error { return w.DeleteQueue(ctx, "p", "fast", actor) }, `ada: delete queue fast []`},
@@ -96,31 +98,31 @@ func TestEveryChangeIsAuditedWithWhatDiffers(t *testing.T) {
 			{"a schedule", func() error {
 				spec := json.RawMessage(`{"cron": "0 5 * * *", "parameters": {"token": "hunter2"}}`)
 				return w.InTx(ctx, func(tx *store.Tx) error {
-					return tx.PutSchedules(ctx, "d", []store.NewSchedule{{Name: "nightly", Spec: spec, Active: true}}, actor)
+					return tx.UpdateSchedules(ctx, "d", []store.NewSchedule{{Name: "nightly", Spec: spec, Active: true}}, actor)
 				})
 			}, `ada: create schedule d/nightly [cron >"0 5 * * *", parameters.token digest]`},
 			{"a schedule that is paused", func() error {
 				return w.InTx(ctx, func(tx *store.Tx) error {
-					_, err := tx.SetScheduleActive(ctx, "d", "nightly", false, "eve")
+					_, err := tx.UpdateScheduleActive(ctx, "d", "nightly", false, "eve")
 					return err
 				})
 			}, `eve: update schedule d/nightly [active true>false]`},
 			{"a schedule that changes", func() error {
 				spec := json.RawMessage(`{"cron": "0 6 * * *", "parameters": {"token": "hunter2"}}`)
 				return w.InTx(ctx, func(tx *store.Tx) error {
-					return tx.PutSchedules(ctx, "d", []store.NewSchedule{{Name: "nightly", Spec: spec}}, actor)
+					return tx.UpdateSchedules(ctx, "d", []store.NewSchedule{{Name: "nightly", Spec: spec}}, actor)
 				})
 			}, `ada: update schedule d/nightly [cron "0 5 * * *">"0 6 * * *"]`},
 			{"a schedule that is deleted", func() error {
-				return w.InTx(ctx, func(tx *store.Tx) error { return tx.PutSchedules(ctx, "d", nil, actor) })
+				return w.InTx(ctx, func(tx *store.Tx) error { return tx.UpdateSchedules(ctx, "d", nil, actor) })
 			}, `ada: delete schedule d/nightly [cron "0 6 * * *">, parameters.token digest]`},
-			{"a deployment that is paused", func() error { _, err := w.SetDeploymentPaused(ctx, "d", true, actor); return err },
+			{"a deployment that is paused", func() error { _, err := w.UpdateDeploymentPaused(ctx, "d", true, actor); return err },
 				`ada: update deployment d [paused false>true]`},
 			{"a deployment that is deleted", func() error { return w.DeleteDeployment(ctx, "d", true, actor) },
 				`ada: delete deployment d [] live runs cancelled`},
-			{"a variable", func() error { _, err := w.PutVariable(ctx, "v", json.RawMessage(`"hunter2"`), actor); return err },
+			{"a variable", func() error { _, err := w.UpsertVariable(ctx, "v", json.RawMessage(`"hunter2"`), actor); return err },
 				`ada: create variable v [value digest]`},
-			{"a variable that changes", func() error { _, err := w.PutVariable(ctx, "v", json.RawMessage(`"hunter3"`), "eve"); return err },
+			{"a variable that changes", func() error { _, err := w.UpsertVariable(ctx, "v", json.RawMessage(`"hunter3"`), "eve"); return err },
 				`eve: update variable v [value digest]`},
 			{"a variable that is deleted", func() error { return w.DeleteVariable(ctx, "v", actor) }, `ada: delete variable v [value digest]`},
 			{"a key", func() error {
@@ -129,10 +131,10 @@ func TestEveryChangeIsAuditedWithWhatDiffers(t *testing.T) {
 			{"a key that is revoked", func() error { return w.RevokeKey(ctx, "ci", "eve") }, `eve: delete api-key ci [] revoked key 0badcafe`},
 			{"a worker that is paused", func() error {
 				w.check(w.UpsertWorker(ctx, store.Worker{Name: "w", Pool: "p", Type: "kubernetes"}))
-				_, err := w.SetWorkerPaused(ctx, "p", "w", true, actor)
+				_, err := w.UpdateWorkerPaused(ctx, "p", "w", true, actor)
 				return err
 			}, `ada: update worker w [paused false>true]`},
-			{"a refusal", func() error { return w.Refused(ctx, "DeleteWorkPool", "may not", "eve") }, `eve: refuse operation DeleteWorkPool [] may not`},
+			{"a refusal", func() error { return w.CreateAuditRefusal(ctx, "DeleteWorkPool", "may not", "eve") }, `eve: refuse operation DeleteWorkPool [] may not`},
 			{"a pool that is deleted", func() error { w.deployment("e", "p"); return w.DeletePool(ctx, "p", false, actor) },
 				`ada: delete pool p [] with 1 deployments`},
 		} {
@@ -152,16 +154,16 @@ func TestWhatChangesNothingIsNotAudited(t *testing.T) {
 		ctx := w.t.Context()
 		w.pool("p")
 		w.deployment("d", "p")
-		must[*store.Variable](w.t)(w.PutVariable(ctx, "v", json.RawMessage(`1`), actor))
+		must[*store.Variable](w.t)(w.UpsertVariable(ctx, "v", json.RawMessage(`1`), actor))
 		key := store.Key{ID: "1", Name: "admin", Role: "admin", SecretHash: "h", CreatedBy: "bootstrap"}
-		w.check(w.EnsureKey(ctx, key))
+		w.check(w.UpsertKey(ctx, key))
 		before := w.audited(store.AuditFilter{})
 
-		w.check(w.EnsureKey(ctx, key))
+		w.check(w.UpsertKey(ctx, key))
 		w.deployment("d", "p")
-		must[*store.Variable](w.t)(w.PutVariable(ctx, "v", json.RawMessage(` 1 `), actor))
-		must[*store.Pool](w.t)(w.UpdatePool(ctx, "p", store.PoolChange{Paused: ptr(false)}, actor))
-		must[*store.TemplateVersion](w.t)(w.SaveTemplate(ctx, "p", store.TemplateDoc{Document: json.RawMessage(`{"version":1}`)}, nil, actor))
+		must[*store.Variable](w.t)(w.UpsertVariable(ctx, "v", json.RawMessage(` 1 `), actor))
+		must[*store.Pool](w.t)(w.UpdatePool(ctx, "p", store.PoolUpdate{Paused: ptr(false)}, actor))
+		must[*store.TemplateVersion](w.t)(w.UpdateTemplate(ctx, "p", store.TemplateDocument{Document: json.RawMessage(`{"version":1}`)}, nil, actor))
 		w.refuses(w.DeleteQueue(ctx, "p", "default", actor), store.Conflict)
 		w.run("d")
 		w.refuses(w.DeletePool(ctx, "p", false, actor), store.PoolHasLiveRuns)
@@ -173,9 +175,9 @@ func TestDigestsTellOnlyWhetherValuesAreEqual(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		for _, value := range []string{`"a"`, `"b"`, `"a"`} {
-			must[*store.Variable](w.t)(w.PutVariable(ctx, "v", json.RawMessage(value), actor))
+			must[*store.Variable](w.t)(w.UpsertVariable(ctx, "v", json.RawMessage(value), actor))
 		}
-		must[*store.Variable](w.t)(w.PutVariable(ctx, "other", json.RawMessage(`"a"`), actor))
+		must[*store.Variable](w.t)(w.UpsertVariable(ctx, "other", json.RawMessage(`"a"`), actor))
 		entries, _, err := w.ListAudit(ctx, store.AuditFilter{Kind: store.AuditVariable, Name: "v"}, store.Page{})
 		w.check(err)
 		digest := func(i int) string { return string(entries[i].Changes[0].After) }
@@ -193,7 +195,7 @@ func TestTheAuditIsFiltered(t *testing.T) {
 		}
 		w.Advance(time.Hour)
 		later := time.Now().Add(30 * time.Minute)
-		must[*store.Variable](w.t)(w.PutVariable(ctx, "v", json.RawMessage(`1`), "eve"))
+		must[*store.Variable](w.t)(w.UpsertVariable(ctx, "v", json.RawMessage(`1`), "eve"))
 		w.check(w.DeletePool(ctx, "q", false, "eve"))
 		count := func(f store.AuditFilter) string {
 			var names []string
@@ -217,8 +219,8 @@ func TestTheAuditIsFiltered(t *testing.T) {
 			{"by pool", store.AuditFilter{Pool: "p"}, "create p"},
 			{"by the pools of a key", store.AuditFilter{Pools: []string{"q"}}, "delete q, create q"},
 			{"by no pools at all", store.AuditFilter{Pools: []string{}}, ""},
-			{"from a time on", store.AuditFilter{At: store.Span{After: &later}}, "delete q, create v"},
-			{"before a time", store.AuditFilter{At: store.Span{Before: &later}}, "create q, create p"},
+			{"from a time on", store.AuditFilter{At: store.TimeRange{After: &later}}, "delete q, create v"},
+			{"before a time", store.AuditFilter{At: store.TimeRange{Before: &later}}, "create q, create p"},
 		} {
 			if got := count(test.filter); got != test.want {
 				t.Errorf("%s: got %s, want %s", test.name, got, test.want)

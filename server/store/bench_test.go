@@ -75,10 +75,10 @@ func cycle(b *testing.B, s *storetest.Store, worker string, claims []store.Claim
 func fill(b *testing.B, s *storetest.Store, n int) {
 	b.Helper()
 	ctx := b.Context()
-	if _, err := s.CreatePool(ctx, store.NewPool{Name: "p", Type: "kubernetes", Template: store.TemplateDoc{Document: []byte(`{}`)}}, actor); err != nil {
+	if _, err := s.CreatePool(ctx, store.NewPool{Name: "p", Type: "kubernetes", Template: store.TemplateDocument{Document: []byte(`{}`)}}, actor); err != nil {
 		b.Fatal(err)
 	}
-	if _, _, err := s.PutDeployment(ctx, store.Deployment{Name: "d", Pool: "p"}, actor); err != nil {
+	if _, _, err := s.UpsertDeployment(ctx, store.Deployment{Name: "d", Pool: "p"}, actor); err != nil {
 		b.Fatal(err)
 	}
 	create(b, s, n)

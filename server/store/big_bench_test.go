@@ -104,16 +104,16 @@ func questions(b *testing.B, s *storetest.Store) []question {
 		{"list-by-pool", list(store.RunFilter{Pool: some.Pool})},
 		{"list-by-state", list(store.RunFilter{States: []lifecycle.StateType{lifecycle.Failed}})},
 		{"list-by-deployment", list(store.RunFilter{Deployment: some.Deployment})},
-		{"list-by-time", list(store.RunFilter{Created: store.Span{After: &after, Before: &before}})},
+		{"list-by-time", list(store.RunFilter{Created: store.TimeRange{After: &after, Before: &before}})},
 		{"list-by-name-prefix", list(store.RunFilter{NamePrefix: some.Name[:len(some.Name)-1]})},
 		{"list-by-id-prefix", list(store.RunFilter{IDPrefix: some.ID.String()[:8]})},
 		{"deployments-of-pool", func(ctx context.Context, s *storetest.Store, page int) (int, error) {
-			found, _, err := s.FindDeployments(ctx, store.DeploymentFilter{Pool: some.Pool}, store.Page{Limit: page})
+			found, _, err := s.ListDeployments(ctx, store.DeploymentFilter{Pool: some.Pool}, store.Page{Limit: page})
 			return len(found), err
 		}},
 		{"claim", claimOneOf},
 		{"schedules", func(ctx context.Context, s *storetest.Store, _ int) (int, error) {
-			due, _, err := s.DueSchedules(ctx, 100, time.Minute)
+			due, _, err := s.AcquireDueSchedules(ctx, 100, time.Minute)
 			return 1 + len(due), err
 		}},
 	}

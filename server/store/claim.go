@@ -40,7 +40,7 @@ func (s *Store) Claim(ctx context.Context, r ClaimRequest) ([]Claim, error) {
 	// Whose request id it was is not kept, so one of another pool must not be a way to that pool's runs.
 	claims = slices.DeleteFunc(claims, func(c Claim) bool { return c.Pool != r.Pool })
 	for i := range claims {
-		claims[i].Again = given.again
+		claims[i].Repeated = given.again
 	}
 	if r.JobKeys {
 		err = s.InTx(ctx, func(tx *Tx) error { return tx.giveJobKeys(ctx, claims) })
@@ -107,7 +107,7 @@ func enter(ctx context.Context, places chan struct{}) (leave func(), err error) 
 func (tx *Tx) handOut(ctx context.Context, r ClaimRequest, live bool, l *line, g *given) error {
 	known, expired, stand := true, true, (*survey)(nil)
 	if live { // a pool that is being deleted still has attempts to be taken over and ended
-		if _, err := tx.lockPool(ctx, r.Pool, poolForChange); err != nil {
+		if _, err := tx.lockPoolRow(ctx, r.Pool, poolForChange); err != nil {
 			return err
 		}
 		var err error
@@ -291,7 +291,7 @@ func (tx *Tx) claimDue(ctx context.Context, r ClaimRequest, stand *survey, most 
 	if err != nil {
 		return err
 	}
-	chosen := make([]*liveRun, 0, len(picked))
+	chosen := make([]*lockedRun, 0, len(picked))
 	for _, id := range picked { // somebody may have cancelled one since it was picked
 		if run := runs[id]; run != nil && run.StateType == lifecycle.Scheduled {
 			chosen = append(chosen, run)

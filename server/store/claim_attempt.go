@@ -85,8 +85,8 @@ func (tx *Tx) insertAttempts(
 	ctx context.Context,
 	r ClaimRequest,
 	stand *survey,
-	chosen []*liveRun,
-	runs map[uuid.UUID]*liveRun,
+	chosen []*lockedRun,
+	runs map[uuid.UUID]*lockedRun,
 	g *given,
 ) error {
 	now, err := tx.now(ctx)
@@ -192,7 +192,7 @@ type renderInput struct {
 	plain  string // stored, for the many runs that refer to no stored variables themselves
 }
 
-func (tx *Tx) renderInput(ctx context.Context, stand *survey, runs []*liveRun) (renderInput, error) {
+func (tx *Tx) renderInput(ctx context.Context, stand *survey, runs []*lockedRun) (renderInput, error) {
 	in := renderInput{stand: stand}
 	names := stand.StoredNames.v
 	for _, r := range runs {

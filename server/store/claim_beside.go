@@ -30,7 +30,7 @@ func (s *Store) handOutBeside(ctx context.Context, r ClaimRequest, l *line) (*gi
 	defer leave()
 	return write(ctx, s, func(tx *Tx) (*given, error) {
 		g := &given{fresh: map[uuid.UUID]*claimRow{}}
-		if _, err := tx.lockPool(ctx, r.Pool, poolForClaims); err != nil {
+		if _, err := tx.lockPoolRow(ctx, r.Pool, poolForClaims); err != nil {
 			return nil, err
 		}
 		stand, err := tx.survey(ctx, r)
@@ -80,7 +80,7 @@ LIMIT ?` + d.lock(forRunsSkipping)
 }
 
 func (tx *Tx) claimBeside(ctx context.Context, r ClaimRequest, stand *survey, g *given) error {
-	var chosen []*liveRun
+	var chosen []*lockedRun
 	for _, l := range stand.lanes {
 		most := r.Max - len(chosen)
 		if most == 0 {
@@ -90,7 +90,7 @@ func (tx *Tx) claimBeside(ctx context.Context, r ClaimRequest, stand *survey, g 
 		if err != nil {
 			return err
 		}
-		var rows []*liveRun
+		var rows []*lockedRun
 		if err := tx.all(ctx, &rows, tx.s.dialect.dueRunsSQL(), l.ID, now, most); err != nil {
 			return fmt.Errorf("lock runs of work pool %q that are due: %w", r.Pool, err)
 		}

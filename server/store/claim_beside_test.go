@@ -44,7 +44,7 @@ func TestAClaimStepsOverWhatAnotherOneIsTaking(t *testing.T) {
 			}
 			limited := make(chan error, 1)
 			go func() {
-				_, err := w.UpdatePool(t.Context(), "p", store.PoolChange{ConcurrencyLimit: ptr(int32(3))}, actor)
+				_, err := w.UpdatePool(t.Context(), "p", store.PoolUpdate{ConcurrencyLimit: ptr(int32(3))}, actor)
 				limited <- err
 			}()
 			w.awaitLock()
@@ -89,11 +89,11 @@ func lockedBy(t *testing.T, tx *sql.Tx, statements ...string) (ids []uuid.UUID) 
 func TestALimitThatIsSetWhileManyClaimHolds(t *testing.T) {
 	limits := map[string]func(w *world) error{
 		"of the pool": func(w *world) error {
-			_, err := w.UpdatePool(w.t.Context(), "p", store.PoolChange{ConcurrencyLimit: ptr(int32(20))}, actor)
+			_, err := w.UpdatePool(w.t.Context(), "p", store.PoolUpdate{ConcurrencyLimit: ptr(int32(20))}, actor)
 			return err
 		},
 		"of the queue": func(w *world) error {
-			_, err := w.UpdateQueue(w.t.Context(), "p", store.DefaultQueue, store.QueueChange{ConcurrencyLimit: ptr(int32(20))}, actor)
+			_, err := w.UpdateQueue(w.t.Context(), "p", store.DefaultQueue, store.QueueUpdate{ConcurrencyLimit: ptr(int32(20))}, actor)
 			return err
 		},
 	}
@@ -106,7 +106,7 @@ func TestALimitThatIsSetWhileManyClaimHolds(t *testing.T) {
 				w.runs("d", total)
 				servers := []*world{w, w}
 				if w.Postgres {
-					servers[1] = &world{w.Again(w.t), w.t}
+					servers[1] = &world{w.OpenAgain(w.t), w.t}
 				}
 				under := make(chan struct{}, total) // so many have been claimed
 				var workers sync.WaitGroup

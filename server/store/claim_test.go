@@ -18,9 +18,9 @@ func TestClaimHandsOutWhatTheRunWasCreatedWith(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p", func(p *store.NewPool) { p.Template.StoredNames = []string{"region", "absent"} })
-		must[*store.Variable](w.t)(w.PutVariable(ctx, "region", json.RawMessage(`{"b": 1.0, "a": "<x>"}`), actor))
-		must[*store.Variable](w.t)(w.PutVariable(ctx, "mine", json.RawMessage(`1`), actor))
-		must[*store.Variable](w.t)(w.PutVariable(ctx, "unused", json.RawMessage(`2`), actor))
+		must[*store.Variable](w.t)(w.UpsertVariable(ctx, "region", json.RawMessage(`{"b": 1.0, "a": "<x>"}`), actor))
+		must[*store.Variable](w.t)(w.UpsertVariable(ctx, "mine", json.RawMessage(`1`), actor))
+		must[*store.Variable](w.t)(w.UpsertVariable(ctx, "unused", json.RawMessage(`2`), actor))
 		before := func(d *store.Deployment) {
 			d.Version, d.Tags, d.Timeout = "v1", []string{"a", "b"}, ptr(time.Hour)
 			d.JobVariables, d.FrozenVariables = json.RawMessage(`{"image": "one", "memory": 1.50}`), []string{"image"}
@@ -62,14 +62,14 @@ func TestClaimUsesTheNewestTemplateAndFixesTheInput(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		w.one()
-		v2 := must[*store.TemplateVersion](w.t)(w.SaveTemplate(ctx, "p", store.TemplateDoc{Document: json.RawMessage(`{"version": 2}`), StoredNames: []string{"x"}}, nil, actor))
-		must[*store.Variable](w.t)(w.PutVariable(ctx, "x", json.RawMessage(`"old"`), actor))
+		v2 := must[*store.TemplateVersion](w.t)(w.UpdateTemplate(ctx, "p", store.TemplateDocument{Document: json.RawMessage(`{"version": 2}`), StoredNames: []string{"x"}}, nil, actor))
+		must[*store.Variable](w.t)(w.UpsertVariable(ctx, "x", json.RawMessage(`"old"`), actor))
 		c := w.claimOne("w")
 		if c.TemplateVersionID != v2.ID || c.TemplateVersion != 2 {
 			t.Errorf("claimed with version %d", c.TemplateVersion)
 		}
-		must[*store.TemplateVersion](w.t)(w.SaveTemplate(ctx, "p", store.TemplateDoc{Document: json.RawMessage(`{"version": 3}`)}, nil, actor))
-		must[*store.Variable](w.t)(w.PutVariable(ctx, "x", json.RawMessage(`"new"`), actor))
+		must[*store.TemplateVersion](w.t)(w.UpdateTemplate(ctx, "p", store.TemplateDocument{Document: json.RawMessage(`{"version": 3}`)}, nil, actor))
+		must[*store.Variable](w.t)(w.UpsertVariable(ctx, "x", json.RawMessage(`"new"`), actor))
 		w.Advance(leaseTime + time.Second)
 		if again := w.claimOne("other"); again.TemplateVersion != 2 || string(again.Stored) != `{"x":"old"}` {
 			t.Errorf("the takeover has version %d and %s", again.TemplateVersion, again.Stored)
@@ -187,7 +187,7 @@ func TestClaimNeverOvershootsALimit(t *testing.T) {
 		w.runs("free", total/2)
 		servers := []*world{w}
 		if w.Postgres {
-			servers = append(servers, &world{w.Again(w.t), w.t}, &world{w.Again(w.t), w.t})
+			servers = append(servers, &world{w.OpenAgain(w.t), w.t}, &world{w.OpenAgain(w.t), w.t})
 		}
 		var inPool, inSmall, done atomic.Int32
 		var workersDone sync.WaitGroup
@@ -257,7 +257,7 @@ func TestManyBlockedDeploymentsDoNotHideAFreeOne(t *testing.T) {
 		w.check(w.InTx(w.t.Context(), func(tx *store.Tx) error {
 			for i := range 400 {
 				name := fmt.Sprint("paused-", i)
-				if _, _, err := tx.PutDeployment(w.t.Context(), store.Deployment{Name: name, Pool: "p", Paused: true}, actor); err != nil {
+				if _, _, err := tx.UpsertDeployment(w.t.Context(), store.Deployment{Name: name, Pool: "p", Paused: true}, actor); err != nil {
 					return err
 				}
 				if _, _, err := tx.CreateRun(w.t.Context(), store.NewRun{Deployment: name}, actor); err != nil {
@@ -370,7 +370,7 @@ func TestTakeover(t *testing.T) {
 			t.Errorf("took over with manifest %s and Job %s", taken.Manifest, taken.JobUID)
 		}
 		same(t, "what the first says", w.says(running(c)), []store.ReportStatus{store.ReportStale})
-		lost, _, err := w.Renew(w.t.Context(), "first", []store.Lease{leaseOf(c)}, leaseTime)
+		lost, _, err := w.RenewLeases(w.t.Context(), "first", []store.Lease{leaseOf(c)}, leaseTime)
 		w.check(err)
 		same(t, "what the first has lost", lost, []uuid.UUID{c.AttemptID})
 		w.accepts(running(taken), succeeded(taken))
@@ -387,7 +387,7 @@ func TestTakeoverTakesNoSlotAndWorksWhereThePoolIsPausedOrFull(t *testing.T) {
 		w.deployment("d", "p")
 		w.runs("d", 2)
 		w.claimOne("first")
-		must[*store.Pool](w.t)(w.UpdatePool(w.t.Context(), "p", store.PoolChange{Paused: ptr(true)}, actor))
+		must[*store.Pool](w.t)(w.UpdatePool(w.t.Context(), "p", store.PoolUpdate{Paused: ptr(true)}, actor))
 		w.Advance(leaseTime + time.Second)
 		if c := w.claimOne("second"); !c.Takeover {
 			t.Error("not a takeover")
@@ -419,7 +419,7 @@ func TestALeaseThatRanOutCanBeRenewedUntilSomebodyTakesIt(t *testing.T) {
 		w.one()
 		c := w.claimOne("w")
 		w.Advance(time.Hour)
-		lost, _, err := w.Renew(w.t.Context(), "w", []store.Lease{leaseOf(c)}, leaseTime)
+		lost, _, err := w.RenewLeases(w.t.Context(), "w", []store.Lease{leaseOf(c)}, leaseTime)
 		w.check(err)
 		if len(lost) != 0 {
 			t.Fatal("lost though nobody took it")

@@ -86,7 +86,7 @@ JOIN template_versions t ON t.id = n.template_version_id`
 }
 
 // claimRow is what the first claim of an attempt knows of it without reading it.
-func (r *liveRun) claimRow(a attemptRecord) *claimRow {
+func (r *lockedRun) claimRow(a attemptRecord) *claimRow {
 	row := &claimRow{
 		AttemptID: a.ID, Number: a.Number, Epoch: 1, RunID: r.ID, RunName: r.Name, ScheduledTime: r.ScheduledTime, Tags: r.Tags,
 		Parameters: r.Parameters, RunVariables: r.JobVariables, Stored: document(a.Stored), TimeoutAt: r.TimeoutAt,

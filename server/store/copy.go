@@ -14,8 +14,8 @@ import (
 	"github.com/lib/pq"
 )
 
-// Copied is how far copying has come.
-type Copied struct {
+// CopyProgress is how far copying has come.
+type CopyProgress struct {
 	Table string
 	Rows  int64
 	// Compared: the rows were read again from both databases and are the same.
@@ -40,7 +40,7 @@ func (t copyTable) names() []string {
 
 // Copy copies everything from SQLite into an empty PostgreSQL database in one transaction, and compares it
 // before that is committed. Both have the schema of this binary. progress is called after each table, twice.
-func Copy(ctx context.Context, from, to *Store, progress func(Copied)) error {
+func Copy(ctx context.Context, from, to *Store, progress func(CopyProgress)) error {
 	if from.dialect != sqlite || to.dialect != postgres {
 		return errors.New("copying goes from SQLite to PostgreSQL")
 	}
@@ -55,7 +55,7 @@ func Copy(ctx context.Context, from, to *Store, progress func(Copied)) error {
 	})
 }
 
-func copyAll(ctx context.Context, from, to *Tx, progress func(Copied)) error {
+func copyAll(ctx context.Context, from, to *Tx, progress func(CopyProgress)) error {
 	tables, err := to.tables(ctx)
 	if err != nil {
 		return err
@@ -68,14 +68,14 @@ func copyAll(ctx context.Context, from, to *Tx, progress func(Copied)) error {
 		if err != nil {
 			return fmt.Errorf("copy table %s: %w", t.name, err)
 		}
-		progress(Copied{Table: t.name, Rows: n})
+		progress(CopyProgress{Table: t.name, Rows: n})
 	}
 	for _, t := range tables {
 		n, err := compareRows(ctx, from, to, t)
 		if err != nil {
 			return fmt.Errorf("compare table %s: %w", t.name, err)
 		}
-		progress(Copied{Table: t.name, Rows: n, Compared: true})
+		progress(CopyProgress{Table: t.name, Rows: n, Compared: true})
 	}
 	return nil
 }

@@ -19,17 +19,17 @@ func TestCopyingTakesEverythingAlong(t *testing.T) {
 	c := from.claimOne("w")
 	from.accepts(manifest(c), submitted(c), running(c))
 	from.check(from.AppendLogs(ctx, []store.LogChunk{{Lease: leaseOf(c), Text: "hello\nworld\n"}}))
-	must[*store.Result](t)(from.SetResult(ctx, done.ID, c.AttemptID, []byte(`{"rows": 3}`)))
+	must[*store.Result](t)(from.UpsertResult(ctx, done.ID, c.AttemptID, []byte(`{"rows": 3}`)))
 	from.accepts(failed(c, lifecycle.App))
-	must[*store.Variable](t)(from.PutVariable(ctx, "v", []byte(`{"b": 1.0, "a": "<x>"}`), actor))
+	must[*store.Variable](t)(from.UpsertVariable(ctx, "v", []byte(`{"b": 1.0, "a": "<x>"}`), actor))
 	from.check(from.CreateKey(ctx, store.Key{ID: "k", Name: "ci", Role: "viewer", Pools: []string{"p"}, SecretHash: "x"}))
 	next := time.Now().Add(time.Hour)
-	from.check(from.PutSchedules(ctx, "d", []store.NewSchedule{{Name: "default", Spec: []byte(`{"cron":"@daily"}`), Active: true, Next: &next}}, actor))
+	from.check(from.UpdateSchedules(ctx, "d", []store.NewSchedule{{Name: "default", Spec: []byte(`{"cron":"@daily"}`), Active: true, Next: &next}}, actor))
 	held := from.run("d", func(n *store.NewRun) { n.IdempotencyKey = "once" })
 	mine := from.claimOne("w")
 
 	compared := map[string]int64{}
-	from.check(store.Copy(ctx, from.Store.Store, to.Store.Store, func(c store.Copied) {
+	from.check(store.Copy(ctx, from.Store.Store, to.Store.Store, func(c store.CopyProgress) {
 		if c.Compared {
 			compared[c.Table] = c.Rows
 		}
@@ -49,15 +49,15 @@ func TestCopyingTakesEverythingAlong(t *testing.T) {
 		t.Error("it is another installation")
 	}
 	same(t, "history", to.history(done.ID), from.history(done.ID))
-	if logs := must[[]store.LogChunk](t)(to.ReadLogs(ctx, done.ID, 1, 0, 100)); len(logs) != 1 || logs[0].Text != "hello\nworld\n" {
+	if logs := must[[]store.LogChunk](t)(to.ListLogChunks(ctx, done.ID, 1, 0, 100)); len(logs) != 1 || logs[0].Text != "hello\nworld\n" {
 		t.Errorf("the output is %v", logs)
 	}
 	to.accepts(running(mine), succeeded(mine)) // a worker goes on where it was
 	to.isIn(held.ID, "COMPLETED Completed")
 
-	err := store.Copy(ctx, from.Store.Store, to.Store.Store, func(store.Copied) {})
+	err := store.Copy(ctx, from.Store.Store, to.Store.Store, func(store.CopyProgress) {})
 	to.refuses(err, store.Conflict)
-	if store.Copy(ctx, to.Store.Store, from.Store.Store, func(store.Copied) {}) == nil {
+	if store.Copy(ctx, to.Store.Store, from.Store.Store, func(store.CopyProgress) {}) == nil {
 		t.Error("copied from PostgreSQL to SQLite")
 	}
 }

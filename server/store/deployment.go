@@ -75,9 +75,9 @@ func (tx *Tx) GetDeployment(ctx context.Context, name string) (*Deployment, erro
 	return &d, nil
 }
 
-// HoldDeployment is GetDeployment for what is about to be changed: nobody else changes it until the
+// LockDeployment is GetDeployment for what is about to be changed: nobody else changes it until the
 // transaction ends.
-func (tx *Tx) HoldDeployment(ctx context.Context, name string) (*Deployment, error) {
+func (tx *Tx) LockDeployment(ctx context.Context, name string) (*Deployment, error) {
 	row, err := tx.deployment(ctx, name, deploymentForChange)
 	if err != nil {
 		return nil, err
@@ -122,13 +122,8 @@ type DeploymentFilter struct {
 	Text   string // in name or description, whatever its case
 }
 
-// ListDeployments lists the deployments of a pool, or of all pools for "", by name.
-func (tx *Tx) ListDeployments(ctx context.Context, pool string, page Page) ([]Deployment, string, error) {
-	return tx.FindDeployments(ctx, DeploymentFilter{Pool: pool}, page)
-}
-
-// FindDeployments lists deployments by name, narrowed by a filter.
-func (tx *Tx) FindDeployments(
+// ListDeployments lists the deployments that match the filter, by name.
+func (tx *Tx) ListDeployments(
 	ctx context.Context,
 	f DeploymentFilter,
 	page Page,
@@ -191,9 +186,9 @@ SET paused = ?,
 	updated_by = ?
 WHERE id = ?`
 
-// SetDeploymentPaused pauses or resumes a deployment: paused, its runs are not claimed and its schedules
+// UpdateDeploymentPaused pauses or resumes a deployment: paused, its runs are not claimed and its schedules
 // rest.
-func (tx *Tx) SetDeploymentPaused(
+func (tx *Tx) UpdateDeploymentPaused(
 	ctx context.Context,
 	name string,
 	paused bool,

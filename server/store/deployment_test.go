@@ -22,7 +22,7 @@ func TestADeploymentIsKeptAsItWasGiven(t *testing.T) {
 			ConcurrencyLimit: ptr(int32(0)), Timeout: ptr(90 * time.Second), StartDeadline: ptr(time.Hour),
 			Retries: lifecycle.RetryPolicy{Max: 2, Delay: time.Second, InfrastructureMax: 4}, Paused: true,
 		}
-		put, created, err := w.PutDeployment(w.t.Context(), given, actor)
+		put, created, err := w.UpsertDeployment(w.t.Context(), given, actor)
 		w.check(err)
 		read := must[*store.Deployment](w.t)(w.GetDeployment(w.t.Context(), "d"))
 		for _, d := range []*store.Deployment{put, read} {
@@ -40,19 +40,19 @@ func TestPuttingADeploymentAgain(t *testing.T) {
 		ctx := w.t.Context()
 		w.pool("p")
 		given := store.Deployment{Name: "d", Pool: "p", JobVariables: json.RawMessage(`{"a": 1}`), Tags: []string{"x"}}
-		first, _, err := w.PutDeployment(ctx, given, actor)
+		first, _, err := w.UpsertDeployment(ctx, given, actor)
 		w.check(err)
-		must[*store.Deployment](w.t)(w.SetDeploymentPaused(ctx, "d", true, actor))
+		must[*store.Deployment](w.t)(w.UpdateDeploymentPaused(ctx, "d", true, actor))
 		w.Advance(time.Minute)
 
 		paused := must[*store.Deployment](w.t)(w.GetDeployment(ctx, "d"))
-		unchanged, created, err := w.PutDeployment(ctx, given, actor)
+		unchanged, created, err := w.UpsertDeployment(ctx, given, actor)
 		w.check(err)
 		if created || !unchanged.UpdatedAt.Equal(paused.UpdatedAt) || unchanged.ID != first.ID || !unchanged.Paused {
 			t.Errorf("an unchanged one: created %t, %+v", created, unchanged)
 		}
 		given.JobVariables, given.Tags = json.RawMessage(`{"a": 2}`), nil
-		changed, created, err := w.PutDeployment(ctx, given, actor)
+		changed, created, err := w.UpsertDeployment(ctx, given, actor)
 		w.check(err)
 		if created || string(changed.JobVariables) != `{"a": 2}` || len(changed.Tags) != 0 || !changed.Paused || !changed.UpdatedAt.After(paused.UpdatedAt) {
 			t.Errorf("a changed one: created %t, %+v", created, changed)
@@ -64,11 +64,11 @@ func TestADeploymentOfWhatDoesNotExist(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
-		_, _, err := w.PutDeployment(ctx, store.Deployment{Name: "d", Pool: "q"}, actor)
+		_, _, err := w.UpsertDeployment(ctx, store.Deployment{Name: "d", Pool: "q"}, actor)
 		w.refuses(err, store.NotFound)
-		_, _, err = w.PutDeployment(ctx, store.Deployment{Name: "d", Pool: "p", Queue: "fast"}, actor)
+		_, _, err = w.UpsertDeployment(ctx, store.Deployment{Name: "d", Pool: "p", Queue: "fast"}, actor)
 		w.refuses(err, store.NotFound)
-		_, err = w.SetDeploymentPaused(ctx, "d", true, actor)
+		_, err = w.UpdateDeploymentPaused(ctx, "d", true, actor)
 		w.refuses(err, store.NotFound)
 	})
 }
@@ -86,7 +86,7 @@ func TestListsOfDeploymentsPoolsAndRunsPage(t *testing.T) {
 		}
 		var deployments, pools, runs []string
 		for page := (store.Page{Limit: 2}); ; {
-			list, next, err := w.ListDeployments(ctx, "", page)
+			list, next, err := w.ListDeployments(ctx, store.DeploymentFilter{}, page)
 			w.check(err)
 			for _, d := range list {
 				deployments = append(deployments, d.Name)
@@ -98,7 +98,7 @@ func TestListsOfDeploymentsPoolsAndRunsPage(t *testing.T) {
 		}
 		same(t, "deployments", deployments, []string{"7", "Zebra", "a b", "a-b", "a.b", "b", "ähre"})
 		for page := (store.Page{Limit: 1}); ; {
-			list, next, err := w.ListPools(ctx, page)
+			list, next, err := w.ListPools(ctx, nil, page)
 			w.check(err)
 			pools = append(pools, list[0].Name)
 			if page.Cursor = next; next == "" {
@@ -118,7 +118,7 @@ func TestListsOfDeploymentsPoolsAndRunsPage(t *testing.T) {
 			}
 		}
 		same(t, "runs, newest first", runs, []string{"7", "a.b", "b", "a-b", "ähre", "Zebra", "a b"})
-		if list, _, err := w.ListDeployments(ctx, "Other", store.Page{}); err != nil || len(list) != 3 {
+		if list, _, err := w.ListDeployments(ctx, store.DeploymentFilter{Pool: "Other"}, store.Page{}); err != nil || len(list) != 3 {
 			t.Errorf("the pool has %d deployments (%v)", len(list), err)
 		}
 	})
@@ -169,7 +169,7 @@ func TestCursorsOfAnotherListAreRefused(t *testing.T) {
 		ctx := w.t.Context()
 		w.pool("p")
 		w.pool("q")
-		_, next, err := w.ListPools(ctx, store.Page{Limit: 1})
+		_, next, err := w.ListPools(ctx, nil, store.Page{Limit: 1})
 		w.check(err)
 		for _, cursor := range []string{next, "?", "cnVuOng", "cG9vbDo"} { // of pools, no base64, run:x, pool: and nothing
 			_, _, err = w.ListRuns(ctx, store.RunFilter{}, store.Page{Cursor: cursor})
@@ -248,7 +248,7 @@ func TestRunsAreCreatedWhileTheirDeploymentChanges(t *testing.T) {
 				for j := range 15 {
 					var err error
 					if i == 0 {
-						_, _, err = w.PutDeployment(ctx, store.Deployment{Name: "d", Pool: "p", Version: fmt.Sprint(j)}, actor)
+						_, _, err = w.UpsertDeployment(ctx, store.Deployment{Name: "d", Pool: "p", Version: fmt.Sprint(j)}, actor)
 					} else {
 						_, _, err = w.CreateRun(ctx, store.NewRun{Deployment: "d"}, actor)
 					}

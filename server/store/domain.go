@@ -34,19 +34,19 @@ type NewPool struct {
 	Description      string
 	ConcurrencyLimit *int32
 	Paused           bool
-	Template         TemplateDoc
+	Template         TemplateDocument
 }
 
-// PoolChange changes what is not nil.
-type PoolChange struct {
+// PoolUpdate changes what is not nil.
+type PoolUpdate struct {
 	Description        *string
 	ConcurrencyLimit   *int32
 	NoConcurrencyLimit bool
 	Paused             *bool
 }
 
-// TemplateDoc is a base job template that has passed its lint.
-type TemplateDoc struct {
+// TemplateDocument is a base job template that has passed its lint.
+type TemplateDocument struct {
 	Document json.RawMessage
 	// StoredNames are the stored variables that the template itself refers to.
 	StoredNames []string
@@ -274,7 +274,7 @@ type Claim struct {
 	JobUID              string
 	Cancelling          bool
 	Takeover            bool
-	Again               bool // this request id was given it before
+	Repeated            bool // this request id was given it before
 	// JobKey is the attempt's own key, where the claim asked for one: nobody can be told it again.
 	JobKey apikey.Key
 }
@@ -328,13 +328,13 @@ const (
 type ReportResult struct {
 	Status  ReportStatus
 	Message string
-	// Change is what has become known by this report; nil for nothing, as with a repeated one. However many
+	// AttemptChange is what has become known by this report; nil for nothing, as with a repeated one. However many
 	// servers there are, one of them gets each change, once.
-	Change *Change
+	Change *AttemptChange
 }
 
-// Change is what has become known of an attempt by a report.
-type Change struct {
+// AttemptChange is what has become known of an attempt by a report.
+type AttemptChange struct {
 	Pool       string
 	Dispatched *time.Duration // from when the attempt was due until its Job was created
 	Started    *time.Duration // from when its Job was created until its container ran

@@ -60,7 +60,7 @@ func ptr[T any](v T) *T { return &v }
 
 func (w *world) pool(name string, change ...func(*store.NewPool)) *store.Pool {
 	w.t.Helper()
-	p := store.NewPool{Name: name, Type: "kubernetes", Template: store.TemplateDoc{Document: json.RawMessage(`{"version": 1}`)}}
+	p := store.NewPool{Name: name, Type: "kubernetes", Template: store.TemplateDocument{Document: json.RawMessage(`{"version": 1}`)}}
 	for _, c := range change {
 		c(&p)
 	}
@@ -73,7 +73,7 @@ func (w *world) deployment(name, pool string, change ...func(*store.Deployment))
 	for _, c := range change {
 		c(&d)
 	}
-	put, _, err := w.PutDeployment(w.t.Context(), d, actor)
+	put, _, err := w.UpsertDeployment(w.t.Context(), d, actor)
 	w.check(err)
 	return put
 }

@@ -65,8 +65,8 @@ JOIN runs r ON r.id = a.run_id
 JOIN pools p ON p.id = a.pool_id
 WHERE a.id = ?`
 
-// JobKeyOf returns what is known of the keys of an attempt.
-func (tx *Tx) JobKeyOf(ctx context.Context, attempt uuid.UUID) (*JobKey, error) {
+// GetJobKey returns what is known of the keys of an attempt.
+func (tx *Tx) GetJobKey(ctx context.Context, attempt uuid.UUID) (*JobKey, error) {
 	var row struct {
 		Hashes  string    `db:"hashes"`
 		RunID   uuid.UUID `db:"run_id"`

@@ -37,8 +37,8 @@ const keySQL = `
 SELECT id, name, role, pools, secret_hash, created_at, created_by, expires_at, last_used_at, revoked_at
 FROM api_keys`
 
-// KeyByID returns an API key, also one that is revoked or expired.
-func (tx *Tx) KeyByID(ctx context.Context, id string) (*Key, error) {
+// GetKey returns an API key, also one that is revoked or expired.
+func (tx *Tx) GetKey(ctx context.Context, id string) (*Key, error) {
 	var row keyRow
 	if err := tx.get(ctx, &row, keySQL+" WHERE id = ?", id); err != nil {
 		return nil, found(err, "API key %q", id)
@@ -92,7 +92,7 @@ func (tx *Tx) CreateKey(ctx context.Context, k Key) error {
 	if err != nil {
 		return fmt.Errorf("create API key %q: %w", k.Name, err)
 	}
-	stored, err := tx.KeyByID(ctx, k.ID)
+	stored, err := tx.GetKey(ctx, k.ID)
 	if IsCode(err, NotFound) || err == nil && stored.SecretHash != k.SecretHash {
 		return &Error{Code: AlreadyExists, Message: fmt.Sprintf("an API key named %q exists already", k.Name)}
 	}
@@ -129,9 +129,9 @@ SET name = excluded.name,
 	revoked_by = ''`
 )
 
-// EnsureKey makes a key valid under its name, whatever was there: another one of that name is revoked. It is
+// UpsertKey makes a key valid under its name, whatever was there: another one of that name is revoked. It is
 // for keys that the environment says are valid.
-func (tx *Tx) EnsureKey(ctx context.Context, k Key) error {
+func (tx *Tx) UpsertKey(ctx context.Context, k Key) error {
 	pools, err := keyPools(k)
 	if err != nil {
 		return err
@@ -140,7 +140,7 @@ func (tx *Tx) EnsureKey(ctx context.Context, k Key) error {
 	if err != nil {
 		return err
 	}
-	current, err := tx.KeyByID(ctx, k.ID)
+	current, err := tx.GetKey(ctx, k.ID)
 	if err != nil && !IsCode(err, NotFound) {
 		return err
 	}
@@ -205,8 +205,8 @@ SET last_used_at = ?
 WHERE id = ?
 	AND (last_used_at IS NULL OR last_used_at < ?)`
 
-// TouchKey remembers when a key was last used. Callers do so now and then, not with every request.
-func (tx *Tx) TouchKey(ctx context.Context, id string, at time.Time) error {
+// UpdateKeyLastUsed remembers when a key was last used. Callers do so now and then, not with every request.
+func (tx *Tx) UpdateKeyLastUsed(ctx context.Context, id string, at time.Time) error {
 	at = truncated(at)
 	if _, err := tx.exec(ctx, touchKeySQL, at, id, at); err != nil {
 		return fmt.Errorf("note the use of API key %q: %w", id, err)

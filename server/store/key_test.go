@@ -21,23 +21,23 @@ func TestKeys(t *testing.T) {
 		w.refuses(w.CreateKey(ctx, store.Key{ID: "3", Name: "ci", Role: "viewer", SecretHash: "h3"}), store.AlreadyExists)
 		w.refuses(w.CreateKey(ctx, store.Key{ID: "1", Name: "other", Role: "viewer", SecretHash: "h4"}), store.AlreadyExists)
 
-		k := must[*store.Key](w.t)(w.KeyByID(ctx, "1"))
+		k := must[*store.Key](w.t)(w.GetKey(ctx, "1"))
 		if k.Name != "ci" || k.Role != "operator" || k.SecretHash != "h1" || len(k.Pools) != 1 || !k.ExpiresAt.Equal(expires) || k.RevokedAt != nil || k.CreatedBy != actor {
 			t.Errorf("kept as %+v", k)
 		}
-		if all := must[*store.Key](w.t)(w.KeyByID(ctx, "2")); all.Pools != nil {
+		if all := must[*store.Key](w.t)(w.GetKey(ctx, "2")); all.Pools != nil {
 			t.Errorf("a key for all pools has %v", all.Pools)
 		}
 		used := time.Now().UTC().Truncate(time.Microsecond)
-		w.check(w.TouchKey(ctx, "1", used))
-		w.check(w.TouchKey(ctx, "1", used.Add(-time.Minute))) // reported late
-		if k = must[*store.Key](w.t)(w.KeyByID(ctx, "1")); !k.LastUsedAt.Equal(used) {
+		w.check(w.UpdateKeyLastUsed(ctx, "1", used))
+		w.check(w.UpdateKeyLastUsed(ctx, "1", used.Add(-time.Minute))) // reported late
+		if k = must[*store.Key](w.t)(w.GetKey(ctx, "1")); !k.LastUsedAt.Equal(used) {
 			t.Errorf("last used at %v", k.LastUsedAt)
 		}
 		w.check(w.RevokeKey(ctx, "ci", actor))
 		w.refuses(w.RevokeKey(ctx, "ci", actor), store.NotFound)
 		w.check(w.RevokeKey(ctx, "2", actor))
-		if k = must[*store.Key](w.t)(w.KeyByID(ctx, "1")); k.RevokedAt == nil {
+		if k = must[*store.Key](w.t)(w.GetKey(ctx, "1")); k.RevokedAt == nil {
 			t.Error("it is not revoked")
 		}
 		w.check(w.CreateKey(ctx, store.Key{ID: "3", Name: "ci", Role: "viewer", SecretHash: "h3"})) // the name is free again
@@ -46,7 +46,7 @@ func TestKeys(t *testing.T) {
 			names = append(names, fmt.Sprint(k.Name, k.ID))
 		}
 		same(t, "keys", names, []string{"all2", "ci1", "ci3"})
-		_, err := w.KeyByID(ctx, "9")
+		_, err := w.GetKey(ctx, "9")
 		w.refuses(err, store.NotFound)
 	})
 }
@@ -64,15 +64,15 @@ func TestEnsuredKeys(t *testing.T) {
 		}
 		key := store.Key{ID: "1", Name: "admin", Role: "admin", SecretHash: "h1", CreatedBy: "environment"}
 		for range 2 {
-			w.check(w.EnsureKey(ctx, key))
+			w.check(w.UpsertKey(ctx, key))
 			same(t, "ensured", valid(), []string{"1h1"})
 		}
 		w.check(w.RevokeKey(ctx, "admin", actor))
-		w.check(w.EnsureKey(ctx, key))
+		w.check(w.UpsertKey(ctx, key))
 		same(t, "ensured after it was revoked", valid(), []string{"1h1"})
-		w.check(w.EnsureKey(ctx, store.Key{ID: "2", Name: "admin", Role: "admin", SecretHash: "h2", CreatedBy: "environment"}))
+		w.check(w.UpsertKey(ctx, store.Key{ID: "2", Name: "admin", Role: "admin", SecretHash: "h2", CreatedBy: "environment"}))
 		same(t, "replaced", valid(), []string{"2h2"})
-		w.check(w.EnsureKey(ctx, key))
+		w.check(w.UpsertKey(ctx, key))
 		same(t, "and back", valid(), []string{"1h1"})
 	})
 }
@@ -81,12 +81,12 @@ func TestVariables(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		for _, value := range []string{`1.0`, `{"b": 1, "a": null}`, `"\u0000"`, `null`} {
-			must[*store.Variable](w.t)(w.PutVariable(ctx, "v", json.RawMessage(value), actor))
+			must[*store.Variable](w.t)(w.UpsertVariable(ctx, "v", json.RawMessage(value), actor))
 			if v := must[*store.Variable](w.t)(w.GetVariable(ctx, "v")); string(v.Value) != value {
 				t.Errorf("%s came back as %s", value, v.Value)
 			}
 		}
-		must[*store.Variable](w.t)(w.PutVariable(ctx, "Z", json.RawMessage(`1`), actor))
+		must[*store.Variable](w.t)(w.UpsertVariable(ctx, "Z", json.RawMessage(`1`), actor))
 		list, next, err := w.ListVariables(ctx, store.Page{Limit: 1})
 		w.check(err)
 		if len(list) != 1 || list[0].Name != "Z" || next == "" {
@@ -112,10 +112,10 @@ func TestATransactionIsAllOrNothing(t *testing.T) {
 		hints := w.Subscribe(store.PoolTopic("p"))
 		defer hints.Close()
 		err := w.InTx(ctx, func(tx *store.Tx) error {
-			if _, err := tx.PutVariable(ctx, "v", json.RawMessage(`1`), actor); err != nil {
+			if _, err := tx.UpsertVariable(ctx, "v", json.RawMessage(`1`), actor); err != nil {
 				return err
 			}
-			if _, _, err := tx.PutDeployment(ctx, store.Deployment{Name: "d", Pool: "p"}, actor); err != nil {
+			if _, _, err := tx.UpsertDeployment(ctx, store.Deployment{Name: "d", Pool: "p"}, actor); err != nil {
 				return err
 			}
 			if _, _, err := tx.CreateRun(ctx, store.NewRun{Deployment: "d"}, actor); err != nil {

@@ -21,10 +21,10 @@ func leaseRecords(leases []Lease) []leaseRecord {
 	return records
 }
 
-// Renew extends leases to d from now and returns the attempts that the worker no longer has (another epoch
+// RenewLeases extends leases to d from now and returns the attempts that the worker no longer has (another epoch
 // holds them, or they have ended) and those it is to cancel. A lease that has run out can be renewed until
 // somebody takes it over.
-func (tx *Tx) Renew(
+func (tx *Tx) RenewLeases(
 	ctx context.Context,
 	worker string,
 	leases []Lease,
@@ -39,7 +39,7 @@ func (tx *Tx) Renew(
 			lost = append(lost, l.AttemptID)
 		}
 	}
-	cancels, err = tx.Cancels(ctx, "", worker, leases)
+	cancels, err = tx.ListCancels(ctx, worker, leases)
 	return lost, cancels, err
 }
 
@@ -95,9 +95,9 @@ SELECT DISTINCT name
 FROM pools
 WHERE id IN `
 
-// Release lets leases run out now: the worker stops, and whoever of its cluster comes first takes the
+// ReleaseLeases lets leases run out now: the worker stops, and whoever of its cluster comes first takes the
 // attempts over. What another epoch holds, or has ended, is left alone.
-func (tx *Tx) Release(ctx context.Context, worker string, leases []Lease) error {
+func (tx *Tx) ReleaseLeases(ctx context.Context, worker string, leases []Lease) error {
 	if len(leases) == 0 {
 		return nil
 	}
@@ -162,8 +162,8 @@ WHERE a.ended_at IS NULL
 ORDER BY a.id`
 }
 
-// Cancels returns which of the attempts that a worker holds are to be cancelled.
-func (tx *Tx) Cancels(ctx context.Context, _, worker string, held []Lease) ([]uuid.UUID, error) {
+// ListCancels returns which of the attempts that a worker holds are to be cancelled.
+func (tx *Tx) ListCancels(ctx context.Context, worker string, held []Lease) ([]uuid.UUID, error) {
 	if len(held) == 0 {
 		return nil, nil
 	}
@@ -181,9 +181,9 @@ FROM attempts a
 JOIN pools p ON p.id = a.pool_id
 WHERE a.id IN `
 
-// PoolsOfAttempts returns the names of the work pools, deleted ones too, that attempts belong to. An attempt
+// ListPoolsOfAttempts returns the names of the work pools, deleted ones too, that attempts belong to. An attempt
 // never leaves its pool.
-func (tx *Tx) PoolsOfAttempts(ctx context.Context, ids []uuid.UUID) ([]string, error) {
+func (tx *Tx) ListPoolsOfAttempts(ctx context.Context, ids []uuid.UUID) ([]string, error) {
 	list := listOf(ids)
 	var names []string
 	if err := tx.all(ctx, &names, poolsOfAttemptsSQL+tx.s.dialect.list("uuid"), list); err != nil {

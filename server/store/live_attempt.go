@@ -46,7 +46,7 @@ type attemptRest struct {
 
 // reportedRow is a run with an attempt of it.
 type reportedRow struct {
-	liveRun
+	lockedRun
 	A liveAttempt `db:"a"`
 }
 
@@ -76,17 +76,17 @@ func (tx *Tx) lockReported(ctx context.Context, attempts []uuid.UUID) (*reportBa
 		return nil, fmt.Errorf("lock runs and attempts: %w", err)
 	}
 	b := &reportBatch{
-		runs:     make(map[uuid.UUID]*liveRun, len(rows)),
+		runs:     make(map[uuid.UUID]*lockedRun, len(rows)),
 		attempts: make(map[uuid.UUID]*liveAttempt, len(rows)),
 	}
-	runs := make([]*liveRun, 0, len(rows))
+	runs := make([]*lockedRun, 0, len(rows))
 	var clock *stamp // the latest: a row that was waited for is read after that
 	for _, row := range rows {
 		row.was, row.A.was = row.runRest, row.A.attemptRest
 		b.attempts[row.A.ID] = &row.A
 		if b.runs[row.ID] == nil {
-			b.runs[row.ID] = &row.liveRun
-			runs = append(runs, &row.liveRun)
+			b.runs[row.ID] = &row.lockedRun
+			runs = append(runs, &row.lockedRun)
 		}
 		if row.Clock != nil && (clock == nil || row.Clock.time().After(clock.time())) {
 			clock = row.Clock
@@ -101,8 +101,8 @@ func (tx *Tx) lockReported(ctx context.Context, attempts []uuid.UUID) (*reportBa
 	return b, err
 }
 
-// attemptChange is a liveAttempt as it travels to the database.
-type attemptChange struct {
+// attemptUpdate is a liveAttempt as it travels to the database.
+type attemptUpdate struct {
 	ID        uuid.UUID `json:"id"`
 	Phase     Phase     `json:"phase"`
 	Node      string    `json:"node"`
@@ -112,15 +112,15 @@ type attemptChange struct {
 	EndedAt   *micros   `json:"ended_at"`
 }
 
-// wholeAttemptChange is one with the rest.
-type wholeAttemptChange struct {
-	attemptChange
+// fullAttemptUpdate is one with the rest.
+type fullAttemptUpdate struct {
+	attemptUpdate
 	attemptRest
 	SubmittedAt *micros `json:"submitted_at"`
 }
 
-func (a *liveAttempt) change() attemptChange {
-	return attemptChange{
+func (a *liveAttempt) change() attemptUpdate {
+	return attemptUpdate{
 		ID: a.ID, Phase: a.Phase, Node: a.Node, Diagnosis: a.Diagnosis, Succeeded: a.Succeeded,
 		RunningAt: a.RunningAt.micros(), EndedAt: a.EndedAt.micros(),
 	}
@@ -178,8 +178,8 @@ WHERE attempts.id = n.id`
 }
 
 func (b *reportBatch) save(ctx context.Context, tx *Tx) error {
-	var changed []attemptChange
-	var whole []wholeAttemptChange
+	var changed []attemptUpdate
+	var whole []fullAttemptUpdate
 	for _, a := range b.attempts {
 		switch {
 		case !a.changed:
@@ -188,8 +188,8 @@ func (b *reportBatch) save(ctx context.Context, tx *Tx) error {
 		default:
 			whole = append(
 				whole,
-				wholeAttemptChange{
-					attemptChange: a.change(),
+				fullAttemptUpdate{
+					attemptUpdate: a.change(),
 					attemptRest:   a.attemptRest,
 					SubmittedAt:   a.SubmittedAt.micros(),
 				},

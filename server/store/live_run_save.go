@@ -9,7 +9,7 @@ import (
 	"github.com/berth-dev/berth/server/lifecycle"
 )
 
-// runRecord is a liveRun as it travels to the database.
+// runRecord is a lockedRun as it travels to the database.
 type runRecord struct {
 	ID           uuid.UUID           `json:"id"`
 	StateType    lifecycle.StateType `json:"state_type"`
@@ -31,7 +31,7 @@ type wholeRunRecord struct {
 	StartDeadlineAt *micros `json:"start_deadline_at"`
 }
 
-func (r *liveRun) record() runRecord {
+func (r *lockedRun) record() runRecord {
 	return runRecord{
 		ID: r.ID, StateType: r.StateType, StateName: r.StateName, StateMessage: r.StateMessage, StateAt: r.StateAt.micros(),
 		TimeoutAt: r.TimeoutAt.micros(), StartedAt: r.StartedAt.micros(), EndedAt: r.EndedAt.micros(),
@@ -101,7 +101,7 @@ FROM ` + d.records("run_id uuid", "seq bigint", "at time", "actor text", "attemp
 }
 
 // saveRuns stores what has changed of locked runs, with their events.
-func (tx *Tx) saveRuns(ctx context.Context, runs map[uuid.UUID]*liveRun) error {
+func (tx *Tx) saveRuns(ctx context.Context, runs map[uuid.UUID]*lockedRun) error {
 	if err := tx.together(ctx, tx.changesOf(runs)...); err != nil {
 		return fmt.Errorf("save runs: %w", err)
 	}
@@ -109,7 +109,7 @@ func (tx *Tx) saveRuns(ctx context.Context, runs map[uuid.UUID]*liveRun) error {
 }
 
 // changesOf is what saves locked runs, which are taken as saved then.
-func (tx *Tx) changesOf(runs map[uuid.UUID]*liveRun) []statement {
+func (tx *Tx) changesOf(runs map[uuid.UUID]*lockedRun) []statement {
 	changed := make([]runRecord, 0, len(runs))
 	var whole []wholeRunRecord
 	events := make([]eventRecord, 0, len(runs))

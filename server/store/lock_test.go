@@ -116,7 +116,7 @@ func TestWhoeverHoldsAttemptsNeverDeadlocks(t *testing.T) {
 			reports = append(reports, running(c))
 		}
 		calls := []func(round int) error{
-			func(int) error { _, _, err := w.Renew(t.Context(), "w", leases, leaseTime); return err },
+			func(int) error { _, _, err := w.RenewLeases(t.Context(), "w", leases, leaseTime); return err },
 			func(int) error { _, err := w.Report(t.Context(), "w", reports); return err },
 			func(round int) error {
 				chunks := make([]store.LogChunk, len(claims))

@@ -18,10 +18,10 @@ const (
 
 // loggedRow is how far the output of an attempt is stored.
 type loggedRow struct {
-	ID      uuid.UUID `db:"id" json:"attempt_id"`
-	RunID   uuid.UUID `db:"run_id" json:"-"`
-	Epoch   int64     `db:"epoch" json:"-"`
-	LogSize int64     `db:"log_size" json:"log_size"`
+	ID         uuid.UUID `db:"id" json:"attempt_id"`
+	RunID      uuid.UUID `db:"run_id" json:"-"`
+	Epoch      int64     `db:"epoch" json:"-"`
+	GetLogSize int64     `db:"log_size" json:"log_size"`
 
 	grown bool
 }
@@ -75,11 +75,11 @@ VALUES (?, ?, ?, ?)`
 
 func (tx *Tx) appendChunk(ctx context.Context, r *loggedRow, c LogChunk, now time.Time) error {
 	text, offset := c.Text, c.Offset
-	if known := r.LogSize - offset; known > 0 {
+	if known := r.GetLogSize - offset; known > 0 {
 		if known >= int64(len(text)) {
 			return nil
 		}
-		text, offset = text[known:], r.LogSize
+		text, offset = text[known:], r.GetLogSize
 	}
 	for len(text) > 0 {
 		n := runeCut(text, logChunkMax)
@@ -87,7 +87,7 @@ func (tx *Tx) appendChunk(ctx context.Context, r *loggedRow, c LogChunk, now tim
 			return fmt.Errorf("append logs: %w", err)
 		}
 		text, offset = text[n:], offset+int64(n)
-		r.LogSize, r.grown = offset, true
+		r.GetLogSize, r.grown = offset, true
 	}
 	return nil
 }
@@ -136,8 +136,8 @@ FROM attempts
 WHERE run_id = ?
 	AND number = ?`
 
-// LogSize is how many bytes an attempt has written until now, whether they are still kept or not.
-func (tx *Tx) LogSize(ctx context.Context, runID uuid.UUID, attempt int32) (int64, error) {
+// GetLogSize is how many bytes an attempt has written until now, whether they are still kept or not.
+func (tx *Tx) GetLogSize(ctx context.Context, runID uuid.UUID, attempt int32) (int64, error) {
 	var sizes []int64
 	if err := tx.all(ctx, &sizes, logSizeSQL, runID, attempt); err != nil || len(sizes) == 0 {
 		return 0, err
@@ -145,10 +145,10 @@ func (tx *Tx) LogSize(ctx context.Context, runID uuid.UUID, attempt int32) (int6
 	return sizes[0], nil
 }
 
-// ReadLogs returns output of an attempt, of the newest for 0, from a byte offset on: limitBytes at most, a
+// ListLogChunks returns output of an attempt, of the newest for 0, from a byte offset on: limitBytes at most, a
 // mebibyte for
 // 0. It returns nothing where there is nothing (more).
-func (tx *Tx) ReadLogs(
+func (tx *Tx) ListLogChunks(
 	ctx context.Context,
 	runID uuid.UUID,
 	attempt int32,

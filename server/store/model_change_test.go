@@ -156,10 +156,10 @@ func (m *model) pause() {
 	now := !m.paused[what]
 	m.paused[what] = now
 	if what == "" {
-		must[*store.Pool](m.t)(m.UpdatePool(m.t.Context(), "p", store.PoolChange{Paused: &now}, actor))
+		must[*store.Pool](m.t)(m.UpdatePool(m.t.Context(), "p", store.PoolUpdate{Paused: &now}, actor))
 		return
 	}
-	must[*store.Deployment](m.t)(m.SetDeploymentPaused(m.t.Context(), what, now, actor))
+	must[*store.Deployment](m.t)(m.UpdateDeploymentPaused(m.t.Context(), what, now, actor))
 }
 
 // compare holds the store against the model.

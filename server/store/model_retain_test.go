@@ -24,7 +24,7 @@ func (m *model) retain() {
 			old[run.ID] = true
 		}
 	}
-	removed := m.world.retain(store.Keep{Runs: modelKeep, Logs: modelKeep})
+	removed := m.world.retain(store.Retention{Runs: modelKeep, Logs: modelKeep})
 	if int(removed.Runs) != len(old) {
 		m.failf("%d runs were removed, want %d", removed.Runs, len(old))
 	}

@@ -367,7 +367,7 @@ func (m *model) claimAgain() {
 	}
 	var got []uuid.UUID
 	for _, c := range m.claim(before.request) {
-		if !c.Again {
+		if !c.Repeated {
 			m.failf("a repeated claim does not say so")
 		}
 		got = append(got, c.AttemptID)
@@ -400,7 +400,7 @@ func (m *model) someLeases() (leases []store.Lease, valid []*modelAttempt) {
 
 func (m *model) renewSome() {
 	leases, valid := m.someLeases()
-	lost, cancels, err := m.Renew(m.t.Context(), "w1", leases, modelLease)
+	lost, cancels, err := m.RenewLeases(m.t.Context(), "w1", leases, modelLease)
 	m.check(err)
 	held := map[uuid.UUID]bool{}
 	wantCancels := map[uuid.UUID]bool{}
@@ -423,7 +423,7 @@ func (m *model) renewSome() {
 
 func (m *model) release() {
 	leases, valid := m.someLeases()
-	m.check(m.Release(m.t.Context(), "w1", leases))
+	m.check(m.ReleaseLeases(m.t.Context(), "w1", leases))
 	for _, a := range valid {
 		a.expires = min(a.expires, m.now)
 	}

@@ -37,7 +37,7 @@ func TestHintsWithinOneServer(t *testing.T) {
 		w.hinted("a new run", pool)
 		events := w.Subscribe(store.RunTopic(run.ID))
 		defer events.Close()
-		must[*store.Pool](w.t)(w.UpdatePool(ctx, "p", store.PoolChange{Paused: ptr(false)}, actor))
+		must[*store.Pool](w.t)(w.UpdatePool(ctx, "p", store.PoolUpdate{Paused: ptr(false)}, actor))
 		w.hinted("a pool that was resumed", pool)
 		c := w.claimOne("w")
 		w.hinted("a claim", events)
@@ -71,13 +71,13 @@ func TestHintsWithinOneServer(t *testing.T) {
 func TestHintsBetweenServers(t *testing.T) {
 	t.Parallel()
 	w := &world{storePG(t), t}
-	other := &world{w.Again(t), t}
+	other := &world{w.OpenAgain(t), t}
 	w.pool("p")
 	w.deployment("d", "p")
 	pool := other.Subscribe(store.PoolTopic("p"))
 	defer pool.Close()
-	w.Running(t)
-	other.Running(t)
+	w.RunInBackground(t)
+	other.RunInBackground(t)
 	w.hinted("the listener's start", pool) // everybody is woken once it listens
 	quiet(pool)
 	run := w.run("d")

@@ -22,18 +22,18 @@ func (s *Store) GetPool(ctx context.Context, name string) (*Pool, error) {
 	return s.view().GetPool(ctx, name)
 }
 
-// ListPools lists pools by name.
-func (s *Store) ListPools(ctx context.Context, p Page) ([]Pool, string, error) {
-	return s.view().ListPools(ctx, p)
+// ListPools lists pools by name: those of the names given, or all for nil.
+func (s *Store) ListPools(ctx context.Context, names []string, p Page) ([]Pool, string, error) {
+	return s.view().ListPools(ctx, names, p)
 }
 
-// ListPoolsOf lists pools of these names.
-func (s *Store) ListPoolsOf(ctx context.Context, names []string, p Page) ([]Pool, string, error) {
-	return s.view().ListPoolsOf(ctx, names, p)
+// ListDeployments lists the deployments that match the filter, by name.
+func (s *Store) ListDeployments(ctx context.Context, f DeploymentFilter, p Page) ([]Deployment, string, error) {
+	return s.view().ListDeployments(ctx, f, p)
 }
 
 // UpdatePool is Tx.UpdatePool in a transaction of its own.
-func (s *Store) UpdatePool(ctx context.Context, name string, c PoolChange, actor string) (*Pool, error) {
+func (s *Store) UpdatePool(ctx context.Context, name string, c PoolUpdate, actor string) (*Pool, error) {
 	return write(ctx, s, func(tx *Tx) (*Pool, error) { return tx.UpdatePool(ctx, name, c, actor) })
 }
 
@@ -42,29 +42,29 @@ func (s *Store) DeletePool(ctx context.Context, name string, force bool, actor s
 	return s.InTx(ctx, func(tx *Tx) error { return tx.DeletePool(ctx, name, force, actor) })
 }
 
-// SaveTemplate is Tx.SaveTemplate in a transaction of its own.
-func (s *Store) SaveTemplate(
+// UpdateTemplate is Tx.UpdateTemplate in a transaction of its own.
+func (s *Store) UpdateTemplate(
 	ctx context.Context,
 	pool string,
-	doc TemplateDoc,
+	doc TemplateDocument,
 	ifMatch *int32,
 	actor string,
 ) (*TemplateVersion, error) {
 	return write(
 		ctx,
 		s,
-		func(tx *Tx) (*TemplateVersion, error) { return tx.SaveTemplate(ctx, pool, doc, ifMatch, actor) },
+		func(tx *Tx) (*TemplateVersion, error) { return tx.UpdateTemplate(ctx, pool, doc, ifMatch, actor) },
 	)
 }
 
-// GetTemplate returns a version of the pool's template, the newest for 0.
-func (s *Store) GetTemplate(ctx context.Context, pool string, version int32) (*TemplateVersion, error) {
-	return s.view().GetTemplate(ctx, pool, version)
+// GetTemplateVersion returns a version of the pool's template, the newest for 0.
+func (s *Store) GetTemplateVersion(ctx context.Context, pool string, version int32) (*TemplateVersion, error) {
+	return s.view().GetTemplateVersion(ctx, pool, version)
 }
 
-// GetTemplateByID returns a template version.
-func (s *Store) GetTemplateByID(ctx context.Context, id uuid.UUID) (*TemplateVersion, error) {
-	return s.view().GetTemplateByID(ctx, id)
+// GetTemplateVersionByID returns a template version.
+func (s *Store) GetTemplateVersionByID(ctx context.Context, id uuid.UUID) (*TemplateVersion, error) {
+	return s.view().GetTemplateVersionByID(ctx, id)
 }
 
 // ListTemplateVersions lists the versions of the pool's template, newest first, without their documents.
@@ -86,14 +86,14 @@ func (s *Store) CreateQueue(ctx context.Context, q Queue, actor string) (*Queue,
 	return write(ctx, s, func(tx *Tx) (*Queue, error) { return tx.CreateQueue(ctx, q, actor) })
 }
 
-// PutDeployment is Tx.PutDeployment in a transaction of its own.
-func (s *Store) PutDeployment(
+// UpsertDeployment is Tx.UpsertDeployment in a transaction of its own.
+func (s *Store) UpsertDeployment(
 	ctx context.Context,
 	d Deployment,
 	actor string,
 ) (put *Deployment, created bool, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
-		put, created, err = tx.PutDeployment(ctx, d, actor)
+		put, created, err = tx.UpsertDeployment(ctx, d, actor)
 		return err
 	})
 	return put, created, err
@@ -104,13 +104,8 @@ func (s *Store) GetDeployment(ctx context.Context, name string) (*Deployment, er
 	return s.view().GetDeployment(ctx, name)
 }
 
-// ListDeployments lists the deployments of a pool, or of all pools for "", by name.
-func (s *Store) ListDeployments(ctx context.Context, pool string, p Page) ([]Deployment, string, error) {
-	return s.view().ListDeployments(ctx, pool, p)
-}
-
-// SetDeploymentPaused is Tx.SetDeploymentPaused in a transaction of its own.
-func (s *Store) SetDeploymentPaused(
+// UpdateDeploymentPaused is Tx.UpdateDeploymentPaused in a transaction of its own.
+func (s *Store) UpdateDeploymentPaused(
 	ctx context.Context,
 	name string,
 	paused bool,
@@ -119,7 +114,7 @@ func (s *Store) SetDeploymentPaused(
 	return write(
 		ctx,
 		s,
-		func(tx *Tx) (*Deployment, error) { return tx.SetDeploymentPaused(ctx, name, paused, actor) },
+		func(tx *Tx) (*Deployment, error) { return tx.UpdateDeploymentPaused(ctx, name, paused, actor) },
 	)
 }
 
@@ -191,14 +186,14 @@ func (s *Store) GetManifest(ctx context.Context, runID uuid.UUID, attempt int32)
 	return s.view().GetManifest(ctx, runID, attempt)
 }
 
-// PutVariable is Tx.PutVariable in a transaction of its own.
-func (s *Store) PutVariable(
+// UpsertVariable is Tx.UpsertVariable in a transaction of its own.
+func (s *Store) UpsertVariable(
 	ctx context.Context,
 	name string,
 	value json.RawMessage,
 	actor string,
 ) (*Variable, error) {
-	return write(ctx, s, func(tx *Tx) (*Variable, error) { return tx.PutVariable(ctx, name, value, actor) })
+	return write(ctx, s, func(tx *Tx) (*Variable, error) { return tx.UpsertVariable(ctx, name, value, actor) })
 }
 
 // GetVariable returns a stored variable.
@@ -221,9 +216,9 @@ func (s *Store) CreateKey(ctx context.Context, k Key) error {
 	return s.InTx(ctx, func(tx *Tx) error { return tx.CreateKey(ctx, k) })
 }
 
-// KeyByID returns an API key, also one that is revoked or expired.
-func (s *Store) KeyByID(ctx context.Context, id string) (*Key, error) {
-	return s.view().KeyByID(ctx, id)
+// GetKey returns an API key, also one that is revoked or expired.
+func (s *Store) GetKey(ctx context.Context, id string) (*Key, error) {
+	return s.view().GetKey(ctx, id)
 }
 
 // ListKeys lists API keys by name.
@@ -236,14 +231,14 @@ func (s *Store) RevokeKey(ctx context.Context, idOrName, actor string) error {
 	return s.InTx(ctx, func(tx *Tx) error { return tx.RevokeKey(ctx, idOrName, actor) })
 }
 
-// EnsureKey is Tx.EnsureKey in a transaction of its own.
-func (s *Store) EnsureKey(ctx context.Context, k Key) error {
-	return s.InTx(ctx, func(tx *Tx) error { return tx.EnsureKey(ctx, k) })
+// UpsertKey is Tx.UpsertKey in a transaction of its own.
+func (s *Store) UpsertKey(ctx context.Context, k Key) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.UpsertKey(ctx, k) })
 }
 
-// TouchKey is Tx.TouchKey in a transaction of its own.
-func (s *Store) TouchKey(ctx context.Context, id string, at time.Time) error {
-	return s.InTx(ctx, func(tx *Tx) error { return tx.TouchKey(ctx, id, at) })
+// UpdateKeyLastUsed is Tx.UpdateKeyLastUsed in a transaction of its own.
+func (s *Store) UpdateKeyLastUsed(ctx context.Context, id string, at time.Time) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.UpdateKeyLastUsed(ctx, id, at) })
 }
 
 // UpsertWorker is Tx.UpsertWorker in a transaction of its own.
@@ -256,20 +251,20 @@ func (s *Store) ListWorkers(ctx context.Context, pool string) ([]Worker, error) 
 	return s.view().ListWorkers(ctx, pool)
 }
 
-// Cancels returns which of the attempts that a worker holds are to be cancelled.
-func (s *Store) Cancels(ctx context.Context, pool, worker string, held []Lease) ([]uuid.UUID, error) {
-	return s.view().Cancels(ctx, pool, worker, held)
+// ListCancels returns which of the attempts that a worker holds are to be cancelled.
+func (s *Store) ListCancels(ctx context.Context, worker string, held []Lease) ([]uuid.UUID, error) {
+	return s.view().ListCancels(ctx, worker, held)
 }
 
-// Renew is Tx.Renew in a transaction of its own.
-func (s *Store) Renew(
+// RenewLeases is Tx.RenewLeases in a transaction of its own.
+func (s *Store) RenewLeases(
 	ctx context.Context,
 	worker string,
 	leases []Lease,
 	d time.Duration,
 ) (lost, cancels []uuid.UUID, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
-		lost, cancels, err = tx.Renew(ctx, worker, leases, d)
+		lost, cancels, err = tx.RenewLeases(ctx, worker, leases, d)
 		return err
 	})
 	return lost, cancels, err
@@ -285,59 +280,53 @@ func (s *Store) AppendLogs(ctx context.Context, chunks []LogChunk) error {
 	return s.InTx(ctx, func(tx *Tx) error { return tx.AppendLogs(ctx, chunks) })
 }
 
-// LogSize is how many bytes an attempt has written until now, whether they are still kept or not.
-func (s *Store) LogSize(ctx context.Context, runID uuid.UUID, attempt int32) (int64, error) {
-	return s.view().LogSize(ctx, runID, attempt)
+// GetLogSize is how many bytes an attempt has written until now, whether they are still kept or not.
+func (s *Store) GetLogSize(ctx context.Context, runID uuid.UUID, attempt int32) (int64, error) {
+	return s.view().GetLogSize(ctx, runID, attempt)
 }
 
-// ReadLogs returns output of an attempt, of the newest for 0, from a byte offset on.
-func (s *Store) ReadLogs(
+// ListLogChunks returns output of an attempt, of the newest for 0, from a byte offset on.
+func (s *Store) ListLogChunks(
 	ctx context.Context,
 	runID uuid.UUID,
 	attempt int32,
 	offset int64,
 	limitBytes int,
 ) ([]LogChunk, error) {
-	return s.view().ReadLogs(ctx, runID, attempt, offset, limitBytes)
+	return s.view().ListLogChunks(ctx, runID, attempt, offset, limitBytes)
 }
 
-// LookUpAttempts says what the store knows of Jobs found in a cluster, one answer per reference, in order.
-func (s *Store) LookUpAttempts(
+// ListAttemptStatuses says what the store knows of Jobs found in a cluster, one answer per reference, in order.
+func (s *Store) ListAttemptStatuses(
 	ctx context.Context,
-	pool, clusterID string,
 	refs []AttemptRef,
 ) ([]AttemptStatus, error) {
-	return s.view().LookUpAttempts(ctx, pool, clusterID, refs)
+	return s.view().ListAttemptStatuses(ctx, refs)
 }
 
-// Stats reads what the metrics show of the database.
-func (s *Store) Stats(ctx context.Context) (*Stats, error) {
-	return s.view().Stats(ctx)
+// GetStats reads what the metrics show of the database.
+func (s *Store) GetStats(ctx context.Context) (*Stats, error) {
+	return s.view().GetStats(ctx)
 }
 
-// Release is Tx.Release in a transaction of its own.
-func (s *Store) Release(ctx context.Context, worker string, leases []Lease) error {
-	return s.InTx(ctx, func(tx *Tx) error { return tx.Release(ctx, worker, leases) })
+// ReleaseLeases is Tx.ReleaseLeases in a transaction of its own.
+func (s *Store) ReleaseLeases(ctx context.Context, worker string, leases []Lease) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.ReleaseLeases(ctx, worker, leases) })
 }
 
-// PoolsOfAttempts returns the names of the work pools that attempts belong to.
-func (s *Store) PoolsOfAttempts(ctx context.Context, ids []uuid.UUID) ([]string, error) {
-	return s.view().PoolsOfAttempts(ctx, ids)
+// ListPoolsOfAttempts returns the names of the work pools that attempts belong to.
+func (s *Store) ListPoolsOfAttempts(ctx context.Context, ids []uuid.UUID) ([]string, error) {
+	return s.view().ListPoolsOfAttempts(ctx, ids)
 }
 
-// PoolTypeForWorker returns the type of a pool that has work for workers.
-func (s *Store) PoolTypeForWorker(ctx context.Context, pool string) (string, error) {
-	return s.view().PoolTypeForWorker(ctx, pool)
+// GetPoolTypeForWorker returns the type of a pool that has work for workers.
+func (s *Store) GetPoolTypeForWorker(ctx context.Context, pool string) (string, error) {
+	return s.view().GetPoolTypeForWorker(ctx, pool)
 }
 
-// RunOfKey returns the run that an idempotency key made of the deployment; nil where there is none yet.
-func (s *Store) RunOfKey(ctx context.Context, d *Deployment, key, bodyHash string) (*Run, error) {
-	return s.view().RunOfKey(ctx, d, key, bodyHash)
-}
-
-// ListRunsBy lists runs in an order.
-func (s *Store) ListRunsBy(ctx context.Context, f RunFilter, o RunSort, p Page) ([]Run, string, error) {
-	return s.view().ListRunsBy(ctx, f, o, p)
+// FindRunByIdempotencyKey returns the run that an idempotency key made of the deployment; nil where there is none yet.
+func (s *Store) FindRunByIdempotencyKey(ctx context.Context, d *Deployment, key, bodyHash string) (*Run, error) {
+	return s.view().FindRunByIdempotencyKey(ctx, d, key, bodyHash)
 }
 
 // CountRuns counts runs by state.
@@ -345,20 +334,11 @@ func (s *Store) CountRuns(ctx context.Context, f RunFilter) (map[lifecycle.State
 	return s.view().CountRuns(ctx, f)
 }
 
-// FindDeployments lists deployments by name, narrowed by a filter.
-func (s *Store) FindDeployments(
-	ctx context.Context,
-	f DeploymentFilter,
-	p Page,
-) ([]Deployment, string, error) {
-	return s.view().FindDeployments(ctx, f, p)
-}
-
 // UpdateQueue is Tx.UpdateQueue in a transaction of its own.
 func (s *Store) UpdateQueue(
 	ctx context.Context,
 	pool, name string,
-	c QueueChange,
+	c QueueUpdate,
 	actor string,
 ) (*Queue, error) {
 	return write(ctx, s, func(tx *Tx) (*Queue, error) { return tx.UpdateQueue(ctx, pool, name, c, actor) })
@@ -369,8 +349,8 @@ func (s *Store) DeleteQueue(ctx context.Context, pool, name, actor string) error
 	return s.InTx(ctx, func(tx *Tx) error { return tx.DeleteQueue(ctx, pool, name, actor) })
 }
 
-// SetWorkerPaused is Tx.SetWorkerPaused in a transaction of its own.
-func (s *Store) SetWorkerPaused(
+// UpdateWorkerPaused is Tx.UpdateWorkerPaused in a transaction of its own.
+func (s *Store) UpdateWorkerPaused(
 	ctx context.Context,
 	pool, name string,
 	paused bool,
@@ -379,7 +359,7 @@ func (s *Store) SetWorkerPaused(
 	return write(
 		ctx,
 		s,
-		func(tx *Tx) (*Worker, error) { return tx.SetWorkerPaused(ctx, pool, name, paused, actor) },
+		func(tx *Tx) (*Worker, error) { return tx.UpdateWorkerPaused(ctx, pool, name, paused, actor) },
 	)
 }
 
@@ -388,22 +368,22 @@ func (s *Store) ListAudit(ctx context.Context, f AuditFilter, p Page) ([]AuditEn
 	return s.view().ListAudit(ctx, f, p)
 }
 
-// JobKeyOf returns what is known of the keys of an attempt.
-func (s *Store) JobKeyOf(ctx context.Context, attempt uuid.UUID) (*JobKey, error) {
-	return s.view().JobKeyOf(ctx, attempt)
+// GetJobKey returns what is known of the keys of an attempt.
+func (s *Store) GetJobKey(ctx context.Context, attempt uuid.UUID) (*JobKey, error) {
+	return s.view().GetJobKey(ctx, attempt)
 }
 
-// SetResult is Tx.SetResult in a transaction of its own.
-func (s *Store) SetResult(
+// UpsertResult is Tx.UpsertResult in a transaction of its own.
+func (s *Store) UpsertResult(
 	ctx context.Context,
 	run, attempt uuid.UUID,
 	value json.RawMessage,
 ) (*Result, error) {
-	return write(ctx, s, func(tx *Tx) (*Result, error) { return tx.SetResult(ctx, run, attempt, value) })
+	return write(ctx, s, func(tx *Tx) (*Result, error) { return tx.UpsertResult(ctx, run, attempt, value) })
 }
 
-// SetProgress is Tx.SetProgress in a transaction of its own.
-func (s *Store) SetProgress(
+// UpsertProgress is Tx.UpsertProgress in a transaction of its own.
+func (s *Store) UpsertProgress(
 	ctx context.Context,
 	run, attempt uuid.UUID,
 	percent *float64,
@@ -412,18 +392,18 @@ func (s *Store) SetProgress(
 	return write(
 		ctx,
 		s,
-		func(tx *Tx) (*Progress, error) { return tx.SetProgress(ctx, run, attempt, percent, message) },
+		func(tx *Tx) (*Progress, error) { return tx.UpsertProgress(ctx, run, attempt, percent, message) },
 	)
 }
 
-// GetTold returns what the workload of a run has said of itself.
-func (s *Store) GetTold(ctx context.Context, run uuid.UUID) (Told, error) {
-	return s.view().GetTold(ctx, run)
+// GetResultAndProgress returns what the workload of a run has said of itself.
+func (s *Store) GetResultAndProgress(ctx context.Context, run uuid.UUID) (ResultAndProgress, error) {
+	return s.view().GetResultAndProgress(ctx, run)
 }
 
-// Refused is Tx.Refused in a transaction of its own.
-func (s *Store) Refused(ctx context.Context, operation, reason, actor string) error {
-	return s.InTx(ctx, func(tx *Tx) error { return tx.Refused(ctx, operation, reason, actor) })
+// CreateAuditRefusal is Tx.CreateAuditRefusal in a transaction of its own.
+func (s *Store) CreateAuditRefusal(ctx context.Context, operation, reason, actor string) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.CreateAuditRefusal(ctx, operation, reason, actor) })
 }
 
 // GetQueue returns a queue of a pool.
@@ -431,9 +411,9 @@ func (s *Store) GetQueue(ctx context.Context, pool, name string) (*Queue, error)
 	return s.view().GetQueue(ctx, pool, name)
 }
 
-// DeploymentSchedules lists the schedules of a deployment by name.
-func (s *Store) DeploymentSchedules(ctx context.Context, deployment string) ([]Schedule, error) {
-	return s.view().DeploymentSchedules(ctx, deployment)
+// ListDeploymentSchedules lists the schedules of a deployment by name.
+func (s *Store) ListDeploymentSchedules(ctx context.Context, deployment string) ([]Schedule, error) {
+	return s.view().ListDeploymentSchedules(ctx, deployment)
 }
 
 // ListSchedules lists schedules by deployment and name, of these pools; nil: of all.
@@ -441,18 +421,18 @@ func (s *Store) ListSchedules(ctx context.Context, pools []string, p Page) ([]Sc
 	return s.view().ListSchedules(ctx, pools, p)
 }
 
-// PutSchedules is Tx.PutSchedules in a transaction of its own.
-func (s *Store) PutSchedules(
+// UpdateSchedules is Tx.UpdateSchedules in a transaction of its own.
+func (s *Store) UpdateSchedules(
 	ctx context.Context,
 	deployment string,
 	wanted []NewSchedule,
 	actor string,
 ) error {
-	return s.InTx(ctx, func(tx *Tx) error { return tx.PutSchedules(ctx, deployment, wanted, actor) })
+	return s.InTx(ctx, func(tx *Tx) error { return tx.UpdateSchedules(ctx, deployment, wanted, actor) })
 }
 
-// SetScheduleActive is Tx.SetScheduleActive in a transaction of its own.
-func (s *Store) SetScheduleActive(
+// UpdateScheduleActive is Tx.UpdateScheduleActive in a transaction of its own.
+func (s *Store) UpdateScheduleActive(
 	ctx context.Context,
 	deployment, name string,
 	active bool,
@@ -461,16 +441,16 @@ func (s *Store) SetScheduleActive(
 	return write(
 		ctx,
 		s,
-		func(tx *Tx) (*Schedule, error) { return tx.SetScheduleActive(ctx, deployment, name, active, actor) },
+		func(tx *Tx) (*Schedule, error) { return tx.UpdateScheduleActive(ctx, deployment, name, active, actor) },
 	)
 }
 
-// SettleSchedule is Tx.SettleSchedule in a transaction of its own.
-func (s *Store) SettleSchedule(ctx context.Context, o ScheduleOutcome) error {
-	return s.InTx(ctx, func(tx *Tx) error { return tx.SettleSchedule(ctx, o) })
+// UpdateScheduleProgress is Tx.UpdateScheduleProgress in a transaction of its own.
+func (s *Store) UpdateScheduleProgress(ctx context.Context, o ScheduleProgress) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.UpdateScheduleProgress(ctx, o) })
 }
 
-// LiveRunsOfSchedule lists the runs of a schedule that have not ended, oldest first.
-func (s *Store) LiveRunsOfSchedule(ctx context.Context, schedule uuid.UUID) ([]LiveRun, error) {
-	return s.view().LiveRunsOfSchedule(ctx, schedule)
+// ListLiveRunsOfSchedule lists the runs of a schedule that have not ended, oldest first.
+func (s *Store) ListLiveRunsOfSchedule(ctx context.Context, schedule uuid.UUID) ([]ScheduleRun, error) {
+	return s.view().ListLiveRunsOfSchedule(ctx, schedule)
 }

@@ -165,7 +165,7 @@ func TestPostgreSQLComesBack(t *testing.T) {
 	w.one()
 	pool := s.Subscribe(store.PoolTopic("p"))
 	defer pool.Close()
-	w.Running(t)
+	w.RunInBackground(t)
 	w.hinted("the listener's start", pool)
 
 	server.Stop(t)

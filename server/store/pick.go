@@ -34,8 +34,8 @@ func (tx *Tx) pick(ctx context.Context, stand *survey, most int) ([]uuid.UUID, e
 	return w.picked, nil
 }
 
-// lane is a queue with runs that are due, read a batch at a time.
-type lane struct {
+// dueQueue is a queue with runs that are due, read a batch at a time.
+type dueQueue struct {
 	ID       uuid.UUID
 	Priority int32
 	Limit    *int32
@@ -62,7 +62,7 @@ func (r readyRow) before(other readyRow) bool {
 }
 
 // free reports whether the queue's own limit leaves a slot.
-func (l *lane) free() bool { return l.Limit == nil || l.Used < *l.Limit }
+func (l *dueQueue) free() bool { return l.Limit == nil || l.Used < *l.Limit }
 
 const (
 	firstBatch = 64
@@ -80,9 +80,9 @@ type walk struct {
 }
 
 // through takes what may be taken from lanes of one priority, the longest due first.
-func (w *walk) through(ctx context.Context, lanes []*lane) error {
+func (w *walk) through(ctx context.Context, lanes []*dueQueue) error {
 	for w.want > 0 {
-		var next *lane
+		var next *dueQueue
 		for _, l := range lanes {
 			if !l.free() {
 				continue
@@ -105,7 +105,7 @@ func (w *walk) through(ctx context.Context, lanes []*lane) error {
 }
 
 // take picks a run unless its deployment holds it back.
-func (w *walk) take(l *lane, run readyRow) {
+func (w *walk) take(l *dueQueue, run readyRow) {
 	if w.free[run.DeploymentID] <= 0 {
 		return
 	}
@@ -136,7 +136,7 @@ LIMIT ?`
 
 // fill reads on where everything read so far has been looked at. Batches grow, for a lane full of runs of
 // many deployments that are all held back.
-func (w *walk) fill(ctx context.Context, l *lane) error {
+func (w *walk) fill(ctx context.Context, l *dueQueue) error {
 	for len(l.ready) == 0 && !l.dry {
 		l.batch = min(max(l.batch*4, firstBatch, w.want), lastBatch)
 		query, args := readyFromSQL, []any{l.ID, w.now}

@@ -51,14 +51,9 @@ func (tx *Tx) GetPool(ctx context.Context, name string) (*Pool, error) {
 	return &p, nil
 }
 
-// ListPools lists pools by name.
-func (tx *Tx) ListPools(ctx context.Context, page Page) ([]Pool, string, error) {
-	return tx.ListPoolsOf(ctx, nil, page)
-}
-
-// ListPoolsOf is ListPools of these names only; nil: all. What is left out must not show in the cursor
-// either.
-func (tx *Tx) ListPoolsOf(ctx context.Context, names []string, page Page) ([]Pool, string, error) {
+// ListPools lists pools by name: those of the names given, or all for nil. A pool that is left out does not show
+// in the cursor either.
+func (tx *Tx) ListPools(ctx context.Context, names []string, page Page) ([]Pool, string, error) {
 	after, err := page.after("pool")
 	if err != nil {
 		return nil, "", err
@@ -140,8 +135,8 @@ SET description = ?,
 WHERE id = ?`
 
 // UpdatePool changes what is given and leaves the rest.
-func (tx *Tx) UpdatePool(ctx context.Context, name string, c PoolChange, actor string) (*Pool, error) {
-	if _, err := tx.lockPool(ctx, name, poolForChange); err != nil {
+func (tx *Tx) UpdatePool(ctx context.Context, name string, c PoolUpdate, actor string) (*Pool, error) {
+	if _, err := tx.lockPoolRow(ctx, name, poolForChange); err != nil {
 		return nil, err
 	}
 	p, err := tx.GetPool(ctx, name)
@@ -180,25 +175,25 @@ const (
 	poolForDelete    = "FOR UPDATE"
 )
 
-type lockedPool struct {
+type lockedPoolRow struct {
 	ID               uuid.UUID `db:"id"`
 	ConcurrencyLimit *int32    `db:"concurrency_limit"`
 	Paused           bool      `db:"paused"`
 	TemplateVersion  int32     `db:"template_version"`
 }
 
-const lockPoolSQL = `
+const lockPoolRowSQL = `
 SELECT p.id, p.concurrency_limit, p.paused, p.template_version
 FROM pools p
 WHERE p.name = ?
 	AND p.deleted_at IS NULL`
 
-func (tx *Tx) lockPool(ctx context.Context, name, how string) (lockedPool, error) {
+func (tx *Tx) lockPoolRow(ctx context.Context, name, how string) (lockedPoolRow, error) {
 	if err := tx.queueForPool(ctx, name, how); err != nil {
-		return lockedPool{}, err
+		return lockedPoolRow{}, err
 	}
-	var p lockedPool
-	if err := tx.get(ctx, &p, lockPoolSQL+tx.s.dialect.lock(how), name); err != nil {
+	var p lockedPoolRow
+	if err := tx.get(ctx, &p, lockPoolRowSQL+tx.s.dialect.lock(how), name); err != nil {
 		return p, found(err, "work pool %q", name)
 	}
 	return p, nil
@@ -259,7 +254,7 @@ WHERE pool_id = ?
 // unless forced: then they are cancelled, and what a worker holds stays until the worker has ended it. What
 // is deleted is gone for everybody at once; Sweep clears it away.
 func (tx *Tx) DeletePool(ctx context.Context, name string, force bool, actor string) error {
-	p, err := tx.lockPool(ctx, name, poolForDelete)
+	p, err := tx.lockPoolRow(ctx, name, poolForDelete)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func TestAPoolComesWithItsQueueAndTemplate(t *testing.T) {
 		if len(queues) != 1 || queues[0].Name != "default" || queues[0].Priority != 1 {
 			t.Errorf("queues are %+v", queues)
 		}
-		_, err := w.CreatePool(ctx, store.NewPool{Name: "p", Type: "process", Template: store.TemplateDoc{Document: json.RawMessage(`{}`)}}, actor)
+		_, err := w.CreatePool(ctx, store.NewPool{Name: "p", Type: "process", Template: store.TemplateDocument{Document: json.RawMessage(`{}`)}}, actor)
 		w.refuses(err, store.AlreadyExists)
 		_, err = w.GetPool(ctx, "q")
 		w.refuses(err, store.NotFound)
@@ -31,7 +31,7 @@ func TestAPoolComesWithItsQueueAndTemplate(t *testing.T) {
 
 func TestAPoolThatCanNotBeCreatedLeavesNothing(t *testing.T) {
 	onEach(t, func(w *world) {
-		_, err := w.CreatePool(w.t.Context(), store.NewPool{Name: "p", Type: "process", Template: store.TemplateDoc{Document: json.RawMessage(`{`)}}, actor)
+		_, err := w.CreatePool(w.t.Context(), store.NewPool{Name: "p", Type: "process", Template: store.TemplateDocument{Document: json.RawMessage(`{`)}}, actor)
 		if err == nil {
 			t.Fatal("a template that is not JSON was stored")
 		}
@@ -45,13 +45,13 @@ func TestAPoolIsChangedWhereAChangeIsGiven(t *testing.T) {
 		ctx := w.t.Context()
 		w.pool("p")
 		steps := []struct {
-			change store.PoolChange
+			change store.PoolUpdate
 			want   string
 		}{
-			{store.PoolChange{ConcurrencyLimit: ptr(int32(0))}, "0 false"},
-			{store.PoolChange{Paused: ptr(true)}, "0 true"},
-			{store.PoolChange{Description: ptr("new")}, "0 true"},
-			{store.PoolChange{NoConcurrencyLimit: true, Paused: ptr(false)}, "none false"},
+			{store.PoolUpdate{ConcurrencyLimit: ptr(int32(0))}, "0 false"},
+			{store.PoolUpdate{Paused: ptr(true)}, "0 true"},
+			{store.PoolUpdate{Description: ptr("new")}, "0 true"},
+			{store.PoolUpdate{NoConcurrencyLimit: true, Paused: ptr(false)}, "none false"},
 		}
 		for _, step := range steps {
 			p := must[*store.Pool](w.t)(w.UpdatePool(ctx, "p", step.change, actor))
@@ -66,7 +66,7 @@ func TestAPoolIsChangedWhereAChangeIsGiven(t *testing.T) {
 				}
 			}
 		}
-		_, err := w.UpdatePool(ctx, "q", store.PoolChange{Paused: ptr(true)}, actor)
+		_, err := w.UpdatePool(ctx, "q", store.PoolUpdate{Paused: ptr(true)}, actor)
 		w.refuses(err, store.NotFound)
 	})
 }
@@ -76,7 +76,7 @@ func TestTemplateVersions(t *testing.T) {
 		ctx := w.t.Context()
 		w.pool("p")
 		save := func(doc string, ifMatch *int32) (*store.TemplateVersion, error) {
-			return w.SaveTemplate(ctx, "p", store.TemplateDoc{Document: json.RawMessage(doc)}, ifMatch, "eve")
+			return w.UpdateTemplate(ctx, "p", store.TemplateDocument{Document: json.RawMessage(doc)}, ifMatch, "eve")
 		}
 		if v := must[*store.TemplateVersion](w.t)(save(`{"version":1}`, nil)); v.Version != 1 {
 			t.Errorf("an unchanged document made version %d", v.Version)
@@ -87,22 +87,22 @@ func TestTemplateVersions(t *testing.T) {
 		}
 		_, err := save(`{"c": 3}`, ptr(int32(1)))
 		w.refuses(err, store.PreconditionFailed)
-		_, err = w.SaveTemplate(ctx, "q", store.TemplateDoc{Document: json.RawMessage(`{}`)}, nil, actor)
+		_, err = w.UpdateTemplate(ctx, "q", store.TemplateDocument{Document: json.RawMessage(`{}`)}, nil, actor)
 		w.refuses(err, store.NotFound)
 		if v := must[*store.TemplateVersion](w.t)(save(`{"version": 1}`, nil)); v.Version != 3 {
 			t.Errorf("going back made version %d", v.Version)
 		}
 		for version, want := range map[int32]string{0: `{"version": 1}`, 1: `{"version": 1}`, 2: `{"b": 1.0, "a": 2}`} {
-			if v := must[*store.TemplateVersion](w.t)(w.GetTemplate(ctx, "p", version)); string(v.Document) != want {
+			if v := must[*store.TemplateVersion](w.t)(w.GetTemplateVersion(ctx, "p", version)); string(v.Document) != want {
 				t.Errorf("version %d is %s", version, v.Document)
 			}
 		}
-		_, err = w.GetTemplate(ctx, "p", 9)
+		_, err = w.GetTemplateVersion(ctx, "p", 9)
 		w.refuses(err, store.NotFound)
-		if v := must[*store.TemplateVersion](w.t)(w.GetTemplateByID(ctx, v2.ID)); v.Version != 2 || v.Pool != "p" {
+		if v := must[*store.TemplateVersion](w.t)(w.GetTemplateVersionByID(ctx, v2.ID)); v.Version != 2 || v.Pool != "p" {
 			t.Errorf("by id: %+v", v)
 		}
-		_, err = w.GetTemplateByID(ctx, uuid.New())
+		_, err = w.GetTemplateVersionByID(ctx, uuid.New())
 		w.refuses(err, store.NotFound)
 		var versions []int32
 		for page := (store.Page{Limit: 2}); ; {
@@ -177,7 +177,7 @@ func TestDeletingWhatHasLiveRuns(t *testing.T) {
 				w.isIn(waiting.ID, "CANCELLED Cancelled")
 				w.isIn(held.ID, "CANCELLING Cancelling")
 				w.check(w.Sweep(ctx)) // what a worker holds stays until it has ended it
-				same(t, "cancels", must[[]uuid.UUID](w.t)(w.Cancels(ctx, "p", "w", []store.Lease{leaseOf(c)})), []uuid.UUID{c.AttemptID})
+				same(t, "cancels", must[[]uuid.UUID](w.t)(w.ListCancels(ctx, "w", []store.Lease{leaseOf(c)})), []uuid.UUID{c.AttemptID})
 				w.Advance(2 * leaseTime)
 				taken := w.claimOne("heir")
 				if !taken.Cancelling {

@@ -7,18 +7,18 @@ import (
 	"fmt"
 )
 
-// Owner is a kind of thing that belongs to a project.
-type Owner string
+// OwnedKind is a kind of thing that belongs to a project.
+type OwnedKind string
 
 // The kinds there are, by their tables.
 const (
-	OwnPool       Owner = "pools"
-	OwnVariable   Owner = "variables"
-	OwnDeployment Owner = "deployments"
+	OwnedPool       OwnedKind = "pools"
+	OwnedVariable   OwnedKind = "variables"
+	OwnedDeployment OwnedKind = "deployments"
 )
 
 // Owned are the names of what belongs to a project, in order.
-type Owned map[Owner][]string
+type Owned map[OwnedKind][]string
 
 const (
 	poolsOfProjectSQL = `
@@ -41,11 +41,11 @@ WHERE project = ?
 ORDER BY name`
 )
 
-// OwnedBy lists what belongs to a project.
-func (tx *Tx) OwnedBy(ctx context.Context, project string) (Owned, error) {
+// ListOwned lists what belongs to a project.
+func (tx *Tx) ListOwned(ctx context.Context, project string) (Owned, error) {
 	owned := Owned{}
-	for kind, query := range map[Owner]string{
-		OwnPool: poolsOfProjectSQL, OwnVariable: variablesOfProjectSQL, OwnDeployment: deploymentsOfProjectSQL,
+	for kind, query := range map[OwnedKind]string{
+		OwnedPool: poolsOfProjectSQL, OwnedVariable: variablesOfProjectSQL, OwnedDeployment: deploymentsOfProjectSQL,
 	} {
 		var names []string
 		if err := tx.all(ctx, &names, query, project); err != nil {
@@ -90,20 +90,20 @@ WHERE name = ?
 
 // Ownership is of whom something shall be.
 type Ownership struct {
-	Kind    Owner
+	Kind    OwnedKind
 	Name    string
 	Project string
 	// New: it was made in this transaction, so that whose it is belongs to its making.
 	New bool
 }
 
-// SetProject gives a thing to a project and returns the one that it belonged to, "" for none.
-func (tx *Tx) SetProject(ctx context.Context, o Ownership, actor string) (before string, err error) {
+// UpdateProject gives a thing to a project and returns the one that it belonged to, "" for none.
+func (tx *Tx) UpdateProject(ctx context.Context, o Ownership, actor string) (before string, err error) {
 	read, write, kind := poolProjectSQL, ownPoolSQL, AuditPool
 	switch o.Kind {
-	case OwnVariable:
+	case OwnedVariable:
 		read, write, kind = variableProjectSQL, ownVariableSQL, AuditVariable
-	case OwnDeployment:
+	case OwnedDeployment:
 		read, write, kind = deploymentProjectSQL, ownDeploymentSQL, AuditDeployment
 	}
 	var was struct {
@@ -137,9 +137,9 @@ const applyLock = 0x6170706c79
 const holdApplySQL = `
 SELECT 1 FROM pg_advisory_xact_lock(?)`
 
-// HoldApply lets one description be applied at a time, on however many servers: the next one begins when the
+// LockApply lets one description be applied at a time, on however many servers: the next one begins when the
 // transaction has ended, and sees all that it did.
-func (tx *Tx) HoldApply(ctx context.Context) error {
+func (tx *Tx) LockApply(ctx context.Context) error {
 	if tx.s.dialect == sqlite {
 		return nil // its transactions follow each other
 	}
@@ -150,10 +150,10 @@ func (tx *Tx) HoldApply(ctx context.Context) error {
 	return nil
 }
 
-// HoldPool is GetPool for what is about to be changed: nobody else changes it, nor claims in it, until the
+// LockPool is GetPool for what is about to be changed: nobody else changes it, nor claims in it, until the
 // transaction ends.
-func (tx *Tx) HoldPool(ctx context.Context, name string) (*Pool, error) {
-	if _, err := tx.lockPool(ctx, name, poolForChange); err != nil {
+func (tx *Tx) LockPool(ctx context.Context, name string) (*Pool, error) {
+	if _, err := tx.lockPoolRow(ctx, name, poolForChange); err != nil {
 		return nil, err
 	}
 	return tx.GetPool(ctx, name)
@@ -164,9 +164,9 @@ SELECT name
 FROM variables
 WHERE name = ?`
 
-// HoldVariable is GetVariable for what is about to be changed: nobody else changes it until the transaction
+// LockVariable is GetVariable for what is about to be changed: nobody else changes it until the transaction
 // ends.
-func (tx *Tx) HoldVariable(ctx context.Context, name string) (*Variable, error) {
+func (tx *Tx) LockVariable(ctx context.Context, name string) (*Variable, error) {
 	var held string
 	err := tx.get(ctx, &held, holdVariableSQL+tx.s.dialect.lock("FOR UPDATE"), name)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {

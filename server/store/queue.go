@@ -82,7 +82,7 @@ func (tx *Tx) CreateQueue(ctx context.Context, q Queue, actor string) (*Queue, e
 }
 
 func (tx *Tx) addQueue(ctx context.Context, q Queue, actor string) (*Queue, error) {
-	p, err := tx.lockPool(ctx, q.Pool, poolForReference)
+	p, err := tx.lockPoolRow(ctx, q.Pool, poolForReference)
 	if err != nil {
 		return nil, err
 	}

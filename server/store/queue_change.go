@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// QueueChange changes what is not nil.
-type QueueChange struct {
+// QueueUpdate changes what is not nil.
+type QueueUpdate struct {
 	Priority           *int32
 	ConcurrencyLimit   *int32
 	NoConcurrencyLimit bool
@@ -39,10 +39,10 @@ WHERE id = ?`
 func (tx *Tx) UpdateQueue(
 	ctx context.Context,
 	pool, name string,
-	c QueueChange,
+	c QueueUpdate,
 	actor string,
 ) (*Queue, error) {
-	if _, err := tx.lockPool(ctx, pool, poolForChange); err != nil {
+	if _, err := tx.lockPoolRow(ctx, pool, poolForChange); err != nil {
 		return nil, err
 	}
 	q, err := tx.GetQueue(ctx, pool, name)
@@ -82,7 +82,7 @@ WHERE id = ?`
 
 // DeleteQueue deletes a queue that nothing uses. Its row stays for the finished runs that were in it.
 func (tx *Tx) DeleteQueue(ctx context.Context, pool, name, actor string) error {
-	if _, err := tx.lockPool(ctx, pool, poolForChange); err != nil {
+	if _, err := tx.lockPoolRow(ctx, pool, poolForChange); err != nil {
 		return err
 	}
 	q, err := tx.GetQueue(ctx, pool, name)

@@ -49,7 +49,7 @@ WHERE a.id = ?`
 
 // findRaise looks for the value that the next attempt could be given, where the report says that it may need
 // one.
-func (b *reportBatch) findRaise(ctx context.Context, tx *Tx, a *liveAttempt, run *liveRun, r Report) error {
+func (b *reportBatch) findRaise(ctx context.Context, tx *Tx, a *liveAttempt, run *lockedRun, r Report) error {
 	policy := run.policy().OOM
 	a.raise = nil
 	if r.Kind != ReportEnded || r.Outcome.Category != lifecycle.OOM || policy == nil ||

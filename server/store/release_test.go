@@ -17,11 +17,11 @@ func TestWhatAWorkerReleasesIsTakenOverAtOnce(t *testing.T) {
 		w.accepts(manifest(c), submitted(c), running(c))
 		hints := w.Subscribe(store.PoolTopic("p"))
 		defer hints.Close()
-		w.check(w.Release(w.t.Context(), "first", []store.Lease{{AttemptID: c.AttemptID, Epoch: c.Epoch + 1}, {AttemptID: uuid.New(), Epoch: 1}}))
+		w.check(w.ReleaseLeases(w.t.Context(), "first", []store.Lease{{AttemptID: c.AttemptID, Epoch: c.Epoch + 1}, {AttemptID: uuid.New(), Epoch: 1}}))
 		if claims := w.claim(request("p", "second", 10)); len(claims) != 0 {
 			t.Fatal("a release under another epoch counted")
 		}
-		w.check(w.Release(w.t.Context(), "first", []store.Lease{leaseOf(c)}))
+		w.check(w.ReleaseLeases(w.t.Context(), "first", []store.Lease{leaseOf(c)}))
 		select {
 		case <-hints.C():
 		case <-w.t.Context().Done():
@@ -30,12 +30,12 @@ func TestWhatAWorkerReleasesIsTakenOverAtOnce(t *testing.T) {
 		if taken.AttemptID != c.AttemptID || taken.Epoch != 2 || !taken.Takeover || taken.JobUID != submitted(c).JobUID {
 			t.Errorf("took over %+v", taken)
 		}
-		w.check(w.Release(w.t.Context(), "first", []store.Lease{leaseOf(c)})) // late: it is not his any more
+		w.check(w.ReleaseLeases(w.t.Context(), "first", []store.Lease{leaseOf(c)})) // late: it is not his any more
 		if claims := w.claim(request("p", "third", 10)); len(claims) != 0 {
 			t.Fatal("a late release took the attempt from its new holder")
 		}
 		w.accepts(succeeded(taken))
-		w.check(w.Release(w.t.Context(), "second", []store.Lease{leaseOf(taken)})) // ended: nothing to release
+		w.check(w.ReleaseLeases(w.t.Context(), "second", []store.Lease{leaseOf(taken)})) // ended: nothing to release
 		w.isIn(run.ID, "COMPLETED Completed")
 	})
 }
@@ -46,7 +46,7 @@ func TestAWorkerOfADeletedPoolFinishesWhatIsHeld(t *testing.T) {
 		c := w.claimOne("w")
 		w.accepts(manifest(c), submitted(c), running(c))
 		w.check(w.DeletePool(w.t.Context(), "p", true, actor))
-		kind, err := w.PoolTypeForWorker(w.t.Context(), "p")
+		kind, err := w.GetPoolTypeForWorker(w.t.Context(), "p")
 		w.check(err)
 		if kind != "kubernetes" {
 			t.Errorf("the pool's type is %q", kind)
@@ -60,7 +60,7 @@ func TestAWorkerOfADeletedPoolFinishesWhatIsHeld(t *testing.T) {
 			t.Fatalf("claimed %+v", again)
 		}
 		w.accepts(failed(again, lifecycle.CancelledEnd))
-		_, err = w.PoolTypeForWorker(w.t.Context(), "p")
+		_, err = w.GetPoolTypeForWorker(w.t.Context(), "p")
 		w.refuses(err, store.NotFound)
 		_, err = w.Claim(w.t.Context(), request("p", "w", 10))
 		w.refuses(err, store.NotFound)
@@ -74,7 +74,7 @@ func TestAReportSaysOnceWhatItChanged(t *testing.T) {
 		w.deployment("d", "p")
 		w.run("d", func(n *store.NewRun) { n.ScheduledTime = &due })
 		c := w.claimOne("w")
-		say := func(r store.Report) *store.Change {
+		say := func(r store.Report) *store.AttemptChange {
 			t.Helper()
 			results := must[[]store.ReportResult](w.t)(w.Report(w.t.Context(), "w", []store.Report{r, r}))
 			if results[0].Status != store.ReportAccepted || results[1].Status != store.ReportAccepted {
@@ -114,7 +114,7 @@ func TestATakeoverThatIsAnsweredAgainSaysSo(t *testing.T) {
 		w.Advance(leaseTime + time.Second)
 		r := request("p", "second", 10)
 		first, second := w.claim(r), w.claim(r)
-		if len(first) != 1 || len(second) != 1 || !first[0].Takeover || !second[0].Takeover || first[0].Again || !second[0].Again {
+		if len(first) != 1 || len(second) != 1 || !first[0].Takeover || !second[0].Takeover || first[0].Repeated || !second[0].Repeated {
 			t.Errorf("claimed %+v, then %+v", first, second)
 		}
 	})
@@ -128,10 +128,10 @@ func TestPoolsOfAttemptsAreThoseOfTheirRuns(t *testing.T) {
 		w.run("e")
 		c := w.claimOne("w")
 		other := w.claim(request("q", "w", 1))[0]
-		got := must[[]string](w.t)(w.PoolsOfAttempts(w.t.Context(), []uuid.UUID{c.AttemptID, uuid.New()}))
+		got := must[[]string](w.t)(w.ListPoolsOfAttempts(w.t.Context(), []uuid.UUID{c.AttemptID, uuid.New()}))
 		same(t, "pools", got, []string{"p"})
 		w.check(w.DeletePool(w.t.Context(), "q", true, actor))
-		got = must[[]string](w.t)(w.PoolsOfAttempts(w.t.Context(), []uuid.UUID{other.AttemptID}))
+		got = must[[]string](w.t)(w.ListPoolsOfAttempts(w.t.Context(), []uuid.UUID{other.AttemptID}))
 		same(t, "pools", got, []string{"q"})
 	})
 }
@@ -207,7 +207,7 @@ func TestTheRunOfAnIdempotencyKeyIsFoundBeforeAnythingIsChecked(t *testing.T) {
 		ctx := w.t.Context()
 		w.pool("p")
 		d := w.deployment("d", "p")
-		of := func(key, hash string) (*store.Run, error) { return w.RunOfKey(ctx, d, key, hash) }
+		of := func(key, hash string) (*store.Run, error) { return w.FindRunByIdempotencyKey(ctx, d, key, hash) }
 		for _, key := range []string{"", "k"} {
 			if run := must[*store.Run](w.t)(of(key, "h")); run != nil {
 				t.Errorf("key %q gave run %s", key, run.ID)
@@ -236,7 +236,7 @@ func TestARunWhoseClusterIsGoneIsAbandoned(t *testing.T) {
 		w.Advance(leaseTime + time.Hour)
 		must[*store.Run](w.t)(w.AbandonRun(w.t.Context(), run.ID, "bob"))
 		w.isIn(run.ID, "SCHEDULED AwaitingRetry")
-		if lost, _, err := w.Renew(w.t.Context(), "first", []store.Lease{leaseOf(c)}, leaseTime); err != nil || len(lost) != 1 {
+		if lost, _, err := w.RenewLeases(w.t.Context(), "first", []store.Lease{leaseOf(c)}, leaseTime); err != nil || len(lost) != 1 {
 			t.Errorf("the old holder lost %v, %v", lost, err)
 		}
 		w.Advance(time.Hour)

@@ -45,7 +45,7 @@ func (tx *Tx) Report(ctx context.Context, worker string, reports []Report) ([]Re
 // reportBatch is what reports are about, locked.
 type reportBatch struct {
 	now      time.Time
-	runs     map[uuid.UUID]*liveRun
+	runs     map[uuid.UUID]*lockedRun
 	attempts map[uuid.UUID]*liveAttempt
 }
 
@@ -58,7 +58,7 @@ func (tx *Tx) openReports(ctx context.Context, reports []Report) (*reportBatch, 
 }
 
 // apply decides about one report and changes attempt and run in memory.
-func (b *reportBatch) apply(tx *Tx, a *liveAttempt, run *liveRun, r Report, actor string) ReportResult {
+func (b *reportBatch) apply(tx *Tx, a *liveAttempt, run *lockedRun, r Report, actor string) ReportResult {
 	manifestHash := ""
 	if len(r.Manifest) > 0 {
 		sum := sha256.Sum256(r.Manifest)
@@ -97,8 +97,8 @@ func (b *reportBatch) apply(tx *Tx, a *liveAttempt, run *liveRun, r Report, acto
 }
 
 // changed says what has become known of an attempt by a report, nil for nothing.
-func (b *reportBatch) changed(before, a *liveAttempt, due stamp, run *liveRun, r Report) *Change {
-	c := &Change{Pool: run.Pool, Run: run.StateType}
+func (b *reportBatch) changed(before, a *liveAttempt, due stamp, run *lockedRun, r Report) *AttemptChange {
+	c := &AttemptChange{Pool: run.Pool, Run: run.StateType}
 	if before.SubmittedAt == nil {
 		c.Dispatched = between(&due, a.SubmittedAt)
 	}
@@ -131,7 +131,7 @@ func between(from, to *stamp) *time.Duration {
 	return &d
 }
 
-func (a *liveAttempt) standing(run *liveRun) lifecycle.CurrentState {
+func (a *liveAttempt) standing(run *lockedRun) lifecycle.CurrentState {
 	standing := lifecycle.CurrentState{
 		Run: run.StateType, CancelReason: run.CancelReason, Phase: a.Phase, Epoch: a.Epoch, Manifest: a.ManifestHash,
 		JobUID: a.JobUID, Started: a.RunningAt != nil, HandedBack: a.HandedBack, Policy: run.policy(), RetriesUsed: run.Spent.v,
@@ -171,7 +171,7 @@ func (b *reportBatch) change(a *liveAttempt, r Report, d lifecycle.Decision) {
 }
 
 // started notes when a container of the attempt first ran; with the run's first start its timeout begins.
-func (b *reportBatch) started(a *liveAttempt, run *liveRun, r Report) {
+func (b *reportBatch) started(a *liveAttempt, run *lockedRun, r Report) {
 	at := b.at(a, r)
 	if a.RunningAt == nil {
 		a.RunningAt = at
@@ -186,7 +186,7 @@ func (b *reportBatch) started(a *liveAttempt, run *liveRun, r Report) {
 }
 
 // ended frees the attempt's slot, in the same transaction as everything else that its end means.
-func (b *reportBatch) ended(tx *Tx, a *liveAttempt, run *liveRun, r Report, d lifecycle.Decision) {
+func (b *reportBatch) ended(tx *Tx, a *liveAttempt, run *lockedRun, r Report, d lifecycle.Decision) {
 	a.EndedAt = b.at(a, r)
 	run.changed = true
 	tx.hint(PoolTopic(run.Pool))

@@ -204,7 +204,7 @@ func TestManyReportTheSame(t *testing.T) {
 						t.Errorf("answered %+v", r)
 					}
 				}
-				if _, _, err := w.Renew(w.t.Context(), "w", []store.Lease{leaseOf(claims[i]), leaseOf(claims[0])}, leaseTime); err != nil {
+				if _, _, err := w.RenewLeases(w.t.Context(), "w", []store.Lease{leaseOf(claims[i]), leaseOf(claims[0])}, leaseTime); err != nil {
 					t.Error(err)
 				}
 			})
@@ -253,15 +253,15 @@ func TestCancel(t *testing.T) {
 				}
 				a := must[[]store.Attempt](w.t)(w.ListAttempts(ctx, run.ID))[0]
 				held := store.Lease{AttemptID: a.ID, Epoch: a.Epoch}
-				same(t, "cancels", must[[]uuid.UUID](w.t)(w.Cancels(ctx, "p", "w", []store.Lease{held})), []uuid.UUID{a.ID})
-				_, cancels, err := w.Renew(ctx, "w", []store.Lease{held}, leaseTime)
+				same(t, "cancels", must[[]uuid.UUID](w.t)(w.ListCancels(ctx, "w", []store.Lease{held})), []uuid.UUID{a.ID})
+				_, cancels, err := w.RenewLeases(ctx, "w", []store.Lease{held}, leaseTime)
 				w.check(err)
 				same(t, "cancels of a renewal", cancels, []uuid.UUID{a.ID})
 				w.accepts(store.Report{Lease: held, Kind: store.ReportRunning}) // does not take it out of CANCELLING
 				w.isIn(run.ID, "CANCELLING Cancelling")
 				w.accepts(store.Report{Lease: held, Kind: store.ReportEnded, Outcome: test.end})
 				w.isIn(run.ID, test.wantAfter)
-				if left := must[[]uuid.UUID](w.t)(w.Cancels(ctx, "p", "w", []store.Lease{held})); len(left) != 0 {
+				if left := must[[]uuid.UUID](w.t)(w.ListCancels(ctx, "w", []store.Lease{held})); len(left) != 0 {
 					t.Errorf("it is still to be cancelled: %v", left)
 				}
 			})
@@ -354,7 +354,7 @@ func TestRetryOfARunWhoseDeploymentMoved(t *testing.T) {
 		ctx := w.t.Context()
 		run := w.one()
 		w.pool("elsewhere")
-		_, _, err := w.PutDeployment(ctx, store.Deployment{Name: "d", Pool: "elsewhere"}, actor)
+		_, _, err := w.UpsertDeployment(ctx, store.Deployment{Name: "d", Pool: "elsewhere"}, actor)
 		w.refuses(err, store.DeploymentHasLiveRuns)
 		w.accepts(failed(w.claimOne("w"), lifecycle.App))
 		w.deployment("d", "elsewhere")

@@ -26,8 +26,8 @@ type Progress struct {
 	At      time.Time
 }
 
-// Told is what the workload of a run has said of itself, as far as it has.
-type Told struct {
+// ResultAndProgress is what the workload of a run has said of itself, as far as it has.
+type ResultAndProgress struct {
 	Result   *Result
 	Progress *Progress
 }
@@ -89,9 +89,9 @@ SET percent = excluded.percent,
 	progress_at = excluded.progress_at`
 )
 
-// SetResult stores the result of a run whose attempt is under way; the last one said counts. attempt is
+// UpsertResult stores the result of a run whose attempt is under way; the last one said counts. attempt is
 // uuid.Nil for whichever it is.
-func (tx *Tx) SetResult(ctx context.Context, run, attempt uuid.UUID, value json.RawMessage) (*Result, error) {
+func (tx *Tx) UpsertResult(ctx context.Context, run, attempt uuid.UUID, value json.RawMessage) (*Result, error) {
 	number, err := tx.telling(ctx, run, attempt)
 	if err != nil {
 		return nil, err
@@ -107,8 +107,8 @@ func (tx *Tx) SetResult(ctx context.Context, run, attempt uuid.UUID, value json.
 	return &Result{Value: value, Attempt: number, At: now}, nil
 }
 
-// SetProgress stores how far a run is whose attempt is under way.
-func (tx *Tx) SetProgress(
+// UpsertProgress stores how far a run is whose attempt is under way.
+func (tx *Tx) UpsertProgress(
 	ctx context.Context,
 	run, attempt uuid.UUID,
 	percent *float64,
@@ -135,8 +135,8 @@ SELECT result, result_attempt, result_at, percent, COALESCE(message, '') AS mess
 FROM run_results
 WHERE run_id = ?`
 
-// GetTold returns what the workload of a run has said of itself.
-func (tx *Tx) GetTold(ctx context.Context, run uuid.UUID) (Told, error) {
+// GetResultAndProgress returns what the workload of a run has said of itself.
+func (tx *Tx) GetResultAndProgress(ctx context.Context, run uuid.UUID) (ResultAndProgress, error) {
 	var row struct {
 		Result          document `db:"result"`
 		ResultAttempt   *int32   `db:"result_attempt"`
@@ -146,7 +146,7 @@ func (tx *Tx) GetTold(ctx context.Context, run uuid.UUID) (Told, error) {
 		ProgressAttempt *int32   `db:"progress_attempt"`
 		ProgressAt      *stamp   `db:"progress_at"`
 	}
-	var told Told
+	var told ResultAndProgress
 	err := tx.get(ctx, &row, toldSQL, run)
 	if errors.Is(err, sql.ErrNoRows) {
 		return told, nil

@@ -25,7 +25,7 @@ func (w *world) keyed(r store.ClaimRequest) store.Claim {
 // good reports whether the key of a claim is known, of an attempt that has not ended.
 func (w *world) good(c store.Claim) bool {
 	w.t.Helper()
-	known := must[*store.JobKey](w.t)(w.JobKeyOf(w.t.Context(), c.AttemptID))
+	known := must[*store.JobKey](w.t)(w.GetJobKey(w.t.Context(), c.AttemptID))
 	for _, hash := range known.Hashes {
 		if c.JobKey.Matches(hash) {
 			return known.Active
@@ -46,14 +46,14 @@ func TestEachClaimHasAKeyThatIsGoodUntilTheAttemptEnds(t *testing.T) {
 		if taken.AttemptID != first.AttemptID || !w.good(first) || !w.good(again) || !w.good(taken) {
 			t.Error("the keys of an attempt are not all good")
 		}
-		known := must[*store.JobKey](t)(w.JobKeyOf(t.Context(), first.AttemptID))
+		known := must[*store.JobKey](t)(w.GetJobKey(t.Context(), first.AttemptID))
 		if known.RunID != first.RunID || known.RunName != first.RunName || known.Pool != "p" {
 			t.Errorf("got %+v", known)
 		}
 		for range 20 {
 			again = w.keyed(takeover)
 		}
-		if w.good(first) || !w.good(again) || len(must[*store.JobKey](t)(w.JobKeyOf(t.Context(), first.AttemptID)).Hashes) != 8 {
+		if w.good(first) || !w.good(again) || len(must[*store.JobKey](t)(w.GetJobKey(t.Context(), first.AttemptID)).Hashes) != 8 {
 			t.Error("keys are not bounded")
 		}
 		w.accepts(submitted(again), running(again), failed(again, lifecycle.App))
@@ -67,7 +67,7 @@ func TestEachClaimHasAKeyThatIsGoodUntilTheAttemptEnds(t *testing.T) {
 		if plain := w.claim(request("p", "w", 1)); len(plain) != 0 {
 			t.Fatal("claimed too much")
 		}
-		_, err := w.JobKeyOf(t.Context(), uuid.New())
+		_, err := w.GetJobKey(t.Context(), uuid.New())
 		w.refuses(err, store.NotFound)
 	})
 }
@@ -77,7 +77,7 @@ func TestAResultIsOfAnAttemptThatIsUnderWay(t *testing.T) {
 		ctx := t.Context()
 		run := w.one(func(d *store.Deployment) { d.Retries = lifecycle.RetryPolicy{Max: 1} })
 		set := func(attempt uuid.UUID, value string) error {
-			_, err := w.SetResult(ctx, run.ID, attempt, json.RawMessage(value))
+			_, err := w.UpsertResult(ctx, run.ID, attempt, json.RawMessage(value))
 			return err
 		}
 		w.refuses(set(uuid.Nil, `1`), store.Conflict) // not claimed yet
@@ -86,9 +86,9 @@ func TestAResultIsOfAnAttemptThatIsUnderWay(t *testing.T) {
 		w.check(set(first.AttemptID, `{"rows": 1.0}`))
 		w.check(set(first.AttemptID, `null`))
 		w.refuses(set(uuid.New(), `2`), store.Conflict)
-		_, err := w.SetProgress(ctx, run.ID, first.AttemptID, ptr(12.5), "a\x00b")
+		_, err := w.UpsertProgress(ctx, run.ID, first.AttemptID, ptr(12.5), "a\x00b")
 		w.check(err)
-		told := must[store.Told](t)(w.GetTold(ctx, run.ID))
+		told := must[store.ResultAndProgress](t)(w.GetResultAndProgress(ctx, run.ID))
 		if string(told.Result.Value) != "null" || told.Result.Attempt != 1 || *told.Progress.Percent != 12.5 || told.Progress.Message != "a\uFFFDb" {
 			t.Errorf("told %+v, %+v", told.Result, told.Progress)
 		}
@@ -100,14 +100,14 @@ func TestAResultIsOfAnAttemptThatIsUnderWay(t *testing.T) {
 		w.check(set(second.AttemptID, `"done"`))
 		w.accepts(running(second), succeeded(second))
 		w.refuses(set(second.AttemptID, `5`), store.RunFinished)
-		told = must[store.Told](t)(w.GetTold(ctx, run.ID))
+		told = must[store.ResultAndProgress](t)(w.GetResultAndProgress(ctx, run.ID))
 		if string(told.Result.Value) != `"done"` || told.Result.Attempt != 2 || told.Progress.Attempt != 1 {
 			t.Errorf("told %+v, %+v", told.Result, told.Progress)
 		}
-		if told := must[store.Told](t)(w.GetTold(ctx, uuid.New())); told.Result != nil || told.Progress != nil {
+		if told := must[store.ResultAndProgress](t)(w.GetResultAndProgress(ctx, uuid.New())); told.Result != nil || told.Progress != nil {
 			t.Error("nobody said that")
 		}
-		_, err = w.SetResult(ctx, uuid.New(), uuid.Nil, json.RawMessage(`1`))
+		_, err = w.UpsertResult(ctx, uuid.New(), uuid.Nil, json.RawMessage(`1`))
 		w.refuses(err, store.NotFound)
 	})
 }

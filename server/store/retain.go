@@ -10,15 +10,15 @@ import (
 	"github.com/google/uuid"
 )
 
-// Keep is for how long what has ended is kept; 0 is for ever.
-type Keep struct {
+// Retention is for how long what has ended is kept; 0 is for ever.
+type Retention struct {
 	Runs  time.Duration // after their end, with their attempts, events and output
 	Logs  time.Duration // after they were written
 	Audit time.Duration
 }
 
-// Removed counts what was not kept any longer.
-type Removed struct {
+// Expired counts what was not kept any longer.
+type Expired struct {
 	Runs          int64
 	LogChunks     int64 // one by one, where they are not in a partition that can go
 	LogPartitions int64
@@ -26,7 +26,7 @@ type Removed struct {
 }
 
 // Any reports whether something was removed.
-func (r Removed) Any() bool { return r != Removed{} }
+func (r Expired) Any() bool { return r != Expired{} }
 
 const (
 	// retainRuns and retainRows bound a batch, and so how long its locks are held.
@@ -43,15 +43,15 @@ const (
 // errBusy: another server is at it.
 var errBusy = errors.New("another server removes what is not kept")
 
-// Retain removes what has been kept for long enough, in small batches, until nothing is left to remove. Every
+// Expire removes what has been kept for long enough, in small batches, until nothing is left to remove. Every
 // server may call it at any time: one of them works, the others return at once. What is live is never
 // touched: neither a run that has not ended nor the output of its attempts. It returns what it has removed
 // also with an error.
-func (s *Store) Retain(ctx context.Context, keep Keep) (Removed, error) {
-	var removed Removed
+func (s *Store) Expire(ctx context.Context, keep Retention) (Expired, error) {
+	var removed Expired
 	for _, step := range []struct {
 		what string
-		do   func(context.Context, Keep, *Removed) error
+		do   func(context.Context, Retention, *Expired) error
 	}{
 		{"remove old output", s.retainLogs},
 		{"remove old runs", s.retainRuns},
@@ -148,7 +148,7 @@ DELETE FROM runs
 WHERE id IN `
 )
 
-func (s *Store) retainRuns(ctx context.Context, keep Keep, removed *Removed) error {
+func (s *Store) retainRuns(ctx context.Context, keep Retention, removed *Expired) error {
 	if keep.Runs <= 0 {
 		return nil
 	}
@@ -178,7 +178,7 @@ const oldAuditSQL = `
 DELETE FROM audit
 WHERE id IN (SELECT id FROM audit WHERE id < ? AND at < ? ORDER BY id LIMIT ?)`
 
-func (s *Store) retainAudit(ctx context.Context, keep Keep, removed *Removed) error {
+func (s *Store) retainAudit(ctx context.Context, keep Retention, removed *Expired) error {
 	if keep.Audit <= 0 {
 		return nil
 	}

@@ -23,7 +23,7 @@ const (
 )
 
 // retainLogs makes the partitions of the next days and removes output that has been kept for long enough.
-func (s *Store) retainLogs(ctx context.Context, keep Keep, removed *Removed) error {
+func (s *Store) retainLogs(ctx context.Context, keep Retention, removed *Expired) error {
 	if s.dialect == sqlite {
 		return s.retainChunks(ctx, logTable, keep, removed)
 	}
@@ -146,7 +146,7 @@ func (tx *Tx) hurry(ctx context.Context) error {
 }
 
 // oldPartitions lists those that are over for long enough.
-func (s *Store) oldPartitions(ctx context.Context, keep Keep) ([]partition, error) {
+func (s *Store) oldPartitions(ctx context.Context, keep Retention) ([]partition, error) {
 	tx := s.view()
 	now, err := tx.now(ctx)
 	if err != nil {
@@ -214,7 +214,7 @@ WHERE (attempt_id, byte_offset) IN (
 	)`
 
 // retainChunks removes old output from a table row by row, but for that of live runs.
-func (s *Store) retainChunks(ctx context.Context, table string, keep Keep, removed *Removed) error {
+func (s *Store) retainChunks(ctx context.Context, table string, keep Retention, removed *Expired) error {
 	if keep.Logs <= 0 {
 		return nil
 	}

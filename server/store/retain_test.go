@@ -15,11 +15,11 @@ import (
 const aDay = 24 * time.Hour
 
 // usually is what is kept where nobody says otherwise.
-var usually = store.Keep{Runs: 90 * aDay, Logs: 30 * aDay, Audit: 365 * aDay}
+var usually = store.Retention{Runs: 90 * aDay, Logs: 30 * aDay, Audit: 365 * aDay}
 
-func (w *world) retain(keep store.Keep) store.Removed {
+func (w *world) retain(keep store.Retention) store.Expired {
 	w.t.Helper()
-	return must[store.Removed](w.t)(w.Retain(w.t.Context(), keep))
+	return must[store.Expired](w.t)(w.Expire(w.t.Context(), keep))
 }
 
 // says writes output of a claimed attempt, which goes on at an offset.
@@ -66,7 +66,7 @@ func TestRunsThatEndedLongAgoAreRemovedWithAllThatIsTheirs(t *testing.T) {
 			t.Errorf("removed %+v", removed)
 		}
 		w.Advance(41 * aDay)
-		if removed := w.retain(store.Keep{}); removed.Any() {
+		if removed := w.retain(store.Retention{}); removed.Any() {
 			t.Errorf("what is kept for ever was removed: %+v", removed)
 		}
 		if removed := w.retain(usually); removed.Runs != 1 {
@@ -122,7 +122,7 @@ func TestOutputIsRemovedBeforeItsRun(t *testing.T) {
 		w.accepts(manifest(live), submitted(live), running(live))
 		w.writes(live, 0, "one,")
 		w.Advance(20 * aDay)
-		_, _, err := w.Renew(t.Context(), "w", []store.Lease{leaseOf(live)}, leaseTime)
+		_, _, err := w.RenewLeases(t.Context(), "w", []store.Lease{leaseOf(live)}, leaseTime)
 		w.check(err)
 		w.writes(live, 4, "two,")
 		second := w.finished("d")
@@ -140,7 +140,7 @@ func TestOutputIsRemovedBeforeItsRun(t *testing.T) {
 		w.isIn(first.RunID, "COMPLETED Completed")
 		w.accepts(succeeded(live))
 		w.retain(usually)
-		chunks := must[[]store.LogChunk](t)(w.ReadLogs(t.Context(), live.RunID, 0, 0, 0))
+		chunks := must[[]store.LogChunk](t)(w.ListLogChunks(t.Context(), live.RunID, 0, 0, 0))
 		if len(chunks) != 2 || chunks[0].Offset != 4 || chunks[0].Text != "two," {
 			t.Errorf("of a run that has ended is left: %+v", chunks)
 		}
@@ -176,11 +176,11 @@ func TestPartitionsAreMadeAheadAndDroppedWhole(t *testing.T) {
 	onPostgres(t, func(w *world) {
 		w.pool("p")
 		w.deployment("d", "p")
-		var total store.Removed
+		var total store.Expired
 		var last store.Claim
 		for range 40 {
 			last = w.finished("d")
-			removed := w.retain(store.Keep{Logs: 10 * aDay})
+			removed := w.retain(store.Retention{Logs: 10 * aDay})
 			total.LogPartitions += removed.LogPartitions
 			total.LogChunks += removed.LogChunks
 			w.Advance(aDay)

@@ -97,7 +97,7 @@ func (tx *Tx) CancelRun(ctx context.Context, id uuid.UUID, actor string) (*Run, 
 }
 
 // cancelRuns cancels what can be cancelled because somebody asked.
-func (tx *Tx) cancelRuns(ctx context.Context, ids []uuid.UUID, actor string) (map[uuid.UUID]*liveRun, error) {
+func (tx *Tx) cancelRuns(ctx context.Context, ids []uuid.UUID, actor string) (map[uuid.UUID]*lockedRun, error) {
 	runs, err := tx.lockRuns(ctx, ids, false)
 	if err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func (tx *Tx) cancelRuns(ctx context.Context, ids []uuid.UUID, actor string) (ma
 }
 
 // cancel moves a locked run to where a cancel takes it.
-func (tx *Tx) cancel(r *liveRun, reason lifecycle.CancelReason, now time.Time, actor string) {
+func (tx *Tx) cancel(r *lockedRun, reason lifecycle.CancelReason, now time.Time, actor string) {
 	state, ok := lifecycle.DecideCancel(r.StateType, reason, actor)
 	if !ok {
 		return

@@ -260,9 +260,9 @@ func startDeadline(d deploymentRow, due, now time.Time) *stamp {
 	return stampOf(&at)
 }
 
-// RunOfKey returns the run that an idempotency key made of the deployment; nil where there is none yet. A
+// FindRunByIdempotencyKey returns the run that an idempotency key made of the deployment; nil where there is none yet. A
 // repeated request has the same answer even where its body would be refused by now.
-func (tx *Tx) RunOfKey(ctx context.Context, d *Deployment, key, bodyHash string) (*Run, error) {
+func (tx *Tx) FindRunByIdempotencyKey(ctx context.Context, d *Deployment, key, bodyHash string) (*Run, error) {
 	if key == "" {
 		return nil, nil
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -27,13 +28,14 @@ type RunFilter struct {
 	IDPrefix   string   // hexadecimal digits, dashes or not
 	// Text is looked for in name and message of the state, whatever its case, and is the beginning of an id.
 	Text      string
-	Created   Span
-	Scheduled Span
-	Ended     Span
+	Created   TimeRange
+	Scheduled TimeRange
+	Ended     TimeRange
+	Sort      RunSort // of a list; empty: NewestFirst
 }
 
-// Span is a time from After on, before Before; nil is no bound.
-type Span struct{ After, Before *time.Time }
+// TimeRange is a time from After on, before Before; nil is no bound.
+type TimeRange struct{ After, Before *time.Time }
 
 // RunSort is the order of a list of runs.
 type RunSort string
@@ -50,28 +52,25 @@ func (o RunSort) descending() bool { return strings.HasPrefix(string(o), "-") }
 
 func (o RunSort) byTime() bool { return strings.HasSuffix(string(o), "scheduled") }
 
-// ListRuns lists runs, newest first.
+// ListRuns lists the runs that match the filter, in its order.
 func (tx *Tx) ListRuns(ctx context.Context, f RunFilter, page Page) ([]Run, string, error) {
-	return tx.ListRunsBy(ctx, f, NewestFirst, page)
-}
-
-// ListRunsBy lists runs in an order.
-func (tx *Tx) ListRunsBy(ctx context.Context, f RunFilter, o RunSort, page Page) ([]Run, string, error) {
 	where, args, err := tx.runFilter(ctx, f)
 	if err != nil {
 		return nil, "", err
 	}
-	past, order := o.keyset()
+
+	sort := cmp.Or(f.Sort, NewestFirst)
+	past, order := sort.keyset()
 	kind := "run" // the order of a cursor is part of its kind
-	if o != NewestFirst {
-		kind += string(o)
+	if sort != NewestFirst {
+		kind += string(sort)
 	}
 	last, err := page.after(kind)
 	if err != nil {
 		return nil, "", err
 	}
 	if last != "" {
-		keys, err := o.parse(last)
+		keys, err := sort.parse(last)
 		if err != nil {
 			return nil, "", err
 		}
@@ -85,7 +84,7 @@ func (tx *Tx) ListRunsBy(ctx context.Context, f RunFilter, o RunSort, page Page)
 	if err := tx.all(ctx, &rows, query+order, append(args, page.size()+1)...); err != nil {
 		return nil, "", fmt.Errorf("list runs: %w", err)
 	}
-	rows, next := paged(rows, page, kind, o.key)
+	rows, next := paged(rows, page, kind, sort.key)
 	runs := make([]Run, len(rows))
 	for i, r := range rows {
 		runs[i] = r.run()
@@ -209,7 +208,7 @@ func (tx *Tx) runFilter(ctx context.Context, f RunFilter) (where []string, args 
 		)
 	}
 	c.addCreated(f.Created, tx.s.offset())
-	for column, span := range map[string]Span{"r.created_at": f.Created, "r.scheduled_time": f.Scheduled, "r.ended_at": f.Ended} {
+	for column, span := range map[string]TimeRange{"r.created_at": f.Created, "r.scheduled_time": f.Scheduled, "r.ended_at": f.Ended} {
 		if span.After != nil {
 			c.add(column+" >= ?", *stampOf(span.After))
 		}
@@ -266,7 +265,7 @@ func following(prefix string) (string, bool) {
 
 // addCreated narrows the ids to those made around a time, so that a span of the past is found without reading
 // all runs since. Served by the primary key and by runs_pool and runs_deployment.
-func (c *conditions) addCreated(created Span, offset time.Duration) {
+func (c *conditions) addCreated(created TimeRange, offset time.Duration) {
 	if created.After != nil {
 		c.add("r.id >= ?", firstID(created.After.Add(-idSlack-offset)))
 	}

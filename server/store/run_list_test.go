@@ -19,7 +19,7 @@ func TestRunsAreFilteredAndSorted(t *testing.T) {
 			"etl": {Pool: "p", Queue: "fast", Tags: []string{"nightly", "data"}}, "train": {Pool: "p", Tags: []string{"gpu"}}, "other": {Pool: "q"},
 		} {
 			d.Name = name
-			_, _, err := w.PutDeployment(ctx, d, actor)
+			_, _, err := w.UpsertDeployment(ctx, d, actor)
 			w.check(err)
 		}
 		begin := time.Now().UTC()
@@ -54,9 +54,9 @@ func TestRunsAreFilteredAndSorted(t *testing.T) {
 			"the beginning of a name in another case": {store.RunFilter{NamePrefix: "LOAD"}, ""}, "the middle of a name": {store.RunFilter{NamePrefix: "oad"}, ""}, "an id": {store.RunFilter{IDPrefix: fit[0].ID.String()}, "fit"},
 			"the digits of an id": {store.RunFilter{IDPrefix: strings.ToUpper(strings.ReplaceAll(fit[0].ID.String()[:35], "-", ""))}, "fit"},
 			"no id":               {store.RunFilter{IDPrefix: "ffff"}, ""},
-			"due from":            {store.RunFilter{Scheduled: store.Span{After: &soon}}, "else fit Load_A"}, "due before": {store.RunFilter{Scheduled: store.Span{Before: &soon}}, "load%b"},
-			"created since": {store.RunFilter{Created: store.Span{After: &ago}}, "else fit load%b Load_A"},
-			"created":       {store.RunFilter{Created: store.Span{Before: &ago}}, ""}, "ended": {store.RunFilter{Ended: store.Span{After: &ago}}, "fit"},
+			"due from":            {store.RunFilter{Scheduled: store.TimeRange{After: &soon}}, "else fit Load_A"}, "due before": {store.RunFilter{Scheduled: store.TimeRange{Before: &soon}}, "load%b"},
+			"created since": {store.RunFilter{Created: store.TimeRange{After: &ago}}, "else fit load%b Load_A"},
+			"created":       {store.RunFilter{Created: store.TimeRange{Before: &ago}}, ""}, "ended": {store.RunFilter{Ended: store.TimeRange{After: &ago}}, "fit"},
 		} {
 			runs, _, err := w.ListRuns(ctx, test.filter, store.Page{})
 			w.check(err)
@@ -75,7 +75,7 @@ func TestRunsAreFilteredAndSorted(t *testing.T) {
 		} {
 			var all []store.Run
 			for page := (store.Page{Limit: 1}); ; {
-				runs, next, err := w.ListRunsBy(ctx, store.RunFilter{}, order, page)
+				runs, next, err := w.ListRuns(ctx, store.RunFilter{Sort: order}, page)
 				w.check(err)
 				all = append(all, runs...)
 				if page.Cursor = next; next == "" {
@@ -86,9 +86,9 @@ func TestRunsAreFilteredAndSorted(t *testing.T) {
 				t.Errorf("%s: %q, want %q", order, got, want)
 			}
 		}
-		_, next, err := w.ListRunsBy(ctx, store.RunFilter{}, store.OldestFirst, store.Page{Limit: 1})
+		_, next, err := w.ListRuns(ctx, store.RunFilter{Sort: store.OldestFirst}, store.Page{Limit: 1})
 		w.check(err)
-		if _, _, err := w.ListRunsBy(ctx, store.RunFilter{}, store.EarliestDueFirst, store.Page{Cursor: next}); !store.IsCode(err, store.InvalidCursor) {
+		if _, _, err := w.ListRuns(ctx, store.RunFilter{Sort: store.EarliestDueFirst}, store.Page{Cursor: next}); !store.IsCode(err, store.InvalidCursor) {
 			t.Errorf("the cursor of another order: %v", err)
 		}
 	})
@@ -111,7 +111,7 @@ func TestDeploymentsAreFiltered(t *testing.T) {
 		for _, d := range []store.Deployment{
 			{Name: "a", Pool: "p", Tags: []string{"x"}, Description: "Loads it"}, {Name: "b", Pool: "p", Paused: true}, {Name: "c", Pool: "q", Tags: []string{"x", "y"}},
 		} {
-			_, _, err := w.PutDeployment(ctx, d, actor)
+			_, _, err := w.UpsertDeployment(ctx, d, actor)
 			w.check(err)
 		}
 		for name, test := range map[string]struct {
@@ -122,7 +122,7 @@ func TestDeploymentsAreFiltered(t *testing.T) {
 			"a tag": {store.DeploymentFilter{Tags: []string{"x"}}, "a c"}, "paused": {store.DeploymentFilter{Paused: &yes}, "b"},
 			"a queue": {store.DeploymentFilter{Queue: "default", Pool: "q"}, "c"}, "a text": {store.DeploymentFilter{Text: "loads"}, "a"},
 		} {
-			found, _, err := w.FindDeployments(ctx, test.filter, store.Page{})
+			found, _, err := w.ListDeployments(ctx, test.filter, store.Page{})
 			w.check(err)
 			var list []string
 			for _, d := range found {
@@ -140,18 +140,18 @@ func TestQueuesAreChangedAndDeleted(t *testing.T) {
 		ctx := w.t.Context()
 		w.pool("p")
 		made := must[*store.Queue](w.t)(w.CreateQueue(ctx, store.Queue{Pool: "p", Name: "fast"}, actor))
-		changed := must[*store.Queue](w.t)(w.UpdateQueue(ctx, "p", "fast", store.QueueChange{
+		changed := must[*store.Queue](w.t)(w.UpdateQueue(ctx, "p", "fast", store.QueueUpdate{
 			Priority: ptr(int32(3)), ConcurrencyLimit: ptr(int32(2)), Paused: ptr(true),
 		}, actor))
 		read := must[*store.Queue](w.t)(w.GetQueue(ctx, "p", "fast"))
 		if *read.ConcurrencyLimit != 2 || changed.Priority != 3 || !read.Paused {
 			t.Errorf("changed to %+v", read)
 		}
-		if q := must[*store.Queue](w.t)(w.UpdateQueue(ctx, "p", "fast", store.QueueChange{NoConcurrencyLimit: true}, actor)); q.ConcurrencyLimit != nil || q.Priority != 3 {
+		if q := must[*store.Queue](w.t)(w.UpdateQueue(ctx, "p", "fast", store.QueueUpdate{NoConcurrencyLimit: true}, actor)); q.ConcurrencyLimit != nil || q.Priority != 3 {
 			t.Errorf("without a limit it is %+v", q)
 		}
 		d := store.Deployment{Name: "d", Pool: "p", Queue: "fast"}
-		_, _, err := w.PutDeployment(ctx, d, actor)
+		_, _, err := w.UpsertDeployment(ctx, d, actor)
 		w.check(err)
 		run, _, err := w.CreateRun(ctx, store.NewRun{Deployment: "d"}, actor)
 		w.check(err)
@@ -167,7 +167,7 @@ func TestQueuesAreChangedAndDeleted(t *testing.T) {
 		w.check(w.DeleteDeployment(ctx, "d", false, actor))
 		w.check(w.DeleteQueue(ctx, "p", "fast", actor))
 		refused("a queue that was deleted", "fast", store.NotFound)
-		if _, _, err := w.PutDeployment(ctx, d, actor); !store.IsCode(err, store.NotFound) {
+		if _, _, err := w.UpsertDeployment(ctx, d, actor); !store.IsCode(err, store.NotFound) {
 			t.Errorf("a deployment in a queue that was deleted: %v", err)
 		}
 		again := must[*store.Queue](w.t)(w.CreateQueue(ctx, store.Queue{Pool: "p", Name: "fast"}, actor))

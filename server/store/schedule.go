@@ -97,8 +97,8 @@ func (tx *Tx) schedules(ctx context.Context, where string, args ...any) ([]Sched
 	return list, nil
 }
 
-// DeploymentSchedules lists the schedules of a deployment by name.
-func (tx *Tx) DeploymentSchedules(ctx context.Context, deployment string) ([]Schedule, error) {
+// ListDeploymentSchedules lists the schedules of a deployment by name.
+func (tx *Tx) ListDeploymentSchedules(ctx context.Context, deployment string) ([]Schedule, error) {
 	return tx.schedules(ctx, " WHERE d.name = ? AND d.deleted_at IS NULL ORDER BY s.name", deployment)
 }
 
@@ -163,14 +163,14 @@ DELETE FROM schedules
 WHERE id = ?`
 )
 
-// PutSchedules brings the schedules of a deployment to what is given; others of it are deleted. One with
+// UpdateSchedules brings the schedules of a deployment to what is given; others of it are deleted. One with
 // other slots than before begins anew: what was before now is not its concern.
-func (tx *Tx) PutSchedules(ctx context.Context, deployment string, wanted []NewSchedule, actor string) error {
+func (tx *Tx) UpdateSchedules(ctx context.Context, deployment string, wanted []NewSchedule, actor string) error {
 	d, err := tx.deployment(ctx, deployment, deploymentForChange)
 	if err != nil {
 		return err
 	}
-	current, err := tx.DeploymentSchedules(ctx, deployment)
+	current, err := tx.ListDeploymentSchedules(ctx, deployment)
 	if err != nil {
 		return err
 	}
@@ -192,7 +192,7 @@ func (tx *Tx) PutSchedules(ctx context.Context, deployment string, wanted []NewS
 		if there && s.Continues {
 			decided, seen, next, waiting = old.DecidedUntil, old.SeenUntil, old.NextDue, old.Waiting
 			if !old.Active {
-				next = &now // as SetScheduleActive does
+				next = &now // as UpdateScheduleActive does
 			}
 		}
 		if !s.Active || d.Paused {
@@ -234,9 +234,9 @@ SET active = ?,
 	updated_by = ?
 WHERE id = ?`
 
-// SetScheduleActive pauses a schedule, or lets it go on. The slots that passed while it was paused are
+// UpdateScheduleActive pauses a schedule, or lets it go on. The slots that passed while it was paused are
 // missed: what becomes of them is for its misfire policy, which the scheduler asks at once.
-func (tx *Tx) SetScheduleActive(
+func (tx *Tx) UpdateScheduleActive(
 	ctx context.Context,
 	deployment, name string,
 	active bool,

@@ -27,9 +27,9 @@ SET held_until = ?
 WHERE id IN ` + d.list("uuid")
 }
 
-// DueSchedules hands out schedules that are due, to one server each, for as long as hold: it settles them
-// with SettleSchedule. now is the database's time, which decides what is due.
-func (s *Store) DueSchedules(
+// AcquireDueSchedules hands out schedules that are due, to one server each, for as long as hold: it settles them
+// with UpdateScheduleProgress. now is the database's time, which decides what is due.
+func (s *Store) AcquireDueSchedules(
 	ctx context.Context,
 	most int,
 	hold time.Duration,
@@ -57,17 +57,17 @@ func (s *Store) DueSchedules(
 	return due, now, nil
 }
 
-// ScheduleOutcome is what became of the slots of a schedule.
-type ScheduleOutcome struct {
+// ScheduleProgress is what became of the slots of a schedule.
+type ScheduleProgress struct {
 	ID uuid.UUID
-	// Was is the instant up to which slots had been decided: where it is another by now, somebody else has
+	// DecidedBefore is the instant up to which slots had been decided: where it is another by now, somebody else has
 	// settled the schedule, or changed it.
-	Was     time.Time
-	Until   time.Time   // up to which they have been now
-	Waiting []time.Time // those that wait for the end of a run
-	Next    *time.Time  // nil: it has ended
-	Slot    *time.Time  // the newest that made a run; nil: none
-	Error   string      // why the newest made none
+	DecidedBefore time.Time
+	DecidedUntil  time.Time   // up to which they have been now
+	Waiting       []time.Time // those that wait for the end of a run
+	NextDue       *time.Time  // nil: it has ended
+	LastSlot      *time.Time  // the newest that made a run; nil: none
+	LastError     string      // why the newest made none
 }
 
 const settleScheduleSQL = `
@@ -84,29 +84,29 @@ WHERE id = ?
 	AND decided_until = ?
 	AND active`
 
-// SettleSchedule moves a schedule on.
-func (tx *Tx) SettleSchedule(ctx context.Context, o ScheduleOutcome) error {
+// UpdateScheduleProgress moves a schedule on.
+func (tx *Tx) UpdateScheduleProgress(ctx context.Context, o ScheduleProgress) error {
 	now, err := tx.now(ctx)
 	if err != nil {
 		return err
 	}
 	var failed *time.Time
-	if o.Error != "" {
+	if o.LastError != "" {
 		failed = &now
 	}
 	_, err = tx.exec(
 		ctx,
 		settleScheduleSQL,
-		o.Until,
-		o.Until,
+		o.DecidedUntil,
+		o.DecidedUntil,
 		instantsOf(o.Waiting),
-		stampOf(o.Next),
-		stampOf(o.Slot),
-		o.Error,
+		stampOf(o.NextDue),
+		stampOf(o.LastSlot),
+		o.LastError,
 		stampOf(failed),
-		o.Error,
+		o.LastError,
 		o.ID,
-		o.Was,
+		o.DecidedBefore,
 	)
 	if err != nil {
 		return fmt.Errorf("settle schedule %s: %w", o.ID, err)
@@ -114,8 +114,8 @@ func (tx *Tx) SettleSchedule(ctx context.Context, o ScheduleOutcome) error {
 	return nil
 }
 
-// LiveRun is a run that has not ended.
-type LiveRun struct {
+// ScheduleRun is a run that has not ended.
+type ScheduleRun struct {
 	ID             uuid.UUID `db:"id"`
 	IdempotencyKey string    `db:"idempotency_key"`
 	Cancelling     bool      `db:"cancelling"`
@@ -129,9 +129,9 @@ WHERE schedule_id = ?
 	AND ended_at IS NULL
 ORDER BY id`
 
-// LiveRunsOfSchedule lists the runs of a schedule that have not ended, oldest first.
-func (tx *Tx) LiveRunsOfSchedule(ctx context.Context, schedule uuid.UUID) ([]LiveRun, error) {
-	var runs []LiveRun
+// ListLiveRunsOfSchedule lists the runs of a schedule that have not ended, oldest first.
+func (tx *Tx) ListLiveRunsOfSchedule(ctx context.Context, schedule uuid.UUID) ([]ScheduleRun, error) {
+	var runs []ScheduleRun
 	if err := tx.all(ctx, &runs, liveOfScheduleSQL, schedule); err != nil {
 		return nil, fmt.Errorf("read the live runs of schedule %s: %w", schedule, err)
 	}
@@ -150,8 +150,8 @@ WHERE s.next_due IS NOT NULL
 ORDER BY s.next_due
 LIMIT 1`
 
-// ScheduleLag is for how long the schedule that is due longest has been; 0 where none is.
-func (tx *Tx) ScheduleLag(ctx context.Context) (time.Duration, error) {
+// GetScheduleLag is for how long the schedule that is due longest has been; 0 where none is.
+func (tx *Tx) GetScheduleLag(ctx context.Context) (time.Duration, error) {
 	var first []stamp
 	if err := tx.all(ctx, &first, overdueScheduleSQL); err != nil {
 		return 0, fmt.Errorf("read the lag of schedules: %w", err)

@@ -8,14 +8,14 @@ import (
 	"github.com/berth-dev/berth/server/lifecycle"
 )
 
-// Stats is what the metrics show of the database. It costs the same however many finished runs there are.
+// GetStats is what the metrics show of the database. It costs the same however many finished runs there are.
 type Stats struct {
 	Runs      []RunCount
 	OldestDue []QueueAge
 	Slots     []SlotCount
 	Workers   []WorkerCount
-	// ScheduleLag is for how long the schedule that is due longest has been.
-	ScheduleLag time.Duration
+	// GetScheduleLag is for how long the schedule that is due longest has been.
+	GetScheduleLag time.Duration
 }
 
 // RunCount counts the runs of a queue in a state that is not terminal.
@@ -90,8 +90,8 @@ FROM workers
 ORDER BY pool, name`
 )
 
-// Stats reads what the metrics show of the database.
-func (tx *Tx) Stats(ctx context.Context) (*Stats, error) {
+// GetStats reads what the metrics show of the database.
+func (tx *Tx) GetStats(ctx context.Context) (*Stats, error) {
 	now, err := tx.now(ctx)
 	if err != nil {
 		return nil, err
@@ -109,7 +109,7 @@ func (tx *Tx) Stats(ctx context.Context) (*Stats, error) {
 	if st.Workers, err = tx.workerCounts(ctx, now); err != nil {
 		return nil, fmt.Errorf("count workers: %w", err)
 	}
-	if st.ScheduleLag, err = tx.ScheduleLag(ctx); err != nil {
+	if st.GetScheduleLag, err = tx.GetScheduleLag(ctx); err != nil {
 		return nil, err
 	}
 	return &st, nil

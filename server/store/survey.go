@@ -11,7 +11,7 @@ import (
 // survey is how a pool stands once its row is locked: all that a claim decides from, read by one statement.
 type survey struct {
 	surveyPool
-	lanes []*lane
+	lanes []*dueQueue
 }
 
 type surveyPool struct {
@@ -96,7 +96,7 @@ func (tx *Tx) survey(ctx context.Context, r ClaimRequest) (*survey, error) {
 		if row.LaneID != nil {
 			s.lanes = append(
 				s.lanes,
-				&lane{ID: *row.LaneID, Priority: *row.Priority, Limit: row.Limit, Used: row.Used},
+				&dueQueue{ID: *row.LaneID, Priority: *row.Priority, Limit: row.Limit, Used: row.Used},
 			)
 		}
 	}

@@ -97,7 +97,7 @@ func (tx *Tx) cancelOverdue(ctx context.Context, query string, reason lifecycle.
 	return len(ids), tx.saveRuns(ctx, runs)
 }
 
-func overdue(r *liveRun, reason lifecycle.CancelReason, now time.Time) bool {
+func overdue(r *lockedRun, reason lifecycle.CancelReason, now time.Time) bool {
 	at := r.TimeoutAt
 	if reason == lifecycle.CancelExpired {
 		if at = r.StartDeadlineAt; r.StartedAt != nil {

@@ -154,7 +154,7 @@ func TestStats(t *testing.T) {
 		w.Advance(2 * time.Minute)
 		w.accepts(succeeded(w.claim(request("p", "w", 1))[0])) // the takeover
 		w.claim(request("p", "w", 1))
-		st := must[*store.Stats](w.t)(w.Stats(w.t.Context()))
+		st := must[*store.Stats](w.t)(w.GetStats(w.t.Context()))
 		same(t, "runs", st.Runs, []store.RunCount{{Pool: "p", Queue: "default", State: "PENDING", Count: 1}, {Pool: "p", Queue: "default", State: "SCHEDULED", Count: 2}})
 		if len(st.OldestDue) != 1 || st.OldestDue[0].Age < 2*time.Minute || st.OldestDue[0].Age > 3*time.Minute {
 			t.Errorf("oldest due: %+v", st.OldestDue)

@@ -70,7 +70,7 @@ func (tx *Tx) bumpEpochs(
 	ctx context.Context,
 	r ClaimRequest,
 	attempts []uuid.UUID,
-	runs map[uuid.UUID]*liveRun,
+	runs map[uuid.UUID]*lockedRun,
 ) ([]handed, error) {
 	if err := tx.lockAttempts(ctx, attempts); err != nil {
 		return nil, err

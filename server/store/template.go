@@ -40,8 +40,8 @@ JOIN pools p ON p.id = t.pool_id`
 	templateByIDSQL      = templateSQL + " WHERE t.id = ?"
 )
 
-// GetTemplate returns a version of the pool's template, the newest for 0.
-func (tx *Tx) GetTemplate(ctx context.Context, pool string, version int32) (*TemplateVersion, error) {
+// GetTemplateVersion returns a version of the pool's template, the newest for 0.
+func (tx *Tx) GetTemplateVersion(ctx context.Context, pool string, version int32) (*TemplateVersion, error) {
 	var row templateRow
 	var err error
 	if version == 0 {
@@ -56,8 +56,8 @@ func (tx *Tx) GetTemplate(ctx context.Context, pool string, version int32) (*Tem
 	return &v, nil
 }
 
-// GetTemplateByID returns a template version, also of a pool that is being deleted.
-func (tx *Tx) GetTemplateByID(ctx context.Context, id uuid.UUID) (*TemplateVersion, error) {
+// GetTemplateVersionByID returns a template version, also of a pool that is being deleted.
+func (tx *Tx) GetTemplateVersionByID(ctx context.Context, id uuid.UUID) (*TemplateVersion, error) {
 	var row templateRow
 	if err := tx.get(ctx, &row, templateByIDSQL, id); err != nil {
 		return nil, found(err, "template version %s", id)
@@ -129,12 +129,12 @@ SET template_version = ?,
 WHERE id = ?`
 )
 
-// SaveTemplate saves a new version of the pool's template, or returns the newest where nothing has changed.
+// UpdateTemplate saves a new version of the pool's template, or returns the newest where nothing has changed.
 // With ifMatch it is refused unless that is the newest version.
-func (tx *Tx) SaveTemplate(
+func (tx *Tx) UpdateTemplate(
 	ctx context.Context,
 	pool string,
-	doc TemplateDoc,
+	doc TemplateDocument,
 	ifMatch *int32,
 	actor string,
 ) (*TemplateVersion, error) {
@@ -145,7 +145,7 @@ func (tx *Tx) SaveTemplate(
 	if err := tx.templateSaved(ctx, pool, saved, actor); err != nil {
 		return nil, err
 	}
-	return tx.GetTemplate(ctx, pool, 0)
+	return tx.GetTemplateVersion(ctx, pool, 0)
 }
 
 // savedTemplate says what was newest before and is now; the same where nothing has changed.
@@ -157,11 +157,11 @@ type savedTemplate struct {
 func (tx *Tx) saveTemplate(
 	ctx context.Context,
 	pool string,
-	doc TemplateDoc,
+	doc TemplateDocument,
 	ifMatch *int32,
 	actor string,
 ) (saved savedTemplate, err error) {
-	p, err := tx.lockPool(ctx, pool, poolForChange)
+	p, err := tx.lockPoolRow(ctx, pool, poolForChange)
 	if err != nil {
 		return saved, err
 	}

@@ -43,7 +43,7 @@ JOIN pools p ON p.id = n.pool_id`
 }
 
 // readTerms gives runs their terms.
-func (tx *Tx) readTerms(ctx context.Context, runs []*liveRun) error {
+func (tx *Tx) readTerms(ctx context.Context, runs []*lockedRun) error {
 	found := map[termsKey]runTerms{}
 	var unknown []termsRecord
 	for _, r := range runs {

@@ -10,9 +10,9 @@ import (
 	"github.com/berth-dev/berth/server/lifecycle"
 )
 
-// liveRun is a run's row that is locked and may be changed. Every change of a run goes through lockRuns, move
+// lockedRun is a run's row that is locked and may be changed. Every change of a run goes through lockRuns, move
 // and saveRuns, so that a state is never without its event nor an event without its hint.
-type liveRun struct {
+type lockedRun struct {
 	ID           uuid.UUID           `db:"id" json:"id"`
 	DeploymentID uuid.UUID           `db:"deployment_id" json:"-"`
 	QueueID      uuid.UUID           `db:"queue_id" json:"-"`
@@ -71,7 +71,7 @@ type eventRecord struct {
 }
 
 // move puts the run into a state and writes that into its history; nothing happens where it is there already.
-func (r *liveRun) move(to lifecycle.State, at time.Time, actor string, attempt int32) {
+func (r *lockedRun) move(to lifecycle.State, at time.Time, actor string, attempt int32) {
 	to.Message = clean(to.Message)
 	if r.StateType == to.Type && r.StateName == to.Name && r.StateMessage == to.Message {
 		return
@@ -85,7 +85,7 @@ func (r *liveRun) move(to lifecycle.State, at time.Time, actor string, attempt i
 }
 
 // timeout is the deployment's limit on the run's time, or else the template's; nil for none.
-func (r *liveRun) timeout() *int64 {
+func (r *lockedRun) timeout() *int64 {
 	if r.TimeoutUS != nil {
 		return r.TimeoutUS
 	}
@@ -94,12 +94,12 @@ func (r *liveRun) timeout() *int64 {
 
 // policy is the deployment's retry policy, with the template's budget for the infrastructure where it has
 // none.
-func (r *liveRun) policy() lifecycle.RetryPolicy {
+func (r *lockedRun) policy() lifecycle.RetryPolicy {
 	return r.Retries.v.WithTemplateDefault(r.TemplateInfrastructureMax)
 }
 
 // note writes into the run's history without a change of its state.
-func (r *liveRun) note(message string, at time.Time, actor string, attempt int32) {
+func (r *lockedRun) note(message string, at time.Time, actor string, attempt int32) {
 	r.changed = true
 	r.LastEvent++
 	r.events = append(r.events, eventRecord{
@@ -128,7 +128,7 @@ ORDER BY r.id`
 
 // lockRuns locks runs in the order of their ids, which everybody keeps, and returns those that exist. Locked
 // before attempts, after pools. With skip, runs that somebody else has locked are left out.
-func (tx *Tx) lockRuns(ctx context.Context, ids []uuid.UUID, skip bool) (map[uuid.UUID]*liveRun, error) {
+func (tx *Tx) lockRuns(ctx context.Context, ids []uuid.UUID, skip bool) (map[uuid.UUID]*lockedRun, error) {
 	query := tx.s.dialect.liveRunsSQL("")
 	if skip {
 		return tx.lockRunsBy(ctx, query, forRunsSkipping, ids)
@@ -137,7 +137,7 @@ func (tx *Tx) lockRuns(ctx context.Context, ids []uuid.UUID, skip bool) (map[uui
 }
 
 // lockRunsForClaim is lockRuns, skipping, with what a worker is told of them.
-func (tx *Tx) lockRunsForClaim(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*liveRun, error) {
+func (tx *Tx) lockRunsForClaim(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*lockedRun, error) {
 	query := tx.s.dialect.liveRunsSQL(toldColumns)
 	return tx.lockRunsBy(ctx, query, forRunsSkipping, ids)
 }
@@ -152,8 +152,8 @@ func (tx *Tx) lockRunsBy(
 	ctx context.Context,
 	query, lock string,
 	ids []uuid.UUID,
-) (map[uuid.UUID]*liveRun, error) {
-	var rows []*liveRun
+) (map[uuid.UUID]*lockedRun, error) {
+	var rows []*lockedRun
 	if err := tx.all(ctx, &rows, query+tx.s.dialect.lock(lock), listOf(ids)); err != nil {
 		return nil, fmt.Errorf("lock runs: %w", err)
 	}
@@ -161,8 +161,8 @@ func (tx *Tx) lockRunsBy(
 }
 
 // locked are runs that have just been locked, by id.
-func (tx *Tx) locked(ctx context.Context, rows []*liveRun) (map[uuid.UUID]*liveRun, error) {
-	runs := make(map[uuid.UUID]*liveRun, len(rows))
+func (tx *Tx) locked(ctx context.Context, rows []*lockedRun) (map[uuid.UUID]*lockedRun, error) {
+	runs := make(map[uuid.UUID]*lockedRun, len(rows))
 	for _, r := range rows {
 		r.was = r.runRest
 		runs[r.ID] = r

@@ -57,8 +57,8 @@ SET value = excluded.value,
 	updated_at = excluded.updated_at,
 	updated_by = excluded.updated_by`
 
-// PutVariable stores a variable.
-func (tx *Tx) PutVariable(
+// UpsertVariable stores a variable.
+func (tx *Tx) UpsertVariable(
 	ctx context.Context,
 	name string,
 	value json.RawMessage,

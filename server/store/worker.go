@@ -119,9 +119,9 @@ WHERE p.name = ?
 ORDER BY CASE WHEN p.deleted_at IS NULL THEN 0 ELSE 1 END
 LIMIT 1`
 
-// PoolTypeForWorker returns the type of a pool that has work for workers: one that exists, or one that was
+// GetPoolTypeForWorker returns the type of a pool that has work for workers: one that exists, or one that was
 // deleted while attempts of it were held, which somebody has to see to their end.
-func (tx *Tx) PoolTypeForWorker(ctx context.Context, pool string) (string, error) {
+func (tx *Tx) GetPoolTypeForWorker(ctx context.Context, pool string) (string, error) {
 	var kind string
 	err := tx.get(ctx, &kind, poolTypeSQL, pool)
 	return kind, found(err, "work pool %q", pool)
@@ -140,8 +140,8 @@ WHERE pool = ?
 	AND name = ?`
 )
 
-// SetWorkerPaused pauses or resumes a worker: paused, it claims nothing new and sees to its end what it has.
-func (tx *Tx) SetWorkerPaused(
+// UpdateWorkerPaused pauses or resumes a worker: paused, it claims nothing new and sees to its end what it has.
+func (tx *Tx) UpdateWorkerPaused(
 	ctx context.Context,
 	pool, name string,
 	paused bool,

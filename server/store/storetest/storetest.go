@@ -66,8 +66,8 @@ func PostgreSQL(t testing.TB) *Store {
 	return s
 }
 
-// Again opens the same PostgreSQL database once more, as another server does; the clock is shared.
-func (s *Store) Again(t testing.TB) *Store {
+// OpenAgain opens the same PostgreSQL database once more, as another server does; the clock is shared.
+func (s *Store) OpenAgain(t testing.TB) *Store {
 	t.Helper()
 	again := open(t, s.URL, s.clock)
 	again.Postgres = s.Postgres
@@ -90,8 +90,8 @@ func open(t testing.TB, url string, clock *atomic.Int64) *Store {
 	return &Store{Store: s, URL: url, clock: clock}
 }
 
-// Running runs the store's own loops until the test ends.
-func (s *Store) Running(t testing.TB) {
+// RunInBackground runs the store's own loops until the test ends.
+func (s *Store) RunInBackground(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

@@ -10,9 +10,9 @@ import (
 	"github.com/google/uuid"
 )
 
-// PutDeployment creates a deployment, or brings the one of that name to what is given; that one stays paused
+// UpsertDeployment creates a deployment, or brings the one of that name to what is given; that one stays paused
 // or not. It can not move to another pool while it has runs that are not finished.
-func (tx *Tx) PutDeployment(ctx context.Context, d Deployment, actor string) (*Deployment, bool, error) {
+func (tx *Tx) UpsertDeployment(ctx context.Context, d Deployment, actor string) (*Deployment, bool, error) {
 	pool, queue, err := tx.lane(ctx, d.Pool, d.Queue)
 	if err != nil {
 		return nil, false, err
@@ -47,7 +47,7 @@ WHERE pool_id = ?
 
 // lane finds pool and queue and keeps the pool from being deleted until the transaction ends.
 func (tx *Tx) lane(ctx context.Context, pool, queue string) (poolID, queueID uuid.UUID, err error) {
-	p, err := tx.lockPool(ctx, pool, poolForReference)
+	p, err := tx.lockPoolRow(ctx, pool, poolForReference)
 	if err != nil {
 		return poolID, queueID, err
 	}

@@ -10,9 +10,9 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-func (w *world) situation(id uuid.UUID) *store.Situation {
+func (w *world) situation(id uuid.UUID) *store.RunFacts {
 	w.t.Helper()
-	return must[*store.Situation](w.t)(w.Situation(w.t.Context(), id))
+	return must[*store.RunFacts](w.t)(w.GetRunFacts(w.t.Context(), id))
 }
 
 func TestTheSituationOfARunHasAllThatExplainsIt(t *testing.T) {
@@ -30,47 +30,47 @@ func TestTheSituationOfARunHasAllThatExplainsIt(t *testing.T) {
 			t.Fatalf("claimed %d", len(claims))
 		}
 		s := w.situation(fourth.ID)
-		if s.Lane.Deployment.Used != 2 || !s.Lane.Deployment.Full() || s.Lane.Pool.Used != 3 || s.Lane.Pool.Full() || s.Lane.Queue.Full() {
-			t.Errorf("the lane is %+v", s.Lane)
+		if s.Gates.Deployment.Used != 2 || !s.Gates.Deployment.Full() || s.Gates.Pool.Used != 3 || s.Gates.Pool.Full() || s.Gates.Queue.Full() {
+			t.Errorf("the lane is %+v", s.Gates)
 		}
 		if len(s.Holders) != 2 || s.Holders[0].Deployment != "d" || s.Holders[0].Name != first.Name || s.Holders[1].Name != second.Name {
 			t.Errorf("held by %+v", s.Holders)
 		}
-		if s.Ahead != 1 || len(s.Attempts) != 0 || s.LeaseExpiresAt != nil || s.StartDeadline == nil || s.TimeoutAt != nil || s.Policy.Max != 3 {
+		if s.AheadInQueue != 1 || len(s.Attempts) != 0 || s.LeaseExpiresAt != nil || s.StartDeadline == nil || s.TimeoutAt != nil || s.Policy.Max != 3 {
 			t.Errorf("waiting: %+v", s)
 		}
 		if len(s.Workers) != 1 || s.Workers[0].ActiveAttempts != 3 || s.Now.Sub(s.Workers[0].LastSeenAt) > store.WorkerAliveFor {
 			t.Errorf("workers %+v", s.Workers)
 		}
 		must[*store.Queue](t)(w.CreateQueue(t.Context(), store.Queue{Pool: "p", Name: "express", Priority: 1}, actor))
-		must[*store.Queue](t)(w.UpdateQueue(t.Context(), "p", "default", store.QueueChange{Priority: ptr(int32(2))}, actor))
+		must[*store.Queue](t)(w.UpdateQueue(t.Context(), "p", "default", store.QueueUpdate{Priority: ptr(int32(2))}, actor))
 		w.deployment("x", "p", func(d *store.Deployment) { d.Queue = "express" })
 		w.runs("x", 3)
-		if s := w.situation(third.ID); s.Before != 3 {
-			t.Errorf("%d go before it, want those of the other queue", s.Before)
+		if s := w.situation(third.ID); s.AheadInOtherQueues != 3 {
+			t.Errorf("%d go before it, want those of the other queue", s.AheadInOtherQueues)
 		}
-		if s := w.situation(third.ID); s.Ahead != 0 {
-			t.Errorf("%d are before the first that waits", s.Ahead)
+		if s := w.situation(third.ID); s.AheadInQueue != 0 {
+			t.Errorf("%d are before the first that waits", s.AheadInQueue)
 		}
 		if s := w.situation(first.ID); len(s.Attempts) != 1 || s.LeaseExpiresAt == nil || s.Run.State.Type != lifecycle.Pending {
 			t.Errorf("claimed: %+v", s)
 		}
 		c := claims[0]
 		w.accepts(manifest(c), submitted(c), running(c), failed(c, lifecycle.App))
-		if s := w.situation(first.ID); s.Spent.App != 1 || s.TimeoutAt == nil || s.LeaseExpiresAt != nil || len(s.Attempts) != 1 {
+		if s := w.situation(first.ID); s.RetriesUsed.App != 1 || s.TimeoutAt == nil || s.LeaseExpiresAt != nil || len(s.Attempts) != 1 {
 			t.Errorf("after a failure: %+v", s)
 		}
-		lanes := must[map[[3]string]store.Lane](t)(w.Lanes(t.Context(), []uuid.UUID{first.ID, fourth.ID, free.ID, uuid.New()}))
+		lanes := must[map[[3]string]store.ClaimGates](t)(w.ListClaimGates(t.Context(), []uuid.UUID{first.ID, fourth.ID, free.ID, uuid.New()}))
 		if len(lanes) != 2 || lanes[[3]string{"p", "default", "e"}].Full() || lanes[[3]string{"p", "default", "d"}].Deployment.Used != 1 {
 			t.Errorf("lanes %+v", lanes)
 		}
-		must[*store.Pool](t)(w.UpdatePool(t.Context(), "p", store.PoolChange{Paused: ptr(true)}, "grace"))
-		must[*store.Pool](t)(w.UpdatePool(t.Context(), "p", store.PoolChange{Description: ptr("closed")}, "linus"))
-		must[*store.Queue](t)(w.UpdateQueue(t.Context(), "p", "default", store.QueueChange{Paused: ptr(true)}, "barbara"))
-		if s := w.situation(free.ID); s.Lane.Pool.PausedBy != "grace" || s.Lane.Pool.PausedAt.IsZero() || s.Lane.Queue.PausedBy != "barbara" || s.Lane.Deployment.PausedBy != "" {
-			t.Errorf("paused by %+v", s.Lane)
+		must[*store.Pool](t)(w.UpdatePool(t.Context(), "p", store.PoolUpdate{Paused: ptr(true)}, "grace"))
+		must[*store.Pool](t)(w.UpdatePool(t.Context(), "p", store.PoolUpdate{Description: ptr("closed")}, "linus"))
+		must[*store.Queue](t)(w.UpdateQueue(t.Context(), "p", "default", store.QueueUpdate{Paused: ptr(true)}, "barbara"))
+		if s := w.situation(free.ID); s.Gates.Pool.PausedBy != "grace" || s.Gates.Pool.PausedAt.IsZero() || s.Gates.Queue.PausedBy != "barbara" || s.Gates.Deployment.PausedBy != "" {
+			t.Errorf("paused by %+v", s.Gates)
 		}
-		_, err := w.Situation(t.Context(), uuid.New())
+		_, err := w.GetRunFacts(t.Context(), uuid.New())
 		w.refuses(err, store.NotFound)
 	})
 }

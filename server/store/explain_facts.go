@@ -11,13 +11,13 @@ import (
 	"github.com/berth-dev/berth/server/lifecycle"
 )
 
-// Lane is what can keep the runs of one deployment in one queue of one pool from being claimed, as it is now.
-type Lane struct {
-	Pool, Queue, Deployment Gate
+// Gates is what can keep the runs of one deployment in one queue of one pool from being claimed, as it is now.
+type ClaimGates struct {
+	Pool, Queue, Deployment ClaimGate
 }
 
-// Gate is a pool, a queue or a deployment on the way of a run.
-type Gate struct {
+// ClaimGate is a pool, a queue or a deployment on the way of a run.
+type ClaimGate struct {
 	ID       uuid.UUID
 	Name     string
 	Paused   bool
@@ -28,13 +28,13 @@ type Gate struct {
 }
 
 // Full reports whether the limit lets nothing more through.
-func (g Gate) Full() bool { return g.Limit != nil && g.Used >= *g.Limit }
+func (g ClaimGate) Full() bool { return g.Limit != nil && g.Used >= *g.Limit }
 
 // Full reports whether a limit is in the way.
-func (l Lane) Full() bool { return l.Pool.Full() || l.Queue.Full() || l.Deployment.Full() }
+func (l ClaimGates) Full() bool { return l.Pool.Full() || l.Queue.Full() || l.Deployment.Full() }
 
 // Paused reports whether something on the way is paused.
-func (l Lane) Paused() bool { return l.Pool.Paused || l.Queue.Paused || l.Deployment.Paused }
+func (l ClaimGates) Paused() bool { return l.Pool.Paused || l.Queue.Paused || l.Deployment.Paused }
 
 // lanesOfSQL reads each lane once, however many of the runs are in it. Slots are counted, where there is a
 // limit, along attempts_active and attempts_active_deployment.
@@ -59,7 +59,7 @@ JOIN pools p ON p.id = l.pool_id
 JOIN queues q ON q.id = l.queue_id
 JOIN deployments d ON d.id = l.deployment_id`
 
-type laneRow struct {
+type claimGatesRow struct {
 	PoolID           uuid.UUID `db:"pool_id"`
 	Pool             string    `db:"pool"`
 	PoolPaused       bool      `db:"pool_paused"`
@@ -77,23 +77,23 @@ type laneRow struct {
 	DeploymentUsed   int32     `db:"deployment_used"`
 }
 
-func (r laneRow) lane() Lane {
-	return Lane{
-		Pool: Gate{
+func (r claimGatesRow) gates() ClaimGates {
+	return ClaimGates{
+		Pool: ClaimGate{
 			ID:     r.PoolID,
 			Name:   r.Pool,
 			Paused: r.PoolPaused,
 			Limit:  r.PoolLimit,
 			Used:   r.PoolUsed,
 		},
-		Queue: Gate{
+		Queue: ClaimGate{
 			ID:     r.QueueID,
 			Name:   r.Queue,
 			Paused: r.QueuePaused,
 			Limit:  r.QueueLimit,
 			Used:   r.QueueUsed,
 		},
-		Deployment: Gate{
+		Deployment: ClaimGate{
 			ID:     r.DeploymentID,
 			Name:   r.Deployment,
 			Paused: r.DeploymentPaused,
@@ -103,47 +103,47 @@ func (r laneRow) lane() Lane {
 	}
 }
 
-// Lanes reads the lanes that runs are in, by the names that runs are shown with: pool, queue and deployment.
-func (tx *Tx) Lanes(ctx context.Context, runs []uuid.UUID) (map[[3]string]Lane, error) {
+// ListClaimGates reads the lanes that runs are in, by the names that runs are shown with: pool, queue and deployment.
+func (tx *Tx) ListClaimGates(ctx context.Context, runs []uuid.UUID) (map[[3]string]ClaimGates, error) {
 	list := listOf(runs)
-	var rows []laneRow
+	var rows []claimGatesRow
 	if err := tx.all(ctx, &rows, lanesOfSQL+tx.s.dialect.list("uuid")+lanesOfEndSQL, list); err != nil {
 		return nil, fmt.Errorf("read what runs wait for: %w", err)
 	}
-	lanes := make(map[[3]string]Lane, len(rows))
+	lanes := make(map[[3]string]ClaimGates, len(rows))
 	for _, r := range rows {
-		lanes[[3]string{r.Pool, r.Queue, r.Deployment}] = r.lane()
+		lanes[[3]string{r.Pool, r.Queue, r.Deployment}] = r.gates()
 	}
 	return lanes, nil
 }
 
-// Situation is all that explains a run, as it was at one moment.
-type Situation struct {
+// RunFacts is all that explains a run, as it was at one moment.
+type RunFacts struct {
 	Run      Run
 	Attempts []Attempt
-	Lane     Lane
+	Gates    ClaimGates
 	// Holders are some of the runs that hold slots of what is full, the longest holding first.
-	Holders []Holder
-	// Ahead are the runs that are due in the same queue and come first; AheadMax stands for that many or
+	Holders []SlotHolder
+	// AheadInQueue are the runs that are due in the same queue and come first; AheadCountMax stands for that many or
 	// more.
-	Ahead int
-	// Before are the runs that are due in queues of the pool that are served first; AheadMax as above.
-	Before        int
-	StartDeadline *time.Time
-	TimeoutAt     *time.Time
-	Policy        lifecycle.RetryPolicy
-	Spent         lifecycle.RetriesUsed
-	Workers       []Worker // of the pool
-	Now           time.Time
+	AheadInQueue int
+	// AheadInOtherQueues are the runs that are due in queues of the pool that are served first; AheadCountMax as above.
+	AheadInOtherQueues int
+	StartDeadline      *time.Time
+	TimeoutAt          *time.Time
+	Policy             lifecycle.RetryPolicy
+	RetriesUsed        lifecycle.RetriesUsed
+	Workers            []Worker // of the pool
+	Now                time.Time
 	// LeaseExpiresAt is when the lease of the newest attempt ends or ended; nil where nobody holds it.
 	LeaseExpiresAt *time.Time
 }
 
-// AheadMax bounds how far the line before a run is counted.
-const AheadMax = 10000
+// AheadCountMax bounds how far the line before a run is counted.
+const AheadCountMax = 10000
 
-// Holder is a run that holds a slot.
-type Holder struct {
+// SlotHolder is a run that holds a slot.
+type SlotHolder struct {
 	Name       string
 	Deployment string
 	Since      time.Time
@@ -195,24 +195,24 @@ JOIN deployment_revisions v ON v.id = r.revision_id
 WHERE r.id = ?`
 )
 
-// Situation reads what explains a run.
-func (tx *Tx) Situation(ctx context.Context, id uuid.UUID) (*Situation, error) {
+// RunFacts reads what explains a run.
+func (tx *Tx) GetRunFacts(ctx context.Context, id uuid.UUID) (*RunFacts, error) {
 	run, err := tx.GetRun(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	s := &Situation{Run: *run}
+	s := &RunFacts{Run: *run}
 	if s.Now, err = tx.now(ctx); err != nil {
 		return nil, err
 	}
 	if s.Attempts, err = tx.ListAttempts(ctx, id); err != nil {
 		return nil, err
 	}
-	lanes, err := tx.Lanes(ctx, []uuid.UUID{id})
+	lanes, err := tx.ListClaimGates(ctx, []uuid.UUID{id})
 	if err != nil {
 		return nil, err
 	}
-	s.Lane = lanes[[3]string{run.Pool, run.Queue, run.Deployment}]
+	s.Gates = lanes[[3]string{run.Pool, run.Queue, run.Deployment}]
 	if err := tx.pausers(ctx, s); err != nil {
 		return nil, err
 	}
@@ -220,7 +220,7 @@ func (tx *Tx) Situation(ctx context.Context, id uuid.UUID) (*Situation, error) {
 		return nil, err
 	}
 	if run.State.Type == lifecycle.Scheduled {
-		if err := tx.line(ctx, s); err != nil {
+		if err := tx.countAhead(ctx, s); err != nil {
 			return nil, err
 		}
 	}
@@ -229,11 +229,11 @@ func (tx *Tx) Situation(ctx context.Context, id uuid.UUID) (*Situation, error) {
 }
 
 // pausers reads who paused what is in the way.
-func (tx *Tx) pausers(ctx context.Context, s *Situation) error {
+func (tx *Tx) pausers(ctx context.Context, s *RunFacts) error {
 	for _, one := range []struct {
-		gate *Gate
+		gate *ClaimGate
 		kind AuditKind
-	}{{&s.Lane.Pool, AuditPool}, {&s.Lane.Queue, AuditQueue}, {&s.Lane.Deployment, AuditDeployment}} {
+	}{{&s.Gates.Pool, AuditPool}, {&s.Gates.Queue, AuditQueue}, {&s.Gates.Deployment, AuditDeployment}} {
 		if !one.gate.Paused {
 			continue
 		}
@@ -261,7 +261,7 @@ func (e AuditEntry) pauses() bool {
 	)
 }
 
-func (tx *Tx) deadlines(ctx context.Context, s *Situation) error {
+func (tx *Tx) deadlines(ctx context.Context, s *RunFacts) error {
 	var row struct {
 		StartDeadline  *stamp                            `db:"start_deadline_at"`
 		TimeoutAt      *stamp                            `db:"timeout_at"`
@@ -274,22 +274,22 @@ func (tx *Tx) deadlines(ctx context.Context, s *Situation) error {
 		return found(err, "run %s", s.Run.ID)
 	}
 	s.StartDeadline, s.TimeoutAt, s.LeaseExpiresAt = row.StartDeadline.ptr(), row.TimeoutAt.ptr(), row.Lease.ptr()
-	s.Spent, s.Policy = row.Spent.v, row.Retries.v.WithTemplateDefault(row.Infrastructure)
+	s.RetriesUsed, s.Policy = row.Spent.v, row.Retries.v.WithTemplateDefault(row.Infrastructure)
 	return nil
 }
 
-// line reads who is before the run: in its queue, and on the slots of the first limit that is full.
-func (tx *Tx) line(ctx context.Context, s *Situation) error {
-	if err := tx.get(ctx, &s.Ahead, aheadSQL, s.Run.ID, s.Now, AheadMax); err != nil {
+// countAhead reads who is before the run: in its queue, and on the slots of the first limit that is full.
+func (tx *Tx) countAhead(ctx context.Context, s *RunFacts) error {
+	if err := tx.get(ctx, &s.AheadInQueue, aheadSQL, s.Run.ID, s.Now, AheadCountMax); err != nil {
 		return fmt.Errorf("count the line before run %s: %w", s.Run.ID, err)
 	}
-	if err := tx.get(ctx, &s.Before, beforeSQL, s.Now, s.Run.ID, AheadMax); err != nil {
+	if err := tx.get(ctx, &s.AheadInOtherQueues, beforeSQL, s.Now, s.Run.ID, AheadCountMax); err != nil {
 		return fmt.Errorf("count what goes before run %s: %w", s.Run.ID, err)
 	}
 	for _, gate := range []struct {
-		of     Gate
+		of     ClaimGate
 		column string
-	}{{s.Lane.Deployment, "a.deployment_id = ?"}, {s.Lane.Queue, "a.queue_id = ?"}, {s.Lane.Pool, "a.pool_id = ?"}} {
+	}{{s.Gates.Deployment, "a.deployment_id = ?"}, {s.Gates.Queue, "a.queue_id = ?"}, {s.Gates.Pool, "a.pool_id = ?"}} {
 		if !gate.of.Full() {
 			continue
 		}
@@ -304,7 +304,7 @@ func (tx *Tx) line(ctx context.Context, s *Situation) error {
 		for _, r := range rows {
 			s.Holders = append(
 				s.Holders,
-				Holder{Name: r.Name, Deployment: r.Deployment, Since: r.ClaimedAt.time()},
+				SlotHolder{Name: r.Name, Deployment: r.Deployment, Since: r.ClaimedAt.time()},
 			)
 		}
 		return nil
@@ -312,18 +312,18 @@ func (tx *Tx) line(ctx context.Context, s *Situation) error {
 	return nil
 }
 
-// Lanes reads the lanes that runs are in.
-func (s *Store) Lanes(ctx context.Context, runs []uuid.UUID) (map[[3]string]Lane, error) {
-	return s.view().Lanes(ctx, runs)
+// ListClaimGates reads the lanes that runs are in.
+func (s *Store) ListClaimGates(ctx context.Context, runs []uuid.UUID) (map[[3]string]ClaimGates, error) {
+	return s.view().ListClaimGates(ctx, runs)
 }
 
-// Situation reads what explains a run, all of it from one snapshot: a slot that is given away meanwhile does
+// RunFacts reads what explains a run, all of it from one snapshot: a slot that is given away meanwhile does
 // not make it say two things that were never true together.
-func (s *Store) Situation(ctx context.Context, id uuid.UUID) (*Situation, error) {
-	var situation *Situation
+func (s *Store) GetRunFacts(ctx context.Context, id uuid.UUID) (*RunFacts, error) {
+	var situation *RunFacts
 	err := s.snapshot(ctx, func(tx *Tx) error {
 		var err error
-		situation, err = tx.Situation(ctx, id)
+		situation, err = tx.GetRunFacts(ctx, id)
 		return err
 	})
 	return situation, err

@@ -76,7 +76,7 @@ func scenarios() []scenario {
 		{name: "a pod that Pod Security refuses", labels: restricted, config: "policy: {wait_seconds: {config: 4}}", script: "true", pod: "securityContext: null",
 			container: "securityContext: null", state: "CRASHED", ends: "config", pods: 0, says: "Pod Security level rejects the pod"},
 		{name: "a ServiceAccount that is missing", config: "policy: {wait_seconds: {config: 4}}", script: "true", pod: "serviceAccountName: nobody",
-			state: "CRASHED", ends: "config", pods: 0, says: "ServiceAccount is missing"},
+			state: "CRASHED", ends: "config", pods: 0, says: "ServiceAccount does not exist"},
 		{name: "suspended, and resumed later", script: "true", spec: "suspend: true", act: resumed, state: "COMPLETED", ends: "ok", pods: 1},
 		{name: "suspended while it runs, and resumed later", script: `trap "exit 143" TERM; ` + gated, act: suspendedRunning, resumed: true, state: "COMPLETED", ends: "ok", pods: 2},
 

@@ -10,7 +10,6 @@ import (
 
 	"github.com/berth-dev/berth/charts/release"
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
-	"github.com/berth-dev/berth/worker/kube"
 )
 
 // installCommands work on the chart in this binary: they need neither the helm program nor a chart
@@ -300,7 +299,7 @@ func hookCommand(app *cli.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := kube.StopDeployment(cmd.Context(), config, config.Namespace, deployment); err != nil {
+		if err := config.StopDeployment(cmd.Context(), config.Namespace, deployment); err != nil {
 			return err
 		}
 		return app.Printf("deployment %s/%s is stopped\n", config.Namespace, deployment)

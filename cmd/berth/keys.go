@@ -8,7 +8,7 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/apikey"
-	"github.com/berth-dev/berth/worker/kube"
+	"github.com/berth-dev/berth/worker/kube/cluster"
 )
 
 // The data keys of the Secret that the chart's server and worker read.
@@ -44,9 +44,8 @@ and upgrade, which is what the chart's hook does.`,
 		if err != nil {
 			return err
 		}
-		written, err := kube.EnsureSecretKeys(
+		written, err := config.EnsureSecretKeys(
 			cmd.Context(),
-			config,
 			cluster.namespace,
 			secret,
 			map[string]func() (string, error){
@@ -85,12 +84,12 @@ func (f *chartCluster) add(cmd *cobra.Command, namespace string) {
 	flags.StringVarP(&f.namespace, "namespace", "n", namespace, usage)
 }
 
-func (f *chartCluster) connect() (kube.Config, error) {
-	config, err := kube.Connect(kube.ConnectOptions{
+func (f *chartCluster) connect() (cluster.Config, error) {
+	config, err := cluster.Connect(cluster.ConnectOptions{
 		Kubeconfig: f.kubeconfig, Context: f.context, Namespace: f.namespace, UserAgent: "berth/" + buildVersion(),
 	})
 	if err != nil {
-		return kube.Config{}, fmt.Errorf("connect to the cluster: %w", err)
+		return cluster.Config{}, fmt.Errorf("connect to the cluster: %w", err)
 	}
 	return config, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/kube"
+	"github.com/berth-dev/berth/worker/kube/cluster"
 	"github.com/berth-dev/berth/worker/kube/finalizer"
 )
 
@@ -83,12 +84,12 @@ func (k *kubeFlags) reference() (*manifest.SecretReference, error) {
 	return &manifest.SecretReference{Name: name, Key: key}, nil
 }
 
-func (k *kubeFlags) connect(ctx context.Context) (kube.Config, error) {
+func (k *kubeFlags) connect(ctx context.Context) (cluster.Config, error) {
 	through, err := k.reference()
 	if err != nil {
-		return kube.Config{}, err
+		return cluster.Config{}, err
 	}
-	options := kube.ConnectOptions{
+	options := cluster.ConnectOptions{
 		Kubeconfig: k.kubeconfig,
 		Context:    k.context,
 		Namespace:  k.namespace,
@@ -98,10 +99,10 @@ func (k *kubeFlags) connect(ctx context.Context) (kube.Config, error) {
 	if through != nil {
 		options.Namespace, options.ClusterID = "", "" // these are said of the other cluster
 	}
-	config, err := kube.Connect(options)
+	config, err := cluster.Connect(options)
 	if err == nil && through != nil {
 		options.Namespace, options.ClusterID = k.namespace, k.clusterID
-		config, err = config.Through(ctx, through.Name, through.Key, options)
+		config, err = config.ConnectBySecret(ctx, through.Name, through.Key, options)
 	}
 	if err != nil {
 		return config, fmt.Errorf("connect to the cluster: %w", err)
@@ -114,7 +115,7 @@ func (k *kubeFlags) runtime(
 	logger *slog.Logger,
 	registry *prometheus.Registry,
 ) (job.Runtime, error) {
-	if _, err := finalizer.New(k.legacyFinalizers...); err != nil {
+	if _, err := finalizer.New(manifest.Finalizer, k.legacyFinalizers...); err != nil {
 		return nil, cli.Usagef("--legacy-finalizer: %v", err)
 	}
 	config, err := k.connect(ctx)

@@ -5,68 +5,73 @@ import (
 	"fmt"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
+	"github.com/berth-dev/berth/worker/kube/jobclient"
 	"github.com/berth-dev/berth/worker/kube/observe"
 )
 
-// act does what follows from a view of an attempt that has not ended: carry out a decided end, stop stray
-// pods, insist where pods do not go. It returns when to look again.
-func (w *watcher) act(ctx context.Context, t *tracked, s observe.Snapshot, v observe.Result) (time.Duration, error) {
-	planned, next := w.decide(t, s, v)
+// act does what follows from the observation of an attempt that has not ended: it carries out a planned outcome,
+// deletes stray pods, and escalates where pods do not stop. It returns after which time to reconcile again.
+func (w *watcher) act(
+	ctx context.Context, a *attempt, s observe.Snapshot, observed observe.Result,
+) (time.Duration, error) {
+	planned, next := w.plan(a, s, observed)
 	if planned != nil && s.Job != nil {
-		if err := w.carryOut(ctx, t, s.Job, *planned); err != nil {
+		if err := w.deleteFor(ctx, a, s.Job, *planned); err != nil {
 			return 0, err
 		}
 	}
-	for _, pod := range v.StrayPods {
-		if err := w.deletePod(ctx, pod, metav1.DeleteOptions{}); err != nil {
+	for _, pod := range observed.StrayPods {
+		if err := w.jobs.DeletePod(ctx, pod, jobclient.PodGracePeriod); err != nil {
 			return 0, err
 		}
 	}
-	insist, err := w.insist(ctx, s, planned)
-	return sooner(next, insist), err
+	escalation, err := w.escalate(ctx, s, planned)
+	return sooner(next, escalation), err
 }
 
-// decide returns the end that the attempt is to have: one that was decided before, or one that is due now.
-func (w *watcher) decide(t *tracked, s observe.Snapshot, v observe.Result) (*observe.Outcome, time.Duration) {
+// plan returns the planned outcome of the attempt: decided before, or due now. Without one it returns when one
+// may become due.
+func (w *watcher) plan(a *attempt, s observe.Snapshot, observed observe.Result) (*observe.Outcome, time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if t.planned != nil || s.Deleting() {
-		if planned, ok := s.PlannedOutcome(); ok && t.planned == nil {
-			t.planned = &planned
+	if a.planned != nil || s.Deleting() {
+		if planned, ok := s.PlannedOutcome(); ok && a.planned == nil {
+			a.planned = &planned
 		}
-		return t.planned, 0
+		return a.planned, 0
 	}
-	due, wait := w.due(t, s, v)
-	t.planned = due
+	due, wait := w.due(a, s.Now, observed)
+	a.planned = due
 	return due, wait
 }
 
-func (w *watcher) due(t *tracked, s observe.Snapshot, v observe.Result) (*observe.Outcome, time.Duration) {
-	if v.Lingering == nil {
-		t.outlived = time.Time{}
+// due returns the outcome that waiting has led to, or for how long to wait for it yet.
+func (w *watcher) due(a *attempt, now time.Time, observed observe.Result) (*observe.Outcome, time.Duration) {
+	if observed.Lingering == nil {
+		a.lingeringSince = time.Time{}
 	} else {
-		if t.outlived.IsZero() {
-			t.outlived = s.Now
+		if a.lingeringSince.IsZero() {
+			a.lingeringSince = now
 		}
-		if wait := w.options.Timing.Outlived - s.Now.Sub(t.outlived); wait > 0 {
+		if wait := w.options.Timing.Lingering - now.Sub(a.lingeringSince); wait > 0 {
 			return nil, wait
 		}
-		return v.Lingering, 0
+		return observed.Lingering, 0
 	}
-	if v.Waiting == nil || v.Waiting.Cause == "" {
+
+	waiting := observed.Waiting
+	if waiting == nil || waiting.Cause == "" {
 		return nil, 0
 	}
-	limit := w.options.Deadlines.with(v.Policy).of(v.Waiting.Cause)
+	limit := w.options.Deadlines.withPolicy(observed.Policy).limit(waiting.Cause)
 	if limit <= 0 {
 		return nil, 0
 	}
-	if wait := limit - s.Now.Sub(v.Waiting.Since); wait > 0 {
+	if wait := limit - now.Sub(waiting.Since); wait > 0 {
 		return nil, wait
 	}
 	return &observe.Outcome{
-		Category: v.Waiting.Cause,
-		Message:  fmt.Sprintf("given up after %s: %s", limit, v.Waiting.Summary),
+		Category: waiting.Cause,
+		Message:  fmt.Sprintf("gave up after waiting %s: %s", limit, waiting.Summary),
 	}, 0
 }

@@ -1,27 +1,36 @@
-// Package kube runs attempts as Kubernetes Jobs. It is the only place that talks to a cluster.
+// Package kube runs attempts as Kubernetes Jobs. Only this package and the packages below it talk to a cluster.
 //
 //	Launch ──create──▶ Job ◀──controller──▶ pods
 //	                    │                    │
-//	             informer on Jobs     informer on pods         (per namespace, selected by installation on the server)
+//	             informer on Jobs     informer on pods      (per namespace, filtered by installation on the server)
 //	                    └───────┬────────────┘
 //	                      work queue of attempts
 //	                            │
-//	            reconcile: snapshot ─▶ look ─▶ tell the worker ─▶ act
-//	                                  (pure)
+//	   reconcile: snapshot ─▶ observe.Attempt ─▶ notify the worker ─▶ act
+//	                              (pure)
 //
-// Deciding is apart from acting. Observe (observe.go, ending.go, podend.go, diagnose.go) is a pure function
-// of what the cluster shows; reconcile.go and act.go are level-triggered: they may run at any time, any
-// number of times, and never rely on having seen an event. The copies that informers keep only say that
-// something may have changed; that a Job is missing is believed of the API server alone.
+// The packages below:
+//
+//	cluster    connects to a cluster, explains its errors
+//	observe    what a Job and its pods mean for the attempt: a pure function
+//	podstatus  reads the status of a pod
+//	podlog     follows the output of pods
+//	jobclient  changes Jobs: finalize, delete, gate, drain
+//	finalizer  the names of our finalizers; only this package changes them
+//	kubetest   for tests on a real cluster
+//
+// Observing is apart from acting. Reconciling is level-triggered: it may run at any time and any number of times,
+// and never relies on having seen an event. The informers' copies only say that something may have changed; that
+// a Job is missing is believed only of the API server.
 //
 // What makes it safe:
-//   - The Job's name is the same for everyone who tries to create it, so there is one, whoever crashes in between. A Job
-//     of that name is adopted only if its labels say that it is the same installation's, run's and attempt's.
-//   - The finalizer is in the manifest from the start. It keeps the Job, and its conditions, until the worker says that
-//     the outcome is recorded (Release). It is on Jobs only.
-//   - An end that is decided here (a cancel, a deadline) is written to the Job in an annotation before the Job is
-//     deleted, pods first. It is told when the pods are gone, by whoever observes then.
-//   - The output is followed beside all of that; the outcome neither waits for it nor depends on it.
+//   - The Job's name is the same for every worker that tries to create it, so that there is one, whichever worker
+//     crashes. A Job of that name is adopted only if its labels name the same installation, run and attempt.
+//   - The finalizer is in the manifest from the start. It keeps the Job and its conditions until the worker says
+//     that the outcome is recorded (Finalize). It is on Jobs only.
+//   - An outcome decided here (a cancel, a deadline) is written to the Job in an annotation before the Job is
+//     deleted, pods first. It is reported when the pods are gone, by whichever worker observes the Job then.
+//   - Output is followed independently; the outcome neither waits for it nor depends on it.
 //
 // The ServiceAccount of a worker needs a Role in each namespace that it serves:
 //
@@ -30,9 +39,8 @@
 //	apiGroups: [""]     resources: [pods/log]  verbs: [get]
 //	apiGroups: [""]     resources: [events]    verbs: [list]
 //
-//	apiGroups: [""]     resources: [secrets]   verbs: [get, create, patch]      only where runs have a Secret of their own
+//	apiGroups: [""]     resources: [secrets]   verbs: [get, create, patch]      only where runs have Secrets
 //
-// Without events it works and explains less. Drain needs jobs: list, patch, delete, get. EnsureSecretKeys
-// needs secrets: get, create, patch. It serves namespaces that are named; AllNamespaces needs the same as a
-// ClusterRole.
+// Without events it works and explains less. Drain needs get, list, patch and delete on jobs;
+// cluster.Config.EnsureSecretKeys needs get, create and patch on secrets. AllNamespaces needs the same in a ClusterRole.
 package kube

@@ -8,63 +8,60 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/berth-dev/berth/worker/kube/cluster"
 	"github.com/berth-dev/berth/worker/kube/observe"
 )
 
-// goodFor is how long an answer about the events of an object is good for that has waited so long: thousands
-// that wait for a quota would ask all the time.
-func goodFor(waited time.Duration) time.Duration {
-	return min(max(eventsAge, waited/8), maxEventsAge)
+// Limits of how long a list of events is used before it is fetched again.
+const (
+	minEventsAge = 15 * time.Second
+	maxEventsAge = 2 * time.Minute
+)
+
+// eventsMaxAge is for how long the events of an object are used that has waited so long. It grows with the wait:
+// thousands of attempts that wait for a quota would otherwise fetch events all the time.
+func eventsMaxAge(waited time.Duration) time.Duration {
+	return min(max(minEventsAge, waited/8), maxEventsAge)
 }
 
-// eventCache is the last answer about the events of one object.
+// eventCache is the last list of events of one object.
 type eventCache struct {
-	uid  string
+	uid  types.UID
 	at   time.Time
 	list []corev1.Event
 }
 
-// askEvents adds the events of the object to the snapshot, from the API server when the last answer is old.
-func (w *watcher) askEvents(
-	ctx context.Context,
-	t *tracked,
-	s *observe.Snapshot,
-	query observe.EventQuery,
-	again time.Duration,
+// addEvents adds the events of an object to the snapshot, fetched if the last list is too old. It returns again,
+// or earlier if the events are worth fetching earlier.
+func (w *watcher) addEvents(
+	ctx context.Context, a *attempt, s *observe.Snapshot, query observe.EventQuery, again time.Duration,
 ) (time.Duration, error) {
 	if wait := query.NotBefore.Sub(s.Now); wait > 0 {
 		return sooner(again, wait+100*time.Millisecond), nil
 	}
-	uid := string(query.UID)
-	age := goodFor(s.Now.Sub(query.Since))
-	if t.events.uid != uid || s.Now.Sub(t.events.at) >= age {
-		list, err := w.eventsOf(ctx, t.namespace, uid)
+	maxAge := eventsMaxAge(s.Now.Sub(query.Since))
+	if a.events.uid != query.UID || s.Now.Sub(a.events.at) >= maxAge {
+		list, err := w.listEvents(ctx, a.namespace, query.UID)
 		if err != nil {
 			return 0, err
 		}
-		t.events = eventCache{uid: uid, at: s.Now, list: list}
+		a.events = eventCache{uid: query.UID, at: s.Now, list: list}
 	}
-	s.Events = t.events.list
-	return sooner(again, age+time.Second), nil
+	s.Events = a.events.list
+	return sooner(again, maxAge+time.Second), nil
 }
 
-// eventsOf lists what was said about an object. Not being allowed to read events is no reason to stop looking
-// after it.
-func (w *watcher) eventsOf(ctx context.Context, namespace, uid string) ([]corev1.Event, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+// listEvents lists the events of an object. A worker that may not list events works without them.
+func (w *watcher) listEvents(ctx context.Context, namespace string, uid types.UID) ([]corev1.Event, error) {
+	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()
-	list, err := w.client.CoreV1().
-		Events(namespace).
-		List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.uid=" + uid, Limit: 50})
+	options := metav1.ListOptions{FieldSelector: "involvedObject.uid=" + string(uid), Limit: 50}
+	list, err := w.api.CoreV1().Events(namespace).List(ctx, options)
 	if apierrors.IsForbidden(err) {
-		w.options.Log.Warn(
-			"events can not be read, waiting attempts are explained less well",
-			"namespace",
-			namespace,
-			"error",
-			hinted(err),
-		)
+		w.options.Log.Warn("events not permitted: some waiting attempts stay unexplained; grant list on events",
+			"namespace", namespace, "error", err)
 		return nil, nil
 	}
 	if err != nil {

@@ -2,6 +2,7 @@ package kube
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"testing"
 
@@ -15,6 +16,7 @@ import (
 
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/worker/kube/cluster"
 )
 
 func labelled(run uuid.UUID, attempt, namespace string) *batchv1.Job {
@@ -24,9 +26,9 @@ func labelled(run uuid.UUID, attempt, namespace string) *batchv1.Job {
 	}}
 }
 
-// TestWhetherACreationMayHaveWorked injects answers that a cluster here does not give on demand. ErrLeaseLost
-// promises that nothing was created, and the server hands the attempt to somebody else on its strength.
-func TestWhetherACreationMayHaveWorked(t *testing.T) {
+// TestErrLeaseLostPromisesThatNothingWasCreated injects answers that a cluster does not give on demand. On an
+// ErrLeaseLost the server lets another worker claim the attempt as if it had never started.
+func TestErrLeaseLostPromisesThatNothingWasCreated(t *testing.T) {
 	answer := func(code int, reason metav1.StatusReason) error {
 		return &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: int32(code), Reason: reason}}
 	}
@@ -34,24 +36,24 @@ func TestWhetherACreationMayHaveWorked(t *testing.T) {
 		err     error
 		certain bool
 	}{
-		"too many requests are turned away":      {answer(http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests), true},
-		"so is who may not":                      {answer(http.StatusForbidden, metav1.StatusReasonForbidden), true},
-		"no answer leaves it open":               {errors.New("connection reset by peer"), false},
-		"an internal error leaves it open":       {answer(http.StatusInternalServerError, metav1.StatusReasonInternalError), false},
-		"a gateway's word leaves it open":        {answer(http.StatusBadGateway, metav1.StatusReasonUnknown), false},
-		"so does a service that is unavailable":  {answer(http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable), false},
-		"and a gateway that has waited too long": {answer(http.StatusGatewayTimeout, metav1.StatusReasonTimeout), false},
+		"429 is a definite refusal": {answer(http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests), true},
+		"403 is a definite refusal": {answer(http.StatusForbidden, metav1.StatusReasonForbidden), true},
+		"no answer leaves it open":  {errors.New("connection reset by peer"), false},
+		"500 leaves it open":        {answer(http.StatusInternalServerError, metav1.StatusReasonInternalError), false},
+		"502 leaves it open":        {answer(http.StatusBadGateway, metav1.StatusReasonUnknown), false},
+		"503 leaves it open":        {answer(http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable), false},
+		"504 leaves it open":        {answer(http.StatusGatewayTimeout, metav1.StatusReasonTimeout), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := fake.NewClientset()
 			client.PrependReactor("create", "jobs", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, c.err })
-			r, err := newRuntime(Config{Namespace: "n"}, Options{}, client)
+			r, err := newRuntime(cluster.Config{Namespace: "n"}, Options{}, client)
 			if err != nil {
 				t.Fatal(err)
 			}
 			run := uuid.New()
-			looks := 0
-			a := job.Attempt{Ref: job.Ref{RunID: run, Attempt: 1}, Manifest: labelled(run, "1", "n"), HoldsLease: func() bool { looks++; return looks == 1 }}
+			checks := 0
+			a := job.Attempt{Ref: job.Ref{RunID: run, Attempt: 1}, Manifest: labelled(run, "1", "n"), HoldsLease: func() bool { checks++; return checks == 1 }}
 			if _, err = r.Launch(t.Context(), a); errors.Is(err, job.ErrLeaseLost) != c.certain || err == nil {
 				t.Errorf("after the lease was lost: %v", err)
 			}
@@ -59,66 +61,72 @@ func TestWhetherACreationMayHaveWorked(t *testing.T) {
 	}
 }
 
-func TestAnAttemptWaitsForTheOneBeforeItInAnyNamespace(t *testing.T) {
+func TestALaunchWaitsForTheEarlierAttemptInEveryNamespaceServed(t *testing.T) {
 	run := uuid.New()
 	earlier := labelled(run, "1", "elsewhere")
 	for name, c := range map[string]struct {
 		namespaces []string
 		waits      bool
 	}{
-		"that is served":           {[]string{"n", "elsewhere"}, true},
-		"where all are":            {[]string{AllNamespaces}, true},
-		"but for those not served": {[]string{"n"}, false},
+		"in another namespace that is served: waits":       {[]string{"n", "elsewhere"}, true},
+		"all namespaces are served: waits":                 {[]string{AllNamespaces}, true},
+		"in a namespace that is not served: does not wait": {[]string{"n"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, err := newRuntime(Config{Namespace: "n"}, Options{Namespaces: c.namespaces}, fake.NewClientset(earlier))
+			r, err := newRuntime(cluster.Config{Namespace: "n"}, Options{Namespaces: c.namespaces}, fake.NewClientset(earlier))
 			if err != nil {
 				t.Fatal(err)
 			}
 			l := launch{Runtime: r, attempt: job.Attempt{Ref: job.Ref{RunID: run, Attempt: 2}}, manifest: labelled(run, "2", "n")}
-			err = l.earlierEnded(t.Context())
-			if got := errors.As(err, &errEarlierRuns{}); got != c.waits {
+			err = l.checkEarlierAttempts(t.Context())
+			if got := errors.As(err, &earlierAttemptError{}); got != c.waits {
 				t.Errorf("waits for %v", err)
 			}
 		})
 	}
 }
 
-func TestAJobThatIsGoneWhenItIsReleasedIsNotRemembered(t *testing.T) {
-	r, err := newRuntime(Config{Namespace: "n"}, Options{}, fake.NewClientset())
+func TestAFinalizedJobIsRememberedUntilTheWatchDeletesIt(t *testing.T) {
+	r, err := newRuntime(cluster.Config{Namespace: "n"}, Options{}, fake.NewClientset())
 	if err != nil {
 		t.Fatal(err)
 	}
-	var told hears
-	w, err := r.newWatcher(uuid.New(), &told)
+	var handler goneRecorder
+	w, err := r.newWatcher(uuid.New(), &handler)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer w.queue.ShutDown()
 	r.watcher = w
-	there, gone := labelled(uuid.New(), "1", "n"), labelled(uuid.New(), "1", "n")
+	watched, gone := labelled(uuid.New(), "1", "n"), labelled(uuid.New(), "1", "n")
 	gone.UID = "u-2"
-	if err := w.jobs[0].GetStore().Add(there); err != nil {
+	if err := w.jobCopies[0].GetStore().Add(watched); err != nil {
 		t.Fatal(err)
 	}
-	r.settled(there)
-	r.settled(gone)
-	if len(r.reported) != 1 || !r.reported[there.UID].released {
-		t.Errorf("remembered: %v", r.reported)
+	r.markFinalized(watched)
+	r.markFinalized(gone)
+	if len(r.discovered) != 1 || !r.discovered[watched.UID].finalized {
+		t.Errorf("remembered: %v", r.discovered)
 	}
-	w.gone(there)
-	if len(r.reported) != 0 {
-		t.Errorf("remembered of what is gone: %v", r.reported)
+	w.deleted(watched)
+	if len(r.discovered) != 0 {
+		t.Errorf("remembered after its deletion: %v", r.discovered)
 	}
-	if len(told.gone) != 1 || told.gone[0].UID != string(there.UID) {
-		t.Errorf("told to be gone: %v", told.gone)
+	if len(handler.gone) != 1 || handler.gone[0].UID != string(watched.UID) {
+		t.Errorf("reported as gone: %v", handler.gone)
 	}
 }
 
-// hears is a Handler that wants to know of what is gone alone.
-type hears struct {
+// goneRecorder is a Handler that records calls of Gone.
+type goneRecorder struct {
 	job.Handler
 	gone []job.Object
 }
 
-func (h *hears) Gone(found job.Object) { h.gone = append(h.gone, found) }
+func (h *goneRecorder) Gone(object job.Object) { h.gone = append(h.gone, object) }
+
+func TestALaunchWaitsAsLongAsTheAPIServerAsks(t *testing.T) {
+	if got := retryAfter(fmt.Errorf("create: %w", apierrors.NewTooManyRequests("slow down", 7))); got.Seconds() != 7 {
+		t.Errorf("wait %s, want 7s", got)
+	}
+}

@@ -8,32 +8,35 @@ import (
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/templating/manifest"
+	"github.com/berth-dev/berth/worker/kube/cluster"
 )
 
-// AllNamespaces as the only namespace served means every namespace of the cluster; it needs a ClusterRole.
+// AllNamespaces, as the only namespace, means every namespace of the cluster. It needs a ClusterRole.
 const AllNamespaces = "*"
 
-// Options of a Runtime. The zero value serves the default namespace of the Config.
+// Options of a Runtime. The zero value serves the default namespace of the cluster.Config.
 type Options struct {
-	// Namespaces to create Jobs in and to watch.
+	// Namespaces in which Jobs are created and watched.
 	Namespaces []string
 	Deadlines  Deadlines
 	Timing     Timing
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
-	// LegacyFinalizers are names that older releases held Jobs with. They are taken off wherever ours is, and
-	// replaced by ours at the start and hourly; they are never written.
+	// Finalizer is the finalizer that holds Jobs. Only tests of an upgrade choose another than the default.
+	Finalizer string
+	// LegacyFinalizers are finalizers of older releases. They are taken off wherever ours is, replaced by ours at
+	// the start and then hourly, and never written.
 	LegacyFinalizers []string
-	// Gated creates Jobs suspended and lets them run once the server has taken note of them (Grant). That
-	// closes the last window in which an attempt could run twice: a worker that sleeps between the look at
-	// its lease and the creation for longer than a finished Job is kept. It costs a write more for each Job.
+	// Gated creates Jobs suspended and resumes them after the server has recorded them (Grant). An attempt then
+	// cannot run twice even if a worker sleeps between its lease check and the creation for longer than a
+	// finished Job is kept. It costs one more write per Job.
 	Gated bool
-	// Reconcilers is how many attempts are looked at side by side.
+	// Reconcilers is how many attempts are reconciled at once. Default 16.
 	Reconcilers int
 }
 
-// Deadlines are how long a pending attempt may wait for one cause before it is ended with that category.
-// Negative means for ever.
+// Deadlines are how long a pending attempt may wait for each cause before it ends with that category. Negative
+// means for ever.
 type Deadlines struct {
 	ImagePull     time.Duration // default 10 minutes
 	Config        time.Duration // default 5 minutes
@@ -42,23 +45,23 @@ type Deadlines struct {
 	NodeLost      time.Duration // default for ever: the pod may still run
 }
 
-// Timing is how patient the runtime is with what goes on by itself.
+// Timing are the waits and intervals of the runtime.
 type Timing struct {
-	// Outlived is how long other containers may run on after the job container has ended. Default 30 seconds.
-	Outlived time.Duration
-	// Escalate is how long after its grace period a pod may take to go before it is told again, with no
-	// grace. Default 30 seconds.
+	// Lingering is how long other containers may run on after the job container has ended. Default 30 seconds.
+	Lingering time.Duration
+	// Escalate is how long after its grace period a pod may still exist before it is deleted again with a
+	// grace period of 1 second. Default 30 seconds.
 	Escalate time.Duration
-	// Force is how long after its grace period a pod of a cancelled attempt is waited for before its object
-	// is removed by force, although its node does not confirm that it has stopped. Default 10 minutes.
+	// Force is how long after its grace period a pod of an attempt with a planned outcome may still exist
+	// before it is removed by force, without its node confirming that it has stopped. Default 10 minutes.
 	Force time.Duration
-	// Output is how long Release waits for the rest of the output. Default 10 seconds.
+	// Output is how long Finalize waits for the rest of the output. Default 10 seconds.
 	Output time.Duration
-	// TTL is how long a Job that does not say so itself is kept after its end. Default 1 hour.
+	// TTL is how long a Job is kept after its end if its template does not say. Default 1 hour.
 	TTL time.Duration
-	// Sweep is how often legacy finalizers are looked for. Default 1 hour.
+	// Sweep is the interval at which legacy finalizers are replaced. Default 1 hour.
 	Sweep time.Duration
-	// Resync is how often everything is looked at again, whatever the watch says. Default 5 minutes.
+	// Resync is the interval at which everything is reconciled, whatever the watch shows. Default 5 minutes.
 	Resync time.Duration
 }
 
@@ -69,17 +72,20 @@ func orDefault[T int | time.Duration](value, fallback T) T {
 	return value
 }
 
-func (o Options) withDefaults(c Config) Options {
+func (o Options) withDefaults(c cluster.Config) Options {
 	if len(o.Namespaces) == 0 {
 		o.Namespaces = []string{c.Namespace}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Finalizer == "" {
+		o.Finalizer = manifest.Finalizer
+	}
 	o.Reconcilers = orDefault(o.Reconcilers, 16)
 	o.Deadlines.ImagePull = orDefault(o.Deadlines.ImagePull, 10*time.Minute)
 	o.Deadlines.Config = orDefault(o.Deadlines.Config, 5*time.Minute)
-	o.Timing.Outlived = orDefault(o.Timing.Outlived, 30*time.Second)
+	o.Timing.Lingering = orDefault(o.Timing.Lingering, 30*time.Second)
 	o.Timing.Escalate = orDefault(o.Timing.Escalate, 30*time.Second)
 	o.Timing.Force = orDefault(o.Timing.Force, 10*time.Minute)
 	o.Timing.Output = orDefault(o.Timing.Output, 10*time.Second)
@@ -89,10 +95,13 @@ func (o Options) withDefaults(c Config) Options {
 	return o
 }
 
-// with are the deadlines where a template's policy says otherwise.
-func (d Deadlines) with(p manifest.Policy) Deadlines {
+// withPolicy returns the deadlines with those that the template's policy sets.
+func (d Deadlines) withPolicy(p manifest.Policy) Deadlines {
 	for cause, deadline := range map[api.Category]*time.Duration{
-		api.CategoryImagePull: &d.ImagePull, api.CategoryConfig: &d.Config, api.CategoryQuota: &d.Quota, api.CategoryUnschedulable: &d.Unschedulable,
+		api.CategoryImagePull:     &d.ImagePull,
+		api.CategoryConfig:        &d.Config,
+		api.CategoryQuota:         &d.Quota,
+		api.CategoryUnschedulable: &d.Unschedulable,
 	} {
 		if seconds, ok := p.WaitSeconds[string(cause)]; ok {
 			*deadline = time.Duration(seconds) * time.Second
@@ -104,8 +113,8 @@ func (d Deadlines) with(p manifest.Policy) Deadlines {
 	return d
 }
 
-// of returns how long to wait for the cause; zero or less means for ever.
-func (d Deadlines) of(cause api.Category) time.Duration {
+// limit returns how long to wait for the cause; zero or less means for ever.
+func (d Deadlines) limit(cause api.Category) time.Duration {
 	switch cause {
 	case api.CategoryImagePull:
 		return d.ImagePull

@@ -15,62 +15,54 @@ import (
 
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/worker/kube/cluster"
+	"github.com/berth-dev/berth/worker/kube/jobclient"
 	"github.com/berth-dev/berth/worker/kube/observe"
 )
 
-const (
-	// catchUp is how long the watch may take to show what create has answered, before the API server is
-	// asked.
-	catchUp = 15 * time.Second
-	// callTimeout is for one request to the API server.
-	callTimeout = 30 * time.Second
-	// eventsAge is how long an answer about events is good for at first, maxEventsAge after a long wait.
-	eventsAge    = 15 * time.Second
-	maxEventsAge = 2 * time.Minute
-)
+// watchLag is how long the watch may take to show a Job that was created, before the API server is asked.
+const watchLag = 15 * time.Second
 
-// reconcile looks at one attempt, tells what it sees and does what follows from it. It returns when to look
-// again even if nothing changes; zero means that nothing has to.
+// reconcile observes one attempt, notifies the handler and acts on the observation. It returns after which time
+// to reconcile again even if nothing changes; zero means not at all.
 func (w *watcher) reconcile(ctx context.Context, ref job.Ref) (time.Duration, error) {
-	t := w.trackedOf(ref)
-	w.report(ref, t)
-	if t == nil || t.ended {
+	a := w.attempt(ref)
+	w.reportDiscovered(ref, a)
+	if a == nil || a.ended {
 		return 0, nil
 	}
-	s, again, err := w.snapshot(ctx, t)
+	s, again, err := w.snapshot(ctx, a)
 	if err != nil {
 		return 0, err
 	}
-	v := observe.Attempt(s)
-	if v.Events != nil {
-		if again, err = w.askEvents(ctx, t, &s, *v.Events, again); err != nil {
+
+	observed := observe.Attempt(s)
+	if observed.Events != nil {
+		// The events may explain what the objects do not: observe again with them.
+		if again, err = w.addEvents(ctx, a, &s, *observed.Events, again); err != nil {
 			return 0, err
 		}
-		v = observe.Attempt(s)
+		observed = observe.Attempt(s)
 	}
-	if v.PolicyError != nil {
-		w.options.Log.Warn(
-			"the template's policy can not be read from the job: it is looked after the usual way",
-			"attempt",
-			ref.String(),
-			"error",
-			v.PolicyError,
-		)
+	if observed.PolicyError != nil {
+		w.options.Log.Warn("cannot read the policy annotation of the job, using the default policy",
+			"attempt", ref.String(), "job", a.jobName(), "error", observed.PolicyError)
 	}
-	w.follow(t, v)
-	if v.Phase == job.Ended {
-		w.finish(ctx, t, s, v)
+
+	w.follow(a, observed)
+	switch {
+	case observed.Phase == job.Ended:
+		w.notifyEnded(ctx, a, s, observed.Observation)
 		return 0, nil
-	}
-	if v.AwaitsPod {
+	case observed.AwaitsPod:
 		return time.Second, nil
 	}
-	w.tell(t, v.Observation)
-	next, err := w.act(ctx, t, s, v)
+	w.notify(a, observed.Observation)
+	next, err := w.act(ctx, a, s, observed)
 	return sooner(again, next), err
 }
 
-// sooner is the shorter of two waits, where zero is none.
+// sooner is the shorter of two waits, where zero means none.
 func sooner(a, b time.Duration) time.Duration {
 	if a == 0 || (b > 0 && b < a) {
 		return b
@@ -78,96 +70,98 @@ func sooner(a, b time.Duration) time.Duration {
 	return a
 }
 
-// snapshot collects what is known of the attempt. That its Job is missing is believed only of the API server.
-func (w *watcher) snapshot(ctx context.Context, t *tracked) (observe.Snapshot, time.Duration, error) {
-	now := time.Now()
-	s := observe.Snapshot{JobName: t.namespace + "/" + t.name, Pods: w.podsOf(t.ref), Now: now}
+// notify hands an observation to the handler if it differs from the last one.
+func (w *watcher) notify(a *attempt, observed job.Observation) {
+	if a.lastObserved != nil && reflect.DeepEqual(*a.lastObserved, observed) {
+		return
+	}
+	a.lastObserved = &observed
+	w.handler.Observed(a.ref, observed)
+}
+
+// notifyEnded hands over the outcome, once.
+func (w *watcher) notifyEnded(ctx context.Context, a *attempt, s observe.Snapshot, observed job.Observation) {
+	observed.LastLines = w.lastLines(ctx, a, s)
+	if ctx.Err() != nil {
+		return // the next observer reports it, with the last lines
+	}
+	a.ended = true
+	w.notify(a, observed)
+	if f := w.followerOf(a); f != nil {
+		f.Finish()
+	}
+}
+
+// snapshot collects what is known of the attempt, and after which time to collect it again (zero for never).
+// That the Job is missing is believed only of the API server.
+func (w *watcher) snapshot(ctx context.Context, a *attempt) (observe.Snapshot, time.Duration, error) {
+	s := observe.Snapshot{JobName: a.jobName(), Pods: w.podsOf(a.ref), Now: time.Now()}
 	for _, pod := range s.Pods {
-		w.noteStopped(t.ref, pod)
+		w.noteStopped(a.ref, pod)
 	}
 	w.mu.Lock()
-	uid, past, fresh := t.uid, slices.Clone(t.past), t.fresh
-	s.StoppedPods = slices.Clone(t.stopped)
+	uid, created := a.uid, a.created
+	s.PastPods, s.StoppedPods = slices.Clone(a.pastPods), slices.Clone(a.stoppedPods)
 	w.mu.Unlock()
-	s.PastPods = slices.DeleteFunc(past, func(gone *corev1.Pod) bool {
-		return slices.ContainsFunc(s.Pods, func(p *corev1.Pod) bool { return p.UID == gone.UID })
+
+	// A deleted pod may still be among the copies that were listed above.
+	s.PastPods = slices.DeleteFunc(s.PastPods, func(past *corev1.Pod) bool {
+		return slices.ContainsFunc(s.Pods, func(pod *corev1.Pod) bool { return pod.UID == past.UID })
 	})
-	for _, j := range w.jobsOf(t.ref) {
-		if j.UID == uid || (uid == "" && j.Namespace == t.namespace && j.Name == t.name) {
+	for _, j := range w.jobsOf(a.ref) {
+		if j.UID == uid || (uid == "" && j.Namespace == a.namespace && j.Name == a.name) {
 			s.Job = j
 		}
 	}
+
 	again := time.Duration(0)
 	switch {
-	case fresh == nil:
+	case created == nil:
 	case s.Job != nil:
 		w.mu.Lock()
-		t.fresh = nil
+		a.created = nil
 		w.mu.Unlock()
-	case now.Sub(t.adoptedAt) < catchUp:
-		s.Job, again = fresh, catchUp
+	case s.Now.Sub(a.adoptedAt) < watchLag:
+		s.Job, again = created, watchLag
 	}
 	if s.Job == nil {
 		var err error
-		if s.Job, err = w.liveJob(ctx, t, uid); err != nil {
+		if s.Job, err = w.getJob(ctx, a, uid); err != nil {
 			return s, 0, err
 		}
 	}
 	if s.Job != nil {
 		w.mu.Lock()
-		t.uid = s.Job.UID
+		a.uid = s.Job.UID
 		w.mu.Unlock()
-		s.Pods = ofJob(s.Pods, s.Job)
+		s.Pods = podsOfJob(s.Pods, s.Job)
 	}
 	return s, again, nil
 }
 
-// ofJob drops pods of another Job that carries the same labels.
-func ofJob(pods []*corev1.Pod, j *batchv1.Job) []*corev1.Pod {
+// podsOfJob drops the pods of another Job with the same labels. It changes the slice.
+func podsOfJob(pods []*corev1.Pod, j *batchv1.Job) []*corev1.Pod {
 	return slices.DeleteFunc(pods, func(pod *corev1.Pod) bool {
-		owner := pod.Labels[batchv1.ControllerUidLabel]
-		return owner != "" && owner != string(j.UID)
+		controller := pod.Labels[batchv1.ControllerUidLabel]
+		return controller != "" && controller != string(j.UID)
 	})
 }
 
-// liveJob asks the API server for the attempt's Job; nil where there is none, or where the name is somebody
-// else's.
-func (w *watcher) liveJob(ctx context.Context, t *tracked, uid types.UID) (*batchv1.Job, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+// getJob asks the API server for the attempt's Job; nil if there is none, or if the name belongs to another.
+func (w *watcher) getJob(ctx context.Context, a *attempt, uid types.UID) (*batchv1.Job, error) {
+	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()
-	j, err := w.client.BatchV1().Jobs(t.namespace).Get(ctx, t.name, metav1.GetOptions{})
+	j, err := w.api.BatchV1().Jobs(a.namespace).Get(ctx, a.name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("look for job %s/%s: %w", t.namespace, t.name, err)
+		return nil, fmt.Errorf("get job %s: %w", a.jobName(), err)
 	}
-	ref, ok := refOf(j)
-	if !ok || ref != t.ref || j.Labels[manifest.LabelInstallation] != w.installation.String() ||
+	ref, ok := jobclient.RefOf(j)
+	if !ok || ref != a.ref || j.Labels[manifest.LabelInstallation] != w.installation.String() ||
 		(uid != "" && j.UID != uid) {
 		return nil, nil
 	}
 	return j, nil
-}
-
-// tell hands over what was seen, where it differs from what was told before.
-func (w *watcher) tell(t *tracked, seen job.Observation) {
-	if t.last != nil && reflect.DeepEqual(*t.last, seen) {
-		return
-	}
-	t.last = &seen
-	w.handler.Observed(t.ref, seen)
-}
-
-// finish tells the end, once.
-func (w *watcher) finish(ctx context.Context, t *tracked, s observe.Snapshot, v observe.Result) {
-	v.LastLines = w.lastLines(ctx, t, s)
-	if ctx.Err() != nil {
-		return // whoever observes next tells it, with the last lines
-	}
-	t.ended = true
-	w.tell(t, v.Observation)
-	if f := w.followerOf(t); f != nil {
-		f.finish()
-	}
 }

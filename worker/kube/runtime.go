@@ -13,30 +13,31 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/worker/kube/cluster"
 	"github.com/berth-dev/berth/worker/kube/finalizer"
+	"github.com/berth-dev/berth/worker/kube/jobclient"
 	"github.com/berth-dev/berth/worker/kube/observe"
+	"github.com/berth-dev/berth/worker/kube/podlog"
 )
 
 // Runtime runs attempts as Jobs in one cluster.
 type Runtime struct {
-	config  Config
+	config  cluster.Config
 	options Options
-	client  kubernetes.Interface
-	metrics metrics
-	// finalizers are the names that hold our Jobs.
-	finalizers finalizer.Names
+	api     kubernetes.Interface
+	jobs    *jobclient.Client
 
-	mu       sync.Mutex
-	tracked  map[job.Ref]*tracked
-	launches map[job.Ref]func() // stops a Launch that is under way
-	reported map[types.UID]report
-	watcher  *watcher // while Run runs
+	mu         sync.Mutex
+	attempts   map[job.Ref]*attempt
+	launches   map[job.Ref]func() // cancels a Launch in progress
+	discovered map[types.UID]discovery
+	watcher    *watcher // nil unless Run runs
 }
 
 var _ job.Runtime = (*Runtime)(nil)
 
-// tracked is an attempt that was launched or adopted here and not released yet.
-type tracked struct {
+// attempt is an attempt that this runtime observes: launched or adopted here, and not yet finalized or disowned.
+type attempt struct {
 	ref       job.Ref
 	container string
 	namespace string
@@ -45,61 +46,62 @@ type tracked struct {
 	offset    int64
 	adoptedAt time.Time
 
-	// Guarded by Runtime.mu.
-	uid      types.UID
-	planned  *observe.Outcome // the end that was decided here: the Job is to be deleted
-	past     []*corev1.Pod
-	stopped  []types.UID // pods that were told to stop while they ran
-	follower *follower
-	fresh    *batchv1.Job // what create answered, until the watch has caught up; nobody changes it
+	// The fields below are guarded by Runtime.mu.
 
-	// Of the reconcile of this attempt alone; there is never more than one at a time.
-	last     *job.Observation
-	ended    bool
-	annotate bool // the planned end is in the Job's annotation
-	events   eventCache
-	outlived time.Time // since when the job container has been found outlived
+	uid         types.UID
+	planned     *observe.Outcome // decided here: the Job is to be deleted for it
+	pastPods    []*corev1.Pod
+	stoppedPods []types.UID // pods that were seen being deleted while they ran
+	follower    *podlog.Follower
+	stopFollow  func()
+	created     *batchv1.Job // the answer to create, until the watch shows the Job; never changed
+
+	// The fields below belong to the reconcile of this attempt; only one runs at a time.
+
+	lastObserved   *job.Observation
+	ended          bool
+	plannedWritten bool // the planned outcome is in the Job's annotation
+	events         eventCache
+	lingeringSince time.Time // since when the job container has ended while its pod runs on
 }
 
-// report is what was said to Handler.Found about a Job.
-type report struct {
-	deleting bool
-	at       time.Time
-	released bool // there is nothing left to tell
-}
+func (a *attempt) jobName() string { return a.namespace + "/" + a.name }
 
-// New returns a Runtime for the cluster. Nothing is asked of the cluster before Run or Launch.
-func New(config Config, options Options) (*Runtime, error) {
+// New returns a Runtime for the cluster. It makes no request before Run or Launch.
+func New(config cluster.Config, options Options) (*Runtime, error) {
 	options = options.withDefaults(config)
-	counted, err := newRequests(options.Registerer)
+	api, err := config.NewClient(options.Log, options.Registerer)
 	if err != nil {
 		return nil, err
 	}
-	quiet := counted.seen(config.REST)
-	quiet.WarningHandlerWithContext = warnings{options.Log}
-	client, err := kubernetes.NewForConfig(quiet)
-	if err != nil {
-		return nil, fmt.Errorf("make a client for the cluster at %s: %w", config.REST.Host, err)
-	}
-	return newRuntime(config, options, client)
+	return newRuntime(config, options, api)
 }
 
-func newRuntime(config Config, options Options, client kubernetes.Interface) (*Runtime, error) {
+func newRuntime(config cluster.Config, options Options, api kubernetes.Interface) (*Runtime, error) {
 	options = options.withDefaults(config)
 	if slices.Contains(options.Namespaces, AllNamespaces) && len(options.Namespaces) > 1 {
-		return nil, fmt.Errorf("watch all namespaces (%s) or the ones named, not both", AllNamespaces)
+		return nil, fmt.Errorf("namespace %q means all namespaces: name it alone, or name others without it", AllNamespaces)
 	}
 	slices.Sort(options.Namespaces)
 	options.Namespaces = slices.Compact(options.Namespaces)
-	finalizers, err := finalizer.New(options.LegacyFinalizers...)
+	finalizers, err := finalizer.New(options.Finalizer, options.LegacyFinalizers...)
 	if err != nil {
 		return nil, err
 	}
-	r := &Runtime{
-		config: config, options: options, client: client, finalizers: finalizers,
-		tracked: map[job.Ref]*tracked{}, launches: map[job.Ref]func(){}, reported: map[types.UID]report{},
+	metrics, err := jobclient.NewMetrics(options.Registerer)
+	if err != nil {
+		return nil, err
 	}
-	if r.metrics, err = newMetrics(options.Registerer, r); err != nil {
+
+	r := &Runtime{
+		config: config, options: options, api: api,
+		attempts: map[job.Ref]*attempt{}, launches: map[job.Ref]func(){}, discovered: map[types.UID]discovery{},
+	}
+	r.jobs = &jobclient.Client{
+		API: api, Finalizers: finalizers, TTL: options.Timing.TTL, Log: options.Log, Metrics: metrics,
+		Finalized: r.markFinalized,
+	}
+	if err := r.registerGauges(); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -108,96 +110,97 @@ func newRuntime(config Config, options Options, client kubernetes.Interface) (*R
 // Type is the type of work pool served.
 func (r *Runtime) Type() string { return "kubernetes" }
 
-// ClusterID names the cluster.
+// ClusterID identifies the cluster.
 func (r *Runtime) ClusterID() string { return r.config.ClusterID }
 
-// DefaultNamespace is for manifests that name none.
+// DefaultNamespace is used for manifests that name none.
 func (r *Runtime) DefaultNamespace() string { return r.config.Namespace }
 
-// Namespaces is where Jobs may be created; none means everywhere.
+// Namespaces lists where Jobs may be created; empty means all namespaces.
 func (r *Runtime) Namespaces() []string {
-	if r.options.Namespaces[0] == AllNamespaces {
+	if r.servesAll() {
 		return nil
 	}
 	return slices.Clone(r.options.Namespaces)
 }
 
-// scopes are the namespaces as the API wants them: one empty name for all.
+func (r *Runtime) servesAll() bool { return r.options.Namespaces[0] == AllNamespaces }
+
+// scopes are the namespaces as the API takes them: one empty name for all.
 func (r *Runtime) scopes() []string {
-	if r.options.Namespaces[0] == AllNamespaces {
+	if r.servesAll() {
 		return []string{metav1.NamespaceAll}
 	}
 	return r.options.Namespaces
 }
 
 func (r *Runtime) serves(namespace string) bool {
-	return r.options.Namespaces[0] == AllNamespaces || slices.Contains(r.options.Namespaces, namespace)
+	return r.servesAll() || slices.Contains(r.options.Namespaces, namespace)
 }
 
-// track begins to observe an attempt. One that is tracked already is observed anew, so that its end is told
-// again and its output handed over from the beginning: it is held under another lease now.
-func (r *Runtime) track(a job.Attempt, namespace, name string, created *batchv1.Job) {
-	t := &tracked{
+// observe starts to observe an attempt. An attempt that is observed already starts anew, because it is held
+// under another lease now: its outcome is reported again and its output handed over from the offset.
+func (r *Runtime) observe(a job.Attempt, namespace, name string, created *batchv1.Job) {
+	started := &attempt{
 		ref: a.Ref, container: a.Container, namespace: namespace, name: name,
-		stream: a.StreamOutput, offset: a.OutputOffset, adoptedAt: time.Now(), fresh: created,
+		stream: a.StreamOutput, offset: a.OutputOffset, adoptedAt: time.Now(), created: created,
 	}
 	if created != nil {
 		observe.Trim(created)
-		t.uid = created.UID
+		started.uid = created.UID
 	}
+
 	r.mu.Lock()
-	if earlier := r.tracked[a.Ref]; earlier != nil {
-		t.planned, t.past, t.stopped = earlier.planned, earlier.past, earlier.stopped
+	if earlier := r.attempts[a.Ref]; earlier != nil {
+		started.planned = earlier.planned
+		started.pastPods, started.stoppedPods = earlier.pastPods, earlier.stoppedPods
 		if earlier.follower != nil {
-			earlier.follower.cancel()
+			earlier.stopFollow()
 		}
-		if t.uid == "" {
-			t.uid = earlier.uid
+		if started.uid == "" {
+			started.uid = earlier.uid
 		}
 	}
-	r.tracked[a.Ref] = t
+	r.attempts[a.Ref] = started
 	r.mu.Unlock()
-	r.wake(a.Ref)
+	r.enqueue(a.Ref)
 }
 
-// untrack stops observing and returns what was observed, if anything was.
-func (r *Runtime) untrack(ref job.Ref) *tracked {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	t := r.tracked[ref]
-	delete(r.tracked, ref)
-	return t
-}
-
-func (r *Runtime) trackedOf(ref job.Ref) *tracked {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.tracked[ref]
-}
-
-// wake has the attempt looked at soon.
-func (r *Runtime) wake(ref job.Ref) {
-	r.mu.Lock()
-	w := r.watcher
-	r.mu.Unlock()
-	if w != nil {
-		w.queue.Add(ref)
-	}
-}
-
-// handler is whom Run was started for; nil while it does not run.
-func (r *Runtime) handler() job.Handler {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.watcher == nil {
-		return nil
-	}
-	return r.watcher.handler
-}
-
-// Disown stops observing an attempt that another worker now holds.
+// Disown stops observing an attempt that another worker holds. Nothing in the cluster changes.
 func (r *Runtime) Disown(ref job.Ref) {
-	if t := r.untrack(ref); t != nil {
-		r.stopFollowing(t)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := r.attempts[ref]
+	delete(r.attempts, ref)
+	if a != nil && a.follower != nil {
+		a.stopFollow()
+	}
+}
+
+// attempt returns the attempt if it is observed here, or nil.
+func (r *Runtime) attempt(ref job.Ref) *attempt {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.attempts[ref]
+}
+
+// uidOf is the UID of the attempt's Job, or empty if it is not known yet.
+func (r *Runtime) uidOf(a *attempt) types.UID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return a.uid
+}
+
+// running returns the watcher while Run runs, or nil.
+func (r *Runtime) running() *watcher {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.watcher
+}
+
+// enqueue schedules a reconcile of the attempt.
+func (r *Runtime) enqueue(ref job.Ref) {
+	if w := r.running(); w != nil {
+		w.queue.Add(ref)
 	}
 }

@@ -19,7 +19,7 @@ import (
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apiclient"
-	"github.com/berth-dev/berth/worker/kube"
+	"github.com/berth-dev/berth/worker/kube/cluster"
 	"github.com/berth-dev/berth/worker/kube/kubetest"
 )
 
@@ -31,7 +31,7 @@ type installation struct {
 	binary    string
 	client    *apiclient.ClientWithResponses
 	url       string
-	config    kube.Config
+	config    cluster.Config
 	cluster   kubernetes.Interface
 	namespace string
 }

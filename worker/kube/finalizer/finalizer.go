@@ -1,15 +1,16 @@
-// Package finalizer knows the names with which Berth holds Jobs, and is the only one that changes the
-// finalizers of one.
+// Package finalizer has the names of the finalizers that hold Berth's Jobs. It is the only package that changes
+// the finalizers of an object.
 //
-// A Job is held by one name of ours from its creation until its outcome is recorded. Names of older releases
-// are recognised wherever ours is, taken off wherever ours is, and never written. Somebody else's name is
+// A Job carries one finalizer of ours from its creation until its outcome is recorded. Finalizers of older
+// releases (legacy names) are recognised and taken off wherever ours is, and never written. Foreign finalizers are
 // never touched.
 //
-// A Job that is being deleted can lose a finalizer and can not gain one. So a legacy name is replaced by ours
-// while that is possible, and else left until the outcome is recorded.
+// Kubernetes lets an object that is being deleted lose finalizers, but not gain any. A legacy name is therefore
+// replaced by ours while the object is not being deleted; otherwise it stays until the outcome is recorded.
 package finalizer
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,25 +19,19 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
-
-	"github.com/berth-dev/berth/templating/manifest"
 )
 
-// Names are ours: the one that is written, and those of older releases.
+// Names are our finalizers: the current one, which is written, and those of older releases.
 type Names struct {
 	current string
 	legacy  []string
 }
 
-// New returns our names, the legacy ones given. A name that Kubernetes keeps for itself is refused: taking it
-// off would end what it stands for. So is a name without a domain, which could be anybody's, and the current
-// one.
-func New(legacy ...string) (Names, error) { return As(manifest.Finalizer, legacy...) }
-
-// As is New for a release that writes another name than this one does.
-func As(current string, legacy ...string) (Names, error) {
+// New returns our names. It refuses legacy names that are not safe to take off: names that Kubernetes reserves,
+// names without a domain, which may belong to anyone, and the current one.
+func New(current string, legacy ...string) (Names, error) {
 	for _, name := range legacy {
-		if err := check(current, name); err != nil {
+		if err := validate(current, name); err != nil {
 			return Names{}, fmt.Errorf("legacy finalizer %q: %w", name, err)
 		}
 	}
@@ -44,103 +39,91 @@ func As(current string, legacy ...string) (Names, error) {
 	return Names{current: current, legacy: slices.Compact(sorted)}, nil
 }
 
-func check(current, name string) error {
+func validate(current, name string) error {
 	if problems := validation.IsQualifiedName(name); len(problems) > 0 {
-		return fmt.Errorf("%s", strings.Join(problems, "; "))
+		return errors.New("not a valid finalizer name; it has the form example.com/name")
 	}
 	domain, _, qualified := strings.Cut(name, "/")
 	switch {
-	case name == metav1.FinalizerDeleteDependents,
-		name == metav1.FinalizerOrphanDependents,
-		name == "kubernetes":
-		return fmt.Errorf("it is one of Kubernetes' own")
+	case isKubernetes(name, domain):
+		return errors.New("reserved by Kubernetes")
 	case !qualified:
-		return fmt.Errorf(
-			"give it with its domain, as in example.com/name: without one it could be anybody's",
-		)
-	case domain == "kubernetes.io",
-		domain == "k8s.io",
-		strings.HasSuffix(domain, ".kubernetes.io"),
-		strings.HasSuffix(domain, ".k8s.io"):
-		return fmt.Errorf("it is one of Kubernetes' own")
+		return errors.New("the domain is missing; it has the form example.com/name")
 	case name == current:
-		return fmt.Errorf("it is the name that this release uses")
+		return errors.New("this release uses it; name only finalizers of other releases")
 	}
 	return nil
 }
 
-// Hold reports whether the object is held by one of our names.
+// isKubernetes reports whether Kubernetes reserves the name: taking it off would skip what it stands for.
+func isKubernetes(name, domain string) bool {
+	switch name {
+	case metav1.FinalizerDeleteDependents, metav1.FinalizerOrphanDependents, "kubernetes":
+		return true
+	}
+	for _, reserved := range []string{"kubernetes.io", "k8s.io"} {
+		if domain == reserved || strings.HasSuffix(domain, "."+reserved) {
+			return true
+		}
+	}
+	return false
+}
+
+// Hold reports whether one of our finalizers is on the object.
 func (n Names) Hold(o metav1.Object) bool {
-	return slices.ContainsFunc(o.GetFinalizers(), n.ours)
+	return slices.ContainsFunc(o.GetFinalizers(), n.isOurs)
 }
 
-// Legacy reports whether the object carries a name of an older release.
+// Legacy reports whether a finalizer of an older release is on the object.
 func (n Names) Legacy(o metav1.Object) bool {
-	return slices.ContainsFunc(
-		o.GetFinalizers(),
-		func(name string) bool { return slices.Contains(n.legacy, name) },
-	)
+	return slices.ContainsFunc(o.GetFinalizers(), n.isLegacy)
 }
 
-// HeldByOthers reports whether somebody else's finalizer keeps an object that is being deleted.
+// HeldByOthers reports whether a foreign finalizer keeps an object that is being deleted. The garbage collector's
+// finalizers do not count: it takes them off by itself.
 func (n Names) HeldByOthers(o metav1.Object) bool {
-	return o.GetDeletionTimestamp() != nil && slices.ContainsFunc(o.GetFinalizers(), func(name string) bool {
-		return !n.ours(name) && name != metav1.FinalizerDeleteDependents &&
-			name != metav1.FinalizerOrphanDependents
-	})
+	foreign := func(name string) bool {
+		return !n.isOurs(name) && name != metav1.FinalizerDeleteDependents && name != metav1.FinalizerOrphanDependents
+	}
+	return o.GetDeletionTimestamp() != nil && slices.ContainsFunc(o.GetFinalizers(), foreign)
 }
 
-func (n Names) ours(name string) bool { return name == n.current || slices.Contains(n.legacy, name) }
+func (n Names) isOurs(name string) bool { return name == n.current || n.isLegacy(name) }
 
-// Change is what a merge patch writes to an object's metadata. It carries the resource version, since a list
-// of finalizers is replaced as a whole and other people's names in it must not be lost, and the UID, since
-// names are used again.
+func (n Names) isLegacy(name string) bool { return slices.Contains(n.legacy, name) }
+
+// Change is the metadata of a merge patch that changes finalizers. A merge patch replaces the list as a whole, so
+// it carries the resource version to keep concurrent changes by others. It carries the UID because names are
+// reused.
 type Change map[string]any
 
 func changeOf(o metav1.Object, finalizers []string) Change {
 	return Change{"uid": o.GetUID(), "resourceVersion": o.GetResourceVersion(), "finalizers": finalizers}
 }
 
-// Finalizers that the object has after the change.
+// Finalizers are the finalizers of the object after the change.
 func (c Change) Finalizers() []string { return c["finalizers"].([]string) }
 
-// Release takes all that is ours off the object; false where there is none of it.
-func (n Names) Release(o client.Object) (Change, bool) {
-	rest, changed := n.released(o)
-	return changeOf(o, rest), changed
-}
-
-// Renew puts ours in the place of legacy names; false where there is none, or where it can not be.
-func (n Names) Renew(o client.Object) (Change, bool) {
-	renewed, changed := n.renewed(o)
-	return changeOf(o, renewed), changed
-}
-
-// released are the object's finalizers without any of ours, and whether that is a change.
-func (n Names) released(o client.Object) (rest []string, changed bool) {
+// TakeOff takes all our finalizers off the object; ok is false if there are none.
+func (n Names) TakeOff(o client.Object) (change Change, ok bool) {
 	copied := o.DeepCopyObject().(client.Object)
 	for _, name := range append([]string{n.current}, n.legacy...) {
-		changed = controllerutil.RemoveFinalizer(copied, name) || changed
+		ok = controllerutil.RemoveFinalizer(copied, name) || ok
 	}
-	return copied.GetFinalizers(), changed
+	return changeOf(o, copied.GetFinalizers()), ok
 }
 
-// renewed are the object's finalizers with ours in the place of legacy ones, and whether that is a change.
-// Nothing changes where a legacy name is all that holds an object that is being deleted.
-func (n Names) renewed(o client.Object) (renewed []string, changed bool) {
+// ReplaceLegacy replaces legacy finalizers by the current one. ok is false if there are none, or if a legacy
+// finalizer is all that keeps an object that is being deleted.
+func (n Names) ReplaceLegacy(o client.Object) (change Change, ok bool) {
 	copied := o.DeepCopyObject().(client.Object)
 	for _, name := range n.legacy {
-		changed = controllerutil.RemoveFinalizer(copied, name) || changed
+		ok = controllerutil.RemoveFinalizer(copied, name) || ok
 	}
-	if !changed {
-		return o.GetFinalizers(), false
+	hasCurrent := controllerutil.ContainsFinalizer(copied, n.current)
+	if !ok || (!hasCurrent && o.GetDeletionTimestamp() != nil) {
+		return changeOf(o, o.GetFinalizers()), false
 	}
-	if controllerutil.ContainsFinalizer(copied, n.current) {
-		return copied.GetFinalizers(), true
-	}
-	if o.GetDeletionTimestamp() != nil {
-		return o.GetFinalizers(), false
-	}
-	controllerutil.AddFinalizer(copied, n.current)
-	return copied.GetFinalizers(), true
+	controllerutil.AddFinalizer(copied, n.current) // no change if it is there
+	return changeOf(o, copied.GetFinalizers()), true
 }

@@ -11,28 +11,28 @@ import (
 	"github.com/berth-dev/berth/templating/manifest"
 )
 
-func TestNamesChangeOnlyWhatIsOurs(t *testing.T) {
+func TestOnlyOurFinalizersAreChanged(t *testing.T) {
 	const ours, old, older, foreign = manifest.Finalizer, "old.example.com/hold", "older.example.com/hold", "foreign.example.com/hold"
 	now := metav1.NewTime(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	for _, tc := range []struct {
-		name              string
-		has               []string
-		deleting          bool
-		released, renewed []string
+		name               string
+		has                []string
+		deleting           bool
+		takenOff, replaced []string
 	}{
-		{name: "a Job without finalizers stays as it is"},
-		{name: "ours alone is released", has: []string{ours}, renewed: []string{ours}},
-		{name: "somebody else's stays, in its place", has: []string{foreign, ours}, released: []string{foreign}, renewed: []string{foreign, ours}},
-		{name: "a legacy name becomes ours", has: []string{old}, renewed: []string{ours}},
-		{name: "two legacy names become ours once", has: []string{old, foreign, older}, released: []string{foreign}, renewed: []string{foreign, ours}},
-		{name: "a legacy name beside ours goes", has: []string{old, ours}, renewed: []string{ours}},
-		{name: "what is being deleted can not gain ours, so the legacy name holds on", has: []string{old, foreign}, deleting: true, released: []string{foreign}, renewed: []string{old, foreign}},
-		{name: "what is being deleted and held by ours loses the legacy name", has: []string{old, ours}, deleting: true, renewed: []string{ours}},
-		{name: "Kubernetes' own are somebody else's", has: []string{metav1.FinalizerDeleteDependents, old}, deleting: true,
-			released: []string{metav1.FinalizerDeleteDependents}, renewed: []string{metav1.FinalizerDeleteDependents, old}},
+		{name: "no finalizers: no change"},
+		{name: "ours alone: taken off", has: []string{ours}, replaced: []string{ours}},
+		{name: "a foreign finalizer: stays, in its place", has: []string{foreign, ours}, takenOff: []string{foreign}, replaced: []string{foreign, ours}},
+		{name: "a legacy name: replaced by ours", has: []string{old}, replaced: []string{ours}},
+		{name: "two legacy names: replaced by ours once", has: []string{old, foreign, older}, takenOff: []string{foreign}, replaced: []string{foreign, ours}},
+		{name: "a legacy name beside ours: removed", has: []string{old, ours}, replaced: []string{ours}},
+		{name: "a legacy name on an object being deleted: stays, because ours cannot be added", has: []string{old, foreign}, deleting: true, takenOff: []string{foreign}, replaced: []string{old, foreign}},
+		{name: "a legacy name beside ours on an object being deleted: removed", has: []string{old, ours}, deleting: true, replaced: []string{ours}},
+		{name: "a finalizer of Kubernetes: stays", has: []string{metav1.FinalizerDeleteDependents, old}, deleting: true,
+			takenOff: []string{metav1.FinalizerDeleteDependents}, replaced: []string{metav1.FinalizerDeleteDependents, old}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			names, err := New(older, old, old)
+			names, err := New(ours, older, old, old)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -40,16 +40,16 @@ func TestNamesChangeOnlyWhatIsOurs(t *testing.T) {
 			if tc.deleting {
 				j.DeletionTimestamp = &now
 			}
-			release, changed := names.Release(j)
-			if released := release.Finalizers(); !slices.Equal(released, tc.released) || changed != !slices.Equal(tc.has, tc.released) {
-				t.Errorf("released: %v (changed: %v), want %v", release, changed, tc.released)
+			takenOff, changed := names.TakeOff(j)
+			if left := takenOff.Finalizers(); !slices.Equal(left, tc.takenOff) || changed != !slices.Equal(tc.has, tc.takenOff) {
+				t.Errorf("taken off: %v (changed: %v), want %v", takenOff, changed, tc.takenOff)
 			}
-			renew, changed := names.Renew(j)
-			if renewed := renew.Finalizers(); !slices.Equal(renewed, tc.renewed) || changed != (len(tc.has) != len(tc.renewed) || !sameNames(tc.has, tc.renewed)) {
-				t.Errorf("renewed: %v (changed: %v), want %v", renew, changed, tc.renewed)
+			replaced, changed := names.ReplaceLegacy(j)
+			if left := replaced.Finalizers(); !slices.Equal(left, tc.replaced) || changed != (len(tc.has) != len(tc.replaced) || !sameNames(tc.has, tc.replaced)) {
+				t.Errorf("replaced: %v (changed: %v), want %v", replaced, changed, tc.replaced)
 			}
-			if release["resourceVersion"] != j.ResourceVersion || release["uid"] != j.UID {
-				t.Errorf("the change is not guarded: %v", release)
+			if takenOff["resourceVersion"] != j.ResourceVersion || takenOff["uid"] != j.UID {
+				t.Errorf("the change carries no resource version or UID: %v", takenOff)
 			}
 			if !slices.Equal(j.Finalizers, tc.has) {
 				t.Errorf("the object itself was changed: %v", j.Finalizers)
@@ -62,22 +62,22 @@ func sameNames(a, b []string) bool {
 	return slices.Equal(slices.Sorted(slices.Values(a)), slices.Sorted(slices.Values(b)))
 }
 
-func TestANameThatIsNotALegacyOfOursIsRefused(t *testing.T) {
+func TestUnsafeLegacyNamesAreRefused(t *testing.T) {
 	for _, name := range []string{
 		"", "hold", "not a name", "foregroundDeletion", "orphan", "kubernetes", "batch.kubernetes.io/job-tracking",
 		"kubernetes.io/pvc-protection", "x.k8s.io/hold", manifest.Finalizer,
 	} {
-		if _, err := New(name); err == nil {
-			t.Errorf("%q was taken", name)
+		if _, err := New(manifest.Finalizer, name); err == nil {
+			t.Errorf("%q was accepted", name)
 		} else {
 			t.Log(err)
 		}
 	}
 }
 
-func TestWhoHoldsAJobIsTold(t *testing.T) {
+func TestWhoseFinalizersAreOnAJob(t *testing.T) {
 	now := metav1.Now()
-	names, err := New("old.example.com/hold")
+	names, err := New(manifest.Finalizer, "old.example.com/hold")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,20 +15,20 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/berth-dev/berth/internal/testenv"
-	"github.com/berth-dev/berth/worker/kube"
+	"github.com/berth-dev/berth/worker/kube/cluster"
 )
 
 // Image is the workload image that the test cluster has: a shell and the usual tools.
 const Image = "docker.io/library/busybox:1.36"
 
 // Cluster returns the cluster of E2E_KUBECONFIG; without it the test is reported as not run.
-func Cluster(t testing.TB) kube.Config {
+func Cluster(t testing.TB) cluster.Config {
 	t.Helper()
 	path := os.Getenv("E2E_KUBECONFIG")
 	if path == "" {
 		testenv.Missing(t, "no cluster: set E2E_KUBECONFIG to a kubeconfig (make cluster-up prints one)")
 	}
-	config, err := kube.Connect(kube.ConnectOptions{Kubeconfig: path})
+	config, err := cluster.Connect(cluster.ConnectOptions{Kubeconfig: path})
 	if err != nil {
 		t.Fatalf("connect to the cluster of E2E_KUBECONFIG: %v", err)
 	}
@@ -36,7 +36,7 @@ func Cluster(t testing.TB) kube.Config {
 }
 
 // Client returns a client for the cluster.
-func Client(t testing.TB, config kube.Config) kubernetes.Interface {
+func Client(t testing.TB, config cluster.Config) kubernetes.Interface {
 	t.Helper()
 	client, err := kubernetes.NewForConfig(config.REST)
 	if err != nil {
@@ -46,7 +46,7 @@ func Client(t testing.TB, config kube.Config) kubernetes.Interface {
 }
 
 // Namespace creates a namespace that is deleted with the test, and waits until Jobs can run in it.
-func Namespace(t testing.TB, config kube.Config) string {
+func Namespace(t testing.TB, config cluster.Config) string {
 	t.Helper()
 	client := Client(t, config)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -15,14 +15,14 @@ import (
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
 
-	"github.com/berth-dev/berth/worker/kube"
+	"github.com/berth-dev/berth/worker/kube/cluster"
 )
 
 // PortForward makes a port of a pod reachable on this machine's loopback until stop is called or ctx ends.
 // The target is "pod/NAME" or "service/NAME"; of a service it is a ready pod, and the port is the service's.
 func PortForward(
 	ctx context.Context,
-	config kube.Config,
+	config cluster.Config,
 	namespace, target string,
 	port int,
 ) (localAddr string, stop func(), err error) {

@@ -1,0 +1,103 @@
+package jobclient
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/berth-dev/berth/templating/manifest"
+)
+
+// Finalize takes our finalizers off a Job and sets its TTL, in one patch. It may be repeated.
+func (c *Client) Finalize(ctx context.Context, j *batchv1.Job) error { return c.finalize(ctx, j, true) }
+
+// DeleteAndFinalize deletes a Job, its pods first, and takes our finalizers off, so that it does not wait for
+// us. It may be repeated.
+func (c *Client) DeleteAndFinalize(ctx context.Context, j *batchv1.Job) error {
+	if err := c.DeleteForeground(ctx, j); err != nil {
+		return err
+	}
+	return c.finalize(ctx, j, false) // the deletion has changed the Job
+}
+
+func (c *Client) finalize(ctx context.Context, j *batchv1.Job, current bool) error {
+	err := c.update(ctx, j, current, c.patchFinalized)
+	switch {
+	case apierrors.IsNotFound(err):
+		c.Metrics.count(resultAbsent)
+	case err != nil:
+		c.Metrics.count(resultFailed)
+		return fmt.Errorf("take the finalizer off job %s/%s: %w", j.Namespace, j.Name, err)
+	}
+	if c.Finalized != nil {
+		c.Finalized(j)
+	}
+	return nil
+}
+
+func (c *Client) patchFinalized(ctx context.Context, j *batchv1.Job, uid types.UID) error {
+	takenOff, held := c.Finalizers.TakeOff(j)
+	if j.UID != uid || !held {
+		c.Metrics.count(resultAbsent)
+		return nil
+	}
+	change := map[string]any{"metadata": takenOff}
+	if ttl, ok := c.ttl(j); ok {
+		change["spec"] = map[string]any{"ttlSecondsAfterFinished": ttl}
+	}
+	err := c.patch(ctx, j, change)
+	if apierrors.IsInvalid(err) && change["spec"] != nil {
+		// Nothing may keep the finalizer on the Job, not even an invalid TTL.
+		delete(change, "spec")
+		err = c.patch(ctx, j, change)
+	}
+	if err == nil {
+		c.Metrics.count(resultReleased)
+	}
+	return err
+}
+
+// ttl is how long the Job is kept after its end, in seconds. The template's TTL waits in an annotation until the
+// Job is finalized, so that no Job is collected before its outcome is recorded. A Job that has a TTL, or is being
+// deleted, needs none.
+func (c *Client) ttl(j *batchv1.Job) (int32, bool) {
+	if j.DeletionTimestamp != nil || j.Spec.TTLSecondsAfterFinished != nil {
+		return 0, false
+	}
+	seconds, err := strconv.ParseInt(j.Annotations[manifest.AnnotationTTL], 10, 32)
+	if err == nil && seconds >= 0 {
+		return int32(seconds), true
+	}
+	return int32(c.TTL / time.Second), true
+}
+
+// ReplaceLegacyFinalizers replaces the finalizers of older releases on the Job by the current one. A Job that is
+// gone is no error.
+func (c *Client) ReplaceLegacyFinalizers(ctx context.Context, j *batchv1.Job) error {
+	err := c.update(ctx, j, true, func(ctx context.Context, latest *batchv1.Job, uid types.UID) error {
+		replaced, changed := c.Finalizers.ReplaceLegacy(latest)
+		if !changed || latest.UID != uid {
+			return nil
+		}
+		if err := c.patch(ctx, latest, map[string]any{"metadata": replaced}); err != nil {
+			return err
+		}
+		c.Metrics.count(resultReplaced)
+		c.Log.Info("legacy finalizer replaced", "job", j.Namespace+"/"+j.Name, "now", replaced.Finalizers())
+		return nil
+	})
+	switch {
+	case apierrors.IsNotFound(err):
+		c.Metrics.count(resultAbsent)
+		return nil
+	case err != nil:
+		c.Metrics.count(resultFailed)
+		return fmt.Errorf("replace the legacy finalizers of job %s/%s: %w", j.Namespace, j.Name, err)
+	}
+	return nil
+}

@@ -1,0 +1,135 @@
+package kube
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/util/workqueue"
+
+	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/worker/kube/cluster"
+)
+
+// watcher is one Run: the informers' copies of Jobs and pods, and the queue of attempts to reconcile.
+type watcher struct {
+	*Runtime
+	installation uuid.UUID
+	handler      job.Handler
+	queue        workqueue.TypedRateLimitingInterface[job.Ref]
+	jobCopies    []cache.SharedIndexInformer // one per namespace
+	podCopies    []cache.SharedIndexInformer
+	factories    []informers.SharedInformerFactory
+	followers    sync.WaitGroup
+	ctx          context.Context // of Run: followers live as long
+}
+
+// Waits before an attempt is reconciled again after an error.
+const (
+	firstReconcileWait = 200 * time.Millisecond
+	lastReconcileWait  = 30 * time.Second
+)
+
+func (r *Runtime) newWatcher(installation uuid.UUID, h job.Handler) (*watcher, error) {
+	limiter := workqueue.NewTypedItemExponentialFailureRateLimiter[job.Ref](firstReconcileWait, lastReconcileWait)
+	w := &watcher{
+		Runtime: r, installation: installation, handler: h,
+		queue: workqueue.NewTypedRateLimitingQueue(limiter),
+	}
+	for _, namespace := range r.scopes() {
+		if err := w.addInformers(namespace); err != nil {
+			w.queue.ShutDown()
+			return nil, err
+		}
+	}
+	return w, nil
+}
+
+// Run observes until ctx ends, and returns after everything it started has ended.
+func (r *Runtime) Run(ctx context.Context, installation uuid.UUID, h job.Handler, ready chan<- struct{}) error {
+	w, err := r.newWatcher(installation, h)
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	w.ctx = ctx
+	r.mu.Lock()
+	if r.watcher != nil {
+		r.mu.Unlock()
+		w.queue.ShutDown()
+		return errors.New("observe the cluster: this runtime is already running")
+	}
+	r.watcher = w
+	r.mu.Unlock()
+	defer w.stop()
+
+	for _, factory := range w.factories {
+		factory.StartWithContext(ctx)
+	}
+	if !w.awaitSync(ctx) {
+		return nil
+	}
+	w.reportAllDiscovered()
+	w.enqueueAll()
+	close(ready)
+
+	for range r.options.Reconcilers {
+		group.Go(func() error { return w.work(ctx) })
+	}
+	group.Go(func() error { return w.sweepLoop(ctx) })
+	<-ctx.Done()
+	w.queue.ShutDown()
+	return group.Wait()
+}
+
+// stop returns when everything that Run started has ended.
+func (w *watcher) stop() {
+	w.queue.ShutDown()
+	w.followers.Wait()
+	for _, factory := range w.factories {
+		factory.Shutdown()
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.watcher = nil
+	for _, a := range w.attempts {
+		a.follower = nil
+	}
+}
+
+func (w *watcher) enqueueAll() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for ref := range w.attempts {
+		w.queue.Add(ref)
+	}
+}
+
+// work reconciles one attempt after the other.
+func (w *watcher) work(ctx context.Context) error {
+	for {
+		ref, shutdown := w.queue.Get()
+		if shutdown {
+			return nil
+		}
+		after, err := w.reconcile(ctx, ref)
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			w.options.Log.Warn("attempt not reconciled, retrying",
+				"attempt", ref.String(), "error", cluster.WithHint(err))
+			w.queue.AddRateLimited(ref)
+		default:
+			w.queue.Forget(ref)
+			if after > 0 {
+				w.queue.AddAfter(ref, after)
+			}
+		}
+		w.queue.Done(ref)
+	}
+}

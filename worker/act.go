@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/berth-dev/berth/worker/held"
@@ -67,7 +68,7 @@ func (w *worker) grant(a *held.Attempt) {
 func (w *worker) cancel(a *held.Attempt) {
 	action, changed := w.table.Cancel(a)
 	if changed {
-		w.log.Info("cancelling attempt", a.LogFields()...)
+		w.logFor(a).Info("cancelling attempt")
 	}
 	w.perform(a, action)
 }
@@ -81,7 +82,7 @@ func (w *worker) cancelJob(a *held.Attempt) {
 			if err == nil {
 				return
 			}
-			w.log.Warn("cannot cancel job, retrying", append(a.LogFields(), "error", err)...)
+			w.logFor(a).Warn("cannot cancel job, retrying", "error", err)
 			if stage, _ := w.table.Stage(a); stage == held.Released || !backoff.Wait(w.alive, 0) {
 				return
 			}
@@ -108,6 +109,11 @@ func (w *worker) act(what string, object job.Object, do func(context.Context, jo
 			}
 		}
 	})
+}
+
+// logFor returns a logger for messages about an attempt.
+func (w *worker) logFor(a *held.Attempt) *slog.Logger {
+	return w.log.With("run", a.Ref.RunID, "attempt", a.Ref.Attempt)
 }
 
 // task runs something beside the loops. A worker that stops waits some time for its tasks.

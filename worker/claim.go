@@ -202,7 +202,8 @@ func (w *worker) lastClaim(request api.ClaimRequest) *api.ClaimResponse {
 	defer cancel()
 	response, err := w.client.Claim(ctx, request)
 	if err != nil {
-		w.log.Warn("last claim has no answer; its attempts are taken over when their leases expire", "error", err)
+		w.log.Warn("last claim not answered; its attempts are taken over when their leases expire",
+			"error", err)
 		return nil
 	}
 	return response
@@ -220,8 +221,8 @@ func (w *worker) take(ctx context.Context, response *api.ClaimResponse, asked ti
 			continue
 		}
 		w.output.Open(attempt.ID, attempt.Ref, attempt.Epoch)
-		w.log.Info("claimed attempt", append(attempt.LogFields(), "name", claim.RunName,
-			"deployment", claim.Deployment, "epoch", attempt.Epoch, "takeover", claim.Takeover)...)
+		w.logFor(attempt).Info("claimed attempt", "name", claim.RunName, "deployment", claim.Deployment,
+			"epoch", attempt.Epoch, "takeover", claim.Takeover)
 
 		launched := w.countUnlaunched()
 		w.launches.Go(func() {

@@ -1,5 +1,5 @@
-// Package worker claims attempts of one work pool, renders them, has a runtime run them and reports their outcomes to
-// the server. [Run] runs one worker, from its greeting to its end.
+// Package worker claims attempts of one work pool, renders them, has a runtime run them and reports their
+// outcomes to the server. [Run] runs one worker, from its greeting to its end.
 //
 // Its loops, and what they call:
 //
@@ -28,8 +28,8 @@
 //
 // What must hold, besides what package held says:
 //
-//   - A worker that stops cancels nothing. Attempts that certainly were not created are handed back; the others are
-//     taken over.
+//   - A worker that stops cancels nothing. Attempts that certainly were not created are handed back; the
+//     others are taken over.
 //   - An outcome waits a moment for the last output, and never depends on it.
 //   - A loop that cannot go on ends the process with an error.
 package worker

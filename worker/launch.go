@@ -152,7 +152,7 @@ func (w *worker) launch(ctx context.Context, a *held.Attempt, prepared prepare.P
 			_ = w.table.Wait(ctx, a, held.LeaseHeldOrNotLaunching)
 			continue
 		}
-		w.log.Warn("launch failed, retrying", append(a.LogFields(), "error", err)...)
+		w.logFor(a).Warn("launch failed, retrying", "error", err)
 		backoff.Wait(ctx, 0)
 	}
 }
@@ -160,7 +160,11 @@ func (w *worker) launch(ctx context.Context, a *held.Attempt, prepared prepare.P
 // launchOnce asks the runtime to launch. Once launching is not wanted any more, the runtime has some time to
 // end by itself, because it asks for the lease before it creates: then it is certain whether it created the
 // Job. After that time its context ends.
-func (w *worker) launchOnce(ctx context.Context, a *held.Attempt, prepared prepare.Prepared) (job.Launched, error) {
+func (w *worker) launchOnce(
+	ctx context.Context,
+	a *held.Attempt,
+	prepared prepare.Prepared,
+) (job.Launched, error) {
 	launching, cancel := context.WithCancel(w.alive)
 	watched := make(chan struct{})
 	go func() {
@@ -224,7 +228,8 @@ func (w *worker) stopLaunching(
 		w.stopAttempt(a, certainlyNotCreated)
 		return true
 	case late:
-		category, message = api.CategoryUnknown, fmt.Sprintf("not launched before its start deadline: %v", err)
+		category = api.CategoryUnknown
+		message = fmt.Sprintf("not launched before its start deadline: %v", err)
 	default:
 		return false
 	}
@@ -251,11 +256,11 @@ func (w *worker) adopt(ctx context.Context, a *held.Attempt, prepared prepare.Pr
 		}
 		if refused := new(*job.Refused); errors.As(err, refused) {
 			// The Job may well run where this worker may not go.
-			w.log.Error("cannot adopt job, leaving the attempt to another worker", append(a.LogFields(), "error", err)...)
+			w.logFor(a).Error("cannot adopt job, leaving the attempt to another worker", "error", err)
 			w.perform(a, w.table.Apply(a, held.LeftToOthers))
 			return
 		}
-		w.log.Warn("adopt failed, retrying", append(a.LogFields(), "error", err)...)
+		w.logFor(a).Warn("adopt failed, retrying", "error", err)
 		if stage, _ := w.table.Stage(a); stage == held.Released || !backoff.Wait(ctx, 0) {
 			return
 		}
@@ -276,8 +281,8 @@ func (w *worker) launched(a *held.Attempt, launched job.Launched) {
 		return
 	}
 	w.grant(a)
-	w.log.Info("launched attempt", append(a.LogFields(),
-		"namespace", launched.Namespace, "job", launched.Name, "uid", launched.UID, "adopted", launched.Adopted)...)
+	w.logFor(a).Info("launched attempt", "namespace", launched.Namespace, "job", launched.Name,
+		"uid", launched.UID, "adopted", launched.Adopted)
 }
 
 // end decides the outcome of an attempt whose Job was never created.

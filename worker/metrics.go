@@ -37,14 +37,22 @@ func newMetrics(
 			Help:    "Time to render a template.",
 			Buckets: prometheus.ExponentialBuckets(0.00001, 4, 10),
 		}, []string{"engine"})),
-		templateErrors: counters(&r, "berth_template_errors_total",
-			"Attempts that ended because of their template, by what failed.", "pool", "kind"),
-		attempts: counters(&r, "berth_worker_attempts_total",
-			"Attempts whose outcome this worker reported and the server recorded.", "pool", "outcome", "category"),
-		evictions: counters(&r, "berth_worker_evictions_total",
-			"Attempts that the infrastructure took away.", "pool", "reason"),
-		reports: counters(&r, "berth_worker_reports_total",
-			"Reports that the server has answered.", "kind", "status"),
+		templateErrors: register(&r, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "berth_template_errors_total",
+			Help: "Attempts that ended because of their template, by what failed.",
+		}, []string{"pool", "kind"})),
+		attempts: register(&r, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "berth_worker_attempts_total",
+			Help: "Attempts whose outcome this worker has recorded at the server.",
+		}, []string{"pool", "outcome", "category"})),
+		evictions: register(&r, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "berth_worker_evictions_total",
+			Help: "Attempts that the infrastructure took away.",
+		}, []string{"pool", "reason"})),
+		reports: register(&r, prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "berth_worker_reports_total",
+			Help: "Reports that the server has answered.",
+		}, []string{"kind", "status"})),
 		logBytes: register(&r, prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "berth_worker_log_bytes_total",
 			Help: "Bytes of output that the server has accepted from this worker.",
@@ -56,9 +64,13 @@ func newMetrics(
 		ConstLabels: prometheus.Labels{"pool": pool},
 	}, active))
 	register(&r, prometheus.NewGauge(prometheus.GaugeOpts{
-		Name:        "berth_build_info",
-		Help:        "Always 1; the labels identify the build.",
-		ConstLabels: prometheus.Labels{"component": "worker", "version": version, "goversion": runtime.Version()},
+		Name: "berth_build_info",
+		Help: "Always 1; the labels say what runs.",
+		ConstLabels: prometheus.Labels{
+			"component": "worker",
+			"version":   version,
+			"goversion": runtime.Version(),
+		},
 	})).Set(1)
 	register(&r, collectors.NewGoCollector())
 	register(&r, collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -85,10 +97,6 @@ func register[T prometheus.Collector](r *registrar, c T) T {
 	}
 	r.err = errors.Join(r.err, err)
 	return c
-}
-
-func counters(r *registrar, name, help string, labels ...string) *prometheus.CounterVec {
-	return register(r, prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels))
 }
 
 func (m *metrics) rendered(engine string, took time.Duration) {

@@ -99,7 +99,7 @@ func (w *worker) loseLeases(ctx context.Context, leases []api.AttemptLease) {
 		if event == held.EndedAtServer {
 			level = slog.LevelDebug // most likely by our own report, whose answer is still on its way
 		}
-		w.log.Log(ctx, level, "lease lost", append(attempt.LogFields(), "epoch", attempt.Epoch, "why", event)...)
+		w.logFor(attempt).Log(ctx, level, "lease lost", "epoch", attempt.Epoch, "reason", string(event))
 		w.perform(attempt, w.table.Apply(attempt, event))
 	}
 }

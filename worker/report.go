@@ -2,7 +2,6 @@ package worker
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"github.com/berth-dev/berth/server/api"
@@ -92,18 +91,20 @@ func (w *worker) answer(due held.DueReport, result api.ReportResult) {
 }
 
 func (w *worker) logVerdict(a *held.Attempt, r api.Report, result api.ReportResult, verdict held.Verdict) {
-	log := w.log.With(a.LogFields()...).With("report", r.Kind, "status", result.Status)
+	log := w.logFor(a).With("report", r.Kind, "status", result.Status)
 	switch verdict {
 	case held.Accepted:
 		log.Debug("report accepted")
 	case held.Verdict(held.OutcomeRecorded):
-		log.Info("outcome recorded", "succeeded", r.Succeeded != nil && *r.Succeeded, "category", categoryOf(r))
+		succeeded := r.Succeeded != nil && *r.Succeeded
+		log.Info("outcome recorded", "succeeded", succeeded, "category", categoryOf(r))
 	case held.Verdict(held.HandBackRecorded):
 		log.Info("attempt handed back")
 	case held.Verdict(held.OutcomeRefused):
-		log.Error("server refuses the outcome; the attempt stays as it is until its lease expires", "message", message(result))
+		log.Error("server refuses the outcome; the job stays until another worker takes over",
+			"message", message(result))
 	default:
-		log.Log(context.Background(), slog.LevelWarn, verdictMessage(verdict), "message", message(result))
+		log.Warn(verdictMessage(verdict), "message", message(result))
 	}
 }
 

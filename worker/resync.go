@@ -76,7 +76,11 @@ func (u *unheldJobs) due(now time.Time, interval time.Duration) []job.Object {
 
 // answered records what the server says of a Job, and returns for how long it has said so without
 // interruption.
-func (u *unheldJobs) answered(object job.Object, status api.AttemptStatusStatus, now time.Time) time.Duration {
+func (u *unheldJobs) answered(
+	object job.Object,
+	status api.AttemptStatusStatus,
+	now time.Time,
+) time.Duration {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	state, ok := u.jobs[key(object)]

@@ -40,7 +40,7 @@ func (e *Error) Error() string {
 		text += ": " + e.Detail
 	}
 	if e.Foreign() {
-		text += " (not an answer of a Berth server: check the server's address and any proxy or ingress in between)"
+		text += " (not a Berth server: check the server's address and any proxy in between)"
 	}
 	return text
 }

@@ -47,7 +47,11 @@ func New(o Options) (*Client, error) {
 		r.Header.Set("User-Agent", "berth-worker/"+o.Version)
 		return nil
 	}
-	c, err := apiclient.NewClient(o.ServerURL, apiclient.WithHTTPClient(o.HTTP), apiclient.WithRequestEditorFn(authorize))
+	c, err := apiclient.NewClient(
+		o.ServerURL,
+		apiclient.WithHTTPClient(o.HTTP),
+		apiclient.WithRequestEditorFn(authorize),
+	)
 	if err != nil {
 		return nil, fmt.Errorf("server address %q: %w", o.ServerURL, err)
 	}
@@ -90,7 +94,12 @@ func (c *Client) Renew(ctx context.Context, leases []api.AttemptLease) (*api.Ren
 
 // ReleaseLeases ends leases at once, so that other workers may take over. Their Jobs run on.
 func (c *Client) ReleaseLeases(ctx context.Context, leases []api.AttemptLease) error {
-	request := api.RenewRequest{Worker: c.worker, Pool: c.pool, Leases: []api.AttemptLease{}, Release: &leases}
+	request := api.RenewRequest{
+		Worker:  c.worker,
+		Pool:    c.pool,
+		Leases:  []api.AttemptLease{},
+		Release: &leases,
+	}
 	_, err := c.renewOrRelease(ctx, "release leases", request)
 	return err
 }

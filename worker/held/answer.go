@@ -85,7 +85,12 @@ func (t *Table) Answer(a *Attempt, r api.Report, result api.ReportResult) (Verdi
 		at := t.now()
 		message := fmt.Sprintf("the server refuses the manifest: %s", value(result.Message))
 		a.facts.manifest = nil
-		a.observe(job.Observation{Phase: job.Ended, Category: api.CategoryInvalid, Message: message, EndedAt: &at})
+		a.observe(job.Observation{
+			Phase:    job.Ended,
+			Category: api.CategoryInvalid,
+			Message:  message,
+			EndedAt:  &at,
+		})
 		return verdict, t.applyLocked(a, EndDecided), true
 	}
 	return verdict, t.applyLocked(a, Event(verdict)), true

@@ -37,9 +37,6 @@ type Attempt struct {
 	queued          bool // for the reporter
 }
 
-// LogFields identifies the attempt in a log record.
-func (a *Attempt) LogFields() []any { return []any{"run", a.Ref.RunID, "attempt", a.Ref.Attempt} }
-
 // Limits are the parts of a template that the server enforces.
 type Limits struct {
 	TimeoutSeconds        *int64

@@ -1,12 +1,12 @@
-// Package held is the table of the attempts whose leases a worker has: where each of them stands, what the server
-// should know of it, and which reports follow from that. It does no I/O and starts no goroutine.
+// Package held is the table of the attempts whose leases a worker has: where each of them stands, what the
+// server should know of it, and which reports follow from that. It does no I/O and starts no goroutine.
 //
 // # Stages
 //
-// Each attempt has one [Stage], which only [Table] changes, by one pure function of stage and [Event]. These are
-// all changes; any other pair of stage and event leaves the stage as it is and asks for nothing. "held" is every
-// stage but released, "=" is the stage as it was. "Job" says whether a Job may exist: "no" means that certainly
-// no create reached the API server, "any" that it does not matter.
+// Each attempt has one [Stage], which only [Table] changes, by one pure function of stage and [Event]. These
+// are all changes; any other pair of stage and event leaves the stage as it is and asks for nothing. "held"
+// is every stage but released, "=" is the stage as it was. "Job" says whether a Job may exist: "no" means
+// that certainly no create reached the API server, "any" that it does not matter.
 //
 //	event                  stage                                      Job  next          action
 //	launch started         preparing                                  any  launching     -
@@ -40,14 +40,15 @@
 //
 // # What must hold
 //
-//   - Reports are levels, not messages. The facts about an attempt are compared with what the server has accepted of
-//     them, and the difference is due. While the server is away, a newer observation replaces older ones.
+//   - Reports are levels, not messages. The facts about an attempt are compared with what the server has
+//     accepted of them, and the difference is due. While the server is away, a newer observation replaces
+//     older ones.
 //   - The first end counts: no later observation replaces it.
-//   - The manifest is accepted by the server before the Job may be created, so that whoever takes over sends the
-//     same bytes.
-//   - A Job may be created only while the attempt is launching and the lease is held by our own clock, counted from
-//     before the question was asked, with a margin.
-//   - An attempt whose create may have reached the API server is never handed back: another worker would start it
-//     again.
+//   - The manifest is accepted by the server before the Job may be created, so that whoever takes over sends
+//     the same bytes.
+//   - A Job may be created only while the attempt is launching and the lease is held by our own clock,
+//     counted from before the question was asked, with a margin.
+//   - An attempt whose create may have reached the API server is never handed back: another worker would
+//     start it again.
 //   - An answer about an older epoch never touches a newer one: every epoch has its own [Attempt].
 package held

@@ -50,8 +50,10 @@ func (t *Table) Collect(limit int) []DueReport {
 
 func (t *Table) dueNowLocked(a *Attempt) []api.Report {
 	reports := a.due()
-	if n := len(reports); n > 0 && reports[n-1].Kind == api.ReportKindEnded && t.now().Before(a.endDelayedUntil) {
-		return reports[:n-1]
+	last := len(reports) - 1
+	delayed := t.now().Before(a.endDelayedUntil)
+	if delayed && last >= 0 && reports[last].Kind == api.ReportKindEnded {
+		return reports[:last]
 	}
 	return reports
 }

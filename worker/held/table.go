@@ -156,7 +156,11 @@ func (t *Table) End(a *Attempt, category api.Category, message string) Action {
 
 // Observe takes an observation of the runtime. An end is not reported for a while, in which the last output
 // may be sent; ended says that this call began that delay, and AllowEnd cuts it short.
-func (t *Table) Observe(a *Attempt, observed job.Observation, delay time.Duration) (action Action, ended bool) {
+func (t *Table) Observe(
+	a *Attempt,
+	observed job.Observation,
+	delay time.Duration,
+) (action Action, ended bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if a.stage == Released || !a.observe(observed) {

@@ -100,7 +100,11 @@ func (b *Buffer) Write(ctx context.Context, ref job.Ref, offset int64, text []by
 }
 
 // tryWrite takes the output if there is room, and otherwise returns what announces room.
-func (b *Buffer) tryWrite(ref job.Ref, offset int64, text []byte) (taken bool, freed <-chan struct{}, err error) {
+func (b *Buffer) tryWrite(
+	ref job.Ref,
+	offset int64,
+	text []byte,
+) (taken bool, freed <-chan struct{}, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := b.byRef[ref]
@@ -143,7 +147,8 @@ func (b *Buffer) takeLocked(s *stream, offset int64, text []byte) {
 func (b *Buffer) cutLocked(s *stream) {
 	s.cut = true
 	b.flushPartialLocked(s)
-	b.appendLocked(s, s.next, fmt.Appendf(nil, "\n[berth] output truncated: limit of %d bytes reached\n", b.limit))
+	note := fmt.Appendf(nil, "\n[berth] output truncated: limit of %d bytes reached\n", b.limit)
+	b.appendLocked(s, s.next, note)
 }
 
 // appendLocked adds text to the last chunk, as long as that may still change, and to new ones.

@@ -100,7 +100,8 @@ func (p *Preparer) render(ctx context.Context, c api.Claim) (Prepared, error) {
 		return Prepared{}, p.refuse(err)
 	}
 	for _, warning := range finished.Warnings {
-		p.Log.Warn("template has a problem", "run", c.RunID, "attempt", c.Attempt, "warning", warning.String())
+		p.Log.Warn("template has a problem",
+			"run", c.RunID, "attempt", c.Attempt, "warning", warning.String())
 	}
 
 	// The Job ends itself at the run's timeout, whether or not a worker observes it then.
@@ -166,7 +167,7 @@ func (p *Preparer) restoreSecret(ctx context.Context, c api.Claim, name string) 
 	secret := secretOf(finished)
 	if secret == nil || secret.Name != name {
 		return nil, invalid(nil, "the manifest refers to Secret %q, which this worker does not create: "+
-			"start it with the same --env-as-secret and --create-job-api-key-secret as the worker before it", name)
+			"start it with the --env-as-secret and --create-job-api-key-secret of the earlier worker", name)
 	}
 	return secret, nil
 }

@@ -103,11 +103,11 @@ func (p *Preparer) checkCluster(wanted *manifest.SecretReference) error {
 	case wanted == nil && own == nil, wanted != nil && own != nil && *wanted == *own:
 		return nil
 	case wanted == nil:
-		return fmt.Errorf("the template names no cluster_config, but this worker creates Jobs in the cluster of Secret %s/%s: "+
-			"start a worker without --cluster-config", own.Name, own.Key)
+		return fmt.Errorf("the template names no cluster_config, but this worker creates Jobs in the "+
+			"cluster of Secret %s/%s: start a worker without --cluster-config", own.Name, own.Key)
 	}
-	return fmt.Errorf("cluster_config names the cluster of Secret %s/%s, but this worker creates Jobs in another: "+
-		"start a worker with --cluster-config %s/%s", wanted.Name, wanted.Key, wanted.Name, wanted.Key)
+	return fmt.Errorf("cluster_config names the cluster of Secret %[1]s/%[2]s, but this worker creates Jobs "+
+		"in another: start a worker with --cluster-config %[1]s/%[2]s", wanted.Name, wanted.Key)
 }
 
 // input joins the values that the server fixed at the first claim with this worker's own.

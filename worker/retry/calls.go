@@ -37,7 +37,8 @@ func (c *Calls) Failed(ctx context.Context, err error) error {
 	failed := client.AsError(err)
 	if failed.Denied() {
 		return fmt.Errorf(
-			"the server refuses this worker's API key: %w; use a key with role worker for its pool (--api-key-file or BERTH_API_KEY)",
+			"the server refuses this worker's API key: %w; "+
+				"use a key with role worker for its pool (--api-key-file or BERTH_API_KEY)",
 			err,
 		)
 	}

@@ -14,7 +14,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 )
 
-func TestEveryObjectDecodesStrictlyAndIsThereOnce(t *testing.T) {
+func TestEveryObjectDecodesStrictlyAndIsUnique(t *testing.T) {
 	for name, values := range renders() {
 		t.Run(name, func(t *testing.T) {
 			all := names(render(t, values))
@@ -27,13 +27,17 @@ func TestEveryObjectDecodesStrictlyAndIsThereOnce(t *testing.T) {
 	}
 }
 
-func TestDefaultInstallIsTheseObjects(t *testing.T) {
+func TestDefaultInstallHasTheseObjects(t *testing.T) {
 	want := []string{
 		"Deployment/berth-system/rel-berth-worker",
-		"Job/berth-system/rel-berth-drain", "Job/berth-system/rel-berth-keys", "Job/berth-system/rel-berth-test",
-		"Role/berth-system/rel-berth-drain", "Role/berth-system/rel-berth-drain-stop", "Role/berth-system/rel-berth-keys", "Role/berth-system/rel-berth-worker",
-		"RoleBinding/berth-system/rel-berth-drain", "RoleBinding/berth-system/rel-berth-drain-stop", "RoleBinding/berth-system/rel-berth-keys", "RoleBinding/berth-system/rel-berth-worker",
-		"Service/berth-system/rel-berth-server", "Service/berth-system/rel-berth-server-metrics", "Service/berth-system/rel-berth-worker-metrics",
+		"Job/berth-system/rel-berth-drain", "Job/berth-system/rel-berth-keys",
+		"Job/berth-system/rel-berth-test",
+		"Role/berth-system/rel-berth-drain", "Role/berth-system/rel-berth-drain-stop",
+		"Role/berth-system/rel-berth-keys", "Role/berth-system/rel-berth-worker",
+		"RoleBinding/berth-system/rel-berth-drain", "RoleBinding/berth-system/rel-berth-drain-stop",
+		"RoleBinding/berth-system/rel-berth-keys", "RoleBinding/berth-system/rel-berth-worker",
+		"Service/berth-system/rel-berth-server", "Service/berth-system/rel-berth-server-metrics",
+		"Service/berth-system/rel-berth-worker-metrics",
 		"ServiceAccount/berth-system/rel-berth-drain", "ServiceAccount/berth-system/rel-berth-keys",
 		"ServiceAccount/berth-system/rel-berth-server", "ServiceAccount/berth-system/rel-berth-worker",
 		"StatefulSet/berth-system/rel-berth-server",
@@ -54,7 +58,7 @@ func TestRenderingTwiceIsIdentical(t *testing.T) {
 	}
 }
 
-func TestNoManifestCarriesASecret(t *testing.T) {
+func TestNoManifestContainsASecret(t *testing.T) {
 	for name, values := range renders() {
 		for _, o := range render(t, values) {
 			if o.Kind == "Secret" {
@@ -65,7 +69,8 @@ func TestNoManifestCarriesASecret(t *testing.T) {
 }
 
 func TestGoldenRenders(t *testing.T) {
-	for file, values := range map[string]string{"default.yaml": "", "external.yaml": external, "remote-worker.yaml": remote} {
+	for file, values := range map[string]string{"default.yaml": "", "external.yaml": external,
+		"remote-worker.yaml": remote} {
 		t.Run(file, func(t *testing.T) {
 			var got strings.Builder
 			for _, o := range render(t, values) {
@@ -82,14 +87,15 @@ func TestGoldenRenders(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got.String() != string(want) {
-				t.Errorf("the render differs from %s: look at it, and when it is meant, run go test ./charts -update", path)
+				t.Errorf("the rendering differs from %s: check the difference; if it is intended, run go test ./charts -update", path)
 			}
 		})
 	}
 }
 
-func TestHelmLintFindsNothing(t *testing.T) {
-	linter := lint.AllWithKubeVersion("berth", map[string]any{}, "berth-system", &chartutil.KubeVersion{Version: "v1.31.0", Major: "1", Minor: "31"})
+func TestHelmLintHasNoWarnings(t *testing.T) {
+	linter := lint.AllWithKubeVersion("berth", map[string]any{}, "berth-system",
+		&chartutil.KubeVersion{Version: "v1.31.0", Major: "1", Minor: "31"})
 	for _, message := range linter.Messages {
 		if message.Severity >= support.WarningSev {
 			t.Error(message)
@@ -97,30 +103,32 @@ func TestHelmLintFindsNothing(t *testing.T) {
 	}
 }
 
-func TestRefusedValuesSayWhatToDo(t *testing.T) {
+func TestRefusedValuesNameTheRemedy(t *testing.T) {
 	for name, test := range map[string]struct{ values, want string }{
-		"two servers on SQLite":             {`{server: {replicas: 2}}`, "SQLite takes exactly one server: set database.external.existingSecret"},
-		"nothing to install":                {`{server: {enabled: false}, worker: {enabled: false}}`, "nothing to install"},
-		"a worker without a server":         {`{server: {enabled: false}}`, "set worker.apiURL"},
-		"a worker without a key":            {`{server: {enabled: false}, worker: {apiURL: "http://x"}}`, "set worker.apiKey.existingSecret"},
-		"another data key of the hook's":    {`{keys: {adminKey: root}}`, "set keys.existingSecret"},
-		"an unknown value":                  {`{replicas: 2}`, "replicas"},
-		"an unknown value far below":        {`{server: {persistence: {sise: 1Gi}}}`, "sise"},
-		"a replica count that is text":      {`{server: {replicas: "2"}}`, "server"},
-		"a pull policy that does not exist": {`{image: {pullPolicy: Sometimes}}`, "pullPolicy"},
-		"a digest that is none":             {`{image: {digest: "latest"}}`, "digest"},
-		"a URL without a scheme":            {`{worker: {apiURL: "berth:4200"}}`, "apiURL"},
-		"a namespace that can not be":       {`{worker: {namespaces: [Team_A]}}`, "namespaces"},
-		"a namespace given twice":           {`{worker: {namespaces: [a, a]}}`, "namespaces"},
-		"an unknown kind of pool":           {`{server: {ensurePools: {x: ecs}}}`, "ensurePools"},
-		"half a Secret for jobs":            {`{worker: {jobAPI: {existingSecret: keys}}}`, "worker.jobAPI is half given"},
-		"two keys for jobs":                 {`{worker: {jobAPI: {createKey: true, existingSecret: keys, key: jobs}}}`, "not both"},
-		"the other half":                    {`{worker: {jobAPI: {key: jobs}}}`, "worker.jobAPI is half given"},
-		"a negative limit":                  {`{worker: {limit: -1}}`, "limit"},
-		"a period that is none":             {`{server: {keep: {runs: forever}}}`, "runs"},
-		"a rate below nothing":              {`{server: {rateLimit: -1}}`, "rateLimit"},
-		"a negative count":                  {`{server: {replicas: -1}}`, "replicas"},
-		"an environment variable misspelt":  {`{worker: {extraEnv: [{name: A, valeu: b}]}}`, "extraEnv"},
+		"two servers with SQLite": {`{server: {replicas: 2}}`,
+			"SQLite allows exactly one server: set database.external.existingSecret"},
+		"neither server nor worker":       {`{server: {enabled: false}, worker: {enabled: false}}`, "nothing would be installed"},
+		"worker without a server":         {`{server: {enabled: false}}`, "set worker.apiURL"},
+		"worker without a key":            {`{server: {enabled: false}, worker: {apiURL: "http://x"}}`, "set worker.apiKey.existingSecret"},
+		"other data key without a Secret": {`{keys: {adminKey: root}}`, "set keys.existingSecret"},
+		"unknown value":                   {`{replicas: 2}`, "replicas"},
+		"unknown nested value":            {`{server: {persistence: {sise: 1Gi}}}`, "sise"},
+		"replica count as a string":       {`{server: {replicas: "2"}}`, "server"},
+		"unknown pull policy":             {`{image: {pullPolicy: Sometimes}}`, "pullPolicy"},
+		"invalid digest":                  {`{image: {digest: "latest"}}`, "digest"},
+		"URL without a scheme":            {`{worker: {apiURL: "berth:4200"}}`, "apiURL"},
+		"invalid namespace":               {`{worker: {namespaces: [Team_A]}}`, "namespaces"},
+		"duplicate namespace":             {`{worker: {namespaces: [a, a]}}`, "namespaces"},
+		"unknown pool type":               {`{server: {ensurePools: {x: ecs}}}`, "ensurePools"},
+		"Secret for jobs without its key": {`{worker: {jobAPI: {existingSecret: keys}}}`, "worker.jobAPI is incomplete"},
+		"created and existing key for jobs": {`{worker: {jobAPI: {createKey: true, existingSecret: keys, key: jobs}}}`,
+			"mutually exclusive"},
+		"key for jobs without its Secret":             {`{worker: {jobAPI: {key: jobs}}}`, "worker.jobAPI is incomplete"},
+		"negative limit":                              {`{worker: {limit: -1}}`, "limit"},
+		"invalid retention period":                    {`{server: {keep: {runs: forever}}}`, "runs"},
+		"negative rate limit":                         {`{server: {rateLimit: -1}}`, "rateLimit"},
+		"negative replica count":                      {`{server: {replicas: -1}}`, "replicas"},
+		"misspelled field of an environment variable": {`{worker: {extraEnv: [{name: A, valeu: b}]}}`, "extraEnv"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := renderFiles(t, test.values)
@@ -131,7 +139,7 @@ func TestRefusedValuesSayWhatToDo(t *testing.T) {
 	}
 }
 
-func TestLongNamesLeaveRoomForWhatKubernetesAppends(t *testing.T) {
+func TestLongNamesLeaveRoomForSuffixesOfKubernetes(t *testing.T) {
 	long := strings.Repeat("x", 60)
 	for _, o := range render(t, "{fullnameOverride: "+long+"}") {
 		limit := 63
@@ -144,7 +152,7 @@ func TestLongNamesLeaveRoomForWhatKubernetesAppends(t *testing.T) {
 	}
 }
 
-func TestEmbeddedChartIsWholeWithItsUnderscoreFiles(t *testing.T) {
+func TestEmbeddedChartIsComplete(t *testing.T) {
 	root, err := Files()
 	if err != nil {
 		t.Fatal(err)

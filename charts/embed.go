@@ -1,6 +1,6 @@
-// Package charts holds Berth's Helm chart, embedded in the binary, so that `berth install` needs neither a
-// chart repository nor the helm program. Package release installs it; the tests here render it through Helm's
-// own engine and hold what it promises: typed objects, restricted pods, exact rights, no key in a manifest.
+// Package charts embeds Berth's Helm chart, so that `berth install` needs neither a chart repository nor the
+// helm program. Package release installs it. The tests here render it with Helm's engine and check its
+// invariants: typed objects, restricted pods, exact permissions, no key in a manifest.
 package charts
 
 import (
@@ -12,12 +12,12 @@ import (
 	"helm.sh/helm/v3/pkg/chart/loader"
 )
 
-// all: is needed for the files that start with an underscore, without which no template renders.
+// "all:" includes files that start with an underscore, which the templates need.
 //
 //go:embed all:berth
 var files embed.FS
 
-// Files is the chart as a file system, Chart.yaml at its root.
+// Files returns the chart as a file system with Chart.yaml at its root.
 func Files() (fs.FS, error) {
 	root, err := fs.Sub(files, "berth")
 	if err != nil {

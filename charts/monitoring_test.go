@@ -14,7 +14,7 @@ import (
 	"github.com/berth-dev/berth/internal/metricdoc"
 )
 
-// ruleGroup is as much of a group of Prometheus' rules as there is in ours.
+// ruleGroup is a group of Prometheus rules.
 type ruleGroup struct {
 	Name  string `json:"name"`
 	Rules []struct {
@@ -26,7 +26,7 @@ type ruleGroup struct {
 	} `json:"rules"`
 }
 
-// alerts are those of the PrometheusRule that the values make.
+// alerts returns the rule groups of the PrometheusRule rendered with these values.
 func alerts(t *testing.T, values string) []ruleGroup {
 	t.Helper()
 	for _, o := range render(t, values) {
@@ -48,7 +48,7 @@ func alerts(t *testing.T, values string) []ruleGroup {
 	return nil
 }
 
-// panel is as much of a panel of a dashboard as the tests look at.
+// panel is the part of a dashboard panel that the tests use.
 type panel struct {
 	ID      int
 	Title   string
@@ -57,12 +57,13 @@ type panel struct {
 
 func dashboard(t *testing.T) []panel {
 	t.Helper()
-	made := find[*corev1.ConfigMap](t, render(t, "{metrics: {dashboard: {enabled: true}}}"), "rel-berth-dashboard")
-	if made.Labels["grafana_dashboard"] != "1" {
-		t.Errorf("labels %v: the sidecar does not find it", made.Labels)
+	configMap := find[*corev1.ConfigMap](t, render(t, "{metrics: {dashboard: {enabled: true}}}"),
+		"rel-berth-dashboard")
+	if configMap.Labels["grafana_dashboard"] != "1" {
+		t.Errorf("labels %v do not match the sidecar's selector", configMap.Labels)
 	}
 	var board struct{ Panels []panel }
-	if err := json.Unmarshal([]byte(made.Data["berth.json"]), &board); err != nil {
+	if err := json.Unmarshal([]byte(configMap.Data["berth.json"]), &board); err != nil {
 		t.Fatal(err)
 	}
 	return board.Panels
@@ -74,11 +75,11 @@ var (
 	grouped     = regexp.MustCompile(`\b(?:by|on) \(([a-z_, ]*)\)`)
 )
 
-// targetLabels are put on by the scrape.
+// targetLabels are labels that the scrape adds.
 var targetLabels = []string{"namespace", "pod", "instance", "le"}
 
-// queryProblems says what a query names that no metric of the code is or has, and where it takes the rate of
-// what is no counter, or not the rate of what is one.
+// queryProblems lists the metrics and labels of a query that the code does not export, rates of metrics other than
+// counters, and counters without a rate.
 func queryProblems(metrics []metricdoc.Metric, query string) []string {
 	var problems []string
 	known := slices.Clone(targetLabels)
@@ -86,13 +87,15 @@ func queryProblems(metrics []metricdoc.Metric, query string) []string {
 		name, matchers, ranged := found[1], found[2], found[3] != ""
 		base := regexp.MustCompile(`_(bucket|sum|count)$`).ReplaceAllString(name, "")
 		i := slices.IndexFunc(metrics, func(m metricdoc.Metric) bool {
-			return m.Name == name && m.Kind != "histogram" || m.Name == base && m.Kind == "histogram" && name != base
+			return m.Name == name && m.Kind != "histogram" || m.Name == base && m.Kind == "histogram" &&
+				name != base
 		})
 		if i < 0 {
-			problems = append(problems, "there is no "+name)
+			problems = append(problems, "unknown metric "+name)
 			continue
 		}
-		if counts := metrics[i].Kind != "gauge"; counts != ranged && !strings.Contains(query, name+matchers+" offset") {
+		if counts := metrics[i].Kind != "gauge"; counts != ranged &&
+			!strings.Contains(query, name+matchers+" offset") {
 			problems = append(problems, name+" is a "+metrics[i].Kind)
 		}
 		known = append(known, metrics[i].Labels...)
@@ -105,14 +108,14 @@ func queryProblems(metrics []metricdoc.Metric, query string) []string {
 	for _, by := range grouped.FindAllStringSubmatch(query, -1) {
 		for label := range strings.SplitSeq(by[1], ", ") {
 			if !slices.Contains(known, label) {
-				problems = append(problems, "nothing there has a label "+label)
+				problems = append(problems, "no metric of the query has the label "+label)
 			}
 		}
 	}
 	return problems
 }
 
-func TestAlertsAndDashboardNameWhatTheCodeExports(t *testing.T) {
+func TestAlertsAndDashboardUseExportedMetrics(t *testing.T) {
 	metrics, err := metricdoc.Read("..")
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +129,7 @@ func TestAlertsAndDashboardNameWhatTheCodeExports(t *testing.T) {
 	ids := map[int]bool{}
 	for _, p := range dashboard(t) {
 		if ids[p.ID] {
-			t.Errorf("two panels have the id %d", p.ID)
+			t.Errorf("duplicate panel ID %d", p.ID)
 		}
 		ids[p.ID] = true
 		for _, target := range p.Targets {
@@ -134,7 +137,7 @@ func TestAlertsAndDashboardNameWhatTheCodeExports(t *testing.T) {
 		}
 	}
 	if len(queries) < 40 {
-		t.Errorf("%d queries, which can not be all", len(queries))
+		t.Errorf("found only %d queries", len(queries))
 	}
 	for of, query := range queries {
 		for _, problem := range queryProblems(metrics, query) {
@@ -143,19 +146,20 @@ func TestAlertsAndDashboardNameWhatTheCodeExports(t *testing.T) {
 	}
 }
 
-func TestAQueryThatCanNotWorkIsSeen(t *testing.T) {
+func TestQueryProblemsAreFound(t *testing.T) {
 	metrics := []metricdoc.Metric{
-		{Name: "berth_a_total", Kind: "counter", Labels: []string{"pool"}}, {Name: "berth_b_seconds", Kind: "histogram"}, {Name: "berth_c", Kind: "gauge"},
+		{Name: "berth_a_total", Kind: "counter", Labels: []string{"pool"}}, {Name: "berth_b_seconds", Kind: "histogram"}, {Name: "berth_c",
+			Kind: "gauge"},
 	}
 	for query, want := range map[string]string{
 		`sum by (pool) (rate(berth_a_total{pool="x"}[5m]))`: "",
 		`rate(berth_b_seconds_bucket[5m]) + berth_c`:        "",
-		`rate(berth_d_total[5m])`:                           "there is no berth_d_total",
-		`berth_b_seconds`:                                   "there is no berth_b_seconds",
+		`rate(berth_d_total[5m])`:                           "unknown metric berth_d_total",
+		`berth_b_seconds`:                                   "unknown metric berth_b_seconds",
 		`berth_a_total > 3`:                                 "berth_a_total is a counter",
 		`rate(berth_c[5m])`:                                 "berth_c is a gauge",
 		`berth_c{pool="x"}`:                                 "berth_c has no label pool",
-		`max by (pool) (berth_c)`:                           "nothing there has a label pool",
+		`max by (pool) (berth_c)`:                           "no metric of the query has the label pool",
 	} {
 		if got := strings.Join(queryProblems(metrics, query), "; "); got != want {
 			t.Errorf("%s: %q, want %q", query, got, want)
@@ -163,15 +167,17 @@ func TestAQueryThatCanNotWorkIsSeen(t *testing.T) {
 	}
 }
 
-func TestAlertsLookAtThisInstallation(t *testing.T) {
+func TestAlertsSelectThisInstallation(t *testing.T) {
 	for name, test := range map[string]struct {
 		values, selector string
 		groups           []string
 		without          string
 	}{
-		"as given out":   {"{metrics: {prometheusRule: {enabled: true}}}", `namespace="berth-system"`, []string{"berth-server", "berth-worker"}, ""},
-		"a worker alone": {strings.TrimSuffix(remote, "}") + ", metrics: {prometheusRule: {enabled: true}}}", `namespace="berth-system"`, []string{"berth-worker"}, "BerthServerGone"},
-		"most values":    {most, `namespace="east", cluster="one"`, []string{"berth-server", "berth-worker"}, "BerthRunsWait"},
+		"defaults": {"{metrics: {prometheusRule: {enabled: true}}}", `namespace="berth-system"`,
+			[]string{"berth-server", "berth-worker"}, ""},
+		"worker only": {strings.TrimSuffix(remote, "}") + ", metrics: {prometheusRule: {enabled: true}}}", `namespace="berth-system"`,
+			[]string{"berth-worker"}, "BerthServerGone"},
+		"most values": {most, `namespace="east", cluster="one"`, []string{"berth-server", "berth-worker"}, "BerthRunsWait"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var groups []string
@@ -179,10 +185,11 @@ func TestAlertsLookAtThisInstallation(t *testing.T) {
 				groups = append(groups, group.Name)
 				for _, rule := range group.Rules {
 					if rule.Alert == test.without {
-						t.Errorf("%s is among them", rule.Alert)
+						t.Errorf("disabled alert %s is rendered", rule.Alert)
 					}
-					if !strings.Contains(rule.Expr, test.selector) || strings.Contains(rule.Expr, `namespace="berth"`) {
-						t.Errorf("%s looks at others: %s", rule.Alert, rule.Expr)
+					if !strings.Contains(rule.Expr, test.selector) ||
+						strings.Contains(rule.Expr, `namespace="berth"`) {
+						t.Errorf("%s selects other installations: %s", rule.Alert, rule.Expr)
 					}
 				}
 			}
@@ -193,7 +200,7 @@ func TestAlertsLookAtThisInstallation(t *testing.T) {
 	}
 }
 
-func TestEveryAlertSaysWhatToDoAndIsDocumented(t *testing.T) {
+func TestEveryAlertIsDescribedAndDocumented(t *testing.T) {
 	page, err := os.ReadFile("../docs/metrics.md")
 	if err != nil {
 		t.Fatal(err)
@@ -201,9 +208,10 @@ func TestEveryAlertSaysWhatToDoAndIsDocumented(t *testing.T) {
 	for _, group := range alerts(t, "{metrics: {prometheusRule: {enabled: true}}}") {
 		for _, rule := range group.Rules {
 			if rule.Annotations["summary"] == "" || rule.Annotations["description"] == "" {
-				t.Errorf("%s says too little", rule.Alert)
+				t.Errorf("%s lacks a summary or a description", rule.Alert)
 			}
-			if row := "| `" + rule.Alert + "` | " + rule.Labels["severity"] + " |"; !strings.Contains(string(page), row) {
+			if row := "| `" + rule.Alert + "` | " + rule.Labels["severity"] +
+				" |"; !strings.Contains(string(page), row) {
 				t.Errorf("docs/metrics.md has no row %q", row)
 			}
 		}

@@ -20,10 +20,9 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-var update = flag.Bool("update", false, "write golden files and the README's table of values anew")
+var update = flag.Bool("update", false, "write golden files and the README's table of values")
 
-// object is one rendered manifest: its text, and the typed object it was strictly decoded into (nil for kinds
-// of others).
+// object is a rendered manifest: its text, and the typed object decoded from it (nil for custom resources).
 type object struct {
 	metav1.PartialObjectMetadata
 	template string
@@ -55,7 +54,7 @@ func renderFiles(t *testing.T, valuesYAML string) (map[string]string, error) {
 	return engine.Engine{Strict: true}.Render(loaded, values)
 }
 
-// render gives every object the chart makes of the values, those of hooks too, in a fixed order.
+// render returns every object of the chart with these values, hooks included, in a fixed order.
 func render(t *testing.T, valuesYAML string) []object {
 	t.Helper()
 	rendered, err := renderFiles(t, valuesYAML)
@@ -100,7 +99,7 @@ func strictDecoder(t *testing.T) runtime.Decoder {
 	return serializer.NewCodecFactory(scheme, serializer.EnableStrict).UniversalDeserializer()
 }
 
-// podTemplates gives every pod the objects would make, by the object's name.
+// podTemplates returns the pod templates of the objects, by object name.
 func podTemplates(objects []object) map[string]corev1.PodTemplateSpec {
 	pods := map[string]corev1.PodTemplateSpec{}
 	for _, o := range objects {
@@ -120,7 +119,7 @@ func container(t *testing.T, objects []object, workload string) corev1.Container
 	t.Helper()
 	pod, ok := podTemplates(objects)[workload]
 	if !ok || len(pod.Spec.Containers) == 0 {
-		t.Fatalf("nothing named %s makes pods", workload)
+		t.Fatalf("no object named %s has a pod template", workload)
 	}
 	return pod.Spec.Containers[0]
 }
@@ -190,7 +189,7 @@ hooks: {priorityClassName: high, podLabels: {h: k}, nodeSelector: {disk: ssd}}
 `
 )
 
-// renders are the sets of values that every promise must hold for.
+// renders are the sets of values for which every invariant must hold.
 func renders() map[string]string {
 	return map[string]string{
 		"default": "", "external database": external, "a worker for a server elsewhere": remote, "existing keys": existing,

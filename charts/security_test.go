@@ -12,13 +12,13 @@ import (
 	"k8s.io/pod-security-admission/policy"
 )
 
-func TestEveryPodPassesTheRestrictedPodSecurityStandard(t *testing.T) {
+func TestEveryPodMeetsTheRestrictedPodSecurityStandard(t *testing.T) {
 	restricted := restrictedEvaluator(t)
 	for name, values := range renders() {
 		t.Run(name, func(t *testing.T) {
 			pods := podTemplates(render(t, values))
 			if len(pods) == 0 {
-				t.Fatal("there is no pod to check")
+				t.Fatal("no pods to check")
 			}
 			for of, pod := range pods {
 				if got := restricted(&pod); !got.Allowed {
@@ -30,9 +30,10 @@ func TestEveryPodPassesTheRestrictedPodSecurityStandard(t *testing.T) {
 }
 
 func TestThePodSecurityCheckCanFail(t *testing.T) {
-	pod := podTemplates(render(t, "{containerSecurityContext: {allowPrivilegeEscalation: true}}"))["rel-berth-server"]
+	pod := podTemplates(render(t,
+		"{containerSecurityContext: {allowPrivilegeEscalation: true}}"))["rel-berth-server"]
 	if restrictedEvaluator(t)(&pod).Allowed {
-		t.Error("a pod that may escalate its privileges passes")
+		t.Error("a pod with privilege escalation passes")
 	}
 }
 
@@ -52,10 +53,12 @@ func TestEveryContainerIsBoundAndReadOnly(t *testing.T) {
 	for name, values := range renders() {
 		for of, pod := range podTemplates(render(t, values)) {
 			for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
-				if c.Resources.Limits.Memory().IsZero() || c.Resources.Requests.Memory().IsZero() || c.Resources.Requests.Cpu().IsZero() {
+				if c.Resources.Limits.Memory().IsZero() || c.Resources.Requests.Memory().IsZero() ||
+					c.Resources.Requests.Cpu().IsZero() {
 					t.Errorf("%s: %s/%s has no memory limit or no requests", name, of, c.Name)
 				}
-				if s := c.SecurityContext; s == nil || s.ReadOnlyRootFilesystem == nil || !*s.ReadOnlyRootFilesystem {
+				if s := c.SecurityContext; s == nil || s.ReadOnlyRootFilesystem == nil ||
+					!*s.ReadOnlyRootFilesystem {
 					t.Errorf("%s: %s/%s can write to its image", name, of, c.Name)
 				}
 			}
@@ -69,7 +72,8 @@ func TestOnlyPodsThatTalkToKubernetesGetAToken(t *testing.T) {
 		for of, pod := range podTemplates(render(t, values)) {
 			mounted := pod.Spec.AutomountServiceAccountToken
 			if mounted == nil || *mounted != talks[of] {
-				t.Errorf("%s: pods of %s: automountServiceAccountToken = %v, want %v", name, of, mounted, talks[of])
+				t.Errorf("%s: pods of %s: automountServiceAccountToken = %v, want %v", name, of, mounted,
+					talks[of])
 			}
 		}
 	}
@@ -88,16 +92,17 @@ func TestHookJobsEndByThemselves(t *testing.T) {
 			if job.Spec.ActiveDeadlineSeconds == nil || *job.Spec.ActiveDeadlineSeconds >= 300 {
 				t.Errorf("%s: %s does not end before Helm's own timeout of 300 s", name, o)
 			}
-			if job.Spec.BackoffLimit == nil || job.Spec.Template.Spec.RestartPolicy != corev1.RestartPolicyNever {
+			if job.Spec.BackoffLimit == nil ||
+				job.Spec.Template.Spec.RestartPolicy != corev1.RestartPolicyNever {
 				t.Errorf("%s: %s does not bound its tries", name, o)
 			}
 		}
 	}
 }
 
-// What a hook needs must be a hook of the same events and come before it, or it is not there when the hook
-// runs.
-func TestHooksFindTheirAccountsAndRights(t *testing.T) {
+// A hook needs its ServiceAccount and Roles as hooks of the same events with a lower weight; otherwise they do not exist
+// when it runs.
+func TestHooksHaveTheirAccountsAndPermissions(t *testing.T) {
 	for name, values := range renders() {
 		hooks := map[string]object{}
 		for _, o := range render(t, values) {
@@ -114,7 +119,8 @@ func TestHooksFindTheirAccountsAndRights(t *testing.T) {
 				needed, ok := hooks[kind+"/"+job.Spec.Template.Spec.ServiceAccountName]
 				if !ok || needed.Annotations["helm.sh/hook"] != o.Annotations["helm.sh/hook"] {
 					t.Errorf("%s: %s has no %s among its hooks", name, o, kind)
-				} else if needed.Annotations["helm.sh/hook-weight"] != "-20" || o.Annotations["helm.sh/hook-weight"] != "-10" {
+				} else if needed.Annotations["helm.sh/hook-weight"] != "-20" ||
+					o.Annotations["helm.sh/hook-weight"] != "-10" {
 					t.Errorf("%s: %s is not made before %s", name, needed, o)
 				}
 			}
@@ -122,7 +128,7 @@ func TestHooksFindTheirAccountsAndRights(t *testing.T) {
 	}
 }
 
-func TestRightsAreExactlyThese(t *testing.T) {
+func TestPermissionsAreExactlyThese(t *testing.T) {
 	jobs := func(verbs ...string) rbacv1.PolicyRule {
 		return rbacv1.PolicyRule{APIGroups: []string{"batch"}, Resources: []string{"jobs"}, Verbs: verbs}
 	}
@@ -130,7 +136,8 @@ func TestRightsAreExactlyThese(t *testing.T) {
 		return rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{resource}, Verbs: verbs}
 	}
 	stopped := func(resource, verb string) rbacv1.PolicyRule {
-		return rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{resource}, ResourceNames: []string{"rel-berth-worker"}, Verbs: []string{verb}}
+		return rbacv1.PolicyRule{APIGroups: []string{"apps"}, Resources: []string{resource},
+			ResourceNames: []string{"rel-berth-worker"}, Verbs: []string{verb}}
 	}
 	ensured := core("secrets", "get", "patch")
 	ensured.ResourceNames = []string{"rel-berth-keys"}
@@ -139,10 +146,11 @@ func TestRightsAreExactlyThese(t *testing.T) {
 		core("pods/log", "get"), core("events", "list"),
 	}
 	want := map[string][]rbacv1.PolicyRule{
-		"Role/berth-system/rel-berth-worker":     worker,
-		"Role/berth-system/rel-berth-keys":       {core("secrets", "create"), ensured},
-		"Role/berth-system/rel-berth-drain":      {jobs("get", "list", "patch", "delete")},
-		"Role/berth-system/rel-berth-drain-stop": {stopped("deployments", "get"), stopped("deployments/scale", "patch"), core("pods", "list")},
+		"Role/berth-system/rel-berth-worker": worker,
+		"Role/berth-system/rel-berth-keys":   {core("secrets", "create"), ensured},
+		"Role/berth-system/rel-berth-drain":  {jobs("get", "list", "patch", "delete")},
+		"Role/berth-system/rel-berth-drain-stop": {stopped("deployments", "get"), stopped("deployments/scale", "patch"),
+			core("pods", "list")},
 	}
 	got := roles(t, render(t, ""))
 	for name, rules := range want {
@@ -156,58 +164,70 @@ func TestRightsAreExactlyThese(t *testing.T) {
 	}
 }
 
-func TestTheWorkerMakesSecretsOnlyWhereItIsAskedTo(t *testing.T) {
-	for values, want := range map[string]bool{"": false, "{worker: {jobSecrets: true}}": true, "{worker: {envAsSecret: true}}": true, "{worker: {jobAPI: {createKey: true}}}": true} {
+func TestWorkerMayCreateSecretsOnlyIfConfigured(t *testing.T) {
+	for values, want := range map[string]bool{"": false, "{worker: {jobSecrets: true}}": true,
+		"{worker: {envAsSecret: true}}": true, "{worker: {jobAPI: {createKey: true}}}": true} {
 		objects := render(t, values)
 		rules := roles(t, objects)["Role/berth-system/rel-berth-worker"]
 		got := slices.ContainsFunc(rules, func(r rbacv1.PolicyRule) bool {
-			return slices.Equal(r.Resources, []string{"secrets"}) && slices.Equal(r.Verbs, []string{"get", "create", "patch"})
+			return slices.Equal(r.Resources, []string{"secrets"}) &&
+				slices.Equal(r.Verbs, []string{"get", "create", "patch"})
 		})
 		if got != want {
 			t.Errorf("%s: may make Secrets is %v, want %v", values, got, want)
 		}
-		if asked := slices.Contains(container(t, objects, "rel-berth-worker").Args, "--env-as-secret"); asked != strings.Contains(values, "envAsSecret") {
+		if asked := slices.Contains(container(t, objects, "rel-berth-worker").Args,
+			"--env-as-secret"); asked != strings.Contains(values, "envAsSecret") {
 			t.Errorf("%s: --env-as-secret is %v", values, asked)
 		}
 	}
 }
 
-func TestJobsAreGatedWhereThatIsAskedFor(t *testing.T) {
+func TestJobsAreGatedIfConfigured(t *testing.T) {
 	for values, want := range map[string]bool{"": false, "{worker: {launch: gated}}": true} {
-		if got := slices.Contains(container(t, render(t, values), "rel-berth-worker").Args, "--launch=gated"); got != want {
+		if got := slices.Contains(container(t, render(t, values), "rel-berth-worker").Args,
+			"--launch=gated"); got != want {
 			t.Errorf("%s: --launch=gated is %v", values, got)
 		}
 	}
 }
 
-func TestAWorkerOfAnotherClusterReadsItsKubeconfigAndNothingElse(t *testing.T) {
+func TestWorkerOfAnotherClusterMayOnlyReadItsKubeconfig(t *testing.T) {
 	objects := render(t, `{worker: {clusterConfig: {existingSecret: elsewhere}, namespaces: [team-a]}}`)
 	for _, name := range []string{"rel-berth-worker", "rel-berth-drain"} {
-		if args := container(t, objects, name).Args; !slices.Contains(args, "--cluster-config=elsewhere/kubeconfig") {
+		if args := container(t, objects, name).Args; !slices.Contains(args,
+			"--cluster-config=elsewhere/kubeconfig") {
 			t.Errorf("%s is started without --cluster-config: %v", name, args)
 		}
 	}
 	got := roles(t, objects)
-	kubeconfig := rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"}, ResourceNames: []string{"elsewhere"}, Verbs: []string{"get"}}
-	if rules := got["Role/berth-system/rel-berth-worker-cluster"]; !equalRules(rules, []rbacv1.PolicyRule{kubeconfig}) {
+	kubeconfig := rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"},
+		ResourceNames: []string{"elsewhere"}, Verbs: []string{"get"}}
+	if rules := got["Role/berth-system/rel-berth-worker-cluster"]; !equalRules(rules,
+		[]rbacv1.PolicyRule{kubeconfig}) {
 		t.Errorf("the worker may %v", rules)
 	}
-	if rules := got["Role/berth-system/rel-berth-drain-stop"]; len(rules) != 4 || !equalRules(rules[3:], []rbacv1.PolicyRule{kubeconfig}) {
+	if rules := got["Role/berth-system/rel-berth-drain-stop"]; len(rules) != 4 ||
+		!equalRules(rules[3:], []rbacv1.PolicyRule{kubeconfig}) {
 		t.Errorf("the drain may %v", rules)
 	}
 	for name := range got {
-		if strings.Contains(name, "team-a") || name == "Role/berth-system/rel-berth-worker" || name == "Role/berth-system/rel-berth-drain" {
+		if strings.Contains(name, "team-a") || name == "Role/berth-system/rel-berth-worker" ||
+			name == "Role/berth-system/rel-berth-drain" {
 			t.Errorf("%s is made here, and the Jobs are elsewhere", name)
 		}
 	}
 }
 
-func TestJobsGetTheKeyThatIsNamed(t *testing.T) {
-	args := container(t, render(t, `{worker: {jobAPI: {url: "https://berth.example.com", existingSecret: keys, key: jobs}}}`), "rel-berth-worker").Args
-	if own := container(t, render(t, `{worker: {jobAPI: {createKey: true}}}`), "rel-berth-worker").Args; !slices.Contains(own, "--create-job-api-key-secret") {
+func TestJobsGetTheConfiguredKey(t *testing.T) {
+	args := container(t, render(t,
+		`{worker: {jobAPI: {url: "https://berth.example.com", existingSecret: keys, key: jobs}}}`), "rel-berth-worker").Args
+	if own := container(t, render(t, `{worker: {jobAPI: {createKey: true}}}`),
+		"rel-berth-worker").Args; !slices.Contains(own, "--create-job-api-key-secret") {
 		t.Errorf("the worker is started without --create-job-api-key-secret: %v", own)
 	}
-	for _, want := range []string{"--job-api-url=https://berth.example.com", "--job-api-key-secret=keys", "--job-api-key-secret-key=jobs"} {
+	for _, want := range []string{"--job-api-url=https://berth.example.com", "--job-api-key-secret=keys",
+		"--job-api-key-secret-key=jobs"} {
 		if !slices.Contains(args, want) {
 			t.Errorf("the worker is started without %s: %v", want, args)
 		}
@@ -225,7 +245,8 @@ func TestEachNamespaceGetsItsOwnRole(t *testing.T) {
 		t.Error("the worker has rights in a namespace that it does not serve")
 	}
 	args := container(t, objects, "rel-berth-worker").Args
-	for _, arg := range []string{"--namespace=jobs", "--watch-namespace=jobs", "--watch-namespace=team-a", "--watch-namespace=team-b"} {
+	for _, arg := range []string{"--namespace=jobs", "--watch-namespace=jobs", "--watch-namespace=team-a",
+		"--watch-namespace=team-b"} {
 		if !slices.Contains(args, arg) {
 			t.Errorf("the worker is started without %s: %v", arg, args)
 		}
@@ -242,7 +263,8 @@ func TestBindingsBindOwnRoleToOwnAccount(t *testing.T) {
 			if binding.RoleRef.Kind != "Role" || binding.RoleRef.Name != binding.Name {
 				t.Errorf("%s: %s binds %v", name, o, binding.RoleRef)
 			}
-			if len(binding.Subjects) != 1 || binding.Subjects[0].Namespace != "berth-system" || binding.Subjects[0].Kind != "ServiceAccount" {
+			if len(binding.Subjects) != 1 || binding.Subjects[0].Namespace != "berth-system" ||
+				binding.Subjects[0].Kind != "ServiceAccount" {
 				t.Errorf("%s: %s binds to %v", name, o, binding.Subjects)
 			}
 		}
@@ -266,6 +288,7 @@ func roles(t *testing.T, objects []object) map[string][]rbacv1.PolicyRule {
 func equalRules(a, b []rbacv1.PolicyRule) bool {
 	return slices.EqualFunc(a, b, func(x, y rbacv1.PolicyRule) bool {
 		return slices.Equal(x.APIGroups, y.APIGroups) && slices.Equal(x.Resources, y.Resources) &&
-			slices.Equal(x.ResourceNames, y.ResourceNames) && slices.Equal(x.Verbs, y.Verbs) && len(x.NonResourceURLs) == 0
+			slices.Equal(x.ResourceNames, y.ResourceNames) && slices.Equal(x.Verbs, y.Verbs) &&
+			len(x.NonResourceURLs) == 0
 	})
 }

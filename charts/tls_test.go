@@ -9,8 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// authority is the data key that a pod takes from a Secret as the authority it trusts; "" where it takes
-// none.
+// authority returns the Secret and key of the CA certificate that a pod trusts; empty if it has none.
 func authority(t *testing.T, objects []object, workload string) string {
 	t.Helper()
 	c, pod := container(t, objects, workload), podTemplates(objects)[workload]
@@ -33,10 +32,11 @@ func authority(t *testing.T, objects []object, workload string) string {
 	return ""
 }
 
-func TestWithACertificateEverybodySpeaksTLS(t *testing.T) {
+func TestCertificateEnablesTLSEverywhere(t *testing.T) {
 	objects := render(t, secure)
 	server := container(t, objects, "rel-berth-server")
-	for _, want := range []string{"--tls-cert-file=/etc/berth/tls/tls.crt", "--tls-key-file=/etc/berth/tls/tls.key"} {
+	for _, want := range []string{"--tls-cert-file=/etc/berth/tls/tls.crt",
+		"--tls-key-file=/etc/berth/tls/tls.key"} {
 		if !slices.Contains(server.Args, want) {
 			t.Errorf("arguments %v, want %s", server.Args, want)
 		}
@@ -47,17 +47,20 @@ func TestWithACertificateEverybodySpeaksTLS(t *testing.T) {
 		}
 	}
 	volumes := podTemplates(objects)["rel-berth-server"].Spec.Volumes
-	if !slices.ContainsFunc(volumes, func(v corev1.Volume) bool { return v.Name == "tls" && v.Secret.SecretName == "berth-tls" }) {
+	if !slices.ContainsFunc(volumes,
+		func(v corev1.Volume) bool { return v.Name == "tls" && v.Secret.SecretName == "berth-tls" }) {
 		t.Errorf("volumes %v", volumes)
 	}
-	if service := find[*corev1.Service](t, objects, "rel-berth-server"); *service.Spec.Ports[0].AppProtocol != "https" {
+	if service := find[*corev1.Service](t, objects,
+		"rel-berth-server"); *service.Spec.Ports[0].AppProtocol != "https" {
 		t.Errorf("the Service says %s", *service.Spec.Ports[0].AppProtocol)
 	}
 	find[*batchv1.Job](t, objects, "rel-berth-test")
 	for _, client := range []string{"rel-berth-worker", "rel-berth-drain", "rel-berth-test"} {
 		c := container(t, objects, client)
 		if !slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool {
-			return e.Name == "BERTH_API_URL" && strings.HasPrefix(e.Value, "https://rel-berth-server.") && strings.HasSuffix(e.Value, ".svc:4200")
+			return e.Name == "BERTH_API_URL" && strings.HasPrefix(e.Value, "https://rel-berth-server.") &&
+				strings.HasSuffix(e.Value, ".svc:4200")
 		}) {
 			t.Errorf("%s: environment %v", client, c.Env)
 		}
@@ -67,13 +70,14 @@ func TestWithACertificateEverybodySpeaksTLS(t *testing.T) {
 	}
 }
 
-func TestTheAuthorityIsThatOfTheServerWorkedFor(t *testing.T) {
+func TestWorkerTrustsTheAuthorityOfItsServer(t *testing.T) {
 	for name, test := range map[string]struct{ values, worker, test string }{
-		"nobody's without TLS":               {"", "", ""},
-		"the system's where none is named":   {`{server: {tls: {existingSecret: berth-tls, caKey: ""}}}`, "", ""},
-		"one of its own":                     {`{server: {tls: {existingSecret: berth-tls}}, worker: {ca: {existingSecret: mine, key: root.pem}}}`, "mine/root.pem", "berth-tls/ca.crt"},
-		"the system's for another address":   {`{server: {tls: {existingSecret: berth-tls}}, worker: {apiURL: "https://berth.example.com"}}`, "", "berth-tls/ca.crt"},
-		"one of its own for another address": {`{worker: {apiURL: "https://berth.example.com", ca: {existingSecret: mine}}}`, "mine/ca.crt", ""},
+		"nobody's without TLS":                      {"", "", ""},
+		"system authorities without a caKey":        {`{server: {tls: {existingSecret: berth-tls, caKey: ""}}}`, "", ""},
+		"separate authority":                        {`{server: {tls: {existingSecret: berth-tls}}, worker: {ca: {existingSecret: mine, key: root.pem}}}`, "mine/root.pem", "berth-tls/ca.crt"},
+		"system authorities for an external server": {`{server: {tls: {existingSecret: berth-tls}}, worker: {apiURL: "https://berth.example.com"}}`, "", "berth-tls/ca.crt"},
+		"separate authority for an external server": {`{worker: {apiURL: "https://berth.example.com", ca: {existingSecret: mine}}}`,
+			"mine/ca.crt", ""},
 	} {
 		objects := render(t, test.values)
 		if got := authority(t, objects, "rel-berth-worker"); got != test.worker {

@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// schema is as much of a JSON Schema as the tests look at.
+// schema is the part of a JSON Schema that the tests use.
 type schema struct {
 	Ref                  string             `json:"$ref"`
 	Type                 any                `json:"type"`
@@ -59,7 +59,7 @@ func TestEveryDocumentedValueIsInTheSchema(t *testing.T) {
 	}
 }
 
-func TestEverythingInTheSchemaIsDocumented(t *testing.T) {
+func TestEverySchemaPropertyIsDocumented(t *testing.T) {
 	documented := map[string]bool{}
 	for _, v := range readValues(t) {
 		documented[v.path] = true
@@ -91,7 +91,7 @@ func TestSchemaRefusesUnknownNamesEverywhere(t *testing.T) {
 			}
 		}
 		if at.Properties != nil && at.AdditionalProperties != false {
-			t.Errorf("%s takes unknown names", path)
+			t.Errorf("%s accepts unknown names", path)
 		}
 		for name, below := range at.Properties {
 			walk(below, path+"/"+name)
@@ -103,20 +103,20 @@ func TestSchemaRefusesUnknownNamesEverywhere(t *testing.T) {
 	}
 }
 
-func TestDocumentedDefaultsRenderLikeNoValuesAtAll(t *testing.T) {
+func TestDocumentedDefaultsRenderLikeNoValues(t *testing.T) {
 	data, err := os.ReadFile("berth/values.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain, spelled := render(t, ""), render(t, string(data))
-	for i := range plain {
-		if plain[i].text != spelled[i].text {
-			t.Errorf("%s differs when the defaults are given", plain[i])
+	implicit, explicit := render(t, ""), render(t, string(data))
+	for i := range implicit {
+		if implicit[i].text != explicit[i].text {
+			t.Errorf("%s differs if the defaults are set explicitly", implicit[i])
 		}
 	}
 }
 
-func TestReadmeTableIsMadeFromTheValues(t *testing.T) {
+func TestReadmeTableMatchesTheValues(t *testing.T) {
 	const path, start, end = "berth/README.md", "<!-- values: made by go test ./charts -update -->\n", "<!-- end of values -->"
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -125,22 +125,22 @@ func TestReadmeTableIsMadeFromTheValues(t *testing.T) {
 	before, rest, ok := strings.Cut(string(data), start)
 	got, after, ok2 := strings.Cut(rest, end)
 	if !ok || !ok2 {
-		t.Fatalf("%s has lost the marks around its table of values", path)
+		t.Fatalf("%s has no markers around its table of values", path)
 	}
 	want := valuesTable(readValues(t))
 	if got == want {
 		return
 	}
 	if !*update {
-		t.Fatalf("the table of values in %s is not that of values.yaml: run go test ./charts -update", path)
+		t.Fatalf("the table of values in %s differs from values.yaml: run go test ./charts -update", path)
 	}
 	if err := os.WriteFile(path, []byte(before+start+want+end+after), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func TestAValueWithoutDocumentationIsFound(t *testing.T) {
-	_, err := documentedValues([]byte("# -- said\na: 1\nb:\n  # unsaid\n  c: 2\n"))
+func TestUndocumentedValueIsAnError(t *testing.T) {
+	_, err := documentedValues([]byte("# -- documented\na: 1\nb:\n  # undocumented\n  c: 2\n"))
 	if err == nil || !strings.Contains(err.Error(), "b.c") {
 		t.Errorf("error = %v, want one that names b.c", err)
 	}
@@ -150,8 +150,8 @@ func TestAValueWithoutDocumentationIsFound(t *testing.T) {
 	}
 }
 
-// The values that README and NOTES tell people to set must be taken.
-func TestExamplesInTheReadmeRender(t *testing.T) {
+// TestReadmeExamplesRender renders the chart with the values of each example in the README.
+func TestReadmeExamplesRender(t *testing.T) {
 	data, err := os.ReadFile("berth/README.md")
 	if err != nil {
 		t.Fatal(err)

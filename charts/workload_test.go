@@ -15,7 +15,8 @@ import (
 func TestServerKeepsSQLiteOnItsOwnVolume(t *testing.T) {
 	set := find[*appsv1.StatefulSet](t, render(t, ""), "rel-berth-server")
 	if *set.Spec.Replicas != 1 || len(set.Spec.VolumeClaimTemplates) != 1 {
-		t.Errorf("%d replicas with %d claims, want one of each", *set.Spec.Replicas, len(set.Spec.VolumeClaimTemplates))
+		t.Errorf("%d replicas with %d claims, want one of each", *set.Spec.Replicas,
+			len(set.Spec.VolumeClaimTemplates))
 	}
 	if claim := set.Spec.VolumeClaimTemplates[0]; claim.Spec.StorageClassName != nil {
 		t.Errorf("storage class %q, want the cluster's default (none given)", *claim.Spec.StorageClassName)
@@ -24,8 +25,8 @@ func TestServerKeepsSQLiteOnItsOwnVolume(t *testing.T) {
 		t.Errorf("the volume is %q on uninstall, want it retained", kept)
 	}
 	for name, test := range map[string]struct{ values, claim string }{
-		"an existing claim": {`{server: {persistence: {existingClaim: mine}}}`, "mine"},
-		"no volume at all":  {`{server: {persistence: {enabled: false}}}`, ""},
+		"existing claim": {`{server: {persistence: {existingClaim: mine}}}`, "mine"},
+		"no persistence": {`{server: {persistence: {enabled: false}}}`, ""},
 	} {
 		set := find[*appsv1.StatefulSet](t, render(t, test.values), "rel-berth-server")
 		var claim string
@@ -35,32 +36,36 @@ func TestServerKeepsSQLiteOnItsOwnVolume(t *testing.T) {
 			}
 		}
 		if claim != test.claim || len(set.Spec.VolumeClaimTemplates) != 0 {
-			t.Errorf("%s: claim %q and %d templates, want %q and none", name, claim, len(set.Spec.VolumeClaimTemplates), test.claim)
+			t.Errorf("%s: claim %q and %d templates, want %q and none", name, claim,
+				len(set.Spec.VolumeClaimTemplates), test.claim)
 		}
 	}
 }
 
-func TestServersOnPostgreSQLAreADeploymentWithoutVolume(t *testing.T) {
+func TestServerWithPostgreSQLIsADeploymentWithoutVolume(t *testing.T) {
 	objects := render(t, external)
 	server := find[*appsv1.Deployment](t, objects, "rel-berth-server")
 	if *server.Spec.Replicas != 2 || server.Spec.Strategy.RollingUpdate.MaxUnavailable.IntValue() != 0 {
-		t.Errorf("replicas %d, maxUnavailable %v", *server.Spec.Replicas, server.Spec.Strategy.RollingUpdate.MaxUnavailable)
+		t.Errorf("replicas %d, maxUnavailable %v", *server.Spec.Replicas,
+			server.Spec.Strategy.RollingUpdate.MaxUnavailable)
 	}
 	pod := server.Spec.Template.Spec
 	for _, c := range slices.Concat(pod.InitContainers, pod.Containers) {
 		wantSecretEnv(t, c, "BERTH_DATABASE_URL", "postgres", "pooled")
 		wantSecretEnv(t, c, "BERTH_DATABASE_DIRECT_URL", "postgres", "direct")
 	}
-	if len(pod.TopologySpreadConstraints) != 2 || pod.TopologySpreadConstraints[0].LabelSelector.MatchLabels["app.kubernetes.io/component"] != "server" {
+	if len(pod.TopologySpreadConstraints) != 2 ||
+		pod.TopologySpreadConstraints[0].LabelSelector.MatchLabels["app.kubernetes.io/component"] != "server" {
 		t.Errorf("the replicas are not spread: %v", pod.TopologySpreadConstraints)
 	}
 	budget := find[*policyv1.PodDisruptionBudget](t, objects, "rel-berth-server")
-	if budget.Spec.MaxUnavailable.IntValue() != 1 || budget.Spec.Selector.MatchLabels["app.kubernetes.io/component"] != "server" {
+	if budget.Spec.MaxUnavailable.IntValue() != 1 ||
+		budget.Spec.Selector.MatchLabels["app.kubernetes.io/component"] != "server" {
 		t.Errorf("disruption budget %v", budget.Spec)
 	}
 	for _, o := range objects {
 		if o.Kind == "PodDisruptionBudget" && o.Name != "rel-berth-server" {
-			t.Errorf("%s stands in the way of draining a node for the only replica", o)
+			t.Errorf("%s blocks the drain of a node with the only replica", o)
 		}
 	}
 }
@@ -71,17 +76,19 @@ func TestSchemaIsMigratedBeforeTheServerStarts(t *testing.T) {
 		if !ok {
 			continue
 		}
-		if len(pod.Spec.InitContainers) != 1 || !slices.Equal(pod.Spec.InitContainers[0].Args[:2], []string{"migrate", "up"}) {
+		if len(pod.Spec.InitContainers) != 1 ||
+			!slices.Equal(pod.Spec.InitContainers[0].Args[:2], []string{"migrate", "up"}) {
 			t.Errorf("%s: init containers %v, want migrate up", name, pod.Spec.InitContainers)
 		}
 	}
 }
 
-func TestProbesAskTheRightPortsAndPaths(t *testing.T) {
+func TestProbesUseTheRightPortsAndPaths(t *testing.T) {
 	objects := render(t, "")
 	for workload, port := range map[string]string{"rel-berth-server": "http", "rel-berth-worker": "metrics"} {
 		c := container(t, objects, workload)
-		for path, probe := range map[string]*corev1.Probe{"/healthz": c.LivenessProbe, "/readyz": c.ReadinessProbe} {
+		for path, probe := range map[string]*corev1.Probe{"/healthz": c.LivenessProbe,
+			"/readyz": c.ReadinessProbe} {
 			if probe == nil || probe.HTTPGet.Path != path || probe.HTTPGet.Port.String() != port {
 				t.Errorf("%s: probe %v, want %s on %s", workload, probe, path, port)
 			}
@@ -89,7 +96,8 @@ func TestProbesAskTheRightPortsAndPaths(t *testing.T) {
 		if c.StartupProbe == nil {
 			t.Errorf("%s has no startup probe", workload)
 		}
-		if !slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool { return p.Name == "metrics" && p.ContainerPort == 9090 }) {
+		if !slices.ContainsFunc(c.Ports,
+			func(p corev1.ContainerPort) bool { return p.Name == "metrics" && p.ContainerPort == 9090 }) {
 			t.Errorf("%s has no metrics port: %v", workload, c.Ports)
 		}
 	}
@@ -122,7 +130,9 @@ func TestServiceMonitorsSelectTheMetricsServices(t *testing.T) {
 	for _, o := range render(t, most) {
 		if o.Kind == "ServiceMonitor" {
 			count++
-			if o.Labels["release"] != "prometheus" || !strings.Contains(o.text, `berth.dev/metrics: "true"`) || !strings.Contains(o.text, "interval: 30s") {
+			if o.Labels["release"] != "prometheus" ||
+				!strings.Contains(o.text, `berth.dev/metrics: "true"`) ||
+				!strings.Contains(o.text, "interval: 30s") {
 				t.Errorf("%s:\n%s", o, o.text)
 			}
 		}
@@ -156,13 +166,14 @@ func TestUninstallStopsTheWorkersThenDrains(t *testing.T) {
 		},
 		most: {
 			[]string{"hook", "stop-deployment", "--namespace=berth-system", "--deployment=rel-berth-worker"},
-			[]string{"worker", "drain", "--namespace=jobs", "--watch-namespace=jobs", "--watch-namespace=team-a", "--watch-namespace=team-b",
+			[]string{"worker", "drain", "--namespace=jobs", "--watch-namespace=jobs",
+				"--watch-namespace=team-a", "--watch-namespace=team-b",
 				"--legacy-finalizer=old.example.com/hold", "--cluster-id=east", "--keep-jobs"},
 		},
 	} {
 		hook := find[*batchv1.Job](t, render(t, values), "rel-berth-drain")
 		if events := hook.Annotations["helm.sh/hook"]; events != "pre-delete" {
-			t.Errorf("the hook runs on %s, when the server is gone already", events)
+			t.Errorf("the hook runs on %s, after the server is deleted", events)
 		}
 		pod := hook.Spec.Template.Spec
 		if got := pod.InitContainers[0].Args; !slices.Equal(got, want.stop) {
@@ -174,7 +185,7 @@ func TestUninstallStopsTheWorkersThenDrains(t *testing.T) {
 	}
 }
 
-func TestExistingKeysTurnTheHookOff(t *testing.T) {
+func TestExistingKeysDisableTheHook(t *testing.T) {
 	objects := render(t, existing)
 	server := container(t, objects, "rel-berth-server")
 	wantSecretEnv(t, server, "BERTH_BOOTSTRAP_ADMIN_KEY", "mine", "root")
@@ -183,21 +194,22 @@ func TestExistingKeysTurnTheHookOff(t *testing.T) {
 	wantSecretEnv(t, container(t, objects, "rel-berth-drain"), "BERTH_API_KEY", "mine", "work")
 	for _, o := range objects {
 		if strings.HasSuffix(o.Name, "-keys") {
-			t.Errorf("%s is made although the keys exist", o)
+			t.Errorf("%s is rendered although the keys exist", o)
 		}
 	}
 }
 
-func TestAWorkerForAServerElsewhereIsJustAWorker(t *testing.T) {
+func TestWorkerForAnExternalServerIsInstalledAlone(t *testing.T) {
 	objects := render(t, remote)
 	worker := container(t, objects, "rel-berth-worker")
 	wantSecretEnv(t, worker, "BERTH_API_KEY", "etl-key", "key")
-	if !slices.Contains(worker.Env, corev1.EnvVar{Name: "BERTH_API_URL", Value: "https://berth.example.com"}) {
+	if !slices.Contains(worker.Env,
+		corev1.EnvVar{Name: "BERTH_API_URL", Value: "https://berth.example.com"}) {
 		t.Errorf("environment %v", worker.Env)
 	}
 	for _, o := range objects {
 		if !strings.HasPrefix(o.Name, "rel-berth-worker") {
-			t.Errorf("%s is made: the Jobs of an installation that lives on are not this release's to drain", o)
+			t.Errorf("%s is rendered, but only the installation of the server may be drained", o)
 		}
 	}
 }
@@ -229,7 +241,8 @@ func TestImageIsTheSameEverywhere(t *testing.T) {
 		"":                           "ghcr.io/berth-dev/berth:0.1.0",
 		"{image: {tag: dev}}":        "ghcr.io/berth-dev/berth:dev",
 		"{image: {repository: x/y}}": "x/y:0.1.0",
-		"{image: {repository: x:5/y, tag: z, digest: 'sha256:" + strings.Repeat("a", 64) + "'}}": "x:5/y@sha256:" + strings.Repeat("a", 64),
+		"{image: {repository: x:5/y, tag: z, digest: 'sha256:" + strings.Repeat("a", 64) +
+			"'}}": "x:5/y@sha256:" + strings.Repeat("a", 64),
 	} {
 		for of, pod := range podTemplates(render(t, values)) {
 			for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
@@ -241,19 +254,24 @@ func TestImageIsTheSameEverywhere(t *testing.T) {
 	}
 }
 
-// There is no ConfigMap: all configuration is in the pod template, so that a change of it replaces the pods.
+// All configuration is in the pod template and not in a ConfigMap, so that every change replaces the pods.
 func TestEveryChangeOfConfigurationChangesThePodTemplate(t *testing.T) {
 	before := podTemplates(render(t, ""))
 	for workload, all := range map[string][]string{
 		"rel-berth-server": {
-			"{server: {logLevel: debug}}", "{server: {logFormat: text}}", "{server: {ensurePools: {x: process}}}",
-			"{server: {extraArgs: [--x]}}", "{server: {extraEnv: [{name: A, value: b}]}}", "{keys: {existingSecret: k}}",
+			"{server: {logLevel: debug}}", "{server: {logFormat: text}}",
+			"{server: {ensurePools: {x: process}}}",
+			"{server: {extraArgs: [--x]}}", "{server: {extraEnv: [{name: A, value: b}]}}",
+			"{keys: {existingSecret: k}}",
 			"{server: {podAnnotations: {restarted: now}}}",
 		},
 		"rel-berth-worker": {
-			"{worker: {pool: p}}", "{worker: {limit: 3}}", "{worker: {jobNamespace: j}}", "{worker: {namespaces: [team]}}", "{worker: {templateEnv: [A]}}",
-			"{worker: {clusterID: c}}", "{worker: {apiURL: 'http://u'}}", "{worker: {apiKey: {existingSecret: s}}}", "{worker: {logLevel: debug}}",
-			"{worker: {extraArgs: [--x]}}", "{worker: {extraEnv: [{name: A, value: b}]}}", "{server: {service: {port: 80}}}",
+			"{worker: {pool: p}}", "{worker: {limit: 3}}", "{worker: {jobNamespace: j}}",
+			"{worker: {namespaces: [team]}}", "{worker: {templateEnv: [A]}}",
+			"{worker: {clusterID: c}}", "{worker: {apiURL: 'http://u'}}",
+			"{worker: {apiKey: {existingSecret: s}}}", "{worker: {logLevel: debug}}",
+			"{worker: {extraArgs: [--x]}}", "{worker: {extraEnv: [{name: A, value: b}]}}",
+			"{server: {service: {port: 80}}}",
 		},
 	} {
 		for _, values := range all {
@@ -264,8 +282,8 @@ func TestEveryChangeOfConfigurationChangesThePodTemplate(t *testing.T) {
 	}
 }
 
-// An upgrade of chart or image must not change what a selector or a StatefulSet can not change.
-func TestSelectorsCarryNoVersion(t *testing.T) {
+// Selectors and parts of a StatefulSet are immutable, so an upgrade of chart or image must not change them.
+func TestSelectorsContainNoVersion(t *testing.T) {
 	for _, o := range render(t, "") {
 		var selector, labels map[string]string
 		switch typed := o.typed.(type) {
@@ -290,7 +308,8 @@ func wantSecretEnv(t *testing.T, c corev1.Container, name, secret, key string) {
 		if env.Name != name {
 			continue
 		}
-		if ref := env.ValueFrom; ref == nil || ref.SecretKeyRef == nil || ref.SecretKeyRef.Name != secret || ref.SecretKeyRef.Key != key {
+		if ref := env.ValueFrom; ref == nil || ref.SecretKeyRef == nil || ref.SecretKeyRef.Name != secret ||
+			ref.SecretKeyRef.Key != key {
 			t.Errorf("%s: %s comes from %v, want Secret %s, key %s", c.Name, name, ref, secret, key)
 		}
 		return

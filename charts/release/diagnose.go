@@ -11,8 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// NotReadyError says beside what Helm reports, which is often just that the time is over, what the pods wait
-// for.
+// NotReadyError adds to Helm's error, which is often only a timeout, why the pods are not ready.
 type NotReadyError struct {
 	Err      error
 	Findings []string
@@ -22,10 +21,10 @@ func (e *NotReadyError) Error() string { return e.Err.Error() }
 
 func (e *NotReadyError) Unwrap() error { return e.Err }
 
-// Details are the findings, a line each.
+// Details returns the findings, one line each.
 func (e *NotReadyError) Details() []string { return e.Findings }
 
-// lineError is an error of Helm's whose text spans lines, as lists of errors do, told in one.
+// lineError is an error of Helm with its text joined into one line.
 type lineError struct{ error }
 
 func oneLine(err error) error { return lineError{err} }
@@ -37,9 +36,10 @@ func (e lineError) Error() string {
 
 func (e lineError) Unwrap() error { return e.error }
 
-// diagnosisTimeout bounds the look at pods after a failure, for which the caller's own time may be over.
+// diagnosisTimeout bounds the diagnosis after a failure. The caller's own deadline may have passed by then.
 const diagnosisTimeout = 15 * time.Second
 
+// explain adds findings to an error, if there are any.
 func (c *Client) explain(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), diagnosisTimeout)
 	defer cancel()
@@ -49,16 +49,15 @@ func (c *Client) explain(ctx context.Context, err error) error {
 	return err
 }
 
-// findings is best effort: a cluster that does not answer has nothing to add to the error that is being
-// explained.
+// findings returns why the pods of the release are not ready. It is best effort: it explains another error,
+// so its own errors are ignored.
 func (c *Client) findings(ctx context.Context) []string {
 	set, err := c.config.KubernetesClientSet()
 	if err != nil {
 		return nil
 	}
-	pods, err := set.CoreV1().
-		Pods(c.namespace).
-		List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/instance=" + c.name})
+	ofRelease := metav1.ListOptions{LabelSelector: "app.kubernetes.io/instance=" + c.name}
+	pods, err := set.CoreV1().Pods(c.namespace).List(ctx, ofRelease)
 	if err != nil {
 		return nil
 	}
@@ -69,33 +68,33 @@ func (c *Client) findings(ctx context.Context) []string {
 	if len(out) > 0 {
 		return out
 	}
-	// No pod that says anything: what stands in the way of making one is only in the events.
-	events, err := set.CoreV1().
-		Events(c.namespace).
-		List(ctx, metav1.ListOptions{FieldSelector: "type=Warning"})
+
+	// If pods cannot be created at all, only events say why.
+	events, err := set.CoreV1().Events(c.namespace).List(ctx,
+		metav1.ListOptions{FieldSelector: "type=Warning"})
 	if err != nil {
 		return nil
 	}
 	return eventFindings(events.Items, c.name)
 }
 
-// podFindings says why a pod is not ready; nothing of one that is, or that has done its work.
+// podFindings says why a pod is not ready; nothing if it is ready or has completed.
 func podFindings(pod corev1.Pod) []string {
 	if pod.Status.Phase == corev1.PodSucceeded || pod.DeletionTimestamp != nil {
 		return nil
 	}
 	var out []string
-	say := func(format string, args ...any) {
+	add := func(format string, args ...any) {
 		out = append(out, fmt.Sprintf("pod %s: ", pod.Name)+fmt.Sprintf(format, args...))
 	}
 	for _, condition := range pod.Status.Conditions {
 		if condition.Type == corev1.PodScheduled && condition.Status == corev1.ConditionFalse {
-			say("not scheduled: %s", condition.Message)
+			add("not scheduled: %s", condition.Message)
 		}
 	}
 	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 		if finding := containerFinding(status); finding != "" {
-			say("container %s %s", status.Name, finding)
+			add("container %s %s", status.Name, finding)
 		}
 	}
 	return out
@@ -108,23 +107,20 @@ func containerFinding(s corev1.ContainerStatus) string {
 	}
 	var parts []string
 	if w := s.State.Waiting; w != nil && w.Reason != "PodInitializing" && w.Reason != "ContainerCreating" {
-		parts = append(parts, strings.TrimSpace("waits: "+w.Reason+" "+w.Message))
+		parts = append(parts, strings.TrimSpace("is waiting: "+w.Reason+" "+w.Message))
 	}
 	if ended != nil && ended.ExitCode != 0 {
-		parts = append(
-			parts,
-			strings.TrimSpace(
-				fmt.Sprintf("ended with exit code %d (%s) %s", ended.ExitCode, ended.Reason, ended.Message),
-			),
-		)
+		text := fmt.Sprintf("terminated with exit code %d (%s) %s", ended.ExitCode, ended.Reason,
+			ended.Message)
+		parts = append(parts, strings.TrimSpace(text))
 	}
 	if s.State.Running != nil && !s.Ready {
-		parts = append(parts, "runs, but is not ready")
+		parts = append(parts, "is running but not ready")
 	}
 	return strings.Join(parts, "; ")
 }
 
-// eventFindings gives the newest warning of each object whose name begins with that of the release.
+// eventFindings returns the newest warning of each object whose name starts with the name of the release.
 func eventFindings(events []corev1.Event, name string) []string {
 	slices.SortStableFunc(events, func(a, b corev1.Event) int { return eventTime(b).Compare(eventTime(a)) })
 	seen := map[string]bool{}

@@ -7,88 +7,70 @@ import (
 	"helm.sh/helm/v3/pkg/release"
 )
 
-// Next says what to do now, the first thing first, as commands to type.
+// Next returns what to do next, in order, with the commands to type.
 func (s Status) Next() []string {
 	switch release.Status(s.State) {
 	case release.StatusDeployed:
 		if s.Healthy() {
-			return s.use()
+			return s.usageSteps()
 		}
-		return s.look()
+		return s.inspectionSteps()
+
 	case release.StatusFailed:
-		return append(
-			s.look(),
-			"then bring it to this version again, with other values where they were the reason: "+s.command(
-				"upgrade",
-			),
-		)
+		return append(s.inspectionSteps(),
+			"then upgrade it, with corrected values if they were the cause: "+s.command("upgrade"))
+
 	case release.StatusPendingInstall:
 		return []string{
-			"wait, if somebody is installing it right now",
-			"an install that was interrupted is taken out and made again: " + s.command(
-				"uninstall",
-			) + ", " + s.command(
-				"install",
-			),
+			"wait if an install is in progress",
+			"if it was interrupted, uninstall and install again: " + s.command("uninstall") + ", " +
+				s.command("install"),
 		}
+
 	case release.StatusPendingUpgrade, release.StatusPendingRollback:
 		return []string{
-			"wait, if somebody is upgrading it right now",
-			fmt.Sprintf(
-				"an upgrade that was interrupted is taken back: helm -n %s rollback %s",
-				s.Namespace,
-				s.Name,
-			),
+			"wait if an upgrade is in progress",
+			fmt.Sprintf("if it was interrupted, roll it back: helm -n %s rollback %s", s.Namespace, s.Name),
 		}
+
 	case release.StatusUninstalling:
-		return []string{"finish it: " + s.command("uninstall")}
+		return []string{"complete the uninstall: " + s.command("uninstall")}
 	}
-	return s.look()
+	return s.inspectionSteps()
 }
 
 func (s Status) command(verb string) string {
 	return fmt.Sprintf("berth %s -n %s --name %s", verb, s.Namespace, s.Name)
 }
 
-// use is for an installation that is as it should be.
-func (s Status) use() []string {
+// usageSteps are the steps after a successful install.
+func (s Status) usageSteps() []string {
 	for _, w := range s.Workloads {
 		if strings.HasSuffix(w.Name, "-server") {
 			return []string{
-				fmt.Sprintf(
-					"reach the server: kubectl -n %s port-forward svc/%s 4200:http",
-					s.Namespace,
-					w.Name,
-				),
-				"and in another shell, with an API key in BERTH_API_KEY: berth pool ls",
-				"see that it answers from inside: " + s.command("status") + " --test",
+				fmt.Sprintf("forward a local port to the server: kubectl -n %s port-forward svc/%s 4200:http",
+					s.Namespace, w.Name),
+				"in another shell, with an API key in BERTH_API_KEY: berth pool ls",
+				"test the server from inside the cluster: " + s.command("status") + " --test",
 			}
 		}
 	}
-	return []string{"see that its worker is there: berth worker ls"}
+	return []string{"check that the worker is alive: berth worker ls"}
 }
 
-// look is for what is not ready, the first of it first.
-func (s Status) look() []string {
+// inspectionSteps are the steps to find out why the first workload is not ready.
+func (s Status) inspectionSteps() []string {
 	for _, w := range s.Workloads {
 		if w.Ready < w.Want {
+			kind := strings.ToLower(w.Kind)
 			return []string{
-				fmt.Sprintf(
-					"see why it is not ready: kubectl -n %s describe %s %s",
-					s.Namespace,
-					strings.ToLower(w.Kind),
-					w.Name,
-				),
-				fmt.Sprintf(
-					"see what it says: kubectl -n %s logs %s/%s --all-containers --tail 20",
-					s.Namespace,
-					strings.ToLower(w.Kind),
-					w.Name,
-				),
+				fmt.Sprintf("check why it is not ready: kubectl -n %s describe %s %s", s.Namespace, kind,
+					w.Name),
+				fmt.Sprintf("read its logs: kubectl -n %s logs %s/%s --all-containers --tail 20", s.Namespace,
+					kind, w.Name),
 			}
 		}
 	}
-	return []string{
-		fmt.Sprintf("see what happened: kubectl -n %s get events --sort-by .lastTimestamp", s.Namespace),
-	}
+	return []string{fmt.Sprintf("list the events: kubectl -n %s get events --sort-by .lastTimestamp",
+		s.Namespace)}
 }

@@ -9,27 +9,27 @@ import (
 	"sync"
 )
 
-// progress makes a story for people of what Helm logs for developers: what is waited for, each line once.
+// progress turns Helm's debug log into progress lines: what an action waits for, each line once.
 type progress struct {
 	mu   sync.Mutex
-	tell func(string)
-	last map[string]string
+	emit func(string)
+	last map[string]string // by subject
 }
 
-func newProgress(tell func(string)) *progress {
-	return &progress{tell: tell, last: map[string]string{}}
+func newProgress(emit func(string)) *progress {
+	return &progress{emit: emit, last: map[string]string{}}
 }
 
-func (p *progress) say(format string, args ...any) {
+func (p *progress) report(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.tell != nil {
-		p.tell(fmt.Sprintf(format, args...))
+	if p.emit != nil {
+		p.emit(fmt.Sprintf(format, args...))
 	}
 }
 
-// What of Helm's log is worth telling: the object that is waited for, and how far it is. A deletion of one
-// object is that of an old hook, and over at once.
+// Lines of Helm's log that become progress: an object that Helm waits for, and its state. The deletion of a
+// single object is skipped: it removes an old hook and is done at once.
 var (
 	notReady = regexp.MustCompile(
 		`^(\w+) is not (?:ready|bound): ([^ ]+?)(?:\. (\d+) out of (\d+) expected pods are ready)?$`,
@@ -38,14 +38,15 @@ var (
 	deleting = regexp.MustCompile(`^beginning wait for ([2-9]|\d\d+) resources to be deleted`)
 )
 
-// helmLog has the form of Helm's log function.
+// helmLog implements Helm's log function.
 func (p *progress) helmLog(format string, args ...any) {
-	if subject, line := story(strings.TrimSpace(fmt.Sprintf(format, args...))); line != "" {
+	if subject, line := progressLine(strings.TrimSpace(fmt.Sprintf(format, args...))); line != "" {
 		p.once(subject, line)
 	}
 }
 
-func story(logged string) (subject, line string) {
+// progressLine returns the progress line for a line of Helm's log, and its subject; empty if there is none.
+func progressLine(logged string) (subject, line string) {
 	if m := notReady.FindStringSubmatch(logged); m != nil {
 		subject = strings.ToLower(m[1]) + " " + m[2][strings.LastIndex(m[2], "/")+1:]
 		if m[3] != "" {
@@ -57,23 +58,23 @@ func story(logged string) (subject, line string) {
 		return "hook " + m[1], "waiting for hook " + m[1]
 	}
 	if m := deleting.FindStringSubmatch(logged); m != nil {
-		return "deletion", "waiting until " + m[1] + " objects and their pods are gone"
+		return "deletion", "waiting for the deletion of " + m[1] + " objects and their pods"
 	}
 	return "", ""
 }
 
-// once tells a line unless it is what was last told of the subject: Helm repeats itself every two seconds.
+// once emits a line unless it is the last line of its subject: Helm repeats its log every two seconds.
 func (p *progress) once(subject, line string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.last[subject] == line || p.tell == nil {
+	if p.last[subject] == line || p.emit == nil {
 		return
 	}
 	p.last[subject] = line
-	p.tell(line)
+	p.emit(line)
 }
 
-// writer tells each line that a pod of a failed hook has logged.
+// writer returns a writer that reports each line of the log of a failed hook's pod.
 func (p *progress) writer(pod string) io.Writer { return &podLog{progress: p, pod: pod} }
 
 type podLog struct {
@@ -82,8 +83,8 @@ type podLog struct {
 	rest     []byte
 }
 
-// Write tells the whole lines it has; the end of a log without a line break is told with the next write, or
-// not: Helm does not say when a log is over. Programs of ours end every line.
+// Write reports complete lines. A last line without a line break is lost, because Helm does not say when a
+// log ends; Berth ends every line with a line break.
 func (l *podLog) Write(data []byte) (int, error) {
 	l.rest = append(l.rest, data...)
 	for {
@@ -92,6 +93,6 @@ func (l *podLog) Write(data []byte) (int, error) {
 			return len(data), nil
 		}
 		l.rest = rest
-		l.progress.say("%s: %s", l.pod, line)
+		l.progress.report("%s: %s", l.pod, line)
 	}
 }

@@ -1,10 +1,9 @@
-// Package release installs the embedded chart into a cluster, upgrades it, looks at it, checks it and takes
-// it out again, all through the Helm SDK: what it leaves is an ordinary Helm release that the helm program
-// can work on as well.
+// Package release installs, upgrades, tests and uninstalls the embedded chart through the Helm SDK, and
+// reports its status. The result is an ordinary Helm release that the helm program can manage too.
 //
-// A Client is for one release in one namespace. Each method is one action: it blocks until the cluster has
-// done what was asked or the timeout is over, and says meanwhile through Options.Progress what it waits for.
-// Where an action fails since pods do not come up, the error is a NotReadyError that says why.
+// A Client works on one release in one namespace. Each method is one action: it blocks until the cluster is
+// done or the timeout has passed, and reports through Options.Progress what it waits for. If an action fails
+// because pods do not become ready, the error is a NotReadyError with the causes.
 package release
 
 import (
@@ -20,22 +19,22 @@ import (
 	"helm.sh/helm/v3/pkg/storage/driver"
 )
 
-// DefaultTimeout is Helm's own.
+// DefaultTimeout is Helm's default.
 const DefaultTimeout = 5 * time.Minute
 
-// historyLimit is how many revisions of a release are kept, as with the helm program.
+// historyLimit is the number of revisions to keep, as in the helm program.
 const historyLimit = 10
 
-// Errors that callers tell apart. They come wrapped with what to do.
+// Errors that callers distinguish. They are wrapped with the remedy.
 var (
 	ErrNotInstalled = errors.New("not installed")
-	ErrInstalled    = errors.New("installed already")
+	ErrInstalled    = errors.New("already installed")
 	ErrBusy         = errors.New("another operation is in progress")
 )
 
-// Target says which release is meant: in which cluster, namespace and by which name.
+// Target identifies a release.
 type Target struct {
-	Kubeconfig string // path; empty means the one kubectl would use
+	Kubeconfig string // path; empty means the default of kubectl
 	Context    string // of the kubeconfig; empty means its current one
 	Namespace  string // empty means the context's
 	Name       string // of the release
@@ -46,8 +45,8 @@ type Options struct {
 	Target
 	// Timeout of one action as a whole, and of each hook in it; 0 means DefaultTimeout.
 	Timeout time.Duration
-	// Progress is told in one line what an action does or waits for. It may be nil, and may be called from
-	// another goroutine.
+	// Progress receives one line for each thing that an action does or waits for. It may be nil. It may be
+	// called from another goroutine.
 	Progress func(line string)
 }
 
@@ -60,7 +59,7 @@ type Client struct {
 	config    *action.Configuration
 }
 
-// New makes a Client. It reads the kubeconfig, but does not talk to the cluster yet.
+// New returns a Client. It reads the kubeconfig but does not contact the cluster.
 func New(o Options) (*Client, error) {
 	if err := chartutil.ValidateReleaseName(o.Name); err != nil {
 		return nil, fmt.Errorf("release name %q: %w", o.Name, err)
@@ -80,18 +79,19 @@ func New(o Options) (*Client, error) {
 	if c.timeout <= 0 {
 		c.timeout = DefaultTimeout
 	}
-	if err := c.config.Init(settings.RESTClientGetter(), c.namespace, "secret", c.progress.helmLog); err != nil {
+	if err := c.config.Init(settings.RESTClientGetter(), c.namespace, "secret",
+		c.progress.helmLog); err != nil {
 		return nil, fmt.Errorf("connect to the cluster: %w", err)
 	}
 	c.config.SetHookOutputFunc(func(_, pod, _ string) io.Writer { return c.progress.writer(pod) })
 	return c, nil
 }
 
-// Namespace is the release's, also where Target did not name one.
+// Namespace returns the namespace of the release, also if Target does not name one.
 func (c *Client) Namespace() string { return c.namespace }
 
-// last gives the newest revision, or ErrNotInstalled.
-func (c *Client) last() (*release.Release, error) {
+// latest returns the newest revision, or ErrNotInstalled.
+func (c *Client) latest() (*release.Release, error) {
 	rel, err := c.config.Releases.Last(c.name)
 	if errors.Is(err, driver.ErrReleaseNotFound) {
 		return nil, fmt.Errorf("release %q in namespace %q: %w", c.name, c.namespace, ErrNotInstalled)
@@ -102,21 +102,16 @@ func (c *Client) last() (*release.Release, error) {
 	return rel, nil
 }
 
-// idle refuses a release that somebody else works on, or that somebody left in the middle.
-func (c *Client) idle(rel *release.Release) error {
-	advice := "if nobody works on it any more, uninstall it, or roll it back with helm"
+// checkIdle refuses a release with an operation in progress or interrupted; Helm's status is the same for
+// both.
+func (c *Client) checkIdle(rel *release.Release) error {
+	advice := "wait for it; if it was interrupted, uninstall the release or roll it back with helm"
 	switch {
 	case rel.Info.Status == release.StatusUninstalling:
-		advice = "if nobody works on it any more, uninstall it again"
+		advice = "wait for it; if it was interrupted, uninstall the release again"
 	case !rel.Info.Status.IsPending():
 		return nil
 	}
 	return fmt.Errorf(
-		"release %q in namespace %q is %s: %w; %s",
-		c.name,
-		c.namespace,
-		rel.Info.Status,
-		ErrBusy,
-		advice,
-	)
+		"release %q in namespace %q is %s: %w; %s", c.name, c.namespace, rel.Info.Status, ErrBusy, advice)
 }

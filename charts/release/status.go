@@ -5,12 +5,13 @@ import (
 	"fmt"
 	"time"
 
+	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/release"
 	appsv1 "k8s.io/api/apps/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Status of a release, in Helm's words, and of its workloads.
+// Status of a release and of its workloads. State is a status of Helm.
 type Status struct {
 	Name       string     `json:"name"`
 	Namespace  string     `json:"namespace"`
@@ -22,9 +23,9 @@ type Status struct {
 	Message    string     `json:"message,omitempty"`
 	Notes      string     `json:"notes,omitempty"`
 	Workloads  []Workload `json:"workloads"`
-	// Findings say in a line each why pods are not ready.
+	// Findings say why pods are not ready, one line each.
 	Findings []string `json:"findings,omitempty"`
-	// NextSteps say what to do now, the first thing first.
+	// NextSteps say what to do, in order.
 	NextSteps []string `json:"next_steps,omitempty"`
 }
 
@@ -36,7 +37,7 @@ type Workload struct {
 	Want  int32  `json:"want"`
 }
 
-// Healthy tells whether the release is deployed and all its pods are ready.
+// Healthy reports whether the release is deployed and all its pods are ready.
 func (s Status) Healthy() bool {
 	for _, w := range s.Workloads {
 		if w.Ready < w.Want {
@@ -46,12 +47,12 @@ func (s Status) Healthy() bool {
 	return s.State == string(release.StatusDeployed)
 }
 
-// Status looks at the release. One that is not there is ErrNotInstalled.
+// Status returns the status of the release, or ErrNotInstalled.
 func (c *Client) Status(ctx context.Context) (Status, error) {
 	if err := c.config.KubeClient.IsReachable(); err != nil {
 		return Status{}, fmt.Errorf("reach the cluster: %w", err)
 	}
-	rel, err := c.last()
+	rel, err := c.latest()
 	if err != nil {
 		return Status{}, err
 	}
@@ -91,31 +92,24 @@ func (c *Client) workloads(ctx context.Context) ([]Workload, error) {
 	}
 	out := []Workload{}
 	for _, s := range stateful.Items {
-		out = append(
-			out,
-			Workload{
-				"StatefulSet",
-				s.Name,
-				currentReady(s.Generation, s.Status.ObservedGeneration, s.Status.ReadyReplicas),
-				wanted(s.Spec.Replicas),
-			},
-		)
+		ready := currentReady(s.Generation, s.Status.ObservedGeneration, s.Status.ReadyReplicas)
+		out = append(out, Workload{"StatefulSet", s.Name, ready, desired(s.Spec.Replicas)})
 	}
 	for _, d := range deployments.Items {
-		out = append(out, Workload{"Deployment", d.Name, updatedReady(d), wanted(d.Spec.Replicas)})
+		out = append(out, Workload{"Deployment", d.Name, updatedReady(d), desired(d.Spec.Replicas)})
 	}
 	return out, nil
 }
 
-func wanted(replicas *int32) int32 {
+func desired(replicas *int32) int32 {
 	if replicas == nil {
 		return 1
 	}
 	return *replicas
 }
 
-// currentReady counts none while the controller has not seen the newest change: what it says is of the one
-// before.
+// currentReady returns 0 until the controller has observed the newest generation; its counts refer to an
+// older one.
 func currentReady(generation, observed int64, ready int32) int32 {
 	if observed < generation {
 		return 0
@@ -123,11 +117,22 @@ func currentReady(generation, observed int64, ready int32) int32 {
 	return ready
 }
 
-// updatedReady counts only pods of the newest template: at a stuck rollout the old ones are still ready.
+// updatedReady counts only pods of the newest template. During a stuck rollout the old pods are still ready.
 func updatedReady(d appsv1.Deployment) int32 {
-	return currentReady(
-		d.Generation,
-		d.Status.ObservedGeneration,
-		min(d.Status.ReadyReplicas, d.Status.UpdatedReplicas),
-	)
+	ready := min(d.Status.ReadyReplicas, d.Status.UpdatedReplicas)
+	return currentReady(d.Generation, d.Status.ObservedGeneration, ready)
+}
+
+// Check runs the chart's tests (`helm test`) against the release.
+func (c *Client) Check(ctx context.Context) error {
+	if _, err := c.latest(); err != nil {
+		return err
+	}
+	test := action.NewReleaseTesting(c.config)
+	test.Namespace, test.Timeout = c.namespace, c.timeout
+	c.progress.report("testing %q in namespace %q", c.name, c.namespace)
+	if _, err := test.Run(c.name); err != nil {
+		return c.explain(ctx, fmt.Errorf("test release %q: %w", c.name, oneLine(err)))
+	}
+	return nil
 }

@@ -3,11 +3,14 @@ package release
 import (
 	"fmt"
 
+	"helm.sh/helm/v3/pkg/chart"
+	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/cli/values"
+	"helm.sh/helm/v3/pkg/engine"
 )
 
-// ReadValues merges values files (later ones win; - is standard input) and then settings in helm's --set
-// form, a.b=c.
+// ReadValues merges values files and then settings in Helm's --set form (a.b=c). Later files take precedence;
+// "-" is standard input.
 func ReadValues(files, settings []string) (map[string]any, error) {
 	options := values.Options{ValueFiles: files, Values: settings}
 	merged, err := options.MergeValues(nil)
@@ -15,4 +18,25 @@ func ReadValues(files, settings []string) (map[string]any, error) {
 		return nil, fmt.Errorf("read values: %w", err)
 	}
 	return merged, nil
+}
+
+// ValuesError says that the chart cannot be rendered with the values. The cluster has not been changed.
+type ValuesError struct{ Err error }
+
+func (e *ValuesError) Error() string { return e.Err.Error() }
+
+func (e *ValuesError) Unwrap() error { return e.Err }
+
+// checkValues renders the chart and discards the result, so that invalid values are found before the cluster
+// is changed.
+func (c *Client) checkValues(loaded *chart.Chart, values map[string]any) error {
+	options := chartutil.ReleaseOptions{Name: c.name, Namespace: c.namespace, Revision: 1, IsInstall: true}
+	rendered, err := chartutil.ToRenderValues(loaded, values, options, chartutil.DefaultCapabilities.Copy())
+	if err == nil {
+		_, err = engine.Render(loaded, rendered)
+	}
+	if err != nil {
+		return &ValuesError{Err: fmt.Errorf("values of release %q: %w", c.name, oneLine(err))}
+	}
+	return nil
 }

@@ -1,6 +1,6 @@
 {{/*
-The authority that says that the certificate of this release's server is good, as JSON: {"secret": …, "key": …}, or {}
-where the system's authorities know it, or there is none.
+The CA certificate of this release's server as JSON: {"secret": …, "key": …}, or {} if the system's CA certificates apply
+or the server does not use TLS.
 */}}
 {{- define "berth.server.ca" -}}
 {{- with .Values.server.tls }}
@@ -8,7 +8,7 @@ where the system's authorities know it, or there is none.
 {{- end }}
 {{- end }}
 
-{{/* The same of the server that the worker works for. */}}
+{{/* The same for the worker's server. */}}
 {{- define "berth.worker.ca" -}}
 {{- with .Values.worker.ca }}
 {{- if .existingSecret }}{{ dict "secret" .existingSecret "key" .key | toJson }}
@@ -17,7 +17,7 @@ where the system's authorities know it, or there is none.
 {{- end }}
 {{- end }}
 
-{{/* What a container and a pod need to know an authority: (include "berth.worker.ca" . | fromJson). */}}
+{{/* Environment, mount and volume for trusting a CA certificate: (include "berth.worker.ca" . | fromJson). */}}
 {{- define "berth.caEnv" -}}
 {{- with . }}
 - name: BERTH_CA_FILE
@@ -33,7 +33,7 @@ where the system's authorities know it, or there is none.
 {{- end }}
 {{- end }}
 
-{{/* Of a Secret only the authority: the certificate's key is nobody's business but the server's. */}}
+{{/* Mounts only the CA certificate of the Secret: only the server may read the private key. */}}
 {{- define "berth.caVolume" -}}
 {{- with . }}
 - name: ca

@@ -1,4 +1,4 @@
-{{/* Names and labels: every other template takes them from here. */}}
+{{/* Names and labels for all templates. */}}
 
 {{- define "berth.name" -}}
 {{- .Values.nameOverride | default .Chart.Name | trunc 44 | trimSuffix "-" }}
@@ -19,7 +19,7 @@ for the 11 characters of a revision in a label value of 63.
 {{- end }}
 {{- end }}
 
-{{/* Labels that select the pods of a component: (list . "server"). They may never change: a selector is immutable. */}}
+{{/* Labels that select the pods of a component: (list . "server"). They must not change, because selectors are immutable. */}}
 {{- define "berth.selectorLabels" -}}
 {{- $root := index . 0 -}}
 app.kubernetes.io/name: {{ include "berth.name" $root }}
@@ -52,7 +52,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- end }}
 {{- end }}
 
-{{/* The Secret with the bootstrap keys, and the one with the worker's own. */}}
+{{/* The Secret with the bootstrap keys, and the Secret with the worker's key. */}}
 {{- define "berth.keysSecretName" -}}
 {{- .Values.keys.existingSecret | default (printf "%s-keys" (include "berth.fullname" .)) }}
 {{- end }}
@@ -61,7 +61,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- .Values.worker.apiURL | default (include "berth.server.url" .) }}
 {{- end }}
 
-{{/* The server of this release, as others in the cluster reach it. */}}
+{{/* Address of the server of this release within the cluster. */}}
 {{- define "berth.server.url" -}}
 {{ include "berth.server.scheme" . | lower }}://{{ include "berth.fullname" . }}-server.{{ .Release.Namespace }}.svc:{{ int .Values.server.service.port }}
 {{- end }}
@@ -70,7 +70,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{ ternary "HTTPS" "HTTP" (not (empty .Values.server.tls.existingSecret)) }}
 {{- end }}
 
-{{/* Where Jobs go by default, and every namespace the worker serves (as JSON: {"items": […]}, that one first). */}}
+{{/* Default namespace of Jobs, and all namespaces that the worker serves (JSON {"items": […]}, the default first). */}}
 {{- define "berth.jobNamespace" -}}
 {{- .Values.worker.jobNamespace | default .Release.Namespace }}
 {{- end }}
@@ -79,7 +79,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- dict "items" (concat (list (include "berth.jobNamespace" .)) .Values.worker.namespaces | uniq) | toJson }}
 {{- end }}
 
-{{/* Not empty where the drain hook belongs into the release. */}}
+{{/* Not empty if the release has the drain hook. */}}
 {{- define "berth.drains" -}}
 {{- if and .Values.server.enabled .Values.worker.enabled .Values.worker.drain.enabled }}true{{ end }}
 {{- end }}

@@ -1,4 +1,4 @@
-{{/* What the pods of this chart have in common. */}}
+{{/* Parts shared by all pods of this chart. */}}
 
 {{- define "berth.image" -}}
 {{- with .Values.image }}
@@ -6,7 +6,7 @@
 {{- end }}
 {{- end }}
 
-{{/* metadata of a pod: (list . "server" .Values.server). */}}
+{{/* Metadata of a pod: (list . "server" .Values.server). */}}
 {{- define "berth.podMetadata" -}}
 {{- $values := index . 2 -}}
 labels:
@@ -23,7 +23,7 @@ annotations:
 {{- end }}
 {{- end }}
 
-{{/* Where a pod runs and as whom: (list . "server" .Values.server). */}}
+{{/* Placement, ServiceAccount and security context of a pod: (list . "server" .Values.server). */}}
 {{- define "berth.podSpec" -}}
 {{- $root := index . 0 -}}
 {{- $values := index . 2 -}}
@@ -50,7 +50,7 @@ affinity:
 {{- end }}
 {{- end }}
 
-{{/* How the pods of a component are spread: (list . "server" .Values.server). */}}
+{{/* Topology spread constraints of a component: (list . "server" .Values.server). */}}
 {{- define "berth.spread" -}}
 {{- $args := . -}}
 {{- $values := index . 2 -}}
@@ -70,7 +70,7 @@ topologySpreadConstraints:
 {{- end }}
 {{- end }}
 
-{{/* Image and security of a container. Its last words become its status, so that `berth status` can repeat them. */}}
+{{/* Image and security context of a container. The end of its log becomes its termination message, for `berth status`. */}}
 {{- define "berth.container" -}}
 image: {{ include "berth.image" . | quote }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
@@ -88,7 +88,7 @@ securityContext:
       key: {{ index . 2 }}
 {{- end }}
 
-{{/* How to reach the server, for whoever acts as this release's worker. */}}
+{{/* Environment of the API client, with the worker's key. */}}
 {{- define "berth.workerEnv" -}}
 - name: BERTH_API_URL
   value: {{ include "berth.apiURL" . | quote }}
@@ -100,7 +100,7 @@ securityContext:
 {{- end }}
 {{- end }}
 
-{{/* Annotations of a hook: (list events weight). What failed stays to be looked at until the next try. */}}
+{{/* Annotations of a hook: (list events weight). A failed hook is kept for inspection until its next run. */}}
 {{- define "berth.hook" -}}
 helm.sh/hook: {{ index . 0 }}
 helm.sh/hook-weight: {{ index . 1 | quote }}

@@ -1,4 +1,4 @@
-{{/* The cluster and the namespaces that the worker, and the drain after it, look at. */}}
+{{/* Arguments for cluster and namespaces, shared by worker and drain. */}}
 {{- define "berth.worker.kubernetesArgs" -}}
 - --namespace={{ include "berth.jobNamespace" . }}
 {{- range (include "berth.namespaces" . | fromJson).items }}

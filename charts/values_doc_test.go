@@ -7,12 +7,12 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// value is one documented value: the comment that starts with "-- " above its name in values.yaml.
+// value is a documented value of values.yaml. Its documentation is the comment above it that starts with "-- ".
 type value struct {
 	path, fallback, text string
 }
 
-// documentedValues reads values.yaml: every leaf must be documented, itself or by the mapping it stands in.
+// documentedValues reads values.yaml. Every leaf must be documented, directly or by a mapping that contains it.
 func documentedValues(valuesYAML []byte) ([]value, error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(valuesYAML, &document); err != nil {
@@ -35,7 +35,8 @@ func collect(mapping *yaml.Node, prefix string) ([]value, error) {
 			continue
 		}
 		if node.Kind != yaml.MappingNode || len(node.Content) == 0 {
-			return nil, fmt.Errorf("values.yaml:%d: %s has no comment that starts with \"-- \"", key.Line, path)
+			return nil, fmt.Errorf("values.yaml:%d: %s has no comment that starts with \"-- \"", key.Line,
+				path)
 		}
 		below, err := collect(node, path+".")
 		if err != nil {
@@ -46,7 +47,7 @@ func collect(mapping *yaml.Node, prefix string) ([]value, error) {
 	return out, nil
 }
 
-// documentation joins the comment's lines from the "-- " on.
+// documentation joins the lines of a comment after "-- ".
 func documentation(comment string) (string, bool) {
 	_, text, ok := strings.Cut(comment, "# -- ")
 	return strings.ReplaceAll(text, "\n# ", " "), ok
@@ -65,12 +66,13 @@ func oneLine(node *yaml.Node) (string, error) {
 	return strings.Join(strings.Fields(string(data)), " "), err
 }
 
-// valuesTable is the table of the README.
+// valuesTable formats the table of values for the README.
 func valuesTable(values []value) string {
 	var out strings.Builder
 	out.WriteString("| Value | Default | |\n|---|---|---|\n")
 	for _, v := range values {
-		fmt.Fprintf(&out, "| `%s` | `%s` | %s |\n", v.path, strings.ReplaceAll(v.fallback, "|", `\|`), strings.ReplaceAll(v.text, "|", `\|`))
+		fmt.Fprintf(&out, "| `%s` | `%s` | %s |\n", v.path, strings.ReplaceAll(v.fallback, "|", `\|`),
+			strings.ReplaceAll(v.text, "|", `\|`))
 	}
 	return out.String()
 }

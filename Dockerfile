@@ -8,7 +8,7 @@ RUN go mod download
 COPY e2e/cluster/go.mod e2e/cluster/go.sum e2e/cluster/
 RUN go -C e2e/cluster mod download
 COPY . .
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o build/berth ./cmd/berth \
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X github.com/berth-dev/berth/cmd/berth/internal/build.version=${VERSION}" -o build/berth ./cmd/berth \
  && go -C e2e/cluster run . image --binary /src/build/berth --version "${VERSION}" --rootfs /rootfs
 
 FROM scratch

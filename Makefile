@@ -3,7 +3,7 @@ SHELL   := /bin/bash
 VERSION ?= dev
 BUILD   := build
 GOTEST  := go tool gotestsum --format pkgname-and-test-fails --
-LDFLAGS := -s -w -X main.version=$(VERSION)
+LDFLAGS := -s -w -X github.com/berth-dev/berth/cmd/berth/internal/build.version=$(VERSION)
 CLUSTER := go -C e2e/cluster run .
 
 .DEFAULT_GOAL := help

@@ -156,7 +156,7 @@ func TestCtrlCEndsTheWatchingAndNotTheRun(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	stdout, stderr := &stopWriter{text: "begun", stop: stop}, &bytes.Buffer{}
-	code := run(ctx, []string{"deployment", "run", "long", "--watch"}, strings.NewReader(""), stdout, stderr, u.environ())
+	code := runMain(ctx, []string{"deployment", "run", "long", "--watch"}, strings.NewReader(""), stdout, stderr, u.environ())
 	if code != 1 {
 		t.Errorf("exit code %d", code)
 	}

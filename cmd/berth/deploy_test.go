@@ -200,7 +200,7 @@ func TestWhenSomebodyElseIsFasterThePlanIsShownAnew(t *testing.T) {
 	if code := app.Execute(t.Context(), rootCommand(app), []string{"deploy", "-f", two}); code != 1 {
 		t.Errorf("exit code %d", code)
 	}
-	demand(t, "standard error", stderr.String(), "error: what would change is not what the plan shows any more")
+	demand(t, "standard error", stderr.String(), "error: the plan is out of date")
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/berth-dev/berth/cmd/berth/internal/command/run"
 	"github.com/google/uuid"
 )
 
@@ -42,7 +43,7 @@ func TestDevRunsHelloAndSurvivesARestart(t *testing.T) {
 	if got := u.ok(t, "run", "logs", "--follow", id); got != "Hello, world!\n" {
 		t.Errorf("run logs --follow printed %q", got)
 	}
-	if got := decode[runOutput](t, u, "run", "logs", id); got != (runOutput{Run: uuid.MustParse(id), Attempt: 1, Text: "Hello, world!\n"}) {
+	if got := decode[run.Output](t, u, "run", "logs", id); got != (run.Output{Run: uuid.MustParse(id), Attempt: 1, Text: "Hello, world!\n"}) {
 		t.Errorf("run logs -o json printed %+v", got)
 	}
 	demand(t, "run logs --follow -o json", u.ok(t, "run", "logs", "--follow", id, "-o", "json"), `{"log":{"attempt":1,`, `"text":"Hello, world!\n"`)

@@ -38,7 +38,7 @@ clusters: [{name: x, cluster: {server: "http://127.0.0.1:1"}}], users: [{name: x
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			var out, errs bytes.Buffer
-			code := run(t.Context(), test.args, strings.NewReader(""), &out, &errs, []string{"BERTH_KUBECONFIG=" + kubeconfig})
+			code := runMain(t.Context(), test.args, strings.NewReader(""), &out, &errs, []string{"BERTH_KUBECONFIG=" + kubeconfig})
 			if code != test.code || !strings.Contains(errs.String(), test.says) {
 				t.Errorf("exit code %d, want %d, and %q in:\n%s%s", code, test.code, test.says, out.String(), errs.String())
 			}

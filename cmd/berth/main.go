@@ -1,4 +1,4 @@
-// Command berth is all of Berth in one binary: server, worker, development setup and the client of everybody.
+// Command berth is all of Berth in one binary: server, worker, development setup and the client of both.
 package main
 
 import (
@@ -17,18 +17,14 @@ func main() {
 	// Once the first signal has begun to stop things in order, the second one gets its usual meaning back and
 	// ends us.
 	context.AfterFunc(ctx, stop)
-	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ())
+	code := runMain(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.Environ())
 	stop()
 	os.Exit(code)
 }
 
-// run is the program: what it is given is all it knows of the world. It returns the exit code.
-func run(
-	ctx context.Context,
-	args []string,
-	stdin io.Reader,
-	stdout, stderr io.Writer,
-	environ []string,
+// runMain is the program: what it is given is all it knows of the world. It returns the exit code.
+func runMain(
+	ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, environ []string,
 ) int {
 	app := &cli.App{In: stdin, Out: stdout, Err: stderr, Env: cli.Environ(environ), Now: time.Now}
 	return app.Execute(ctx, rootCommand(app), args)

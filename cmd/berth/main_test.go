@@ -55,7 +55,7 @@ func (u user) runEnv(t *testing.T, stdin string, extra []string, args ...string)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var stdout, stderr bytes.Buffer
-	code := run(ctx, args, strings.NewReader(stdin), &stdout, &stderr, u.environ(extra...))
+	code := runMain(ctx, args, strings.NewReader(stdin), &stdout, &stderr, u.environ(extra...))
 	if ctx.Err() != nil {
 		t.Fatalf("berth %s did not end\n%s\n%s", strings.Join(args, " "), &stdout, &stderr)
 	}
@@ -124,7 +124,7 @@ func start(t *testing.T, environ []string, args ...string) *service {
 		close(s.lines)
 	}()
 	go func() {
-		code := run(ctx, args, strings.NewReader(""), writer, s.stderr, environ)
+		code := runMain(ctx, args, strings.NewReader(""), writer, s.stderr, environ)
 		_ = writer.Close() // a pipe's writer closes without an error
 		s.done <- code
 	}()

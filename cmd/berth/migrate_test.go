@@ -24,7 +24,7 @@ func (u user) onTerminal(t *testing.T, args ...string) string {
 		_, _ = io.Copy(&b, terminal) // ends with an error when nobody has the other side open any more
 		shown <- b.Bytes()
 	}()
-	code := run(t.Context(), args, strings.NewReader(""), tty, tty, u.environ())
+	code := runMain(t.Context(), args, strings.NewReader(""), tty, tty, u.environ())
 	if err := tty.Close(); err != nil {
 		t.Fatal(err)
 	}

@@ -132,7 +132,7 @@ func (term *terminal) answer(question, text string) {
 func (u user) in(term *terminal, ctx context.Context, args ...string) (wait func() int) {
 	done := make(chan int, 1)
 	go func() {
-		done <- run(ctx, args, term.slave, term.slave, term.slave, u.environ("TERM=xterm", "NO_COLOR=1"))
+		done <- runMain(ctx, args, term.slave, term.slave, term.slave, u.environ("TERM=xterm", "NO_COLOR=1"))
 	}()
 	return func() int {
 		term.t.Helper()

@@ -1,9 +1,26 @@
 package main
 
 import (
-	"github.com/spf13/cobra"
-
+	"github.com/berth-dev/berth/cmd/berth/internal/build"
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/apikey"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/audit"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/deploy"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/deployment"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/dev"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/install"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/keys"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/migrate"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/pool"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/queue"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/run"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/schedule"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/server"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/template"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/variable"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/version"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/worker"
+	"github.com/spf13/cobra"
 )
 
 func rootCommand(app *cli.App) *cobra.Command {
@@ -16,18 +33,16 @@ Every flag can be set in the environment: --api-url is BERTH_API_URL. The flag w
 the configuration file (~/.config/berth/config.yaml with api_url and api_key). Commands exit with 0 when it is done,
 1 when the thing failed, and 2 for wrong use or bad input.`,
 		Args:    cobra.ArbitraryArgs,
-		Version: buildVersion(),
+		Version: build.Version(),
 	}
 	children := []*cobra.Command{
-		devCommand(app), serverCommand(app), migrateCommand(app), workerCommand(app),
-		poolCommand(
-			app,
-		), queueCommand(app), deployCommand(app), deploymentCommand(app), scheduleCommand(app), runCommand(app),
-		variableCommand(
-			app,
-		), apiKeyCommand(app), auditCommand(app), templateCommand(app), keysCommand(app), versionCommand(app),
+		dev.Command(app), server.Command(app), migrate.Command(app), worker.Command(app),
+		pool.Command(
+			app), queue.Command(app), deploy.Command(app), deployment.Command(app), schedule.Command(app), run.Command(app),
+		variable.Command(
+			app), apikey.Command(app), audit.Command(app), template.Command(app), keys.Command(app), version.Command(app),
 	}
-	children = append(children, installCommands(app)...)
+	children = append(children, install.Commands(app)...)
 	cli.Group(root, children...)
 	completeFlags(app, root)
 	return root

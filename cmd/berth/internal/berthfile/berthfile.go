@@ -137,11 +137,8 @@ func load(path string, root *yamldoc.Value, read ReadFile) (*File, error) {
 
 // compare puts problems in the order of the files they are in.
 func (p Problem) compare(other Problem) int {
-	return cmp.Or(
-		cmp.Compare(p.File, other.File),
-		cmp.Compare(p.Line, other.Line),
-		cmp.Compare(p.Column, other.Column),
-	)
+	return cmp.Or(cmp.Compare(p.File, other.File), cmp.Compare(p.Line, other.Line),
+		cmp.Compare(p.Column, other.Column))
 }
 
 func parse(path string, read ReadFile) (*yamldoc.Value, Problems) {

@@ -33,10 +33,8 @@ func (c *checker) unknown(v *yamldoc.Value, where string, known []string) {
 		if where != "" {
 			message += " in " + where
 		}
-		c.problems = append(
-			c.problems,
-			Problem{File: c.file, Place: m.Place, Message: message, Suggestion: suggestion(m.Name, known)},
-		)
+		c.problems = append(c.problems,
+			Problem{File: c.file, Place: m.Place, Message: message, Suggestion: suggestion(m.Name, known)})
 	}
 }
 
@@ -141,13 +139,8 @@ func (c *checker) oneOf(v *yamldoc.Value, alternatives []any, where string) {
 	}
 	c.fail(
 		v.Place,
-		fmt.Sprintf(
-			"%s must be %s, this is %s %s",
-			where,
-			strings.Join(kinds, " or "),
-			article(v.Kind),
-			v.Kind,
-		),
+		fmt.Sprintf("%s must be %s, this is %s %s", where, strings.Join(kinds, " or "), article(v.Kind),
+			v.Kind),
 	)
 }
 
@@ -165,14 +158,8 @@ func (c *checker) kind(v *yamldoc.Value, want yamldoc.Kind, where string) bool {
 	if v.Kind == want {
 		return true
 	}
-	message := fmt.Sprintf(
-		"%s must be %s %s, this is %s %s",
-		where,
-		article(want),
-		want,
-		article(v.Kind),
-		v.Kind,
-	)
+	message := fmt.Sprintf("%s must be %s %s, this is %s %s", where, article(want), want, article(v.Kind),
+		v.Kind)
 	if want == yamldoc.String && (v.Kind == yamldoc.Number || v.Kind == yamldoc.Bool) {
 		message += ": write it in quotes"
 	}

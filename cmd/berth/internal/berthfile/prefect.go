@@ -200,10 +200,8 @@ func (p *prefect) tags(v *yamldoc.Value, where string) *yamldoc.Value {
 		for i, item := range v.Items {
 			tags = append(tags, p.words(item, fmt.Sprintf("%s[%d]", where, i)))
 		}
-		return yamldoc.List(
-			v.Place,
-			slices.DeleteFunc(tags, func(tag *yamldoc.Value) bool { return tag == nil }),
-		)
+		return yamldoc.List(v.Place,
+			slices.DeleteFunc(tags, func(tag *yamldoc.Value) bool { return tag == nil }))
 	}
 	return given(v)
 }
@@ -211,13 +209,8 @@ func (p *prefect) tags(v *yamldoc.Value, where string) *yamldoc.Value {
 func (p *prefect) workPool(to, pool *yamldoc.Value, where string) {
 	if pool.Kind != yamldoc.Object {
 		if given(pool) != nil {
-			p.fail(
-				pool.Place,
-				"%s must be an object with a name, this is %s %s",
-				where,
-				article(pool.Kind),
-				pool.Kind,
-			)
+			p.fail(pool.Place, "%s must be an object with a name, this is %s %s", where, article(pool.Kind),
+				pool.Kind)
 		}
 		return
 	}
@@ -256,8 +249,7 @@ func (p *prefect) concurrency(v *yamldoc.Value, where string) *yamldoc.Value {
 					where+"."+m.Name,
 					fmt.Sprintf(
 						"%s has no counterpart, runs beyond the limit wait; a schedule may have overlap: forbid",
-						strategy,
-					),
+						strategy),
 				)
 			}
 		case "grace_period_seconds":

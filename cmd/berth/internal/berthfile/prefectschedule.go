@@ -32,20 +32,12 @@ func (p *prefect) schedules(deployment *yamldoc.Value, where string) *yamldoc.Va
 			continue
 		}
 		if s.Kind != yamldoc.Object {
-			p.fail(
-				s.Place,
-				"%s.schedules[%d] must be an object, this is %s %s",
-				where,
-				i,
-				article(s.Kind),
-				s.Kind,
-			)
+			p.fail(s.Place, "%s.schedules[%d] must be an object, this is %s %s", where, i, article(s.Kind),
+				s.Kind)
 			continue
 		}
-		items = append(
-			items,
-			p.schedule(s, fmt.Sprintf("%s.schedules[%d]", where, i), scheduleName(s, i, len(from)), rest),
-		)
+		items = append(items,
+			p.schedule(s, fmt.Sprintf("%s.schedules[%d]", where, i), scheduleName(s, i, len(from)), rest))
 	}
 	if items == nil {
 		return nil
@@ -164,12 +156,8 @@ func (p *prefect) interval(v *yamldoc.Value, where string) *yamldoc.Value {
 	}
 	seconds, ok := parseInterval(text)
 	if !ok || seconds < 1 || seconds != math.Trunc(seconds) || seconds > 1e12 {
-		p.fail(
-			v.Place,
-			"%s is %q: it must be whole seconds, or a duration such as 1:30:00 or PT90M",
-			where,
-			text,
-		)
+		p.fail(v.Place, "%s is %q: it must be whole seconds, or a duration such as 1:30:00 or PT90M", where,
+			text)
 		return nil
 	}
 	return yamldoc.Whole(v.Place, int64(seconds))

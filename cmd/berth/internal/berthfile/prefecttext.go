@@ -65,12 +65,9 @@ func (p *prefect) text(v *yamldoc.Value, where string, rendered bool) *yamldoc.V
 				stored,
 			)
 		case strings.HasPrefix(name, "prefect.blocks."):
-			p.fail(
-				v.Place,
+			p.fail(v.Place,
 				"%s refers to a block, which Berth does not have: %s; take a stored variable or a Secret",
-				where,
-				whole,
-			)
+				where, whole)
 		default:
 			p.fail(
 				v.Place,

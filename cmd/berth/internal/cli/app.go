@@ -50,8 +50,7 @@ func (a *App) Execute(ctx context.Context, root *cobra.Command, args []string) i
 	defer a.closeConnections()
 	wrapRun(root, func() { begun = true })
 	root.SetFlagErrorFunc(
-		func(_ *cobra.Command, err error) error { return &UsageError{Message: err.Error()} },
-	)
+		func(_ *cobra.Command, err error) error { return &UsageError{Message: err.Error()} })
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return BindEnv(cmd.Flags(), a.Env) }
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetIn(a.In)
@@ -131,12 +130,10 @@ func Group(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
 		}
 		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
 			return asUsage(
-				Usagef("%s has no command %q, did you mean %q?", c.CommandPath(), args[0], near[0]),
-			)
+				Usagef("%s has no command %q, did you mean %q?", c.CommandPath(), args[0], near[0]))
 		}
 		return asUsage(
-			Usagef("%s has no command %q, it has: %s", c.CommandPath(), args[0], strings.Join(names, ", ")),
-		)
+			Usagef("%s has no command %q, it has: %s", c.CommandPath(), args[0], strings.Join(names, ", ")))
 	}
 	// Without this, flags of a child that does not exist would be complained about before its name.
 	cmd.FParseErrWhitelist.UnknownFlags = true

@@ -27,11 +27,8 @@ func ClientFlags(cmd *cobra.Command) {
 	flags.String("api-url", "", "URL of the server (default "+DefaultAPIURL+")")
 	flags.String("api-key-file", "", "file that holds the API key; or set BERTH_API_KEY")
 	flags.String("ca-file", "", "file with certificate authorities (PEM) to trust besides the system's")
-	flags.String(
-		"config",
-		"",
-		"configuration file with api_url, api_key and ca_file (default ~/.config/berth/config.yaml)",
-	)
+	flags.String("config", "",
+		"configuration file with api_url, api_key and ca_file (default ~/.config/berth/config.yaml)")
 }
 
 // Connection is where the server is and the key for it.
@@ -240,10 +237,8 @@ func Value[T any](value *T, r Response, err error) (T, error) {
 		return none, err
 	}
 	if value == nil {
-		return none, fmt.Errorf(
-			"the server answered %d with something this version does not understand",
-			r.StatusCode(),
-		)
+		return none, fmt.Errorf("the server answered %d with something this version does not understand",
+			r.StatusCode())
 	}
 	return *value, nil
 }
@@ -253,8 +248,7 @@ const pageSize = 500
 
 // Pages collects the items of all pages, up to max of them; 0 means all.
 func Pages[T any](
-	max int,
-	page func(limit int32, cursor *string) (items []T, next *string, err error),
+	max int, page func(limit int32, cursor *string) (items []T, next *string, err error),
 ) ([]T, error) {
 	all := []T{}
 	var cursor *string

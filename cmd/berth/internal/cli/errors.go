@@ -106,10 +106,8 @@ func (e *ProblemError) Details() []string {
 	}
 	switch e.Status {
 	case http.StatusUnauthorized:
-		lines = append(
-			lines,
-			"give an API key with BERTH_API_KEY, --api-key-file or api_key in the configuration file",
-		)
+		lines = append(lines,
+			"give an API key with BERTH_API_KEY, --api-key-file or api_key in the configuration file")
 	case http.StatusForbidden:
 		lines = append(lines, "the API key in use does not have the role for this")
 	}

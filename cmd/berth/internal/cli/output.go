@@ -45,10 +45,8 @@ func OutputFlag(cmd *cobra.Command) *Format {
 	format := Table
 	cmd.Flags().VarP(&format, "output", "o", "how to print")
 	// The only error there is: a flag of another name.
-	_ = cmd.RegisterFlagCompletionFunc(
-		"output",
-		cobra.FixedCompletions([]string{"table", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp),
-	)
+	_ = cmd.RegisterFlagCompletionFunc("output",
+		cobra.FixedCompletions([]string{"table", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
 	return &format
 }
 
@@ -97,10 +95,8 @@ const columnGap = 2
 func (a *App) table(rows [][]string) error {
 	widths := fit(naturalWidths(rows), a.Width(a.Out))
 	if left := len(rows[0]) - len(widths); left > 0 {
-		a.Notef(
-			"the terminal is too narrow for %s; -o yaml shows everything",
-			strings.Join(rows[0][len(widths):], ", "),
-		)
+		a.Notef("the terminal is too narrow for %s; -o yaml shows everything",
+			strings.Join(rows[0][len(widths):], ", "))
 	}
 	w := table.NewWriter()
 	style := table.StyleDefault

@@ -46,19 +46,8 @@ func (pr Printer) Print(s *Source, p templating.Problem, place Place) string {
 	if place.Line > 0 && place.Line <= len(s.lines) {
 		line, indent, carets := pr.excerpt(printable(s.lines[place.Line-1]), place)
 		bar := pr.Style.Weak("|")
-		fmt.Fprintf(
-			&b,
-			"%s %s\n%s %s %s\n%s %s %s%s\n",
-			gutter,
-			bar,
-			pr.Style.Weak(itoa(place.Line)),
-			bar,
-			line,
-			gutter,
-			bar,
-			indent,
-			mark(carets),
-		)
+		fmt.Fprintf(&b, "%s %s\n%s %s %s\n%s %s %s%s\n", gutter, bar, pr.Style.Weak(itoa(place.Line)), bar,
+			line, gutter, bar, indent, mark(carets))
 	}
 	if p.Suggestion != "" {
 		fmt.Fprintf(&b, "%s %s %s\n", gutter, pr.Style.Weak("="), pr.Style.Good("help: ")+p.Suggestion)
@@ -110,9 +99,7 @@ func (pr Printer) excerpt(line string, place Place) (shown, indent, carets strin
 		}
 		under.WriteString(strings.Repeat(" ", text.RuneWidth(r)))
 	}
-	carets = strings.Repeat(
-		"^",
-		max(1, text.StringWidthWithoutEscSequences(string(runes[column:max(column, end)]))),
-	)
+	carets = strings.Repeat("^",
+		max(1, text.StringWidthWithoutEscSequences(string(runes[column:max(column, end)]))))
 	return before + string(runes[from:to]) + after, under.String(), carets
 }

@@ -43,11 +43,8 @@ func (p *Printer) now() string {
 	if p.last.Seq == 0 {
 		return ""
 	}
-	line := fmt.Sprintf(
-		"%s for %s",
-		cli.StateText(p.last.State),
-		cli.Duration(max(p.app.Now().Sub(p.last.State.At), 0)),
-	)
+	line := fmt.Sprintf("%s for %s", cli.StateText(p.last.State),
+		cli.Duration(max(p.app.Now().Sub(p.last.State.At), 0)))
 	if p.progress != nil && p.last.Attempt != nil && p.progress.Attempt == *p.last.Attempt {
 		if p.progress.Percent != nil {
 			line += fmt.Sprintf(", %.0f %%", *p.progress.Percent)

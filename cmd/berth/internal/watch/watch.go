@@ -137,10 +137,8 @@ func (e *sinkError) Unwrap() error { return e.err }
 func (f *Follower) connect(ctx context.Context, last *string, connected *bool, sink Sink) (*api.Run, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	silent := time.AfterFunc(
-		f.Silence,
-		func() { cancel(fmt.Errorf("the server was silent for %s", f.Silence)) },
-	)
+	silent := time.AfterFunc(f.Silence,
+		func() { cancel(fmt.Errorf("the server was silent for %s", f.Silence)) })
 	defer silent.Stop()
 
 	params := &api.StreamRunParams{Logs: &f.Logs}

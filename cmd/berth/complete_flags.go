@@ -1,0 +1,62 @@
+package main
+
+import (
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// completeFlags gives every flag whose values are known its completion, whatever command has it.
+func completeFlags(app *cli.App, cmd *cobra.Command) {
+	for _, child := range cmd.Commands() {
+		completeFlags(app, child)
+	}
+	if cmd.Hidden {
+		return
+	}
+	cmd.LocalFlags().VisitAll(func(flag *pflag.Flag) {
+		complete := flagValues(app, flag.Name)
+		if _, known := cmd.GetFlagCompletionFunc(flag.Name); known || complete == nil {
+			return
+		}
+		// The only error there is: a flag of another name.
+		_ = cmd.RegisterFlagCompletionFunc(
+			flag.Name,
+			func(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+				return complete(cmd, nil, typed)
+			},
+		)
+	})
+}
+
+// flagValues completes the values of flags of this name; nil where they can be anything.
+func flagValues(app *cli.App, flag string) lookup.Completer {
+	fixed := func(values ...string) lookup.Completer {
+		return cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)
+	}
+	switch flag {
+	case "pool":
+		return lookup.PoolNames(app)
+	case "deployment":
+		return lookup.DeploymentNames(app)
+	case "state":
+		return fixed("SCHEDULED", "PENDING", "RUNNING", "COMPLETED", "FAILED", "CRASHED", "CANCELLING",
+			"CANCELLED")
+	case "type":
+		return fixed("kubernetes", "process")
+	case "role":
+		return fixed("admin", "editor", "operator", "viewer", "worker")
+	case "launch":
+		return fixed("named", "gated")
+	case "auth":
+		return fixed("keys", "none")
+	case "migrate":
+		return fixed("auto", "check")
+	case "log-format":
+		return fixed("text", "json")
+	case "log-level":
+		return fixed("debug", "info", "warn", "error")
+	}
+	return nil
+}

@@ -1,0 +1,37 @@
+package cli
+
+import (
+	"encoding/json"
+
+	"github.com/berth-dev/berth/templating"
+)
+
+func ReadValues(app *App, file string) (map[string]any, error) {
+	document, err := app.ReadDocument(file)
+	if err != nil {
+		return nil, err
+	}
+	value, err := templating.DecodeJSON(document)
+	if err != nil {
+		return nil, Usagef("%s: %v", file, err)
+	}
+	object, ok := value.(map[string]any)
+	if !ok {
+		return nil, Usagef("%s: must hold names and values", file)
+	}
+	return object, nil
+}
+
+func VariableValue(app *App, args []string, file string, asString bool) (json.RawMessage, error) {
+	switch {
+	case file != "" && (len(args) > 0 || asString):
+		return nil, Usagef("the value comes from --file or from the command line, not both")
+	case file != "":
+		return app.ReadDocument(file)
+	case len(args) == 0:
+		return nil, Usagef("give the value, or a file that holds it with --file")
+	case !asString && json.Valid([]byte(args[0])):
+		return json.RawMessage(args[0]), nil
+	}
+	return json.Marshal(args[0])
+}

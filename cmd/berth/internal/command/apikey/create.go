@@ -1,0 +1,54 @@
+package apikey
+
+import (
+	"time"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/spf13/cobra"
+)
+
+func createCommand(app *cli.App) *cobra.Command {
+	var role string
+	var pools []string
+	var expires time.Duration
+	cmd := &cobra.Command{
+		Use: "create NAME --role ROLE", Short: "Make a key and print it, alone, on standard output; it is shown only now",
+		Args: cobra.ExactArgs(1),
+	}
+	cmd.Flags().StringVar(&role, "role", "", "admin, editor, operator, viewer or worker")
+	cmd.Flags().StringSliceVar(&pools, "pool", nil, "only these pools (repeatable; default: all)")
+	cmd.Flags().DurationVar(&expires, "expires-in", 0, "how long it is valid, as in 720h (default: for ever)")
+	cli.Required(cmd, "role")
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		body := api.APIKeyCreate{Name: args[0], Role: api.Role(role)}
+		if !body.Role.Valid() {
+			return cli.Usagef("--role %q: must be admin, editor, operator, viewer or worker", role)
+		}
+		if len(pools) > 0 {
+			body.Pools = &pools
+		}
+		if cmd.Flags().Changed("expires-in") {
+			if expires <= 0 {
+				return cli.Usagef("--expires-in %s: must lie ahead", expires)
+			}
+			at := app.Now().Add(expires).UTC()
+			body.ExpiresAt = &at
+		}
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		r, err := client.CreateAPIKeyWithResponse(cmd.Context(), body)
+		created, err := cli.Value(cli.ResultOf(r, err).JSON201, r, err)
+		if err != nil {
+			return err
+		}
+		if *format == cli.Table {
+			app.Notef("API key %q (%s); it is shown only now:", created.APIKey.Name, created.APIKey.Role)
+		}
+		return cli.PrintDone(app, *format, created, "%s", created.Secret)
+	}
+	return cmd
+}

@@ -1,0 +1,59 @@
+package apikey
+
+import (
+	"strings"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/spf13/cobra"
+)
+
+func lsCommand(app *cli.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "ls",
+		Aliases: []string{"list"},
+		Short:   "List API keys, never their secrets",
+		Args:    cobra.NoArgs,
+	}
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		r, err := client.ListAPIKeysWithResponse(cmd.Context())
+		list, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+		if err != nil {
+			return err
+		}
+		return cli.List(app, *format, list.Items, []cli.Column[api.APIKey]{
+			{Title: "id", Cell: func(k api.APIKey) string { return k.ID }},
+			{Title: "name", Cell: func(k api.APIKey) string { return k.Name }},
+			{Title: "role", Cell: func(k api.APIKey) string { return string(k.Role) }},
+			{Title: "pools", Cell: func(k api.APIKey) string { return keyPools(k) }},
+			{Title: "status", Cell: func(k api.APIKey) string { return keyStatus(app, k) }},
+			{Title: "last used", Cell: func(k api.APIKey) string { return app.AgoOrDash(k.LastUsedAt) }},
+			{Title: "created", Cell: func(k api.APIKey) string { return app.Ago(k.CreatedAt) }},
+		})
+	}
+	return cmd
+}
+
+func keyPools(k api.APIKey) string {
+	if k.Pools == nil || len(*k.Pools) == 0 {
+		return "all"
+	}
+	return strings.Join(*k.Pools, ",")
+}
+
+func keyStatus(app *cli.App, k api.APIKey) string {
+	switch {
+	case k.RevokedAt != nil:
+		return "revoked"
+	case k.ExpiresAt == nil:
+		return "valid"
+	case k.ExpiresAt.Before(app.Now()):
+		return "expired"
+	}
+	return "expires " + app.Ago(*k.ExpiresAt)
+}

@@ -1,0 +1,13 @@
+// Package audit holds `berth audit`.
+package audit
+
+import (
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/spf13/cobra"
+)
+
+func Command(app *cli.App) *cobra.Command {
+	cmd := &cobra.Command{Use: "audit", Short: "The audit: who changed what, and who was refused to"}
+	cli.ClientFlags(cmd)
+	return cli.Group(cmd, lsCommand(app))
+}

@@ -1,0 +1,121 @@
+package audit
+
+import (
+	"strings"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/spf13/cobra"
+)
+
+// auditFlags narrow the list.
+type auditFlags struct {
+	kind, name, actor, action, pool string
+	since                           cli.Period
+	limit                           int
+}
+
+func (in *auditFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(
+		&in.kind,
+		"kind",
+		"",
+		"only changes of this kind of thing: pool, template, queue, deployment, schedule, variable, api-key, worker or operation",
+	)
+	flags.StringVar(&in.name, "name", "", "only changes of what has this name")
+	flags.StringVar(&in.actor, "actor", "", "only what this one did: a name, or the id of an API key")
+	flags.StringVar(&in.action, "action", "", "only this: create, update, delete or refuse")
+	flags.StringVarP(&in.pool, "pool", "p", "", "only what belongs to this pool")
+	flags.Var(&in.since, "since", "only what is not older, as in 36h or 7d")
+	flags.IntVarP(&in.limit, "limit", "n", 50, "how many at most, 0 for all")
+}
+
+func (in *auditFlags) params(app *cli.App) (api.ListAuditParams, error) {
+	p := api.ListAuditParams{Name: cli.Given(in.name), Actor: cli.Given(in.actor), Pool: cli.Given(in.pool)}
+	if in.kind != "" {
+		kind := api.AuditKind(in.kind)
+		if p.Kind = &kind; !kind.Valid() {
+			return p, cli.Usagef(
+				"--kind %q: must be pool, template, queue, deployment, schedule, variable, api-key, worker or operation",
+				in.kind)
+		}
+	}
+	if in.action != "" {
+		action := api.AuditAction(in.action)
+		if p.Action = &action; !action.Valid() {
+			return p, cli.Usagef("--action %q: must be create, update, delete or refuse", in.action)
+		}
+	}
+	if in.limit < 0 {
+		return p, cli.Usagef("--limit %d: must not be negative", in.limit)
+	}
+	if in.since > 0 {
+		after := app.Now().Add(-in.since.Duration()).UTC()
+		p.After = &after
+	}
+	return p, nil
+}
+
+func lsCommand(app *cli.App) *cobra.Command {
+	var in auditFlags
+	cmd := &cobra.Command{
+		Use: "ls", Aliases: []string{"list"}, Short: "List changes, newest first; of secrets it says that they changed, never what they are",
+		Args: cobra.NoArgs,
+	}
+	in.add(cmd)
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		filter, err := in.params(app)
+		if err != nil {
+			return err
+		}
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		entries, err := cli.Pages(
+			in.limit,
+			func(limit int32, cursor *string) ([]api.AuditEntry, *string, error) {
+				params := filter
+				params.Limit, params.Cursor = &limit, cursor
+				r, err := client.ListAuditWithResponse(cmd.Context(), &params)
+				page, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+				return page.Items, page.NextCursor, err
+			},
+		)
+		if err != nil {
+			return err
+		}
+		return cli.List(app, *format, entries, []cli.Column[api.AuditEntry]{
+			{Title: "when", Cell: func(e api.AuditEntry) string { return app.Ago(e.At) }},
+			{Title: "who", Cell: func(e api.AuditEntry) string { return e.Actor }},
+			{Title: "did", Cell: func(e api.AuditEntry) string { return string(e.Action) }},
+			{Title: "kind", Cell: func(e api.AuditEntry) string { return string(e.Kind) }},
+			{Title: "name", Cell: func(e api.AuditEntry) string { return e.Name }},
+			{Title: "changes", Cell: func(e api.AuditEntry) string { return auditChanges(e) }},
+		})
+	}
+	return cmd
+}
+
+// auditChanges is what changed, in a line.
+func auditChanges(e api.AuditEntry) string {
+	var parts []string
+	for _, c := range e.Changes {
+		switch {
+		case c.Digest != nil && *c.Digest:
+			parts = append(parts, c.Field+" changed")
+		case c.Before == nil:
+			parts = append(parts, c.Field+" "+string(c.After))
+		case c.After == nil:
+			parts = append(parts, c.Field+" "+string(c.Before)+" → none")
+		default:
+			parts = append(parts, c.Field+" "+string(c.Before)+" → "+string(c.After))
+		}
+	}
+	if detail := cli.Text(e.Detail); detail != "" {
+		parts = append(parts, detail)
+	}
+	return strings.Join(parts, ", ")
+}

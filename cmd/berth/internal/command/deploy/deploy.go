@@ -1,0 +1,208 @@
+// Package deploy holds `berth deploy`: it reads a berth.yaml or prefect.yaml, shows the plan, asks and applies it.
+package deploy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/berthfile"
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
+	"github.com/spf13/cobra"
+)
+
+// deploying is what `berth deploy` was told.
+type deploying struct {
+	file                      string
+	dryRun, prune, force, yes bool
+}
+
+// The files that a directory usually has.
+const (
+	usualFile   = "berth.yaml"
+	prefectFile = "prefect.yaml"
+)
+
+func Command(app *cli.App) *cobra.Command {
+	var in deploying
+	cmd := &cobra.Command{
+		Use:   "deploy",
+		Short: "Bring pools, variables and deployments to what berth.yaml describes, all or nothing",
+		Long: `Bring pools, queues, variables, deployments and schedules to what berth.yaml describes, all or nothing.
+
+First the plan is shown: what is created, what changes and how, and what is deleted. On a terminal it is carried out when you
+say yes, or at once with --yes; elsewhere, as in CI, at once. What is carried out is what was shown: where somebody else was
+faster, the plan is made and shown anew. With --dry-run that is all.
+
+What is not in the file is left alone, unless --prune asks to delete what an earlier deploy of the same project brought. The
+project is what the file says, or the name of its directory. docs/berth-yaml.md describes the file.
+
+A prefect.yaml is read as well: its deployments, with their schedules. What is not taken over is said with its line.`,
+		Example: `  berth deploy --dry-run
+  berth deploy -f jobs/berth.yaml --prune
+  berth deploy -f prefect.yaml`,
+		Args: cobra.NoArgs,
+	}
+	cli.ClientFlags(cmd)
+	flags := cmd.Flags()
+	flags.StringVarP(&in.file, "file", "f", usualFile, "the file, - for standard input")
+	flags.BoolVar(&in.dryRun, "dry-run", false, "show the plan and change nothing")
+	flags.BoolVar(&in.prune, "prune", false,
+		"delete what belongs to the project and is not in the file any more")
+	flags.BoolVar(&in.force, "force", false,
+		"with --prune: even with runs that are not finished; they are cancelled first")
+	flags.BoolVarP(&in.yes, "yes", "y", false, "do not ask")
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if in.force && !in.prune {
+			return cli.Usagef("--force belongs to --prune")
+		}
+		described, err := loadBerthFile(app, in.file)
+		if err != nil {
+			return err
+		}
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		return deploy{
+			app:       app,
+			client:    client,
+			in:        in,
+			described: described,
+			format:    *format,
+		}.run(cmd.Context())
+	}
+	cmd.AddCommand(schemaCommand(app))
+	return cmd
+}
+
+func loadBerthFile(app *cli.App, file string) (*berthfile.File, error) {
+	described, err := berthfile.Load(file, app.ReadFile, app.Env)
+	var problems berthfile.Problems
+	if err == nil {
+		for _, note := range described.Notes {
+			app.Notef("%s %s", app.Style(app.Err).Busy("note:"), note)
+		}
+		return described, nil
+	}
+	if !errors.As(err, &problems) {
+		return nil, err
+	}
+	if file == "-" {
+		file = "standard input"
+	}
+	usage := cli.Usagef("%s can not be deployed", file)
+	for _, problem := range problems {
+		usage.Details = append(usage.Details, problem.String())
+	}
+	if _, err := os.Stat(prefectFile); file == usualFile && problems[0].Line == 0 && err == nil {
+		usage.Details = append(usage.Details, "there is a "+prefectFile+": berth deploy -f "+prefectFile)
+	}
+	return nil, usage
+}
+
+// deploy is one deploy.
+type deploy struct {
+	app       *cli.App
+	client    *apiclient.ClientWithResponses
+	in        deploying
+	described *berthfile.File
+	format    cli.Format
+}
+
+// planTries bounds how often the plan is made anew because somebody else was faster.
+const planTries = 5
+
+// run plans, shows the plan, asks, and carries out what was shown.
+func (d deploy) run(ctx context.Context) error {
+	for try := 1; ; try++ {
+		plan, err := d.apply(ctx, berthfile.Options{DryRun: true})
+		if err != nil {
+			return err
+		}
+		if err := d.show(plan); err != nil {
+			return err
+		}
+		n := countChanges(plan)
+		if d.in.dryRun || n.all() == 0 {
+			return d.end(plan, n.summary(d.in.dryRun))
+		}
+		if err := d.confirm(ctx, n); err != nil {
+			return err
+		}
+		done, err := d.apply(ctx, berthfile.Options{Plan: plan.Plan})
+		var problem *cli.ProblemError
+		if errors.As(err, &problem) && problem.Problem.Code == planChanged && try < planTries {
+			d.app.Notef("somebody else was faster; this is the plan now:")
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return d.end(done, n.summary(false))
+	}
+}
+
+// planChanged is the code with which the server refuses a plan that is out of date.
+const planChanged = "plan-changed"
+
+func (d deploy) apply(ctx context.Context, o berthfile.Options) (api.ApplyResult, error) {
+	o.Prune, o.Force = d.in.prune, d.in.force
+	body, err := d.described.Request(o)
+	if err != nil {
+		return api.ApplyResult{}, err
+	}
+	what := "applying"
+	if o.DryRun {
+		what = "planning"
+	}
+	working := d.app.Working(what)
+	r, err := d.client.ApplyWithBodyWithResponse(ctx, "application/json", bytes.NewReader(body))
+	working.Stop()
+	result, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	var problem *cli.ProblemError
+	if errors.As(err, &problem) {
+		problem.Locate = d.locate
+	}
+	return result, err
+}
+
+// locate says where in the files something is; what pruning meets is in none of them.
+func (d deploy) locate(pointer string) string {
+	if pointer == "/prune" {
+		return "--prune"
+	}
+	return d.described.Locate(pointer)
+}
+
+// confirm asks a person; where there is none, or the plan was not shown, the command line is all there is to
+// go by.
+func (d deploy) confirm(ctx context.Context, n changeCount) error {
+	if d.in.yes || d.format != cli.Table || !d.app.Interactive() {
+		return nil
+	}
+	question := fmt.Sprintf("make %s?", cli.Plural(n.all(), "change"))
+	if n.deleted > 0 {
+		question = fmt.Sprintf("make %s, %s among them?", cli.Plural(n.all(), "change"),
+			cli.Plural(n.deleted, "deletion"))
+	}
+	yes, err := d.app.Confirm(ctx, question, n.deleted == 0)
+	if err != nil || yes {
+		return err
+	}
+	d.app.Notef("nothing was changed")
+	return &cli.SilentError{Code: cli.ExitFailed}
+}
+
+// end prints what there is to say at the end.
+func (d deploy) end(result api.ApplyResult, summary string) error {
+	if d.format != cli.Table {
+		return d.app.Document(d.format, result)
+	}
+	return d.app.Printf("%s\n", summary)
+}

@@ -1,0 +1,118 @@
+package deploy
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/server/api"
+)
+
+// changeCount is how many things a plan creates, changes and deletes.
+type changeCount struct{ created, updated, deleted int }
+
+func countChanges(plan api.ApplyResult) changeCount {
+	var n changeCount
+	for _, change := range plan.Changes {
+		switch change.Action {
+		case api.Create:
+			n.created++
+		case api.Update:
+			n.updated++
+		case api.Delete:
+			n.deleted++
+		}
+	}
+	return n
+}
+
+func (n changeCount) all() int { return n.created + n.updated + n.deleted }
+
+func (n changeCount) summary(dryRun bool) string {
+	switch {
+	case n.all() == 0:
+		return "nothing to change"
+	case dryRun:
+		return fmt.Sprintf("%s would be made; nothing was (--dry-run)", cli.Plural(n.all(), "change"))
+	}
+	return fmt.Sprintf("%s made", cli.Plural(n.all(), "change"))
+}
+
+// show prints the warnings of a plan and, for people, the plan.
+func (d deploy) show(plan api.ApplyResult) error {
+	for _, warning := range plan.Warnings {
+		warning.Pointer = d.locate(warning.Pointer)
+		d.app.Notef("%s %s", d.app.Style(d.app.Err).Busy("warning:"), cli.FindingLine(warning))
+	}
+	if d.format != cli.Table {
+		return nil
+	}
+	for _, change := range plan.Changes {
+		if err := d.showChange(change); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d deploy) showChange(change api.Change) error {
+	style := d.app.Style(d.app.Out)
+	thing := fmt.Sprintf("%s %s", change.Kind, change.Name)
+	switch change.Action {
+	case api.Create:
+		return d.app.Printf("%s\n", style.Good("+ create "+thing))
+	case api.Delete:
+		return d.app.Printf("%s\n", style.Bad("- delete "+thing+deletedToo(change.Kind)))
+	case api.Update:
+		if err := d.app.Printf("%s\n", style.Busy("~ update "+thing+fields(change.Fields))); err != nil {
+			return err
+		}
+		return d.showDiff(style, cli.Text(change.Text))
+	}
+	return d.app.Printf("%s\n", style.Weak("= unchanged "+thing))
+}
+
+// deletedToo is what goes with a thing that is deleted.
+func deletedToo(kind api.ChangeKind) string {
+	switch kind {
+	case api.ChangeKindDeployment:
+		return ", with its runs"
+	case api.ChangeKindPool:
+		return ", with its template versions and runs"
+	}
+	return ""
+}
+
+// showDiff prints a unified diff below the line that it belongs to. Its headers name no files and its line
+// numbers those of no file, so they are left out.
+func (d deploy) showDiff(style cli.Style, diff string) error {
+	const indent = "      "
+	hunks := 0
+	for line := range strings.Lines(diff) {
+		line = strings.TrimRight(line, "\n")
+		switch {
+		case strings.HasPrefix(line, "---") && hunks == 0, strings.HasPrefix(line, "+++") && hunks == 0:
+			continue
+		case strings.HasPrefix(line, "@@"):
+			if hunks++; hunks == 1 {
+				continue
+			}
+			line = style.Weak("…")
+		case strings.HasPrefix(line, "+"):
+			line = style.Good(line)
+		case strings.HasPrefix(line, "-"):
+			line = style.Bad(line)
+		}
+		if err := d.app.Printf("%s%s\n", indent, line); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func fields(names *[]string) string {
+	if names == nil || len(*names) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(*names, ", ")
+}

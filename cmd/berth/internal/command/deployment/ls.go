@@ -1,0 +1,34 @@
+package deployment
+
+import (
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/spf13/cobra"
+)
+
+func lsCommand(app *cli.App) *cobra.Command {
+	var pool string
+	cmd := &cobra.Command{Use: "ls", Aliases: []string{"list"}, Short: "List deployments", Args: cobra.NoArgs}
+	cmd.Flags().StringVarP(&pool, "pool", "p", "", "only those of this pool")
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		deployments, err := lookup.ListDeployments(cmd.Context(), client, cli.Given(pool))
+		if err != nil {
+			return err
+		}
+		return cli.List(app, *format, deployments, []cli.Column[api.Deployment]{
+			{Title: "name", Cell: func(d api.Deployment) string { return d.Name }},
+			{Title: "pool", Cell: func(d api.Deployment) string { return d.Pool }},
+			{Title: "queue", Cell: func(d api.Deployment) string { return d.Queue }},
+			{Title: "status", Cell: func(d api.Deployment) string { return cli.PausedText(d.Paused) }},
+			{Title: "version", Cell: func(d api.Deployment) string { return d.Version }},
+			{Title: "updated", Cell: func(d api.Deployment) string { return app.Ago(d.UpdatedAt) }},
+		})
+	}
+	return cmd
+}

@@ -1,0 +1,181 @@
+package deployment
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/run"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
+	"github.com/spf13/cobra"
+)
+
+// newRun is what `berth deployment run` was told.
+type newRun struct {
+	params, jobVariables []string
+	paramsFile           string
+	name, at             string
+	tags                 []string
+	idempotencyKey       string
+	watch                bool
+}
+
+func runCommand(app *cli.App) *cobra.Command {
+	var in newRun
+	cmd := &cobra.Command{
+		Use:   "run NAME",
+		Short: "Run a deployment",
+		Long: `Run a deployment.
+
+Values of --param and --job-variable are JSON where they parse as JSON (3, true, {"a": 1}, "text") and otherwise the string
+they are. Where the schema of the deployment's parameters, or of the pool's variables, says string, they are always the
+string: --param date=2026-01-01 and --param version=1.10 arrive as they are written.
+
+With --watch the states and the output of the run are printed as they happen, and the exit code is 0 when it completed and
+1 otherwise.`,
+		Example: `  berth deployment run etl --param date=2026-01-01 --watch
+  berth deployment run etl --params parameters.yaml --job-variable memory=512 --at 2026-01-01T04:00:00Z`,
+		Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.DeploymentNames(app),
+	}
+	flags := cmd.Flags()
+	flags.StringArrayVar(&in.params, "param", nil, "a parameter as name=value (repeatable)")
+	flags.StringVar(&in.paramsFile, "params", "",
+		"YAML or JSON file with parameters, - for standard input; --param wins over it")
+	flags.StringArrayVar(&in.jobVariables, "job-variable", nil, "a job variable as name=value (repeatable)")
+	flags.StringVar(&in.name, "name", "", "name of the run (default: one is made up)")
+	flags.StringSliceVar(&in.tags, "tag", nil, "a tag of the run (repeatable)")
+	flags.StringVar(&in.at, "at", "",
+		"when it is due: a time as 2026-01-01T04:00:00Z, or from now as 10m (default: now)")
+	flags.StringVar(&in.idempotencyKey, "idempotency-key", "",
+		"the same key makes one run, however often it is asked for")
+	flags.BoolVarP(&in.watch, "watch", "w", false, "follow the run; exit 0 when it completed, 1 otherwise")
+	cli.EnvPerLine(cmd, "param", "job-variable")
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		created, err := createRun(cmd.Context(), app, client, args[0], in)
+		if err != nil {
+			return err
+		}
+		if !in.watch {
+			return cli.PrintDone(app, *format, created, "run %s of deployment %q created: %s", created.Name,
+				created.Deployment, created.ID)
+		}
+		if *format == cli.Table {
+			app.Notef("run %s of deployment %q: %s", created.Name, created.Deployment, created.ID)
+		}
+		return run.Watch(cmd.Context(), app, client, run.Watched{ID: created.ID, Format: *format, Wanted: api.COMPLETED})
+	}
+	return cmd
+}
+
+func createRun(
+	ctx context.Context, app *cli.App, client *apiclient.ClientWithResponses, deployment string, in newRun,
+) (api.Run, error) {
+	body, err := in.body(ctx, app, client, deployment)
+	if err != nil {
+		return api.Run{}, err
+	}
+	params := &api.CreateRunParams{IdempotencyKey: cli.Given(in.idempotencyKey)}
+	r, err := client.CreateRunWithResponse(ctx, deployment, params, body)
+	created := cli.ResultOf(r, err).JSON201
+	if created == nil {
+		created = cli.ResultOf(r, err).JSON200 // the run that the key made earlier
+	}
+	return cli.Value(created, r, err)
+}
+
+func (in newRun) body(
+	ctx context.Context, app *cli.App, client *apiclient.ClientWithResponses, deployment string,
+) (api.RunCreate, error) {
+	body := api.RunCreate{Name: cli.Given(in.name)}
+	if len(in.tags) > 0 {
+		body.Tags = &in.tags
+	}
+	due, err := parseAt(in.at, app.Now())
+	if err != nil {
+		return body, err
+	}
+	body.ScheduledTime = due
+
+	schemas, err := in.schemas(ctx, client, deployment)
+	if err != nil {
+		return body, err
+	}
+	if body.Parameters, err = in.parameters(app, schemas.parameters); err != nil {
+		return body, err
+	}
+	variables, err := cli.Assignments("job-variable", in.jobVariables, schemas.variables)
+	if err != nil || len(variables) == 0 {
+		return body, err
+	}
+	body.JobVariables, err = json.Marshal(variables)
+	return body, err
+}
+
+func (in newRun) parameters(app *cli.App, schema json.RawMessage) (json.RawMessage, error) {
+	values := map[string]json.RawMessage{}
+	if in.paramsFile != "" {
+		var err error
+		if values, err = app.ReadObject(in.paramsFile); err != nil {
+			return nil, err
+		}
+	}
+	given, err := cli.Assignments("param", in.params, schema)
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range given {
+		values[name] = value
+	}
+	if len(values) == 0 {
+		return nil, nil
+	}
+	return json.Marshal(values)
+}
+
+type runSchemas struct{ parameters, variables json.RawMessage }
+
+// schemas asks the server for the schemas where they can make a difference.
+func (in newRun) schemas(
+	ctx context.Context, client *apiclient.ClientWithResponses, deployment string,
+) (runSchemas, error) {
+	var s runSchemas
+	if !cli.Ambiguous(in.params) && !cli.Ambiguous(in.jobVariables) {
+		return s, nil
+	}
+	d, err := lookup.GetDeployment(ctx, client, deployment)
+	if err != nil {
+		return s, err
+	}
+	s.parameters = d.ParameterSchema
+	if !cli.Ambiguous(in.jobVariables) {
+		return s, nil
+	}
+	r, err := client.GetTemplateWithResponse(ctx, d.Pool, &api.GetTemplateParams{})
+	version, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	s.variables = lookup.TemplateSchema(version.Document)
+	return s, err
+}
+
+// parseAt reads a time, or a duration from now.
+func parseAt(text string, now time.Time) (*time.Time, error) {
+	if text == "" {
+		return nil, nil
+	}
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return &at, nil
+	}
+	if after, err := time.ParseDuration(text); err == nil && after >= 0 {
+		at := now.Add(after).UTC()
+		return &at, nil
+	}
+	return nil, cli.Usagef(
+		"--at %q: must be a time like 2026-01-01T04:00:00Z, or a duration from now like 10m", text)
+}

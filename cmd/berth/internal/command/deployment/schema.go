@@ -1,0 +1,33 @@
+package deployment
+
+import (
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/spf13/cobra"
+)
+
+func schemaCommand(app *cli.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "schema NAME", Short: "Show what a run of a deployment may be given, as JSON Schema", Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.DeploymentNames(app),
+		Long: "Show what a run of a deployment may be given, as JSON Schema. Values of the deployment are the defaults; what is frozen is marked readOnly.",
+	}
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		r, err := client.GetRunSchemaWithResponse(cmd.Context(), args[0])
+		schema, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+		if err != nil {
+			return err
+		}
+		return cli.One(app, *format, schema, []cli.Field{
+			{
+				Name:  "Parameters",
+				Value: cli.Readable(schema.Parameters),
+			}, {Name: "Job variables", Value: cli.Readable(schema.JobVariables)},
+		})
+	}
+	return cmd
+}

@@ -1,0 +1,218 @@
+// Package dev holds `berth dev`: server, page, SQLite and a process worker in one process.
+package dev
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/build"
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/flagset"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/server"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/worker"
+	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/worker/process"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+)
+
+// What `berth dev` makes where it is missing.
+const (
+	devPool           = "local"
+	devKubernetesPool = "kubernetes"
+	devDeployment     = "hello"
+	// devLease is short: after a crash nobody but the next dev takes over, and a person waits for it.
+	devLease = 5 * time.Second
+)
+
+// devFlags are what `berth dev` was told.
+type devFlags struct {
+	port    int
+	dataDir string
+	kube    flagset.KubeFlags
+	log     flagset.LogFlags
+}
+
+func Command(app *cli.App) *cobra.Command {
+	var in devFlags
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Server, UI and a worker in one process on this machine, nothing else needed",
+		Long: `Server, UI and a worker in one process on this machine, nothing else needed.
+
+A pool "local", whose worker runs jobs as processes of this machine, and a deployment "hello" are there from the start:
+berth deployment run hello --param name=world --watch. With --kube-context a pool "kubernetes" is served as well. It prints
+"ready URL" on standard output when it serves, and logs to standard error.`,
+		Args: cobra.NoArgs,
+	}
+	flags := cmd.Flags()
+	flags.IntVar(&in.port, "port", 4200, "port on 127.0.0.1, 0 for a free one")
+	flags.StringVar(&in.dataDir, "data-dir", "",
+		"where data is kept (default: berth in the user's data directory)")
+	flags.StringVar(&in.kube.Kubeconfig, "kubeconfig", "", "kubeconfig file (default: kubectl's)")
+	flags.StringVar(&in.kube.Context, "kube-context", "",
+		"serve a kubernetes pool in the cluster of this context, too")
+	flags.StringVarP(&in.kube.Namespace, "namespace", "n", "",
+		"namespace of its Jobs (default: the context's)")
+	in.log.Add(cmd, "warn")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if in.port < 0 || in.port > 65535 {
+			return cli.Usagef("--port %d: must be a port", in.port)
+		}
+		if in.dataDir == "" {
+			dir, err := app.DataDir()
+			if err != nil {
+				return err
+			}
+			in.dataDir = dir
+		}
+		logger, err := in.log.Logger(app)
+		if err != nil {
+			return err
+		}
+		d := &dev{app: app, flags: in, log: logger}
+		return d.run(cmd.Context())
+	}
+	return cmd
+}
+
+// dev is a server and its workers in one process. They talk over HTTP, as they do anywhere else.
+type dev struct {
+	app   *cli.App
+	flags devFlags
+	log   *slog.Logger
+}
+
+// run ends the workers first and the server after them, so that they can still hand over what they hold.
+func (d *dev) run(ctx context.Context) error {
+	kubernetes, err := d.kubernetes(ctx)
+	if err != nil {
+		return err
+	}
+	serverCtx, stopServer := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServer()
+	ready := make(chan server.Address, 1)
+	serverDone := make(chan error, 1)
+	go func() { serverDone <- server.Run(serverCtx, d.serverOptions(kubernetes != nil, ready)) }()
+
+	var address server.Address
+	select {
+	case address = <-ready:
+	case err := <-serverDone:
+		return err
+	}
+	// A server that ends by itself takes the workers with it.
+	workersCtx, stopWorkers := context.WithCancel(ctx)
+	defer stopWorkers()
+	serverErr := make(chan error, 1)
+	go func() {
+		err := <-serverDone
+		stopWorkers()
+		serverErr <- err
+	}()
+	err = d.work(workersCtx, address.URL, kubernetes)
+	stopServer()
+	return errors.Join(err, <-serverErr)
+}
+
+func (d *dev) serverOptions(kubernetes bool, ready chan<- server.Address) server.Options {
+	o := server.Options{
+		Listen: net.JoinHostPort("127.0.0.1", strconv.Itoa(d.flags.port)), DataDir: d.flags.dataDir,
+		Migrate: server.MigrateAuto, Auth: server.AuthNone, Lease: devLease, Version: build.Version(), Logger: d.log,
+		EnsurePools: []server.PoolSpec{{Name: devPool, Type: string(api.Process)}},
+		Ready:       func(address server.Address) { ready <- address },
+	}
+	if kubernetes {
+		o.EnsurePools = append(o.EnsurePools,
+			server.PoolSpec{Name: devKubernetesPool, Type: string(api.Kubernetes)})
+	}
+	return o
+}
+
+// work serves the pools until ctx ends.
+func (d *dev) work(ctx context.Context, url string, kubernetes job.Runtime) error {
+	if err := d.ensureHello(ctx, url); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return fmt.Errorf("make deployment %q: %w", devDeployment, err)
+	}
+	local, err := process.New(
+		process.Options{Dir: filepath.Join(d.flags.dataDir, "processes"), Logger: d.log})
+	if err != nil {
+		return err
+	}
+	workers, ctx := errgroup.WithContext(ctx)
+	workers.Go(func() error { return worker.Run(ctx, d.workerOptions(url, devPool, local)) })
+	if kubernetes != nil {
+		workers.Go(
+			func() error { return worker.Run(ctx, d.workerOptions(url, devKubernetesPool, kubernetes)) })
+	}
+	workers.Go(func() error { return d.app.Printf("ready %s\n", url) })
+	return workers.Wait()
+}
+
+func (d *dev) workerOptions(url, pool string, runtime job.Runtime) worker.Options {
+	return worker.Options{
+		ServerURL: url,
+		Pool:      pool,
+		Name:      "dev",
+		Version:   build.Version(),
+		Runtime:   runtime,
+		Logger:    d.log,
+	}
+}
+
+// kubernetes is nil unless a cluster was asked for. A cluster that can not be reached is found out now.
+func (d *dev) kubernetes(ctx context.Context) (job.Runtime, error) {
+	if d.flags.kube.Context == "" {
+		return nil, nil
+	}
+	config, err := d.flags.kube.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := config.Reach(ctx); err != nil {
+		return nil, err
+	}
+	return d.flags.kube.Runtime(ctx, d.log, prometheus.NewRegistry())
+}
+
+// helloScript takes the name out of the parameters with what every machine has.
+const helloScript = `name=$(printf '%s' "$BERTH_PARAMETERS" | sed -n 's/.*"name" *: *"\([^"]*\)".*/\1/p'); echo "Hello, ${name:-world}!"`
+
+// ensureHello makes the deployment where it is not there. One that somebody has changed is left as it is.
+func (d *dev) ensureHello(ctx context.Context, url string) error {
+	client, err := d.app.NewClient(cli.Connection{URL: url})
+	if err != nil {
+		return err
+	}
+	_, err = lookup.GetDeployment(ctx, client, devDeployment)
+	var problem *cli.ProblemError
+	if err == nil || !errors.As(err, &problem) || problem.Status != http.StatusNotFound {
+		return err
+	}
+	description := "Says hello to a name: berth deployment run hello --param name=world --watch"
+	variables, err := json.Marshal(map[string]any{"command": []string{"sh", "-c", helloScript}})
+	if err != nil {
+		return fmt.Errorf("encode job variables: %w", err)
+	}
+	r, err := client.ApplyWithResponse(ctx, api.ApplyRequest{Deployments: &[]api.DeploymentSpec{{
+		Name: devDeployment, Pool: devPool, Description: &description, JobVariables: variables,
+		Parameters: api.JSONObject(`{"name":"world"}`),
+		ParameterSchema: api.JSONObject(
+			`{"type":"object","properties":{"name":{"type":"string","title":"Name","maxLength":100}},"additionalProperties":false}`),
+	}}})
+	return cli.Check(r, err)
+}

@@ -1,0 +1,34 @@
+package install
+
+import (
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/keys"
+	"github.com/spf13/cobra"
+)
+
+// hookCommand holds what only the chart's hooks call.
+func hookCommand(app *cli.App) *cobra.Command {
+	var cluster keys.ChartCluster
+	var deployment string
+	stop := &cobra.Command{
+		Use:   "stop-deployment --deployment NAME",
+		Short: "Scale a Deployment to nothing and wait until its pods are gone",
+		Args:  cobra.NoArgs,
+	}
+	cluster.Add(stop, "")
+	stop.Flags().StringVar(&deployment, "deployment", "", "name of the Deployment")
+	stop.RunE = func(cmd *cobra.Command, _ []string) error {
+		if deployment == "" {
+			return cli.Usagef("hook stop-deployment needs --deployment, the name of the Deployment")
+		}
+		config, err := cluster.Connect()
+		if err != nil {
+			return err
+		}
+		if err := config.StopDeployment(cmd.Context(), config.Namespace, deployment); err != nil {
+			return err
+		}
+		return app.Printf("deployment %s/%s is stopped\n", config.Namespace, deployment)
+	}
+	return cli.Group(&cobra.Command{Use: "hook", Short: "What the chart's hooks run", Hidden: true}, stop)
+}

@@ -1,0 +1,109 @@
+// Package install holds `berth install`, `upgrade`, `uninstall` and `status`: the Helm chart through the Helm SDK.
+package install
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/berth-dev/berth/charts/release"
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/keys"
+	"github.com/spf13/cobra"
+)
+
+// Commands work on the chart in this binary: they need neither the helm program nor a chart
+// repository.
+func Commands(app *cli.App) []*cobra.Command {
+	return []*cobra.Command{
+		installCommand(app), upgradeCommand(app), uninstallCommand(app), statusCommand(app), hookCommand(app),
+	}
+}
+
+// releaseFlags say which release is meant, and what values it gets.
+type releaseFlags struct {
+	cluster  keys.ChartCluster
+	name     string
+	timeout  time.Duration
+	files    []string
+	settings []string
+}
+
+func (f *releaseFlags) add(cmd *cobra.Command) {
+	f.cluster.Add(cmd, "berth")
+	cmd.Flags().StringVar(&f.name, "name", "berth", "name of the release")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", release.DefaultTimeout, "how long to wait for the cluster")
+}
+
+func (f *releaseFlags) addValues(cmd *cobra.Command) {
+	cmd.Flags().
+		StringArrayVarP(&f.files, "values", "f", nil, "YAML file with values of the chart; - is standard input (repeatable, later ones win)")
+	cmd.Flags().
+		StringArrayVar(&f.settings, "set", nil, "one value of the chart, as in --set server.logLevel=debug (repeatable, wins over --values)")
+	cli.EnvPerLine(cmd, "values", "set")
+}
+
+func (f *releaseFlags) values() (map[string]any, error) {
+	values, err := release.ReadValues(f.files, f.settings)
+	if err != nil {
+		return nil, cli.Usagef("%v", err)
+	}
+	return values, nil
+}
+
+// client makes the client of the release, which tells people on standard error what it waits for.
+func (f *releaseFlags) client(app *cli.App) (*release.Client, error) {
+	client, err := release.New(release.Options{
+		Target: release.Target{
+			Kubeconfig: f.cluster.Kubeconfig,
+			Context:    f.cluster.Context,
+			Namespace:  f.cluster.Namespace,
+			Name:       f.name,
+		},
+		Timeout: f.timeout, Progress: func(line string) { app.Notef("%s", line) },
+	})
+	if err != nil {
+		return nil, cli.Usagef("%v", err)
+	}
+	return client, nil
+}
+
+func installCommand(app *cli.App) *cobra.Command {
+	var flags releaseFlags
+	cmd := &cobra.Command{
+		Use:   "install",
+		Short: "Install server and worker into a Kubernetes cluster",
+		Long: `Install server and worker into a Kubernetes cluster, from the chart in this binary, and wait until they are ready.
+
+What is left is an ordinary Helm release: helm can list it, show its values and roll it back.`,
+		Args: cobra.NoArgs,
+	}
+	flags.add(cmd)
+	flags.addValues(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		values, err := flags.values()
+		if err != nil {
+			return err
+		}
+		client, err := flags.client(app)
+		if err != nil {
+			return err
+		}
+		status, err := client.Install(cmd.Context(), values)
+		if err != nil {
+			return installError(err)
+		}
+		return app.Printf("%s\n", strings.TrimSpace(status.Notes))
+	}
+	return cmd
+}
+
+// installError turns asking for the wrong thing, or with bad values, into wrong use.
+func installError(err error) error {
+	var values *release.ValuesError
+	if errors.Is(err, release.ErrNotInstalled) || errors.Is(err, release.ErrInstalled) ||
+		errors.As(err, &values) {
+		return cli.Usagef("%v", err)
+	}
+	return err
+}

@@ -1,0 +1,96 @@
+package install
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/berth-dev/berth/charts/release"
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/spf13/cobra"
+)
+
+func statusCommand(app *cli.App) *cobra.Command {
+	var flags releaseFlags
+	var test bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show an installation and whether it is healthy",
+		Long:  `Show an installation, whether it is healthy, and what to do next. Exits with 1 where it is not, and says why.`,
+		Args:  cobra.NoArgs,
+	}
+	flags.add(cmd)
+	cmd.Flags().
+		BoolVar(&test, "test", false, "run the chart's test as well: the server answers with its key from inside the cluster")
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		client, err := flags.client(app)
+		if err != nil {
+			return err
+		}
+		status, err := client.Status(cmd.Context())
+		if errors.Is(err, release.ErrNotInstalled) {
+			usage := cli.Usagef("%v", err)
+			usage.Details = []string{
+				fmt.Sprintf("next: install it: berth install -n %s --name %s", client.Namespace(),
+					flags.name),
+			}
+			return usage
+		}
+		if err != nil {
+			return installError(err)
+		}
+		if err := cli.One(app, *format, status, statusFields(status)); err != nil {
+			return err
+		}
+		if !status.Healthy() {
+			return &release.NotReadyError{
+				Err:      fmt.Errorf("%s is not healthy", status.Name),
+				Findings: append(status.Findings, steps(status)...),
+			}
+		}
+		if test {
+			return client.Check(cmd.Context())
+		}
+		return nil
+	}
+	return cmd
+}
+
+func statusFields(s release.Status) []cli.Field {
+	var workloads []string
+	for _, w := range s.Workloads {
+		workloads = append(workloads,
+			fmt.Sprintf("%s %s: %d of %d ready", strings.ToLower(w.Kind), w.Name, w.Ready, w.Want))
+	}
+	return []cli.Field{
+		{
+			Name:  "Name",
+			Value: s.Name,
+		}, {Name: "Namespace", Value: s.Namespace}, {Name: "State", Value: s.State},
+		{
+			Name:  "Revision",
+			Value: fmt.Sprint(s.Revision),
+		}, {Name: "Chart", Value: s.Chart}, {Name: "Version", Value: s.AppVersion},
+		{Name: "Updated", Value: s.Updated.Format(time.RFC3339)}, {Name: "Message", Value: s.Message},
+		{Name: "Workloads", Value: strings.Join(workloads, "\n")}, {Name: "Next", Value: nextIfHealthy(s)},
+	}
+}
+
+// nextIfHealthy is said with the fields; otherwise it comes after what is wrong.
+func nextIfHealthy(s release.Status) string {
+	if !s.Healthy() {
+		return ""
+	}
+	return strings.Join(s.NextSteps, "\n")
+}
+
+// steps are the next steps as lines of an error.
+func steps(s release.Status) []string {
+	lines := make([]string, 0, len(s.NextSteps))
+	for _, step := range s.NextSteps {
+		lines = append(lines, "next: "+step)
+	}
+	return lines
+}

@@ -1,0 +1,46 @@
+package install
+
+import (
+	"errors"
+
+	"github.com/berth-dev/berth/charts/release"
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/spf13/cobra"
+)
+
+func upgradeCommand(app *cli.App) *cobra.Command {
+	var flags releaseFlags
+	var reset, install bool
+	cmd := &cobra.Command{
+		Use:   "upgrade",
+		Short: "Bring an installation to this version, or to other values",
+		Long: `Bring an installation to the chart in this binary, and wait until it is ready. Values that were set before are kept,
+those given now go on top.`,
+		Args: cobra.NoArgs,
+	}
+	flags.add(cmd)
+	flags.addValues(cmd)
+	cmd.Flags().BoolVar(&reset, "reset-values", false, "forget the values that were set before")
+	cmd.Flags().BoolVar(&install, "install", false, "install it where it is not there")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		values, err := flags.values()
+		if err != nil {
+			return err
+		}
+		client, err := flags.client(app)
+		if err != nil {
+			return err
+		}
+		status, err := client.Upgrade(cmd.Context(),
+			release.UpgradeOptions{Values: values, ResetValues: reset})
+		if install && errors.Is(err, release.ErrNotInstalled) {
+			status, err = client.Install(cmd.Context(), values)
+		}
+		if err != nil {
+			return installError(err)
+		}
+		return app.Printf("%s is at revision %d: %s, Berth %s\n", status.Name, status.Revision, status.Chart,
+			status.AppVersion)
+	}
+	return cmd
+}

@@ -1,0 +1,60 @@
+package keys
+
+import (
+	"strings"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/server/apikey"
+	"github.com/spf13/cobra"
+)
+
+// The data keys of the Secret that the chart's server and worker read.
+const (
+	adminKeyName  = "admin"
+	workerKeyName = "worker"
+)
+
+func ensureCommand(app *cli.App) *cobra.Command {
+	var secret string
+	var cluster ChartCluster
+	cmd := &cobra.Command{
+		Use:   "ensure --secret NAME",
+		Short: "Write the API keys that are missing into a Secret",
+		Long: `Write the API keys that are missing into a Secret: "admin" and "worker".
+
+The Secret is made where it is not there. A key that is there is never changed, so it is safe to run this at every install
+and upgrade, which is what the chart's hook does.`,
+		Args: cobra.NoArgs,
+	}
+	cluster.Add(cmd, "")
+	cmd.Flags().StringVar(&secret, "secret", "", "name of the Secret")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if secret == "" {
+			return cli.Usagef("keys ensure needs --secret, the name of the Secret")
+		}
+		config, err := cluster.Connect()
+		if err != nil {
+			return err
+		}
+		written, err := config.EnsureSecretKeys(cmd.Context(),
+			cluster.Namespace,
+			secret,
+			map[string]func() (string, error){
+				adminKeyName: newKeyText, workerKeyName: newKeyText,
+			},
+		)
+		if err != nil {
+			return err
+		}
+		if len(written) == 0 {
+			return app.Printf("secret %s/%s has all keys\n", config.Namespace, secret)
+		}
+		return app.Printf("secret %s/%s: wrote %s\n", config.Namespace, secret, strings.Join(written, ", "))
+	}
+	return cmd
+}
+
+func newKeyText() (string, error) {
+	key, err := apikey.New()
+	return key.Text, err
+}

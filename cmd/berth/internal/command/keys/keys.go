@@ -1,0 +1,42 @@
+// Package keys holds `berth keys`: the API keys of an installation in its Secret.
+package keys
+
+import (
+	"fmt"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/build"
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/worker/kube/cluster"
+	"github.com/spf13/cobra"
+)
+
+func Command(app *cli.App) *cobra.Command {
+	cmd := &cobra.Command{Use: "keys", Short: "The API keys of an installation, in its Secret"}
+	return cli.Group(cmd, ensureCommand(app))
+}
+
+// ChartCluster are the flags that say which cluster and namespace a command works on.
+type ChartCluster struct {
+	Kubeconfig, Context, Namespace string
+}
+
+func (f *ChartCluster) Add(cmd *cobra.Command, namespace string) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.Kubeconfig, "kubeconfig", "", "path of a kubeconfig (default: as kubectl)")
+	flags.StringVar(&f.Context, "kube-context", "", "context of the kubeconfig (default: its current one)")
+	usage := "namespace (default: the pod's, or that of the context)"
+	if namespace != "" {
+		usage = "namespace of the release"
+	}
+	flags.StringVarP(&f.Namespace, "namespace", "n", namespace, usage)
+}
+
+func (f *ChartCluster) Connect() (cluster.Config, error) {
+	config, err := cluster.Connect(cluster.ConnectOptions{
+		Kubeconfig: f.Kubeconfig, Context: f.Context, Namespace: f.Namespace, UserAgent: "berth/" + build.Version(),
+	})
+	if err != nil {
+		return cluster.Config{}, fmt.Errorf("connect to the cluster: %w", err)
+	}
+	return config, nil
+}

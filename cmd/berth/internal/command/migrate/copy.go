@@ -1,0 +1,61 @@
+package migrate
+
+import (
+	"fmt"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/flagset"
+	"github.com/berth-dev/berth/server/store"
+	"github.com/spf13/cobra"
+)
+
+func copyCommand(app *cli.App) *cobra.Command {
+	var flags flagset.DatabaseFlags
+	cmd := &cobra.Command{
+		Use: "copy", Short: "Copy an installation from SQLite into an empty PostgreSQL database", Args: cobra.NoArgs,
+		Long: `Copy everything that the SQLite file in --data-dir holds into the PostgreSQL database that --database-url names, and compare
+it afterwards. Stop the server first: the file is for one process alone. The database must be empty; its schema is
+brought up to date. Nothing is in it until everything is, and the SQLite file stays as it is.`,
+		Example: "  berth migrate copy --data-dir /var/lib/berth --database-url postgres://berth@db/berth",
+	}
+	flags.Add(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if flags.Url == "" {
+			return cli.Usagef("name the PostgreSQL database to copy into (--database-url)")
+		}
+		source := flags
+		source.Url, source.DirectURL = "", ""
+		target := flags
+		return source.With(cmd.Context(), func(from *store.Store) error {
+			if err := from.Migrate(cmd.Context()); err != nil {
+				return fmt.Errorf("migrate the SQLite file: %w", err)
+			}
+			return target.With(cmd.Context(), func(to *store.Store) error {
+				if err := to.Migrate(cmd.Context()); err != nil {
+					return fmt.Errorf("migrate PostgreSQL: %w", err)
+				}
+				return copyDatabase(cmd, app, from, to)
+			})
+		})
+	}
+	return cmd
+}
+
+func copyDatabase(cmd *cobra.Command, app *cli.App, from, to *store.Store) error {
+	var rows int64
+	working := app.Working("copying")
+	defer working.Stop()
+	err := store.Copy(cmd.Context(), from, to, func(c store.CopyProgress) {
+		if c.Compared {
+			rows += c.Rows
+			return
+		}
+		// What it says goes to standard error, and nothing can be done where that is gone.
+		_ = working.Above(func() error { app.Notef("copied %s: %d rows", c.Table, c.Rows); return nil })
+	})
+	working.Stop()
+	if err != nil {
+		return err
+	}
+	return app.Printf("copied %d rows and compared them: everything is there\n", rows)
+}

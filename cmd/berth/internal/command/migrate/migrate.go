@@ -1,0 +1,12 @@
+// Package migrate holds `berth migrate`.
+package migrate
+
+import (
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/spf13/cobra"
+)
+
+func Command(app *cli.App) *cobra.Command {
+	cmd := &cobra.Command{Use: "migrate", Short: "The schema of the database"}
+	return cli.Group(cmd, upCommand(app), statusCommand(app), copyCommand(app))
+}

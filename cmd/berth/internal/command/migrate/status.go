@@ -1,0 +1,51 @@
+package migrate
+
+import (
+	"fmt"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/flagset"
+	"github.com/berth-dev/berth/server/store"
+	"github.com/spf13/cobra"
+)
+
+// schemaStatus is what `berth migrate status` prints.
+type schemaStatus struct {
+	Version int64 `json:"version"`
+	Wanted  int64 `json:"wanted"`
+	Ready   bool  `json:"ready"`
+}
+
+func statusCommand(app *cli.App) *cobra.Command {
+	var flags flagset.DatabaseFlags
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show the version of the schema; 1 when it is older than this binary needs",
+		Args:  cobra.NoArgs,
+	}
+	flags.Add(cmd)
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		var status schemaStatus
+		err := flags.With(cmd.Context(), func(database *store.Store) error {
+			var err error
+			status.Version, status.Wanted, err = database.MigrationStatus(cmd.Context())
+			status.Ready = status.Version >= status.Wanted
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if err := cli.One(app, *format, status, []cli.Field{
+			{Name: "Schema", Value: fmt.Sprint(status.Version)}, {Name: "Needed", Value: fmt.Sprint(status.Wanted)},
+		}); err != nil {
+			return err
+		}
+		if !status.Ready {
+			app.Notef("the schema is older than this binary needs; bring it up with: berth migrate up")
+			return &cli.SilentError{Code: cli.ExitFailed}
+		}
+		return nil
+	}
+	return cmd
+}

@@ -1,0 +1,66 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/flagset"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/apikey"
+	"github.com/berth-dev/berth/server/store"
+	"github.com/spf13/cobra"
+)
+
+func upCommand(app *cli.App) *cobra.Command {
+	var flags flagset.DatabaseFlags
+	cmd := &cobra.Command{Use: "up", Short: "Bring the schema to what this binary needs", Args: cobra.NoArgs,
+		Long: "Bring the schema to what this binary needs. Where there is no API key at all, the first admin's is made and shown, on a terminal only."}
+	flags.Add(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		return flags.With(cmd.Context(), func(database *store.Store) error {
+			before, wanted, err := database.MigrationStatus(cmd.Context())
+			if err != nil {
+				return fmt.Errorf("read the version of the schema: %w", err)
+			}
+			if before >= wanted {
+				err = app.Printf("the schema has version %d, this binary needs %d: nothing to do\n", before,
+					wanted)
+			} else if err = database.Migrate(cmd.Context()); err == nil {
+				err = app.Printf("the schema went from version %d to %d\n", before, wanted)
+			} else {
+				err = fmt.Errorf("migrate: %w", err)
+			}
+			if err != nil {
+				return err
+			}
+			return firstKey(cmd.Context(), app, database)
+		})
+	}
+	return cmd
+}
+
+// firstKey makes the first admin key of an installation that has no key at all. It is shown once, and to a
+// terminal only: elsewhere it would end up in somebody's log.
+func firstKey(ctx context.Context, app *cli.App, database *store.Store) error {
+	keys, err := database.ListKeys(ctx)
+	if err != nil || len(keys) > 0 {
+		return err
+	}
+	if !cli.IsTerminal(app.Out) {
+		app.Notef(
+			"there is no API key yet: start the server with BERTH_BOOTSTRAP_ADMIN_KEY, or run this in a terminal")
+		return nil
+	}
+	key, err := apikey.New()
+	if err != nil {
+		return err
+	}
+	err = database.CreateKey(ctx, store.Key{
+		ID: key.ID, Name: "first-admin", Role: string(api.RoleAdmin), SecretHash: key.Hash(), CreatedAt: app.Now().UTC(), CreatedBy: "berth migrate up",
+	})
+	if err != nil {
+		return fmt.Errorf("store the first API key: %w", err)
+	}
+	return app.Printf("the first admin's API key, shown this once:\n  export BERTH_API_KEY=%s\n", key.Text)
+}

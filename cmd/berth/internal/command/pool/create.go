@@ -1,0 +1,56 @@
+package pool
+
+import (
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/spf13/cobra"
+)
+
+func createCommand(app *cli.App) *cobra.Command {
+	var kind, description, template string
+	var limit int32
+	var paused bool
+	cmd := &cobra.Command{
+		Use:   "create NAME --type kubernetes|process",
+		Short: "Create a work pool; without a template it gets the default one of its type",
+		Args:  cobra.ExactArgs(1),
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&kind, "type", "kubernetes", "kubernetes or process")
+	flags.StringVar(&description, "description", "", "what it is for")
+	flags.Int32Var(&limit, "concurrency-limit", 0,
+		"how many attempts at once; 0 is none at all (default: no limit)")
+	flags.BoolVar(&paused, "paused", false, "create it paused")
+	flags.StringVarP(&template, "template", "f", "", "file with the base job template, - for standard input")
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		body := api.WorkPoolCreate{Name: args[0], Type: api.PoolType(kind), Paused: &paused}
+		if !body.Type.Valid() {
+			return cli.Usagef("--type %q: must be kubernetes or process", kind)
+		}
+		if cmd.Flags().Changed("description") {
+			body.Description = &description
+		}
+		if cmd.Flags().Changed("concurrency-limit") {
+			body.ConcurrencyLimit = &limit
+		}
+		if template != "" {
+			document, err := app.ReadDocument(template)
+			if err != nil {
+				return err
+			}
+			body.BaseJobTemplate = document
+		}
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		r, err := client.CreateWorkPoolWithResponse(cmd.Context(), body)
+		pool, err := cli.Value(cli.ResultOf(r, err).JSON201, r, err)
+		if err != nil {
+			return err
+		}
+		return cli.PrintDone(app, *format, pool, "pool %q created", pool.Name)
+	}
+	return cmd
+}

@@ -1,0 +1,22 @@
+package pool
+
+import (
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/spf13/cobra"
+)
+
+func pauseCommand(app *cli.App, verb, short string, paused bool) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:               verb + " NAME",
+		Short:             short,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: lookup.PoolNames(app),
+	}
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return updatePool(app, cmd, args[0], api.WorkPoolUpdate{Paused: &paused}, *format, verb+"d")
+	}
+	return cmd
+}

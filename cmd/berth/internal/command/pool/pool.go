@@ -1,0 +1,35 @@
+// Package pool holds `berth pool` and `berth pool template`.
+package pool
+
+import (
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/spf13/cobra"
+)
+
+func Command(app *cli.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "pool",
+		Short: "Work pools: kinds of infrastructure, each with its base job template",
+	}
+	cli.ClientFlags(cmd)
+	return cli.Group(cmd, createCommand(app), lsCommand(app), getCommand(app), updateCommand(app),
+		deleteCommand(app),
+		pauseCommand(app, "pause", "Stop claiming runs of a pool; what runs goes on", true),
+		pauseCommand(app, "resume", "Claim runs of a pool again", false), templateCommand(app))
+}
+
+func updatePool(
+	app *cli.App, cmd *cobra.Command, name string, body api.WorkPoolUpdate, format cli.Format, done string,
+) error {
+	client, err := app.Client(cmd)
+	if err != nil {
+		return err
+	}
+	r, err := client.UpdateWorkPoolWithResponse(cmd.Context(), name, body)
+	pool, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	if err != nil {
+		return err
+	}
+	return cli.PrintDone(app, format, pool, "pool %q %s", pool.Name, done)
+}

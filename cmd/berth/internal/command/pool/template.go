@@ -1,0 +1,13 @@
+package pool
+
+import (
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/spf13/cobra"
+)
+
+func templateCommand(app *cli.App) *cobra.Command {
+	cmd := &cobra.Command{Use: "template", Short: "The base job template of a pool and its versions"}
+	return cli.Group(cmd, templateGetCommand(app), templateSetCommand(app), templateEditCommand(app),
+		templatePreviewCommand(app), lintCommand(app), templateVersionsCommand(app), templateDiffCommand(app),
+		templateRollbackCommand(app))
+}

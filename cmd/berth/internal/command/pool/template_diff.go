@@ -1,0 +1,103 @@
+package pool
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/cmd/berth/internal/templatefile"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
+	"github.com/spf13/cobra"
+)
+
+func templateDiffCommand(app *cli.App) *cobra.Command {
+	var from, to int32
+	var file string
+	var jobs bool
+	cmd := &cobra.Command{
+		Use:   "diff POOL [--from N] [--to N | -f FILE]",
+		Short: "Show how two versions of the template differ, and what that does to each deployment of the pool",
+		Long: `Show how two versions of the template differ, and what that does to each deployment of the pool: which get another Job,
+and of which none can be made any more. With -f the change is one that is not saved yet.
+
+Without --from it starts at the newest version, or with neither --to nor -f at the one before it.`,
+		Example: `  berth pool template diff default -f template.yaml
+  berth pool template diff default --from 3 --to 5 --jobs`,
+		Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
+	}
+	flags := cmd.Flags()
+	flags.Int32Var(&from, "from", 0, "the version to compare with (default: the newest)")
+	flags.Int32Var(&to, "to", 0, "the version that is compared")
+	flags.StringVarP(&file, "file", "f", "",
+		"file with a template that is not saved yet, - for standard input")
+	flags.BoolVar(&jobs, "jobs", false, "show how the Job of each deployment changes")
+	cmd.MarkFlagsMutuallyExclusive("to", "file")
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		given, err := templatefile.ReadTemplate(app, file)
+		if err != nil {
+			return err
+		}
+		comparison, err := compared(cmd.Context(), client, args[0], from, to, given.Document)
+		if err != nil {
+			return err
+		}
+		working := app.Working("comparing with every deployment of the pool")
+		change, err := changeOf(cmd.Context(), client, args[0], comparison)
+		working.Stop()
+		if err != nil {
+			return given.Refused(err)
+		}
+		if *format != cli.Table {
+			return app.Document(*format, change)
+		}
+		if err := printPatch(app, change.Diff.Text, "the templates do not differ"); err != nil {
+			return err
+		}
+		return printImpact(app, change.Impact, jobs)
+	}
+	return cmd
+}
+
+// compared says what is compared with what.
+func compared(
+	ctx context.Context,
+	client *apiclient.ClientWithResponses,
+	pool string,
+	from, to int32,
+	document json.RawMessage,
+) (api.TemplateComparison, error) {
+	var c api.TemplateComparison
+	if from > 0 {
+		c.FromVersion = &from
+	}
+	switch {
+	case document != nil:
+		c.Document = document
+		return c, nil
+	case to > 0:
+		c.ToVersion = &to
+		return c, nil
+	}
+	r, err := client.GetTemplateWithResponse(ctx, pool, &api.GetTemplateParams{})
+	newest, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	if err != nil {
+		return c, err
+	}
+	c.ToVersion = &newest.Version
+	if c.FromVersion == nil {
+		if newest.Version == 1 {
+			return c, cli.Usagef(
+				"the template of pool %q has only one version; compare it with a file: -f FILE", pool)
+		}
+		before := newest.Version - 1
+		c.FromVersion = &before
+	}
+	return c, nil
+}

@@ -1,0 +1,210 @@
+package pool
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/cmd/berth/internal/yamldoc"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
+	"github.com/spf13/cobra"
+)
+
+func templateEditCommand(app *cli.App) *cobra.Command {
+	var yes, unbroken bool
+	cmd := &cobra.Command{
+		Use:   "edit POOL",
+		Short: "Edit the template in your editor, see what the change does, and save it as a new version",
+		Long: `Edit the template in your editor ($VISUAL, $EDITOR, else vi), see what the change does to the pool's deployments, and save it
+as a new version. What is wrong with it is written on top of the file and the editor opens again; an unchanged or empty file ends the
+edit without a trace. A save by somebody else meanwhile is never overwritten.`,
+		Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "save without asking")
+	cmd.Flags().
+		BoolVar(&unbroken, "require-unbroken", false, "refuse what breaks a deployment that works now")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		e := &templateEdit{app: app, client: client, pool: args[0], yes: yes, unbroken: unbroken}
+		return e.run(cmd.Context())
+	}
+	return cmd
+}
+
+// templateEdit is one edit, from the newest version to the one after it.
+type templateEdit struct {
+	app           *cli.App
+	client        *apiclient.ClientWithResponses
+	pool          string
+	yes, unbroken bool
+	version       int32
+	file          string
+}
+
+func (e *templateEdit) run(ctx context.Context) error {
+	r, err := e.client.GetTemplateWithResponse(ctx, e.pool, &api.GetTemplateParams{})
+	current, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	if err != nil {
+		return err
+	}
+	e.version = current.Version
+	original, err := cli.AsYAML(current.Document)
+	if err != nil {
+		return fmt.Errorf("write the template as YAML: %w", err)
+	}
+	dir, err := os.MkdirTemp(e.app.Env["TMPDIR"], "berth-edit-")
+	if err != nil {
+		return fmt.Errorf("make a place for the template: %w", err)
+	}
+	e.file = filepath.Join(dir, e.pool+".yaml")
+	document, err := e.edited(ctx, original)
+	if err == nil && document != nil {
+		err = e.save(ctx, document)
+	}
+	if err != nil && e.wrote(original) {
+		e.app.Notef("what you wrote is kept in %s", e.file)
+		return err
+	}
+	return errors.Join(err, os.RemoveAll(dir))
+}
+
+// wrote says whether there is work in the file that would be lost with it.
+func (e *templateEdit) wrote(original []byte) bool {
+	text, err := os.ReadFile(e.file)
+	body := bytes.TrimSpace(withoutMarks(text))
+	return err != nil ||
+		len(body) > 0 &&
+			!bytes.Equal(body, bytes.TrimSpace(original)) // what can not be read is left where it is
+}
+
+const editMark = "# berth: "
+
+// edited opens the editor until there is a template without errors. Nothing comes back where there is nothing
+// to save.
+func (e *templateEdit) edited(ctx context.Context, text []byte) (json.RawMessage, error) {
+	before := text
+	for {
+		if err := os.WriteFile(e.file, text, 0o600); err != nil {
+			return nil, fmt.Errorf("write the template: %w", err)
+		}
+		if err := e.open(ctx); err != nil {
+			return nil, err
+		}
+		written, err := os.ReadFile(e.file)
+		if err != nil {
+			return nil, fmt.Errorf("read the template: %w", err)
+		}
+		body := withoutMarks(written)
+		if len(bytes.TrimSpace(body)) == 0 || bytes.Equal(body, before) {
+			return nil, e.app.Printf("nothing to save\n")
+		}
+		document, problems, err := e.lint(ctx, body)
+		if err != nil || len(problems) == 0 {
+			return document, err
+		}
+		if bytes.Equal(written, text) {
+			return nil, errors.New("the template has errors and was not changed: nothing is saved")
+		}
+		text = marked(problems, body)
+	}
+}
+
+// lint says what is wrong, as lines for the top of the file.
+func (e *templateEdit) lint(ctx context.Context, body []byte) (json.RawMessage, []string, error) {
+	document, err := yamldoc.ToJSON(body)
+	if err != nil {
+		return nil, []string{err.Error()}, nil
+	}
+	r, err := e.client.LintTemplateWithResponse(ctx, e.pool, document)
+	report, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	if err != nil {
+		return nil, nil, err
+	}
+	return document, cli.Mapped(report.Errors, cli.FindingLine), nil
+}
+
+func marked(problems []string, body []byte) []byte {
+	var out bytes.Buffer
+	out.WriteString(editMark + "not saved yet, this is wrong:\n")
+	for _, p := range problems {
+		out.WriteString(editMark + "  " + strings.ReplaceAll(p, "\n", " ") + "\n")
+	}
+	out.Write(body)
+	return out.Bytes()
+}
+
+func withoutMarks(text []byte) []byte {
+	var out bytes.Buffer
+	for _, line := range bytes.SplitAfter(text, []byte("\n")) {
+		if !bytes.HasPrefix(line, []byte(editMark)) {
+			out.Write(line)
+		}
+	}
+	return out.Bytes()
+}
+
+// open runs the editor on the file.
+func (e *templateEdit) open(ctx context.Context) error {
+	editor := cli.Or(e.app.Env["VISUAL"], cli.Or(e.app.Env["EDITOR"], "vi"))
+	// As git does: an editor may be a command with arguments.
+	command := exec.CommandContext(ctx, "sh", "-c", editor+` "$@"`, editor, e.file)
+	command.Stdout, command.Stderr = e.app.Out, e.app.Err
+	if terminal, ok := e.app.In.(*os.File); ok { // anything else would be read to its end, and the answer to the question is in it
+		command.Stdin = terminal
+	}
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("the editor %q failed: %v; set EDITOR to another", editor,
+			err) // its exit code is not ours
+	}
+	return nil
+}
+
+// save shows what the change does, asks, and saves.
+func (e *templateEdit) save(ctx context.Context, document json.RawMessage) error {
+	change, err := changeOf(ctx, e.client, e.pool,
+		api.TemplateComparison{FromVersion: &e.version, Document: document})
+	if err != nil {
+		return err
+	}
+	if err := printPatch(e.app, change.Diff.Text, "the template says the same as before"); err != nil {
+		return err
+	}
+	if err := printImpact(e.app, change.Impact, false); err != nil {
+		return err
+	}
+	if !e.yes && !e.confirmed(fmt.Sprintf("save it as version %d of pool %q?", e.version+1, e.pool)) {
+		return errors.New("not saved")
+	}
+	etag := fmt.Sprintf("%q", fmt.Sprint(e.version))
+	params := &api.SetTemplateParams{IfMatch: &etag}
+	if e.unbroken {
+		params.RequireUnbroken = &e.unbroken
+	}
+	r, err := e.client.SetTemplateWithResponse(ctx, e.pool, params, document)
+	version, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	if err != nil {
+		return err
+	}
+	return e.app.Printf("template of pool %q is version %d\n", version.Pool, version.Version)
+}
+
+// confirmed asks; anything but yes is no.
+func (e *templateEdit) confirmed(question string) bool {
+	e.app.Notef("%s [y/N]", question)
+	answer, _ := bufio.NewReader(e.app.In).ReadString('\n') // no answer is no
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	return answer == "y" || answer == "yes"
+}

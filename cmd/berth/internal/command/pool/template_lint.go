@@ -1,0 +1,38 @@
+package pool
+
+import (
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/cmd/berth/internal/templatefile"
+	"github.com/spf13/cobra"
+)
+
+func lintCommand(app *cli.App) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "lint POOL -f FILE",
+		Short: "Say what saving a template would say, and store nothing; 1 when it has errors",
+		Args:  cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
+	}
+	cmd.Flags().
+		StringVarP(&file, "file", "f", "", "file with the template, YAML or JSON, - for standard input")
+	cli.Required(cmd, "file")
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		given, err := templatefile.ReadTemplate(app, file)
+		if err != nil {
+			return err
+		}
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		r, err := client.LintTemplateWithResponse(cmd.Context(), args[0], given.Document)
+		report, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+		if err != nil {
+			return err
+		}
+		return given.PrintLint(*format, report)
+	}
+	return cmd
+}

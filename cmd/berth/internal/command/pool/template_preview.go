@@ -1,0 +1,93 @@
+package pool
+
+import (
+	"encoding/json"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/cmd/berth/internal/templatefile"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/spf13/cobra"
+)
+
+func templatePreviewCommand(app *cli.App) *cobra.Command {
+	var body api.TemplatePreviewRequest
+	var version int32
+	var file, deployment, variables string
+	var set, params []string
+	cmd := &cobra.Command{
+		Use:   "preview POOL [--deployment NAME] [--version N | -f FILE]",
+		Short: "Print the Job that a run would be; nothing is stored and nothing runs",
+		Example: `  berth pool template preview default --deployment etl --param date=2026-01-01
+  berth pool template preview default -f template.yaml --job-variable memory=512`,
+		Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&deployment, "deployment", "", "a deployment of the pool, whose values are taken")
+	flags.Int32Var(&version, "version", 0, "a saved version (default: the newest)")
+	flags.StringVarP(&file, "file", "f", "",
+		"file with a template that is not saved yet, - for standard input")
+	flags.StringVar(&variables, "variables", "", "YAML or JSON file with the run's job variables")
+	flags.StringArrayVar(&set, "job-variable", nil,
+		"a job variable of the run as name=value, JSON where it parses as JSON (repeatable)")
+	flags.StringArrayVar(&params, "param", nil,
+		"a parameter of the run as name=value, JSON where it parses as JSON (repeatable)")
+	cmd.MarkFlagsMutuallyExclusive("version", "file")
+	cli.EnvPerLine(cmd, "job-variable", "param")
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		given, err := templatefile.ReadTemplate(app, file)
+		if err != nil {
+			return err
+		}
+		body.Document = given.Document
+		if version > 0 {
+			body.Version = &version
+		}
+		if deployment != "" {
+			body.Deployment = &deployment
+		}
+		if body.JobVariables, err = givenValues(app, variables, "job-variable", set); err != nil {
+			return err
+		}
+		if body.Parameters, err = givenValues(app, "", "param", params); err != nil {
+			return err
+		}
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		r, err := client.PreviewTemplateWithResponse(cmd.Context(), args[0], body)
+		seen, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+		if err != nil {
+			return given.Refused(err)
+		}
+		return given.PrintPreview(*format, seen)
+	}
+	return cmd
+}
+
+// givenValues are the values of a file, and over them those of flags; nothing where there are none.
+func givenValues(app *cli.App, file, flag string, assignments []string) (json.RawMessage, error) {
+	values := map[string]json.RawMessage{}
+	if file != "" {
+		document, err := app.ReadDocument(file)
+		if err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(document, &values); err != nil {
+			return nil, cli.Usagef("%s: must hold names and values", file)
+		}
+	}
+	set, err := cli.Assignments(flag, assignments, nil)
+	if err != nil {
+		return nil, err
+	}
+	for name, value := range set {
+		values[name] = value
+	}
+	if len(values) == 0 {
+		return nil, nil
+	}
+	return json.Marshal(values)
+}

@@ -1,0 +1,44 @@
+package pool
+
+import (
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/cmd/berth/internal/templatefile"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/spf13/cobra"
+)
+
+func templateRollbackCommand(app *cli.App) *cobra.Command {
+	var to int32
+	var unbroken bool
+	cmd := &cobra.Command{
+		Use:   "rollback POOL --to N",
+		Short: "Save a new version that is equal to an old one",
+		Long: `Save a new version that is equal to an old one. Versions are never changed or removed, so a rollback can itself be rolled back.
+See what it would do first: berth pool template diff POOL --to N`,
+		Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
+	}
+	cmd.Flags().Int32Var(&to, "to", 0, "the version to go back to")
+	cmd.Flags().
+		BoolVar(&unbroken, "require-unbroken", false, "refuse it where it breaks a deployment that works now")
+	cli.Required(cmd, "to")
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		params := &api.RollBackTemplateParams{}
+		if unbroken {
+			params.RequireUnbroken = &unbroken
+		}
+		r, err := client.RollBackTemplateWithResponse(cmd.Context(), args[0], params,
+			api.TemplateRollback{Version: to})
+		version, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+		if err != nil {
+			return err
+		}
+		return savedTemplate(templatefile.TemplateFile{App: app}, *format, version)
+	}
+	return cmd
+}

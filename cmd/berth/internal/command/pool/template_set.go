@@ -1,0 +1,54 @@
+package pool
+
+import (
+	"fmt"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/cmd/berth/internal/templatefile"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/spf13/cobra"
+)
+
+func templateSetCommand(app *cli.App) *cobra.Command {
+	var file string
+	var edited int32
+	var unbroken bool
+	cmd := &cobra.Command{
+		Use:   "set POOL -f FILE",
+		Short: "Save a new version of the template; one with errors is refused and nothing is stored",
+		Args:  cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
+	}
+	cmd.Flags().
+		StringVarP(&file, "file", "f", "", "file with the template, YAML or JSON, - for standard input")
+	cmd.Flags().
+		BoolVar(&unbroken, "require-unbroken", false, "refuse it where it breaks a deployment that works now")
+	cmd.Flags().Int32Var(&edited, "if-version", 0, "refuse unless this is still the newest version")
+	cli.Required(cmd, "file")
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		given, err := templatefile.ReadTemplate(app, file)
+		if err != nil {
+			return err
+		}
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		params := &api.SetTemplateParams{}
+		if cmd.Flags().Changed("if-version") {
+			etag := fmt.Sprintf("%q", fmt.Sprint(edited))
+			params.IfMatch = &etag
+		}
+		if unbroken {
+			params.RequireUnbroken = &unbroken
+		}
+		r, err := client.SetTemplateWithResponse(cmd.Context(), args[0], params, given.Document)
+		version, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+		if err != nil {
+			return given.Refused(err)
+		}
+		return savedTemplate(given, *format, version)
+	}
+	return cmd
+}

@@ -1,0 +1,43 @@
+package pool
+
+import (
+	"fmt"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/spf13/cobra"
+)
+
+func templateVersionsCommand(app *cli.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "versions POOL", Short: "List the versions of the template, newest first",
+		Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
+	}
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		versions, err := cli.Pages(
+			0,
+			func(limit int32, cursor *string) ([]api.TemplateVersion, *string, error) {
+				r, err := client.ListTemplateVersionsWithResponse(cmd.Context(), args[0],
+					&api.ListTemplateVersionsParams{Limit: &limit, Cursor: cursor})
+				page, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+				return page.Items, page.NextCursor, err
+			},
+		)
+		if err != nil {
+			return err
+		}
+		return cli.List(app, *format, versions, []cli.Column[api.TemplateVersion]{
+			{Title: "version", Cell: func(v api.TemplateVersion) string { return fmt.Sprint(v.Version) }},
+			{Title: "saved", Cell: func(v api.TemplateVersion) string { return app.Ago(v.CreatedAt) }},
+			{Title: "by", Cell: func(v api.TemplateVersion) string { return v.CreatedBy }},
+			{Title: "id", Cell: func(v api.TemplateVersion) string { return v.ID.String() }},
+		})
+	}
+	return cmd
+}

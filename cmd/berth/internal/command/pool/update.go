@@ -1,0 +1,43 @@
+package pool
+
+import (
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/spf13/cobra"
+)
+
+func updateCommand(app *cli.App) *cobra.Command {
+	var description string
+	var limit int32
+	var noLimit bool
+	cmd := &cobra.Command{
+		Use:               "update NAME",
+		Short:             "Change what is given, leave the rest",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: lookup.PoolNames(app),
+	}
+	cmd.Flags().StringVar(&description, "description", "", "what it is for")
+	cmd.Flags().Int32Var(&limit, "concurrency-limit", 0, "how many attempts at once; 0 is none at all")
+	cmd.Flags().BoolVar(&noLimit, "no-concurrency-limit", false, "take the limit away")
+	cmd.MarkFlagsMutuallyExclusive("concurrency-limit", "no-concurrency-limit")
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		var body api.WorkPoolUpdate
+		if cmd.Flags().Changed("description") {
+			body.Description = &description
+		}
+		if cmd.Flags().Changed("concurrency-limit") {
+			body.ConcurrencyLimit = &limit
+		}
+		if noLimit {
+			body.NoConcurrencyLimit = &noLimit
+		}
+		if body == (api.WorkPoolUpdate{}) {
+			return cli.Usagef(
+				"nothing to change: give --description, --concurrency-limit or --no-concurrency-limit")
+		}
+		return updatePool(app, cmd, args[0], body, *format, "updated")
+	}
+	return cmd
+}

@@ -1,0 +1,19 @@
+package queue
+
+import (
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/spf13/cobra"
+)
+
+func pauseCommand(app *cli.App, pool *string, verb, short string, paused bool) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: verb + " NAME --pool POOL", Short: short, Args: cobra.ExactArgs(1), ValidArgsFunction: queueNames(app, pool),
+	}
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return updateQueue(app, cmd,
+			queueChange{*pool, args[0], api.WorkQueueUpdate{Paused: &paused}, verb + "d"}, *format)
+	}
+	return cmd
+}

@@ -1,0 +1,57 @@
+// Package queue holds `berth queue`.
+package queue
+
+import (
+	"context"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
+	"github.com/spf13/cobra"
+)
+
+func Command(app *cli.App) *cobra.Command {
+	var pool string
+	cmd := &cobra.Command{Use: "queue", Short: "Work queues: the lanes of a pool"}
+	cli.ClientFlags(cmd)
+	children := []*cobra.Command{
+		createCommand(app,
+			&pool), lsCommand(app, &pool), updateCommand(app, &pool), deleteCommand(app, &pool),
+		pauseCommand(app, &pool, "pause", "Claim no more runs of a queue; what runs goes on", true),
+		pauseCommand(app, &pool, "resume", "Claim runs of a queue again", false),
+	}
+	for _, child := range children {
+		child.Flags().StringVarP(&pool, "pool", "p", "", "the work pool")
+		cli.Required(child, "pool")
+	}
+	return cli.Group(cmd, children...)
+}
+
+type queueChange struct {
+	pool, queue string
+	body        api.WorkQueueUpdate
+	done        string // what is said to have happened
+}
+
+func updateQueue(app *cli.App, cmd *cobra.Command, change queueChange, format cli.Format) error {
+	client, err := app.Client(cmd)
+	if err != nil {
+		return err
+	}
+	r, err := client.UpdateWorkQueueWithResponse(cmd.Context(), change.pool, change.queue, change.body)
+	queue, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	if err != nil {
+		return err
+	}
+	return cli.PrintDone(app, format, queue, "queue %q of pool %q %s", queue.Name, queue.Pool, change.done)
+}
+
+// queueNames completes queues of the pool that --pool names.
+func queueNames(app *cli.App, pool *string) lookup.Completer {
+	return lookup.CompleteNames(app, func(ctx context.Context, client *apiclient.ClientWithResponses) ([]string, error) {
+		r, err := client.ListWorkQueuesWithResponse(ctx, *pool)
+		list, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+		return cli.Mapped(list.Items, func(q api.WorkQueue) string { return q.Name }), err
+	})
+}

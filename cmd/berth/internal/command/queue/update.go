@@ -1,0 +1,39 @@
+package queue
+
+import (
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/spf13/cobra"
+)
+
+func updateCommand(app *cli.App, pool *string) *cobra.Command {
+	var priority, limit int32
+	var noLimit bool
+	cmd := &cobra.Command{
+		Use: "update NAME --pool POOL", Short: "Change what is given, leave the rest", Args: cobra.ExactArgs(1),
+		ValidArgsFunction: queueNames(app, pool),
+	}
+	cmd.Flags().Int32Var(&priority, "priority", 0, "1 is served first")
+	cmd.Flags().Int32Var(&limit, "concurrency-limit", 0, "how many attempts at once; 0 is none at all")
+	cmd.Flags().BoolVar(&noLimit, "no-concurrency-limit", false, "take the limit away")
+	cmd.MarkFlagsMutuallyExclusive("concurrency-limit", "no-concurrency-limit")
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		var body api.WorkQueueUpdate
+		if cmd.Flags().Changed("priority") {
+			body.Priority = &priority
+		}
+		if cmd.Flags().Changed("concurrency-limit") {
+			body.ConcurrencyLimit = &limit
+		}
+		if noLimit {
+			body.NoConcurrencyLimit = &noLimit
+		}
+		if body == (api.WorkQueueUpdate{}) {
+			return cli.Usagef(
+				"nothing to change: give --priority, --concurrency-limit or --no-concurrency-limit")
+		}
+		return updateQueue(app, cmd, queueChange{*pool, args[0], body, "updated"}, *format)
+	}
+	return cmd
+}

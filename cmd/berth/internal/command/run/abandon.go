@@ -1,0 +1,40 @@
+package run
+
+import (
+	"context"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+)
+
+func abandonRun(ctx context.Context, client *apiclient.ClientWithResponses, id uuid.UUID) (api.Run, error) {
+	r, err := client.AbandonRunWithResponse(ctx, id)
+	return cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+}
+
+// abandonCommand does something to a run; wanted is the state that it shall end in where the end is
+// watched.
+func abandonCommand(
+	app *cli.App, verb, short, done string, wanted api.StateType, act runAction,
+) *cobra.Command {
+	var watch bool
+	cmd := &cobra.Command{Use: verb + " RUN", Short: short, Args: lookup.OneRun, ValidArgsFunction: lookup.RunNames(app)}
+	cmd.Flags().
+		BoolVarP(&watch, "watch", "w", false, "follow the run; exit 0 when it ended as asked for, 1 otherwise")
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID) error {
+		run, err := act(cmd.Context(), client, id)
+		if err != nil {
+			return err
+		}
+		if watch {
+			return Watch(cmd.Context(), app, client, Watched{id, *format, wanted})
+		}
+		return cli.PrintDone(app, *format, run, done, run.ID, cli.StateText(run.State))
+	})
+	return cmd
+}

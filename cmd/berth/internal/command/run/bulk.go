@@ -1,0 +1,204 @@
+package run
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+)
+
+// bulkAction is what can be done to one run, and to many of them.
+type bulkAction struct {
+	verb, short, long string
+	done              string // of one run: its id and its state
+	past              string // of many
+	one               runAction
+	many              func(context.Context, *apiclient.ClientWithResponses, api.RunSelection) (api.RunBulkResult, error)
+	wanted            api.StateType   // that a watched run shall end in
+	usual             []api.StateType // what a filter without states finds
+}
+
+// bulkCommand does something to one run or to many.
+func bulkCommand(app *cli.App, act bulkAction) *cobra.Command {
+	var filter runFilter
+	var watch, yes bool
+	cmd := &cobra.Command{
+		Use:               act.verb + " [RUN…]",
+		Short:             act.short,
+		Long:              act.long,
+		ValidArgsFunction: lookup.RunNames(app),
+	}
+	filter.add(cmd)
+	cmd.Flags().
+		BoolVarP(&watch, "watch", "w", false, "follow the run; exit 0 when it ended as asked for, 1 otherwise")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask first")
+	for _, flag := range filter.names() {
+		cmd.MarkFlagsMutuallyExclusive("watch", flag)
+	}
+	cmd.Args = func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0 && !filter.given():
+			return cli.Usagef("needs runs by id or name, or a filter as --deployment NAME")
+		case len(args) > 0 && filter.given():
+			return cli.Usagef("give either runs or a filter")
+		case len(args) > 1 && watch:
+			return cli.Usagef("--watch follows one run only")
+		}
+		return nil
+	}
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		b := bulk{app: app, client: client, act: act, format: *format}
+		switch {
+		case len(args) == 1:
+			return b.single(cmd.Context(), args[0], watch)
+		case len(args) > 1:
+			return b.named(cmd.Context(), args)
+		}
+		return b.filtered(cmd.Context(), filter, yes)
+	}
+	return cmd
+}
+
+type bulk struct {
+	app    *cli.App
+	client *apiclient.ClientWithResponses
+	act    bulkAction
+	format cli.Format
+}
+
+func (b bulk) single(ctx context.Context, text string, watch bool) error {
+	id, err := lookup.FindRun(ctx, b.client, text)
+	if err != nil {
+		return err
+	}
+	run, err := b.act.one(ctx, b.client, id)
+	if err != nil {
+		return err
+	}
+	if watch {
+		return Watch(ctx, b.app, b.client, Watched{id, b.format, b.act.wanted})
+	}
+	return cli.PrintDone(b.app, b.format, run, b.act.done, run.Name, run.ID, cli.StateText(run.State))
+}
+
+// maxSelected is how many runs one call takes.
+const maxSelected = 500
+
+func (b bulk) named(ctx context.Context, texts []string) error {
+	ids := make([]uuid.UUID, len(texts))
+	for i, text := range texts {
+		id, err := lookup.FindRun(ctx, b.client, text)
+		if err != nil {
+			return err // before anything was done
+		}
+		ids[i] = id
+	}
+	total := api.RunBulkResult{Done: []api.Run{}, Refused: []api.RunRefused{}}
+	for len(ids) > 0 {
+		some := ids[:min(len(ids), maxSelected)]
+		ids = ids[len(some):]
+		result, err := b.act.many(ctx, b.client, api.RunSelection{Ids: &some})
+		if err != nil {
+			return b.broken(total, err)
+		}
+		total.Done, total.Refused = append(total.Done, result.Done...), append(total.Refused,
+			result.Refused...)
+	}
+	return b.end(total)
+}
+
+func (b bulk) filtered(ctx context.Context, f runFilter, yes bool) error {
+	filter, err := f.selection(b.app.Now())
+	if err != nil {
+		return err
+	}
+	if filter.States == nil {
+		filter.States = &b.act.usual
+	}
+	if agreed, err := b.confirm(ctx, filter, yes); err != nil || !agreed {
+		return err
+	}
+	total := api.RunBulkResult{Done: []api.Run{}, Refused: []api.RunRefused{}}
+	selection := api.RunSelection{Filter: &filter}
+	for {
+		result, err := b.act.many(ctx, b.client, selection)
+		if err != nil {
+			return b.broken(total, err)
+		}
+		total.Done, total.Refused = append(total.Done,
+			result.Done...), append(total.Refused, result.Refused...)
+		if result.NextCursor == nil {
+			return b.end(total)
+		}
+		selection.Cursor = result.NextCursor
+		b.app.Notef("%s so far", cli.Plural(len(total.Done), "run"))
+	}
+}
+
+// confirm says how many runs it is about, and asks a person.
+func (b bulk) confirm(ctx context.Context, f api.RunSelectionFilter, yes bool) (bool, error) {
+	if yes || b.format != cli.Table || !b.app.Interactive() {
+		return true, nil
+	}
+	r, err := b.client.CountRunsWithResponse(ctx, &api.CountRunsParams{
+		Pool: f.Pool, Queue: f.Queue, Deployment: f.Deployment, State: f.States, Tag: f.Tags, Text: f.Text,
+		CreatedAfter: f.CreatedAfter, CreatedBefore: f.CreatedBefore,
+	})
+	counts, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	if err != nil || counts.Total == 0 {
+		return err == nil, err // what it comes to is said at the end
+	}
+	agreed, err := b.app.Confirm(ctx, fmt.Sprintf("%s %s?", b.act.verb, cli.Plural(int(counts.Total), "run")),
+		false)
+	if err != nil || agreed {
+		return agreed, err
+	}
+	b.app.Notef("nothing was changed")
+	return false, &cli.SilentError{Code: cli.ExitFailed}
+}
+
+// broken says what was done before a call failed.
+func (b bulk) broken(total api.RunBulkResult, err error) error {
+	if n := len(total.Done); n > 0 {
+		return fmt.Errorf("after %s: %w", cli.Plural(n, "run"), err)
+	}
+	return err
+}
+
+// end prints what became of the runs, and fails where one was refused.
+func (b bulk) end(total api.RunBulkResult) error {
+	if b.format != cli.Table {
+		if err := b.app.Document(b.format, total); err != nil {
+			return err
+		}
+	} else {
+		for _, run := range total.Done {
+			if err := b.app.Printf(b.act.done+"\n", run.Name, run.ID, cli.StateText(run.State)); err != nil {
+				return err
+			}
+		}
+		if len(total.Done)+len(total.Refused) == 0 {
+			b.app.Notef("there is no such run to %s", b.act.verb)
+		} else {
+			b.app.Notef("%s: %s", cli.Plural(len(total.Done), "run"), b.act.past)
+		}
+	}
+	style := b.app.Style(b.app.Err)
+	for _, refused := range total.Refused {
+		b.app.Notef("%s %s", style.Bad("error:"), refused.Message)
+	}
+	if len(total.Refused) > 0 {
+		return &cli.SilentError{Code: cli.ExitFailed}
+	}
+	return nil
+}

@@ -1,0 +1,39 @@
+package run
+
+import (
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+)
+
+func eventsCommand(app *cli.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:               "events RUN",
+		Short:             "List what happened to a run: when, who, why",
+		Args:              lookup.OneRun,
+		ValidArgsFunction: lookup.RunNames(app),
+	}
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID) error {
+		r, err := client.ListRunEventsWithResponse(cmd.Context(), id)
+		list, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+		if err != nil {
+			return err
+		}
+		style := app.Style(app.Out)
+		return cli.List(app, *format, list.Items, []cli.Column[api.RunEvent]{
+			{Title: "when", Cell: func(e api.RunEvent) string { return app.Ago(e.At) }},
+			{
+				Title: "state",
+				Cell:  func(e api.RunEvent) string { return style.State(e.State.Type, cli.StateText(e.State)) },
+			},
+			{Title: "attempt", Cell: func(e api.RunEvent) string { return cli.Number(e.Attempt) }},
+			{Title: "by", Cell: func(e api.RunEvent) string { return e.Actor }},
+			{Title: "message", Cell: func(e api.RunEvent) string { return e.Message }},
+		})
+	})
+	return cmd
+}

@@ -1,0 +1,58 @@
+package run
+
+import (
+	"context"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+)
+
+func explainRun(
+	ctx context.Context, client *apiclient.ClientWithResponses, id uuid.UUID,
+) (api.RunExplanation, error) {
+	r, err := client.ExplainRunWithResponse(ctx, id)
+	return cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+}
+
+func explainCommand(app *cli.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:               "explain RUN",
+		Short:             "Say why a run waits, or why it ended as it did",
+		Args:              lookup.OneRun,
+		ValidArgsFunction: lookup.RunNames(app),
+	}
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID) error {
+		e, err := explainRun(cmd.Context(), client, id)
+		if err != nil {
+			return err
+		}
+		if *format != cli.Table {
+			return app.Document(*format, e)
+		}
+		return printExplanation(app, e)
+	})
+	return cmd
+}
+
+func printExplanation(app *cli.App, e api.RunExplanation) error {
+	style := app.Style(app.Out)
+	if err := app.Printf("run %s is %s\n%s\n", e.Run.Name, style.State(e.Run.State.Type, cli.StateText(e.Run.State)), e.Sentence); err != nil {
+		return err
+	}
+	for _, line := range e.Details {
+		if err := app.Printf("- %s\n", line); err != nil {
+			return err
+		}
+	}
+	for _, line := range e.Next {
+		if err := app.Printf("next: %s\n", line); err != nil {
+			return err
+		}
+	}
+	return nil
+}

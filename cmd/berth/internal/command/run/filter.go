@@ -1,0 +1,106 @@
+package run
+
+import (
+	"strings"
+	"time"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/spf13/cobra"
+)
+
+// runFilter narrows what a command is about to some runs.
+type runFilter struct {
+	pool, queue, deployment, text string
+	states, tags                  []string
+	since, until                  string
+}
+
+func (f *runFilter) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVarP(&f.pool, "pool", "p", "", "only those of this pool")
+	flags.StringVar(&f.queue, "queue", "", "only those in the queue of this name")
+	flags.StringVarP(&f.deployment, "deployment", "d", "", "only those of this deployment")
+	flags.StringSliceVarP(&f.states, "state", "s", nil,
+		"only those in this state, as in RUNNING (repeatable)")
+	flags.StringArrayVarP(&f.tags, "tag", "t", nil, "only those with this tag (repeatable: with all of them)")
+	flags.StringVar(&f.text, "text", "", "only those with this in their name or their message")
+	flags.StringVar(&f.since, "since", "",
+		"only those made then or later: a time as 2026-01-01T04:00:00Z, or so long ago as 24h")
+	flags.StringVar(&f.until, "until", "", "only those made before then")
+}
+
+// names of the flags of a filter.
+func (f *runFilter) names() []string {
+	return []string{"pool", "queue", "deployment", "state", "tag", "text", "since", "until"}
+}
+
+// given reports whether any of it was asked for.
+func (f *runFilter) given() bool {
+	return f.pool+f.queue+f.deployment+f.text+f.since+f.until != "" || len(f.states)+len(f.tags) > 0
+}
+
+// selection is the filter as bulk operations take it.
+func (f *runFilter) selection(now time.Time) (api.RunSelectionFilter, error) {
+	s := api.RunSelectionFilter{
+		Pool:       cli.Given(f.pool),
+		Queue:      cli.Given(f.queue),
+		Deployment: cli.Given(f.deployment),
+		Text:       cli.Given(f.text),
+	}
+	if len(f.tags) > 0 {
+		s.Tags = &f.tags
+	}
+	var err error
+	if s.States, err = stateTypes(f.states); err != nil {
+		return s, err
+	}
+	if s.CreatedAfter, err = pastTime("since", f.since, now); err != nil {
+		return s, err
+	}
+	s.CreatedBefore, err = pastTime("until", f.until, now)
+	return s, err
+}
+
+// list is the filter as lists take it.
+func (f *runFilter) list(now time.Time) (api.ListRunsParams, error) {
+	s, err := f.selection(now)
+	return api.ListRunsParams{
+		Pool: s.Pool, Queue: s.Queue, Deployment: s.Deployment, State: s.States, Tag: s.Tags, Text: s.Text,
+		CreatedAfter: s.CreatedAfter, CreatedBefore: s.CreatedBefore,
+	}, err
+}
+
+// pastTime reads a time, or how long ago it was.
+func pastTime(flag, text string, now time.Time) (*time.Time, error) {
+	if text == "" {
+		return nil, nil
+	}
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		at := now.Add(-ago)
+		return &at, nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return nil, cli.Usagef("--%s %q: must be a time as 2026-01-01T04:00:00Z, or so long ago as 24h", flag,
+			text)
+	}
+	return &at, nil
+}
+
+func stateTypes(names []string) (*[]api.StateType, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
+	types := make([]api.StateType, 0, len(names))
+	for _, name := range names {
+		t := api.StateType(strings.ToUpper(name))
+		if !t.Valid() {
+			return nil, cli.Usagef(
+				"--state %q: must be one of SCHEDULED, PENDING, RUNNING, COMPLETED, FAILED, CRASHED, CANCELLING, CANCELLED",
+				name)
+		}
+		types = append(types, t)
+	}
+	return &types, nil
+}

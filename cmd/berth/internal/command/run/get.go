@@ -1,0 +1,117 @@
+package run
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+)
+
+func getCommand(app *cli.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:               "get RUN",
+		Short:             "Show a run, and what happened to each of its attempts",
+		Args:              lookup.OneRun,
+		ValidArgsFunction: lookup.RunNames(app),
+	}
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID) error {
+		detail, err := lookup.GetRun(cmd.Context(), client, id)
+		if err != nil {
+			return err
+		}
+		if *format != cli.Table {
+			return app.Document(*format, detail)
+		}
+		return printRun(app, detail)
+	})
+	return cmd
+}
+
+func printRun(app *cli.App, detail api.RunDetail) error {
+	r, style := detail.Run, app.Style(app.Out)
+	err := app.Fields([]cli.Field{
+		{
+			Name:  "ID",
+			Value: r.ID.String(),
+		}, {Name: "Name", Value: r.Name}, {Name: "Deployment", Value: r.Deployment},
+		{Name: "Pool", Value: r.Pool + " / " + r.Queue},
+		{
+			Name:  "State",
+			Value: style.State(r.State.Type, cli.StateText(r.State)) + ", " + app.Ago(r.State.At),
+		},
+		{Name: "Message", Value: cli.Text(r.State.Message)}, {Name: "Tags", Value: cli.Joined(r.Tags)},
+		{Name: "Due", Value: app.Ago(r.ScheduledTime)}, {Name: "Took", Value: duration(app, r)},
+		{Name: "Created", Value: app.Ago(r.CreatedAt) + " by " + r.CreatedBy},
+		{
+			Name:  "Parameters",
+			Value: cli.Readable(r.Parameters),
+		}, {Name: "Job variables", Value: cli.Readable(r.JobVariables)},
+		{
+			Name:  "Progress",
+			Value: progress(detail.Progress),
+		}, {Name: "Result", Value: runResult(detail.Result)},
+	})
+	if err != nil || len(detail.Attempts) == 0 {
+		return err
+	}
+	if err := app.Printf("\n"); err != nil {
+		return err
+	}
+	if err := cli.List(app, cli.Table, detail.Attempts, []cli.Column[api.Attempt]{
+		{Title: "attempt", Cell: func(a api.Attempt) string { return fmt.Sprint(a.Number) }},
+		{Title: "phase", Cell: func(a api.Attempt) string { return string(a.Phase) }},
+		{Title: "category", Cell: func(a api.Attempt) string { return cli.Text(a.Category) }},
+		{Title: "exit", Cell: func(a api.Attempt) string { return cli.Number(a.ExitCode) }},
+		{Title: "worker", Cell: func(a api.Attempt) string { return a.Worker }},
+		{Title: "job", Cell: func(a api.Attempt) string { return cli.Text(a.JobName) }},
+		{Title: "node", Cell: func(a api.Attempt) string { return cli.Text(a.Node) }},
+		{Title: "claimed", Cell: func(a api.Attempt) string { return app.Ago(a.ClaimedAt) }},
+	}); err != nil {
+		return err
+	}
+	return printMessages(app, detail.Attempts)
+}
+
+// printMessages shows what does not fit into a table's row.
+func printMessages(app *cli.App, attempts []api.Attempt) error {
+	for _, a := range attempts {
+		for _, text := range []string{cli.Text(a.Diagnosis), cli.Text(a.Message)} {
+			if text == "" {
+				continue
+			}
+			if err := app.Printf("attempt %d: %s\n", a.Number, text); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// progress in words; nothing where nothing was said.
+func progress(p *api.RunProgress) string {
+	if p == nil {
+		return ""
+	}
+	var parts []string
+	if p.Percent != nil {
+		parts = append(parts, fmt.Sprintf("%g %%", *p.Percent))
+	}
+	if message := cli.Text(p.Message); message != "" {
+		parts = append(parts, message)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// result as YAML; nothing where there is none.
+func runResult(r *api.RunResult) string {
+	if r == nil {
+		return ""
+	}
+	return cli.Readable(r.Value)
+}

@@ -1,0 +1,115 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/cmd/berth/internal/watch"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+)
+
+func logsCommand(app *cli.App) *cobra.Command {
+	var follow bool
+	var attempt int32
+	cmd := &cobra.Command{
+		Use: "logs RUN", Short: "Print the output of a run as it was written",
+		Long: `Print the output of a run as it was written. With -o json or yaml it is a document with its attempt, and with --follow
+a JSON object a line.`,
+		Args: lookup.OneRun, ValidArgsFunction: lookup.RunNames(app),
+	}
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on as it is written, until the run has ended")
+	cmd.Flags().Int32Var(&attempt, "attempt", 0, "of this attempt (default: the newest)")
+	cmd.MarkFlagsMutuallyExclusive("follow", "attempt")
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID) error {
+		if follow {
+			return followLogs(cmd.Context(), app, client, id, *format)
+		}
+		params := &api.GetRunLogsParams{}
+		if cmd.Flags().Changed("attempt") {
+			params.Attempt = &attempt
+		}
+		if *format == cli.Table {
+			return copyLogs(cmd.Context(), app.Out, client, id, params)
+		}
+		return documentLogs(cmd.Context(), app, client, id, params, *format)
+	})
+	return cmd
+}
+
+func followLogs(
+	ctx context.Context, app *cli.App, client *apiclient.ClientWithResponses, id uuid.UUID, format cli.Format,
+) error {
+	var sink watch.Sink = watch.Raw{App: app}
+	if format != cli.Table {
+		sink = watch.LogLines{Lines: watch.Lines{App: app}}
+	}
+	if _, err := watch.New(client, id, true).Follow(ctx, sink); err != nil {
+		return stoppedWatching(ctx, app, id, err)
+	}
+	return nil
+}
+
+// Output is the output of an attempt as a document.
+type Output struct {
+	Run     uuid.UUID `json:"run"`
+	Attempt int32     `json:"attempt"`
+	Text    string    `json:"text"`
+}
+
+func documentLogs(
+	ctx context.Context,
+	app *cli.App,
+	client *apiclient.ClientWithResponses,
+	id uuid.UUID,
+	params *api.GetRunLogsParams,
+	format cli.Format,
+) error {
+	output := Output{Run: id}
+	if params.Attempt == nil { // the newest now, lest another begins before its output is read
+		detail, err := lookup.GetRun(ctx, client, id)
+		if err != nil {
+			return err
+		}
+		if output.Attempt = detail.Run.Attempt; output.Attempt > 0 {
+			params.Attempt = &output.Attempt
+		}
+	} else {
+		output.Attempt = *params.Attempt
+	}
+	var text bytes.Buffer
+	if err := copyLogs(ctx, &text, client, id, params); err != nil {
+		return err
+	}
+	output.Text = text.String()
+	return app.Document(format, output)
+}
+
+func copyLogs(
+	ctx context.Context,
+	to io.Writer,
+	client *apiclient.ClientWithResponses,
+	id uuid.UUID,
+	params *api.GetRunLogsParams,
+) error {
+	resp, err := client.GetRunLogs(ctx, id, params)
+	if err != nil {
+		return cli.TransportError(err)
+	}
+	if resp.StatusCode != 200 {
+		r, err := apiclient.ParseGetRunLogsResponse(resp)
+		return cli.Check(r, err)
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(to, resp.Body); err != nil && !errors.Is(err, context.Canceled) {
+		return cli.TransportError(err)
+	}
+	return ctx.Err()
+}

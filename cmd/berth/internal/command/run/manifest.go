@@ -1,0 +1,49 @@
+package run
+
+import (
+	"fmt"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/server/api/apiclient"
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+)
+
+func manifestCommand(app *cli.App) *cobra.Command {
+	var attempt int32
+	cmd := &cobra.Command{
+		Use:               "manifest RUN",
+		Short:             "Print the Job that ran, as YAML",
+		Args:              lookup.OneRun,
+		ValidArgsFunction: lookup.RunNames(app),
+	}
+	cmd.Flags().Int32Var(&attempt, "attempt", 0, "of this attempt (default: the newest)")
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID) error {
+		if attempt < 0 {
+			return cli.Usagef("--attempt %d: attempts count from 1", attempt)
+		}
+		if attempt == 0 {
+			detail, err := lookup.GetRun(cmd.Context(), client, id)
+			if err != nil {
+				return err
+			}
+			if detail.Run.Attempt == 0 {
+				return fmt.Errorf("run %s has no attempt yet; berth run explain %s says what it waits for",
+					detail.Run.Name, id)
+			}
+			attempt = detail.Run.Attempt
+		}
+		r, err := client.GetAttemptManifestWithResponse(cmd.Context(), id, attempt)
+		manifest, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+		if err != nil {
+			return err
+		}
+		if *format == cli.Table {
+			*format = cli.YAML
+		}
+		return app.Document(*format, manifest)
+	})
+	return cmd
+}

@@ -1,0 +1,88 @@
+package run
+
+import (
+	"strings"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+)
+
+// reportFlags are what a workload says of itself.
+type reportFlags struct {
+	result, resultFile, message string
+	percent                     float64
+}
+
+func reportCommand(app *cli.App) *cobra.Command {
+	var in reportFlags
+	cmd := &cobra.Command{
+		Use:   "report [ID]",
+		Short: "For use inside a job: say what has come out of the run, or how far it is",
+		Long: `For use inside a job: say what has come out of the run, or how far it is.
+
+Without ID it is the run that BERTH_RUN_ID names, as it does in every job. BERTH_API_URL and BERTH_API_KEY are there where
+the pool's workers grant jobs a key of their own.`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&in.result, "result", "", "the result: JSON where it parses as JSON, otherwise a string")
+	flags.StringVarP(&in.resultFile, "result-file", "f", "",
+		"YAML or JSON file with the result, - for standard input")
+	flags.Float64Var(&in.percent, "progress", 0, "how far it is, from 0 to 100")
+	flags.StringVarP(&in.message, "message", "m", "", "what it is doing")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		given := cmd.Flags().Changed
+		saysResult, saysProgress := given("result") ||
+			given("result-file"), given("progress") ||
+			given("message")
+		if !saysResult && !saysProgress {
+			return cli.Usagef("say something: --result, --result-file, --progress or --message")
+		}
+		id, err := lookup.RunID(strings.Join(append(args, app.Env["BERTH_RUN_ID"])[:1], ""))
+		if err != nil {
+			return err
+		}
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		if saysProgress {
+			if err := in.sendProgress(cmd, client, id); err != nil {
+				return err
+			}
+		}
+		if !saysResult {
+			return nil
+		}
+		return in.sendResult(app, cmd, client, id)
+	}
+	return cmd
+}
+
+func (in *reportFlags) sendProgress(cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID) error {
+	body := api.RunProgressSet{Message: cli.Given(in.message)}
+	if cmd.Flags().Changed("progress") {
+		body.Percent = &in.percent
+	}
+	r, err := client.SetRunProgressWithResponse(cmd.Context(), id, body)
+	return cli.Check(r, err)
+}
+
+func (in *reportFlags) sendResult(
+	app *cli.App, cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID,
+) error {
+	var words []string
+	if cmd.Flags().Changed("result") {
+		words = []string{in.result}
+	}
+	value, err := cli.VariableValue(app, words, in.resultFile, false)
+	if err != nil {
+		return err
+	}
+	r, err := client.SetRunResultWithResponse(cmd.Context(), id, api.RunResultSet{Value: value})
+	return cli.Check(r, err)
+}

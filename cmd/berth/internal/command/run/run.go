@@ -1,0 +1,73 @@
+// Package run holds `berth run`.
+package run
+
+import (
+	"context"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+)
+
+func Command(app *cli.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Runs: executions of deployments",
+		Long: `Runs: executions of deployments.
+
+A run is meant by its id, by its name, or by as much of the beginning of either as no other run shares. Where several runs
+have the same name it stands for the newest.`,
+	}
+	cli.ClientFlags(cmd)
+	return cli.Group(
+		cmd,
+		lsCommand(app),
+		getCommand(app),
+		watchCommand(app),
+		logsCommand(app),
+		bulkCommand(app, cancelAction()),
+		bulkCommand(app, retryAction()),
+		abandonCommand(app, "abandon",
+			"Abandon a run whose worker or cluster is gone for good, so that another worker may run it",
+			"run %s abandoned, it is %s", api.COMPLETED, abandonRun),
+		eventsCommand(app),
+		explainCommand(app),
+		manifestCommand(app),
+		resultCommand(app),
+		reportCommand(app),
+	)
+}
+
+// duration of the workload so far; nothing where it has not begun.
+func duration(app *cli.App, r api.Run) string {
+	waits := r.State.Type == api.SCHEDULED || r.State.Type == api.PENDING // perhaps for its next attempt
+	if r.StartedAt == nil || waits {
+		return ""
+	}
+	if r.EndedAt == nil {
+		return cli.Duration(app.Now().Sub(*r.StartedAt))
+	}
+	return cli.Duration(r.EndedAt.Sub(*r.StartedAt))
+}
+
+// onRun is a command's work on the run that its argument names.
+func onRun(
+	app *cli.App, work func(*cobra.Command, *apiclient.ClientWithResponses, uuid.UUID) error,
+) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		id, err := lookup.FindRun(cmd.Context(), client, args[0])
+		if err != nil {
+			return err
+		}
+		return work(cmd, client, id)
+	}
+}
+
+type runAction func(ctx context.Context, client *apiclient.ClientWithResponses, id uuid.UUID) (api.Run, error)

@@ -1,0 +1,60 @@
+package schedule
+
+import (
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/spf13/cobra"
+)
+
+func lsCommand(app *cli.App) *cobra.Command {
+	var pool string
+	cmd := &cobra.Command{
+		Use: "ls [DEPLOYMENT]", Aliases: []string{"list"}, Short: "List schedules with their next slots",
+		Args: cobra.MaximumNArgs(1), ValidArgsFunction: lookup.DeploymentNames(app),
+	}
+	cmd.Flags().StringVarP(&pool, "pool", "p", "", "only those of this pool")
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		var schedules []api.Schedule
+		if len(args) == 1 {
+			r, failed := client.ListDeploymentSchedulesWithResponse(cmd.Context(), args[0])
+			var list api.ScheduleList
+			list, err = cli.Value(cli.ResultOf(r, failed).JSON200, r, failed)
+			schedules = list.Items
+		} else {
+			schedules, err = lookup.ListSchedules(cmd.Context(), client, cli.Given(pool))
+		}
+		if err != nil {
+			return err
+		}
+		return cli.List(app, *format, schedules, []cli.Column[api.Schedule]{
+			{Title: "deployment", Cell: func(s api.Schedule) string { return s.Deployment }},
+			{Title: "name", Cell: func(s api.Schedule) string { return s.Name }},
+			{Title: "when", Cell: func(s api.Schedule) string { return s.Description }},
+			{Title: "status", Cell: func(s api.Schedule) string { return cli.PausedText(!s.Active) }},
+			{Title: "next", Cell: func(s api.Schedule) string { return nextSlot(app, s) }},
+			{Title: "last", Cell: func(s api.Schedule) string { return app.AgoOrDash(s.LastSlot) }},
+			{Title: "problem", Cell: func(s api.Schedule) string { return text(s.LastError) }},
+		})
+	}
+	return cmd
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+func nextSlot(app *cli.App, s api.Schedule) string {
+	if len(s.Next) == 0 {
+		return "-"
+	}
+	return app.Ago(s.Next[0])
+}

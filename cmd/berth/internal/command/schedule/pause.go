@@ -1,0 +1,66 @@
+package schedule
+
+import (
+	"context"
+	"slices"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
+	"github.com/spf13/cobra"
+)
+
+func pauseCommand(app *cli.App, verb, short string, active bool) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: verb + " DEPLOYMENT [NAME]", Short: short, Args: cobra.RangeArgs(1, 2), ValidArgsFunction: deploymentThenSchedule(app),
+		Long: short + ".\n\nWithout NAME it is the deployment's only schedule, or the one called default.",
+	}
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		name, err := scheduleName(cmd.Context(), client, args)
+		if err != nil {
+			return err
+		}
+		r, err := client.UpdateScheduleWithResponse(cmd.Context(), args[0], name,
+			api.ScheduleUpdate{Active: active})
+		s, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+		if err != nil {
+			return err
+		}
+		return cli.PrintDone(app, *format, s, "schedule %q of deployment %q %sd", s.Name, s.Deployment, verb)
+	}
+	return cmd
+}
+
+// scheduleName is the one that is meant.
+func scheduleName(ctx context.Context, client *apiclient.ClientWithResponses, args []string) (string, error) {
+	if len(args) == 2 {
+		return args[1], nil
+	}
+	const unnamed = "default"
+	names, err := lookup.ScheduleNames(ctx, client, args[0])
+	if err != nil || len(names) == 0 || slices.Contains(names, unnamed) {
+		return unnamed, err
+	}
+	if len(names) > 1 {
+		return "", cli.Usagef("deployment %q has several schedules, say which: %s", args[0], cli.Joined(names))
+	}
+	return names[0], nil
+}
+
+// deploymentThenSchedule completes the name of a deployment, and then of one of its schedules.
+func deploymentThenSchedule(app *cli.App) lookup.Completer {
+	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+		if len(args) != 1 {
+			return lookup.DeploymentNames(app)(cmd, args, typed)
+		}
+		return lookup.CompleteNames(app, func(ctx context.Context, client *apiclient.ClientWithResponses) ([]string, error) {
+			return lookup.ScheduleNames(ctx, client, args[0])
+		})(cmd, nil, typed)
+	}
+}

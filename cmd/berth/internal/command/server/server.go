@@ -1,0 +1,163 @@
+// Package server holds `berth server`.
+package server
+
+import (
+	"os"
+	"strings"
+	"time"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/build"
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/flagset"
+	"github.com/berth-dev/berth/server"
+	"github.com/spf13/cobra"
+)
+
+// serverFlags are what `berth server` was told.
+type serverFlags struct {
+	database                    flagset.DatabaseFlags
+	log                         flagset.LogFlags
+	listen, metricsListen       string
+	tlsCertFile, tlsKeyFile     string
+	auth, migrate               string
+	openNetwork                 bool
+	allowedHosts, ensurePools   []string
+	adminKeyFile, workerKeyFile string
+	lease                       time.Duration
+	rateLimit                   float64
+	keepRuns, keepLogs          cli.Period
+	keepAudit                   cli.Period
+}
+
+func Command(app *cli.App) *cobra.Command {
+	var in serverFlags
+	cmd := &cobra.Command{
+		Use:   "server",
+		Short: "Serve the API and the UI",
+		Long: `Serve the API and the UI. Any number of servers work on one PostgreSQL; with SQLite there is one.
+
+BERTH_BOOTSTRAP_ADMIN_KEY and BERTH_BOOTSTRAP_WORKER_KEY hold API keys that must be valid once it serves. It prints
+"ready URL" on standard output when it does, and logs to standard error.`,
+		Args: cobra.NoArgs,
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&in.listen, "listen", server.DefaultListen, "address of the API and the UI")
+	flags.StringVar(&in.metricsListen, "metrics-listen", "", "address of /metrics (default: beside the API)")
+	flags.StringVar(&in.tlsCertFile, "tls-cert-file", "",
+		"serve TLS with this certificate and its chain (PEM); a changed file is taken up")
+	flags.StringVar(&in.tlsKeyFile, "tls-key-file", "", "key of that certificate (PEM)")
+	flags.StringVar(&in.auth, "auth", string(server.AuthKeys),
+		"keys, or none: who can reach it may use it, only on loopback")
+	flags.BoolVar(&in.openNetwork, "allow-unauthenticated-network", false,
+		"let others than this machine in without keys")
+	flags.StringSliceVar(&in.allowedHosts, "allowed-host", nil,
+		"host name that a server without keys answers to (repeatable)")
+	flags.StringSliceVar(&in.ensurePools, "ensure-pool", nil,
+		"NAME=TYPE: make the pool where it is missing (repeatable)")
+	flags.StringVar(&in.adminKeyFile, "bootstrap-admin-key-file", "",
+		"file with an admin's API key that must be valid")
+	flags.StringVar(&in.workerKeyFile, "bootstrap-worker-key-file", "",
+		"file with a worker's API key that must be valid")
+	flags.StringVar(
+		&in.migrate,
+		"migrate",
+		"",
+		"auto: bring the schema up at the start; check: refuse an older one (default: auto on SQLite, check on PostgreSQL)",
+	)
+	flags.DurationVar(&in.lease, "lease", server.DefaultLease,
+		"how long a worker holds a run without a sign of life")
+	flags.Float64Var(&in.rateLimit, "rate-limit", server.DefaultRateLimit,
+		"requests a second that one API key may send (a worker's ten times as many), 0 for no limit")
+	in.keepRuns, in.keepLogs, in.keepAudit = cli.Period(server.DefaultKeepRuns), cli.Period(
+		server.DefaultKeepLogs), cli.Period(server.DefaultKeepAudit)
+	flags.Var(&in.keepRuns, "keep-runs",
+		"how long runs are kept after their end, with all that is theirs, as in 90d or 36h; 0 for ever")
+	flags.Var(&in.keepLogs, "keep-logs", "how long the output of runs is kept; 0 for ever")
+	flags.Var(&in.keepAudit, "keep-audit", "how long the audit is kept; 0 for ever")
+	in.database.Add(cmd)
+	in.log.Add(cmd, "info")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		options, err := in.options(app)
+		if err != nil {
+			return err
+		}
+		flagset.SetGCPercent(flagset.ServerGCPercent)
+		return server.Run(cmd.Context(), options)
+	}
+	return cmd
+}
+
+func (in *serverFlags) options(app *cli.App) (server.Options, error) {
+	o := server.Options{
+		Listen: in.listen, MetricsListen: in.metricsListen, TLSCertFile: in.tlsCertFile, TLSKeyFile: in.tlsKeyFile,
+		DataDir: in.database.DataDir, DatabaseURL: in.database.Url, DatabaseDirectURL: in.database.DirectURL,
+		Migrate: server.Migrate(
+			in.migrate), Auth: server.Auth(in.auth), AllowUnauthenticatedNetwork: in.openNetwork,
+		AllowedHosts: in.allowedHosts, Lease: in.lease, Version: build.Version(),
+		Ready: func(address server.Address) {
+			if err := app.Printf("ready %s\n", address.URL); err != nil {
+				app.Notef("%v", err)
+			}
+		},
+	}
+	if err := in.check(); err != nil {
+		return o, err
+	}
+	if o.RateLimit = in.rateLimit; in.rateLimit == 0 {
+		o.RateLimit = -1
+	}
+	o.KeepRuns, o.KeepLogs, o.KeepAudit = keepFor(in.keepRuns), keepFor(in.keepLogs), keepFor(in.keepAudit)
+	var err error
+	if o.Logger, err = in.log.Logger(app); err != nil {
+		return o, err
+	}
+	for _, text := range in.ensurePools {
+		pool, err := server.ParsePoolSpec(text)
+		if err != nil {
+			return o, cli.Usagef("--ensure-pool: %v", err)
+		}
+		o.EnsurePools = append(o.EnsurePools, pool)
+	}
+	if o.BootstrapAdminKey, err = keyFrom(app, in.adminKeyFile, "BERTH_BOOTSTRAP_ADMIN_KEY"); err != nil {
+		return o, err
+	}
+	o.BootstrapWorkerKey, err = keyFrom(app, in.workerKeyFile, "BERTH_BOOTSTRAP_WORKER_KEY")
+	return o, err
+}
+
+func (in *serverFlags) check() error {
+	switch {
+	case in.auth != string(server.AuthKeys) && in.auth != string(server.AuthNone):
+		return cli.Usagef("--auth %q: must be keys or none", in.auth)
+	case in.migrate != "" && in.migrate != string(server.MigrateAuto) && in.migrate != string(server.MigrateCheck):
+		return cli.Usagef("--migrate %q: must be auto or check", in.migrate)
+	case (in.tlsCertFile == "") != (in.tlsKeyFile == ""):
+		return cli.Usagef("--tls-cert-file and --tls-key-file go together")
+	case in.rateLimit < 0:
+		return cli.Usagef("--rate-limit %g: must not be negative", in.rateLimit)
+	case in.lease < time.Second:
+		return cli.Usagef("--lease %s: must be a second at least", in.lease)
+	}
+	return in.database.Check()
+}
+
+// keepFor is for how long a flag keeps something: 0 for ever.
+func keepFor(p cli.Period) time.Duration {
+	if p == 0 {
+		return server.KeepForever
+	}
+	return p.Duration()
+}
+
+// keyFrom reads a key from a file, or the environment: never from the command line, which everybody on the
+// machine sees.
+func keyFrom(app *cli.App, file, variable string) (string, error) {
+	if file == "" {
+		return app.Env[variable], nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return "", cli.Usagef("read API key: %v", err)
+	}
+	return strings.TrimSpace(string(data)), nil
+}

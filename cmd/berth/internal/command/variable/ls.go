@@ -1,0 +1,34 @@
+package variable
+
+import (
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/spf13/cobra"
+)
+
+func lsCommand(app *cli.App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "ls",
+		Aliases: []string{"list"},
+		Short:   "List stored variables",
+		Args:    cobra.NoArgs,
+	}
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		variables, err := lookup.ListVariables(cmd.Context(), client)
+		if err != nil {
+			return err
+		}
+		return cli.List(app, *format, variables, []cli.Column[api.Variable]{
+			{Title: "name", Cell: func(v api.Variable) string { return v.Name }},
+			{Title: "value", Cell: func(v api.Variable) string { return cli.Shorten(string(v.Value), 60) }},
+			{Title: "updated", Cell: func(v api.Variable) string { return app.Ago(v.UpdatedAt) }},
+		})
+	}
+	return cmd
+}

@@ -1,0 +1,52 @@
+package worker
+
+import (
+	"fmt"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/spf13/cobra"
+)
+
+func lsCommand(app *cli.App) *cobra.Command {
+	var pool string
+	cmd := &cobra.Command{
+		Use:     "ls",
+		Aliases: []string{"list"},
+		Short:   "List workers and when they were last heard of",
+		Args:    cobra.NoArgs,
+	}
+	cmd.Flags().StringVarP(&pool, "pool", "p", "", "only those of this pool")
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		workers, err := lookup.ListWorkers(cmd.Context(), client, cli.Given(pool))
+		if err != nil {
+			return err
+		}
+		style := app.Style(app.Out)
+		return cli.List(app, *format, workers, []cli.Column[api.Worker]{
+			{Title: "name", Cell: func(w api.Worker) string { return w.Name }},
+			{Title: "pool", Cell: func(w api.Worker) string { return w.Pool }},
+			{Title: "type", Cell: func(w api.Worker) string { return string(w.Type) }},
+			{Title: "status", Cell: func(w api.Worker) string {
+				if w.Alive && w.Paused {
+					return "paused"
+				}
+				if w.Alive {
+					return style.Good("alive")
+				}
+				return style.Bad("gone")
+			}},
+			{Title: "active", Cell: func(w api.Worker) string { return fmt.Sprint(w.ActiveAttempts) }},
+			{Title: "last seen", Cell: func(w api.Worker) string { return app.Ago(w.LastSeenAt) }},
+			{Title: "version", Cell: func(w api.Worker) string { return w.Version }},
+			{Title: "cluster", Cell: func(w api.Worker) string { return w.ClusterID }},
+		})
+	}
+	return cmd
+}

@@ -1,0 +1,32 @@
+package worker
+
+import (
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/spf13/cobra"
+)
+
+func pauseCommand(app *cli.App, verb, short string, paused bool) *cobra.Command {
+	var pool string
+	cmd := &cobra.Command{
+		Use: verb + " NAME --pool POOL", Short: short, Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.WorkerNames(app, &pool),
+	}
+	cmd.Flags().StringVarP(&pool, "pool", "p", "", "the worker's pool")
+	cli.Required(cmd, "pool")
+	format := cli.OutputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		client, err := app.Client(cmd)
+		if err != nil {
+			return err
+		}
+		r, err := client.UpdateWorkerWithResponse(cmd.Context(), pool, args[0],
+			api.WorkerUpdate{Paused: paused})
+		worker, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+		if err != nil {
+			return err
+		}
+		return cli.PrintDone(app, *format, worker, "worker %q of pool %q %sd", worker.Name, worker.Pool, verb)
+	}
+	return cmd
+}

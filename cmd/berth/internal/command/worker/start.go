@@ -1,0 +1,162 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/build"
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/flagset"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/worker"
+	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/worker/process"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+)
+
+// workerFlags are what `berth worker start` was told.
+type workerFlags struct {
+	pool, kind, name string
+	limit            int
+	templateEnv      []string
+	metricsListen    string
+	dataDir          string
+	kube             flagset.KubeFlags
+	job              flagset.JobFlags
+	log              flagset.LogFlags
+}
+
+func startCommand(app *cli.App) *cobra.Command {
+	var in workerFlags
+	cmd := &cobra.Command{
+		Use:   "start --pool POOL",
+		Short: "Start a worker: it claims runs of the pool and sees them through",
+		Long: `Start a worker: it claims runs of the pool and sees them through. Any number of them may serve one pool.
+
+When it stops, Jobs in a cluster run on, and another worker or its next start takes them over; processes of this machine
+are ended. It prints "ready URL" with the address of its health and metrics on standard output, and logs to standard error.`,
+		Args: cobra.NoArgs,
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&in.pool, "pool", "p", "", "the work pool to serve")
+	flags.StringVar(&in.kind, "type", "", "kubernetes or process (default: the pool's)")
+	flags.StringVar(&in.name, "name", "", "its own name, the same after a restart (default: the host's name)")
+	flags.IntVar(&in.limit, "limit", 0, "how many attempts it holds at once, 0 for no limit")
+	flags.StringSliceVar(&in.templateEnv, "template-env", nil,
+		"name of an environment variable that templates may read (repeatable)")
+	flags.StringVar(&in.metricsListen, "metrics-listen", "127.0.0.1:4201",
+		`address of /healthz, /readyz and /metrics, "" for none`)
+	flags.StringVar(&in.dataDir, "data-dir", "",
+		"where a process worker keeps its files (default: in the user's data directory)")
+	in.kube.Add(cmd)
+	in.kube.AddClusterConfig(cmd)
+	in.job.Add(cmd)
+	in.log.Add(cmd, "info")
+	cli.Required(cmd, "pool")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		options, err := in.options(cmd, app)
+		if err != nil {
+			return err
+		}
+		flagset.SetGCPercent(flagset.WorkerGCPercent)
+		return worker.Run(cmd.Context(), options)
+	}
+	return cmd
+}
+
+func (in *workerFlags) options(cmd *cobra.Command, app *cli.App) (worker.Options, error) {
+	o := worker.Options{
+		Pool: in.pool, Name: in.name, Version: build.Version(), Limit: in.limit, MetricsListen: in.metricsListen,
+		TemplateEnv: pick(app.Env, in.templateEnv), Registry: prometheus.NewRegistry(),
+		Listening: func(address string) {
+			if err := app.Printf("ready http://%s\n", address); err != nil {
+				app.Notef("%v", err)
+			}
+		},
+	}
+	if in.limit < 0 {
+		return o, cli.Usagef("--limit %d: must not be negative", in.limit)
+	}
+	connection, err := app.Connection(cmd)
+	if err != nil {
+		return o, err
+	}
+	o.ServerURL, o.APIKey, o.Authorities = connection.URL, connection.Key, connection.Authorities
+	if o.Logger, err = in.log.Logger(app); err != nil {
+		return o, err
+	}
+	if o.Name == "" {
+		if o.Name, err = os.Hostname(); err != nil {
+			return o, fmt.Errorf("read the host's name: %w", err)
+		}
+	}
+	kind := api.PoolType(in.kind)
+	if kind == "" {
+		if kind, err = poolType(cmd.Context(), app, connection, in.pool); err != nil {
+			return o, err
+		}
+	}
+	o.EnvAsSecret = in.job.EnvAsSecret
+	if in.kube.Gated, err = in.job.Gated(); err != nil {
+		return o, err
+	}
+	if o.ClusterConfig, err = in.kube.Reference(); err != nil {
+		return o, err
+	}
+	if o.JobAPI, err = in.job.JobAPI(kind, connection.URL); err != nil {
+		return o, err
+	}
+	o.Runtime, err = in.runtime(cmd.Context(), app, kind, o.Logger, o.Registry)
+	return o, err
+}
+
+// pick is the part of the environment that is named; a name that is not set is left out.
+func pick(env map[string]string, names []string) map[string]string {
+	picked := make(map[string]string, len(names))
+	for _, name := range names {
+		if value, ok := env[name]; ok {
+			picked[name] = value
+		}
+	}
+	return picked
+}
+
+func (in *workerFlags) runtime(
+	ctx context.Context, app *cli.App, kind api.PoolType, logger *slog.Logger, registry *prometheus.Registry,
+) (job.Runtime, error) {
+	switch kind {
+	case api.Kubernetes:
+		return in.kube.Runtime(ctx, logger, registry)
+	case api.Process:
+		dir := in.dataDir
+		if dir == "" {
+			data, err := app.DataDir()
+			if err != nil {
+				return nil, err
+			}
+			dir = filepath.Join(data, "workers", in.pool)
+		}
+		return process.New(process.Options{Dir: dir, ClusterID: in.kube.ClusterID, Logger: logger})
+	}
+	return nil, cli.Usagef("--type %q: must be kubernetes or process", in.kind)
+}
+
+// poolType asks the server what kind of pool it is.
+func poolType(
+	ctx context.Context, app *cli.App, connection cli.Connection, name string,
+) (api.PoolType, error) {
+	client, err := app.NewClient(connection)
+	if err != nil {
+		return "", err
+	}
+	r, err := client.GetWorkPoolWithResponse(ctx, name)
+	pool, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	if err != nil {
+		return "", fmt.Errorf("find out the pool's type (--type says it without asking): %w", err)
+	}
+	return pool.Type, nil
+}

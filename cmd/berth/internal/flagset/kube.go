@@ -1,0 +1,108 @@
+package flagset
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/build"
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/templating/manifest"
+	"github.com/berth-dev/berth/worker/job"
+	"github.com/berth-dev/berth/worker/kube"
+	"github.com/berth-dev/berth/worker/kube/cluster"
+	"github.com/berth-dev/berth/worker/kube/finalizer"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+)
+
+// KubeFlags say in which cluster and namespaces a worker runs its Jobs.
+type KubeFlags struct {
+	Kubeconfig, Context, Namespace, ClusterID string
+	watched, legacyFinalizers                 []string
+	Gated                                     bool
+	// clusterConfig is SECRET/KEY with the kubeconfig of another cluster; set by those commands that add the
+	// flag.
+	clusterConfig string
+}
+
+func (k *KubeFlags) Add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&k.Kubeconfig, "kubeconfig", "",
+		"kubeconfig file (default: the cluster around, or kubectl's)")
+	flags.StringVar(&k.Context, "kube-context", "", "context of the kubeconfig (default: its current one)")
+	flags.StringVarP(&k.Namespace, "namespace", "n", "",
+		"namespace of Jobs whose template names none (default: the pod's, or the context's)")
+	flags.StringSliceVar(&k.watched, "watch-namespace", nil,
+		"namespace that Jobs may be in (repeatable; * for all; default: just --namespace)")
+	flags.StringSliceVar(&k.legacyFinalizers, "legacy-finalizer", nil,
+		"finalizer that an older release held Jobs with: it is swept, never written (repeatable)")
+	flags.StringVar(
+		&k.ClusterID,
+		"cluster-id",
+		"",
+		"name of the cluster; workers with the same one take over from each other (default: a hash of its authority)",
+	)
+}
+
+// AddClusterConfig is for commands that may work on the cluster that a template's cluster_config names.
+func (k *KubeFlags) AddClusterConfig(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&k.clusterConfig, "cluster-config", "",
+		"SECRET/KEY with a kubeconfig, in the namespace around or of the context: Jobs go to that cluster, as templates with this cluster_config want it")
+}
+
+// Reference is the Secret that --cluster-config names; nil where it does not.
+func (k *KubeFlags) Reference() (*manifest.SecretReference, error) {
+	if k.clusterConfig == "" {
+		return nil, nil
+	}
+	name, key, ok := strings.Cut(k.clusterConfig, "/")
+	if !ok || name == "" || key == "" || strings.Contains(key, "/") {
+		return nil, cli.Usagef(
+			"--cluster-config %q: must be the name of a Secret, a slash, and one of its data keys",
+			k.clusterConfig)
+	}
+	return &manifest.SecretReference{Name: name, Key: key}, nil
+}
+
+func (k *KubeFlags) Connect(ctx context.Context) (cluster.Config, error) {
+	through, err := k.Reference()
+	if err != nil {
+		return cluster.Config{}, err
+	}
+	options := cluster.ConnectOptions{
+		Kubeconfig: k.Kubeconfig,
+		Context:    k.Context,
+		Namespace:  k.Namespace,
+		ClusterID:  k.ClusterID,
+		UserAgent:  "berth/" + build.Version(),
+	}
+	if through != nil {
+		options.Namespace, options.ClusterID = "", "" // these are said of the other cluster
+	}
+	config, err := cluster.Connect(options)
+	if err == nil && through != nil {
+		options.Namespace, options.ClusterID = k.Namespace, k.ClusterID
+		config, err = config.ConnectBySecret(ctx, through.Name, through.Key, options)
+	}
+	if err != nil {
+		return config, fmt.Errorf("connect to the cluster: %w", err)
+	}
+	return config, nil
+}
+
+func (k *KubeFlags) Runtime(
+	ctx context.Context, logger *slog.Logger, registry *prometheus.Registry,
+) (job.Runtime, error) {
+	if _, err := finalizer.New(manifest.Finalizer, k.legacyFinalizers...); err != nil {
+		return nil, cli.Usagef("--legacy-finalizer: %v", err)
+	}
+	config, err := k.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return kube.New(config, kube.Options{
+		Namespaces: k.watched, LegacyFinalizers: k.legacyFinalizers, Gated: k.Gated, Log: logger, Registerer: registry,
+	})
+}

@@ -1,0 +1,138 @@
+package lookup
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+)
+
+func ListRuns(
+	ctx context.Context, client *apiclient.ClientWithResponses, limit int, filter api.ListRunsParams,
+) ([]api.Run, error) {
+	return cli.Pages(limit, func(limit int32, cursor *string) ([]api.Run, *string, error) {
+		params := filter
+		params.Limit, params.Cursor = &limit, cursor
+		r, err := client.ListRunsWithResponse(ctx, &params)
+		page, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+		return page.Items, page.NextCursor, err
+	})
+}
+
+func GetRun(ctx context.Context, client *apiclient.ClientWithResponses, id uuid.UUID) (api.RunDetail, error) {
+	r, err := client.GetRunWithResponse(ctx, id)
+	return cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+}
+
+// OneRun is one run: its id, its name, or the beginning of either.
+func OneRun(_ *cobra.Command, args []string) error {
+	if len(args) != 1 || args[0] == "" {
+		return cli.Usagef("needs the id or the name of one run")
+	}
+	return nil
+}
+
+// RunID reads an id where nothing else is taken.
+func RunID(text string) (uuid.UUID, error) {
+	id, err := uuid.Parse(text)
+	if err != nil {
+		return id, cli.Usagef("%q is not the id of a run; berth run ls shows them", text)
+	}
+	return id, nil
+}
+
+// shortestPrefix is from how many digits on a text is looked up as the beginning of an id or of a name.
+const shortestPrefix = 6
+
+// FindRun finds the run that is meant. A name stands for the newest run of it; the beginning of an id or of a
+// name for one run only.
+func FindRun(ctx context.Context, client *apiclient.ClientWithResponses, text string) (uuid.UUID, error) {
+	if id, err := uuid.Parse(text); err == nil {
+		return id, nil
+	}
+	if isPrefix(text) {
+		if id, err := onlyMatch(ctx, client, "id", text, api.ListRunsParams{IDPrefix: &text}); id != uuid.Nil ||
+			err != nil {
+			return id, err
+		}
+	}
+	if len(text) > maxRunName {
+		return uuid.Nil, unknownRun(text)
+	}
+	runs, err := ListRuns(ctx, client, 1, api.ListRunsParams{Name: &text})
+	if err != nil {
+		return uuid.Nil, err
+	}
+	if len(runs) > 0 {
+		return runs[0].ID, nil
+	}
+	if len(text) >= shortestPrefix {
+		if id, err := onlyMatch(ctx, client, "name", text, api.ListRunsParams{NamePrefix: &text}); id != uuid.Nil ||
+			err != nil {
+			return id, err
+		}
+	}
+	return uuid.Nil, unknownRun(text)
+}
+
+// onlyMatch is the one run that a filter finds, uuid.Nil where it finds none.
+func onlyMatch(
+	ctx context.Context, client *apiclient.ClientWithResponses, what, text string, filter api.ListRunsParams,
+) (uuid.UUID, error) {
+	runs, err := ListRuns(ctx, client, 2, filter)
+	if err != nil || len(runs) == 0 {
+		return uuid.Nil, err
+	}
+	if len(runs) > 1 {
+		return uuid.Nil, cli.Usagef(
+			"%q is the beginning of more than one run's %s, as of %s (%s) and %s (%s); give more of it", text,
+			what, runs[0].ID, runs[0].Name, runs[1].ID, runs[1].Name)
+	}
+	return runs[0].ID, nil
+}
+
+// maxRunName is what the API takes.
+const maxRunName = 200
+
+func unknownRun(text string) error {
+	if len(text) < shortestPrefix {
+		return cli.Usagef(
+			"there is no run with the id or the name %q (the beginning of either counts from %d characters on); berth run ls shows them",
+			text, shortestPrefix)
+	}
+	return cli.Usagef("there is no run with the id or the name %q; berth run ls shows them", text)
+}
+
+func isPrefix(text string) bool {
+	digits := strings.ReplaceAll(text, "-", "")
+	rest := strings.Trim(strings.ToLower(digits), "0123456789abcdef")
+	return rest == "" && len(digits) >= shortestPrefix && len(text) < len(uuid.Nil.String()) && text[0] != '-'
+}
+
+// RunNames completes runs: by name where a shell takes it as it is, by id elsewhere.
+func RunNames(app *cli.App) Completer {
+	return namesFrom(
+		app,
+		func(ctx context.Context, client *apiclient.ClientWithResponses, typed string) ([]string, error) {
+			var filter api.ListRunsParams
+			if typed != "" {
+				filter.NamePrefix = &typed
+			}
+			runs, err := ListRuns(ctx, client, 20, filter)
+			seen := map[string]bool{} // newest first: a name stands for the newest
+			return cli.Mapped(runs, func(r api.Run) string {
+				word := r.Name
+				if seen[word] || strings.ContainsAny(word, " \t\n'\"\\$`&|;<>()*?[]#~!{}:=") {
+					word = r.ID.String()
+				}
+				seen[word] = true
+				return fmt.Sprintf("%s\t%s %s", word, r.State.Type, r.Deployment)
+			}), err
+		},
+	)
+}

@@ -1,0 +1,63 @@
+package templatefile
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/diagnostic"
+	"github.com/berth-dev/berth/templating"
+)
+
+// Located is a problem with its place in the file.
+type Located struct {
+	templating.Problem
+	Location *location `json:"location,omitempty"`
+	Place    diagnostic.Place
+}
+
+type location struct {
+	File string `json:"file"`
+	diagnostic.Place
+}
+
+// FileName is how a file is called in messages.
+func FileName(file string) string {
+	if file == "-" {
+		return "<stdin>"
+	}
+	return file
+}
+
+func Locate(
+	source *diagnostic.Source,
+	file string,
+	problems []templating.Problem,
+	find func(templating.Problem) diagnostic.Place,
+) []Located {
+	list := make([]Located, 0, len(problems))
+	for _, p := range problems {
+		l := Located{Problem: p, Place: find(p)}
+		if l.Place.Line > 0 {
+			l.Location = &location{File: file, Place: l.Place}
+		}
+		list = append(list, l)
+	}
+	slices.SortStableFunc(list, func(a, b Located) int {
+		return cmp.Or(cmp.Compare(a.Place.Line, b.Place.Line), cmp.Compare(a.Place.Column, b.Place.Column))
+	})
+	return list
+}
+
+// Summary is the last line of a lint.
+func Summary(style cli.Style, errors, warnings int) string {
+	text := cli.Plural(errors, "error") + ", " + cli.Plural(warnings, "warning")
+	switch {
+	case errors > 0:
+		return style.Bad(text)
+	case warnings > 0:
+		return style.Busy(text)
+	default:
+		return style.Good(text)
+	}
+}

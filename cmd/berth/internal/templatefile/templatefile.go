@@ -1,0 +1,146 @@
+// Package templatefile reads base job templates from files and shows findings beside the lines that they are about.
+package templatefile
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/diagnostic"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/templating"
+)
+
+// PrintLint prints findings and fails where there are errors among them.
+func (f TemplateFile) PrintLint(format cli.Format, report api.LintReport) error {
+	if format != cli.Table {
+		if err := f.App.Document(format, report); err != nil {
+			return err
+		}
+	} else {
+		style := f.App.Style(f.App.Out)
+		for _, text := range append(f.texts(style, report.Errors, templating.SeverityError), f.texts(style, report.Warnings, templating.SeverityWarning)...) {
+			if err := f.App.Printf("%s\n", text); err != nil {
+				return err
+			}
+		}
+		if err := f.App.Printf("%s\n", Summary(style, len(report.Errors), len(report.Warnings))); err != nil {
+			return err
+		}
+	}
+	if len(report.Errors) > 0 {
+		return &cli.SilentError{Code: cli.ExitFailed}
+	}
+	return nil
+}
+
+func (f TemplateFile) PrintPreview(format cli.Format, seen api.TemplatePreview) error {
+	app := f.App
+	style := app.Style(app.Err)
+	f.Note(seen.Warnings, templating.SeverityWarning)
+	f.Note(seen.Errors, templating.SeverityError)
+	if string(seen.Invented) != "{}" && len(seen.Invented) > 0 {
+		app.Notef("%s nothing sets %s: shown with an invented value", style.Busy("note:"), seen.Invented)
+	}
+	if len(seen.Errors) > 0 {
+		return &cli.SilentError{Code: cli.ExitFailed}
+	}
+	if format == cli.Table {
+		format = cli.YAML
+	}
+	return app.Document(format, seen.Job)
+}
+
+// TemplateFile is a template that somebody wrote: what the server finds in it is shown at its place in the
+// file. Without a file it is one that the server has, whose places are pointers.
+type TemplateFile struct {
+	App      *cli.App
+	Document json.RawMessage
+	source   *diagnostic.Source
+}
+
+// ReadTemplate reads the file of a template; nothing is read where none is named.
+func ReadTemplate(app *cli.App, file string) (TemplateFile, error) {
+	f := TemplateFile{App: app}
+	if file == "" {
+		return f, nil
+	}
+	data, err := app.ReadFile(file)
+	if err != nil {
+		return f, err
+	}
+	f.source = diagnostic.New(FileName(file), data)
+	f.Document, err = cli.Document(file, data)
+	return f, err
+}
+
+// Refused shows what the server has found in the template, where that is why it refused it.
+func (f TemplateFile) Refused(err error) error {
+	var problem *cli.ProblemError
+	if f.source == nil || !errors.As(err, &problem) || problem.Problem.Code != "template-invalid" ||
+		problem.Problem.Errors == nil {
+		return err
+	}
+	for _, text := range f.texts(f.App.Style(f.App.Err), *problem.Problem.Errors, templating.SeverityError) {
+		f.App.Notef("%s", text)
+	}
+	f.App.Notef("%s", Summary(f.App.Style(f.App.Err), len(*problem.Problem.Errors), 0))
+	return &cli.SilentError{Code: problem.ExitCode()}
+}
+
+// Note shows findings beside the output.
+func (f TemplateFile) Note(findings []api.Finding, severity templating.Severity) {
+	for _, text := range f.texts(f.App.Style(f.App.Err), findings, severity) {
+		f.App.Notef("%s", text)
+	}
+}
+
+// texts are findings for people: those of the file with their lines, others in a line each.
+func (f TemplateFile) texts(style cli.Style, findings []api.Finding, severity templating.Severity) []string {
+	mark := style.Bad("error:")
+	if severity == templating.SeverityWarning {
+		mark = style.Busy("warning:")
+	}
+	var texts []string
+	var problems []templating.Problem
+	for _, finding := range findings {
+		if f.source != nil && inTemplate(finding.Pointer) {
+			problems = append(problems, problemOf(finding, severity))
+		} else {
+			texts = append(texts, mark+" "+cli.FindingLine(finding))
+		}
+	}
+	if len(problems) == 0 {
+		return texts
+	}
+	printer := diagnostic.Printer{Style: style, Width: f.App.Width(f.App.Err)}
+	for _, l := range Locate(f.source, "", problems, f.source.Locate) {
+		texts = append(texts, printer.Print(f.source, l.Problem, l.Place))
+	}
+	return texts
+}
+
+// requestMember is where requests that bring a template along have it.
+const requestMember = "/document"
+
+func inTemplate(pointer string) bool {
+	root, _, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(pointer, requestMember), "/"), "/")
+	for _, key := range templating.TopLevelKeys() {
+		if root == key {
+			return true
+		}
+	}
+	return false
+}
+
+func problemOf(f api.Finding, severity templating.Severity) templating.Problem {
+	p := templating.Problem{
+		Severity: severity, Code: cli.Text(f.Code), Pointer: strings.TrimPrefix(f.Pointer, requestMember),
+		Message: f.Message, Suggestion: cli.Text(f.Suggestion),
+	}
+	if f.Line != nil && f.Column != nil {
+		p.Line, p.Column = int(*f.Line), int(*f.Column)
+	}
+	return p
+}

@@ -159,7 +159,7 @@ func (p *planner) templateFor(
 	if err != nil {
 		return nil, err
 	}
-	compiled, err := p.templates.Compiled(version)
+	compiled, err := p.templates.Compiled(ctx, version)
 	if err != nil {
 		return nil, err
 	}

@@ -2,11 +2,10 @@ package catalog
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"sync"
-
-	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/finding"
@@ -16,20 +15,18 @@ import (
 	"github.com/berth-dev/berth/templating/manifest"
 )
 
-// maxCompiled bounds how many compiled versions are kept; those in use are compiled again soon enough.
+// maxCompiled bounds how many compiled versions are kept.
 const maxCompiled = 500
 
 // Catalog checks and compiles templates. It is safe for concurrent use.
 type Catalog struct {
 	registry *templating.Registry
-
-	mu       sync.Mutex
-	compiled map[uuid.UUID]*templating.Compiled
+	versions *templating.Cache
 }
 
 // New makes a Catalog for templates of these engines.
 func New(registry *templating.Registry) *Catalog {
-	return &Catalog{registry: registry, compiled: map[uuid.UUID]*templating.Compiled{}}
+	return &Catalog{registry: registry, versions: templating.NewCache(registry, maxCompiled)}
 }
 
 // Checked is a template without errors.
@@ -91,26 +88,15 @@ func (c *Catalog) lint(document json.RawMessage) (*templating.Compiled, templati
 }
 
 // Compiled returns a saved version, compiled. Versions are immutable, so that each is compiled once.
-func (c *Catalog) Compiled(version *store.TemplateVersion) (*templating.Compiled, error) {
-	c.mu.Lock()
-	compiled, ok := c.compiled[version.ID]
-	c.mu.Unlock()
-	if ok {
-		return compiled, nil
+func (c *Catalog) Compiled(ctx context.Context, version *store.TemplateVersion) (*templating.Compiled, error) {
+	compiled, err := c.versions.Get(ctx, version.ID, func(context.Context) ([]byte, error) {
+		return version.Document, nil
+	})
+	var invalid *templating.CompileError
+	if errors.As(err, &invalid) {
+		return nil, unusable(version, invalid.Problems)
 	}
-
-	compiled, err := c.compile(version.Document)
-	if err != nil {
-		return nil, unusable(version, err)
-	}
-
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.compiled) >= maxCompiled {
-		clear(c.compiled)
-	}
-	c.compiled[version.ID] = compiled
-	return compiled, nil
+	return compiled, err
 }
 
 func (c *Catalog) compile(document json.RawMessage) (*templating.Compiled, error) {
@@ -122,8 +108,7 @@ func (c *Catalog) compile(document json.RawMessage) (*templating.Compiled, error
 }
 
 // unusable refuses a version that passed the check when it was saved, perhaps by another release.
-func unusable(version *store.TemplateVersion, err error) error {
-	problems := templating.AsProblems(err)
+func unusable(version *store.TemplateVersion, problems templating.Problems) error {
 	return &problem.Error{
 		Code: problem.TemplateInvalid,
 		Detail: fmt.Sprintf("template version %d of work pool %q cannot be used by this release: %s",

@@ -53,16 +53,16 @@ func TestAVersionIsCompiledOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	version := &store.TemplateVersion{ID: uuid.New(), Pool: "p", Version: 3, Document: doc.Document}
-	first, err := l.Compiled(version)
+	first, err := l.Compiled(t.Context(), version)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := l.Compiled(version); err != nil || again != first {
+	if again, err := l.Compiled(t.Context(), version); err != nil || again != first {
 		t.Errorf("compiled again: %v", err)
 	}
 	broken := &store.TemplateVersion{ID: uuid.New(), Pool: "p", Version: 4, Document: []byte(`{"job_configuration":{"a":"{{ nothing }}"}}`)}
 	var refusal *problem.Error
-	if _, err := l.Compiled(broken); !errors.As(err, &refusal) || refusal.Code != problem.TemplateInvalid {
+	if _, err := l.Compiled(t.Context(), broken); !errors.As(err, &refusal) || refusal.Code != problem.TemplateInvalid {
 		t.Errorf("got %v", err)
 	}
 }
@@ -75,7 +75,7 @@ func TestTheDefaultTemplateForKubernetesMakesARestrictedPod(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	compiled, err := l.Compiled(&store.TemplateVersion{ID: uuid.New(), Document: doc.Document})
+	compiled, err := l.Compiled(t.Context(), &store.TemplateVersion{ID: uuid.New(), Document: doc.Document})
 	if err != nil {
 		t.Fatal(err)
 	}

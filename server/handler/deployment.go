@@ -139,7 +139,7 @@ func (h *Handler) GetRunSchema(
 	if err != nil {
 		return nil, err
 	}
-	compiled, err := h.Templates.Compiled(version)
+	compiled, err := h.Templates.Compiled(ctx, version)
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,7 @@ func (a *Analyzer) comparison(
 		return nil, err
 	}
 	c := &comparison{from: from.Version, to: r.ToVersion, beforeDocument: from.Document}
-	if c.before, err = a.templates.Compiled(from); err != nil {
+	if c.before, err = a.templates.Compiled(ctx, from); err != nil {
 		return nil, err
 	}
 
@@ -55,7 +55,7 @@ func (a *Analyzer) comparison(
 		return nil, err
 	}
 	c.afterDocument = to.Document
-	c.after, err = a.templates.Compiled(to)
+	c.after, err = a.templates.Compiled(ctx, to)
 	return c, err
 }
 

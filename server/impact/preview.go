@@ -82,7 +82,7 @@ func (a *Analyzer) previewedTemplate(
 		if err != nil {
 			return nil, nil, err
 		}
-		compiled, err := a.templates.Compiled(version)
+		compiled, err := a.templates.Compiled(ctx, version)
 		return compiled, nil, err
 	}
 

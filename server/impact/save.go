@@ -76,7 +76,7 @@ type breakage struct {
 func (a *Analyzer) breakage(
 	ctx context.Context, pool string, current *store.TemplateVersion, checked *catalog.Checked,
 ) (*breakage, error) {
-	before, err := a.templates.Compiled(current)
+	before, err := a.templates.Compiled(ctx, current)
 	if err != nil {
 		// Another release saved the current version. It must be possible to replace it.
 		before = checked.Compiled

@@ -40,7 +40,7 @@ func (c *Creator) Maker(ctx context.Context, d *store.Deployment) (*Maker, error
 	if err != nil {
 		return nil, err
 	}
-	compiled, err := c.templates.Compiled(version)
+	compiled, err := c.templates.Compiled(ctx, version)
 	if err != nil {
 		return nil, err
 	}

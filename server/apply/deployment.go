@@ -127,7 +127,8 @@ func (p *planner) checkDeployment(
 	checkFrozenNames(&findings, "/frozen/parameters", d.FrozenParameters, parameters)
 	checkParameters(&findings, d, parameters)
 
-	schedules, err := p.checkSchedules(ctx, &findings, &d, specs, before)
+	decoded := newrun.Deployment{Deployment: &d, VariableValues: variables, ParameterValues: parameters}
+	schedules, err := p.checkSchedules(ctx, &findings, decoded, specs, before)
 	if err != nil {
 		return nil, err
 	}

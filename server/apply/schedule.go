@@ -23,7 +23,7 @@ import (
 func (p *planner) checkSchedules(
 	ctx context.Context,
 	findings *finding.List,
-	d *store.Deployment,
+	d newrun.Deployment,
 	specs []api.ScheduleSpec,
 	current []store.Schedule,
 ) ([]store.NewSchedule, error) {

@@ -143,7 +143,11 @@ func (h *Handler) GetRunSchema(
 	if err != nil {
 		return nil, err
 	}
-	layers, err := newrun.Layers(d, nil)
+	decoded, err := newrun.Decode(d)
+	if err != nil {
+		return nil, err
+	}
+	layers, err := decoded.Layers(nil)
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +155,7 @@ func (h *Handler) GetRunSchema(
 	if err != nil {
 		return nil, err
 	}
-	parameters, err := parametersSchema(d)
+	parameters, err := parametersSchema(decoded)
 	if err != nil {
 		return nil, err
 	}
@@ -160,20 +164,16 @@ func (h *Handler) GetRunSchema(
 
 // parametersSchema is the schema of a deployment's parameters, with the deployment's values as defaults. A
 // deployment without a schema accepts any parameters; the result then only names those that it has.
-func parametersSchema(d *store.Deployment) (api.JSONObject, error) {
+func parametersSchema(d newrun.Deployment) (api.JSONObject, error) {
 	schema, err := jsondoc.Object(d.ParameterSchema)
-	if err != nil {
-		return nil, err
-	}
-	values, err := jsondoc.Object(d.Parameters)
 	if err != nil {
 		return nil, err
 	}
 	frozen := map[string]any{}
 	for _, name := range d.FrozenParameters {
-		if v, ok := values[name]; ok {
+		if v, ok := d.ParameterValues[name]; ok {
 			frozen[name] = v
 		}
 	}
-	return jsondoc.Encode(templating.WithValues(schema, values, frozen))
+	return jsondoc.Encode(templating.WithValues(schema, d.ParameterValues, frozen))
 }

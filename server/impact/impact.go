@@ -53,9 +53,9 @@ func (a *Analyzer) sampler(templates ...*templating.Compiled) *sampler {
 
 // run is a sample run of a deployment, with the run's own job variables and its merged parameters.
 func (s *sampler) run(
-	ctx context.Context, d *store.Deployment, own, parameters json.RawMessage,
+	ctx context.Context, d newrun.Deployment, own, parameters json.RawMessage,
 ) (preview.Subject, error) {
-	layers, err := newrun.Layers(d, own)
+	layers, err := d.Layers(own)
 	if err != nil {
 		return preview.Subject{}, err
 	}
@@ -106,7 +106,7 @@ func (s *sampler) runs(
 				if !wanted(d.Name) {
 					continue
 				}
-				subject, err := s.run(ctx, d, nil, jsondoc.OrEmpty(d.Parameters))
+				subject, err := s.defaultRun(ctx, d)
 				if !yield(subject, err) || err != nil {
 					return
 				}
@@ -116,4 +116,13 @@ func (s *sampler) runs(
 			}
 		}
 	}
+}
+
+// defaultRun is a sample run of a deployment that sets no values.
+func (s *sampler) defaultRun(ctx context.Context, d *store.Deployment) (preview.Subject, error) {
+	decoded, err := newrun.Decode(d)
+	if err != nil {
+		return preview.Subject{}, err
+	}
+	return s.run(ctx, decoded, nil, jsondoc.OrEmpty(d.Parameters))
 }

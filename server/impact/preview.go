@@ -48,7 +48,11 @@ func (a *Analyzer) preview(
 	}
 
 	sampler := a.sampler(compiled)
-	maker, err := newrun.NewMaker(d, compiled, sampler.variables)
+	decoded, err := newrun.Decode(d)
+	if err != nil {
+		return nil, err
+	}
+	maker, err := newrun.NewMaker(decoded, compiled, sampler.variables)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +60,7 @@ func (a *Analyzer) preview(
 	if err != nil {
 		return nil, err
 	}
-	run, err := sampler.run(ctx, d, r.JobVariables, parameters)
+	run, err := sampler.run(ctx, decoded, r.JobVariables, parameters)
 	if err != nil {
 		return nil, err
 	}

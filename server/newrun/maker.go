@@ -3,6 +3,7 @@ package newrun
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"reflect"
 
@@ -19,19 +20,50 @@ import (
 // variable.
 const MaxParameters = 64 << 10
 
-// Maker makes the runs of one revision of a deployment. The documents of the deployment are decoded once for
-// all its runs. A Maker is not safe for concurrent use.
+// Deployment is a deployment with its values decoded.
+type Deployment struct {
+	*store.Deployment
+	VariableValues  map[string]any // of JobVariables
+	ParameterValues map[string]any // of Parameters
+}
+
+// Decode decodes the values of a deployment.
+func Decode(d *store.Deployment) (Deployment, error) {
+	decoded := Deployment{Deployment: d}
+	var err error
+	if decoded.VariableValues, err = jsondoc.Object(d.JobVariables); err != nil {
+		return decoded, fmt.Errorf("read the job variables of deployment %q: %w", d.Name, err)
+	}
+	if decoded.ParameterValues, err = jsondoc.Object(d.Parameters); err != nil {
+		return decoded, fmt.Errorf("read the parameters of deployment %q: %w", d.Name, err)
+	}
+	return decoded, nil
+}
+
+// Layers are the job variables of the deployment and of one of its runs, with the deployment's frozen values.
+func (d Deployment) Layers(own json.RawMessage) (templating.Layers, error) {
+	layers := templating.Layers{Deployment: d.VariableValues, DeploymentFrozen: map[string]any{}}
+	var err error
+	if layers.Run, err = jsondoc.Object(own); err != nil {
+		return layers, finding.Refuse(problem.VariablesInvalid, "/job_variables", err)
+	}
+	for _, name := range d.FrozenVariables {
+		if v, ok := d.VariableValues[name]; ok {
+			layers.DeploymentFrozen[name] = v
+		}
+	}
+	return layers, nil
+}
+
+// Maker makes the runs of one revision of a deployment, whose documents are read once for all of them. A Maker
+// is not safe for concurrent use.
 type Maker struct {
-	deployment *store.Deployment
+	deployment Deployment
 	compiled   *templating.Compiled
 	schema     *templating.Schema // of the parameters; nil: none
 	variables  *StoredVariables
-
-	// The values of the deployment, decoded. parameterTexts keeps the parameters as they are written, because
-	// decoding loses the form of numbers.
-	layers         templating.Layers
-	parameters     map[string]any
-	parameterTexts map[string]json.RawMessage
+	// parameters are those of the deployment as they are written: decoding loses the form of numbers.
+	parameters map[string]json.RawMessage
 }
 
 // Maker makes a Maker for a deployment, with the current template of its pool.
@@ -44,26 +76,22 @@ func (c *Creator) Maker(ctx context.Context, d *store.Deployment) (*Maker, error
 	if err != nil {
 		return nil, err
 	}
-	return NewMaker(d, compiled, NewStoredVariables(c.store))
+	decoded, err := Decode(d)
+	if err != nil {
+		return nil, err
+	}
+	return NewMaker(decoded, compiled, NewStoredVariables(c.store))
 }
 
 // NewMaker makes a Maker from a deployment, the compiled template of its pool, and the stored variables that
 // values may refer to.
-func NewMaker(
-	d *store.Deployment, compiled *templating.Compiled, variables *StoredVariables,
-) (*Maker, error) {
+func NewMaker(d Deployment, compiled *templating.Compiled, variables *StoredVariables) (*Maker, error) {
 	m := &Maker{deployment: d, compiled: compiled, variables: variables}
 	var err error
 	if m.schema, err = compileSchema(d.ParameterSchema); err != nil {
 		return nil, err
 	}
-	if m.layers, err = Layers(d, nil); err != nil {
-		return nil, err
-	}
-	if m.parameters, err = jsondoc.Object(d.Parameters); err != nil {
-		return nil, err
-	}
-	if m.parameterTexts, err = jsondoc.Members(d.Parameters); err != nil {
+	if m.parameters, err = jsondoc.Members(d.Parameters); err != nil {
 		return nil, err
 	}
 	return m, nil
@@ -106,7 +134,7 @@ func (m *Maker) Parameters(own json.RawMessage) (json.RawMessage, error) {
 		return nil, err
 	}
 
-	texts := maps.Clone(m.parameterTexts)
+	texts := maps.Clone(m.parameters)
 	maps.Copy(texts, ownTexts)
 	document, err := jsondoc.Encode(texts)
 	if err != nil {
@@ -122,7 +150,7 @@ func (m *Maker) Parameters(own json.RawMessage) (json.RawMessage, error) {
 	if m.schema == nil {
 		return document, nil
 	}
-	values := maps.Clone(m.parameters)
+	values := maps.Clone(m.deployment.ParameterValues)
 	maps.Copy(values, ownValues)
 	return document, finding.Refuse(problem.ParametersInvalid, "/parameters", m.schema.Validate(values))
 }
@@ -131,7 +159,7 @@ func (m *Maker) Parameters(own json.RawMessage) (json.RawMessage, error) {
 func (m *Maker) checkFrozenParameters(own map[string]any) error {
 	refusal := problem.Newf(problem.Frozen, "deployment %q has frozen parameters", m.deployment.Name)
 	for _, name := range m.deployment.FrozenParameters {
-		if value, ok := own[name]; ok && !reflect.DeepEqual(value, m.parameters[name]) {
+		if value, ok := own[name]; ok && !reflect.DeepEqual(value, m.deployment.ParameterValues[name]) {
 			refusal.At("/parameters/"+jsondoc.PointerStep(name),
 				"parameter %q is frozen by the deployment and cannot be set for a run", name)
 		}
@@ -145,10 +173,9 @@ func (m *Maker) checkFrozenParameters(own map[string]any) error {
 // jobVariables checks the job variables of deployment and run against the template of the pool, with stored
 // variables resolved. It returns the names of the stored variables that both refer to.
 func (m *Maker) jobVariables(ctx context.Context, own json.RawMessage) ([]string, []api.Finding, error) {
-	layers := m.layers
-	var err error
-	if layers.Run, err = jsondoc.Object(own); err != nil {
-		return nil, nil, finding.Refuse(problem.VariablesInvalid, "/job_variables", err)
+	layers, err := m.deployment.Layers(own)
+	if err != nil {
+		return nil, nil, err
 	}
 
 	names := templating.StoredReferences(layers.Deployment, layers.Run)
@@ -174,25 +201,6 @@ func compileSchema(document json.RawMessage) (*templating.Schema, error) {
 	}
 	compiled, err := templating.CompileSchema(decoded)
 	return compiled, finding.Refuse(problem.ParametersInvalid, "/parameter_schema", err)
-}
-
-// Layers decodes the job variables of a deployment and of a run, with the deployment's frozen values.
-func Layers(d *store.Deployment, own json.RawMessage) (templating.Layers, error) {
-	var layers templating.Layers
-	var err error
-	if layers.Deployment, err = jsondoc.Object(d.JobVariables); err != nil {
-		return layers, err
-	}
-	if layers.Run, err = jsondoc.Object(own); err != nil {
-		return layers, finding.Refuse(problem.VariablesInvalid, "/job_variables", err)
-	}
-	layers.DeploymentFrozen = map[string]any{}
-	for _, name := range d.FrozenVariables {
-		if v, ok := layers.Deployment[name]; ok {
-			layers.DeploymentFrozen[name] = v
-		}
-	}
-	return layers, nil
 }
 
 // OfSchedule is what a schedule gives each of its runs.

@@ -17,18 +17,18 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// instant is a runtime whose Jobs have ended as soon as they are launched.
-type instant struct{ *stuck }
+// instantRuntime is a runtime whose Jobs have ended as soon as they are launched.
+type instantRuntime struct{ *waitingRuntime }
 
-func (i instant) Launch(_ context.Context, a job.Attempt) (job.Launched, error) {
+func (i instantRuntime) Launch(_ context.Context, a job.Attempt) (job.Launched, error) {
 	at := time.Now()
 	uid := uuid.NewString()
 	i.handler.Observed(a.Ref, job.Observation{Phase: job.Ended, UID: uid, Succeeded: true, RunningSince: &at, EndedAt: &at})
 	return job.Launched{Namespace: "jobs", Name: a.Manifest.Name, UID: uid}, nil
 }
 
-// plenty is a server that always has work, and accepts everything.
-type plenty struct {
+// benchServer is a server that always has work, and accepts everything.
+type benchServer struct {
 	apiserver.StrictServerInterface
 	template json.RawMessage
 	left     atomic.Int64
@@ -37,11 +37,11 @@ type plenty struct {
 	done     chan struct{}
 }
 
-func (p *plenty) WorkerHello(context.Context, apiserver.WorkerHelloRequestObject) (apiserver.WorkerHelloResponseObject, error) {
+func (p *benchServer) WorkerHello(context.Context, apiserver.WorkerHelloRequestObject) (apiserver.WorkerHelloResponseObject, error) {
 	return apiserver.WorkerHello200JSONResponse{InstallationID: uuid.New(), LeaseSeconds: 30}, nil
 }
 
-func (p *plenty) ClaimRuns(ctx context.Context, r apiserver.ClaimRunsRequestObject) (apiserver.ClaimRunsResponseObject, error) {
+func (p *benchServer) ClaimRuns(ctx context.Context, r apiserver.ClaimRunsRequestObject) (apiserver.ClaimRunsResponseObject, error) {
 	response := apiserver.ClaimRuns200JSONResponse{Cancels: []uuid.UUID{}, Claims: []api.Claim{}}
 	for range r.Body.Max {
 		if p.left.Add(-1) < 0 {
@@ -57,11 +57,11 @@ func (p *plenty) ClaimRuns(ctx context.Context, r apiserver.ClaimRunsRequestObje
 	return response, nil
 }
 
-func (p *plenty) RenewLeases(context.Context, apiserver.RenewLeasesRequestObject) (apiserver.RenewLeasesResponseObject, error) {
+func (p *benchServer) RenewLeases(context.Context, apiserver.RenewLeasesRequestObject) (apiserver.RenewLeasesResponseObject, error) {
 	return apiserver.RenewLeases200JSONResponse{Lost: []uuid.UUID{}, Cancels: []uuid.UUID{}, LeaseSeconds: 30}, nil
 }
 
-func (p *plenty) ReportAttempts(_ context.Context, r apiserver.ReportAttemptsRequestObject) (apiserver.ReportAttemptsResponseObject, error) {
+func (p *benchServer) ReportAttempts(_ context.Context, r apiserver.ReportAttemptsRequestObject) (apiserver.ReportAttemptsResponseObject, error) {
 	var response apiserver.ReportAttempts200JSONResponse
 	for _, report := range r.Body.Reports {
 		response.Results = append(response.Results, api.ReportResult{Status: api.ReportResultStatusAccepted})
@@ -72,20 +72,20 @@ func (p *plenty) ReportAttempts(_ context.Context, r apiserver.ReportAttemptsReq
 	return response, nil
 }
 
-func (p *plenty) GetTemplateForWorker(_ context.Context, r apiserver.GetTemplateForWorkerRequestObject) (apiserver.GetTemplateForWorkerResponseObject, error) {
+func (p *benchServer) GetTemplateForWorker(_ context.Context, r apiserver.GetTemplateForWorkerRequestObject) (apiserver.GetTemplateForWorkerResponseObject, error) {
 	return apiserver.GetTemplateForWorker200JSONResponse{ID: r.Version, Document: p.template}, nil
 }
 
 // BenchmarkRuns is one worker from claim to recorded end, with a server and a runtime that cost next to
 // nothing.
 func BenchmarkRuns(b *testing.B) {
-	p := &plenty{template: json.RawMessage(shellTemplate), want: int64(b.N), done: make(chan struct{})}
+	p := &benchServer{template: json.RawMessage(shellTemplate), want: int64(b.N), done: make(chan struct{})}
 	p.left.Store(int64(b.N))
 	server := httptest.NewServer(http.HandlerFunc(apiserver.Handler(apiserver.NewStrictHandler(p, nil)).ServeHTTP))
 	ctx, cancel := context.WithCancel(b.Context())
 	stopped := make(chan error, 1)
 	go func() {
-		stopped <- Run(ctx, Options{ServerURL: server.URL, Pool: "local", Name: "w", Runtime: instant{newStuck()},
+		stopped <- Run(ctx, Options{ServerURL: server.URL, Pool: "local", Name: "w", Runtime: instantRuntime{newWaitingRuntime()},
 			Logger: slog.New(slog.DiscardHandler)})
 	}()
 	<-p.done

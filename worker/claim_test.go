@@ -13,13 +13,13 @@ import (
 	"github.com/berth-dev/berth/worker/retry"
 )
 
-// slow is a runtime that creates nothing before it is told to.
-type slow struct {
-	*stuck
+// blockedRuntime is a runtime that creates nothing before it is told to.
+type blockedRuntime struct {
+	*waitingRuntime
 	goOn chan struct{}
 }
 
-func (s slow) Launch(ctx context.Context, a job.Attempt) (job.Launched, error) {
+func (s blockedRuntime) Launch(ctx context.Context, a job.Attempt) (job.Launched, error) {
 	select {
 	case <-ctx.Done():
 		return job.Launched{}, context.Cause(ctx)
@@ -31,13 +31,13 @@ func (s slow) Launch(ctx context.Context, a job.Attempt) (job.Launched, error) {
 }
 
 func TestAWorkerClaimsNoMoreThanItCanLaunchSoon(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
+	p := newFakeServer(t, shellTemplate)
 	const runs = maxUnlaunched + 300
-	var offered []*served
+	var offered []*servedAttempt
 	for range runs {
 		offered = append(offered, p.offer(script("true")))
 	}
-	runtime := slow{newStuck(), make(chan struct{})}
+	runtime := blockedRuntime{newWaitingRuntime(), make(chan struct{})}
 	startWorker(t, p, func(o *Options) { o.Runtime, o.tuning.launches = runtime, 4 })
 	p.wait(t, "the worker to ask for cancels alone", func() bool { return len(p.asked) > 0 && p.asked[len(p.asked)-1].Max == 0 })
 	p.change(func() {
@@ -56,10 +56,10 @@ func TestAWorkerClaimsNoMoreThanItCanLaunchSoon(t *testing.T) {
 	})
 }
 
-func TestAQuestionThatIsRefusedIsAskedAgainMoreAndMoreSlowly(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
+func TestARefusedClaimIsRepeatedWithBackoff(t *testing.T) {
+	p := newFakeServer(t, shellTemplate)
 	p.change(func() {
-		p.strange = strange{path: "/api/v1/worker/claim", status: http.StatusRequestEntityTooLarge, left: 3}
+		p.foreign = foreignAnswer{path: "/api/v1/worker/claim", status: http.StatusRequestEntityTooLarge, left: 3}
 	})
 	o := testOptions(t, p, t.TempDir())
 	if err := o.setDefaults(); err != nil {

@@ -22,7 +22,7 @@ func TestAJobNeverLandsInAnotherClusterThanItsTemplateNames(t *testing.T) {
 		"none named, another than the one around": {shellTemplate, elsewhere, "start a worker without --cluster-config"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newProtocol(t, test.template)
+			p := newFakeServer(t, test.template)
 			startWorker(t, p, func(o *Options) { o.ClusterConfig = test.serves })
 			s := p.offer(script("true"))
 			p.wait(t, "the end", func() bool { return s.ended != nil })

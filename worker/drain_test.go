@@ -9,17 +9,17 @@ import (
 	"github.com/google/uuid"
 )
 
-// surveyed is a runtime that knows whose Jobs there are, and counts drains.
-type surveyed struct {
-	*stuck
+// listingRuntime is a runtime that knows whose Jobs there are, and counts drains.
+type listingRuntime struct {
+	*waitingRuntime
 	found   []string
 	failure error
 	drained []uuid.UUID
 }
 
-func (s *surveyed) Installations(context.Context) ([]string, error) { return s.found, s.failure }
+func (s *listingRuntime) Installations(context.Context) ([]string, error) { return s.found, s.failure }
 
-func (s *surveyed) Drain(_ context.Context, installation uuid.UUID, _ bool) error {
+func (s *listingRuntime) Drain(_ context.Context, installation uuid.UUID, _ bool) error {
 	s.drained = append(s.drained, installation)
 	return nil
 }
@@ -28,20 +28,20 @@ func TestADrainWithoutServer(t *testing.T) {
 	const nobody = "http://127.0.0.1:1" // no server listens on port 1
 	mine := uuid.New()
 	tests := map[string]struct {
-		runtime surveyed
+		runtime listingRuntime
 		given   uuid.UUID
 		want    []string // in the error; none means that there is none
 		drained bool
 	}{
 		"is done where there are no Jobs":                 {},
-		"names whose Jobs there are, and touches none":    {runtime: surveyed{found: []string{"a-b", "c-d"}}, want: []string{"--installation", "a-b, c-d", "ask the server"}},
-		"fails where it can not look":                     {runtime: surveyed{failure: errors.New("no rights")}, want: []string{"no rights", "ask the server"}},
-		"ends the Jobs of the installation that is named": {runtime: surveyed{found: []string{"a-b"}}, given: mine, drained: true},
+		"names whose Jobs there are, and touches none":    {runtime: listingRuntime{found: []string{"a-b", "c-d"}}, want: []string{"--installation", "a-b, c-d", "ask the server"}},
+		"fails where it can not look":                     {runtime: listingRuntime{failure: errors.New("no rights")}, want: []string{"no rights", "ask the server"}},
+		"ends the Jobs of the installation that is named": {runtime: listingRuntime{found: []string{"a-b"}}, given: mine, drained: true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			runtime := test.runtime
-			runtime.stuck = newStuck()
+			runtime.waitingRuntime = newWaitingRuntime()
 			err := RunDrain(t.Context(), DrainOptions{Installation: test.given, ServerURL: nobody, Runtime: &runtime})
 			if (err == nil) != (len(test.want) == 0) {
 				t.Fatalf("error = %v, want one with %q", err, test.want)

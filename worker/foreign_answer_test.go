@@ -8,27 +8,27 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-func TestAnAnswerThatIsNotTheServersIsNoAnswer(t *testing.T) {
+func TestForeignAnswersAreRetried(t *testing.T) {
 	for _, path := range []string{"hello", "claim", "reports", "logs", "leases"} {
 		for _, status := range []int{http.StatusOK, http.StatusFound, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed} {
 			t.Run(fmt.Sprintf("%d at %s", status, path), func(t *testing.T) {
 				t.Parallel()
-				p := newProtocol(t, shellTemplate)
-				p.change(func() { p.strange = strange{path: "/api/v1/worker/" + path, status: status, left: 3} })
+				p := newFakeServer(t, shellTemplate)
+				p.change(func() { p.foreign = foreignAnswer{path: "/api/v1/worker/" + path, status: status, left: 3} })
 				startWorker(t, p)
 				s := p.offer(script("echo out; sleep 0.3"))
 				p.wait(t, "the run to end well", func() bool { return s.ended != nil && *s.ended.Succeeded })
 				p.wait(t, "the output", func() bool { return string(s.output) == "out\n" })
-				p.wait(t, "the strange answers to be over", func() bool { return p.strange.left == 0 })
+				p.wait(t, "the strange answers to be over", func() bool { return p.foreign.left == 0 })
 			})
 		}
 	}
 }
 
-func TestWhatIsInBetweenMayFindTheBodyTooLarge(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
+func TestAReportTooLargeForAProxyEndsTheAttemptAsInvalid(t *testing.T) {
+	p := newFakeServer(t, shellTemplate)
 	p.change(func() {
-		p.strange = strange{path: "/api/v1/worker/reports", status: http.StatusRequestEntityTooLarge, left: 1}
+		p.foreign = foreignAnswer{path: "/api/v1/worker/reports", status: http.StatusRequestEntityTooLarge, left: 1}
 	})
 	startWorker(t, p)
 	s := p.offer(script("true"))

@@ -10,12 +10,12 @@ import (
 
 // gatedRuntime creates at once what runs when it is granted.
 type gatedRuntime struct {
-	*stuck
+	*waitingRuntime
 	granted, discarded chan job.Object
 }
 
-func newGated() gatedRuntime {
-	return gatedRuntime{newStuck(), make(chan job.Object, 10), make(chan job.Object, 10)}
+func newGatedRuntime() gatedRuntime {
+	return gatedRuntime{newWaitingRuntime(), make(chan job.Object, 10), make(chan job.Object, 10)}
 }
 
 func (g gatedRuntime) Launch(_ context.Context, a job.Attempt) (job.Launched, error) {
@@ -36,9 +36,9 @@ func (g gatedRuntime) DeleteDuplicate(_ context.Context, found job.Object) error
 
 func (g gatedRuntime) with(o *Options) { o.Runtime = g }
 
-func TestAGatedJobIsGrantedOnceTheServerHasTakenNoteOfIt(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
-	runtime := newGated()
+func TestAGatedJobIsGrantedOnceTheServerHasRecordedIt(t *testing.T) {
+	p := newFakeServer(t, shellTemplate)
+	runtime := newGatedRuntime()
 	startWorker(t, p, runtime.with)
 	s := p.offer(script("true"))
 	found := <-runtime.granted
@@ -50,10 +50,10 @@ func TestAGatedJobIsGrantedOnceTheServerHasTakenNoteOfIt(t *testing.T) {
 }
 
 func TestAGatedJobThatTheServerRefusesIsNeverGranted(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
-	runtime := newGated()
+	p := newFakeServer(t, shellTemplate)
+	runtime := newGatedRuntime()
 	w := startWorker(t, p, runtime.with)
-	p.offer(script("true"), func(s *served) { s.ledger = "of another" })
+	p.offer(script("true"), func(s *servedAttempt) { s.ledger = "of another" })
 	<-runtime.discarded
 	if err := w.stop(); err != nil {
 		t.Fatal(err)
@@ -63,11 +63,11 @@ func TestAGatedJobThatTheServerRefusesIsNeverGranted(t *testing.T) {
 	}
 }
 
-func TestWhoTakesOverAJobThatWasNotGrantedGrantsIt(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
-	runtime := newGated()
+func TestATakenOverJobThatWasNotGrantedIsGranted(t *testing.T) {
+	p := newFakeServer(t, shellTemplate)
+	runtime := newGatedRuntime()
 	startWorker(t, p, runtime.with)
-	s := p.offer(script("true"), func(s *served) { // its first holder has reported the Job, and died
+	s := p.offer(script("true"), func(s *servedAttempt) { // its first holder has reported the Job, and died
 		s.epoch, s.uid = 1, "u-of-the-first"
 		s.manifest = []byte(`{"metadata":{"name":"a-1","namespace":"jobs"}}`)
 	})

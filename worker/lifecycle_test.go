@@ -17,8 +17,8 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// stuck is a runtime whose launches wait for what never comes, as for a quota.
-type stuck struct {
+// waitingRuntime is a runtime whose launches wait for what never comes, as for a quota.
+type waitingRuntime struct {
 	mu       sync.Mutex
 	launched chan struct{} // gets one for every launch
 	handler  job.Handler
@@ -26,15 +26,15 @@ type stuck struct {
 	cancels  chan job.Ref
 }
 
-func newStuck() *stuck {
-	return &stuck{launched: make(chan struct{}, 100), cancels: make(chan job.Ref, 100)}
+func newWaitingRuntime() *waitingRuntime {
+	return &waitingRuntime{launched: make(chan struct{}, 100), cancels: make(chan job.Ref, 100)}
 }
 
-func (s *stuck) Type() string             { return "process" }
-func (s *stuck) ClusterID() string        { return "nowhere" }
-func (s *stuck) Namespaces() []string     { return nil }
-func (s *stuck) DefaultNamespace() string { return "jobs" }
-func (s *stuck) Run(ctx context.Context, _ uuid.UUID, h job.Handler, ready chan<- struct{}) error {
+func (s *waitingRuntime) Type() string             { return "process" }
+func (s *waitingRuntime) ClusterID() string        { return "nowhere" }
+func (s *waitingRuntime) Namespaces() []string     { return nil }
+func (s *waitingRuntime) DefaultNamespace() string { return "jobs" }
+func (s *waitingRuntime) Run(ctx context.Context, _ uuid.UUID, h job.Handler, ready chan<- struct{}) error {
 	s.mu.Lock()
 	s.handler = h
 	s.mu.Unlock()
@@ -43,7 +43,7 @@ func (s *stuck) Run(ctx context.Context, _ uuid.UUID, h job.Handler, ready chan<
 	return nil
 }
 
-func (s *stuck) Launch(ctx context.Context, a job.Attempt) (job.Launched, error) {
+func (s *waitingRuntime) Launch(ctx context.Context, a job.Attempt) (job.Launched, error) {
 	s.launched <- struct{}{}
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
@@ -59,7 +59,7 @@ func (s *stuck) Launch(ctx context.Context, a job.Attempt) (job.Launched, error)
 	}
 }
 
-func (s *stuck) Adopt(_ context.Context, a job.Attempt) error {
+func (s *waitingRuntime) Adopt(_ context.Context, a job.Attempt) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	at := time.Now()
@@ -67,40 +67,43 @@ func (s *stuck) Adopt(_ context.Context, a job.Attempt) error {
 	return nil
 }
 
-func (s *stuck) Cancel(_ context.Context, ref job.Ref) error {
+func (s *waitingRuntime) Cancel(_ context.Context, ref job.Ref) error {
 	s.cancels <- ref
 	return nil
 }
-func (s *stuck) Grant(context.Context, job.Object) error           { return nil }
-func (s *stuck) Finalize(context.Context, job.Object) error        { return nil }
-func (s *stuck) FinalizeUnknown(context.Context, job.Object) error { return nil }
-func (s *stuck) DeleteDuplicate(context.Context, job.Object) error { return nil }
-func (s *stuck) Disown(job.Ref)                                    {}
-func (s *stuck) Drain(context.Context, uuid.UUID, bool) error      { return nil }
-func (s *stuck) with(o *Options)                                   { o.Runtime = s; o.tuning.launchPatience = 20 * time.Millisecond }
+func (s *waitingRuntime) Grant(context.Context, job.Object) error           { return nil }
+func (s *waitingRuntime) Finalize(context.Context, job.Object) error        { return nil }
+func (s *waitingRuntime) FinalizeUnknown(context.Context, job.Object) error { return nil }
+func (s *waitingRuntime) DeleteDuplicate(context.Context, job.Object) error { return nil }
+func (s *waitingRuntime) Disown(job.Ref)                                    {}
+func (s *waitingRuntime) Drain(context.Context, uuid.UUID, bool) error      { return nil }
+func (s *waitingRuntime) with(o *Options) {
+	o.Runtime = s
+	o.tuning.launchPatience = 20 * time.Millisecond
+}
 
-func TestALaunchThatWaits(t *testing.T) {
+func TestAWaitingLaunch(t *testing.T) {
 	tests := map[string]struct {
 		created bool // the runtime can not say that it created nothing
 		late    bool
 		cancel  bool
-		want    func(s *served) bool
+		want    func(s *servedAttempt) bool
 	}{
-		"is handed back when the worker stops":               {want: func(s *served) bool { return s.back }},
-		"is left to its lease where a Job may exist":         {created: true, want: func(s *served) bool { return !s.back && s.ended == nil }},
-		"is cancelled without a Job":                         {cancel: true, want: func(s *served) bool { return categoryOf(*s.ended) == "cancelled" }},
-		"is cancelled once it is known that there is no Job": {cancel: true, created: true, want: func(s *served) bool { return categoryOf(*s.ended) == "cancelled" }},
-		"ends with its reason when its start deadline has passed": {late: true, created: true, want: func(s *served) bool {
+		"is handed back when the worker stops":               {want: func(s *servedAttempt) bool { return s.back }},
+		"is left to its lease where a Job may exist":         {created: true, want: func(s *servedAttempt) bool { return !s.back && s.ended == nil }},
+		"is cancelled without a Job":                         {cancel: true, want: func(s *servedAttempt) bool { return categoryOf(*s.ended) == "cancelled" }},
+		"is cancelled once it is known that there is no Job": {cancel: true, created: true, want: func(s *servedAttempt) bool { return categoryOf(*s.ended) == "cancelled" }},
+		"ends with its reason when its start deadline has passed": {late: true, created: true, want: func(s *servedAttempt) bool {
 			return categoryOf(*s.ended) == "unknown" && strings.Contains(value(s.ended.Message), "exceeded quota")
 		}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			p := newProtocol(t, shellTemplate)
-			runtime := newStuck()
+			p := newFakeServer(t, shellTemplate)
+			runtime := newWaitingRuntime()
 			runtime.created = test.created
 			w := startWorker(t, p, runtime.with)
-			s := p.offer(script("true"), func(s *served) {
+			s := p.offer(script("true"), func(s *servedAttempt) {
 				if test.late {
 					by := time.Now().Add(50 * time.Millisecond)
 					s.claim.StartDeadline = &by
@@ -123,18 +126,18 @@ func TestALaunchThatWaits(t *testing.T) {
 	}
 }
 
-func TestATemplateThatCanNotBeHadEndsTheAttempt(t *testing.T) {
+func TestATemplateThatCannotBeRenderedEndsTheAttempt(t *testing.T) {
 	for name, test := range map[string]struct {
 		template string
-		edit     func(*served)
+		edit     func(*servedAttempt)
 		message  string
 	}{
-		"one that the server does not have": {shellTemplate, func(s *served) { s.claim.TemplateVersionID = uuid.New() }, "no such template version"},
-		"one that does not compile":         {`{"job_configuration": {"job_manifest": "{{ if }}"}}`, func(*served) {}, "/job_configuration/job_manifest"},
-		"an input that is no object":        {shellTemplate, func(s *served) { s.claim.RenderInput.Run = []byte(`[1]`) }, "run: want a JSON object"},
+		"one that the server does not have": {shellTemplate, func(s *servedAttempt) { s.claim.TemplateVersionID = uuid.New() }, "no such template version"},
+		"one that does not compile":         {`{"job_configuration": {"job_manifest": "{{ if }}"}}`, func(*servedAttempt) {}, "/job_configuration/job_manifest"},
+		"an input that is no object":        {shellTemplate, func(s *servedAttempt) { s.claim.RenderInput.Run = []byte(`[1]`) }, "run: want a JSON object"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newProtocol(t, test.template)
+			p := newFakeServer(t, test.template)
 			startWorker(t, p)
 			s := p.offer(script("true"), test.edit)
 			p.wait(t, "the end", func() bool { return s.ended != nil })
@@ -149,8 +152,8 @@ func TestATemplateThatCanNotBeHadEndsTheAttempt(t *testing.T) {
 }
 
 func TestALaunchThatWaitsDoesNotHoldUpAnother(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
-	runtime := newStuck()
+	p := newFakeServer(t, shellTemplate)
+	runtime := newWaitingRuntime()
 	startWorker(t, p, runtime.with)
 	for range 3 {
 		p.offer(script("true"))
@@ -161,7 +164,7 @@ func TestALaunchThatWaitsDoesNotHoldUpAnother(t *testing.T) {
 }
 
 func TestAWorkerStopsInTimeWithTheServerAway(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
+	p := newFakeServer(t, shellTemplate)
 	w := startWorker(t, p, func(o *Options) { o.tuning.stopPatience = 100 * time.Millisecond })
 	s := p.offer(script("echo up; sleep 1000"))
 	p.wait(t, "output", func() bool { return len(s.output) > 0 })
@@ -185,7 +188,7 @@ func TestAWorkerStopsInTimeWithTheServerAway(t *testing.T) {
 }
 
 func TestHealthAndMetricsAreServed(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
+	p := newFakeServer(t, shellTemplate)
 	p.away = true
 	listening := make(chan string, 1)
 	startWorker(t, p, func(o *Options) {
@@ -233,8 +236,8 @@ func get(t *testing.T, url string) (int, string) {
 	return r.StatusCode, string(text)
 }
 
-func TestOptionsThatCanNotBeAreRefused(t *testing.T) {
-	good := Options{ServerURL: "http://127.0.0.1:1", Pool: "p", Name: "n", Runtime: newStuck()}
+func TestInvalidOptionsAreRefused(t *testing.T) {
+	good := Options{ServerURL: "http://127.0.0.1:1", Pool: "p", Name: "n", Runtime: newWaitingRuntime()}
 	tests := map[string]struct {
 		edit func(*Options)
 		want string
@@ -257,17 +260,17 @@ func TestOptionsThatCanNotBeAreRefused(t *testing.T) {
 	}
 }
 
-// lasting is a runtime whose Jobs run on whatever becomes of the worker.
-type lasting struct{ *stuck }
+// lastingRuntime is a runtime whose Jobs run on whatever becomes of the worker.
+type lastingRuntime struct{ *waitingRuntime }
 
-func (l lasting) Launch(_ context.Context, a job.Attempt) (job.Launched, error) {
+func (l lastingRuntime) Launch(_ context.Context, a job.Attempt) (job.Launched, error) {
 	l.launched <- struct{}{}
 	return job.Launched{Namespace: "jobs", Name: "job", UID: "uid-" + a.Ref.String()}, nil
 }
 
-func TestAWorkerThatStopsGivesBackTheLeasesOfJobsThatRunOn(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
-	runtime := lasting{newStuck()}
+func TestAStoppingWorkerReleasesTheLeasesOfJobsThatRunOn(t *testing.T) {
+	p := newFakeServer(t, shellTemplate)
+	runtime := lastingRuntime{newWaitingRuntime()}
 	w := startWorker(t, p, func(o *Options) { o.Runtime = runtime })
 	s := p.offer(script("true"))
 	p.wait(t, "the Job", func() bool { return s.uid != "" })

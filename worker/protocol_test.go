@@ -19,9 +19,9 @@ import (
 // leaseSeconds of the protocol server; no test waits for one to run out.
 const testLease = 30
 
-// protocol answers the worker protocol from a small model, so that a test can lose answers, be away, or
+// fakeServer answers the worker protocol from a small model, so that a test can lose answers, be away, or
 // contradict.
-type protocol struct {
+type fakeServer struct {
 	apiserver.StrictServerInterface // what a worker never asks for
 
 	http         *httptest.Server
@@ -30,23 +30,23 @@ type protocol struct {
 
 	mu       sync.Mutex
 	changed  *sync.Cond
-	waiting  []*served                 // not claimed yet
-	served   map[uuid.UUID]*served     // by attempt id
-	answers  map[uuid.UUID][]api.Claim // by request id
-	away     bool                      // no answers at all
-	loseNext string                    // the path whose next answer is lost
-	slowLogs time.Duration             // how long the server takes over output
-	denied   bool                      // the key is refused
-	dropped  int                       // chunks of output
-	strange  strange                   // what answers in its place
-	keyless  bool                      // an older server, which gives no keys to jobs
-	released []api.AttemptLease        // given back
+	waiting  []*servedAttempt             // not claimed yet
+	served   map[uuid.UUID]*servedAttempt // by attempt id
+	answers  map[uuid.UUID][]api.Claim    // by request id
+	away     bool                         // no answers at all
+	loseNext string                       // the path whose next answer is lost
+	slowLogs time.Duration                // how long the server takes over output
+	denied   bool                         // the key is refused
+	dropped  int                          // chunks of output
+	foreign  foreignAnswer                // what answers in its place
+	keyless  bool                         // an older server, which gives no keys to jobs
+	released []api.AttemptLease           // given back
 	asked    []api.ClaimRequest
 	grants   map[uuid.UUID]api.AttemptStatusStatus // what a look-up says of a run
 }
 
-// served is an attempt as the server has it.
-type served struct {
+// servedAttempt is an attempt as the server has it.
+type servedAttempt struct {
 	claim    api.Claim
 	holder   string
 	epoch    int64
@@ -61,14 +61,14 @@ type served struct {
 	unknown  bool
 }
 
-func newProtocol(t *testing.T, template string) *protocol {
+func newFakeServer(t *testing.T, template string) *fakeServer {
 	t.Helper()
-	p := &protocol{installation: uuid.New(), template: json.RawMessage(template), served: map[uuid.UUID]*served{},
+	p := &fakeServer{installation: uuid.New(), template: json.RawMessage(template), served: map[uuid.UUID]*servedAttempt{},
 		answers: map[uuid.UUID][]api.Claim{}, grants: map[uuid.UUID]api.AttemptStatusStatus{}}
 	p.changed = sync.NewCond(&p.mu)
 	handler := apiserver.Handler(apiserver.NewStrictHandler(p, nil))
 	p.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if p.gone(r.URL.Path) {
+		if p.isAway(r.URL.Path) {
 			panic(http.ErrAbortHandler)
 		}
 		if p.isDenied() {
@@ -78,7 +78,7 @@ func newProtocol(t *testing.T, template string) *protocol {
 			_ = json.NewEncoder(w).Encode(api.Problem{Code: "unauthenticated", Title: "no such key", Status: 401, Type: "about:blank"})
 			return
 		}
-		if status := p.instead(r.URL.Path); status != 0 {
+		if status := p.foreignStatus(r.URL.Path); status != 0 {
 			http.Error(w, "<h1>Something else</h1>", status)
 			return
 		}
@@ -99,36 +99,36 @@ func newProtocol(t *testing.T, template string) *protocol {
 	return p
 }
 
-func (p *protocol) gone(string) bool {
+func (p *fakeServer) isAway(string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.away
 }
 
-// strange is something between worker and server that answers by itself for so many calls of one path.
-type strange struct {
+// foreignAnswer is something between worker and server that answers by itself for so many calls of one path.
+type foreignAnswer struct {
 	path         string
 	status, left int
 }
 
-func (p *protocol) instead(path string) int {
+func (p *fakeServer) foreignStatus(path string) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.strange.left == 0 || p.strange.path != path {
+	if p.foreign.left == 0 || p.foreign.path != path {
 		return 0
 	}
-	p.strange.left--
+	p.foreign.left--
 	p.changed.Broadcast()
-	return p.strange.status
+	return p.foreign.status
 }
 
-func (p *protocol) isDenied() bool {
+func (p *fakeServer) isDenied() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.denied
 }
 
-func (p *protocol) lost(path string) bool {
+func (p *fakeServer) lost(path string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.away || p.loseNext == path {
@@ -140,7 +140,7 @@ func (p *protocol) lost(path string) bool {
 }
 
 // change alters the model and wakes all who wait.
-func (p *protocol) change(f func()) {
+func (p *fakeServer) change(f func()) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	f()
@@ -148,7 +148,7 @@ func (p *protocol) change(f func()) {
 }
 
 // wait blocks until the condition holds, and fails the test when it does not come to hold.
-func (p *protocol) wait(t *testing.T, what string, condition func() bool) {
+func (p *fakeServer) wait(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -164,7 +164,7 @@ func (p *protocol) wait(t *testing.T, what string, condition func() bool) {
 	}
 }
 
-func (p *protocol) until(ctx context.Context, condition func() bool) bool {
+func (p *fakeServer) until(ctx context.Context, condition func() bool) bool {
 	defer context.AfterFunc(ctx, func() { p.change(func() {}) })()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -178,8 +178,8 @@ func (p *protocol) until(ctx context.Context, condition func() bool) bool {
 }
 
 // offer queues an attempt of a new run and returns it; read it inside wait or change only.
-func (p *protocol) offer(variables string, edit ...func(*served)) *served {
-	s := &served{claim: api.Claim{AttemptID: uuid.New(), Attempt: 1, RunID: uuid.New(), RunName: "quiet-heron", Deployment: "hello",
+func (p *fakeServer) offer(variables string, edit ...func(*servedAttempt)) *servedAttempt {
+	s := &servedAttempt{claim: api.Claim{AttemptID: uuid.New(), Attempt: 1, RunID: uuid.New(), RunName: "quiet-heron", Deployment: "hello",
 		DeploymentID: uuid.New(), Pool: "local", Queue: "default", ScheduledTime: time.Now(), Tags: []string{},
 		Parameters: json.RawMessage(`{"name":"world"}`), TemplateVersionID: uuid.NewSHA1(uuid.Nil, p.template), TemplateVersion: 1,
 		LeaseSeconds: testLease, RenderInput: api.RenderInput{Deployment: json.RawMessage(`{}`), Run: json.RawMessage(variables),
@@ -210,7 +210,7 @@ func value(s *string) string {
 	return *s
 }
 
-func (s *served) kinds() []api.ReportKind {
+func (s *servedAttempt) kinds() []api.ReportKind {
 	var kinds []api.ReportKind
 	for _, r := range s.reports {
 		kinds = append(kinds, r.Kind)
@@ -218,11 +218,11 @@ func (s *served) kinds() []api.ReportKind {
 	return kinds
 }
 
-func (p *protocol) WorkerHello(context.Context, apiserver.WorkerHelloRequestObject) (apiserver.WorkerHelloResponseObject, error) {
+func (p *fakeServer) WorkerHello(context.Context, apiserver.WorkerHelloRequestObject) (apiserver.WorkerHelloResponseObject, error) {
 	return apiserver.WorkerHello200JSONResponse{InstallationID: p.installation, LeaseSeconds: testLease, ServerVersion: "test"}, nil
 }
 
-func (p *protocol) ClaimRuns(ctx context.Context, r apiserver.ClaimRunsRequestObject) (apiserver.ClaimRunsResponseObject, error) {
+func (p *fakeServer) ClaimRuns(ctx context.Context, r apiserver.ClaimRunsRequestObject) (apiserver.ClaimRunsResponseObject, error) {
 	p.change(func() { p.asked = append(p.asked, *r.Body) })
 	response := apiserver.ClaimRuns200JSONResponse{Claims: []api.Claim{}, Cancels: []uuid.UUID{}}
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(r.Body.WaitSeconds)*time.Second)
@@ -235,14 +235,14 @@ func (p *protocol) ClaimRuns(ctx context.Context, r apiserver.ClaimRunsRequestOb
 			response.Claims = claims
 			return true
 		}
-		response.Claims = p.give(r.Body)
+		response.Claims = p.claim(r.Body)
 		response.Cancels = p.cancels(r.Body.Held)
 		return len(response.Claims)+len(response.Cancels) > 0
 	})
 	return response, nil
 }
 
-func (p *protocol) give(r *api.ClaimRequest) []api.Claim {
+func (p *fakeServer) claim(r *api.ClaimRequest) []api.Claim {
 	claims := []api.Claim{}
 	for len(claims) < int(r.Max) && len(p.waiting) > 0 {
 		s := p.waiting[0]
@@ -263,7 +263,7 @@ func (p *protocol) give(r *api.ClaimRequest) []api.Claim {
 	return claims
 }
 
-func (p *protocol) cancels(held *[]api.AttemptLease) []uuid.UUID {
+func (p *fakeServer) cancels(held *[]api.AttemptLease) []uuid.UUID {
 	ids := []uuid.UUID{}
 	if held != nil {
 		for _, lease := range *held {
@@ -275,7 +275,7 @@ func (p *protocol) cancels(held *[]api.AttemptLease) []uuid.UUID {
 	return ids
 }
 
-func (p *protocol) RenewLeases(_ context.Context, r apiserver.RenewLeasesRequestObject) (apiserver.RenewLeasesResponseObject, error) {
+func (p *fakeServer) RenewLeases(_ context.Context, r apiserver.RenewLeasesRequestObject) (apiserver.RenewLeasesResponseObject, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	response := apiserver.RenewLeases200JSONResponse{Lost: []uuid.UUID{}, Cancels: p.cancels(&r.Body.Leases), LeaseSeconds: testLease}
@@ -290,7 +290,7 @@ func (p *protocol) RenewLeases(_ context.Context, r apiserver.RenewLeasesRequest
 	return response, nil
 }
 
-func (p *protocol) ReportAttempts(_ context.Context, r apiserver.ReportAttemptsRequestObject) (apiserver.ReportAttemptsResponseObject, error) {
+func (p *fakeServer) ReportAttempts(_ context.Context, r apiserver.ReportAttemptsRequestObject) (apiserver.ReportAttemptsResponseObject, error) {
 	var response apiserver.ReportAttempts200JSONResponse
 	p.change(func() {
 		for _, report := range r.Body.Reports {
@@ -300,7 +300,7 @@ func (p *protocol) ReportAttempts(_ context.Context, r apiserver.ReportAttemptsR
 	return response, nil
 }
 
-func (p *protocol) report(r api.Report) api.ReportResultStatus {
+func (p *fakeServer) report(r api.Report) api.ReportResultStatus {
 	s := p.served[r.AttemptID]
 	switch {
 	case s == nil || s.unknown:
@@ -329,7 +329,7 @@ func (p *protocol) report(r api.Report) api.ReportResultStatus {
 	return api.ReportResultStatusAccepted
 }
 
-func (p *protocol) AppendLogs(_ context.Context, r apiserver.AppendLogsRequestObject) (apiserver.AppendLogsResponseObject, error) {
+func (p *fakeServer) AppendLogs(_ context.Context, r apiserver.AppendLogsRequestObject) (apiserver.AppendLogsResponseObject, error) {
 	if p.slowLogs > 0 {
 		<-time.After(p.slowLogs)
 	}
@@ -348,7 +348,7 @@ func (p *protocol) AppendLogs(_ context.Context, r apiserver.AppendLogsRequestOb
 	return apiserver.AppendLogs204Response{}, nil
 }
 
-func (p *protocol) LookUpAttempts(_ context.Context, r apiserver.LookUpAttemptsRequestObject) (apiserver.LookUpAttemptsResponseObject, error) {
+func (p *fakeServer) LookUpAttempts(_ context.Context, r apiserver.LookUpAttemptsRequestObject) (apiserver.LookUpAttemptsResponseObject, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	response := apiserver.LookUpAttempts200JSONResponse{Jobs: []api.AttemptStatus{}}
@@ -358,7 +358,7 @@ func (p *protocol) LookUpAttempts(_ context.Context, r apiserver.LookUpAttemptsR
 	return response, nil
 }
 
-func (p *protocol) status(ref api.AttemptRef) api.AttemptStatusStatus {
+func (p *fakeServer) status(ref api.AttemptRef) api.AttemptStatusStatus {
 	if status, ok := p.grants[ref.RunID]; ok {
 		return status
 	}
@@ -376,7 +376,7 @@ func (p *protocol) status(ref api.AttemptRef) api.AttemptStatusStatus {
 	return api.AttemptStatusStatusUnknown
 }
 
-func (p *protocol) GetTemplateForWorker(_ context.Context, r apiserver.GetTemplateForWorkerRequestObject) (apiserver.GetTemplateForWorkerResponseObject, error) {
+func (p *fakeServer) GetTemplateForWorker(_ context.Context, r apiserver.GetTemplateForWorkerRequestObject) (apiserver.GetTemplateForWorkerResponseObject, error) {
 	if r.Version != uuid.NewSHA1(uuid.Nil, p.template) {
 		return apiserver.GetTemplateForWorkerdefaultApplicationProblemPlusJSONResponse{StatusCode: http.StatusNotFound,
 			Body: api.Problem{Code: "not-found", Title: "no such template version", Status: http.StatusNotFound, Type: "about:blank"}}, nil

@@ -11,38 +11,38 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// comesUpon is a runtime that finds a Job which nobody launched, and tells what is done to it.
-type comesUpon struct {
-	*stuck
+// discoveringRuntime is a runtime that finds a Job which nobody launched, and tells what is done to it.
+type discoveringRuntime struct {
+	*waitingRuntime
 	found job.Object
 	done  chan string
 }
 
-func (c comesUpon) Run(ctx context.Context, installation uuid.UUID, h job.Handler, ready chan<- struct{}) error {
+func (c discoveringRuntime) Run(ctx context.Context, installation uuid.UUID, h job.Handler, ready chan<- struct{}) error {
 	h.Discovered(c.found)
-	return c.stuck.Run(ctx, installation, h, ready)
+	return c.waitingRuntime.Run(ctx, installation, h, ready)
 }
 
-func (c comesUpon) does(what string) func(context.Context, job.Object) error {
+func (c discoveringRuntime) does(what string) func(context.Context, job.Object) error {
 	return func(_ context.Context, found job.Object) error {
 		c.done <- what + " " + found.UID
 		return nil
 	}
 }
 
-func (c comesUpon) Finalize(ctx context.Context, found job.Object) error {
+func (c discoveringRuntime) Finalize(ctx context.Context, found job.Object) error {
 	return c.does("release")(ctx, found)
 }
 
-func (c comesUpon) FinalizeUnknown(ctx context.Context, found job.Object) error {
+func (c discoveringRuntime) FinalizeUnknown(ctx context.Context, found job.Object) error {
 	return c.does("disown")(ctx, found)
 }
 
-func (c comesUpon) DeleteDuplicate(ctx context.Context, found job.Object) error {
+func (c discoveringRuntime) DeleteDuplicate(ctx context.Context, found job.Object) error {
 	return c.does("discard")(ctx, found)
 }
 
-func TestWhatIsDoneToAJobThatNobodyLaunched(t *testing.T) {
+func TestAJobOfAnAttemptThatIsNotHeldIsTreatedByItsStatus(t *testing.T) {
 	for name, c := range map[string]struct {
 		status api.AttemptStatusStatus
 		want   string
@@ -53,12 +53,12 @@ func TestWhatIsDoneToAJobThatNobodyLaunched(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := newProtocol(t, shellTemplate)
+			p := newFakeServer(t, shellTemplate)
 			run := uuid.New()
 			p.mu.Lock()
 			p.grants[run] = c.status
 			p.mu.Unlock()
-			runtime := comesUpon{newStuck(), job.Object{Ref: job.Ref{RunID: run, Attempt: 1}, UID: "u"}, make(chan string, 10)}
+			runtime := discoveringRuntime{newWaitingRuntime(), job.Object{Ref: job.Ref{RunID: run, Attempt: 1}, UID: "u"}, make(chan string, 10)}
 			startWorker(t, p, func(o *Options) { o.Runtime = runtime })
 			select {
 			case did := <-runtime.done:
@@ -72,7 +72,7 @@ func TestWhatIsDoneToAJobThatNobodyLaunched(t *testing.T) {
 	}
 }
 
-func TestAJobThatSomebodyElseLetGoOfIsNotAskedAboutAnyMore(t *testing.T) {
+func TestAGoneJobIsNotLookedUpAgain(t *testing.T) {
 	s, now := newUnheldJobs(), time.Now()
 	found := job.Object{Ref: job.Ref{RunID: uuid.New(), Attempt: 1}, UID: "u"}
 	s.add(found, now)

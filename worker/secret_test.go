@@ -20,8 +20,8 @@ const secretTemplate = `{
     "job_manifest": {"apiVersion": "batch/v1", "kind": "Job", "spec": {"template": {"spec": {
       "containers": [{"name": "job", "image": "busybox:1.36", "command": ["sh", "-c", "echo \"$TOKEN\" | tr a-z A-Z"]}]}}}}}}`
 
-func TestTheServerNeverHearsTheEnvironmentThatIsASecret(t *testing.T) {
-	p := newProtocol(t, secretTemplate)
+func TestSecretEnvironmentIsNeverReported(t *testing.T) {
+	p := newFakeServer(t, secretTemplate)
 	var log bytes.Buffer
 	w := startWorker(t, p, func(o *Options) {
 		o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -48,9 +48,9 @@ func TestTheServerNeverHearsTheEnvironmentThatIsASecret(t *testing.T) {
 	}
 }
 
-func TestWhoTakesAnAttemptOverMakesItsSecretAgain(t *testing.T) {
-	p := newProtocol(t, secretTemplate)
-	waits := newStuck()
+func TestATakeoverRestoresTheSecret(t *testing.T) {
+	p := newFakeServer(t, secretTemplate)
+	waits := newWaitingRuntime()
 	waits.created = true
 	first := startWorker(t, p, waits.with)
 	s := p.offer(`{"token": "xyzzy-plugh"}`)
@@ -80,9 +80,9 @@ func TestASecretPrintsAsItsName(t *testing.T) {
 	}
 }
 
-func TestJobsMayCallTheAPIWhereTheWorkerSaysHow(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
-	waits := newStuck()
+func TestJobsGetTheAPIAccessOfTheWorker(t *testing.T) {
+	p := newFakeServer(t, shellTemplate)
+	waits := newWaitingRuntime()
 	startWorker(t, p, waits.with, func(o *Options) {
 		o.JobAPI = &JobAPI{URL: "https://berth.example.com", SecretName: "keys", SecretKey: "jobs"}
 	})
@@ -99,7 +99,7 @@ func TestJobsMayCallTheAPIWhereTheWorkerSaysHow(t *testing.T) {
 	}
 }
 
-func TestEachAttemptGetsAKeyOfItsOwnThatNobodyElseSees(t *testing.T) {
+func TestEachAttemptGetsItsOwnKeyWhichIsNeverLogged(t *testing.T) {
 	for name, test := range map[string]struct {
 		keyless bool
 		want    string
@@ -108,7 +108,7 @@ func TestEachAttemptGetsAKeyOfItsOwnThatNobodyElseSees(t *testing.T) {
 		"an older server":          {true, " http://server\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newProtocol(t, shellTemplate)
+			p := newFakeServer(t, shellTemplate)
 			p.keyless = test.keyless
 			var log bytes.Buffer
 			w := startWorker(t, p, func(o *Options) {
@@ -131,8 +131,8 @@ func TestEachAttemptGetsAKeyOfItsOwnThatNobodyElseSees(t *testing.T) {
 	}
 }
 
-func TestHalfASecretIsRefused(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
+func TestConflictingJobAPIOptionsAreRefused(t *testing.T) {
+	p := newFakeServer(t, shellTemplate)
 	for want, jobAPI := range map[string]JobAPI{
 		"must be set together":         {URL: "https://x", SecretName: "keys"},
 		"and --job-api-key-secret-key": {URL: "https://x", SecretKey: "jobs"},

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestAWorkerThatStopsLetsGoOfWhatHasEndedBeforeItsRuntimeEnds(t *testing.T) {
+func TestAStoppingWorkerWaitsForItsTasksBeforeItEndsTheRuntime(t *testing.T) {
 	for name, c := range map[string]struct {
 		patience time.Duration
 		done     bool
@@ -15,7 +15,7 @@ func TestAWorkerThatStopsLetsGoOfWhatHasEndedBeforeItsRuntimeEnds(t *testing.T) 
 		"but not for ever":                  {2 * time.Millisecond, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := testOptions(t, newProtocol(t, shellTemplate), t.TempDir())
+			o := testOptions(t, newFakeServer(t, shellTemplate), t.TempDir())
 			o.tuning.stopPatience = c.patience
 			if err := o.setDefaults(); err != nil {
 				t.Fatal(err)

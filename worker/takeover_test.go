@@ -15,7 +15,7 @@ import (
 // lease: the worker's own claim may come before its renewal, and output that it sends under the old lease
 // until it has the answer is dropped.
 func TestAWorkerThatTakesOverFromItselfLosesNoOutput(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
+	p := newFakeServer(t, shellTemplate)
 	startWorker(t, p, func(o *Options) { o.tuning.renewEvery = time.Hour })
 	gates := t.TempDir()
 	gate := func(name string) string { return filepath.Join(gates, name) }

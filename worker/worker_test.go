@@ -35,14 +35,14 @@ func quote(s string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(s) + `"`
 }
 
-// started is a worker that a test has started.
-type started struct {
+// startedWorker is a worker that a test has started.
+type startedWorker struct {
 	stop func() error // asks it to stop and returns what Run returned
 	dir  string
 }
 
 // testOptions are those of a worker with the real process runtime and a short temper.
-func testOptions(t *testing.T, p *protocol, dir string) Options {
+func testOptions(t *testing.T, p *fakeServer, dir string) Options {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	runtime, err := process.New(process.Options{Dir: dir, Logger: log, StopGrace: time.Second})
@@ -62,14 +62,14 @@ func (w testWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func start(t *testing.T, o Options, dir string) *started {
+func start(t *testing.T, o Options, dir string) *startedWorker {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- Run(ctx, o) }()
 	var result error
 	stopped := false
-	r := &started{dir: dir, stop: func() error {
+	r := &startedWorker{dir: dir, stop: func() error {
 		if !stopped {
 			cancel()
 			result, stopped = <-done, true
@@ -84,7 +84,7 @@ func start(t *testing.T, o Options, dir string) *started {
 	return r
 }
 
-func startWorker(t *testing.T, p *protocol, edit ...func(*Options)) *started {
+func startWorker(t *testing.T, p *fakeServer, edit ...func(*Options)) *startedWorker {
 	t.Helper()
 	dir := t.TempDir()
 	o := testOptions(t, p, dir)
@@ -104,8 +104,8 @@ func attemptsLeft(t *testing.T, dir string) []string {
 	return left
 }
 
-func TestARunIsSeenThroughFromItsClaimToItsRelease(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
+func TestARunGoesFromItsClaimToAFinalizedJob(t *testing.T) {
+	p := newFakeServer(t, shellTemplate)
 	w := startWorker(t, p)
 	s := p.offer(script(`echo "hello $BERTH_RUN_NAME $BERTH_PARAMETERS"`))
 	p.wait(t, "the end", func() bool { return s.ended != nil })
@@ -138,7 +138,7 @@ func words(kinds []api.ReportKind) string {
 	return strings.Join(list, " ")
 }
 
-func TestEndsOfAProcessAreReportedAsWhatTheyAre(t *testing.T) {
+func TestEachKindOfEndIsReportedWithItsCategory(t *testing.T) {
 	tests := map[string]struct {
 		variables string
 		category  api.Category
@@ -153,7 +153,7 @@ func TestEndsOfAProcessAreReportedAsWhatTheyAre(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			p := newProtocol(t, shellTemplate)
+			p := newFakeServer(t, shellTemplate)
 			startWorker(t, p)
 			s := p.offer(test.variables)
 			p.wait(t, "the end", func() bool { return s.ended != nil })
@@ -174,9 +174,9 @@ func TestEndsOfAProcessAreReportedAsWhatTheyAre(t *testing.T) {
 	}
 }
 
-func TestOutputThatComesFasterThanItCanBeSentIsCompleteInTheEnd(t *testing.T) {
+func TestOutputFasterThanTheServerIsCompleteInTheEnd(t *testing.T) {
 	const size = 4 << 20
-	p := newProtocol(t, shellTemplate)
+	p := newFakeServer(t, shellTemplate)
 	p.slowLogs = 20 * time.Millisecond
 	w := startWorker(t, p)
 	s := p.offer(script("yes | head -c 4194304"))
@@ -185,7 +185,7 @@ func TestOutputThatComesFasterThanItCanBeSentIsCompleteInTheEnd(t *testing.T) {
 }
 
 func TestACancelEndsARunningProcessAndItsChildren(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
+	p := newFakeServer(t, shellTemplate)
 	startWorker(t, p)
 	s := p.offer(script("sleep 1000 & echo pid $!; wait"))
 	p.wait(t, "output", func() bool { return strings.HasSuffix(string(s.output), "\n") })
@@ -201,7 +201,7 @@ func TestACancelEndsARunningProcessAndItsChildren(t *testing.T) {
 }
 
 func TestAProcessThatIgnoresSIGTERMIsKilledAfterItsGrace(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
+	p := newFakeServer(t, shellTemplate)
 	startWorker(t, p)
 	s := p.offer(`{"grace": 1, "script": "trap '' TERM; echo ready; while :; do sleep 0.1; done"}`)
 	p.wait(t, "output", func() bool { return len(s.output) > 0 })
@@ -213,17 +213,17 @@ func TestAProcessThatIgnoresSIGTERMIsKilledAfterItsGrace(t *testing.T) {
 }
 
 func TestARunThatIsBeingCancelledWhenClaimedNeverStarts(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
+	p := newFakeServer(t, shellTemplate)
 	startWorker(t, p)
-	s := p.offer(script("echo never"), func(s *served) { s.claim.Cancelling = true })
+	s := p.offer(script("echo never"), func(s *servedAttempt) { s.claim.Cancelling = true })
 	p.wait(t, "the end", func() bool { return s.ended != nil })
 	if got := categoryOf(*s.ended); got != "cancelled" || s.manifest != nil || len(s.output) > 0 {
 		t.Errorf("ended as %s after manifest %s, want cancelled before there was one", got, s.manifest)
 	}
 }
 
-func TestAClaimWhoseAnswerWasLostIsAskedAgainWithTheSameRequestID(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
+func TestAClaimWithoutAnswerIsRepeatedWithItsRequestID(t *testing.T) {
+	p := newFakeServer(t, shellTemplate)
 	p.loseNext = "/api/v1/worker/claim"
 	s := p.offer(script("echo once"))
 	startWorker(t, p)
@@ -241,7 +241,7 @@ func TestAClaimWhoseAnswerWasLostIsAskedAgainWithTheSameRequestID(t *testing.T) 
 func TestEveryCallMayLoseItsAnswerOnce(t *testing.T) {
 	for _, path := range []string{"hello", "claim", "reports", "logs", "leases"} {
 		t.Run(path, func(t *testing.T) {
-			p := newProtocol(t, shellTemplate)
+			p := newFakeServer(t, shellTemplate)
 			p.loseNext = "/api/v1/worker/" + path
 			flag := filepath.Join(t.TempDir(), "go")
 			s := p.offer(script("echo once; while [ ! -e " + flag + " ]; do sleep 0.02; done"))
@@ -258,8 +258,8 @@ func TestEveryCallMayLoseItsAnswerOnce(t *testing.T) {
 	}
 }
 
-func TestAnAttemptThatAnotherWorkerHoldsIsLeftAlone(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
+func TestAnAttemptThatAnotherWorkerHoldsIsDisowned(t *testing.T) {
+	p := newFakeServer(t, shellTemplate)
 	w := startWorker(t, p)
 	flag := filepath.Join(t.TempDir(), "go")
 	s := p.offer(script("echo started; while [ ! -e " + flag + " ]; do sleep 0.02; done; echo done"))
@@ -283,7 +283,7 @@ func TestAnAttemptThatAnotherWorkerHoldsIsLeftAlone(t *testing.T) {
 }
 
 func TestAnOutcomeIsReportedWhenTheServerComesBack(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
+	p := newFakeServer(t, shellTemplate)
 	w := startWorker(t, p)
 	dir := t.TempDir()
 	over := filepath.Join(dir, "over")
@@ -330,10 +330,10 @@ func awaitOutcome(t *testing.T, dir string) {
 	}
 }
 
-func TestAJobThatLosesTheRaceForItsAttemptIsDiscarded(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
+func TestADuplicateJobIsDeleted(t *testing.T) {
+	p := newFakeServer(t, shellTemplate)
 	w := startWorker(t, p, func(o *Options) { o.Limit = 1 })
-	s := p.offer(script("sleep 1000"), func(s *served) { s.ledger = "another" })
+	s := p.offer(script("sleep 1000"), func(s *servedAttempt) { s.ledger = "another" })
 	p.wait(t, "its report", func() bool { return strings.Contains(words(s.kinds()), "submitted") })
 	next := p.offer(script("echo next")) // the slot is free again
 	p.wait(t, "the next", func() bool { return next.ended != nil })
@@ -348,11 +348,11 @@ func TestAJobThatLosesTheRaceForItsAttemptIsDiscarded(t *testing.T) {
 	}
 }
 
-func TestWhoTakesOverSendsTheStoredManifest(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
+func TestATakeoverLaunchesTheStoredManifest(t *testing.T) {
+	p := newFakeServer(t, shellTemplate)
 	stored := `{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"stored-1","annotations":{"berth.dev/job-container":"job"}},
 		"spec":{"template":{"spec":{"containers":[{"name":"job","command":["sh","-c","echo stored"]}]}}}}`
-	s := p.offer(script("echo rendered again"), func(s *served) { s.manifest, s.epoch = []byte(stored), 1 })
+	s := p.offer(script("echo rendered again"), func(s *servedAttempt) { s.manifest, s.epoch = []byte(stored), 1 })
 	startWorker(t, p)
 	p.wait(t, "the end, with the output of the stored manifest", func() bool { return s.ended != nil && string(s.output) == "stored\n" })
 	if s.reports[0].Kind != api.ReportKindSubmitted || value(s.reports[0].JobName) != "stored-1" {
@@ -361,8 +361,8 @@ func TestWhoTakesOverSendsTheStoredManifest(t *testing.T) {
 }
 
 func TestAnAttemptWhoseJobIsGoneEndsAsDeleted(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
-	s := p.offer(script("echo never"), func(s *served) {
+	p := newFakeServer(t, shellTemplate)
+	s := p.offer(script("echo never"), func(s *servedAttempt) {
 		s.manifest, s.epoch, s.uid = []byte(`{"metadata":{"name":"gone"},"spec":{"template":{"spec":{"containers":[]}}}}`), 1, "uid-1"
 	})
 	startWorker(t, p)
@@ -373,7 +373,7 @@ func TestAnAttemptWhoseJobIsGoneEndsAsDeleted(t *testing.T) {
 }
 
 func TestAStopEndsProcessesAndReportsThemAsEvicted(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
+	p := newFakeServer(t, shellTemplate)
 	w := startWorker(t, p)
 	s := p.offer(script("trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.02; done"))
 	p.wait(t, "output", func() bool { return len(s.output) > 0 })
@@ -388,10 +388,10 @@ func TestAStopEndsProcessesAndReportsThemAsEvicted(t *testing.T) {
 	}
 }
 
-func TestAWorkerAtItsLimitClaimsNothingMoreAndStillHearsOfCancels(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
+func TestAWorkerAtItsLimitStillReceivesCancels(t *testing.T) {
+	p := newFakeServer(t, shellTemplate)
 	startWorker(t, p, func(o *Options) { o.Limit = 2 })
-	var all []*served
+	var all []*servedAttempt
 	for range 3 {
 		all = append(all, p.offer(script("echo up; sleep 1000")))
 	}
@@ -407,10 +407,10 @@ func TestAWorkerAtItsLimitClaimsNothingMoreAndStillHearsOfCancels(t *testing.T) 
 	p.wait(t, "the third in the place of the first", func() bool { return all[0].ended != nil && len(all[2].output) > 0 })
 }
 
-func TestAKeyThatIsRefusedEndsTheWorker(t *testing.T) {
+func TestARefusedKeyEndsTheWorker(t *testing.T) {
 	for _, when := range []string{"at the greeting", "later"} {
 		t.Run(when, func(t *testing.T) {
-			p := newProtocol(t, shellTemplate)
+			p := newFakeServer(t, shellTemplate)
 			p.denied = when == "at the greeting"
 			o := testOptions(t, p, t.TempDir())
 			done := make(chan error, 1)
@@ -428,8 +428,8 @@ func TestAKeyThatIsRefusedEndsTheWorker(t *testing.T) {
 	}
 }
 
-func TestARunTheServerHasEndedIsNotLeftRunning(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
+func TestTheJobOfARunThatEndedAtTheServerIsEnded(t *testing.T) {
+	p := newFakeServer(t, shellTemplate)
 	w := startWorker(t, p)
 	s := p.offer(script("echo up; sleep 1000"))
 	p.wait(t, "output", func() bool { return len(s.output) > 0 })
@@ -454,8 +454,8 @@ func waitForNone(t *testing.T, dir string) {
 	}
 }
 
-func TestWhatAnEarlierWorkerLeftIsLetGoOfOnceItsOutcomeIsRecorded(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
+func TestAJobOfAnEarlierWorkerIsFinalizedOnceItsOutcomeIsRecorded(t *testing.T) {
+	p := newFakeServer(t, shellTemplate)
 	dir := t.TempDir()
 	o := testOptions(t, p, dir)
 	left := leaveRecord(t, o, p)
@@ -470,8 +470,8 @@ func TestWhatAnEarlierWorkerLeftIsLetGoOfOnceItsOutcomeIsRecorded(t *testing.T) 
 	waitForNone(t, dir)
 }
 
-func TestAJobTheServerDoesNotKnowIsLetGoOfAfterAGrace(t *testing.T) {
-	p := newProtocol(t, shellTemplate)
+func TestAnUnknownJobIsFinalizedAfterAGracePeriod(t *testing.T) {
+	p := newFakeServer(t, shellTemplate)
 	dir := t.TempDir()
 	o := testOptions(t, p, dir)
 	leaveRecord(t, o, p)
@@ -480,7 +480,7 @@ func TestAJobTheServerDoesNotKnowIsLetGoOfAfterAGrace(t *testing.T) {
 }
 
 // leaveRecord runs an attempt in a runtime that is stopped without being told to let go of it.
-func leaveRecord(t *testing.T, o Options, p *protocol) job.Ref {
+func leaveRecord(t *testing.T, o Options, p *fakeServer) job.Ref {
 	t.Helper()
 	claim := api.Claim{RunID: p.installation, Attempt: 1, Manifest: []byte(`{"metadata":{"name":"left","labels":{"berth.dev/installation":"` +
 		p.installation.String() + `"}},"spec":{"template":{"spec":{"containers":[{"name":"job","command":["sleep","1000"]}]}}}}`)}
@@ -491,7 +491,7 @@ func leaveRecord(t *testing.T, o Options, p *protocol) job.Ref {
 	restored.Attempt.HoldsLease = func() bool { return true }
 	ctx, cancel := context.WithCancel(t.Context())
 	ready, done := make(chan struct{}), make(chan error, 1)
-	go func() { done <- o.Runtime.Run(ctx, p.installation, deaf{}, ready) }()
+	go func() { done <- o.Runtime.Run(ctx, p.installation, deafHandler{}, ready) }()
 	<-ready
 	if _, err := o.Runtime.Launch(ctx, restored.Attempt); err != nil {
 		t.Fatal(err)
@@ -503,12 +503,12 @@ func leaveRecord(t *testing.T, o Options, p *protocol) job.Ref {
 	return restored.Attempt.Ref
 }
 
-// deaf hears nothing.
-type deaf struct{}
+// deafHandler hears nothing.
+type deafHandler struct{}
 
-func (deaf) Observed(job.Ref, job.Observation) {}
-func (deaf) Output(context.Context, job.Ref, int64, []byte) error {
+func (deafHandler) Observed(job.Ref, job.Observation) {}
+func (deafHandler) Output(context.Context, job.Ref, int64, []byte) error {
 	return errors.New("nobody listens")
 }
-func (deaf) Discovered(job.Object) {}
-func (deaf) Gone(job.Object)       {}
+func (deafHandler) Discovered(job.Object) {}
+func (deafHandler) Gone(job.Object)       {}

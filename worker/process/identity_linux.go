@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// identityOf tells a process from a later one with the same number: the boot it runs in and the tick it
-// started at. It is empty when there is no such process, or only its remains.
+// identityOf tells a process from a later one with the same PID: the boot it runs in and the tick it started
+// at. It is empty if there is no such process, or only a zombie.
 func identityOf(pid int) string {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -33,8 +33,8 @@ func identityOf(pid int) string {
 	return strings.TrimSpace(string(boot)) + "/" + fields[19]
 }
 
-// reap waits for the process and calls endGroup while it has ended but is not reaped: its number, and that of
-// its group, are still its own then, so that nothing else can be hit.
+// reap waits for the process and calls endGroup while it has ended but is not reaped: its PID and that of its
+// group cannot be reused until then, so that no other process is hit.
 func reap(cmd *exec.Cmd, endGroup func()) error {
 	for {
 		err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
@@ -47,8 +47,8 @@ func reap(cmd *exec.Cmd, endGroup func()) error {
 }
 
 // killMarked sends SIGKILL to every process whose environment holds the marker, wherever it moved (setsid,
-// reparented), and returns how many there were. A process is held by descriptor while it is looked at, so no
-// later one is hit.
+// reparented), and returns how many there were. A process is held by descriptor meanwhile, so that no later
+// one is hit.
 func killMarked(marker string) int {
 	dirs, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
@@ -68,7 +68,7 @@ func killMarked(marker string) int {
 		if err == nil && hasVariable(environ, marker) && process.Signal(syscall.SIGKILL) == nil {
 			killed++
 		}
-		// Only a descriptor is given back: nothing can be done about a failure, nor has it a consequence.
+		// This only closes a descriptor; a failure has no consequence.
 		_ = process.Release()
 	}
 	return killed

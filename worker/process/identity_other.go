@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// identityOf tells a process from a later one with the same number: when it started, as ps says.
-// It is empty when there is no such process.
+// identityOf tells a process from a later one with the same PID by its start time. It is empty if there is no
+// such process.
 func identityOf(pid int) string {
 	out, err := exec.Command("ps", "-o", "lstart=", "-p", strconv.Itoa(pid)).Output()
 	if err != nil {
@@ -18,7 +18,8 @@ func identityOf(pid int) string {
 	return strings.TrimSpace(string(out))
 }
 
-// reap waits for the process and ends the rest of its group. Waiting without reaping is not to be had here.
+// reap waits for the process and ends the rest of its group. This system cannot wait without
+// reaping.
 func reap(cmd *exec.Cmd, endGroup func()) error {
 	err := cmd.Wait()
 	endGroup()

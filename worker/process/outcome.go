@@ -10,7 +10,7 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// cause is why a process was told to end; empty when nobody told it.
+// cause is why a process was asked to end; empty if it was not.
 type cause string
 
 const (
@@ -18,9 +18,9 @@ const (
 	byCancel    cause = "cancel"
 	byDeadline  cause = "deadline"
 	byStop      cause = "stop"
-	byDiscard   cause = "discard"
-	stopMessage       = "the worker that ran it was stopped, and a process can not outlive its worker"
-	diedMessage       = "the worker that ran it died, and a process can not outlive its worker; what was left of it has been ended"
+	byDelete    cause = "discard"
+	stopMessage       = "its worker was stopped, and a process cannot outlive its worker"
+	diedMessage       = "its worker died, and a process cannot outlive its worker; the rest of it was killed"
 )
 
 // exit is how a process ended.
@@ -37,16 +37,16 @@ func exitOf(state *os.ProcessState) exit {
 	return exit{code: int32(state.ExitCode())}
 }
 
-// outcome says what the end of a process means. Whoever was told to end did not end by itself, whatever its
-// exit code.
-func outcome(why cause, e exit, deadline time.Duration) job.Observation {
+// outcomeOf is how the end of a process counts. A process that was asked to end did not end by itself,
+// whatever its exit code.
+func outcomeOf(why cause, e exit, deadline time.Duration) job.Observation {
 	seen := job.Observation{Phase: job.Ended, ExitCode: &e.code}
 	switch why {
-	case byCancel, byDiscard:
+	case byCancel, byDelete:
 		seen.Category, seen.Message = api.CategoryCancelled, "cancelled: "+e.String()
 	case byDeadline:
 		seen.Category, seen.Message = api.CategoryDeadline, fmt.Sprintf(
-			"ran longer than its activeDeadlineSeconds (%s): %s",
+			"exceeded activeDeadlineSeconds (%s): %s",
 			deadline,
 			e,
 		)
@@ -58,7 +58,7 @@ func outcome(why cause, e exit, deadline time.Duration) job.Observation {
 			break
 		}
 		seen.Category = api.CategoryApp
-		if e.signal != 0 { // an exit code says all by itself
+		if e.signal != 0 { // an exit code needs no message
 			seen.Message = e.String()
 		}
 	}
@@ -67,18 +67,23 @@ func outcome(why cause, e exit, deadline time.Duration) job.Observation {
 
 func (e exit) String() string {
 	if e.signal != 0 {
-		return fmt.Sprintf("ended by signal %d (%s)", int(e.signal), e.signal)
+		return fmt.Sprintf("killed by signal %d (%s)", int(e.signal), e.signal)
 	}
 	return fmt.Sprintf("exit code %d", e.code)
 }
 
-// died is the outcome of what ran when its worker died.
-func died(at time.Time) job.Observation {
-	return job.Observation{Phase: job.Ended, Category: api.CategoryUnknown, Message: diedMessage, EndedAt: &at}
+// diedOutcome is the outcome of a process that ran when its worker died.
+func diedOutcome(at time.Time) job.Observation {
+	return job.Observation{
+		Phase:    job.Ended,
+		Category: api.CategoryUnknown,
+		Message:  diedMessage,
+		EndedAt:  &at,
+	}
 }
 
-// missing is what is seen of an attempt that has no record here.
-func missing(at time.Time) job.Observation {
+// deletedOutcome is the outcome of an attempt without a record on this host.
+func deletedOutcome(at time.Time) job.Observation {
 	return job.Observation{Phase: job.Ended, Category: api.CategoryDeleted, EndedAt: &at,
-		Message: "no process of this attempt is known on this host: its files are gone"}
+		Message: "the files of this attempt are gone from the data directory of this host"}
 }

@@ -13,33 +13,32 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// defaultGrace is what Kubernetes gives a container between SIGTERM and SIGKILL where the manifest says
-// nothing.
+// defaultGrace is the default of Kubernetes between SIGTERM and SIGKILL.
 const defaultGrace = 30 * time.Second
 
-// noImage begins the name of an image whose author knows that there is none: a Job can not do without a name.
-const noImage = "process:"
+// noImagePrefix begins the image name of a template that is written for processes: a Job needs some image
+// name.
+const noImagePrefix = "process:"
 
-// plan is what the manifest asks of a process.
+// plan is the part of a manifest that a process can honour.
 type plan struct {
 	args     []string          // the program and its arguments, expanded
 	env      map[string]string // the manifest's, expanded
-	dir      string            // empty: a fresh one
+	dir      string            // empty for a new one
 	grace    time.Duration
 	deadline time.Duration // 0: none
-	// ignored names what the manifest has and a process can not honour.
-	ignored []string
+	// unsupported names the fields of the manifest that have no effect on a process.
+	unsupported []string
 }
 
-// planOf reads the manifest. What would make the workload something else than it says is refused, with a
-// hint.
-func planOf(a job.Attempt) (plan, *job.Refused) {
+// newPlan reads the manifest. It refuses what would change the workload if it were ignored.
+func newPlan(a job.Attempt) (plan, *job.Refused) {
 	pod := a.Manifest.Spec.Template.Spec
 	container := jobContainer(pod, a.Container)
 	if container == nil {
-		return plan{}, refuse("the manifest has no container %q: nothing to run", a.Container)
+		return plan{}, refuse("the manifest has no container %q", a.Container)
 	}
-	env, refused := literalEnv(*container, a.Secret)
+	env, refused := environment(*container, a.Secret)
 	if refused != nil {
 		return plan{}, refused
 	}
@@ -50,12 +49,12 @@ func planOf(a job.Attempt) (plan, *job.Refused) {
 	}
 	if len(container.Command) == 0 || args[0] == "" {
 		return plan{}, refuse(
-			"container %q has no command: a process has no image whose entrypoint could run, so the template has to set `command`",
+			"container %q has no command: a process has no entrypoint; set `command` in the template",
 			container.Name,
 		)
 	}
 	return plan{
-		args: args, env: env, dir: container.WorkingDir, ignored: ignored(pod, *container),
+		args: args, env: env, dir: container.WorkingDir, unsupported: unsupported(pod, *container),
 		grace: seconds(pod.TerminationGracePeriodSeconds, defaultGrace),
 		deadline: shortest(
 			seconds(a.Manifest.Spec.ActiveDeadlineSeconds, 0),
@@ -77,24 +76,24 @@ func jobContainer(pod corev1.PodSpec, name string) *corev1.Container {
 	return nil
 }
 
-// literalEnv is the container's environment; a later entry wins and may refer to earlier ones. What the
-// manifest refers to in the attempt's own Secret is at hand without a cluster.
-func literalEnv(c corev1.Container, secret *job.Secret) (map[string]string, *job.Refused) {
+// environment is the container's environment. A later entry wins and may refer to earlier ones. Only the
+// attempt's own Secret can be read without a cluster.
+func environment(c corev1.Container, secret *job.Secret) (map[string]string, *job.Refused) {
 	if len(c.EnvFrom) > 0 {
 		return nil, refuse(
-			"container %q takes environment from a Secret or ConfigMap (envFrom): a process has no cluster to read it from; give the values in `env`",
+			"container %q uses envFrom, which a process cannot read; list the values in `env`",
 			c.Name,
 		)
 	}
 	env := map[string]string{}
 	for _, v := range c.Env {
 		if v.ValueFrom != nil {
-			if value, ok := sealed(v.ValueFrom, secret); ok {
+			if value, ok := secretValue(v.ValueFrom, secret); ok {
 				env[v.Name] = value
 				continue
 			}
 			return nil, refuse(
-				"environment variable %s of container %q comes from the cluster (valueFrom): a process has none to read it from; give it a value",
+				"variable %s of container %q uses valueFrom, which a process cannot read; set its value",
 				v.Name,
 				c.Name,
 			)
@@ -107,8 +106,8 @@ func literalEnv(c corev1.Container, secret *job.Secret) (map[string]string, *job
 	return env, nil
 }
 
-// sealed is the value that a reference to the attempt's own Secret stands for.
-func sealed(from *corev1.EnvVarSource, secret *job.Secret) (string, bool) {
+// secretValue resolves a reference to the attempt's own Secret.
+func secretValue(from *corev1.EnvVarSource, secret *job.Secret) (string, bool) {
 	if secret == nil || from.SecretKeyRef == nil || from.SecretKeyRef.Name != secret.Name {
 		return "", false
 	}
@@ -116,15 +115,15 @@ func sealed(from *corev1.EnvVarSource, secret *job.Secret) (string, bool) {
 	return value, ok
 }
 
-// ignored lists what a process can not honour, in the words of the manifest.
-func ignored(pod corev1.PodSpec, c corev1.Container) []string {
+// unsupported lists the fields of the manifest that have no effect on a process.
+func unsupported(pod corev1.PodSpec, c corev1.Container) []string {
 	var fields []string
 	add := func(there bool, name string) {
 		if there {
 			fields = append(fields, name)
 		}
 	}
-	add(c.Image != "" && !strings.HasPrefix(c.Image, noImage), "image")
+	add(c.Image != "" && !strings.HasPrefix(c.Image, noImagePrefix), "image")
 	add(len(c.Resources.Limits)+len(c.Resources.Requests)+len(c.Resources.Claims) > 0, "resources")
 	add(len(pod.Volumes)+len(c.VolumeMounts)+len(c.VolumeDevices) > 0, "volumes")
 	add(len(pod.InitContainers) > 0, "initContainers")
@@ -138,11 +137,12 @@ func ignored(pod corev1.PodSpec, c corev1.Container) []string {
 	return fields
 }
 
-// environ is the environment of the process: what a program needs from this host to run at all, and the
-// manifest's. Nothing else of the worker's own environment, which holds its key.
+// environ is the environment of the process: a few variables of this host that most programs need, and
+// those of the manifest. The rest of the worker's environment is left out, because it holds its API key.
 func (p plan) environ(host func(name string) (string, bool), extra map[string]string) []string {
 	env := map[string]string{}
-	for _, name := range []string{"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR"} {
+	inherited := []string{"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR"}
+	for _, name := range inherited {
 		if value, ok := host(name); ok {
 			env[name] = value
 		}
@@ -161,12 +161,12 @@ func (p plan) environ(host func(name string) (string, bool), extra map[string]st
 	return list
 }
 
-// diagnosis says what of the manifest has no effect here.
+// diagnosis names the fields that have no effect; empty if there are none.
 func (p plan) diagnosis() string {
-	if len(p.ignored) == 0 {
+	if len(p.unsupported) == 0 {
 		return ""
 	}
-	return "runs as a process of this host, where these have no effect: " + strings.Join(p.ignored, ", ")
+	return "runs as a process of this host; without effect: " + strings.Join(p.unsupported, ", ")
 }
 
 func seconds(n *int64, otherwise time.Duration) time.Duration {

@@ -13,99 +13,90 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// markerName is the variable by which every descendant of an attempt's process is known.
+// markerName is the environment variable that every descendant of an attempt's process inherits.
 const markerName = "BERTH_PROCESS_UID"
 
 const (
 	// pipeDelay is how long output may still come after the process has ended, from descendants that hold its
 	// pipe.
 	pipeDelay = 2 * time.Second
-	// followDelay is how long the outcome waits for the output to be handed over. It never depends on it.
+	// followDelay is how long the outcome waits for the output to be handed over.
 	followDelay = 500 * time.Millisecond
-	// releasePatience is how long the files of an attempt are kept for output that nobody takes.
-	releasePatience = 45 * time.Second
+	// finalizePatience is how long the files of an attempt are kept for output that is not handed over yet.
+	finalizePatience = 45 * time.Second
 	// stopPatience is how long output may still be handed over when the runtime ends.
 	stopPatience = 3 * time.Second
 )
 
-// process is one attempt: a live one, or what is left of one.
+// process is one attempt: a live one, or one that has ended.
 type process struct {
-	shelf     shelf
+	records   recordStore
 	now       func() time.Time
 	node      string
 	plan      plan
 	stopGrace time.Duration
 	spool     *spool
-	// ask tells a live process to end; the first cause counts.
-	ask chan cause
-	// ended is closed when the outcome is there.
+	// endRequests asks a live process to end; the first cause counts.
+	endRequests chan cause
+	// ended is closed once the outcome was observed.
 	ended chan struct{}
 
-	mu        sync.Mutex
-	record    record
-	seen      job.Observation
-	following chan struct{} // closed when the newest follower has ended; nil before there was one
+	mu          sync.Mutex
+	record      record
+	observation job.Observation
+	following   chan struct{} // closed when the newest follower has ended; nil before there was one
 	// stopFollowing ends it.
 	stopFollowing context.CancelFunc
-	// forgotten: nobody wants to hear of it. released: its files go as soon as it has ended.
-	forgotten, released bool
+	// disowned: observations are not reported any more. finalized: its files are removed once it has ended.
+	disowned, finalized bool
 }
 
 func newProcess(r *Runtime, rec record, what plan, out *spool) *process {
 	return &process{
-		shelf:     r.shelf,
-		now:       r.now,
-		node:      r.node,
-		plan:      what,
-		stopGrace: r.stopGrace,
-		spool:     out,
-		record:    rec,
-		ask:       make(chan cause, 8),
-		ended:     make(chan struct{}),
+		records:     r.records,
+		now:         r.now,
+		node:        r.node,
+		plan:        what,
+		stopGrace:   r.stopGrace,
+		spool:       out,
+		record:      rec,
+		endRequests: make(chan cause, 8),
+		ended:       make(chan struct{}),
 	}
 }
 
-// observe keeps what is seen and tells it, in order.
+// observe stores an observation and reports it, in order.
 func (p *process) observe(h job.Handler, seen job.Observation) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.seen = seen
-	if !p.forgotten {
+	p.observation = seen
+	if !p.disowned {
 		h.Observed(p.record.ref(), seen)
 	}
 }
 
-// conclude keeps the outcome, then tells it: a worker that dies in between leaves it to the next one.
-func (p *process) conclude(h job.Handler, seen job.Observation, log *slog.Logger) {
+// recordOutcome saves the outcome, then reports it: if the worker dies in between, the next one reports it.
+func (p *process) recordOutcome(h job.Handler, seen job.Observation, log *slog.Logger) {
 	p.mu.Lock()
 	p.record.Outcome = &seen
 	rec := p.record
 	p.mu.Unlock()
-	if err := p.shelf.save(rec); err != nil {
-		log.Warn(
-			"outcome of a process not kept on disk",
-			"run",
-			rec.Run,
-			"attempt",
-			rec.Attempt,
-			"error",
-			err,
-		)
+	if err := p.records.save(rec); err != nil {
+		log.Warn("cannot save the outcome of a process", "run", rec.Run, "attempt", rec.Attempt, "error", err)
 	}
-	p.handedOver(context.Background(), followDelay)
+	p.waitForOutput(context.Background(), followDelay)
 	p.observe(h, seen)
 	p.mu.Lock()
-	forgotten, released := p.forgotten, p.released
+	disowned, finalized := p.disowned, p.finalized
 	p.mu.Unlock()
-	if forgotten && !released {
+	if disowned && !finalized {
 		h.Discovered(job.Object{Ref: rec.ref(), UID: rec.UID})
 	}
 	close(p.ended)
 }
 
-// handedOver waits until the output of an ended process has been handed over, as long as that is worth
-// waiting for.
-func (p *process) handedOver(ctx context.Context, patience time.Duration) {
+// waitForOutput waits until the output of an ended process was handed over, at most for the patience.
+func (p *process) waitForOutput(ctx context.Context, patience time.Duration) {
 	p.mu.Lock()
 	following, over := p.following, p.record.Outcome != nil
 	p.mu.Unlock()
@@ -121,7 +112,7 @@ func (p *process) handedOver(ctx context.Context, patience time.Duration) {
 	}
 }
 
-// supervise sees a started process through to its end and returns its outcome, with all it started gone.
+// supervise waits for the end of a process, kills its descendants and returns its outcome.
 func (p *process) supervise(cmd *exec.Cmd, output *os.File) job.Observation {
 	pumped := make(chan error, 1)
 	go func() {
@@ -135,20 +126,21 @@ func (p *process) supervise(cmd *exec.Cmd, output *os.File) job.Observation {
 		// The exit status is read from ProcessState; an error here says the same.
 		_ = reap(cmd, group.end)
 	}()
-	why := p.await(gone, group)
+	why := p.waitForEnd(gone, group)
 	killMarked(markerName + "=" + p.record.UID)
 	drain(pumped, output)
 	p.spool.finish()
 
 	at := p.now()
-	seen := outcome(why, exitOf(cmd.ProcessState), p.plan.deadline)
+	seen := outcomeOf(why, exitOf(cmd.ProcessState), p.plan.deadline)
 	seen.UID, seen.EndedAt, seen.LastLines = p.record.UID, &at, p.spool.lastLines()
 	seen.Node, seen.RunningSince = p.node, p.record.StartedAt
 	return seen
 }
 
-// await waits for the end, and brings it about when asked to: SIGTERM to the group, SIGKILL after the grace.
-func (p *process) await(gone <-chan struct{}, group *group) cause {
+// waitForEnd waits for the end of the process. When asked to end it, it sends SIGTERM to the group, and
+// SIGKILL after the grace period.
+func (p *process) waitForEnd(gone <-chan struct{}, group *group) cause {
 	why := byItself
 	var deadline, kill <-chan time.Time
 	if p.plan.deadline > 0 {
@@ -179,7 +171,7 @@ func (p *process) await(gone <-chan struct{}, group *group) cause {
 		select {
 		case <-gone:
 			return why
-		case reason := <-p.ask:
+		case reason := <-p.endRequests:
 			end(reason)
 		case <-deadline:
 			end(byDeadline)
@@ -192,7 +184,7 @@ func (p *process) await(gone <-chan struct{}, group *group) cause {
 // graceFor is the time between SIGTERM and SIGKILL.
 func (p *process) graceFor(why cause) time.Duration {
 	switch why {
-	case byDiscard:
+	case byDelete:
 		return 0
 	case byStop:
 		return min(p.plan.grace, p.stopGrace)
@@ -201,7 +193,7 @@ func (p *process) graceFor(why cause) time.Duration {
 	}
 }
 
-// drain waits for the pump, and cuts it off where a descendant that got away holds the pipe open.
+// drain waits for the rest of the output, for a bounded time: a descendant may hold the pipe open.
 func drain(pumped <-chan error, output *os.File) {
 	timer := time.NewTimer(pipeDelay)
 	defer timer.Stop()
@@ -209,20 +201,19 @@ func drain(pumped <-chan error, output *os.File) {
 	case <-pumped:
 	case <-timer.C:
 	}
-	// Closing ends the pump where it still reads; what it could not read is lost, and the outcome does not
-	// depend on it.
+	// Closing ends the reader. Unread output is lost; the outcome does not depend on it.
 	_ = output.Close()
 }
 
-// tell asks the process to end. A process that has been asked before, or has ended, is left as it is.
-func (p *process) tell(why cause) {
+// requestEnd asks the process to end. Further requests have no effect.
+func (p *process) requestEnd(why cause) {
 	select {
-	case p.ask <- why:
+	case p.endRequests <- why:
 	default:
 	}
 }
 
-// follow hands the output over from the offset on, until its end, or until it is not wanted any more.
+// follow hands the output over from the offset on, until its end or until the handler refuses it.
 func (p *process) follow(ctx context.Context, h job.Handler, offset int64) {
 	ref := p.record.ref()
 	buf := make([]byte, 32<<10)
@@ -251,12 +242,12 @@ func (g *group) signal(sig syscall.Signal) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.gone {
-		// The only failure there can be is that nobody is left to be signalled.
+		// The only possible failure is that no process is left.
 		_ = syscall.Kill(-g.pid, sig)
 	}
 }
 
-// end kills what is left of the group, for the last time.
+// end kills the rest of the group. No signal is sent after that.
 func (g *group) end() {
 	g.signal(syscall.SIGKILL)
 	g.mu.Lock()

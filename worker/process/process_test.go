@@ -45,7 +45,7 @@ func beWorker(dir string) int {
 		return 3
 	}
 	ready := make(chan struct{})
-	go func() { _ = r.Run(context.Background(), installation, newEar(), ready) }()
+	go func() { _ = r.Run(context.Background(), installation, newRecorder(), ready) }()
 	<-ready
 	if _, err := r.Launch(context.Background(), attempt(uuid.MustParse(os.Getenv("TEST_RUN")), 1,
 		"sleep 1000 & setsid sleep 1000 & echo started; wait")); err != nil {
@@ -55,8 +55,8 @@ func beWorker(dir string) int {
 	select {}
 }
 
-// ear hears what a runtime tells.
-type ear struct {
+// recorder hears what a runtime tells.
+type recorder struct {
 	mu      sync.Mutex
 	changed *sync.Cond
 	seen    map[job.Ref][]job.Observation
@@ -64,22 +64,22 @@ type ear struct {
 	found   []job.Object
 }
 
-func newEar() *ear {
-	e := &ear{seen: map[job.Ref][]job.Observation{}, output: map[job.Ref]string{}}
+func newRecorder() *recorder {
+	e := &recorder{seen: map[job.Ref][]job.Observation{}, output: map[job.Ref]string{}}
 	e.changed = sync.NewCond(&e.mu)
 	return e
 }
 
-func (e *ear) Observed(ref job.Ref, seen job.Observation) {
+func (e *recorder) Observed(ref job.Ref, seen job.Observation) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.seen[ref] = append(e.seen[ref], seen)
 	e.changed.Broadcast()
 }
 
-// Output takes what comes twice once, as a worker does: who launches or adopts again is told from the
+// Output takes repeated bytes once, as a worker does: a second launch or adopt hands the output over from the
 // beginning.
-func (e *ear) Output(_ context.Context, ref job.Ref, offset int64, text []byte) error {
+func (e *recorder) Output(_ context.Context, ref job.Ref, offset int64, text []byte) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	known := int64(len(e.output[ref])) - offset
@@ -92,9 +92,9 @@ func (e *ear) Output(_ context.Context, ref job.Ref, offset int64, text []byte) 
 	return nil
 }
 
-func (e *ear) Gone(job.Object) {}
+func (e *recorder) Gone(job.Object) {}
 
-func (e *ear) Discovered(found job.Object) {
+func (e *recorder) Discovered(found job.Object) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.found = append(e.found, found)
@@ -102,7 +102,7 @@ func (e *ear) Discovered(found job.Object) {
 }
 
 // wait blocks until the condition holds.
-func (e *ear) wait(t *testing.T, what string, condition func() bool) {
+func (e *recorder) wait(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
@@ -117,7 +117,7 @@ func (e *ear) wait(t *testing.T, what string, condition func() bool) {
 	}
 }
 
-func (e *ear) last(ref job.Ref) job.Observation {
+func (e *recorder) last(ref job.Ref) job.Observation {
 	if all := e.seen[ref]; len(all) > 0 {
 		return all[len(all)-1]
 	}
@@ -125,7 +125,7 @@ func (e *ear) last(ref job.Ref) job.Observation {
 }
 
 // waitEnd waits for the end of the attempt and returns it.
-func (e *ear) waitEnd(t *testing.T, ref job.Ref) job.Observation {
+func (e *recorder) waitEnd(t *testing.T, ref job.Ref) job.Observation {
 	t.Helper()
 	e.wait(t, "the end", func() bool { return e.last(ref).Phase == job.Ended })
 	e.mu.Lock()
@@ -150,8 +150,8 @@ func attempt(run uuid.UUID, number int, script string, edit ...func(*batchv1.Job
 // started is a runtime that a test has started.
 type started struct {
 	*Runtime
-	ear  *ear
-	stop func()
+	recorder *recorder
+	stop     func()
 }
 
 func start(t *testing.T, dir string) *started {
@@ -160,7 +160,7 @@ func start(t *testing.T, dir string) *started {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := newEar()
+	e := newRecorder()
 	ctx, cancel := context.WithCancel(t.Context())
 	ready, done := make(chan struct{}), make(chan error, 1)
 	go func() { done <- r.Run(ctx, installation, e, ready) }()
@@ -176,7 +176,7 @@ func start(t *testing.T, dir string) *started {
 		}
 	})
 	t.Cleanup(stop)
-	return &started{Runtime: r, ear: e, stop: stop}
+	return &started{Runtime: r, recorder: e, stop: stop}
 }
 
 func (s *started) launch(t *testing.T, a job.Attempt) job.Launched {
@@ -188,7 +188,7 @@ func (s *started) launch(t *testing.T, a job.Attempt) job.Launched {
 	return made
 }
 
-func TestWhatAProcessGets(t *testing.T) {
+func TestAProcessGetsArgumentsEnvironmentAndDirectory(t *testing.T) {
 	t.Setenv("BERTH_API_KEY", "berth_secret")
 	s := start(t, t.TempDir())
 	tests := map[string]struct {
@@ -212,9 +212,9 @@ func TestWhatAProcessGets(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := attempt(uuid.New(), 1, "", func(j *batchv1.Job) { test.edit(&j.Spec.Template.Spec.Containers[0]) })
 			s.launch(t, a)
-			end := s.ear.waitEnd(t, a.Ref)
-			if !end.Succeeded || s.ear.output[a.Ref] != test.want || end.LastLines != test.want {
-				t.Errorf("ended as %+v with output %q, want %q", end, s.ear.output[a.Ref], test.want)
+			end := s.recorder.waitEnd(t, a.Ref)
+			if !end.Succeeded || s.recorder.output[a.Ref] != test.want || end.LastLines != test.want {
+				t.Errorf("ended as %+v with output %q, want %q", end, s.recorder.output[a.Ref], test.want)
 			}
 		})
 	}
@@ -228,7 +228,7 @@ func env(pairs ...string) []corev1.EnvVar {
 	return list
 }
 
-func TestWhatAProcessCanNotBeIsRefusedWithAHint(t *testing.T) {
+func TestAManifestThatAProcessCannotHonourIsRefusedWithAHint(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
 	tests := map[string]struct {
@@ -287,10 +287,10 @@ func TestLaunchingTwiceStartsOneProcess(t *testing.T) {
 	if fresh != 1 {
 		t.Errorf("%d launches say that they created it, want 1", fresh)
 	}
-	s.ear.wait(t, "output", func() bool { return s.ear.output[a.Ref] != "" })
-	s.ear.mu.Lock()
-	defer s.ear.mu.Unlock()
-	if got := s.ear.output[a.Ref]; got != "once\n" {
+	s.recorder.wait(t, "output", func() bool { return s.recorder.output[a.Ref] != "" })
+	s.recorder.mu.Lock()
+	defer s.recorder.mu.Unlock()
+	if got := s.recorder.output[a.Ref]; got != "once\n" {
 		t.Errorf("output is %q, want once", got)
 	}
 }
@@ -312,17 +312,17 @@ func TestADeadlineEndsAProcess(t *testing.T) {
 	s := start(t, t.TempDir())
 	a := attempt(uuid.New(), 1, "sleep 1000", func(j *batchv1.Job) { one := int64(1); j.Spec.ActiveDeadlineSeconds = &one })
 	s.launch(t, a)
-	if end := s.ear.waitEnd(t, a.Ref); end.Category != api.CategoryDeadline {
+	if end := s.recorder.waitEnd(t, a.Ref); end.Category != api.CategoryDeadline {
 		t.Errorf("ended as %s (%s), want deadline", end.Category, end.Message)
 	}
 }
 
-func TestAReleasedAttemptLeavesNothingBehind(t *testing.T) {
+func TestAFinalizedAttemptLeavesNoFiles(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
 	a := attempt(uuid.New(), 1, "echo x > file")
 	made := s.launch(t, a)
-	s.ear.waitEnd(t, a.Ref)
+	s.recorder.waitEnd(t, a.Ref)
 	for _, uid := range []string{"another", made.UID, made.UID} {
 		if err := s.Finalize(t.Context(), job.Object{Ref: a.Ref, UID: uid}); err != nil {
 			t.Fatal(err)
@@ -333,33 +333,33 @@ func TestAReleasedAttemptLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-func TestOfADiscardedAttemptNothingIsHeard(t *testing.T) {
+func TestADuplicateIsKilledWithoutObservation(t *testing.T) {
 	dir := t.TempDir()
 	s := start(t, dir)
 	a := attempt(uuid.New(), 1, "trap '' TERM; echo up; while :; do sleep 0.1; done")
 	made := s.launch(t, a)
-	s.ear.wait(t, "output", func() bool { return s.ear.output[a.Ref] != "" })
+	s.recorder.wait(t, "output", func() bool { return s.recorder.output[a.Ref] != "" })
 	if err := s.DeleteDuplicate(t.Context(), job.Object{Ref: a.Ref, UID: made.UID}); err != nil {
 		t.Fatal(err)
 	}
 	s.stop()
-	if last := s.ear.last(a.Ref); last.Phase == job.Ended {
-		t.Errorf("its end was told: %+v", last)
+	if last := s.recorder.last(a.Ref); last.Phase == job.Ended {
+		t.Errorf("its end was observed: %+v", last)
 	}
 	if left := records(t, dir); len(left) > 0 {
 		t.Errorf("records left: %v", left)
 	}
 }
 
-func TestTwoWorkersCanNotUseOneDirectory(t *testing.T) {
+func TestTwoWorkersCannotUseOneDirectory(t *testing.T) {
 	dir := t.TempDir()
 	start(t, dir)
 	second, err := New(Options{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := second.Run(t.Context(), installation, newEar(), make(chan struct{})); err == nil || !strings.Contains(err.Error(), "another worker uses") {
-		t.Errorf("the second one ended with %v, want a word on the first", err)
+	if err := second.Run(t.Context(), installation, newRecorder(), make(chan struct{})); err == nil || !strings.Contains(err.Error(), "in use by another worker") {
+		t.Errorf("the second one ended with %v, want an error about the first", err)
 	}
 }
 
@@ -378,13 +378,13 @@ func TestWhatRanWhenItsWorkerWasKilledIsEndedAndRecorded(t *testing.T) {
 		t.Fatalf("the worker said %q: %v", line, err)
 	}
 	ref := job.Ref{RunID: run, Attempt: 1}
-	awaitOutput(t, shelf{dir}.output(ref))
+	awaitOutput(t, recordStore{dir}.outputPath(ref))
 	if err := worker.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	// It was killed: Wait says so.
 	_ = worker.Wait()
-	rec, err := shelf{dir}.load(ref)
+	rec, err := recordStore{dir}.load(ref)
 	if err != nil || rec == nil {
 		t.Fatalf("no record: %v", err)
 	}
@@ -396,16 +396,16 @@ func TestWhatRanWhenItsWorkerWasKilledIsEndedAndRecorded(t *testing.T) {
 	if left := marked(t, rec.UID); len(left) > 0 {
 		t.Errorf("still running: %v", left)
 	}
-	s.ear.wait(t, "that it was found", func() bool { return len(s.ear.found) == 1 && s.ear.found[0].Ref == ref })
+	s.recorder.wait(t, "that it was found", func() bool { return len(s.recorder.found) == 1 && s.recorder.found[0].Ref == ref })
 	made := s.launch(t, attempt(run, 1, "echo a second time"))
 	if !made.Adopted || made.UID != rec.UID {
 		t.Errorf("launched as %+v, want that of the killed worker adopted", made)
 	}
-	end := s.ear.waitEnd(t, ref)
-	if end.Category != api.CategoryUnknown || !strings.Contains(end.Message, "worker that ran it died") || end.UID != rec.UID {
+	end := s.recorder.waitEnd(t, ref)
+	if end.Category != api.CategoryUnknown || !strings.Contains(end.Message, "its worker died") || end.UID != rec.UID {
 		t.Errorf("ended as %+v, want unknown, with why", end)
 	}
-	s.ear.wait(t, "its output", func() bool { return s.ear.output[ref] == "started\n" })
+	s.recorder.wait(t, "its output", func() bool { return s.recorder.output[ref] == "started\n" })
 }
 
 // awaitOutput waits until the file holds something.
@@ -447,7 +447,7 @@ func marked(t *testing.T, uid string) []int {
 	return pids
 }
 
-func TestAProcessThatOnlyHasTheNumberOfAnAttemptsIsNotTouched(t *testing.T) {
+func TestAProcessThatReusedAPIDIsNotKilled(t *testing.T) {
 	bystander := exec.Command("sleep", "1000")
 	bystander.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := bystander.Start(); err != nil {
@@ -461,7 +461,7 @@ func TestAProcessThatOnlyHasTheNumberOfAnAttemptsIsNotTouched(t *testing.T) {
 		_ = bystander.Wait()
 	}()
 	rec := record{Run: uuid.New(), Attempt: 1, UID: uuid.NewString(), PID: bystander.Process.Pid, Identity: "another boot/1"}
-	if err := endRemains(t.Context(), rec); err != nil {
+	if err := killLeftover(t.Context(), rec); err != nil {
 		t.Fatal(err)
 	}
 	if identityOf(bystander.Process.Pid) == "" {
@@ -469,55 +469,55 @@ func TestAProcessThatOnlyHasTheNumberOfAnAttemptsIsNotTouched(t *testing.T) {
 	}
 }
 
-func TestAProcessThatWasOverBeforeItsIdentityWasReadIsNotWaitedFor(t *testing.T) {
+func TestALeftoverWithoutIdentityIsNotWaitedFor(t *testing.T) {
 	over := exec.Command("true")
 	if err := over.Run(); err != nil {
 		t.Fatal(err)
 	}
-	if err := endRemains(t.Context(), record{Run: uuid.New(), Attempt: 1, UID: uuid.NewString(), PID: over.Process.Pid}); err != nil {
+	if err := killLeftover(t.Context(), record{Run: uuid.New(), Attempt: 1, UID: uuid.NewString(), PID: over.Process.Pid}); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestAnOutcomeThatWasKeptIsToldByTheNextWorker(t *testing.T) {
+func TestASavedOutcomeIsObservedByTheNextWorker(t *testing.T) {
 	dir := t.TempDir()
 	first := start(t, dir)
 	a := attempt(uuid.New(), 1, "echo last words; exit 4")
 	first.launch(t, a)
-	first.ear.waitEnd(t, a.Ref)
+	first.recorder.waitEnd(t, a.Ref)
 	first.stop()
 	second := start(t, dir)
 	if err := second.Adopt(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
-	end := second.ear.waitEnd(t, a.Ref)
+	end := second.recorder.waitEnd(t, a.Ref)
 	if end.Category != api.CategoryApp || *end.ExitCode != 4 || end.LastLines != "last words\n" {
-		t.Errorf("told as %+v, want exit code 4", end)
+		t.Errorf("observed as %+v, want exit code 4", end)
 	}
-	second.ear.wait(t, "its output", func() bool { return second.ear.output[a.Ref] == "last words\n" })
+	second.recorder.wait(t, "its output", func() bool { return second.recorder.output[a.Ref] == "last words\n" })
 }
 
-func TestFollowingGoesOnFromTheOffsetGiven(t *testing.T) {
+func TestFollowingStartsAtTheOffset(t *testing.T) {
 	dir := t.TempDir()
 	first := start(t, dir)
 	a := attempt(uuid.New(), 1, "echo one; echo two")
 	first.launch(t, a)
-	first.ear.waitEnd(t, a.Ref)
+	first.recorder.waitEnd(t, a.Ref)
 	first.stop()
 	second := start(t, dir)
-	second.ear.output[a.Ref] = "one\n"
+	second.recorder.output[a.Ref] = "one\n"
 	a.OutputOffset = 4
 	if err := second.Adopt(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
-	second.ear.wait(t, "the rest", func() bool { return second.ear.output[a.Ref] == "one\ntwo\n" })
+	second.recorder.wait(t, "the rest", func() bool { return second.recorder.output[a.Ref] == "one\ntwo\n" })
 }
 
 func TestADescendantThatLeftItsGroupIsEndedWithTheProcess(t *testing.T) {
 	s := start(t, t.TempDir())
 	a := attempt(uuid.New(), 1, "setsid sleep 1000 & sleep 0.2; echo over")
 	made := s.launch(t, a)
-	if end := s.ear.waitEnd(t, a.Ref); !end.Succeeded || end.LastLines != "over\n" {
+	if end := s.recorder.waitEnd(t, a.Ref); !end.Succeeded || end.LastLines != "over\n" {
 		t.Errorf("ended as %+v, want succeeded", end)
 	}
 	if left := marked(t, made.UID); len(left) > 0 {
@@ -525,7 +525,7 @@ func TestADescendantThatLeftItsGroupIsEndedWithTheProcess(t *testing.T) {
 	}
 }
 
-func TestWhatHasNoEffectIsSaidOnce(t *testing.T) {
+func TestFieldsWithoutEffectAreDiagnosed(t *testing.T) {
 	s := start(t, t.TempDir())
 	a := attempt(uuid.New(), 1, "true", func(j *batchv1.Job) {
 		c := &j.Spec.Template.Spec.Containers[0]
@@ -533,12 +533,12 @@ func TestWhatHasNoEffectIsSaidOnce(t *testing.T) {
 		c.VolumeMounts = []corev1.VolumeMount{{Name: "v"}}
 	})
 	s.launch(t, a)
-	s.ear.waitEnd(t, a.Ref)
+	s.recorder.waitEnd(t, a.Ref)
 	var phases []string
-	for _, o := range s.ear.seen[a.Ref] {
+	for _, o := range s.recorder.seen[a.Ref] {
 		phases = append(phases, string(o.Phase)+o.Diagnosis)
 	}
-	want := []string{"pendingruns as a process of this host, where these have no effect: image, volumes", "running", "ended"}
+	want := []string{"pendingruns as a process of this host; without effect: image, volumes", "running", "ended"}
 	if diff := cmp.Diff(want, phases); diff != "" {
 		t.Errorf("observed (-want +got):\n%s", diff)
 	}

@@ -15,7 +15,7 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// record is what survives the worker about one attempt.
+// record is what the directory holds of one attempt.
 type record struct {
 	Run          uuid.UUID `json:"run"`
 	Attempt      int       `json:"attempt"`
@@ -24,8 +24,8 @@ type record struct {
 	Namespace    string    `json:"namespace"`
 	Name         string    `json:"name"`
 	CreatedAt    time.Time `json:"created_at"`
-	// PID and Identity name the process; the identity tells it from a later one with the same number. Both
-	// are empty until it has started, and the identity where it was over before it could be read.
+	// PID and Identity name the process. The identity tells it from a later process with the same PID. Both
+	// are empty before the start; the identity is also empty if the process ended before it could be read.
 	PID      int    `json:"pid,omitempty"`
 	Identity string `json:"identity,omitempty"`
 	// StartedAt is set with PID.
@@ -34,26 +34,28 @@ type record struct {
 	Outcome *job.Observation `json:"outcome,omitempty"`
 }
 
-// ref reads only what never changes, so it needs no lock.
+// ref reads only fields that never change, so it needs no lock.
 func (r *record) ref() job.Ref { return job.Ref{RunID: r.Run, Attempt: r.Attempt} }
 
-// shelf is the directory of records.
-type shelf struct{ dir string }
+// recordStore is the data directory with its records.
+type recordStore struct{ dir string }
 
-// errKept is the answer to creating a record that is there already.
-var errKept = errors.New("the attempt has a record already")
+// errRecordExists is returned by create.
+var errRecordExists = errors.New("the attempt already has a record")
 
-func (s shelf) of(ref job.Ref) string {
+func (s recordStore) attemptDir(ref job.Ref) string {
 	return filepath.Join(s.dir, "attempts", fmt.Sprintf("%s-%d", ref.RunID, ref.Attempt))
 }
 
-func (s shelf) output(ref job.Ref) string { return filepath.Join(s.of(ref), "output") }
-func (s shelf) work(ref job.Ref) string   { return filepath.Join(s.of(ref), "work") }
+func (s recordStore) outputPath(ref job.Ref) string {
+	return filepath.Join(s.attemptDir(ref), "output")
+}
+func (s recordStore) workDir(ref job.Ref) string { return filepath.Join(s.attemptDir(ref), "work") }
 
-// lock makes this worker the only one on the directory until the returned function is called.
-func (s shelf) lock() (unlock func() error, err error) {
+// lock takes the lock of the directory, so that one worker uses it at a time.
+func (s recordStore) lock() (unlock func() error, err error) {
 	if err := os.MkdirAll(filepath.Join(s.dir, "attempts"), 0o700); err != nil {
-		return nil, fmt.Errorf("make the directory of processes: %w", err)
+		return nil, fmt.Errorf("create data directory: %w", err)
 	}
 	file, err := os.OpenFile(
 		filepath.Join(s.dir, "worker.lock"),
@@ -61,44 +63,44 @@ func (s shelf) lock() (unlock func() error, err error) {
 		0o600,
 	)
 	if err != nil {
-		return nil, fmt.Errorf("open the lock of the directory of processes: %w", err)
+		return nil, fmt.Errorf("open lock of data directory: %w", err)
 	}
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		return nil, errors.Join(
-			fmt.Errorf("another worker uses %s: stop it, or give this one its own --data-dir", s.dir),
+			fmt.Errorf("data directory %s is in use by another worker: choose another --data-dir", s.dir),
 			file.Close(),
 		)
 	}
 	return file.Close, nil
 }
 
-// create stores the record of an attempt that has none. Of two callers one gets errKept.
-func (s shelf) create(r record) error {
-	err := os.Mkdir(s.of(r.ref()), 0o700)
+// create stores the first record of an attempt. One of two callers gets errRecordExists.
+func (s recordStore) create(r record) error {
+	err := os.Mkdir(s.attemptDir(r.ref()), 0o700)
 	if errors.Is(err, fs.ErrExist) {
-		return errKept
+		return errRecordExists
 	}
 	if err != nil {
-		return fmt.Errorf("make the directory of the attempt: %w", err)
+		return fmt.Errorf("create directory of attempt: %w", err)
 	}
-	if err := os.Mkdir(s.work(r.ref()), 0o700); err != nil {
-		return fmt.Errorf("make the working directory of the attempt: %w", err)
+	if err := os.Mkdir(s.workDir(r.ref()), 0o700); err != nil {
+		return fmt.Errorf("create working directory of attempt: %w", err)
 	}
 	return s.save(r)
 }
 
-// save replaces the record as a whole: a reader, or the next worker, sees the old one or the new one.
-func (s shelf) save(r record) error {
+// save replaces the record atomically.
+func (s recordStore) save(r record) error {
 	data, err := json.Marshal(r)
 	if err != nil {
-		return fmt.Errorf("write the record of attempt %s: %w", r.ref(), err)
+		return fmt.Errorf("write record of attempt %s: %w", r.ref(), err)
 	}
-	path := filepath.Join(s.of(r.ref()), "record.json")
+	path := filepath.Join(s.attemptDir(r.ref()), "record.json")
 	if err := writeSynced(path+".new", data); err != nil {
-		return fmt.Errorf("write the record of attempt %s: %w", r.ref(), err)
+		return fmt.Errorf("write record of attempt %s: %w", r.ref(), err)
 	}
 	if err := os.Rename(path+".new", path); err != nil {
-		return fmt.Errorf("write the record of attempt %s: %w", r.ref(), err)
+		return fmt.Errorf("write record of attempt %s: %w", r.ref(), err)
 	}
 	return nil
 }
@@ -117,12 +119,11 @@ func writeSynced(path string, data []byte) error {
 	return file.Close()
 }
 
-// all returns the records of the directory. A directory without one was made just before its worker died,
-// which started nothing: it is removed.
-func (s shelf) all() ([]record, error) {
+// list returns all records. It removes an attempt without one, whose worker died before it started anything.
+func (s recordStore) list() ([]record, error) {
 	entries, err := os.ReadDir(filepath.Join(s.dir, "attempts"))
 	if err != nil {
-		return nil, fmt.Errorf("read the directory of processes: %w", err)
+		return nil, fmt.Errorf("read data directory: %w", err)
 	}
 	var records []record
 	for _, entry := range entries {
@@ -133,7 +134,7 @@ func (s shelf) all() ([]record, error) {
 		}
 		if r == nil {
 			if err := os.RemoveAll(dir); err != nil {
-				return nil, fmt.Errorf("remove an attempt that never started: %w", err)
+				return nil, fmt.Errorf("remove attempt that never started: %w", err)
 			}
 			continue
 		}
@@ -142,8 +143,8 @@ func (s shelf) all() ([]record, error) {
 	return records, nil
 }
 
-// load returns the record of an attempt, nil where there is none.
-func (s shelf) load(ref job.Ref) (*record, error) { return readRecord(s.of(ref)) }
+// load returns the record of an attempt, or nil.
+func (s recordStore) load(ref job.Ref) (*record, error) { return readRecord(s.attemptDir(ref)) }
 
 func readRecord(dir string) (*record, error) {
 	data, err := os.ReadFile(filepath.Join(dir, "record.json"))
@@ -151,18 +152,18 @@ func readRecord(dir string) (*record, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read a record: %w", err)
+		return nil, fmt.Errorf("read record: %w", err)
 	}
 	var r record
 	if err := json.Unmarshal(data, &r); err != nil {
-		return nil, fmt.Errorf("read %s: %w (move the directory away to go on without it)", dir, err)
+		return nil, fmt.Errorf("read record: %w (move %s away to continue without it)", err, dir)
 	}
 	return &r, nil
 }
 
-func (s shelf) remove(ref job.Ref) error {
-	if err := os.RemoveAll(s.of(ref)); err != nil {
-		return fmt.Errorf("remove the files of attempt %s: %w", ref, err)
+func (s recordStore) remove(ref job.Ref) error {
+	if err := os.RemoveAll(s.attemptDir(ref)); err != nil {
+		return fmt.Errorf("remove files of attempt %s: %w", ref, err)
 	}
 	return nil
 }

@@ -19,19 +19,18 @@ import (
 
 // Options of a process runtime.
 type Options struct {
-	// Dir holds the files of attempts; it is made where it is missing, and one worker at a time may use it.
+	// Dir holds the files of attempts. It is created if missing; one worker at a time may use it.
 	Dir string
-	// ClusterID names this host and directory; ClusterID(Dir) where it is empty.
+	// ClusterID names this host and directory; derived from both if empty.
 	ClusterID string
-	// StopGrace bounds how long a process may take to end when the worker stops, whatever its manifest says;
-	// 10 s where it is 0.
+	// StopGrace bounds the grace period of a process when the worker stops; 0 means 10 s.
 	StopGrace time.Duration
 	Logger    *slog.Logger
 }
 
 // Runtime runs attempts as processes of this host. It implements job.Runtime.
 type Runtime struct {
-	shelf     shelf
+	records   recordStore
 	clusterID string
 	node      string
 	stopGrace time.Duration
@@ -47,18 +46,18 @@ type Runtime struct {
 
 var _ job.Runtime = (*Runtime)(nil)
 
-// New makes a runtime; nothing happens before Run.
+// New returns a runtime that does nothing before Run.
 func New(o Options) (*Runtime, error) {
 	if o.Dir == "" {
-		return nil, errors.New("a process runtime needs a directory (--data-dir)")
+		return nil, errors.New("--data-dir is not set: the process runtime needs a directory")
 	}
 	dir, err := filepath.Abs(o.Dir)
 	if err != nil {
-		return nil, fmt.Errorf("find the directory of processes: %w", err)
+		return nil, fmt.Errorf("resolve data directory: %w", err)
 	}
 	host, err := os.Hostname()
 	if err != nil {
-		return nil, fmt.Errorf("read the host's name: %w", err)
+		return nil, fmt.Errorf("read host name: %w", err)
 	}
 	if o.ClusterID == "" {
 		o.ClusterID = clusterID(host, dir)
@@ -70,7 +69,7 @@ func New(o Options) (*Runtime, error) {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	return &Runtime{
-		shelf:     shelf{dir},
+		records:   recordStore{dir},
 		clusterID: o.ClusterID,
 		node:      host,
 		stopGrace: o.StopGrace,
@@ -80,7 +79,7 @@ func New(o Options) (*Runtime, error) {
 	}, nil
 }
 
-// clusterID names the host and the directory: only a worker on both can know what became of an attempt.
+// clusterID names the host and the directory: only a worker with both can know the outcome of an attempt.
 func clusterID(host, dir string) string {
 	sum := sha256.Sum256([]byte(dir))
 	return host + "-" + hex.EncodeToString(sum[:4])
@@ -92,33 +91,33 @@ func (r *Runtime) Type() string { return "process" }
 // ClusterID names this host and directory.
 func (r *Runtime) ClusterID() string { return r.clusterID }
 
-// Namespaces is empty: a process lives in none.
+// Namespaces is empty: processes have no namespace.
 func (r *Runtime) Namespaces() []string { return nil }
 
-// DefaultNamespace stands where a Job has a namespace.
+// DefaultNamespace is a placeholder in records.
 func (r *Runtime) DefaultNamespace() string { return "local" }
 
-// Run ends what an earlier worker left running, tells of it, and then observes until ctx ends; it ends its
-// processes then.
+// Run ends processes of an earlier worker, hands over their attempts as discovered, and observes until ctx
+// ends. Then it ends its own processes.
 func (r *Runtime) Run(
 	ctx context.Context,
 	installation uuid.UUID,
 	h job.Handler,
 	ready chan<- struct{},
 ) (err error) {
-	unlock, err := r.shelf.lock()
+	unlock, err := r.records.lock()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 
-	left, err := r.endLeft(ctx)
+	left, err := r.endLeftovers(ctx)
 	if err != nil {
 		return err
 	}
 	follow, stopFollowing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopFollowing()
-	r.begin(h, follow, left)
+	r.startObserving(h, follow, left)
 	for _, p := range left {
 		if p.record.Installation == installation.String() {
 			h.Discovered(job.Object{Ref: p.record.ref(), UID: p.record.UID})
@@ -132,7 +131,7 @@ func (r *Runtime) Run(
 	return r.close()
 }
 
-func (r *Runtime) begin(h job.Handler, follow context.Context, left []*process) {
+func (r *Runtime) startObserving(h job.Handler, follow context.Context, left []*process) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.handler, r.followCtx = h, follow
@@ -141,17 +140,17 @@ func (r *Runtime) begin(h job.Handler, follow context.Context, left []*process) 
 	}
 }
 
-// stop ends all processes and returns when their outcomes have been told.
+// stop ends all processes and returns once their outcomes were observed.
 func (r *Runtime) stop() {
 	r.mu.Lock()
-	r.handler = nil // no launch from here on; what runs has its own handler
+	r.handler = nil // no launch from here on; running processes have the handler already
 	var live []*process
 	for _, p := range r.attempts {
 		live = append(live, p)
 	}
 	r.mu.Unlock()
 	for _, p := range live {
-		p.tell(byStop)
+		p.requestEnd(byStop)
 	}
 	for _, p := range live {
 		<-p.ended
@@ -159,11 +158,11 @@ func (r *Runtime) stop() {
 	patience, cancel := context.WithTimeout(context.Background(), stopPatience)
 	defer cancel()
 	for _, p := range live {
-		p.handedOver(patience, stopPatience)
+		p.waitForOutput(patience, stopPatience)
 	}
 }
 
-// close gives back what is open; the records stay for the next start.
+// close closes all files. The records stay for the next start.
 func (r *Runtime) close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -175,14 +174,15 @@ func (r *Runtime) close() error {
 	return errors.Join(errs...)
 }
 
-// Drain ends what an earlier worker left and removes the installation's records. Processes can not be kept.
+// Drain ends processes of an earlier worker and removes the records of the installation. Processes cannot be
+// kept.
 func (r *Runtime) Drain(ctx context.Context, installation uuid.UUID, _ bool) (err error) {
-	unlock, err := r.shelf.lock()
+	unlock, err := r.records.lock()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	left, err := r.endLeft(ctx)
+	left, err := r.endLeftovers(ctx)
 	if err != nil {
 		return err
 	}
@@ -190,7 +190,7 @@ func (r *Runtime) Drain(ctx context.Context, installation uuid.UUID, _ bool) (er
 	for _, p := range left {
 		errs = append(errs, p.spool.close())
 		if p.record.Installation == installation.String() {
-			errs = append(errs, r.shelf.remove(p.record.ref()))
+			errs = append(errs, r.records.remove(p.record.ref()))
 		}
 	}
 	return errors.Join(errs...)

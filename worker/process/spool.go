@@ -13,15 +13,15 @@ import (
 )
 
 const (
-	// spoolLimit bounds the file of one attempt's output. It is above what a worker sends, so the stated cut
-	// is the worker's.
+	// spoolLimit bounds the file of one attempt's output. It is above the limit of a worker, so that the
+	// worker truncates first and says so in the output.
 	spoolLimit = 80 << 20
-	// tailSize is how much of the end is kept for the record of the outcome.
+	// tailSize is how much of the end is kept for the outcome.
 	tailSize = 4 << 10
 )
 
-// spool takes the output of a process into a file, so that neither a slow server nor a dead one holds up the
-// process, and gives it to one reader as it comes.
+// spool writes the output of a process to a file, so that a slow server never blocks the process, and gives
+// it to one reader as it comes.
 type spool struct {
 	file *os.File
 
@@ -33,16 +33,16 @@ type spool struct {
 	changed chan struct{} // closed and replaced at every change
 }
 
-// newSpool makes the file.
-func newSpool(path string) (*spool, error) {
+// createSpool creates the file.
+func createSpool(path string) (*spool, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("make the file for output: %w", err)
+		return nil, fmt.Errorf("create output file: %w", err)
 	}
 	return &spool{file: file, changed: make(chan struct{})}, nil
 }
 
-// openSpool opens what an earlier worker left; a missing file is an empty one.
+// openSpool opens the output of an earlier worker. A missing file counts as empty.
 func openSpool(path string) (*spool, error) {
 	s := &spool{done: true, changed: make(chan struct{})}
 	file, err := os.Open(path)
@@ -50,23 +50,23 @@ func openSpool(path string) (*spool, error) {
 		return s, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open the output: %w", err)
+		return nil, fmt.Errorf("open output file: %w", err)
 	}
 	info, err := file.Stat()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open the output: %w", err), file.Close())
+		return nil, errors.Join(fmt.Errorf("open output file: %w", err), file.Close())
 	}
 	s.file, s.size = file, info.Size()
 	start := max(0, s.size-tailSize)
 	s.tail = make([]byte, s.size-start)
 	if _, err := file.ReadAt(s.tail, start); err != nil && !errors.Is(err, io.EOF) {
-		return nil, errors.Join(fmt.Errorf("read the output: %w", err), file.Close())
+		return nil, errors.Join(fmt.Errorf("read output file: %w", err), file.Close())
 	}
 	return s, nil
 }
 
-// Write never fails and never blocks on anything but the disk: what can not be kept is dropped, and the
-// process goes on.
+// Write never fails and only ever waits for the disk: what cannot be stored is dropped, and the process goes
+// on.
 func (s *spool) Write(p []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -13,32 +13,32 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// start begins the process. What the host says against it is refused, with a hint.
+// start starts the process. An error of the host is refused with a hint.
 func (p *process) start() (*exec.Cmd, *os.File, error) {
 	env := p.plan.environ(os.LookupEnv, map[string]string{markerName: p.record.UID})
 	dir := p.plan.dir
 	if dir == "" {
-		dir = p.shelf.work(p.record.ref())
+		dir = p.records.workDir(p.record.ref())
 	}
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return nil, nil, &job.Refused{Category: api.CategoryConfig, Err: err,
 			Message: fmt.Sprintf(
-				"workingDir %s is no directory of this host: create it, or leave workingDir out for a fresh one",
+				"workingDir %s is not a directory on this host: create it, or omit workingDir for a new one",
 				dir,
 			)}
 	}
-	path, err := lookProgram(p.plan.args[0], dir, env)
+	path, err := findProgram(p.plan.args[0], dir, env)
 	if err != nil {
 		return nil, nil, &job.Refused{Category: api.CategoryConfig, Err: err,
 			Message: fmt.Sprintf(
-				"command %q can not be run on this host: %v; install it or set PATH in env",
+				"command %q cannot be run on this host: %v; install it or set PATH in env",
 				p.plan.args[0],
 				err,
 			)}
 	}
 	reader, writer, err := os.Pipe()
 	if err != nil {
-		return nil, nil, fmt.Errorf("make a pipe for output: %w", err)
+		return nil, nil, fmt.Errorf("create output pipe: %w", err)
 	}
 	cmd := &exec.Cmd{Path: path, Args: p.plan.args, Env: env, Dir: dir, Stdout: writer, Stderr: writer,
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true}}
@@ -57,8 +57,8 @@ func (p *process) start() (*exec.Cmd, *os.File, error) {
 	return cmd, reader, nil
 }
 
-// lookProgram finds the program as a container runtime would: by the PATH of the job, not of the worker.
-func lookProgram(name, dir string, env []string) (string, error) {
+// findProgram finds the program like a container runtime: by the PATH of the job, not of the worker.
+func findProgram(name, dir string, env []string) (string, error) {
 	if strings.Contains(name, "/") {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(dir, name)
@@ -79,5 +79,5 @@ func lookProgram(name, dir string, env []string) (string, error) {
 			}
 		}
 	}
-	return "", fmt.Errorf("not found on its PATH: %w", exec.ErrNotFound)
+	return "", fmt.Errorf("not found in the PATH of the job: %w", exec.ErrNotFound)
 }

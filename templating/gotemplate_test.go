@@ -159,7 +159,7 @@ func TestGoTemplateErrorsNameTheirPlace(t *testing.T) {
 		{"a bare dotted name in a text manifest", "job_manifest", "x: {{ image.tag }}", templating.CodeFunction, 1, 7, `"image.tag" is a variable, not a function`, "write .image.tag"},
 		{"an action that is not closed", "k", "a\n{{ .image", templating.CodeSyntax, 2, 1, "missing closing }} of an action", ""},
 		{"a place after a placeholder", "k", "{{ image }} {{ div 1 0 }}", templating.CodeRender, 1, 16, "div: division by zero", ""},
-		{"a syntax error after a placeholder of several lines", "k", "{{\nimage\n}}\n {{ .tag ) }}", templating.CodeSyntax, 4, 2, "unexpected right paren", ""},
+		{"a syntax error after a placeholder of several lines", "k", "{{\nimage\n}}\n {{ .tag ) }}", templating.CodeSyntax, 4, 2, "unexpected )", ""},
 		{"a place after a placeholder of several lines", "k", "{{\nimage\n}}\n {{ div 1 0 }}", templating.CodeRender, 4, 5, "div: division by zero", ""},
 		{"a number that is no integer", "k", "{{ repeat 9223372036854775808.0 .image }}", templating.CodeRender, 1, 4, "repeat: argument 1 must be an integer, not a number", ""},
 		{"a field of a string", "k", "{{ .image.x }}", templating.CodeRender, 1, 10, `a string has no field "x"`, ""},

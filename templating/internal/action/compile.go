@@ -3,7 +3,6 @@ package action
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"text/template/parse"
 )
@@ -142,34 +141,6 @@ func parenDepth(source string) int {
 		}
 	}
 	return deepest
-}
-
-// parseIssue reads "template: NAME:LINE: message".
-func parseIssue(err error) Issue {
-	text := strings.TrimPrefix(err.Error(), "template: "+mainName+":")
-	number, message, found := strings.Cut(text, ": ")
-	line, convErr := strconv.Atoi(number)
-	if !found || convErr != nil {
-		return Issue{Line: 1, Message: err.Error()}
-	}
-	return Issue{Line: line, Message: explainParseError(message)}
-}
-
-// explainParseError rewrites the parser's most frequent errors, about what is not closed, for template authors.
-func explainParseError(message string) string {
-	switch message {
-	case "unexpected EOF":
-		return "missing {{ end }} of an if, range, with, define or block"
-	case "unexpected {{end}}":
-		return "{{ end }} without an open if, range, with, define or block"
-	case "unexpected {{else}}":
-		return "{{ else }} without an open if, range or with"
-	case "unclosed action":
-		return "missing closing }} of an action"
-	case "unterminated quoted string", "unterminated raw quoted string":
-		return "missing closing quote of a string"
-	}
-	return message
 }
 
 // compiler translates parse trees; scope holds the variables that are visible.

@@ -9,7 +9,7 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-func TestARunIsCancelledAndRetriedOnThePage(t *testing.T) {
+func TestUICancelsAndRetriesARun(t *testing.T) {
 	r := start(t)
 	r.deploy("hello", "")
 	run := r.startRun("hello", `{}`)
@@ -23,26 +23,33 @@ func TestARunIsCancelledAndRetriedOnThePage(t *testing.T) {
 	}
 	press := chromedp.Click(chromedp.CSS("#run-actions button"))
 	enter := chromedp.Click(chromedp.CSS("#login-form button"))
-	do(t, ctx, "a run, seen by who may only look", chromedp.Navigate(r.url+"/#/runs/"+run.ID.String()), chromedp.WaitVisible(chromedp.CSS("#login[open] #key")),
-		login(r.makeKey("looks", api.RoleViewer)), enter, shows("#run-actions button", "Cancel"), press, shows("#run-actions button", "Really cancel?"))
+	do(t, ctx, "a run, opened by a viewer", chromedp.Navigate(r.url+"/#/runs/"+run.ID.String()),
+		chromedp.WaitVisible(chromedp.CSS("#login[open] #key")),
+		login(r.makeKey("viewer", api.RoleViewer)), enter, shows("#run-actions button",
+			"Cancel"), press, shows("#run-actions button", "Confirm cancel"))
 	if got := stateOf(); got != api.SCHEDULED {
-		t.Errorf("one click made the run %s", got)
+		t.Errorf("state after one click = %s, want SCHEDULED", got)
 	}
 	do(t, ctx, "the refusal", press, shows("#problem", "viewer"))
 	if got := stateOf(); got != api.SCHEDULED {
-		t.Errorf("a viewer made the run %s", got)
+		t.Errorf("state after a viewer's cancel = %s, want SCHEDULED", got)
 	}
-	do(t, ctx, "the same by an operator", chromedp.Evaluate[chromedp.Void](`void sessionStorage.clear()`), chromedp.Reload(),
-		chromedp.WaitVisible(chromedp.CSS("#login[open] #key")), login(r.makeKey("acts", api.RoleOperator)), enter,
-		shows("#run-actions button", "Cancel"), press, shows("#run-actions button", "Really"), press, shows("#run-state .CANCELLED", "Cancelled"))
+	do(t, ctx, "the cancel by an operator", chromedp.Evaluate[chromedp.Void](`void sessionStorage.clear()`),
+		chromedp.Reload(),
+		chromedp.WaitVisible(chromedp.CSS("#login[open] #key")),
+		login(r.makeKey("operator", api.RoleOperator)), enter,
+		shows("#run-actions button", "Cancel"), press, shows("#run-actions button",
+			"Confirm"), press, shows("#run-state .CANCELLED", "Cancelled"))
 	if got := stateOf(); got != api.CANCELLED {
-		t.Errorf("the run is %s", got)
+		t.Errorf("state = %s, want CANCELLED", got)
 	}
-	do(t, ctx, "another try", shows("#run-actions button", "Retry"), press, shows("#run-state .SCHEDULED", "Scheduled"), shows("#run-actions button", "Cancel"),
-		shows("#events .message", "retried by acts"))
+	do(t, ctx, "the retry", shows("#run-actions button", "Retry"), press,
+		shows("#run-state .SCHEDULED", "Scheduled"), shows("#run-actions button", "Cancel"),
+		shows("#events .message", "retried by operator"))
 	w := r.newWorker("w1")
 	claim := w.claimOne()
 	w.begin(claim)
 	w.finish(claim, 0, "")
-	do(t, ctx, "the end", shows("#run-state .COMPLETED", "Completed"), chromedp.WaitNotPresent(chromedp.CSS("#run-actions button")))
+	do(t, ctx, "the end", shows("#run-state .COMPLETED", "Completed"),
+		chromedp.WaitNotPresent(chromedp.CSS("#run-actions button")))
 }

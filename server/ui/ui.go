@@ -1,6 +1,6 @@
-// Package ui is the web UI: a few static files, embedded, with no build step and nothing loaded from
-// elsewhere. The page talks to the API as any client does; where the server wants an API key it asks for one
-// and keeps it for the tab only.
+// Package ui serves the web UI: a few embedded static files, without a build step and without foreign
+// resources. The page is an ordinary client of the API. If the server requires an API key, the page asks for
+// one and keeps it in the tab only.
 package ui
 
 import (
@@ -19,17 +19,17 @@ import (
 //go:embed static
 var static embed.FS
 
-// policy lets the page load and reach nothing but this server, run no inline script, and be framed by nobody.
+// policy restricts the page to this server, and forbids inline scripts and frames.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Pages returns what is served, by path. The page itself is at /.
+// Pages returns the handlers of the files, by path. index.html is at /.
 func Pages() map[string]http.Handler {
 	pages := map[string]http.Handler{}
 	for _, name := range []string{"index.html", "app.js", "api.js", "overview.js", "run.js", "deployment.js", "pool.js", "style.css", "favicon.svg"} {
 		content, err := fs.ReadFile(static, "static/"+name)
 		if err != nil {
-			panic("ui: " + name + " is not embedded") // the list above and the folder are one source
+			panic("ui: " + name + " is not embedded") // the list above must match the folder
 		}
 		address := "/ui/" + name
 		if name == "index.html" {
@@ -40,11 +40,12 @@ func Pages() map[string]http.Handler {
 	return pages
 }
 
-// page serves one file. It is checked by its hash each time, so that a new release is seen at once.
+// page serves one file. Browsers revalidate it by its hash on every load, so that a new release shows at
+// once.
 func page(name string, content []byte) http.Handler {
 	sum := sha256.Sum256(content)
-	const enough = 8
-	etag := strconv.Quote(hex.EncodeToString(sum[:enough]))
+	const etagBytes = 8
+	etag := strconv.Quote(hex.EncodeToString(sum[:etagBytes]))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
 		header.Set("Content-Type", mime.TypeByExtension(path.Ext(name)))

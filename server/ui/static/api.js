@@ -1,9 +1,9 @@
-// How the page talks to the API: with the key of this tab, if it has one.
+// The API client of the page. It sends the API key of this tab, if there is one.
 
 const KEY = "berth.api-key";
-const SILENCE = 45_000; // milliseconds without a heartbeat, of which there are several by then, after which a stream is dead
+const STREAM_TIMEOUT = 45_000; // milliseconds without data; the server sends a heartbeat every 15 s
 
-export class Refused extends Error {
+export class RequestError extends Error {
   constructor(status, problem) {
     super(problem.detail || problem.title || `the server answered ${status}`);
     this.status = status;
@@ -23,7 +23,7 @@ function headers() {
 async function request(path, options = {}) {
   const response = await fetch(path, { ...options, headers: { ...headers(), ...options.headers }, cache: "no-store" });
   if (!response.ok) {
-    throw new Refused(response.status, await response.json().catch(() => ({})));
+    throw new RequestError(response.status, await response.json().catch(() => ({})));
   }
   return response;
 }
@@ -32,25 +32,25 @@ export async function get(path) {
   return (await request(path)).json();
 }
 
-// post sends a body that is JSON already. The same key with the same body does what it does once, however often it is sent.
+// post sends a JSON text. Requests with the same idempotency key and body take effect once, however often they are sent.
 export async function post(path, body, key) {
   const headers = { "Content-Type": "application/json", ...(key && { "Idempotency-Key": key }) };
   return (await request(path, { method: "POST", body, headers })).json();
 }
 
-// randomKey is nobody else's. (crypto.randomUUID is not there on pages without TLS.)
+// randomKey returns a unique idempotency key. (crypto.randomUUID is not available on pages without TLS.)
 export function randomKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-// stream reads server-sent events with fetch, since EventSource can not send a key. It calls on(name, data, id) for each
-// and returns when the stream ends.
+// stream reads server-sent events with fetch, because EventSource cannot send an API key. It calls on(name, data, id) for
+// each event and returns when the stream ends.
 export async function stream(path, lastId, signal, on) {
   const response = await request(path, { signal, headers: lastId ? { "Last-Event-ID": lastId } : {} });
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
-    const { value, done } = await inTime(reader.read(), () => reader.cancel());
+    const { value, done } = await withTimeout(reader.read(), () => reader.cancel());
     if (done) return;
     const blocks = (rest + value).split("\n\n");
     rest = blocks.pop();
@@ -58,16 +58,16 @@ export async function stream(path, lastId, signal, on) {
   }
 }
 
-// inTime gives up on a connection that is dead without saying so, as after a laptop has slept.
-async function inTime(reading, giveUp) {
+// withTimeout ends the wait on a connection that broke without notice, for example while a laptop slept.
+async function withTimeout(reading, cancel) {
   let timer;
-  const silence = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error("the stream is silent")), SILENCE);
+  const timeout = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("stream timed out")), STREAM_TIMEOUT);
   });
   try {
-    return await Promise.race([reading, silence]);
+    return await Promise.race([reading, timeout]);
   } catch (error) {
-    giveUp().catch(() => {}); // it is dead already
+    cancel().catch(() => {}); // the connection is broken already
     throw error;
   } finally {
     clearTimeout(timer);

@@ -1,4 +1,4 @@
-// The page: what its parts have in common, and which of them the address asks for.
+// The page: what its views share, and which view the address selects.
 
 import { get, setKey } from "/ui/api.js";
 import * as deployment from "/ui/deployment.js";
@@ -6,14 +6,14 @@ import * as overview from "/ui/overview.js";
 import * as pool from "/ui/pool.js";
 import * as run from "/ui/run.js";
 
-const EVERY = 2000; // milliseconds between refreshes while the page is visible
+const REFRESH_INTERVAL = 2000; // milliseconds, while the page is visible
 
-// element makes a DOM element. Text stays text: nothing that comes from the API is ever read as HTML.
+// element creates a DOM element. Text stays text: nothing from the API is ever parsed as HTML.
 export function element(name, attributes, ...children) {
-  const made = document.createElement(name);
-  for (const [key, what] of Object.entries(attributes)) made.setAttribute(key, what);
-  made.append(...children.filter((child) => child !== undefined && child !== null));
-  return made;
+  const created = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) created.setAttribute(key, value);
+  created.append(...children.filter((child) => child !== undefined && child !== null));
+  return created;
 }
 
 export function badge(state) {
@@ -31,7 +31,7 @@ export function clock(text) {
 }
 
 export function duration(one) {
-  // A run that waits for its next attempt has started once, and takes no time now.
+  // A run that awaits its next attempt has started before, but is not running.
   if (!one.started_at || ["SCHEDULED", "PENDING"].includes(one.state.type)) return "";
   const seconds = Math.max(0, (new Date(one.ended_at || Date.now()) - new Date(one.started_at)) / 1000);
   if (seconds < 60) return `${seconds.toFixed(1)} s`;
@@ -39,56 +39,57 @@ export function duration(one) {
   return minutes < 60 ? `${minutes} min ${Math.round(seconds % 60)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-// put shows children, without listeners of their own, in a place. What is there already stays: somebody may be about to click
-// it, or have a part of it selected.
-export function put(place, ...children) {
+// updateChildren replaces the children of an element, except those that are equal: the user may be about to click one, or
+// have selected a part of it. Children must not have event listeners.
+export function updateChildren(place, ...children) {
   children.forEach((child, i) => {
     const next = typeof child === "string" ? document.createTextNode(child) : child;
-    const there = place.childNodes[i];
-    if (!there) place.append(next);
-    else if (!there.isEqualNode(next)) there.replaceWith(next);
+    const current = place.childNodes[i];
+    if (!current) place.append(next);
+    else if (!current.isEqualNode(next)) current.replaceWith(next);
   });
   while (place.childNodes.length > children.length) place.lastChild.remove();
 }
 
-// rows puts rows into a table. Who has got to a link of it by keyboard stays there.
-export function rows(table, items, row) {
-  const at = table.contains(document.activeElement) && document.activeElement.getAttribute("href");
-  put(table.tBodies[0], ...items.map((item) => element("tr", {}, ...row(item))));
-  if (at) [...table.querySelectorAll("a")].find((one) => one.getAttribute("href") === at)?.focus({ preventScroll: true });
+// updateRows replaces the rows of a table and keeps the keyboard focus on the same link.
+export function updateRows(table, items, row) {
+  const focused = table.contains(document.activeElement) && document.activeElement.getAttribute("href");
+  updateChildren(table.tBodies[0], ...items.map((item) => element("tr", {}, ...row(item))));
+  if (focused) [...table.querySelectorAll("a")].find((one) => one.getAttribute("href") === focused)?.focus({ preventScroll: true });
 }
 
 export const cell = (...children) => element("td", {}, ...children);
 
-// facts are names and values, those without a value left out.
-export function facts(list) {
-  return list.filter(([, what]) => what).map(([name, what]) => element("div", {}, element("dt", {}, name), element("dd", {}, what)));
+// definitions returns the items of a definition list; entries without a value are omitted.
+export function definitions(list) {
+  return list.filter(([, value]) => value).map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value)));
 }
 
 export function runRow(one) {
   return [
     cell(badge(one.state)),
     cell(element("a", { href: `#/runs/${one.id}` }, one.name)),
-    cell(toDeployment(one.deployment)),
-    cell(toPool(one.pool)),
+    cell(deploymentLink(one.deployment)),
+    cell(poolLink(one.pool)),
     cell(moment(one.created_at)),
     element("td", { class: "number" }, duration(one)),
   ];
 }
 
-export const toDeployment = (name) => element("a", { href: `#/deployments/${encodeURIComponent(name)}` }, name);
-export const toPool = (name) => element("a", { href: `#/pools/${encodeURIComponent(name)}` }, name);
+export const deploymentLink = (name) => element("a", { href: `#/deployments/${encodeURIComponent(name)}` }, name);
+export const poolLink = (name) => element("a", { href: `#/pools/${encodeURIComponent(name)}` }, name);
 export const tag = (text) => element("span", { class: "tag" }, text);
 
-function link(kind, text) {
+// showConnection shows whether the page is connected to the server.
+function showConnection(kind, text) {
   const line = document.getElementById("link");
   if (line.textContent === text) return;
   line.className = `link ${kind}`;
   line.textContent = text;
 }
 
-// failed shows what went wrong. It says whether trying again is useless.
-function failed(error) {
+// showError shows an error. It returns true if a retry is useless.
+function showError(error) {
   if (error.status === 401) {
     askForKey(error.message);
     return true;
@@ -97,39 +98,39 @@ function failed(error) {
   if (error.status) {
     line.textContent = error.message;
     line.hidden = false;
-    link("live", "live");
+    showConnection("live", "live");
     return error.status < 500 && error.status !== 429;
   }
-  link("lost", "no connection, trying again");
+  showConnection("lost", "connection lost, reconnecting");
   return false;
 }
 
-// well takes back what failed said.
-function well() {
+// clearError hides the error that showError has shown.
+function clearError() {
   document.getElementById("problem").hidden = true;
-  link("live", "live");
+  showConnection("live", "live");
 }
 
-function askForKey(why) {
+function askForKey(reason) {
   const dialog = document.getElementById("login");
   if (dialog.open) return;
   const problem = document.getElementById("login-problem");
-  problem.textContent = why;
+  problem.textContent = reason;
   problem.hidden = !sessionStorage.length;
   dialog.showModal();
 }
 
-async function info() {
+async function showInfo() {
   try {
-    const about = await get("/api/v1/info");
-    document.getElementById("info").textContent = about.key_name ? `${about.version} · ${about.key_name} (${about.role})` : about.version;
+    const info = await get("/api/v1/info");
+    document.getElementById("info").textContent = info.key_name ? `${info.version} · ${info.key_name} (${info.role})` : info.version;
   } catch (error) {
-    failed(error);
+    showError(error);
   }
 }
 
-// place is what the address asks for; nothing where it is the overview, or no address of this page.
-function place() {
+// parseAddress returns the kind and the name of the view in the address; nothing for the overview or an invalid address.
+function parseAddress() {
   const [, kind, name] = location.hash.match(/^#\/(runs|deployments|pools)\/([^/]+)$/) ?? [];
   try {
     return [kind, name && decodeURIComponent(name)];
@@ -138,13 +139,13 @@ function place() {
   }
 }
 
-const PARTS = { runs: run, deployments: deployment, pools: pool };
+const VIEWS = { runs: run, deployments: deployment, pools: pool };
 
 function route() {
-  const [kind, name] = place();
+  const [kind, name] = parseAddress();
   document.getElementById("problem").hidden = true;
-  for (const part of [overview, run, deployment, pool]) part.hide();
-  (PARTS[kind] ?? overview).show(name, failed, well);
+  for (const view of [overview, run, deployment, pool]) view.hide();
+  (VIEWS[kind] ?? overview).show(name, showError, clearError);
 }
 
 document.getElementById("login-form").addEventListener("submit", (event) => {
@@ -153,20 +154,20 @@ document.getElementById("login-form").addEventListener("submit", (event) => {
   setKey(field.value.trim());
   field.value = "";
   document.getElementById("login").close();
-  info();
+  showInfo();
   route();
 });
 addEventListener("hashchange", () => {
   route();
   scrollTo(0, 0);
-  document.getElementById("main").focus({ preventScroll: true }); // the link that led here is gone, and who uses the keyboard with it
+  document.getElementById("main").focus({ preventScroll: true }); // the link that was followed is gone, and with it the keyboard focus
 });
 function refresh() {
   if (document.hidden || document.getElementById("login").open) return;
-  for (const part of [overview, deployment, pool]) part.refresh(failed, well);
+  for (const view of [overview, deployment, pool]) view.refresh(showError, clearError);
 }
 
 document.addEventListener("visibilitychange", refresh);
-setInterval(refresh, EVERY);
-info();
+setInterval(refresh, REFRESH_INTERVAL);
+showInfo();
 route();

@@ -1,50 +1,50 @@
-// One deployment: its facts, its schedules, its runs, and a form that starts one.
+// View of one deployment: its settings, schedules and runs, and a form that starts a run.
 
 import { get, post, randomKey } from "/ui/api.js";
-import { element, facts, moment, put, rows, runRow, tag, toPool } from "/ui/app.js";
+import { element, definitions, moment, updateChildren, updateRows, runRow, tag, poolLink } from "/ui/app.js";
 
-let shown; // the name of what is shown
-let described = false; // its facts and its form are there
+let shown; // the name of the deployment
+let loaded = false; // settings and form are shown
 let fields = []; // of the form
-let sent; // the body that was sent last without an answer, and its idempotency key
+let pending; // the last request body without a response, and its idempotency key
 
 const part = (name) => document.getElementById(`deployment-${name}`);
 
 export function hide() {
-  shown = sent = undefined;
+  shown = pending = undefined;
   document.getElementById("deployment").hidden = true;
 }
 
-export function show(name, failed, well) {
+export function show(name, showError, clearError) {
   hide();
   shown = name;
-  described = false;
-  return refresh(failed, well);
+  loaded = false;
+  return refresh(showError, clearError);
 }
 
 async function load(name) {
   const path = `/api/v1/deployments/${encodeURIComponent(name)}`;
   const [one, schema] = await Promise.all([get(path), get(`${path}/run-schema`)]);
-  if (shown !== name || described) return;
+  if (shown !== name || loaded) return;
   describe(one);
   form(one, schema);
-  described = true;
+  loaded = true;
   document.getElementById("deployment").hidden = false;
 }
 
-// refresh shows the newest runs again, and all the rest where that could not be had yet.
-export async function refresh(failed, well) {
+// refresh updates the recent runs, and loads the rest if that has failed so far.
+export async function refresh(showError, clearError) {
   const name = shown;
   if (!name) return;
   try {
-    if (!described) await load(name);
+    if (!loaded) await load(name);
     const runs = await get(`/api/v1/runs?limit=10&deployment=${encodeURIComponent(name)}`);
     if (shown !== name) return;
-    rows(part("runs"), runs.items, runRow);
+    updateRows(part("runs"), runs.items, runRow);
     part("runs").closest("section").hidden = runs.items.length === 0;
-    well();
+    clearError();
   } catch (error) {
-    if (shown === name) failed(error);
+    if (shown === name) showError(error);
   }
 }
 
@@ -52,16 +52,16 @@ function describe(one) {
   document.title = `${one.name} · Berth`;
   part("title").textContent = `Deployment ${one.name}`;
   part("description").textContent = one.description;
-  put(part("facts"), ...facts([
-    ["Pool", toPool(one.pool)],
+  updateChildren(part("facts"), ...definitions([
+    ["Pool", poolLink(one.pool)],
     ["Queue", one.queue],
     ["Version", one.version],
     ["Status", one.paused ? "paused" : ""],
     ["Tags", one.tags.join(", ")],
-    ["At once", one.concurrency_limit !== undefined && (one.concurrency_limit === 1 ? "1 run" : `${one.concurrency_limit} runs`)],
+    ["Concurrency", one.concurrency_limit !== undefined && (one.concurrency_limit === 1 ? "1 run" : `${one.concurrency_limit} runs`)],
     ["Changed", moment(one.updated_at)],
   ]));
-  put(part("schedules"), ...one.schedules.map((schedule) => element("li", {},
+  updateChildren(part("schedules"), ...one.schedules.map((schedule) => element("li", {},
     element("b", {}, schedule.name), ` ${schedule.description}`,
     schedule.active ? null : tag("paused"),
     ...schedule.next.slice(0, 3).flatMap((slot, i) => [i === 0 ? " · next " : ", ", moment(slot)]),
@@ -73,7 +73,7 @@ function form(one, schema) {
   fields = [];
   const parameters = group("parameters", schema.parameters);
   if (schema.parameters.additionalProperties !== false) {
-    parameters.push(fieldFor({ group: "parameters", name: "", label: "More parameters, a JSON object", property: { type: "object" } }));
+    parameters.push(fieldFor({ group: "parameters", name: "", label: "Additional parameters (JSON object)", property: { type: "object" } }));
   }
   part("parameters").replaceChildren(...parameters);
   part("variables").replaceChildren(...group("job_variables", schema.job_variables));
@@ -89,7 +89,7 @@ function group(name, schema) {
     .map(([key, property]) => fieldFor({ group: name, name: key, label: property.title ?? key, property, required: required.includes(key) }));
 }
 
-// fieldFor makes a field. What is left empty is not given, so that the default holds.
+// fieldFor creates a field. Empty fields are not sent, so that their defaults apply.
 function fieldFor(field) {
   const { property } = field;
   const id = `field-${fields.length}`;
@@ -97,32 +97,32 @@ function fieldFor(field) {
   const input = inputFor(property);
   input.id = id;
   input.name = `${field.group}.${field.name}`;
-  input.setAttribute("aria-describedby", problem.id);
+  input.setAttribute("aria-loadedby", problem.id);
   input.disabled = property.readOnly === true;
   input.required = Boolean(field.required);
   problem.hidden = true;
   fields.push({ ...field, input, problem });
   return element("div", { class: "field" },
-    element("label", { for: id }, field.label, property.readOnly ? tag("frozen") : field.required && property.default === undefined ? tag("needed") : null),
+    element("label", { for: id }, field.label, property.readOnly ? tag("frozen") : field.required && property.default === undefined ? tag("required") : null),
     input, property.description ? element("p", { class: "quiet" }, property.description) : null, problem);
 }
 
-const written = (value) => (value === undefined || value === null ? "" : typeof value === "string" ? value : JSON.stringify(value));
+const formatted = (value) => (value === undefined || value === null ? "" : typeof value === "string" ? value : JSON.stringify(value));
 
 function inputFor(property) {
   const now = property.readOnly ? property.const : property.default;
   const choices = property.enum ?? (property.type === "boolean" ? [true, false] : undefined);
   if (choices) {
-    const options = choices.map((choice) => element("option", { value: JSON.stringify(choice) }, written(choice)));
-    return element("select", {}, element("option", { value: "" }, now === undefined ? "" : `${written(now)} (default)`), ...options);
+    const options = choices.map((choice) => element("option", { value: JSON.stringify(choice) }, formatted(choice)));
+    return element("select", {}, element("option", { value: "" }, now === undefined ? "" : `${formatted(now)} (default)`), ...options);
   }
   if (["string", "integer", "number"].includes(property.type)) {
-    return element("input", { type: "text", placeholder: written(now), inputmode: property.type === "string" ? "text" : "decimal" });
+    return element("input", { type: "text", placeholder: formatted(now), inputmode: property.type === "string" ? "text" : "decimal" });
   }
-  return element("textarea", { rows: "2", spellcheck: "false", placeholder: written(now) });
+  return element("textarea", { rows: "2", spellcheck: "false", placeholder: formatted(now) });
 }
 
-// valueOf is what was filled in, as JSON: a number keeps the digits it was written with.
+// valueOf returns the value of a field as JSON. Numbers keep their digits as written.
 function valueOf({ property, input }) {
   const text = input.value;
   if (input instanceof HTMLInputElement && property.type === "string") return JSON.stringify(text);
@@ -133,7 +133,7 @@ function valueOf({ property, input }) {
   throw new Error("must be a number");
 }
 
-// body is the request, or undefined where a field can not be read.
+// body returns the request body, or undefined if a field is invalid.
 function body() {
   const groups = { parameters: [], job_variables: [] };
   let readable = true;
@@ -146,7 +146,7 @@ function body() {
       else groups[field.group].push(...members(value));
     } catch (error) {
       readable = false;
-      complain(field, error.message);
+      showFieldError(field, error.message);
     }
   }
   return readable ? `{"parameters":{${groups.parameters}},"job_variables":{${groups.job_variables}}}` : undefined;
@@ -159,20 +159,20 @@ function members(text) {
   return inside ? [inside] : [];
 }
 
-function complain(field, message) {
+function showFieldError(field, message) {
   field.problem.textContent = message;
   field.problem.hidden = false;
 }
 
-// refused shows each finding at its field, and the rest above the button.
-function refused(error) {
+// showRefusal shows each finding at its field, and all others above the button.
+function showRefusal(error) {
   const rest = [];
   for (const finding of error.findings ?? []) {
     const [, missing] = finding.message.match(/^is missing "(.*)"$/) ?? [];
     const lacks = missing && fields.find((one) => finding.pointer === `/${one.group}` && one.name === missing);
     const field = fields.find((one) => one.name !== "" && `${finding.pointer}/`.startsWith(`/${one.group}/${one.name.replaceAll("~", "~0").replaceAll("/", "~1")}/`));
-    if (lacks) complain(lacks, "is needed");
-    else if (field) complain(field, finding.message);
+    if (lacks) showFieldError(lacks, "is required");
+    else if (field) showFieldError(field, finding.message);
     else rest.push(finding.message);
   }
   if (!error.findings?.length) rest.push(error.message);
@@ -183,18 +183,18 @@ function refused(error) {
 part("form").addEventListener("submit", async (event) => {
   event.preventDefault();
   part("problem").hidden = true;
-  const wanted = body();
-  if (!wanted) return;
+  const requested = body();
+  if (!requested) return;
   const button = part("form").querySelector("button");
   button.disabled = true;
-  if (sent?.body !== wanted) sent = { body: wanted, key: randomKey() };
+  if (pending?.body !== requested) pending = { body: requested, key: randomKey() };
   try {
-    const run = await post(`/api/v1/deployments/${encodeURIComponent(shown)}/runs`, wanted, sent.key);
-    sent = undefined;
+    const run = await post(`/api/v1/deployments/${encodeURIComponent(shown)}/runs`, requested, pending.key);
+    pending = undefined;
     location.hash = `#/runs/${run.id}`;
   } catch (error) {
-    if (error.status) refused(error);
-    else refused(new Error("No answer came. Start again: if the run is there already, you are led to it."));
+    if (error.status) showRefusal(error);
+    else showRefusal(new Error("No response. Press Start again: if the run was created, its page opens; no second run is created."));
   } finally {
     button.disabled = false;
   }

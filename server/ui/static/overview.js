@@ -1,18 +1,18 @@
-// The overview: runs, of which some can be looked for, deployments and pools.
+// View of all runs, with filters, of the deployments and of the pools.
 
 import { get } from "/ui/api.js";
-import { cell, element, moment, rows, runRow, tag, toDeployment, toPool } from "/ui/app.js";
+import { cell, element, moment, updateRows, runRow, tag, deploymentLink, poolLink } from "/ui/app.js";
 
-const PAGE = 25; // runs
-const PAUSE = 250; // milliseconds after a key before the runs are looked for
+const PAGE_SIZE = 25; // runs
+const TYPING_DELAY = 250; // milliseconds after a key stroke before the filter is applied
 
 const LIVE = ["SCHEDULED", "PENDING", "RUNNING", "CANCELLING"];
 
 let shown = false;
-let cursors = []; // of the pages between the newest runs and those that are shown
-let next; // the cursor of the page after this one
-let looking = 0; // counts what was asked for, so that a late answer does not take the place of a newer one
-let busy = false; // a refresh is under way
+let cursors = []; // of the pages from the newest runs to the current page
+let next; // cursor of the next page
+let requests = 0; // number of requests for runs, to ignore responses older than the one shown
+let refreshing = false;
 
 const filter = document.getElementById("runs-filter");
 
@@ -21,19 +21,19 @@ export function hide() {
   document.getElementById("overview").hidden = true;
 }
 
-export function show(_, failed, well) {
+export function show(_, showError, clearError) {
   shown = true;
   document.title = "Berth";
   document.getElementById("overview").hidden = false;
-  report = [failed, well];
-  return refresh(failed, well);
+  callbacks = [showError, clearError];
+  return refresh(showError, clearError);
 }
 
-let report = []; // whom to tell how a search went
+let callbacks = []; // showError and clearError, for changes of the filter
 
-// wanted are the runs that are asked for, as the API wants it.
-function wanted() {
-  const query = new URLSearchParams({ limit: PAGE });
+// runQuery returns the query of the current filter and page.
+function runQuery() {
+  const query = new URLSearchParams({ limit: PAGE_SIZE });
   const state = filter.elements.state.value;
   for (const one of state === "live" ? LIVE : state ? [state] : []) query.append("state", one);
   if (filter.elements.text.value.trim()) query.set("text", filter.elements.text.value.trim());
@@ -44,9 +44,9 @@ function wanted() {
 const filtered = () => Boolean(filter.elements.state.value || filter.elements.text.value.trim());
 
 async function showRuns() {
-  const mine = ++looking;
-  const runs = await get(`/api/v1/runs?${wanted()}`);
-  if (mine !== looking) return;
+  const mine = ++requests;
+  const runs = await get(`/api/v1/runs?${runQuery()}`);
+  if (mine !== requests) return;
   next = runs.next_cursor;
   fill("runs", runs.items, runRow);
   const none = document.getElementById("runs-none");
@@ -58,10 +58,10 @@ async function showRuns() {
   document.getElementById("runs-pages").hidden = cursors.length === 0 && !next;
 }
 
-// refresh shows everything as it is now.
-export async function refresh(failed, well) {
-  if (!shown || busy) return;
-  busy = true;
+// refresh updates the view.
+export async function refresh(showError, clearError) {
+  if (!shown || refreshing) return;
+  refreshing = true;
   try {
     const [deployments, schedules, pools, workers] = await Promise.all([
       get("/api/v1/deployments?limit=100"), get("/api/v1/schedules?limit=100"),
@@ -69,23 +69,23 @@ export async function refresh(failed, well) {
     ]);
     showDeployments(deployments.items, schedules.items);
     showPools(pools.items, workers.items);
-    well();
+    clearError();
   } catch (error) {
-    if (shown) failed(error);
+    if (shown) showError(error);
   } finally {
-    busy = false;
+    refreshing = false;
   }
 }
 
-// look shows the runs that are asked for now.
-async function look(pages) {
+// showPage shows the page at the end of a list of cursors.
+async function showPage(pages) {
   cursors = pages;
-  const [failed, well] = report;
+  const [showError, clearError] = callbacks;
   try {
     await showRuns();
-    well();
+    clearError();
   } catch (error) {
-    if (shown) failed(error);
+    if (shown) showError(error);
   }
 }
 
@@ -93,35 +93,35 @@ let typing;
 filter.addEventListener("submit", (event) => event.preventDefault());
 filter.addEventListener("input", () => {
   clearTimeout(typing);
-  typing = setTimeout(look, PAUSE, []);
+  typing = setTimeout(showPage, TYPING_DELAY, []);
 });
-document.getElementById("runs-older").addEventListener("click", () => next && look([...cursors, next]));
-document.getElementById("runs-newer").addEventListener("click", () => look(cursors.slice(0, -1)));
+document.getElementById("runs-older").addEventListener("click", () => next && showPage([...cursors, next]));
+document.getElementById("runs-newer").addEventListener("click", () => showPage(cursors.slice(0, -1)));
 
 function fill(id, items, row) {
   const table = document.getElementById(id);
-  rows(table, items, row);
+  updateRows(table, items, row);
   table.closest(".scroll").hidden = items.length === 0;
   table.closest("section").querySelector(".empty").hidden = items.length > 0;
 }
 
 export const slots = (one) => (one.concurrency_limit === undefined ? `${one.slots_used} used` : `${one.slots_used} of ${one.concurrency_limit}`);
 
-// nextRun is the first slot of all schedules of a deployment, and what is wrong with any of them.
+// nextRun shows the first slot of all schedules of a deployment, and the error of any of them.
 function nextRun(schedules) {
   const next = schedules.filter((one) => one.next.length > 0).sort((a, b) => new Date(a.next[0]) - new Date(b.next[0]))[0];
   const failed = schedules.find((one) => one.last_error);
   return [
     next && moment(next.next[0]), next && element("span", { class: "quiet" }, ` ${next.description}`),
-    !next && schedules.length > 0 ? tag("paused or over") : null,
+    !next && schedules.length > 0 ? tag("paused or ended") : null,
     failed && element("p", { class: "problem" }, failed.last_error),
   ];
 }
 
 function showDeployments(deployments, schedules) {
   fill("deployments", deployments, (one) => [
-    cell(toDeployment(one.name), one.paused ? tag("paused") : ""),
-    cell(toPool(one.pool)),
+    cell(deploymentLink(one.name), one.paused ? tag("paused") : ""),
+    cell(poolLink(one.pool)),
     cell(one.queue),
     cell(one.version),
     cell(...nextRun(schedules.filter((schedule) => schedule.deployment === one.name))),
@@ -133,7 +133,7 @@ function showPools(pools, workers) {
   fill("pools", pools, (one) => {
     const alive = workers.filter((worker) => worker.pool === one.name && worker.alive).length;
     return [
-      cell(toPool(one.name), one.paused ? tag("paused") : ""),
+      cell(poolLink(one.name), one.paused ? tag("paused") : ""),
       cell(one.type),
       cell(slots(one)),
       cell(alive === 0 ? "none alive" : `${alive} alive`),

@@ -1,11 +1,11 @@
-// One work pool: its queues, its workers, its template, its runs.
+// View of one work pool: its queues, workers, template and runs.
 
 import { get } from "/ui/api.js";
-import { badge, cell, element, facts, moment, put, rows, runRow, tag } from "/ui/app.js";
+import { badge, cell, element, definitions, moment, updateChildren, updateRows, runRow, tag } from "/ui/app.js";
 import { slots } from "/ui/overview.js";
 
-let shown; // the name of what is shown
-let template; // the version that is shown
+let shown; // the name of the pool
+let template; // the template version that is shown
 
 const part = (name) => document.getElementById(`pool-${name}`);
 
@@ -14,14 +14,14 @@ export function hide() {
   document.getElementById("pool").hidden = true;
 }
 
-export function show(name, failed, well) {
+export function show(name, showError, clearError) {
   shown = name;
   document.title = `${name} · Berth`;
-  return refresh(failed, well);
+  return refresh(showError, clearError);
 }
 
-// refresh shows everything as it is now; of the template, when there is a new version.
-export async function refresh(failed, well) {
+// refresh updates the view; the template only if there is a new version.
+export async function refresh(showError, clearError) {
   const name = shown;
   if (!name) return;
   const path = `/api/v1/work-pools/${encodeURIComponent(name)}`;
@@ -32,26 +32,26 @@ export async function refresh(failed, well) {
     ]);
     if (shown !== name) return;
     describe(pool);
-    rows(part("queues"), queues.items, (one) => [
+    updateRows(part("queues"), queues.items, (one) => [
       cell(one.name, one.paused ? tag("paused") : ""), cell(String(one.priority)), cell(slots(one)), cell(one.description)]);
-    rows(part("workers"), workers.items, workerRow);
+    updateRows(part("workers"), workers.items, workerRow);
     part("workers").closest(".scroll").hidden = workers.items.length === 0;
     part("alone").hidden = workers.items.length > 0;
-    rows(part("runs"), runs.items, runRow);
+    updateRows(part("runs"), runs.items, runRow);
     part("runs").closest("section").hidden = runs.items.length === 0;
     if (template !== pool.template_version) await showTemplate(path, name);
     if (shown !== name) return;
     document.getElementById("pool").hidden = false;
-    well();
+    clearError();
   } catch (error) {
-    if (shown === name) failed(error);
+    if (shown === name) showError(error);
   }
 }
 
 function describe(one) {
   part("title").textContent = `Work pool ${one.name}`;
   part("description").textContent = one.description;
-  put(part("facts"), ...facts([
+  updateChildren(part("facts"), ...definitions([
     ["Type", one.type],
     ["Status", one.paused ? "paused" : "active"],
     ["Slots", slots(one)],

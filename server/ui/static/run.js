@@ -1,16 +1,16 @@
-// One run as it happens: its facts, its events, its output.
+// View of one run as it happens: its state, events and output.
 
 import { get, post, stream } from "/ui/api.js";
-import { badge, cell, clock, duration, element, facts as shownFacts, moment, put, rows, toDeployment, toPool } from "/ui/app.js";
+import { badge, cell, clock, duration, element, definitions, moment, updateChildren, updateRows, deploymentLink, poolLink } from "/ui/app.js";
 
-const PAUSE = 2000; // milliseconds before a broken stream is taken up again
-const WHY = 5000; // milliseconds between looks at what keeps it from going on
-const LINES = 500_000; // characters of output kept on the page
+const RECONNECT_DELAY = 2000; // milliseconds before a broken stream is resumed
+const EXPLAIN_INTERVAL = 5000; // milliseconds between requests for the explanation
+const MAX_LOG = 500_000; // characters of output kept on the page
 
-let shown; // the AbortController of what is shown
-let newestAttempt; // the number of the newest attempt
-let logged; // the number of the attempt that the last output was of
-let act; // does something to the run that is shown: cancel or retry
+let shown; // the AbortController of the current view
+let newestAttempt; // number of the newest attempt
+let loggedAttempt; // number of the attempt whose output came last
+let act; // cancels or retries the run
 
 export function hide() {
   shown?.abort();
@@ -18,88 +18,89 @@ export function hide() {
   document.getElementById("run").hidden = true;
 }
 
-export async function show(id, failed, well) {
+export async function show(id, showError, clearError) {
   hide();
-  act = (what) => change(id, what, failed, well);
+  act = (action) => change(id, action, showError, clearError);
   const mine = (shown = new AbortController());
   mine.run = id;
-  mine.looks = mine.whys = mine.told = 0; // how often was asked, and how often the stream has said something
+  mine.requests = mine.explainRequests = mine.events = 0; // to ignore responses older than the one shown
   document.getElementById("run-title").textContent = "";
   document.getElementById("run-state").replaceChildren();
   document.getElementById("run-facts").replaceChildren();
   document.getElementById("run-why").replaceChildren();
   document.getElementById("run-actions").replaceChildren();
-  progress();
+  showProgress();
   document.getElementById("events").replaceChildren();
   document.getElementById("log").textContent = "";
   document.getElementById("manifest").open = false;
-  rows(document.getElementById("attempts"), [], attemptRow);
-  logged = newestAttempt = undefined;
+  updateRows(document.getElementById("attempts"), [], attemptRow);
+  loggedAttempt = newestAttempt = undefined;
   document.getElementById("run").hidden = false;
   let last = "";
   let ended = false;
-  why(id, mine);
-  const again = setInterval(() => document.hidden || why(id, mine), WHY);
-  mine.signal.addEventListener("abort", () => clearInterval(again));
+  updateExplanation(id, mine);
+  const timer = setInterval(() => document.hidden || updateExplanation(id, mine), EXPLAIN_INTERVAL);
+  mine.signal.addEventListener("abort", () => clearInterval(timer));
   while (!ended && !mine.signal.aborted) {
     try {
-      mine.looks++; // what was asked before is old by then
-      facts(await get(`/api/v1/runs/${encodeURIComponent(id)}`));
+      mine.requests++; // responses to earlier requests are outdated
+      showFacts(await get(`/api/v1/runs/${encodeURIComponent(id)}`));
       if (mine.signal.aborted) return;
-      well();
+      clearError();
       await stream(`/api/v1/runs/${encodeURIComponent(id)}/stream`, last, mine.signal, (name, data, at) => {
         if (mine.signal.aborted) return;
         last = at || last;
-        mine.told++;
+        mine.events++;
         if (name === "event") {
           addEvent(data);
-          why(id, mine);
-          look(id, mine);
+          updateExplanation(id, mine);
+          reload(id, mine);
         }
         if (name === "log") addLog(data);
-        if (name === "progress") progress(data);
+        if (name === "progress") showProgress(data);
         if (name === "end") ended = true;
       });
-      if (!mine.signal.aborted) facts(await get(`/api/v1/runs/${encodeURIComponent(id)}`));
+      if (!mine.signal.aborted) showFacts(await get(`/api/v1/runs/${encodeURIComponent(id)}`));
     } catch (error) {
       if (mine.signal.aborted) return;
-      if (failed(error)) {
+      if (showError(error)) {
         if (error.status === 404) document.getElementById("run").hidden = true;
         return;
       }
     }
-    if (!ended) await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    if (!ended) await new Promise((resolve) => setTimeout(resolve, RECONNECT_DELAY));
   }
-  clearInterval(again);
-  why(id, mine);
+  clearInterval(timer);
+  updateExplanation(id, mine);
 }
 
-// look shows the facts as they are now; an answer that comes after that to a later question is old, and so is how far the run
-// is where the stream has said something since. Where they can not be had, the rest of the page says so.
-async function look(id, mine) {
-  const asked = ++mine.looks;
-  const told = mine.told;
-  const answer = await get(`/api/v1/runs/${encodeURIComponent(id)}`).catch(() => undefined);
-  if (answer && shown === mine && asked === mine.looks) facts(answer, told === mine.told);
+// reload updates the facts of the run. It ignores a response that is older than the one shown, and its progress if the stream
+// has sent an event since the request. Errors are ignored here; the stream reports them.
+async function reload(id, mine) {
+  const request = ++mine.requests;
+  const events = mine.events;
+  const response = await get(`/api/v1/runs/${encodeURIComponent(id)}`).catch(() => undefined);
+  if (response && shown === mine && request === mine.requests) showFacts(response, events === mine.events);
 }
 
-// why shows what `berth run explain` says, which changes while a run waits. Where that can not be had, the rest of the page
-// says so.
-async function why(id, mine) {
-  const asked = ++mine.whys;
-  const answer = await get(`/api/v1/runs/${encodeURIComponent(id)}/explain`).catch(() => undefined);
-  if (answer && shown === mine && asked === mine.whys) explain(answer);
+// updateExplanation shows the text of `berth run explain`, which changes while a run waits. Errors are ignored here; the
+// stream reports them.
+async function updateExplanation(id, mine) {
+  const request = ++mine.explainRequests;
+  const response = await get(`/api/v1/runs/${encodeURIComponent(id)}/explain`).catch(() => undefined);
+  if (response && shown === mine && request === mine.explainRequests) explain(response);
 }
 
-function facts({ run, attempts, result, progress: told }, fresh = true) {
+// showFacts shows a run. currentProgress is false if the stream has sent newer progress.
+function showFacts({ run, attempts, result, progress }, currentProgress = true) {
   document.getElementById("run-title").textContent = `Run ${run.name}`;
   document.title = `${run.name} · Berth`;
-  state(run.state);
-  offer(run.state.type);
+  showState(run.state);
+  offerAction(run.state.type);
   const newest = attempts.at(-1);
-  put(document.getElementById("run-facts"), ...shownFacts([
-    ["Deployment", toDeployment(run.deployment)],
-    ["Pool", toPool(run.pool)],
+  updateChildren(document.getElementById("run-facts"), ...definitions([
+    ["Deployment", deploymentLink(run.deployment)],
+    ["Pool", poolLink(run.pool)],
     ["Queue", run.queue],
     ["Created", moment(run.created_at)],
     ["Created by", run.created_by],
@@ -113,13 +114,13 @@ function facts({ run, attempts, result, progress: told }, fresh = true) {
     ["Parameters", Object.keys(run.parameters).length > 0 && JSON.stringify(run.parameters)],
     ["Result", result && JSON.stringify(result.value)],
   ]));
-  if (run.ended_at) progress();
-  else if (fresh) progress(told);
-  rows(document.getElementById("attempts"), attempts, attemptRow);
+  if (run.ended_at) showProgress();
+  else if (currentProgress) showProgress(progress);
+  updateRows(document.getElementById("attempts"), attempts, attemptRow);
   document.getElementById("attempts").closest("section").hidden = attempts.length === 0;
   if (newestAttempt !== newest?.number) {
     newestAttempt = newest?.number;
-    manifest(run.id);
+    showManifest(run.id);
   }
 }
 
@@ -131,8 +132,8 @@ function attemptRow(one) {
   ];
 }
 
-// manifest shows the Job of the newest attempt, once somebody wants to see it.
-async function manifest(id) {
+// showManifest shows the Job of the newest attempt, once the user opens it.
+async function showManifest(id) {
   const place = document.getElementById("manifest");
   if (!place.open || newestAttempt === undefined) return;
   const mine = shown;
@@ -141,80 +142,81 @@ async function manifest(id) {
   if (shown === mine) place.querySelector("pre").textContent = text;
 }
 
-document.getElementById("manifest").addEventListener("toggle", () => shown && manifest(shown.run));
+document.getElementById("manifest").addEventListener("toggle", () => shown && showManifest(shown.run));
 
-// offer shows the button of what can be done to a run now.
-function offer(type) {
-  const what = { COMPLETED: undefined, CANCELLING: undefined, FAILED: "retry", CRASHED: "retry", CANCELLED: "retry" };
-  const next = type in what ? what[type] : "cancel";
+// offerAction shows the button for the action that the state of the run permits.
+function offerAction(type) {
+  const actions = { COMPLETED: undefined, CANCELLING: undefined, FAILED: "retry", CRASHED: "retry", CANCELLED: "retry" };
+  const next = type in actions ? actions[type] : "cancel";
   const place = document.getElementById("run-actions");
-  if (place.dataset.offers === next && place.hasChildNodes()) return; // who is about to press it keeps it
-  place.dataset.offers = next;
+  if (place.dataset.action === next && place.hasChildNodes()) return; // the user may be about to press it
+  place.dataset.action = next;
   place.replaceChildren(...(next ? [button(next)] : []));
 }
 
-// button asks once more before it cancels: what a run has done by then is lost.
-function button(what) {
-  const made = element("button", { type: "button", class: "second" }, what === "cancel" ? "Cancel" : "Retry");
-  let sure = what === "retry";
-  made.addEventListener("click", async () => {
-    if (!sure) {
-      sure = true;
-      made.textContent = "Really cancel?";
+// button asks for confirmation before a cancel, because the work of the run is lost.
+function button(action) {
+  const created = element("button", { type: "button", class: "second" }, action === "cancel" ? "Cancel" : "Retry");
+  let confirmed = action === "retry";
+  created.addEventListener("click", async () => {
+    if (!confirmed) {
+      confirmed = true;
+      created.textContent = "Confirm cancel";
       return;
     }
-    made.disabled = true;
-    await act(what);
-    made.disabled = false;
+    created.disabled = true;
+    await act(action);
+    created.disabled = false;
   });
-  return made;
+  return created;
 }
 
-async function change(id, what, failed, well) {
+async function change(id, action, showError, clearError) {
   const mine = shown;
   try {
-    const run = await post(`/api/v1/runs/${encodeURIComponent(id)}/${what}`);
+    const run = await post(`/api/v1/runs/${encodeURIComponent(id)}/${action}`);
     if (shown !== mine) return;
-    if (what === "retry") {
-      show(id, failed, well);
+    if (action === "retry") {
+      show(id, showError, clearError);
       return;
     }
-    state(run.state);
-    offer(run.state.type);
+    showState(run.state);
+    offerAction(run.state.type);
   } catch (error) {
-    if (shown === mine) failed(error);
+    if (shown === mine) showError(error);
   }
 }
 
-function progress(told) {
+// showProgress shows the progress that a job has reported; nothing hides it.
+function showProgress(progress) {
   const line = document.getElementById("run-progress");
-  line.hidden = told === undefined;
-  if (!told) return;
-  const known = told.percent !== undefined;
-  line.replaceChildren(element("progress", known ? { max: "100", value: String(told.percent) } : {}), known ? ` ${told.percent} % ` : " ", told.message ?? "");
+  line.hidden = progress === undefined;
+  if (!progress) return;
+  const known = progress.percent !== undefined;
+  line.replaceChildren(element("progress", known ? { max: "100", value: String(progress.percent) } : {}), known ? ` ${progress.percent} % ` : " ", progress.message ?? "");
 }
 
-// The last lines of the output ("| …") are left out: the output is on the page.
+// explain shows an explanation without the last lines of the output ("| …"), because the page has the output.
 function explain({ sentence, details, next }) {
-  put(document.getElementById("run-why"),
+  updateChildren(document.getElementById("run-why"),
     element("p", {}, sentence),
     element("ul", {}, ...details.filter((line) => !line.startsWith("| ")).map((line) => element("li", {}, line))),
     element("ul", { class: "next" }, ...next.map((line) => element("li", {}, ...step(line)))),
   );
 }
 
-// step shows the command that a next step ends with as one.
+// step formats the command at the end of a step.
 function step(line) {
   const [, text, command] = line.match(/^(.*?: )((?:berth|kubectl) .*)$/) || [];
   return command ? [text, element("code", {}, command)] : [line];
 }
 
-function state(now) {
-  put(document.getElementById("run-state"), badge(now), now.message ? ` ${now.message}` : "");
+function showState(state) {
+  updateChildren(document.getElementById("run-state"), badge(state), state.message ? ` ${state.message}` : "");
 }
 
 function addEvent(event) {
-  state(event.state);
+  showState(event.state);
   document.getElementById("events").append(
     element("li", {}, badge(event.state), " ", element("span", { class: "quiet" }, clock(event.at), ` · ${event.actor}`),
       element("span", { class: "message" }, event.message)),
@@ -224,9 +226,9 @@ function addEvent(event) {
 function addLog(chunk) {
   const log = document.getElementById("log");
   const follows = log.scrollTop + log.clientHeight >= log.scrollHeight - 30;
-  if (logged !== undefined && logged !== chunk.attempt) log.append(`${log.textContent.endsWith("\n") ? "" : "\n"}── attempt ${chunk.attempt} ──\n`);
-  logged = chunk.attempt;
+  if (loggedAttempt !== undefined && loggedAttempt !== chunk.attempt) log.append(`${log.textContent.endsWith("\n") ? "" : "\n"}── attempt ${chunk.attempt} ──\n`);
+  loggedAttempt = chunk.attempt;
   log.append(chunk.text);
-  if (log.textContent.length > LINES) log.textContent = `…${log.textContent.slice(-LINES / 2)}`;
+  if (log.textContent.length > MAX_LOG) log.textContent = `…${log.textContent.slice(-MAX_LOG / 2)}`;
   if (follows) log.scrollTop = log.scrollHeight;
 }

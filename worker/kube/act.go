@@ -9,8 +9,9 @@ import (
 	"github.com/berth-dev/berth/worker/kube/observe"
 )
 
-// act does what follows from the observation of an attempt that has not ended: it carries out a planned outcome,
-// deletes stray pods, and escalates where pods do not stop. It returns after which time to reconcile again.
+// act does what follows from the observation of an attempt that has not ended: it carries out a planned
+// outcome, deletes stray pods, and escalates where pods do not stop. It returns after which time to reconcile
+// again.
 func (w *watcher) act(
 	ctx context.Context, a *attempt, s observe.Snapshot, observed observe.Result,
 ) (time.Duration, error) {
@@ -29,9 +30,11 @@ func (w *watcher) act(
 	return sooner(next, escalation), err
 }
 
-// plan returns the planned outcome of the attempt: decided before, or due now. Without one it returns when one
-// may become due.
-func (w *watcher) plan(a *attempt, s observe.Snapshot, observed observe.Result) (*observe.Outcome, time.Duration) {
+// plan returns the planned outcome of the attempt: decided before, or due now. Without one it returns when
+// one may become due.
+func (w *watcher) plan(
+	a *attempt, s observe.Snapshot, observed observe.Result,
+) (*observe.Outcome, time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if a.planned != nil || s.Deleting() {

@@ -18,8 +18,8 @@ type discovery struct {
 }
 
 // reportDiscovered reports Jobs with the attempt's labels that are not the observed one: left by an earlier
-// process, made by another worker, or a duplicate. Each is reported once, again when it is being deleted, and at
-// every resync. Jobs without our finalizer need no attention.
+// process, made by another worker, or a duplicate. Each is reported once, again when it is being deleted, and
+// at every resync. Jobs without our finalizer need no attention.
 func (w *watcher) reportDiscovered(ref job.Ref, observed *attempt) {
 	if w.launching(ref) {
 		return // the watch may be faster than the answer to create
@@ -50,7 +50,8 @@ func (w *watcher) isJobOf(a *attempt, j *batchv1.Job) bool {
 	return a.uid == j.UID || (a.uid == "" && a.namespace == j.Namespace && a.name == j.Name)
 }
 
-// noteDiscovery notes that the Job is reported, and reports false if that would repeat what the handler knows.
+// noteDiscovery notes that the Job is reported, and reports false if that would repeat what the handler
+// knows.
 func (w *watcher) noteDiscovery(uid types.UID, deleting bool) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -68,8 +69,8 @@ func (w *watcher) noteDiscovery(uid types.UID, deleting bool) bool {
 	return true
 }
 
-// markFinalized keeps a finalized Job from being reported while the watch still shows its finalizer. A Job that
-// is not among the copies is not noted: no event would ever delete the note.
+// markFinalized keeps a finalized Job from being reported while the watch still shows its finalizer. A Job
+// that is not among the copies is not noted: no event would ever delete the note.
 func (r *Runtime) markFinalized(j *batchv1.Job) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

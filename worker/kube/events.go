@@ -20,8 +20,8 @@ const (
 	maxEventsAge = 2 * time.Minute
 )
 
-// eventsMaxAge is for how long the events of an object are used that has waited so long. It grows with the wait:
-// thousands of attempts that wait for a quota would otherwise fetch events all the time.
+// eventsMaxAge is for how long the events of an object are used that has waited so long. It grows with the
+// wait: thousands of attempts that wait for a quota would otherwise fetch events all the time.
 func eventsMaxAge(waited time.Duration) time.Duration {
 	return min(max(minEventsAge, waited/8), maxEventsAge)
 }
@@ -33,8 +33,8 @@ type eventCache struct {
 	list []corev1.Event
 }
 
-// addEvents adds the events of an object to the snapshot, fetched if the last list is too old. It returns again,
-// or earlier if the events are worth fetching earlier.
+// addEvents adds the events of an object to the snapshot, fetched if the last list is too old. It returns
+// again, or earlier if the events are worth fetching earlier.
 func (w *watcher) addEvents(
 	ctx context.Context, a *attempt, s *observe.Snapshot, query observe.EventQuery, again time.Duration,
 ) (time.Duration, error) {
@@ -60,7 +60,7 @@ func (w *watcher) listEvents(ctx context.Context, namespace string, uid types.UI
 	options := metav1.ListOptions{FieldSelector: "involvedObject.uid=" + string(uid), Limit: 50}
 	list, err := w.api.CoreV1().Events(namespace).List(ctx, options)
 	if apierrors.IsForbidden(err) {
-		w.options.Log.Warn("events not permitted: some waiting attempts stay unexplained; grant list on events",
+		w.options.Log.Warn("cannot list events, some waits stay unexplained: grant list on events",
 			"namespace", namespace, "error", err)
 		return nil, nil
 	}

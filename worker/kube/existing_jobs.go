@@ -23,8 +23,8 @@ func (e earlierAttemptError) Error() string {
 	return fmt.Sprintf("waiting for Job %s of an earlier attempt to end", e.job)
 }
 
-// checkEarlierAttempts returns an earlierAttemptError if the Job of an earlier attempt may still run. It looks in
-// all namespaces, because the template may have named another one then.
+// checkEarlierAttempts returns an earlierAttemptError if the Job of an earlier attempt may still run. It
+// looks in all namespaces, because the template may have named another one then.
 func (l *launch) checkEarlierAttempts(ctx context.Context) error {
 	if l.attempt.Attempt <= 1 {
 		return nil
@@ -50,13 +50,15 @@ func (l *launch) checkEarlierAttempts(ctx context.Context) error {
 func (l *launch) adoptExisting(ctx context.Context) (job.Launched, error) {
 	call, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()
-	existing, err := l.api.BatchV1().Jobs(l.manifest.Namespace).Get(call, l.manifest.Name, metav1.GetOptions{})
+	jobs := l.api.BatchV1().Jobs(l.manifest.Namespace)
+	existing, err := jobs.Get(call, l.manifest.Name, metav1.GetOptions{})
 	if err != nil {
 		return job.Launched{}, fmt.Errorf("get job %s: %w", l.jobName(), err)
 	}
 	if !jobclient.SameAttempt(existing, l.manifest) {
 		return job.Launched{}, &job.Refused{Category: api.CategoryInvalid, Message: fmt.Sprintf(
-			"Job %s already exists and is %s: delete it if nothing needs it", l.jobName(), describeOwner(existing),
+			"Job %s already exists and is %s: delete it if nothing needs it",
+			l.jobName(), describeOwner(existing),
 		)}
 	}
 	return l.launched(ctx, existing, true)

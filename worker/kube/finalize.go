@@ -11,9 +11,9 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// Finalize takes our finalizers off a Job whose outcome is recorded, and sets its TTL. A Job that still runs is
-// deleted: the server ended the attempt without us, or the Job was created after the attempt was given up. It
-// may be repeated.
+// Finalize takes our finalizers off a Job whose outcome is recorded, and sets its TTL. A Job that still runs
+// is deleted: the server ended the attempt without us, or the Job was created after the attempt was given up.
+// It may be repeated.
 func (r *Runtime) Finalize(ctx context.Context, object job.Object) error {
 	r.awaitOutput(ctx, object)
 	err := r.forEachJob(ctx, object, func(j *batchv1.Job) error {
@@ -34,8 +34,8 @@ func (r *Runtime) Finalize(ctx context.Context, object job.Object) error {
 	return nil
 }
 
-// FinalizeUnknown takes our finalizers off a Job that the server does not know, and sets its TTL, whether it runs
-// or not. It may be repeated.
+// FinalizeUnknown takes our finalizers off a Job that the server does not know, and sets its TTL, whether it
+// runs or not. It may be repeated.
 func (r *Runtime) FinalizeUnknown(ctx context.Context, object job.Object) error {
 	err := r.forEachJob(ctx, object, func(j *batchv1.Job) error { return r.jobs.Finalize(ctx, j) })
 	if err != nil {
@@ -91,7 +91,9 @@ func (r *Runtime) Installations(ctx context.Context) ([]string, error) {
 }
 
 // forEachJob changes every Job of the object, and then stops observing its attempt.
-func (r *Runtime) forEachJob(ctx context.Context, object job.Object, change func(j *batchv1.Job) error) error {
+func (r *Runtime) forEachJob(
+	ctx context.Context, object job.Object, change func(j *batchv1.Job) error,
+) error {
 	jobs, err := r.findJobs(ctx, object)
 	if err != nil {
 		return err

@@ -66,8 +66,8 @@ func (r *Runtime) listJobs(ctx context.Context, namespace, selector string) ([]b
 }
 
 // mayRun reports whether a pod of the Job runs, or may start yet. Copies suffice to show that it ended; that
-// something runs is believed only of the API server. What is left of a Job that is being deleted is Kubernetes'
-// to end.
+// something runs is believed only of the API server. What is left of a Job that is being deleted is
+// Kubernetes' to end.
 func (r *Runtime) mayRun(ctx context.Context, ref job.Ref, j *batchv1.Job) (bool, error) {
 	singlePod := observe.Snapshot{Job: j}.SinglePod()
 	if w := r.running(); w != nil && singlePod && allEnded(podsOfJob(w.podsOf(ref), j)) {

@@ -26,7 +26,8 @@ const attemptIndex = "attempt"
 // pastPodsKept bounds how many deleted pods are remembered per attempt.
 const pastPodsKept = 4
 
-// addInformers adds an informer on Jobs and one on pods of a namespace. The API server filters by installation.
+// addInformers adds an informer on Jobs and one on pods of a namespace. The API server filters by
+// installation.
 func (w *watcher) addInformers(namespace string) error {
 	factory := informers.NewSharedInformerFactoryWithOptions(w.api, w.options.Timing.Resync,
 		informers.WithNamespace(namespace),
@@ -97,8 +98,8 @@ func (w *watcher) changed(object any) {
 	w.queue.Add(ref)
 }
 
-// noteStopped remembers a pod that is being deleted while it runs: after it has ended it no longer shows whether
-// the deletion came first.
+// noteStopped remembers a pod that is being deleted while it runs: after it has ended it no longer shows
+// whether the deletion came first.
 func (w *watcher) noteStopped(ref job.Ref, pod *corev1.Pod) {
 	if pod.DeletionTimestamp == nil || podstatus.Terminal(pod) {
 		return

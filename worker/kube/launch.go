@@ -36,8 +36,8 @@ type launch struct {
 
 func (l *launch) jobName() string { return l.manifest.Namespace + "/" + l.manifest.Name }
 
-// Launch makes the Job exist exactly once. Its name is the same for every worker that tries, and an existing Job
-// is adopted if it belongs to this attempt.
+// Launch makes the Job exist exactly once. Its name is the same for every worker that tries, and an existing
+// Job is adopted if it belongs to this attempt.
 func (r *Runtime) Launch(ctx context.Context, a job.Attempt) (job.Launched, error) {
 	manifest, err := r.placeManifest(a)
 	if err != nil {
@@ -169,8 +169,8 @@ func (l *launch) try(ctx context.Context) (job.Launched, error) {
 	return job.Launched{}, fmt.Errorf("create job %s: %w", l.jobName(), err)
 }
 
-// mayHaveSucceeded reports whether a request may have been carried out although it returned this error. Only a
-// definite refusal of the API server excludes that.
+// mayHaveSucceeded reports whether a request may have been carried out although it returned this error. Only
+// a definite refusal of the API server excludes that.
 func mayHaveSucceeded(err error) bool {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
@@ -220,11 +220,14 @@ func (l *launch) stop(ctx context.Context, err error) (job.Launched, error) {
 	refused := &job.Refused{
 		Category: cluster.ClassifyCreateError(err).Category,
 		Err:      err,
-		Message:  fmt.Sprintf("the Job could not be created before the start deadline: %v", cluster.WithHint(err)),
+		Message: fmt.Sprintf(
+			"the Job could not be created before the start deadline: %v", cluster.WithHint(err)),
 	}
 	switch {
 	case cancelled:
-		refused = &job.Refused{Category: api.CategoryCancelled, Err: errCancelled, Message: errCancelled.Error()}
+		refused = &job.Refused{
+			Category: api.CategoryCancelled, Err: errCancelled, Message: errCancelled.Error(),
+		}
 	case !errors.Is(cause, context.DeadlineExceeded):
 		return job.Launched{}, fmt.Errorf("launch attempt %s: %w, after: %w", l.attempt.Ref, cause, err)
 	}

@@ -24,19 +24,19 @@ type Options struct {
 	Registerer prometheus.Registerer
 	// Finalizer is the finalizer that holds Jobs. Only tests of an upgrade choose another than the default.
 	Finalizer string
-	// LegacyFinalizers are finalizers of older releases. They are taken off wherever ours is, replaced by ours at
-	// the start and then hourly, and never written.
+	// LegacyFinalizers are finalizers of older releases. They are taken off wherever ours is, replaced by
+	// ours at the start and then hourly, and never written.
 	LegacyFinalizers []string
-	// Gated creates Jobs suspended and resumes them after the server has recorded them (Grant). An attempt then
-	// cannot run twice even if a worker sleeps between its lease check and the creation for longer than a
-	// finished Job is kept. It costs one more write per Job.
+	// Gated creates Jobs suspended and resumes them after the server has recorded them (Grant). An attempt
+	// then cannot run twice even if a worker sleeps between its lease check and the creation for longer than
+	// a finished Job is kept. It costs one more write per Job.
 	Gated bool
 	// Reconcilers is how many attempts are reconciled at once. Default 16.
 	Reconcilers int
 }
 
-// Deadlines are how long a pending attempt may wait for each cause before it ends with that category. Negative
-// means for ever.
+// Deadlines are how long a pending attempt may wait for each cause before it ends with that category.
+// Negative means for ever.
 type Deadlines struct {
 	ImagePull     time.Duration // default 10 minutes
 	Config        time.Duration // default 5 minutes
@@ -47,7 +47,8 @@ type Deadlines struct {
 
 // Timing are the waits and intervals of the runtime.
 type Timing struct {
-	// Lingering is how long other containers may run on after the job container has ended. Default 30 seconds.
+	// Lingering is how long other containers may run on after the job container has ended. Default 30
+	// seconds.
 	Lingering time.Duration
 	// Escalate is how long after its grace period a pod may still exist before it is deleted again with a
 	// grace period of 1 second. Default 30 seconds.

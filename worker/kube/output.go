@@ -12,8 +12,8 @@ import (
 	"github.com/berth-dev/berth/worker/kube/podstatus"
 )
 
-// follow starts to follow the attempt's output once there may be any, and tells a running follower that the pods
-// may have changed.
+// follow starts to follow the attempt's output once there may be any, and tells a running follower that the
+// pods may have changed.
 func (w *watcher) follow(a *attempt, observed observe.Result) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -50,8 +50,8 @@ func (r *Runtime) followerOf(a *attempt) *podlog.Follower {
 	return a.follower
 }
 
-// awaitOutput waits, within a limit, until the output is read to its end: the finalized Job and its log may be
-// deleted.
+// awaitOutput waits, within a limit, until the output is read to its end: the finalized Job and its log may
+// be deleted.
 func (r *Runtime) awaitOutput(ctx context.Context, object job.Object) {
 	a := r.attempt(object.Ref)
 	if a == nil || (object.UID != "" && string(r.uidOf(a)) != object.UID) {
@@ -73,8 +73,8 @@ func (r *Runtime) awaitOutput(ctx context.Context, object job.Object) {
 	}
 }
 
-// lastLines returns the end of the output, from the pod or else from what was followed. If the job container has
-// not started because another container failed, it is the output of that one, which tells why.
+// lastLines returns the end of the output, from the pod or else from what was followed. If the job container
+// has not started because another container failed, it is the output of that one, which tells why.
 func (w *watcher) lastLines(ctx context.Context, a *attempt, s observe.Snapshot) string {
 	if pod := s.NewestPod(); pod != nil {
 		container := a.container

@@ -23,8 +23,8 @@ import (
 // watchLag is how long the watch may take to show a Job that was created, before the API server is asked.
 const watchLag = 15 * time.Second
 
-// reconcile observes one attempt, notifies the handler and acts on the observation. It returns after which time
-// to reconcile again even if nothing changes; zero means not at all.
+// reconcile observes one attempt, notifies the handler and acts on the observation. It returns after which
+// time to reconcile again even if nothing changes; zero means not at all.
 func (w *watcher) reconcile(ctx context.Context, ref job.Ref) (time.Duration, error) {
 	a := w.attempt(ref)
 	w.reportDiscovered(ref, a)

@@ -36,7 +36,8 @@ type Runtime struct {
 
 var _ job.Runtime = (*Runtime)(nil)
 
-// attempt is an attempt that this runtime observes: launched or adopted here, and not yet finalized or disowned.
+// attempt is an attempt that this runtime observes: launched or adopted here, and not yet finalized or
+// disowned.
 type attempt struct {
 	ref       job.Ref
 	container string
@@ -80,7 +81,7 @@ func New(config cluster.Config, options Options) (*Runtime, error) {
 func newRuntime(config cluster.Config, options Options, api kubernetes.Interface) (*Runtime, error) {
 	options = options.withDefaults(config)
 	if slices.Contains(options.Namespaces, AllNamespaces) && len(options.Namespaces) > 1 {
-		return nil, fmt.Errorf("namespace %q means all namespaces: name it alone, or name others without it", AllNamespaces)
+		return nil, fmt.Errorf("namespace %q means all namespaces and excludes naming others", AllNamespaces)
 	}
 	slices.Sort(options.Namespaces)
 	options.Namespaces = slices.Compact(options.Namespaces)
@@ -95,7 +96,9 @@ func newRuntime(config cluster.Config, options Options, api kubernetes.Interface
 
 	r := &Runtime{
 		config: config, options: options, api: api,
-		attempts: map[job.Ref]*attempt{}, launches: map[job.Ref]func(){}, discovered: map[types.UID]discovery{},
+		attempts:   map[job.Ref]*attempt{},
+		launches:   map[job.Ref]func(){},
+		discovered: map[types.UID]discovery{},
 	}
 	r.jobs = &jobclient.Client{
 		API: api, Finalizers: finalizers, TTL: options.Timing.TTL, Log: options.Log, Metrics: metrics,

@@ -25,8 +25,8 @@ func (w *watcher) sweepLoop(ctx context.Context) error {
 	}
 }
 
-// sweep replaces the legacy finalizers of all Jobs once. A Job that cannot be changed is tried again by the next
-// sweep.
+// sweep replaces the legacy finalizers of all Jobs once. A Job that cannot be changed is tried again by the
+// next sweep.
 func (w *watcher) sweep(ctx context.Context) {
 	for j := range w.allJobs() {
 		if ctx.Err() != nil {

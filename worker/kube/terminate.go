@@ -60,7 +60,9 @@ const (
 )
 
 // escalate deals with pods that should have stopped. It returns after which time to check them again.
-func (w *watcher) escalate(ctx context.Context, s observe.Snapshot, planned *observe.Outcome) (time.Duration, error) {
+func (w *watcher) escalate(
+	ctx context.Context, s observe.Snapshot, planned *observe.Outcome,
+) (time.Duration, error) {
 	if !s.Deleting() {
 		stopping := func(pod *corev1.Pod) bool {
 			return pod.DeletionTimestamp != nil && !podstatus.Terminal(pod)
@@ -84,10 +86,10 @@ func (w *watcher) escalate(ctx context.Context, s observe.Snapshot, planned *obs
 	return next, nil
 }
 
-// escalatePod deals with one pod of a Job that is being deleted. A pod that outlasts its grace period loses it.
-// Later its object is removed by force although its node does not confirm that it has stopped, but only for a
-// planned outcome: a pod of a Job that someone else deleted may still run, and its outcome would be a guess. If
-// the planned outcome is a lost node, the node had its time already.
+// escalatePod deals with one pod of a Job that is being deleted. A pod that outlasts its grace period loses
+// it. Later its object is removed by force although its node does not confirm that it has stopped, but only
+// for a planned outcome: a pod of a Job that someone else deleted may still run, and its outcome would be a
+// guess. If the planned outcome is a lost node, the node had its time already.
 func (w *watcher) escalatePod(
 	ctx context.Context, s observe.Snapshot, pod *corev1.Pod, planned *observe.Outcome,
 ) (time.Duration, error) {

@@ -36,7 +36,8 @@ const (
 )
 
 func (r *Runtime) newWatcher(installation uuid.UUID, h job.Handler) (*watcher, error) {
-	limiter := workqueue.NewTypedItemExponentialFailureRateLimiter[job.Ref](firstReconcileWait, lastReconcileWait)
+	limiter := workqueue.NewTypedItemExponentialFailureRateLimiter[job.Ref](
+		firstReconcileWait, lastReconcileWait)
 	w := &watcher{
 		Runtime: r, installation: installation, handler: h,
 		queue: workqueue.NewTypedRateLimitingQueue(limiter),
@@ -51,7 +52,9 @@ func (r *Runtime) newWatcher(installation uuid.UUID, h job.Handler) (*watcher, e
 }
 
 // Run observes until ctx ends, and returns after everything it started has ended.
-func (r *Runtime) Run(ctx context.Context, installation uuid.UUID, h job.Handler, ready chan<- struct{}) error {
+func (r *Runtime) Run(
+	ctx context.Context, installation uuid.UUID, h job.Handler, ready chan<- struct{},
+) error {
 	w, err := r.newWatcher(installation, h)
 	if err != nil {
 		return err

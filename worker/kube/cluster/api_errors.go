@@ -21,8 +21,8 @@ type CreateFailure struct {
 	Hint     string // what to do about it
 }
 
-// ClassifyCreateError tells final errors from temporary ones. An error that is not known to be final is retried
-// until the attempt's start deadline.
+// ClassifyCreateError tells final errors from temporary ones. An error that is not known to be final is
+// retried until the attempt's start deadline.
 func ClassifyCreateError(err error) CreateFailure {
 	var status apierrors.APIStatus
 	if !errors.As(err, &status) {
@@ -47,7 +47,7 @@ func ClassifyCreateError(err error) CreateFailure {
 	case code == http.StatusBadRequest, code == http.StatusUnprocessableEntity:
 		return final("correct the pool's template or the job variables")
 	case code == http.StatusUnauthorized:
-		return temporary("the API server does not accept the worker's credentials: renew its token or kubeconfig")
+		return temporary("the API server rejects the worker's credentials: renew its token or kubeconfig")
 	case code == http.StatusForbidden && strings.Contains(err.Error(), "exceeded quota"):
 		return CreateFailure{
 			Category: api.CategoryQuota,

@@ -9,7 +9,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// NewClient returns a client whose requests are counted by the registerer, if there is one. It makes no request.
+// NewClient returns a client whose requests are counted by the registerer, if there is one. It makes no
+// request.
 func (c Config) NewClient(log *slog.Logger, registerer prometheus.Registerer) (kubernetes.Interface, error) {
 	metrics, err := newRequestMetrics(registerer)
 	if err != nil {

@@ -1,7 +1,7 @@
-// Package cluster connects to a Kubernetes cluster: it finds its address and credentials (Connect), makes clients
-// whose requests are counted (NewClient), and says what an error of the API server means and what to do about it
-// (ClassifyCreateError, WithHint). It also has the tasks that an installation needs beside running Jobs: keys in
-// a Secret, stopping a Deployment.
+// Package cluster connects to a Kubernetes cluster: it finds its address and credentials (Connect), makes
+// clients whose requests are counted (NewClient), and says what an error of the API server means and what to
+// do about it (ClassifyCreateError, WithHint). It also has the tasks that an installation needs beside
+// running Jobs: keys in a Secret, stopping a Deployment.
 package cluster
 
 import (
@@ -120,8 +120,8 @@ func restConfig(o ConnectOptions) (*rest.Config, string, error) {
 	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides)
 	rc, err := loader.ClientConfig()
 	if err != nil {
-		return nil, "", fmt.Errorf(
-			"no cluster to connect to: %w; set --kubeconfig, --kube-context or KUBECONFIG, or run in a pod", err)
+		return nil, "", fmt.Errorf("no cluster to connect to: %w; "+
+			"set --kubeconfig, --kube-context or KUBECONFIG, or run in a pod", err)
 	}
 	namespace, _, err := loader.Namespace()
 	if err != nil {

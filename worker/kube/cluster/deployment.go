@@ -13,8 +13,8 @@ import (
 )
 
 // StopDeployment scales a Deployment to 0 and returns when its last pod is gone. Workers in the cluster stop
-// claiming this way before a drain: a terminating pod could still create a Job. A Deployment that does not exist
-// needs no stopping. An empty namespace means the Config's.
+// claiming this way before a drain: a terminating pod could still create a Job. A Deployment that does not
+// exist needs no stopping. An empty namespace means the Config's.
 func (c Config) StopDeployment(ctx context.Context, namespace, name string) error {
 	client, err := c.client()
 	if err != nil {

@@ -12,7 +12,9 @@ import (
 
 // ConnectBySecret connects to the cluster of a kubeconfig in a Secret. The Secret is read once, from the
 // namespace of home, the cluster that the worker runs in. The options' kubeconfig and context are ignored.
-func (home Config) ConnectBySecret(ctx context.Context, secret, key string, o ConnectOptions) (Config, error) {
+func (home Config) ConnectBySecret(
+	ctx context.Context, secret, key string, o ConnectOptions,
+) (Config, error) {
 	name := home.Namespace + "/" + secret
 	text, err := home.secretKey(ctx, secret, key)
 	if err != nil {
@@ -62,14 +64,14 @@ func selfContained(raw *clientcmdapi.Config) error {
 	for name, user := range raw.AuthInfos {
 		switch {
 		case user.Exec != nil, user.AuthProvider != nil:
-			return fmt.Errorf("user %q gets its credentials from a program: use a token or a certificate", name)
+			return fmt.Errorf("user %q gets credentials from a program: use a token or certificate", name)
 		case user.TokenFile != "", user.ClientCertificate != "", user.ClientKey != "":
-			return fmt.Errorf("user %q refers to files: embed them with kubectl config view --flatten", name)
+			return fmt.Errorf("user %q refers to files: embed them (kubectl config view --flatten)", name)
 		}
 	}
 	for name, cluster := range raw.Clusters {
 		if cluster.CertificateAuthority != "" {
-			return fmt.Errorf("cluster %q refers to a file: embed it with kubectl config view --flatten", name)
+			return fmt.Errorf("cluster %q refers to a file: embed it (kubectl config view --flatten)", name)
 		}
 	}
 	if len(raw.Clusters) == 0 {

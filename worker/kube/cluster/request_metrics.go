@@ -22,7 +22,7 @@ type requestMetrics struct {
 func newRequestMetrics(registerer prometheus.Registerer) (requestMetrics, error) {
 	total, err := RegisterMetric(registerer, prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "rest_client_requests_total",
-		Help: "Requests to the API server, by status code, method and host; the code is <error> if there was no answer.",
+		Help: "Requests to the API server, by status code (<error> without an answer), method and host.",
 	}, []string{"code", "method", "host"}))
 	if err != nil {
 		return requestMetrics{}, err

@@ -15,10 +15,10 @@ import (
 	"k8s.io/client-go/util/retry"
 )
 
-// EnsureSecretKeys makes sure that the Secret has the keys. It creates the Secret if it does not exist, and adds
-// each missing key with the value that its function returns. It never changes an existing key, whatever other
-// clients write at the same time. It returns the names of the keys that it wrote. An empty namespace means the
-// Config's.
+// EnsureSecretKeys makes sure that the Secret has the keys. It creates the Secret if it does not exist, and
+// adds each missing key with the value that its function returns. It never changes an existing key, whatever
+// other clients write at the same time. It returns the names of the keys that it wrote. An empty namespace
+// means the Config's.
 func (c Config) EnsureSecretKeys(
 	ctx context.Context, namespace, name string, keys map[string]func() (string, error),
 ) (written []string, err error) {

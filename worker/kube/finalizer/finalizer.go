@@ -1,12 +1,13 @@
-// Package finalizer has the names of the finalizers that hold Berth's Jobs. It is the only package that changes
-// the finalizers of an object.
+// Package finalizer has the names of the finalizers that hold Berth's Jobs. It is the only package that
+// changes the finalizers of an object.
 //
 // A Job carries one finalizer of ours from its creation until its outcome is recorded. Finalizers of older
-// releases (legacy names) are recognised and taken off wherever ours is, and never written. Foreign finalizers are
-// never touched.
+// releases (legacy names) are recognised and taken off wherever ours is, and never written. Foreign
+// finalizers are never touched.
 //
-// Kubernetes lets an object that is being deleted lose finalizers, but not gain any. A legacy name is therefore
-// replaced by ours while the object is not being deleted; otherwise it stays until the outcome is recorded.
+// Kubernetes lets an object that is being deleted lose finalizers, but not gain any. A legacy name is
+// therefore replaced by ours while the object is not being deleted; otherwise it stays until the outcome is
+// recorded.
 package finalizer
 
 import (
@@ -27,8 +28,8 @@ type Names struct {
 	legacy  []string
 }
 
-// New returns our names. It refuses legacy names that are not safe to take off: names that Kubernetes reserves,
-// names without a domain, which may belong to anyone, and the current one.
+// New returns our names. It refuses legacy names that are not safe to take off: names that Kubernetes
+// reserves, names without a domain, which may belong to anyone, and the current one.
 func New(current string, legacy ...string) (Names, error) {
 	for _, name := range legacy {
 		if err := validate(current, name); err != nil {
@@ -79,11 +80,12 @@ func (n Names) Legacy(o metav1.Object) bool {
 	return slices.ContainsFunc(o.GetFinalizers(), n.isLegacy)
 }
 
-// HeldByOthers reports whether a foreign finalizer keeps an object that is being deleted. The garbage collector's
-// finalizers do not count: it takes them off by itself.
+// HeldByOthers reports whether a foreign finalizer keeps an object that is being deleted. The garbage
+// collector's finalizers do not count: it takes them off by itself.
 func (n Names) HeldByOthers(o metav1.Object) bool {
 	foreign := func(name string) bool {
-		return !n.isOurs(name) && name != metav1.FinalizerDeleteDependents && name != metav1.FinalizerOrphanDependents
+		return !n.isOurs(name) &&
+			name != metav1.FinalizerDeleteDependents && name != metav1.FinalizerOrphanDependents
 	}
 	return o.GetDeletionTimestamp() != nil && slices.ContainsFunc(o.GetFinalizers(), foreign)
 }
@@ -92,9 +94,9 @@ func (n Names) isOurs(name string) bool { return name == n.current || n.isLegacy
 
 func (n Names) isLegacy(name string) bool { return slices.Contains(n.legacy, name) }
 
-// Change is the metadata of a merge patch that changes finalizers. A merge patch replaces the list as a whole, so
-// it carries the resource version to keep concurrent changes by others. It carries the UID because names are
-// reused.
+// Change is the metadata of a merge patch that changes finalizers. A merge patch replaces the list as a
+// whole, so it carries the resource version to keep concurrent changes by others. It carries the UID because
+// names are reused.
 type Change map[string]any
 
 func changeOf(o metav1.Object, finalizers []string) Change {

@@ -1,9 +1,10 @@
 // Package jobclient changes Jobs in a cluster: it finalizes and deletes them, opens their gates, makes their
-// Secrets, and drains an installation. It keeps no state about attempts, and knows the server as little as the
-// worker: a drain needs nothing but the cluster.
+// Secrets, and drains an installation. It keeps no state about attempts, and knows the server as little as
+// the worker: a drain needs nothing but the cluster.
 //
-// Every change is safe against concurrent ones. Patches of finalizers carry the resource version and are retried
-// on conflict; deletions and other patches carry the UID, because a name may belong to another Job by then.
+// Every change is safe against concurrent ones. Patches of finalizers carry the resource version and are
+// retried on conflict; deletions and other patches carry the UID, because a name may belong to another Job by
+// then.
 package jobclient
 
 import (
@@ -56,9 +57,9 @@ func (c *Client) patch(ctx context.Context, j *batchv1.Job, change map[string]an
 	return err
 }
 
-// update applies a change to the Job and retries it on conflict. The first try uses the caller's copy, if that
-// is current; later tries read the Job again. By then the name may belong to another Job: change compares its
-// UID with the one given.
+// update applies a change to the Job and retries it on conflict. The first try uses the caller's copy, if
+// that is current; later tries read the Job again. By then the name may belong to another Job: change
+// compares its UID with the one given.
 func (c *Client) update(
 	ctx context.Context,
 	j *batchv1.Job,
@@ -85,8 +86,9 @@ func (c *Client) update(
 	})
 }
 
-// DeleteForeground deletes a Job, its pods first. With background deletion the garbage collector would wait for
-// the Job to go, our finalizer would hold the Job, and the pods would run on. A Job that is gone is no error.
+// DeleteForeground deletes a Job, its pods first. With background deletion the garbage collector would wait
+// for the Job to go, our finalizer would hold the Job, and the pods would run on. A Job that is gone is no
+// error.
 func (c *Client) DeleteForeground(ctx context.Context, j *batchv1.Job) error {
 	call, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()

@@ -31,11 +31,14 @@ func (c *Client) Drain(ctx context.Context, namespace, installation string, keep
 	return c.awaitDeleted(ctx, namespace, selector)
 }
 
-// drainConcurrency is how many Jobs are drained at once: an uninstall has minutes for what may be ten thousand.
+// drainConcurrency is how many Jobs are drained at once: an uninstall has minutes for what may be ten
+// thousand.
 const drainConcurrency = 16
 
 // drainPage drains every Job of a page, whatever happens to the others, and returns the errors.
-func drainPage(ctx context.Context, page []batchv1.Job, drainJob func(context.Context, *batchv1.Job) error) []error {
+func drainPage(
+	ctx context.Context, page []batchv1.Job, drainJob func(context.Context, *batchv1.Job) error,
+) []error {
 	errs := make([]error, len(page))
 	var group errgroup.Group
 	group.SetLimit(drainConcurrency)

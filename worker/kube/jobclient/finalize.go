@@ -62,9 +62,9 @@ func (c *Client) patchFinalized(ctx context.Context, j *batchv1.Job, uid types.U
 	return err
 }
 
-// ttl is how long the Job is kept after its end, in seconds. The template's TTL waits in an annotation until the
-// Job is finalized, so that no Job is collected before its outcome is recorded. A Job that has a TTL, or is being
-// deleted, needs none.
+// ttl is how long the Job is kept after its end, in seconds. The template's TTL waits in an annotation until
+// the Job is finalized, so that no Job is collected before its outcome is recorded. A Job that has a TTL, or
+// is being deleted, needs none.
 func (c *Client) ttl(j *batchv1.Job) (int32, bool) {
 	if j.DeletionTimestamp != nil || j.Spec.TTLSecondsAfterFinished != nil {
 		return 0, false
@@ -76,8 +76,8 @@ func (c *Client) ttl(j *batchv1.Job) (int32, bool) {
 	return int32(c.TTL / time.Second), true
 }
 
-// ReplaceLegacyFinalizers replaces the finalizers of older releases on the Job by the current one. A Job that is
-// gone is no error.
+// ReplaceLegacyFinalizers replaces the finalizers of older releases on the Job by the current one. A Job that
+// is gone is no error.
 func (c *Client) ReplaceLegacyFinalizers(ctx context.Context, j *batchv1.Job) error {
 	err := c.update(ctx, j, true, func(ctx context.Context, latest *batchv1.Job, uid types.UID) error {
 		replaced, changed := c.Finalizers.ReplaceLegacy(latest)

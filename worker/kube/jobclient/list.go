@@ -16,7 +16,9 @@ import (
 const pageSize = 500
 
 // eachPage calls visit with the selected Jobs of a namespace, page by page.
-func (c *Client) eachPage(ctx context.Context, namespace, selector string, visit func(page []batchv1.Job)) error {
+func (c *Client) eachPage(
+	ctx context.Context, namespace, selector string, visit func(page []batchv1.Job),
+) error {
 	options := metav1.ListOptions{LabelSelector: selector, Limit: pageSize}
 	for {
 		call, cancel := context.WithTimeout(ctx, cluster.CallTimeout)

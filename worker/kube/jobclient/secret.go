@@ -17,8 +17,8 @@ import (
 	"github.com/berth-dev/berth/worker/kube/cluster"
 )
 
-// EnsureSecret makes the Secret that the Job's pods refer to. It is made after the Job, so that the Job owns it
-// from the start and no Secret is left behind. A kubelet that is faster waits and retries.
+// EnsureSecret makes the Secret that the Job's pods refer to. It is made after the Job, so that the Job owns
+// it from the start and no Secret is left behind. A kubelet that is faster waits and retries.
 func (c *Client) EnsureSecret(ctx context.Context, j *batchv1.Job, secret job.Secret) error {
 	ctx, cancel := context.WithTimeout(ctx, cluster.CallTimeout)
 	defer cancel()
@@ -43,8 +43,8 @@ func (c *Client) EnsureSecret(ctx context.Context, j *batchv1.Job, secret job.Se
 	return nil
 }
 
-// adoptSecret changes an existing Secret into the wanted one, if it belongs to the same attempt: the Secret of
-// an earlier Job of the same name may not be garbage-collected yet.
+// adoptSecret changes an existing Secret into the wanted one, if it belongs to the same attempt: the Secret
+// of an earlier Job of the same name may not be garbage-collected yet.
 func (c *Client) adoptSecret(ctx context.Context, wanted *corev1.Secret) error {
 	secrets := c.API.CoreV1().Secrets(wanted.Namespace)
 	existing, err := secrets.Get(ctx, wanted.Name, metav1.GetOptions{})

@@ -1,5 +1,5 @@
-// Package kubetest is for tests on a real cluster: it finds the cluster, gives each test a namespace of its
-// own, and reaches pods and services. Nothing of it ships.
+// Package kubetest helps tests on a real cluster: it finds the cluster, creates a namespace per test, and
+// forwards ports of pods and services.
 package kubetest
 
 import (
@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 
@@ -18,7 +19,7 @@ import (
 	"github.com/berth-dev/berth/worker/kube/cluster"
 )
 
-// Image is the workload image that the test cluster has: a shell and the usual tools.
+// Image is a workload image that every node of the test cluster has: a shell and the usual tools.
 const Image = "docker.io/library/busybox:1.36"
 
 // Cluster returns the cluster of E2E_KUBECONFIG; without it the test is reported as not run.
@@ -59,26 +60,22 @@ func Namespace(t testing.TB, config cluster.Config) string {
 	}
 	name := created.Name
 	t.Cleanup(func() { deleteNamespace(t, client, name) })
-	err = wait.PollUntilContextCancel(
-		ctx,
-		50*time.Millisecond,
-		true,
-		func(ctx context.Context) (bool, error) {
-			_, err := client.CoreV1().ServiceAccounts(name).Get(ctx, "default", metav1.GetOptions{})
-			if apierrors.IsNotFound(err) {
-				return false, nil
-			}
-			return err == nil, err
-		},
-	)
+	const interval = 50 * time.Millisecond
+	err = wait.PollUntilContextCancel(ctx, interval, true, func(ctx context.Context) (bool, error) {
+		_, err := client.CoreV1().ServiceAccounts(name).Get(ctx, "default", metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return false, nil
+		}
+		return err == nil, err
+	})
 	if err != nil {
 		t.Fatalf("wait for the ServiceAccount of namespace %s: %v", name, err)
 	}
 	return name
 }
 
-// deleteNamespace deletes the namespace with all that is in it. What still holds a finalizer there would hold
-// it for ever, so finalizers of Jobs go first: each test checks its own before it ends.
+// deleteNamespace deletes the namespace and everything in it. A finalizer that is left on a Job would keep the
+// namespace for ever, so the finalizers of Jobs are taken off first. Tests check theirs before they end.
 func deleteNamespace(t testing.TB, client kubernetes.Interface, name string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -92,13 +89,14 @@ func deleteNamespace(t testing.TB, client kubernetes.Interface, name string) {
 			continue
 		}
 		patch := []byte(`{"metadata":{"finalizers":null}}`)
-		if _, err := client.BatchV1().Jobs(name).Patch(ctx, j.Name, "application/merge-patch+json", patch, metav1.PatchOptions{}); err != nil &&
-			!apierrors.IsNotFound(err) {
+		options := metav1.PatchOptions{}
+		_, err := client.BatchV1().Jobs(name).Patch(ctx, j.Name, types.MergePatchType, patch, options)
+		if err != nil && !apierrors.IsNotFound(err) {
 			t.Errorf("take finalizers off job %s/%s: %v", name, j.Name, err)
 		}
 	}
-	if err := client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil &&
-		!apierrors.IsNotFound(err) {
+	err = client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
 		t.Errorf("delete namespace %s: %v", name, err)
 	}
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/berth-dev/berth/worker/kube/cluster"
 )
 
-// PortForward makes a port of a pod reachable on this machine's loopback until stop is called or ctx ends.
-// The target is "pod/NAME" or "service/NAME"; of a service it is a ready pod, and the port is the service's.
+// PortForward forwards a local port to a pod until stop is called or ctx ends. The target is "pod/NAME", or
+// "service/NAME" for a ready pod of the service; the port is then the service's.
 func PortForward(
 	ctx context.Context,
 	config cluster.Config,
@@ -38,26 +38,16 @@ func PortForward(
 	if err != nil {
 		return "", nil, fmt.Errorf("forward to %s: %w", target, err)
 	}
-	url := client.CoreV1().
-		RESTClient().
-		Post().
-		Resource("pods").
-		Namespace(namespace).
-		Name(pod).
-		SubResource("portforward").
+
+	url := client.CoreV1().RESTClient().Post().
+		Resource("pods").Namespace(namespace).Name(pod).SubResource("portforward").
 		URL()
 	dialer := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, http.MethodPost, url)
 	ctx, cancel := context.WithCancel(ctx)
 	ready := make(chan struct{})
+	ports := []string{fmt.Sprintf("0:%d", port)} // 0: any free local port
 	forwarder, err := portforward.NewOnAddresses(
-		dialer,
-		[]string{"127.0.0.1"},
-		[]string{fmt.Sprintf("0:%d", port)},
-		ctx.Done(),
-		ready,
-		io.Discard,
-		io.Discard,
-	)
+		dialer, []string{"127.0.0.1"}, ports, ctx.Done(), ready, io.Discard, io.Discard)
 	if err != nil {
 		cancel()
 		return "", nil, fmt.Errorf("forward to %s: %w", target, err)
@@ -70,25 +60,23 @@ func PortForward(
 		return "", nil, fmt.Errorf("forward to %s: %w", target, errors.Join(err, ctx.Err()))
 	case <-ready:
 	}
+
 	stop = func() {
 		cancel()
 		<-ended
 		ended <- nil
 	}
-	ports, err := forwarder.GetPorts()
+	forwarded, err := forwarder.GetPorts()
 	if err != nil {
 		stop()
 		return "", nil, fmt.Errorf("forward to %s: %w", target, err)
 	}
-	return fmt.Sprintf("127.0.0.1:%d", ports[0].Local), stop, nil
+	return fmt.Sprintf("127.0.0.1:%d", forwarded[0].Local), stop, nil
 }
 
-// resolve finds the pod, and its port, that the target means.
+// resolve returns the pod, and the port of it, that the target means.
 func resolve(
-	ctx context.Context,
-	client kubernetes.Interface,
-	namespace, target string,
-	port int,
+	ctx context.Context, client kubernetes.Interface, namespace, target string, port int,
 ) (string, int, error) {
 	kind, name, _ := strings.Cut(target, "/")
 	switch kind {
@@ -96,15 +84,14 @@ func resolve(
 		return name, port, nil
 	case "service":
 	default:
-		return "", 0, errors.New(`the target has to be "pod/NAME" or "service/NAME"`)
+		return "", 0, errors.New(`want "pod/NAME" or "service/NAME"`)
 	}
 	service, err := client.CoreV1().Services(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
 		return "", 0, err
 	}
-	pods, err := client.CoreV1().
-		Pods(namespace).
-		List(ctx, metav1.ListOptions{LabelSelector: labels.SelectorFromSet(service.Spec.Selector).String()})
+	selector := labels.SelectorFromSet(service.Spec.Selector).String()
+	pods, err := client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
 		return "", 0, err
 	}

@@ -68,7 +68,8 @@ func (s Snapshot) explainJob() *Diagnosis {
 	case Gated(s.Job):
 		d.Code, d.Summary = "Gated", "the Job is suspended until the server has recorded it (gated launch)"
 	case isSuspended(s.Job):
-		d.Code, d.Summary = "Suspended", "the Job is suspended: Kueue, or whoever suspended it, has to resume it"
+		d.Code = "Suspended"
+		d.Summary = "the Job is suspended: Kueue, or whoever suspended it, has to resume it"
 	default:
 		return nil
 	}
@@ -83,7 +84,9 @@ func (s Snapshot) podExpectedSince() time.Time {
 	return s.Job.CreationTimestamp.Time
 }
 
-func (s Snapshot) explainByEvents(uid types.UID, since time.Time, quiet time.Duration) (*Diagnosis, *EventQuery) {
+func (s Snapshot) explainByEvents(
+	uid types.UID, since time.Time, quiet time.Duration,
+) (*Diagnosis, *EventQuery) {
 	query := &EventQuery{UID: uid, Since: since, NotBefore: since.Add(quiet)}
 	if s.Now.Before(query.NotBefore) {
 		return nil, query
@@ -95,8 +98,8 @@ func (s Snapshot) explainByEvents(uid types.UID, since time.Time, quiet time.Dur
 	return d, query
 }
 
-// ConfirmationTimeout is how long after its grace period a deleted pod may exist before its node is considered
-// lost.
+// ConfirmationTimeout is how long after its grace period a deleted pod may exist before its node is
+// considered lost.
 const ConfirmationTimeout = 30 * time.Second
 
 // lostNode explains a pod that should have stopped long ago: it cannot be known whether it still runs.
@@ -113,7 +116,8 @@ func lostNode(pod *corev1.Pod, now time.Time) *Diagnosis {
 	}
 }
 
-// stopping explains a pod that is being deleted and within its grace period. Its status looks as if it ran on.
+// stopping explains a pod that is being deleted and within its grace period. Its status looks as if it ran
+// on.
 func stopping(pod *corev1.Pod) *Diagnosis {
 	if pod.DeletionTimestamp == nil || podstatus.Terminal(pod) {
 		return nil

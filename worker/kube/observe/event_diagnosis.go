@@ -10,8 +10,8 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-// diagnoseEvents explains from its events why an object does not make progress. Quotas, Pod Security, webhooks,
-// and missing ServiceAccounts or volumes show nowhere else.
+// diagnoseEvents explains from its events why an object does not make progress. Quotas, Pod Security,
+// webhooks, and missing ServiceAccounts or volumes show nowhere else.
 func diagnoseEvents(events []corev1.Event, uid types.UID) *Diagnosis {
 	event := unresolvedWarning(events, uid)
 	if event == nil {
@@ -43,7 +43,7 @@ func diagnoseFailedCreate(text string) *Diagnosis {
 		d.Summary = "the namespace's resource quota does not allow the pod; free some of it or raise it"
 	case strings.Contains(text, "violates PodSecurity"):
 		d.Code = "PodSecurity"
-		d.Summary = "the namespace's Pod Security level rejects the pod; set its securityContext in the template"
+		d.Summary = "the namespace's Pod Security level rejects the pod; set securityContext in the template"
 	case strings.Contains(text, "serviceaccount") && strings.Contains(text, "not found"):
 		d.Code = "ServiceAccount"
 		d.Summary = "the pod's ServiceAccount does not exist in the namespace"
@@ -57,8 +57,8 @@ func diagnoseFailedCreate(text string) *Diagnosis {
 	return &d
 }
 
-// unresolvedWarning is the newest warning about the object; nil if the object made progress after it. A volume
-// that could not be mounted at first is no reason to give up on a pod whose image is being pulled now.
+// unresolvedWarning is the newest warning about the object; nil if the object made progress after it. A
+// volume that could not be mounted at first is no reason to give up on a pod whose image is being pulled now.
 func unresolvedWarning(events []corev1.Event, uid types.UID) *corev1.Event {
 	var newest *corev1.Event
 	var progress time.Time
@@ -82,8 +82,8 @@ func unresolvedWarning(events []corev1.Event, uid types.UID) *corev1.Event {
 // isProgress reports whether the event says that a pod was created or came nearer to running.
 func isProgress(event *corev1.Event) bool {
 	switch event.Reason {
-	case "SuccessfulCreate", "Scheduled", "SuccessfulAttachVolume", "SuccessfulMountVolume", "Pulling", "Pulled",
-		"Created", "Started":
+	case "SuccessfulCreate", "Scheduled", "SuccessfulAttachVolume", "SuccessfulMountVolume",
+		"Pulling", "Pulled", "Created", "Started":
 		return event.Type == corev1.EventTypeNormal
 	}
 	return false

@@ -1,10 +1,10 @@
-// Package observe turns what a cluster shows of an attempt into an observation. It is pure: the result depends
-// on the Snapshot alone, so recorded clusters serve as its tests. It cannot import client-go.
+// Package observe turns what a cluster shows of an attempt into an observation. It is pure: the result
+// depends on the Snapshot alone, so recorded clusters serve as its tests. It cannot import client-go.
 //
 //	Snapshot (Job, pods, events, time) ──Attempt──▶ Result
 //
-// A Result tells the worker how the attempt stands (phase, outcome, diagnosis), and the runtime what to do next:
-// pods to stop, events to fetch, output to follow.
+// A Result tells the worker how the attempt stands (phase, outcome, diagnosis), and the runtime what to do
+// next: pods to stop, events to fetch, output to follow.
 //
 // Rules that the code depends on:
 //   - The Job's conditions decide how an attempt ended. The pod of a single-pod Job may decide earlier, since
@@ -25,8 +25,8 @@ import (
 	"github.com/berth-dev/berth/worker/kube/podstatus"
 )
 
-// AnnotationGate marks a Job that was created suspended until the server has recorded it. A Job that is suspended
-// without this annotation is for someone else, such as Kueue, to resume.
+// AnnotationGate marks a Job that was created suspended until the server has recorded it. A Job that is
+// suspended without this annotation is for someone else, such as Kueue, to resume.
 const AnnotationGate = manifest.Prefix + "gate"
 
 // Gated reports whether the Job is suspended until the server has recorded it.

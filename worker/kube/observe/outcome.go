@@ -16,8 +16,8 @@ import (
 	"github.com/berth-dev/berth/worker/kube/podstatus"
 )
 
-// AnnotationPlannedOutcome holds the outcome for which Berth deleted the Job (a cancel, a deadline). It outlives
-// the worker: whoever observes the Job next records that outcome, not an external deletion.
+// AnnotationPlannedOutcome holds the outcome for which Berth deleted the Job (a cancel, a deadline). It
+// outlives the worker: whoever observes the Job next records that outcome, not an external deletion.
 const AnnotationPlannedOutcome = manifest.Prefix + "planned-outcome"
 
 // Outcome is how an attempt ended.
@@ -30,8 +30,8 @@ type Outcome struct {
 }
 
 // outcome decides whether the attempt has ended, and how. The Job's final condition decides. Before there is
-// one, the pod of a single-pod Job may decide. A Job that is being deleted ends with its planned outcome, or as
-// deleted. An outcome that came before the deletion wins over it.
+// one, the pod of a single-pod Job may decide. A Job that is being deleted ends with its planned outcome, or
+// as deleted. An outcome that came before the deletion wins over it.
 func (s Snapshot) outcome() (Outcome, bool) {
 	if condition := s.finalCondition(); condition != nil {
 		if s.awaitsPod() {
@@ -49,8 +49,8 @@ func (s Snapshot) outcome() (Outcome, bool) {
 	return s.podOutcome(pod), true
 }
 
-// finalCondition is the condition that ended the Job; nil if there is none, or if the deletion of the Job came
-// first. A process that was told to stop may exit with any code, which says nothing about the attempt.
+// finalCondition is the condition that ended the Job; nil if there is none, or if the deletion of the Job
+// came first. A process that was told to stop may exit with any code, which says nothing about the attempt.
 func (s Snapshot) finalCondition() *batchv1.JobCondition {
 	if s.Job == nil {
 		return nil
@@ -70,16 +70,16 @@ func (s Snapshot) finalCondition() *batchv1.JobCondition {
 // podLag is how far the watch of pods may lag behind the watch of Jobs; the two are independent.
 const podLag = 5 * time.Second
 
-// awaitsPod reports whether the Job has ended while its pod still looks active, or no pod of it was seen at all.
-// The pod's exit code and message are worth a short wait.
+// awaitsPod reports whether the Job has ended while its pod still looks active, or no pod of it was seen at
+// all. The pod's exit code and message are worth a short wait.
 func (s Snapshot) awaitsPod() bool {
 	condition := s.finalCondition()
 	return condition != nil && s.SinglePod() && s.Now.Sub(condition.LastTransitionTime.Time) < podLag &&
 		(len(s.allPods()) == 0 || podstatus.AnyActive(s.Pods))
 }
 
-// failureTargeted reports whether the Job controller is ending the Job for a reason other than its pod, such as
-// a deadline. The pod then ends because of that.
+// failureTargeted reports whether the Job controller is ending the Job for a reason other than its pod, such
+// as a deadline. The pod then ends because of that.
 func (s Snapshot) failureTargeted() bool {
 	return slices.ContainsFunc(s.Job.Status.Conditions, func(c batchv1.JobCondition) bool {
 		return c.Type == batchv1.JobFailureTarget && c.Status == corev1.ConditionTrue &&
@@ -92,8 +92,8 @@ func endedByItself(pod *corev1.Pod) bool {
 	return podstatus.Terminal(pod) && pod.DeletionTimestamp == nil
 }
 
-// deletedOutcome is the outcome of an attempt whose Job is being deleted or gone. There is none while a pod may
-// still run.
+// deletedOutcome is the outcome of an attempt whose Job is being deleted or gone. There is none while a pod
+// may still run.
 func (s Snapshot) deletedOutcome() (Outcome, bool) {
 	if podstatus.AnyActive(s.Pods) {
 		return Outcome{}, false
@@ -112,8 +112,8 @@ func (s Snapshot) deletedOutcome() (Outcome, bool) {
 
 	message := fmt.Sprintf("Job %s was deleted by someone other than Berth before it ended", s.JobName)
 	if s.Job == nil {
-		message = fmt.Sprintf(
-			"Job %s was deleted from the cluster, finalizers included, before its outcome was recorded", s.JobName)
+		message = fmt.Sprintf("Job %s was deleted from the cluster, finalizers included, "+
+			"before its outcome was recorded", s.JobName)
 	}
 	return Outcome{Category: api.CategoryDeleted, Message: message, At: s.lastFinished()}, true
 }
@@ -127,7 +127,8 @@ func (s Snapshot) PlannedOutcome() (Outcome, bool) {
 	if err := json.Unmarshal([]byte(s.Job.Annotations[AnnotationPlannedOutcome]), &planned); err != nil {
 		return Outcome{
 			Category: api.CategoryUnknown,
-			Message:  fmt.Sprintf("Job %s: cannot read annotation %s: %v", s.JobName, AnnotationPlannedOutcome, err),
+			Message: fmt.Sprintf("Job %s: cannot read annotation %s: %v",
+				s.JobName, AnnotationPlannedOutcome, err),
 		}, true
 	}
 	return planned, true

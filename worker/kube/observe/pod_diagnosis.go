@@ -11,8 +11,8 @@ import (
 	"github.com/berth-dev/berth/worker/kube/podstatus"
 )
 
-// DiagnosePod explains from the pod's status why it does not start; nil if it starts, or does not show yet why
-// it does not.
+// DiagnosePod explains from the pod's status why it does not start; nil if it starts, or does not show yet
+// why it does not.
 func DiagnosePod(pod *corev1.Pod) *Diagnosis {
 	for _, status := range podstatus.All(pod) {
 		if status.State.Waiting == nil {
@@ -122,7 +122,7 @@ func diagnoseUnscheduled(condition corev1.PodCondition) *Diagnosis {
 	if condition.Reason == corev1.PodReasonSchedulingGated {
 		return &Diagnosis{
 			Level: LevelWarning, Code: "SchedulingGated",
-			Summary: "the pod has scheduling gates; it is scheduled after the controllers that set them remove them",
+			Summary: "the pod has scheduling gates: the controllers that set them have to remove them",
 		}
 	}
 

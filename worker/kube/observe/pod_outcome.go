@@ -93,7 +93,8 @@ func (s Snapshot) podOutcome(pod *corev1.Pod) Outcome {
 		outcome.Category = api.CategoryDeleted
 		outcome.Message = fmt.Sprintf("pod %s was deleted by someone other than Berth", pod.Name)
 	case pod.Status.Reason != "" && outcome.Category == api.CategoryUnknown:
-		outcome.Message = fmt.Sprintf("pod %s failed (%s): %s", pod.Name, pod.Status.Reason, pod.Status.Message)
+		outcome.Message = fmt.Sprintf("pod %s failed (%s): %s",
+			pod.Name, pod.Status.Reason, pod.Status.Message)
 	}
 	return outcome
 }

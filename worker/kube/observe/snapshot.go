@@ -91,9 +91,11 @@ func isSuspended(j *batchv1.Job) bool { return j.Spec.Suspend != nil && *j.Spec.
 // Deleting reports whether the Job is being deleted or is gone.
 func (s Snapshot) Deleting() bool { return s.Job == nil || s.Job.DeletionTimestamp != nil }
 
-// strayPods are the pods that no garbage collector stops before the Job is gone, which our finalizer prevents.
+// strayPods are the pods that no garbage collector stops before the Job is gone, which our finalizer
+// prevents.
 func (s Snapshot) strayPods() []*corev1.Pod {
-	if !s.Deleting() || (s.Job != nil && slices.Contains(s.Job.Finalizers, metav1.FinalizerDeleteDependents)) {
+	inForeground := s.Job != nil && slices.Contains(s.Job.Finalizers, metav1.FinalizerDeleteDependents)
+	if !s.Deleting() || inForeground {
 		return nil
 	}
 	var stray []*corev1.Pod
@@ -107,7 +109,8 @@ func (s Snapshot) strayPods() []*corev1.Pod {
 
 // lingering returns the outcome of the job container if its pod runs on without it.
 func (s Snapshot) lingering(pod *corev1.Pod) *Outcome {
-	if pod == nil || s.Deleting() || !s.SinglePod() || podstatus.Terminal(pod) || pod.DeletionTimestamp != nil {
+	if s.Deleting() || !s.SinglePod() ||
+		pod == nil || pod.DeletionTimestamp != nil || podstatus.Terminal(pod) {
 		return nil
 	}
 	status := podstatus.Container(pod, s.jobContainer())

@@ -11,9 +11,9 @@ import (
 // heading precedes the output of a container if the output of all is taken.
 func heading(container string) string { return "[berth] container " + container + "\n" }
 
-// containers are the containers of the pod whose output is taken, in order: the init containers, which end one
-// after the other, the job container, and then the containers beside it. A worker that takes the attempt over
-// reads them in the same order, so that it skips exactly the bytes that the server has.
+// containers are the containers of the pod whose output is taken, in order: the init containers, which end
+// one after the other, the job container, and then the containers beside it. A worker that takes the attempt
+// over reads them in the same order, so that it skips exactly the bytes that the server has.
 func (f *Follower) containers(pod *corev1.Pod) []string {
 	if !f.AllContainers {
 		return []string{f.Container}

@@ -1,14 +1,14 @@
-// Package podlog follows the output of an attempt: of its pods one after the other, of each pod the instances of
-// the job container, or of all containers.
+// Package podlog follows the output of an attempt: of its pods one after the other, of each pod the instances
+// of the job container, or of all containers.
 //
 //	Follower.Run: choose the next log ──▶ read it ──▶ Output(offset, text)
 //	                    ▲                   │ interrupted: resume at the position
 //	                    └───────────────────┘
 //
-// The API can resume a log only at a whole second. A position therefore counts the lines of the latest seconds, so
-// that after any interruption each byte is handed over exactly once. After a takeover only the number of bytes
-// that the server has is known; as many bytes are skipped, which works because the logs of an attempt are always
-// read in the same order.
+// The API can resume a log only at a whole second. A position therefore counts the lines of the latest
+// seconds, so that after any interruption each byte is handed over exactly once. After a takeover only the
+// number of bytes that the server has is known; as many bytes are skipped, which works because the logs of an
+// attempt are always read in the same order.
 //
 // Memory is bounded: one buffer per attempt, and reading stops while Output blocks.
 package podlog
@@ -39,7 +39,8 @@ type Options struct {
 	// Container is the job container; AllContainers takes the output of all others too.
 	Container     string
 	AllContainers bool
-	// Offset is how many bytes the server has from an earlier worker, and AdoptedAt when this worker took over.
+	// Offset is how many bytes the server has from an earlier worker, and AdoptedAt when this worker took
+	// over.
 	Offset    int64
 	AdoptedAt time.Time
 	Log       *slog.Logger
@@ -68,8 +69,8 @@ type Follower struct {
 	midLine   bool     // the output so far does not end with a newline
 }
 
-// clockSkew is how far the clocks of nodes and workers may differ. A line that is younger than the takeover by
-// more than that cannot be known to the server.
+// clockSkew is how far the clocks of nodes and workers may differ. A line that is younger than the takeover
+// by more than that cannot be known to the server.
 const clockSkew = 5 * time.Second
 
 // New returns a Follower; Run starts it.
@@ -165,7 +166,8 @@ func (f *Follower) Run(ctx context.Context) {
 			wait = firstRetryWait
 		}
 		if err != nil {
-			f.Log.Debug("log interrupted, resuming", "pod", request.pod.Name, "container", request.container, "error", err)
+			f.Log.Debug("log interrupted, resuming",
+				"pod", request.pod.Name, "container", request.container, "error", err)
 		}
 		f.pause(ctx, wait)
 		wait = min(2*wait, lastRetryWait)

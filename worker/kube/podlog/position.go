@@ -15,8 +15,8 @@ type position struct {
 	partial int // bytes of an incomplete line that were handed over
 }
 
-// overlap is by how many seconds a later line may have an earlier timestamp: standard output and error get their
-// timestamps independently.
+// overlap is by how many seconds a later line may have an earlier timestamp: standard output and error get
+// their timestamps independently.
 const overlap = 1
 
 // since returns where to resume, and how many lines from there on are known. The zero time is the beginning.
@@ -107,8 +107,8 @@ func (r *resumed) skipKnown(at time.Time, piece []byte) []byte {
 	return piece[drop:]
 }
 
-// splitTimestamp splits the timestamp off a line of a log. A line without one is not the container's output, but
-// a message of the kubelet about the log.
+// splitTimestamp splits the timestamp off a line of a log. A line without one is not the container's output,
+// but a message of the kubelet about the log.
 func splitTimestamp(line []byte) (at time.Time, text []byte, ok bool) {
 	stamp, text, found := bytes.Cut(line, []byte{' '})
 	if !found {

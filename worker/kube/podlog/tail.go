@@ -61,7 +61,9 @@ func (f *Follower) LastLines() string {
 const lastLinesTimeout = 3 * time.Second
 
 // FetchLastLines reads the end of a container's output from the API server.
-func FetchLastLines(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod, container string) (string, error) {
+func FetchLastLines(
+	ctx context.Context, client kubernetes.Interface, pod *corev1.Pod, container string,
+) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, lastLinesTimeout)
 	defer cancel()
 	options := &corev1.PodLogOptions{Container: container, TailLines: ptr.To[int64](tailLines)}

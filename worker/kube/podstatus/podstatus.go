@@ -1,5 +1,5 @@
-// Package podstatus reads the status of a pod: whether it has ended, when its containers started, which of them
-// failed. Every function is pure and knows only Kubernetes' API types.
+// Package podstatus reads the status of a pod: whether it has ended, when its containers started, which of
+// them failed. Every function is pure and knows only Kubernetes' API types.
 package podstatus
 
 import (

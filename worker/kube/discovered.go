@@ -10,7 +10,7 @@ import (
 	"github.com/berth-dev/berth/worker/kube/jobclient"
 )
 
-// discovery is what the handler was last told of a discovered Job.
+// discovery is what was last reported of a discovered Job.
 type discovery struct {
 	deleting  bool
 	at        time.Time

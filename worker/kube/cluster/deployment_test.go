@@ -66,6 +66,6 @@ func TestStopDeploymentReportsHowManyPodsAreLeft(t *testing.T) {
 	defer cancel()
 	err := stopDeployment(ctx, deploymentWithPods("w-1", "w-2"), "ns", "workers", time.Millisecond)
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "2 pods") {
-		t.Errorf("error = %v, want one that says that 2 pods are left", err)
+		t.Errorf("error = %v, want an error that says that 2 pods are left", err)
 	}
 }

@@ -48,11 +48,11 @@ func (home Config) secretKey(ctx context.Context, secret, key string) ([]byte, e
 	}
 	ctx, cancel := context.WithTimeout(ctx, CallTimeout)
 	defer cancel()
-	found, err := client.CoreV1().Secrets(home.Namespace).Get(ctx, secret, metav1.GetOptions{})
+	current, err := client.CoreV1().Secrets(home.Namespace).Get(ctx, secret, metav1.GetOptions{})
 	if err != nil {
 		return nil, WithHint(err)
 	}
-	text, ok := found.Data[key]
+	text, ok := current.Data[key]
 	if !ok {
 		return nil, fmt.Errorf("it has no key %q", key)
 	}

@@ -16,10 +16,23 @@ import (
 
 // stricter are rules without a check in the API server: it accepts the Job, and no pod of it ever runs.
 var stricter = map[string]string{
-	"a user that cannot be":                 "the kubelet refuses the container",
+	"a user that can not be":                "the kubelet refuses the container",
 	"the same of the pod":                   "the kubelet refuses the container",
 	"Gt of words":                           "no node ever matches",
 	"a restart policy of an init container": "there is no such policy",
+}
+
+// TestStricterRulesExist needs no cluster: a renamed rule shows before a run on one.
+func TestStricterRulesExist(t *testing.T) {
+	names := map[string]bool{}
+	for _, rule := range manifesttest.Rules() {
+		names[rule.Name] = true
+	}
+	for name := range stricter {
+		if !names[name] {
+			t.Errorf("there is no manifest rule %q", name)
+		}
+	}
 }
 
 // TestManifestRulesAreThoseOfTheAPIServer submits the same Jobs to the API server as dry runs.

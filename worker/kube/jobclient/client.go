@@ -39,7 +39,7 @@ type Client struct {
 	TTL     time.Duration
 	Log     *slog.Logger
 	Metrics Metrics
-	// Finalized is called, if set, after our finalizer was taken off a Job, or was found to be gone.
+	// Finalized is called, if set, after our finalizer was taken off a Job, or was gone already.
 	Finalized func(j *batchv1.Job)
 }
 

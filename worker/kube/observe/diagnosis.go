@@ -69,7 +69,7 @@ func (s Snapshot) explainJob() *Diagnosis {
 		d.Code, d.Summary = "Gated", "the Job is suspended until the server has recorded it (gated launch)"
 	case isSuspended(s.Job):
 		d.Code = "Suspended"
-		d.Summary = "the Job is suspended: Kueue, or whoever suspended it, has to resume it"
+		d.Summary = "the Job is suspended: Kueue, or the user who suspended it, has to resume it"
 	default:
 		return nil
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 // AnnotationPlannedOutcome holds the outcome for which Berth deleted the Job (a cancel, a deadline). It
-// outlives the worker: whoever observes the Job next records that outcome, not an external deletion.
+// outlives the worker: the next observer of the Job records that outcome, not an external deletion.
 const AnnotationPlannedOutcome = manifest.Prefix + "planned-outcome"
 
 // Outcome is how an attempt ended.

@@ -23,7 +23,7 @@ type Snapshot struct {
 	Pods []*corev1.Pod
 	// PastPods were deleted; they are kept as they were last seen.
 	PastPods []*corev1.Pod
-	// StoppedPods were seen being deleted while they still ran. A terminal pod does not show that any more.
+	// StoppedPods were seen being deleted while they still ran. A terminal pod no longer shows that.
 	StoppedPods []types.UID
 	// Events of the object that an earlier Result.Events asked for.
 	Events []corev1.Event

@@ -157,7 +157,7 @@ func (f *Follower) Run(ctx context.Context) {
 		if isUnwanted(err) {
 			return
 		}
-		if f.settle(request, err) {
+		if f.finishRequest(request, err) {
 			wait = firstRetryWait
 			continue
 		}
@@ -174,8 +174,8 @@ func (f *Follower) Run(ctx context.Context) {
 	}
 }
 
-// settle reports whether the request needs no retry, and notes what is complete because of it.
-func (f *Follower) settle(request logRequest, err error) bool {
+// finishRequest reports whether the request needs no retry, and notes what it has completed.
+func (f *Follower) finishRequest(request logRequest, err error) bool {
 	switch {
 	case err == nil && request.complete:
 		f.completeInstance(request)

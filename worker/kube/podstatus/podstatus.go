@@ -9,7 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Terminal reports whether the pod has succeeded or failed. Nothing of a terminal pod runs any more.
+// Terminal reports whether the pod has succeeded or failed. Nothing of a terminal pod runs.
 func Terminal(pod *corev1.Pod) bool {
 	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }

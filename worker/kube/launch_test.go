@@ -22,7 +22,11 @@ import (
 func labelled(run uuid.UUID, attempt, namespace string) *batchv1.Job {
 	return &batchv1.Job{ObjectMeta: metav1.ObjectMeta{
 		Name: "run-" + attempt, Namespace: namespace, UID: "u-1",
-		Labels: map[string]string{manifest.LabelInstallation: "i", manifest.LabelRunID: run.String(), manifest.LabelAttempt: attempt},
+		Labels: map[string]string{
+			manifest.LabelInstallation: "i",
+			manifest.LabelRunID:        run.String(),
+			manifest.LabelAttempt:      attempt,
+		},
 	}}
 }
 
@@ -46,14 +50,22 @@ func TestErrLeaseLostPromisesThatNothingWasCreated(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := fake.NewClientset()
-			client.PrependReactor("create", "jobs", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, c.err })
+			client.PrependReactor(
+				"create",
+				"jobs",
+				func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, c.err },
+			)
 			r, err := newRuntime(cluster.Config{Namespace: "n"}, Options{}, client)
 			if err != nil {
 				t.Fatal(err)
 			}
 			run := uuid.New()
 			checks := 0
-			a := job.Attempt{Ref: job.Ref{RunID: run, Attempt: 1}, Manifest: labelled(run, "1", "n"), HoldsLease: func() bool { checks++; return checks == 1 }}
+			a := job.Attempt{
+				Ref:        job.Ref{RunID: run, Attempt: 1},
+				Manifest:   labelled(run, "1", "n"),
+				HoldsLease: func() bool { checks++; return checks == 1 },
+			}
 			if _, err = r.Launch(t.Context(), a); errors.Is(err, job.ErrLeaseLost) != c.certain || err == nil {
 				t.Errorf("after the lease was lost: %v", err)
 			}

@@ -39,14 +39,20 @@ func TestPodsThatDoNotStopAreEscalated(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			deletion := metav1.NewTime(now.Add(-test.late))
 			pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
-				Name: "p", Namespace: "n", UID: "u", DeletionTimestamp: &deletion, DeletionGracePeriodSeconds: &test.grace, Finalizers: []string{batchv1.JobTrackingFinalizer},
+				Name: "p", Namespace: "n", UID: "u",
+				DeletionTimestamp: &deletion, DeletionGracePeriodSeconds: &test.grace,
+				Finalizers: []string{batchv1.JobTrackingFinalizer},
 			}}
 			client := fake.NewClientset(pod)
 			r, err := newRuntime(cluster.Config{Namespace: "n"}, Options{}, client)
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := observe.Snapshot{Job: &batchv1.Job{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: &deletion}}, Pods: []*corev1.Pod{pod}, Now: now}
+			s := observe.Snapshot{
+				Job:  &batchv1.Job{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: &deletion}},
+				Pods: []*corev1.Pod{pod},
+				Now:  now,
+			}
 			next, err := (&watcher{Runtime: r}).escalate(t.Context(), s, test.planned)
 			if err != nil {
 				t.Fatal(err)
@@ -88,16 +94,22 @@ func TestAWaitEndsAtTheDeadlineOfItsCause(t *testing.T) {
 		{name: "unschedulable: waits for ever", cause: api.CategoryUnschedulable, waited: 100 * time.Hour},
 		{name: "node_lost: waits for ever, the pod may run", cause: api.CategoryNodeLost, waited: 100 * time.Hour},
 		{name: "no cause: waits for ever", waited: 100 * time.Hour},
-		{name: "quota with a deadline of the pool: ends", cause: api.CategoryQuota, waited: time.Minute, over: true, policy: manifest.Policy{WaitSeconds: map[string]int64{"quota": 60}}},
-		{name: "image_pull without a deadline by the pool's policy: waits for ever", cause: api.CategoryImagePull, waited: 100 * time.Hour, policy: manifest.Policy{WaitSeconds: map[string]int64{"image_pull": 0}}},
-		{name: "node_lost with force by the pool's policy: ends", cause: api.CategoryNodeLost, waited: 31 * time.Second, over: true, policy: manifest.Policy{ForceNodeLost: 30}},
+		{name: "quota with a deadline of the pool: ends", cause: api.CategoryQuota, waited: time.Minute, over: true,
+			policy: manifest.Policy{WaitSeconds: map[string]int64{"quota": 60}}},
+		{name: "image_pull without a deadline by the pool's policy: waits for ever", cause: api.CategoryImagePull, waited: 100 * time.Hour,
+			policy: manifest.Policy{WaitSeconds: map[string]int64{"image_pull": 0}}},
+		{name: "node_lost with force by the pool's policy: ends", cause: api.CategoryNodeLost, waited: 31 * time.Second, over: true,
+			policy: manifest.Policy{ForceNodeLost: 30}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r, err := newRuntime(cluster.Config{Namespace: "n"}, Options{}, fake.NewClientset())
 			if err != nil {
 				t.Fatal(err)
 			}
-			observed := observe.Result{Policy: test.policy, Waiting: &observe.Diagnosis{Cause: test.cause, Since: now.Add(-test.waited), Summary: "why"}}
+			observed := observe.Result{
+				Policy:  test.policy,
+				Waiting: &observe.Diagnosis{Cause: test.cause, Since: now.Add(-test.waited), Summary: "why"},
+			}
 			due, wait := (&watcher{Runtime: r}).due(&attempt{}, now, observed)
 			if (due != nil) != test.over || wait != test.wait {
 				t.Errorf("outcome %+v, next check after %s", due, wait)
@@ -110,7 +122,9 @@ func TestAWaitEndsAtTheDeadlineOfItsCause(t *testing.T) {
 }
 
 func TestEventsAreFetchedLessOftenTheLongerAnAttemptWaits(t *testing.T) {
-	for waited, want := range map[time.Duration]time.Duration{0: 15 * time.Second, time.Minute: 15 * time.Second, 8 * time.Minute: time.Minute, 24 * time.Hour: 2 * time.Minute} {
+	for waited, want := range map[time.Duration]time.Duration{
+		0: 15 * time.Second, time.Minute: 15 * time.Second, 8 * time.Minute: time.Minute, 24 * time.Hour: 2 * time.Minute,
+	} {
 		if got := eventsMaxAge(waited); got != want {
 			t.Errorf("after %s events are used for %s, want %s", waited, got, want)
 		}

@@ -20,7 +20,11 @@ import (
 func TestCreateErrorsAreFinalOrTemporary(t *testing.T) {
 	jobs := schema.GroupResource{Group: "batch", Resource: "jobs"}
 	status := func(code int32) error { return &apierrors.StatusError{ErrStatus: metav1.Status{Code: code}} }
-	terminating := apierrors.NewForbidden(jobs, "x", errors.New("unable to create new content in namespace y because it is being terminated"))
+	terminating := apierrors.NewForbidden(
+		jobs,
+		"x",
+		errors.New("unable to create new content in namespace y because it is being terminated"),
+	)
 	terminating.ErrStatus.Details.Causes = []metav1.StatusCause{{Type: corev1.NamespaceTerminatingCause}}
 	for _, test := range []struct {
 		name     string

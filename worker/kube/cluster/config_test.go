@@ -44,7 +44,8 @@ func TestDefaultNamespace(t *testing.T) {
 			}
 		})
 	}
-	if _, err := Connect(ConnectOptions{Kubeconfig: path, Context: "three"}); err == nil || !strings.Contains(err.Error(), "three") {
+	if _, err := Connect(ConnectOptions{Kubeconfig: path, Context: "three"}); err == nil ||
+		!strings.Contains(err.Error(), "three") {
 		t.Errorf("a missing context: %v", err)
 	}
 }
@@ -63,7 +64,8 @@ func TestClusterIDIsTheSameForEveryClient(t *testing.T) {
 	if err := os.WriteFile(file, []byte("authority"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	inline := id("server: 'https://127.0.0.1:1', certificate-authority-data: YXV0aG9yaXR5Cg==", ConnectOptions{}) // with a newline
+	const withNewline = "YXV0aG9yaXR5Cg==" // of the file's authority
+	inline := id("server: 'https://127.0.0.1:1', certificate-authority-data: "+withNewline, ConnectOptions{})
 	outside := id("server: 'https://10.0.0.1:443', certificate-authority: '"+file+"'", ConnectOptions{})
 	if inline != outside || inline == "" {
 		t.Errorf("one certificate authority gives %q and %q", inline, outside)

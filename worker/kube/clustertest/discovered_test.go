@@ -103,21 +103,20 @@ func TestACancelSurvivesTheWorkerThatStartedIt(t *testing.T) {
 func TestAJobOfTheInstallationIsDiscoveredAndDeletedAsDuplicate(t *testing.T) {
 	s := newSite(t, kube.Options{})
 	orphan := s.attempt(stubborn)
-	created, err := s.client.BatchV1().Jobs(s.namespace).Create(s.ctx(), orphan.Manifest, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	created := s.create(orphan.Manifest)
 	foreign := s.attempt("true")
 	foreign.Manifest.Labels[manifest.LabelInstallation] = uuid.NewString()
-	if _, err := s.client.BatchV1().Jobs(s.namespace).Create(s.ctx(), foreign.Manifest, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
+	s.create(foreign.Manifest)
 	object := s.untilDiscovered(string(created.UID), false)
 	if err := s.runtime.DeleteDuplicate(s.ctx(), object); err != nil {
 		t.Fatal(err)
 	}
 	s.eventually("the orphan and its pod are gone", func() bool {
-		return s.job(created.Name) == nil && !slices.ContainsFunc(s.pods(), func(p corev1.Pod) bool { return p.Labels["batch.kubernetes.io/job-name"] == created.Name })
+		return s.job(created.Name) == nil &&
+			!slices.ContainsFunc(
+				s.pods(),
+				func(p corev1.Pod) bool { return p.Labels["batch.kubernetes.io/job-name"] == created.Name },
+			)
 	})
 	if j := s.job(foreign.Manifest.Name); j == nil || j.DeletionTimestamp != nil {
 		t.Error("the Job of another installation was touched")
@@ -171,9 +170,7 @@ func TestDrainLeavesNoJobOrNoFinalizer(t *testing.T) {
 			stop()
 			foreign := s.attempt("true")
 			foreign.Manifest.Labels[manifest.LabelInstallation] = uuid.NewString()
-			if _, err := s.client.BatchV1().Jobs(s.namespace).Create(s.ctx(), foreign.Manifest, metav1.CreateOptions{}); err != nil {
-				t.Fatal(err)
-			}
+			s.create(foreign.Manifest)
 
 			other, err := kube.New(s.config, kube.Options{})
 			if err != nil {

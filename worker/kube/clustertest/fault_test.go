@@ -13,6 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
@@ -110,7 +111,12 @@ func TestALaunchWaitsOutAFailingAPIServer(t *testing.T) {
 					return nil, nil
 				}
 				body := `{"kind":"Status","apiVersion":"v1","status":"Failure","code":` + name + `}`
-				return &http.Response{StatusCode: status, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)), Request: request}, nil
+				return &http.Response{
+					StatusCode: status,
+					Header:     http.Header{"Content-Type": {"application/json"}},
+					Body:       io.NopCloser(strings.NewReader(body)),
+					Request:    request,
+				}, nil
 			}})
 			a := s.attempt("true")
 			launched := s.launch(a)
@@ -128,12 +134,16 @@ func (s *site) jobQuota(n string) {
 	s.t.Helper()
 	hard := corev1.ResourceList{"count/jobs.batch": resource.MustParse(n)}
 	quotas := s.client.CoreV1().ResourceQuotas(s.namespace)
-	there, err := quotas.Get(s.ctx(), "jobs", metav1.GetOptions{})
+	current, err := quotas.Get(s.ctx(), "jobs", metav1.GetOptions{})
 	if err == nil {
-		there.Spec.Hard = hard
-		_, err = quotas.Update(s.ctx(), there, metav1.UpdateOptions{})
+		current.Spec.Hard = hard
+		_, err = quotas.Update(s.ctx(), current, metav1.UpdateOptions{})
 	} else {
-		_, err = quotas.Create(s.ctx(), &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "jobs"}, Spec: corev1.ResourceQuotaSpec{Hard: hard}}, metav1.CreateOptions{})
+		quota := &corev1.ResourceQuota{
+			ObjectMeta: metav1.ObjectMeta{Name: "jobs"},
+			Spec:       corev1.ResourceQuotaSpec{Hard: hard},
+		}
+		_, err = quotas.Create(s.ctx(), quota, metav1.CreateOptions{})
 	}
 	if err != nil {
 		s.t.Fatal(err)
@@ -169,7 +179,8 @@ func TestALaunchPastItsDeadlineIsRefusedWithTheReason(t *testing.T) {
 	defer cancel()
 	_, err := s.runtime.Launch(ctx, a)
 	var refused *job.Refused
-	if !errors.As(err, &refused) || refused.Category != api.CategoryQuota || !strings.Contains(refused.Message, "exceeded quota") {
+	if !errors.As(err, &refused) || refused.Category != api.CategoryQuota ||
+		!strings.Contains(refused.Message, "exceeded quota") {
 		t.Errorf("launch: %v, want it refused for the quota", err)
 	}
 }
@@ -225,7 +236,8 @@ func TestFinalizeAfterAConflictKeepsForeignFinalizers(t *testing.T) {
 			// Another client adds a finalizer between our read and our patch.
 			name := request.URL.Path[strings.LastIndex(request.URL.Path, "/")+1:]
 			patch := []byte(`[{"op":"add","path":"/metadata/finalizers/-","value":"example.com/late"}]`)
-			if _, err := other.BatchV1().Jobs(s.namespace).Patch(s.t.Context(), name, "application/json-patch+json", patch, metav1.PatchOptions{}); err != nil {
+			jobs := other.BatchV1().Jobs(s.namespace)
+			if _, err := jobs.Patch(s.t.Context(), name, types.JSONPatchType, patch, metav1.PatchOptions{}); err != nil {
 				s.t.Error(err)
 			}
 		}
@@ -235,7 +247,8 @@ func TestFinalizeAfterAConflictKeepsForeignFinalizers(t *testing.T) {
 	launched := s.launch(a)
 	s.ended(a.Ref)
 	s.finalize(a.Ref, launched.UID)
-	if j := s.job(launched.Name); !slices.Equal(j.Finalizers, []string{"example.com/late"}) || slices.Contains(j.Finalizers, manifest.Finalizer) {
+	if j := s.job(launched.Name); !slices.Equal(j.Finalizers, []string{"example.com/late"}) ||
+		slices.Contains(j.Finalizers, manifest.Finalizer) {
 		t.Errorf("finalizers after finalize: %v", j.Finalizers)
 	}
 	if raced.Load() < 2 {

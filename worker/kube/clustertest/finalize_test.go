@@ -7,7 +7,6 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/kube"
@@ -17,10 +16,7 @@ import (
 func (s *site) runningOrphan() (*batchv1.Job, job.Object) {
 	s.t.Helper()
 	a := s.attempt(stubborn)
-	created, err := s.client.BatchV1().Jobs(s.namespace).Create(s.ctx(), a.Manifest, metav1.CreateOptions{})
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	created := s.create(a.Manifest)
 	object := s.untilDiscovered(string(created.UID), false)
 	s.eventually("its pod runs", func() bool {
 		pods := s.pods()
@@ -47,7 +43,8 @@ func TestFinalizeKeepsAJobThatHasEnded(t *testing.T) {
 	object := s.untilDiscovered(launched.UID, false)
 	s.finalize(object.Ref, object.UID)
 	j := s.job(launched.Name)
-	if j == nil || j.DeletionTimestamp != nil || len(j.Finalizers) > 0 || j.Spec.TTLSecondsAfterFinished == nil || *j.Spec.TTLSecondsAfterFinished != 600 {
+	if j == nil || j.DeletionTimestamp != nil || len(j.Finalizers) > 0 || j.Spec.TTLSecondsAfterFinished == nil ||
+		*j.Spec.TTLSecondsAfterFinished != 600 {
 		t.Errorf("the Job after it was finalized: %+v", j)
 	}
 }

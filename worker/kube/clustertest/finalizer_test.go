@@ -26,10 +26,7 @@ func (s *site) put(a job.Attempt, finalizers ...string) *batchv1.Job {
 	s.t.Helper()
 	j := a.Manifest.DeepCopy()
 	j.Finalizers = finalizers
-	created, err := s.client.BatchV1().Jobs(s.namespace).Create(s.ctx(), j, metav1.CreateOptions{})
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	created := s.create(j)
 	return created
 }
 
@@ -176,7 +173,9 @@ func TestDrainTakesOffAllOurFinalizersAndNoOthers(t *testing.T) {
 				t.Fatal(err)
 			}
 			j := s.job(shared.Name)
-			if j == nil || slices.Contains(j.Finalizers, manifest.Finalizer) || !slices.Contains(j.Finalizers, foreignFinalizer) || (j.DeletionTimestamp != nil) == keep {
+			if j == nil || slices.Contains(j.Finalizers, manifest.Finalizer) ||
+				!slices.Contains(j.Finalizers, foreignFinalizer) ||
+				(j.DeletionTimestamp != nil) == keep {
 				t.Errorf("the Job with a foreign finalizer: %v", j)
 			}
 			if j := s.job(running.Name); (j == nil) == keep || (j != nil && len(j.Finalizers) > 0) {

@@ -18,7 +18,9 @@ func TestAGatedJobRunsNothingBeforeItsGrant(t *testing.T) {
 	if !launched.Gated {
 		t.Errorf("launched as %+v, want it gated", launched)
 	}
-	s.until(a.Ref, "the wait for the server", func(o job.Observation) bool { return strings.Contains(o.Diagnosis, "until the server has recorded it") })
+	s.until(a.Ref, "the wait for the server", func(o job.Observation) bool {
+		return strings.Contains(o.Diagnosis, "until the server has recorded it")
+	})
 	if again := s.launch(a); !again.Adopted || !again.Gated {
 		t.Errorf("launched again as %+v, want it adopted and gated", again)
 	}
@@ -108,7 +110,9 @@ func TestThePolicySetsHowLongACauseMayWait(t *testing.T) {
 	a := s.attempt("true", func(spec map[string]any) { podSpec(spec)["nodeSelector"] = map[string]any{"berth.dev/test": "none"} })
 	a.Manifest.Annotations["berth.dev/policy"] = `{"wait_seconds":{"unschedulable":2}}`
 	launched := s.launch(a)
-	if end := s.ended(a.Ref); end.Category != api.CategoryUnschedulable || !strings.Contains(end.Message, "gave up after waiting 2s") || !strings.Contains(end.Message, "node selector") {
+	if end := s.ended(a.Ref); end.Category != api.CategoryUnschedulable ||
+		!strings.Contains(end.Message, "gave up after waiting 2s") ||
+		!strings.Contains(end.Message, "node selector") {
 		t.Errorf("ended as %s, want unschedulable", show(end))
 	}
 	s.finalize(a.Ref, launched.UID)

@@ -46,7 +46,8 @@ func TestTheSecretOfAnAttemptIsDeletedWithItsJob(t *testing.T) {
 	a := s.withSecret(`test "$TOKEN" = xyzzy`)
 	launched := s.launch(a)
 	secret := s.secret(launched.Name)
-	if secret == nil || len(secret.OwnerReferences) != 1 || string(secret.OwnerReferences[0].UID) != launched.UID || secret.Labels["berth.dev/run-id"] != a.RunID.String() {
+	if secret == nil || len(secret.OwnerReferences) != 1 || string(secret.OwnerReferences[0].UID) != launched.UID ||
+		secret.Labels["berth.dev/run-id"] != a.RunID.String() {
 		t.Fatalf("secret %v, want it owned by the Job %s", secret, launched.UID)
 	}
 	if end := s.ended(a.Ref); !end.Succeeded {
@@ -76,7 +77,14 @@ func TestAnExistingSecretIsAdoptedOnlyFromTheSameAttempt(t *testing.T) {
 	stale := s.withSecret(`test "$TOKEN" = xyzzy`)
 	left := &corev1.Secret{ // of an earlier Job of the same attempt, not collected yet
 		ObjectMeta: metav1.ObjectMeta{Name: stale.Manifest.Name, Labels: stale.Manifest.Labels,
-			OwnerReferences: []metav1.OwnerReference{{APIVersion: "batch/v1", Kind: "Job", Name: stale.Manifest.Name, UID: types.UID("00000000-0000-0000-0000-000000000000")}}},
+			OwnerReferences: []metav1.OwnerReference{
+				{
+					APIVersion: "batch/v1",
+					Kind:       "Job",
+					Name:       stale.Manifest.Name,
+					UID:        types.UID("00000000-0000-0000-0000-000000000000"),
+				},
+			}},
 		StringData: map[string]string{"TOKEN": "old"},
 	}
 	// The garbage collector may be faster; then there is nothing to adopt.
@@ -90,7 +98,10 @@ func TestAnExistingSecretIsAdoptedOnlyFromTheSameAttempt(t *testing.T) {
 	s.finalize(stale.Ref, launched.UID)
 
 	taken := s.withSecret("true")
-	foreign := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: taken.Manifest.Name}, StringData: map[string]string{"K": "theirs"}}
+	foreign := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: taken.Manifest.Name},
+		StringData: map[string]string{"K": "theirs"},
+	}
 	if _, err := s.client.CoreV1().Secrets(s.namespace).Create(s.ctx(), foreign, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +118,11 @@ func TestAnExistingSecretIsAdoptedOnlyFromTheSameAttempt(t *testing.T) {
 func TestAWorkerWithoutPermissionForSecretsReportsIt(t *testing.T) {
 	s := newSite(t, kube.Options{})
 	s.as("worker", []rbacv1.PolicyRule{
-		{APIGroups: []string{"batch"}, Resources: []string{"jobs"}, Verbs: []string{"get", "list", "watch", "create", "patch", "delete"}},
+		{
+			APIGroups: []string{"batch"},
+			Resources: []string{"jobs"},
+			Verbs:     []string{"get", "list", "watch", "create", "patch", "delete"},
+		},
 		{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "watch", "delete"}},
 	})
 	s.start()

@@ -29,7 +29,10 @@ func (s *site) kubeconfigSecret(name string, change func(*clientcmdapi.Config)) 
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: name}, Data: map[string][]byte{"kubeconfig": text, "junk": []byte("token: xyzzy\n\t-")}}
+	secret := &corev1.Secret{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Data:       map[string][]byte{"kubeconfig": text, "junk": []byte("token: xyzzy\n\t-")},
+	}
 	if _, err := s.client.CoreV1().Secrets(s.namespace).Create(s.ctx(), secret, metav1.CreateOptions{}); err != nil {
 		s.t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	batchv1 "k8s.io/api/batch/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/google/uuid"
 
@@ -26,7 +25,9 @@ func TestAJobIsObservedFromLaunchToFinalize(t *testing.T) {
 		t.Errorf("launched %+v", launched)
 	}
 	end := s.ended(a.Ref)
-	if !end.Succeeded || end.ExitCode == nil || *end.ExitCode != 0 || end.UID != launched.UID || end.Node == "" || end.RunningSince == nil || end.EndedAt == nil {
+	if !end.Succeeded || end.ExitCode == nil || *end.ExitCode != 0 || end.UID != launched.UID || end.Node == "" ||
+		end.RunningSince == nil ||
+		end.EndedAt == nil {
 		t.Errorf("ended as %s", show(end))
 	}
 	want := "hello " + t.Name()
@@ -40,7 +41,8 @@ func TestAJobIsObservedFromLaunchToFinalize(t *testing.T) {
 	if text, _ := s.recorder.text(a.Ref); text != want+"\n" {
 		t.Errorf("output when finalized %q, want %q", text, want+"\n")
 	}
-	if j := s.job(launched.Name); slices.Contains(j.Finalizers, manifest.Finalizer) || j.Spec.TTLSecondsAfterFinished == nil || *j.Spec.TTLSecondsAfterFinished != 600 {
+	if j := s.job(launched.Name); slices.Contains(j.Finalizers, manifest.Finalizer) || j.Spec.TTLSecondsAfterFinished == nil ||
+		*j.Spec.TTLSecondsAfterFinished != 600 {
 		t.Errorf("after finalize: finalizers %v, ttl %v", j.Finalizers, j.Spec.TTLSecondsAfterFinished)
 	}
 	if pods := s.pods(); len(pods) != 1 {
@@ -62,21 +64,36 @@ func TestTheOutcomeSaysHowTheContainerEnded(t *testing.T) {
 		code         int32
 		message      string
 	}{
-		{name: "exit code", script: "echo broken; exit 3", category: api.CategoryApp, code: 3, message: `container "main" exited with code 3`},
-		// The sleep lets containerd start to watch for it; before that it may report an error instead.
-		{name: "out of memory", script: "sleep 1; x=a; while true; do x=$x$x; done", category: api.CategoryOom, code: 137, message: "limit 32Mi", change: func(spec map[string]any) {
-			podSpec(spec)["containers"].([]any)[0].(map[string]any)["resources"] = map[string]any{"limits": map[string]any{"memory": "32Mi"}}
-		}},
-		{name: "command that does not exist", script: "", category: api.CategoryConfig, code: 128, message: "could not be started", change: func(spec map[string]any) {
-			podSpec(spec)["containers"].([]any)[0].(map[string]any)["command"] = []any{"/no/such/program"}
-		}},
-		{name: "deadline", script: "sleep 600", category: api.CategoryDeadline, message: "activeDeadlineSeconds (2 s)", change: func(spec map[string]any) {
-			spec["activeDeadlineSeconds"] = int64(2)
-		}},
-		{name: "init container", script: "true", category: api.CategoryApp, code: 9, message: `container "prepare" exited with code 9`, change: func(spec map[string]any) {
-			main := podSpec(spec)["containers"].([]any)[0].(map[string]any)
-			podSpec(spec)["initContainers"] = []any{map[string]any{"name": "prepare", "image": main["image"], "command": []any{"sh", "-c", "exit 9"}}}
-		}},
+		{
+			name: "exit code", script: "echo broken; exit 3",
+			category: api.CategoryApp, code: 3, message: `container "main" exited with code 3`,
+		},
+		{
+			// The sleep lets containerd start to watch for it; before that it may report an error instead.
+			name: "out of memory", script: "sleep 1; x=a; while true; do x=$x$x; done",
+			category: api.CategoryOom, code: 137, message: "limit 32Mi",
+			change: func(spec map[string]any) {
+				limits := map[string]any{"memory": "32Mi"}
+				mainContainer(spec)["resources"] = map[string]any{"limits": limits}
+			},
+		},
+		{
+			name:     "command that does not exist",
+			category: api.CategoryConfig, code: 128, message: "could not be started",
+			change: func(spec map[string]any) { mainContainer(spec)["command"] = []any{"/no/such/program"} },
+		},
+		{
+			name: "deadline", script: "sleep 600",
+			category: api.CategoryDeadline, message: "activeDeadlineSeconds (2 s)",
+			change: func(spec map[string]any) { spec["activeDeadlineSeconds"] = int64(2) },
+		},
+		{
+			name: "init container", script: "true",
+			category: api.CategoryApp, code: 9, message: `container "prepare" exited with code 9`,
+			change: func(spec map[string]any) {
+				podSpec(spec)["initContainers"] = []any{container("prepare", "exit 9", nil)}
+			},
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newSite(t, kube.Options{})
@@ -129,17 +146,17 @@ func TestAForeignJobOfTheSameNameIsLeftAlone(t *testing.T) {
 			change(foreign)
 			foreign.Finalizers = nil
 			foreign.Spec.Suspend = new(true)
-			created, err := s.client.BatchV1().Jobs(s.namespace).Create(s.ctx(), foreign, metav1.CreateOptions{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, err = s.runtime.Launch(s.ctx(), a)
+			created := s.create(foreign)
+			_, err := s.runtime.Launch(s.ctx(), a)
 			var refused *job.Refused
-			if !errors.As(err, &refused) || refused.Category != api.CategoryInvalid || !strings.Contains(refused.Message, "already exists and is") {
+			if !errors.As(err, &refused) || refused.Category != api.CategoryInvalid ||
+				!strings.Contains(refused.Message, "already exists and is") {
 				t.Fatalf("launch: %v, want it refused with the owner's name", err)
 			}
 			t.Log(refused)
-			if j := s.job(a.Manifest.Name); j == nil || j.UID != created.UID || j.Generation != created.Generation || j.DeletionTimestamp != nil || !maps.Equal(j.Labels, created.Labels) {
+			if j := s.job(a.Manifest.Name); j == nil || j.UID != created.UID || j.Generation != created.Generation ||
+				j.DeletionTimestamp != nil ||
+				!maps.Equal(j.Labels, created.Labels) {
 				t.Errorf("the foreign Job was changed: %v", j)
 			}
 		})

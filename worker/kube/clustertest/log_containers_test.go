@@ -13,7 +13,12 @@ import (
 
 // container is another container of a pod.
 func container(name, script string, more map[string]any) map[string]any {
-	c := map[string]any{"name": name, "image": kubetest.Image, "imagePullPolicy": "IfNotPresent", "command": []any{"sh", "-c", script}}
+	c := map[string]any{
+		"name":            name,
+		"image":           kubetest.Image,
+		"imagePullPolicy": "IfNotPresent",
+		"command":         []any{"sh", "-c", script},
+	}
 	for key, value := range more {
 		c[key] = value
 	}
@@ -26,7 +31,9 @@ func (s *site) manyContainers(first, main, restart string) job.Attempt {
 		pod := podSpec(spec)
 		pod["restartPolicy"] = restart
 		pod["initContainers"] = []any{
-			container("native", "echo native; sleep 600", map[string]any{"restartPolicy": "Always"}), container("first", first, nil), container("silent", "true", nil),
+			container("native", "echo native; sleep 600", map[string]any{"restartPolicy": "Always"}),
+			container("first", first, nil),
+			container("silent", "true", nil),
 		}
 		pod["containers"] = append(pod["containers"].([]any), container("beside", "echo beside; sleep 600", nil))
 	})
@@ -42,7 +49,8 @@ func TestATakeoverReadsTheOutputOfAllContainersInTheSameOrder(t *testing.T) {
 			stop := s.start()
 			a := s.manyContainers("echo one", "printf two; sleep 3", restart)
 			launched := s.launch(a)
-			s.untilOutput(a.Ref, "the job container's", func(text string) bool { return text == "[berth] container first\none\n[berth] container main\ntwo" })
+			const beforeTakeover = "[berth] container first\none\n[berth] container main\ntwo"
+			s.untilOutput(a.Ref, "the job container's", func(text string) bool { return text == beforeTakeover })
 			stop()
 			s.start()
 			if err := s.runtime.Adopt(s.ctx(), a); err != nil {

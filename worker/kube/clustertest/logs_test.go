@@ -65,7 +65,8 @@ type cutter struct {
 
 func (c *cutter) RoundTrip(request *http.Request) (*http.Response, error) {
 	response, err := c.next.RoundTrip(request)
-	if err == nil && strings.HasSuffix(request.URL.Path, "/log") && request.URL.Query().Get("follow") == "true" && c.cuts.Load() < 25 {
+	if err == nil && strings.HasSuffix(request.URL.Path, "/log") && request.URL.Query().Get("follow") == "true" &&
+		c.cuts.Load() < 25 {
 		response.Body = &cutBody{ReadCloser: response.Body, left: c.after + 137*int(c.cuts.Load()), cutter: c}
 	}
 	return response, err
@@ -128,11 +129,16 @@ func TestWithoutStreamOutputOnlyTheLastLinesAreRead(t *testing.T) {
 
 func TestTheOutputOfARestartedContainerFollowsItsEarlierOutput(t *testing.T) {
 	s := newSite(t, kube.Options{})
-	a := s.attempt(`if [ -e /shared/second ]; then echo second; else touch /shared/second; echo first; exit 1; fi`, func(spec map[string]any) {
-		podSpec(spec)["restartPolicy"] = "OnFailure"
-		podSpec(spec)["volumes"] = []any{map[string]any{"name": "shared", "emptyDir": map[string]any{}}}
-		podSpec(spec)["containers"].([]any)[0].(map[string]any)["volumeMounts"] = []any{map[string]any{"name": "shared", "mountPath": "/shared"}}
-	})
+	a := s.attempt(
+		`if [ -e /shared/second ]; then echo second; else touch /shared/second; echo first; exit 1; fi`,
+		func(spec map[string]any) {
+			podSpec(spec)["restartPolicy"] = "OnFailure"
+			podSpec(spec)["volumes"] = []any{map[string]any{"name": "shared", "emptyDir": map[string]any{}}}
+			mainContainer(spec)["volumeMounts"] = []any{
+				map[string]any{"name": "shared", "mountPath": "/shared"},
+			}
+		},
+	)
 	launched := s.launch(a)
 	end := s.ended(a.Ref)
 	s.finalize(a.Ref, launched.UID)

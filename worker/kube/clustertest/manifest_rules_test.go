@@ -52,7 +52,8 @@ func TestManifestRulesAreThoseOfTheAPIServer(t *testing.T) {
 		if pod.RestartPolicy == "" {
 			pod.RestartPolicy = corev1.RestartPolicyNever
 		}
-		_, err := client.BatchV1().Jobs(namespace).Create(t.Context(), &j, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		dryRun := metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}}
+		_, err := client.BatchV1().Jobs(namespace).Create(t.Context(), &j, dryRun)
 		return err
 	}
 	for _, rule := range manifesttest.Rules() {

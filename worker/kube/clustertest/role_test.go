@@ -22,10 +22,12 @@ import (
 func (s *site) as(name string, rules []rbacv1.PolicyRule) {
 	s.t.Helper()
 	meta := metav1.ObjectMeta{Name: name}
-	if _, err := s.client.CoreV1().ServiceAccounts(s.namespace).Create(s.ctx(), &corev1.ServiceAccount{ObjectMeta: meta}, metav1.CreateOptions{}); err != nil {
+	account := &corev1.ServiceAccount{ObjectMeta: meta}
+	if _, err := s.client.CoreV1().ServiceAccounts(s.namespace).Create(s.ctx(), account, metav1.CreateOptions{}); err != nil {
 		s.t.Fatal(err)
 	}
-	if _, err := s.client.RbacV1().Roles(s.namespace).Create(s.ctx(), &rbacv1.Role{ObjectMeta: meta, Rules: rules}, metav1.CreateOptions{}); err != nil {
+	role := &rbacv1.Role{ObjectMeta: meta, Rules: rules}
+	if _, err := s.client.RbacV1().Roles(s.namespace).Create(s.ctx(), role, metav1.CreateOptions{}); err != nil {
 		s.t.Fatal(err)
 	}
 	binding := &rbacv1.RoleBinding{
@@ -42,13 +44,18 @@ func (s *site) as(name string, rules []rbacv1.PolicyRule) {
 func TestTheDocumentedRoleIsEnough(t *testing.T) {
 	s := newSite(t, kube.Options{})
 	s.as("worker", []rbacv1.PolicyRule{
-		{APIGroups: []string{"batch"}, Resources: []string{"jobs"}, Verbs: []string{"get", "list", "watch", "create", "patch", "delete"}},
+		{
+			APIGroups: []string{"batch"},
+			Resources: []string{"jobs"},
+			Verbs:     []string{"get", "list", "watch", "create", "patch", "delete"},
+		},
 		{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "watch", "delete"}},
 		{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},
 		{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"list"}},
 	})
 	s.start()
-	done, stuck := s.attempt("echo hello"), s.attempt("true", func(spec map[string]any) { podSpec(spec)["serviceAccountName"] = "nobody" })
+	noServiceAccount := func(spec map[string]any) { podSpec(spec)["serviceAccountName"] = "missing" }
+	done, stuck := s.attempt("echo hello"), s.attempt("true", noServiceAccount)
 	hand, orphan := s.attempt(stubborn), s.attempt(stubborn)
 	launched := s.launch(done)
 	s.launch(stuck)
@@ -65,17 +72,11 @@ func TestTheDocumentedRoleIsEnough(t *testing.T) {
 		t.Errorf("ended as %s, want cancelled", show(end))
 	}
 	s.running(hand.Ref)
-	background := metav1.DeletePropagationBackground
-	if err := s.client.BatchV1().Jobs(s.namespace).Delete(s.ctx(), byHand.Name, metav1.DeleteOptions{PropagationPolicy: &background}); err != nil {
-		t.Fatal(err)
-	}
+	s.deleteJob(byHand.Name, metav1.DeletePropagationBackground)
 	if end := s.ended(hand.Ref); end.Category != api.CategoryDeleted {
 		t.Errorf("ended as %s, want deleted", show(end))
 	}
-	created, err := s.client.BatchV1().Jobs(s.namespace).Create(s.ctx(), orphan.Manifest, metav1.CreateOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	created := s.create(orphan.Manifest)
 	if err := s.runtime.DeleteDuplicate(s.ctx(), s.untilDiscovered(string(created.UID), false)); err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +88,9 @@ func TestTheDocumentedRoleIsEnough(t *testing.T) {
 
 func TestTheDocumentedRoleForKeysIsEnough(t *testing.T) {
 	s := newSite(t, kube.Options{})
-	s.as("keys", []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get", "create", "patch"}}})
+	s.as("keys", []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get", "create", "patch"}},
+	})
 	for _, key := range []string{"admin", "worker"} { // the second is added to the existing Secret
 		keys := map[string]func() (string, error){key: func() (string, error) { return "secret of " + key, nil }}
 		if _, err := s.config.EnsureSecretKeys(s.ctx(), "", "keys", keys); err != nil {
@@ -102,8 +105,12 @@ func TestPortsOfPodsAndServicesAreForwarded(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Name: "web", Labels: map[string]string{"app": "web"}},
 		Spec: corev1.PodSpec{TerminationGracePeriodSeconds: new(int64(0)), Containers: []corev1.Container{{
 			Name: "web", Image: kubetest.Image, ImagePullPolicy: corev1.PullIfNotPresent,
-			Command: []string{"sh", "-c", "mkdir /tmp/www && echo hello >/tmp/www/index.html && exec httpd -f -p 8080 -h /tmp/www"},
-			Ports:   []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}},
+			Command: []string{
+				"sh",
+				"-c",
+				"mkdir /tmp/www && echo hello >/tmp/www/index.html && exec httpd -f -p 8080 -h /tmp/www",
+			},
+			Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}},
 		}}},
 	}
 	if _, err := s.client.CoreV1().Pods(s.namespace).Create(s.ctx(), pod, metav1.CreateOptions{}); err != nil {

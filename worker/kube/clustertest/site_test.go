@@ -52,7 +52,13 @@ func newSite(t *testing.T, options kube.Options) *site {
 	t.Helper()
 	config := kubetest.Cluster(t)
 	t.Parallel()
-	s := &site{t: t, config: config, client: kubetest.Client(t, config), namespace: kubetest.Namespace(t, config), installation: uuid.New()}
+	s := &site{
+		t:            t,
+		config:       config,
+		client:       kubetest.Client(t, config),
+		namespace:    kubetest.Namespace(t, config),
+		installation: uuid.New(),
+	}
 	s.config.Namespace = s.namespace
 	options.Log = slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	s.options = options
@@ -115,7 +121,9 @@ func (s *site) attemptOf(ref job.Ref, script string, change ...func(spec map[str
 	for _, c := range change {
 		c(spec)
 	}
-	rendered := &templating.Rendered{Configuration: map[string]any{"job_manifest": map[string]any{"apiVersion": "batch/v1", "kind": "Job", "spec": spec}}}
+	rendered := &templating.Rendered{
+		Configuration: map[string]any{"job_manifest": map[string]any{"apiVersion": "batch/v1", "kind": "Job", "spec": spec}},
+	}
 	finished, err := manifest.Build(rendered, manifest.Identity{
 		Installation: s.installation, RunID: ref.RunID, RunName: s.t.Name(), Attempt: ref.Attempt,
 		Pool: "default", Queue: "default", Deployment: "test", LeaseEpoch: 1, TemplateVersion: 1, Namespace: s.namespace,
@@ -131,6 +139,21 @@ func (s *site) attemptOf(ref job.Ref, script string, change ...func(spec map[str
 
 func podSpec(spec map[string]any) map[string]any {
 	return spec["template"].(map[string]any)["spec"].(map[string]any)
+}
+
+// mainContainer is the job container of a spec.
+func mainContainer(spec map[string]any) map[string]any {
+	return podSpec(spec)["containers"].([]any)[0].(map[string]any)
+}
+
+// create creates the Job of the attempt without the runtime.
+func (s *site) create(j *batchv1.Job) *batchv1.Job {
+	s.t.Helper()
+	created, err := s.client.BatchV1().Jobs(s.namespace).Create(s.ctx(), j, metav1.CreateOptions{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return created
 }
 
 func (s *site) launch(a job.Attempt) job.Launched {
@@ -217,7 +240,9 @@ func (s *site) pods() []corev1.Pod {
 // eventually polls the cluster.
 func (s *site) eventually(what string, holds func() bool) {
 	s.t.Helper()
-	err := wait.PollUntilContextTimeout(s.t.Context(), 50*time.Millisecond, patience, true, func(context.Context) (bool, error) { return holds(), nil })
+	const interval = 50 * time.Millisecond
+	condition := func(context.Context) (bool, error) { return holds(), nil }
+	err := wait.PollUntilContextTimeout(s.t.Context(), interval, patience, true, condition)
 	if err != nil {
 		s.t.Fatalf("waited for: %s", what)
 	}

@@ -9,7 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/templating/manifest"
@@ -100,9 +100,7 @@ func TestAJobDeletedExternallyEndsAsDeleted(t *testing.T) {
 			a := s.attempt(stubborn)
 			launched := s.launch(a)
 			s.running(a.Ref)
-			if err := s.client.BatchV1().Jobs(s.namespace).Delete(s.ctx(), launched.Name, metav1.DeleteOptions{PropagationPolicy: &policy}); err != nil {
-				t.Fatal(err)
-			}
+			s.deleteJob(launched.Name, policy)
 			end := s.ended(a.Ref)
 			if end.Category != api.CategoryDeleted || end.Succeeded || end.LastLines != "up" {
 				t.Errorf("ended as %s, want deleted with the last lines", show(end))
@@ -121,9 +119,7 @@ func TestAFinishedJobDeletedExternallyKeepsItsOutcome(t *testing.T) {
 	a := s.attempt("exit 5")
 	launched := s.launch(a)
 	s.eventually("the Job has failed", func() bool { j := s.job(launched.Name); return len(j.Status.Conditions) > 1 })
-	if err := s.client.BatchV1().Jobs(s.namespace).Delete(s.ctx(), launched.Name, metav1.DeleteOptions{PropagationPolicy: ptr.To(metav1.DeletePropagationBackground)}); err != nil {
-		t.Fatal(err)
-	}
+	s.deleteJob(launched.Name, metav1.DeletePropagationBackground)
 	if end := s.ended(a.Ref); end.Category != api.CategoryApp || *end.ExitCode != 5 {
 		t.Errorf("ended as %s, want exit code 5", show(end))
 	}
@@ -167,7 +163,9 @@ func TestAnEvictionWithoutARunningWorkerIsReadFromTheJob(t *testing.T) {
 	s.running(a.Ref)
 	stop()
 	s.evict()
-	s.eventually("the Job has failed and its pod is gone", func() bool { return s.job(launched.Name).Status.Failed == 1 && len(s.pods()) == 0 })
+	s.eventually("the Job has failed and its pod is gone", func() bool {
+		return s.job(launched.Name).Status.Failed == 1 && len(s.pods()) == 0
+	})
 	s.start()
 	if err := s.runtime.Adopt(s.ctx(), a); err != nil {
 		t.Fatal(err)
@@ -195,8 +193,11 @@ func TestAPodDeletedExternallyEndsAsDeleted(t *testing.T) {
 func TestContainersThatRunOnAfterTheJobContainerAreStopped(t *testing.T) {
 	s := newSite(t, kube.Options{Timing: kube.Timing{Lingering: time.Second}})
 	a := s.attempt("echo done; exit 7", func(spec map[string]any) {
-		main := podSpec(spec)["containers"].([]any)[0].(map[string]any)
-		podSpec(spec)["containers"] = []any{main, map[string]any{"name": "proxy", "image": main["image"], "command": []any{"sleep", "600"}}}
+		main := mainContainer(spec)
+		podSpec(spec)["containers"] = []any{
+			main,
+			map[string]any{"name": "proxy", "image": main["image"], "command": []any{"sleep", "600"}},
+		}
 	})
 	launched := s.launch(a)
 	end := s.ended(a.Ref)
@@ -210,7 +211,7 @@ func TestContainersThatRunOnAfterTheJobContainerAreStopped(t *testing.T) {
 func TestAnImageThatDoesNotExistIsDiagnosedAndEndsAtItsDeadline(t *testing.T) {
 	s := newSite(t, kube.Options{Deadlines: kube.Deadlines{ImagePull: 6 * time.Second}})
 	a := s.attempt("true", func(spec map[string]any) {
-		podSpec(spec)["containers"].([]any)[0].(map[string]any)["image"] = "registry.invalid/no/such:image"
+		mainContainer(spec)["image"] = "registry.invalid/no/such:image"
 	})
 	launched := s.launch(a)
 	observed := s.until(a.Ref, "a diagnosis", func(o job.Observation) bool { return o.Diagnosis != "" })
@@ -218,7 +219,8 @@ func TestAnImageThatDoesNotExistIsDiagnosedAndEndsAtItsDeadline(t *testing.T) {
 		t.Errorf("waits as %s", show(observed))
 	}
 	end := s.ended(a.Ref)
-	if end.Category != api.CategoryImagePull || !strings.Contains(end.Message, "gave up after waiting 6s") || !strings.Contains(end.Message, "registry.invalid") {
+	if end.Category != api.CategoryImagePull || !strings.Contains(end.Message, "gave up after waiting 6s") ||
+		!strings.Contains(end.Message, "registry.invalid") {
 		t.Errorf("ended as %s, want image_pull", show(end))
 	}
 	s.finalize(a.Ref, launched.UID)
@@ -233,7 +235,10 @@ func TestEventsExplainWaitingAttempts(t *testing.T) {
 		want    string
 	}{
 		{name: "quota", want: "resource quota does not allow the pod", prepare: func(s *site) {
-			quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "none"}, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: {}}}}
+			quota := &corev1.ResourceQuota{
+				ObjectMeta: metav1.ObjectMeta{Name: "none"},
+				Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: {}}},
+			}
 			if _, err := s.client.CoreV1().ResourceQuotas(s.namespace).Create(s.ctx(), quota, metav1.CreateOptions{}); err != nil {
 				s.t.Fatal(err)
 			}
@@ -244,17 +249,20 @@ func TestEventsExplainWaitingAttempts(t *testing.T) {
 		}},
 		{name: "Pod Security", want: "Pod Security level rejects the pod", prepare: func(s *site) {
 			patch := []byte(`{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"restricted"}}}`)
-			if _, err := s.client.CoreV1().Namespaces().Patch(s.ctx(), s.namespace, "application/merge-patch+json", patch, metav1.PatchOptions{}); err != nil {
+			namespaces, options := s.client.CoreV1().Namespaces(), metav1.PatchOptions{}
+			if _, err := namespaces.Patch(s.ctx(), s.namespace, types.MergePatchType, patch, options); err != nil {
 				s.t.Fatal(err)
 			}
 		}},
-		{name: "ServiceAccount", want: "ServiceAccount does not exist", change: func(spec map[string]any) { podSpec(spec)["serviceAccountName"] = "nobody" }},
+		{name: "ServiceAccount", want: "ServiceAccount does not exist", change: func(spec map[string]any) {
+			podSpec(spec)["serviceAccountName"] = "missing"
+		}},
 		{name: "missing Secret", want: `secret "none" not found`, change: func(spec map[string]any) {
-			podSpec(spec)["containers"].([]any)[0].(map[string]any)["envFrom"] = []any{map[string]any{"secretRef": map[string]any{"name": "none"}}}
+			mainContainer(spec)["envFrom"] = []any{map[string]any{"secretRef": map[string]any{"name": "none"}}}
 		}},
 		{name: "missing volume", want: "a volume cannot be mounted", change: func(spec map[string]any) {
 			podSpec(spec)["volumes"] = []any{map[string]any{"name": "v", "configMap": map[string]any{"name": "none"}}}
-			podSpec(spec)["containers"].([]any)[0].(map[string]any)["volumeMounts"] = []any{map[string]any{"name": "v", "mountPath": "/v"}}
+			mainContainer(spec)["volumeMounts"] = []any{map[string]any{"name": "v", "mountPath": "/v"}}
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

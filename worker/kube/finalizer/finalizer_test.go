@@ -22,14 +22,30 @@ func TestOnlyOurFinalizersAreChanged(t *testing.T) {
 	}{
 		{name: "no finalizers: no change"},
 		{name: "ours alone: taken off", has: []string{ours}, replaced: []string{ours}},
-		{name: "a foreign finalizer: stays, in its place", has: []string{foreign, ours}, takenOff: []string{foreign}, replaced: []string{foreign, ours}},
+		{
+			name: "a foreign finalizer: stays, in its place",
+			has:  []string{foreign, ours}, takenOff: []string{foreign}, replaced: []string{foreign, ours},
+		},
 		{name: "a legacy name: replaced by ours", has: []string{old}, replaced: []string{ours}},
-		{name: "two legacy names: replaced by ours once", has: []string{old, foreign, older}, takenOff: []string{foreign}, replaced: []string{foreign, ours}},
+		{
+			name: "two legacy names: replaced by ours once",
+			has:  []string{old, foreign, older}, takenOff: []string{foreign}, replaced: []string{foreign, ours},
+		},
 		{name: "a legacy name beside ours: removed", has: []string{old, ours}, replaced: []string{ours}},
-		{name: "a legacy name on an object being deleted: stays, because ours cannot be added", has: []string{old, foreign}, deleting: true, takenOff: []string{foreign}, replaced: []string{old, foreign}},
-		{name: "a legacy name beside ours on an object being deleted: removed", has: []string{old, ours}, deleting: true, replaced: []string{ours}},
-		{name: "a finalizer of Kubernetes: stays", has: []string{metav1.FinalizerDeleteDependents, old}, deleting: true,
-			takenOff: []string{metav1.FinalizerDeleteDependents}, replaced: []string{metav1.FinalizerDeleteDependents, old}},
+		{
+			name: "a legacy name on an object being deleted: stays, because ours cannot be added", deleting: true,
+			has: []string{old, foreign}, takenOff: []string{foreign}, replaced: []string{old, foreign},
+		},
+		{
+			name: "a legacy name beside ours on an object being deleted: removed", deleting: true,
+			has: []string{old, ours}, replaced: []string{ours},
+		},
+		{
+			name: "a finalizer of Kubernetes: stays", deleting: true,
+			has:      []string{metav1.FinalizerDeleteDependents, old},
+			takenOff: []string{metav1.FinalizerDeleteDependents},
+			replaced: []string{metav1.FinalizerDeleteDependents, old},
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			names, err := New(ours, older, old, old)
@@ -45,7 +61,8 @@ func TestOnlyOurFinalizersAreChanged(t *testing.T) {
 				t.Errorf("taken off: %v (changed: %v), want %v", takenOff, changed, tc.takenOff)
 			}
 			replaced, changed := names.ReplaceLegacy(j)
-			if left := replaced.Finalizers(); !slices.Equal(left, tc.replaced) || changed != (len(tc.has) != len(tc.replaced) || !sameNames(tc.has, tc.replaced)) {
+			if left := replaced.Finalizers(); !slices.Equal(left, tc.replaced) ||
+				changed != (len(tc.has) != len(tc.replaced) || !sameNames(tc.has, tc.replaced)) {
 				t.Errorf("replaced: %v (changed: %v), want %v", replaced, changed, tc.replaced)
 			}
 			if takenOff["resourceVersion"] != j.ResourceVersion || takenOff["uid"] != j.UID {

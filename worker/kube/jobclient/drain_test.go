@@ -23,11 +23,14 @@ func TestDrainTriesEveryJobAndReportsTheFirstFailures(t *testing.T) {
 	var jobs []runtime.Object
 	for i := range 40 {
 		jobs = append(jobs, &batchv1.Job{ObjectMeta: metav1.ObjectMeta{
-			Namespace: "n", Name: fmt.Sprintf("j-%d", i), UID: types.UID(fmt.Sprint(i)), Labels: map[string]string{manifest.LabelInstallation: installation.String()},
+			Namespace: "n", Name: fmt.Sprintf("j-%d", i), UID: types.UID(fmt.Sprint(i)),
+			Labels: map[string]string{manifest.LabelInstallation: installation.String()},
 		}})
 	}
 	client := fake.NewClientset(jobs...)
-	client.PrependReactor("delete", "jobs", func(clienttesting.Action) (bool, runtime.Object, error) { return true, nil, errors.New("not today") })
+	client.PrependReactor("delete", "jobs", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, errors.New("not today")
+	})
 	drainer := Client{API: client, Log: slog.New(slog.DiscardHandler)}
 	err := drainer.Drain(t.Context(), "n", installation.String(), false)
 	tried := 0
@@ -36,7 +39,8 @@ func TestDrainTriesEveryJobAndReportsTheFirstFailures(t *testing.T) {
 			tried++
 		}
 	}
-	if err == nil || strings.Count(err.Error(), "not today") != failuresShown || !strings.Contains(err.Error(), "and 35 more") || tried != len(jobs) {
+	if err == nil || strings.Count(err.Error(), "not today") != failuresShown || !strings.Contains(err.Error(), "and 35 more") ||
+		tried != len(jobs) {
 		t.Errorf("tried %d of %d jobs, error %v", tried, len(jobs), err)
 	}
 }

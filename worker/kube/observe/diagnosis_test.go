@@ -75,7 +75,13 @@ func TestEventsExplainWhyNothingHappens(t *testing.T) {
 			LastTimestamp: metav1.NewTime(at.Add(time.Duration(minute) * time.Minute)),
 		}
 	}
-	quota := `pods "x" is forbidden: exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0`
+	const (
+		quota       = `pods "x" is forbidden: exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0`
+		podSecurity = `pods "x" is forbidden: violates PodSecurity "restricted:latest"`
+		account     = `pods "x" is forbidden: error looking up service account a/b: serviceaccount "b" not found`
+		webhook     = `admission webhook "a.b" denied the request: no`
+		volume      = `configmap "none" not found`
+	)
 	for _, test := range []struct {
 		name   string
 		events []corev1.Event
@@ -83,19 +89,26 @@ func TestEventsExplainWhyNothingHappens(t *testing.T) {
 		cause  api.Category
 	}{
 		{"the quota is exceeded", []corev1.Event{event(1, "Warning", "FailedCreate", quota)}, "Quota", api.CategoryQuota},
-		{"Pod Security rejects the pod", []corev1.Event{event(1, "Warning", "FailedCreate", `pods "x" is forbidden: violates PodSecurity "restricted:latest"`)}, "PodSecurity", api.CategoryConfig},
-		{"the ServiceAccount is missing", []corev1.Event{event(1, "Warning", "FailedCreate", `pods "x" is forbidden: error looking up service account a/b: serviceaccount "b" not found`)}, "ServiceAccount", api.CategoryConfig},
-		{"a webhook rejects the pod", []corev1.Event{event(1, "Warning", "FailedCreate", `admission webhook "a.b" denied the request: no`)}, "AdmissionWebhook", api.CategoryConfig},
-		{"a volume cannot be mounted", []corev1.Event{event(1, "Warning", "FailedMount", `configmap "none" not found`)}, "FailedMount", api.CategoryConfig},
-		{"of two warnings the newest counts", []corev1.Event{event(2, "Warning", "FailedMount", "new"), event(1, "Warning", "FailedCreate", quota)}, "FailedMount", api.CategoryConfig},
-		{"the image is pulled after a mount failed: nothing to explain", []corev1.Event{
-			event(1, "Warning", "FailedMount", "timed out waiting for the condition"), event(2, "Normal", "Pulling", "Pulling image \"x\""),
-		}, "", ""},
-		{"the pod is scheduled after scheduling failed: nothing to explain", []corev1.Event{event(1, "Warning", "FailedScheduling", "0/3 nodes are available"), event(2, "Normal", "Scheduled", "assigned")}, "", ""},
-		{"a mount fails after the volume was attached: explained", []corev1.Event{
-			event(1, "Normal", "Scheduled", "assigned"), event(2, "Normal", "SuccessfulAttachVolume", "attached"), event(3, "Warning", "FailedMount", "wrong fs type"),
+		{"Pod Security rejects the pod", []corev1.Event{event(1, "Warning", "FailedCreate", podSecurity)}, "PodSecurity", api.CategoryConfig},
+		{"the ServiceAccount is missing", []corev1.Event{event(1, "Warning", "FailedCreate", account)}, "ServiceAccount", api.CategoryConfig},
+		{"a webhook rejects the pod", []corev1.Event{event(1, "Warning", "FailedCreate", webhook)}, "AdmissionWebhook", api.CategoryConfig},
+		{"a volume cannot be mounted", []corev1.Event{event(1, "Warning", "FailedMount", volume)}, "FailedMount", api.CategoryConfig},
+		{"of two warnings the newest counts", []corev1.Event{
+			event(2, "Warning", "FailedMount", volume), event(1, "Warning", "FailedCreate", quota),
 		}, "FailedMount", api.CategoryConfig},
-		{"a normal event without progress: the warning stands", []corev1.Event{event(1, "Warning", "FailedCreate", quota), event(2, "Normal", "Suspended", "Job suspended")}, "Quota", api.CategoryQuota},
+		{"the image is pulled after a mount failed: nothing to explain", []corev1.Event{
+			event(1, "Warning", "FailedMount", volume), event(2, "Normal", "Pulling", "Pulling image"),
+		}, "", ""},
+		{"the pod is scheduled after scheduling failed: nothing to explain", []corev1.Event{
+			event(1, "Warning", "FailedScheduling", "0/3 nodes"), event(2, "Normal", "Scheduled", "assigned"),
+		}, "", ""},
+		{"a mount fails after the volume was attached: explained", []corev1.Event{
+			event(1, "Normal", "Scheduled", "assigned"), event(2, "Normal", "SuccessfulAttachVolume", "attached"),
+			event(3, "Warning", "FailedMount", volume),
+		}, "FailedMount", api.CategoryConfig},
+		{"a normal event without progress: the warning stands", []corev1.Event{
+			event(1, "Warning", "FailedCreate", quota), event(2, "Normal", "Suspended", "Job suspended"),
+		}, "Quota", api.CategoryQuota},
 		{"only normal events: nothing to explain", []corev1.Event{event(1, "Normal", "SuccessfulCreate", "Created pod")}, "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -154,7 +154,10 @@ const (
 func exitCode(n int32) *int32 { return &n }
 
 func disrupt(pod *corev1.Pod, reason string) {
-	pod.Status.Conditions = append(pod.Status.Conditions, corev1.PodCondition{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: reason})
+	pod.Status.Conditions = append(
+		pod.Status.Conditions,
+		corev1.PodCondition{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: reason},
+	)
 }
 
 func TestVariationsOfRecordedJobs(t *testing.T) {
@@ -218,11 +221,16 @@ func TestVariationsOfRecordedJobs(t *testing.T) {
 		}, wanted{Phase: job.Ended, Category: api.CategoryApp, ExitCode: exitCode(3)}},
 		{"a cancelled process exits with 143: cancelled", cancelling, func(s *Snapshot) {
 			s.Pods[0].Status.Phase = corev1.PodFailed
-			s.Pods[0].Status.ContainerStatuses[0].State = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 143, FinishedAt: metav1.NewTime(s.Now)}}
+			s.Pods[0].Status.ContainerStatuses[0].State = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
+				ExitCode: 143, FinishedAt: metav1.NewTime(s.Now),
+			}}
 		}, wanted{Phase: job.Ended, Category: api.CategoryCancelled}},
 		{"a cancelled process exits with 0: cancelled", cancelling, func(s *Snapshot) {
 			s.Pods[0].Status.Phase = corev1.PodSucceeded
-			s.Job.Status.Conditions = []batchv1.JobCondition{{Type: batchv1.JobComplete, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(s.Job.DeletionTimestamp.Add(time.Second))}}
+			s.Job.Status.Conditions = []batchv1.JobCondition{{
+				Type: batchv1.JobComplete, Status: corev1.ConditionTrue,
+				LastTransitionTime: metav1.NewTime(s.Job.DeletionTimestamp.Add(time.Second)),
+			}}
 		}, wanted{Phase: job.Ended, Category: api.CategoryCancelled}},
 		{"a pod ends before the cancel reaches it: its own outcome", cancelling, func(s *Snapshot) {
 			s.Pods[0].DeletionTimestamp, s.Pods[0].Status.Phase = nil, corev1.PodSucceeded
@@ -237,7 +245,10 @@ func TestVariationsOfRecordedJobs(t *testing.T) {
 		{"a Job is gone and its last pod had succeeded: succeeded", complete, func(s *Snapshot) { s.Job, s.PastPods, s.Pods = nil, s.Pods, nil },
 			wanted{Phase: job.Ended, Succeeded: true, ExitCode: exitCode(0)}},
 		{"a Job failed and no pod was seen: unknown", exited, func(s *Snapshot) {
-			s.Pods, s.Job.Status.Conditions = nil, []batchv1.JobCondition{{Type: batchv1.JobFailed, Status: corev1.ConditionTrue, Reason: "BackoffLimitExceeded", Message: "Job has reached the specified backoff limit"}}
+			s.Pods, s.Job.Status.Conditions = nil, []batchv1.JobCondition{{
+				Type: batchv1.JobFailed, Status: corev1.ConditionTrue,
+				Reason: "BackoffLimitExceeded", Message: "Job has reached the specified backoff limit",
+			}}
 		}, wanted{Phase: job.Ended, Category: api.CategoryUnknown, Message: "backoff limit"}},
 		{"a Job without a pod: pending", running, func(s *Snapshot) { s.Pods = nil }, wanted{Phase: job.Pending}},
 		{"a pod is being evicted and still runs: the diagnosis says so", running, func(s *Snapshot) {

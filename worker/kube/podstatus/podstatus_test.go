@@ -46,7 +46,10 @@ func TestFirstFailed(t *testing.T) {
 		{"no container has failed: none", statuses{exited("prepare", 0)}, statuses{exited("main", 0)}, ""},
 		{"the init container has failed", statuses{exited("prepare", 9)}, nil, "prepare"},
 		{"the job container has failed", statuses{exited("prepare", 0)}, statuses{exited("main", 3)}, "main"},
-		{"the sidecar was killed after the job container failed: the job container", statuses{exited("proxy", 137)}, statuses{exited("main", 3)}, "main"},
+		{
+			"the sidecar was killed after the job container failed: the job container",
+			statuses{exited("proxy", 137)}, statuses{exited("main", 3)}, "main",
+		},
 		{"only the sidecar has failed: the sidecar", statuses{exited("proxy", 1)}, statuses{running("main")}, "proxy"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -72,8 +75,14 @@ func TestStartedAtIsOfTheLatestInstance(t *testing.T) {
 	}{
 		{"no status: not started", nil, nil},
 		{"never started", &corev1.ContainerStatus{State: waiting}, nil},
-		{"running after a restart: the start of the running instance", &corev1.ContainerStatus{State: later, LastTerminationState: earlier}, new(start.Add(time.Minute))},
-		{"waiting for a restart: the start of the instance before", &corev1.ContainerStatus{State: waiting, LastTerminationState: earlier}, new(start)},
+		{
+			"running after a restart: the start of the running instance",
+			&corev1.ContainerStatus{State: later, LastTerminationState: earlier}, new(start.Add(time.Minute)),
+		},
+		{
+			"waiting for a restart: the start of the instance before",
+			&corev1.ContainerStatus{State: waiting, LastTerminationState: earlier}, new(start),
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := StartedAt(test.status)

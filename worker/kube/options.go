@@ -96,7 +96,7 @@ func (o Options) withDefaults(c cluster.Config) Options {
 	return o
 }
 
-// withPolicy returns the deadlines with those that the template's policy sets.
+// withPolicy returns the deadlines, replaced where the template's policy sets them.
 func (d Deadlines) withPolicy(p manifest.Policy) Deadlines {
 	for cause, deadline := range map[api.Category]*time.Duration{
 		api.CategoryImagePull:     &d.ImagePull,

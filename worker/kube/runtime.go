@@ -81,7 +81,7 @@ func New(config cluster.Config, options Options) (*Runtime, error) {
 func newRuntime(config cluster.Config, options Options, api kubernetes.Interface) (*Runtime, error) {
 	options = options.withDefaults(config)
 	if slices.Contains(options.Namespaces, AllNamespaces) && len(options.Namespaces) > 1 {
-		return nil, fmt.Errorf("namespace %q means all namespaces and excludes naming others", AllNamespaces)
+		return nil, fmt.Errorf("namespace %q means all namespaces: remove the others", AllNamespaces)
 	}
 	slices.Sort(options.Namespaces)
 	options.Namespaces = slices.Compact(options.Namespaces)

@@ -33,7 +33,7 @@ type recording struct {
 	Want wanted        `json:"want"`
 	Job  *batchv1.Job  `json:"job"`
 	Pods []*corev1.Pod `json:"pods"`
-	// Past are deleted pods, Stopped those that were seen being deleted while they ran.
+	// Past are deleted pods, Stopped pods were seen being deleted while they ran.
 	Past    []*corev1.Pod `json:"past"`
 	Stopped []types.UID   `json:"stopped"`
 }

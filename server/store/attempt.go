@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 type attemptRow struct {
@@ -18,32 +19,32 @@ type attemptRow struct {
 	Worker          string             `db:"worker"`
 	ClusterID       string             `db:"cluster_id"`
 	Epoch           int64              `db:"epoch"`
-	LeaseExpiresAt  stamp              `db:"lease_expires_at"`
+	LeaseExpiresAt  database.Time      `db:"lease_expires_at"`
 	TemplateVersion int32              `db:"template_version"`
 	JobNamespace    string             `db:"job_namespace"`
 	JobName         string             `db:"job_name"`
 	JobUID          string             `db:"job_uid"`
 	Node            string             `db:"node"`
 	Diagnosis       string             `db:"diagnosis"`
-	Raised          document           `db:"raised"`
+	Raised          database.JSON      `db:"raised"`
 	ExitCode        *int32             `db:"exit_code"`
 	Category        lifecycle.Category `db:"category"`
 	Message         string             `db:"message"`
 	LastLines       string             `db:"last_lines"`
-	ClaimedAt       stamp              `db:"claimed_at"`
-	SubmittedAt     *stamp             `db:"submitted_at"`
-	RunningAt       *stamp             `db:"running_at"`
-	EndedAt         *stamp             `db:"ended_at"`
+	ClaimedAt       database.Time      `db:"claimed_at"`
+	SubmittedAt     *database.Time     `db:"submitted_at"`
+	RunningAt       *database.Time     `db:"running_at"`
+	EndedAt         *database.Time     `db:"ended_at"`
 }
 
 func (r attemptRow) attempt() Attempt {
 	return Attempt{
 		ID: r.ID, RunID: r.RunID, Number: r.Number, Phase: r.Phase, Worker: r.Worker, ClusterID: r.ClusterID, Epoch: r.Epoch,
-		LeaseExpiresAt: r.LeaseExpiresAt.time(), TemplateVersion: r.TemplateVersion, JobNamespace: r.JobNamespace,
-		JobName: r.JobName, JobUID: r.JobUID, Node: r.Node, Diagnosis: r.Diagnosis, Raised: r.Raised.raw(),
+		LeaseExpiresAt: r.LeaseExpiresAt.Time(), TemplateVersion: r.TemplateVersion, JobNamespace: r.JobNamespace,
+		JobName: r.JobName, JobUID: r.JobUID, Node: r.Node, Diagnosis: r.Diagnosis, Raised: r.Raised.Raw(),
 		ExitCode: r.ExitCode, Category: r.Category,
-		Message: r.Message, LastLines: r.LastLines, ClaimedAt: r.ClaimedAt.time(), SubmittedAt: r.SubmittedAt.ptr(),
-		RunningAt: r.RunningAt.ptr(), EndedAt: r.EndedAt.ptr(),
+		Message: r.Message, LastLines: r.LastLines, ClaimedAt: r.ClaimedAt.Time(), SubmittedAt: r.SubmittedAt.Ptr(),
+		RunningAt: r.RunningAt.Ptr(), EndedAt: r.EndedAt.Ptr(),
 	}
 }
 
@@ -59,9 +60,9 @@ WHERE a.run_id = ?
 ORDER BY a.number`
 
 // ListAttempts lists the attempts of a run by number.
-func (tx *Tx) ListAttempts(ctx context.Context, runID uuid.UUID) ([]Attempt, error) {
+func (q Reader) ListAttempts(ctx context.Context, runID uuid.UUID) ([]Attempt, error) {
 	var rows []attemptRow
-	if err := tx.all(ctx, &rows, listAttemptsSQL, runID); err != nil {
+	if err := q.db.All(ctx, &rows, listAttemptsSQL, runID); err != nil {
 		return nil, fmt.Errorf("list the attempts of run %s: %w", runID, err)
 	}
 	attempts := make([]Attempt, len(rows))
@@ -79,23 +80,23 @@ WHERE run_id = ?
 	AND manifest IS NOT NULL`
 
 // GetManifest returns the Job manifest of an attempt as it was reported.
-func (tx *Tx) GetManifest(ctx context.Context, runID uuid.UUID, attempt int32) (json.RawMessage, error) {
-	var manifest document
-	if err := tx.get(ctx, &manifest, manifestSQL, runID, attempt); err != nil {
-		return nil, found(err, "the manifest of attempt %d of run %s", attempt, runID)
+func (q Reader) GetManifest(ctx context.Context, runID uuid.UUID, attempt int32) (json.RawMessage, error) {
+	var manifest database.JSON
+	if err := q.db.Get(ctx, &manifest, manifestSQL, runID, attempt); err != nil {
+		return nil, database.NotFoundError(err, "the manifest of attempt %d of run %s", attempt, runID)
 	}
-	return manifest.raw(), nil
+	return manifest.Raw(), nil
 }
 
-type lookUpRow struct {
-	ID      uuid.UUID `db:"id"`
-	RunID   uuid.UUID `db:"run_id"`
-	Number  int32     `db:"number"`
-	JobUID  string    `db:"job_uid"`
-	EndedAt *stamp    `db:"ended_at"`
+type attemptStatusRow struct {
+	ID      uuid.UUID      `db:"id"`
+	RunID   uuid.UUID      `db:"run_id"`
+	Number  int32          `db:"number"`
+	JobUID  string         `db:"job_uid"`
+	EndedAt *database.Time `db:"ended_at"`
 }
 
-const lookUpSQL = `
+const attemptStatusesSQL = `
 SELECT id, run_id, number, job_uid, ended_at
 FROM attempts
 WHERE NOT handed_back
@@ -104,29 +105,29 @@ WHERE NOT handed_back
 // ListAttemptStatuses says what the store knows of Jobs found in a cluster, one answer per reference, in order. It
 // answers for every pool: a worker that took "not of my pool" for "unknown" would give up somebody else's
 // Job.
-func (tx *Tx) ListAttemptStatuses(ctx context.Context, refs []AttemptRef) ([]AttemptStatus, error) {
+func (q Reader) ListAttemptStatuses(ctx context.Context, refs []AttemptRef) ([]AttemptStatus, error) {
 	runs := make([]uuid.UUID, len(refs))
 	for i, ref := range refs {
 		runs[i] = ref.RunID
 	}
-	list := listOf(runs)
-	var rows []lookUpRow
-	if err := tx.all(ctx, &rows, lookUpSQL+tx.s.dialect.list("uuid"), list); err != nil {
+	list := database.ListOf(runs)
+	var rows []attemptStatusRow
+	if err := q.db.All(ctx, &rows, attemptStatusesSQL+q.db.Dialect().List("uuid"), list); err != nil {
 		return nil, fmt.Errorf("look up attempts: %w", err)
 	}
-	known := make(map[AttemptRef]lookUpRow, len(rows))
+	known := make(map[AttemptRef]attemptStatusRow, len(rows))
 	for _, r := range rows {
 		known[AttemptRef{RunID: r.RunID, Attempt: r.Number}] = r
 	}
 	answers := make([]AttemptStatus, len(refs))
 	for i, ref := range refs {
 		r, ok := known[AttemptRef{RunID: ref.RunID, Attempt: ref.Attempt}]
-		answers[i] = AttemptStatus{Status: lookedUp(r, ok, ref), AttemptID: r.ID}
+		answers[i] = AttemptStatus{Status: attemptStatus(r, ok, ref), AttemptID: r.ID}
 	}
 	return answers, nil
 }
 
-func lookedUp(r lookUpRow, ok bool, ref AttemptRef) string {
+func attemptStatus(r attemptStatusRow, ok bool, ref AttemptRef) string {
 	switch {
 	case !ok:
 		return "unknown"

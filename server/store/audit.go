@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 // AuditAction is what was done.
@@ -84,7 +86,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // audit writes down a change in the transaction that makes it, so that there is neither without the other.
 func (tx *Tx) audit(ctx context.Context, e AuditEntry) error {
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return err
 	}
@@ -96,7 +98,7 @@ func (tx *Tx) audit(ctx context.Context, e AuditEntry) error {
 		e.Changes = []AuditChange{}
 	}
 	from := originOf(ctx)
-	_, err = tx.exec(
+	_, err = tx.db.Exec(
 		ctx,
 		insertAuditSQL,
 		id,
@@ -106,10 +108,10 @@ func (tx *Tx) audit(ctx context.Context, e AuditEntry) error {
 		from.Address,
 		e.Action,
 		e.Kind,
-		clean(e.Name),
+		database.CleanText(e.Name),
 		e.Pool,
-		clean(e.Detail),
-		structured[[]AuditChange]{e.Changes},
+		database.CleanText(e.Detail),
+		database.Structured[[]AuditChange]{V: e.Changes},
 	)
 	if err != nil {
 		return fmt.Errorf("write down the change of %s %q: %w", e.Kind, e.Name, err)
@@ -137,17 +139,17 @@ type AuditFilter struct {
 }
 
 type auditRow struct {
-	ID      uuid.UUID                 `db:"id"`
-	At      stamp                     `db:"at"`
-	Actor   string                    `db:"actor"`
-	KeyID   string                    `db:"key_id"`
-	Address string                    `db:"address"`
-	Action  AuditAction               `db:"action"`
-	Kind    AuditKind                 `db:"kind"`
-	Name    string                    `db:"name"`
-	Pool    string                    `db:"pool"`
-	Detail  string                    `db:"detail"`
-	Changes structured[[]AuditChange] `db:"changes"`
+	ID      uuid.UUID                          `db:"id"`
+	At      database.Time                      `db:"at"`
+	Actor   string                             `db:"actor"`
+	KeyID   string                             `db:"key_id"`
+	Address string                             `db:"address"`
+	Action  AuditAction                        `db:"action"`
+	Kind    AuditKind                          `db:"kind"`
+	Name    string                             `db:"name"`
+	Pool    string                             `db:"pool"`
+	Detail  string                             `db:"detail"`
+	Changes database.Structured[[]AuditChange] `db:"changes"`
 }
 
 // Served by audit_subject where kind and name are given, and else by the primary key.
@@ -156,12 +158,12 @@ SELECT id, at, actor, key_id, address, action, kind, name, pool, detail, changes
 FROM audit`
 
 // ListAudit lists changes, newest first.
-func (tx *Tx) ListAudit(ctx context.Context, f AuditFilter, page Page) ([]AuditEntry, string, error) {
-	c, err := tx.auditFilter(f)
+func (q Reader) ListAudit(ctx context.Context, f AuditFilter, page Page) ([]AuditEntry, string, error) {
+	c, err := q.auditFilter(f)
 	if err != nil {
 		return nil, "", err
 	}
-	after, err := page.after("audit")
+	after, err := page.After("audit")
 	if err != nil {
 		return nil, "", err
 	}
@@ -177,21 +179,21 @@ func (tx *Tx) ListAudit(ctx context.Context, f AuditFilter, page Page) ([]AuditE
 		query += " WHERE " + strings.Join(c.where, " AND ")
 	}
 	var rows []auditRow
-	if err := tx.all(ctx, &rows, query+" ORDER BY id DESC LIMIT ?", append(c.args, page.size()+1)...); err != nil {
+	if err := q.db.All(ctx, &rows, query+" ORDER BY id DESC LIMIT ?", append(c.args, page.Size()+1)...); err != nil {
 		return nil, "", fmt.Errorf("list changes: %w", err)
 	}
-	rows, next := paged(rows, page, "audit", func(r auditRow) string { return r.ID.String() })
+	rows, next := database.CutPage(rows, page, "audit", func(r auditRow) string { return r.ID.String() })
 	entries := make([]AuditEntry, len(rows))
 	for i, r := range rows {
 		entries[i] = AuditEntry{
-			ID: r.ID, At: r.At.time(), Actor: r.Actor, Origin: Origin{KeyID: r.KeyID, Address: r.Address}, Action: r.Action,
-			Kind: r.Kind, Name: r.Name, Pool: r.Pool, Detail: r.Detail, Changes: r.Changes.v,
+			ID: r.ID, At: r.At.Time(), Actor: r.Actor, Origin: Origin{KeyID: r.KeyID, Address: r.Address}, Action: r.Action,
+			Kind: r.Kind, Name: r.Name, Pool: r.Pool, Detail: r.Detail, Changes: r.Changes.V,
 		}
 	}
 	return entries, next, nil
 }
 
-func (tx *Tx) auditFilter(f AuditFilter) (conditions, error) {
+func (q Reader) auditFilter(f AuditFilter) (conditions, error) {
 	var c conditions
 	for _, wanted := range [...]struct{ column, value string }{
 		{"kind", string(f.Kind)}, {"name", f.Name}, {"action", string(f.Action)}, {"pool", f.Pool},
@@ -204,15 +206,15 @@ func (tx *Tx) auditFilter(f AuditFilter) (conditions, error) {
 		c.add("(actor = ? OR key_id = ?)", f.Actor, f.Actor)
 	}
 	if f.At.After != nil {
-		c.add("at >= ?", *stampOf(f.At.After))
+		c.add("at >= ?", *database.TimeOf(f.At.After))
 	}
 	if f.At.Before != nil {
-		c.add("at < ?", *stampOf(f.At.Before))
+		c.add("at < ?", *database.TimeOf(f.At.Before))
 	}
 	if f.Pools == nil {
 		return c, nil
 	}
-	list := listOf(f.Pools)
-	c.add("pool IN "+tx.s.dialect.list("text"), list)
+	list := database.ListOf(f.Pools)
+	c.add("pool IN "+q.db.Dialect().List("text"), list)
 	return c, nil
 }

@@ -10,14 +10,16 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 // auditValueMax is the longest value, in bytes, that is written down as it is; of a longer one there is a
 // digest.
 const auditValueMax = 1024
 
-// differ gathers the fields in which something differs from what it was.
-type differ struct {
+// changeSet gathers the fields in which something differs from what it was.
+type changeSet struct {
 	key  []byte // of digests
 	list []AuditChange
 	err  error
@@ -27,21 +29,21 @@ const auditKeySQL = `
 SELECT audit_key
 FROM installation`
 
-func (tx *Tx) differ(ctx context.Context) (*differ, error) {
+func (tx *Tx) newChangeSet(ctx context.Context) (*changeSet, error) {
 	key, known := tx.s.auditKey.Load().([]byte)
 	if !known {
 		var text string
-		if err := tx.get(ctx, &text, auditKeySQL); err != nil {
+		if err := tx.db.Get(ctx, &text, auditKeySQL); err != nil {
 			return nil, fmt.Errorf("read the key of digests: %w", err)
 		}
 		key = []byte(text)
 		tx.s.auditKey.Store(key)
 	}
-	return &differ{key: key}, nil
+	return &changeSet{key: key}, nil
 }
 
 // field adds a field that holds nothing secret. nil, and what is encoded as null, is nothing.
-func (d *differ) field(name string, before, after any) *differ {
+func (d *changeSet) field(name string, before, after any) *changeSet {
 	was, is := d.encode(before), d.encode(after)
 	if d.err != nil || bytes.Equal(was, is) {
 		return d
@@ -53,7 +55,7 @@ func (d *differ) field(name string, before, after any) *differ {
 	return d
 }
 
-func (d *differ) encode(v any) json.RawMessage {
+func (d *changeSet) encode(v any) json.RawMessage {
 	encoded, err := json.Marshal(v)
 	if err != nil {
 		d.err = fmt.Errorf("encode a change: %w", err)
@@ -66,7 +68,7 @@ func (d *differ) encode(v any) json.RawMessage {
 
 // secret adds a field whose values are nobody's business: what is written down tells only whether they are
 // equal.
-func (d *differ) secret(name string, before, after json.RawMessage) *differ {
+func (d *changeSet) secret(name string, before, after json.RawMessage) *changeSet {
 	was, is := d.digest(name, before), d.digest(name, after)
 	if !bytes.Equal(was, is) {
 		d.list = append(d.list, AuditChange{Field: name, Before: was, After: is, Digest: true})
@@ -75,7 +77,7 @@ func (d *differ) secret(name string, before, after json.RawMessage) *differ {
 }
 
 // digest is nil for nothing. The name is part of it, so that equal values of two fields do not show.
-func (d *differ) digest(name string, value json.RawMessage) json.RawMessage {
+func (d *changeSet) digest(name string, value json.RawMessage) json.RawMessage {
 	if value == nil {
 		return nil
 	}
@@ -90,16 +92,16 @@ func (d *differ) digest(name string, value json.RawMessage) json.RawMessage {
 }
 
 // members adds the members of an object that differ, each as a secret.
-func (d *differ) members(name string, before, after document) *differ {
+func (d *changeSet) members(name string, before, after database.JSON) *changeSet {
 	was, is := d.object(before), d.object(after)
-	for _, member := range bothNames(was, is) {
+	for _, member := range memberNames(was, is) {
 		d.secret(name+"."+member, was[member], is[member])
 	}
 	return d
 }
 
-// bothNames is what two objects have for names, in order.
-func bothNames(a, b map[string]json.RawMessage) []string {
+// memberNames is what two objects have for names, in order.
+func memberNames(a, b map[string]json.RawMessage) []string {
 	all := maps.Clone(a)
 	if all == nil {
 		all = map[string]json.RawMessage{}
@@ -108,7 +110,7 @@ func bothNames(a, b map[string]json.RawMessage) []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-func (d *differ) object(doc document) map[string]json.RawMessage {
+func (d *changeSet) object(doc database.JSON) map[string]json.RawMessage {
 	var members map[string]json.RawMessage
 	if doc == nil {
 		return nil
@@ -119,8 +121,8 @@ func (d *differ) object(doc document) map[string]json.RawMessage {
 	return members
 }
 
-// changed writes down what differs, or nothing where an update changed nothing.
-func (tx *Tx) changed(ctx context.Context, d *differ, e AuditEntry) error {
+// auditChanges writes down what differs, or nothing where an update changed nothing.
+func (tx *Tx) auditChanges(ctx context.Context, d *changeSet, e AuditEntry) error {
 	if d.err != nil {
 		return d.err
 	}

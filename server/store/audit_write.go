@@ -7,22 +7,23 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 // What the audit says of each kind of thing. Parameters, job variables and stored variables may hold secrets:
 // of these it has digests.
 
 func (tx *Tx) poolCreated(ctx context.Context, p NewPool, templateHash, actor string) error {
-	d, err := tx.differ(ctx)
+	d, err := tx.newChangeSet(ctx)
 	if err != nil {
 		return err
 	}
 	d.field("type", nil, p.Type).
-		field("description", nil, filled(p.Description)).
+		field("description", nil, valueOrNil(p.Description)).
 		field("concurrency_limit", nil, p.ConcurrencyLimit).
-		field("paused", nil, filled(p.Paused)).
+		field("paused", nil, valueOrNil(p.Paused)).
 		field("template_sha256", nil, templateHash)
-	return tx.changed(
+	return tx.auditChanges(
 		ctx,
 		d,
 		AuditEntry{Actor: actor, Action: AuditCreate, Kind: AuditPool, Name: p.Name, Pool: p.Name},
@@ -30,14 +31,14 @@ func (tx *Tx) poolCreated(ctx context.Context, p NewPool, templateHash, actor st
 }
 
 func (tx *Tx) poolUpdated(ctx context.Context, before, after Pool, actor string) error {
-	d, err := tx.differ(ctx)
+	d, err := tx.newChangeSet(ctx)
 	if err != nil {
 		return err
 	}
 	d.field("description", before.Description, after.Description).
 		field("concurrency_limit", before.ConcurrencyLimit, after.ConcurrencyLimit).
 		field("paused", before.Paused, after.Paused)
-	return tx.changed(
+	return tx.auditChanges(
 		ctx,
 		d,
 		AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditPool, Name: after.Name, Pool: after.Name},
@@ -45,12 +46,12 @@ func (tx *Tx) poolUpdated(ctx context.Context, before, after Pool, actor string)
 }
 
 func (tx *Tx) templateSaved(ctx context.Context, pool string, s savedTemplate, actor string) error {
-	d, err := tx.differ(ctx)
+	d, err := tx.newChangeSet(ctx)
 	if err != nil {
 		return err
 	}
 	d.field("version", s.before, s.version).field("sha256", s.hashBefore, s.hash)
-	return tx.changed(
+	return tx.auditChanges(
 		ctx,
 		d,
 		AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditTemplate, Name: pool, Pool: pool},
@@ -58,14 +59,14 @@ func (tx *Tx) templateSaved(ctx context.Context, pool string, s savedTemplate, a
 }
 
 func (tx *Tx) queueChanged(ctx context.Context, action AuditAction, before, after Queue, actor string) error {
-	d, err := tx.differ(ctx)
+	d, err := tx.newChangeSet(ctx)
 	if err != nil {
 		return err
 	}
-	d.field("priority", filled(before.Priority), after.Priority).
+	d.field("priority", valueOrNil(before.Priority), after.Priority).
 		field("concurrency_limit", before.ConcurrencyLimit, after.ConcurrencyLimit).
 		field("paused", before.Paused, after.Paused)
-	return tx.changed(
+	return tx.auditChanges(
 		ctx,
 		d,
 		AuditEntry{Actor: actor, Action: action, Kind: AuditQueue, Name: after.Name, Pool: after.Pool},
@@ -79,32 +80,32 @@ func (tx *Tx) deploymentPut(
 	created bool,
 	actor string,
 ) error {
-	d, err := tx.differ(ctx)
+	d, err := tx.newChangeSet(ctx)
 	if err != nil {
 		return err
 	}
 	if after.Queue == "" {
 		after.Queue = DefaultQueue
 	}
-	d.field("pool", filled(before.Pool), after.Pool).field("queue", filled(before.Queue), after.Queue).
-		field("version", filled(before.Version), filled(after.Version)).
-		field("description", filled(before.Description), filled(after.Description)).
-		field("tags", listed(before.Tags), listed(after.Tags)).
+	d.field("pool", valueOrNil(before.Pool), after.Pool).field("queue", valueOrNil(before.Queue), after.Queue).
+		field("version", valueOrNil(before.Version), valueOrNil(after.Version)).
+		field("description", valueOrNil(before.Description), valueOrNil(after.Description)).
+		field("tags", stringsOrNil(before.Tags), stringsOrNil(after.Tags)).
 		field("concurrency_limit", before.ConcurrencyLimit, after.ConcurrencyLimit).
-		field("timeout", said(before.TimeoutUS), said(after.TimeoutUS)).
-		field("start_deadline", said(before.StartDeadlineUS), said(after.StartDeadlineUS)).
-		field("frozen.job_variables", listed(before.FrozenVariables), listed(after.FrozenVariables)).
-		field("frozen.parameters", listed(before.FrozenParameters), listed(after.FrozenParameters)).
-		retries(before.Retries.v, after.Retries.v).
+		field("timeout", microsecondsOrNil(before.TimeoutUS), microsecondsOrNil(after.TimeoutUS)).
+		field("start_deadline", microsecondsOrNil(before.StartDeadlineUS), microsecondsOrNil(after.StartDeadlineUS)).
+		field("frozen.job_variables", stringsOrNil(before.FrozenVariables), stringsOrNil(after.FrozenVariables)).
+		field("frozen.parameters", stringsOrNil(before.FrozenParameters), stringsOrNil(after.FrozenParameters)).
+		retries(before.Retries.V, after.Retries.V).
 		members("job_variables", before.JobVariables, after.JobVariables).
 		members("parameters", before.Parameters, after.Parameters).
-		secret("parameter_schema", before.ParameterSchema.raw(), after.ParameterSchema.raw())
+		secret("parameter_schema", before.ParameterSchema.Raw(), after.ParameterSchema.Raw())
 	action := AuditUpdate
 	if created {
 		action = AuditCreate
-		d.field("paused", nil, filled(after.Paused))
+		d.field("paused", nil, valueOrNil(after.Paused))
 	}
-	return tx.changed(
+	return tx.auditChanges(
 		ctx,
 		d,
 		AuditEntry{Actor: actor, Action: action, Kind: AuditDeployment, Name: after.Name, Pool: after.Pool},
@@ -112,12 +113,12 @@ func (tx *Tx) deploymentPut(
 }
 
 func (tx *Tx) deploymentPaused(ctx context.Context, before deploymentRow, paused bool, actor string) error {
-	d, err := tx.differ(ctx)
+	d, err := tx.newChangeSet(ctx)
 	if err != nil {
 		return err
 	}
 	d.field("paused", before.Paused, paused)
-	return tx.changed(
+	return tx.auditChanges(
 		ctx,
 		d,
 		AuditEntry{
@@ -131,12 +132,12 @@ func (tx *Tx) deploymentPaused(ctx context.Context, before deploymentRow, paused
 }
 
 func (tx *Tx) workerPaused(ctx context.Context, w Worker, was []bool, actor string) error {
-	d, err := tx.differ(ctx)
+	d, err := tx.newChangeSet(ctx)
 	if err != nil {
 		return err
 	}
 	d.field("paused", slices.Contains(was, true), w.Paused)
-	return tx.changed(
+	return tx.auditChanges(
 		ctx,
 		d,
 		AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditWorker, Name: w.Name, Pool: w.Pool},
@@ -145,29 +146,29 @@ func (tx *Tx) workerPaused(ctx context.Context, w Worker, was []bool, actor stri
 
 // variableChanged writes down that a variable was made (before is nil), changed, or deleted (after is nil).
 func (tx *Tx) variableChanged(ctx context.Context, before, after *Variable, actor string) error {
-	d, err := tx.differ(ctx)
+	d, err := tx.newChangeSet(ctx)
 	if err != nil {
 		return err
 	}
 	e := AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditVariable}
-	var was, is document
+	var was, is database.JSON
 	if before == nil {
 		e.Action = AuditCreate
 	} else {
-		e.Name, was = before.Name, document(before.Value)
+		e.Name, was = before.Name, database.JSON(before.Value)
 	}
 	if after == nil {
 		e.Action = AuditDelete
 	} else {
-		e.Name, is = after.Name, document(after.Value)
+		e.Name, is = after.Name, database.JSON(after.Value)
 	}
-	d.secret("value", was.raw(), is.raw())
-	return tx.changed(ctx, d, e)
+	d.secret("value", was.Raw(), is.Raw())
+	return tx.auditChanges(ctx, d, e)
 }
 
 // scheduleChanged writes down that a schedule was made (before is nil), changed, or deleted (after is nil).
 func (tx *Tx) scheduleChanged(ctx context.Context, before, after *Schedule, actor string) error {
-	d, err := tx.differ(ctx)
+	d, err := tx.newChangeSet(ctx)
 	if err != nil {
 		return err
 	}
@@ -178,10 +179,10 @@ func (tx *Tx) scheduleChanged(ctx context.Context, before, after *Schedule, acto
 	case after == nil:
 		after, one, action = &Schedule{}, before, AuditDelete
 	}
-	was, is := d.object(document(before.Spec)), d.object(document(after.Spec))
-	for _, name := range bothNames(was, is) {
+	was, is := d.object(database.JSON(before.Spec)), d.object(database.JSON(after.Spec))
+	for _, name := range memberNames(was, is) {
 		if name == "parameters" || name == "job_variables" {
-			d.members(name, document(was[name]), document(is[name]))
+			d.members(name, database.JSON(was[name]), database.JSON(is[name]))
 			continue
 		}
 		d.field(name, was[name], is[name])
@@ -189,13 +190,13 @@ func (tx *Tx) scheduleChanged(ctx context.Context, before, after *Schedule, acto
 	if action == AuditUpdate {
 		d.field("active", before.Active, after.Active)
 	}
-	return tx.changed(ctx, d, AuditEntry{
+	return tx.auditChanges(ctx, d, AuditEntry{
 		Actor: actor, Action: action, Kind: AuditSchedule, Name: one.Deployment + "/" + one.Name, Pool: one.Pool,
 	})
 }
 
 func (tx *Tx) keyCreated(ctx context.Context, k Key) error {
-	d, err := tx.differ(ctx)
+	d, err := tx.newChangeSet(ctx)
 	if err != nil {
 		return err
 	}
@@ -203,7 +204,7 @@ func (tx *Tx) keyCreated(ctx context.Context, k Key) error {
 		field("role", nil, k.Role).
 		field("pools", nil, k.Pools).
 		field("expires_at", nil, k.ExpiresAt)
-	return tx.changed(
+	return tx.auditChanges(
 		ctx,
 		d,
 		AuditEntry{Actor: k.CreatedBy, Action: AuditCreate, Kind: AuditAPIKey, Name: k.Name},
@@ -252,9 +253,9 @@ func joined(a, b string) string {
 
 // filled is nil for the zero value, which is not worth a line.
 // retries are told field by field, in the units of the API.
-func (d *differ) retries(before, after lifecycle.RetryPolicy) *differ {
-	return d.field("retries.max", filled(before.Max), filled(after.Max)).
-		field("retries.delay", waited(before.Delay), waited(after.Delay)).
+func (d *changeSet) retries(before, after lifecycle.RetryPolicy) *changeSet {
+	return d.field("retries.max", valueOrNil(before.Max), valueOrNil(after.Max)).
+		field("retries.delay", durationOrNil(before.Delay), durationOrNil(after.Delay)).
 		field("retries.backoff", backoff(before.Backoff), backoff(after.Backoff)).
 		field("retries.on", before.On, after.On).
 		field("retries.infrastructure_max", infrastructure(before), infrastructure(after)).
@@ -273,21 +274,21 @@ func backoff(b *lifecycle.Backoff) any {
 		return nil
 	}
 	return map[string]any{
-		"initial": waited(b.Initial),
+		"initial": durationOrNil(b.Initial),
 		"factor":  b.Factor,
-		"max":     waited(b.Max),
+		"max":     durationOrNil(b.Max),
 		"jitter":  b.Jitter,
 	}
 }
 
-func waited(d time.Duration) any {
+func durationOrNil(d time.Duration) any {
 	if d == 0 {
 		return nil
 	}
 	return d.String()
 }
 
-func filled[T comparable](v T) any {
+func valueOrNil[T comparable](v T) any {
 	var zero T
 	if v == zero {
 		return nil
@@ -295,15 +296,15 @@ func filled[T comparable](v T) any {
 	return v
 }
 
-func listed(t texts) any {
-	if len(t.v) == 0 {
+func stringsOrNil(t database.Strings) any {
+	if len(t.V) == 0 {
 		return nil
 	}
-	return t.v
+	return t.V
 }
 
-// said is a duration as people write it.
-func said(us *int64) any {
+// microsecondsOrNil is a duration as people write it.
+func microsecondsOrNil(us *int64) any {
 	if us == nil {
 		return nil
 	}

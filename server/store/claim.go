@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"slices"
 	"sync/atomic"
-	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 // Claim hands out attempts to a worker: first those whose holder has let the lease run out, then runs that
@@ -25,22 +25,22 @@ import (
 // The lock is held for as little as can be: looking comes before it, reading what was handed out after it,
 // and the claims of one process queue here and not each in a connection of its own.
 func (s *Store) Claim(ctx context.Context, r ClaimRequest) ([]Claim, error) {
-	look, err := s.look(ctx, r)
-	if err != nil || look.Paused || r.Max <= 0 || !look.any() {
+	look, err := s.readPoolState(ctx, r)
+	if err != nil || look.Paused || r.Max <= 0 || !look.mayClaim() {
 		return nil, err
 	}
-	given, err := s.handOut(ctx, r, look)
-	if err != nil || len(given.list) == 0 {
+	given, err := s.claim(ctx, r, look)
+	if err != nil || len(given.attempts) == 0 {
 		return nil, err
 	}
-	claims, err := s.view().claims(ctx, given)
+	claims, err := s.session().claims(ctx, given)
 	if err != nil {
 		return nil, err
 	}
 	// Whose request id it was is not kept, so one of another pool must not be a way to that pool's runs.
 	claims = slices.DeleteFunc(claims, func(c Claim) bool { return c.Pool != r.Pool })
 	for i := range claims {
-		claims[i].Repeated = given.again
+		claims[i].Repeated = given.repeated
 	}
 	if r.JobKeys {
 		err = s.InTx(ctx, func(tx *Tx) error { return tx.giveJobKeys(ctx, claims) })
@@ -48,52 +48,52 @@ func (s *Store) Claim(ctx context.Context, r ClaimRequest) ([]Claim, error) {
 	return claims, err
 }
 
-// given is what a claim was given.
-type given struct {
-	list  []handed
-	fresh map[uuid.UUID]*claimRow // those of them that are known already, by attempt
-	again bool                    // the request was answered before
+// claimResult is what a claim was given.
+type claimResult struct {
+	attempts []claimedAttempt
+	rows     map[uuid.UUID]*claimRow // those of them that are known already, by attempt
+	repeated bool                    // the request was answered before
 }
 
-func (s *Store) handOut(ctx context.Context, r ClaimRequest, look looked) (*given, error) {
-	l := s.line(r.Pool)
-	if l.open.Load() && look.plain() {
-		g, err := s.handOutBeside(ctx, r, l)
-		if !errors.Is(err, errAlone) && !answeredAtOnce(err) {
+func (s *Store) claim(ctx context.Context, r ClaimRequest, look poolState) (*claimResult, error) {
+	l := s.poolWaiters(r.Pool)
+	if l.isUnlimited.Load() && look.onlyDue() {
+		g, err := s.claimUnlimited(ctx, r, l)
+		if !errors.Is(err, errNeedsPoolLock) && !database.IsUniqueViolation(err, "claim_requests_pkey") {
 			return g, err
 		}
 	}
-	leave, err := enter(ctx, l.alone)
+	leave, err := acquire(ctx, l.limited)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	return write(ctx, s, func(tx *Tx) (*given, error) {
-		g := &given{fresh: map[uuid.UUID]*claimRow{}}
-		return g, tx.handOut(ctx, r, look.Live, l, g)
+	return write(ctx, s, func(tx *Tx) (*claimResult, error) {
+		g := &claimResult{rows: map[uuid.UUID]*claimRow{}}
+		return g, tx.claimLimited(ctx, r, look.Live, l, g)
 	})
 }
 
-// line is where the claims of one pool queue in this process.
-type line struct {
-	alone  chan struct{} // one at a time
-	beside chan struct{} // some at a time
-	open   atomic.Bool   // whether claims may go beside each other, as the last one saw it
+// waiters is where the claims of one pool queue in this process.
+type waiters struct {
+	limited     chan struct{} // one at a time
+	unlimited   chan struct{} // some at a time
+	isUnlimited atomic.Bool   // whether claims may go beside each other, as the last one saw it
 }
 
-func (s *Store) line(pool string) *line {
-	if l, ok := s.lines.Load(pool); ok {
-		return l.(*line)
+func (s *Store) poolWaiters(pool string) *waiters {
+	if l, ok := s.waiters.Load(pool); ok {
+		return l.(*waiters)
 	}
-	l, _ := s.lines.LoadOrStore(
+	l, _ := s.waiters.LoadOrStore(
 		pool,
-		&line{alone: make(chan struct{}, 1), beside: make(chan struct{}, besideMax)},
+		&waiters{limited: make(chan struct{}, 1), unlimited: make(chan struct{}, unlimitedMax)},
 	)
-	return l.(*line)
+	return l.(*waiters)
 }
 
-// enter waits for a place.
-func enter(ctx context.Context, places chan struct{}) (leave func(), err error) {
+// acquire waits for a place.
+func acquire(ctx context.Context, places chan struct{}) (leave func(), err error) {
 	select {
 	case places <- struct{}{}:
 		return func() { <-places }, nil
@@ -102,78 +102,78 @@ func enter(ctx context.Context, places chan struct{}) (leave func(), err error) 
 	}
 }
 
-// handOut gives attempts to the worker, or those again that this request id was given before: those that can
+// claimLimited gives attempts to the worker, or those again that this request id was given before: those that can
 // be taken over first, then what is due.
-func (tx *Tx) handOut(ctx context.Context, r ClaimRequest, live bool, l *line, g *given) error {
-	known, expired, stand := true, true, (*survey)(nil)
+func (tx *Tx) claimLimited(ctx context.Context, r ClaimRequest, live bool, l *waiters, g *claimResult) error {
+	known, expired, stand := true, true, (*lockedPoolState)(nil)
 	if live { // a pool that is being deleted still has attempts to be taken over and ended
 		if _, err := tx.lockPoolRow(ctx, r.Pool, poolForChange); err != nil {
 			return err
 		}
 		var err error
-		if stand, err = tx.survey(ctx, r); err != nil {
+		if stand, err = tx.readLockedPoolState(ctx, r); err != nil {
 			return err
 		}
 		known, expired = stand.Known, stand.Expired
-		l.open.Store(stand.open())
+		l.isUnlimited.Store(stand.unlimited())
 	}
 	var err error
 	if known {
-		if g.list, g.again, err = tx.givenBefore(ctx, r); err != nil || g.again {
+		if g.attempts, g.repeated, err = tx.repeatedClaim(ctx, r); err != nil || g.repeated {
 			return err
 		}
 	}
 	if expired {
-		if g.list, err = tx.takeOver(ctx, r); err != nil {
+		if g.attempts, err = tx.takeOver(ctx, r); err != nil {
 			return fmt.Errorf("take over attempts in work pool %q: %w", r.Pool, err)
 		}
 	}
-	taken := len(g.list)
+	taken := len(g.attempts)
 	if most := r.Max - taken; live && most > 0 && !stand.Paused {
 		if err := tx.claimDue(ctx, r, stand, most, g); err != nil {
 			return fmt.Errorf("claim runs of work pool %q: %w", r.Pool, err)
 		}
 	}
-	if taken == 0 || len(g.list) > taken { // what is claimed is remembered with what was taken over
+	if taken == 0 || len(g.attempts) > taken { // what is claimed is remembered with what was taken over
 		return nil
 	}
-	remember, err := tx.remember(ctx, r.RequestID, g.list)
+	remember, err := tx.rememberClaim(ctx, r.RequestID, g.attempts)
 	if err != nil {
 		return err
 	}
-	return tx.together(ctx, remember)
+	return tx.db.ExecBatch(ctx, remember)
 }
 
-// handed is an attempt that was given to a worker, as kept with the request id.
-type handed struct {
+// claimedAttempt is an attempt that was given to a worker, as kept with the request id.
+type claimedAttempt struct {
 	AttemptID uuid.UUID `json:"attempt_id"`
 	Epoch     int64     `json:"epoch"`
 	Takeover  bool      `json:"takeover,omitempty"`
 }
 
-// looked says what a claim may find, so that one that finds nothing takes no lock.
-type looked struct {
-	Clock   *stamp `db:"clock"`
-	SeenAt  *stamp `db:"seen_at"` // when the worker was last heard of; nil: never
-	Paused  bool   `db:"paused"`  // the worker is
-	Live    bool   `db:"live"`
-	Known   bool   `db:"known"`
-	Due     bool   `db:"due"`
-	Expired bool   `db:"expired"`
+// poolState says what a claim may find, so that one that finds nothing takes no lock.
+type poolState struct {
+	Clock   *database.Time `db:"clock"`
+	SeenAt  *database.Time `db:"seen_at"` // when the worker was last heard of; nil: never
+	Paused  bool           `db:"paused"`  // the worker is
+	Live    bool           `db:"live"`
+	Known   bool           `db:"known"`
+	Due     bool           `db:"due"`
+	Expired bool           `db:"expired"`
 	// Draining: a pool of that name was deleted and attempts of it are still held.
 	Draining bool `db:"draining"`
 }
 
-func (l looked) any() bool { return l.Known || l.Due && l.Live || l.Expired }
+func (l poolState) mayClaim() bool { return l.Known || l.Due && l.Live || l.Expired }
 
-// plain reports whether there is nothing but runs that are due.
-func (l looked) plain() bool { return l.Live && !l.Known && !l.Expired }
+// onlyDue reports whether there is nothing but runs that are due.
+func (l poolState) onlyDue() bool { return l.Live && !l.Known && !l.Expired }
 
-// lookSQL is served by runs_ready through the pool's queues, and by attempts_active.
-func (d dialect) lookSQL() string {
+// poolStateSQL is served by runs_ready through the pool's queues, and by attempts_active.
+func poolStateSQL(d database.Dialect) string {
 	return `
 SELECT
-	` + d.clock() + ` AS clock,
+	` + d.Clock() + ` AS clock,
 	(SELECT last_seen_at FROM workers WHERE pool = ? AND name = ?) AS seen_at,
 	EXISTS (SELECT 1 FROM workers WHERE pool = ? AND name = ? AND paused) AS paused,
 	EXISTS (SELECT 1 FROM pools WHERE name = ? AND deleted_at IS NULL) AS live,
@@ -183,13 +183,13 @@ SELECT
 		FROM pools p
 		JOIN queues q ON q.pool_id = p.id
 		WHERE p.name = ? AND p.deleted_at IS NULL AND NOT p.paused AND NOT q.paused
-			AND EXISTS (SELECT 1 FROM runs r WHERE r.queue_id = q.id AND r.ready AND r.due_at <= ` + d.nowParam() + `)
+			AND EXISTS (SELECT 1 FROM runs r WHERE r.queue_id = q.id AND r.ready AND r.due_at <= ` + d.NowParam() + `)
 	) AS due,
 	EXISTS (
 		SELECT 1
 		FROM pools p
 		JOIN attempts a ON a.pool_id = p.id
-		WHERE p.name = ? AND a.cluster_id = ? AND a.ended_at IS NULL AND a.lease_expires_at <= ` + d.nowParam() + `
+		WHERE p.name = ? AND a.cluster_id = ? AND a.ended_at IS NULL AND a.lease_expires_at <= ` + d.NowParam() + `
 	) AS expired,
 	EXISTS (
 		SELECT 1
@@ -199,58 +199,49 @@ SELECT
 	) AS draining`
 }
 
-// look reads in one statement what there may be to claim, and notes that the worker is alive.
-func (s *Store) look(ctx context.Context, r ClaimRequest) (looked, error) {
-	var l looked
-	tx := s.view()
-	now, err := tx.nowArg(ctx)
+// readPoolState reads in one statement what there may be to claim, and notes that the worker is alive.
+func (s *Store) readPoolState(ctx context.Context, r ClaimRequest) (poolState, error) {
+	var l poolState
+	reader := s.session()
+	nowArg, err := reader.db.NowArg(ctx)
 	if err != nil {
 		return l, err
 	}
-	err = tx.get(
-		ctx,
-		&l,
-		s.dialect.lookSQL(),
-		r.Pool,
-		r.Worker,
-		r.Pool,
-		r.Worker,
-		r.Pool,
-		r.RequestID,
-		r.Pool,
-		now,
-		r.Pool,
-		r.ClusterID,
-		now,
-		r.Pool,
-	)
+	err = reader.db.Get(ctx, &l, poolStateSQL(s.db.Dialect()),
+		r.Pool, r.Worker, r.Pool, r.Worker, r.Pool, r.RequestID, r.Pool, nowArg, r.Pool, r.ClusterID, nowArg, r.Pool)
 	if err != nil {
-		return l, fmt.Errorf("look for runs of work pool %q: %w", r.Pool, err)
+		return l, fmt.Errorf("read the state of work pool %q: %w", r.Pool, err)
 	}
-	tx.tell(l.Clock)
+
 	gone := !l.Live && !l.Expired && !l.Known && !l.Draining
 	if gone && r.Max > 0 && !l.Paused {
 		return l, &Error{Code: NotFound, Message: fmt.Sprintf("work pool %q does not exist", r.Pool)}
 	}
-	return l, s.seen(ctx, r, l.SeenAt, tx.clock)
+
+	reader.db.AdvanceClock(l.Clock)
+	now, err := reader.db.Now(ctx)
+	if err != nil {
+		return l, err
+	}
+	return l, s.seen(ctx, r, l.SeenAt, now)
 }
 
-const givenSQL = `
+const repeatedClaimSQL = `
 SELECT claims
 FROM claim_requests
 WHERE id = ?`
 
-// givenBefore returns what this request id was given before, as far as the worker still holds it, with leases
+// repeatedClaim returns what this request id was given before, as far as the worker still holds it, with leases
 // that begin anew.
-func (tx *Tx) givenBefore(ctx context.Context, r ClaimRequest) ([]handed, bool, error) {
-	var kept []structured[[]handed]
-	if err := tx.all(ctx, &kept, givenSQL, r.RequestID); err != nil {
+func (tx *Tx) repeatedClaim(ctx context.Context, r ClaimRequest) ([]claimedAttempt, bool, error) {
+	var kept []database.Structured[[]claimedAttempt]
+	if err := tx.db.All(ctx, &kept, repeatedClaimSQL, r.RequestID); err != nil {
 		return nil, false, fmt.Errorf("read claim %s: %w", r.RequestID, err)
 	}
 	if len(kept) == 0 {
 		return nil, false, nil
 	}
-	given := kept[0].v
+	given := kept[0].V
 	leases := make([]Lease, len(given))
 	for i, h := range given {
 		leases[i] = Lease{AttemptID: h.AttemptID, Epoch: h.Epoch}
@@ -259,7 +250,7 @@ func (tx *Tx) givenBefore(ctx context.Context, r ClaimRequest) ([]handed, bool, 
 	if err != nil {
 		return nil, false, err
 	}
-	var still []handed
+	var still []claimedAttempt
 	for _, h := range given {
 		if renewed[h.AttemptID] {
 			still = append(still, h)
@@ -268,25 +259,25 @@ func (tx *Tx) givenBefore(ctx context.Context, r ClaimRequest) ([]handed, bool, 
 	return still, true, nil
 }
 
-const rememberSQL = `
+const rememberClaimSQL = `
 INSERT INTO claim_requests (id, created_at, claims)
 VALUES (?, ?, ?)`
 
-// remember keeps what a request id was given.
-func (tx *Tx) remember(ctx context.Context, request uuid.UUID, given []handed) (statement, error) {
-	now, err := tx.now(ctx)
-	return statement{rememberSQL, []any{request, now, structured[[]handed]{given}}}, err
+// rememberClaim keeps what a request id was given.
+func (tx *Tx) rememberClaim(ctx context.Context, request uuid.UUID, given []claimedAttempt) (database.Statement, error) {
+	now, err := tx.db.Now(ctx)
+	return database.NewStatement(rememberClaimSQL, request, now, database.Structured[[]claimedAttempt]{V: given}), err
 }
 
 // claimDue claims up to so many runs that are due, and remembers them with what was taken over.
-func (tx *Tx) claimDue(ctx context.Context, r ClaimRequest, stand *survey, most int, g *given) error {
+func (tx *Tx) claimDue(ctx context.Context, r ClaimRequest, stand *lockedPoolState, most int, g *claimResult) error {
 	picked, err := tx.pick(ctx, stand, most)
 	if err != nil || len(picked) == 0 {
 		return err
 	}
 	// Slots that were counted as free had ended by now: in the history no attempt begins before the one whose
 	// slot it got has ended. So the time is read anew, with the locks.
-	tx.clock = time.Time{}
+	tx.db.ResetClock()
 	runs, err := tx.lockRunsForClaim(ctx, picked)
 	if err != nil {
 		return err
@@ -295,7 +286,7 @@ func (tx *Tx) claimDue(ctx context.Context, r ClaimRequest, stand *survey, most 
 	for _, id := range picked { // somebody may have cancelled one since it was picked
 		if run := runs[id]; run != nil && run.StateType == lifecycle.Scheduled {
 			chosen = append(chosen, run)
-			tx.tell(run.Clock)
+			tx.db.AdvanceClock(run.Clock)
 		}
 	}
 	if len(chosen) == 0 {

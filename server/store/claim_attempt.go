@@ -10,26 +10,27 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 type attemptRecord struct {
-	ID                uuid.UUID `json:"id"`
-	RunID             uuid.UUID `json:"run_id"`
-	Number            int32     `json:"number"`
-	PoolID            uuid.UUID `json:"pool_id"`
-	QueueID           uuid.UUID `json:"queue_id"`
-	DeploymentID      uuid.UUID `json:"deployment_id"`
-	Worker            string    `json:"worker"`
-	ClusterID         string    `json:"cluster_id"`
-	LeaseExpiresAt    micros    `json:"lease_expires_at"`
-	TemplateVersionID uuid.UUID `json:"template_version_id"`
-	Stored            string    `json:"stored"`
-	Raised            *string   `json:"raised"`
-	ClaimedAt         micros    `json:"claimed_at"`
+	ID                uuid.UUID       `json:"id"`
+	RunID             uuid.UUID       `json:"run_id"`
+	Number            int32           `json:"number"`
+	PoolID            uuid.UUID       `json:"pool_id"`
+	QueueID           uuid.UUID       `json:"queue_id"`
+	DeploymentID      uuid.UUID       `json:"deployment_id"`
+	Worker            string          `json:"worker"`
+	ClusterID         string          `json:"cluster_id"`
+	LeaseExpiresAt    database.Micros `json:"lease_expires_at"`
+	TemplateVersionID uuid.UUID       `json:"template_version_id"`
+	Stored            string          `json:"stored"`
+	Raised            *string         `json:"raised"`
+	ClaimedAt         database.Micros `json:"claimed_at"`
 }
 
 // insertAttemptsSQL makes attempts; one that was handed back is used again under the next epoch.
-func (d dialect) insertAttemptsSQL() string {
+func insertAttemptsSQL(d database.Dialect) string {
 	return `
 INSERT INTO attempts (
 	id, run_id, number, pool_id, queue_id, deployment_id, phase, worker, cluster_id, epoch, lease_expires_at,
@@ -40,7 +41,7 @@ SELECT
 	id, run_id, number, pool_id, queue_id, deployment_id, 'claimed', worker, cluster_id, 1, lease_expires_at,
 	template_version_id, stored, '', '', '', '', '', '', FALSE, '',
 	'', '', claimed_at, FALSE, 0, raised
-FROM ` + d.records(
+FROM ` + d.Records(
 		"id uuid",
 		"run_id uuid",
 		"number integer",
@@ -84,12 +85,12 @@ RETURNING id, run_id, epoch`
 func (tx *Tx) insertAttempts(
 	ctx context.Context,
 	r ClaimRequest,
-	stand *survey,
+	stand *lockedPoolState,
 	chosen []*lockedRun,
 	runs map[uuid.UUID]*lockedRun,
-	g *given,
+	g *claimResult,
 ) error {
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return err
 	}
@@ -103,15 +104,15 @@ func (tx *Tx) insertAttempts(
 		if err != nil {
 			return fmt.Errorf("make an id: %w", err)
 		}
-		stored, err := input.stored(run.StoredNames.v)
+		stored, err := input.stored(run.StoredNames.V)
 		if err != nil {
 			return err
 		}
 		run.Attempt++
 		records[i] = attemptRecord{
 			ID: id, RunID: run.ID, Number: run.Attempt, PoolID: run.PoolID, QueueID: run.QueueID, DeploymentID: run.DeploymentID,
-			Worker: r.Worker, ClusterID: r.ClusterID, LeaseExpiresAt: microsAt(now.Add(r.Lease)),
-			TemplateVersionID: stand.TemplateVersionID, Stored: stored, Raised: run.Raised, ClaimedAt: microsAt(now),
+			Worker: r.Worker, ClusterID: r.ClusterID, LeaseExpiresAt: database.MicrosOf(now.Add(r.Lease)),
+			TemplateVersionID: stand.TemplateVersionID, Stored: stored, Raised: run.Raised, ClaimedAt: database.MicrosOf(now),
 		}
 		run.move(
 			lifecycle.State{
@@ -124,19 +125,19 @@ func (tx *Tx) insertAttempts(
 			run.Attempt,
 		)
 	}
-	taken := len(g.list)
+	taken := len(g.attempts)
 	if err := tx.saveAttempts(ctx, r.RequestID, records, tx.changesOf(runs), g); err != nil {
 		return err
 	}
 	for i, run := range chosen {
-		if h := g.list[taken+i]; h.AttemptID == records[i].ID { // not one that was handed back
-			g.fresh[h.AttemptID] = run.claimRow(records[i])
+		if h := g.attempts[taken+i]; h.AttemptID == records[i].ID { // not one that was handed back
+			g.rows[h.AttemptID] = run.claimRow(records[i])
 		}
 	}
 	return nil
 }
 
-const rememberAgainSQL = `
+const rememberClaimAgainSQL = `
 UPDATE claim_requests
 SET claims = ?
 WHERE id = ?`
@@ -147,14 +148,14 @@ func (tx *Tx) saveAttempts(
 	ctx context.Context,
 	request uuid.UUID,
 	records []attemptRecord,
-	changes []statement,
-	g *given,
+	changes []database.Statement,
+	g *claimResult,
 ) error {
-	taken := len(g.list)
+	taken := len(g.attempts)
 	for _, r := range records {
-		g.list = append(g.list, handed{AttemptID: r.ID, Epoch: 1})
+		g.attempts = append(g.attempts, claimedAttempt{AttemptID: r.ID, Epoch: 1})
 	}
-	remember, err := tx.remember(ctx, request, slices.Clone(g.list))
+	remember, err := tx.rememberClaim(ctx, request, slices.Clone(g.attempts))
 	if err != nil {
 		return err
 	}
@@ -163,22 +164,22 @@ func (tx *Tx) saveAttempts(
 		RunID uuid.UUID `db:"run_id"`
 		Epoch int64     `db:"epoch"`
 	}
-	insert := statement{tx.s.dialect.insertAttemptsSQL(), []any{listOf(records)}}
-	if err := tx.togetherAll(ctx, &rows, insert, append(changes, remember)...); err != nil {
+	insert := database.NewStatement(insertAttemptsSQL(tx.db.Dialect()), database.ListOf(records))
+	if err := tx.db.AllBatch(ctx, &rows, insert, append(changes, remember)...); err != nil {
 		return fmt.Errorf("make attempts: %w", err)
 	}
-	saved := make(map[uuid.UUID]handed, len(rows))
+	saved := make(map[uuid.UUID]claimedAttempt, len(rows))
 	for _, row := range rows {
-		saved[row.RunID] = handed{AttemptID: row.ID, Epoch: row.Epoch}
+		saved[row.RunID] = claimedAttempt{AttemptID: row.ID, Epoch: row.Epoch}
 	}
 	again := false
 	for i, r := range records { // in the order of the claim
-		at := &g.list[taken+i]
+		at := &g.attempts[taken+i]
 		again = again || *at != saved[r.RunID]
 		*at = saved[r.RunID]
 	}
 	if again {
-		if _, err := tx.exec(ctx, rememberAgainSQL, structured[[]handed]{g.list}, request); err != nil {
+		if _, err := tx.db.Exec(ctx, rememberClaimAgainSQL, database.Structured[[]claimedAttempt]{V: g.attempts}, request); err != nil {
 			return fmt.Errorf("remember claim %s: %w", request, err)
 		}
 	}
@@ -187,24 +188,24 @@ func (tx *Tx) saveAttempts(
 
 // renderInput is what the attempts of one claim are rendered from beside their runs.
 type renderInput struct {
-	stand  *survey
+	stand  *lockedPoolState
 	values map[string]json.RawMessage
 	plain  string // stored, for the many runs that refer to no stored variables themselves
 }
 
-func (tx *Tx) renderInput(ctx context.Context, stand *survey, runs []*lockedRun) (renderInput, error) {
+func (tx *Tx) renderInput(ctx context.Context, stand *lockedPoolState, runs []*lockedRun) (renderInput, error) {
 	in := renderInput{stand: stand}
-	names := stand.StoredNames.v
+	names := stand.StoredNames.V
 	for _, r := range runs {
-		if len(r.StoredNames.v) > 0 {
-			names = union(names, r.StoredNames.v)
+		if len(r.StoredNames.V) > 0 {
+			names = union(names, r.StoredNames.V)
 		}
 	}
 	var err error
 	if in.values, err = tx.values(ctx, names); err != nil {
 		return in, err
 	}
-	in.plain, err = in.encoded(stand.StoredNames.v)
+	in.plain, err = in.encoded(stand.StoredNames.V)
 	return in, err
 }
 
@@ -214,7 +215,7 @@ func (in renderInput) stored(names []string) (string, error) {
 	if len(names) == 0 {
 		return in.plain, nil
 	}
-	return in.encoded(union(in.stand.StoredNames.v, names))
+	return in.encoded(union(in.stand.StoredNames.V, names))
 }
 
 func (in renderInput) encoded(names []string) (string, error) {

@@ -8,48 +8,49 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 type deploymentRow struct {
-	ID               uuid.UUID `db:"id"`
-	Name             string    `db:"name"`
-	PoolID           uuid.UUID `db:"pool_id"`
-	Pool             string    `db:"pool"`
-	QueueID          uuid.UUID `db:"queue_id"`
-	Queue            string    `db:"queue"`
-	RevisionID       uuid.UUID `db:"revision_id"`
-	Description      string    `db:"description"`
-	Tags             texts     `db:"tags"`
-	ConcurrencyLimit *int32    `db:"concurrency_limit"`
-	Paused           bool      `db:"paused"`
-	Project          string    `db:"project"`
-	CreatedAt        stamp     `db:"created_at"`
-	UpdatedAt        stamp     `db:"updated_at"`
+	ID               uuid.UUID        `db:"id"`
+	Name             string           `db:"name"`
+	PoolID           uuid.UUID        `db:"pool_id"`
+	Pool             string           `db:"pool"`
+	QueueID          uuid.UUID        `db:"queue_id"`
+	Queue            string           `db:"queue"`
+	RevisionID       uuid.UUID        `db:"revision_id"`
+	Description      string           `db:"description"`
+	Tags             database.Strings `db:"tags"`
+	ConcurrencyLimit *int32           `db:"concurrency_limit"`
+	Paused           bool             `db:"paused"`
+	Project          string           `db:"project"`
+	CreatedAt        database.Time    `db:"created_at"`
+	UpdatedAt        database.Time    `db:"updated_at"`
 	revisionRow
 }
 
 // revisionRow is what a run takes over from its deployment.
 type revisionRow struct {
-	Version          string                            `db:"version"`
-	JobVariables     document                          `db:"job_variables"`
-	Parameters       document                          `db:"parameters"`
-	ParameterSchema  document                          `db:"parameter_schema"`
-	FrozenVariables  texts                             `db:"frozen_variables"`
-	FrozenParameters texts                             `db:"frozen_parameters"`
-	Retries          structured[lifecycle.RetryPolicy] `db:"retries"`
-	TimeoutUS        *int64                            `db:"timeout_us"`
-	StartDeadlineUS  *int64                            `db:"start_deadline_us"`
+	Version          string                                     `db:"version"`
+	JobVariables     database.JSON                              `db:"job_variables"`
+	Parameters       database.JSON                              `db:"parameters"`
+	ParameterSchema  database.JSON                              `db:"parameter_schema"`
+	FrozenVariables  database.Strings                           `db:"frozen_variables"`
+	FrozenParameters database.Strings                           `db:"frozen_parameters"`
+	Retries          database.Structured[lifecycle.RetryPolicy] `db:"retries"`
+	TimeoutUS        *int64                                     `db:"timeout_us"`
+	StartDeadlineUS  *int64                                     `db:"start_deadline_us"`
 }
 
 func (r deploymentRow) deployment() Deployment {
 	return Deployment{
-		ID: r.ID, Name: r.Name, Pool: r.Pool, Queue: r.Queue, Version: r.Version, Description: r.Description, Tags: r.Tags.v,
-		JobVariables: r.JobVariables.raw(), Parameters: r.Parameters.raw(), ParameterSchema: r.ParameterSchema.raw(),
-		FrozenVariables: r.FrozenVariables.v, FrozenParameters: r.FrozenParameters.v, ConcurrencyLimit: r.ConcurrencyLimit,
-		Timeout: duration(
+		ID: r.ID, Name: r.Name, Pool: r.Pool, Queue: r.Queue, Version: r.Version, Description: r.Description, Tags: r.Tags.V,
+		JobVariables: r.JobVariables.Raw(), Parameters: r.Parameters.Raw(), ParameterSchema: r.ParameterSchema.Raw(),
+		FrozenVariables: r.FrozenVariables.V, FrozenParameters: r.FrozenParameters.V, ConcurrencyLimit: r.ConcurrencyLimit,
+		Timeout: database.Duration(
 			r.TimeoutUS,
-		), StartDeadline: duration(r.StartDeadlineUS), Retries: r.Retries.v, Paused: r.Paused, Project: r.Project,
-		CreatedAt: r.CreatedAt.time(), UpdatedAt: r.UpdatedAt.time(), Revision: r.RevisionID,
+		), StartDeadline: database.Duration(r.StartDeadlineUS), Retries: r.Retries.V, Paused: r.Paused, Project: r.Project,
+		CreatedAt: r.CreatedAt.Time(), UpdatedAt: r.UpdatedAt.Time(), Revision: r.RevisionID,
 	}
 }
 
@@ -66,8 +67,8 @@ JOIN deployment_revisions v ON v.id = d.revision_id
 WHERE d.deleted_at IS NULL`
 
 // GetDeployment returns a deployment by name.
-func (tx *Tx) GetDeployment(ctx context.Context, name string) (*Deployment, error) {
-	row, err := tx.deployment(ctx, name, "")
+func (q Reader) GetDeployment(ctx context.Context, name string) (*Deployment, error) {
+	row, err := q.deployment(ctx, name, "")
 	if err != nil {
 		return nil, err
 	}
@@ -100,16 +101,16 @@ WHERE name = ?
 
 // deployment reads a deployment's row, locked as given ("" not at all). The lock comes first, by itself: a
 // locking join would lose the row when a change that it waited for has given the deployment another revision.
-func (tx *Tx) deployment(ctx context.Context, name, lock string) (deploymentRow, error) {
+func (q Reader) deployment(ctx context.Context, name, lock string) (deploymentRow, error) {
 	var row deploymentRow
 	if lock != "" {
 		var id uuid.UUID
-		if err := tx.get(ctx, &id, deploymentIDSQL+tx.s.dialect.lock(lock), name); err != nil {
-			return row, found(err, "deployment %q", name)
+		if err := q.db.Get(ctx, &id, deploymentIDSQL+q.db.Dialect().Lock(lock), name); err != nil {
+			return row, database.NotFoundError(err, "deployment %q", name)
 		}
 	}
-	err := tx.get(ctx, &row, deploymentSQL+" AND d.name = ?", name)
-	return row, found(err, "deployment %q", name)
+	err := q.db.Get(ctx, &row, deploymentSQL+" AND d.name = ?", name)
+	return row, database.NotFoundError(err, "deployment %q", name)
 }
 
 // DeploymentFilter narrows a list of deployments; empty fields do not.
@@ -123,26 +124,26 @@ type DeploymentFilter struct {
 }
 
 // ListDeployments lists the deployments that match the filter, by name.
-func (tx *Tx) ListDeployments(
+func (q Reader) ListDeployments(
 	ctx context.Context,
 	f DeploymentFilter,
 	page Page,
 ) ([]Deployment, string, error) {
-	after, err := page.after("deployment")
+	after, err := page.After("deployment")
 	if err != nil {
 		return nil, "", err
 	}
-	c, err := tx.deploymentFilter(ctx, f)
+	c, err := q.deploymentFilter(ctx, f)
 	if err != nil {
 		return nil, "", err
 	}
 	c.add("d.name > ?", after)
 	query := deploymentSQL + " AND " + strings.Join(c.where, " AND ") + " ORDER BY d.name LIMIT ?"
 	var rows []deploymentRow
-	if err := tx.all(ctx, &rows, query, append(c.args, page.size()+1)...); err != nil {
+	if err := q.db.All(ctx, &rows, query, append(c.args, page.Size()+1)...); err != nil {
 		return nil, "", fmt.Errorf("list deployments: %w", err)
 	}
-	rows, next := paged(rows, page, "deployment", func(r deploymentRow) string { return r.Name })
+	rows, next := database.CutPage(rows, page, "deployment", func(r deploymentRow) string { return r.Name })
 	deployments := make([]Deployment, len(rows))
 	for i, r := range rows {
 		deployments[i] = r.deployment()
@@ -150,24 +151,24 @@ func (tx *Tx) ListDeployments(
 	return deployments, next, nil
 }
 
-func (tx *Tx) deploymentFilter(ctx context.Context, f DeploymentFilter) (conditions, error) {
+func (q Reader) deploymentFilter(ctx context.Context, f DeploymentFilter) (conditions, error) {
 	var c conditions
 	if f.Pool != "" {
-		id, err := tx.poolRef(ctx, f.Pool)
+		id, err := q.poolRef(ctx, f.Pool)
 		if err != nil {
 			return c, err
 		}
 		c.add("d.pool_id = ?", id)
 	}
 	if f.Pools != nil {
-		list := listOf(f.Pools)
-		c.add("p.name IN "+tx.s.dialect.list("text"), list)
+		list := database.ListOf(f.Pools)
+		c.add("p.name IN "+q.db.Dialect().List("text"), list)
 	}
 	if f.Queue != "" {
 		c.add("q.name = ?", f.Queue)
 	}
 	for _, tag := range f.Tags {
-		c.add(tx.s.dialect.holds("d.tags"), tag)
+		c.add(q.db.Dialect().Contains("d.tags"), tag)
 	}
 	if f.Paused != nil {
 		c.add("d.paused = ?", *f.Paused)
@@ -198,17 +199,17 @@ func (tx *Tx) UpdateDeploymentPaused(
 	if err != nil {
 		return nil, err
 	}
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := tx.exec(ctx, pauseDeploymentSQL, paused, now, actor, row.ID); err != nil {
+	if _, err := tx.db.Exec(ctx, pauseDeploymentSQL, paused, now, actor, row.ID); err != nil {
 		return nil, fmt.Errorf("pause deployment %q: %w", name, err)
 	}
-	if err := tx.restSchedules(ctx, row.ID, paused, now); err != nil {
+	if err := tx.pauseSchedules(ctx, row.ID, paused, now); err != nil {
 		return nil, err
 	}
-	tx.hint(PoolTopic(row.Pool))
+	tx.db.Hint(PoolTopic(row.Pool))
 	if err := tx.deploymentPaused(ctx, row, paused, actor); err != nil {
 		return nil, err
 	}
@@ -228,11 +229,11 @@ func (tx *Tx) DeleteDeployment(ctx context.Context, name string, force bool, act
 	if err != nil {
 		return err
 	}
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := tx.exec(ctx, markDeploymentDeletedSQL, now, now, actor, row.ID); err != nil {
+	if _, err := tx.db.Exec(ctx, markDeploymentDeletedSQL, now, now, actor, row.ID); err != nil {
 		return fmt.Errorf("delete deployment %q: %w", name, err)
 	}
 	if err := tx.deleted(ctx, AuditDeployment, name, row.Pool, deletion{force: force}, actor); err != nil {

@@ -2,18 +2,19 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"reflect"
 
 	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 // UpsertDeployment creates a deployment, or brings the one of that name to what is given; that one stays paused
 // or not. It can not move to another pool while it has runs that are not finished.
 func (tx *Tx) UpsertDeployment(ctx context.Context, d Deployment, actor string) (*Deployment, bool, error) {
-	pool, queue, err := tx.lane(ctx, d.Pool, d.Queue)
+	pool, queue, err := tx.lockPoolAndQueue(ctx, d.Pool, d.Queue)
 	if err != nil {
 		return nil, false, err
 	}
@@ -45,8 +46,8 @@ WHERE pool_id = ?
 	AND name = ?
 	AND deleted_at IS NULL`
 
-// lane finds pool and queue and keeps the pool from being deleted until the transaction ends.
-func (tx *Tx) lane(ctx context.Context, pool, queue string) (poolID, queueID uuid.UUID, err error) {
+// lockPoolAndQueue finds pool and queue and keeps the pool from being deleted until the transaction ends.
+func (tx *Tx) lockPoolAndQueue(ctx context.Context, pool, queue string) (poolID, queueID uuid.UUID, err error) {
 	p, err := tx.lockPoolRow(ctx, pool, poolForReference)
 	if err != nil {
 		return poolID, queueID, err
@@ -54,24 +55,24 @@ func (tx *Tx) lane(ctx context.Context, pool, queue string) (poolID, queueID uui
 	if queue == "" {
 		queue = DefaultQueue
 	}
-	err = found(tx.get(ctx, &queueID, queueIDSQL, p.ID, queue), "queue %q of work pool %q", queue, pool)
+	err = database.NotFoundError(tx.db.Get(ctx, &queueID, queueIDSQL, p.ID, queue), "queue %q of work pool %q", queue, pool)
 	return p.ID, queueID, err
 }
 
 // wanted is the row of a deployment as given.
 func wanted(d Deployment, pool, queue uuid.UUID) deploymentRow {
 	row := deploymentRow{
-		Name: d.Name, PoolID: pool, Pool: d.Pool, QueueID: queue, Queue: d.Queue, Description: d.Description, Tags: textsOf(d.Tags),
+		Name: d.Name, PoolID: pool, Pool: d.Pool, QueueID: queue, Queue: d.Queue, Description: d.Description, Tags: database.StringsOf(d.Tags),
 		ConcurrencyLimit: d.ConcurrencyLimit, Paused: d.Paused,
 		revisionRow: revisionRow{
-			Version: d.Version, JobVariables: object(d.JobVariables), Parameters: object(d.Parameters),
-			FrozenVariables: textsOf(d.FrozenVariables), FrozenParameters: textsOf(d.FrozenParameters),
-			TimeoutUS: microseconds(d.Timeout), StartDeadlineUS: microseconds(d.StartDeadline),
+			Version: d.Version, JobVariables: database.ObjectOrEmpty(d.JobVariables), Parameters: database.ObjectOrEmpty(d.Parameters),
+			FrozenVariables: database.StringsOf(d.FrozenVariables), FrozenParameters: database.StringsOf(d.FrozenParameters),
+			TimeoutUS: database.Microseconds(d.Timeout), StartDeadlineUS: database.Microseconds(d.StartDeadline),
 		},
 	}
-	row.Retries.v = d.Retries
+	row.Retries.V = d.Retries
 	if len(d.ParameterSchema) > 0 {
-		row.ParameterSchema = document(d.ParameterSchema)
+		row.ParameterSchema = database.JSON(d.ParameterSchema)
 	}
 	return row
 }
@@ -85,7 +86,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO NOTHING`
 
 func (tx *Tx) insertDeployment(ctx context.Context, row deploymentRow, actor string) error {
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return err
 	}
@@ -93,7 +94,7 @@ func (tx *Tx) insertDeployment(ctx context.Context, row deploymentRow, actor str
 	if err != nil {
 		return err
 	}
-	n, err := tx.exec(
+	n, err := tx.db.Exec(
 		ctx,
 		insertDeploymentSQL,
 		id,
@@ -135,11 +136,11 @@ func (tx *Tx) insertRevision(
 	r revisionRow,
 	actor string,
 ) error {
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = tx.exec(
+	_, err = tx.db.Exec(
 		ctx,
 		insertRevisionSQL,
 		id,
@@ -185,7 +186,7 @@ func (tx *Tx) changeDeployment(ctx context.Context, current, next deploymentRow,
 	if sameRevision && reflect.DeepEqual(current.mutable(), next.mutable()) {
 		return nil
 	}
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return err
 	}
@@ -198,7 +199,7 @@ func (tx *Tx) changeDeployment(ctx context.Context, current, next deploymentRow,
 			return err
 		}
 	}
-	_, err = tx.exec(
+	_, err = tx.db.Exec(
 		ctx,
 		updateDeploymentSQL,
 		next.PoolID,
@@ -214,7 +215,7 @@ func (tx *Tx) changeDeployment(ctx context.Context, current, next deploymentRow,
 	if err != nil {
 		return fmt.Errorf("update deployment %q: %w", current.Name, err)
 	}
-	tx.hint(PoolTopic(next.Pool)) // a limit may have been raised
+	tx.db.Hint(PoolTopic(next.Pool)) // a limit may have been raised
 	return nil
 }
 
@@ -235,8 +236,8 @@ WHERE deployment_id = ?
 // there, and a claim locks one pool only.
 func (tx *Tx) refuseLive(ctx context.Context, d deploymentRow) error {
 	var id uuid.UUID
-	err := tx.get(ctx, &id, liveRunsOfDeploymentSQL+" LIMIT 1", d.ID)
-	if errors.Is(err, sql.ErrNoRows) {
+	err := tx.db.Get(ctx, &id, liveRunsOfDeploymentSQL+" LIMIT 1", d.ID)
+	if errors.Is(err, database.ErrNoRows) {
 		return nil
 	}
 	if err != nil {

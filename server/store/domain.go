@@ -365,9 +365,3 @@ type AttemptStatus struct {
 	Status    string // unknown, active, ended, duplicate
 	AttemptID uuid.UUID
 }
-
-// Page asks for a part of a list.
-type Page struct {
-	Limit  int
-	Cursor string // opaque; empty: from the beginning
-}

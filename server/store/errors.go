@@ -1,18 +1,15 @@
 package store
 
-import (
-	"errors"
-	"fmt"
-)
+import "github.com/berth-dev/berth/server/store/database"
 
 // Code says what kind of error it is; the HTTP server maps it to a status in one place.
-type Code string
+type Code = database.Code
 
 // Codes of store errors. They are the codes of the API's problem documents.
 const (
-	NotFound              Code = "not-found"
+	NotFound                   = database.NotFound
 	AlreadyExists         Code = "already-exists"
-	Conflict              Code = "conflict"
+	Conflict                   = database.Conflict
 	PreconditionFailed    Code = "precondition-failed"
 	IdempotencyMismatch   Code = "idempotency-mismatch"
 	PoolHasLiveRuns       Code = "pool-has-live-runs"
@@ -21,29 +18,13 @@ const (
 	RunFinished           Code = "run-finished"
 	RunNotFinished        Code = "run-not-finished"
 	LeaseHeld             Code = "lease-held"
-	InvalidCursor         Code = "invalid-cursor"
-	InvalidText           Code = "invalid-body" // what no database column takes, such as a NUL character
-	Unavailable           Code = "unavailable"
+	InvalidCursor              = database.InvalidCursor
+	InvalidText                = database.InvalidText // what no database column takes, such as a NUL character
+	Unavailable                = database.Unavailable
 )
 
 // Error is an error that the caller can do something about.
-type Error struct {
-	Code    Code
-	Message string
-	Err     error
-}
-
-func (e *Error) Error() string {
-	if e.Err != nil {
-		return fmt.Sprintf("%s: %v", e.Message, e.Err)
-	}
-	return e.Message
-}
-
-func (e *Error) Unwrap() error { return e.Err }
+type Error = database.Error
 
 // IsCode reports whether err is an Error of this code.
-func IsCode(err error, code Code) bool {
-	var e *Error
-	return errors.As(err, &e) && e.Code == code
-}
+func IsCode(err error, code Code) bool { return database.IsCode(err, code) }

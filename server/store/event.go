@@ -7,11 +7,12 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 type eventRow struct {
 	Seq       int64               `db:"seq"`
-	At        stamp               `db:"at"`
+	At        database.Time       `db:"at"`
 	Actor     string              `db:"actor"`
 	Attempt   int32               `db:"attempt"`
 	StateType lifecycle.StateType `db:"state_type"`
@@ -33,16 +34,16 @@ LIMIT ?`
 // ListEvents lists the events of a run after a sequence number, a thousand at most. A run's events are
 // numbered without gaps under the lock of its row, so that what is after the last one seen is all there is to
 // see.
-func (tx *Tx) ListEvents(ctx context.Context, runID uuid.UUID, afterSeq int64) ([]Event, error) {
+func (q Reader) ListEvents(ctx context.Context, runID uuid.UUID, afterSeq int64) ([]Event, error) {
 	var rows []eventRow
-	if err := tx.all(ctx, &rows, listEventsSQL, runID, afterSeq, listEventsMax); err != nil {
+	if err := q.db.All(ctx, &rows, listEventsSQL, runID, afterSeq, listEventsMax); err != nil {
 		return nil, fmt.Errorf("list the events of run %s: %w", runID, err)
 	}
 	events := make([]Event, len(rows))
 	for i, r := range rows {
 		events[i] = Event{
-			Seq: r.Seq, At: r.At.time(), Actor: r.Actor, Attempt: r.Attempt, Message: r.Message,
-			State: lifecycle.State{Type: r.StateType, Name: r.StateName, Message: r.Message, At: r.At.time()},
+			Seq: r.Seq, At: r.At.Time(), Actor: r.Actor, Attempt: r.Attempt, Message: r.Message,
+			State: lifecycle.State{Type: r.StateType, Name: r.StateName, Message: r.Message, At: r.At.Time()},
 		}
 	}
 	return events, nil

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 // Gates is what can keep the runs of one deployment in one queue of one pool from being claimed, as it is now.
@@ -104,10 +105,10 @@ func (r claimGatesRow) gates() ClaimGates {
 }
 
 // ListClaimGates reads the lanes that runs are in, by the names that runs are shown with: pool, queue and deployment.
-func (tx *Tx) ListClaimGates(ctx context.Context, runs []uuid.UUID) (map[[3]string]ClaimGates, error) {
-	list := listOf(runs)
+func (q Reader) ListClaimGates(ctx context.Context, runs []uuid.UUID) (map[[3]string]ClaimGates, error) {
+	list := database.ListOf(runs)
 	var rows []claimGatesRow
-	if err := tx.all(ctx, &rows, lanesOfSQL+tx.s.dialect.list("uuid")+lanesOfEndSQL, list); err != nil {
+	if err := q.db.All(ctx, &rows, lanesOfSQL+q.db.Dialect().List("uuid")+lanesOfEndSQL, list); err != nil {
 		return nil, fmt.Errorf("read what runs wait for: %w", err)
 	}
 	lanes := make(map[[3]string]ClaimGates, len(rows))
@@ -195,41 +196,41 @@ JOIN deployment_revisions v ON v.id = r.revision_id
 WHERE r.id = ?`
 )
 
-// RunFacts reads what explains a run.
-func (tx *Tx) GetRunFacts(ctx context.Context, id uuid.UUID) (*RunFacts, error) {
-	run, err := tx.GetRun(ctx, id)
+// runFacts reads what explains a run, with the reader of a snapshot.
+func (q Reader) runFacts(ctx context.Context, id uuid.UUID) (*RunFacts, error) {
+	run, err := q.GetRun(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	s := &RunFacts{Run: *run}
-	if s.Now, err = tx.now(ctx); err != nil {
+	if s.Now, err = q.db.Now(ctx); err != nil {
 		return nil, err
 	}
-	if s.Attempts, err = tx.ListAttempts(ctx, id); err != nil {
+	if s.Attempts, err = q.ListAttempts(ctx, id); err != nil {
 		return nil, err
 	}
-	lanes, err := tx.ListClaimGates(ctx, []uuid.UUID{id})
+	lanes, err := q.ListClaimGates(ctx, []uuid.UUID{id})
 	if err != nil {
 		return nil, err
 	}
 	s.Gates = lanes[[3]string{run.Pool, run.Queue, run.Deployment}]
-	if err := tx.pausers(ctx, s); err != nil {
+	if err := q.pausers(ctx, s); err != nil {
 		return nil, err
 	}
-	if err := tx.deadlines(ctx, s); err != nil {
+	if err := q.deadlines(ctx, s); err != nil {
 		return nil, err
 	}
 	if run.State.Type == lifecycle.Scheduled {
-		if err := tx.countAhead(ctx, s); err != nil {
+		if err := q.countAhead(ctx, s); err != nil {
 			return nil, err
 		}
 	}
-	s.Workers, err = tx.ListWorkers(ctx, run.Pool)
+	s.Workers, err = q.ListWorkers(ctx, run.Pool)
 	return s, err
 }
 
 // pausers reads who paused what is in the way.
-func (tx *Tx) pausers(ctx context.Context, s *RunFacts) error {
+func (q Reader) pausers(ctx context.Context, s *RunFacts) error {
 	for _, one := range []struct {
 		gate *ClaimGate
 		kind AuditKind
@@ -238,7 +239,7 @@ func (tx *Tx) pausers(ctx context.Context, s *RunFacts) error {
 			continue
 		}
 		const far = 100 // changes back; who has paused it before that is in the audit
-		entries, _, err := tx.ListAudit(
+		entries, _, err := q.ListAudit(
 			ctx,
 			AuditFilter{Kind: one.kind, Name: one.gate.Name, Pool: s.Run.Pool},
 			Page{Limit: far},
@@ -261,29 +262,29 @@ func (e AuditEntry) pauses() bool {
 	)
 }
 
-func (tx *Tx) deadlines(ctx context.Context, s *RunFacts) error {
+func (q Reader) deadlines(ctx context.Context, s *RunFacts) error {
 	var row struct {
-		StartDeadline  *stamp                            `db:"start_deadline_at"`
-		TimeoutAt      *stamp                            `db:"timeout_at"`
-		Spent          structured[lifecycle.RetriesUsed] `db:"spent"`
-		Retries        structured[lifecycle.RetryPolicy] `db:"retries"`
-		Infrastructure *int                              `db:"template_infrastructure_max"`
-		Lease          *stamp                            `db:"lease_expires_at"`
+		StartDeadline  *database.Time                             `db:"start_deadline_at"`
+		TimeoutAt      *database.Time                             `db:"timeout_at"`
+		Spent          database.Structured[lifecycle.RetriesUsed] `db:"spent"`
+		Retries        database.Structured[lifecycle.RetryPolicy] `db:"retries"`
+		Infrastructure *int                                       `db:"template_infrastructure_max"`
+		Lease          *database.Time                             `db:"lease_expires_at"`
 	}
-	if err := tx.get(ctx, &row, deadlinesSQL, s.Run.ID); err != nil {
-		return found(err, "run %s", s.Run.ID)
+	if err := q.db.Get(ctx, &row, deadlinesSQL, s.Run.ID); err != nil {
+		return database.NotFoundError(err, "run %s", s.Run.ID)
 	}
-	s.StartDeadline, s.TimeoutAt, s.LeaseExpiresAt = row.StartDeadline.ptr(), row.TimeoutAt.ptr(), row.Lease.ptr()
-	s.RetriesUsed, s.Policy = row.Spent.v, row.Retries.v.WithTemplateDefault(row.Infrastructure)
+	s.StartDeadline, s.TimeoutAt, s.LeaseExpiresAt = row.StartDeadline.Ptr(), row.TimeoutAt.Ptr(), row.Lease.Ptr()
+	s.RetriesUsed, s.Policy = row.Spent.V, row.Retries.V.WithTemplateDefault(row.Infrastructure)
 	return nil
 }
 
 // countAhead reads who is before the run: in its queue, and on the slots of the first limit that is full.
-func (tx *Tx) countAhead(ctx context.Context, s *RunFacts) error {
-	if err := tx.get(ctx, &s.AheadInQueue, aheadSQL, s.Run.ID, s.Now, AheadCountMax); err != nil {
+func (q Reader) countAhead(ctx context.Context, s *RunFacts) error {
+	if err := q.db.Get(ctx, &s.AheadInQueue, aheadSQL, s.Run.ID, s.Now, AheadCountMax); err != nil {
 		return fmt.Errorf("count the line before run %s: %w", s.Run.ID, err)
 	}
-	if err := tx.get(ctx, &s.AheadInOtherQueues, beforeSQL, s.Now, s.Run.ID, AheadCountMax); err != nil {
+	if err := q.db.Get(ctx, &s.AheadInOtherQueues, beforeSQL, s.Now, s.Run.ID, AheadCountMax); err != nil {
 		return fmt.Errorf("count what goes before run %s: %w", s.Run.ID, err)
 	}
 	for _, gate := range []struct {
@@ -294,17 +295,17 @@ func (tx *Tx) countAhead(ctx context.Context, s *RunFacts) error {
 			continue
 		}
 		var rows []struct {
-			Name       string `db:"name"`
-			Deployment string `db:"deployment"`
-			ClaimedAt  stamp  `db:"claimed_at"`
+			Name       string        `db:"name"`
+			Deployment string        `db:"deployment"`
+			ClaimedAt  database.Time `db:"claimed_at"`
 		}
-		if err := tx.all(ctx, &rows, holdersSQL+gate.column+holdersOrderSQL, gate.of.ID); err != nil {
+		if err := q.db.All(ctx, &rows, holdersSQL+gate.column+holdersOrderSQL, gate.of.ID); err != nil {
 			return fmt.Errorf("list who holds slots of %q: %w", gate.of.Name, err)
 		}
 		for _, r := range rows {
 			s.Holders = append(
 				s.Holders,
-				SlotHolder{Name: r.Name, Deployment: r.Deployment, Since: r.ClaimedAt.time()},
+				SlotHolder{Name: r.Name, Deployment: r.Deployment, Since: r.ClaimedAt.Time()},
 			)
 		}
 		return nil
@@ -312,19 +313,14 @@ func (tx *Tx) countAhead(ctx context.Context, s *RunFacts) error {
 	return nil
 }
 
-// ListClaimGates reads the lanes that runs are in.
-func (s *Store) ListClaimGates(ctx context.Context, runs []uuid.UUID) (map[[3]string]ClaimGates, error) {
-	return s.view().ListClaimGates(ctx, runs)
-}
-
-// RunFacts reads what explains a run, all of it from one snapshot: a slot that is given away meanwhile does
-// not make it say two things that were never true together.
+// GetRunFacts reads what explains a run, all of it from one snapshot: facts that were read one after another could
+// contradict each other.
 func (s *Store) GetRunFacts(ctx context.Context, id uuid.UUID) (*RunFacts, error) {
-	var situation *RunFacts
-	err := s.snapshot(ctx, func(tx *Tx) error {
+	var facts *RunFacts
+	err := s.db.Snapshot(ctx, func(reader database.Reader) error {
 		var err error
-		situation, err = tx.GetRunFacts(ctx, id)
+		facts, err = Reader{db: reader, s: s}.runFacts(ctx, id)
 		return err
 	})
-	return situation, err
+	return facts, err
 }

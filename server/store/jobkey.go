@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/apikey"
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 // jobKeysMax is how many keys of an attempt are good at once. Each claim of the attempt makes one: the first,
@@ -25,12 +26,12 @@ type JobKey struct {
 	Active  bool // the attempt has not ended
 }
 
-func (d dialect) addJobKeysSQL() string {
+func addJobKeysSQL(d database.Dialect) string {
 	const hash = 64 // hexadecimal characters of a SHA-256
 	return fmt.Sprintf(`
 UPDATE attempts
 SET job_key_hashes = n.hash || ' ' || SUBSTR(COALESCE(job_key_hashes, ''), 1, %d)
-FROM `, (jobKeysMax-1)*(hash+1)-1) + d.records("id uuid", "epoch bigint", "hash text") + ` AS n
+FROM `, (jobKeysMax-1)*(hash+1)-1) + d.Records("id uuid", "epoch bigint", "hash text") + ` AS n
 WHERE attempts.id = n.id
 	AND attempts.epoch = n.epoch
 	AND attempts.ended_at IS NULL`
@@ -52,7 +53,7 @@ func (tx *Tx) giveJobKeys(ctx context.Context, claims []Claim) error {
 		claims[i].JobKey = key
 		records[i] = record{ID: claims[i].AttemptID, Epoch: claims[i].Epoch, Hash: key.Hash()}
 	}
-	if err := bulk(ctx, tx, tx.s.dialect.addJobKeysSQL(), records); err != nil {
+	if err := database.ExecList(ctx, tx.db, addJobKeysSQL(tx.db.Dialect()), records); err != nil {
 		return fmt.Errorf("keep the hashes of keys for jobs: %w", err)
 	}
 	return nil
@@ -66,16 +67,16 @@ JOIN pools p ON p.id = a.pool_id
 WHERE a.id = ?`
 
 // GetJobKey returns what is known of the keys of an attempt.
-func (tx *Tx) GetJobKey(ctx context.Context, attempt uuid.UUID) (*JobKey, error) {
+func (q Reader) GetJobKey(ctx context.Context, attempt uuid.UUID) (*JobKey, error) {
 	var row struct {
-		Hashes  string    `db:"hashes"`
-		RunID   uuid.UUID `db:"run_id"`
-		RunName string    `db:"run_name"`
-		Pool    string    `db:"pool"`
-		EndedAt *stamp    `db:"ended_at"`
+		Hashes  string         `db:"hashes"`
+		RunID   uuid.UUID      `db:"run_id"`
+		RunName string         `db:"run_name"`
+		Pool    string         `db:"pool"`
+		EndedAt *database.Time `db:"ended_at"`
 	}
-	if err := tx.get(ctx, &row, jobKeySQL, attempt); err != nil {
-		return nil, found(err, "attempt %s", attempt)
+	if err := q.db.Get(ctx, &row, jobKeySQL, attempt); err != nil {
+		return nil, database.NotFoundError(err, "attempt %s", attempt)
 	}
 	return &JobKey{
 		Hashes: strings.Fields(

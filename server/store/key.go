@@ -5,25 +5,27 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 type keyRow struct {
-	ID         string   `db:"id"`
-	Name       string   `db:"name"`
-	Role       string   `db:"role"`
-	Pools      document `db:"pools"`
-	SecretHash string   `db:"secret_hash"`
-	CreatedAt  stamp    `db:"created_at"`
-	CreatedBy  string   `db:"created_by"`
-	ExpiresAt  *stamp   `db:"expires_at"`
-	LastUsedAt *stamp   `db:"last_used_at"`
-	RevokedAt  *stamp   `db:"revoked_at"`
+	ID         string         `db:"id"`
+	Name       string         `db:"name"`
+	Role       string         `db:"role"`
+	Pools      database.JSON  `db:"pools"`
+	SecretHash string         `db:"secret_hash"`
+	CreatedAt  database.Time  `db:"created_at"`
+	CreatedBy  string         `db:"created_by"`
+	ExpiresAt  *database.Time `db:"expires_at"`
+	LastUsedAt *database.Time `db:"last_used_at"`
+	RevokedAt  *database.Time `db:"revoked_at"`
 }
 
 func (r keyRow) key() (Key, error) {
 	k := Key{
-		ID: r.ID, Name: r.Name, Role: r.Role, SecretHash: r.SecretHash, CreatedAt: r.CreatedAt.time(), CreatedBy: r.CreatedBy,
-		ExpiresAt: r.ExpiresAt.ptr(), LastUsedAt: r.LastUsedAt.ptr(), RevokedAt: r.RevokedAt.ptr(),
+		ID: r.ID, Name: r.Name, Role: r.Role, SecretHash: r.SecretHash, CreatedAt: r.CreatedAt.Time(), CreatedBy: r.CreatedBy,
+		ExpiresAt: r.ExpiresAt.Ptr(), LastUsedAt: r.LastUsedAt.Ptr(), RevokedAt: r.RevokedAt.Ptr(),
 	}
 	if r.Pools != nil {
 		if err := json.Unmarshal(r.Pools, &k.Pools); err != nil {
@@ -38,19 +40,19 @@ SELECT id, name, role, pools, secret_hash, created_at, created_by, expires_at, l
 FROM api_keys`
 
 // GetKey returns an API key, also one that is revoked or expired.
-func (tx *Tx) GetKey(ctx context.Context, id string) (*Key, error) {
+func (q Reader) GetKey(ctx context.Context, id string) (*Key, error) {
 	var row keyRow
-	if err := tx.get(ctx, &row, keySQL+" WHERE id = ?", id); err != nil {
-		return nil, found(err, "API key %q", id)
+	if err := q.db.Get(ctx, &row, keySQL+" WHERE id = ?", id); err != nil {
+		return nil, database.NotFoundError(err, "API key %q", id)
 	}
 	k, err := row.key()
 	return &k, err
 }
 
 // ListKeys lists API keys by name, revoked ones too.
-func (tx *Tx) ListKeys(ctx context.Context) ([]Key, error) {
+func (q Reader) ListKeys(ctx context.Context) ([]Key, error) {
 	var rows []keyRow
-	if err := tx.all(ctx, &rows, keySQL+" ORDER BY name, created_at, id"); err != nil {
+	if err := q.db.All(ctx, &rows, keySQL+" ORDER BY name, created_at, id"); err != nil {
 		return nil, fmt.Errorf("list API keys: %w", err)
 	}
 	keys := make([]Key, len(rows))
@@ -73,11 +75,11 @@ func (tx *Tx) CreateKey(ctx context.Context, k Key) error {
 	if err != nil {
 		return err
 	}
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = tx.exec(
+	_, err = tx.db.Exec(
 		ctx,
 		insertKeySQL+" ON CONFLICT DO NOTHING",
 		k.ID,
@@ -87,7 +89,7 @@ func (tx *Tx) CreateKey(ctx context.Context, k Key) error {
 		k.SecretHash,
 		now,
 		k.CreatedBy,
-		stampOf(k.ExpiresAt),
+		database.TimeOf(k.ExpiresAt),
 	)
 	if err != nil {
 		return fmt.Errorf("create API key %q: %w", k.Name, err)
@@ -102,7 +104,7 @@ func (tx *Tx) CreateKey(ctx context.Context, k Key) error {
 	return tx.keyCreated(ctx, k)
 }
 
-func keyPools(k Key) (document, error) {
+func keyPools(k Key) (database.JSON, error) {
 	if k.Pools == nil {
 		return nil, nil
 	}
@@ -136,7 +138,7 @@ func (tx *Tx) UpsertKey(ctx context.Context, k Key) error {
 	if err != nil {
 		return err
 	}
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return err
 	}
@@ -144,11 +146,11 @@ func (tx *Tx) UpsertKey(ctx context.Context, k Key) error {
 	if err != nil && !IsCode(err, NotFound) {
 		return err
 	}
-	replaced, err := tx.exec(ctx, replaceKeySQL, now, k.CreatedBy, k.Name, k.ID)
+	replaced, err := tx.db.Exec(ctx, replaceKeySQL, now, k.CreatedBy, k.Name, k.ID)
 	if err != nil {
 		return fmt.Errorf("replace API key %q: %w", k.Name, err)
 	}
-	if _, err := tx.exec(ctx, ensureKeySQL, k.ID, k.Name, k.Role, pools, k.SecretHash, now, k.CreatedBy, stampOf(k.ExpiresAt)); err != nil {
+	if _, err := tx.db.Exec(ctx, ensureKeySQL, k.ID, k.Name, k.Role, pools, k.SecretHash, now, k.CreatedBy, database.TimeOf(k.ExpiresAt)); err != nil {
 		return fmt.Errorf("ensure API key %q: %w", k.Name, err)
 	}
 	if replaced == 0 && current != nil && sameKey(*current, k) {
@@ -167,12 +169,12 @@ RETURNING id, name`
 
 // RevokeKey revokes a key by id or name, from now on.
 func (tx *Tx) RevokeKey(ctx context.Context, idOrName, actor string) error {
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return err
 	}
 	var revoked []struct{ ID, Name string }
-	if err := tx.all(ctx, &revoked, revokeKeySQL, now, actor, idOrName, idOrName); err != nil {
+	if err := tx.db.All(ctx, &revoked, revokeKeySQL, now, actor, idOrName, idOrName); err != nil {
 		return fmt.Errorf("revoke API key %q: %w", idOrName, err)
 	}
 	if len(revoked) == 0 {
@@ -208,7 +210,7 @@ WHERE id = ?
 // UpdateKeyLastUsed remembers when a key was last used. Callers do so now and then, not with every request.
 func (tx *Tx) UpdateKeyLastUsed(ctx context.Context, id string, at time.Time) error {
 	at = truncated(at)
-	if _, err := tx.exec(ctx, touchKeySQL, at, id, at); err != nil {
+	if _, err := tx.db.Exec(ctx, touchKeySQL, at, id, at); err != nil {
 		return fmt.Errorf("note the use of API key %q: %w", id, err)
 	}
 	return nil

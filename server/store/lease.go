@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 type leaseRecord struct {
@@ -43,11 +45,11 @@ func (tx *Tx) RenewLeases(
 	return lost, cancels, err
 }
 
-func (d dialect) renewSQL() string {
+func renewSQL(d database.Dialect) string {
 	return `
 UPDATE attempts
 SET lease_expires_at = ?
-FROM ` + d.records("attempt_id uuid", "epoch bigint") + ` AS n
+FROM ` + d.Records("attempt_id uuid", "epoch bigint") + ` AS n
 WHERE attempts.id = n.attempt_id
 	AND attempts.epoch = n.epoch
 	AND attempts.ended_at IS NULL
@@ -60,16 +62,16 @@ func (tx *Tx) renew(ctx context.Context, leases []Lease, d time.Duration) (map[u
 	if len(leases) == 0 {
 		return renewed, nil
 	}
-	list := listOf(leaseRecords(leases))
+	list := database.ListOf(leaseRecords(leases))
 	if err := tx.lockAttempts(ctx, attemptIDs(leases)); err != nil {
 		return nil, err
 	}
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var ids []uuid.UUID
-	if err := tx.all(ctx, &ids, tx.s.dialect.renewSQL(), now.Add(d), list); err != nil {
+	if err := tx.db.All(ctx, &ids, renewSQL(tx.db.Dialect()), now.Add(d), list); err != nil {
 		return nil, err
 	}
 	for _, id := range ids {
@@ -78,11 +80,11 @@ func (tx *Tx) renew(ctx context.Context, leases []Lease, d time.Duration) (map[u
 	return renewed, nil
 }
 
-func (d dialect) releaseSQL() string {
+func releaseSQL(d database.Dialect) string {
 	return `
 UPDATE attempts
 SET lease_expires_at = ?
-FROM ` + d.records("attempt_id uuid", "epoch bigint") + ` AS n
+FROM ` + d.Records("attempt_id uuid", "epoch bigint") + ` AS n
 WHERE attempts.id = n.attempt_id
 	AND attempts.epoch = n.epoch
 	AND attempts.ended_at IS NULL
@@ -101,29 +103,29 @@ func (tx *Tx) ReleaseLeases(ctx context.Context, worker string, leases []Lease) 
 	if len(leases) == 0 {
 		return nil
 	}
-	list := listOf(leaseRecords(leases))
+	list := database.ListOf(leaseRecords(leases))
 	if err := tx.lockAttempts(ctx, attemptIDs(leases)); err != nil {
 		return err
 	}
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return err
 	}
 	var pools []uuid.UUID
-	if err := tx.all(ctx, &pools, tx.s.dialect.releaseSQL(), now, list, now); err != nil {
+	if err := tx.db.All(ctx, &pools, releaseSQL(tx.db.Dialect()), now, list, now); err != nil {
 		return fmt.Errorf("release leases of worker %q: %w", worker, err)
 	}
 	return tx.hintPools(ctx, pools)
 }
 
 func (tx *Tx) hintPools(ctx context.Context, ids []uuid.UUID) error {
-	list := listOf(ids)
+	list := database.ListOf(ids)
 	var names []string
-	if err := tx.all(ctx, &names, poolNamesSQL+tx.s.dialect.list("uuid"), list); err != nil {
+	if err := tx.db.All(ctx, &names, poolNamesSQL+tx.db.Dialect().List("uuid"), list); err != nil {
 		return fmt.Errorf("read the names of work pools: %w", err)
 	}
 	for _, name := range names {
-		tx.hint(PoolTopic(name))
+		tx.db.Hint(PoolTopic(name))
 	}
 	return nil
 }
@@ -135,26 +137,26 @@ WHERE id IN `
 
 // lockAttempts locks attempts in the order of their runs, which everybody keeps.
 func (tx *Tx) lockAttempts(ctx context.Context, ids []uuid.UUID) error {
-	if tx.s.dialect == sqlite {
+	if tx.db.Dialect() == database.SQLite {
 		return nil
 	}
-	list := listOf(ids)
+	list := database.ListOf(ids)
 	var locked []uuid.UUID
-	query := lockAttemptsSQL + tx.s.dialect.list(
+	query := lockAttemptsSQL + tx.db.Dialect().List(
 		"uuid",
-	) + " ORDER BY run_id, id" + tx.s.dialect.lock(
+	) + " ORDER BY run_id, id" + tx.db.Dialect().Lock(
 		"FOR NO KEY UPDATE",
 	)
-	if err := tx.all(ctx, &locked, query, list); err != nil {
+	if err := tx.db.All(ctx, &locked, query, list); err != nil {
 		return fmt.Errorf("lock attempts: %w", err)
 	}
 	return nil
 }
 
-func (d dialect) cancelsSQL() string {
+func cancelsSQL(d database.Dialect) string {
 	return `
 SELECT a.id
-FROM ` + d.records("attempt_id uuid", "epoch bigint") + ` AS n
+FROM ` + d.Records("attempt_id uuid", "epoch bigint") + ` AS n
 JOIN attempts a ON a.id = n.attempt_id AND a.epoch = n.epoch
 JOIN runs r ON r.id = a.run_id
 WHERE a.ended_at IS NULL
@@ -163,13 +165,13 @@ ORDER BY a.id`
 }
 
 // ListCancels returns which of the attempts that a worker holds are to be cancelled.
-func (tx *Tx) ListCancels(ctx context.Context, worker string, held []Lease) ([]uuid.UUID, error) {
+func (q Reader) ListCancels(ctx context.Context, worker string, held []Lease) ([]uuid.UUID, error) {
 	if len(held) == 0 {
 		return nil, nil
 	}
-	list := listOf(leaseRecords(held))
+	list := database.ListOf(leaseRecords(held))
 	var ids []uuid.UUID
-	if err := tx.all(ctx, &ids, tx.s.dialect.cancelsSQL(), list); err != nil {
+	if err := q.db.All(ctx, &ids, cancelsSQL(q.db.Dialect()), list); err != nil {
 		return nil, fmt.Errorf("list what worker %q is to cancel: %w", worker, err)
 	}
 	return ids, nil
@@ -183,10 +185,10 @@ WHERE a.id IN `
 
 // ListPoolsOfAttempts returns the names of the work pools, deleted ones too, that attempts belong to. An attempt
 // never leaves its pool.
-func (tx *Tx) ListPoolsOfAttempts(ctx context.Context, ids []uuid.UUID) ([]string, error) {
-	list := listOf(ids)
+func (q Reader) ListPoolsOfAttempts(ctx context.Context, ids []uuid.UUID) ([]string, error) {
+	list := database.ListOf(ids)
 	var names []string
-	if err := tx.all(ctx, &names, poolsOfAttemptsSQL+tx.s.dialect.list("uuid"), list); err != nil {
+	if err := q.db.All(ctx, &names, poolsOfAttemptsSQL+q.db.Dialect().List("uuid"), list); err != nil {
 		return nil, fmt.Errorf("read the work pools of attempts: %w", err)
 	}
 	return names, nil

@@ -7,30 +7,31 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 // liveAttempt is an attempt's row that is locked and may be changed.
 type liveAttempt struct {
-	ID        uuid.UUID `db:"id"`
-	RunID     uuid.UUID `db:"run_id"`
-	Number    int32     `db:"number"`
-	Epoch     int64     `db:"epoch"`
-	Phase     Phase     `db:"phase"`
-	Node      string    `db:"node"`
-	Diagnosis string    `db:"diagnosis"`
-	Succeeded bool      `db:"succeeded"`
-	ClaimedAt stamp     `db:"claimed_at"`
-	RunningAt *stamp    `db:"running_at"`
-	EndedAt   *stamp    `db:"ended_at"`
-	attemptRest
+	ID        uuid.UUID      `db:"id"`
+	RunID     uuid.UUID      `db:"run_id"`
+	Number    int32          `db:"number"`
+	Epoch     int64          `db:"epoch"`
+	Phase     Phase          `db:"phase"`
+	Node      string         `db:"node"`
+	Diagnosis string         `db:"diagnosis"`
+	Succeeded bool           `db:"succeeded"`
+	ClaimedAt database.Time  `db:"claimed_at"`
+	RunningAt *database.Time `db:"running_at"`
+	EndedAt   *database.Time `db:"ended_at"`
+	attemptRarelyChanged
 
-	was     attemptRest // as it was read
+	was     attemptRarelyChanged // as it was read
 	changed bool
-	raise   *raising // what the next attempt could be given; nil: nothing
+	raise   *memoryRaise // what the next attempt could be given; nil: nothing
 }
 
-// attemptRest is what most reports leave as it is, so that most do not write it.
-type attemptRest struct {
+// attemptRarelyChanged is what most reports leave as it is, so that most do not write it.
+type attemptRarelyChanged struct {
 	Manifest     *string            `db:"-" json:"manifest"` // nil: as it is
 	ManifestHash string             `db:"manifest_hash" json:"manifest_hash"`
 	JobNamespace string             `db:"job_namespace" json:"job_namespace"`
@@ -41,7 +42,7 @@ type attemptRest struct {
 	Message      string             `db:"message" json:"message"`
 	LastLines    *string            `db:"-" json:"last_lines"` // nil: as they are
 	HandedBack   bool               `db:"handed_back" json:"handed_back"`
-	SubmittedAt  *stamp             `db:"submitted_at" json:"-"`
+	SubmittedAt  *database.Time     `db:"submitted_at" json:"-"`
 }
 
 // reportedRow is a run with an attempt of it.
@@ -52,10 +53,10 @@ type reportedRow struct {
 
 // reportedSQL locks runs and attempts, each attempt right after its run, in the order of the runs. Rows are
 // read as they are when they have been locked, so that it takes only a join of what is locked.
-func (d dialect) reportedSQL() string {
+func reportedSQL(d database.Dialect) string {
 	return `
 SELECT
-	` + d.clockWhenRead() + ` AS clock,
+	` + d.RowClock() + ` AS clock,
 	` + liveRunColumns + `,
 	a.id AS "a.id", a.run_id AS "a.run_id", a.number AS "a.number", a.epoch AS "a.epoch", a.phase AS "a.phase",
 	a.manifest_hash AS "a.manifest_hash", a.job_namespace AS "a.job_namespace", a.job_name AS "a.job_name",
@@ -65,14 +66,14 @@ SELECT
 	a.ended_at AS "a.ended_at"
 FROM runs r
 JOIN attempts a ON a.run_id = r.id
-WHERE a.id IN ` + d.list("uuid") + `
-ORDER BY r.id, a.id` + d.lock("FOR NO KEY UPDATE OF r, a")
+WHERE a.id IN ` + d.List("uuid") + `
+ORDER BY r.id, a.id` + d.Lock("FOR NO KEY UPDATE OF r, a")
 }
 
 // lockReported locks attempts with their runs and returns those that exist.
 func (tx *Tx) lockReported(ctx context.Context, attempts []uuid.UUID) (*reportBatch, error) {
 	var rows []*reportedRow
-	if err := tx.all(ctx, &rows, tx.s.dialect.reportedSQL(), listOf(attempts)); err != nil {
+	if err := tx.db.All(ctx, &rows, reportedSQL(tx.db.Dialect()), database.ListOf(attempts)); err != nil {
 		return nil, fmt.Errorf("lock runs and attempts: %w", err)
 	}
 	b := &reportBatch{
@@ -80,53 +81,53 @@ func (tx *Tx) lockReported(ctx context.Context, attempts []uuid.UUID) (*reportBa
 		attempts: make(map[uuid.UUID]*liveAttempt, len(rows)),
 	}
 	runs := make([]*lockedRun, 0, len(rows))
-	var clock *stamp // the latest: a row that was waited for is read after that
+	var clock *database.Time // the latest: a row that was waited for is read after that
 	for _, row := range rows {
-		row.was, row.A.was = row.runRest, row.A.attemptRest
+		row.was, row.A.was = row.runRarelyChanged, row.A.attemptRarelyChanged
 		b.attempts[row.A.ID] = &row.A
 		if b.runs[row.ID] == nil {
 			b.runs[row.ID] = &row.lockedRun
 			runs = append(runs, &row.lockedRun)
 		}
-		if row.Clock != nil && (clock == nil || row.Clock.time().After(clock.time())) {
+		if row.Clock != nil && (clock == nil || row.Clock.Time().After(clock.Time())) {
 			clock = row.Clock
 		}
 	}
-	tx.tell(clock)
+	tx.db.AdvanceClock(clock)
 	if err := tx.readTerms(ctx, runs); err != nil {
 		return nil, err
 	}
 	var err error
-	b.now, err = tx.now(ctx)
+	b.now, err = tx.db.Now(ctx)
 	return b, err
 }
 
 // attemptUpdate is a liveAttempt as it travels to the database.
 type attemptUpdate struct {
-	ID        uuid.UUID `json:"id"`
-	Phase     Phase     `json:"phase"`
-	Node      string    `json:"node"`
-	Diagnosis string    `json:"diagnosis"`
-	Succeeded bool      `json:"succeeded"`
-	RunningAt *micros   `json:"running_at"`
-	EndedAt   *micros   `json:"ended_at"`
+	ID        uuid.UUID        `json:"id"`
+	Phase     Phase            `json:"phase"`
+	Node      string           `json:"node"`
+	Diagnosis string           `json:"diagnosis"`
+	Succeeded bool             `json:"succeeded"`
+	RunningAt *database.Micros `json:"running_at"`
+	EndedAt   *database.Micros `json:"ended_at"`
 }
 
 // fullAttemptUpdate is one with the rest.
 type fullAttemptUpdate struct {
 	attemptUpdate
-	attemptRest
-	SubmittedAt *micros `json:"submitted_at"`
+	attemptRarelyChanged
+	SubmittedAt *database.Micros `json:"submitted_at"`
 }
 
 func (a *liveAttempt) change() attemptUpdate {
 	return attemptUpdate{
 		ID: a.ID, Phase: a.Phase, Node: a.Node, Diagnosis: a.Diagnosis, Succeeded: a.Succeeded,
-		RunningAt: a.RunningAt.micros(), EndedAt: a.EndedAt.micros(),
+		RunningAt: a.RunningAt.Micros(), EndedAt: a.EndedAt.Micros(),
 	}
 }
 
-func (d dialect) updateAttemptsSQL(whole bool) string {
+func updateAttemptsSQL(d database.Dialect, whole bool) string {
 	columns := []string{
 		"id uuid",
 		"phase text",
@@ -173,7 +174,7 @@ SET phase = n.phase,
 	succeeded = n.succeeded,
 	running_at = n.running_at,
 	ended_at = n.ended_at` + rest + `
-FROM ` + d.records(columns...) + ` AS n
+FROM ` + d.Records(columns...) + ` AS n
 WHERE attempts.id = n.id`
 }
 
@@ -183,27 +184,27 @@ func (b *reportBatch) save(ctx context.Context, tx *Tx) error {
 	for _, a := range b.attempts {
 		switch {
 		case !a.changed:
-		case a.attemptRest == a.was:
+		case a.attemptRarelyChanged == a.was:
 			changed = append(changed, a.change())
 		default:
 			whole = append(
 				whole,
 				fullAttemptUpdate{
-					attemptUpdate: a.change(),
-					attemptRest:   a.attemptRest,
-					SubmittedAt:   a.SubmittedAt.micros(),
+					attemptUpdate:        a.change(),
+					attemptRarelyChanged: a.attemptRarelyChanged,
+					SubmittedAt:          a.SubmittedAt.Micros(),
 				},
 			)
 		}
 	}
 	changes := tx.changesOf(b.runs)
 	if len(changed) > 0 {
-		changes = append(changes, statement{tx.s.dialect.updateAttemptsSQL(false), []any{listOf(changed)}})
+		changes = append(changes, database.NewStatement(updateAttemptsSQL(tx.db.Dialect(), false), database.ListOf(changed)))
 	}
 	if len(whole) > 0 {
-		changes = append(changes, statement{tx.s.dialect.updateAttemptsSQL(true), []any{listOf(whole)}})
+		changes = append(changes, database.NewStatement(updateAttemptsSQL(tx.db.Dialect(), true), database.ListOf(whole)))
 	}
-	if err := tx.together(ctx, changes...); err != nil {
+	if err := tx.db.ExecBatch(ctx, changes...); err != nil {
 		return fmt.Errorf("save attempts and runs: %w", err)
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 // runRecord is a lockedRun as it travels to the database.
@@ -15,10 +16,10 @@ type runRecord struct {
 	StateType    lifecycle.StateType `json:"state_type"`
 	StateName    string              `json:"state_name"`
 	StateMessage string              `json:"state_message"`
-	StateAt      *micros             `json:"state_at"`
-	TimeoutAt    *micros             `json:"timeout_at"`
-	StartedAt    *micros             `json:"started_at"`
-	EndedAt      *micros             `json:"ended_at"`
+	StateAt      *database.Micros    `json:"state_at"`
+	TimeoutAt    *database.Micros    `json:"timeout_at"`
+	StartedAt    *database.Micros    `json:"started_at"`
+	EndedAt      *database.Micros    `json:"ended_at"`
 	Attempt      int32               `json:"attempt"`
 	LastEvent    int64               `json:"last_event"`
 }
@@ -26,20 +27,20 @@ type runRecord struct {
 // wholeRunRecord is one with the rest.
 type wholeRunRecord struct {
 	runRecord
-	runRest
-	DueAt           *micros `json:"due_at"`
-	StartDeadlineAt *micros `json:"start_deadline_at"`
+	runRarelyChanged
+	DueAt           *database.Micros `json:"due_at"`
+	StartDeadlineAt *database.Micros `json:"start_deadline_at"`
 }
 
 func (r *lockedRun) record() runRecord {
 	return runRecord{
-		ID: r.ID, StateType: r.StateType, StateName: r.StateName, StateMessage: r.StateMessage, StateAt: r.StateAt.micros(),
-		TimeoutAt: r.TimeoutAt.micros(), StartedAt: r.StartedAt.micros(), EndedAt: r.EndedAt.micros(),
+		ID: r.ID, StateType: r.StateType, StateName: r.StateName, StateMessage: r.StateMessage, StateAt: r.StateAt.Micros(),
+		TimeoutAt: r.TimeoutAt.Micros(), StartedAt: r.StartedAt.Micros(), EndedAt: r.EndedAt.Micros(),
 		Attempt: r.Attempt, LastEvent: r.LastEvent,
 	}
 }
 
-func (d dialect) updateRunsSQL(whole bool) string {
+func updateRunsSQL(d database.Dialect, whole bool) string {
 	columns := []string{
 		"id uuid",
 		"state_type text",
@@ -88,28 +89,28 @@ SET state_type = n.state_type,
 	ended_at = n.ended_at,
 	attempt = n.attempt,
 	last_event = n.last_event` + rest + `
-FROM ` + d.records(columns...) + ` AS n
+FROM ` + d.Records(columns...) + ` AS n
 WHERE runs.id = n.id`
 }
 
-func (d dialect) insertEventsSQL() string {
+func insertEventsSQL(d database.Dialect) string {
 	return `
 INSERT INTO events (run_id, seq, at, actor, attempt, state_type, state_name, message)
 SELECT run_id, seq, at, actor, attempt, state_type, state_name, message
-FROM ` + d.records("run_id uuid", "seq bigint", "at time", "actor text", "attempt integer", "state_type text",
+FROM ` + d.Records("run_id uuid", "seq bigint", "at time", "actor text", "attempt integer", "state_type text",
 		"state_name text", "message text") + ` AS n`
 }
 
 // saveRuns stores what has changed of locked runs, with their events.
 func (tx *Tx) saveRuns(ctx context.Context, runs map[uuid.UUID]*lockedRun) error {
-	if err := tx.together(ctx, tx.changesOf(runs)...); err != nil {
+	if err := tx.db.ExecBatch(ctx, tx.changesOf(runs)...); err != nil {
 		return fmt.Errorf("save runs: %w", err)
 	}
 	return nil
 }
 
 // changesOf is what saves locked runs, which are taken as saved then.
-func (tx *Tx) changesOf(runs map[uuid.UUID]*lockedRun) []statement {
+func (tx *Tx) changesOf(runs map[uuid.UUID]*lockedRun) []database.Statement {
 	changed := make([]runRecord, 0, len(runs))
 	var whole []wholeRunRecord
 	events := make([]eventRecord, 0, len(runs))
@@ -117,36 +118,27 @@ func (tx *Tx) changesOf(runs map[uuid.UUID]*lockedRun) []statement {
 		if !r.changed {
 			continue
 		}
-		if r.runRest == r.was {
+		if r.runRarelyChanged == r.was {
 			changed = append(changed, r.record())
 		} else {
 			whole = append(whole, wholeRunRecord{
-				runRecord: r.record(), runRest: r.runRest, DueAt: r.DueAt.micros(), StartDeadlineAt: r.StartDeadlineAt.micros(),
+				runRecord: r.record(), runRarelyChanged: r.runRarelyChanged, DueAt: r.DueAt.Micros(), StartDeadlineAt: r.StartDeadlineAt.Micros(),
 			})
-			r.was = r.runRest
+			r.was = r.runRarelyChanged
 		}
 		events = append(events, r.events...)
 		r.changed, r.events = false, nil
-		tx.hint(RunTopic(r.ID), RunsTopic())
+		tx.db.Hint(RunTopic(r.ID), RunsTopic())
 	}
-	var changes []statement
+	var changes []database.Statement
 	if len(changed) > 0 {
-		changes = append(changes, statement{tx.s.dialect.updateRunsSQL(false), []any{listOf(changed)}})
+		changes = append(changes, database.NewStatement(updateRunsSQL(tx.db.Dialect(), false), database.ListOf(changed)))
 	}
 	if len(whole) > 0 {
-		changes = append(changes, statement{tx.s.dialect.updateRunsSQL(true), []any{listOf(whole)}})
+		changes = append(changes, database.NewStatement(updateRunsSQL(tx.db.Dialect(), true), database.ListOf(whole)))
 	}
 	if len(events) > 0 {
-		changes = append(changes, statement{tx.s.dialect.insertEventsSQL(), []any{listOf(events)}})
+		changes = append(changes, database.NewStatement(insertEventsSQL(tx.db.Dialect()), database.ListOf(events)))
 	}
 	return changes
-}
-
-// bulk runs a statement over records, unless there are none.
-func bulk[T any](ctx context.Context, tx *Tx, query string, records []T) error {
-	if len(records) == 0 {
-		return nil
-	}
-	_, err := tx.exec(ctx, query, listOf(records))
-	return err
 }

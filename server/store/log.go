@@ -7,6 +7,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 const (
@@ -39,21 +41,21 @@ func (tx *Tx) AppendLogs(ctx context.Context, chunks []LogChunk) error {
 	for i, c := range chunks {
 		ids[i] = c.AttemptID
 	}
-	list := listOf(ids)
+	list := database.ListOf(ids)
 	var rows []*loggedRow
-	query := loggedSQL + tx.s.dialect.list(
+	query := loggedSQL + tx.db.Dialect().List(
 		"uuid",
-	) + " ORDER BY run_id, id" + tx.s.dialect.lock(
+	) + " ORDER BY run_id, id" + tx.db.Dialect().Lock(
 		"FOR NO KEY UPDATE",
 	)
-	if err := tx.all(ctx, &rows, query, list); err != nil {
+	if err := tx.db.All(ctx, &rows, query, list); err != nil {
 		return fmt.Errorf("append logs: %w", err)
 	}
 	logged := make(map[uuid.UUID]*loggedRow, len(rows))
 	for _, r := range rows {
 		logged[r.ID] = r
 	}
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return err
 	}
@@ -83,7 +85,7 @@ func (tx *Tx) appendChunk(ctx context.Context, r *loggedRow, c LogChunk, now tim
 	}
 	for len(text) > 0 {
 		n := runeCut(text, logChunkMax)
-		if _, err := tx.exec(ctx, insertChunkSQL, r.ID, offset, now, []byte(text[:n])); err != nil {
+		if _, err := tx.db.Exec(ctx, insertChunkSQL, r.ID, offset, now, []byte(text[:n])); err != nil {
 			return fmt.Errorf("append logs: %w", err)
 		}
 		text, offset = text[n:], offset+int64(n)
@@ -92,11 +94,11 @@ func (tx *Tx) appendChunk(ctx context.Context, r *loggedRow, c LogChunk, now tim
 	return nil
 }
 
-func (d dialect) updateLoggedSQL() string {
+func updateLoggedSQL(d database.Dialect) string {
 	return `
 UPDATE attempts
 SET log_size = n.log_size
-FROM ` + d.records("attempt_id uuid", "log_size bigint") + ` AS n
+FROM ` + d.Records("attempt_id uuid", "log_size bigint") + ` AS n
 WHERE attempts.id = n.attempt_id`
 }
 
@@ -105,10 +107,10 @@ func (tx *Tx) saveLogged(ctx context.Context, rows []*loggedRow) error {
 	for _, r := range rows {
 		if r.grown {
 			grown = append(grown, r)
-			tx.hint(RunTopic(r.RunID))
+			tx.db.Hint(RunTopic(r.RunID))
 		}
 	}
-	if err := bulk(ctx, tx, tx.s.dialect.updateLoggedSQL(), grown); err != nil {
+	if err := database.ExecList(ctx, tx.db, updateLoggedSQL(tx.db.Dialect()), grown); err != nil {
 		return fmt.Errorf("append logs: %w", err)
 	}
 	return nil
@@ -137,9 +139,9 @@ WHERE run_id = ?
 	AND number = ?`
 
 // GetLogSize is how many bytes an attempt has written until now, whether they are still kept or not.
-func (tx *Tx) GetLogSize(ctx context.Context, runID uuid.UUID, attempt int32) (int64, error) {
+func (q Reader) GetLogSize(ctx context.Context, runID uuid.UUID, attempt int32) (int64, error) {
 	var sizes []int64
-	if err := tx.all(ctx, &sizes, logSizeSQL, runID, attempt); err != nil || len(sizes) == 0 {
+	if err := q.db.All(ctx, &sizes, logSizeSQL, runID, attempt); err != nil || len(sizes) == 0 {
 		return 0, err
 	}
 	return sizes[0], nil
@@ -148,7 +150,7 @@ func (tx *Tx) GetLogSize(ctx context.Context, runID uuid.UUID, attempt int32) (i
 // ListLogChunks returns output of an attempt, of the newest for 0, from a byte offset on: limitBytes at most, a
 // mebibyte for
 // 0. It returns nothing where there is nothing (more).
-func (tx *Tx) ListLogChunks(
+func (q Reader) ListLogChunks(
 	ctx context.Context,
 	runID uuid.UUID,
 	attempt int32,
@@ -156,16 +158,16 @@ func (tx *Tx) ListLogChunks(
 	limitBytes int,
 ) ([]LogChunk, error) {
 	var found []struct {
-		ID        uuid.UUID `db:"id"`
-		ClaimedAt stamp     `db:"claimed_at"`
+		ID        uuid.UUID     `db:"id"`
+		ClaimedAt database.Time `db:"claimed_at"`
 	}
-	if err := tx.all(ctx, &found, attemptIDSQL, attempt, attempt, runID); err != nil {
+	if err := q.db.All(ctx, &found, attemptIDSQL, attempt, attempt, runID); err != nil {
 		return nil, fmt.Errorf("read the logs of run %s: %w", runID, err)
 	}
 	if len(found) == 0 {
 		return nil, nil
 	}
-	id, since := found[0].ID, found[0].ClaimedAt.time().
+	id, since := found[0].ID, found[0].ClaimedAt.Time().
 		Add(-logSlack)
 		// so that only some partitions are looked into
 	var rows []struct {
@@ -174,7 +176,7 @@ func (tx *Tx) ListLogChunks(
 		Offset    int64     `db:"byte_offset"`
 		Content   []byte    `db:"content"`
 	}
-	if err := tx.all(ctx, &rows, readLogsSQL, id, since, id, since, offset, logChunksMax); err != nil {
+	if err := q.db.All(ctx, &rows, readLogsSQL, id, since, id, since, offset, logChunksMax); err != nil {
 		return nil, fmt.Errorf("read the logs of run %s: %w", runID, err)
 	}
 	if limitBytes <= 0 || limitBytes > logReadMax {

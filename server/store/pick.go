@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 // pick chooses up to max runs that are due and that no limit holds back: by the priority of their queue, then
@@ -14,12 +16,12 @@ import (
 //
 // A run that is held back never hides another: each queue is walked once along runs_ready, and a deployment
 // found to be paused or at its limit is left out of everything that is read after.
-func (tx *Tx) pick(ctx context.Context, stand *survey, most int) ([]uuid.UUID, error) {
-	now, err := tx.now(ctx)
+func (tx *Tx) pick(ctx context.Context, stand *lockedPoolState, most int) ([]uuid.UUID, error) {
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
-	lanes := stand.lanes
+	lanes := stand.queues
 	w := &walk{tx: tx, now: now, want: min(most, stand.free()), free: map[uuid.UUID]int{}}
 	for len(lanes) > 0 && w.want > 0 {
 		n := 1 // queues of the same priority are one line
@@ -49,13 +51,13 @@ type dueQueue struct {
 
 // readyRow is a run that is due.
 type readyRow struct {
-	ID           uuid.UUID `db:"id"`
-	DeploymentID uuid.UUID `db:"deployment_id"`
-	DueAt        stamp     `db:"due_at"`
+	ID           uuid.UUID     `db:"id"`
+	DeploymentID uuid.UUID     `db:"deployment_id"`
+	DueAt        database.Time `db:"due_at"`
 }
 
 func (r readyRow) before(other readyRow) bool {
-	if c := r.DueAt.time().Compare(other.DueAt.time()); c != 0 {
+	if c := r.DueAt.Time().Compare(other.DueAt.Time()); c != 0 {
 		return c < 0
 	}
 	return r.ID.String() < other.ID.String()
@@ -144,11 +146,11 @@ func (w *walk) fill(ctx context.Context, l *dueQueue) error {
 			query, args = query+readyAfterSQL, append(args, l.after.DueAt, l.after.ID)
 		}
 		if len(w.blocked) > 0 {
-			list := listOf(w.blocked)
-			query, args = query+readyFreeSQL+w.tx.s.dialect.list("uuid"), append(args, list)
+			list := database.ListOf(w.blocked)
+			query, args = query+readyFreeSQL+w.tx.db.Dialect().List("uuid"), append(args, list)
 		}
 		var rows []readyRow
-		if err := w.tx.all(ctx, &rows, query+readyOrderSQL, append(args, l.batch)...); err != nil {
+		if err := w.tx.db.All(ctx, &rows, query+readyOrderSQL, append(args, l.batch)...); err != nil {
 			return fmt.Errorf("list runs that are due: %w", err)
 		}
 		l.dry = len(rows) < l.batch
@@ -188,14 +190,14 @@ func (w *walk) learn(ctx context.Context, rows []readyRow) error {
 	if len(unknown) == 0 {
 		return nil
 	}
-	list := listOf(unknown)
+	list := database.ListOf(unknown)
 	var found []struct {
 		ID     uuid.UUID `db:"id"`
 		Paused bool      `db:"paused"`
 		Limit  *int32    `db:"concurrency_limit"`
 		Used   int32     `db:"used"`
 	}
-	if err := w.tx.all(ctx, &found, deploymentsFreeSQL+w.tx.s.dialect.list("uuid"), list); err != nil {
+	if err := w.tx.db.All(ctx, &found, deploymentsFreeSQL+w.tx.db.Dialect().List("uuid"), list); err != nil {
 		return fmt.Errorf("count the slots of deployments: %w", err)
 	}
 	for _, d := range found {

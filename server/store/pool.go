@@ -6,30 +6,32 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 // DefaultQueue is the queue that every pool has.
 const DefaultQueue = "default"
 
 type poolRow struct {
-	ID               uuid.UUID `db:"id"`
-	Name             string    `db:"name"`
-	Type             string    `db:"type"`
-	Description      string    `db:"description"`
-	ConcurrencyLimit *int32    `db:"concurrency_limit"`
-	Paused           bool      `db:"paused"`
-	TemplateVersion  int32     `db:"template_version"`
-	CreatedAt        stamp     `db:"created_at"`
-	UpdatedAt        stamp     `db:"updated_at"`
-	SlotsUsed        int32     `db:"slots_used"`
-	Project          string    `db:"project"`
+	ID               uuid.UUID     `db:"id"`
+	Name             string        `db:"name"`
+	Type             string        `db:"type"`
+	Description      string        `db:"description"`
+	ConcurrencyLimit *int32        `db:"concurrency_limit"`
+	Paused           bool          `db:"paused"`
+	TemplateVersion  int32         `db:"template_version"`
+	CreatedAt        database.Time `db:"created_at"`
+	UpdatedAt        database.Time `db:"updated_at"`
+	SlotsUsed        int32         `db:"slots_used"`
+	Project          string        `db:"project"`
 }
 
 func (r poolRow) pool() Pool {
 	return Pool{
 		ID: r.ID, Name: r.Name, Type: r.Type, Description: r.Description, ConcurrencyLimit: r.ConcurrencyLimit,
 		Paused: r.Paused, TemplateVersion: r.TemplateVersion, SlotsUsed: r.SlotsUsed, Project: r.Project,
-		CreatedAt: r.CreatedAt.time(), UpdatedAt: r.UpdatedAt.time(),
+		CreatedAt: r.CreatedAt.Time(), UpdatedAt: r.UpdatedAt.Time(),
 	}
 }
 
@@ -42,10 +44,10 @@ FROM pools p
 WHERE p.deleted_at IS NULL`
 
 // GetPool returns a pool by name.
-func (tx *Tx) GetPool(ctx context.Context, name string) (*Pool, error) {
+func (q Reader) GetPool(ctx context.Context, name string) (*Pool, error) {
 	var row poolRow
-	if err := tx.get(ctx, &row, poolSQL+" AND p.name = ?", name); err != nil {
-		return nil, found(err, "work pool %q", name)
+	if err := q.db.Get(ctx, &row, poolSQL+" AND p.name = ?", name); err != nil {
+		return nil, database.NotFoundError(err, "work pool %q", name)
 	}
 	p := row.pool()
 	return &p, nil
@@ -53,20 +55,20 @@ func (tx *Tx) GetPool(ctx context.Context, name string) (*Pool, error) {
 
 // ListPools lists pools by name: those of the names given, or all for nil. A pool that is left out does not show
 // in the cursor either.
-func (tx *Tx) ListPools(ctx context.Context, names []string, page Page) ([]Pool, string, error) {
-	after, err := page.after("pool")
+func (q Reader) ListPools(ctx context.Context, names []string, page Page) ([]Pool, string, error) {
+	after, err := page.After("pool")
 	if err != nil {
 		return nil, "", err
 	}
 	query, args := poolSQL+" AND p.name > ?", []any{after}
 	if names != nil {
-		query, args = query+" AND p.name IN "+tx.s.dialect.list("text"), append(args, listOf(names))
+		query, args = query+" AND p.name IN "+q.db.Dialect().List("text"), append(args, database.ListOf(names))
 	}
 	var rows []poolRow
-	if err := tx.all(ctx, &rows, query+" ORDER BY p.name LIMIT ?", append(args, page.size()+1)...); err != nil {
+	if err := q.db.All(ctx, &rows, query+" ORDER BY p.name LIMIT ?", append(args, page.Size()+1)...); err != nil {
 		return nil, "", fmt.Errorf("list work pools: %w", err)
 	}
-	rows, next := paged(rows, page, "pool", func(r poolRow) string { return r.Name })
+	rows, next := database.CutPage(rows, page, "pool", func(r poolRow) string { return r.Name })
 	pools := make([]Pool, len(rows))
 	for i, r := range rows {
 		pools[i] = r.pool()
@@ -84,7 +86,7 @@ ON CONFLICT DO NOTHING`
 
 // CreatePool creates a pool with its default queue and its first template version.
 func (tx *Tx) CreatePool(ctx context.Context, p NewPool, actor string) (*Pool, error) {
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -92,7 +94,7 @@ func (tx *Tx) CreatePool(ctx context.Context, p NewPool, actor string) (*Pool, e
 	if err != nil {
 		return nil, fmt.Errorf("make an id: %w", err)
 	}
-	n, err := tx.exec(
+	n, err := tx.db.Exec(
 		ctx,
 		insertPoolSQL,
 		id,
@@ -156,23 +158,23 @@ func (tx *Tx) UpdatePool(ctx context.Context, name string, c PoolUpdate, actor s
 	if c.Paused != nil {
 		p.Paused = *c.Paused
 	}
-	if p.UpdatedAt, err = tx.now(ctx); err != nil {
+	if p.UpdatedAt, err = tx.db.Now(ctx); err != nil {
 		return nil, err
 	}
-	if _, err := tx.exec(ctx, updatePoolSQL, p.Description, p.ConcurrencyLimit, p.Paused, p.UpdatedAt, actor, p.ID); err != nil {
+	if _, err := tx.db.Exec(ctx, updatePoolSQL, p.Description, p.ConcurrencyLimit, p.Paused, p.UpdatedAt, actor, p.ID); err != nil {
 		return nil, fmt.Errorf("update work pool %q: %w", name, err)
 	}
-	tx.hint(PoolTopic(name))
+	tx.db.Hint(PoolTopic(name))
 	return p, tx.poolUpdated(ctx, before, *p, actor)
 }
 
 // How a pool's row is locked. A claim and a change exclude each other, but not those who only refer to the
 // pool; a delete excludes everybody. Claims of an open pool exclude changes, but not each other.
 const (
-	poolForReference = "FOR KEY SHARE"
-	poolForClaims    = "FOR SHARE"
-	poolForChange    = "FOR NO KEY UPDATE"
-	poolForDelete    = "FOR UPDATE"
+	poolForReference       = "FOR KEY SHARE"
+	poolForUnlimitedClaims = "FOR SHARE"
+	poolForChange          = "FOR NO KEY UPDATE"
+	poolForDelete          = "FOR UPDATE"
 )
 
 type lockedPoolRow struct {
@@ -189,12 +191,12 @@ WHERE p.name = ?
 	AND p.deleted_at IS NULL`
 
 func (tx *Tx) lockPoolRow(ctx context.Context, name, how string) (lockedPoolRow, error) {
-	if err := tx.queueForPool(ctx, name, how); err != nil {
+	if err := tx.waitForPool(ctx, name, how); err != nil {
 		return lockedPoolRow{}, err
 	}
 	var p lockedPoolRow
-	if err := tx.get(ctx, &p, lockPoolRowSQL+tx.s.dialect.lock(how), name); err != nil {
-		return p, found(err, "work pool %q", name)
+	if err := tx.db.Get(ctx, &p, lockPoolRowSQL+tx.db.Dialect().Lock(how), name); err != nil {
+		return p, database.NotFoundError(err, "work pool %q", name)
 	}
 	return p, nil
 }
@@ -204,25 +206,25 @@ func (tx *Tx) lockPoolRow(ctx context.Context, name, how string) (lockedPoolRow,
 const poolsLock = 0x706f6f6c
 
 const (
-	besidePoolSQL = `
+	sharedPoolLockSQL = `
 SELECT 1 FROM pg_advisory_xact_lock_shared(?, hashtext(?))`
-	alonePoolSQL = `
+	exclusivePoolLockSQL = `
 SELECT 1 FROM pg_advisory_xact_lock(?, hashtext(?))`
 )
 
-// queueForPool waits for the turn to lock a pool's row. Whoever wants to share the lock of a row gets it past
+// waitForPool waits for the turn to lock a pool's row. Whoever wants to share the lock of a row gets it past
 // those who wait to have it alone, who would never get it while claims overlap; for an advisory lock they
 // stand in one line.
-func (tx *Tx) queueForPool(ctx context.Context, name, how string) error {
-	query := alonePoolSQL
+func (tx *Tx) waitForPool(ctx context.Context, name, how string) error {
+	query := exclusivePoolLockSQL
 	switch {
-	case tx.s.dialect == sqlite || how == poolForReference:
+	case tx.db.Dialect() == database.SQLite || how == poolForReference:
 		return nil
-	case how == poolForClaims:
-		query = besidePoolSQL
+	case how == poolForUnlimitedClaims:
+		query = sharedPoolLockSQL
 	}
 	var one int
-	if err := tx.get(ctx, &one, query, poolsLock, name); err != nil {
+	if err := tx.db.Get(ctx, &one, query, poolsLock, name); err != nil {
 		return fmt.Errorf("queue for work pool %q: %w", name, err)
 	}
 	return nil
@@ -258,17 +260,17 @@ func (tx *Tx) DeletePool(ctx context.Context, name string, force bool, actor str
 	if err != nil {
 		return err
 	}
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return err
 	}
 	// Deployments first: that waits for those who are creating runs of them, so that the next statement sees
 	// these runs.
-	deployments, err := tx.exec(ctx, markPoolDeploymentsDeletedSQL, now, now, actor, p.ID)
+	deployments, err := tx.db.Exec(ctx, markPoolDeploymentsDeletedSQL, now, now, actor, p.ID)
 	if err != nil {
 		return fmt.Errorf("delete the deployments of work pool %q: %w", name, err)
 	}
-	if _, err := tx.exec(ctx, markPoolDeletedSQL, now, now, actor, p.ID); err != nil {
+	if _, err := tx.db.Exec(ctx, markPoolDeletedSQL, now, now, actor, p.ID); err != nil {
 		return fmt.Errorf("delete work pool %q: %w", name, err)
 	}
 	if err := tx.deleted(ctx, AuditPool, name, name, deletion{force: force, deployments: deployments}, actor); err != nil {
@@ -297,7 +299,7 @@ func (tx *Tx) cancelLive(
 	args ...any,
 ) error {
 	var ids []uuid.UUID
-	if err := tx.all(ctx, &ids, query, args...); err != nil {
+	if err := tx.db.All(ctx, &ids, query, args...); err != nil {
 		return fmt.Errorf("list runs that are not finished: %w", err)
 	}
 	if len(ids) == 0 {

@@ -2,9 +2,10 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
+
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 // OwnedKind is a kind of thing that belongs to a project.
@@ -48,7 +49,7 @@ func (tx *Tx) ListOwned(ctx context.Context, project string) (Owned, error) {
 		OwnedPool: poolsOfProjectSQL, OwnedVariable: variablesOfProjectSQL, OwnedDeployment: deploymentsOfProjectSQL,
 	} {
 		var names []string
-		if err := tx.all(ctx, &names, query, project); err != nil {
+		if err := tx.db.All(ctx, &names, query, project); err != nil {
 			return nil, fmt.Errorf("list the %s of project %q: %w", kind, project, err)
 		}
 		owned[kind] = names
@@ -107,27 +108,29 @@ func (tx *Tx) UpdateProject(ctx context.Context, o Ownership, actor string) (bef
 		read, write, kind = deploymentProjectSQL, ownDeploymentSQL, AuditDeployment
 	}
 	var was struct {
-		Project sql.NullString `db:"project"`
+		Project *string `db:"project"`
 		Pool    string         `db:"pool"`
 	}
-	if err := tx.get(ctx, &was, read, o.Name); err != nil {
-		return "", found(err, "%q of the %s", o.Name, o.Kind)
+	if err := tx.db.Get(ctx, &was, read, o.Name); err != nil {
+		return "", database.NotFoundError(err, "%q of the %s", o.Name, o.Kind)
 	}
-	if _, err := tx.exec(ctx, write, o.Project, o.Name); err != nil {
+	if _, err := tx.db.Exec(ctx, write, o.Project, o.Name); err != nil {
 		return "", fmt.Errorf("give %q of the %s to project %q: %w", o.Name, o.Kind, o.Project, err)
 	}
-	if o.New {
-		return was.Project.String, nil
+	if was.Project != nil {
+		before = *was.Project
 	}
-	d, err := tx.differ(ctx)
+	if o.New {
+		return before, nil
+	}
+
+	d, err := tx.newChangeSet(ctx)
 	if err != nil {
 		return "", err
 	}
-	d.field("project", filled(was.Project.String), o.Project)
-	return was.Project.String, tx.changed(
-		ctx,
-		d,
-		AuditEntry{Actor: actor, Action: AuditUpdate, Kind: kind, Name: o.Name, Pool: was.Pool},
+	d.field("project", valueOrNil(before), o.Project)
+	return before, tx.auditChanges(
+		ctx, d, AuditEntry{Actor: actor, Action: AuditUpdate, Kind: kind, Name: o.Name, Pool: was.Pool},
 	)
 }
 
@@ -140,11 +143,11 @@ SELECT 1 FROM pg_advisory_xact_lock(?)`
 // LockApply lets one description be applied at a time, on however many servers: the next one begins when the
 // transaction has ended, and sees all that it did.
 func (tx *Tx) LockApply(ctx context.Context) error {
-	if tx.s.dialect == sqlite {
+	if tx.db.Dialect() == database.SQLite {
 		return nil // its transactions follow each other
 	}
 	var one int
-	if err := tx.get(ctx, &one, holdApplySQL, applyLock); err != nil {
+	if err := tx.db.Get(ctx, &one, holdApplySQL, applyLock); err != nil {
 		return fmt.Errorf("wait for another apply: %w", err)
 	}
 	return nil
@@ -168,8 +171,8 @@ WHERE name = ?`
 // ends.
 func (tx *Tx) LockVariable(ctx context.Context, name string) (*Variable, error) {
 	var held string
-	err := tx.get(ctx, &held, holdVariableSQL+tx.s.dialect.lock("FOR UPDATE"), name)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	err := tx.db.Get(ctx, &held, holdVariableSQL+tx.db.Dialect().Lock("FOR UPDATE"), name)
+	if err != nil && !errors.Is(err, database.ErrNoRows) {
 		return nil, fmt.Errorf("hold variable %q: %w", name, err)
 	}
 	return tx.GetVariable(ctx, name)

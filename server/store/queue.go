@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 type queueRow struct {
@@ -26,13 +28,13 @@ WHERE q.pool_id = ?
 ORDER BY q.priority, q.name`
 
 // ListQueues lists the pool's queues by priority.
-func (tx *Tx) ListQueues(ctx context.Context, pool string) ([]Queue, error) {
-	p, err := tx.poolRef(ctx, pool)
+func (q Reader) ListQueues(ctx context.Context, pool string) ([]Queue, error) {
+	p, err := q.poolRef(ctx, pool)
 	if err != nil {
 		return nil, err
 	}
 	var rows []queueRow
-	if err := tx.all(ctx, &rows, listQueuesSQL, p); err != nil {
+	if err := q.db.All(ctx, &rows, listQueuesSQL, p); err != nil {
 		return nil, fmt.Errorf("list the queues of work pool %q: %w", pool, err)
 	}
 	queues := make([]Queue, len(rows))
@@ -51,10 +53,10 @@ FROM pools
 WHERE name = ?
 	AND deleted_at IS NULL`
 
-func (tx *Tx) poolRef(ctx context.Context, name string) (uuid.UUID, error) {
+func (q Reader) poolRef(ctx context.Context, name string) (uuid.UUID, error) {
 	var id uuid.UUID
-	if err := tx.get(ctx, &id, poolIDSQL, name); err != nil {
-		return id, found(err, "work pool %q", name)
+	if err := q.db.Get(ctx, &id, poolIDSQL, name); err != nil {
+		return id, database.NotFoundError(err, "work pool %q", name)
 	}
 	return id, nil
 }
@@ -86,7 +88,7 @@ func (tx *Tx) addQueue(ctx context.Context, q Queue, actor string) (*Queue, erro
 	if err != nil {
 		return nil, err
 	}
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +97,7 @@ func (tx *Tx) addQueue(ctx context.Context, q Queue, actor string) (*Queue, erro
 	}
 	q.Priority = max(q.Priority, 1)
 	var made []uuid.UUID
-	if err := tx.all(ctx, &made, insertQueueSQL, q.ID, p.ID, q.Name, q.Priority, q.ConcurrencyLimit, q.Paused, now, actor); err != nil {
+	if err := tx.db.All(ctx, &made, insertQueueSQL, q.ID, p.ID, q.Name, q.Priority, q.ConcurrencyLimit, q.Paused, now, actor); err != nil {
 		return nil, fmt.Errorf("create queue %q of work pool %q: %w", q.Name, q.Pool, err)
 	}
 	if len(made) == 0 {

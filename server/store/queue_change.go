@@ -14,8 +14,8 @@ type QueueUpdate struct {
 }
 
 // GetQueue returns a queue of a pool.
-func (tx *Tx) GetQueue(ctx context.Context, pool, name string) (*Queue, error) {
-	queues, err := tx.ListQueues(ctx, pool)
+func (q Reader) GetQueue(ctx context.Context, pool, name string) (*Queue, error) {
+	queues, err := q.ListQueues(ctx, pool)
 	if err != nil {
 		return nil, err
 	}
@@ -62,10 +62,10 @@ func (tx *Tx) UpdateQueue(
 	if c.Paused != nil {
 		q.Paused = *c.Paused
 	}
-	if _, err := tx.exec(ctx, updateQueueSQL, q.Priority, q.ConcurrencyLimit, q.Paused, q.ID); err != nil {
+	if _, err := tx.db.Exec(ctx, updateQueueSQL, q.Priority, q.ConcurrencyLimit, q.Paused, q.ID); err != nil {
 		return nil, fmt.Errorf("change queue %q of work pool %q: %w", name, pool, err)
 	}
-	tx.hint(PoolTopic(pool))
+	tx.db.Hint(PoolTopic(pool))
 	return q, tx.queueChanged(ctx, AuditUpdate, before, *q, actor)
 }
 
@@ -99,7 +99,7 @@ func (tx *Tx) DeleteQueue(ctx context.Context, pool, name, actor string) error {
 		Deployments int `db:"deployments"`
 		Runs        int `db:"runs"`
 	}
-	if err := tx.get(ctx, &users, queueUsersSQL, q.ID, q.ID); err != nil {
+	if err := tx.db.Get(ctx, &users, queueUsersSQL, q.ID, q.ID); err != nil {
 		return fmt.Errorf("look for what uses queue %q: %w", name, err)
 	}
 	if users.Deployments > 0 || users.Runs > 0 {
@@ -111,11 +111,11 @@ func (tx *Tx) DeleteQueue(ctx context.Context, pool, name, actor string) error {
 			users.Runs,
 		)}
 	}
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := tx.exec(ctx, deleteQueueSQL, now, q.ID); err != nil {
+	if _, err := tx.db.Exec(ctx, deleteQueueSQL, now, q.ID); err != nil {
 		return fmt.Errorf("delete queue %q of work pool %q: %w", name, pool, err)
 	}
 	return tx.deleted(ctx, AuditQueue, name, pool, deletion{}, actor)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 // Raiser works out the value that a job variable would have in the next attempt; false where it can not be
@@ -30,8 +31,8 @@ type RaiseRequest struct {
 // RaisedValue is a job variable's value in an attempt and the one for the next.
 type RaisedValue struct{ From, To json.RawMessage }
 
-// raising is what the next attempt of a run could be given: as people are told, and as the run keeps it.
-type raising struct {
+// memoryRaise is what the next attempt of a run could be given: as people are told, and as the run keeps it.
+type memoryRaise struct {
 	shown lifecycle.MemoryRaise
 	kept  string
 }
@@ -53,7 +54,7 @@ func (b *reportBatch) findRaise(ctx context.Context, tx *Tx, a *liveAttempt, run
 	policy := run.policy().OOM
 	a.raise = nil
 	if r.Kind != ReportEnded || r.Outcome.Category != lifecycle.OOM || policy == nil ||
-		run.Spent.v.OOM >= policy.Max ||
+		run.Spent.V.OOM >= policy.Max ||
 		tx.s.raise == nil {
 		return nil
 	}
@@ -65,11 +66,11 @@ func (b *reportBatch) findRaise(ctx context.Context, tx *Tx, a *liveAttempt, run
 	if err != nil {
 		return fmt.Errorf("keep the raised value of %q: %w", policy.Variable, err)
 	}
-	a.raise = &raising{
+	a.raise = &memoryRaise{
 		shown: lifecycle.MemoryRaise{
 			Variable: policy.Variable,
-			From:     plain(value.From),
-			To:       plain(value.To),
+			From:     unquoted(value.From),
+			To:       unquoted(value.To),
 		}, kept: string(kept),
 	}
 	return nil
@@ -81,23 +82,23 @@ func (tx *Tx) raised(
 	policy lifecycle.OOMPolicy,
 ) (*RaisedValue, error) {
 	var row struct {
-		Template            document `db:"template"`
-		DeploymentVariables document `db:"deployment_variables"`
-		FrozenVariables     texts    `db:"frozen_variables"`
-		RunVariables        document `db:"run_variables"`
-		Raised              document `db:"raised"`
-		Stored              document `db:"stored"`
+		Template            database.JSON    `db:"template"`
+		DeploymentVariables database.JSON    `db:"deployment_variables"`
+		FrozenVariables     database.Strings `db:"frozen_variables"`
+		RunVariables        database.JSON    `db:"run_variables"`
+		Raised              database.JSON    `db:"raised"`
+		Stored              database.JSON    `db:"stored"`
 	}
-	if err := tx.get(ctx, &row, raiseSQL, attempt); err != nil {
+	if err := tx.db.Get(ctx, &row, raiseSQL, attempt); err != nil {
 		return nil, fmt.Errorf("read what attempt %s was rendered from: %w", attempt, err)
 	}
-	frozen, err := frozenObject(row.DeploymentVariables, row.FrozenVariables.v)
+	frozen, err := frozenObject(row.DeploymentVariables, row.FrozenVariables.V)
 	if err != nil {
 		return nil, err
 	}
 	value, ok := tx.s.raise(RaiseRequest{
-		Policy: policy, Template: row.Template.raw(), DeploymentVariables: row.DeploymentVariables.raw(), Frozen: frozen,
-		RunVariables: row.RunVariables.raw(), Raised: row.Raised.raw(), Stored: row.Stored.raw(),
+		Policy: policy, Template: row.Template.Raw(), DeploymentVariables: row.DeploymentVariables.Raw(), Frozen: frozen,
+		RunVariables: row.RunVariables.Raw(), Raised: row.Raised.Raw(), Stored: row.Stored.Raw(),
 	})
 	if !ok {
 		return nil, nil
@@ -105,8 +106,8 @@ func (tx *Tx) raised(
 	return &value, nil
 }
 
-// plain is a value without the quotes of a string.
-func plain(v json.RawMessage) string {
+// unquoted is a value without the quotes of a string.
+func unquoted(v json.RawMessage) string {
 	var text string
 	if json.Unmarshal(v, &text) == nil {
 		return text

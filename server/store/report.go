@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 // Report carries out what workers say of attempts, one answer per report, in order. What each report does is
@@ -64,8 +65,8 @@ func (b *reportBatch) apply(tx *Tx, a *liveAttempt, run *lockedRun, r Report, ac
 		sum := sha256.Sum256(r.Manifest)
 		manifestHash = hex.EncodeToString(sum[:])
 	}
-	r.Diagnosis = clean(r.Diagnosis)
-	r.Outcome.Message = clean(r.Outcome.Message)
+	r.Diagnosis = database.CleanText(r.Diagnosis)
+	r.Outcome.Message = database.CleanText(r.Outcome.Message)
 	d := lifecycle.Decide(a.standing(run), lifecycle.Report{
 		Kind: r.Kind, Epoch: r.Epoch, Manifest: manifestHash, JobUID: r.JobUID, JobName: r.JobName, Node: r.Node,
 		Diagnosis: r.Diagnosis, Outcome: r.Outcome,
@@ -83,7 +84,7 @@ func (b *reportBatch) apply(tx *Tx, a *liveAttempt, run *lockedRun, r Report, ac
 		if manifestHash != "" && r.Kind == ReportManifest {
 			manifest := string(r.Manifest)
 			a.Manifest, a.ManifestHash = &manifest, manifestHash
-			run.TemplateTimeoutUS, run.TemplateInfrastructureMax = microseconds(
+			run.TemplateTimeoutUS, run.TemplateInfrastructureMax = database.Microseconds(
 				r.Timeout,
 			), r.InfrastructureMax
 			run.changed = true
@@ -97,7 +98,7 @@ func (b *reportBatch) apply(tx *Tx, a *liveAttempt, run *lockedRun, r Report, ac
 }
 
 // changed says what has become known of an attempt by a report, nil for nothing.
-func (b *reportBatch) changed(before, a *liveAttempt, due stamp, run *lockedRun, r Report) *AttemptChange {
+func (b *reportBatch) changed(before, a *liveAttempt, due database.Time, run *lockedRun, r Report) *AttemptChange {
 	c := &AttemptChange{Pool: run.Pool, Run: run.StateType}
 	if before.SubmittedAt == nil {
 		c.Dispatched = between(&due, a.SubmittedAt)
@@ -107,7 +108,7 @@ func (b *reportBatch) changed(before, a *liveAttempt, due stamp, run *lockedRun,
 	}
 	if before.EndedAt == nil && a.EndedAt != nil && !a.HandedBack {
 		c.Ran = between(a.RunningAt, a.EndedAt)
-		c.Recorded = between((*stamp)(r.At), stampOf(&b.now))
+		c.Recorded = between((*database.Time)(r.At), database.TimeOf(&b.now))
 		c.Outcome = &lifecycle.Outcome{
 			Succeeded: a.Succeeded,
 			Category:  a.Category,
@@ -123,18 +124,18 @@ func (b *reportBatch) changed(before, a *liveAttempt, due stamp, run *lockedRun,
 
 // between is nil where one of the times is not known; clocks of two machines may disagree, but nothing takes
 // less than no time.
-func between(from, to *stamp) *time.Duration {
+func between(from, to *database.Time) *time.Duration {
 	if from == nil || to == nil {
 		return nil
 	}
-	d := max(0, to.time().Sub(from.time()))
+	d := max(0, to.Time().Sub(from.Time()))
 	return &d
 }
 
 func (a *liveAttempt) standing(run *lockedRun) lifecycle.CurrentState {
 	standing := lifecycle.CurrentState{
 		Run: run.StateType, CancelReason: run.CancelReason, Phase: a.Phase, Epoch: a.Epoch, Manifest: a.ManifestHash,
-		JobUID: a.JobUID, Started: a.RunningAt != nil, HandedBack: a.HandedBack, Policy: run.policy(), RetriesUsed: run.Spent.v,
+		JobUID: a.JobUID, Started: a.RunningAt != nil, HandedBack: a.HandedBack, Policy: run.policy(), RetriesUsed: run.Spent.V,
 		Random: rand.Float64(),
 		Outcome: lifecycle.Outcome{
 			Succeeded: a.Succeeded,
@@ -158,14 +159,14 @@ func (b *reportBatch) change(a *liveAttempt, r Report, d lifecycle.Decision) {
 	}
 	for to, from := range map[*string]string{&a.JobNamespace: r.JobNamespace, &a.JobName: r.JobName, &a.Node: r.Node} {
 		if from != "" {
-			*to = clean(from)
+			*to = database.CleanText(from)
 		}
 	}
 	if r.Kind == ReportPending || r.Kind == ReportRunning {
 		a.Diagnosis = r.Diagnosis
 	}
 	if r.LastLines != "" {
-		lines := clean(r.LastLines)
+		lines := database.CleanText(r.LastLines)
 		a.LastLines = &lines
 	}
 }
@@ -180,8 +181,8 @@ func (b *reportBatch) started(a *liveAttempt, run *lockedRun, r Report) {
 		run.StartedAt, run.changed = at, true
 	}
 	if limit := run.timeout(); run.TimeoutAt == nil && limit != nil {
-		deadline := at.time().Add(*duration(limit))
-		run.TimeoutAt, run.changed = stampOf(&deadline), true
+		deadline := at.Time().Add(*database.Duration(limit))
+		run.TimeoutAt, run.changed = database.TimeOf(&deadline), true
 	}
 }
 
@@ -189,7 +190,7 @@ func (b *reportBatch) started(a *liveAttempt, run *lockedRun, r Report) {
 func (b *reportBatch) ended(tx *Tx, a *liveAttempt, run *lockedRun, r Report, d lifecycle.Decision) {
 	a.EndedAt = b.at(a, r)
 	run.changed = true
-	tx.hint(PoolTopic(run.Pool))
+	tx.db.Hint(PoolTopic(run.Pool))
 	if d.HandedBack {
 		a.HandedBack = true
 		run.Attempt = a.Number - 1 // due since when it was: it keeps its place in line
@@ -197,23 +198,23 @@ func (b *reportBatch) ended(tx *Tx, a *liveAttempt, run *lockedRun, r Report, d 
 	}
 	o := d.Outcome.Outcome
 	a.Succeeded, a.ExitCode, a.Category, a.Message = o.Succeeded, o.ExitCode, o.Category, o.Message
-	run.ExitCode, run.Category, run.Spent.v = o.ExitCode, o.Category, d.Outcome.RetriesUsed
+	run.ExitCode, run.Category, run.Spent.V = o.ExitCode, o.Category, d.Outcome.RetriesUsed
 	if d.Outcome.MemoryRaised {
 		run.Raised = &a.raise.kept
 	}
 	if d.Outcome.Retry {
-		run.DueAt = stamp(b.now.Add(d.Outcome.RetryAfter))
+		run.DueAt = database.Time(b.now.Add(d.Outcome.RetryAfter))
 	}
 }
 
 // at is when it happened: what the cluster says, within what can be.
-func (b *reportBatch) at(a *liveAttempt, r Report) *stamp {
+func (b *reportBatch) at(a *liveAttempt, r Report) *database.Time {
 	at := b.now
 	if r.At != nil && r.At.Before(at) {
 		at = *r.At
 	}
-	if at.Before(a.ClaimedAt.time()) {
-		at = a.ClaimedAt.time()
+	if at.Before(a.ClaimedAt.Time()) {
+		at = a.ClaimedAt.Time()
 	}
-	return stampOf(&at)
+	return database.TimeOf(&at)
 }

@@ -2,13 +2,14 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 // Result is what a workload says has come out of it.
@@ -33,7 +34,7 @@ type ResultAndProgress struct {
 }
 
 // Served by the unique index of attempts on run_id and number.
-const tellingAttemptSQL = `
+const lockActiveAttemptSQL = `
 SELECT a.id, a.number
 FROM runs r
 JOIN attempts a ON a.run_id = r.id AND a.number = r.attempt
@@ -41,15 +42,15 @@ WHERE r.id = ?
 	AND a.ended_at IS NULL
 	AND NOT a.handed_back`
 
-// telling returns the number of the attempt of a run that is under way, which it keeps from ending until the
+// lockActiveAttempt returns the number of the attempt of a run that is under way, which it keeps from ending until the
 // transaction does. With an attempt given it must be that one.
-func (tx *Tx) telling(ctx context.Context, run, attempt uuid.UUID) (int32, error) {
+func (tx *Tx) lockActiveAttempt(ctx context.Context, run, attempt uuid.UUID) (int32, error) {
 	var row struct {
 		ID     uuid.UUID `db:"id"`
 		Number int32     `db:"number"`
 	}
-	err := tx.get(ctx, &row, tellingAttemptSQL+tx.s.dialect.lock("FOR SHARE OF a"), run)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	err := tx.db.Get(ctx, &row, lockActiveAttemptSQL+tx.db.Dialect().Lock("FOR SHARE OF a"), run)
+	if err != nil && !errors.Is(err, database.ErrNoRows) {
 		return 0, fmt.Errorf("look for the attempt of run %s that is under way: %w", run, err)
 	}
 	if err == nil && (attempt == uuid.Nil || attempt == row.ID) {
@@ -92,18 +93,18 @@ SET percent = excluded.percent,
 // UpsertResult stores the result of a run whose attempt is under way; the last one said counts. attempt is
 // uuid.Nil for whichever it is.
 func (tx *Tx) UpsertResult(ctx context.Context, run, attempt uuid.UUID, value json.RawMessage) (*Result, error) {
-	number, err := tx.telling(ctx, run, attempt)
+	number, err := tx.lockActiveAttempt(ctx, run, attempt)
 	if err != nil {
 		return nil, err
 	}
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := tx.exec(ctx, setResultSQL, run, document(value), number, now); err != nil {
+	if _, err := tx.db.Exec(ctx, setResultSQL, run, database.JSON(value), number, now); err != nil {
 		return nil, fmt.Errorf("store the result of run %s: %w", run, err)
 	}
-	tx.hint(RunTopic(run))
+	tx.db.Hint(RunTopic(run))
 	return &Result{Value: value, Attempt: number, At: now}, nil
 }
 
@@ -114,55 +115,55 @@ func (tx *Tx) UpsertProgress(
 	percent *float64,
 	message string,
 ) (*Progress, error) {
-	number, err := tx.telling(ctx, run, attempt)
+	number, err := tx.lockActiveAttempt(ctx, run, attempt)
 	if err != nil {
 		return nil, err
 	}
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
-	message = clean(message)
-	if _, err := tx.exec(ctx, setProgressSQL, run, percent, message, number, now); err != nil {
+	message = database.CleanText(message)
+	if _, err := tx.db.Exec(ctx, setProgressSQL, run, percent, message, number, now); err != nil {
 		return nil, fmt.Errorf("store the progress of run %s: %w", run, err)
 	}
-	tx.hint(RunTopic(run))
+	tx.db.Hint(RunTopic(run))
 	return &Progress{Percent: percent, Message: message, Attempt: number, At: now}, nil
 }
 
-const toldSQL = `
+const resultAndProgressSQL = `
 SELECT result, result_attempt, result_at, percent, COALESCE(message, '') AS message, progress_attempt, progress_at
 FROM run_results
 WHERE run_id = ?`
 
 // GetResultAndProgress returns what the workload of a run has said of itself.
-func (tx *Tx) GetResultAndProgress(ctx context.Context, run uuid.UUID) (ResultAndProgress, error) {
+func (q Reader) GetResultAndProgress(ctx context.Context, run uuid.UUID) (ResultAndProgress, error) {
 	var row struct {
-		Result          document `db:"result"`
-		ResultAttempt   *int32   `db:"result_attempt"`
-		ResultAt        *stamp   `db:"result_at"`
-		Percent         *float64 `db:"percent"`
-		Message         string   `db:"message"`
-		ProgressAttempt *int32   `db:"progress_attempt"`
-		ProgressAt      *stamp   `db:"progress_at"`
+		Result          database.JSON  `db:"result"`
+		ResultAttempt   *int32         `db:"result_attempt"`
+		ResultAt        *database.Time `db:"result_at"`
+		Percent         *float64       `db:"percent"`
+		Message         string         `db:"message"`
+		ProgressAttempt *int32         `db:"progress_attempt"`
+		ProgressAt      *database.Time `db:"progress_at"`
 	}
 	var told ResultAndProgress
-	err := tx.get(ctx, &row, toldSQL, run)
-	if errors.Is(err, sql.ErrNoRows) {
+	err := q.db.Get(ctx, &row, resultAndProgressSQL, run)
+	if errors.Is(err, database.ErrNoRows) {
 		return told, nil
 	}
 	if err != nil {
 		return told, fmt.Errorf("read what run %s has said: %w", run, err)
 	}
 	if row.ResultAt != nil {
-		told.Result = &Result{Value: row.Result.raw(), Attempt: *row.ResultAttempt, At: row.ResultAt.time()}
+		told.Result = &Result{Value: row.Result.Raw(), Attempt: *row.ResultAttempt, At: row.ResultAt.Time()}
 	}
 	if row.ProgressAt != nil {
 		told.Progress = &Progress{
 			Percent: row.Percent,
 			Message: row.Message,
 			Attempt: *row.ProgressAttempt,
-			At:      row.ProgressAt.time(),
+			At:      row.ProgressAt.Time(),
 		}
 	}
 	return told, nil

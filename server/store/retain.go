@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 // Retention is for how long what has ended is kept; 0 is for ever.
@@ -40,8 +42,8 @@ const (
 	idSlack = time.Hour
 )
 
-// errBusy: another server is at it.
-var errBusy = errors.New("another server removes what is not kept")
+// errRetentionRunning: another server is at it.
+var errRetentionRunning = errors.New("another server removes what is not kept")
 
 // Expire removes what has been kept for long enough, in small batches, until nothing is left to remove. Every
 // server may call it at any time: one of them works, the others return at once. What is live is never
@@ -58,7 +60,7 @@ func (s *Store) Expire(ctx context.Context, keep Retention) (Expired, error) {
 		{"remove old entries of the audit", s.retainAudit},
 	} {
 		err := step.do(ctx, keep, &removed)
-		if errors.Is(err, errBusy) {
+		if errors.Is(err, errRetentionRunning) {
 			return removed, nil
 		}
 		if err != nil {
@@ -68,10 +70,10 @@ func (s *Store) Expire(ctx context.Context, keep Retention) (Expired, error) {
 	return removed, nil
 }
 
-// alone carries out a step in a transaction that no other server has at the same time.
-func (s *Store) alone(ctx context.Context, step func(*Tx) error) error {
+// lockRetention carries out a step in a transaction that no other server has at the same time.
+func (s *Store) inRetentionTx(ctx context.Context, step func(*Tx) error) error {
 	return s.InTx(ctx, func(tx *Tx) error {
-		if err := tx.alone(ctx); err != nil {
+		if err := tx.lockRetention(ctx); err != nil {
 			return err
 		}
 		return step(tx)
@@ -87,7 +89,7 @@ func (s *Store) batches(
 ) error {
 	for {
 		var n int64
-		err := s.alone(ctx, func(tx *Tx) (err error) {
+		err := s.inRetentionTx(ctx, func(tx *Tx) (err error) {
 			n, err = step(tx)
 			return err
 		})
@@ -110,17 +112,17 @@ func (s *Store) batches(
 const aloneSQL = `
 SELECT pg_try_advisory_xact_lock(?)`
 
-// alone makes sure that no other server does the same until the transaction ends.
-func (tx *Tx) alone(ctx context.Context) error {
-	if tx.s.dialect == sqlite {
+// lockRetention makes sure that no other server does the same until the transaction ends.
+func (tx *Tx) lockRetention(ctx context.Context) error {
+	if tx.db.Dialect() == database.SQLite {
 		return nil // its process has the file for itself
 	}
 	var got bool
-	if err := tx.get(ctx, &got, aloneSQL, retainLock); err != nil {
+	if err := tx.db.Get(ctx, &got, aloneSQL, retainLock); err != nil {
 		return fmt.Errorf("take the lock of retention: %w", err)
 	}
 	if !got {
-		return errBusy
+		return errRetentionRunning
 	}
 	return nil
 }
@@ -154,18 +156,18 @@ func (s *Store) retainRuns(ctx context.Context, keep Retention, removed *Expired
 	}
 	var last uuid.UUID // beyond it nothing is left: what was passed over is still live
 	return s.batches(ctx, retainRuns, &removed.Runs, func(tx *Tx) (int64, error) {
-		now, err := tx.now(ctx)
+		now, err := tx.db.Now(ctx)
 		if err != nil {
 			return 0, err
 		}
 		before := now.Add(-keep.Runs)
 		var ids []uuid.UUID
-		query := oldRunsSQL + tx.s.dialect.lock("FOR UPDATE SKIP LOCKED")
-		if err := tx.all(ctx, &ids, query, last, firstID(before.Add(idSlack)), before, retainRuns); err != nil ||
+		query := oldRunsSQL + tx.db.Dialect().Lock("FOR UPDATE SKIP LOCKED")
+		if err := tx.db.All(ctx, &ids, query, last, firstID(before.Add(idSlack)), before, retainRuns); err != nil ||
 			len(ids) == 0 {
 			return 0, err
 		}
-		if _, err := tx.exec(ctx, deleteRunsSQL+tx.s.dialect.list("uuid"), listOf(ids)); err != nil {
+		if _, err := tx.db.Exec(ctx, deleteRunsSQL+tx.db.Dialect().List("uuid"), database.ListOf(ids)); err != nil {
 			return 0, err
 		}
 		last = ids[len(ids)-1]
@@ -183,11 +185,11 @@ func (s *Store) retainAudit(ctx context.Context, keep Retention, removed *Expire
 		return nil
 	}
 	return s.batches(ctx, retainRows, &removed.Audit, func(tx *Tx) (int64, error) {
-		now, err := tx.now(ctx)
+		now, err := tx.db.Now(ctx)
 		if err != nil {
 			return 0, err
 		}
 		before := now.Add(-keep.Audit)
-		return tx.exec(ctx, oldAuditSQL, firstID(before.Add(idSlack)), before, retainRows)
+		return tx.db.Exec(ctx, oldAuditSQL, firstID(before.Add(idSlack)), before, retainRows)
 	})
 }

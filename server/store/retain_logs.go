@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lib/pq"
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 const (
@@ -24,7 +24,7 @@ const (
 
 // retainLogs makes the partitions of the next days and removes output that has been kept for long enough.
 func (s *Store) retainLogs(ctx context.Context, keep Retention, removed *Expired) error {
-	if s.dialect == sqlite {
+	if s.db.Dialect() == database.SQLite {
 		return s.retainChunks(ctx, logTable, keep, removed)
 	}
 	if err := s.makePartitions(ctx); err != nil {
@@ -69,9 +69,9 @@ type partition struct {
 
 func (p partition) end() time.Time { return p.day.AddDate(0, 0, 1) }
 
-func (tx *Tx) logPartitions(ctx context.Context) ([]partition, error) {
+func (q Reader) logPartitions(ctx context.Context) ([]partition, error) {
 	var names []string
-	if err := tx.all(ctx, &names, logPartitionsSQL); err != nil {
+	if err := q.db.All(ctx, &names, logPartitionsSQL); err != nil {
 		return nil, fmt.Errorf("list the partitions of output: %w", err)
 	}
 	var list []partition
@@ -89,8 +89,8 @@ func (tx *Tx) logPartitions(ctx context.Context) ([]partition, error) {
 // already, as nobody was there to make its partition, gets none.
 func (s *Store) makePartitions(ctx context.Context) error {
 	var missing []time.Time
-	err := s.alone(ctx, func(tx *Tx) error {
-		now, err := tx.now(ctx)
+	err := s.inRetentionTx(ctx, func(tx *Tx) error {
+		now, err := tx.db.Now(ctx)
 		if err != nil {
 			return err
 		}
@@ -119,21 +119,21 @@ func (s *Store) makePartition(ctx context.Context, day time.Time) error {
 	const bound = "2006-01-02 15:04:05+00"
 	create := fmt.Sprintf(
 		"CREATE TABLE IF NOT EXISTS %s PARTITION OF log_chunks FOR VALUES FROM ('%s') TO ('%s')",
-		pq.QuoteIdentifier(
+		database.QuoteIdentifier(
 			logPartition+day.Format(logDay),
 		),
 		day.Format(bound),
 		day.AddDate(0, 0, 1).Format(bound),
 	)
-	err := s.alone(ctx, func(tx *Tx) error {
+	err := s.inRetentionTx(ctx, func(tx *Tx) error {
 		if err := tx.hurry(ctx); err != nil {
 			return err
 		}
-		_, err := tx.exec(ctx, create)
+		_, err := tx.db.Exec(ctx, create)
 		return err
 	})
-	if gaveWay(err) || holdsAlready(err) {
-		s.log.Debug("no partition of output was made", "day", day.Format(time.DateOnly), "reason", err)
+	if database.IsLockTimeout(err) || database.IsCheckViolation(err) {
+		s.db.Log().Debug("no partition of output was made", "day", day.Format(time.DateOnly), "reason", err)
 		return nil
 	}
 	return err
@@ -141,14 +141,14 @@ func (s *Store) makePartition(ctx context.Context, day time.Time) error {
 
 // hurry bounds how long the transaction waits for locks.
 func (tx *Tx) hurry(ctx context.Context) error {
-	_, err := tx.exec(ctx, "SET LOCAL lock_timeout = '"+partitionWait+"'")
+	_, err := tx.db.Exec(ctx, "SET LOCAL lock_timeout = '"+partitionWait+"'")
 	return err
 }
 
 // oldPartitions lists those that are over for long enough.
 func (s *Store) oldPartitions(ctx context.Context, keep Retention) ([]partition, error) {
-	tx := s.view()
-	now, err := tx.now(ctx)
+	tx := s.session()
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -173,23 +173,23 @@ SELECT EXISTS (
 // dropPartition drops a partition, unless it holds output of a run that has not ended, or others are in the
 // way.
 func (s *Store) dropPartition(ctx context.Context, p partition) (dropped bool, err error) {
-	table := pq.QuoteIdentifier(p.table)
-	err = s.alone(ctx, func(tx *Tx) error {
+	table := database.QuoteIdentifier(p.table)
+	err = s.inRetentionTx(ctx, func(tx *Tx) error {
 		dropped = false
 		if err := tx.hurry(ctx); err != nil {
 			return err
 		}
 		var live bool
-		if err := tx.get(ctx, &live, fmt.Sprintf(holdsLiveSQL, table), firstID(p.end().Add(idSlack))); err != nil ||
+		if err := tx.db.Get(ctx, &live, fmt.Sprintf(holdsLiveSQL, table), firstID(p.end().Add(idSlack))); err != nil ||
 			live {
 			return err
 		}
-		_, err := tx.exec(ctx, "DROP TABLE "+table)
+		_, err := tx.db.Exec(ctx, "DROP TABLE "+table)
 		dropped = err == nil
 		return err
 	})
-	if gaveWay(err) {
-		s.log.Debug("a partition of output is kept for now", "partition", p.table, "reason", err)
+	if database.IsLockTimeout(err) {
+		s.db.Log().Debug("a partition of output is kept for now", "partition", p.table, "reason", err)
 		return false, nil
 	}
 	return dropped, err
@@ -220,11 +220,11 @@ func (s *Store) retainChunks(ctx context.Context, table string, keep Retention, 
 	}
 	query := fmt.Sprintf(oldChunksSQL, table)
 	return s.batches(ctx, retainRows, &removed.LogChunks, func(tx *Tx) (int64, error) {
-		now, err := tx.now(ctx)
+		now, err := tx.db.Now(ctx)
 		if err != nil {
 			return 0, err
 		}
 		before := now.Add(-keep.Logs)
-		return tx.exec(ctx, query, firstID(before.Add(idSlack)), before, retainRows)
+		return tx.db.Exec(ctx, query, firstID(before.Add(idSlack)), before, retainRows)
 	})
 }

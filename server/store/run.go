@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 type runRow struct {
@@ -20,16 +21,16 @@ type runRow struct {
 	StateType      lifecycle.StateType `db:"state_type"`
 	StateName      string              `db:"state_name"`
 	StateMessage   string              `db:"state_message"`
-	StateAt        stamp               `db:"state_at"`
-	Parameters     document            `db:"parameters"`
-	JobVariables   document            `db:"job_variables"`
-	Tags           texts               `db:"tags"`
-	ScheduledTime  stamp               `db:"scheduled_time"`
-	DueAt          stamp               `db:"due_at"`
-	CreatedAt      stamp               `db:"created_at"`
+	StateAt        database.Time       `db:"state_at"`
+	Parameters     database.JSON       `db:"parameters"`
+	JobVariables   database.JSON       `db:"job_variables"`
+	Tags           database.Strings    `db:"tags"`
+	ScheduledTime  database.Time       `db:"scheduled_time"`
+	DueAt          database.Time       `db:"due_at"`
+	CreatedAt      database.Time       `db:"created_at"`
 	CreatedBy      string              `db:"created_by"`
-	StartedAt      *stamp              `db:"started_at"`
-	EndedAt        *stamp              `db:"ended_at"`
+	StartedAt      *database.Time      `db:"started_at"`
+	EndedAt        *database.Time      `db:"ended_at"`
 	Attempt        int32               `db:"attempt"`
 	ExitCode       *int32              `db:"exit_code"`
 	Category       lifecycle.Category  `db:"category"`
@@ -44,11 +45,11 @@ func (r runRow) run() Run {
 			Type:    r.StateType,
 			Name:    r.StateName,
 			Message: r.StateMessage,
-			At:      r.StateAt.time(),
+			At:      r.StateAt.Time(),
 		},
-		Parameters: r.Parameters.raw(), JobVariables: r.JobVariables.raw(), Tags: r.Tags.v,
-		ScheduledTime: r.ScheduledTime.time(), DueAt: r.DueAt.time(), CreatedAt: r.CreatedAt.time(), CreatedBy: r.CreatedBy,
-		StartedAt: r.StartedAt.ptr(), EndedAt: r.EndedAt.ptr(), Attempt: r.Attempt, ExitCode: r.ExitCode, Category: r.Category,
+		Parameters: r.Parameters.Raw(), JobVariables: r.JobVariables.Raw(), Tags: r.Tags.V,
+		ScheduledTime: r.ScheduledTime.Time(), DueAt: r.DueAt.Time(), CreatedAt: r.CreatedAt.Time(), CreatedBy: r.CreatedBy,
+		StartedAt: r.StartedAt.Ptr(), EndedAt: r.EndedAt.Ptr(), Attempt: r.Attempt, ExitCode: r.ExitCode, Category: r.Category,
 	}
 	if r.IdempotencyKey != nil {
 		run.IdempotencyKey = *r.IdempotencyKey
@@ -70,10 +71,10 @@ SELECT
 FROM runs r`
 
 // GetRun returns a run.
-func (tx *Tx) GetRun(ctx context.Context, id uuid.UUID) (*Run, error) {
+func (q Reader) GetRun(ctx context.Context, id uuid.UUID) (*Run, error) {
 	var row runRow
-	if err := tx.get(ctx, &row, runSQL+" WHERE r.id = ?", id); err != nil {
-		return nil, found(err, "run %s", id)
+	if err := q.db.Get(ctx, &row, runSQL+" WHERE r.id = ?", id); err != nil {
+		return nil, database.NotFoundError(err, "run %s", id)
 	}
 	run := row.run()
 	return &run, nil
@@ -102,7 +103,7 @@ func (tx *Tx) cancelRuns(ctx context.Context, ids []uuid.UUID, actor string) (ma
 	if err != nil {
 		return nil, err
 	}
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +128,7 @@ func (tx *Tx) cancel(r *lockedRun, reason lifecycle.CancelReason, now time.Time,
 		attempt = r.Attempt
 	}
 	r.move(state, now, actor, attempt)
-	tx.hint(PoolTopic(r.Pool))
+	tx.db.Hint(PoolTopic(r.Pool))
 }
 
 const (
@@ -152,8 +153,8 @@ func (tx *Tx) RetryRun(ctx context.Context, id uuid.UUID, actor string) (*Run, e
 		QueueID uuid.UUID `db:"queue_id"`
 		Gone    bool      `db:"gone"`
 	}
-	if err := tx.get(ctx, &home, deploymentOfRunSQL+tx.s.dialect.lock(deploymentForRun), id); err != nil {
-		return nil, found(err, "run %s", id)
+	if err := tx.db.Get(ctx, &home, deploymentOfRunSQL+tx.db.Dialect().Lock(deploymentForRun), id); err != nil {
+		return nil, database.NotFoundError(err, "run %s", id)
 	}
 	if home.Gone {
 		return nil, &Error{Code: Conflict, Message: fmt.Sprintf("the deployment of run %s was deleted", id)}
@@ -161,12 +162,12 @@ func (tx *Tx) RetryRun(ctx context.Context, id uuid.UUID, actor string) (*Run, e
 	if err := tx.retry(ctx, id, actor); err != nil {
 		return nil, err
 	}
-	if _, err := tx.exec(ctx, moveRunSQL, home.PoolID, home.QueueID, id, home.PoolID, home.QueueID); err != nil {
+	if _, err := tx.db.Exec(ctx, moveRunSQL, home.PoolID, home.QueueID, id, home.PoolID, home.QueueID); err != nil {
 		return nil, fmt.Errorf("retry run %s: %w", id, err)
 	}
 	run, err := tx.GetRun(ctx, id)
 	if err == nil {
-		tx.hint(PoolTopic(run.Pool))
+		tx.db.Hint(PoolTopic(run.Pool))
 	}
 	return run, err
 }
@@ -183,12 +184,12 @@ func (tx *Tx) retry(ctx context.Context, id uuid.UUID, actor string) error {
 	case !r.StateType.Terminal():
 		return &Error{Code: RunNotFinished, Message: fmt.Sprintf("run %s has not ended: %s", id, r.StateType)}
 	}
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return err
 	}
-	r.CancelReason, r.Spent.v, r.ExitCode, r.Category = lifecycle.NotCancelled, lifecycle.RetriesUsed{}, nil, ""
-	r.DueAt, r.StartDeadlineAt, r.TimeoutAt, r.Raised = stamp(now), nil, nil, nil
+	r.CancelReason, r.Spent.V, r.ExitCode, r.Category = lifecycle.NotCancelled, lifecycle.RetriesUsed{}, nil, ""
+	r.DueAt, r.StartDeadlineAt, r.TimeoutAt, r.Raised = database.Time(now), nil, nil, nil
 	r.move(
 		lifecycle.State{Type: lifecycle.Scheduled, Name: "Scheduled", Message: "retried by " + actor},
 		now,

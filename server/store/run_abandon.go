@@ -2,13 +2,13 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 const (
@@ -28,7 +28,7 @@ WHERE id = ?`
 // that budget. Refused with LeaseHeld while a worker has it.
 func (tx *Tx) AbandonRun(ctx context.Context, id uuid.UUID, actor string) (*Run, error) {
 	var attempt uuid.UUID
-	if err := tx.get(ctx, &attempt, activeAttemptSQL, id); errors.Is(err, sql.ErrNoRows) {
+	if err := tx.db.Get(ctx, &attempt, activeAttemptSQL, id); errors.Is(err, database.ErrNoRows) {
 		if _, err := tx.GetRun(ctx, id); err != nil {
 			return nil, err
 		}
@@ -44,14 +44,14 @@ func (tx *Tx) AbandonRun(ctx context.Context, id uuid.UUID, actor string) (*Run,
 		return nil, fmt.Errorf("abandon run %s: %w", id, err)
 	}
 	var holder struct {
-		Worker         string `db:"worker"`
-		ClusterID      string `db:"cluster_id"`
-		LeaseExpiresAt stamp  `db:"lease_expires_at"`
+		Worker         string        `db:"worker"`
+		ClusterID      string        `db:"cluster_id"`
+		LeaseExpiresAt database.Time `db:"lease_expires_at"`
 	}
-	if err := tx.get(ctx, &holder, heldUntilSQL, attempt); err != nil {
+	if err := tx.db.Get(ctx, &holder, heldUntilSQL, attempt); err != nil {
 		return nil, fmt.Errorf("abandon run %s: %w", id, err)
 	}
-	if holder.LeaseExpiresAt.time().After(b.now) {
+	if holder.LeaseExpiresAt.Time().After(b.now) {
 		return nil, &Error{
 			Code: LeaseHeld,
 			Message: fmt.Sprintf(

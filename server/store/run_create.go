@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 // CreatedRun is a run and whether an idempotency key had made it before.
@@ -42,7 +42,7 @@ func (tx *Tx) CreateRuns(
 	if err != nil {
 		return nil, err
 	}
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func (tx *Tx) CreateRuns(
 				Message: fmt.Sprintf("deployment %q was changed meanwhile: try again", deployment),
 			}
 		}
-		if records[i], err = maker.make(n); err != nil {
+		if records[i], err = maker.newRecord(n); err != nil {
 			return nil, err
 		}
 	}
@@ -67,32 +67,32 @@ func (tx *Tx) CreateRuns(
 		return nil, fmt.Errorf("create runs of deployment %q: %w", deployment, err)
 	}
 	if len(inserted) > 0 {
-		if _, err := tx.exec(ctx, tx.s.dialect.firstEventsSQL(), now, actor, listOf(inserted)); err != nil {
+		if _, err := tx.db.Exec(ctx, firstEventsSQL(tx.db.Dialect()), now, actor, database.ListOf(inserted)); err != nil {
 			return nil, fmt.Errorf("append events: %w", err)
 		}
-		tx.hint(PoolTopic(d.Pool), RunsTopic()) // nobody can know the runs themselves yet
+		tx.db.Hint(PoolTopic(d.Pool), RunsTopic()) // nobody can know the runs themselves yet
 	}
 	return tx.created(ctx, d, runs, records, inserted)
 }
 
 type newRunRecord struct {
-	ID              uuid.UUID  `json:"id"`
-	Name            string     `json:"name"`
-	DeploymentID    uuid.UUID  `json:"deployment_id"`
-	RevisionID      uuid.UUID  `json:"revision_id"`
-	PoolID          uuid.UUID  `json:"pool_id"`
-	QueueID         uuid.UUID  `json:"queue_id"`
-	Parameters      string     `json:"parameters"`
-	JobVariables    string     `json:"job_variables"`
-	StoredNames     string     `json:"stored_names"`
-	Tags            string     `json:"tags"`
-	IdempotencyKey  *string    `json:"idempotency_key"`
-	BodyHash        string     `json:"body_hash"`
-	ScheduledTime   micros     `json:"scheduled_time"`
-	StartDeadlineAt *micros    `json:"start_deadline_at"`
-	CreatedAt       micros     `json:"created_at"`
-	CreatedBy       string     `json:"created_by"`
-	ScheduleID      *uuid.UUID `json:"schedule_id"`
+	ID              uuid.UUID        `json:"id"`
+	Name            string           `json:"name"`
+	DeploymentID    uuid.UUID        `json:"deployment_id"`
+	RevisionID      uuid.UUID        `json:"revision_id"`
+	PoolID          uuid.UUID        `json:"pool_id"`
+	QueueID         uuid.UUID        `json:"queue_id"`
+	Parameters      string           `json:"parameters"`
+	JobVariables    string           `json:"job_variables"`
+	StoredNames     string           `json:"stored_names"`
+	Tags            string           `json:"tags"`
+	IdempotencyKey  *string          `json:"idempotency_key"`
+	BodyHash        string           `json:"body_hash"`
+	ScheduledTime   database.Micros  `json:"scheduled_time"`
+	StartDeadlineAt *database.Micros `json:"start_deadline_at"`
+	CreatedAt       database.Micros  `json:"created_at"`
+	CreatedBy       string           `json:"created_by"`
+	ScheduleID      *uuid.UUID       `json:"schedule_id"`
 }
 
 // runMaker makes runs of one deployment in one transaction.
@@ -107,13 +107,13 @@ type runMaker struct {
 func newRunMaker(d deploymentRow, now time.Time, actor string) (runMaker, error) {
 	m := runMaker{d: d, now: now, actor: actor}
 	var err error
-	if m.none, err = textsOf(nil).text(); err == nil {
-		m.tags, err = textsOf(d.Tags.v).text()
+	if m.none, err = database.StringsOf(nil).Text(); err == nil {
+		m.tags, err = database.StringsOf(d.Tags.V).Text()
 	}
 	return m, err
 }
 
-func (m runMaker) make(n NewRun) (newRunRecord, error) {
+func (m runMaker) newRecord(n NewRun) (newRunRecord, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return newRunRecord{}, fmt.Errorf("make an id: %w", err)
@@ -128,18 +128,18 @@ func (m runMaker) make(n NewRun) (newRunRecord, error) {
 	r := newRunRecord{
 		ID: id, Name: n.Name, DeploymentID: m.d.ID, RevisionID: m.d.RevisionID, PoolID: m.d.PoolID, QueueID: m.d.QueueID,
 		Parameters: string(
-			object(n.Parameters),
-		), JobVariables: string(object(n.JobVariables)), StoredNames: m.none, Tags: m.tags,
-		BodyHash: n.BodyHash, ScheduledTime: microsAt(due), StartDeadlineAt: startDeadline(m.d, due, m.now).micros(),
-		CreatedAt: microsAt(m.now), CreatedBy: m.actor,
+			database.ObjectOrEmpty(n.Parameters),
+		), JobVariables: string(database.ObjectOrEmpty(n.JobVariables)), StoredNames: m.none, Tags: m.tags,
+		BodyHash: n.BodyHash, ScheduledTime: database.MicrosOf(due), StartDeadlineAt: startDeadline(m.d, due, m.now).Micros(),
+		CreatedAt: database.MicrosOf(m.now), CreatedBy: m.actor,
 	}
 	if len(n.StoredNames) > 0 {
-		if r.StoredNames, err = textsOf(n.StoredNames).text(); err != nil {
+		if r.StoredNames, err = database.StringsOf(n.StoredNames).Text(); err != nil {
 			return r, err
 		}
 	}
 	if len(n.Tags) > 0 {
-		if r.Tags, err = textsOf(union(m.d.Tags.v, n.Tags)).text(); err != nil {
+		if r.Tags, err = database.StringsOf(union(m.d.Tags.V, n.Tags)).Text(); err != nil {
 			return r, err
 		}
 	}
@@ -154,19 +154,19 @@ func (m runMaker) make(n NewRun) (newRunRecord, error) {
 
 // run is the run that a record makes.
 func (r newRunRecord) run(d deploymentRow, n NewRun) Run {
-	created, due := r.CreatedAt.time(), r.ScheduledTime.time()
+	created, due := r.CreatedAt.Time(), r.ScheduledTime.Time()
 	return Run{
 		ID: r.ID, Name: r.Name, DeploymentID: d.ID, Deployment: d.Name, Pool: d.Pool, Queue: d.Queue,
 		State: lifecycle.State{Type: lifecycle.Scheduled, Name: "Scheduled", At: created},
 		Parameters: json.RawMessage(
 			r.Parameters,
-		), JobVariables: json.RawMessage(r.JobVariables), Tags: union(d.Tags.v, n.Tags),
+		), JobVariables: json.RawMessage(r.JobVariables), Tags: union(d.Tags.V, n.Tags),
 		ScheduledTime: due, DueAt: due, CreatedAt: created, CreatedBy: r.CreatedBy, IdempotencyKey: n.IdempotencyKey,
 	}
 }
 
 // insertRunsSQL makes runs; with keys, not those whose idempotency key was used before.
-func (d dialect) insertRunsSQL(keys bool) string {
+func insertRunsSQL(d database.Dialect, keys bool) string {
 	query := `
 INSERT INTO runs (
 	id, name, deployment_id, revision_id, pool_id, queue_id, state_type, state_name, state_message, state_at,
@@ -177,7 +177,7 @@ SELECT
 	id, name, deployment_id, revision_id, pool_id, queue_id, 'SCHEDULED', 'Scheduled', '', created_at,
 	'', parameters, job_variables, stored_names, tags, idempotency_key, body_hash, scheduled_time, scheduled_time,
 	start_deadline_at, created_at, created_by, 0, '{}', '', 1, schedule_id
-FROM ` + d.records(
+FROM ` + d.Records(
 		"id uuid",
 		"name text",
 		"deployment_id uuid",
@@ -206,18 +206,18 @@ RETURNING id`
 }
 
 // firstEventsSQL begins the history of runs.
-func (d dialect) firstEventsSQL() string {
+func firstEventsSQL(d database.Dialect) string {
 	return `
 INSERT INTO events (run_id, seq, at, actor, attempt, state_type, state_name, message)
 SELECT item, 1, ?, ?, 0, 'SCHEDULED', 'Scheduled', ''
-FROM ` + d.list("uuid") + ` AS n`
+FROM ` + d.List("uuid") + ` AS n`
 }
 
 // insertRuns returns which were inserted.
 func (tx *Tx) insertRuns(ctx context.Context, records []newRunRecord) ([]uuid.UUID, error) {
 	keys := slices.ContainsFunc(records, func(r newRunRecord) bool { return r.IdempotencyKey != nil })
 	var ids []uuid.UUID
-	err := tx.all(ctx, &ids, tx.s.dialect.insertRunsSQL(keys), listOf(records))
+	err := tx.db.All(ctx, &ids, insertRunsSQL(tx.db.Dialect(), keys), database.ListOf(records))
 	return ids, err
 }
 
@@ -249,34 +249,34 @@ func (tx *Tx) created(
 }
 
 // startDeadline counts from when the run is due, or from now where that has passed.
-func startDeadline(d deploymentRow, due, now time.Time) *stamp {
+func startDeadline(d deploymentRow, due, now time.Time) *database.Time {
 	if d.StartDeadlineUS == nil {
 		return nil
 	}
 	if due.Before(now) {
 		due = now
 	}
-	at := due.Add(*duration(d.StartDeadlineUS))
-	return stampOf(&at)
+	at := due.Add(*database.Duration(d.StartDeadlineUS))
+	return database.TimeOf(&at)
 }
 
 // FindRunByIdempotencyKey returns the run that an idempotency key made of the deployment; nil where there is none yet. A
 // repeated request has the same answer even where its body would be refused by now.
-func (tx *Tx) FindRunByIdempotencyKey(ctx context.Context, d *Deployment, key, bodyHash string) (*Run, error) {
+func (q Reader) FindRunByIdempotencyKey(ctx context.Context, d *Deployment, key, bodyHash string) (*Run, error) {
 	if key == "" {
 		return nil, nil
 	}
-	run, err := tx.firstRun(ctx, d.ID, NewRun{IdempotencyKey: key, BodyHash: bodyHash})
-	if errors.Is(err, sql.ErrNoRows) {
+	run, err := q.firstRun(ctx, d.ID, NewRun{IdempotencyKey: key, BodyHash: bodyHash})
+	if errors.Is(err, database.ErrNoRows) {
 		return nil, nil
 	}
 	return run, err
 }
 
 // firstRun is the run that an idempotency key made.
-func (tx *Tx) firstRun(ctx context.Context, deployment uuid.UUID, n NewRun) (*Run, error) {
+func (q Reader) firstRun(ctx context.Context, deployment uuid.UUID, n NewRun) (*Run, error) {
 	var row runRow
-	err := tx.get(
+	err := q.db.Get(
 		ctx,
 		&row,
 		runSQL+" WHERE r.deployment_id = ? AND r.idempotency_key = ?",

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 // RunFilter narrows a list of runs; empty fields do not.
@@ -53,8 +54,8 @@ func (o RunSort) descending() bool { return strings.HasPrefix(string(o), "-") }
 func (o RunSort) byTime() bool { return strings.HasSuffix(string(o), "scheduled") }
 
 // ListRuns lists the runs that match the filter, in its order.
-func (tx *Tx) ListRuns(ctx context.Context, f RunFilter, page Page) ([]Run, string, error) {
-	where, args, err := tx.runFilter(ctx, f)
+func (q Reader) ListRuns(ctx context.Context, f RunFilter, page Page) ([]Run, string, error) {
+	where, args, err := q.runFilter(ctx, f)
 	if err != nil {
 		return nil, "", err
 	}
@@ -65,7 +66,7 @@ func (tx *Tx) ListRuns(ctx context.Context, f RunFilter, page Page) ([]Run, stri
 	if sort != NewestFirst {
 		kind += string(sort)
 	}
-	last, err := page.after(kind)
+	last, err := page.After(kind)
 	if err != nil {
 		return nil, "", err
 	}
@@ -81,10 +82,10 @@ func (tx *Tx) ListRuns(ctx context.Context, f RunFilter, page Page) ([]Run, stri
 		query += " WHERE " + strings.Join(where, " AND ")
 	}
 	var rows []runRow
-	if err := tx.all(ctx, &rows, query+order, append(args, page.size()+1)...); err != nil {
+	if err := q.db.All(ctx, &rows, query+order, append(args, page.Size()+1)...); err != nil {
 		return nil, "", fmt.Errorf("list runs: %w", err)
 	}
-	rows, next := paged(rows, page, kind, sort.key)
+	rows, next := database.CutPage(rows, page, kind, sort.key)
 	runs := make([]Run, len(rows))
 	for i, r := range rows {
 		runs[i] = r.run()
@@ -106,7 +107,7 @@ func (o RunSort) keyset() (past, order string) {
 
 func (o RunSort) key(r runRow) string {
 	if o.byTime() {
-		return strconv.FormatInt(int64(microsAt(r.ScheduledTime.time())), 10) + "/" + r.ID.String()
+		return strconv.FormatInt(int64(database.MicrosOf(r.ScheduledTime.Time())), 10) + "/" + r.ID.String()
 	}
 	return r.ID.String()
 }
@@ -128,12 +129,12 @@ func (o RunSort) parse(key string) ([]any, error) {
 	if err != nil {
 		return nil, other
 	}
-	return []any{stamp(time.UnixMicro(us).UTC()), id}, nil
+	return []any{database.Time(time.UnixMicro(us).UTC()), id}, nil
 }
 
 // CountRuns counts runs by state.
-func (tx *Tx) CountRuns(ctx context.Context, f RunFilter) (map[lifecycle.StateType]int64, error) {
-	where, args, err := tx.runFilter(ctx, f)
+func (q Reader) CountRuns(ctx context.Context, f RunFilter) (map[lifecycle.StateType]int64, error) {
+	where, args, err := q.runFilter(ctx, f)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +146,7 @@ func (tx *Tx) CountRuns(ctx context.Context, f RunFilter) (map[lifecycle.StateTy
 		State lifecycle.StateType `db:"state_type"`
 		N     int64               `db:"n"`
 	}
-	if err := tx.all(ctx, &rows, query+" GROUP BY r.state_type", args...); err != nil {
+	if err := q.db.All(ctx, &rows, query+" GROUP BY r.state_type", args...); err != nil {
 		return nil, fmt.Errorf("count runs: %w", err)
 	}
 	counts := make(map[lifecycle.StateType]int64, len(rows))
@@ -166,13 +167,13 @@ func (c *conditions) add(condition string, args ...any) {
 }
 
 // runFilter resolves names first, so that a list is served by the index of that pool or deployment.
-func (tx *Tx) runFilter(ctx context.Context, f RunFilter) (where []string, args []any, err error) {
+func (q Reader) runFilter(ctx context.Context, f RunFilter) (where []string, args []any, err error) {
 	var c conditions
-	if err := tx.wherePools(ctx, &c, f); err != nil {
+	if err := q.wherePools(ctx, &c, f); err != nil {
 		return nil, nil, err
 	}
 	if f.Deployment != "" {
-		d, err := tx.deployment(ctx, f.Deployment, "")
+		d, err := q.deployment(ctx, f.Deployment, "")
 		if err != nil {
 			return nil, nil, err
 		}
@@ -181,15 +182,15 @@ func (tx *Tx) runFilter(ctx context.Context, f RunFilter) (where []string, args 
 	if f.Queue != "" {
 		c.add("r.queue_id IN (SELECT id FROM queues WHERE name = ?)", f.Queue)
 	}
-	c.addStates(f.States, tx.s.dialect)
+	c.addStates(f.States, q.db.Dialect())
 	for _, tag := range f.Tags {
-		c.add(tx.s.dialect.holds("r.tags"), tag)
+		c.add(q.db.Dialect().Contains("r.tags"), tag)
 	}
 	if f.Name != "" {
 		c.add("r.name = ?", f.Name)
 	}
 	if f.NamePrefix != "" {
-		c.addNamePrefix(f.NamePrefix, tx.s.dialect)
+		c.addNamePrefix(f.NamePrefix, q.db.Dialect())
 	}
 	if f.IDPrefix != "" {
 		first, last, err := idRange(f.IDPrefix)
@@ -207,13 +208,13 @@ func (tx *Tx) runFilter(ctx context.Context, f RunFilter) (where []string, args 
 			pattern[1:],
 		)
 	}
-	c.addCreated(f.Created, tx.s.offset())
+	c.addCreated(f.Created, q.db.ClockOffset())
 	for column, span := range map[string]TimeRange{"r.created_at": f.Created, "r.scheduled_time": f.Scheduled, "r.ended_at": f.Ended} {
 		if span.After != nil {
-			c.add(column+" >= ?", *stampOf(span.After))
+			c.add(column+" >= ?", *database.TimeOf(span.After))
 		}
 		if span.Before != nil {
-			c.add(column+" < ?", *stampOf(span.Before))
+			c.add(column+" < ?", *database.TimeOf(span.Before))
 		}
 	}
 	return c.where, c.args, nil
@@ -221,7 +222,7 @@ func (tx *Tx) runFilter(ctx context.Context, f RunFilter) (where []string, args 
 
 // addStates asks for states so that what there is little of is found by its index: what did not succeed by
 // runs_unsuccessful, what is live by runs_live.
-func (c *conditions) addStates(states []lifecycle.StateType, d dialect) {
+func (c *conditions) addStates(states []lifecycle.StateType, d database.Dialect) {
 	if len(states) == 0 {
 		return
 	}
@@ -229,16 +230,16 @@ func (c *conditions) addStates(states []lifecycle.StateType, d dialect) {
 		c.add("r.unsuccessful = ?", one)
 		return
 	}
-	c.add("r.state_type IN "+d.list("text"), listOf(states))
+	c.add("r.state_type IN "+d.List("text"), database.ListOf(states))
 	if !slices.ContainsFunc(states, lifecycle.StateType.Terminal) {
 		c.add("r.ended_at IS NULL")
 	}
 }
 
 // addNamePrefix asks for names that begin with a text. Served by runs_name.
-func (c *conditions) addNamePrefix(prefix string, d dialect) {
+func (c *conditions) addNamePrefix(prefix string, d database.Dialect) {
 	from, to := ">=", "<"
-	if d == postgres { // byte by byte, whatever the database sorts by
+	if d == database.Postgres { // byte by byte, whatever the database sorts by
 		from, to = "~>=~", "~<~"
 	}
 	c.add("r.name "+from+" ?", prefix)
@@ -289,9 +290,9 @@ func idRange(prefix string) (first, last uuid.UUID, err error) {
 	return first, last, &Error{Code: NotFound, Message: fmt.Sprintf("no id begins with %q", prefix)}
 }
 
-func (tx *Tx) wherePools(ctx context.Context, c *conditions, f RunFilter) error {
+func (q Reader) wherePools(ctx context.Context, c *conditions, f RunFilter) error {
 	if f.Pool != "" {
-		id, err := tx.poolRef(ctx, f.Pool)
+		id, err := q.poolRef(ctx, f.Pool)
 		if err != nil {
 			return err
 		}
@@ -300,8 +301,8 @@ func (tx *Tx) wherePools(ctx context.Context, c *conditions, f RunFilter) error 
 	if f.Pools == nil {
 		return nil
 	}
-	list := listOf(f.Pools)
-	c.add("r.pool_id IN (SELECT id FROM pools WHERE name IN "+tx.s.dialect.list("text")+")", list)
+	list := database.ListOf(f.Pools)
+	c.add("r.pool_id IN (SELECT id FROM pools WHERE name IN "+q.db.Dialect().List("text")+")", list)
 	return nil
 }
 

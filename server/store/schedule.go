@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 // Schedule is when a deployment runs by itself.
@@ -33,30 +35,30 @@ type Schedule struct {
 }
 
 type scheduleRow struct {
-	ID           uuid.UUID `db:"id"`
-	DeploymentID uuid.UUID `db:"deployment_id"`
-	Deployment   string    `db:"deployment"`
-	Pool         string    `db:"pool"`
-	Name         string    `db:"name"`
-	Spec         document  `db:"spec"`
-	Active       bool      `db:"active"`
-	DecidedUntil stamp     `db:"decided_until"`
-	SeenUntil    stamp     `db:"seen_until"`
-	Waiting      instants  `db:"waiting"`
-	NextDue      *stamp    `db:"next_due"`
-	LastSlot     *stamp    `db:"last_slot"`
-	LastError    string    `db:"last_error"`
-	LastErrorAt  *stamp    `db:"last_error_at"`
+	ID           uuid.UUID      `db:"id"`
+	DeploymentID uuid.UUID      `db:"deployment_id"`
+	Deployment   string         `db:"deployment"`
+	Pool         string         `db:"pool"`
+	Name         string         `db:"name"`
+	Spec         database.JSON  `db:"spec"`
+	Active       bool           `db:"active"`
+	DecidedUntil database.Time  `db:"decided_until"`
+	SeenUntil    database.Time  `db:"seen_until"`
+	Waiting      instants       `db:"waiting"`
+	NextDue      *database.Time `db:"next_due"`
+	LastSlot     *database.Time `db:"last_slot"`
+	LastError    string         `db:"last_error"`
+	LastErrorAt  *database.Time `db:"last_error_at"`
 }
 
 // instants is a list of times in a text column.
-type instants = structured[[]time.Time]
+type instants = database.Structured[[]time.Time]
 
 func instantsOf(list []time.Time) instants {
 	if list == nil {
 		list = []time.Time{}
 	}
-	return instants{list}
+	return instants{V: list}
 }
 
 func (r scheduleRow) schedule() Schedule {
@@ -65,15 +67,15 @@ func (r scheduleRow) schedule() Schedule {
 		Deployment:   r.Deployment,
 		Pool:         r.Pool,
 		Name:         r.Name,
-		Spec:         r.Spec.raw(),
+		Spec:         r.Spec.Raw(),
 		Active:       r.Active,
-		DecidedUntil: r.DecidedUntil.time(),
-		SeenUntil:    r.SeenUntil.time(),
-		Waiting:      r.Waiting.v,
-		NextDue:      r.NextDue.ptr(),
-		LastSlot:     r.LastSlot.ptr(),
+		DecidedUntil: r.DecidedUntil.Time(),
+		SeenUntil:    r.SeenUntil.Time(),
+		Waiting:      r.Waiting.V,
+		NextDue:      r.NextDue.Ptr(),
+		LastSlot:     r.LastSlot.Ptr(),
 		LastError:    r.LastError,
-		LastErrorAt:  r.LastErrorAt.ptr(),
+		LastErrorAt:  r.LastErrorAt.Ptr(),
 	}
 }
 
@@ -85,9 +87,9 @@ FROM schedules s
 JOIN deployments d ON d.id = s.deployment_id
 JOIN pools p ON p.id = d.pool_id`
 
-func (tx *Tx) schedules(ctx context.Context, where string, args ...any) ([]Schedule, error) {
+func (q Reader) schedules(ctx context.Context, where string, args ...any) ([]Schedule, error) {
 	var rows []scheduleRow
-	if err := tx.all(ctx, &rows, scheduleSQL+where, args...); err != nil {
+	if err := q.db.All(ctx, &rows, scheduleSQL+where, args...); err != nil {
 		return nil, fmt.Errorf("read schedules: %w", err)
 	}
 	list := make([]Schedule, len(rows))
@@ -98,28 +100,28 @@ func (tx *Tx) schedules(ctx context.Context, where string, args ...any) ([]Sched
 }
 
 // ListDeploymentSchedules lists the schedules of a deployment by name.
-func (tx *Tx) ListDeploymentSchedules(ctx context.Context, deployment string) ([]Schedule, error) {
-	return tx.schedules(ctx, " WHERE d.name = ? AND d.deleted_at IS NULL ORDER BY s.name", deployment)
+func (q Reader) ListDeploymentSchedules(ctx context.Context, deployment string) ([]Schedule, error) {
+	return q.schedules(ctx, " WHERE d.name = ? AND d.deleted_at IS NULL ORDER BY s.name", deployment)
 }
 
 // ListSchedules lists schedules by deployment and name, of these pools; nil: of all.
-func (tx *Tx) ListSchedules(ctx context.Context, pools []string, page Page) ([]Schedule, string, error) {
-	after, err := page.after("schedule")
+func (q Reader) ListSchedules(ctx context.Context, pools []string, page Page) ([]Schedule, string, error) {
+	after, err := page.After("schedule")
 	if err != nil {
 		return nil, "", err
 	}
 	where, args := " WHERE d.deleted_at IS NULL AND d.name || '/' || s.name > ?", []any{after}
 	if pools != nil {
-		where, args = where+" AND p.name IN "+tx.s.dialect.list("text"), append(args, listOf(pools))
+		where, args = where+" AND p.name IN "+q.db.Dialect().List("text"), append(args, database.ListOf(pools))
 	}
-	list, err := tx.schedules(
+	list, err := q.schedules(
 		ctx,
 		where+" ORDER BY d.name || '/' || s.name LIMIT ?",
-		append(args, page.size()+1)...)
+		append(args, page.Size()+1)...)
 	if err != nil {
 		return nil, "", err
 	}
-	list, next := paged(
+	list, next := database.CutPage(
 		list,
 		page,
 		"schedule",
@@ -174,7 +176,7 @@ func (tx *Tx) UpdateSchedules(ctx context.Context, deployment string, wanted []N
 	if err != nil {
 		return err
 	}
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return err
 	}
@@ -202,7 +204,7 @@ func (tx *Tx) UpdateSchedules(ctx context.Context, deployment string, wanted []N
 		if err != nil {
 			return fmt.Errorf("make an id: %w", err)
 		}
-		if _, err := tx.exec(ctx, putScheduleSQL, id, d.ID, s.Name, document(s.Spec), s.Active, decided, seen, instantsOf(waiting), stampOf(next), now, actor, now, actor); err != nil {
+		if _, err := tx.db.Exec(ctx, putScheduleSQL, id, d.ID, s.Name, database.JSON(s.Spec), s.Active, decided, seen, instantsOf(waiting), database.TimeOf(next), now, actor, now, actor); err != nil {
 			return fmt.Errorf("store schedule %q of deployment %q: %w", s.Name, deployment, err)
 		}
 		var before *Schedule
@@ -215,7 +217,7 @@ func (tx *Tx) UpdateSchedules(ctx context.Context, deployment string, wanted []N
 		}
 	}
 	for _, s := range stays {
-		if _, err := tx.exec(ctx, dropScheduleSQL, s.ID); err != nil {
+		if _, err := tx.db.Exec(ctx, dropScheduleSQL, s.ID); err != nil {
 			return fmt.Errorf("delete schedule %q of deployment %q: %w", s.Name, deployment, err)
 		}
 		if err := tx.scheduleChanged(ctx, &s, nil, actor); err != nil {
@@ -265,7 +267,7 @@ func (tx *Tx) UpdateScheduleActive(
 	if s.Active == active {
 		return &s, nil
 	}
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -274,7 +276,7 @@ func (tx *Tx) UpdateScheduleActive(
 	if active && !d.Paused {
 		s.NextDue = &now
 	}
-	if _, err := tx.exec(ctx, activateScheduleSQL, active, stampOf(s.NextDue), now, actor, s.ID); err != nil {
+	if _, err := tx.db.Exec(ctx, activateScheduleSQL, active, database.TimeOf(s.NextDue), now, actor, s.ID); err != nil {
 		return nil, fmt.Errorf("pause or resume schedule %q of deployment %q: %w", name, deployment, err)
 	}
 	return &s, tx.scheduleChanged(ctx, &before, &s, actor)
@@ -287,14 +289,14 @@ SET next_due = ?,
 WHERE deployment_id = ?
 	AND active`
 
-// restSchedules keeps the schedules of a deployment that is paused from being looked at again and again, and
+// pauseSchedules keeps the schedules of a deployment that is paused from being looked at again and again, and
 // lets the scheduler see at once to what has passed when it goes on.
-func (tx *Tx) restSchedules(ctx context.Context, deployment uuid.UUID, rest bool, now time.Time) error {
-	next := stampOf(&now)
+func (tx *Tx) pauseSchedules(ctx context.Context, deployment uuid.UUID, rest bool, now time.Time) error {
+	next := database.TimeOf(&now)
 	if rest {
 		next = nil
 	}
-	if _, err := tx.exec(ctx, restSchedulesSQL, next, deployment); err != nil {
+	if _, err := tx.db.Exec(ctx, restSchedulesSQL, next, deployment); err != nil {
 		return fmt.Errorf("let the schedules of deployment %s rest or go on: %w", deployment, err)
 	}
 	return nil

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 // dueSchedulesSQL is served by schedules_due: it costs what is due, however many schedules there are.
@@ -20,11 +22,11 @@ WHERE s.next_due <= ?
 ORDER BY s.next_due
 LIMIT ?`
 
-func (d dialect) holdSchedulesSQL() string {
+func holdSchedulesSQL(d database.Dialect) string {
 	return `
 UPDATE schedules
 SET held_until = ?
-WHERE id IN ` + d.list("uuid")
+WHERE id IN ` + d.List("uuid")
 }
 
 // AcquireDueSchedules hands out schedules that are due, to one server each, for as long as hold: it settles them
@@ -35,20 +37,20 @@ func (s *Store) AcquireDueSchedules(
 	hold time.Duration,
 ) (due []Schedule, now time.Time, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
-		if now, err = tx.now(ctx); err != nil {
+		if now, err = tx.db.Now(ctx); err != nil {
 			return err
 		}
 		var ids []uuid.UUID
-		if err := tx.all(ctx, &ids, dueSchedulesSQL+tx.s.dialect.lock("FOR UPDATE OF s SKIP LOCKED"), now, now, most); err != nil ||
+		if err := tx.db.All(ctx, &ids, dueSchedulesSQL+tx.db.Dialect().Lock("FOR UPDATE OF s SKIP LOCKED"), now, now, most); err != nil ||
 			len(ids) == 0 {
 			due = nil
 			return err
 		}
-		list := listOf(ids)
-		if _, err := tx.exec(ctx, tx.s.dialect.holdSchedulesSQL(), now.Add(hold), list); err != nil {
+		list := database.ListOf(ids)
+		if _, err := tx.db.Exec(ctx, holdSchedulesSQL(tx.db.Dialect()), now.Add(hold), list); err != nil {
 			return err
 		}
-		due, err = tx.schedules(ctx, " WHERE s.id IN "+tx.s.dialect.list("uuid")+" ORDER BY s.next_due", list)
+		due, err = tx.schedules(ctx, " WHERE s.id IN "+tx.db.Dialect().List("uuid")+" ORDER BY s.next_due", list)
 		return err
 	})
 	if err != nil {
@@ -86,7 +88,7 @@ WHERE id = ?
 
 // UpdateScheduleProgress moves a schedule on.
 func (tx *Tx) UpdateScheduleProgress(ctx context.Context, o ScheduleProgress) error {
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return err
 	}
@@ -94,16 +96,16 @@ func (tx *Tx) UpdateScheduleProgress(ctx context.Context, o ScheduleProgress) er
 	if o.LastError != "" {
 		failed = &now
 	}
-	_, err = tx.exec(
+	_, err = tx.db.Exec(
 		ctx,
 		settleScheduleSQL,
 		o.DecidedUntil,
 		o.DecidedUntil,
 		instantsOf(o.Waiting),
-		stampOf(o.NextDue),
-		stampOf(o.LastSlot),
+		database.TimeOf(o.NextDue),
+		database.TimeOf(o.LastSlot),
 		o.LastError,
-		stampOf(failed),
+		database.TimeOf(failed),
 		o.LastError,
 		o.ID,
 		o.DecidedBefore,
@@ -130,9 +132,9 @@ WHERE schedule_id = ?
 ORDER BY id`
 
 // ListLiveRunsOfSchedule lists the runs of a schedule that have not ended, oldest first.
-func (tx *Tx) ListLiveRunsOfSchedule(ctx context.Context, schedule uuid.UUID) ([]ScheduleRun, error) {
+func (q Reader) ListLiveRunsOfSchedule(ctx context.Context, schedule uuid.UUID) ([]ScheduleRun, error) {
 	var runs []ScheduleRun
-	if err := tx.all(ctx, &runs, liveOfScheduleSQL, schedule); err != nil {
+	if err := q.db.All(ctx, &runs, liveOfScheduleSQL, schedule); err != nil {
 		return nil, fmt.Errorf("read the live runs of schedule %s: %w", schedule, err)
 	}
 	return runs, nil
@@ -151,14 +153,14 @@ ORDER BY s.next_due
 LIMIT 1`
 
 // GetScheduleLag is for how long the schedule that is due longest has been; 0 where none is.
-func (tx *Tx) GetScheduleLag(ctx context.Context) (time.Duration, error) {
-	var first []stamp
-	if err := tx.all(ctx, &first, overdueScheduleSQL); err != nil {
+func (q Reader) GetScheduleLag(ctx context.Context) (time.Duration, error) {
+	var first []database.Time
+	if err := q.db.All(ctx, &first, overdueScheduleSQL); err != nil {
 		return 0, fmt.Errorf("read the lag of schedules: %w", err)
 	}
-	now, err := tx.now(ctx)
+	now, err := q.db.Now(ctx)
 	if err != nil || len(first) == 0 {
 		return 0, err
 	}
-	return max(0, now.Sub(first[0].time())), nil
+	return max(0, now.Sub(first[0].Time())), nil
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 // GetStats is what the metrics show of the database. It costs the same however many finished runs there are.
@@ -91,38 +92,38 @@ ORDER BY pool, name`
 )
 
 // GetStats reads what the metrics show of the database.
-func (tx *Tx) GetStats(ctx context.Context) (*Stats, error) {
-	now, err := tx.now(ctx)
+func (q Reader) GetStats(ctx context.Context) (*Stats, error) {
+	now, err := q.db.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var st Stats
-	if st.Runs, err = tx.runCounts(ctx); err != nil {
+	if st.Runs, err = q.runCounts(ctx); err != nil {
 		return nil, fmt.Errorf("count runs: %w", err)
 	}
-	if st.OldestDue, err = tx.oldestDue(ctx, now); err != nil {
+	if st.OldestDue, err = q.oldestDue(ctx, now); err != nil {
 		return nil, fmt.Errorf("find the oldest due runs: %w", err)
 	}
-	if st.Slots, err = tx.slots(ctx); err != nil {
+	if st.Slots, err = q.slots(ctx); err != nil {
 		return nil, fmt.Errorf("count slots: %w", err)
 	}
-	if st.Workers, err = tx.workerCounts(ctx, now); err != nil {
+	if st.Workers, err = q.workerCounts(ctx, now); err != nil {
 		return nil, fmt.Errorf("count workers: %w", err)
 	}
-	if st.GetScheduleLag, err = tx.GetScheduleLag(ctx); err != nil {
+	if st.GetScheduleLag, err = q.GetScheduleLag(ctx); err != nil {
 		return nil, err
 	}
 	return &st, nil
 }
 
-func (tx *Tx) runCounts(ctx context.Context) ([]RunCount, error) {
+func (q Reader) runCounts(ctx context.Context) ([]RunCount, error) {
 	var rows []struct {
 		Pool  string              `db:"pool"`
 		Queue string              `db:"queue"`
 		State lifecycle.StateType `db:"state_type"`
 		Count int64               `db:"count"`
 	}
-	if err := tx.all(ctx, &rows, runCountsSQL); err != nil {
+	if err := q.db.All(ctx, &rows, runCountsSQL); err != nil {
 		return nil, err
 	}
 	counts := make([]RunCount, len(rows))
@@ -132,33 +133,33 @@ func (tx *Tx) runCounts(ctx context.Context) ([]RunCount, error) {
 	return counts, nil
 }
 
-func (tx *Tx) oldestDue(ctx context.Context, now time.Time) ([]QueueAge, error) {
+func (q Reader) oldestDue(ctx context.Context, now time.Time) ([]QueueAge, error) {
 	var rows []struct {
-		Pool  string `db:"pool"`
-		Queue string `db:"queue"`
-		DueAt *stamp `db:"due_at"`
+		Pool  string         `db:"pool"`
+		Queue string         `db:"queue"`
+		DueAt *database.Time `db:"due_at"`
 	}
-	if err := tx.all(ctx, &rows, oldestDueSQL); err != nil {
+	if err := q.db.All(ctx, &rows, oldestDueSQL); err != nil {
 		return nil, err
 	}
 	ages := make([]QueueAge, len(rows))
 	for i, r := range rows {
 		ages[i] = QueueAge{Pool: r.Pool, Queue: r.Queue}
 		if r.DueAt != nil {
-			ages[i].Age = max(now.Sub(r.DueAt.time()), 0)
+			ages[i].Age = max(now.Sub(r.DueAt.Time()), 0)
 		}
 	}
 	return ages, nil
 }
 
-func (tx *Tx) slots(ctx context.Context) ([]SlotCount, error) {
+func (q Reader) slots(ctx context.Context) ([]SlotCount, error) {
 	var rows []struct {
 		Pool  string `db:"pool"`
 		Queue string `db:"queue"`
 		Limit *int32 `db:"concurrency_limit"`
 		Used  int64  `db:"used"`
 	}
-	if err := tx.all(ctx, &rows, poolSlotsSQL); err != nil {
+	if err := q.db.All(ctx, &rows, poolSlotsSQL); err != nil {
 		return nil, err
 	}
 	slots := make([]SlotCount, len(rows))
@@ -168,17 +169,17 @@ func (tx *Tx) slots(ctx context.Context) ([]SlotCount, error) {
 	return slots, nil
 }
 
-func (tx *Tx) workerCounts(ctx context.Context, now time.Time) ([]WorkerCount, error) {
+func (q Reader) workerCounts(ctx context.Context, now time.Time) ([]WorkerCount, error) {
 	var rows []struct {
-		Pool       string `db:"pool"`
-		LastSeenAt stamp  `db:"last_seen_at"`
+		Pool       string        `db:"pool"`
+		LastSeenAt database.Time `db:"last_seen_at"`
 	}
-	if err := tx.all(ctx, &rows, workerTimesSQL); err != nil {
+	if err := q.db.All(ctx, &rows, workerTimesSQL); err != nil {
 		return nil, err
 	}
 	var counts []WorkerCount
 	for _, r := range rows {
-		since := max(now.Sub(r.LastSeenAt.time()), 0)
+		since := max(now.Sub(r.LastSeenAt.Time()), 0)
 		if len(counts) == 0 || counts[len(counts)-1].Pool != r.Pool {
 			counts = append(counts, WorkerCount{Pool: r.Pool, LastSeen: since})
 		}

@@ -2,18 +2,17 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jmoiron/sqlx"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/berth-dev/berth/server/store/database"
+	"github.com/berth-dev/berth/server/store/migration"
 )
 
 // Options of a store.
@@ -28,70 +27,77 @@ type Options struct {
 	MaxConns   int                   // 0: 20 on PostgreSQL, 4 readers on SQLite
 	// Raise works out how a job variable is raised for another attempt; nil: nothing ever is.
 	Raise Raiser
-	// ClockOffset is added to the database's time, so that a test can let leases run out. nil: none.
+	// ClockOffset is added to the database's time, so that a test can let leases expire. nil: none.
 	ClockOffset func() time.Duration
 }
 
-// Store keeps everything in a database. It is safe for concurrent use.
+// Store keeps everything in a database. It is safe for concurrent use. Its reading methods are those of
+// Reader; it writes in transactions.
 type Store struct {
-	dialect   dialect
-	writer    *sqlx.DB // the same as reader on PostgreSQL; one connection on SQLite
-	reader    *sqlx.DB
-	directDSN string // of PostgreSQL
-	log       *slog.Logger
-	offset    func() time.Duration
-	raise     Raiser
-	hub       *hub
-	outbox    *outbox
-	bound     sync.Map // query as written → with the placeholders of the database
-	swept     sweepMark
-	auditKey  atomic.Value // of digests in the audit, as []byte, once it was read
-	terms     fixed[termsKey, runTerms]
-	settings  fixed[claimSetting, *settingRow]
-	lines     sync.Map // pool → where its claims queue, as *line
-	closers   []io.Closer
+	Reader
+	db       *database.DB
+	raise    Raiser
+	swept    sweepMark
+	auditKey atomic.Value // key of the digests in the audit, as []byte, once it was read
+	terms    cache[termsKey, runTerms]
+	settings cache[claimSetting, *settingRow]
+	waiters  sync.Map // pool → the queue of its claims in this process, as *waiters
 }
+
+// Reader reads. Store and Tx embed it, so that each read is written once and works inside of a transaction and
+// outside. The Reader of a Store is safe for concurrent use.
+type Reader struct {
+	db database.Reader
+	s  *Store
+}
+
+// Tx is a transaction: it reads and writes. It is not safe for concurrent use and ends with the function that
+// it was passed to.
+type Tx struct {
+	Reader
+	db *database.Tx
+}
+
+// Types of the database that callers of the store see.
+type (
+	Page         = database.Page         // asks for a part of a list
+	Subscription = database.Subscription // receives hints
+	CopyProgress = database.CopyProgress // how far a copy has come
+)
 
 // Open connects to the database; it neither migrates nor needs a schema. On SQLite it takes the file for this
 // process alone.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{
-		log: o.Logger, offset: o.ClockOffset, raise: o.Raise, hub: newHub(), outbox: newOutbox(),
-		terms:    fixed[termsKey, runTerms]{most: termsMax},
-		settings: fixed[claimSetting, *settingRow]{most: settingsMax},
-	}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
-	if s.offset == nil {
-		s.offset = func() time.Duration { return 0 }
-	}
-	var err error
-	switch scheme, _, _ := strings.Cut(o.URL, ":"); scheme {
-	case "postgres", "postgresql":
-		err = s.openPostgres(ctx, o)
-	case "sqlite":
-		err = s.openSQLite(ctx, o)
-	default:
-		return nil, errors.New("a database URL begins with postgres:// or sqlite://")
-	}
-	if err == nil && o.Registerer != nil {
-		err = s.register(o.Registerer)
-	}
+	db, err := database.Open(ctx, database.Options{
+		URL: o.URL, DirectURL: o.DirectURL, Migrations: migration.Files, Logger: o.Logger, Registerer: o.Registerer,
+		MaxConns: o.MaxConns, ClockOffset: o.ClockOffset,
+	})
 	if err != nil {
-		return nil, errors.Join(err, s.Close())
+		return nil, err
 	}
+	s := &Store{
+		db: db, raise: o.Raise,
+		terms:    cache[termsKey, runTerms]{most: termsMax},
+		settings: cache[claimSetting, *settingRow]{most: settingsMax},
+	}
+	s.Reader = Reader{db: db.Reader(), s: s}
 	return s, nil
 }
 
 // Close closes the connections; it may be called twice.
-func (s *Store) Close() error {
-	var errs []error
-	for i := len(s.closers) - 1; i >= 0; i-- {
-		errs = append(errs, s.closers[i].Close())
-	}
-	s.closers = nil
-	return errors.Join(errs...)
+func (s *Store) Close() error { return s.db.Close() }
+
+// Run carries hints between the servers of one PostgreSQL until ctx ends. Without it hints stay within this
+// process.
+func (s *Store) Run(ctx context.Context) error { return s.db.Run(ctx) }
+
+// Migrate brings the schema up to date. On PostgreSQL one of several servers does it, and the others wait.
+func (s *Store) Migrate(ctx context.Context) error { return s.db.Migrate(ctx) }
+
+// MigrationStatus returns the version that the database is at, 0 for an empty one, and the one this binary
+// needs.
+func (s *Store) MigrationStatus(ctx context.Context) (current, wanted int64, err error) {
+	return s.db.MigrationStatus(ctx)
 }
 
 // Ready returns nil when the database is reachable and its schema is not older than this binary needs.
@@ -102,26 +108,78 @@ func (s *Store) Ready(ctx context.Context) error {
 	}
 	if current < wanted {
 		return &Error{Code: Unavailable, Message: fmt.Sprintf(
-			"the database's schema is at version %d and this binary needs %d: run `berth migrate up`",
-			current,
-			wanted,
+			"the database schema is at version %d and this binary needs %d: run `berth migrate up`", current, wanted,
 		)}
 	}
 	return nil
 }
 
+// InTx runs fn in a transaction and commits when it returns nil. It is the only way to write. fn may run
+// several times: after a deadlock or a serialization failure it runs again from the start. Inside fn use the
+// Tx, not the Store.
+func (s *Store) InTx(ctx context.Context, fn func(*Tx) error) error {
+	return s.db.InTx(ctx, func(tx *database.Tx) error {
+		return fn(&Tx{Reader: Reader{db: tx.Reader, s: s}, db: tx})
+	})
+}
+
+// write is InTx for a function that returns something.
+func write[T any](ctx context.Context, s *Store, fn func(*Tx) (T, error)) (T, error) {
+	var result T
+	err := s.InTx(ctx, func(tx *Tx) error {
+		var err error
+		result, err = fn(tx)
+		return err
+	})
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return result, nil
+}
+
+// session is a reader outside of a transaction that remembers the time. It belongs to one goroutine.
+func (s *Store) session() Reader { return Reader{db: s.db.Session(), s: s} }
+
 const installationSQL = `
 SELECT id
 FROM installation`
 
-// InstallationID returns the id that the first migration made.
-func (s *Store) InstallationID(ctx context.Context) (uuid.UUID, error) {
+// InstallationID returns the id that the first migration generated.
+func (q Reader) InstallationID(ctx context.Context) (uuid.UUID, error) {
 	var id uuid.UUID
-	if err := s.view().get(ctx, &id, installationSQL); err != nil {
-		return uuid.Nil, fmt.Errorf("read the installation's id: %w", err)
+	if err := q.db.Get(ctx, &id, installationSQL); err != nil {
+		return uuid.Nil, fmt.Errorf("read the installation id: %w", err)
 	}
 	return id, nil
 }
 
-// Subscribe gives hints of the topics from now on: subscribe first, then look.
-func (s *Store) Subscribe(topics ...string) *Subscription { return s.hub.join(topics) }
+// PoolTopic is where hints of due runs and cancels of a pool arrive.
+func PoolTopic(pool string) string { return "pool:" + pool }
+
+// RunTopic is where hints of a run's events and output arrive.
+func RunTopic(id uuid.UUID) string { return "run:" + id.String() }
+
+// RunsTopic is where hints of any run that was created or changed arrive.
+func RunsTopic() string { return "runs" }
+
+// Subscribe returns a subscription to hints of the topics. Subscribe first, then read, so that no change is
+// missed in between.
+func (s *Store) Subscribe(topics ...string) *Subscription { return s.db.Subscribe(topics...) }
+
+// CursorKey returns the key that NewCursor was called with, "" for the first page.
+func CursorKey(p Page, kind string) (string, error) { return p.After(kind) }
+
+// NewCursor returns the cursor of the page after key, for a list that is not the store's own.
+func NewCursor(kind, key string) string { return database.NewCursor(kind, key) }
+
+// Copy copies everything from SQLite into an empty PostgreSQL database in one transaction, and compares it
+// before the commit. Both have the schema of this binary. progress is called after each table, twice.
+func Copy(ctx context.Context, from, to *Store, progress func(CopyProgress)) error {
+	for _, s := range []*Store{from, to} {
+		if err := s.Ready(ctx); err != nil {
+			return fmt.Errorf("%s: %w", s.db.Dialect(), err)
+		}
+	}
+	return database.Copy(ctx, from.db, to.db, database.CopyOptions{Replaced: "installation", Progress: progress})
+}

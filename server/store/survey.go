@@ -6,47 +6,49 @@ import (
 	"math"
 
 	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/store/database"
 )
 
-// survey is how a pool stands once its row is locked: all that a claim decides from, read by one statement.
-type survey struct {
-	surveyPool
-	lanes []*dueQueue
+// lockedPoolState is how a pool stands once its row is locked: all that a claim decides from, read by one statement.
+type lockedPoolState struct {
+	lockedPool
+	queues []*dueQueue
 }
 
-type surveyPool struct {
-	Clock   *stamp `db:"clock"`
-	Known   bool   `db:"known"`   // the request was answered before
-	Expired bool   `db:"expired"` // some lease of the cluster has run out
-	Paused  bool   `db:"paused"`
-	Open    bool   `db:"open"` // nothing in the pool is limited, and no deployment paused
-	Limit   *int32 `db:"pool_limit"`
-	Used    int32  `db:"pool_used"`
+type lockedPool struct {
+	Clock   *database.Time `db:"clock"`
+	Known   bool           `db:"known"`   // the request was answered before
+	Expired bool           `db:"expired"` // some lease of the cluster has run out
+	Paused  bool           `db:"paused"`
+	Open    bool           `db:"open"` // nothing in the pool is limited, and no deployment paused
+	Limit   *int32         `db:"pool_limit"`
+	Used    int32          `db:"pool_used"`
 	// The newest template, and the stored variables that it refers to.
-	TemplateVersionID uuid.UUID `db:"template_version_id"`
-	StoredNames       texts     `db:"stored_names"`
+	TemplateVersionID uuid.UUID        `db:"template_version_id"`
+	StoredNames       database.Strings `db:"stored_names"`
 }
 
-// surveyRow is the pool with one of its lanes, or with none.
-type surveyRow struct {
-	surveyPool
+// lockedPoolStateRow is the pool with one of its lanes, or with none.
+type lockedPoolStateRow struct {
+	lockedPool
 	LaneID   *uuid.UUID `db:"lane_id"`
 	Priority *int32     `db:"priority"`
 	Limit    *int32     `db:"lane_limit"`
 	Used     int32      `db:"lane_used"`
 }
 
-// surveySQL counts slots only where there is a limit. Served by attempts_active, runs_ready and
+// lockedPoolStateSQL counts slots only where there is a limit. Served by attempts_active, runs_ready and
 // deployments_held.
-func (d dialect) surveySQL() string {
+func lockedPoolStateSQL(d database.Dialect) string {
 	return `
 SELECT
-	` + d.clock() + ` AS clock,
+	` + d.Clock() + ` AS clock,
 	EXISTS (SELECT 1 FROM claim_requests WHERE id = ?) AS known,
 	EXISTS (
 		SELECT 1
 		FROM attempts a
-		WHERE a.pool_id = p.id AND a.cluster_id = ? AND a.ended_at IS NULL AND a.lease_expires_at <= ` + d.nowParam() + `
+		WHERE a.pool_id = p.id AND a.cluster_id = ? AND a.ended_at IS NULL AND a.lease_expires_at <= ` + d.NowParam() + `
 	) AS expired,
 	p.paused,
 	p.concurrency_limit IS NULL
@@ -71,31 +73,31 @@ SELECT
 FROM pools p
 JOIN template_versions t ON t.pool_id = p.id AND t.version = p.template_version
 LEFT JOIN queues q ON q.pool_id = p.id AND NOT q.paused
-	AND EXISTS (SELECT 1 FROM runs r WHERE r.queue_id = q.id AND r.ready AND r.due_at <= ` + d.nowParam() + `)
+	AND EXISTS (SELECT 1 FROM runs r WHERE r.queue_id = q.id AND r.ready AND r.due_at <= ` + d.NowParam() + `)
 WHERE p.name = ?
 	AND p.deleted_at IS NULL
 ORDER BY q.priority, q.name`
 }
 
-// survey looks at the pool of a claim, whose row is locked.
-func (tx *Tx) survey(ctx context.Context, r ClaimRequest) (*survey, error) {
-	now, err := tx.nowArg(ctx)
+// lockedPoolState looks at the pool of a claim, whose row is locked.
+func (tx *Tx) readLockedPoolState(ctx context.Context, r ClaimRequest) (*lockedPoolState, error) {
+	now, err := tx.db.NowArg(ctx)
 	if err != nil {
 		return nil, err
 	}
-	var rows []surveyRow
-	if err := tx.all(ctx, &rows, tx.s.dialect.surveySQL(), r.RequestID, r.ClusterID, now, now, r.Pool); err != nil {
+	var rows []lockedPoolStateRow
+	if err := tx.db.All(ctx, &rows, lockedPoolStateSQL(tx.db.Dialect()), r.RequestID, r.ClusterID, now, now, r.Pool); err != nil {
 		return nil, fmt.Errorf("look at work pool %q: %w", r.Pool, err)
 	}
 	if len(rows) == 0 {
 		return nil, &Error{Code: NotFound, Message: fmt.Sprintf("work pool %q does not exist", r.Pool)}
 	}
-	tx.tell(rows[0].Clock)
-	s := &survey{surveyPool: rows[0].surveyPool}
+	tx.db.AdvanceClock(rows[0].Clock)
+	s := &lockedPoolState{lockedPool: rows[0].lockedPool}
 	for _, row := range rows {
 		if row.LaneID != nil {
-			s.lanes = append(
-				s.lanes,
+			s.queues = append(
+				s.queues,
 				&dueQueue{ID: *row.LaneID, Priority: *row.Priority, Limit: row.Limit, Used: row.Used},
 			)
 		}
@@ -104,9 +106,9 @@ func (tx *Tx) survey(ctx context.Context, r ClaimRequest) (*survey, error) {
 }
 
 // free is how many slots the pool's own limit leaves.
-func (s *survey) free() int {
-	if s.surveyPool.Limit == nil {
+func (s *lockedPoolState) free() int {
+	if s.lockedPool.Limit == nil {
 		return math.MaxInt32
 	}
-	return int(*s.surveyPool.Limit - s.surveyPool.Used)
+	return int(*s.lockedPool.Limit - s.lockedPool.Used)
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"sync"
@@ -11,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 const (
@@ -43,8 +43,8 @@ func (s *Store) Sweep(ctx context.Context) error {
 			return tx.cancelOverdue(ctx, startDeadlineSQL, lifecycle.CancelExpired)
 		}},
 		{"end runs past their timeout", func(tx *Tx) (int, error) { return tx.cancelOverdue(ctx, timeoutSQL, lifecycle.CancelTimeout) }},
-		{"forget old claims and workers", func(tx *Tx) (int, error) { return 0, tx.forget(ctx) }},
-		{"clear away what was deleted", func(tx *Tx) (int, error) { return tx.clearAway(ctx) }},
+		{"forget old claims and workers", func(tx *Tx) (int, error) { return 0, tx.deleteOldClaimsAndWorkers(ctx) }},
+		{"clear away what was deleted", func(tx *Tx) (int, error) { return tx.clearDeleted(ctx) }},
 	} {
 		for round, n := 0, sweepBatch; n >= sweepBatch && round < clearAwayRounds; round++ {
 			var err error
@@ -77,12 +77,12 @@ LIMIT ?`
 
 // cancelOverdue cancels runs whose time has come, and returns how many it found.
 func (tx *Tx) cancelOverdue(ctx context.Context, query string, reason lifecycle.CancelReason) (int, error) {
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return 0, err
 	}
 	var ids []uuid.UUID
-	if err := tx.all(ctx, &ids, query, now, sweepBatch); err != nil || len(ids) == 0 {
+	if err := tx.db.All(ctx, &ids, query, now, sweepBatch); err != nil || len(ids) == 0 {
 		return 0, err
 	}
 	runs, err := tx.lockRuns(ctx, ids, true)
@@ -104,7 +104,7 @@ func overdue(r *lockedRun, reason lifecycle.CancelReason, now time.Time) bool {
 			return false
 		}
 	}
-	return at != nil && !at.time().After(now)
+	return at != nil && !at.Time().After(now)
 }
 
 const (
@@ -116,15 +116,15 @@ DELETE FROM workers
 WHERE last_seen_at < ?`
 )
 
-func (tx *Tx) forget(ctx context.Context) error {
-	now, err := tx.now(ctx)
+func (tx *Tx) deleteOldClaimsAndWorkers(ctx context.Context) error {
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := tx.exec(ctx, forgetClaimsSQL, now.Add(-keepClaims)); err != nil {
+	if _, err := tx.db.Exec(ctx, forgetClaimsSQL, now.Add(-keepClaims)); err != nil {
 		return err
 	}
-	_, err = tx.exec(ctx, forgetWorkersSQL, now.Add(-keepWorkers))
+	_, err = tx.db.Exec(ctx, forgetWorkersSQL, now.Add(-keepWorkers))
 	return err
 }
 
@@ -159,23 +159,23 @@ WHERE deleted_at IS NOT NULL
 	AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.pool_id = pools.id)`
 )
 
-// clearAway removes what was deleted once none of its runs is left, a batch at a time: deleting is quick
+// clearDeleted removes what was deleted once none of its runs is left, a batch at a time: deleting is quick
 // however much there is.
-func (tx *Tx) clearAway(ctx context.Context) (int, error) {
+func (tx *Tx) clearDeleted(ctx context.Context) (int, error) {
 	var id uuid.UUID
-	err := tx.get(ctx, &id, deletedDeploymentSQL+tx.s.dialect.lock("FOR UPDATE OF d SKIP LOCKED"))
-	if errors.Is(err, sql.ErrNoRows) {
+	err := tx.db.Get(ctx, &id, deletedDeploymentSQL+tx.db.Dialect().Lock("FOR UPDATE OF d SKIP LOCKED"))
+	if errors.Is(err, database.ErrNoRows) {
 		return tx.clearPools(ctx)
 	}
 	if err != nil {
 		return 0, err
 	}
-	n, err := tx.exec(ctx, clearRunsSQL, id, sweepBatch)
+	n, err := tx.db.Exec(ctx, clearRunsSQL, id, sweepBatch)
 	if err != nil {
 		return 0, err
 	}
 	if n < sweepBatch {
-		_, err = tx.exec(ctx, clearDeploymentSQL, id)
+		_, err = tx.db.Exec(ctx, clearDeploymentSQL, id)
 	}
 	return sweepBatch, err // there may be more deployments
 }
@@ -183,11 +183,11 @@ func (tx *Tx) clearAway(ctx context.Context) (int, error) {
 // clearPools removes deleted pools, with the runs that are left of deployments that have moved elsewhere
 // since.
 func (tx *Tx) clearPools(ctx context.Context) (int, error) {
-	n, err := tx.exec(ctx, clearPoolRunsSQL, sweepBatch)
+	n, err := tx.db.Exec(ctx, clearPoolRunsSQL, sweepBatch)
 	if err != nil || n >= sweepBatch {
 		return int(n), err
 	}
-	_, err = tx.exec(ctx, clearPoolsSQL)
+	_, err = tx.db.Exec(ctx, clearPoolsSQL)
 	return 0, err
 }
 
@@ -210,8 +210,8 @@ WHERE EXISTS (
 // hintDue wakes those in this process who wait for what becomes due, or runs out, without anybody writing
 // anything.
 func (s *Store) hintDue(ctx context.Context) error {
-	tx := s.view()
-	now, err := tx.now(ctx)
+	tx := s.session()
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return err
 	}
@@ -222,12 +222,12 @@ func (s *Store) hintDue(ctx context.Context) error {
 		since = now.Add(-firstSweepBack)
 	}
 	var pools []string
-	if err := tx.all(ctx, &pools, becameDueSQL, since, now, since, now); err != nil {
+	if err := tx.db.All(ctx, &pools, becameDueSQL, since, now, since, now); err != nil {
 		return err
 	}
 	s.swept.at = now
 	for _, pool := range pools {
-		s.hub.wake(PoolTopic(pool))
+		s.db.Wake(PoolTopic(pool))
 	}
 	return nil
 }

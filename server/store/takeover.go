@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 const expiredSQL = `
@@ -18,20 +20,20 @@ WHERE p.name = ?
 
 // takeOver gives the worker attempts of its cluster whose lease has run out: the same attempt under the next
 // epoch, so the same Job. What the worker itself still holds is left to it.
-func (tx *Tx) takeOver(ctx context.Context, r ClaimRequest) ([]handed, error) {
-	now, err := tx.now(ctx)
+func (tx *Tx) takeOver(ctx context.Context, r ClaimRequest) ([]claimedAttempt, error) {
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
-	held := listOf(attemptIDs(r.Held))
+	held := database.ListOf(attemptIDs(r.Held))
 	var expired []struct {
 		ID    uuid.UUID `db:"id"`
 		RunID uuid.UUID `db:"run_id"`
 	}
-	query := expiredSQL + "\n\tAND a.id NOT IN " + tx.s.dialect.list(
+	query := expiredSQL + "\n\tAND a.id NOT IN " + tx.db.Dialect().List(
 		"uuid",
 	) + "\nORDER BY a.lease_expires_at, a.id\nLIMIT ?"
-	if err := tx.all(ctx, &expired, query, r.Pool, r.ClusterID, now, held, r.Max); err != nil ||
+	if err := tx.db.All(ctx, &expired, query, r.Pool, r.ClusterID, now, held, r.Max); err != nil ||
 		len(expired) == 0 {
 		return nil, err
 	}
@@ -52,14 +54,14 @@ func (tx *Tx) takeOver(ctx context.Context, r ClaimRequest) ([]handed, error) {
 
 // takeOverSQL checks again what was seen before the runs were locked: the holder may have renewed or ended
 // meanwhile.
-func (d dialect) takeOverSQL() string {
+func takeOverSQL(d database.Dialect) string {
 	return `
 UPDATE attempts
 SET epoch = epoch + 1,
 	worker = ?,
 	lease_expires_at = ?
-WHERE id IN ` + d.list("uuid") + `
-	AND run_id IN ` + d.list("uuid") + `
+WHERE id IN ` + d.List("uuid") + `
+	AND run_id IN ` + d.List("uuid") + `
 	AND cluster_id = ?
 	AND ended_at IS NULL
 	AND lease_expires_at <= ?
@@ -71,11 +73,11 @@ func (tx *Tx) bumpEpochs(
 	r ClaimRequest,
 	attempts []uuid.UUID,
 	runs map[uuid.UUID]*lockedRun,
-) ([]handed, error) {
+) ([]claimedAttempt, error) {
 	if err := tx.lockAttempts(ctx, attempts); err != nil {
 		return nil, err
 	}
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -83,18 +85,18 @@ func (tx *Tx) bumpEpochs(
 	for id := range runs {
 		locked = append(locked, id)
 	}
-	attemptList := listOf(attempts)
-	runList := listOf(locked)
+	attemptList := database.ListOf(attempts)
+	runList := database.ListOf(locked)
 	var rows []struct {
 		ID     uuid.UUID `db:"id"`
 		RunID  uuid.UUID `db:"run_id"`
 		Number int32     `db:"number"`
 		Epoch  int64     `db:"epoch"`
 	}
-	err = tx.all(
+	err = tx.db.All(
 		ctx,
 		&rows,
-		tx.s.dialect.takeOverSQL(),
+		takeOverSQL(tx.db.Dialect()),
 		r.Worker,
 		now.Add(r.Lease),
 		attemptList,
@@ -105,9 +107,9 @@ func (tx *Tx) bumpEpochs(
 	if err != nil {
 		return nil, err
 	}
-	taken := make([]handed, len(rows))
+	taken := make([]claimedAttempt, len(rows))
 	for i, row := range rows {
-		taken[i] = handed{AttemptID: row.ID, Epoch: row.Epoch, Takeover: true}
+		taken[i] = claimedAttempt{AttemptID: row.ID, Epoch: row.Epoch, Takeover: true}
 		runs[row.RunID].note(
 			fmt.Sprintf(
 				"taken over by worker %s (epoch %d): the lease had run out or was given back",

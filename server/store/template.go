@@ -11,22 +11,24 @@ import (
 	"strconv"
 
 	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 type templateRow struct {
-	ID        uuid.UUID `db:"id"`
-	PoolID    uuid.UUID `db:"pool_id"`
-	Pool      string    `db:"pool"`
-	Version   int32     `db:"version"`
-	Document  document  `db:"document"`
-	CreatedAt stamp     `db:"created_at"`
-	CreatedBy string    `db:"created_by"`
+	ID        uuid.UUID     `db:"id"`
+	PoolID    uuid.UUID     `db:"pool_id"`
+	Pool      string        `db:"pool"`
+	Version   int32         `db:"version"`
+	Document  database.JSON `db:"document"`
+	CreatedAt database.Time `db:"created_at"`
+	CreatedBy string        `db:"created_by"`
 }
 
 func (r templateRow) version() TemplateVersion {
 	return TemplateVersion{
-		ID: r.ID, PoolID: r.PoolID, Pool: r.Pool, Version: r.Version, Document: r.Document.raw(),
-		CreatedAt: r.CreatedAt.time(), CreatedBy: r.CreatedBy,
+		ID: r.ID, PoolID: r.PoolID, Pool: r.Pool, Version: r.Version, Document: r.Document.Raw(),
+		CreatedAt: r.CreatedAt.Time(), CreatedBy: r.CreatedBy,
 	}
 }
 
@@ -41,13 +43,13 @@ JOIN pools p ON p.id = t.pool_id`
 )
 
 // GetTemplateVersion returns a version of the pool's template, the newest for 0.
-func (tx *Tx) GetTemplateVersion(ctx context.Context, pool string, version int32) (*TemplateVersion, error) {
+func (q Reader) GetTemplateVersion(ctx context.Context, pool string, version int32) (*TemplateVersion, error) {
 	var row templateRow
 	var err error
 	if version == 0 {
-		err = found(tx.get(ctx, &row, newestTemplateSQL, pool), "work pool %q", pool)
+		err = database.NotFoundError(q.db.Get(ctx, &row, newestTemplateSQL, pool), "work pool %q", pool)
 	} else {
-		err = found(tx.get(ctx, &row, templateByVersionSQL, pool, version), "version %d of the template of work pool %q", version, pool)
+		err = database.NotFoundError(q.db.Get(ctx, &row, templateByVersionSQL, pool, version), "version %d of the template of work pool %q", version, pool)
 	}
 	if err != nil {
 		return nil, err
@@ -57,10 +59,10 @@ func (tx *Tx) GetTemplateVersion(ctx context.Context, pool string, version int32
 }
 
 // GetTemplateVersionByID returns a template version, also of a pool that is being deleted.
-func (tx *Tx) GetTemplateVersionByID(ctx context.Context, id uuid.UUID) (*TemplateVersion, error) {
+func (q Reader) GetTemplateVersionByID(ctx context.Context, id uuid.UUID) (*TemplateVersion, error) {
 	var row templateRow
-	if err := tx.get(ctx, &row, templateByIDSQL, id); err != nil {
-		return nil, found(err, "template version %s", id)
+	if err := q.db.Get(ctx, &row, templateByIDSQL, id); err != nil {
+		return nil, database.NotFoundError(err, "template version %s", id)
 	}
 	v := row.version()
 	return &v, nil
@@ -76,16 +78,16 @@ ORDER BY t.version DESC
 LIMIT ?`
 
 // ListTemplateVersions lists the versions of the pool's template, newest first, without their documents.
-func (tx *Tx) ListTemplateVersions(
+func (q Reader) ListTemplateVersions(
 	ctx context.Context,
 	pool string,
 	page Page,
 ) ([]TemplateVersion, string, error) {
-	p, err := tx.poolRef(ctx, pool)
+	p, err := q.poolRef(ctx, pool)
 	if err != nil {
 		return nil, "", err
 	}
-	key, err := page.after("template")
+	key, err := page.After("template")
 	if err != nil {
 		return nil, "", err
 	}
@@ -96,10 +98,10 @@ func (tx *Tx) ListTemplateVersions(
 		}
 	}
 	var rows []templateRow
-	if err := tx.all(ctx, &rows, listTemplatesSQL, p, before, page.size()+1); err != nil {
+	if err := q.db.All(ctx, &rows, listTemplatesSQL, p, before, page.Size()+1); err != nil {
 		return nil, "", fmt.Errorf("list the template versions of work pool %q: %w", pool, err)
 	}
-	rows, next := paged(
+	rows, next := database.CutPage(
 		rows,
 		page,
 		"template",
@@ -177,7 +179,7 @@ func (tx *Tx) saveTemplate(
 	}
 	saved = savedTemplate{before: p.TemplateVersion, version: p.TemplateVersion, hashBefore: hash, hash: hash}
 	if p.TemplateVersion > 0 {
-		err := tx.get(ctx, &saved.hashBefore, templateHashSQL, p.ID, p.TemplateVersion)
+		err := tx.db.Get(ctx, &saved.hashBefore, templateHashSQL, p.ID, p.TemplateVersion)
 		if err != nil {
 			return saved, fmt.Errorf("read the newest template of work pool %q: %w", pool, err)
 		}
@@ -185,7 +187,7 @@ func (tx *Tx) saveTemplate(
 			return saved, nil
 		}
 	}
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return saved, err
 	}
@@ -194,10 +196,10 @@ func (tx *Tx) saveTemplate(
 		return saved, fmt.Errorf("make an id: %w", err)
 	}
 	saved.version++
-	if _, err := tx.exec(ctx, insertTemplateSQL, id, p.ID, saved.version, document(doc.Document), hash, textsOf(doc.StoredNames), now, actor); err != nil {
+	if _, err := tx.db.Exec(ctx, insertTemplateSQL, id, p.ID, saved.version, database.JSON(doc.Document), hash, database.StringsOf(doc.StoredNames), now, actor); err != nil {
 		return saved, fmt.Errorf("save the template of work pool %q: %w", pool, err)
 	}
-	if _, err := tx.exec(ctx, setTemplateSQL, saved.version, now, actor, p.ID); err != nil {
+	if _, err := tx.db.Exec(ctx, setTemplateSQL, saved.version, now, actor, p.ID); err != nil {
 		return saved, fmt.Errorf("save the template of work pool %q: %w", pool, err)
 	}
 	return saved, nil

@@ -7,13 +7,14 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 // runTerms are what a run got with its deployment's revision and its pool. They never change.
 type runTerms struct {
-	Pool      string                            `db:"pool"`
-	Retries   structured[lifecycle.RetryPolicy] `db:"retries"`
-	TimeoutUS *int64                            `db:"timeout_us"`
+	Pool      string                                     `db:"pool"`
+	Retries   database.Structured[lifecycle.RetryPolicy] `db:"retries"`
+	TimeoutUS *int64                                     `db:"timeout_us"`
 }
 
 // termsMax and settingsMax bound what is remembered of them; a setting holds the job variables of a
@@ -34,10 +35,10 @@ type termsRecord struct {
 	PoolID     uuid.UUID `json:"pool_id"`
 }
 
-func (d dialect) termsSQL() string {
+func termsSQL(d database.Dialect) string {
 	return `
 SELECT n.revision_id, n.pool_id, p.name AS pool, v.retries, v.timeout_us
-FROM ` + d.records("revision_id uuid", "pool_id uuid") + ` AS n
+FROM ` + d.Records("revision_id uuid", "pool_id uuid") + ` AS n
 JOIN deployment_revisions v ON v.id = n.revision_id
 JOIN pools p ON p.id = n.pool_id`
 }
@@ -60,7 +61,7 @@ func (tx *Tx) readTerms(ctx context.Context, runs []*lockedRun) error {
 			termsKey
 			runTerms
 		}
-		if err := tx.all(ctx, &rows, tx.s.dialect.termsSQL(), listOf(unknown)); err != nil {
+		if err := tx.db.All(ctx, &rows, termsSQL(tx.db.Dialect()), database.ListOf(unknown)); err != nil {
 			return fmt.Errorf("read the revisions of runs: %w", err)
 		}
 		for _, row := range rows {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/lifecycle"
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 // lockedRun is a run's row that is locked and may be changed. Every change of a run goes through lockRuns, move
@@ -19,39 +20,39 @@ type lockedRun struct {
 	StateType    lifecycle.StateType `db:"state_type" json:"state_type"`
 	StateName    string              `db:"state_name" json:"state_name"`
 	StateMessage string              `db:"state_message" json:"state_message"`
-	StateAt      stamp               `db:"state_at" json:"-"`
-	TimeoutAt    *stamp              `db:"timeout_at" json:"-"`
-	StartedAt    *stamp              `db:"started_at" json:"-"`
-	EndedAt      *stamp              `db:"ended_at" json:"-"`
+	StateAt      database.Time       `db:"state_at" json:"-"`
+	TimeoutAt    *database.Time      `db:"timeout_at" json:"-"`
+	StartedAt    *database.Time      `db:"started_at" json:"-"`
+	EndedAt      *database.Time      `db:"ended_at" json:"-"`
 	Attempt      int32               `db:"attempt" json:"attempt"`
 	LastEvent    int64               `db:"last_event" json:"last_event"`
 	// Clock is the database's time when locking began; nil on SQLite.
-	Clock *stamp `db:"clock" json:"-"`
+	Clock *database.Time `db:"clock" json:"-"`
 	// What a worker is told; read for a claim only.
-	Name          string   `db:"name" json:"-"`
-	StoredNames   texts    `db:"stored_names" json:"-"`
-	ScheduledTime stamp    `db:"scheduled_time" json:"-"`
-	Tags          texts    `db:"tags" json:"-"`
-	Parameters    document `db:"parameters" json:"-"`
-	JobVariables  document `db:"job_variables" json:"-"`
+	Name          string           `db:"name" json:"-"`
+	StoredNames   database.Strings `db:"stored_names" json:"-"`
+	ScheduledTime database.Time    `db:"scheduled_time" json:"-"`
+	Tags          database.Strings `db:"tags" json:"-"`
+	Parameters    database.JSON    `db:"parameters" json:"-"`
+	JobVariables  database.JSON    `db:"job_variables" json:"-"`
 
 	termsKey
 	runTerms
 
-	runRest
-	was     runRest // as it was read
+	runRarelyChanged
+	was     runRarelyChanged // as it was read
 	changed bool
 	events  []eventRecord
 }
 
-// runRest is what most changes of a run leave as it is, so that most do not write it.
-type runRest struct {
-	CancelReason    lifecycle.CancelReason            `db:"cancel_reason" json:"cancel_reason"`
-	DueAt           stamp                             `db:"due_at" json:"-"`
-	StartDeadlineAt *stamp                            `db:"start_deadline_at" json:"-"`
-	Spent           structured[lifecycle.RetriesUsed] `db:"spent" json:"spent"`
-	ExitCode        *int32                            `db:"exit_code" json:"exit_code"`
-	Category        lifecycle.Category                `db:"category" json:"category"`
+// runRarelyChanged is what most changes of a run leave as it is, so that most do not write it.
+type runRarelyChanged struct {
+	CancelReason    lifecycle.CancelReason                     `db:"cancel_reason" json:"cancel_reason"`
+	DueAt           database.Time                              `db:"due_at" json:"-"`
+	StartDeadlineAt *database.Time                             `db:"start_deadline_at" json:"-"`
+	Spent           database.Structured[lifecycle.RetriesUsed] `db:"spent" json:"spent"`
+	ExitCode        *int32                                     `db:"exit_code" json:"exit_code"`
+	Category        lifecycle.Category                         `db:"category" json:"category"`
 	// What the template says; it counts where the deployment says nothing.
 	TemplateTimeoutUS         *int64 `db:"template_timeout_us" json:"template_timeout_us"`
 	TemplateInfrastructureMax *int   `db:"template_infrastructure_max" json:"template_infrastructure_max"`
@@ -62,7 +63,7 @@ type runRest struct {
 type eventRecord struct {
 	RunID     uuid.UUID           `json:"run_id"`
 	Seq       int64               `json:"seq"`
-	At        micros              `json:"at"`
+	At        database.Micros     `json:"at"`
 	Actor     string              `json:"actor"`
 	Attempt   int32               `json:"attempt"`
 	StateType lifecycle.StateType `json:"state_type"`
@@ -72,14 +73,14 @@ type eventRecord struct {
 
 // move puts the run into a state and writes that into its history; nothing happens where it is there already.
 func (r *lockedRun) move(to lifecycle.State, at time.Time, actor string, attempt int32) {
-	to.Message = clean(to.Message)
+	to.Message = database.CleanText(to.Message)
 	if r.StateType == to.Type && r.StateName == to.Name && r.StateMessage == to.Message {
 		return
 	}
-	r.StateType, r.StateName, r.StateMessage, r.StateAt = to.Type, to.Name, to.Message, stamp(at)
+	r.StateType, r.StateName, r.StateMessage, r.StateAt = to.Type, to.Name, to.Message, database.Time(at)
 	r.EndedAt = nil
 	if to.Type.Terminal() {
-		r.EndedAt = stampOf(&at)
+		r.EndedAt = database.TimeOf(&at)
 	}
 	r.note(to.Message, at, actor, attempt)
 }
@@ -95,7 +96,7 @@ func (r *lockedRun) timeout() *int64 {
 // policy is the deployment's retry policy, with the template's budget for the infrastructure where it has
 // none.
 func (r *lockedRun) policy() lifecycle.RetryPolicy {
-	return r.Retries.v.WithTemplateDefault(r.TemplateInfrastructureMax)
+	return r.Retries.V.WithTemplateDefault(r.TemplateInfrastructureMax)
 }
 
 // note writes into the run's history without a change of its state.
@@ -103,7 +104,7 @@ func (r *lockedRun) note(message string, at time.Time, actor string, attempt int
 	r.changed = true
 	r.LastEvent++
 	r.events = append(r.events, eventRecord{
-		RunID: r.ID, Seq: r.LastEvent, At: microsAt(at), Actor: actor, Attempt: attempt,
+		RunID: r.ID, Seq: r.LastEvent, At: database.MicrosOf(at), Actor: actor, Attempt: attempt,
 		StateType: r.StateType, StateName: r.StateName, Message: message,
 	})
 }
@@ -113,23 +114,23 @@ const liveRunColumns = `r.id, r.deployment_id, r.revision_id, r.pool_id, r.queue
 	r.started_at, r.ended_at, r.attempt, r.spent, r.exit_code, r.category, r.last_event,
 	r.template_timeout_us, r.template_infrastructure_max, r.raised`
 
-// toldColumns are what a worker is told of a run beside that.
-const toldColumns = ` r.name, r.stored_names, r.scheduled_time, r.tags, r.parameters, r.job_variables,`
+// claimColumns are what a worker is told of a run beside that.
+const claimColumns = ` r.name, r.stored_names, r.scheduled_time, r.tags, r.parameters, r.job_variables,`
 
-func (d dialect) liveRunsSQL(more string) string {
+func liveRunsSQL(d database.Dialect, more string) string {
 	return `
 SELECT
-	` + d.clock() + ` AS clock,` + more + `
+	` + d.Clock() + ` AS clock,` + more + `
 	` + liveRunColumns + `
 FROM runs r
-WHERE r.id IN ` + d.list("uuid") + `
+WHERE r.id IN ` + d.List("uuid") + `
 ORDER BY r.id`
 }
 
 // lockRuns locks runs in the order of their ids, which everybody keeps, and returns those that exist. Locked
 // before attempts, after pools. With skip, runs that somebody else has locked are left out.
 func (tx *Tx) lockRuns(ctx context.Context, ids []uuid.UUID, skip bool) (map[uuid.UUID]*lockedRun, error) {
-	query := tx.s.dialect.liveRunsSQL("")
+	query := liveRunsSQL(tx.db.Dialect(), "")
 	if skip {
 		return tx.lockRunsBy(ctx, query, forRunsSkipping, ids)
 	}
@@ -138,7 +139,7 @@ func (tx *Tx) lockRuns(ctx context.Context, ids []uuid.UUID, skip bool) (map[uui
 
 // lockRunsForClaim is lockRuns, skipping, with what a worker is told of them.
 func (tx *Tx) lockRunsForClaim(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*lockedRun, error) {
-	query := tx.s.dialect.liveRunsSQL(toldColumns)
+	query := liveRunsSQL(tx.db.Dialect(), claimColumns)
 	return tx.lockRunsBy(ctx, query, forRunsSkipping, ids)
 }
 
@@ -154,7 +155,7 @@ func (tx *Tx) lockRunsBy(
 	ids []uuid.UUID,
 ) (map[uuid.UUID]*lockedRun, error) {
 	var rows []*lockedRun
-	if err := tx.all(ctx, &rows, query+tx.s.dialect.lock(lock), listOf(ids)); err != nil {
+	if err := tx.db.All(ctx, &rows, query+tx.db.Dialect().Lock(lock), database.ListOf(ids)); err != nil {
 		return nil, fmt.Errorf("lock runs: %w", err)
 	}
 	return tx.locked(ctx, rows)
@@ -164,7 +165,7 @@ func (tx *Tx) lockRunsBy(
 func (tx *Tx) locked(ctx context.Context, rows []*lockedRun) (map[uuid.UUID]*lockedRun, error) {
 	runs := make(map[uuid.UUID]*lockedRun, len(rows))
 	for _, r := range rows {
-		r.was = r.runRest
+		r.was = r.runRarelyChanged
 		runs[r.ID] = r
 	}
 	return runs, tx.readTerms(ctx, rows)

@@ -4,17 +4,19 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 type variableRow struct {
-	Name      string   `db:"name"`
-	Project   string   `db:"project"`
-	Value     document `db:"value"`
-	UpdatedAt stamp    `db:"updated_at"`
+	Name      string        `db:"name"`
+	Project   string        `db:"project"`
+	Value     database.JSON `db:"value"`
+	UpdatedAt database.Time `db:"updated_at"`
 }
 
 func (r variableRow) variable() Variable {
-	return Variable{Name: r.Name, Value: r.Value.raw(), Project: r.Project, UpdatedAt: r.UpdatedAt.time()}
+	return Variable{Name: r.Name, Value: r.Value.Raw(), Project: r.Project, UpdatedAt: r.UpdatedAt.Time()}
 }
 
 const variableSQL = `
@@ -22,26 +24,26 @@ SELECT name, value, COALESCE(project, '') AS project, updated_at
 FROM variables`
 
 // GetVariable returns a stored variable.
-func (tx *Tx) GetVariable(ctx context.Context, name string) (*Variable, error) {
+func (q Reader) GetVariable(ctx context.Context, name string) (*Variable, error) {
 	var row variableRow
-	if err := tx.get(ctx, &row, variableSQL+" WHERE name = ?", name); err != nil {
-		return nil, found(err, "variable %q", name)
+	if err := q.db.Get(ctx, &row, variableSQL+" WHERE name = ?", name); err != nil {
+		return nil, database.NotFoundError(err, "variable %q", name)
 	}
 	v := row.variable()
 	return &v, nil
 }
 
 // ListVariables lists stored variables by name.
-func (tx *Tx) ListVariables(ctx context.Context, page Page) ([]Variable, string, error) {
-	after, err := page.after("variable")
+func (q Reader) ListVariables(ctx context.Context, page Page) ([]Variable, string, error) {
+	after, err := page.After("variable")
 	if err != nil {
 		return nil, "", err
 	}
 	var rows []variableRow
-	if err := tx.all(ctx, &rows, variableSQL+" WHERE name > ? ORDER BY name LIMIT ?", after, page.size()+1); err != nil {
+	if err := q.db.All(ctx, &rows, variableSQL+" WHERE name > ? ORDER BY name LIMIT ?", after, page.Size()+1); err != nil {
 		return nil, "", fmt.Errorf("list variables: %w", err)
 	}
-	rows, next := paged(rows, page, "variable", func(r variableRow) string { return r.Name })
+	rows, next := database.CutPage(rows, page, "variable", func(r variableRow) string { return r.Name })
 	variables := make([]Variable, len(rows))
 	for i, r := range rows {
 		variables[i] = r.variable()
@@ -64,7 +66,7 @@ func (tx *Tx) UpsertVariable(
 	value json.RawMessage,
 	actor string,
 ) (*Variable, error) {
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +74,7 @@ func (tx *Tx) UpsertVariable(
 	if err != nil && !IsCode(err, NotFound) {
 		return nil, err
 	}
-	if _, err := tx.exec(ctx, putVariableSQL, name, document(value), now, actor); err != nil {
+	if _, err := tx.db.Exec(ctx, putVariableSQL, name, database.JSON(value), now, actor); err != nil {
 		return nil, fmt.Errorf("store variable %q: %w", name, err)
 	}
 	after := &Variable{Name: name, Value: value, UpdatedAt: now}
@@ -89,7 +91,7 @@ func (tx *Tx) DeleteVariable(ctx context.Context, name, actor string) error {
 	if err != nil {
 		return err
 	}
-	if _, err := tx.exec(ctx, deleteVariableSQL, name); err != nil {
+	if _, err := tx.db.Exec(ctx, deleteVariableSQL, name); err != nil {
 		return fmt.Errorf("delete variable %q: %w", name, err)
 	}
 	return tx.variableChanged(ctx, before, nil, actor)
@@ -106,13 +108,13 @@ func (tx *Tx) values(ctx context.Context, names []string) (map[string]json.RawMe
 	if len(names) == 0 {
 		return values, nil
 	}
-	list := listOf(names)
+	list := database.ListOf(names)
 	var rows []variableRow
-	if err := tx.all(ctx, &rows, valuesOfSQL+tx.s.dialect.list("text"), list); err != nil {
+	if err := tx.db.All(ctx, &rows, valuesOfSQL+tx.db.Dialect().List("text"), list); err != nil {
 		return nil, fmt.Errorf("read variables: %w", err)
 	}
 	for _, r := range rows {
-		values[r.Name] = r.Value.raw()
+		values[r.Name] = r.Value.Raw()
 	}
 	return values, nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/berth-dev/berth/server/store/database"
 )
 
 const upsertWorkerSQL = `
@@ -20,11 +22,11 @@ SET type = excluded.type,
 // restarted worker takes over what it held when that has run out, and one that merely says hello again has
 // lost nothing.
 func (tx *Tx) UpsertWorker(ctx context.Context, w Worker) error {
-	now, err := tx.now(ctx)
+	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = tx.exec(
+	_, err = tx.db.Exec(
 		ctx,
 		upsertWorkerSQL,
 		w.Pool,
@@ -32,7 +34,7 @@ func (tx *Tx) UpsertWorker(ctx context.Context, w Worker) error {
 		w.Type,
 		w.ClusterID,
 		w.Version,
-		textsOf(w.Namespaces),
+		database.StringsOf(w.Namespaces),
 		now,
 	)
 	if err != nil {
@@ -52,12 +54,12 @@ SET cluster_id = excluded.cluster_id,
 	last_seen_at = excluded.last_seen_at`
 
 // seen notes that the worker is alive: one row, and only when the last note is a while ago.
-func (s *Store) seen(ctx context.Context, r ClaimRequest, last *stamp, now time.Time) error {
-	if last != nil && now.Sub(last.time()) < seenEvery {
+func (s *Store) seen(ctx context.Context, r ClaimRequest, last *database.Time, now time.Time) error {
+	if last != nil && now.Sub(last.Time()) < seenEvery {
 		return nil
 	}
 	err := s.InTx(ctx, func(tx *Tx) error {
-		_, err := tx.exec(ctx, seenSQL, r.Pool, r.Worker, r.ClusterID, now)
+		_, err := tx.db.Exec(ctx, seenSQL, r.Pool, r.Worker, r.ClusterID, now)
 		return err
 	})
 	if err != nil {
@@ -67,15 +69,15 @@ func (s *Store) seen(ctx context.Context, r ClaimRequest, last *stamp, now time.
 }
 
 type workerRow struct {
-	Name           string `db:"name"`
-	Pool           string `db:"pool"`
-	Type           string `db:"type"`
-	ClusterID      string `db:"cluster_id"`
-	Version        string `db:"version"`
-	Namespaces     texts  `db:"namespaces"`
-	LastSeenAt     stamp  `db:"last_seen_at"`
-	Paused         bool   `db:"paused"`
-	ActiveAttempts int32  `db:"active_attempts"`
+	Name           string           `db:"name"`
+	Pool           string           `db:"pool"`
+	Type           string           `db:"type"`
+	ClusterID      string           `db:"cluster_id"`
+	Version        string           `db:"version"`
+	Namespaces     database.Strings `db:"namespaces"`
+	LastSeenAt     database.Time    `db:"last_seen_at"`
+	Paused         bool             `db:"paused"`
+	ActiveAttempts int32            `db:"active_attempts"`
 }
 
 const listWorkersSQL = `
@@ -92,16 +94,16 @@ WHERE ? IN (w.pool, '')
 ORDER BY w.pool, w.name`
 
 // ListWorkers lists the workers of a pool, or of all pools for "".
-func (tx *Tx) ListWorkers(ctx context.Context, pool string) ([]Worker, error) {
+func (q Reader) ListWorkers(ctx context.Context, pool string) ([]Worker, error) {
 	var rows []workerRow
-	if err := tx.all(ctx, &rows, listWorkersSQL, pool); err != nil {
+	if err := q.db.All(ctx, &rows, listWorkersSQL, pool); err != nil {
 		return nil, fmt.Errorf("list workers: %w", err)
 	}
 	workers := make([]Worker, len(rows))
 	for i, r := range rows {
 		workers[i] = Worker{
-			Name: r.Name, Pool: r.Pool, Type: r.Type, ClusterID: r.ClusterID, Version: r.Version, Namespaces: r.Namespaces.v,
-			LastSeenAt: r.LastSeenAt.time(), Paused: r.Paused, ActiveAttempts: r.ActiveAttempts,
+			Name: r.Name, Pool: r.Pool, Type: r.Type, ClusterID: r.ClusterID, Version: r.Version, Namespaces: r.Namespaces.V,
+			LastSeenAt: r.LastSeenAt.Time(), Paused: r.Paused, ActiveAttempts: r.ActiveAttempts,
 		}
 	}
 	return workers, nil
@@ -121,10 +123,10 @@ LIMIT 1`
 
 // GetPoolTypeForWorker returns the type of a pool that has work for workers: one that exists, or one that was
 // deleted while attempts of it were held, which somebody has to see to their end.
-func (tx *Tx) GetPoolTypeForWorker(ctx context.Context, pool string) (string, error) {
+func (q Reader) GetPoolTypeForWorker(ctx context.Context, pool string) (string, error) {
 	var kind string
-	err := tx.get(ctx, &kind, poolTypeSQL, pool)
-	return kind, found(err, "work pool %q", pool)
+	err := q.db.Get(ctx, &kind, poolTypeSQL, pool)
+	return kind, database.NotFoundError(err, "work pool %q", pool)
 }
 
 const (
@@ -148,10 +150,10 @@ func (tx *Tx) UpdateWorkerPaused(
 	actor string,
 ) (*Worker, error) {
 	var was []bool
-	if err := tx.all(ctx, &was, workerPausedSQL+tx.s.dialect.lock("FOR UPDATE"), pool, name); err != nil {
+	if err := tx.db.All(ctx, &was, workerPausedSQL+tx.db.Dialect().Lock("FOR UPDATE"), pool, name); err != nil {
 		return nil, fmt.Errorf("pause worker %q: %w", name, err)
 	}
-	n, err := tx.exec(ctx, pauseWorkerSQL, paused, pool, name)
+	n, err := tx.db.Exec(ctx, pauseWorkerSQL, paused, pool, name)
 	if err != nil {
 		return nil, fmt.Errorf("pause worker %q: %w", name, err)
 	}
@@ -161,7 +163,7 @@ func (tx *Tx) UpdateWorkerPaused(
 	}
 	for _, w := range workers {
 		if w.Name == name && n > 0 {
-			tx.hint(PoolTopic(pool))
+			tx.db.Hint(PoolTopic(pool))
 			return &w, tx.workerPaused(ctx, w, was, actor)
 		}
 	}

@@ -1,4 +1,4 @@
-package store
+package database
 
 import (
 	"context"
@@ -67,17 +67,20 @@ func staleStatement(err error) bool {
 	return state == planChanged || state == noSuchStatement
 }
 
-// gaveWay reports whether the transaction waited too long for a lock: others were using what it wanted.
-func gaveWay(err error) bool { return sqlState(err) == lockNotAvailable }
+// IsLockTimeout reports whether the transaction waited too long for a lock: others were using what it wanted.
+func IsLockTimeout(err error) bool { return sqlState(err) == lockNotAvailable }
 
-// holdsAlready reports whether rows are where a new partition would have to have them.
-func holdsAlready(err error) bool { return sqlState(err) == checkViolation }
+// IsCheckViolation reports whether rows are where a new partition would have to have them.
+func IsCheckViolation(err error) bool { return sqlState(err) == checkViolation }
 
-// answeredAtOnce reports whether another claim with the same request id was answered at the same time.
-func answeredAtOnce(err error) bool {
+// IsUniqueViolation reports whether PostgreSQL refused a row because of a unique constraint.
+func IsUniqueViolation(err error, constraint string) bool {
 	var e *pq.Error
-	return errors.As(err, &e) && e.Code == uniqueViolation && e.Constraint == "claim_requests_pkey"
+	return errors.As(err, &e) && e.Code == uniqueViolation && e.Constraint == constraint
 }
+
+// QuoteIdentifier quotes a table or column name for PostgreSQL.
+func QuoteIdentifier(name string) string { return pq.QuoteIdentifier(name) }
 
 // missingTable reports whether a SELECT that is otherwise good failed for want of its table.
 func missingTable(err error) bool {

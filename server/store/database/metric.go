@@ -1,4 +1,4 @@
-package store
+package database
 
 import (
 	"database/sql"
@@ -8,10 +8,10 @@ import (
 )
 
 // register exposes what the connection pools say of themselves as berth_db_….
-func (s *Store) register(r prometheus.Registerer) error {
-	pools := map[string]func() sql.DBStats{"all": s.reader.Stats}
-	if s.writer != s.reader {
-		pools = map[string]func() sql.DBStats{"reader": s.reader.Stats, "writer": s.writer.Stats}
+func (db *DB) register(r prometheus.Registerer) error {
+	pools := map[string]func() sql.DBStats{"all": db.reader.Stats}
+	if db.writer != db.reader {
+		pools = map[string]func() sql.DBStats{"reader": db.reader.Stats, "writer": db.writer.Stats}
 	}
 	for name, stats := range pools {
 		for _, c := range poolMetrics(prometheus.Labels{"connections": name}, stats) {

@@ -1,4 +1,4 @@
-package store
+package database
 
 import (
 	"context"
@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 )
 
@@ -38,44 +37,47 @@ func (t copyTable) names() []string {
 	return names
 }
 
+// CopyOptions of a copy.
+type CopyOptions struct {
+	// Replaced is a table that a migration filled: its rows in the target give way to those of the source.
+	Replaced string
+	Progress func(CopyProgress) // called after each table, twice
+}
+
 // Copy copies everything from SQLite into an empty PostgreSQL database in one transaction, and compares it
-// before that is committed. Both have the schema of this binary. progress is called after each table, twice.
-func Copy(ctx context.Context, from, to *Store, progress func(CopyProgress)) error {
-	if from.dialect != sqlite || to.dialect != postgres {
+// before the commit. Both must have the same schema.
+func Copy(ctx context.Context, from, to *DB, o CopyOptions) error {
+	if from.dialect != SQLite || to.dialect != Postgres {
 		return errors.New("copying goes from SQLite to PostgreSQL")
 	}
-	for _, s := range []*Store{from, to} {
-		if err := s.Ready(ctx); err != nil {
-			return fmt.Errorf("%s: %w", s.dialect, err)
-		}
-	}
-	// One transaction on each side: nobody changes what is being copied, nor sees the half of it.
+	// One transaction on each side: nothing changes while it is copied, and no one sees half a copy.
 	return from.InTx(ctx, func(source *Tx) error {
-		return to.tryTx(ctx, func(target *Tx) error { return copyAll(ctx, source, target, progress) })
+		return to.InTxOnce(ctx, func(target *Tx) error { return copyAll(ctx, source, target, o) })
 	})
 }
 
-func copyAll(ctx context.Context, from, to *Tx, progress func(CopyProgress)) error {
+func copyAll(ctx context.Context, from, to *Tx, o CopyOptions) error {
 	tables, err := to.tables(ctx)
 	if err != nil {
 		return err
 	}
-	if err := to.refuseFilled(ctx, tables); err != nil {
+	if err := to.refuseFilled(ctx, tables, o.Replaced); err != nil {
 		return err
 	}
+
 	for _, t := range tables {
 		n, err := copyRows(ctx, from, to, t)
 		if err != nil {
 			return fmt.Errorf("copy table %s: %w", t.name, err)
 		}
-		progress(CopyProgress{Table: t.name, Rows: n})
+		o.Progress(CopyProgress{Table: t.name, Rows: n})
 	}
 	for _, t := range tables {
 		n, err := compareRows(ctx, from, to, t)
 		if err != nil {
 			return fmt.Errorf("compare table %s: %w", t.name, err)
 		}
-		progress(CopyProgress{Table: t.name, Rows: n, Compared: true})
+		o.Progress(CopyProgress{Table: t.name, Rows: n, Compared: true})
 	}
 	return nil
 }
@@ -108,14 +110,14 @@ WHERE contype = 'f'
 // tables lists the tables so that one comes after those it refers to.
 func (tx *Tx) tables(ctx context.Context) ([]copyTable, error) {
 	var names []string
-	if err := tx.all(ctx, &names, copyTablesSQL, migrationTable); err != nil {
+	if err := tx.All(ctx, &names, copyTablesSQL, migrationTable); err != nil {
 		return nil, fmt.Errorf("list tables: %w", err)
 	}
 	var references []struct {
 		Table    string `db:"table_name"`
 		RefersTo string `db:"refers_to"`
 	}
-	if err := tx.all(ctx, &references, copyReferencesSQL); err != nil {
+	if err := tx.All(ctx, &references, copyReferencesSQL); err != nil {
 		return nil, fmt.Errorf("list references between tables: %w", err)
 	}
 	var ordered []copyTable
@@ -134,7 +136,7 @@ func (tx *Tx) tables(ctx context.Context) ([]copyTable, error) {
 		}
 		t := copyTable{name: names[i]}
 		var columns []struct{ Name, Kind string }
-		if err := tx.all(ctx, &columns, copyColumnsSQL, t.name); err != nil {
+		if err := tx.All(ctx, &columns, copyColumnsSQL, t.name); err != nil {
 			return nil, fmt.Errorf("list the columns of %s: %w", t.name, err)
 		}
 		for _, c := range columns {
@@ -146,16 +148,13 @@ func (tx *Tx) tables(ctx context.Context) ([]copyTable, error) {
 	return ordered, nil
 }
 
-// installationTable has a row from the first migration on, which the source's takes the place of.
-const installationTable = "installation"
-
-func (tx *Tx) refuseFilled(ctx context.Context, tables []copyTable) error {
+func (tx *Tx) refuseFilled(ctx context.Context, tables []copyTable, replaced string) error {
 	for _, t := range tables {
-		if t.name == installationTable {
+		if t.name == replaced {
 			continue
 		}
 		var filled bool
-		if err := tx.get(ctx, &filled, "SELECT EXISTS (SELECT 1 FROM "+pq.QuoteIdentifier(t.name)+")"); err != nil {
+		if err := tx.Get(ctx, &filled, "SELECT EXISTS (SELECT 1 FROM "+pq.QuoteIdentifier(t.name)+")"); err != nil {
 			return fmt.Errorf("look into table %s: %w", t.name, err)
 		}
 		if filled {
@@ -168,7 +167,7 @@ func (tx *Tx) refuseFilled(ctx context.Context, tables []copyTable) error {
 			}
 		}
 	}
-	_, err := tx.exec(ctx, "DELETE FROM "+installationTable)
+	_, err := tx.Exec(ctx, "DELETE FROM "+pq.QuoteIdentifier(replaced))
 	return err
 }
 
@@ -189,7 +188,7 @@ func (t copyTable) columnsSQL() string {
 }
 
 func copyRows(ctx context.Context, from, to *Tx, t copyTable) (n int64, err error) {
-	statement, err := to.q.(*sqlx.Tx).PrepareContext(ctx, t.copySQL())
+	statement, err := to.tx.PrepareContext(ctx, t.copySQL())
 	if err != nil {
 		return 0, classify(err)
 	}
@@ -207,7 +206,7 @@ func copyRows(ctx context.Context, from, to *Tx, t copyTable) (n int64, err erro
 
 // eachRow reads a table, with values as PostgreSQL has them.
 func (tx *Tx) eachRow(ctx context.Context, t copyTable, do func(values []any) error) (err error) {
-	rows, err := tx.q.QueryxContext(ctx, t.selectSQL())
+	rows, err := tx.tx.QueryxContext(ctx, t.selectSQL())
 	if err != nil {
 		return classify(err)
 	}

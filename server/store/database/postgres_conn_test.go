@@ -1,4 +1,4 @@
-package store
+package database
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 )
 
 // openEmpty opens a store with one connection on an empty database.
-func openEmpty(t *testing.T, o Options) *Store {
+func openEmpty(t *testing.T, o Options) *DB {
 	t.Helper()
 	o.URL, o.MaxConns = pgtest.Database(t), 1
 	if o.DirectURL != "" {
@@ -31,9 +31,9 @@ SELECT COUNT(*)
 FROM pg_prepared_statements
 WHERE statement LIKE ?`
 
-func (s *Store) preparedLike(t *testing.T, pattern string) (n int) {
+func (db *DB) preparedLike(t *testing.T, pattern string) (n int) {
 	t.Helper()
-	if err := s.view().get(t.Context(), &n, preparedSQL, pattern); err != nil {
+	if err := db.Reader().Get(t.Context(), &n, preparedSQL, pattern); err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -44,7 +44,7 @@ func TestAStatementIsPreparedOnceInAConnection(t *testing.T) {
 	s := openEmpty(t, Options{})
 	for range 3 {
 		var got int
-		if err := s.view().get(t.Context(), &got, "SELECT CAST(? AS INTEGER) + 1", 41); err != nil || got != 42 {
+		if err := s.Reader().Get(t.Context(), &got, "SELECT CAST(? AS INTEGER) + 1", 41); err != nil || got != 42 {
 			t.Fatalf("got %d, %v", got, err)
 		}
 	}
@@ -57,7 +57,7 @@ func TestNothingIsPreparedBehindAPooler(t *testing.T) {
 	t.Parallel()
 	s := openEmpty(t, Options{DirectURL: "the same"})
 	var got int
-	if err := s.view().get(t.Context(), &got, "SELECT CAST(? AS INTEGER) + 1", 41); err != nil || got != 42 {
+	if err := s.Reader().Get(t.Context(), &got, "SELECT CAST(? AS INTEGER) + 1", 41); err != nil || got != 42 {
 		t.Fatalf("got %d, %v", got, err)
 	}
 	if n := s.preparedLike(t, "%INTEGER) + 1"); n != 0 {
@@ -70,7 +70,7 @@ func TestAConnectionKeepsSoManyStatementsAndNoMore(t *testing.T) {
 	s := openEmpty(t, Options{})
 	for i := range statementsMax + 20 {
 		var got int
-		if err := s.view().get(t.Context(), &got, fmt.Sprintf("SELECT CAST(? AS INTEGER) + %d", i), 1); err != nil || got != i+1 {
+		if err := s.Reader().Get(t.Context(), &got, fmt.Sprintf("SELECT CAST(? AS INTEGER) + %d", i), 1); err != nil || got != i+1 {
 			t.Fatalf("got %d, %v", got, err)
 		}
 	}
@@ -87,10 +87,10 @@ func TestATransactionIsRunAgainWhenItsStatementIsNoLongerTaken(t *testing.T) {
 			t.Parallel()
 			s := openEmpty(t, Options{})
 			read := func() (word string, err error) {
-				return write(t.Context(), s, func(tx *Tx) (string, error) {
-					err := tx.get(t.Context(), &word, "SELECT word FROM word WHERE word <> ?", "")
-					return word, err
+				err = s.InTx(t.Context(), func(tx *Tx) error {
+					return tx.Get(t.Context(), &word, "SELECT word FROM word WHERE word <> ?", "")
 				})
+				return word, err
 			}
 			for _, statement := range []string{"CREATE TABLE word AS SELECT 'quay'::text AS word", "", change, ""} {
 				if statement == "" {

@@ -1,4 +1,4 @@
-package store
+package database
 
 import (
 	"context"
@@ -10,8 +10,6 @@ import (
 	"github.com/jmoiron/sqlx"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
-
-	"github.com/berth-dev/berth/server/store/migration"
 )
 
 const (
@@ -23,23 +21,23 @@ const (
 
 // Migrate brings the schema up to date. On PostgreSQL it holds an advisory lock, through the direct URL, so
 // that one of several servers does it and the others wait.
-func (s *Store) Migrate(ctx context.Context) error {
-	if s.dialect == sqlite {
-		return s.migrate(ctx, s.writer.DB)
+func (db *DB) Migrate(ctx context.Context) error {
+	if db.dialect == SQLite {
+		return db.migrate(ctx, db.writer.DB)
 	}
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(migrationLock), lock.WithLockTimeout(1, 600))
 	if err != nil {
 		return fmt.Errorf("prepare the migration lock: %w", err)
 	}
-	direct, err := sql.Open("postgres", s.directDSN)
+	direct, err := sql.Open("postgres", db.directDSN)
 	if err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}
-	return errors.Join(s.migrate(ctx, direct, goose.WithSessionLocker(locker)), direct.Close())
+	return errors.Join(db.migrate(ctx, direct, goose.WithSessionLocker(locker)), direct.Close())
 }
 
-func (s *Store) migrate(ctx context.Context, db *sql.DB, options ...goose.ProviderOption) error {
-	provider, err := s.migrations(db, append(options, goose.WithSlog(s.log))...)
+func (db *DB) migrate(ctx context.Context, conns *sql.DB, options ...goose.ProviderOption) error {
+	provider, err := db.migrationProvider(conns, append(options, goose.WithSlog(db.log))...)
 	if err != nil {
 		return err
 	}
@@ -49,17 +47,17 @@ func (s *Store) migrate(ctx context.Context, db *sql.DB, options ...goose.Provid
 	return nil
 }
 
-func (s *Store) migrations(db *sql.DB, options ...goose.ProviderOption) (*goose.Provider, error) {
-	files, err := fs.Sub(migration.Files, string(s.dialect))
+func (db *DB) migrationProvider(conns *sql.DB, options ...goose.ProviderOption) (*goose.Provider, error) {
+	files, err := fs.Sub(db.migrations, string(db.dialect))
 	if err != nil {
 		return nil, fmt.Errorf("read the migrations: %w", err)
 	}
 	dialect := goose.DialectPostgres
-	if s.dialect == sqlite {
+	if db.dialect == SQLite {
 		dialect = goose.DialectSQLite3
 	}
 	options = append(options, goose.WithTableName(migrationTable), goose.WithDisableGlobalRegistry(true))
-	provider, err := goose.NewProvider(dialect, db, files, options...)
+	provider, err := goose.NewProvider(dialect, conns, files, options...)
 	if err != nil {
 		return nil, fmt.Errorf("read the migrations: %w", err)
 	}
@@ -72,15 +70,15 @@ FROM ` + migrationTable
 
 // MigrationStatus returns the version that the database is at, 0 for an empty one, and the one this binary
 // needs.
-func (s *Store) MigrationStatus(ctx context.Context) (current, wanted int64, err error) {
-	provider, err := s.migrations(s.reader.DB)
+func (db *DB) MigrationStatus(ctx context.Context) (current, wanted int64, err error) {
+	provider, err := db.migrationProvider(db.reader.DB)
 	if err != nil {
 		return 0, 0, err
 	}
 	for _, source := range provider.ListSources() {
 		wanted = max(wanted, source.Version)
 	}
-	err = classify(sqlx.GetContext(ctx, s.reader, &current, migrationVersionSQL))
+	err = classify(sqlx.GetContext(ctx, db.reader, &current, migrationVersionSQL))
 	if err != nil && !missingTable(err) {
 		return 0, 0, fmt.Errorf("read the schema's version: %w", err)
 	}

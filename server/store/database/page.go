@@ -1,26 +1,32 @@
-package store
+package database
 
 import (
 	"encoding/base64"
 	"strings"
 )
 
+// Page asks for a part of a list.
+type Page struct {
+	Limit  int
+	Cursor string // opaque; empty: from the beginning
+}
+
 const (
 	pageDefault = 50
 	pageMax     = 500
 )
 
-// size is how many rows the page may have.
-func (p Page) size() int {
+// Size is how many rows the page may have.
+func (p Page) Size() int {
 	if p.Limit <= 0 {
 		return pageDefault
 	}
 	return min(p.Limit, pageMax)
 }
 
-// after returns the key that the cursor was made of, "" for the first page. kind keeps the cursor of one list
+// After returns the key that the cursor was made of, "" for the first page. kind keeps the cursor of one list
 // from being used on another.
-func (p Page) after(kind string) (string, error) {
+func (p Page) After(kind string) (string, error) {
 	if p.Cursor == "" {
 		return "", nil
 	}
@@ -32,18 +38,15 @@ func (p Page) after(kind string) (string, error) {
 	return key, nil
 }
 
-// paged cuts the one row too many that was asked for and makes the cursor of the next page from the last one
+// CutPage cuts the one row too many that was asked for and makes the cursor of the next page from the last one
 // shown.
-func paged[T any](rows []T, p Page, kind string, key func(T) string) ([]T, string) {
-	if len(rows) <= p.size() {
+func CutPage[T any](rows []T, p Page, kind string, key func(T) string) ([]T, string) {
+	if len(rows) <= p.Size() {
 		return rows, ""
 	}
-	rows = rows[:p.size()]
+	rows = rows[:p.Size()]
 	return rows, NewCursor(kind, key(rows[len(rows)-1]))
 }
-
-// CursorKey reads a cursor that NewCursor made: "" for the first page.
-func CursorKey(p Page, kind string) (string, error) { return p.after(kind) }
 
 // NewCursor makes the cursor of what follows key, for a list that is not the store's own.
 func NewCursor(kind, key string) string {

@@ -1,4 +1,4 @@
-package store
+package database
 
 import (
 	"encoding"
@@ -18,12 +18,12 @@ import (
 // times as fast.
 type param struct{ rows reflect.Value }
 
-// listOf is the parameter of dialect.list for simple values and of dialect.records for structs, whose json
+// ListOf is the parameter of dialect.list for simple values and of dialect.records for structs, whose json
 // tags name exactly the columns.
-func listOf[T any](rows []T) param { return param{reflect.ValueOf(rows)} }
+func ListOf[T any](rows []T) param { return param{reflect.ValueOf(rows)} }
 
 // args puts what the database takes in the place of params.
-func (d dialect) args(args []any) ([]any, error) {
+func (d Dialect) args(args []any) ([]any, error) {
 	if !slices.ContainsFunc(args, isParam) {
 		return args, nil
 	}
@@ -33,7 +33,7 @@ func (d dialect) args(args []any) ([]any, error) {
 		switch {
 		case !ok:
 			given = append(given, a)
-		case d == postgres:
+		case d == Postgres:
 			columns, err := p.arrays()
 			if err != nil {
 				return nil, err

@@ -1,4 +1,4 @@
-package store
+package database
 
 import (
 	"context"
@@ -15,31 +15,31 @@ import (
 
 const postgresConns = 20
 
-func (s *Store) openPostgres(ctx context.Context, o Options) error {
+func (db *DB) openPostgres(ctx context.Context, o Options) error {
 	dsn, err := postgresDSN(o.URL)
 	if err != nil {
 		return fmt.Errorf("database URL: %w", err)
 	}
-	s.dialect, s.directDSN = postgres, dsn
+	db.dialect, db.directDSN = Postgres, dsn
 	if o.DirectURL != "" {
-		if s.directDSN, err = postgresDSN(o.DirectURL); err != nil {
+		if db.directDSN, err = postgresDSN(o.DirectURL); err != nil {
 			return fmt.Errorf("direct database URL: %w", err)
 		}
 	}
-	db, err := connectPostgres(dsn, o.DirectURL != "")
+	conns, err := connectPostgres(dsn, o.DirectURL != "")
 	if err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}
-	s.closers = append(s.closers, db)
-	conns := o.MaxConns
-	if conns <= 0 {
-		conns = postgresConns
+	db.closers = append(db.closers, conns)
+	limit := o.MaxConns
+	if limit <= 0 {
+		limit = postgresConns
 	}
-	db.SetMaxOpenConns(conns)
-	db.SetMaxIdleConns(conns)
-	db.SetConnMaxLifetime(time.Hour) // so that connections spread again after a failover
-	s.writer, s.reader = db, db
-	if err := db.PingContext(ctx); err != nil {
+	conns.SetMaxOpenConns(limit)
+	conns.SetMaxIdleConns(limit)
+	conns.SetConnMaxLifetime(time.Hour) // so that connections spread again after a failover
+	db.writer, db.reader = conns, conns
+	if err := conns.PingContext(ctx); err != nil {
 		return fmt.Errorf("connect to PostgreSQL: %w", classify(err))
 	}
 	return nil

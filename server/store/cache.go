@@ -2,22 +2,22 @@ package store
 
 import "sync"
 
-// fixed remembers what never changes, so that nobody reads it again and again. It is bounded: when it is full
+// cache remembers what never changes, so that nobody reads it again and again. It is bounded: when it is full
 // it begins anew.
-type fixed[K comparable, V any] struct {
+type cache[K comparable, V any] struct {
 	most  int
 	mu    sync.Mutex
 	known map[K]V
 }
 
-func (f *fixed[K, V]) get(k K) (V, bool) {
+func (f *cache[K, V]) get(k K) (V, bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	v, ok := f.known[k]
 	return v, ok
 }
 
-func (f *fixed[K, V]) put(k K, v V) {
+func (f *cache[K, V]) put(k K, v V) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.known == nil || len(f.known) >= f.most {

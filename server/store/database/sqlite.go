@@ -1,4 +1,4 @@
-package store
+package database
 
 import (
 	"context"
@@ -20,15 +20,15 @@ const memory = ":memory:"
 
 // openSQLite opens the file with one connection that writes, so that transactions queue here and not in
 // SQLITE_BUSY, and some that read.
-func (s *Store) openSQLite(ctx context.Context, o Options) error {
-	s.dialect = sqlite
+func (db *DB) openSQLite(ctx context.Context, o Options) error {
+	db.dialect = SQLite
 	path := strings.TrimPrefix(strings.TrimPrefix(o.URL, "sqlite:"), "//")
 	if path == memory {
 		dir, err := os.MkdirTemp("", "berth-")
 		if err != nil {
 			return fmt.Errorf("make a directory for the database: %w", err)
 		}
-		s.closers = append(s.closers, closer(func() error { return os.RemoveAll(dir) }))
+		db.closers = append(db.closers, closer(func() error { return os.RemoveAll(dir) }))
 		path = filepath.Join(dir, "berth.db")
 	}
 	if !filepath.IsAbs(path) {
@@ -38,33 +38,33 @@ func (s *Store) openSQLite(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	s.closers = append(s.closers, lock)
-	if s.writer, err = s.connectSQLite(ctx, path, 1, "_txlock=immediate"); err != nil {
+	db.closers = append(db.closers, lock)
+	if db.writer, err = db.connectSQLite(ctx, path, 1, "_txlock=immediate"); err != nil {
 		return err
 	}
 	readers := o.MaxConns
 	if readers <= 0 {
 		readers = sqliteReaders
 	}
-	s.reader, err = s.connectSQLite(ctx, path, readers, "_pragma=query_only(1)")
+	db.reader, err = db.connectSQLite(ctx, path, readers, "_pragma=query_only(1)")
 	return err
 }
 
-func (s *Store) connectSQLite(ctx context.Context, path string, conns int, extra string) (*sqlx.DB, error) {
+func (db *DB) connectSQLite(ctx context.Context, path string, limit int, extra string) (*sqlx.DB, error) {
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() +
 		"?_time_integer_format=unix_micro&_pragma=busy_timeout(10000)&_pragma=foreign_keys(1)" +
 		"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&" + extra
-	db, err := sqlx.Open("sqlite", dsn)
+	conns, err := sqlx.Open("sqlite", dsn)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	s.closers = append(s.closers, db)
-	db.SetMaxOpenConns(conns)
-	db.SetMaxIdleConns(conns)
-	if err := db.PingContext(ctx); err != nil {
+	db.closers = append(db.closers, conns)
+	conns.SetMaxOpenConns(limit)
+	conns.SetMaxIdleConns(limit)
+	if err := conns.PingContext(ctx); err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	return db, nil
+	return conns, nil
 }
 
 type closer func() error

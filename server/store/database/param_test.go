@@ -1,4 +1,4 @@
-package store
+package database
 
 import (
 	"path/filepath"
@@ -15,26 +15,26 @@ type sample struct {
 	Maybe  *string   `json:"maybe"`
 	Number int32     `json:"number"`
 	Flag   bool      `json:"flag"`
-	List   texts     `json:"list"`
-	At     micros    `json:"at"`
+	List   Strings   `json:"list"`
+	At     Micros    `json:"at"`
 	Absent string    `json:"-"`
 }
 
-func (d dialect) samplesSQL() string {
+func samplesSQL(d Dialect) string {
 	return `
 SELECT word, COALESCE(maybe, 'none') AS maybe, number, flag, list, at
-FROM ` + d.records("word text", "id uuid", "maybe text", "number integer", "flag boolean", "list text", "at time") + ` AS n
-WHERE id IN ` + d.list("uuid") + `
+FROM ` + d.Records("word text", "id uuid", "maybe text", "number integer", "flag boolean", "list text", "at time") + ` AS n
+WHERE id IN ` + d.List("uuid") + `
 ORDER BY number`
 }
 
 type sampleRow struct {
-	Word   string `db:"word"`
-	Maybe  string `db:"maybe"`
-	Number int32  `db:"number"`
-	Flag   bool   `db:"flag"`
-	List   texts  `db:"list"`
-	At     stamp  `db:"at"`
+	Word   string  `db:"word"`
+	Maybe  string  `db:"maybe"`
+	Number int32   `db:"number"`
+	Flag   bool    `db:"flag"`
+	List   Strings `db:"list"`
+	At     Time    `db:"at"`
 }
 
 func TestRecordsArriveAsTheyWere(t *testing.T) {
@@ -44,12 +44,12 @@ func TestRecordsArriveAsTheyWere(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lite.Close()
-	for name, s := range map[string]*Store{"SQLite": lite, "PostgreSQL": openEmpty(t, Options{})} {
+	for name, s := range map[string]*DB{"SQLite": lite, "PostgreSQL": openEmpty(t, Options{})} {
 		t.Run(name, func(t *testing.T) {
 			var samples []sample
 			var ids []uuid.UUID
 			for i, word := range []string{"", "NULL", `"`, `\`, `\"`, "{a,b}", "a, b", "quay ⚓", "'", "line\nbreak", " spaced "} {
-				one := sample{ID: uuid.New(), Word: word, Number: int32(i), Flag: i%2 == 0, List: textsOf([]string{word, "z"}), At: 1_763_712_345_678_901}
+				one := sample{ID: uuid.New(), Word: word, Number: int32(i), Flag: i%2 == 0, List: StringsOf([]string{word, "z"}), At: 1_763_712_345_678_901}
 				if i%3 > 0 {
 					one.Maybe = &word
 				}
@@ -57,7 +57,7 @@ func TestRecordsArriveAsTheyWere(t *testing.T) {
 			}
 			samples = append(samples, sample{ID: uuid.New(), Word: "not asked for"})
 			var rows []sampleRow
-			if err := s.view().all(t.Context(), &rows, s.dialect.samplesSQL(), listOf(samples), listOf(ids)); err != nil {
+			if err := s.Reader().All(t.Context(), &rows, samplesSQL(s.dialect), ListOf(samples), ListOf(ids)); err != nil {
 				t.Fatal(err)
 			}
 			if len(rows) != len(ids) {
@@ -69,12 +69,12 @@ func TestRecordsArriveAsTheyWere(t *testing.T) {
 					maybe = *sent.Maybe
 				}
 				same := got.Word == sent.Word && got.Maybe == maybe && got.Number == sent.Number && got.Flag == sent.Flag &&
-					slices.Equal(got.List.v, sent.List.v)
-				if at := got.At.time(); !same || at.UnixMicro() != int64(sent.At) && s.dialect == postgres {
+					slices.Equal(got.List.V, sent.List.V)
+				if at := got.At.Time(); !same || at.UnixMicro() != int64(sent.At) && s.dialect == Postgres {
 					t.Errorf("sent %+v, got %+v", sent, got)
 				}
 			}
-			if err := s.view().all(t.Context(), &rows, s.dialect.samplesSQL(), listOf([]sample(nil)), listOf([]uuid.UUID(nil))); err != nil {
+			if err := s.Reader().All(t.Context(), &rows, samplesSQL(s.dialect), ListOf([]sample(nil)), ListOf([]uuid.UUID(nil))); err != nil {
 				t.Errorf("nothing at all: %v", err)
 			}
 		})
@@ -87,13 +87,13 @@ func TestWhatCanNotBeAnElementIsRefused(t *testing.T) {
 		list param
 		says string
 	}{
-		{listOf([]chan int{nil}), "chan int"},
-		{listOf([]int{1 << 40}), "too large"}, // and not another number
-		{listOf([]struct {
+		{ListOf([]chan int{nil}), "chan int"},
+		{ListOf([]int{1 << 40}), "too large"}, // and not another number
+		{ListOf([]struct {
 			Many *int `json:"many"`
 		}{{ptrTo(-1 << 40)}}), "many"},
 	} {
-		if _, err := postgres.args([]any{test.list}); err == nil || !strings.Contains(err.Error(), test.says) {
+		if _, err := Postgres.args([]any{test.list}); err == nil || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("got %v, want something with %q", err, test.says)
 		}
 	}

@@ -1,4 +1,4 @@
-package store
+package database
 
 import (
 	"context"
@@ -7,19 +7,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/lib/pq"
 	"golang.org/x/sync/errgroup"
 )
-
-// PoolTopic is where hints of work or of a cancel in a pool come.
-func PoolTopic(pool string) string { return "pool:" + pool }
-
-// RunTopic is where hints of a run's events and output come.
-func RunTopic(id uuid.UUID) string { return "run:" + id.String() }
-
-// RunsTopic is where hints come of any run that is made or changes.
-func RunsTopic() string { return "runs" }
 
 const (
 	channel        = "berth"
@@ -35,41 +25,41 @@ const (
 
 // Run carries hints between the servers of one PostgreSQL until ctx ends. Without it hints stay within this
 // process.
-func (s *Store) Run(ctx context.Context) error {
-	if s.dialect == sqlite {
+func (db *DB) Run(ctx context.Context) error {
+	if db.dialect == SQLite {
 		<-ctx.Done()
 		return nil
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return s.listen(ctx) })
-	g.Go(func() error { return s.flush(ctx) })
+	g.Go(func() error { return db.listen(ctx) })
+	g.Go(func() error { return db.flush(ctx) })
 	return g.Wait()
 }
 
 // publish hands hints to this process at once and to the others soon.
-func (s *Store) publish(topics map[string]struct{}) {
+func (db *DB) publish(topics map[string]struct{}) {
 	if len(topics) == 0 {
 		return
 	}
 	for t := range topics {
-		s.hub.wake(t)
+		db.hub.wake(t)
 	}
-	if s.dialect == postgres {
-		s.outbox.add(topics)
+	if db.dialect == Postgres {
+		db.outbox.add(topics)
 	}
 }
 
 // listen receives the hints of all servers. A connection that was lost may have lost hints: then everybody is
 // woken.
-func (s *Store) listen(ctx context.Context) error {
-	l := pq.NewListener(s.directDSN, reconnectFirst, reconnectLast, func(e pq.ListenerEventType, err error) {
+func (db *DB) listen(ctx context.Context) error {
+	l := pq.NewListener(db.directDSN, reconnectFirst, reconnectLast, func(e pq.ListenerEventType, err error) {
 		if e == pq.ListenerEventDisconnected || e == pq.ListenerEventConnectionAttemptFailed {
-			s.log.Warn("the connection for notifications is down, reconnecting", "error", err)
+			db.log.Warn("the connection for notifications is down, reconnecting", "error", err)
 		}
 	})
 	stop := context.AfterFunc(ctx, func() {
 		if err := l.Close(); err != nil {
-			s.log.Warn("close the connection for notifications", "error", err)
+			db.log.Warn("close the connection for notifications", "error", err)
 		}
 	})
 	defer stop()
@@ -79,11 +69,11 @@ func (s *Store) listen(ctx context.Context) error {
 		}
 		return fmt.Errorf("listen for notifications: %w", err)
 	}
-	s.hub.wakeAll()
+	db.hub.wakeAll()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		for n := range l.Notify {
-			s.receive(n)
+			db.receive(n)
 		}
 		return nil
 	})
@@ -105,19 +95,19 @@ func ping(ctx context.Context, l *pq.Listener) error {
 	}
 }
 
-func (s *Store) receive(n *pq.Notification) {
+func (db *DB) receive(n *pq.Notification) {
 	var topics []string
 	if n == nil || json.Unmarshal([]byte(n.Extra), &topics) != nil { // reconnected, or another release's
-		s.hub.wakeAll()
+		db.hub.wakeAll()
 		return
 	}
 	for _, t := range topics {
 		if t == everything {
-			s.hub.wakeAll()
+			db.hub.wakeAll()
 			return
 		}
 	}
-	s.hub.wake(topics...)
+	db.hub.wake(topics...)
 }
 
 const notifySQL = `
@@ -125,31 +115,31 @@ SELECT pg_notify(?, ?)`
 
 // flush sends what is in the outbox, once in a while. What can not be sent is dropped: a hint has a slow poll
 // behind it.
-func (s *Store) flush(ctx context.Context) error {
+func (db *DB) flush(ctx context.Context) error {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			s.send(context.WithoutCancel(ctx))
+			db.send(context.WithoutCancel(ctx))
 			return nil
 		case <-pause.C:
 		}
 		select {
 		case <-ctx.Done():
-		case <-s.outbox.filled:
-			s.send(ctx)
+		case <-db.outbox.filled:
+			db.send(ctx)
 		}
 		pause.Reset(flushEvery)
 	}
 }
 
-func (s *Store) send(ctx context.Context) {
+func (db *DB) send(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
-	for _, payload := range payloads(s.outbox.take()) {
-		if _, err := s.view().exec(ctx, notifySQL, channel, payload); err != nil {
-			s.log.Warn("could not notify the other servers", "error", err)
+	for _, payload := range payloads(db.outbox.take()) {
+		if _, err := db.writer.ExecContext(ctx, db.bind(notifySQL), channel, payload); err != nil {
+			db.log.Warn("could not notify the other servers", "error", err)
 			return
 		}
 	}

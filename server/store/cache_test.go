@@ -4,7 +4,7 @@ import "testing"
 
 func TestWhatIsFixedIsRememberedWithinBounds(t *testing.T) {
 	t.Parallel()
-	f := fixed[int, string]{most: 2}
+	f := cache[int, string]{most: 2}
 	if _, ok := f.get(1); ok {
 		t.Error("it knows what it was not told")
 	}

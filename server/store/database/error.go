@@ -1,0 +1,40 @@
+package database
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Code says what kind of error it is; the HTTP server maps it to a status in one place.
+type Code string
+
+// Codes of store errors. They are the codes of the API's problem documents.
+const (
+	NotFound      Code = "not-found"
+	Conflict      Code = "conflict"
+	InvalidCursor Code = "invalid-cursor"
+	InvalidText   Code = "invalid-body" // what no database column takes, such as a NUL character
+	Unavailable   Code = "unavailable"
+)
+
+// Error is an error that the caller can do something about.
+type Error struct {
+	Code    Code
+	Message string
+	Err     error
+}
+
+func (e *Error) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("%s: %v", e.Message, e.Err)
+	}
+	return e.Message
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// IsCode reports whether err is an Error of this code.
+func IsCode(err error, code Code) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Code == code
+}

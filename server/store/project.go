@@ -109,7 +109,7 @@ func (tx *Tx) UpdateProject(ctx context.Context, o Ownership, actor string) (bef
 	}
 	var was struct {
 		Project *string `db:"project"`
-		Pool    string         `db:"pool"`
+		Pool    string  `db:"pool"`
 	}
 	if err := tx.db.Get(ctx, &was, read, o.Name); err != nil {
 		return "", database.NotFoundError(err, "%q of the %s", o.Name, o.Kind)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-
 )
 
 // The methods of Tx, each as a transaction of its own. Reads go to the readers without one.

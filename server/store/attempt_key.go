@@ -37,8 +37,8 @@ WHERE attempts.id = n.id
 	AND attempts.ended_at IS NULL`
 }
 
-// giveJobKeys makes a key for each attempt that was claimed. What is stored is its hash.
-func (tx *Tx) giveJobKeys(ctx context.Context, claims []Claim) error {
+// createJobKeys makes a key for each attempt that was claimed. What is stored is its hash.
+func (tx *Tx) createJobKeys(ctx context.Context, claims []Claim) error {
 	type record struct {
 		ID    uuid.UUID `json:"id"`
 		Epoch int64     `json:"epoch"`

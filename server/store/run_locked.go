@@ -158,11 +158,11 @@ func (tx *Tx) lockRunsBy(
 	if err := tx.db.All(ctx, &rows, query+tx.db.Dialect().Lock(lock), database.ListOf(ids)); err != nil {
 		return nil, fmt.Errorf("lock runs: %w", err)
 	}
-	return tx.locked(ctx, rows)
+	return tx.indexLocked(ctx, rows)
 }
 
-// locked are runs that have just been locked, by id.
-func (tx *Tx) locked(ctx context.Context, rows []*lockedRun) (map[uuid.UUID]*lockedRun, error) {
+// indexLocked returns runs that have just been locked by ID, with their terms.
+func (tx *Tx) indexLocked(ctx context.Context, rows []*lockedRun) (map[uuid.UUID]*lockedRun, error) {
 	runs := make(map[uuid.UUID]*lockedRun, len(rows))
 	for _, r := range rows {
 		r.was = r.runRarelyChanged

@@ -82,7 +82,7 @@ func TestBadInputIsRefusedWithItsPlace(t *testing.T) {
 		{"the other half", u, []string{"worker", "start", "--pool", "local", "--type", "kubernetes", "--job-api-key-secret-key", "jobs"}, 2, []string{"name the Secret, too"}},
 		{"two keys for jobs", u, []string{"worker", "start", "--pool", "local", "--type", "kubernetes", "--create-job-api-key-secret", "--job-api-key-secret", "keys", "--job-api-key-secret-key", "jobs"}, 2, []string{"not both"}},
 		{"a Secret for processes", u, []string{"worker", "start", "--pool", "local", "--job-api-key-secret", "keys", "--job-api-key-secret-key", "jobs"}, 2, []string{"has no cluster"}},
-		{"a legacy finalizer of Kubernetes' own", u, []string{"worker", "drain", "--legacy-finalizer", "foregroundDeletion"}, 2, []string{"one of Kubernetes' own"}},
+		{"a legacy finalizer of Kubernetes' own", u, []string{"worker", "drain", "--legacy-finalizer", "foregroundDeletion"}, 2, []string{"reserved by Kubernetes"}},
 		{"rendering a file that is not there", u, []string{"template", "render", "-f", "nix.yaml"}, 2, []string{"no such file"}},
 		{"rendering what can not be", u, []string{"template", "render", "-f", brokenTemplate, "--strict"}, 1, []string{"imgae"}},
 	} {

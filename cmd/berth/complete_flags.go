@@ -1,10 +1,11 @@
 package main
 
 import (
-	"github.com/berth-dev/berth/cmd/berth/internal/cli"
-	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 )
 
 // completeFlags gives every flag whose values are known its completion, whatever command has it.

@@ -7,8 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/berth-dev/berth/cmd/berth/internal/command/run"
 	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/command/run"
 )
 
 type runDetail struct {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/build"
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/apikey"
@@ -20,7 +22,6 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/command/variable"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/version"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/worker"
-	"github.com/spf13/cobra"
 )
 
 func rootCommand(app *cli.App) *cobra.Command {

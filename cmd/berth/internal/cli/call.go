@@ -1,18 +1,128 @@
 package cli
 
-// ResultOf gives an empty answer for the one that is missing when there is an error, so that its fields can
-// be named.
-func ResultOf[T any](r *T, err error) *T {
-	if err != nil || r == nil {
-		return new(T)
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiclient"
+)
+
+// Client is the generated client of the API. Pass the results of its methods to Value, Created or Check:
+//
+//	run, err := cli.Value(client.GetRunWithResponse(ctx, id))
+type Client = apiclient.ClientWithResponses
+
+// WithClient adapts a function that calls the server to the RunE of a command.
+func (a *App) WithClient(
+	run func(ctx context.Context, client *Client, args []string) error,
+) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		client, err := a.Client(cmd)
+		if err != nil {
+			return err
+		}
+		return run(cmd.Context(), client, args)
 	}
-	return r
 }
 
-// PrintDone says what was done, or prints the document for programs.
-func PrintDone(app *App, format Format, document any, text string, args ...any) error {
-	if format == Table {
-		return app.Printf(text+"\n", args...)
+// Response has the methods that all responses of the client share.
+type Response interface {
+	StatusCode() int
+	GetBody() []byte
+	GetApplicationProblemJSONDefault() *api.Problem
+}
+
+// okResponse is a response whose status 200 carries a T.
+type okResponse[T any] interface {
+	Response
+	GetJSON200() *T
+}
+
+// createdResponse is a response whose status 201 carries a T.
+type createdResponse[T any] interface {
+	Response
+	GetJSON201() *T
+}
+
+// Value returns the document of a response with status 200.
+func Value[T any](r okResponse[T], err error) (T, error) {
+	// The getter must not be called on the nil response that comes with an error.
+	if err := Check(r, err); err != nil {
+		return *new(T), err
 	}
-	return app.Document(format, document)
+	return requireBody(r, r.GetJSON200())
+}
+
+// Created returns the document of a response with status 201.
+func Created[T any](r createdResponse[T], err error) (T, error) {
+	if err := Check(r, err); err != nil {
+		return *new(T), err
+	}
+	return requireBody(r, r.GetJSON201())
+}
+
+func requireBody[T any](r Response, value *T) (T, error) {
+	if value == nil {
+		return *new(T), fmt.Errorf(
+			"the server sent a response with status %d that this version of berth cannot read; compare berth version on both sides",
+			r.StatusCode())
+	}
+	return *value, nil
+}
+
+// Check turns a failed request, or a response that reports a failure, into an error.
+func Check(r Response, err error) error {
+	if err != nil {
+		return TransportError(err)
+	}
+	status := r.StatusCode()
+	if status >= 200 && status < 300 {
+		return nil
+	}
+	problem := r.GetApplicationProblemJSONDefault()
+	if problem == nil {
+		problem = &api.Problem{Title: foreignResponse(status, r.GetBody())}
+	}
+	return &ProblemError{Status: status, Problem: *problem}
+}
+
+// foreignResponse describes a response that is not a problem document, such as one of a proxy.
+func foreignResponse(status int, body []byte) string {
+	text := fmt.Sprintf("the server responded with %d %s", status, http.StatusText(status))
+	if line, _, _ := strings.Cut(strings.TrimSpace(string(body)), "\n"); line != "" && len(line) < 200 {
+		text += ": " + line
+	}
+	return text
+}
+
+// pageSize is the number of items that one request asks for.
+const pageSize = 500
+
+// Pages collects the items of all pages, at most limit of them; 0 means all.
+func Pages[T any](
+	limit int, page func(limit int32, cursor *string) (items []T, next *string, err error),
+) ([]T, error) {
+	all := []T{}
+	var cursor *string
+	for {
+		size := pageSize
+		if limit > 0 {
+			size = min(size, limit-len(all))
+		}
+		items, next, err := page(int32(size), cursor)
+		if err != nil {
+			return nil, err
+		}
+
+		all = append(all, items...)
+		if next == nil || *next == "" || len(items) == 0 || (limit > 0 && len(all) >= limit) {
+			return all, nil
+		}
+		cursor = next
+	}
 }

@@ -14,7 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apiclient"
 )
 
@@ -182,40 +181,6 @@ func rootCause(err error) error {
 	return err
 }
 
-// Response is what all answers of the generated client have in common.
-type Response interface {
-	StatusCode() int
-	GetBody() []byte
-	GetApplicationProblemJSONDefault() *api.Problem
-}
-
-// Check turns an answer that is no success into an error. It is called with both results of a client's
-// method.
-func Check(r Response, err error) error {
-	if err != nil {
-		return TransportError(err)
-	}
-	status := r.StatusCode()
-	if status >= 200 && status < 300 {
-		return nil
-	}
-	problem := r.GetApplicationProblemJSONDefault()
-	if problem == nil {
-		problem = &api.Problem{Title: plainAnswer(status, r.GetBody())}
-	}
-	return &ProblemError{Status: status, Problem: *problem}
-}
-
-// plainAnswer is for what stands between us and the server, a proxy for example, and does not speak problem
-// documents.
-func plainAnswer(status int, body []byte) string {
-	text := fmt.Sprintf("the server answered %d %s", status, http.StatusText(status))
-	if line, _, _ := strings.Cut(strings.TrimSpace(string(body)), "\n"); line != "" && len(line) < 200 {
-		text += ": " + line
-	}
-	return text
-}
-
 // TransportError is the error of a request that got no answer. It takes off what net/http puts around errors:
 // method and URL say nothing to the user.
 func TransportError(err error) error {
@@ -228,43 +193,4 @@ func TransportError(err error) error {
 		return urlErr.Err
 	}
 	return err
-}
-
-// Value is the decoded answer of a request that succeeded.
-func Value[T any](value *T, r Response, err error) (T, error) {
-	var none T
-	if err := Check(r, err); err != nil {
-		return none, err
-	}
-	if value == nil {
-		return none, fmt.Errorf("the server answered %d with something this version does not understand",
-			r.StatusCode())
-	}
-	return *value, nil
-}
-
-// pageSize is how many items are asked for at a time.
-const pageSize = 500
-
-// Pages collects the items of all pages, up to max of them; 0 means all.
-func Pages[T any](
-	max int, page func(limit int32, cursor *string) (items []T, next *string, err error),
-) ([]T, error) {
-	all := []T{}
-	var cursor *string
-	for {
-		limit := pageSize
-		if max > 0 {
-			limit = min(limit, max-len(all))
-		}
-		items, next, err := page(int32(limit), cursor)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, items...)
-		if next == nil || *next == "" || len(items) == 0 || (max > 0 && len(all) >= max) {
-			return all, nil
-		}
-		cursor = next
-	}
 }

@@ -211,3 +211,11 @@ func Text[T ~string](s *T) string {
 	}
 	return string(*s)
 }
+
+// PrintDone confirms in one line what the command did, or prints the document for programs.
+func PrintDone(app *App, format Format, document any, text string, args ...any) error {
+	if format == Table {
+		return app.Printf(text+"\n", args...)
+	}
+	return app.Document(format, document)
+}

@@ -1,10 +1,11 @@
 package flagset
 
 import (
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/worker"
-	"github.com/spf13/cobra"
 )
 
 // JobFlags say what a worker gives to its jobs.

@@ -3,8 +3,9 @@ package flagset
 import (
 	"log/slog"
 
-	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/spf13/cobra"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 )
 
 // LogFlags say how a long-running command logs to standard error.

@@ -6,19 +6,19 @@ import (
 	"context"
 	"time"
 
-	"github.com/berth-dev/berth/cmd/berth/internal/cli"
-	"github.com/berth-dev/berth/server/api/apiclient"
 	"github.com/spf13/cobra"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 )
 
 // Completer is what a shell is told about the names that may come next.
 type Completer = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective)
 
 // CompleteNames completes the first argument with what list finds on the server.
-func CompleteNames(app *cli.App, list func(context.Context, *apiclient.ClientWithResponses) ([]string, error)) Completer {
+func CompleteNames(app *cli.App, list func(context.Context, *cli.Client) ([]string, error)) Completer {
 	return namesFrom(
 		app,
-		func(ctx context.Context, client *apiclient.ClientWithResponses, _ string) ([]string, error) {
+		func(ctx context.Context, client *cli.Client, _ string) ([]string, error) {
 			return list(ctx, client)
 		},
 	)
@@ -28,7 +28,7 @@ func CompleteNames(app *cli.App, list func(context.Context, *apiclient.ClientWit
 // Whatever goes wrong, there is no suggestion: a shell has no place for an error.
 func namesFrom(
 	app *cli.App,
-	list func(ctx context.Context, client *apiclient.ClientWithResponses, typed string) ([]string, error),
+	list func(ctx context.Context, client *cli.Client, typed string) ([]string, error),
 ) Completer {
 	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 || cli.BindEnv(cmd.Flags(), app.Env) != nil {

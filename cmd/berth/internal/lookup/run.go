@@ -5,28 +5,26 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/berth-dev/berth/cmd/berth/internal/cli"
-	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/server/api/apiclient"
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/server/api"
 )
 
 func ListRuns(
-	ctx context.Context, client *apiclient.ClientWithResponses, limit int, filter api.ListRunsParams,
+	ctx context.Context, client *cli.Client, limit int, filter api.ListRunsParams,
 ) ([]api.Run, error) {
 	return cli.Pages(limit, func(limit int32, cursor *string) ([]api.Run, *string, error) {
 		params := filter
 		params.Limit, params.Cursor = &limit, cursor
-		r, err := client.ListRunsWithResponse(ctx, &params)
-		page, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+		page, err := cli.Value(client.ListRunsWithResponse(ctx, &params))
 		return page.Items, page.NextCursor, err
 	})
 }
 
-func GetRun(ctx context.Context, client *apiclient.ClientWithResponses, id uuid.UUID) (api.RunDetail, error) {
-	r, err := client.GetRunWithResponse(ctx, id)
-	return cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+func GetRun(ctx context.Context, client *cli.Client, id uuid.UUID) (api.RunDetail, error) {
+	return cli.Value(client.GetRunWithResponse(ctx, id))
 }
 
 // OneRun is one run: its id, its name, or the beginning of either.
@@ -51,7 +49,7 @@ const shortestPrefix = 6
 
 // FindRun finds the run that is meant. A name stands for the newest run of it; the beginning of an id or of a
 // name for one run only.
-func FindRun(ctx context.Context, client *apiclient.ClientWithResponses, text string) (uuid.UUID, error) {
+func FindRun(ctx context.Context, client *cli.Client, text string) (uuid.UUID, error) {
 	if id, err := uuid.Parse(text); err == nil {
 		return id, nil
 	}
@@ -82,7 +80,7 @@ func FindRun(ctx context.Context, client *apiclient.ClientWithResponses, text st
 
 // onlyMatch is the one run that a filter finds, uuid.Nil where it finds none.
 func onlyMatch(
-	ctx context.Context, client *apiclient.ClientWithResponses, what, text string, filter api.ListRunsParams,
+	ctx context.Context, client *cli.Client, what, text string, filter api.ListRunsParams,
 ) (uuid.UUID, error) {
 	runs, err := ListRuns(ctx, client, 2, filter)
 	if err != nil || len(runs) == 0 {
@@ -118,7 +116,7 @@ func isPrefix(text string) bool {
 func RunNames(app *cli.App) Completer {
 	return namesFrom(
 		app,
-		func(ctx context.Context, client *apiclient.ClientWithResponses, typed string) ([]string, error) {
+		func(ctx context.Context, client *cli.Client, typed string) ([]string, error) {
 			var filter api.ListRunsParams
 			if typed != "" {
 				filter.NamePrefix = &typed

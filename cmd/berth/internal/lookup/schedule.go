@@ -5,25 +5,22 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/server/api/apiclient"
 )
 
 func ListSchedules(
-	ctx context.Context, client *apiclient.ClientWithResponses, pool *string,
+	ctx context.Context, client *cli.Client, pool *string,
 ) ([]api.Schedule, error) {
 	return cli.Pages(0, func(limit int32, cursor *string) ([]api.Schedule, *string, error) {
-		r, err := client.ListSchedulesWithResponse(ctx,
-			&api.ListSchedulesParams{Limit: &limit, Cursor: cursor, Pool: pool})
-		page, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+		page, err := cli.Value(client.ListSchedulesWithResponse(ctx,
+			&api.ListSchedulesParams{Limit: &limit, Cursor: cursor, Pool: pool}))
 		return page.Items, page.NextCursor, err
 	})
 }
 
 func ScheduleNames(
-	ctx context.Context, client *apiclient.ClientWithResponses, deployment string,
+	ctx context.Context, client *cli.Client, deployment string,
 ) ([]string, error) {
-	r, err := client.GetDeploymentWithResponse(ctx, deployment)
-	d, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	d, err := cli.Value(client.GetDeploymentWithResponse(ctx, deployment))
 	if err != nil || d.Schedules == nil {
 		return nil, err
 	}

@@ -5,12 +5,10 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/server/api/apiclient"
 )
 
-func ListWorkers(ctx context.Context, client *apiclient.ClientWithResponses, pool *string) ([]api.Worker, error) {
-	r, err := client.ListWorkersWithResponse(ctx, &api.ListWorkersParams{Pool: pool})
-	list, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+func ListWorkers(ctx context.Context, client *cli.Client, pool *string) ([]api.Worker, error) {
+	list, err := cli.Value(client.ListWorkersWithResponse(ctx, &api.ListWorkersParams{Pool: pool}))
 	if list.Items == nil {
 		list.Items = []api.Worker{}
 	}
@@ -19,7 +17,7 @@ func ListWorkers(ctx context.Context, client *apiclient.ClientWithResponses, poo
 
 // WorkerNames completes workers of the pool that --pool names.
 func WorkerNames(app *cli.App, pool *string) Completer {
-	return CompleteNames(app, func(ctx context.Context, client *apiclient.ClientWithResponses) ([]string, error) {
+	return CompleteNames(app, func(ctx context.Context, client *cli.Client) ([]string, error) {
 		workers, err := ListWorkers(ctx, client, cli.Given(*pool))
 		return cli.Mapped(workers, func(w api.Worker) string { return w.Name }), err
 	})

@@ -1,11 +1,13 @@
 package apikey
 
 import (
+	"context"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 func createCommand(app *cli.App) *cobra.Command {
@@ -21,7 +23,7 @@ func createCommand(app *cli.App) *cobra.Command {
 	cmd.Flags().DurationVar(&expires, "expires-in", 0, "how long it is valid, as in 720h (default: for ever)")
 	cli.Required(cmd, "role")
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		body := api.APIKeyCreate{Name: args[0], Role: api.Role(role)}
 		if !body.Role.Valid() {
 			return cli.Usagef("--role %q: must be admin, editor, operator, viewer or worker", role)
@@ -36,12 +38,7 @@ func createCommand(app *cli.App) *cobra.Command {
 			at := app.Now().Add(expires).UTC()
 			body.ExpiresAt = &at
 		}
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
-		r, err := client.CreateAPIKeyWithResponse(cmd.Context(), body)
-		created, err := cli.Value(cli.ResultOf(r, err).JSON201, r, err)
+		created, err := cli.Created(client.CreateAPIKeyWithResponse(ctx, body))
 		if err != nil {
 			return err
 		}
@@ -49,6 +46,6 @@ func createCommand(app *cli.App) *cobra.Command {
 			app.Notef("API key %q (%s); it is shown only now:", created.APIKey.Name, created.APIKey.Role)
 		}
 		return cli.PrintDone(app, *format, created, "%s", created.Secret)
-	}
+	})
 	return cmd
 }

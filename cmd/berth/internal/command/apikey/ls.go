@@ -1,11 +1,13 @@
 package apikey
 
 import (
+	"context"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 func lsCommand(app *cli.App) *cobra.Command {
@@ -16,13 +18,8 @@ func lsCommand(app *cli.App) *cobra.Command {
 		Args:    cobra.NoArgs,
 	}
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
-		r, err := client.ListAPIKeysWithResponse(cmd.Context())
-		list, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, _ []string) error {
+		list, err := cli.Value(client.ListAPIKeysWithResponse(ctx))
 		if err != nil {
 			return err
 		}
@@ -35,7 +32,7 @@ func lsCommand(app *cli.App) *cobra.Command {
 			{Title: "last used", Cell: func(k api.APIKey) string { return app.AgoOrDash(k.LastUsedAt) }},
 			{Title: "created", Cell: func(k api.APIKey) string { return app.Ago(k.CreatedAt) }},
 		})
-	}
+	})
 	return cmd
 }
 

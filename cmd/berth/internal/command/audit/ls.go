@@ -1,11 +1,13 @@
 package audit
 
 import (
+	"context"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 // auditFlags narrow the list.
@@ -65,12 +67,8 @@ func lsCommand(app *cli.App) *cobra.Command {
 	}
 	in.add(cmd)
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, _ []string) error {
 		filter, err := in.params(app)
-		if err != nil {
-			return err
-		}
-		client, err := app.Client(cmd)
 		if err != nil {
 			return err
 		}
@@ -79,8 +77,7 @@ func lsCommand(app *cli.App) *cobra.Command {
 			func(limit int32, cursor *string) ([]api.AuditEntry, *string, error) {
 				params := filter
 				params.Limit, params.Cursor = &limit, cursor
-				r, err := client.ListAuditWithResponse(cmd.Context(), &params)
-				page, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+				page, err := cli.Value(client.ListAuditWithResponse(ctx, &params))
 				return page.Items, page.NextCursor, err
 			},
 		)
@@ -95,7 +92,7 @@ func lsCommand(app *cli.App) *cobra.Command {
 			{Title: "name", Cell: func(e api.AuditEntry) string { return e.Name }},
 			{Title: "changes", Cell: func(e api.AuditEntry) string { return auditChanges(e) }},
 		})
-	}
+	})
 	return cmd
 }
 

@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/berthfile"
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/server/api/apiclient"
-	"github.com/spf13/cobra"
 )
 
 // deploying is what `berth deploy` was told.
@@ -57,15 +57,11 @@ A prefect.yaml is read as well: its deployments, with their schedules. What is n
 		"with --prune: even with runs that are not finished; they are cancelled first")
 	flags.BoolVarP(&in.yes, "yes", "y", false, "do not ask")
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, _ []string) error {
 		if in.force && !in.prune {
 			return cli.Usagef("--force belongs to --prune")
 		}
 		described, err := loadBerthFile(app, in.file)
-		if err != nil {
-			return err
-		}
-		client, err := app.Client(cmd)
 		if err != nil {
 			return err
 		}
@@ -75,8 +71,8 @@ A prefect.yaml is read as well: its deployments, with their schedules. What is n
 			in:        in,
 			described: described,
 			format:    *format,
-		}.run(cmd.Context())
-	}
+		}.run(ctx)
+	})
 	cmd.AddCommand(schemaCommand(app))
 	return cmd
 }
@@ -109,7 +105,7 @@ func loadBerthFile(app *cli.App, file string) (*berthfile.File, error) {
 // deploy is one deploy.
 type deploy struct {
 	app       *cli.App
-	client    *apiclient.ClientWithResponses
+	client    *cli.Client
 	in        deploying
 	described *berthfile.File
 	format    cli.Format
@@ -164,7 +160,7 @@ func (d deploy) apply(ctx context.Context, o berthfile.Options) (api.ApplyResult
 	working := d.app.Working(what)
 	r, err := d.client.ApplyWithBodyWithResponse(ctx, "application/json", bytes.NewReader(body))
 	working.Stop()
-	result, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	result, err := cli.Value(r, err)
 	var problem *cli.ProblemError
 	if errors.As(err, &problem) {
 		problem.Locate = d.locate

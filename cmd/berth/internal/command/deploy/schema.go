@@ -1,9 +1,10 @@
 package deploy
 
 import (
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/berthfile"
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
-	"github.com/spf13/cobra"
 )
 
 func schemaCommand(app *cli.App) *cobra.Command {

@@ -1,10 +1,13 @@
 package deployment
 
 import (
+	"context"
+
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 func deleteCommand(app *cli.App) *cobra.Command {
@@ -15,17 +18,12 @@ func deleteCommand(app *cli.App) *cobra.Command {
 	}
 	cmd.Flags().
 		BoolVar(&force, "force", false, "even with runs that are not finished; they are cancelled first")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
-		r, err := client.DeleteDeploymentWithResponse(cmd.Context(), args[0],
-			&api.DeleteDeploymentParams{Force: &force})
-		if err := cli.Check(r, err); err != nil {
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
+		if err := cli.Check(client.DeleteDeploymentWithResponse(ctx, args[0],
+			&api.DeleteDeploymentParams{Force: &force})); err != nil {
 			return err
 		}
 		return app.Printf("deployment %q deleted\n", args[0])
-	}
+	})
 	return cmd
 }

@@ -1,15 +1,17 @@
 package deployment
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/schedule"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 func getCommand(app *cli.App) *cobra.Command {
@@ -20,12 +22,8 @@ func getCommand(app *cli.App) *cobra.Command {
 		ValidArgsFunction: lookup.DeploymentNames(app),
 	}
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
-		d, err := lookup.GetDeployment(cmd.Context(), client, args[0])
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
+		d, err := lookup.GetDeployment(ctx, client, args[0])
 		if err != nil {
 			return err
 		}
@@ -60,7 +58,7 @@ func getCommand(app *cli.App) *cobra.Command {
 				Value: cli.Readable(d.JobVariables),
 			}, {Name: "Frozen", Value: frozen(d.Frozen)},
 		})
-	}
+	})
 	return cmd
 }
 

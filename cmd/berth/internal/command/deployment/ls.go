@@ -1,10 +1,13 @@
 package deployment
 
 import (
+	"context"
+
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 func lsCommand(app *cli.App) *cobra.Command {
@@ -12,12 +15,8 @@ func lsCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "ls", Aliases: []string{"list"}, Short: "List deployments", Args: cobra.NoArgs}
 	cmd.Flags().StringVarP(&pool, "pool", "p", "", "only those of this pool")
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
-		deployments, err := lookup.ListDeployments(cmd.Context(), client, cli.Given(pool))
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, _ []string) error {
+		deployments, err := lookup.ListDeployments(ctx, client, cli.Given(pool))
 		if err != nil {
 			return err
 		}
@@ -29,6 +28,6 @@ func lsCommand(app *cli.App) *cobra.Command {
 			{Title: "version", Cell: func(d api.Deployment) string { return d.Version }},
 			{Title: "updated", Cell: func(d api.Deployment) string { return app.Ago(d.UpdatedAt) }},
 		})
-	}
+	})
 	return cmd
 }

@@ -1,10 +1,13 @@
 package deployment
 
 import (
+	"context"
+
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 func pauseCommand(app *cli.App, verb, short string, paused bool) *cobra.Command {
@@ -15,18 +18,13 @@ func pauseCommand(app *cli.App, verb, short string, paused bool) *cobra.Command 
 		ValidArgsFunction: lookup.DeploymentNames(app),
 	}
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
-		r, err := client.UpdateDeploymentWithResponse(cmd.Context(), args[0], nil,
-			api.DeploymentUpdate{Paused: &paused})
-		d, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
+		d, err := cli.Value(client.UpdateDeploymentWithResponse(ctx, args[0], nil,
+			api.DeploymentUpdate{Paused: &paused}))
 		if err != nil {
 			return err
 		}
 		return cli.PrintDone(app, *format, d, "deployment %q %sd", d.Name, verb)
-	}
+	})
 	return cmd
 }

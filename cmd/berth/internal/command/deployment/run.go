@@ -3,14 +3,15 @@ package deployment
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/run"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/server/api/apiclient"
-	"github.com/spf13/cobra"
 )
 
 // newRun is what `berth deployment run` was told.
@@ -54,12 +55,8 @@ With --watch the states and the output of the run are printed as they happen, an
 	flags.BoolVarP(&in.watch, "watch", "w", false, "follow the run; exit 0 when it completed, 1 otherwise")
 	cli.EnvPerLine(cmd, "param", "job-variable")
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
-		created, err := createRun(cmd.Context(), app, client, args[0], in)
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
+		created, err := createRun(ctx, app, client, args[0], in)
 		if err != nil {
 			return err
 		}
@@ -70,13 +67,13 @@ With --watch the states and the output of the run are printed as they happen, an
 		if *format == cli.Table {
 			app.Notef("run %s of deployment %q: %s", created.Name, created.Deployment, created.ID)
 		}
-		return run.Watch(cmd.Context(), app, client, run.Watched{ID: created.ID, Format: *format, Wanted: api.COMPLETED})
-	}
+		return run.Watch(ctx, app, client, run.Watched{ID: created.ID, Format: *format, Wanted: api.COMPLETED})
+	})
 	return cmd
 }
 
 func createRun(
-	ctx context.Context, app *cli.App, client *apiclient.ClientWithResponses, deployment string, in newRun,
+	ctx context.Context, app *cli.App, client *cli.Client, deployment string, in newRun,
 ) (api.Run, error) {
 	body, err := in.body(ctx, app, client, deployment)
 	if err != nil {
@@ -84,15 +81,14 @@ func createRun(
 	}
 	params := &api.CreateRunParams{IdempotencyKey: cli.Given(in.idempotencyKey)}
 	r, err := client.CreateRunWithResponse(ctx, deployment, params, body)
-	created := cli.ResultOf(r, err).JSON201
-	if created == nil {
-		created = cli.ResultOf(r, err).JSON200 // the run that the key made earlier
+	if err == nil && r.StatusCode() == http.StatusOK { // the idempotency key was used before
+		return cli.Value(r, err)
 	}
-	return cli.Value(created, r, err)
+	return cli.Created(r, err)
 }
 
 func (in newRun) body(
-	ctx context.Context, app *cli.App, client *apiclient.ClientWithResponses, deployment string,
+	ctx context.Context, app *cli.App, client *cli.Client, deployment string,
 ) (api.RunCreate, error) {
 	body := api.RunCreate{Name: cli.Given(in.name)}
 	if len(in.tags) > 0 {
@@ -144,7 +140,7 @@ type runSchemas struct{ parameters, variables json.RawMessage }
 
 // schemas asks the server for the schemas where they can make a difference.
 func (in newRun) schemas(
-	ctx context.Context, client *apiclient.ClientWithResponses, deployment string,
+	ctx context.Context, client *cli.Client, deployment string,
 ) (runSchemas, error) {
 	var s runSchemas
 	if !cli.Ambiguous(in.params) && !cli.Ambiguous(in.jobVariables) {
@@ -158,8 +154,7 @@ func (in newRun) schemas(
 	if !cli.Ambiguous(in.jobVariables) {
 		return s, nil
 	}
-	r, err := client.GetTemplateWithResponse(ctx, d.Pool, &api.GetTemplateParams{})
-	version, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	version, err := cli.Value(client.GetTemplateWithResponse(ctx, d.Pool, &api.GetTemplateParams{}))
 	s.variables = lookup.TemplateSchema(version.Document)
 	return s, err
 }

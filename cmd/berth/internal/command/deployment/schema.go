@@ -1,9 +1,12 @@
 package deployment
 
 import (
+	"context"
+
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
-	"github.com/spf13/cobra"
 )
 
 func schemaCommand(app *cli.App) *cobra.Command {
@@ -12,13 +15,8 @@ func schemaCommand(app *cli.App) *cobra.Command {
 		Long: "Show what a run of a deployment may be given, as JSON Schema. Values of the deployment are the defaults; what is frozen is marked readOnly.",
 	}
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
-		r, err := client.GetRunSchemaWithResponse(cmd.Context(), args[0])
-		schema, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
+		schema, err := cli.Value(client.GetRunSchemaWithResponse(ctx, args[0]))
 		if err != nil {
 			return err
 		}
@@ -28,6 +26,6 @@ func schemaCommand(app *cli.App) *cobra.Command {
 				Value: cli.Readable(schema.Parameters),
 			}, {Name: "Job variables", Value: cli.Readable(schema.JobVariables)},
 		})
-	}
+	})
 	return cmd
 }

@@ -13,6 +13,10 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/build"
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/flagset"
@@ -22,9 +26,6 @@ import (
 	"github.com/berth-dev/berth/worker"
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/process"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 )
 
 // What `berth dev` makes where it is missing.
@@ -208,11 +209,10 @@ func (d *dev) ensureHello(ctx context.Context, url string) error {
 	if err != nil {
 		return fmt.Errorf("encode job variables: %w", err)
 	}
-	r, err := client.ApplyWithResponse(ctx, api.ApplyRequest{Deployments: &[]api.DeploymentSpec{{
+	return cli.Check(client.ApplyWithResponse(ctx, api.ApplyRequest{Deployments: &[]api.DeploymentSpec{{
 		Name: devDeployment, Pool: devPool, Description: &description, JobVariables: variables,
 		Parameters: api.JSONObject(`{"name":"world"}`),
 		ParameterSchema: api.JSONObject(
 			`{"type":"object","properties":{"name":{"type":"string","title":"Name","maxLength":100}},"additionalProperties":false}`),
-	}}})
-	return cli.Check(r, err)
+	}}}))
 }

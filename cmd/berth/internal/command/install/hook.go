@@ -1,9 +1,10 @@
 package install
 
 import (
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/keys"
-	"github.com/spf13/cobra"
 )
 
 // hookCommand holds what only the chart's hooks call.

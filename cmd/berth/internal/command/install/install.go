@@ -6,10 +6,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/charts/release"
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/keys"
-	"github.com/spf13/cobra"
 )
 
 // Commands work on the chart in this binary: they need neither the helm program nor a chart

@@ -6,9 +6,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/charts/release"
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
-	"github.com/spf13/cobra"
 )
 
 func statusCommand(app *cli.App) *cobra.Command {

@@ -1,9 +1,10 @@
 package install
 
 import (
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/charts/release"
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
-	"github.com/spf13/cobra"
 )
 
 func uninstallCommand(app *cli.App) *cobra.Command {

@@ -3,9 +3,10 @@ package install
 import (
 	"errors"
 
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/charts/release"
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
-	"github.com/spf13/cobra"
 )
 
 func upgradeCommand(app *cli.App) *cobra.Command {

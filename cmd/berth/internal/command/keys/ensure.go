@@ -3,9 +3,10 @@ package keys
 import (
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/apikey"
-	"github.com/spf13/cobra"
 )
 
 // The data keys of the Secret that the chart's server and worker read.

@@ -4,10 +4,11 @@ package keys
 import (
 	"fmt"
 
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/build"
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/worker/kube/cluster"
-	"github.com/spf13/cobra"
 )
 
 func Command(app *cli.App) *cobra.Command {

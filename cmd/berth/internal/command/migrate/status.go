@@ -3,10 +3,11 @@ package migrate
 import (
 	"fmt"
 
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/flagset"
 	"github.com/berth-dev/berth/server/store"
-	"github.com/spf13/cobra"
 )
 
 // schemaStatus is what `berth migrate status` prints.

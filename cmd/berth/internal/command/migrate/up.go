@@ -4,12 +4,13 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/flagset"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/apikey"
 	"github.com/berth-dev/berth/server/store"
-	"github.com/spf13/cobra"
 )
 
 func upCommand(app *cli.App) *cobra.Command {

@@ -1,9 +1,12 @@
 package pool
 
 import (
+	"context"
+
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 func createCommand(app *cli.App) *cobra.Command {
@@ -23,7 +26,7 @@ func createCommand(app *cli.App) *cobra.Command {
 	flags.BoolVar(&paused, "paused", false, "create it paused")
 	flags.StringVarP(&template, "template", "f", "", "file with the base job template, - for standard input")
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		body := api.WorkPoolCreate{Name: args[0], Type: api.PoolType(kind), Paused: &paused}
 		if !body.Type.Valid() {
 			return cli.Usagef("--type %q: must be kubernetes or process", kind)
@@ -41,16 +44,11 @@ func createCommand(app *cli.App) *cobra.Command {
 			}
 			body.BaseJobTemplate = document
 		}
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
-		r, err := client.CreateWorkPoolWithResponse(cmd.Context(), body)
-		pool, err := cli.Value(cli.ResultOf(r, err).JSON201, r, err)
+		pool, err := cli.Created(client.CreateWorkPoolWithResponse(ctx, body))
 		if err != nil {
 			return err
 		}
 		return cli.PrintDone(app, *format, pool, "pool %q created", pool.Name)
-	}
+	})
 	return cmd
 }

@@ -1,11 +1,13 @@
 package pool
 
 import (
+	"context"
 	"fmt"
+
+	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
-	"github.com/spf13/cobra"
 )
 
 func getCommand(app *cli.App) *cobra.Command {
@@ -16,13 +18,8 @@ func getCommand(app *cli.App) *cobra.Command {
 		ValidArgsFunction: lookup.PoolNames(app),
 	}
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
-		r, err := client.GetWorkPoolWithResponse(cmd.Context(), args[0])
-		pool, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
+		pool, err := cli.Value(client.GetWorkPoolWithResponse(ctx, args[0]))
 		if err != nil {
 			return err
 		}
@@ -45,6 +42,6 @@ func getCommand(app *cli.App) *cobra.Command {
 				Value: pool.ID.String(),
 			}, {Name: "Created", Value: app.Ago(pool.CreatedAt)}, {Name: "Updated", Value: app.Ago(pool.UpdatedAt)},
 		})
-	}
+	})
 	return cmd
 }

@@ -1,23 +1,21 @@
 package pool
 
 import (
+	"context"
 	"fmt"
+
+	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 func lsCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "ls", Aliases: []string{"list"}, Short: "List work pools", Args: cobra.NoArgs}
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
-		pools, err := lookup.ListPools(cmd.Context(), client)
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, _ []string) error {
+		pools, err := lookup.ListPools(ctx, client)
 		if err != nil {
 			return err
 		}
@@ -35,6 +33,6 @@ func lsCommand(app *cli.App) *cobra.Command {
 			},
 			{Title: "created", Cell: func(p api.WorkPool) string { return app.Ago(p.CreatedAt) }},
 		})
-	}
+	})
 	return cmd
 }

@@ -1,10 +1,11 @@
 package pool
 
 import (
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 func pauseCommand(app *cli.App, verb, short string, paused bool) *cobra.Command {

@@ -2,9 +2,10 @@
 package pool
 
 import (
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 func Command(app *cli.App) *cobra.Command {
@@ -26,8 +27,7 @@ func updatePool(
 	if err != nil {
 		return err
 	}
-	r, err := client.UpdateWorkPoolWithResponse(cmd.Context(), name, body)
-	pool, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	pool, err := cli.Value(client.UpdateWorkPoolWithResponse(cmd.Context(), name, body))
 	if err != nil {
 		return err
 	}

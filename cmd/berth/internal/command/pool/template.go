@@ -1,8 +1,9 @@
 package pool
 
 import (
-	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/spf13/cobra"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 )
 
 func templateCommand(app *cli.App) *cobra.Command {

@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/json"
 
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/cmd/berth/internal/templatefile"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/server/api/apiclient"
-	"github.com/spf13/cobra"
 )
 
 func templateDiffCommand(app *cli.App) *cobra.Command {
@@ -35,21 +35,17 @@ Without --from it starts at the newest version, or with neither --to nor -f at t
 	flags.BoolVar(&jobs, "jobs", false, "show how the Job of each deployment changes")
 	cmd.MarkFlagsMutuallyExclusive("to", "file")
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		given, err := templatefile.ReadTemplate(app, file)
 		if err != nil {
 			return err
 		}
-		comparison, err := compared(cmd.Context(), client, args[0], from, to, given.Document)
+		comparison, err := compared(ctx, client, args[0], from, to, given.Document)
 		if err != nil {
 			return err
 		}
 		working := app.Working("comparing with every deployment of the pool")
-		change, err := changeOf(cmd.Context(), client, args[0], comparison)
+		change, err := changeOf(ctx, client, args[0], comparison)
 		working.Stop()
 		if err != nil {
 			return given.Refused(err)
@@ -61,14 +57,14 @@ Without --from it starts at the newest version, or with neither --to nor -f at t
 			return err
 		}
 		return printImpact(app, change.Impact, jobs)
-	}
+	})
 	return cmd
 }
 
 // compared says what is compared with what.
 func compared(
 	ctx context.Context,
-	client *apiclient.ClientWithResponses,
+	client *cli.Client,
 	pool string,
 	from, to int32,
 	document json.RawMessage,
@@ -85,8 +81,7 @@ func compared(
 		c.ToVersion = &to
 		return c, nil
 	}
-	r, err := client.GetTemplateWithResponse(ctx, pool, &api.GetTemplateParams{})
-	newest, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	newest, err := cli.Value(client.GetTemplateWithResponse(ctx, pool, &api.GetTemplateParams{}))
 	if err != nil {
 		return c, err
 	}

@@ -12,12 +12,12 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/cmd/berth/internal/yamldoc"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/server/api/apiclient"
-	"github.com/spf13/cobra"
 )
 
 func templateEditCommand(app *cli.App) *cobra.Command {
@@ -33,21 +33,17 @@ edit without a trace. A save by somebody else meanwhile is never overwritten.`,
 	cmd.Flags().BoolVar(&yes, "yes", false, "save without asking")
 	cmd.Flags().
 		BoolVar(&unbroken, "require-unbroken", false, "refuse what breaks a deployment that works now")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		e := &templateEdit{app: app, client: client, pool: args[0], yes: yes, unbroken: unbroken}
-		return e.run(cmd.Context())
-	}
+		return e.run(ctx)
+	})
 	return cmd
 }
 
 // templateEdit is one edit, from the newest version to the one after it.
 type templateEdit struct {
 	app           *cli.App
-	client        *apiclient.ClientWithResponses
+	client        *cli.Client
 	pool          string
 	yes, unbroken bool
 	version       int32
@@ -55,8 +51,7 @@ type templateEdit struct {
 }
 
 func (e *templateEdit) run(ctx context.Context) error {
-	r, err := e.client.GetTemplateWithResponse(ctx, e.pool, &api.GetTemplateParams{})
-	current, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	current, err := cli.Value(e.client.GetTemplateWithResponse(ctx, e.pool, &api.GetTemplateParams{}))
 	if err != nil {
 		return err
 	}
@@ -128,8 +123,7 @@ func (e *templateEdit) lint(ctx context.Context, body []byte) (json.RawMessage, 
 	if err != nil {
 		return nil, []string{err.Error()}, nil
 	}
-	r, err := e.client.LintTemplateWithResponse(ctx, e.pool, document)
-	report, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	report, err := cli.Value(e.client.LintTemplateWithResponse(ctx, e.pool, document))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -193,8 +187,7 @@ func (e *templateEdit) save(ctx context.Context, document json.RawMessage) error
 	if e.unbroken {
 		params.RequireUnbroken = &e.unbroken
 	}
-	r, err := e.client.SetTemplateWithResponse(ctx, e.pool, params, document)
-	version, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	version, err := cli.Value(e.client.SetTemplateWithResponse(ctx, e.pool, params, document))
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,13 @@
 package pool
 
 import (
+	"context"
+
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 func templateGetCommand(app *cli.App) *cobra.Command {
@@ -16,17 +19,12 @@ func templateGetCommand(app *cli.App) *cobra.Command {
 	}
 	cmd.Flags().Int32Var(&number, "version", 0, "an earlier version (default: the newest)")
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		params := &api.GetTemplateParams{}
 		if cmd.Flags().Changed("version") {
 			params.Version = &number
 		}
-		r, err := client.GetTemplateWithResponse(cmd.Context(), args[0], params)
-		version, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+		version, err := cli.Value(client.GetTemplateWithResponse(ctx, args[0], params))
 		if err != nil {
 			return err
 		}
@@ -35,6 +33,6 @@ func templateGetCommand(app *cli.App) *cobra.Command {
 			*format = cli.YAML
 		}
 		return app.Document(*format, version.Document)
-	}
+	})
 	return cmd
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/server/api/apiclient"
 )
 
 // TemplateChange is what `diff` prints as a document.
@@ -18,11 +17,11 @@ type TemplateChange struct {
 
 // changeOf asks for the differences, and for what they do to all deployments.
 func changeOf(
-	ctx context.Context, client *apiclient.ClientWithResponses, pool string, c api.TemplateComparison,
+	ctx context.Context, client *cli.Client, pool string, c api.TemplateComparison,
 ) (TemplateChange, error) {
 	var change TemplateChange
-	r, err := client.DiffTemplateWithResponse(ctx, pool, c)
-	if change.Diff, err = cli.Value(cli.ResultOf(r, err).JSON200, r, err); err != nil {
+	var err error
+	if change.Diff, err = cli.Value(client.DiffTemplateWithResponse(ctx, pool, c)); err != nil {
 		return change, err
 	}
 	change.Impact, err = impactOf(ctx, client, pool, c)
@@ -30,13 +29,12 @@ func changeOf(
 }
 
 func impactOf(
-	ctx context.Context, client *apiclient.ClientWithResponses, pool string, c api.TemplateComparison,
+	ctx context.Context, client *cli.Client, pool string, c api.TemplateComparison,
 ) (api.TemplateImpact, error) {
 	var impact api.TemplateImpact
 	items, err := cli.Pages(0, func(limit int32, cursor *string) ([]api.DeploymentImpact, *string, error) {
-		r, err := client.ImpactTemplateWithResponse(ctx, pool,
-			&api.ImpactTemplateParams{Limit: &limit, Cursor: cursor}, c)
-		page, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+		page, err := cli.Value(client.ImpactTemplateWithResponse(ctx, pool,
+			&api.ImpactTemplateParams{Limit: &limit, Cursor: cursor}, c))
 		impact = page
 		return page.Items, page.NextCursor, err
 	})

@@ -1,10 +1,13 @@
 package pool
 
 import (
+	"context"
+
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/cmd/berth/internal/templatefile"
-	"github.com/spf13/cobra"
 )
 
 func lintCommand(app *cli.App) *cobra.Command {
@@ -18,21 +21,16 @@ func lintCommand(app *cli.App) *cobra.Command {
 		StringVarP(&file, "file", "f", "", "file with the template, YAML or JSON, - for standard input")
 	cli.Required(cmd, "file")
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		given, err := templatefile.ReadTemplate(app, file)
 		if err != nil {
 			return err
 		}
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
-		r, err := client.LintTemplateWithResponse(cmd.Context(), args[0], given.Document)
-		report, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+		report, err := cli.Value(client.LintTemplateWithResponse(ctx, args[0], given.Document))
 		if err != nil {
 			return err
 		}
 		return given.PrintLint(*format, report)
-	}
+	})
 	return cmd
 }

@@ -1,13 +1,15 @@
 package pool
 
 import (
+	"context"
 	"encoding/json"
+
+	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/cmd/berth/internal/templatefile"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 func templatePreviewCommand(app *cli.App) *cobra.Command {
@@ -35,7 +37,7 @@ func templatePreviewCommand(app *cli.App) *cobra.Command {
 	cmd.MarkFlagsMutuallyExclusive("version", "file")
 	cli.EnvPerLine(cmd, "job-variable", "param")
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		given, err := templatefile.ReadTemplate(app, file)
 		if err != nil {
 			return err
@@ -53,17 +55,12 @@ func templatePreviewCommand(app *cli.App) *cobra.Command {
 		if body.Parameters, err = givenValues(app, "", "param", params); err != nil {
 			return err
 		}
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
-		r, err := client.PreviewTemplateWithResponse(cmd.Context(), args[0], body)
-		seen, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+		seen, err := cli.Value(client.PreviewTemplateWithResponse(ctx, args[0], body))
 		if err != nil {
 			return given.Refused(err)
 		}
 		return given.PrintPreview(*format, seen)
-	}
+	})
 	return cmd
 }
 

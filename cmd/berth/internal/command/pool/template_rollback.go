@@ -1,11 +1,14 @@
 package pool
 
 import (
+	"context"
+
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/cmd/berth/internal/templatefile"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 func templateRollbackCommand(app *cli.App) *cobra.Command {
@@ -23,22 +26,17 @@ See what it would do first: berth pool template diff POOL --to N`,
 		BoolVar(&unbroken, "require-unbroken", false, "refuse it where it breaks a deployment that works now")
 	cli.Required(cmd, "to")
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		params := &api.RollBackTemplateParams{}
 		if unbroken {
 			params.RequireUnbroken = &unbroken
 		}
-		r, err := client.RollBackTemplateWithResponse(cmd.Context(), args[0], params,
-			api.TemplateRollback{Version: to})
-		version, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+		version, err := cli.Value(client.RollBackTemplateWithResponse(ctx, args[0], params,
+			api.TemplateRollback{Version: to}))
 		if err != nil {
 			return err
 		}
 		return savedTemplate(templatefile.TemplateFile{App: app}, *format, version)
-	}
+	})
 	return cmd
 }

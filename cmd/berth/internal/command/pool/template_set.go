@@ -1,13 +1,15 @@
 package pool
 
 import (
+	"context"
 	"fmt"
+
+	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/cmd/berth/internal/templatefile"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 func templateSetCommand(app *cli.App) *cobra.Command {
@@ -26,12 +28,8 @@ func templateSetCommand(app *cli.App) *cobra.Command {
 	cmd.Flags().Int32Var(&edited, "if-version", 0, "refuse unless this is still the newest version")
 	cli.Required(cmd, "file")
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		given, err := templatefile.ReadTemplate(app, file)
-		if err != nil {
-			return err
-		}
-		client, err := app.Client(cmd)
 		if err != nil {
 			return err
 		}
@@ -43,12 +41,11 @@ func templateSetCommand(app *cli.App) *cobra.Command {
 		if unbroken {
 			params.RequireUnbroken = &unbroken
 		}
-		r, err := client.SetTemplateWithResponse(cmd.Context(), args[0], params, given.Document)
-		version, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+		version, err := cli.Value(client.SetTemplateWithResponse(ctx, args[0], params, given.Document))
 		if err != nil {
 			return given.Refused(err)
 		}
 		return savedTemplate(given, *format, version)
-	}
+	})
 	return cmd
 }

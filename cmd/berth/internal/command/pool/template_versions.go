@@ -1,12 +1,14 @@
 package pool
 
 import (
+	"context"
 	"fmt"
+
+	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 func templateVersionsCommand(app *cli.App) *cobra.Command {
@@ -15,20 +17,12 @@ func templateVersionsCommand(app *cli.App) *cobra.Command {
 		Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
 	}
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
-		versions, err := cli.Pages(
-			0,
-			func(limit int32, cursor *string) ([]api.TemplateVersion, *string, error) {
-				r, err := client.ListTemplateVersionsWithResponse(cmd.Context(), args[0],
-					&api.ListTemplateVersionsParams{Limit: &limit, Cursor: cursor})
-				page, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
-				return page.Items, page.NextCursor, err
-			},
-		)
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
+		versions, err := cli.Pages(0, func(limit int32, cursor *string) ([]api.TemplateVersion, *string, error) {
+			page, err := cli.Value(client.ListTemplateVersionsWithResponse(ctx, args[0],
+				&api.ListTemplateVersionsParams{Limit: &limit, Cursor: cursor}))
+			return page.Items, page.NextCursor, err
+		})
 		if err != nil {
 			return err
 		}
@@ -38,6 +32,6 @@ func templateVersionsCommand(app *cli.App) *cobra.Command {
 			{Title: "by", Cell: func(v api.TemplateVersion) string { return v.CreatedBy }},
 			{Title: "id", Cell: func(v api.TemplateVersion) string { return v.ID.String() }},
 		})
-	}
+	})
 	return cmd
 }

@@ -1,9 +1,12 @@
 package queue
 
 import (
+	"context"
+
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 func createCommand(app *cli.App, pool *string) *cobra.Command {
@@ -17,7 +20,7 @@ func createCommand(app *cli.App, pool *string) *cobra.Command {
 	cmd.Flags().
 		Int32Var(&limit, "concurrency-limit", 0, "how many attempts at once; 0 is none at all (default: no limit)")
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		body := api.WorkQueueCreate{Name: args[0]}
 		if cmd.Flags().Changed("priority") {
 			body.Priority = &priority
@@ -25,16 +28,11 @@ func createCommand(app *cli.App, pool *string) *cobra.Command {
 		if cmd.Flags().Changed("concurrency-limit") {
 			body.ConcurrencyLimit = &limit
 		}
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
-		r, err := client.CreateWorkQueueWithResponse(cmd.Context(), *pool, body)
-		queue, err := cli.Value(cli.ResultOf(r, err).JSON201, r, err)
+		queue, err := cli.Created(client.CreateWorkQueueWithResponse(ctx, *pool, body))
 		if err != nil {
 			return err
 		}
 		return cli.PrintDone(app, *format, queue, "queue %q of pool %q created", queue.Name, queue.Pool)
-	}
+	})
 	return cmd
 }

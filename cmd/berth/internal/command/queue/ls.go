@@ -1,11 +1,13 @@
 package queue
 
 import (
+	"context"
 	"fmt"
+
+	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 func lsCommand(app *cli.App, pool *string) *cobra.Command {
@@ -16,13 +18,8 @@ func lsCommand(app *cli.App, pool *string) *cobra.Command {
 		Args:    cobra.NoArgs,
 	}
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
-		r, err := client.ListWorkQueuesWithResponse(cmd.Context(), *pool)
-		list, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, _ []string) error {
+		list, err := cli.Value(client.ListWorkQueuesWithResponse(ctx, *pool))
 		if err != nil {
 			return err
 		}
@@ -35,6 +32,6 @@ func lsCommand(app *cli.App, pool *string) *cobra.Command {
 				Cell:  func(q api.WorkQueue) string { return cli.Slots(q.SlotsUsed, q.ConcurrencyLimit) },
 			},
 		})
-	}
+	})
 	return cmd
 }

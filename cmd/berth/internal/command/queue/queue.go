@@ -4,11 +4,11 @@ package queue
 import (
 	"context"
 
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/server/api/apiclient"
-	"github.com/spf13/cobra"
 )
 
 func Command(app *cli.App) *cobra.Command {
@@ -39,8 +39,7 @@ func updateQueue(app *cli.App, cmd *cobra.Command, change queueChange, format cl
 	if err != nil {
 		return err
 	}
-	r, err := client.UpdateWorkQueueWithResponse(cmd.Context(), change.pool, change.queue, change.body)
-	queue, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	queue, err := cli.Value(client.UpdateWorkQueueWithResponse(cmd.Context(), change.pool, change.queue, change.body))
 	if err != nil {
 		return err
 	}
@@ -49,9 +48,8 @@ func updateQueue(app *cli.App, cmd *cobra.Command, change queueChange, format cl
 
 // queueNames completes queues of the pool that --pool names.
 func queueNames(app *cli.App, pool *string) lookup.Completer {
-	return lookup.CompleteNames(app, func(ctx context.Context, client *apiclient.ClientWithResponses) ([]string, error) {
-		r, err := client.ListWorkQueuesWithResponse(ctx, *pool)
-		list, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	return lookup.CompleteNames(app, func(ctx context.Context, client *cli.Client) ([]string, error) {
+		list, err := cli.Value(client.ListWorkQueuesWithResponse(ctx, *pool))
 		return cli.Mapped(list.Items, func(q api.WorkQueue) string { return q.Name }), err
 	})
 }

@@ -1,9 +1,10 @@
 package queue
 
 import (
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 func updateCommand(app *cli.App, pool *string) *cobra.Command {

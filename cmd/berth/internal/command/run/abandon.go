@@ -3,17 +3,16 @@ package run
 import (
 	"context"
 
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/server/api/apiclient"
-	"github.com/google/uuid"
-	"github.com/spf13/cobra"
 )
 
-func abandonRun(ctx context.Context, client *apiclient.ClientWithResponses, id uuid.UUID) (api.Run, error) {
-	r, err := client.AbandonRunWithResponse(ctx, id)
-	return cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+func abandonRun(ctx context.Context, client *cli.Client, id uuid.UUID) (api.Run, error) {
+	return cli.Value(client.AbandonRunWithResponse(ctx, id))
 }
 
 // abandonCommand does something to a run; wanted is the state that it shall end in where the end is
@@ -26,7 +25,7 @@ func abandonCommand(
 	cmd.Flags().
 		BoolVarP(&watch, "watch", "w", false, "follow the run; exit 0 when it ended as asked for, 1 otherwise")
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID) error {
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *cli.Client, id uuid.UUID) error {
 		run, err := act(cmd.Context(), client, id)
 		if err != nil {
 			return err

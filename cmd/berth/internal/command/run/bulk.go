@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/server/api/apiclient"
-	"github.com/google/uuid"
-	"github.com/spf13/cobra"
 )
 
 // bulkAction is what can be done to one run, and to many of them.
@@ -18,7 +18,7 @@ type bulkAction struct {
 	done              string // of one run: its id and its state
 	past              string // of many
 	one               runAction
-	many              func(context.Context, *apiclient.ClientWithResponses, api.RunSelection) (api.RunBulkResult, error)
+	many              func(context.Context, *cli.Client, api.RunSelection) (api.RunBulkResult, error)
 	wanted            api.StateType   // that a watched run shall end in
 	usual             []api.StateType // what a filter without states finds
 }
@@ -52,26 +52,22 @@ func bulkCommand(app *cli.App, act bulkAction) *cobra.Command {
 		return nil
 	}
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		b := bulk{app: app, client: client, act: act, format: *format}
 		switch {
 		case len(args) == 1:
-			return b.single(cmd.Context(), args[0], watch)
+			return b.single(ctx, args[0], watch)
 		case len(args) > 1:
-			return b.named(cmd.Context(), args)
+			return b.named(ctx, args)
 		}
-		return b.filtered(cmd.Context(), filter, yes)
-	}
+		return b.filtered(ctx, filter, yes)
+	})
 	return cmd
 }
 
 type bulk struct {
 	app    *cli.App
-	client *apiclient.ClientWithResponses
+	client *cli.Client
 	act    bulkAction
 	format cli.Format
 }
@@ -150,11 +146,10 @@ func (b bulk) confirm(ctx context.Context, f api.RunSelectionFilter, yes bool) (
 	if yes || b.format != cli.Table || !b.app.Interactive() {
 		return true, nil
 	}
-	r, err := b.client.CountRunsWithResponse(ctx, &api.CountRunsParams{
+	counts, err := cli.Value(b.client.CountRunsWithResponse(ctx, &api.CountRunsParams{
 		Pool: f.Pool, Queue: f.Queue, Deployment: f.Deployment, State: f.States, Tag: f.Tags, Text: f.Text,
 		CreatedAfter: f.CreatedAfter, CreatedBefore: f.CreatedBefore,
-	})
-	counts, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	}))
 	if err != nil || counts.Total == 0 {
 		return err == nil, err // what it comes to is said at the end
 	}

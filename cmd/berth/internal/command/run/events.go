@@ -1,12 +1,12 @@
 package run
 
 import (
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/server/api/apiclient"
-	"github.com/google/uuid"
-	"github.com/spf13/cobra"
 )
 
 func eventsCommand(app *cli.App) *cobra.Command {
@@ -17,9 +17,8 @@ func eventsCommand(app *cli.App) *cobra.Command {
 		ValidArgsFunction: lookup.RunNames(app),
 	}
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID) error {
-		r, err := client.ListRunEventsWithResponse(cmd.Context(), id)
-		list, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *cli.Client, id uuid.UUID) error {
+		list, err := cli.Value(client.ListRunEventsWithResponse(cmd.Context(), id))
 		if err != nil {
 			return err
 		}

@@ -3,19 +3,18 @@ package run
 import (
 	"context"
 
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/server/api/apiclient"
-	"github.com/google/uuid"
-	"github.com/spf13/cobra"
 )
 
 func explainRun(
-	ctx context.Context, client *apiclient.ClientWithResponses, id uuid.UUID,
+	ctx context.Context, client *cli.Client, id uuid.UUID,
 ) (api.RunExplanation, error) {
-	r, err := client.ExplainRunWithResponse(ctx, id)
-	return cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	return cli.Value(client.ExplainRunWithResponse(ctx, id))
 }
 
 func explainCommand(app *cli.App) *cobra.Command {
@@ -26,7 +25,7 @@ func explainCommand(app *cli.App) *cobra.Command {
 		ValidArgsFunction: lookup.RunNames(app),
 	}
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID) error {
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *cli.Client, id uuid.UUID) error {
 		e, err := explainRun(cmd.Context(), client, id)
 		if err != nil {
 			return err

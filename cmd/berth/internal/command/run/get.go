@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/server/api/apiclient"
-	"github.com/google/uuid"
-	"github.com/spf13/cobra"
 )
 
 func getCommand(app *cli.App) *cobra.Command {
@@ -20,7 +20,7 @@ func getCommand(app *cli.App) *cobra.Command {
 		ValidArgsFunction: lookup.RunNames(app),
 	}
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID) error {
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *cli.Client, id uuid.UUID) error {
 		detail, err := lookup.GetRun(cmd.Context(), client, id)
 		if err != nil {
 			return err

@@ -6,13 +6,14 @@ import (
 	"errors"
 	"io"
 
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/cmd/berth/internal/watch"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apiclient"
-	"github.com/google/uuid"
-	"github.com/spf13/cobra"
 )
 
 func logsCommand(app *cli.App) *cobra.Command {
@@ -28,7 +29,7 @@ a JSON object a line.`,
 	cmd.Flags().Int32Var(&attempt, "attempt", 0, "of this attempt (default: the newest)")
 	cmd.MarkFlagsMutuallyExclusive("follow", "attempt")
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID) error {
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *cli.Client, id uuid.UUID) error {
 		if follow {
 			return followLogs(cmd.Context(), app, client, id, *format)
 		}
@@ -45,7 +46,7 @@ a JSON object a line.`,
 }
 
 func followLogs(
-	ctx context.Context, app *cli.App, client *apiclient.ClientWithResponses, id uuid.UUID, format cli.Format,
+	ctx context.Context, app *cli.App, client *cli.Client, id uuid.UUID, format cli.Format,
 ) error {
 	var sink watch.Sink = watch.Raw{App: app}
 	if format != cli.Table {
@@ -67,7 +68,7 @@ type Output struct {
 func documentLogs(
 	ctx context.Context,
 	app *cli.App,
-	client *apiclient.ClientWithResponses,
+	client *cli.Client,
 	id uuid.UUID,
 	params *api.GetRunLogsParams,
 	format cli.Format,
@@ -95,7 +96,7 @@ func documentLogs(
 func copyLogs(
 	ctx context.Context,
 	to io.Writer,
-	client *apiclient.ClientWithResponses,
+	client *cli.Client,
 	id uuid.UUID,
 	params *api.GetRunLogsParams,
 ) error {

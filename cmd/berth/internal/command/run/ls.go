@@ -1,10 +1,13 @@
 package run
 
 import (
+	"context"
+
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 func lsCommand(app *cli.App) *cobra.Command {
@@ -23,7 +26,7 @@ func lsCommand(app *cli.App) *cobra.Command {
 		"order: -created, created, -scheduled or scheduled; - is newest first")
 	flags.IntVarP(&limit, "limit", "n", 50, "how many at most, 0 for all")
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, _ []string) error {
 		params, err := filter.list(app.Now())
 		if err != nil {
 			return err
@@ -36,11 +39,7 @@ func lsCommand(app *cli.App) *cobra.Command {
 		if limit < 0 {
 			return cli.Usagef("--limit %d: must not be negative", limit)
 		}
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
-		runs, err := lookup.ListRuns(cmd.Context(), client, limit, params)
+		runs, err := lookup.ListRuns(ctx, client, limit, params)
 		if err != nil {
 			return err
 		}
@@ -56,6 +55,6 @@ func lsCommand(app *cli.App) *cobra.Command {
 			{Title: "took", Cell: func(r api.Run) string { return duration(app, r) }},
 			{Title: "id", Cell: func(r api.Run) string { return r.ID.String() }},
 		})
-	}
+	})
 	return cmd
 }

@@ -3,11 +3,11 @@ package run
 import (
 	"fmt"
 
-	"github.com/berth-dev/berth/cmd/berth/internal/cli"
-	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
-	"github.com/berth-dev/berth/server/api/apiclient"
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 )
 
 func manifestCommand(app *cli.App) *cobra.Command {
@@ -20,7 +20,7 @@ func manifestCommand(app *cli.App) *cobra.Command {
 	}
 	cmd.Flags().Int32Var(&attempt, "attempt", 0, "of this attempt (default: the newest)")
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID) error {
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *cli.Client, id uuid.UUID) error {
 		if attempt < 0 {
 			return cli.Usagef("--attempt %d: attempts count from 1", attempt)
 		}
@@ -35,8 +35,7 @@ func manifestCommand(app *cli.App) *cobra.Command {
 			}
 			attempt = detail.Run.Attempt
 		}
-		r, err := client.GetAttemptManifestWithResponse(cmd.Context(), id, attempt)
-		manifest, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+		manifest, err := cli.Value(client.GetAttemptManifestWithResponse(cmd.Context(), id, attempt))
 		if err != nil {
 			return err
 		}

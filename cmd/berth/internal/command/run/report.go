@@ -1,14 +1,15 @@
 package run
 
 import (
+	"context"
 	"strings"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/server/api/apiclient"
-	"github.com/google/uuid"
-	"github.com/spf13/cobra"
 )
 
 // reportFlags are what a workload says of itself.
@@ -34,7 +35,7 @@ the pool's workers grant jobs a key of their own.`,
 		"YAML or JSON file with the result, - for standard input")
 	flags.Float64Var(&in.percent, "progress", 0, "how far it is, from 0 to 100")
 	flags.StringVarP(&in.message, "message", "m", "", "what it is doing")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.RunE = app.WithClient(func(_ context.Context, client *cli.Client, args []string) error {
 		given := cmd.Flags().Changed
 		saysResult, saysProgress := given("result") ||
 			given("result-file"), given("progress") ||
@@ -43,10 +44,6 @@ the pool's workers grant jobs a key of their own.`,
 			return cli.Usagef("say something: --result, --result-file, --progress or --message")
 		}
 		id, err := lookup.RunID(strings.Join(append(args, app.Env["BERTH_RUN_ID"])[:1], ""))
-		if err != nil {
-			return err
-		}
-		client, err := app.Client(cmd)
 		if err != nil {
 			return err
 		}
@@ -59,21 +56,20 @@ the pool's workers grant jobs a key of their own.`,
 			return nil
 		}
 		return in.sendResult(app, cmd, client, id)
-	}
+	})
 	return cmd
 }
 
-func (in *reportFlags) sendProgress(cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID) error {
+func (in *reportFlags) sendProgress(cmd *cobra.Command, client *cli.Client, id uuid.UUID) error {
 	body := api.RunProgressSet{Message: cli.Given(in.message)}
 	if cmd.Flags().Changed("progress") {
 		body.Percent = &in.percent
 	}
-	r, err := client.SetRunProgressWithResponse(cmd.Context(), id, body)
-	return cli.Check(r, err)
+	return cli.Check(client.SetRunProgressWithResponse(cmd.Context(), id, body))
 }
 
 func (in *reportFlags) sendResult(
-	app *cli.App, cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID,
+	app *cli.App, cmd *cobra.Command, client *cli.Client, id uuid.UUID,
 ) error {
 	var words []string
 	if cmd.Flags().Changed("result") {
@@ -83,6 +79,5 @@ func (in *reportFlags) sendResult(
 	if err != nil {
 		return err
 	}
-	r, err := client.SetRunResultWithResponse(cmd.Context(), id, api.RunResultSet{Value: value})
-	return cli.Check(r, err)
+	return cli.Check(client.SetRunResultWithResponse(cmd.Context(), id, api.RunResultSet{Value: value}))
 }

@@ -3,11 +3,11 @@ package run
 import (
 	"encoding/json"
 
-	"github.com/berth-dev/berth/cmd/berth/internal/cli"
-	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
-	"github.com/berth-dev/berth/server/api/apiclient"
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 )
 
 func resultCommand(app *cli.App) *cobra.Command {
@@ -16,9 +16,8 @@ func resultCommand(app *cli.App) *cobra.Command {
 		Args: lookup.OneRun, ValidArgsFunction: lookup.RunNames(app),
 	}
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID) error {
-		r, err := client.GetRunResultWithResponse(cmd.Context(), id)
-		result, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *cli.Client, id uuid.UUID) error {
+		result, err := cli.Value(client.GetRunResultWithResponse(cmd.Context(), id))
 		if err != nil {
 			return err
 		}

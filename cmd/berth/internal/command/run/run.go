@@ -4,12 +4,12 @@ package run
 import (
 	"context"
 
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/server/api/apiclient"
-	"github.com/google/uuid"
-	"github.com/spf13/cobra"
 )
 
 func Command(app *cli.App) *cobra.Command {
@@ -55,7 +55,7 @@ func duration(app *cli.App, r api.Run) string {
 
 // onRun is a command's work on the run that its argument names.
 func onRun(
-	app *cli.App, work func(*cobra.Command, *apiclient.ClientWithResponses, uuid.UUID) error,
+	app *cli.App, work func(*cobra.Command, *cli.Client, uuid.UUID) error,
 ) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		client, err := app.Client(cmd)
@@ -70,4 +70,4 @@ func onRun(
 	}
 }
 
-type runAction func(ctx context.Context, client *apiclient.ClientWithResponses, id uuid.UUID) (api.Run, error)
+type runAction func(ctx context.Context, client *cli.Client, id uuid.UUID) (api.Run, error)

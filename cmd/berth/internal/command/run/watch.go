@@ -3,13 +3,13 @@ package run
 import (
 	"context"
 
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/cmd/berth/internal/watch"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/server/api/apiclient"
-	"github.com/google/uuid"
-	"github.com/spf13/cobra"
 )
 
 func watchCommand(app *cli.App) *cobra.Command {
@@ -18,7 +18,7 @@ func watchCommand(app *cli.App) *cobra.Command {
 		Args: lookup.OneRun, ValidArgsFunction: lookup.RunNames(app),
 	}
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *apiclient.ClientWithResponses, id uuid.UUID) error {
+	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *cli.Client, id uuid.UUID) error {
 		return Watch(cmd.Context(), app, client, Watched{id, *format, api.COMPLETED})
 	})
 	return cmd
@@ -32,7 +32,7 @@ type Watched struct {
 }
 
 // Watch follows a run to its end and fails when it did not complete.
-func Watch(ctx context.Context, app *cli.App, client *apiclient.ClientWithResponses, w Watched) error {
+func Watch(ctx context.Context, app *cli.App, client *cli.Client, w Watched) error {
 	follower := watch.New(client, w.ID, true)
 	if w.Format != cli.Table {
 		lines := watch.Lines{App: app}
@@ -69,7 +69,7 @@ func stoppedWatching(ctx context.Context, app *cli.App, id uuid.UUID, err error)
 
 // verdict is nil for a run that ended as it was wanted to, and otherwise says why it did not.
 func (w Watched) verdict(
-	ctx context.Context, app *cli.App, client *apiclient.ClientWithResponses, run api.Run,
+	ctx context.Context, app *cli.App, client *cli.Client, run api.Run,
 ) error {
 	if run.State.Type == w.Wanted {
 		return nil

@@ -1,10 +1,13 @@
 package schedule
 
 import (
+	"context"
+
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 func lsCommand(app *cli.App) *cobra.Command {
@@ -15,19 +18,15 @@ func lsCommand(app *cli.App) *cobra.Command {
 	}
 	cmd.Flags().StringVarP(&pool, "pool", "p", "", "only those of this pool")
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		var schedules []api.Schedule
+		var err error
 		if len(args) == 1 {
-			r, failed := client.ListDeploymentSchedulesWithResponse(cmd.Context(), args[0])
 			var list api.ScheduleList
-			list, err = cli.Value(cli.ResultOf(r, failed).JSON200, r, failed)
+			list, err = cli.Value(client.ListDeploymentSchedulesWithResponse(ctx, args[0]))
 			schedules = list.Items
 		} else {
-			schedules, err = lookup.ListSchedules(cmd.Context(), client, cli.Given(pool))
+			schedules, err = lookup.ListSchedules(ctx, client, cli.Given(pool))
 		}
 		if err != nil {
 			return err
@@ -41,7 +40,7 @@ func lsCommand(app *cli.App) *cobra.Command {
 			{Title: "last", Cell: func(s api.Schedule) string { return app.AgoOrDash(s.LastSlot) }},
 			{Title: "problem", Cell: func(s api.Schedule) string { return text(s.LastError) }},
 		})
-	}
+	})
 	return cmd
 }
 

@@ -4,11 +4,11 @@ import (
 	"context"
 	"slices"
 
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/server/api/apiclient"
-	"github.com/spf13/cobra"
 )
 
 func pauseCommand(app *cli.App, verb, short string, active bool) *cobra.Command {
@@ -17,28 +17,23 @@ func pauseCommand(app *cli.App, verb, short string, active bool) *cobra.Command 
 		Long: short + ".\n\nWithout NAME it is the deployment's only schedule, or the one called default.",
 	}
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		client, err := app.Client(cmd)
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
+		name, err := scheduleName(ctx, client, args)
 		if err != nil {
 			return err
 		}
-		name, err := scheduleName(cmd.Context(), client, args)
-		if err != nil {
-			return err
-		}
-		r, err := client.UpdateScheduleWithResponse(cmd.Context(), args[0], name,
-			api.ScheduleUpdate{Active: active})
-		s, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+		s, err := cli.Value(client.UpdateScheduleWithResponse(ctx, args[0], name,
+			api.ScheduleUpdate{Active: active}))
 		if err != nil {
 			return err
 		}
 		return cli.PrintDone(app, *format, s, "schedule %q of deployment %q %sd", s.Name, s.Deployment, verb)
-	}
+	})
 	return cmd
 }
 
 // scheduleName is the one that is meant.
-func scheduleName(ctx context.Context, client *apiclient.ClientWithResponses, args []string) (string, error) {
+func scheduleName(ctx context.Context, client *cli.Client, args []string) (string, error) {
 	if len(args) == 2 {
 		return args[1], nil
 	}
@@ -59,7 +54,7 @@ func deploymentThenSchedule(app *cli.App) lookup.Completer {
 		if len(args) != 1 {
 			return lookup.DeploymentNames(app)(cmd, args, typed)
 		}
-		return lookup.CompleteNames(app, func(ctx context.Context, client *apiclient.ClientWithResponses) ([]string, error) {
+		return lookup.CompleteNames(app, func(ctx context.Context, client *cli.Client) ([]string, error) {
 			return lookup.ScheduleNames(ctx, client, args[0])
 		})(cmd, nil, typed)
 	}

@@ -4,10 +4,11 @@ import (
 	"errors"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/schedule"
-	"github.com/spf13/cobra"
 )
 
 // previewInput is a schedule as it is tried on the command line.

@@ -4,9 +4,10 @@ package schedule
 import (
 	"fmt"
 
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 func Command(app *cli.App) *cobra.Command {

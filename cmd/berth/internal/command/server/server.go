@@ -6,11 +6,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/build"
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/flagset"
 	"github.com/berth-dev/berth/server"
-	"github.com/spf13/cobra"
 )
 
 // serverFlags are what `berth server` was told.

@@ -3,12 +3,13 @@ package template
 import (
 	"slices"
 
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/diagnostic"
 	"github.com/berth-dev/berth/cmd/berth/internal/templatefile"
 	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/manifest"
-	"github.com/spf13/cobra"
 )
 
 func lintCommand(app *cli.App) *cobra.Command {

@@ -1,11 +1,13 @@
 package variable
 
 import (
+	"context"
 	"encoding/json"
+
+	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
-	"github.com/spf13/cobra"
 )
 
 func getCommand(app *cli.App) *cobra.Command {
@@ -14,13 +16,8 @@ func getCommand(app *cli.App) *cobra.Command {
 		Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.VariableNames(app),
 	}
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
-		r, err := client.GetVariableWithResponse(cmd.Context(), args[0])
-		variable, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
+		variable, err := cli.Value(client.GetVariableWithResponse(ctx, args[0]))
 		if err != nil {
 			return err
 		}
@@ -32,6 +29,6 @@ func getCommand(app *cli.App) *cobra.Command {
 			text = string(variable.Value)
 		}
 		return app.Printf("%s\n", text)
-	}
+	})
 	return cmd
 }

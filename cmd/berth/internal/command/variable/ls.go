@@ -1,10 +1,13 @@
 package variable
 
 import (
+	"context"
+
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 func lsCommand(app *cli.App) *cobra.Command {
@@ -15,12 +18,8 @@ func lsCommand(app *cli.App) *cobra.Command {
 		Args:    cobra.NoArgs,
 	}
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
-		variables, err := lookup.ListVariables(cmd.Context(), client)
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, _ []string) error {
+		variables, err := lookup.ListVariables(ctx, client)
 		if err != nil {
 			return err
 		}
@@ -29,6 +28,6 @@ func lsCommand(app *cli.App) *cobra.Command {
 			{Title: "value", Cell: func(v api.Variable) string { return cli.Shorten(string(v.Value), 60) }},
 			{Title: "updated", Cell: func(v api.Variable) string { return app.Ago(v.UpdatedAt) }},
 		})
-	}
+	})
 	return cmd
 }

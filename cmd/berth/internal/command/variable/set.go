@@ -1,10 +1,13 @@
 package variable
 
 import (
+	"context"
+
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 func setCommand(app *cli.App) *cobra.Command {
@@ -19,21 +22,16 @@ func setCommand(app *cli.App) *cobra.Command {
 	cmd.Flags().
 		StringVarP(&file, "file", "f", "", "take the value from a YAML or JSON file, - for standard input")
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		value, err := cli.VariableValue(app, args[1:], file, asString)
 		if err != nil {
 			return err
 		}
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
-		r, err := client.SetVariableWithResponse(cmd.Context(), args[0], api.VariableSet{Value: value})
-		variable, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+		variable, err := cli.Value(client.SetVariableWithResponse(ctx, args[0], api.VariableSet{Value: value}))
 		if err != nil {
 			return err
 		}
 		return cli.PrintDone(app, *format, variable, "variable %q set", variable.Name)
-	}
+	})
 	return cmd
 }

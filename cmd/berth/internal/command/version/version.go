@@ -4,9 +4,10 @@ package version
 import (
 	"runtime"
 
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/build"
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
-	"github.com/spf13/cobra"
 )
 
 func Command(app *cli.App) *cobra.Command {

@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/berth-dev/berth/cmd/berth/internal/cli"
-	"github.com/berth-dev/berth/cmd/berth/internal/flagset"
-	"github.com/berth-dev/berth/worker"
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/flagset"
+	"github.com/berth-dev/berth/worker"
 )
 
 func drainCommand(app *cli.App) *cobra.Command {

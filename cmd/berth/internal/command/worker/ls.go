@@ -1,12 +1,14 @@
 package worker
 
 import (
+	"context"
 	"fmt"
+
+	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 func lsCommand(app *cli.App) *cobra.Command {
@@ -19,12 +21,8 @@ func lsCommand(app *cli.App) *cobra.Command {
 	}
 	cmd.Flags().StringVarP(&pool, "pool", "p", "", "only those of this pool")
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
-		workers, err := lookup.ListWorkers(cmd.Context(), client, cli.Given(pool))
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, _ []string) error {
+		workers, err := lookup.ListWorkers(ctx, client, cli.Given(pool))
 		if err != nil {
 			return err
 		}
@@ -47,6 +45,6 @@ func lsCommand(app *cli.App) *cobra.Command {
 			{Title: "version", Cell: func(w api.Worker) string { return w.Version }},
 			{Title: "cluster", Cell: func(w api.Worker) string { return w.ClusterID }},
 		})
-	}
+	})
 	return cmd
 }

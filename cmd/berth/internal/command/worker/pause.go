@@ -1,10 +1,13 @@
 package worker
 
 import (
+	"context"
+
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/lookup"
 	"github.com/berth-dev/berth/server/api"
-	"github.com/spf13/cobra"
 )
 
 func pauseCommand(app *cli.App, verb, short string, paused bool) *cobra.Command {
@@ -15,18 +18,13 @@ func pauseCommand(app *cli.App, verb, short string, paused bool) *cobra.Command 
 	cmd.Flags().StringVarP(&pool, "pool", "p", "", "the worker's pool")
 	cli.Required(cmd, "pool")
 	format := cli.OutputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		client, err := app.Client(cmd)
-		if err != nil {
-			return err
-		}
-		r, err := client.UpdateWorkerWithResponse(cmd.Context(), pool, args[0],
-			api.WorkerUpdate{Paused: paused})
-		worker, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
+		worker, err := cli.Value(client.UpdateWorkerWithResponse(ctx, pool, args[0],
+			api.WorkerUpdate{Paused: paused}))
 		if err != nil {
 			return err
 		}
 		return cli.PrintDone(app, *format, worker, "worker %q of pool %q %sd", worker.Name, worker.Pool, verb)
-	}
+	})
 	return cmd
 }

@@ -7,6 +7,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+
 	"github.com/berth-dev/berth/cmd/berth/internal/build"
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/cmd/berth/internal/flagset"
@@ -14,8 +17,6 @@ import (
 	"github.com/berth-dev/berth/worker"
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/process"
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/spf13/cobra"
 )
 
 // workerFlags are what `berth worker start` was told.
@@ -153,8 +154,7 @@ func poolType(
 	if err != nil {
 		return "", err
 	}
-	r, err := client.GetWorkPoolWithResponse(ctx, name)
-	pool, err := cli.Value(cli.ResultOf(r, err).JSON200, r, err)
+	pool, err := cli.Value(client.GetWorkPoolWithResponse(ctx, name))
 	if err != nil {
 		return "", fmt.Errorf("find out the pool's type (--type says it without asking): %w", err)
 	}

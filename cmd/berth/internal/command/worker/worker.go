@@ -2,8 +2,9 @@
 package worker
 
 import (
-	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/spf13/cobra"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 )
 
 func Command(app *cli.App) *cobra.Command {

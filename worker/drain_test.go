@@ -25,7 +25,7 @@ func (s *listingRuntime) Drain(_ context.Context, installation uuid.UUID, _ bool
 }
 
 func TestADrainWithoutServer(t *testing.T) {
-	const nobody = "http://127.0.0.1:1" // no server listens on port 1
+	const unreachable = "http://127.0.0.1:1" // no server listens on port 1
 	mine := uuid.New()
 	tests := map[string]struct {
 		runtime listingRuntime
@@ -33,16 +33,16 @@ func TestADrainWithoutServer(t *testing.T) {
 		want    []string // in the error; none means that there is none
 		drained bool
 	}{
-		"is done where there are no Jobs":                 {},
-		"names whose Jobs there are, and touches none":    {runtime: listingRuntime{found: []string{"a-b", "c-d"}}, want: []string{"--installation", "a-b, c-d", "ask the server"}},
-		"fails where it can not look":                     {runtime: listingRuntime{failure: errors.New("no rights")}, want: []string{"no rights", "ask the server"}},
-		"ends the Jobs of the installation that is named": {runtime: listingRuntime{found: []string{"a-b"}}, given: mine, drained: true},
+		"succeeds if there are no Jobs":                           {},
+		"names the installations that have Jobs and touches none": {runtime: listingRuntime{found: []string{"a-b", "c-d"}}, want: []string{"--installation", "a-b, c-d", "ask the server"}},
+		"fails if it cannot list the installations":               {runtime: listingRuntime{failure: errors.New("no rights")}, want: []string{"no rights", "ask the server"}},
+		"ends the Jobs of the installation that is named":         {runtime: listingRuntime{found: []string{"a-b"}}, given: mine, drained: true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			runtime := test.runtime
 			runtime.waitingRuntime = newWaitingRuntime()
-			err := RunDrain(t.Context(), DrainOptions{Installation: test.given, ServerURL: nobody, Runtime: &runtime})
+			err := RunDrain(t.Context(), DrainOptions{Installation: test.given, ServerURL: unreachable, Runtime: &runtime})
 			if (err == nil) != (len(test.want) == 0) {
 				t.Fatalf("error = %v, want one with %q", err, test.want)
 			}

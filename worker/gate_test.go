@@ -8,10 +8,10 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// gatedRuntime creates at once what runs when it is granted.
+// gatedRuntime creates gated Jobs at once.
 type gatedRuntime struct {
 	*waitingRuntime
-	granted, discarded chan job.Object
+	granted, deleted chan job.Object
 }
 
 func newGatedRuntime() gatedRuntime {
@@ -30,7 +30,7 @@ func (g gatedRuntime) Grant(_ context.Context, found job.Object) error {
 }
 
 func (g gatedRuntime) DeleteDuplicate(_ context.Context, found job.Object) error {
-	g.discarded <- found
+	g.deleted <- found
 	return nil
 }
 
@@ -54,7 +54,7 @@ func TestAGatedJobThatTheServerRefusesIsNeverGranted(t *testing.T) {
 	runtime := newGatedRuntime()
 	w := startWorker(t, p, runtime.with)
 	p.offer(script("true"), func(s *servedAttempt) { s.ledger = "of another" })
-	<-runtime.discarded
+	<-runtime.deleted
 	if err := w.stop(); err != nil {
 		t.Fatal(err)
 	}

@@ -84,7 +84,7 @@ func (s *waitingRuntime) with(o *Options) {
 
 func TestAWaitingLaunch(t *testing.T) {
 	tests := map[string]struct {
-		created bool // the runtime can not say that it created nothing
+		created bool // the runtime cannot say that it created nothing
 		late    bool
 		cancel  bool
 		want    func(s *servedAttempt) bool
@@ -280,7 +280,7 @@ func TestAStoppingWorkerReleasesTheLeasesOfJobsThatRunOn(t *testing.T) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if want := []api.AttemptLease{{AttemptID: s.claim.AttemptID, Epoch: s.epoch}}; !slices.Equal(p.released, want) {
-		t.Errorf("given back %v, want %v", p.released, want)
+		t.Errorf("released %v, want %v", p.released, want)
 	}
 	if s.ended != nil {
 		t.Error("an end was reported of a Job that runs on")

@@ -40,7 +40,7 @@ type fakeServer struct {
 	dropped  int                          // chunks of output
 	foreign  foreignAnswer                // what answers in its place
 	keyless  bool                         // an older server, which gives no keys to jobs
-	released []api.AttemptLease           // given back
+	released []api.AttemptLease           // by the worker
 	asked    []api.ClaimRequest
 	grants   map[uuid.UUID]api.AttemptStatusStatus // what a look-up says of a run
 }
@@ -53,7 +53,7 @@ type servedAttempt struct {
 	cancel   bool
 	manifest json.RawMessage
 	uid      string
-	ledger   string // a UID that somebody else has reported first
+	ledger   string // the UID of another Job that was reported first
 	reports  []api.Report
 	ended    *api.Report
 	back     bool

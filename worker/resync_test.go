@@ -11,7 +11,7 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// discoveringRuntime is a runtime that finds a Job which nobody launched, and tells what is done to it.
+// discoveringRuntime is a runtime that discovers a Job and records what is done to it.
 type discoveringRuntime struct {
 	*waitingRuntime
 	found job.Object
@@ -31,15 +31,15 @@ func (c discoveringRuntime) does(what string) func(context.Context, job.Object) 
 }
 
 func (c discoveringRuntime) Finalize(ctx context.Context, found job.Object) error {
-	return c.does("release")(ctx, found)
+	return c.does("finalize")(ctx, found)
 }
 
 func (c discoveringRuntime) FinalizeUnknown(ctx context.Context, found job.Object) error {
-	return c.does("disown")(ctx, found)
+	return c.does("finalize unknown")(ctx, found)
 }
 
 func (c discoveringRuntime) DeleteDuplicate(ctx context.Context, found job.Object) error {
-	return c.does("discard")(ctx, found)
+	return c.does("delete duplicate")(ctx, found)
 }
 
 func TestAJobOfAnAttemptThatIsNotHeldIsTreatedByItsStatus(t *testing.T) {
@@ -47,9 +47,9 @@ func TestAJobOfAnAttemptThatIsNotHeldIsTreatedByItsStatus(t *testing.T) {
 		status api.AttemptStatusStatus
 		want   string
 	}{
-		"one whose attempt has ended is released, which ends it":        {api.AttemptStatusStatusEnded, "release u"},
-		"one that lost the race is discarded":                           {api.AttemptStatusStatusDuplicate, "discard u"},
-		"one that the server does not know for long is let go of alone": {api.AttemptStatusStatusUnknown, "disown u"},
+		"a Job whose attempt has ended is finalized":                            {api.AttemptStatusStatusEnded, "finalize u"},
+		"a duplicate is deleted":                                                {api.AttemptStatusStatusDuplicate, "delete duplicate u"},
+		"a Job that the server does not know is finalized after a grace period": {api.AttemptStatusStatusUnknown, "finalize unknown u"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

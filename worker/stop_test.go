@@ -11,8 +11,8 @@ func TestAStoppingWorkerWaitsForItsTasksBeforeItEndsTheRuntime(t *testing.T) {
 		patience time.Duration
 		done     bool
 	}{
-		"what takes a moment is waited for": {time.Hour, true},
-		"but not for ever":                  {2 * time.Millisecond, false},
+		"a task that takes a moment is waited for": {time.Hour, true},
+		"a task that never ends is not":            {2 * time.Millisecond, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := testOptions(t, newFakeServer(t, shellTemplate), t.TempDir())
@@ -37,11 +37,11 @@ func TestAStoppingWorkerWaitsForItsTasksBeforeItEndsTheRuntime(t *testing.T) {
 					select {
 					case <-released:
 						if !c.done {
-							t.Error("waited for what never comes")
+							t.Error("waited for a task that never ends")
 						}
 					default:
 						if c.done {
-							t.Error("the runtime was ended while a Job was let go of, whose output it reads")
+							t.Error("the runtime was ended while a task still ran")
 						}
 					}
 				})

@@ -94,7 +94,7 @@ func startWorker(t *testing.T, p *fakeServer, edit ...func(*Options)) *startedWo
 	return start(t, o, dir)
 }
 
-// attemptsLeft lists the directories of attempts that have not been let go of.
+// attemptsLeft lists the directories of attempts that are not finalized.
 func attemptsLeft(t *testing.T, dir string) []string {
 	t.Helper()
 	left, err := filepath.Glob(filepath.Join(dir, "attempts", "*"))
@@ -126,7 +126,7 @@ func TestARunGoesFromItsClaimToAFinalizedJob(t *testing.T) {
 		t.Errorf("reports came as %v, want running before ended", kinds)
 	}
 	if left := attemptsLeft(t, w.dir); len(left) > 0 {
-		t.Errorf("not let go of: %v", left)
+		t.Errorf("not finalized: %v", left)
 	}
 }
 
@@ -341,10 +341,10 @@ func TestADuplicateJobIsDeleted(t *testing.T) {
 		t.Fatal(err)
 	}
 	if s.ended != nil {
-		t.Errorf("a discarded attempt was reported as ended: %+v", s.ended)
+		t.Errorf("a duplicate was reported as ended: %+v", s.ended)
 	}
 	if left := attemptsLeft(t, w.dir); len(left) > 0 {
-		t.Errorf("not discarded: %v", left)
+		t.Errorf("not deleted: %v", left)
 	}
 }
 
@@ -439,7 +439,7 @@ func TestTheJobOfARunThatEndedAtTheServerIsEnded(t *testing.T) {
 	waitForNone(t, w.dir)
 }
 
-// waitForNone waits until all attempts in the directory are let go of.
+// waitForNone waits until all attempts in the directory are finalized.
 func waitForNone(t *testing.T, dir string) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -448,7 +448,7 @@ func waitForNone(t *testing.T, dir string) {
 	for len(attemptsLeft(t, dir)) > 0 {
 		select {
 		case <-deadline:
-			t.Fatalf("not let go of: %v", attemptsLeft(t, dir))
+			t.Fatalf("not finalized: %v", attemptsLeft(t, dir))
 		case <-tick.C:
 		}
 	}
@@ -464,7 +464,7 @@ func TestAJobOfAnEarlierWorkerIsFinalizedOnceItsOutcomeIsRecorded(t *testing.T) 
 	other := p.offer(script("echo other"))
 	p.wait(t, "the other", func() bool { return other.ended != nil })
 	if len(attemptsLeft(t, dir)) == 0 {
-		t.Fatal("an active attempt was let go of")
+		t.Fatal("the Job of an active attempt was finalized")
 	}
 	p.change(func() { p.grants[left.RunID] = api.AttemptStatusStatusEnded })
 	waitForNone(t, dir)
@@ -479,7 +479,7 @@ func TestAnUnknownJobIsFinalizedAfterAGracePeriod(t *testing.T) {
 	waitForNone(t, dir)
 }
 
-// leaveRecord runs an attempt in a runtime that is stopped without being told to let go of it.
+// leaveRecord runs an attempt in a runtime that stops before the attempt is finalized.
 func leaveRecord(t *testing.T, o Options, p *fakeServer) job.Ref {
 	t.Helper()
 	claim := api.Claim{RunID: p.installation, Attempt: 1, Manifest: []byte(`{"metadata":{"name":"left","labels":{"berth.dev/installation":"` +
@@ -508,7 +508,7 @@ type deafHandler struct{}
 
 func (deafHandler) Observed(job.Ref, job.Observation) {}
 func (deafHandler) Output(context.Context, job.Ref, int64, []byte) error {
-	return errors.New("nobody listens")
+	return errors.New("output is not wanted")
 }
 func (deafHandler) Discovered(job.Object) {}
 func (deafHandler) Gone(job.Object)       {}

@@ -53,7 +53,7 @@ func (w *worker) launchSlot(ctx context.Context) (free func(), err error) {
 }
 
 // prepare makes the manifest of the attempt and waits until the server has accepted it. It returns false if
-// there is nothing to launch: the attempt has ended, is handed back or is not held any more.
+// there is nothing to launch: the attempt has ended, is handed back or is no longer held.
 func (w *worker) prepare(
 	ctx context.Context,
 	a *held.Attempt,
@@ -157,7 +157,7 @@ func (w *worker) launch(ctx context.Context, a *held.Attempt, prepared prepare.P
 	}
 }
 
-// launchOnce asks the runtime to launch. Once launching is not wanted any more, the runtime has some time to
+// launchOnce asks the runtime to launch. Once launching is no longer wanted, the runtime has some time to
 // end by itself, because it asks for the lease before it creates: then it is certain whether it created the
 // Job. After that time its context ends.
 func (w *worker) launchOnce(
@@ -185,7 +185,7 @@ func (w *worker) launchOnce(
 	return launched, err
 }
 
-// waitUntilUnwanted returns when launching ends, or when it is not wanted any more: the worker stops (ctx),
+// waitUntilUnwanted returns when launching ends, or when it is no longer wanted: the worker stops (ctx),
 // the attempt is to end or is lost, or its start deadline has passed.
 func (w *worker) waitUntilUnwanted(ctx, launching context.Context, a *held.Attempt, startBy time.Time) {
 	wanted, cancel := context.WithCancel(launching)

@@ -97,7 +97,7 @@ type tuning struct {
 	claimWait          time.Duration // of one long poll
 	renewEvery         time.Duration // 0: a third of the lease
 	stopPatience       time.Duration // for launches, reports and output once the worker stops
-	launchPatience     time.Duration // for a launch that is not wanted any more
+	launchPatience     time.Duration // for a launch that is no longer wanted
 	outputDelay        time.Duration // how long an outcome waits for the last output
 	outputLimit        int64         // bytes of output of one attempt
 	resyncEvery        time.Duration // between two questions about a Job whose attempt is not held

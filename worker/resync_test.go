@@ -82,7 +82,7 @@ func TestAGoneJobIsNotLookedUpAgain(t *testing.T) {
 	}{
 		{api.AttemptStatusStatusEnded, 0, 0},
 		{api.AttemptStatusStatusEnded, 2 * time.Second, 2 * time.Second},
-		{api.AttemptStatusStatusActive, 3 * time.Second, 0}, // what it was before does not count any more
+		{api.AttemptStatusStatusActive, 3 * time.Second, 0}, // what it was before no longer counts
 		{api.AttemptStatusStatusEnded, 4 * time.Second, 0},
 		{api.AttemptStatusStatusEnded, 5 * time.Second, time.Second},
 	} {

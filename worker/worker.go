@@ -44,7 +44,7 @@ type worker struct {
 
 	// alive ends when everything is flushed, some time after the signal to stop.
 	alive context.Context
-	// launches are the goroutines that bring attempts to their Jobs, tasks those that act on Jobs.
+	// launches are the goroutines that bring attempts to their Jobs; tasks act on Jobs.
 	launches, tasks sync.WaitGroup
 	tasksRunning    atomic.Int64
 	// unlaunched counts attempts that are claimed and neither launched nor known to wait for long.

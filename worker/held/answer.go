@@ -63,7 +63,7 @@ func judgeInvalid(kind api.ReportKind, shortened bool) Verdict {
 	return Ignored
 }
 
-// Answer records the server's answer to a report. It returns false if the attempt is not held any more.
+// Answer records the server's answer to a report. It returns false if the attempt is no longer held.
 func (t *Table) Answer(a *Attempt, r api.Report, result api.ReportResult) (Verdict, Action, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

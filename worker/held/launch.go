@@ -64,7 +64,7 @@ func (t *Table) Launched(a *Attempt, launched job.Launched) Action {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if a.stage != Released {
-		// The manifest was accepted. It is not needed any more, and there are many live attempts.
+		// The manifest was accepted. There are many live attempts, and none needs it.
 		a.facts.job, a.facts.manifest = launched, nil
 	}
 	return t.applyLocked(a, JobLaunched)
@@ -101,7 +101,7 @@ var ErrStopped = errors.New("stopped waiting for the attempt to change")
 // A Condition is read under the lock of the table.
 type Condition func(t *Table, a *Attempt) bool
 
-// ManifestAnswered: the server accepted the manifest, or that does not matter any more.
+// ManifestAnswered: the server accepted the manifest, or that no longer matters.
 func ManifestAnswered(_ *Table, a *Attempt) bool { return a.accepted.manifest || a.stage != Preparing }
 
 // NotLaunching: the Job is not to be created.

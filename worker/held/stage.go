@@ -12,7 +12,7 @@ const (
 	Launching Stage = "launching"
 	// Live: the Job exists and is observed.
 	Live Stage = "live"
-	// Ending: the attempt is to end. No Job may be created for it any more; an existing one is cancelled.
+	// Ending: the attempt is to end. No further Job may be created for it; an existing one is cancelled.
 	Ending Stage = "ending"
 	// Ended: the outcome is known, and is reported until the server has recorded it.
 	Ended Stage = "ended"
@@ -21,7 +21,7 @@ const (
 	// Abandoned: the server ended the attempt by itself. Its Job is cancelled and finalized; nothing is
 	// reported.
 	Abandoned Stage = "abandoned"
-	// Released: the attempt is not held any more.
+	// Released: the attempt is no longer held.
 	Released Stage = "released"
 )
 

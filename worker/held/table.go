@@ -21,7 +21,7 @@ type Table struct {
 	queue  []*Attempt    // attempts that may have something to report, oldest first
 	due    chan struct{} // wakes the reporter
 	freed  chan struct{} // wakes the claimer
-	closed bool          // the worker stops: nothing is created any more
+	closed bool          // the worker stops: nothing more is created
 }
 
 // NewTable returns an empty table with the given clock.

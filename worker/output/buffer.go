@@ -20,7 +20,7 @@ const (
 )
 
 // ErrNotWanted tells a runtime to stop following the output of an attempt.
-var ErrNotWanted = errors.New("output of this attempt is not wanted any more")
+var ErrNotWanted = errors.New("output of this attempt is no longer wanted")
 
 // Buffer holds the output of all attempts of a worker.
 type Buffer struct {
@@ -83,8 +83,7 @@ func (b *Buffer) Open(id uuid.UUID, ref job.Ref, epoch int64) {
 // returns ErrNotWanted after the limit of the attempt, which the output then mentions.
 //
 // It also refuses output after a gap. Such output comes from a reader that began under an earlier lease of
-// ours. Nobody knows what of it the server dropped, so that the reader of the new lease starts from the
-// beginning.
+// ours. The server may have dropped any part of it, so the reader of the new lease starts from the beginning.
 func (b *Buffer) Write(ctx context.Context, ref job.Ref, offset int64, text []byte) error {
 	for {
 		taken, freed, err := b.tryWrite(ref, offset, text)

@@ -13,8 +13,7 @@ import (
 	"github.com/berth-dev/berth/worker/job"
 )
 
-// newTestBuffer is an output with one open stream and nobody who is told. The attempt and its run have the
-// same id.
+// newTestBuffer is a buffer with one open stream. The attempt and its run have the same ID.
 func newTestBuffer(limit int64) (*Buffer, uuid.UUID) {
 	b, id := New(limit, func(uuid.UUID) {}), uuid.New()
 	b.Open(id, refOf(id), 1)

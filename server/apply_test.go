@@ -118,7 +118,7 @@ func TestWhatWasPlannedIsWhatIsAppliedOrNothingIs(t *testing.T) {
 		if d := read[api.Deployment](two.call(http.MethodGet, "/api/v1/deployments/etl", "")); d.Version != "2" {
 			t.Errorf("the version is %s", d.Version)
 		}
-		// What the plan does not say is nobody's business, even if it has changed.
+		// What the plan does not say does not matter, even if it has changed.
 		b = two.applies(describe("3", `,"dry_run":true`), "create variable by3", "update deployment etl version").Plan
 		one.call(http.MethodPatch, "/api/v1/deployments/etl", `{"paused":true}`).is(http.StatusOK)
 		two.apply(describe("3", `,"plan":"`+b+`"`)).is(http.StatusOK)

@@ -27,18 +27,21 @@ func (s *server) metricsHandler() http.Handler {
 	return promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{Registry: s.registry})
 }
 
-// routes is everything that the server answers.
+// routes serves the API, the UI and the metrics.
 func (s *server) routes(
 	operations *handler.Handler, guard *poolguard.Guard, keys *access.Authenticator,
 ) (http.Handler, error) {
 	front := s.newFront(keys)
-	// Paths are taken as they are sent: a redirect to a cleaned one would turn a POST into a GET.
+	// Paths are not cleaned: the redirect to a cleaned path would turn a POST into a GET.
 	router := mux.NewRouter().SkipClean(true)
 	checks := []apiserver.StrictMiddlewareFunc{guard.Middleware}
-	apiserver.HandlerWithOptions(apiserver.NewStrictHandlerWithOptions(operations, checks, apiserver.StrictHTTPServerOptions{
-		RequestErrorHandlerFunc:  front.refuseBody,
-		ResponseErrorHandlerFunc: front.fail,
-	}), apiserver.GorillaServerOptions{BaseRouter: router, ErrorHandlerFunc: front.refuseParameter})
+	apiserver.HandlerWithOptions(
+		apiserver.NewStrictHandlerWithOptions(operations, checks, apiserver.StrictHTTPServerOptions{
+			RequestErrorHandlerFunc:  front.refuseBody,
+			ResponseErrorHandlerFunc: front.fail,
+		}),
+		apiserver.GorillaServerOptions{BaseRouter: router, ErrorHandlerFunc: front.refuseParameter},
+	)
 	if err := front.wrapOperations(router); err != nil {
 		return nil, err
 	}
@@ -54,7 +57,7 @@ func (s *server) routes(
 	return metric.NewHTTP(s.registry, s.Logger).Wrap(front.guarded(router), front.responder.Error), nil
 }
 
-// named tells the metrics which route answers.
+// named sets the route label of the request metrics.
 func named(route string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		metric.SetRoute(w, route)
@@ -62,7 +65,7 @@ func named(route string, next http.Handler) http.Handler {
 	})
 }
 
-// front is what stands before the operations.
+// front checks requests before their handlers and answers the ones it refuses.
 type front struct {
 	responder problem.Responder
 	guard     *access.OriginGuard   // nil where keys are asked for
@@ -85,7 +88,8 @@ func (s *server) newFront(keys *access.Authenticator) *front {
 	return f
 }
 
-// guarded keeps web pages of other sites from a server without keys.
+// guarded sets the headers of every response, and keeps web pages of other sites away from a server without
+// keys.
 func (f *front) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
@@ -103,12 +107,12 @@ func (f *front) guarded(next http.Handler) http.Handler {
 	})
 }
 
-// wrapOperations puts the checks before every operation, once, when the routes are made: a router's own
-// middleware is rebuilt for each request.
+// wrapOperations puts the checks before every operation when the server starts. Middleware of the router
+// would be built again for each request.
 func (f *front) wrapOperations(router *mux.Router) error {
 	spec, err := apispec.GetSpec()
 	if err != nil {
-		return fmt.Errorf("read the API's specification: %w", err)
+		return fmt.Errorf("read the API specification: %w", err)
 	}
 	operations := request.Operations(spec)
 	return router.Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
@@ -122,39 +126,18 @@ func (f *front) wrapOperations(router *mux.Router) error {
 		}
 		operation, ok := operations[methods[0]+" "+path]
 		if !ok {
-			return fmt.Errorf("route %s %s is not in the API's specification", methods[0], path)
+			return fmt.Errorf("route %s %s is not in the API specification", methods[0], path)
 		}
 		route.Handler(f.operation(operation, path, route.GetHandler()))
 		return nil
 	})
 }
 
-// operation asks who it is, whether they may, and whether what was sent has the right form, in this order:
-// what a body should look like is nothing to tell to strangers.
+// operation lets the requests through that admit accepts.
 func (f *front) operation(o *request.Operation, path string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		metric.SetRoute(w, path)
-		who, err := f.authenticate(r, o)
-		if err == nil {
-			asked := r
-			r = identified(r, who, func() error { return f.still(asked, o) })
-			err = f.checkRate(who)
-		}
-		if err == nil && !access.MayDo(who.Role, o.ID) && !access.Public(o.ID) {
-			err = problem.Newf(
-				problem.Forbidden,
-				"API key %q has role %s, which may not do this (%s)",
-				who.Name,
-				who.Role,
-				o.ID,
-			)
-		}
-		if err == nil {
-			err = who.CheckRun(mux.Vars(r)["run"])
-		}
-		if err == nil {
-			r, err = f.check(o, w, r)
-		}
+		r, err := f.admit(o, w, r)
 		if err != nil {
 			f.noteRefusal(r, err)
 			f.responder.Error(w, r, err)
@@ -162,6 +145,35 @@ func (f *front) operation(o *request.Operation, path string, next http.Handler) 
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// admit authenticates a request, checks its rate and its role, and then checks it against the specification:
+// a caller without a key learns nothing about the form of requests. The pools are checked later, by the pool
+// guard, which needs the decoded request.
+//
+// The request that it returns names the caller once that is known, also when it is refused.
+func (f *front) admit(o *request.Operation, w http.ResponseWriter, r *http.Request) (*http.Request, error) {
+	who, err := f.authenticate(r, o)
+	if err != nil {
+		return r, err
+	}
+	received := r
+	r = identified(r, who, func() error { return f.stillAllowed(received, o) })
+	if err := f.checkRate(who); err != nil {
+		return r, err
+	}
+	if !access.MayDo(who.Role, o.ID) && !access.Public(o.ID) {
+		return r, problem.Newf(problem.Forbidden,
+			"API key %q has role %s, which does not allow %s", who.Name, who.Role, o.ID)
+	}
+	if err := who.CheckRun(mux.Vars(r)["run"]); err != nil {
+		return r, err
+	}
+	checked, err := o.Check(w, r)
+	if err != nil {
+		return r, err
+	}
+	return checked, nil
 }
 
 func (f *front) authenticate(r *http.Request, o *request.Operation) (access.Principal, error) {
@@ -174,9 +186,9 @@ func (f *front) authenticate(r *http.Request, o *request.Operation) (access.Prin
 	return f.keys.Authenticate(r)
 }
 
-// still says why a request that was let in would not be now; that the database can not be asked is no reason
-// to break off what goes on.
-func (f *front) still(r *http.Request, o *request.Operation) error {
+// stillAllowed returns why a long request would be refused by now, because its key has expired or was
+// revoked. An unreachable database is no reason to end it.
+func (f *front) stillAllowed(r *http.Request, o *request.Operation) error {
 	_, err := f.authenticate(r, o)
 	var refused *problem.Error
 	if errors.As(err, &refused) {
@@ -185,25 +197,10 @@ func (f *front) still(r *http.Request, o *request.Operation) error {
 	return nil
 }
 
-// check returns r itself where it is refused.
-func (f *front) check(o *request.Operation, w http.ResponseWriter, r *http.Request) (*http.Request, error) {
-	checked, err := o.Check(w, r)
-	if err != nil {
-		return r, err
-	}
-	return checked, nil
-}
-
-// fail answers what an operation returned as its error.
+// fail answers with the error of an operation, unless the answer has begun.
 func (f *front) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if recorder, ok := w.(*metric.Recorder); ok && recorder.HeaderWritten() {
-		f.responder.Logger.Debug(
-			"the answer could not be written",
-			"path",
-			apikey.Mask(r.URL.Path),
-			"error",
-			err,
-		)
+		f.responder.Logger.Debug("response not written", "path", apikey.Mask(r.URL.Path), "error", err)
 		return
 	}
 	f.noteRefusal(r, err)
@@ -225,7 +222,7 @@ func (f *front) refuseParameter(w http.ResponseWriter, r *http.Request, err erro
 
 func (f *front) notFound() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f.responder.Error(w, r, problem.Newf(problem.NotFound, "there is nothing at %s", r.URL.Path))
+		f.responder.Error(w, r, problem.Newf(problem.NotFound, "path %s does not exist", r.URL.Path))
 	})
 }
 
@@ -239,15 +236,7 @@ func (f *front) methodNotAllowed(router *mux.Router) http.Handler {
 			return !router.Match(try, &match) || match.MatchErr != nil
 		})
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		f.responder.Error(
-			w,
-			r,
-			problem.Newf(
-				problem.MethodNotAllowed,
-				"%s is not possible here, only %s",
-				r.Method,
-				strings.Join(allowed, ", "),
-			),
-		)
+		f.responder.Error(w, r, problem.Newf(problem.MethodNotAllowed,
+			"method %s is not allowed here; use %s", r.Method, strings.Join(allowed, ", ")))
 	})
 }

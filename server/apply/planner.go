@@ -24,7 +24,7 @@ type planner struct {
 	templates *catalog.Catalog
 	now       time.Time
 
-	// compiled holds the templates by pool, including those that this file changes.
+	// compiled holds the templates by pool, with the changes of this file.
 	compiled map[string]*templating.Compiled
 	// project is what everything in the file belongs to, "" for none; owned is what belonged to it before.
 	project string

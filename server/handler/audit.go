@@ -9,19 +9,19 @@ import (
 	"github.com/berth-dev/berth/server/wire"
 )
 
-// ListAudit lists who changed what, newest first: everything, or what belongs to the pools that the key is
-// for.
+// ListAudit lists who changed what, newest first, in the pools that the key is for.
 func (h *Handler) ListAudit(
 	ctx context.Context, r apiserver.ListAuditRequestObject,
 ) (apiserver.ListAuditResponseObject, error) {
 	p := r.Params
 	entries, next, err := h.store.ListAudit(ctx, store.AuditFilter{
-		Actor: wire.Or(
-			p.Actor,
-			"",
-		), Action: store.AuditAction(wire.Or(p.Action, "")), Kind: store.AuditKind(wire.Or(p.Kind, "")),
-		Name: wire.Or(p.Name, ""), Pool: wire.Or(p.Pool, ""), Pools: access.From(ctx).Pools,
-		At: store.TimeRange{After: p.After, Before: p.Before},
+		Actor:  wire.Or(p.Actor, ""),
+		Action: store.AuditAction(wire.Or(p.Action, "")),
+		Kind:   store.AuditKind(wire.Or(p.Kind, "")),
+		Name:   wire.Or(p.Name, ""),
+		Pool:   wire.Or(p.Pool, ""),
+		Pools:  access.From(ctx).Pools,
+		At:     store.TimeRange{After: p.After, Before: p.Before},
 	}, page(p.Limit, p.Cursor))
 	if err != nil {
 		return nil, err

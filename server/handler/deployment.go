@@ -163,7 +163,7 @@ func (h *Handler) GetRunSchema(
 }
 
 // parametersSchema is the schema of a deployment's parameters, with the deployment's values as defaults. A
-// deployment without a schema accepts any parameters; the result then only names those that it has.
+// deployment without a schema accepts any parameters; the result then has only its own.
 func parametersSchema(d newrun.Deployment) (api.JSONObject, error) {
 	schema, err := jsondoc.Object(d.ParameterSchema)
 	if err != nil {

@@ -1,5 +1,8 @@
-// Package handler carries out the operations of openapi.yaml: a file for each kind of thing. By the time an
-// operation is called, the request has the right form (package request) and the key may do it (package
-// access); what is left is to check which pools the key is for, what templates and schemas say of values
-// (package template), and to ask the store.
+// Package handler carries out the operations of openapi.yaml, a file for each kind of object. A handler reads
+// the decoded request, calls the package that does the work, and converts the result to the API's types.
+//
+// When a handler is called, the request matches the specification (package request), the role of the key
+// allows the operation (package access), and the key is for the pools that the request is about (package
+// poolguard). The work is done by newrun, apply, impact, catalog and explain, and by the store. What remains
+// here is HTTP: long polls, server-sent events, ETags and streamed output.
 package handler

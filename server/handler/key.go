@@ -21,31 +21,31 @@ func (h *Handler) ListAPIKeys(
 	return apiserver.ListAPIKeys200JSONResponse{Items: wire.Each(keys, wire.APIKey)}, nil
 }
 
-// CreateAPIKey makes a key and shows it this once.
+// CreateAPIKey creates a key. Its secret is shown only in this answer.
 func (h *Handler) CreateAPIKey(
 	ctx context.Context, r apiserver.CreateAPIKeyRequestObject,
 ) (apiserver.CreateAPIKeyResponseObject, error) {
 	now := h.Now().UTC()
 	if r.Body.ExpiresAt != nil && !r.Body.ExpiresAt.After(now) {
-		return nil, problem.Newf(problem.InvalidBody, "the key would have expired already").
-			At("/expires_at", "is not in the future")
+		return nil, problem.Newf(problem.InvalidBody, "the key would already have expired").
+			At("/expires_at", "must be in the future")
 	}
-	made, err := apikey.New()
+	secret, err := apikey.New()
 	if err != nil {
 		return nil, err
 	}
 	key := store.Key{
-		ID: made.ID, Name: r.Body.Name, Role: string(r.Body.Role), Pools: wire.Or(r.Body.Pools, nil),
-		SecretHash: made.Hash(), CreatedAt: now, CreatedBy: actor(ctx), ExpiresAt: r.Body.ExpiresAt,
+		ID: secret.ID, Name: r.Body.Name, Role: string(r.Body.Role), Pools: wire.Or(r.Body.Pools, nil),
+		SecretHash: secret.Hash(), CreatedAt: now, CreatedBy: actor(ctx), ExpiresAt: r.Body.ExpiresAt,
 	}
 	if err := h.store.CreateKey(ctx, key); err != nil {
 		return nil, err
 	}
 	h.KeysChanged()
-	return apiserver.CreateAPIKey201JSONResponse{APIKey: wire.APIKey(key), Secret: made.Text}, nil
+	return apiserver.CreateAPIKey201JSONResponse{APIKey: wire.APIKey(key), Secret: secret.Text}, nil
 }
 
-// RevokeAPIKey ends a key.
+// RevokeAPIKey revokes a key.
 func (h *Handler) RevokeAPIKey(
 	ctx context.Context, r apiserver.RevokeAPIKeyRequestObject,
 ) (apiserver.RevokeAPIKeyResponseObject, error) {

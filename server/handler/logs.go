@@ -13,13 +13,13 @@ import (
 	"github.com/berth-dev/berth/server/wire"
 )
 
-// logPart is how much output is held in memory at a time, in bytes.
-const logPart = 256 << 10
+// logBatch is how much output is held in memory at a time, in bytes.
+const logBatch = 256 << 10
 
-// noLongerKept stands for so many bytes of output.
-const noLongerKept = "[%d bytes of output are no longer kept]\n"
+// expiredOutput stands for output that has expired, so that the rest is not taken for all of it.
+const expiredOutput = "[%d bytes of output are no longer kept]\n"
 
-// GetRunLogs writes the output of an attempt, of the newest where none is named.
+// GetRunLogs writes the output of an attempt, by default of the newest one.
 func (h *Handler) GetRunLogs(
 	ctx context.Context, r apiserver.GetRunLogsRequestObject,
 ) (apiserver.GetRunLogsResponseObject, error) {
@@ -33,24 +33,26 @@ func (h *Handler) GetRunLogs(
 	}
 	logs := &logsResponse{ctx: ctx, store: h.store, run: run.ID, attempt: attempt}
 	if attempt == 0 {
-		return logs, nil // not claimed yet: nothing was written
+		return logs, nil // not claimed yet, so that there is no output
 	}
-	if logs.size, err = h.store.GetLogSize(ctx, run.ID, attempt); err != nil { // first: what is there by then is found after
+
+	// The size comes first: all output up to it is found by the reads that follow.
+	if logs.size, err = h.store.GetLogSize(ctx, run.ID, attempt); err != nil {
 		return nil, err
 	}
-	if logs.first, err = h.store.ListLogChunks(ctx, run.ID, attempt, 0, logPart); err != nil {
+	if logs.first, err = h.store.ListLogChunks(ctx, run.ID, attempt, 0, logBatch); err != nil {
 		return nil, err
 	}
 	return logs, nil
 }
 
-// logsResponse writes output part by part.
+// logsResponse writes output in batches.
 type logsResponse struct {
 	ctx     context.Context
 	store   *store.Store
 	run     uuid.UUID
 	attempt int32
-	size    int64 // of all that was written until now, kept or not
+	size    int64 // of all output so far, expired output included
 	first   []store.LogChunk
 }
 
@@ -58,6 +60,7 @@ func (l *logsResponse) VisitGetRunLogsResponse(w http.ResponseWriter) error {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(http.StatusOK)
 	connection := http.NewResponseController(w)
+
 	chunks := l.first
 	var offset int64
 	for len(chunks) > 0 {
@@ -65,35 +68,35 @@ func (l *logsResponse) VisitGetRunLogsResponse(w http.ResponseWriter) error {
 			return err
 		}
 		for _, chunk := range chunks {
-			if err := l.sayMissing(w, chunk.Offset-offset); err != nil {
+			if err := l.writeExpired(w, chunk.Offset-offset); err != nil {
 				return err
 			}
-			text := after(chunk, offset)
+			text := textAfter(chunk, offset)
 			if _, err := w.Write([]byte(text)); err != nil {
 				return err
 			}
 			offset = max(offset, chunk.Offset+int64(len(chunk.Text)))
 		}
 		var err error
-		if chunks, err = l.store.ListLogChunks(l.ctx, l.run, l.attempt, offset, logPart); err != nil {
-			// The status is out. A broken connection says that this is not all; a clean end would lie.
+		if chunks, err = l.store.ListLogChunks(l.ctx, l.run, l.attempt, offset, logBatch); err != nil {
+			// The status was sent. Only a broken connection can tell the reader that this is not all.
 			panic(http.ErrAbortHandler)
 		}
 	}
-	return l.sayMissing(w, l.size-offset)
+	return l.writeExpired(w, l.size-offset)
 }
 
-// sayMissing stands for output that was removed, so that nobody takes what is left for all there was.
-func (l *logsResponse) sayMissing(w http.ResponseWriter, bytes int64) error {
+// writeExpired writes the line that stands for expired output.
+func (l *logsResponse) writeExpired(w http.ResponseWriter, bytes int64) error {
 	if bytes <= 0 {
 		return nil
 	}
-	_, err := fmt.Fprintf(w, noLongerKept, bytes)
+	_, err := fmt.Fprintf(w, expiredOutput, bytes)
 	return err
 }
 
-// after is the part of a chunk that begins at offset or later.
-func after(chunk store.LogChunk, offset int64) string {
+// textAfter is the part of a chunk that begins at offset or later.
+func textAfter(chunk store.LogChunk, offset int64) string {
 	skip := max(0, min(offset-chunk.Offset, int64(len(chunk.Text))))
 	return chunk.Text[skip:]
 }

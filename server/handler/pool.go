@@ -53,7 +53,10 @@ func (h *Handler) CreateWorkPool(
 	return apiserver.CreateWorkPool201JSONResponse(wire.WorkPool(*pool)), nil
 }
 
-func (h *Handler) firstTemplate(poolType api.PoolType, document json.RawMessage) (store.TemplateDocument, error) {
+func (h *Handler) firstTemplate(
+	poolType api.PoolType,
+	document json.RawMessage,
+) (store.TemplateDocument, error) {
 	if document == nil {
 		return h.Templates.Default(string(poolType))
 	}

@@ -100,7 +100,8 @@ func (h *Handler) WorkerHello(
 	}, nil
 }
 
-// RenewLeases extends the leases of a worker, releases those that it names, and returns the ones it has lost.
+// RenewLeases extends the leases of a worker, releases the ones that it lists for release, and returns the
+// ones it has lost.
 func (h *Handler) RenewLeases(
 	ctx context.Context, r apiserver.RenewLeasesRequestObject,
 ) (apiserver.RenewLeasesResponseObject, error) {
@@ -108,13 +109,8 @@ func (h *Handler) RenewLeases(
 	if err := checkWorker(b.Pool, b.Worker); err != nil {
 		return nil, err
 	}
-	renewed, released := wire.Each(
-		b.Leases,
-		wire.ReadLease,
-	), wire.Each(
-		wire.Or(b.Release, nil),
-		wire.ReadLease,
-	)
+	renewed := wire.Each(b.Leases, wire.ReadLease)
+	released := wire.Each(wire.Or(b.Release, nil), wire.ReadLease)
 	if err := checkLength("/leases", len(renewed), maxLeases); err != nil {
 		return nil, err
 	}

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// streamPosition is where a stream has got to: the last event, and how far the output of which attempt has
-// been sent. As the id of every server-sent event it lets a reader come back, to any server, without loss and
-// without repetition.
+// streamPosition is how far a stream is: the last event, and the offset in the output of an attempt. It is
+// the id of every server-sent event, so that a reader that reconnects, to any server, misses nothing and gets
+// nothing again.
 type streamPosition struct {
 	Seq     int64
 	Attempt int32
@@ -25,7 +25,7 @@ func (p streamPosition) String() string { return fmt.Sprintf("%d.%d.%d", p.Seq, 
 func parsePosition(id string) (streamPosition, error) {
 	parts := strings.Split(id, ".")
 	if len(parts) != 3 {
-		return streamPosition{}, fmt.Errorf("id %q has not three parts", id)
+		return streamPosition{}, fmt.Errorf("id %q does not have three parts", id)
 	}
 	seq, errSeq := strconv.ParseUint(parts[0], 10, 63)
 	attempt, errAttempt := strconv.ParseUint(parts[1], 10, 31)
@@ -38,10 +38,10 @@ func parsePosition(id string) (streamPosition, error) {
 	return streamPosition{Seq: int64(seq), Attempt: max(1, int32(attempt)), Offset: int64(offset)}, nil
 }
 
-// writeTimeout is how long a reader may leave a write waiting before it counts as gone.
+// writeTimeout is how long a write may block before the reader counts as disconnected.
 const writeTimeout = 30 * time.Second
 
-// eventWriter writes server-sent events, each at once.
+// eventWriter writes server-sent events and flushes each.
 type eventWriter struct {
 	w   http.ResponseWriter
 	out *http.ResponseController
@@ -78,7 +78,7 @@ func (e *eventWriter) write(data []byte) error {
 	return e.out.Flush()
 }
 
-// extend gives a reader more time: an answer may take long, but a reader may not.
+// extend moves the write deadline: a response may last long, but a blocked write may not.
 func extend(connection *http.ResponseController) error {
 	err := connection.SetWriteDeadline(time.Now().Add(writeTimeout))
 	if errors.Is(err, http.ErrNotSupported) {

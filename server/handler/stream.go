@@ -19,14 +19,14 @@ import (
 const (
 	// heartbeat keeps proxies from closing a stream on which nothing happens.
 	heartbeat = 15 * time.Second
-	// lookAgain is how often a stream looks without having been told to: hints may be lost.
-	lookAgain = 3 * time.Second
-	// tailGrace is how long a stream waits for the last output after the run has ended: the outcome never
-	// waits for it.
+	// pollInterval is how often a stream reads without a hint: hints may be lost.
+	pollInterval = 3 * time.Second
+	// tailGrace is how long a stream waits for the last output after the run has ended. The outcome is
+	// recorded without waiting for it.
 	tailGrace = time.Second
 )
 
-// StreamRun sends what happens to a run, and what it writes, as it happens.
+// StreamRun sends the events and the output of a run as they come.
 func (h *Handler) StreamRun(
 	ctx context.Context, r apiserver.StreamRunRequestObject,
 ) (apiserver.StreamRunResponseObject, error) {
@@ -55,23 +55,24 @@ type streamResponse struct {
 	at   streamPosition
 	logs bool
 	out  *eventWriter
-	// progress is when the progress was said that was sent last.
+	// progress is the time of the progress that was sent last.
 	progress time.Time
-	// tail is the end of what was sent of the newest attempt, to know its last lines by.
+	// tail is the end of the output sent of the newest attempt, to recognize its last lines.
 	tail string
 }
 
-// VisitStreamRunResponse writes the stream until the run has ended, the reader has gone or the server stops.
+// VisitStreamRunResponse writes the stream until the run has ended, the reader disconnects or the server
+// stops.
 func (s *streamResponse) VisitStreamRunResponse(w http.ResponseWriter) error {
 	topic := s.h.store.Subscribe(store.RunTopic(s.run))
 	defer topic.Close()
 	s.out = newEventWriter(w)
-	defer func() { _ = extend(s.out.out) }() // for the last bytes, which are written after this returns
+	defer func() { _ = extend(s.out.out) }() // the last bytes are written after this returns
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for {
 		if access.CheckStillAllowed(s.ctx) != nil {
-			return nil // the reader comes back, and is told why not
+			return nil // the reader reconnects and is refused with the reason
 		}
 		ended, wait, err := s.send()
 		if err != nil || ended {
@@ -85,30 +86,30 @@ func (s *streamResponse) VisitStreamRunResponse(w http.ResponseWriter) error {
 			err = s.out.comment("alive")
 		case <-s.h.Stopping:
 			again.Stop()
-			return nil // the reader comes back, to another server, with the last id
+			return nil // the reader reconnects, to another server, with the last id
 		case <-s.ctx.Done():
 			again.Stop()
 			return nil
 		}
 		again.Stop()
 		if err != nil {
-			return nil // the reader has gone
+			return nil // the reader has disconnected
 		}
 	}
 }
 
-// closeWith ends the stream. The status is out, so all that can be done about an error is to log it and to
-// hang up; the reader comes back with the last id.
+// closeWith ends the stream. The status was sent, so that an error can only be logged; the reader reconnects
+// with the last id.
 func (s *streamResponse) closeWith(err error) error {
 	if err != nil && s.ctx.Err() == nil {
-		s.h.Logger.Warn("stream of a run broke off", "run", s.run, "error", err)
+		s.h.Logger.Warn("run stream failed", "run", s.run, "error", err)
 	}
 	return nil
 }
 
-// send writes what is new. It says whether that was the end, else how long to wait before looking again.
+// send writes what is new. It returns whether that was the end, and otherwise how long to wait for a hint.
 func (s *streamResponse) send() (ended bool, wait time.Duration, err error) {
-	// The run is read first: what is true of its events and output afterwards includes all up to its end.
+	// The run is read first: if it has ended, the reads that follow find all its events.
 	run, err := s.h.store.GetRun(s.ctx, s.run)
 	if err != nil {
 		return false, 0, err
@@ -125,7 +126,7 @@ func (s *streamResponse) send() (ended bool, wait time.Duration, err error) {
 		return false, 0, err
 	}
 	if !run.State.Type.Terminal() {
-		return false, lookAgain, nil
+		return false, pollInterval, nil
 	}
 	if wait, err = s.awaitTail(run); err != nil || wait > 0 {
 		return false, wait, err
@@ -147,7 +148,7 @@ func (s *streamResponse) sendEvents() error {
 	return nil
 }
 
-// sendProgress sends how far the run is, where it has said something since.
+// sendProgress sends the progress of the run if it has changed.
 func (s *streamResponse) sendProgress() error {
 	told, err := s.h.store.GetResultAndProgress(s.ctx, s.run)
 	if err != nil || told.Progress == nil || told.Progress.At.Equal(s.progress) {
@@ -157,7 +158,7 @@ func (s *streamResponse) sendProgress() error {
 	return s.out.event("progress", s.at.String(), wire.RunProgress(told.Progress))
 }
 
-// sendLogs sends the output of the attempts, one after the other, up to the newest.
+// sendLogs sends the output of the attempts in order, up to the newest.
 func (s *streamResponse) sendLogs(newest int32) error {
 	for s.at.Attempt <= newest {
 		size, err := s.h.store.GetLogSize(
@@ -168,12 +169,12 @@ func (s *streamResponse) sendLogs(newest int32) error {
 		if err != nil {
 			return err
 		}
-		chunks, err := s.h.store.ListLogChunks(s.ctx, s.run, s.at.Attempt, s.at.Offset, logPart)
+		chunks, err := s.h.store.ListLogChunks(s.ctx, s.run, s.at.Attempt, s.at.Offset, logBatch)
 		if err != nil {
 			return err
 		}
 		if len(chunks) == 0 {
-			if err := s.sayMissing(size); err != nil {
+			if err := s.sendExpired(size); err != nil {
 				return err
 			}
 			if s.at.Attempt == newest {
@@ -191,33 +192,33 @@ func (s *streamResponse) sendLogs(newest int32) error {
 	return nil
 }
 
-// sayMissing stands for output up to an offset that was removed, as in the log.
-func (s *streamResponse) sayMissing(until int64) error {
+// sendExpired sends the line that stands for expired output up to an offset.
+func (s *streamResponse) sendExpired(until int64) error {
 	if until <= s.at.Offset {
 		return nil
 	}
 	missing := store.LogChunk{
 		Number: s.at.Attempt,
 		Offset: s.at.Offset,
-		Text:   fmt.Sprintf(noLongerKept, until-s.at.Offset),
+		Text:   fmt.Sprintf(expiredOutput, until-s.at.Offset),
 	}
 	s.at.Offset = until
 	return s.out.event("log", s.at.String(), wire.LogChunk(missing))
 }
 
 func (s *streamResponse) sendChunk(chunk store.LogChunk) error {
-	if err := s.sayMissing(chunk.Offset); err != nil {
+	if err := s.sendExpired(chunk.Offset); err != nil {
 		return err
 	}
-	text := after(chunk, s.at.Offset)
+	text := textAfter(chunk, s.at.Offset)
 	if text == "" {
 		return nil
 	}
 	start := chunk.Offset + int64(len(chunk.Text)-len(text))
 	s.at.Offset = start + int64(len(text))
-	const enough = 16 << 10
+	const tailSize = 16 << 10
 	s.tail += text
-	s.tail = s.tail[max(0, len(s.tail)-enough):]
+	s.tail = s.tail[max(0, len(s.tail)-tailSize):]
 	return s.out.event(
 		"log",
 		s.at.String(),
@@ -225,8 +226,8 @@ func (s *streamResponse) sendChunk(chunk store.LogChunk) error {
 	)
 }
 
-// awaitTail says how long to wait for output that may still come after the end of the run: not at all where
-// the last lines, which the worker reports with the end, have been sent.
+// awaitTail returns how long to wait for output that may still come after the end of the run. It is 0 when
+// the last lines, which the worker reports with the outcome, have been sent.
 func (s *streamResponse) awaitTail(run *store.Run) (time.Duration, error) {
 	if !s.logs || run.Attempt == 0 || run.EndedAt == nil {
 		return 0, nil

@@ -19,14 +19,14 @@ import (
 )
 
 const (
-	// listPause is the least time between two looks at a list, however much happens to its runs.
+	// listPause is the least time between two reads of a list, however often its runs change.
 	listPause = 500 * time.Millisecond
-	// listOverlap is how much of what was sent before a reconnect may be sent again: what was being committed
-	// then was not seen.
+	// listOverlap is how long before the last event changes are sent again after a reconnect: they may have
+	// been committed later than that event.
 	listOverlap = 10 * time.Second
 )
 
-// StreamRuns sends a list of runs as it changes.
+// StreamRuns sends a list of runs, and its changes as they come.
 func (h *Handler) StreamRuns(
 	ctx context.Context, r apiserver.StreamRunsRequestObject,
 ) (apiserver.StreamRunsResponseObject, error) {
@@ -49,7 +49,7 @@ func (h *Handler) StreamRuns(
 		}
 		s.since, s.newest = time.UnixMilli(ms).Add(-listOverlap), ms
 	}
-	if _, _, err := h.store.ListRuns(ctx, filter, store.Page{Limit: 1}); err != nil { // while it can still be refused
+	if _, _, err := h.store.ListRuns(ctx, filter, store.Page{Limit: 1}); err != nil { // before the status is sent
 		return nil, err
 	}
 	return s, nil
@@ -61,31 +61,31 @@ type listStream struct {
 	ctx    context.Context
 	filter store.RunFilter
 	page   store.Page
-	since  time.Time // the reader knows what is older
+	since  time.Time // the reader has what is older
 	newest int64     // milliseconds since 1970, by the database: the clocks of servers decide nothing about what a reader knows
 	out    *eventWriter
-	sent   map[uuid.UUID]string // what a run looked like when it was sent
-	ids    []uuid.UUID          // nil before the first look
+	sent   map[uuid.UUID]string // the version of each run that was sent
+	ids    []uuid.UUID          // nil before the first read
 }
 
-// VisitStreamRunsResponse writes the stream until the reader has gone or the server stops.
+// VisitStreamRunsResponse writes the stream until the reader disconnects or the server stops.
 func (s *listStream) VisitStreamRunsResponse(w http.ResponseWriter) error {
 	topic := s.h.store.Subscribe(store.RunsTopic())
 	defer topic.Close()
 	s.out = newEventWriter(w)
-	defer func() { _ = extend(s.out.out) }() // for the last bytes, which are written after this returns
-	beat, again := time.NewTicker(heartbeat), time.NewTicker(lookAgain)
+	defer func() { _ = extend(s.out.out) }() // the last bytes are written after this returns
+	beat, again := time.NewTicker(heartbeat), time.NewTicker(pollInterval)
 	defer beat.Stop()
 	defer again.Stop()
 	for {
 		if access.CheckStillAllowed(s.ctx) != nil {
-			return nil // the reader comes back, and is told why not
+			return nil // the reader reconnects and is refused with the reason
 		}
-		if err := s.look(); err != nil {
+		if err := s.sendChanges(); err != nil {
 			if s.ctx.Err() == nil {
-				s.h.Logger.Warn("stream of runs broke off", "error", err)
+				s.h.Logger.Warn("runs stream failed", "error", err)
 			}
-			return nil // the reader comes back with the last id
+			return nil // the reader reconnects with the last id
 		}
 		pause := time.NewTimer(listPause)
 		select {
@@ -102,10 +102,10 @@ func (s *listStream) VisitStreamRunsResponse(w http.ResponseWriter) error {
 				waiting = false
 			case <-beat.C:
 				if s.out.comment("alive") != nil {
-					return nil // the reader has gone
+					return nil // the reader has disconnected
 				}
 			case <-s.h.Stopping:
-				return nil // the reader comes back, to another server, with the last id
+				return nil // the reader reconnects, to another server, with the last id
 			case <-s.ctx.Done():
 				return nil
 			}
@@ -113,8 +113,8 @@ func (s *listStream) VisitStreamRunsResponse(w http.ResponseWriter) error {
 	}
 }
 
-// look reads the list and sends what is new.
-func (s *listStream) look() error {
+// sendChanges reads the list and sends what is new.
+func (s *listStream) sendChanges() error {
 	runs, _, err := s.h.store.ListRuns(s.ctx, s.filter, s.page)
 	if err != nil {
 		return err
@@ -125,29 +125,29 @@ func (s *listStream) look() error {
 	}
 	ids := make([]uuid.UUID, len(runs))
 	known := make(map[uuid.UUID]string, len(runs))
-	var news []api.Run
+	var changed []api.Run
 	before := s.newest
 	for i, run := range runs {
 		shown := items[i]
 		ids[i], known[run.ID] = run.ID, fmt.Sprint(shown.State, shown.Attempt, run.DueAt)
 		s.newest = max(s.newest, run.State.At.UnixMilli())
-		byTime := shown.State.Name != run.State.Name // as Late is: nothing says since when
+		byTime := shown.State.Name != run.State.Name // as with Late: the time of such a change is not stored
 		old := s.ids == nil && run.State.At.Before(s.since) && !byTime
 		if s.sent[run.ID] != known[run.ID] && !old {
-			news = append(news, shown)
+			changed = append(changed, shown)
 		}
 	}
 	moved := s.ids == nil || !slices.Equal(s.ids, ids)
 	s.sent, s.ids = known, ids
-	return s.tell(news, moved, before)
+	return s.sendBatch(changed, moved, before)
 }
 
-// tell sends what is new. Only with the last of it does the reader know all: one who leaves before begins
-// where this did.
-func (s *listStream) tell(news []api.Run, moved bool, before int64) error {
-	for i, run := range news {
+// sendBatch sends changed runs, and the order of the list if it moved. Only the last event of the batch has
+// the new id: a reader that disconnects before it gets the whole batch again.
+func (s *listStream) sendBatch(changed []api.Run, moved bool, before int64) error {
+	for i, run := range changed {
 		at := before
-		if i == len(news)-1 && !moved {
+		if i == len(changed)-1 && !moved {
 			at = s.newest
 		}
 		if err := s.out.event("run", strconv.FormatInt(at, 10), run); err != nil {

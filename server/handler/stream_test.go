@@ -70,7 +70,13 @@ func TestAReaderThatDisconnectsWithinAListIsSentTheRestLater(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, db *storetest.Store) {
 		names := []string{"first", "second", "third"}
 		createRuns(t, db, names)
-		h := handler.New(handler.Options{Store: db.Store, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), Now: time.Now})
+		h := handler.New(
+			handler.Options{
+				Store:  db.Store,
+				Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+				Now:    time.Now,
+			},
+		)
 
 		sent, id := "", ""
 		for limit := 1; !strings.Contains(sent, "event: list"); limit++ {

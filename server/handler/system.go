@@ -8,7 +8,7 @@ import (
 	"github.com/berth-dev/berth/server/api/apiserver"
 )
 
-// GetHealth says that the process is alive, whatever the database does.
+// GetHealth answers as long as the process is alive, whatever the state of the database.
 func (h *Handler) GetHealth(
 	context.Context,
 	apiserver.GetHealthRequestObject,
@@ -16,7 +16,7 @@ func (h *Handler) GetHealth(
 	return apiserver.GetHealth200TextResponse("ok\n"), nil
 }
 
-// GetReady says whether requests can be served.
+// GetReady returns whether the server can serve requests.
 func (h *Handler) GetReady(
 	ctx context.Context, _ apiserver.GetReadyRequestObject,
 ) (apiserver.GetReadyResponseObject, error) {
@@ -26,13 +26,13 @@ func (h *Handler) GetReady(
 	default:
 	}
 	if err := h.store.Ready(ctx); err != nil {
-		h.Logger.Warn("not ready", "error", err)
+		h.Logger.Warn("server is not ready", "error", err)
 		return apiserver.GetReady503TextResponse("the database is not ready\n"), nil
 	}
 	return apiserver.GetReady200TextResponse("ready\n"), nil
 }
 
-// GetInfo says what is talked to, and who asks.
+// GetInfo returns what this server is, and the identity of the caller.
 func (h *Handler) GetInfo(
 	ctx context.Context, _ apiserver.GetInfoRequestObject,
 ) (apiserver.GetInfoResponseObject, error) {

@@ -32,7 +32,7 @@ func (h *Handler) GetVariable(
 	return apiserver.GetVariable200JSONResponse(wire.Variable(*variable)), nil
 }
 
-// SetVariable stores a variable. Every pool may refer to it, so a key for some pools may not.
+// SetVariable creates or changes a stored variable.
 func (h *Handler) SetVariable(
 	ctx context.Context, r apiserver.SetVariableRequestObject,
 ) (apiserver.SetVariableResponseObject, error) {

@@ -12,10 +12,10 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// A server that dies between the run and the note of it leaves the slot to another one. For that one the run
-// of the slot is no earlier run.
-func TestTheRunOfASlotThatWasNotNotedIsNotInItsOwnWay(t *testing.T) {
-	onEach(t, func(s *scheduled) {
+// A server that dies after it created a run and before it stored its progress leaves the slot to another server.
+// There, the run of the slot is no earlier run.
+func TestTheOwnRunOfASlotDoesNotCountAsOverlap(t *testing.T) {
+	onEach(t, func(s *world) {
 		for _, policy := range []string{"forbid", "replace", "queue"} {
 			s.deploy(policy)
 			s.hourly(policy, `,"overlap":"`+policy+`","misfire":{"mode":"all"}`)
@@ -44,9 +44,9 @@ func TestTheRunOfASlotThatWasNotNotedIsNotInItsOwnWay(t *testing.T) {
 	})
 }
 
-// Slots that follow each other faster than the scheduler looks are all on time, none of them is missed.
-func TestSlotsThatAreOnTimeAreNotForTheMisfirePolicy(t *testing.T) {
-	onEach(t, func(s *scheduled) {
+// Slots that come faster than the scheduler runs are all on time.
+func TestSlotsOnTimeAreNotMisfires(t *testing.T) {
+	onEach(t, func(s *world) {
 		const spec = `{"interval_seconds":1}`
 		next := s.start.Add(time.Second)
 		s.check(s.UpdateSchedules(s.t.Context(), "etl", []store.NewSchedule{{Name: "default", Spec: json.RawMessage(spec), Active: true, Next: &next}}, actor))
@@ -59,8 +59,8 @@ func TestSlotsThatAreOnTimeAreNotForTheMisfirePolicy(t *testing.T) {
 	})
 }
 
-func TestTheTimeOfAnErrorIsWhenItHappened(t *testing.T) {
-	onEach(t, func(s *scheduled) {
+func TestAnErrorKeepsItsTime(t *testing.T) {
+	onEach(t, func(s *world) {
 		s.hourly("etl", `,"overlap":"forbid"`)
 		s.passes(time.Hour)
 		s.passes(time.Hour)
@@ -79,9 +79,9 @@ func TestTheTimeOfAnErrorIsWhenItHappened(t *testing.T) {
 	})
 }
 
-// Somebody has used the key of a slot for a run of another kind: that slot makes no run, the next ones do.
-func TestAKeyThatIsTakenHoldsUpOneSlotOnly(t *testing.T) {
-	onEach(t, func(s *scheduled) {
+// A client has used the idempotency key of a slot for another run: that slot has no run, the next ones have.
+func TestATakenIdempotencyKeyCostsOneSlot(t *testing.T) {
+	onEach(t, func(s *world) {
 		s.hourly("etl", "")
 		slot := s.start.Add(30 * time.Minute)
 		_, _, err := s.CreateRun(s.t.Context(), store.NewRun{
@@ -90,8 +90,8 @@ func TestAKeyThatIsTakenHoldsUpOneSlotOnly(t *testing.T) {
 		}, actor)
 		s.check(err)
 		s.passes(time.Hour)
-		if said := s.schedule("etl").LastError; !strings.Contains(said, "idempotency key") {
-			s.t.Errorf("it says %q", said)
+		if got := s.schedule("etl").LastError; !strings.Contains(got, "idempotency key") {
+			s.t.Errorf("the error is %q", got)
 		}
 		s.passes(time.Hour)
 		if got := s.slots("etl"); !slices.Equal(got, []float64{0, 1.5}) {
@@ -100,16 +100,16 @@ func TestAKeyThatIsTakenHoldsUpOneSlotOnly(t *testing.T) {
 	})
 }
 
-func TestARunIsReplacedOnlyByOneThatThereIs(t *testing.T) {
-	onEach(t, func(s *scheduled) {
+func TestARefusedRunReplacesNothing(t *testing.T) {
+	onEach(t, func(s *world) {
 		s.hourly("etl", `,"overlap":"replace","job_variables":{"command":"date"}`)
 		s.passes(time.Hour)
 		narrow := strings.Replace(command, `"type":"string",`, `"type":"string","enum":["true"],`, 1)
 		_, err := s.UpdateTemplate(s.t.Context(), "local", store.TemplateDocument{Document: json.RawMessage(narrow)}, nil, actor)
 		s.check(err)
 		s.passes(time.Hour)
-		if said := s.schedule("etl").LastError; !strings.Contains(said, "no run for slot") {
-			s.t.Errorf("it says %q", said)
+		if got := s.schedule("etl").LastError; !strings.Contains(got, "no run for slot") {
+			s.t.Errorf("the error is %q", got)
 		}
 		if live := s.runs("etl", lifecycle.Scheduled); len(live) != 1 {
 			s.t.Errorf("%d runs are live, want the one that nothing replaces", len(live))
@@ -117,30 +117,31 @@ func TestARunIsReplacedOnlyByOneThatThereIs(t *testing.T) {
 	})
 }
 
-// However many schedules rest, the scheduler does not look at them; what passes meanwhile is not forgotten.
-func TestTheSchedulesOfAPausedDeploymentRest(t *testing.T) {
-	onEach(t, func(s *scheduled) {
+// The schedules of a paused deployment are not due, however many there are. Slots that pass meanwhile are left to
+// the misfire policy.
+func TestThePausedDeploymentsSchedulesAreNotDue(t *testing.T) {
+	onEach(t, func(s *world) {
 		pause := func(paused bool) {
 			s.t.Helper()
 			_, err := s.UpdateDeploymentPaused(s.t.Context(), "etl", paused, actor)
 			s.check(err)
 		}
-		rests := func(when string) {
+		notDue := func(when string) {
 			s.t.Helper()
 			if next := s.schedule("etl").NextDue; next != nil {
-				s.t.Errorf("%s it is looked at again at %s", when, next)
+				s.t.Errorf("%s, it is due at %s", when, next)
 			}
 		}
 		s.hourly("etl", "")
 		pause(true)
-		rests("paused")
+		notDue("paused")
 		for _, active := range []bool{false, true} {
 			_, err := s.UpdateScheduleActive(s.t.Context(), "etl", "default", active, actor)
 			s.check(err)
 		}
-		rests("let go on while the deployment is paused")
+		notDue("resumed while the deployment is paused")
 		s.hourly("etl", `,"parameters":{"a":1}`)
-		rests("changed while the deployment is paused")
+		notDue("changed while the deployment is paused")
 		s.passes(time.Hour)
 		pause(false)
 		s.passes(0)
@@ -148,19 +149,18 @@ func TestTheSchedulesOfAPausedDeploymentRest(t *testing.T) {
 			s.t.Errorf("got runs at the hours %v", got)
 		}
 		if next := s.schedule("etl").NextDue; next == nil || !next.Equal(s.start.Add(90*time.Minute)) {
-			s.t.Errorf("then it is looked at again at %v", next)
+			s.t.Errorf("then it is due at %v", next)
 		}
 	})
 }
 
-// What was missed while a slot waited for the end of a run stays for the misfire policy: it does not wait as
-// well.
-func TestSlotsThatAreMissedWhileOneWaitsDoNotComeBack(t *testing.T) {
-	onEach(t, func(s *scheduled) {
+// A slot that was missed while another one waited for the end of a run does not wait as well.
+func TestSlotsMissedWhileOneWaitsAreLeftToTheMisfirePolicy(t *testing.T) {
+	onEach(t, func(s *world) {
 		s.hourly("etl", `,"overlap":"queue"`)
 		s.passes(time.Hour)
 		s.passes(time.Hour)
-		s.passes(10 * time.Hour) // nobody is there for so long
+		s.passes(10 * time.Hour) // no server runs for so long
 		for _, want := range [][]float64{{0.5, 1.5}, {0.5, 1.5, 11.5}, {0.5, 1.5, 11.5}} {
 			s.endAll("etl")
 			s.passes(10 * time.Second)

@@ -20,12 +20,12 @@ import (
 	"github.com/berth-dev/berth/templating"
 )
 
-// scheduled is a server's scheduler on a database whose clock can be moved.
-type scheduled struct {
+// world is a scheduler on a database whose clock can be moved.
+type world struct {
 	*storetest.Store
-	server *scheduler.Scheduler
-	t      *testing.T
-	start  time.Time
+	scheduler *scheduler.Scheduler
+	t         *testing.T
+	start     time.Time
 }
 
 const (
@@ -34,14 +34,14 @@ const (
 )
 
 // onEach runs a test on every database, with one deployment named etl.
-func onEach(t *testing.T, test func(s *scheduled)) {
+func onEach(t *testing.T, test func(s *world)) {
 	t.Helper()
 	storetest.Each(t, func(t *testing.T, db *storetest.Store) {
 		pool := store.NewPool{Name: "local", Type: "process", Template: store.TemplateDocument{Document: json.RawMessage(command)}}
 		if _, err := db.CreatePool(t.Context(), pool, actor); err != nil {
 			t.Fatal(err)
 		}
-		s := &scheduled{Store: db, server: newScheduler(t, db), t: t, start: time.Now().UTC().Truncate(time.Second)}
+		s := &world{Store: db, scheduler: newScheduler(t, db), t: t, start: time.Now().UTC().Truncate(time.Second)}
 		s.deploy("etl")
 		test(s)
 	})
@@ -52,14 +52,14 @@ func newScheduler(t *testing.T, db *storetest.Store) *scheduler.Scheduler {
 	return scheduler.New(db.Store, runs, slog.New(slog.NewTextHandler(t.Output(), nil)))
 }
 
-func (s *scheduled) check(err error) {
+func (s *world) check(err error) {
 	s.t.Helper()
 	if err != nil {
 		s.t.Fatal(err)
 	}
 }
 
-func (s *scheduled) deploy(name string, change ...func(*store.Deployment)) {
+func (s *world) deploy(name string, change ...func(*store.Deployment)) {
 	s.t.Helper()
 	d := store.Deployment{Name: name, Pool: "local"}
 	for _, c := range change {
@@ -70,21 +70,21 @@ func (s *scheduled) deploy(name string, change ...func(*store.Deployment)) {
 }
 
 // hourly gives a deployment a schedule whose slots are half an hour away from now on either side.
-func (s *scheduled) hourly(deployment, more string) {
+func (s *world) hourly(deployment, more string) {
 	s.t.Helper()
 	first := s.start.Add(30 * time.Minute)
 	spec := fmt.Sprintf(`{"interval_seconds":3600,"anchor":%q%s}`, first.Format(time.RFC3339), more)
 	s.check(s.UpdateSchedules(s.t.Context(), deployment, []store.NewSchedule{{Name: "default", Spec: json.RawMessage(spec), Active: true, Next: &first}}, actor))
 }
 
-// passes lets time pass, then the scheduler look.
-func (s *scheduled) passes(d time.Duration) {
+// passes moves the clock and then runs the scheduler.
+func (s *world) passes(d time.Duration) {
 	s.t.Helper()
 	s.Advance(d)
-	s.check(s.server.RunDue(s.t.Context()))
+	s.check(s.scheduler.RunDue(s.t.Context()))
 }
 
-func (s *scheduled) runs(deployment string, states ...lifecycle.StateType) []store.Run {
+func (s *world) runs(deployment string, states ...lifecycle.StateType) []store.Run {
 	s.t.Helper()
 	runs, _, err := s.ListRuns(s.t.Context(), store.RunFilter{Deployment: deployment, States: states, Sort: store.OldestFirst}, store.Page{Limit: 200})
 	s.check(err)
@@ -92,7 +92,7 @@ func (s *scheduled) runs(deployment string, states ...lifecycle.StateType) []sto
 }
 
 // slots are the hours after the start at which runs are due, as in 0.5.
-func (s *scheduled) slots(deployment string) []float64 {
+func (s *world) slots(deployment string) []float64 {
 	s.t.Helper()
 	slots := []float64{}
 	for _, r := range s.runs(deployment) {
@@ -102,7 +102,7 @@ func (s *scheduled) slots(deployment string) []float64 {
 	return slots
 }
 
-func (s *scheduled) schedule(deployment string) store.Schedule {
+func (s *world) schedule(deployment string) store.Schedule {
 	s.t.Helper()
 	schedules, err := s.ListDeploymentSchedules(s.t.Context(), deployment)
 	s.check(err)
@@ -112,19 +112,19 @@ func (s *scheduled) schedule(deployment string) store.Schedule {
 	return schedules[0]
 }
 
-func TestMissedSlotsAreForTheMisfirePolicy(t *testing.T) {
+func TestMissedSlotsFollowTheMisfirePolicy(t *testing.T) {
 	tests := []struct {
 		name, more string
 		want       []float64
 	}{
-		{"the newest, unless something else is said", "", []float64{9.5}},
-		{"none", `,"misfire":{"mode":"skip"}`, []float64{}},
-		{"all", `,"misfire":{"mode":"all"}`, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, 8.5, 9.5}},
-		{"the newest three", `,"misfire":{"mode":"all","cap":3}`, []float64{7.5, 8.5, 9.5}},
-		{"those of the last 105 minutes", `,"misfire":{"mode":"all","oldest_seconds":6300}`, []float64{8.5, 9.5}},
-		{"the newest, but it is too old", `,"misfire":{"mode":"latest","oldest_seconds":600}`, []float64{}},
+		{"by default, only the newest slot runs", "", []float64{9.5}},
+		{"skip runs none", `,"misfire":{"mode":"skip"}`, []float64{}},
+		{"all runs every slot", `,"misfire":{"mode":"all"}`, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, 8.5, 9.5}},
+		{"cap 3 runs the newest three", `,"misfire":{"mode":"all","cap":3}`, []float64{7.5, 8.5, 9.5}},
+		{"all with an age limit runs the recent ones", `,"misfire":{"mode":"all","oldest_seconds":6300}`, []float64{8.5, 9.5}},
+		{"latest with an age limit runs none that is too old", `,"misfire":{"mode":"latest","oldest_seconds":600}`, []float64{}},
 	}
-	onEach(t, func(s *scheduled) {
+	onEach(t, func(s *world) {
 		for i, test := range tests {
 			s.deploy(fmt.Sprintf("d%d", i))
 			s.hourly(fmt.Sprintf("d%d", i), test.more)
@@ -145,8 +145,8 @@ func TestMissedSlotsAreForTheMisfirePolicy(t *testing.T) {
 	})
 }
 
-func TestSlotsThatPassInAPauseAreForTheMisfirePolicy(t *testing.T) {
-	onEach(t, func(s *scheduled) {
+func TestSlotsInAPauseFollowTheMisfirePolicy(t *testing.T) {
+	onEach(t, func(s *world) {
 		s.hourly("etl", `,"misfire":{"mode":"all"}`)
 		s.deploy("resting")
 		s.hourly("resting", "")
@@ -173,7 +173,7 @@ func TestSlotsThatPassInAPauseAreForTheMisfirePolicy(t *testing.T) {
 }
 
 func TestOverlapPolicies(t *testing.T) {
-	onEach(t, func(s *scheduled) {
+	onEach(t, func(s *world) {
 		for _, policy := range []string{"allow", "forbid", "replace", "queue"} {
 			s.deploy(policy)
 			s.hourly(policy, `,"overlap":"`+policy+`"`)
@@ -189,10 +189,10 @@ func TestOverlapPolicies(t *testing.T) {
 		if live := s.runs("replace", lifecycle.Scheduled); len(live) != 1 || live[0].ScheduledTime.Sub(s.start) != 150*time.Minute {
 			s.t.Errorf("replace leaves %d runs", len(live))
 		}
-		if said := s.schedule("forbid").LastError; !strings.Contains(said, "overlap is forbid") {
-			s.t.Errorf("forbid says %q", said)
+		if got := s.schedule("forbid").LastError; !strings.Contains(got, "overlap is forbid") {
+			s.t.Errorf("forbid says %q", got)
 		}
-		// Each that waits runs after the one before it, late or not: it was not missed.
+		// Each waiting slot runs after the one before it, however late: it was not missed.
 		for _, want := range [][]float64{{0.5, 1.5}, {0.5, 1.5, 2.5}} {
 			s.endAll("queue")
 			s.passes(10 * time.Second)
@@ -203,7 +203,7 @@ func TestOverlapPolicies(t *testing.T) {
 	})
 }
 
-func (s *scheduled) endAll(deployment string) {
+func (s *world) endAll(deployment string) {
 	s.t.Helper()
 	for _, r := range s.runs(deployment, lifecycle.Scheduled) {
 		_, err := s.CancelRun(s.t.Context(), r.ID, actor)
@@ -211,15 +211,15 @@ func (s *scheduled) endAll(deployment string) {
 	}
 }
 
-func TestManyServersMakeOneRunOfASlot(t *testing.T) {
-	onEach(t, func(s *scheduled) {
+func TestManyServersCreateOneRunPerSlot(t *testing.T) {
+	onEach(t, func(s *world) {
 		const schedules, rounds = 30, 6
 		for i := range schedules {
 			name := fmt.Sprintf("d%02d", i)
 			s.deploy(name)
 			s.hourly(name, "")
 		}
-		servers := []*scheduler.Scheduler{s.server, s.server}
+		servers := []*scheduler.Scheduler{s.scheduler, s.scheduler}
 		if s.Postgres {
 			servers = append(servers, newScheduler(s.t, s.OpenAgain(s.t)), newScheduler(s.t, s.OpenAgain(s.t)))
 		}
@@ -248,10 +248,10 @@ func TestManyServersMakeOneRunOfASlot(t *testing.T) {
 	})
 }
 
-// A server that dies between the run and the note of it leaves the slot to another one, which makes no second
-// run.
-func TestASlotThatWasNotNotedMakesNoSecondRun(t *testing.T) {
-	onEach(t, func(s *scheduled) {
+// A server that dies after it created a run and before it stored its progress leaves the slot to another server,
+// which creates no second run.
+func TestASlotWithoutStoredProgressHasNoSecondRun(t *testing.T) {
+	onEach(t, func(s *world) {
 		s.hourly("etl", "")
 		before := s.schedule("etl")
 		s.passes(time.Hour)
@@ -263,7 +263,7 @@ func TestASlotThatWasNotNotedMakesNoSecondRun(t *testing.T) {
 		if got := s.slots("etl"); !slices.Equal(got, []float64{0.5}) {
 			s.t.Errorf("got runs at the hours %v", got)
 		}
-		// Who comes with what was true before is not heard.
+		// Progress from an earlier state is ignored.
 		s.check(s.UpdateScheduleProgress(s.t.Context(), store.ScheduleProgress{ID: after.ID, DecidedBefore: before.DecidedUntil, DecidedUntil: before.DecidedUntil, NextDue: before.NextDue}))
 		if got := s.schedule("etl").DecidedUntil; !got.After(after.DecidedUntil) {
 			s.t.Errorf("decided until %s", got)
@@ -271,14 +271,14 @@ func TestASlotThatWasNotNotedMakesNoSecondRun(t *testing.T) {
 	})
 }
 
-func TestASlotThatMakesNoRunSaysWhyAndTheNextIsTriedAgain(t *testing.T) {
-	onEach(t, func(s *scheduled) {
+func TestARefusedRunIsExplainedAndTheNextSlotIsTried(t *testing.T) {
+	onEach(t, func(s *world) {
 		s.hourly("etl", `,"job_variables":{"command":5}`)
 		s.deploy("fine")
 		s.hourly("fine", "")
 		s.passes(time.Hour)
-		if said := s.schedule("etl").LastError; !strings.Contains(said, "/job_variables/command") || s.schedule("etl").LastErrorAt == nil {
-			s.t.Errorf("it says %q", said)
+		if got := s.schedule("etl").LastError; !strings.Contains(got, "/job_variables/command") || s.schedule("etl").LastErrorAt == nil {
+			s.t.Errorf("the error is %q", got)
 		}
 		if got := s.slots("fine"); !slices.Equal(got, []float64{0.5}) {
 			s.t.Errorf("another one has runs at %v", got)
@@ -295,7 +295,7 @@ func TestASlotThatMakesNoRunSaysWhyAndTheNextIsTriedAgain(t *testing.T) {
 }
 
 func TestRunsOfASchedule(t *testing.T) {
-	onEach(t, func(s *scheduled) {
+	onEach(t, func(s *world) {
 		s.deploy("etl", func(d *store.Deployment) { d.Parameters = json.RawMessage(`{"rows":1,"day":"monday"}`) })
 		s.hourly("etl", `,"parameters":{"day":"friday"},"job_variables":{"command":"date"},"jitter_seconds":600`)
 		s.passes(time.Hour)
@@ -312,13 +312,13 @@ func TestRunsOfASchedule(t *testing.T) {
 	})
 }
 
-func TestAScheduleThatChangesBeginsAnewAndOneThatDoesNotGoesOn(t *testing.T) {
-	onEach(t, func(s *scheduled) {
+func TestAScheduleWithNewTimesStartsAgain(t *testing.T) {
+	onEach(t, func(s *world) {
 		s.hourly("etl", "")
 		kept := s.schedule("etl")
 		s.Advance(time.Hour)
 		spec := strings.Replace(string(kept.Spec), "{", `{"parameters":{"a":1},`, 1)
-		put := func(s *scheduled, spec string, continues bool) {
+		put := func(s *world, spec string, continues bool) {
 			next := s.start.Add(150 * time.Minute)
 			s.check(s.UpdateSchedules(s.t.Context(), "etl", []store.NewSchedule{{Name: "default", Spec: json.RawMessage(spec), Active: true, Next: &next, Continues: continues}}, actor))
 		}

@@ -14,6 +14,9 @@ import (
 var (
 	// twoWords tells a text from a name, a key or a path.
 	twoWords = regexp.MustCompile(`\p{L}\S* +\S*\p{L}`)
+	// code tells a part of a statement, a column or a header from a text.
+	code = regexp.MustCompile(`^\w+ (integer|text|uuid|bigint|boolean|time|json)$|\br\.\w+,|\w+ = \w+\.\w+` +
+		`|^timestamp with|charset=|default-src|FOR (KEY )?SHARE`)
 	// sql tells a statement from a text; statements are written with keywords in upper case.
 	sql = regexp.MustCompile(`\b(SELECT|INSERT INTO|UPDATE|DELETE|FROM|WHERE|VALUES|JOIN|PRAGMA|CONFLICT|FOR SHARE` +
 		`|LIMIT|NOTIFY|LISTEN|UNION|ORDER BY|GROUP BY|CREATE|DROP|ALTER|EXISTS|NULL|SET|RETURNING|WITH|CASE|AND|OR|IN|AS)\b`)
@@ -69,8 +72,11 @@ func (c *goCollector) visit(n ast.Node) bool {
 	return true
 }
 
-// call takes the message out of a log call, and leaves every other call to visit.
+// call takes the message out of a log call, skips regular expressions, and leaves every other call to visit.
 func (c *goCollector) call(call *ast.CallExpr) bool {
+	if function, ok := call.Fun.(*ast.SelectorExpr); ok && lastName(function.X) == "regexp" {
+		return false
+	}
 	level, message := logCall(call)
 	if message == nil {
 		return true
@@ -87,7 +93,7 @@ func (c *goCollector) call(call *ast.CallExpr) bool {
 }
 
 func (c *goCollector) add(surface Surface, n ast.Node, text string) {
-	if surface == "" || !twoWords.MatchString(text) || sql.MatchString(text) {
+	if surface == "" || !twoWords.MatchString(text) || sql.MatchString(text) || code.MatchString(text) {
 		return
 	}
 	c.messages = append(c.messages, Message{

@@ -30,6 +30,14 @@ func phrases() []phrase {
 	}
 }
 
+// codePhrases hold for messages only: what a program says to itself.
+func codePhrases() []phrase {
+	return []phrase{
+		{regexp.MustCompile(`%T`), "the value or the field, not its Go type"},
+		{regexp.MustCompile(`\[a-z0-9|\(\?[:i]|\\w`), "the rule in words, not a regular expression"},
+	}
+}
+
 // Complaint is a phrase that does not belong where it stands.
 type Complaint struct {
 	File string
@@ -42,10 +50,19 @@ func (c Complaint) String() string {
 	return fmt.Sprintf("%s:%d: %q: write %s", c.File, c.Line, c.Text, c.Want)
 }
 
+// CheckMessage finds in a message what CheckText finds, and what no user should have to read.
+func CheckMessage(m Message) []Complaint {
+	return append(CheckText(m.File, m.Line, m.Text), check(codePhrases(), m.File, m.Line, m.Text)...)
+}
+
 // CheckText finds the phrases in a text that begins at a line of a file.
 func CheckText(file string, line int, text string) []Complaint {
+	return check(phrases(), file, line, text)
+}
+
+func check(phrases []phrase, file string, line int, text string) []Complaint {
 	var out []Complaint
-	for _, p := range phrases() {
+	for _, p := range phrases {
 		for _, at := range p.pattern.FindAllStringIndex(text, -1) {
 			out = append(out, Complaint{
 				File: file, Line: line + lineOf([]byte(text), at[0]) - 1, Text: text[at[0]:at[1]], Want: p.instead,

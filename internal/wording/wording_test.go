@@ -48,7 +48,7 @@ func TestNoMessageUsesAPhraseThatWeAvoid(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, m := range messages {
-		for _, complaint := range wording.CheckText(m.File, m.Line, m.Text) {
+		for _, complaint := range wording.CheckMessage(m) {
 			t.Error(complaint)
 		}
 	}

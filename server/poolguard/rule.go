@@ -2,6 +2,7 @@ package poolguard
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -223,7 +224,7 @@ func previewedDeployment(ctx context.Context, g *Guard, who access.Principal, c 
 func as[R any](c call) (R, error) {
 	request, ok := c.request.(R)
 	if !ok {
-		return request, fmt.Errorf("the rule expects a %T, the request is a %T", request, c.request)
+		return request, errors.New("the pool rule does not fit the request of its operation")
 	}
 	return request, nil
 }

@@ -93,6 +93,6 @@ func describe(v any) string {
 	case float64:
 		return "the number " + strconv.FormatFloat(v, 'g', -1, 64)
 	default:
-		return fmt.Sprintf("a %T", v)
+		return "a value that JSON does not have"
 	}
 }

@@ -47,7 +47,7 @@ type process struct {
 	following   chan struct{} // closed when the newest follower has ended; nil before there was one
 	// stopFollowing ends it.
 	stopFollowing context.CancelFunc
-	// disowned: observations are not reported any more. finalized: its files are removed once it has ended.
+	// disowned: observations are no longer reported. finalized: its files are removed once it has ended.
 	disowned, finalized bool
 }
 

@@ -27,7 +27,7 @@ type spool struct {
 
 	mu      sync.Mutex
 	size    int64 // bytes in the file
-	full    bool  // nothing goes into the file any more; the tail still moves
+	full    bool  // the file takes nothing more; the tail still moves
 	done    bool  // nothing more will come
 	tail    []byte
 	changed chan struct{} // closed and replaced at every change

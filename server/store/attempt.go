@@ -103,7 +103,7 @@ WHERE NOT handed_back
 	AND run_id IN `
 
 // ListAttemptStatuses says what the store knows of Jobs found in a cluster, one answer per reference, in order. It
-// answers for every pool: a worker that took "not of my pool" for "unknown" would give up somebody else's
+// answers for every pool: a worker that took "not of my pool" for "unknown" would give up another transaction's
 // Job.
 func (q Reader) ListAttemptStatuses(ctx context.Context, refs []AttemptRef) ([]AttemptStatus, error) {
 	runs := make([]uuid.UUID, len(refs))
@@ -113,7 +113,7 @@ func (q Reader) ListAttemptStatuses(ctx context.Context, refs []AttemptRef) ([]A
 	list := database.ListOf(runs)
 	var rows []attemptStatusRow
 	if err := q.db.All(ctx, &rows, attemptStatusesSQL+q.db.Dialect().List("uuid"), list); err != nil {
-		return nil, fmt.Errorf("look up attempts: %w", err)
+		return nil, fmt.Errorf("list attempt statuses: %w", err)
 	}
 	known := make(map[AttemptRef]attemptStatusRow, len(rows))
 	for _, r := range rows {

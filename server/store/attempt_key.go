@@ -54,7 +54,7 @@ func (tx *Tx) createJobKeys(ctx context.Context, claims []Claim) error {
 		records[i] = record{ID: claims[i].AttemptID, Epoch: claims[i].Epoch, Hash: key.Hash()}
 	}
 	if err := database.ExecList(ctx, tx.db, addJobKeysSQL(tx.db.Dialect()), records); err != nil {
-		return fmt.Errorf("keep the hashes of keys for jobs: %w", err)
+		return fmt.Errorf("store the hashes of job keys: %w", err)
 	}
 	return nil
 }

@@ -172,7 +172,7 @@ func (q Reader) ListCancels(ctx context.Context, worker string, held []Lease) ([
 	list := database.ListOf(leaseRecords(held))
 	var ids []uuid.UUID
 	if err := q.db.All(ctx, &ids, cancelsSQL(q.db.Dialect()), list); err != nil {
-		return nil, fmt.Errorf("list what worker %q is to cancel: %w", worker, err)
+		return nil, fmt.Errorf("list the cancelled attempts of worker %q: %w", worker, err)
 	}
 	return ids, nil
 }

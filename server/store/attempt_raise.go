@@ -12,7 +12,7 @@ import (
 	"github.com/berth-dev/berth/server/store/database"
 )
 
-// Raiser works out the value that a job variable would have in the next attempt; false where it can not be
+// Raiser works out the value that a job variable would have in the next attempt; false where it cannot be
 // raised: it is frozen, at its most already, or nothing that grows. It is pure, for it is asked inside of a
 // transaction.
 type Raiser func(RaiseRequest) (RaisedValue, bool)

@@ -23,22 +23,22 @@ func (tx *Tx) Report(ctx context.Context, worker string, reports []Report) ([]Re
 	}
 	b, err := tx.openReports(ctx, reports)
 	if err != nil {
-		return nil, fmt.Errorf("take reports of worker %q: %w", worker, err)
+		return nil, fmt.Errorf("store the reports of worker %q: %w", worker, err)
 	}
 	results := make([]ReportResult, len(reports))
 	for i, r := range reports {
 		a := b.attempts[r.AttemptID]
 		if a == nil || b.runs[a.RunID] == nil {
-			results[i] = ReportResult{Status: ReportUnknown, Message: "no such attempt"}
+			results[i] = ReportResult{Status: ReportUnknown, Message: "attempt not found"}
 			continue
 		}
 		if err := b.findRaise(ctx, tx, a, b.runs[a.RunID], r); err != nil {
-			return nil, fmt.Errorf("take reports of worker %q: %w", worker, err)
+			return nil, fmt.Errorf("store the reports of worker %q: %w", worker, err)
 		}
 		results[i] = b.apply(tx, a, b.runs[a.RunID], r, "worker "+worker)
 	}
 	if err := b.save(ctx, tx); err != nil {
-		return nil, fmt.Errorf("take reports of worker %q: %w", worker, err)
+		return nil, fmt.Errorf("store the reports of worker %q: %w", worker, err)
 	}
 	return results, nil
 }

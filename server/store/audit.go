@@ -92,7 +92,7 @@ func (tx *Tx) audit(ctx context.Context, e AuditEntry) error {
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
-		return fmt.Errorf("make an id: %w", err)
+		return fmt.Errorf("generate an ID: %w", err)
 	}
 	if e.Changes == nil {
 		e.Changes = []AuditChange{}
@@ -114,7 +114,7 @@ func (tx *Tx) audit(ctx context.Context, e AuditEntry) error {
 		database.Structured[[]AuditChange]{V: e.Changes},
 	)
 	if err != nil {
-		return fmt.Errorf("write down the change of %s %q: %w", e.Kind, e.Name, err)
+		return fmt.Errorf("record the change of %s %q: %w", e.Kind, e.Name, err)
 	}
 	return nil
 }
@@ -170,7 +170,7 @@ func (q Reader) ListAudit(ctx context.Context, f AuditFilter, page Page) ([]Audi
 	if after != "" {
 		id, err := uuid.Parse(after)
 		if err != nil {
-			return nil, "", &Error{Code: InvalidCursor, Message: "this cursor is not of this list"}
+			return nil, "", &Error{Code: InvalidCursor, Message: "the cursor belongs to a different list or filter; start again without it"}
 		}
 		c.add("id < ?", id)
 	}

@@ -102,7 +102,7 @@ func (tx *Tx) insertAttempts(
 	for i, run := range chosen {
 		id, err := uuid.NewV7()
 		if err != nil {
-			return fmt.Errorf("make an id: %w", err)
+			return fmt.Errorf("generate an ID: %w", err)
 		}
 		stored, err := input.stored(run.StoredNames.V)
 		if err != nil {
@@ -166,7 +166,7 @@ func (tx *Tx) saveAttempts(
 	}
 	insert := database.NewStatement(insertAttemptsSQL(tx.db.Dialect()), database.ListOf(records))
 	if err := tx.db.AllBatch(ctx, &rows, insert, append(changes, remember)...); err != nil {
-		return fmt.Errorf("make attempts: %w", err)
+		return fmt.Errorf("create attempts: %w", err)
 	}
 	saved := make(map[uuid.UUID]claimedAttempt, len(rows))
 	for _, row := range rows {

@@ -151,7 +151,7 @@ func (w *walk) fill(ctx context.Context, l *dueQueue) error {
 		}
 		var rows []readyRow
 		if err := w.tx.db.All(ctx, &rows, query+readyOrderSQL, append(args, l.batch)...); err != nil {
-			return fmt.Errorf("list runs that are due: %w", err)
+			return fmt.Errorf("list due runs: %w", err)
 		}
 		l.dry = len(rows) < l.batch
 		if len(rows) > 0 {

@@ -112,7 +112,7 @@ func (tx *Tx) bumpEpochs(
 		taken[i] = claimedAttempt{AttemptID: row.ID, Epoch: row.Epoch, Takeover: true}
 		runs[row.RunID].note(
 			fmt.Sprintf(
-				"taken over by worker %s (epoch %d): the lease had run out or was given back",
+				"taken over by worker %s (epoch %d): the lease had expired or was released",
 				r.Worker,
 				row.Epoch,
 			),

@@ -245,7 +245,7 @@ func (tx *Tx) DeleteDeployment(ctx context.Context, name string, force bool, act
 		actor,
 		&Error{
 			Code:    DeploymentHasLiveRuns,
-			Message: fmt.Sprintf("deployment %q has runs that are not finished", name),
+			Message: fmt.Sprintf("deployment %q has unfinished runs", name),
 		},
 		liveRunsOfDeploymentSQL,
 		row.ID,

@@ -12,7 +12,7 @@ import (
 )
 
 // UpsertDeployment creates a deployment, or brings the one of that name to what is given; that one stays paused
-// or not. It can not move to another pool while it has runs that are not finished.
+// or not. It cannot move to another pool while it has runs that are not finished.
 func (tx *Tx) UpsertDeployment(ctx context.Context, d Deployment, actor string) (*Deployment, bool, error) {
 	pool, queue, err := tx.lockPoolAndQueue(ctx, d.Pool, d.Queue)
 	if err != nil {
@@ -117,7 +117,7 @@ func (tx *Tx) insertDeployment(ctx context.Context, row deploymentRow, actor str
 	if n == 0 {
 		return &Error{
 			Code:    Conflict,
-			Message: fmt.Sprintf("somebody else is creating deployment %q: try again", row.Name),
+			Message: fmt.Sprintf("deployment %q is being created by another request: try again", row.Name),
 		}
 	}
 	return tx.insertRevision(ctx, id, revision, row.revisionRow, actor)
@@ -193,7 +193,7 @@ func (tx *Tx) changeDeployment(ctx context.Context, current, next deploymentRow,
 	next.RevisionID = current.RevisionID
 	if !sameRevision {
 		if next.RevisionID, err = uuid.NewV7(); err != nil {
-			return fmt.Errorf("make an id: %w", err)
+			return fmt.Errorf("generate an ID: %w", err)
 		}
 		if err := tx.insertRevision(ctx, current.ID, next.RevisionID, next.revisionRow, actor); err != nil {
 			return err
@@ -241,10 +241,10 @@ func (tx *Tx) refuseLive(ctx context.Context, d deploymentRow) error {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("look for runs of deployment %q: %w", d.Name, err)
+		return fmt.Errorf("find unfinished runs of deployment %q: %w", d.Name, err)
 	}
 	return &Error{Code: DeploymentHasLiveRuns, Message: fmt.Sprintf(
-		"deployment %q has runs in work pool %q that are not finished: wait for them or cancel them before it moves",
+		"deployment %q has unfinished runs in work pool %q: wait for them or cancel them before you move it",
 		d.Name,
 		d.Pool,
 	)}
@@ -255,7 +255,7 @@ func twoIDs() (a, b uuid.UUID, err error) {
 		b, err = uuid.NewV7()
 	}
 	if err != nil {
-		err = fmt.Errorf("make an id: %w", err)
+		err = fmt.Errorf("generate an ID: %w", err)
 	}
 	return a, b, err
 }

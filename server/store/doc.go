@@ -1,46 +1,85 @@
 // Package store keeps pools, deployments, runs and all that belongs to them in PostgreSQL or in a SQLite
-// file, and carries out in transactions what package lifecycle decides. It is the only place with SQL.
+// file, and carries out in transactions what package lifecycle decides. All statements about our tables are here;
+// package database below runs them and knows no table.
 //
 //	CreateRun ──► runs: SCHEDULED ──Claim──► PENDING ──Report──► RUNNING ──Report──► COMPLETED, FAILED, CRASHED
 //	                     ▲                      │  attempts: one row per try, a slot while ended_at is NULL
-//	                     └──── AwaitingRetry ◄──┴──── an end with a budget left; handed back
+//	                     └──── AwaitingRetry ◄──┴──── an end with a retry left; handed back
 //	CancelRun: SCHEDULED ──► CANCELLED; PENDING, RUNNING ──► CANCELLING ──Report──► CANCELLED
+//
+//	Store ──embeds──► Reader ◄──embeds── Tx      Reader: every Get, Find, List and Count
+//	  │                                  ▲       Tx: also Create, Update, Upsert, Delete, Lock and the verbs below
+//	  └────────────── InTx ──────────────┘
+//
+// # Files
+//
+// A file name begins with its subject: pool, template, queue, deployment, schedule, run, attempt, claim, log,
+// worker, key, variable, project, audit. Files of a subject that several others use: run_locked.go (the locked
+// row of a run), run_save.go, attempt_locked.go and attempt_report.go (the locked row of an attempt and what a
+// report does to it). Across subjects: explain_facts.go, stats.go, sweep.go (what time brings), expire.go (removal
+// by age), domain.go (the public records).
+//
+// # Words
+//
+//	attempt        one try of a run: one row, one Job
+//	claim          take attempts from the server; also an attempt as a worker gets it
+//	lease, epoch   the right to act on an attempt, and its fencing number
+//	take over      claim an attempt whose lease has expired: the same attempt under the next epoch
+//	hand back      return an attempt that never started, as if it had not been claimed
+//	renew          extend leases
+//	release leases end leases at once, so that another worker may take over
+//	report         what a worker observed of an attempt
+//	record         the store has saved an outcome
+//	outcome        how an attempt ended: category, exit code, message
+//	abandon        an operator ends a run whose worker or cluster is gone
+//	queue          a part of a pool, with a priority and a limit
+//	slot           what an attempt that has not ended takes of a limit
+//	claim gate     a pool, queue or deployment whose limit or pause can keep a run from being claimed
+//	waiter         a goroutine's place in the process for a lock
+//	hint           a notification that something may have changed
+//	revision       a version of a deployment; templates have template versions
+//	expire         remove by age; retention says for how long to keep
+//
+// Methods follow one grammar:
+//
+//	Get     one, NotFound when missing        Create, Update, Delete
+//	Find    one or nil                        Upsert  create or update
+//	List    a page or all, by a filter        Lock    Get, and lock until the transaction ends
+//	Count   numbers                           Acquire take work for this server for a while
 //
 // # Rules
 //
-// Writing happens in [Store.InTx] only. A change of a run's state goes through lockRuns, liveRun.move and
-// saveRuns, which write the event and the hint with it.
+// Only [Store.InTx] writes. A change of a run's state goes through lockRuns, lockedRun.move and saveRuns, which
+// write the event and the hint with it.
 //
-// Locks are taken in one order: pool, deployment, runs by id, attempts by their run's id. On PostgreSQL (READ
-// COMMITTED) a statement that locks rows reads those as they are once they are locked, but what it joins to
-// them as it was when it began: it may join only what never changes, and what is read beside is read by a
-// fresh statement. SQLite has one connection that writes, so its transactions follow each other.
+// Locks are taken in one order: pool, deployment, runs by ID, attempts by their run's ID. On PostgreSQL (READ
+// COMMITTED) a statement that locks rows reads these as they are when locked, but rows it joins to them as they
+// were when it began. It may join only what never changes; everything else is read by the next statement. SQLite
+// has one connection that writes, so its transactions follow each other.
 //
-// The database's time decides, read once per transaction after the locks (Tx.now); times have microseconds.
-// Ids are UUIDs of version 7, made here. No sequence orders anything; a run's events are numbered under the
-// lock of its row.
+// The database's time decides. A transaction reads it once, after its locks. IDs are UUIDs of version 7, made
+// here. No sequence orders anything; a run's events are numbered under the lock of its row.
 //
-// Slots are counted from the attempts that have not ended, while the pool's row is locked. There is no
-// counter that could drift. Where nothing in a pool is limited nothing is counted, and claims share the lock
-// of its row (claim_beside.go); an advisory lock before it keeps them in one line with those who want it
-// alone.
+// Slots are counted from the attempts that have not ended, while the pool's row is locked. There is no counter
+// that could drift. In a pool without limits nothing is counted, and claims share the lock of its row
+// (claim_unlimited.go). An advisory lock before it keeps them in order with transactions that need the row
+// exclusively.
 //
-// Hints ([Store.Subscribe]) are sent after the commit, gathered for some milliseconds, and may get lost with
-// a connection. Whoever waits for one subscribes first, then looks, and looks again now and then.
+// Hints ([Store.Subscribe]) are sent after the commit, collected for some milliseconds, and may get lost with
+// a connection. A waiter subscribes first, then reads, and reads again from time to time.
 //
-// A pool or a deployment that is deleted is only marked; it is gone for everybody, and [Store.Sweep] removes
+// A pool or deployment that is deleted is only marked. No method returns it any longer, and [Store.Sweep] removes
 // it with its runs when the last of them has ended.
 //
-// What has ended is kept for a time; [Store.Retain] removes it then. On PostgreSQL output lies in partitions
-// of a day each (retain_logs.go).
+// [Store.Expire] removes what ended long ago. On PostgreSQL output is partitioned by day (log_expire.go).
 //
 // # Two databases
 //
-// The SQL is the same for both but for what type dialect does: placeholders, locking clauses, and lists and
-// records passed as one parameter. JSON documents are text, as they were sent. Every test of this package
-// runs on both.
+// The SQL is the same for both, except for what database.Dialect produces: placeholders, locking clauses, and lists
+// and records passed as one parameter. JSON documents are text, as they were sent. Every test of this package runs
+// on both.
 //
-// # A migration
+// # Adding a migration
 //
 // Add a file with the next number to migration/postgres and to migration/sqlite. It must work beside the
 // release before it: add columns that are nullable or have a default, and drop them one release after the

@@ -43,7 +43,7 @@ const (
 )
 
 // errRetentionRunning: another server is at it.
-var errRetentionRunning = errors.New("another server removes what is not kept")
+var errRetentionRunning = errors.New("another server is removing expired records")
 
 // Expire removes what has been kept for long enough, in small batches, until nothing is left to remove. Every
 // server may call it at any time: one of them works, the others return at once. What is live is never
@@ -57,7 +57,7 @@ func (s *Store) Expire(ctx context.Context, keep Retention) (Expired, error) {
 	}{
 		{"remove old output", s.retainLogs},
 		{"remove old runs", s.retainRuns},
-		{"remove old entries of the audit", s.retainAudit},
+		{"remove old audit entries", s.retainAudit},
 	} {
 		err := step.do(ctx, keep, &removed)
 		if errors.Is(err, errRetentionRunning) {

@@ -109,7 +109,7 @@ func (q Reader) ListClaimGates(ctx context.Context, runs []uuid.UUID) (map[[3]st
 	list := database.ListOf(runs)
 	var rows []claimGatesRow
 	if err := q.db.All(ctx, &rows, lanesOfSQL+q.db.Dialect().List("uuid")+lanesOfEndSQL, list); err != nil {
-		return nil, fmt.Errorf("read what runs wait for: %w", err)
+		return nil, fmt.Errorf("list claim gates: %w", err)
 	}
 	lanes := make(map[[3]string]ClaimGates, len(rows))
 	for _, r := range rows {
@@ -282,10 +282,10 @@ func (q Reader) deadlines(ctx context.Context, s *RunFacts) error {
 // countAhead reads who is before the run: in its queue, and on the slots of the first limit that is full.
 func (q Reader) countAhead(ctx context.Context, s *RunFacts) error {
 	if err := q.db.Get(ctx, &s.AheadInQueue, aheadSQL, s.Run.ID, s.Now, AheadCountMax); err != nil {
-		return fmt.Errorf("count the line before run %s: %w", s.Run.ID, err)
+		return fmt.Errorf("count the runs ahead of run %s: %w", s.Run.ID, err)
 	}
 	if err := q.db.Get(ctx, &s.AheadInOtherQueues, beforeSQL, s.Now, s.Run.ID, AheadCountMax); err != nil {
-		return fmt.Errorf("count what goes before run %s: %w", s.Run.ID, err)
+		return fmt.Errorf("count the runs ahead of run %s in other queues: %w", s.Run.ID, err)
 	}
 	for _, gate := range []struct {
 		of     ClaimGate
@@ -300,7 +300,7 @@ func (q Reader) countAhead(ctx context.Context, s *RunFacts) error {
 			ClaimedAt  database.Time `db:"claimed_at"`
 		}
 		if err := q.db.All(ctx, &rows, holdersSQL+gate.column+holdersOrderSQL, gate.of.ID); err != nil {
-			return fmt.Errorf("list who holds slots of %q: %w", gate.of.Name, err)
+			return fmt.Errorf("list the runs that hold slots of %q: %w", gate.of.Name, err)
 		}
 		for _, r := range rows {
 			s.Holders = append(

@@ -69,7 +69,7 @@ const insertKeySQL = `
 INSERT INTO api_keys (id, name, role, pools, secret_hash, created_at, created_by, expires_at, revoked_by)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, '')`
 
-// CreateKey stores an API key. Two that are not revoked can not have the same name.
+// CreateKey stores an API key. Two that are not revoked cannot have the same name.
 func (tx *Tx) CreateKey(ctx context.Context, k Key) error {
 	pools, err := keyPools(k)
 	if err != nil {
@@ -96,7 +96,7 @@ func (tx *Tx) CreateKey(ctx context.Context, k Key) error {
 	}
 	stored, err := tx.GetKey(ctx, k.ID)
 	if IsCode(err, NotFound) || err == nil && stored.SecretHash != k.SecretHash {
-		return &Error{Code: AlreadyExists, Message: fmt.Sprintf("an API key named %q exists already", k.Name)}
+		return &Error{Code: AlreadyExists, Message: fmt.Sprintf("an API key named %q already exists", k.Name)}
 	}
 	if err != nil {
 		return err
@@ -211,7 +211,7 @@ WHERE id = ?
 func (tx *Tx) UpdateKeyLastUsed(ctx context.Context, id string, at time.Time) error {
 	at = truncated(at)
 	if _, err := tx.db.Exec(ctx, touchKeySQL, at, id, at); err != nil {
-		return fmt.Errorf("note the use of API key %q: %w", id, err)
+		return fmt.Errorf("record the use of API key %q: %w", id, err)
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func (w *world) awaitLock() {
 	})
 }
 
-// TestAReportThatWaitedSeesWhatHasHappened: a report is under way while somebody else holds the run. What it
+// TestAReportThatWaitedSeesWhatHasHappened: a report is under way while another transaction holds the run. What it
 // decides from, of the run as of the attempt, is what is there when it gets the lock. SQLite has one writer
 // at a time.
 func TestAReportThatWaitedSeesWhatHasHappened(t *testing.T) {

@@ -42,7 +42,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"another database", "mysql://x", "postgres:// or sqlite://"},
 		{"a relative path", "sqlite://berth.db", "absolute"},
 		{"a directory that does not exist", "sqlite:///nowhere/at/all/berth.db", "nowhere"},
-		{"a server that is not there", "postgres://berth:hunter2@127.0.0.1:1/berth", "can not be reached"},
+		{"a server that is not there", "postgres://berth:hunter2@127.0.0.1:1/berth", "cannot be reached"},
 		{"a URL that is none", "postgres://berth:hunter2@[::1/berth", "not a valid URL"},
 	}
 	for _, test := range tests {

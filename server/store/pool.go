@@ -92,7 +92,7 @@ func (tx *Tx) CreatePool(ctx context.Context, p NewPool, actor string) (*Pool, e
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
-		return nil, fmt.Errorf("make an id: %w", err)
+		return nil, fmt.Errorf("generate an ID: %w", err)
 	}
 	n, err := tx.db.Exec(
 		ctx,
@@ -112,7 +112,7 @@ func (tx *Tx) CreatePool(ctx context.Context, p NewPool, actor string) (*Pool, e
 		return nil, fmt.Errorf("create work pool %q: %w", p.Name, err)
 	}
 	if n == 0 {
-		return nil, &Error{Code: AlreadyExists, Message: fmt.Sprintf("work pool %q exists already", p.Name)}
+		return nil, &Error{Code: AlreadyExists, Message: fmt.Sprintf("work pool %q already exists", p.Name)}
 	}
 	if _, err := tx.addQueue(ctx, Queue{Pool: p.Name, Name: DefaultQueue, Priority: 1}, actor); err != nil {
 		return nil, err
@@ -282,7 +282,7 @@ func (tx *Tx) DeletePool(ctx context.Context, name string, force bool, actor str
 		actor,
 		&Error{
 			Code:    PoolHasLiveRuns,
-			Message: fmt.Sprintf("work pool %q has runs that are not finished", name),
+			Message: fmt.Sprintf("work pool %q has unfinished runs", name),
 		},
 		liveRunsOfPoolSQL,
 		p.ID,
@@ -300,7 +300,7 @@ func (tx *Tx) cancelLive(
 ) error {
 	var ids []uuid.UUID
 	if err := tx.db.All(ctx, &ids, query, args...); err != nil {
-		return fmt.Errorf("list runs that are not finished: %w", err)
+		return fmt.Errorf("list unfinished runs: %w", err)
 	}
 	if len(ids) == 0 {
 		return nil

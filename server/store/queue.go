@@ -93,7 +93,7 @@ func (tx *Tx) addQueue(ctx context.Context, q Queue, actor string) (*Queue, erro
 		return nil, err
 	}
 	if q.ID, err = uuid.NewV7(); err != nil {
-		return nil, fmt.Errorf("make an id: %w", err)
+		return nil, fmt.Errorf("generate an ID: %w", err)
 	}
 	q.Priority = max(q.Priority, 1)
 	var made []uuid.UUID

@@ -92,7 +92,7 @@ func (tx *Tx) DeleteQueue(ctx context.Context, pool, name, actor string) error {
 	if name == DefaultQueue {
 		return &Error{
 			Code:    Conflict,
-			Message: fmt.Sprintf("queue %q is the one that every work pool has", name),
+			Message: fmt.Sprintf("queue %q cannot be deleted: every work pool has it", name),
 		}
 	}
 	var users struct {
@@ -100,11 +100,11 @@ func (tx *Tx) DeleteQueue(ctx context.Context, pool, name, actor string) error {
 		Runs        int `db:"runs"`
 	}
 	if err := tx.db.Get(ctx, &users, queueUsersSQL, q.ID, q.ID); err != nil {
-		return fmt.Errorf("look for what uses queue %q: %w", name, err)
+		return fmt.Errorf("count the users of queue %q: %w", name, err)
 	}
 	if users.Deployments > 0 || users.Runs > 0 {
 		return &Error{Code: Conflict, Message: fmt.Sprintf(
-			"queue %q of work pool %q is used by %d deployments and %d runs that are not finished",
+			"queue %q of work pool %q is used by %d deployments and %d unfinished runs",
 			name,
 			pool,
 			users.Deployments,

@@ -34,7 +34,7 @@ func (tx *Tx) AbandonRun(ctx context.Context, id uuid.UUID, actor string) (*Run,
 		}
 		return nil, &Error{
 			Code:    Conflict,
-			Message: fmt.Sprintf("run %s has no attempt that somebody holds", id),
+			Message: fmt.Sprintf("run %s has no active attempt to abandon", id),
 		}
 	} else if err != nil {
 		return nil, fmt.Errorf("abandon run %s: %w", id, err)
@@ -55,7 +55,7 @@ func (tx *Tx) AbandonRun(ctx context.Context, id uuid.UUID, actor string) (*Run,
 		return nil, &Error{
 			Code: LeaseHeld,
 			Message: fmt.Sprintf(
-				"worker %q of cluster %q holds the run; cancel it, or wait until its lease has run out",
+				"worker %q of cluster %q holds the run: cancel the run, or wait until the lease has expired",
 				holder.Worker,
 				holder.ClusterID,
 			),

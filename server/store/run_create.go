@@ -55,7 +55,7 @@ func (tx *Tx) CreateRuns(
 		if n.Revision != uuid.Nil && n.Revision != d.RevisionID {
 			return nil, &Error{
 				Code:    RevisionChanged,
-				Message: fmt.Sprintf("deployment %q was changed meanwhile: try again", deployment),
+				Message: fmt.Sprintf("deployment %q was changed while the run was created: try again", deployment),
 			}
 		}
 		if records[i], err = maker.newRecord(n); err != nil {
@@ -116,7 +116,7 @@ func newRunMaker(d deploymentRow, now time.Time, actor string) (runMaker, error)
 func (m runMaker) newRecord(n NewRun) (newRunRecord, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
-		return newRunRecord{}, fmt.Errorf("make an id: %w", err)
+		return newRunRecord{}, fmt.Errorf("generate an ID: %w", err)
 	}
 	if n.Name == "" {
 		n.Name = runName(id)
@@ -288,7 +288,7 @@ func (q Reader) firstRun(ctx context.Context, deployment uuid.UUID, n NewRun) (*
 	}
 	if row.BodyHash != n.BodyHash {
 		return nil, &Error{Code: IdempotencyMismatch, Message: fmt.Sprintf(
-			"idempotency key %q made run %s from another body", n.IdempotencyKey, row.ID)}
+			"idempotency key %q was used for run %s with a different body", n.IdempotencyKey, row.ID)}
 	}
 	run := row.run()
 	return &run, nil

@@ -128,7 +128,7 @@ ORDER BY r.id`
 }
 
 // lockRuns locks runs in the order of their ids, which everybody keeps, and returns those that exist. Locked
-// before attempts, after pools. With skip, runs that somebody else has locked are left out.
+// before attempts, after pools. With skip, runs that another transaction has locked are left out.
 func (tx *Tx) lockRuns(ctx context.Context, ids []uuid.UUID, skip bool) (map[uuid.UUID]*lockedRun, error) {
 	query := liveRunsSQL(tx.db.Dialect(), "")
 	if skip {

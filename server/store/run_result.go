@@ -51,7 +51,7 @@ func (tx *Tx) lockActiveAttempt(ctx context.Context, run, attempt uuid.UUID) (in
 	}
 	err := tx.db.Get(ctx, &row, lockActiveAttemptSQL+tx.db.Dialect().Lock("FOR SHARE OF a"), run)
 	if err != nil && !errors.Is(err, database.ErrNoRows) {
-		return 0, fmt.Errorf("look for the attempt of run %s that is under way: %w", run, err)
+		return 0, fmt.Errorf("find the active attempt of run %s: %w", run, err)
 	}
 	if err == nil && (attempt == uuid.Nil || attempt == row.ID) {
 		return row.Number, nil
@@ -63,12 +63,12 @@ func (tx *Tx) lockActiveAttempt(ctx context.Context, run, attempt uuid.UUID) (in
 	if current.State.Type.Terminal() {
 		return 0, &Error{
 			Code:    RunFinished,
-			Message: fmt.Sprintf("the run has ended, it is %s", current.State.Type),
+			Message: fmt.Sprintf("run has ended: %s", current.State.Type),
 		}
 	}
 	return 0, &Error{
 		Code:    Conflict,
-		Message: "the run has no such attempt under way: only a workload that runs says something of itself",
+		Message: "the run has attempt not found under way: only a workload that runs says something of itself",
 	}
 }
 
@@ -153,7 +153,7 @@ func (q Reader) GetResultAndProgress(ctx context.Context, run uuid.UUID) (Result
 		return told, nil
 	}
 	if err != nil {
-		return told, fmt.Errorf("read what run %s has said: %w", run, err)
+		return told, fmt.Errorf("read the result and progress of run %s: %w", run, err)
 	}
 	if row.ResultAt != nil {
 		told.Result = &Result{Value: row.Result.Raw(), Attempt: *row.ResultAttempt, At: row.ResultAt.Time()}

@@ -202,7 +202,7 @@ func (tx *Tx) UpdateSchedules(ctx context.Context, deployment string, wanted []N
 		}
 		id, err := uuid.NewV7()
 		if err != nil {
-			return fmt.Errorf("make an id: %w", err)
+			return fmt.Errorf("generate an ID: %w", err)
 		}
 		if _, err := tx.db.Exec(ctx, putScheduleSQL, id, d.ID, s.Name, database.JSON(s.Spec), s.Active, decided, seen, instantsOf(waiting), database.TimeOf(next), now, actor, now, actor); err != nil {
 			return fmt.Errorf("store schedule %q of deployment %q: %w", s.Name, deployment, err)
@@ -297,7 +297,7 @@ func (tx *Tx) pauseSchedules(ctx context.Context, deployment uuid.UUID, rest boo
 		next = nil
 	}
 	if _, err := tx.db.Exec(ctx, restSchedulesSQL, next, deployment); err != nil {
-		return fmt.Errorf("let the schedules of deployment %s rest or go on: %w", deployment, err)
+		return fmt.Errorf("pause or resume the schedules of deployment %s: %w", deployment, err)
 	}
 	return nil
 }

@@ -54,7 +54,7 @@ func (s *Store) AcquireDueSchedules(
 		return err
 	})
 	if err != nil {
-		return nil, now, fmt.Errorf("look for schedules that are due: %w", err)
+		return nil, now, fmt.Errorf("acquire due schedules: %w", err)
 	}
 	return due, now, nil
 }
@@ -62,7 +62,7 @@ func (s *Store) AcquireDueSchedules(
 // ScheduleProgress is what became of the slots of a schedule.
 type ScheduleProgress struct {
 	ID uuid.UUID
-	// DecidedBefore is the instant up to which slots had been decided: where it is another by now, somebody else has
+	// DecidedBefore is the instant up to which slots had been decided: where it is another by now, another transaction has
 	// settled the schedule, or changed it.
 	DecidedBefore time.Time
 	DecidedUntil  time.Time   // up to which they have been now
@@ -111,7 +111,7 @@ func (tx *Tx) UpdateScheduleProgress(ctx context.Context, o ScheduleProgress) er
 		o.DecidedBefore,
 	)
 	if err != nil {
-		return fmt.Errorf("settle schedule %s: %w", o.ID, err)
+		return fmt.Errorf("update the progress of schedule %s: %w", o.ID, err)
 	}
 	return nil
 }

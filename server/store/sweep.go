@@ -33,7 +33,7 @@ type sweepMark struct {
 // clearing away. Every server calls it about once a second; they do not get in each other's way.
 func (s *Store) Sweep(ctx context.Context) error {
 	if err := s.hintDue(ctx); err != nil {
-		return fmt.Errorf("look for runs that have become due: %w", err)
+		return fmt.Errorf("find runs that became due: %w", err)
 	}
 	for _, step := range []struct {
 		what string
@@ -43,8 +43,8 @@ func (s *Store) Sweep(ctx context.Context) error {
 			return tx.cancelOverdue(ctx, startDeadlineSQL, lifecycle.CancelExpired)
 		}},
 		{"end runs past their timeout", func(tx *Tx) (int, error) { return tx.cancelOverdue(ctx, timeoutSQL, lifecycle.CancelTimeout) }},
-		{"forget old claims and workers", func(tx *Tx) (int, error) { return 0, tx.deleteOldClaimsAndWorkers(ctx) }},
-		{"clear away what was deleted", func(tx *Tx) (int, error) { return tx.clearDeleted(ctx) }},
+		{"delete old claims and workers", func(tx *Tx) (int, error) { return 0, tx.deleteOldClaimsAndWorkers(ctx) }},
+		{"remove deleted pools and deployments", func(tx *Tx) (int, error) { return tx.clearDeleted(ctx) }},
 	} {
 		for round, n := 0, sweepBatch; n >= sweepBatch && round < clearAwayRounds; round++ {
 			var err error

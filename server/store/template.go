@@ -94,7 +94,7 @@ func (q Reader) ListTemplateVersions(
 	before := int64(math.MaxInt32)
 	if key != "" {
 		if before, err = strconv.ParseInt(key, 10, 32); err != nil {
-			return nil, "", &Error{Code: InvalidCursor, Message: "this cursor is not of this list"}
+			return nil, "", &Error{Code: InvalidCursor, Message: "the cursor belongs to a different list or filter; start again without it"}
 		}
 	}
 	var rows []templateRow
@@ -170,7 +170,7 @@ func (tx *Tx) saveTemplate(
 	if ifMatch != nil && *ifMatch != p.TemplateVersion {
 		return saved, &Error{
 			Code:    PreconditionFailed,
-			Message: fmt.Sprintf("the template is at version %d, not %d", p.TemplateVersion, *ifMatch),
+			Message: fmt.Sprintf("template is at version %d, not %d: read it again before you change it", p.TemplateVersion, *ifMatch),
 		}
 	}
 	hash, err := documentHash(doc.Document)
@@ -193,7 +193,7 @@ func (tx *Tx) saveTemplate(
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
-		return saved, fmt.Errorf("make an id: %w", err)
+		return saved, fmt.Errorf("generate an ID: %w", err)
 	}
 	saved.version++
 	if _, err := tx.db.Exec(ctx, insertTemplateSQL, id, p.ID, saved.version, database.JSON(doc.Document), hash, database.StringsOf(doc.StoredNames), now, actor); err != nil {

@@ -38,7 +38,7 @@ func (tx *Tx) UpsertWorker(ctx context.Context, w Worker) error {
 		now,
 	)
 	if err != nil {
-		return fmt.Errorf("note worker %q of work pool %q: %w", w.Name, w.Pool, err)
+		return fmt.Errorf("record worker %q of work pool %q: %w", w.Name, w.Pool, err)
 	}
 	return nil
 }
@@ -63,7 +63,7 @@ func (s *Store) seen(ctx context.Context, r ClaimRequest, last *database.Time, n
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("note worker %q: %w", r.Worker, err)
+		return fmt.Errorf("record worker %q: %w", r.Worker, err)
 	}
 	return nil
 }

@@ -6,14 +6,13 @@ import (
 	"strings"
 )
 
-// Statement is a change with its parameters, to be carried out with others.
+// Statement is a change with its arguments, for a batch.
 type Statement struct {
 	query string
 	args  []any
 }
 
-// ExecBatch carries out changes of rows that have nothing to do with each other. On PostgreSQL they are one
-// statement, so that they cost one round trip.
+// ExecBatch runs independent changes. On PostgreSQL they are one statement and cost one round trip.
 func (tx *Tx) ExecBatch(ctx context.Context, statements ...Statement) error {
 	if len(statements) == 0 {
 		return nil
@@ -27,7 +26,7 @@ func (tx *Tx) ExecBatch(ctx context.Context, statements ...Statement) error {
 	return err
 }
 
-// AllBatch is together, and reads the rows that the last of the statements returns into a slice.
+// AllBatch is ExecBatch, and reads the rows that the last of the statements returns into a slice.
 func (tx *Tx) AllBatch(ctx context.Context, dest any, last Statement, others ...Statement) error {
 	joined, err := tx.join(ctx, others, last)
 	if err != nil {
@@ -36,7 +35,7 @@ func (tx *Tx) AllBatch(ctx context.Context, dest any, last Statement, others ...
 	return tx.All(ctx, dest, joined.query, joined.args...)
 }
 
-// join makes one statement of all, or carries out all but the last where that can not be.
+// join makes one statement of all, or runs all but the last where the database cannot.
 func (tx *Tx) join(ctx context.Context, others []Statement, last Statement) (Statement, error) {
 	if len(others) == 0 {
 		return last, nil

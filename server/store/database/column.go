@@ -20,7 +20,7 @@ func (s *Time) Scan(src any) error {
 	case int64:
 		*s = Time(time.UnixMicro(v).UTC())
 	default:
-		return fmt.Errorf("a time column holds %T", src)
+		return fmt.Errorf("a time column contains %T", src)
 	}
 	return nil
 }
@@ -60,7 +60,7 @@ func (d *JSON) Scan(src any) error {
 	case []byte:
 		*d = JSON(bytes.Clone(v))
 	default:
-		return fmt.Errorf("a JSON column holds %T", src)
+		return fmt.Errorf("a JSON column contains %T", src)
 	}
 	return nil
 }
@@ -75,7 +75,7 @@ func (d JSON) Value() (driver.Value, error) {
 
 func (d JSON) Raw() json.RawMessage { return json.RawMessage(d) }
 
-// ObjectOrEmpty is a JSON object as given, the empty one where nothing is.
+// ObjectOrEmpty returns the JSON object, or an empty one for no bytes.
 func ObjectOrEmpty(raw json.RawMessage) JSON {
 	if len(raw) == 0 {
 		return JSON("{}")
@@ -120,7 +120,7 @@ func StringsOf(list []string) Strings {
 	return Strings{list}
 }
 
-// CleanText makes output of a workload fit for a text column: PostgreSQL takes neither NUL nor broken UTF-8.
+// CleanText replaces what no text column stores: PostgreSQL refuses NUL and invalid UTF-8.
 func CleanText(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }

@@ -155,7 +155,7 @@ func (tx *Tx) refuseFilled(ctx context.Context, tables []copyTable, replaced str
 		}
 		var filled bool
 		if err := tx.Get(ctx, &filled, "SELECT EXISTS (SELECT 1 FROM "+pq.QuoteIdentifier(t.name)+")"); err != nil {
-			return fmt.Errorf("look into table %s: %w", t.name, err)
+			return fmt.Errorf("read table %s: %w", t.name, err)
 		}
 		if filled {
 			return &Error{
@@ -258,7 +258,7 @@ func (c copyColumn) value(v any) (any, error) {
 		}
 		return v, nil
 	}
-	return nil, fmt.Errorf("a value of type %T can not be copied", v)
+	return nil, fmt.Errorf("a value of type %T cannot be copied", v)
 }
 
 // compareRows reads a table from both databases. The rows' hashes are added up, for the databases have no

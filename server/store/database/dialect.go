@@ -9,7 +9,7 @@ import (
 	"github.com/jmoiron/sqlx"
 )
 
-// Dialect is all that differs between the databases in the SQL of this package.
+// Dialect produces the SQL that differs between the databases.
 type Dialect string
 
 const (
@@ -33,7 +33,7 @@ func (d Dialect) Lock(clause string) string {
 	return ""
 }
 
-// List is a subquery with the column item over a parameter made by listOf values; kind is uuid or text.
+// List is a subquery with the column item over a ListOf values; kind is uuid or text.
 func (d Dialect) List(kind string) string {
 	if d == Postgres {
 		return "(SELECT unnest(?::" + kind + "[]) AS item)"
@@ -41,8 +41,8 @@ func (d Dialect) List(kind string) string {
 	return "(SELECT value AS item FROM json_each(?))"
 }
 
-// Clock is the time when the statement that reads it began, for Tx.tell; NULL on SQLite, which has this
-// process's.
+// Clock is the time when the statement that reads it began, for AdvanceClock; NULL on SQLite, whose
+// time is this process's.
 func (d Dialect) Clock() string {
 	if d == Postgres {
 		return "statement_timestamp()"
@@ -50,8 +50,7 @@ func (d Dialect) Clock() string {
 	return "NULL"
 }
 
-// RowClock is clock for a statement that waits for locks: the time when each row was read, for the last
-// time.
+// RowClock is Clock for a statement that waits for locks: the time when each row was last read.
 func (d Dialect) RowClock() string {
 	if d == Postgres {
 		return "clock_timestamp()"
@@ -59,7 +58,7 @@ func (d Dialect) RowClock() string {
 	return "NULL"
 }
 
-// NowParam is Tx.nowArg: the time that Tx.now is about to be, without asking for it before.
+// NowParam is the expression for the current time; its argument is Reader.NowArg. It saves the query of Now.
 func (d Dialect) NowParam() string {
 	if d == Postgres {
 		return "(statement_timestamp() + ?::bigint * INTERVAL '1 microsecond')"
@@ -67,7 +66,7 @@ func (d Dialect) NowParam() string {
 	return "?"
 }
 
-// Contains is the condition that a column of texts holds the one of its parameter.
+// Contains is the condition that a column of Strings contains the text of its parameter.
 func (d Dialect) Contains(column string) string {
 	if d == Postgres {
 		return "EXISTS (SELECT 1 FROM json_array_elements_text(" + column + "::json) AS held(item) WHERE held.item = ?)"
@@ -75,20 +74,11 @@ func (d Dialect) Contains(column string) string {
 	return "EXISTS (SELECT 1 FROM json_each(" + column + ") WHERE value = ?)"
 }
 
-// Records is a subquery over a parameter made by listOf records. A column is given as its name and one of
-// uuid, text, integer, bigint, boolean and time; a time travels as micros.
+// Records is a subquery over a ListOf records. A column is given as its name and one of
+// uuid, text, integer, bigint, boolean and time; a time travels as Micros.
 func (d Dialect) Records(columns ...string) string {
-	columns = slices.Sorted(slices.Values(columns)) // as the arrays come
-	names, exprs, arrays := make(
-		[]string,
-		len(columns),
-	), make(
-		[]string,
-		len(columns),
-	), make(
-		[]string,
-		len(columns),
-	)
+	columns = slices.Sorted(slices.Values(columns)) // the order of the arrays of ListOf
+	names, exprs, arrays := make([]string, len(columns)), make([]string, len(columns)), make([]string, len(columns))
 	for i, column := range columns {
 		name, kind, _ := strings.Cut(column, " ")
 		names[i], exprs[i] = name, name
@@ -102,16 +92,8 @@ func (d Dialect) Records(columns ...string) string {
 		arrays[i] = "?::" + kind + "[]"
 	}
 	if d == Postgres {
-		return "(SELECT " + strings.Join(
-			exprs,
-			", ",
-		) + " FROM unnest(" + strings.Join(
-			arrays,
-			", ",
-		) + ") AS x(" + strings.Join(
-			names,
-			", ",
-		) + "))"
+		return fmt.Sprintf("(SELECT %s FROM unnest(%s) AS x(%s))",
+			strings.Join(exprs, ", "), strings.Join(arrays, ", "), strings.Join(names, ", "))
 	}
 	return "(SELECT " + strings.Join(exprs, ", ") + " FROM json_each(?))"
 }

@@ -113,7 +113,7 @@ func (db *DB) receive(n *pq.Notification) {
 const notifySQL = `
 SELECT pg_notify(?, ?)`
 
-// flush sends what is in the outbox, once in a while. What can not be sent is dropped: a hint has a slow poll
+// flush sends what is in the outbox, once in a while. What cannot be sent is dropped: a hint has a slow poll
 // behind it.
 func (db *DB) flush(ctx context.Context) error {
 	pause := time.NewTimer(0)
@@ -139,7 +139,7 @@ func (db *DB) send(ctx context.Context) {
 	defer cancel()
 	for _, payload := range payloads(db.outbox.take()) {
 		if _, err := db.writer.ExecContext(ctx, db.bind(notifySQL), channel, payload); err != nil {
-			db.log.Warn("could not notify the other servers", "error", err)
+			db.log.Warn("cannot notify the other servers", "error", err)
 			return
 		}
 	}

@@ -33,7 +33,7 @@ func (p Page) After(kind string) (string, error) {
 	b, err := base64.RawURLEncoding.DecodeString(p.Cursor)
 	key, ok := strings.CutPrefix(string(b), kind+":")
 	if err != nil || !ok || key == "" {
-		return "", &Error{Code: InvalidCursor, Message: "this cursor is not of this list"}
+		return "", &Error{Code: InvalidCursor, Message: "the cursor belongs to a different list or filter; start again without it"}
 	}
 	return key, nil
 }

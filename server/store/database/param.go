@@ -13,12 +13,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// param is many values, or many records, as the parameter of dialect.list or dialect.records. On SQLite it
+// param is many values, or many records, as the parameter of Dialect.List or Dialect.Records. On SQLite it
 // travels as one JSON text; on PostgreSQL as an array, or an array for each column, which are read several
 // times as fast.
 type param struct{ rows reflect.Value }
 
-// ListOf is the parameter of dialect.list for simple values and of dialect.records for structs, whose json
+// ListOf is the parameter of Dialect.List for simple values and of Dialect.Records for structs, whose json
 // tags name exactly the columns.
 func ListOf[T any](rows []T) param { return param{reflect.ValueOf(rows)} }
 
@@ -168,7 +168,7 @@ func elementOf(t reflect.Type) (element, error) {
 			return append(b, text...), err
 		}}, nil
 	}
-	return element{}, fmt.Errorf("a %s can not be an element of an array", t)
+	return element{}, fmt.Errorf("a %s cannot be an element of an array", t)
 }
 
 func appendBool(b []byte, v reflect.Value) ([]byte, error) {

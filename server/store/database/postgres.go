@@ -61,7 +61,7 @@ func connectPostgres(dsn string, pooler bool) (*sqlx.DB, error) {
 func postgresDSN(raw string) (string, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return "", errors.New("it is not a valid URL")
+		return "", errors.New("not a valid URL")
 	}
 	q := u.Query()
 	q.Set("timezone", "UTC")

@@ -20,7 +20,7 @@ SET jit = off`
 const statementsMax = 128
 
 // pgConnector opens connections that keep their statements prepared, so that PostgreSQL plans each of them a
-// few times and not on every call. A pooler that hands connections on between transactions can not have that:
+// few times and not on every call. A pooler that hands connections on between transactions cannot have that:
 // see Options.DirectURL.
 type pgConnector struct{ driver.Connector }
 
@@ -33,7 +33,7 @@ func (c pgConnector) Connect(ctx context.Context) (driver.Conn, error) {
 	plain, ok := opened.(plainConn)
 	if !ok {
 		return nil, errors.Join(
-			errors.New("the PostgreSQL driver lacks what this package needs"),
+			errors.New("the PostgreSQL driver lacks a required method"),
 			opened.Close(),
 		)
 	}
@@ -127,7 +127,7 @@ func (c *pgConn) prepared(
 	statement, ok := made.(preparedStatement)
 	if !ok {
 		return nil, errors.Join(
-			errors.New("the PostgreSQL driver lacks what this package needs"),
+			errors.New("the PostgreSQL driver lacks a required method"),
 			made.Close(),
 		)
 	}

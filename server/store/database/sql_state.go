@@ -87,18 +87,18 @@ func missingTable(err error) bool {
 	return sqlState(err) == undefinedTable || sqliteCode(err) == sqlite3.SQLITE_ERROR
 }
 
-// classify marks the errors that mean that the database can not be reached now, or does not take a text.
+// classify marks the errors that mean that the database cannot be reached now, or does not take a text.
 func classify(err error) error {
 	if err == nil || errors.Is(err, sql.ErrNoRows) || errors.Is(err, context.Canceled) ||
 		errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	if unreachable(err) {
-		return &Error{Code: Unavailable, Message: "the database can not be reached", Err: err}
+		return &Error{Code: Unavailable, Message: "the database cannot be reached", Err: err}
 	}
 	switch sqlState(err) {
 	case invalidEncoding, invalidEscape:
-		return &Error{Code: InvalidText, Message: "a text holds a character that can not be stored", Err: err}
+		return &Error{Code: InvalidText, Message: "a text contains a character that cannot be stored", Err: err}
 	}
 	return err
 }

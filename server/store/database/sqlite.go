@@ -32,7 +32,7 @@ func (db *DB) openSQLite(ctx context.Context, o Options) error {
 		path = filepath.Join(dir, "berth.db")
 	}
 	if !filepath.IsAbs(path) {
-		return errors.New("a SQLite URL is sqlite:///absolute/path")
+		return errors.New("database URL: SQLite needs sqlite:///absolute/path")
 	}
 	lock, err := lockFile(path + ".lock")
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Cache keeps compiled template versions, keyed by the ID of the version. A version never changes, so an entry
-// never goes stale; the least recently used one leaves when the cache is full.
+// Cache keeps compiled template versions, keyed by the ID of the version. A version never changes, so an
+// entry never goes stale; the least recently used one leaves when the cache is full.
 //
 // It is safe for concurrent use, and concurrent callers of one version compile it once.
 type Cache struct {
@@ -68,7 +68,8 @@ func NewCache(registry *Registry, limit int) *Cache {
 // YAML; concurrent callers of the same version wait for that call until their ctx ends.
 //
 // An error of load is returned unchanged and not kept, so the next caller loads again. A document that does
-// not parse or compile gives a *CompileError, which is kept. The error is the cause of ctx when ctx ends first.
+// not parse or compile gives a *CompileError, which is kept. The error is the cause of ctx when ctx ends
+// first.
 func (c *Cache) Get(
 	ctx context.Context, version uuid.UUID, load func(context.Context) ([]byte, error),
 ) (*Compiled, error) {

@@ -20,7 +20,7 @@ func (c *Compiled) checkReferences() Problems {
 			continue
 		}
 		if len(problems) == problem.MaxProblems {
-			break // whoever has that many has seen enough, and looking for near names takes time
+			break // enough to act on; comparing names takes time
 		}
 		r.Place(p)
 		problems = append(problems, *p)
@@ -119,8 +119,11 @@ func (c *Compiled) unused() Problems {
 	var problems Problems
 	for _, name := range value.SortedKeys(c.properties) {
 		if !used[name] {
-			problems = append(problems, problem.Warningf(CodeUnused, value.Pointer("/variables/properties", name),
-				"variable %q is declared but never used", name))
+			problems = append(
+				problems,
+				problem.Warningf(CodeUnused, value.Pointer("/variables/properties", name),
+					"variable %q is declared but never used", name),
+			)
 		}
 	}
 	return problems
@@ -224,7 +227,7 @@ func (c *Compiled) unknown(level map[string]any) Problems {
 	declared := value.SortedKeys(c.properties)
 	for _, name := range others {
 		if len(problems) == problem.MaxProblems {
-			break // whoever has that many has seen enough, and looking for near names takes time
+			break // enough to act on; comparing names takes time
 		}
 		p := problem.Warningf(CodeUnknown, value.Pointer("", name), "the template does not declare a variable %s",
 			problem.Quote(name)).

@@ -34,8 +34,8 @@ func (r *Registry) Compile(t *Template) (*Compiled, error) {
 	if declared, _ := c.source["properties"].(map[string]any); len(declared) > schema.MaxSubschemas {
 		return nil, append(
 			problems,
-			problem.Errorf(CodeLimit, "/variables/properties", "the template declares %d variables; the limit is %d",
-				len(declared), schema.MaxSubschemas),
+			problem.Errorf(CodeLimit, "/variables/properties",
+				"the template declares %d variables; the limit is %d", len(declared), schema.MaxSubschemas),
 		)
 	}
 	problems = append(problems, c.readVariables()...)
@@ -54,7 +54,7 @@ func (r *Registry) Compile(t *Template) (*Compiled, error) {
 		problems = append(problems, p)
 	}
 	problems = append(problems, c.checkReferences()...)
-	if complete { // what can not be read may refer to anything
+	if complete { // what cannot be read may refer to anything
 		c.warnings = append(c.warnings, c.unused()...)
 	}
 	for _, key := range value.SortedKeys(t.Ignored) {
@@ -75,8 +75,11 @@ func (r *Registry) Compile(t *Template) (*Compiled, error) {
 func (c *Compiled) readVariables() Problems {
 	var problems Problems
 	if kind, ok := c.source["type"]; ok && kind != "object" {
-		problems = append(problems,
-			problem.Errorf(CodeSchema, "/variables/type", `type must be "object": the variables of a template are an object`))
+		problems = append(
+			problems,
+			problem.Errorf(CodeSchema, "/variables/type",
+				`type must be "object": the variables of a template are an object`),
+		)
 	}
 	c.properties, _ = c.source["properties"].(map[string]any) // another type is refused by the schema below
 	c.defaults = map[string]any{}

@@ -14,7 +14,7 @@ import (
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
-// Compiled is a template that is ready to render: immutable, shared by all goroutines.
+// Compiled is a template that is ready to render. It is immutable and shared by all goroutines.
 type Compiled struct {
 	engine string
 	// configuration is job_configuration without its env, which is rendered first because the rest may refer
@@ -228,7 +228,7 @@ func (c *Compiled) defaulted(l Layers) map[string]bool {
 	return defaulted
 }
 
-// VariablesSchema is the schema as it is handed out to whoever fills it in: frozen variables are marked
+// VariablesSchema is the schema for clients that fill it in: frozen variables are marked
 // readOnly with their value as const.
 func (c *Compiled) VariablesSchema() map[string]any {
 	schema := value.CopyMap(c.source)

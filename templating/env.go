@@ -89,7 +89,8 @@ func parseEnvList(list []any, pointer string) (envList, Problems) {
 		}
 		name, ok := object["name"].(string)
 		if !ok || name == "" {
-			problems = append(problems, problem.Errorf(CodeRequired, at+"/name", "an item of env needs a name"))
+			problems = append(problems,
+				problem.Errorf(CodeRequired, at+"/name", "an item of env needs a name"))
 			continue
 		}
 		entry := envEntry{name: name}
@@ -111,8 +112,9 @@ func (e *envEntry) read(object map[string]any, pointer string) *Problem {
 			e.value = object[key]
 			e.unset = e.value == nil
 			if _, ok := value.Text(e.value); !ok {
-				p := problem.Errorf(CodeType, pointer+"/value", "environment variable %s must be a string, number or boolean, not %s",
-					e.name, value.Article(value.Kind(e.value)))
+				p := problem.Errorf(CodeType, pointer+"/value",
+					"environment variable %s must be a string, number or boolean, not %s", e.name,
+					value.Article(value.Kind(e.value)))
 				return &p
 			}
 		case "valueFrom":

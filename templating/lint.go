@@ -129,7 +129,7 @@ func (l *linter) scenarios() {
 }
 
 // try renders one scenario. What is only seen because a value was invented, or is not there yet, is a
-// warning: whoever fills the variable in may well make it right.
+// warning: a real value may make it right.
 func (l *linter) try(s scenario) {
 	vars := make(map[string]any, len(l.samples)+len(s.vars))
 	maps.Copy(vars, l.samples)
@@ -153,7 +153,8 @@ func (l *linter) try(s scenario) {
 		if missing, ok := l.isTentative(p, s.vars); ok && p.Severity == SeverityError {
 			p.Severity = SeverityWarning
 			if missing != "" && p.Suggestion == "" {
-				p.Suggestion = "the value comes from variable " + problem.Quote(missing) + ", which is not set yet"
+				p.Suggestion = "the value comes from variable " + problem.Quote(
+					missing) + ", which is not set yet"
 			}
 		}
 		if !base && l.isRepeated(p) {
@@ -217,7 +218,7 @@ func sampleContext() Context {
 }
 
 // isTentative says whether a problem stands where a value is invented or missing, so that it need not be
-// there once somebody gives one, and which variable that is.
+// there with a real value, and which variable that is.
 func (l *linter) isTentative(p Problem, given map[string]any) (variable string, tentative bool) {
 	if p.Code == CodeUnknownField {
 		return "", false

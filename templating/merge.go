@@ -124,8 +124,8 @@ func (m *merging) checkFrozen(level, frozen map[string]any, by string) {
 		}
 		m.problems = append(
 			m.problems,
-			problem.Errorf(CodeFrozen, value.Pointer("", name), "%q is frozen by %s and cannot be overridden", name,
-				by),
+			problem.Errorf(CodeFrozen, value.Pointer("", name), "%q is frozen by %s and cannot be overridden",
+				name, by),
 		)
 	}
 }

@@ -70,13 +70,16 @@ func containsValue(list []any, v any) bool {
 	return false
 }
 
-// badExamples warns of examples that their own schema refuses: whoever copies one is refused.
+// badExamples warns of examples that their own schema rejects: a user who copies one gets an error.
 func (c *Compiled) badExamples() Problems {
 	var problems Problems
 	judge := func(pointer string, vars map[string]any) {
 		if found := c.checkPart(vars); len(found) > 0 && len(problems) < problem.MaxProblems {
-			problems = append(problems,
-				problem.Warningf(CodeSchema, pointer, "the schema rejects this example: %s", found[0].Message))
+			problems = append(
+				problems,
+				problem.Warningf(CodeSchema, pointer, "the schema rejects this example: %s",
+					found[0].Message),
+			)
 		}
 	}
 	for i, example := range examplesIn(c.source) {

@@ -20,7 +20,7 @@ type Template struct {
 	Engine string
 	// Variables is the JSON Schema of the job variables.
 	Variables map[string]any
-	// Frozen holds values that nobody below may override.
+	// Frozen holds values that deployments and runs cannot override.
 	Frozen map[string]any
 	// TemplateEnv lists the names of the worker's environment that placeholders may read.
 	TemplateEnv []string
@@ -54,7 +54,8 @@ func Parse(data []byte) (*Template, error) {
 	root, ok := document.(map[string]any)
 	if !ok {
 		return nil, Problems{
-			problem.Errorf(CodeType, "", "a template must be an object with variables and job_configuration, not %s",
+			problem.Errorf(CodeType, "",
+				"a template must be an object with variables and job_configuration, not %s",
 				value.Article(value.Kind(document))),
 		}
 	}
@@ -151,7 +152,13 @@ func templateEnv(v any, fail func(Problem)) []string {
 		pointer := "/template_env/" + strconv.Itoa(i)
 		name, ok := item.(string)
 		if !ok || !envName.MatchString(name) {
-			fail(problem.Errorf(CodeInvalid, pointer, "must be the name of an environment variable: letters, digits and _, not starting with a digit"))
+			fail(
+				problem.Errorf(
+					CodeInvalid,
+					pointer,
+					"must be the name of an environment variable: letters, digits and _, not starting with a digit",
+				),
+			)
 			continue
 		}
 		names = append(names, name)

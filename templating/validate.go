@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/berth-dev/berth/templating/internal/problem"
+	"github.com/berth-dev/berth/templating/internal/schema"
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -24,7 +25,7 @@ func (c *Compiled) ValidateRun(l Layers, stored map[string]any) (warnings []Prob
 	return c.validateMerged(c.merge(l, stored, true))
 }
 
-// RenderRun is ValidateRun and then Render, for whoever needs both: the levels are laid over each other once.
+// RenderRun is ValidateRun followed by Render, with the levels merged once.
 func (c *Compiled) RenderRun(ctx context.Context, in Input) (*Rendered, error) {
 	merged, problems := c.merge(in.Layers, in.Stored, true)
 	if _, err := c.validateMerged(merged, problems); err != nil {
@@ -44,8 +45,8 @@ func (c *Compiled) validateMerged(merged merged, problems Problems) (warnings []
 		if _, ok := effective[name]; !ok {
 			problems = append(
 				problems,
-				problem.Errorf(CodeRequired, value.Pointer("", name), "variable %s is required and has no value",
-					problem.Quote(name)),
+				problem.Errorf(CodeRequired, value.Pointer("", name),
+					"variable %s is required and has no value", problem.Quote(name)),
 			)
 		}
 	}
@@ -72,3 +73,11 @@ func (c *Compiled) judge(lists ...Problems) (warnings []Problem, err error) {
 	slices.SortStableFunc(problems, problem.Compare)
 	return warnings, problems.ErrorOrNil()
 }
+
+// Schema is a compiled JSON Schema (draft 2020-12 unless it names another): immutable, shared by all
+// goroutines.
+type Schema = schema.Schema
+
+// CompileSchema compiles a schema of job variables or of the parameters of a deployment. A schema that is not
+// well formed, or with a $ref to another document, gives Problems whose pointers start at the schema.
+func CompileSchema(doc any) (*Schema, error) { return schema.Compile(doc) }

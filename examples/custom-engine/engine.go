@@ -131,7 +131,7 @@ func (p part) value(v *templating.Values, b *templating.Budget) (any, bool, erro
 	return result, ok, p.placed(err)
 }
 
-// pay pays for a filter before it runs, by the size of what it works on: a running function can not be
+// pay pays for a filter before it runs, by the size of what it works on: a running function cannot be
 // interrupted.
 func pay(b *templating.Budget, v any) error {
 	size, err := b.Measure(v)

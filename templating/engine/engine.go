@@ -68,14 +68,14 @@ type Budget = value.Budget
 // LimitError says which bound a render ran into.
 type LimitError = value.LimitError
 
-// DefaultLimits returns the limits that hold where nobody set others.
+// DefaultLimits returns the limits that hold unless others are set.
 func DefaultLimits() Limits { return value.DefaultLimits() }
 
 // NewBudget starts a budget; limits that are zero are the default ones. It belongs to one goroutine.
 func NewBudget(ctx context.Context, limits Limits) *Budget { return value.NewBudget(ctx, limits) }
 
-// Charge returns the values with a budget that a render pays from, so that whoever renders can see what it
-// was charged, also when it fails.
+// Charge returns the values with a budget that a render pays from. The caller can read from it what a render
+// was charged, even one that failed.
 func (v *Values) Charge(b *Budget) *Values {
 	charged := *v
 	charged.budget = b

@@ -30,7 +30,8 @@ func CompileTree(tree any, decl Declarations, compile LeafCompiler) (Program, er
 		problems := problem.AsProblems(err)
 		if leaf == nil && len(problems) == 0 {
 			problems = problem.Problems{
-				problem.Errorf(problem.CodeSyntax, pointer, "the engine cannot compile this string and gives no reason"),
+				problem.Errorf(problem.CodeSyntax, pointer,
+					"the engine cannot compile this string and gives no reason"),
 			}
 		}
 		c.report(problems)

@@ -20,7 +20,8 @@ func (placeholderEngine) Compile(tree any, decl Declarations) (Program, error) {
 	c.leaf = func(pointer, s string) node {
 		parts := splitLeaf(pointer, s, findPlaceholders(s))
 		p.references = append(p.references, referencesOf(parts)...)
-		if warning := actionsAsText(pointer, s, parts); warning != nil && len(c.problems) < problem.MaxProblems {
+		if warning := actionsAsText(pointer, s, parts); warning != nil &&
+			len(c.problems) < problem.MaxProblems {
 			c.problems = append(c.problems, *warning)
 		}
 		return placeholderLeaf(pointer, parts)
@@ -169,8 +170,8 @@ func referenceText(reference *Reference, values *Values) (string, error) {
 	}
 	text, ok := value.Text(v)
 	if !ok {
-		p := reference.problem(problem.CodeType, "%s is %s and cannot be part of a longer string", reference.Name,
-			value.Article(value.Kind(v)))
+		p := reference.problem(problem.CodeType, "%s is %s and cannot be part of a longer string",
+			reference.Name, value.Article(value.Kind(v)))
 		p[0].Suggestion = "make the placeholder the whole value, without text around it"
 		return "", p
 	}

@@ -116,8 +116,8 @@ func (r *Reference) Resolve(v *Values) (any, bool, error) {
 	case ReferenceEnvironment:
 		text, ok := v.Env[r.root]
 		if !ok {
-			p := r.problem(problem.CodeEnvironment, "the worker does not share its environment variable %q with templates",
-				r.root)
+			p := r.problem(problem.CodeEnvironment,
+				"the worker does not share its environment variable %q with templates", r.root)
 			p[0].Suggestion = "start the worker with --template-env " + r.root
 			return nil, false, p
 		}

@@ -17,8 +17,8 @@ func StoredNames(s string) []string {
 	return names
 }
 
-// ResolveStored replaces the references to stored variables in a string. Every other placeholder stays the text
-// it is, except a reference to a block, which is an error. ok is false for "no value".
+// ResolveStored replaces the references to stored variables in a string. Every other placeholder stays the
+// text it is, except a reference to a block, which is an error. ok is false for "no value".
 func ResolveStored(pointer, s string, stored map[string]any) (v any, ok bool, problems problem.Problems) {
 	var spans []span
 	for _, span := range findPlaceholders(s) {

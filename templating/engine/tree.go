@@ -37,8 +37,10 @@ func (r *render) fail(pointer string, err error) {
 		}
 		problems = problem.Problems{problem.Errorf(code, pointer, "%v", err)}
 	}
-	if len(problems) == 0 { // an engine of somebody's own may say that something is wrong and not what
-		problems = problem.Problems{problem.Errorf(problem.CodeRender, pointer, "the engine failed without an error message")}
+	if len(problems) == 0 { // an engine may fail without a reason
+		problems = problem.Problems{
+			problem.Errorf(problem.CodeRender, pointer, "the engine failed without an error message"),
+		}
 	}
 	r.problems = append(r.problems, problems...)
 	if len(r.problems) >= problem.MaxProblems || r.problems[len(r.problems)-1].Code == problem.CodeLimit {
@@ -83,12 +85,15 @@ type compiler struct {
 
 // report notes problems, as far as anybody would read them.
 func (c *compiler) report(problems problem.Problems) {
-	c.problems = append(c.problems, problems[:min(len(problems), max(0, problem.MaxProblems-len(c.problems)))]...)
+	c.problems = append(c.problems,
+		problems[:min(len(problems), max(0, problem.MaxProblems-len(c.problems)))]...)
 }
 
 func (c *compiler) compile(v any, pointer string, depth int) node {
 	if depth > value.MaxDepth {
-		problems := problem.Problems{problem.Errorf(problem.CodeLimit, pointer, "nested deeper than %d levels", value.MaxDepth)}
+		problems := problem.Problems{
+			problem.Errorf(problem.CodeLimit, pointer, "nested deeper than %d levels", value.MaxDepth),
+		}
 		c.report(problems)
 		return brokenNode{pointer, problems}
 	}
@@ -117,8 +122,8 @@ type literalNode struct{ v any }
 
 func (l literalNode) render(*render) (any, bool) { return l.v, true }
 
-// brokenNode is a leaf that could not be compiled: whatever renders it meets the same problems, and the rest of
-// the tree is still looked at.
+// brokenNode is a leaf that could not be compiled: whatever renders it meets the same problems, and the rest
+// of the tree is still looked at.
 type brokenNode struct {
 	pointer  string
 	problems problem.Problems

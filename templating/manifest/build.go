@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/berth-dev/berth/templating"
 )
@@ -87,7 +88,7 @@ type builder struct {
 	problems      templating.Problems
 }
 
-// Build makes the finished Job of an attempt. What can not be made valid comes back as templating.Problems
+// Build makes the finished Job of an attempt. What cannot be made valid comes back as templating.Problems
 // with pointers into the template; such an attempt fails for good, trying again would change nothing.
 func Build(r *templating.Rendered, id Identity) (*Finished, error) {
 	b := build(r, id)
@@ -146,7 +147,7 @@ func (b *builder) own() {
 	b.ownPolicy()
 }
 
-// ownPolicy writes down what whoever looks after the Job has to know.
+// ownPolicy records in annotations what a worker that takes the attempt over has to know.
 func (b *builder) ownPolicy() {
 	text, err := b.finished.Policy.annotation()
 	if err != nil {
@@ -171,8 +172,11 @@ func (b *builder) ownMetadata() {
 		meta.Namespace = cmp.Or(b.namespace(), b.id.Namespace)
 	}
 	if meta.ResourceVersion != "" || meta.UID != "" || len(meta.ManagedFields) > 0 {
-		b.warn(templating.CodeImport, manifestPointer.key("metadata"),
-			"uid, resourceVersion and managedFields are set by the cluster; the values in the template are ignored")
+		b.warn(
+			templating.CodeImport,
+			manifestPointer.key("metadata"),
+			"uid, resourceVersion and managedFields are set by the cluster; the values in the template are ignored",
+		)
 	}
 	meta.UID, meta.ResourceVersion, meta.Generation, meta.ManagedFields = "", "", 0, nil
 	meta.DeletionTimestamp, meta.DeletionGracePeriodSeconds = nil, nil
@@ -190,4 +194,25 @@ func (b *builder) jobContainer() *corev1.Container {
 		return nil
 	}
 	return &containers[0]
+}
+
+// Equal reports whether two finished Jobs are the same to a cluster, and ask the same of the worker. Warnings
+// do not count.
+func (f *Finished) Equal(other *Finished) bool {
+	return f.JobContainer == other.JobContainer && f.StreamOutput == other.StreamOutput &&
+		equalPointers(f.Timeout, other.Timeout) && equalPointers(f.StartDeadline, other.StartDeadline) &&
+		equalPointers(f.InfrastructureRetries,
+			other.InfrastructureRetries) && equalPointers(f.ClusterConfig, other.ClusterConfig) &&
+		equality.Semantic.DeepEqual(f.Secret, other.Secret) &&
+		// Most differences are in the containers, and the sooner one is found the better.
+		equality.Semantic.DeepEqual(f.Job.Spec.Template.Spec.Containers,
+			other.Job.Spec.Template.Spec.Containers) &&
+		equality.Semantic.DeepEqual(f.Job, other.Job)
+}
+
+func equalPointers[T comparable](a, b *T) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return *a == *b
 }

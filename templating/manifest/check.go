@@ -49,8 +49,8 @@ func risks(job *batchv1.Job) []templating.Problem {
 		c := &pod.Containers[i]
 		at := place.key("containers").item(i)
 		if isLatest(c.Image) {
-			warn(at.key("image"), "pin a version", "image %q has no fixed version: each pod starts with the newest one",
-				c.Image)
+			warn(at.key("image"), "pin a version",
+				"image %q has no fixed version: each pod starts with the newest one", c.Image)
 		}
 		if _, ok := c.Resources.Limits[corev1.ResourceMemory]; !ok && c.Image != imageOfProcesses {
 			warn(at.key("resources").key("limits").key("memory"), "set a memory limit",

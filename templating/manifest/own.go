@@ -67,7 +67,8 @@ func (b *builder) userKeys(own, configured map[string]string, place pointer) map
 	for key := range result {
 		if strings.HasPrefix(key, Prefix) {
 			delete(result, key)
-			b.warn(templating.CodeImport, place.key(key), "%s is set by Berth; the value in the template is ignored", key)
+			b.warn(templating.CodeImport, place.key(key),
+				"%s is set by Berth; the value in the template is ignored", key)
 		}
 	}
 	return result
@@ -126,7 +127,7 @@ func (b *builder) ownSpec() {
 	spec.BackoffLimit = new(int32(0))
 	pod := &spec.Template.Spec
 	pod.RestartPolicy = cmp.Or(pod.RestartPolicy, corev1.RestartPolicyNever)
-	if pod.EnableServiceLinks == nil { // a Service named berth-… would put BERTH_… variables of its own beside ours
+	if pod.EnableServiceLinks == nil { // a Service named berth-… would add BERTH_… variables beside ours
 		pod.EnableServiceLinks = new(false)
 	}
 	if spec.CompletionMode == nil || *spec.CompletionMode != batchv1.IndexedCompletion {
@@ -199,7 +200,8 @@ func (b *builder) userEnv(env []corev1.EnvVar, place pointer) []corev1.EnvVar {
 		if !strings.HasPrefix(v.Name, EnvPrefix) {
 			return false
 		}
-		b.warn(templating.CodeImport, place.key("env"), "%s is set by Berth; the value in the template is ignored", v.Name)
+		b.warn(templating.CodeImport, place.key("env"),
+			"%s is set by Berth; the value in the template is ignored", v.Name)
 		return true
 	})
 }

@@ -12,8 +12,8 @@ import (
 )
 
 // Policy is what job_configuration says of how the pool's runs are looked after. It travels with the Job, in
-// an annotation, so that whoever takes an attempt over goes by the same. The zero value is what a template
-// gets that says nothing.
+// an annotation, so that a worker that takes an attempt over applies the same policy. The zero value is the
+// policy of a template that sets none.
 type Policy struct {
 	// FailEvicted ends a run whose pod was taken away; otherwise another attempt follows.
 	FailEvicted bool `json:"fail_evicted,omitempty"`

@@ -53,8 +53,8 @@ func warning(code, at, format string, args ...any) templating.Problem {
 	return p
 }
 
-// maxProblems bounds how many problems of one step are said: nobody reads more, and each is compared with
-// those of other steps.
+// maxProblems bounds how many problems of one step are reported. More help no reader, and each is compared
+// with those of other steps.
 const maxProblems = 100
 
 // keep adds a problem and returns it, to be added to; one too many is dropped.

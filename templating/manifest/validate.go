@@ -146,7 +146,8 @@ func (v *validator) pod(pod *corev1.PodSpec, at pointer) {
 	v.podSecurityContext(pod.SecurityContext, at.key("securityContext"))
 	v.users(pod, at)
 	if pod.HostPID && pod.ShareProcessNamespace != nil && *pod.ShareProcessNamespace {
-		v.fail(templating.CodeInvalid, at.key("shareProcessNamespace"), "cannot be true together with hostPID")
+		v.fail(templating.CodeInvalid, at.key("shareProcessNamespace"),
+			"cannot be true together with hostPID")
 	}
 	for i, secret := range pod.ImagePullSecrets {
 		v.name(at.key("imagePullSecrets").item(i).key("name"), secret.Name, validation.IsDNS1123Subdomain)

@@ -1,5 +1,5 @@
 // Package preview shows what a template does before it is saved: the very Job that a worker would make (Job),
-// and what a change of the template does to each deployment (Comparison). It is pure: whoever calls it brings
+// and what a change of the template does to each deployment (Comparison). It is pure: the caller passes
 // the deployments and the stored variables.
 //
 //	                     Job                                Comparison.Run

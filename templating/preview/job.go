@@ -18,7 +18,7 @@ type Subject struct {
 	Deployment string
 	// Input holds its values, and whatever else a render depends on.
 	Input templating.Input
-	// Identity is whose Job is shown; manifest.SampleIdentity is nobody's.
+	// Identity names the run of the Job; manifest.SampleIdentity is that of no real run.
 	Identity manifest.Identity
 }
 
@@ -33,7 +33,7 @@ func Job(
 	return finished, samples, err
 }
 
-// with gives invented values to the run's level, where the run has none of its own.
+// with gives invented values to the run's level, unless the run sets the variable.
 func (s Subject) with(samples map[string]any) Subject {
 	if len(samples) > 0 {
 		run := maps.Clone(samples)

@@ -6,7 +6,7 @@
 //
 //	source ── text/template/parse ──▶ parse tree ── compile.go ──▶ statements, expressions ── machine ──▶ text or value
 //
-// Differences from text/template: there are no methods and no struct fields, only keys of objects; integers and
-// floats compare; objects and lists cannot be printed (toYaml and toJson convert them); Absent is "no value"
-// and prints as nothing; the functions are those of package function.
+// Differences from text/template: there are no methods and no struct fields, only keys of objects; integers
+// and floats compare; objects and lists cannot be printed (toYaml and toJson convert them); Absent is "no
+// value" and prints as nothing; the functions are those of package function.
 package action

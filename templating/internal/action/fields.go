@@ -2,8 +2,8 @@ package action
 
 import "text/template/parse"
 
-// fieldFinder finds the fields of the root that a source refers to: `.x` where dot is the root, `$.x`, and the
-// same inside templates that are invoked with the root.
+// fieldFinder finds the fields of the root that a source refers to: `.x` where dot is the root, `$.x`, and
+// the same inside templates that are invoked with the root.
 type fieldFinder struct {
 	trees  map[string]*parse.Tree
 	done   map[string]bool

@@ -66,8 +66,8 @@ func (t *Template) Text(env *Env) (text string, err error) {
 	return m.out.String(), nil
 }
 
-// Value executes a template that IsValue, and returns what its one action evaluates to; value.Absent is no value.
-// The value may share parts with what is in env.
+// Value executes a template that IsValue, and returns what its one action evaluates to; value.Absent is no
+// value. The value may share parts with what is in env.
 func (t *Template) Value(env *Env) (v any, err error) {
 	m, err := t.start(env)
 	if err != nil {

@@ -64,7 +64,7 @@ func Scan(s string, find func(s string, start int) (Span, bool)) *Leaf {
 		if span, ok := find(s, start); ok && !isAction(span.Name, declared) {
 			lines := strings.Repeat(
 				"\n", strings.Count(s[start:span.End], "\n"),
-			) // the parser counts them, and so does whoever reads its errors
+			) // keep the line numbers of the parser's errors
 			out.WriteString(
 				"{{" + placeholderCall + " " + strconv.Itoa(len(leaf.Placeholders)) + lines + "}}")
 			leaf.Placeholders = append(leaf.Placeholders, span)

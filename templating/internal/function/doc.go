@@ -1,15 +1,15 @@
-// Package function holds the functions of the template language: sprig without what reaches outside the render
-// or differs between two calls, and the few that manifests need.
+// Package function holds the functions of the template language: sprig without what reaches outside the
+// render or differs between two calls, and the few that manifests need.
 //
 // A function is a row of one table: its usage, its documentation and its Go code, which gets a Call. No
-// function reads a clock, a file, the network or the environment, and none changes its arguments, except those
-// that are documented to (object_change.go).
+// function reads a clock, a file, the network or the environment, and none changes its arguments, except
+// those that are documented to (object_change.go).
 //
 // # Paying
 //
 // A running function cannot be interrupted, so it pays before it works. Call has a method for each kind of
-// argument; reading an argument charges the budget for looking at it. A function that builds something charges
-// the bytes with alloc before it builds them.
+// argument; reading an argument charges the budget for looking at it. A function that builds something
+// charges the bytes with alloc before it builds them.
 //
 // # Adding a function
 //

@@ -16,7 +16,8 @@ func hashFunctions() []Function {
 	return group("encoding", []Function{
 		{Usage: "sha1sum STRING", Min: 1, Max: 1, Sprig: true,
 			Doc: "SHA-1, hexadecimal",
-			run: hashing(func(s string) string { h := sha1.Sum([]byte(s)); return hex.EncodeToString(h[:]) })},
+			run: hashing(
+				func(s string) string { h := sha1.Sum([]byte(s)); return hex.EncodeToString(h[:]) })},
 		{Usage: "sha256sum STRING", Min: 1, Max: 1, Sprig: true,
 			Doc: "SHA-256, hexadecimal",
 			run: hashing(

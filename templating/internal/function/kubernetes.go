@@ -10,8 +10,12 @@ func kubernetesFunctions() []Function {
 		{Usage: "slug STRING", Min: 1, Max: 1,
 			Doc: "a DNS label of at most 63 characters",
 			run: onText(func(s string) string { return value.Slug(s, 63) })},
-		{Usage: "uuidv4", Sprig: true, run: func(c *Call) (any, error) { return c.Render.NewUUID(), c.alloc(64) },
-			Doc: "an id derived from run, attempt and place: the same every time it is rendered"},
+		{
+			Usage: "uuidv4",
+			Sprig: true,
+			run:   func(c *Call) (any, error) { return c.Render.NewUUID(), c.alloc(64) },
+			Doc:   "an id derived from run, attempt and place: the same every time it is rendered",
+		},
 		{Usage: "include NAME DATA", Min: 1, Max: 2, run: runInclude,
 			Doc: "what a defined template writes (text manifests)"},
 	})

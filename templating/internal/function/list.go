@@ -184,7 +184,7 @@ func runChunk(c *Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	result, err := c.newList(2 * (len(list) + 1)) // every chunk is a list of its own
+	result, err := c.newList(2 * (len(list) + 1)) // each chunk is a new list
 	if err != nil {
 		return nil, err
 	}

@@ -171,6 +171,7 @@ func (q quantity) compare(operator string, other quantity) (any, error) {
 	case ">":
 		return n > 0, nil
 	default:
-		return nil, fmt.Errorf("unknown operator %.10q; the operators are + - * / min max < <= == >= >", operator)
+		return nil, fmt.Errorf("unknown operator %.10q; the operators are + - * / min max < <= == >= >",
+			operator)
 	}
 }

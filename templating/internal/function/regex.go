@@ -6,8 +6,8 @@ import (
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
-// regexFunctions match RE2 patterns, which take time linear in the text. A pattern is bounded, and paid for by
-// its size.
+// regexFunctions match RE2 patterns, which take time linear in the text. A pattern is bounded, and paid for
+// by its size.
 func regexFunctions() []Function {
 	return sprigGroup("regex", []Function{
 		{Usage: "regexMatch PATTERN STRING", Min: 2, Max: 2, run: runRegexMatch,

@@ -1,5 +1,5 @@
-// Package problem is how the template language reports errors and warnings: a code that scripts can branch on, the
-// JSON pointer of the place, line and column inside a string, a message and a suggestion.
+// Package problem is how the template language reports errors and warnings: a code that scripts can branch
+// on, the JSON pointer of the place, line and column inside a string, a message and a suggestion.
 package problem
 
 import (
@@ -34,7 +34,7 @@ const (
 	CodeSchema       = "schema"           // the variables are not a well-formed schema
 	CodeRef          = "schema_ref"       // a $ref that leaves the document
 	CodeDefault      = "default"          // a default that its own schema refuses
-	CodeReserved     = "reserved_name"    // a variable name that can not be used
+	CodeReserved     = "reserved_name"    // a variable name that cannot be used
 	CodeUndeclared   = "undeclared"       // a reference to something that is not declared
 	CodeUnused       = "unused"           // a variable that nothing refers to
 	CodeFunction     = "function"         // a function that is not allowed or does not exist

@@ -12,7 +12,7 @@ import (
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
-// The schema library can not be interrupted, so what it is given is bounded before: how many subschemas there
+// The schema library cannot be interrupted, so what it is given is bounded before: how many subschemas there
 // are, where a $ref may lead, how large a pattern is, and how much work it is to apply all of it to one
 // value.
 const (
@@ -93,7 +93,8 @@ func (b *schemaBound) readPatterns(schema map[string]any, pointer string) proble
 	read := func(pattern, at string) {
 		cost, err := value.MeasureRegexp(pattern)
 		if err != nil {
-			problems = append(problems, problem.Errorf(problem.CodeSchema, at, "invalid JSON Schema: %v", err))
+			problems = append(problems,
+				problem.Errorf(problem.CodeSchema, at, "invalid JSON Schema: %v", err))
 			return
 		}
 		b.patterns[pattern] = cost.Size

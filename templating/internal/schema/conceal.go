@@ -22,7 +22,10 @@ func (c concealed) LocalizedString(*message.Printer) string { return c.text }
 func conceal(err *jsonschema.ValidationError, hidden map[string]bool) {
 	if len(err.InstanceLocation) > 0 && hidden[err.InstanceLocation[0]] {
 		if text, tells := withoutValue(err.ErrorKind); tells {
-			err.ErrorKind = concealed{err.ErrorKind, text + "; the value of the stored variable does not comply"}
+			err.ErrorKind = concealed{
+				err.ErrorKind,
+				text + "; the value of the stored variable does not comply",
+			}
 		}
 	}
 	for _, cause := range err.Causes {
@@ -58,7 +61,8 @@ func withoutValue(k jsonschema.ErrorKind) (string, bool) {
 	}
 }
 
-// Concealing returns the schema with messages that tell nothing of the values of the members that hidden names.
+// Concealing returns the schema with messages that tell nothing of the values of the members that hidden
+// names.
 func (s *Schema) Concealing(hidden map[string]bool) *Schema {
 	return &Schema{compiled: s.compiled, bound: s.bound, hidden: hidden}
 }

@@ -1,8 +1,8 @@
 // Package schema validates values against JSON Schema, for job variables and for parameters.
 //
 // The schema library reads no file and no URL, and because it cannot be interrupted, bound.go limits the work
-// before it starts: the number of subschemas, the size of patterns, and how often subschemas are applied to one
-// value. explain.go words its errors; conceal.go keeps the values of stored variables out of them.
+// before it starts: the number of subschemas, the size of patterns, and how often subschemas are applied to
+// one value. explain.go words its errors; conceal.go keeps the values of stored variables out of them.
 package schema
 
 import (
@@ -73,7 +73,8 @@ func schemaProblems(err error) problem.Problems {
 	var load *jsonschema.LoadURLError
 	if errors.As(err, &load) {
 		return problem.Problems{
-			problem.Errorf(problem.CodeRef, "", "%q refers to another document; only references within this schema work", load.URL),
+			problem.Errorf(problem.CodeRef, "",
+				"%q refers to another document; only references within this schema work", load.URL),
 		}
 	}
 	text := strings.ReplaceAll(err.Error(), schemaURL, "")
@@ -92,8 +93,8 @@ func (s *Schema) Validate(v any) error {
 func (s *Schema) Check(v any, code string) problem.Problems {
 	if !s.bound.allows(v) {
 		return problem.Problems{
-			problem.Errorf(problem.CodeLimit, "", "validating the value against its schema takes more than %d steps",
-				maxApplications),
+			problem.Errorf(problem.CodeLimit, "",
+				"validating the value against its schema takes more than %d steps", maxApplications),
 		}
 	}
 	err := s.compiled.Validate(v)

@@ -17,7 +17,7 @@ type Limits struct {
 	Calls int `json:"calls"`
 }
 
-// DefaultLimits returns the limits that hold where nobody set others.
+// DefaultLimits returns the limits that hold unless others are set.
 func DefaultLimits() Limits {
 	return Limits{Fuel: 500_000, Alloc: 16 << 20, Output: 1 << 20, Calls: 100}
 }

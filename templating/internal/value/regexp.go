@@ -35,8 +35,8 @@ func MeasureRegexp(pattern string) (RegexpCost, error) {
 	}
 	size := regexpSize(parsed)
 	if size > maxRegexpSize {
-		return RegexpCost{}, fmt.Errorf("the regular expression %.80q is too complex: it has more than %d steps", pattern,
-			maxRegexpSize)
+		return RegexpCost{}, fmt.Errorf(
+			"the regular expression %.80q is too complex: it has more than %d steps", pattern, maxRegexpSize)
 	}
 	return RegexpCost{Size: size, Beyond: regexpBeyond(parsed)}, nil
 }
@@ -68,7 +68,7 @@ func regexpSize(re *syntax.Regexp) int {
 const unbounded = -1
 
 // regexpBeyond is how far a search may run on although it has a match already. An alternative that is
-// preferred is followed to its end first, `.*b|a` to the end of the text for every a. Only what can not fail
+// preferred is followed to its end first, `.*b|a` to the end of the text for every a. Only what cannot fail
 // any more stops where its match does: a repeated character at the very end.
 func regexpBeyond(re *syntax.Regexp) int {
 	if n := regexpLength(re); n != unbounded {

@@ -9,10 +9,11 @@ package value
 import (
 	"math"
 	"strconv"
+	"strings"
 )
 
 // MaxDepth bounds how deep objects and lists may be nested. Walks are recursive, and a Go stack that
-// overflows can not be recovered, so nothing deeper is ever let in.
+// overflows cannot be recovered, so nothing deeper is ever let in.
 const MaxDepth = 100
 
 // Copy returns a deep copy. The value must be a tree no deeper than MaxDepth, as all decoded values are.
@@ -86,8 +87,8 @@ func equalMaps(a, b map[string]any) bool {
 	return true
 }
 
-// Absent is "no value": what a missing key yields inside an action, and what the function absent returns. It is
-// never part of another value.
+// Absent is "no value": what a missing key yields inside an action, and what the function absent returns. It
+// is never part of another value.
 type Absent struct{}
 
 // Truth is the condition of if, and, or and not: everything empty is false.
@@ -186,4 +187,25 @@ func AppendFloat(dst []byte, f float64) []byte {
 		}
 	}
 	return append(dst, '.', '0')
+}
+
+// Slug makes a lower-case DNS label of at most limit characters out of any text; it is empty when nothing of
+// the text can be used.
+func Slug(s string, limit int) string {
+	var b strings.Builder
+	dash := false
+	for _, r := range strings.ToLower(s) {
+		if b.Len() >= limit {
+			break
+		}
+		switch {
+		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
+			b.WriteRune(r)
+			dash = false
+		case b.Len() > 0 && !dash:
+			b.WriteByte('-')
+			dash = true
+		}
+	}
+	return strings.TrimRight(b.String(), "-")
 }

@@ -286,7 +286,7 @@ func yamlNode(v any) (*yaml.Node, error) {
 	}
 }
 
-// indentedText matches texts of several lines that the library would write as a block which it can not read:
+// indentedText matches texts of several lines that the library would write as a block which it cannot read:
 // white space comes first.
 var indentedText = regexp.MustCompile(`(?s)^[ \t\n]*[ \t].*\n|^\n`)
 

@@ -62,7 +62,7 @@ func Rules() []Rule {
 		{"two containers of one name", "", strings.Replace(init("env: []"), "name: first", "name: main", 1), "containers/0/name", `two containers are named "main"`},
 		{"two ports of one name", "", c("ports: [{containerPort: 1, name: a}, {containerPort: 2, name: a}]"), "containers/0/ports/1/name", `two ports are named "a"`},
 		{"a host port beside the host's network", "", "hostNetwork: true, " + c("ports: [{containerPort: 80, hostPort: 81}]"), "containers/0/ports/0/hostPort", "must be the containerPort 80"},
-		{"a user that can not be", "", c("securityContext: {runAsNonRoot: true, runAsUser: 0}"), "containers/0/securityContext/runAsUser", "must not be 0 (root) because runAsNonRoot is true"},
+		{"a user that cannot be", "", c("securityContext: {runAsNonRoot: true, runAsUser: 0}"), "containers/0/securityContext/runAsUser", "must not be 0 (root) because runAsNonRoot is true"},
 		{"the same of the pod", "", "securityContext: {runAsNonRoot: true, runAsUser: 0}, " + oneContainer, "containers/0/securityContext/runAsUser", `container "main" would never start`},
 		{"a negative group", "", "securityContext: {fsGroup: -1}, " + oneContainer, "securityContext/fsGroup", "must be at least 0, not -1"},
 		{"privileged without escalation", "", c("securityContext: {privileged: true, allowPrivilegeEscalation: false}"), "containers/0/securityContext/allowPrivilegeEscalation", "cannot be false in a privileged container"},

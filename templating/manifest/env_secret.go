@@ -73,9 +73,12 @@ func (b *builder) sealContainer(sealed *Sealed, env []corev1.EnvVar, open bool, 
 		})
 		if !closed {
 			known[v.Name] = nil
-			b.warn(templating.CodeRisk, place.key("env").item(i),
+			b.warn(
+				templating.CodeRisk,
+				place.key("env").item(i),
 				"the value of %s depends on a variable that only the cluster knows, so it stays in the manifest",
-				strconv.Quote(v.Name))
+				strconv.Quote(v.Name),
+			)
 			continue
 		}
 		known[v.Name] = &value

@@ -97,7 +97,7 @@ func breaks(schema *openapi3.Schema, value any, path []any) []broken {
 	}
 	var all []broken
 	add := func(how string, value any) { all = append(all, broken{how: how, path: path, value: value}) }
-	if !schema.Nullable {
+	if !acceptsNull(schema) {
 		add("null", nil)
 	}
 	switch {
@@ -125,6 +125,12 @@ func breaks(schema *openapi3.Schema, value any, path []any) []broken {
 		}
 	}
 	return all
+}
+
+func acceptsNull(schema *openapi3.Schema) bool {
+	return schema.Nullable || slices.ContainsFunc(schema.AnyOf, func(alternative *openapi3.SchemaRef) bool {
+		return acceptsNull(alternative.Value)
+	})
 }
 
 func wrongStrings(schema *openapi3.Schema) []string {

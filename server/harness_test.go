@@ -143,8 +143,16 @@ func (r *running) conforms(request *http.Request, response *http.Response, body 
 		r.t.Fatal(err)
 	}
 	route, parameters, err := router.FindRoute(request)
-	if err != nil || !strings.Contains(response.Header.Get("Content-Type"), "json") {
-		return // not of the API, or a text
+	if err != nil {
+		return // not an operation of the API
+	}
+	clientError := response.StatusCode >= 400 && response.StatusCode < 500
+	if clientError && route.Operation.Responses.Status(response.StatusCode) == nil {
+		r.t.Errorf("%s %s: openapi.yaml does not declare status %d for %s",
+			request.Method, request.URL.Path, response.StatusCode, route.Operation.OperationID)
+	}
+	if !strings.Contains(response.Header.Get("Content-Type"), "json") {
+		return // text
 	}
 	err = openapi3filter.ValidateResponse(request.Context(), &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: request, PathParams: parameters, Route: route},

@@ -12,7 +12,7 @@ import (
 func (w aWorker) runOutOfMemory(claim api.Claim) {
 	w.t.Helper()
 	w.see(claim, api.ReportKindEnded, func(r *api.Report) {
-		category, code := api.CategoryOom, int32(137)
+		category, code := api.CategoryOOM, int32(137)
 		r.Category, r.ExitCode = &category, &code
 	})
 }

@@ -34,15 +34,16 @@ func (s *server) routes(
 	front := s.newFront(keys)
 	// Paths are not cleaned: the redirect to a cleaned path would turn a POST into a GET.
 	router := mux.NewRouter().SkipClean(true)
+	generated := mux.NewRouter()
 	checks := []apiserver.StrictMiddlewareFunc{guard.Middleware}
 	apiserver.HandlerWithOptions(
 		apiserver.NewStrictHandlerWithOptions(operations, checks, apiserver.StrictHTTPServerOptions{
 			RequestErrorHandlerFunc:  front.refuseBody,
 			ResponseErrorHandlerFunc: front.fail,
 		}),
-		apiserver.GorillaServerOptions{BaseRouter: router, ErrorHandlerFunc: front.refuseParameter},
+		apiserver.GorillaServerOptions{BaseRouter: generated, ErrorHandlerFunc: front.refuseParameter},
 	)
-	if err := front.wrapOperations(router); err != nil {
+	if err := front.addOperations(router, generated); err != nil {
 		return nil, err
 	}
 	if s.MetricsListen == "" {
@@ -107,20 +108,25 @@ func (f *front) guarded(next http.Handler) http.Handler {
 	})
 }
 
-// wrapOperations puts the checks before every operation when the server starts. Middleware of the router
-// would be built again for each request.
-func (f *front) wrapOperations(router *mux.Router) error {
+// addOperations adds the generated routes to the router, each behind the checks that all operations share.
+// The checks are attached once per route: mux rebuilds a router's own middleware for every request.
+func (f *front) addOperations(router, generated *mux.Router) error {
 	spec, err := apispec.GetSpec()
 	if err != nil {
 		return fmt.Errorf("read the API specification: %w", err)
 	}
 	operations := request.Operations(spec)
-	return router.Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
-		path, err := route.GetPathTemplate()
+	type route struct {
+		path, method string
+		handler      http.Handler
+	}
+	var routes []route
+	err = generated.Walk(func(r *mux.Route, _ *mux.Router, _ []*mux.Route) error {
+		path, err := r.GetPathTemplate()
 		if err != nil {
 			return err
 		}
-		methods, err := route.GetMethods()
+		methods, err := r.GetMethods()
 		if err != nil {
 			return err
 		}
@@ -128,9 +134,20 @@ func (f *front) wrapOperations(router *mux.Router) error {
 		if !ok {
 			return fmt.Errorf("route %s %s is not in the API specification", methods[0], path)
 		}
-		route.Handler(f.operation(operation, path, route.GetHandler()))
+		routes = append(routes, route{path, methods[0], f.operation(operation, path, r.GetHandler())})
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+
+	// mux takes the first route that matches, so /runs/count must come before /runs/{run}. A brace sorts
+	// after all characters of the literal segments.
+	slices.SortStableFunc(routes, func(a, b route) int { return strings.Compare(a.path, b.path) })
+	for _, r := range routes {
+		router.Handle(r.path, r.handler).Methods(r.method)
+	}
+	return nil
 }
 
 // operation lets the requests through that admit accepts.

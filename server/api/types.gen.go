@@ -135,7 +135,7 @@ const (
 	CategoryImagePull     Category = "image_pull"
 	CategoryInvalid       Category = "invalid"
 	CategoryNodeLost      Category = "node_lost"
-	CategoryOom           Category = "oom"
+	CategoryOOM           Category = "oom"
 	CategoryPreempted     Category = "preempted"
 	CategoryQuota         Category = "quota"
 	CategoryTemplate      Category = "template"
@@ -164,7 +164,7 @@ func (e Category) Valid() bool {
 		return true
 	case CategoryNodeLost:
 		return true
-	case CategoryOom:
+	case CategoryOOM:
 		return true
 	case CategoryPreempted:
 		return true
@@ -496,7 +496,7 @@ type APIKeyCreate struct {
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 	Name      Name       `json:"name"`
 
-	// Pools Only these pools; all without it
+	// Pools Pools to which the key is limited; default all
 	Pools *[]string `json:"pools,omitempty"`
 	Role  Role      `json:"role"`
 }
@@ -506,7 +506,7 @@ type APIKeyCreated struct {
 	// APIKey Example: {"created_at":"2026-01-01T05:00:00Z","created_by":"ada","expires_at":"2027-01-01T00:00:00Z","id":"1f2e3d4c","name":"deploy-bot","pools":["analytics"],"role":"editor"}
 	APIKey APIKey `json:"api_key"`
 
-	// Secret The key itself; shown once
+	// Secret The API key; shown once
 	//
 	// Example: berth_1f2e3d4c_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
 	Secret string `json:"secret"`
@@ -522,17 +522,17 @@ type ApplyRequest struct {
 	Deployments *[]DeploymentSpec `json:"deployments,omitempty"`
 	DryRun      *bool             `json:"dry_run,omitempty"`
 
-	// Force Prune also deployments and pools with runs that are not finished; they are cancelled
+	// Force Also prune deployments and pools with unfinished runs, which are cancelled
 	Force *bool `json:"force,omitempty"`
 
-	// Plan The `plan` of a dry run with the same description: what differs from it is refused with `plan-changed`
+	// Plan The `plan` of a dry run of the same request; any other change is rejected with `plan-changed`
 	Plan  *string     `json:"plan,omitempty"`
 	Pools *[]PoolSpec `json:"pools,omitempty"`
 
-	// Project What all of this belongs to from now on
+	// Project Project to which the resources belong after the apply
 	Project *Name `json:"project,omitempty"`
 
-	// Prune Delete what belongs to the project and is not described, and queues that the pools described with `queues` have besides
+	// Prune Delete resources of the project that the request does not declare, and undeclared queues of pools that declare `queues`
 	Prune     *bool           `json:"prune,omitempty"`
 	Variables *[]VariableSpec `json:"variables,omitempty"`
 }
@@ -542,7 +542,7 @@ type ApplyResult struct {
 	Changes []Change `json:"changes"`
 	DryRun  bool     `json:"dry_run"`
 
-	// Plan Stands for exactly these changes, values included
+	// Plan Identifies these changes including their values
 	Plan     string    `json:"plan"`
 	Warnings []Finding `json:"warnings"`
 }
@@ -553,7 +553,7 @@ type Attempt struct {
 	ClaimedAt time.Time `json:"claimed_at"`
 	ClusterID string    `json:"cluster_id"`
 
-	// Diagnosis Why it waits, or what is wrong while it runs
+	// Diagnosis Why the attempt waits, or a problem while it runs
 	Diagnosis       *string            `json:"diagnosis,omitempty"`
 	EndedAt         *time.Time         `json:"ended_at,omitempty"`
 	ExitCode        *int32             `json:"exit_code,omitempty"`
@@ -589,7 +589,7 @@ type AttemptLookup struct {
 
 // AttemptLookupResult Example: {"jobs":[{"attempt_id":"0197a1de-7f10-7a02-8b1e-91c4a7d3e001","status":"active"}]}
 type AttemptLookupResult struct {
-	// Jobs One per job asked for, in order
+	// Jobs One status per job in the request, in the same order
 	Jobs []AttemptStatus `json:"jobs"`
 }
 
@@ -607,25 +607,25 @@ type AttemptRef struct {
 type AttemptStatus struct {
 	AttemptID *openapi_types.UUID `json:"attempt_id,omitempty"`
 
-	// Status `unknown`: not of this installation or deleted; `active`; `ended`: recorded, its finalizer may go; `duplicate`: the ledger holds another UID
+	// Status `unknown`: not of this installation, or deleted. `active`: not finished. `ended`: outcome recorded, the Job can be finalized. `duplicate`: another Job UID is recorded for the attempt
 	Status AttemptStatusStatus `json:"status"`
 }
 
-// AttemptStatusStatus `unknown`: not of this installation or deleted; `active`; `ended`: recorded, its finalizer may go; `duplicate`: the ledger holds another UID
+// AttemptStatusStatus `unknown`: not of this installation, or deleted. `active`: not finished. `ended`: outcome recorded, the Job can be finalized. `duplicate`: another Job UID is recorded for the attempt
 type AttemptStatusStatus string
 
-// AuditAction `refuse`: a known key asked for a change that it may not make
+// AuditAction `refuse`: the role or pools of an API key do not permit the requested change
 type AuditAction string
 
 // AuditChange defines model for AuditChange.
 type AuditChange struct {
-	// After Any JSON value
+	// After Any JSON value, including null
 	After JSONValue `json:"after,omitempty"`
 
-	// Before Any JSON value
+	// Before Any JSON value, including null
 	Before JSONValue `json:"before,omitempty"`
 
-	// Digest `before` and `after` are digests, equal for equal values, and not values
+	// Digest `before` and `after` are digests; equal values have equal digests
 	Digest *bool `json:"digest,omitempty"`
 
 	// Field Example: concurrency_limit
@@ -634,33 +634,33 @@ type AuditChange struct {
 
 // AuditEntry Example: {"action":"update","actor":"alice","address":"192.0.2.7","at":"2026-01-01T05:00:00Z","changes":[{"after":4,"before":2,"field":"concurrency_limit"},{"after":"9be3d04c6a58f21e07c1aa925d34e6b8","before":"4f1c0a7be21d93c5a80e6b7719d2f3aa","digest":true,"field":"job_variables.token"}],"id":"0199a000-0000-7000-8000-0000000000a1","key_id":"0badcafe","kind":"deployment","name":"etl","pool":"kubernetes"}
 type AuditEntry struct {
-	// Action `refuse`: a known key asked for a change that it may not make
+	// Action `refuse`: the role or pools of an API key do not permit the requested change
 	Action AuditAction `json:"action"`
 
-	// Actor The name of the key that was used
+	// Actor Name of the API key
 	//
 	// Example: alice
 	Actor string `json:"actor"`
 
-	// Address Of the peer that the server saw
+	// Address Network address of the client
 	Address *string            `json:"address,omitempty"`
 	At      time.Time          `json:"at"`
 	Changes []AuditChange      `json:"changes"`
 	Detail  *string            `json:"detail,omitempty"`
 	ID      openapi_types.UUID `json:"id"`
 
-	// KeyID The public part of that key
+	// KeyID Public part of the API key
 	KeyID *string `json:"key_id,omitempty"`
 
-	// Kind What was changed: a `template` has its pool's name, a `schedule` is DEPLOYMENT/NAME, an `operation` is one that was refused
+	// Kind Kind of the changed resource. A `template` has the name of its pool, a `schedule` has DEPLOYMENT/NAME, and an `operation` is a refused request
 	Kind AuditKind `json:"kind"`
 	Name string    `json:"name"`
 
-	// Pool The work pool that it belongs to
+	// Pool Work pool of the resource
 	Pool *string `json:"pool,omitempty"`
 }
 
-// AuditKind What was changed: a `template` has its pool's name, a `schedule` is DEPLOYMENT/NAME, an `operation` is one that was refused
+// AuditKind Kind of the changed resource. A `template` has the name of its pool, a `schedule` has DEPLOYMENT/NAME, and an `operation` is a refused request
 type AuditKind string
 
 // AuditList defines model for AuditList.
@@ -676,17 +676,17 @@ type Category string
 type Change struct {
 	Action ChangeAction `json:"action"`
 
-	// Diff How it differs; values of stored variables are not told
+	// Diff Differences; values of stored variables are not shown
 	Diff *[]DocumentChange `json:"diff,omitempty"`
 
-	// Fields What differs
+	// Fields Fields that differ
 	Fields *[]string  `json:"fields,omitempty"`
 	Kind   ChangeKind `json:"kind"`
 
-	// Name Of a queue: pool/queue
+	// Name Name; pool/queue for a queue
 	Name string `json:"name"`
 
-	// Text The same as a unified diff of YAML
+	// Text Differences as a unified diff of YAML
 	Text *string `json:"text,omitempty"`
 }
 
@@ -706,11 +706,10 @@ type Claim struct {
 	DeploymentVersion string             `json:"deployment_version"`
 	Epoch             int64              `json:"epoch"`
 
-	// JobKey Where the claim asked for it; an API key that reads this run, sets its result and progress, and does nothing else,
-	// until the attempt ends. It is told this once; the attempt's next claim has another one, and this one stays good.
+	// JobKey API key for the workload, if the claim requested one. It reads this run and sets its result and progress until the attempt ends. The response is the only place that contains it; another claim of the attempt returns a new key, and the earlier key remains valid.
 	JobKey *string `json:"job_key,omitempty"`
 
-	// JobUID Set when the Job was reported already
+	// JobUID UID of the Job if it was reported before
 	JobUID       *string    `json:"job_uid,omitempty"`
 	LeaseSeconds int32      `json:"lease_seconds"`
 	Manifest     JSONObject `json:"manifest,omitempty"`
@@ -718,7 +717,7 @@ type Claim struct {
 	Pool         string     `json:"pool"`
 	Queue        string     `json:"queue"`
 
-	// RenderInput Fixed by the first claim of the attempt
+	// RenderInput Input of the renderer, fixed by the first claim of the attempt
 	RenderInput   RenderInput        `json:"render_input"`
 	RunID         openapi_types.UUID `json:"run_id"`
 	RunName       string             `json:"run_name"`
@@ -726,12 +725,12 @@ type Claim struct {
 	StartDeadline *time.Time         `json:"start_deadline,omitempty"`
 	Tags          []string           `json:"tags"`
 
-	// Takeover Another worker held this attempt before
+	// Takeover Whether another worker held the attempt before
 	Takeover          bool               `json:"takeover"`
 	TemplateVersion   int32              `json:"template_version"`
 	TemplateVersionID openapi_types.UUID `json:"template_version_id"`
 
-	// TimeoutSeconds What is left of the run's timeout
+	// TimeoutSeconds Remaining time of the run's timeout
 	TimeoutSeconds *int64 `json:"timeout_seconds,omitempty"`
 }
 
@@ -739,10 +738,10 @@ type Claim struct {
 type ClaimRequest struct {
 	ClusterID string `json:"cluster_id"`
 
-	// Held What it holds; cancels are answered for these
+	// Held Leases that the worker holds; the response lists cancellations of these
 	Held *[]AttemptLease `json:"held,omitempty"`
 
-	// JobKeys Whether to make a key for each attempt that its workload may use
+	// JobKeys Whether to create an API key for the workload of each attempt
 	JobKeys     *bool              `json:"job_keys,omitempty"`
 	Max         int32              `json:"max"`
 	Pool        string             `json:"pool"`
@@ -753,7 +752,7 @@ type ClaimRequest struct {
 
 // ClaimResponse Example: {"cancels":[],"claims":[]}
 type ClaimResponse struct {
-	// Cancels Attempts that this worker holds and shall end
+	// Cancels Attempts of this worker that it must cancel
 	Cancels []openapi_types.UUID `json:"cancels"`
 	Claims  []Claim              `json:"claims"`
 }
@@ -764,7 +763,7 @@ type Deployment struct {
 	CreatedAt        time.Time `json:"created_at"`
 	Description      string    `json:"description"`
 
-	// Frozen What nobody below the deployment may override, by name; the values are those of the deployment
+	// Frozen Names of values of the deployment that runs cannot override
 	Frozen          *FrozenNames       `json:"frozen,omitempty"`
 	ID              openapi_types.UUID `json:"id"`
 	JobVariables    JSONObject         `json:"job_variables"`
@@ -774,12 +773,12 @@ type Deployment struct {
 	Paused          bool               `json:"paused"`
 	Pool            string             `json:"pool"`
 
-	// Project What it belongs to, as the file said that deployed it
+	// Project Project of the deployment file that last applied it
 	Project *string     `json:"project,omitempty"`
 	Queue   string      `json:"queue"`
 	Retries RetryPolicy `json:"retries"`
 
-	// Schedules Only of a single deployment
+	// Schedules Only in the response to getDeployment
 	Schedules            *[]Schedule `json:"schedules,omitempty"`
 	StartDeadlineSeconds *int64      `json:"start_deadline_seconds,omitempty"`
 	Tags                 []string    `json:"tags"`
@@ -792,14 +791,14 @@ type Deployment struct {
 type DeploymentImpact struct {
 	BrokenBefore bool `json:"broken_before"`
 
-	// Changes What differs in the Job
+	// Changes Differences in the Job
 	Changes    []DocumentChange `json:"changes"`
 	Deployment string           `json:"deployment"`
 
-	// Errors Why no Job can be made
+	// Errors Errors that prevent the Job
 	Errors []Finding `json:"errors"`
 
-	// Invented Required variables that runs will give; shown with an invented value
+	// Invented Required variables that only runs set; the Job shows placeholder values
 	Invented []string `json:"invented"`
 
 	// Text Unified diff of the Jobs as YAML
@@ -821,7 +820,7 @@ type DeploymentSpec struct {
 	ConcurrencyLimit *int32  `json:"concurrency_limit,omitempty"`
 	Description      *string `json:"description,omitempty"`
 
-	// Frozen What nobody below the deployment may override, by name; the values are those of the deployment
+	// Frozen Names of values of the deployment that runs cannot override
 	Frozen          *FrozenNames `json:"frozen,omitempty"`
 	JobVariables    JSONObject   `json:"job_variables,omitempty"`
 	Name            Name         `json:"name"`
@@ -829,11 +828,11 @@ type DeploymentSpec struct {
 	Parameters      JSONObject   `json:"parameters,omitempty"`
 	Pool            string       `json:"pool"`
 
-	// Queue default where it is not given
+	// Queue Queue; default `default`
 	Queue   *string      `json:"queue,omitempty"`
 	Retries *RetryPolicy `json:"retries,omitempty"`
 
-	// Schedules All of them; one that is not described any more is deleted
+	// Schedules Complete list; other schedules of the deployment are deleted
 	Schedules            *[]ScheduleSpec `json:"schedules,omitempty"`
 	StartDeadlineSeconds *int64          `json:"start_deadline_seconds,omitempty"`
 	Tags                 *[]string       `json:"tags,omitempty"`
@@ -846,43 +845,43 @@ type DeploymentUpdate struct {
 	Paused *bool `json:"paused,omitempty"`
 }
 
-// DocumentChange One difference between two documents
+// DocumentChange Difference between two documents
 type DocumentChange struct {
-	// After Any JSON value
+	// After Any JSON value, including null
 	After JSONValue `json:"after,omitempty"`
 
-	// Before Any JSON value
+	// Before Any JSON value, including null
 	Before JSONValue          `json:"before,omitempty"`
 	Kind   DocumentChangeKind `json:"kind"`
 
-	// Pointer JSON pointer of the place: before for what was removed, else after
+	// Pointer JSON pointer into the document before the change if removed, otherwise after it
 	Pointer string `json:"pointer"`
 }
 
 // DocumentChangeKind defines model for DocumentChange.Kind.
 type DocumentChangeKind string
 
-// Finding One thing that is wrong, and where
+// Finding Problem with its place
 //
 // Example: {"code":"undeclared","column":4,"line":1,"message":"there is no variable \"imgae\"","pointer":"/job_configuration/job_manifest/spec/template/spec/containers/0/image","suggestion":"did you mean \"image\"?"}
 type Finding struct {
 	Code *string `json:"code,omitempty"`
 
-	// Column Column inside that line, from 1
+	// Column Column in that line, starting at 1
 	Column *int32 `json:"column,omitempty"`
 
-	// Line Line inside the value at pointer, from 1
+	// Line Line in the value at the pointer, starting at 1
 	Line    *int32 `json:"line,omitempty"`
 	Message string `json:"message"`
 
-	// Pointer JSON pointer of the place
+	// Pointer JSON pointer to the value
 	//
 	// Example: /job_configuration/job_manifest/spec
 	Pointer    string  `json:"pointer"`
 	Suggestion *string `json:"suggestion,omitempty"`
 }
 
-// FrozenNames What nobody below the deployment may override, by name; the values are those of the deployment
+// FrozenNames Names of values of the deployment that runs cannot override
 type FrozenNames struct {
 	JobVariables *[]string `json:"job_variables,omitempty"`
 	Parameters   *[]string `json:"parameters,omitempty"`
@@ -890,7 +889,7 @@ type FrozenNames struct {
 
 // Info Example: {"authenticated":true,"installation_id":"0197a0b1-0d30-7c49-95af-490e1d2c3b00","key_name":"ci","role":"operator","version":"v1.0.0"}
 type Info struct {
-	// Authenticated False where the server runs without keys
+	// Authenticated False if the server runs without API keys
 	Authenticated  bool               `json:"authenticated"`
 	InstallationID openapi_types.UUID `json:"installation_id"`
 	KeyName        *string            `json:"key_name,omitempty"`
@@ -901,7 +900,7 @@ type Info struct {
 // JSONObject defines model for JSONObject.
 type JSONObject = json.RawMessage
 
-// JSONValue Any JSON value
+// JSONValue Any JSON value, including null
 type JSONValue = json.RawMessage
 
 // LintReport Example: {"errors":[],"placeholders":["image","memory_limit"],"warnings":[{"message":"the variable is used nowhere","pointer":"/variables/properties/team"}]}
@@ -922,7 +921,7 @@ type LogAppendChunk struct {
 	Epoch     int64              `json:"epoch"`
 	Offset    int64              `json:"offset"`
 
-	// Text UTF-8; what is not is replaced by the worker
+	// Text UTF-8 text; the worker replaces invalid bytes
 	Text string `json:"text"`
 }
 
@@ -930,18 +929,18 @@ type LogAppendChunk struct {
 type LogChunk struct {
 	Attempt int32 `json:"attempt"`
 
-	// Offset Of its first byte in the attempt's output
+	// Offset Offset of the first byte in the output of the attempt
 	Offset int64  `json:"offset"`
 	Text   string `json:"text"`
 }
 
-// MisfirePolicy What becomes of slots that nobody looked at in time, because the server was away or the schedule paused
+// MisfirePolicy Treatment of slots that passed while the server was down or the schedule was paused
 type MisfirePolicy struct {
-	// Cap Of all: at most so many, the newest; 100 where it is not given
+	// Cap With `all`, the number of newest slots to run; default 100
 	Cap  *int32             `json:"cap,omitempty"`
 	Mode *MisfirePolicyMode `json:"mode,omitempty"`
 
-	// OldestSeconds Nothing older
+	// OldestSeconds Maximum age of a slot
 	OldestSeconds *int64 `json:"oldest_seconds,omitempty"`
 }
 
@@ -951,21 +950,21 @@ type MisfirePolicyMode string
 // Name defines model for Name.
 type Name = string
 
-// OOMRetries A budget of its own for attempts that ran out of memory; each gets more than the one before
+// OOMRetries Separate retries of attempts that ran out of memory, each with more memory than the previous one
 type OOMRetries struct {
 	Factor *float64 `json:"factor,omitempty"`
 	Max    int32    `json:"max"`
 
-	// MaxValue The most it is raised to, a quantity or a number; beside it the schema's maximum holds
+	// MaxValue Maximum memory, a quantity or a number; a maximum in the schema applies as well
 	MaxValue json.RawMessage `json:"max_value,omitempty"`
 
-	// Variable The job variable that holds the memory, a quantity such as 512Mi or a number; never raised where it is frozen
+	// Variable Job variable with the memory, a quantity such as 512Mi or a number; not raised if frozen
 	Variable string `json:"variable"`
 }
 
 // PoolSpec defines model for PoolSpec.
 type PoolSpec struct {
-	// BaseJobTemplate A base job template (`engine`, `variables`, `frozen`, `template_env`, `job_configuration`)
+	// BaseJobTemplate Base job template with `engine`, `variables`, `frozen`, `template_env` and `job_configuration`
 	//
 	// Example: {"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"{{ image }}","name":"job","resources":{"limits":{"memory":"{{ memory_limit }}"}}}]}}}}},"variables":{"properties":{"image":{"default":"ghcr.io/acme/etl:1.4.2","type":"string"},"memory_limit":{"default":"512Mi","type":"string"}},"required":["image"],"type":"object"}}
 	BaseJobTemplate  TemplateDocument `json:"base_job_template,omitempty"`
@@ -973,7 +972,7 @@ type PoolSpec struct {
 	Description      *string          `json:"description,omitempty"`
 	Name             Name             `json:"name"`
 
-	// Queues The pool's queues beside those it has; `default` may be among them
+	// Queues Queues to create or update, possibly including `default`
 	Queues *[]QueueSpec `json:"queues,omitempty"`
 	Type   *PoolType    `json:"type,omitempty"`
 }
@@ -981,11 +980,11 @@ type PoolSpec struct {
 // PoolType defines model for PoolType.
 type PoolType string
 
-// Problem RFC 9457
+// Problem Problem document (RFC 9457)
 //
 // Example: {"code":"variables-invalid","detail":"memory_limit: must be a string","errors":[{"message":"must be a string","pointer":"/job_variables/memory_limit"}],"instance":"/api/v1/deployments/etl/runs","status":422,"title":"The job variables are not valid","type":"https://berth.dev/problems/variables-invalid"}
 type Problem struct {
-	// Code Stable; scripts may rely on it
+	// Code Stable code; scripts can rely on it
 	//
 	// Example: template-invalid
 	Code     string     `json:"code"`
@@ -999,16 +998,16 @@ type Problem struct {
 	Type string `json:"type"`
 }
 
-// QueueSpec What is not given stays as it is
+// QueueSpec Fields that are not set keep their value
 type QueueSpec struct {
 	ConcurrencyLimit *int32 `json:"concurrency_limit,omitempty"`
 	Name             Name   `json:"name"`
 
-	// Priority 1 is served first
+	// Priority Lower numbers are served first
 	Priority *int32 `json:"priority,omitempty"`
 }
 
-// RenderInput Fixed by the first claim of the attempt
+// RenderInput Input of the renderer, fixed by the first claim of the attempt
 type RenderInput struct {
 	Deployment JSONObject `json:"deployment"`
 	Frozen     JSONObject `json:"frozen,omitempty"`
@@ -1021,8 +1020,7 @@ type RenewRequest struct {
 	Leases []AttemptLease `json:"leases"`
 	Pool   string         `json:"pool"`
 
-	// Release Leases that the worker gives back because it stops while their Jobs run on: another worker of the same
-	// cluster takes these attempts over at once, with their Jobs as they are.
+	// Release Leases that a stopping worker releases while their Jobs keep running. Another worker of the same cluster can take over these attempts at once.
 	Release *[]AttemptLease `json:"release,omitempty"`
 	Worker  string          `json:"worker"`
 }
@@ -1036,7 +1034,7 @@ type RenewResponse struct {
 
 // Report defines model for Report.
 type Report struct {
-	// At When it happened in the cluster
+	// At When it happened in the cluster, if known
 	At        *time.Time         `json:"at,omitempty"`
 	AttemptID openapi_types.UUID `json:"attempt_id"`
 	Category  *Category          `json:"category,omitempty"`
@@ -1044,17 +1042,16 @@ type Report struct {
 	Epoch     int64              `json:"epoch"`
 	ExitCode  *int32             `json:"exit_code,omitempty"`
 
-	// Final With `ended`; no other attempt follows, whatever budgets are left
+	// Final With `ended`: no further attempt, even if retries are left
 	Final *bool `json:"final,omitempty"`
 
-	// InfrastructureRetries With `manifest`; the template's budget for the infrastructure, which counts where the deployment sets none
+	// InfrastructureRetries With `manifest`: the template's infrastructure retries, unless the deployment sets them
 	InfrastructureRetries *int32  `json:"infrastructure_retries,omitempty"`
 	JobName               *string `json:"job_name,omitempty"`
 	JobNamespace          *string `json:"job_namespace,omitempty"`
 	JobUID                *string `json:"job_uid,omitempty"`
 
-	// Kind `manifest` before the Job is created, `submitted` with its UID after, `pending` with a diagnosis, `running`,
-	// `ended` with the outcome, `handed_back` when the worker stops before it created anything.
+	// Kind `manifest` before the Job is created, `submitted` with its UID afterwards, `pending` with a diagnosis, `running`, `ended` with the outcome, `handed_back` if the worker stops before it creates the Job.
 	Kind      ReportKind `json:"kind"`
 	LastLines *string    `json:"last_lines,omitempty"`
 	Manifest  JSONObject `json:"manifest,omitempty"`
@@ -1062,12 +1059,11 @@ type Report struct {
 	Node      *string    `json:"node,omitempty"`
 	Succeeded *bool      `json:"succeeded,omitempty"`
 
-	// TimeoutSeconds With `manifest`; the template's limit on the run's time, which counts where the deployment sets none
+	// TimeoutSeconds With `manifest`: the template's timeout of the run, unless the deployment sets one
 	TimeoutSeconds *int64 `json:"timeout_seconds,omitempty"`
 }
 
-// ReportKind `manifest` before the Job is created, `submitted` with its UID after, `pending` with a diagnosis, `running`,
-// `ended` with the outcome, `handed_back` when the worker stops before it created anything.
+// ReportKind `manifest` before the Job is created, `submitted` with its UID afterwards, `pending` with a diagnosis, `running`, `ended` with the outcome, `handed_back` if the worker stops before it creates the Job.
 type ReportKind string
 
 // ReportRequest Example: {"pool":"analytics","reports":[{"at":"2026-01-01T06:03:09Z","attempt_id":"0197a1de-7f10-7a02-8b1e-91c4a7d3e001","category":"app","epoch":1,"exit_code":3,"kind":"ended","last_lines":"no such table: orders\n","message":"container job ended with exit code 3","succeeded":false}],"worker":"worker-1"}
@@ -1086,50 +1082,45 @@ type ReportResponse struct {
 type ReportResult struct {
 	Message *string `json:"message,omitempty"`
 
-	// Status `accepted` (also when it was accepted before), `stale` (another epoch holds the attempt), `ended` (the attempt
-	// has ended otherwise), `duplicate_job` (the ledger holds another UID: delete yours), `unknown` (no such attempt),
-	// `invalid` (see message).
+	// Status `accepted`: stored now or before. `stale`: another epoch holds the attempt. `ended`: the attempt has a different outcome. `duplicate_job`: another Job UID is recorded; delete this Job. `unknown`: no such attempt. `invalid`: see message.
 	Status ReportResultStatus `json:"status"`
 }
 
-// ReportResultStatus `accepted` (also when it was accepted before), `stale` (another epoch holds the attempt), `ended` (the attempt
-// has ended otherwise), `duplicate_job` (the ledger holds another UID: delete yours), `unknown` (no such attempt),
-// `invalid` (see message).
+// ReportResultStatus `accepted`: stored now or before. `stale`: another epoch holds the attempt. `ended`: the attempt has a different outcome. `duplicate_job`: another Job UID is recorded; delete this Job. `unknown`: no such attempt. `invalid`: see message.
 type ReportResultStatus string
 
-// RetryBackoff Waits that grow from one retry to the next
+// RetryBackoff Delays that grow with each retry
 type RetryBackoff struct {
 	Factor         *float64 `json:"factor,omitempty"`
 	InitialSeconds float64  `json:"initial_seconds"`
 
-	// Jitter The part of a wait by which it is longer or shorter at random
+	// Jitter Fraction of the delay by which it varies at random
 	Jitter     *float64 `json:"jitter,omitempty"`
 	MaxSeconds *float64 `json:"max_seconds,omitempty"`
 }
 
-// RetryCause An exit code or a category
+// RetryCause Exit code or category
 type RetryCause = json.RawMessage
 
 // RetryPolicy defines model for RetryPolicy.
 type RetryPolicy struct {
-	// Backoff Waits that grow from one retry to the next
+	// Backoff Delays that grow with each retry
 	Backoff *RetryBackoff `json:"backoff,omitempty"`
 
-	// DelaySeconds Before each of these retries; or give backoff
+	// DelaySeconds Delay before each of these retries; excludes backoff
 	DelaySeconds *int32 `json:"delay_seconds,omitempty"`
 
-	// InfrastructureMax Of what the infrastructure did; cost nothing of max. Without it: what the template says, and else 3 for an attempt that was evicted or preempted or whose node was lost, 0 for the rest
+	// InfrastructureMax Retries of attempts that the infrastructure ended, counted apart from max. The default is the template's, otherwise 3 for evicted, preempted and node_lost and 0 for other categories
 	InfrastructureMax *int32 `json:"infrastructure_max,omitempty"`
 
-	// Max Of the workload's own failures
+	// Max Retries after failures of the workload
 	Max *int32 `json:"max,omitempty"`
 
-	// On What draws on max: exit codes, and of the categories `app` (every exit code), `oom` (what is left of it after its
-	// own budget) and `deadline`. Without it: `app` and `oom`.
+	// On Causes that use max: exit codes, and the categories `app` (any exit code), `oom` (after its own retries) and `deadline`. Default `app` and `oom`.
 	On *[]RetryCause `json:"on,omitempty"`
 
-	// Oom A budget of its own for attempts that ran out of memory; each gets more than the one before
-	Oom *OOMRetries `json:"oom,omitempty"`
+	// OOM Separate retries of attempts that ran out of memory, each with more memory than the previous one
+	OOM *OOMRetries `json:"oom,omitempty"`
 }
 
 // Role defines model for Role.
@@ -1137,7 +1128,7 @@ type Role string
 
 // Run Example: {"attempt":1,"created_at":"2026-01-01T06:00:00Z","created_by":"ci","deployment":"etl","deployment_id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","job_variables":{"memory_limit":"1Gi"},"name":"brave-anchor-042","parameters":{"date":"2026-01-01"},"pool":"analytics","queue":"default","scheduled_time":"2026-01-01T06:00:00Z","started_at":"2026-01-01T06:00:04Z","state":{"at":"2026-01-01T06:00:04Z","name":"Running","type":"RUNNING"},"tags":["nightly"]}
 type Run struct {
-	// Attempt The number of the newest attempt; 0 before the first
+	// Attempt Number of the newest attempt; 0 before the first
 	Attempt        int32              `json:"attempt"`
 	Category       *Category          `json:"category,omitempty"`
 	CreatedAt      time.Time          `json:"created_at"`
@@ -1155,28 +1146,28 @@ type Run struct {
 	Queue          string             `json:"queue"`
 	ScheduledTime  time.Time          `json:"scheduled_time"`
 
-	// StartedAt When its container first ran
+	// StartedAt When its container first started
 	StartedAt *time.Time `json:"started_at,omitempty"`
 	State     State      `json:"state"`
 	Tags      []string   `json:"tags"`
 
-	// Warnings Only in the answer to its creation: what is likely not meant
+	// Warnings Likely mistakes; only in the response to the creation
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
 // RunBulkResult Example: {"done":[],"refused":[{"code":"run-finished","id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","message":"run 0197a1de-6c00-7c11-9d54-3f0a5be1c042 has ended: COMPLETED"}]}
 type RunBulkResult struct {
-	// Done The runs as they are now
+	// Done Runs after the change
 	Done []Run `json:"done"`
 
-	// NextCursor Not there when that was all
+	// NextCursor Absent on the last page
 	NextCursor *string      `json:"next_cursor,omitempty"`
 	Refused    []RunRefused `json:"refused"`
 }
 
 // RunCounts Example: {"by_state":{"COMPLETED":10,"FAILED":1,"RUNNING":1},"total":12}
 type RunCounts struct {
-	// ByState By state type; a state without runs is not there
+	// ByState Counts by state type, without states that have no runs
 	ByState map[string]int64 `json:"by_state"`
 	Total   int64            `json:"total"`
 }
@@ -1187,7 +1178,7 @@ type RunCreate struct {
 	Name         *string    `json:"name,omitempty"`
 	Parameters   JSONObject `json:"parameters,omitempty"`
 
-	// ScheduledTime Due then; now without it
+	// ScheduledTime When the run is due; default now
 	ScheduledTime *time.Time `json:"scheduled_time,omitempty"`
 	Tags          *[]string  `json:"tags,omitempty"`
 }
@@ -1208,13 +1199,13 @@ type RunDetail struct {
 
 // RunEvent Example: {"actor":"worker-1","at":"2026-01-01T06:00:04Z","attempt":1,"message":"","seq":4,"state":{"at":"2026-01-01T06:00:04Z","name":"Running","type":"RUNNING"}}
 type RunEvent struct {
-	// Actor Who or what did it
+	// Actor User, worker or server component that caused it
 	Actor   string    `json:"actor"`
 	At      time.Time `json:"at"`
 	Attempt *int32    `json:"attempt,omitempty"`
 	Message string    `json:"message"`
 
-	// Seq From 1, without gaps, per run
+	// Seq Sequence number in the run, starting at 1, without gaps
 	Seq   int64 `json:"seq"`
 	State State `json:"state"`
 }
@@ -1226,19 +1217,19 @@ type RunEventList struct {
 
 // RunExplanation Example: {"details":["one run is ahead of it in queue \"default\"","it expires if it has not started in 2h"],"next":["follow it: berth run watch 0197a1de-6c00-7c11-9d54-3f0a5be1c042"],"reasons":[{"code":"deployment-full","message":"deployment \"etl\" runs one at a time, held by calm-gull-123 (etl, for 2h13m)"}],"run":{"attempt":0,"created_at":"2026-01-01T06:00:00Z","created_by":"ci","deployment":"etl","deployment_id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","job_variables":{"memory_limit":"1Gi"},"name":"brave-anchor-042","parameters":{"date":"2026-01-01"},"pool":"analytics","queue":"default","scheduled_time":"2026-01-01T06:00:00Z","state":{"at":"2026-01-01T06:00:00Z","name":"AwaitingSlot","type":"SCHEDULED"},"tags":["nightly"]},"sentence":"deployment \"etl\" runs one at a time, held by calm-gull-123 (etl, for 2h13m)"}
 type RunExplanation struct {
-	// Details What more there is to know, a line each
+	// Details Further details, one per line
 	Details []string `json:"details"`
 
-	// Next What a person may do about it
+	// Next Suggested next steps
 	Next []string `json:"next"`
 
-	// Reasons What keeps it from going on, the most important first
+	// Reasons Reasons why the run waits, most important first
 	Reasons []WaitReason `json:"reasons"`
 
 	// Run Example: {"attempt":1,"created_at":"2026-01-01T06:00:00Z","created_by":"ci","deployment":"etl","deployment_id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","job_variables":{"memory_limit":"1Gi"},"name":"brave-anchor-042","parameters":{"date":"2026-01-01"},"pool":"analytics","queue":"default","scheduled_time":"2026-01-01T06:00:00Z","started_at":"2026-01-01T06:00:04Z","state":{"at":"2026-01-01T06:00:04Z","name":"Running","type":"RUNNING"},"tags":["nightly"]}
 	Run Run `json:"run"`
 
-	// Sentence The answer
+	// Sentence One-sentence answer
 	Sentence string `json:"sentence"`
 }
 
@@ -1257,7 +1248,7 @@ type RunList struct {
 type RunProgress struct {
 	At time.Time `json:"at"`
 
-	// Attempt That said so
+	// Attempt Number of the attempt that reported it
 	Attempt int32    `json:"attempt"`
 	Message *string  `json:"message,omitempty"`
 	Percent *float64 `json:"percent,omitempty"`
@@ -1280,16 +1271,16 @@ type RunRefused struct {
 type RunResult struct {
 	At time.Time `json:"at"`
 
-	// Attempt That said so
+	// Attempt Number of the attempt that reported it
 	Attempt int32 `json:"attempt"`
 
-	// Value Any JSON value
+	// Value Any JSON value, including null
 	Value JSONValue `json:"value"`
 }
 
 // RunResultSet Example: {"value":{"rows":1042,"table":"sales"}}
 type RunResultSet struct {
-	// Value Any JSON value
+	// Value Any JSON value, including null
 	Value JSONValue `json:"value"`
 }
 
@@ -1299,16 +1290,16 @@ type RunSchema struct {
 	Parameters   JSONObject `json:"parameters"`
 }
 
-// RunSelection Either ids or a filter
+// RunSelection Ids or a filter, not both
 //
 // Example: {"filter":{"deployment":"etl","states":["SCHEDULED","FAILED"]},"limit":100}
 type RunSelection struct {
-	// Cursor `next_cursor` of the call before
+	// Cursor `next_cursor` of the previous response
 	Cursor *string               `json:"cursor,omitempty"`
 	Filter *RunSelectionFilter   `json:"filter,omitempty"`
 	Ids    *[]openapi_types.UUID `json:"ids,omitempty"`
 
-	// Limit How many in this call
+	// Limit Maximum number of runs in this request
 	Limit *int32 `json:"limit,omitempty"`
 }
 
@@ -1336,7 +1327,7 @@ type RunsCreateItem struct {
 	Name           *string    `json:"name,omitempty"`
 	Parameters     JSONObject `json:"parameters,omitempty"`
 
-	// ScheduledTime Due then; now without it
+	// ScheduledTime When the run is due; default now
 	ScheduledTime *time.Time `json:"scheduled_time,omitempty"`
 	Tags          *[]string  `json:"tags,omitempty"`
 }
@@ -1345,7 +1336,7 @@ type RunsCreateItem struct {
 type RunsCreated struct {
 	Created int32 `json:"created"`
 
-	// Existed Those that their idempotency keys made earlier
+	// Existed Number of runs that earlier requests with the same idempotency keys created
 	Existed  int32      `json:"existed"`
 	Items    []Run      `json:"items"`
 	Warnings *[]Finding `json:"warnings,omitempty"`
@@ -1356,23 +1347,23 @@ type Schedule struct {
 	Active     bool   `json:"active"`
 	Deployment string `json:"deployment"`
 
-	// Description When it runs in words
+	// Description The schedule in words
 	Description string             `json:"description"`
 	ID          openapi_types.UUID `json:"id"`
 
-	// LastError Why the newest slot made no run
+	// LastError Why the newest slot created no run
 	LastError   *string    `json:"last_error,omitempty"`
 	LastErrorAt *time.Time `json:"last_error_at,omitempty"`
 
-	// LastSlot The newest slot that made a run
+	// LastSlot Newest slot that created a run
 	LastSlot *time.Time `json:"last_slot,omitempty"`
 	Name     string     `json:"name"`
 
-	// Next The next slots, at most five
+	// Next Next slots, up to five
 	Next []time.Time `json:"next"`
 	Pool string      `json:"pool"`
 
-	// Spec When a deployment runs by itself. Exactly one of `cron`, `interval_seconds` and `rrule` is given.
+	// Spec When a deployment runs automatically. Set exactly one of `cron`, `interval_seconds` and `rrule`
 	//
 	// Example: {"cron":"0 6 * * 1-5","misfire":{"mode":"latest"},"name":"morning","overlap":"forbid","parameters":{"date":"today"},"timezone":"Europe/Berlin"}
 	Spec ScheduleSpec `json:"spec"`
@@ -1392,57 +1383,57 @@ type SchedulePreview struct {
 
 // SchedulePreviewRequest Example: {"after":"2026-01-01T12:00:00Z","count":2,"schedule":{"cron":"0 6 * * 1-5","timezone":"Europe/Berlin"}}
 type SchedulePreviewRequest struct {
-	// After Now where it is not given
+	// After Slots after this time; default now
 	After *time.Time `json:"after,omitempty"`
 	Count *int32     `json:"count,omitempty"`
 
-	// Schedule When a deployment runs by itself. Exactly one of `cron`, `interval_seconds` and `rrule` is given.
+	// Schedule When a deployment runs automatically. Set exactly one of `cron`, `interval_seconds` and `rrule`
 	//
 	// Example: {"cron":"0 6 * * 1-5","misfire":{"mode":"latest"},"name":"morning","overlap":"forbid","parameters":{"date":"today"},"timezone":"Europe/Berlin"}
 	Schedule ScheduleSpec `json:"schedule"`
 }
 
-// ScheduleSpec When a deployment runs by itself. Exactly one of `cron`, `interval_seconds` and `rrule` is given.
+// ScheduleSpec When a deployment runs automatically. Set exactly one of `cron`, `interval_seconds` and `rrule`
 //
 // Example: {"cron":"0 6 * * 1-5","misfire":{"mode":"latest"},"name":"morning","overlap":"forbid","parameters":{"date":"today"},"timezone":"Europe/Berlin"}
 type ScheduleSpec struct {
 	Active *bool `json:"active,omitempty"`
 
-	// Anchor A slot that intervals are counted from, and the DTSTART of an rrule without one
+	// Anchor Slot from which intervals are counted; DTSTART of an rrule that has none
 	Anchor *time.Time `json:"anchor,omitempty"`
 
-	// Cron Five fields, or @hourly, @daily, @weekly, @monthly, @yearly
+	// Cron Five fields, or @hourly, @daily, @weekly, @monthly or @yearly
 	Cron *string `json:"cron,omitempty"`
 
-	// End No slot at it, or after it
+	// End Slots are before this time
 	End             *time.Time `json:"end,omitempty"`
 	IntervalSeconds *int64     `json:"interval_seconds,omitempty"`
 
-	// JitterSeconds Delays each run by less than this, always the same for the same slot
+	// JitterSeconds Upper limit of the delay of each run; the delay of a slot never changes
 	JitterSeconds *int32     `json:"jitter_seconds,omitempty"`
 	JobVariables  JSONObject `json:"job_variables,omitempty"`
 
-	// Misfire What becomes of slots that nobody looked at in time, because the server was away or the schedule paused
+	// Misfire Treatment of slots that passed while the server was down or the schedule was paused
 	Misfire *MisfirePolicy `json:"misfire,omitempty"`
 
-	// Name Unique in the deployment; `default` where it is not given
+	// Name Name, unique in the deployment; default `default`
 	Name *string `json:"name,omitempty"`
 
-	// Overlap What a slot does while a run of the schedule is live: run beside it, not run, cancel it and run, or run after it
+	// Overlap Action for a slot while a run of the schedule has not finished: start another run, skip the slot, cancel the earlier run, or wait for it
 	Overlap    *ScheduleSpecOverlap `json:"overlap,omitempty"`
 	Parameters JSONObject           `json:"parameters,omitempty"`
 
-	// Rrule An RFC 5545 rule, optionally after a DTSTART line
+	// Rrule RFC 5545 recurrence rule, optionally preceded by a DTSTART line
 	Rrule *string `json:"rrule,omitempty"`
 
-	// Start No slot before it
+	// Start Slots are at or after this time
 	Start *time.Time `json:"start,omitempty"`
 
-	// Timezone IANA name, as in Europe/Berlin; UTC where it is not given
+	// Timezone IANA time zone, for example Europe/Berlin; default UTC
 	Timezone *string `json:"timezone,omitempty"`
 }
 
-// ScheduleSpecOverlap What a slot does while a run of the schedule is live: run beside it, not run, cancel it and run, or run after it
+// ScheduleSpecOverlap Action for a slot while a run of the schedule has not finished: start another run, skip the slot, cancel the earlier run, or wait for it
 type ScheduleSpecOverlap string
 
 // ScheduleUpdate Example: {"active":false}
@@ -1455,7 +1446,7 @@ type State struct {
 	At      time.Time `json:"at"`
 	Message *string   `json:"message,omitempty"`
 
-	// Name Tells the story; `Late` and `AwaitingSlot` are derived when a run is read
+	// Name Detail of the type; `Late` and `AwaitingSlot` are derived on reading
 	//
 	// Example: InfrastructurePending
 	Name string    `json:"name"`
@@ -1465,11 +1456,11 @@ type State struct {
 // StateType defines model for StateType.
 type StateType string
 
-// TemplateComparison From a saved version (the newest without `from_version`) to a document or another saved version
+// TemplateComparison Compares a saved version (default the newest) with a document or another saved version
 //
 // Example: {"from_version":1,"to_version":2}
 type TemplateComparison struct {
-	// Document A base job template (`engine`, `variables`, `frozen`, `template_env`, `job_configuration`)
+	// Document Base job template with `engine`, `variables`, `frozen`, `template_env` and `job_configuration`
 	//
 	// Example: {"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"{{ image }}","name":"job","resources":{"limits":{"memory":"{{ memory_limit }}"}}}]}}}}},"variables":{"properties":{"image":{"default":"ghcr.io/acme/etl:1.4.2","type":"string"},"memory_limit":{"default":"512Mi","type":"string"}},"required":["image"],"type":"object"}}
 	Document    TemplateDocument `json:"document,omitempty"`
@@ -1485,11 +1476,11 @@ type TemplateDiff struct {
 	// Text Unified diff of the documents as YAML
 	Text string `json:"text"`
 
-	// ToVersion Not there for a document that is not saved
+	// ToVersion Absent for an unsaved document
 	ToVersion *int32 `json:"to_version,omitempty"`
 }
 
-// TemplateDocument A base job template (`engine`, `variables`, `frozen`, `template_env`, `job_configuration`)
+// TemplateDocument Base job template with `engine`, `variables`, `frozen`, `template_env` and `job_configuration`
 //
 // Example: {"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"{{ image }}","name":"job","resources":{"limits":{"memory":"{{ memory_limit }}"}}}]}}}}},"variables":{"properties":{"image":{"default":"ghcr.io/acme/etl:1.4.2","type":"string"},"memory_limit":{"default":"512Mi","type":"string"}},"required":["image"],"type":"object"}}
 type TemplateDocument = json.RawMessage
@@ -1503,25 +1494,25 @@ type TemplateImpact struct {
 	// Summary Example: {"broken":1,"changed":1,"deployments":3,"newly_broken":1,"unchanged":1}
 	Summary TemplateImpactSummary `json:"summary"`
 
-	// ToVersion Not there for a document that is not saved
+	// ToVersion Absent for an unsaved document
 	ToVersion *int32 `json:"to_version,omitempty"`
 }
 
 // TemplateImpactSummary Example: {"broken":1,"changed":1,"deployments":3,"newly_broken":1,"unchanged":1}
 type TemplateImpactSummary struct {
-	// Broken No Job can be made
+	// Broken Deployments for which no Job can be rendered
 	Broken int32 `json:"broken"`
 
-	// Changed Another Job than before
+	// Changed Deployments whose Job changes
 	Changed     int32 `json:"changed"`
 	Deployments int32 `json:"deployments"`
 
-	// NewlyBroken Of the broken those that were not broken before
+	// NewlyBroken Broken deployments that worked before
 	NewlyBroken int32 `json:"newly_broken"`
 	Unchanged   int32 `json:"unchanged"`
 }
 
-// TemplatePreview Example: {"errors":[],"invented":{},"job":{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"etl-brave-anchor-042-1","namespace":"jobs"},"spec":{"backoffLimit":0,"template":{"spec":{"containers":[{"image":"ghcr.io/acme/etl:1.4.2","name":"job"}],"restartPolicy":"Never"}}}},"warnings":[],"yaml":"apiVersion: batch/v1\nkind: Job\nmetadata: {name: etl-brave-anchor-042-1, namespace: jobs}\nspec: {backoffLimit: 0, template: {spec: {restartPolicy: Never, containers: [{name: job, image: \"ghcr.io/acme/etl:1.4.2\"}]}}}\n"}
+// TemplatePreview Example: {"errors":[],"invented":{},"job":{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"etl-brave-anchor-042-1","namespace":"jobs"},"spec":{"backoffLimit":0,"template":{"spec":{"containers":[{"image":"ghcr.io/acme/etl:1.4.2","name":"job"}],"restartPolicy":"Never"}}}},"warnings":[],"yaml":"apiVersion: batch/v1\nkind: Job\nmetadata: {name: etl-brave-anchor-042-1, namespace: jobs}\nspec:\n  backoffLimit: 0\n  template:\n    spec:\n      restartPolicy: Never\n      containers: [{name: job, image: \"ghcr.io/acme/etl:1.4.2\"}]\n"}
 type TemplatePreview struct {
 	Errors   []Finding  `json:"errors"`
 	Invented JSONObject `json:"invented"`
@@ -1534,23 +1525,23 @@ type TemplatePreview struct {
 
 // TemplatePreviewRequest Example: {"deployment":"etl","job_variables":{"memory_limit":"1Gi"},"parameters":{"date":"2026-01-01"},"version":1}
 type TemplatePreviewRequest struct {
-	// Deployment Of this pool; its values are the ones below the run's
+	// Deployment Deployment of this pool whose values the run overrides
 	Deployment *string `json:"deployment,omitempty"`
 
-	// Document A base job template (`engine`, `variables`, `frozen`, `template_env`, `job_configuration`)
+	// Document Base job template with `engine`, `variables`, `frozen`, `template_env` and `job_configuration`
 	//
 	// Example: {"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"{{ image }}","name":"job","resources":{"limits":{"memory":"{{ memory_limit }}"}}}]}}}}},"variables":{"properties":{"image":{"default":"ghcr.io/acme/etl:1.4.2","type":"string"},"memory_limit":{"default":"512Mi","type":"string"}},"required":["image"],"type":"object"}}
 	Document     TemplateDocument `json:"document,omitempty"`
 	JobVariables JSONObject       `json:"job_variables,omitempty"`
 	Parameters   JSONObject       `json:"parameters,omitempty"`
 
-	// Version A saved version instead of a document; the newest without both
+	// Version Saved version, instead of a document; default the newest version
 	Version *int32 `json:"version,omitempty"`
 }
 
 // TemplateRollback Example: {"version":1}
 type TemplateRollback struct {
-	// Version The version to go back to
+	// Version Version whose content is saved again
 	Version int32 `json:"version"`
 }
 
@@ -1559,7 +1550,7 @@ type TemplateVersion struct {
 	CreatedAt time.Time `json:"created_at"`
 	CreatedBy string    `json:"created_by"`
 
-	// Document A base job template (`engine`, `variables`, `frozen`, `template_env`, `job_configuration`)
+	// Document Base job template with `engine`, `variables`, `frozen`, `template_env` and `job_configuration`
 	//
 	// Example: {"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"{{ image }}","name":"job","resources":{"limits":{"memory":"{{ memory_limit }}"}}}]}}}}},"variables":{"properties":{"image":{"default":"ghcr.io/acme/etl:1.4.2","type":"string"},"memory_limit":{"default":"512Mi","type":"string"}},"required":["image"],"type":"object"}}
 	Document TemplateDocument   `json:"document,omitempty"`
@@ -1570,7 +1561,7 @@ type TemplateVersion struct {
 	Pool    string                 `json:"pool"`
 	Version int32                  `json:"version"`
 
-	// Warnings Of the lint at save, and of deployments that no longer fit
+	// Warnings Warnings of the linter, and deployments that the template no longer fits
 	Warnings *[]Finding `json:"warnings,omitempty"`
 }
 
@@ -1584,11 +1575,11 @@ type TemplateVersionList struct {
 type Variable struct {
 	Name string `json:"name"`
 
-	// Project What it belongs to, as the file said that deployed it
+	// Project Project of the deployment file that last applied it
 	Project   *string   `json:"project,omitempty"`
 	UpdatedAt time.Time `json:"updated_at"`
 
-	// Value Any JSON value
+	// Value Any JSON value, including null
 	Value JSONValue `json:"value"`
 }
 
@@ -1603,7 +1594,7 @@ type VariableName = string
 
 // VariableSet Example: {"value":"https://warehouse.example.com"}
 type VariableSet struct {
-	// Value Any JSON value
+	// Value Any JSON value, including null
 	Value JSONValue `json:"value"`
 }
 
@@ -1611,15 +1602,13 @@ type VariableSet struct {
 type VariableSpec struct {
 	Name VariableName `json:"name"`
 
-	// Value Any JSON value
+	// Value Any JSON value, including null
 	Value JSONValue `json:"value"`
 }
 
 // WaitReason defines model for WaitReason.
 type WaitReason struct {
-	// Code Stable; there may be more. `not-due`, `awaiting-retry`, `pool-paused`, `queue-paused`, `deployment-paused`,
-	// `pool-full`, `queue-full`, `deployment-full`, `no-worker`, `workers-paused`, `no-worker-of-cluster`, `starting`.
-	//
+	// Code Stable code: `not-due`, `awaiting-retry`, `pool-paused`, `queue-paused`, `deployment-paused`, `pool-full`, `queue-full`, `deployment-full`, `no-worker`, `workers-paused`, `no-worker-of-cluster` or `starting`. Later versions may add codes.
 	//
 	// Example: deployment-full
 	Code    string `json:"code"`
@@ -1635,10 +1624,10 @@ type WorkPool struct {
 	Name             string             `json:"name"`
 	Paused           bool               `json:"paused"`
 
-	// Project What it belongs to, as the file said that deployed it
+	// Project Project of the deployment file that last applied it
 	Project *string `json:"project,omitempty"`
 
-	// SlotsUsed Attempts that hold a slot now
+	// SlotsUsed Number of attempts that hold a slot
 	SlotsUsed       int32     `json:"slots_used"`
 	TemplateVersion int32     `json:"template_version"`
 	Type            PoolType  `json:"type"`
@@ -1647,12 +1636,12 @@ type WorkPool struct {
 
 // WorkPoolCreate Example: {"concurrency_limit":20,"description":"Nightly batches","name":"batch","type":"kubernetes"}
 type WorkPoolCreate struct {
-	// BaseJobTemplate A base job template (`engine`, `variables`, `frozen`, `template_env`, `job_configuration`)
+	// BaseJobTemplate Base job template with `engine`, `variables`, `frozen`, `template_env` and `job_configuration`
 	//
 	// Example: {"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"image":"{{ image }}","name":"job","resources":{"limits":{"memory":"{{ memory_limit }}"}}}]}}}}},"variables":{"properties":{"image":{"default":"ghcr.io/acme/etl:1.4.2","type":"string"},"memory_limit":{"default":"512Mi","type":"string"}},"required":["image"],"type":"object"}}
 	BaseJobTemplate TemplateDocument `json:"base_job_template,omitempty"`
 
-	// ConcurrencyLimit Attempts at once; null is no limit and 0 is none at all
+	// ConcurrencyLimit Maximum number of active attempts; null means no limit, 0 allows none
 	ConcurrencyLimit *int32   `json:"concurrency_limit,omitempty"`
 	Description      *string  `json:"description,omitempty"`
 	Name             Name     `json:"name"`
@@ -1668,11 +1657,11 @@ type WorkPoolList struct {
 
 // WorkPoolUpdate Example: {"concurrency_limit":30,"paused":false}
 type WorkPoolUpdate struct {
-	// ConcurrencyLimit Attempts at once; 0 is none at all
+	// ConcurrencyLimit Maximum number of active attempts; 0 allows none
 	ConcurrencyLimit *int32  `json:"concurrency_limit,omitempty"`
 	Description      *string `json:"description,omitempty"`
 
-	// NoConcurrencyLimit Take the limit away
+	// NoConcurrencyLimit Remove the limit
 	NoConcurrencyLimit *bool `json:"no_concurrency_limit,omitempty"`
 	Paused             *bool `json:"paused,omitempty"`
 }
@@ -1693,7 +1682,7 @@ type WorkQueueCreate struct {
 	ConcurrencyLimit *int32 `json:"concurrency_limit,omitempty"`
 	Name             Name   `json:"name"`
 
-	// Priority 1 is served first
+	// Priority Lower numbers are served first
 	Priority *int32 `json:"priority,omitempty"`
 }
 
@@ -1704,14 +1693,14 @@ type WorkQueueList struct {
 
 // WorkQueueUpdate Example: {"paused":true,"priority":2}
 type WorkQueueUpdate struct {
-	// ConcurrencyLimit Attempts at once; 0 is none at all
+	// ConcurrencyLimit Maximum number of active attempts; 0 allows none
 	ConcurrencyLimit *int32 `json:"concurrency_limit,omitempty"`
 
-	// NoConcurrencyLimit Take the limit away
+	// NoConcurrencyLimit Remove the limit
 	NoConcurrencyLimit *bool `json:"no_concurrency_limit,omitempty"`
 	Paused             *bool `json:"paused,omitempty"`
 
-	// Priority 1 is served first
+	// Priority Lower numbers are served first
 	Priority *int32 `json:"priority,omitempty"`
 }
 
@@ -1723,7 +1712,7 @@ type Worker struct {
 	LastSeenAt     time.Time `json:"last_seen_at"`
 	Name           string    `json:"name"`
 
-	// Paused It claims nothing new
+	// Paused Whether the worker is paused: it claims no new runs
 	Paused  bool     `json:"paused"`
 	Pool    string   `json:"pool"`
 	Type    PoolType `json:"type"`
@@ -1734,16 +1723,16 @@ type Worker struct {
 type WorkerHello struct {
 	ClusterID string `json:"cluster_id"`
 
-	// Namespaces Where it may create Jobs; all without it
+	// Namespaces Namespaces in which the worker can create Jobs; default all
 	Namespaces *[]string `json:"namespaces,omitempty"`
 	Pool       string    `json:"pool"`
 
-	// Protocol The protocol version the worker speaks (1)
+	// Protocol Protocol version of the worker (1)
 	Protocol int32    `json:"protocol"`
 	Type     PoolType `json:"type"`
 	Version  string   `json:"version"`
 
-	// Worker The worker's name
+	// Worker Name of the worker
 	Worker string `json:"worker"`
 }
 
@@ -1823,45 +1812,45 @@ type TextFilter = string
 
 // ListAuditParams defines parameters for ListAudit.
 type ListAuditParams struct {
-	// Limit How many at most
+	// Limit Maximum number of items
 	Limit *LimitParam `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the previous page
 	Cursor *CursorParam `form:"cursor,omitempty" json:"cursor,omitempty"`
 	Pool   *PoolFilter  `form:"pool,omitempty" json:"pool,omitempty"`
 
-	// Actor A name
+	// Actor Name or API key id
 	Actor  *string      `form:"actor,omitempty" json:"actor,omitempty"`
 	Action *AuditAction `form:"action,omitempty" json:"action,omitempty"`
 	Kind   *AuditKind   `form:"kind,omitempty" json:"kind,omitempty"`
 
-	// Name The name of what was changed, whole
+	// Name Full name of the changed resource
 	Name *string `form:"name,omitempty" json:"name,omitempty"`
 
-	// After Then or later
+	// After Only at or after this time
 	After *time.Time `form:"after,omitempty" json:"after,omitempty"`
 
-	// Before Before then
+	// Before Only before this time
 	Before *time.Time `form:"before,omitempty" json:"before,omitempty"`
 }
 
 // ListDeploymentsParams defines parameters for ListDeployments.
 type ListDeploymentsParams struct {
-	// Limit How many at most
+	// Limit Maximum number of items
 	Limit *LimitParam `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the previous page
 	Cursor *CursorParam `form:"cursor,omitempty" json:"cursor,omitempty"`
 	Pool   *PoolFilter  `form:"pool,omitempty" json:"pool,omitempty"`
 
-	// Queue Of any pool without `pool`
+	// Queue Queue, in any pool unless `pool` is set
 	Queue *QueueFilter `form:"queue,omitempty" json:"queue,omitempty"`
 
-	// Tag All of these tags
+	// Tag Tags that all must match
 	Tag    *TagFilter `form:"tag,omitempty" json:"tag,omitempty"`
 	Paused *bool      `form:"paused,omitempty" json:"paused,omitempty"`
 
-	// Text In name or description, whatever its case
+	// Text Text in the name or description, case-insensitive
 	Text *string `form:"text,omitempty" json:"text,omitempty"`
 }
 
@@ -1869,64 +1858,64 @@ type ListDeploymentsParams struct {
 type DeleteDeploymentParams struct {
 	Force *bool `form:"force,omitempty" json:"force,omitempty"`
 
-	// IfMatch The ETag of what was edited; another one is refused (412 `precondition-failed`)
+	// IfMatch ETag of the version that was edited; rejected with 412 `precondition-failed` if it changed
 	IfMatch *IfMatchParam `json:"If-Match,omitempty"`
 }
 
 // UpdateDeploymentParams defines parameters for UpdateDeployment.
 type UpdateDeploymentParams struct {
-	// IfMatch The ETag of what was edited; another one is refused (412 `precondition-failed`)
+	// IfMatch ETag of the version that was edited; rejected with 412 `precondition-failed` if it changed
 	IfMatch *IfMatchParam `json:"If-Match,omitempty"`
 }
 
 // CreateRunParams defines parameters for CreateRun.
 type CreateRunParams struct {
-	// IdempotencyKey Unique per deployment; the same key answers with the first run and refuses another body
+	// IdempotencyKey Unique per deployment; a repeated key returns the first run and rejects a different body
 	IdempotencyKey *string `json:"Idempotency-Key,omitempty"`
 }
 
 // ListRunsParams defines parameters for ListRuns.
 type ListRunsParams struct {
-	// Limit How many at most
+	// Limit Maximum number of items
 	Limit *LimitParam `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the previous page
 	Cursor *CursorParam `form:"cursor,omitempty" json:"cursor,omitempty"`
 	Pool   *PoolFilter  `form:"pool,omitempty" json:"pool,omitempty"`
 
-	// Queue Of any pool without `pool`
+	// Queue Queue, in any pool unless `pool` is set
 	Queue      *QueueFilter      `form:"queue,omitempty" json:"queue,omitempty"`
 	Deployment *DeploymentFilter `form:"deployment,omitempty" json:"deployment,omitempty"`
 
-	// State Any of these state types
+	// State State types of which one must match
 	State *StateFilter `form:"state,omitempty" json:"state,omitempty"`
 
-	// Tag All of these tags
+	// Tag Tags that all must match
 	Tag *TagFilter `form:"tag,omitempty" json:"tag,omitempty"`
 
-	// Text In the run's name or the message of its state, whatever its case, or the beginning of its id
+	// Text Text in the name or the state message, case-insensitive, or the start of the id
 	Text *TextFilter `form:"text,omitempty" json:"text,omitempty"`
 
-	// CreatedAfter Then or later
+	// CreatedAfter Only at or after this time
 	CreatedAfter *CreatedAfter `form:"created_after,omitempty" json:"created_after,omitempty"`
 
-	// CreatedBefore Before then
+	// CreatedBefore Only before this time
 	CreatedBefore   *CreatedBefore   `form:"created_before,omitempty" json:"created_before,omitempty"`
 	ScheduledAfter  *ScheduledAfter  `form:"scheduled_after,omitempty" json:"scheduled_after,omitempty"`
 	ScheduledBefore *ScheduledBefore `form:"scheduled_before,omitempty" json:"scheduled_before,omitempty"`
 	EndedAfter      *EndedAfter      `form:"ended_after,omitempty" json:"ended_after,omitempty"`
 	EndedBefore     *EndedBefore     `form:"ended_before,omitempty" json:"ended_before,omitempty"`
 
-	// Name Of exactly this name; names need not be unique
+	// Name Exact name; several runs can have the same name
 	Name *string `form:"name,omitempty" json:"name,omitempty"`
 
-	// NamePrefix Those whose name begins like this
+	// NamePrefix Start of the name
 	NamePrefix *string `form:"name_prefix,omitempty" json:"name_prefix,omitempty"`
 
-	// IDPrefix Those whose id begins like this
+	// IDPrefix Start of the id
 	IDPrefix *string `form:"id_prefix,omitempty" json:"id_prefix,omitempty"`
 
-	// Sort By when they were created or when they are due; `-` is newest first
+	// Sort Sort by time of creation or scheduled time; `-` sorts newest first
 	Sort *ListRunsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 }
 
@@ -1937,23 +1926,23 @@ type ListRunsParamsSort string
 type CountRunsParams struct {
 	Pool *PoolFilter `form:"pool,omitempty" json:"pool,omitempty"`
 
-	// Queue Of any pool without `pool`
+	// Queue Queue, in any pool unless `pool` is set
 	Queue      *QueueFilter      `form:"queue,omitempty" json:"queue,omitempty"`
 	Deployment *DeploymentFilter `form:"deployment,omitempty" json:"deployment,omitempty"`
 
-	// State Any of these state types
+	// State State types of which one must match
 	State *StateFilter `form:"state,omitempty" json:"state,omitempty"`
 
-	// Tag All of these tags
+	// Tag Tags that all must match
 	Tag *TagFilter `form:"tag,omitempty" json:"tag,omitempty"`
 
-	// Text In the run's name or the message of its state, whatever its case, or the beginning of its id
+	// Text Text in the name or the state message, case-insensitive, or the start of the id
 	Text *TextFilter `form:"text,omitempty" json:"text,omitempty"`
 
-	// CreatedAfter Then or later
+	// CreatedAfter Only at or after this time
 	CreatedAfter *CreatedAfter `form:"created_after,omitempty" json:"created_after,omitempty"`
 
-	// CreatedBefore Before then
+	// CreatedBefore Only before this time
 	CreatedBefore   *CreatedBefore   `form:"created_before,omitempty" json:"created_before,omitempty"`
 	ScheduledAfter  *ScheduledAfter  `form:"scheduled_after,omitempty" json:"scheduled_after,omitempty"`
 	ScheduledBefore *ScheduledBefore `form:"scheduled_before,omitempty" json:"scheduled_before,omitempty"`
@@ -1963,27 +1952,27 @@ type CountRunsParams struct {
 
 // StreamRunsParams defines parameters for StreamRuns.
 type StreamRunsParams struct {
-	// Limit How many at most
+	// Limit Maximum number of items
 	Limit *LimitParam `form:"limit,omitempty" json:"limit,omitempty"`
 	Pool  *PoolFilter `form:"pool,omitempty" json:"pool,omitempty"`
 
-	// Queue Of any pool without `pool`
+	// Queue Queue, in any pool unless `pool` is set
 	Queue      *QueueFilter      `form:"queue,omitempty" json:"queue,omitempty"`
 	Deployment *DeploymentFilter `form:"deployment,omitempty" json:"deployment,omitempty"`
 
-	// State Any of these state types
+	// State State types of which one must match
 	State *StateFilter `form:"state,omitempty" json:"state,omitempty"`
 
-	// Tag All of these tags
+	// Tag Tags that all must match
 	Tag *TagFilter `form:"tag,omitempty" json:"tag,omitempty"`
 
-	// Text In the run's name or the message of its state, whatever its case, or the beginning of its id
+	// Text Text in the name or the state message, case-insensitive, or the start of the id
 	Text *TextFilter `form:"text,omitempty" json:"text,omitempty"`
 
-	// CreatedAfter Then or later
+	// CreatedAfter Only at or after this time
 	CreatedAfter *CreatedAfter `form:"created_after,omitempty" json:"created_after,omitempty"`
 
-	// CreatedBefore Before then
+	// CreatedBefore Only before this time
 	CreatedBefore   *CreatedBefore   `form:"created_before,omitempty" json:"created_before,omitempty"`
 	ScheduledAfter  *ScheduledAfter  `form:"scheduled_after,omitempty" json:"scheduled_after,omitempty"`
 	ScheduledBefore *ScheduledBefore `form:"scheduled_before,omitempty" json:"scheduled_before,omitempty"`
@@ -1999,36 +1988,36 @@ type GetRunLogsParams struct {
 
 // StreamRunParams defines parameters for StreamRun.
 type StreamRunParams struct {
-	// Logs Whether to send output too
+	// Logs Whether to include output
 	Logs        *bool   `form:"logs,omitempty" json:"logs,omitempty"`
 	LastEventID *string `json:"Last-Event-ID,omitempty"`
 }
 
 // ListSchedulesParams defines parameters for ListSchedules.
 type ListSchedulesParams struct {
-	// Limit How many at most
+	// Limit Maximum number of items
 	Limit *LimitParam `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the previous page
 	Cursor *CursorParam `form:"cursor,omitempty" json:"cursor,omitempty"`
 	Pool   *PoolFilter  `form:"pool,omitempty" json:"pool,omitempty"`
 }
 
 // ListVariablesParams defines parameters for ListVariables.
 type ListVariablesParams struct {
-	// Limit How many at most
+	// Limit Maximum number of items
 	Limit *LimitParam `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the previous page
 	Cursor *CursorParam `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // ListWorkPoolsParams defines parameters for ListWorkPools.
 type ListWorkPoolsParams struct {
-	// Limit How many at most
+	// Limit Maximum number of items
 	Limit *LimitParam `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the previous page
 	Cursor *CursorParam `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
@@ -2044,37 +2033,37 @@ type GetTemplateParams struct {
 
 // SetTemplateParams defines parameters for SetTemplate.
 type SetTemplateParams struct {
-	// RequireUnbroken Refuse what breaks a deployment that works now
+	// RequireUnbroken Reject a version that breaks a working deployment
 	RequireUnbroken *RequireUnbrokenParam `form:"require_unbroken,omitempty" json:"require_unbroken,omitempty"`
 
-	// IfMatch The ETag of what was edited; another one is refused (412 `precondition-failed`)
+	// IfMatch ETag of the version that was edited; rejected with 412 `precondition-failed` if it changed
 	IfMatch *IfMatchParam `json:"If-Match,omitempty"`
 }
 
 // ImpactTemplateParams defines parameters for ImpactTemplate.
 type ImpactTemplateParams struct {
-	// Limit How many at most
+	// Limit Maximum number of items
 	Limit *LimitParam `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the previous page
 	Cursor *CursorParam `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
 // RollBackTemplateParams defines parameters for RollBackTemplate.
 type RollBackTemplateParams struct {
-	// RequireUnbroken Refuse what breaks a deployment that works now
+	// RequireUnbroken Reject a version that breaks a working deployment
 	RequireUnbroken *RequireUnbrokenParam `form:"require_unbroken,omitempty" json:"require_unbroken,omitempty"`
 
-	// IfMatch The ETag of what was edited; another one is refused (412 `precondition-failed`)
+	// IfMatch ETag of the version that was edited; rejected with 412 `precondition-failed` if it changed
 	IfMatch *IfMatchParam `json:"If-Match,omitempty"`
 }
 
 // ListTemplateVersionsParams defines parameters for ListTemplateVersions.
 type ListTemplateVersionsParams struct {
-	// Limit How many at most
+	// Limit Maximum number of items
 	Limit *LimitParam `form:"limit,omitempty" json:"limit,omitempty"`
 
-	// Cursor `next_cursor` of the page before
+	// Cursor `next_cursor` of the previous page
 	Cursor *CursorParam `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 

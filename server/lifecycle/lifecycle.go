@@ -60,7 +60,7 @@ type Category = api.Category
 // Short names for the categories of the API.
 const (
 	App           = api.CategoryApp
-	OOM           = api.CategoryOom
+	OOM           = api.CategoryOOM
 	Evicted       = api.CategoryEvicted
 	Preempted     = api.CategoryPreempted
 	NodeLost      = api.CategoryNodeLost

@@ -32,7 +32,7 @@ func RetryPolicy(p lifecycle.RetryPolicy) api.RetryPolicy {
 	r.On = retryCauses(p)
 	if o := p.OOM; o != nil {
 		factor := o.Factor
-		r.Oom = &api.OOMRetries{
+		r.OOM = &api.OOMRetries{
 			Max:      int32(o.Max),
 			Variable: o.Variable,
 			Factor:   &factor,
@@ -83,7 +83,7 @@ func ReadRetryPolicy(r api.RetryPolicy) lifecycle.RetryPolicy {
 			p.On.Categories = append(p.On.Categories, lifecycle.Category(name))
 		}
 	}
-	if o := r.Oom; o != nil {
+	if o := r.OOM; o != nil {
 		p.OOM = &lifecycle.OOMPolicy{
 			Max:      int(o.Max),
 			Variable: o.Variable,

@@ -137,12 +137,12 @@ func TestAnOutcomeIsUnrecordedUntilTheServerHasIt(t *testing.T) {
 func TestTheFirstEndCounts(t *testing.T) {
 	w := newWorld()
 	w.launched("u1")
-	w.Observe(w.attempt, ended(api.CategoryOom), 0)
+	w.Observe(w.attempt, ended(api.CategoryOOM), 0)
 	if _, isEnd := w.Observe(w.attempt, ended(api.CategoryDeleted), 0); isEnd {
 		t.Error("a second end was taken")
 	}
 	w.End(w.attempt, api.CategoryUnknown, "late")
-	if got := w.attempt.facts.observation.Category; got != api.CategoryOom {
+	if got := w.attempt.facts.observation.Category; got != api.CategoryOOM {
 		t.Errorf("category is %s, want oom", got)
 	}
 }

@@ -92,73 +92,74 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
-	// ListAPIKeys API keys, never their secrets
+	// ListAPIKeys List API keys without their secrets
 	//
 	// Corresponds with GET /api/v1/api-keys (the `ListAPIKeys` operationId).
 	ListAPIKeys(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateAPIKeyWithBody Make a key; this answer is the only time it is shown
+	// CreateAPIKeyWithBody Create an API key
+	//
+	// The response contains the secret. It cannot be retrieved again.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/api-keys (the `CreateAPIKey` operationId).
 	CreateAPIKeyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateAPIKey Make a key; this answer is the only time it is shown
+	// CreateAPIKey Create an API key
+	//
+	// The response contains the secret. It cannot be retrieved again.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/api-keys (the `CreateAPIKey` operationId).
 	CreateAPIKey(ctx context.Context, body CreateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RevokeAPIKey Revoke a key, from now on
+	// RevokeAPIKey Revoke an API key
+	//
+	// The key stops working at once.
 	//
 	// Corresponds with DELETE /api/v1/api-keys/{key} (the `RevokeAPIKey` operationId).
 	RevokeAPIKey(ctx context.Context, key string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ApplyWithBody Bring pools, variables and deployments to what is described, all or nothing
+	// ApplyWithBody Apply pools, variables and deployments in one transaction
 	//
-	// What `berth deploy` sends. With `dry_run` the plan is computed and nothing is stored; the answer's `plan` given back to the real one
-	// makes it apply exactly that, or refuse with `plan-changed`. One apply is carried out at a time.
+	// `berth deploy` uses this operation. With `dry_run`, the server computes the plan and stores nothing. If the `plan` of a dry run is sent with the real request, the server applies exactly that plan or fails with 409 `plan-changed`. The server runs one apply at a time.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/apply (the `Apply` operationId).
 	ApplyWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// Apply Bring pools, variables and deployments to what is described, all or nothing
+	// Apply Apply pools, variables and deployments in one transaction
 	//
-	// What `berth deploy` sends. With `dry_run` the plan is computed and nothing is stored; the answer's `plan` given back to the real one
-	// makes it apply exactly that, or refuse with `plan-changed`. One apply is carried out at a time.
+	// `berth deploy` uses this operation. With `dry_run`, the server computes the plan and stores nothing. If the `plan` of a dry run is sent with the real request, the server applies exactly that plan or fails with 409 `plan-changed`. The server runs one apply at a time.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/apply (the `Apply` operationId).
 	Apply(ctx context.Context, body ApplyJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListAudit Who changed what, newest first, and who was refused to
+	// ListAudit List changes and refused requests, newest first
 	//
-	// Every change of a pool, template, queue, deployment, schedule, variable, API key or worker, written down in the
-	// transaction that made it; of runs their events say it. Values that may hold secrets (parameters, job variables,
-	// stored variables) are here only as digests, which tell whether two values are equal. A key for some pools sees
-	// what belongs to these.
+	// The server records every change of a pool, template, queue, deployment, schedule, variable, API key or worker in the transaction that makes it. Changes of runs are recorded as run events instead. Values that may hold secrets (parameters, job variables, stored variables) appear as digests, which only show whether two values are equal. A key that is limited to some pools sees the entries of these pools.
 	//
 	// Corresponds with GET /api/v1/audit (the `ListAudit` operationId).
 	ListAudit(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListDeployments Deployments by name
+	// ListDeployments List deployments, ordered by name
 	//
 	// Corresponds with GET /api/v1/deployments (the `ListDeployments` operationId).
 	ListDeployments(ctx context.Context, params *ListDeploymentsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteDeployment Delete a deployment with its finished runs
 	//
-	// Refused (409 `deployment-has-live-runs`) while runs are not finished, unless `force`, which cancels them first.
+	// Fails with 409 `deployment-has-live-runs` while runs have not finished. With `force`, these runs are cancelled first.
 	//
 	// Corresponds with DELETE /api/v1/deployments/{deployment} (the `DeleteDeployment` operationId).
 	DeleteDeployment(ctx context.Context, deployment DeploymentParam, params *DeleteDeploymentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetDeployment A deployment
+	// GetDeployment Get a deployment
 	//
 	// Corresponds with GET /api/v1/deployments/{deployment} (the `GetDeployment` operationId).
 	GetDeployment(ctx context.Context, deployment DeploymentParam, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -177,56 +178,57 @@ type ClientInterface interface {
 	// Corresponds with PATCH /api/v1/deployments/{deployment} (the `UpdateDeployment` operationId).
 	UpdateDeployment(ctx context.Context, deployment DeploymentParam, params *UpdateDeploymentParams, body UpdateDeploymentJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetRunSchema What a run of a deployment may be given, as JSON Schema
+	// GetRunSchema Get the JSON Schemas of the parameters and job variables of a run
 	//
-	// Values of the deployment are the defaults. What the pool's template or the deployment has frozen is marked `readOnly` with its value
-	// as `const`: a run that gives another one is refused.
+	// The deployment's values are the defaults. A value that the pool's template or the deployment freezes is marked `readOnly` and has the value as `const`; a run that sets a different value is rejected.
 	//
 	// Corresponds with GET /api/v1/deployments/{deployment}/run-schema (the `GetRunSchema` operationId).
 	GetRunSchema(ctx context.Context, deployment DeploymentParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateRunWithBody Create a run; its parameters and job variables are validated and fixed now
+	// CreateRunWithBody Create a run
+	//
+	// Parameters and job variables are validated and fixed when the run is created.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/deployments/{deployment}/runs (the `CreateRun` operationId).
 	CreateRunWithBody(ctx context.Context, deployment DeploymentParam, params *CreateRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateRun Create a run; its parameters and job variables are validated and fixed now
+	// CreateRun Create a run
+	//
+	// Parameters and job variables are validated and fixed when the run is created.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/deployments/{deployment}/runs (the `CreateRun` operationId).
 	CreateRun(ctx context.Context, deployment DeploymentParam, params *CreateRunParams, body CreateRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateRunsWithBody Create up to 1,000 runs, all or none
+	// CreateRunsWithBody Create up to 1,000 runs in one transaction
 	//
-	// Each is checked as a single one is; where one is refused none is created, and `errors` says what is wrong with
-	// which. An idempotency key that was used before gives the run of then, and refuses another body.
+	// Every run is validated as in `createRun`. If one is rejected, no run is created and `errors` lists the findings for each run. A run whose idempotency key was used before is not created again; the earlier run is returned.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/deployments/{deployment}/runs/bulk (the `CreateRuns` operationId).
 	CreateRunsWithBody(ctx context.Context, deployment DeploymentParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateRuns Create up to 1,000 runs, all or none
+	// CreateRuns Create up to 1,000 runs in one transaction
 	//
-	// Each is checked as a single one is; where one is refused none is created, and `errors` says what is wrong with
-	// which. An idempotency key that was used before gives the run of then, and refuses another body.
+	// Every run is validated as in `createRun`. If one is rejected, no run is created and `errors` lists the findings for each run. A run whose idempotency key was used before is not created again; the earlier run is returned.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/deployments/{deployment}/runs/bulk (the `CreateRuns` operationId).
 	CreateRuns(ctx context.Context, deployment DeploymentParam, body CreateRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListDeploymentSchedules The schedules of a deployment by name, with their next slots
+	// ListDeploymentSchedules List the schedules of a deployment with their next slots, ordered by name
 	//
 	// Corresponds with GET /api/v1/deployments/{deployment}/schedules (the `ListDeploymentSchedules` operationId).
 	ListDeploymentSchedules(ctx context.Context, deployment DeploymentParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateScheduleWithBody Pause or resume a schedule
 	//
-	// What becomes of the slots that pass while it is paused is for its misfire policy.
+	// The schedule's misfire policy decides about slots that pass while it is paused.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -235,197 +237,187 @@ type ClientInterface interface {
 
 	// UpdateSchedule Pause or resume a schedule
 	//
-	// What becomes of the slots that pass while it is paused is for its misfire policy.
+	// The schedule's misfire policy decides about slots that pass while it is paused.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /api/v1/deployments/{deployment}/schedules/{schedule} (the `UpdateSchedule` operationId).
 	UpdateSchedule(ctx context.Context, deployment DeploymentParam, schedule string, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetInfo The installation, its version, and who is asking
+	// GetInfo Get the installation, its version and the caller's role
 	//
 	// Corresponds with GET /api/v1/info (the `GetInfo` operationId).
 	GetInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListRuns Runs, newest first
+	// ListRuns List runs, newest first
 	//
 	// Corresponds with GET /api/v1/runs (the `ListRuns` operationId).
 	ListRuns(ctx context.Context, params *ListRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CancelRunsWithBody Cancel runs by id or by filter, up to 500 in one call
+	// CancelRunsWithBody Cancel up to 500 runs by id or by filter
 	//
-	// Each run by itself: one that can not be cancelled (it has ended) keeps no other from it. Where there are more,
-	// `next_cursor` goes on with them, in the same call with the same filter.
+	// Every run is handled separately: a run that cannot be cancelled, for example because it has finished, does not affect the others. If more runs match the filter, `next_cursor` continues with them in a request with the same filter.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/runs/cancel (the `CancelRuns` operationId).
 	CancelRunsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CancelRuns Cancel runs by id or by filter, up to 500 in one call
+	// CancelRuns Cancel up to 500 runs by id or by filter
 	//
-	// Each run by itself: one that can not be cancelled (it has ended) keeps no other from it. Where there are more,
-	// `next_cursor` goes on with them, in the same call with the same filter.
+	// Every run is handled separately: a run that cannot be cancelled, for example because it has finished, does not affect the others. If more runs match the filter, `next_cursor` continues with them in a request with the same filter.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/runs/cancel (the `CancelRuns` operationId).
 	CancelRuns(ctx context.Context, body CancelRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CountRuns How many runs a filter finds, by state
+	// CountRuns Count the runs that match a filter, by state
 	//
 	// Corresponds with GET /api/v1/runs/count (the `CountRuns` operationId).
 	CountRuns(ctx context.Context, params *CountRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RetryRunsWithBody New attempts of runs that have ended, by id or by filter, up to 500 in one call
+	// RetryRunsWithBody Retry up to 500 finished runs by id or by filter
 	//
-	// As `cancelRuns`. A filter without states finds FAILED, CRASHED and CANCELLED runs.
+	// Works like `cancelRuns`. A filter without states selects FAILED, CRASHED and CANCELLED runs.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/runs/retry (the `RetryRuns` operationId).
 	RetryRunsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RetryRuns New attempts of runs that have ended, by id or by filter, up to 500 in one call
+	// RetryRuns Retry up to 500 finished runs by id or by filter
 	//
-	// As `cancelRuns`. A filter without states finds FAILED, CRASHED and CANCELLED runs.
+	// Works like `cancelRuns`. A filter without states selects FAILED, CRASHED and CANCELLED runs.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/runs/retry (the `RetryRuns` operationId).
 	RetryRuns(ctx context.Context, body RetryRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// StreamRuns The newest runs that a filter finds, as they change, as server-sent events
+	// StreamRuns Stream changes of the newest runs that match a filter as server-sent events
 	//
-	// `event: run` carries a Run that is new or has changed, `event: list` the ids that are in the list now, newest first
-	// (RunIDList): what is not in it is gone. Comments keep the stream alive every 15 s. With `Last-Event-ID` only what
-	// has changed since is sent, perhaps with some of what was sent already.
+	// `event: run` carries a Run that is new or has changed. `event: list` carries the ids of the current list, newest first (RunIDList); a run whose id is missing has left the list. A comment every 15 seconds keeps the connection open. With `Last-Event-ID`, the stream continues after that event; some changes may be sent again.
 	//
 	// Corresponds with GET /api/v1/runs/stream (the `StreamRuns` operationId).
 	StreamRuns(ctx context.Context, params *StreamRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetRun A run with its attempts
+	// GetRun Get a run with its attempts
 	//
 	// Corresponds with GET /api/v1/runs/{run} (the `GetRun` operationId).
 	GetRun(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// AbandonRun Abandon a run whose worker or cluster is gone for good
 	//
-	// A run waits while no worker of its attempt's cluster is alive, because its Job may still be running. An operator
-	// who knows that the Job is gone abandons the run: the attempt ends with category `unknown`, and the next attempt,
-	// if the retry policy has one left, goes to any worker. Refused with 409 `lease-held` while a worker holds the
-	// attempt.
+	// A run waits while no worker of its attempt's cluster is alive, because its Job may still be running. An operator who knows that the Job is gone abandons the run: the attempt ends with category `unknown`, and any worker can claim the next attempt if the retry policy has one left. Fails with 409 `lease-held` while a worker holds the attempt.
 	//
 	// Corresponds with POST /api/v1/runs/{run}/abandon (the `AbandonRun` operationId).
 	AbandonRun(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetAttemptManifest The Job manifest of an attempt, as it was sent
+	// GetAttemptManifest Get the Job manifest of an attempt as it was sent to the cluster
 	//
 	// Corresponds with GET /api/v1/runs/{run}/attempts/{attempt}/manifest (the `GetAttemptManifest` operationId).
 	GetAttemptManifest(ctx context.Context, run RunParam, attempt int32, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CancelRun Cancel a run; one that has not been claimed is CANCELLED at once, another becomes CANCELLING
+	// CancelRun Cancel a run
+	//
+	// A run that has not been claimed becomes CANCELLED at once. Any other run becomes CANCELLING until its Job has ended.
 	//
 	// Corresponds with POST /api/v1/runs/{run}/cancel (the `CancelRun` operationId).
 	CancelRun(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListRunEvents What happened to the run, oldest first
+	// ListRunEvents List the events of a run, oldest first
 	//
 	// Corresponds with GET /api/v1/runs/{run}/events (the `ListRunEvents` operationId).
 	ListRunEvents(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ExplainRun Why it waits, or why it ended as it did, in words
+	// ExplainRun Explain why a run waits, or why it ended the way it did
 	//
 	// Corresponds with GET /api/v1/runs/{run}/explain (the `ExplainRun` operationId).
 	ExplainRun(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetRunLogs The output of an attempt as text, of the newest attempt without `attempt`
+	// GetRunLogs Get the output of an attempt as text
 	//
-	// A line in brackets stands for output that is no longer kept.
+	// Returns the output of the newest attempt unless `attempt` is set. A line in brackets replaces output that is no longer stored.
 	//
 	// Corresponds with GET /api/v1/runs/{run}/logs (the `GetRunLogs` operationId).
 	GetRunLogs(ctx context.Context, run RunParam, params *GetRunLogsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SetRunProgressWithBody Say how far the run is, while an attempt of it is under way
+	// SetRunProgressWithBody Set the progress of a run while an attempt is active
 	//
-	// Who may is as with the result. The last one said counts.
+	// The same keys may call this operation as for `setRunResult`. The last value wins.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /api/v1/runs/{run}/progress (the `SetRunProgress` operationId).
 	SetRunProgressWithBody(ctx context.Context, run RunParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SetRunProgress Say how far the run is, while an attempt of it is under way
+	// SetRunProgress Set the progress of a run while an attempt is active
 	//
-	// Who may is as with the result. The last one said counts.
+	// The same keys may call this operation as for `setRunResult`. The last value wins.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /api/v1/runs/{run}/progress (the `SetRunProgress` operationId).
 	SetRunProgress(ctx context.Context, run RunParam, body SetRunProgressJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetRunResult What the run's workload says has come out of it
+	// GetRunResult Get the result that the workload reported
 	//
-	// Not found (404) where it has said nothing.
+	// Fails with 404 `not-found` if the workload has not reported a result.
 	//
 	// Corresponds with GET /api/v1/runs/{run}/result (the `GetRunResult` operationId).
 	GetRunResult(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SetRunResultWithBody Say what has come out of the run, while an attempt of it is under way
+	// SetRunResultWithBody Set the result of a run while an attempt is active
 	//
-	// For the workload, with the key of its own attempt, which reads and tells of this run and does nothing else; a key with
-	// role `operator` may do it too. Any JSON of at most 64 KiB (413 `body-too-large`). The last one said counts. A run
-	// that has ended takes none (409 `run-finished`).
+	// Workloads call this operation with the key of their attempt, which permits access to this run only. A key with role `operator` may call it as well. The result is any JSON value of at most 64 KiB; a larger one is rejected with 413 `body-too-large`. The last value wins. Fails with 409 `run-finished` if the run has finished.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /api/v1/runs/{run}/result (the `SetRunResult` operationId).
 	SetRunResultWithBody(ctx context.Context, run RunParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SetRunResult Say what has come out of the run, while an attempt of it is under way
+	// SetRunResult Set the result of a run while an attempt is active
 	//
-	// For the workload, with the key of its own attempt, which reads and tells of this run and does nothing else; a key with
-	// role `operator` may do it too. Any JSON of at most 64 KiB (413 `body-too-large`). The last one said counts. A run
-	// that has ended takes none (409 `run-finished`).
+	// Workloads call this operation with the key of their attempt, which permits access to this run only. A key with role `operator` may call it as well. The result is any JSON value of at most 64 KiB; a larger one is rejected with 413 `body-too-large`. The last value wins. Fails with 409 `run-finished` if the run has finished.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /api/v1/runs/{run}/result (the `SetRunResult` operationId).
 	SetRunResult(ctx context.Context, run RunParam, body SetRunResultJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RetryRun A new attempt of a run that has ended
+	// RetryRun Retry a finished run with a new attempt
 	//
 	// Corresponds with POST /api/v1/runs/{run}/retry (the `RetryRun` operationId).
 	RetryRun(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// StreamRun The run as it happens, as server-sent events
+	// StreamRun Stream the events, output and progress of a run as server-sent events
 	//
-	// `event: event` carries a RunEvent, `event: log` a LogChunk, `event: progress` a RunProgress, `event: end` the finished Run, after which the stream
-	// closes. Comments keep it alive every 15 s. The id of every event resumes the stream as `Last-Event-ID`.
+	// `event: event` carries a RunEvent, `event: log` a LogChunk, `event: progress` a RunProgress, and `event: end` the finished Run. The stream closes after `end`. A comment every 15 seconds keeps the connection open. To resume, send the id of the last event as `Last-Event-ID`.
 	//
 	// Corresponds with GET /api/v1/runs/{run}/stream (the `StreamRun` operationId).
 	StreamRun(ctx context.Context, run RunParam, params *StreamRunParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListSchedules All schedules by deployment and name
+	// ListSchedules List all schedules, ordered by deployment and name
 	//
 	// Corresponds with GET /api/v1/schedules (the `ListSchedules` operationId).
 	ListSchedules(ctx context.Context, params *ListSchedulesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// PreviewScheduleWithBody The next slots of a schedule that is not saved
+	// PreviewScheduleWithBody Preview the next slots of an unsaved schedule
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/schedules/preview (the `PreviewSchedule` operationId).
 	PreviewScheduleWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// PreviewSchedule The next slots of a schedule that is not saved
+	// PreviewSchedule Preview the next slots of an unsaved schedule
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/schedules/preview (the `PreviewSchedule` operationId).
 	PreviewSchedule(ctx context.Context, body PreviewScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListVariables Stored variables by name
+	// ListVariables List stored variables, ordered by name
 	//
 	// Corresponds with GET /api/v1/variables (the `ListVariables` operationId).
 	ListVariables(ctx context.Context, params *ListVariablesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -435,83 +427,91 @@ type ClientInterface interface {
 	// Corresponds with DELETE /api/v1/variables/{variable} (the `DeleteVariable` operationId).
 	DeleteVariable(ctx context.Context, variable VariableName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetVariable A stored variable
+	// GetVariable Get a stored variable
 	//
 	// Corresponds with GET /api/v1/variables/{variable} (the `GetVariable` operationId).
 	GetVariable(ctx context.Context, variable VariableName, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SetVariableWithBody Store a variable
+	// SetVariableWithBody Create or replace a stored variable
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /api/v1/variables/{variable} (the `SetVariable` operationId).
 	SetVariableWithBody(ctx context.Context, variable VariableName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SetVariable Store a variable
+	// SetVariable Create or replace a stored variable
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /api/v1/variables/{variable} (the `SetVariable` operationId).
 	SetVariable(ctx context.Context, variable VariableName, body SetVariableJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListWorkPools Work pools by name
+	// ListWorkPools List work pools, ordered by name
 	//
 	// Corresponds with GET /api/v1/work-pools (the `ListWorkPools` operationId).
 	ListWorkPools(ctx context.Context, params *ListWorkPoolsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateWorkPoolWithBody Create a work pool; without a template it gets the default one of its type
+	// CreateWorkPoolWithBody Create a work pool
+	//
+	// Without `base_job_template`, the pool gets the default template of its type.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/work-pools (the `CreateWorkPool` operationId).
 	CreateWorkPoolWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateWorkPool Create a work pool; without a template it gets the default one of its type
+	// CreateWorkPool Create a work pool
+	//
+	// Without `base_job_template`, the pool gets the default template of its type.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/work-pools (the `CreateWorkPool` operationId).
 	CreateWorkPool(ctx context.Context, body CreateWorkPoolJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// DeleteWorkPool Delete a pool with its queues, deployments and finished runs
+	// DeleteWorkPool Delete a work pool with its queues, deployments and finished runs
 	//
-	// Refused (409 `pool-has-live-runs`) while runs are not finished, unless `force`, which cancels them first.
+	// Fails with 409 `pool-has-live-runs` while runs have not finished. With `force`, these runs are cancelled first.
 	//
 	// Corresponds with DELETE /api/v1/work-pools/{pool} (the `DeleteWorkPool` operationId).
 	DeleteWorkPool(ctx context.Context, pool PoolParam, params *DeleteWorkPoolParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetWorkPool A work pool
+	// GetWorkPool Get a work pool
 	//
 	// Corresponds with GET /api/v1/work-pools/{pool} (the `GetWorkPool` operationId).
 	GetWorkPool(ctx context.Context, pool PoolParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateWorkPoolWithBody Change what is given, leave the rest; pause or resume the pool
+	// UpdateWorkPoolWithBody Update a work pool
+	//
+	// Changes the fields in the request and keeps the others. Also pauses and resumes the pool.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /api/v1/work-pools/{pool} (the `UpdateWorkPool` operationId).
 	UpdateWorkPoolWithBody(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateWorkPool Change what is given, leave the rest; pause or resume the pool
+	// UpdateWorkPool Update a work pool
+	//
+	// Changes the fields in the request and keeps the others. Also pauses and resumes the pool.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /api/v1/work-pools/{pool} (the `UpdateWorkPool` operationId).
 	UpdateWorkPool(ctx context.Context, pool PoolParam, body UpdateWorkPoolJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListWorkQueues The pool's queues by priority
+	// ListWorkQueues List the queues of a pool, ordered by priority
 	//
 	// Corresponds with GET /api/v1/work-pools/{pool}/queues (the `ListWorkQueues` operationId).
 	ListWorkQueues(ctx context.Context, pool PoolParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateWorkQueueWithBody Add a queue to the pool
+	// CreateWorkQueueWithBody Create a queue in a pool
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/work-pools/{pool}/queues (the `CreateWorkQueue` operationId).
 	CreateWorkQueueWithBody(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// CreateWorkQueue Add a queue to the pool
+	// CreateWorkQueue Create a queue in a pool
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -520,280 +520,296 @@ type ClientInterface interface {
 
 	// DeleteWorkQueue Delete a queue that no deployment uses
 	//
-	// Refused (409 `conflict`) for `default`, and while a deployment names it or a run in it has not ended. Its finished runs keep its name.
+	// Fails with 409 `conflict` for the queue `default`, while a deployment uses the queue, and while a run in it has not finished. Finished runs keep the name of the queue.
 	//
 	// Corresponds with DELETE /api/v1/work-pools/{pool}/queues/{queue} (the `DeleteWorkQueue` operationId).
 	DeleteWorkQueue(ctx context.Context, pool PoolParam, queue string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetWorkQueue A queue
+	// GetWorkQueue Get a queue
 	//
 	// Corresponds with GET /api/v1/work-pools/{pool}/queues/{queue} (the `GetWorkQueue` operationId).
 	GetWorkQueue(ctx context.Context, pool PoolParam, queue string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateWorkQueueWithBody Change what is given, leave the rest; pause or resume the queue
+	// UpdateWorkQueueWithBody Update a queue
+	//
+	// Changes the fields in the request and keeps the others. Also pauses and resumes the queue.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /api/v1/work-pools/{pool}/queues/{queue} (the `UpdateWorkQueue` operationId).
 	UpdateWorkQueueWithBody(ctx context.Context, pool PoolParam, queue string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateWorkQueue Change what is given, leave the rest; pause or resume the queue
+	// UpdateWorkQueue Update a queue
+	//
+	// Changes the fields in the request and keeps the others. Also pauses and resumes the queue.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /api/v1/work-pools/{pool}/queues/{queue} (the `UpdateWorkQueue` operationId).
 	UpdateWorkQueue(ctx context.Context, pool PoolParam, queue string, body UpdateWorkQueueJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetTemplate A version of the pool's base job template, the newest without `version`
+	// GetTemplate Get a version of the pool's base job template
+	//
+	// Returns the newest version unless `version` is set.
 	//
 	// Corresponds with GET /api/v1/work-pools/{pool}/template (the `GetTemplate` operationId).
 	GetTemplate(ctx context.Context, pool PoolParam, params *GetTemplateParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SetTemplateWithBody Save a new, immutable version of the base job template
+	// SetTemplateWithBody Save a new version of the base job template
 	//
-	// Linted first; a template with errors is refused (422 `template-invalid`) and nothing is stored. `If-Match` holds the
-	// ETag of the version that was edited. The answer says what the new version does to the pool's deployments; with
-	// `require_unbroken` a version that breaks one that works now is refused (409 `template-breaks-deployments`).
+	// Versions are immutable. A template with errors is rejected with 422 `template-invalid`, and nothing is stored. `If-Match` holds the ETag of the version that was edited. The response lists the effect of the new version on the pool's deployments. With `require_unbroken`, a version that breaks a working deployment is rejected with 409 `template-breaks-deployments`.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /api/v1/work-pools/{pool}/template (the `SetTemplate` operationId).
 	SetTemplateWithBody(ctx context.Context, pool PoolParam, params *SetTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// SetTemplate Save a new, immutable version of the base job template
+	// SetTemplate Save a new version of the base job template
 	//
-	// Linted first; a template with errors is refused (422 `template-invalid`) and nothing is stored. `If-Match` holds the
-	// ETag of the version that was edited. The answer says what the new version does to the pool's deployments; with
-	// `require_unbroken` a version that breaks one that works now is refused (409 `template-breaks-deployments`).
+	// Versions are immutable. A template with errors is rejected with 422 `template-invalid`, and nothing is stored. `If-Match` holds the ETag of the version that was edited. The response lists the effect of the new version on the pool's deployments. With `require_unbroken`, a version that breaks a working deployment is rejected with 409 `template-breaks-deployments`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /api/v1/work-pools/{pool}/template (the `SetTemplate` operationId).
 	SetTemplate(ctx context.Context, pool PoolParam, params *SetTemplateParams, body SetTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// DiffTemplateWithBody The differences between a version and another, or a document that is not saved yet
+	// DiffTemplateWithBody Compare a template version with another version or with an unsaved document
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/work-pools/{pool}/template/diff (the `DiffTemplate` operationId).
 	DiffTemplateWithBody(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// DiffTemplate The differences between a version and another, or a document that is not saved yet
+	// DiffTemplate Compare a template version with another version or with an unsaved document
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/work-pools/{pool}/template/diff (the `DiffTemplate` operationId).
 	DiffTemplate(ctx context.Context, pool PoolParam, body DiffTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ImpactTemplateWithBody What a change of the template does to the Job of each deployment of the pool; stores nothing
+	// ImpactTemplateWithBody Show the effect of a template change on the Job of each deployment
 	//
-	// The counts are over all deployments. `items` are those that change or break, by name, a page at a time. A template
-	// with errors is refused (422 `template-invalid`).
+	// Stores nothing. The counts cover all deployments of the pool. `items` holds the deployments that change or break, ordered by name and paged. A template with errors is rejected with 422 `template-invalid`.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/work-pools/{pool}/template/impact (the `ImpactTemplate` operationId).
 	ImpactTemplateWithBody(ctx context.Context, pool PoolParam, params *ImpactTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ImpactTemplate What a change of the template does to the Job of each deployment of the pool; stores nothing
+	// ImpactTemplate Show the effect of a template change on the Job of each deployment
 	//
-	// The counts are over all deployments. `items` are those that change or break, by name, a page at a time. A template
-	// with errors is refused (422 `template-invalid`).
+	// Stores nothing. The counts cover all deployments of the pool. `items` holds the deployments that change or break, ordered by name and paged. A template with errors is rejected with 422 `template-invalid`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/work-pools/{pool}/template/impact (the `ImpactTemplate` operationId).
 	ImpactTemplate(ctx context.Context, pool PoolParam, params *ImpactTemplateParams, body ImpactTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// LintTemplateWithBody What saving this template would say; stores nothing
+	// LintTemplateWithBody Lint a template without saving it
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/work-pools/{pool}/template/lint (the `LintTemplate` operationId).
 	LintTemplateWithBody(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// LintTemplate What saving this template would say; stores nothing
+	// LintTemplate Lint a template without saving it
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/work-pools/{pool}/template/lint (the `LintTemplate` operationId).
 	LintTemplate(ctx context.Context, pool PoolParam, body LintTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// PreviewTemplateWithBody The Job that a run would be; stores nothing
+	// PreviewTemplateWithBody Preview the Job of a run without storing anything
 	//
-	// Renders a template (the one given, a version, or the newest) on the way that a run takes, with the values of a
-	// deployment and of a run that could be. What is wrong is listed in `errors`; then there is no Job. Where the
-	// template leaves the namespace to the worker, `default` is shown.
+	// Renders the document in the request, a saved version, or the newest version, in the same way as for a run. The values of a deployment and of a hypothetical run can be given. If the template has errors, the response lists them in `errors` and has no Job. If the template leaves the namespace to the worker, the Job shows `default`.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/work-pools/{pool}/template/preview (the `PreviewTemplate` operationId).
 	PreviewTemplateWithBody(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// PreviewTemplate The Job that a run would be; stores nothing
+	// PreviewTemplate Preview the Job of a run without storing anything
 	//
-	// Renders a template (the one given, a version, or the newest) on the way that a run takes, with the values of a
-	// deployment and of a run that could be. What is wrong is listed in `errors`; then there is no Job. Where the
-	// template leaves the namespace to the worker, `default` is shown.
+	// Renders the document in the request, a saved version, or the newest version, in the same way as for a run. The values of a deployment and of a hypothetical run can be given. If the template has errors, the response lists them in `errors` and has no Job. If the template leaves the namespace to the worker, the Job shows `default`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/work-pools/{pool}/template/preview (the `PreviewTemplate` operationId).
 	PreviewTemplate(ctx context.Context, pool PoolParam, body PreviewTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RollBackTemplateWithBody Save a new version that is equal to an old one
+	// RollBackTemplateWithBody Save a new template version with the content of an earlier one
 	//
-	// Checked and answered as a save is. Where the newest version says the same, it is answered again.
+	// Checks and response are the same as for saving a template. If the newest version already has this content, it is returned and no version is added.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/work-pools/{pool}/template/rollback (the `RollBackTemplate` operationId).
 	RollBackTemplateWithBody(ctx context.Context, pool PoolParam, params *RollBackTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RollBackTemplate Save a new version that is equal to an old one
+	// RollBackTemplate Save a new template version with the content of an earlier one
 	//
-	// Checked and answered as a save is. Where the newest version says the same, it is answered again.
+	// Checks and response are the same as for saving a template. If the newest version already has this content, it is returned and no version is added.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/work-pools/{pool}/template/rollback (the `RollBackTemplate` operationId).
 	RollBackTemplate(ctx context.Context, pool PoolParam, params *RollBackTemplateParams, body RollBackTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListTemplateVersions The versions of the pool's template, newest first, without their documents
+	// ListTemplateVersions List the versions of the pool's template, newest first
+	//
+	// The list does not contain the documents.
 	//
 	// Corresponds with GET /api/v1/work-pools/{pool}/template/versions (the `ListTemplateVersions` operationId).
 	ListTemplateVersions(ctx context.Context, pool PoolParam, params *ListTemplateVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateWorkerWithBody Pause or resume a worker; paused, it claims nothing new and sees to its end what it has
+	// UpdateWorkerWithBody Pause or resume a worker
+	//
+	// A paused worker claims no new runs and finishes the attempts that it holds.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /api/v1/work-pools/{pool}/workers/{worker} (the `UpdateWorker` operationId).
 	UpdateWorkerWithBody(ctx context.Context, pool PoolParam, worker string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// UpdateWorker Pause or resume a worker; paused, it claims nothing new and sees to its end what it has
+	// UpdateWorker Pause or resume a worker
+	//
+	// A paused worker claims no new runs and finishes the attempts that it holds.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /api/v1/work-pools/{pool}/workers/{worker} (the `UpdateWorker` operationId).
 	UpdateWorker(ctx context.Context, pool PoolParam, worker string, body UpdateWorkerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// LookUpAttemptsWithBody What the server says of these attempts, and which others are active in this cluster
+	// LookUpAttemptsWithBody Look up the status of attempts by their Jobs
 	//
-	// For resync after a restart, and for Jobs found in the cluster that this worker did not launch.
+	// Workers call this operation to resync after a restart, and for Jobs in the cluster that they did not launch.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/worker/attempts (the `LookUpAttempts` operationId).
 	LookUpAttemptsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// LookUpAttempts What the server says of these attempts, and which others are active in this cluster
+	// LookUpAttempts Look up the status of attempts by their Jobs
 	//
-	// For resync after a restart, and for Jobs found in the cluster that this worker did not launch.
+	// Workers call this operation to resync after a restart, and for Jobs in the cluster that they did not launch.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/worker/attempts (the `LookUpAttempts` operationId).
 	LookUpAttempts(ctx context.Context, body LookUpAttemptsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ClaimRunsWithBody Claim up to `max` runs, waiting up to `wait_seconds` for work or for a cancel
+	// ClaimRunsWithBody Claim up to `max` runs; wait up to `wait_seconds` for work or a cancellation
 	//
-	// Also the worker's heartbeat. The same `request_id` gets the same answer, so a lost answer loses nothing. With
-	// `max` 0 only cancels are waited for.
+	// Serves as the worker's heartbeat. A repeated `request_id` gets the same response, so no claim is lost with a response. With `max` 0, the request waits for cancellations only.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/worker/claim (the `ClaimRuns` operationId).
 	ClaimRunsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ClaimRuns Claim up to `max` runs, waiting up to `wait_seconds` for work or for a cancel
+	// ClaimRuns Claim up to `max` runs; wait up to `wait_seconds` for work or a cancellation
 	//
-	// Also the worker's heartbeat. The same `request_id` gets the same answer, so a lost answer loses nothing. With
-	// `max` 0 only cancels are waited for.
+	// Serves as the worker's heartbeat. A repeated `request_id` gets the same response, so no claim is lost with a response. With `max` 0, the request waits for cancellations only.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/worker/claim (the `ClaimRuns` operationId).
 	ClaimRuns(ctx context.Context, body ClaimRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// WorkerHelloWithBody A worker introduces itself and learns what it needs to know
+	// WorkerHelloWithBody Register a worker and get the settings of the protocol
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/worker/hello (the `WorkerHello` operationId).
 	WorkerHelloWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// WorkerHello A worker introduces itself and learns what it needs to know
+	// WorkerHello Register a worker and get the settings of the protocol
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/worker/hello (the `WorkerHello` operationId).
 	WorkerHello(ctx context.Context, body WorkerHelloJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RenewLeasesWithBody Renew the leases listed; the answer names those that are no longer held
+	// RenewLeasesWithBody Renew leases
+	//
+	// The response lists the leases that the worker no longer holds.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/worker/leases (the `RenewLeases` operationId).
 	RenewLeasesWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// RenewLeases Renew the leases listed; the answer names those that are no longer held
+	// RenewLeases Renew leases
+	//
+	// The response lists the leases that the worker no longer holds.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/worker/leases (the `RenewLeases` operationId).
 	RenewLeases(ctx context.Context, body RenewLeasesJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AppendLogsWithBody Append output; a chunk whose `offset` was already stored is ignored
+	// AppendLogsWithBody Append output of attempts
+	//
+	// A chunk whose `offset` is already stored is ignored.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/worker/logs (the `AppendLogs` operationId).
 	AppendLogsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// AppendLogs Append output; a chunk whose `offset` was already stored is ignored
+	// AppendLogs Append output of attempts
+	//
+	// A chunk whose `offset` is already stored is ignored.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/worker/logs (the `AppendLogs` operationId).
 	AppendLogs(ctx context.Context, body AppendLogsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ReportAttemptsWithBody Report what became of attempts; one answer per report, in order
+	// ReportAttemptsWithBody Report observations and outcomes of attempts
+	//
+	// The response has one result per report, in the same order.
 	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with POST /api/v1/worker/reports (the `ReportAttempts` operationId).
 	ReportAttemptsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ReportAttempts Report what became of attempts; one answer per report, in order
+	// ReportAttempts Report observations and outcomes of attempts
+	//
+	// The response has one result per report, in the same order.
 	//
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with POST /api/v1/worker/reports (the `ReportAttempts` operationId).
 	ReportAttempts(ctx context.Context, body ReportAttemptsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetTemplateForWorker A template version by its id; immutable, so workers keep it
+	// GetTemplateForWorker Get a template version by its id
+	//
+	// Versions are immutable, so workers cache them.
 	//
 	// Corresponds with GET /api/v1/worker/templates/{version} (the `GetTemplateForWorker` operationId).
 	GetTemplateForWorker(ctx context.Context, version openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// ListWorkers Workers and when they were last heard of
+	// ListWorkers List workers with the time of their last contact
 	//
 	// Corresponds with GET /api/v1/workers (the `ListWorkers` operationId).
 	ListWorkers(ctx context.Context, params *ListWorkersParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetHealth Whether the process is alive
+	// GetHealth Check that the process is alive
 	//
 	// Corresponds with GET /healthz (the `GetHealth` operationId).
 	GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetReady Whether the database is reachable and its schema not older than this binary needs
+	// GetReady Check that the server is ready
+	//
+	// Ready means that the database is reachable and that its schema is not older than this version needs.
 	//
 	// Corresponds with GET /readyz (the `GetReady` operationId).
 	GetReady(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 }
 
-// ListAPIKeys API keys, never their secrets
+// ListAPIKeys List API keys without their secrets
 //
 // Corresponds with GET /api/v1/api-keys (the `ListAPIKeys` operationId).
 func (c *Client) ListAPIKeys(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -808,7 +824,9 @@ func (c *Client) ListAPIKeys(ctx context.Context, reqEditors ...RequestEditorFn)
 	return c.Client.Do(req)
 }
 
-// CreateAPIKeyWithBody Make a key; this answer is the only time it is shown
+// CreateAPIKeyWithBody Create an API key
+//
+// The response contains the secret. It cannot be retrieved again.
 //
 // Takes any type of body and a specified content type.
 //
@@ -825,7 +843,9 @@ func (c *Client) CreateAPIKeyWithBody(ctx context.Context, contentType string, b
 	return c.Client.Do(req)
 }
 
-// CreateAPIKey Make a key; this answer is the only time it is shown
+// CreateAPIKey Create an API key
+//
+// The response contains the secret. It cannot be retrieved again.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -842,7 +862,9 @@ func (c *Client) CreateAPIKey(ctx context.Context, body CreateAPIKeyJSONRequestB
 	return c.Client.Do(req)
 }
 
-// RevokeAPIKey Revoke a key, from now on
+// RevokeAPIKey Revoke an API key
+//
+// The key stops working at once.
 //
 // Corresponds with DELETE /api/v1/api-keys/{key} (the `RevokeAPIKey` operationId).
 func (c *Client) RevokeAPIKey(ctx context.Context, key string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -857,10 +879,9 @@ func (c *Client) RevokeAPIKey(ctx context.Context, key string, reqEditors ...Req
 	return c.Client.Do(req)
 }
 
-// ApplyWithBody Bring pools, variables and deployments to what is described, all or nothing
+// ApplyWithBody Apply pools, variables and deployments in one transaction
 //
-// What `berth deploy` sends. With `dry_run` the plan is computed and nothing is stored; the answer's `plan` given back to the real one
-// makes it apply exactly that, or refuse with `plan-changed`. One apply is carried out at a time.
+// `berth deploy` uses this operation. With `dry_run`, the server computes the plan and stores nothing. If the `plan` of a dry run is sent with the real request, the server applies exactly that plan or fails with 409 `plan-changed`. The server runs one apply at a time.
 //
 // Takes any type of body and a specified content type.
 //
@@ -877,10 +898,9 @@ func (c *Client) ApplyWithBody(ctx context.Context, contentType string, body io.
 	return c.Client.Do(req)
 }
 
-// Apply Bring pools, variables and deployments to what is described, all or nothing
+// Apply Apply pools, variables and deployments in one transaction
 //
-// What `berth deploy` sends. With `dry_run` the plan is computed and nothing is stored; the answer's `plan` given back to the real one
-// makes it apply exactly that, or refuse with `plan-changed`. One apply is carried out at a time.
+// `berth deploy` uses this operation. With `dry_run`, the server computes the plan and stores nothing. If the `plan` of a dry run is sent with the real request, the server applies exactly that plan or fails with 409 `plan-changed`. The server runs one apply at a time.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -897,12 +917,9 @@ func (c *Client) Apply(ctx context.Context, body ApplyJSONRequestBody, reqEditor
 	return c.Client.Do(req)
 }
 
-// ListAudit Who changed what, newest first, and who was refused to
+// ListAudit List changes and refused requests, newest first
 //
-// Every change of a pool, template, queue, deployment, schedule, variable, API key or worker, written down in the
-// transaction that made it; of runs their events say it. Values that may hold secrets (parameters, job variables,
-// stored variables) are here only as digests, which tell whether two values are equal. A key for some pools sees
-// what belongs to these.
+// The server records every change of a pool, template, queue, deployment, schedule, variable, API key or worker in the transaction that makes it. Changes of runs are recorded as run events instead. Values that may hold secrets (parameters, job variables, stored variables) appear as digests, which only show whether two values are equal. A key that is limited to some pools sees the entries of these pools.
 //
 // Corresponds with GET /api/v1/audit (the `ListAudit` operationId).
 func (c *Client) ListAudit(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -917,7 +934,7 @@ func (c *Client) ListAudit(ctx context.Context, params *ListAuditParams, reqEdit
 	return c.Client.Do(req)
 }
 
-// ListDeployments Deployments by name
+// ListDeployments List deployments, ordered by name
 //
 // Corresponds with GET /api/v1/deployments (the `ListDeployments` operationId).
 func (c *Client) ListDeployments(ctx context.Context, params *ListDeploymentsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -934,7 +951,7 @@ func (c *Client) ListDeployments(ctx context.Context, params *ListDeploymentsPar
 
 // DeleteDeployment Delete a deployment with its finished runs
 //
-// Refused (409 `deployment-has-live-runs`) while runs are not finished, unless `force`, which cancels them first.
+// Fails with 409 `deployment-has-live-runs` while runs have not finished. With `force`, these runs are cancelled first.
 //
 // Corresponds with DELETE /api/v1/deployments/{deployment} (the `DeleteDeployment` operationId).
 func (c *Client) DeleteDeployment(ctx context.Context, deployment DeploymentParam, params *DeleteDeploymentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -949,7 +966,7 @@ func (c *Client) DeleteDeployment(ctx context.Context, deployment DeploymentPara
 	return c.Client.Do(req)
 }
 
-// GetDeployment A deployment
+// GetDeployment Get a deployment
 //
 // Corresponds with GET /api/v1/deployments/{deployment} (the `GetDeployment` operationId).
 func (c *Client) GetDeployment(ctx context.Context, deployment DeploymentParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -998,10 +1015,9 @@ func (c *Client) UpdateDeployment(ctx context.Context, deployment DeploymentPara
 	return c.Client.Do(req)
 }
 
-// GetRunSchema What a run of a deployment may be given, as JSON Schema
+// GetRunSchema Get the JSON Schemas of the parameters and job variables of a run
 //
-// Values of the deployment are the defaults. What the pool's template or the deployment has frozen is marked `readOnly` with its value
-// as `const`: a run that gives another one is refused.
+// The deployment's values are the defaults. A value that the pool's template or the deployment freezes is marked `readOnly` and has the value as `const`; a run that sets a different value is rejected.
 //
 // Corresponds with GET /api/v1/deployments/{deployment}/run-schema (the `GetRunSchema` operationId).
 func (c *Client) GetRunSchema(ctx context.Context, deployment DeploymentParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1016,7 +1032,9 @@ func (c *Client) GetRunSchema(ctx context.Context, deployment DeploymentParam, r
 	return c.Client.Do(req)
 }
 
-// CreateRunWithBody Create a run; its parameters and job variables are validated and fixed now
+// CreateRunWithBody Create a run
+//
+// Parameters and job variables are validated and fixed when the run is created.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1033,7 +1051,9 @@ func (c *Client) CreateRunWithBody(ctx context.Context, deployment DeploymentPar
 	return c.Client.Do(req)
 }
 
-// CreateRun Create a run; its parameters and job variables are validated and fixed now
+// CreateRun Create a run
+//
+// Parameters and job variables are validated and fixed when the run is created.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1050,10 +1070,9 @@ func (c *Client) CreateRun(ctx context.Context, deployment DeploymentParam, para
 	return c.Client.Do(req)
 }
 
-// CreateRunsWithBody Create up to 1,000 runs, all or none
+// CreateRunsWithBody Create up to 1,000 runs in one transaction
 //
-// Each is checked as a single one is; where one is refused none is created, and `errors` says what is wrong with
-// which. An idempotency key that was used before gives the run of then, and refuses another body.
+// Every run is validated as in `createRun`. If one is rejected, no run is created and `errors` lists the findings for each run. A run whose idempotency key was used before is not created again; the earlier run is returned.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1070,10 +1089,9 @@ func (c *Client) CreateRunsWithBody(ctx context.Context, deployment DeploymentPa
 	return c.Client.Do(req)
 }
 
-// CreateRuns Create up to 1,000 runs, all or none
+// CreateRuns Create up to 1,000 runs in one transaction
 //
-// Each is checked as a single one is; where one is refused none is created, and `errors` says what is wrong with
-// which. An idempotency key that was used before gives the run of then, and refuses another body.
+// Every run is validated as in `createRun`. If one is rejected, no run is created and `errors` lists the findings for each run. A run whose idempotency key was used before is not created again; the earlier run is returned.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1090,7 +1108,7 @@ func (c *Client) CreateRuns(ctx context.Context, deployment DeploymentParam, bod
 	return c.Client.Do(req)
 }
 
-// ListDeploymentSchedules The schedules of a deployment by name, with their next slots
+// ListDeploymentSchedules List the schedules of a deployment with their next slots, ordered by name
 //
 // Corresponds with GET /api/v1/deployments/{deployment}/schedules (the `ListDeploymentSchedules` operationId).
 func (c *Client) ListDeploymentSchedules(ctx context.Context, deployment DeploymentParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1107,7 +1125,7 @@ func (c *Client) ListDeploymentSchedules(ctx context.Context, deployment Deploym
 
 // UpdateScheduleWithBody Pause or resume a schedule
 //
-// What becomes of the slots that pass while it is paused is for its misfire policy.
+// The schedule's misfire policy decides about slots that pass while it is paused.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1126,7 +1144,7 @@ func (c *Client) UpdateScheduleWithBody(ctx context.Context, deployment Deployme
 
 // UpdateSchedule Pause or resume a schedule
 //
-// What becomes of the slots that pass while it is paused is for its misfire policy.
+// The schedule's misfire policy decides about slots that pass while it is paused.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1143,7 +1161,7 @@ func (c *Client) UpdateSchedule(ctx context.Context, deployment DeploymentParam,
 	return c.Client.Do(req)
 }
 
-// GetInfo The installation, its version, and who is asking
+// GetInfo Get the installation, its version and the caller's role
 //
 // Corresponds with GET /api/v1/info (the `GetInfo` operationId).
 func (c *Client) GetInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1158,7 +1176,7 @@ func (c *Client) GetInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*h
 	return c.Client.Do(req)
 }
 
-// ListRuns Runs, newest first
+// ListRuns List runs, newest first
 //
 // Corresponds with GET /api/v1/runs (the `ListRuns` operationId).
 func (c *Client) ListRuns(ctx context.Context, params *ListRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1173,10 +1191,9 @@ func (c *Client) ListRuns(ctx context.Context, params *ListRunsParams, reqEditor
 	return c.Client.Do(req)
 }
 
-// CancelRunsWithBody Cancel runs by id or by filter, up to 500 in one call
+// CancelRunsWithBody Cancel up to 500 runs by id or by filter
 //
-// Each run by itself: one that can not be cancelled (it has ended) keeps no other from it. Where there are more,
-// `next_cursor` goes on with them, in the same call with the same filter.
+// Every run is handled separately: a run that cannot be cancelled, for example because it has finished, does not affect the others. If more runs match the filter, `next_cursor` continues with them in a request with the same filter.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1193,10 +1210,9 @@ func (c *Client) CancelRunsWithBody(ctx context.Context, contentType string, bod
 	return c.Client.Do(req)
 }
 
-// CancelRuns Cancel runs by id or by filter, up to 500 in one call
+// CancelRuns Cancel up to 500 runs by id or by filter
 //
-// Each run by itself: one that can not be cancelled (it has ended) keeps no other from it. Where there are more,
-// `next_cursor` goes on with them, in the same call with the same filter.
+// Every run is handled separately: a run that cannot be cancelled, for example because it has finished, does not affect the others. If more runs match the filter, `next_cursor` continues with them in a request with the same filter.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1213,7 +1229,7 @@ func (c *Client) CancelRuns(ctx context.Context, body CancelRunsJSONRequestBody,
 	return c.Client.Do(req)
 }
 
-// CountRuns How many runs a filter finds, by state
+// CountRuns Count the runs that match a filter, by state
 //
 // Corresponds with GET /api/v1/runs/count (the `CountRuns` operationId).
 func (c *Client) CountRuns(ctx context.Context, params *CountRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1228,9 +1244,9 @@ func (c *Client) CountRuns(ctx context.Context, params *CountRunsParams, reqEdit
 	return c.Client.Do(req)
 }
 
-// RetryRunsWithBody New attempts of runs that have ended, by id or by filter, up to 500 in one call
+// RetryRunsWithBody Retry up to 500 finished runs by id or by filter
 //
-// As `cancelRuns`. A filter without states finds FAILED, CRASHED and CANCELLED runs.
+// Works like `cancelRuns`. A filter without states selects FAILED, CRASHED and CANCELLED runs.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1247,9 +1263,9 @@ func (c *Client) RetryRunsWithBody(ctx context.Context, contentType string, body
 	return c.Client.Do(req)
 }
 
-// RetryRuns New attempts of runs that have ended, by id or by filter, up to 500 in one call
+// RetryRuns Retry up to 500 finished runs by id or by filter
 //
-// As `cancelRuns`. A filter without states finds FAILED, CRASHED and CANCELLED runs.
+// Works like `cancelRuns`. A filter without states selects FAILED, CRASHED and CANCELLED runs.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1266,11 +1282,9 @@ func (c *Client) RetryRuns(ctx context.Context, body RetryRunsJSONRequestBody, r
 	return c.Client.Do(req)
 }
 
-// StreamRuns The newest runs that a filter finds, as they change, as server-sent events
+// StreamRuns Stream changes of the newest runs that match a filter as server-sent events
 //
-// `event: run` carries a Run that is new or has changed, `event: list` the ids that are in the list now, newest first
-// (RunIDList): what is not in it is gone. Comments keep the stream alive every 15 s. With `Last-Event-ID` only what
-// has changed since is sent, perhaps with some of what was sent already.
+// `event: run` carries a Run that is new or has changed. `event: list` carries the ids of the current list, newest first (RunIDList); a run whose id is missing has left the list. A comment every 15 seconds keeps the connection open. With `Last-Event-ID`, the stream continues after that event; some changes may be sent again.
 //
 // Corresponds with GET /api/v1/runs/stream (the `StreamRuns` operationId).
 func (c *Client) StreamRuns(ctx context.Context, params *StreamRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1285,7 +1299,7 @@ func (c *Client) StreamRuns(ctx context.Context, params *StreamRunsParams, reqEd
 	return c.Client.Do(req)
 }
 
-// GetRun A run with its attempts
+// GetRun Get a run with its attempts
 //
 // Corresponds with GET /api/v1/runs/{run} (the `GetRun` operationId).
 func (c *Client) GetRun(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1302,10 +1316,7 @@ func (c *Client) GetRun(ctx context.Context, run RunParam, reqEditors ...Request
 
 // AbandonRun Abandon a run whose worker or cluster is gone for good
 //
-// A run waits while no worker of its attempt's cluster is alive, because its Job may still be running. An operator
-// who knows that the Job is gone abandons the run: the attempt ends with category `unknown`, and the next attempt,
-// if the retry policy has one left, goes to any worker. Refused with 409 `lease-held` while a worker holds the
-// attempt.
+// A run waits while no worker of its attempt's cluster is alive, because its Job may still be running. An operator who knows that the Job is gone abandons the run: the attempt ends with category `unknown`, and any worker can claim the next attempt if the retry policy has one left. Fails with 409 `lease-held` while a worker holds the attempt.
 //
 // Corresponds with POST /api/v1/runs/{run}/abandon (the `AbandonRun` operationId).
 func (c *Client) AbandonRun(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1320,7 +1331,7 @@ func (c *Client) AbandonRun(ctx context.Context, run RunParam, reqEditors ...Req
 	return c.Client.Do(req)
 }
 
-// GetAttemptManifest The Job manifest of an attempt, as it was sent
+// GetAttemptManifest Get the Job manifest of an attempt as it was sent to the cluster
 //
 // Corresponds with GET /api/v1/runs/{run}/attempts/{attempt}/manifest (the `GetAttemptManifest` operationId).
 func (c *Client) GetAttemptManifest(ctx context.Context, run RunParam, attempt int32, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1335,7 +1346,9 @@ func (c *Client) GetAttemptManifest(ctx context.Context, run RunParam, attempt i
 	return c.Client.Do(req)
 }
 
-// CancelRun Cancel a run; one that has not been claimed is CANCELLED at once, another becomes CANCELLING
+// CancelRun Cancel a run
+//
+// A run that has not been claimed becomes CANCELLED at once. Any other run becomes CANCELLING until its Job has ended.
 //
 // Corresponds with POST /api/v1/runs/{run}/cancel (the `CancelRun` operationId).
 func (c *Client) CancelRun(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1350,7 +1363,7 @@ func (c *Client) CancelRun(ctx context.Context, run RunParam, reqEditors ...Requ
 	return c.Client.Do(req)
 }
 
-// ListRunEvents What happened to the run, oldest first
+// ListRunEvents List the events of a run, oldest first
 //
 // Corresponds with GET /api/v1/runs/{run}/events (the `ListRunEvents` operationId).
 func (c *Client) ListRunEvents(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1365,7 +1378,7 @@ func (c *Client) ListRunEvents(ctx context.Context, run RunParam, reqEditors ...
 	return c.Client.Do(req)
 }
 
-// ExplainRun Why it waits, or why it ended as it did, in words
+// ExplainRun Explain why a run waits, or why it ended the way it did
 //
 // Corresponds with GET /api/v1/runs/{run}/explain (the `ExplainRun` operationId).
 func (c *Client) ExplainRun(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1380,9 +1393,9 @@ func (c *Client) ExplainRun(ctx context.Context, run RunParam, reqEditors ...Req
 	return c.Client.Do(req)
 }
 
-// GetRunLogs The output of an attempt as text, of the newest attempt without `attempt`
+// GetRunLogs Get the output of an attempt as text
 //
-// A line in brackets stands for output that is no longer kept.
+// Returns the output of the newest attempt unless `attempt` is set. A line in brackets replaces output that is no longer stored.
 //
 // Corresponds with GET /api/v1/runs/{run}/logs (the `GetRunLogs` operationId).
 func (c *Client) GetRunLogs(ctx context.Context, run RunParam, params *GetRunLogsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1397,9 +1410,9 @@ func (c *Client) GetRunLogs(ctx context.Context, run RunParam, params *GetRunLog
 	return c.Client.Do(req)
 }
 
-// SetRunProgressWithBody Say how far the run is, while an attempt of it is under way
+// SetRunProgressWithBody Set the progress of a run while an attempt is active
 //
-// Who may is as with the result. The last one said counts.
+// The same keys may call this operation as for `setRunResult`. The last value wins.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1416,9 +1429,9 @@ func (c *Client) SetRunProgressWithBody(ctx context.Context, run RunParam, conte
 	return c.Client.Do(req)
 }
 
-// SetRunProgress Say how far the run is, while an attempt of it is under way
+// SetRunProgress Set the progress of a run while an attempt is active
 //
-// Who may is as with the result. The last one said counts.
+// The same keys may call this operation as for `setRunResult`. The last value wins.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1435,9 +1448,9 @@ func (c *Client) SetRunProgress(ctx context.Context, run RunParam, body SetRunPr
 	return c.Client.Do(req)
 }
 
-// GetRunResult What the run's workload says has come out of it
+// GetRunResult Get the result that the workload reported
 //
-// Not found (404) where it has said nothing.
+// Fails with 404 `not-found` if the workload has not reported a result.
 //
 // Corresponds with GET /api/v1/runs/{run}/result (the `GetRunResult` operationId).
 func (c *Client) GetRunResult(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1452,11 +1465,9 @@ func (c *Client) GetRunResult(ctx context.Context, run RunParam, reqEditors ...R
 	return c.Client.Do(req)
 }
 
-// SetRunResultWithBody Say what has come out of the run, while an attempt of it is under way
+// SetRunResultWithBody Set the result of a run while an attempt is active
 //
-// For the workload, with the key of its own attempt, which reads and tells of this run and does nothing else; a key with
-// role `operator` may do it too. Any JSON of at most 64 KiB (413 `body-too-large`). The last one said counts. A run
-// that has ended takes none (409 `run-finished`).
+// Workloads call this operation with the key of their attempt, which permits access to this run only. A key with role `operator` may call it as well. The result is any JSON value of at most 64 KiB; a larger one is rejected with 413 `body-too-large`. The last value wins. Fails with 409 `run-finished` if the run has finished.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1473,11 +1484,9 @@ func (c *Client) SetRunResultWithBody(ctx context.Context, run RunParam, content
 	return c.Client.Do(req)
 }
 
-// SetRunResult Say what has come out of the run, while an attempt of it is under way
+// SetRunResult Set the result of a run while an attempt is active
 //
-// For the workload, with the key of its own attempt, which reads and tells of this run and does nothing else; a key with
-// role `operator` may do it too. Any JSON of at most 64 KiB (413 `body-too-large`). The last one said counts. A run
-// that has ended takes none (409 `run-finished`).
+// Workloads call this operation with the key of their attempt, which permits access to this run only. A key with role `operator` may call it as well. The result is any JSON value of at most 64 KiB; a larger one is rejected with 413 `body-too-large`. The last value wins. Fails with 409 `run-finished` if the run has finished.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1494,7 +1503,7 @@ func (c *Client) SetRunResult(ctx context.Context, run RunParam, body SetRunResu
 	return c.Client.Do(req)
 }
 
-// RetryRun A new attempt of a run that has ended
+// RetryRun Retry a finished run with a new attempt
 //
 // Corresponds with POST /api/v1/runs/{run}/retry (the `RetryRun` operationId).
 func (c *Client) RetryRun(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1509,10 +1518,9 @@ func (c *Client) RetryRun(ctx context.Context, run RunParam, reqEditors ...Reque
 	return c.Client.Do(req)
 }
 
-// StreamRun The run as it happens, as server-sent events
+// StreamRun Stream the events, output and progress of a run as server-sent events
 //
-// `event: event` carries a RunEvent, `event: log` a LogChunk, `event: progress` a RunProgress, `event: end` the finished Run, after which the stream
-// closes. Comments keep it alive every 15 s. The id of every event resumes the stream as `Last-Event-ID`.
+// `event: event` carries a RunEvent, `event: log` a LogChunk, `event: progress` a RunProgress, and `event: end` the finished Run. The stream closes after `end`. A comment every 15 seconds keeps the connection open. To resume, send the id of the last event as `Last-Event-ID`.
 //
 // Corresponds with GET /api/v1/runs/{run}/stream (the `StreamRun` operationId).
 func (c *Client) StreamRun(ctx context.Context, run RunParam, params *StreamRunParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1527,7 +1535,7 @@ func (c *Client) StreamRun(ctx context.Context, run RunParam, params *StreamRunP
 	return c.Client.Do(req)
 }
 
-// ListSchedules All schedules by deployment and name
+// ListSchedules List all schedules, ordered by deployment and name
 //
 // Corresponds with GET /api/v1/schedules (the `ListSchedules` operationId).
 func (c *Client) ListSchedules(ctx context.Context, params *ListSchedulesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1542,7 +1550,7 @@ func (c *Client) ListSchedules(ctx context.Context, params *ListSchedulesParams,
 	return c.Client.Do(req)
 }
 
-// PreviewScheduleWithBody The next slots of a schedule that is not saved
+// PreviewScheduleWithBody Preview the next slots of an unsaved schedule
 //
 // Takes any type of body and a specified content type.
 //
@@ -1559,7 +1567,7 @@ func (c *Client) PreviewScheduleWithBody(ctx context.Context, contentType string
 	return c.Client.Do(req)
 }
 
-// PreviewSchedule The next slots of a schedule that is not saved
+// PreviewSchedule Preview the next slots of an unsaved schedule
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1576,7 +1584,7 @@ func (c *Client) PreviewSchedule(ctx context.Context, body PreviewScheduleJSONRe
 	return c.Client.Do(req)
 }
 
-// ListVariables Stored variables by name
+// ListVariables List stored variables, ordered by name
 //
 // Corresponds with GET /api/v1/variables (the `ListVariables` operationId).
 func (c *Client) ListVariables(ctx context.Context, params *ListVariablesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1606,7 +1614,7 @@ func (c *Client) DeleteVariable(ctx context.Context, variable VariableName, reqE
 	return c.Client.Do(req)
 }
 
-// GetVariable A stored variable
+// GetVariable Get a stored variable
 //
 // Corresponds with GET /api/v1/variables/{variable} (the `GetVariable` operationId).
 func (c *Client) GetVariable(ctx context.Context, variable VariableName, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1621,7 +1629,7 @@ func (c *Client) GetVariable(ctx context.Context, variable VariableName, reqEdit
 	return c.Client.Do(req)
 }
 
-// SetVariableWithBody Store a variable
+// SetVariableWithBody Create or replace a stored variable
 //
 // Takes any type of body and a specified content type.
 //
@@ -1638,7 +1646,7 @@ func (c *Client) SetVariableWithBody(ctx context.Context, variable VariableName,
 	return c.Client.Do(req)
 }
 
-// SetVariable Store a variable
+// SetVariable Create or replace a stored variable
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1655,7 +1663,7 @@ func (c *Client) SetVariable(ctx context.Context, variable VariableName, body Se
 	return c.Client.Do(req)
 }
 
-// ListWorkPools Work pools by name
+// ListWorkPools List work pools, ordered by name
 //
 // Corresponds with GET /api/v1/work-pools (the `ListWorkPools` operationId).
 func (c *Client) ListWorkPools(ctx context.Context, params *ListWorkPoolsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1670,7 +1678,9 @@ func (c *Client) ListWorkPools(ctx context.Context, params *ListWorkPoolsParams,
 	return c.Client.Do(req)
 }
 
-// CreateWorkPoolWithBody Create a work pool; without a template it gets the default one of its type
+// CreateWorkPoolWithBody Create a work pool
+//
+// Without `base_job_template`, the pool gets the default template of its type.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1687,7 +1697,9 @@ func (c *Client) CreateWorkPoolWithBody(ctx context.Context, contentType string,
 	return c.Client.Do(req)
 }
 
-// CreateWorkPool Create a work pool; without a template it gets the default one of its type
+// CreateWorkPool Create a work pool
+//
+// Without `base_job_template`, the pool gets the default template of its type.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1704,9 +1716,9 @@ func (c *Client) CreateWorkPool(ctx context.Context, body CreateWorkPoolJSONRequ
 	return c.Client.Do(req)
 }
 
-// DeleteWorkPool Delete a pool with its queues, deployments and finished runs
+// DeleteWorkPool Delete a work pool with its queues, deployments and finished runs
 //
-// Refused (409 `pool-has-live-runs`) while runs are not finished, unless `force`, which cancels them first.
+// Fails with 409 `pool-has-live-runs` while runs have not finished. With `force`, these runs are cancelled first.
 //
 // Corresponds with DELETE /api/v1/work-pools/{pool} (the `DeleteWorkPool` operationId).
 func (c *Client) DeleteWorkPool(ctx context.Context, pool PoolParam, params *DeleteWorkPoolParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1721,7 +1733,7 @@ func (c *Client) DeleteWorkPool(ctx context.Context, pool PoolParam, params *Del
 	return c.Client.Do(req)
 }
 
-// GetWorkPool A work pool
+// GetWorkPool Get a work pool
 //
 // Corresponds with GET /api/v1/work-pools/{pool} (the `GetWorkPool` operationId).
 func (c *Client) GetWorkPool(ctx context.Context, pool PoolParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1736,7 +1748,9 @@ func (c *Client) GetWorkPool(ctx context.Context, pool PoolParam, reqEditors ...
 	return c.Client.Do(req)
 }
 
-// UpdateWorkPoolWithBody Change what is given, leave the rest; pause or resume the pool
+// UpdateWorkPoolWithBody Update a work pool
+//
+// Changes the fields in the request and keeps the others. Also pauses and resumes the pool.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1753,7 +1767,9 @@ func (c *Client) UpdateWorkPoolWithBody(ctx context.Context, pool PoolParam, con
 	return c.Client.Do(req)
 }
 
-// UpdateWorkPool Change what is given, leave the rest; pause or resume the pool
+// UpdateWorkPool Update a work pool
+//
+// Changes the fields in the request and keeps the others. Also pauses and resumes the pool.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1770,7 +1786,7 @@ func (c *Client) UpdateWorkPool(ctx context.Context, pool PoolParam, body Update
 	return c.Client.Do(req)
 }
 
-// ListWorkQueues The pool's queues by priority
+// ListWorkQueues List the queues of a pool, ordered by priority
 //
 // Corresponds with GET /api/v1/work-pools/{pool}/queues (the `ListWorkQueues` operationId).
 func (c *Client) ListWorkQueues(ctx context.Context, pool PoolParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1785,7 +1801,7 @@ func (c *Client) ListWorkQueues(ctx context.Context, pool PoolParam, reqEditors 
 	return c.Client.Do(req)
 }
 
-// CreateWorkQueueWithBody Add a queue to the pool
+// CreateWorkQueueWithBody Create a queue in a pool
 //
 // Takes any type of body and a specified content type.
 //
@@ -1802,7 +1818,7 @@ func (c *Client) CreateWorkQueueWithBody(ctx context.Context, pool PoolParam, co
 	return c.Client.Do(req)
 }
 
-// CreateWorkQueue Add a queue to the pool
+// CreateWorkQueue Create a queue in a pool
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1821,7 +1837,7 @@ func (c *Client) CreateWorkQueue(ctx context.Context, pool PoolParam, body Creat
 
 // DeleteWorkQueue Delete a queue that no deployment uses
 //
-// Refused (409 `conflict`) for `default`, and while a deployment names it or a run in it has not ended. Its finished runs keep its name.
+// Fails with 409 `conflict` for the queue `default`, while a deployment uses the queue, and while a run in it has not finished. Finished runs keep the name of the queue.
 //
 // Corresponds with DELETE /api/v1/work-pools/{pool}/queues/{queue} (the `DeleteWorkQueue` operationId).
 func (c *Client) DeleteWorkQueue(ctx context.Context, pool PoolParam, queue string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1836,7 +1852,7 @@ func (c *Client) DeleteWorkQueue(ctx context.Context, pool PoolParam, queue stri
 	return c.Client.Do(req)
 }
 
-// GetWorkQueue A queue
+// GetWorkQueue Get a queue
 //
 // Corresponds with GET /api/v1/work-pools/{pool}/queues/{queue} (the `GetWorkQueue` operationId).
 func (c *Client) GetWorkQueue(ctx context.Context, pool PoolParam, queue string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1851,7 +1867,9 @@ func (c *Client) GetWorkQueue(ctx context.Context, pool PoolParam, queue string,
 	return c.Client.Do(req)
 }
 
-// UpdateWorkQueueWithBody Change what is given, leave the rest; pause or resume the queue
+// UpdateWorkQueueWithBody Update a queue
+//
+// Changes the fields in the request and keeps the others. Also pauses and resumes the queue.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1868,7 +1886,9 @@ func (c *Client) UpdateWorkQueueWithBody(ctx context.Context, pool PoolParam, qu
 	return c.Client.Do(req)
 }
 
-// UpdateWorkQueue Change what is given, leave the rest; pause or resume the queue
+// UpdateWorkQueue Update a queue
+//
+// Changes the fields in the request and keeps the others. Also pauses and resumes the queue.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1885,7 +1905,9 @@ func (c *Client) UpdateWorkQueue(ctx context.Context, pool PoolParam, queue stri
 	return c.Client.Do(req)
 }
 
-// GetTemplate A version of the pool's base job template, the newest without `version`
+// GetTemplate Get a version of the pool's base job template
+//
+// Returns the newest version unless `version` is set.
 //
 // Corresponds with GET /api/v1/work-pools/{pool}/template (the `GetTemplate` operationId).
 func (c *Client) GetTemplate(ctx context.Context, pool PoolParam, params *GetTemplateParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1900,11 +1922,9 @@ func (c *Client) GetTemplate(ctx context.Context, pool PoolParam, params *GetTem
 	return c.Client.Do(req)
 }
 
-// SetTemplateWithBody Save a new, immutable version of the base job template
+// SetTemplateWithBody Save a new version of the base job template
 //
-// Linted first; a template with errors is refused (422 `template-invalid`) and nothing is stored. `If-Match` holds the
-// ETag of the version that was edited. The answer says what the new version does to the pool's deployments; with
-// `require_unbroken` a version that breaks one that works now is refused (409 `template-breaks-deployments`).
+// Versions are immutable. A template with errors is rejected with 422 `template-invalid`, and nothing is stored. `If-Match` holds the ETag of the version that was edited. The response lists the effect of the new version on the pool's deployments. With `require_unbroken`, a version that breaks a working deployment is rejected with 409 `template-breaks-deployments`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1921,11 +1941,9 @@ func (c *Client) SetTemplateWithBody(ctx context.Context, pool PoolParam, params
 	return c.Client.Do(req)
 }
 
-// SetTemplate Save a new, immutable version of the base job template
+// SetTemplate Save a new version of the base job template
 //
-// Linted first; a template with errors is refused (422 `template-invalid`) and nothing is stored. `If-Match` holds the
-// ETag of the version that was edited. The answer says what the new version does to the pool's deployments; with
-// `require_unbroken` a version that breaks one that works now is refused (409 `template-breaks-deployments`).
+// Versions are immutable. A template with errors is rejected with 422 `template-invalid`, and nothing is stored. `If-Match` holds the ETag of the version that was edited. The response lists the effect of the new version on the pool's deployments. With `require_unbroken`, a version that breaks a working deployment is rejected with 409 `template-breaks-deployments`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1942,7 +1960,7 @@ func (c *Client) SetTemplate(ctx context.Context, pool PoolParam, params *SetTem
 	return c.Client.Do(req)
 }
 
-// DiffTemplateWithBody The differences between a version and another, or a document that is not saved yet
+// DiffTemplateWithBody Compare a template version with another version or with an unsaved document
 //
 // Takes any type of body and a specified content type.
 //
@@ -1959,7 +1977,7 @@ func (c *Client) DiffTemplateWithBody(ctx context.Context, pool PoolParam, conte
 	return c.Client.Do(req)
 }
 
-// DiffTemplate The differences between a version and another, or a document that is not saved yet
+// DiffTemplate Compare a template version with another version or with an unsaved document
 //
 // Takes a body of the `application/json` content type.
 //
@@ -1976,10 +1994,9 @@ func (c *Client) DiffTemplate(ctx context.Context, pool PoolParam, body DiffTemp
 	return c.Client.Do(req)
 }
 
-// ImpactTemplateWithBody What a change of the template does to the Job of each deployment of the pool; stores nothing
+// ImpactTemplateWithBody Show the effect of a template change on the Job of each deployment
 //
-// The counts are over all deployments. `items` are those that change or break, by name, a page at a time. A template
-// with errors is refused (422 `template-invalid`).
+// Stores nothing. The counts cover all deployments of the pool. `items` holds the deployments that change or break, ordered by name and paged. A template with errors is rejected with 422 `template-invalid`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1996,10 +2013,9 @@ func (c *Client) ImpactTemplateWithBody(ctx context.Context, pool PoolParam, par
 	return c.Client.Do(req)
 }
 
-// ImpactTemplate What a change of the template does to the Job of each deployment of the pool; stores nothing
+// ImpactTemplate Show the effect of a template change on the Job of each deployment
 //
-// The counts are over all deployments. `items` are those that change or break, by name, a page at a time. A template
-// with errors is refused (422 `template-invalid`).
+// Stores nothing. The counts cover all deployments of the pool. `items` holds the deployments that change or break, ordered by name and paged. A template with errors is rejected with 422 `template-invalid`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2016,7 +2032,7 @@ func (c *Client) ImpactTemplate(ctx context.Context, pool PoolParam, params *Imp
 	return c.Client.Do(req)
 }
 
-// LintTemplateWithBody What saving this template would say; stores nothing
+// LintTemplateWithBody Lint a template without saving it
 //
 // Takes any type of body and a specified content type.
 //
@@ -2033,7 +2049,7 @@ func (c *Client) LintTemplateWithBody(ctx context.Context, pool PoolParam, conte
 	return c.Client.Do(req)
 }
 
-// LintTemplate What saving this template would say; stores nothing
+// LintTemplate Lint a template without saving it
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2050,11 +2066,9 @@ func (c *Client) LintTemplate(ctx context.Context, pool PoolParam, body LintTemp
 	return c.Client.Do(req)
 }
 
-// PreviewTemplateWithBody The Job that a run would be; stores nothing
+// PreviewTemplateWithBody Preview the Job of a run without storing anything
 //
-// Renders a template (the one given, a version, or the newest) on the way that a run takes, with the values of a
-// deployment and of a run that could be. What is wrong is listed in `errors`; then there is no Job. Where the
-// template leaves the namespace to the worker, `default` is shown.
+// Renders the document in the request, a saved version, or the newest version, in the same way as for a run. The values of a deployment and of a hypothetical run can be given. If the template has errors, the response lists them in `errors` and has no Job. If the template leaves the namespace to the worker, the Job shows `default`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2071,11 +2085,9 @@ func (c *Client) PreviewTemplateWithBody(ctx context.Context, pool PoolParam, co
 	return c.Client.Do(req)
 }
 
-// PreviewTemplate The Job that a run would be; stores nothing
+// PreviewTemplate Preview the Job of a run without storing anything
 //
-// Renders a template (the one given, a version, or the newest) on the way that a run takes, with the values of a
-// deployment and of a run that could be. What is wrong is listed in `errors`; then there is no Job. Where the
-// template leaves the namespace to the worker, `default` is shown.
+// Renders the document in the request, a saved version, or the newest version, in the same way as for a run. The values of a deployment and of a hypothetical run can be given. If the template has errors, the response lists them in `errors` and has no Job. If the template leaves the namespace to the worker, the Job shows `default`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2092,9 +2104,9 @@ func (c *Client) PreviewTemplate(ctx context.Context, pool PoolParam, body Previ
 	return c.Client.Do(req)
 }
 
-// RollBackTemplateWithBody Save a new version that is equal to an old one
+// RollBackTemplateWithBody Save a new template version with the content of an earlier one
 //
-// Checked and answered as a save is. Where the newest version says the same, it is answered again.
+// Checks and response are the same as for saving a template. If the newest version already has this content, it is returned and no version is added.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2111,9 +2123,9 @@ func (c *Client) RollBackTemplateWithBody(ctx context.Context, pool PoolParam, p
 	return c.Client.Do(req)
 }
 
-// RollBackTemplate Save a new version that is equal to an old one
+// RollBackTemplate Save a new template version with the content of an earlier one
 //
-// Checked and answered as a save is. Where the newest version says the same, it is answered again.
+// Checks and response are the same as for saving a template. If the newest version already has this content, it is returned and no version is added.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2130,7 +2142,9 @@ func (c *Client) RollBackTemplate(ctx context.Context, pool PoolParam, params *R
 	return c.Client.Do(req)
 }
 
-// ListTemplateVersions The versions of the pool's template, newest first, without their documents
+// ListTemplateVersions List the versions of the pool's template, newest first
+//
+// The list does not contain the documents.
 //
 // Corresponds with GET /api/v1/work-pools/{pool}/template/versions (the `ListTemplateVersions` operationId).
 func (c *Client) ListTemplateVersions(ctx context.Context, pool PoolParam, params *ListTemplateVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2145,7 +2159,9 @@ func (c *Client) ListTemplateVersions(ctx context.Context, pool PoolParam, param
 	return c.Client.Do(req)
 }
 
-// UpdateWorkerWithBody Pause or resume a worker; paused, it claims nothing new and sees to its end what it has
+// UpdateWorkerWithBody Pause or resume a worker
+//
+// A paused worker claims no new runs and finishes the attempts that it holds.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2162,7 +2178,9 @@ func (c *Client) UpdateWorkerWithBody(ctx context.Context, pool PoolParam, worke
 	return c.Client.Do(req)
 }
 
-// UpdateWorker Pause or resume a worker; paused, it claims nothing new and sees to its end what it has
+// UpdateWorker Pause or resume a worker
+//
+// A paused worker claims no new runs and finishes the attempts that it holds.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2179,9 +2197,9 @@ func (c *Client) UpdateWorker(ctx context.Context, pool PoolParam, worker string
 	return c.Client.Do(req)
 }
 
-// LookUpAttemptsWithBody What the server says of these attempts, and which others are active in this cluster
+// LookUpAttemptsWithBody Look up the status of attempts by their Jobs
 //
-// For resync after a restart, and for Jobs found in the cluster that this worker did not launch.
+// Workers call this operation to resync after a restart, and for Jobs in the cluster that they did not launch.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2198,9 +2216,9 @@ func (c *Client) LookUpAttemptsWithBody(ctx context.Context, contentType string,
 	return c.Client.Do(req)
 }
 
-// LookUpAttempts What the server says of these attempts, and which others are active in this cluster
+// LookUpAttempts Look up the status of attempts by their Jobs
 //
-// For resync after a restart, and for Jobs found in the cluster that this worker did not launch.
+// Workers call this operation to resync after a restart, and for Jobs in the cluster that they did not launch.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2217,10 +2235,9 @@ func (c *Client) LookUpAttempts(ctx context.Context, body LookUpAttemptsJSONRequ
 	return c.Client.Do(req)
 }
 
-// ClaimRunsWithBody Claim up to `max` runs, waiting up to `wait_seconds` for work or for a cancel
+// ClaimRunsWithBody Claim up to `max` runs; wait up to `wait_seconds` for work or a cancellation
 //
-// Also the worker's heartbeat. The same `request_id` gets the same answer, so a lost answer loses nothing. With
-// `max` 0 only cancels are waited for.
+// Serves as the worker's heartbeat. A repeated `request_id` gets the same response, so no claim is lost with a response. With `max` 0, the request waits for cancellations only.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2237,10 +2254,9 @@ func (c *Client) ClaimRunsWithBody(ctx context.Context, contentType string, body
 	return c.Client.Do(req)
 }
 
-// ClaimRuns Claim up to `max` runs, waiting up to `wait_seconds` for work or for a cancel
+// ClaimRuns Claim up to `max` runs; wait up to `wait_seconds` for work or a cancellation
 //
-// Also the worker's heartbeat. The same `request_id` gets the same answer, so a lost answer loses nothing. With
-// `max` 0 only cancels are waited for.
+// Serves as the worker's heartbeat. A repeated `request_id` gets the same response, so no claim is lost with a response. With `max` 0, the request waits for cancellations only.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2257,7 +2273,7 @@ func (c *Client) ClaimRuns(ctx context.Context, body ClaimRunsJSONRequestBody, r
 	return c.Client.Do(req)
 }
 
-// WorkerHelloWithBody A worker introduces itself and learns what it needs to know
+// WorkerHelloWithBody Register a worker and get the settings of the protocol
 //
 // Takes any type of body and a specified content type.
 //
@@ -2274,7 +2290,7 @@ func (c *Client) WorkerHelloWithBody(ctx context.Context, contentType string, bo
 	return c.Client.Do(req)
 }
 
-// WorkerHello A worker introduces itself and learns what it needs to know
+// WorkerHello Register a worker and get the settings of the protocol
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2291,7 +2307,9 @@ func (c *Client) WorkerHello(ctx context.Context, body WorkerHelloJSONRequestBod
 	return c.Client.Do(req)
 }
 
-// RenewLeasesWithBody Renew the leases listed; the answer names those that are no longer held
+// RenewLeasesWithBody Renew leases
+//
+// The response lists the leases that the worker no longer holds.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2308,7 +2326,9 @@ func (c *Client) RenewLeasesWithBody(ctx context.Context, contentType string, bo
 	return c.Client.Do(req)
 }
 
-// RenewLeases Renew the leases listed; the answer names those that are no longer held
+// RenewLeases Renew leases
+//
+// The response lists the leases that the worker no longer holds.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2325,7 +2345,9 @@ func (c *Client) RenewLeases(ctx context.Context, body RenewLeasesJSONRequestBod
 	return c.Client.Do(req)
 }
 
-// AppendLogsWithBody Append output; a chunk whose `offset` was already stored is ignored
+// AppendLogsWithBody Append output of attempts
+//
+// A chunk whose `offset` is already stored is ignored.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2342,7 +2364,9 @@ func (c *Client) AppendLogsWithBody(ctx context.Context, contentType string, bod
 	return c.Client.Do(req)
 }
 
-// AppendLogs Append output; a chunk whose `offset` was already stored is ignored
+// AppendLogs Append output of attempts
+//
+// A chunk whose `offset` is already stored is ignored.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2359,7 +2383,9 @@ func (c *Client) AppendLogs(ctx context.Context, body AppendLogsJSONRequestBody,
 	return c.Client.Do(req)
 }
 
-// ReportAttemptsWithBody Report what became of attempts; one answer per report, in order
+// ReportAttemptsWithBody Report observations and outcomes of attempts
+//
+// The response has one result per report, in the same order.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2376,7 +2402,9 @@ func (c *Client) ReportAttemptsWithBody(ctx context.Context, contentType string,
 	return c.Client.Do(req)
 }
 
-// ReportAttempts Report what became of attempts; one answer per report, in order
+// ReportAttempts Report observations and outcomes of attempts
+//
+// The response has one result per report, in the same order.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2393,7 +2421,9 @@ func (c *Client) ReportAttempts(ctx context.Context, body ReportAttemptsJSONRequ
 	return c.Client.Do(req)
 }
 
-// GetTemplateForWorker A template version by its id; immutable, so workers keep it
+// GetTemplateForWorker Get a template version by its id
+//
+// Versions are immutable, so workers cache them.
 //
 // Corresponds with GET /api/v1/worker/templates/{version} (the `GetTemplateForWorker` operationId).
 func (c *Client) GetTemplateForWorker(ctx context.Context, version openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2408,7 +2438,7 @@ func (c *Client) GetTemplateForWorker(ctx context.Context, version openapi_types
 	return c.Client.Do(req)
 }
 
-// ListWorkers Workers and when they were last heard of
+// ListWorkers List workers with the time of their last contact
 //
 // Corresponds with GET /api/v1/workers (the `ListWorkers` operationId).
 func (c *Client) ListWorkers(ctx context.Context, params *ListWorkersParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2423,7 +2453,7 @@ func (c *Client) ListWorkers(ctx context.Context, params *ListWorkersParams, req
 	return c.Client.Do(req)
 }
 
-// GetHealth Whether the process is alive
+// GetHealth Check that the process is alive
 //
 // Corresponds with GET /healthz (the `GetHealth` operationId).
 func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2438,7 +2468,9 @@ func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (
 	return c.Client.Do(req)
 }
 
-// GetReady Whether the database is reachable and its schema not older than this binary needs
+// GetReady Check that the server is ready
+//
+// Ready means that the database is reachable and that its schema is not older than this version needs.
 //
 // Corresponds with GET /readyz (the `GetReady` operationId).
 func (c *Client) GetReady(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6342,67 +6374,68 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
-	// ListAPIKeysWithResponse API keys, never their secrets
+	// ListAPIKeysWithResponse List API keys without their secrets
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/api-keys (the `ListAPIKeys` operationId).
 	ListAPIKeysWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListAPIKeysResponse, error)
 
-	// CreateAPIKeyWithBodyWithResponse Make a key; this answer is the only time it is shown
+	// CreateAPIKeyWithBodyWithResponse Create an API key
+	//
+	// The response contains the secret. It cannot be retrieved again.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/api-keys (the `CreateAPIKey` operationId).
 	CreateAPIKeyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateAPIKeyResponse, error)
 
-	// CreateAPIKeyWithResponse Make a key; this answer is the only time it is shown
+	// CreateAPIKeyWithResponse Create an API key
+	//
+	// The response contains the secret. It cannot be retrieved again.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/api-keys (the `CreateAPIKey` operationId).
 	CreateAPIKeyWithResponse(ctx context.Context, body CreateAPIKeyJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateAPIKeyResponse, error)
 
-	// RevokeAPIKeyWithResponse Revoke a key, from now on
+	// RevokeAPIKeyWithResponse Revoke an API key
+	//
+	// The key stops working at once.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /api/v1/api-keys/{key} (the `RevokeAPIKey` operationId).
 	RevokeAPIKeyWithResponse(ctx context.Context, key string, reqEditors ...RequestEditorFn) (*RevokeAPIKeyResponse, error)
 
-	// ApplyWithBodyWithResponse Bring pools, variables and deployments to what is described, all or nothing
+	// ApplyWithBodyWithResponse Apply pools, variables and deployments in one transaction
 	//
-	// What `berth deploy` sends. With `dry_run` the plan is computed and nothing is stored; the answer's `plan` given back to the real one
-	// makes it apply exactly that, or refuse with `plan-changed`. One apply is carried out at a time.
+	// `berth deploy` uses this operation. With `dry_run`, the server computes the plan and stores nothing. If the `plan` of a dry run is sent with the real request, the server applies exactly that plan or fails with 409 `plan-changed`. The server runs one apply at a time.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/apply (the `Apply` operationId).
 	ApplyWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ApplyResponse, error)
 
-	// ApplyWithResponse Bring pools, variables and deployments to what is described, all or nothing
+	// ApplyWithResponse Apply pools, variables and deployments in one transaction
 	//
-	// What `berth deploy` sends. With `dry_run` the plan is computed and nothing is stored; the answer's `plan` given back to the real one
-	// makes it apply exactly that, or refuse with `plan-changed`. One apply is carried out at a time.
+	// `berth deploy` uses this operation. With `dry_run`, the server computes the plan and stores nothing. If the `plan` of a dry run is sent with the real request, the server applies exactly that plan or fails with 409 `plan-changed`. The server runs one apply at a time.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/apply (the `Apply` operationId).
 	ApplyWithResponse(ctx context.Context, body ApplyJSONRequestBody, reqEditors ...RequestEditorFn) (*ApplyResponse, error)
 
-	// ListAuditWithResponse Who changed what, newest first, and who was refused to
+	// ListAuditWithResponse List changes and refused requests, newest first
 	//
-	// Every change of a pool, template, queue, deployment, schedule, variable, API key or worker, written down in the
-	// transaction that made it; of runs their events say it. Values that may hold secrets (parameters, job variables,
-	// stored variables) are here only as digests, which tell whether two values are equal. A key for some pools sees
-	// what belongs to these.
+	// The server records every change of a pool, template, queue, deployment, schedule, variable, API key or worker in the transaction that makes it. Changes of runs are recorded as run events instead. Values that may hold secrets (parameters, job variables, stored variables) appear as digests, which only show whether two values are equal. A key that is limited to some pools sees the entries of these pools.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/audit (the `ListAudit` operationId).
 	ListAuditWithResponse(ctx context.Context, params *ListAuditParams, reqEditors ...RequestEditorFn) (*ListAuditResponse, error)
 
-	// ListDeploymentsWithResponse Deployments by name
+	// ListDeploymentsWithResponse List deployments, ordered by name
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -6411,14 +6444,14 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteDeploymentWithResponse Delete a deployment with its finished runs
 	//
-	// Refused (409 `deployment-has-live-runs`) while runs are not finished, unless `force`, which cancels them first.
+	// Fails with 409 `deployment-has-live-runs` while runs have not finished. With `force`, these runs are cancelled first.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /api/v1/deployments/{deployment} (the `DeleteDeployment` operationId).
 	DeleteDeploymentWithResponse(ctx context.Context, deployment DeploymentParam, params *DeleteDeploymentParams, reqEditors ...RequestEditorFn) (*DeleteDeploymentResponse, error)
 
-	// GetDeploymentWithResponse A deployment
+	// GetDeploymentWithResponse Get a deployment
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -6439,51 +6472,52 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /api/v1/deployments/{deployment} (the `UpdateDeployment` operationId).
 	UpdateDeploymentWithResponse(ctx context.Context, deployment DeploymentParam, params *UpdateDeploymentParams, body UpdateDeploymentJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateDeploymentResponse, error)
 
-	// GetRunSchemaWithResponse What a run of a deployment may be given, as JSON Schema
+	// GetRunSchemaWithResponse Get the JSON Schemas of the parameters and job variables of a run
 	//
-	// Values of the deployment are the defaults. What the pool's template or the deployment has frozen is marked `readOnly` with its value
-	// as `const`: a run that gives another one is refused.
+	// The deployment's values are the defaults. A value that the pool's template or the deployment freezes is marked `readOnly` and has the value as `const`; a run that sets a different value is rejected.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/deployments/{deployment}/run-schema (the `GetRunSchema` operationId).
 	GetRunSchemaWithResponse(ctx context.Context, deployment DeploymentParam, reqEditors ...RequestEditorFn) (*GetRunSchemaResponse, error)
 
-	// CreateRunWithBodyWithResponse Create a run; its parameters and job variables are validated and fixed now
+	// CreateRunWithBodyWithResponse Create a run
+	//
+	// Parameters and job variables are validated and fixed when the run is created.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/deployments/{deployment}/runs (the `CreateRun` operationId).
 	CreateRunWithBodyWithResponse(ctx context.Context, deployment DeploymentParam, params *CreateRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRunResponse, error)
 
-	// CreateRunWithResponse Create a run; its parameters and job variables are validated and fixed now
+	// CreateRunWithResponse Create a run
+	//
+	// Parameters and job variables are validated and fixed when the run is created.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/deployments/{deployment}/runs (the `CreateRun` operationId).
 	CreateRunWithResponse(ctx context.Context, deployment DeploymentParam, params *CreateRunParams, body CreateRunJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRunResponse, error)
 
-	// CreateRunsWithBodyWithResponse Create up to 1,000 runs, all or none
+	// CreateRunsWithBodyWithResponse Create up to 1,000 runs in one transaction
 	//
-	// Each is checked as a single one is; where one is refused none is created, and `errors` says what is wrong with
-	// which. An idempotency key that was used before gives the run of then, and refuses another body.
+	// Every run is validated as in `createRun`. If one is rejected, no run is created and `errors` lists the findings for each run. A run whose idempotency key was used before is not created again; the earlier run is returned.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/deployments/{deployment}/runs/bulk (the `CreateRuns` operationId).
 	CreateRunsWithBodyWithResponse(ctx context.Context, deployment DeploymentParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRunsResponse, error)
 
-	// CreateRunsWithResponse Create up to 1,000 runs, all or none
+	// CreateRunsWithResponse Create up to 1,000 runs in one transaction
 	//
-	// Each is checked as a single one is; where one is refused none is created, and `errors` says what is wrong with
-	// which. An idempotency key that was used before gives the run of then, and refuses another body.
+	// Every run is validated as in `createRun`. If one is rejected, no run is created and `errors` lists the findings for each run. A run whose idempotency key was used before is not created again; the earlier run is returned.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/deployments/{deployment}/runs/bulk (the `CreateRuns` operationId).
 	CreateRunsWithResponse(ctx context.Context, deployment DeploymentParam, body CreateRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRunsResponse, error)
 
-	// ListDeploymentSchedulesWithResponse The schedules of a deployment by name, with their next slots
+	// ListDeploymentSchedulesWithResponse List the schedules of a deployment with their next slots, ordered by name
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -6492,7 +6526,7 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateScheduleWithBodyWithResponse Pause or resume a schedule
 	//
-	// What becomes of the slots that pass while it is paused is for its misfire policy.
+	// The schedule's misfire policy decides about slots that pass while it is paused.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6501,84 +6535,80 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateScheduleWithResponse Pause or resume a schedule
 	//
-	// What becomes of the slots that pass while it is paused is for its misfire policy.
+	// The schedule's misfire policy decides about slots that pass while it is paused.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api/v1/deployments/{deployment}/schedules/{schedule} (the `UpdateSchedule` operationId).
 	UpdateScheduleWithResponse(ctx context.Context, deployment DeploymentParam, schedule string, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateScheduleResponse, error)
 
-	// GetInfoWithResponse The installation, its version, and who is asking
+	// GetInfoWithResponse Get the installation, its version and the caller's role
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/info (the `GetInfo` operationId).
 	GetInfoWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetInfoResponse, error)
 
-	// ListRunsWithResponse Runs, newest first
+	// ListRunsWithResponse List runs, newest first
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/runs (the `ListRuns` operationId).
 	ListRunsWithResponse(ctx context.Context, params *ListRunsParams, reqEditors ...RequestEditorFn) (*ListRunsResponse, error)
 
-	// CancelRunsWithBodyWithResponse Cancel runs by id or by filter, up to 500 in one call
+	// CancelRunsWithBodyWithResponse Cancel up to 500 runs by id or by filter
 	//
-	// Each run by itself: one that can not be cancelled (it has ended) keeps no other from it. Where there are more,
-	// `next_cursor` goes on with them, in the same call with the same filter.
+	// Every run is handled separately: a run that cannot be cancelled, for example because it has finished, does not affect the others. If more runs match the filter, `next_cursor` continues with them in a request with the same filter.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/runs/cancel (the `CancelRuns` operationId).
 	CancelRunsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CancelRunsResponse, error)
 
-	// CancelRunsWithResponse Cancel runs by id or by filter, up to 500 in one call
+	// CancelRunsWithResponse Cancel up to 500 runs by id or by filter
 	//
-	// Each run by itself: one that can not be cancelled (it has ended) keeps no other from it. Where there are more,
-	// `next_cursor` goes on with them, in the same call with the same filter.
+	// Every run is handled separately: a run that cannot be cancelled, for example because it has finished, does not affect the others. If more runs match the filter, `next_cursor` continues with them in a request with the same filter.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/runs/cancel (the `CancelRuns` operationId).
 	CancelRunsWithResponse(ctx context.Context, body CancelRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*CancelRunsResponse, error)
 
-	// CountRunsWithResponse How many runs a filter finds, by state
+	// CountRunsWithResponse Count the runs that match a filter, by state
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/runs/count (the `CountRuns` operationId).
 	CountRunsWithResponse(ctx context.Context, params *CountRunsParams, reqEditors ...RequestEditorFn) (*CountRunsResponse, error)
 
-	// RetryRunsWithBodyWithResponse New attempts of runs that have ended, by id or by filter, up to 500 in one call
+	// RetryRunsWithBodyWithResponse Retry up to 500 finished runs by id or by filter
 	//
-	// As `cancelRuns`. A filter without states finds FAILED, CRASHED and CANCELLED runs.
+	// Works like `cancelRuns`. A filter without states selects FAILED, CRASHED and CANCELLED runs.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/runs/retry (the `RetryRuns` operationId).
 	RetryRunsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RetryRunsResponse, error)
 
-	// RetryRunsWithResponse New attempts of runs that have ended, by id or by filter, up to 500 in one call
+	// RetryRunsWithResponse Retry up to 500 finished runs by id or by filter
 	//
-	// As `cancelRuns`. A filter without states finds FAILED, CRASHED and CANCELLED runs.
+	// Works like `cancelRuns`. A filter without states selects FAILED, CRASHED and CANCELLED runs.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/runs/retry (the `RetryRuns` operationId).
 	RetryRunsWithResponse(ctx context.Context, body RetryRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*RetryRunsResponse, error)
 
-	// StreamRunsWithResponse The newest runs that a filter finds, as they change, as server-sent events
+	// StreamRunsWithResponse Stream changes of the newest runs that match a filter as server-sent events
 	//
-	// `event: run` carries a Run that is new or has changed, `event: list` the ids that are in the list now, newest first
-	// (RunIDList): what is not in it is gone. Comments keep the stream alive every 15 s. With `Last-Event-ID` only what
-	// has changed since is sent, perhaps with some of what was sent already.
+	// `event: run` carries a Run that is new or has changed. `event: list` carries the ids of the current list, newest first (RunIDList); a run whose id is missing has left the list. A comment every 15 seconds keeps the connection open. With `Last-Event-ID`, the stream continues after that event; some changes may be sent again.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/runs/stream (the `StreamRuns` operationId).
 	StreamRunsWithResponse(ctx context.Context, params *StreamRunsParams, reqEditors ...RequestEditorFn) (*StreamRunsResponse, error)
 
-	// GetRunWithResponse A run with its attempts
+	// GetRunWithResponse Get a run with its attempts
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -6587,141 +6617,135 @@ type ClientWithResponsesInterface interface {
 
 	// AbandonRunWithResponse Abandon a run whose worker or cluster is gone for good
 	//
-	// A run waits while no worker of its attempt's cluster is alive, because its Job may still be running. An operator
-	// who knows that the Job is gone abandons the run: the attempt ends with category `unknown`, and the next attempt,
-	// if the retry policy has one left, goes to any worker. Refused with 409 `lease-held` while a worker holds the
-	// attempt.
+	// A run waits while no worker of its attempt's cluster is alive, because its Job may still be running. An operator who knows that the Job is gone abandons the run: the attempt ends with category `unknown`, and any worker can claim the next attempt if the retry policy has one left. Fails with 409 `lease-held` while a worker holds the attempt.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/runs/{run}/abandon (the `AbandonRun` operationId).
 	AbandonRunWithResponse(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*AbandonRunResponse, error)
 
-	// GetAttemptManifestWithResponse The Job manifest of an attempt, as it was sent
+	// GetAttemptManifestWithResponse Get the Job manifest of an attempt as it was sent to the cluster
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/runs/{run}/attempts/{attempt}/manifest (the `GetAttemptManifest` operationId).
 	GetAttemptManifestWithResponse(ctx context.Context, run RunParam, attempt int32, reqEditors ...RequestEditorFn) (*GetAttemptManifestResponse, error)
 
-	// CancelRunWithResponse Cancel a run; one that has not been claimed is CANCELLED at once, another becomes CANCELLING
+	// CancelRunWithResponse Cancel a run
+	//
+	// A run that has not been claimed becomes CANCELLED at once. Any other run becomes CANCELLING until its Job has ended.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/runs/{run}/cancel (the `CancelRun` operationId).
 	CancelRunWithResponse(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*CancelRunResponse, error)
 
-	// ListRunEventsWithResponse What happened to the run, oldest first
+	// ListRunEventsWithResponse List the events of a run, oldest first
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/runs/{run}/events (the `ListRunEvents` operationId).
 	ListRunEventsWithResponse(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*ListRunEventsResponse, error)
 
-	// ExplainRunWithResponse Why it waits, or why it ended as it did, in words
+	// ExplainRunWithResponse Explain why a run waits, or why it ended the way it did
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/runs/{run}/explain (the `ExplainRun` operationId).
 	ExplainRunWithResponse(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*ExplainRunResponse, error)
 
-	// GetRunLogsWithResponse The output of an attempt as text, of the newest attempt without `attempt`
+	// GetRunLogsWithResponse Get the output of an attempt as text
 	//
-	// A line in brackets stands for output that is no longer kept.
+	// Returns the output of the newest attempt unless `attempt` is set. A line in brackets replaces output that is no longer stored.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/runs/{run}/logs (the `GetRunLogs` operationId).
 	GetRunLogsWithResponse(ctx context.Context, run RunParam, params *GetRunLogsParams, reqEditors ...RequestEditorFn) (*GetRunLogsResponse, error)
 
-	// SetRunProgressWithBodyWithResponse Say how far the run is, while an attempt of it is under way
+	// SetRunProgressWithBodyWithResponse Set the progress of a run while an attempt is active
 	//
-	// Who may is as with the result. The last one said counts.
+	// The same keys may call this operation as for `setRunResult`. The last value wins.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /api/v1/runs/{run}/progress (the `SetRunProgress` operationId).
 	SetRunProgressWithBodyWithResponse(ctx context.Context, run RunParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetRunProgressResponse, error)
 
-	// SetRunProgressWithResponse Say how far the run is, while an attempt of it is under way
+	// SetRunProgressWithResponse Set the progress of a run while an attempt is active
 	//
-	// Who may is as with the result. The last one said counts.
+	// The same keys may call this operation as for `setRunResult`. The last value wins.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /api/v1/runs/{run}/progress (the `SetRunProgress` operationId).
 	SetRunProgressWithResponse(ctx context.Context, run RunParam, body SetRunProgressJSONRequestBody, reqEditors ...RequestEditorFn) (*SetRunProgressResponse, error)
 
-	// GetRunResultWithResponse What the run's workload says has come out of it
+	// GetRunResultWithResponse Get the result that the workload reported
 	//
-	// Not found (404) where it has said nothing.
+	// Fails with 404 `not-found` if the workload has not reported a result.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/runs/{run}/result (the `GetRunResult` operationId).
 	GetRunResultWithResponse(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*GetRunResultResponse, error)
 
-	// SetRunResultWithBodyWithResponse Say what has come out of the run, while an attempt of it is under way
+	// SetRunResultWithBodyWithResponse Set the result of a run while an attempt is active
 	//
-	// For the workload, with the key of its own attempt, which reads and tells of this run and does nothing else; a key with
-	// role `operator` may do it too. Any JSON of at most 64 KiB (413 `body-too-large`). The last one said counts. A run
-	// that has ended takes none (409 `run-finished`).
+	// Workloads call this operation with the key of their attempt, which permits access to this run only. A key with role `operator` may call it as well. The result is any JSON value of at most 64 KiB; a larger one is rejected with 413 `body-too-large`. The last value wins. Fails with 409 `run-finished` if the run has finished.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /api/v1/runs/{run}/result (the `SetRunResult` operationId).
 	SetRunResultWithBodyWithResponse(ctx context.Context, run RunParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetRunResultResponse, error)
 
-	// SetRunResultWithResponse Say what has come out of the run, while an attempt of it is under way
+	// SetRunResultWithResponse Set the result of a run while an attempt is active
 	//
-	// For the workload, with the key of its own attempt, which reads and tells of this run and does nothing else; a key with
-	// role `operator` may do it too. Any JSON of at most 64 KiB (413 `body-too-large`). The last one said counts. A run
-	// that has ended takes none (409 `run-finished`).
+	// Workloads call this operation with the key of their attempt, which permits access to this run only. A key with role `operator` may call it as well. The result is any JSON value of at most 64 KiB; a larger one is rejected with 413 `body-too-large`. The last value wins. Fails with 409 `run-finished` if the run has finished.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /api/v1/runs/{run}/result (the `SetRunResult` operationId).
 	SetRunResultWithResponse(ctx context.Context, run RunParam, body SetRunResultJSONRequestBody, reqEditors ...RequestEditorFn) (*SetRunResultResponse, error)
 
-	// RetryRunWithResponse A new attempt of a run that has ended
+	// RetryRunWithResponse Retry a finished run with a new attempt
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/runs/{run}/retry (the `RetryRun` operationId).
 	RetryRunWithResponse(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*RetryRunResponse, error)
 
-	// StreamRunWithResponse The run as it happens, as server-sent events
+	// StreamRunWithResponse Stream the events, output and progress of a run as server-sent events
 	//
-	// `event: event` carries a RunEvent, `event: log` a LogChunk, `event: progress` a RunProgress, `event: end` the finished Run, after which the stream
-	// closes. Comments keep it alive every 15 s. The id of every event resumes the stream as `Last-Event-ID`.
+	// `event: event` carries a RunEvent, `event: log` a LogChunk, `event: progress` a RunProgress, and `event: end` the finished Run. The stream closes after `end`. A comment every 15 seconds keeps the connection open. To resume, send the id of the last event as `Last-Event-ID`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/runs/{run}/stream (the `StreamRun` operationId).
 	StreamRunWithResponse(ctx context.Context, run RunParam, params *StreamRunParams, reqEditors ...RequestEditorFn) (*StreamRunResponse, error)
 
-	// ListSchedulesWithResponse All schedules by deployment and name
+	// ListSchedulesWithResponse List all schedules, ordered by deployment and name
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/schedules (the `ListSchedules` operationId).
 	ListSchedulesWithResponse(ctx context.Context, params *ListSchedulesParams, reqEditors ...RequestEditorFn) (*ListSchedulesResponse, error)
 
-	// PreviewScheduleWithBodyWithResponse The next slots of a schedule that is not saved
+	// PreviewScheduleWithBodyWithResponse Preview the next slots of an unsaved schedule
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/schedules/preview (the `PreviewSchedule` operationId).
 	PreviewScheduleWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PreviewScheduleResponse, error)
 
-	// PreviewScheduleWithResponse The next slots of a schedule that is not saved
+	// PreviewScheduleWithResponse Preview the next slots of an unsaved schedule
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/schedules/preview (the `PreviewSchedule` operationId).
 	PreviewScheduleWithResponse(ctx context.Context, body PreviewScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*PreviewScheduleResponse, error)
 
-	// ListVariablesWithResponse Stored variables by name
+	// ListVariablesWithResponse List stored variables, ordered by name
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -6735,93 +6759,101 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with DELETE /api/v1/variables/{variable} (the `DeleteVariable` operationId).
 	DeleteVariableWithResponse(ctx context.Context, variable VariableName, reqEditors ...RequestEditorFn) (*DeleteVariableResponse, error)
 
-	// GetVariableWithResponse A stored variable
+	// GetVariableWithResponse Get a stored variable
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/variables/{variable} (the `GetVariable` operationId).
 	GetVariableWithResponse(ctx context.Context, variable VariableName, reqEditors ...RequestEditorFn) (*GetVariableResponse, error)
 
-	// SetVariableWithBodyWithResponse Store a variable
+	// SetVariableWithBodyWithResponse Create or replace a stored variable
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /api/v1/variables/{variable} (the `SetVariable` operationId).
 	SetVariableWithBodyWithResponse(ctx context.Context, variable VariableName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetVariableResponse, error)
 
-	// SetVariableWithResponse Store a variable
+	// SetVariableWithResponse Create or replace a stored variable
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /api/v1/variables/{variable} (the `SetVariable` operationId).
 	SetVariableWithResponse(ctx context.Context, variable VariableName, body SetVariableJSONRequestBody, reqEditors ...RequestEditorFn) (*SetVariableResponse, error)
 
-	// ListWorkPoolsWithResponse Work pools by name
+	// ListWorkPoolsWithResponse List work pools, ordered by name
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/work-pools (the `ListWorkPools` operationId).
 	ListWorkPoolsWithResponse(ctx context.Context, params *ListWorkPoolsParams, reqEditors ...RequestEditorFn) (*ListWorkPoolsResponse, error)
 
-	// CreateWorkPoolWithBodyWithResponse Create a work pool; without a template it gets the default one of its type
+	// CreateWorkPoolWithBodyWithResponse Create a work pool
+	//
+	// Without `base_job_template`, the pool gets the default template of its type.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/work-pools (the `CreateWorkPool` operationId).
 	CreateWorkPoolWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateWorkPoolResponse, error)
 
-	// CreateWorkPoolWithResponse Create a work pool; without a template it gets the default one of its type
+	// CreateWorkPoolWithResponse Create a work pool
+	//
+	// Without `base_job_template`, the pool gets the default template of its type.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/work-pools (the `CreateWorkPool` operationId).
 	CreateWorkPoolWithResponse(ctx context.Context, body CreateWorkPoolJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateWorkPoolResponse, error)
 
-	// DeleteWorkPoolWithResponse Delete a pool with its queues, deployments and finished runs
+	// DeleteWorkPoolWithResponse Delete a work pool with its queues, deployments and finished runs
 	//
-	// Refused (409 `pool-has-live-runs`) while runs are not finished, unless `force`, which cancels them first.
+	// Fails with 409 `pool-has-live-runs` while runs have not finished. With `force`, these runs are cancelled first.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /api/v1/work-pools/{pool} (the `DeleteWorkPool` operationId).
 	DeleteWorkPoolWithResponse(ctx context.Context, pool PoolParam, params *DeleteWorkPoolParams, reqEditors ...RequestEditorFn) (*DeleteWorkPoolResponse, error)
 
-	// GetWorkPoolWithResponse A work pool
+	// GetWorkPoolWithResponse Get a work pool
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/work-pools/{pool} (the `GetWorkPool` operationId).
 	GetWorkPoolWithResponse(ctx context.Context, pool PoolParam, reqEditors ...RequestEditorFn) (*GetWorkPoolResponse, error)
 
-	// UpdateWorkPoolWithBodyWithResponse Change what is given, leave the rest; pause or resume the pool
+	// UpdateWorkPoolWithBodyWithResponse Update a work pool
+	//
+	// Changes the fields in the request and keeps the others. Also pauses and resumes the pool.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api/v1/work-pools/{pool} (the `UpdateWorkPool` operationId).
 	UpdateWorkPoolWithBodyWithResponse(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateWorkPoolResponse, error)
 
-	// UpdateWorkPoolWithResponse Change what is given, leave the rest; pause or resume the pool
+	// UpdateWorkPoolWithResponse Update a work pool
+	//
+	// Changes the fields in the request and keeps the others. Also pauses and resumes the pool.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api/v1/work-pools/{pool} (the `UpdateWorkPool` operationId).
 	UpdateWorkPoolWithResponse(ctx context.Context, pool PoolParam, body UpdateWorkPoolJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateWorkPoolResponse, error)
 
-	// ListWorkQueuesWithResponse The pool's queues by priority
+	// ListWorkQueuesWithResponse List the queues of a pool, ordered by priority
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/work-pools/{pool}/queues (the `ListWorkQueues` operationId).
 	ListWorkQueuesWithResponse(ctx context.Context, pool PoolParam, reqEditors ...RequestEditorFn) (*ListWorkQueuesResponse, error)
 
-	// CreateWorkQueueWithBodyWithResponse Add a queue to the pool
+	// CreateWorkQueueWithBodyWithResponse Create a queue in a pool
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/work-pools/{pool}/queues (the `CreateWorkQueue` operationId).
 	CreateWorkQueueWithBodyWithResponse(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateWorkQueueResponse, error)
 
-	// CreateWorkQueueWithResponse Add a queue to the pool
+	// CreateWorkQueueWithResponse Create a queue in a pool
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -6830,288 +6862,304 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteWorkQueueWithResponse Delete a queue that no deployment uses
 	//
-	// Refused (409 `conflict`) for `default`, and while a deployment names it or a run in it has not ended. Its finished runs keep its name.
+	// Fails with 409 `conflict` for the queue `default`, while a deployment uses the queue, and while a run in it has not finished. Finished runs keep the name of the queue.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /api/v1/work-pools/{pool}/queues/{queue} (the `DeleteWorkQueue` operationId).
 	DeleteWorkQueueWithResponse(ctx context.Context, pool PoolParam, queue string, reqEditors ...RequestEditorFn) (*DeleteWorkQueueResponse, error)
 
-	// GetWorkQueueWithResponse A queue
+	// GetWorkQueueWithResponse Get a queue
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/work-pools/{pool}/queues/{queue} (the `GetWorkQueue` operationId).
 	GetWorkQueueWithResponse(ctx context.Context, pool PoolParam, queue string, reqEditors ...RequestEditorFn) (*GetWorkQueueResponse, error)
 
-	// UpdateWorkQueueWithBodyWithResponse Change what is given, leave the rest; pause or resume the queue
+	// UpdateWorkQueueWithBodyWithResponse Update a queue
+	//
+	// Changes the fields in the request and keeps the others. Also pauses and resumes the queue.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api/v1/work-pools/{pool}/queues/{queue} (the `UpdateWorkQueue` operationId).
 	UpdateWorkQueueWithBodyWithResponse(ctx context.Context, pool PoolParam, queue string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateWorkQueueResponse, error)
 
-	// UpdateWorkQueueWithResponse Change what is given, leave the rest; pause or resume the queue
+	// UpdateWorkQueueWithResponse Update a queue
+	//
+	// Changes the fields in the request and keeps the others. Also pauses and resumes the queue.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api/v1/work-pools/{pool}/queues/{queue} (the `UpdateWorkQueue` operationId).
 	UpdateWorkQueueWithResponse(ctx context.Context, pool PoolParam, queue string, body UpdateWorkQueueJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateWorkQueueResponse, error)
 
-	// GetTemplateWithResponse A version of the pool's base job template, the newest without `version`
+	// GetTemplateWithResponse Get a version of the pool's base job template
+	//
+	// Returns the newest version unless `version` is set.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/work-pools/{pool}/template (the `GetTemplate` operationId).
 	GetTemplateWithResponse(ctx context.Context, pool PoolParam, params *GetTemplateParams, reqEditors ...RequestEditorFn) (*GetTemplateResponse, error)
 
-	// SetTemplateWithBodyWithResponse Save a new, immutable version of the base job template
+	// SetTemplateWithBodyWithResponse Save a new version of the base job template
 	//
-	// Linted first; a template with errors is refused (422 `template-invalid`) and nothing is stored. `If-Match` holds the
-	// ETag of the version that was edited. The answer says what the new version does to the pool's deployments; with
-	// `require_unbroken` a version that breaks one that works now is refused (409 `template-breaks-deployments`).
+	// Versions are immutable. A template with errors is rejected with 422 `template-invalid`, and nothing is stored. `If-Match` holds the ETag of the version that was edited. The response lists the effect of the new version on the pool's deployments. With `require_unbroken`, a version that breaks a working deployment is rejected with 409 `template-breaks-deployments`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /api/v1/work-pools/{pool}/template (the `SetTemplate` operationId).
 	SetTemplateWithBodyWithResponse(ctx context.Context, pool PoolParam, params *SetTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetTemplateResponse, error)
 
-	// SetTemplateWithResponse Save a new, immutable version of the base job template
+	// SetTemplateWithResponse Save a new version of the base job template
 	//
-	// Linted first; a template with errors is refused (422 `template-invalid`) and nothing is stored. `If-Match` holds the
-	// ETag of the version that was edited. The answer says what the new version does to the pool's deployments; with
-	// `require_unbroken` a version that breaks one that works now is refused (409 `template-breaks-deployments`).
+	// Versions are immutable. A template with errors is rejected with 422 `template-invalid`, and nothing is stored. `If-Match` holds the ETag of the version that was edited. The response lists the effect of the new version on the pool's deployments. With `require_unbroken`, a version that breaks a working deployment is rejected with 409 `template-breaks-deployments`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /api/v1/work-pools/{pool}/template (the `SetTemplate` operationId).
 	SetTemplateWithResponse(ctx context.Context, pool PoolParam, params *SetTemplateParams, body SetTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*SetTemplateResponse, error)
 
-	// DiffTemplateWithBodyWithResponse The differences between a version and another, or a document that is not saved yet
+	// DiffTemplateWithBodyWithResponse Compare a template version with another version or with an unsaved document
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/work-pools/{pool}/template/diff (the `DiffTemplate` operationId).
 	DiffTemplateWithBodyWithResponse(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*DiffTemplateResponse, error)
 
-	// DiffTemplateWithResponse The differences between a version and another, or a document that is not saved yet
+	// DiffTemplateWithResponse Compare a template version with another version or with an unsaved document
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/work-pools/{pool}/template/diff (the `DiffTemplate` operationId).
 	DiffTemplateWithResponse(ctx context.Context, pool PoolParam, body DiffTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*DiffTemplateResponse, error)
 
-	// ImpactTemplateWithBodyWithResponse What a change of the template does to the Job of each deployment of the pool; stores nothing
+	// ImpactTemplateWithBodyWithResponse Show the effect of a template change on the Job of each deployment
 	//
-	// The counts are over all deployments. `items` are those that change or break, by name, a page at a time. A template
-	// with errors is refused (422 `template-invalid`).
+	// Stores nothing. The counts cover all deployments of the pool. `items` holds the deployments that change or break, ordered by name and paged. A template with errors is rejected with 422 `template-invalid`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/work-pools/{pool}/template/impact (the `ImpactTemplate` operationId).
 	ImpactTemplateWithBodyWithResponse(ctx context.Context, pool PoolParam, params *ImpactTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ImpactTemplateResponse, error)
 
-	// ImpactTemplateWithResponse What a change of the template does to the Job of each deployment of the pool; stores nothing
+	// ImpactTemplateWithResponse Show the effect of a template change on the Job of each deployment
 	//
-	// The counts are over all deployments. `items` are those that change or break, by name, a page at a time. A template
-	// with errors is refused (422 `template-invalid`).
+	// Stores nothing. The counts cover all deployments of the pool. `items` holds the deployments that change or break, ordered by name and paged. A template with errors is rejected with 422 `template-invalid`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/work-pools/{pool}/template/impact (the `ImpactTemplate` operationId).
 	ImpactTemplateWithResponse(ctx context.Context, pool PoolParam, params *ImpactTemplateParams, body ImpactTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*ImpactTemplateResponse, error)
 
-	// LintTemplateWithBodyWithResponse What saving this template would say; stores nothing
+	// LintTemplateWithBodyWithResponse Lint a template without saving it
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/work-pools/{pool}/template/lint (the `LintTemplate` operationId).
 	LintTemplateWithBodyWithResponse(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LintTemplateResponse, error)
 
-	// LintTemplateWithResponse What saving this template would say; stores nothing
+	// LintTemplateWithResponse Lint a template without saving it
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/work-pools/{pool}/template/lint (the `LintTemplate` operationId).
 	LintTemplateWithResponse(ctx context.Context, pool PoolParam, body LintTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*LintTemplateResponse, error)
 
-	// PreviewTemplateWithBodyWithResponse The Job that a run would be; stores nothing
+	// PreviewTemplateWithBodyWithResponse Preview the Job of a run without storing anything
 	//
-	// Renders a template (the one given, a version, or the newest) on the way that a run takes, with the values of a
-	// deployment and of a run that could be. What is wrong is listed in `errors`; then there is no Job. Where the
-	// template leaves the namespace to the worker, `default` is shown.
+	// Renders the document in the request, a saved version, or the newest version, in the same way as for a run. The values of a deployment and of a hypothetical run can be given. If the template has errors, the response lists them in `errors` and has no Job. If the template leaves the namespace to the worker, the Job shows `default`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/work-pools/{pool}/template/preview (the `PreviewTemplate` operationId).
 	PreviewTemplateWithBodyWithResponse(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*PreviewTemplateResponse, error)
 
-	// PreviewTemplateWithResponse The Job that a run would be; stores nothing
+	// PreviewTemplateWithResponse Preview the Job of a run without storing anything
 	//
-	// Renders a template (the one given, a version, or the newest) on the way that a run takes, with the values of a
-	// deployment and of a run that could be. What is wrong is listed in `errors`; then there is no Job. Where the
-	// template leaves the namespace to the worker, `default` is shown.
+	// Renders the document in the request, a saved version, or the newest version, in the same way as for a run. The values of a deployment and of a hypothetical run can be given. If the template has errors, the response lists them in `errors` and has no Job. If the template leaves the namespace to the worker, the Job shows `default`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/work-pools/{pool}/template/preview (the `PreviewTemplate` operationId).
 	PreviewTemplateWithResponse(ctx context.Context, pool PoolParam, body PreviewTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*PreviewTemplateResponse, error)
 
-	// RollBackTemplateWithBodyWithResponse Save a new version that is equal to an old one
+	// RollBackTemplateWithBodyWithResponse Save a new template version with the content of an earlier one
 	//
-	// Checked and answered as a save is. Where the newest version says the same, it is answered again.
+	// Checks and response are the same as for saving a template. If the newest version already has this content, it is returned and no version is added.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/work-pools/{pool}/template/rollback (the `RollBackTemplate` operationId).
 	RollBackTemplateWithBodyWithResponse(ctx context.Context, pool PoolParam, params *RollBackTemplateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RollBackTemplateResponse, error)
 
-	// RollBackTemplateWithResponse Save a new version that is equal to an old one
+	// RollBackTemplateWithResponse Save a new template version with the content of an earlier one
 	//
-	// Checked and answered as a save is. Where the newest version says the same, it is answered again.
+	// Checks and response are the same as for saving a template. If the newest version already has this content, it is returned and no version is added.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/work-pools/{pool}/template/rollback (the `RollBackTemplate` operationId).
 	RollBackTemplateWithResponse(ctx context.Context, pool PoolParam, params *RollBackTemplateParams, body RollBackTemplateJSONRequestBody, reqEditors ...RequestEditorFn) (*RollBackTemplateResponse, error)
 
-	// ListTemplateVersionsWithResponse The versions of the pool's template, newest first, without their documents
+	// ListTemplateVersionsWithResponse List the versions of the pool's template, newest first
+	//
+	// The list does not contain the documents.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/work-pools/{pool}/template/versions (the `ListTemplateVersions` operationId).
 	ListTemplateVersionsWithResponse(ctx context.Context, pool PoolParam, params *ListTemplateVersionsParams, reqEditors ...RequestEditorFn) (*ListTemplateVersionsResponse, error)
 
-	// UpdateWorkerWithBodyWithResponse Pause or resume a worker; paused, it claims nothing new and sees to its end what it has
+	// UpdateWorkerWithBodyWithResponse Pause or resume a worker
+	//
+	// A paused worker claims no new runs and finishes the attempts that it holds.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api/v1/work-pools/{pool}/workers/{worker} (the `UpdateWorker` operationId).
 	UpdateWorkerWithBodyWithResponse(ctx context.Context, pool PoolParam, worker string, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateWorkerResponse, error)
 
-	// UpdateWorkerWithResponse Pause or resume a worker; paused, it claims nothing new and sees to its end what it has
+	// UpdateWorkerWithResponse Pause or resume a worker
+	//
+	// A paused worker claims no new runs and finishes the attempts that it holds.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api/v1/work-pools/{pool}/workers/{worker} (the `UpdateWorker` operationId).
 	UpdateWorkerWithResponse(ctx context.Context, pool PoolParam, worker string, body UpdateWorkerJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateWorkerResponse, error)
 
-	// LookUpAttemptsWithBodyWithResponse What the server says of these attempts, and which others are active in this cluster
+	// LookUpAttemptsWithBodyWithResponse Look up the status of attempts by their Jobs
 	//
-	// For resync after a restart, and for Jobs found in the cluster that this worker did not launch.
+	// Workers call this operation to resync after a restart, and for Jobs in the cluster that they did not launch.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/worker/attempts (the `LookUpAttempts` operationId).
 	LookUpAttemptsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LookUpAttemptsResponse, error)
 
-	// LookUpAttemptsWithResponse What the server says of these attempts, and which others are active in this cluster
+	// LookUpAttemptsWithResponse Look up the status of attempts by their Jobs
 	//
-	// For resync after a restart, and for Jobs found in the cluster that this worker did not launch.
+	// Workers call this operation to resync after a restart, and for Jobs in the cluster that they did not launch.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/worker/attempts (the `LookUpAttempts` operationId).
 	LookUpAttemptsWithResponse(ctx context.Context, body LookUpAttemptsJSONRequestBody, reqEditors ...RequestEditorFn) (*LookUpAttemptsResponse, error)
 
-	// ClaimRunsWithBodyWithResponse Claim up to `max` runs, waiting up to `wait_seconds` for work or for a cancel
+	// ClaimRunsWithBodyWithResponse Claim up to `max` runs; wait up to `wait_seconds` for work or a cancellation
 	//
-	// Also the worker's heartbeat. The same `request_id` gets the same answer, so a lost answer loses nothing. With
-	// `max` 0 only cancels are waited for.
+	// Serves as the worker's heartbeat. A repeated `request_id` gets the same response, so no claim is lost with a response. With `max` 0, the request waits for cancellations only.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/worker/claim (the `ClaimRuns` operationId).
 	ClaimRunsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ClaimRunsResponse, error)
 
-	// ClaimRunsWithResponse Claim up to `max` runs, waiting up to `wait_seconds` for work or for a cancel
+	// ClaimRunsWithResponse Claim up to `max` runs; wait up to `wait_seconds` for work or a cancellation
 	//
-	// Also the worker's heartbeat. The same `request_id` gets the same answer, so a lost answer loses nothing. With
-	// `max` 0 only cancels are waited for.
+	// Serves as the worker's heartbeat. A repeated `request_id` gets the same response, so no claim is lost with a response. With `max` 0, the request waits for cancellations only.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/worker/claim (the `ClaimRuns` operationId).
 	ClaimRunsWithResponse(ctx context.Context, body ClaimRunsJSONRequestBody, reqEditors ...RequestEditorFn) (*ClaimRunsResponse, error)
 
-	// WorkerHelloWithBodyWithResponse A worker introduces itself and learns what it needs to know
+	// WorkerHelloWithBodyWithResponse Register a worker and get the settings of the protocol
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/worker/hello (the `WorkerHello` operationId).
 	WorkerHelloWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*WorkerHelloResponse, error)
 
-	// WorkerHelloWithResponse A worker introduces itself and learns what it needs to know
+	// WorkerHelloWithResponse Register a worker and get the settings of the protocol
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/worker/hello (the `WorkerHello` operationId).
 	WorkerHelloWithResponse(ctx context.Context, body WorkerHelloJSONRequestBody, reqEditors ...RequestEditorFn) (*WorkerHelloResponse, error)
 
-	// RenewLeasesWithBodyWithResponse Renew the leases listed; the answer names those that are no longer held
+	// RenewLeasesWithBodyWithResponse Renew leases
+	//
+	// The response lists the leases that the worker no longer holds.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/worker/leases (the `RenewLeases` operationId).
 	RenewLeasesWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RenewLeasesResponse, error)
 
-	// RenewLeasesWithResponse Renew the leases listed; the answer names those that are no longer held
+	// RenewLeasesWithResponse Renew leases
+	//
+	// The response lists the leases that the worker no longer holds.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/worker/leases (the `RenewLeases` operationId).
 	RenewLeasesWithResponse(ctx context.Context, body RenewLeasesJSONRequestBody, reqEditors ...RequestEditorFn) (*RenewLeasesResponse, error)
 
-	// AppendLogsWithBodyWithResponse Append output; a chunk whose `offset` was already stored is ignored
+	// AppendLogsWithBodyWithResponse Append output of attempts
+	//
+	// A chunk whose `offset` is already stored is ignored.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/worker/logs (the `AppendLogs` operationId).
 	AppendLogsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*AppendLogsResponse, error)
 
-	// AppendLogsWithResponse Append output; a chunk whose `offset` was already stored is ignored
+	// AppendLogsWithResponse Append output of attempts
+	//
+	// A chunk whose `offset` is already stored is ignored.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/worker/logs (the `AppendLogs` operationId).
 	AppendLogsWithResponse(ctx context.Context, body AppendLogsJSONRequestBody, reqEditors ...RequestEditorFn) (*AppendLogsResponse, error)
 
-	// ReportAttemptsWithBodyWithResponse Report what became of attempts; one answer per report, in order
+	// ReportAttemptsWithBodyWithResponse Report observations and outcomes of attempts
+	//
+	// The response has one result per report, in the same order.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/worker/reports (the `ReportAttempts` operationId).
 	ReportAttemptsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReportAttemptsResponse, error)
 
-	// ReportAttemptsWithResponse Report what became of attempts; one answer per report, in order
+	// ReportAttemptsWithResponse Report observations and outcomes of attempts
+	//
+	// The response has one result per report, in the same order.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/worker/reports (the `ReportAttempts` operationId).
 	ReportAttemptsWithResponse(ctx context.Context, body ReportAttemptsJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportAttemptsResponse, error)
 
-	// GetTemplateForWorkerWithResponse A template version by its id; immutable, so workers keep it
+	// GetTemplateForWorkerWithResponse Get a template version by its id
+	//
+	// Versions are immutable, so workers cache them.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/worker/templates/{version} (the `GetTemplateForWorker` operationId).
 	GetTemplateForWorkerWithResponse(ctx context.Context, version openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetTemplateForWorkerResponse, error)
 
-	// ListWorkersWithResponse Workers and when they were last heard of
+	// ListWorkersWithResponse List workers with the time of their last contact
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/workers (the `ListWorkers` operationId).
 	ListWorkersWithResponse(ctx context.Context, params *ListWorkersParams, reqEditors ...RequestEditorFn) (*ListWorkersResponse, error)
 
-	// GetHealthWithResponse Whether the process is alive
+	// GetHealthWithResponse Check that the process is alive
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /healthz (the `GetHealth` operationId).
 	GetHealthWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetHealthResponse, error)
 
-	// GetReadyWithResponse Whether the database is reachable and its schema not older than this binary needs
+	// GetReadyWithResponse Check that the server is ready
+	//
+	// Ready means that the database is reachable and that its schema is not older than this version needs.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -10286,7 +10334,7 @@ func (r GetReadyResponse) ContentType() string {
 	return ""
 }
 
-// ListAPIKeysWithResponse API keys, never their secrets
+// ListAPIKeysWithResponse List API keys without their secrets
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10299,7 +10347,9 @@ func (c *ClientWithResponses) ListAPIKeysWithResponse(ctx context.Context, reqEd
 	return ParseListAPIKeysResponse(rsp)
 }
 
-// CreateAPIKeyWithBodyWithResponse Make a key; this answer is the only time it is shown
+// CreateAPIKeyWithBodyWithResponse Create an API key
+//
+// The response contains the secret. It cannot be retrieved again.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10312,7 +10362,9 @@ func (c *ClientWithResponses) CreateAPIKeyWithBodyWithResponse(ctx context.Conte
 	return ParseCreateAPIKeyResponse(rsp)
 }
 
-// CreateAPIKeyWithResponse Make a key; this answer is the only time it is shown
+// CreateAPIKeyWithResponse Create an API key
+//
+// The response contains the secret. It cannot be retrieved again.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10325,7 +10377,9 @@ func (c *ClientWithResponses) CreateAPIKeyWithResponse(ctx context.Context, body
 	return ParseCreateAPIKeyResponse(rsp)
 }
 
-// RevokeAPIKeyWithResponse Revoke a key, from now on
+// RevokeAPIKeyWithResponse Revoke an API key
+//
+// The key stops working at once.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10338,10 +10392,9 @@ func (c *ClientWithResponses) RevokeAPIKeyWithResponse(ctx context.Context, key 
 	return ParseRevokeAPIKeyResponse(rsp)
 }
 
-// ApplyWithBodyWithResponse Bring pools, variables and deployments to what is described, all or nothing
+// ApplyWithBodyWithResponse Apply pools, variables and deployments in one transaction
 //
-// What `berth deploy` sends. With `dry_run` the plan is computed and nothing is stored; the answer's `plan` given back to the real one
-// makes it apply exactly that, or refuse with `plan-changed`. One apply is carried out at a time.
+// `berth deploy` uses this operation. With `dry_run`, the server computes the plan and stores nothing. If the `plan` of a dry run is sent with the real request, the server applies exactly that plan or fails with 409 `plan-changed`. The server runs one apply at a time.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10354,10 +10407,9 @@ func (c *ClientWithResponses) ApplyWithBodyWithResponse(ctx context.Context, con
 	return ParseApplyResponse(rsp)
 }
 
-// ApplyWithResponse Bring pools, variables and deployments to what is described, all or nothing
+// ApplyWithResponse Apply pools, variables and deployments in one transaction
 //
-// What `berth deploy` sends. With `dry_run` the plan is computed and nothing is stored; the answer's `plan` given back to the real one
-// makes it apply exactly that, or refuse with `plan-changed`. One apply is carried out at a time.
+// `berth deploy` uses this operation. With `dry_run`, the server computes the plan and stores nothing. If the `plan` of a dry run is sent with the real request, the server applies exactly that plan or fails with 409 `plan-changed`. The server runs one apply at a time.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10370,12 +10422,9 @@ func (c *ClientWithResponses) ApplyWithResponse(ctx context.Context, body ApplyJ
 	return ParseApplyResponse(rsp)
 }
 
-// ListAuditWithResponse Who changed what, newest first, and who was refused to
+// ListAuditWithResponse List changes and refused requests, newest first
 //
-// Every change of a pool, template, queue, deployment, schedule, variable, API key or worker, written down in the
-// transaction that made it; of runs their events say it. Values that may hold secrets (parameters, job variables,
-// stored variables) are here only as digests, which tell whether two values are equal. A key for some pools sees
-// what belongs to these.
+// The server records every change of a pool, template, queue, deployment, schedule, variable, API key or worker in the transaction that makes it. Changes of runs are recorded as run events instead. Values that may hold secrets (parameters, job variables, stored variables) appear as digests, which only show whether two values are equal. A key that is limited to some pools sees the entries of these pools.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10388,7 +10437,7 @@ func (c *ClientWithResponses) ListAuditWithResponse(ctx context.Context, params 
 	return ParseListAuditResponse(rsp)
 }
 
-// ListDeploymentsWithResponse Deployments by name
+// ListDeploymentsWithResponse List deployments, ordered by name
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10403,7 +10452,7 @@ func (c *ClientWithResponses) ListDeploymentsWithResponse(ctx context.Context, p
 
 // DeleteDeploymentWithResponse Delete a deployment with its finished runs
 //
-// Refused (409 `deployment-has-live-runs`) while runs are not finished, unless `force`, which cancels them first.
+// Fails with 409 `deployment-has-live-runs` while runs have not finished. With `force`, these runs are cancelled first.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10416,7 +10465,7 @@ func (c *ClientWithResponses) DeleteDeploymentWithResponse(ctx context.Context, 
 	return ParseDeleteDeploymentResponse(rsp)
 }
 
-// GetDeploymentWithResponse A deployment
+// GetDeploymentWithResponse Get a deployment
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10455,10 +10504,9 @@ func (c *ClientWithResponses) UpdateDeploymentWithResponse(ctx context.Context, 
 	return ParseUpdateDeploymentResponse(rsp)
 }
 
-// GetRunSchemaWithResponse What a run of a deployment may be given, as JSON Schema
+// GetRunSchemaWithResponse Get the JSON Schemas of the parameters and job variables of a run
 //
-// Values of the deployment are the defaults. What the pool's template or the deployment has frozen is marked `readOnly` with its value
-// as `const`: a run that gives another one is refused.
+// The deployment's values are the defaults. A value that the pool's template or the deployment freezes is marked `readOnly` and has the value as `const`; a run that sets a different value is rejected.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10471,7 +10519,9 @@ func (c *ClientWithResponses) GetRunSchemaWithResponse(ctx context.Context, depl
 	return ParseGetRunSchemaResponse(rsp)
 }
 
-// CreateRunWithBodyWithResponse Create a run; its parameters and job variables are validated and fixed now
+// CreateRunWithBodyWithResponse Create a run
+//
+// Parameters and job variables are validated and fixed when the run is created.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10484,7 +10534,9 @@ func (c *ClientWithResponses) CreateRunWithBodyWithResponse(ctx context.Context,
 	return ParseCreateRunResponse(rsp)
 }
 
-// CreateRunWithResponse Create a run; its parameters and job variables are validated and fixed now
+// CreateRunWithResponse Create a run
+//
+// Parameters and job variables are validated and fixed when the run is created.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10497,10 +10549,9 @@ func (c *ClientWithResponses) CreateRunWithResponse(ctx context.Context, deploym
 	return ParseCreateRunResponse(rsp)
 }
 
-// CreateRunsWithBodyWithResponse Create up to 1,000 runs, all or none
+// CreateRunsWithBodyWithResponse Create up to 1,000 runs in one transaction
 //
-// Each is checked as a single one is; where one is refused none is created, and `errors` says what is wrong with
-// which. An idempotency key that was used before gives the run of then, and refuses another body.
+// Every run is validated as in `createRun`. If one is rejected, no run is created and `errors` lists the findings for each run. A run whose idempotency key was used before is not created again; the earlier run is returned.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10513,10 +10564,9 @@ func (c *ClientWithResponses) CreateRunsWithBodyWithResponse(ctx context.Context
 	return ParseCreateRunsResponse(rsp)
 }
 
-// CreateRunsWithResponse Create up to 1,000 runs, all or none
+// CreateRunsWithResponse Create up to 1,000 runs in one transaction
 //
-// Each is checked as a single one is; where one is refused none is created, and `errors` says what is wrong with
-// which. An idempotency key that was used before gives the run of then, and refuses another body.
+// Every run is validated as in `createRun`. If one is rejected, no run is created and `errors` lists the findings for each run. A run whose idempotency key was used before is not created again; the earlier run is returned.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10529,7 +10579,7 @@ func (c *ClientWithResponses) CreateRunsWithResponse(ctx context.Context, deploy
 	return ParseCreateRunsResponse(rsp)
 }
 
-// ListDeploymentSchedulesWithResponse The schedules of a deployment by name, with their next slots
+// ListDeploymentSchedulesWithResponse List the schedules of a deployment with their next slots, ordered by name
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10544,7 +10594,7 @@ func (c *ClientWithResponses) ListDeploymentSchedulesWithResponse(ctx context.Co
 
 // UpdateScheduleWithBodyWithResponse Pause or resume a schedule
 //
-// What becomes of the slots that pass while it is paused is for its misfire policy.
+// The schedule's misfire policy decides about slots that pass while it is paused.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10559,7 +10609,7 @@ func (c *ClientWithResponses) UpdateScheduleWithBodyWithResponse(ctx context.Con
 
 // UpdateScheduleWithResponse Pause or resume a schedule
 //
-// What becomes of the slots that pass while it is paused is for its misfire policy.
+// The schedule's misfire policy decides about slots that pass while it is paused.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10572,7 +10622,7 @@ func (c *ClientWithResponses) UpdateScheduleWithResponse(ctx context.Context, de
 	return ParseUpdateScheduleResponse(rsp)
 }
 
-// GetInfoWithResponse The installation, its version, and who is asking
+// GetInfoWithResponse Get the installation, its version and the caller's role
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10585,7 +10635,7 @@ func (c *ClientWithResponses) GetInfoWithResponse(ctx context.Context, reqEditor
 	return ParseGetInfoResponse(rsp)
 }
 
-// ListRunsWithResponse Runs, newest first
+// ListRunsWithResponse List runs, newest first
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10598,10 +10648,9 @@ func (c *ClientWithResponses) ListRunsWithResponse(ctx context.Context, params *
 	return ParseListRunsResponse(rsp)
 }
 
-// CancelRunsWithBodyWithResponse Cancel runs by id or by filter, up to 500 in one call
+// CancelRunsWithBodyWithResponse Cancel up to 500 runs by id or by filter
 //
-// Each run by itself: one that can not be cancelled (it has ended) keeps no other from it. Where there are more,
-// `next_cursor` goes on with them, in the same call with the same filter.
+// Every run is handled separately: a run that cannot be cancelled, for example because it has finished, does not affect the others. If more runs match the filter, `next_cursor` continues with them in a request with the same filter.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10614,10 +10663,9 @@ func (c *ClientWithResponses) CancelRunsWithBodyWithResponse(ctx context.Context
 	return ParseCancelRunsResponse(rsp)
 }
 
-// CancelRunsWithResponse Cancel runs by id or by filter, up to 500 in one call
+// CancelRunsWithResponse Cancel up to 500 runs by id or by filter
 //
-// Each run by itself: one that can not be cancelled (it has ended) keeps no other from it. Where there are more,
-// `next_cursor` goes on with them, in the same call with the same filter.
+// Every run is handled separately: a run that cannot be cancelled, for example because it has finished, does not affect the others. If more runs match the filter, `next_cursor` continues with them in a request with the same filter.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10630,7 +10678,7 @@ func (c *ClientWithResponses) CancelRunsWithResponse(ctx context.Context, body C
 	return ParseCancelRunsResponse(rsp)
 }
 
-// CountRunsWithResponse How many runs a filter finds, by state
+// CountRunsWithResponse Count the runs that match a filter, by state
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10643,9 +10691,9 @@ func (c *ClientWithResponses) CountRunsWithResponse(ctx context.Context, params 
 	return ParseCountRunsResponse(rsp)
 }
 
-// RetryRunsWithBodyWithResponse New attempts of runs that have ended, by id or by filter, up to 500 in one call
+// RetryRunsWithBodyWithResponse Retry up to 500 finished runs by id or by filter
 //
-// As `cancelRuns`. A filter without states finds FAILED, CRASHED and CANCELLED runs.
+// Works like `cancelRuns`. A filter without states selects FAILED, CRASHED and CANCELLED runs.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10658,9 +10706,9 @@ func (c *ClientWithResponses) RetryRunsWithBodyWithResponse(ctx context.Context,
 	return ParseRetryRunsResponse(rsp)
 }
 
-// RetryRunsWithResponse New attempts of runs that have ended, by id or by filter, up to 500 in one call
+// RetryRunsWithResponse Retry up to 500 finished runs by id or by filter
 //
-// As `cancelRuns`. A filter without states finds FAILED, CRASHED and CANCELLED runs.
+// Works like `cancelRuns`. A filter without states selects FAILED, CRASHED and CANCELLED runs.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10673,11 +10721,9 @@ func (c *ClientWithResponses) RetryRunsWithResponse(ctx context.Context, body Re
 	return ParseRetryRunsResponse(rsp)
 }
 
-// StreamRunsWithResponse The newest runs that a filter finds, as they change, as server-sent events
+// StreamRunsWithResponse Stream changes of the newest runs that match a filter as server-sent events
 //
-// `event: run` carries a Run that is new or has changed, `event: list` the ids that are in the list now, newest first
-// (RunIDList): what is not in it is gone. Comments keep the stream alive every 15 s. With `Last-Event-ID` only what
-// has changed since is sent, perhaps with some of what was sent already.
+// `event: run` carries a Run that is new or has changed. `event: list` carries the ids of the current list, newest first (RunIDList); a run whose id is missing has left the list. A comment every 15 seconds keeps the connection open. With `Last-Event-ID`, the stream continues after that event; some changes may be sent again.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10690,7 +10736,7 @@ func (c *ClientWithResponses) StreamRunsWithResponse(ctx context.Context, params
 	return ParseStreamRunsResponse(rsp)
 }
 
-// GetRunWithResponse A run with its attempts
+// GetRunWithResponse Get a run with its attempts
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10705,10 +10751,7 @@ func (c *ClientWithResponses) GetRunWithResponse(ctx context.Context, run RunPar
 
 // AbandonRunWithResponse Abandon a run whose worker or cluster is gone for good
 //
-// A run waits while no worker of its attempt's cluster is alive, because its Job may still be running. An operator
-// who knows that the Job is gone abandons the run: the attempt ends with category `unknown`, and the next attempt,
-// if the retry policy has one left, goes to any worker. Refused with 409 `lease-held` while a worker holds the
-// attempt.
+// A run waits while no worker of its attempt's cluster is alive, because its Job may still be running. An operator who knows that the Job is gone abandons the run: the attempt ends with category `unknown`, and any worker can claim the next attempt if the retry policy has one left. Fails with 409 `lease-held` while a worker holds the attempt.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10721,7 +10764,7 @@ func (c *ClientWithResponses) AbandonRunWithResponse(ctx context.Context, run Ru
 	return ParseAbandonRunResponse(rsp)
 }
 
-// GetAttemptManifestWithResponse The Job manifest of an attempt, as it was sent
+// GetAttemptManifestWithResponse Get the Job manifest of an attempt as it was sent to the cluster
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10734,7 +10777,9 @@ func (c *ClientWithResponses) GetAttemptManifestWithResponse(ctx context.Context
 	return ParseGetAttemptManifestResponse(rsp)
 }
 
-// CancelRunWithResponse Cancel a run; one that has not been claimed is CANCELLED at once, another becomes CANCELLING
+// CancelRunWithResponse Cancel a run
+//
+// A run that has not been claimed becomes CANCELLED at once. Any other run becomes CANCELLING until its Job has ended.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10747,7 +10792,7 @@ func (c *ClientWithResponses) CancelRunWithResponse(ctx context.Context, run Run
 	return ParseCancelRunResponse(rsp)
 }
 
-// ListRunEventsWithResponse What happened to the run, oldest first
+// ListRunEventsWithResponse List the events of a run, oldest first
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10760,7 +10805,7 @@ func (c *ClientWithResponses) ListRunEventsWithResponse(ctx context.Context, run
 	return ParseListRunEventsResponse(rsp)
 }
 
-// ExplainRunWithResponse Why it waits, or why it ended as it did, in words
+// ExplainRunWithResponse Explain why a run waits, or why it ended the way it did
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10773,9 +10818,9 @@ func (c *ClientWithResponses) ExplainRunWithResponse(ctx context.Context, run Ru
 	return ParseExplainRunResponse(rsp)
 }
 
-// GetRunLogsWithResponse The output of an attempt as text, of the newest attempt without `attempt`
+// GetRunLogsWithResponse Get the output of an attempt as text
 //
-// A line in brackets stands for output that is no longer kept.
+// Returns the output of the newest attempt unless `attempt` is set. A line in brackets replaces output that is no longer stored.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10788,9 +10833,9 @@ func (c *ClientWithResponses) GetRunLogsWithResponse(ctx context.Context, run Ru
 	return ParseGetRunLogsResponse(rsp)
 }
 
-// SetRunProgressWithBodyWithResponse Say how far the run is, while an attempt of it is under way
+// SetRunProgressWithBodyWithResponse Set the progress of a run while an attempt is active
 //
-// Who may is as with the result. The last one said counts.
+// The same keys may call this operation as for `setRunResult`. The last value wins.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10803,9 +10848,9 @@ func (c *ClientWithResponses) SetRunProgressWithBodyWithResponse(ctx context.Con
 	return ParseSetRunProgressResponse(rsp)
 }
 
-// SetRunProgressWithResponse Say how far the run is, while an attempt of it is under way
+// SetRunProgressWithResponse Set the progress of a run while an attempt is active
 //
-// Who may is as with the result. The last one said counts.
+// The same keys may call this operation as for `setRunResult`. The last value wins.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10818,9 +10863,9 @@ func (c *ClientWithResponses) SetRunProgressWithResponse(ctx context.Context, ru
 	return ParseSetRunProgressResponse(rsp)
 }
 
-// GetRunResultWithResponse What the run's workload says has come out of it
+// GetRunResultWithResponse Get the result that the workload reported
 //
-// Not found (404) where it has said nothing.
+// Fails with 404 `not-found` if the workload has not reported a result.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10833,11 +10878,9 @@ func (c *ClientWithResponses) GetRunResultWithResponse(ctx context.Context, run 
 	return ParseGetRunResultResponse(rsp)
 }
 
-// SetRunResultWithBodyWithResponse Say what has come out of the run, while an attempt of it is under way
+// SetRunResultWithBodyWithResponse Set the result of a run while an attempt is active
 //
-// For the workload, with the key of its own attempt, which reads and tells of this run and does nothing else; a key with
-// role `operator` may do it too. Any JSON of at most 64 KiB (413 `body-too-large`). The last one said counts. A run
-// that has ended takes none (409 `run-finished`).
+// Workloads call this operation with the key of their attempt, which permits access to this run only. A key with role `operator` may call it as well. The result is any JSON value of at most 64 KiB; a larger one is rejected with 413 `body-too-large`. The last value wins. Fails with 409 `run-finished` if the run has finished.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10850,11 +10893,9 @@ func (c *ClientWithResponses) SetRunResultWithBodyWithResponse(ctx context.Conte
 	return ParseSetRunResultResponse(rsp)
 }
 
-// SetRunResultWithResponse Say what has come out of the run, while an attempt of it is under way
+// SetRunResultWithResponse Set the result of a run while an attempt is active
 //
-// For the workload, with the key of its own attempt, which reads and tells of this run and does nothing else; a key with
-// role `operator` may do it too. Any JSON of at most 64 KiB (413 `body-too-large`). The last one said counts. A run
-// that has ended takes none (409 `run-finished`).
+// Workloads call this operation with the key of their attempt, which permits access to this run only. A key with role `operator` may call it as well. The result is any JSON value of at most 64 KiB; a larger one is rejected with 413 `body-too-large`. The last value wins. Fails with 409 `run-finished` if the run has finished.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10867,7 +10908,7 @@ func (c *ClientWithResponses) SetRunResultWithResponse(ctx context.Context, run 
 	return ParseSetRunResultResponse(rsp)
 }
 
-// RetryRunWithResponse A new attempt of a run that has ended
+// RetryRunWithResponse Retry a finished run with a new attempt
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10880,10 +10921,9 @@ func (c *ClientWithResponses) RetryRunWithResponse(ctx context.Context, run RunP
 	return ParseRetryRunResponse(rsp)
 }
 
-// StreamRunWithResponse The run as it happens, as server-sent events
+// StreamRunWithResponse Stream the events, output and progress of a run as server-sent events
 //
-// `event: event` carries a RunEvent, `event: log` a LogChunk, `event: progress` a RunProgress, `event: end` the finished Run, after which the stream
-// closes. Comments keep it alive every 15 s. The id of every event resumes the stream as `Last-Event-ID`.
+// `event: event` carries a RunEvent, `event: log` a LogChunk, `event: progress` a RunProgress, and `event: end` the finished Run. The stream closes after `end`. A comment every 15 seconds keeps the connection open. To resume, send the id of the last event as `Last-Event-ID`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10896,7 +10936,7 @@ func (c *ClientWithResponses) StreamRunWithResponse(ctx context.Context, run Run
 	return ParseStreamRunResponse(rsp)
 }
 
-// ListSchedulesWithResponse All schedules by deployment and name
+// ListSchedulesWithResponse List all schedules, ordered by deployment and name
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10909,7 +10949,7 @@ func (c *ClientWithResponses) ListSchedulesWithResponse(ctx context.Context, par
 	return ParseListSchedulesResponse(rsp)
 }
 
-// PreviewScheduleWithBodyWithResponse The next slots of a schedule that is not saved
+// PreviewScheduleWithBodyWithResponse Preview the next slots of an unsaved schedule
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10922,7 +10962,7 @@ func (c *ClientWithResponses) PreviewScheduleWithBodyWithResponse(ctx context.Co
 	return ParsePreviewScheduleResponse(rsp)
 }
 
-// PreviewScheduleWithResponse The next slots of a schedule that is not saved
+// PreviewScheduleWithResponse Preview the next slots of an unsaved schedule
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10935,7 +10975,7 @@ func (c *ClientWithResponses) PreviewScheduleWithResponse(ctx context.Context, b
 	return ParsePreviewScheduleResponse(rsp)
 }
 
-// ListVariablesWithResponse Stored variables by name
+// ListVariablesWithResponse List stored variables, ordered by name
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10961,7 +11001,7 @@ func (c *ClientWithResponses) DeleteVariableWithResponse(ctx context.Context, va
 	return ParseDeleteVariableResponse(rsp)
 }
 
-// GetVariableWithResponse A stored variable
+// GetVariableWithResponse Get a stored variable
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -10974,7 +11014,7 @@ func (c *ClientWithResponses) GetVariableWithResponse(ctx context.Context, varia
 	return ParseGetVariableResponse(rsp)
 }
 
-// SetVariableWithBodyWithResponse Store a variable
+// SetVariableWithBodyWithResponse Create or replace a stored variable
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -10987,7 +11027,7 @@ func (c *ClientWithResponses) SetVariableWithBodyWithResponse(ctx context.Contex
 	return ParseSetVariableResponse(rsp)
 }
 
-// SetVariableWithResponse Store a variable
+// SetVariableWithResponse Create or replace a stored variable
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11000,7 +11040,7 @@ func (c *ClientWithResponses) SetVariableWithResponse(ctx context.Context, varia
 	return ParseSetVariableResponse(rsp)
 }
 
-// ListWorkPoolsWithResponse Work pools by name
+// ListWorkPoolsWithResponse List work pools, ordered by name
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -11013,7 +11053,9 @@ func (c *ClientWithResponses) ListWorkPoolsWithResponse(ctx context.Context, par
 	return ParseListWorkPoolsResponse(rsp)
 }
 
-// CreateWorkPoolWithBodyWithResponse Create a work pool; without a template it gets the default one of its type
+// CreateWorkPoolWithBodyWithResponse Create a work pool
+//
+// Without `base_job_template`, the pool gets the default template of its type.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11026,7 +11068,9 @@ func (c *ClientWithResponses) CreateWorkPoolWithBodyWithResponse(ctx context.Con
 	return ParseCreateWorkPoolResponse(rsp)
 }
 
-// CreateWorkPoolWithResponse Create a work pool; without a template it gets the default one of its type
+// CreateWorkPoolWithResponse Create a work pool
+//
+// Without `base_job_template`, the pool gets the default template of its type.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11039,9 +11083,9 @@ func (c *ClientWithResponses) CreateWorkPoolWithResponse(ctx context.Context, bo
 	return ParseCreateWorkPoolResponse(rsp)
 }
 
-// DeleteWorkPoolWithResponse Delete a pool with its queues, deployments and finished runs
+// DeleteWorkPoolWithResponse Delete a work pool with its queues, deployments and finished runs
 //
-// Refused (409 `pool-has-live-runs`) while runs are not finished, unless `force`, which cancels them first.
+// Fails with 409 `pool-has-live-runs` while runs have not finished. With `force`, these runs are cancelled first.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -11054,7 +11098,7 @@ func (c *ClientWithResponses) DeleteWorkPoolWithResponse(ctx context.Context, po
 	return ParseDeleteWorkPoolResponse(rsp)
 }
 
-// GetWorkPoolWithResponse A work pool
+// GetWorkPoolWithResponse Get a work pool
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -11067,7 +11111,9 @@ func (c *ClientWithResponses) GetWorkPoolWithResponse(ctx context.Context, pool 
 	return ParseGetWorkPoolResponse(rsp)
 }
 
-// UpdateWorkPoolWithBodyWithResponse Change what is given, leave the rest; pause or resume the pool
+// UpdateWorkPoolWithBodyWithResponse Update a work pool
+//
+// Changes the fields in the request and keeps the others. Also pauses and resumes the pool.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11080,7 +11126,9 @@ func (c *ClientWithResponses) UpdateWorkPoolWithBodyWithResponse(ctx context.Con
 	return ParseUpdateWorkPoolResponse(rsp)
 }
 
-// UpdateWorkPoolWithResponse Change what is given, leave the rest; pause or resume the pool
+// UpdateWorkPoolWithResponse Update a work pool
+//
+// Changes the fields in the request and keeps the others. Also pauses and resumes the pool.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11093,7 +11141,7 @@ func (c *ClientWithResponses) UpdateWorkPoolWithResponse(ctx context.Context, po
 	return ParseUpdateWorkPoolResponse(rsp)
 }
 
-// ListWorkQueuesWithResponse The pool's queues by priority
+// ListWorkQueuesWithResponse List the queues of a pool, ordered by priority
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -11106,7 +11154,7 @@ func (c *ClientWithResponses) ListWorkQueuesWithResponse(ctx context.Context, po
 	return ParseListWorkQueuesResponse(rsp)
 }
 
-// CreateWorkQueueWithBodyWithResponse Add a queue to the pool
+// CreateWorkQueueWithBodyWithResponse Create a queue in a pool
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11119,7 +11167,7 @@ func (c *ClientWithResponses) CreateWorkQueueWithBodyWithResponse(ctx context.Co
 	return ParseCreateWorkQueueResponse(rsp)
 }
 
-// CreateWorkQueueWithResponse Add a queue to the pool
+// CreateWorkQueueWithResponse Create a queue in a pool
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11134,7 +11182,7 @@ func (c *ClientWithResponses) CreateWorkQueueWithResponse(ctx context.Context, p
 
 // DeleteWorkQueueWithResponse Delete a queue that no deployment uses
 //
-// Refused (409 `conflict`) for `default`, and while a deployment names it or a run in it has not ended. Its finished runs keep its name.
+// Fails with 409 `conflict` for the queue `default`, while a deployment uses the queue, and while a run in it has not finished. Finished runs keep the name of the queue.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -11147,7 +11195,7 @@ func (c *ClientWithResponses) DeleteWorkQueueWithResponse(ctx context.Context, p
 	return ParseDeleteWorkQueueResponse(rsp)
 }
 
-// GetWorkQueueWithResponse A queue
+// GetWorkQueueWithResponse Get a queue
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -11160,7 +11208,9 @@ func (c *ClientWithResponses) GetWorkQueueWithResponse(ctx context.Context, pool
 	return ParseGetWorkQueueResponse(rsp)
 }
 
-// UpdateWorkQueueWithBodyWithResponse Change what is given, leave the rest; pause or resume the queue
+// UpdateWorkQueueWithBodyWithResponse Update a queue
+//
+// Changes the fields in the request and keeps the others. Also pauses and resumes the queue.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11173,7 +11223,9 @@ func (c *ClientWithResponses) UpdateWorkQueueWithBodyWithResponse(ctx context.Co
 	return ParseUpdateWorkQueueResponse(rsp)
 }
 
-// UpdateWorkQueueWithResponse Change what is given, leave the rest; pause or resume the queue
+// UpdateWorkQueueWithResponse Update a queue
+//
+// Changes the fields in the request and keeps the others. Also pauses and resumes the queue.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11186,7 +11238,9 @@ func (c *ClientWithResponses) UpdateWorkQueueWithResponse(ctx context.Context, p
 	return ParseUpdateWorkQueueResponse(rsp)
 }
 
-// GetTemplateWithResponse A version of the pool's base job template, the newest without `version`
+// GetTemplateWithResponse Get a version of the pool's base job template
+//
+// Returns the newest version unless `version` is set.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -11199,11 +11253,9 @@ func (c *ClientWithResponses) GetTemplateWithResponse(ctx context.Context, pool 
 	return ParseGetTemplateResponse(rsp)
 }
 
-// SetTemplateWithBodyWithResponse Save a new, immutable version of the base job template
+// SetTemplateWithBodyWithResponse Save a new version of the base job template
 //
-// Linted first; a template with errors is refused (422 `template-invalid`) and nothing is stored. `If-Match` holds the
-// ETag of the version that was edited. The answer says what the new version does to the pool's deployments; with
-// `require_unbroken` a version that breaks one that works now is refused (409 `template-breaks-deployments`).
+// Versions are immutable. A template with errors is rejected with 422 `template-invalid`, and nothing is stored. `If-Match` holds the ETag of the version that was edited. The response lists the effect of the new version on the pool's deployments. With `require_unbroken`, a version that breaks a working deployment is rejected with 409 `template-breaks-deployments`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11216,11 +11268,9 @@ func (c *ClientWithResponses) SetTemplateWithBodyWithResponse(ctx context.Contex
 	return ParseSetTemplateResponse(rsp)
 }
 
-// SetTemplateWithResponse Save a new, immutable version of the base job template
+// SetTemplateWithResponse Save a new version of the base job template
 //
-// Linted first; a template with errors is refused (422 `template-invalid`) and nothing is stored. `If-Match` holds the
-// ETag of the version that was edited. The answer says what the new version does to the pool's deployments; with
-// `require_unbroken` a version that breaks one that works now is refused (409 `template-breaks-deployments`).
+// Versions are immutable. A template with errors is rejected with 422 `template-invalid`, and nothing is stored. `If-Match` holds the ETag of the version that was edited. The response lists the effect of the new version on the pool's deployments. With `require_unbroken`, a version that breaks a working deployment is rejected with 409 `template-breaks-deployments`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11233,7 +11283,7 @@ func (c *ClientWithResponses) SetTemplateWithResponse(ctx context.Context, pool 
 	return ParseSetTemplateResponse(rsp)
 }
 
-// DiffTemplateWithBodyWithResponse The differences between a version and another, or a document that is not saved yet
+// DiffTemplateWithBodyWithResponse Compare a template version with another version or with an unsaved document
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11246,7 +11296,7 @@ func (c *ClientWithResponses) DiffTemplateWithBodyWithResponse(ctx context.Conte
 	return ParseDiffTemplateResponse(rsp)
 }
 
-// DiffTemplateWithResponse The differences between a version and another, or a document that is not saved yet
+// DiffTemplateWithResponse Compare a template version with another version or with an unsaved document
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11259,10 +11309,9 @@ func (c *ClientWithResponses) DiffTemplateWithResponse(ctx context.Context, pool
 	return ParseDiffTemplateResponse(rsp)
 }
 
-// ImpactTemplateWithBodyWithResponse What a change of the template does to the Job of each deployment of the pool; stores nothing
+// ImpactTemplateWithBodyWithResponse Show the effect of a template change on the Job of each deployment
 //
-// The counts are over all deployments. `items` are those that change or break, by name, a page at a time. A template
-// with errors is refused (422 `template-invalid`).
+// Stores nothing. The counts cover all deployments of the pool. `items` holds the deployments that change or break, ordered by name and paged. A template with errors is rejected with 422 `template-invalid`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11275,10 +11324,9 @@ func (c *ClientWithResponses) ImpactTemplateWithBodyWithResponse(ctx context.Con
 	return ParseImpactTemplateResponse(rsp)
 }
 
-// ImpactTemplateWithResponse What a change of the template does to the Job of each deployment of the pool; stores nothing
+// ImpactTemplateWithResponse Show the effect of a template change on the Job of each deployment
 //
-// The counts are over all deployments. `items` are those that change or break, by name, a page at a time. A template
-// with errors is refused (422 `template-invalid`).
+// Stores nothing. The counts cover all deployments of the pool. `items` holds the deployments that change or break, ordered by name and paged. A template with errors is rejected with 422 `template-invalid`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11291,7 +11339,7 @@ func (c *ClientWithResponses) ImpactTemplateWithResponse(ctx context.Context, po
 	return ParseImpactTemplateResponse(rsp)
 }
 
-// LintTemplateWithBodyWithResponse What saving this template would say; stores nothing
+// LintTemplateWithBodyWithResponse Lint a template without saving it
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11304,7 +11352,7 @@ func (c *ClientWithResponses) LintTemplateWithBodyWithResponse(ctx context.Conte
 	return ParseLintTemplateResponse(rsp)
 }
 
-// LintTemplateWithResponse What saving this template would say; stores nothing
+// LintTemplateWithResponse Lint a template without saving it
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11317,11 +11365,9 @@ func (c *ClientWithResponses) LintTemplateWithResponse(ctx context.Context, pool
 	return ParseLintTemplateResponse(rsp)
 }
 
-// PreviewTemplateWithBodyWithResponse The Job that a run would be; stores nothing
+// PreviewTemplateWithBodyWithResponse Preview the Job of a run without storing anything
 //
-// Renders a template (the one given, a version, or the newest) on the way that a run takes, with the values of a
-// deployment and of a run that could be. What is wrong is listed in `errors`; then there is no Job. Where the
-// template leaves the namespace to the worker, `default` is shown.
+// Renders the document in the request, a saved version, or the newest version, in the same way as for a run. The values of a deployment and of a hypothetical run can be given. If the template has errors, the response lists them in `errors` and has no Job. If the template leaves the namespace to the worker, the Job shows `default`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11334,11 +11380,9 @@ func (c *ClientWithResponses) PreviewTemplateWithBodyWithResponse(ctx context.Co
 	return ParsePreviewTemplateResponse(rsp)
 }
 
-// PreviewTemplateWithResponse The Job that a run would be; stores nothing
+// PreviewTemplateWithResponse Preview the Job of a run without storing anything
 //
-// Renders a template (the one given, a version, or the newest) on the way that a run takes, with the values of a
-// deployment and of a run that could be. What is wrong is listed in `errors`; then there is no Job. Where the
-// template leaves the namespace to the worker, `default` is shown.
+// Renders the document in the request, a saved version, or the newest version, in the same way as for a run. The values of a deployment and of a hypothetical run can be given. If the template has errors, the response lists them in `errors` and has no Job. If the template leaves the namespace to the worker, the Job shows `default`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11351,9 +11395,9 @@ func (c *ClientWithResponses) PreviewTemplateWithResponse(ctx context.Context, p
 	return ParsePreviewTemplateResponse(rsp)
 }
 
-// RollBackTemplateWithBodyWithResponse Save a new version that is equal to an old one
+// RollBackTemplateWithBodyWithResponse Save a new template version with the content of an earlier one
 //
-// Checked and answered as a save is. Where the newest version says the same, it is answered again.
+// Checks and response are the same as for saving a template. If the newest version already has this content, it is returned and no version is added.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11366,9 +11410,9 @@ func (c *ClientWithResponses) RollBackTemplateWithBodyWithResponse(ctx context.C
 	return ParseRollBackTemplateResponse(rsp)
 }
 
-// RollBackTemplateWithResponse Save a new version that is equal to an old one
+// RollBackTemplateWithResponse Save a new template version with the content of an earlier one
 //
-// Checked and answered as a save is. Where the newest version says the same, it is answered again.
+// Checks and response are the same as for saving a template. If the newest version already has this content, it is returned and no version is added.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11381,7 +11425,9 @@ func (c *ClientWithResponses) RollBackTemplateWithResponse(ctx context.Context, 
 	return ParseRollBackTemplateResponse(rsp)
 }
 
-// ListTemplateVersionsWithResponse The versions of the pool's template, newest first, without their documents
+// ListTemplateVersionsWithResponse List the versions of the pool's template, newest first
+//
+// The list does not contain the documents.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -11394,7 +11440,9 @@ func (c *ClientWithResponses) ListTemplateVersionsWithResponse(ctx context.Conte
 	return ParseListTemplateVersionsResponse(rsp)
 }
 
-// UpdateWorkerWithBodyWithResponse Pause or resume a worker; paused, it claims nothing new and sees to its end what it has
+// UpdateWorkerWithBodyWithResponse Pause or resume a worker
+//
+// A paused worker claims no new runs and finishes the attempts that it holds.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11407,7 +11455,9 @@ func (c *ClientWithResponses) UpdateWorkerWithBodyWithResponse(ctx context.Conte
 	return ParseUpdateWorkerResponse(rsp)
 }
 
-// UpdateWorkerWithResponse Pause or resume a worker; paused, it claims nothing new and sees to its end what it has
+// UpdateWorkerWithResponse Pause or resume a worker
+//
+// A paused worker claims no new runs and finishes the attempts that it holds.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11420,9 +11470,9 @@ func (c *ClientWithResponses) UpdateWorkerWithResponse(ctx context.Context, pool
 	return ParseUpdateWorkerResponse(rsp)
 }
 
-// LookUpAttemptsWithBodyWithResponse What the server says of these attempts, and which others are active in this cluster
+// LookUpAttemptsWithBodyWithResponse Look up the status of attempts by their Jobs
 //
-// For resync after a restart, and for Jobs found in the cluster that this worker did not launch.
+// Workers call this operation to resync after a restart, and for Jobs in the cluster that they did not launch.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11435,9 +11485,9 @@ func (c *ClientWithResponses) LookUpAttemptsWithBodyWithResponse(ctx context.Con
 	return ParseLookUpAttemptsResponse(rsp)
 }
 
-// LookUpAttemptsWithResponse What the server says of these attempts, and which others are active in this cluster
+// LookUpAttemptsWithResponse Look up the status of attempts by their Jobs
 //
-// For resync after a restart, and for Jobs found in the cluster that this worker did not launch.
+// Workers call this operation to resync after a restart, and for Jobs in the cluster that they did not launch.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11450,10 +11500,9 @@ func (c *ClientWithResponses) LookUpAttemptsWithResponse(ctx context.Context, bo
 	return ParseLookUpAttemptsResponse(rsp)
 }
 
-// ClaimRunsWithBodyWithResponse Claim up to `max` runs, waiting up to `wait_seconds` for work or for a cancel
+// ClaimRunsWithBodyWithResponse Claim up to `max` runs; wait up to `wait_seconds` for work or a cancellation
 //
-// Also the worker's heartbeat. The same `request_id` gets the same answer, so a lost answer loses nothing. With
-// `max` 0 only cancels are waited for.
+// Serves as the worker's heartbeat. A repeated `request_id` gets the same response, so no claim is lost with a response. With `max` 0, the request waits for cancellations only.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11466,10 +11515,9 @@ func (c *ClientWithResponses) ClaimRunsWithBodyWithResponse(ctx context.Context,
 	return ParseClaimRunsResponse(rsp)
 }
 
-// ClaimRunsWithResponse Claim up to `max` runs, waiting up to `wait_seconds` for work or for a cancel
+// ClaimRunsWithResponse Claim up to `max` runs; wait up to `wait_seconds` for work or a cancellation
 //
-// Also the worker's heartbeat. The same `request_id` gets the same answer, so a lost answer loses nothing. With
-// `max` 0 only cancels are waited for.
+// Serves as the worker's heartbeat. A repeated `request_id` gets the same response, so no claim is lost with a response. With `max` 0, the request waits for cancellations only.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11482,7 +11530,7 @@ func (c *ClientWithResponses) ClaimRunsWithResponse(ctx context.Context, body Cl
 	return ParseClaimRunsResponse(rsp)
 }
 
-// WorkerHelloWithBodyWithResponse A worker introduces itself and learns what it needs to know
+// WorkerHelloWithBodyWithResponse Register a worker and get the settings of the protocol
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11495,7 +11543,7 @@ func (c *ClientWithResponses) WorkerHelloWithBodyWithResponse(ctx context.Contex
 	return ParseWorkerHelloResponse(rsp)
 }
 
-// WorkerHelloWithResponse A worker introduces itself and learns what it needs to know
+// WorkerHelloWithResponse Register a worker and get the settings of the protocol
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11508,7 +11556,9 @@ func (c *ClientWithResponses) WorkerHelloWithResponse(ctx context.Context, body 
 	return ParseWorkerHelloResponse(rsp)
 }
 
-// RenewLeasesWithBodyWithResponse Renew the leases listed; the answer names those that are no longer held
+// RenewLeasesWithBodyWithResponse Renew leases
+//
+// The response lists the leases that the worker no longer holds.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11521,7 +11571,9 @@ func (c *ClientWithResponses) RenewLeasesWithBodyWithResponse(ctx context.Contex
 	return ParseRenewLeasesResponse(rsp)
 }
 
-// RenewLeasesWithResponse Renew the leases listed; the answer names those that are no longer held
+// RenewLeasesWithResponse Renew leases
+//
+// The response lists the leases that the worker no longer holds.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11534,7 +11586,9 @@ func (c *ClientWithResponses) RenewLeasesWithResponse(ctx context.Context, body 
 	return ParseRenewLeasesResponse(rsp)
 }
 
-// AppendLogsWithBodyWithResponse Append output; a chunk whose `offset` was already stored is ignored
+// AppendLogsWithBodyWithResponse Append output of attempts
+//
+// A chunk whose `offset` is already stored is ignored.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11547,7 +11601,9 @@ func (c *ClientWithResponses) AppendLogsWithBodyWithResponse(ctx context.Context
 	return ParseAppendLogsResponse(rsp)
 }
 
-// AppendLogsWithResponse Append output; a chunk whose `offset` was already stored is ignored
+// AppendLogsWithResponse Append output of attempts
+//
+// A chunk whose `offset` is already stored is ignored.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11560,7 +11616,9 @@ func (c *ClientWithResponses) AppendLogsWithResponse(ctx context.Context, body A
 	return ParseAppendLogsResponse(rsp)
 }
 
-// ReportAttemptsWithBodyWithResponse Report what became of attempts; one answer per report, in order
+// ReportAttemptsWithBodyWithResponse Report observations and outcomes of attempts
+//
+// The response has one result per report, in the same order.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11573,7 +11631,9 @@ func (c *ClientWithResponses) ReportAttemptsWithBodyWithResponse(ctx context.Con
 	return ParseReportAttemptsResponse(rsp)
 }
 
-// ReportAttemptsWithResponse Report what became of attempts; one answer per report, in order
+// ReportAttemptsWithResponse Report observations and outcomes of attempts
+//
+// The response has one result per report, in the same order.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -11586,7 +11646,9 @@ func (c *ClientWithResponses) ReportAttemptsWithResponse(ctx context.Context, bo
 	return ParseReportAttemptsResponse(rsp)
 }
 
-// GetTemplateForWorkerWithResponse A template version by its id; immutable, so workers keep it
+// GetTemplateForWorkerWithResponse Get a template version by its id
+//
+// Versions are immutable, so workers cache them.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -11599,7 +11661,7 @@ func (c *ClientWithResponses) GetTemplateForWorkerWithResponse(ctx context.Conte
 	return ParseGetTemplateForWorkerResponse(rsp)
 }
 
-// ListWorkersWithResponse Workers and when they were last heard of
+// ListWorkersWithResponse List workers with the time of their last contact
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -11612,7 +11674,7 @@ func (c *ClientWithResponses) ListWorkersWithResponse(ctx context.Context, param
 	return ParseListWorkersResponse(rsp)
 }
 
-// GetHealthWithResponse Whether the process is alive
+// GetHealthWithResponse Check that the process is alive
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -11625,7 +11687,9 @@ func (c *ClientWithResponses) GetHealthWithResponse(ctx context.Context, reqEdit
 	return ParseGetHealthResponse(rsp)
 }
 
-// GetReadyWithResponse Whether the database is reachable and its schema not older than this binary needs
+// GetReadyWithResponse Check that the server is ready
+//
+// Ready means that the database is reachable and that its schema is not older than this version needs.
 //
 // Returns a wrapper object for the known response body format(s).
 //

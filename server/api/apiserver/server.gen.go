@@ -20,205 +20,205 @@ import (
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// ListAPIKeys API keys, never their secrets
+	// ListAPIKeys List API keys without their secrets
 	// (GET /api/v1/api-keys)
 	ListAPIKeys(w http.ResponseWriter, r *http.Request)
-	// CreateAPIKey Make a key; this answer is the only time it is shown
+	// CreateAPIKey Create an API key
 	// (POST /api/v1/api-keys)
 	CreateAPIKey(w http.ResponseWriter, r *http.Request)
-	// RevokeAPIKey Revoke a key, from now on
+	// RevokeAPIKey Revoke an API key
 	// (DELETE /api/v1/api-keys/{key})
 	RevokeAPIKey(w http.ResponseWriter, r *http.Request, key string)
-	// Apply Bring pools, variables and deployments to what is described, all or nothing
+	// Apply Apply pools, variables and deployments in one transaction
 	// (POST /api/v1/apply)
 	Apply(w http.ResponseWriter, r *http.Request)
-	// ListAudit Who changed what, newest first, and who was refused to
+	// ListAudit List changes and refused requests, newest first
 	// (GET /api/v1/audit)
 	ListAudit(w http.ResponseWriter, r *http.Request, params ListAuditParams)
-	// ListDeployments Deployments by name
+	// ListDeployments List deployments, ordered by name
 	// (GET /api/v1/deployments)
 	ListDeployments(w http.ResponseWriter, r *http.Request, params ListDeploymentsParams)
 	// DeleteDeployment Delete a deployment with its finished runs
 	// (DELETE /api/v1/deployments/{deployment})
 	DeleteDeployment(w http.ResponseWriter, r *http.Request, deployment DeploymentParam, params DeleteDeploymentParams)
-	// GetDeployment A deployment
+	// GetDeployment Get a deployment
 	// (GET /api/v1/deployments/{deployment})
 	GetDeployment(w http.ResponseWriter, r *http.Request, deployment DeploymentParam)
 	// UpdateDeployment Pause or resume a deployment
 	// (PATCH /api/v1/deployments/{deployment})
 	UpdateDeployment(w http.ResponseWriter, r *http.Request, deployment DeploymentParam, params UpdateDeploymentParams)
-	// GetRunSchema What a run of a deployment may be given, as JSON Schema
+	// GetRunSchema Get the JSON Schemas of the parameters and job variables of a run
 	// (GET /api/v1/deployments/{deployment}/run-schema)
 	GetRunSchema(w http.ResponseWriter, r *http.Request, deployment DeploymentParam)
-	// CreateRun Create a run; its parameters and job variables are validated and fixed now
+	// CreateRun Create a run
 	// (POST /api/v1/deployments/{deployment}/runs)
 	CreateRun(w http.ResponseWriter, r *http.Request, deployment DeploymentParam, params CreateRunParams)
-	// CreateRuns Create up to 1,000 runs, all or none
+	// CreateRuns Create up to 1,000 runs in one transaction
 	// (POST /api/v1/deployments/{deployment}/runs/bulk)
 	CreateRuns(w http.ResponseWriter, r *http.Request, deployment DeploymentParam)
-	// ListDeploymentSchedules The schedules of a deployment by name, with their next slots
+	// ListDeploymentSchedules List the schedules of a deployment with their next slots, ordered by name
 	// (GET /api/v1/deployments/{deployment}/schedules)
 	ListDeploymentSchedules(w http.ResponseWriter, r *http.Request, deployment DeploymentParam)
 	// UpdateSchedule Pause or resume a schedule
 	// (PATCH /api/v1/deployments/{deployment}/schedules/{schedule})
 	UpdateSchedule(w http.ResponseWriter, r *http.Request, deployment DeploymentParam, schedule string)
-	// GetInfo The installation, its version, and who is asking
+	// GetInfo Get the installation, its version and the caller's role
 	// (GET /api/v1/info)
 	GetInfo(w http.ResponseWriter, r *http.Request)
-	// ListRuns Runs, newest first
+	// ListRuns List runs, newest first
 	// (GET /api/v1/runs)
 	ListRuns(w http.ResponseWriter, r *http.Request, params ListRunsParams)
-	// CancelRuns Cancel runs by id or by filter, up to 500 in one call
+	// CancelRuns Cancel up to 500 runs by id or by filter
 	// (POST /api/v1/runs/cancel)
 	CancelRuns(w http.ResponseWriter, r *http.Request)
-	// CountRuns How many runs a filter finds, by state
+	// CountRuns Count the runs that match a filter, by state
 	// (GET /api/v1/runs/count)
 	CountRuns(w http.ResponseWriter, r *http.Request, params CountRunsParams)
-	// RetryRuns New attempts of runs that have ended, by id or by filter, up to 500 in one call
+	// RetryRuns Retry up to 500 finished runs by id or by filter
 	// (POST /api/v1/runs/retry)
 	RetryRuns(w http.ResponseWriter, r *http.Request)
-	// StreamRuns The newest runs that a filter finds, as they change, as server-sent events
+	// StreamRuns Stream changes of the newest runs that match a filter as server-sent events
 	// (GET /api/v1/runs/stream)
 	StreamRuns(w http.ResponseWriter, r *http.Request, params StreamRunsParams)
-	// GetRun A run with its attempts
+	// GetRun Get a run with its attempts
 	// (GET /api/v1/runs/{run})
 	GetRun(w http.ResponseWriter, r *http.Request, run RunParam)
 	// AbandonRun Abandon a run whose worker or cluster is gone for good
 	// (POST /api/v1/runs/{run}/abandon)
 	AbandonRun(w http.ResponseWriter, r *http.Request, run RunParam)
-	// GetAttemptManifest The Job manifest of an attempt, as it was sent
+	// GetAttemptManifest Get the Job manifest of an attempt as it was sent to the cluster
 	// (GET /api/v1/runs/{run}/attempts/{attempt}/manifest)
 	GetAttemptManifest(w http.ResponseWriter, r *http.Request, run RunParam, attempt int32)
-	// CancelRun Cancel a run; one that has not been claimed is CANCELLED at once, another becomes CANCELLING
+	// CancelRun Cancel a run
 	// (POST /api/v1/runs/{run}/cancel)
 	CancelRun(w http.ResponseWriter, r *http.Request, run RunParam)
-	// ListRunEvents What happened to the run, oldest first
+	// ListRunEvents List the events of a run, oldest first
 	// (GET /api/v1/runs/{run}/events)
 	ListRunEvents(w http.ResponseWriter, r *http.Request, run RunParam)
-	// ExplainRun Why it waits, or why it ended as it did, in words
+	// ExplainRun Explain why a run waits, or why it ended the way it did
 	// (GET /api/v1/runs/{run}/explain)
 	ExplainRun(w http.ResponseWriter, r *http.Request, run RunParam)
-	// GetRunLogs The output of an attempt as text, of the newest attempt without `attempt`
+	// GetRunLogs Get the output of an attempt as text
 	// (GET /api/v1/runs/{run}/logs)
 	GetRunLogs(w http.ResponseWriter, r *http.Request, run RunParam, params GetRunLogsParams)
-	// SetRunProgress Say how far the run is, while an attempt of it is under way
+	// SetRunProgress Set the progress of a run while an attempt is active
 	// (PUT /api/v1/runs/{run}/progress)
 	SetRunProgress(w http.ResponseWriter, r *http.Request, run RunParam)
-	// GetRunResult What the run's workload says has come out of it
+	// GetRunResult Get the result that the workload reported
 	// (GET /api/v1/runs/{run}/result)
 	GetRunResult(w http.ResponseWriter, r *http.Request, run RunParam)
-	// SetRunResult Say what has come out of the run, while an attempt of it is under way
+	// SetRunResult Set the result of a run while an attempt is active
 	// (PUT /api/v1/runs/{run}/result)
 	SetRunResult(w http.ResponseWriter, r *http.Request, run RunParam)
-	// RetryRun A new attempt of a run that has ended
+	// RetryRun Retry a finished run with a new attempt
 	// (POST /api/v1/runs/{run}/retry)
 	RetryRun(w http.ResponseWriter, r *http.Request, run RunParam)
-	// StreamRun The run as it happens, as server-sent events
+	// StreamRun Stream the events, output and progress of a run as server-sent events
 	// (GET /api/v1/runs/{run}/stream)
 	StreamRun(w http.ResponseWriter, r *http.Request, run RunParam, params StreamRunParams)
-	// ListSchedules All schedules by deployment and name
+	// ListSchedules List all schedules, ordered by deployment and name
 	// (GET /api/v1/schedules)
 	ListSchedules(w http.ResponseWriter, r *http.Request, params ListSchedulesParams)
-	// PreviewSchedule The next slots of a schedule that is not saved
+	// PreviewSchedule Preview the next slots of an unsaved schedule
 	// (POST /api/v1/schedules/preview)
 	PreviewSchedule(w http.ResponseWriter, r *http.Request)
-	// ListVariables Stored variables by name
+	// ListVariables List stored variables, ordered by name
 	// (GET /api/v1/variables)
 	ListVariables(w http.ResponseWriter, r *http.Request, params ListVariablesParams)
 	// DeleteVariable Delete a stored variable
 	// (DELETE /api/v1/variables/{variable})
 	DeleteVariable(w http.ResponseWriter, r *http.Request, variable VariableName)
-	// GetVariable A stored variable
+	// GetVariable Get a stored variable
 	// (GET /api/v1/variables/{variable})
 	GetVariable(w http.ResponseWriter, r *http.Request, variable VariableName)
-	// SetVariable Store a variable
+	// SetVariable Create or replace a stored variable
 	// (PUT /api/v1/variables/{variable})
 	SetVariable(w http.ResponseWriter, r *http.Request, variable VariableName)
-	// ListWorkPools Work pools by name
+	// ListWorkPools List work pools, ordered by name
 	// (GET /api/v1/work-pools)
 	ListWorkPools(w http.ResponseWriter, r *http.Request, params ListWorkPoolsParams)
-	// CreateWorkPool Create a work pool; without a template it gets the default one of its type
+	// CreateWorkPool Create a work pool
 	// (POST /api/v1/work-pools)
 	CreateWorkPool(w http.ResponseWriter, r *http.Request)
-	// DeleteWorkPool Delete a pool with its queues, deployments and finished runs
+	// DeleteWorkPool Delete a work pool with its queues, deployments and finished runs
 	// (DELETE /api/v1/work-pools/{pool})
 	DeleteWorkPool(w http.ResponseWriter, r *http.Request, pool PoolParam, params DeleteWorkPoolParams)
-	// GetWorkPool A work pool
+	// GetWorkPool Get a work pool
 	// (GET /api/v1/work-pools/{pool})
 	GetWorkPool(w http.ResponseWriter, r *http.Request, pool PoolParam)
-	// UpdateWorkPool Change what is given, leave the rest; pause or resume the pool
+	// UpdateWorkPool Update a work pool
 	// (PATCH /api/v1/work-pools/{pool})
 	UpdateWorkPool(w http.ResponseWriter, r *http.Request, pool PoolParam)
-	// ListWorkQueues The pool's queues by priority
+	// ListWorkQueues List the queues of a pool, ordered by priority
 	// (GET /api/v1/work-pools/{pool}/queues)
 	ListWorkQueues(w http.ResponseWriter, r *http.Request, pool PoolParam)
-	// CreateWorkQueue Add a queue to the pool
+	// CreateWorkQueue Create a queue in a pool
 	// (POST /api/v1/work-pools/{pool}/queues)
 	CreateWorkQueue(w http.ResponseWriter, r *http.Request, pool PoolParam)
 	// DeleteWorkQueue Delete a queue that no deployment uses
 	// (DELETE /api/v1/work-pools/{pool}/queues/{queue})
 	DeleteWorkQueue(w http.ResponseWriter, r *http.Request, pool PoolParam, queue string)
-	// GetWorkQueue A queue
+	// GetWorkQueue Get a queue
 	// (GET /api/v1/work-pools/{pool}/queues/{queue})
 	GetWorkQueue(w http.ResponseWriter, r *http.Request, pool PoolParam, queue string)
-	// UpdateWorkQueue Change what is given, leave the rest; pause or resume the queue
+	// UpdateWorkQueue Update a queue
 	// (PATCH /api/v1/work-pools/{pool}/queues/{queue})
 	UpdateWorkQueue(w http.ResponseWriter, r *http.Request, pool PoolParam, queue string)
-	// GetTemplate A version of the pool's base job template, the newest without `version`
+	// GetTemplate Get a version of the pool's base job template
 	// (GET /api/v1/work-pools/{pool}/template)
 	GetTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam, params GetTemplateParams)
-	// SetTemplate Save a new, immutable version of the base job template
+	// SetTemplate Save a new version of the base job template
 	// (PUT /api/v1/work-pools/{pool}/template)
 	SetTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam, params SetTemplateParams)
-	// DiffTemplate The differences between a version and another, or a document that is not saved yet
+	// DiffTemplate Compare a template version with another version or with an unsaved document
 	// (POST /api/v1/work-pools/{pool}/template/diff)
 	DiffTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam)
-	// ImpactTemplate What a change of the template does to the Job of each deployment of the pool; stores nothing
+	// ImpactTemplate Show the effect of a template change on the Job of each deployment
 	// (POST /api/v1/work-pools/{pool}/template/impact)
 	ImpactTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam, params ImpactTemplateParams)
-	// LintTemplate What saving this template would say; stores nothing
+	// LintTemplate Lint a template without saving it
 	// (POST /api/v1/work-pools/{pool}/template/lint)
 	LintTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam)
-	// PreviewTemplate The Job that a run would be; stores nothing
+	// PreviewTemplate Preview the Job of a run without storing anything
 	// (POST /api/v1/work-pools/{pool}/template/preview)
 	PreviewTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam)
-	// RollBackTemplate Save a new version that is equal to an old one
+	// RollBackTemplate Save a new template version with the content of an earlier one
 	// (POST /api/v1/work-pools/{pool}/template/rollback)
 	RollBackTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam, params RollBackTemplateParams)
-	// ListTemplateVersions The versions of the pool's template, newest first, without their documents
+	// ListTemplateVersions List the versions of the pool's template, newest first
 	// (GET /api/v1/work-pools/{pool}/template/versions)
 	ListTemplateVersions(w http.ResponseWriter, r *http.Request, pool PoolParam, params ListTemplateVersionsParams)
-	// UpdateWorker Pause or resume a worker; paused, it claims nothing new and sees to its end what it has
+	// UpdateWorker Pause or resume a worker
 	// (PATCH /api/v1/work-pools/{pool}/workers/{worker})
 	UpdateWorker(w http.ResponseWriter, r *http.Request, pool PoolParam, worker string)
-	// LookUpAttempts What the server says of these attempts, and which others are active in this cluster
+	// LookUpAttempts Look up the status of attempts by their Jobs
 	// (POST /api/v1/worker/attempts)
 	LookUpAttempts(w http.ResponseWriter, r *http.Request)
-	// ClaimRuns Claim up to `max` runs, waiting up to `wait_seconds` for work or for a cancel
+	// ClaimRuns Claim up to `max` runs; wait up to `wait_seconds` for work or a cancellation
 	// (POST /api/v1/worker/claim)
 	ClaimRuns(w http.ResponseWriter, r *http.Request)
-	// WorkerHello A worker introduces itself and learns what it needs to know
+	// WorkerHello Register a worker and get the settings of the protocol
 	// (POST /api/v1/worker/hello)
 	WorkerHello(w http.ResponseWriter, r *http.Request)
-	// RenewLeases Renew the leases listed; the answer names those that are no longer held
+	// RenewLeases Renew leases
 	// (POST /api/v1/worker/leases)
 	RenewLeases(w http.ResponseWriter, r *http.Request)
-	// AppendLogs Append output; a chunk whose `offset` was already stored is ignored
+	// AppendLogs Append output of attempts
 	// (POST /api/v1/worker/logs)
 	AppendLogs(w http.ResponseWriter, r *http.Request)
-	// ReportAttempts Report what became of attempts; one answer per report, in order
+	// ReportAttempts Report observations and outcomes of attempts
 	// (POST /api/v1/worker/reports)
 	ReportAttempts(w http.ResponseWriter, r *http.Request)
-	// GetTemplateForWorker A template version by its id; immutable, so workers keep it
+	// GetTemplateForWorker Get a template version by its id
 	// (GET /api/v1/worker/templates/{version})
 	GetTemplateForWorker(w http.ResponseWriter, r *http.Request, version openapi_types.UUID)
-	// ListWorkers Workers and when they were last heard of
+	// ListWorkers List workers with the time of their last contact
 	// (GET /api/v1/workers)
 	ListWorkers(w http.ResponseWriter, r *http.Request, params ListWorkersParams)
-	// GetHealth Whether the process is alive
+	// GetHealth Check that the process is alive
 	// (GET /healthz)
 	GetHealth(w http.ResponseWriter, r *http.Request)
-	// GetReady Whether the database is reachable and its schema not older than this binary needs
+	// GetReady Check that the server is ready
 	// (GET /readyz)
 	GetReady(w http.ResponseWriter, r *http.Request)
 }
@@ -3102,51 +3102,15 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 		ErrorHandlerFunc:   options.ErrorHandlerFunc,
 	}
 
-	r.HandleFunc(options.BaseURL+"/healthz", wrapper.GetHealth).Methods(http.MethodGet)
+	r.HandleFunc(options.BaseURL+"/api/v1/api-keys", wrapper.ListAPIKeys).Methods(http.MethodGet)
 
-	r.HandleFunc(options.BaseURL+"/readyz", wrapper.GetReady).Methods(http.MethodGet)
+	r.HandleFunc(options.BaseURL+"/api/v1/api-keys", wrapper.CreateAPIKey).Methods(http.MethodPost)
 
-	r.HandleFunc(options.BaseURL+"/api/v1/info", wrapper.GetInfo).Methods(http.MethodGet)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/work-pools", wrapper.ListWorkPools).Methods(http.MethodGet)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/work-pools", wrapper.CreateWorkPool).Methods(http.MethodPost)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}", wrapper.DeleteWorkPool).Methods(http.MethodDelete)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}", wrapper.GetWorkPool).Methods(http.MethodGet)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}", wrapper.UpdateWorkPool).Methods(http.MethodPatch)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template", wrapper.GetTemplate).Methods(http.MethodGet)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template", wrapper.SetTemplate).Methods(http.MethodPut)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template/versions", wrapper.ListTemplateVersions).Methods(http.MethodGet)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template/lint", wrapper.LintTemplate).Methods(http.MethodPost)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template/preview", wrapper.PreviewTemplate).Methods(http.MethodPost)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template/diff", wrapper.DiffTemplate).Methods(http.MethodPost)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template/impact", wrapper.ImpactTemplate).Methods(http.MethodPost)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template/rollback", wrapper.RollBackTemplate).Methods(http.MethodPost)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/queues", wrapper.ListWorkQueues).Methods(http.MethodGet)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/queues", wrapper.CreateWorkQueue).Methods(http.MethodPost)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/queues/{queue}", wrapper.DeleteWorkQueue).Methods(http.MethodDelete)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/queues/{queue}", wrapper.GetWorkQueue).Methods(http.MethodGet)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/queues/{queue}", wrapper.UpdateWorkQueue).Methods(http.MethodPatch)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/workers/{worker}", wrapper.UpdateWorker).Methods(http.MethodPatch)
+	r.HandleFunc(options.BaseURL+"/api/v1/api-keys/{key}", wrapper.RevokeAPIKey).Methods(http.MethodDelete)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/apply", wrapper.Apply).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/audit", wrapper.ListAudit).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/deployments", wrapper.ListDeployments).Methods(http.MethodGet)
 
@@ -3158,51 +3122,53 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/api/v1/deployments/{deployment}/run-schema", wrapper.GetRunSchema).Methods(http.MethodGet)
 
-	r.HandleFunc(options.BaseURL+"/api/v1/deployments/{deployment}/schedules", wrapper.ListDeploymentSchedules).Methods(http.MethodGet)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/deployments/{deployment}/schedules/{schedule}", wrapper.UpdateSchedule).Methods(http.MethodPatch)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/schedules", wrapper.ListSchedules).Methods(http.MethodGet)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/schedules/preview", wrapper.PreviewSchedule).Methods(http.MethodPost)
-
 	r.HandleFunc(options.BaseURL+"/api/v1/deployments/{deployment}/runs", wrapper.CreateRun).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/deployments/{deployment}/runs/bulk", wrapper.CreateRuns).Methods(http.MethodPost)
 
+	r.HandleFunc(options.BaseURL+"/api/v1/deployments/{deployment}/schedules", wrapper.ListDeploymentSchedules).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/deployments/{deployment}/schedules/{schedule}", wrapper.UpdateSchedule).Methods(http.MethodPatch)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/info", wrapper.GetInfo).Methods(http.MethodGet)
+
 	r.HandleFunc(options.BaseURL+"/api/v1/runs", wrapper.ListRuns).Methods(http.MethodGet)
 
-	r.HandleFunc(options.BaseURL+"/api/v1/runs/count", wrapper.CountRuns).Methods(http.MethodGet)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/runs/stream", wrapper.StreamRuns).Methods(http.MethodGet)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/runs/cancel", wrapper.CancelRuns).Methods(http.MethodPost)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/runs/retry", wrapper.RetryRuns).Methods(http.MethodPost)
-
 	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}", wrapper.GetRun).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/abandon", wrapper.AbandonRun).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/attempts/{attempt}/manifest", wrapper.GetAttemptManifest).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/cancel", wrapper.CancelRun).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/events", wrapper.ListRunEvents).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/explain", wrapper.ExplainRun).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/logs", wrapper.GetRunLogs).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/progress", wrapper.SetRunProgress).Methods(http.MethodPut)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/result", wrapper.GetRunResult).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/result", wrapper.SetRunResult).Methods(http.MethodPut)
 
-	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/progress", wrapper.SetRunProgress).Methods(http.MethodPut)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/cancel", wrapper.CancelRun).Methods(http.MethodPost)
-
 	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/retry", wrapper.RetryRun).Methods(http.MethodPost)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/abandon", wrapper.AbandonRun).Methods(http.MethodPost)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/explain", wrapper.ExplainRun).Methods(http.MethodGet)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/events", wrapper.ListRunEvents).Methods(http.MethodGet)
-
-	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/logs", wrapper.GetRunLogs).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/stream", wrapper.StreamRun).Methods(http.MethodGet)
 
-	r.HandleFunc(options.BaseURL+"/api/v1/runs/{run}/attempts/{attempt}/manifest", wrapper.GetAttemptManifest).Methods(http.MethodGet)
+	r.HandleFunc(options.BaseURL+"/api/v1/runs/cancel", wrapper.CancelRuns).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/runs/count", wrapper.CountRuns).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/runs/retry", wrapper.RetryRuns).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/runs/stream", wrapper.StreamRuns).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/schedules", wrapper.ListSchedules).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/schedules/preview", wrapper.PreviewSchedule).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/variables", wrapper.ListVariables).Methods(http.MethodGet)
 
@@ -3212,29 +3178,63 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/api/v1/variables/{variable}", wrapper.SetVariable).Methods(http.MethodPut)
 
-	r.HandleFunc(options.BaseURL+"/api/v1/api-keys", wrapper.ListAPIKeys).Methods(http.MethodGet)
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools", wrapper.ListWorkPools).Methods(http.MethodGet)
 
-	r.HandleFunc(options.BaseURL+"/api/v1/api-keys", wrapper.CreateAPIKey).Methods(http.MethodPost)
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools", wrapper.CreateWorkPool).Methods(http.MethodPost)
 
-	r.HandleFunc(options.BaseURL+"/api/v1/api-keys/{key}", wrapper.RevokeAPIKey).Methods(http.MethodDelete)
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}", wrapper.DeleteWorkPool).Methods(http.MethodDelete)
 
-	r.HandleFunc(options.BaseURL+"/api/v1/audit", wrapper.ListAudit).Methods(http.MethodGet)
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}", wrapper.GetWorkPool).Methods(http.MethodGet)
 
-	r.HandleFunc(options.BaseURL+"/api/v1/workers", wrapper.ListWorkers).Methods(http.MethodGet)
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}", wrapper.UpdateWorkPool).Methods(http.MethodPatch)
 
-	r.HandleFunc(options.BaseURL+"/api/v1/worker/hello", wrapper.WorkerHello).Methods(http.MethodPost)
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/queues", wrapper.ListWorkQueues).Methods(http.MethodGet)
 
-	r.HandleFunc(options.BaseURL+"/api/v1/worker/claim", wrapper.ClaimRuns).Methods(http.MethodPost)
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/queues", wrapper.CreateWorkQueue).Methods(http.MethodPost)
 
-	r.HandleFunc(options.BaseURL+"/api/v1/worker/leases", wrapper.RenewLeases).Methods(http.MethodPost)
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/queues/{queue}", wrapper.DeleteWorkQueue).Methods(http.MethodDelete)
 
-	r.HandleFunc(options.BaseURL+"/api/v1/worker/reports", wrapper.ReportAttempts).Methods(http.MethodPost)
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/queues/{queue}", wrapper.GetWorkQueue).Methods(http.MethodGet)
 
-	r.HandleFunc(options.BaseURL+"/api/v1/worker/logs", wrapper.AppendLogs).Methods(http.MethodPost)
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/queues/{queue}", wrapper.UpdateWorkQueue).Methods(http.MethodPatch)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template", wrapper.GetTemplate).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template", wrapper.SetTemplate).Methods(http.MethodPut)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template/diff", wrapper.DiffTemplate).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template/impact", wrapper.ImpactTemplate).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template/lint", wrapper.LintTemplate).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template/preview", wrapper.PreviewTemplate).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template/rollback", wrapper.RollBackTemplate).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template/versions", wrapper.ListTemplateVersions).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/workers/{worker}", wrapper.UpdateWorker).Methods(http.MethodPatch)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/worker/attempts", wrapper.LookUpAttempts).Methods(http.MethodPost)
 
+	r.HandleFunc(options.BaseURL+"/api/v1/worker/claim", wrapper.ClaimRuns).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/worker/hello", wrapper.WorkerHello).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/worker/leases", wrapper.RenewLeases).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/worker/logs", wrapper.AppendLogs).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/worker/reports", wrapper.ReportAttempts).Methods(http.MethodPost)
+
 	r.HandleFunc(options.BaseURL+"/api/v1/worker/templates/{version}", wrapper.GetTemplateForWorker).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/workers", wrapper.ListWorkers).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/healthz", wrapper.GetHealth).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/readyz", wrapper.GetReady).Methods(http.MethodGet)
 
 	return r
 }
@@ -5940,205 +5940,205 @@ func (response GetReady503TextResponse) VisitGetReadyResponse(w http.ResponseWri
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
-	// ListAPIKeys API keys, never their secrets
+	// ListAPIKeys List API keys without their secrets
 	// (GET /api/v1/api-keys)
 	ListAPIKeys(ctx context.Context, request ListAPIKeysRequestObject) (ListAPIKeysResponseObject, error)
-	// CreateAPIKey Make a key; this answer is the only time it is shown
+	// CreateAPIKey Create an API key
 	// (POST /api/v1/api-keys)
 	CreateAPIKey(ctx context.Context, request CreateAPIKeyRequestObject) (CreateAPIKeyResponseObject, error)
-	// RevokeAPIKey Revoke a key, from now on
+	// RevokeAPIKey Revoke an API key
 	// (DELETE /api/v1/api-keys/{key})
 	RevokeAPIKey(ctx context.Context, request RevokeAPIKeyRequestObject) (RevokeAPIKeyResponseObject, error)
-	// Apply Bring pools, variables and deployments to what is described, all or nothing
+	// Apply Apply pools, variables and deployments in one transaction
 	// (POST /api/v1/apply)
 	Apply(ctx context.Context, request ApplyRequestObject) (ApplyResponseObject, error)
-	// ListAudit Who changed what, newest first, and who was refused to
+	// ListAudit List changes and refused requests, newest first
 	// (GET /api/v1/audit)
 	ListAudit(ctx context.Context, request ListAuditRequestObject) (ListAuditResponseObject, error)
-	// ListDeployments Deployments by name
+	// ListDeployments List deployments, ordered by name
 	// (GET /api/v1/deployments)
 	ListDeployments(ctx context.Context, request ListDeploymentsRequestObject) (ListDeploymentsResponseObject, error)
 	// DeleteDeployment Delete a deployment with its finished runs
 	// (DELETE /api/v1/deployments/{deployment})
 	DeleteDeployment(ctx context.Context, request DeleteDeploymentRequestObject) (DeleteDeploymentResponseObject, error)
-	// GetDeployment A deployment
+	// GetDeployment Get a deployment
 	// (GET /api/v1/deployments/{deployment})
 	GetDeployment(ctx context.Context, request GetDeploymentRequestObject) (GetDeploymentResponseObject, error)
 	// UpdateDeployment Pause or resume a deployment
 	// (PATCH /api/v1/deployments/{deployment})
 	UpdateDeployment(ctx context.Context, request UpdateDeploymentRequestObject) (UpdateDeploymentResponseObject, error)
-	// GetRunSchema What a run of a deployment may be given, as JSON Schema
+	// GetRunSchema Get the JSON Schemas of the parameters and job variables of a run
 	// (GET /api/v1/deployments/{deployment}/run-schema)
 	GetRunSchema(ctx context.Context, request GetRunSchemaRequestObject) (GetRunSchemaResponseObject, error)
-	// CreateRun Create a run; its parameters and job variables are validated and fixed now
+	// CreateRun Create a run
 	// (POST /api/v1/deployments/{deployment}/runs)
 	CreateRun(ctx context.Context, request CreateRunRequestObject) (CreateRunResponseObject, error)
-	// CreateRuns Create up to 1,000 runs, all or none
+	// CreateRuns Create up to 1,000 runs in one transaction
 	// (POST /api/v1/deployments/{deployment}/runs/bulk)
 	CreateRuns(ctx context.Context, request CreateRunsRequestObject) (CreateRunsResponseObject, error)
-	// ListDeploymentSchedules The schedules of a deployment by name, with their next slots
+	// ListDeploymentSchedules List the schedules of a deployment with their next slots, ordered by name
 	// (GET /api/v1/deployments/{deployment}/schedules)
 	ListDeploymentSchedules(ctx context.Context, request ListDeploymentSchedulesRequestObject) (ListDeploymentSchedulesResponseObject, error)
 	// UpdateSchedule Pause or resume a schedule
 	// (PATCH /api/v1/deployments/{deployment}/schedules/{schedule})
 	UpdateSchedule(ctx context.Context, request UpdateScheduleRequestObject) (UpdateScheduleResponseObject, error)
-	// GetInfo The installation, its version, and who is asking
+	// GetInfo Get the installation, its version and the caller's role
 	// (GET /api/v1/info)
 	GetInfo(ctx context.Context, request GetInfoRequestObject) (GetInfoResponseObject, error)
-	// ListRuns Runs, newest first
+	// ListRuns List runs, newest first
 	// (GET /api/v1/runs)
 	ListRuns(ctx context.Context, request ListRunsRequestObject) (ListRunsResponseObject, error)
-	// CancelRuns Cancel runs by id or by filter, up to 500 in one call
+	// CancelRuns Cancel up to 500 runs by id or by filter
 	// (POST /api/v1/runs/cancel)
 	CancelRuns(ctx context.Context, request CancelRunsRequestObject) (CancelRunsResponseObject, error)
-	// CountRuns How many runs a filter finds, by state
+	// CountRuns Count the runs that match a filter, by state
 	// (GET /api/v1/runs/count)
 	CountRuns(ctx context.Context, request CountRunsRequestObject) (CountRunsResponseObject, error)
-	// RetryRuns New attempts of runs that have ended, by id or by filter, up to 500 in one call
+	// RetryRuns Retry up to 500 finished runs by id or by filter
 	// (POST /api/v1/runs/retry)
 	RetryRuns(ctx context.Context, request RetryRunsRequestObject) (RetryRunsResponseObject, error)
-	// StreamRuns The newest runs that a filter finds, as they change, as server-sent events
+	// StreamRuns Stream changes of the newest runs that match a filter as server-sent events
 	// (GET /api/v1/runs/stream)
 	StreamRuns(ctx context.Context, request StreamRunsRequestObject) (StreamRunsResponseObject, error)
-	// GetRun A run with its attempts
+	// GetRun Get a run with its attempts
 	// (GET /api/v1/runs/{run})
 	GetRun(ctx context.Context, request GetRunRequestObject) (GetRunResponseObject, error)
 	// AbandonRun Abandon a run whose worker or cluster is gone for good
 	// (POST /api/v1/runs/{run}/abandon)
 	AbandonRun(ctx context.Context, request AbandonRunRequestObject) (AbandonRunResponseObject, error)
-	// GetAttemptManifest The Job manifest of an attempt, as it was sent
+	// GetAttemptManifest Get the Job manifest of an attempt as it was sent to the cluster
 	// (GET /api/v1/runs/{run}/attempts/{attempt}/manifest)
 	GetAttemptManifest(ctx context.Context, request GetAttemptManifestRequestObject) (GetAttemptManifestResponseObject, error)
-	// CancelRun Cancel a run; one that has not been claimed is CANCELLED at once, another becomes CANCELLING
+	// CancelRun Cancel a run
 	// (POST /api/v1/runs/{run}/cancel)
 	CancelRun(ctx context.Context, request CancelRunRequestObject) (CancelRunResponseObject, error)
-	// ListRunEvents What happened to the run, oldest first
+	// ListRunEvents List the events of a run, oldest first
 	// (GET /api/v1/runs/{run}/events)
 	ListRunEvents(ctx context.Context, request ListRunEventsRequestObject) (ListRunEventsResponseObject, error)
-	// ExplainRun Why it waits, or why it ended as it did, in words
+	// ExplainRun Explain why a run waits, or why it ended the way it did
 	// (GET /api/v1/runs/{run}/explain)
 	ExplainRun(ctx context.Context, request ExplainRunRequestObject) (ExplainRunResponseObject, error)
-	// GetRunLogs The output of an attempt as text, of the newest attempt without `attempt`
+	// GetRunLogs Get the output of an attempt as text
 	// (GET /api/v1/runs/{run}/logs)
 	GetRunLogs(ctx context.Context, request GetRunLogsRequestObject) (GetRunLogsResponseObject, error)
-	// SetRunProgress Say how far the run is, while an attempt of it is under way
+	// SetRunProgress Set the progress of a run while an attempt is active
 	// (PUT /api/v1/runs/{run}/progress)
 	SetRunProgress(ctx context.Context, request SetRunProgressRequestObject) (SetRunProgressResponseObject, error)
-	// GetRunResult What the run's workload says has come out of it
+	// GetRunResult Get the result that the workload reported
 	// (GET /api/v1/runs/{run}/result)
 	GetRunResult(ctx context.Context, request GetRunResultRequestObject) (GetRunResultResponseObject, error)
-	// SetRunResult Say what has come out of the run, while an attempt of it is under way
+	// SetRunResult Set the result of a run while an attempt is active
 	// (PUT /api/v1/runs/{run}/result)
 	SetRunResult(ctx context.Context, request SetRunResultRequestObject) (SetRunResultResponseObject, error)
-	// RetryRun A new attempt of a run that has ended
+	// RetryRun Retry a finished run with a new attempt
 	// (POST /api/v1/runs/{run}/retry)
 	RetryRun(ctx context.Context, request RetryRunRequestObject) (RetryRunResponseObject, error)
-	// StreamRun The run as it happens, as server-sent events
+	// StreamRun Stream the events, output and progress of a run as server-sent events
 	// (GET /api/v1/runs/{run}/stream)
 	StreamRun(ctx context.Context, request StreamRunRequestObject) (StreamRunResponseObject, error)
-	// ListSchedules All schedules by deployment and name
+	// ListSchedules List all schedules, ordered by deployment and name
 	// (GET /api/v1/schedules)
 	ListSchedules(ctx context.Context, request ListSchedulesRequestObject) (ListSchedulesResponseObject, error)
-	// PreviewSchedule The next slots of a schedule that is not saved
+	// PreviewSchedule Preview the next slots of an unsaved schedule
 	// (POST /api/v1/schedules/preview)
 	PreviewSchedule(ctx context.Context, request PreviewScheduleRequestObject) (PreviewScheduleResponseObject, error)
-	// ListVariables Stored variables by name
+	// ListVariables List stored variables, ordered by name
 	// (GET /api/v1/variables)
 	ListVariables(ctx context.Context, request ListVariablesRequestObject) (ListVariablesResponseObject, error)
 	// DeleteVariable Delete a stored variable
 	// (DELETE /api/v1/variables/{variable})
 	DeleteVariable(ctx context.Context, request DeleteVariableRequestObject) (DeleteVariableResponseObject, error)
-	// GetVariable A stored variable
+	// GetVariable Get a stored variable
 	// (GET /api/v1/variables/{variable})
 	GetVariable(ctx context.Context, request GetVariableRequestObject) (GetVariableResponseObject, error)
-	// SetVariable Store a variable
+	// SetVariable Create or replace a stored variable
 	// (PUT /api/v1/variables/{variable})
 	SetVariable(ctx context.Context, request SetVariableRequestObject) (SetVariableResponseObject, error)
-	// ListWorkPools Work pools by name
+	// ListWorkPools List work pools, ordered by name
 	// (GET /api/v1/work-pools)
 	ListWorkPools(ctx context.Context, request ListWorkPoolsRequestObject) (ListWorkPoolsResponseObject, error)
-	// CreateWorkPool Create a work pool; without a template it gets the default one of its type
+	// CreateWorkPool Create a work pool
 	// (POST /api/v1/work-pools)
 	CreateWorkPool(ctx context.Context, request CreateWorkPoolRequestObject) (CreateWorkPoolResponseObject, error)
-	// DeleteWorkPool Delete a pool with its queues, deployments and finished runs
+	// DeleteWorkPool Delete a work pool with its queues, deployments and finished runs
 	// (DELETE /api/v1/work-pools/{pool})
 	DeleteWorkPool(ctx context.Context, request DeleteWorkPoolRequestObject) (DeleteWorkPoolResponseObject, error)
-	// GetWorkPool A work pool
+	// GetWorkPool Get a work pool
 	// (GET /api/v1/work-pools/{pool})
 	GetWorkPool(ctx context.Context, request GetWorkPoolRequestObject) (GetWorkPoolResponseObject, error)
-	// UpdateWorkPool Change what is given, leave the rest; pause or resume the pool
+	// UpdateWorkPool Update a work pool
 	// (PATCH /api/v1/work-pools/{pool})
 	UpdateWorkPool(ctx context.Context, request UpdateWorkPoolRequestObject) (UpdateWorkPoolResponseObject, error)
-	// ListWorkQueues The pool's queues by priority
+	// ListWorkQueues List the queues of a pool, ordered by priority
 	// (GET /api/v1/work-pools/{pool}/queues)
 	ListWorkQueues(ctx context.Context, request ListWorkQueuesRequestObject) (ListWorkQueuesResponseObject, error)
-	// CreateWorkQueue Add a queue to the pool
+	// CreateWorkQueue Create a queue in a pool
 	// (POST /api/v1/work-pools/{pool}/queues)
 	CreateWorkQueue(ctx context.Context, request CreateWorkQueueRequestObject) (CreateWorkQueueResponseObject, error)
 	// DeleteWorkQueue Delete a queue that no deployment uses
 	// (DELETE /api/v1/work-pools/{pool}/queues/{queue})
 	DeleteWorkQueue(ctx context.Context, request DeleteWorkQueueRequestObject) (DeleteWorkQueueResponseObject, error)
-	// GetWorkQueue A queue
+	// GetWorkQueue Get a queue
 	// (GET /api/v1/work-pools/{pool}/queues/{queue})
 	GetWorkQueue(ctx context.Context, request GetWorkQueueRequestObject) (GetWorkQueueResponseObject, error)
-	// UpdateWorkQueue Change what is given, leave the rest; pause or resume the queue
+	// UpdateWorkQueue Update a queue
 	// (PATCH /api/v1/work-pools/{pool}/queues/{queue})
 	UpdateWorkQueue(ctx context.Context, request UpdateWorkQueueRequestObject) (UpdateWorkQueueResponseObject, error)
-	// GetTemplate A version of the pool's base job template, the newest without `version`
+	// GetTemplate Get a version of the pool's base job template
 	// (GET /api/v1/work-pools/{pool}/template)
 	GetTemplate(ctx context.Context, request GetTemplateRequestObject) (GetTemplateResponseObject, error)
-	// SetTemplate Save a new, immutable version of the base job template
+	// SetTemplate Save a new version of the base job template
 	// (PUT /api/v1/work-pools/{pool}/template)
 	SetTemplate(ctx context.Context, request SetTemplateRequestObject) (SetTemplateResponseObject, error)
-	// DiffTemplate The differences between a version and another, or a document that is not saved yet
+	// DiffTemplate Compare a template version with another version or with an unsaved document
 	// (POST /api/v1/work-pools/{pool}/template/diff)
 	DiffTemplate(ctx context.Context, request DiffTemplateRequestObject) (DiffTemplateResponseObject, error)
-	// ImpactTemplate What a change of the template does to the Job of each deployment of the pool; stores nothing
+	// ImpactTemplate Show the effect of a template change on the Job of each deployment
 	// (POST /api/v1/work-pools/{pool}/template/impact)
 	ImpactTemplate(ctx context.Context, request ImpactTemplateRequestObject) (ImpactTemplateResponseObject, error)
-	// LintTemplate What saving this template would say; stores nothing
+	// LintTemplate Lint a template without saving it
 	// (POST /api/v1/work-pools/{pool}/template/lint)
 	LintTemplate(ctx context.Context, request LintTemplateRequestObject) (LintTemplateResponseObject, error)
-	// PreviewTemplate The Job that a run would be; stores nothing
+	// PreviewTemplate Preview the Job of a run without storing anything
 	// (POST /api/v1/work-pools/{pool}/template/preview)
 	PreviewTemplate(ctx context.Context, request PreviewTemplateRequestObject) (PreviewTemplateResponseObject, error)
-	// RollBackTemplate Save a new version that is equal to an old one
+	// RollBackTemplate Save a new template version with the content of an earlier one
 	// (POST /api/v1/work-pools/{pool}/template/rollback)
 	RollBackTemplate(ctx context.Context, request RollBackTemplateRequestObject) (RollBackTemplateResponseObject, error)
-	// ListTemplateVersions The versions of the pool's template, newest first, without their documents
+	// ListTemplateVersions List the versions of the pool's template, newest first
 	// (GET /api/v1/work-pools/{pool}/template/versions)
 	ListTemplateVersions(ctx context.Context, request ListTemplateVersionsRequestObject) (ListTemplateVersionsResponseObject, error)
-	// UpdateWorker Pause or resume a worker; paused, it claims nothing new and sees to its end what it has
+	// UpdateWorker Pause or resume a worker
 	// (PATCH /api/v1/work-pools/{pool}/workers/{worker})
 	UpdateWorker(ctx context.Context, request UpdateWorkerRequestObject) (UpdateWorkerResponseObject, error)
-	// LookUpAttempts What the server says of these attempts, and which others are active in this cluster
+	// LookUpAttempts Look up the status of attempts by their Jobs
 	// (POST /api/v1/worker/attempts)
 	LookUpAttempts(ctx context.Context, request LookUpAttemptsRequestObject) (LookUpAttemptsResponseObject, error)
-	// ClaimRuns Claim up to `max` runs, waiting up to `wait_seconds` for work or for a cancel
+	// ClaimRuns Claim up to `max` runs; wait up to `wait_seconds` for work or a cancellation
 	// (POST /api/v1/worker/claim)
 	ClaimRuns(ctx context.Context, request ClaimRunsRequestObject) (ClaimRunsResponseObject, error)
-	// WorkerHello A worker introduces itself and learns what it needs to know
+	// WorkerHello Register a worker and get the settings of the protocol
 	// (POST /api/v1/worker/hello)
 	WorkerHello(ctx context.Context, request WorkerHelloRequestObject) (WorkerHelloResponseObject, error)
-	// RenewLeases Renew the leases listed; the answer names those that are no longer held
+	// RenewLeases Renew leases
 	// (POST /api/v1/worker/leases)
 	RenewLeases(ctx context.Context, request RenewLeasesRequestObject) (RenewLeasesResponseObject, error)
-	// AppendLogs Append output; a chunk whose `offset` was already stored is ignored
+	// AppendLogs Append output of attempts
 	// (POST /api/v1/worker/logs)
 	AppendLogs(ctx context.Context, request AppendLogsRequestObject) (AppendLogsResponseObject, error)
-	// ReportAttempts Report what became of attempts; one answer per report, in order
+	// ReportAttempts Report observations and outcomes of attempts
 	// (POST /api/v1/worker/reports)
 	ReportAttempts(ctx context.Context, request ReportAttemptsRequestObject) (ReportAttemptsResponseObject, error)
-	// GetTemplateForWorker A template version by its id; immutable, so workers keep it
+	// GetTemplateForWorker Get a template version by its id
 	// (GET /api/v1/worker/templates/{version})
 	GetTemplateForWorker(ctx context.Context, request GetTemplateForWorkerRequestObject) (GetTemplateForWorkerResponseObject, error)
-	// ListWorkers Workers and when they were last heard of
+	// ListWorkers List workers with the time of their last contact
 	// (GET /api/v1/workers)
 	ListWorkers(ctx context.Context, request ListWorkersRequestObject) (ListWorkersResponseObject, error)
-	// GetHealth Whether the process is alive
+	// GetHealth Check that the process is alive
 	// (GET /healthz)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
-	// GetReady Whether the database is reachable and its schema not older than this binary needs
+	// GetReady Check that the server is ready
 	// (GET /readyz)
 	GetReady(ctx context.Context, request GetReadyRequestObject) (GetReadyResponseObject, error)
 }

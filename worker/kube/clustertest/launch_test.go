@@ -71,7 +71,7 @@ func TestTheOutcomeSaysHowTheContainerEnded(t *testing.T) {
 		{
 			// The sleep lets containerd start to watch for it; before that it may report an error instead.
 			name: "out of memory", script: "sleep 1; x=a; while true; do x=$x$x; done",
-			category: api.CategoryOom, code: 137, message: "limit 32Mi",
+			category: api.CategoryOOM, code: 137, message: "limit 32Mi",
 			change: func(spec map[string]any) {
 				limits := map[string]any{"memory": "32Mi"}
 				mainContainer(spec)["resources"] = map[string]any{"limits": limits}

@@ -126,7 +126,7 @@ func TestEveryCategoryIsRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	missing := map[api.Category]bool{
-		"": true, api.CategoryApp: true, api.CategoryOom: true, api.CategoryEvicted: true,
+		"": true, api.CategoryApp: true, api.CategoryOOM: true, api.CategoryEvicted: true,
 		api.CategoryPreempted: true, api.CategoryNodeLost: true, api.CategoryDeadline: true,
 		api.CategoryImagePull: true, api.CategoryConfig: true, api.CategoryUnschedulable: true,
 		api.CategoryQuota: true, api.CategoryDeleted: true, api.CategoryCancelled: true,

@@ -151,7 +151,7 @@ func (s Snapshot) containerOutcome(status corev1.ContainerStatus) Outcome {
 
 	switch terminated.Reason {
 	case "OOMKilled":
-		outcome.Category = api.CategoryOom
+		outcome.Category = api.CategoryOOM
 		outcome.Message = fmt.Sprintf("container %q ran out of memory%s and was killed",
 			status.Name, s.memoryLimit(status.Name))
 	case "StartError", "ContainerCannotRun":

@@ -12,6 +12,7 @@ needs=(
   iptables=iptables conntrack=conntrack mount=mount
   busybox-static=/bin/busybox ca-certificates=/etc/ssl/certs/ca-certificates.crt tzdata=/usr/share/zoneinfo/UTC
   shellcheck=shellcheck
+  nodejs=node npm=npm python3=python3 python3-venv=/usr/lib/python3*/ensurepip
 )
 
 present() { # a program on PATH, or a path that may hold a pattern

@@ -260,7 +260,7 @@ func (c *Compiled) RunSchema(l Layers) map[string]any {
 }
 
 // WithValues is the schema of an object some of whose values are known: they are the defaults and need not be
-// given again, and those that are frozen are marked as readOnly with their value as const. What is marked so
+// given again, and frozen ones are marked as readOnly with their value as const. What is marked so
 // already stays. The schema it is given is changed.
 func WithValues(schema, values, frozen map[string]any) map[string]any {
 	properties, ok := schema["properties"].(map[string]any)

@@ -32,7 +32,7 @@ func TestMessagesTellWhatWasExpectedOfAStoredVariableButNotItsValue(t *testing.T
 			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "8472") {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
-			// What somebody wrote themselves is told.
+			// A value that the user wrote in the run appears in the message.
 			_, err = program.ValidateRun(templating.Layers{
 				Deployment: map[string]any{"v": "{{ berth.variables.secret }}"}, Run: map[string]any{"v": c.stored},
 			}, stored)

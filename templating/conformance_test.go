@@ -138,7 +138,7 @@ func TestConformanceJobVariables(t *testing.T) {
 			for _, level := range c["layers"].([]any) {
 				levels = append(levels, objectNode(level))
 			}
-			levels = append(levels, nil) // a run that gives nothing of its own
+			levels = append(levels, nil) // a run without job variables
 			compiled, err := templating.DefaultRegistry().Compile(template(t, c))
 			if err == nil {
 				switch c["mode"] {

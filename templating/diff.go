@@ -137,7 +137,7 @@ func (d *differ) items(at string, before, after []any) {
 
 func itemPointer(at string, i int) string { return at + "/" + strconv.Itoa(i) }
 
-// byName indexes a list whose items are objects that all have a name of their own.
+// byName indexes a list whose items are objects that all have a distinct name.
 func byName(list []any) (map[string]int, bool) {
 	index := make(map[string]int, len(list))
 	for i, item := range list {

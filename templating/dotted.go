@@ -96,7 +96,7 @@ func (e *expansion) lists(env []any, name string) bool {
 	return e.listed[name]
 }
 
-// set goes into objects step by step, making those that are not there.
+// set goes into objects step by step, creating the missing ones.
 func (e *expansion) set(steps []string, v any, pointer string) {
 	object := e.vars
 	for i, step := range steps {

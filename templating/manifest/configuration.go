@@ -115,7 +115,7 @@ func (b *builder) startDeadline() *time.Duration {
 }
 
 // readClusterConfig takes a reference to a Secret. A kubeconfig in the template would be readable by
-// everybody who can read the pool.
+// every user who can read the pool.
 func (b *builder) readClusterConfig() {
 	v, ok := b.configuration[keyClusterConfig]
 	if !ok || v == nil {

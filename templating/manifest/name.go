@@ -12,7 +12,7 @@ import (
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
-// Prefix is what every label, annotation and finalizer of Berth begins with. Nobody else may set any of them.
+// Prefix is what every label, annotation and finalizer of Berth begins with. Templates cannot set them.
 const Prefix = "berth.dev/"
 
 // Labels on Jobs and their pods.

@@ -3,7 +3,7 @@
 //
 // A function is a row of one table: its usage, its documentation and its Go code, which gets a Call. No
 // function reads a clock, a file, the network or the environment, and none changes its arguments, except
-// those that are documented to (object_change.go).
+// set, unset and merge (object_change.go).
 //
 // # Paying
 //

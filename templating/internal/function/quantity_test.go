@@ -67,7 +67,7 @@ func TestQuantitiesAreThoseOfKubernetes(t *testing.T) {
 			}
 			got, err := world{}.evaluate(t, `{{ quantity "`+text+`" }}`)
 			if err != nil {
-				// Kubernetes takes amounts beyond its own range and cuts them; nobody means that.
+				// Kubernetes takes amounts beyond its own range and cuts them; here that is an error.
 				if !strings.Contains(text, "E") {
 					t.Errorf("%s: %v", text, err)
 				}

@@ -11,8 +11,8 @@ import (
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
-// TestRegexFunctionsMatchAsGoDoes holds that matches which are looked for in batches are those that are found
-// at once, for texts with more matches than a batch.
+// TestRegexFunctionsMatchAsGoDoes holds that searching in batches finds the same matches as searching
+// once, for texts with more matches than a batch.
 func TestRegexFunctionsMatchAsGoDoes(t *testing.T) {
 	text := strings.Repeat("ab-c  ", 100)
 	for _, pattern := range []string{"[^a-z]+", "a|b", "", `\s+$|\s`, "c.*?a", "(b.*c)?", "nowhere"} {

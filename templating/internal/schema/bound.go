@@ -87,7 +87,7 @@ func checkRefs(schema map[string]any, pointer string) problem.Problems {
 	return problems
 }
 
-// readPatterns measures the patterns of a subschema, and refuses those that are too large or none.
+// readPatterns measures the patterns of a subschema, and refuses patterns that are too large or invalid.
 func (b *schemaBound) readPatterns(schema map[string]any, pointer string) problem.Problems {
 	var problems problem.Problems
 	read := func(pattern, at string) {

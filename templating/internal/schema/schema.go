@@ -111,8 +111,8 @@ func (s *Schema) Check(v any, code string) problem.Problems {
 	return validationProblems(validation, code, "")
 }
 
-// validationProblems flattens the tree that the library returns into one problem for each place, in an order
-// of its own: the library goes over objects as they come.
+// validationProblems flattens the tree that the library returns into one problem for each place, sorted,
+// because the library walks objects in map order.
 func validationProblems(err *jsonschema.ValidationError, code, prefix string) problem.Problems {
 	leaves := validationLeaves(err, nil)
 	slices.SortFunc(leaves, compareLeaves)

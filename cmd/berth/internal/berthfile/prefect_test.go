@@ -16,7 +16,7 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/berthfile"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // read is what becomes of a file: what is said of it, and the request.
 func read(t *testing.T, file string, env map[string]string) string {

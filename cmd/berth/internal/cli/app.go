@@ -29,7 +29,7 @@ type App struct {
 	// Transport carries requests to the server; nil means the usual one.
 	Transport http.RoundTripper
 
-	usual *http.Transport // made at the first request, so that all of a command share its connections
+	defaultTransport *http.Transport // made at the first request, so that all of a command share its connections
 }
 
 // Environ turns the form of os.Environ into a map; the last of two with the same name wins.
@@ -59,7 +59,7 @@ func (a *App) Execute(ctx context.Context, root *cobra.Command, args []string) i
 	// A nil slice would make cobra read os.Args.
 	root.SetArgs(append([]string{}, args...))
 
-	cmd, err := root, loneFlag(args)
+	cmd, err := root, checkFlagFirst(args)
 	if err == nil {
 		cmd, err = root.ExecuteContextC(ctx)
 	}
@@ -67,15 +67,15 @@ func (a *App) Execute(ctx context.Context, root *cobra.Command, args []string) i
 		return ExitDone
 	}
 	if !begun {
-		err = asUsage(err)
+		err = syntaxError(err)
 	}
 	a.PrintError(cmd, err)
 	return ExitCode(err)
 }
 
-// loneFlag refuses a flag without a command: groups let unknown flags pass, to complain about the command's
+// checkFlagFirst refuses a flag without a command: groups let unknown flags pass, to complain about the command's
 // name first.
-func loneFlag(args []string) error {
+func checkFlagFirst(args []string) error {
 	for _, arg := range args {
 		switch {
 		case !strings.HasPrefix(arg, "-"), arg == "-h", arg == "--help", arg == "-v", arg == "--version":
@@ -100,8 +100,8 @@ func wrapRun(cmd *cobra.Command, begun func()) {
 	}
 }
 
-// asUsage is for a command line that is no good, whatever the error.
-func asUsage(err error) error {
+// syntaxError is for a command line that is no good, whatever the error.
+func syntaxError(err error) error {
 	var usage *UsageError
 	if !errors.As(err, &usage) {
 		usage = &UsageError{Message: err.Error()}
@@ -126,13 +126,13 @@ func Group(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
 			return c.Help()
 		}
 		if len(args) == 0 {
-			return asUsage(Usagef("%s needs a command: %s", c.CommandPath(), strings.Join(names, ", ")))
+			return syntaxError(Usagef("%s needs a command: %s", c.CommandPath(), strings.Join(names, ", ")))
 		}
 		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
-			return asUsage(
+			return syntaxError(
 				Usagef("%s has no command %q, did you mean %q?", c.CommandPath(), args[0], near[0]))
 		}
-		return asUsage(
+		return syntaxError(
 			Usagef("%s has no command %q, it has: %s", c.CommandPath(), args[0], strings.Join(names, ", ")))
 	}
 	// Without this, flags of a child that does not exist would be complained about before its name.

@@ -196,7 +196,7 @@ func TestTablesAlignAndDocumentsKeepTheirNames(t *testing.T) {
 		cli.YAML:  "items:\n  - name: a\n    note: |-\n      first\n      line\n  - name: longer\n    note: \"\"\n",
 	} {
 		app, stdout, _ := newApp(nil)
-		if err := cli.List(app, format, items, columns); err != nil {
+		if err := cli.PrintList(app, format, items, columns); err != nil {
 			t.Fatal(err)
 		}
 		if stdout.String() != want {
@@ -204,14 +204,14 @@ func TestTablesAlignAndDocumentsKeepTheirNames(t *testing.T) {
 		}
 	}
 	app, stdout, stderr := newApp(nil)
-	if err := cli.List(app, cli.JSON, []item{}, columns); err != nil {
+	if err := cli.PrintList(app, cli.JSON, []item{}, columns); err != nil {
 		t.Fatal(err)
 	}
 	var empty struct{ Items []item }
 	if err := json.Unmarshal(stdout.Bytes(), &empty); err != nil || empty.Items == nil {
 		t.Errorf("no items are %q, want an empty list: %v", stdout, err)
 	}
-	if err := cli.List(app, cli.Table, []item{}, columns); err != nil || stderr.String() != "there are none\n" {
+	if err := cli.PrintList(app, cli.Table, []item{}, columns); err != nil || stderr.String() != "there are none\n" {
 		t.Errorf("got %q, %v", stderr, err)
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -49,11 +50,11 @@ func (a *App) Connection(cmd *cobra.Command) (Connection, error) {
 	if err != nil {
 		return Connection{}, err
 	}
-	c := Connection{URL: firstOf(flag("api-url"), config.APIURL, DefaultAPIURL)}
+	c := Connection{URL: cmp.Or(flag("api-url"), config.APIURL, DefaultAPIURL)}
 	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return Connection{}, Usagef("%q is not the URL of a server, it looks like %s", c.URL, DefaultAPIURL)
 	}
-	if c.Authorities, err = authorities(firstOf(flag("ca-file"), config.CAFile)); err != nil {
+	if c.Authorities, err = authorities(cmp.Or(flag("ca-file"), config.CAFile)); err != nil {
 		return c, err
 	}
 	c.Key, err = a.apiKey(flag("api-key-file"), config)
@@ -81,22 +82,13 @@ func authorities(file string) (*x509.CertPool, error) {
 
 func (a *App) apiKey(file string, config Config) (string, error) {
 	if file == "" {
-		return firstOf(a.Env["BERTH_API_KEY"], config.APIKey), nil
+		return cmp.Or(a.Env["BERTH_API_KEY"], config.APIKey), nil
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return "", Usagef("read API key: %v", err)
 	}
 	return strings.TrimSpace(string(data)), nil
-}
-
-func firstOf(values ...string) string {
-	for _, value := range values {
-		if value != "" {
-			return value
-		}
-	}
-	return ""
 }
 
 // Client makes the client for the server that flags, environment and file name.
@@ -110,7 +102,7 @@ func (a *App) Client(cmd *cobra.Command) (*apiclient.ClientWithResponses, error)
 
 // NewClient makes a client for a server.
 func (a *App) NewClient(c Connection) (*apiclient.ClientWithResponses, error) {
-	doer := &http.Client{Transport: &berthOnly{next: patient{a.transport(c)}, url: c.URL}}
+	doer := &http.Client{Transport: &serverTransport{next: rateLimitRetry{a.transport(c)}, url: c.URL}}
 	client, err := apiclient.NewClientWithResponses(c.URL, apiclient.WithHTTPClient(doer),
 		apiclient.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 			if c.Key != "" {
@@ -128,26 +120,26 @@ func (a *App) transport(c Connection) http.RoundTripper {
 	switch {
 	case a.Transport != nil:
 		return a.Transport
-	case a.usual == nil:
-		a.usual = apiclient.NewTransport(c.Authorities)
+	case a.defaultTransport == nil:
+		a.defaultTransport = apiclient.NewTransport(c.Authorities)
 	}
-	return a.usual
+	return a.defaultTransport
 }
 
 // closeConnections closes those that are kept for a next request that will not come.
 func (a *App) closeConnections() {
-	if a.usual != nil {
-		a.usual.CloseIdleConnections()
+	if a.defaultTransport != nil {
+		a.defaultTransport.CloseIdleConnections()
 	}
 }
 
-// berthOnly tells a server that is down, and something else that listens in its place, from a Berth server.
-type berthOnly struct {
+// serverTransport tells a server that is down, and something else that listens in its place, from a Berth server.
+type serverTransport struct {
 	next http.RoundTripper
 	url  string
 }
 
-func (t *berthOnly) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t *serverTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := t.next.RoundTrip(r)
 	if err != nil {
 		if r.Context().Err() != nil {

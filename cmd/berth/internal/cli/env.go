@@ -7,15 +7,15 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// jobNames are variables that a job is given about itself. They are no settings: a job that calls `berth run
+// jobVariables are variables that a job is given about itself. They are no settings: a job that calls `berth run
 // logs` must not get the logs of its own attempt's number.
-var jobNames = map[string]bool{
+var jobVariables = map[string]bool{
 	"BERTH_RUN_ID": true, "BERTH_RUN_NAME": true, "BERTH_ATTEMPT": true, "BERTH_DEPLOYMENT": true,
 	"BERTH_WORK_POOL": true, "BERTH_PARAMETERS": true,
 }
 
-// perLine marks flags whose values may hold commas: in the environment they come one per line.
-const perLine = "berth_env_per_line"
+// perLineAnnotation marks flags whose values may hold commas: in the environment they come one per line.
+const perLineAnnotation = "berth_env_per_line"
 
 // EnvName is the environment variable of a flag.
 func EnvName(flag string) string {
@@ -30,7 +30,7 @@ func EnvPerLine(cmd *cobra.Command, flags ...string) {
 		if flag.Annotations == nil {
 			flag.Annotations = map[string][]string{}
 		}
-		flag.Annotations[perLine] = []string{"true"}
+		flag.Annotations[perLineAnnotation] = []string{"true"}
 	}
 }
 
@@ -41,8 +41,8 @@ func BindEnv(flags *pflag.FlagSet, env map[string]string) error {
 	flags.VisitAll(func(flag *pflag.Flag) {
 		name := EnvName(flag.Name)
 		value := env[name]
-		if flag.Changed || flag.Name == "help" || value == "" || jobNames[name] ||
-			fromServiceLink(name, value) {
+		if flag.Changed || flag.Name == "help" || value == "" || jobVariables[name] ||
+			isServiceLink(name, value) {
 			return
 		}
 		for _, item := range envValues(flag, value) {
@@ -54,9 +54,9 @@ func BindEnv(flags *pflag.FlagSet, env map[string]string) error {
 	return failed
 }
 
-// fromServiceLink recognises what Kubernetes puts into pods that live beside a Service called berth:
+// isServiceLink recognises what Kubernetes puts into pods that live beside a Service called berth:
 // BERTH_PORT is then an address of that Service, and not meant for us.
-func fromServiceLink(name, value string) bool {
+func isServiceLink(name, value string) bool {
 	return name == "BERTH_PORT" && strings.Contains(value, "://")
 }
 
@@ -65,7 +65,7 @@ func envValues(flag *pflag.Flag, value string) []string {
 		return []string{value}
 	}
 	separator := ","
-	if flag.Annotations[perLine] != nil {
+	if flag.Annotations[perLineAnnotation] != nil {
 		separator = "\n"
 	}
 	var values []string

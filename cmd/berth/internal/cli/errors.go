@@ -62,7 +62,7 @@ func (e *ProblemError) Error() string {
 		(detail == findings[0].Message || strings.HasPrefix(detail, findings[0].Pointer+": "+findings[0].Message)) {
 		// The problem as a whole says no more than its first finding.
 		if len(findings) == 1 {
-			return findingLine(findings[0], e.Locate)
+			return formatFinding(findings[0], e.Locate)
 		}
 		detail = ""
 	}
@@ -100,7 +100,7 @@ func (e *ProblemError) Details() []string {
 	var lines []string
 	message := e.Error()
 	for _, finding := range e.findings() {
-		if line := findingLine(finding, e.Locate); line != message {
+		if line := formatFinding(finding, e.Locate); line != message {
 			lines = append(lines, line)
 		}
 	}
@@ -114,7 +114,7 @@ func (e *ProblemError) Details() []string {
 	return lines
 }
 
-func findingLine(f api.Finding, locate func(string) string) string {
+func formatFinding(f api.Finding, locate func(string) string) string {
 	place := f.Pointer
 	if locate != nil {
 		place = locate(f.Pointer)
@@ -137,7 +137,7 @@ func findingLine(f api.Finding, locate func(string) string) string {
 }
 
 // FindingLine is a finding in one line: place, message and suggestion.
-func FindingLine(f api.Finding) string { return findingLine(f, nil) }
+func FindingLine(f api.Finding) string { return formatFinding(f, nil) }
 
 // UnreachableError is a server that can not be talked to at all.
 type UnreachableError struct {
@@ -183,7 +183,7 @@ func (a *App) PrintError(cmd *cobra.Command, err error) {
 		return
 	}
 	style := a.Style(a.Err)
-	a.Notef("%s %s", style.Bad("error:"), err)
+	a.Notef("%s %s", style.Failure("error:"), err)
 	for _, line := range errorDetails(err) {
 		a.Notef("  %s", line)
 	}

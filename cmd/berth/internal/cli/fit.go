@@ -2,8 +2,8 @@ package cli
 
 import "github.com/jedib0t/go-pretty/v6/text"
 
-// leastWidth is what is left of a column that is cut: less would say nothing.
-const leastWidth = 8
+// minColumnWidth is what is left of a column that is cut: less would say nothing.
+const minColumnWidth = 8
 
 // naturalWidths are the widths that the columns would have with all the room there is.
 func naturalWidths(rows [][]string) []int {
@@ -40,7 +40,7 @@ func narrow(natural []int, width int) ([]int, bool) {
 	for ; total > width; total-- {
 		widest := 0
 		for i := 1; i < len(widths); i++ {
-			if widths[i] > leastWidth && (widest == 0 || widths[i] > widths[widest]) {
+			if widths[i] > minColumnWidth && (widest == 0 || widths[i] > widths[widest]) {
 				widest = i
 			}
 		}

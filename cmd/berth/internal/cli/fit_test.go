@@ -59,7 +59,7 @@ func TestATableFitsWhereItIsShown(t *testing.T) {
 	} {
 		var stdout, stderr bytes.Buffer
 		app := &App{Out: &stdout, Err: &stderr, Env: map[string]string{"COLUMNS": test.columns}, Now: time.Now}
-		if err := List(app, Table, items, columns); err != nil {
+		if err := PrintList(app, Table, items, columns); err != nil {
 			t.Fatal(err)
 		}
 		if stdout.String() != test.want || stderr.String() != test.note {

@@ -8,9 +8,9 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// Live is a line at the bottom of a terminal that says what goes on now. Where nobody reads along there is
+// StatusLine is a line at the bottom of a terminal that says what goes on now. Where nobody reads along there is
 // none, and all of it does nothing.
-type Live struct {
+type StatusLine struct {
 	app  *App
 	text func() string
 	stop chan struct{}
@@ -20,15 +20,15 @@ type Live struct {
 	shown bool
 }
 
-// tick is how often the line is drawn anew. What is done within the first one was never waited for.
-const tick = time.Second
+// redrawInterval is how often the line is drawn anew. What is done within the first one was never waited for.
+const redrawInterval = time.Second
 
 // eraseLine brings the cursor to the beginning of the line and clears it.
 const eraseLine = "\r\x1b[K"
 
-// Live starts a line whose text is asked for every second; an empty text shows nothing. Stop ends it.
-func (a *App) Live(text func() string) *Live {
-	l := &Live{app: a, text: text}
+// StatusLine starts a line whose text is asked for every second; an empty text shows nothing. Stop ends it.
+func (a *App) StatusLine(text func() string) *StatusLine {
+	l := &StatusLine{app: a, text: text}
 	if !IsTerminal(a.Err) || a.Env["TERM"] == "dumb" {
 		return l
 	}
@@ -37,10 +37,10 @@ func (a *App) Live(text func() string) *Live {
 	return l
 }
 
-// Working is Live for something of which is only known that it takes time.
-func (a *App) Working(what string) *Live {
+// ShowElapsed is Live for something of which is only known that it takes time.
+func (a *App) ShowElapsed(what string) *StatusLine {
 	began := a.now()
-	return a.Live(func() string { return what + " … " + Duration(a.now().Sub(began)) })
+	return a.StatusLine(func() string { return what + " … " + Duration(a.now().Sub(began)) })
 }
 
 func (a *App) now() time.Time {
@@ -50,9 +50,9 @@ func (a *App) now() time.Time {
 	return a.Now()
 }
 
-func (l *Live) run() {
+func (l *StatusLine) run() {
 	defer close(l.done)
-	ticker := time.NewTicker(tick)
+	ticker := time.NewTicker(redrawInterval)
 	defer ticker.Stop()
 	for {
 		select {
@@ -64,7 +64,7 @@ func (l *Live) run() {
 			if line := l.text(); line != "" {
 				l.write(
 					l.app.Style(l.app.Err).
-						Weak(text.Snip(line, max(l.app.Width(l.app.Err)-1, leastWidth), "…")),
+						Dim(text.Snip(line, max(l.app.Width(l.app.Err)-1, minColumnWidth), "…")),
 				)
 				l.shown = true
 			}
@@ -73,8 +73,8 @@ func (l *Live) run() {
 	}
 }
 
-// Above prints something for good, above the line.
-func (l *Live) Above(print func() error) error {
+// PrintAbove prints something for good, above the line.
+func (l *StatusLine) PrintAbove(print func() error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.erase()
@@ -82,7 +82,7 @@ func (l *Live) Above(print func() error) error {
 }
 
 // Stop takes the line away. It may be called twice.
-func (l *Live) Stop() {
+func (l *StatusLine) Stop() {
 	if l.stop == nil {
 		return
 	}
@@ -92,14 +92,14 @@ func (l *Live) Stop() {
 	l.erase()
 }
 
-func (l *Live) erase() {
+func (l *StatusLine) erase() {
 	if l.shown {
 		l.write(eraseLine)
 		l.shown = false
 	}
 }
 
-func (l *Live) write(s string) {
+func (l *StatusLine) write(s string) {
 	// Nowhere is left to complain to when standard error is gone.
 	_, _ = io.WriteString(l.app.Err, s)
 }

@@ -56,10 +56,10 @@ type Column[T any] struct {
 	Cell  func(T) string
 }
 
-// List prints items: a table, or a document that holds them as `items`, as the API does.
-func List[T any](a *App, format Format, items []T, columns []Column[T]) error {
+// PrintList prints items: a table, or a document that holds them as `items`, as the API does.
+func PrintList[T any](a *App, format Format, items []T, columns []Column[T]) error {
 	if format != Table {
-		return a.Document(format, map[string]any{"items": items})
+		return a.PrintDocument(format, map[string]any{"items": items})
 	}
 	if len(items) == 0 {
 		a.Notef("there are none")
@@ -78,7 +78,7 @@ func List[T any](a *App, format Format, items []T, columns []Column[T]) error {
 		}
 		rows = append(rows, row)
 	}
-	return a.table(rows)
+	return a.printTable(rows)
 }
 
 func oneLine(s string) string {
@@ -91,8 +91,8 @@ func oneLine(s string) string {
 // columnGap is what stands between two columns.
 const columnGap = 2
 
-// table prints rows, the first of which is the header, so that they fit the terminal.
-func (a *App) table(rows [][]string) error {
+// printTable prints rows, the first of which is the header, so that they fit the terminal.
+func (a *App) printTable(rows [][]string) error {
 	widths := fit(naturalWidths(rows), a.Width(a.Out))
 	if left := len(rows[0]) - len(widths); left > 0 {
 		a.Notef("the terminal is too narrow for %s; -o yaml shows everything",
@@ -121,16 +121,16 @@ func (a *App) table(rows [][]string) error {
 // Field of one thing that is shown alone.
 type Field struct{ Name, Value string }
 
-// One prints one thing: its fields below one another, or the document. Fields without a value are left out.
-func One[T any](a *App, format Format, item T, fields []Field) error {
+// PrintObject prints one thing: its fields below one another, or the document. Fields without a value are left out.
+func PrintObject[T any](a *App, format Format, item T, fields []Field) error {
 	if format != Table {
-		return a.Document(format, item)
+		return a.PrintDocument(format, item)
 	}
-	return a.Fields(fields)
+	return a.PrintFields(fields)
 }
 
-// Fields prints names and values below one another.
-func (a *App) Fields(fields []Field) error {
+// PrintFields prints names and values below one another.
+func (a *App) PrintFields(fields []Field) error {
 	width := 0
 	for _, field := range fields {
 		if field.Value != "" {
@@ -156,8 +156,8 @@ func (a *App) Fields(fields []Field) error {
 	return nil
 }
 
-// Document prints a value as JSON or YAML.
-func (a *App) Document(format Format, value any) error {
+// PrintDocument prints a value as JSON or YAML.
+func (a *App) PrintDocument(format Format, value any) error {
 	var data bytes.Buffer
 	encoder := json.NewEncoder(&data)
 	encoder.SetIndent("", "  ")
@@ -184,8 +184,8 @@ func AsYAML(document []byte) ([]byte, error) {
 	return templating.EncodeYAML(value)
 }
 
-// Readable is a JSON value as YAML, for one thing that is shown alone; an empty object is nothing.
-func Readable(value json.RawMessage) string {
+// FormatYAML is a JSON value as YAML, for one thing that is shown alone; an empty object is nothing.
+func FormatYAML(value json.RawMessage) string {
 	if s := strings.TrimSpace(string(value)); s == "{}" || s == "null" || s == "" {
 		return ""
 	}
@@ -212,10 +212,10 @@ func Text[T ~string](s *T) string {
 	return string(*s)
 }
 
-// PrintDone confirms in one line what the command did, or prints the document for programs.
-func PrintDone(app *App, format Format, document any, text string, args ...any) error {
+// PrintConfirmation confirms in one line what the command did, or prints the document for programs.
+func PrintConfirmation(app *App, format Format, document any, text string, args ...any) error {
 	if format == Table {
 		return app.Printf(text+"\n", args...)
 	}
-	return app.Document(format, document)
+	return app.PrintDocument(format, document)
 }

@@ -55,32 +55,32 @@ func (s Style) paint(text string, attributes ...color.Attribute) string {
 	return c.Sprint(text)
 }
 
-// Good, Bad, Busy, Weak and Strong are the only colours there are.
-func (s Style) Good(text string) string { return s.paint(text, color.FgGreen) }
+// Success, Bad, Busy, Weak and Strong are the only colours there are.
+func (s Style) Success(text string) string { return s.paint(text, color.FgGreen) }
 
-// Bad is for what failed.
-func (s Style) Bad(text string) string { return s.paint(text, color.FgRed) }
+// Failure is for what failed.
+func (s Style) Failure(text string) string { return s.paint(text, color.FgRed) }
 
-// Busy is for what is under way.
-func (s Style) Busy(text string) string { return s.paint(text, color.FgYellow) }
+// Active is for what is under way.
+func (s Style) Active(text string) string { return s.paint(text, color.FgYellow) }
 
-// Weak is for what is seldom looked at.
-func (s Style) Weak(text string) string { return s.paint(text, color.Faint) }
+// Dim is for what is seldom looked at.
+func (s Style) Dim(text string) string { return s.paint(text, color.Faint) }
 
-// Strong is for what is looked for.
-func (s Style) Strong(text string) string { return s.paint(text, color.Bold) }
+// Bold is for what is looked for.
+func (s Style) Bold(text string) string { return s.paint(text, color.Bold) }
 
 // State colours text by the type of a run's state.
 func (s Style) State(t api.StateType, text string) string {
 	switch t {
 	case "COMPLETED":
-		return s.Good(text)
+		return s.Success(text)
 	case "FAILED", "CRASHED":
-		return s.Bad(text)
+		return s.Failure(text)
 	case "CANCELLED":
-		return s.Weak(text)
+		return s.Dim(text)
 	}
-	return s.Busy(text)
+	return s.Active(text)
 }
 
 // StateText is a state in one word or two: its type, and its name where that says more.

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-func Mapped[T, U any](items []T, to func(T) U) []U {
+func Map[T, U any](items []T, to func(T) U) []U {
 	out := make([]U, 0, len(items))
 	for _, item := range items {
 		out = append(out, to(item))
@@ -14,8 +14,8 @@ func Mapped[T, U any](items []T, to func(T) U) []U {
 	return out
 }
 
-// Given is nil for an empty string: a filter that is not asked for.
-func Given(s string) *string {
+// StringOrNil is nil for an empty string: a filter that is not asked for.
+func StringOrNil(s string) *string {
 	if s == "" {
 		return nil
 	}
@@ -36,24 +36,17 @@ func PausedText(paused bool) string {
 	return "active"
 }
 
-// Slots in use, and of how many.
-func Slots(used int32, limit *int32) string {
+// SlotsText in use, and of how many.
+func SlotsText(used int32, limit *int32) string {
 	if limit == nil {
 		return strconv.Itoa(int(used))
 	}
 	return fmt.Sprintf("%d/%d", used, *limit)
 }
 
-func Or(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
-}
+func CommaList(items []string) string { return strings.Join(items, ", ") }
 
-func Joined(items []string) string { return strings.Join(items, ", ") }
-
-func Shorten(s string, limit int) string {
+func Truncate(s string, limit int) string {
 	if runes := []rune(s); len(runes) > limit {
 		return string(runes[:limit-1]) + "…"
 	}

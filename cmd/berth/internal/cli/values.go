@@ -36,8 +36,8 @@ func Assignments(flag string, args []string, schema json.RawMessage) (map[string
 	return values, nil
 }
 
-// Ambiguous reports whether a schema can make a difference to how the arguments are read.
-func Ambiguous(args []string) bool {
+// NeedsSchema reports whether a schema can make a difference to how the arguments are read.
+func NeedsSchema(args []string) bool {
 	return slices.ContainsFunc(args, func(arg string) bool {
 		_, value, _ := strings.Cut(arg, "=")
 		return json.Valid([]byte(value))
@@ -152,11 +152,11 @@ func (a *App) ReadDocument(path string) (json.RawMessage, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Document(path, data)
+	return ParseDocument(path, data)
 }
 
-// Document is the JSON that the text of a YAML or JSON file stands for.
-func Document(path string, data []byte) (json.RawMessage, error) {
+// ParseDocument is the JSON that the text of a YAML or JSON file stands for.
+func ParseDocument(path string, data []byte) (json.RawMessage, error) {
 	document, err := yamldoc.ToJSON(data)
 	if err != nil {
 		return nil, Usagef("%s: %v", path, err)

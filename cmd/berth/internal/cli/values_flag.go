@@ -22,7 +22,7 @@ func ReadValues(app *App, file string) (map[string]any, error) {
 	return object, nil
 }
 
-func VariableValue(app *App, args []string, file string, asString bool) (json.RawMessage, error) {
+func ReadValueArg(app *App, args []string, file string, asString bool) (json.RawMessage, error) {
 	switch {
 	case file != "" && (len(args) > 0 || asString):
 		return nil, Usagef("the value comes from --file or from the command line, not both")

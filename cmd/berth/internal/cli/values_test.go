@@ -44,7 +44,7 @@ func TestAnAssignmentThatIsNoneIsWrongUse(t *testing.T) {
 
 func TestOnlyWhatLooksLikeJSONNeedsTheSchema(t *testing.T) {
 	for arg, want := range map[string]bool{"x=hello": false, "x=2026-01-01": false, "x=3": true, `x="a"`: true, "x=": false} {
-		if got := cli.Ambiguous([]string{arg}); got != want {
+		if got := cli.NeedsSchema([]string{arg}); got != want {
 			t.Errorf("%s: got %t", arg, got)
 		}
 	}

@@ -37,23 +37,23 @@ func (pr Printer) Print(s *Source, p templating.Problem, place Place) string {
 	case p.Pointer != "":
 		head = "the values:"
 	}
-	severity, mark := pr.Style.Bad("error:"), pr.Style.Bad
+	severity, mark := pr.Style.Failure("error:"), pr.Style.Failure
 	if p.Severity == templating.SeverityWarning {
-		severity, mark = pr.Style.Busy("warning:"), pr.Style.Busy
+		severity, mark = pr.Style.Active("warning:"), pr.Style.Active
 	}
-	fmt.Fprintf(&b, "%s %s %s\n", pr.Style.Strong(head), severity, pr.Style.Strong(p.Message))
+	fmt.Fprintf(&b, "%s %s %s\n", pr.Style.Bold(head), severity, pr.Style.Bold(p.Message))
 	gutter := strings.Repeat(" ", len(itoa(place.Line)))
 	if place.Line > 0 && place.Line <= len(s.lines) {
 		line, indent, carets := pr.excerpt(printable(s.lines[place.Line-1]), place)
-		bar := pr.Style.Weak("|")
-		fmt.Fprintf(&b, "%s %s\n%s %s %s\n%s %s %s%s\n", gutter, bar, pr.Style.Weak(itoa(place.Line)), bar,
+		bar := pr.Style.Dim("|")
+		fmt.Fprintf(&b, "%s %s\n%s %s %s\n%s %s %s%s\n", gutter, bar, pr.Style.Dim(itoa(place.Line)), bar,
 			line, gutter, bar, indent, mark(carets))
 	}
 	if p.Suggestion != "" {
-		fmt.Fprintf(&b, "%s %s %s\n", gutter, pr.Style.Weak("="), pr.Style.Good("help: ")+p.Suggestion)
+		fmt.Fprintf(&b, "%s %s %s\n", gutter, pr.Style.Dim("="), pr.Style.Success("help: ")+p.Suggestion)
 	}
 	if p.Pointer != "" {
-		fmt.Fprintf(&b, "%s %s\n", gutter, pr.Style.Weak("= at "+p.Pointer))
+		fmt.Fprintf(&b, "%s %s\n", gutter, pr.Style.Dim("= at "+p.Pointer))
 	}
 	return b.String()
 }

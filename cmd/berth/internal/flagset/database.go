@@ -16,12 +16,12 @@ import (
 )
 
 // With opens the database for the work and closes it after.
-func (d *DatabaseFlags) With(ctx context.Context, work func(*store.Store) error) error {
+func (d *Database) With(ctx context.Context, work func(*store.Store) error) error {
 	if err := d.Check(); err != nil {
 		return err
 	}
-	options := store.Options{URL: d.Url, DirectURL: d.DirectURL}
-	if d.Url == "" {
+	options := store.Options{URL: d.URL, DirectURL: d.DirectURL}
+	if d.URL == "" {
 		dir, err := filepath.Abs(d.DataDir)
 		if err != nil {
 			return fmt.Errorf("data directory %q: %w", d.DataDir, err)
@@ -39,19 +39,19 @@ func (d *DatabaseFlags) With(ctx context.Context, work func(*store.Store) error)
 	return errors.Join(work(database), database.Close())
 }
 
-// DatabaseFlags say where the database is.
-type DatabaseFlags struct{ DataDir, Url, DirectURL string }
+// Database say where the database is.
+type Database struct{ DataDir, URL, DirectURL string }
 
-func (d *DatabaseFlags) Add(cmd *cobra.Command) {
+func (d *Database) Add(cmd *cobra.Command) {
 	cmd.Flags().
 		StringVar(&d.DataDir, "data-dir", "", "directory for the SQLite database, used without --database-url")
-	cmd.Flags().StringVar(&d.Url, "database-url", "", "postgres://… (default: SQLite in --data-dir)")
+	cmd.Flags().StringVar(&d.URL, "database-url", "", "postgres://… (default: SQLite in --data-dir)")
 	cmd.Flags().
 		StringVar(&d.DirectURL, "database-direct-url", "", "PostgreSQL without the pooler in between (default: --database-url)")
 }
 
-func (d *DatabaseFlags) Check() error {
-	if d.DataDir == "" && d.Url == "" {
+func (d *Database) Check() error {
+	if d.DataDir == "" && d.URL == "" {
 		return cli.Usagef("say where to keep data: --data-dir for SQLite, or --database-url for PostgreSQL")
 	}
 	return nil

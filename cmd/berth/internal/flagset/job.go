@@ -8,14 +8,14 @@ import (
 	"github.com/berth-dev/berth/worker"
 )
 
-// JobFlags say what a worker gives to its jobs.
-type JobFlags struct {
+// Job say what a worker gives to its jobs.
+type Job struct {
 	EnvAsSecret, ownKey          bool
 	apiURL, keySecret, keyInside string
 	launch                       string
 }
 
-func (j *JobFlags) Add(cmd *cobra.Command) {
+func (j *Job) Add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(
 		&j.launch,
@@ -53,7 +53,7 @@ const (
 )
 
 // Gated is whether Jobs wait for the server to take note of them.
-func (j *JobFlags) Gated() (bool, error) {
+func (j *Job) Gated() (bool, error) {
 	if j.launch != launchNamed && j.launch != launchGated {
 		return false, cli.Usagef("--launch %q: must be %s or %s", j.launch, launchNamed, launchGated)
 	}
@@ -61,7 +61,7 @@ func (j *JobFlags) Gated() (bool, error) {
 }
 
 // JobAPI is how jobs may call the API; nil where they may not.
-func (j *JobFlags) JobAPI(kind api.PoolType, workersURL string) (*worker.JobAPI, error) {
+func (j *Job) JobAPI(kind api.PoolType, workersURL string) (*worker.JobAPI, error) {
 	switch {
 	case j.ownKey && (j.keySecret != "" || j.keyInside != ""):
 		return nil, cli.Usagef(

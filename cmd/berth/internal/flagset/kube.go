@@ -18,8 +18,8 @@ import (
 	"github.com/berth-dev/berth/worker/kube/finalizer"
 )
 
-// KubeFlags say in which cluster and namespaces a worker runs its Jobs.
-type KubeFlags struct {
+// Kube say in which cluster and namespaces a worker runs its Jobs.
+type Kube struct {
 	Kubeconfig, Context, Namespace, ClusterID string
 	watched, legacyFinalizers                 []string
 	Gated                                     bool
@@ -28,7 +28,7 @@ type KubeFlags struct {
 	clusterConfig string
 }
 
-func (k *KubeFlags) Add(cmd *cobra.Command) {
+func (k *Kube) Add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&k.Kubeconfig, "kubeconfig", "",
 		"kubeconfig file (default: the cluster around, or kubectl's)")
@@ -48,13 +48,13 @@ func (k *KubeFlags) Add(cmd *cobra.Command) {
 }
 
 // AddClusterConfig is for commands that may work on the cluster that a template's cluster_config names.
-func (k *KubeFlags) AddClusterConfig(cmd *cobra.Command) {
+func (k *Kube) AddClusterConfig(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&k.clusterConfig, "cluster-config", "",
 		"SECRET/KEY with a kubeconfig, in the namespace around or of the context: Jobs go to that cluster, as templates with this cluster_config want it")
 }
 
 // Reference is the Secret that --cluster-config names; nil where it does not.
-func (k *KubeFlags) Reference() (*manifest.SecretReference, error) {
+func (k *Kube) Reference() (*manifest.SecretReference, error) {
 	if k.clusterConfig == "" {
 		return nil, nil
 	}
@@ -67,7 +67,7 @@ func (k *KubeFlags) Reference() (*manifest.SecretReference, error) {
 	return &manifest.SecretReference{Name: name, Key: key}, nil
 }
 
-func (k *KubeFlags) Connect(ctx context.Context) (cluster.Config, error) {
+func (k *Kube) Connect(ctx context.Context) (cluster.Config, error) {
 	through, err := k.Reference()
 	if err != nil {
 		return cluster.Config{}, err
@@ -93,7 +93,7 @@ func (k *KubeFlags) Connect(ctx context.Context) (cluster.Config, error) {
 	return config, nil
 }
 
-func (k *KubeFlags) Runtime(
+func (k *Kube) Runtime(
 	ctx context.Context, logger *slog.Logger, registry *prometheus.Registry,
 ) (job.Runtime, error) {
 	if _, err := finalizer.New(manifest.Finalizer, k.legacyFinalizers...); err != nil {

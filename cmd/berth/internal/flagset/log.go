@@ -8,15 +8,15 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 )
 
-// LogFlags say how a long-running command logs to standard error.
-type LogFlags struct{ format, level string }
+// Log say how a long-running command logs to standard error.
+type Log struct{ format, level string }
 
-func (l *LogFlags) Add(cmd *cobra.Command, level string) {
+func (l *Log) Add(cmd *cobra.Command, level string) {
 	cmd.Flags().StringVar(&l.format, "log-format", "text", "text or json")
 	cmd.Flags().StringVar(&l.level, "log-level", level, "debug, info, warn or error")
 }
 
-func (l *LogFlags) Logger(app *cli.App) (*slog.Logger, error) {
+func (l *Log) Logger(app *cli.App) (*slog.Logger, error) {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(l.level)); err != nil {
 		return nil, cli.Usagef("--log-level %q: must be debug, info, warn or error", l.level)

@@ -16,7 +16,7 @@ type Completer = func(*cobra.Command, []string, string) ([]string, cobra.ShellCo
 
 // CompleteNames completes the first argument with what list finds on the server.
 func CompleteNames(app *cli.App, list func(context.Context, *cli.Client) ([]string, error)) Completer {
-	return namesFrom(
+	return completeTyped(
 		app,
 		func(ctx context.Context, client *cli.Client, _ string) ([]string, error) {
 			return list(ctx, client)
@@ -24,9 +24,9 @@ func CompleteNames(app *cli.App, list func(context.Context, *cli.Client) ([]stri
 	)
 }
 
-// namesFrom is names for a list that is too long to be read as a whole: it is told what has been typed.
+// completeTyped is names for a list that is too long to be read as a whole: it is told what has been typed.
 // Whatever goes wrong, there is no suggestion: a shell has no place for an error.
-func namesFrom(
+func completeTyped(
 	app *cli.App,
 	list func(ctx context.Context, client *cli.Client, typed string) ([]string, error),
 ) Completer {

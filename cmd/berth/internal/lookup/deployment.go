@@ -10,7 +10,7 @@ import (
 func DeploymentNames(app *cli.App) Completer {
 	return CompleteNames(app, func(ctx context.Context, client *cli.Client) ([]string, error) {
 		deployments, err := ListDeployments(ctx, client, nil)
-		return cli.Mapped(deployments, func(d api.Deployment) string { return d.Name }), err
+		return cli.Map(deployments, func(d api.Deployment) string { return d.Name }), err
 	})
 }
 

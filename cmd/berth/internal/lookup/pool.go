@@ -10,7 +10,7 @@ import (
 func PoolNames(app *cli.App) Completer {
 	return CompleteNames(app, func(ctx context.Context, client *cli.Client) ([]string, error) {
 		pools, err := ListPools(ctx, client)
-		return cli.Mapped(pools, func(p api.WorkPool) string { return p.Name }), err
+		return cli.Map(pools, func(p api.WorkPool) string { return p.Name }), err
 	})
 }
 

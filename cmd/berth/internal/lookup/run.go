@@ -27,8 +27,8 @@ func GetRun(ctx context.Context, client *cli.Client, id uuid.UUID) (api.RunDetai
 	return cli.Value(client.GetRunWithResponse(ctx, id))
 }
 
-// OneRun is one run: its id, its name, or the beginning of either.
-func OneRun(_ *cobra.Command, args []string) error {
+// RunArg is one run: its id, its name, or the beginning of either.
+func RunArg(_ *cobra.Command, args []string) error {
 	if len(args) != 1 || args[0] == "" {
 		return cli.Usagef("needs the id or the name of one run")
 	}
@@ -114,7 +114,7 @@ func isPrefix(text string) bool {
 
 // RunNames completes runs: by name where a shell takes it as it is, by id elsewhere.
 func RunNames(app *cli.App) Completer {
-	return namesFrom(
+	return completeTyped(
 		app,
 		func(ctx context.Context, client *cli.Client, typed string) ([]string, error) {
 			var filter api.ListRunsParams
@@ -123,7 +123,7 @@ func RunNames(app *cli.App) Completer {
 			}
 			runs, err := ListRuns(ctx, client, 20, filter)
 			seen := map[string]bool{} // newest first: a name stands for the newest
-			return cli.Mapped(runs, func(r api.Run) string {
+			return cli.Map(runs, func(r api.Run) string {
 				word := r.Name
 				if seen[word] || strings.ContainsAny(word, " \t\n'\"\\$`&|;<>()*?[]#~!{}:=") {
 					word = r.ID.String()

@@ -24,5 +24,5 @@ func ScheduleNames(
 	if err != nil || d.Schedules == nil {
 		return nil, err
 	}
-	return cli.Mapped(*d.Schedules, func(s api.Schedule) string { return s.Name }), nil
+	return cli.Map(*d.Schedules, func(s api.Schedule) string { return s.Name }), nil
 }

@@ -10,7 +10,7 @@ import (
 func VariableNames(app *cli.App) Completer {
 	return CompleteNames(app, func(ctx context.Context, client *cli.Client) ([]string, error) {
 		variables, err := ListVariables(ctx, client)
-		return cli.Mapped(variables, func(v api.Variable) string { return v.Name }), err
+		return cli.Map(variables, func(v api.Variable) string { return v.Name }), err
 	})
 }
 

@@ -18,7 +18,7 @@ func ListWorkers(ctx context.Context, client *cli.Client, pool *string) ([]api.W
 // WorkerNames completes workers of the pool that --pool names.
 func WorkerNames(app *cli.App, pool *string) Completer {
 	return CompleteNames(app, func(ctx context.Context, client *cli.Client) ([]string, error) {
-		workers, err := ListWorkers(ctx, client, cli.Given(*pool))
-		return cli.Mapped(workers, func(w api.Worker) string { return w.Name }), err
+		workers, err := ListWorkers(ctx, client, cli.StringOrNil(*pool))
+		return cli.Map(workers, func(w api.Worker) string { return w.Name }), err
 	})
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/berth-dev/berth/templating"
 )
 
-// Located is a problem with its place in the file.
-type Located struct {
+// LocatedProblem is a problem with its place in the file.
+type LocatedProblem struct {
 	templating.Problem
 	Location *location `json:"location,omitempty"`
 	Place    diagnostic.Place
@@ -34,16 +34,16 @@ func Locate(
 	file string,
 	problems []templating.Problem,
 	find func(templating.Problem) diagnostic.Place,
-) []Located {
-	list := make([]Located, 0, len(problems))
+) []LocatedProblem {
+	list := make([]LocatedProblem, 0, len(problems))
 	for _, p := range problems {
-		l := Located{Problem: p, Place: find(p)}
+		l := LocatedProblem{Problem: p, Place: find(p)}
 		if l.Place.Line > 0 {
 			l.Location = &location{File: file, Place: l.Place}
 		}
 		list = append(list, l)
 	}
-	slices.SortStableFunc(list, func(a, b Located) int {
+	slices.SortStableFunc(list, func(a, b LocatedProblem) int {
 		return cmp.Or(cmp.Compare(a.Place.Line, b.Place.Line), cmp.Compare(a.Place.Column, b.Place.Column))
 	})
 	return list
@@ -54,10 +54,10 @@ func Summary(style cli.Style, errors, warnings int) string {
 	text := cli.Plural(errors, "error") + ", " + cli.Plural(warnings, "warning")
 	switch {
 	case errors > 0:
-		return style.Bad(text)
+		return style.Failure(text)
 	case warnings > 0:
-		return style.Busy(text)
+		return style.Active(text)
 	default:
-		return style.Good(text)
+		return style.Success(text)
 	}
 }

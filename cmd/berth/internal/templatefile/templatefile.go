@@ -13,9 +13,9 @@ import (
 )
 
 // PrintLint prints findings and fails where there are errors among them.
-func (f TemplateFile) PrintLint(format cli.Format, report api.LintReport) error {
+func (f File) PrintLint(format cli.Format, report api.LintReport) error {
 	if format != cli.Table {
-		if err := f.App.Document(format, report); err != nil {
+		if err := f.App.PrintDocument(format, report); err != nil {
 			return err
 		}
 	} else {
@@ -35,13 +35,13 @@ func (f TemplateFile) PrintLint(format cli.Format, report api.LintReport) error 
 	return nil
 }
 
-func (f TemplateFile) PrintPreview(format cli.Format, seen api.TemplatePreview) error {
+func (f File) PrintPreview(format cli.Format, seen api.TemplatePreview) error {
 	app := f.App
 	style := app.Style(app.Err)
-	f.Note(seen.Warnings, templating.SeverityWarning)
-	f.Note(seen.Errors, templating.SeverityError)
+	f.PrintFindings(seen.Warnings, templating.SeverityWarning)
+	f.PrintFindings(seen.Errors, templating.SeverityError)
 	if string(seen.Invented) != "{}" && len(seen.Invented) > 0 {
-		app.Notef("%s nothing sets %s: shown with an invented value", style.Busy("note:"), seen.Invented)
+		app.Notef("%s nothing sets %s: shown with an invented value", style.Active("note:"), seen.Invented)
 	}
 	if len(seen.Errors) > 0 {
 		return &cli.SilentError{Code: cli.ExitFailed}
@@ -49,20 +49,20 @@ func (f TemplateFile) PrintPreview(format cli.Format, seen api.TemplatePreview) 
 	if format == cli.Table {
 		format = cli.YAML
 	}
-	return app.Document(format, seen.Job)
+	return app.PrintDocument(format, seen.Job)
 }
 
-// TemplateFile is a template that somebody wrote: what the server finds in it is shown at its place in the
+// File is a template that somebody wrote: what the server finds in it is shown at its place in the
 // file. Without a file it is one that the server has, whose places are pointers.
-type TemplateFile struct {
+type File struct {
 	App      *cli.App
 	Document json.RawMessage
 	source   *diagnostic.Source
 }
 
-// ReadTemplate reads the file of a template; nothing is read where none is named.
-func ReadTemplate(app *cli.App, file string) (TemplateFile, error) {
-	f := TemplateFile{App: app}
+// Read reads the file of a template; nothing is read where none is named.
+func Read(app *cli.App, file string) (File, error) {
+	f := File{App: app}
 	if file == "" {
 		return f, nil
 	}
@@ -71,12 +71,12 @@ func ReadTemplate(app *cli.App, file string) (TemplateFile, error) {
 		return f, err
 	}
 	f.source = diagnostic.New(FileName(file), data)
-	f.Document, err = cli.Document(file, data)
+	f.Document, err = cli.ParseDocument(file, data)
 	return f, err
 }
 
-// Refused shows what the server has found in the template, where that is why it refused it.
-func (f TemplateFile) Refused(err error) error {
+// PrintRejection shows what the server has found in the template, where that is why it refused it.
+func (f File) PrintRejection(err error) error {
 	var problem *cli.ProblemError
 	if f.source == nil || !errors.As(err, &problem) || problem.Problem.Code != "template-invalid" ||
 		problem.Problem.Errors == nil {
@@ -89,18 +89,18 @@ func (f TemplateFile) Refused(err error) error {
 	return &cli.SilentError{Code: problem.ExitCode()}
 }
 
-// Note shows findings beside the output.
-func (f TemplateFile) Note(findings []api.Finding, severity templating.Severity) {
+// PrintFindings shows findings beside the output.
+func (f File) PrintFindings(findings []api.Finding, severity templating.Severity) {
 	for _, text := range f.texts(f.App.Style(f.App.Err), findings, severity) {
 		f.App.Notef("%s", text)
 	}
 }
 
 // texts are findings for people: those of the file with their lines, others in a line each.
-func (f TemplateFile) texts(style cli.Style, findings []api.Finding, severity templating.Severity) []string {
-	mark := style.Bad("error:")
+func (f File) texts(style cli.Style, findings []api.Finding, severity templating.Severity) []string {
+	mark := style.Failure("error:")
 	if severity == templating.SeverityWarning {
-		mark = style.Busy("warning:")
+		mark = style.Active("warning:")
 	}
 	var texts []string
 	var problems []templating.Problem

@@ -19,14 +19,14 @@ import (
 type Printer struct {
 	app     *cli.App
 	style   cli.Style
-	live    *cli.Live
+	status  *cli.StatusLine
 	attempt int32
 	partial bytes.Buffer // the line of output that has not ended yet
 	// end is the event that ended the run. The last output may come after it, and reads better before it.
 	end *api.RunEvent
 	// last is the newest event, and said what was printed of it.
-	last api.RunEvent
-	said string
+	last    api.RunEvent
+	printed string
 	// progress is how far the attempt says it is; nil where it has not.
 	progress *api.RunProgress
 }
@@ -34,12 +34,12 @@ type Printer struct {
 // NewPrinter prints to the app's standard output. Close ends it.
 func NewPrinter(app *cli.App) *Printer {
 	p := &Printer{app: app, style: app.Style(app.Out)}
-	p.live = app.Live(p.now)
+	p.status = app.StatusLine(p.statusText)
 	return p
 }
 
-// now is the line that changes.
-func (p *Printer) now() string {
+// statusText is the line that changes.
+func (p *Printer) statusText() string {
 	if p.last.Seq == 0 {
 		return ""
 	}
@@ -58,18 +58,18 @@ func (p *Printer) now() string {
 
 // Progress shows in the last line.
 func (p *Printer) Progress(progress api.RunProgress) error {
-	return p.live.Above(func() error { p.progress = &progress; return nil })
+	return p.status.PrintAbove(func() error { p.progress = &progress; return nil })
 }
 
 // Close prints what was held back and takes the last line away.
 func (p *Printer) Close() error {
-	p.live.Stop()
+	p.status.Stop()
 	return p.Flush()
 }
 
 // Event prints a line; that of the end waits for the last output.
 func (p *Printer) Event(e api.RunEvent) error {
-	return p.live.Above(func() error {
+	return p.status.PrintAbove(func() error {
 		switch e.State.Type {
 		case "COMPLETED", "FAILED", "CRASHED", "CANCELLED":
 			p.end = &e
@@ -78,23 +78,23 @@ func (p *Printer) Event(e api.RunEvent) error {
 		if err := p.Flush(); err != nil {
 			return err
 		}
-		return p.event(e)
+		return p.printEvent(e)
 	})
 }
 
-func (p *Printer) event(e api.RunEvent) error {
+func (p *Printer) printEvent(e api.RunEvent) error {
 	message := e.Message
 	if message == "" {
 		message = cli.Text(e.State.Message)
 	}
 	said := fmt.Sprint(e.State.Type, e.State.Name, message)
-	again := said == p.said ||
+	again := said == p.printed ||
 		message == "" && e.State.Type == p.last.State.Type && e.State.Type == api.PENDING
 	p.last = e
 	if again {
 		return nil // on its way, with nothing to tell
 	}
-	p.said = said
+	p.printed = said
 	name := ""
 	if !strings.EqualFold(strings.ReplaceAll(e.State.Name, " ", ""), string(e.State.Type)) {
 		name = e.State.Name
@@ -102,17 +102,17 @@ func (p *Printer) event(e api.RunEvent) error {
 	if name != "" && message != "" {
 		name += ": "
 	}
-	line := fmt.Sprintf("%s  %s  %s%s", p.style.Weak(e.At.Local().Format("15:04:05")),
+	line := fmt.Sprintf("%s  %s  %s%s", p.style.Dim(e.At.Local().Format("15:04:05")),
 		p.style.State(e.State.Type, fmt.Sprintf("%-10s", e.State.Type)), name, message)
 	return p.app.Printf("%s\n", strings.TrimRight(line, " "))
 }
 
 // Output prints whole lines and keeps the rest until it ends.
 func (p *Printer) Output(chunk api.LogChunk) error {
-	return p.live.Above(func() error { return p.output(chunk) })
+	return p.status.PrintAbove(func() error { return p.printOutput(chunk) })
 }
 
-func (p *Printer) output(chunk api.LogChunk) error {
+func (p *Printer) printOutput(chunk api.LogChunk) error {
 	if chunk.Attempt != p.attempt {
 		if err := p.flushLine(); err != nil {
 			return err
@@ -125,7 +125,7 @@ func (p *Printer) output(chunk api.LogChunk) error {
 		if i < 0 {
 			return nil
 		}
-		if err := p.line(p.partial.Next(i + 1)); err != nil {
+		if err := p.printLine(p.partial.Next(i + 1)); err != nil {
 			return err
 		}
 	}
@@ -138,31 +138,31 @@ func (p *Printer) Flush() error {
 	}
 	end := *p.end
 	p.end = nil
-	return p.event(end)
+	return p.printEvent(end)
 }
 
 func (p *Printer) flushLine() error {
 	if p.partial.Len() == 0 {
 		return nil
 	}
-	return p.line(p.partial.Next(p.partial.Len()))
+	return p.printLine(p.partial.Next(p.partial.Len()))
 }
 
-func (p *Printer) line(text []byte) error {
-	return p.app.Printf("%s %s\n", p.style.Weak("        │"), strings.TrimRight(string(text), "\r\n"))
+func (p *Printer) printLine(text []byte) error {
+	return p.app.Printf("%s %s\n", p.style.Dim("        │"), strings.TrimRight(string(text), "\r\n"))
 }
 
 // Lost says so beside the output.
 func (p *Printer) Lost(err error) {
 	// What is said of a lost connection goes to standard error, as the line itself: there is nothing to fail.
-	_ = p.live.Above(func() error { lost(p.app, err); return nil })
+	_ = p.status.PrintAbove(func() error { printLost(p.app, err); return nil })
 }
 
-func lost(app *cli.App, err error) {
+func printLost(app *cli.App, err error) {
 	app.Notef(
 		"%s",
 		app.Style(app.Err).
-			Busy(fmt.Sprintf("connection lost (%v), trying again; the run is not affected", err)),
+			Active(fmt.Sprintf("connection lost (%v), trying again; the run is not affected", err)),
 	)
 }
 
@@ -176,7 +176,7 @@ func (r Raw) Event(api.RunEvent) error { return nil }
 func (r Raw) Output(chunk api.LogChunk) error { return r.App.Printf("%s", chunk.Text) }
 
 // Lost says so beside the output.
-func (r Raw) Lost(err error) { lost(r.App, err) }
+func (r Raw) Lost(err error) { printLost(r.App, err) }
 
 // Lines is a Sink for programs: one JSON object per line, {"event": …}, {"log": …} or {"progress": …}.
 type Lines struct{ App *cli.App }
@@ -194,7 +194,7 @@ func (l Lines) Progress(p api.RunProgress) error { return l.print(map[string]any
 func (l Lines) End(run api.Run) error { return l.print(map[string]any{"end": run}) }
 
 // Lost says so beside the output.
-func (l Lines) Lost(err error) { lost(l.App, err) }
+func (l Lines) Lost(err error) { printLost(l.App, err) }
 
 func (l Lines) print(value any) error {
 	data, err := json.Marshal(value)

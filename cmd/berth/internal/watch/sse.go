@@ -31,9 +31,9 @@ func newScanner(r io.Reader, alive func()) *scanner {
 	return &scanner{lines: lines, alive: alive}
 }
 
-// errEnded says that the stream is over, properly or not: the standard knows no other end than the
+// errStreamEnded says that the stream is over, properly or not: the standard knows no other end than the
 // connection's.
-var errEnded = errors.New("the stream ended")
+var errStreamEnded = errors.New("the stream ended")
 
 func (s *scanner) next() (message, error) {
 	m := message{event: "message"}
@@ -64,5 +64,5 @@ func (s *scanner) next() (message, error) {
 		return message{}, fmt.Errorf("read stream: %w", err)
 	}
 	// What was begun and not sent with an empty line is not an event.
-	return message{}, errEnded
+	return message{}, errStreamEnded
 }

@@ -62,10 +62,10 @@ type Follower struct {
 // New makes a Follower with the usual patience: pauses from a quarter of a second to five, ten minutes in
 // all.
 func New(client Streamer, run uuid.UUID, logs bool) *Follower {
-	return &Follower{Client: client, Run: run, Logs: logs, Silence: 45 * time.Second, Pause: usualPause}
+	return &Follower{Client: client, Run: run, Logs: logs, Silence: 45 * time.Second, Pause: reconnectPause}
 }
 
-func usualPause(n int) (time.Duration, bool) {
+func reconnectPause(n int) (time.Duration, bool) {
 	return min(250*time.Millisecond<<min(n-1, 10), 5*time.Second), n <= 125
 }
 
@@ -95,7 +95,7 @@ func (f *Follower) Follow(ctx context.Context, sink Sink) (api.Run, error) {
 			return api.Run{}, err
 		}
 		// A server that stops closes its streams; only what follows tells whether another took over at once.
-		if !told && !errors.Is(err, errEnded) {
+		if !told && !errors.Is(err, errStreamEnded) {
 			told = true
 			sink.Lost(err)
 		}

@@ -45,7 +45,7 @@ func createCommand(app *cli.App) *cobra.Command {
 		if *format == cli.Table {
 			app.Notef("API key %q (%s); it is shown only now:", created.APIKey.Name, created.APIKey.Role)
 		}
-		return cli.PrintDone(app, *format, created, "%s", created.Secret)
+		return cli.PrintConfirmation(app, *format, created, "%s", created.Secret)
 	})
 	return cmd
 }

@@ -23,7 +23,7 @@ func lsCommand(app *cli.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return cli.List(app, *format, list.Items, []cli.Column[api.APIKey]{
+		return cli.PrintList(app, *format, list.Items, []cli.Column[api.APIKey]{
 			{Title: "id", Cell: func(k api.APIKey) string { return k.ID }},
 			{Title: "name", Cell: func(k api.APIKey) string { return k.Name }},
 			{Title: "role", Cell: func(k api.APIKey) string { return string(k.Role) }},

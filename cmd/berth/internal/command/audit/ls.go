@@ -34,7 +34,7 @@ func (in *auditFlags) add(cmd *cobra.Command) {
 }
 
 func (in *auditFlags) params(app *cli.App) (api.ListAuditParams, error) {
-	p := api.ListAuditParams{Name: cli.Given(in.name), Actor: cli.Given(in.actor), Pool: cli.Given(in.pool)}
+	p := api.ListAuditParams{Name: cli.StringOrNil(in.name), Actor: cli.StringOrNil(in.actor), Pool: cli.StringOrNil(in.pool)}
 	if in.kind != "" {
 		kind := api.AuditKind(in.kind)
 		if p.Kind = &kind; !kind.Valid() {
@@ -84,7 +84,7 @@ func lsCommand(app *cli.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return cli.List(app, *format, entries, []cli.Column[api.AuditEntry]{
+		return cli.PrintList(app, *format, entries, []cli.Column[api.AuditEntry]{
 			{Title: "when", Cell: func(e api.AuditEntry) string { return app.Ago(e.At) }},
 			{Title: "who", Cell: func(e api.AuditEntry) string { return e.Actor }},
 			{Title: "did", Cell: func(e api.AuditEntry) string { return string(e.Action) }},

@@ -15,20 +15,20 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-// deploying is what `berth deploy` was told.
-type deploying struct {
+// deployFlags is what `berth deploy` was told.
+type deployFlags struct {
 	file                      string
 	dryRun, prune, force, yes bool
 }
 
 // The files that a directory usually has.
 const (
-	usualFile   = "berth.yaml"
+	defaultFile = "berth.yaml"
 	prefectFile = "prefect.yaml"
 )
 
 func Command(app *cli.App) *cobra.Command {
-	var in deploying
+	var in deployFlags
 	cmd := &cobra.Command{
 		Use:   "deploy",
 		Short: "Bring pools, variables and deployments to what berth.yaml describes, all or nothing",
@@ -49,7 +49,7 @@ A prefect.yaml is read as well: its deployments, with their schedules. What is n
 	}
 	cli.ClientFlags(cmd)
 	flags := cmd.Flags()
-	flags.StringVarP(&in.file, "file", "f", usualFile, "the file, - for standard input")
+	flags.StringVarP(&in.file, "file", "f", defaultFile, "the file, - for standard input")
 	flags.BoolVar(&in.dryRun, "dry-run", false, "show the plan and change nothing")
 	flags.BoolVar(&in.prune, "prune", false,
 		"delete what belongs to the project and is not in the file any more")
@@ -66,11 +66,11 @@ A prefect.yaml is read as well: its deployments, with their schedules. What is n
 			return err
 		}
 		return deploy{
-			app:       app,
-			client:    client,
-			in:        in,
-			described: described,
-			format:    *format,
+			app:    app,
+			client: client,
+			flags:  in,
+			file:   described,
+			format: *format,
 		}.run(ctx)
 	})
 	cmd.AddCommand(schemaCommand(app))
@@ -82,7 +82,7 @@ func loadBerthFile(app *cli.App, file string) (*berthfile.File, error) {
 	var problems berthfile.Problems
 	if err == nil {
 		for _, note := range described.Notes {
-			app.Notef("%s %s", app.Style(app.Err).Busy("note:"), note)
+			app.Notef("%s %s", app.Style(app.Err).Active("note:"), note)
 		}
 		return described, nil
 	}
@@ -96,7 +96,7 @@ func loadBerthFile(app *cli.App, file string) (*berthfile.File, error) {
 	for _, problem := range problems {
 		usage.Details = append(usage.Details, problem.String())
 	}
-	if _, err := os.Stat(prefectFile); file == usualFile && problems[0].Line == 0 && err == nil {
+	if _, err := os.Stat(prefectFile); file == defaultFile && problems[0].Line == 0 && err == nil {
 		usage.Details = append(usage.Details, "there is a "+prefectFile+": berth deploy -f "+prefectFile)
 	}
 	return nil, usage
@@ -104,11 +104,11 @@ func loadBerthFile(app *cli.App, file string) (*berthfile.File, error) {
 
 // deploy is one deploy.
 type deploy struct {
-	app       *cli.App
-	client    *cli.Client
-	in        deploying
-	described *berthfile.File
-	format    cli.Format
+	app    *cli.App
+	client *cli.Client
+	flags  deployFlags
+	file   *berthfile.File
+	format cli.Format
 }
 
 // planTries bounds how often the plan is made anew because somebody else was faster.
@@ -125,8 +125,8 @@ func (d deploy) run(ctx context.Context) error {
 			return err
 		}
 		n := countChanges(plan)
-		if d.in.dryRun || n.all() == 0 {
-			return d.end(plan, n.summary(d.in.dryRun))
+		if d.flags.dryRun || n.all() == 0 {
+			return d.printSummary(plan, n.summary(d.flags.dryRun))
 		}
 		if err := d.confirm(ctx, n); err != nil {
 			return err
@@ -140,7 +140,7 @@ func (d deploy) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		return d.end(done, n.summary(false))
+		return d.printSummary(done, n.summary(false))
 	}
 }
 
@@ -148,8 +148,8 @@ func (d deploy) run(ctx context.Context) error {
 const planChanged = "plan-changed"
 
 func (d deploy) apply(ctx context.Context, o berthfile.Options) (api.ApplyResult, error) {
-	o.Prune, o.Force = d.in.prune, d.in.force
-	body, err := d.described.Request(o)
+	o.Prune, o.Force = d.flags.prune, d.flags.force
+	body, err := d.file.Request(o)
 	if err != nil {
 		return api.ApplyResult{}, err
 	}
@@ -157,7 +157,7 @@ func (d deploy) apply(ctx context.Context, o berthfile.Options) (api.ApplyResult
 	if o.DryRun {
 		what = "planning"
 	}
-	working := d.app.Working(what)
+	working := d.app.ShowElapsed(what)
 	r, err := d.client.ApplyWithBodyWithResponse(ctx, "application/json", bytes.NewReader(body))
 	working.Stop()
 	result, err := cli.Value(r, err)
@@ -173,13 +173,13 @@ func (d deploy) locate(pointer string) string {
 	if pointer == "/prune" {
 		return "--prune"
 	}
-	return d.described.Locate(pointer)
+	return d.file.Locate(pointer)
 }
 
 // confirm asks a person; where there is none, or the plan was not shown, the command line is all there is to
 // go by.
 func (d deploy) confirm(ctx context.Context, n changeCount) error {
-	if d.in.yes || d.format != cli.Table || !d.app.Interactive() {
+	if d.flags.yes || d.format != cli.Table || !d.app.Interactive() {
 		return nil
 	}
 	question := fmt.Sprintf("make %s?", cli.Plural(n.all(), "change"))
@@ -195,10 +195,10 @@ func (d deploy) confirm(ctx context.Context, n changeCount) error {
 	return &cli.SilentError{Code: cli.ExitFailed}
 }
 
-// end prints what there is to say at the end.
-func (d deploy) end(result api.ApplyResult, summary string) error {
+// printSummary prints what there is to say at the end.
+func (d deploy) printSummary(result api.ApplyResult, summary string) error {
 	if d.format != cli.Table {
-		return d.app.Document(d.format, result)
+		return d.app.PrintDocument(d.format, result)
 	}
 	return d.app.Printf("%s\n", summary)
 }

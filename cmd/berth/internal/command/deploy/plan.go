@@ -42,7 +42,7 @@ func (n changeCount) summary(dryRun bool) string {
 func (d deploy) show(plan api.ApplyResult) error {
 	for _, warning := range plan.Warnings {
 		warning.Pointer = d.locate(warning.Pointer)
-		d.app.Notef("%s %s", d.app.Style(d.app.Err).Busy("warning:"), cli.FindingLine(warning))
+		d.app.Notef("%s %s", d.app.Style(d.app.Err).Active("warning:"), cli.FindingLine(warning))
 	}
 	if d.format != cli.Table {
 		return nil
@@ -60,16 +60,16 @@ func (d deploy) showChange(change api.Change) error {
 	thing := fmt.Sprintf("%s %s", change.Kind, change.Name)
 	switch change.Action {
 	case api.Create:
-		return d.app.Printf("%s\n", style.Good("+ create "+thing))
+		return d.app.Printf("%s\n", style.Success("+ create "+thing))
 	case api.Delete:
-		return d.app.Printf("%s\n", style.Bad("- delete "+thing+deletedToo(change.Kind)))
+		return d.app.Printf("%s\n", style.Failure("- delete "+thing+deletedToo(change.Kind)))
 	case api.Update:
-		if err := d.app.Printf("%s\n", style.Busy("~ update "+thing+fields(change.Fields))); err != nil {
+		if err := d.app.Printf("%s\n", style.Active("~ update "+thing+fields(change.Fields))); err != nil {
 			return err
 		}
 		return d.showDiff(style, cli.Text(change.Text))
 	}
-	return d.app.Printf("%s\n", style.Weak("= unchanged "+thing))
+	return d.app.Printf("%s\n", style.Dim("= unchanged "+thing))
 }
 
 // deletedToo is what goes with a thing that is deleted.
@@ -97,11 +97,11 @@ func (d deploy) showDiff(style cli.Style, diff string) error {
 			if hunks++; hunks == 1 {
 				continue
 			}
-			line = style.Weak("…")
+			line = style.Dim("…")
 		case strings.HasPrefix(line, "+"):
-			line = style.Good(line)
+			line = style.Success(line)
 		case strings.HasPrefix(line, "-"):
-			line = style.Bad(line)
+			line = style.Failure(line)
 		}
 		if err := d.app.Printf("%s%s\n", indent, line); err != nil {
 			return err

@@ -27,7 +27,7 @@ func getCommand(app *cli.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return cli.One(app, *format, d, []cli.Field{
+		return cli.PrintObject(app, *format, d, []cli.Field{
 			{
 				Name:  "Name",
 				Value: d.Name,
@@ -35,7 +35,7 @@ func getCommand(app *cli.App) *cobra.Command {
 			{
 				Name:  "Description",
 				Value: d.Description,
-			}, {Name: "Version", Value: d.Version}, {Name: "Project", Value: cli.Text(d.Project)}, {Name: "Tags", Value: cli.Joined(d.Tags)},
+			}, {Name: "Version", Value: d.Version}, {Name: "Project", Value: cli.Text(d.Project)}, {Name: "Tags", Value: cli.CommaList(d.Tags)},
 			{
 				Name:  "Limit",
 				Value: limit(d.ConcurrencyLimit),
@@ -44,18 +44,18 @@ func getCommand(app *cli.App) *cobra.Command {
 				Name:  "Start deadline",
 				Value: seconds(d.StartDeadlineSeconds),
 			}, {Name: "Retries", Value: retries(d.Retries)},
-			{Name: "Schedules", Value: schedule.SchedulesText(app, d.Schedules)},
+			{Name: "Schedules", Value: schedule.Text(app, d.Schedules)},
 			{
 				Name:  "ID",
 				Value: d.ID.String(),
 			}, {Name: "Created", Value: app.Ago(d.CreatedAt)}, {Name: "Updated", Value: app.Ago(d.UpdatedAt)},
 			{
 				Name:  "Parameters",
-				Value: cli.Readable(d.Parameters),
-			}, {Name: "Parameter schema", Value: cli.Readable(d.ParameterSchema)},
+				Value: cli.FormatYAML(d.Parameters),
+			}, {Name: "Parameter schema", Value: cli.FormatYAML(d.ParameterSchema)},
 			{
 				Name:  "Job variables",
-				Value: cli.Readable(d.JobVariables),
+				Value: cli.FormatYAML(d.JobVariables),
 			}, {Name: "Frozen", Value: frozen(d.Frozen)},
 		})
 	})
@@ -99,10 +99,10 @@ func frozen(names *api.FrozenNames) string {
 	}
 	var parts []string
 	if names.JobVariables != nil && len(*names.JobVariables) > 0 {
-		parts = append(parts, "job variables "+cli.Joined(*names.JobVariables))
+		parts = append(parts, "job variables "+cli.CommaList(*names.JobVariables))
 	}
 	if names.Parameters != nil && len(*names.Parameters) > 0 {
-		parts = append(parts, "parameters "+cli.Joined(*names.Parameters))
+		parts = append(parts, "parameters "+cli.CommaList(*names.Parameters))
 	}
 	return strings.Join(parts, "; ")
 }

@@ -16,11 +16,11 @@ func lsCommand(app *cli.App) *cobra.Command {
 	cmd.Flags().StringVarP(&pool, "pool", "p", "", "only those of this pool")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, _ []string) error {
-		deployments, err := lookup.ListDeployments(ctx, client, cli.Given(pool))
+		deployments, err := lookup.ListDeployments(ctx, client, cli.StringOrNil(pool))
 		if err != nil {
 			return err
 		}
-		return cli.List(app, *format, deployments, []cli.Column[api.Deployment]{
+		return cli.PrintList(app, *format, deployments, []cli.Column[api.Deployment]{
 			{Title: "name", Cell: func(d api.Deployment) string { return d.Name }},
 			{Title: "pool", Cell: func(d api.Deployment) string { return d.Pool }},
 			{Title: "queue", Cell: func(d api.Deployment) string { return d.Queue }},

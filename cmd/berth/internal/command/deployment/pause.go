@@ -24,7 +24,7 @@ func pauseCommand(app *cli.App, verb, short string, paused bool) *cobra.Command 
 		if err != nil {
 			return err
 		}
-		return cli.PrintDone(app, *format, d, "deployment %q %sd", d.Name, verb)
+		return cli.PrintConfirmation(app, *format, d, "deployment %q %sd", d.Name, verb)
 	})
 	return cmd
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-// newRun is what `berth deployment run` was told.
-type newRun struct {
+// runFlags is what `berth deployment run` was told.
+type runFlags struct {
 	params, jobVariables []string
 	paramsFile           string
 	name, at             string
@@ -25,7 +25,7 @@ type newRun struct {
 }
 
 func runCommand(app *cli.App) *cobra.Command {
-	var in newRun
+	var in runFlags
 	cmd := &cobra.Command{
 		Use:   "run NAME",
 		Short: "Run a deployment",
@@ -61,25 +61,25 @@ With --watch the states and the output of the run are printed as they happen, an
 			return err
 		}
 		if !in.watch {
-			return cli.PrintDone(app, *format, created, "run %s of deployment %q created: %s", created.Name,
+			return cli.PrintConfirmation(app, *format, created, "run %s of deployment %q created: %s", created.Name,
 				created.Deployment, created.ID)
 		}
 		if *format == cli.Table {
 			app.Notef("run %s of deployment %q: %s", created.Name, created.Deployment, created.ID)
 		}
-		return run.Watch(ctx, app, client, run.Watched{ID: created.ID, Format: *format, Wanted: api.COMPLETED})
+		return run.Watch(ctx, app, client, run.WatchOptions{ID: created.ID, Format: *format, Want: api.COMPLETED})
 	})
 	return cmd
 }
 
 func createRun(
-	ctx context.Context, app *cli.App, client *cli.Client, deployment string, in newRun,
+	ctx context.Context, app *cli.App, client *cli.Client, deployment string, in runFlags,
 ) (api.Run, error) {
 	body, err := in.body(ctx, app, client, deployment)
 	if err != nil {
 		return api.Run{}, err
 	}
-	params := &api.CreateRunParams{IdempotencyKey: cli.Given(in.idempotencyKey)}
+	params := &api.CreateRunParams{IdempotencyKey: cli.StringOrNil(in.idempotencyKey)}
 	r, err := client.CreateRunWithResponse(ctx, deployment, params, body)
 	if err == nil && r.StatusCode() == http.StatusOK { // the idempotency key was used before
 		return cli.Value(r, err)
@@ -87,10 +87,10 @@ func createRun(
 	return cli.Created(r, err)
 }
 
-func (in newRun) body(
+func (in runFlags) body(
 	ctx context.Context, app *cli.App, client *cli.Client, deployment string,
 ) (api.RunCreate, error) {
-	body := api.RunCreate{Name: cli.Given(in.name)}
+	body := api.RunCreate{Name: cli.StringOrNil(in.name)}
 	if len(in.tags) > 0 {
 		body.Tags = &in.tags
 	}
@@ -115,7 +115,7 @@ func (in newRun) body(
 	return body, err
 }
 
-func (in newRun) parameters(app *cli.App, schema json.RawMessage) (json.RawMessage, error) {
+func (in runFlags) parameters(app *cli.App, schema json.RawMessage) (json.RawMessage, error) {
 	values := map[string]json.RawMessage{}
 	if in.paramsFile != "" {
 		var err error
@@ -139,11 +139,11 @@ func (in newRun) parameters(app *cli.App, schema json.RawMessage) (json.RawMessa
 type runSchemas struct{ parameters, variables json.RawMessage }
 
 // schemas asks the server for the schemas where they can make a difference.
-func (in newRun) schemas(
+func (in runFlags) schemas(
 	ctx context.Context, client *cli.Client, deployment string,
 ) (runSchemas, error) {
 	var s runSchemas
-	if !cli.Ambiguous(in.params) && !cli.Ambiguous(in.jobVariables) {
+	if !cli.NeedsSchema(in.params) && !cli.NeedsSchema(in.jobVariables) {
 		return s, nil
 	}
 	d, err := lookup.GetDeployment(ctx, client, deployment)
@@ -151,7 +151,7 @@ func (in newRun) schemas(
 		return s, err
 	}
 	s.parameters = d.ParameterSchema
-	if !cli.Ambiguous(in.jobVariables) {
+	if !cli.NeedsSchema(in.jobVariables) {
 		return s, nil
 	}
 	version, err := cli.Value(client.GetTemplateWithResponse(ctx, d.Pool, &api.GetTemplateParams{}))

@@ -20,11 +20,11 @@ func schemaCommand(app *cli.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return cli.One(app, *format, schema, []cli.Field{
+		return cli.PrintObject(app, *format, schema, []cli.Field{
 			{
 				Name:  "Parameters",
-				Value: cli.Readable(schema.Parameters),
-			}, {Name: "Job variables", Value: cli.Readable(schema.JobVariables)},
+				Value: cli.FormatYAML(schema.Parameters),
+			}, {Name: "Job variables", Value: cli.FormatYAML(schema.JobVariables)},
 		})
 	})
 	return cmd

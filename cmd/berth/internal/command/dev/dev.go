@@ -41,8 +41,8 @@ const (
 type devFlags struct {
 	port    int
 	dataDir string
-	kube    flagset.KubeFlags
-	log     flagset.LogFlags
+	kube    flagset.Kube
+	log     flagset.Log
 }
 
 func Command(app *cli.App) *cobra.Command {

@@ -42,7 +42,7 @@ func statusCommand(app *cli.App) *cobra.Command {
 		if err != nil {
 			return installError(err)
 		}
-		if err := cli.One(app, *format, status, statusFields(status)); err != nil {
+		if err := cli.PrintObject(app, *format, status, statusFields(status)); err != nil {
 			return err
 		}
 		if !status.Healthy() {

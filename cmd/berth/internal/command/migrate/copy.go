@@ -11,7 +11,7 @@ import (
 )
 
 func copyCommand(app *cli.App) *cobra.Command {
-	var flags flagset.DatabaseFlags
+	var flags flagset.Database
 	cmd := &cobra.Command{
 		Use: "copy", Short: "Copy an installation from SQLite into an empty PostgreSQL database", Args: cobra.NoArgs,
 		Long: `Copy everything that the SQLite file in --data-dir holds into the PostgreSQL database that --database-url names, and compare
@@ -21,11 +21,11 @@ brought up to date. Nothing is in it until everything is, and the SQLite file st
 	}
 	flags.Add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		if flags.Url == "" {
+		if flags.URL == "" {
 			return cli.Usagef("name the PostgreSQL database to copy into (--database-url)")
 		}
 		source := flags
-		source.Url, source.DirectURL = "", ""
+		source.URL, source.DirectURL = "", ""
 		target := flags
 		return source.With(cmd.Context(), func(from *store.Store) error {
 			if err := from.Migrate(cmd.Context()); err != nil {
@@ -44,7 +44,7 @@ brought up to date. Nothing is in it until everything is, and the SQLite file st
 
 func copyDatabase(cmd *cobra.Command, app *cli.App, from, to *store.Store) error {
 	var rows int64
-	working := app.Working("copying")
+	working := app.ShowElapsed("copying")
 	defer working.Stop()
 	err := store.Copy(cmd.Context(), from, to, func(c store.CopyProgress) {
 		if c.Compared {
@@ -52,7 +52,7 @@ func copyDatabase(cmd *cobra.Command, app *cli.App, from, to *store.Store) error
 			return
 		}
 		// What it says goes to standard error, and nothing can be done where that is gone.
-		_ = working.Above(func() error { app.Notef("copied %s: %d rows", c.Table, c.Rows); return nil })
+		_ = working.PrintAbove(func() error { app.Notef("copied %s: %d rows", c.Table, c.Rows); return nil })
 	})
 	working.Stop()
 	if err != nil {

@@ -18,7 +18,7 @@ type schemaStatus struct {
 }
 
 func statusCommand(app *cli.App) *cobra.Command {
-	var flags flagset.DatabaseFlags
+	var flags flagset.Database
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the version of the schema; 1 when it is older than this binary needs",
@@ -37,7 +37,7 @@ func statusCommand(app *cli.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := cli.One(app, *format, status, []cli.Field{
+		if err := cli.PrintObject(app, *format, status, []cli.Field{
 			{Name: "Schema", Value: fmt.Sprint(status.Version)}, {Name: "Needed", Value: fmt.Sprint(status.Wanted)},
 		}); err != nil {
 			return err

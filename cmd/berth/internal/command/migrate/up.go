@@ -14,7 +14,7 @@ import (
 )
 
 func upCommand(app *cli.App) *cobra.Command {
-	var flags flagset.DatabaseFlags
+	var flags flagset.Database
 	cmd := &cobra.Command{Use: "up", Short: "Bring the schema to what this binary needs", Args: cobra.NoArgs,
 		Long: "Bring the schema to what this binary needs. Where there is no API key at all, the first admin's is made and shown, on a terminal only."}
 	flags.Add(cmd)

@@ -48,7 +48,7 @@ func createCommand(app *cli.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return cli.PrintDone(app, *format, pool, "pool %q created", pool.Name)
+		return cli.PrintConfirmation(app, *format, pool, "pool %q created", pool.Name)
 	})
 	return cmd
 }

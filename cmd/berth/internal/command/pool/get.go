@@ -23,7 +23,7 @@ func getCommand(app *cli.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return cli.One(app, *format, pool, []cli.Field{
+		return cli.PrintObject(app, *format, pool, []cli.Field{
 			{
 				Name:  "Name",
 				Value: pool.Name,
@@ -31,7 +31,7 @@ func getCommand(app *cli.App) *cobra.Command {
 			{
 				Name:  "Description",
 				Value: pool.Description,
-			}, {Name: "Project", Value: cli.Text(pool.Project)}, {Name: "Slots", Value: cli.Slots(pool.SlotsUsed, pool.ConcurrencyLimit)},
+			}, {Name: "Project", Value: cli.Text(pool.Project)}, {Name: "Slots", Value: cli.SlotsText(pool.SlotsUsed, pool.ConcurrencyLimit)},
 			{
 				Name: "Template",
 				Value: fmt.Sprintf("version %d (berth pool template get %s)", pool.TemplateVersion,

@@ -19,13 +19,13 @@ func lsCommand(app *cli.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return cli.List(app, *format, pools, []cli.Column[api.WorkPool]{
+		return cli.PrintList(app, *format, pools, []cli.Column[api.WorkPool]{
 			{Title: "name", Cell: func(p api.WorkPool) string { return p.Name }},
 			{Title: "type", Cell: func(p api.WorkPool) string { return string(p.Type) }},
 			{Title: "status", Cell: func(p api.WorkPool) string { return cli.PausedText(p.Paused) }},
 			{
 				Title: "slots",
-				Cell:  func(p api.WorkPool) string { return cli.Slots(p.SlotsUsed, p.ConcurrencyLimit) },
+				Cell:  func(p api.WorkPool) string { return cli.SlotsText(p.SlotsUsed, p.ConcurrencyLimit) },
 			},
 			{
 				Title: "template",

@@ -31,5 +31,5 @@ func updatePool(
 	if err != nil {
 		return err
 	}
-	return cli.PrintDone(app, format, pool, "pool %q %s", pool.Name, done)
+	return cli.PrintConfirmation(app, format, pool, "pool %q %s", pool.Name, done)
 }

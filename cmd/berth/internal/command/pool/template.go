@@ -9,6 +9,6 @@ import (
 func templateCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "template", Short: "The base job template of a pool and its versions"}
 	return cli.Group(cmd, templateGetCommand(app), templateSetCommand(app), templateEditCommand(app),
-		templatePreviewCommand(app), lintCommand(app), templateVersionsCommand(app), templateDiffCommand(app),
+		templatePreviewCommand(app), templateLintCommand(app), templateVersionsCommand(app), templateDiffCommand(app),
 		templateRollbackCommand(app))
 }

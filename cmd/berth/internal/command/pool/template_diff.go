@@ -36,22 +36,22 @@ Without --from it starts at the newest version, or with neither --to nor -f at t
 	cmd.MarkFlagsMutuallyExclusive("to", "file")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
-		given, err := templatefile.ReadTemplate(app, file)
+		given, err := templatefile.Read(app, file)
 		if err != nil {
 			return err
 		}
-		comparison, err := compared(ctx, client, args[0], from, to, given.Document)
+		comparison, err := comparison(ctx, client, args[0], from, to, given.Document)
 		if err != nil {
 			return err
 		}
-		working := app.Working("comparing with every deployment of the pool")
-		change, err := changeOf(ctx, client, args[0], comparison)
+		working := app.ShowElapsed("comparing with every deployment of the pool")
+		change, err := getChange(ctx, client, args[0], comparison)
 		working.Stop()
 		if err != nil {
-			return given.Refused(err)
+			return given.PrintRejection(err)
 		}
 		if *format != cli.Table {
-			return app.Document(*format, change)
+			return app.PrintDocument(*format, change)
 		}
 		if err := printPatch(app, change.Diff.Text, "the templates do not differ"); err != nil {
 			return err
@@ -61,8 +61,8 @@ Without --from it starts at the newest version, or with neither --to nor -f at t
 	return cmd
 }
 
-// compared says what is compared with what.
-func compared(
+// comparison says what is compared with what.
+func comparison(
 	ctx context.Context,
 	client *cli.Client,
 	pool string,

@@ -3,6 +3,7 @@ package pool
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -79,13 +80,13 @@ func (e *templateEdit) run(ctx context.Context) error {
 // wrote says whether there is work in the file that would be lost with it.
 func (e *templateEdit) wrote(original []byte) bool {
 	text, err := os.ReadFile(e.file)
-	body := bytes.TrimSpace(withoutMarks(text))
+	body := bytes.TrimSpace(stripNotes(text))
 	return err != nil ||
 		len(body) > 0 &&
 			!bytes.Equal(body, bytes.TrimSpace(original)) // what can not be read is left where it is
 }
 
-const editMark = "# berth: "
+const notePrefix = "# berth: "
 
 // edited opens the editor until there is a template without errors. Nothing comes back where there is nothing
 // to save.
@@ -102,7 +103,7 @@ func (e *templateEdit) edited(ctx context.Context, text []byte) (json.RawMessage
 		if err != nil {
 			return nil, fmt.Errorf("read the template: %w", err)
 		}
-		body := withoutMarks(written)
+		body := stripNotes(written)
 		if len(bytes.TrimSpace(body)) == 0 || bytes.Equal(body, before) {
 			return nil, e.app.Printf("nothing to save\n")
 		}
@@ -113,7 +114,7 @@ func (e *templateEdit) edited(ctx context.Context, text []byte) (json.RawMessage
 		if bytes.Equal(written, text) {
 			return nil, errors.New("the template has errors and was not changed: nothing is saved")
 		}
-		text = marked(problems, body)
+		text = addNotes(problems, body)
 	}
 }
 
@@ -127,23 +128,23 @@ func (e *templateEdit) lint(ctx context.Context, body []byte) (json.RawMessage, 
 	if err != nil {
 		return nil, nil, err
 	}
-	return document, cli.Mapped(report.Errors, cli.FindingLine), nil
+	return document, cli.Map(report.Errors, cli.FindingLine), nil
 }
 
-func marked(problems []string, body []byte) []byte {
+func addNotes(problems []string, body []byte) []byte {
 	var out bytes.Buffer
-	out.WriteString(editMark + "not saved yet, this is wrong:\n")
+	out.WriteString(notePrefix + "not saved yet, this is wrong:\n")
 	for _, p := range problems {
-		out.WriteString(editMark + "  " + strings.ReplaceAll(p, "\n", " ") + "\n")
+		out.WriteString(notePrefix + "  " + strings.ReplaceAll(p, "\n", " ") + "\n")
 	}
 	out.Write(body)
 	return out.Bytes()
 }
 
-func withoutMarks(text []byte) []byte {
+func stripNotes(text []byte) []byte {
 	var out bytes.Buffer
 	for _, line := range bytes.SplitAfter(text, []byte("\n")) {
-		if !bytes.HasPrefix(line, []byte(editMark)) {
+		if !bytes.HasPrefix(line, []byte(notePrefix)) {
 			out.Write(line)
 		}
 	}
@@ -152,7 +153,7 @@ func withoutMarks(text []byte) []byte {
 
 // open runs the editor on the file.
 func (e *templateEdit) open(ctx context.Context) error {
-	editor := cli.Or(e.app.Env["VISUAL"], cli.Or(e.app.Env["EDITOR"], "vi"))
+	editor := cmp.Or(e.app.Env["VISUAL"], cmp.Or(e.app.Env["EDITOR"], "vi"))
 	// As git does: an editor may be a command with arguments.
 	command := exec.CommandContext(ctx, "sh", "-c", editor+` "$@"`, editor, e.file)
 	command.Stdout, command.Stderr = e.app.Out, e.app.Err
@@ -168,7 +169,7 @@ func (e *templateEdit) open(ctx context.Context) error {
 
 // save shows what the change does, asks, and saves.
 func (e *templateEdit) save(ctx context.Context, document json.RawMessage) error {
-	change, err := changeOf(ctx, e.client, e.pool,
+	change, err := getChange(ctx, e.client, e.pool,
 		api.TemplateComparison{FromVersion: &e.version, Document: document})
 	if err != nil {
 		return err

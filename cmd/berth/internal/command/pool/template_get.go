@@ -32,7 +32,7 @@ func templateGetCommand(app *cli.App) *cobra.Command {
 		if *format == cli.Table {
 			*format = cli.YAML
 		}
-		return app.Document(*format, version.Document)
+		return app.PrintDocument(*format, version.Document)
 	})
 	return cmd
 }

@@ -15,8 +15,8 @@ type TemplateChange struct {
 	Impact api.TemplateImpact `json:"impact"`
 }
 
-// changeOf asks for the differences, and for what they do to all deployments.
-func changeOf(
+// getChange asks for the differences, and for what they do to all deployments.
+func getChange(
 	ctx context.Context, client *cli.Client, pool string, c api.TemplateComparison,
 ) (TemplateChange, error) {
 	var change TemplateChange
@@ -24,11 +24,11 @@ func changeOf(
 	if change.Diff, err = cli.Value(client.DiffTemplateWithResponse(ctx, pool, c)); err != nil {
 		return change, err
 	}
-	change.Impact, err = impactOf(ctx, client, pool, c)
+	change.Impact, err = getImpact(ctx, client, pool, c)
 	return change, err
 }
 
-func impactOf(
+func getImpact(
 	ctx context.Context, client *cli.Client, pool string, c api.TemplateComparison,
 ) (api.TemplateImpact, error) {
 	var impact api.TemplateImpact
@@ -54,13 +54,13 @@ func printPatch(app *cli.App, patch, none string) error {
 	for _, line := range strings.Split(strings.TrimSuffix(patch, "\n"), "\n") {
 		switch {
 		case strings.HasPrefix(line, "+++"), strings.HasPrefix(line, "---"):
-			line = style.Strong(line)
+			line = style.Bold(line)
 		case strings.HasPrefix(line, "@@"):
-			line = style.Weak(line)
+			line = style.Dim(line)
 		case strings.HasPrefix(line, "+"):
-			line = style.Good(line)
+			line = style.Success(line)
 		case strings.HasPrefix(line, "-"):
-			line = style.Bad(line)
+			line = style.Failure(line)
 		}
 		if err := app.Printf("%s\n", line); err != nil {
 			return err
@@ -77,17 +77,17 @@ func printImpact(app *cli.App, impact api.TemplateImpact, jobs bool) error {
 		return err
 	}
 	for _, item := range impact.Items {
-		line := style.Busy("changed") + "  " + item.Deployment
+		line := style.Active("changed") + "  " + item.Deployment
 		switch {
 		case item.Verdict == api.Broken && item.BrokenBefore:
-			line = style.Bad("broken") + "   " + item.Deployment + " (and was before)"
+			line = style.Failure("broken") + "   " + item.Deployment + " (and was before)"
 		case item.Verdict == api.Broken:
-			line = style.Bad("broken") + "   " + item.Deployment
+			line = style.Failure("broken") + "   " + item.Deployment
 		case item.BrokenBefore:
 			line += " (was broken)"
 		}
 		if len(item.Invented) > 0 {
-			line += style.Weak("  shown with an invented " + cli.Joined(item.Invented))
+			line += style.Dim("  shown with an invented " + cli.CommaList(item.Invented))
 		}
 		if err := app.Printf("  %s\n", line); err != nil {
 			return err
@@ -110,7 +110,7 @@ func impactText(style cli.Style, s api.TemplateImpactSummary) string {
 	text := fmt.Sprintf("%s: %d unchanged, %d changed, %d broken",
 		cli.Plural(int(s.Deployments), "deployment"), s.Unchanged, s.Changed, s.Broken)
 	if s.NewlyBroken > 0 {
-		return style.Bad(fmt.Sprintf("%s, %d of them by this change", text, s.NewlyBroken))
+		return style.Failure(fmt.Sprintf("%s, %d of them by this change", text, s.NewlyBroken))
 	}
 	return text
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/templatefile"
 )
 
-func lintCommand(app *cli.App) *cobra.Command {
+func templateLintCommand(app *cli.App) *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "lint POOL -f FILE",
@@ -22,7 +22,7 @@ func lintCommand(app *cli.App) *cobra.Command {
 	cli.Required(cmd, "file")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
-		given, err := templatefile.ReadTemplate(app, file)
+		given, err := templatefile.Read(app, file)
 		if err != nil {
 			return err
 		}

@@ -38,7 +38,7 @@ func templatePreviewCommand(app *cli.App) *cobra.Command {
 	cli.EnvPerLine(cmd, "job-variable", "param")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
-		given, err := templatefile.ReadTemplate(app, file)
+		given, err := templatefile.Read(app, file)
 		if err != nil {
 			return err
 		}
@@ -49,23 +49,23 @@ func templatePreviewCommand(app *cli.App) *cobra.Command {
 		if deployment != "" {
 			body.Deployment = &deployment
 		}
-		if body.JobVariables, err = givenValues(app, variables, "job-variable", set); err != nil {
+		if body.JobVariables, err = readValues(app, variables, "job-variable", set); err != nil {
 			return err
 		}
-		if body.Parameters, err = givenValues(app, "", "param", params); err != nil {
+		if body.Parameters, err = readValues(app, "", "param", params); err != nil {
 			return err
 		}
 		seen, err := cli.Value(client.PreviewTemplateWithResponse(ctx, args[0], body))
 		if err != nil {
-			return given.Refused(err)
+			return given.PrintRejection(err)
 		}
 		return given.PrintPreview(*format, seen)
 	})
 	return cmd
 }
 
-// givenValues are the values of a file, and over them those of flags; nothing where there are none.
-func givenValues(app *cli.App, file, flag string, assignments []string) (json.RawMessage, error) {
+// readValues are the values of a file, and over them those of flags; nothing where there are none.
+func readValues(app *cli.App, file, flag string, assignments []string) (json.RawMessage, error) {
 	values := map[string]json.RawMessage{}
 	if file != "" {
 		document, err := app.ReadDocument(file)

@@ -36,7 +36,7 @@ See what it would do first: berth pool template diff POOL --to N`,
 		if err != nil {
 			return err
 		}
-		return savedTemplate(templatefile.TemplateFile{App: app}, *format, version)
+		return printSaved(templatefile.File{App: app}, *format, version)
 	})
 	return cmd
 }

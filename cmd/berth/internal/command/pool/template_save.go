@@ -7,12 +7,12 @@ import (
 	"github.com/berth-dev/berth/templating"
 )
 
-// savedTemplate says what a save came to: warnings and impact beside the output.
-func savedTemplate(given templatefile.TemplateFile, format cli.Format, version api.TemplateVersion) error {
+// printSaved says what a save came to: warnings and impact beside the output.
+func printSaved(given templatefile.File, format cli.Format, version api.TemplateVersion) error {
 	app := given.App
 	style := app.Style(app.Err)
 	if version.Warnings != nil {
-		given.Note(*version.Warnings, templating.SeverityWarning)
+		given.PrintFindings(*version.Warnings, templating.SeverityWarning)
 	}
 	if impact := version.Impact; impact != nil && impact.Deployments > 0 {
 		app.Notef("%s", impactText(style, *impact))
@@ -21,5 +21,5 @@ func savedTemplate(given templatefile.TemplateFile, format cli.Format, version a
 				max(1, version.Version-1), version.Version)
 		}
 	}
-	return cli.PrintDone(app, format, version, "template of pool %q is version %d", version.Pool, version.Version)
+	return cli.PrintConfirmation(app, format, version, "template of pool %q is version %d", version.Pool, version.Version)
 }

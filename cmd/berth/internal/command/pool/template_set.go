@@ -29,7 +29,7 @@ func templateSetCommand(app *cli.App) *cobra.Command {
 	cli.Required(cmd, "file")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
-		given, err := templatefile.ReadTemplate(app, file)
+		given, err := templatefile.Read(app, file)
 		if err != nil {
 			return err
 		}
@@ -43,9 +43,9 @@ func templateSetCommand(app *cli.App) *cobra.Command {
 		}
 		version, err := cli.Value(client.SetTemplateWithResponse(ctx, args[0], params, given.Document))
 		if err != nil {
-			return given.Refused(err)
+			return given.PrintRejection(err)
 		}
-		return savedTemplate(given, *format, version)
+		return printSaved(given, *format, version)
 	})
 	return cmd
 }

@@ -26,7 +26,7 @@ func templateVersionsCommand(app *cli.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return cli.List(app, *format, versions, []cli.Column[api.TemplateVersion]{
+		return cli.PrintList(app, *format, versions, []cli.Column[api.TemplateVersion]{
 			{Title: "version", Cell: func(v api.TemplateVersion) string { return fmt.Sprint(v.Version) }},
 			{Title: "saved", Cell: func(v api.TemplateVersion) string { return app.Ago(v.CreatedAt) }},
 			{Title: "by", Cell: func(v api.TemplateVersion) string { return v.CreatedBy }},

@@ -32,7 +32,7 @@ func createCommand(app *cli.App, pool *string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return cli.PrintDone(app, *format, queue, "queue %q of pool %q created", queue.Name, queue.Pool)
+		return cli.PrintConfirmation(app, *format, queue, "queue %q of pool %q created", queue.Name, queue.Pool)
 	})
 	return cmd
 }

@@ -23,13 +23,13 @@ func lsCommand(app *cli.App, pool *string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return cli.List(app, *format, list.Items, []cli.Column[api.WorkQueue]{
+		return cli.PrintList(app, *format, list.Items, []cli.Column[api.WorkQueue]{
 			{Title: "name", Cell: func(q api.WorkQueue) string { return q.Name }},
 			{Title: "priority", Cell: func(q api.WorkQueue) string { return fmt.Sprint(q.Priority) }},
 			{Title: "status", Cell: func(q api.WorkQueue) string { return cli.PausedText(q.Paused) }},
 			{
 				Title: "slots",
-				Cell:  func(q api.WorkQueue) string { return cli.Slots(q.SlotsUsed, q.ConcurrencyLimit) },
+				Cell:  func(q api.WorkQueue) string { return cli.SlotsText(q.SlotsUsed, q.ConcurrencyLimit) },
 			},
 		})
 	})

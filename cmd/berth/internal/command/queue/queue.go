@@ -43,13 +43,13 @@ func updateQueue(app *cli.App, cmd *cobra.Command, change queueChange, format cl
 	if err != nil {
 		return err
 	}
-	return cli.PrintDone(app, format, queue, "queue %q of pool %q %s", queue.Name, queue.Pool, change.done)
+	return cli.PrintConfirmation(app, format, queue, "queue %q of pool %q %s", queue.Name, queue.Pool, change.done)
 }
 
 // queueNames completes queues of the pool that --pool names.
 func queueNames(app *cli.App, pool *string) lookup.Completer {
 	return lookup.CompleteNames(app, func(ctx context.Context, client *cli.Client) ([]string, error) {
 		list, err := cli.Value(client.ListWorkQueuesWithResponse(ctx, *pool))
-		return cli.Mapped(list.Items, func(q api.WorkQueue) string { return q.Name }), err
+		return cli.Map(list.Items, func(q api.WorkQueue) string { return q.Name }), err
 	})
 }

@@ -21,7 +21,7 @@ func abandonCommand(
 	app *cli.App, verb, short, done string, wanted api.StateType, act runAction,
 ) *cobra.Command {
 	var watch bool
-	cmd := &cobra.Command{Use: verb + " RUN", Short: short, Args: lookup.OneRun, ValidArgsFunction: lookup.RunNames(app)}
+	cmd := &cobra.Command{Use: verb + " RUN", Short: short, Args: lookup.RunArg, ValidArgsFunction: lookup.RunNames(app)}
 	cmd.Flags().
 		BoolVarP(&watch, "watch", "w", false, "follow the run; exit 0 when it ended as asked for, 1 otherwise")
 	format := cli.OutputFlag(cmd)
@@ -31,9 +31,9 @@ func abandonCommand(
 			return err
 		}
 		if watch {
-			return Watch(cmd.Context(), app, client, Watched{id, *format, wanted})
+			return Watch(cmd.Context(), app, client, WatchOptions{id, *format, wanted})
 		}
-		return cli.PrintDone(app, *format, run, done, run.ID, cli.StateText(run.State))
+		return cli.PrintConfirmation(app, *format, run, done, run.ID, cli.StateText(run.State))
 	})
 	return cmd
 }

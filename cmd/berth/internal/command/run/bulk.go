@@ -19,8 +19,8 @@ type bulkAction struct {
 	past              string // of many
 	one               runAction
 	many              func(context.Context, *cli.Client, api.RunSelection) (api.RunBulkResult, error)
-	wanted            api.StateType   // that a watched run shall end in
-	usual             []api.StateType // what a filter without states finds
+	want              api.StateType   // that a watched run shall end in
+	defaultStates     []api.StateType // what a filter without states finds
 }
 
 // bulkCommand does something to one run or to many.
@@ -42,9 +42,9 @@ func bulkCommand(app *cli.App, act bulkAction) *cobra.Command {
 	}
 	cmd.Args = func(_ *cobra.Command, args []string) error {
 		switch {
-		case len(args) == 0 && !filter.given():
+		case len(args) == 0 && !filter.isSet():
 			return cli.Usagef("needs runs by id or name, or a filter as --deployment NAME")
-		case len(args) > 0 && filter.given():
+		case len(args) > 0 && filter.isSet():
 			return cli.Usagef("give either runs or a filter")
 		case len(args) > 1 && watch:
 			return cli.Usagef("--watch follows one run only")
@@ -53,7 +53,7 @@ func bulkCommand(app *cli.App, act bulkAction) *cobra.Command {
 	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
-		b := bulk{app: app, client: client, act: act, format: *format}
+		b := bulk{app: app, client: client, action: act, format: *format}
 		switch {
 		case len(args) == 1:
 			return b.single(ctx, args[0], watch)
@@ -68,7 +68,7 @@ func bulkCommand(app *cli.App, act bulkAction) *cobra.Command {
 type bulk struct {
 	app    *cli.App
 	client *cli.Client
-	act    bulkAction
+	action bulkAction
 	format cli.Format
 }
 
@@ -77,14 +77,14 @@ func (b bulk) single(ctx context.Context, text string, watch bool) error {
 	if err != nil {
 		return err
 	}
-	run, err := b.act.one(ctx, b.client, id)
+	run, err := b.action.one(ctx, b.client, id)
 	if err != nil {
 		return err
 	}
 	if watch {
-		return Watch(ctx, b.app, b.client, Watched{id, b.format, b.act.wanted})
+		return Watch(ctx, b.app, b.client, WatchOptions{id, b.format, b.action.want})
 	}
-	return cli.PrintDone(b.app, b.format, run, b.act.done, run.Name, run.ID, cli.StateText(run.State))
+	return cli.PrintConfirmation(b.app, b.format, run, b.action.done, run.Name, run.ID, cli.StateText(run.State))
 }
 
 // maxSelected is how many runs one call takes.
@@ -103,14 +103,14 @@ func (b bulk) named(ctx context.Context, texts []string) error {
 	for len(ids) > 0 {
 		some := ids[:min(len(ids), maxSelected)]
 		ids = ids[len(some):]
-		result, err := b.act.many(ctx, b.client, api.RunSelection{Ids: &some})
+		result, err := b.action.many(ctx, b.client, api.RunSelection{Ids: &some})
 		if err != nil {
-			return b.broken(total, err)
+			return b.partialError(total, err)
 		}
 		total.Done, total.Refused = append(total.Done, result.Done...), append(total.Refused,
 			result.Refused...)
 	}
-	return b.end(total)
+	return b.printResult(total)
 }
 
 func (b bulk) filtered(ctx context.Context, f runFilter, yes bool) error {
@@ -119,7 +119,7 @@ func (b bulk) filtered(ctx context.Context, f runFilter, yes bool) error {
 		return err
 	}
 	if filter.States == nil {
-		filter.States = &b.act.usual
+		filter.States = &b.action.defaultStates
 	}
 	if agreed, err := b.confirm(ctx, filter, yes); err != nil || !agreed {
 		return err
@@ -127,14 +127,14 @@ func (b bulk) filtered(ctx context.Context, f runFilter, yes bool) error {
 	total := api.RunBulkResult{Done: []api.Run{}, Refused: []api.RunRefused{}}
 	selection := api.RunSelection{Filter: &filter}
 	for {
-		result, err := b.act.many(ctx, b.client, selection)
+		result, err := b.action.many(ctx, b.client, selection)
 		if err != nil {
-			return b.broken(total, err)
+			return b.partialError(total, err)
 		}
 		total.Done, total.Refused = append(total.Done,
 			result.Done...), append(total.Refused, result.Refused...)
 		if result.NextCursor == nil {
-			return b.end(total)
+			return b.printResult(total)
 		}
 		selection.Cursor = result.NextCursor
 		b.app.Notef("%s so far", cli.Plural(len(total.Done), "run"))
@@ -153,7 +153,7 @@ func (b bulk) confirm(ctx context.Context, f api.RunSelectionFilter, yes bool) (
 	if err != nil || counts.Total == 0 {
 		return err == nil, err // what it comes to is said at the end
 	}
-	agreed, err := b.app.Confirm(ctx, fmt.Sprintf("%s %s?", b.act.verb, cli.Plural(int(counts.Total), "run")),
+	agreed, err := b.app.Confirm(ctx, fmt.Sprintf("%s %s?", b.action.verb, cli.Plural(int(counts.Total), "run")),
 		false)
 	if err != nil || agreed {
 		return agreed, err
@@ -162,35 +162,35 @@ func (b bulk) confirm(ctx context.Context, f api.RunSelectionFilter, yes bool) (
 	return false, &cli.SilentError{Code: cli.ExitFailed}
 }
 
-// broken says what was done before a call failed.
-func (b bulk) broken(total api.RunBulkResult, err error) error {
+// partialError says what was done before a call failed.
+func (b bulk) partialError(total api.RunBulkResult, err error) error {
 	if n := len(total.Done); n > 0 {
 		return fmt.Errorf("after %s: %w", cli.Plural(n, "run"), err)
 	}
 	return err
 }
 
-// end prints what became of the runs, and fails where one was refused.
-func (b bulk) end(total api.RunBulkResult) error {
+// printResult prints what became of the runs, and fails where one was refused.
+func (b bulk) printResult(total api.RunBulkResult) error {
 	if b.format != cli.Table {
-		if err := b.app.Document(b.format, total); err != nil {
+		if err := b.app.PrintDocument(b.format, total); err != nil {
 			return err
 		}
 	} else {
 		for _, run := range total.Done {
-			if err := b.app.Printf(b.act.done+"\n", run.Name, run.ID, cli.StateText(run.State)); err != nil {
+			if err := b.app.Printf(b.action.done+"\n", run.Name, run.ID, cli.StateText(run.State)); err != nil {
 				return err
 			}
 		}
 		if len(total.Done)+len(total.Refused) == 0 {
-			b.app.Notef("there is no such run to %s", b.act.verb)
+			b.app.Notef("there is no such run to %s", b.action.verb)
 		} else {
-			b.app.Notef("%s: %s", cli.Plural(len(total.Done), "run"), b.act.past)
+			b.app.Notef("%s: %s", cli.Plural(len(total.Done), "run"), b.action.past)
 		}
 	}
 	style := b.app.Style(b.app.Err)
 	for _, refused := range total.Refused {
-		b.app.Notef("%s %s", style.Bad("error:"), refused.Message)
+		b.app.Notef("%s %s", style.Failure("error:"), refused.Message)
 	}
 	if len(total.Refused) > 0 {
 		return &cli.SilentError{Code: cli.ExitFailed}

@@ -13,7 +13,7 @@ func eventsCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "events RUN",
 		Short:             "List what happened to a run: when, who, why",
-		Args:              lookup.OneRun,
+		Args:              lookup.RunArg,
 		ValidArgsFunction: lookup.RunNames(app),
 	}
 	format := cli.OutputFlag(cmd)
@@ -23,7 +23,7 @@ func eventsCommand(app *cli.App) *cobra.Command {
 			return err
 		}
 		style := app.Style(app.Out)
-		return cli.List(app, *format, list.Items, []cli.Column[api.RunEvent]{
+		return cli.PrintList(app, *format, list.Items, []cli.Column[api.RunEvent]{
 			{Title: "when", Cell: func(e api.RunEvent) string { return app.Ago(e.At) }},
 			{
 				Title: "state",

@@ -21,7 +21,7 @@ func explainCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "explain RUN",
 		Short:             "Say why a run waits, or why it ended as it did",
-		Args:              lookup.OneRun,
+		Args:              lookup.RunArg,
 		ValidArgsFunction: lookup.RunNames(app),
 	}
 	format := cli.OutputFlag(cmd)
@@ -31,7 +31,7 @@ func explainCommand(app *cli.App) *cobra.Command {
 			return err
 		}
 		if *format != cli.Table {
-			return app.Document(*format, e)
+			return app.PrintDocument(*format, e)
 		}
 		return printExplanation(app, e)
 	})

@@ -36,18 +36,18 @@ func (f *runFilter) names() []string {
 	return []string{"pool", "queue", "deployment", "state", "tag", "text", "since", "until"}
 }
 
-// given reports whether any of it was asked for.
-func (f *runFilter) given() bool {
+// isSet reports whether any of it was asked for.
+func (f *runFilter) isSet() bool {
 	return f.pool+f.queue+f.deployment+f.text+f.since+f.until != "" || len(f.states)+len(f.tags) > 0
 }
 
 // selection is the filter as bulk operations take it.
 func (f *runFilter) selection(now time.Time) (api.RunSelectionFilter, error) {
 	s := api.RunSelectionFilter{
-		Pool:       cli.Given(f.pool),
-		Queue:      cli.Given(f.queue),
-		Deployment: cli.Given(f.deployment),
-		Text:       cli.Given(f.text),
+		Pool:       cli.StringOrNil(f.pool),
+		Queue:      cli.StringOrNil(f.queue),
+		Deployment: cli.StringOrNil(f.deployment),
+		Text:       cli.StringOrNil(f.text),
 	}
 	if len(f.tags) > 0 {
 		s.Tags = &f.tags

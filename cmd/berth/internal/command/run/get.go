@@ -16,7 +16,7 @@ func getCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "get RUN",
 		Short:             "Show a run, and what happened to each of its attempts",
-		Args:              lookup.OneRun,
+		Args:              lookup.RunArg,
 		ValidArgsFunction: lookup.RunNames(app),
 	}
 	format := cli.OutputFlag(cmd)
@@ -26,7 +26,7 @@ func getCommand(app *cli.App) *cobra.Command {
 			return err
 		}
 		if *format != cli.Table {
-			return app.Document(*format, detail)
+			return app.PrintDocument(*format, detail)
 		}
 		return printRun(app, detail)
 	})
@@ -35,7 +35,7 @@ func getCommand(app *cli.App) *cobra.Command {
 
 func printRun(app *cli.App, detail api.RunDetail) error {
 	r, style := detail.Run, app.Style(app.Out)
-	err := app.Fields([]cli.Field{
+	err := app.PrintFields([]cli.Field{
 		{
 			Name:  "ID",
 			Value: r.ID.String(),
@@ -45,13 +45,13 @@ func printRun(app *cli.App, detail api.RunDetail) error {
 			Name:  "State",
 			Value: style.State(r.State.Type, cli.StateText(r.State)) + ", " + app.Ago(r.State.At),
 		},
-		{Name: "Message", Value: cli.Text(r.State.Message)}, {Name: "Tags", Value: cli.Joined(r.Tags)},
+		{Name: "Message", Value: cli.Text(r.State.Message)}, {Name: "Tags", Value: cli.CommaList(r.Tags)},
 		{Name: "Due", Value: app.Ago(r.ScheduledTime)}, {Name: "Took", Value: duration(app, r)},
 		{Name: "Created", Value: app.Ago(r.CreatedAt) + " by " + r.CreatedBy},
 		{
 			Name:  "Parameters",
-			Value: cli.Readable(r.Parameters),
-		}, {Name: "Job variables", Value: cli.Readable(r.JobVariables)},
+			Value: cli.FormatYAML(r.Parameters),
+		}, {Name: "Job variables", Value: cli.FormatYAML(r.JobVariables)},
 		{
 			Name:  "Progress",
 			Value: progress(detail.Progress),
@@ -63,7 +63,7 @@ func printRun(app *cli.App, detail api.RunDetail) error {
 	if err := app.Printf("\n"); err != nil {
 		return err
 	}
-	if err := cli.List(app, cli.Table, detail.Attempts, []cli.Column[api.Attempt]{
+	if err := cli.PrintList(app, cli.Table, detail.Attempts, []cli.Column[api.Attempt]{
 		{Title: "attempt", Cell: func(a api.Attempt) string { return fmt.Sprint(a.Number) }},
 		{Title: "phase", Cell: func(a api.Attempt) string { return string(a.Phase) }},
 		{Title: "category", Cell: func(a api.Attempt) string { return cli.Text(a.Category) }},
@@ -113,5 +113,5 @@ func runResult(r *api.RunResult) string {
 	if r == nil {
 		return ""
 	}
-	return cli.Readable(r.Value)
+	return cli.FormatYAML(r.Value)
 }

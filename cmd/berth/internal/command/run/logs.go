@@ -23,7 +23,7 @@ func logsCommand(app *cli.App) *cobra.Command {
 		Use: "logs RUN", Short: "Print the output of a run as it was written",
 		Long: `Print the output of a run as it was written. With -o json or yaml it is a document with its attempt, and with --follow
 a JSON object a line.`,
-		Args: lookup.OneRun, ValidArgsFunction: lookup.RunNames(app),
+		Args: lookup.RunArg, ValidArgsFunction: lookup.RunNames(app),
 	}
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on as it is written, until the run has ended")
 	cmd.Flags().Int32Var(&attempt, "attempt", 0, "of this attempt (default: the newest)")
@@ -90,7 +90,7 @@ func documentLogs(
 		return err
 	}
 	output.Text = text.String()
-	return app.Document(format, output)
+	return app.PrintDocument(format, output)
 }
 
 func copyLogs(

@@ -44,7 +44,7 @@ func lsCommand(app *cli.App) *cobra.Command {
 			return err
 		}
 		style := app.Style(app.Out)
-		return cli.List(app, *format, runs, []cli.Column[api.Run]{
+		return cli.PrintList(app, *format, runs, []cli.Column[api.Run]{
 			{
 				Title: "state",
 				Cell:  func(r api.Run) string { return style.State(r.State.Type, cli.StateText(r.State)) },

@@ -15,7 +15,7 @@ func manifestCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "manifest RUN",
 		Short:             "Print the Job that ran, as YAML",
-		Args:              lookup.OneRun,
+		Args:              lookup.RunArg,
 		ValidArgsFunction: lookup.RunNames(app),
 	}
 	cmd.Flags().Int32Var(&attempt, "attempt", 0, "of this attempt (default: the newest)")
@@ -42,7 +42,7 @@ func manifestCommand(app *cli.App) *cobra.Command {
 		if *format == cli.Table {
 			*format = cli.YAML
 		}
-		return app.Document(*format, manifest)
+		return app.PrintDocument(*format, manifest)
 	})
 	return cmd
 }

@@ -61,7 +61,7 @@ the pool's workers grant jobs a key of their own.`,
 }
 
 func (in *reportFlags) sendProgress(cmd *cobra.Command, client *cli.Client, id uuid.UUID) error {
-	body := api.RunProgressSet{Message: cli.Given(in.message)}
+	body := api.RunProgressSet{Message: cli.StringOrNil(in.message)}
 	if cmd.Flags().Changed("progress") {
 		body.Percent = &in.percent
 	}
@@ -75,7 +75,7 @@ func (in *reportFlags) sendResult(
 	if cmd.Flags().Changed("result") {
 		words = []string{in.result}
 	}
-	value, err := cli.VariableValue(app, words, in.resultFile, false)
+	value, err := cli.ReadValueArg(app, words, in.resultFile, false)
 	if err != nil {
 		return err
 	}

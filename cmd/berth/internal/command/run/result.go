@@ -13,7 +13,7 @@ import (
 func resultCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "result RUN", Short: "Print what a run says has come out of it; a string without quotes",
-		Args: lookup.OneRun, ValidArgsFunction: lookup.RunNames(app),
+		Args: lookup.RunArg, ValidArgsFunction: lookup.RunNames(app),
 	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *cli.Client, id uuid.UUID) error {
@@ -22,13 +22,13 @@ func resultCommand(app *cli.App) *cobra.Command {
 			return err
 		}
 		if *format != cli.Table {
-			return app.Document(*format, result)
+			return app.PrintDocument(*format, result)
 		}
 		var text string
 		if json.Unmarshal(result.Value, &text) == nil { // not a string: as it is
 			return app.Printf("%s\n", text)
 		}
-		return app.Document(cli.JSON, result.Value)
+		return app.PrintDocument(cli.JSON, result.Value)
 	})
 	return cmd
 }

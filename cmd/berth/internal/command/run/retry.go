@@ -17,7 +17,7 @@ func retryAction() bulkAction {
 	return bulkAction{
 		verb: "retry", short: "Make a new attempt of a run that has ended, or of many", done: "run %s (%s) tried again, it is %s", past: "tried again",
 		long: "Make new attempts of runs: those that are named, or all that have failed, crashed or were cancelled and that a filter finds.",
-		one:  retryRun, wanted: api.COMPLETED, usual: []api.StateType{api.FAILED, api.CRASHED, api.CANCELLED},
+		one:  retryRun, want: api.COMPLETED, defaultStates: []api.StateType{api.FAILED, api.CRASHED, api.CANCELLED},
 		many: func(ctx context.Context, client *cli.Client, s api.RunSelection) (api.RunBulkResult, error) {
 			return cli.Value(client.RetryRunsWithResponse(ctx, s))
 		},

@@ -15,24 +15,24 @@ import (
 func watchCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "watch RUN", Short: "Follow a run: its states and output as they happen; exit 0 when it completed, 1 otherwise",
-		Args: lookup.OneRun, ValidArgsFunction: lookup.RunNames(app),
+		Args: lookup.RunArg, ValidArgsFunction: lookup.RunNames(app),
 	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *cli.Client, id uuid.UUID) error {
-		return Watch(cmd.Context(), app, client, Watched{id, *format, api.COMPLETED})
+		return Watch(cmd.Context(), app, client, WatchOptions{id, *format, api.COMPLETED})
 	})
 	return cmd
 }
 
-// Watched is a run to be watched, how to print it, and the state that it shall end in.
-type Watched struct {
+// WatchOptions is a run to be watched, how to print it, and the state that it shall end in.
+type WatchOptions struct {
 	ID     uuid.UUID
 	Format cli.Format
-	Wanted api.StateType
+	Want   api.StateType
 }
 
 // Watch follows a run to its end and fails when it did not complete.
-func Watch(ctx context.Context, app *cli.App, client *cli.Client, w Watched) error {
+func Watch(ctx context.Context, app *cli.App, client *cli.Client, w WatchOptions) error {
 	follower := watch.New(client, w.ID, true)
 	if w.Format != cli.Table {
 		lines := watch.Lines{App: app}
@@ -68,22 +68,22 @@ func stoppedWatching(ctx context.Context, app *cli.App, id uuid.UUID, err error)
 }
 
 // verdict is nil for a run that ended as it was wanted to, and otherwise says why it did not.
-func (w Watched) verdict(
+func (w WatchOptions) verdict(
 	ctx context.Context, app *cli.App, client *cli.Client, run api.Run,
 ) error {
-	if run.State.Type == w.Wanted {
+	if run.State.Type == w.Want {
 		return nil
 	}
 	style := app.Style(app.Err)
 	e, err := explainRun(ctx, client, run.ID)
 	if err != nil {
 		// The run as it ended says nearly as much.
-		app.Notef("%s run %s: it ended as %s: %s", style.Bad("error:"), run.Name, cli.StateText(run.State),
+		app.Notef("%s run %s: it ended as %s: %s", style.Failure("error:"), run.Name, cli.StateText(run.State),
 			cli.Text(run.State.Message))
 		app.Notef("  it could not be explained: %v", err)
 		return &cli.SilentError{Code: cli.ExitFailed}
 	}
-	app.Notef("%s run %s: %s", style.Bad("error:"), run.Name, e.Sentence)
+	app.Notef("%s run %s: %s", style.Failure("error:"), run.Name, e.Sentence)
 	for _, line := range e.Details {
 		app.Notef("  %s", line)
 	}

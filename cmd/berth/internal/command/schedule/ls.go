@@ -26,12 +26,12 @@ func lsCommand(app *cli.App) *cobra.Command {
 			list, err = cli.Value(client.ListDeploymentSchedulesWithResponse(ctx, args[0]))
 			schedules = list.Items
 		} else {
-			schedules, err = lookup.ListSchedules(ctx, client, cli.Given(pool))
+			schedules, err = lookup.ListSchedules(ctx, client, cli.StringOrNil(pool))
 		}
 		if err != nil {
 			return err
 		}
-		return cli.List(app, *format, schedules, []cli.Column[api.Schedule]{
+		return cli.PrintList(app, *format, schedules, []cli.Column[api.Schedule]{
 			{Title: "deployment", Cell: func(s api.Schedule) string { return s.Deployment }},
 			{Title: "name", Cell: func(s api.Schedule) string { return s.Name }},
 			{Title: "when", Cell: func(s api.Schedule) string { return s.Description }},

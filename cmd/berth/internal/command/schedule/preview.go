@@ -42,7 +42,7 @@ func previewCommand(app *cli.App) *cobra.Command {
 			return err
 		}
 		if *format != cli.Table {
-			return app.Document(*format, preview)
+			return app.PrintDocument(*format, preview)
 		}
 		app.Notef("%s", preview.Description)
 		if len(preview.Next) == 0 {

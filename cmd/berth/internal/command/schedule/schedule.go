@@ -23,8 +23,8 @@ func Command(app *cli.App) *cobra.Command {
 	)
 }
 
-// SchedulesText says the schedules of a deployment, one a line.
-func SchedulesText(app *cli.App, schedules *[]api.Schedule) string {
+// Text says the schedules of a deployment, one a line.
+func Text(app *cli.App, schedules *[]api.Schedule) string {
 	if schedules == nil {
 		return ""
 	}

@@ -16,8 +16,8 @@ import (
 
 // serverFlags are what `berth server` was told.
 type serverFlags struct {
-	database                    flagset.DatabaseFlags
-	log                         flagset.LogFlags
+	database                    flagset.Database
+	log                         flagset.Log
 	listen, metricsListen       string
 	tlsCertFile, tlsKeyFile     string
 	auth, migrate               string
@@ -91,7 +91,7 @@ BERTH_BOOTSTRAP_ADMIN_KEY and BERTH_BOOTSTRAP_WORKER_KEY hold API keys that must
 func (in *serverFlags) options(app *cli.App) (server.Options, error) {
 	o := server.Options{
 		Listen: in.listen, MetricsListen: in.metricsListen, TLSCertFile: in.tlsCertFile, TLSKeyFile: in.tlsKeyFile,
-		DataDir: in.database.DataDir, DatabaseURL: in.database.Url, DatabaseDirectURL: in.database.DirectURL,
+		DataDir: in.database.DataDir, DatabaseURL: in.database.URL, DatabaseDirectURL: in.database.DirectURL,
 		Migrate: server.Migrate(
 			in.migrate), Auth: server.Auth(in.auth), AllowUnauthenticatedNetwork: in.openNetwork,
 		AllowedHosts: in.allowedHosts, Lease: in.lease, Version: build.Version(),

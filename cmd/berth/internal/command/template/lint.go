@@ -57,9 +57,9 @@ Ends with 1 when there are errors; warnings alone are no failure.`,
 
 // offlineReport is a templating.Report with places in the file, in the same form.
 type offlineReport struct {
-	Errors       []templatefile.Located `json:"errors"`
-	Warnings     []templatefile.Located `json:"warnings"`
-	Placeholders []string               `json:"placeholders"`
+	Errors       []templatefile.LocatedProblem `json:"errors"`
+	Warnings     []templatefile.LocatedProblem `json:"warnings"`
+	Placeholders []string                      `json:"placeholders"`
 }
 
 // lintOffline finds all there is to say about a template, as a save does, without a server.
@@ -72,7 +72,7 @@ func lintOffline(
 	if err != nil {
 		return offlineReport{
 			Errors:       templatefile.Locate(source, templatefile.FileName(file), templating.AsProblems(err), source.Syntax),
-			Warnings:     []templatefile.Located{},
+			Warnings:     []templatefile.LocatedProblem{},
 			Placeholders: []string{},
 		}, source
 	}
@@ -97,7 +97,7 @@ func printOfflineLint(
 	app *cli.App, format cli.Format, report offlineReport, source *diagnostic.Source,
 ) error {
 	if format != cli.Table {
-		return app.Document(format, report)
+		return app.PrintDocument(format, report)
 	}
 	printer := diagnostic.Printer{Style: app.Style(app.Out), Width: app.Width(app.Out)}
 	for _, l := range slices.Concat(report.Errors, report.Warnings) {

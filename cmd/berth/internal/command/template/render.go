@@ -1,6 +1,7 @@
 package template
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -67,7 +68,7 @@ standard error.`,
 		if *format == cli.Table {
 			*format = cli.YAML
 		}
-		return app.Document(*format, output)
+		return app.PrintDocument(*format, output)
 	}
 	return cmd
 }
@@ -265,10 +266,10 @@ func (in renderFlags) jobVariables(app *cli.App) (map[string]any, error) {
 // none.
 func identity(c templating.Context, parameters json.RawMessage) (manifest.Identity, error) {
 	id := manifest.Identity{
-		RunName: cli.Or(
+		RunName: cmp.Or(
 			c.Run.Name, "run",
-		), Attempt: max(c.Run.Attempt, 1), Pool: cli.Or(c.Pool.Name, "pool"), Queue: cli.Or(c.Queue.Name, "default"),
-		Deployment: cli.Or(c.Deployment.Name,
+		), Attempt: max(c.Run.Attempt, 1), Pool: cmp.Or(c.Pool.Name, "pool"), Queue: cmp.Or(c.Queue.Name, "default"),
+		Deployment: cmp.Or(c.Deployment.Name,
 			"deployment"), LeaseEpoch: 1, TemplateVersion: 1, Parameters: parameters, Namespace: "default",
 	}
 	if c.Run.ID == "" {

@@ -22,7 +22,7 @@ func getCommand(app *cli.App) *cobra.Command {
 			return err
 		}
 		if *format != cli.Table {
-			return app.Document(*format, variable)
+			return app.PrintDocument(*format, variable)
 		}
 		var text string
 		if json.Unmarshal(variable.Value, &text) != nil {

@@ -23,9 +23,9 @@ func lsCommand(app *cli.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return cli.List(app, *format, variables, []cli.Column[api.Variable]{
+		return cli.PrintList(app, *format, variables, []cli.Column[api.Variable]{
 			{Title: "name", Cell: func(v api.Variable) string { return v.Name }},
-			{Title: "value", Cell: func(v api.Variable) string { return cli.Shorten(string(v.Value), 60) }},
+			{Title: "value", Cell: func(v api.Variable) string { return cli.Truncate(string(v.Value), 60) }},
 			{Title: "updated", Cell: func(v api.Variable) string { return app.Ago(v.UpdatedAt) }},
 		})
 	})

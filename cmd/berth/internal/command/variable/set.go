@@ -23,7 +23,7 @@ func setCommand(app *cli.App) *cobra.Command {
 		StringVarP(&file, "file", "f", "", "take the value from a YAML or JSON file, - for standard input")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
-		value, err := cli.VariableValue(app, args[1:], file, asString)
+		value, err := cli.ReadValueArg(app, args[1:], file, asString)
 		if err != nil {
 			return err
 		}
@@ -31,7 +31,7 @@ func setCommand(app *cli.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return cli.PrintDone(app, *format, variable, "variable %q set", variable.Name)
+		return cli.PrintConfirmation(app, *format, variable, "variable %q set", variable.Name)
 	})
 	return cmd
 }

@@ -22,7 +22,7 @@ func Command(app *cli.App) *cobra.Command {
 		if *format == cli.Table {
 			return app.Printf("berth %s (%s, %s)\n", info.Version, info.Go, info.Platform)
 		}
-		return app.Document(*format, info)
+		return app.PrintDocument(*format, info)
 	}
 	return cmd
 }

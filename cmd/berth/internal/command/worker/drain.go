@@ -16,8 +16,8 @@ import (
 )
 
 func drainCommand(app *cli.App) *cobra.Command {
-	var kube flagset.KubeFlags
-	var log flagset.LogFlags
+	var kube flagset.Kube
+	var log flagset.Log
 	var keep bool
 	var installation string
 	var timeout time.Duration

@@ -22,12 +22,12 @@ func lsCommand(app *cli.App) *cobra.Command {
 	cmd.Flags().StringVarP(&pool, "pool", "p", "", "only those of this pool")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, _ []string) error {
-		workers, err := lookup.ListWorkers(ctx, client, cli.Given(pool))
+		workers, err := lookup.ListWorkers(ctx, client, cli.StringOrNil(pool))
 		if err != nil {
 			return err
 		}
 		style := app.Style(app.Out)
-		return cli.List(app, *format, workers, []cli.Column[api.Worker]{
+		return cli.PrintList(app, *format, workers, []cli.Column[api.Worker]{
 			{Title: "name", Cell: func(w api.Worker) string { return w.Name }},
 			{Title: "pool", Cell: func(w api.Worker) string { return w.Pool }},
 			{Title: "type", Cell: func(w api.Worker) string { return string(w.Type) }},
@@ -36,9 +36,9 @@ func lsCommand(app *cli.App) *cobra.Command {
 					return "paused"
 				}
 				if w.Alive {
-					return style.Good("alive")
+					return style.Success("alive")
 				}
-				return style.Bad("gone")
+				return style.Failure("gone")
 			}},
 			{Title: "active", Cell: func(w api.Worker) string { return fmt.Sprint(w.ActiveAttempts) }},
 			{Title: "last seen", Cell: func(w api.Worker) string { return app.Ago(w.LastSeenAt) }},

@@ -26,9 +26,9 @@ type workerFlags struct {
 	templateEnv      []string
 	metricsListen    string
 	dataDir          string
-	kube             flagset.KubeFlags
-	job              flagset.JobFlags
-	log              flagset.LogFlags
+	kube             flagset.Kube
+	job              flagset.Job
+	log              flagset.Log
 }
 
 func startCommand(app *cli.App) *cobra.Command {
@@ -72,7 +72,7 @@ are ended. It prints "ready URL" with the address of its health and metrics on s
 func (in *workerFlags) options(cmd *cobra.Command, app *cli.App) (worker.Options, error) {
 	o := worker.Options{
 		Pool: in.pool, Name: in.name, Version: build.Version(), Limit: in.limit, MetricsListen: in.metricsListen,
-		TemplateEnv: pick(app.Env, in.templateEnv), Registry: prometheus.NewRegistry(),
+		TemplateEnv: selectEnv(app.Env, in.templateEnv), Registry: prometheus.NewRegistry(),
 		Listening: func(address string) {
 			if err := app.Printf("ready http://%s\n", address); err != nil {
 				app.Notef("%v", err)
@@ -115,8 +115,8 @@ func (in *workerFlags) options(cmd *cobra.Command, app *cli.App) (worker.Options
 	return o, err
 }
 
-// pick is the part of the environment that is named; a name that is not set is left out.
-func pick(env map[string]string, names []string) map[string]string {
+// selectEnv is the part of the environment that is named; a name that is not set is left out.
+func selectEnv(env map[string]string, names []string) map[string]string {
 	picked := make(map[string]string, len(names))
 	for _, name := range names {
 		if value, ok := env[name]; ok {

@@ -52,7 +52,7 @@ func TestARequestThatIsToldToWaitIsSentAgain(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			resp, err := patient{&server}.RoundTrip(r)
+			resp, err := rateLimitRetry{&server}.RoundTrip(r)
 			if err != nil {
 				t.Fatalf("%s: %v", test.name, err)
 			}
@@ -79,7 +79,7 @@ func TestWaitingEndsWithTheCommand(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := (patient{&busy{times: 9, after: "10"}}).RoundTrip(r); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := (rateLimitRetry{&busy{times: 9, after: "10"}}).RoundTrip(r); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -7,25 +7,25 @@ import (
 )
 
 const (
-	// patienceTries is how often a request is sent that is told to wait.
-	patienceTries = 5
-	// patienceMax is the longest wait; who is told to wait longer is told so.
-	patienceMax = 30 * time.Second
+	// maxRateLimitTries is how often a request is sent that is told to wait.
+	maxRateLimitTries = 5
+	// maxRetryAfter is the longest wait; who is told to wait longer is told so.
+	maxRetryAfter = 30 * time.Second
 )
 
-// patient sends a request again that the server has not taken because this key asks too often. Nothing of it
+// rateLimitRetry sends a request again that the server has not taken because this key asks too often. Nothing of it
 // was done, so that any request may be sent again.
-type patient struct{ next http.RoundTripper }
+type rateLimitRetry struct{ next http.RoundTripper }
 
-func (t patient) RoundTrip(r *http.Request) (*http.Response, error) {
+func (t rateLimitRetry) RoundTrip(r *http.Request) (*http.Response, error) {
 	for try := 1; ; try++ {
 		resp, err := t.next.RoundTrip(r)
-		if err != nil || resp.StatusCode != http.StatusTooManyRequests || try == patienceTries {
+		if err != nil || resp.StatusCode != http.StatusTooManyRequests || try == maxRateLimitTries {
 			return resp, err
 		}
 		seconds, err := strconv.Atoi(resp.Header.Get("Retry-After"))
 		wait := time.Duration(seconds) * time.Second
-		if err != nil || wait < 0 || wait > patienceMax {
+		if err != nil || wait < 0 || wait > maxRetryAfter {
 			return resp, nil
 		}
 		again := r.Clone(r.Context())

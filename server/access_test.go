@@ -27,7 +27,8 @@ func (r *running) makeKey(name string, role api.Role, pools ...string) string {
 	if pools != nil {
 		wanted.Pools = &pools
 	}
-	return read[api.APIKeyCreated](r.call(http.MethodPost, "/api/v1/api-keys", encode(r.t, wanted)).is(http.StatusCreated)).Secret
+	return read[api.APIKeyCreated](r.call(http.MethodPost, "/api/v1/api-keys",
+		encode(r.t, wanted)).is(http.StatusCreated)).Secret
 }
 
 func TestRolesOverHTTP(t *testing.T) {
@@ -72,7 +73,7 @@ func TestRolesOverHTTP(t *testing.T) {
 	}
 }
 
-func TestWhatNeedsNoKey(t *testing.T) {
+func TestPublicOperationsNeedNoKey(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	for _, path := range []string{"/healthz", "/readyz", "/metrics", "/", "/ui/app.js", "/ui/style.css"} {
@@ -80,27 +81,32 @@ func TestWhatNeedsNoKey(t *testing.T) {
 	}
 }
 
-func TestAKeyForSomePoolsSeesAndDoesNothingElsewhere(t *testing.T) {
+func TestKeyLimitedToPoolsHasNoAccessToOthers(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.call(http.MethodPost, "/api/v1/work-pools", `{"name":"secret","type":"process"}`).is(http.StatusCreated)
 	r.deploy("open", "")
-	r.call(http.MethodPost, "/api/v1/apply", `{"deployments":[{"name":"hidden","pool":"secret"}]}`).is(http.StatusOK)
+	r.call(http.MethodPost, "/api/v1/apply",
+		`{"deployments":[{"name":"hidden","pool":"secret"}]}`).is(http.StatusOK)
 	hidden := r.startRun("hidden", `{}`)
 	r.startRun("open", `{}`)
 
-	admin, worker := r.makeKey("limited", api.RoleAdmin, "local"), r.makeKey("limited-worker", api.RoleWorker, "local")
+	admin, worker := r.makeKey("limited", api.RoleAdmin, "local"), r.makeKey("limited-worker", api.RoleWorker,
+		"local")
 	as := func(key, method, path, body string) answer {
 		t.Helper()
 		return r.send(r.request(key, method, path, body))
 	}
-	if pools := read[api.WorkPoolList](as(admin, "GET", "/api/v1/work-pools", "")); len(pools.Items) != 1 || pools.Items[0].Name != "local" {
+	if pools := read[api.WorkPoolList](as(admin, "GET", "/api/v1/work-pools", "")); len(pools.Items) != 1 ||
+		pools.Items[0].Name != "local" {
 		t.Errorf("it sees %+v", pools.Items)
 	}
-	if deployments := read[api.DeploymentList](as(admin, "GET", "/api/v1/deployments", "")); len(deployments.Items) != 1 {
+	if deployments := read[api.DeploymentList](as(admin, "GET", "/api/v1/deployments",
+		"")); len(deployments.Items) != 1 {
 		t.Errorf("it sees %+v", deployments.Items)
 	}
-	if runs := read[api.RunList](as(admin, "GET", "/api/v1/runs", "")); len(runs.Items) != 1 || runs.Items[0].Pool != "local" {
+	if runs := read[api.RunList](as(admin, "GET", "/api/v1/runs", "")); len(runs.Items) != 1 ||
+		runs.Items[0].Pool != "local" {
 		t.Errorf("it sees %+v", runs.Items)
 	}
 	as(admin, "POST", "/api/v1/deployments/open/runs", "{}").is(http.StatusCreated)
@@ -108,7 +114,8 @@ func TestAKeyForSomePoolsSeesAndDoesNothingElsewhere(t *testing.T) {
 	for _, refused := range [][3]string{
 		{"GET", "/api/v1/work-pools/secret"}, {"DELETE", "/api/v1/work-pools/secret"}, {"GET", "/api/v1/work-pools/secret/template"},
 		{"PUT", "/api/v1/work-pools/secret/template", process}, {"POST", "/api/v1/work-pools", `{"name":"more","type":"process"}`},
-		{"GET", "/api/v1/deployments/hidden"}, {"DELETE", "/api/v1/deployments/hidden"}, {"PATCH", "/api/v1/deployments/hidden", `{"paused":true}`},
+		{"GET", "/api/v1/deployments/hidden"}, {"DELETE", "/api/v1/deployments/hidden"}, {"PATCH", "/api/v1/deployments/hidden",
+			`{"paused":true}`},
 		{"POST", "/api/v1/deployments/hidden/runs", `{}`}, {"GET", "/api/v1/runs?pool=secret"}, {"GET", "/api/v1/runs/" + id},
 		{"GET", "/api/v1/runs/" + id + "/logs"}, {"GET", "/api/v1/runs/" + id + "/events"}, {"GET", "/api/v1/runs/" + id + "/stream"},
 		{"POST", "/api/v1/runs/" + id + "/cancel"}, {"POST", "/api/v1/api-keys", `{"name":"x","role":"admin"}`},
@@ -116,41 +123,52 @@ func TestAKeyForSomePoolsSeesAndDoesNothingElsewhere(t *testing.T) {
 	} {
 		as(admin, refused[0], refused[1], refused[2]).refused(http.StatusForbidden, "forbidden")
 	}
-	as(admin, "POST", "/api/v1/apply", `{"deployments":[{"name":"x","pool":"secret"}]}`).refused(http.StatusUnprocessableEntity, "apply-invalid", "/deployments/0/pool")
-	as(admin, "POST", "/api/v1/apply", `{"deployments":[{"name":"hidden","pool":"local"}]}`).refused(http.StatusUnprocessableEntity, "apply-invalid", "/deployments/0/name")
+	as(admin, "POST", "/api/v1/apply",
+		`{"deployments":[{"name":"x","pool":"secret"}]}`).refused(http.StatusUnprocessableEntity,
+		"apply-invalid", "/deployments/0/pool")
+	as(admin, "POST", "/api/v1/apply",
+		`{"deployments":[{"name":"hidden","pool":"local"}]}`).refused(http.StatusUnprocessableEntity,
+		"apply-invalid", "/deployments/0/name")
 	// The pool that a call names says nothing about the attempts in it.
-	claims := tell[api.ClaimResponse](r, "claim", api.ClaimRequest{RequestID: uuid.New(), Pool: "secret", Worker: "w", ClusterID: "c", Max: 1}).Claims
+	claims := tell[api.ClaimResponse](r, "claim",
+		api.ClaimRequest{RequestID: uuid.New(), Pool: "secret", Worker: "w", ClusterID: "c", Max: 1}).Claims
 	lease := fmt.Sprintf(`{"attempt_id":%q,"epoch":1`, claims[0].AttemptID)
 	for path, body := range map[string]string{
 		"leases":  `{"pool":"local","worker":"w","leases":[` + lease + `}]}`,
 		"reports": `{"pool":"local","worker":"w","reports":[` + lease + `,"kind":"handed_back"}]}`,
-		"claim":   `{"request_id":"` + uuid.NewString() + `","pool":"local","worker":"w","cluster_id":"c","max":0,"wait_seconds":0,"held":[` + lease + `}]}`,
-		"logs":    `{"chunks":[` + lease + `,"offset":0,"text":"x"}]}`,
+		"claim": `{"request_id":"` + uuid.NewString() +
+			`","pool":"local","worker":"w","cluster_id":"c","max":0,"wait_seconds":0,"held":[` + lease + `}]}`,
+		"logs": `{"chunks":[` + lease + `,"offset":0,"text":"x"}]}`,
 	} {
 		as(worker, "POST", "/api/v1/worker/"+path, body).refused(http.StatusForbidden, "forbidden")
 	}
-	as(worker, "POST", "/api/v1/worker/leases", `{"pool":"local","worker":"w","leases":[],"release":[`+lease+`}]}`).refused(http.StatusForbidden, "forbidden")
+	as(worker, "POST", "/api/v1/worker/leases",
+		`{"pool":"local","worker":"w","leases":[],"release":[`+lease+`}]}`).refused(http.StatusForbidden,
+		"forbidden")
 	for _, path := range []string{"hello", "claim", "leases", "reports"} {
-		as(worker, "POST", "/api/v1/worker/"+path, `{"protocol":1,"pool":"secret","worker":"w"}`).refused(http.StatusForbidden, "forbidden")
+		as(worker, "POST", "/api/v1/worker/"+path,
+			`{"protocol":1,"pool":"secret","worker":"w"}`).refused(http.StatusForbidden, "forbidden")
 	}
 }
 
-func TestARevokedKeyIsOfNoUse(t *testing.T) {
+func TestRevokedKeyIsRefused(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	key := r.makeKey("gone", api.RoleViewer)
 	r.send(r.request(key, http.MethodGet, "/api/v1/runs", "")).is(http.StatusOK)
 	r.call(http.MethodDelete, "/api/v1/api-keys/gone", "").is(http.StatusNoContent)
-	r.send(r.request(key, http.MethodGet, "/api/v1/runs", "")).refused(http.StatusUnauthorized, "unauthenticated")
+	r.send(r.request(key, http.MethodGet, "/api/v1/runs", "")).refused(http.StatusUnauthorized,
+		"unauthenticated")
 	r.call(http.MethodDelete, "/api/v1/api-keys/nobody", "").refused(http.StatusNotFound, "not-found")
 }
 
-func TestTheHistorySaysWhoDidIt(t *testing.T) {
+func TestEventsNameTheActor(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.deploy("hello", "")
 	key := r.makeKey("night shift", api.RoleOperator)
-	run := read[api.Run](r.send(r.request(key, http.MethodPost, "/api/v1/deployments/hello/runs", "{}")).is(http.StatusCreated))
+	run := read[api.Run](r.send(r.request(key, http.MethodPost, "/api/v1/deployments/hello/runs",
+		"{}")).is(http.StatusCreated))
 	r.send(r.request(key, http.MethodPost, "/api/v1/runs/"+run.ID.String()+"/cancel", "")).is(http.StatusOK)
 	events := read[api.RunEventList](r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String()+"/events", ""))
 	if run.CreatedBy != "night shift" || events.Items[len(events.Items)-1].Actor != "night shift" {

@@ -26,7 +26,8 @@ func onBoth(t *testing.T, test func(t *testing.T, servers []*running)) {
 		t.Parallel()
 		database := pgtest.Database(t)
 		one := start(t, on(database))
-		two := start(t, on(database), func(o *server.Options) { o.BootstrapAdminKey, o.BootstrapWorkerKey = one.admin, one.worker })
+		two := start(t, on(database),
+			func(o *server.Options) { o.BootstrapAdminKey, o.BootstrapWorkerKey = one.admin, one.worker })
 		two.admin, two.worker = one.admin, one.worker
 		test(t, []*running{one, two})
 	})
@@ -59,7 +60,7 @@ func (r *running) applies(body string, want ...string) api.ApplyResult {
 	return result
 }
 
-func TestAPlanSaysHowThingsDiffer(t *testing.T) {
+func TestPlanListsTheDifferences(t *testing.T) {
 	r := start(t)
 	r.applies(`{"pools":[{"name":"local","queues":[{"name":"fast","priority":2}]}],"variables":[{"name":"v","value":"old"}],
 		"deployments":[{"name":"etl","pool":"local","parameters":{"rows":1,"keep":true},"schedules":[{"name":"b","cron":"0 4 * * *"},{"name":"a","cron":"@daily"}]}]}`,
@@ -81,7 +82,8 @@ func TestAPlanSaysHowThingsDiffer(t *testing.T) {
 	for _, d := range *deployment.Diff {
 		pointers = append(pointers, fmt.Sprintf("%s %s %s>%s", d.Kind, d.Pointer, d.Before, d.After))
 	}
-	if want := []string{"replaced /parameters/rows 1>2", "replaced /schedules/1/active true>false", `replaced /schedules/1/cron "0 4 * * *">"0 5 * * *"`, `replaced /version "">"2"`}; !slices.Equal(pointers, want) {
+	if want := []string{"replaced /parameters/rows 1>2", "replaced /schedules/1/active true>false",
+		`replaced /schedules/1/cron "0 4 * * *">"0 5 * * *"`, `replaced /version "">"2"`}; !slices.Equal(pointers, want) {
 		t.Errorf("got %q, want %q", pointers, want)
 	}
 	if text := *deployment.Text; !strings.Contains(text, "\n-  rows: 1\n+  rows: 2\n") {
@@ -90,20 +92,24 @@ func TestAPlanSaysHowThingsDiffer(t *testing.T) {
 	// A limit that is null is taken away, one that is not given stays.
 	r.applies(`{"pools":[{"name":"local","concurrency_limit":3,"queues":[{"name":"fast","concurrency_limit":1}]}]}`,
 		"update pool local concurrency_limit", "update queue local/fast concurrency_limit")
-	r.applies(`{"pools":[{"name":"local","queues":[{"name":"fast"}]}]}`, "unchanged pool local", "unchanged queue local/fast")
+	r.applies(`{"pools":[{"name":"local","queues":[{"name":"fast"}]}]}`, "unchanged pool local",
+		"unchanged queue local/fast")
 	r.applies(`{"pools":[{"name":"local","concurrency_limit":null,"queues":[{"name":"fast","concurrency_limit":null}]}]}`,
 		"update pool local concurrency_limit", "update queue local/fast concurrency_limit")
 }
 
-func TestWhatWasPlannedIsWhatIsAppliedOrNothingIs(t *testing.T) {
+func TestApplyMatchesItsPlanOrChangesNothing(t *testing.T) {
 	onBoth(t, func(t *testing.T, servers []*running) {
 		one, two := servers[0], servers[1]
 		one.applies(`{"deployments":[{"name":"etl","pool":"local","version":"1"}]}`, "create deployment etl")
 		describe := func(version, more string) string {
-			return `{"variables":[{"name":"by` + version + `","value":1}],"deployments":[{"name":"etl","pool":"local","version":"` + version + `"}]` + more + `}`
+			return `{"variables":[{"name":"by` + version +
+				`","value":1}],"deployments":[{"name":"etl","pool":"local","version":"` + version + `"}]` +
+				more + `}`
 		}
 		plan := func(r *running, version string) string {
-			return r.applies(describe(version, `,"dry_run":true`), "create variable by"+version, "update deployment etl version").Plan
+			return r.applies(describe(version, `,"dry_run":true`), "create variable by"+version,
+				"update deployment etl version").Plan
 		}
 		a, b := plan(one, "2"), plan(two, "3")
 		if again := plan(two, "2"); again != a {
@@ -115,37 +121,42 @@ func TestWhatWasPlannedIsWhatIsAppliedOrNothingIs(t *testing.T) {
 		one.apply(describe("2", `,"plan":"`+a+`"`)).is(http.StatusOK)
 		two.apply(describe("3", `,"plan":"`+b+`"`)).refused(http.StatusConflict, "plan-changed")
 		one.call(http.MethodGet, "/api/v1/variables/by3", "").refused(http.StatusNotFound, "not-found")
-		if d := read[api.Deployment](two.call(http.MethodGet, "/api/v1/deployments/etl", "")); d.Version != "2" {
+		if d := read[api.Deployment](two.call(http.MethodGet, "/api/v1/deployments/etl",
+			"")); d.Version != "2" {
 			t.Errorf("the version is %s", d.Version)
 		}
-		// What the plan does not say does not matter, even if it has changed.
-		b = two.applies(describe("3", `,"dry_run":true`), "create variable by3", "update deployment etl version").Plan
+		// Changes outside the plan do not matter.
+		b = two.applies(describe("3", `,"dry_run":true`), "create variable by3",
+			"update deployment etl version").Plan
 		one.call(http.MethodPatch, "/api/v1/deployments/etl", `{"paused":true}`).is(http.StatusOK)
 		two.apply(describe("3", `,"plan":"`+b+`"`)).is(http.StatusOK)
 	})
 }
 
-// TestTwoDeployersDoNotInterleave lets two people deploy the same things in opposite orders, again and again.
+// TestConcurrentAppliesDoNotInterleave lets two people deploy the same things in opposite orders, again and again.
 // Whoever looks sees all of the one or all of the other.
-func TestTwoDeployersDoNotInterleave(t *testing.T) {
+func TestConcurrentAppliesDoNotInterleave(t *testing.T) {
 	const things, rounds = 12, 15
 	onBoth(t, func(t *testing.T, servers []*running) {
 		describe := func(version string, backwards bool) string {
 			var deployments []string
 			for i := range things {
-				deployments = append(deployments, fmt.Sprintf(`{"name":"d%02d","pool":"local","version":"%s"}`, i, version))
+				deployments = append(deployments,
+					fmt.Sprintf(`{"name":"d%02d","pool":"local","version":"%s"}`, i, version))
 			}
 			if backwards {
 				slices.Reverse(deployments)
 			}
-			return `{"project":"p","variables":[{"name":"version","value":"` + version + `"}],"deployments":[` + strings.Join(deployments, ",") + `]}`
+			return `{"project":"p","variables":[{"name":"version","value":"` + version +
+				`"}],"deployments":[` + strings.Join(deployments, ",") + `]}`
 		}
 		servers[0].apply(describe("0", false)).is(http.StatusOK)
 		var deployers sync.WaitGroup
 		for i, r := range servers {
 			deployers.Go(func() {
 				for round := range rounds {
-					if a := r.apply(describe(fmt.Sprintf("%d-%d", i, round), i == 1)); a.status != http.StatusOK {
+					if a := r.apply(describe(fmt.Sprintf("%d-%d", i, round),
+						i == 1)); a.status != http.StatusOK {
 						t.Errorf("round %d: %d %s", round, a.status, a.body)
 					}
 				}
@@ -158,7 +169,8 @@ func TestTwoDeployersDoNotInterleave(t *testing.T) {
 			case done = <-finished:
 			default:
 			}
-			list := read[api.DeploymentList](servers[looks%2].call(http.MethodGet, "/api/v1/deployments?limit=100", "").is(http.StatusOK))
+			list := read[api.DeploymentList](servers[looks%2].call(http.MethodGet,
+				"/api/v1/deployments?limit=100", "").is(http.StatusOK))
 			versions := map[string]bool{}
 			for _, d := range list.Items {
 				versions[d.Version] = true
@@ -178,51 +190,62 @@ func TestTwoDeployersDoNotInterleave(t *testing.T) {
 	})
 }
 
-func TestPruningDeletesWhatTheProjectDoesNotDescribeAnyMore(t *testing.T) {
+func TestPruneDeletesWhatTheProjectNoLongerDeclares(t *testing.T) {
 	onBoth(t, func(t *testing.T, servers []*running) {
 		r := servers[0]
-		r.applies(`{"deployments":[{"name":"nobodys","pool":"local"}]}`, "create deployment nobodys")
+		r.applies(`{"deployments":[{"name":"unowned","pool":"local"}]}`, "create deployment unowned")
 		r.applies(`{"project":"theirs","variables":[{"name":"theirs","value":1}],"deployments":[{"name":"theirs","pool":"local"}]}`,
 			"create variable theirs", "create deployment theirs")
 		r.applies(`{"project":"mine","pools":[{"name":"mine","type":"process","queues":[{"name":"a"},{"name":"b"}]},{"name":"second","type":"process"}],
 			"variables":[{"name":"x","value":1},{"name":"y","value":2}],
-			"deployments":[{"name":"keep","pool":"mine"},{"name":"drop","pool":"local"},{"name":"nobodys","pool":"local"}]}`,
-			"create pool mine", "create queue mine/a", "create queue mine/b", "create pool second", "create variable x", "create variable y",
-			"create deployment keep", "create deployment drop", "update deployment nobodys project")
+			"deployments":[{"name":"keep","pool":"mine"},{"name":"drop","pool":"local"},{"name":"unowned","pool":"local"}]}`,
+			"create pool mine", "create queue mine/a", "create queue mine/b", "create pool second",
+			"create variable x", "create variable y",
+			"create deployment keep", "create deployment drop", "update deployment unowned project")
 		less := `{"project":"mine","prune":true,"pools":[{"name":"mine","queues":[{"name":"a"}]}],"variables":[{"name":"x","value":1}],
 			"deployments":[{"name":"keep","pool":"mine"}]`
-		want := []string{"unchanged pool mine", "unchanged queue mine/a", "unchanged variable x", "unchanged deployment keep",
-			"delete deployment drop", "delete deployment nobodys", "delete queue mine/b", "delete variable y", "delete pool second"}
+		want := []string{"unchanged pool mine", "unchanged queue mine/a", "unchanged variable x",
+			"unchanged deployment keep",
+			"delete deployment drop", "delete deployment unowned", "delete queue mine/b", "delete variable y", "delete pool second"}
 		r.applies(less+`,"dry_run":true}`, want...)
 
 		r.startRun("drop", `{}`)
 		r.apply(less+`}`).refused(http.StatusUnprocessableEntity, "apply-invalid", "/prune")
 		r.call(http.MethodGet, "/api/v1/deployments/drop", "").is(http.StatusOK)
-		r.applies(`{"project":"theirs","deployments":[{"name":"theirs","pool":"second"}]}`, "update deployment theirs pool")
+		r.applies(`{"project":"theirs","deployments":[{"name":"theirs","pool":"second"}]}`,
+			"update deployment theirs pool")
 		forced := less + `,"force":true`
-		r.apply(forced+`}`).refused(http.StatusUnprocessableEntity, "apply-invalid", "/prune") // it would take their deployment along
-		r.applies(`{"project":"theirs","deployments":[{"name":"theirs","pool":"local"}]}`, "update deployment theirs pool")
+		r.apply(forced+`}`).refused(http.StatusUnprocessableEntity, "apply-invalid",
+			"/prune") // it would take their deployment along
+		r.applies(`{"project":"theirs","deployments":[{"name":"theirs","pool":"local"}]}`,
+			"update deployment theirs pool")
 		r.applies(forced+`}`, want...)
-		for _, gone := range []string{"deployments/drop", "deployments/nobodys", "variables/y", "work-pools/second", "work-pools/mine/queues/b"} {
+		for _, gone := range []string{"deployments/drop", "deployments/unowned", "variables/y",
+			"work-pools/second", "work-pools/mine/queues/b"} {
 			r.call(http.MethodGet, "/api/v1/"+gone, "").refused(http.StatusNotFound, "not-found")
 		}
-		if d := read[api.Deployment](r.call(http.MethodGet, "/api/v1/deployments/keep", "")); d.Project == nil || *d.Project != "mine" {
+		if d := read[api.Deployment](r.call(http.MethodGet, "/api/v1/deployments/keep",
+			"")); d.Project == nil || *d.Project != "mine" {
 			t.Errorf("the project of a deployment is %v", d.Project)
 		}
-		if p := read[api.WorkPool](r.call(http.MethodGet, "/api/v1/work-pools/mine", "")); p.Project == nil || *p.Project != "mine" {
+		if p := read[api.WorkPool](r.call(http.MethodGet, "/api/v1/work-pools/mine", "")); p.Project == nil ||
+			*p.Project != "mine" {
 			t.Errorf("the project of a pool is %v", p.Project)
 		}
-		if v := read[api.Variable](r.call(http.MethodGet, "/api/v1/variables/theirs", "")); v.Project == nil || *v.Project != "theirs" {
+		if v := read[api.Variable](r.call(http.MethodGet, "/api/v1/variables/theirs",
+			"")); v.Project == nil || *v.Project != "theirs" {
 			t.Errorf("the project of a variable is %v", v.Project)
 		}
 		if p := read[api.WorkPool](r.call(http.MethodGet, "/api/v1/work-pools/local", "")); p.Project != nil {
-			t.Errorf("the pool of nobody belongs to %s", *p.Project)
+			t.Errorf("project of the pool = %s, want none", *p.Project)
 		}
-		for _, there := range []string{"deployments/theirs", "deployments/keep", "variables/x", "variables/theirs", "work-pools/mine/queues/a", "work-pools/local"} {
+		for _, there := range []string{"deployments/theirs", "deployments/keep", "variables/x",
+			"variables/theirs", "work-pools/mine/queues/a", "work-pools/local"} {
 			r.call(http.MethodGet, "/api/v1/"+there, "").is(http.StatusOK)
 		}
 		r.apply(`{"prune":true}`).refused(http.StatusBadRequest, "invalid-body", "/project")
-		moved := r.applies(`{"project":"mine","deployments":[{"name":"theirs","pool":"local"}]}`, "update deployment theirs project")
+		moved := r.applies(`{"project":"mine","deployments":[{"name":"theirs","pool":"local"}]}`,
+			"update deployment theirs project")
 		if text := *moved.Changes[0].Text; !strings.Contains(text, "-project: theirs\n+project: mine\n") {
 			t.Errorf("the text is\n%s", text)
 		}

@@ -43,9 +43,11 @@ func bench(b *testing.B) benched {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- server.Run(ctx, server.Options{
-			Listen: "127.0.0.1:0", DatabaseURL: database, Migrate: server.MigrateAuto, Version: "bench", Logger: slog.New(slog.DiscardHandler),
+			Listen: "127.0.0.1:0", DatabaseURL: database, Migrate: server.MigrateAuto, Version: "bench",
+			Logger:            slog.New(slog.DiscardHandler),
 			BootstrapAdminKey: admin, BootstrapWorkerKey: worker, RateLimit: -1,
-			EnsurePools: []server.PoolSpec{{Name: "p", Type: "process"}}, Ready: func(a server.Address) { address <- a },
+			EnsurePools: []server.PoolSpec{{Name: "p", Type: "process"}},
+			Ready:       func(a server.Address) { address <- a },
 		})
 	}()
 	transport := &http.Transport{MaxIdleConnsPerHost: 2 * benchWorkers}
@@ -70,7 +72,8 @@ func bench(b *testing.B) benched {
 			b.Error(err)
 		}
 	})
-	if _, _, err := s.UpsertDeployment(b.Context(), store.Deployment{Name: "d", Pool: "p"}, "ada"); err != nil {
+	if _, _, err := s.UpsertDeployment(b.Context(), store.Deployment{Name: "d", Pool: "p"},
+		"ada"); err != nil {
 		b.Fatal(err)
 	}
 	return benched{s, benchClient(b, url, admin, transport), benchClient(b, url, worker, transport)}
@@ -93,7 +96,8 @@ func benchKey(b *testing.B) string {
 
 func benchClient(b *testing.B, url, key string, transport http.RoundTripper) *apiclient.ClientWithResponses {
 	b.Helper()
-	return expect(apiclient.NewClientWithResponses(url, apiclient.WithHTTPClient(&http.Client{Transport: transport}),
+	return expect(apiclient.NewClientWithResponses(url,
+		apiclient.WithHTTPClient(&http.Client{Transport: transport}),
 		apiclient.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 			r.Header.Set("Authorization", "Bearer "+key)
 			return nil
@@ -105,7 +109,8 @@ func benchClient(b *testing.B, url, key string, transport http.RoundTripper) *ap
 func (x benched) through(b *testing.B, batch func(worker string) (int, error)) {
 	b.Helper()
 	for n := b.N; n > 0; n -= 1000 {
-		if _, err := x.store.CreateRuns(b.Context(), "d", make([]store.NewRun, min(n, 1000)), "ada"); err != nil {
+		if _, err := x.store.CreateRuns(b.Context(), "d", make([]store.NewRun, min(n, 1000)),
+			"ada"); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -148,13 +153,15 @@ func BenchmarkHTTPCycleLimit(b *testing.B) {
 	x := bench(b)
 	x.through(b, func(worker string) (int, error) {
 		claims, err := x.store.Claim(b.Context(), store.ClaimRequest{
-			RequestID: uuid.New(), Pool: "p", Worker: worker, ClusterID: "c", Max: benchBatch, Lease: time.Minute,
+			RequestID: uuid.New(), Pool: "p", Worker: worker, ClusterID: "c", Max: benchBatch,
+			Lease: time.Minute,
 		})
 		begun, ended := make([]store.Report, len(claims)), make([]store.Report, len(claims))
 		for i, c := range claims {
 			lease := store.Lease{AttemptID: c.AttemptID, Epoch: c.Epoch}
 			begun[i] = store.Report{Lease: lease, Kind: store.ReportRunning}
-			ended[i] = store.Report{Lease: lease, Kind: store.ReportEnded, Outcome: lifecycle.Outcome{Succeeded: true}}
+			ended[i] = store.Report{Lease: lease, Kind: store.ReportEnded,
+				Outcome: lifecycle.Outcome{Succeeded: true}}
 		}
 		for _, reports := range [][]store.Report{begun, ended} {
 			if err == nil && len(reports) > 0 {
@@ -183,10 +190,12 @@ func (x benched) finish(ctx context.Context, worker string, claims []api.Claim) 
 	begun, ended := make([]api.Report, len(claims)), make([]api.Report, len(claims))
 	for i, c := range claims {
 		begun[i] = api.Report{AttemptID: c.AttemptID, Epoch: c.Epoch, Kind: api.ReportKindRunning}
-		ended[i] = api.Report{AttemptID: c.AttemptID, Epoch: c.Epoch, Kind: api.ReportKindEnded, Succeeded: &yes}
+		ended[i] = api.Report{AttemptID: c.AttemptID, Epoch: c.Epoch, Kind: api.ReportKindEnded,
+			Succeeded: &yes}
 	}
 	for _, reports := range [][]api.Report{begun, ended} {
-		answer, err := x.worker.ReportAttemptsWithResponse(ctx, api.ReportRequest{Worker: worker, Pool: "p", Reports: reports})
+		answer, err := x.worker.ReportAttemptsWithResponse(ctx,
+			api.ReportRequest{Worker: worker, Pool: "p", Reports: reports})
 		if err != nil {
 			return err
 		}

@@ -12,20 +12,20 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// bootstrapActor is who made what was made from the options.
+// bootstrapActor is the actor of the objects created from the options.
 const bootstrapActor = "bootstrap"
 
-// bootstrap makes the keys and pools that the options ask for. Replicas that start together may do it at
-// once.
+// bootstrap creates the keys and pools of the options. Replicas that start together may do so concurrently.
 func (s *server) bootstrap(ctx context.Context, templates *catalog.Catalog) error {
-	for role, text := range map[api.Role]string{api.RoleAdmin: s.BootstrapAdminKey, api.RoleWorker: s.BootstrapWorkerKey} {
+	keys := map[api.Role]string{api.RoleAdmin: s.BootstrapAdminKey, api.RoleWorker: s.BootstrapWorkerKey}
+	for role, text := range keys {
 		if err := s.ensureKey(ctx, role, strings.TrimSpace(text)); err != nil {
 			return err
 		}
 	}
 	for _, pool := range s.EnsurePools {
 		if err := s.ensurePool(ctx, templates, pool); err != nil {
-			return fmt.Errorf("ensure work pool %q: %w", pool.Name, err)
+			return fmt.Errorf("create work pool %q: %w", pool.Name, err)
 		}
 	}
 	return nil
@@ -37,40 +37,37 @@ func (s *server) ensureKey(ctx context.Context, role api.Role, text string) erro
 	}
 	key, err := apikey.Parse(text)
 	if err != nil {
-		return fmt.Errorf("the bootstrap %s key: %w", role, err)
+		return fmt.Errorf("bootstrap %s key: %w", role, err)
 	}
 	err = s.store.UpsertKey(ctx, store.Key{
 		ID: key.ID, Name: "bootstrap-" + string(role), Role: string(role), SecretHash: key.Hash(),
 		CreatedAt: s.Now().UTC(), CreatedBy: bootstrapActor,
 	})
 	if err != nil {
-		return fmt.Errorf("ensure the bootstrap %s key: %w", role, err)
+		return fmt.Errorf("create bootstrap %s key: %w", role, err)
 	}
 	return nil
 }
 
-func (s *server) ensurePool(ctx context.Context, templates *catalog.Catalog, wanted PoolSpec) error {
-	pool, err := s.store.GetPool(ctx, wanted.Name)
-	var known *store.Error
+func (s *server) ensurePool(ctx context.Context, templates *catalog.Catalog, spec PoolSpec) error {
+	pool, err := s.store.GetPool(ctx, spec.Name)
+	var storeError *store.Error
 	switch {
-	case err == nil && pool.Type != wanted.Type:
-		return fmt.Errorf("it is there with type %s, not %s", pool.Type, wanted.Type)
+	case err == nil && pool.Type != spec.Type:
+		return fmt.Errorf("it already exists with type %s, not %s", pool.Type, spec.Type)
 	case err == nil:
 		return nil
-	case !errors.As(err, &known) || known.Code != store.NotFound:
+	case !errors.As(err, &storeError) || storeError.Code != store.NotFound:
 		return err
 	}
-	doc, err := templates.Default(wanted.Type)
+	doc, err := templates.Default(spec.Type)
 	if err != nil {
 		return err
 	}
-	_, err = s.store.CreatePool(
-		ctx,
-		store.NewPool{Name: wanted.Name, Type: wanted.Type, Template: doc},
-		bootstrapActor,
-	)
-	if errors.As(err, &known) && known.Code == store.AlreadyExists {
-		return nil // another replica was faster
+	create := store.NewPool{Name: spec.Name, Type: spec.Type, Template: doc}
+	_, err = s.store.CreatePool(ctx, create, bootstrapActor)
+	if errors.As(err, &storeError) && storeError.Code == store.AlreadyExists {
+		return nil // created by another replica
 	}
 	return err
 }

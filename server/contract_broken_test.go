@@ -175,7 +175,8 @@ func breaksOfList(schema *openapi3.Schema, value any, path []any) []broken {
 	}
 	const most = 1000 // longer lists are more than a body may have
 	if schema.MaxItems != nil && *schema.MaxItems <= most && len(list) > 0 {
-		all = append(all, broken{how: "too many", path: path, value: slices.Repeat(list[:1], int(*schema.MaxItems)+1)})
+		all = append(all, broken{how: "too many", path: path,
+			value: slices.Repeat(list[:1], int(*schema.MaxItems)+1)})
 	}
 	for i, item := range list {
 		all = append(all, breaks(schema.Items.Value, item, append(slices.Clone(path), i))...)
@@ -258,7 +259,8 @@ func (w *contractWorld) breakBody(o operation, valid aCall) {
 		}
 		a := w.sendText(valid, string(text))
 		if o.protocol() {
-			if a.status >= 300 && (a.status >= 500 || a.header.Get("Content-Type") != "application/problem+json") {
+			if a.status >= 300 && (a.status >= 500 ||
+				a.header.Get("Content-Type") != "application/problem+json") {
 				w.t.Errorf("%s (%s at %s): status %d: %s", a.what, b.how, b.pointer(), a.status, a.body)
 			}
 			continue
@@ -299,7 +301,8 @@ func (w *contractWorld) breakText(o operation, valid aCall) {
 	}
 	for _, body := range bodies {
 		a := w.sendText(valid, body)
-		if code := a.refusedWith(http.StatusBadRequest); code != "invalid-json" && !(o.protocol() && code == "invalid-body") {
+		if code := a.refusedWith(http.StatusBadRequest); code != "invalid-json" &&
+			!(o.protocol() && code == "invalid-body") {
 			w.t.Errorf("%s: code %q", a.what, code)
 		}
 	}
@@ -312,7 +315,8 @@ func (w *contractWorld) breakText(o operation, valid aCall) {
 		return
 	}
 	twice := strings.Replace(whole, "{", `{"twice":1,"twice":2,`, 1)
-	w.sendText(valid, strings.Replace(twice, ",}", "}", 1)).refused(http.StatusBadRequest, "invalid-json", "/twice")
+	w.sendText(valid, strings.Replace(twice, ",}", "}", 1)).refused(http.StatusBadRequest, "invalid-json",
+		"/twice")
 	large := whole + string(bytes.Repeat([]byte{' '}, request.MaxBody))
 	w.sendText(valid, large).refused(http.StatusRequestEntityTooLarge, "body-too-large")
 }

@@ -53,13 +53,14 @@ func TestEveryOperationKeepsItsContract(t *testing.T) {
 type traces struct {
 	audit string // the newest entry
 	runs  string // by state
-	event int64  // the newest of the run that nobody has claimed
+	event int64  // the newest of the unclaimed run
 }
 
 func (w *contractWorld) traces() traces {
 	w.t.Helper()
 	audit := read[api.AuditList](w.call(http.MethodGet, "/api/v1/audit?limit=1", "").is(http.StatusOK)).Items
-	events := read[api.RunEventList](w.call(http.MethodGet, "/api/v1/runs/"+w.live.String()+"/events", "").is(http.StatusOK)).Items
+	events := read[api.RunEventList](w.call(http.MethodGet, "/api/v1/runs/"+w.live.String()+"/events",
+		"").is(http.StatusOK)).Items
 	if len(audit) == 0 || len(events) == 0 {
 		w.t.Fatal("nothing has left a trace yet")
 	}
@@ -82,7 +83,8 @@ func (w *contractWorld) succeeds(o operation, c aCall) {
 	case len(response.Value.Content) == 0 && len(a.body) > 0:
 		w.t.Errorf("%s: an answer without content has %q", a.what, a.body)
 	case len(response.Value.Content) > 0 && response.Value.Content.Get(a.header.Get("Content-Type")) == nil:
-		w.t.Errorf("%s: the answer is %q, which the specification has not", a.what, a.header.Get("Content-Type"))
+		w.t.Errorf("%s: the answer is %q, which the specification has not", a.what,
+			a.header.Get("Content-Type"))
 	}
 }
 
@@ -168,7 +170,9 @@ func (w *contractWorld) breakParameters(o operation, valid aCall) {
 			case openapi3.ParameterInHeader:
 				c.header = map[string]string{p.Value.Name: value}
 			}
-			if problem := w.send(c).refused(http.StatusBadRequest, "invalid-parameter"); problem.Detail == nil || !strings.Contains(*problem.Detail, p.Value.Name) {
+			if problem := w.send(c).refused(http.StatusBadRequest,
+				"invalid-parameter"); problem.Detail == nil ||
+				!strings.Contains(*problem.Detail, p.Value.Name) {
 				w.t.Errorf("%s=%s: the answer does not name the parameter: %+v", p.Value.Name, value, problem)
 			}
 		}
@@ -184,7 +188,8 @@ func (w *contractWorld) breakReference(o operation, valid aCall, p *openapi3.Par
 	case p.In == openapi3.ParameterInPath && o.OperationID == "SetVariable":
 		return // which makes it
 	case p.In == openapi3.ParameterInPath:
-		nobody := map[bool]string{true: "00000000-0000-7000-8000-000000000000", false: "nobody"}[p.Schema.Value.Format == "uuid"]
+		nobody := map[bool]string{true: "00000000-0000-7000-8000-000000000000",
+			false: "nobody"}[p.Schema.Value.Format == "uuid"]
 		if p.Schema.Value.Type.Is("integer") {
 			nobody = "99"
 		}

@@ -20,7 +20,7 @@ import (
 type contractWorld struct {
 	*running
 	parameters map[string]string // of paths
-	live       uuid.UUID         // a run that nobody has claimed
+	live       uuid.UUID         // an unclaimed run
 	attempt    api.Claim         // that runs
 }
 
@@ -32,9 +32,11 @@ func newContractWorld(t *testing.T, change ...func(*server.Options)) *contractWo
 		o.RateLimit = -1 // hundreds of calls follow each other
 		o.EnsurePools = append(o.EnsurePools, server.PoolSpec{Name: contractPool, Type: "kubernetes"})
 	})...)}
-	w.call(http.MethodPost, "/api/v1/work-pools/"+contractPool+"/queues", `{"name":"nightly"}`).is(http.StatusCreated)
+	w.call(http.MethodPost, "/api/v1/work-pools/"+contractPool+"/queues",
+		`{"name":"nightly"}`).is(http.StatusCreated)
 	w.call(http.MethodPut, "/api/v1/variables/warehouse_url", `{"value":1}`).is(http.StatusOK)
-	w.call(http.MethodPost, "/api/v1/apply", `{"deployments":[{"name":"etl","pool":"analytics","schedules":[{"name":"morning","cron":"@daily"}]}]}`).is(http.StatusOK)
+	w.call(http.MethodPost, "/api/v1/apply",
+		`{"deployments":[{"name":"etl","pool":"analytics","schedules":[{"name":"morning","cron":"@daily"}]}]}`).is(http.StatusOK)
 	w.makeKey("ci", api.RoleViewer)
 	w.newTemplateVersion()
 
@@ -50,7 +52,8 @@ func newContractWorld(t *testing.T, change ...func(*server.Options)) *contractWo
 	w.call(http.MethodPut, "/api/v1/runs/"+w.attempt.RunID.String()+"/result", `{"value":1}`)
 	w.live = w.startRun("etl", `{}`).ID
 	w.parameters = map[string]string{
-		"pool": contractPool, "queue": "nightly", "worker": worker.name, "deployment": "etl", "schedule": "morning", "run": ended.ID.String(),
+		"pool": contractPool, "queue": "nightly", "worker": worker.name, "deployment": "etl", "schedule": "morning",
+		"run":     ended.ID.String(),
 		"attempt": "1", "variable": "warehouse_url", "key": "ci", "version": claim.TemplateVersionID.String(),
 	}
 	return w
@@ -123,7 +126,9 @@ func (w *contractWorld) validCall(o operation) aCall {
 	case "AbandonRun":
 		known["run"] = w.attempt.RunID.String() // its worker is gone
 		gone := []api.AttemptLease{{AttemptID: w.attempt.AttemptID, Epoch: w.attempt.Epoch}}
-		tell[api.RenewResponse](w.running, "leases", api.RenewRequest{Pool: contractPool, Worker: "worker-1", Leases: []api.AttemptLease{}, Release: &gone})
+		tell[api.RenewResponse](w.running, "leases",
+			api.RenewRequest{Pool: contractPool, Worker: "worker-1", Leases: []api.AttemptLease{},
+				Release: &gone})
 	case "DeleteWorkPool", "DeleteDeployment":
 		c.query = "force=true" // there are runs that have not ended
 	}
@@ -195,7 +200,8 @@ func operations(t *testing.T) []operation {
 	var all []operation
 	for path, item := range spec.Paths.Map() {
 		for method, o := range item.Operations() {
-			all = append(all, operation{o, method, path, append(append(openapi3.Parameters{}, item.Parameters...), o.Parameters...)})
+			all = append(all, operation{o, method, path,
+				append(append(openapi3.Parameters{}, item.Parameters...), o.Parameters...)})
 		}
 	}
 	return all
@@ -217,7 +223,8 @@ func (o operation) at(t *testing.T, values map[string]string) string {
 		}
 		value, ok := values[p.Value.Name]
 		if !ok {
-			t.Fatalf("%s: the world of this test has nothing for path parameter %q", o.OperationID, p.Value.Name)
+			t.Fatalf("%s: the world of this test has nothing for path parameter %q", o.OperationID,
+				p.Value.Name)
 		}
 		path = strings.ReplaceAll(path, "{"+p.Value.Name+"}", value)
 	}

@@ -27,25 +27,26 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// patience is how long a test waits for what must happen. Nothing ever waits that long unless it fails.
+// patience bounds waits for events that must happen. Only failing tests wait that long.
 const patience = time.Minute
 
-// running is a whole server, started for a test.
+// running is a server started for a test.
 type running struct {
 	t      *testing.T
 	url    string
-	admin  string // its bootstrap admin key; empty where it runs without keys
+	admin  string // its bootstrap admin key; empty if the server runs without keys
 	worker string
 	http   *http.Client
 	stop   func() error
 }
 
-// start starts a server on SQLite in a directory of its own, on a free port, and ends it with the test.
+// start starts a server with SQLite in a temporary directory on a free port. It stops with the test.
 func start(t *testing.T, change ...func(*server.Options)) *running {
 	t.Helper()
 	r := &running{t: t, http: &http.Client{Transport: &http.Transport{}}, admin: newKey(t), worker: newKey(t)}
 	o := server.Options{
-		Listen: "127.0.0.1:0", DataDir: t.TempDir(), Version: "test", Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Listen: "127.0.0.1:0", DataDir: t.TempDir(), Version: "test",
+		Logger:            slog.New(slog.NewTextHandler(t.Output(), nil)),
 		BootstrapAdminKey: r.admin, BootstrapWorkerKey: r.worker,
 		EnsurePools: []server.PoolSpec{{Name: "local", Type: "process"}},
 		RateLimit:   -1, // tests ask as fast as they can
@@ -66,7 +67,7 @@ func start(t *testing.T, change ...func(*server.Options)) *running {
 		r.http.CloseIdleConnections()
 		select {
 		case err := <-ended:
-			ended <- err // for whoever stops it again
+			ended <- err // stop may be called again
 			return err
 		case <-time.After(patience):
 			return fmt.Errorf("the server has not stopped within %s", patience)
@@ -100,7 +101,7 @@ func newKey(t *testing.T) string {
 	return key.Text
 }
 
-// answer is what came back.
+// answer is a response, read completely.
 type answer struct {
 	t      *testing.T
 	what   string
@@ -109,7 +110,7 @@ type answer struct {
 	body   []byte
 }
 
-// send sends a request as it is given.
+// send sends a request and checks its response against openapi.yaml.
 func (r *running) send(request *http.Request) answer {
 	r.t.Helper()
 	response, err := r.http.Do(request)
@@ -122,7 +123,8 @@ func (r *running) send(request *http.Request) answer {
 		r.t.Fatalf("%s %s: %v", request.Method, request.URL, err)
 	}
 	r.conforms(request, response, body)
-	return answer{t: r.t, what: request.Method + " " + request.URL.Path, status: response.StatusCode, header: response.Header, body: body}
+	return answer{t: r.t, what: request.Method + " " + request.URL.Path, status: response.StatusCode,
+		header: response.Header, body: body}
 }
 
 // specification finds the operation of a request in openapi.yaml.
@@ -134,8 +136,7 @@ var specification = sync.OnceValues(func() (routers.Router, error) {
 	return gorillamux.NewRouter(spec)
 })
 
-// conforms checks an answer against what openapi.yaml says of it: whatever a test is about, what it sees must
-// have the form that clients were promised.
+// conforms checks a response against openapi.yaml. Every test does so, whatever it is about.
 func (r *running) conforms(request *http.Request, response *http.Response, body []byte) {
 	r.t.Helper()
 	router, err := specification()
@@ -155,16 +156,19 @@ func (r *running) conforms(request *http.Request, response *http.Response, body 
 		return // text
 	}
 	err = openapi3filter.ValidateResponse(request.Context(), &openapi3filter.ResponseValidationInput{
-		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: request, PathParams: parameters, Route: route},
-		Status:                 response.StatusCode, Header: response.Header, Body: io.NopCloser(bytes.NewReader(body)),
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: request,
+			PathParams: parameters, Route: route},
+		Status: response.StatusCode, Header: response.Header,
+		Body:    io.NopCloser(bytes.NewReader(body)),
 		Options: &openapi3filter.Options{IncludeResponseStatus: true},
 	})
 	if err != nil {
-		r.t.Errorf("%s %s: the answer is not what openapi.yaml promises: %v", request.Method, request.URL.Path, err)
+		r.t.Errorf("%s %s: the answer is not what openapi.yaml promises: %v", request.Method,
+			request.URL.Path, err)
 	}
 }
 
-// request makes a request with JSON and a key.
+// request returns a request with a JSON body and an API key.
 func (r *running) request(key, method, path, body string) *http.Request {
 	r.t.Helper()
 	request, err := http.NewRequestWithContext(r.t.Context(), method, r.url+path, strings.NewReader(body))
@@ -193,7 +197,8 @@ func tell[T any](r *running, path string, message any) T {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return read[T](r.send(r.request(r.worker, http.MethodPost, "/api/v1/worker/"+path, string(body))).is(http.StatusOK))
+	return read[T](r.send(r.request(r.worker, http.MethodPost, "/api/v1/worker/"+path,
+		string(body))).is(http.StatusOK))
 }
 
 func (a answer) is(status int) answer {
@@ -212,7 +217,8 @@ func (a answer) refused(status int, code string, pointers ...string) api.Problem
 		a.t.Errorf("%s: content type %q", a.what, kind)
 	}
 	document := read[api.Problem](a)
-	if document.Code != code || int(document.Status) != status || document.Title == "" || !strings.HasSuffix(document.Type, code) {
+	if document.Code != code || int(document.Status) != status || document.Title == "" ||
+		!strings.HasSuffix(document.Type, code) {
 		a.t.Errorf("%s: got %s, want code %q", a.what, a.body, code)
 	}
 	for _, pointer := range pointers {
@@ -246,24 +252,26 @@ func read[T any](a answer) T {
 	return v
 }
 
-// deploy makes a deployment of the pool `local`.
+// deploy creates a deployment of the pool `local`; more are additional JSON fields.
 func (r *running) deploy(name, more string) {
 	r.t.Helper()
-	r.call(http.MethodPost, "/api/v1/apply", `{"deployments":[{"name":"`+name+`","pool":"local"`+more+`}]}`).is(http.StatusOK)
+	r.call(http.MethodPost, "/api/v1/apply",
+		`{"deployments":[{"name":"`+name+`","pool":"local"`+more+`}]}`).is(http.StatusOK)
 }
 
 func (r *running) startRun(deployment, body string) api.Run {
 	r.t.Helper()
-	return read[api.Run](r.call(http.MethodPost, "/api/v1/deployments/"+deployment+"/runs", body).is(http.StatusCreated))
+	return read[api.Run](r.call(http.MethodPost, "/api/v1/deployments/"+deployment+"/runs",
+		body).is(http.StatusCreated))
 }
 
-// aWorker speaks the protocol as a worker does.
+// aWorker is a client of the worker protocol.
 type aWorker struct {
 	*running
 	name, pool string
 }
 
-// newWorker is one of the pool `local`.
+// newWorker returns a worker of the pool `local`.
 func (r *running) newWorker(name string) aWorker {
 	r.t.Helper()
 	return r.newWorkerOf("local", api.Process, name)
@@ -279,7 +287,8 @@ func (r *running) newWorkerOf(pool string, kind api.PoolType, name string) aWork
 }
 
 func (w aWorker) claimRequest(max, wait int32) api.ClaimRequest {
-	return api.ClaimRequest{RequestID: uuid.New(), Pool: w.pool, Worker: w.name, ClusterID: "here", Max: max, WaitSeconds: wait}
+	return api.ClaimRequest{RequestID: uuid.New(), Pool: w.pool, Worker: w.name, ClusterID: "here", Max: max,
+		WaitSeconds: wait}
 }
 
 func (w aWorker) claim(max, wait int32) []api.Claim {
@@ -298,10 +307,11 @@ func (w aWorker) claimOne() api.Claim {
 
 func (w aWorker) report(reports ...api.Report) []api.ReportResult {
 	w.t.Helper()
-	return tell[api.ReportResponse](w.running, "reports", api.ReportRequest{Worker: w.name, Pool: w.pool, Reports: reports}).Results
+	return tell[api.ReportResponse](w.running, "reports",
+		api.ReportRequest{Worker: w.name, Pool: w.pool, Reports: reports}).Results
 }
 
-// see reports and expects to be believed.
+// see sends a report, which must be accepted.
 func (w aWorker) see(claim api.Claim, kind api.ReportKind, change func(*api.Report)) {
 	w.t.Helper()
 	report := api.Report{AttemptID: claim.AttemptID, Epoch: claim.Epoch, Kind: kind}
@@ -315,17 +325,19 @@ func (w aWorker) see(claim api.Claim, kind api.ReportKind, change func(*api.Repo
 
 func (w aWorker) write(claim api.Claim, offset int64, text string) {
 	w.t.Helper()
-	body, err := json.Marshal(api.LogAppend{Chunks: []api.LogAppendChunk{{AttemptID: claim.AttemptID, Epoch: claim.Epoch, Offset: offset, Text: text}}})
+	body, err := json.Marshal(api.LogAppend{Chunks: []api.LogAppendChunk{{AttemptID: claim.AttemptID,
+		Epoch: claim.Epoch, Offset: offset, Text: text}}})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.send(w.request(w.worker, http.MethodPost, "/api/v1/worker/logs", string(body))).is(http.StatusNoContent)
 }
 
-// begin takes an attempt to where its container runs.
+// begin reports an attempt up to its running container.
 func (w aWorker) begin(claim api.Claim) {
 	w.t.Helper()
-	w.see(claim, api.ReportKindManifest, func(r *api.Report) { r.Manifest = json.RawMessage(`{"apiVersion":"batch/v1","kind":"Job"}`) })
+	w.see(claim, api.ReportKindManifest,
+		func(r *api.Report) { r.Manifest = json.RawMessage(`{"apiVersion":"batch/v1","kind":"Job"}`) })
 	uid, name := "uid-"+claim.AttemptID.String(), "job"
 	w.see(claim, api.ReportKindSubmitted, func(r *api.Report) { r.JobUID, r.JobName = &uid, &name })
 	w.see(claim, api.ReportKindRunning, nil)

@@ -12,7 +12,7 @@ import (
 	"github.com/berth-dev/berth/server"
 )
 
-func TestAServerThatCanNotStartSaysWhyInOneLine(t *testing.T) {
+func TestStartupErrorsAreOneLine(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -30,14 +30,15 @@ func TestAServerThatCanNotStartSaysWhyInOneLine(t *testing.T) {
 		change func(*server.Options)
 		want   string
 	}{
-		{"a port that is taken", func(o *server.Options) { o.Listen = taken.Addr().String() }, "is in use"},
-		{"a data directory that is in use", func(o *server.Options) { o.DataDir = used }, "in use by another berth process"},
-		{"a data directory that is a file", func(o *server.Options) { o.DataDir = file }, "data directory"},
-		{"nowhere to keep anything", func(o *server.Options) { o.DataDir = "" }, "give a data directory or the URL of a database"},
-		{"no keys on the network", func(o *server.Options) { o.Auth, o.Listen = server.AuthNone, "0.0.0.0:0" }, "--allow-unauthenticated-network"},
-		{"a bootstrap key that is none", func(o *server.Options) { o.BootstrapAdminKey = "hunter2" }, "bootstrap admin key"},
-		{"an unknown authentication", func(o *server.Options) { o.Auth = "password" }, `"password"`},
-		{"a pool of another type", func(o *server.Options) {
+		{"port in use", func(o *server.Options) { o.Listen = taken.Addr().String() }, "is in use"},
+		{"data directory in use", func(o *server.Options) { o.DataDir = used }, "in use by another berth process"},
+		{"data directory is a file", func(o *server.Options) { o.DataDir = file }, "data directory"},
+		{"no database", func(o *server.Options) { o.DataDir = "" }, "set a data directory or a database URL"},
+		{"no authentication on the network", func(o *server.Options) { o.Auth, o.Listen = server.AuthNone, "0.0.0.0:0" },
+			"--allow-unauthenticated-network"},
+		{"malformed bootstrap key", func(o *server.Options) { o.BootstrapAdminKey = "hunter2" }, "bootstrap admin key"},
+		{"unknown authentication", func(o *server.Options) { o.Auth = "password" }, `"password"`},
+		{"existing pool with another type", func(o *server.Options) {
 			o.EnsurePools = []server.PoolSpec{{Name: "p", Type: "process"}, {Name: "p", Type: "kubernetes"}}
 		}, "type process"},
 	}
@@ -48,10 +49,10 @@ func TestAServerThatCanNotStartSaysWhyInOneLine(t *testing.T) {
 			test.change(&o)
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
-			o.Ready = func(server.Address) { t.Error("it serves"); cancel() }
+			o.Ready = func(server.Address) { t.Error("the server is ready"); cancel() }
 			err := server.Run(ctx, o)
 			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Fatalf("got %v, want a text with %q", err, test.want)
+				t.Fatalf("got %v, want an error with %q", err, test.want)
 			}
 			if strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("got %q", err)
@@ -60,7 +61,7 @@ func TestAServerThatCanNotStartSaysWhyInOneLine(t *testing.T) {
 	}
 }
 
-func TestMetricsOnAPortOfTheirOwn(t *testing.T) {
+func TestMetricsOnASeparatePort(t *testing.T) {
 	t.Parallel()
 	address := make(chan server.Address, 1)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -72,7 +73,8 @@ func TestMetricsOnAPortOfTheirOwn(t *testing.T) {
 	})
 	here := await(t, address, "ready")
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	for url, want := range map[string]int{here.MetricsURL: http.StatusOK, here.URL + "/metrics": http.StatusNotFound} {
+	for url, want := range map[string]int{here.MetricsURL: http.StatusOK, here.URL +
+		"/metrics": http.StatusNotFound} {
 		response, err := client.Get(url)
 		if err != nil {
 			t.Fatal(err)
@@ -88,13 +90,14 @@ func TestMetricsOnAPortOfTheirOwn(t *testing.T) {
 	}
 }
 
-func TestEnsurePoolIsReadAsNameAndType(t *testing.T) {
-	if got, err := server.ParsePoolSpec("default=kubernetes"); err != nil || got != (server.PoolSpec{Name: "default", Type: "kubernetes"}) {
+func TestParsePoolSpec(t *testing.T) {
+	if got, err := server.ParsePoolSpec("default=kubernetes"); err != nil ||
+		got != (server.PoolSpec{Name: "default", Type: "kubernetes"}) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	for _, bad := range []string{"", "default", "=process", "default=", "default=docker"} {
 		if _, err := server.ParsePoolSpec(bad); err == nil {
-			t.Errorf("%q was taken", bad)
+			t.Errorf("%q was accepted", bad)
 		}
 	}
 }

@@ -15,21 +15,25 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-func TestManyRunsAreCreatedAtOnceOrNone(t *testing.T) {
+func TestBulkCreateIsAllOrNothing(t *testing.T) {
 	t.Parallel()
 	r := withTemplate(t)
 	const path = "/api/v1/deployments/dated/runs/bulk"
 	many := func(n int) string {
 		items := make([]string, n)
 		for i := range items {
-			items[i] = fmt.Sprintf(`{"idempotency_key":"k%d","name":"run-%d","job_variables":{"memory":%d}}`, i, i, i%200+1)
+			items[i] = fmt.Sprintf(`{"idempotency_key":"k%d","name":"run-%d","job_variables":{"memory":%d}}`,
+				i, i, i%200+1)
 		}
 		return `{"runs":[` + strings.Join(items, ",") + `]}`
 	}
-	r.call(http.MethodPost, path, `{"runs":[{},{"job_variables":{"memory":1000}},{"parameters":[]},{"tags":[""]}]}`).
+	r.call(http.MethodPost, path,
+		`{"runs":[{},{"job_variables":{"memory":1000}},{"parameters":[]},{"tags":[""]}]}`).
 		refused(http.StatusBadRequest, "invalid-body", "/runs/2/parameters", "/runs/3/tags/0")
-	r.call(http.MethodPost, path, `{"runs":[{},{"job_variables":{"memory":1000}},{"job_variables":{"mmeory":1}}]}`).
-		refused(http.StatusUnprocessableEntity, "variables-invalid", "/runs/1/job_variables/memory", "/runs/2/job_variables/mmeory")
+	r.call(http.MethodPost, path,
+		`{"runs":[{},{"job_variables":{"memory":1000}},{"job_variables":{"mmeory":1}}]}`).
+		refused(http.StatusUnprocessableEntity, "variables-invalid", "/runs/1/job_variables/memory",
+			"/runs/2/job_variables/mmeory")
 	r.call(http.MethodPost, path, many(1001)).refused(http.StatusBadRequest, "invalid-body", "/runs")
 	if n := read[api.RunCounts](r.call(http.MethodGet, "/api/v1/runs/count", "")).Total; n != 0 {
 		t.Fatalf("%d runs were made by refused calls", n)
@@ -42,14 +46,17 @@ func TestManyRunsAreCreatedAtOnceOrNone(t *testing.T) {
 	if again.Created != 0 || again.Existed != 1000 || again.Items[7].ID != made.Items[7].ID {
 		t.Errorf("again: created %d, existed %d", again.Created, again.Existed)
 	}
-	r.call(http.MethodPost, path, `{"runs":[{},{"idempotency_key":"k1","name":"another"}]}`).refused(http.StatusConflict, "idempotency-mismatch")
-	counts := read[api.RunCounts](r.call(http.MethodGet, "/api/v1/runs/count?deployment=dated&text=run-99", "").is(http.StatusOK))
+	r.call(http.MethodPost, path,
+		`{"runs":[{},{"idempotency_key":"k1","name":"another"}]}`).refused(http.StatusConflict,
+		"idempotency-mismatch")
+	counts := read[api.RunCounts](r.call(http.MethodGet, "/api/v1/runs/count?deployment=dated&text=run-99",
+		"").is(http.StatusOK))
 	if counts.Total != 11 || counts.ByState["SCHEDULED"] != 11 {
 		t.Errorf("counted %+v", counts)
 	}
 }
 
-func TestRunsAreCancelledAndRetriedInBulk(t *testing.T) {
+func TestBulkCancelAndRetry(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.deploy("etl", "")
@@ -62,8 +69,10 @@ func TestRunsAreCancelledAndRetriedInBulk(t *testing.T) {
 	var cancelled int
 	for cursor := ""; ; {
 		body := `{"filter":{"deployment":"etl"},"limit":2` + cursor + `}`
-		result := read[api.RunBulkResult](r.call(http.MethodPost, "/api/v1/runs/cancel", body).is(http.StatusOK))
-		if cancelled += len(result.Done); len(result.Refused) > 0 || result.Done[0].State.Type != api.CANCELLED {
+		result := read[api.RunBulkResult](r.call(http.MethodPost, "/api/v1/runs/cancel",
+			body).is(http.StatusOK))
+		if cancelled += len(result.Done); len(result.Refused) > 0 ||
+			result.Done[0].State.Type != api.CANCELLED {
 			t.Fatalf("got %+v", result)
 		}
 		if result.NextCursor == nil {
@@ -78,49 +87,59 @@ func TestRunsAreCancelledAndRetriedInBulk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	result := read[api.RunBulkResult](r.call(http.MethodPost, "/api/v1/runs/retry", string(named)).is(http.StatusOK))
+	result := read[api.RunBulkResult](r.call(http.MethodPost, "/api/v1/runs/retry",
+		string(named)).is(http.StatusOK))
 	if len(result.Done) != 2 || len(result.Refused) != 1 || result.Refused[0].Code != "not-found" {
 		t.Errorf("got %+v", result)
 	}
-	result = read[api.RunBulkResult](r.call(http.MethodPost, "/api/v1/runs/retry", `{"filter":{"deployment":"etl"}}`).is(http.StatusOK))
+	result = read[api.RunBulkResult](r.call(http.MethodPost, "/api/v1/runs/retry",
+		`{"filter":{"deployment":"etl"}}`).is(http.StatusOK))
 	if len(result.Done) != 3 {
 		t.Errorf("retried %d of the others", len(result.Done))
 	}
-	r.call(http.MethodPost, "/api/v1/runs/cancel", `{}`).refused(http.StatusBadRequest, "invalid-body", "/filter")
-	r.call(http.MethodPost, "/api/v1/runs/cancel", `{"filter":{}}`).refused(http.StatusBadRequest, "invalid-body", "/filter")
+	r.call(http.MethodPost, "/api/v1/runs/cancel", `{}`).refused(http.StatusBadRequest, "invalid-body",
+		"/filter")
+	r.call(http.MethodPost, "/api/v1/runs/cancel", `{"filter":{}}`).refused(http.StatusBadRequest,
+		"invalid-body", "/filter")
 }
 
-func TestALimitedKeySeesAndCancelsWhatIsItsOwn(t *testing.T) {
+func TestLimitedKeyListsAndCancelsOnlyRunsOfItsPools(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.call(http.MethodPost, "/api/v1/work-pools", `{"name":"theirs","type":"process"}`).is(http.StatusCreated)
 	r.deploy("mine", "")
-	r.call(http.MethodPost, "/api/v1/apply", `{"deployments":[{"name":"theirs","pool":"theirs"}]}`).is(http.StatusOK)
+	r.call(http.MethodPost, "/api/v1/apply",
+		`{"deployments":[{"name":"theirs","pool":"theirs"}]}`).is(http.StatusOK)
 	for range 3 {
 		r.startRun("theirs", `{}`)
 	}
 	own := r.startRun("mine", `{}`)
-	key := read[api.APIKeyCreated](r.call(http.MethodPost, "/api/v1/api-keys", `{"name":"limited","role":"operator","pools":["local"]}`).is(http.StatusCreated)).Secret
-	page := read[api.RunList](r.send(r.request(key, http.MethodGet, "/api/v1/runs?limit=1", "")).is(http.StatusOK))
+	key := read[api.APIKeyCreated](r.call(http.MethodPost, "/api/v1/api-keys",
+		`{"name":"limited","role":"operator","pools":["local"]}`).is(http.StatusCreated)).Secret
+	page := read[api.RunList](r.send(r.request(key, http.MethodGet, "/api/v1/runs?limit=1",
+		"")).is(http.StatusOK))
 	if len(page.Items) != 1 || page.Items[0].ID != own.ID || page.NextCursor != nil {
 		t.Errorf("got %+v", page)
 	}
-	if n := read[api.RunCounts](r.send(r.request(key, http.MethodGet, "/api/v1/runs/count", "")).is(http.StatusOK)).Total; n != 1 {
+	if n := read[api.RunCounts](r.send(r.request(key, http.MethodGet, "/api/v1/runs/count",
+		"")).is(http.StatusOK)).Total; n != 1 {
 		t.Errorf("counts %d", n)
 	}
-	result := read[api.RunBulkResult](r.send(r.request(key, http.MethodPost, "/api/v1/runs/cancel", `{"filter":{"text":"-"}}`)).is(http.StatusOK))
+	result := read[api.RunBulkResult](r.send(r.request(key, http.MethodPost, "/api/v1/runs/cancel",
+		`{"filter":{"text":"-"}}`)).is(http.StatusOK))
 	if len(result.Done) != 1 || result.Done[0].ID != own.ID {
 		t.Errorf("cancelled %+v", result)
 	}
 }
 
-func TestAPausedWorkerClaimsNothingNew(t *testing.T) {
+func TestPausedWorkerClaimsNothing(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.deploy("etl", "")
 	w := r.newWorker("w1")
 	r.startRun("etl", `{}`)
-	paused := read[api.Worker](r.call(http.MethodPatch, "/api/v1/work-pools/local/workers/w1", `{"paused":true}`).is(http.StatusOK))
+	paused := read[api.Worker](r.call(http.MethodPatch, "/api/v1/work-pools/local/workers/w1",
+		`{"paused":true}`).is(http.StatusOK))
 	if !paused.Paused || !paused.Alive {
 		t.Errorf("got %+v", paused)
 	}
@@ -129,8 +148,10 @@ func TestAPausedWorkerClaimsNothingNew(t *testing.T) {
 	}
 	r.call(http.MethodPatch, "/api/v1/work-pools/local/workers/w1", `{"paused":false}`).is(http.StatusOK)
 	w.claimOne()
-	r.call(http.MethodPatch, "/api/v1/work-pools/local/workers/nobody", `{"paused":true}`).refused(http.StatusNotFound, "not-found")
-	if list := read[api.WorkerList](r.call(http.MethodGet, "/api/v1/workers?alive=false", "").is(http.StatusOK)); len(list.Items) != 0 {
+	r.call(http.MethodPatch, "/api/v1/work-pools/local/workers/nobody",
+		`{"paused":true}`).refused(http.StatusNotFound, "not-found")
+	if list := read[api.WorkerList](r.call(http.MethodGet, "/api/v1/workers?alive=false",
+		"").is(http.StatusOK)); len(list.Items) != 0 {
 		t.Errorf("dead are %+v", list.Items)
 	}
 }
@@ -171,7 +192,7 @@ func (r *running) listEvents(query, last string) (next func() (name, id, data st
 	return next, func() { _ = response.Body.Close() }
 }
 
-func TestAListOfRunsIsFollowed(t *testing.T) {
+func TestStreamOfRuns(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.deploy("etl", "")
@@ -203,11 +224,12 @@ func TestAListOfRunsIsFollowed(t *testing.T) {
 	if name, _, data := resumed(); name != "list" || !strings.Contains(data, second.ID.String()) {
 		t.Errorf("after a reconnect: %s %s", name, data)
 	}
-	r.call(http.MethodGet, "/api/v1/runs/stream?deployment=nobody", "").refused(http.StatusNotFound, "not-found")
+	r.call(http.MethodGet, "/api/v1/runs/stream?deployment=nobody", "").refused(http.StatusNotFound,
+		"not-found")
 }
 
 // The clock of a server decides nothing about what a reader of a list knows already.
-func TestAListIsFollowedOnAServerWhoseClockIsWrong(t *testing.T) {
+func TestStreamOfRunsWithAWrongServerClock(t *testing.T) {
 	t.Parallel()
 	r := start(t, func(o *server.Options) { o.Now = func() time.Time { return time.Now().Add(time.Hour) } })
 	r.deploy("etl", "")

@@ -14,11 +14,11 @@ import (
 
 const (
 	headerTimeout = 10 * time.Second
-	// writeTimeout is longer than the longest poll; streams and long texts extend it as they go.
+	// writeTimeout exceeds the longest poll. Streams and long texts extend it while they write.
 	writeTimeout   = 90 * time.Second
 	idleTimeout    = 2 * time.Minute
 	maxHeaderBytes = 64 << 10
-	// stopTimeout is how long requests may go on after the server was asked to stop.
+	// stopTimeout is how long open requests may take after the server was asked to stop.
 	stopTimeout = 20 * time.Second
 )
 
@@ -26,7 +26,7 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("%s is in use: something else, perhaps another berth, listens there", address)
+		return nil, fmt.Errorf("%s is in use by another process, perhaps another Berth server", address)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", address, err)
@@ -34,38 +34,35 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 	return listener, nil
 }
 
-// serve answers requests until ctx ends, then lets those under way finish.
-//
-// With secure it speaks TLS.
+// serve answers requests until ctx ends, then waits for open requests. It uses TLS if secure is not nil.
 func serve(
-	ctx context.Context,
-	listener net.Listener,
-	secure *tls.Config,
-	handler http.Handler,
-	logger *slog.Logger,
+	ctx context.Context, listener net.Listener, secure *tls.Config, handler http.Handler, logger *slog.Logger,
 ) error {
 	server := &http.Server{
-		TLSConfig: secure, Handler: handler, ReadHeaderTimeout: headerTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		TLSConfig: secure, Handler: handler,
+		ReadHeaderTimeout: headerTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
 	served := make(chan error, 1)
 	go func() {
 		if secure != nil {
-			served <- server.ServeTLS(listener, "", "") // from the configuration
+			served <- server.ServeTLS(listener, "", "") // the certificate comes from secure
 			return
 		}
 		served <- server.Serve(listener)
 	}()
+
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve %s: %w", listener.Addr(), err)
 	case <-ctx.Done():
 	}
+
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	if err := server.Shutdown(stopping); err != nil {
-		logger.Warn("requests were cut off", "address", listener.Addr().String(), "error", err)
-		_ = server.Close() // what it says is what Shutdown said
+		logger.Warn("open requests were aborted", "address", listener.Addr().String(), "error", err)
+		_ = server.Close() // the error of Shutdown is already logged
 	}
 	<-served
 	return nil

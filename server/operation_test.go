@@ -13,21 +13,24 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-func TestWhatHasLiveRunsIsDeletedOnlyByForce(t *testing.T) {
+func TestPoolWithLiveRunsIsDeletedOnlyWithForce(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.deploy("etl", "")
 	run := r.startRun("etl", `{}`)
-	r.call(http.MethodDelete, "/api/v1/deployments/etl", "").refused(http.StatusConflict, "deployment-has-live-runs")
-	r.call(http.MethodDelete, "/api/v1/work-pools/local", "").refused(http.StatusConflict, "pool-has-live-runs")
-	r.call(http.MethodPost, "/api/v1/runs/"+run.ID.String()+"/retry", "").refused(http.StatusConflict, "run-not-finished")
+	r.call(http.MethodDelete, "/api/v1/deployments/etl", "").refused(http.StatusConflict,
+		"deployment-has-live-runs")
+	r.call(http.MethodDelete, "/api/v1/work-pools/local", "").refused(http.StatusConflict,
+		"pool-has-live-runs")
+	r.call(http.MethodPost, "/api/v1/runs/"+run.ID.String()+"/retry", "").refused(http.StatusConflict,
+		"run-not-finished")
 	r.call(http.MethodDelete, "/api/v1/deployments/etl?force=true", "").is(http.StatusNoContent)
 	r.call(http.MethodGet, "/api/v1/deployments/etl", "").refused(http.StatusNotFound, "not-found")
 	r.call(http.MethodDelete, "/api/v1/work-pools/local?force=true", "").is(http.StatusNoContent)
 	r.call(http.MethodGet, "/api/v1/work-pools/local", "").refused(http.StatusNotFound, "not-found")
 }
 
-func TestARunThatHasFailedIsRetriedByHand(t *testing.T) {
+func TestFailedRunIsRetriedByRequest(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.deploy("etl", "")
@@ -38,7 +41,8 @@ func TestARunThatHasFailedIsRetriedByHand(t *testing.T) {
 	w.write(claim, 0, "no\n")
 	w.finish(claim, 3, "no\n")
 	path := "/api/v1/runs/" + run.ID.String()
-	if got := read[api.RunDetail](r.call(http.MethodGet, path, "")).Run; got.State.Type != api.FAILED || *got.ExitCode != 3 || *got.Category != api.CategoryApp {
+	if got := read[api.RunDetail](r.call(http.MethodGet, path, "")).Run; got.State.Type != api.FAILED ||
+		*got.ExitCode != 3 || *got.Category != api.CategoryApp {
 		t.Errorf("got %+v", got)
 	}
 	r.call(http.MethodPost, path+"/retry", "").is(http.StatusOK)
@@ -49,7 +53,8 @@ func TestARunThatHasFailedIsRetriedByHand(t *testing.T) {
 	w.begin(again)
 	w.write(again, 0, "yes\n")
 	w.finish(again, 0, "yes\n")
-	if got := read[api.RunDetail](r.call(http.MethodGet, path, "")); got.Run.State.Type != api.COMPLETED || len(got.Attempts) != 2 {
+	if got := read[api.RunDetail](r.call(http.MethodGet, path, "")); got.Run.State.Type != api.COMPLETED ||
+		len(got.Attempts) != 2 {
 		t.Errorf("got %+v", got)
 	}
 	for query, want := range map[string]string{"": "yes\n", "?attempt=1": "no\n", "?attempt=2": "yes\n"} {
@@ -61,7 +66,7 @@ func TestARunThatHasFailedIsRetriedByHand(t *testing.T) {
 	r.call(http.MethodGet, path+"/attempts/3/manifest", "").refused(http.StatusNotFound, "not-found")
 }
 
-func TestLongOutputIsWrittenWhole(t *testing.T) {
+func TestLongOutputIsReturnedCompletely(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.deploy("etl", "")
@@ -75,7 +80,8 @@ func TestLongOutputIsWrittenWhole(t *testing.T) {
 		w.write(claim, int64(want.Len()), text)
 		want.WriteString(text)
 	}
-	if got := string(r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String()+"/logs", "").is(http.StatusOK).body); got != want.String() {
+	if got := string(r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String()+"/logs",
+		"").is(http.StatusOK).body); got != want.String() {
 		t.Errorf("%d bytes came back of %d", len(got), want.Len())
 	}
 	s := r.stream(run, "", "")
@@ -88,28 +94,35 @@ func TestLongOutputIsWrittenWhole(t *testing.T) {
 func TestQueuesVariablesAndKeys(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	queue := read[api.WorkQueue](r.call(http.MethodPost, "/api/v1/work-pools/local/queues", `{"name":"fast","priority":1,"concurrency_limit":0}`).is(http.StatusCreated))
+	queue := read[api.WorkQueue](r.call(http.MethodPost, "/api/v1/work-pools/local/queues",
+		`{"name":"fast","priority":1,"concurrency_limit":0}`).is(http.StatusCreated))
 	if queue.ConcurrencyLimit == nil || *queue.ConcurrencyLimit != 0 || queue.Pool != "local" {
 		t.Errorf("got %+v", queue)
 	}
-	r.call(http.MethodPost, "/api/v1/work-pools/local/queues", `{"name":"fast"}`).refused(http.StatusConflict, "already-exists")
+	r.call(http.MethodPost, "/api/v1/work-pools/local/queues", `{"name":"fast"}`).refused(http.StatusConflict,
+		"already-exists")
 	r.call(http.MethodGet, "/api/v1/work-pools/nowhere/queues", "").refused(http.StatusNotFound, "not-found")
 
-	r.call(http.MethodPut, "/api/v1/variables/a", `{"value":{"big":9007199254740993,"none":null}}`).is(http.StatusOK)
-	if got := string(read[api.Variable](r.call(http.MethodGet, "/api/v1/variables/a", "").is(http.StatusOK)).Value); got != `{"big":9007199254740993,"none":null}` {
+	r.call(http.MethodPut, "/api/v1/variables/a",
+		`{"value":{"big":9007199254740993,"none":null}}`).is(http.StatusOK)
+	if got := string(read[api.Variable](r.call(http.MethodGet, "/api/v1/variables/a",
+		"").is(http.StatusOK)).Value); got != `{"big":9007199254740993,"none":null}` {
 		t.Errorf("the variable is %s", got)
 	}
 	r.call(http.MethodPut, "/api/v1/variables/b", `{"value":null}`).is(http.StatusOK)
 	first := read[api.VariableList](r.call(http.MethodGet, "/api/v1/variables?limit=1", "").is(http.StatusOK))
-	second := read[api.VariableList](r.call(http.MethodGet, "/api/v1/variables?limit=1&cursor="+*first.NextCursor, "").is(http.StatusOK))
-	if len(first.Items) != 1 || first.Items[0].Name != "a" || len(second.Items) != 1 || second.Items[0].Name != "b" || second.NextCursor != nil {
+	second := read[api.VariableList](r.call(http.MethodGet,
+		"/api/v1/variables?limit=1&cursor="+*first.NextCursor, "").is(http.StatusOK))
+	if len(first.Items) != 1 || first.Items[0].Name != "a" || len(second.Items) != 1 ||
+		second.Items[0].Name != "b" || second.NextCursor != nil {
 		t.Errorf("got %+v, then %+v", first, second)
 	}
 	r.call(http.MethodDelete, "/api/v1/variables/a", "").is(http.StatusNoContent)
 	r.call(http.MethodDelete, "/api/v1/variables/a", "").refused(http.StatusNotFound, "not-found")
 
 	r.makeKey("k", api.RoleViewer)
-	r.call(http.MethodPost, "/api/v1/api-keys", `{"name":"k","role":"viewer"}`).refused(http.StatusConflict, "already-exists")
+	r.call(http.MethodPost, "/api/v1/api-keys", `{"name":"k","role":"viewer"}`).refused(http.StatusConflict,
+		"already-exists")
 }
 
 // logged keeps what a server logs.
@@ -130,7 +143,7 @@ func (l *logged) String() string {
 	return l.Buffer.String()
 }
 
-func TestNoKeyIsEverLoggedOrAnswered(t *testing.T) {
+func TestKeysAreNeverLoggedOrReturned(t *testing.T) {
 	t.Parallel()
 	var log logged
 	r := start(t, func(o *server.Options) {

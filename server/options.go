@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -14,19 +15,19 @@ import (
 	"github.com/berth-dev/berth/templating"
 )
 
-// Auth says who may use the server.
+// Auth is how requests are authenticated.
 type Auth string
 
-// What Auth can be.
+// Kinds of authentication.
 const (
-	AuthKeys Auth = "keys" // who has an API key
-	AuthNone Auth = "none" // who can reach it: on loopback, unless told otherwise
+	AuthKeys Auth = "keys" // by API key
+	AuthNone Auth = "none" // not at all; only on loopback, unless allowed explicitly
 )
 
-// Migrate says what to do about a database whose schema is older than this binary needs.
+// Migrate is what to do with a database whose schema is older than this binary requires.
 type Migrate string
 
-// What Migrate can be. Empty is auto for SQLite and check for PostgreSQL.
+// Empty means MigrateAuto for SQLite and MigrateCheck for PostgreSQL.
 const (
 	MigrateAuto  Migrate = "auto"
 	MigrateCheck Migrate = "check"
@@ -36,58 +37,58 @@ const (
 const (
 	DefaultListen = "127.0.0.1:4200"
 	DefaultLease  = 30 * time.Second
-	// DefaultRateLimit is more than a person, a page or a script one after the other comes to.
+	// DefaultRateLimit is higher than what a user, the UI or a sequential script needs.
 	DefaultRateLimit = 300
 )
 
-// Options are what a server is started with. The zero value of a field is its default.
+// Options of a server. The zero value of a field means its default.
 type Options struct {
-	Listen        string // host:port of the API and the UI; port 0 takes a free one
-	MetricsListen string // where /metrics is served instead of on Listen; empty: on Listen
+	Listen        string // host:port of the API and the UI; port 0 means a free port
+	MetricsListen string // host:port of /metrics; empty means Listen
 
-	// TLSCertFile, with its chain, and TLSKeyFile are PEM; with them Listen speaks TLS. Changed files are
-	// taken up.
+	// TLSCertFile (with its chain) and TLSKeyFile are PEM files for serving TLS. They are reloaded when they
+	// change.
 	TLSCertFile, TLSKeyFile string
-	TLSReloadEvery          time.Duration // how often they are looked at; 0 is every ten seconds
+	TLSReloadEvery          time.Duration // how often they are checked; 0 means every ten seconds
 
-	DataDir           string // for the SQLite database; needed where DatabaseURL is empty
-	DatabaseURL       string // postgres://…; empty: berth.db in DataDir
-	DatabaseDirectURL string // PostgreSQL without a pooler in between; empty: DatabaseURL
+	DataDir           string // of the SQLite database; required if DatabaseURL is empty
+	DatabaseURL       string // postgres://…; empty means berth.db in DataDir
+	DatabaseDirectURL string // PostgreSQL without a connection pooler; empty means DatabaseURL
 	Migrate           Migrate
 
 	Auth                        Auth
-	AllowUnauthenticatedNetwork bool     // AuthNone although others than this machine can reach the server
-	AllowedHosts                []string // host names that a server without keys answers to, besides the loopback ones
-	BootstrapAdminKey           string   // an API key that must be valid, with role admin
-	BootstrapWorkerKey          string   // the same, with role worker
+	AllowUnauthenticatedNetwork bool     // permits AuthNone on addresses other than loopback
+	AllowedHosts                []string // additional host names that a server without keys answers to
+	BootstrapAdminKey           string   // an API key to create, with role admin
+	BootstrapWorkerKey          string   // an API key to create, with role worker
 
 	EnsurePools []PoolSpec
-	Engines     *templating.Registry // of templates; nil: those that Berth comes with
-	// KeepRuns, KeepLogs and KeepAudit are for how long runs are kept after their end, output after it was
-	// written, and the audit. 0 is the default of each, ForEver what it says.
+	Engines     *templating.Registry // template engines; nil means the built-in ones
+	// KeepRuns, KeepLogs and KeepAudit are the retention periods of finished runs, of output and of the audit
+	// log. 0 means the default; see KeepForever.
 	KeepRuns, KeepLogs, KeepAudit time.Duration
-	// RetainEvery is how often what was kept for long enough is removed; 0 is every minute.
+	// RetainEvery is how often expired objects are removed; 0 means every minute.
 	RetainEvery time.Duration
-	// RateLimit is how many requests a second one API key may send, on average, with two seconds' worth at
-	// once; keys of workers ten times as many. 0 is DefaultRateLimit, below it there is no limit.
+	// RateLimit is the average number of requests per second of one API key, with bursts of two seconds'
+	// worth; worker keys may send ten times as many. 0 means DefaultRateLimit, a negative value no limit.
 	RateLimit float64
-	Lease     time.Duration // how long a claim or a renewal holds; whole seconds
+	Lease     time.Duration // duration of a lease, in whole seconds
 
 	Version string
 	Logger  *slog.Logger
-	// Ready is called once, when requests are served.
+	// Ready is called once, when the server accepts requests.
 	Ready func(Address)
-	// Now tells the time; nil: the clock.
+	// Now returns the current time; nil means time.Now.
 	Now func() time.Time
 }
 
-// Address is where a server can be reached.
+// Address of a running server.
 type Address struct {
 	URL        string // of the API and the UI
 	MetricsURL string // of the metrics
 }
 
-// PoolSpec is a work pool to make at the start where it is missing, with the default template of its type.
+// PoolSpec is a work pool to create at startup if it does not exist, with the default template of its type.
 type PoolSpec struct{ Name, Type string }
 
 // ParsePoolSpec reads NAME=TYPE.
@@ -95,16 +96,12 @@ func ParsePoolSpec(text string) (PoolSpec, error) {
 	name, kind, ok := strings.Cut(text, "=")
 	if !ok || name == "" || !api.PoolType(kind).Valid() {
 		return PoolSpec{}, fmt.Errorf(
-			"%q is not NAME=TYPE with TYPE %s or %s",
-			text,
-			api.Kubernetes,
-			api.Process,
-		)
+			"invalid work pool %q: want NAME=TYPE with TYPE %s or %s", text, api.Kubernetes, api.Process)
 	}
 	return PoolSpec{Name: name, Type: kind}, nil
 }
 
-// withDefaults fills in what was not given and refuses what can not be meant.
+// withDefaults applies the defaults and checks the options.
 func (o Options) withDefaults() (Options, error) {
 	if o.Engines == nil {
 		o.Engines = templating.DefaultRegistry()
@@ -119,7 +116,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.TLSReloadEvery = defaultTLSReload
 	}
 	if o.RetainEvery == 0 {
-		o.RetainEvery = defaultRetainEach
+		o.RetainEvery = defaultRetainEvery
 	}
 	if o.RateLimit == 0 {
 		o.RateLimit = DefaultRateLimit
@@ -151,24 +148,22 @@ func (o Options) withDefaults() (Options, error) {
 func (o Options) check() error {
 	switch {
 	case o.Auth != AuthKeys && o.Auth != AuthNone:
-		return fmt.Errorf("authentication %q is neither %s nor %s", o.Auth, AuthKeys, AuthNone)
+		return fmt.Errorf("unknown authentication %q: want %s or %s", o.Auth, AuthKeys, AuthNone)
 	case o.Migrate != MigrateAuto && o.Migrate != MigrateCheck:
-		return fmt.Errorf("migrate %q is neither %s nor %s", o.Migrate, MigrateAuto, MigrateCheck)
+		return fmt.Errorf("unknown migration mode %q: want %s or %s", o.Migrate, MigrateAuto, MigrateCheck)
 	case (o.TLSCertFile == "") != (o.TLSKeyFile == ""):
-		return errors.New(
-			"TLS is half given: name the file of the certificate and that of its key, or neither",
-		)
+		return errors.New("TLS needs a certificate file and a key file: set both or neither")
 	case o.Lease < time.Second:
-		return fmt.Errorf("a lease of %s is too short, it must last a second at least", o.Lease)
+		return fmt.Errorf("lease duration %s is too short: want at least 1s", o.Lease)
 	case o.embedded() && o.DataDir == "":
-		return errors.New("give a data directory or the URL of a database")
+		return errors.New("no database: set a data directory or a database URL")
 	}
-	for what, key := range map[string]string{"admin": o.BootstrapAdminKey, "worker": o.BootstrapWorkerKey} {
+	for role, key := range map[string]string{"admin": o.BootstrapAdminKey, "worker": o.BootstrapWorkerKey} {
 		if key == "" {
 			continue
 		}
 		if _, err := apikey.Parse(strings.TrimSpace(key)); err != nil {
-			return fmt.Errorf("the bootstrap %s key: %w", what, err)
+			return fmt.Errorf("bootstrap %s key: %w", role, err)
 		}
 	}
 	return nil
@@ -190,7 +185,7 @@ func (o Options) databaseURL() (string, error) {
 	return "sqlite://" + filepath.ToSlash(filepath.Join(dir, "berth.db")), nil
 }
 
-// checkReach refuses to serve the network without keys.
+// checkReach refuses to serve without keys on an address that other machines can reach.
 func (o Options) checkReach(listener net.Listener) error {
 	if o.Auth != AuthNone || o.AllowUnauthenticatedNetwork {
 		return nil
@@ -200,8 +195,20 @@ func (o Options) checkReach(listener net.Listener) error {
 		return nil
 	}
 	return fmt.Errorf(
-		"without authentication only this machine may reach the server, %s can be reached by others: "+
-			"listen on 127.0.0.1, use API keys (--auth keys), or allow it in so many words (--allow-unauthenticated-network)",
+		"other machines can reach %s, but authentication is off: "+
+			"listen on 127.0.0.1, use API keys (--auth keys), or set --allow-unauthenticated-network",
 		listener.Addr(),
 	)
+}
+
+// openDataDir creates the data directory. The store makes sure that only one server uses its SQLite file.
+func (o Options) openDataDir() error {
+	if !o.embedded() || o.DataDir == "" {
+		return nil
+	}
+	const ownerOnly = 0o700
+	if err := os.MkdirAll(o.DataDir, ownerOnly); err != nil {
+		return fmt.Errorf("create data directory: %w", err)
+	}
+	return nil
 }

@@ -28,9 +28,11 @@ func newHidden(t *testing.T) hidden {
 	t.Helper()
 	w := newContractWorld(t)
 	// What the key is for lies behind all that is hidden in the order of names.
-	w.call(http.MethodPost, "/api/v1/apply", `{"deployments":[{"name":"visible","pool":"local","schedules":[{"name":"x","cron":"@yearly"},{"name":"y","cron":"@yearly"}]}]}`).is(http.StatusOK)
+	w.call(http.MethodPost, "/api/v1/apply",
+		`{"deployments":[{"name":"visible","pool":"local","schedules":[{"name":"x","cron":"@yearly"},{"name":"y","cron":"@yearly"}]}]}`).is(http.StatusOK)
 	return hidden{w, []string{
-		contractPool, "etl", "nightly", "morning", "worker-1", w.attempt.AttemptID.String(), w.attempt.RunID.String(), w.live.String(),
+		contractPool, "etl", "nightly", "morning", "worker-1", w.attempt.AttemptID.String(),
+		w.attempt.RunID.String(), w.live.String(),
 		w.parameters["run"], w.parameters["version"], "hello\\n",
 	}}
 }
@@ -52,7 +54,8 @@ func (h hidden) state() string {
 	h.t.Helper()
 	var b strings.Builder
 	for entries, cursor := 0, ""; ; entries++ {
-		page := read[api.AuditList](h.call(http.MethodGet, "/api/v1/audit?limit=500&cursor="+cursor, "").is(http.StatusOK))
+		page := read[api.AuditList](h.call(http.MethodGet, "/api/v1/audit?limit=500&cursor="+cursor,
+			"").is(http.StatusOK))
 		for _, e := range page.Items {
 			if e.Action != "refuse" {
 				fmt.Fprintln(&b, e.At, e.Action, e.Kind, e.Name)
@@ -66,11 +69,13 @@ func (h hidden) state() string {
 	for _, run := range []string{h.live.String(), h.attempt.RunID.String(), h.parameters["run"]} {
 		path := "/api/v1/runs/" + run
 		told := read[api.RunDetail](h.call(http.MethodGet, path, "").is(http.StatusOK))
-		fmt.Fprintln(&b, string(h.call(http.MethodGet, path+"/events", "").body), string(h.call(http.MethodGet, path+"/logs", "").body), encode(h.t, told.Attempts),
+		fmt.Fprintln(&b, string(h.call(http.MethodGet, path+"/events", "").body),
+			string(h.call(http.MethodGet, path+"/logs", "").body), encode(h.t, told.Attempts),
 			encode(h.t, told.Result), encode(h.t, told.Progress))
 	}
 	fmt.Fprintln(&b, string(h.call(http.MethodGet, "/api/v1/runs/count", "").body))
-	for _, w := range read[api.WorkerList](h.call(http.MethodGet, "/api/v1/workers", "").is(http.StatusOK)).Items {
+	for _, w := range read[api.WorkerList](h.call(http.MethodGet, "/api/v1/workers",
+		"").is(http.StatusOK)).Items {
 		fmt.Fprintln(&b, w.Name, w.LastSeenAt, w.Paused)
 	}
 	return b.String()
@@ -87,12 +92,13 @@ func openToAll(operation string) bool {
 	return false
 }
 
-// TestAKeyForAnotherPoolIsShownNothingAndChangesNothing calls every operation of openapi.yaml on a pool that
+// TestKeyOfAnotherPoolReadsAndChangesNothing calls every operation of openapi.yaml on a pool that
 // the key is not for.
-func TestAKeyForAnotherPoolIsShownNothingAndChangesNothing(t *testing.T) {
+func TestKeyOfAnotherPoolReadsAndChangesNothing(t *testing.T) {
 	t.Parallel()
 	h := newHidden(t)
-	admin, worker := h.makeKey("elsewhere", api.RoleAdmin, "local"), h.makeKey("elsewhere-worker", api.RoleWorker, "local")
+	admin, worker := h.makeKey("elsewhere", api.RoleAdmin, "local"), h.makeKey("elsewhere-worker",
+		api.RoleWorker, "local")
 	before := h.state()
 	for _, o := range operations(t) {
 		c := h.validCall(o)
@@ -139,19 +145,29 @@ func (h hidden) otherWays() []aCall {
 		return aCall{method: http.MethodPost, path: "/api/v1/" + path, body: body}
 	}
 	return []aCall{
-		get("work-pools", "limit=1"), get("deployments", "limit=1"), get("schedules", "limit=1"), get("runs", "limit=1"), get("audit", "limit=1"),
-		get("runs", "deployment=etl"), get("runs", "pool="+contractPool), get("runs/count", "deployment=etl"), get("schedules", "pool="+contractPool),
-		get("deployments", "pool="+contractPool), get("workers", "pool="+contractPool), get("audit", "pool="+contractPool), get("runs/stream", "pool="+contractPool),
-		post("runs/cancel", map[string]any{"ids": []uuid.UUID{h.live, h.attempt.RunID}}), post("runs/retry", map[string]any{"ids": []string{h.parameters["run"]}}),
-		post("runs/cancel", map[string]any{"filter": map[string]any{}}), post("runs/cancel", map[string]any{"filter": map[string]any{"deployment": "etl"}}),
+		get("work-pools", "limit=1"), get("deployments", "limit=1"), get("schedules", "limit=1"),
+		get("runs", "limit=1"), get("audit", "limit=1"),
+		get("runs", "deployment=etl"), get("runs", "pool="+contractPool), get("runs/count", "deployment=etl"),
+		get("schedules", "pool="+contractPool),
+		get("deployments", "pool="+contractPool), get("workers", "pool="+contractPool),
+		get("audit", "pool="+contractPool), get("runs/stream", "pool="+contractPool),
+		post("runs/cancel", map[string]any{"ids": []uuid.UUID{h.live, h.attempt.RunID}}),
+		post("runs/retry", map[string]any{"ids": []string{h.parameters["run"]}}),
+		post("runs/cancel", map[string]any{"filter": map[string]any{}}),
+		post("runs/cancel", map[string]any{"filter": map[string]any{"deployment": "etl"}}),
 		post("runs/retry", map[string]any{"filter": map[string]any{"pool": contractPool}}),
 		post("work-pools/local/template/preview", map[string]any{"deployment": "etl"}),
 		post("apply", map[string]any{"deployments": []any{map[string]any{"name": "etl", "pool": "local"}}}),
-		post("apply", map[string]any{"deployments": []any{map[string]any{"name": "mine", "pool": contractPool}}}),
-		post("apply", map[string]any{"pools": []any{map[string]any{"name": contractPool, "description": "mine"}}}),
+		post("apply", map[string]any{"deployments": []any{map[string]any{"name": "mine",
+			"pool": contractPool}}}),
+		post("apply", map[string]any{"pools": []any{map[string]any{"name": contractPool,
+			"description": "mine"}}}),
 		post("worker/leases", map[string]any{"pool": "local", "worker": "w", "leases": []any{lease}}),
-		post("worker/leases", map[string]any{"pool": "local", "worker": "w", "leases": []any{}, "release": []any{lease}}),
-		post("worker/reports", map[string]any{"pool": "local", "worker": "w", "reports": []any{map[string]any{"attempt_id": h.attempt.AttemptID, "epoch": h.attempt.Epoch, "kind": "running"}}}),
+		post("worker/leases", map[string]any{"pool": "local", "worker": "w", "leases": []any{},
+			"release": []any{lease}}),
+		post("worker/reports", map[string]any{"pool": "local", "worker": "w",
+			"reports": []any{map[string]any{"attempt_id": h.attempt.AttemptID, "epoch": h.attempt.Epoch,
+				"kind": "running"}}}),
 	}
 }
 
@@ -192,9 +208,9 @@ func (h hidden) firstList(c aCall) string {
 	return text.String()
 }
 
-// TestNoOperationTakesAKeyThatIsNoGood calls every operation with a key that was revoked, one that has
+// TestEveryOperationRefusesAnInvalidKey calls every operation with a key that was revoked, one that has
 // expired, and one that may only look.
-func TestNoOperationTakesAKeyThatIsNoGood(t *testing.T) {
+func TestEveryOperationRefusesAnInvalidKey(t *testing.T) {
 	t.Parallel()
 	var later atomic.Int64
 	w := newContractWorld(t, func(o *server.Options) {
@@ -203,7 +219,9 @@ func TestNoOperationTakesAKeyThatIsNoGood(t *testing.T) {
 	h := hidden{contractWorld: w}
 	revoked, viewer := w.makeKey("revoked", api.RoleAdmin), w.makeKey("looks", api.RoleViewer)
 	soon := time.Now().Add(time.Hour)
-	expiring := read[api.APIKeyCreated](w.call(http.MethodPost, "/api/v1/api-keys", encode(t, api.APIKeyCreate{Name: "expires", Role: api.RoleAdmin, ExpiresAt: &soon})).is(http.StatusCreated)).Secret
+	expiring := read[api.APIKeyCreated](w.call(http.MethodPost, "/api/v1/api-keys",
+		encode(t, api.APIKeyCreate{Name: "expires", Role: api.RoleAdmin,
+			ExpiresAt: &soon})).is(http.StatusCreated)).Secret
 	for _, key := range []string{revoked, expiring} {
 		w.running.send(w.request(key, http.MethodGet, "/api/v1/runs", "")).is(http.StatusOK)
 	}
@@ -237,7 +255,7 @@ func looks(operation string) bool {
 	return false
 }
 
-func TestARunIsRetriedInNoPoolThatTheKeyIsNotFor(t *testing.T) {
+func TestRetryRefusesAKeyOfAnotherPool(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.call(http.MethodPost, "/api/v1/work-pools", `{"name":"secret","type":"process"}`).is(http.StatusCreated)
@@ -246,11 +264,15 @@ func TestARunIsRetriedInNoPoolThatTheKeyIsNotFor(t *testing.T) {
 	first.Header.Set("Idempotency-Key", "once")
 	run := read[api.Run](r.send(first).is(http.StatusCreated))
 	r.call(http.MethodPost, "/api/v1/runs/"+run.ID.String()+"/cancel", "").is(http.StatusOK)
-	here, there := r.makeKey("here", api.RoleOperator, "local"), r.makeKey("there", api.RoleOperator, "secret")
-	r.call(http.MethodPost, "/api/v1/apply", `{"deployments":[{"name":"etl","pool":"secret"}]}`).is(http.StatusOK)
+	here, there := r.makeKey("here", api.RoleOperator, "local"), r.makeKey("there", api.RoleOperator,
+		"secret")
+	r.call(http.MethodPost, "/api/v1/apply",
+		`{"deployments":[{"name":"etl","pool":"secret"}]}`).is(http.StatusOK)
 
-	r.send(r.request(here, http.MethodPost, "/api/v1/runs/"+run.ID.String()+"/retry", "")).refused(http.StatusForbidden, "forbidden")
-	bulk := read[api.RunBulkResult](r.send(r.request(here, http.MethodPost, "/api/v1/runs/retry", `{"ids":["`+run.ID.String()+`"]}`)).is(http.StatusOK))
+	r.send(r.request(here, http.MethodPost, "/api/v1/runs/"+run.ID.String()+"/retry",
+		"")).refused(http.StatusForbidden, "forbidden")
+	bulk := read[api.RunBulkResult](r.send(r.request(here, http.MethodPost, "/api/v1/runs/retry",
+		`{"ids":["`+run.ID.String()+`"]}`)).is(http.StatusOK))
 	if len(bulk.Done) != 0 || len(bulk.Refused) != 1 || bulk.Refused[0].Code != "forbidden" {
 		t.Errorf("got %+v", bulk)
 	}
@@ -260,11 +282,12 @@ func TestARunIsRetriedInNoPoolThatTheKeyIsNotFor(t *testing.T) {
 	r.call(http.MethodPost, "/api/v1/runs/"+run.ID.String()+"/retry", "").is(http.StatusOK)
 }
 
-func TestTheIDOfAClaimIsNoWayToTheRunsOfAnotherPool(t *testing.T) {
+func TestClaimRequestIDGivesNoAccessToAnotherPool(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.call(http.MethodPost, "/api/v1/work-pools", `{"name":"secret","type":"process"}`).is(http.StatusCreated)
-	r.call(http.MethodPost, "/api/v1/apply", `{"deployments":[{"name":"hidden","pool":"secret"}]}`).is(http.StatusOK)
+	r.call(http.MethodPost, "/api/v1/apply",
+		`{"deployments":[{"name":"hidden","pool":"secret"}]}`).is(http.StatusOK)
 	r.startRun("hidden", `{}`)
 	request := r.newWorkerOf("secret", api.Process, "w1").claimRequest(1, 0)
 	if claims := tell[api.ClaimResponse](r, "claim", request).Claims; len(claims) != 1 {
@@ -272,7 +295,8 @@ func TestTheIDOfAClaimIsNoWayToTheRunsOfAnotherPool(t *testing.T) {
 	}
 	worker := r.makeKey("elsewhere", api.RoleWorker, "local")
 	request.Pool = "local"
-	answer := read[api.ClaimResponse](r.send(r.request(worker, http.MethodPost, "/api/v1/worker/claim", encode(t, request))).is(http.StatusOK))
+	answer := read[api.ClaimResponse](r.send(r.request(worker, http.MethodPost, "/api/v1/worker/claim",
+		encode(t, request))).is(http.StatusOK))
 	if len(answer.Claims) != 0 {
 		t.Errorf("got %+v", answer.Claims)
 	}

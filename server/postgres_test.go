@@ -18,11 +18,12 @@ func on(url string) func(*server.Options) {
 	return func(o *server.Options) { o.DatabaseURL, o.DataDir, o.Migrate = url, "", server.MigrateAuto }
 }
 
-func TestTwoServersOnOnePostgreSQLAreOne(t *testing.T) {
+func TestTwoServersShareOnePostgreSQL(t *testing.T) {
 	t.Parallel()
 	database := pgtest.Database(t)
 	one := start(t, on(database))
-	two := start(t, on(database), func(o *server.Options) { o.BootstrapAdminKey, o.BootstrapWorkerKey = one.admin, one.worker })
+	two := start(t, on(database),
+		func(o *server.Options) { o.BootstrapAdminKey, o.BootstrapWorkerKey = one.admin, one.worker })
 	two.admin, two.worker = one.admin, one.worker
 	about := func(r *running) api.Info {
 		return read[api.Info](r.call(http.MethodGet, "/api/v1/info", "").is(http.StatusOK))
@@ -50,28 +51,31 @@ func TestTwoServersOnOnePostgreSQLAreOne(t *testing.T) {
 	if waited := time.Since(began); waited > 10*time.Second {
 		t.Errorf("the end was seen on the other server after %s", waited)
 	}
-	if got := read[api.RunDetail](one.call(http.MethodGet, "/api/v1/runs/"+run.ID.String(), "")); got.Run.State.Type != api.COMPLETED {
+	if got := read[api.RunDetail](one.call(http.MethodGet, "/api/v1/runs/"+run.ID.String(),
+		"")); got.Run.State.Type != api.COMPLETED {
 		t.Errorf("the run is %s", got.Run.State.Type)
 	}
-	one.call(http.MethodPost, "/api/v1/apply", `{"deployments":[{"name":"good","pool":"local"},{"name":"bad","pool":"nowhere"}]}`).
+	one.call(http.MethodPost, "/api/v1/apply",
+		`{"deployments":[{"name":"good","pool":"local"},{"name":"bad","pool":"nowhere"}]}`).
 		refused(http.StatusUnprocessableEntity, "apply-invalid", "/deployments/1/pool")
 	one.call(http.MethodGet, "/api/v1/deployments/good", "").refused(http.StatusNotFound, "not-found")
 }
 
-func TestAnOlderSchemaIsRefusedWithWhatToDo(t *testing.T) {
+func TestOlderSchemaIsRefusedWithTheRemedy(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	err := server.Run(ctx, server.Options{
-		Listen: "127.0.0.1:0", DatabaseURL: pgtest.Database(t), Ready: func(server.Address) { t.Error("it serves"); cancel() },
+		Listen: "127.0.0.1:0", DatabaseURL: pgtest.Database(t),
+		Ready: func(server.Address) { t.Error("it serves"); cancel() },
 	})
 	if err == nil || !strings.Contains(err.Error(), "berth migrate up") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// TestAServerWithoutItsDatabaseSaysSoAndComesBack stops PostgreSQL under a server.
-func TestAServerWithoutItsDatabaseSaysSoAndComesBack(t *testing.T) {
+// TestServerRecoversFromALostDatabase stops PostgreSQL under a server.
+func TestServerRecoversFromALostDatabase(t *testing.T) {
 	t.Parallel()
 	postgres := pgtest.Start(t)
 	database := postgres.CreateDatabase(t, "berth")
@@ -82,7 +86,8 @@ func TestAServerWithoutItsDatabaseSaysSoAndComesBack(t *testing.T) {
 	r.call(http.MethodGet, "/healthz", "").is(http.StatusOK)
 	r.call(http.MethodGet, "/readyz", "").is(http.StatusServiceUnavailable)
 	r.call(http.MethodGet, "/api/v1/runs", "").refused(http.StatusServiceUnavailable, "unavailable")
-	r.send(r.request(newKey(t), http.MethodGet, "/api/v1/runs", "")).refused(http.StatusServiceUnavailable, "unavailable")
+	r.send(r.request(newKey(t), http.MethodGet, "/api/v1/runs", "")).refused(http.StatusServiceUnavailable,
+		"unavailable")
 	postgres.Resume(t)
 	comesBack(t, r)
 	r.startRun("hello", `{}`)

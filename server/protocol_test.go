@@ -30,7 +30,7 @@ func await[T any](t *testing.T, result <-chan T, what string) T {
 	}
 }
 
-func TestAWaitingClaimIsWokenByANewRun(t *testing.T) {
+func TestNewRunEndsAWaitingClaim(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.deploy("hello", "")
@@ -42,7 +42,7 @@ func TestAWaitingClaimIsWokenByANewRun(t *testing.T) {
 	}
 }
 
-func TestAWaitingClaimIsWokenByACancel(t *testing.T) {
+func TestCancelEndsAWaitingClaim(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.deploy("hello", "")
@@ -53,24 +53,29 @@ func TestAWaitingClaimIsWokenByACancel(t *testing.T) {
 	request := w.claimRequest(0, 30)
 	request.Held = &[]api.AttemptLease{{AttemptID: claim.AttemptID, Epoch: claim.Epoch}}
 	waiting := async(func() api.ClaimResponse { return tell[api.ClaimResponse](r, "claim", request) })
-	cancelling := read[api.Run](r.call(http.MethodPost, "/api/v1/runs/"+run.ID.String()+"/cancel", "").is(http.StatusOK))
+	cancelling := read[api.Run](r.call(http.MethodPost, "/api/v1/runs/"+run.ID.String()+"/cancel",
+		"").is(http.StatusOK))
 	if cancelling.State.Type != api.CANCELLING {
 		t.Errorf("the run is %s", cancelling.State.Type)
 	}
-	if got := await(t, waiting, "the waiting claim"); len(got.Cancels) != 1 || got.Cancels[0] != claim.AttemptID {
+	if got := await(t, waiting, "the waiting claim"); len(got.Cancels) != 1 ||
+		got.Cancels[0] != claim.AttemptID {
 		t.Errorf("got %+v, want a cancel of %s", got, claim.AttemptID)
 	}
-	renewed := tell[api.RenewResponse](r, "leases", api.RenewRequest{Worker: "w1", Pool: "local", Leases: *request.Held})
+	renewed := tell[api.RenewResponse](r, "leases",
+		api.RenewRequest{Worker: "w1", Pool: "local", Leases: *request.Held})
 	if len(renewed.Cancels) != 1 || len(renewed.Lost) != 0 {
 		t.Errorf("got %+v", renewed)
 	}
-	w.see(claim, api.ReportKindEnded, func(r *api.Report) { category := api.CategoryCancelled; r.Category = &category })
-	if got := read[api.RunDetail](r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String(), "")); got.Run.State.Type != api.CANCELLED {
+	w.see(claim, api.ReportKindEnded,
+		func(r *api.Report) { category := api.CategoryCancelled; r.Category = &category })
+	if got := read[api.RunDetail](r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String(),
+		"")); got.Run.State.Type != api.CANCELLED {
 		t.Errorf("the run is %s", got.Run.State.Type)
 	}
 }
 
-func TestAClaimWithNothingToDoAnswersWhenItsTimeIsOver(t *testing.T) {
+func TestClaimWithoutRunsReturnsAfterItsWait(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	w := r.newWorker("w1")
@@ -82,12 +87,14 @@ func TestAClaimWithNothingToDoAnswersWhenItsTimeIsOver(t *testing.T) {
 	}
 }
 
-func TestStoppingTheServerAnswersWaitingClaims(t *testing.T) {
+func TestStoppingTheServerEndsWaitingClaims(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	w := aWorker{running: r, name: "w1", pool: "local"} // says no hello, so the server first hears of it when its claim is there
+	w := aWorker{running: r, name: "w1",
+		pool: "local"} // says no hello, so the server first hears of it when its claim is there
 	claims := async(func() []api.Claim { return w.claim(1, 30) })
-	for deadline := time.Now().Add(patience); len(read[api.WorkerList](r.call(http.MethodGet, "/api/v1/workers", "")).Items) == 0; {
+	for deadline := time.Now().Add(patience); len(read[api.WorkerList](r.call(http.MethodGet,
+		"/api/v1/workers", "")).Items) == 0; {
 		if time.Now().After(deadline) {
 			t.Fatal("the claim has not arrived")
 		}
@@ -100,7 +107,7 @@ func TestStoppingTheServerAnswersWaitingClaims(t *testing.T) {
 	}
 }
 
-func TestTheSameRequestGetsTheSameAnswer(t *testing.T) {
+func TestRepeatedClaimGetsTheSameResponse(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.deploy("hello", "")
@@ -109,16 +116,19 @@ func TestTheSameRequestGetsTheSameAnswer(t *testing.T) {
 	w := r.newWorker("w1")
 	request := w.claimRequest(1, 5)
 	first, again := tell[api.ClaimResponse](r, "claim", request), tell[api.ClaimResponse](r, "claim", request)
-	if len(first.Claims) != 1 || len(again.Claims) != 1 || first.Claims[0].AttemptID != again.Claims[0].AttemptID || first.Claims[0].Epoch != again.Claims[0].Epoch {
+	if len(first.Claims) != 1 || len(again.Claims) != 1 ||
+		first.Claims[0].AttemptID != again.Claims[0].AttemptID ||
+		first.Claims[0].Epoch != again.Claims[0].Epoch {
 		t.Errorf("got %+v, then %+v", first, again)
 	}
 }
 
-func TestWhatWorkersGetWrong(t *testing.T) {
+func TestInvalidProtocolRequestsAreRefused(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	hello := func(change func(*api.WorkerHello)) api.WorkerHello {
-		h := api.WorkerHello{Protocol: 1, Pool: "local", Worker: "w", Type: api.Process, ClusterID: "here", Version: "v"}
+		h := api.WorkerHello{Protocol: 1, Pool: "local", Worker: "w", Type: api.Process, ClusterID: "here",
+			Version: "v"}
 		change(&h)
 		return h
 	}
@@ -133,31 +143,36 @@ func TestWhatWorkersGetWrong(t *testing.T) {
 		{"an unknown pool", "hello", hello(func(h *api.WorkerHello) { h.Pool = "nowhere" }), 404, "not-found"},
 		{"no name", "hello", hello(func(h *api.WorkerHello) { h.Worker = "" }), 400, "invalid-body"},
 		{"no cluster", "hello", hello(func(h *api.WorkerHello) { h.ClusterID = "" }), 400, "invalid-body"},
-		{"too many at once", "claim", api.ClaimRequest{RequestID: uuid.New(), Pool: "local", Worker: "w", ClusterID: "here", Max: 1001}, 400, "invalid-body"},
-		{"less than none", "claim", api.ClaimRequest{RequestID: uuid.New(), Pool: "local", Worker: "w", ClusterID: "here", Max: -1}, 400, "invalid-body"},
-		{"too many reports", "reports", api.ReportRequest{Pool: "local", Worker: "w", Reports: make([]api.Report, 1001)}, 400, "invalid-body"},
+		{"too many at once", "claim", api.ClaimRequest{RequestID: uuid.New(), Pool: "local", Worker: "w", ClusterID: "here", Max: 1001},
+			400, "invalid-body"},
+		{"less than none", "claim", api.ClaimRequest{RequestID: uuid.New(), Pool: "local", Worker: "w", ClusterID: "here", Max: -1}, 400,
+			"invalid-body"},
+		{"too many reports", "reports", api.ReportRequest{Pool: "local", Worker: "w", Reports: make([]api.Report, 1001)}, 400,
+			"invalid-body"},
 		{"output before the beginning", "logs", api.LogAppend{Chunks: []api.LogAppendChunk{{Offset: -1}}}, 400, "invalid-body"},
 		{"a wrong type of a field", "claim", map[string]any{"max": "many"}, 400, "invalid-body"},
 		{"a number beyond its bounds", "claim", map[string]any{"max": 1 << 40}, 400, "invalid-body"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			answer := r.send(r.request(r.worker, http.MethodPost, "/api/v1/worker/"+test.path, encode(t, test.body)))
+			answer := r.send(r.request(r.worker, http.MethodPost, "/api/v1/worker/"+test.path,
+				encode(t, test.body)))
 			answer.t = t
 			answer.refused(test.status, test.code)
 		})
 	}
 }
 
-func TestANewerWorkersFieldsAreIgnored(t *testing.T) {
+func TestFieldsOfNewerWorkersAreIgnored(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	body := encode(t, api.WorkerHello{Protocol: 1, Pool: "local", Worker: "w", Type: api.Process, ClusterID: "here", Version: "v"})
+	body := encode(t, api.WorkerHello{Protocol: 1, Pool: "local", Worker: "w", Type: api.Process,
+		ClusterID: "here", Version: "v"})
 	body = strings.TrimSuffix(body, "}") + `,"invented":{"later":true}}`
 	r.send(r.request(r.worker, http.MethodPost, "/api/v1/worker/hello", body)).is(http.StatusOK)
 }
 
-func TestReportsOfAttemptsThatAreNotHeldAreAnsweredOneByOne(t *testing.T) {
+func TestReportsOfUnheldAttemptsAreAnsweredIndividually(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.deploy("hello", "")
@@ -168,7 +183,8 @@ func TestReportsOfAttemptsThatAreNotHeldAreAnsweredOneByOne(t *testing.T) {
 		api.Report{AttemptID: uuid.New(), Epoch: 1, Kind: api.ReportKindRunning},
 		api.Report{AttemptID: claim.AttemptID, Epoch: claim.Epoch + 1, Kind: api.ReportKindRunning},
 		api.Report{AttemptID: claim.AttemptID, Epoch: claim.Epoch, Kind: "invented"},
-		api.Report{AttemptID: claim.AttemptID, Epoch: claim.Epoch, Kind: api.ReportKindManifest, Manifest: []byte(`{}`)},
+		api.Report{AttemptID: claim.AttemptID, Epoch: claim.Epoch, Kind: api.ReportKindManifest,
+			Manifest: []byte(`{}`)},
 	)
 	for i, want := range []api.ReportResultStatus{"unknown", "stale", "invalid", "accepted"} {
 		if results[i].Status != want {
@@ -176,15 +192,16 @@ func TestReportsOfAttemptsThatAreNotHeldAreAnsweredOneByOne(t *testing.T) {
 		}
 	}
 	uid := "other"
-	found := tell[api.AttemptLookupResult](r, "attempts", api.AttemptLookup{Pool: "local", ClusterID: "here", Jobs: []api.AttemptRef{
-		{RunID: claim.RunID, Attempt: 1}, {RunID: uuid.New(), Attempt: 1, JobUID: &uid},
-	}})
+	found := tell[api.AttemptLookupResult](r, "attempts",
+		api.AttemptLookup{Pool: "local", ClusterID: "here", Jobs: []api.AttemptRef{
+			{RunID: claim.RunID, Attempt: 1}, {RunID: uuid.New(), Attempt: 1, JobUID: &uid},
+		}})
 	if len(found.Jobs) != 2 || found.Jobs[0].Status != "active" || found.Jobs[1].Status != "unknown" {
 		t.Errorf("got %+v", found)
 	}
 }
 
-func TestOutputBeyondAllBoundsIsRefused(t *testing.T) {
+func TestOutputAboveTheLimitIsRefused(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.deploy("hello", "")
@@ -193,11 +210,14 @@ func TestOutputBeyondAllBoundsIsRefused(t *testing.T) {
 	claim := w.claimOne()
 	w.begin(claim)
 	for _, offset := range []string{"-1", "9223372036854775807"} {
-		body := fmt.Sprintf(`{"chunks":[{"attempt_id":%q,"epoch":%d,"offset":%s,"text":"lost"}]}`, claim.AttemptID, claim.Epoch, offset)
-		r.send(r.request(r.worker, http.MethodPost, "/api/v1/worker/logs", body)).refused(http.StatusBadRequest, "invalid-body", "/chunks/0/offset")
+		body := fmt.Sprintf(`{"chunks":[{"attempt_id":%q,"epoch":%d,"offset":%s,"text":"lost"}]}`,
+			claim.AttemptID, claim.Epoch, offset)
+		r.send(r.request(r.worker, http.MethodPost, "/api/v1/worker/logs",
+			body)).refused(http.StatusBadRequest, "invalid-body", "/chunks/0/offset")
 	}
 	w.write(claim, 0, "kept\n")
-	if got := string(r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String()+"/logs", "").body); got != "kept\n" {
+	if got := string(r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String()+"/logs",
+		"").body); got != "kept\n" {
 		t.Errorf("the output is %q", got)
 	}
 }

@@ -14,47 +14,44 @@ import (
 )
 
 const (
-	// workerTimes is how much more often a worker's key may ask than others: many workers use one.
-	workerTimes = 10
-	// refusalsPerSecond bounds what one key can have written down of its being refused.
+	// workerRateFactor is the rate of worker keys relative to other keys, because many workers share one.
+	workerRateFactor = 10
+	// refusalsPerSecond bounds the audit entries that the refusals of one key can cause.
 	refusalsPerSecond = 1
 	refusalTimeout    = 5 * time.Second
 )
 
-// identified returns the request with who asks, and from where, in its context.
-func identified(r *http.Request, who access.Principal, still func() error) *http.Request {
+// withIdentity returns the request with its principal, origin and access check in the context.
+func withIdentity(r *http.Request, who access.Principal, check func() error) *http.Request {
 	address, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		address = r.RemoteAddr
 	}
-	ctx := access.WithAccessCheck(access.WithPrincipal(r.Context(), who), still)
+	ctx := access.WithAccessCheck(access.WithPrincipal(r.Context(), who), check)
 	return r.WithContext(store.WithOrigin(ctx, store.Origin{KeyID: who.KeyID, Address: address}))
 }
 
-// checkRate refuses a key that asks too often. Without keys there is nobody to hold to account.
+// checkRate refuses a key that exceeds its rate. A server without keys has no limit.
 func (f *front) checkRate(who access.Principal) error {
 	if !who.Authenticated {
 		return nil
 	}
-	times := 1.0
+	factor := 1.0
 	if who.Role == api.RoleWorker {
-		times = workerTimes
+		factor = workerRateFactor
 	}
-	if wait := f.requests.Take(who.KeyID, times); wait > 0 {
-		refusal := problem.Newf(
-			problem.RateLimited,
-			"API key %q sends more requests than this server takes from one key",
-			who.Name,
-		)
+	if wait := f.requests.Take(who.KeyID, factor); wait > 0 {
+		refusal := problem.Newf(problem.RateLimited, "API key %q exceeds the request rate of this server",
+			who.Name)
 		refusal.RetryAfter = wait
 		return refusal
 	}
 	return nil
 }
 
-// noteRefusal writes into the audit that a known key asked for a change that it may not make. Who has no key
-// leaves a line in the log only: strangers must not fill the database.
-func (f *front) noteRefusal(r *http.Request, err error) {
+// auditRefusal records in the audit log that a key was refused a change. Requests without a valid key are
+// only logged, because strangers must not fill the database.
+func (f *front) auditRefusal(r *http.Request, err error) {
 	who := access.From(r.Context())
 	refusal := problem.From(err)
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead
@@ -63,15 +60,9 @@ func (f *front) noteRefusal(r *http.Request, err error) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), refusalTimeout)
 	defer cancel()
-	if err := f.store.CreateAuditRefusal(ctx, r.Method+" "+apikey.Mask(r.URL.Path), apikey.Mask(refusal.Detail), who.Name); err != nil {
-		f.responder.Logger.Warn(
-			"a refusal could not be written down",
-			"actor",
-			who.Name,
-			"path",
-			apikey.Mask(r.URL.Path),
-			"error",
-			err,
-		)
+	if err := f.store.CreateAuditRefusal(ctx, r.Method+" "+apikey.Mask(r.URL.Path),
+		apikey.Mask(refusal.Detail), who.Name); err != nil {
+		f.responder.Logger.Warn("cannot record refusal in the audit log",
+			"actor", who.Name, "path", apikey.Mask(r.URL.Path), "error", err)
 	}
 }

@@ -22,14 +22,14 @@ func (w aWorker) claimKeyed() api.Claim {
 	return claims[0]
 }
 
-func TestAJobTellsOfItsOwnRunAndDoesNothingElse(t *testing.T) {
+func TestJobKeyIsLimitedToItsRun(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.deploy("etl", "")
 	run, other := r.startRun("etl", `{}`), r.startRun("etl", `{}`)
 	w := r.newWorker("w1")
 	if plain := w.claimOne(); plain.JobKey != nil || plain.RunID != run.ID {
-		t.Fatal("a key was made that nobody asked for")
+		t.Fatal("a key was created without a request for one")
 	}
 	claim := w.claimKeyed()
 	path, foreign := "/api/v1/runs/"+other.ID.String(), "/api/v1/runs/"+run.ID.String()
@@ -42,7 +42,8 @@ func TestAJobTellsOfItsOwnRunAndDoesNothingElse(t *testing.T) {
 	as(http.MethodPut, path+"/progress", `{"percent":40,"message":"loading"}`).is(http.StatusOK)
 	w.begin(claim)
 	detail := read[api.RunDetail](as(http.MethodGet, path, "").is(http.StatusOK))
-	if string(detail.Result.Value) != `{"rows":1e3,"note":"ü"}` || detail.Result.Attempt != 1 || *detail.Progress.Percent != 40 {
+	if string(detail.Result.Value) != `{"rows":1e3,"note":"ü"}` || detail.Result.Attempt != 1 ||
+		*detail.Progress.Percent != 40 {
 		t.Errorf("got %+v, %+v", detail.Result, detail.Progress)
 	}
 	for _, refused := range [][3]string{
@@ -54,7 +55,9 @@ func TestAJobTellsOfItsOwnRunAndDoesNothingElse(t *testing.T) {
 		as(refused[0], refused[1], refused[2]).refused(http.StatusForbidden, "forbidden")
 	}
 	as(http.MethodPut, path+"/progress", `{"percent":101}`).refused(http.StatusBadRequest, "invalid-body")
-	as(http.MethodPut, path+"/result", `{"value":"`+strings.Repeat("x", 64<<10)+`"}`).refused(http.StatusRequestEntityTooLarge, "body-too-large")
+	as(http.MethodPut, path+"/result",
+		`{"value":"`+strings.Repeat("x", 64<<10)+`"}`).refused(http.StatusRequestEntityTooLarge,
+		"body-too-large")
 	as(http.MethodPut, path+"/result", `{"value":"`+strings.Repeat("x", 64<<10-2)+`"}`).is(http.StatusOK)
 
 	w.finish(claim, 0, "")
@@ -77,7 +80,8 @@ func TestProgressIsStreamed(t *testing.T) {
 	w.begin(claim)
 	s := r.stream(run, "", "")
 	s.until(isState(api.RUNNING))
-	r.send(r.request(*claim.JobKey, http.MethodPut, "/api/v1/runs/"+run.ID.String()+"/progress", `{"percent":40}`)).is(http.StatusOK)
+	r.send(r.request(*claim.JobKey, http.MethodPut, "/api/v1/runs/"+run.ID.String()+"/progress",
+		`{"percent":40}`)).is(http.StatusOK)
 	seen := s.until(func(m message) bool { return m.event == "progress" })
 	var told api.RunProgress
 	if err := json.Unmarshal([]byte(seen[len(seen)-1].data), &told); err != nil || *told.Percent != 40 {

@@ -8,54 +8,44 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// Defaults of for how long things are kept, and of how often that is looked at.
+// Default retention periods, and how often expired objects are removed.
 const (
 	DefaultKeepRuns  = 90 * 24 * time.Hour
 	DefaultKeepLogs  = 30 * 24 * time.Hour
 	DefaultKeepAudit = 365 * 24 * time.Hour
-	// KeepForever keeps things until they are deleted by hand.
-	KeepForever       = time.Duration(-1)
-	defaultRetainEach = time.Minute
+	// KeepForever disables the removal of expired objects.
+	KeepForever        = time.Duration(-1)
+	defaultRetainEvery = time.Minute
 )
 
-// kept is how long an option keeps something: its default where it is the zero value, 0 for ever.
-func kept(option, otherwise time.Duration) time.Duration {
+// retentionPeriod returns the period of an option: its default if it is 0; 0 means forever.
+func retentionPeriod(option, defaultPeriod time.Duration) time.Duration {
 	switch {
 	case option < 0:
 		return 0
 	case option == 0:
-		return otherwise
+		return defaultPeriod
 	}
 	return option
 }
 
-func (o Options) keep() store.Retention {
+func (o Options) retention() store.Retention {
 	return store.Retention{
-		Runs: kept(
-			o.KeepRuns,
-			DefaultKeepRuns,
-		), Logs: kept(o.KeepLogs, DefaultKeepLogs), Audit: kept(o.KeepAudit, DefaultKeepAudit),
+		Runs:  retentionPeriod(o.KeepRuns, DefaultKeepRuns),
+		Logs:  retentionPeriod(o.KeepLogs, DefaultKeepLogs),
+		Audit: retentionPeriod(o.KeepAudit, DefaultKeepAudit),
 	}
 }
 
-// retain removes what was kept for long enough.
-func (s *server) retain(counts *metric.Retention) func(context.Context) error {
-	keep := s.keep()
+// expire returns a function that removes expired objects.
+func (s *server) expire(counts *metric.Retention) func(context.Context) error {
+	retention := s.retention()
 	return func(ctx context.Context) error {
-		removed, err := s.store.Expire(ctx, keep)
+		removed, err := s.store.Expire(ctx, retention)
 		counts.Add(removed)
 		if removed.Any() {
-			s.Logger.Info(
-				"removed what was kept for long enough",
-				"runs",
-				removed.Runs,
-				"log_chunks",
-				removed.LogChunks,
-				"log_partitions",
-				removed.LogPartitions,
-				"audit",
-				removed.Audit,
-			)
+			s.Logger.Info("removed expired objects", "runs", removed.Runs, "log_chunks", removed.LogChunks,
+				"log_partitions", removed.LogPartitions, "audit", removed.Audit)
 		}
 		return err
 	}

@@ -19,7 +19,8 @@ func removedOf(t *testing.T, r *running, kind string) {
 	defer again.Stop()
 	for {
 		metrics := string(r.send(r.request("", http.MethodGet, "/metrics", "")).is(http.StatusOK).body)
-		if line := `berth_retention_removed_total{kind="` + kind + `"} `; strings.Contains(metrics, line) && !strings.Contains(metrics, line+"0\n") {
+		if line := `berth_retention_removed_total{kind="` + kind + `"} `; strings.Contains(metrics, line) &&
+			!strings.Contains(metrics, line+"0\n") {
 			return
 		}
 		select {
@@ -30,7 +31,7 @@ func removedOf(t *testing.T, r *running, kind string) {
 	}
 }
 
-func TestWhatHasEndedIsNotKeptForEver(t *testing.T) {
+func TestFinishedRunsExpire(t *testing.T) {
 	t.Parallel()
 	var log logged
 	r := start(t, func(o *server.Options) {
@@ -45,17 +46,21 @@ func TestWhatHasEndedIsNotKeptForEver(t *testing.T) {
 	w.finish(claim, 0, "")
 	removedOf(t, r, "runs")
 	r.call(http.MethodGet, "/api/v1/runs/"+ended.ID.String(), "").refused(http.StatusNotFound, "not-found")
-	if got := read[api.RunDetail](r.call(http.MethodGet, "/api/v1/runs/"+live.ID.String(), "")); got.Run.State.Type != api.SCHEDULED {
+	if got := read[api.RunDetail](r.call(http.MethodGet, "/api/v1/runs/"+live.ID.String(),
+		"")); got.Run.State.Type != api.SCHEDULED {
 		t.Errorf("the live one is %s", got.Run.State.Type)
 	}
-	if !strings.Contains(log.String(), `msg="removed what was kept for long enough" runs=1`) {
-		t.Error("the log says nothing of it")
+	if !strings.Contains(log.String(), `msg="removed expired objects" runs=1`) {
+		t.Error("the removal is not logged")
 	}
 }
 
-func TestOutputThatIsNoLongerKeptIsSaidToBe(t *testing.T) {
+func TestExpiredOutputIsReported(t *testing.T) {
 	t.Parallel()
-	r := start(t, func(o *server.Options) { o.KeepLogs, o.RetainEvery = time.Millisecond, 10*time.Millisecond })
+	r := start(t, func(o *server.Options) {
+		o.KeepLogs, o.RetainEvery = time.Millisecond,
+			10*time.Millisecond
+	})
 	r.deploy("etl", "")
 	w := r.newWorker("w")
 	run := r.startRun("etl", `{}`)

@@ -156,7 +156,7 @@ func (f *front) operation(o *request.Operation, path string, next http.Handler) 
 		metric.SetRoute(w, path)
 		r, err := f.admit(o, w, r)
 		if err != nil {
-			f.noteRefusal(r, err)
+			f.auditRefusal(r, err)
 			f.responder.Error(w, r, err)
 			return
 		}
@@ -175,7 +175,7 @@ func (f *front) admit(o *request.Operation, w http.ResponseWriter, r *http.Reque
 		return r, err
 	}
 	received := r
-	r = identified(r, who, func() error { return f.stillAllowed(received, o) })
+	r = withIdentity(r, who, func() error { return f.stillAllowed(received, o) })
 	if err := f.checkRate(who); err != nil {
 		return r, err
 	}
@@ -220,7 +220,7 @@ func (f *front) fail(w http.ResponseWriter, r *http.Request, err error) {
 		f.responder.Logger.Debug("response not written", "path", apikey.Mask(r.URL.Path), "error", err)
 		return
 	}
-	f.noteRefusal(r, err)
+	f.auditRefusal(r, err)
 	f.responder.Error(w, r, err)
 }
 

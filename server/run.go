@@ -24,9 +24,8 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// Run serves until ctx ends or something that the server can not do without fails. When it returns,
-// everything that it started has ended. Requests under way are finished first, long polls are answered at
-// once.
+// Run serves until ctx ends or an essential part of the server fails. It then finishes open requests and
+// answers long polls at once. When it returns, everything that it started has ended.
 func Run(ctx context.Context, o Options) error {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -43,6 +42,7 @@ func Run(ctx context.Context, o Options) error {
 	if err := o.checkReach(listener); err != nil {
 		return err
 	}
+
 	var metricsListener net.Listener
 	if o.MetricsListen != "" {
 		if metricsListener, err = listen(ctx, o.MetricsListen); err != nil {
@@ -50,6 +50,7 @@ func Run(ctx context.Context, o Options) error {
 		}
 		defer closeListener(metricsListener)
 	}
+
 	registry := newRegistry(o.Version)
 	secure, err := o.openCertificate(registry)
 	if err != nil {
@@ -59,26 +60,20 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	err = (&server{Options: o, store: database, registry: registry, certificate: secure}).run(
-		ctx,
-		listener,
-		metricsListener,
-	)
+	s := &server{Options: o, store: database, registry: registry, certificate: secure}
+	err = s.run(ctx, listener, metricsListener)
 	return errors.Join(err, database.Close())
 }
 
-// closeListener closes a listener that was perhaps never served; one that was served is closed already.
+// closeListener closes a listener that may never have been served. Closing a served one again is harmless.
 func closeListener(listener net.Listener) { _ = listener.Close() }
 
 func newRegistry(version string) *prometheus.Registry {
 	registry := prometheus.NewRegistry()
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "berth_build_info", Help: "Always 1; the labels say what runs.",
-		ConstLabels: prometheus.Labels{
-			"component": "server",
-			"version":   version,
-			"goversion": runtime.Version(),
-		},
+		Name: "berth_build_info", Help: "Always 1. The labels describe the running binary.",
+		ConstLabels: prometheus.Labels{"component": "server", "version": version,
+			"goversion": runtime.Version()},
 	})
 	build.Set(1)
 	registry.MustRegister(
@@ -99,7 +94,7 @@ func openStore(ctx context.Context, o Options, registry *prometheus.Registry) (*
 		Raise: catalog.New(o.Engines).Raise,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("open the database: %w", err)
+		return nil, fmt.Errorf("open database: %w", err)
 	}
 	if err := migrate(ctx, o, database); err != nil {
 		return nil, errors.Join(err, database.Close())
@@ -110,30 +105,28 @@ func openStore(ctx context.Context, o Options, registry *prometheus.Registry) (*
 func migrate(ctx context.Context, o Options, database *store.Store) error {
 	if o.Migrate == MigrateAuto {
 		if err := database.Migrate(ctx); err != nil {
-			return fmt.Errorf("migrate the database: %w", err)
+			return fmt.Errorf("migrate database: %w", err)
 		}
 		return nil
 	}
-	current, wanted, err := database.MigrationStatus(ctx)
+	current, required, err := database.MigrationStatus(ctx)
 	if err != nil {
-		return fmt.Errorf("read the version of the database's schema: %w", err)
+		return fmt.Errorf("read schema version of the database: %w", err)
 	}
-	if current < wanted {
+	if current < required {
 		return fmt.Errorf(
-			"the database's schema has version %d, this berth needs %d: run `berth migrate up` first",
-			current,
-			wanted,
-		)
+			"database schema has version %d, but this server requires %d: run `berth migrate up` first",
+			current, required)
 	}
 	return nil
 }
 
-// server is a server whose listeners and database are open.
+// server is a server with open listeners and database.
 type server struct {
 	Options
 	store    *store.Store
 	registry *prometheus.Registry
-	// certificate is nil where the server speaks HTTP without TLS.
+	// certificate is nil if the server does not use TLS.
 	certificate *certificate.Files
 }
 
@@ -146,7 +139,8 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 	if _, err := metric.NewStats(s.registry, s.store.GetStats, s.Now, s.Logger); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
-	stopping := make(chan struct{})
+
+	stopping := make(chan struct{}) // closed when the server stops, to end long polls and streams
 	runs, guard := newrun.NewCreator(s.store, templates), poolguard.New(s.store)
 	operations, err := s.newHandler(ctx, handler.Options{
 		Templates: templates, Runs: runs, Guard: guard, KeysChanged: keys.ClearCache, Stopping: stopping,
@@ -159,75 +153,62 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 		return err
 	}
 
-	// Three groups end one after the other: what serves is asked to stop, then finishes what it serves, and
-	// only then does what requests rely on end.
+	// The order of the shutdown: ctx ends, the listeners finish their requests, then the loops end, because
+	// requests depend on them.
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
-	group, ctx := errgroup.WithContext(ctx)
 	loops, background := errgroup.WithContext(background)
-	loops.Go(func() error { return endless(background, "the store", s.store.Run) })
-	loops.Go(func() error { return endless(background, "the record of API keys", keys.Run) })
-	loops.Go(
-		func() error { return endless(background, "the sweep", s.repeat("sweep", repeatEvery, s.store.Sweep)) },
-	)
-	loops.Go(func() error {
-		return endless(
-			background,
-			"the scheduler",
-			s.repeat("schedule", repeatEvery, scheduler.New(s.store, runs, s.Logger).RunDue),
-		)
-	})
-	loops.Go(func() error {
-		return endless(
-			background,
-			"retention",
-			s.repeat("retention", s.RetainEvery, s.retain(metric.NewRetention(s.registry))),
-		)
-	})
-	if s.certificate != nil {
-		loops.Go(func() error {
-			return endless(
-				background,
-				"the look at the certificate",
-				func(ctx context.Context) error { return s.certificate.Run(ctx, s.TLSReloadEvery) },
-			)
-		})
-	}
-	group.Go(func() error { return untilEither(ctx, background) })
-	group.Go(func() error {
+	s.startLoops(background, loops, keys, scheduler.New(s.store, runs, s.Logger))
+
+	serving, ctx := errgroup.WithContext(ctx)
+	serving.Go(func() error { return waitForEnd(ctx, background) })
+	serving.Go(func() error {
 		<-ctx.Done()
 		close(stopping)
 		return nil
 	})
+
 	secure := s.certificate != nil
 	address := Address{URL: url(listener, secure), MetricsURL: url(listener, secure) + "/metrics"}
-	group.Go(func() error { return serve(ctx, listener, s.tlsConfig(), routes, s.Logger) })
+	serving.Go(func() error { return serve(ctx, listener, s.tlsConfig(), routes, s.Logger) })
 	if metricsListener != nil {
 		address.MetricsURL = url(metricsListener, false) + "/metrics"
-		group.Go(func() error { return serve(ctx, metricsListener, nil, s.metricsOnly(), s.Logger) })
+		serving.Go(func() error { return serve(ctx, metricsListener, nil, s.metricsOnly(), s.Logger) })
 	}
-	s.Logger.Info(
-		"serving",
-		"url",
-		address.URL,
-		"metrics",
-		address.MetricsURL,
-		"auth",
-		string(s.Auth),
-		"version",
-		s.Version,
-	)
+	s.Logger.Info("serving", "url", address.URL, "metrics", address.MetricsURL,
+		"auth", string(s.Auth), "version", s.Version)
 	s.Ready(address)
-	err = group.Wait()
+
+	err = serving.Wait()
 	stopBackground()
-	if died := loops.Wait(); err == nil {
-		err = died
+	if loopErr := loops.Wait(); err == nil {
+		err = loopErr
 	}
 	return err
 }
 
-// untilEither returns when ctx ends, or with what a background loop has died of.
-func untilEither(ctx, background context.Context) error {
+// startLoops starts the background loops. Every replica runs them; the store makes sure that each thing is
+// done once.
+func (s *server) startLoops(
+	ctx context.Context, loops *errgroup.Group, keys *access.Authenticator, schedules *scheduler.Scheduler,
+) {
+	start := func(name string, loop func(context.Context) error) {
+		loops.Go(func() error { return untilStopped(ctx, name, loop) })
+	}
+	start("store", s.store.Run)
+	start("API key usage", keys.Run)
+	start("sweep", s.repeat("sweep", repeatInterval, s.store.Sweep))
+	start("scheduler", s.repeat("scheduler", repeatInterval, schedules.RunDue))
+	start("retention", s.repeat("retention", s.RetainEvery, s.expire(metric.NewRetention(s.registry))))
+	if s.certificate != nil {
+		start("certificate reload", func(ctx context.Context) error {
+			return s.certificate.Run(ctx, s.TLSReloadEvery)
+		})
+	}
+}
+
+// waitForEnd returns when ctx ends, or with the error of the background loop that failed first.
+func waitForEnd(ctx, background context.Context) error {
 	select {
 	case <-ctx.Done():
 		return nil
@@ -236,31 +217,30 @@ func untilEither(ctx, background context.Context) error {
 	}
 }
 
-// endless runs a loop that may only end because it is told to. One that ends otherwise ends the server: it
-// would seem to work and quietly not do its part.
-func endless(ctx context.Context, what string, loop func(context.Context) error) error {
+// untilStopped runs a loop that may only end because ctx has ended. Any other end is an error that stops the
+// server: otherwise it would seem to work without one of its parts.
+func untilStopped(ctx context.Context, name string, loop func(context.Context) error) error {
 	err := loop(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return nil
 	case err != nil:
-		return fmt.Errorf("%s: %w", what, err)
+		return fmt.Errorf("%s: %w", name, err)
 	}
-	return fmt.Errorf("%s ended without being told to", what)
+	return fmt.Errorf("%s ended unexpectedly", name)
 }
 
-const repeatEvery = time.Second
+const repeatInterval = time.Second
 
-// repeat lets time do its work, from soon after the start on: deadlines, timeouts, schedules, retention.
-// Every replica does; the store sees to it that each thing happens once. What goes on failing is said once.
+// repeat returns a loop that calls do at an interval, the first time soon after the start. The first of
+// several consecutive failures is logged, and the recovery.
 func (s *server) repeat(
-	what string,
-	every time.Duration,
-	do func(context.Context) error,
+	name string, interval time.Duration, do func(context.Context) error,
 ) func(context.Context) error {
 	return func(ctx context.Context) error {
-		next := time.NewTimer(min(every, repeatEvery))
+		next := time.NewTimer(min(interval, repeatInterval))
 		defer next.Stop()
+
 		failing := false
 		for {
 			select {
@@ -268,26 +248,28 @@ func (s *server) repeat(
 				return nil
 			case <-next.C:
 			}
+
 			err := do(ctx)
-			next.Reset(every)
+			next.Reset(interval)
 			switch {
 			case ctx.Err() != nil:
 				return nil
 			case err != nil && !failing:
-				s.Logger.Warn("failed, trying again", "what", what, "every", every.String(), "error", err)
+				s.Logger.Warn("background loop failed, retrying",
+					"loop", name, "interval", interval.String(), "error", err)
 			case err == nil && failing:
-				s.Logger.Info("works again", "what", what)
+				s.Logger.Info("background loop recovered", "loop", name)
 			}
 			failing = err != nil
 		}
 	}
 }
 
-// newHandler makes the handler of all operations; o has what the server does not know itself.
+// newHandler returns the handler of all operations. It adds to o what the server knows.
 func (s *server) newHandler(ctx context.Context, o handler.Options) (*handler.Handler, error) {
 	var err error
 	if o.Installation, err = s.store.InstallationID(ctx); err != nil {
-		return nil, fmt.Errorf("read the installation's id: %w", err)
+		return nil, fmt.Errorf("read installation ID: %w", err)
 	}
 	o.Store, o.Logger, o.Metrics = s.store, s.Logger, metric.NewProtocol(s.registry)
 	o.Version, o.Authenticated = s.Version, s.Auth == AuthKeys
@@ -295,12 +277,11 @@ func (s *server) newHandler(ctx context.Context, o handler.Options) (*handler.Ha
 	return handler.New(o), nil
 }
 
+// metricsOnly returns the handler of the metrics listener.
 func (s *server) metricsOnly() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", s.metricsHandler())
-	mux.HandleFunc(
-		"GET /healthz",
-		func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) },
-	)
+	mux.HandleFunc("GET /healthz",
+		func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	return s.newFront(nil).guarded(mux)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-func TestARunFromEndToEnd(t *testing.T) {
+func TestRunFromEndToEnd(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.call(http.MethodPut, "/api/v1/variables/greeting", `{"value":"hello"}`).is(http.StatusOK)
@@ -23,19 +23,22 @@ func TestARunFromEndToEnd(t *testing.T) {
 	if got := string(run.Parameters); got != `{"loud":false,"name":"world"}` {
 		t.Errorf("parameters are %s", got)
 	}
-	if run.State.Type != api.SCHEDULED || run.Name != "first" || run.CreatedBy != "bootstrap-admin" || len(run.Tags) != 2 {
+	if run.State.Type != api.SCHEDULED || run.Name != "first" || run.CreatedBy != "bootstrap-admin" ||
+		len(run.Tags) != 2 {
 		t.Errorf("got %+v", run)
 	}
 
 	w := r.newWorker("w1")
 	claim := w.claimOne()
-	if claim.RunID != run.ID || claim.Attempt != 1 || claim.LeaseSeconds != 30 || claim.Takeover || claim.Cancelling {
+	if claim.RunID != run.ID || claim.Attempt != 1 || claim.LeaseSeconds != 30 || claim.Takeover ||
+		claim.Cancelling {
 		t.Errorf("got %+v", claim)
 	}
 	if got := string(claim.RenderInput.Stored); got != `{"greeting":"hello"}` {
 		t.Errorf("stored variables are %s", got)
 	}
-	version := read[api.TemplateVersion](r.send(r.request(r.worker, http.MethodGet, "/api/v1/worker/templates/"+claim.TemplateVersionID.String(), "")).is(http.StatusOK))
+	version := read[api.TemplateVersion](r.send(r.request(r.worker, http.MethodGet,
+		"/api/v1/worker/templates/"+claim.TemplateVersionID.String(), "")).is(http.StatusOK))
 	if version.Version != claim.TemplateVersion || len(version.Document) == 0 {
 		t.Errorf("got %+v", version)
 	}
@@ -45,18 +48,23 @@ func TestARunFromEndToEnd(t *testing.T) {
 	w.write(claim, 6, "world\n")
 	w.finish(claim, 0, "hello world\n")
 
-	detail := read[api.RunDetail](r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String(), "").is(http.StatusOK))
-	if detail.Run.State.Type != api.COMPLETED || *detail.Run.ExitCode != 0 || len(detail.Attempts) != 1 || detail.Attempts[0].Phase != "ended" {
+	detail := read[api.RunDetail](r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String(),
+		"").is(http.StatusOK))
+	if detail.Run.State.Type != api.COMPLETED || *detail.Run.ExitCode != 0 || len(detail.Attempts) != 1 ||
+		detail.Attempts[0].Phase != "ended" {
 		t.Errorf("got %+v", detail)
 	}
-	if got := string(r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String()+"/logs", "").is(http.StatusOK).body); got != "hello world\n" {
+	if got := string(r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String()+"/logs",
+		"").is(http.StatusOK).body); got != "hello world\n" {
 		t.Errorf("logs are %q", got)
 	}
-	manifest := read[map[string]any](r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String()+"/attempts/1/manifest", "").is(http.StatusOK))
+	manifest := read[map[string]any](r.call(http.MethodGet,
+		"/api/v1/runs/"+run.ID.String()+"/attempts/1/manifest", "").is(http.StatusOK))
 	if manifest["kind"] != "Job" {
 		t.Errorf("manifest is %v", manifest)
 	}
-	events := read[api.RunEventList](r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String()+"/events", "").is(http.StatusOK))
+	events := read[api.RunEventList](r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String()+"/events",
+		"").is(http.StatusOK))
 	for i, event := range events.Items {
 		if event.Seq != int64(i+1) {
 			t.Errorf("event %d has number %d", i, event.Seq)
@@ -67,7 +75,8 @@ func TestARunFromEndToEnd(t *testing.T) {
 	}
 	counted := string(r.call(http.MethodGet, "/metrics", "").is(http.StatusOK).body)
 	for _, want := range []string{
-		`berth_attempts_total{category="",outcome="succeeded",pool="local"} 1`, `berth_build_info{component="server",goversion="`,
+		`berth_attempts_total{category="",outcome="succeeded",pool="local"} 1`,
+		`berth_build_info{component="server",goversion="`,
 		`berth_http_request_seconds_count{code="201",method="POST",route="/api/v1/deployments/{deployment}/runs"} 1`,
 		`berth_workers{pool="local",state="alive"} 1`, `berth_slots{kind="used",pool="local",queue=""} 0`,
 	} {
@@ -75,10 +84,11 @@ func TestARunFromEndToEnd(t *testing.T) {
 			t.Errorf("the metrics lack %s", want)
 		}
 	}
-	r.call(http.MethodPost, "/api/v1/runs/"+run.ID.String()+"/cancel", "").refused(http.StatusConflict, "run-finished")
+	r.call(http.MethodPost, "/api/v1/runs/"+run.ID.String()+"/cancel", "").refused(http.StatusConflict,
+		"run-finished")
 }
 
-func TestTheSameIdempotencyKeyMakesOneRun(t *testing.T) {
+func TestSameIdempotencyKeyCreatesOneRun(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.deploy("etl", "")
@@ -96,17 +106,19 @@ func TestTheSameIdempotencyKeyMakesOneRun(t *testing.T) {
 	create("etl", "k", `{"parameters":{"a":2}}`).refused(http.StatusConflict, "idempotency-mismatch")
 	create("other", "k", `{}`).is(http.StatusCreated)
 	create("etl", strings.Repeat("k", 201), `{}`).refused(http.StatusBadRequest, "invalid-parameter")
-	if runs := read[api.RunList](r.call(http.MethodGet, "/api/v1/runs?deployment=etl", "")); len(runs.Items) != 1 {
+	if runs := read[api.RunList](r.call(http.MethodGet, "/api/v1/runs?deployment=etl",
+		"")); len(runs.Items) != 1 {
 		t.Errorf("there are %d runs", len(runs.Items))
 	}
 }
 
-func TestARepeatedRequestHasItsAnswerEvenWhereItWouldBeRefusedByNow(t *testing.T) {
+func TestRepeatedRequestReturnsItsRunEvenIfItWouldBeRefusedNow(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.deploy("etl", "")
 	create := func(key string) answer {
-		request := r.request(r.admin, http.MethodPost, "/api/v1/deployments/etl/runs", `{"parameters":{"a":1}}`)
+		request := r.request(r.admin, http.MethodPost, "/api/v1/deployments/etl/runs",
+			`{"parameters":{"a":1}}`)
 		request.Header.Set("Idempotency-Key", key)
 		return r.send(request)
 	}
@@ -118,7 +130,7 @@ func TestARepeatedRequestHasItsAnswerEvenWhereItWouldBeRefusedByNow(t *testing.T
 	}
 }
 
-func TestNoRunGetsPastAFreezeThatCameWhileItWasValidated(t *testing.T) {
+func TestFreezeDuringValidationRefusesTheRun(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.deploy("etl", `,"parameters":{"a":"0"}`)
@@ -150,12 +162,13 @@ func TestNoRunGetsPastAFreezeThatCameWhileItWasValidated(t *testing.T) {
 	}
 	for _, run := range runs { // newest first
 		if run.CreatedAt.After(frozen) {
-			t.Errorf("run %s was created at %s with a value that was frozen at %s", run.ID, run.CreatedAt, frozen)
+			t.Errorf("run %s was created at %s with a value that was frozen at %s", run.ID, run.CreatedAt,
+				frozen)
 		}
 	}
 }
 
-func TestNumbersInParametersStayAsTheyWereWritten(t *testing.T) {
+func TestNumbersInParametersKeepTheirDigits(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.deploy("etl", "")
@@ -169,7 +182,7 @@ func TestNumbersInParametersStayAsTheyWereWritten(t *testing.T) {
 	}
 }
 
-func TestARunIsNotHandedOutBeforeItsTime(t *testing.T) {
+func TestRunIsNotClaimedBeforeItIsDue(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.deploy("etl", "")
@@ -179,19 +192,21 @@ func TestARunIsNotHandedOutBeforeItsTime(t *testing.T) {
 	if claims := w.claim(5, 0); len(claims) != 0 {
 		t.Errorf("claimed %+v", claims)
 	}
-	cancelled := read[api.Run](r.call(http.MethodPost, "/api/v1/runs/"+run.ID.String()+"/cancel", "").is(http.StatusOK))
+	cancelled := read[api.Run](r.call(http.MethodPost, "/api/v1/runs/"+run.ID.String()+"/cancel",
+		"").is(http.StatusOK))
 	if cancelled.State.Type != api.CANCELLED {
-		t.Errorf("a run that nobody claimed is %s", cancelled.State.Type)
+		t.Errorf("state of the unclaimed run = %s", cancelled.State.Type)
 	}
 }
 
-func TestApplySaysWhatItsTemplatesAreWarnedOf(t *testing.T) {
+func TestApplyReturnsTemplateWarnings(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	pool := `{"pools":[{"name":"new","type":"process","base_job_template":` + process + `}]}`
 	for _, time := range []string{"created", "seen again"} {
 		result := read[api.ApplyResult](r.call(http.MethodPost, "/api/v1/apply", pool).is(http.StatusOK))
-		if len(result.Warnings) == 0 || !strings.HasPrefix(result.Warnings[0].Pointer, "/pools/0/base_job_template/") {
+		if len(result.Warnings) == 0 ||
+			!strings.HasPrefix(result.Warnings[0].Pointer, "/pools/0/base_job_template/") {
 			t.Errorf("%s: warnings %+v, want one on the template", time, result.Warnings)
 		}
 	}
@@ -203,10 +218,13 @@ func TestApplyIsAllOrNothing(t *testing.T) {
 	described := `{"pools":[{"name":"new","type":"process","base_job_template":` + process + `}],
 		"variables":[{"name":"v","value":{"a":1}}],
 		"deployments":[{"name":"a","pool":"new"},{"name":"b","pool":"local","timeout_seconds":%s}]}`
-	good, bad := strings.Replace(described, "%s", "60", 1), strings.Replace(described, `"pool":"local","timeout_seconds":%s`, `"pool":"local","job_variables":{"command":7}`, 1)
+	good, bad := strings.Replace(described, "%s", "60", 1), strings.Replace(described,
+		`"pool":"local","timeout_seconds":%s`, `"pool":"local","job_variables":{"command":7}`, 1)
 	before := everything(r)
-	r.call(http.MethodPost, "/api/v1/apply", bad).refused(http.StatusUnprocessableEntity, "variables-invalid", "/deployments/1/job_variables/command")
-	dry := read[api.ApplyResult](r.call(http.MethodPost, "/api/v1/apply", `{"dry_run":true,`+good[1:]).is(http.StatusOK))
+	r.call(http.MethodPost, "/api/v1/apply", bad).refused(http.StatusUnprocessableEntity, "variables-invalid",
+		"/deployments/1/job_variables/command")
+	dry := read[api.ApplyResult](r.call(http.MethodPost, "/api/v1/apply",
+		`{"dry_run":true,`+good[1:]).is(http.StatusOK))
 	if after := everything(r); after != before {
 		t.Errorf("something was stored:\nbefore %s\nafter  %s", before, after)
 	}
@@ -225,8 +243,10 @@ func TestApplyIsAllOrNothing(t *testing.T) {
 			t.Errorf("the second time: %s %s: %s %v", change.Kind, change.Name, change.Action, change.Fields)
 		}
 	}
-	changed := read[api.ApplyResult](r.call(http.MethodPost, "/api/v1/apply", strings.Replace(good, "60", "61", 1)).is(http.StatusOK))
-	if last := changed.Changes[3]; last.Action != api.Update || len(*last.Fields) != 1 || (*last.Fields)[0] != "timeout_seconds" {
+	changed := read[api.ApplyResult](r.call(http.MethodPost, "/api/v1/apply",
+		strings.Replace(good, "60", "61", 1)).is(http.StatusOK))
+	if last := changed.Changes[3]; last.Action != api.Update || len(*last.Fields) != 1 ||
+		(*last.Fields)[0] != "timeout_seconds" {
 		t.Errorf("got %+v", last)
 	}
 }
@@ -237,25 +257,28 @@ func sameChanges(a, b []api.Change) bool {
 	return errX == nil && errY == nil && string(x) == string(y)
 }
 
-func TestWhatAnOperatorSetSurvivesADeployThatSaysNothingOfIt(t *testing.T) {
+func TestApplyKeepsOperatorSettingsThatItDoesNotSet(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	limit := func() *int32 {
 		return read[api.WorkPool](r.call(http.MethodGet, "/api/v1/work-pools/local", "")).ConcurrencyLimit
 	}
 	r.call(http.MethodPatch, "/api/v1/work-pools/local", `{"concurrency_limit":0}`).is(http.StatusOK)
-	r.call(http.MethodPost, "/api/v1/apply", `{"pools":[{"name":"local","description":"d"}]}`).is(http.StatusOK)
+	r.call(http.MethodPost, "/api/v1/apply",
+		`{"pools":[{"name":"local","description":"d"}]}`).is(http.StatusOK)
 	if got := limit(); got == nil || *got != 0 {
 		t.Errorf("a limit of 0 has become %v", got)
 	}
-	r.call(http.MethodPost, "/api/v1/apply", `{"pools":[{"name":"local","concurrency_limit":null}]}`).is(http.StatusOK)
+	r.call(http.MethodPost, "/api/v1/apply",
+		`{"pools":[{"name":"local","concurrency_limit":null}]}`).is(http.StatusOK)
 	if got := limit(); got != nil {
 		t.Errorf("null has left a limit of %d", *got)
 	}
 	r.deploy("etl", "")
 	r.call(http.MethodPatch, "/api/v1/deployments/etl", `{"paused":true}`).is(http.StatusOK)
 	r.deploy("etl", `,"description":"d"`)
-	if d := read[api.Deployment](r.call(http.MethodGet, "/api/v1/deployments/etl", "")); !d.Paused || d.Description != "d" {
+	if d := read[api.Deployment](r.call(http.MethodGet, "/api/v1/deployments/etl", "")); !d.Paused ||
+		d.Description != "d" {
 		t.Errorf("got %+v", d)
 	}
 }
@@ -279,7 +302,8 @@ func TestTemplatesAreVersioned(t *testing.T) {
 	if second.Version != 2 {
 		t.Errorf("the second version is %d", second.Version)
 	}
-	put(`"1"`, strings.Replace(process, "true", "false", 1)).refused(http.StatusPreconditionFailed, "precondition-failed")
+	put(`"1"`, strings.Replace(process, "true", "false", 1)).refused(http.StatusPreconditionFailed,
+		"precondition-failed")
 	put(`"x"`, process).refused(http.StatusBadRequest, "invalid-parameter")
 	if same := read[api.TemplateVersion](put("", process).is(http.StatusOK)); same.Version != 2 {
 		t.Errorf("saving the same again made version %d", same.Version)
@@ -292,13 +316,14 @@ func TestTemplatesAreVersioned(t *testing.T) {
 	if old.Version != 1 || len(old.Document) == 0 {
 		t.Errorf("got %+v", old)
 	}
-	report := read[api.LintReport](r.call(http.MethodPost, path+"/lint", strings.Replace(process, `"true"`, `"{{ nothing }}"`, 1)).is(http.StatusOK))
+	report := read[api.LintReport](r.call(http.MethodPost, path+"/lint",
+		strings.Replace(process, `"true"`, `"{{ nothing }}"`, 1)).is(http.StatusOK))
 	if len(report.Errors) == 0 {
 		t.Error("lint finds nothing in a placeholder that is not declared")
 	}
 }
 
-func TestAnExistingDatabaseIsTakenUpAgain(t *testing.T) {
+func TestServerReopensAnExistingDatabase(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	here := func(o *server.Options) { o.DataDir = dir }
@@ -310,12 +335,14 @@ func TestAnExistingDatabaseIsTakenUpAgain(t *testing.T) {
 	}
 	second := start(t, here)
 	second.call(http.MethodGet, "/api/v1/deployments/hello", "").is(http.StatusOK)
-	if got := read[api.Info](second.call(http.MethodGet, "/api/v1/info", "").is(http.StatusOK)); got.InstallationID != id || got.Role != api.RoleAdmin || !got.Authenticated {
+	if got := read[api.Info](second.call(http.MethodGet, "/api/v1/info",
+		"").is(http.StatusOK)); got.InstallationID != id || got.Role != api.RoleAdmin || !got.Authenticated {
 		t.Errorf("got %+v", got)
 	}
 	request := first.request(first.admin, http.MethodGet, "", "")
 	request.URL.Host, request.URL.Path = strings.TrimPrefix(second.url, "http://"), "/api/v1/info"
-	second.send(request).refused(http.StatusUnauthorized, "unauthenticated") // the changed bootstrap key has replaced it
+	second.send(request).refused(http.StatusUnauthorized,
+		"unauthenticated") // the changed bootstrap key has replaced it
 	if matches, err := filepath.Glob(filepath.Join(dir, "berth.db*")); err != nil || len(matches) == 0 {
 		t.Errorf("no database in %s: %v", dir, err)
 	}

@@ -82,7 +82,7 @@ func (s secret) leaks(what, text string) []string {
 	return nil
 }
 
-func TestNoSecretOfAFullRunIsToldAnywhereElse(t *testing.T) {
+func TestSecretsOfARunAppearNowhereElse(t *testing.T) {
 	t.Parallel()
 	t.Run("SQLite", func(t *testing.T) {
 		t.Parallel()
@@ -130,11 +130,15 @@ func keepsSecrets(t *testing.T, database func(*server.Options), stored func() st
 	said := &overheard{next: r.http.Transport, said: map[string]*bytes.Buffer{}}
 	r.http.Transport = said
 
-	operator, gone, unknown := r.makeKey("night shift", api.RoleOperator), r.makeKey("gone", api.RoleViewer), newKey(t)
-	token := secret{"a stored variable", "hunter2-" + unknown[len(unknown)-12:], []string{"GET /api/v1/variables", "PUT /api/v1/variables/token", "POST /api/v1/worker/claim"}}
+	operator, gone, unknown := r.makeKey("night shift", api.RoleOperator), r.makeKey("gone",
+		api.RoleViewer), newKey(t)
+	token := secret{"a stored variable", "hunter2-" + unknown[len(unknown)-12:],
+		[]string{"GET /api/v1/variables", "PUT /api/v1/variables/token", "POST /api/v1/worker/claim"}}
 	secrets := []secret{
-		key("the admin's key", r.admin), key("the worker's key", r.worker), key("an unknown key", unknown), token,
-		key("a key that was made", operator, "POST /api/v1/api-keys"), key("a key that was revoked", gone, "POST /api/v1/api-keys"),
+		key("the admin's key", r.admin), key("the worker's key", r.worker), key("an unknown key", unknown),
+		token,
+		key("a key that was made", operator, "POST /api/v1/api-keys"),
+		key("a key that was revoked", gone, "POST /api/v1/api-keys"),
 	}
 	jobKey, run := r.fullRun(operator, token.value)
 	secrets = append(secrets, key("the job's key", jobKey, "POST /api/v1/worker/claim"))
@@ -146,7 +150,8 @@ func keepsSecrets(t *testing.T, database func(*server.Options), stored func() st
 
 	said.mu.Lock()
 	defer said.mu.Unlock()
-	if len(said.said) < 40 || !strings.Contains(log.String(), "level=DEBUG") && !strings.Contains(log.String(), "request refused") {
+	if len(said.said) < 40 || !strings.Contains(log.String(), "level=DEBUG") &&
+		!strings.Contains(log.String(), "request refused") {
 		t.Errorf("only %d things were said", len(said.said))
 	}
 	kept := stored()
@@ -163,7 +168,8 @@ func keepsSecrets(t *testing.T, database func(*server.Options), stored func() st
 			t.Error(leak)
 		}
 	}
-	if !strings.Contains(kept, token.value) || !strings.Contains(said.said["GET /api/v1/variables/token"].String(), token.value) {
+	if !strings.Contains(kept, token.value) ||
+		!strings.Contains(said.said["GET /api/v1/variables/token"].String(), token.value) {
 		t.Error("this test looks in the wrong places")
 	}
 }
@@ -173,11 +179,13 @@ func keepsSecrets(t *testing.T, database func(*server.Options), stored func() st
 func (r *running) fullRun(operator, value string) (jobKey string, run api.Run) {
 	r.t.Helper()
 	r.call(http.MethodPut, "/api/v1/variables/token", `{"value":"`+value+`"}`).is(http.StatusOK)
-	r.call(http.MethodPost, "/api/v1/apply", `{"variables":[{"name":"token","value":["`+value+`"]}],"dry_run":true}`).is(http.StatusOK)
+	r.call(http.MethodPost, "/api/v1/apply",
+		`{"variables":[{"name":"token","value":["`+value+`"]}],"dry_run":true}`).is(http.StatusOK)
 	r.call(http.MethodPost, "/api/v1/apply", `{"deployments":[{"name":"etl","pool":"local","retries":{"max":1},
 		"job_variables":{"command":["true"],"env":{"TOKEN":"{{ berth.variables.token }}"}},
 		"schedules":[{"name":"nightly","cron":"0 5 * * *"}]}]}`).is(http.StatusOK)
-	run = read[api.Run](r.send(r.request(operator, http.MethodPost, "/api/v1/deployments/etl/runs", "{}")).is(http.StatusCreated))
+	run = read[api.Run](r.send(r.request(operator, http.MethodPost, "/api/v1/deployments/etl/runs",
+		"{}")).is(http.StatusCreated))
 	w := r.newWorker("w1")
 	first := w.claimKeyed()
 	if !strings.Contains(string(first.RenderInput.Stored), value) {
@@ -186,11 +194,13 @@ func (r *running) fullRun(operator, value string) (jobKey string, run api.Run) {
 	w.begin(first)
 	w.write(first, 0, "working\n")
 	w.finish(first, 3, "working\n")
-	r.send(r.request(*first.JobKey, http.MethodGet, "/api/v1/runs/"+run.ID.String(), "")).refused(http.StatusUnauthorized, "unauthenticated")
+	r.send(r.request(*first.JobKey, http.MethodGet, "/api/v1/runs/"+run.ID.String(),
+		"")).refused(http.StatusUnauthorized, "unauthenticated")
 	second := w.claimKeyed()
 	w.begin(second)
 	for _, say := range [][2]string{{"result", `{"value":{"rows":1}}`}, {"progress", `{"percent":50}`}} {
-		r.send(r.request(*second.JobKey, http.MethodPut, "/api/v1/runs/"+run.ID.String()+"/"+say[0], say[1])).is(http.StatusOK)
+		r.send(r.request(*second.JobKey, http.MethodPut, "/api/v1/runs/"+run.ID.String()+"/"+say[0],
+			say[1])).is(http.StatusOK)
 	}
 	w.finish(second, 0, "")
 	r.startRun("etl", `{}`) // one that waits, to be explained
@@ -201,7 +211,8 @@ func (r *running) fullRun(operator, value string) (jobKey string, run api.Run) {
 func (r *running) mistakes(gone, unknown, operator, value string) {
 	r.t.Helper()
 	r.call(http.MethodDelete, "/api/v1/api-keys/gone", "").is(http.StatusNoContent)
-	for _, key := range []string{gone, unknown, operator[:len(operator)-1] + "A", operator + "x", "berth_", value} {
+	for _, key := range []string{gone, unknown, operator[:len(operator)-1] + "A", operator + "x", "berth_",
+		value} {
 		r.send(r.request(key, http.MethodGet, "/api/v1/runs", ""))
 	}
 	for _, key := range []string{r.admin, operator} { // refused to one, not found by the other
@@ -232,7 +243,8 @@ func (r *running) readEverything(run api.Run) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	fill := strings.NewReplacer("{pool}", "local", "{queue}", "default", "{deployment}", "etl", "{run}", run.ID.String(), "{attempt}", "1",
+	fill := strings.NewReplacer("{pool}", "local", "{queue}", "default", "{deployment}", "etl", "{run}",
+		run.ID.String(), "{attempt}", "1",
 		"{variable}", "token", "{schedule}", "nightly", "{version}", "00000000-0000-7000-8000-000000000000")
 	for path, item := range spec.Paths.Map() {
 		if item.Get == nil || path == "/api/v1/runs/stream" { // which never ends
@@ -242,7 +254,8 @@ func (r *running) readEverything(run api.Run) {
 		if strings.Contains(url, "{") {
 			r.t.Errorf("%s: say what to fill in", path)
 		}
-		if got := r.call(http.MethodGet, url, ""); got.status != http.StatusOK && item.Get.OperationID != "GetTemplateForWorker" {
+		if got := r.call(http.MethodGet, url, ""); got.status != http.StatusOK &&
+			item.Get.OperationID != "GetTemplateForWorker" {
 			r.t.Errorf("GET %s: %d %s", url, got.status, got.body)
 		}
 	}

@@ -14,14 +14,15 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-// TestNothingTellsASecret goes through every operation, as it is meant and in wrong ways, and then looks for
+// TestSecretsAreNeverReturned goes through every operation, as it is meant and in wrong ways, and then looks for
 // keys and for the value of a stored variable in all that was answered, logged and stored.
-func TestNothingTellsASecret(t *testing.T) {
+func TestSecretsAreNeverReturned(t *testing.T) {
 	t.Parallel()
 	var log logged
 	folder := t.TempDir()
 	w := newContractWorld(t, func(o *server.Options) {
-		o.DataDir, o.Logger = folder, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		o.DataDir, o.Logger = folder, slog.New(slog.NewTextHandler(&log,
+			&slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
 	const token = "correct-horse-battery-staple"
 	w.call(http.MethodPut, "/api/v1/variables/token", `{"value":"`+token+`"}`).is(http.StatusOK)
@@ -29,11 +30,13 @@ func TestNothingTellsASecret(t *testing.T) {
 	w.deploy("own", "")
 	w.startRun("own", `{}`)
 	job := *w.newWorker("w1").claimKeyed().JobKey
-	keys := map[string]string{"admin": w.admin, "worker": w.worker, "made": made, "stranger": stranger, "job": job}
+	keys := map[string]string{"admin": w.admin, "worker": w.worker, "made": made, "stranger": stranger,
+		"job": job}
 
 	var answers, variables bytes.Buffer // the second where the variable's value has its place
 	keep := func(o operation, a answer) {
-		if o.protocol() || strings.HasSuffix(o.OperationID, "Variable") || strings.HasSuffix(o.OperationID, "Variables") || strings.HasSuffix(o.OperationID, "Template") {
+		if o.protocol() || strings.HasSuffix(o.OperationID, "Variable") ||
+			strings.HasSuffix(o.OperationID, "Variables") || strings.HasSuffix(o.OperationID, "Template") {
 			variables.Write(a.body)
 			return
 		}
@@ -53,10 +56,13 @@ func TestNothingTellsASecret(t *testing.T) {
 		keep(o, w.send(c))
 	}
 	// What does not fit is named, its value is not.
-	w.call(http.MethodPost, "/api/v1/work-pools", `{"name":"numbers","type":"process","base_job_template":{"variables":{"properties":{"n":{"type":"integer"},"e":{"enum":["a","b"]},"p":{"type":"string","pattern":"^[0-9]+$"},"m":{"type":"string","maxLength":3},"o":{"type":"object"}}},"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"name":"job","image":"x","command":["echo","{{ n }}{{ e }}{{ p }}{{ m }}{{ o }}"]}]}}}}}}}`).is(http.StatusCreated)
-	w.call(http.MethodPost, "/api/v1/apply", `{"deployments":[{"name":"count","pool":"numbers"}]}`).is(http.StatusOK)
+	w.call(http.MethodPost, "/api/v1/work-pools",
+		`{"name":"numbers","type":"process","base_job_template":{"variables":{"properties":{"n":{"type":"integer"},"e":{"enum":["a","b"]},"p":{"type":"string","pattern":"^[0-9]+$"},"m":{"type":"string","maxLength":3},"o":{"type":"object"}}},"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"name":"job","image":"x","command":["echo","{{ n }}{{ e }}{{ p }}{{ m }}{{ o }}"]}]}}}}}}}`).is(http.StatusCreated)
+	w.call(http.MethodPost, "/api/v1/apply",
+		`{"deployments":[{"name":"count","pool":"numbers"}]}`).is(http.StatusOK)
 	for _, name := range []string{"n", "e", "p", "m", "o"} {
-		misfit := w.call(http.MethodPost, "/api/v1/deployments/count/runs", `{"job_variables":{"`+name+`":"{{ berth.variables.token }}"}}`)
+		misfit := w.call(http.MethodPost, "/api/v1/deployments/count/runs",
+			`{"job_variables":{"`+name+`":"{{ berth.variables.token }}"}}`)
 		misfit.refused(http.StatusUnprocessableEntity, "variables-invalid", "/job_variables/"+name)
 		answers.Write(misfit.body)
 	}
@@ -69,7 +75,8 @@ func TestNothingTellsASecret(t *testing.T) {
 	stored := readAll(t, folder)
 	for name, key := range keys {
 		secret := key[len(key)-43:]
-		for where, text := range map[string]string{"answers": answers.String() + variables.String(), "the log": log.String(), "what is stored": stored} {
+		for where, text := range map[string]string{"answers": answers.String() + variables.String(),
+			"the log": log.String(), "what is stored": stored} {
 			if strings.Contains(text, secret) {
 				t.Errorf("the secret of key %s is in %s: %s", name, where, around(text, secret))
 			}
@@ -80,7 +87,8 @@ func TestNothingTellsASecret(t *testing.T) {
 			t.Errorf("the value of a stored variable is in %s: %s", where, around(text, token))
 		}
 	}
-	if !strings.Contains(log.String(), "request refused") || !strings.Contains(stored, token) || answers.Len() < 10_000 {
+	if !strings.Contains(log.String(), "request refused") || !strings.Contains(stored, token) ||
+		answers.Len() < 10_000 {
 		t.Error("this test has looked into nothing")
 	}
 }

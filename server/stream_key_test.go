@@ -8,7 +8,7 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-func TestAStreamEndsWithItsKey(t *testing.T) {
+func TestStreamEndsWhenItsKeyIsRevoked(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.deploy("hello", "")

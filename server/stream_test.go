@@ -33,7 +33,8 @@ func (r *running) stream(run api.Run, query, lastID string) *stream {
 	}
 	s := &stream{t: r.t, response: response, messages: make(chan message, 1000)}
 	r.t.Cleanup(func() { response.Body.Close() })
-	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != "text/event-stream" || response.Header.Get("X-Accel-Buffering") != "no" {
+	if response.StatusCode != http.StatusOK || response.Header.Get("Content-Type") != "text/event-stream" ||
+		response.Header.Get("X-Accel-Buffering") != "no" {
 		r.t.Fatalf("the stream began with %s %v", response.Status, response.Header)
 	}
 	go s.read()
@@ -109,7 +110,7 @@ func output(messages []message) string {
 	return b.String()
 }
 
-func TestAStreamShowsARunAsItHappens(t *testing.T) {
+func TestStreamOfARun(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.deploy("hello", "")
@@ -130,7 +131,8 @@ func TestAStreamShowsARunAsItHappens(t *testing.T) {
 		t.Errorf("the rest of the output is %q", got)
 	}
 	var ended api.Run
-	if err := json.Unmarshal([]byte(rest[len(rest)-1].data), &ended); err != nil || ended.State.Type != api.COMPLETED {
+	if err := json.Unmarshal([]byte(rest[len(rest)-1].data), &ended); err != nil ||
+		ended.State.Type != api.COMPLETED {
 		t.Errorf("the end is %s: %v", rest[len(rest)-1].data, err)
 	}
 	if m, ok := s.next(); ok {
@@ -138,7 +140,7 @@ func TestAStreamShowsARunAsItHappens(t *testing.T) {
 	}
 }
 
-func TestAStreamGoesOnWhereItBrokeOff(t *testing.T) {
+func TestStreamResumesFromTheLastEventID(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.deploy("hello", `,"retries":{"max":1}`)

@@ -12,7 +12,7 @@ import (
 
 const defaultTLSReload = 10 * time.Second
 
-// openCertificate returns nil where the server is to speak HTTP without TLS.
+// openCertificate returns nil if TLS is not configured.
 func (o Options) openCertificate(r prometheus.Registerer) (*certificate.Files, error) {
 	if o.TLSCertFile == "" {
 		return nil, nil
@@ -22,7 +22,8 @@ func (o Options) openCertificate(r prometheus.Registerer) (*certificate.Files, e
 		return nil, err
 	}
 	promauto.With(r).NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "berth_tls_certificate_expiry_seconds", Help: "When the certificate that is served ends, in seconds since 1970.",
+		Name: "berth_tls_certificate_expiry_seconds",
+		Help: "Expiry of the TLS certificate, as a Unix timestamp.",
 	}, func() float64 { return float64(files.NotAfter().Unix()) })
 	return files, nil
 }

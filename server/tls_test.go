@@ -30,13 +30,14 @@ func put(t *testing.T, dir string, pair certtest.Pair) {
 	}
 }
 
-func TestAServerSpeaksTLSAndTakesUpANewCertificate(t *testing.T) {
+func TestServerReloadsItsCertificate(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	one, two := certtest.New(t, 1), certtest.New(t, 2)
 	put(t, dir, one)
 	r := start(t, func(o *server.Options) {
-		o.TLSCertFile, o.TLSKeyFile, o.TLSReloadEvery = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"), 10*time.Millisecond
+		o.TLSCertFile, o.TLSKeyFile, o.TLSReloadEvery = filepath.Join(dir, "tls.crt"), filepath.Join(dir,
+			"tls.key"), 10*time.Millisecond
 	})
 	if !strings.HasPrefix(r.url, "https://127.0.0.1:") {
 		t.Fatalf("it serves %s", r.url)
@@ -54,7 +55,8 @@ func TestAServerSpeaksTLSAndTakesUpANewCertificate(t *testing.T) {
 
 	served := func() int64 {
 		t.Helper()
-		connection, err := (&tls.Dialer{Config: &tls.Config{RootCAs: authorities}}).DialContext(t.Context(), "tcp", strings.TrimPrefix(r.url, "https://"))
+		connection, err := (&tls.Dialer{Config: &tls.Config{RootCAs: authorities}}).DialContext(t.Context(),
+			"tcp", strings.TrimPrefix(r.url, "https://"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,10 +77,12 @@ func TestAServerSpeaksTLSAndTakesUpANewCertificate(t *testing.T) {
 	w.begin(claim)
 	w.finish(claim, 0, "")
 	s.until(isEnd)
-	if got := read[api.RunDetail](r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String(), "")); got.Run.State.Type != api.COMPLETED {
+	if got := read[api.RunDetail](r.call(http.MethodGet, "/api/v1/runs/"+run.ID.String(),
+		"")); got.Run.State.Type != api.COMPLETED {
 		t.Errorf("the run is %s", got.Run.State.Type)
 	}
-	if metrics := string(r.send(r.request("", http.MethodGet, "/metrics", "")).body); !strings.Contains(metrics, "berth_tls_certificate_expiry_seconds") {
+	if metrics := string(r.send(r.request("", http.MethodGet, "/metrics",
+		"")).body); !strings.Contains(metrics, "berth_tls_certificate_expiry_seconds") {
 		t.Error("the metrics do not say when the certificate ends")
 	}
 }

@@ -26,7 +26,7 @@
 //
 // # Missed slots
 //
-// Due decides which of the slots since the last check become runs: all, the latest, or only those that are on
+// Due decides which of the slots since the last check become runs: all, the latest, or only slots that are on
 // time (MisfirePolicy). OverlapPolicy decides what happens to a new slot while an earlier run is live. Jitter
 // delays the start of a run, never its slot.
 //

@@ -44,7 +44,7 @@ type everyMatch struct {
 	rule rule
 }
 
-// boundedRule is a rule whose search is so slow that it needs a limit of its own.
+// boundedRule is a rule whose search is so slow that it needs an additional limit.
 type boundedRule interface {
 	rule
 	searchLimit(from time.Time) time.Time

@@ -38,6 +38,7 @@ func (w *watcher) plan(
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if a.planned != nil || s.Deleting() {
+		// An earlier worker may have planned the outcome and deleted the Job before it stopped.
 		if planned, ok := s.PlannedOutcome(); ok && a.planned == nil {
 			a.planned = &planned
 		}

@@ -57,6 +57,7 @@ func (w *watcher) noteDiscovery(uid types.UID, deleting bool) bool {
 	defer w.mu.Unlock()
 	now := time.Now()
 	last, known := w.discovered[uid]
+	// Finalized here: only the copy still shows the finalizer.
 	if known && last.finalized {
 		return false
 	}

@@ -36,6 +36,7 @@ func (r *Runtime) findJobs(ctx context.Context, object job.Object) ([]*batchv1.J
 		return []*batchv1.Job{created}, nil // the watch has not shown it yet
 	}
 
+	// Without a Run the installation is not known. The selector still identifies the attempt.
 	installation := ""
 	if w != nil {
 		installation = w.installation.String()

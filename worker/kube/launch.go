@@ -109,6 +109,7 @@ func (l *launch) run(ctx context.Context) (job.Launched, error) {
 		if err == nil {
 			return launched, nil
 		}
+		// Neither a refused manifest nor a lost lease comes back by trying again here; the worker decides.
 		var refused *job.Refused
 		if errors.As(err, &refused) || errors.Is(err, job.ErrLeaseLost) || errors.Is(err, errLeaseLost) {
 			return job.Launched{}, err
@@ -139,6 +140,7 @@ func (l *launch) try(ctx context.Context) (job.Launched, error) {
 	if err := l.checkEarlierAttempts(ctx); err != nil {
 		return job.Launched{}, err
 	}
+	// Checked last before the create: nothing may take time in between.
 	if !l.attempt.HoldsLease() {
 		if l.mayExist {
 			return job.Launched{}, errLeaseLost

@@ -27,6 +27,7 @@ func (r *Runtime) Cancel(_ context.Context, ref job.Ref) error {
 	}
 	r.mu.Unlock()
 
+	// A launch in progress may have created the Job already; then it returns the Job, and cancels again.
 	if launching {
 		cancelLaunch()
 	}

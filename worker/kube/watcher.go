@@ -77,6 +77,7 @@ func (r *Runtime) Run(
 	if !w.awaitSync(ctx) {
 		return nil
 	}
+	// Ready promises a complete resync: everything in the cluster is reported before it is closed.
 	w.reportAllDiscovered()
 	w.enqueueAll()
 	close(ready)
@@ -93,6 +94,7 @@ func (r *Runtime) Run(
 // stop returns when everything that Run started has ended.
 func (w *watcher) stop() {
 	w.queue.ShutDown()
+	// Followers list pods from the informers' copies, so they end first.
 	w.followers.Wait()
 	for _, factory := range w.factories {
 		factory.Shutdown()

@@ -1,6 +1,6 @@
-// Package jobclient changes Jobs in a cluster: it finalizes and deletes them, opens their gates, makes their
-// Secrets, and drains an installation. It keeps no state about attempts, and knows the server as little as
-// the worker: a drain needs nothing but the cluster.
+// Package jobclient changes Jobs in a cluster: it finalizes and deletes them, opens their gates, creates
+// their Secrets, and drains an installation. It keeps no state about attempts and needs neither server nor
+// worker, so that a drain works when both are gone.
 //
 // Every change is safe against concurrent ones. Patches of finalizers carry the resource version and are
 // retried on conflict; deletions and other patches carry the UID, because a name may belong to another Job by
@@ -43,8 +43,8 @@ type Client struct {
 	Finalized func(j *batchv1.Job)
 }
 
-// IsGone reports whether the error says that the object no longer exists, or that another one has its name.
-func IsGone(err error) bool { return apierrors.IsNotFound(err) || apierrors.IsConflict(err) }
+// isGone reports whether the error says that the object no longer exists, or that another one has its name.
+func isGone(err error) bool { return apierrors.IsNotFound(err) || apierrors.IsConflict(err) }
 
 // patch applies a merge patch to the Job.
 func (c *Client) patch(ctx context.Context, j *batchv1.Job, change map[string]any) error {
@@ -96,7 +96,7 @@ func (c *Client) DeleteForeground(ctx context.Context, j *batchv1.Job) error {
 		PropagationPolicy: ptr.To(metav1.DeletePropagationForeground),
 		Preconditions:     &metav1.Preconditions{UID: &j.UID},
 	})
-	if err != nil && !IsGone(err) {
+	if err != nil && !isGone(err) {
 		return fmt.Errorf("delete job %s/%s: %w", j.Namespace, j.Name, err)
 	}
 	return nil
@@ -114,7 +114,7 @@ func (c *Client) DeletePod(ctx context.Context, pod *corev1.Pod, graceSeconds in
 		options.GracePeriodSeconds = &graceSeconds
 	}
 	err := c.API.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, options)
-	if err != nil && !IsGone(err) {
+	if err != nil && !isGone(err) {
 		return fmt.Errorf("delete pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	}
 	return nil
@@ -132,7 +132,7 @@ func (c *Client) WritePlannedOutcome(ctx context.Context, j *batchv1.Job, planne
 	err = c.patch(ctx, j, map[string]any{"metadata": map[string]any{
 		"uid": j.UID, "annotations": map[string]string{observe.AnnotationPlannedOutcome: string(text)},
 	}})
-	if err != nil && !IsGone(err) {
+	if err != nil && !isGone(err) {
 		return fmt.Errorf("write the planned outcome to job %s/%s: %w", j.Namespace, j.Name, err)
 	}
 	return nil

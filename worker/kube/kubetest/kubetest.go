@@ -74,8 +74,8 @@ func Namespace(t testing.TB, config cluster.Config) string {
 	return name
 }
 
-// deleteNamespace deletes the namespace and everything in it. A finalizer that is left on a Job would keep the
-// namespace for ever, so the finalizers of Jobs are taken off first. Tests check theirs before they end.
+// deleteNamespace deletes the namespace and everything in it. A finalizer that is left on a Job would keep
+// the namespace for ever, so the finalizers of Jobs are taken off first. Tests check theirs before they end.
 func deleteNamespace(t testing.TB, client kubernetes.Interface, name string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

@@ -13,8 +13,8 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-// TestPodDiagnosis runs the cases of testdata/pod-diagnosis.json, which are adapted from the tests of Prefect's
-// Kubernetes worker 3.8.
+// TestPodDiagnosis runs the cases of testdata/pod-diagnosis.json, which are adapted from the tests of
+// Prefect's Kubernetes worker 3.8.
 func TestPodDiagnosis(t *testing.T) {
 	text, err := os.ReadFile("testdata/pod-diagnosis.json")
 	if err != nil {

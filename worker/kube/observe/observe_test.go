@@ -118,8 +118,8 @@ func TestRecordedJobsAreObservedAsRecorded(t *testing.T) {
 	}
 }
 
-// TestEveryCategoryIsRecorded demands a recorded Job for every category. Three have none: template and invalid
-// leave no Job in the cluster, and unknown cannot be produced on demand.
+// TestEveryCategoryIsRecorded demands a recorded Job for every category. Three have none: template and
+// invalid leave no Job in the cluster, and unknown cannot be produced on demand.
 func TestEveryCategoryIsRecorded(t *testing.T) {
 	files, err := os.ReadDir(recorded)
 	if err != nil {

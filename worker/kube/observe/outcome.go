@@ -190,6 +190,7 @@ func (s Snapshot) deadlineSeconds() string {
 func (s Snapshot) completeOutcome(at *time.Time) Outcome {
 	if s.SinglePod() {
 		for _, pod := range s.allPods() {
+			// A process that exits with 0 on SIGTERM did not finish its work.
 			if category, message, ok := disruption(pod); ok && !s.trustExitZero {
 				message += "; it exited with code 0 when it was told to stop"
 				return Outcome{Category: category, Message: message, At: at}

@@ -253,6 +253,7 @@ func (f *Follower) choose(request logRequest, status corev1.ContainerStatus) (lo
 		request.complete, request.once = true, true
 		return request, !podstatus.SidecarStopping(request.pod, request.container)
 	case status.State.Running != nil:
+		// The end of this log may be an interruption: the instance is complete only after it has ended.
 		request.follow = true
 		return request, true
 	}

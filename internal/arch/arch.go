@@ -73,23 +73,13 @@ type enclave struct {
 
 func enclaves() []enclave {
 	const driversWhy = "only server/store/database knows the drivers"
+	const noKubeTypes = "the template language and the server use no Kubernetes types except quantities"
+	const quantity = "k8s.io/apimachinery/pkg/api/resource"
 	return []enclave{
-		{"k8s.io/client-go", []string{"worker/kube"}, "worker/kube is the only one that talks to Kubernetes"},
-		{
-			"sigs.k8s.io/controller-runtime",
-			[]string{"worker/kube/finalizer"},
-			"finalizers are touched in one package",
-		},
-		{
-			"k8s.io/apimachinery/pkg/api/resource",
-			[]string{"server/catalog", "worker", "templating/manifest", "charts"},
-			"a quantity is a number with a unit, and no more may be known of it",
-		},
-		{
-			"k8s.io/",
-			[]string{"worker", "templating/manifest", "charts"},
-			"the language and the server know no Kubernetes types",
-		},
+		{"k8s.io/client-go", []string{"worker/kube"}, "only worker/kube calls Kubernetes"},
+		{"sigs.k8s.io/controller-runtime", []string{"worker/kube/finalizer"}, "one package changes finalizers"},
+		{quantity, []string{"server/catalog", "worker", "templating/manifest", "charts"}, noKubeTypes},
+		{"k8s.io/", []string{"worker", "templating/manifest", "charts"}, noKubeTypes},
 		{"helm.sh/helm", []string{"charts"}, "only the chart's own packages know Helm"},
 		{Module + "/server/store/database", []string{"server/store"}, "all SQL is in the store"},
 		{"github.com/jmoiron/sqlx", []string{"server/store/database"}, driversWhy},
@@ -97,11 +87,7 @@ func enclaves() []enclave {
 		{"github.com/pressly/goose", []string{"server/store/database"}, driversWhy},
 		{"modernc.org/sqlite", []string{"server/store/database"}, driversWhy},
 		{"database/sql", []string{"server/store/database", "internal/pgtest"}, driversWhy},
-		{
-			"net/http",
-			[]string{"cmd", "server", "worker", "charts", "internal"},
-			"the template language does no I/O",
-		},
+		{"net/http", []string{"cmd", "server", "worker", "charts", "internal"}, "the template language does no I/O"},
 		{"github.com/gorilla/mux", []string{"server"}, "only the server routes requests"},
 		{"github.com/getkin/kin-openapi", []string{"server"}, "only the server validates requests"},
 		{"github.com/spf13/cobra", []string{"cmd"}, "only the command line knows its flags"},

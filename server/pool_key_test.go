@@ -81,8 +81,8 @@ func (h hidden) state() string {
 	return b.String()
 }
 
-// openToAll are operations that a key for some pools may call: on what is everybody's, or answered with what
-// is its own.
+// openToAll lists operations that a key limited to some pools may call: their objects are shared by all pools, or the
+// response contains only objects of its pools.
 func openToAll(operation string) bool {
 	switch operation {
 	case "GetHealth", "GetReady", "GetInfo", "ListVariables", "GetVariable", "PreviewSchedule",

@@ -39,7 +39,7 @@ export function duration(one) {
   return minutes < 60 ? `${minutes} min ${Math.round(seconds % 60)} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-// updateChildren replaces the children of an element, except those that are equal: the user may be about to click one, or
+// updateChildren replaces the children of an element, except equal ones: the user may be about to click one, or
 // have selected a part of it. Children must not have event listeners.
 export function updateChildren(place, ...children) {
   children.forEach((child, i) => {

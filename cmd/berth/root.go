@@ -30,9 +30,11 @@ func rootCommand(app *cli.App) *cobra.Command {
 		Short: "Run parameterised container jobs on Kubernetes from governed templates",
 		Long: `Run parameterised container jobs on Kubernetes from governed templates.
 
-Every flag can be set in the environment: --api-url is BERTH_API_URL. The flag wins over the environment, and that over
-the configuration file (~/.config/berth/config.yaml with api_url and api_key). Commands exit with 0 when it is done,
-1 when the thing failed, and 2 for wrong use or bad input.`,
+Every flag has an environment variable: --api-url is BERTH_API_URL. A flag overrides its environment
+variable, which overrides the configuration file (~/.config/berth/config.yaml with api_url, api_key
+and ca_file).
+
+Exit codes: 0 success, 1 the operation failed, 2 the command line or an input file is invalid.`,
 		Args:    cobra.ArbitraryArgs,
 		Version: build.Version(),
 	}

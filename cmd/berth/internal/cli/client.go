@@ -25,8 +25,8 @@ const DefaultAPIURL = "http://127.0.0.1:4200"
 func ClientFlags(cmd *cobra.Command) {
 	flags := cmd.PersistentFlags()
 	flags.String("api-url", "", "URL of the server (default "+DefaultAPIURL+")")
-	flags.String("api-key-file", "", "file that holds the API key; or set BERTH_API_KEY")
-	flags.String("ca-file", "", "file with certificate authorities (PEM) to trust besides the system's")
+	flags.String("api-key-file", "", "file with the API key; alternatively set BERTH_API_KEY")
+	flags.String("ca-file", "", "PEM file with additional certificate authorities to trust")
 	flags.String("config", "",
 		"configuration file with api_url, api_key and ca_file (default ~/.config/berth/config.yaml)")
 }

@@ -43,7 +43,7 @@ func (f *Format) Type() string { return "table|json|yaml" }
 // OutputFlag adds -o.
 func OutputFlag(cmd *cobra.Command) *Format {
 	format := Table
-	cmd.Flags().VarP(&format, "output", "o", "how to print")
+	cmd.Flags().VarP(&format, "output", "o", "output format")
 	// The only error there is: a flag of another name.
 	_ = cmd.RegisterFlagCompletionFunc("output",
 		cobra.FixedCompletions([]string{"table", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))

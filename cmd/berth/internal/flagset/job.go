@@ -21,29 +21,29 @@ func (j *Job) Add(cmd *cobra.Command) {
 		&j.launch,
 		"launch",
 		launchNamed,
-		"how Jobs are created: named (one of its name runs at once), or gated (suspended until the server has taken note of it: a write more, and no window left)",
+		"how Jobs are created: named (start at once), or gated (suspended until the server has recorded them, which costs one more write)",
 	)
 	flags.BoolVar(
 		&j.EnvAsSecret,
 		"env-as-secret",
 		false,
-		"keep the values of environment variables in a Secret per run, owned by its Job, and out of every manifest",
+		"store environment variables in a Secret for each Job instead of in its manifest",
 	)
 	flags.BoolVar(
 		&j.ownKey,
 		"create-job-api-key-secret",
 		false,
-		"give each run a key of its own as BERTH_API_KEY, in a Secret that its Job owns: it reads its run, sets its result and progress, and nothing else",
+		"create a Secret with an API key for each Job, available as BERTH_API_KEY; the key can only read its run and set its result and progress",
 	)
 	flags.StringVar(
 		&j.apiURL,
 		"job-api-url",
 		"",
-		"address of the server as jobs see it; they get it as BERTH_API_URL (default, with a key: the worker's own)",
+		"server URL for jobs, available as BERTH_API_URL (default, if jobs have an API key: --api-url of the worker)",
 	)
 	flags.StringVar(&j.keySecret, "job-api-key-secret", "",
-		"Secret with an API key for jobs, in their namespace; they get it as BERTH_API_KEY")
-	flags.StringVar(&j.keyInside, "job-api-key-secret-key", "", "data key of that Secret")
+		"Secret, in the namespace of the Jobs, with an API key for them; available as BERTH_API_KEY")
+	flags.StringVar(&j.keyInside, "job-api-key-secret-key", "", "key of the Secret that holds the API key")
 }
 
 // Ways to create a Job.

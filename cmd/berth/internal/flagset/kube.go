@@ -31,26 +31,26 @@ type Kube struct {
 func (k *Kube) Add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&k.Kubeconfig, "kubeconfig", "",
-		"kubeconfig file (default: the cluster around, or kubectl's)")
-	flags.StringVar(&k.Context, "kube-context", "", "context of the kubeconfig (default: its current one)")
+		"kubeconfig file (default: the cluster of the pod, or the file that kubectl uses)")
+	flags.StringVar(&k.Context, "kube-context", "", "context of the kubeconfig (default: the current context)")
 	flags.StringVarP(&k.Namespace, "namespace", "n", "",
-		"namespace of Jobs whose template names none (default: the pod's, or the context's)")
+		"namespace of Jobs whose template sets none (default: the namespace of the pod or of the context)")
 	flags.StringSliceVar(&k.watched, "watch-namespace", nil,
-		"namespace that Jobs may be in (repeatable; * for all; default: just --namespace)")
+		"namespace in which Jobs are observed (repeatable; * for all; default: --namespace)")
 	flags.StringSliceVar(&k.legacyFinalizers, "legacy-finalizer", nil,
-		"finalizer that an older release held Jobs with: it is swept, never written (repeatable)")
+		"finalizer of an older release to remove from Jobs (repeatable)")
 	flags.StringVar(
 		&k.ClusterID,
 		"cluster-id",
 		"",
-		"name of the cluster; workers with the same one take over from each other (default: a hash of its authority)",
+		"name of the cluster; workers with the same name take over each other's Jobs (default: a hash of the cluster's CA)",
 	)
 }
 
 // AddClusterConfig is for commands that may work on the cluster that a template's cluster_config names.
 func (k *Kube) AddClusterConfig(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&k.clusterConfig, "cluster-config", "",
-		"SECRET/KEY with a kubeconfig, in the namespace around or of the context: Jobs go to that cluster, as templates with this cluster_config want it")
+		"Secret and key, as SECRET/KEY, with the kubeconfig of the cluster for Jobs; must equal cluster_config of the templates")
 }
 
 // Reference is the Secret that --cluster-config names; nil where it does not.

@@ -12,8 +12,8 @@ import (
 type Log struct{ format, level string }
 
 func (l *Log) Add(cmd *cobra.Command, level string) {
-	cmd.Flags().StringVar(&l.format, "log-format", "text", "text or json")
-	cmd.Flags().StringVar(&l.level, "log-level", level, "debug, info, warn or error")
+	cmd.Flags().StringVar(&l.format, "log-format", "text", "log format: text or json")
+	cmd.Flags().StringVar(&l.level, "log-level", level, "log level: debug, info, warn or error")
 }
 
 func (l *Log) Logger(app *cli.App) (*slog.Logger, error) {

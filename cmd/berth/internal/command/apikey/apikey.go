@@ -8,7 +8,7 @@ import (
 )
 
 func Command(app *cli.App) *cobra.Command {
-	cmd := &cobra.Command{Use: "api-key", Short: "API keys: who may do what"}
+	cmd := &cobra.Command{Use: "api-key", Short: "Manage API keys"}
 	cli.ClientFlags(cmd)
 	return cli.Group(cmd, createCommand(app), lsCommand(app), revokeCommand(app))
 }

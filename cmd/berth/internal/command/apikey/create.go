@@ -15,12 +15,12 @@ func createCommand(app *cli.App) *cobra.Command {
 	var pools []string
 	var expires time.Duration
 	cmd := &cobra.Command{
-		Use: "create NAME --role ROLE", Short: "Make a key and print it, alone, on standard output; it is shown only now",
+		Use: "create NAME --role ROLE", Short: "Create an API key and print it to standard output; it is shown only once",
 		Args: cobra.ExactArgs(1),
 	}
-	cmd.Flags().StringVar(&role, "role", "", "admin, editor, operator, viewer or worker")
-	cmd.Flags().StringSliceVar(&pools, "pool", nil, "only these pools (repeatable; default: all)")
-	cmd.Flags().DurationVar(&expires, "expires-in", 0, "how long it is valid, as in 720h (default: for ever)")
+	cmd.Flags().StringVar(&role, "role", "", "role of the key: admin, editor, operator, viewer or worker")
+	cmd.Flags().StringSliceVar(&pools, "pool", nil, "restrict the key to this pool (repeatable; default: all pools)")
+	cmd.Flags().DurationVar(&expires, "expires-in", 0, "lifetime of the key, such as 720h (default: does not expire)")
 	cli.Required(cmd, "role")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {

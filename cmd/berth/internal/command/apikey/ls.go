@@ -14,7 +14,7 @@ func lsCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "ls",
 		Aliases: []string{"list"},
-		Short:   "List API keys, never their secrets",
+		Short:   "List API keys without their secrets",
 		Args:    cobra.NoArgs,
 	}
 	format := cli.OutputFlag(cmd)

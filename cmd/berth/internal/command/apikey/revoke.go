@@ -9,7 +9,7 @@ import (
 )
 
 func revokeCommand(app *cli.App) *cobra.Command {
-	cmd := &cobra.Command{Use: "revoke ID|NAME", Short: "Revoke a key, from now on", Args: cobra.ExactArgs(1)}
+	cmd := &cobra.Command{Use: "revoke ID|NAME", Short: "Revoke an API key", Args: cobra.ExactArgs(1)}
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		if err := cli.Check(client.RevokeAPIKeyWithResponse(ctx, args[0])); err != nil {
 			return err

@@ -8,7 +8,7 @@ import (
 )
 
 func Command(app *cli.App) *cobra.Command {
-	cmd := &cobra.Command{Use: "audit", Short: "The audit: who changed what, and who was refused to"}
+	cmd := &cobra.Command{Use: "audit", Short: "Show the audit log: changes and refused requests"}
 	cli.ClientFlags(cmd)
 	return cli.Group(cmd, lsCommand(app))
 }

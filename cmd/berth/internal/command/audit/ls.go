@@ -23,14 +23,14 @@ func (in *auditFlags) add(cmd *cobra.Command) {
 		&in.kind,
 		"kind",
 		"",
-		"only changes of this kind of thing: pool, template, queue, deployment, schedule, variable, api-key, worker or operation",
+		"filter by kind: pool, template, queue, deployment, schedule, variable, api-key, worker or operation",
 	)
-	flags.StringVar(&in.name, "name", "", "only changes of what has this name")
-	flags.StringVar(&in.actor, "actor", "", "only what this one did: a name, or the id of an API key")
-	flags.StringVar(&in.action, "action", "", "only this: create, update, delete or refuse")
-	flags.StringVarP(&in.pool, "pool", "p", "", "only what belongs to this pool")
-	flags.Var(&in.since, "since", "only what is not older, as in 36h or 7d")
-	flags.IntVarP(&in.limit, "limit", "n", 50, "how many at most, 0 for all")
+	flags.StringVar(&in.name, "name", "", "filter by the name of the changed object")
+	flags.StringVar(&in.actor, "actor", "", "filter by actor: a name, or the ID of an API key")
+	flags.StringVar(&in.action, "action", "", "filter by action: create, update, delete or refuse")
+	flags.StringVarP(&in.pool, "pool", "p", "", "filter by pool")
+	flags.Var(&in.since, "since", "show entries of this period only, such as 36h or 7d")
+	flags.IntVarP(&in.limit, "limit", "n", 50, "maximum number of items; 0 for all")
 }
 
 func (in *auditFlags) params(app *cli.App) (api.ListAuditParams, error) {
@@ -62,7 +62,7 @@ func (in *auditFlags) params(app *cli.App) (api.ListAuditParams, error) {
 func lsCommand(app *cli.App) *cobra.Command {
 	var in auditFlags
 	cmd := &cobra.Command{
-		Use: "ls", Aliases: []string{"list"}, Short: "List changes, newest first; of secrets it says that they changed, never what they are",
+		Use: "ls", Aliases: []string{"list"}, Short: "List changes, newest first; values of secrets are never shown",
 		Args: cobra.NoArgs,
 	}
 	in.add(cmd)

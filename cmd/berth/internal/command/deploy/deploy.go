@@ -31,17 +31,19 @@ func Command(app *cli.App) *cobra.Command {
 	var in deployFlags
 	cmd := &cobra.Command{
 		Use:   "deploy",
-		Short: "Bring pools, variables and deployments to what berth.yaml describes, all or nothing",
-		Long: `Bring pools, queues, variables, deployments and schedules to what berth.yaml describes, all or nothing.
+		Short: "Apply berth.yaml: pools, queues, variables, deployments and schedules",
+		Long: `Apply the pools, queues, variables, deployments and schedules in berth.yaml in one transaction.
 
-First the plan is shown: what is created, what changes and how, and what is deleted. On a terminal it is carried out when you
-say yes, or at once with --yes; elsewhere, as in CI, at once. What is carried out is what was shown: where somebody else was
-faster, the plan is made and shown anew. With --dry-run that is all.
+The command first shows a plan with all changes and deletions. On a terminal it asks before it
+applies the plan, unless --yes is set; elsewhere, such as in CI, it applies the plan at once. It
+applies exactly the plan it showed: if the server changed in the meantime, it shows a new plan.
 
-What is not in the file is left alone, unless --prune asks to delete what an earlier deploy of the same project brought. The
-project is what the file says, or the name of its directory. docs/berth-yaml.md describes the file.
+Objects that are not in the file stay as they are. With --prune, objects that an earlier deploy of
+the same project created are deleted. The project is set in the file and defaults to the name of the
+file's directory. The format of the file is described in docs/berth-yaml.md.
 
-A prefect.yaml is read as well: its deployments, with their schedules. What is not taken over is said with its line.`,
+A prefect.yaml is accepted, too: its deployments and their schedules are converted, and a note with
+the line number names each setting that is not supported.`,
 		Example: `  berth deploy --dry-run
   berth deploy -f jobs/berth.yaml --prune
   berth deploy -f prefect.yaml`,
@@ -49,13 +51,13 @@ A prefect.yaml is read as well: its deployments, with their schedules. What is n
 	}
 	cli.ClientFlags(cmd)
 	flags := cmd.Flags()
-	flags.StringVarP(&in.file, "file", "f", defaultFile, "the file, - for standard input")
+	flags.StringVarP(&in.file, "file", "f", defaultFile, "file to apply; - for standard input")
 	flags.BoolVar(&in.dryRun, "dry-run", false, "show the plan and change nothing")
 	flags.BoolVar(&in.prune, "prune", false,
-		"delete what belongs to the project and is not in the file any more")
+		"delete objects of the project that the file no longer declares")
 	flags.BoolVar(&in.force, "force", false,
-		"with --prune: even with runs that are not finished; they are cancelled first")
-	flags.BoolVarP(&in.yes, "yes", "y", false, "do not ask")
+		"with --prune: delete deployments that have active runs, after cancelling these runs")
+	flags.BoolVarP(&in.yes, "yes", "y", false, "apply without confirmation")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, _ []string) error {
 		if in.force && !in.prune {

@@ -11,7 +11,7 @@ func schemaCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "schema",
 		Short: "Print the JSON Schema of berth.yaml, for editors",
-		Long: `Print the JSON Schema of berth.yaml (draft 2020-12). An editor that knows it completes and checks the file as you write:
+		Long: `Print the JSON Schema of berth.yaml (draft 2020-12). Editors use it to complete and validate the file:
 
   berth deploy schema > berth.schema.json
   # then, as the first line of berth.yaml:

@@ -8,9 +8,9 @@ import (
 )
 
 func Command(app *cli.App) *cobra.Command {
-	cmd := &cobra.Command{Use: "deployment", Short: "Deployments: named, runnable things"}
+	cmd := &cobra.Command{Use: "deployment", Short: "Manage deployments"}
 	cli.ClientFlags(cmd)
 	return cli.Group(cmd, lsCommand(app), getCommand(app), schemaCommand(app), runCommand(app),
-		pauseCommand(app, "pause", "Stop starting runs of a deployment; what runs goes on", true),
-		pauseCommand(app, "resume", "Start runs of a deployment again", false), deleteCommand(app))
+		pauseCommand(app, "pause", "Pause a deployment: start no new runs; active runs continue", true),
+		pauseCommand(app, "resume", "Resume a paused deployment", false), deleteCommand(app))
 }

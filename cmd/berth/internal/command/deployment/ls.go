@@ -13,7 +13,7 @@ import (
 func lsCommand(app *cli.App) *cobra.Command {
 	var pool string
 	cmd := &cobra.Command{Use: "ls", Aliases: []string{"list"}, Short: "List deployments", Args: cobra.NoArgs}
-	cmd.Flags().StringVarP(&pool, "pool", "p", "", "only those of this pool")
+	cmd.Flags().StringVarP(&pool, "pool", "p", "", "filter by pool")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, _ []string) error {
 		deployments, err := lookup.ListDeployments(ctx, client, cli.StringOrNil(pool))

@@ -31,28 +31,28 @@ func runCommand(app *cli.App) *cobra.Command {
 		Short: "Run a deployment",
 		Long: `Run a deployment.
 
-Values of --param and --job-variable are JSON where they parse as JSON (3, true, {"a": 1}, "text") and otherwise the string
-they are. Where the schema of the deployment's parameters, or of the pool's variables, says string, they are always the
-string: --param date=2026-01-01 and --param version=1.10 arrive as they are written.
+A value of --param or --job-variable that is valid JSON (3, true, {"a": 1}, "text") is used as JSON,
+any other value as a string. If the schema of the deployment's parameters or of the pool's variables
+declares a string, the value is always a string: --param version=1.10 stays 1.10.
 
-With --watch the states and the output of the run are printed as they happen, and the exit code is 0 when it completed and
-1 otherwise.`,
+With --watch, the command prints states and output of the run as they arrive. It exits with 0 if the
+run completed and with 1 otherwise.`,
 		Example: `  berth deployment run etl --param date=2026-01-01 --watch
   berth deployment run etl --params parameters.yaml --job-variable memory=512 --at 2026-01-01T04:00:00Z`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.DeploymentNames(app),
 	}
 	flags := cmd.Flags()
-	flags.StringArrayVar(&in.params, "param", nil, "a parameter as name=value (repeatable)")
+	flags.StringArrayVar(&in.params, "param", nil, "parameter as name=value (repeatable)")
 	flags.StringVar(&in.paramsFile, "params", "",
-		"YAML or JSON file with parameters, - for standard input; --param wins over it")
-	flags.StringArrayVar(&in.jobVariables, "job-variable", nil, "a job variable as name=value (repeatable)")
-	flags.StringVar(&in.name, "name", "", "name of the run (default: one is made up)")
-	flags.StringSliceVar(&in.tags, "tag", nil, "a tag of the run (repeatable)")
+		"YAML or JSON file with parameters; - for standard input; --param overrides it")
+	flags.StringArrayVar(&in.jobVariables, "job-variable", nil, "job variable as name=value (repeatable)")
+	flags.StringVar(&in.name, "name", "", "name of the run (default: generated)")
+	flags.StringSliceVar(&in.tags, "tag", nil, "tag of the run (repeatable)")
 	flags.StringVar(&in.at, "at", "",
-		"when it is due: a time as 2026-01-01T04:00:00Z, or from now as 10m (default: now)")
+		"scheduled time, such as 2026-01-01T04:00:00Z, or a delay, such as 10m (default: now)")
 	flags.StringVar(&in.idempotencyKey, "idempotency-key", "",
-		"the same key makes one run, however often it is asked for")
-	flags.BoolVarP(&in.watch, "watch", "w", false, "follow the run; exit 0 when it completed, 1 otherwise")
+		"key that identifies the request; repeated requests with the same key create one run")
+	flags.BoolVarP(&in.watch, "watch", "w", false, "follow the run; exit with 0 if it completed, 1 otherwise")
 	cli.EnvPerLine(cmd, "param", "job-variable")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {

@@ -11,8 +11,8 @@ import (
 
 func schemaCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "schema NAME", Short: "Show what a run of a deployment may be given, as JSON Schema", Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.DeploymentNames(app),
-		Long: "Show what a run of a deployment may be given, as JSON Schema. Values of the deployment are the defaults; what is frozen is marked readOnly.",
+		Use: "schema NAME", Short: "Show the JSON Schema of a deployment's parameters and job variables", Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.DeploymentNames(app),
+		Long: "Show the JSON Schema of a deployment's parameters and job variables. The deployment's values are the\ndefaults; frozen names are marked readOnly.",
 	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {

@@ -49,23 +49,25 @@ func Command(app *cli.App) *cobra.Command {
 	var in devFlags
 	cmd := &cobra.Command{
 		Use:   "dev",
-		Short: "Server, UI and a worker in one process on this machine, nothing else needed",
-		Long: `Server, UI and a worker in one process on this machine, nothing else needed.
+		Short: "Run server, UI and a worker in one local process for development",
+		Long: `Run server, UI and a worker in one local process for development. No other service is needed.
 
-A pool "local", whose worker runs jobs as processes of this machine, and a deployment "hello" are there from the start:
-berth deployment run hello --param name=world --watch. With --kube-context a pool "kubernetes" is served as well. It prints
-"ready URL" on standard output when it serves, and logs to standard error.`,
+The pool "local", whose worker runs jobs as local processes, and the deployment "hello" are created
+if they do not exist. Try: berth deployment run hello --param name=world --watch
+
+With --kube-context, a worker for the pool "kubernetes" starts as well. When the server accepts
+requests, the command prints "ready URL" to standard output. It logs to standard error.`,
 		Args: cobra.NoArgs,
 	}
 	flags := cmd.Flags()
-	flags.IntVar(&in.port, "port", 4200, "port on 127.0.0.1, 0 for a free one")
+	flags.IntVar(&in.port, "port", 4200, "port on 127.0.0.1; 0 for any free port")
 	flags.StringVar(&in.dataDir, "data-dir", "",
-		"where data is kept (default: berth in the user's data directory)")
-	flags.StringVar(&in.kube.Kubeconfig, "kubeconfig", "", "kubeconfig file (default: kubectl's)")
+		"directory for data (default: berth in the user's data directory)")
+	flags.StringVar(&in.kube.Kubeconfig, "kubeconfig", "", "kubeconfig file (default: the file that kubectl uses)")
 	flags.StringVar(&in.kube.Context, "kube-context", "",
-		"serve a kubernetes pool in the cluster of this context, too")
+		"kubeconfig context of a cluster; starts a worker for the pool kubernetes there")
 	flags.StringVarP(&in.kube.Namespace, "namespace", "n", "",
-		"namespace of its Jobs (default: the context's)")
+		"namespace of Jobs (default: the namespace of the context)")
 	in.log.Add(cmd, "warn")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if in.port < 0 || in.port > 65535 {

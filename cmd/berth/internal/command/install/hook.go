@@ -13,7 +13,7 @@ func hookCommand(app *cli.App) *cobra.Command {
 	var deployment string
 	stop := &cobra.Command{
 		Use:   "stop-deployment --deployment NAME",
-		Short: "Scale a Deployment to nothing and wait until its pods are gone",
+		Short: "Scale a Deployment to zero and wait until its pods are gone",
 		Args:  cobra.NoArgs,
 	}
 	cluster.Add(stop, "")
@@ -31,5 +31,5 @@ func hookCommand(app *cli.App) *cobra.Command {
 		}
 		return app.Printf("deployment %s/%s is stopped\n", config.Namespace, deployment)
 	}
-	return cli.Group(&cobra.Command{Use: "hook", Short: "What the chart's hooks run", Hidden: true}, stop)
+	return cli.Group(&cobra.Command{Use: "hook", Short: "Commands for the hooks of the Helm chart", Hidden: true}, stop)
 }

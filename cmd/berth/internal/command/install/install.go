@@ -33,14 +33,14 @@ type releaseFlags struct {
 func (f *releaseFlags) add(cmd *cobra.Command) {
 	f.cluster.Add(cmd, "berth")
 	cmd.Flags().StringVar(&f.name, "name", "berth", "name of the release")
-	cmd.Flags().DurationVar(&f.timeout, "timeout", release.DefaultTimeout, "how long to wait for the cluster")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", release.DefaultTimeout, "time to wait for the cluster")
 }
 
 func (f *releaseFlags) addValues(cmd *cobra.Command) {
 	cmd.Flags().
-		StringArrayVarP(&f.files, "values", "f", nil, "YAML file with values of the chart; - is standard input (repeatable, later ones win)")
+		StringArrayVarP(&f.files, "values", "f", nil, "YAML file with chart values; - for standard input (repeatable; later files override earlier ones)")
 	cmd.Flags().
-		StringArrayVar(&f.settings, "set", nil, "one value of the chart, as in --set server.logLevel=debug (repeatable, wins over --values)")
+		StringArrayVar(&f.settings, "set", nil, "chart value, such as server.logLevel=debug (repeatable; overrides --values)")
 	cli.EnvPerLine(cmd, "values", "set")
 }
 
@@ -74,9 +74,10 @@ func installCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "install",
 		Short: "Install server and worker into a Kubernetes cluster",
-		Long: `Install server and worker into a Kubernetes cluster, from the chart in this binary, and wait until they are ready.
+		Long: `Install server and worker into a Kubernetes cluster and wait until they are ready.
 
-What is left is an ordinary Helm release: helm can list it, show its values and roll it back.`,
+The command installs the Helm chart that is embedded in this binary. The result is an ordinary Helm
+release: helm can list it, show its values and roll it back.`,
 		Args: cobra.NoArgs,
 	}
 	flags.add(cmd)

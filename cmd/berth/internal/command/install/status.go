@@ -17,13 +17,13 @@ func statusCommand(app *cli.App) *cobra.Command {
 	var test bool
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show an installation and whether it is healthy",
-		Long:  `Show an installation, whether it is healthy, and what to do next. Exits with 1 where it is not, and says why.`,
+		Short: "Show an installation and its health",
+		Long:  `Show an installation, its health and the next steps. Exits with 1 and the reasons if it is unhealthy.`,
 		Args:  cobra.NoArgs,
 	}
 	flags.add(cmd)
 	cmd.Flags().
-		BoolVar(&test, "test", false, "run the chart's test as well: the server answers with its key from inside the cluster")
+		BoolVar(&test, "test", false, "also run the test of the chart: a request to the server from inside the cluster")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		client, err := flags.client(app)

@@ -12,15 +12,16 @@ func uninstallCommand(app *cli.App) *cobra.Command {
 	var options release.UninstallOptions
 	cmd := &cobra.Command{
 		Use:   "uninstall",
-		Short: "Take an installation out of the cluster",
-		Long: `Take an installation out of the cluster: stop its workers, end its Jobs and release their finalizers, then delete what
-was installed. The Secret with the API keys and the volume with the database are kept unless --purge is given.`,
+		Short: "Remove an installation from the cluster",
+		Long: `Remove an installation from the cluster: stop its workers, end and finalize its Jobs, then delete the
+Helm release. The Secret with the API keys and the volume with the database are kept unless --purge
+is set.`,
 		Args: cobra.NoArgs,
 	}
 	flags.add(cmd)
 	cmd.Flags().
-		BoolVar(&options.SkipDrain, "skip-drain", false, "leave the Jobs alone; what is left of them keeps our finalizer")
-	cmd.Flags().BoolVar(&options.Purge, "purge", false, "delete the API keys and the database as well")
+		BoolVar(&options.SkipDrain, "skip-drain", false, "do not end and finalize the Jobs; remaining Jobs keep Berth's finalizer")
+	cmd.Flags().BoolVar(&options.Purge, "purge", false, "also delete the API keys and the database")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		client, err := flags.client(app)
 		if err != nil {

@@ -14,15 +14,15 @@ func upgradeCommand(app *cli.App) *cobra.Command {
 	var reset, install bool
 	cmd := &cobra.Command{
 		Use:   "upgrade",
-		Short: "Bring an installation to this version, or to other values",
-		Long: `Bring an installation to the chart in this binary, and wait until it is ready. Values that were set before are kept,
-those given now go on top.`,
+		Short: "Upgrade an installation to this version or change its values",
+		Long: `Upgrade an installation to the Helm chart in this binary and wait until it is ready. The values of
+the installation are kept; --values and --set override them.`,
 		Args: cobra.NoArgs,
 	}
 	flags.add(cmd)
 	flags.addValues(cmd)
-	cmd.Flags().BoolVar(&reset, "reset-values", false, "forget the values that were set before")
-	cmd.Flags().BoolVar(&install, "install", false, "install it where it is not there")
+	cmd.Flags().BoolVar(&reset, "reset-values", false, "discard the current values of the installation")
+	cmd.Flags().BoolVar(&install, "install", false, "install if the release does not exist")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		values, err := flags.values()
 		if err != nil {

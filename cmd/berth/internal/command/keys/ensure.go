@@ -20,11 +20,11 @@ func ensureCommand(app *cli.App) *cobra.Command {
 	var cluster ChartCluster
 	cmd := &cobra.Command{
 		Use:   "ensure --secret NAME",
-		Short: "Write the API keys that are missing into a Secret",
-		Long: `Write the API keys that are missing into a Secret: "admin" and "worker".
+		Short: "Add missing API keys to a Secret",
+		Long: `Add the missing API keys "admin" and "worker" to a Secret.
 
-The Secret is made where it is not there. A key that is there is never changed, so it is safe to run this at every install
-and upgrade, which is what the chart's hook does.`,
+The Secret is created if it does not exist. Existing keys never change, so the command is safe to run
+at every install and upgrade. The hook of the Helm chart does so.`,
 		Args: cobra.NoArgs,
 	}
 	cluster.Add(cmd, "")

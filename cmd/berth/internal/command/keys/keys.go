@@ -12,7 +12,7 @@ import (
 )
 
 func Command(app *cli.App) *cobra.Command {
-	cmd := &cobra.Command{Use: "keys", Short: "The API keys of an installation, in its Secret"}
+	cmd := &cobra.Command{Use: "keys", Short: "Manage the Secret with the API keys of an installation"}
 	return cli.Group(cmd, ensureCommand(app))
 }
 
@@ -23,9 +23,9 @@ type ChartCluster struct {
 
 func (f *ChartCluster) Add(cmd *cobra.Command, namespace string) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.Kubeconfig, "kubeconfig", "", "path of a kubeconfig (default: as kubectl)")
-	flags.StringVar(&f.Context, "kube-context", "", "context of the kubeconfig (default: its current one)")
-	usage := "namespace (default: the pod's, or that of the context)"
+	flags.StringVar(&f.Kubeconfig, "kubeconfig", "", "kubeconfig file (default: the file that kubectl uses)")
+	flags.StringVar(&f.Context, "kube-context", "", "context of the kubeconfig (default: the current context)")
+	usage := "namespace (default: the namespace of the pod or of the context)"
 	if namespace != "" {
 		usage = "namespace of the release"
 	}

@@ -14,9 +14,11 @@ func copyCommand(app *cli.App) *cobra.Command {
 	var flags flagset.Database
 	cmd := &cobra.Command{
 		Use: "copy", Short: "Copy an installation from SQLite into an empty PostgreSQL database", Args: cobra.NoArgs,
-		Long: `Copy everything that the SQLite file in --data-dir holds into the PostgreSQL database that --database-url names, and compare
-it afterwards. Stop the server first: the file is for one process alone. The database must be empty; its schema is
-brought up to date. Nothing is in it until everything is, and the SQLite file stays as it is.`,
+		Long: `Copy all data from the SQLite database in --data-dir to the PostgreSQL database at --database-url,
+then compare both. The SQLite database stays unchanged.
+
+Stop the server first: only one process can use the SQLite database. The PostgreSQL database must be
+empty; the command migrates its schema. The copy is one transaction: if it fails, no data is left.`,
 		Example: "  berth migrate copy --data-dir /var/lib/berth --database-url postgres://berth@db/berth",
 	}
 	flags.Add(cmd)

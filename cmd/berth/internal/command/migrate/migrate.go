@@ -8,6 +8,6 @@ import (
 )
 
 func Command(app *cli.App) *cobra.Command {
-	cmd := &cobra.Command{Use: "migrate", Short: "The schema of the database"}
+	cmd := &cobra.Command{Use: "migrate", Short: "Manage the database schema"}
 	return cli.Group(cmd, upCommand(app), statusCommand(app), copyCommand(app))
 }

@@ -21,7 +21,7 @@ func statusCommand(app *cli.App) *cobra.Command {
 	var flags flagset.Database
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Show the version of the schema; 1 when it is older than this binary needs",
+		Short: "Show the schema version; exit with 1 if it is too old for this binary",
 		Args:  cobra.NoArgs,
 	}
 	flags.Add(cmd)

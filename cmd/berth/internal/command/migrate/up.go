@@ -15,8 +15,8 @@ import (
 
 func upCommand(app *cli.App) *cobra.Command {
 	var flags flagset.Database
-	cmd := &cobra.Command{Use: "up", Short: "Bring the schema to what this binary needs", Args: cobra.NoArgs,
-		Long: "Bring the schema to what this binary needs. Where there is no API key at all, the first admin's is made and shown, on a terminal only."}
+	cmd := &cobra.Command{Use: "up", Short: "Migrate the database schema to the version of this binary", Args: cobra.NoArgs,
+		Long: "Migrate the database schema to the version of this binary. If no API key exists and standard output\nis a terminal, an admin key is created and shown once."}
 	flags.Add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return flags.With(cmd.Context(), func(database *store.Store) error {

@@ -15,16 +15,16 @@ func createCommand(app *cli.App) *cobra.Command {
 	var paused bool
 	cmd := &cobra.Command{
 		Use:   "create NAME --type kubernetes|process",
-		Short: "Create a work pool; without a template it gets the default one of its type",
+		Short: "Create a work pool, by default with the default template of its type",
 		Args:  cobra.ExactArgs(1),
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&kind, "type", "kubernetes", "kubernetes or process")
-	flags.StringVar(&description, "description", "", "what it is for")
+	flags.StringVar(&kind, "type", "kubernetes", "pool type: kubernetes or process")
+	flags.StringVar(&description, "description", "", "description of the pool")
 	flags.Int32Var(&limit, "concurrency-limit", 0,
-		"how many attempts at once; 0 is none at all (default: no limit)")
-	flags.BoolVar(&paused, "paused", false, "create it paused")
-	flags.StringVarP(&template, "template", "f", "", "file with the base job template, - for standard input")
+		"maximum number of concurrent attempts; 0 for none (default: no limit)")
+	flags.BoolVar(&paused, "paused", false, "create the pool paused")
+	flags.StringVarP(&template, "template", "f", "", "file with the base job template; - for standard input")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		body := api.WorkPoolCreate{Name: args[0], Type: api.PoolType(kind), Paused: &paused}

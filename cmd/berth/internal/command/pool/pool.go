@@ -11,13 +11,13 @@ import (
 func Command(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "pool",
-		Short: "Work pools: kinds of infrastructure, each with its base job template",
+		Short: "Manage work pools",
 	}
 	cli.ClientFlags(cmd)
 	return cli.Group(cmd, createCommand(app), lsCommand(app), getCommand(app), updateCommand(app),
 		deleteCommand(app),
-		pauseCommand(app, "pause", "Stop claiming runs of a pool; what runs goes on", true),
-		pauseCommand(app, "resume", "Claim runs of a pool again", false), templateCommand(app))
+		pauseCommand(app, "pause", "Pause a pool: claim no new runs; active runs continue", true),
+		pauseCommand(app, "resume", "Resume a paused pool", false), templateCommand(app))
 }
 
 func updatePool(

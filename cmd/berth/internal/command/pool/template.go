@@ -7,7 +7,7 @@ import (
 )
 
 func templateCommand(app *cli.App) *cobra.Command {
-	cmd := &cobra.Command{Use: "template", Short: "The base job template of a pool and its versions"}
+	cmd := &cobra.Command{Use: "template", Short: "Manage the base job template of a pool"}
 	return cli.Group(cmd, templateGetCommand(app), templateSetCommand(app), templateEditCommand(app),
 		templatePreviewCommand(app), templateLintCommand(app), templateVersionsCommand(app), templateDiffCommand(app),
 		templateRollbackCommand(app))

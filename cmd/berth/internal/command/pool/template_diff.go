@@ -18,21 +18,21 @@ func templateDiffCommand(app *cli.App) *cobra.Command {
 	var jobs bool
 	cmd := &cobra.Command{
 		Use:   "diff POOL [--from N] [--to N | -f FILE]",
-		Short: "Show how two versions of the template differ, and what that does to each deployment of the pool",
-		Long: `Show how two versions of the template differ, and what that does to each deployment of the pool: which get another Job,
-and of which none can be made any more. With -f the change is one that is not saved yet.
+		Short: "Compare two versions of the template and show the effect on each deployment",
+		Long: `Compare two versions of the template and show the effect on each deployment of the pool: unchanged,
+a changed Job, or broken because no Job can be built. With -f, the second version is a local file.
 
-Without --from it starts at the newest version, or with neither --to nor -f at the one before it.`,
+--from defaults to the newest version, or to the version before it without --to and -f.`,
 		Example: `  berth pool template diff default -f template.yaml
   berth pool template diff default --from 3 --to 5 --jobs`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
 	}
 	flags := cmd.Flags()
-	flags.Int32Var(&from, "from", 0, "the version to compare with (default: the newest)")
-	flags.Int32Var(&to, "to", 0, "the version that is compared")
+	flags.Int32Var(&from, "from", 0, "first version (default: the newest)")
+	flags.Int32Var(&to, "to", 0, "second version (default: the newest)")
 	flags.StringVarP(&file, "file", "f", "",
-		"file with a template that is not saved yet, - for standard input")
-	flags.BoolVar(&jobs, "jobs", false, "show how the Job of each deployment changes")
+		"local file with a template; - for standard input")
+	flags.BoolVar(&jobs, "jobs", false, "show the changes to the Job of each deployment")
 	cmd.MarkFlagsMutuallyExclusive("to", "file")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {

@@ -25,15 +25,18 @@ func templateEditCommand(app *cli.App) *cobra.Command {
 	var yes, unbroken bool
 	cmd := &cobra.Command{
 		Use:   "edit POOL",
-		Short: "Edit the template in your editor, see what the change does, and save it as a new version",
-		Long: `Edit the template in your editor ($VISUAL, $EDITOR, else vi), see what the change does to the pool's deployments, and save it
-as a new version. What is wrong with it is written on top of the file and the editor opens again; an unchanged or empty file ends the
-edit without a trace. A save by somebody else meanwhile is never overwritten.`,
+		Short: "Edit the template in an editor, review the effect and save a new version",
+		Long: `Edit the template in an editor ($VISUAL, $EDITOR or vi), review the effect on the deployments of the
+pool, and save a new version.
+
+If the template has errors, they are added as comments at the top of the file and the editor opens
+again. An unchanged or empty file cancels the edit. If another user saved a version in the meantime,
+nothing is overwritten.`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
 	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "save without asking")
+	cmd.Flags().BoolVar(&yes, "yes", false, "save without confirmation")
 	cmd.Flags().
-		BoolVar(&unbroken, "require-unbroken", false, "refuse what breaks a deployment that works now")
+		BoolVar(&unbroken, "require-unbroken", false, "fail if the change breaks a deployment")
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		e := &templateEdit{app: app, client: client, pool: args[0], yes: yes, unbroken: unbroken}
 		return e.run(ctx)

@@ -14,10 +14,10 @@ func templateGetCommand(app *cli.App) *cobra.Command {
 	var number int32
 	cmd := &cobra.Command{
 		Use:   "get POOL",
-		Short: "Print the template as YAML, ready to be edited and set again",
+		Short: "Print the template as YAML",
 		Args:  cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
 	}
-	cmd.Flags().Int32Var(&number, "version", 0, "an earlier version (default: the newest)")
+	cmd.Flags().Int32Var(&number, "version", 0, "version to print (default: the newest)")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		params := &api.GetTemplateParams{}

@@ -14,11 +14,11 @@ func templateLintCommand(app *cli.App) *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "lint POOL -f FILE",
-		Short: "Say what saving a template would say, and store nothing; 1 when it has errors",
+		Short: "Check a template without saving it; exit with 1 if it has errors",
 		Args:  cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
 	}
 	cmd.Flags().
-		StringVarP(&file, "file", "f", "", "file with the template, YAML or JSON, - for standard input")
+		StringVarP(&file, "file", "f", "", "YAML or JSON file with the template; - for standard input")
 	cli.Required(cmd, "file")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {

@@ -19,21 +19,21 @@ func templatePreviewCommand(app *cli.App) *cobra.Command {
 	var set, params []string
 	cmd := &cobra.Command{
 		Use:   "preview POOL [--deployment NAME] [--version N | -f FILE]",
-		Short: "Print the Job that a run would be; nothing is stored and nothing runs",
+		Short: "Print the Job that a run would create, without running it",
 		Example: `  berth pool template preview default --deployment etl --param date=2026-01-01
   berth pool template preview default -f template.yaml --job-variable memory=512`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&deployment, "deployment", "", "a deployment of the pool, whose values are taken")
-	flags.Int32Var(&version, "version", 0, "a saved version (default: the newest)")
+	flags.StringVar(&deployment, "deployment", "", "deployment of the pool whose values are used")
+	flags.Int32Var(&version, "version", 0, "version of the template (default: the newest)")
 	flags.StringVarP(&file, "file", "f", "",
-		"file with a template that is not saved yet, - for standard input")
-	flags.StringVar(&variables, "variables", "", "YAML or JSON file with the run's job variables")
+		"local file with a template; - for standard input")
+	flags.StringVar(&variables, "variables", "", "YAML or JSON file with job variables of the run")
 	flags.StringArrayVar(&set, "job-variable", nil,
-		"a job variable of the run as name=value, JSON where it parses as JSON (repeatable)")
+		"job variable of the run as name=value; value is JSON if it is valid JSON, else a string (repeatable)")
 	flags.StringArrayVar(&params, "param", nil,
-		"a parameter of the run as name=value, JSON where it parses as JSON (repeatable)")
+		"parameter of the run as name=value; value is JSON if it is valid JSON, else a string (repeatable)")
 	cmd.MarkFlagsMutuallyExclusive("version", "file")
 	cli.EnvPerLine(cmd, "job-variable", "param")
 	format := cli.OutputFlag(cmd)

@@ -16,14 +16,14 @@ func templateRollbackCommand(app *cli.App) *cobra.Command {
 	var unbroken bool
 	cmd := &cobra.Command{
 		Use:   "rollback POOL --to N",
-		Short: "Save a new version that is equal to an old one",
-		Long: `Save a new version that is equal to an old one. Versions are never changed or removed, so a rollback can itself be rolled back.
-See what it would do first: berth pool template diff POOL --to N`,
+		Short: "Save a copy of an earlier version as the newest version",
+		Long: `Save a copy of an earlier version as the newest version. Versions never change, so a rollback can be
+rolled back, too. To see the effect first: berth pool template diff POOL --to N`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
 	}
-	cmd.Flags().Int32Var(&to, "to", 0, "the version to go back to")
+	cmd.Flags().Int32Var(&to, "to", 0, "version to restore")
 	cmd.Flags().
-		BoolVar(&unbroken, "require-unbroken", false, "refuse it where it breaks a deployment that works now")
+		BoolVar(&unbroken, "require-unbroken", false, "fail if the change breaks a deployment")
 	cli.Required(cmd, "to")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {

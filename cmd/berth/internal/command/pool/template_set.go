@@ -18,14 +18,14 @@ func templateSetCommand(app *cli.App) *cobra.Command {
 	var unbroken bool
 	cmd := &cobra.Command{
 		Use:   "set POOL -f FILE",
-		Short: "Save a new version of the template; one with errors is refused and nothing is stored",
+		Short: "Save a new version of the template; a template with errors is not saved",
 		Args:  cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
 	}
 	cmd.Flags().
-		StringVarP(&file, "file", "f", "", "file with the template, YAML or JSON, - for standard input")
+		StringVarP(&file, "file", "f", "", "YAML or JSON file with the template; - for standard input")
 	cmd.Flags().
-		BoolVar(&unbroken, "require-unbroken", false, "refuse it where it breaks a deployment that works now")
-	cmd.Flags().Int32Var(&edited, "if-version", 0, "refuse unless this is still the newest version")
+		BoolVar(&unbroken, "require-unbroken", false, "fail if the change breaks a deployment")
+	cmd.Flags().Int32Var(&edited, "if-version", 0, "fail unless this is still the newest version")
 	cli.Required(cmd, "file")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {

@@ -14,13 +14,13 @@ func updateCommand(app *cli.App) *cobra.Command {
 	var noLimit bool
 	cmd := &cobra.Command{
 		Use:               "update NAME",
-		Short:             "Change what is given, leave the rest",
+		Short:             "Change the given settings",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: lookup.PoolNames(app),
 	}
-	cmd.Flags().StringVar(&description, "description", "", "what it is for")
-	cmd.Flags().Int32Var(&limit, "concurrency-limit", 0, "how many attempts at once; 0 is none at all")
-	cmd.Flags().BoolVar(&noLimit, "no-concurrency-limit", false, "take the limit away")
+	cmd.Flags().StringVar(&description, "description", "", "description of the pool")
+	cmd.Flags().Int32Var(&limit, "concurrency-limit", 0, "maximum number of concurrent attempts; 0 for none")
+	cmd.Flags().BoolVar(&noLimit, "no-concurrency-limit", false, "remove the limit")
 	cmd.MarkFlagsMutuallyExclusive("concurrency-limit", "no-concurrency-limit")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -13,12 +13,12 @@ func createCommand(app *cli.App, pool *string) *cobra.Command {
 	var priority, limit int32
 	cmd := &cobra.Command{
 		Use:   "create NAME --pool POOL",
-		Short: "Add a queue to a pool",
+		Short: "Create a queue in a pool",
 		Args:  cobra.ExactArgs(1),
 	}
-	cmd.Flags().Int32Var(&priority, "priority", 0, "1 is served first (default: after those that are there)")
+	cmd.Flags().Int32Var(&priority, "priority", 0, "priority; 1 is served first (default: after the existing queues)")
 	cmd.Flags().
-		Int32Var(&limit, "concurrency-limit", 0, "how many attempts at once; 0 is none at all (default: no limit)")
+		Int32Var(&limit, "concurrency-limit", 0, "maximum number of concurrent attempts; 0 for none (default: no limit)")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		body := api.WorkQueueCreate{Name: args[0]}

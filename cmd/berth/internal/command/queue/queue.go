@@ -13,16 +13,16 @@ import (
 
 func Command(app *cli.App) *cobra.Command {
 	var pool string
-	cmd := &cobra.Command{Use: "queue", Short: "Work queues: the lanes of a pool"}
+	cmd := &cobra.Command{Use: "queue", Short: "Manage the work queues of a pool"}
 	cli.ClientFlags(cmd)
 	children := []*cobra.Command{
 		createCommand(app,
 			&pool), lsCommand(app, &pool), updateCommand(app, &pool), deleteCommand(app, &pool),
-		pauseCommand(app, &pool, "pause", "Claim no more runs of a queue; what runs goes on", true),
-		pauseCommand(app, &pool, "resume", "Claim runs of a queue again", false),
+		pauseCommand(app, &pool, "pause", "Pause a queue: claim no new runs; active runs continue", true),
+		pauseCommand(app, &pool, "resume", "Resume a paused queue", false),
 	}
 	for _, child := range children {
-		child.Flags().StringVarP(&pool, "pool", "p", "", "the work pool")
+		child.Flags().StringVarP(&pool, "pool", "p", "", "work pool of the queue")
 		cli.Required(child, "pool")
 	}
 	return cli.Group(cmd, children...)

@@ -11,12 +11,12 @@ func updateCommand(app *cli.App, pool *string) *cobra.Command {
 	var priority, limit int32
 	var noLimit bool
 	cmd := &cobra.Command{
-		Use: "update NAME --pool POOL", Short: "Change what is given, leave the rest", Args: cobra.ExactArgs(1),
+		Use: "update NAME --pool POOL", Short: "Change the given settings", Args: cobra.ExactArgs(1),
 		ValidArgsFunction: queueNames(app, pool),
 	}
-	cmd.Flags().Int32Var(&priority, "priority", 0, "1 is served first")
-	cmd.Flags().Int32Var(&limit, "concurrency-limit", 0, "how many attempts at once; 0 is none at all")
-	cmd.Flags().BoolVar(&noLimit, "no-concurrency-limit", false, "take the limit away")
+	cmd.Flags().Int32Var(&priority, "priority", 0, "priority; 1 is served first")
+	cmd.Flags().Int32Var(&limit, "concurrency-limit", 0, "maximum number of concurrent attempts; 0 for none")
+	cmd.Flags().BoolVar(&noLimit, "no-concurrency-limit", false, "remove the limit")
 	cmd.MarkFlagsMutuallyExclusive("concurrency-limit", "no-concurrency-limit")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

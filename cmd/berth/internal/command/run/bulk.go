@@ -35,8 +35,8 @@ func bulkCommand(app *cli.App, act bulkAction) *cobra.Command {
 	}
 	filter.add(cmd)
 	cmd.Flags().
-		BoolVarP(&watch, "watch", "w", false, "follow the run; exit 0 when it ended as asked for, 1 otherwise")
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask first")
+		BoolVarP(&watch, "watch", "w", false, "follow the run; exit with 0 if it reached the requested state, 1 otherwise")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "run without confirmation")
 	for _, flag := range filter.names() {
 		cmd.MarkFlagsMutuallyExclusive("watch", flag)
 	}

@@ -15,8 +15,8 @@ func cancelRun(ctx context.Context, client *cli.Client, id uuid.UUID) (api.Run, 
 
 func cancelAction() bulkAction {
 	return bulkAction{
-		verb: "cancel", short: "Cancel a run, or many", done: "cancel of run %s (%s) asked for, it is %s", past: "cancel asked for",
-		long: "Cancel runs: those that are named, or all that have not ended and that a filter finds.",
+		verb: "cancel", short: "Cancel one or more runs", done: "cancel of run %s (%s) asked for, it is %s", past: "cancel asked for",
+		long: "Cancel the given runs, or all active runs that match the filter.",
 		one:  cancelRun, want: api.CANCELLED, defaultStates: []api.StateType{api.SCHEDULED, api.PENDING, api.RUNNING},
 		many: func(ctx context.Context, client *cli.Client, s api.RunSelection) (api.RunBulkResult, error) {
 			return cli.Value(client.CancelRunsWithResponse(ctx, s))

@@ -12,7 +12,7 @@ import (
 func eventsCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "events RUN",
-		Short:             "List what happened to a run: when, who, why",
+		Short:             "List the events of a run",
 		Args:              lookup.RunArg,
 		ValidArgsFunction: lookup.RunNames(app),
 	}

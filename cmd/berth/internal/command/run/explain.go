@@ -20,7 +20,7 @@ func explainRun(
 func explainCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "explain RUN",
-		Short:             "Say why a run waits, or why it ended as it did",
+		Short:             "Explain why a run waits or how it ended",
 		Args:              lookup.RunArg,
 		ValidArgsFunction: lookup.RunNames(app),
 	}

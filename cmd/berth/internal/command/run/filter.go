@@ -19,16 +19,16 @@ type runFilter struct {
 
 func (f *runFilter) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVarP(&f.pool, "pool", "p", "", "only those of this pool")
-	flags.StringVar(&f.queue, "queue", "", "only those in the queue of this name")
-	flags.StringVarP(&f.deployment, "deployment", "d", "", "only those of this deployment")
+	flags.StringVarP(&f.pool, "pool", "p", "", "filter by pool")
+	flags.StringVar(&f.queue, "queue", "", "filter by the name of the queue")
+	flags.StringVarP(&f.deployment, "deployment", "d", "", "filter by deployment")
 	flags.StringSliceVarP(&f.states, "state", "s", nil,
-		"only those in this state, as in RUNNING (repeatable)")
-	flags.StringArrayVarP(&f.tags, "tag", "t", nil, "only those with this tag (repeatable: with all of them)")
-	flags.StringVar(&f.text, "text", "", "only those with this in their name or their message")
+		"filter by state, such as RUNNING (repeatable: any of them)")
+	flags.StringArrayVarP(&f.tags, "tag", "t", nil, "filter by tag (repeatable: all of them)")
+	flags.StringVar(&f.text, "text", "", "filter by text in the name or message")
 	flags.StringVar(&f.since, "since", "",
-		"only those made then or later: a time as 2026-01-01T04:00:00Z, or so long ago as 24h")
-	flags.StringVar(&f.until, "until", "", "only those made before then")
+		"filter by creation: at or after a time, such as 2026-01-01T04:00:00Z, or an age, such as 24h")
+	flags.StringVar(&f.until, "until", "", "filter by creation: before a time or an age")
 }
 
 // names of the flags of a filter.

@@ -15,7 +15,7 @@ import (
 func getCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "get RUN",
-		Short:             "Show a run, and what happened to each of its attempts",
+		Short:             "Show a run and its attempts",
 		Args:              lookup.RunArg,
 		ValidArgsFunction: lookup.RunNames(app),
 	}

@@ -20,13 +20,13 @@ func logsCommand(app *cli.App) *cobra.Command {
 	var follow bool
 	var attempt int32
 	cmd := &cobra.Command{
-		Use: "logs RUN", Short: "Print the output of a run as it was written",
-		Long: `Print the output of a run as it was written. With -o json or yaml it is a document with its attempt, and with --follow
-a JSON object a line.`,
+		Use: "logs RUN", Short: "Print the output of a run",
+		Long: `Print the output of a run, unchanged. With -o json or -o yaml, the output is one document with the
+number of the attempt; with --follow, one JSON object per line.`,
 		Args: lookup.RunArg, ValidArgsFunction: lookup.RunNames(app),
 	}
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on as it is written, until the run has ended")
-	cmd.Flags().Int32Var(&attempt, "attempt", 0, "of this attempt (default: the newest)")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "follow the output until the run ends")
+	cmd.Flags().Int32Var(&attempt, "attempt", 0, "number of the attempt (default: the newest)")
 	cmd.MarkFlagsMutuallyExclusive("follow", "attempt")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *cli.Client, id uuid.UUID) error {

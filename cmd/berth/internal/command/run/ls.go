@@ -23,8 +23,8 @@ func lsCommand(app *cli.App) *cobra.Command {
 	filter.add(cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&sort, "sort", "-created",
-		"order: -created, created, -scheduled or scheduled; - is newest first")
-	flags.IntVarP(&limit, "limit", "n", 50, "how many at most, 0 for all")
+		"sort order: -created, created, -scheduled or scheduled; - is newest first")
+	flags.IntVarP(&limit, "limit", "n", 50, "maximum number of items; 0 for all")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, _ []string) error {
 		params, err := filter.list(app.Now())

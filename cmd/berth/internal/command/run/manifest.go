@@ -14,11 +14,11 @@ func manifestCommand(app *cli.App) *cobra.Command {
 	var attempt int32
 	cmd := &cobra.Command{
 		Use:               "manifest RUN",
-		Short:             "Print the Job that ran, as YAML",
+		Short:             "Print the Job manifest of an attempt as YAML",
 		Args:              lookup.RunArg,
 		ValidArgsFunction: lookup.RunNames(app),
 	}
-	cmd.Flags().Int32Var(&attempt, "attempt", 0, "of this attempt (default: the newest)")
+	cmd.Flags().Int32Var(&attempt, "attempt", 0, "number of the attempt (default: the newest)")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *cli.Client, id uuid.UUID) error {
 		if attempt < 0 {

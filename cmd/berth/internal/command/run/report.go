@@ -22,19 +22,19 @@ func reportCommand(app *cli.App) *cobra.Command {
 	var in reportFlags
 	cmd := &cobra.Command{
 		Use:   "report [ID]",
-		Short: "For use inside a job: say what has come out of the run, or how far it is",
-		Long: `For use inside a job: say what has come out of the run, or how far it is.
+		Short: "Report the result or the progress of a run, from inside its job",
+		Long: `Report the result or the progress of a run, from inside its job.
 
-Without ID it is the run that BERTH_RUN_ID names, as it does in every job. BERTH_API_URL and BERTH_API_KEY are there where
-the pool's workers grant jobs a key of their own.`,
+ID defaults to BERTH_RUN_ID, which is set in every job. BERTH_API_URL and BERTH_API_KEY are set if
+the worker gives jobs access to the API (see berth worker start --create-job-api-key-secret).`,
 		Args: cobra.MaximumNArgs(1),
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&in.result, "result", "", "the result: JSON where it parses as JSON, otherwise a string")
+	flags.StringVar(&in.result, "result", "", "result; JSON if it is valid JSON, else a string")
 	flags.StringVarP(&in.resultFile, "result-file", "f", "",
-		"YAML or JSON file with the result, - for standard input")
-	flags.Float64Var(&in.percent, "progress", 0, "how far it is, from 0 to 100")
-	flags.StringVarP(&in.message, "message", "m", "", "what it is doing")
+		"YAML or JSON file with the result; - for standard input")
+	flags.Float64Var(&in.percent, "progress", 0, "progress in percent, from 0 to 100")
+	flags.StringVarP(&in.message, "message", "m", "", "progress message")
 	cmd.RunE = app.WithClient(func(_ context.Context, client *cli.Client, args []string) error {
 		given := cmd.Flags().Changed
 		saysResult, saysProgress := given("result") ||

@@ -12,7 +12,7 @@ import (
 
 func resultCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "result RUN", Short: "Print what a run says has come out of it; a string without quotes",
+		Use: "result RUN", Short: "Print the result of a run; a string without quotes",
 		Args: lookup.RunArg, ValidArgsFunction: lookup.RunNames(app),
 	}
 	format := cli.OutputFlag(cmd)

@@ -15,8 +15,8 @@ func retryRun(ctx context.Context, client *cli.Client, id uuid.UUID) (api.Run, e
 
 func retryAction() bulkAction {
 	return bulkAction{
-		verb: "retry", short: "Make a new attempt of a run that has ended, or of many", done: "run %s (%s) tried again, it is %s", past: "tried again",
-		long: "Make new attempts of runs: those that are named, or all that have failed, crashed or were cancelled and that a filter finds.",
+		verb: "retry", short: "Retry one or more runs that have ended", done: "run %s (%s) tried again, it is %s", past: "tried again",
+		long: "Start a new attempt of the given runs, or of all failed, crashed and cancelled runs that match the\nfilter.",
 		one:  retryRun, want: api.COMPLETED, defaultStates: []api.StateType{api.FAILED, api.CRASHED, api.CANCELLED},
 		many: func(ctx context.Context, client *cli.Client, s api.RunSelection) (api.RunBulkResult, error) {
 			return cli.Value(client.RetryRunsWithResponse(ctx, s))

@@ -15,11 +15,11 @@ import (
 func Command(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run",
-		Short: "Runs: executions of deployments",
-		Long: `Runs: executions of deployments.
+		Short: "Inspect, follow, cancel and retry runs",
+		Long: `Inspect, follow, cancel and retry runs. A run is one execution of a deployment.
 
-A run is meant by its id, by its name, or by as much of the beginning of either as no other run shares. Where several runs
-have the same name it stands for the newest.`,
+Refer to a run by its ID, its name, or a unique prefix of either. If several runs have the same name,
+the name refers to the newest.`,
 	}
 	cli.ClientFlags(cmd)
 	return cli.Group(
@@ -31,7 +31,7 @@ have the same name it stands for the newest.`,
 		bulkCommand(app, cancelAction()),
 		bulkCommand(app, retryAction()),
 		abandonCommand(app, "abandon",
-			"Abandon a run whose worker or cluster is gone for good, so that another worker may run it",
+			"End the attempt of a run whose worker or cluster is lost, so that the run can be retried",
 			"run %s abandoned, it is %s", api.COMPLETED, abandonRun),
 		eventsCommand(app),
 		explainCommand(app),

@@ -14,7 +14,7 @@ import (
 
 func watchCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "watch RUN", Short: "Follow a run: its states and output as they happen; exit 0 when it completed, 1 otherwise",
+		Use: "watch RUN", Short: "Follow states and output of a run; exit with 0 if it completed, 1 otherwise",
 		Args: lookup.RunArg, ValidArgsFunction: lookup.RunNames(app),
 	}
 	format := cli.OutputFlag(cmd)

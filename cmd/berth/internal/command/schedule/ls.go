@@ -13,10 +13,10 @@ import (
 func lsCommand(app *cli.App) *cobra.Command {
 	var pool string
 	cmd := &cobra.Command{
-		Use: "ls [DEPLOYMENT]", Aliases: []string{"list"}, Short: "List schedules with their next slots",
+		Use: "ls [DEPLOYMENT]", Aliases: []string{"list"}, Short: "List schedules and their next run times",
 		Args: cobra.MaximumNArgs(1), ValidArgsFunction: lookup.DeploymentNames(app),
 	}
-	cmd.Flags().StringVarP(&pool, "pool", "p", "", "only those of this pool")
+	cmd.Flags().StringVarP(&pool, "pool", "p", "", "filter by pool")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		var schedules []api.Schedule

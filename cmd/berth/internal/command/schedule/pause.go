@@ -14,7 +14,7 @@ import (
 func pauseCommand(app *cli.App, verb, short string, active bool) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: verb + " DEPLOYMENT [NAME]", Short: short, Args: cobra.RangeArgs(1, 2), ValidArgsFunction: deploymentThenSchedule(app),
-		Long: short + ".\n\nWithout NAME it is the deployment's only schedule, or the one called default.",
+		Long: short + ".\n\nNAME defaults to the only schedule of the deployment, or to the one named default.",
 	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {

@@ -21,20 +21,20 @@ type previewInput struct {
 func previewCommand(app *cli.App) *cobra.Command {
 	var in previewInput
 	cmd := &cobra.Command{
-		Use: "preview", Short: "Show when a schedule would run; needs no server", Args: cobra.NoArgs,
+		Use: "preview", Short: "Show the run times of a schedule, without a server", Args: cobra.NoArgs,
 		Example: `  berth schedule preview --cron "30 2 * * *" --timezone Europe/Berlin --count 10
   berth schedule preview --every 90m
   berth schedule preview --rrule "FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=18;BYMINUTE=0"`,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&in.cron, "cron", "", "five fields, or @hourly, @daily, @weekly, @monthly, @yearly")
-	flags.DurationVar(&in.every, "every", 0, "an interval such as 90m")
-	flags.StringVar(&in.rrule, "rrule", "", "an RFC 5545 rule")
-	flags.StringVar(&in.timezone, "timezone", "", "IANA name, as in Europe/Berlin (default: UTC)")
+	flags.StringVar(&in.cron, "cron", "", "cron expression with five fields, or @hourly, @daily, @weekly, @monthly, @yearly")
+	flags.DurationVar(&in.every, "every", 0, "interval, such as 90m")
+	flags.StringVar(&in.rrule, "rrule", "", "recurrence rule (RFC 5545)")
+	flags.StringVar(&in.timezone, "timezone", "", "IANA time zone, such as Europe/Berlin (default: UTC)")
 	flags.StringVar(&in.anchor, "anchor", "",
-		"a slot that intervals are counted from, as 2026-01-01T04:00:00Z")
-	flags.StringVar(&in.after, "after", "", "slots after this time, as 2026-01-01T04:00:00Z (default: now)")
-	flags.IntVar(&in.count, "count", 5, "how many slots")
+		"start time of the interval, such as 2026-01-01T04:00:00Z")
+	flags.StringVar(&in.after, "after", "", "show run times after this time, such as 2026-01-01T04:00:00Z (default: now)")
+	flags.IntVar(&in.count, "count", 5, "number of run times")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {
 		preview, zone, err := in.preview(app.Now())

@@ -11,13 +11,13 @@ import (
 )
 
 func Command(app *cli.App) *cobra.Command {
-	cmd := &cobra.Command{Use: "schedule", Short: "Schedules: when deployments run by themselves"}
+	cmd := &cobra.Command{Use: "schedule", Short: "Manage the schedules of deployments"}
 	cli.ClientFlags(cmd)
 	return cli.Group(
 		cmd,
 		lsCommand(app),
-		pauseCommand(app, "pause", "Make no runs of a schedule for now", false),
-		pauseCommand(app, "resume", "Make runs of a schedule again; what it missed is for its misfire policy",
+		pauseCommand(app, "pause", "Pause a schedule: create no new runs", false),
+		pauseCommand(app, "resume", "Resume a schedule; its misfire policy decides on missed runs",
 			true),
 		previewCommand(app),
 	)

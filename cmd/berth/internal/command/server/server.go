@@ -35,46 +35,48 @@ func Command(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "server",
 		Short: "Serve the API and the UI",
-		Long: `Serve the API and the UI. Any number of servers work on one PostgreSQL; with SQLite there is one.
+		Long: `Serve the API and the UI. Any number of servers can share one PostgreSQL database; SQLite supports
+one server.
 
-BERTH_BOOTSTRAP_ADMIN_KEY and BERTH_BOOTSTRAP_WORKER_KEY hold API keys that must be valid once it serves. It prints
-"ready URL" on standard output when it does, and logs to standard error.`,
+If BERTH_BOOTSTRAP_ADMIN_KEY or BERTH_BOOTSTRAP_WORKER_KEY is set, the server creates an API key with
+that value if it does not exist. When the server accepts requests, it prints "ready URL" to standard
+output. It logs to standard error.`,
 		Args: cobra.NoArgs,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&in.listen, "listen", server.DefaultListen, "address of the API and the UI")
-	flags.StringVar(&in.metricsListen, "metrics-listen", "", "address of /metrics (default: beside the API)")
+	flags.StringVar(&in.listen, "listen", server.DefaultListen, "listen address of the API and the UI")
+	flags.StringVar(&in.metricsListen, "metrics-listen", "", "listen address of /metrics (default: the address of the API)")
 	flags.StringVar(&in.tlsCertFile, "tls-cert-file", "",
-		"serve TLS with this certificate and its chain (PEM); a changed file is taken up")
-	flags.StringVar(&in.tlsKeyFile, "tls-key-file", "", "key of that certificate (PEM)")
+		"PEM file with the TLS certificate chain; reloaded when it changes")
+	flags.StringVar(&in.tlsKeyFile, "tls-key-file", "", "PEM file with the private key of the TLS certificate")
 	flags.StringVar(&in.auth, "auth", string(server.AuthKeys),
-		"keys, or none: who can reach it may use it, only on loopback")
+		"authentication: keys, or none (loopback addresses only)")
 	flags.BoolVar(&in.openNetwork, "allow-unauthenticated-network", false,
-		"let others than this machine in without keys")
+		"with --auth none: accept connections from other machines")
 	flags.StringSliceVar(&in.allowedHosts, "allowed-host", nil,
-		"host name that a server without keys answers to (repeatable)")
+		"with --auth none: additional host name of the server (repeatable)")
 	flags.StringSliceVar(&in.ensurePools, "ensure-pool", nil,
-		"NAME=TYPE: make the pool where it is missing (repeatable)")
+		"pool to create if it does not exist, as NAME=TYPE (repeatable)")
 	flags.StringVar(&in.adminKeyFile, "bootstrap-admin-key-file", "",
-		"file with an admin's API key that must be valid")
+		"file with an admin API key to create if it does not exist")
 	flags.StringVar(&in.workerKeyFile, "bootstrap-worker-key-file", "",
-		"file with a worker's API key that must be valid")
+		"file with a worker API key to create if it does not exist")
 	flags.StringVar(
 		&in.migrate,
 		"migrate",
 		"",
-		"auto: bring the schema up at the start; check: refuse an older one (default: auto on SQLite, check on PostgreSQL)",
+		"auto: migrate the schema at start; check: fail if it is too old (default: auto on SQLite, check on PostgreSQL)",
 	)
 	flags.DurationVar(&in.lease, "lease", server.DefaultLease,
-		"how long a worker holds a run without a sign of life")
+		"time after which an attempt whose worker does not renew its lease is taken over")
 	flags.Float64Var(&in.rateLimit, "rate-limit", server.DefaultRateLimit,
-		"requests a second that one API key may send (a worker's ten times as many), 0 for no limit")
+		"requests per second for each API key; ten times as many for worker keys; 0 for no limit")
 	in.keepRuns, in.keepLogs, in.keepAudit = cli.Period(server.DefaultKeepRuns), cli.Period(
 		server.DefaultKeepLogs), cli.Period(server.DefaultKeepAudit)
 	flags.Var(&in.keepRuns, "keep-runs",
-		"how long runs are kept after their end, with all that is theirs, as in 90d or 36h; 0 for ever")
-	flags.Var(&in.keepLogs, "keep-logs", "how long the output of runs is kept; 0 for ever")
-	flags.Var(&in.keepAudit, "keep-audit", "how long the audit is kept; 0 for ever")
+		"retention of runs after their end, such as 90d or 36h; 0 to keep them forever")
+	flags.Var(&in.keepLogs, "keep-logs", "retention of the output of runs; 0 to keep it forever")
+	flags.Var(&in.keepAudit, "keep-audit", "retention of the audit log; 0 to keep it forever")
 	in.database.Add(cmd)
 	in.log.Add(cmd, "info")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

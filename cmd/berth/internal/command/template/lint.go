@@ -16,20 +16,21 @@ func lintCommand(app *cli.App) *cobra.Command {
 	var file, engine, deployment string
 	cmd := &cobra.Command{
 		Use:   "lint -f FILE",
-		Short: "Say all that is wrong with a base job template; 1 when there are errors",
-		Long: `Say all that is wrong with a base job template, as saving it would: the schema of its variables, what it refers to, its
-functions, and the Job that it makes with its defaults, with each example and with each alternative of an enum or boolean.
+		Short: "Check a base job template; exit with 1 if it has errors",
+		Long: `Check a base job template as the server does when it saves one: the schema of the variables, all
+placeholders and functions, and the Job for the default values, for each example, and for each value
+of an enum or boolean.
 
-Ends with 1 when there are errors; warnings alone are no failure.`,
+Exits with 1 if the template has errors; warnings are not failures.`,
 		Example: `  berth template lint -f template.yaml
   berth pool template get my-pool | berth template lint -f - -o json`,
 		Args: cobra.NoArgs,
 	}
 	cmd.Flags().
-		StringVarP(&file, "file", "f", "", "file with the base job template, YAML or JSON, - for standard input")
-	cmd.Flags().StringVar(&engine, "engine", "", "check with this engine, whatever the template says")
+		StringVarP(&file, "file", "f", "", "YAML or JSON file with the base job template; - for standard input")
+	cmd.Flags().StringVar(&engine, "engine", "", "template engine; overrides the engine in the template")
 	cmd.Flags().
-		StringVar(&deployment, "deployment-variables", "", "YAML or JSON file with a deployment's job variables, to be checked as well")
+		StringVar(&deployment, "deployment-variables", "", "YAML or JSON file with job variables of a deployment to check, too")
 	cli.Required(cmd, "file")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {

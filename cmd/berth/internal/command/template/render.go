@@ -32,30 +32,30 @@ func renderCommand(app *cli.App) *cobra.Command {
 	var in renderFlags
 	cmd := &cobra.Command{
 		Use:   "render -f FILE",
-		Short: "Print the rendered job_configuration, or with --job the finished Job that a worker would create",
-		Long: `Print the rendered job_configuration, or with --job the finished Job that a worker would create.
+		Short: "Render a base job template",
+		Long: `Print the rendered job_configuration, or with --job the Job that a worker would create.
 
-A template with errors is rendered all the same where that is possible, unless --strict; what is wrong with it goes to
-standard error.`,
+Errors in the template are printed to standard error. The template is rendered nevertheless if that
+is possible, unless --strict is set.`,
 		Args: cobra.NoArgs,
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&in.file, "file", "f", "",
-		"file with the base job template, YAML or JSON, - for standard input")
-	flags.StringVar(&in.engine, "engine", "", "render with this engine, whatever the template says")
-	flags.StringVar(&in.variables, "variables", "", "YAML or JSON file with job variables")
+		"YAML or JSON file with the base job template; - for standard input")
+	flags.StringVar(&in.engine, "engine", "", "template engine; overrides the engine in the template")
+	flags.StringVar(&in.variables, "variables", "", "YAML or JSON file with job variables of the run")
 	flags.StringVar(&in.deployment, "deployment-variables", "",
-		"YAML or JSON file with the deployment's job variables; --variables and --set are the run's")
+		"YAML or JSON file with job variables of the deployment; those of the run override them")
 	flags.StringArrayVar(&in.set, "set", nil,
-		"a job variable as name=value, JSON where it parses as JSON (repeatable)")
+		"job variable of the run as name=value; value is JSON if it is valid JSON, else a string (repeatable)")
 	flags.StringVar(&in.stored, "stored-variables", "", "YAML or JSON file with stored variables")
 	flags.StringVar(&in.context, "context", "",
-		"YAML or JSON file with ctx: run, deployment, pool, queue, worker")
+		"YAML or JSON file with the context: run, deployment, pool, queue and worker")
 	flags.StringSliceVar(&in.workerEnvironments, "template-env", nil,
-		"name of an environment variable that the template may read (repeatable)")
-	flags.BoolVar(&in.job, "job", false, "print the finished, labelled Job")
+		"environment variable that the template may read (repeatable)")
+	flags.BoolVar(&in.job, "job", false, "print the complete Job with its labels")
 	flags.BoolVar(&in.strict, "strict", false,
-		"fail when the template has errors, even if it can be rendered")
+		"fail if the template has errors, even if it can be rendered")
 	cli.Required(cmd, "file")
 	cli.EnvPerLine(cmd, "set")
 	format := cli.OutputFlag(cmd)

@@ -8,6 +8,6 @@ import (
 )
 
 func Command(app *cli.App) *cobra.Command {
-	cmd := &cobra.Command{Use: "template", Short: "The template language by itself, offline"}
+	cmd := &cobra.Command{Use: "template", Short: "Check and render template files without a server"}
 	return cli.Group(cmd, renderCommand(app), lintCommand(app))
 }

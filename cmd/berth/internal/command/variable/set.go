@@ -15,12 +15,12 @@ func setCommand(app *cli.App) *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "set NAME VALUE",
-		Short: "Store a variable: JSON where it parses as JSON, otherwise a string",
+		Short: "Set a stored variable; VALUE is JSON if it is valid JSON, else a string",
 		Args:  cobra.RangeArgs(1, 2), ValidArgsFunction: lookup.VariableNames(app),
 	}
-	cmd.Flags().BoolVar(&asString, "string", false, "keep the value a string, whatever it looks like")
+	cmd.Flags().BoolVar(&asString, "string", false, "use the value as a string even if it is valid JSON")
 	cmd.Flags().
-		StringVarP(&file, "file", "f", "", "take the value from a YAML or JSON file, - for standard input")
+		StringVarP(&file, "file", "f", "", "YAML or JSON file with the value; - for standard input")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		value, err := cli.ReadValueArg(app, args[1:], file, asString)

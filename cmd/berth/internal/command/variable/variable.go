@@ -10,7 +10,7 @@ import (
 func Command(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "variable",
-		Short: "Stored variables, for {{ berth.variables.NAME }} in deployments and runs",
+		Short: "Manage stored variables, used as {{ berth.variables.NAME }}",
 	}
 	cli.ClientFlags(cmd)
 	return cli.Group(cmd, setCommand(app), getCommand(app), lsCommand(app), deleteCommand(app))

@@ -23,23 +23,25 @@ func drainCommand(app *cli.App) *cobra.Command {
 	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "drain",
-		Short: "End this installation's Jobs in the cluster and release their finalizers: what runs before an uninstall",
-		Long: `End this installation's Jobs in the cluster and release their finalizers: what runs before an uninstall.
+		Short: "End and finalize all Jobs of this installation, before an uninstall",
+		Long: `End and finalize all Jobs of this installation, before an uninstall. Stop the workers first, or they
+create more Jobs.
 
-Whose Jobs they are is asked of the server. With the server gone, say it with --installation; it is the value of the label
-berth.dev/installation. Jobs are looked for in --namespace and every --watch-namespace: name all that the workers serve.
+The server provides the ID of the installation. If the server is gone, set --installation to the
+value of the label berth.dev/installation. Jobs are searched in --namespace and in each
+--watch-namespace: name all namespaces that the workers use.
 
-It returns when they are gone. What somebody else's finalizer holds is left to them, and said. It can be interrupted and
-repeated; stop the workers first, or they go on claiming.`,
+The command returns when the Jobs are gone. It reports Jobs that a finalizer of another controller
+still holds. It can be interrupted and run again.`,
 		Example: `  berth worker drain --namespace berth --watch-namespace team-a --watch-namespace team-b
   berth worker drain --keep-jobs --installation 0f8fad5b-d9cb-469f-a165-70867728950e --timeout 2m`,
 		Args: cobra.NoArgs,
 	}
 	cmd.Flags().
-		BoolVar(&keep, "keep-jobs", false, "leave the Jobs as they are, only release their finalizers")
-	cmd.Flags().StringVar(&installation, "installation", "", "the installation's id (default: the server's)")
+		BoolVar(&keep, "keep-jobs", false, "finalize the Jobs without ending them")
+	cmd.Flags().StringVar(&installation, "installation", "", "ID of the installation (default: provided by the server)")
 	cmd.Flags().
-		DurationVar(&timeout, "timeout", 0, "give up after so long and say what is left (default: wait as long as it takes)")
+		DurationVar(&timeout, "timeout", 0, "time after which the command fails and lists the remaining Jobs (default: no limit)")
 	kube.Add(cmd)
 	kube.AddClusterConfig(cmd)
 	log.Add(cmd, "info")

@@ -16,10 +16,10 @@ func lsCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "ls",
 		Aliases: []string{"list"},
-		Short:   "List workers and when they were last heard of",
+		Short:   "List workers and their last heartbeat",
 		Args:    cobra.NoArgs,
 	}
-	cmd.Flags().StringVarP(&pool, "pool", "p", "", "only those of this pool")
+	cmd.Flags().StringVarP(&pool, "pool", "p", "", "filter by pool")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, _ []string) error {
 		workers, err := lookup.ListWorkers(ctx, client, cli.StringOrNil(pool))

@@ -15,7 +15,7 @@ func pauseCommand(app *cli.App, verb, short string, paused bool) *cobra.Command 
 	cmd := &cobra.Command{
 		Use: verb + " NAME --pool POOL", Short: short, Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.WorkerNames(app, &pool),
 	}
-	cmd.Flags().StringVarP(&pool, "pool", "p", "", "the worker's pool")
+	cmd.Flags().StringVarP(&pool, "pool", "p", "", "work pool of the worker")
 	cli.Required(cmd, "pool")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {

@@ -35,24 +35,25 @@ func startCommand(app *cli.App) *cobra.Command {
 	var in workerFlags
 	cmd := &cobra.Command{
 		Use:   "start --pool POOL",
-		Short: "Start a worker: it claims runs of the pool and sees them through",
-		Long: `Start a worker: it claims runs of the pool and sees them through. Any number of them may serve one pool.
+		Short: "Start a worker that executes the runs of a pool",
+		Long: `Start a worker that executes the runs of a pool. Any number of workers can serve one pool.
 
-When it stops, Jobs in a cluster run on, and another worker or its next start takes them over; processes of this machine
-are ended. It prints "ready URL" with the address of its health and metrics on standard output, and logs to standard error.`,
+When a worker stops, its Jobs in the cluster continue, and another worker or its next start takes
+them over; local processes are ended. The worker prints "ready URL" with the address of its health
+and metrics endpoints to standard output. It logs to standard error.`,
 		Args: cobra.NoArgs,
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&in.pool, "pool", "p", "", "the work pool to serve")
-	flags.StringVar(&in.kind, "type", "", "kubernetes or process (default: the pool's)")
-	flags.StringVar(&in.name, "name", "", "its own name, the same after a restart (default: the host's name)")
-	flags.IntVar(&in.limit, "limit", 0, "how many attempts it holds at once, 0 for no limit")
+	flags.StringVarP(&in.pool, "pool", "p", "", "work pool to serve")
+	flags.StringVar(&in.kind, "type", "", "worker type: kubernetes or process (default: the type of the pool)")
+	flags.StringVar(&in.name, "name", "", "name of the worker, which must stay the same after a restart (default: the host name)")
+	flags.IntVar(&in.limit, "limit", 0, "maximum number of concurrent attempts; 0 for no limit")
 	flags.StringSliceVar(&in.templateEnv, "template-env", nil,
-		"name of an environment variable that templates may read (repeatable)")
+		"environment variable that templates may read (repeatable)")
 	flags.StringVar(&in.metricsListen, "metrics-listen", "127.0.0.1:4201",
-		`address of /healthz, /readyz and /metrics, "" for none`)
+		`listen address of /healthz, /readyz and /metrics; "" for none`)
 	flags.StringVar(&in.dataDir, "data-dir", "",
-		"where a process worker keeps its files (default: in the user's data directory)")
+		"directory for the files of a process worker (default: in the user's data directory)")
 	in.kube.Add(cmd)
 	in.kube.AddClusterConfig(cmd)
 	in.job.Add(cmd)

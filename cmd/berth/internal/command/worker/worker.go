@@ -8,9 +8,9 @@ import (
 )
 
 func Command(app *cli.App) *cobra.Command {
-	cmd := &cobra.Command{Use: "worker", Short: "Workers: they claim runs of a pool and see them through"}
+	cmd := &cobra.Command{Use: "worker", Short: "Start and manage workers"}
 	cli.ClientFlags(cmd)
 	return cli.Group(cmd, startCommand(app), lsCommand(app), drainCommand(app),
-		pauseCommand(app, "pause", "Claim nothing new with a worker; what it has goes on", true),
-		pauseCommand(app, "resume", "Claim runs with a worker again", false))
+		pauseCommand(app, "pause", "Pause a worker: claim no new runs; active runs continue", true),
+		pauseCommand(app, "resume", "Resume a paused worker", false))
 }

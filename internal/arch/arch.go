@@ -135,13 +135,13 @@ func bans() []ban {
 	}
 }
 
-// Package is what the go command says of a package of ours.
+// Package is a package of ours as `go list` prints it.
 type Package struct {
 	ImportPath string
 	Imports    []string
 }
 
-// Violations lists every import that goes through a wall, in words.
+// Violations lists every import that breaks a rule, in words.
 func Violations(packages []Package) []string {
 	var out []string
 	for _, p := range packages {
@@ -190,7 +190,7 @@ func testSupport(folder string) bool {
 	return strings.HasSuffix(folder, "test") || below(folder, "internal")
 }
 
-// refused says why a package may not import another of ours, or nothing when it may.
+// refused returns why a package may not import another of ours, or "" if it may.
 func refused(from, to string) string {
 	here := roomOf(from)
 	switch {

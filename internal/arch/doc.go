@@ -1,3 +1,3 @@
-// Package arch holds the walls between the project's folders: who may import whom. Its test asks the go
-// command, so that a new import that breaks a rule fails the build with the rule it broke.
+// Package arch holds the rules for imports between the project's folders. Its test runs `go list`, so that an import
+// that breaks a rule fails with that rule.
 package arch

@@ -1,6 +1,5 @@
-// Package metricdoc reads in the source which metrics servers and workers have, for the tests that hold the
-// documentation, the alerts and the dashboard to them. The source, because a metric with labels is not seen
-// at /metrics before something has happened.
+// Package metricdoc lists the metrics of server and worker for the tests of the documentation, the alerts and the
+// dashboard. It reads the source code, because /metrics shows a metric with labels only after its first event.
 package metricdoc
 
 import (
@@ -16,16 +15,16 @@ import (
 	"strings"
 )
 
-// Metric is one that the code makes.
+// Metric is a metric that the source code creates.
 type Metric struct {
 	Name, Kind, Help string
 	Labels           []string
-	By               string // who has it: server or worker
+	By               string // the component: server or worker
 }
 
 var name = regexp.MustCompile(`^(berth|rest_client)_[a-z_]+$`)
 
-// Read finds the metrics of the module at root, by name. One that both have is there twice.
+// Read returns the metrics of the module at root, sorted by name: one entry per component that has the metric.
 func Read(root string) ([]Metric, error) {
 	var found []Metric
 	for _, by := range []string{"server", "worker"} {
@@ -42,7 +41,7 @@ func Read(root string) ([]Metric, error) {
 				}
 				ast.Inspect(file, func(n ast.Node) bool {
 					if call, ok := n.(*ast.CallExpr); ok && len(call.Args) > 0 {
-						if m := made(call); name.MatchString(m.Name) {
+						if m := createdBy(call); name.MatchString(m.Name) {
 							m.By = by
 							found = append(found, m)
 						}
@@ -60,9 +59,9 @@ func Read(root string) ([]Metric, error) {
 	return found, nil
 }
 
-// made is the metric that a call makes, as in NewCounterVec(CounterOpts{Name: …, Help: …}, labels), or as in
-// the short forms counter(name, help, labels…) that some files have.
-func made(call *ast.CallExpr) Metric {
+// createdBy returns the metric that a call creates, as in NewCounterVec(CounterOpts{Name: …, Help: …}, labels), or in
+// the short form counter(name, help, labels…).
+func createdBy(call *ast.CallExpr) Metric {
 	m := Metric{Kind: kind(called(call.Fun))}
 	rest := call.Args[1:]
 	if options, ok := call.Args[0].(*ast.CompositeLit); ok {
@@ -95,7 +94,7 @@ func made(call *ast.CallExpr) Metric {
 	return m
 }
 
-// kind goes by the name of what is called.
+// kind derives the kind of a metric from the name of the called function.
 func kind(function string) string {
 	switch function = strings.ToLower(function); {
 	case strings.Contains(function, "counter"):
@@ -129,7 +128,7 @@ func keys(labels ast.Expr) []string {
 	return out
 }
 
-// text is the value of a string literal, else empty.
+// text returns the value of a string literal, or "".
 func text(e ast.Expr) string {
 	literal, ok := e.(*ast.BasicLit)
 	if !ok || literal.Kind != token.STRING {

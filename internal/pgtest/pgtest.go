@@ -1,10 +1,9 @@
-// Package pgtest starts a PostgreSQL for tests: the machine's own binaries, a directory of its own, a unix
+// Package pgtest starts PostgreSQL for tests: the binaries of the machine in a temporary directory, on a unix
 // socket, never as root.
 //
-// One server serves all tests of a test process; it is started by the first that asks and ends with the
-// process, however that ends: a small supervisor holds the read end of a pipe that only the process can write
-// to, and stops the server and removes its directory when the pipe closes. Each test gets a database of its
-// own.
+// One server serves all tests of a test process. The first test that needs it starts it, and it ends with the
+// process, however that ends: a supervisor holds the read end of a pipe that only the process can write to, and
+// stops the server and removes its directory when the pipe closes. Each test gets its own database.
 package pgtest
 
 import (
@@ -24,8 +23,8 @@ import (
 	"github.com/berth-dev/berth/internal/testenv"
 )
 
-// shared is the server of this test process. It is the one package variable, for there is no other place that
-// lives as long as the process and that every test can reach.
+// shared is the server of this test process: a package variable, because it lives as long as the process and
+// every test must reach it.
 var shared struct {
 	once      sync.Once
 	server    *Server
@@ -41,7 +40,7 @@ type template struct {
 	err  error
 }
 
-// Shared returns the server of this test process. Where the machine has no PostgreSQL the test ends as not
+// Shared returns the server of this test process. Without PostgreSQL on the machine the test is reported as not
 // run.
 func Shared(t testing.TB) *Server {
 	t.Helper()
@@ -53,7 +52,7 @@ func Shared(t testing.TB) *Server {
 	return shared.server
 }
 
-// Start returns a server of this test's own, for one that stops and restarts it. It ends with the test.
+// Start returns a server for this test alone, which may stop and restart it. It ends with the test.
 func Start(t testing.TB) *Server {
 	t.Helper()
 	requireBinaries(t)
@@ -76,14 +75,13 @@ func requireBinaries(t testing.TB) {
 	}
 }
 
-// Database returns the URL of an empty database of this test's own on the shared server. It is dropped with
-// the test.
+// Database returns the URL of a new, empty database on the shared server. It is dropped when the test ends.
 func Database(t testing.TB) string {
 	t.Helper()
 	return Shared(t).database(t, "template0")
 }
 
-// Clone is Database with what fill has put into it. fill runs once per process and key; later databases are
+// Clone is Database with the contents that fill writes. fill runs once per process and key; later databases are
 // copies.
 func Clone(t testing.TB, key string, fill func(ctx context.Context, url string) error) string {
 	t.Helper()
@@ -142,7 +140,7 @@ func (s *Server) exec(ctx context.Context, statement string) error {
 	return err
 }
 
-// URL of a database of the server.
+// URL returns the URL of a database of the server.
 func (s *Server) URL(database string) string {
 	u := url.URL{
 		Scheme: "postgres", Path: "/" + database,
@@ -153,7 +151,7 @@ func (s *Server) URL(database string) string {
 
 func (s *Server) socketDir() string { return filepath.Join(s.dir, "s") }
 
-// CreateDatabase makes an empty database on a server of the test's own and returns its URL.
+// CreateDatabase creates an empty database and returns its URL.
 func (s *Server) CreateDatabase(t testing.TB, name string) string {
 	t.Helper()
 	if err := s.exec(t.Context(), "CREATE DATABASE "+name); err != nil {
@@ -162,7 +160,7 @@ func (s *Server) CreateDatabase(t testing.TB, name string) string {
 	return s.URL(name)
 }
 
-// Restart stops the server, breaking its connections, and starts it again.
+// Restart stops the server, which breaks its connections, and starts it again.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	s.Stop(t)

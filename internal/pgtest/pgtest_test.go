@@ -110,14 +110,14 @@ func TestServerEndsWithAKilledProcess(t *testing.T) {
 		t.Fatal("the child started no server")
 	}
 	dir = strings.TrimSuffix(dir, "/data")
-	look := time.NewTicker(50 * time.Millisecond) // it has no way to tell us
-	defer look.Stop()
+	tick := time.NewTicker(50 * time.Millisecond) // a killed process cannot notify
+	defer tick.Stop()
 	for deadline := time.After(30 * time.Second); ; {
 		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 			return
 		}
 		select {
-		case <-look.C:
+		case <-tick.C:
 		case <-deadline:
 			t.Fatalf("%s is still there", dir)
 		}

@@ -58,8 +58,8 @@ func major(bin string) int {
 	return v
 }
 
-// supervise starts the server, says so, and stops it when its input ends: with the process that holds the
-// other end, even where that is killed.
+// supervise starts the server, reports it, and stops it when its input ends: with the process that holds the
+// other end, even if that process is killed.
 const supervise = `
 set -e
 trap '' INT TERM HUP
@@ -98,7 +98,7 @@ func start() (*Server, error) {
 	s.supervisor.SysProcAttr = &syscall.SysProcAttr{
 		Credential: s.credential,
 		Setpgid:    true,
-	} // not ours to be interrupted with
+	} // a signal to our process group must not reach the server
 	s.supervisor.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C.UTF-8", "HOME=" + s.dir}
 	if s.lifeline, err = s.supervisor.StdinPipe(); err != nil {
 		return nil, err
@@ -113,7 +113,7 @@ func start() (*Server, error) {
 	return s, s.awaitReady(out)
 }
 
-// awaitReady reads what the supervisor says: ready, or why not.
+// awaitReady reads the report of the supervisor: ready, or why not.
 func (s *Server) awaitReady(out io.Reader) error {
 	said := bufio.NewScanner(out)
 	var why []string
@@ -126,7 +126,7 @@ func (s *Server) awaitReady(out io.Reader) error {
 	return fmt.Errorf("%s\n%w", strings.Join(why, "\n"), errors.Join(said.Err(), s.supervisor.Wait()))
 }
 
-// shortTempDir is where sockets may live: their paths are at most 107 bytes.
+// shortTempDir returns a directory for sockets, whose paths have at most 107 bytes.
 func shortTempDir() string {
 	if dir := os.TempDir(); len(dir) < 60 {
 		return dir
@@ -134,7 +134,7 @@ func shortTempDir() string {
 	return "/tmp"
 }
 
-// dropRoot chooses who runs the server, which refuses to run as root.
+// dropRoot returns the user that runs the server, which refuses to run as root.
 func (s *Server) dropRoot() error {
 	if os.Geteuid() != 0 {
 		return nil

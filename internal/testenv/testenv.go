@@ -1,6 +1,6 @@
-// Package testenv is how a test says that the machine lacks something it needs.
+// Package testenv reports tests that cannot run because the machine lacks something.
 //
-// Such a test is reported as not run, by name and with what is missing; where REQUIRE_ALL=1, as in continuous
+// Such a test is reported as not run, by name and with the missing thing. With REQUIRE_ALL=1, as in continuous
 // integration, it fails instead. There is no other way to skip a test in this project.
 package testenv
 
@@ -13,7 +13,7 @@ import (
 // RequireAll reports whether every test must run here (REQUIRE_ALL=1).
 func RequireAll() bool { return os.Getenv("REQUIRE_ALL") == "1" }
 
-// Missing ends the test because the machine lacks what is named. The text says what to install or set.
+// Missing ends the test because the machine lacks something. The text says what to install or set.
 func Missing(t testing.TB, what string) {
 	t.Helper()
 	if RequireAll() {
@@ -22,8 +22,8 @@ func Missing(t testing.TB, what string) {
 	t.Skipf("not run: %s", what)
 }
 
-// Program returns the path of the named executable, looked up on PATH and then in the given directories, and
-// ends the test with the hint where there is none.
+// Program returns the path of an executable from PATH or the given directories. Without it the test ends with the
+// hint.
 func Program(t testing.TB, name, hint string, dirs ...string) string {
 	t.Helper()
 	if path, err := exec.LookPath(name); err == nil {

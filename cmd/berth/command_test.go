@@ -46,7 +46,7 @@ func TestBadInputIsRefusedWithItsPlace(t *testing.T) {
 		{"a deployment that is not there", u, []string{"deployment", "run", "nobody"}, 2, []string{"nobody"}},
 		{"a run that nobody made", u, []string{"run", "get", "x"}, 2, []string{`no run with the id or the name "x" (the beginning of either counts from 6 characters on); berth run ls`}},
 		{"the beginning of no id", u, []string{"run", "get", "ffffff"}, 2, []string{`no run with the id or the name "ffffff"`}},
-		{"no run at all", u, []string{"run", "get"}, 2, []string{"needs the id or the name of one run"}},
+		{"no run at all", u, []string{"run", "get"}, 2, []string{"specify one run by its ID or name"}},
 		{"a run that is not there", u, []string{"run", "get", none}, 2, []string{"error: "}},
 		{"watching a run that is not there", u, []string{"run", "watch", none}, 2, []string{"error: "}},
 		{"logs of a run that is not there", u, []string{"run", "logs", none}, 2, []string{"error: "}},
@@ -194,8 +194,8 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 		args string
 		want string
 	}{
-		{"deploy --dry-run -f " + file, "+ create pool quick\n+ create variable place\n+ create deployment etl\n3 changes would be made; nothing was (--dry-run)\n"},
-		{"deploy -f " + file, "+ create pool quick\n+ create variable place\n+ create deployment etl\n3 changes made\n"},
+		{"deploy --dry-run -f " + file, "+ create pool quick\n+ create variable place\n+ create deployment etl\n3 changes would be made; nothing applied\n"},
+		{"deploy -f " + file, "+ create pool quick\n+ create variable place\n+ create deployment etl\n3 changes applied\n"},
 		{"deploy -f " + file, "= unchanged pool quick\n= unchanged variable place\n= unchanged deployment etl\nnothing to change\n"},
 		{"deploy -f " + changed, "~ update deployment etl: parameters\n1 change made\n"},
 		{"pool ls", "NAME TYPE STATUS SLOTS TEMPLATE CREATED\nlocal process active 0 v1 TIME\nquick process active 0 v1 TIME\n"},

@@ -78,7 +78,7 @@ func TestAPlanIsShownBeforeItIsCarriedOut(t *testing.T) {
 `; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if got, want := u.ok(t, "deploy", "-f", two, "--prune", "--dry-run"), secondPlan+"4 changes would be made; nothing was (--dry-run)\n"; got != want {
+	if got, want := u.ok(t, "deploy", "-f", two, "--prune", "--dry-run"), secondPlan+"4 changes would be made; nothing applied\n"; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 
@@ -89,7 +89,7 @@ func TestAPlanIsShownBeforeItIsCarriedOut(t *testing.T) {
 	if code := wait(); code != 1 {
 		t.Errorf("exit code %d", code)
 	}
-	refused.await("nothing was changed")
+	refused.await("canceled; nothing changed")
 	u.ok(t, "deployment", "get", "old")
 
 	agreed := newTerminal(t, 80)
@@ -182,9 +182,9 @@ func TestWhenSomebodyElseIsFasterThePlanIsShownAnew(t *testing.T) {
 	if code := app.Execute(t.Context(), rootCommand(app), []string{"deploy", "-f", two}); code != 0 {
 		t.Fatalf("exit code %d\n%s%s", code, &stdout, &stderr)
 	}
-	demand(t, "standard error", stderr.String(), "somebody else was faster; this is the plan now:")
+	demand(t, "standard error", stderr.String(), "the server changed in the meantime; this is the new plan:")
 	before, after := strings.Index(stdout.String(), "-  rows: 1000"), strings.Index(stdout.String(), "-  rows: 1500")
-	if before < 0 || after < before || !strings.HasSuffix(stdout.String(), "3 changes made\n") {
+	if before < 0 || after < before || !strings.HasSuffix(stdout.String(), "3 changes applied\n") {
 		t.Errorf("got\n%s", &stdout)
 	}
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
@@ -221,7 +221,7 @@ func TestWhereThereIsNoBerthYAMLAPrefectYAMLIsPointedAt(t *testing.T) {
 	if r.code != 2 || strings.Contains(r.stderr, "prefect") {
 		t.Errorf("exit code %d: %s", r.code, r.stderr)
 	}
-	demand(t, "standard error", r.stderr, "berth.yaml can not be deployed", "no such file")
+	demand(t, "standard error", r.stderr, "cannot deploy berth.yaml", "no such file")
 	write(t, ".", "prefect.yaml", "deployments: []\n")
 	demand(t, "standard error", u.run(t, "deploy").stderr, "there is a prefect.yaml: berth deploy -f prefect.yaml")
 }

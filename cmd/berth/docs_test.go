@@ -29,7 +29,7 @@ func TestWhatThePagesShowCanBeDeployed(t *testing.T) {
 	write(t, dir, "template.yaml", yamlBlock(t, "template-language.md", 1))
 	example := yamlBlock(t, "berth-yaml.md", 1)
 	demand(t, "the plan", u.ok(t, "deploy", "--dry-run", "-f", write(t, dir, "berth.yaml", example)),
-		"+ create pool etl", "+ create variable warehouse", "+ create deployment etl", "nothing was (--dry-run)")
+		"+ create pool etl", "+ create variable warehouse", "+ create deployment etl", "nothing applied")
 	before, rest, found := strings.Cut(example, "  schedules:")
 	_, after, ends := strings.Cut(rest, "\n  frozen:")
 	if !found || !ends {

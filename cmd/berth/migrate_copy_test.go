@@ -28,7 +28,7 @@ func TestAnInstallationMovesFromSQLiteToPostgreSQL(t *testing.T) {
 		t.Fatalf("exit code %d\n%s", r.code, r.stderr)
 	}
 	demand(t, "progress", r.stderr, "copied variables: 1 rows")
-	demand(t, "the end", r.stdout, "everything is there")
+	demand(t, "the end", r.stdout, "both databases are equal")
 	if r := u.run(t, "migrate", "copy", "--data-dir", data, "--database-url", database); r.code != 1 {
 		t.Errorf("a second time: exit code %d\n%s", r.code, r.stdout)
 	} else {

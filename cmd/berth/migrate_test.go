@@ -43,7 +43,7 @@ func TestTheFirstAdminKeyIsShownOnceAndOnATerminalOnly(t *testing.T) {
 	if r.code != 0 || strings.Contains(r.stdout+r.stderr, "berth_") {
 		t.Fatalf("to a pipe: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
-	demand(t, "what is left to do", r.stderr, "there is no API key yet", "BERTH_BOOTSTRAP_ADMIN_KEY")
+	demand(t, "what is left to do", r.stderr, "no API key exists", "BERTH_BOOTSTRAP_ADMIN_KEY")
 	shown := u.onTerminal(t, "migrate", "up", "--data-dir", data)
 	key := regexp.MustCompile(`berth_[0-9a-f]{8}_[A-Za-z0-9_-]{43}`).FindString(shown)
 	if key == "" {

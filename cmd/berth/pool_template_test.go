@@ -132,7 +132,7 @@ func TestAnEditIsCheckedShownAndSaved(t *testing.T) {
 		t.Fatalf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 	demand(t, "edit", r.stdout, "-      default: hello", "1 unchanged, 1 changed, 0 broken", "is version 2")
-	if r := edit("s/default: hi/default: hey/", "n\n"); r.code != 1 || !strings.Contains(r.stderr, "what you wrote is kept in") {
+	if r := edit("s/default: hi/default: hey/", "n\n"); r.code != 1 || !strings.Contains(r.stderr, "your changes are saved in") {
 		t.Errorf("no: exit code %d\n%s", r.code, r.stderr)
 	}
 	if r := edit("s/nothing/at all/", ""); r.code != 0 || !strings.Contains(r.stdout, "nothing to save") {
@@ -148,11 +148,11 @@ func TestAnEditIsCheckedShownAndSaved(t *testing.T) {
 	if r := u.runEnv(t, "", []string{"EDITOR=false", "TMPDIR=" + t.TempDir()}, "pool", "template", "edit", "governed"); r.code != 1 || !strings.Contains(r.stderr, "set EDITOR to another") {
 		t.Errorf("an editor that fails: exit code %d\n%s", r.code, r.stderr)
 	}
-	if r := u.runEnv(t, "", []string{"EDITOR=nobody-has-this-editor", "TMPDIR=" + t.TempDir()}, "pool", "template", "edit", "governed"); r.code != 1 || strings.Contains(r.stderr, "is kept in") {
+	if r := u.runEnv(t, "", []string{"EDITOR=nobody-has-this-editor", "TMPDIR=" + t.TempDir()}, "pool", "template", "edit", "governed"); r.code != 1 || strings.Contains(r.stderr, "are saved in") {
 		t.Errorf("an editor that is not there: exit code %d\n%s", r.code, r.stderr)
 	}
 	broken := edit("s/{{ greeting }}/{{ greting }}/", "")
-	_, file, kept := strings.Cut(strings.TrimSpace(broken.stderr[:strings.Index(broken.stderr+"\n", "\n")]), "what you wrote is kept in ")
+	_, file, kept := strings.Cut(strings.TrimSpace(broken.stderr[:strings.Index(broken.stderr+"\n", "\n")]), "your changes are saved in ")
 	if text, err := os.ReadFile(file); broken.code != 1 || !kept || err != nil || !strings.Contains(string(text), "{{ greting }}") {
 		t.Errorf("a broken template that is given up: exit code %d, kept %q (%v)\n%s", broken.code, text, err, broken.stderr)
 	}

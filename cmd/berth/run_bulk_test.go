@@ -48,7 +48,7 @@ func TestManyRunsAreListedCancelledAndTriedAgainByAFilter(t *testing.T) {
 	if code := wait(); code != 0 {
 		t.Errorf("a yes: exit code %d\n%s", code, agreed.text())
 	}
-	agreed.await("2 runs: cancel asked for")
+	agreed.await("2 runs: cancel requested")
 	listed("beta alpha", "--state", "cancelled")
 
 	demand(t, "retry by a filter", u.ok(t, "run", "retry", "--deployment", "hello"), first.ID.String(), second.ID.String(), "SCHEDULED")
@@ -61,10 +61,10 @@ func TestManyRunsAreListedCancelledAndTriedAgainByAFilter(t *testing.T) {
 		t.Errorf("one that has not ended: exit code %d", r.code)
 	}
 	demand(t, "standard output", r.stdout, first.ID.String(), "SCHEDULED")
-	demand(t, "standard error", r.stderr, "error: ", second.ID.String(), "1 run: tried again")
+	demand(t, "standard error", r.stderr, "error: ", second.ID.String(), "1 run: retried")
 	if r := u.run(t, "run", "cancel", "alpha", "nobody"); r.code != 2 {
 		t.Errorf("one that is not there: exit code %d", r.code)
 	}
 	u.ok(t, "run", "cancel", "--pool", "local")
-	demand(t, "nothing to cancel", u.run(t, "run", "cancel", "--pool", "local").stderr, "there is no such run to cancel")
+	demand(t, "nothing to cancel", u.run(t, "run", "cancel", "--pool", "local").stderr, "no runs to cancel")
 }

@@ -24,8 +24,8 @@ func TestAServerWithKeysLetsInWhoHasOne(t *testing.T) {
 	if r := nobody.run(t, "migrate", "status", "--data-dir", data); r.code != 1 {
 		t.Errorf("an empty database: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
-	demand(t, "migrate up", nobody.ok(t, "migrate", "up", "--data-dir", data), "the schema went from version 0 to ")
-	demand(t, "migrate up again", nobody.ok(t, "migrate", "up", "--data-dir", data), "nothing to do")
+	demand(t, "migrate up", nobody.ok(t, "migrate", "up", "--data-dir", data), "migrated the schema from version 0 to ")
+	demand(t, "migrate up again", nobody.ok(t, "migrate", "up", "--data-dir", data), "is up to date")
 	demand(t, "migrate status", nobody.ok(t, "migrate", "status", "--data-dir", data, "-o", "json"), `"ready": true`)
 
 	server := start(t, nobody.environ("BERTH_BOOTSTRAP_ADMIN_KEY="+admin, "BERTH_ENSURE_POOL=default=process,other=kubernetes"),

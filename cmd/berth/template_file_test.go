@@ -64,7 +64,7 @@ func TestAScheduleNeedsNoNameWhereItIsTheOnlyOne(t *testing.T) {
   {name: b, pool: local, schedules: [{name: nightly, cron: "0 2 * * *"}, {name: weekly, cron: "@weekly"}]}]`
 	u.ok(t, "deploy", "-f", write(t, dir, "berth.yaml", one))
 	demand(t, "the only one", u.ok(t, "schedule", "pause", "a"), `schedule "nightly" of deployment "a" paused`)
-	if r := u.run(t, "schedule", "pause", "b"); r.code != 2 || !strings.Contains(r.stderr, "several schedules, say which: nightly, weekly") {
+	if r := u.run(t, "schedule", "pause", "b"); r.code != 2 || !strings.Contains(r.stderr, "several schedules; specify one of them: nightly, weekly") {
 		t.Errorf("one of two: exit code %d\n%s", r.code, r.stderr)
 	}
 	demand(t, "completion", u.ok(t, "__complete", "schedule", "resume", "b", ""), "nightly\n", "weekly\n")

@@ -186,7 +186,7 @@ func (f *File) checkEntries(c *checker, section string, entries []*yamldoc.Value
 		}
 		where := section + "." + name.Text()
 		if seen[name.Text()] {
-			c.fail(entry.Place, where+" is there twice")
+			c.fail(entry.Place, "duplicate "+where)
 		}
 		seen[name.Text()] = true
 		if section == "pools" {

@@ -114,7 +114,7 @@ func TestErrorsArePrintedForPeopleAndBecomeExitCodes(t *testing.T) {
 		{"a problem that is the user's", problem(422), 2, "error: the template has errors\n  /a/b:2:2: imgae is not declared (did you mean image?)\n  too large\n"},
 		{"a problem that is the world's", problem(409), 1, "error: the template has errors\n  /a/b:2:2: imgae is not declared (did you mean image?)\n  too large\n"},
 		{"no key", &cli.ProblemError{Status: 401, Problem: api.Problem{Title: "Unauthenticated"}}, 1,
-			"error: Unauthenticated\n  give an API key with BERTH_API_KEY, --api-key-file or api_key in the configuration file\n"},
+			"error: Unauthenticated\n  set an API key with BERTH_API_KEY, --api-key-file or api_key in the configuration file\n"},
 		{"a problem that is its one finding", &cli.ProblemError{Status: 422, Problem: api.Problem{Title: "Invalid", Detail: &suggestion, Errors: &[]api.Finding{{Pointer: "/a", Message: suggestion}}}}, 2,
 			"error: /a: did you mean image?\n"},
 		{"a problem that is its one finding, with its place", &cli.ProblemError{Status: 422, Problem: api.Problem{Title: "Invalid", Detail: &placed, Errors: &[]api.Finding{{Pointer: "/a", Message: suggestion}}},
@@ -144,7 +144,7 @@ func TestWhatAnswersInsteadOfAServerIsToldFromOne(t *testing.T) {
 		answer http.HandlerFunc
 		want   string
 	}{
-		{"another web server", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>hello</html>") }, "it is not a Berth server"},
+		{"another web server", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>hello</html>") }, "not from a Berth server"},
 		{"a proxy in front of nothing", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no backend", http.StatusBadGateway) }, "the server responded with 502 Bad Gateway: no backend"},
 		{"JSON of something else", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "text/csv")
@@ -211,7 +211,7 @@ func TestTablesAlignAndDocumentsKeepTheirNames(t *testing.T) {
 	if err := json.Unmarshal(stdout.Bytes(), &empty); err != nil || empty.Items == nil {
 		t.Errorf("no items are %q, want an empty list: %v", stdout, err)
 	}
-	if err := cli.PrintList(app, cli.Table, []item{}, columns); err != nil || stderr.String() != "there are none\n" {
+	if err := cli.PrintList(app, cli.Table, []item{}, columns); err != nil || stderr.String() != "no items found\n" {
 		t.Errorf("got %q, %v", stderr, err)
 	}
 }

@@ -52,7 +52,7 @@ func (a *App) Connection(cmd *cobra.Command) (Connection, error) {
 	}
 	c := Connection{URL: cmp.Or(flag("api-url"), config.APIURL, DefaultAPIURL)}
 	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return Connection{}, Usagef("%q is not the URL of a server, it looks like %s", c.URL, DefaultAPIURL)
+		return Connection{}, Usagef("%q is not a server URL; expected a URL such as %s", c.URL, DefaultAPIURL)
 	}
 	if c.Authorities, err = authorities(cmp.Or(flag("ca-file"), config.CAFile)); err != nil {
 		return c, err
@@ -153,7 +153,7 @@ func (t *serverTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 			resp.Body.Close()
 			return nil, &UnreachableError{
 				URL: t.url,
-				Err: errors.New("something answers there, but it is not a Berth server"),
+				Err: errors.New("the response is not from a Berth server"),
 			}
 		}
 	}

@@ -64,5 +64,5 @@ func (a *App) DataDir() (string, error) {
 	if home := a.Env["HOME"]; home != "" {
 		return filepath.Join(home, ".local", "share", "berth"), nil
 	}
-	return "", fmt.Errorf("no directory to keep data in: HOME is not set, say where with --data-dir")
+	return "", fmt.Errorf("no data directory: HOME is not set; set --data-dir")
 }

@@ -72,7 +72,7 @@ func (e *ProblemError) Error() string {
 	if e.Problem.Title != "" {
 		return e.Problem.Title
 	}
-	return fmt.Sprintf("the server answered %d %s", e.Status, http.StatusText(e.Status))
+	return fmt.Sprintf("the server responded with %d %s", e.Status, http.StatusText(e.Status))
 }
 
 func (e *ProblemError) findings() []api.Finding {
@@ -107,9 +107,9 @@ func (e *ProblemError) Details() []string {
 	switch e.Status {
 	case http.StatusUnauthorized:
 		lines = append(lines,
-			"give an API key with BERTH_API_KEY, --api-key-file or api_key in the configuration file")
+			"set an API key with BERTH_API_KEY, --api-key-file or api_key in the configuration file")
 	case http.StatusForbidden:
-		lines = append(lines, "the API key in use does not have the role for this")
+		lines = append(lines, "the role of the API key does not permit this operation")
 	}
 	return lines
 }
@@ -156,11 +156,11 @@ func (e *UnreachableError) Details() []string {
 	var untrusted *tls.CertificateVerificationError
 	if errors.As(e.Err, &untrusted) {
 		return []string{
-			"its certificate is not trusted: name the authority behind it with --ca-file or BERTH_CA_FILE",
+			"its certificate is not trusted; set its certificate authority with --ca-file or BERTH_CA_FILE",
 		}
 	}
 	return []string{
-		"is it running? start one with: berth dev (or say where yours is with --api-url or BERTH_API_URL)",
+		"start a server with: berth dev, or set the URL of yours with --api-url or BERTH_API_URL",
 	}
 }
 

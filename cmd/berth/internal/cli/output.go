@@ -62,7 +62,7 @@ func PrintList[T any](a *App, format Format, items []T, columns []Column[T]) err
 		return a.PrintDocument(format, map[string]any{"items": items})
 	}
 	if len(items) == 0 {
-		a.Notef("there are none")
+		a.Notef("no items found")
 		return nil
 	}
 	rows := make([][]string, 0, len(items)+1)
@@ -95,7 +95,7 @@ const columnGap = 2
 func (a *App) printTable(rows [][]string) error {
 	widths := fit(naturalWidths(rows), a.Width(a.Out))
 	if left := len(rows[0]) - len(widths); left > 0 {
-		a.Notef("the terminal is too narrow for %s; -o yaml shows everything",
+		a.Notef("columns hidden because the terminal is too narrow: %s; to show all, use -o yaml",
 			strings.Join(rows[0][len(widths):], ", "))
 	}
 	w := table.NewWriter()

@@ -27,14 +27,14 @@ func (p *Period) Set(text string) error {
 		const most = 100_000 // more overflow a duration
 		days, err := strconv.Atoi(number)
 		if err != nil || days < 0 || days > most {
-			return fmt.Errorf("%q is not a number of days as in 90d", text)
+			return fmt.Errorf("%q is not a number of days, such as 90d", text)
 		}
 		*p = Period(time.Duration(days) * day)
 		return nil
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d < 0 {
-		return fmt.Errorf("%q is neither days as in 90d nor hours as in 36h", text)
+		return fmt.Errorf("%q is not a period, such as 90d or 36h", text)
 	}
 	*p = Period(d)
 	return nil

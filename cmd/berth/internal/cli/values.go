@@ -29,7 +29,7 @@ func Assignments(flag string, args []string, schema json.RawMessage) (map[string
 			return nil, Usagef("--%s %q: must be name=value", flag, arg)
 		}
 		if _, twice := values[name]; twice {
-			return nil, Usagef("--%s %s is given twice", flag, name)
+			return nil, Usagef("--%s %s is a duplicate", flag, name)
 		}
 		values[name] = assignedValue(value, schemaOf(root, name))
 	}
@@ -172,7 +172,7 @@ func (a *App) ReadObject(path string) (map[string]json.RawMessage, error) {
 	}
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(document, &object); err != nil || object == nil {
-		return nil, Usagef("%s: must hold names and values", path)
+		return nil, Usagef("%s: must be an object", path)
 	}
 	return object, nil
 }

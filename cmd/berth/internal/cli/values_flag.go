@@ -17,7 +17,7 @@ func ReadValues(app *App, file string) (map[string]any, error) {
 	}
 	object, ok := value.(map[string]any)
 	if !ok {
-		return nil, Usagef("%s: must hold names and values", file)
+		return nil, Usagef("%s: must be an object", file)
 	}
 	return object, nil
 }
@@ -25,11 +25,11 @@ func ReadValues(app *App, file string) (map[string]any, error) {
 func ReadValueArg(app *App, args []string, file string, asString bool) (json.RawMessage, error) {
 	switch {
 	case file != "" && (len(args) > 0 || asString):
-		return nil, Usagef("the value comes from --file or from the command line, not both")
+		return nil, Usagef("specify the value on the command line or with --file, not both")
 	case file != "":
 		return app.ReadDocument(file)
 	case len(args) == 0:
-		return nil, Usagef("give the value, or a file that holds it with --file")
+		return nil, Usagef("no value: specify VALUE or --file")
 	case !asString && json.Valid([]byte(args[0])):
 		return json.RawMessage(args[0]), nil
 	}

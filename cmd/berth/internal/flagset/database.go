@@ -52,7 +52,7 @@ func (d *Database) Add(cmd *cobra.Command) {
 
 func (d *Database) Check() error {
 	if d.DataDir == "" && d.URL == "" {
-		return cli.Usagef("say where to keep data: --data-dir for SQLite, or --database-url for PostgreSQL")
+		return cli.Usagef("no database: set --data-dir for SQLite, or --database-url for PostgreSQL")
 	}
 	return nil
 }

@@ -65,19 +65,19 @@ func (j *Job) JobAPI(kind api.PoolType, workersURL string) (*worker.JobAPI, erro
 	switch {
 	case j.ownKey && (j.keySecret != "" || j.keyInside != ""):
 		return nil, cli.Usagef(
-			"--create-job-api-key-secret and --job-api-key-secret: jobs get a key of their own, or that of a Secret, not both")
+			"--create-job-api-key-secret and --job-api-key-secret: set only one of them")
 	case !j.ownKey && j.apiURL == "" && j.keySecret == "" && j.keyInside == "":
 		return nil, nil
 	case j.keySecret == "" && j.keyInside != "":
-		return nil, cli.Usagef("--job-api-key-secret-key %q: name the Secret, too (--job-api-key-secret)",
+		return nil, cli.Usagef("--job-api-key-secret-key %q: also set --job-api-key-secret",
 			j.keyInside)
 	case j.keySecret != "" && j.keyInside == "":
 		return nil, cli.Usagef(
-			"--job-api-key-secret %q: say which of its data keys holds the API key, too (--job-api-key-secret-key)",
+			"--job-api-key-secret %q: also set --job-api-key-secret-key to the key that holds the API key",
 			j.keySecret)
 	case j.keySecret != "" && kind != api.Kubernetes:
 		return nil, cli.Usagef(
-			"--job-api-key-secret: a %s worker has no cluster whose Secrets it could refer to", kind)
+			"--job-api-key-secret: not supported for workers of type %s", kind)
 	}
 	jobAPI := &worker.JobAPI{URL: j.apiURL, SecretName: j.keySecret, SecretKey: j.keyInside, OwnKey: j.ownKey}
 	if jobAPI.URL == "" {

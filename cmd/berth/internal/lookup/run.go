@@ -30,7 +30,7 @@ func GetRun(ctx context.Context, client *cli.Client, id uuid.UUID) (api.RunDetai
 // RunArg is one run: its id, its name, or the beginning of either.
 func RunArg(_ *cobra.Command, args []string) error {
 	if len(args) != 1 || args[0] == "" {
-		return cli.Usagef("needs the id or the name of one run")
+		return cli.Usagef("specify one run by its ID or name")
 	}
 	return nil
 }
@@ -39,7 +39,7 @@ func RunArg(_ *cobra.Command, args []string) error {
 func RunID(text string) (uuid.UUID, error) {
 	id, err := uuid.Parse(text)
 	if err != nil {
-		return id, cli.Usagef("%q is not the id of a run; berth run ls shows them", text)
+		return id, cli.Usagef("%q is not a run ID; list runs with: berth run ls", text)
 	}
 	return id, nil
 }

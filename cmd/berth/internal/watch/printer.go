@@ -162,7 +162,7 @@ func printLost(app *cli.App, err error) {
 	app.Notef(
 		"%s",
 		app.Style(app.Err).
-			Active(fmt.Sprintf("connection lost (%v), trying again; the run is not affected", err)),
+			Active(fmt.Sprintf("connection lost (%v); reconnecting; the run continues", err)),
 	)
 }
 

@@ -94,7 +94,7 @@ func loadBerthFile(app *cli.App, file string) (*berthfile.File, error) {
 	if file == "-" {
 		file = "standard input"
 	}
-	usage := cli.Usagef("%s can not be deployed", file)
+	usage := cli.Usagef("cannot deploy %s", file)
 	for _, problem := range problems {
 		usage.Details = append(usage.Details, problem.String())
 	}
@@ -136,7 +136,7 @@ func (d deploy) run(ctx context.Context) error {
 		done, err := d.apply(ctx, berthfile.Options{Plan: plan.Plan})
 		var problem *cli.ProblemError
 		if errors.As(err, &problem) && problem.Problem.Code == planChanged && try < planTries {
-			d.app.Notef("somebody else was faster; this is the plan now:")
+			d.app.Notef("the server changed in the meantime; this is the new plan:")
 			continue
 		}
 		if err != nil {
@@ -184,16 +184,16 @@ func (d deploy) confirm(ctx context.Context, n changeCount) error {
 	if d.flags.yes || d.format != cli.Table || !d.app.Interactive() {
 		return nil
 	}
-	question := fmt.Sprintf("make %s?", cli.Plural(n.all(), "change"))
+	question := fmt.Sprintf("apply %s?", cli.Plural(n.all(), "change"))
 	if n.deleted > 0 {
-		question = fmt.Sprintf("make %s, %s among them?", cli.Plural(n.all(), "change"),
+		question = fmt.Sprintf("apply %s, including %s?", cli.Plural(n.all(), "change"),
 			cli.Plural(n.deleted, "deletion"))
 	}
 	yes, err := d.app.Confirm(ctx, question, n.deleted == 0)
 	if err != nil || yes {
 		return err
 	}
-	d.app.Notef("nothing was changed")
+	d.app.Notef("canceled; nothing changed")
 	return &cli.SilentError{Code: cli.ExitFailed}
 }
 

@@ -33,9 +33,9 @@ func (n changeCount) summary(dryRun bool) string {
 	case n.all() == 0:
 		return "nothing to change"
 	case dryRun:
-		return fmt.Sprintf("%s would be made; nothing was (--dry-run)", cli.Plural(n.all(), "change"))
+		return fmt.Sprintf("dry run: %s planned, nothing applied", cli.Plural(n.all(), "change"))
 	}
-	return fmt.Sprintf("%s made", cli.Plural(n.all(), "change"))
+	return fmt.Sprintf("%s applied", cli.Plural(n.all(), "change"))
 }
 
 // show prints the warnings of a plan and, for people, the plan.

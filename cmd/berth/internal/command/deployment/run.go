@@ -172,5 +172,5 @@ func parseAt(text string, now time.Time) (*time.Time, error) {
 		return &at, nil
 	}
 	return nil, cli.Usagef(
-		"--at %q: must be a time like 2026-01-01T04:00:00Z, or a duration from now like 10m", text)
+		"--at %q: must be a time, such as 2026-01-01T04:00:00Z, or a delay, such as 10m", text)
 }

@@ -71,7 +71,7 @@ requests, the command prints "ready URL" to standard output. It logs to standard
 	in.log.Add(cmd, "warn")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if in.port < 0 || in.port > 65535 {
-			return cli.Usagef("--port %d: must be a port", in.port)
+			return cli.Usagef("--port %d: must be from 0 to 65535", in.port)
 		}
 		if in.dataDir == "" {
 			dir, err := app.DataDir()

@@ -24,7 +24,7 @@ empty; the command migrates its schema. The copy is one transaction: if it fails
 	flags.Add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if flags.URL == "" {
-			return cli.Usagef("name the PostgreSQL database to copy into (--database-url)")
+			return cli.Usagef("no PostgreSQL database to copy to: set --database-url")
 		}
 		source := flags
 		source.URL, source.DirectURL = "", ""
@@ -60,5 +60,5 @@ func copyDatabase(cmd *cobra.Command, app *cli.App, from, to *store.Store) error
 	if err != nil {
 		return err
 	}
-	return app.Printf("copied %d rows and compared them: everything is there\n", rows)
+	return app.Printf("copied %d rows; both databases are equal\n", rows)
 }

@@ -43,7 +43,7 @@ func statusCommand(app *cli.App) *cobra.Command {
 			return err
 		}
 		if !status.Ready {
-			app.Notef("the schema is older than this binary needs; bring it up with: berth migrate up")
+			app.Notef("the schema is too old for this binary; migrate it with: berth migrate up")
 			return &cli.SilentError{Code: cli.ExitFailed}
 		}
 		return nil

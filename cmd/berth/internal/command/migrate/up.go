@@ -25,10 +25,10 @@ func upCommand(app *cli.App) *cobra.Command {
 				return fmt.Errorf("read the version of the schema: %w", err)
 			}
 			if before >= wanted {
-				err = app.Printf("the schema has version %d, this binary needs %d: nothing to do\n", before,
+				err = app.Printf("schema version %d is up to date (required: %d)\n", before,
 					wanted)
 			} else if err = database.Migrate(cmd.Context()); err == nil {
-				err = app.Printf("the schema went from version %d to %d\n", before, wanted)
+				err = app.Printf("migrated the schema from version %d to %d\n", before, wanted)
 			} else {
 				err = fmt.Errorf("migrate: %w", err)
 			}
@@ -50,7 +50,7 @@ func firstKey(ctx context.Context, app *cli.App, database *store.Store) error {
 	}
 	if !cli.IsTerminal(app.Out) {
 		app.Notef(
-			"there is no API key yet: start the server with BERTH_BOOTSTRAP_ADMIN_KEY, or run this in a terminal")
+			"no API key exists: start the server with BERTH_BOOTSTRAP_ADMIN_KEY, or run this command in a terminal")
 		return nil
 	}
 	key, err := apikey.New()
@@ -63,5 +63,5 @@ func firstKey(ctx context.Context, app *cli.App, database *store.Store) error {
 	if err != nil {
 		return fmt.Errorf("store the first API key: %w", err)
 	}
-	return app.Printf("the first admin's API key, shown this once:\n  export BERTH_API_KEY=%s\n", key.Text)
+	return app.Printf("admin API key, shown only once:\n  export BERTH_API_KEY=%s\n", key.Text)
 }

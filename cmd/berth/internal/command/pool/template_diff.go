@@ -89,7 +89,7 @@ func comparison(
 	if c.FromVersion == nil {
 		if newest.Version == 1 {
 			return c, cli.Usagef(
-				"the template of pool %q has only one version; compare it with a file: -f FILE", pool)
+				"the template of pool %q has only one version; to compare it with a file, set -f FILE", pool)
 		}
 		before := newest.Version - 1
 		c.FromVersion = &before

@@ -66,7 +66,7 @@ func (e *templateEdit) run(ctx context.Context) error {
 	}
 	dir, err := os.MkdirTemp(e.app.Env["TMPDIR"], "berth-edit-")
 	if err != nil {
-		return fmt.Errorf("make a place for the template: %w", err)
+		return fmt.Errorf("create a temporary directory: %w", err)
 	}
 	e.file = filepath.Join(dir, e.pool+".yaml")
 	document, err := e.edited(ctx, original)
@@ -74,7 +74,7 @@ func (e *templateEdit) run(ctx context.Context) error {
 		err = e.save(ctx, document)
 	}
 	if err != nil && e.wrote(original) {
-		e.app.Notef("what you wrote is kept in %s", e.file)
+		e.app.Notef("your changes are saved in %s", e.file)
 		return err
 	}
 	return errors.Join(err, os.RemoveAll(dir))
@@ -115,7 +115,7 @@ func (e *templateEdit) edited(ctx context.Context, text []byte) (json.RawMessage
 			return document, err
 		}
 		if bytes.Equal(written, text) {
-			return nil, errors.New("the template has errors and was not changed: nothing is saved")
+			return nil, errors.New("the template still has errors; nothing was saved")
 		}
 		text = addNotes(problems, body)
 	}
@@ -136,7 +136,7 @@ func (e *templateEdit) lint(ctx context.Context, body []byte) (json.RawMessage, 
 
 func addNotes(problems []string, body []byte) []byte {
 	var out bytes.Buffer
-	out.WriteString(notePrefix + "not saved yet, this is wrong:\n")
+	out.WriteString(notePrefix + "not saved because of these errors:\n")
 	for _, p := range problems {
 		out.WriteString(notePrefix + "  " + strings.ReplaceAll(p, "\n", " ") + "\n")
 	}

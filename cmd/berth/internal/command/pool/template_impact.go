@@ -87,7 +87,7 @@ func printImpact(app *cli.App, impact api.TemplateImpact, jobs bool) error {
 			line += " (was broken)"
 		}
 		if len(item.Invented) > 0 {
-			line += style.Dim("  shown with an invented " + cli.CommaList(item.Invented))
+			line += style.Dim("  shown with an example value for " + cli.CommaList(item.Invented))
 		}
 		if err := app.Printf("  %s\n", line); err != nil {
 			return err

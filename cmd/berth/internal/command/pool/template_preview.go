@@ -64,7 +64,7 @@ func templatePreviewCommand(app *cli.App) *cobra.Command {
 	return cmd
 }
 
-// readValues are the values of a file, and over them those of flags; nothing where there are none.
+// readValues are the values of a file, and over them those of flags; nothing where no items found.
 func readValues(app *cli.App, file, flag string, assignments []string) (json.RawMessage, error) {
 	values := map[string]json.RawMessage{}
 	if file != "" {
@@ -73,7 +73,7 @@ func readValues(app *cli.App, file, flag string, assignments []string) (json.Raw
 			return nil, err
 		}
 		if err := json.Unmarshal(document, &values); err != nil {
-			return nil, cli.Usagef("%s: must hold names and values", file)
+			return nil, cli.Usagef("%s: must be an object", file)
 		}
 	}
 	set, err := cli.Assignments(flag, assignments, nil)

@@ -17,7 +17,7 @@ func printSaved(given templatefile.File, format cli.Format, version api.Template
 	if impact := version.Impact; impact != nil && impact.Deployments > 0 {
 		app.Notef("%s", impactText(style, *impact))
 		if impact.NewlyBroken > 0 {
-			app.Notef("see which and why: berth pool template diff %s --from %d --to %d", version.Pool,
+			app.Notef("show the affected deployments: berth pool template diff %s --from %d --to %d", version.Pool,
 				max(1, version.Version-1), version.Version)
 		}
 	}

@@ -36,7 +36,7 @@ func updateCommand(app *cli.App) *cobra.Command {
 		}
 		if body == (api.WorkPoolUpdate{}) {
 			return cli.Usagef(
-				"nothing to change: give --description, --concurrency-limit or --no-concurrency-limit")
+				"nothing to change: set --description, --concurrency-limit or --no-concurrency-limit")
 		}
 		return updatePool(app, cmd, args[0], body, *format, "updated")
 	}

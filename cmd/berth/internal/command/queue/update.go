@@ -32,7 +32,7 @@ func updateCommand(app *cli.App, pool *string) *cobra.Command {
 		}
 		if body == (api.WorkQueueUpdate{}) {
 			return cli.Usagef(
-				"nothing to change: give --priority, --concurrency-limit or --no-concurrency-limit")
+				"nothing to change: set --priority, --concurrency-limit or --no-concurrency-limit")
 		}
 		return updateQueue(app, cmd, queueChange{*pool, args[0], body, "updated"}, *format)
 	}

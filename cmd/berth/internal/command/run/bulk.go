@@ -43,11 +43,11 @@ func bulkCommand(app *cli.App, act bulkAction) *cobra.Command {
 	cmd.Args = func(_ *cobra.Command, args []string) error {
 		switch {
 		case len(args) == 0 && !filter.isSet():
-			return cli.Usagef("needs runs by id or name, or a filter as --deployment NAME")
+			return cli.Usagef("specify runs by ID or name, or a filter such as --deployment NAME")
 		case len(args) > 0 && filter.isSet():
-			return cli.Usagef("give either runs or a filter")
+			return cli.Usagef("specify either runs or a filter, not both")
 		case len(args) > 1 && watch:
-			return cli.Usagef("--watch follows one run only")
+			return cli.Usagef("--watch requires exactly one run")
 		}
 		return nil
 	}
@@ -158,7 +158,7 @@ func (b bulk) confirm(ctx context.Context, f api.RunSelectionFilter, yes bool) (
 	if err != nil || agreed {
 		return agreed, err
 	}
-	b.app.Notef("nothing was changed")
+	b.app.Notef("canceled; nothing changed")
 	return false, &cli.SilentError{Code: cli.ExitFailed}
 }
 
@@ -183,7 +183,7 @@ func (b bulk) printResult(total api.RunBulkResult) error {
 			}
 		}
 		if len(total.Done)+len(total.Refused) == 0 {
-			b.app.Notef("there is no such run to %s", b.action.verb)
+			b.app.Notef("no runs to %s", b.action.verb)
 		} else {
 			b.app.Notef("%s: %s", cli.Plural(len(total.Done), "run"), b.action.past)
 		}

@@ -83,7 +83,7 @@ func pastTime(flag, text string, now time.Time) (*time.Time, error) {
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return nil, cli.Usagef("--%s %q: must be a time as 2026-01-01T04:00:00Z, or so long ago as 24h", flag,
+		return nil, cli.Usagef("--%s %q: must be a time, such as 2026-01-01T04:00:00Z, or an age, such as 24h", flag,
 			text)
 	}
 	return &at, nil

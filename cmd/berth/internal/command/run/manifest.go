@@ -30,7 +30,7 @@ func manifestCommand(app *cli.App) *cobra.Command {
 				return err
 			}
 			if detail.Run.Attempt == 0 {
-				return fmt.Errorf("run %s has no attempt yet; berth run explain %s says what it waits for",
+				return fmt.Errorf("run %s has no attempt yet; to see why it waits: berth run explain %s",
 					detail.Run.Name, id)
 			}
 			attempt = detail.Run.Attempt

@@ -41,7 +41,7 @@ the worker gives jobs access to the API (see berth worker start --create-job-api
 			given("result-file"), given("progress") ||
 			given("message")
 		if !saysResult && !saysProgress {
-			return cli.Usagef("say something: --result, --result-file, --progress or --message")
+			return cli.Usagef("nothing to report: set --result, --result-file, --progress or --message")
 		}
 		id, err := lookup.RunID(strings.Join(append(args, app.Env["BERTH_RUN_ID"])[:1], ""))
 		if err != nil {

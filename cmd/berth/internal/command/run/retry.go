@@ -15,7 +15,7 @@ func retryRun(ctx context.Context, client *cli.Client, id uuid.UUID) (api.Run, e
 
 func retryAction() bulkAction {
 	return bulkAction{
-		verb: "retry", short: "Retry one or more runs that have ended", done: "run %s (%s) tried again, it is %s", past: "tried again",
+		verb: "retry", short: "Retry one or more runs that have ended", done: "run %s (%s) retried; state: %s", past: "retried",
 		long: "Start a new attempt of the given runs, or of all failed, crashed and cancelled runs that match the\nfilter.",
 		one:  retryRun, want: api.COMPLETED, defaultStates: []api.StateType{api.FAILED, api.CRASHED, api.CANCELLED},
 		many: func(ctx context.Context, client *cli.Client, s api.RunSelection) (api.RunBulkResult, error) {

@@ -62,7 +62,7 @@ func stoppedWatching(ctx context.Context, app *cli.App, id uuid.UUID, err error)
 		return err
 	}
 	app.Notef(
-		"\nstopped watching, the run goes on; see it again with: berth run watch %s, end it with: berth run cancel %s",
+		"\nstopped watching; the run continues. Watch it again: berth run watch %s. Cancel it: berth run cancel %s",
 		id, id)
 	return &cli.SilentError{Code: cli.ExitFailed}
 }

@@ -43,7 +43,7 @@ func scheduleName(ctx context.Context, client *cli.Client, args []string) (strin
 		return unnamed, err
 	}
 	if len(names) > 1 {
-		return "", cli.Usagef("deployment %q has several schedules, say which: %s", args[0], cli.CommaList(names))
+		return "", cli.Usagef("deployment %q has several schedules; specify one of them: %s", args[0], cli.CommaList(names))
 	}
 	return names[0], nil
 }

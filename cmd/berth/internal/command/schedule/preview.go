@@ -46,7 +46,7 @@ func previewCommand(app *cli.App) *cobra.Command {
 		}
 		app.Notef("%s", preview.Description)
 		if len(preview.Next) == 0 {
-			app.Notef("there is no slot any more")
+			app.Notef("the schedule has no more run times")
 		}
 		for _, slot := range preview.Next {
 			if err := app.Printf("%s  %s\n", slot.In(zone).Format("Mon 2006-01-02 15:04:05 -07:00"), app.Ago(slot)); err != nil {
@@ -104,7 +104,7 @@ func timeFlag(name, text string, otherwise time.Time) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return t, cli.Usagef("--%s %q: must be a time like 2026-01-01T04:00:00Z", name, text)
+		return t, cli.Usagef("--%s %q: must be a time, such as 2026-01-01T04:00:00Z", name, text)
 	}
 	return t, nil
 }

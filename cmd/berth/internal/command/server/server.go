@@ -135,11 +135,11 @@ func (in *serverFlags) check() error {
 	case in.migrate != "" && in.migrate != string(server.MigrateAuto) && in.migrate != string(server.MigrateCheck):
 		return cli.Usagef("--migrate %q: must be auto or check", in.migrate)
 	case (in.tlsCertFile == "") != (in.tlsKeyFile == ""):
-		return cli.Usagef("--tls-cert-file and --tls-key-file go together")
+		return cli.Usagef("set both --tls-cert-file and --tls-key-file, or neither")
 	case in.rateLimit < 0:
 		return cli.Usagef("--rate-limit %g: must not be negative", in.rateLimit)
 	case in.lease < time.Second:
-		return cli.Usagef("--lease %s: must be a second at least", in.lease)
+		return cli.Usagef("--lease %s: must be at least 1s", in.lease)
 	}
 	return in.database.Check()
 }

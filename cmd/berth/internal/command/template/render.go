@@ -159,9 +159,9 @@ func (r *offlineRender) failed(err error) error {
 		return err
 	}
 	if syntax != nil {
-		return cli.Usagef("%s can not be read as a template", templatefile.FileName(r.in.file))
+		return cli.Usagef("%s is not a template", templatefile.FileName(r.in.file))
 	}
-	return errors.New("the template can not be rendered")
+	return errors.New("cannot render the template")
 }
 
 // note shows problems beside the output. Those of values have no place in the template.

@@ -93,7 +93,7 @@ func (in *workerFlags) options(cmd *cobra.Command, app *cli.App) (worker.Options
 	}
 	if o.Name == "" {
 		if o.Name, err = os.Hostname(); err != nil {
-			return o, fmt.Errorf("read the host's name: %w", err)
+			return o, fmt.Errorf("read the host name: %w", err)
 		}
 	}
 	kind := api.PoolType(in.kind)
@@ -157,7 +157,7 @@ func poolType(
 	}
 	pool, err := cli.Value(client.GetWorkPoolWithResponse(ctx, name))
 	if err != nil {
-		return "", fmt.Errorf("find out the pool's type (--type says it without asking): %w", err)
+		return "", fmt.Errorf("get the type of the pool (set --type to skip the request): %w", err)
 	}
 	return pool.Type, nil
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/berth-dev/berth/templating"
 )
 
-// Engine returns the engine. It is put into a registry beside, or instead of, those that Berth comes with:
+// Engine returns the engine. Register it beside, or instead of, the built-in engines:
 //
 //	engines, err := templating.NewRegistry(templating.GoTemplateEngine(), templating.PlaceholderEngine(), filters.Engine())
 func Engine() templating.Engine { return engine{} }

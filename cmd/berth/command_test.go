@@ -39,7 +39,7 @@ func TestBadInputIsRefusedWithItsPlace(t *testing.T) {
 		{"a flag that is missing", u, []string{"queue", "ls"}, 2, []string{`required flag(s) "pool" not set`}},
 		{"a parameter without a value", u, []string{"deployment", "run", "hello", "--param", "name"}, 2, []string{"must be name=value"}},
 		{"a parameter that is not declared", u, []string{"deployment", "run", "hello", "--param", "nmae=x"}, 2, []string{"nmae"}},
-		{"a parameter of the wrong type", u, []string{"deployment", "run", "hello", "--params", list}, 2, []string{"must hold names and values"}},
+		{"a parameter of the wrong type", u, []string{"deployment", "run", "hello", "--params", list}, 2, []string{"must be an object"}},
 		{"a schedule that is none", u, []string{"schedule", "preview", "--cron", "1 2 3"}, 2, []string{"--cron: ", "five fields"}},
 		{"a schedule that is not there", u, []string{"schedule", "pause", "hello"}, 2, []string{`has no schedule "default"`}},
 		{"a time that is none", u, []string{"deployment", "run", "hello", "--at", "soon"}, 2, []string{`--at "soon"`}},
@@ -50,9 +50,9 @@ func TestBadInputIsRefusedWithItsPlace(t *testing.T) {
 		{"a run that is not there", u, []string{"run", "get", none}, 2, []string{"error: "}},
 		{"watching a run that is not there", u, []string{"run", "watch", none}, 2, []string{"error: "}},
 		{"logs of a run that is not there", u, []string{"run", "logs", none}, 2, []string{"error: "}},
-		{"cancelling nothing in particular", u, []string{"run", "cancel"}, 2, []string{"needs runs by id or name, or a filter"}},
+		{"cancelling nothing in particular", u, []string{"run", "cancel"}, 2, []string{"specify runs by ID or name, or a filter"}},
 		{"cancelling a run and a filter", u, []string{"run", "cancel", none, "--pool", "local"}, 2, []string{"either runs or a filter"}},
-		{"watching two runs", u, []string{"run", "retry", none, none, "--watch"}, 2, []string{"one run only"}},
+		{"watching two runs", u, []string{"run", "retry", none, none, "--watch"}, 2, []string{"requires exactly one run"}},
 		{"a time that is not past", u, []string{"run", "ls", "--since", "yesterday"}, 2, []string{`--since "yesterday"`, "24h"}},
 		{"an order that is none", u, []string{"run", "ls", "--sort", "name"}, 2, []string{`--sort "name"`}},
 		{"a state that is none", u, []string{"run", "ls", "--state", "happy"}, 2, []string{`--state "happy"`}},
@@ -66,12 +66,12 @@ func TestBadInputIsRefusedWithItsPlace(t *testing.T) {
 		{"a template that can not be", u, []string{"deploy", "-f", withTemplate}, 2, []string{"broken-template.yaml:6:55: job_configuration.job_manifest.spec", "imgae"}},
 		{"a template that can not be, set", u, []string{"pool", "template", "set", "local", "-f", brokenTemplate}, 2, []string{"/job_configuration/job_manifest/spec/template/spec/containers/0/image", "imgae"}},
 		{"a template that can not be, linted", u, []string{"pool", "template", "lint", "local", "-f", brokenTemplate}, 1, nil},
-		{"a variable without a value", u, []string{"variable", "set", "x"}, 2, []string{"give the value"}},
+		{"a variable without a value", u, []string{"variable", "set", "x"}, 2, []string{"no value: specify VALUE"}},
 		{"a variable name that is none", u, []string{"variable", "set", "a b", "1"}, 2, []string{"error: "}},
 		{"nothing to update", u, []string{"pool", "update", "local"}, 2, []string{"nothing to change"}},
 		{"a server that is not there", gone, []string{"pool", "ls"}, 1, []string{"cannot reach the server at http://127.0.0.1:1", "berth dev"}},
 		{"watching on a server that is not there", gone, []string{"run", "watch", none}, 1, []string{"cannot reach the server"}},
-		{"a URL that is none", user{url: "localhost", home: t.TempDir()}, []string{"pool", "ls"}, 2, []string{"is not the URL of a server"}},
+		{"a URL that is none", user{url: "localhost", home: t.TempDir()}, []string{"pool", "ls"}, 2, []string{"is not a server URL"}},
 		{"a server without a place for data", u, []string{"server"}, 2, []string{"--data-dir"}},
 		{"an authentication that is none", u, []string{"server", "--data-dir", dir, "--auth", "maybe"}, 2, []string{"must be keys or none"}},
 		{"a worker of an unknown type", u, []string{"worker", "start", "--pool", "local", "--type", "cloud"}, 2, []string{"must be kubernetes or process"}},
@@ -79,9 +79,9 @@ func TestBadInputIsRefusedWithItsPlace(t *testing.T) {
 		{"a cluster_config without its key", u, []string{"worker", "drain", "--cluster-config", "elsewhere"}, 2, []string{"the name of a Secret, a slash"}},
 		{"a launch that is none", u, []string{"worker", "start", "--pool", "local", "--launch", "twice"}, 2, []string{"must be named or gated"}},
 		{"half a Secret for jobs", u, []string{"worker", "start", "--pool", "local", "--type", "kubernetes", "--job-api-key-secret", "keys"}, 2, []string{"--job-api-key-secret-key"}},
-		{"the other half", u, []string{"worker", "start", "--pool", "local", "--type", "kubernetes", "--job-api-key-secret-key", "jobs"}, 2, []string{"name the Secret, too"}},
-		{"two keys for jobs", u, []string{"worker", "start", "--pool", "local", "--type", "kubernetes", "--create-job-api-key-secret", "--job-api-key-secret", "keys", "--job-api-key-secret-key", "jobs"}, 2, []string{"not both"}},
-		{"a Secret for processes", u, []string{"worker", "start", "--pool", "local", "--job-api-key-secret", "keys", "--job-api-key-secret-key", "jobs"}, 2, []string{"has no cluster"}},
+		{"the other half", u, []string{"worker", "start", "--pool", "local", "--type", "kubernetes", "--job-api-key-secret-key", "jobs"}, 2, []string{"also set --job-api-key-secret"}},
+		{"two keys for jobs", u, []string{"worker", "start", "--pool", "local", "--type", "kubernetes", "--create-job-api-key-secret", "--job-api-key-secret", "keys", "--job-api-key-secret-key", "jobs"}, 2, []string{"set only one of them"}},
+		{"a Secret for processes", u, []string{"worker", "start", "--pool", "local", "--job-api-key-secret", "keys", "--job-api-key-secret-key", "jobs"}, 2, []string{"not supported for workers of type process"}},
 		{"a legacy finalizer of Kubernetes' own", u, []string{"worker", "drain", "--legacy-finalizer", "foregroundDeletion"}, 2, []string{"reserved by Kubernetes"}},
 		{"rendering a file that is not there", u, []string{"template", "render", "-f", "nix.yaml"}, 2, []string{"no such file"}},
 		{"rendering what can not be", u, []string{"template", "render", "-f", brokenTemplate, "--strict"}, 1, []string{"imgae"}},
@@ -160,7 +160,7 @@ func TestCtrlCEndsTheWatchingAndNotTheRun(t *testing.T) {
 	if code != 1 {
 		t.Errorf("exit code %d", code)
 	}
-	demand(t, "standard error", stderr.String(), "the run goes on", "berth run cancel ")
+	demand(t, "standard error", stderr.String(), "the run continues", "berth run cancel ")
 	runs := decode[struct {
 		Items []struct {
 			ID    string
@@ -194,10 +194,10 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 		args string
 		want string
 	}{
-		{"deploy --dry-run -f " + file, "+ create pool quick\n+ create variable place\n+ create deployment etl\n3 changes would be made; nothing applied\n"},
+		{"deploy --dry-run -f " + file, "+ create pool quick\n+ create variable place\n+ create deployment etl\ndry run: 3 changes planned, nothing applied\n"},
 		{"deploy -f " + file, "+ create pool quick\n+ create variable place\n+ create deployment etl\n3 changes applied\n"},
 		{"deploy -f " + file, "= unchanged pool quick\n= unchanged variable place\n= unchanged deployment etl\nnothing to change\n"},
-		{"deploy -f " + changed, "~ update deployment etl: parameters\n1 change made\n"},
+		{"deploy -f " + changed, "~ update deployment etl: parameters\n1 change applied\n"},
 		{"pool ls", "NAME TYPE STATUS SLOTS TEMPLATE CREATED\nlocal process active 0 v1 TIME\nquick process active 0 v1 TIME\n"},
 		{"pool update quick --concurrency-limit 0", "pool \"quick\" updated\n"},
 		{"pool pause quick", "pool \"quick\" paused\n"},
@@ -210,7 +210,7 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 		{"queue resume fast --pool quick", "queue \"fast\" of pool \"quick\" resumed\n"},
 		{"queue delete fast --pool quick", "queue \"fast\" of pool \"quick\" deleted\n"},
 		{"deployment ls --pool quick", "NAME POOL QUEUE STATUS VERSION UPDATED\netl quick default active - TIME\n"},
-		{"deploy -f " + scheduled, "~ update deployment etl: parameters, schedules\n1 change made\n"},
+		{"deploy -f " + scheduled, "~ update deployment etl: parameters, schedules\n1 change applied\n"},
 		{"schedule ls", "DEPLOYMENT NAME WHEN STATUS NEXT LAST PROBLEM\netl default every day at 02:30 Europe/Berlin active TIME - -\n"},
 		{"schedule pause etl", "schedule \"default\" of deployment \"etl\" paused\n"},
 		{"schedule ls etl", "DEPLOYMENT NAME WHEN STATUS NEXT LAST PROBLEM\netl default every day at 02:30 Europe/Berlin paused - - -\n"},

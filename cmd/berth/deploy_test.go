@@ -74,33 +74,33 @@ func TestAPlanIsShownBeforeItIsCarriedOut(t *testing.T) {
 + create variable place
 + create deployment etl
 + create deployment old
-5 changes made
+5 changes applied
 `; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	if got, want := u.ok(t, "deploy", "-f", two, "--prune", "--dry-run"), secondPlan+"4 changes would be made; nothing applied\n"; got != want {
+	if got, want := u.ok(t, "deploy", "-f", two, "--prune", "--dry-run"), secondPlan+"dry run: 4 changes planned, nothing applied\n"; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 
 	// On a terminal somebody is asked, and deleting takes a yes in so many letters.
 	refused := newTerminal(t, 80)
 	wait := u.in(refused, t.Context(), "deploy", "-f", two, "--prune")
-	refused.answer("make 4 changes, 1 deletion among them? [y/N] ", "\n")
+	refused.answer("apply 4 changes, including 1 deletion? [y/N] ", "\n")
 	if code := wait(); code != 1 {
 		t.Errorf("exit code %d", code)
 	}
-	refused.await("canceled; nothing changed")
+	refused.await("nothing changed")
 	u.ok(t, "deployment", "get", "old")
 
 	agreed := newTerminal(t, 80)
 	wait = u.in(agreed, t.Context(), "deploy", "-f", two, "--prune")
 	agreed.answer("[y/N] ", "perhaps\n")
-	agreed.answer("perhaps\nmake 4 changes, 1 deletion among them? [y/N] ", "y\n")
+	agreed.answer("perhaps\napply 4 changes, including 1 deletion? [y/N] ", "y\n")
 	if code := wait(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
 	agreed.await(secondPlan)
-	agreed.await("4 changes made")
+	agreed.await("4 changes applied")
 	if r := u.run(t, "deployment", "get", "old"); r.code != 2 {
 		t.Errorf("what was pruned is there: %s", r.stdout)
 	}
@@ -111,7 +111,7 @@ func TestAPlanIsShownBeforeItIsCarriedOut(t *testing.T) {
 	// Without a deletion Enter is enough, --yes does not ask, and Ctrl-C is a no.
 	enter := newTerminal(t, 80)
 	wait = u.in(enter, t.Context(), "deploy", "-f", one)
-	enter.answer("make 3 changes? [Y/n] ", "\n")
+	enter.answer("apply 3 changes? [Y/n] ", "\n")
 	if code := wait(); code != 0 {
 		t.Errorf("exit code %d:\n%s", code, enter.text())
 	}

@@ -39,11 +39,22 @@ Exit codes: 0 success, 1 the operation failed, 2 the command line or an input fi
 		Version: build.Version(),
 	}
 	children := []*cobra.Command{
-		dev.Command(app), server.Command(app), migrate.Command(app), worker.Command(app),
-		pool.Command(
-			app), queue.Command(app), deploy.Command(app), deployment.Command(app), schedule.Command(app), run.Command(app),
-		variable.Command(
-			app), apikey.Command(app), audit.Command(app), template.Command(app), keys.Command(app), version.Command(app),
+		dev.Command(app),
+		server.Command(app),
+		migrate.Command(app),
+		worker.Command(app),
+		pool.Command(app),
+		queue.Command(app),
+		deploy.Command(app),
+		deployment.Command(app),
+		schedule.Command(app),
+		run.Command(app),
+		variable.Command(app),
+		apikey.Command(app),
+		audit.Command(app),
+		template.Command(app),
+		keys.Command(app),
+		version.Command(app),
 	}
 	children = append(children, install.Commands(app)...)
 	cli.Group(root, children...)

@@ -88,7 +88,7 @@ const (
 	templateKey = "template"
 	// projectKey says what all of the file belongs to.
 	projectKey = "project"
-	// extension begins keys of the root that are nobody's: a place for anchors.
+	// extension is the prefix of keys of the root that Berth ignores, a place for anchors.
 	extension = "x-"
 )
 

@@ -43,8 +43,8 @@ func (a *App) Confirm(ctx context.Context, question string, usually bool) (bool,
 	}
 }
 
-// readLine reads a line of the input, or ends with the context. The reading itself can not be ended; it ends
-// with the process.
+// readLine reads a line of the input, or returns when the context ends. A blocked read cannot be
+// interrupted; it ends with the process.
 func (a *App) readLine(ctx context.Context) (string, error) {
 	type line struct {
 		text string

@@ -126,7 +126,7 @@ func (a *App) transport(c Connection) http.RoundTripper {
 	return a.defaultTransport
 }
 
-// closeConnections closes those that are kept for a next request that will not come.
+// closeConnections closes idle connections at the end of the command.
 func (a *App) closeConnections() {
 	if a.defaultTransport != nil {
 		a.defaultTransport.CloseIdleConnections()

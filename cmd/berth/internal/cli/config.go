@@ -19,7 +19,7 @@ type Config struct {
 	CAFile string `yaml:"ca_file"`
 }
 
-// ConfigPath is where the configuration file is looked for when nobody says otherwise.
+// ConfigPath is the default path of the configuration file.
 func (a *App) ConfigPath() string {
 	if dir := a.Env["XDG_CONFIG_HOME"]; dir != "" {
 		return filepath.Join(dir, "berth", "config.yaml")

@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// jobVariables are variables that a job is given about itself. They are no settings: a job that calls `berth run
+// jobVariables describe a job to itself. They are not settings: a job that calls `berth run
 // logs` must not get the logs of its own attempt's number.
 var jobVariables = map[string]bool{
 	"BERTH_RUN_ID": true, "BERTH_RUN_NAME": true, "BERTH_ATTEMPT": true, "BERTH_DEPLOYMENT": true,

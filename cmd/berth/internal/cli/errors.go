@@ -139,7 +139,7 @@ func formatFinding(f api.Finding, locate func(string) string) string {
 // FindingLine is a finding in one line: place, message and suggestion.
 func FindingLine(f api.Finding) string { return formatFinding(f, nil) }
 
-// UnreachableError is a server that can not be talked to at all.
+// UnreachableError means that the server did not respond, or that the response is not from Berth.
 type UnreachableError struct {
 	URL string
 	Err error

@@ -23,7 +23,7 @@ func (a *App) Style(w io.Writer) Style {
 	return Style{on: a.Env["NO_COLOR"] == "" && (forced || a.Env["TERM"] != "dumb" && IsTerminal(w))}
 }
 
-// IsTerminal reports whether what is written to w is read by somebody at once.
+// IsTerminal reports whether w is a terminal.
 func IsTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))

@@ -130,7 +130,7 @@ func jsonKind(value json.RawMessage) string {
 	return "integer"
 }
 
-// ReadFile reads a file, or standard input for "-". A file that can not be read is bad input.
+// ReadFile reads a file, or standard input for "-". A file that cannot be read is a UsageError.
 func (a *App) ReadFile(path string) ([]byte, error) {
 	if path == "-" {
 		data, err := io.ReadAll(a.In)

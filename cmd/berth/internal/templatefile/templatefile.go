@@ -52,8 +52,8 @@ func (f File) PrintPreview(format cli.Format, seen api.TemplatePreview) error {
 	return app.PrintDocument(format, seen.Job)
 }
 
-// File is a template that somebody wrote: what the server finds in it is shown at its place in the
-// file. Without a file it is one that the server has, whose places are pointers.
+// File is a template with its source, so that findings of the server are shown with the lines of the
+// file. Without a file, findings are shown with JSON pointers.
 type File struct {
 	App      *cli.App
 	Document json.RawMessage

@@ -2,7 +2,7 @@
 //
 // A connection that is lost, or silent for longer than the server's heartbeat allows, is made again from the
 // last event that was seen, with a growing pause. Follow returns when the run has ended, its context has, or
-// the server can not be reached for long.
+// the server stays unreachable.
 package watch
 
 import (
@@ -127,7 +127,7 @@ func permanent(err error) bool {
 		problem.Status != http.StatusRequestTimeout
 }
 
-// sinkError is an error of the sink: nobody listens any more.
+// sinkError is an error of the sink. Reconnecting does not help.
 type sinkError struct{ err error }
 
 func (e *sinkError) Error() string { return e.err.Error() }

@@ -193,7 +193,7 @@ func (d deploy) confirm(ctx context.Context, n changeCount) error {
 	if err != nil || yes {
 		return err
 	}
-	d.app.Notef("canceled; nothing changed")
+	d.app.Notef("nothing changed")
 	return &cli.SilentError{Code: cli.ExitFailed}
 }
 

@@ -16,8 +16,7 @@ func deleteCommand(app *cli.App) *cobra.Command {
 		Use: "delete NAME", Short: "Delete a deployment and its finished runs",
 		Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.DeploymentNames(app),
 	}
-	cmd.Flags().
-		BoolVar(&force, "force", false, "delete even with active runs; they are cancelled first")
+	cmd.Flags().BoolVar(&force, "force", false, "delete even with active runs; they are cancelled first")
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		if err := cli.Check(client.DeleteDeploymentWithResponse(ctx, args[0],
 			&api.DeleteDeploymentParams{Force: &force})); err != nil {

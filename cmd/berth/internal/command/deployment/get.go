@@ -28,35 +28,26 @@ func getCommand(app *cli.App) *cobra.Command {
 			return err
 		}
 		return cli.PrintObject(app, *format, d, []cli.Field{
-			{
-				Name:  "Name",
-				Value: d.Name,
-			}, {Name: "Pool", Value: d.Pool}, {Name: "Queue", Value: d.Queue}, {Name: "Status", Value: cli.PausedText(d.Paused)},
-			{
-				Name:  "Description",
-				Value: d.Description,
-			}, {Name: "Version", Value: d.Version}, {Name: "Project", Value: cli.Text(d.Project)}, {Name: "Tags", Value: cli.CommaList(d.Tags)},
-			{
-				Name:  "Limit",
-				Value: limit(d.ConcurrencyLimit),
-			}, {Name: "Timeout", Value: seconds(d.TimeoutSeconds)},
-			{
-				Name:  "Start deadline",
-				Value: seconds(d.StartDeadlineSeconds),
-			}, {Name: "Retries", Value: retries(d.Retries)},
+			{Name: "Name", Value: d.Name},
+			{Name: "Pool", Value: d.Pool},
+			{Name: "Queue", Value: d.Queue},
+			{Name: "Status", Value: cli.PausedText(d.Paused)},
+			{Name: "Description", Value: d.Description},
+			{Name: "Version", Value: d.Version},
+			{Name: "Project", Value: cli.Text(d.Project)},
+			{Name: "Tags", Value: cli.CommaList(d.Tags)},
+			{Name: "Limit", Value: limit(d.ConcurrencyLimit)},
+			{Name: "Timeout", Value: seconds(d.TimeoutSeconds)},
+			{Name: "Start deadline", Value: seconds(d.StartDeadlineSeconds)},
+			{Name: "Retries", Value: retries(d.Retries)},
 			{Name: "Schedules", Value: schedule.Text(app, d.Schedules)},
-			{
-				Name:  "ID",
-				Value: d.ID.String(),
-			}, {Name: "Created", Value: app.Ago(d.CreatedAt)}, {Name: "Updated", Value: app.Ago(d.UpdatedAt)},
-			{
-				Name:  "Parameters",
-				Value: cli.FormatYAML(d.Parameters),
-			}, {Name: "Parameter schema", Value: cli.FormatYAML(d.ParameterSchema)},
-			{
-				Name:  "Job variables",
-				Value: cli.FormatYAML(d.JobVariables),
-			}, {Name: "Frozen", Value: frozen(d.Frozen)},
+			{Name: "ID", Value: d.ID.String()},
+			{Name: "Created", Value: app.Ago(d.CreatedAt)},
+			{Name: "Updated", Value: app.Ago(d.UpdatedAt)},
+			{Name: "Parameters", Value: cli.FormatYAML(d.Parameters)},
+			{Name: "Parameter schema", Value: cli.FormatYAML(d.ParameterSchema)},
+			{Name: "Job variables", Value: cli.FormatYAML(d.JobVariables)},
+			{Name: "Frozen", Value: frozen(d.Frozen)},
 		})
 	})
 	return cmd

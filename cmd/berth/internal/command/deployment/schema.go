@@ -21,10 +21,8 @@ func schemaCommand(app *cli.App) *cobra.Command {
 			return err
 		}
 		return cli.PrintObject(app, *format, schema, []cli.Field{
-			{
-				Name:  "Parameters",
-				Value: cli.FormatYAML(schema.Parameters),
-			}, {Name: "Job variables", Value: cli.FormatYAML(schema.JobVariables)},
+			{Name: "Parameters", Value: cli.FormatYAML(schema.Parameters)},
+			{Name: "Job variables", Value: cli.FormatYAML(schema.JobVariables)},
 		})
 	})
 	return cmd

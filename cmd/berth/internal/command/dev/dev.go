@@ -33,7 +33,7 @@ const (
 	devPool           = "local"
 	devKubernetesPool = "kubernetes"
 	devDeployment     = "hello"
-	// devLease is short: after a crash nobody but the next dev takes over, and a person waits for it.
+	// devLease is short: after a crash, only the next dev takes over the runs, and its user waits for that.
 	devLease = 5 * time.Second
 )
 
@@ -177,7 +177,7 @@ func (d *dev) workerOptions(url, pool string, runtime job.Runtime) worker.Option
 	}
 }
 
-// kubernetes is nil unless a cluster was asked for. A cluster that can not be reached is found out now.
+// kubernetes is nil unless a cluster was asked for. It fails at once if the cluster cannot be reached.
 func (d *dev) kubernetes(ctx context.Context) (job.Runtime, error) {
 	if d.flags.kube.Context == "" {
 		return nil, nil
@@ -195,7 +195,7 @@ func (d *dev) kubernetes(ctx context.Context) (job.Runtime, error) {
 // helloScript takes the name out of the parameters with what every machine has.
 const helloScript = `name=$(printf '%s' "$BERTH_PARAMETERS" | sed -n 's/.*"name" *: *"\([^"]*\)".*/\1/p'); echo "Hello, ${name:-world}!"`
 
-// ensureHello makes the deployment where it is not there. One that somebody has changed is left as it is.
+// ensureHello creates the deployment if it does not exist. An existing one is not changed.
 func (d *dev) ensureHello(ctx context.Context, url string) error {
 	client, err := d.app.NewClient(cli.Connection{URL: url})
 	if err != nil {

@@ -22,8 +22,7 @@ func statusCommand(app *cli.App) *cobra.Command {
 		Args:  cobra.NoArgs,
 	}
 	flags.add(cmd)
-	cmd.Flags().
-		BoolVar(&test, "test", false, "also run the test of the chart: a request to the server from inside the cluster")
+	cmd.Flags().BoolVar(&test, "test", false, "also run the test of the chart: a request to the server from inside the cluster")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		client, err := flags.client(app)
@@ -66,16 +65,16 @@ func statusFields(s release.Status) []cli.Field {
 			fmt.Sprintf("%s %s: %d of %d ready", strings.ToLower(w.Kind), w.Name, w.Ready, w.Want))
 	}
 	return []cli.Field{
-		{
-			Name:  "Name",
-			Value: s.Name,
-		}, {Name: "Namespace", Value: s.Namespace}, {Name: "State", Value: s.State},
-		{
-			Name:  "Revision",
-			Value: fmt.Sprint(s.Revision),
-		}, {Name: "Chart", Value: s.Chart}, {Name: "Version", Value: s.AppVersion},
-		{Name: "Updated", Value: s.Updated.Format(time.RFC3339)}, {Name: "Message", Value: s.Message},
-		{Name: "Workloads", Value: strings.Join(workloads, "\n")}, {Name: "Next", Value: nextIfHealthy(s)},
+		{Name: "Name", Value: s.Name},
+		{Name: "Namespace", Value: s.Namespace},
+		{Name: "State", Value: s.State},
+		{Name: "Revision", Value: fmt.Sprint(s.Revision)},
+		{Name: "Chart", Value: s.Chart},
+		{Name: "Version", Value: s.AppVersion},
+		{Name: "Updated", Value: s.Updated.Format(time.RFC3339)},
+		{Name: "Message", Value: s.Message},
+		{Name: "Workloads", Value: strings.Join(workloads, "\n")},
+		{Name: "Next", Value: nextIfHealthy(s)},
 	}
 }
 

@@ -38,7 +38,8 @@ func statusCommand(app *cli.App) *cobra.Command {
 			return err
 		}
 		if err := cli.PrintObject(app, *format, status, []cli.Field{
-			{Name: "Schema", Value: fmt.Sprint(status.Version)}, {Name: "Needed", Value: fmt.Sprint(status.Wanted)},
+			{Name: "Schema", Value: fmt.Sprint(status.Version)},
+			{Name: "Needed", Value: fmt.Sprint(status.Wanted)},
 		}); err != nil {
 			return err
 		}

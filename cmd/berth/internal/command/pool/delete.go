@@ -17,8 +17,7 @@ func deleteCommand(app *cli.App) *cobra.Command {
 		Short: "Delete a pool and its queues, deployments and finished runs",
 		Args:  cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
 	}
-	cmd.Flags().
-		BoolVar(&force, "force", false, "delete even with active runs; they are cancelled first")
+	cmd.Flags().BoolVar(&force, "force", false, "delete even with active runs; they are cancelled first")
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		if err := cli.Check(client.DeleteWorkPoolWithResponse(ctx, args[0],
 			&api.DeleteWorkPoolParams{Force: &force})); err != nil {

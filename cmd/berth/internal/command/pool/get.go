@@ -24,23 +24,20 @@ func getCommand(app *cli.App) *cobra.Command {
 			return err
 		}
 		return cli.PrintObject(app, *format, pool, []cli.Field{
-			{
-				Name:  "Name",
-				Value: pool.Name,
-			}, {Name: "Type", Value: string(pool.Type)}, {Name: "Status", Value: cli.PausedText(pool.Paused)},
-			{
-				Name:  "Description",
-				Value: pool.Description,
-			}, {Name: "Project", Value: cli.Text(pool.Project)}, {Name: "Slots", Value: cli.SlotsText(pool.SlotsUsed, pool.ConcurrencyLimit)},
+			{Name: "Name", Value: pool.Name},
+			{Name: "Type", Value: string(pool.Type)},
+			{Name: "Status", Value: cli.PausedText(pool.Paused)},
+			{Name: "Description", Value: pool.Description},
+			{Name: "Project", Value: cli.Text(pool.Project)},
+			{Name: "Slots", Value: cli.SlotsText(pool.SlotsUsed, pool.ConcurrencyLimit)},
 			{
 				Name: "Template",
 				Value: fmt.Sprintf("version %d (berth pool template get %s)", pool.TemplateVersion,
 					pool.Name),
 			},
-			{
-				Name:  "ID",
-				Value: pool.ID.String(),
-			}, {Name: "Created", Value: app.Ago(pool.CreatedAt)}, {Name: "Updated", Value: app.Ago(pool.UpdatedAt)},
+			{Name: "ID", Value: pool.ID.String()},
+			{Name: "Created", Value: app.Ago(pool.CreatedAt)},
+			{Name: "Updated", Value: app.Ago(pool.UpdatedAt)},
 		})
 	})
 	return cmd

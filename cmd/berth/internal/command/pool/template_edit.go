@@ -35,8 +35,7 @@ nothing is overwritten.`,
 		Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "save without confirmation")
-	cmd.Flags().
-		BoolVar(&unbroken, "require-unbroken", false, "fail if the change breaks a deployment")
+	cmd.Flags().BoolVar(&unbroken, "require-unbroken", false, "fail if the change breaks a deployment")
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		e := &templateEdit{app: app, client: client, pool: args[0], yes: yes, unbroken: unbroken}
 		return e.run(ctx)

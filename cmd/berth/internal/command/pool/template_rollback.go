@@ -22,8 +22,7 @@ rolled back, too. To see the effect first: berth pool template diff POOL --to N`
 		Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
 	}
 	cmd.Flags().Int32Var(&to, "to", 0, "version to restore")
-	cmd.Flags().
-		BoolVar(&unbroken, "require-unbroken", false, "fail if the change breaks a deployment")
+	cmd.Flags().BoolVar(&unbroken, "require-unbroken", false, "fail if the change breaks a deployment")
 	cli.Required(cmd, "to")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {

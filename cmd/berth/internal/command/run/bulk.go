@@ -34,8 +34,7 @@ func bulkCommand(app *cli.App, act bulkAction) *cobra.Command {
 		ValidArgsFunction: lookup.RunNames(app),
 	}
 	filter.add(cmd)
-	cmd.Flags().
-		BoolVarP(&watch, "watch", "w", false, "follow the run; exit with 0 if it reached the requested state, 1 otherwise")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "follow the run; exit with 0 if it reached the requested state, 1 otherwise")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "run without confirmation")
 	for _, flag := range filter.names() {
 		cmd.MarkFlagsMutuallyExclusive("watch", flag)
@@ -158,7 +157,7 @@ func (b bulk) confirm(ctx context.Context, f api.RunSelectionFilter, yes bool) (
 	if err != nil || agreed {
 		return agreed, err
 	}
-	b.app.Notef("canceled; nothing changed")
+	b.app.Notef("nothing changed")
 	return false, &cli.SilentError{Code: cli.ExitFailed}
 }
 

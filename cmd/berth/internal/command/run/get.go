@@ -36,26 +36,20 @@ func getCommand(app *cli.App) *cobra.Command {
 func printRun(app *cli.App, detail api.RunDetail) error {
 	r, style := detail.Run, app.Style(app.Out)
 	err := app.PrintFields([]cli.Field{
-		{
-			Name:  "ID",
-			Value: r.ID.String(),
-		}, {Name: "Name", Value: r.Name}, {Name: "Deployment", Value: r.Deployment},
+		{Name: "ID", Value: r.ID.String()},
+		{Name: "Name", Value: r.Name},
+		{Name: "Deployment", Value: r.Deployment},
 		{Name: "Pool", Value: r.Pool + " / " + r.Queue},
-		{
-			Name:  "State",
-			Value: style.State(r.State.Type, cli.StateText(r.State)) + ", " + app.Ago(r.State.At),
-		},
-		{Name: "Message", Value: cli.Text(r.State.Message)}, {Name: "Tags", Value: cli.CommaList(r.Tags)},
-		{Name: "Due", Value: app.Ago(r.ScheduledTime)}, {Name: "Took", Value: duration(app, r)},
+		{Name: "State", Value: style.State(r.State.Type, cli.StateText(r.State)) + ", " + app.Ago(r.State.At)},
+		{Name: "Message", Value: cli.Text(r.State.Message)},
+		{Name: "Tags", Value: cli.CommaList(r.Tags)},
+		{Name: "Due", Value: app.Ago(r.ScheduledTime)},
+		{Name: "Took", Value: duration(app, r)},
 		{Name: "Created", Value: app.Ago(r.CreatedAt) + " by " + r.CreatedBy},
-		{
-			Name:  "Parameters",
-			Value: cli.FormatYAML(r.Parameters),
-		}, {Name: "Job variables", Value: cli.FormatYAML(r.JobVariables)},
-		{
-			Name:  "Progress",
-			Value: progress(detail.Progress),
-		}, {Name: "Result", Value: runResult(detail.Result)},
+		{Name: "Parameters", Value: cli.FormatYAML(r.Parameters)},
+		{Name: "Job variables", Value: cli.FormatYAML(r.JobVariables)},
+		{Name: "Progress", Value: progress(detail.Progress)},
+		{Name: "Result", Value: runResult(detail.Result)},
 	})
 	if err != nil || len(detail.Attempts) == 0 {
 		return err

@@ -152,8 +152,8 @@ func keepFor(p cli.Period) time.Duration {
 	return p.Duration()
 }
 
-// keyFrom reads a key from a file, or the environment: never from the command line, which everybody on the
-// machine sees.
+// keyFrom reads a key from a file, or the environment: never from the command line, which
+// every user of the machine can see.
 func keyFrom(app *cli.App, file, variable string) (string, error) {
 	if file == "" {
 		return app.Env[variable], nil

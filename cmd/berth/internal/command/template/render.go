@@ -141,7 +141,7 @@ func (r *offlineRender) compile() (*templating.Compiled, error) {
 	return compiled, nil
 }
 
-// syntaxError is a file that can not be read as a template: its problems count lines and columns in the file.
+// syntaxError is a file that is not a template. The positions of its problems are lines and columns of the file.
 type syntaxError struct{ problems templating.Problems }
 
 func (e *syntaxError) Error() string { return e.problems.Error() }

@@ -19,8 +19,7 @@ func setCommand(app *cli.App) *cobra.Command {
 		Args:  cobra.RangeArgs(1, 2), ValidArgsFunction: lookup.VariableNames(app),
 	}
 	cmd.Flags().BoolVar(&asString, "string", false, "use the value as a string even if it is valid JSON")
-	cmd.Flags().
-		StringVarP(&file, "file", "f", "", "YAML or JSON file with the value; - for standard input")
+	cmd.Flags().StringVarP(&file, "file", "f", "", "YAML or JSON file with the value; - for standard input")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		value, err := cli.ReadValueArg(app, args[1:], file, asString)

@@ -37,11 +37,9 @@ still holds. It can be interrupted and run again.`,
   berth worker drain --keep-jobs --installation 0f8fad5b-d9cb-469f-a165-70867728950e --timeout 2m`,
 		Args: cobra.NoArgs,
 	}
-	cmd.Flags().
-		BoolVar(&keep, "keep-jobs", false, "finalize the Jobs without ending them")
+	cmd.Flags().BoolVar(&keep, "keep-jobs", false, "finalize the Jobs without ending them")
 	cmd.Flags().StringVar(&installation, "installation", "", "ID of the installation (default: provided by the server)")
-	cmd.Flags().
-		DurationVar(&timeout, "timeout", 0, "time after which the command fails and lists the remaining Jobs (default: no limit)")
+	cmd.Flags().DurationVar(&timeout, "timeout", 0, "time after which the command fails and lists the remaining Jobs (default: no limit)")
 	kube.Add(cmd)
 	kube.AddClusterConfig(cmd)
 	log.Add(cmd, "info")

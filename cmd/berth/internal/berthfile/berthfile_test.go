@@ -93,7 +93,7 @@ func TestWhatIsWrongIsSaidWithItsLineAllAtOnce(t *testing.T) {
 		{"a list where a map belongs", "variables: []\n", []string{"berth.yaml:1:12: variables must be an object, this is a list"}},
 		{"no name", "deployments:\n- pool: p\n", []string{"berth.yaml:2:3: deployments[0] has no name"}},
 		{"a word where a deployment belongs", "deployments: [etl]\n", []string{"deployments[0] must be an object, this is a string"}},
-		{"a name given twice", "deployments:\n- {name: a, pool: p}\n- {name: a, pool: q}\n", []string{`berth.yaml:3:3: deployments.a is there twice`}},
+		{"a name given twice", "deployments:\n- {name: a, pool: p}\n- {name: a, pool: q}\n", []string{`berth.yaml:3:3: duplicate deployments.a`}},
 		{"no pool", "deployments:\n- {name: a, queue: q}\n", []string{"berth.yaml:2:3: deployments.a has no pool"}},
 		{"a number for a string", "deployments:\n- name: a\n  pool: p\n  version: 1.10\n", []string{"berth.yaml:4:12: deployments.a.version must be a string, this is a number: write it in quotes"}},
 		{"a word for a number", "deployments:\n- name: a\n  pool: p\n  timeout_seconds: soon\n", []string{"berth.yaml:4:20: deployments.a.timeout_seconds must be a number, this is a string"}},

@@ -55,7 +55,7 @@ func TestATableFitsWhereItIsShown(t *testing.T) {
 			"0199b1a0-0000-7000-8000-000000000002  COMPLETED             short\n", ""},
 		{"50", "ID                                    STATE\n" +
 			"0199b1a0-0000-7000-8000-000000000001  \x1b[33mPENDING (In\x1b[0m…\n" +
-			"0199b1a0-0000-7000-8000-000000000002  COMPLETED\n", "the terminal is too narrow for NOTE; -o yaml shows everything\n"},
+			"0199b1a0-0000-7000-8000-000000000002  COMPLETED\n", "columns hidden because the terminal is too narrow: NOTE; to show all, use -o yaml\n"},
 	} {
 		var stdout, stderr bytes.Buffer
 		app := &App{Out: &stdout, Err: &stderr, Env: map[string]string{"COLUMNS": test.columns}, Now: time.Now}

@@ -174,7 +174,7 @@ func (r *reader) object(n *yaml.Node) (*Value, error) {
 			return nil, &Error{Place: placeOf(key), Message: "a name must be a string"}
 		}
 		if v.Get(key.Value) != nil {
-			return nil, &Error{Place: placeOf(key), Message: fmt.Sprintf("%q is there twice", key.Value)}
+			return nil, &Error{Place: placeOf(key), Message: fmt.Sprintf("duplicate key %q", key.Value)}
 		}
 		v.Names = append(v.Names, Member{Name: key.Value, Place: placeOf(key), Value: value})
 	}

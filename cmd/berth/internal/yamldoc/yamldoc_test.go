@@ -40,7 +40,7 @@ func TestBrokenYAMLIsRefusedWithItsLine(t *testing.T) {
 		bomb += "a" + string(rune('0'+i)) + ": &a" + string(rune('0'+i)) + " [" + strings.Repeat("*a"+ref+",", 9) + "*a" + ref + "]\n"
 	}
 	for _, test := range []struct{ name, yaml, want string }{
-		{"a name that comes twice", "a: 1\nb: 2\na: 3\n", `line 3: "a" is there twice`},
+		{"a name that comes twice", "a: 1\nb: 2\na: 3\n", `line 3: duplicate key "a"`},
 		{"bad indentation", "a:\n  b: 1\n c: 2\n", "line 3: did not find"},
 		{"a second document", "a: 1\n---\nb: 2\n", "line 2: a second document"},
 		{"a tag of a language", "a: !!python/object:os.system x\n", "is not supported"},

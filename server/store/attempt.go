@@ -102,9 +102,8 @@ FROM attempts
 WHERE NOT handed_back
 	AND run_id IN `
 
-// ListAttemptStatuses says what the store knows of Jobs found in a cluster, one answer per reference, in order. It
-// answers for every pool: a worker that took "not of my pool" for "unknown" would give up another transaction's
-// Job.
+// ListAttemptStatuses returns the status of the attempts that Jobs in a cluster refer to, one per reference,
+// in order. It answers for every pool: otherwise a worker would delete the Jobs of another pool as unknown.
 func (q Reader) ListAttemptStatuses(ctx context.Context, refs []AttemptRef) ([]AttemptStatus, error) {
 	runs := make([]uuid.UUID, len(refs))
 	for i, ref := range refs {

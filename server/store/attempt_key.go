@@ -17,7 +17,7 @@ import (
 // stays good.
 const jobKeysMax = 8
 
-// JobKey is what is known of the keys of an attempt.
+// JobKey describes the API keys of an attempt.
 type JobKey struct {
 	Hashes  []string // of the secrets that are good
 	RunID   uuid.UUID
@@ -66,7 +66,7 @@ JOIN runs r ON r.id = a.run_id
 JOIN pools p ON p.id = a.pool_id
 WHERE a.id = ?`
 
-// GetJobKey returns what is known of the keys of an attempt.
+// GetJobKey returns the description of an attempt's API keys.
 func (q Reader) GetJobKey(ctx context.Context, attempt uuid.UUID) (*JobKey, error) {
 	var row struct {
 		Hashes  string         `db:"hashes"`

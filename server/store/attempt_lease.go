@@ -23,9 +23,9 @@ func leaseRecords(leases []Lease) []leaseRecord {
 	return records
 }
 
-// RenewLeases extends leases to d from now and returns the attempts that the worker no longer has (another epoch
-// holds them, or they have ended) and those it is to cancel. A lease that has run out can be renewed until
-// somebody takes it over.
+// RenewLeases extends leases to d from now. It returns the attempts that the worker has lost (taken over
+// under another epoch, or ended) and the attempts to cancel. An expired lease can be renewed until another
+// worker takes the attempt over.
 func (tx *Tx) RenewLeases(
 	ctx context.Context,
 	worker string,
@@ -97,8 +97,8 @@ SELECT DISTINCT name
 FROM pools
 WHERE id IN `
 
-// ReleaseLeases lets leases run out now: the worker stops, and whoever of its cluster comes first takes the
-// attempts over. What another epoch holds, or has ended, is left alone.
+// ReleaseLeases ends leases now, so that another worker of the cluster may take the attempts over. It skips
+// attempts that have ended or are held under another epoch.
 func (tx *Tx) ReleaseLeases(ctx context.Context, worker string, leases []Lease) error {
 	if len(leases) == 0 {
 		return nil
@@ -135,7 +135,7 @@ SELECT id
 FROM attempts
 WHERE id IN `
 
-// lockAttempts locks attempts in the order of their runs, which everybody keeps.
+// lockAttempts locks attempts in the order of their runs, as every transaction does.
 func (tx *Tx) lockAttempts(ctx context.Context, ids []uuid.UUID) error {
 	if tx.db.Dialect() == database.SQLite {
 		return nil
@@ -183,8 +183,8 @@ FROM attempts a
 JOIN pools p ON p.id = a.pool_id
 WHERE a.id IN `
 
-// ListPoolsOfAttempts returns the names of the work pools, deleted ones too, that attempts belong to. An attempt
-// never leaves its pool.
+// ListPoolsOfAttempts returns the names of the work pools, deleted ones too, that attempts belong to. An
+// attempt never leaves its pool.
 func (q Reader) ListPoolsOfAttempts(ctx context.Context, ids []uuid.UUID) ([]string, error) {
 	list := database.ListOf(ids)
 	var names []string

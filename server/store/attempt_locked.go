@@ -27,7 +27,7 @@ type liveAttempt struct {
 
 	was     attemptRarelyChanged // as it was read
 	changed bool
-	raise   *memoryRaise // what the next attempt could be given; nil: nothing
+	raise   *memoryRaise // the raised memory of the next attempt; nil: none
 }
 
 // attemptRarelyChanged is what most reports leave as it is, so that most do not write it.
@@ -52,7 +52,7 @@ type reportedRow struct {
 }
 
 // reportedSQL locks runs and attempts, each attempt right after its run, in the order of the runs. Rows are
-// read as they are when they have been locked, so that it takes only a join of what is locked.
+// read as they are once locked, so it may join only locked rows.
 func reportedSQL(d database.Dialect) string {
 	return `
 SELECT
@@ -70,7 +70,7 @@ WHERE a.id IN ` + d.List("uuid") + `
 ORDER BY r.id, a.id` + d.Lock("FOR NO KEY UPDATE OF r, a")
 }
 
-// lockReported locks attempts with their runs and returns those that exist.
+// lockReported locks attempts and their runs. Attempts that do not exist are omitted.
 func (tx *Tx) lockReported(ctx context.Context, attempts []uuid.UUID) (*reportBatch, error) {
 	var rows []*reportedRow
 	if err := tx.db.All(ctx, &rows, reportedSQL(tx.db.Dialect()), database.ListOf(attempts)); err != nil {

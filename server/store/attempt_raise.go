@@ -17,24 +17,24 @@ import (
 // transaction.
 type Raiser func(RaiseRequest) (RaisedValue, bool)
 
-// RaiseRequest is what an attempt that had too little memory was rendered from.
+// RaiseRequest holds the render input of an attempt that ran out of memory.
 type RaiseRequest struct {
 	Policy              lifecycle.OOMPolicy
 	Template            json.RawMessage
 	DeploymentVariables json.RawMessage
-	Frozen              json.RawMessage // of those the frozen ones; nil: none
+	Frozen              json.RawMessage // the frozen ones among DeploymentVariables; nil: none
 	RunVariables        json.RawMessage
-	Raised              json.RawMessage // over RunVariables; nil: none
+	Raised              json.RawMessage // overrides RunVariables; nil: none
 	Stored              json.RawMessage
 }
 
 // RaisedValue is a job variable's value in an attempt and the one for the next.
 type RaisedValue struct{ From, To json.RawMessage }
 
-// memoryRaise is what the next attempt of a run could be given: as people are told, and as the run keeps it.
+// memoryRaise is the raised memory of the next attempt, in the form for users and in the form of runs.raised.
 type memoryRaise struct {
-	shown lifecycle.MemoryRaise
-	kept  string
+	shown  lifecycle.MemoryRaise
+	stored string
 }
 
 // raiseSQL is served by primary keys; asked for attempts that ran out of memory under a policy only.
@@ -48,8 +48,8 @@ JOIN deployment_revisions v ON v.id = r.revision_id
 JOIN template_versions t ON t.id = a.template_version_id
 WHERE a.id = ?`
 
-// findRaise looks for the value that the next attempt could be given, where the report says that it may need
-// one.
+// findRaise computes the raised memory of the next attempt, if the report says that this one ran out of
+// memory.
 func (b *reportBatch) findRaise(ctx context.Context, tx *Tx, a *liveAttempt, run *lockedRun, r Report) error {
 	policy := run.policy().OOM
 	a.raise = nil
@@ -62,7 +62,7 @@ func (b *reportBatch) findRaise(ctx context.Context, tx *Tx, a *liveAttempt, run
 	if err != nil || value == nil {
 		return err
 	}
-	kept, err := json.Marshal(map[string]json.RawMessage{policy.Variable: value.To})
+	stored, err := json.Marshal(map[string]json.RawMessage{policy.Variable: value.To})
 	if err != nil {
 		return fmt.Errorf("keep the raised value of %q: %w", policy.Variable, err)
 	}
@@ -71,7 +71,7 @@ func (b *reportBatch) findRaise(ctx context.Context, tx *Tx, a *liveAttempt, run
 			Variable: policy.Variable,
 			From:     unquoted(value.From),
 			To:       unquoted(value.To),
-		}, kept: string(kept),
+		}, stored: string(stored),
 	}
 	return nil
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/berth-dev/berth/server/store/database"
 )
 
-// Report carries out what workers say of attempts, one answer per report, in order. What each report does is
-// decided by lifecycle.Decide from where attempt and run stand under their locks; several reports of one
-// attempt follow each other.
+// Report applies the reports of a worker and returns one result per report, in order. lifecycle.Decide
+// decides the effect of each from the locked attempt and run. Several reports of one attempt apply one after
+// another.
 func (tx *Tx) Report(ctx context.Context, worker string, reports []Report) ([]ReportResult, error) {
 	if len(reports) == 0 {
 		return nil, nil
@@ -97,7 +97,7 @@ func (b *reportBatch) apply(tx *Tx, a *liveAttempt, run *lockedRun, r Report, ac
 	return result
 }
 
-// changed says what has become known of an attempt by a report, nil for nothing.
+// changed returns the change of an attempt by a report, nil for none.
 func (b *reportBatch) changed(before, a *liveAttempt, due database.Time, run *lockedRun, r Report) *AttemptChange {
 	c := &AttemptChange{Pool: run.Pool, Run: run.StateType}
 	if before.SubmittedAt == nil {
@@ -122,8 +122,8 @@ func (b *reportBatch) changed(before, a *liveAttempt, due database.Time, run *lo
 	return c
 }
 
-// between is nil where one of the times is not known; clocks of two machines may disagree, but nothing takes
-// less than no time.
+// between returns nil if one of the times is unknown. It never returns a negative duration: the clocks of two
+// machines may differ.
 func between(from, to *database.Time) *time.Duration {
 	if from == nil || to == nil {
 		return nil
@@ -186,28 +186,28 @@ func (b *reportBatch) started(a *liveAttempt, run *lockedRun, r Report) {
 	}
 }
 
-// ended frees the attempt's slot, in the same transaction as everything else that its end means.
+// ended ends the attempt, which frees its slot, and moves the run in the same transaction.
 func (b *reportBatch) ended(tx *Tx, a *liveAttempt, run *lockedRun, r Report, d lifecycle.Decision) {
 	a.EndedAt = b.at(a, r)
 	run.changed = true
 	tx.db.Hint(PoolTopic(run.Pool))
 	if d.HandedBack {
 		a.HandedBack = true
-		run.Attempt = a.Number - 1 // due since when it was: it keeps its place in line
+		run.Attempt = a.Number - 1 // due_at stays, so the run keeps its place in the queue
 		return
 	}
 	o := d.Outcome.Outcome
 	a.Succeeded, a.ExitCode, a.Category, a.Message = o.Succeeded, o.ExitCode, o.Category, o.Message
 	run.ExitCode, run.Category, run.Spent.V = o.ExitCode, o.Category, d.Outcome.RetriesUsed
 	if d.Outcome.MemoryRaised {
-		run.Raised = &a.raise.kept
+		run.Raised = &a.raise.stored
 	}
 	if d.Outcome.Retry {
 		run.DueAt = database.Time(b.now.Add(d.Outcome.RetryAfter))
 	}
 }
 
-// at is when it happened: what the cluster says, within what can be.
+// at returns the time that the cluster reported, bounded to a plausible range.
 func (b *reportBatch) at(a *liveAttempt, r Report) *database.Time {
 	at := b.now
 	if r.At != nil && r.At.Before(at) {

@@ -13,7 +13,7 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-func TestARunFromItsClaimToItsEnd(t *testing.T) {
+func TestReportsTakeARunFromItsClaimToItsEnd(t *testing.T) {
 	onEach(t, func(w *world) {
 		run := w.one()
 		c := w.claimOne("w")
@@ -71,7 +71,7 @@ func TestRepeatedReportsAreAnsweredTheSameAndChangeNothing(t *testing.T) {
 	})
 }
 
-func TestReportsThatAreRefused(t *testing.T) {
+func TestReportsOfAnUnknownOrLostAttemptAreRefused(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.one()
 		c := w.claimOne("w")
@@ -87,7 +87,7 @@ func TestReportsThatAreRefused(t *testing.T) {
 	})
 }
 
-func TestRetries(t *testing.T) {
+func TestAFailedAttemptIsRetriedWithinItsBudget(t *testing.T) {
 	onEach(t, func(w *world) {
 		run := w.one(func(d *store.Deployment) {
 			d.Retries = lifecycle.RetryPolicy{Max: 1, Delay: time.Minute, InfrastructureMax: 1}
@@ -119,7 +119,7 @@ func TestRetries(t *testing.T) {
 	})
 }
 
-func TestTheRetryPolicyIsTheOneOfTheRunsCreation(t *testing.T) {
+func TestARunKeepsTheRetryPolicyOfItsCreation(t *testing.T) {
 	onEach(t, func(w *world) {
 		run := w.one()
 		w.deployment("d", "p", func(d *store.Deployment) { d.Retries.Max = 5 })
@@ -129,7 +129,7 @@ func TestTheRetryPolicyIsTheOneOfTheRunsCreation(t *testing.T) {
 	})
 }
 
-func TestHandedBackIsClaimedAgainUnderTheSameNumber(t *testing.T) {
+func TestAnAttemptHandedBackIsClaimedAgainUnderTheSameNumber(t *testing.T) {
 	onEach(t, func(w *world) {
 		run := w.one()
 		c := w.claimOne("stopping")
@@ -155,7 +155,7 @@ func TestHandedBackIsClaimedAgainUnderTheSameNumber(t *testing.T) {
 	})
 }
 
-func TestOneBatchManyRuns(t *testing.T) {
+func TestOneBatchReportsManyRuns(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.pool("p")
 		w.deployment("d", "p")
@@ -177,8 +177,8 @@ func TestOneBatchManyRuns(t *testing.T) {
 	})
 }
 
-// TestManyReportTheSame: several servers take the same reports at once, in different orders.
-func TestManyReportTheSame(t *testing.T) {
+// TestConcurrentEqualReportsChangeTheRunOnce: several servers take the same reports at once, in different orders.
+func TestConcurrentEqualReportsChangeTheRunOnce(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.pool("p")
 		w.deployment("d", "p")
@@ -218,7 +218,7 @@ func TestManyReportTheSame(t *testing.T) {
 	})
 }
 
-func TestCancel(t *testing.T) {
+func TestACancelledRunEndsByItsStage(t *testing.T) {
 	tests := []struct {
 		name      string
 		before    func(w *world) []store.Report // what has happened to the run
@@ -269,7 +269,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-func TestCancelOfWhatHasEnded(t *testing.T) {
+func TestCancellingAnEndedOrUnknownRunFails(t *testing.T) {
 	onEach(t, func(w *world) {
 		run := w.one()
 		w.accepts(succeeded(w.claimOne("w")))
@@ -280,8 +280,8 @@ func TestCancelOfWhatHasEnded(t *testing.T) {
 	})
 }
 
-// TestCancelRacesWithClaimAndEnd: whoever is first, the run ends in one way and its slot is free.
-func TestCancelRacesWithClaimAndEnd(t *testing.T) {
+// TestACancelConcurrentWithClaimAndEndLeavesOneOutcome: whoever is first, the run ends in one way and its slot is free.
+func TestACancelConcurrentWithClaimAndEndLeavesOneOutcome(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
@@ -324,7 +324,7 @@ func TestCancelRacesWithClaimAndEnd(t *testing.T) {
 	})
 }
 
-func TestRetryOfARunThatHasEnded(t *testing.T) {
+func TestRetryingAnEndedRunSchedulesItAgain(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		run := w.one(func(d *store.Deployment) { d.Retries.Max = 1 })
@@ -349,7 +349,7 @@ func TestRetryOfARunThatHasEnded(t *testing.T) {
 	})
 }
 
-func TestRetryOfARunWhoseDeploymentMoved(t *testing.T) {
+func TestARetriedRunFollowsItsDeploymentToAnotherPool(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		run := w.one()

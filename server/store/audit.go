@@ -12,7 +12,7 @@ import (
 	"github.com/berth-dev/berth/server/store/database"
 )
 
-// AuditAction is what was done.
+// AuditAction is the kind of a change.
 type AuditAction string
 
 // The actions.
@@ -20,7 +20,7 @@ const (
 	AuditCreate AuditAction = "create"
 	AuditUpdate AuditAction = "update"
 	AuditDelete AuditAction = "delete"
-	AuditRefuse AuditAction = "refuse" // somebody known asked for what they may not do
+	AuditRefuse AuditAction = "refuse" // an authenticated user requested a forbidden operation
 )
 
 // AuditKind is what it was done to.
@@ -39,7 +39,7 @@ const (
 	AuditOperation  AuditKind = "operation" // of the API, that was refused
 )
 
-// AuditEntry is one change that was made, or one that was refused.
+// AuditEntry is a change, or the refusal of one.
 type AuditEntry struct {
 	ID      uuid.UUID
 	At      time.Time
@@ -62,7 +62,7 @@ type AuditChange struct {
 	Digest bool `json:"digest,omitempty"`
 }
 
-// Origin is where a change comes from, beside the name of who made it.
+// Origin is the source of a change, beside its actor.
 type Origin struct {
 	KeyID   string // the public part of an API key
 	Address string // of the peer
@@ -70,7 +70,7 @@ type Origin struct {
 
 type originKey struct{}
 
-// WithOrigin returns a context under which what is changed is known to come from there.
+// WithOrigin returns a context whose changes are audited with the origin.
 func WithOrigin(ctx context.Context, o Origin) context.Context {
 	return context.WithValue(ctx, originKey{}, o)
 }
@@ -119,7 +119,7 @@ func (tx *Tx) audit(ctx context.Context, e AuditEntry) error {
 	return nil
 }
 
-// CreateAuditRefusal writes down that somebody asked for an operation that they may not do.
+// CreateAuditRefusal records that the actor requested a forbidden operation.
 func (tx *Tx) CreateAuditRefusal(ctx context.Context, operation, reason, actor string) error {
 	return tx.audit(
 		ctx,
@@ -134,7 +134,7 @@ type AuditFilter struct {
 	Kind   AuditKind
 	Name   string
 	Pool   string
-	Pools  []string // only what belongs to one of these, beside Pool; nil: everything
+	Pools  []string // only entries of these pools, beside Pool; nil: all
 	At     TimeRange
 }
 
@@ -152,7 +152,7 @@ type auditRow struct {
 	Changes database.Structured[[]AuditChange] `db:"changes"`
 }
 
-// Served by audit_subject where kind and name are given, and else by the primary key.
+// Served by audit_subject if filtered by kind and name, else by the primary key.
 const listAuditSQL = `
 SELECT id, at, actor, key_id, address, action, kind, name, pool, detail, changes
 FROM audit`

@@ -18,7 +18,7 @@ import (
 // digest.
 const auditValueMax = 1024
 
-// changeSet gathers the fields in which something differs from what it was.
+// changeSet collects the changed fields of an object.
 type changeSet struct {
 	key  []byte // of digests
 	list []AuditChange
@@ -42,7 +42,7 @@ func (tx *Tx) newChangeSet(ctx context.Context) (*changeSet, error) {
 	return &changeSet{key: key}, nil
 }
 
-// field adds a field that holds nothing secret. nil, and what is encoded as null, is nothing.
+// field adds a field without secrets. nil, and a value encoded as null, means absent.
 func (d *changeSet) field(name string, before, after any) *changeSet {
 	was, is := d.encode(before), d.encode(after)
 	if d.err != nil || bytes.Equal(was, is) {
@@ -66,8 +66,7 @@ func (d *changeSet) encode(v any) json.RawMessage {
 	return encoded
 }
 
-// secret adds a field whose values are nobody's business: what is written down tells only whether they are
-// equal.
+// secret adds a field with secret values. The audit stores digests, which show only whether values are equal.
 func (d *changeSet) secret(name string, before, after json.RawMessage) *changeSet {
 	was, is := d.digest(name, before), d.digest(name, after)
 	if !bytes.Equal(was, is) {
@@ -76,7 +75,8 @@ func (d *changeSet) secret(name string, before, after json.RawMessage) *changeSe
 	return d
 }
 
-// digest is nil for nothing. The name is part of it, so that equal values of two fields do not show.
+// digest returns nil for an absent value. The digest includes the name, so that equal values of two fields
+// differ.
 func (d *changeSet) digest(name string, value json.RawMessage) json.RawMessage {
 	if value == nil {
 		return nil
@@ -121,7 +121,7 @@ func (d *changeSet) object(doc database.JSON) map[string]json.RawMessage {
 	return members
 }
 
-// auditChanges writes down what differs, or nothing where an update changed nothing.
+// auditChanges writes an entry with the changed fields. An update without changes writes none.
 func (tx *Tx) auditChanges(ctx context.Context, d *changeSet, e AuditEntry) error {
 	if d.err != nil {
 		return d.err

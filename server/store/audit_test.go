@@ -48,7 +48,7 @@ func (w *world) newest() string {
 	return lines[len(lines)-1]
 }
 
-func TestEveryChangeIsAuditedWithWhatDiffers(t *testing.T) {
+func TestEveryChangeIsAuditedWithItsChangedFields(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		document := func(text string) store.TemplateDocument {
@@ -149,7 +149,7 @@ func TestEveryChangeIsAuditedWithWhatDiffers(t *testing.T) {
 	})
 }
 
-func TestWhatChangesNothingIsNotAudited(t *testing.T) {
+func TestAnUpdateWithoutChangesIsNotAudited(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
@@ -171,7 +171,7 @@ func TestWhatChangesNothingIsNotAudited(t *testing.T) {
 	})
 }
 
-func TestDigestsTellOnlyWhetherValuesAreEqual(t *testing.T) {
+func TestDigestsOfSecretsShowOnlyWhetherValuesAreEqual(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		for _, value := range []string{`"a"`, `"b"`, `"a"`} {
@@ -187,7 +187,7 @@ func TestDigestsTellOnlyWhetherValuesAreEqual(t *testing.T) {
 	})
 }
 
-func TestTheAuditIsFiltered(t *testing.T) {
+func TestTheAuditIsListedByFilter(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := store.WithOrigin(w.t.Context(), store.Origin{KeyID: "0badcafe", Address: "192.0.2.1"})
 		for _, name := range []string{"p", "q"} {

@@ -10,8 +10,8 @@ import (
 	"github.com/berth-dev/berth/server/store/database"
 )
 
-// What the audit says of each kind of thing. Parameters, job variables and stored variables may hold secrets:
-// of these it has digests.
+// The audit entries of each kind of object. Parameters, job variables and stored variables may contain
+// secrets: the audit stores only their digests.
 
 func (tx *Tx) poolCreated(ctx context.Context, p NewPool, templateHash, actor string) error {
 	d, err := tx.newChangeSet(ctx)
@@ -144,7 +144,7 @@ func (tx *Tx) workerPaused(ctx context.Context, w Worker, was []bool, actor stri
 	)
 }
 
-// variableChanged writes down that a variable was made (before is nil), changed, or deleted (after is nil).
+// variableChanged audits that a variable was created (before is nil), changed, or deleted (after is nil).
 func (tx *Tx) variableChanged(ctx context.Context, before, after *Variable, actor string) error {
 	d, err := tx.newChangeSet(ctx)
 	if err != nil {
@@ -166,7 +166,7 @@ func (tx *Tx) variableChanged(ctx context.Context, before, after *Variable, acto
 	return tx.auditChanges(ctx, d, e)
 }
 
-// scheduleChanged writes down that a schedule was made (before is nil), changed, or deleted (after is nil).
+// scheduleChanged audits that a schedule was created (before is nil), changed, or deleted (after is nil).
 func (tx *Tx) scheduleChanged(ctx context.Context, before, after *Schedule, actor string) error {
 	d, err := tx.newChangeSet(ctx)
 	if err != nil {
@@ -221,7 +221,7 @@ func sameKey(a, b Key) bool {
 		(a.Pools == nil) == (b.Pools == nil)
 }
 
-// deletion is what went with something that was deleted.
+// deletion counts the rows that were deleted along with an object.
 type deletion struct {
 	force       bool // its live runs are cancelled
 	deployments int64
@@ -251,8 +251,7 @@ func joined(a, b string) string {
 	return a + ", " + b
 }
 
-// filled is nil for the zero value, which is not worth a line.
-// retries are told field by field, in the units of the API.
+// retries adds the fields of a retry policy, in the units of the API.
 func (d *changeSet) retries(before, after lifecycle.RetryPolicy) *changeSet {
 	return d.field("retries.max", valueOrNil(before.Max), valueOrNil(after.Max)).
 		field("retries.delay", durationOrNil(before.Delay), durationOrNil(after.Delay)).

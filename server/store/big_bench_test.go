@@ -17,7 +17,7 @@ import (
 //go:embed testdata/big.sql
 var bigSQL string
 
-// question is what somebody asks the database all the time, for a page of answers.
+// question is a frequent query of the database that returns up to a page of answers.
 type question struct {
 	name string
 	ask  func(ctx context.Context, s *storetest.Store, page int) (answers int, err error)
@@ -25,9 +25,9 @@ type question struct {
 
 const questionPage = 50
 
-// BenchmarkQuestions asks the same of an installation with a million runs, 100,000 deployments and 100,000
-// schedules, and of one that is all but empty, in turns, and for no more answers than the small one has.
-// p99-sec/op is what one question in a hundred took longer than.
+// BenchmarkQuestions runs the same queries in turns on an installation with a million runs, 100,000
+// deployments and 100,000 schedules, and on an almost empty one, for no more answers than the small one has.
+// p99-sec/op is the 99th percentile of their duration.
 //
 // Some of the difference of list-by-state and list-by-id-prefix is no work for size: PostgreSQL plans them
 // anew each time in the big one, where it would not trust a plan that knows nothing of what is asked for, and
@@ -64,7 +64,7 @@ func installation(b *testing.B, deployments, runs int) *storetest.Store {
 	return s
 }
 
-// times are how long questions took.
+// times are durations of queries.
 type times []time.Duration
 
 func (t *times) ask(b *testing.B, s *storetest.Store, q question, page int) {

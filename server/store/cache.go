@@ -2,8 +2,7 @@ package store
 
 import "sync"
 
-// cache remembers what never changes, so that nobody reads it again and again. It is bounded: when it is full
-// it begins anew.
+// cache holds immutable values. It is bounded: when full it is emptied.
 type cache[K comparable, V any] struct {
 	most  int
 	mu    sync.Mutex

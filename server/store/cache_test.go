@@ -2,11 +2,11 @@ package store
 
 import "testing"
 
-func TestWhatIsFixedIsRememberedWithinBounds(t *testing.T) {
+func TestAFullCacheForgetsItsOldEntries(t *testing.T) {
 	t.Parallel()
 	f := cache[int, string]{most: 2}
 	if _, ok := f.get(1); ok {
-		t.Error("it knows what it was not told")
+		t.Error("an empty cache has a value")
 	}
 	for k, v := range map[int]string{1: "one", 2: "two"} {
 		f.put(k, v)

@@ -51,7 +51,7 @@ func (w *world) lived() {
 	}
 }
 
-func TestEverythingGoesWithWhatItBelongsTo(t *testing.T) {
+func TestDeletingAnObjectDeletesItsDependents(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		remove func(w *world) error
@@ -75,9 +75,8 @@ func TestEverythingGoesWithWhatItBelongsTo(t *testing.T) {
 	}
 }
 
-// TestTheDatabaseDeletesWhatBelongsToARow holds the foreign keys, and the triggers that stand for them,
-// whoever deletes.
-func TestTheDatabaseDeletesWhatBelongsToARow(t *testing.T) {
+// TestDeletingARowDeletesItsDependentRows verifies the foreign keys, and the triggers that replace them.
+func TestDeletingARowDeletesItsDependentRows(t *testing.T) {
 	for _, from := range []string{"runs", "deployments", "pools"} {
 		t.Run(from, func(t *testing.T) {
 			onEach(t, func(w *world) {

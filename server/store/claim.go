@@ -14,15 +14,16 @@ import (
 // Claim gives a worker attempts to run, up to r.Max. It never waits for work, and records that the worker is
 // alive.
 //
-// Order: attempts whose lease expired, then due runs by queue priority and due time. The limits of pool, queue and
-// deployment always hold: a claim that could reach one locks the pool and counts live attempts in a fresh snapshot
-// (READ COMMITTED). Slots are the attempts that have not ended; there is no counter that could drift. Claims in
-// pools without limits run concurrently (claim_unlimited.go).
+// Order: attempts whose lease expired, then due runs by queue priority and due time. The limits of pool,
+// queue and deployment always hold: a claim that could reach one locks the pool and counts live attempts in a
+// fresh snapshot (READ COMMITTED). Slots are the attempts that have not ended; there is no counter that could
+// drift. Claims in pools without limits run concurrently (claim_unlimited.go).
 //
-// Repeating a request ID returns the same attempts. Errors: NotFound for the pool; database errors are retryable.
+// Repeating a request ID returns the same attempts. Errors: NotFound for the pool; database errors are
+// retryable.
 //
-// The lock is held as briefly as possible: the state of the pool is read before it, the runs after it, and the
-// claims of one process wait for it in the process, not each with a connection.
+// The lock is held as briefly as possible: the state of the pool is read before it, the runs after it, and
+// the claims of one process wait for it in the process, not each with a connection.
 func (s *Store) Claim(ctx context.Context, r ClaimRequest) ([]Claim, error) {
 	state, err := s.readPoolState(ctx, r)
 	if err != nil || state.Paused || r.Max <= 0 || !state.mayClaim() {
@@ -51,7 +52,7 @@ func (s *Store) Claim(ctx context.Context, r ClaimRequest) ([]Claim, error) {
 // claimResult is the answer to a claim.
 type claimResult struct {
 	attempts []claimedAttempt
-	rows     map[uuid.UUID]*claimRow // by attempt, those that need not be read again
+	rows     map[uuid.UUID]*claimRow // by attempt, the rows that are already in memory
 	repeated bool                    // the request ID was answered before
 }
 
@@ -88,7 +89,7 @@ func (s *Store) claim(ctx context.Context, r ClaimRequest, state poolState) (*cl
 type waiters struct {
 	limited       chan struct{} // one place
 	unlimited     chan struct{} // unlimitedMax places
-	poolUnlimited atomic.Bool   // what the last claim saw: claims may run concurrently
+	poolUnlimited atomic.Bool   // as the last claim saw it: claims may run concurrently
 }
 
 func (s *Store) waitersOf(pool string) *waiters {

@@ -80,13 +80,13 @@ SET phase = 'claimed',
 RETURNING id, run_id, epoch`
 }
 
-// insertAttempts makes the attempts and fixes their render input: the newest template version and the stored
-// variables as they are now.
+// insertAttempts creates the attempts and fixes their render input: the newest template version and the
+// current stored variables.
 func (tx *Tx) insertAttempts(
 	ctx context.Context,
 	r ClaimRequest,
-	stand *lockedPoolState,
-	chosen []*lockedRun,
+	state *lockedPoolState,
+	due []*lockedRun,
 	runs map[uuid.UUID]*lockedRun,
 	g *claimResult,
 ) error {
@@ -94,12 +94,12 @@ func (tx *Tx) insertAttempts(
 	if err != nil {
 		return err
 	}
-	input, err := tx.renderInput(ctx, stand, chosen)
+	input, err := tx.renderInput(ctx, state, due)
 	if err != nil {
 		return err
 	}
-	records := make([]attemptRecord, len(chosen))
-	for i, run := range chosen {
+	records := make([]attemptRecord, len(due))
+	for i, run := range due {
 		id, err := uuid.NewV7()
 		if err != nil {
 			return fmt.Errorf("generate an ID: %w", err)
@@ -112,7 +112,7 @@ func (tx *Tx) insertAttempts(
 		records[i] = attemptRecord{
 			ID: id, RunID: run.ID, Number: run.Attempt, PoolID: run.PoolID, QueueID: run.QueueID, DeploymentID: run.DeploymentID,
 			Worker: r.Worker, ClusterID: r.ClusterID, LeaseExpiresAt: database.MicrosOf(now.Add(r.Lease)),
-			TemplateVersionID: stand.TemplateVersionID, Stored: stored, Raised: run.Raised, ClaimedAt: database.MicrosOf(now),
+			TemplateVersionID: state.TemplateVersionID, Stored: stored, Raised: run.Raised, ClaimedAt: database.MicrosOf(now),
 		}
 		run.move(
 			lifecycle.State{
@@ -125,12 +125,12 @@ func (tx *Tx) insertAttempts(
 			run.Attempt,
 		)
 	}
-	taken := len(g.attempts)
+	earlier := len(g.attempts)
 	if err := tx.saveAttempts(ctx, r.RequestID, records, tx.changesOf(runs), g); err != nil {
 		return err
 	}
-	for i, run := range chosen {
-		if h := g.attempts[taken+i]; h.AttemptID == records[i].ID { // not one that was handed back
+	for i, run := range due {
+		if h := g.attempts[earlier+i]; h.AttemptID == records[i].ID { // not one that was handed back
 			g.rows[h.AttemptID] = run.claimRow(records[i])
 		}
 	}
@@ -142,8 +142,8 @@ UPDATE claim_requests
 SET claims = ?
 WHERE id = ?`
 
-// saveAttempts stores new attempts with the changes of their runs, and what the request was given with them.
-// An attempt that was handed back keeps its id, which is only known then.
+// saveAttempts stores new attempts, the changes of their runs and the answer to the request in one batch. An
+// attempt that was handed back keeps its ID, which the database returns; the answer is then stored again.
 func (tx *Tx) saveAttempts(
 	ctx context.Context,
 	request uuid.UUID,
@@ -151,7 +151,7 @@ func (tx *Tx) saveAttempts(
 	changes []database.Statement,
 	g *claimResult,
 ) error {
-	taken := len(g.attempts)
+	earlier := len(g.attempts)
 	for _, r := range records {
 		g.attempts = append(g.attempts, claimedAttempt{AttemptID: r.ID, Epoch: 1})
 	}
@@ -172,13 +172,13 @@ func (tx *Tx) saveAttempts(
 	for _, row := range rows {
 		saved[row.RunID] = claimedAttempt{AttemptID: row.ID, Epoch: row.Epoch}
 	}
-	again := false
+	differs := false
 	for i, r := range records { // in the order of the claim
-		at := &g.attempts[taken+i]
-		again = again || *at != saved[r.RunID]
+		at := &g.attempts[earlier+i]
+		differs = differs || *at != saved[r.RunID]
 		*at = saved[r.RunID]
 	}
-	if again {
+	if differs {
 		if _, err := tx.db.Exec(ctx, rememberClaimAgainSQL, database.Structured[[]claimedAttempt]{V: g.attempts}, request); err != nil {
 			return fmt.Errorf("remember claim %s: %w", request, err)
 		}
@@ -186,16 +186,16 @@ func (tx *Tx) saveAttempts(
 	return nil
 }
 
-// renderInput is what the attempts of one claim are rendered from beside their runs.
+// renderInput holds the inputs that the attempts of one claim share: template version and stored variables.
 type renderInput struct {
-	stand  *lockedPoolState
-	values map[string]json.RawMessage
-	plain  string // stored, for the many runs that refer to no stored variables themselves
+	state        *lockedPoolState
+	values       map[string]json.RawMessage
+	templateOnly string // stored variables of the template, for runs that refer to none themselves
 }
 
-func (tx *Tx) renderInput(ctx context.Context, stand *lockedPoolState, runs []*lockedRun) (renderInput, error) {
-	in := renderInput{stand: stand}
-	names := stand.StoredNames.V
+func (tx *Tx) renderInput(ctx context.Context, state *lockedPoolState, runs []*lockedRun) (renderInput, error) {
+	in := renderInput{state: state}
+	names := state.StoredNames.V
 	for _, r := range runs {
 		if len(r.StoredNames.V) > 0 {
 			names = union(names, r.StoredNames.V)
@@ -205,17 +205,17 @@ func (tx *Tx) renderInput(ctx context.Context, stand *lockedPoolState, runs []*l
 	if in.values, err = tx.values(ctx, names); err != nil {
 		return in, err
 	}
-	in.plain, err = in.encoded(stand.StoredNames.V)
+	in.templateOnly, err = in.encoded(state.StoredNames.V)
 	return in, err
 }
 
-// stored is the object of stored variables for one run. One that does not exist is left out: rendering names
-// it.
+// stored returns the stored variables of one run as a JSON object. A variable that does not exist is omitted;
+// rendering reports it.
 func (in renderInput) stored(names []string) (string, error) {
 	if len(names) == 0 {
-		return in.plain, nil
+		return in.templateOnly, nil
 	}
-	return in.encoded(union(in.stand.StoredNames.V, names))
+	return in.encoded(union(in.state.StoredNames.V, names))
 }
 
 func (in renderInput) encoded(names []string) (string, error) {

@@ -10,8 +10,8 @@ import (
 	"github.com/berth-dev/berth/server/store/database"
 )
 
-// claimLimited claims with the pool to itself, as a pool with limits requires: first the attempts of an earlier
-// request with the same ID, then takeovers, then due runs.
+// claimLimited claims with the pool to itself, as a pool with limits requires: first the attempts of an
+// earlier request with the same ID, then takeovers, then due runs.
 func (tx *Tx) claimLimited(ctx context.Context, r ClaimRequest, live bool, w *waiters, result *claimResult) error {
 	known, expired, state := true, true, (*lockedPoolState)(nil)
 	if live { // the attempts of a deleted pool are still taken over, so that they end
@@ -60,8 +60,8 @@ SELECT claims
 FROM claim_requests
 WHERE id = ?`
 
-// repeatedClaim returns the attempts that an earlier request with this ID claimed and that the worker still holds,
-// with renewed leases.
+// repeatedClaim returns the attempts that an earlier request with this ID claimed and that the worker still
+// holds, with renewed leases.
 func (tx *Tx) repeatedClaim(ctx context.Context, r ClaimRequest) ([]claimedAttempt, bool, error) {
 	var answers []database.Structured[[]claimedAttempt]
 	if err := tx.db.All(ctx, &answers, repeatedClaimSQL, r.RequestID); err != nil {

@@ -11,29 +11,29 @@ import (
 	"github.com/berth-dev/berth/server/store/database"
 )
 
-// pick chooses up to max runs that are due and that no limit holds back: by the priority of their queue, then
-// by due time. The pool's row is locked, so nobody else takes slots meanwhile.
+// pick selects up to limit due runs that no limit blocks, ordered by the priority of their queue, then by due
+// time. The pool's row is locked, so no other claim takes slots meanwhile.
 //
-// A run that is held back never hides another: each queue is walked once along runs_ready, and a deployment
-// found to be paused or at its limit is left out of everything that is read after.
-func (tx *Tx) pick(ctx context.Context, stand *lockedPoolState, most int) ([]uuid.UUID, error) {
+// A blocked run never hides another: each queue is scanned once along runs_ready, and later batches exclude
+// deployments that are paused or at their limit.
+func (tx *Tx) pick(ctx context.Context, state *lockedPoolState, limit int) ([]uuid.UUID, error) {
 	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return nil, err
 	}
-	lanes := stand.queues
-	w := &walk{tx: tx, now: now, want: min(most, stand.free()), free: map[uuid.UUID]int{}}
-	for len(lanes) > 0 && w.want > 0 {
-		n := 1 // queues of the same priority are one line
-		for n < len(lanes) && lanes[n].Priority == lanes[0].Priority {
+	queues := state.queues
+	p := &picker{tx: tx, now: now, want: min(limit, state.free()), free: map[uuid.UUID]int{}}
+	for len(queues) > 0 && p.want > 0 {
+		n := 1 // queues of the same priority compete by due time
+		for n < len(queues) && queues[n].Priority == queues[0].Priority {
 			n++
 		}
-		if err := w.through(ctx, lanes[:n]); err != nil {
+		if err := p.pickByDueTime(ctx, queues[:n]); err != nil {
 			return nil, err
 		}
-		lanes = lanes[n:]
+		queues = queues[n:]
 	}
-	return w.picked, nil
+	return p.picked, nil
 }
 
 // dueQueue is a queue with runs that are due, read a batch at a time.
@@ -43,10 +43,10 @@ type dueQueue struct {
 	Limit    *int32
 	Used     int32
 
-	ready []readyRow // read, not yet looked at
-	after *readyRow  // the last one read
-	batch int
-	dry   bool
+	ready     []readyRow // read, not yet considered
+	after     *readyRow  // the last row read
+	batch     int
+	exhausted bool
 }
 
 // readyRow is a run that is due.
@@ -64,36 +64,36 @@ func (r readyRow) before(other readyRow) bool {
 }
 
 // free reports whether the queue's own limit leaves a slot.
-func (l *dueQueue) free() bool { return l.Limit == nil || l.Used < *l.Limit }
+func (q *dueQueue) free() bool { return q.Limit == nil || q.Used < *q.Limit }
 
 const (
 	firstBatch = 64
 	lastBatch  = 4096
 )
 
-// walk is one pass over lanes.
-type walk struct {
+// picker selects runs for one claim.
+type picker struct {
 	tx      *Tx
 	now     time.Time
 	want    int
-	free    map[uuid.UUID]int // slots that a deployment has left
-	blocked []uuid.UUID       // deployments with none
+	free    map[uuid.UUID]int // free slots by deployment
+	blocked []uuid.UUID       // deployments without a free slot
 	picked  []uuid.UUID
 }
 
-// through takes what may be taken from lanes of one priority, the longest due first.
-func (w *walk) through(ctx context.Context, lanes []*dueQueue) error {
-	for w.want > 0 {
+// pickByDueTime picks runs from queues of the same priority, earliest due time first.
+func (p *picker) pickByDueTime(ctx context.Context, queues []*dueQueue) error {
+	for p.want > 0 {
 		var next *dueQueue
-		for _, l := range lanes {
-			if !l.free() {
+		for _, q := range queues {
+			if !q.free() {
 				continue
 			}
-			if err := w.fill(ctx, l); err != nil {
+			if err := p.fill(ctx, q); err != nil {
 				return err
 			}
-			if len(l.ready) > 0 && (next == nil || l.ready[0].before(next.ready[0])) {
-				next = l
+			if len(q.ready) > 0 && (next == nil || q.ready[0].before(next.ready[0])) {
+				next = q
 			}
 		}
 		if next == nil {
@@ -101,22 +101,22 @@ func (w *walk) through(ctx context.Context, lanes []*dueQueue) error {
 		}
 		run := next.ready[0]
 		next.ready = next.ready[1:]
-		w.take(next, run)
+		p.take(next, run)
 	}
 	return nil
 }
 
-// take picks a run unless its deployment holds it back.
-func (w *walk) take(l *dueQueue, run readyRow) {
-	if w.free[run.DeploymentID] <= 0 {
+// take picks a run unless its deployment has no free slot.
+func (p *picker) take(q *dueQueue, run readyRow) {
+	if p.free[run.DeploymentID] <= 0 {
 		return
 	}
-	w.picked = append(w.picked, run.ID)
-	w.want--
-	l.Used++
-	w.free[run.DeploymentID]--
-	if w.free[run.DeploymentID] == 0 {
-		w.blocked = append(w.blocked, run.DeploymentID)
+	p.picked = append(p.picked, run.ID)
+	p.want--
+	q.Used++
+	p.free[run.DeploymentID]--
+	if p.free[run.DeploymentID] == 0 {
+		p.blocked = append(p.blocked, run.DeploymentID)
 	}
 }
 
@@ -136,33 +136,33 @@ ORDER BY r.due_at, r.id
 LIMIT ?`
 )
 
-// fill reads on where everything read so far has been looked at. Batches grow, for a lane full of runs of
-// many deployments that are all held back.
-func (w *walk) fill(ctx context.Context, l *dueQueue) error {
-	for len(l.ready) == 0 && !l.dry {
-		l.batch = min(max(l.batch*4, firstBatch, w.want), lastBatch)
-		query, args := readyFromSQL, []any{l.ID, w.now}
-		if l.after != nil {
-			query, args = query+readyAfterSQL, append(args, l.after.DueAt, l.after.ID)
+// fill reads the next batch of a queue once the last is used up. Batches grow, because a queue may be full of
+// runs whose deployments are all blocked.
+func (p *picker) fill(ctx context.Context, q *dueQueue) error {
+	for len(q.ready) == 0 && !q.exhausted {
+		q.batch = min(max(q.batch*4, firstBatch, p.want), lastBatch)
+		query, args := readyFromSQL, []any{q.ID, p.now}
+		if q.after != nil {
+			query, args = query+readyAfterSQL, append(args, q.after.DueAt, q.after.ID)
 		}
-		if len(w.blocked) > 0 {
-			list := database.ListOf(w.blocked)
-			query, args = query+readyFreeSQL+w.tx.db.Dialect().List("uuid"), append(args, list)
+		if len(p.blocked) > 0 {
+			list := database.ListOf(p.blocked)
+			query, args = query+readyFreeSQL+p.tx.db.Dialect().List("uuid"), append(args, list)
 		}
 		var rows []readyRow
-		if err := w.tx.db.All(ctx, &rows, query+readyOrderSQL, append(args, l.batch)...); err != nil {
+		if err := p.tx.db.All(ctx, &rows, query+readyOrderSQL, append(args, q.batch)...); err != nil {
 			return fmt.Errorf("list due runs: %w", err)
 		}
-		l.dry = len(rows) < l.batch
+		q.exhausted = len(rows) < q.batch
 		if len(rows) > 0 {
-			l.after = &rows[len(rows)-1]
+			q.after = &rows[len(rows)-1]
 		}
-		if err := w.learn(ctx, rows); err != nil {
+		if err := p.readDeploymentSlots(ctx, rows); err != nil {
 			return err
 		}
 		for _, r := range rows {
-			if w.free[r.DeploymentID] > 0 {
-				l.ready = append(l.ready, r)
+			if p.free[r.DeploymentID] > 0 {
+				q.ready = append(q.ready, r)
 			}
 		}
 	}
@@ -178,12 +178,12 @@ SELECT
 FROM deployments d
 WHERE d.id IN `
 
-// learn finds out how many slots are left to the deployments that were not seen before.
-func (w *walk) learn(ctx context.Context, rows []readyRow) error {
+// readDeploymentSlots reads the free slots of deployments that appear for the first time.
+func (p *picker) readDeploymentSlots(ctx context.Context, rows []readyRow) error {
 	var unknown []uuid.UUID
 	for _, r := range rows {
-		if _, ok := w.free[r.DeploymentID]; !ok {
-			w.free[r.DeploymentID] = 0
+		if _, ok := p.free[r.DeploymentID]; !ok {
+			p.free[r.DeploymentID] = 0
 			unknown = append(unknown, r.DeploymentID)
 		}
 	}
@@ -191,25 +191,25 @@ func (w *walk) learn(ctx context.Context, rows []readyRow) error {
 		return nil
 	}
 	list := database.ListOf(unknown)
-	var found []struct {
+	var deployments []struct {
 		ID     uuid.UUID `db:"id"`
 		Paused bool      `db:"paused"`
 		Limit  *int32    `db:"concurrency_limit"`
 		Used   int32     `db:"used"`
 	}
-	if err := w.tx.db.All(ctx, &found, deploymentsFreeSQL+w.tx.db.Dialect().List("uuid"), list); err != nil {
+	if err := p.tx.db.All(ctx, &deployments, deploymentsFreeSQL+p.tx.db.Dialect().List("uuid"), list); err != nil {
 		return fmt.Errorf("count the slots of deployments: %w", err)
 	}
-	for _, d := range found {
+	for _, d := range deployments {
 		switch {
 		case d.Paused:
 		case d.Limit == nil:
-			w.free[d.ID] = math.MaxInt32
+			p.free[d.ID] = math.MaxInt32
 		default:
-			w.free[d.ID] = int(max(*d.Limit-d.Used, 0))
+			p.free[d.ID] = int(max(*d.Limit-d.Used, 0))
 		}
-		if w.free[d.ID] == 0 {
-			w.blocked = append(w.blocked, d.ID)
+		if p.free[d.ID] == 0 {
+			p.blocked = append(p.blocked, d.ID)
 		}
 	}
 	return nil

@@ -88,11 +88,11 @@ func (s *Store) readPoolState(ctx context.Context, r ClaimRequest) (poolState, e
 // lockedPoolState is the state of a pool whose row is locked: all that a claim decides from, read by one
 // statement.
 type lockedPoolState struct {
-	lockedPool
+	claimPool
 	queues []*dueQueue
 }
 
-type lockedPool struct {
+type claimPool struct {
 	Clock   *database.Time `db:"clock"`
 	Known   bool           `db:"known"`   // the request ID was answered before
 	Expired bool           `db:"expired"` // an attempt of the cluster has an expired lease
@@ -107,7 +107,7 @@ type lockedPool struct {
 
 // lockedPoolStateRow is the pool with one of its queues that have due runs, or with none.
 type lockedPoolStateRow struct {
-	lockedPool
+	claimPool
 	QueueID  *uuid.UUID `db:"queue_id"`
 	Priority *int32     `db:"priority"`
 	Limit    *int32     `db:"queue_limit"`
@@ -170,7 +170,7 @@ func (tx *Tx) readLockedPoolState(ctx context.Context, r ClaimRequest) (*lockedP
 		return nil, &Error{Code: NotFound, Message: fmt.Sprintf("work pool %q does not exist", r.Pool)}
 	}
 	tx.db.AdvanceClock(rows[0].Clock)
-	s := &lockedPoolState{lockedPool: rows[0].lockedPool}
+	s := &lockedPoolState{claimPool: rows[0].claimPool}
 	for _, row := range rows {
 		if row.QueueID != nil {
 			queue := &dueQueue{ID: *row.QueueID, Priority: *row.Priority, Limit: row.Limit, Used: row.Used}
@@ -182,8 +182,8 @@ func (tx *Tx) readLockedPoolState(ctx context.Context, r ClaimRequest) (*lockedP
 
 // free is how many slots the pool's own limit leaves.
 func (s *lockedPoolState) free() int {
-	if s.lockedPool.Limit == nil {
+	if s.claimPool.Limit == nil {
 		return math.MaxInt32
 	}
-	return int(*s.lockedPool.Limit - s.lockedPool.Used)
+	return int(*s.claimPool.Limit - s.claimPool.Used)
 }

@@ -86,7 +86,7 @@ JOIN pools p ON p.id = q.pool_id
 JOIN template_versions t ON t.id = n.template_version_id`
 }
 
-// claimRow is what the first claim of an attempt knows of it without reading it.
+// claimRow returns the row of a new attempt without a query.
 func (r *lockedRun) claimRow(a attemptRecord) *claimRow {
 	row := &claimRow{
 		AttemptID: a.ID, Number: a.Number, Epoch: 1, RunID: r.ID, RunName: r.Name, ScheduledTime: r.ScheduledTime, Tags: r.Tags,
@@ -105,8 +105,7 @@ func (r *lockedRun) claimRow(a attemptRecord) *claimRow {
 	return row
 }
 
-// claims reads what a worker needs to know of the attempts it was given and is not known yet, and tells it in
-// their order.
+// claims returns the claimed attempts in order. It reads only the rows that are not in memory yet.
 func (q Reader) claims(ctx context.Context, g *claimResult) ([]Claim, error) {
 	rows := g.rows
 	var unknown []uuid.UUID
@@ -188,7 +187,7 @@ func (q Reader) settings(
 }
 
 func (r *claimRow) claim(s *settingRow, now time.Time) (Claim, error) {
-	own, err := overlaid(database.ObjectOrEmpty(r.RunVariables.Raw()), r.Raised)
+	own, err := overlay(database.ObjectOrEmpty(r.RunVariables.Raw()), r.Raised)
 	if err != nil {
 		return Claim{}, err
 	}
@@ -207,8 +206,8 @@ func (r *claimRow) claim(s *settingRow, now time.Time) (Claim, error) {
 	return c, nil
 }
 
-// overlaid is an object with the members of another one laid over its own.
-func overlaid(base, over database.JSON) (json.RawMessage, error) {
+// overlay returns base with the members of over set; nil over returns base.
+func overlay(base, over database.JSON) (json.RawMessage, error) {
 	if over == nil {
 		return base.Raw(), nil
 	}

@@ -18,8 +18,8 @@ WHERE p.name = ?
 	AND a.ended_at IS NULL
 	AND a.lease_expires_at <= ?`
 
-// takeOver gives the worker attempts of its cluster whose lease has run out: the same attempt under the next
-// epoch, so the same Job. What the worker itself still holds is left to it.
+// takeOver claims attempts of the cluster whose lease has expired: the same attempt under the next epoch,
+// hence the same Job. It skips attempts that the worker still holds itself.
 func (tx *Tx) takeOver(ctx context.Context, r ClaimRequest) ([]claimedAttempt, error) {
 	now, err := tx.db.Now(ctx)
 	if err != nil {
@@ -52,8 +52,8 @@ func (tx *Tx) takeOver(ctx context.Context, r ClaimRequest) ([]claimedAttempt, e
 	return taken, tx.saveRuns(ctx, runs)
 }
 
-// takeOverSQL checks again what was seen before the runs were locked: the holder may have renewed or ended
-// meanwhile.
+// takeOverSQL checks the lease again under the lock: the holder may have renewed it, or the attempt may have
+// ended.
 func takeOverSQL(d database.Dialect) string {
 	return `
 UPDATE attempts

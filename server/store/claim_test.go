@@ -14,7 +14,7 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-func TestClaimHandsOutWhatTheRunWasCreatedWith(t *testing.T) {
+func TestAClaimReturnsTheValuesThatTheRunWasCreatedWith(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p", func(p *store.NewPool) { p.Template.StoredNames = []string{"region", "absent"} })
@@ -58,7 +58,7 @@ func TestClaimHandsOutWhatTheRunWasCreatedWith(t *testing.T) {
 	})
 }
 
-func TestClaimUsesTheNewestTemplateAndFixesTheInput(t *testing.T) {
+func TestAClaimUsesTheNewestTemplateAndFixesTheInput(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		w.one()
@@ -77,7 +77,7 @@ func TestClaimUsesTheNewestTemplateAndFixesTheInput(t *testing.T) {
 	})
 }
 
-func TestClaimWaitsUntilARunIsDue(t *testing.T) {
+func TestARunIsNotClaimedBeforeItIsDue(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.pool("p")
 		w.deployment("d", "p")
@@ -90,7 +90,7 @@ func TestClaimWaitsUntilARunIsDue(t *testing.T) {
 	})
 }
 
-func TestClaimGoesByPriorityThenDueTime(t *testing.T) {
+func TestClaimsFollowPriorityThenDueTime(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
@@ -121,7 +121,7 @@ func TestClaimGoesByPriorityThenDueTime(t *testing.T) {
 	})
 }
 
-func TestClaimHonoursLimitsAndPauses(t *testing.T) {
+func TestClaimsRespectLimitsAndPauses(t *testing.T) {
 	tests := []struct {
 		name   string
 		pool   func(*store.NewPool)
@@ -177,7 +177,7 @@ func TestClaimHonoursLimitsAndPauses(t *testing.T) {
 	}
 }
 
-func TestClaimNeverOvershootsALimit(t *testing.T) {
+func TestConcurrentClaimsNeverExceedALimit(t *testing.T) {
 	onEach(t, func(w *world) {
 		const poolLimit, smallLimit, total, workers = 7, 3, 120, 12
 		w.pool("p", func(p *store.NewPool) { p.ConcurrencyLimit = ptr(int32(poolLimit)) })
@@ -274,7 +274,7 @@ func TestManyBlockedDeploymentsDoNotHideAFreeOne(t *testing.T) {
 	})
 }
 
-func TestTheSameRequestGetsTheSameAnswer(t *testing.T) {
+func TestARepeatedRequestReturnsTheSameClaims(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.one()
 		w.run("d")
@@ -295,7 +295,7 @@ func TestTheSameRequestGetsTheSameAnswer(t *testing.T) {
 	})
 }
 
-func TestTheSameRequestAtOnceGetsTheSameAnswer(t *testing.T) {
+func TestConcurrentEqualRequestsReturnTheSameClaims(t *testing.T) {
 	for _, n := range []int{23, 4} { // with runs for all who ask, and for one of them
 		t.Run(fmt.Sprint(n, " runs"), func(t *testing.T) {
 			onEach(t, func(w *world) {
@@ -328,7 +328,7 @@ func TestTheSameRequestAtOnceGetsTheSameAnswer(t *testing.T) {
 	}
 }
 
-func TestAClaimOfNothingNotesTheWorker(t *testing.T) {
+func TestAnEmptyClaimRecordsThatTheWorkerIsAlive(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.one()
 		if claims := w.claim(request("p", "w", 0)); len(claims) != 0 {
@@ -341,14 +341,14 @@ func TestAClaimOfNothingNotesTheWorker(t *testing.T) {
 	})
 }
 
-func TestClaimOfAPoolThatDoesNotExist(t *testing.T) {
+func TestAClaimInAnUnknownPoolFails(t *testing.T) {
 	onEach(t, func(w *world) {
 		_, err := w.Claim(w.t.Context(), request("nowhere", "w", 1))
 		w.refuses(err, store.NotFound)
 	})
 }
 
-func TestTakeover(t *testing.T) {
+func TestAnExpiredLeaseIsTakenOverUnderTheNextEpoch(t *testing.T) {
 	onEach(t, func(w *world) {
 		run := w.one()
 		c := w.claimOne("first")
@@ -381,7 +381,7 @@ func TestTakeover(t *testing.T) {
 	})
 }
 
-func TestTakeoverTakesNoSlotAndWorksWhereThePoolIsPausedOrFull(t *testing.T) {
+func TestATakeoverTakesNoSlotInAPausedOrFullPool(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.pool("p", func(p *store.NewPool) { p.ConcurrencyLimit = ptr(int32(1)) })
 		w.deployment("d", "p")
@@ -398,7 +398,7 @@ func TestTakeoverTakesNoSlotAndWorksWhereThePoolIsPausedOrFull(t *testing.T) {
 	})
 }
 
-func TestARestartedWorkerTakesOverFromItselfButNotWhatItHolds(t *testing.T) {
+func TestARestartedWorkerTakesOverOnlyTheAttemptsItDoesNotHold(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.one()
 		c := w.claimOne("w")
@@ -414,7 +414,7 @@ func TestARestartedWorkerTakesOverFromItselfButNotWhatItHolds(t *testing.T) {
 	})
 }
 
-func TestALeaseThatRanOutCanBeRenewedUntilSomebodyTakesIt(t *testing.T) {
+func TestAnExpiredLeaseCanBeRenewedUntilItIsTakenOver(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.one()
 		c := w.claimOne("w")
@@ -422,7 +422,7 @@ func TestALeaseThatRanOutCanBeRenewedUntilSomebodyTakesIt(t *testing.T) {
 		lost, _, err := w.RenewLeases(w.t.Context(), "w", []store.Lease{leaseOf(c)}, leaseTime)
 		w.check(err)
 		if len(lost) != 0 {
-			t.Fatal("lost though nobody took it")
+			t.Fatal("lost though no worker took it over")
 		}
 		if claims := w.claim(request("p", "other", 10)); len(claims) != 0 {
 			t.Error("taken over after it was renewed")
@@ -430,7 +430,7 @@ func TestALeaseThatRanOutCanBeRenewedUntilSomebodyTakesIt(t *testing.T) {
 	})
 }
 
-func TestOnlyOneOfManyTakesOver(t *testing.T) {
+func TestOneOfManyWorkersTakesAnAttemptOver(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.pool("p")
 		w.deployment("d", "p")
@@ -465,7 +465,7 @@ func TestOnlyOneOfManyTakesOver(t *testing.T) {
 	})
 }
 
-func TestTakeoverOfARunThatIsBeingCancelled(t *testing.T) {
+func TestATakeoverOfACancellingRunTellsTheWorkerToCancel(t *testing.T) {
 	onEach(t, func(w *world) {
 		run := w.one()
 		c := w.claimOne("dead")

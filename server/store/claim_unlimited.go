@@ -11,17 +11,18 @@ import (
 	"github.com/berth-dev/berth/server/store/database"
 )
 
-// unlimitedMax bounds the concurrent claims of one pool in this process: more of them only skip each other's runs.
+// unlimitedMax bounds the concurrent claims of one pool in this process: more of them only skip each other's
+// runs.
 const unlimitedMax = 4
 
 // errNeedsPoolLock says that a claim has to lock the pool for itself.
 var errNeedsPoolLock = errors.New("the work pool has limits")
 
-// claimUnlimited claims due runs of a pool without limits, concurrently with other claims. Nothing has to be
-// counted, so claims have to agree only on who takes which run, and each locks the runs that it picks. Whatever
-// would change that, a limit or a pause of the pool, of a queue or a deployment, waits for the claims that run.
+// claimUnlimited claims due runs of a pool without limits, concurrently with other claims. Without limits no
+// slots are counted, so each claim only locks the runs that it picks. A change that adds a limit or a pause
+// waits for the running claims.
 //
-// It returns errNeedsPoolLock where claimLimited has to decide, which is rare.
+// It returns errNeedsPoolLock in the rare case that claimLimited has to decide.
 func (s *Store) claimUnlimited(ctx context.Context, r ClaimRequest, w *waiters) (*claimResult, error) {
 	release, err := acquire(ctx, w.unlimited)
 	if err != nil {
@@ -50,8 +51,8 @@ func (s *Store) claimUnlimited(ctx context.Context, r ClaimRequest, w *waiters) 
 	})
 }
 
-// unlimited reports whether claims may run concurrently: nothing is limited, and no two queues with due runs have
-// the same priority. Such queues are served together by due time, which takes one claim at a time.
+// unlimited reports whether claims may run concurrently: nothing is limited, and no two queues with due runs
+// have the same priority. Such queues are served together by due time, which takes one claim at a time.
 func (s *lockedPoolState) unlimited() bool {
 	if !s.Open {
 		return false

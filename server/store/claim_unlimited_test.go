@@ -11,9 +11,9 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// TestAClaimStepsOverWhatAnotherOneIsTaking: while a claim of another server is at work, in an open pool, one
+// TestAClaimSkipsRunsThatAnotherClaimHasLocked: while a claim of another server is at work, in an open pool, one
 // of this server takes what comes next, and who sets a limit waits for both. SQLite has one writer at a time.
-func TestAClaimStepsOverWhatAnotherOneIsTaking(t *testing.T) {
+func TestAClaimSkipsRunsThatAnotherClaimHasLocked(t *testing.T) {
 	onEach(t, func(w *world) {
 		if !w.Postgres {
 			return
@@ -40,7 +40,7 @@ func TestAClaimStepsOverWhatAnotherOneIsTaking(t *testing.T) {
 				}
 			}
 			if len(claims) != 3 {
-				t.Errorf("claimed %d of 4 that nobody takes", len(claims))
+				t.Errorf("claimed %d of 4 due runs", len(claims))
 			}
 			limited := make(chan error, 1)
 			go func() {
@@ -84,9 +84,9 @@ func lockedBy(t *testing.T, tx *sql.Tx, statements ...string) (ids []uuid.UUID) 
 	return ids
 }
 
-// TestALimitThatIsSetWhileManyClaimHolds: once it is set no more are claimed than it allows, and what was
+// TestALimitSetDuringConcurrentClaimsHolds: once it is set no more are claimed than it allows, and what was
 // claimed before is all that there is.
-func TestALimitThatIsSetWhileManyClaimHolds(t *testing.T) {
+func TestALimitSetDuringConcurrentClaimsHolds(t *testing.T) {
 	limits := map[string]func(w *world) error{
 		"of the pool": func(w *world) error {
 			_, err := w.UpdatePool(w.t.Context(), "p", store.PoolUpdate{ConcurrencyLimit: ptr(int32(20))}, actor)

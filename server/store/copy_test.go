@@ -11,7 +11,7 @@ import (
 	"github.com/berth-dev/berth/server/store/storetest"
 )
 
-func TestCopyingTakesEverythingAlong(t *testing.T) {
+func TestACopyHasEveryRowOfTheSource(t *testing.T) {
 	t.Parallel()
 	from, to := &world{storetest.SQLite(t), t}, &world{storetest.PostgreSQL(t), t}
 	ctx := t.Context()

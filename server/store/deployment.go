@@ -76,8 +76,7 @@ func (q Reader) GetDeployment(ctx context.Context, name string) (*Deployment, er
 	return &d, nil
 }
 
-// LockDeployment is GetDeployment for what is about to be changed: nobody else changes it until the
-// transaction ends.
+// LockDeployment is GetDeployment with a lock against other changes until the transaction ends.
 func (tx *Tx) LockDeployment(ctx context.Context, name string) (*Deployment, error) {
 	row, err := tx.deployment(ctx, name, deploymentForChange)
 	if err != nil {
@@ -99,8 +98,8 @@ FROM deployments
 WHERE name = ?
 	AND deleted_at IS NULL`
 
-// deployment reads a deployment's row, locked as given ("" not at all). The lock comes first, by itself: a
-// locking join would lose the row when a change that it waited for has given the deployment another revision.
+// deployment reads a deployment's row with the lock, if any. The lock is a statement by itself: a locking
+// join would lose the row if a change that it waited for created another revision.
 func (q Reader) deployment(ctx context.Context, name, lock string) (deploymentRow, error) {
 	var row deploymentRow
 	if lock != "" {

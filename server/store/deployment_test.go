@@ -12,47 +12,47 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-func TestADeploymentIsKeptAsItWasGiven(t *testing.T) {
+func TestADeploymentIsStoredAsCreated(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.pool("p")
-		given := store.Deployment{
+		want := store.Deployment{
 			Name: "d", Pool: "p", Version: "1.0", Description: "all of it", Tags: []string{"x", "y"},
 			JobVariables: json.RawMessage(`{"memory": 1.50, "a": null}`), Parameters: json.RawMessage(`{"n": 12345678901234567890}`),
 			ParameterSchema: json.RawMessage(`{"type": "object"}`), FrozenVariables: []string{"memory"}, FrozenParameters: []string{"n"},
 			ConcurrencyLimit: ptr(int32(0)), Timeout: ptr(90 * time.Second), StartDeadline: ptr(time.Hour),
 			Retries: lifecycle.RetryPolicy{Max: 2, Delay: time.Second, InfrastructureMax: 4}, Paused: true,
 		}
-		put, created, err := w.UpsertDeployment(w.t.Context(), given, actor)
+		put, created, err := w.UpsertDeployment(w.t.Context(), want, actor)
 		w.check(err)
 		read := must[*store.Deployment](w.t)(w.GetDeployment(w.t.Context(), "d"))
 		for _, d := range []*store.Deployment{put, read} {
-			if !created || d.Queue != "default" || string(d.JobVariables) != string(given.JobVariables) || string(d.Parameters) != string(given.Parameters) ||
-				string(d.ParameterSchema) != string(given.ParameterSchema) || fmt.Sprint(d.Tags, d.FrozenVariables, d.FrozenParameters) != "[x y] [memory] [n]" ||
-				*d.ConcurrencyLimit != 0 || *d.Timeout != 90*time.Second || *d.StartDeadline != time.Hour || !reflect.DeepEqual(d.Retries, given.Retries) || !d.Paused {
-				t.Errorf("kept as %+v", d)
+			if !created || d.Queue != "default" || string(d.JobVariables) != string(want.JobVariables) || string(d.Parameters) != string(want.Parameters) ||
+				string(d.ParameterSchema) != string(want.ParameterSchema) || fmt.Sprint(d.Tags, d.FrozenVariables, d.FrozenParameters) != "[x y] [memory] [n]" ||
+				*d.ConcurrencyLimit != 0 || *d.Timeout != 90*time.Second || *d.StartDeadline != time.Hour || !reflect.DeepEqual(d.Retries, want.Retries) || !d.Paused {
+				t.Errorf("stored as %+v", d)
 			}
 		}
 	})
 }
 
-func TestPuttingADeploymentAgain(t *testing.T) {
+func TestAChangedDeploymentGetsANewRevision(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
-		given := store.Deployment{Name: "d", Pool: "p", JobVariables: json.RawMessage(`{"a": 1}`), Tags: []string{"x"}}
-		first, _, err := w.UpsertDeployment(ctx, given, actor)
+		want := store.Deployment{Name: "d", Pool: "p", JobVariables: json.RawMessage(`{"a": 1}`), Tags: []string{"x"}}
+		first, _, err := w.UpsertDeployment(ctx, want, actor)
 		w.check(err)
 		must[*store.Deployment](w.t)(w.UpdateDeploymentPaused(ctx, "d", true, actor))
 		w.Advance(time.Minute)
 
 		paused := must[*store.Deployment](w.t)(w.GetDeployment(ctx, "d"))
-		unchanged, created, err := w.UpsertDeployment(ctx, given, actor)
+		unchanged, created, err := w.UpsertDeployment(ctx, want, actor)
 		w.check(err)
 		if created || !unchanged.UpdatedAt.Equal(paused.UpdatedAt) || unchanged.ID != first.ID || !unchanged.Paused {
 			t.Errorf("an unchanged one: created %t, %+v", created, unchanged)
 		}
-		given.JobVariables, given.Tags = json.RawMessage(`{"a": 2}`), nil
-		changed, created, err := w.UpsertDeployment(ctx, given, actor)
+		want.JobVariables, want.Tags = json.RawMessage(`{"a": 2}`), nil
+		changed, created, err := w.UpsertDeployment(ctx, want, actor)
 		w.check(err)
 		if created || string(changed.JobVariables) != `{"a": 2}` || len(changed.Tags) != 0 || !changed.Paused || !changed.UpdatedAt.After(paused.UpdatedAt) {
 			t.Errorf("a changed one: created %t, %+v", created, changed)
@@ -60,7 +60,7 @@ func TestPuttingADeploymentAgain(t *testing.T) {
 	})
 }
 
-func TestADeploymentOfWhatDoesNotExist(t *testing.T) {
+func TestADeploymentOfAnUnknownPoolOrQueueIsRefused(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
@@ -73,7 +73,7 @@ func TestADeploymentOfWhatDoesNotExist(t *testing.T) {
 	})
 }
 
-func TestListsOfDeploymentsPoolsAndRunsPage(t *testing.T) {
+func TestDeploymentsPoolsAndRunsAreListedInPages(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
@@ -124,7 +124,7 @@ func TestListsOfDeploymentsPoolsAndRunsPage(t *testing.T) {
 	})
 }
 
-func TestRunsAreFiltered(t *testing.T) {
+func TestRunsAreListedByFilter(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
@@ -180,7 +180,7 @@ func TestCursorsOfAnotherListAreRefused(t *testing.T) {
 	})
 }
 
-func TestIdempotencyKeys(t *testing.T) {
+func TestARepeatedIdempotencyKeyReturnsTheFirstRun(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
@@ -210,7 +210,7 @@ func TestIdempotencyKeys(t *testing.T) {
 	})
 }
 
-func TestOneRunOutOfManyRequestsWithTheSameKey(t *testing.T) {
+func TestConcurrentRequestsWithOneIdempotencyKeyCreateOneRun(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.pool("p")
 		w.deployment("d", "p")
@@ -265,8 +265,8 @@ func TestRunsAreCreatedWhileTheirDeploymentChanges(t *testing.T) {
 	})
 }
 
-// TestCreatingRacesWithDeleting: no run is left in a deployment that is gone.
-func TestCreatingRacesWithDeleting(t *testing.T) {
+// TestRunsCreatedDuringADeleteLeaveNoOrphans: no run is left in a deployment that is gone.
+func TestRunsCreatedDuringADeleteLeaveNoOrphans(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
@@ -294,7 +294,7 @@ func TestCreatingRacesWithDeleting(t *testing.T) {
 	})
 }
 
-func TestBulkCreation(t *testing.T) {
+func TestRunsAreCreatedInBulk(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
@@ -324,7 +324,7 @@ func TestBulkCreation(t *testing.T) {
 	})
 }
 
-func TestARunGetsAName(t *testing.T) {
+func TestARunWithoutANameGetsOne(t *testing.T) {
 	onEach(t, func(w *world) {
 		run := w.one()
 		if len(run.Name) < 8 {

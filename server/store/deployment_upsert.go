@@ -11,8 +11,8 @@ import (
 	"github.com/berth-dev/berth/server/store/database"
 )
 
-// UpsertDeployment creates a deployment, or brings the one of that name to what is given; that one stays paused
-// or not. It cannot move to another pool while it has runs that are not finished.
+// UpsertDeployment creates a deployment or updates the one of that name, which stays paused or not. A
+// deployment cannot move to another pool while it has unfinished runs.
 func (tx *Tx) UpsertDeployment(ctx context.Context, d Deployment, actor string) (*Deployment, bool, error) {
 	pool, queue, err := tx.lockPoolAndQueue(ctx, d.Pool, d.Queue)
 	if err != nil {
@@ -59,7 +59,7 @@ func (tx *Tx) lockPoolAndQueue(ctx context.Context, pool, queue string) (poolID,
 	return p.ID, queueID, err
 }
 
-// wanted is the row of a deployment as given.
+// wanted returns the row of a deployment with the values of d.
 func wanted(d Deployment, pool, queue uuid.UUID) deploymentRow {
 	row := deploymentRow{
 		Name: d.Name, PoolID: pool, Pool: d.Pool, QueueID: queue, Queue: d.Queue, Description: d.Description, Tags: database.StringsOf(d.Tags),

@@ -1,6 +1,6 @@
 // Package store keeps pools, deployments, runs and all that belongs to them in PostgreSQL or in a SQLite
-// file, and carries out in transactions what package lifecycle decides. All statements about our tables are here;
-// package database below runs them and knows no table.
+// file, and carries out in transactions what package lifecycle decides. All statements about our tables are
+// here; package database below runs them and knows no table.
 //
 //	CreateRun ──► runs: SCHEDULED ──Claim──► PENDING ──Report──► RUNNING ──Report──► COMPLETED, FAILED, CRASHED
 //	                     ▲                      │  attempts: one row per try, a slot while ended_at is NULL
@@ -14,10 +14,10 @@
 // # Files
 //
 // A file name begins with its subject: pool, template, queue, deployment, schedule, run, attempt, claim, log,
-// worker, key, variable, project, audit. Files of a subject that several others use: run_locked.go (the locked
-// row of a run), run_save.go, attempt_locked.go and attempt_report.go (the locked row of an attempt and what a
-// report does to it). Across subjects: explain_facts.go, stats.go, sweep.go (what time brings), expire.go (removal
-// by age), domain.go (the public records).
+// worker, key, variable, project, audit. Files of a subject that several others use: run_locked.go (the
+// locked row of a run), run_save.go, attempt_locked.go and attempt_report.go (the locked row of an attempt
+// and what a report does to it). Across subjects: explain_facts.go, stats.go, sweep.go (what time brings),
+// expire.go (removal by age), domain.go (the public records).
 //
 // # Words
 //
@@ -49,35 +49,35 @@
 //
 // # Rules
 //
-// Only [Store.InTx] writes. A change of a run's state goes through lockRuns, lockedRun.move and saveRuns, which
-// write the event and the hint with it.
+// Only [Store.InTx] writes. A change of a run's state goes through lockRuns, lockedRun.move and saveRuns,
+// which write the event and the hint with it.
 //
 // Locks are taken in one order: pool, deployment, runs by ID, attempts by their run's ID. On PostgreSQL (READ
-// COMMITTED) a statement that locks rows reads these as they are when locked, but rows it joins to them as they
-// were when it began. It may join only what never changes; everything else is read by the next statement. SQLite
-// has one connection that writes, so its transactions follow each other.
+// COMMITTED) a statement that locks rows reads these as they are when locked, but rows it joins to them as
+// they were when it began. It may join only what never changes; everything else is read by the next
+// statement. SQLite has one connection that writes, so its transactions follow each other.
 //
 // The database's time decides. A transaction reads it once, after its locks. IDs are UUIDs of version 7, made
 // here. No sequence orders anything; a run's events are numbered under the lock of its row.
 //
-// Slots are counted from the attempts that have not ended, while the pool's row is locked. There is no counter
-// that could drift. In a pool without limits nothing is counted, and claims share the lock of its row
+// Slots are counted from the attempts that have not ended, while the pool's row is locked. There is no
+// counter that could drift. In a pool without limits nothing is counted, and claims share the lock of its row
 // (claim_unlimited.go). An advisory lock before it keeps them in order with transactions that need the row
 // exclusively.
 //
 // Hints ([Store.Subscribe]) are sent after the commit, collected for some milliseconds, and may get lost with
 // a connection. A waiter subscribes first, then reads, and reads again from time to time.
 //
-// A pool or deployment that is deleted is only marked. No method returns it any longer, and [Store.Sweep] removes
-// it with its runs when the last of them has ended.
+// A pool or deployment that is deleted is only marked. No method returns it any longer, and [Store.Sweep]
+// removes it with its runs when the last of them has ended.
 //
 // [Store.Expire] removes what ended long ago. On PostgreSQL output is partitioned by day (log_expire.go).
 //
 // # Two databases
 //
-// The SQL is the same for both, except for what database.Dialect produces: placeholders, locking clauses, and lists
-// and records passed as one parameter. JSON documents are text, as they were sent. Every test of this package runs
-// on both.
+// The SQL is the same for both, except for what database.Dialect produces: placeholders, locking clauses, and
+// lists and records passed as one parameter. JSON documents are text, as they were sent. Every test of this
+// package runs on both.
 //
 // # Adding a migration
 //

@@ -37,7 +37,7 @@ type NewPool struct {
 	Template         TemplateDocument
 }
 
-// PoolUpdate changes what is not nil.
+// PoolUpdate holds the fields to change; nil leaves a field as it is.
 type PoolUpdate struct {
 	Description        *string
 	ConcurrencyLimit   *int32
@@ -63,7 +63,7 @@ type TemplateVersion struct {
 	CreatedBy string
 }
 
-// Queue is a lane in a pool.
+// Queue is a part of a pool, with a priority and a limit.
 type Queue struct {
 	ID               uuid.UUID
 	Pool             string
@@ -74,7 +74,7 @@ type Queue struct {
 	SlotsUsed        int32
 }
 
-// Deployment is a named, runnable thing.
+// Deployment is a named job definition that runs are created from.
 type Deployment struct {
 	ID               uuid.UUID
 	Name             string
@@ -86,7 +86,7 @@ type Deployment struct {
 	JobVariables     json.RawMessage // object
 	Parameters       json.RawMessage // object
 	ParameterSchema  json.RawMessage // object or nil
-	FrozenVariables  []string        // names of job variables nobody below may override
+	FrozenVariables  []string        // job variables that runs may not override
 	FrozenParameters []string
 	ConcurrencyLimit *int32
 	Timeout          *time.Duration
@@ -100,10 +100,10 @@ type Deployment struct {
 	Revision uuid.UUID
 }
 
-// NewRun is what it takes to create a run; everything in it has been validated.
+// NewRun describes a run to create. The caller has validated it.
 type NewRun struct {
 	Deployment     string
-	Name           string          // empty: one is made
+	Name           string          // empty: generated
 	Parameters     json.RawMessage // merged, as the container gets them
 	JobVariables   json.RawMessage // the run's own layer
 	StoredNames    []string        // stored variables that the deployment's and the run's values refer to
@@ -243,7 +243,8 @@ type ClaimRequest struct {
 	Lease     time.Duration
 	// JobKeys asks for a key for each attempt, for its workload.
 	JobKeys bool
-	// Held is what the worker holds: it does not take over from itself what it only failed to renew in time.
+	// Held are the leases that the worker holds, expired ones included: it does not take these over from
+	// itself.
 	Held []Lease
 }
 
@@ -265,7 +266,7 @@ type Claim struct {
 	TemplateVersionID   uuid.UUID
 	TemplateVersion     int32
 	DeploymentVariables json.RawMessage
-	RunVariables        json.RawMessage // with those that retries have raised
+	RunVariables        json.RawMessage // including values that retries raised
 	Frozen              json.RawMessage // job variables the deployment froze, with their values; nil: none
 	Stored              json.RawMessage // stored variables as read at the first claim
 	TimeoutLeft         *time.Duration
@@ -274,8 +275,8 @@ type Claim struct {
 	JobUID              string
 	Cancelling          bool
 	Takeover            bool
-	Repeated            bool // this request id was given it before
-	// JobKey is the attempt's own key, where the claim asked for one: nobody can be told it again.
+	Repeated            bool // an earlier claim with this request ID returned it
+	// JobKey is the attempt's API key, if the claim asked for one. Only its hash is stored.
 	JobKey apikey.Key
 }
 
@@ -305,8 +306,8 @@ type Report struct {
 	At           *time.Time // when it happened in the cluster
 	Outcome      lifecycle.Outcome
 	LastLines    string
-	// Timeout and InfrastructureMax are what the template says, with ReportManifest; they count where the
-	// deployment says nothing. nil: the template does not say either.
+	// Timeout and InfrastructureMax are the defaults of the template, reported with ReportManifest; the
+	// deployment overrides them. nil: the template has none.
 	Timeout           *time.Duration
 	InfrastructureMax *int
 }
@@ -328,19 +329,19 @@ const (
 type ReportResult struct {
 	Status  ReportStatus
 	Message string
-	// AttemptChange is what has become known by this report; nil for nothing, as with a repeated one. However many
-	// servers there are, one of them gets each change, once.
+	// Change is the change by this report; nil for none, as for a repeated report. With several servers,
+	// exactly one of them gets each change.
 	Change *AttemptChange
 }
 
-// AttemptChange is what has become known of an attempt by a report.
+// AttemptChange is the change of an attempt by a report.
 type AttemptChange struct {
 	Pool       string
 	Dispatched *time.Duration // from when the attempt was due until its Job was created
 	Started    *time.Duration // from when its Job was created until its container ran
 	Ran        *time.Duration // from when its container ran until it ended
 	Recorded   *time.Duration // from when it finished where it ran until that was recorded
-	// Outcome of the attempt that has ended by it; nil while it goes on, or was handed back.
+	// Outcome of the attempt if the report ended it; nil if it was handed back.
 	Outcome *lifecycle.Outcome
 	Run     lifecycle.StateType // from now on
 }

@@ -12,14 +12,14 @@ import (
 	"github.com/berth-dev/berth/server/store/database"
 )
 
-// Retention is for how long what has ended is kept; 0 is for ever.
+// Retention says for how long to keep records; 0 is without limit.
 type Retention struct {
 	Runs  time.Duration // after their end, with their attempts, events and output
 	Logs  time.Duration // after they were written
 	Audit time.Duration
 }
 
-// Expired counts what was not kept any longer.
+// Expired counts removed records.
 type Expired struct {
 	Runs          int64
 	LogChunks     int64 // one by one, where they are not in a partition that can go
@@ -27,7 +27,7 @@ type Expired struct {
 	Audit         int64
 }
 
-// Any reports whether something was removed.
+// Any reports whether any record was removed.
 func (r Expired) Any() bool { return r != Expired{} }
 
 const (
@@ -38,17 +38,16 @@ const (
 	retainPause = 20 * time.Millisecond
 	// retainLock is the key of the advisory lock: "keep" in ASCII.
 	retainLock = 0x6b656570
-	// idSlack is how far the clock that an id was made by may be ahead of the database's.
+	// idSlack bounds how far the clock that generated an ID may be ahead of the database's.
 	idSlack = time.Hour
 )
 
-// errRetentionRunning: another server is at it.
+// errRetentionRunning means that another server holds the advisory lock.
 var errRetentionRunning = errors.New("another server is removing expired records")
 
-// Expire removes what has been kept for long enough, in small batches, until nothing is left to remove. Every
-// server may call it at any time: one of them works, the others return at once. What is live is never
-// touched: neither a run that has not ended nor the output of its attempts. It returns what it has removed
-// also with an error.
+// Expire removes records that are older than the retention, in small batches. Every server may call it at any
+// time: one of them works, the others return at once. It never removes a live run or the output of its
+// attempts. It returns the counts of removed records also with an error.
 func (s *Store) Expire(ctx context.Context, keep Retention) (Expired, error) {
 	var removed Expired
 	for _, step := range []struct {
@@ -80,7 +79,7 @@ func (s *Store) inRetentionTx(ctx context.Context, step func(*Tx) error) error {
 	})
 }
 
-// batches removes until a batch is not full, and counts what was removed once that is certain.
+// batches removes until a batch is not full. It counts removed records after the commit.
 func (s *Store) batches(
 	ctx context.Context,
 	full int64,
@@ -127,15 +126,15 @@ func (tx *Tx) lockRetention(ctx context.Context) error {
 	return nil
 }
 
-// firstID is the lowest id of version 7 of that time: those made before are lower.
+// firstID returns the lowest UUID of version 7 for a time. UUIDs generated before are lower.
 func firstID(t time.Time) uuid.UUID {
 	var id uuid.UUID
 	binary.BigEndian.PutUint64(id[:8], uint64(max(t.UnixMilli(), 0))<<16)
 	return id
 }
 
-// oldRunsSQL is served by the primary key: ids are in the order of creation, and what has ended was made
-// before.
+// oldRunsSQL is served by the primary key: IDs are in the order of creation, and a run is created before it
+// ends.
 const (
 	oldRunsSQL = `
 SELECT id
@@ -154,7 +153,7 @@ func (s *Store) retainRuns(ctx context.Context, keep Retention, removed *Expired
 	if keep.Runs <= 0 {
 		return nil
 	}
-	var last uuid.UUID // beyond it nothing is left: what was passed over is still live
+	var last uuid.UUID // the scan goes on after it; the runs before it are still live
 	return s.batches(ctx, retainRuns, &removed.Runs, func(tx *Tx) (int64, error) {
 		now, err := tx.db.Now(ctx)
 		if err != nil {

@@ -14,7 +14,7 @@ import (
 
 const aDay = 24 * time.Hour
 
-// usually is what is kept where nobody says otherwise.
+// usually is the default retention.
 var usually = store.Retention{Runs: 90 * aDay, Logs: 30 * aDay, Audit: 365 * aDay}
 
 func (w *world) retain(keep store.Retention) store.Expired {
@@ -50,7 +50,7 @@ func (w *world) gone(ids ...uuid.UUID) {
 	}
 }
 
-func TestRunsThatEndedLongAgoAreRemovedWithAllThatIsTheirs(t *testing.T) {
+func TestExpiredRunsAreRemovedWithTheirDependents(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.pool("p")
 		w.deployment("d", "p")
@@ -67,7 +67,7 @@ func TestRunsThatEndedLongAgoAreRemovedWithAllThatIsTheirs(t *testing.T) {
 		}
 		w.Advance(41 * aDay)
 		if removed := w.retain(store.Retention{}); removed.Any() {
-			t.Errorf("what is kept for ever was removed: %+v", removed)
+			t.Errorf("records without a retention were removed: %+v", removed)
 		}
 		if removed := w.retain(usually); removed.Runs != 1 {
 			t.Errorf("removed %+v", removed)
@@ -147,7 +147,7 @@ func TestOutputIsRemovedBeforeItsRun(t *testing.T) {
 	})
 }
 
-func TestOldEntriesOfTheAuditAreRemoved(t *testing.T) {
+func TestExpiredAuditEntriesAreRemoved(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.pool("p")
 		w.Advance(200 * aDay)
@@ -172,7 +172,7 @@ func onPostgres(t *testing.T, test func(w *world)) {
 	})
 }
 
-func TestPartitionsAreMadeAheadAndDroppedWhole(t *testing.T) {
+func TestPartitionsAreCreatedAheadAndDroppedWhole(t *testing.T) {
 	onPostgres(t, func(w *world) {
 		w.pool("p")
 		w.deployment("d", "p")
@@ -196,11 +196,11 @@ func TestPartitionsAreMadeAheadAndDroppedWhole(t *testing.T) {
 	})
 }
 
-func TestOutputThatCameBeforeItsPartitionIsKeptAndRemovedAsWell(t *testing.T) {
+func TestOutputWithoutAPartitionIsKeptAndExpires(t *testing.T) {
 	onPostgres(t, func(w *world) {
 		w.pool("p")
 		w.deployment("d", "p")
-		w.Advance(60 * aDay) // nobody was there to make partitions
+		w.Advance(60 * aDay) // no server ran to create partitions
 		c := w.finished("d")
 		w.retain(usually)
 		if w.output(c.RunID, 0) == "" {
@@ -218,7 +218,7 @@ func TestOutputThatCameBeforeItsPartitionIsKeptAndRemovedAsWell(t *testing.T) {
 	})
 }
 
-func TestOneServerAtATimeRemoves(t *testing.T) {
+func TestOneServerAtATimeRemovesExpiredRecords(t *testing.T) {
 	onPostgres(t, func(w *world) {
 		w.one()
 		w.accepts(succeeded(w.claimOne("w")))

@@ -12,34 +12,35 @@ import (
 	"github.com/berth-dev/berth/server/store/database"
 )
 
-// Gates is what can keep the runs of one deployment in one queue of one pool from being claimed, as it is now.
+// ClaimGates are the current limits and pauses that can keep runs of one deployment, in one queue of one
+// pool, from being claimed.
 type ClaimGates struct {
 	Pool, Queue, Deployment ClaimGate
 }
 
-// ClaimGate is a pool, a queue or a deployment on the way of a run.
+// ClaimGate is the limit and pause of a pool, a queue or a deployment.
 type ClaimGate struct {
 	ID       uuid.UUID
 	Name     string
 	Paused   bool
 	Limit    *int32 // nil: no limit
-	Used     int32  // slots in use; not counted where there is no limit
-	PausedBy string // where it is paused, and that is known
+	Used     int32  // slots in use; 0 without a limit
+	PausedBy string // empty when not paused or unknown
 	PausedAt time.Time
 }
 
-// Full reports whether the limit lets nothing more through.
+// Full reports whether the limit is reached.
 func (g ClaimGate) Full() bool { return g.Limit != nil && g.Used >= *g.Limit }
 
-// Full reports whether a limit is in the way.
+// Full reports whether the limit of any gate is reached.
 func (l ClaimGates) Full() bool { return l.Pool.Full() || l.Queue.Full() || l.Deployment.Full() }
 
-// Paused reports whether something on the way is paused.
+// Paused reports whether any gate is paused.
 func (l ClaimGates) Paused() bool { return l.Pool.Paused || l.Queue.Paused || l.Deployment.Paused }
 
-// lanesOfSQL reads each lane once, however many of the runs are in it. Slots are counted, where there is a
-// limit, along attempts_active and attempts_active_deployment.
-const lanesOfSQL = `
+// claimGatesSQL reads each combination of pool, queue and deployment once. It counts slots only where there
+// is a limit, served by attempts_active and attempts_active_deployment.
+const claimGatesSQL = `
 SELECT
 	l.pool_id, p.name AS pool, p.paused AS pool_paused, p.concurrency_limit AS pool_limit,
 	CASE WHEN p.concurrency_limit IS NULL THEN 0 ELSE (
@@ -55,7 +56,7 @@ SELECT
 	) END AS deployment_used
 FROM (SELECT DISTINCT pool_id, queue_id, deployment_id FROM runs WHERE id IN `
 
-const lanesOfEndSQL = `) AS l
+const claimGatesEndSQL = `) AS l
 JOIN pools p ON p.id = l.pool_id
 JOIN queues q ON q.id = l.queue_id
 JOIN deployments d ON d.id = l.deployment_id`
@@ -104,31 +105,30 @@ func (r claimGatesRow) gates() ClaimGates {
 	}
 }
 
-// ListClaimGates reads the lanes that runs are in, by the names that runs are shown with: pool, queue and deployment.
+// ListClaimGates returns the gates of runs, keyed by the names of pool, queue and deployment.
 func (q Reader) ListClaimGates(ctx context.Context, runs []uuid.UUID) (map[[3]string]ClaimGates, error) {
 	list := database.ListOf(runs)
 	var rows []claimGatesRow
-	if err := q.db.All(ctx, &rows, lanesOfSQL+q.db.Dialect().List("uuid")+lanesOfEndSQL, list); err != nil {
+	if err := q.db.All(ctx, &rows, claimGatesSQL+q.db.Dialect().List("uuid")+claimGatesEndSQL, list); err != nil {
 		return nil, fmt.Errorf("list claim gates: %w", err)
 	}
-	lanes := make(map[[3]string]ClaimGates, len(rows))
+	gates := make(map[[3]string]ClaimGates, len(rows))
 	for _, r := range rows {
-		lanes[[3]string{r.Pool, r.Queue, r.Deployment}] = r.gates()
+		gates[[3]string{r.Pool, r.Queue, r.Deployment}] = r.gates()
 	}
-	return lanes, nil
+	return gates, nil
 }
 
-// RunFacts is all that explains a run, as it was at one moment.
+// RunFacts are the facts that explain the state of a run, read from one snapshot.
 type RunFacts struct {
 	Run      Run
 	Attempts []Attempt
 	Gates    ClaimGates
-	// Holders are some of the runs that hold slots of what is full, the longest holding first.
+	// Holders are up to three runs that hold slots of the first full gate, oldest claim first.
 	Holders []SlotHolder
-	// AheadInQueue are the runs that are due in the same queue and come first; AheadCountMax stands for that many or
-	// more.
+	// AheadInQueue counts due runs of the same queue that come first, up to AheadCountMax.
 	AheadInQueue int
-	// AheadInOtherQueues are the runs that are due in queues of the pool that are served first; AheadCountMax as above.
+	// AheadInOtherQueues counts due runs in queues of the pool with precedence, up to AheadCountMax.
 	AheadInOtherQueues int
 	StartDeadline      *time.Time
 	TimeoutAt          *time.Time
@@ -136,11 +136,11 @@ type RunFacts struct {
 	RetriesUsed        lifecycle.RetriesUsed
 	Workers            []Worker // of the pool
 	Now                time.Time
-	// LeaseExpiresAt is when the lease of the newest attempt ends or ended; nil where nobody holds it.
+	// LeaseExpiresAt is the expiry of the active attempt's lease; nil without an active attempt.
 	LeaseExpiresAt *time.Time
 }
 
-// AheadCountMax bounds how far the line before a run is counted.
+// AheadCountMax bounds the count of runs ahead of a run.
 const AheadCountMax = 10000
 
 // SlotHolder is a run that holds a slot.
@@ -196,7 +196,7 @@ JOIN deployment_revisions v ON v.id = r.revision_id
 WHERE r.id = ?`
 )
 
-// runFacts reads what explains a run, with the reader of a snapshot.
+// runFacts is GetRunFacts on the reader of a snapshot.
 func (q Reader) runFacts(ctx context.Context, id uuid.UUID) (*RunFacts, error) {
 	run, err := q.GetRun(ctx, id)
 	if err != nil {
@@ -209,11 +209,11 @@ func (q Reader) runFacts(ctx context.Context, id uuid.UUID) (*RunFacts, error) {
 	if s.Attempts, err = q.ListAttempts(ctx, id); err != nil {
 		return nil, err
 	}
-	lanes, err := q.ListClaimGates(ctx, []uuid.UUID{id})
+	gates, err := q.ListClaimGates(ctx, []uuid.UUID{id})
 	if err != nil {
 		return nil, err
 	}
-	s.Gates = lanes[[3]string{run.Pool, run.Queue, run.Deployment}]
+	s.Gates = gates[[3]string{run.Pool, run.Queue, run.Deployment}]
 	if err := q.pausers(ctx, s); err != nil {
 		return nil, err
 	}
@@ -229,7 +229,7 @@ func (q Reader) runFacts(ctx context.Context, id uuid.UUID) (*RunFacts, error) {
 	return s, err
 }
 
-// pausers reads who paused what is in the way.
+// pausers reads from the audit who paused each gate.
 func (q Reader) pausers(ctx context.Context, s *RunFacts) error {
 	for _, one := range []struct {
 		gate *ClaimGate
@@ -238,7 +238,7 @@ func (q Reader) pausers(ctx context.Context, s *RunFacts) error {
 		if !one.gate.Paused {
 			continue
 		}
-		const far = 100 // changes back; who has paused it before that is in the audit
+		const far = 100 // newest audit entries to search
 		entries, _, err := q.ListAudit(
 			ctx,
 			AuditFilter{Kind: one.kind, Name: one.gate.Name, Pool: s.Run.Pool},
@@ -254,7 +254,7 @@ func (q Reader) pausers(ctx context.Context, s *RunFacts) error {
 	return nil
 }
 
-// pauses reports whether something was paused by the change.
+// pauses reports whether the entry records a pause.
 func (e AuditEntry) pauses() bool {
 	return slices.ContainsFunc(
 		e.Changes,
@@ -279,7 +279,7 @@ func (q Reader) deadlines(ctx context.Context, s *RunFacts) error {
 	return nil
 }
 
-// countAhead reads who is before the run: in its queue, and on the slots of the first limit that is full.
+// countAhead counts the runs ahead and reads the runs that hold slots of the first full gate.
 func (q Reader) countAhead(ctx context.Context, s *RunFacts) error {
 	if err := q.db.Get(ctx, &s.AheadInQueue, aheadSQL, s.Run.ID, s.Now, AheadCountMax); err != nil {
 		return fmt.Errorf("count the runs ahead of run %s: %w", s.Run.ID, err)
@@ -313,7 +313,7 @@ func (q Reader) countAhead(ctx context.Context, s *RunFacts) error {
 	return nil
 }
 
-// GetRunFacts reads what explains a run, all of it from one snapshot: facts that were read one after another could
+// GetRunFacts returns the facts that explain a run. It reads them from one snapshot, so that they do not
 // contradict each other.
 func (s *Store) GetRunFacts(ctx context.Context, id uuid.UUID) (*RunFacts, error) {
 	var facts *RunFacts

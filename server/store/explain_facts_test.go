@@ -15,7 +15,7 @@ func (w *world) situation(id uuid.UUID) *store.RunFacts {
 	return must[*store.RunFacts](w.t)(w.GetRunFacts(w.t.Context(), id))
 }
 
-func TestTheSituationOfARunHasAllThatExplainsIt(t *testing.T) {
+func TestRunFactsExplainAScheduledRun(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.pool("p", func(p *store.NewPool) { p.ConcurrencyLimit = ptr(int32(5)) })
 		w.deployment("d", "p", func(d *store.Deployment) {
@@ -31,7 +31,7 @@ func TestTheSituationOfARunHasAllThatExplainsIt(t *testing.T) {
 		}
 		s := w.situation(fourth.ID)
 		if s.Gates.Deployment.Used != 2 || !s.Gates.Deployment.Full() || s.Gates.Pool.Used != 3 || s.Gates.Pool.Full() || s.Gates.Queue.Full() {
-			t.Errorf("the lane is %+v", s.Gates)
+			t.Errorf("the gates are %+v", s.Gates)
 		}
 		if len(s.Holders) != 2 || s.Holders[0].Deployment != "d" || s.Holders[0].Name != first.Name || s.Holders[1].Name != second.Name {
 			t.Errorf("held by %+v", s.Holders)
@@ -60,9 +60,9 @@ func TestTheSituationOfARunHasAllThatExplainsIt(t *testing.T) {
 		if s := w.situation(first.ID); s.RetriesUsed.App != 1 || s.TimeoutAt == nil || s.LeaseExpiresAt != nil || len(s.Attempts) != 1 {
 			t.Errorf("after a failure: %+v", s)
 		}
-		lanes := must[map[[3]string]store.ClaimGates](t)(w.ListClaimGates(t.Context(), []uuid.UUID{first.ID, fourth.ID, free.ID, uuid.New()}))
-		if len(lanes) != 2 || lanes[[3]string{"p", "default", "e"}].Full() || lanes[[3]string{"p", "default", "d"}].Deployment.Used != 1 {
-			t.Errorf("lanes %+v", lanes)
+		gates := must[map[[3]string]store.ClaimGates](t)(w.ListClaimGates(t.Context(), []uuid.UUID{first.ID, fourth.ID, free.ID, uuid.New()}))
+		if len(gates) != 2 || gates[[3]string{"p", "default", "e"}].Full() || gates[[3]string{"p", "default", "d"}].Deployment.Used != 1 {
+			t.Errorf("gates %+v", gates)
 		}
 		must[*store.Pool](t)(w.UpdatePool(t.Context(), "p", store.PoolUpdate{Paused: ptr(true)}, "grace"))
 		must[*store.Pool](t)(w.UpdatePool(t.Context(), "p", store.PoolUpdate{Description: ptr("closed")}, "linus"))

@@ -12,7 +12,7 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-func TestKeys(t *testing.T) {
+func TestKeysAreCreatedListedAndRevoked(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		expires := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
@@ -23,7 +23,7 @@ func TestKeys(t *testing.T) {
 
 		k := must[*store.Key](w.t)(w.GetKey(ctx, "1"))
 		if k.Name != "ci" || k.Role != "operator" || k.SecretHash != "h1" || len(k.Pools) != 1 || !k.ExpiresAt.Equal(expires) || k.RevokedAt != nil || k.CreatedBy != actor {
-			t.Errorf("kept as %+v", k)
+			t.Errorf("stored as %+v", k)
 		}
 		if all := must[*store.Key](w.t)(w.GetKey(ctx, "2")); all.Pools != nil {
 			t.Errorf("a key for all pools has %v", all.Pools)
@@ -51,7 +51,7 @@ func TestKeys(t *testing.T) {
 	})
 }
 
-func TestEnsuredKeys(t *testing.T) {
+func TestAnUpsertedKeyReplacesARevokedOne(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		valid := func() (ids []string) {
@@ -77,7 +77,7 @@ func TestEnsuredKeys(t *testing.T) {
 	})
 }
 
-func TestVariables(t *testing.T) {
+func TestVariablesAreStoredListedAndDeleted(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		for _, value := range []string{`1.0`, `{"b": 1, "a": null}`, `"\u0000"`, `null`} {
@@ -140,7 +140,7 @@ func TestATransactionIsAllOrNothing(t *testing.T) {
 	})
 }
 
-func TestATransactionThatPanicsLetsGo(t *testing.T) {
+func TestATransactionThatPanicsIsRolledBack(t *testing.T) {
 	onEach(t, func(w *world) {
 		func() {
 			defer func() { _ = recover() }()

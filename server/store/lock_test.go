@@ -10,7 +10,7 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// awaitLock returns when somebody waits for a lock in the database.
+// awaitLock returns when a transaction waits for a lock in the database.
 func (w *world) awaitLock() {
 	w.t.Helper()
 	w.past(func(db *sql.DB) error {
@@ -32,10 +32,10 @@ func (w *world) awaitLock() {
 	})
 }
 
-// TestAReportThatWaitedSeesWhatHasHappened: a report is under way while another transaction holds the run. What it
-// decides from, of the run as of the attempt, is what is there when it gets the lock. SQLite has one writer
-// at a time.
-func TestAReportThatWaitedSeesWhatHasHappened(t *testing.T) {
+// TestAReportThatWaitedForALockSeesTheCommittedChange: a report is under way while another transaction holds the run.
+// What it decides from, of the run as of the attempt, is what is there when it gets the lock. SQLite has one
+// writer at a time.
+func TestAReportThatWaitedForALockSeesTheCommittedChange(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		others func(w *world, tx *store.Tx, run *store.Run, c store.Claim) error
@@ -100,9 +100,9 @@ func TestAReportThatWaitedSeesWhatHasHappened(t *testing.T) {
 	}
 }
 
-// TestWhoeverHoldsAttemptsNeverDeadlocks has everybody at the same attempts at once, each in an order of its
-// own.
-func TestWhoeverHoldsAttemptsNeverDeadlocks(t *testing.T) {
+// TestConcurrentWritersOfAttemptsNeverDeadlock changes the same attempts concurrently, each caller in a
+// different order.
+func TestConcurrentWritersOfAttemptsNeverDeadlock(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.pool("p")
 		w.deployment("d", "p")

@@ -29,7 +29,7 @@ func output(size int) string {
 	return b.String()[:size]
 }
 
-// ingest has four workers send output, each of attempts of its own. One operation is one call.
+// ingest has four workers send output, each for different attempts. One operation is one call.
 func ingest(b *testing.B, s *storetest.Store, send func(worker int, attempts []store.Claim, offset int64, text string) error) {
 	b.Helper()
 	fill(b, s, benchWorkers*logChunks)

@@ -147,8 +147,8 @@ func (q Reader) GetLogSize(ctx context.Context, runID uuid.UUID, attempt int32) 
 	return sizes[0], nil
 }
 
-// ListLogChunks returns output of an attempt, of the newest for 0, from a byte offset on: limitBytes at most, a
-// mebibyte for
+// ListLogChunks returns output of an attempt, of the newest for 0, from a byte offset on: limitBytes at most,
+// a mebibyte for
 // 0. It returns nothing where there is nothing (more).
 func (q Reader) ListLogChunks(
 	ctx context.Context,

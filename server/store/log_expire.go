@@ -12,17 +12,17 @@ import (
 
 const (
 	logTable     = "log_chunks"
-	logRest      = "log_chunks_rest" // the partition of what has no other
-	logPartition = "log_chunks_p"    // and the last day that it is for, as in 20060102
+	logRest      = "log_chunks_rest" // the default partition
+	logPartition = "log_chunks_p"    // followed by its last day, as in 20060102
 	logDay       = "20060102"
-	// logsAhead is for how many days after today there shall be partitions.
+	// logsAhead is the number of days after today with a partition.
 	logsAhead = 3
-	// partitionWait is how long making or dropping a partition waits for its locks; those who write output
-	// wait behind it.
+	// partitionWait bounds the wait for the locks to create or drop a partition. Writers of output wait
+	// behind it.
 	partitionWait = "2s"
 )
 
-// retainLogs makes the partitions of the next days and removes output that has been kept for long enough.
+// retainLogs creates the partitions of the next days and removes output older than the retention.
 func (s *Store) retainLogs(ctx context.Context, keep Retention, removed *Expired) error {
 	if s.db.Dialect() == database.SQLite {
 		return s.retainChunks(ctx, logTable, keep, removed)
@@ -33,11 +33,11 @@ func (s *Store) retainLogs(ctx context.Context, keep Retention, removed *Expired
 	if keep.Logs <= 0 {
 		return nil
 	}
-	over, err := s.oldPartitions(ctx, keep)
+	expired, err := s.oldPartitions(ctx, keep)
 	if err != nil {
 		return err
 	}
-	for _, p := range over {
+	for _, p := range expired {
 		dropped, err := s.dropPartition(ctx, p)
 		if err != nil {
 			return err
@@ -77,7 +77,7 @@ func (q Reader) logPartitions(ctx context.Context) ([]partition, error) {
 	var list []partition
 	for _, name := range names {
 		day, err := time.Parse(logDay, strings.TrimPrefix(name, logPartition))
-		if err == nil { // somebody's own otherwise
+		if err == nil { // other names are not our partitions
 			list = append(list, partition{name, day})
 		}
 	}
@@ -85,8 +85,8 @@ func (q Reader) logPartitions(ctx context.Context) ([]partition, error) {
 	return list, nil
 }
 
-// makePartitions makes those that are missing from the newest on. A day whose output lies in log_chunks_rest
-// already, as nobody was there to make its partition, gets none.
+// makePartitions creates the partitions missing after the newest. A day that already has output in
+// log_chunks_rest, because no server was running, gets none.
 func (s *Store) makePartitions(ctx context.Context) error {
 	var missing []time.Time
 	err := s.inRetentionTx(ctx, func(tx *Tx) error {
@@ -133,7 +133,7 @@ func (s *Store) makePartition(ctx context.Context, day time.Time) error {
 		return err
 	})
 	if database.IsLockTimeout(err) || database.IsCheckViolation(err) {
-		s.db.Log().Debug("no partition of output was made", "day", day.Format(time.DateOnly), "reason", err)
+		s.db.Log().Debug("partition of output not created; tried again later", "day", day.Format(time.DateOnly), "reason", err)
 		return nil
 	}
 	return err
@@ -145,7 +145,7 @@ func (tx *Tx) hurry(ctx context.Context) error {
 	return err
 }
 
-// oldPartitions lists those that are over for long enough.
+// oldPartitions lists the partitions whose last day is older than the retention.
 func (s *Store) oldPartitions(ctx context.Context, keep Retention) ([]partition, error) {
 	tx := s.session()
 	now, err := tx.db.Now(ctx)
@@ -157,7 +157,7 @@ func (s *Store) oldPartitions(ctx context.Context, keep Retention) ([]partition,
 }
 
 // holdsLiveSQL is served by runs_live, attempts of a run, and the partition's primary key. A run that was
-// made after the partition's end has nothing in it.
+// created after the partition's last day has no output in it.
 const holdsLiveSQL = `
 SELECT EXISTS (
 	SELECT 1
@@ -189,7 +189,7 @@ func (s *Store) dropPartition(ctx context.Context, p partition) (dropped bool, e
 		return err
 	})
 	if database.IsLockTimeout(err) {
-		s.db.Log().Debug("a partition of output is kept for now", "partition", p.table, "reason", err)
+		s.db.Log().Debug("partition of output not dropped; tried again later", "partition", p.table, "reason", err)
 		return false, nil
 	}
 	return dropped, err

@@ -61,7 +61,7 @@ func TestOutputIsStoredOnce(t *testing.T) {
 	})
 }
 
-func TestBigOutputIsReadInBoundedParts(t *testing.T) {
+func TestLargeOutputIsReadInBoundedParts(t *testing.T) {
 	onEach(t, func(w *world) {
 		run := w.one()
 		c := w.claimOne("w")
@@ -80,7 +80,7 @@ func TestBigOutputIsReadInBoundedParts(t *testing.T) {
 	})
 }
 
-func TestOutputOfWhatIsNotThere(t *testing.T) {
+func TestOutputOfAnUnknownRunOrAttemptIsNotFound(t *testing.T) {
 	onEach(t, func(w *world) {
 		run := w.one()
 		for _, id := range []uuid.UUID{run.ID, uuid.New()} {
@@ -93,7 +93,7 @@ func TestOutputOfWhatIsNotThere(t *testing.T) {
 	})
 }
 
-func TestLookUpAttempts(t *testing.T) {
+func TestStatusesOfAttemptsAreListedInOrder(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.pool("p")
 		w.deployment("d", "p")

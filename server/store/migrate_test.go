@@ -39,8 +39,8 @@ VALUES ('01900000-0000-7000-8000-000000000006', 'old', '01900000-0000-7000-8000-
 INSERT INTO events (run_id, seq, at, actor, attempt, state_type, state_name, message)
 VALUES ('01900000-0000-7000-8000-000000000006', 1, NOW, 'ada', 0, 'SCHEDULED', 'Scheduled', '')`
 
-// TestEveryEarlierSchemaIsBroughtUpWithWhatItHolds stops at every version there was, fills it, and goes on.
-func TestEveryEarlierSchemaIsBroughtUpWithWhatItHolds(t *testing.T) {
+// TestEveryEarlierSchemaMigratesWithItsRows stops at every version there was, fills it, and goes on.
+func TestEveryEarlierSchemaMigratesWithItsRows(t *testing.T) {
 	t.Parallel()
 	eachMigration(t, func(t *testing.T, d *migrated) {
 		d.fill(t, d.version)
@@ -48,8 +48,8 @@ func TestEveryEarlierSchemaIsBroughtUpWithWhatItHolds(t *testing.T) {
 	})
 }
 
-// TestEveryMigrationCanBeTakenBack goes all the way up, back to every version there was, and up again.
-func TestEveryMigrationCanBeTakenBack(t *testing.T) {
+// TestEveryMigrationCanBeReverted goes all the way up, back to every version there was, and up again.
+func TestEveryMigrationCanBeReverted(t *testing.T) {
 	t.Parallel()
 	eachMigration(t, func(t *testing.T, d *migrated) {
 		d.fill(t, d.newest)
@@ -98,7 +98,7 @@ func eachMigration(t *testing.T, test func(t *testing.T, d *migrated)) {
 	}
 }
 
-// to migrates as told.
+// to runs one migration function.
 func (d *migrated) to(t *testing.T, migrate func(*goose.Provider) ([]*goose.MigrationResult, error)) {
 	t.Helper()
 	db := must[*sql.DB](t)(sql.Open(d.driver, d.dsn))
@@ -124,7 +124,7 @@ func (d *migrated) fill(t *testing.T, version int64) {
 	}
 }
 
-// goesOn migrates and takes the run that was there through to its end.
+// goesOn migrates and completes the existing run.
 func goesOn(t *testing.T, url string) {
 	t.Helper()
 	s, err := store.Open(t.Context(), store.Options{URL: url, MaxConns: 3})

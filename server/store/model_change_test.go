@@ -39,8 +39,7 @@ func (m *model) aReport(a *modelAttempt) store.Report {
 // hashed stands for a manifest.
 const hashed = "a hash"
 
-// apply does to the model what lifecycle decides; that the decisions are right is the matter of its own
-// tests.
+// apply applies the decision of package lifecycle to the model. The tests of lifecycle verify the decisions.
 func (m *model) apply(a *modelAttempt, r store.Report) lifecycle.ReportStatus {
 	run := a.run
 	s := a.CurrentState

@@ -16,9 +16,9 @@ import (
 	"github.com/berth-dev/berth/server/store/storetest"
 )
 
-// The model is the store in memory, with as little as tells what must be true after every step. Times are far
-// apart, so that the seconds a test takes decide nothing: a lease is an hour, a timeout three hours and ten
-// minutes, and the clock jumps by multiples of 25 minutes.
+// The model is a minimal store in memory that predicts the state after every step. Times are far apart, so
+// that the seconds a test takes do not matter: a lease is an hour, a timeout three hours and ten minutes, and
+// the clock jumps by multiples of 25 minutes.
 const (
 	modelLease   = time.Hour
 	modelTimeout = 190 * time.Minute
@@ -128,9 +128,9 @@ func (m *model) full(used, limit int) bool { return !m.open && used >= limit }
 
 func pickOne[T any](dice *rand.Rand, items []T) T { return items[dice.IntN(len(items))] }
 
-// TestTheStoreDoesWhatAModelOfItDoes takes random steps with a seed that is printed. BERTH_MODEL_SEED repeats
+// TestTheStoreBehavesLikeItsModel takes random steps with a seed that is printed. BERTH_MODEL_SEED repeats
 // one, BERTH_MODEL_STEPS sets how many steps there are, BERTH_MODEL_FOR goes on with new seeds for a time.
-func TestTheStoreDoesWhatAModelOfItDoes(t *testing.T) {
+func TestTheStoreBehavesLikeItsModel(t *testing.T) {
 	steps := modelSteps
 	if given := os.Getenv("BERTH_MODEL_STEPS"); given != "" {
 		steps = must[int](t)(strconv.Atoi(given))
@@ -171,7 +171,7 @@ func TestTheStoreDoesWhatAModelOfItDoes(t *testing.T) {
 	})
 }
 
-// take makes one random step and looks whether all is as it should be.
+// take makes one random step and checks the result against the model.
 func (m *model) take() {
 	m.t.Helper()
 	steps := []struct {
@@ -355,7 +355,7 @@ func (m *model) claimAgain() {
 		return
 	}
 	before := pickOne(m.dice, m.claims)
-	if m.now-before.at > time.Hour { // answers are kept for an hour
+	if m.now-before.at > time.Hour { // answers expire after an hour
 		return
 	}
 	var want []uuid.UUID
@@ -429,7 +429,7 @@ func (m *model) release() {
 	}
 }
 
-// abandon ends what nobody holds, and nothing else.
+// abandon ends an attempt whose lease has expired, and fails for any other.
 func (m *model) abandon() {
 	a := m.anyAttempt()
 	if a == nil {
@@ -471,7 +471,7 @@ func (m *model) report() {
 	}
 }
 
-// anyAttempt prefers those that go on.
+// anyAttempt prefers attempts that have not ended.
 func (m *model) anyAttempt() *modelAttempt {
 	var active, all []*modelAttempt
 	for _, run := range m.runs {

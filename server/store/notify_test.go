@@ -26,7 +26,7 @@ func quiet(s *store.Subscription) {
 	}
 }
 
-func TestHintsWithinOneServer(t *testing.T) {
+func TestHintsReachSubscribersOfTheSameServer(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p", func(p *store.NewPool) { p.Paused = true })
@@ -68,7 +68,7 @@ func TestHintsWithinOneServer(t *testing.T) {
 	})
 }
 
-func TestHintsBetweenServers(t *testing.T) {
+func TestHintsReachSubscribersOfOtherServers(t *testing.T) {
 	t.Parallel()
 	w := &world{storePG(t), t}
 	other := &world{w.OpenAgain(t), t}
@@ -78,7 +78,7 @@ func TestHintsBetweenServers(t *testing.T) {
 	defer pool.Close()
 	w.RunInBackground(t)
 	other.RunInBackground(t)
-	w.hinted("the listener's start", pool) // everybody is woken once it listens
+	w.hinted("the listener's start", pool) // all subscribers are woken once it listens
 	quiet(pool)
 	run := w.run("d")
 	w.hinted("a run created on another server", pool)

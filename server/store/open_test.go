@@ -35,7 +35,7 @@ func open(t *testing.T, o store.Options) *store.Store {
 	return s
 }
 
-func TestOpenRefuses(t *testing.T) {
+func TestOpenRefusesAnInvalidURL(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ name, url, want string }{
 		{"nothing", "", "postgres:// or sqlite://"},
@@ -91,7 +91,7 @@ func TestASQLiteFileHasOneUser(t *testing.T) {
 	}
 }
 
-func TestADatabaseInMemory(t *testing.T) {
+func TestADatabaseInMemoryEndsWithItsStore(t *testing.T) {
 	t.Parallel()
 	s := open(t, store.Options{URL: "sqlite::memory:"})
 	if err := s.Migrate(t.Context()); err != nil {
@@ -102,7 +102,7 @@ func TestADatabaseInMemory(t *testing.T) {
 	}
 }
 
-func TestMigration(t *testing.T) {
+func TestMigrateBringsAnEmptyDatabaseUpToDate(t *testing.T) {
 	t.Parallel()
 	urls := map[string]func(t *testing.T) string{
 		"SQLite":     func(t *testing.T) string { return "sqlite://" + filepath.Join(t.TempDir(), "berth.db") },
@@ -152,9 +152,9 @@ func TestMigration(t *testing.T) {
 	}
 }
 
-// TestPostgreSQLComesBack: the store and its listener work again after the server was restarted, by
+// TestTheStoreRecoversAfterPostgreSQLRestarts: the store and its listener work again after the server was restarted, by
 // themselves.
-func TestPostgreSQLComesBack(t *testing.T) {
+func TestTheStoreRecoversAfterPostgreSQLRestarts(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)
 	s := open(t, store.Options{URL: server.CreateDatabase(t, "berth")})

@@ -53,8 +53,7 @@ func (q Reader) GetPool(ctx context.Context, name string) (*Pool, error) {
 	return &p, nil
 }
 
-// ListPools lists pools by name: those of the names given, or all for nil. A pool that is left out does not show
-// in the cursor either.
+// ListPools lists pools by name, all of them for nil names. The cursor contains only names of listed pools.
 func (q Reader) ListPools(ctx context.Context, names []string, page Page) ([]Pool, string, error) {
 	after, err := page.After("pool")
 	if err != nil {
@@ -136,7 +135,7 @@ SET description = ?,
 	updated_by = ?
 WHERE id = ?`
 
-// UpdatePool changes what is given and leaves the rest.
+// UpdatePool changes the fields of c that are set.
 func (tx *Tx) UpdatePool(ctx context.Context, name string, c PoolUpdate, actor string) (*Pool, error) {
 	if _, err := tx.lockPoolRow(ctx, name, poolForChange); err != nil {
 		return nil, err
@@ -168,8 +167,9 @@ func (tx *Tx) UpdatePool(ctx context.Context, name string, c PoolUpdate, actor s
 	return p, tx.poolUpdated(ctx, before, *p, actor)
 }
 
-// How a pool's row is locked. A claim and a change exclude each other, but not those who only refer to the
-// pool; a delete excludes everybody. Claims of an open pool exclude changes, but not each other.
+// Lock modes of a pool's row. A claim and a change exclude each other, but no transaction that only refers to
+// the pool. A delete excludes all others. Claims of a pool without limits exclude changes, but not each
+// other.
 const (
 	poolForReference       = "FOR KEY SHARE"
 	poolForUnlimitedClaims = "FOR SHARE"
@@ -177,7 +177,7 @@ const (
 	poolForDelete          = "FOR UPDATE"
 )
 
-type lockedPoolRow struct {
+type lockedPool struct {
 	ID               uuid.UUID `db:"id"`
 	ConcurrencyLimit *int32    `db:"concurrency_limit"`
 	Paused           bool      `db:"paused"`
@@ -190,19 +190,19 @@ FROM pools p
 WHERE p.name = ?
 	AND p.deleted_at IS NULL`
 
-func (tx *Tx) lockPoolRow(ctx context.Context, name, how string) (lockedPoolRow, error) {
+func (tx *Tx) lockPoolRow(ctx context.Context, name, how string) (lockedPool, error) {
 	if err := tx.waitForPool(ctx, name, how); err != nil {
-		return lockedPoolRow{}, err
+		return lockedPool{}, err
 	}
-	var p lockedPoolRow
+	var p lockedPool
 	if err := tx.db.Get(ctx, &p, lockPoolRowSQL+tx.db.Dialect().Lock(how), name); err != nil {
 		return p, database.NotFoundError(err, "work pool %q", name)
 	}
 	return p, nil
 }
 
-// poolsLock is the first key of the advisory locks of pools: "pool" in ASCII. The second is made from the
-// name.
+// poolsLock is the first key of the advisory locks of pools: "pool" in ASCII. The second is the hash of
+// the name.
 const poolsLock = 0x706f6f6c
 
 const (
@@ -212,9 +212,9 @@ SELECT 1 FROM pg_advisory_xact_lock_shared(?, hashtext(?))`
 SELECT 1 FROM pg_advisory_xact_lock(?, hashtext(?))`
 )
 
-// waitForPool waits for the turn to lock a pool's row. Whoever wants to share the lock of a row gets it past
-// those who wait to have it alone, who would never get it while claims overlap; for an advisory lock they
-// stand in one line.
+// waitForPool takes the advisory lock that precedes the lock of a pool's row. PostgreSQL grants shared row
+// locks past waiting exclusive ones, which would starve while claims overlap; it grants advisory locks in
+// order.
 func (tx *Tx) waitForPool(ctx context.Context, name, how string) error {
 	query := exclusivePoolLockSQL
 	switch {
@@ -252,9 +252,9 @@ WHERE pool_id = ?
 	AND ended_at IS NULL`
 )
 
-// DeletePool deletes a pool with its queues, deployments and runs. Where runs are not finished it is refused,
-// unless forced: then they are cancelled, and what a worker holds stays until the worker has ended it. What
-// is deleted is gone for everybody at once; Sweep clears it away.
+// DeletePool deletes a pool with its queues, deployments and runs. It fails while there are unfinished runs,
+// unless forced: then it cancels them, and held attempts stay until their worker has ended them. All readers
+// stop seeing the pool at once; Sweep removes the rows.
 func (tx *Tx) DeletePool(ctx context.Context, name string, force bool, actor string) error {
 	p, err := tx.lockPoolRow(ctx, name, poolForDelete)
 	if err != nil {
@@ -264,8 +264,8 @@ func (tx *Tx) DeletePool(ctx context.Context, name string, force bool, actor str
 	if err != nil {
 		return err
 	}
-	// Deployments first: that waits for those who are creating runs of them, so that the next statement sees
-	// these runs.
+	// Deployments first: this waits for transactions that create runs of them, so that the next statement
+	// sees these runs.
 	deployments, err := tx.db.Exec(ctx, markPoolDeploymentsDeletedSQL, now, now, actor, p.ID)
 	if err != nil {
 		return fmt.Errorf("delete the deployments of work pool %q: %w", name, err)

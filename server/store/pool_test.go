@@ -11,7 +11,7 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-func TestAPoolComesWithItsQueueAndTemplate(t *testing.T) {
+func TestAPoolIsCreatedWithItsQueueAndTemplate(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		p := w.pool("p", func(p *store.NewPool) { p.Description, p.ConcurrencyLimit = "ours", ptr(int32(0)) })
@@ -29,7 +29,7 @@ func TestAPoolComesWithItsQueueAndTemplate(t *testing.T) {
 	})
 }
 
-func TestAPoolThatCanNotBeCreatedLeavesNothing(t *testing.T) {
+func TestAFailedCreateOfAPoolLeavesNoRows(t *testing.T) {
 	onEach(t, func(w *world) {
 		_, err := w.CreatePool(w.t.Context(), store.NewPool{Name: "p", Type: "process", Template: store.TemplateDocument{Document: json.RawMessage(`{`)}}, actor)
 		if err == nil {
@@ -40,7 +40,7 @@ func TestAPoolThatCanNotBeCreatedLeavesNothing(t *testing.T) {
 	})
 }
 
-func TestAPoolIsChangedWhereAChangeIsGiven(t *testing.T) {
+func TestAnUpdateOfAPoolChangesOnlyTheFieldsThatAreSet(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
@@ -71,7 +71,7 @@ func TestAPoolIsChangedWhereAChangeIsGiven(t *testing.T) {
 	})
 }
 
-func TestTemplateVersions(t *testing.T) {
+func TestAChangedTemplateGetsANewVersion(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
@@ -122,7 +122,7 @@ func TestTemplateVersions(t *testing.T) {
 	})
 }
 
-func TestQueues(t *testing.T) {
+func TestQueuesAreListedByPriority(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
@@ -147,7 +147,7 @@ func TestQueues(t *testing.T) {
 	})
 }
 
-func TestDeletingWhatHasLiveRuns(t *testing.T) {
+func TestDeletingAPoolOrDeploymentWithLiveRunsNeedsForce(t *testing.T) {
 	tests := []struct {
 		name   string
 		code   store.Code
@@ -220,7 +220,7 @@ func TestTheNameOfADeletedPoolIsFreeAtOnce(t *testing.T) {
 	})
 }
 
-func TestADeletedPoolTakesTheRunsOfDeploymentsThatMoved(t *testing.T) {
+func TestADeletedPoolTakesTheRunsOfMovedDeployments(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		run := w.one()

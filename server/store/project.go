@@ -8,7 +8,7 @@ import (
 	"github.com/berth-dev/berth/server/store/database"
 )
 
-// OwnedKind is a kind of thing that belongs to a project.
+// OwnedKind is a kind of object that belongs to a project.
 type OwnedKind string
 
 // The kinds there are, by their tables.
@@ -89,16 +89,16 @@ WHERE name = ?
 	AND deleted_at IS NULL`
 )
 
-// Ownership is of whom something shall be.
+// Ownership assigns an object to a project.
 type Ownership struct {
 	Kind    OwnedKind
 	Name    string
 	Project string
-	// New: it was made in this transaction, so that whose it is belongs to its making.
+	// New: this transaction created the object, so that its audit entry already names the project.
 	New bool
 }
 
-// UpdateProject gives a thing to a project and returns the one that it belonged to, "" for none.
+// UpdateProject assigns an object to a project and returns its previous project, "" for none.
 func (tx *Tx) UpdateProject(ctx context.Context, o Ownership, actor string) (before string, err error) {
 	read, write, kind := poolProjectSQL, ownPoolSQL, AuditPool
 	switch o.Kind {
@@ -153,8 +153,7 @@ func (tx *Tx) LockApply(ctx context.Context) error {
 	return nil
 }
 
-// LockPool is GetPool for what is about to be changed: nobody else changes it, nor claims in it, until the
-// transaction ends.
+// LockPool is GetPool with a lock against other changes and claims until the transaction ends.
 func (tx *Tx) LockPool(ctx context.Context, name string) (*Pool, error) {
 	if _, err := tx.lockPoolRow(ctx, name, poolForChange); err != nil {
 		return nil, err
@@ -167,8 +166,7 @@ SELECT name
 FROM variables
 WHERE name = ?`
 
-// LockVariable is GetVariable for what is about to be changed: nobody else changes it until the transaction
-// ends.
+// LockVariable is GetVariable with a lock against other changes until the transaction ends.
 func (tx *Tx) LockVariable(ctx context.Context, name string) (*Variable, error) {
 	var held string
 	err := tx.db.Get(ctx, &held, holdVariableSQL+tx.db.Dialect().Lock("FOR UPDATE"), name)

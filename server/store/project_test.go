@@ -8,7 +8,7 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-func TestThingsBelongToTheProjectThatTheyWereGivenTo(t *testing.T) {
+func TestObjectsBelongToTheProjectOfTheirLastUpdate(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")

@@ -74,13 +74,13 @@ SET priority = excluded.priority,
 WHERE queues.deleted_at IS NOT NULL
 RETURNING id`
 
-// CreateQueue adds a queue to a pool. Priority 0 stands for 1, which is served first.
+// CreateQueue adds a queue to a pool. Priority 0 means 1, which is served first.
 func (tx *Tx) CreateQueue(ctx context.Context, q Queue, actor string) (*Queue, error) {
-	made, err := tx.addQueue(ctx, q, actor)
+	created, err := tx.addQueue(ctx, q, actor)
 	if err != nil {
 		return nil, err
 	}
-	return made, tx.queueChanged(ctx, AuditCreate, Queue{Pool: q.Pool, Name: q.Name}, *made, actor)
+	return created, tx.queueChanged(ctx, AuditCreate, Queue{Pool: q.Pool, Name: q.Name}, *created, actor)
 }
 
 func (tx *Tx) addQueue(ctx context.Context, q Queue, actor string) (*Queue, error) {
@@ -96,16 +96,16 @@ func (tx *Tx) addQueue(ctx context.Context, q Queue, actor string) (*Queue, erro
 		return nil, fmt.Errorf("generate an ID: %w", err)
 	}
 	q.Priority = max(q.Priority, 1)
-	var made []uuid.UUID
-	if err := tx.db.All(ctx, &made, insertQueueSQL, q.ID, p.ID, q.Name, q.Priority, q.ConcurrencyLimit, q.Paused, now, actor); err != nil {
+	var ids []uuid.UUID
+	if err := tx.db.All(ctx, &ids, insertQueueSQL, q.ID, p.ID, q.Name, q.Priority, q.ConcurrencyLimit, q.Paused, now, actor); err != nil {
 		return nil, fmt.Errorf("create queue %q of work pool %q: %w", q.Name, q.Pool, err)
 	}
-	if len(made) == 0 {
+	if len(ids) == 0 {
 		return nil, &Error{
 			Code:    AlreadyExists,
 			Message: fmt.Sprintf("work pool %q has a queue %q already", q.Pool, q.Name),
 		}
 	}
-	q.ID, q.SlotsUsed = made[0], 0 // one that was deleted has its id again, and so its finished runs
+	q.ID, q.SlotsUsed = ids[0], 0 // a queue created again keeps its ID, and so its finished runs
 	return &q, nil
 }

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// QueueUpdate changes what is not nil.
+// QueueUpdate holds the fields to change; nil leaves a field as it is.
 type QueueUpdate struct {
 	Priority           *int32
 	ConcurrencyLimit   *int32
@@ -80,7 +80,7 @@ SET deleted_at = ?
 WHERE id = ?`
 )
 
-// DeleteQueue deletes a queue that nothing uses. Its row stays for the finished runs that were in it.
+// DeleteQueue deletes a queue without deployments and live runs. Its row stays for its finished runs.
 func (tx *Tx) DeleteQueue(ctx context.Context, pool, name, actor string) error {
 	if _, err := tx.lockPoolRow(ctx, pool, poolForChange); err != nil {
 		return err

@@ -23,9 +23,9 @@ FROM attempts
 WHERE id = ?`
 )
 
-// AbandonRun ends an attempt whose worker is gone, by hand: its cluster may be gone too, and nobody else may
-// go on with it. What its Job does, if there still is one, nobody knows, so it ends as unknown and draws on
-// that budget. Refused with LeaseHeld while a worker has it.
+// AbandonRun ends the active attempt of a run on behalf of an operator, because its worker or cluster is
+// gone. The state of its Job is unknown, so the attempt ends in the category unknown and uses a retry of it.
+// It fails with LeaseHeld while a worker holds the lease.
 func (tx *Tx) AbandonRun(ctx context.Context, id uuid.UUID, actor string) (*Run, error) {
 	var attempt uuid.UUID
 	if err := tx.db.Get(ctx, &attempt, activeAttemptSQL, id); errors.Is(err, database.ErrNoRows) {

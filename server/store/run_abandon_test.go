@@ -10,7 +10,7 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-func TestWhatAWorkerReleasesIsTakenOverAtOnce(t *testing.T) {
+func TestAReleasedLeaseIsTakenOverAtOnce(t *testing.T) {
 	onEach(t, func(w *world) {
 		run := w.one()
 		c := w.claimOne("first")
@@ -40,7 +40,7 @@ func TestWhatAWorkerReleasesIsTakenOverAtOnce(t *testing.T) {
 	})
 }
 
-func TestAWorkerOfADeletedPoolFinishesWhatIsHeld(t *testing.T) {
+func TestAWorkerOfADeletedPoolEndsItsHeldAttempts(t *testing.T) {
 	onEach(t, func(w *world) {
 		run := w.one()
 		c := w.claimOne("w")
@@ -67,7 +67,7 @@ func TestAWorkerOfADeletedPoolFinishesWhatIsHeld(t *testing.T) {
 	})
 }
 
-func TestAReportSaysOnceWhatItChanged(t *testing.T) {
+func TestAReportReturnsItsChangeOnce(t *testing.T) {
 	onEach(t, func(w *world) {
 		due := time.Now().Add(-time.Minute)
 		w.pool("p")
@@ -107,7 +107,7 @@ func TestAReportSaysOnceWhatItChanged(t *testing.T) {
 	})
 }
 
-func TestATakeoverThatIsAnsweredAgainSaysSo(t *testing.T) {
+func TestARepeatedTakeoverIsMarkedAsRepeated(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.one()
 		w.claimOne("first")
@@ -120,7 +120,7 @@ func TestATakeoverThatIsAnsweredAgainSaysSo(t *testing.T) {
 	})
 }
 
-func TestPoolsOfAttemptsAreThoseOfTheirRuns(t *testing.T) {
+func TestThePoolsOfAttemptsAreThePoolsOfTheirRuns(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.one()
 		w.pool("q")
@@ -136,7 +136,7 @@ func TestPoolsOfAttemptsAreThoseOfTheirRuns(t *testing.T) {
 	})
 }
 
-func TestTheTemplatesLimitsCountWhereTheDeploymentSetsNone(t *testing.T) {
+func TestTheLimitsOfTheTemplateApplyIfTheDeploymentHasNone(t *testing.T) {
 	for name, test := range map[string]struct {
 		change func(*store.Deployment)
 		state  string
@@ -160,7 +160,7 @@ func TestTheTemplatesLimitsCountWhereTheDeploymentSetsNone(t *testing.T) {
 	}
 }
 
-func TestTheTemplatesTimeoutEndsARunWhoseDeploymentHasNone(t *testing.T) {
+func TestTheTimeoutOfTheTemplateAppliesIfTheDeploymentHasNone(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.pool("p")
 		w.deployment("d", "p")
@@ -190,7 +190,7 @@ func TestARunValidatedAgainstAnotherRevisionIsNotCreated(t *testing.T) {
 		}
 		same := w.deployment("d", "p", func(d *store.Deployment) { d.Description = "not for its runs" })
 		if same.Revision != before.Revision {
-			t.Error("a description made a revision")
+			t.Error("a description created a revision")
 		}
 		frozen := w.deployment("d", "p", func(d *store.Deployment) { d.FrozenVariables = []string{"image"} })
 		w.refuses(create(before), store.RevisionChanged)
@@ -202,7 +202,7 @@ func TestARunValidatedAgainstAnotherRevisionIsNotCreated(t *testing.T) {
 	})
 }
 
-func TestTheRunOfAnIdempotencyKeyIsFoundBeforeAnythingIsChecked(t *testing.T) {
+func TestARunIsFoundByItsIdempotencyKey(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
@@ -226,7 +226,7 @@ func TestARunWhoseClusterIsGoneIsAbandoned(t *testing.T) {
 	onEach(t, func(w *world) {
 		run := w.one(func(d *store.Deployment) { d.Retries.InfrastructureMax = 1 })
 		_, err := w.AbandonRun(w.t.Context(), run.ID, "bob")
-		w.refuses(err, store.Conflict) // nobody holds it
+		w.refuses(err, store.Conflict) // it has no active attempt
 		_, err = w.AbandonRun(w.t.Context(), uuid.New(), "bob")
 		w.refuses(err, store.NotFound)
 		c := w.claimOne("first")

@@ -14,15 +14,14 @@ import (
 	"github.com/berth-dev/berth/server/store/database"
 )
 
-// CreatedRun is a run and whether an idempotency key had made it before.
+// CreatedRun is a run and whether an earlier request with its idempotency key created it.
 type CreatedRun struct {
 	Run
 	Existed bool
 }
 
-// CreateRun creates a run with everything of its deployment that it takes over. An idempotency key that was
-// used before on this deployment gives the run of then (existed), or IdempotencyMismatch where the body was
-// another.
+// CreateRun creates a run of a deployment. If an idempotency key was used before with this deployment, it
+// returns the earlier run and true, or IdempotencyMismatch if the body differs.
 func (tx *Tx) CreateRun(ctx context.Context, n NewRun, actor string) (*Run, bool, error) {
 	created, err := tx.CreateRuns(ctx, n.Deployment, []NewRun{n}, actor)
 	if err != nil {
@@ -70,7 +69,7 @@ func (tx *Tx) CreateRuns(
 		if _, err := tx.db.Exec(ctx, firstEventsSQL(tx.db.Dialect()), now, actor, database.ListOf(inserted)); err != nil {
 			return nil, fmt.Errorf("append events: %w", err)
 		}
-		tx.db.Hint(PoolTopic(d.Pool), RunsTopic()) // nobody can know the runs themselves yet
+		tx.db.Hint(PoolTopic(d.Pool), RunsTopic()) // new runs have no subscribers yet
 	}
 	return tx.created(ctx, d, runs, records, inserted)
 }
@@ -165,7 +164,7 @@ func (r newRunRecord) run(d deploymentRow, n NewRun) Run {
 	}
 }
 
-// insertRunsSQL makes runs; with keys, not those whose idempotency key was used before.
+// insertRunsSQL inserts runs; with keys it skips runs whose idempotency key was used before.
 func insertRunsSQL(d database.Dialect, keys bool) string {
 	query := `
 INSERT INTO runs (
@@ -221,7 +220,7 @@ func (tx *Tx) insertRuns(ctx context.Context, records []newRunRecord) ([]uuid.UU
 	return ids, err
 }
 
-// created are the runs that were inserted, and those that their keys made before.
+// created returns the inserted runs, and the earlier runs of idempotency keys used before.
 func (tx *Tx) created(
 	ctx context.Context,
 	d deploymentRow,
@@ -229,13 +228,13 @@ func (tx *Tx) created(
 	records []newRunRecord,
 	inserted []uuid.UUID,
 ) ([]CreatedRun, error) {
-	fresh := make(map[uuid.UUID]bool, len(inserted))
+	isInserted := make(map[uuid.UUID]bool, len(inserted))
 	for _, id := range inserted {
-		fresh[id] = true
+		isInserted[id] = true
 	}
 	created := make([]CreatedRun, len(runs))
 	for i, n := range runs {
-		if fresh[records[i].ID] {
+		if isInserted[records[i].ID] {
 			created[i].Run = records[i].run(d, n)
 			continue
 		}
@@ -260,8 +259,8 @@ func startDeadline(d deploymentRow, due, now time.Time) *database.Time {
 	return database.TimeOf(&at)
 }
 
-// FindRunByIdempotencyKey returns the run that an idempotency key made of the deployment; nil where there is none yet. A
-// repeated request has the same answer even where its body would be refused by now.
+// FindRunByIdempotencyKey returns the run of the deployment created with an idempotency key, or nil. A
+// repeated request gets the same answer even if its body has become invalid since.
 func (q Reader) FindRunByIdempotencyKey(ctx context.Context, d *Deployment, key, bodyHash string) (*Run, error) {
 	if key == "" {
 		return nil, nil
@@ -273,7 +272,7 @@ func (q Reader) FindRunByIdempotencyKey(ctx context.Context, d *Deployment, key,
 	return run, err
 }
 
-// firstRun is the run that an idempotency key made.
+// firstRun returns the run that was created with an idempotency key.
 func (q Reader) firstRun(ctx context.Context, deployment uuid.UUID, n NewRun) (*Run, error) {
 	var row runRow
 	err := q.db.Get(

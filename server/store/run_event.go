@@ -31,9 +31,8 @@ WHERE run_id = ?
 ORDER BY seq
 LIMIT ?`
 
-// ListEvents lists the events of a run after a sequence number, a thousand at most. A run's events are
-// numbered without gaps under the lock of its row, so that what is after the last one seen is all there is to
-// see.
+// ListEvents lists the events of a run after a sequence number, a thousand at most. Events are numbered
+// without gaps under the lock of the run's row, so a reader that continues after the last number misses none.
 func (q Reader) ListEvents(ctx context.Context, runID uuid.UUID, afterSeq int64) ([]Event, error) {
 	var rows []eventRow
 	if err := q.db.All(ctx, &rows, listEventsSQL, runID, afterSeq, listEventsMax); err != nil {

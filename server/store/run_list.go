@@ -25,7 +25,7 @@ type RunFilter struct {
 	States     []lifecycle.StateType
 	Tags       []string // all of them
 	Name       string   // exactly
-	NamePrefix string   // what the name begins with
+	NamePrefix string   // prefix of the name
 	IDPrefix   string   // hexadecimal digits, dashes or not
 	// Text is looked for in name and message of the state, whatever its case, and is the beginning of an id.
 	Text      string
@@ -220,8 +220,8 @@ func (q Reader) runFilter(ctx context.Context, f RunFilter) (where []string, arg
 	return c.where, c.args, nil
 }
 
-// addStates asks for states so that what there is little of is found by its index: what did not succeed by
-// runs_unsuccessful, what is live by runs_live.
+// addStates filters by states such that the rare ones are found by a partial index: unsuccessful runs by
+// runs_unsuccessful, live runs by runs_live.
 func (c *conditions) addStates(states []lifecycle.StateType, d database.Dialect) {
 	if len(states) == 0 {
 		return
@@ -264,8 +264,8 @@ func following(prefix string) (string, bool) {
 	return "", false
 }
 
-// addCreated narrows the ids to those made around a time, so that a span of the past is found without reading
-// all runs since. Served by the primary key and by runs_pool and runs_deployment.
+// addCreated restricts the IDs to a time range, so that the query does not read all runs since. Served by the
+// primary key and by runs_pool and runs_deployment.
 func (c *conditions) addCreated(created TimeRange, offset time.Duration) {
 	if created.After != nil {
 		c.add("r.id >= ?", firstID(created.After.Add(-idSlack-offset)))

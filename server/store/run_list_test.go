@@ -135,11 +135,11 @@ func TestDeploymentsAreFiltered(t *testing.T) {
 	})
 }
 
-func TestQueuesAreChangedAndDeleted(t *testing.T) {
+func TestQueuesAreUpdatedAndDeleted(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
-		made := must[*store.Queue](w.t)(w.CreateQueue(ctx, store.Queue{Pool: "p", Name: "fast"}, actor))
+		created := must[*store.Queue](w.t)(w.CreateQueue(ctx, store.Queue{Pool: "p", Name: "fast"}, actor))
 		changed := must[*store.Queue](w.t)(w.UpdateQueue(ctx, "p", "fast", store.QueueUpdate{
 			Priority: ptr(int32(3)), ConcurrencyLimit: ptr(int32(2)), Paused: ptr(true),
 		}, actor))
@@ -171,11 +171,11 @@ func TestQueuesAreChangedAndDeleted(t *testing.T) {
 			t.Errorf("a deployment in a queue that was deleted: %v", err)
 		}
 		again := must[*store.Queue](w.t)(w.CreateQueue(ctx, store.Queue{Pool: "p", Name: "fast"}, actor))
-		if again.ID != made.ID || again.Priority != 1 || again.Paused {
-			t.Errorf("made again as %+v", again)
+		if again.ID != created.ID || again.Priority != 1 || again.Paused {
+			t.Errorf("created again as %+v", again)
 		}
 		if _, err := w.CreateQueue(ctx, store.Queue{Pool: "p", Name: "fast"}, actor); !store.IsCode(err, store.AlreadyExists) {
-			t.Errorf("made twice: %v", err)
+			t.Errorf("created twice: %v", err)
 		}
 	})
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/berth-dev/berth/server/store/database"
 )
 
-// lockedRun is a run's row that is locked and may be changed. Every change of a run goes through lockRuns, move
-// and saveRuns, so that a state is never without its event nor an event without its hint.
+// lockedRun is a run's row that is locked and may be changed. Every change of a run goes through lockRuns,
+// move and saveRuns, so that a state is never without its event nor an event without its hint.
 type lockedRun struct {
 	ID           uuid.UUID           `db:"id" json:"id"`
 	DeploymentID uuid.UUID           `db:"deployment_id" json:"-"`
@@ -28,7 +28,7 @@ type lockedRun struct {
 	LastEvent    int64               `db:"last_event" json:"last_event"`
 	// Clock is the database's time when locking began; nil on SQLite.
 	Clock *database.Time `db:"clock" json:"-"`
-	// What a worker is told; read for a claim only.
+	// Fields for the worker; read for a claim only.
 	Name          string           `db:"name" json:"-"`
 	StoredNames   database.Strings `db:"stored_names" json:"-"`
 	ScheduledTime database.Time    `db:"scheduled_time" json:"-"`
@@ -53,7 +53,7 @@ type runRarelyChanged struct {
 	Spent           database.Structured[lifecycle.RetriesUsed] `db:"spent" json:"spent"`
 	ExitCode        *int32                                     `db:"exit_code" json:"exit_code"`
 	Category        lifecycle.Category                         `db:"category" json:"category"`
-	// What the template says; it counts where the deployment says nothing.
+	// Defaults of the template; the deployment overrides them.
 	TemplateTimeoutUS         *int64 `db:"template_timeout_us" json:"template_timeout_us"`
 	TemplateInfrastructureMax *int   `db:"template_infrastructure_max" json:"template_infrastructure_max"`
 	// Raised are the job variables that retries have raised, for the next attempt.
@@ -71,7 +71,7 @@ type eventRecord struct {
 	Message   string              `json:"message"`
 }
 
-// move puts the run into a state and writes that into its history; nothing happens where it is there already.
+// move changes the state of the run and adds an event. It does nothing if the run is in that state already.
 func (r *lockedRun) move(to lifecycle.State, at time.Time, actor string, attempt int32) {
 	to.Message = database.CleanText(to.Message)
 	if r.StateType == to.Type && r.StateName == to.Name && r.StateMessage == to.Message {
@@ -114,7 +114,7 @@ const liveRunColumns = `r.id, r.deployment_id, r.revision_id, r.pool_id, r.queue
 	r.started_at, r.ended_at, r.attempt, r.spent, r.exit_code, r.category, r.last_event,
 	r.template_timeout_us, r.template_infrastructure_max, r.raised`
 
-// claimColumns are what a worker is told of a run beside that.
+// claimColumns are the additional columns for a worker.
 const claimColumns = ` r.name, r.stored_names, r.scheduled_time, r.tags, r.parameters, r.job_variables,`
 
 func liveRunsSQL(d database.Dialect, more string) string {
@@ -127,8 +127,8 @@ WHERE r.id IN ` + d.List("uuid") + `
 ORDER BY r.id`
 }
 
-// lockRuns locks runs in the order of their ids, which everybody keeps, and returns those that exist. Locked
-// before attempts, after pools. With skip, runs that another transaction has locked are left out.
+// lockRuns locks live runs in the order of their IDs, as every transaction does: before attempts, after
+// pools. Runs that do not exist are omitted; with skip also runs that another transaction has locked.
 func (tx *Tx) lockRuns(ctx context.Context, ids []uuid.UUID, skip bool) (map[uuid.UUID]*lockedRun, error) {
 	query := liveRunsSQL(tx.db.Dialect(), "")
 	if skip {
@@ -137,7 +137,7 @@ func (tx *Tx) lockRuns(ctx context.Context, ids []uuid.UUID, skip bool) (map[uui
 	return tx.lockRunsBy(ctx, query, forRuns, ids)
 }
 
-// lockRunsForClaim is lockRuns, skipping, with what a worker is told of them.
+// lockRunsForClaim is lockRuns with skip, and reads claimColumns.
 func (tx *Tx) lockRunsForClaim(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*lockedRun, error) {
 	query := liveRunsSQL(tx.db.Dialect(), claimColumns)
 	return tx.lockRunsBy(ctx, query, forRunsSkipping, ids)
@@ -148,7 +148,7 @@ const (
 	forRunsSkipping = "FOR NO KEY UPDATE OF r SKIP LOCKED"
 )
 
-// lockRunsBy locks what a query over ids finds. A run is read as it is when it has been locked.
+// lockRunsBy locks the runs that a query over IDs returns. A row is read as it is once locked.
 func (tx *Tx) lockRunsBy(
 	ctx context.Context,
 	query, lock string,

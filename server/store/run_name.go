@@ -10,7 +10,7 @@ import (
 // runName makes a name that people can tell from others, read out and type, of the random tail of a run's id:
 // all 32 bits of it, so that two runs of the same name are rarer than anybody makes runs.
 func runName(id uuid.UUID) string {
-	const signs = "0123456789abcdefghjkmnpqrstvwxyz" // what is not mistaken for another
+	const signs = "0123456789abcdefghjkmnpqrstvwxyz" // characters that are not mistaken for each other
 	tail := binary.BigEndian.Uint32(id[12:])
 	var last [4]byte
 	for i := range last {

@@ -15,7 +15,7 @@ import (
 // Result is what a workload says has come out of it.
 type Result struct {
 	Value   json.RawMessage
-	Attempt int32 // that said so
+	Attempt int32 // the attempt that reported it
 	At      time.Time
 }
 
@@ -27,7 +27,7 @@ type Progress struct {
 	At      time.Time
 }
 
-// ResultAndProgress is what the workload of a run has said of itself, as far as it has.
+// ResultAndProgress are the result and progress that the workload of a run has reported; nil: none yet.
 type ResultAndProgress struct {
 	Result   *Result
 	Progress *Progress
@@ -42,8 +42,8 @@ WHERE r.id = ?
 	AND a.ended_at IS NULL
 	AND NOT a.handed_back`
 
-// lockActiveAttempt returns the number of the attempt of a run that is under way, which it keeps from ending until the
-// transaction does. With an attempt given it must be that one.
+// lockActiveAttempt locks the active attempt of a run, so that it does not end before the transaction, and
+// returns its number. Unless attempt is uuid.Nil, it must be that attempt.
 func (tx *Tx) lockActiveAttempt(ctx context.Context, run, attempt uuid.UUID) (int32, error) {
 	var row struct {
 		ID     uuid.UUID `db:"id"`
@@ -90,8 +90,8 @@ SET percent = excluded.percent,
 	progress_at = excluded.progress_at`
 )
 
-// UpsertResult stores the result of a run whose attempt is under way; the last one said counts. attempt is
-// uuid.Nil for whichever it is.
+// UpsertResult stores the result of a run with an active attempt and replaces an earlier one. attempt is
+// uuid.Nil for any attempt.
 func (tx *Tx) UpsertResult(ctx context.Context, run, attempt uuid.UUID, value json.RawMessage) (*Result, error) {
 	number, err := tx.lockActiveAttempt(ctx, run, attempt)
 	if err != nil {
@@ -136,7 +136,7 @@ SELECT result, result_attempt, result_at, percent, COALESCE(message, '') AS mess
 FROM run_results
 WHERE run_id = ?`
 
-// GetResultAndProgress returns what the workload of a run has said of itself.
+// GetResultAndProgress returns the result and progress of a run.
 func (q Reader) GetResultAndProgress(ctx context.Context, run uuid.UUID) (ResultAndProgress, error) {
 	var row struct {
 		Result          database.JSON  `db:"result"`
@@ -147,24 +147,24 @@ func (q Reader) GetResultAndProgress(ctx context.Context, run uuid.UUID) (Result
 		ProgressAttempt *int32         `db:"progress_attempt"`
 		ProgressAt      *database.Time `db:"progress_at"`
 	}
-	var told ResultAndProgress
+	var answer ResultAndProgress
 	err := q.db.Get(ctx, &row, resultAndProgressSQL, run)
 	if errors.Is(err, database.ErrNoRows) {
-		return told, nil
+		return answer, nil
 	}
 	if err != nil {
-		return told, fmt.Errorf("read the result and progress of run %s: %w", run, err)
+		return answer, fmt.Errorf("read the result and progress of run %s: %w", run, err)
 	}
 	if row.ResultAt != nil {
-		told.Result = &Result{Value: row.Result.Raw(), Attempt: *row.ResultAttempt, At: row.ResultAt.Time()}
+		answer.Result = &Result{Value: row.Result.Raw(), Attempt: *row.ResultAttempt, At: row.ResultAt.Time()}
 	}
 	if row.ProgressAt != nil {
-		told.Progress = &Progress{
+		answer.Progress = &Progress{
 			Percent: row.Percent,
 			Message: row.Message,
 			Attempt: *row.ProgressAttempt,
 			At:      row.ProgressAt.Time(),
 		}
 	}
-	return told, nil
+	return answer, nil
 }

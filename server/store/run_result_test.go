@@ -11,7 +11,7 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// keyed claims one attempt with a key of its own.
+// keyed claims one attempt with an API key for it.
 func (w *world) keyed(r store.ClaimRequest) store.Claim {
 	w.t.Helper()
 	r.JobKeys = true
@@ -34,7 +34,7 @@ func (w *world) good(c store.Claim) bool {
 	return false
 }
 
-func TestEachClaimHasAKeyThatIsGoodUntilTheAttemptEnds(t *testing.T) {
+func TestTheKeyOfAClaimIsValidUntilTheAttemptEnds(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.one(func(d *store.Deployment) { d.Retries = lifecycle.RetryPolicy{Max: 1} })
 		asked := request("p", "w", 1)
@@ -62,17 +62,17 @@ func TestEachClaimHasAKeyThatIsGoodUntilTheAttemptEnds(t *testing.T) {
 		}
 		next := w.keyed(request("p", "w", 1))
 		if next.Attempt != 2 || !w.good(next) || w.good(again) {
-			t.Error("the next attempt has no key of its own")
+			t.Error("the next attempt has no separate key")
 		}
-		if plain := w.claim(request("p", "w", 1)); len(plain) != 0 {
-			t.Fatal("claimed too much")
+		if more := w.claim(request("p", "w", 1)); len(more) != 0 {
+			t.Fatal("claimed a second attempt of one run")
 		}
 		_, err := w.GetJobKey(t.Context(), uuid.New())
 		w.refuses(err, store.NotFound)
 	})
 }
 
-func TestAResultIsOfAnAttemptThatIsUnderWay(t *testing.T) {
+func TestAResultIsRefusedWithoutAnActiveAttempt(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := t.Context()
 		run := w.one(func(d *store.Deployment) { d.Retries = lifecycle.RetryPolicy{Max: 1} })
@@ -88,9 +88,9 @@ func TestAResultIsOfAnAttemptThatIsUnderWay(t *testing.T) {
 		w.refuses(set(uuid.New(), `2`), store.Conflict)
 		_, err := w.UpsertProgress(ctx, run.ID, first.AttemptID, ptr(12.5), "a\x00b")
 		w.check(err)
-		told := must[store.ResultAndProgress](t)(w.GetResultAndProgress(ctx, run.ID))
-		if string(told.Result.Value) != "null" || told.Result.Attempt != 1 || *told.Progress.Percent != 12.5 || told.Progress.Message != "a\uFFFDb" {
-			t.Errorf("told %+v, %+v", told.Result, told.Progress)
+		got := must[store.ResultAndProgress](t)(w.GetResultAndProgress(ctx, run.ID))
+		if string(got.Result.Value) != "null" || got.Result.Attempt != 1 || *got.Progress.Percent != 12.5 || got.Progress.Message != "a\uFFFDb" {
+			t.Errorf("got %+v, %+v", got.Result, got.Progress)
 		}
 		w.accepts(failed(first, lifecycle.App))
 		w.refuses(set(first.AttemptID, `3`), store.Conflict) // it waits for its retry
@@ -100,12 +100,12 @@ func TestAResultIsOfAnAttemptThatIsUnderWay(t *testing.T) {
 		w.check(set(second.AttemptID, `"done"`))
 		w.accepts(running(second), succeeded(second))
 		w.refuses(set(second.AttemptID, `5`), store.RunFinished)
-		told = must[store.ResultAndProgress](t)(w.GetResultAndProgress(ctx, run.ID))
-		if string(told.Result.Value) != `"done"` || told.Result.Attempt != 2 || told.Progress.Attempt != 1 {
-			t.Errorf("told %+v, %+v", told.Result, told.Progress)
+		got = must[store.ResultAndProgress](t)(w.GetResultAndProgress(ctx, run.ID))
+		if string(got.Result.Value) != `"done"` || got.Result.Attempt != 2 || got.Progress.Attempt != 1 {
+			t.Errorf("got %+v, %+v", got.Result, got.Progress)
 		}
-		if told := must[store.ResultAndProgress](t)(w.GetResultAndProgress(ctx, uuid.New())); told.Result != nil || told.Progress != nil {
-			t.Error("nobody said that")
+		if got := must[store.ResultAndProgress](t)(w.GetResultAndProgress(ctx, uuid.New())); got.Result != nil || got.Progress != nil {
+			t.Error("an unknown run has a result")
 		}
 		_, err = w.UpsertResult(ctx, uuid.New(), uuid.Nil, json.RawMessage(`1`))
 		w.refuses(err, store.NotFound)

@@ -101,7 +101,7 @@ FROM ` + d.Records("run_id uuid", "seq bigint", "at time", "actor text", "attemp
 		"state_name text", "message text") + ` AS n`
 }
 
-// saveRuns stores what has changed of locked runs, with their events.
+// saveRuns stores changed runs and their events.
 func (tx *Tx) saveRuns(ctx context.Context, runs map[uuid.UUID]*lockedRun) error {
 	if err := tx.db.ExecBatch(ctx, tx.changesOf(runs)...); err != nil {
 		return fmt.Errorf("save runs: %w", err)

@@ -17,8 +17,7 @@ type runTerms struct {
 	TimeoutUS *int64                                     `db:"timeout_us"`
 }
 
-// termsMax and settingsMax bound what is remembered of them; a setting holds the job variables of a
-// deployment.
+// termsMax and settingsMax bound the caches; a setting holds the job variables of a deployment.
 const (
 	termsMax    = 10_000
 	settingsMax = 1_000

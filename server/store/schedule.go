@@ -17,19 +17,18 @@ type Schedule struct {
 	Deployment string
 	Pool       string
 	Name       string // unique in the deployment
-	// Spec is what the schedule says; the store does not read it.
+	// Spec is the schedule as JSON; the store does not read it.
 	Spec   json.RawMessage
 	Active bool
-	// DecidedUntil is the instant up to which its slots have been decided. SeenUntil is when that was looked
-	// at last; a server of an earlier release that left the two apart meant that all slots between wait for
-	// the end of a run.
+	// DecidedUntil is the time up to which slots have been decided, SeenUntil the time of the last decision.
+	// If they differ, all slots in between wait for the end of a run.
 	DecidedUntil, SeenUntil time.Time
 	Waiting                 []time.Time // slots that wait for the end of a run, oldest first
-	// NextDue is when the scheduler looks at it next; nil where it is not active, has ended, or its
-	// deployment is paused.
+	// NextDue is when the scheduler handles it next; nil if it is inactive, has ended, or its deployment is
+	// paused.
 	NextDue  *time.Time
-	LastSlot *time.Time // the newest slot that made a run
-	// LastError is why the newest slot made no run; empty where it did.
+	LastSlot *time.Time // the newest slot that created a run
+	// LastError is why the newest slot created no run; empty if it did.
 	LastError   string
 	LastErrorAt *time.Time
 }
@@ -165,8 +164,8 @@ DELETE FROM schedules
 WHERE id = ?`
 )
 
-// UpdateSchedules brings the schedules of a deployment to what is given; others of it are deleted. One with
-// other slots than before begins anew: what was before now is not its concern.
+// UpdateSchedules replaces the schedules of a deployment; schedules that are not in wanted are deleted. A
+// schedule whose slots change starts from now: earlier slots are not decided.
 func (tx *Tx) UpdateSchedules(ctx context.Context, deployment string, wanted []NewSchedule, actor string) error {
 	d, err := tx.deployment(ctx, deployment, deploymentForChange)
 	if err != nil {
@@ -289,8 +288,8 @@ SET next_due = ?,
 WHERE deployment_id = ?
 	AND active`
 
-// pauseSchedules keeps the schedules of a deployment that is paused from being looked at again and again, and
-// lets the scheduler see at once to what has passed when it goes on.
+// pauseSchedules keeps the scheduler from acquiring schedules of a paused deployment, and makes them due at
+// once when it is resumed.
 func (tx *Tx) pauseSchedules(ctx context.Context, deployment uuid.UUID, rest bool, now time.Time) error {
 	next := database.TimeOf(&now)
 	if rest {

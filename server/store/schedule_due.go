@@ -10,7 +10,7 @@ import (
 	"github.com/berth-dev/berth/server/store/database"
 )
 
-// dueSchedulesSQL is served by schedules_due: it costs what is due, however many schedules there are.
+// dueSchedulesSQL is served by schedules_due: its cost depends on the number of due schedules only.
 const dueSchedulesSQL = `
 SELECT s.id
 FROM schedules s
@@ -29,8 +29,8 @@ SET held_until = ?
 WHERE id IN ` + d.List("uuid")
 }
 
-// AcquireDueSchedules hands out schedules that are due, to one server each, for as long as hold: it settles them
-// with UpdateScheduleProgress. now is the database's time, which decides what is due.
+// AcquireDueSchedules returns due schedules and keeps them from other servers for the duration hold, within
+// which the caller stores the progress with UpdateScheduleProgress. now is the database's time.
 func (s *Store) AcquireDueSchedules(
 	ctx context.Context,
 	most int,
@@ -62,14 +62,14 @@ func (s *Store) AcquireDueSchedules(
 // ScheduleProgress is what became of the slots of a schedule.
 type ScheduleProgress struct {
 	ID uuid.UUID
-	// DecidedBefore is the instant up to which slots had been decided: where it is another by now, another transaction has
-	// settled the schedule, or changed it.
+	// DecidedBefore is the instant up to which slots had been decided: where it is another by now, another
+	// transaction has settled the schedule, or changed it.
 	DecidedBefore time.Time
-	DecidedUntil  time.Time   // up to which they have been now
-	Waiting       []time.Time // those that wait for the end of a run
-	NextDue       *time.Time  // nil: it has ended
-	LastSlot      *time.Time  // the newest that made a run; nil: none
-	LastError     string      // why the newest made none
+	DecidedUntil  time.Time   // slots up to here are decided now
+	Waiting       []time.Time // slots that wait for the end of a run
+	NextDue       *time.Time  // nil: the schedule has ended
+	LastSlot      *time.Time  // the newest slot that created a run; nil: none
+	LastError     string      // why the newest slot created none
 }
 
 const settleScheduleSQL = `

@@ -9,7 +9,8 @@ import (
 	"github.com/berth-dev/berth/server/store/database"
 )
 
-// GetStats is what the metrics show of the database. It costs the same however many finished runs there are.
+// Stats holds the figures that the metrics export. Reading them does not depend on the number of finished
+// runs.
 type Stats struct {
 	Runs      []RunCount
 	OldestDue []QueueAge
@@ -91,7 +92,7 @@ FROM workers
 ORDER BY pool, name`
 )
 
-// GetStats reads what the metrics show of the database.
+// GetStats returns the figures that the metrics export.
 func (q Reader) GetStats(ctx context.Context) (*Stats, error) {
 	now, err := q.db.Now(ctx)
 	if err != nil {

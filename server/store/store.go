@@ -25,14 +25,14 @@ type Options struct {
 	Logger     *slog.Logger          // nil: discard
 	Registerer prometheus.Registerer // nil: no metrics
 	MaxConns   int                   // 0: 20 on PostgreSQL, 4 readers on SQLite
-	// Raise works out how a job variable is raised for another attempt; nil: nothing ever is.
+	// Raise computes the raised job variable of the next attempt; nil: memory is never raised.
 	Raise Raiser
 	// ClockOffset is added to the database's time, so that a test can let leases expire. nil: none.
 	ClockOffset func() time.Duration
 }
 
-// Store keeps everything in a database. It is safe for concurrent use. Its reading methods are those of
-// Reader; it writes in transactions.
+// Store is the access to the database. It is safe for concurrent use. Reader provides its reads; all writes
+// go through InTx.
 type Store struct {
 	Reader
 	db       *database.DB
@@ -44,8 +44,8 @@ type Store struct {
 	waiters  sync.Map // pool → the queue of its claims in this process, as *waiters
 }
 
-// Reader reads. Store and Tx embed it, so that each read is written once and works inside of a transaction and
-// outside. The Reader of a Store is safe for concurrent use.
+// Reader provides the reads. Store and Tx embed it, so that each read is written once and works inside and
+// outside a transaction. The Reader of a Store is safe for concurrent use.
 type Reader struct {
 	db database.Reader
 	s  *Store
@@ -138,7 +138,8 @@ func write[T any](ctx context.Context, s *Store, fn func(*Tx) (T, error)) (T, er
 	return result, nil
 }
 
-// session is a reader outside of a transaction that remembers the time. It belongs to one goroutine.
+// session returns a Reader outside a transaction that reads the database's time once. It belongs to one
+// goroutine.
 func (s *Store) session() Reader { return Reader{db: s.db.Session(), s: s} }
 
 const installationSQL = `

@@ -29,8 +29,8 @@ type sweepMark struct {
 	at time.Time
 }
 
-// Sweep does what time brings: runs past their start deadline or timeout, hints for what has become due, and
-// clearing away. Every server calls it about once a second; they do not get in each other's way.
+// Sweep ends runs past their start deadline or timeout, sends hints for runs that became due, and removes
+// deleted objects. Every server calls it about once a second, concurrently.
 func (s *Store) Sweep(ctx context.Context) error {
 	if err := s.hintDue(ctx); err != nil {
 		return fmt.Errorf("find runs that became due: %w", err)
@@ -159,8 +159,8 @@ WHERE deleted_at IS NOT NULL
 	AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.pool_id = pools.id)`
 )
 
-// clearDeleted removes what was deleted once none of its runs is left, a batch at a time: deleting is quick
-// however much there is.
+// clearDeleted removes deleted deployments and pools in batches, once all their runs have ended. This keeps
+// the delete itself fast.
 func (tx *Tx) clearDeleted(ctx context.Context) (int, error) {
 	var id uuid.UUID
 	err := tx.db.Get(ctx, &id, deletedDeploymentSQL+tx.db.Dialect().Lock("FOR UPDATE OF d SKIP LOCKED"))
@@ -180,8 +180,7 @@ func (tx *Tx) clearDeleted(ctx context.Context) (int, error) {
 	return sweepBatch, err // there may be more deployments
 }
 
-// clearPools removes deleted pools, with the runs that are left of deployments that have moved elsewhere
-// since.
+// clearPools removes deleted pools and the remaining runs of deployments that have moved to another pool.
 func (tx *Tx) clearPools(ctx context.Context) (int, error) {
 	n, err := tx.db.Exec(ctx, clearPoolRunsSQL, sweepBatch)
 	if err != nil || n >= sweepBatch {
@@ -207,8 +206,8 @@ WHERE EXISTS (
 		WHERE a.pool_id = p.id AND a.ended_at IS NULL AND a.lease_expires_at > ? AND a.lease_expires_at <= ?
 	)`
 
-// hintDue wakes those in this process who wait for what becomes due, or runs out, without anybody writing
-// anything.
+// hintDue sends hints within this process for runs that become due and leases that expire, since no write
+// announces these.
 func (s *Store) hintDue(ctx context.Context) error {
 	tx := s.session()
 	now, err := tx.db.Now(ctx)

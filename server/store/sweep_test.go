@@ -14,7 +14,7 @@ func (w *world) sweep() {
 	w.check(w.Sweep(w.t.Context()))
 }
 
-func TestStartDeadline(t *testing.T) {
+func TestARunPastItsStartDeadlineIsCancelled(t *testing.T) {
 	deadline := func(d *store.Deployment) { d.StartDeadline = ptr(time.Hour) }
 	tests := []struct {
 		name   string
@@ -65,7 +65,7 @@ func (w *world) endCancelled(run *store.Run) {
 	})
 }
 
-func TestTimeoutOfARunThatRuns(t *testing.T) {
+func TestARunningRunPastItsTimeoutFails(t *testing.T) {
 	onEach(t, func(w *world) {
 		run := w.one(func(d *store.Deployment) { d.Timeout, d.Retries.Max = ptr(time.Minute), 3 })
 		c := w.claimOne("w")
@@ -89,7 +89,7 @@ func TestTimeoutOfARunThatRuns(t *testing.T) {
 	})
 }
 
-func TestTimeoutIncludesRetries(t *testing.T) {
+func TestTheTimeoutOfARunIncludesItsRetries(t *testing.T) {
 	onEach(t, func(w *world) {
 		run := w.one(func(d *store.Deployment) {
 			d.Timeout, d.Retries = ptr(time.Hour), lifecycle.RetryPolicy{Max: 3, Delay: 20 * time.Minute}
@@ -120,7 +120,7 @@ func TestTimeoutIncludesRetries(t *testing.T) {
 	})
 }
 
-func TestSweepOfManyAtOnce(t *testing.T) {
+func TestASweepEndsManyRunsInBatches(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.pool("p")
 		w.deployment("d", "p", func(d *store.Deployment) { d.StartDeadline = ptr(time.Minute) })
@@ -145,7 +145,7 @@ func TestSweepOfManyAtOnce(t *testing.T) {
 	})
 }
 
-func TestStats(t *testing.T) {
+func TestStatsCountRunsAndAttempts(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.pool("p", func(p *store.NewPool) { p.ConcurrencyLimit = ptr(int32(2)) })
 		w.deployment("d", "p")
@@ -168,7 +168,7 @@ func TestStats(t *testing.T) {
 	})
 }
 
-func TestWorkersIntroduceThemselves(t *testing.T) {
+func TestAWorkerIsStoredWhenItRegisters(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		hello := store.Worker{Name: "w", Pool: "p", Type: "kubernetes", ClusterID: "c", Version: "1", Namespaces: []string{"a", "b"}}

@@ -131,8 +131,8 @@ SET template_version = ?,
 WHERE id = ?`
 )
 
-// UpdateTemplate saves a new version of the pool's template, or returns the newest where nothing has changed.
-// With ifMatch it is refused unless that is the newest version.
+// UpdateTemplate saves a new version of the pool's template, or returns the newest if the document is
+// unchanged. With ifMatch it fails unless that is the newest version.
 func (tx *Tx) UpdateTemplate(
 	ctx context.Context,
 	pool string,
@@ -150,7 +150,7 @@ func (tx *Tx) UpdateTemplate(
 	return tx.GetTemplateVersion(ctx, pool, 0)
 }
 
-// savedTemplate says what was newest before and is now; the same where nothing has changed.
+// savedTemplate holds the newest version before and after; they are equal if the document is unchanged.
 type savedTemplate struct {
 	before, version  int32 // before is 0 for the first
 	hashBefore, hash string

@@ -102,7 +102,7 @@ SELECT name, value, updated_at
 FROM variables
 WHERE name IN `
 
-// values returns the stored variables of these names, those that exist, as read now.
+// values returns the stored variables by name. Variables that do not exist are omitted.
 func (tx *Tx) values(ctx context.Context, names []string) (map[string]json.RawMessage, error) {
 	values := map[string]json.RawMessage{}
 	if len(names) == 0 {

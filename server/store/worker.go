@@ -18,9 +18,8 @@ SET type = excluded.type,
 	namespaces = excluded.namespaces,
 	last_seen_at = excluded.last_seen_at`
 
-// UpsertWorker notes what a worker says of itself when it says hello. Its leases stay as they are: a
-// restarted worker takes over what it held when that has run out, and one that merely says hello again has
-// lost nothing.
+// UpsertWorker stores the registration of a worker. Leases stay as they are: a restarted worker takes its
+// attempts over when their leases expire, and a repeated registration loses none.
 func (tx *Tx) UpsertWorker(ctx context.Context, w Worker) error {
 	now, err := tx.db.Now(ctx)
 	if err != nil {
@@ -43,7 +42,7 @@ func (tx *Tx) UpsertWorker(ctx context.Context, w Worker) error {
 	return nil
 }
 
-// seenEvery bounds how often a worker's row is written: a long poll looks many times.
+// seenEvery bounds how often a worker's row is written: a long poll reads many times.
 const seenEvery = time.Second
 
 const seenSQL = `
@@ -121,8 +120,8 @@ WHERE p.name = ?
 ORDER BY CASE WHEN p.deleted_at IS NULL THEN 0 ELSE 1 END
 LIMIT 1`
 
-// GetPoolTypeForWorker returns the type of a pool that has work for workers: one that exists, or one that was
-// deleted while attempts of it were held, which somebody has to see to their end.
+// GetPoolTypeForWorker returns the type of a pool that exists, or that was deleted and still has held
+// attempts for a worker to end.
 func (q Reader) GetPoolTypeForWorker(ctx context.Context, pool string) (string, error) {
 	var kind string
 	err := q.db.Get(ctx, &kind, poolTypeSQL, pool)
@@ -142,7 +141,7 @@ WHERE pool = ?
 	AND name = ?`
 )
 
-// UpdateWorkerPaused pauses or resumes a worker: paused, it claims nothing new and sees to its end what it has.
+// UpdateWorkerPaused pauses or resumes a worker: paused, it claims no attempts and ends the ones it holds.
 func (tx *Tx) UpdateWorkerPaused(
 	ctx context.Context,
 	pool, name string,

@@ -20,7 +20,7 @@ func (s *Time) Scan(src any) error {
 	case int64:
 		*s = Time(time.UnixMicro(v).UTC())
 	default:
-		return fmt.Errorf("a time column contains %T", src)
+		return fmt.Errorf("read a time column: unexpected value %v", src)
 	}
 	return nil
 }
@@ -60,7 +60,7 @@ func (d *JSON) Scan(src any) error {
 	case []byte:
 		*d = JSON(bytes.Clone(v))
 	default:
-		return fmt.Errorf("a JSON column contains %T", src)
+		return fmt.Errorf("read a JSON column: unexpected value %v", src)
 	}
 	return nil
 }

@@ -258,7 +258,7 @@ func (c copyColumn) value(v any) (any, error) {
 		}
 		return v, nil
 	}
-	return nil, fmt.Errorf("a value of type %T cannot be copied", v)
+	return nil, fmt.Errorf("copy column %q: unexpected value %v", c.name, v)
 }
 
 // compareRows reads a table from both databases. The rows' hashes are added up, for the databases have no

@@ -16,7 +16,7 @@ const (
 	flushEvery     = 3 * time.Millisecond // NOTIFY serialises commits: a few a second are free, one per row is not
 	flushTimeout   = 5 * time.Second
 	payloadMax     = 7500  // bytes; PostgreSQL takes 8000
-	outboxMax      = 20000 // topics; beyond, everybody is woken
+	outboxMax      = 20000 // topics; beyond that all subscribers are woken
 	everything     = "*"
 	listenerPing   = time.Minute
 	reconnectFirst = 100 * time.Millisecond
@@ -49,8 +49,8 @@ func (db *DB) publish(topics map[string]struct{}) {
 	}
 }
 
-// listen receives the hints of all servers. A connection that was lost may have lost hints: then everybody is
-// woken.
+// listen receives the hints of all servers. A lost connection may have lost hints: then all
+// subscribers are woken.
 func (db *DB) listen(ctx context.Context) error {
 	l := pq.NewListener(db.directDSN, reconnectFirst, reconnectLast, func(e pq.ListenerEventType, err error) {
 		if e == pq.ListenerEventDisconnected || e == pq.ListenerEventConnectionAttemptFailed {

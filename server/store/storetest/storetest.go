@@ -50,8 +50,7 @@ func SQLite(t testing.TB) *Store {
 	return s
 }
 
-// PostgreSQL opens a store on a database of its own; where the machine has no PostgreSQL the test ends as not
-// run.
+// PostgreSQL opens a store on a new database. It skips the test on a machine without PostgreSQL.
 func PostgreSQL(t testing.TB) *Store {
 	t.Helper()
 	url := pgtest.Clone(t, "berth", func(ctx context.Context, url string) error {

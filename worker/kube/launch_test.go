@@ -73,6 +73,28 @@ func TestErrLeaseLostPromisesThatNothingWasCreated(t *testing.T) {
 	}
 }
 
+// A client repeats a create by itself after some errors, and then finds the Job that its first try made.
+func TestErrLeaseLostIsNotReturnedAfterAJobWithTheNameWasFound(t *testing.T) {
+	run := uuid.New()
+	client := fake.NewClientset(labelled(run, "1", "n"))
+	client.PrependReactor("get", "jobs", func(clienttesting.Action) (bool, runtime.Object, error) {
+		return true, nil, errors.New("connection reset by peer")
+	})
+	r, err := newRuntime(cluster.Config{Namespace: "n"}, Options{}, client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checks := 0
+	a := job.Attempt{
+		Ref:        job.Ref{RunID: run, Attempt: 1},
+		Manifest:   labelled(run, "1", "n"),
+		HoldsLease: func() bool { checks++; return checks == 1 },
+	}
+	if _, err := r.Launch(t.Context(), a); err == nil || errors.Is(err, job.ErrLeaseLost) {
+		t.Errorf("after the lease was lost: %v, want an error that leaves open whether there is a Job", err)
+	}
+}
+
 func TestALaunchWaitsForTheEarlierAttemptInEveryNamespaceServed(t *testing.T) {
 	run := uuid.New()
 	earlier := labelled(run, "1", "elsewhere")

@@ -1,6 +1,7 @@
 package held
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/berth-dev/berth/server/api"
@@ -21,6 +22,9 @@ const (
 	// ManifestRefused: the attempt ends as invalid.
 	ManifestRefused Verdict = "manifest refused"
 )
+
+// noReason stands for the message that the server did not send with a refusal.
+const noReason = "no reason was given"
 
 // judge says what an answer means. shortened is true if the outcome was reported without details.
 func judge(kind api.ReportKind, status api.ReportResultStatus, shortened bool) Verdict {
@@ -78,7 +82,8 @@ func (t *Table) Answer(a *Attempt, r api.Report, result api.ReportResult) (Verdi
 		t.changedLocked(a)
 		return verdict, Nothing, true
 	case Shortened:
-		a.facts.refusal = value(result.Message)
+		// Never empty: the refusal is what makes the next report the short one.
+		a.facts.refusal = cmp.Or(value(result.Message), noReason)
 		t.changedLocked(a)
 		return verdict, Nothing, true
 	case ManifestRefused:

@@ -41,14 +41,17 @@ func (t *Table) Renewed(leases []api.AttemptLease, until time.Time) {
 	}
 }
 
-// Overdue is how long ago the first lease expired; 0 if none has.
+// Overdue is how long ago the first lease expired; 0 if none has. It leaves out what Leases leaves out: the
+// Job of an abandoned attempt may take long to end, and its lease is not renewed meanwhile.
 func (t *Table) Overdue() time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var longest time.Duration
 	now := t.now()
 	for _, a := range t.byID {
-		longest = max(longest, now.Sub(a.expires))
+		if a.stage != Abandoned {
+			longest = max(longest, now.Sub(a.expires))
+		}
 	}
 	return longest
 }

@@ -198,6 +198,33 @@ func TestLeasesOfAttemptsThatAreEndingAreRenewedAndNotListedForCancels(t *testin
 	}
 }
 
+func TestAnOutcomeIsReportedInFullOnlyOnceEvenIfTheServerGivesNoReason(t *testing.T) {
+	w := newWorld()
+	w.launched("u1")
+	w.Observe(w.attempt, ended(api.CategoryApp), 0)
+	report := api.Report{Kind: api.ReportKindEnded}
+	refused := api.ReportResult{Status: api.ReportResultStatusInvalid}
+	if verdict, _, _ := w.Answer(w.attempt, report, refused); verdict != Shortened {
+		t.Errorf("the first refusal means %q, want shortened", verdict)
+	}
+	if verdict, _, _ := w.Answer(w.attempt, report, refused); verdict != Verdict(OutcomeRefused) {
+		t.Errorf("the second refusal means %q, want outcome refused", verdict)
+	}
+}
+
+func TestALeaseIsOverdueOnlyIfItIsRenewed(t *testing.T) {
+	w := newWorld()
+	w.launched("u1")
+	w.now = w.now.Add(time.Minute)
+	if got := w.Overdue(); got != 30*time.Second {
+		t.Errorf("overdue for %s, want 30s", got)
+	}
+	w.Apply(w.attempt, EndedAtServer)
+	if got := w.Overdue(); w.stage() != Abandoned || got != 0 {
+		t.Errorf("a lease that is not renewed is overdue for %s (stage %s)", got, w.stage())
+	}
+}
+
 func kindsOf(batch []DueReport) string {
 	text := ""
 	for i, d := range batch {

@@ -19,7 +19,8 @@ func (w *worker) stop(alive context.Context, claimed <-chan struct{}, endRuntime
 	w.launches.Wait()
 
 	// Finalizing may have to read output, which ends with the runtime.
-	finalized := func() bool { return w.tasksRunning.Load() == 0 && !w.table.Unrecorded() }
+	// The tasks are counted last: one starts before its outcome stops counting as unrecorded.
+	finalized := func() bool { return !w.table.Unrecorded() && w.tasksRunning.Load() == 0 }
 	waitUntil(alive, w.tuning.stopPatience/2, finalized)
 	endRuntime()
 

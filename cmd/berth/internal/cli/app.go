@@ -49,8 +49,7 @@ func (a *App) Execute(ctx context.Context, root *cobra.Command, args []string) i
 	begun := false
 	defer a.closeConnections()
 	wrapRun(root, func() { begun = true })
-	root.SetFlagErrorFunc(
-		func(_ *cobra.Command, err error) error { return &UsageError{Message: err.Error()} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return BindEnv(cmd.Flags(), a.Env) }
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetIn(a.In)
@@ -67,7 +66,7 @@ func (a *App) Execute(ctx context.Context, root *cobra.Command, args []string) i
 		return ExitDone
 	}
 	if !begun {
-		err = syntaxError(err)
+		err = syntaxError(requiredFlagError(err))
 	}
 	a.PrintError(cmd, err)
 	return ExitCode(err)
@@ -89,6 +88,7 @@ func checkFlagFirst(args []string) error {
 }
 
 func wrapRun(cmd *cobra.Command, begun func()) {
+	nameArguments(cmd)
 	if run := cmd.RunE; run != nil {
 		cmd.RunE = func(c *cobra.Command, args []string) error {
 			begun()

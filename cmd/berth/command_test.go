@@ -231,7 +231,7 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 		{"run ls", ""},
 	} {
 		r := u.run(t, strings.Fields(step.args)...)
-		got := normal(diffLine.ReplaceAllString(r.stdout, "")) // how things differ in a plan has a test of its own
+		got := normal(diffLine.ReplaceAllString(r.stdout, "")) // the diffs of a plan have a separate test
 		if strings.HasPrefix(step.args, "pool template versions") {
 			if fields := strings.Fields(got); len(fields) > 6 {
 				got = strings.Replace(got, " "+fields[6]+" ", " ACTOR ", 1)

@@ -10,8 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// contract is what other people's scripts rely on: every command with the flags that it has been promised
-// with. What is added here stays; what is taken away breaks somebody.
+// contract lists what scripts rely on: every command with its promised flags. Removing a line breaks users.
 const contract = `
 dev --port --data-dir --kube-context
 server --listen --metrics-listen --data-dir --database-url --database-direct-url --auth --allowed-host --ensure-pool --migrate --log-format --log-level --allow-unauthenticated-network --bootstrap-admin-key-file --bootstrap-worker-key-file
@@ -87,7 +86,7 @@ status --namespace --name -o
 version -o
 `
 
-// runs are the commands that do something; those that only hold others do not.
+// runs reports whether a command does something itself, instead of only grouping others.
 func runs(cmd *cobra.Command) bool {
 	return cmd.HasParent() && !cmd.Hidden && !cmd.Parent().Hidden && (!cmd.HasSubCommands() || cmd.Args != nil)
 }
@@ -226,7 +225,7 @@ func TestTablesFitTheTerminal(t *testing.T) {
 			t.Errorf("a line has %d columns: %s", n, line)
 		}
 	}
-	// Where nobody looks at it, everything is there; COLUMNS says otherwise.
+	// Output that is not a terminal is complete, unless COLUMNS is set.
 	demand(t, "run ls in a pipe", u.ok(t, "run", "ls"), strings.Repeat("a-long-name-", 10))
 	if r := u.runEnv(t, "", []string{"COLUMNS=60"}, "run", "ls"); strings.Contains(r.stdout, strings.Repeat("a-long-name-", 4)) {
 		t.Errorf("with COLUMNS=60\n%s", r.stdout)

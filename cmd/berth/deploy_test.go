@@ -82,7 +82,7 @@ func TestAPlanIsShownBeforeItIsCarriedOut(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 
-	// On a terminal somebody is asked, and deleting takes a yes in so many letters.
+	// On a terminal the command asks, and deleting takes an explicit yes.
 	refused := newTerminal(t, 80)
 	wait := u.in(refused, t.Context(), "deploy", "-f", two, "--prune")
 	refused.answer("apply 4 changes, including 1 deletion? [y/N] ", "\n")

@@ -9,7 +9,7 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// clockworks are deployments with a schedule each, one slot a second, in a pool that nobody works for.
+// clockworks is the number of deployments with a schedule of one slot a second, in a pool without workers.
 const clockworks = 20
 
 func (f *fleet) wind(s *store.Store) {

@@ -21,7 +21,7 @@ func (u user) onTerminal(t *testing.T, args ...string) string {
 	shown := make(chan []byte, 1)
 	go func() {
 		var b bytes.Buffer
-		_, _ = io.Copy(&b, terminal) // ends with an error when nobody has the other side open any more
+		_, _ = io.Copy(&b, terminal) // ends with an error once the other side is closed
 		shown <- b.Bytes()
 	}()
 	code := runMain(t.Context(), args, strings.NewReader(""), tty, tty, u.environ())

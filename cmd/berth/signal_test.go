@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// asBerth makes the test's binary behave as berth: signals and exit codes need a process of their own.
+// asBerth makes the test binary behave as berth: signals and exit codes need a separate process.
 const asBerth = "BERTH_TEST_AS_BERTH"
 
 type program struct {
@@ -97,7 +97,7 @@ func TestASignalEndsDevInOrderAndAKillLosesNothing(t *testing.T) {
 	}
 	text := strings.Join(seen, "\n")
 	detail := decode[runDetail](t, u, "run", "get", id)
-	// A process can not outlive the worker that runs it, so the run has crashed, and says so: it is not lost.
+	// A process cannot outlive its worker, so the run has crashed and reports it: it is not lost.
 	if code != 1 || detail.Run.State.Type != "CRASHED" || len(detail.Attempts) != 1 {
 		t.Errorf("exit code %d, got %+v\n%s\n%s", code, detail, text, watch.stderr)
 	}

@@ -82,8 +82,7 @@ func (p *prefect) root(from *yamldoc.Value) *yamldoc.Value {
 	return to
 }
 
-// leave says that a key is left out, unless it says nothing. What nobody knows is there for its anchors, if
-// it has any.
+// leave notes that a key is not imported, unless its value is empty. An unknown key with anchors is there for them.
 func (p *prefect) leave(m yamldoc.Member, where string, root *yamldoc.Value) {
 	if given(m.Value) == nil || (m.Value.Kind == yamldoc.Array && len(m.Value.Items) == 0) {
 		return

@@ -15,7 +15,7 @@ import (
 type Source struct {
 	name  string
 	lines []string
-	root  *yaml.Node // nil where it can not be read: then nothing is found in it
+	root  *yaml.Node // nil if the file is not valid YAML; then nothing is located in it
 }
 
 // New reads a source. The name is how the file is called in messages.

@@ -113,7 +113,7 @@ type deploy struct {
 	format cli.Format
 }
 
-// planTries bounds how often the plan is made anew because somebody else was faster.
+// planTries bounds how often the plan is made again after a concurrent change.
 const planTries = 5
 
 // run plans, shows the plan, asks, and carries out what was shown.

@@ -85,7 +85,7 @@ func (e *templateEdit) wrote(original []byte) bool {
 	body := bytes.TrimSpace(stripNotes(text))
 	return err != nil ||
 		len(body) > 0 &&
-			!bytes.Equal(body, bytes.TrimSpace(original)) // what can not be read is left where it is
+			!bytes.Equal(body, bytes.TrimSpace(original)) // an unreadable file is kept
 }
 
 const notePrefix = "# berth: "

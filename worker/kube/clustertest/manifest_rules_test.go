@@ -16,7 +16,7 @@ import (
 
 // stricter are rules without a check in the API server: it accepts the Job, and no pod of it ever runs.
 var stricter = map[string]string{
-	"a user that can not be":                "the kubelet refuses the container",
+	"a user that cannot be":                 "the kubelet refuses the container",
 	"the same of the pod":                   "the kubelet refuses the container",
 	"Gt of words":                           "no node ever matches",
 	"a restart policy of an init container": "there is no such policy",

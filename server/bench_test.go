@@ -72,8 +72,11 @@ func bench(b *testing.B) benched {
 			b.Error(err)
 		}
 	})
-	if _, _, err := s.UpsertDeployment(b.Context(), store.Deployment{Name: "d", Pool: "p"},
-		"ada"); err != nil {
+	err := s.InTx(b.Context(), func(tx *store.Tx) error {
+		_, _, err := tx.UpsertDeployment(b.Context(), store.Deployment{Name: "d", Pool: "p"}, "ada")
+		return err
+	})
+	if err != nil {
 		b.Fatal(err)
 	}
 	return benched{s, benchClient(b, url, admin, transport), benchClient(b, url, worker, transport)}

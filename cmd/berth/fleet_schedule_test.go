@@ -24,9 +24,12 @@ func (f *fleet) wind(s *store.Store) {
 	}
 	for i := 0; i < clockworks && err == nil; i++ {
 		name := fmt.Sprint("clock", i)
-		if _, _, err = s.UpsertDeployment(f.t.Context(), store.Deployment{Name: name, Pool: "clocks"}, "ada"); err == nil {
-			err = s.UpdateSchedules(f.t.Context(), name, every(i), "ada")
-		}
+		err = s.InTx(f.t.Context(), func(tx *store.Tx) error {
+			if _, _, err := tx.UpsertDeployment(f.t.Context(), store.Deployment{Name: name, Pool: "clocks"}, "ada"); err != nil {
+				return err
+			}
+			return tx.UpdateSchedules(f.t.Context(), name, every(i), "ada")
+		})
 	}
 	if err != nil {
 		f.t.Fatal(err)

@@ -181,10 +181,17 @@ func (f *fleet) fill(s *store.Store, runs int) {
 		Name: "p", Type: "process", ConcurrencyLimit: f.limit(fleetPoolLimit), Template: store.TemplateDocument{Document: []byte(`{"job_configuration":{"job_manifest":{}}}`)},
 	}, "ada")
 	if err == nil {
-		_, _, err = s.UpsertDeployment(f.t.Context(), store.Deployment{Name: "narrow", Pool: "p", ConcurrencyLimit: f.limit(fleetNarrow)}, "ada")
-	}
-	if err == nil {
-		_, _, err = s.UpsertDeployment(f.t.Context(), store.Deployment{Name: "wide", Pool: "p"}, "ada")
+		err = s.InTx(f.t.Context(), func(tx *store.Tx) error {
+			for _, d := range []store.Deployment{
+				{Name: "narrow", Pool: "p", ConcurrencyLimit: f.limit(fleetNarrow)},
+				{Name: "wide", Pool: "p"},
+			} {
+				if _, _, err := tx.UpsertDeployment(f.t.Context(), d, "ada"); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	}
 	for name, n := range map[string]int{"narrow": runs / 2, "wide": runs - runs/2} {
 		for ; n > 0 && err == nil; n -= 1000 {

@@ -45,6 +45,17 @@ func (tx *Tx) RenewLeases(
 	return lost, cancels, err
 }
 
+// RenewLeases runs Tx.RenewLeases in a transaction.
+func (s *Store) RenewLeases(
+	ctx context.Context, worker string, leases []Lease, d time.Duration,
+) (lost, cancels []uuid.UUID, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		lost, cancels, err = tx.RenewLeases(ctx, worker, leases, d)
+		return err
+	})
+	return lost, cancels, err
+}
+
 func renewSQL(d database.Dialect) string {
 	return `
 UPDATE attempts
@@ -116,6 +127,11 @@ func (tx *Tx) ReleaseLeases(ctx context.Context, worker string, leases []Lease) 
 		return fmt.Errorf("release leases of worker %q: %w", worker, err)
 	}
 	return tx.hintPools(ctx, pools)
+}
+
+// ReleaseLeases runs Tx.ReleaseLeases in a transaction.
+func (s *Store) ReleaseLeases(ctx context.Context, worker string, leases []Lease) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.ReleaseLeases(ctx, worker, leases) })
 }
 
 func (tx *Tx) hintPools(ctx context.Context, ids []uuid.UUID) error {

@@ -43,6 +43,11 @@ func (tx *Tx) Report(ctx context.Context, worker string, reports []Report) ([]Re
 	return results, nil
 }
 
+// Report runs Tx.Report in a transaction.
+func (s *Store) Report(ctx context.Context, worker string, reports []Report) ([]ReportResult, error) {
+	return inTx(ctx, s, func(tx *Tx) ([]ReportResult, error) { return tx.Report(ctx, worker, reports) })
+}
+
 // reportBatch is what reports are about, locked.
 type reportBatch struct {
 	now      time.Time

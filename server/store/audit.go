@@ -127,6 +127,11 @@ func (tx *Tx) CreateAuditRefusal(ctx context.Context, operation, reason, actor s
 	)
 }
 
+// CreateAuditRefusal runs Tx.CreateAuditRefusal in a transaction.
+func (s *Store) CreateAuditRefusal(ctx context.Context, operation, reason, actor string) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.CreateAuditRefusal(ctx, operation, reason, actor) })
+}
+
 // AuditFilter narrows the list of changes; empty fields do not.
 type AuditFilter struct {
 	Actor  string // a name, or the id of a key

@@ -79,7 +79,7 @@ func (s *Store) claim(ctx context.Context, r ClaimRequest, state poolState) (*cl
 		return nil, err
 	}
 	defer release()
-	return write(ctx, s, func(tx *Tx) (*claimResult, error) {
+	return inTx(ctx, s, func(tx *Tx) (*claimResult, error) {
 		result := &claimResult{rows: map[uuid.UUID]*claimRow{}}
 		return result, tx.claimLimited(ctx, r, state.Live, w, result)
 	})

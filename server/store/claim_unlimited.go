@@ -30,7 +30,7 @@ func (s *Store) claimUnlimited(ctx context.Context, r ClaimRequest, w *waiters) 
 	}
 	defer release()
 
-	return write(ctx, s, func(tx *Tx) (*claimResult, error) {
+	return inTx(ctx, s, func(tx *Tx) (*claimResult, error) {
 		result := &claimResult{rows: map[uuid.UUID]*claimRow{}}
 		if _, err := tx.lockPoolRow(ctx, r.Pool, poolForUnlimitedClaims); err != nil {
 			return nil, err

@@ -49,8 +49,9 @@
 //
 // # Rules
 //
-// Only [Store.InTx] writes. A change of a run's state goes through lockRuns, lockedRun.move and saveRuns,
-// which write the event and the hint with it.
+// Only [Store.InTx] writes. A writing method of Store is a transaction around the Tx method of the same name;
+// Tx has more of them, for callers that combine changes. A change of a run's state goes through lockRuns,
+// lockedRun.move and saveRuns, which write the event and the hint with it.
 //
 // Locks are taken in one order: pool, deployment, runs by ID, attempts by their run's ID. On PostgreSQL (READ
 // COMMITTED) a statement that locks rows reads these as they are when locked, but rows it joins to them as

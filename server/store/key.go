@@ -104,6 +104,11 @@ func (tx *Tx) CreateKey(ctx context.Context, k Key) error {
 	return tx.keyCreated(ctx, k)
 }
 
+// CreateKey runs Tx.CreateKey in a transaction.
+func (s *Store) CreateKey(ctx context.Context, k Key) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.CreateKey(ctx, k) })
+}
+
 func keyPools(k Key) (database.JSON, error) {
 	if k.Pools == nil {
 		return nil, nil
@@ -159,6 +164,11 @@ func (tx *Tx) UpsertKey(ctx context.Context, k Key) error {
 	return tx.keyCreated(ctx, k)
 }
 
+// UpsertKey runs Tx.UpsertKey in a transaction.
+func (s *Store) UpsertKey(ctx context.Context, k Key) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.UpsertKey(ctx, k) })
+}
+
 const revokeKeySQL = `
 UPDATE api_keys
 SET revoked_at = ?,
@@ -201,6 +211,11 @@ func (tx *Tx) RevokeKey(ctx context.Context, idOrName, actor string) error {
 	return nil
 }
 
+// RevokeKey runs Tx.RevokeKey in a transaction.
+func (s *Store) RevokeKey(ctx context.Context, idOrName, actor string) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.RevokeKey(ctx, idOrName, actor) })
+}
+
 const touchKeySQL = `
 UPDATE api_keys
 SET last_used_at = ?
@@ -214,4 +229,9 @@ func (tx *Tx) UpdateKeyLastUsed(ctx context.Context, id string, at time.Time) er
 		return fmt.Errorf("record the use of API key %q: %w", id, err)
 	}
 	return nil
+}
+
+// UpdateKeyLastUsed runs Tx.UpdateKeyLastUsed in a transaction.
+func (s *Store) UpdateKeyLastUsed(ctx context.Context, id string, at time.Time) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.UpdateKeyLastUsed(ctx, id, at) })
 }

@@ -71,6 +71,11 @@ func (tx *Tx) AppendLogs(ctx context.Context, chunks []LogChunk) error {
 	return tx.saveLogged(ctx, rows)
 }
 
+// AppendLogs runs Tx.AppendLogs in a transaction.
+func (s *Store) AppendLogs(ctx context.Context, chunks []LogChunk) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.AppendLogs(ctx, chunks) })
+}
+
 const insertChunkSQL = `
 INSERT INTO log_chunks (attempt_id, byte_offset, at, content)
 VALUES (?, ?, ?, ?)`

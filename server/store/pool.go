@@ -126,6 +126,11 @@ func (tx *Tx) CreatePool(ctx context.Context, p NewPool, actor string) (*Pool, e
 	return tx.GetPool(ctx, p.Name)
 }
 
+// CreatePool runs Tx.CreatePool in a transaction.
+func (s *Store) CreatePool(ctx context.Context, p NewPool, actor string) (*Pool, error) {
+	return inTx(ctx, s, func(tx *Tx) (*Pool, error) { return tx.CreatePool(ctx, p, actor) })
+}
+
 const updatePoolSQL = `
 UPDATE pools
 SET description = ?,
@@ -165,6 +170,11 @@ func (tx *Tx) UpdatePool(ctx context.Context, name string, c PoolUpdate, actor s
 	}
 	tx.db.Hint(PoolTopic(name))
 	return p, tx.poolUpdated(ctx, before, *p, actor)
+}
+
+// UpdatePool runs Tx.UpdatePool in a transaction.
+func (s *Store) UpdatePool(ctx context.Context, name string, c PoolUpdate, actor string) (*Pool, error) {
+	return inTx(ctx, s, func(tx *Tx) (*Pool, error) { return tx.UpdatePool(ctx, name, c, actor) })
 }
 
 // Lock modes of a pool's row. A claim and a change exclude each other, but no transaction that only refers to
@@ -287,6 +297,11 @@ func (tx *Tx) DeletePool(ctx context.Context, name string, force bool, actor str
 		liveRunsOfPoolSQL,
 		p.ID,
 	)
+}
+
+// DeletePool runs Tx.DeletePool in a transaction.
+func (s *Store) DeletePool(ctx context.Context, name string, force bool, actor string) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.DeletePool(ctx, name, force, actor) })
 }
 
 // cancelLive cancels the runs that the query names, or refuses where there are any and it is not forced.

@@ -83,6 +83,11 @@ func (tx *Tx) CreateQueue(ctx context.Context, q Queue, actor string) (*Queue, e
 	return created, tx.queueChanged(ctx, AuditCreate, Queue{Pool: q.Pool, Name: q.Name}, *created, actor)
 }
 
+// CreateQueue runs Tx.CreateQueue in a transaction.
+func (s *Store) CreateQueue(ctx context.Context, q Queue, actor string) (*Queue, error) {
+	return inTx(ctx, s, func(tx *Tx) (*Queue, error) { return tx.CreateQueue(ctx, q, actor) })
+}
+
 func (tx *Tx) addQueue(ctx context.Context, q Queue, actor string) (*Queue, error) {
 	p, err := tx.lockPoolRow(ctx, q.Pool, poolForReference)
 	if err != nil {

@@ -69,6 +69,13 @@ func (tx *Tx) UpdateQueue(
 	return q, tx.queueChanged(ctx, AuditUpdate, before, *q, actor)
 }
 
+// UpdateQueue runs Tx.UpdateQueue in a transaction.
+func (s *Store) UpdateQueue(
+	ctx context.Context, pool, name string, c QueueUpdate, actor string,
+) (*Queue, error) {
+	return inTx(ctx, s, func(tx *Tx) (*Queue, error) { return tx.UpdateQueue(ctx, pool, name, c, actor) })
+}
+
 const (
 	queueUsersSQL = `
 SELECT
@@ -119,4 +126,9 @@ func (tx *Tx) DeleteQueue(ctx context.Context, pool, name, actor string) error {
 		return fmt.Errorf("delete queue %q of work pool %q: %w", name, pool, err)
 	}
 	return tx.deleted(ctx, AuditQueue, name, pool, deletion{}, actor)
+}
+
+// DeleteQueue runs Tx.DeleteQueue in a transaction.
+func (s *Store) DeleteQueue(ctx context.Context, pool, name, actor string) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.DeleteQueue(ctx, pool, name, actor) })
 }

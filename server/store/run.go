@@ -97,6 +97,11 @@ func (tx *Tx) CancelRun(ctx context.Context, id uuid.UUID, actor string) (*Run, 
 	return tx.GetRun(ctx, id)
 }
 
+// CancelRun runs Tx.CancelRun in a transaction.
+func (s *Store) CancelRun(ctx context.Context, id uuid.UUID, actor string) (*Run, error) {
+	return inTx(ctx, s, func(tx *Tx) (*Run, error) { return tx.CancelRun(ctx, id, actor) })
+}
+
 // cancelRuns cancels the runs that have not ended, on request of the actor.
 func (tx *Tx) cancelRuns(ctx context.Context, ids []uuid.UUID, actor string) (map[uuid.UUID]*lockedRun, error) {
 	runs, err := tx.lockRuns(ctx, ids, false)
@@ -170,6 +175,11 @@ func (tx *Tx) RetryRun(ctx context.Context, id uuid.UUID, actor string) (*Run, e
 		tx.db.Hint(PoolTopic(run.Pool))
 	}
 	return run, err
+}
+
+// RetryRun runs Tx.RetryRun in a transaction.
+func (s *Store) RetryRun(ctx context.Context, id uuid.UUID, actor string) (*Run, error) {
+	return inTx(ctx, s, func(tx *Tx) (*Run, error) { return tx.RetryRun(ctx, id, actor) })
 }
 
 func (tx *Tx) retry(ctx context.Context, id uuid.UUID, actor string) error {

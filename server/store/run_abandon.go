@@ -82,3 +82,8 @@ func (tx *Tx) AbandonRun(ctx context.Context, id uuid.UUID, actor string) (*Run,
 	}
 	return tx.GetRun(ctx, id)
 }
+
+// AbandonRun runs Tx.AbandonRun in a transaction.
+func (s *Store) AbandonRun(ctx context.Context, id uuid.UUID, actor string) (*Run, error) {
+	return inTx(ctx, s, func(tx *Tx) (*Run, error) { return tx.AbandonRun(ctx, id, actor) })
+}

@@ -30,6 +30,15 @@ func (tx *Tx) CreateRun(ctx context.Context, n NewRun, actor string) (*Run, bool
 	return &created[0].Run, created[0].Existed, nil
 }
 
+// CreateRun runs Tx.CreateRun in a transaction.
+func (s *Store) CreateRun(ctx context.Context, n NewRun, actor string) (run *Run, existed bool, err error) {
+	err = s.InTx(ctx, func(tx *Tx) error {
+		run, existed, err = tx.CreateRun(ctx, n, actor)
+		return err
+	})
+	return run, existed, err
+}
+
 // CreateRuns is CreateRun for many runs of one deployment, all or none. The answers are in order.
 func (tx *Tx) CreateRuns(
 	ctx context.Context,
@@ -72,6 +81,15 @@ func (tx *Tx) CreateRuns(
 		tx.db.Hint(PoolTopic(d.Pool), RunsTopic()) // new runs have no subscribers yet
 	}
 	return tx.created(ctx, d, runs, records, inserted)
+}
+
+// CreateRuns runs Tx.CreateRuns in a transaction.
+func (s *Store) CreateRuns(
+	ctx context.Context, deployment string, runs []NewRun, actor string,
+) ([]CreatedRun, error) {
+	return inTx(ctx, s, func(tx *Tx) ([]CreatedRun, error) {
+		return tx.CreateRuns(ctx, deployment, runs, actor)
+	})
 }
 
 type newRunRecord struct {

@@ -108,6 +108,13 @@ func (tx *Tx) UpsertResult(ctx context.Context, run, attempt uuid.UUID, value js
 	return &Result{Value: value, Attempt: number, At: now}, nil
 }
 
+// UpsertResult runs Tx.UpsertResult in a transaction.
+func (s *Store) UpsertResult(
+	ctx context.Context, run, attempt uuid.UUID, value json.RawMessage,
+) (*Result, error) {
+	return inTx(ctx, s, func(tx *Tx) (*Result, error) { return tx.UpsertResult(ctx, run, attempt, value) })
+}
+
 // UpsertProgress stores how far a run is whose attempt is under way.
 func (tx *Tx) UpsertProgress(
 	ctx context.Context,
@@ -129,6 +136,15 @@ func (tx *Tx) UpsertProgress(
 	}
 	tx.db.Hint(RunTopic(run))
 	return &Progress{Percent: percent, Message: message, Attempt: number, At: now}, nil
+}
+
+// UpsertProgress runs Tx.UpsertProgress in a transaction.
+func (s *Store) UpsertProgress(
+	ctx context.Context, run, attempt uuid.UUID, percent *float64, message string,
+) (*Progress, error) {
+	return inTx(ctx, s, func(tx *Tx) (*Progress, error) {
+		return tx.UpsertProgress(ctx, run, attempt, percent, message)
+	})
 }
 
 const resultAndProgressSQL = `

@@ -281,6 +281,15 @@ func (tx *Tx) UpdateScheduleActive(
 	return &s, tx.scheduleChanged(ctx, &before, &s, actor)
 }
 
+// UpdateScheduleActive runs Tx.UpdateScheduleActive in a transaction.
+func (s *Store) UpdateScheduleActive(
+	ctx context.Context, deployment, name string, active bool, actor string,
+) (*Schedule, error) {
+	return inTx(ctx, s, func(tx *Tx) (*Schedule, error) {
+		return tx.UpdateScheduleActive(ctx, deployment, name, active, actor)
+	})
+}
+
 const restSchedulesSQL = `
 UPDATE schedules
 SET next_due = ?,

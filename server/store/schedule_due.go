@@ -116,6 +116,11 @@ func (tx *Tx) UpdateScheduleProgress(ctx context.Context, o ScheduleProgress) er
 	return nil
 }
 
+// UpdateScheduleProgress runs Tx.UpdateScheduleProgress in a transaction.
+func (s *Store) UpdateScheduleProgress(ctx context.Context, o ScheduleProgress) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.UpdateScheduleProgress(ctx, o) })
+}
+
 // ScheduleRun is a run that has not ended.
 type ScheduleRun struct {
 	ID             uuid.UUID `db:"id"`

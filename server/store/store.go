@@ -123,8 +123,8 @@ func (s *Store) InTx(ctx context.Context, fn func(*Tx) error) error {
 	})
 }
 
-// write is InTx for a function that returns something.
-func write[T any](ctx context.Context, s *Store, fn func(*Tx) (T, error)) (T, error) {
+// inTx is Store.InTx for a function with a result.
+func inTx[T any](ctx context.Context, s *Store, fn func(*Tx) (T, error)) (T, error) {
 	var result T
 	err := s.InTx(ctx, func(tx *Tx) error {
 		var err error

@@ -48,7 +48,7 @@ func (s *Store) Sweep(ctx context.Context) error {
 	} {
 		for round, n := 0, sweepBatch; n >= sweepBatch && round < clearAwayRounds; round++ {
 			var err error
-			if n, err = write(ctx, s, step.do); err != nil {
+			if n, err = inTx(ctx, s, step.do); err != nil {
 				return fmt.Errorf("%s: %w", step.what, err)
 			}
 		}

@@ -150,6 +150,15 @@ func (tx *Tx) UpdateTemplate(
 	return tx.GetTemplateVersion(ctx, pool, 0)
 }
 
+// UpdateTemplate runs Tx.UpdateTemplate in a transaction.
+func (s *Store) UpdateTemplate(
+	ctx context.Context, pool string, doc TemplateDocument, ifMatch *int32, actor string,
+) (*TemplateVersion, error) {
+	return inTx(ctx, s, func(tx *Tx) (*TemplateVersion, error) {
+		return tx.UpdateTemplate(ctx, pool, doc, ifMatch, actor)
+	})
+}
+
 // savedTemplate holds the newest version before and after; they are equal if the document is unchanged.
 type savedTemplate struct {
 	before, version  int32 // before is 0 for the first

@@ -81,6 +81,13 @@ func (tx *Tx) UpsertVariable(
 	return after, tx.variableChanged(ctx, before, after, actor)
 }
 
+// UpsertVariable runs Tx.UpsertVariable in a transaction.
+func (s *Store) UpsertVariable(
+	ctx context.Context, name string, value json.RawMessage, actor string,
+) (*Variable, error) {
+	return inTx(ctx, s, func(tx *Tx) (*Variable, error) { return tx.UpsertVariable(ctx, name, value, actor) })
+}
+
 const deleteVariableSQL = `
 DELETE FROM variables
 WHERE name = ?`
@@ -95,6 +102,11 @@ func (tx *Tx) DeleteVariable(ctx context.Context, name, actor string) error {
 		return fmt.Errorf("delete variable %q: %w", name, err)
 	}
 	return tx.variableChanged(ctx, before, nil, actor)
+}
+
+// DeleteVariable runs Tx.DeleteVariable in a transaction.
+func (s *Store) DeleteVariable(ctx context.Context, name, actor string) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.DeleteVariable(ctx, name, actor) })
 }
 
 const valuesOfSQL = `

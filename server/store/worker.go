@@ -42,6 +42,11 @@ func (tx *Tx) UpsertWorker(ctx context.Context, w Worker) error {
 	return nil
 }
 
+// UpsertWorker runs Tx.UpsertWorker in a transaction.
+func (s *Store) UpsertWorker(ctx context.Context, w Worker) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.UpsertWorker(ctx, w) })
+}
+
 // seenEvery bounds how often a worker's row is written: a long poll reads many times.
 const seenEvery = time.Second
 
@@ -167,4 +172,13 @@ func (tx *Tx) UpdateWorkerPaused(
 		}
 	}
 	return nil, &Error{Code: NotFound, Message: fmt.Sprintf("work pool %q has no worker %q", pool, name)}
+}
+
+// UpdateWorkerPaused runs Tx.UpdateWorkerPaused in a transaction.
+func (s *Store) UpdateWorkerPaused(
+	ctx context.Context, pool, name string, paused bool, actor string,
+) (*Worker, error) {
+	return inTx(ctx, s, func(tx *Tx) (*Worker, error) {
+		return tx.UpdateWorkerPaused(ctx, pool, name, paused, actor)
+	})
 }

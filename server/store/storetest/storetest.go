@@ -102,3 +102,37 @@ func (s *Store) RunInBackground(t testing.TB) {
 		}
 	})
 }
+
+// UpsertDeployment runs Tx.UpsertDeployment in a transaction.
+func (s *Store) UpsertDeployment(
+	ctx context.Context, d store.Deployment, actor string,
+) (stored *store.Deployment, created bool, err error) {
+	err = s.InTx(ctx, func(tx *store.Tx) (err error) {
+		stored, created, err = tx.UpsertDeployment(ctx, d, actor)
+		return err
+	})
+	return stored, created, err
+}
+
+// UpdateDeploymentPaused runs Tx.UpdateDeploymentPaused in a transaction.
+func (s *Store) UpdateDeploymentPaused(
+	ctx context.Context, name string, paused bool, actor string,
+) (d *store.Deployment, err error) {
+	err = s.InTx(ctx, func(tx *store.Tx) (err error) {
+		d, err = tx.UpdateDeploymentPaused(ctx, name, paused, actor)
+		return err
+	})
+	return d, err
+}
+
+// DeleteDeployment runs Tx.DeleteDeployment in a transaction.
+func (s *Store) DeleteDeployment(ctx context.Context, name string, force bool, actor string) error {
+	return s.InTx(ctx, func(tx *store.Tx) error { return tx.DeleteDeployment(ctx, name, force, actor) })
+}
+
+// UpdateSchedules runs Tx.UpdateSchedules in a transaction.
+func (s *Store) UpdateSchedules(
+	ctx context.Context, deployment string, wanted []store.NewSchedule, actor string,
+) error {
+	return s.InTx(ctx, func(tx *store.Tx) error { return tx.UpdateSchedules(ctx, deployment, wanted, actor) })
+}

@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"sync"
 	"testing"
@@ -34,7 +33,7 @@ func TestReportsTakeARunFromItsClaimToItsEnd(t *testing.T) {
 		if r := w.isIn(run.ID, "FAILED Failed"); r.ExitCode == nil || *r.ExitCode != 3 || r.Category != lifecycle.App || r.Attempt != 1 {
 			t.Errorf("ended as %+v", r)
 		}
-		a := must[[]store.Attempt](w.t)(w.ListAttempts(w.t.Context(), run.ID))[0]
+		a := w.listAttempts(run.ID)[0]
 		if a.Phase != store.PhaseEnded || a.JobUID != submitted(c).JobUID || a.JobNamespace != "jobs" || a.Node != "node-1" || *a.ExitCode != 3 ||
 			a.Message != "exit 3" || a.LastLines != "line\uFFFD one\uFFFD" || a.SubmittedAt == nil || a.RunningAt == nil || a.EndedAt == nil {
 			t.Errorf("the attempt is %+v", a)
@@ -43,7 +42,7 @@ func TestReportsTakeARunFromItsClaimToItsEnd(t *testing.T) {
 			"SCHEDULED Scheduled", "PENDING Claimed", "PENDING Submitting", "PENDING InfrastructurePending",
 			"PENDING InfrastructurePending", "RUNNING Running", "FAILED Failed",
 		})
-		if got := must[json.RawMessage](w.t)(w.GetManifest(w.t.Context(), run.ID, 1)); string(got) != `{"kind": "Job"}` {
+		if got := w.getManifest(run.ID, 1); string(got) != `{"kind": "Job"}` {
 			t.Errorf("the manifest is %s", got)
 		}
 		if n := w.used("p"); n != 0 {
@@ -142,7 +141,7 @@ func TestAnAttemptHandedBackIsClaimedAgainUnderTheSameNumber(t *testing.T) {
 		if n := w.used("p"); n != 0 {
 			t.Errorf("%d slots are used", n)
 		}
-		if n := len(must[[]store.Attempt](w.t)(w.ListAttempts(w.t.Context(), run.ID))); n != 0 {
+		if n := len(w.listAttempts(run.ID)); n != 0 {
 			t.Errorf("the run has %d attempts", n)
 		}
 		again := w.claimOne("next")
@@ -245,15 +244,15 @@ func TestACancelledRunEndsByItsStage(t *testing.T) {
 					w.accepts(test.before(w)...)
 				}
 				for range 2 { // a second cancel changes nothing
-					must[*store.Run](w.t)(w.CancelRun(ctx, run.ID, actor))
+					w.cancelRun(run.ID, actor)
 					w.isIn(run.ID, test.want)
 				}
 				if test.wantAfter == "" {
 					return
 				}
-				a := must[[]store.Attempt](w.t)(w.ListAttempts(ctx, run.ID))[0]
+				a := w.listAttempts(run.ID)[0]
 				held := store.Lease{AttemptID: a.ID, Epoch: a.Epoch}
-				same(t, "cancels", must[[]uuid.UUID](w.t)(w.ListCancels(ctx, "w", []store.Lease{held})), []uuid.UUID{a.ID})
+				same(t, "cancels", w.listCancels("w", []store.Lease{held}), []uuid.UUID{a.ID})
 				_, cancels, err := w.RenewLeases(ctx, "w", []store.Lease{held}, leaseTime)
 				w.check(err)
 				same(t, "cancels of a renewal", cancels, []uuid.UUID{a.ID})
@@ -261,7 +260,7 @@ func TestACancelledRunEndsByItsStage(t *testing.T) {
 				w.isIn(run.ID, "CANCELLING Cancelling")
 				w.accepts(store.Report{Lease: held, Kind: store.ReportEnded, Outcome: test.end})
 				w.isIn(run.ID, test.wantAfter)
-				if left := must[[]uuid.UUID](w.t)(w.ListCancels(ctx, "w", []store.Lease{held})); len(left) != 0 {
+				if left := w.listCancels("w", []store.Lease{held}); len(left) != 0 {
 					t.Errorf("it is still to be cancelled: %v", left)
 				}
 			})
@@ -309,12 +308,12 @@ func TestACancelConcurrentWithClaimAndEndLeavesOneOutcome(t *testing.T) {
 				}
 			})
 			racers.Wait()
-			r := must[*store.Run](w.t)(w.GetRun(ctx, run.ID))
+			r := w.getRun(run.ID)
 			if r.State.Type == lifecycle.Cancelling {
-				a := must[[]store.Attempt](w.t)(w.ListAttempts(ctx, run.ID))[0]
+				a := w.listAttempts(run.ID)[0]
 				w.accepts(store.Report{Lease: store.Lease{AttemptID: a.ID, Epoch: a.Epoch}, Kind: store.ReportEnded, Outcome: lifecycle.Outcome{Category: lifecycle.CancelledEnd}})
 			}
-			if r = must[*store.Run](w.t)(w.GetRun(ctx, run.ID)); !r.State.Type.Terminal() {
+			if r = w.getRun(run.ID); !r.State.Type.Terminal() {
 				t.Fatalf("the run is %s: %s", r.State.Type, fmt.Sprint(w.history(run.ID)))
 			}
 		}
@@ -334,7 +333,7 @@ func TestRetryingAnEndedRunSchedulesItAgain(t *testing.T) {
 			w.accepts(failed(w.claimOne("w"), lifecycle.App))
 		}
 		w.isIn(run.ID, "FAILED Failed")
-		must[*store.Run](w.t)(w.RetryRun(ctx, run.ID, actor))
+		w.retryRun(run.ID, actor)
 		if r := w.isIn(run.ID, "SCHEDULED Scheduled"); r.ExitCode != nil || r.Category != "" || r.Attempt != 2 {
 			t.Errorf("retried as %+v", r)
 		}
@@ -358,7 +357,7 @@ func TestARetriedRunFollowsItsDeploymentToAnotherPool(t *testing.T) {
 		w.refuses(err, store.DeploymentHasLiveRuns)
 		w.accepts(failed(w.claimOne("w"), lifecycle.App))
 		w.deployment("d", "elsewhere")
-		if r := must[*store.Run](w.t)(w.RetryRun(ctx, run.ID, actor)); r.Pool != "elsewhere" {
+		if r := w.retryRun(run.ID, actor); r.Pool != "elsewhere" {
 			t.Errorf("retried in pool %s", r.Pool)
 		}
 		if claims := w.claim(request("elsewhere", "w", 1)); len(claims) != 1 {

@@ -154,16 +154,16 @@ func TestAnUpdateWithoutChangesIsNotAudited(t *testing.T) {
 		ctx := w.t.Context()
 		w.pool("p")
 		w.deployment("d", "p")
-		must[*store.Variable](w.t)(w.UpsertVariable(ctx, "v", json.RawMessage(`1`), actor))
+		w.upsertVariable("v", json.RawMessage(`1`), actor)
 		key := store.Key{ID: "1", Name: "admin", Role: "admin", SecretHash: "h", CreatedBy: "bootstrap"}
 		w.check(w.UpsertKey(ctx, key))
 		before := w.audited(store.AuditFilter{})
 
 		w.check(w.UpsertKey(ctx, key))
 		w.deployment("d", "p")
-		must[*store.Variable](w.t)(w.UpsertVariable(ctx, "v", json.RawMessage(` 1 `), actor))
-		must[*store.Pool](w.t)(w.UpdatePool(ctx, "p", store.PoolUpdate{Paused: ptr(false)}, actor))
-		must[*store.TemplateVersion](w.t)(w.UpdateTemplate(ctx, "p", store.TemplateDocument{Document: json.RawMessage(`{"version":1}`)}, nil, actor))
+		w.upsertVariable("v", json.RawMessage(` 1 `), actor)
+		w.updatePool("p", store.PoolUpdate{Paused: ptr(false)}, actor)
+		w.updateTemplate("p", store.TemplateDocument{Document: json.RawMessage(`{"version":1}`)}, nil, actor)
 		w.refuses(w.DeleteQueue(ctx, "p", "default", actor), store.Conflict)
 		w.run("d")
 		w.refuses(w.DeletePool(ctx, "p", false, actor), store.PoolHasLiveRuns)
@@ -175,9 +175,9 @@ func TestDigestsOfSecretsShowOnlyWhetherValuesAreEqual(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		for _, value := range []string{`"a"`, `"b"`, `"a"`} {
-			must[*store.Variable](w.t)(w.UpsertVariable(ctx, "v", json.RawMessage(value), actor))
+			w.upsertVariable("v", json.RawMessage(value), actor)
 		}
-		must[*store.Variable](w.t)(w.UpsertVariable(ctx, "other", json.RawMessage(`"a"`), actor))
+		w.upsertVariable("other", json.RawMessage(`"a"`), actor)
 		entries, _, err := w.ListAudit(ctx, store.AuditFilter{Kind: store.AuditVariable, Name: "v"}, store.Page{})
 		w.check(err)
 		digest := func(i int) string { return string(entries[i].Changes[0].After) }
@@ -195,7 +195,8 @@ func TestTheAuditIsListedByFilter(t *testing.T) {
 		}
 		w.Advance(time.Hour)
 		later := time.Now().Add(30 * time.Minute)
-		must[*store.Variable](w.t)(w.UpsertVariable(ctx, "v", json.RawMessage(`1`), "eve"))
+		_, err := w.UpsertVariable(ctx, "v", json.RawMessage(`1`), "eve")
+		w.check(err)
 		w.check(w.DeletePool(ctx, "q", false, "eve"))
 		count := func(f store.AuditFilter) string {
 			var names []string

@@ -16,11 +16,10 @@ import (
 
 func TestAClaimReturnsTheValuesThatTheRunWasCreatedWith(t *testing.T) {
 	onEach(t, func(w *world) {
-		ctx := w.t.Context()
 		w.pool("p", func(p *store.NewPool) { p.Template.StoredNames = []string{"region", "absent"} })
-		must[*store.Variable](w.t)(w.UpsertVariable(ctx, "region", json.RawMessage(`{"b": 1.0, "a": "<x>"}`), actor))
-		must[*store.Variable](w.t)(w.UpsertVariable(ctx, "mine", json.RawMessage(`1`), actor))
-		must[*store.Variable](w.t)(w.UpsertVariable(ctx, "unused", json.RawMessage(`2`), actor))
+		w.upsertVariable("region", json.RawMessage(`{"b": 1.0, "a": "<x>"}`), actor)
+		w.upsertVariable("mine", json.RawMessage(`1`), actor)
+		w.upsertVariable("unused", json.RawMessage(`2`), actor)
 		before := func(d *store.Deployment) {
 			d.Version, d.Tags, d.Timeout = "v1", []string{"a", "b"}, ptr(time.Hour)
 			d.JobVariables, d.FrozenVariables = json.RawMessage(`{"image": "one", "memory": 1.50}`), []string{"image"}
@@ -60,16 +59,15 @@ func TestAClaimReturnsTheValuesThatTheRunWasCreatedWith(t *testing.T) {
 
 func TestAClaimUsesTheNewestTemplateAndFixesTheInput(t *testing.T) {
 	onEach(t, func(w *world) {
-		ctx := w.t.Context()
 		w.one()
-		v2 := must[*store.TemplateVersion](w.t)(w.UpdateTemplate(ctx, "p", store.TemplateDocument{Document: json.RawMessage(`{"version": 2}`), StoredNames: []string{"x"}}, nil, actor))
-		must[*store.Variable](w.t)(w.UpsertVariable(ctx, "x", json.RawMessage(`"old"`), actor))
+		v2 := w.updateTemplate("p", store.TemplateDocument{Document: json.RawMessage(`{"version": 2}`), StoredNames: []string{"x"}}, nil, actor)
+		w.upsertVariable("x", json.RawMessage(`"old"`), actor)
 		c := w.claimOne("w")
 		if c.TemplateVersionID != v2.ID || c.TemplateVersion != 2 {
 			t.Errorf("claimed with version %d", c.TemplateVersion)
 		}
-		must[*store.TemplateVersion](w.t)(w.UpdateTemplate(ctx, "p", store.TemplateDocument{Document: json.RawMessage(`{"version": 3}`)}, nil, actor))
-		must[*store.Variable](w.t)(w.UpsertVariable(ctx, "x", json.RawMessage(`"new"`), actor))
+		w.updateTemplate("p", store.TemplateDocument{Document: json.RawMessage(`{"version": 3}`)}, nil, actor)
+		w.upsertVariable("x", json.RawMessage(`"new"`), actor)
 		w.Advance(leaseTime + time.Second)
 		if again := w.claimOne("other"); again.TemplateVersion != 2 || string(again.Stored) != `{"x":"old"}` {
 			t.Errorf("the takeover has version %d and %s", again.TemplateVersion, again.Stored)
@@ -92,10 +90,9 @@ func TestARunIsNotClaimedBeforeItIsDue(t *testing.T) {
 
 func TestClaimsFollowPriorityThenDueTime(t *testing.T) {
 	onEach(t, func(w *world) {
-		ctx := w.t.Context()
 		w.pool("p")
 		for name, priority := range map[string]int32{"high": 1, "low": 9} {
-			must[*store.Queue](w.t)(w.CreateQueue(ctx, store.Queue{Pool: "p", Name: name, Priority: priority}, actor))
+			w.createQueue(store.Queue{Pool: "p", Name: name, Priority: priority}, actor)
 		}
 		in := func(queue string) func(*store.Deployment) { return func(d *store.Deployment) { d.Queue = queue } }
 		w.deployment("low", "p", in("low"))
@@ -150,7 +147,7 @@ func TestClaimsRespectLimitsAndPauses(t *testing.T) {
 				w.pool("p", poolChanges...)
 				queue := test.queue // both databases run at once
 				queue.Pool, queue.Name = "p", "q"
-				must[*store.Queue](w.t)(w.CreateQueue(w.t.Context(), queue, actor))
+				w.createQueue(queue, actor)
 				w.deployment("d", "p", func(d *store.Deployment) {
 					d.Queue = "q"
 					if test.deploy != nil {
@@ -334,7 +331,7 @@ func TestAnEmptyClaimRecordsThatTheWorkerIsAlive(t *testing.T) {
 		if claims := w.claim(request("p", "w", 0)); len(claims) != 0 {
 			t.Fatalf("claimed %d with max 0", len(claims))
 		}
-		workers := must[[]store.Worker](w.t)(w.ListWorkers(w.t.Context(), "p"))
+		workers := w.listWorkers("p")
 		if len(workers) != 1 || workers[0].Name != "w" || time.Since(workers[0].LastSeenAt) > time.Minute {
 			t.Errorf("workers are %+v", workers)
 		}
@@ -375,7 +372,7 @@ func TestAnExpiredLeaseIsTakenOverUnderTheNextEpoch(t *testing.T) {
 		same(t, "what the first has lost", lost, []uuid.UUID{c.AttemptID})
 		w.accepts(running(taken), succeeded(taken))
 		w.isIn(run.ID, "COMPLETED Completed")
-		if n := len(must[[]store.Attempt](w.t)(w.ListAttempts(w.t.Context(), run.ID))); n != 1 {
+		if n := len(w.listAttempts(run.ID)); n != 1 {
 			t.Errorf("the run has %d attempts", n)
 		}
 	})
@@ -387,7 +384,7 @@ func TestATakeoverTakesNoSlotInAPausedOrFullPool(t *testing.T) {
 		w.deployment("d", "p")
 		w.runs("d", 2)
 		w.claimOne("first")
-		must[*store.Pool](w.t)(w.UpdatePool(w.t.Context(), "p", store.PoolUpdate{Paused: ptr(true)}, actor))
+		w.updatePool("p", store.PoolUpdate{Paused: ptr(true)}, actor)
 		w.Advance(leaseTime + time.Second)
 		if c := w.claimOne("second"); !c.Takeover {
 			t.Error("not a takeover")
@@ -470,7 +467,7 @@ func TestATakeoverOfACancellingRunTellsTheWorkerToCancel(t *testing.T) {
 		run := w.one()
 		c := w.claimOne("dead")
 		w.accepts(manifest(c), submitted(c), running(c))
-		must[*store.Run](w.t)(w.CancelRun(w.t.Context(), run.ID, actor))
+		w.cancelRun(run.ID, actor)
 		w.Advance(leaseTime + time.Second)
 		taken := w.claimOne("heir")
 		if !taken.Cancelling || !taken.Takeover {

@@ -24,7 +24,7 @@ func TestADeploymentIsStoredAsCreated(t *testing.T) {
 		}
 		put, created, err := w.UpsertDeployment(w.t.Context(), want, actor)
 		w.check(err)
-		read := must[*store.Deployment](w.t)(w.GetDeployment(w.t.Context(), "d"))
+		read := w.getDeployment("d")
 		for _, d := range []*store.Deployment{put, read} {
 			if !created || d.Queue != "default" || string(d.JobVariables) != string(want.JobVariables) || string(d.Parameters) != string(want.Parameters) ||
 				string(d.ParameterSchema) != string(want.ParameterSchema) || fmt.Sprint(d.Tags, d.FrozenVariables, d.FrozenParameters) != "[x y] [memory] [n]" ||
@@ -42,10 +42,10 @@ func TestAChangedDeploymentGetsANewRevision(t *testing.T) {
 		want := store.Deployment{Name: "d", Pool: "p", JobVariables: json.RawMessage(`{"a": 1}`), Tags: []string{"x"}}
 		first, _, err := w.UpsertDeployment(ctx, want, actor)
 		w.check(err)
-		must[*store.Deployment](w.t)(w.UpdateDeploymentPaused(ctx, "d", true, actor))
+		w.updateDeploymentPaused("d", true, actor)
 		w.Advance(time.Minute)
 
-		paused := must[*store.Deployment](w.t)(w.GetDeployment(ctx, "d"))
+		paused := w.getDeployment("d")
 		unchanged, created, err := w.UpsertDeployment(ctx, want, actor)
 		w.check(err)
 		if created || !unchanged.UpdatedAt.Equal(paused.UpdatedAt) || unchanged.ID != first.ID || !unchanged.Paused {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
 )
 
@@ -19,7 +18,7 @@ var usually = store.Retention{Runs: 90 * aDay, Logs: 30 * aDay, Audit: 365 * aDa
 
 func (w *world) retain(keep store.Retention) store.Expired {
 	w.t.Helper()
-	return must[store.Expired](w.t)(w.Expire(w.t.Context(), keep))
+	return w.expire(keep)
 }
 
 // says writes output of a claimed attempt, which goes on at an offset.
@@ -44,7 +43,7 @@ func (w *world) gone(ids ...uuid.UUID) {
 	for _, id := range ids {
 		_, err := w.GetRun(w.t.Context(), id)
 		w.refuses(err, store.NotFound)
-		if events := must[[]store.Event](w.t)(w.ListEvents(w.t.Context(), id, 0)); len(events) != 0 {
+		if events := w.listEvents(id, 0); len(events) != 0 {
 			w.t.Errorf("%d events are left of run %s", len(events), id)
 		}
 	}
@@ -100,13 +99,13 @@ func TestManyRunsAreRemovedInSmallBatches(t *testing.T) {
 		list, _, err := w.ListRuns(t.Context(), store.RunFilter{}, store.Page{Limit: many})
 		w.check(err)
 		for _, run := range list[:many-1] {
-			must[*store.Run](t)(w.CancelRun(t.Context(), run.ID, actor))
+			w.cancelRun(run.ID, actor)
 		}
 		w.Advance(91 * aDay)
 		if removed := w.retain(usually); removed.Runs != many-1 {
 			t.Errorf("removed %+v", removed)
 		}
-		if left := must[map[lifecycle.StateType]int64](t)(w.CountRuns(t.Context(), store.RunFilter{})); fmt.Sprint(left) != "map[SCHEDULED:1]" {
+		if left := w.countRuns(store.RunFilter{}); fmt.Sprint(left) != "map[SCHEDULED:1]" {
 			t.Errorf("left are %v", left)
 		}
 	})
@@ -140,7 +139,7 @@ func TestOutputIsRemovedBeforeItsRun(t *testing.T) {
 		w.isIn(first.RunID, "COMPLETED Completed")
 		w.accepts(succeeded(live))
 		w.retain(usually)
-		chunks := must[[]store.LogChunk](t)(w.ListLogChunks(t.Context(), live.RunID, 0, 0, 0))
+		chunks := w.listLogChunks(live.RunID, 0, 0, 0)
 		if len(chunks) != 2 || chunks[0].Offset != 4 || chunks[0].Text != "two," {
 			t.Errorf("of a run that has ended is left: %+v", chunks)
 		}

@@ -12,7 +12,7 @@ import (
 
 func (w *world) situation(id uuid.UUID) *store.RunFacts {
 	w.t.Helper()
-	return must[*store.RunFacts](w.t)(w.GetRunFacts(w.t.Context(), id))
+	return w.getRunFacts(id)
 }
 
 func TestRunFactsExplainAScheduledRun(t *testing.T) {
@@ -42,8 +42,8 @@ func TestRunFactsExplainAScheduledRun(t *testing.T) {
 		if len(s.Workers) != 1 || s.Workers[0].ActiveAttempts != 3 || s.Now.Sub(s.Workers[0].LastSeenAt) > store.WorkerAliveFor {
 			t.Errorf("workers %+v", s.Workers)
 		}
-		must[*store.Queue](t)(w.CreateQueue(t.Context(), store.Queue{Pool: "p", Name: "express", Priority: 1}, actor))
-		must[*store.Queue](t)(w.UpdateQueue(t.Context(), "p", "default", store.QueueUpdate{Priority: ptr(int32(2))}, actor))
+		w.createQueue(store.Queue{Pool: "p", Name: "express", Priority: 1}, actor)
+		w.updateQueue("p", "default", store.QueueUpdate{Priority: ptr(int32(2))}, actor)
 		w.deployment("x", "p", func(d *store.Deployment) { d.Queue = "express" })
 		w.runs("x", 3)
 		if s := w.situation(third.ID); s.AheadInOtherQueues != 3 {
@@ -60,13 +60,13 @@ func TestRunFactsExplainAScheduledRun(t *testing.T) {
 		if s := w.situation(first.ID); s.RetriesUsed.App != 1 || s.TimeoutAt == nil || s.LeaseExpiresAt != nil || len(s.Attempts) != 1 {
 			t.Errorf("after a failure: %+v", s)
 		}
-		gates := must[map[[3]string]store.ClaimGates](t)(w.ListClaimGates(t.Context(), []uuid.UUID{first.ID, fourth.ID, free.ID, uuid.New()}))
+		gates := w.listClaimGates([]uuid.UUID{first.ID, fourth.ID, free.ID, uuid.New()})
 		if len(gates) != 2 || gates[[3]string{"p", "default", "e"}].Full() || gates[[3]string{"p", "default", "d"}].Deployment.Used != 1 {
 			t.Errorf("gates %+v", gates)
 		}
-		must[*store.Pool](t)(w.UpdatePool(t.Context(), "p", store.PoolUpdate{Paused: ptr(true)}, "grace"))
-		must[*store.Pool](t)(w.UpdatePool(t.Context(), "p", store.PoolUpdate{Description: ptr("closed")}, "linus"))
-		must[*store.Queue](t)(w.UpdateQueue(t.Context(), "p", "default", store.QueueUpdate{Paused: ptr(true)}, "barbara"))
+		w.updatePool("p", store.PoolUpdate{Paused: ptr(true)}, "grace")
+		w.updatePool("p", store.PoolUpdate{Description: ptr("closed")}, "linus")
+		w.updateQueue("p", "default", store.QueueUpdate{Paused: ptr(true)}, "barbara")
 		if s := w.situation(free.ID); s.Gates.Pool.PausedBy != "grace" || s.Gates.Pool.PausedAt.IsZero() || s.Gates.Queue.PausedBy != "barbara" || s.Gates.Deployment.PausedBy != "" {
 			t.Errorf("paused by %+v", s.Gates)
 		}

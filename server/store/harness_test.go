@@ -64,7 +64,7 @@ func (w *world) pool(name string, change ...func(*store.NewPool)) *store.Pool {
 	for _, c := range change {
 		c(&p)
 	}
-	return must[*store.Pool](w.t)(w.CreatePool(w.t.Context(), p, actor))
+	return w.createPool(p, actor)
 }
 
 func (w *world) deployment(name, pool string, change ...func(*store.Deployment)) *store.Deployment {
@@ -132,7 +132,7 @@ func leaseOf(c store.Claim) store.Lease { return store.Lease{AttemptID: c.Attemp
 // says reports in one call and returns the statuses.
 func (w *world) says(reports ...store.Report) []store.ReportStatus {
 	w.t.Helper()
-	results := must[[]store.ReportResult](w.t)(w.Report(w.t.Context(), "w", reports))
+	results := w.reportAll("w", reports)
 	statuses := make([]store.ReportStatus, len(results))
 	for i, r := range results {
 		statuses[i] = r.Status
@@ -174,7 +174,7 @@ func failed(c store.Claim, category lifecycle.Category) store.Report {
 // isIn checks the state of a run, as "TYPE Name".
 func (w *world) isIn(id uuid.UUID, want string) *store.Run {
 	w.t.Helper()
-	run := must[*store.Run](w.t)(w.GetRun(w.t.Context(), id))
+	run := w.getRun(id)
 	if got := string(run.State.Type) + " " + run.State.Name; got != want {
 		w.t.Fatalf("the run is %s (%s), want %s", got, run.State.Message, want)
 	}
@@ -187,7 +187,7 @@ func (w *world) isIn(id uuid.UUID, want string) *store.Run {
 // history is the run's states in order, as "TYPE Name".
 func (w *world) history(id uuid.UUID) []string {
 	w.t.Helper()
-	events := must[[]store.Event](w.t)(w.ListEvents(w.t.Context(), id, 0))
+	events := w.listEvents(id, 0)
 	var states []string
 	for i, e := range events {
 		if e.Seq != int64(i+1) {
@@ -203,7 +203,7 @@ func (w *world) history(id uuid.UUID) []string {
 
 func (w *world) used(pool string) int32 {
 	w.t.Helper()
-	return must[*store.Pool](w.t)(w.GetPool(w.t.Context(), pool)).SlotsUsed
+	return w.getPool(pool).SlotsUsed
 }
 
 func same[T any](t *testing.T, what string, got, want []T) {

@@ -21,28 +21,28 @@ func TestKeysAreCreatedListedAndRevoked(t *testing.T) {
 		w.refuses(w.CreateKey(ctx, store.Key{ID: "3", Name: "ci", Role: "viewer", SecretHash: "h3"}), store.AlreadyExists)
 		w.refuses(w.CreateKey(ctx, store.Key{ID: "1", Name: "other", Role: "viewer", SecretHash: "h4"}), store.AlreadyExists)
 
-		k := must[*store.Key](w.t)(w.GetKey(ctx, "1"))
+		k := w.getKey("1")
 		if k.Name != "ci" || k.Role != "operator" || k.SecretHash != "h1" || len(k.Pools) != 1 || !k.ExpiresAt.Equal(expires) || k.RevokedAt != nil || k.CreatedBy != actor {
 			t.Errorf("stored as %+v", k)
 		}
-		if all := must[*store.Key](w.t)(w.GetKey(ctx, "2")); all.Pools != nil {
+		if all := w.getKey("2"); all.Pools != nil {
 			t.Errorf("a key for all pools has %v", all.Pools)
 		}
 		used := time.Now().UTC().Truncate(time.Microsecond)
 		w.check(w.UpdateKeyLastUsed(ctx, "1", used))
 		w.check(w.UpdateKeyLastUsed(ctx, "1", used.Add(-time.Minute))) // reported late
-		if k = must[*store.Key](w.t)(w.GetKey(ctx, "1")); !k.LastUsedAt.Equal(used) {
+		if k = w.getKey("1"); !k.LastUsedAt.Equal(used) {
 			t.Errorf("last used at %v", k.LastUsedAt)
 		}
 		w.check(w.RevokeKey(ctx, "ci", actor))
 		w.refuses(w.RevokeKey(ctx, "ci", actor), store.NotFound)
 		w.check(w.RevokeKey(ctx, "2", actor))
-		if k = must[*store.Key](w.t)(w.GetKey(ctx, "1")); k.RevokedAt == nil {
+		if k = w.getKey("1"); k.RevokedAt == nil {
 			t.Error("it is not revoked")
 		}
 		w.check(w.CreateKey(ctx, store.Key{ID: "3", Name: "ci", Role: "viewer", SecretHash: "h3"})) // the name is free again
 		var names []string
-		for _, k := range must[[]store.Key](w.t)(w.ListKeys(ctx)) {
+		for _, k := range w.listKeys() {
 			names = append(names, fmt.Sprint(k.Name, k.ID))
 		}
 		same(t, "keys", names, []string{"all2", "ci1", "ci3"})
@@ -55,7 +55,7 @@ func TestAnUpsertedKeyReplacesARevokedOne(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		valid := func() (ids []string) {
-			for _, k := range must[[]store.Key](w.t)(w.ListKeys(ctx)) {
+			for _, k := range w.listKeys() {
 				if k.RevokedAt == nil {
 					ids = append(ids, k.ID+k.SecretHash)
 				}
@@ -81,12 +81,12 @@ func TestVariablesAreStoredListedAndDeleted(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		for _, value := range []string{`1.0`, `{"b": 1, "a": null}`, `"\u0000"`, `null`} {
-			must[*store.Variable](w.t)(w.UpsertVariable(ctx, "v", json.RawMessage(value), actor))
-			if v := must[*store.Variable](w.t)(w.GetVariable(ctx, "v")); string(v.Value) != value {
+			w.upsertVariable("v", json.RawMessage(value), actor)
+			if v := w.getVariable("v"); string(v.Value) != value {
 				t.Errorf("%s came back as %s", value, v.Value)
 			}
 		}
-		must[*store.Variable](w.t)(w.UpsertVariable(ctx, "Z", json.RawMessage(`1`), actor))
+		w.upsertVariable("Z", json.RawMessage(`1`), actor)
 		list, next, err := w.ListVariables(ctx, store.Page{Limit: 1})
 		w.check(err)
 		if len(list) != 1 || list[0].Name != "Z" || next == "" {

@@ -89,7 +89,7 @@ func TestAReportThatWaitedForALockSeesTheCommittedChange(t *testing.T) {
 				}
 				w.isIn(run.ID, test.state)
 				last := time.Time{}
-				for _, e := range must[[]store.Event](t)(w.ListEvents(t.Context(), run.ID, 0)) {
+				for _, e := range w.listEvents(run.ID, 0) {
 					if e.At.Before(last) {
 						t.Errorf("event %d is before the one before it", e.Seq)
 					}

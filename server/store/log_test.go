@@ -14,7 +14,7 @@ func (w *world) output(run uuid.UUID, limit int) string {
 	w.t.Helper()
 	var text strings.Builder
 	for {
-		chunks := must[[]store.LogChunk](w.t)(w.ListLogChunks(w.t.Context(), run, 0, int64(text.Len()), limit))
+		chunks := w.listLogChunks(run, 0, int64(text.Len()), limit)
 		if len(chunks) == 0 {
 			return text.String()
 		}
@@ -68,7 +68,7 @@ func TestLargeOutputIsReadInBoundedParts(t *testing.T) {
 		text := strings.Repeat("0123456789abcdeß", 150_000) // 2.5 MB, characters across the bounds of chunks
 		w.check(w.AppendLogs(w.t.Context(), []store.LogChunk{{Lease: leaseOf(c), Text: text}}))
 		size := 0
-		for _, chunk := range must[[]store.LogChunk](w.t)(w.ListLogChunks(w.t.Context(), run.ID, 1, 0, 0)) {
+		for _, chunk := range w.listLogChunks(run.ID, 1, 0, 0) {
 			size += len(chunk.Text)
 		}
 		if size == 0 || size > 1<<20 {
@@ -84,7 +84,7 @@ func TestOutputOfAnUnknownRunOrAttemptIsNotFound(t *testing.T) {
 	onEach(t, func(w *world) {
 		run := w.one()
 		for _, id := range []uuid.UUID{run.ID, uuid.New()} {
-			if chunks := must[[]store.LogChunk](w.t)(w.ListLogChunks(w.t.Context(), id, 0, 0, 0)); len(chunks) != 0 {
+			if chunks := w.listLogChunks(id, 0, 0, 0); len(chunks) != 0 {
 				t.Errorf("read %v", chunks)
 			}
 		}
@@ -108,7 +108,7 @@ func TestStatusesOfAttemptsAreListedInOrder(t *testing.T) {
 			ref(claims[0], 1, "second"), ref(claims[0], 2, ""), {RunID: uuid.New(), Attempt: 1}, ref(claims[2], 1, ""),
 		}
 		var got []string
-		answers := must[[]store.AttemptStatus](w.t)(w.ListAttemptStatuses(w.t.Context(), refs))
+		answers := w.listAttemptStatuses(refs)
 		for _, a := range answers {
 			got = append(got, a.Status)
 		}

@@ -155,10 +155,10 @@ func (m *model) pause() {
 	now := !m.paused[what]
 	m.paused[what] = now
 	if what == "" {
-		must[*store.Pool](m.t)(m.UpdatePool(m.t.Context(), "p", store.PoolUpdate{Paused: &now}, actor))
+		m.updatePool("p", store.PoolUpdate{Paused: &now}, actor)
 		return
 	}
-	must[*store.Deployment](m.t)(m.UpdateDeploymentPaused(m.t.Context(), what, now, actor))
+	m.updateDeploymentPaused(what, now, actor)
 }
 
 // compare holds the store against the model.
@@ -179,7 +179,7 @@ func (m *model) compare(after string) {
 	if used, want := m.world.used("p"), m.used(func(*modelRun) bool { return true }); int(used) != want {
 		m.failf("after %s %d slots of the pool are used, want %d", after, used, want)
 	}
-	for _, q := range must[[]store.Queue](m.t)(m.ListQueues(ctx, "p")) {
+	for _, q := range m.listQueues("p") {
 		want := m.used(func(r *modelRun) bool { return modelDeployments[r.deployment].queue == q.Name })
 		if int(q.SlotsUsed) != want || !m.open && want > modelQueues[q.Name].limit {
 			m.failf("after %s %d slots of queue %s are used, want %d and at most %d", after, q.SlotsUsed, q.Name, want, modelQueues[q.Name].limit)
@@ -199,7 +199,7 @@ func (m *model) compareRun(after string, run *modelRun) {
 	}
 	active := 0
 	shown := map[int32]store.Attempt{}
-	for _, a := range must[[]store.Attempt](m.t)(m.ListAttempts(m.t.Context(), run.id)) {
+	for _, a := range m.listAttempts(run.id) {
 		shown[a.Number] = a
 	}
 	for number, a := range run.attempts {

@@ -99,7 +99,7 @@ func newModel(t *testing.T, s *storetest.Store, seed uint64) *model {
 	m.pool("p", func(p *store.NewPool) { p.ConcurrencyLimit = m.limit(modelPoolLimit) })
 	for _, name := range []string{"high", "low"} {
 		q := modelQueues[name]
-		must[*store.Queue](t)(m.CreateQueue(t.Context(), store.Queue{Pool: "p", Name: name, Priority: int32(q.priority), ConcurrencyLimit: m.limit(q.limit)}, actor))
+		m.createQueue(store.Queue{Pool: "p", Name: name, Priority: int32(q.priority), ConcurrencyLimit: m.limit(q.limit)}, actor)
 	}
 	for name, d := range modelDeployments {
 		m.deployment(name, "p", func(to *store.Deployment) {

@@ -18,7 +18,7 @@ func TestAPoolIsCreatedWithItsQueueAndTemplate(t *testing.T) {
 		if p.TemplateVersion != 1 || p.Description != "ours" || p.ConcurrencyLimit == nil || *p.ConcurrencyLimit != 0 || p.Type != "kubernetes" {
 			t.Errorf("created %+v", p)
 		}
-		queues := must[[]store.Queue](w.t)(w.ListQueues(ctx, "p"))
+		queues := w.listQueues("p")
 		if len(queues) != 1 || queues[0].Name != "default" || queues[0].Priority != 1 {
 			t.Errorf("queues are %+v", queues)
 		}
@@ -54,8 +54,8 @@ func TestAnUpdateOfAPoolChangesOnlyTheFieldsThatAreSet(t *testing.T) {
 			{store.PoolUpdate{NoConcurrencyLimit: true, Paused: ptr(false)}, "none false"},
 		}
 		for _, step := range steps {
-			p := must[*store.Pool](w.t)(w.UpdatePool(ctx, "p", step.change, actor))
-			read := must[*store.Pool](w.t)(w.GetPool(ctx, "p"))
+			p := w.updatePool("p", step.change, actor)
+			read := w.getPool("p")
 			for _, p := range []*store.Pool{p, read} {
 				limit := "none"
 				if p.ConcurrencyLimit != nil {
@@ -93,13 +93,13 @@ func TestAChangedTemplateGetsANewVersion(t *testing.T) {
 			t.Errorf("going back made version %d", v.Version)
 		}
 		for version, want := range map[int32]string{0: `{"version": 1}`, 1: `{"version": 1}`, 2: `{"b": 1.0, "a": 2}`} {
-			if v := must[*store.TemplateVersion](w.t)(w.GetTemplateVersion(ctx, "p", version)); string(v.Document) != want {
+			if v := w.getTemplateVersion("p", version); string(v.Document) != want {
 				t.Errorf("version %d is %s", version, v.Document)
 			}
 		}
 		_, err = w.GetTemplateVersion(ctx, "p", 9)
 		w.refuses(err, store.NotFound)
-		if v := must[*store.TemplateVersion](w.t)(w.GetTemplateVersionByID(ctx, v2.ID)); v.Version != 2 || v.Pool != "p" {
+		if v := w.getTemplateVersionByID(v2.ID); v.Version != 2 || v.Pool != "p" {
 			t.Errorf("by id: %+v", v)
 		}
 		_, err = w.GetTemplateVersionByID(ctx, uuid.New())
@@ -128,7 +128,7 @@ func TestQueuesAreListedByPriority(t *testing.T) {
 		w.pool("p")
 		for _, q := range []store.Queue{{Name: "low", Priority: 9, ConcurrencyLimit: ptr(int32(2))}, {Name: "high"}} {
 			q.Pool = "p"
-			must[*store.Queue](w.t)(w.CreateQueue(ctx, q, actor))
+			w.createQueue(q, actor)
 			_, err := w.CreateQueue(ctx, q, actor)
 			w.refuses(err, store.AlreadyExists)
 		}
@@ -140,7 +140,7 @@ func TestQueuesAreListedByPriority(t *testing.T) {
 		w.run("d")
 		w.claimOne("w")
 		var got []string
-		for _, q := range must[[]store.Queue](w.t)(w.ListQueues(ctx, "p")) {
+		for _, q := range w.listQueues("p") {
 			got = append(got, fmt.Sprint(q.Name, q.Priority, q.SlotsUsed))
 		}
 		same(t, "queues", got, []string{"default1 0", "high1 0", "low9 1"})
@@ -177,7 +177,7 @@ func TestDeletingAPoolOrDeploymentWithLiveRunsNeedsForce(t *testing.T) {
 				w.isIn(waiting.ID, "CANCELLED Cancelled")
 				w.isIn(held.ID, "CANCELLING Cancelling")
 				w.check(w.Sweep(ctx)) // what a worker holds stays until it has ended it
-				same(t, "cancels", must[[]uuid.UUID](w.t)(w.ListCancels(ctx, "w", []store.Lease{leaseOf(c)})), []uuid.UUID{c.AttemptID})
+				same(t, "cancels", w.listCancels("w", []store.Lease{leaseOf(c)}), []uuid.UUID{c.AttemptID})
 				w.Advance(2 * leaseTime)
 				taken := w.claimOne("heir")
 				if !taken.Cancelling {
@@ -231,6 +231,6 @@ func TestADeletedPoolTakesTheRunsOfMovedDeployments(t *testing.T) {
 		w.check(w.Sweep(ctx))
 		_, err := w.GetRun(ctx, run.ID)
 		w.refuses(err, store.NotFound)
-		must[*store.Deployment](w.t)(w.GetDeployment(ctx, "d"))
+		w.getDeployment("d")
 	})
 }

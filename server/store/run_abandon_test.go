@@ -76,14 +76,14 @@ func TestAReportReturnsItsChangeOnce(t *testing.T) {
 		c := w.claimOne("w")
 		say := func(r store.Report) *store.AttemptChange {
 			t.Helper()
-			results := must[[]store.ReportResult](w.t)(w.Report(w.t.Context(), "w", []store.Report{r, r}))
+			results := w.reportAll("w", []store.Report{r, r})
 			if results[0].Status != store.ReportAccepted || results[1].Status != store.ReportAccepted {
 				t.Fatalf("answered %+v", results)
 			}
 			if results[1].Change != nil {
 				t.Errorf("report %s repeated changed %+v", r.Kind, results[1].Change)
 			}
-			again := must[[]store.ReportResult](w.t)(w.Report(w.t.Context(), "w", []store.Report{r}))
+			again := w.reportAll("w", []store.Report{r})
 			if again[0].Change != nil {
 				t.Errorf("report %s sent again changed %+v", r.Kind, again[0].Change)
 			}
@@ -128,10 +128,10 @@ func TestThePoolsOfAttemptsAreThePoolsOfTheirRuns(t *testing.T) {
 		w.run("e")
 		c := w.claimOne("w")
 		other := w.claim(request("q", "w", 1))[0]
-		got := must[[]string](w.t)(w.ListPoolsOfAttempts(w.t.Context(), []uuid.UUID{c.AttemptID, uuid.New()}))
+		got := w.listPoolsOfAttempts([]uuid.UUID{c.AttemptID, uuid.New()})
 		same(t, "pools", got, []string{"p"})
 		w.check(w.DeletePool(w.t.Context(), "q", true, actor))
-		got = must[[]string](w.t)(w.ListPoolsOfAttempts(w.t.Context(), []uuid.UUID{other.AttemptID}))
+		got = w.listPoolsOfAttempts([]uuid.UUID{other.AttemptID})
 		same(t, "pools", got, []string{"q"})
 	})
 }
@@ -234,7 +234,7 @@ func TestARunWhoseClusterIsGoneIsAbandoned(t *testing.T) {
 		_, err = w.AbandonRun(w.t.Context(), run.ID, "bob")
 		w.refuses(err, store.LeaseHeld)
 		w.Advance(leaseTime + time.Hour)
-		must[*store.Run](w.t)(w.AbandonRun(w.t.Context(), run.ID, "bob"))
+		w.abandonRun(run.ID, "bob")
 		w.isIn(run.ID, "SCHEDULED AwaitingRetry")
 		if lost, _, err := w.RenewLeases(w.t.Context(), "first", []store.Lease{leaseOf(c)}, leaseTime); err != nil || len(lost) != 1 {
 			t.Errorf("the old holder lost %v, %v", lost, err)
@@ -246,11 +246,11 @@ func TestARunWhoseClusterIsGoneIsAbandoned(t *testing.T) {
 		if len(next) != 1 || next[0].Attempt != 2 || next[0].Takeover {
 			t.Fatalf("elsewhere claimed %+v", next)
 		}
-		if results := must[[]store.ReportResult](w.t)(w.Report(w.t.Context(), "first", []store.Report{succeeded(c)})); results[0].Status == store.ReportAccepted {
+		if results := w.reportAll("first", []store.Report{succeeded(c)}); results[0].Status == store.ReportAccepted {
 			t.Error("the old holder was believed")
 		}
 		w.Advance(leaseTime + time.Hour) // its budget is spent now
-		must[*store.Run](w.t)(w.AbandonRun(w.t.Context(), run.ID, "bob"))
+		w.abandonRun(run.ID, "bob")
 		w.isIn(run.ID, "CRASHED Crashed")
 	})
 }
@@ -259,9 +259,9 @@ func TestACancelledRunThatIsAbandonedEndsAsCancelled(t *testing.T) {
 	onEach(t, func(w *world) {
 		other := w.one()
 		w.claimOne("third")
-		must[*store.Run](w.t)(w.CancelRun(w.t.Context(), other.ID, actor))
+		w.cancelRun(other.ID, actor)
 		w.Advance(leaseTime + time.Hour)
-		must[*store.Run](w.t)(w.AbandonRun(w.t.Context(), other.ID, "bob"))
+		w.abandonRun(other.ID, "bob")
 		w.isIn(other.ID, "CANCELLED Cancelled")
 	})
 }

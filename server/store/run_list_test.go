@@ -14,7 +14,7 @@ func TestRunsAreFilteredAndSorted(t *testing.T) {
 		ctx := w.t.Context()
 		w.pool("p")
 		w.pool("q")
-		must[*store.Queue](w.t)(w.CreateQueue(ctx, store.Queue{Pool: "p", Name: "fast"}, actor))
+		w.createQueue(store.Queue{Pool: "p", Name: "fast"}, actor)
 		for name, d := range map[string]store.Deployment{
 			"etl": {Pool: "p", Queue: "fast", Tags: []string{"nightly", "data"}}, "train": {Pool: "p", Tags: []string{"gpu"}}, "other": {Pool: "q"},
 		} {
@@ -34,7 +34,7 @@ func TestRunsAreFilteredAndSorted(t *testing.T) {
 		run("other", "else", 4*time.Hour)
 		fit, _, err := w.ListRuns(ctx, store.RunFilter{Text: "fit"}, store.Page{})
 		w.check(err)
-		must[*store.Run](w.t)(w.CancelRun(ctx, fit[0].ID, "ada"))
+		w.cancelRun(fit[0].ID, "ada")
 
 		soon, ago := begin.Add(90*time.Minute), begin.Add(-time.Hour)
 		for name, test := range map[string]struct {
@@ -139,15 +139,15 @@ func TestQueuesAreUpdatedAndDeleted(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
-		created := must[*store.Queue](w.t)(w.CreateQueue(ctx, store.Queue{Pool: "p", Name: "fast"}, actor))
-		changed := must[*store.Queue](w.t)(w.UpdateQueue(ctx, "p", "fast", store.QueueUpdate{
+		created := w.createQueue(store.Queue{Pool: "p", Name: "fast"}, actor)
+		changed := w.updateQueue("p", "fast", store.QueueUpdate{
 			Priority: ptr(int32(3)), ConcurrencyLimit: ptr(int32(2)), Paused: ptr(true),
-		}, actor))
-		read := must[*store.Queue](w.t)(w.GetQueue(ctx, "p", "fast"))
+		}, actor)
+		read := w.getQueue("p", "fast")
 		if *read.ConcurrencyLimit != 2 || changed.Priority != 3 || !read.Paused {
 			t.Errorf("changed to %+v", read)
 		}
-		if q := must[*store.Queue](w.t)(w.UpdateQueue(ctx, "p", "fast", store.QueueUpdate{NoConcurrencyLimit: true}, actor)); q.ConcurrencyLimit != nil || q.Priority != 3 {
+		if q := w.updateQueue("p", "fast", store.QueueUpdate{NoConcurrencyLimit: true}, actor); q.ConcurrencyLimit != nil || q.Priority != 3 {
 			t.Errorf("without a limit it is %+v", q)
 		}
 		d := store.Deployment{Name: "d", Pool: "p", Queue: "fast"}
@@ -163,14 +163,14 @@ func TestQueuesAreUpdatedAndDeleted(t *testing.T) {
 		refused("the default queue", "default", store.Conflict)
 		refused("a queue that is not there", "slow", store.NotFound)
 		refused("a queue that a deployment uses", "fast", store.Conflict)
-		must[*store.Run](w.t)(w.CancelRun(ctx, run.ID, actor))
+		w.cancelRun(run.ID, actor)
 		w.check(w.DeleteDeployment(ctx, "d", false, actor))
 		w.check(w.DeleteQueue(ctx, "p", "fast", actor))
 		refused("a queue that was deleted", "fast", store.NotFound)
 		if _, _, err := w.UpsertDeployment(ctx, d, actor); !store.IsCode(err, store.NotFound) {
 			t.Errorf("a deployment in a queue that was deleted: %v", err)
 		}
-		again := must[*store.Queue](w.t)(w.CreateQueue(ctx, store.Queue{Pool: "p", Name: "fast"}, actor))
+		again := w.createQueue(store.Queue{Pool: "p", Name: "fast"}, actor)
 		if again.ID != created.ID || again.Priority != 1 || again.Paused {
 			t.Errorf("created again as %+v", again)
 		}

@@ -25,7 +25,7 @@ func (w *world) keyed(r store.ClaimRequest) store.Claim {
 // good reports whether the key of a claim is known, of an attempt that has not ended.
 func (w *world) good(c store.Claim) bool {
 	w.t.Helper()
-	known := must[*store.JobKey](w.t)(w.GetJobKey(w.t.Context(), c.AttemptID))
+	known := w.getJobKey(c.AttemptID)
 	for _, hash := range known.Hashes {
 		if c.JobKey.Matches(hash) {
 			return known.Active
@@ -46,14 +46,14 @@ func TestTheKeyOfAClaimIsValidUntilTheAttemptEnds(t *testing.T) {
 		if taken.AttemptID != first.AttemptID || !w.good(first) || !w.good(again) || !w.good(taken) {
 			t.Error("the keys of an attempt are not all good")
 		}
-		known := must[*store.JobKey](t)(w.GetJobKey(t.Context(), first.AttemptID))
+		known := w.getJobKey(first.AttemptID)
 		if known.RunID != first.RunID || known.RunName != first.RunName || known.Pool != "p" {
 			t.Errorf("got %+v", known)
 		}
 		for range 20 {
 			again = w.keyed(takeover)
 		}
-		if w.good(first) || !w.good(again) || len(must[*store.JobKey](t)(w.GetJobKey(t.Context(), first.AttemptID)).Hashes) != 8 {
+		if w.good(first) || !w.good(again) || len(w.getJobKey(first.AttemptID).Hashes) != 8 {
 			t.Error("keys are not bounded")
 		}
 		w.accepts(submitted(again), running(again), failed(again, lifecycle.App))
@@ -88,7 +88,7 @@ func TestAResultIsRefusedWithoutAnActiveAttempt(t *testing.T) {
 		w.refuses(set(uuid.New(), `2`), store.Conflict)
 		_, err := w.UpsertProgress(ctx, run.ID, first.AttemptID, ptr(12.5), "a\x00b")
 		w.check(err)
-		got := must[store.ResultAndProgress](t)(w.GetResultAndProgress(ctx, run.ID))
+		got := w.getResultAndProgress(run.ID)
 		if string(got.Result.Value) != "null" || got.Result.Attempt != 1 || *got.Progress.Percent != 12.5 || got.Progress.Message != "a\uFFFDb" {
 			t.Errorf("got %+v, %+v", got.Result, got.Progress)
 		}
@@ -100,11 +100,11 @@ func TestAResultIsRefusedWithoutAnActiveAttempt(t *testing.T) {
 		w.check(set(second.AttemptID, `"done"`))
 		w.accepts(running(second), succeeded(second))
 		w.refuses(set(second.AttemptID, `5`), store.RunFinished)
-		got = must[store.ResultAndProgress](t)(w.GetResultAndProgress(ctx, run.ID))
+		got = w.getResultAndProgress(run.ID)
 		if string(got.Result.Value) != `"done"` || got.Result.Attempt != 2 || got.Progress.Attempt != 1 {
 			t.Errorf("got %+v, %+v", got.Result, got.Progress)
 		}
-		if got := must[store.ResultAndProgress](t)(w.GetResultAndProgress(ctx, uuid.New())); got.Result != nil || got.Progress != nil {
+		if got := w.getResultAndProgress(uuid.New()); got.Result != nil || got.Progress != nil {
 			t.Error("an unknown run has a result")
 		}
 		_, err = w.UpsertResult(ctx, uuid.New(), uuid.Nil, json.RawMessage(`1`))

@@ -58,7 +58,7 @@ func TestARunPastItsStartDeadlineIsCancelled(t *testing.T) {
 // endCancelled reports that the run's attempt was cancelled.
 func (w *world) endCancelled(run *store.Run) {
 	w.t.Helper()
-	a := must[[]store.Attempt](w.t)(w.ListAttempts(w.t.Context(), run.ID))
+	a := w.listAttempts(run.ID)
 	last := a[len(a)-1]
 	w.accepts(store.Report{
 		Lease: store.Lease{AttemptID: last.ID, Epoch: last.Epoch}, Kind: store.ReportEnded, Outcome: lifecycle.Outcome{Category: lifecycle.CancelledEnd},
@@ -82,7 +82,7 @@ func TestARunningRunPastItsTimeoutFails(t *testing.T) {
 			t.Errorf("its category is %s", r.Category)
 		}
 		w.endCancelled(run) // the same report again
-		a := must[[]store.Attempt](w.t)(w.ListAttempts(w.t.Context(), run.ID))
+		a := w.listAttempts(run.ID)
 		if a[0].Category != lifecycle.Deadline {
 			t.Errorf("the attempt's category is %s", a[0].Category)
 		}
@@ -111,7 +111,7 @@ func TestTheTimeoutOfARunIncludesItsRetries(t *testing.T) {
 		if r := w.isIn(run.ID, "FAILED TimedOut"); r.Category != lifecycle.Deadline {
 			t.Errorf("its category is %s", r.Category)
 		}
-		must[*store.Run](w.t)(w.RetryRun(w.t.Context(), run.ID, actor))
+		w.retryRun(run.ID, actor)
 		w.sweep()
 		w.isIn(run.ID, "SCHEDULED Scheduled")
 		if left := *w.claimOne("w").TimeoutLeft; left != time.Hour {
@@ -154,7 +154,7 @@ func TestStatsCountRunsAndAttempts(t *testing.T) {
 		w.Advance(2 * time.Minute)
 		w.accepts(succeeded(w.claim(request("p", "w", 1))[0])) // the takeover
 		w.claim(request("p", "w", 1))
-		st := must[*store.Stats](w.t)(w.GetStats(w.t.Context()))
+		st := w.getStats()
 		same(t, "runs", st.Runs, []store.RunCount{{Pool: "p", Queue: "default", State: "PENDING", Count: 1}, {Pool: "p", Queue: "default", State: "SCHEDULED", Count: 2}})
 		if len(st.OldestDue) != 1 || st.OldestDue[0].Age < 2*time.Minute || st.OldestDue[0].Age > 3*time.Minute {
 			t.Errorf("oldest due: %+v", st.OldestDue)
@@ -178,16 +178,16 @@ func TestAWorkerIsStoredWhenItRegisters(t *testing.T) {
 		w.check(w.UpsertWorker(ctx, store.Worker{Name: "w", Pool: "q"}))
 		w.one()
 		w.claimOne("w")
-		workers := must[[]store.Worker](w.t)(w.ListWorkers(ctx, "p"))
+		workers := w.listWorkers("p")
 		if len(workers) != 1 || workers[0].Version != "2" || len(workers[0].Namespaces) != 2 || workers[0].ActiveAttempts != 1 || workers[0].Type != "kubernetes" {
 			t.Errorf("workers are %+v", workers)
 		}
-		if all := must[[]store.Worker](w.t)(w.ListWorkers(ctx, "")); len(all) != 2 {
+		if all := w.listWorkers(""); len(all) != 2 {
 			t.Errorf("all workers are %+v", all)
 		}
 		w.Advance(8 * 24 * time.Hour)
 		w.sweep()
-		if all := must[[]store.Worker](w.t)(w.ListWorkers(ctx, "")); len(all) != 0 {
+		if all := w.listWorkers(""); len(all) != 0 {
 			t.Errorf("after a week of silence: %+v", all)
 		}
 	})

@@ -79,8 +79,7 @@ func (q Reader) GetJobKey(ctx context.Context, attempt uuid.UUID) (*JobKey, erro
 		return nil, database.NotFoundError(err, "attempt %s", attempt)
 	}
 	return &JobKey{
-		Hashes: strings.Fields(
-			row.Hashes,
-		), RunID: row.RunID, RunName: row.RunName, Pool: row.Pool, Active: row.EndedAt == nil,
+		Hashes: strings.Fields(row.Hashes), RunID: row.RunID, RunName: row.RunName, Pool: row.Pool,
+		Active: row.EndedAt == nil,
 	}, nil
 }

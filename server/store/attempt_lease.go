@@ -27,10 +27,7 @@ func leaseRecords(leases []Lease) []leaseRecord {
 // under another epoch, or ended) and the attempts to cancel. An expired lease can be renewed until another
 // worker takes the attempt over.
 func (tx *Tx) RenewLeases(
-	ctx context.Context,
-	worker string,
-	leases []Lease,
-	d time.Duration,
+	ctx context.Context, worker string, leases []Lease, d time.Duration,
 ) (lost, cancels []uuid.UUID, err error) {
 	renewed, err := tx.renew(ctx, leases, d)
 	if err != nil {
@@ -158,11 +155,8 @@ func (tx *Tx) lockAttempts(ctx context.Context, ids []uuid.UUID) error {
 	}
 	list := database.ListOf(ids)
 	var locked []uuid.UUID
-	query := lockAttemptsSQL + tx.db.Dialect().List(
-		"uuid",
-	) + " ORDER BY run_id, id" + tx.db.Dialect().Lock(
-		"FOR NO KEY UPDATE",
-	)
+	dialect := tx.db.Dialect()
+	query := lockAttemptsSQL + dialect.List("uuid") + " ORDER BY run_id, id" + dialect.Lock("FOR NO KEY UPDATE")
 	if err := tx.db.All(ctx, &locked, query, list); err != nil {
 		return fmt.Errorf("lock attempts: %w", err)
 	}

@@ -129,30 +129,14 @@ func (a *liveAttempt) change() attemptUpdate {
 
 func updateAttemptsSQL(d database.Dialect, whole bool) string {
 	columns := []string{
-		"id uuid",
-		"phase text",
-		"node text",
-		"diagnosis text",
-		"succeeded boolean",
-		"running_at time",
+		"id uuid", "phase text", "node text", "diagnosis text", "succeeded boolean", "running_at time",
 		"ended_at time",
 	}
 	rest := ""
 	if whole {
-		columns = append(
-			columns,
-			"manifest text",
-			"manifest_hash text",
-			"job_namespace text",
-			"job_name text",
-			"job_uid text",
-			"exit_code integer",
-			"category text",
-			"message text",
-			"last_lines text",
-			"handed_back boolean",
-			"submitted_at time",
-		)
+		columns = append(columns, "manifest text", "manifest_hash text", "job_namespace text",
+			"job_name text", "job_uid text", "exit_code integer", "category text", "message text",
+			"last_lines text", "handed_back boolean", "submitted_at time")
 		rest = `,
 	manifest = COALESCE(n.manifest, attempts.manifest),
 	manifest_hash = n.manifest_hash,
@@ -187,14 +171,11 @@ func (b *reportBatch) save(ctx context.Context, tx *Tx) error {
 		case a.attemptRarelyChanged == a.was:
 			changed = append(changed, a.change())
 		default:
-			whole = append(
-				whole,
-				fullAttemptUpdate{
-					attemptUpdate:        a.change(),
-					attemptRarelyChanged: a.attemptRarelyChanged,
-					SubmittedAt:          a.SubmittedAt.Micros(),
-				},
-			)
+			whole = append(whole, fullAttemptUpdate{
+				attemptUpdate:        a.change(),
+				attemptRarelyChanged: a.attemptRarelyChanged,
+				SubmittedAt:          a.SubmittedAt.Micros(),
+			})
 		}
 	}
 	changes := tx.changesOf(b.runs)

@@ -77,9 +77,7 @@ func (b *reportBatch) findRaise(ctx context.Context, tx *Tx, a *liveAttempt, run
 }
 
 func (tx *Tx) raised(
-	ctx context.Context,
-	attempt uuid.UUID,
-	policy lifecycle.OOMPolicy,
+	ctx context.Context, attempt uuid.UUID, policy lifecycle.OOMPolicy,
 ) (*RaisedValue, error) {
 	var row struct {
 		Template            database.JSON    `db:"template"`

@@ -89,9 +89,8 @@ func (b *reportBatch) apply(tx *Tx, a *liveAttempt, run *lockedRun, r Report, ac
 		if manifestHash != "" && r.Kind == ReportManifest {
 			manifest := string(r.Manifest)
 			a.Manifest, a.ManifestHash = &manifest, manifestHash
-			run.TemplateTimeoutUS, run.TemplateInfrastructureMax = database.Microseconds(
-				r.Timeout,
-			), r.InfrastructureMax
+			run.TemplateTimeoutUS = database.Microseconds(r.Timeout)
+			run.TemplateInfrastructureMax = r.InfrastructureMax
 			run.changed = true
 		}
 		if d.State != nil {

@@ -98,21 +98,9 @@ func (tx *Tx) audit(ctx context.Context, e AuditEntry) error {
 		e.Changes = []AuditChange{}
 	}
 	from := originOf(ctx)
-	_, err = tx.db.Exec(
-		ctx,
-		insertAuditSQL,
-		id,
-		now,
-		e.Actor,
-		from.KeyID,
-		from.Address,
-		e.Action,
-		e.Kind,
-		database.CleanText(e.Name),
-		e.Pool,
-		database.CleanText(e.Detail),
-		database.Structured[[]AuditChange]{V: e.Changes},
-	)
+	_, err = tx.db.Exec(ctx, insertAuditSQL, id, now, e.Actor, from.KeyID, from.Address, e.Action, e.Kind,
+		database.CleanText(e.Name), e.Pool, database.CleanText(e.Detail),
+		database.Structured[[]AuditChange]{V: e.Changes})
 	if err != nil {
 		return fmt.Errorf("record the change of %s %q: %w", e.Kind, e.Name, err)
 	}
@@ -121,10 +109,8 @@ func (tx *Tx) audit(ctx context.Context, e AuditEntry) error {
 
 // CreateAuditRefusal records that the actor requested a forbidden operation.
 func (tx *Tx) CreateAuditRefusal(ctx context.Context, operation, reason, actor string) error {
-	return tx.audit(
-		ctx,
-		AuditEntry{Actor: actor, Action: AuditRefuse, Kind: AuditOperation, Name: operation, Detail: reason},
-	)
+	return tx.audit(ctx,
+		AuditEntry{Actor: actor, Action: AuditRefuse, Kind: AuditOperation, Name: operation, Detail: reason})
 }
 
 // CreateAuditRefusal runs Tx.CreateAuditRefusal in a transaction.

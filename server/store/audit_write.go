@@ -23,11 +23,8 @@ func (tx *Tx) poolCreated(ctx context.Context, p NewPool, templateHash, actor st
 		field("concurrency_limit", nil, p.ConcurrencyLimit).
 		field("paused", nil, valueOrNil(p.Paused)).
 		field("template_sha256", nil, templateHash)
-	return tx.auditChanges(
-		ctx,
-		d,
-		AuditEntry{Actor: actor, Action: AuditCreate, Kind: AuditPool, Name: p.Name, Pool: p.Name},
-	)
+	return tx.auditChanges(ctx, d,
+		AuditEntry{Actor: actor, Action: AuditCreate, Kind: AuditPool, Name: p.Name, Pool: p.Name})
 }
 
 func (tx *Tx) poolUpdated(ctx context.Context, before, after Pool, actor string) error {
@@ -38,11 +35,8 @@ func (tx *Tx) poolUpdated(ctx context.Context, before, after Pool, actor string)
 	d.field("description", before.Description, after.Description).
 		field("concurrency_limit", before.ConcurrencyLimit, after.ConcurrencyLimit).
 		field("paused", before.Paused, after.Paused)
-	return tx.auditChanges(
-		ctx,
-		d,
-		AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditPool, Name: after.Name, Pool: after.Name},
-	)
+	return tx.auditChanges(ctx, d,
+		AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditPool, Name: after.Name, Pool: after.Name})
 }
 
 func (tx *Tx) templateSaved(ctx context.Context, pool string, s savedTemplate, actor string) error {
@@ -51,11 +45,8 @@ func (tx *Tx) templateSaved(ctx context.Context, pool string, s savedTemplate, a
 		return err
 	}
 	d.field("version", s.before, s.version).field("sha256", s.hashBefore, s.hash)
-	return tx.auditChanges(
-		ctx,
-		d,
-		AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditTemplate, Name: pool, Pool: pool},
-	)
+	return tx.auditChanges(ctx, d,
+		AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditTemplate, Name: pool, Pool: pool})
 }
 
 func (tx *Tx) queueChanged(ctx context.Context, action AuditAction, before, after Queue, actor string) error {
@@ -66,19 +57,13 @@ func (tx *Tx) queueChanged(ctx context.Context, action AuditAction, before, afte
 	d.field("priority", valueOrNil(before.Priority), after.Priority).
 		field("concurrency_limit", before.ConcurrencyLimit, after.ConcurrencyLimit).
 		field("paused", before.Paused, after.Paused)
-	return tx.auditChanges(
-		ctx,
-		d,
-		AuditEntry{Actor: actor, Action: action, Kind: AuditQueue, Name: after.Name, Pool: after.Pool},
-	)
+	return tx.auditChanges(ctx, d,
+		AuditEntry{Actor: actor, Action: action, Kind: AuditQueue, Name: after.Name, Pool: after.Pool})
 }
 
 // deploymentPut writes down what becomes of a deployment; before is the zero value of one that is new.
 func (tx *Tx) deploymentPut(
-	ctx context.Context,
-	before, after deploymentRow,
-	created bool,
-	actor string,
+	ctx context.Context, before, after deploymentRow, created bool, actor string,
 ) error {
 	d, err := tx.newChangeSet(ctx)
 	if err != nil {
@@ -105,11 +90,8 @@ func (tx *Tx) deploymentPut(
 		action = AuditCreate
 		d.field("paused", nil, valueOrNil(after.Paused))
 	}
-	return tx.auditChanges(
-		ctx,
-		d,
-		AuditEntry{Actor: actor, Action: action, Kind: AuditDeployment, Name: after.Name, Pool: after.Pool},
-	)
+	return tx.auditChanges(ctx, d,
+		AuditEntry{Actor: actor, Action: action, Kind: AuditDeployment, Name: after.Name, Pool: after.Pool})
 }
 
 func (tx *Tx) deploymentPaused(ctx context.Context, before deploymentRow, paused bool, actor string) error {
@@ -118,17 +100,8 @@ func (tx *Tx) deploymentPaused(ctx context.Context, before deploymentRow, paused
 		return err
 	}
 	d.field("paused", before.Paused, paused)
-	return tx.auditChanges(
-		ctx,
-		d,
-		AuditEntry{
-			Actor:  actor,
-			Action: AuditUpdate,
-			Kind:   AuditDeployment,
-			Name:   before.Name,
-			Pool:   before.Pool,
-		},
-	)
+	return tx.auditChanges(ctx, d,
+		AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditDeployment, Name: before.Name, Pool: before.Pool})
 }
 
 func (tx *Tx) workerPaused(ctx context.Context, w Worker, was []bool, actor string) error {
@@ -137,11 +110,8 @@ func (tx *Tx) workerPaused(ctx context.Context, w Worker, was []bool, actor stri
 		return err
 	}
 	d.field("paused", slices.Contains(was, true), w.Paused)
-	return tx.auditChanges(
-		ctx,
-		d,
-		AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditWorker, Name: w.Name, Pool: w.Pool},
-	)
+	return tx.auditChanges(ctx, d,
+		AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditWorker, Name: w.Name, Pool: w.Pool})
 }
 
 // variableChanged audits that a variable was created (before is nil), changed, or deleted (after is nil).
@@ -204,11 +174,8 @@ func (tx *Tx) keyCreated(ctx context.Context, k Key) error {
 		field("role", nil, k.Role).
 		field("pools", nil, k.Pools).
 		field("expires_at", nil, k.ExpiresAt)
-	return tx.auditChanges(
-		ctx,
-		d,
-		AuditEntry{Actor: k.CreatedBy, Action: AuditCreate, Kind: AuditAPIKey, Name: k.Name},
-	)
+	return tx.auditChanges(ctx, d,
+		AuditEntry{Actor: k.CreatedBy, Action: AuditCreate, Kind: AuditAPIKey, Name: k.Name})
 }
 
 // sameKey reports whether a key that is there is the one that shall be.
@@ -228,11 +195,7 @@ type deletion struct {
 }
 
 func (tx *Tx) deleted(
-	ctx context.Context,
-	kind AuditKind,
-	name, pool string,
-	with deletion,
-	actor string,
+	ctx context.Context, kind AuditKind, name, pool string, with deletion, actor string,
 ) error {
 	e := AuditEntry{Actor: actor, Action: AuditDelete, Kind: kind, Name: name, Pool: pool}
 	if with.deployments > 0 {

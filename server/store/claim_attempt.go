@@ -41,21 +41,9 @@ SELECT
 	id, run_id, number, pool_id, queue_id, deployment_id, 'claimed', worker, cluster_id, 1, lease_expires_at,
 	template_version_id, stored, '', '', '', '', '', '', FALSE, '',
 	'', '', claimed_at, FALSE, 0, raised
-FROM ` + d.Records(
-		"id uuid",
-		"run_id uuid",
-		"number integer",
-		"pool_id uuid",
-		"queue_id uuid",
-		"deployment_id uuid",
-		"worker text",
-		"cluster_id text",
-		"lease_expires_at time",
-		"template_version_id uuid",
-		"stored text",
-		"claimed_at time",
-		"raised text",
-	) + ` AS n
+FROM ` + d.Records("id uuid", "run_id uuid", "number integer", "pool_id uuid", "queue_id uuid",
+		"deployment_id uuid", "worker text", "cluster_id text", "lease_expires_at time",
+		"template_version_id uuid", "stored text", "claimed_at time", "raised text") + ` AS n
 WHERE TRUE
 ON CONFLICT (run_id, number) DO UPDATE
 SET phase = 'claimed',
@@ -114,16 +102,10 @@ func (tx *Tx) insertAttempts(
 			Worker: r.Worker, ClusterID: r.ClusterID, LeaseExpiresAt: database.MicrosOf(now.Add(r.Lease)),
 			TemplateVersionID: state.TemplateVersionID, Stored: stored, Raised: run.Raised, ClaimedAt: database.MicrosOf(now),
 		}
-		run.move(
-			lifecycle.State{
-				Type:    lifecycle.Pending,
-				Name:    "Claimed",
-				Message: "claimed by worker " + r.Worker,
-			},
-			now,
-			"worker "+r.Worker,
-			run.Attempt,
-		)
+		claimed := lifecycle.State{
+			Type: lifecycle.Pending, Name: "Claimed", Message: "claimed by worker " + r.Worker,
+		}
+		run.move(claimed, now, "worker "+r.Worker, run.Attempt)
 	}
 	earlier := len(g.attempts)
 	if err := tx.saveAttempts(ctx, r.RequestID, records, tx.changesOf(runs), g); err != nil {

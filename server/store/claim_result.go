@@ -153,8 +153,7 @@ func (q Reader) claims(ctx context.Context, g *claimResult) ([]Claim, error) {
 
 // settings reads each once, and remembers it: none of it ever changes.
 func (q Reader) settings(
-	ctx context.Context,
-	rows map[uuid.UUID]*claimRow,
+	ctx context.Context, rows map[uuid.UUID]*claimRow,
 ) (map[claimSetting]*settingRow, error) {
 	settings := map[claimSetting]*settingRow{}
 	unknown := map[claimSetting]bool{}

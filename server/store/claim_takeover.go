@@ -30,9 +30,8 @@ func (tx *Tx) takeOver(ctx context.Context, r ClaimRequest) ([]claimedAttempt, e
 		ID    uuid.UUID `db:"id"`
 		RunID uuid.UUID `db:"run_id"`
 	}
-	query := expiredSQL + "\n\tAND a.id NOT IN " + tx.db.Dialect().List(
-		"uuid",
-	) + "\nORDER BY a.lease_expires_at, a.id\nLIMIT ?"
+	query := expiredSQL + "\n\tAND a.id NOT IN " + tx.db.Dialect().List("uuid") +
+		"\nORDER BY a.lease_expires_at, a.id\nLIMIT ?"
 	if err := tx.db.All(ctx, &expired, query, r.Pool, r.ClusterID, now, held, r.Max); err != nil ||
 		len(expired) == 0 {
 		return nil, err
@@ -69,10 +68,7 @@ RETURNING id, run_id, number, epoch`
 }
 
 func (tx *Tx) bumpEpochs(
-	ctx context.Context,
-	r ClaimRequest,
-	attempts []uuid.UUID,
-	runs map[uuid.UUID]*lockedRun,
+	ctx context.Context, r ClaimRequest, attempts []uuid.UUID, runs map[uuid.UUID]*lockedRun,
 ) ([]claimedAttempt, error) {
 	if err := tx.lockAttempts(ctx, attempts); err != nil {
 		return nil, err
@@ -93,17 +89,8 @@ func (tx *Tx) bumpEpochs(
 		Number int32     `db:"number"`
 		Epoch  int64     `db:"epoch"`
 	}
-	err = tx.db.All(
-		ctx,
-		&rows,
-		takeOverSQL(tx.db.Dialect()),
-		r.Worker,
-		now.Add(r.Lease),
-		attemptList,
-		runList,
-		r.ClusterID,
-		now,
-	)
+	err = tx.db.All(ctx, &rows, takeOverSQL(tx.db.Dialect()), r.Worker, now.Add(r.Lease), attemptList,
+		runList, r.ClusterID, now)
 	if err != nil {
 		return nil, err
 	}
@@ -112,14 +99,8 @@ func (tx *Tx) bumpEpochs(
 		taken[i] = claimedAttempt{AttemptID: row.ID, Epoch: row.Epoch, Takeover: true}
 		runs[row.RunID].note(
 			fmt.Sprintf(
-				"taken over by worker %s (epoch %d): the lease had expired or was released",
-				r.Worker,
-				row.Epoch,
-			),
-			now,
-			"worker "+r.Worker,
-			row.Number,
-		)
+				"taken over by worker %s (epoch %d): the lease had expired or was released", r.Worker, row.Epoch),
+			now, "worker "+r.Worker, row.Number)
 	}
 	return taken, nil
 }

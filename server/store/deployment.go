@@ -47,9 +47,8 @@ func (r deploymentRow) deployment() Deployment {
 		ID: r.ID, Name: r.Name, Pool: r.Pool, Queue: r.Queue, Version: r.Version, Description: r.Description, Tags: r.Tags.V,
 		JobVariables: r.JobVariables.Raw(), Parameters: r.Parameters.Raw(), ParameterSchema: r.ParameterSchema.Raw(),
 		FrozenVariables: r.FrozenVariables.V, FrozenParameters: r.FrozenParameters.V, ConcurrencyLimit: r.ConcurrencyLimit,
-		Timeout: database.Duration(
-			r.TimeoutUS,
-		), StartDeadline: database.Duration(r.StartDeadlineUS), Retries: r.Retries.V, Paused: r.Paused, Project: r.Project,
+		Timeout: database.Duration(r.TimeoutUS), StartDeadline: database.Duration(r.StartDeadlineUS),
+		Retries: r.Retries.V, Paused: r.Paused, Project: r.Project,
 		CreatedAt: r.CreatedAt.Time(), UpdatedAt: r.UpdatedAt.Time(), Revision: r.RevisionID,
 	}
 }
@@ -124,9 +123,7 @@ type DeploymentFilter struct {
 
 // ListDeployments lists the deployments that match the filter, by name.
 func (q Reader) ListDeployments(
-	ctx context.Context,
-	f DeploymentFilter,
-	page Page,
+	ctx context.Context, f DeploymentFilter, page Page,
 ) ([]Deployment, string, error) {
 	after, err := page.After("deployment")
 	if err != nil {
@@ -189,10 +186,7 @@ WHERE id = ?`
 // UpdateDeploymentPaused pauses or resumes a deployment: paused, its runs are not claimed and its schedules
 // rest.
 func (tx *Tx) UpdateDeploymentPaused(
-	ctx context.Context,
-	name string,
-	paused bool,
-	actor string,
+	ctx context.Context, name string, paused bool, actor string,
 ) (*Deployment, error) {
 	row, err := tx.deployment(ctx, name, deploymentForChange)
 	if err != nil {
@@ -238,15 +232,6 @@ func (tx *Tx) DeleteDeployment(ctx context.Context, name string, force bool, act
 	if err := tx.deleted(ctx, AuditDeployment, name, row.Pool, deletion{force: force}, actor); err != nil {
 		return err
 	}
-	return tx.cancelLive(
-		ctx,
-		force,
-		actor,
-		&Error{
-			Code:    DeploymentHasLiveRuns,
-			Message: fmt.Sprintf("deployment %q has unfinished runs", name),
-		},
-		liveRunsOfDeploymentSQL,
-		row.ID,
-	)
+	refusal := &Error{Code: DeploymentHasLiveRuns, Message: fmt.Sprintf("deployment %q has unfinished runs", name)}
+	return tx.cancelLive(ctx, force, actor, refusal, liveRunsOfDeploymentSQL, row.ID)
 }

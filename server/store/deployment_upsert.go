@@ -94,23 +94,8 @@ func (tx *Tx) insertDeployment(ctx context.Context, row deploymentRow, actor str
 	if err != nil {
 		return err
 	}
-	n, err := tx.db.Exec(
-		ctx,
-		insertDeploymentSQL,
-		id,
-		row.Name,
-		row.PoolID,
-		row.QueueID,
-		revision,
-		row.Description,
-		row.Tags,
-		row.ConcurrencyLimit,
-		row.Paused,
-		now,
-		actor,
-		now,
-		actor,
-	)
+	n, err := tx.db.Exec(ctx, insertDeploymentSQL, id, row.Name, row.PoolID, row.QueueID, revision,
+		row.Description, row.Tags, row.ConcurrencyLimit, row.Paused, now, actor, now, actor)
 	if err != nil {
 		return fmt.Errorf("create deployment %q: %w", row.Name, err)
 	}
@@ -131,32 +116,15 @@ INSERT INTO deployment_revisions (
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 func (tx *Tx) insertRevision(
-	ctx context.Context,
-	deployment, id uuid.UUID,
-	r revisionRow,
-	actor string,
+	ctx context.Context, deployment, id uuid.UUID, r revisionRow, actor string,
 ) error {
 	now, err := tx.db.Now(ctx)
 	if err != nil {
 		return err
 	}
-	_, err = tx.db.Exec(
-		ctx,
-		insertRevisionSQL,
-		id,
-		deployment,
-		r.Version,
-		r.JobVariables,
-		r.Parameters,
-		r.ParameterSchema,
-		r.FrozenVariables,
-		r.FrozenParameters,
-		r.Retries,
-		r.TimeoutUS,
-		r.StartDeadlineUS,
-		now,
-		actor,
-	)
+	_, err = tx.db.Exec(ctx, insertRevisionSQL, id, deployment, r.Version, r.JobVariables, r.Parameters,
+		r.ParameterSchema, r.FrozenVariables, r.FrozenParameters, r.Retries, r.TimeoutUS, r.StartDeadlineUS,
+		now, actor)
 	if err != nil {
 		return fmt.Errorf("save a revision of the deployment: %w", err)
 	}
@@ -199,19 +167,8 @@ func (tx *Tx) changeDeployment(ctx context.Context, current, next deploymentRow,
 			return err
 		}
 	}
-	_, err = tx.db.Exec(
-		ctx,
-		updateDeploymentSQL,
-		next.PoolID,
-		next.QueueID,
-		next.RevisionID,
-		next.Description,
-		next.Tags,
-		next.ConcurrencyLimit,
-		now,
-		actor,
-		current.ID,
-	)
+	_, err = tx.db.Exec(ctx, updateDeploymentSQL, next.PoolID, next.QueueID, next.RevisionID,
+		next.Description, next.Tags, next.ConcurrencyLimit, now, actor, current.ID)
 	if err != nil {
 		return fmt.Errorf("update deployment %q: %w", current.Name, err)
 	}
@@ -245,9 +202,7 @@ func (tx *Tx) refuseLive(ctx context.Context, d deploymentRow) error {
 	}
 	return &Error{Code: DeploymentHasLiveRuns, Message: fmt.Sprintf(
 		"deployment %q has unfinished runs in work pool %q: wait for them or cancel them before you move it",
-		d.Name,
-		d.Pool,
-	)}
+		d.Name, d.Pool)}
 }
 
 func twoIDs() (a, b uuid.UUID, err error) {

@@ -81,10 +81,7 @@ func (s *Store) inRetentionTx(ctx context.Context, step func(*Tx) error) error {
 
 // batches removes until a batch is not full. It counts removed records after the commit.
 func (s *Store) batches(
-	ctx context.Context,
-	full int64,
-	removed *int64,
-	step func(*Tx) (int64, error),
+	ctx context.Context, full int64, removed *int64, step func(*Tx) (int64, error),
 ) error {
 	for {
 		var n int64

@@ -239,11 +239,8 @@ func (q Reader) pausers(ctx context.Context, s *RunFacts) error {
 			continue
 		}
 		const far = 100 // newest audit entries to search
-		entries, _, err := q.ListAudit(
-			ctx,
-			AuditFilter{Kind: one.kind, Name: one.gate.Name, Pool: s.Run.Pool},
-			Page{Limit: far},
-		)
+		entries, _, err := q.ListAudit(ctx,
+			AuditFilter{Kind: one.kind, Name: one.gate.Name, Pool: s.Run.Pool}, Page{Limit: far})
 		if err != nil {
 			return err
 		}
@@ -256,10 +253,8 @@ func (q Reader) pausers(ctx context.Context, s *RunFacts) error {
 
 // pauses reports whether the entry records a pause.
 func (e AuditEntry) pauses() bool {
-	return slices.ContainsFunc(
-		e.Changes,
-		func(c AuditChange) bool { return c.Field == "paused" && string(c.After) == "true" },
-	)
+	return slices.ContainsFunc(e.Changes,
+		func(c AuditChange) bool { return c.Field == "paused" && string(c.After) == "true" })
 }
 
 func (q Reader) deadlines(ctx context.Context, s *RunFacts) error {
@@ -303,10 +298,8 @@ func (q Reader) countAhead(ctx context.Context, s *RunFacts) error {
 			return fmt.Errorf("list the runs that hold slots of %q: %w", gate.of.Name, err)
 		}
 		for _, r := range rows {
-			s.Holders = append(
-				s.Holders,
-				SlotHolder{Name: r.Name, Deployment: r.Deployment, Since: r.ClaimedAt.Time()},
-			)
+			s.Holders = append(s.Holders,
+				SlotHolder{Name: r.Name, Deployment: r.Deployment, Since: r.ClaimedAt.Time()})
 		}
 		return nil
 	}

@@ -79,18 +79,8 @@ func (tx *Tx) CreateKey(ctx context.Context, k Key) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.db.Exec(
-		ctx,
-		insertKeySQL+" ON CONFLICT DO NOTHING",
-		k.ID,
-		k.Name,
-		k.Role,
-		pools,
-		k.SecretHash,
-		now,
-		k.CreatedBy,
-		database.TimeOf(k.ExpiresAt),
-	)
+	_, err = tx.db.Exec(ctx, insertKeySQL+" ON CONFLICT DO NOTHING", k.ID, k.Name, k.Role, pools,
+		k.SecretHash, now, k.CreatedBy, database.TimeOf(k.ExpiresAt))
 	if err != nil {
 		return fmt.Errorf("create API key %q: %w", k.Name, err)
 	}
@@ -194,16 +184,9 @@ func (tx *Tx) RevokeKey(ctx context.Context, idOrName, actor string) error {
 		}
 	}
 	for _, k := range revoked {
-		err := tx.audit(
-			ctx,
-			AuditEntry{
-				Actor:  actor,
-				Action: AuditDelete,
-				Kind:   AuditAPIKey,
-				Name:   k.Name,
-				Detail: "revoked key " + k.ID,
-			},
-		)
+		err := tx.audit(ctx, AuditEntry{
+			Actor: actor, Action: AuditDelete, Kind: AuditAPIKey, Name: k.Name, Detail: "revoked key " + k.ID,
+		})
 		if err != nil {
 			return err
 		}

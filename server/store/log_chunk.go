@@ -43,11 +43,8 @@ func (tx *Tx) AppendLogs(ctx context.Context, chunks []LogChunk) error {
 	}
 	list := database.ListOf(ids)
 	var rows []*loggedRow
-	query := loggedSQL + tx.db.Dialect().List(
-		"uuid",
-	) + " ORDER BY run_id, id" + tx.db.Dialect().Lock(
-		"FOR NO KEY UPDATE",
-	)
+	dialect := tx.db.Dialect()
+	query := loggedSQL + dialect.List("uuid") + " ORDER BY run_id, id" + dialect.Lock("FOR NO KEY UPDATE")
 	if err := tx.db.All(ctx, &rows, query, list); err != nil {
 		return fmt.Errorf("append logs: %w", err)
 	}
@@ -153,14 +150,9 @@ func (q Reader) GetLogSize(ctx context.Context, runID uuid.UUID, attempt int32) 
 }
 
 // ListLogChunks returns output of an attempt, of the newest for 0, from a byte offset on: limitBytes at most,
-// a mebibyte for
-// 0. It returns nothing where there is nothing (more).
+// a mebibyte for 0. It returns no chunks at the end of the output.
 func (q Reader) ListLogChunks(
-	ctx context.Context,
-	runID uuid.UUID,
-	attempt int32,
-	offset int64,
-	limitBytes int,
+	ctx context.Context, runID uuid.UUID, attempt int32, offset int64, limitBytes int,
 ) ([]LogChunk, error) {
 	var found []struct {
 		ID        uuid.UUID     `db:"id"`
@@ -200,15 +192,9 @@ func (q Reader) ListLogChunks(
 		if n == 0 {
 			break
 		}
-		chunks = append(
-			chunks,
-			LogChunk{
-				Lease:  Lease{AttemptID: r.AttemptID},
-				Number: r.Number,
-				Offset: r.Offset,
-				Text:   text[:n],
-			},
-		)
+		chunks = append(chunks, LogChunk{
+			Lease: Lease{AttemptID: r.AttemptID}, Number: r.Number, Offset: r.Offset, Text: text[:n],
+		})
 		if limitBytes -= n; n < len(text) {
 			break
 		}

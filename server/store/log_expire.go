@@ -119,12 +119,8 @@ func (s *Store) makePartition(ctx context.Context, day time.Time) error {
 	const bound = "2006-01-02 15:04:05+00"
 	create := fmt.Sprintf(
 		"CREATE TABLE IF NOT EXISTS %s PARTITION OF log_chunks FOR VALUES FROM ('%s') TO ('%s')",
-		database.QuoteIdentifier(
-			logPartition+day.Format(logDay),
-		),
-		day.Format(bound),
-		day.AddDate(0, 0, 1).Format(bound),
-	)
+		database.QuoteIdentifier(logPartition+day.Format(logDay)), day.Format(bound),
+		day.AddDate(0, 0, 1).Format(bound))
 	err := s.inRetentionTx(ctx, func(tx *Tx) error {
 		if err := tx.hurry(ctx); err != nil {
 			return err

@@ -93,20 +93,8 @@ func (tx *Tx) CreatePool(ctx context.Context, p NewPool, actor string) (*Pool, e
 	if err != nil {
 		return nil, fmt.Errorf("generate an ID: %w", err)
 	}
-	n, err := tx.db.Exec(
-		ctx,
-		insertPoolSQL,
-		id,
-		p.Name,
-		p.Type,
-		p.Description,
-		p.ConcurrencyLimit,
-		p.Paused,
-		now,
-		actor,
-		now,
-		actor,
-	)
+	n, err := tx.db.Exec(ctx, insertPoolSQL, id, p.Name, p.Type, p.Description, p.ConcurrencyLimit, p.Paused,
+		now, actor, now, actor)
 	if err != nil {
 		return nil, fmt.Errorf("create work pool %q: %w", p.Name, err)
 	}
@@ -286,17 +274,8 @@ func (tx *Tx) DeletePool(ctx context.Context, name string, force bool, actor str
 	if err := tx.deleted(ctx, AuditPool, name, name, deletion{force: force, deployments: deployments}, actor); err != nil {
 		return err
 	}
-	return tx.cancelLive(
-		ctx,
-		force,
-		actor,
-		&Error{
-			Code:    PoolHasLiveRuns,
-			Message: fmt.Sprintf("work pool %q has unfinished runs", name),
-		},
-		liveRunsOfPoolSQL,
-		p.ID,
-	)
+	refusal := &Error{Code: PoolHasLiveRuns, Message: fmt.Sprintf("work pool %q has unfinished runs", name)}
+	return tx.cancelLive(ctx, force, actor, refusal, liveRunsOfPoolSQL, p.ID)
 }
 
 // DeletePool runs Tx.DeletePool in a transaction.
@@ -306,12 +285,7 @@ func (s *Store) DeletePool(ctx context.Context, name string, force bool, actor s
 
 // cancelLive cancels the runs that the query names, or refuses where there are any and it is not forced.
 func (tx *Tx) cancelLive(
-	ctx context.Context,
-	force bool,
-	actor string,
-	refusal *Error,
-	query string,
-	args ...any,
+	ctx context.Context, force bool, actor string, refusal *Error, query string, args ...any,
 ) error {
 	var ids []uuid.UUID
 	if err := tx.db.All(ctx, &ids, query, args...); err != nil {

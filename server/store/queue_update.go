@@ -37,10 +37,7 @@ WHERE id = ?`
 // UpdateQueue changes a queue. The pool's row is locked, as a claim locks it, so that no claim counts with
 // both.
 func (tx *Tx) UpdateQueue(
-	ctx context.Context,
-	pool, name string,
-	c QueueUpdate,
-	actor string,
+	ctx context.Context, pool, name string, c QueueUpdate, actor string,
 ) (*Queue, error) {
 	if _, err := tx.lockPoolRow(ctx, pool, poolForChange); err != nil {
 		return nil, err
@@ -112,11 +109,7 @@ func (tx *Tx) DeleteQueue(ctx context.Context, pool, name, actor string) error {
 	if users.Deployments > 0 || users.Runs > 0 {
 		return &Error{Code: Conflict, Message: fmt.Sprintf(
 			"queue %q of work pool %q is used by %d deployments and %d unfinished runs",
-			name,
-			pool,
-			users.Deployments,
-			users.Runs,
-		)}
+			name, pool, users.Deployments, users.Runs)}
 	}
 	now, err := tx.db.Now(ctx)
 	if err != nil {

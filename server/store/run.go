@@ -200,11 +200,7 @@ func (tx *Tx) retry(ctx context.Context, id uuid.UUID, actor string) error {
 	}
 	r.CancelReason, r.Spent.V, r.ExitCode, r.Category = lifecycle.NotCancelled, lifecycle.RetriesUsed{}, nil, ""
 	r.DueAt, r.StartDeadlineAt, r.TimeoutAt, r.Raised = database.Time(now), nil, nil, nil
-	r.move(
-		lifecycle.State{Type: lifecycle.Scheduled, Name: "Scheduled", Message: "retried by " + actor},
-		now,
-		actor,
-		0,
-	)
+	r.move(lifecycle.State{Type: lifecycle.Scheduled, Name: "Scheduled", Message: "retried by " + actor},
+		now, actor, 0)
 	return tx.saveRuns(ctx, runs)
 }

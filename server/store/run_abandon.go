@@ -56,9 +56,7 @@ func (tx *Tx) AbandonRun(ctx context.Context, id uuid.UUID, actor string) (*Run,
 			Code: LeaseHeld,
 			Message: fmt.Sprintf(
 				"worker %q of cluster %q holds the run: cancel the run, or wait until the lease has expired",
-				holder.Worker,
-				holder.ClusterID,
-			),
+				holder.Worker, holder.ClusterID),
 		}
 	}
 	a := b.attempts[attempt]
@@ -67,11 +65,7 @@ func (tx *Tx) AbandonRun(ctx context.Context, id uuid.UUID, actor string) (*Run,
 		Outcome: lifecycle.Outcome{
 			Category: lifecycle.Unknown,
 			Message: fmt.Sprintf(
-				"abandoned by %s: worker %q of cluster %q is gone",
-				actor,
-				holder.Worker,
-				holder.ClusterID,
-			),
+				"abandoned by %s: worker %q of cluster %q is gone", actor, holder.Worker, holder.ClusterID),
 		},
 	}, actor)
 	if result.Status != ReportAccepted { // it has ended while we waited for the locks

@@ -41,10 +41,7 @@ func (s *Store) CreateRun(ctx context.Context, n NewRun, actor string) (run *Run
 
 // CreateRuns is CreateRun for many runs of one deployment, all or none. The answers are in order.
 func (tx *Tx) CreateRuns(
-	ctx context.Context,
-	deployment string,
-	runs []NewRun,
-	actor string,
+	ctx context.Context, deployment string, runs []NewRun, actor string,
 ) ([]CreatedRun, error) {
 	d, err := tx.deployment(ctx, deployment, deploymentForRun) // a delete waits, and then sees these runs
 	if err != nil {
@@ -144,9 +141,9 @@ func (m runMaker) newRecord(n NewRun) (newRunRecord, error) {
 	}
 	r := newRunRecord{
 		ID: id, Name: n.Name, DeploymentID: m.d.ID, RevisionID: m.d.RevisionID, PoolID: m.d.PoolID, QueueID: m.d.QueueID,
-		Parameters: string(
-			database.ObjectOrEmpty(n.Parameters),
-		), JobVariables: string(database.ObjectOrEmpty(n.JobVariables)), StoredNames: m.none, Tags: m.tags,
+		Parameters:   string(database.ObjectOrEmpty(n.Parameters)),
+		JobVariables: string(database.ObjectOrEmpty(n.JobVariables)),
+		StoredNames:  m.none, Tags: m.tags,
 		BodyHash: n.BodyHash, ScheduledTime: database.MicrosOf(due), StartDeadlineAt: startDeadline(m.d, due, m.now).Micros(),
 		CreatedAt: database.MicrosOf(m.now), CreatedBy: m.actor,
 	}
@@ -174,10 +171,9 @@ func (r newRunRecord) run(d deploymentRow, n NewRun) Run {
 	created, due := r.CreatedAt.Time(), r.ScheduledTime.Time()
 	return Run{
 		ID: r.ID, Name: r.Name, DeploymentID: d.ID, Deployment: d.Name, Pool: d.Pool, Queue: d.Queue,
-		State: lifecycle.State{Type: lifecycle.Scheduled, Name: "Scheduled", At: created},
-		Parameters: json.RawMessage(
-			r.Parameters,
-		), JobVariables: json.RawMessage(r.JobVariables), Tags: union(d.Tags.V, n.Tags),
+		State:      lifecycle.State{Type: lifecycle.Scheduled, Name: "Scheduled", At: created},
+		Parameters: json.RawMessage(r.Parameters), JobVariables: json.RawMessage(r.JobVariables),
+		Tags:          union(d.Tags.V, n.Tags),
 		ScheduledTime: due, DueAt: due, CreatedAt: created, CreatedBy: r.CreatedBy, IdempotencyKey: n.IdempotencyKey,
 	}
 }
@@ -194,25 +190,10 @@ SELECT
 	id, name, deployment_id, revision_id, pool_id, queue_id, 'SCHEDULED', 'Scheduled', '', created_at,
 	'', parameters, job_variables, stored_names, tags, idempotency_key, body_hash, scheduled_time, scheduled_time,
 	start_deadline_at, created_at, created_by, 0, '{}', '', 1, schedule_id
-FROM ` + d.Records(
-		"id uuid",
-		"name text",
-		"deployment_id uuid",
-		"revision_id uuid",
-		"pool_id uuid",
-		"queue_id uuid",
-		"parameters text",
-		"job_variables text",
-		"stored_names text",
-		"tags text",
-		"idempotency_key text",
-		"body_hash text",
-		"scheduled_time time",
-		"start_deadline_at time",
-		"created_at time",
-		"created_by text",
-		"schedule_id uuid",
-	) + ` AS n
+FROM ` + d.Records("id uuid", "name text", "deployment_id uuid", "revision_id uuid", "pool_id uuid",
+		"queue_id uuid", "parameters text", "job_variables text", "stored_names text", "tags text",
+		"idempotency_key text", "body_hash text", "scheduled_time time", "start_deadline_at time",
+		"created_at time", "created_by text", "schedule_id uuid") + ` AS n
 WHERE TRUE`
 	if keys {
 		query += `
@@ -240,11 +221,7 @@ func (tx *Tx) insertRuns(ctx context.Context, records []newRunRecord) ([]uuid.UU
 
 // created returns the inserted runs, and the earlier runs of idempotency keys used before.
 func (tx *Tx) created(
-	ctx context.Context,
-	d deploymentRow,
-	runs []NewRun,
-	records []newRunRecord,
-	inserted []uuid.UUID,
+	ctx context.Context, d deploymentRow, runs []NewRun, records []newRunRecord, inserted []uuid.UUID,
 ) ([]CreatedRun, error) {
 	isInserted := make(map[uuid.UUID]bool, len(inserted))
 	for _, id := range inserted {
@@ -293,13 +270,8 @@ func (q Reader) FindRunByIdempotencyKey(ctx context.Context, d *Deployment, key,
 // firstRun returns the run that was created with an idempotency key.
 func (q Reader) firstRun(ctx context.Context, deployment uuid.UUID, n NewRun) (*Run, error) {
 	var row runRow
-	err := q.db.Get(
-		ctx,
-		&row,
-		runSQL+" WHERE r.deployment_id = ? AND r.idempotency_key = ?",
-		deployment,
-		n.IdempotencyKey,
-	)
+	err := q.db.Get(ctx, &row, runSQL+" WHERE r.deployment_id = ? AND r.idempotency_key = ?",
+		deployment, n.IdempotencyKey)
 	if err != nil {
 		return nil, fmt.Errorf("read the run of idempotency key %q: %w", n.IdempotencyKey, err)
 	}

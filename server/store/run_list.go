@@ -203,10 +203,7 @@ func (q Reader) runFilter(ctx context.Context, f RunFilter) (where []string, arg
 		pattern := contains(f.Text)
 		c.add(
 			`(LOWER(r.name) LIKE ? ESCAPE '\' OR LOWER(r.state_message) LIKE ? ESCAPE '\' OR CAST(r.id AS TEXT) LIKE ? ESCAPE '\')`,
-			pattern,
-			pattern,
-			pattern[1:],
-		)
+			pattern, pattern, pattern[1:])
 	}
 	c.addCreated(f.Created, q.db.ClockOffset())
 	for column, span := range map[string]TimeRange{"r.created_at": f.Created, "r.scheduled_time": f.Scheduled, "r.ended_at": f.Ended} {

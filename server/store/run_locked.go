@@ -150,9 +150,7 @@ const (
 
 // lockRunsBy locks the runs that a query over IDs returns. A row is read as it is once locked.
 func (tx *Tx) lockRunsBy(
-	ctx context.Context,
-	query, lock string,
-	ids []uuid.UUID,
+	ctx context.Context, query, lock string, ids []uuid.UUID,
 ) (map[uuid.UUID]*lockedRun, error) {
 	var rows []*lockedRun
 	if err := tx.db.All(ctx, &rows, query+tx.db.Dialect().Lock(lock), database.ListOf(ids)); err != nil {

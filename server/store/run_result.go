@@ -117,10 +117,7 @@ func (s *Store) UpsertResult(
 
 // UpsertProgress stores how far a run is whose attempt is under way.
 func (tx *Tx) UpsertProgress(
-	ctx context.Context,
-	run, attempt uuid.UUID,
-	percent *float64,
-	message string,
+	ctx context.Context, run, attempt uuid.UUID, percent *float64, message string,
 ) (*Progress, error) {
 	number, err := tx.lockActiveAttempt(ctx, run, attempt)
 	if err != nil {

@@ -42,31 +42,14 @@ func (r *lockedRun) record() runRecord {
 
 func updateRunsSQL(d database.Dialect, whole bool) string {
 	columns := []string{
-		"id uuid",
-		"state_type text",
-		"state_name text",
-		"state_message text",
-		"state_at time",
-		"timeout_at time",
-		"started_at time",
-		"ended_at time",
-		"attempt integer",
-		"last_event bigint",
+		"id uuid", "state_type text", "state_name text", "state_message text", "state_at time",
+		"timeout_at time", "started_at time", "ended_at time", "attempt integer", "last_event bigint",
 	}
 	rest := ""
 	if whole {
-		columns = append(
-			columns,
-			"cancel_reason text",
-			"due_at time",
-			"start_deadline_at time",
-			"spent text",
-			"exit_code integer",
-			"category text",
-			"template_timeout_us bigint",
-			"template_infrastructure_max integer",
-			"raised text",
-		)
+		columns = append(columns, "cancel_reason text", "due_at time", "start_deadline_at time", "spent text",
+			"exit_code integer", "category text", "template_timeout_us bigint",
+			"template_infrastructure_max integer", "raised text")
 		rest = `,
 	cancel_reason = n.cancel_reason,
 	due_at = n.due_at,

@@ -113,19 +113,13 @@ func (q Reader) ListSchedules(ctx context.Context, pools []string, page Page) ([
 	if pools != nil {
 		where, args = where+" AND p.name IN "+q.db.Dialect().List("text"), append(args, database.ListOf(pools))
 	}
-	list, err := q.schedules(
-		ctx,
-		where+" ORDER BY d.name || '/' || s.name LIMIT ?",
+	list, err := q.schedules(ctx, where+" ORDER BY d.name || '/' || s.name LIMIT ?",
 		append(args, page.Size()+1)...)
 	if err != nil {
 		return nil, "", err
 	}
-	list, next := database.CutPage(
-		list,
-		page,
-		"schedule",
-		func(s Schedule) string { return s.Deployment + "/" + s.Name },
-	)
+	list, next := database.CutPage(list, page, "schedule",
+		func(s Schedule) string { return s.Deployment + "/" + s.Name })
 	return list, next, nil
 }
 
@@ -238,21 +232,14 @@ WHERE id = ?`
 // UpdateScheduleActive pauses a schedule, or lets it go on. The slots that passed while it was paused are
 // missed: what becomes of them is for its misfire policy, which the scheduler asks at once.
 func (tx *Tx) UpdateScheduleActive(
-	ctx context.Context,
-	deployment, name string,
-	active bool,
-	actor string,
+	ctx context.Context, deployment, name string, active bool, actor string,
 ) (*Schedule, error) {
 	d, err := tx.deployment(ctx, deployment, deploymentForChange)
 	if err != nil {
 		return nil, err
 	}
-	list, err := tx.schedules(
-		ctx,
-		" WHERE d.name = ? AND s.name = ? AND d.deleted_at IS NULL",
-		deployment,
-		name,
-	)
+	list, err := tx.schedules(ctx, " WHERE d.name = ? AND s.name = ? AND d.deleted_at IS NULL",
+		deployment, name)
 	if err != nil {
 		return nil, err
 	}

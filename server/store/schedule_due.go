@@ -32,9 +32,7 @@ WHERE id IN ` + d.List("uuid")
 // AcquireDueSchedules returns due schedules and keeps them from other servers for the duration hold, within
 // which the caller stores the progress with UpdateScheduleProgress. now is the database's time.
 func (s *Store) AcquireDueSchedules(
-	ctx context.Context,
-	most int,
-	hold time.Duration,
+	ctx context.Context, most int, hold time.Duration,
 ) (due []Schedule, now time.Time, err error) {
 	err = s.InTx(ctx, func(tx *Tx) error {
 		if now, err = tx.db.Now(ctx); err != nil {
@@ -96,20 +94,9 @@ func (tx *Tx) UpdateScheduleProgress(ctx context.Context, o ScheduleProgress) er
 	if o.LastError != "" {
 		failed = &now
 	}
-	_, err = tx.db.Exec(
-		ctx,
-		settleScheduleSQL,
-		o.DecidedUntil,
-		o.DecidedUntil,
-		instantsOf(o.Waiting),
-		database.TimeOf(o.NextDue),
-		database.TimeOf(o.LastSlot),
-		o.LastError,
-		database.TimeOf(failed),
-		o.LastError,
-		o.ID,
-		o.DecidedBefore,
-	)
+	_, err = tx.db.Exec(ctx, settleScheduleSQL, o.DecidedUntil, o.DecidedUntil, instantsOf(o.Waiting),
+		database.TimeOf(o.NextDue), database.TimeOf(o.LastSlot), o.LastError, database.TimeOf(failed),
+		o.LastError, o.ID, o.DecidedBefore)
 	if err != nil {
 		return fmt.Errorf("update the progress of schedule %s: %w", o.ID, err)
 	}

@@ -79,9 +79,7 @@ LIMIT ?`
 
 // ListTemplateVersions lists the versions of the pool's template, newest first, without their documents.
 func (q Reader) ListTemplateVersions(
-	ctx context.Context,
-	pool string,
-	page Page,
+	ctx context.Context, pool string, page Page,
 ) ([]TemplateVersion, string, error) {
 	p, err := q.poolRef(ctx, pool)
 	if err != nil {
@@ -101,12 +99,8 @@ func (q Reader) ListTemplateVersions(
 	if err := q.db.All(ctx, &rows, listTemplatesSQL, p, before, page.Size()+1); err != nil {
 		return nil, "", fmt.Errorf("list the template versions of work pool %q: %w", pool, err)
 	}
-	rows, next := database.CutPage(
-		rows,
-		page,
-		"template",
-		func(r templateRow) string { return strconv.Itoa(int(r.Version)) },
-	)
+	rows, next := database.CutPage(rows, page, "template",
+		func(r templateRow) string { return strconv.Itoa(int(r.Version)) })
 	versions := make([]TemplateVersion, len(rows))
 	for i, r := range rows {
 		versions[i] = r.version()
@@ -134,11 +128,7 @@ WHERE id = ?`
 // UpdateTemplate saves a new version of the pool's template, or returns the newest if the document is
 // unchanged. With ifMatch it fails unless that is the newest version.
 func (tx *Tx) UpdateTemplate(
-	ctx context.Context,
-	pool string,
-	doc TemplateDocument,
-	ifMatch *int32,
-	actor string,
+	ctx context.Context, pool string, doc TemplateDocument, ifMatch *int32, actor string,
 ) (*TemplateVersion, error) {
 	saved, err := tx.saveTemplate(ctx, pool, doc, ifMatch, actor)
 	if err != nil {
@@ -166,11 +156,7 @@ type savedTemplate struct {
 }
 
 func (tx *Tx) saveTemplate(
-	ctx context.Context,
-	pool string,
-	doc TemplateDocument,
-	ifMatch *int32,
-	actor string,
+	ctx context.Context, pool string, doc TemplateDocument, ifMatch *int32, actor string,
 ) (saved savedTemplate, err error) {
 	p, err := tx.lockPoolRow(ctx, pool, poolForChange)
 	if err != nil {

@@ -61,10 +61,7 @@ SET value = excluded.value,
 
 // UpsertVariable stores a variable.
 func (tx *Tx) UpsertVariable(
-	ctx context.Context,
-	name string,
-	value json.RawMessage,
-	actor string,
+	ctx context.Context, name string, value json.RawMessage, actor string,
 ) (*Variable, error) {
 	now, err := tx.db.Now(ctx)
 	if err != nil {

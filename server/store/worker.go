@@ -25,17 +25,8 @@ func (tx *Tx) UpsertWorker(ctx context.Context, w Worker) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.db.Exec(
-		ctx,
-		upsertWorkerSQL,
-		w.Pool,
-		w.Name,
-		w.Type,
-		w.ClusterID,
-		w.Version,
-		database.StringsOf(w.Namespaces),
-		now,
-	)
+	_, err = tx.db.Exec(ctx, upsertWorkerSQL, w.Pool, w.Name, w.Type, w.ClusterID, w.Version,
+		database.StringsOf(w.Namespaces), now)
 	if err != nil {
 		return fmt.Errorf("record worker %q of work pool %q: %w", w.Name, w.Pool, err)
 	}
@@ -148,10 +139,7 @@ WHERE pool = ?
 
 // UpdateWorkerPaused pauses or resumes a worker: paused, it claims no attempts and ends the ones it holds.
 func (tx *Tx) UpdateWorkerPaused(
-	ctx context.Context,
-	pool, name string,
-	paused bool,
-	actor string,
+	ctx context.Context, pool, name string, paused bool, actor string,
 ) (*Worker, error) {
 	var was []bool
 	if err := tx.db.All(ctx, &was, workerPausedSQL+tx.db.Dialect().Lock("FOR UPDATE"), pool, name); err != nil {

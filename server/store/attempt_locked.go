@@ -30,7 +30,7 @@ type liveAttempt struct {
 	raise   *memoryRaise // the raised memory of the next attempt; nil: none
 }
 
-// attemptRarelyChanged is what most reports leave as it is, so that most do not write it.
+// attemptRarelyChanged holds the columns that most reports do not change, and so do not write.
 type attemptRarelyChanged struct {
 	Manifest     *string            `db:"-" json:"manifest"` // nil: as it is
 	ManifestHash string             `db:"manifest_hash" json:"manifest_hash"`

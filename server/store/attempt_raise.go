@@ -12,9 +12,8 @@ import (
 	"github.com/berth-dev/berth/server/store/database"
 )
 
-// Raiser works out the value that a job variable would have in the next attempt; false where it cannot be
-// raised: it is frozen, at its most already, or nothing that grows. It is pure, for it is asked inside of a
-// transaction.
+// Raiser computes the value of a job variable in the next attempt. It returns false if the variable cannot be
+// raised: it is frozen, at its maximum, or not a quantity. It must be pure, because it runs inside a transaction.
 type Raiser func(RaiseRequest) (RaisedValue, bool)
 
 // RaiseRequest holds the render input of an attempt that ran out of memory.

@@ -145,7 +145,9 @@ func (tx *Tx) UpsertKey(ctx context.Context, k Key) error {
 	if err != nil {
 		return fmt.Errorf("replace API key %q: %w", k.Name, err)
 	}
-	if _, err := tx.db.Exec(ctx, ensureKeySQL, k.ID, k.Name, k.Role, pools, k.SecretHash, now, k.CreatedBy, database.TimeOf(k.ExpiresAt)); err != nil {
+	_, err = tx.db.Exec(ctx, ensureKeySQL, k.ID, k.Name, k.Role, pools, k.SecretHash, now, k.CreatedBy,
+		database.TimeOf(k.ExpiresAt))
+	if err != nil {
 		return fmt.Errorf("ensure API key %q: %w", k.Name, err)
 	}
 	if replaced == 0 && current != nil && sameKey(*current, k) {

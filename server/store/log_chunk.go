@@ -202,18 +202,18 @@ func (q Reader) ListLogChunks(
 	return chunks, nil
 }
 
-// runeCut is how much of text fits into most bytes without cutting a character; a character alone always
-// does.
-func runeCut(text string, most int) int {
-	if len(text) <= most {
+// runeCut returns the number of bytes of text that fit into limit without cutting a character. If not even the
+// first character fits, it returns limit.
+func runeCut(text string, limit int) int {
+	if len(text) <= limit {
 		return len(text)
 	}
-	n := most
-	for n > 0 && n > most-utf8.UTFMax && !utf8.RuneStart(text[n]) {
+	n := limit
+	for n > 0 && n > limit-utf8.UTFMax && !utf8.RuneStart(text[n]) {
 		n--
 	}
 	if n == 0 || !utf8.RuneStart(text[n]) { // broken UTF-8, or a limit below one character
-		return most
+		return limit
 	}
 	return n
 }

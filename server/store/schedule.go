@@ -197,7 +197,9 @@ func (tx *Tx) UpdateSchedules(ctx context.Context, deployment string, wanted []N
 		if err != nil {
 			return fmt.Errorf("generate an ID: %w", err)
 		}
-		if _, err := tx.db.Exec(ctx, putScheduleSQL, id, d.ID, s.Name, database.JSON(s.Spec), s.Active, decided, seen, instantsOf(waiting), database.TimeOf(next), now, actor, now, actor); err != nil {
+		_, err = tx.db.Exec(ctx, putScheduleSQL, id, d.ID, s.Name, database.JSON(s.Spec), s.Active, decided, seen,
+			instantsOf(waiting), database.TimeOf(next), now, actor, now, actor)
+		if err != nil {
 			return fmt.Errorf("store schedule %q of deployment %q: %w", s.Name, deployment, err)
 		}
 		var before *Schedule

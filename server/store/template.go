@@ -49,7 +49,8 @@ func (q Reader) GetTemplateVersion(ctx context.Context, pool string, version int
 	if version == 0 {
 		err = database.NotFoundError(q.db.Get(ctx, &row, newestTemplateSQL, pool), "work pool %q", pool)
 	} else {
-		err = database.NotFoundError(q.db.Get(ctx, &row, templateByVersionSQL, pool, version), "version %d of the template of work pool %q", version, pool)
+		err = q.db.Get(ctx, &row, templateByVersionSQL, pool, version)
+		err = database.NotFoundError(err, "version %d of the template of work pool %q", version, pool)
 	}
 	if err != nil {
 		return nil, err
@@ -191,7 +192,9 @@ func (tx *Tx) saveTemplate(
 		return saved, fmt.Errorf("generate an ID: %w", err)
 	}
 	saved.version++
-	if _, err := tx.db.Exec(ctx, insertTemplateSQL, id, p.ID, saved.version, database.JSON(doc.Document), hash, database.StringsOf(doc.StoredNames), now, actor); err != nil {
+	_, err = tx.db.Exec(ctx, insertTemplateSQL, id, p.ID, saved.version, database.JSON(doc.Document), hash,
+		database.StringsOf(doc.StoredNames), now, actor)
+	if err != nil {
 		return saved, fmt.Errorf("save the template of work pool %q: %w", pool, err)
 	}
 	if _, err := tx.db.Exec(ctx, setTemplateSQL, saved.version, now, actor, p.ID); err != nil {

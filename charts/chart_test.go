@@ -87,7 +87,9 @@ func TestGoldenRenders(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got.String() != string(want) {
-				t.Errorf("the rendering differs from %s: check the difference; if it is intended, run go test ./charts -update", path)
+				t.Errorf(
+					"the rendering differs from %s: check the difference; if it is intended, run go test ./charts -update",
+					path)
 			}
 		})
 	}

@@ -78,8 +78,8 @@ var (
 // targetLabels are labels that the scrape adds.
 var targetLabels = []string{"namespace", "pod", "instance", "le"}
 
-// queryProblems lists the metrics and labels of a query that the code does not export, rates of metrics other than
-// counters, and counters without a rate.
+// queryProblems lists the metrics and labels of a query that the code does not export, rates of metrics other
+// than counters, and counters without a rate.
 func queryProblems(metrics []metricdoc.Metric, query string) []string {
 	var problems []string
 	known := slices.Clone(targetLabels)
@@ -148,7 +148,9 @@ func TestAlertsAndDashboardUseExportedMetrics(t *testing.T) {
 
 func TestQueryProblemsAreFound(t *testing.T) {
 	metrics := []metricdoc.Metric{
-		{Name: "berth_a_total", Kind: "counter", Labels: []string{"pool"}}, {Name: "berth_b_seconds", Kind: "histogram"}, {Name: "berth_c",
+		{
+			Name: "berth_a_total", Kind: "counter", Labels: []string{"pool"},
+		}, {Name: "berth_b_seconds", Kind: "histogram"}, {Name: "berth_c",
 			Kind: "gauge"},
 	}
 	for query, want := range map[string]string{

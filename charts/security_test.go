@@ -100,8 +100,8 @@ func TestHookJobsEndByThemselves(t *testing.T) {
 	}
 }
 
-// A hook needs its ServiceAccount and Roles as hooks of the same events with a lower weight; otherwise they do not exist
-// when it runs.
+// A hook needs its ServiceAccount and Roles as hooks of the same events with a lower weight; otherwise they
+// do not exist when it runs.
 func TestHooksHaveTheirAccountsAndPermissions(t *testing.T) {
 	for name, values := range renders() {
 		hooks := map[string]object{}
@@ -149,8 +149,9 @@ func TestPermissionsAreExactlyThese(t *testing.T) {
 		"Role/berth-system/rel-berth-worker": worker,
 		"Role/berth-system/rel-berth-keys":   {core("secrets", "create"), ensured},
 		"Role/berth-system/rel-berth-drain":  {jobs("get", "list", "patch", "delete")},
-		"Role/berth-system/rel-berth-drain-stop": {stopped("deployments", "get"), stopped("deployments/scale", "patch"),
-			core("pods", "list")},
+		"Role/berth-system/rel-berth-drain-stop": {
+			stopped("deployments", "get"), stopped("deployments/scale", "patch"), core("pods", "list"),
+		},
 	}
 	got := roles(t, render(t, ""))
 	for name, rules := range want {
@@ -220,8 +221,9 @@ func TestWorkerOfAnotherClusterMayOnlyReadItsKubeconfig(t *testing.T) {
 }
 
 func TestJobsGetTheConfiguredKey(t *testing.T) {
-	args := container(t, render(t,
-		`{worker: {jobAPI: {url: "https://berth.example.com", existingSecret: keys, key: jobs}}}`), "rel-berth-worker").Args
+	args := container(t, render(
+		t, `{worker: {jobAPI: {url: "https://berth.example.com", existingSecret: keys, key: jobs}}}`,
+	), "rel-berth-worker").Args
 	if own := container(t, render(t, `{worker: {jobAPI: {createKey: true}}}`),
 		"rel-berth-worker").Args; !slices.Contains(own, "--create-job-api-key-secret") {
 		t.Errorf("the worker is started without --create-job-api-key-secret: %v", own)

@@ -22,7 +22,9 @@ func authority(t *testing.T, objects []object, workload string) string {
 			return m.Name == "ca" && m.MountPath == "/etc/berth/ca" && m.ReadOnly
 		})
 		if !named || !mounted || len(volume.Secret.Items) != 1 || volume.Secret.Items[0].Path != "ca.crt" {
-			t.Errorf("%s: %+v, mounted %v, named %v: it must have the authority and nothing else of the Secret", workload, volume, mounted, named)
+			t.Errorf(
+				"%s: %+v, mounted %v, named %v: it must have the authority and nothing else of the Secret",
+				workload, volume, mounted, named)
 		}
 		return volume.Secret.SecretName + "/" + volume.Secret.Items[0].Key
 	}

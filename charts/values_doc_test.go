@@ -7,12 +7,14 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// value is a documented value of values.yaml. Its documentation is the comment above it that starts with "-- ".
+// value is a documented value of values.yaml. Its documentation is the comment above it that starts with "--
+// ".
 type value struct {
 	path, fallback, text string
 }
 
-// documentedValues reads values.yaml. Every leaf must be documented, directly or by a mapping that contains it.
+// documentedValues reads values.yaml. Every leaf must be documented, directly or by a mapping that contains
+// it.
 func documentedValues(valuesYAML []byte) ([]value, error) {
 	var document yaml.Node
 	if err := yaml.Unmarshal(valuesYAML, &document); err != nil {

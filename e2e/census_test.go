@@ -37,10 +37,14 @@ type sight struct {
 // count begins to count in the namespace.
 func (c *cluster) count(t *testing.T, namespaces ...string) *census {
 	t.Helper()
-	n := &census{pods: map[string]map[string]bool{}, jobs: map[string]map[string]bool{}, now: map[string]*sight{}, held: map[string]*sight{}}
+	n := &census{
+		pods: map[string]map[string]bool{}, jobs: map[string]map[string]bool{}, now: map[string]*sight{},
+		held: map[string]*sight{},
+	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	for _, namespace := range namespaces {
-		factory := informers.NewSharedInformerFactoryWithOptions(c.client, 0, informers.WithNamespace(namespace))
+		factory := informers.NewSharedInformerFactoryWithOptions(c.client, 0,
+			informers.WithNamespace(namespace))
 		pods, jobs := factory.Core().V1().Pods().Informer(), factory.Batch().V1().Jobs().Informer()
 		for _, informer := range []cache.SharedIndexInformer{pods, jobs} {
 			if _, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
@@ -77,7 +81,10 @@ func (n *census) note(object any) {
 	into[key][string(meta.GetUID())] = true
 	seen := n.now[key]
 	if seen == nil {
-		seen = &sight{pods: map[string]*corev1.Pod{}, past: map[string]*corev1.Pod{}, stopped: map[types.UID]bool{}}
+		seen = &sight{
+			pods: map[string]*corev1.Pod{}, past: map[string]*corev1.Pod{},
+			stopped: map[types.UID]bool{},
+		}
 		n.now[key] = seen
 	}
 	switch o := object.(type) {
@@ -95,7 +102,10 @@ func (n *census) note(object any) {
 // look keeps what is to be seen while a finalizer holds the Job.
 func (n *census) look(key string, seen *sight) {
 	if seen.job != nil && len(seen.job.Finalizers) > 0 {
-		n.held[key] = &sight{job: seen.job, pods: maps.Clone(seen.pods), past: maps.Clone(seen.past), stopped: maps.Clone(seen.stopped)}
+		n.held[key] = &sight{
+			job: seen.job, pods: maps.Clone(seen.pods), past: maps.Clone(seen.past),
+			stopped: maps.Clone(seen.stopped),
+		}
 	}
 }
 
@@ -154,7 +164,8 @@ func (c *cluster) held(ctx context.Context, namespace, runID string) (string, er
 	}
 	for _, p := range pods.Items {
 		if p.Status.Phase != corev1.PodSucceeded && p.Status.Phase != corev1.PodFailed {
-			left += fmt.Sprintf("pod %s is %s since %s; ", p.Name, p.Status.Phase, time.Since(p.CreationTimestamp.Time).Round(time.Second))
+			left += fmt.Sprintf("pod %s is %s since %s; ", p.Name, p.Status.Phase,
+				time.Since(p.CreationTimestamp.Time).Round(time.Second))
 		}
 	}
 	return left, nil

@@ -69,7 +69,8 @@ func (c *cluster) namespace(t testing.TB, prefix string, labels map[string]strin
 func (c *cluster) removeNamespace(t testing.TB, name string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 2*patience)
 	defer cancel()
-	if err := c.client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
+	if err := c.client.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil &&
+		!apierrors.IsNotFound(err) {
 		t.Errorf("delete namespace %s: %v", name, err)
 		return
 	}
@@ -102,7 +103,9 @@ func (c *cluster) leftIn(ctx context.Context, namespace string) string {
 // jobs are the Jobs of a run, all attempts.
 func (c *cluster) jobs(t testing.TB, namespace, runID string) []batchv1.Job {
 	t.Helper()
-	list, err := c.client.BatchV1().Jobs(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "berth.dev/run-id=" + runID})
+	list, err := c.client.BatchV1().
+		Jobs(namespace).
+		List(t.Context(), metav1.ListOptions{LabelSelector: "berth.dev/run-id=" + runID})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +115,9 @@ func (c *cluster) jobs(t testing.TB, namespace, runID string) []batchv1.Job {
 // pods are the pods of a run, all attempts.
 func (c *cluster) pods(t testing.TB, namespace, runID string) []corev1.Pod {
 	t.Helper()
-	list, err := c.client.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "berth.dev/run-id=" + runID})
+	list, err := c.client.CoreV1().
+		Pods(namespace).
+		List(t.Context(), metav1.ListOptions{LabelSelector: "berth.dev/run-id=" + runID})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +130,9 @@ func (c *cluster) runningPod(t testing.TB, namespace, runID string) corev1.Pod {
 	var found corev1.Pod
 	eventually(t, "a running pod of run "+runID, func() (bool, error) {
 		for _, pod := range c.pods(t, namespace, runID) {
-			if pod.Status.Phase == corev1.PodRunning && len(pod.Status.ContainerStatuses) > 0 && pod.Status.ContainerStatuses[0].Started != nil && *pod.Status.ContainerStatuses[0].Started {
+			if pod.Status.Phase == corev1.PodRunning && len(pod.Status.ContainerStatuses) > 0 &&
+				pod.Status.ContainerStatuses[0].Started != nil &&
+				*pod.Status.ContainerStatuses[0].Started {
 				found = pod
 				return true, nil
 			}
@@ -138,7 +145,13 @@ func (c *cluster) runningPod(t testing.TB, namespace, runID string) corev1.Pod {
 // exec runs a command in the first container of a pod.
 func (c *cluster) exec(t testing.TB, pod corev1.Pod, command ...string) {
 	t.Helper()
-	request := c.client.CoreV1().RESTClient().Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("exec").
+	request := c.client.CoreV1().
+		RESTClient().
+		Post().
+		Resource("pods").
+		Namespace(pod.Namespace).
+		Name(pod.Name).
+		SubResource("exec").
 		VersionedParams(&corev1.PodExecOptions{Command: command, Stdout: true, Stderr: true}, scheme.ParameterCodec)
 	executor, err := remotecommand.NewSPDYExecutor(c.config, "POST", request.URL())
 	if err != nil {
@@ -175,7 +188,8 @@ func eventually(t testing.TB, what string, condition func() (bool, error)) {
 }
 
 func poll(ctx context.Context, condition func() (bool, error)) error {
-	return wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(context.Context) (bool, error) { return condition() })
+	return wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true,
+		func(context.Context) (bool, error) { return condition() })
 }
 
 func writeFile(t testing.TB, path, text string) {

@@ -31,7 +31,9 @@ func (c *cluster) lightNode(t testing.TB, namespace string, pods int) *lightKube
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	node, err := c.client.CoreV1().Nodes().Create(ctx, &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{GenerateName: "light-", Labels: map[string]string{lightTaint: ""}},
-		Spec:       corev1.NodeSpec{Taints: []corev1.Taint{{Key: lightTaint, Effect: corev1.TaintEffectNoSchedule}}},
+		Spec: corev1.NodeSpec{
+			Taints: []corev1.Taint{{Key: lightTaint, Effect: corev1.TaintEffectNoSchedule}},
+		},
 	}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -55,20 +57,38 @@ func (c *cluster) lightNode(t testing.TB, namespace string, pods int) *lightKube
 // beat says that the node lives.
 func (k *lightKubelet) beat(ctx context.Context, pods int) error {
 	now := metav1.Now()
-	room := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("100k"), corev1.ResourceMemory: resource.MustParse("100Ti"), corev1.ResourcePods: *resource.NewQuantity(int64(pods), resource.DecimalSI)}
-	patch, err := json.Marshal(map[string]any{"status": corev1.NodeStatus{Capacity: room, Allocatable: room, Conditions: []corev1.NodeCondition{{
-		Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "Light", LastHeartbeatTime: now, LastTransitionTime: now,
-	}}}})
+	room := corev1.ResourceList{
+		corev1.ResourceCPU: resource.MustParse("100k"), corev1.ResourceMemory: resource.MustParse("100Ti"),
+		corev1.ResourcePods: *resource.NewQuantity(int64(pods), resource.DecimalSI),
+	}
+	patch, err := json.Marshal(
+		map[string]any{
+			"status": corev1.NodeStatus{
+				Capacity:    room,
+				Allocatable: room,
+				Conditions: []corev1.NodeCondition{{
+					Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "Light", LastHeartbeatTime: now, LastTransitionTime: now,
+				}},
+			},
+		},
+	)
 	if err != nil {
 		return err
 	}
-	_, err = k.client.CoreV1().Nodes().Patch(ctx, k.node, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
+	_, err = k.client.CoreV1().
+		Nodes().
+		Patch(ctx, k.node, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
 	return err
 }
 
 func (k *lightKubelet) run(ctx context.Context, namespace string, pods int) {
-	factory := informers.NewSharedInformerFactoryWithOptions(k.client, 0, informers.WithNamespace(namespace),
-		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.FieldSelector = "spec.nodeName=" + k.node }))
+	factory := informers.NewSharedInformerFactoryWithOptions(
+		k.client,
+		0,
+		informers.WithNamespace(namespace),
+		informers.WithTweakListOptions(
+			func(o *metav1.ListOptions) { o.FieldSelector = "spec.nodeName=" + k.node }),
+	)
 	informer := factory.Core().V1().Pods().Informer()
 	queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[string]())
 	enqueue := func(object any) {
@@ -131,20 +151,30 @@ func (k *lightKubelet) sync(ctx context.Context, store cache.Store, key string) 
 	default:
 	}
 	now, yes := metav1.Now(), true
-	status := corev1.PodStatus{Phase: corev1.PodRunning, StartTime: &now, ContainerStatuses: []corev1.ContainerStatus{{
-		Name: pod.Spec.Containers[0].Name, Ready: true, Started: &yes, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: now}},
-	}}}
+	status := corev1.PodStatus{
+		Phase:     corev1.PodRunning,
+		StartTime: &now,
+		ContainerStatuses: []corev1.ContainerStatus{{
+			Name: pod.Spec.Containers[0].Name, Ready: true, Started: &yes, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: now}},
+		}},
+	}
 	switch {
 	case pod.Status.Phase == corev1.PodSucceeded, pod.Status.Phase == corev1.PodRunning && !over:
 		return nil
 	case over:
 		status.Phase = corev1.PodSucceeded
-		status.ContainerStatuses[0].State = corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{StartedAt: now, FinishedAt: now, Reason: "Completed"}}
+		status.ContainerStatuses[0].State = corev1.ContainerState{
+			Terminated: &corev1.ContainerStateTerminated{
+				StartedAt: now, FinishedAt: now, Reason: "Completed",
+			},
+		}
 	}
 	patch, err := json.Marshal(map[string]any{"status": status})
 	if err != nil {
 		return err
 	}
-	_, err = k.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
+	_, err = k.client.CoreV1().
+		Pods(pod.Namespace).
+		Patch(ctx, pod.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
 	return err
 }

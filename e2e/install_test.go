@@ -78,7 +78,8 @@ func uninstallLeavesNothing(t *testing.T, s *installed) {
 	if err := s.release(t).Uninstall(t.Context(), release.UninstallOptions{}); err != nil {
 		t.Fatalf("uninstall: %v", err)
 	}
-	eventually(t, "all Jobs and pods to go", func() (bool, error) { return s.leftIn(t.Context(), s.namespace) == "", nil })
+	eventually(t, "all Jobs and pods to go",
+		func() (bool, error) { return s.leftIn(t.Context(), s.namespace) == "", nil })
 }
 
 // setTemplate gives the pool that the chart made the template of the scenarios.
@@ -90,9 +91,12 @@ func (s *installed) setTemplate(t *testing.T) {
 
 func bothSidesCount(t *testing.T, s *installed, servers int) {
 	server := s.scrape(t, s.namespace, serverSelector, servers)
-	contains(t, "the servers' metrics", server, fmt.Sprintf(`berth_attempts_total{category="",outcome="succeeded",pool=%q}`, s.pool))
+	contains(t, "the servers' metrics", server,
+		fmt.Sprintf(`berth_attempts_total{category="",outcome="succeeded",pool=%q}`, s.pool))
 	worker := s.scrape(t, s.namespace, workerSelector, 1)
-	contains(t, "the worker's metrics", worker, "berth_worker_active_attempts", "berth_template_render_seconds_count{engine=\"gotemplate\"}", `berth_finalizer_removals_total{result="released"}`)
+	contains(t, "the worker's metrics", worker, "berth_worker_active_attempts",
+		"berth_template_render_seconds_count{engine=\"gotemplate\"}",
+		`berth_finalizer_removals_total{result="released"}`)
 }
 
 func TestFirstLight(t *testing.T) {
@@ -104,8 +108,10 @@ func TestFirstLight(t *testing.T) {
 	t.Run("a run from template to output", func(t *testing.T) { firstLight(t, s.site) })
 	t.Run("both sides count it", func(t *testing.T) { bothSidesCount(t, s, 1) })
 	t.Run("an exit code is kept", func(t *testing.T) { exitCodeIsKept(t, s.site) })
-	t.Run("an image that does not exist is said while the run waits", func(t *testing.T) { missingImageIsSaidWhileItWaits(t, s.site) })
-	t.Run("a template that can not be valid is refused with the place", func(t *testing.T) { impossibleTemplateIsRefused(t, s.site) })
+	t.Run("an image that does not exist is said while the run waits",
+		func(t *testing.T) { missingImageIsSaidWhileItWaits(t, s.site) })
+	t.Run("a template that can not be valid is refused with the place",
+		func(t *testing.T) { impossibleTemplateIsRefused(t, s.site) })
 	t.Run("the server's pod is killed and nothing is lost", func(t *testing.T) { serverPodIsKilled(t, s) })
 	t.Run("uninstalling leaves nothing", func(t *testing.T) { uninstallLeavesNothing(t, s) })
 }
@@ -152,15 +158,30 @@ func startPostgres(t *testing.T, c *cluster, namespace string) {
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "postgres", Labels: labels},
 		Spec: corev1.PodSpec{
-			SecurityContext: &corev1.PodSecurityContext{RunAsNonRoot: &yes, RunAsUser: &user, FSGroup: &user, SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}},
+			SecurityContext: &corev1.PodSecurityContext{
+				RunAsNonRoot: &yes, RunAsUser: &user, FSGroup: &user,
+				SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+			},
 			Containers: []corev1.Container{{
 				Name: "postgres", Image: "docker.io/library/postgres:15", ImagePullPolicy: corev1.PullIfNotPresent,
-				Env:             []corev1.EnvVar{{Name: "POSTGRES_PASSWORD", Value: password}, {Name: "PGDATA", Value: "/data/pg"}},
-				ReadinessProbe:  &corev1.Probe{ProbeHandler: corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(5432)}}, PeriodSeconds: 1},
-				VolumeMounts:    []corev1.VolumeMount{{Name: "data", MountPath: "/data"}},
-				SecurityContext: &corev1.SecurityContext{AllowPrivilegeEscalation: &no, Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}},
+				Env: []corev1.EnvVar{
+					{Name: "POSTGRES_PASSWORD", Value: password}, {Name: "PGDATA", Value: "/data/pg"},
+				},
+				ReadinessProbe: &corev1.Probe{
+					ProbeHandler: corev1.ProbeHandler{
+						TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(5432)},
+					},
+					PeriodSeconds: 1,
+				},
+				VolumeMounts: []corev1.VolumeMount{{Name: "data", MountPath: "/data"}},
+				SecurityContext: &corev1.SecurityContext{
+					AllowPrivilegeEscalation: &no,
+					Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+				},
 			}},
-			Volumes: []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
+			Volumes: []corev1.Volume{
+				{Name: "data", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
+			},
 		},
 	}
 	service := &corev1.Service{
@@ -169,7 +190,9 @@ func startPostgres(t *testing.T, c *cluster, namespace string) {
 	}
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Name: "database"},
-		StringData: map[string]string{"url": "postgres://postgres:" + password + "@postgres." + namespace + ".svc:5432/postgres?sslmode=disable"},
+		StringData: map[string]string{
+			"url": "postgres://postgres:" + password + "@postgres." + namespace + ".svc:5432/postgres?sslmode=disable",
+		},
 	}
 	ctx := context.WithoutCancel(t.Context())
 	if _, err := c.client.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{}); err != nil {

@@ -39,8 +39,8 @@ func (b *logBuffer) String() string {
 	return b.text.String()
 }
 
-// startProcess starts the binary and waits until it prints a line that begins with "ready"; it returns the rest of
-// that line. The process ends with the test.
+// startProcess starts the binary and waits until it prints a line that begins with "ready"; it returns the
+// rest of that line. The process ends with the test.
 func startProcess(t testing.TB, env []string, args ...string) (*process, string) {
 	t.Helper()
 	p := &process{cmd: exec.Command(binary, args...), exited: make(chan struct{}), log: &logBuffer{}}
@@ -128,14 +128,16 @@ func startBare(t testing.TB, c *cluster, labels map[string]string) *hosted {
 // startServer starts the server, the second time on the address and the data of the first.
 func (h *hosted) startServer(t testing.TB) {
 	t.Helper()
-	server, url := startProcess(t, nil, "server", "--listen", h.listen, "--data-dir", filepath.Join(h.dir, "server"), "--auth", "none", "--lease", "5s")
+	server, url := startProcess(t, nil, "server", "--listen", h.listen, "--data-dir",
+		filepath.Join(h.dir, "server"), "--auth", "none", "--lease", "5s")
 	h.server, h.url, h.listen = server, url, strings.TrimPrefix(url, "http://")
 }
 
 // startWorker starts a worker of the pool under the given name.
 func (h *hosted) startWorker(t testing.TB, name string) *process {
 	t.Helper()
-	worker, _ := startProcess(t, []string{"BERTH_API_URL=" + h.url}, "worker", "start", "--pool", h.pool, "--type", "kubernetes", "--name", name,
-		"--kubeconfig", h.kubeconfig, "--namespace", h.jobs, "--metrics-listen", "127.0.0.1:0")
+	worker, _ := startProcess(t, []string{"BERTH_API_URL=" + h.url}, "worker", "start", "--pool", h.pool,
+		"--type", "kubernetes", "--name", name, "--kubeconfig", h.kubeconfig, "--namespace", h.jobs,
+		"--metrics-listen", "127.0.0.1:0")
 	return worker
 }

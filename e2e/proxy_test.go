@@ -20,7 +20,8 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// proxy stands between a worker and the Berth server or the Kubernetes API server, and injects faults into requests.
+// proxy stands between a worker and the Berth server or the Kubernetes API server, and injects faults into
+// requests.
 type proxy struct {
 	url     string
 	forward http.Handler
@@ -103,8 +104,8 @@ func (m requestMatcher) matches(r *http.Request) bool {
 	return m(r, string(body))
 }
 
-// stopAt holds matching requests, before they are forwarded or, with answered, before their answer is passed back.
-// The channel is closed at the first one. Requests are held until their client goes away.
+// stopAt holds matching requests, before they are forwarded or, with answered, before their answer is passed
+// back. The channel is closed at the first one. Requests are held until their client goes away.
 func (p *proxy) stopAt(m requestMatcher, answered bool) <-chan struct{} {
 	reached := make(chan struct{})
 	var once sync.Once
@@ -146,7 +147,10 @@ func answerWith(code int, reason metav1.StatusReason, header ...string) fault {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(code)
-		status := metav1.Status{TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure, Code: int32(code), Reason: reason, Message: "made by the test"}
+		status := metav1.Status{
+			TypeMeta: metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}, Status: metav1.StatusFailure,
+			Code: int32(code), Reason: reason, Message: "made by the test",
+		}
 		_ = json.NewEncoder(w).Encode(status) // the client may be gone
 		return true
 	}
@@ -179,7 +183,8 @@ func claimsRuns(r *http.Request, body string) bool {
 }
 func reportsKind(kind string) requestMatcher {
 	return func(r *http.Request, body string) bool {
-		return r.URL.Path == "/api/v1/worker/reports" && strings.Contains(body, fmt.Sprintf(`"kind":%q`, kind))
+		return r.URL.Path == "/api/v1/worker/reports" &&
+			strings.Contains(body, fmt.Sprintf(`"kind":%q`, kind))
 	}
 }
 

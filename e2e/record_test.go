@@ -16,7 +16,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// recordedAttempt is a Job and its pods with the observation expected of them: test data of worker/kube/observe.
+// recordedAttempt is a Job and its pods with the observation expected of them: test data of
+// worker/kube/observe.
 type recordedAttempt struct {
 	Want map[string]any `json:"want"`
 	Job  *batchv1.Job   `json:"job,omitempty"`
@@ -66,7 +67,10 @@ func (p *scenarioTest) writeRecording(attempt int, moment string, want map[strin
 	p.must(err)
 	p.must(os.MkdirAll(dir, 0o755))
 	name := fmt.Sprintf("%s, attempt %d%s.yaml", p.name, attempt, moment)
-	p.must(os.WriteFile(filepath.Join(dir, strings.NewReplacer(" ", "-", ",", "", "'", "").Replace(name)), text, 0o644))
+	p.must(
+		os.WriteFile(filepath.Join(dir, strings.NewReplacer(" ", "-", ",", "", "'", "").Replace(name)), text,
+			0o644),
+	)
 }
 
 func sortedPods(pods map[string]*corev1.Pod) []*corev1.Pod {

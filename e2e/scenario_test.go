@@ -117,10 +117,12 @@ func (s site) end(t testing.TB, id, want string) run {
 	watched := s.cli.run(t, "run", "watch", id)
 	r := s.show(t, id)
 	if r.Run.State.Type != want {
-		t.Fatalf("run %s is %s (%s: %s), want %s\n%s", id, r.Run.State.Type, r.Run.State.Name, r.Run.State.Message, want, watched)
+		t.Fatalf("run %s is %s (%s: %s), want %s\n%s", id, r.Run.State.Type, r.Run.State.Name,
+			r.Run.State.Message, want, watched)
 	}
 	if wantCode := map[bool]int{true: 0, false: 1}[want == "COMPLETED"]; watched.code != wantCode {
-		t.Errorf("watching a run that ended %s: exit code %d, want %d\n%s", want, watched.code, wantCode, watched)
+		t.Errorf("watching a run that ended %s: exit code %d, want %d\n%s", want, watched.code, wantCode,
+			watched)
 	}
 	return r
 }
@@ -182,7 +184,8 @@ func firstLight(t testing.TB, s site) {
 	if watched.code != 0 {
 		t.Fatalf("exit code %d\n%s", watched.code, watched)
 	}
-	t.Logf("berth deployment run light --param greeting=bonjour --watch\n%s%s", watched.stdout, watched.stderr)
+	t.Logf("berth deployment run light --param greeting=bonjour --watch\n%s%s", watched.stdout,
+		watched.stderr)
 	contains(t, "--watch", watched.stdout+watched.stderr, "COMPLETED", `parameters: {"greeting":"bonjour"}`)
 
 	var runs struct{ Items []struct{ ID string } }
@@ -224,7 +227,8 @@ func (s site) manifestIsWhatRan(t testing.TB, id string) {
 	contains(t, "run manifest", text, "memory: 32Mi", "team: data-platform")
 	jobs := s.cluster.jobs(t, s.jobs, id)
 	if len(jobs) != 1 || jobs[0].Name != manifest.Metadata.Name {
-		t.Fatalf("the cluster has %d Jobs of the run; the manifest is named %s", len(jobs), manifest.Metadata.Name)
+		t.Fatalf("the cluster has %d Jobs of the run; the manifest is named %s", len(jobs),
+			manifest.Metadata.Name)
 	}
 	for key, value := range manifest.Metadata.Labels {
 		if jobs[0].Labels[key] != value {
@@ -255,17 +259,20 @@ func missingImageIsSaidWhileItWaits(t testing.TB, s site) {
 	contains(t, "run explain", s.ok(t, "run", "explain", id), "registry.invalid/no/such:image")
 	s.ok(t, "run", "cancel", id)
 	s.end(t, id, "CANCELLED")
-	eventually(t, "the cancelled run's pods to go", func() (bool, error) { return len(s.cluster.pods(t, s.jobs, id)) == 0, nil })
+	eventually(t, "the cancelled run's pods to go",
+		func() (bool, error) { return len(s.cluster.pods(t, s.jobs, id)) == 0, nil })
 }
 
 func impossibleTemplateIsRefused(t testing.TB, s site) {
 	before := s.templateVersions(t)
-	s.write(t, "broken.yaml", strings.Replace(lightTemplate, "command: \"{{ command }}\"", "comand: \"{{ command }}\"", 1))
+	s.write(t, "broken.yaml",
+		strings.Replace(lightTemplate, "command: \"{{ command }}\"", "comand: \"{{ command }}\"", 1))
 	out := s.cli.run(t, "pool", "template", "set", s.pool, "-f", "broken.yaml")
 	if out.code != 2 {
 		t.Errorf("exit code %d, want 2", out.code)
 	}
-	contains(t, "the refusal", out.stderr, "/job_configuration/job_manifest/spec/template/spec/containers/0", "comand")
+	contains(t, "the refusal", out.stderr, "/job_configuration/job_manifest/spec/template/spec/containers/0",
+		"comand")
 	if after := s.templateVersions(t); after != before {
 		t.Errorf("the pool has %d template versions after the refusal, and had %d", after, before)
 	}

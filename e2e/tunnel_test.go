@@ -23,14 +23,21 @@ func (c *cluster) tunnel(t *testing.T, namespace, selector string, port int) str
 
 func (c *cluster) tunnelTo(t *testing.T, namespace, pod string, port int) string {
 	t.Helper()
-	request := c.client.CoreV1().RESTClient().Post().Resource("pods").Namespace(namespace).Name(pod).SubResource("portforward")
+	request := c.client.CoreV1().
+		RESTClient().
+		Post().
+		Resource("pods").
+		Namespace(namespace).
+		Name(pod).
+		SubResource("portforward")
 	transport, upgrader, err := spdy.RoundTripperFor(c.config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dialer := spdy.NewDialer(upgrader, &http.Client{Transport: transport}, "POST", request.URL())
 	stop, ready, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
-	forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"}, []string{fmt.Sprintf("0:%d", port)}, stop, ready, io.Discard, io.Discard)
+	forwarder, err := portforward.NewOnAddresses(dialer, []string{"127.0.0.1"},
+		[]string{fmt.Sprintf("0:%d", port)}, stop, ready, io.Discard, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +71,9 @@ func (c *cluster) readyPods(t *testing.T, namespace, selector string, want int) 
 	var names []string
 	eventually(t, fmt.Sprintf("%d ready pods with %s", want, selector), func() (bool, error) {
 		names = nil
-		pods, err := c.client.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: selector})
+		pods, err := c.client.CoreV1().
+			Pods(namespace).
+			List(t.Context(), metav1.ListOptions{LabelSelector: selector})
 		if err != nil {
 			return false, err
 		}
@@ -94,7 +103,8 @@ func (c *cluster) scrape(t *testing.T, namespace, selector string, pods int) str
 	var all strings.Builder
 	for _, pod := range c.readyPods(t, namespace, selector, pods) {
 		address := c.tunnelTo(t, namespace, pod, 9090)
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/metrics", nil)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/metrics",
+			nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -105,8 +105,9 @@ func BenchmarkManyJobs(b *testing.B) {
 			}
 			return false
 		})
-		worker, _ := startProcess(b, []string{"BERTH_API_URL=" + h.url}, "worker", "start", "--pool", h.pool, "--type", "kubernetes", "--name", "bench",
-			"--kubeconfig", kubeconfig, "--cluster-id", "bench", "--namespace", h.jobs, "--metrics-listen", "127.0.0.1:0", "--log-level", "warn")
+		worker, _ := startProcess(b, []string{"BERTH_API_URL=" + h.url}, "worker", "start", "--pool", h.pool,
+			"--type", "kubernetes", "--name", "bench", "--kubeconfig", kubeconfig, "--cluster-id", "bench",
+			"--namespace", h.jobs, "--metrics-listen", "127.0.0.1:0", "--log-level", "warn")
 		for left := jobs; left > 0; left -= 1000 {
 			runs := strings.TrimSuffix(strings.Repeat("{},", min(left, 1000)), ",")
 			h.post(b, "/api/v1/deployments/nothing/runs/bulk", `{"runs":[`+runs+`]}`)
@@ -117,7 +118,8 @@ func BenchmarkManyJobs(b *testing.B) {
 		b.ReportMetric(resident(b, worker), "resident-B/op")
 		close(node.finish)
 		h.awaitCount(b, "COMPLETED", jobs)
-		eventually(b, "all Jobs to be let go of", func() (bool, error) { return writes.Load() >= int64(2*jobs), nil })
+		eventually(b, "all Jobs to be let go of",
+			func() (bool, error) { return writes.Load() >= int64(2*jobs), nil })
 		b.ReportMetric(float64(writes.Load())/float64(jobs), "writes/job")
 		b.ReportMetric(resident(b, worker), "resident-after-B/op")
 	}

@@ -62,7 +62,8 @@ func evictedUnseen(p *scenarioTest) {
 	p.awaitRun("the run to be RUNNING", func(r run) bool { return r.Run.State.Type == "RUNNING" })
 	p.first.kill(p.t)
 	p.evict(pod)
-	eventually(p.t, "the evicted pod to be gone", func() (bool, error) { return len(p.currentPods()) == 0, nil })
+	eventually(p.t, "the evicted pod to be gone",
+		func() (bool, error) { return len(p.currentPods()) == 0, nil })
 	p.worker("second")
 }
 
@@ -72,9 +73,14 @@ func checkRaisedMemory(p *scenarioTest) {
 	p.awaitRun("the end of the run", hasEnded)
 	var limits []string
 	for _, j := range p.cluster.jobs(p.t, p.jobs, p.id) {
-		limits = append(limits, j.Labels["berth.dev/attempt"]+":"+j.Spec.Template.Spec.Containers[0].Resources.Limits.Memory().String())
+		limits = append(
+			limits,
+			j.Labels["berth.dev/attempt"]+":"+j.Spec.Template.Spec.Containers[0].Resources.Limits.Memory().
+				String(),
+		)
 	}
-	if text := strings.Join(limits, " "); !strings.Contains(text, "1:32Mi") || !strings.Contains(text, "2:64Mi") {
+	if text := strings.Join(limits, " "); !strings.Contains(text, "1:32Mi") ||
+		!strings.Contains(text, "2:64Mi") {
 		p.t.Errorf("the memory of the attempts is %s", text)
 	}
 }
@@ -87,8 +93,11 @@ func oneSeat(p *scenarioTest) {
 		if _, fake := node.Labels["e2e.berth.dev/lost"]; fake {
 			continue
 		}
-		patch := []byte(`{"status":{"capacity":{"e2e.berth.dev/seat":"1"},"allocatable":{"e2e.berth.dev/seat":"1"}}}`)
-		_, err := p.client.CoreV1().Nodes().Patch(p.t.Context(), node.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
+		patch := []byte(
+			`{"status":{"capacity":{"e2e.berth.dev/seat":"1"},"allocatable":{"e2e.berth.dev/seat":"1"}}}`)
+		_, err := p.client.CoreV1().
+			Nodes().
+			Patch(p.t.Context(), node.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
 		p.must(err)
 		return
 	}
@@ -99,10 +108,16 @@ func oneSeat(p *scenarioTest) {
 func preempted(p *scenarioTest) {
 	p.awaitRunningPod()
 	ctx := p.t.Context()
-	class, err := p.client.SchedulingV1().PriorityClasses().Create(ctx, priorityClass(), metav1.CreateOptions{})
+	class, err := p.client.SchedulingV1().
+		PriorityClasses().
+		Create(ctx, priorityClass(), metav1.CreateOptions{})
 	p.must(err)
 	p.t.Cleanup(func() {
-		p.must(p.client.SchedulingV1().PriorityClasses().Delete(context.WithoutCancel(ctx), class.Name, metav1.DeleteOptions{}))
+		p.must(
+			p.client.SchedulingV1().
+				PriorityClasses().
+				Delete(context.WithoutCancel(ctx), class.Name, metav1.DeleteOptions{}),
+		)
 	})
 	zero := int64(0)
 	seat := corev1.ResourceList{"e2e.berth.dev/seat": resource.MustParse("1")}
@@ -134,7 +149,10 @@ func noPodsAllowed(p *scenarioTest) { p.createZeroQuota(corev1.ResourcePods) }
 
 func (p *scenarioTest) createZeroQuota(what corev1.ResourceName) {
 	p.t.Helper()
-	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Name: "none"}, Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{what: resource.MustParse("0")}}}
+	quota := &corev1.ResourceQuota{
+		ObjectMeta: metav1.ObjectMeta{Name: "none"},
+		Spec:       corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{what: resource.MustParse("0")}},
+	}
 	_, err := p.client.CoreV1().ResourceQuotas(p.jobs).Create(p.t.Context(), quota, metav1.CreateOptions{})
 	p.must(err)
 	p.awaitRefused("the quota", "exceeded quota", func(o metav1.CreateOptions) error {
@@ -147,8 +165,8 @@ func (p *scenarioTest) createZeroQuota(what corev1.ResourceName) {
 	})
 }
 
-// awaitAdmitted waits until admission knows something that was just created: it reads from a cache, which a loaded API
-// server fills late. create is tried as a dry run until it is no longer forbidden.
+// awaitAdmitted waits until admission knows something that was just created: it reads from a cache, which a
+// loaded API server fills late. create is tried as a dry run until it is no longer forbidden.
 func (p *scenarioTest) awaitAdmitted(what string, create func(metav1.CreateOptions) error) {
 	p.t.Helper()
 	eventually(p.t, "admission to know "+what, func() (bool, error) {
@@ -177,18 +195,28 @@ func quotaFreed(p *scenarioTest) {
 // admissionRefuses creates a policy under which the API server refuses Jobs in the namespace.
 func admissionRefuses(p *scenarioTest) {
 	ctx := p.t.Context()
-	policies, bindings := p.client.AdmissionregistrationV1().ValidatingAdmissionPolicies(), p.client.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings()
+	policies, bindings := p.client.AdmissionregistrationV1().
+		ValidatingAdmissionPolicies(),
+		p.client.AdmissionregistrationV1().
+			ValidatingAdmissionPolicyBindings()
 	fail, name := admissionv1.Fail, p.jobs
 	_, err := policies.Create(ctx, &admissionv1.ValidatingAdmissionPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: admissionv1.ValidatingAdmissionPolicySpec{
 			FailurePolicy: &fail,
 			MatchConstraints: &admissionv1.MatchResources{
-				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": p.jobs}},
-				ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
-					Operations: []admissionv1.OperationType{admissionv1.Create},
-					Rule:       admissionv1.Rule{APIGroups: []string{"batch"}, APIVersions: []string{"v1"}, Resources: []string{"jobs"}},
-				}}},
+				NamespaceSelector: &metav1.LabelSelector{
+					MatchLabels: map[string]string{"kubernetes.io/metadata.name": p.jobs},
+				},
+				ResourceRules: []admissionv1.NamedRuleWithOperations{
+					{RuleWithOperations: admissionv1.RuleWithOperations{
+						Operations: []admissionv1.OperationType{admissionv1.Create},
+						Rule: admissionv1.Rule{
+							APIGroups: []string{"batch"}, APIVersions: []string{"v1"},
+							Resources: []string{"jobs"},
+						},
+					}},
+				},
 			},
 			Validations: []admissionv1.Validation{{Expression: "false", Message: "not on a Tuesday"}},
 		},
@@ -197,7 +225,9 @@ func admissionRefuses(p *scenarioTest) {
 	p.t.Cleanup(func() { p.must(policies.Delete(context.WithoutCancel(ctx), name, metav1.DeleteOptions{})) })
 	_, err = bindings.Create(ctx, &admissionv1.ValidatingAdmissionPolicyBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec:       admissionv1.ValidatingAdmissionPolicyBindingSpec{PolicyName: name, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny}},
+		Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
+			PolicyName: name, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
+		},
 	}, metav1.CreateOptions{})
 	p.must(err)
 	p.t.Cleanup(func() { p.must(bindings.Delete(context.WithoutCancel(ctx), name, metav1.DeleteOptions{})) })
@@ -215,11 +245,14 @@ func resumed(p *scenarioTest) {
 func (p *scenarioTest) suspend(whether string) {
 	p.t.Helper()
 	jobs := p.cluster.jobs(p.t, p.jobs, p.id)
-	_, err := p.client.BatchV1().Jobs(p.jobs).Patch(p.t.Context(), jobs[0].Name, types.MergePatchType, []byte(`{"spec":{"suspend":`+whether+`}}`), metav1.PatchOptions{})
+	_, err := p.client.BatchV1().
+		Jobs(p.jobs).
+		Patch(p.t.Context(), jobs[0].Name, types.MergePatchType, []byte(`{"spec":{"suspend":`+whether+`}}`), metav1.PatchOptions{})
 	p.must(err)
 }
 
-// suspendedRunning suspends and resumes a running Job, as Kueue does when it preempts and readmits a workload.
+// suspendedRunning suspends and resumes a running Job, as Kueue does when it preempts and readmits a
+// workload.
 func suspendedRunning(p *scenarioTest) {
 	p.awaitRunningPod()
 	p.awaitRun("the run to be RUNNING", func(r run) bool { return r.Run.State.Type == "RUNNING" })
@@ -234,12 +267,20 @@ func suspendedRunning(p *scenarioTest) {
 func jobDeleted(propagation metav1.DeletionPropagation) func(p *scenarioTest) {
 	return func(p *scenarioTest) {
 		p.awaitRunningPod()
-		p.must(p.client.BatchV1().Jobs(p.jobs).Delete(p.t.Context(), p.cluster.jobs(p.t, p.jobs, p.id)[0].Name, metav1.DeleteOptions{PropagationPolicy: &propagation}))
+		p.must(
+			p.client.BatchV1().
+				Jobs(p.jobs).
+				Delete(p.t.Context(), p.cluster.jobs(p.t, p.jobs, p.id)[0].Name, metav1.DeleteOptions{PropagationPolicy: &propagation}),
+		)
 	}
 }
 
 func podDeleted(p *scenarioTest) {
-	p.must(p.client.CoreV1().Pods(p.jobs).Delete(p.t.Context(), p.awaitRunningPod().Name, metav1.DeleteOptions{}))
+	p.must(
+		p.client.CoreV1().
+			Pods(p.jobs).
+			Delete(p.t.Context(), p.awaitRunningPod().Name, metav1.DeleteOptions{}),
+	)
 }
 
 func (p *scenarioTest) deleteNamespace() {
@@ -269,7 +310,8 @@ func namespaceDeletedAround(p *scenarioTest) {
 	p.deleteNamespace()
 	p.first.kill(p.t)
 	drained := cli{url: "http://127.0.0.1:1", dir: p.dir}
-	drained.ok(p.t, "worker", "drain", "--keep-jobs", "--installation", installation, "--kubeconfig", p.kubeconfig, "--namespace", p.jobs)
+	drained.ok(p.t, "worker", "drain", "--keep-jobs", "--installation", installation, "--kubeconfig",
+		p.kubeconfig, "--namespace", p.jobs)
 	p.awaitNamespaceGone()
 	p.ok(p.t, "run", "cancel", p.id)
 	p.worker("next") // the next worker finds the attempt without its Job
@@ -298,7 +340,8 @@ func checkEveryLine(count int) func(p *scenarioTest) {
 			fmt.Fprintf(&want, "line %d\n", i)
 		}
 		if got := p.ok(p.t, "run", "logs", p.id); got != want.String() {
-			p.t.Errorf("the output has %d lines and %d bytes, want %d and %d", strings.Count(got, "\n"), len(got), count, want.Len())
+			p.t.Errorf("the output has %d lines and %d bytes, want %d and %d", strings.Count(got, "\n"),
+				len(got), count, want.Len())
 		}
 	}
 }
@@ -337,8 +380,11 @@ func checkValueNowhere(value string) func(p *scenarioTest) {
 		events, err := p.client.CoreV1().Events(p.jobs).List(p.t.Context(), metav1.ListOptions{})
 		p.must(err)
 		texts := map[string]string{
-			"Jobs": string(jobs), "Events": fmt.Sprint(events.Items), "worker's log": p.first.log.String(), "server's log": p.hosted.server.log.String(),
-			"run": p.ok(p.t, "run", "get", p.id, "-o", "json"), "stored manifest": p.ok(p.t, "run", "manifest", p.id), "events of the run": p.ok(p.t, "run", "events", p.id, "-o", "json"),
+			"Jobs": string(
+				jobs), "Events": fmt.Sprint(events.Items), "worker's log": p.first.log.String(), "server's log": p.hosted.server.log.String(),
+			"run": p.ok(
+				p.t, "run", "get", p.id, "-o", "json",
+			), "stored manifest": p.ok(p.t, "run", "manifest", p.id), "events of the run": p.ok(p.t, "run", "events", p.id, "-o", "json"),
 			"output": p.ok(p.t, "run", "logs", p.id),
 		}
 		for what, text := range texts {
@@ -371,14 +417,19 @@ func (p *scenarioTest) restartAPIServer() {
 	p.t.Helper()
 	dir := filepath.Dir(p.kubeconfig)
 	if _, err := os.Stat(filepath.Join(dir, "supervisor.sock")); err != nil {
-		testenv.Missing(p.t, "this cluster's API server cannot be restarted: only the cluster that `make cluster-up` builds from source allows it")
+		testenv.Missing(
+			p.t,
+			"this cluster's API server cannot be restarted: only the cluster that `make cluster-up` builds from source allows it",
+		)
 	}
 	processes, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	p.must(err)
 	killed := 0
 	for _, path := range processes {
 		line, err := os.ReadFile(path)
-		if err != nil || !strings.HasPrefix(filepath.Base(strings.Split(string(line), "\x00")[0]), "kube-apiserver") || !strings.Contains(string(line), dir+"/") {
+		if err != nil ||
+			!strings.HasPrefix(filepath.Base(strings.Split(string(line), "\x00")[0]), "kube-apiserver") ||
+			!strings.Contains(string(line), dir+"/") {
 			continue
 		}
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
@@ -484,10 +535,14 @@ func abandonedByHand(p *scenarioTest) {
 	first := p.awaitRunningPod()
 	p.awaitRun("the run to be RUNNING", func(r run) bool { return r.Run.State.Type == "RUNNING" })
 	p.first.kill(p.t)
-	eventually(p.t, "the lease to run out", func() (bool, error) { return p.run(p.t, "run", "abandon", p.id).code == 0, nil })
+	eventually(p.t, "the lease to run out",
+		func() (bool, error) { return p.run(p.t, "run", "abandon", p.id).code == 0, nil })
 	p.worker("second")
 	eventually(p.t, "the pod of the ended attempt to be stopped", func() (bool, error) {
-		return !slices.ContainsFunc(p.currentPods(), func(pod corev1.Pod) bool { return pod.UID == first.UID && pod.Status.Phase == corev1.PodRunning }), nil
+		return !slices.ContainsFunc(
+			p.currentPods(),
+			func(pod corev1.Pod) bool { return pod.UID == first.UID && pod.Status.Phase == corev1.PodRunning },
+		), nil
 	})
 }
 

@@ -23,16 +23,31 @@ import (
 func fakeNode(p *scenarioTest) {
 	ctx := context.WithoutCancel(p.t.Context())
 	node, err := p.client.CoreV1().Nodes().Create(ctx, &corev1.Node{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: "lost-", Labels: map[string]string{"e2e.berth.dev/lost": ""}},
-		Spec:       corev1.NodeSpec{Taints: []corev1.Taint{{Key: "e2e.berth.dev/lost", Effect: corev1.TaintEffectNoSchedule}}},
+		ObjectMeta: metav1.ObjectMeta{
+			GenerateName: "lost-", Labels: map[string]string{"e2e.berth.dev/lost": ""},
+		},
+		Spec: corev1.NodeSpec{
+			Taints: []corev1.Taint{{Key: "e2e.berth.dev/lost", Effect: corev1.TaintEffectNoSchedule}},
+		},
 	}, metav1.CreateOptions{})
 	p.must(err)
 	p.node = node.Name
 	p.t.Cleanup(func() {
-		_ = p.client.CoreV1().Nodes().Delete(ctx, node.Name, metav1.DeleteOptions{}) // the scenario may have done so
+		_ = p.client.CoreV1().
+			Nodes().
+			Delete(ctx, node.Name, metav1.DeleteOptions{})
+		// the scenario may have done so
 	})
-	room := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("64"), corev1.ResourceMemory: resource.MustParse("64Gi"), corev1.ResourcePods: resource.MustParse("100")}
-	p.nodeStatus(corev1.NodeStatus{Capacity: room, Allocatable: room, Conditions: []corev1.NodeCondition{readiness(corev1.ConditionTrue)}})
+	room := corev1.ResourceList{
+		corev1.ResourceCPU: resource.MustParse("64"), corev1.ResourceMemory: resource.MustParse("64Gi"),
+		corev1.ResourcePods: resource.MustParse("100"),
+	}
+	p.nodeStatus(
+		corev1.NodeStatus{
+			Capacity: room, Allocatable: room,
+			Conditions: []corev1.NodeCondition{readiness(corev1.ConditionTrue)},
+		},
+	)
 	eventually(p.t, "the node to take pods", func() (bool, error) {
 		node, err := p.client.CoreV1().Nodes().Get(p.t.Context(), p.node, metav1.GetOptions{})
 		return err == nil && len(node.Spec.Taints) == 1, err
@@ -41,14 +56,19 @@ func fakeNode(p *scenarioTest) {
 
 func readiness(status corev1.ConditionStatus) corev1.NodeCondition {
 	now := metav1.Now()
-	return corev1.NodeCondition{Type: corev1.NodeReady, Status: status, Reason: "Test", LastHeartbeatTime: now, LastTransitionTime: now}
+	return corev1.NodeCondition{
+		Type: corev1.NodeReady, Status: status, Reason: "Test",
+		LastHeartbeatTime: now, LastTransitionTime: now,
+	}
 }
 
 func (p *scenarioTest) nodeStatus(status corev1.NodeStatus) {
 	p.t.Helper()
 	patch, err := json.Marshal(map[string]any{"status": status})
 	p.must(err)
-	_, err = p.client.CoreV1().Nodes().Patch(p.t.Context(), p.node, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
+	_, err = p.client.CoreV1().
+		Nodes().
+		Patch(p.t.Context(), p.node, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
 	p.must(err)
 }
 
@@ -76,8 +96,8 @@ func nodeLost(p *scenarioTest) {
 	p.nodeStatus(corev1.NodeStatus{Conditions: []corev1.NodeCondition{readiness(corev1.ConditionFalse)}})
 }
 
-// nodeLostThenRemoved waits until the run names the lost node, checks that the worker does not act, and removes the
-// node as an operator would.
+// nodeLostThenRemoved waits until the run names the lost node, checks that the worker does not act, and
+// removes the node as an operator would.
 func nodeLostThenRemoved(p *scenarioTest) {
 	nodeLost(p)
 	p.awaitDiagnosis("node " + p.node + " does not confirm")
@@ -91,24 +111,39 @@ func nodeLostThenRemoved(p *scenarioTest) {
 func workerInside(p *scenarioTest) {
 	ctx := p.t.Context()
 	meta := metav1.ObjectMeta{Name: "worker"}
-	_, err := p.client.CoreV1().ServiceAccounts(p.jobs).Create(ctx, &corev1.ServiceAccount{ObjectMeta: meta}, metav1.CreateOptions{})
+	_, err := p.client.CoreV1().
+		ServiceAccounts(p.jobs).
+		Create(ctx, &corev1.ServiceAccount{ObjectMeta: meta}, metav1.CreateOptions{})
 	p.must(err)
-	_, err = p.client.RbacV1().Roles(p.jobs).Create(ctx, &rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{
-		{APIGroups: []string{"batch"}, Resources: []string{"jobs"}, Verbs: []string{"get", "list", "watch", "create", "patch", "delete"}},
-		{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "watch", "delete"}},
-		{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},
-		{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"list"}},
-	}}, metav1.CreateOptions{})
+	_, err = p.client.RbacV1().
+		Roles(p.jobs).
+		Create(ctx, &rbacv1.Role{ObjectMeta: meta, Rules: []rbacv1.PolicyRule{
+			{
+				APIGroups: []string{"batch"}, Resources: []string{"jobs"},
+				Verbs: []string{"get", "list", "watch", "create", "patch", "delete"},
+			},
+			{
+				APIGroups: []string{""}, Resources: []string{"pods"},
+				Verbs: []string{"list", "watch", "delete"},
+			},
+			{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},
+			{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"list"}},
+		}}, metav1.CreateOptions{})
 	p.must(err)
 	_, err = p.client.RbacV1().RoleBindings(p.jobs).Create(ctx, &rbacv1.RoleBinding{
 		ObjectMeta: meta, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "worker"},
 		Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: "worker", Namespace: p.jobs}},
 	}, metav1.CreateOptions{})
 	p.must(err)
-	token, err := p.client.CoreV1().ServiceAccounts(p.jobs).CreateToken(ctx, "worker", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	token, err := p.client.CoreV1().
+		ServiceAccounts(p.jobs).
+		CreateToken(ctx, "worker", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
 	p.must(err)
 	config := clientcmdapi.NewConfig()
-	config.Clusters["c"] = &clientcmdapi.Cluster{Server: p.cluster.config.Host, CertificateAuthorityData: p.cluster.config.CAData, CertificateAuthority: p.cluster.config.CAFile}
+	config.Clusters["c"] = &clientcmdapi.Cluster{
+		Server: p.cluster.config.Host, CertificateAuthorityData: p.cluster.config.CAData,
+		CertificateAuthority: p.cluster.config.CAFile,
+	}
 	config.AuthInfos["u"] = &clientcmdapi.AuthInfo{Token: token.Status.Token}
 	config.Contexts["x"] = &clientcmdapi.Context{Cluster: "c", AuthInfo: "u"}
 	config.CurrentContext = "x"
@@ -118,7 +153,9 @@ func workerInside(p *scenarioTest) {
 }
 
 func priorityClass() *schedulingv1.PriorityClass {
-	return &schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-more-important-"}, Value: 1000}
+	return &schedulingv1.PriorityClass{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-more-important-"}, Value: 1000,
+	}
 }
 
 func sampleJob() *batchv1.Job {

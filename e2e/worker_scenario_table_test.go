@@ -42,92 +42,268 @@ const (
 // scenarios lists every row; killedWorkerScenarios generates the rows in which a worker is killed.
 func scenarios() []scenario {
 	rows := []scenario{
-		{name: "normal", script: "echo done", state: "COMPLETED", ends: "ok", pods: 1, logs: []string{"done\n"}},
-		{name: "exit code", script: "exit 3", state: "FAILED", ends: "app", pods: 1, says: "exited with code 3"},
-		{name: "out of memory, then more of it", script: `[ "$BERTH_ATTEMPT" = 2 ] && exit 0; sleep 1; x=a; while true; do x=$x$x; done`,
+		{
+			name: "normal", script: "echo done", state: "COMPLETED", ends: "ok", pods: 1,
+			logs: []string{"done\n"},
+		},
+		{
+			name: "exit code", script: "exit 3", state: "FAILED", ends: "app", pods: 1,
+			says: "exited with code 3",
+		},
+		{
+			name:       "out of memory, then more of it",
+			script:     `[ "$BERTH_ATTEMPT" = 2 ] && exit 0; sleep 1; x=a; while true; do x=$x$x; done`,
 			container:  `resources: {limits: {memory: "{{ memory }}Mi"}}`,
 			deployment: "retries: {max: 0, delay_seconds: 0, oom: {max: 1, variable: memory, factor: 2}}",
-			act:        checkRaisedMemory, state: "COMPLETED", ends: "oom ok", pods: 2, says: "limit 32Mi"},
+			act:        checkRaisedMemory, state: "COMPLETED", ends: "oom ok", pods: 2,
+			says: "limit 32Mi",
+		},
 
-		{name: "evicted, and run again", script: gatedOnce, act: evicted, state: "COMPLETED", ends: "evicted ok", pods: 2, says: "EvictionByEvictionAPI"},
-		{name: "evicted, and ended by the pool's policy", config: "policy: {eviction: fail}", script: gated, act: evicted, state: "CRASHED", ends: "evicted", pods: 1},
-		{name: "evicted while no worker ran, and run again", script: gatedOnce, act: evictedUnseen, state: "COMPLETED", ends: "evicted ok", pods: 2},
-		{name: "evicted while no worker ran, and ended by the pool's policy", config: "policy: {eviction: fail}", script: gated, act: evictedUnseen,
-			state: "CRASHED", ends: "evicted", pods: 1},
-		{name: "a pod that exits 0 when it is evicted", script: `[ "$BERTH_ATTEMPT" = 1 ] || exit 0; trap "exit 0" TERM; echo up; while true; do sleep 0.1; done`,
-			act: evictedExitingZero, state: "COMPLETED", ends: "evicted ok", pods: 2, says: "exited with code 0 when it was told to stop"},
-		{name: "preempted by priority", script: gatedOnce, container: `resources: {limits: {e2e.berth.dev/seat: 1}}`, prepare: oneSeat, act: preempted,
-			state: "COMPLETED", ends: "preempted ok", pods: 2},
-		{name: "node lost, waited for", script: gatedOnce, pod: lostNode, prepare: fakeNode, act: nodeLostThenRemoved, state: "COMPLETED", ends: "node_lost ok", pods: 2},
-		{name: "node lost, removed by force", config: "policy: {node_lost: force, node_lost_after_seconds: 30}", script: gatedOnce, pod: lostNode, prepare: fakeNode, act: nodeLost,
-			state: "COMPLETED", ends: "node_lost ok", pods: 2, says: "does not confirm"},
+		{
+			name: "evicted, and run again", script: gatedOnce, act: evicted, state: "COMPLETED",
+			ends: "evicted ok", pods: 2, says: "EvictionByEvictionAPI",
+		},
+		{
+			name: "evicted, and ended by the pool's policy", config: "policy: {eviction: fail}",
+			script: gated, act: evicted, state: "CRASHED", ends: "evicted", pods: 1,
+		},
+		{
+			name: "evicted while no worker ran, and run again", script: gatedOnce, act: evictedUnseen,
+			state: "COMPLETED", ends: "evicted ok", pods: 2,
+		},
+		{
+			name:   "evicted while no worker ran, and ended by the pool's policy",
+			config: "policy: {eviction: fail}", script: gated, act: evictedUnseen, state: "CRASHED",
+			ends: "evicted", pods: 1,
+		},
+		{
+			name:   "a pod that exits 0 when it is evicted",
+			script: `[ "$BERTH_ATTEMPT" = 1 ] || exit 0; trap "exit 0" TERM; echo up; while true; do sleep 0.1; done`,
+			act:    evictedExitingZero, state: "COMPLETED", ends: "evicted ok", pods: 2,
+			says: "exited with code 0 when it was told to stop",
+		},
+		{
+			name: "preempted by priority", script: gatedOnce,
+			container: `resources: {limits: {e2e.berth.dev/seat: 1}}`, prepare: oneSeat,
+			act: preempted, state: "COMPLETED", ends: "preempted ok", pods: 2,
+		},
+		{
+			name: "node lost, waited for", script: gatedOnce, pod: lostNode, prepare: fakeNode,
+			act: nodeLostThenRemoved, state: "COMPLETED", ends: "node_lost ok", pods: 2,
+		},
+		{
+			name:   "node lost, removed by force",
+			config: "policy: {node_lost: force, node_lost_after_seconds: 30}", script: gatedOnce,
+			pod: lostNode, prepare: fakeNode, act: nodeLost, state: "COMPLETED",
+			ends: "node_lost ok", pods: 2, says: "does not confirm",
+		},
 
-		{name: "an image that does not exist", config: "policy: {wait_seconds: {image_pull: 5}}", deployment: noRetries, script: "true", container: "image: registry.invalid/no/such:1",
-			state: "CRASHED", ends: "image_pull", pods: 1, says: "registry.invalid/no/such:1"},
-		{name: "unschedulable", config: "policy: {wait_seconds: {unschedulable: 3}}", deployment: noRetries, script: "true", pod: nowhere,
-			state: "CRASHED", ends: "unschedulable", pods: 1, says: "no node can run the pod"},
-		{name: "a Secret that is missing", config: "policy: {wait_seconds: {config: 3}}", script: "true", container: "envFrom: [{secretRef: {name: none}}]",
-			state: "CRASHED", ends: "config", pods: 1, says: `secret "none" not found`},
-		{name: "quota exceeded, and freed later", script: "true", prepare: noJobsAllowed, act: quotaFreed, state: "COMPLETED", ends: "ok", pods: 1},
-		{name: "pods that a quota refuses", config: "policy: {wait_seconds: {quota: 4}}", deployment: noRetries, script: "true", prepare: noPodsAllowed,
-			state: "CRASHED", ends: "quota", pods: 0, says: "quota does not allow the pod"},
-		{name: "refused by admission", script: "true", prepare: admissionRefuses, state: "CRASHED", ends: "invalid", pods: 0, says: "not on a Tuesday"},
-		{name: "deadline", script: "sleep 600", spec: "activeDeadlineSeconds: 2", state: "FAILED", ends: "deadline", pods: 1, says: "activeDeadlineSeconds (2 s)"},
-		{name: "a pod that Pod Security refuses", labels: restricted, config: "policy: {wait_seconds: {config: 4}}", script: "true", pod: "securityContext: null",
-			container: "securityContext: null", state: "CRASHED", ends: "config", pods: 0, says: "Pod Security level rejects the pod"},
-		{name: "a ServiceAccount that is missing", config: "policy: {wait_seconds: {config: 4}}", script: "true", pod: "serviceAccountName: nobody",
-			state: "CRASHED", ends: "config", pods: 0, says: "ServiceAccount does not exist"},
-		{name: "suspended, and resumed later", script: "true", spec: "suspend: true", act: resumed, state: "COMPLETED", ends: "ok", pods: 1},
-		{name: "suspended while it runs, and resumed later", script: `trap "exit 143" TERM; ` + gated, act: suspendedRunning, resumed: true, state: "COMPLETED", ends: "ok", pods: 2},
+		{
+			name: "an image that does not exist", config: "policy: {wait_seconds: {image_pull: 5}}",
+			deployment: noRetries, script: "true", container: "image: registry.invalid/no/such:1",
+			state: "CRASHED", ends: "image_pull", pods: 1,
+			says: "registry.invalid/no/such:1",
+		},
+		{
+			name: "unschedulable", config: "policy: {wait_seconds: {unschedulable: 3}}",
+			deployment: noRetries, script: "true", pod: nowhere, state: "CRASHED",
+			ends: "unschedulable", pods: 1, says: "no node can run the pod",
+		},
+		{
+			name: "a Secret that is missing", config: "policy: {wait_seconds: {config: 3}}",
+			script: "true", container: "envFrom: [{secretRef: {name: none}}]", state: "CRASHED",
+			ends: "config", pods: 1, says: `secret "none" not found`,
+		},
+		{
+			name: "quota exceeded, and freed later", script: "true", prepare: noJobsAllowed,
+			act: quotaFreed, state: "COMPLETED", ends: "ok", pods: 1,
+		},
+		{
+			name: "pods that a quota refuses", config: "policy: {wait_seconds: {quota: 4}}",
+			deployment: noRetries, script: "true", prepare: noPodsAllowed, state: "CRASHED",
+			ends: "quota", pods: 0, says: "quota does not allow the pod",
+		},
+		{
+			name: "refused by admission", script: "true", prepare: admissionRefuses, state: "CRASHED",
+			ends: "invalid", pods: 0, says: "not on a Tuesday",
+		},
+		{
+			name: "deadline", script: "sleep 600", spec: "activeDeadlineSeconds: 2", state: "FAILED",
+			ends: "deadline", pods: 1, says: "activeDeadlineSeconds (2 s)",
+		},
+		{
+			name: "a pod that Pod Security refuses", labels: restricted,
+			config: "policy: {wait_seconds: {config: 4}}", script: "true",
+			pod: "securityContext: null", container: "securityContext: null", state: "CRASHED",
+			ends: "config", pods: 0, says: "Pod Security level rejects the pod",
+		},
+		{
+			name: "a ServiceAccount that is missing", config: "policy: {wait_seconds: {config: 4}}",
+			script: "true", pod: "serviceAccountName: nobody", state: "CRASHED", ends: "config",
+			pods: 0, says: "ServiceAccount does not exist",
+		},
+		{
+			name: "suspended, and resumed later", script: "true", spec: "suspend: true", act: resumed,
+			state: "COMPLETED", ends: "ok", pods: 1,
+		},
+		{
+			name: "suspended while it runs, and resumed later", script: `trap "exit 143" TERM; ` + gated,
+			act: suspendedRunning, resumed: true, state: "COMPLETED", ends: "ok", pods: 2,
+		},
 
-		{name: "the Job deleted in the background", script: gated, act: jobDeleted("Background"), state: "CRASHED", ends: "deleted", pods: 1},
-		{name: "the Job deleted in the foreground", script: gated, act: jobDeleted("Foreground"), state: "CRASHED", ends: "deleted", pods: 1},
-		{name: "the Job deleted and its pods orphaned", script: gated, act: jobDeleted("Orphan"), state: "CRASHED", ends: "deleted", pods: 1},
-		{name: "the pod deleted by hand", script: gated, act: podDeleted, state: "CRASHED", ends: "deleted", pods: 1},
-		{name: "the namespace deleted, the worker outside of it", script: gated, act: namespaceDeleted, state: "CRASHED", ends: "deleted", pods: 1},
-		{name: "the namespace deleted, and the worker with it", script: gated, idle: true, unseen: true, prepare: workerInside, act: namespaceDeletedAround,
-			state: "CANCELLED", ends: "cancelled", pods: 1},
+		{
+			name: "the Job deleted in the background", script: gated, act: jobDeleted("Background"),
+			state: "CRASHED", ends: "deleted", pods: 1,
+		},
+		{
+			name: "the Job deleted in the foreground", script: gated, act: jobDeleted("Foreground"),
+			state: "CRASHED", ends: "deleted", pods: 1,
+		},
+		{
+			name: "the Job deleted and its pods orphaned", script: gated, act: jobDeleted("Orphan"),
+			state: "CRASHED", ends: "deleted", pods: 1,
+		},
+		{
+			name: "the pod deleted by hand", script: gated, act: podDeleted, state: "CRASHED",
+			ends: "deleted", pods: 1,
+		},
+		{
+			name: "the namespace deleted, the worker outside of it", script: gated,
+			act: namespaceDeleted, state: "CRASHED", ends: "deleted", pods: 1,
+		},
+		{
+			name: "the namespace deleted, and the worker with it", script: gated, idle: true,
+			unseen: true, prepare: workerInside, act: namespaceDeletedAround, state: "CANCELLED",
+			ends: "cancelled", pods: 1,
+		},
 
-		{name: "cancelled before it is claimed", script: "true", idle: true, act: cancelled, state: "CANCELLED", ends: "", pods: 0},
-		{name: "cancelled while it waits for a node", script: "true", pod: nowhere, act: cancelledPending, state: "CANCELLED", ends: "cancelled", pods: 1},
-		{name: "cancelled while it runs", script: gated, act: cancelledRunning, state: "CANCELLED", ends: "cancelled", pods: 1},
-		{name: "cancelled, and deaf to SIGTERM", script: `trap "" TERM; echo up; while true; do sleep 0.1; done`, act: cancelledRunning, state: "CANCELLED", ends: "cancelled", pods: 1},
+		{
+			name: "cancelled before it is claimed", script: "true", idle: true, act: cancelled,
+			state: "CANCELLED", ends: "", pods: 0,
+		},
+		{
+			name: "cancelled while it waits for a node", script: "true", pod: nowhere,
+			act: cancelledPending, state: "CANCELLED", ends: "cancelled", pods: 1,
+		},
+		{
+			name: "cancelled while it runs", script: gated, act: cancelledRunning, state: "CANCELLED",
+			ends: "cancelled", pods: 1,
+		},
+		{
+			name:   "cancelled, and deaf to SIGTERM",
+			script: `trap "" TERM; echo up; while true; do sleep 0.1; done`, act: cancelledRunning,
+			state: "CANCELLED", ends: "cancelled", pods: 1,
+		},
 
-		{name: "abandoned while its Job runs", script: gated, deployment: noRetries, unseen: true, act: abandonedByHand, state: "CRASHED", ends: "unknown", pods: 1, says: "abandoned by"},
+		{
+			name: "abandoned while its Job runs", script: gated, deployment: noRetries,
+			unseen: true, act: abandonedByHand, state: "CRASHED", ends: "unknown",
+			pods: 1, says: "abandoned by",
+		},
 
-		{name: "ten thousand lines at once", script: `i=0; while [ $i -lt 10000 ]; do echo "line $i"; i=$((i+1)); done`, act: checkEveryLine(10000), state: "COMPLETED", ends: "ok", pods: 1},
-		{name: "a container that dies at once", script: "echo last words; exit 7", state: "FAILED", ends: "app", pods: 1, logs: []string{"last words\n"}},
+		{
+			name:   "ten thousand lines at once",
+			script: `i=0; while [ $i -lt 10000 ]; do echo "line $i"; i=$((i+1)); done`,
+			act:    checkEveryLine(10000), state: "COMPLETED", ends: "ok", pods: 1,
+		},
+		{
+			name: "a container that dies at once", script: "echo last words; exit 7", state: "FAILED",
+			ends: "app", pods: 1, logs: []string{"last words\n"},
+		},
 		{name: "init containers and sidecars", script: "echo main; exit 5", pod: `{
   initContainers: [{name: first, image: "busybox:1.36", command: [sh, -c, "true"]}, {name: native, image: "busybox:1.36", restartPolicy: Always, command: [sleep, "600"]}],
   containers: [{}, {name: proxy, image: "busybox:1.36", command: [sleep, "600"]}]}`, state: "FAILED", ends: "app", pods: 1, says: "exited with code 5", logs: []string{"main\n"}},
-		{name: "a second namespace", script: "echo elsewhere", idle: true, prepare: secondNamespace, state: "COMPLETED", ends: "ok", pods: 1, logs: []string{"elsewhere\n"}},
-		{name: "two workers on one pool", script: "sleep 1", prepare: secondWorker, act: manyRuns(5), state: "COMPLETED", ends: "ok", pods: 6},
-		{name: "the environment as a Secret", script: `[ ${#TOKEN} = 11 ] && echo "got it"`, config: "{policy: {env_as_secret: true}, env: {TOKEN: xyzzy-plugh}}", act: checkValueNowhere("xyzzy"),
-			state: "COMPLETED", ends: "ok", pods: 1, logs: []string{"got it\n"}},
+		{
+			name: "a second namespace", script: "echo elsewhere", idle: true, prepare: secondNamespace,
+			state: "COMPLETED", ends: "ok", pods: 1, logs: []string{"elsewhere\n"},
+		},
+		{
+			name: "two workers on one pool", script: "sleep 1", prepare: secondWorker,
+			act: manyRuns(5), state: "COMPLETED", ends: "ok", pods: 6,
+		},
+		{
+			name: "the environment as a Secret", script: `[ ${#TOKEN} = 11 ] && echo "got it"`,
+			config: "{policy: {env_as_secret: true}, env: {TOKEN: xyzzy-plugh}}",
+			act:    checkValueNowhere("xyzzy"), state: "COMPLETED", ends: "ok", pods: 1,
+			logs: []string{"got it\n"},
+		},
 
-		{name: "the server away for many leases", script: gated, act: serverDown, state: "COMPLETED", ends: "ok", pods: 1, logs: []string{"waiting\n", "through\n"}},
-		{name: "the API server restarted", script: gated, alone: true, act: apiServerRestarted, state: "COMPLETED", ends: "ok", pods: 1},
-		{name: "output followed across a restart of the API server", script: `i=0; while [ $i -lt 150 ]; do echo "line $i"; i=$((i+1)); sleep 0.1; done`, alone: true, act: restartWhileFollowing(150),
-			state: "COMPLETED", ends: "ok", pods: 1},
+		{
+			name: "the server away for many leases", script: gated, act: serverDown, state: "COMPLETED",
+			ends: "ok", pods: 1, logs: []string{"waiting\n", "through\n"},
+		},
+		{
+			name: "the API server restarted", script: gated, alone: true, act: apiServerRestarted,
+			state: "COMPLETED", ends: "ok", pods: 1,
+		},
+		{
+			name:   "output followed across a restart of the API server",
+			script: `i=0; while [ $i -lt 150 ]; do echo "line $i"; i=$((i+1)); sleep 0.1; done`, alone: true,
+			act: restartWhileFollowing(150), state: "COMPLETED", ends: "ok", pods: 1,
+		},
 
-		{name: "409 at the release", script: "true", kube: true, prepare: kubeFault(4, removesFinalizer, answerWith(409, "Conflict")), state: "COMPLETED", ends: "ok", pods: 1},
-		{name: "410 on every watch for a while", script: "sleep 2", kube: true, prepare: kubeFault(12, watchesObjects, answerWith(410, "Expired")), state: "COMPLETED", ends: "ok", pods: 1},
-		{name: "429 at the creation", script: "true", kube: true, prepare: kubeFault(2, createsJob, answerWith(429, "TooManyRequests", "Retry-After", "1")), state: "COMPLETED", ends: "ok", pods: 1},
-		{name: "500 at the creation", script: "true", kube: true, prepare: kubeFault(3, createsJob, answerWith(500, "InternalError")), state: "COMPLETED", ends: "ok", pods: 1},
-		{name: "500 at whatever is read", script: "true", kube: true, prepare: kubeFault(10, readsObjects, answerWith(500, "InternalError")), state: "COMPLETED", ends: "ok", pods: 1},
-		{name: "500 at a cancel", script: gated, kube: true, prepare: kubeFault(3, deletesObject, answerWith(500, "InternalError")), act: cancelledRunning, state: "CANCELLED", ends: "cancelled", pods: 1},
-		{name: "a creation that times out", script: "true", kube: true, prepare: kubeFault(1, createsJob, neverAnswer), state: "COMPLETED", ends: "ok", pods: 1},
-		{name: "creations whose answers are lost", script: "true", kube: true, prepare: kubeFault(3, createsJob, dropAnswer), state: "COMPLETED", ends: "ok", pods: 1},
-		{name: "releases whose answers are lost", script: "true", kube: true, prepare: kubeFault(3, removesFinalizer, dropAnswer), state: "COMPLETED", ends: "ok", pods: 1},
-		{name: "every third connection breaks", script: "sleep 1", kube: true, prepare: breakEveryThirdRequest, state: "COMPLETED", ends: "ok", pods: 1},
-		{name: "reports whose answers are lost", script: "true", server: true, prepare: serverFault(4, reportsAnything, dropAnswer), state: "COMPLETED", ends: "ok", pods: 1},
-		{name: "claims whose answers are lost", script: "true", server: true, prepare: serverFault(2, claimsRuns, dropAnswer), state: "COMPLETED", ends: "ok", pods: 1},
+		{
+			name: "409 at the release", script: "true", kube: true,
+			prepare: kubeFault(4, removesFinalizer, answerWith(409, "Conflict")), state: "COMPLETED",
+			ends: "ok", pods: 1,
+		},
+		{
+			name: "410 on every watch for a while", script: "sleep 2", kube: true,
+			prepare: kubeFault(12, watchesObjects, answerWith(410, "Expired")), state: "COMPLETED",
+			ends: "ok", pods: 1,
+		},
+		{
+			name: "429 at the creation", script: "true", kube: true,
+			prepare: kubeFault(2, createsJob, answerWith(429, "TooManyRequests", "Retry-After", "1")),
+			state:   "COMPLETED", ends: "ok", pods: 1,
+		},
+		{
+			name: "500 at the creation", script: "true", kube: true,
+			prepare: kubeFault(3, createsJob, answerWith(500, "InternalError")), state: "COMPLETED",
+			ends: "ok", pods: 1,
+		},
+		{
+			name: "500 at whatever is read", script: "true", kube: true,
+			prepare: kubeFault(10, readsObjects, answerWith(500, "InternalError")), state: "COMPLETED",
+			ends: "ok", pods: 1,
+		},
+		{
+			name: "500 at a cancel", script: gated, kube: true,
+			prepare: kubeFault(3, deletesObject, answerWith(500, "InternalError")), act: cancelledRunning,
+			state: "CANCELLED", ends: "cancelled", pods: 1,
+		},
+		{
+			name: "a creation that times out", script: "true", kube: true,
+			prepare: kubeFault(1, createsJob, neverAnswer), state: "COMPLETED", ends: "ok", pods: 1,
+		},
+		{
+			name: "creations whose answers are lost", script: "true", kube: true,
+			prepare: kubeFault(3, createsJob, dropAnswer), state: "COMPLETED", ends: "ok", pods: 1,
+		},
+		{
+			name: "releases whose answers are lost", script: "true", kube: true,
+			prepare: kubeFault(3, removesFinalizer, dropAnswer), state: "COMPLETED", ends: "ok",
+			pods: 1,
+		},
+		{
+			name: "every third connection breaks", script: "sleep 1", kube: true,
+			prepare: breakEveryThirdRequest, state: "COMPLETED", ends: "ok", pods: 1,
+		},
+		{
+			name: "reports whose answers are lost", script: "true", server: true,
+			prepare: serverFault(4, reportsAnything, dropAnswer), state: "COMPLETED", ends: "ok",
+			pods: 1,
+		},
+		{
+			name: "claims whose answers are lost", script: "true", server: true,
+			prepare: serverFault(2, claimsRuns, dropAnswer), state: "COMPLETED", ends: "ok", pods: 1,
+		},
 	}
 	return append(rows, killedWorkerScenarios()...)
 }
 
-// killedWorkerScenarios generates rows in which the worker is killed (-9) at each step of launching and recording,
-// before or after the request of that step took effect, and a second worker takes over.
+// killedWorkerScenarios generates rows in which the worker is killed (-9) at each step of launching and
+// recording, before or after the request of that step took effect, and a second worker takes over.
 func killedWorkerScenarios() []scenario {
 	var rows []scenario
 	for _, step := range []struct {

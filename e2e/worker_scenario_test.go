@@ -101,7 +101,11 @@ func (s scenario) perform(t *testing.T, c *cluster, tally *summary) {
 	r := p.assertOutcome()
 	p.record(r)
 	pods, _ := p.census.all()
-	tally.add(s.name, fmt.Sprintf("%-9s  %-18s  %2d pods  %3d s", r.Run.State.Type, outcomesOf(r), pods, int(time.Since(began).Seconds())))
+	tally.add(
+		s.name,
+		fmt.Sprintf("%-9s  %-18s  %2d pods  %3d s", r.Run.State.Type, outcomesOf(r), pods,
+			int(time.Since(began).Seconds())),
+	)
 }
 
 // overlay merges one tree over another: mappings by key, lists by index; null deletes.
@@ -179,7 +183,8 @@ func (s scenario) template(t *testing.T) string {
 }
 
 func (s scenario) deploymentFile(t *testing.T) string {
-	deployment := any(map[string]any{"name": "play", "pool": "hosted", "job_variables": map[string]any{"script": s.script}})
+	deployment := any(
+		map[string]any{"name": "play", "pool": "hosted", "job_variables": map[string]any{"script": s.script}})
 	if s.deployment != "" {
 		deployment = overlay(deployment, unmarshalYAML(t, s.deployment))
 	}
@@ -206,8 +211,13 @@ func (p *scenarioTest) worker(name string) *process {
 			url = p.serverProxy.url
 		}
 	}
-	args := append([]string{"worker", "start", "--pool", p.pool, "--type", "kubernetes", "--name", name, "--kubeconfig", kubeconfig,
-		"--namespace", p.jobs, "--cluster-id", "e2e", "--metrics-listen", "127.0.0.1:0", "--log-level", "debug"}, slices.Concat(p.flags, p.moreFlags)...)
+	args := append(
+		[]string{
+			"worker", "start", "--pool", p.pool, "--type", "kubernetes", "--name", name, "--kubeconfig",
+			kubeconfig, "--namespace", p.jobs, "--cluster-id", "e2e", "--metrics-listen", "127.0.0.1:0",
+			"--log-level", "debug",
+		},
+		slices.Concat(p.flags, p.moreFlags)...)
 	w, _ := startProcess(p.t, []string{"BERTH_API_URL=" + url}, args...)
 	return w
 }
@@ -234,9 +244,17 @@ func (p *scenarioTest) awaitRun(what string, wanted func(r run) bool) run {
 // awaitDiagnosis waits until a message or diagnosis of the run contains words.
 func (p *scenarioTest) awaitDiagnosis(words string) {
 	p.t.Helper()
-	r := p.awaitRun("the run to report "+words, func(r run) bool { return strings.Contains(messagesOf(r), words) })
+	r := p.awaitRun("the run to report "+words,
+		func(r run) bool { return strings.Contains(messagesOf(r), words) })
 	last := r.Attempts[len(r.Attempts)-1]
-	p.writeRecording(last.Number, " waits", map[string]any{"phase": map[bool]string{true: "pending", false: "running"}[r.Run.State.Type == "PENDING"], "diagnosis": words})
+	p.writeRecording(
+		last.Number,
+		" waits",
+		map[string]any{
+			"phase":     map[bool]string{true: "pending", false: "running"}[r.Run.State.Type == "PENDING"],
+			"diagnosis": words,
+		},
+	)
 }
 
 // messagesOf returns every message and diagnosis of the run and its attempts.
@@ -270,7 +288,8 @@ func (p *scenarioTest) assertOutcome() run {
 	p.t.Helper()
 	r := p.awaitRun("the end of the run", hasEnded)
 	if r.Run.State.Type != p.state || outcomesOf(r) != p.ends {
-		p.t.Errorf("the run is %s and its attempts ended as %q, want %s and %q; it says:\n%s", r.Run.State.Type, outcomesOf(r), p.state, p.ends, messagesOf(r))
+		p.t.Errorf("the run is %s and its attempts ended as %q, want %s and %q; it says:\n%s",
+			r.Run.State.Type, outcomesOf(r), p.state, p.ends, messagesOf(r))
 	}
 	if !strings.Contains(messagesOf(r), p.says) {
 		p.t.Errorf("the run does not say %q:\n%s", p.says, messagesOf(r))

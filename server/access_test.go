@@ -43,13 +43,28 @@ func TestRolesOverHTTP(t *testing.T) {
 		method, path, body string
 		may                []api.Role
 	}{
-		{"GET", "/api/v1/info", "", []api.Role{api.RoleAdmin, api.RoleEditor, api.RoleOperator, api.RoleViewer, api.RoleWorker}},
-		{"GET", "/api/v1/runs", "", []api.Role{api.RoleAdmin, api.RoleEditor, api.RoleOperator, api.RoleViewer}},
-		{"POST", "/api/v1/deployments/hello/runs", "{}", []api.Role{api.RoleAdmin, api.RoleEditor, api.RoleOperator}},
-		{"PATCH", "/api/v1/work-pools/local", `{"description":"d"}`, []api.Role{api.RoleAdmin, api.RoleEditor}},
+		{
+			"GET", "/api/v1/info", "",
+			[]api.Role{api.RoleAdmin, api.RoleEditor, api.RoleOperator, api.RoleViewer, api.RoleWorker},
+		},
+		{
+			"GET", "/api/v1/runs", "",
+			[]api.Role{api.RoleAdmin, api.RoleEditor, api.RoleOperator, api.RoleViewer},
+		},
+		{
+			"POST", "/api/v1/deployments/hello/runs", "{}",
+			[]api.Role{api.RoleAdmin, api.RoleEditor, api.RoleOperator},
+		},
+		{
+			"PATCH", "/api/v1/work-pools/local", `{"description":"d"}`,
+			[]api.Role{api.RoleAdmin, api.RoleEditor},
+		},
 		{"POST", "/api/v1/apply", "{}", []api.Role{api.RoleAdmin, api.RoleEditor}},
 		{"GET", "/api/v1/api-keys", "", []api.Role{api.RoleAdmin}},
-		{"POST", "/api/v1/worker/leases", `{"worker":"w","pool":"local","leases":[]}`, []api.Role{api.RoleAdmin, api.RoleWorker}},
+		{
+			"POST", "/api/v1/worker/leases", `{"worker":"w","pool":"local","leases":[]}`,
+			[]api.Role{api.RoleAdmin, api.RoleWorker},
+		},
 	}
 	for _, test := range tests {
 		for role, key := range keys {

@@ -62,14 +62,24 @@ func (r *running) applies(body string, want ...string) api.ApplyResult {
 
 func TestPlanListsTheDifferences(t *testing.T) {
 	r := start(t)
-	r.applies(`{"pools":[{"name":"local","queues":[{"name":"fast","priority":2}]}],"variables":[{"name":"v","value":"old"}],
+	r.applies(
+		`{"pools":[{"name":"local","queues":[{"name":"fast","priority":2}]}],"variables":[{"name":"v","value":"old"}],
 		"deployments":[{"name":"etl","pool":"local","parameters":{"rows":1,"keep":true},"schedules":[{"name":"b","cron":"0 4 * * *"},{"name":"a","cron":"@daily"}]}]}`,
-		"unchanged pool local", "create queue local/fast", "create variable v", "create deployment etl")
-	result := r.applies(`{"dry_run":true,"pools":[{"name":"local","concurrency_limit":3,"queues":[{"name":"fast","concurrency_limit":1}]}],
+		"unchanged pool local",
+		"create queue local/fast",
+		"create variable v",
+		"create deployment etl",
+	)
+	result := r.applies(
+		`{"dry_run":true,"pools":[{"name":"local","concurrency_limit":3,"queues":[{"name":"fast","concurrency_limit":1}]}],
 		"variables":[{"name":"v","value":"hunter2"}],
 		"deployments":[{"name":"etl","pool":"local","version":"2","parameters":{"rows":2,"keep":true},
 			"schedules":[{"name":"a","cron":"@daily"},{"name":"b","cron":"0 5 * * *","active":false}]}]}`,
-		"update pool local concurrency_limit", "update queue local/fast concurrency_limit", "update variable v value", "update deployment etl version,parameters,schedules")
+		"update pool local concurrency_limit",
+		"update queue local/fast concurrency_limit",
+		"update variable v value",
+		"update deployment etl version,parameters,schedules",
+	)
 	raw, err := json.Marshal(result)
 	if err != nil {
 		t.Fatal(err)
@@ -90,11 +100,13 @@ func TestPlanListsTheDifferences(t *testing.T) {
 		t.Errorf("the text is\n%s", text)
 	}
 	// A limit that is null is taken away, one that is not given stays.
-	r.applies(`{"pools":[{"name":"local","concurrency_limit":3,"queues":[{"name":"fast","concurrency_limit":1}]}]}`,
+	r.applies(
+		`{"pools":[{"name":"local","concurrency_limit":3,"queues":[{"name":"fast","concurrency_limit":1}]}]}`,
 		"update pool local concurrency_limit", "update queue local/fast concurrency_limit")
 	r.applies(`{"pools":[{"name":"local","queues":[{"name":"fast"}]}]}`, "unchanged pool local",
 		"unchanged queue local/fast")
-	r.applies(`{"pools":[{"name":"local","concurrency_limit":null,"queues":[{"name":"fast","concurrency_limit":null}]}]}`,
+	r.applies(
+		`{"pools":[{"name":"local","concurrency_limit":null,"queues":[{"name":"fast","concurrency_limit":null}]}]}`,
 		"update pool local concurrency_limit", "update queue local/fast concurrency_limit")
 }
 
@@ -133,8 +145,8 @@ func TestApplyMatchesItsPlanOrChangesNothing(t *testing.T) {
 	})
 }
 
-// TestConcurrentAppliesDoNotInterleave lets two people deploy the same things in opposite orders, again and again.
-// Whoever looks sees all of the one or all of the other.
+// TestConcurrentAppliesDoNotInterleave lets two people deploy the same things in opposite orders, again and
+// again. Whoever looks sees all of the one or all of the other.
 func TestConcurrentAppliesDoNotInterleave(t *testing.T) {
 	const things, rounds = 12, 15
 	onBoth(t, func(t *testing.T, servers []*running) {
@@ -194,14 +206,23 @@ func TestPruneDeletesWhatTheProjectNoLongerDeclares(t *testing.T) {
 	onBoth(t, func(t *testing.T, servers []*running) {
 		r := servers[0]
 		r.applies(`{"deployments":[{"name":"unowned","pool":"local"}]}`, "create deployment unowned")
-		r.applies(`{"project":"theirs","variables":[{"name":"theirs","value":1}],"deployments":[{"name":"theirs","pool":"local"}]}`,
+		r.applies(
+			`{"project":"theirs","variables":[{"name":"theirs","value":1}],"deployments":[{"name":"theirs","pool":"local"}]}`,
 			"create variable theirs", "create deployment theirs")
-		r.applies(`{"project":"mine","pools":[{"name":"mine","type":"process","queues":[{"name":"a"},{"name":"b"}]},{"name":"second","type":"process"}],
+		r.applies(
+			`{"project":"mine","pools":[{"name":"mine","type":"process","queues":[{"name":"a"},{"name":"b"}]},{"name":"second","type":"process"}],
 			"variables":[{"name":"x","value":1},{"name":"y","value":2}],
 			"deployments":[{"name":"keep","pool":"mine"},{"name":"drop","pool":"local"},{"name":"unowned","pool":"local"}]}`,
-			"create pool mine", "create queue mine/a", "create queue mine/b", "create pool second",
-			"create variable x", "create variable y",
-			"create deployment keep", "create deployment drop", "update deployment unowned project")
+			"create pool mine",
+			"create queue mine/a",
+			"create queue mine/b",
+			"create pool second",
+			"create variable x",
+			"create variable y",
+			"create deployment keep",
+			"create deployment drop",
+			"update deployment unowned project",
+		)
 		less := `{"project":"mine","prune":true,"pools":[{"name":"mine","queues":[{"name":"a"}]}],"variables":[{"name":"x","value":1}],
 			"deployments":[{"name":"keep","pool":"mine"}]`
 		want := []string{"unchanged pool mine", "unchanged queue mine/a", "unchanged variable x",

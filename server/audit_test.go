@@ -32,8 +32,12 @@ func TestChangesAndRefusalsAreAudited(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	editor, viewer := r.makeKey("ed", api.RoleEditor), r.makeKey("vi", api.RoleViewer)
-	r.send(r.request(editor, http.MethodPost, "/api/v1/apply",
-		`{"pools":[{"name":"other","type":"process"}],"variables":[{"name":"v","value":1}],"deployments":[{"name":"d","pool":"local"}]}`)).is(http.StatusOK)
+	r.send(r.request(
+		editor,
+		http.MethodPost,
+		"/api/v1/apply",
+		`{"pools":[{"name":"other","type":"process"}],"variables":[{"name":"v","value":1}],"deployments":[{"name":"d","pool":"local"}]}`,
+	)).is(http.StatusOK)
 	r.send(r.request(editor, http.MethodPost, "/api/v1/apply",
 		`{"dry_run":true,"variables":[{"name":"v","value":2}]}`)).is(http.StatusOK)
 	r.send(r.request(viewer, http.MethodDelete, "/api/v1/variables/v", "")).refused(http.StatusForbidden,

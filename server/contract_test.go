@@ -221,7 +221,10 @@ func wrongTexts(schema *openapi3.Schema) []string {
 	}
 	var wrong []string
 	switch {
-	case len(schema.Enum) > 0, schema.Format == "uuid", schema.Format == "date-time", schema.Type.Is("boolean"):
+	case len(schema.Enum) > 0,
+		schema.Format == "uuid",
+		schema.Format == "date-time",
+		schema.Type.Is("boolean"):
 		wrong = append(wrong, "nonsense")
 	case schema.Type.Is("integer"):
 		wrong = append(wrong, "nonsense", "1.5", "99999999999999999999")

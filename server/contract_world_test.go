@@ -35,8 +35,11 @@ func newContractWorld(t *testing.T, change ...func(*server.Options)) *contractWo
 	w.call(http.MethodPost, "/api/v1/work-pools/"+contractPool+"/queues",
 		`{"name":"nightly"}`).is(http.StatusCreated)
 	w.call(http.MethodPut, "/api/v1/variables/warehouse_url", `{"value":1}`).is(http.StatusOK)
-	w.call(http.MethodPost, "/api/v1/apply",
-		`{"deployments":[{"name":"etl","pool":"analytics","schedules":[{"name":"morning","cron":"@daily"}]}]}`).is(http.StatusOK)
+	w.call(
+		http.MethodPost,
+		"/api/v1/apply",
+		`{"deployments":[{"name":"etl","pool":"analytics","schedules":[{"name":"morning","cron":"@daily"}]}]}`,
+	).is(http.StatusOK)
 	w.makeKey("ci", api.RoleViewer)
 	w.newTemplateVersion()
 

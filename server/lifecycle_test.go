@@ -31,12 +31,21 @@ func TestStartupErrorsAreOneLine(t *testing.T) {
 		want   string
 	}{
 		{"port in use", func(o *server.Options) { o.Listen = taken.Addr().String() }, "is in use"},
-		{"data directory in use", func(o *server.Options) { o.DataDir = used }, "in use by another berth process"},
+		{
+			"data directory in use", func(o *server.Options) { o.DataDir = used },
+			"in use by another berth process",
+		},
 		{"data directory is a file", func(o *server.Options) { o.DataDir = file }, "data directory"},
 		{"no database", func(o *server.Options) { o.DataDir = "" }, "set a data directory or a database URL"},
-		{"no authentication on the network", func(o *server.Options) { o.Auth, o.Listen = server.AuthNone, "0.0.0.0:0" },
-			"--allow-unauthenticated-network"},
-		{"malformed bootstrap key", func(o *server.Options) { o.BootstrapAdminKey = "hunter2" }, "bootstrap admin key"},
+		{
+			"no authentication on the network",
+			func(o *server.Options) { o.Auth, o.Listen = server.AuthNone, "0.0.0.0:0" },
+			"--allow-unauthenticated-network",
+		},
+		{
+			"malformed bootstrap key", func(o *server.Options) { o.BootstrapAdminKey = "hunter2" },
+			"bootstrap admin key",
+		},
 		{"unknown authentication", func(o *server.Options) { o.Auth = "password" }, `"password"`},
 		{"existing pool with another type", func(o *server.Options) {
 			o.EnsurePools = []server.PoolSpec{{Name: "p", Type: "process"}, {Name: "p", Type: "kubernetes"}}

@@ -14,8 +14,8 @@ import (
 	"github.com/berth-dev/berth/server"
 )
 
-// TestUnusualTextCausesNoServerError puts what databases and decoders stumble over into every parameter and every
-// place of every body: an answer may refuse it, but it must not be an error of the server's own.
+// TestUnusualTextCausesNoServerError puts what databases and decoders stumble over into every parameter and
+// every place of every body: an answer may refuse it, but it must not be an error of the server's own.
 func TestUnusualTextCausesNoServerError(t *testing.T) {
 	t.Parallel()
 	databases := map[string]func(*server.Options){
@@ -71,7 +71,8 @@ func (w *contractWorld) oddBodies(o operation) {
 	}
 	odd := []any{"\x00", "a\x00b", "😀\uffff", strings.Repeat("x", 100_000), json.Number("1e308"),
 		json.Number("-9223372036854775808"),
-		json.Number("9223372036854775807"), "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999999Z", nil, map[string]any{"\x00": "\x00"}, []any{}}
+		json.Number(
+			"9223372036854775807"), "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999999Z", nil, map[string]any{"\x00": "\x00"}, []any{}}
 	places := len(leaves(w.validCall(o).body))
 	for place := range places {
 		for _, text := range odd {

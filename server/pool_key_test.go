@@ -28,8 +28,11 @@ func newHidden(t *testing.T) hidden {
 	t.Helper()
 	w := newContractWorld(t)
 	// What the key is for lies behind all that is hidden in the order of names.
-	w.call(http.MethodPost, "/api/v1/apply",
-		`{"deployments":[{"name":"visible","pool":"local","schedules":[{"name":"x","cron":"@yearly"},{"name":"y","cron":"@yearly"}]}]}`).is(http.StatusOK)
+	w.call(
+		http.MethodPost,
+		"/api/v1/apply",
+		`{"deployments":[{"name":"visible","pool":"local","schedules":[{"name":"x","cron":"@yearly"},{"name":"y","cron":"@yearly"}]}]}`,
+	).is(http.StatusOK)
 	return hidden{w, []string{
 		contractPool, "etl", "nightly", "morning", "worker-1", w.attempt.AttemptID.String(),
 		w.attempt.RunID.String(), w.live.String(),
@@ -81,8 +84,8 @@ func (h hidden) state() string {
 	return b.String()
 }
 
-// openToAll lists operations that a key limited to some pools may call: their objects are shared by all pools, or the
-// response contains only objects of its pools.
+// openToAll lists operations that a key limited to some pools may call: their objects are shared by all
+// pools, or the response contains only objects of its pools.
 func openToAll(operation string) bool {
 	switch operation {
 	case "GetHealth", "GetReady", "GetInfo", "ListVariables", "GetVariable", "PreviewSchedule",

@@ -138,18 +138,39 @@ func TestInvalidProtocolRequestsAreRefused(t *testing.T) {
 		status     int
 		code       string
 	}{
-		{"another protocol", "hello", hello(func(h *api.WorkerHello) { h.Protocol = 2 }), 400, "protocol-unsupported"},
-		{"another type", "hello", hello(func(h *api.WorkerHello) { h.Type = api.Kubernetes }), 409, "conflict"},
-		{"an unknown pool", "hello", hello(func(h *api.WorkerHello) { h.Pool = "nowhere" }), 404, "not-found"},
+		{
+			"another protocol", "hello", hello(func(h *api.WorkerHello) { h.Protocol = 2 }), 400,
+			"protocol-unsupported",
+		},
+		{
+			"another type", "hello", hello(func(h *api.WorkerHello) { h.Type = api.Kubernetes }), 409,
+			"conflict",
+		},
+		{
+			"an unknown pool", "hello", hello(func(h *api.WorkerHello) { h.Pool = "nowhere" }), 404,
+			"not-found",
+		},
 		{"no name", "hello", hello(func(h *api.WorkerHello) { h.Worker = "" }), 400, "invalid-body"},
 		{"no cluster", "hello", hello(func(h *api.WorkerHello) { h.ClusterID = "" }), 400, "invalid-body"},
-		{"too many at once", "claim", api.ClaimRequest{RequestID: uuid.New(), Pool: "local", Worker: "w", ClusterID: "here", Max: 1001},
-			400, "invalid-body"},
-		{"less than none", "claim", api.ClaimRequest{RequestID: uuid.New(), Pool: "local", Worker: "w", ClusterID: "here", Max: -1}, 400,
-			"invalid-body"},
-		{"too many reports", "reports", api.ReportRequest{Pool: "local", Worker: "w", Reports: make([]api.Report, 1001)}, 400,
-			"invalid-body"},
-		{"output before the beginning", "logs", api.LogAppend{Chunks: []api.LogAppendChunk{{Offset: -1}}}, 400, "invalid-body"},
+		{
+			"too many at once", "claim",
+			api.ClaimRequest{RequestID: uuid.New(), Pool: "local", Worker: "w", ClusterID: "here", Max: 1001},
+			400, "invalid-body",
+		},
+		{
+			"less than none", "claim",
+			api.ClaimRequest{RequestID: uuid.New(), Pool: "local", Worker: "w", ClusterID: "here", Max: -1},
+			400, "invalid-body",
+		},
+		{
+			"too many reports", "reports",
+			api.ReportRequest{Pool: "local", Worker: "w", Reports: make([]api.Report, 1001)}, 400,
+			"invalid-body",
+		},
+		{
+			"output before the beginning", "logs", api.LogAppend{Chunks: []api.LogAppendChunk{{Offset: -1}}},
+			400, "invalid-body",
+		},
 		{"a wrong type of a field", "claim", map[string]any{"max": "many"}, 400, "invalid-body"},
 		{"a number beyond its bounds", "claim", map[string]any{"max": 1 << 40}, 400, "invalid-body"},
 	}

@@ -20,7 +20,10 @@ func (w aWorker) runOutOfMemory(claim api.Claim) {
 func TestMemoryIsRaisedForTheNextAttempt(t *testing.T) {
 	t.Parallel()
 	r := withTemplate(t)
-	r.deploy("hungry", `,"job_variables":{"date":"2026-01-01","memory":100},"retries":{"max":1,"oom":{"max":5,"variable":"memory","factor":1.5}}`)
+	r.deploy(
+		"hungry",
+		`,"job_variables":{"date":"2026-01-01","memory":100},"retries":{"max":1,"oom":{"max":5,"variable":"memory","factor":1.5}}`,
+	)
 	run := r.startRun("hungry", `{}`)
 	w := r.newWorker("w1")
 	// 100 × 1.5 × 1.5 is brought to the schema's 256; then there is nothing to raise, and the ordinary budget
@@ -80,8 +83,8 @@ func TestApplyReportsAllErrorsAtOnce(t *testing.T) {
 		{"name":"a","pool":"local","timeout_seconds":0,"retries":{"max":-1,"on":[0,"evicted"],"backoff":{"initial_seconds":1,"jitter":2}}},
 		{"name":"b","pool":"local","tgas":[],"concurrency_limit":-3}]}`)
 	refused.refused(http.StatusBadRequest, "invalid-body", "/deployments/0/timeout_seconds",
-		"/deployments/0/retries/max",
-		"/deployments/0/retries/on/0", "/deployments/0/retries/on/1", "/deployments/0/retries/backoff/jitter", "/deployments/1/tgas", "/deployments/1/concurrency_limit")
+		"/deployments/0/retries/max", "/deployments/0/retries/on/0", "/deployments/0/retries/on/1",
+		"/deployments/0/retries/backoff/jitter", "/deployments/1/tgas", "/deployments/1/concurrency_limit")
 	r.call(http.MethodPost, "/api/v1/apply", `{"deployments":[
 		{"name":"a","pool":"local","retries":{"delay_seconds":3,"backoff":{"initial_seconds":9,"max_seconds":1},"oom":{"max":1,"variable":"ram","max_value":"lots"}}}]}`).
 		refused(http.StatusUnprocessableEntity, "apply-invalid", "/deployments/0/retries/delay_seconds",

@@ -18,7 +18,10 @@ func TestRunFromEndToEnd(t *testing.T) {
 	t.Parallel()
 	r := start(t)
 	r.call(http.MethodPut, "/api/v1/variables/greeting", `{"value":"hello"}`).is(http.StatusOK)
-	r.deploy("hello", `,"parameters":{"name":"nobody","loud":false},"job_variables":{"env":{"GREETING":"{{ berth.variables.greeting }}"}},"tags":["t1"]`)
+	r.deploy(
+		"hello",
+		`,"parameters":{"name":"nobody","loud":false},"job_variables":{"env":{"GREETING":"{{ berth.variables.greeting }}"}},"tags":["t1"]`,
+	)
 	run := r.startRun("hello", `{"parameters":{"name":"world"},"tags":["t2"],"name":"first"}`)
 	if got := string(run.Parameters); got != `{"loud":false,"name":"world"}` {
 		t.Errorf("parameters are %s", got)

@@ -14,8 +14,11 @@ func TestSchedulesArePartOfADeployment(t *testing.T) {
 	r := withTemplate(t)
 	const path = "/api/v1/deployments/etl"
 	apply := func(schedules string) answer {
-		return r.call(http.MethodPost, "/api/v1/apply",
-			`{"deployments":[{"name":"etl","pool":"local","job_variables":{"date":"2026-01-01"},"schedules":[`+schedules+`]}]}`)
+		return r.call(
+			http.MethodPost,
+			"/api/v1/apply",
+			`{"deployments":[{"name":"etl","pool":"local","job_variables":{"date":"2026-01-01"},"schedules":[`+schedules+`]}]}`,
+		)
 	}
 	const nightly = `{"name":"nightly","cron":"30 2 * * *","timezone":"Europe/Berlin","job_variables":{"memory":200},"overlap":"forbid"}`
 	const rare = `{"name":"rare","rrule":"FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29","active":false}`
@@ -89,8 +92,11 @@ func TestApplyReportsAllScheduleErrorsAtOnce(t *testing.T) {
 	r.call(http.MethodGet, "/api/v1/deployments/etl", "").refused(http.StatusNotFound, "not-found")
 	r.call(http.MethodPost, "/api/v1/schedules/preview",
 		`{"schedule":{"cron":"* * * *"}}`).refused(http.StatusBadRequest, "invalid-body", "/schedule/cron")
-	slots := read[api.SchedulePreview](r.call(http.MethodPost, "/api/v1/schedules/preview",
-		`{"schedule":{"cron":"30 2 * * *","timezone":"Europe/Berlin"},"after":"2026-03-27T12:00:00Z","count":3}`).is(http.StatusOK)).Next
+	slots := read[api.SchedulePreview](r.call(
+		http.MethodPost,
+		"/api/v1/schedules/preview",
+		`{"schedule":{"cron":"30 2 * * *","timezone":"Europe/Berlin"},"after":"2026-03-27T12:00:00Z","count":3}`,
+	).is(http.StatusOK)).Next
 	want := []string{"2026-03-28T01:30:00Z", "2026-03-29T01:00:00Z",
 		"2026-03-30T00:30:00Z"} // the clock jumps over half past two on the 29th
 	for i, slot := range slots {
@@ -103,7 +109,10 @@ func TestApplyReportsAllScheduleErrorsAtOnce(t *testing.T) {
 func TestRunSchemaHasDefaultsAndFrozenValues(t *testing.T) {
 	t.Parallel()
 	r := withTemplate(t)
-	r.deploy("etl", `,"job_variables":{"date":"2026-01-01","memory":200},"parameters":{"day":"monday","full":true},"frozen":{"job_variables":["memory"],"parameters":["full"]}`)
+	r.deploy(
+		"etl",
+		`,"job_variables":{"date":"2026-01-01","memory":200},"parameters":{"day":"monday","full":true},"frozen":{"job_variables":["memory"],"parameters":["full"]}`,
+	)
 	schema := read[api.RunSchema](r.call(http.MethodGet, "/api/v1/deployments/etl/run-schema",
 		"").is(http.StatusOK))
 	variables := `{"additionalProperties":false,"properties":{"date":{"default":"2026-01-01","type":"string"},` +
@@ -111,7 +120,9 @@ func TestRunSchemaHasDefaultsAndFrozenValues(t *testing.T) {
 	if string(schema.JobVariables) != variables {
 		t.Errorf("job variables %s, want %s", schema.JobVariables, variables)
 	}
-	if want := `{"properties":{"day":{"default":"monday"},"full":{"const":true,"readOnly":true}},"type":"object"}`; string(schema.Parameters) != want {
+	if want := `{"properties":{"day":{"default":"monday"},"full":{"const":true,"readOnly":true}},"type":"object"}`; string(
+		schema.Parameters,
+	) != want {
 		t.Errorf("parameters %s, want %s", schema.Parameters, want)
 	}
 	r.call(http.MethodGet, "/api/v1/deployments/nobody/run-schema", "").refused(http.StatusNotFound,
@@ -121,8 +132,11 @@ func TestRunSchemaHasDefaultsAndFrozenValues(t *testing.T) {
 func TestScheduledRunIsCreated(t *testing.T) {
 	t.Parallel()
 	r := start(t)
-	r.call(http.MethodPost, "/api/v1/apply",
-		`{"deployments":[{"name":"often","pool":"local","schedules":[{"interval_seconds":1}]}]}`).is(http.StatusOK)
+	r.call(
+		http.MethodPost,
+		"/api/v1/apply",
+		`{"deployments":[{"name":"often","pool":"local","schedules":[{"interval_seconds":1}]}]}`,
+	).is(http.StatusOK)
 	w := r.newWorker("w1")
 	claim := w.claimOne()
 	w.begin(claim)

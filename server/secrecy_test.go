@@ -183,7 +183,8 @@ func (r *running) fullRun(operator, value string) (jobKey string, run api.Run) {
 		`{"variables":[{"name":"token","value":["`+value+`"]}],"dry_run":true}`).is(http.StatusOK)
 	r.call(http.MethodPost, "/api/v1/apply", `{"deployments":[{"name":"etl","pool":"local","retries":{"max":1},
 		"job_variables":{"command":["true"],"env":{"TOKEN":"{{ berth.variables.token }}"}},
-		"schedules":[{"name":"nightly","cron":"0 5 * * *"}]}]}`).is(http.StatusOK)
+		"schedules":[{"name":"nightly","cron":"0 5 * * *"}]}]}`).
+		is(http.StatusOK)
 	run = read[api.Run](r.send(r.request(operator, http.MethodPost, "/api/v1/deployments/etl/runs",
 		"{}")).is(http.StatusCreated))
 	w := r.newWorker("w1")

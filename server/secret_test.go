@@ -14,8 +14,8 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-// TestSecretsAreNeverReturned goes through every operation, as it is meant and in wrong ways, and then looks for
-// keys and for the value of a stored variable in all that was answered, logged and stored.
+// TestSecretsAreNeverReturned goes through every operation, as it is meant and in wrong ways, and then looks
+// for keys and for the value of a stored variable in all that was answered, logged and stored.
 func TestSecretsAreNeverReturned(t *testing.T) {
 	t.Parallel()
 	var log logged
@@ -56,8 +56,11 @@ func TestSecretsAreNeverReturned(t *testing.T) {
 		keep(o, w.send(c))
 	}
 	// What does not fit is named, its value is not.
-	w.call(http.MethodPost, "/api/v1/work-pools",
-		`{"name":"numbers","type":"process","base_job_template":{"variables":{"properties":{"n":{"type":"integer"},"e":{"enum":["a","b"]},"p":{"type":"string","pattern":"^[0-9]+$"},"m":{"type":"string","maxLength":3},"o":{"type":"object"}}},"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"name":"job","image":"x","command":["echo","{{ n }}{{ e }}{{ p }}{{ m }}{{ o }}"]}]}}}}}}}`).is(http.StatusCreated)
+	w.call(
+		http.MethodPost,
+		"/api/v1/work-pools",
+		`{"name":"numbers","type":"process","base_job_template":{"variables":{"properties":{"n":{"type":"integer"},"e":{"enum":["a","b"]},"p":{"type":"string","pattern":"^[0-9]+$"},"m":{"type":"string","maxLength":3},"o":{"type":"object"}}},"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"name":"job","image":"x","command":["echo","{{ n }}{{ e }}{{ p }}{{ m }}{{ o }}"]}]}}}}}}}`,
+	).is(http.StatusCreated)
 	w.call(http.MethodPost, "/api/v1/apply",
 		`{"deployments":[{"name":"count","pool":"numbers"}]}`).is(http.StatusOK)
 	for _, name := range []string{"n", "e", "p", "m", "o"} {

@@ -12,7 +12,9 @@ import (
 func hides(selector, text string) step {
 	return chromedp.PollFunction[chromedp.Void](
 		`(selector, text) => ![...document.querySelectorAll(selector)].some((one) => one.checkVisibility() && one.textContent.includes(text))`,
-		chromedp.WithPollingArgs(selector, text), chromedp.WithPollingTimeout(patience))
+		chromedp.WithPollingArgs(selector, text),
+		chromedp.WithPollingTimeout(patience),
+	)
 }
 
 func TestUIFiltersRuns(t *testing.T) {

@@ -57,14 +57,18 @@ func do(t *testing.T, ctx context.Context, what string, steps ...step) {
 func shows(selector, text string) step {
 	return chromedp.PollFunction[chromedp.Void](
 		`(selector, text) => [...document.querySelectorAll(selector)].some((one) => one.checkVisibility() && one.textContent.includes(text))`,
-		chromedp.WithPollingArgs(selector, text), chromedp.WithPollingTimeout(patience))
+		chromedp.WithPollingArgs(selector, text),
+		chromedp.WithPollingTimeout(patience),
+	)
 }
 
 // press finds and clicks the first visible element in one step, because the page may replace it in between.
 func press(selector string) step {
 	return chromedp.PollFunction[chromedp.Void](
 		`(selector) => { const one = [...document.querySelectorAll(selector)].find((one) => one.checkVisibility()); one?.click(); return Boolean(one); }`,
-		chromedp.WithPollingArgs(selector), chromedp.WithPollingTimeout(patience))
+		chromedp.WithPollingArgs(selector),
+		chromedp.WithPollingTimeout(patience),
+	)
 }
 
 func TestUIShowsARunAsItHappens(t *testing.T) {
@@ -81,10 +85,17 @@ func TestUIShowsARunAsItHappens(t *testing.T) {
 	}
 
 	r.startRun("hello", `{"name":"the run"}`)
-	do(t, ctx, "the new run, without a reload", shows("#runs td", "the run"),
+	do(
+		t,
+		ctx,
+		"the new run, without a reload",
+		shows("#runs td", "the run"),
 		shows("#runs .state.SCHEDULED", "Scheduled"),
-		press("#runs a"), shows("#run-why p", `work pool "local" has no live worker`),
-		shows("#run-why li", "start a worker: berth worker start --pool local"), chromedp.Click(chromedp.CSS("#run a")))
+		press("#runs a"),
+		shows("#run-why p", `work pool "local" has no live worker`),
+		shows("#run-why li", "start a worker: berth worker start --pool local"),
+		chromedp.Click(chromedp.CSS("#run a")),
+	)
 	w := r.newWorker("w1")
 	claim := w.claimOne()
 	w.begin(claim)
@@ -95,7 +106,8 @@ func TestUIShowsARunAsItHappens(t *testing.T) {
 	w.finish(claim, 3, "hello from the container\n")
 	do(t, ctx, "its end", shows("#run-state .state.FAILED", "Failed"),
 		shows("#events .state.FAILED", "Failed"), shows("#run-facts dd", "3"),
-		shows("#run-why p", "it ended as Failed: the workload failed (app), exit code 3"), shows("#run-why .next code", "berth run retry "))
+		shows("#run-why p", "it ended as Failed: the workload failed (app), exit code 3"),
+		shows("#run-why .next code", "berth run retry "))
 	do(t, ctx, "back to the overview", chromedp.Click(chromedp.CSS("#run a")),
 		shows("#runs .state.FAILED", "Failed"))
 }
@@ -107,9 +119,12 @@ func TestUIStartsARun(t *testing.T) {
 			"date":{"type":"string"},"memory":{"type":"integer","maximum":256,"default":64},"image":{"type":"string","default":"etl:1"},"tier":{"enum":["slow","fast"]}}},
 		"job_configuration":{"job_manifest":{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[
 			{"name":"job","image":"{{ image }}","args":["{{ date }}","{{ tier }}"],"resources":{"limits":{"memory":"{{ memory }}Mi"}}}]}}}}}}`, "").is(http.StatusOK)
-	r.deploy("etl", `,"description":"Loads a day","job_variables":{"image":"etl:2"},"frozen":{"job_variables":["image"]},
+	r.deploy(
+		"etl",
+		`,"description":"Loads a day","job_variables":{"image":"etl:2"},"frozen":{"job_variables":["image"]},
 		"parameters":{"rows":10},"parameter_schema":{"type":"object","required":["day"],"additionalProperties":false,"properties":{"day":{"type":"string"},"rows":{"type":"integer"},"full":{"type":"boolean"}}},
-		"schedules":[{"cron":"30 2 * * *","job_variables":{"date":"x"},"parameters":{"day":"monday"}}]`)
+		"schedules":[{"cron":"30 2 * * *","job_variables":{"date":"x"},"parameters":{"day":"monday"}}]`,
+	)
 	ctx := browser(t)
 	field := func(name string) chromedp.CSS { return chromedp.CSS(`[name="` + name + `"]`) }
 	start := chromedp.Click(chromedp.CSS("#deployment-form button"))

@@ -79,9 +79,11 @@ func TestCacheWithLimitZeroStillServes(t *testing.T) {
 
 func TestCacheKeepsTheErrorOfADocument(t *testing.T) {
 	tests := map[string]struct{ document, stage, code string }{
-		"a document that does not parse":          {`{"job_configuration": `, StageParse, problem.CodeSyntax},
-		"a document without a job configuration":  {`{}`, StageParse, problem.CodeRequired},
-		"a placeholder of an undeclared variable": {`{"job_configuration": {"a": "{{ a }}"}}`, StageCompile, problem.CodeUndeclared},
+		"a document that does not parse":         {`{"job_configuration": `, StageParse, problem.CodeSyntax},
+		"a document without a job configuration": {`{}`, StageParse, problem.CodeRequired},
+		"a placeholder of an undeclared variable": {
+			`{"job_configuration": {"a": "{{ a }}"}}`, StageCompile, problem.CodeUndeclared,
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -26,15 +26,23 @@ func TestMessagesTellWhatWasExpectedOfAStoredVariableButNotItsValue(t *testing.T
 		{"alternatives", `{"anyOf": [{"enum": ["a"]}, {"pattern": "^b"}]}`, "hunter2", "matches none of the alternatives"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			program := compiled(t, `{"job_configuration": {"job_manifest": {"x": "{{ v }}{{ w }}"}}, "variables": {"properties": {"v": `+c.schema+`, "w": `+c.schema+`}}}`)
+			program := compiled(
+				t,
+				`{"job_configuration": {"job_manifest": {"x": "{{ v }}{{ w }}"}}, "variables": {"properties": {"v": `+c.schema+`, "w": `+c.schema+`}}}`,
+			)
 			stored := map[string]any{"secret": c.stored}
-			_, err := program.ValidateRun(templating.Layers{Deployment: map[string]any{"v": "{{ berth.variables.secret }}"}}, stored)
-			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "8472") {
+			_, err := program.ValidateRun(
+				templating.Layers{Deployment: map[string]any{"v": "{{ berth.variables.secret }}"}}, stored)
+			if err == nil || !strings.Contains(err.Error(), c.want) ||
+				strings.Contains(err.Error(), "hunter2") ||
+				strings.Contains(err.Error(), "8472") {
 				t.Errorf("got %v, want %q", err, c.want)
 			}
 			// A value that the user wrote in the run appears in the message.
 			_, err = program.ValidateRun(templating.Layers{
-				Deployment: map[string]any{"v": "{{ berth.variables.secret }}"}, Run: map[string]any{"v": c.stored},
+				Deployment: map[string]any{
+					"v": "{{ berth.variables.secret }}",
+				}, Run: map[string]any{"v": c.stored},
 			}, stored)
 			if err == nil || strings.Contains(err.Error(), "stored") {
 				t.Errorf("overridden: got %v", err)

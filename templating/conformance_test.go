@@ -69,7 +69,8 @@ func TestConformanceApply(t *testing.T) {
 			if program == nil {
 				t.Fatal(err)
 			}
-			got, err := program.Render(context.Background(), &templating.Values{Variables: objectNode(c["values"])})
+			got, err := program.Render(context.Background(),
+				&templating.Values{Variables: objectNode(c["values"])})
 			if errors.Is(err, templating.ErrNoValue) {
 				got, err = map[string]any{"$notset": true}, nil
 			}
@@ -114,9 +115,13 @@ func renderCase(t *testing.T, engine string, c map[string]any) {
 	}
 	layers := templating.Layers{Run: objectNode(c["job_variables"])}
 	if _, ok := c["deployment_job_variables"]; ok {
-		layers = templating.Layers{Deployment: objectNode(c["deployment_job_variables"]), Run: objectNode(c["flow_run_job_variables"])}
+		layers = templating.Layers{
+			Deployment: objectNode(c["deployment_job_variables"]),
+			Run:        objectNode(c["flow_run_job_variables"]),
+		}
 	}
-	rendered, err := compiled.Render(context.Background(), templating.Input{Layers: layers, Stored: objectNode(c["variables_store"])})
+	rendered, err := compiled.Render(context.Background(),
+		templating.Input{Layers: layers, Stored: objectNode(c["variables_store"])})
 	if c["expected_error"] == true {
 		if err == nil {
 			t.Fatalf("rendered to %v, want an error", rendered.Configuration)
@@ -145,7 +150,8 @@ func TestConformanceJobVariables(t *testing.T) {
 				case "deployment":
 					_, err = compiled.ValidateDeployment(levels[0])
 				case "flow_run":
-					_, err = compiled.ValidateRun(templating.Layers{Deployment: levels[0], Run: levels[1]}, nil)
+					_, err = compiled.ValidateRun(templating.Layers{Deployment: levels[0], Run: levels[1]},
+						nil)
 				}
 			}
 			if valid := err == nil; valid != c["expected_valid"] {

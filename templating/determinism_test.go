@@ -48,7 +48,9 @@ job_configuration:
 func everythingInput() templating.Input {
 	return templating.Input{
 		Layers: templating.Layers{
-			Deployment: map[string]any{"env": map[string]any{"D": "4", "E": "5"}}, Run: map[string]any{"env.F": "6", "count": int64(8)},
+			Deployment: map[string]any{
+				"env": map[string]any{"D": "4", "E": "5"},
+			}, Run: map[string]any{"env.F": "6", "count": int64(8)},
 		},
 		Env: map[string]string{"PROXY": "p"},
 		Context: templating.Context{Run: templating.RunContext{
@@ -109,10 +111,12 @@ func TestTheSameInputGivesTheSameBytesAnywhere(t *testing.T) {
 }
 
 func TestIdsDifferByPlaceAttemptAndRun(t *testing.T) {
-	c := compiled(t, `{job_configuration: {a: "{{ (uuidv4) }}", b: "{{ (uuidv4) }}", c: "{{ (uuidv4) }} {{ (uuidv4) }}"}}`)
+	c := compiled(t,
+		`{job_configuration: {a: "{{ (uuidv4) }}", b: "{{ (uuidv4) }}", c: "{{ (uuidv4) }} {{ (uuidv4) }}"}}`)
 	seen := map[string]bool{}
 	for _, run := range []templating.RunContext{{ID: "r1", Attempt: 1}, {ID: "r1", Attempt: 2}, {ID: "r2", Attempt: 1}} {
-		rendered, err := c.Render(context.Background(), templating.Input{Context: templating.Context{Run: run}})
+		rendered, err := c.Render(context.Background(),
+			templating.Input{Context: templating.Context{Run: run}})
 		if err != nil {
 			t.Fatal(err)
 		}

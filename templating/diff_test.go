@@ -31,7 +31,12 @@ func TestDiffNamesWhatChangedByItsPlace(t *testing.T) {
 			before, after := decodeJSON(t, test.before), decodeJSON(t, test.after)
 			var lines []string
 			for _, c := range templating.Diff(before, after) {
-				lines = append(lines, strings.Join([]string{string(c.Kind), c.Pointer, encodeJSON(t, c.Before), encodeJSON(t, c.After)}, " "))
+				lines = append(
+					lines,
+					strings.Join(
+						[]string{string(c.Kind), c.Pointer, encodeJSON(t, c.Before), encodeJSON(t, c.After)},
+						" "),
+				)
 			}
 			if got := strings.Join(lines, "; "); got != test.want {
 				t.Errorf("got  %s\nwant %s", got, test.want)

@@ -18,7 +18,8 @@ const functionList = "../docs/template-functions.md"
 
 func TestTheFunctionListIsMadeFromTheCode(t *testing.T) {
 	var b strings.Builder
-	b.WriteString("# Functions of the template language\n\nMade from the code by `go test ./templating -update`; do not edit.\n")
+	b.WriteString(
+		"# Functions of the template language\n\nMade from the code by `go test ./templating -update`; do not edit.\n")
 	group := ""
 	for _, f := range templating.Functions() {
 		if f.Group != group {

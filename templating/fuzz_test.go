@@ -17,7 +17,10 @@ import (
 // panic.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(everythingTemplate))
-	f.Add([]byte(`{"variables": {"properties": {"a": {"default": 2.0}}}, "job_configuration": {"k": "{{ a }}"}}`))
+	f.Add(
+		[]byte(
+			`{"variables": {"properties": {"a": {"default": 2.0}}}, "job_configuration": {"k": "{{ a }}"}}`),
+	)
 	f.Add([]byte("a: &a [*a]"))
 	f.Add([]byte("job_configuration: {<<: {a: 1}, b: !!str x}"))
 	f.Add([]byte("variables: {$ref: 'x', properties: {p: {pattern: '(a{9}){9}'}}}\njob_configuration: {}"))
@@ -67,7 +70,8 @@ func FuzzTextManifest(f *testing.F) {
 			f.Add(h.text)
 		}
 	}
-	f.Add("a: {{ .image }}\nb: {{ toYaml .object | nindent 2 }}\n{{ define \"x\" }}{{ . }}{{ end }}c: {{ include \"x\" .tag }}")
+	f.Add(
+		"a: {{ .image }}\nb: {{ toYaml .object | nindent 2 }}\n{{ define \"x\" }}{{ . }}{{ end }}c: {{ include \"x\" .tag }}")
 	f.Fuzz(func(t *testing.T, text string) { fuzzTree(t, map[string]any{"job_manifest": text}) })
 }
 
@@ -93,14 +97,16 @@ func fuzzTree(t *testing.T, tree map[string]any) {
 		want := *given
 		first, firstErr := program.Render(context.Background(), given)
 		second, secondErr := program.Render(context.Background(), given)
-		if (firstErr == nil) != (secondErr == nil) || firstErr != nil && firstErr.Error() != secondErr.Error() {
+		if (firstErr == nil) != (secondErr == nil) ||
+			firstErr != nil && firstErr.Error() != secondErr.Error() {
 			t.Fatalf("first %v, then %v", firstErr, secondErr)
 		}
 		if diff := cmp.Diff(values().Variables, want.Variables); diff != "" {
 			t.Fatalf("the values changed:\n%s", diff)
 		}
 		if firstErr != nil {
-			if !errors.Is(firstErr, templating.ErrNoValue) && strings.Contains(firstErr.Error(), "internal error") {
+			if !errors.Is(firstErr, templating.ErrNoValue) &&
+				strings.Contains(firstErr.Error(), "internal error") {
 				t.Fatal(firstErr)
 			}
 			continue

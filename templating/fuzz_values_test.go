@@ -32,8 +32,12 @@ func FuzzValues(f *testing.F) {
 			}
 			objects[i], _ = v.(map[string]any) // what is none says nothing
 		}
-		source := &templating.Template{Variables: objects[0], Frozen: objects[3], JobConfiguration: map[string]any{"env": "{{ env }}", "all": "{{ toJson . }}"}}
-		report := templating.Lint(templating.DefaultRegistry(), source, func(*templating.Rendered) []templating.Problem { return nil })
+		source := &templating.Template{
+			Variables: objects[0], Frozen: objects[3],
+			JobConfiguration: map[string]any{"env": "{{ env }}", "all": "{{ toJson . }}"},
+		}
+		report := templating.Lint(templating.DefaultRegistry(), source,
+			func(*templating.Rendered) []templating.Problem { return nil })
 		if diff := cmp.Diff(report, templating.Lint(templating.DefaultRegistry(), source, func(*templating.Rendered) []templating.Problem { return nil })); diff != "" {
 			t.Errorf("another report the second time:\n%s", diff)
 		}
@@ -42,7 +46,8 @@ func FuzzValues(f *testing.F) {
 			return
 		}
 		layers := templating.Layers{Deployment: objects[1], Run: objects[2], DeploymentFrozen: objects[3]}
-		before, err := templating.EncodeJSON(map[string]any{"d": objects[1], "r": objects[2], "f": objects[3], "s": objects[0]})
+		before, err := templating.EncodeJSON(
+			map[string]any{"d": objects[1], "r": objects[2], "f": objects[3], "s": objects[0]})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +55,8 @@ func FuzzValues(f *testing.F) {
 		if first != second {
 			t.Errorf("first\n%s\nthen\n%s", first, second)
 		}
-		after, err := templating.EncodeJSON(map[string]any{"d": objects[1], "r": objects[2], "f": objects[3], "s": objects[0]})
+		after, err := templating.EncodeJSON(
+			map[string]any{"d": objects[1], "r": objects[2], "f": objects[3], "s": objects[0]})
 		if err != nil || string(before) != string(after) {
 			t.Errorf("changed from\n%s\nto\n%s (%v)", before, after, err)
 		}
@@ -68,7 +74,13 @@ func outcomeOf(c *templating.Compiled, layers templating.Layers) string {
 	}
 	say(c.ValidateDeployment(layers.Deployment))
 	say(c.ValidateRun(layers, stored))
-	rendered, err := c.Render(context.Background(), templating.Input{Layers: layers, Stored: stored, Limits: templating.Limits{Fuel: 50_000, Alloc: 1 << 20, Output: 64 << 10}})
+	rendered, err := c.Render(
+		context.Background(),
+		templating.Input{
+			Layers: layers, Stored: stored,
+			Limits: templating.Limits{Fuel: 50_000, Alloc: 1 << 20, Output: 64 << 10},
+		},
+	)
 	say(nil, err)
 	if rendered != nil {
 		document, err := templating.EncodeJSON(rendered.Configuration)

@@ -17,7 +17,9 @@ func values() *templating.Values {
 	return &templating.Values{
 		Variables: map[string]any{
 			"image": "busybox", "tag": int64(5), "memory": int64(128), "gpu": true, "off": false, "ratio": 2.0, "none": nil,
-			"list": []any{"a", "b"}, "object": map[string]any{"a": map[string]any{"b": int64(1)}, "z": "last"},
+			"list": []any{
+				"a", "b",
+			}, "object": map[string]any{"a": map[string]any{"b": int64(1)}, "z": "last"},
 			"build-image": "dashed", "text": "{{ image }}",
 		},
 		Context: map[string]any{"run": map[string]any{"id": "r1", "attempt": int64(2)}},
@@ -94,7 +96,8 @@ func TestGoTemplateLeaves(t *testing.T) {
 		{"comments are nothing", "{{/* {{ image }} */}}x", "x"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			program, err := templating.GoTemplateEngine().Compile(map[string]any{"k": c.leaf}, templating.Declarations{Variables: []string{"image", "tag"}})
+			program, err := templating.GoTemplateEngine().
+				Compile(map[string]any{"k": c.leaf}, templating.Declarations{Variables: []string{"image", "tag"}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -129,7 +132,8 @@ metadata:
 spec: {gpu: {{ .tag }}}
 {{- end }}
 `
-	program, err := templating.GoTemplateEngine().Compile(map[string]any{"job_manifest": source}, templating.Declarations{})
+	program, err := templating.GoTemplateEngine().
+		Compile(map[string]any{"job_manifest": source}, templating.Declarations{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +175,8 @@ func TestGoTemplateErrorsNameTheirPlace(t *testing.T) {
 		{"rendered YAML that is not strict", "job_manifest", "a: 1\na: 2", templating.CodeSyntax, 0, 0, `rendered manifest: line 2, column 1: duplicate key "a": a: 2`, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			program, err := templating.GoTemplateEngine().Compile(map[string]any{c.key: c.leaf}, templating.Declarations{Variables: []string{"image", "tag"}})
+			program, err := templating.GoTemplateEngine().
+				Compile(map[string]any{c.key: c.leaf}, templating.Declarations{Variables: []string{"image", "tag"}})
 			if err == nil {
 				_, err = program.Render(context.Background(), values())
 			}

@@ -45,7 +45,8 @@ func TestLargeTemplatesAreJudgedInTime(t *testing.T) {
 				errors = templating.Lint(templating.DefaultRegistry(), parsed, manifest.Check).Errors
 			}
 			took := time.Since(start)
-			t.Logf("%v, parsing %v, %d MiB allocated, %d errors, %.200v", took, parsing, (allocated()-before)>>20, len(errors), append(errors, templating.Problem{})[0].Message)
+			t.Logf("%v, parsing %v, %d MiB allocated, %d errors, %.200v", took, parsing,
+				(allocated()-before)>>20, len(errors), append(errors, templating.Problem{})[0].Message)
 			if took > watchdog {
 				t.Errorf("it took %v", took)
 			}

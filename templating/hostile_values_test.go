@@ -70,8 +70,10 @@ func TestHostileValuesAreJudgedInTime(t *testing.T) {
 			var warnings []templating.Problem
 			var err error
 			guard(t, func() { warnings, err = c.ValidateRun(test.layers, nil) })
-			if got := len(templating.AsProblems(err)); got != test.problems || len(warnings) != test.warnings {
-				t.Errorf("%d problems and %d warnings, want %d and %d: %.300v", got, len(warnings), test.problems, test.warnings, err)
+			if got := len(templating.AsProblems(err)); got != test.problems ||
+				len(warnings) != test.warnings {
+				t.Errorf("%d problems and %d warnings, want %d and %d: %.300v", got, len(warnings),
+					test.problems, test.warnings, err)
 			}
 		})
 	}

@@ -60,7 +60,12 @@ func TestLaterLevelsWin(t *testing.T) {
 		{name: "a frozen entry of env leaves the others free", template: "env: {default: {A: d}}\n---frozen\nenv.P: fixed", run: "{env: {B: r}}", want: "{env: {A: d, B: r, P: fixed}}"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			in := templating.Input{Layers: templating.Layers{Deployment: yaml(t, c.deployment), Run: yaml(t, c.run), DeploymentFrozen: yaml(t, c.frozen)}}
+			in := templating.Input{
+				Layers: templating.Layers{
+					Deployment: yaml(t, c.deployment), Run: yaml(t, c.run),
+					DeploymentFrozen: yaml(t, c.frozen),
+				},
+			}
 			rendered, err := levels(t, c.template).Render(context.Background(), in)
 			if err != nil {
 				t.Fatal(err)
@@ -105,8 +110,10 @@ func TestTheEnvironmentOfTheConfigurationIsTheLowestLevel(t *testing.T) {
 		{"a list makes it a list", "env: [{name: A, value: 1}]", "{env: {B: 2}}", "{env: [{name: A, value: 1}, {name: B, value: 2}]}"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			program := compiled(t, "variables: {properties: {env: {}, x: {}}}\njob_configuration:\n  "+c.configuration+"\n")
-			rendered, err := program.Render(context.Background(), templating.Input{Layers: templating.Layers{Run: yaml(t, c.run)}})
+			program := compiled(t,
+				"variables: {properties: {env: {}, x: {}}}\njob_configuration:\n  "+c.configuration+"\n")
+			rendered, err := program.Render(context.Background(),
+				templating.Input{Layers: templating.Layers{Run: yaml(t, c.run)}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -148,12 +155,17 @@ func TestValuesThatAreRefused(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			variables, frozen, _ := strings.Cut(c.variables, "---frozen")
 			program, err := templating.DefaultRegistry().Compile(&templating.Template{
-				Variables: yaml(t, variables), Frozen: yaml(t, frozen), JobConfiguration: map[string]any{"k": "{{ toJson . }}"},
+				Variables: yaml(
+					t, variables,
+				), Frozen: yaml(t, frozen), JobConfiguration: map[string]any{"k": "{{ toJson . }}"},
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			layers := templating.Layers{Deployment: yaml(t, c.deployment), Run: yaml(t, c.run), DeploymentFrozen: yaml(t, c.frozen)}
+			layers := templating.Layers{
+				Deployment: yaml(t, c.deployment), Run: yaml(t, c.run),
+				DeploymentFrozen: yaml(t, c.frozen),
+			}
 			_, err = program.ValidateRun(layers, nil)
 			if diff := cmp.Diff(c.want, lines(err)); diff != "" {
 				t.Errorf("run (-want +got):\n%s", diff)
@@ -250,7 +262,8 @@ properties:
 }
 
 func TestTheSchemaForRunsOfADeploymentHasItsValues(t *testing.T) {
-	program := levels(t, "a: {type: integer}\nb: {type: string}\nc: {type: string}\nd: {type: string}\n---frozen\na: 5")
+	program := levels(t,
+		"a: {type: integer}\nb: {type: string}\nc: {type: string}\nd: {type: string}\n---frozen\na: 5")
 	layers := templating.Layers{
 		Deployment:       map[string]any{"a": int64(5), "b": "mine", "c": "kept"},
 		DeploymentFrozen: map[string]any{"c": "kept"},
@@ -283,7 +296,8 @@ func TestAVariableThatDoesNotFitSaysWhatWasExpected(t *testing.T) {
 		{`{"pattern": "^a"}`, `"b"`, `must match the regular expression "^a" of its schema, not "b"`},
 		{`{"const": 1}`, `2`, `must be 1, not 2`},
 	} {
-		parsed, err := templating.Parse([]byte(`{"variables": {"properties": {"v": ` + test.schema + `}}, "job_configuration": {}}`))
+		parsed, err := templating.Parse(
+			[]byte(`{"variables": {"properties": {"v": ` + test.schema + `}}, "job_configuration": {}}`))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,7 +23,8 @@ type instantRuntime struct{ *waitingRuntime }
 func (i instantRuntime) Launch(_ context.Context, a job.Attempt) (job.Launched, error) {
 	at := time.Now()
 	uid := uuid.NewString()
-	i.handler.Observed(a.Ref, job.Observation{Phase: job.Ended, UID: uid, Succeeded: true, RunningSince: &at, EndedAt: &at})
+	i.handler.Observed(a.Ref,
+		job.Observation{Phase: job.Ended, UID: uid, Succeeded: true, RunningSince: &at, EndedAt: &at})
 	return job.Launched{Namespace: "jobs", Name: a.Manifest.Name, UID: uid}, nil
 }
 
@@ -37,19 +38,29 @@ type benchServer struct {
 	done     chan struct{}
 }
 
-func (p *benchServer) WorkerHello(context.Context, apiserver.WorkerHelloRequestObject) (apiserver.WorkerHelloResponseObject, error) {
+func (p *benchServer) WorkerHello(
+	context.Context, apiserver.WorkerHelloRequestObject,
+) (apiserver.WorkerHelloResponseObject, error) {
 	return apiserver.WorkerHello200JSONResponse{InstallationID: uuid.New(), LeaseSeconds: 30}, nil
 }
 
-func (p *benchServer) ClaimRuns(ctx context.Context, r apiserver.ClaimRunsRequestObject) (apiserver.ClaimRunsResponseObject, error) {
+func (p *benchServer) ClaimRuns(
+	ctx context.Context, r apiserver.ClaimRunsRequestObject,
+) (apiserver.ClaimRunsResponseObject, error) {
 	response := apiserver.ClaimRuns200JSONResponse{Cancels: []uuid.UUID{}, Claims: []api.Claim{}}
 	for range r.Body.Max {
 		if p.left.Add(-1) < 0 {
 			break
 		}
-		response.Claims = append(response.Claims, api.Claim{AttemptID: uuid.New(), RunID: uuid.New(), Attempt: 1, Epoch: 1, LeaseSeconds: 30,
-			RunName: "run", Deployment: "d", Pool: "local", Queue: "default", Parameters: json.RawMessage(`{}`), Tags: []string{},
-			RenderInput: api.RenderInput{Deployment: json.RawMessage(`{}`), Run: json.RawMessage(`{"script":"true"}`), Stored: json.RawMessage(`{}`)}})
+		response.Claims = append(
+			response.Claims,
+			api.Claim{AttemptID: uuid.New(), RunID: uuid.New(), Attempt: 1, Epoch: 1, LeaseSeconds: 30,
+				RunName: "run", Deployment: "d", Pool: "local", Queue: "default", Parameters: json.RawMessage(`{}`), Tags: []string{},
+				RenderInput: api.RenderInput{
+					Deployment: json.RawMessage(`{}`), Run: json.RawMessage(`{"script":"true"}`),
+					Stored: json.RawMessage(`{}`),
+				}},
+		)
 	}
 	if len(response.Claims) == 0 {
 		<-ctx.Done()
@@ -57,11 +68,17 @@ func (p *benchServer) ClaimRuns(ctx context.Context, r apiserver.ClaimRunsReques
 	return response, nil
 }
 
-func (p *benchServer) RenewLeases(context.Context, apiserver.RenewLeasesRequestObject) (apiserver.RenewLeasesResponseObject, error) {
-	return apiserver.RenewLeases200JSONResponse{Lost: []uuid.UUID{}, Cancels: []uuid.UUID{}, LeaseSeconds: 30}, nil
+func (p *benchServer) RenewLeases(
+	context.Context, apiserver.RenewLeasesRequestObject,
+) (apiserver.RenewLeasesResponseObject, error) {
+	return apiserver.RenewLeases200JSONResponse{
+		Lost: []uuid.UUID{}, Cancels: []uuid.UUID{}, LeaseSeconds: 30,
+	}, nil
 }
 
-func (p *benchServer) ReportAttempts(_ context.Context, r apiserver.ReportAttemptsRequestObject) (apiserver.ReportAttemptsResponseObject, error) {
+func (p *benchServer) ReportAttempts(
+	_ context.Context, r apiserver.ReportAttemptsRequestObject,
+) (apiserver.ReportAttemptsResponseObject, error) {
 	var response apiserver.ReportAttempts200JSONResponse
 	for _, report := range r.Body.Reports {
 		response.Results = append(response.Results, api.ReportResult{Status: api.ReportResultStatusAccepted})
@@ -72,7 +89,9 @@ func (p *benchServer) ReportAttempts(_ context.Context, r apiserver.ReportAttemp
 	return response, nil
 }
 
-func (p *benchServer) GetTemplateForWorker(_ context.Context, r apiserver.GetTemplateForWorkerRequestObject) (apiserver.GetTemplateForWorkerResponseObject, error) {
+func (p *benchServer) GetTemplateForWorker(
+	_ context.Context, r apiserver.GetTemplateForWorkerRequestObject,
+) (apiserver.GetTemplateForWorkerResponseObject, error) {
 	return apiserver.GetTemplateForWorker200JSONResponse{ID: r.Version, Document: p.template}, nil
 }
 
@@ -81,7 +100,8 @@ func (p *benchServer) GetTemplateForWorker(_ context.Context, r apiserver.GetTem
 func BenchmarkRuns(b *testing.B) {
 	p := &benchServer{template: json.RawMessage(shellTemplate), want: int64(b.N), done: make(chan struct{})}
 	p.left.Store(int64(b.N))
-	server := httptest.NewServer(http.HandlerFunc(apiserver.Handler(apiserver.NewStrictHandler(p, nil)).ServeHTTP))
+	server := httptest.NewServer(
+		http.HandlerFunc(apiserver.Handler(apiserver.NewStrictHandler(p, nil)).ServeHTTP))
 	ctx, cancel := context.WithCancel(b.Context())
 	stopped := make(chan error, 1)
 	go func() {

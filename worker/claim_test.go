@@ -39,7 +39,8 @@ func TestAWorkerClaimsNoMoreThanItCanLaunchSoon(t *testing.T) {
 	}
 	runtime := blockedRuntime{newWaitingRuntime(), make(chan struct{})}
 	startWorker(t, p, func(o *Options) { o.Runtime, o.tuning.launches = runtime, 4 })
-	p.wait(t, "the worker to ask for cancels alone", func() bool { return len(p.asked) > 0 && p.asked[len(p.asked)-1].Max == 0 })
+	p.wait(t, "the worker to ask for cancels alone",
+		func() bool { return len(p.asked) > 0 && p.asked[len(p.asked)-1].Max == 0 })
 	p.change(func() {
 		if left := len(p.waiting); left < runs-maxUnlaunched || left == runs {
 			t.Errorf("%d of %d runs are left for other workers", left, runs)
@@ -59,7 +60,9 @@ func TestAWorkerClaimsNoMoreThanItCanLaunchSoon(t *testing.T) {
 func TestARefusedClaimIsRepeatedWithBackoff(t *testing.T) {
 	p := newFakeServer(t, shellTemplate)
 	p.change(func() {
-		p.foreign = foreignAnswer{path: "/api/v1/worker/claim", status: http.StatusRequestEntityTooLarge, left: 3}
+		p.foreign = foreignAnswer{
+			path: "/api/v1/worker/claim", status: http.StatusRequestEntityTooLarge, left: 3,
+		}
 	})
 	o := testOptions(t, p, t.TempDir())
 	if err := o.setDefaults(); err != nil {
@@ -73,9 +76,11 @@ func TestARefusedClaimIsRepeatedWithBackoff(t *testing.T) {
 	c := w.newClaimer()
 	c.calls.Backoff = retry.Backoff{Min: time.Millisecond, Max: time.Millisecond}
 	for asked, want := range []int{1, 2, 3, 0} {
-		response, err := w.claim(t.Context(), c, api.ClaimRequest{RequestID: uuid.New(), Pool: "local", Worker: "w1", Max: 1}, true)
+		response, err := w.claim(t.Context(), c,
+			api.ClaimRequest{RequestID: uuid.New(), Pool: "local", Worker: "w1", Max: 1}, true)
 		if err != nil || (response != nil) != (want == 0) || c.calls.Failures() != want {
-			t.Errorf("question %d: %v, %v, and %d failures in a row, want %d", asked+1, response, err, c.calls.Failures(), want)
+			t.Errorf("question %d: %v, %v, and %d failures in a row, want %d", asked+1, response, err,
+				c.calls.Failures(), want)
 		}
 	}
 }

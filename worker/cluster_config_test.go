@@ -9,7 +9,12 @@ import (
 
 func TestAJobNeverLandsInAnotherClusterThanItsTemplateNames(t *testing.T) {
 	elsewhere := &manifest.SecretReference{Name: "elsewhere", Key: "kubeconfig"}
-	named := strings.Replace(shellTemplate, `"job_configuration": {`, `"job_configuration": {"cluster_config": {"secretKeyRef": {"name": "elsewhere", "key": "kubeconfig"}}, `, 1)
+	named := strings.Replace(
+		shellTemplate,
+		`"job_configuration": {`,
+		`"job_configuration": {"cluster_config": {"secretKeyRef": {"name": "elsewhere", "key": "kubeconfig"}}, `,
+		1,
+	)
 	for name, test := range map[string]struct {
 		template string
 		serves   *manifest.SecretReference
@@ -28,7 +33,8 @@ func TestAJobNeverLandsInAnotherClusterThanItsTemplateNames(t *testing.T) {
 			p.wait(t, "the end", func() bool { return s.ended != nil })
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			if *s.ended.Succeeded != (test.want == "") || !strings.Contains(value(s.ended.Message), test.want) {
+			if *s.ended.Succeeded != (test.want == "") ||
+				!strings.Contains(value(s.ended.Message), test.want) {
 				t.Errorf("ended as %s: %s", categoryOf(*s.ended), value(s.ended.Message))
 			}
 		})

@@ -33,16 +33,25 @@ func TestADrainWithoutServer(t *testing.T) {
 		want    []string // in the error; none means that there is none
 		drained bool
 	}{
-		"succeeds if there are no Jobs":                           {},
-		"names the installations that have Jobs and touches none": {runtime: listingRuntime{found: []string{"a-b", "c-d"}}, want: []string{"--installation", "a-b, c-d", "ask the server"}},
-		"fails if it cannot list the installations":               {runtime: listingRuntime{failure: errors.New("no rights")}, want: []string{"no rights", "ask the server"}},
-		"ends the Jobs of the installation that is named":         {runtime: listingRuntime{found: []string{"a-b"}}, given: mine, drained: true},
+		"succeeds if there are no Jobs": {},
+		"names the installations that have Jobs and touches none": {
+			runtime: listingRuntime{found: []string{"a-b", "c-d"}},
+			want:    []string{"--installation", "a-b, c-d", "ask the server"},
+		},
+		"fails if it cannot list the installations": {
+			runtime: listingRuntime{failure: errors.New("no rights")},
+			want:    []string{"no rights", "ask the server"},
+		},
+		"ends the Jobs of the installation that is named": {
+			runtime: listingRuntime{found: []string{"a-b"}}, given: mine, drained: true,
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			runtime := test.runtime
 			runtime.waitingRuntime = newWaitingRuntime()
-			err := RunDrain(t.Context(), DrainOptions{Installation: test.given, ServerURL: unreachable, Runtime: &runtime})
+			err := RunDrain(t.Context(),
+				DrainOptions{Installation: test.given, ServerURL: unreachable, Runtime: &runtime})
 			if (err == nil) != (len(test.want) == 0) {
 				t.Fatalf("error = %v, want one with %q", err, test.want)
 			}
@@ -51,7 +60,8 @@ func TestADrainWithoutServer(t *testing.T) {
 					t.Errorf("error %q does not say %q", err, want)
 				}
 			}
-			if drained := len(runtime.drained) > 0; drained != test.drained || drained && runtime.drained[0] != mine {
+			if drained := len(runtime.drained) > 0; drained != test.drained ||
+				drained && runtime.drained[0] != mine {
 				t.Errorf("drained %v", runtime.drained)
 			}
 		})

@@ -14,7 +14,8 @@ func TestForeignAnswersAreRetried(t *testing.T) {
 			t.Run(fmt.Sprintf("%d at %s", status, path), func(t *testing.T) {
 				t.Parallel()
 				p := newFakeServer(t, shellTemplate)
-				p.change(func() { p.foreign = foreignAnswer{path: "/api/v1/worker/" + path, status: status, left: 3} })
+				p.change(
+					func() { p.foreign = foreignAnswer{path: "/api/v1/worker/" + path, status: status, left: 3} })
 				startWorker(t, p)
 				s := p.offer(script("echo out; sleep 0.3"))
 				p.wait(t, "the run to end well", func() bool { return s.ended != nil && *s.ended.Succeeded })
@@ -28,7 +29,9 @@ func TestForeignAnswersAreRetried(t *testing.T) {
 func TestAReportTooLargeForAProxyEndsTheAttemptAsInvalid(t *testing.T) {
 	p := newFakeServer(t, shellTemplate)
 	p.change(func() {
-		p.foreign = foreignAnswer{path: "/api/v1/worker/reports", status: http.StatusRequestEntityTooLarge, left: 1}
+		p.foreign = foreignAnswer{
+			path: "/api/v1/worker/reports", status: http.StatusRequestEntityTooLarge, left: 1,
+		}
 	})
 	startWorker(t, p)
 	s := p.offer(script("true"))

@@ -19,7 +19,9 @@ func newGatedRuntime() gatedRuntime {
 }
 
 func (g gatedRuntime) Launch(_ context.Context, a job.Attempt) (job.Launched, error) {
-	return job.Launched{Namespace: "jobs", Name: a.Manifest.Name, UID: "u-" + a.Ref.String(), Gated: true}, nil
+	return job.Launched{
+		Namespace: "jobs", Name: a.Manifest.Name, UID: "u-" + a.Ref.String(), Gated: true,
+	}, nil
 }
 
 func (g gatedRuntime) Adopt(_ context.Context, a job.Attempt) error { return nil }

@@ -89,13 +89,25 @@ func TestAWaitingLaunch(t *testing.T) {
 		cancel  bool
 		want    func(s *servedAttempt) bool
 	}{
-		"is handed back when the worker stops":               {want: func(s *servedAttempt) bool { return s.back }},
-		"is left to its lease where a Job may exist":         {created: true, want: func(s *servedAttempt) bool { return !s.back && s.ended == nil }},
-		"is cancelled without a Job":                         {cancel: true, want: func(s *servedAttempt) bool { return categoryOf(*s.ended) == "cancelled" }},
-		"is cancelled once it is known that there is no Job": {cancel: true, created: true, want: func(s *servedAttempt) bool { return categoryOf(*s.ended) == "cancelled" }},
-		"ends with its reason when its start deadline has passed": {late: true, created: true, want: func(s *servedAttempt) bool {
-			return categoryOf(*s.ended) == "unknown" && strings.Contains(value(s.ended.Message), "exceeded quota")
-		}},
+		"is handed back when the worker stops": {want: func(s *servedAttempt) bool { return s.back }},
+		"is left to its lease where a Job may exist": {
+			created: true, want: func(s *servedAttempt) bool { return !s.back && s.ended == nil },
+		},
+		"is cancelled without a Job": {
+			cancel: true, want: func(s *servedAttempt) bool { return categoryOf(*s.ended) == "cancelled" },
+		},
+		"is cancelled once it is known that there is no Job": {
+			cancel: true, created: true,
+			want: func(s *servedAttempt) bool { return categoryOf(*s.ended) == "cancelled" },
+		},
+		"ends with its reason when its start deadline has passed": {
+			late:    true,
+			created: true,
+			want: func(s *servedAttempt) bool {
+				return categoryOf(*s.ended) == "unknown" &&
+					strings.Contains(value(s.ended.Message), "exceeded quota")
+			},
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -141,7 +153,8 @@ func TestATemplateThatCannotBeRenderedEndsTheAttempt(t *testing.T) {
 			startWorker(t, p)
 			s := p.offer(script("true"), test.edit)
 			p.wait(t, "the end", func() bool { return s.ended != nil })
-			if got, message := categoryOf(*s.ended), value(s.ended.Message); got != "template" || !strings.Contains(message, test.message) {
+			if got, message := categoryOf(*s.ended), value(s.ended.Message); got != "template" ||
+				!strings.Contains(message, test.message) {
 				t.Errorf("ended as %s (%s), want template with %q", got, message, test.message)
 			}
 			if s.manifest != nil {
@@ -199,7 +212,8 @@ func TestHealthAndMetricsAreServed(t *testing.T) {
 	if status, _ := get(t, base+"/healthz"); status != http.StatusOK {
 		t.Errorf("alive is %d while the server is away, want 200", status)
 	}
-	if status, text := get(t, base+"/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(text, "not answered") {
+	if status, text := get(t, base+"/readyz"); status != http.StatusServiceUnavailable ||
+		!strings.Contains(text, "not answered") {
 		t.Errorf("ready is %d %q while the server is away, want 503 and why", status, text)
 	}
 	p.change(func() { p.away = false })
@@ -279,7 +293,9 @@ func TestAStoppingWorkerReleasesTheLeasesOfJobsThatRunOn(t *testing.T) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if want := []api.AttemptLease{{AttemptID: s.claim.AttemptID, Epoch: s.epoch}}; !slices.Equal(p.released, want) {
+	if want := []api.AttemptLease{{AttemptID: s.claim.AttemptID, Epoch: s.epoch}}; !slices.Equal(
+		p.released, want,
+	) {
 		t.Errorf("released %v, want %v", p.released, want)
 	}
 	if s.ended != nil {

@@ -63,8 +63,11 @@ type servedAttempt struct {
 
 func newFakeServer(t *testing.T, template string) *fakeServer {
 	t.Helper()
-	p := &fakeServer{installation: uuid.New(), template: json.RawMessage(template), served: map[uuid.UUID]*servedAttempt{},
-		answers: map[uuid.UUID][]api.Claim{}, grants: map[uuid.UUID]api.AttemptStatusStatus{}}
+	p := &fakeServer{
+		installation: uuid.New(), template: json.RawMessage(template),
+		served: map[uuid.UUID]*servedAttempt{}, answers: map[uuid.UUID][]api.Claim{},
+		grants: map[uuid.UUID]api.AttemptStatusStatus{},
+	}
 	p.changed = sync.NewCond(&p.mu)
 	handler := apiserver.Handler(apiserver.NewStrictHandler(p, nil))
 	p.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -75,7 +78,8 @@ func newFakeServer(t *testing.T, template string) *fakeServer {
 			w.Header().Set("Content-Type", "application/problem+json")
 			w.WriteHeader(http.StatusUnauthorized)
 			// The client reads it or not.
-			_ = json.NewEncoder(w).Encode(api.Problem{Code: "unauthenticated", Title: "no such key", Status: 401, Type: "about:blank"})
+			_ = json.NewEncoder(w).
+				Encode(api.Problem{Code: "unauthenticated", Title: "no such key", Status: 401, Type: "about:blank"})
 			return
 		}
 		if status := p.foreignStatus(r.URL.Path); status != 0 {
@@ -157,7 +161,8 @@ func (p *fakeServer) wait(t *testing.T, what string, condition func() bool) {
 		defer p.mu.Unlock()
 		for _, s := range p.served {
 			for _, r := range s.reports {
-				t.Logf("report %s category %s message %s diagnosis %s", r.Kind, categoryOf(r), value(r.Message), value(r.Diagnosis))
+				t.Logf("report %s category %s message %s diagnosis %s", r.Kind, categoryOf(r),
+					value(r.Message), value(r.Diagnosis))
 			}
 		}
 		t.Fatalf("never came to be: %s", what)
@@ -179,11 +184,26 @@ func (p *fakeServer) until(ctx context.Context, condition func() bool) bool {
 
 // offer queues an attempt of a new run and returns it; read it inside wait or change only.
 func (p *fakeServer) offer(variables string, edit ...func(*servedAttempt)) *servedAttempt {
-	s := &servedAttempt{claim: api.Claim{AttemptID: uuid.New(), Attempt: 1, RunID: uuid.New(), RunName: "quiet-heron", Deployment: "hello",
-		DeploymentID: uuid.New(), Pool: "local", Queue: "default", ScheduledTime: time.Now(), Tags: []string{},
-		Parameters: json.RawMessage(`{"name":"world"}`), TemplateVersionID: uuid.NewSHA1(uuid.Nil, p.template), TemplateVersion: 1,
-		LeaseSeconds: testLease, RenderInput: api.RenderInput{Deployment: json.RawMessage(`{}`), Run: json.RawMessage(variables),
-			Stored: json.RawMessage(`{}`)}}}
+	s := &servedAttempt{
+		claim: api.Claim{
+			AttemptID:         uuid.New(),
+			Attempt:           1,
+			RunID:             uuid.New(),
+			RunName:           "quiet-heron",
+			Deployment:        "hello",
+			DeploymentID:      uuid.New(),
+			Pool:              "local",
+			Queue:             "default",
+			ScheduledTime:     time.Now(),
+			Tags:              []string{},
+			Parameters:        json.RawMessage(`{"name":"world"}`),
+			TemplateVersionID: uuid.NewSHA1(uuid.Nil, p.template),
+			TemplateVersion:   1,
+			LeaseSeconds:      testLease,
+			RenderInput: api.RenderInput{Deployment: json.RawMessage(`{}`), Run: json.RawMessage(variables),
+				Stored: json.RawMessage(`{}`)},
+		},
+	}
 	for _, f := range edit {
 		f(s)
 	}
@@ -218,11 +238,17 @@ func (s *servedAttempt) kinds() []api.ReportKind {
 	return kinds
 }
 
-func (p *fakeServer) WorkerHello(context.Context, apiserver.WorkerHelloRequestObject) (apiserver.WorkerHelloResponseObject, error) {
-	return apiserver.WorkerHello200JSONResponse{InstallationID: p.installation, LeaseSeconds: testLease, ServerVersion: "test"}, nil
+func (p *fakeServer) WorkerHello(
+	context.Context, apiserver.WorkerHelloRequestObject,
+) (apiserver.WorkerHelloResponseObject, error) {
+	return apiserver.WorkerHello200JSONResponse{
+		InstallationID: p.installation, LeaseSeconds: testLease, ServerVersion: "test",
+	}, nil
 }
 
-func (p *fakeServer) ClaimRuns(ctx context.Context, r apiserver.ClaimRunsRequestObject) (apiserver.ClaimRunsResponseObject, error) {
+func (p *fakeServer) ClaimRuns(
+	ctx context.Context, r apiserver.ClaimRunsRequestObject,
+) (apiserver.ClaimRunsResponseObject, error) {
 	p.change(func() { p.asked = append(p.asked, *r.Body) })
 	response := apiserver.ClaimRuns200JSONResponse{Claims: []api.Claim{}, Cancels: []uuid.UUID{}}
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(r.Body.WaitSeconds)*time.Second)
@@ -275,10 +301,14 @@ func (p *fakeServer) cancels(held *[]api.AttemptLease) []uuid.UUID {
 	return ids
 }
 
-func (p *fakeServer) RenewLeases(_ context.Context, r apiserver.RenewLeasesRequestObject) (apiserver.RenewLeasesResponseObject, error) {
+func (p *fakeServer) RenewLeases(
+	_ context.Context, r apiserver.RenewLeasesRequestObject,
+) (apiserver.RenewLeasesResponseObject, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	response := apiserver.RenewLeases200JSONResponse{Lost: []uuid.UUID{}, Cancels: p.cancels(&r.Body.Leases), LeaseSeconds: testLease}
+	response := apiserver.RenewLeases200JSONResponse{
+		Lost: []uuid.UUID{}, Cancels: p.cancels(&r.Body.Leases), LeaseSeconds: testLease,
+	}
 	for _, lease := range r.Body.Leases {
 		if s := p.served[lease.AttemptID]; s == nil || s.epoch != lease.Epoch || s.ended != nil {
 			response.Lost = append(response.Lost, lease.AttemptID)
@@ -290,7 +320,9 @@ func (p *fakeServer) RenewLeases(_ context.Context, r apiserver.RenewLeasesReque
 	return response, nil
 }
 
-func (p *fakeServer) ReportAttempts(_ context.Context, r apiserver.ReportAttemptsRequestObject) (apiserver.ReportAttemptsResponseObject, error) {
+func (p *fakeServer) ReportAttempts(
+	_ context.Context, r apiserver.ReportAttemptsRequestObject,
+) (apiserver.ReportAttemptsResponseObject, error) {
 	var response apiserver.ReportAttempts200JSONResponse
 	p.change(func() {
 		for _, report := range r.Body.Reports {
@@ -329,7 +361,9 @@ func (p *fakeServer) report(r api.Report) api.ReportResultStatus {
 	return api.ReportResultStatusAccepted
 }
 
-func (p *fakeServer) AppendLogs(_ context.Context, r apiserver.AppendLogsRequestObject) (apiserver.AppendLogsResponseObject, error) {
+func (p *fakeServer) AppendLogs(
+	_ context.Context, r apiserver.AppendLogsRequestObject,
+) (apiserver.AppendLogsResponseObject, error) {
 	if p.slowLogs > 0 {
 		<-time.After(p.slowLogs)
 	}
@@ -348,7 +382,9 @@ func (p *fakeServer) AppendLogs(_ context.Context, r apiserver.AppendLogsRequest
 	return apiserver.AppendLogs204Response{}, nil
 }
 
-func (p *fakeServer) LookUpAttempts(_ context.Context, r apiserver.LookUpAttemptsRequestObject) (apiserver.LookUpAttemptsResponseObject, error) {
+func (p *fakeServer) LookUpAttempts(
+	_ context.Context, r apiserver.LookUpAttemptsRequestObject,
+) (apiserver.LookUpAttemptsResponseObject, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	response := apiserver.LookUpAttempts200JSONResponse{Jobs: []api.AttemptStatus{}}
@@ -376,10 +412,19 @@ func (p *fakeServer) status(ref api.AttemptRef) api.AttemptStatusStatus {
 	return api.AttemptStatusStatusUnknown
 }
 
-func (p *fakeServer) GetTemplateForWorker(_ context.Context, r apiserver.GetTemplateForWorkerRequestObject) (apiserver.GetTemplateForWorkerResponseObject, error) {
+func (p *fakeServer) GetTemplateForWorker(
+	_ context.Context, r apiserver.GetTemplateForWorkerRequestObject,
+) (apiserver.GetTemplateForWorkerResponseObject, error) {
 	if r.Version != uuid.NewSHA1(uuid.Nil, p.template) {
-		return apiserver.GetTemplateForWorkerdefaultApplicationProblemPlusJSONResponse{StatusCode: http.StatusNotFound,
-			Body: api.Problem{Code: "not-found", Title: "no such template version", Status: http.StatusNotFound, Type: "about:blank"}}, nil
+		return apiserver.GetTemplateForWorkerdefaultApplicationProblemPlusJSONResponse{
+			StatusCode: http.StatusNotFound,
+			Body: api.Problem{
+				Code: "not-found", Title: "no such template version", Status: http.StatusNotFound,
+				Type: "about:blank",
+			},
+		}, nil
 	}
-	return apiserver.GetTemplateForWorker200JSONResponse{ID: r.Version, Pool: "local", Version: 1, Document: p.template}, nil
+	return apiserver.GetTemplateForWorker200JSONResponse{
+		ID: r.Version, Pool: "local", Version: 1, Document: p.template,
+	}, nil
 }

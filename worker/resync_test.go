@@ -18,7 +18,9 @@ type discoveringRuntime struct {
 	done  chan string
 }
 
-func (c discoveringRuntime) Run(ctx context.Context, installation uuid.UUID, h job.Handler, ready chan<- struct{}) error {
+func (c discoveringRuntime) Run(
+	ctx context.Context, installation uuid.UUID, h job.Handler, ready chan<- struct{},
+) error {
 	h.Discovered(c.found)
 	return c.waitingRuntime.Run(ctx, installation, h, ready)
 }
@@ -58,7 +60,10 @@ func TestAJobOfAnAttemptThatIsNotHeldIsTreatedByItsStatus(t *testing.T) {
 			p.mu.Lock()
 			p.grants[run] = c.status
 			p.mu.Unlock()
-			runtime := discoveringRuntime{newWaitingRuntime(), job.Object{Ref: job.Ref{RunID: run, Attempt: 1}, UID: "u"}, make(chan string, 10)}
+			runtime := discoveringRuntime{
+				newWaitingRuntime(), job.Object{Ref: job.Ref{RunID: run, Attempt: 1}, UID: "u"},
+				make(chan string, 10),
+			}
 			startWorker(t, p, func(o *Options) { o.Runtime = runtime })
 			select {
 			case did := <-runtime.done:
@@ -87,7 +92,8 @@ func TestAGoneJobIsNotLookedUpAgain(t *testing.T) {
 		{api.AttemptStatusStatusEnded, 5 * time.Second, time.Second},
 	} {
 		if lasts := s.answered(found, answer.status, now.Add(answer.after)); lasts != answer.lasts {
-			t.Errorf("after %s it has been %s for %s, want %s", answer.after, answer.status, lasts, answer.lasts)
+			t.Errorf("after %s it has been %s for %s, want %s", answer.after, answer.status, lasts,
+				answer.lasts)
 		}
 	}
 	found.Deleting = true

@@ -124,7 +124,8 @@ func TestEachAttemptGetsItsOwnKeyWhichIsNeverLogged(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if string(s.output) != test.want || strings.Contains(string(reports)+log.String(), "key-of-epoch") {
+			if string(s.output) != test.want ||
+				strings.Contains(string(reports)+log.String(), "key-of-epoch") {
 				t.Errorf("output %q, want %q; reports %s; log %s", s.output, test.want, reports, log.String())
 			}
 		})

@@ -24,7 +24,13 @@ func TestAWorkerThatTakesOverFromItselfLosesNoOutput(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := p.offer(script(fmt.Sprintf("echo one; until [ -e %s ]; do sleep 0.01; done; echo two; until [ -e %s ]; do sleep 0.01; done; echo three", gate("a"), gate("b"))))
+	s := p.offer(
+		script(
+			fmt.Sprintf(
+				"echo one; until [ -e %s ]; do sleep 0.01; done; echo two; until [ -e %s ]; do sleep 0.01; done; echo three",
+				gate("a"), gate("b")),
+		),
+	)
 	p.wait(t, "the first line", func() bool {
 		return string(s.output) == "one\n" && slices.Contains(s.kinds(), api.ReportKindRunning)
 	})

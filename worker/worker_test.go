@@ -49,10 +49,19 @@ func testOptions(t *testing.T, p *fakeServer, dir string) Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Options{ServerURL: p.http.URL, Pool: "local", Name: "w1", Runtime: runtime, Logger: log, Registry: prometheus.NewRegistry(),
-		tuning: tuning{retryMin: 5 * time.Millisecond, retryMax: 50 * time.Millisecond, claimWait: 5 * time.Second,
-			renewEvery: 50 * time.Millisecond, stopPatience: 3 * time.Second, resyncEvery: 50 * time.Millisecond,
-			unknownGrace: 100 * time.Millisecond}}
+	return Options{
+		ServerURL: p.http.URL,
+		Pool:      "local",
+		Name:      "w1",
+		Runtime:   runtime,
+		Logger:    log,
+		Registry:  prometheus.NewRegistry(),
+		tuning: tuning{
+			retryMin: 5 * time.Millisecond, retryMax: 50 * time.Millisecond,
+			claimWait: 5 * time.Second, renewEvery: 50 * time.Millisecond, stopPatience: 3 * time.Second,
+			resyncEvery: 50 * time.Millisecond, unknownGrace: 100 * time.Millisecond,
+		},
+	}
 }
 
 type testWriter struct{ t *testing.T }
@@ -145,11 +154,16 @@ func TestEachKindOfEndIsReportedWithItsCategory(t *testing.T) {
 		code      int32 // -1: none
 		message   string
 	}{
-		"an exit code":                        {script("echo bad >&2; exit 3"), api.CategoryApp, 3, ""},
-		"a signal":                            {script("kill -9 $$$$"), api.CategoryApp, 137, "signal 9"},
-		"a program that is not there":         {script("exec /no/such/program"), api.CategoryApp, 127, ""},
-		"a variable that the template lacks":  {`{"script": {"a": 1}}`, api.CategoryInvalid, -1, "/job_configuration/job_manifest/spec/template/spec/containers/0/command"},
-		"a stored variable that is not there": {`{"script": "{{ berth.variables.missing }}"}`, api.CategoryTemplate, -1, "missing"},
+		"an exit code":                {script("echo bad >&2; exit 3"), api.CategoryApp, 3, ""},
+		"a signal":                    {script("kill -9 $$$$"), api.CategoryApp, 137, "signal 9"},
+		"a program that is not there": {script("exec /no/such/program"), api.CategoryApp, 127, ""},
+		"a variable that the template lacks": {
+			`{"script": {"a": 1}}`, api.CategoryInvalid, -1,
+			"/job_configuration/job_manifest/spec/template/spec/containers/0/command",
+		},
+		"a stored variable that is not there": {
+			`{"script": "{{ berth.variables.missing }}"}`, api.CategoryTemplate, -1, "missing",
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -190,12 +204,14 @@ func TestACancelEndsARunningProcessAndItsChildren(t *testing.T) {
 	s := p.offer(script("sleep 1000 & echo pid $!; wait"))
 	p.wait(t, "output", func() bool { return strings.HasSuffix(string(s.output), "\n") })
 	var child string
-	p.change(func() { child = strings.TrimSpace(strings.TrimPrefix(string(s.output), "pid ")); s.cancel = true })
+	p.change(
+		func() { child = strings.TrimSpace(strings.TrimPrefix(string(s.output), "pid ")); s.cancel = true })
 	p.wait(t, "the end", func() bool { return s.ended != nil })
 	if got := categoryOf(*s.ended); got != "cancelled" {
 		t.Errorf("category is %s, want cancelled", got)
 	}
-	if stat, err := os.ReadFile("/proc/" + child + "/stat"); err == nil && !strings.Contains(string(stat), ") Z ") {
+	if stat, err := os.ReadFile("/proc/" + child + "/stat"); err == nil &&
+		!strings.Contains(string(stat), ") Z ") {
 		t.Errorf("child still runs: %s", stat)
 	}
 }
@@ -207,7 +223,8 @@ func TestAProcessThatIgnoresSIGTERMIsKilledAfterItsGrace(t *testing.T) {
 	p.wait(t, "output", func() bool { return len(s.output) > 0 })
 	p.change(func() { s.cancel = true })
 	p.wait(t, "the end", func() bool { return s.ended != nil })
-	if got, code := categoryOf(*s.ended), *s.ended.ExitCode; got != "cancelled" || code != 128+int32(syscall.SIGKILL) {
+	if got, code := categoryOf(*s.ended), *s.ended.ExitCode; got != "cancelled" ||
+		code != 128+int32(syscall.SIGKILL) {
 		t.Errorf("ended as %s with %d, want cancelled with 137", got, code)
 	}
 }
@@ -246,11 +263,13 @@ func TestEveryCallMayLoseItsAnswerOnce(t *testing.T) {
 			flag := filepath.Join(t.TempDir(), "go")
 			s := p.offer(script("echo once; while [ ! -e " + flag + " ]; do sleep 0.02; done"))
 			startWorker(t, p)
-			p.wait(t, "output, after a lost answer", func() bool { return p.loseNext == "" && len(s.output) > 0 })
+			p.wait(t, "output, after a lost answer",
+				func() bool { return p.loseNext == "" && len(s.output) > 0 })
 			if err := os.WriteFile(flag, nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			p.wait(t, "the end and its output", func() bool { return s.ended != nil && string(s.output) == "once\n" })
+			p.wait(t, "the end and its output",
+				func() bool { return s.ended != nil && string(s.output) == "once\n" })
 			if !*s.ended.Succeeded {
 				t.Errorf("ended as %+v, want succeeded", s.ended)
 			}
@@ -287,7 +306,10 @@ func TestAnOutcomeIsReportedWhenTheServerComesBack(t *testing.T) {
 	w := startWorker(t, p)
 	dir := t.TempDir()
 	over := filepath.Join(dir, "over")
-	s := p.offer(script("echo one; while [ ! -e " + dir + "/go ]; do sleep 0.02; done; echo two; echo x > " + over + "; exit 7"))
+	s := p.offer(
+		script(
+			"echo one; while [ ! -e " + dir + "/go ]; do sleep 0.02; done; echo two; echo x > " + over + "; exit 7"),
+	)
 	p.wait(t, "output", func() bool { return len(s.output) > 0 })
 	p.change(func() { p.away = true })
 	p.http.CloseClientConnections()
@@ -301,7 +323,8 @@ func TestAnOutcomeIsReportedWhenTheServerComesBack(t *testing.T) {
 		}
 		p.away = false
 	})
-	p.wait(t, "the end and all output", func() bool { return s.ended != nil && string(s.output) == "one\ntwo\n" })
+	p.wait(t, "the end and all output",
+		func() bool { return s.ended != nil && string(s.output) == "one\ntwo\n" })
 	if *s.ended.ExitCode != 7 {
 		t.Errorf("exit code is %d, want 7", *s.ended.ExitCode)
 	}
@@ -352,9 +375,11 @@ func TestATakeoverLaunchesTheStoredManifest(t *testing.T) {
 	p := newFakeServer(t, shellTemplate)
 	stored := `{"apiVersion":"batch/v1","kind":"Job","metadata":{"name":"stored-1","annotations":{"berth.dev/job-container":"job"}},
 		"spec":{"template":{"spec":{"containers":[{"name":"job","command":["sh","-c","echo stored"]}]}}}}`
-	s := p.offer(script("echo rendered again"), func(s *servedAttempt) { s.manifest, s.epoch = []byte(stored), 1 })
+	s := p.offer(script("echo rendered again"),
+		func(s *servedAttempt) { s.manifest, s.epoch = []byte(stored), 1 })
 	startWorker(t, p)
-	p.wait(t, "the end, with the output of the stored manifest", func() bool { return s.ended != nil && string(s.output) == "stored\n" })
+	p.wait(t, "the end, with the output of the stored manifest",
+		func() bool { return s.ended != nil && string(s.output) == "stored\n" })
 	if s.reports[0].Kind != api.ReportKindSubmitted || value(s.reports[0].JobName) != "stored-1" {
 		t.Errorf("first report is %+v, want submitted of stored-1", s.reports[0])
 	}
@@ -363,7 +388,8 @@ func TestATakeoverLaunchesTheStoredManifest(t *testing.T) {
 func TestAnAttemptWhoseJobIsGoneEndsAsDeleted(t *testing.T) {
 	p := newFakeServer(t, shellTemplate)
 	s := p.offer(script("echo never"), func(s *servedAttempt) {
-		s.manifest, s.epoch, s.uid = []byte(`{"metadata":{"name":"gone"},"spec":{"template":{"spec":{"containers":[]}}}}`), 1, "uid-1"
+		s.manifest, s.epoch, s.uid = []byte(
+			`{"metadata":{"name":"gone"},"spec":{"template":{"spec":{"containers":[]}}}}`), 1, "uid-1"
 	})
 	startWorker(t, p)
 	p.wait(t, "the end", func() bool { return s.ended != nil })
@@ -396,7 +422,8 @@ func TestAWorkerAtItsLimitStillReceivesCancels(t *testing.T) {
 		all = append(all, p.offer(script("echo up; sleep 1000")))
 	}
 	p.wait(t, "two running, and a poll for cancels", func() bool {
-		return len(all[0].output) > 0 && len(all[1].output) > 0 && len(p.asked) > 0 && p.asked[len(p.asked)-1].Max == 0
+		return len(all[0].output) > 0 && len(all[1].output) > 0 && len(p.asked) > 0 &&
+			p.asked[len(p.asked)-1].Max == 0
 	})
 	p.change(func() {
 		if len(p.waiting) != 1 {
@@ -404,7 +431,8 @@ func TestAWorkerAtItsLimitStillReceivesCancels(t *testing.T) {
 		}
 		all[0].cancel = true
 	})
-	p.wait(t, "the third in the place of the first", func() bool { return all[0].ended != nil && len(all[2].output) > 0 })
+	p.wait(t, "the third in the place of the first",
+		func() bool { return all[0].ended != nil && len(all[2].output) > 0 })
 }
 
 func TestARefusedKeyEndsTheWorker(t *testing.T) {
@@ -482,8 +510,12 @@ func TestAnUnknownJobIsFinalizedAfterAGracePeriod(t *testing.T) {
 // leaveRecord runs an attempt in a runtime that stops before the attempt is finalized.
 func leaveRecord(t *testing.T, o Options, p *fakeServer) job.Ref {
 	t.Helper()
-	claim := api.Claim{RunID: p.installation, Attempt: 1, Manifest: []byte(`{"metadata":{"name":"left","labels":{"berth.dev/installation":"` +
-		p.installation.String() + `"}},"spec":{"template":{"spec":{"containers":[{"name":"job","command":["sleep","1000"]}]}}}}`)}
+	claim := api.Claim{
+		RunID:   p.installation,
+		Attempt: 1,
+		Manifest: []byte(`{"metadata":{"name":"left","labels":{"berth.dev/installation":"` +
+			p.installation.String() + `"}},"spec":{"template":{"spec":{"containers":[{"name":"job","command":["sleep","1000"]}]}}}}`),
+	}
 	restored, err := prepare.Restore(claim)
 	if err != nil {
 		t.Fatal(err)

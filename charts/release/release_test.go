@@ -25,7 +25,8 @@ import (
 	"github.com/berth-dev/berth/charts"
 )
 
-// newTestClient returns a Client with a release history in memory: the checks before an action need no cluster.
+// newTestClient returns a Client with a release history in memory: the checks before an action need no
+// cluster.
 func newTestClient(t *testing.T, history ...release.Status) *Client {
 	t.Helper()
 	c := &Client{name: "berth", namespace: "ns", timeout: time.Minute, progress: newProgress(nil),
@@ -35,7 +36,9 @@ func newTestClient(t *testing.T, history ...release.Status) *Client {
 		}}
 	for i, status := range history {
 		rel := &release.Release{Name: "berth", Namespace: "ns", Version: i + 1,
-			Info: &release.Info{Status: status}, Chart: &chart.Chart{Metadata: &chart.Metadata{Name: "berth"}}}
+			Info: &release.Info{
+				Status: status,
+			}, Chart: &chart.Chart{Metadata: &chart.Metadata{Name: "berth"}}}
 		if err := c.config.Releases.Create(rel); err != nil {
 			t.Fatal(err)
 		}

@@ -9,11 +9,14 @@ func TestTheAuditIsListed(t *testing.T) {
 	u.ok(t, "variable", "set", "token", "hunter2")
 	u.ok(t, "variable", "set", "token", "hunter3")
 	table := u.ok(t, "audit", "ls")
-	demand(t, "the table", table, "WHO", "concurrency_limit", "7", "variable", "token", "value changed", "anonymous")
+	demand(t, "the table", table, "WHO", "concurrency_limit", "7", "variable", "token", "value changed",
+		"anonymous")
 	type list struct {
 		Items []struct{ Actor, Action, Kind, Name string }
 	}
-	if got := decode[list](t, u, "audit", "ls", "--kind", "variable", "--action", "update", "--since", "1d", "-n", "5"); len(got.Items) != 1 || got.Items[0].Name != "token" {
+	if got := decode[list](t, u, "audit", "ls", "--kind", "variable", "--action", "update", "--since", "1d", "-n", "5"); len(
+		got.Items) != 1 ||
+		got.Items[0].Name != "token" {
 		t.Errorf("got %+v", got)
 	}
 	for _, args := range [][]string{{"--kind", "x"}, {"--action", "x"}, {"--since", "x"}, {"-n", "-1"}} {

@@ -16,8 +16,14 @@ func TestBadInputIsRefusedWithItsPlace(t *testing.T) {
 	dir := t.TempDir()
 	unknownKey := write(t, dir, "unknown.yaml", "deployments:\n- name: a\n  pool: local\n  paramters: {}\n")
 	noPool := write(t, dir, "nopool.yaml", "deployments:\n- name: a\n  pool: nowhere\n")
-	brokenTemplate := write(t, dir, "broken-template.yaml", "variables: {}\njob_configuration:\n  job_manifest:\n    apiVersion: batch/v1\n    kind: Job\n    spec: {template: {spec: {containers: [{name: job, image: '{{ imgae }}'}]}}}\n")
-	withTemplate := write(t, dir, "template-in.yaml", "pools:\n- name: fresh\n  type: process\n  template: broken-template.yaml\n")
+	brokenTemplate := write(
+		t,
+		dir,
+		"broken-template.yaml",
+		"variables: {}\njob_configuration:\n  job_manifest:\n    apiVersion: batch/v1\n    kind: Job\n    spec: {template: {spec: {containers: [{name: job, image: '{{ imgae }}'}]}}}\n",
+	)
+	withTemplate := write(t, dir, "template-in.yaml",
+		"pools:\n- name: fresh\n  type: process\n  template: broken-template.yaml\n")
 	list := write(t, dir, "list.yaml", "[1, 2]")
 	tab := write(t, dir, "tab.yaml", "a:\n\tb: 1\n")
 	none := "00000000-0000-7000-8000-000000000000"
@@ -105,7 +111,12 @@ func TestBadInputIsRefusedWithItsPlace(t *testing.T) {
 func TestAFailedRunSaysWhyAndEndsWithOne(t *testing.T) {
 	t.Parallel()
 	_, u := startDev(t, t.TempDir())
-	file := write(t, t.TempDir(), "berth.yaml", "deployments:\n- name: three\n  pool: local\n  job_variables:\n    command: [sh, -c, 'echo about to fail; exit 3']\n")
+	file := write(
+		t,
+		t.TempDir(),
+		"berth.yaml",
+		"deployments:\n- name: three\n  pool: local\n  job_variables:\n    command: [sh, -c, 'echo about to fail; exit 3']\n",
+	)
 	u.ok(t, "deploy", "-f", file)
 	r := u.run(t, "deployment", "run", "three", "--watch")
 	if r.code != 1 {
@@ -154,12 +165,18 @@ func (w *stopWriter) Write(p []byte) (int, error) {
 func TestCtrlCEndsTheWatchingAndNotTheRun(t *testing.T) {
 	t.Parallel()
 	_, u := startDev(t, t.TempDir())
-	file := write(t, t.TempDir(), "berth.yaml", "deployments:\n- name: long\n  pool: local\n  job_variables:\n    command: [sh, -c, 'echo begun; sleep 60']\n")
+	file := write(
+		t,
+		t.TempDir(),
+		"berth.yaml",
+		"deployments:\n- name: long\n  pool: local\n  job_variables:\n    command: [sh, -c, 'echo begun; sleep 60']\n",
+	)
 	u.ok(t, "deploy", "-f", file)
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	stdout, stderr := &stopWriter{text: "begun", stop: stop}, &bytes.Buffer{}
-	code := runMain(ctx, []string{"deployment", "run", "long", "--watch"}, strings.NewReader(""), stdout, stderr, u.environ())
+	code := runMain(ctx, []string{"deployment", "run", "long", "--watch"}, strings.NewReader(""), stdout,
+		stderr, u.environ())
 	if code != 1 {
 		t.Errorf("exit code %d", code)
 	}
@@ -171,7 +188,8 @@ func TestCtrlCEndsTheWatchingAndNotTheRun(t *testing.T) {
 		}
 	}](t, u, "run", "ls")
 	// Its first output may be faster than the word that it runs.
-	if len(runs.Items) != 1 || (runs.Items[0].State.Type != "RUNNING" && runs.Items[0].State.Type != "PENDING") {
+	if len(runs.Items) != 1 ||
+		(runs.Items[0].State.Type != "RUNNING" && runs.Items[0].State.Type != "PENDING") {
 		t.Fatalf("got %+v", runs.Items)
 	}
 	r := u.run(t, "run", "cancel", runs.Items[0].ID, "--watch")
@@ -190,9 +208,20 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 	t.Parallel()
 	_, u := startDev(t, t.TempDir())
 	dir := t.TempDir()
-	file := write(t, dir, "berth.yaml", "pools:\n- name: quick\n  type: process\nvariables:\n  place: {city: Bremen}\ndeployments:\n- name: etl\n  pool: quick\n  parameters: {date: 2026-01-01}\n")
-	changed := write(t, dir, "changed.yaml", "deployments:\n- name: etl\n  pool: quick\n  parameters: {date: 2026-01-02}\n")
-	scheduled := write(t, dir, "scheduled.yaml", "deployments:\n- name: etl\n  pool: quick\n  schedules:\n  - cron: 30 2 * * *\n    timezone: Europe/Berlin\n")
+	file := write(
+		t,
+		dir,
+		"berth.yaml",
+		"pools:\n- name: quick\n  type: process\nvariables:\n  place: {city: Bremen}\ndeployments:\n- name: etl\n  pool: quick\n  parameters: {date: 2026-01-01}\n",
+	)
+	changed := write(t, dir, "changed.yaml",
+		"deployments:\n- name: etl\n  pool: quick\n  parameters: {date: 2026-01-02}\n")
+	scheduled := write(
+		t,
+		dir,
+		"scheduled.yaml",
+		"deployments:\n- name: etl\n  pool: quick\n  schedules:\n  - cron: 30 2 * * *\n    timezone: Europe/Berlin\n",
+	)
 	for _, step := range []struct {
 		args string
 		want string
@@ -238,7 +267,8 @@ func TestCommandsSayWhatTheyDid(t *testing.T) {
 			}
 		}
 		if r.code != 0 || got != step.want {
-			t.Errorf("berth %s: exit code %d, got\n%s%s\nwant\n%s", step.args, r.code, got, r.stderr, step.want)
+			t.Errorf("berth %s: exit code %d, got\n%s%s\nwant\n%s", step.args, r.code, got, r.stderr,
+				step.want)
 		}
 	}
 }
@@ -263,7 +293,10 @@ func TestATemplateGoesOutAndInUnchanged(t *testing.T) {
 func TestTheSameIdempotencyKeyMakesOneRun(t *testing.T) {
 	t.Parallel()
 	_, u := startDev(t, t.TempDir())
-	args := []string{"deployment", "run", "hello", "--at", time.Now().Add(time.Hour).Format(time.RFC3339), "--idempotency-key", "k"}
+	args := []string{
+		"deployment", "run", "hello", "--at", time.Now().Add(time.Hour).Format(time.RFC3339),
+		"--idempotency-key", "k",
+	}
 	first := decode[struct{ ID string }](t, u, append(args, "--param", "name=1")...)
 	second := decode[struct{ ID string }](t, u, append(args, "--param", "name=1")...)
 	if first.ID == "" || first.ID != second.ID {

@@ -68,8 +68,11 @@ func rendered(t *testing.T, args ...string) (map[string]any, bool) {
 func TestLintListsThePlaceholdersOfEveryConformanceCase(t *testing.T) {
 	for _, c := range conformance(t, "placeholders.json") {
 		t.Run(c.name(), func(t *testing.T) {
-			file := c.file(t, t.TempDir(), "template.json", map[string]any{"job_configuration": map[string]any{"x": c["template"]}})
-			r := user{home: t.TempDir()}.run(t, "template", "lint", "-f", file, "--engine", "placeholder", "-o", "json")
+			file := c.file(t, t.TempDir(), "template.json",
+				map[string]any{"job_configuration": map[string]any{"x": c["template"]}})
+			r := user{
+				home: t.TempDir(),
+			}.run(t, "template", "lint", "-f", file, "--engine", "placeholder", "-o", "json")
 			var report struct{ Placeholders []string }
 			if err := json.Unmarshal([]byte(r.stdout), &report); err != nil {
 				t.Fatalf("%v\n%s%s", err, r.stdout, r.stderr)
@@ -97,8 +100,11 @@ func TestRenderAppliesValuesAsEveryConformanceCaseSays(t *testing.T) {
 				declared[name] = map[string]any{}
 			}
 			file := c.file(t, dir, "template.json", map[string]any{
-				"variables": map[string]any{"properties": declared}, "job_configuration": map[string]any{"x": c["template"]}})
-			got, ok := rendered(t, "-f", file, "--engine", "placeholder", "--variables", c.file(t, dir, "values.json", c["values"]))
+				"variables": map[string]any{
+					"properties": declared,
+				}, "job_configuration": map[string]any{"x": c["template"]}})
+			got, ok := rendered(t, "-f", file, "--engine", "placeholder", "--variables",
+				c.file(t, dir, "values.json", c["values"]))
 			if !ok {
 				t.Fatal("it was not rendered")
 			}
@@ -118,7 +124,9 @@ func TestRenderMergesAsEveryConformanceCaseSays(t *testing.T) {
 		for _, c := range conformance(t, "render.json") {
 			t.Run(engine+"/"+c.name(), func(t *testing.T) {
 				dir := t.TempDir()
-				args := []string{"-f", c.file(t, dir, "template.json", c["base_job_template"]), "--engine", engine}
+				args := []string{
+					"-f", c.file(t, dir, "template.json", c["base_job_template"]), "--engine", engine,
+				}
 				for _, given := range []struct{ key, flag string }{
 					{"job_variables", "--variables"}, {"flow_run_job_variables", "--variables"},
 					{"deployment_job_variables", "--deployment-variables"}, {"variables_store", "--stored-variables"},
@@ -154,7 +162,8 @@ func TestJobVariablesAreJudgedAsEveryConformanceCaseSays(t *testing.T) {
 			valid := false
 			switch c["mode"] {
 			case "flow_run":
-				r := u.run(t, "template", "render", "-f", file, "--strict", "--deployment-variables", levels[0], "--variables", levels[1])
+				r := u.run(t, "template", "render", "-f", file, "--strict", "--deployment-variables",
+					levels[0], "--variables", levels[1])
 				valid = r.code == 0
 			default:
 				args := []string{"template", "lint", "-f", file, "-o", "json"}
@@ -169,7 +178,8 @@ func TestJobVariablesAreJudgedAsEveryConformanceCaseSays(t *testing.T) {
 				}
 				valid = true
 				for _, e := range report.Errors { // that it makes no Job is another matter
-					valid = valid && len(e.Pointer) >= len("/job_configuration") && e.Pointer[:len("/job_configuration")] == "/job_configuration"
+					valid = valid && len(e.Pointer) >= len("/job_configuration") &&
+						e.Pointer[:len("/job_configuration")] == "/job_configuration"
 				}
 			}
 			if valid != c["expected_valid"] {
@@ -185,7 +195,8 @@ func TestTheTemplateOfAReferenceUserLintsAndRendersAJobFromAnImageAlone(t *testi
 		t.Fatalf("exit code %d\n%s", r.code, r.stdout)
 	}
 	for _, engine := range []string{"placeholder", "gotemplate"} {
-		job := u.ok(t, "template", "render", "-f", file, "--engine", engine, "--set", "image=busybox:1.36", "--job")
+		job := u.ok(t, "template", "render", "-f", file, "--engine", engine, "--set", "image=busybox:1.36",
+			"--job")
 		demand(t, engine, job, "image: busybox:1.36", "kind: Job", manifest.Finalizer, "backoffLimit: 0")
 	}
 }

@@ -88,7 +88,8 @@ version -o
 
 // runs reports whether a command does something itself, instead of only grouping others.
 func runs(cmd *cobra.Command) bool {
-	return cmd.HasParent() && !cmd.Hidden && !cmd.Parent().Hidden && (!cmd.HasSubCommands() || cmd.Args != nil)
+	return cmd.HasParent() && !cmd.Hidden && !cmd.Parent().Hidden &&
+		(!cmd.HasSubCommands() || cmd.Args != nil)
 }
 
 func TestTheCommandsAndFlagsThatScriptsRelyOnAreThere(t *testing.T) {
@@ -107,13 +108,18 @@ func TestTheCommandsAndFlagsThatScriptsRelyOnAreThere(t *testing.T) {
 		}
 		help := cmd.UsageString() // what a person sees, the flags of the groups above included
 		for _, flag := range flags {
-			if !slices.Contains(strings.FieldsFunc(help, func(r rune) bool { return strings.ContainsRune(" ,\n\t", r) }), flag) {
+			if !slices.Contains(
+				strings.FieldsFunc(help, func(r rune) bool { return strings.ContainsRune(" ,\n\t", r) }),
+				flag,
+			) {
 				t.Errorf("berth %s has no %s", path, flag)
 			}
 		}
 	}
 	walk(root, func(cmd *cobra.Command) {
-		if path := cmd.CommandPath(); runs(cmd) && !promised[path] && !strings.HasPrefix(path, "berth completion") && cmd.Name() != "help" {
+		if path := cmd.CommandPath(); runs(cmd) && !promised[path] &&
+			!strings.HasPrefix(path, "berth completion") &&
+			cmd.Name() != "help" {
 			t.Errorf("%s is promised to nobody: add it to the contract", path)
 		}
 	})
@@ -167,7 +173,8 @@ func TestCompletionKnowsWhatIsOnTheServer(t *testing.T) {
 	t.Parallel()
 	_, u := startDev(t, t.TempDir())
 	u.ok(t, "deploy", "-f", write(t, t.TempDir(), "berth.yaml", first))
-	run := decode[struct{ ID, Name string }](t, u, "deployment", "run", "hello", "--param", "name=x", "--at", "1h")
+	run := decode[struct{ ID, Name string }](t, u, "deployment", "run", "hello", "--param", "name=x", "--at",
+		"1h")
 	for _, test := range []struct {
 		args string
 		want []string
@@ -213,7 +220,8 @@ func TestCompletionKnowsWhatIsOnTheServer(t *testing.T) {
 func TestTablesFitTheTerminal(t *testing.T) {
 	t.Parallel()
 	_, u := startDev(t, t.TempDir())
-	u.ok(t, "deployment", "run", "hello", "--param", "name=x", "--at", "1h", "--name", strings.Repeat("a-long-name-", 10))
+	u.ok(t, "deployment", "run", "hello", "--param", "name=x", "--at", "1h", "--name",
+		strings.Repeat("a-long-name-", 10))
 	narrow := newTerminal(t, 80)
 	if code := u.in(narrow, t.Context(), "run", "ls")(); code != 0 {
 		t.Fatalf("exit code %d", code)
@@ -227,7 +235,9 @@ func TestTablesFitTheTerminal(t *testing.T) {
 	}
 	// Output that is not a terminal is complete, unless COLUMNS is set.
 	demand(t, "run ls in a pipe", u.ok(t, "run", "ls"), strings.Repeat("a-long-name-", 10))
-	if r := u.runEnv(t, "", []string{"COLUMNS=60"}, "run", "ls"); strings.Contains(r.stdout, strings.Repeat("a-long-name-", 4)) {
+	if r := u.runEnv(t, "", []string{"COLUMNS=60"}, "run", "ls"); strings.Contains(
+		r.stdout, strings.Repeat("a-long-name-", 4),
+	) {
 		t.Errorf("with COLUMNS=60\n%s", r.stdout)
 	}
 }

@@ -13,7 +13,8 @@ func TestTheTemplatesThatAreGivenOutHaveNothingToComplainOf(t *testing.T) {
 		t.Fatalf("no templates: %v", err)
 	}
 	for _, file := range append(files, "../../examples/hello/template.yaml") {
-		if r := u.run(t, "template", "lint", "-f", file); r.code != 0 || r.stdout != "0 errors, 0 warnings\n" {
+		if r := u.run(t, "template", "lint", "-f", file); r.code != 0 ||
+			r.stdout != "0 errors, 0 warnings\n" {
 			t.Errorf("%s: exit code %d\n%s%s", file, r.code, r.stdout, r.stderr)
 		}
 	}

@@ -116,7 +116,8 @@ func TestAPlanIsShownBeforeItIsCarriedOut(t *testing.T) {
 		t.Errorf("exit code %d:\n%s", code, enter.text())
 	}
 	sure := newTerminal(t, 80)
-	if code := u.in(sure, t.Context(), "deploy", "-f", two, "--yes")(); code != 0 || strings.Contains(sure.text(), "?") {
+	if code := u.in(sure, t.Context(), "deploy", "-f", two, "--yes")(); code != 0 ||
+		strings.Contains(sure.text(), "?") {
 		t.Errorf("exit code %d:\n%s", code, sure.text())
 	}
 	stopped := newTerminal(t, 80)
@@ -137,7 +138,8 @@ func TestAPlanAsADocument(t *testing.T) {
 	dir := t.TempDir()
 	u.ok(t, "deploy", "-f", write(t, dir, "one.yaml", first))
 	plan := decode[api.ApplyResult](t, u, "deploy", "-f", write(t, dir, "two.yaml", second), "--dry-run")
-	if !plan.DryRun || plan.Plan == "" || len(plan.Changes) != 3 || plan.Changes[2].Diff == nil || len(*plan.Changes[2].Diff) != 2 {
+	if !plan.DryRun || plan.Plan == "" || len(plan.Changes) != 3 || plan.Changes[2].Diff == nil ||
+		len(*plan.Changes[2].Diff) != 2 {
 		t.Errorf("got %+v", plan)
 	}
 }
@@ -176,14 +178,20 @@ func TestWhenSomebodyElseIsFasterThePlanIsShownAnew(t *testing.T) {
 	one, two := write(t, dir, "one.yaml", first), write(t, dir, "two.yaml", second)
 	other := write(t, dir, "other.yaml", strings.Replace(first, "rows: 1000", "rows: 1500", 1))
 	u.ok(t, "deploy", "-f", one)
-	transport := &faster{next: http.DefaultTransport, times: 1, other: func() { u.ok(t, "deploy", "-f", other) }}
+	transport := &faster{
+		next: http.DefaultTransport, times: 1, other: func() { u.ok(t, "deploy", "-f", other) },
+	}
 	var stdout, stderr strings.Builder
-	app := &cli.App{In: strings.NewReader(""), Out: &stdout, Err: &stderr, Env: cli.Environ(u.environ()), Transport: transport}
+	app := &cli.App{
+		In: strings.NewReader(""), Out: &stdout, Err: &stderr,
+		Env: cli.Environ(u.environ()), Transport: transport,
+	}
 	if code := app.Execute(t.Context(), rootCommand(app), []string{"deploy", "-f", two}); code != 0 {
 		t.Fatalf("exit code %d\n%s%s", code, &stdout, &stderr)
 	}
 	demand(t, "standard error", stderr.String(), "the server changed in the meantime; this is the new plan:")
-	before, after := strings.Index(stdout.String(), "-  rows: 1000"), strings.Index(stdout.String(), "-  rows: 1500")
+	before, after := strings.Index(stdout.String(), "-  rows: 1000"), strings.Index(stdout.String(),
+		"-  rows: 1500")
 	if before < 0 || after < before || !strings.HasSuffix(stdout.String(), "3 changes applied\n") {
 		t.Errorf("got\n%s", &stdout)
 	}
@@ -194,7 +202,13 @@ func TestWhenSomebodyElseIsFasterThePlanIsShownAnew(t *testing.T) {
 	n := 0
 	transport.times, transport.other = 100, func() {
 		n++
-		u.ok(t, "deploy", "-f", write(t, dir, "other.yaml", strings.Replace(first, "rows: 1000", "rows: "+strings.Repeat("9", n), 1)))
+		u.ok(
+			t,
+			"deploy",
+			"-f",
+			write(t, dir, "other.yaml",
+				strings.Replace(first, "rows: 1000", "rows: "+strings.Repeat("9", n), 1)),
+		)
 	}
 	stderr.Reset()
 	if code := app.Execute(t.Context(), rootCommand(app), []string{"deploy", "-f", two}); code != 1 {
@@ -223,5 +237,6 @@ func TestWhereThereIsNoBerthYAMLAPrefectYAMLIsPointedAt(t *testing.T) {
 	}
 	demand(t, "standard error", r.stderr, "cannot deploy berth.yaml", "no such file")
 	write(t, ".", "prefect.yaml", "deployments: []\n")
-	demand(t, "standard error", u.run(t, "deploy").stderr, "there is a prefect.yaml: berth deploy -f prefect.yaml")
+	demand(t, "standard error", u.run(t, "deploy").stderr,
+		"there is a prefect.yaml: berth deploy -f prefect.yaml")
 }

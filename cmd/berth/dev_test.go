@@ -47,7 +47,8 @@ func TestDevRunsHelloAndSurvivesARestart(t *testing.T) {
 	if got := decode[run.Output](t, u, "run", "logs", id); got != (run.Output{Run: uuid.MustParse(id), Attempt: 1, Text: "Hello, world!\n"}) {
 		t.Errorf("run logs -o json printed %+v", got)
 	}
-	demand(t, "run logs --follow -o json", u.ok(t, "run", "logs", "--follow", id, "-o", "json"), `{"log":{"attempt":1,`, `"text":"Hello, world!\n"`)
+	demand(t, "run logs --follow -o json", u.ok(t, "run", "logs", "--follow", id, "-o", "json"),
+		`{"log":{"attempt":1,`, `"text":"Hello, world!\n"`)
 	demand(t, "run manifest", u.ok(t, "run", "manifest", id), "kind: Job", "berth.dev/run-id: "+id)
 	demand(t, "run get", u.ok(t, "run", "get", id), "COMPLETED", "Parameters:  name: world")
 	demand(t, "run explain", u.ok(t, "run", "explain", id), "it completed")
@@ -68,7 +69,8 @@ func TestDevRunsHelloAndSurvivesARestart(t *testing.T) {
 	if got := again.ok(t, "run", "logs", id); got != "Hello, world!\n" {
 		t.Errorf("after a restart run logs printed %q", got)
 	}
-	if r := again.run(t, "deployment", "run", "hello", "--param", "name=again", "--watch"); r.code != 0 || !strings.Contains(r.stdout, "Hello, again!") {
+	if r := again.run(t, "deployment", "run", "hello", "--param", "name=again", "--watch"); r.code != 0 ||
+		!strings.Contains(r.stdout, "Hello, again!") {
 		t.Errorf("after a restart: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 }

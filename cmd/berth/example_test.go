@@ -26,7 +26,8 @@ func TestTheExamplesRunAsTheirReadmesSay(t *testing.T) {
 	if r.code != 0 {
 		t.Fatalf("etl: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
-	demand(t, "etl", r.stdout, "extract: 10 rows of 2026-01-01 from https://example.com/sales", "the sum is 55", "load: 10 rows")
+	demand(t, "etl", r.stdout, "extract: 10 rows of 2026-01-01 from https://example.com/sales",
+		"the sum is 55", "load: 10 rows")
 	for _, param := range []string{"date=tomorrow", "rows=none", "rows=0"} {
 		args := []string{"deployment", "run", "etl", "--param", param}
 		if !strings.HasPrefix(param, "date") {
@@ -38,7 +39,8 @@ func TestTheExamplesRunAsTheirReadmesSay(t *testing.T) {
 	}
 
 	u.ok(t, "deploy", "-f", example(t, "hello", "local.yaml"))
-	worker := start(t, u.environ(), "worker", "start", "--pool", "greetings", "--metrics-listen", "127.0.0.1:0", "--data-dir", t.TempDir())
+	worker := start(t, u.environ(), "worker", "start", "--pool", "greetings", "--metrics-listen",
+		"127.0.0.1:0", "--data-dir", t.TempDir())
 	worker.ready(t)
 	r = u.run(t, "deployment", "run", "greet", "--param", "name=harbour", "--watch")
 	if r.code != 0 {
@@ -61,7 +63,8 @@ func TestTheExamplesForAClusterAreAccepted(t *testing.T) {
 		out := u.ok(t, "deploy", "-f", example(t, name, "berth.yaml"))
 		demand(t, name, out, "+ create deployment "+name)
 	}
-	r := u.run(t, "deployment", "run", "etl", "--param", "date=2026-01-01", "--job-variable", "memory_limit=8Gi")
+	r := u.run(t, "deployment", "run", "etl", "--param", "date=2026-01-01", "--job-variable",
+		"memory_limit=8Gi")
 	if r.code == 0 {
 		t.Errorf("a frozen value was overridden\n%s", r.stdout)
 	}
@@ -85,9 +88,11 @@ func TestTheExampleFromPrefectIsDeployedAsItIs(t *testing.T) {
 		t.Fatalf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 	demand(t, "the plan", r.stdout, "+ create deployment load-sales\n", "+ create deployment report-sales\n")
-	demand(t, "what is not taken over", r.stderr, "prefect.yaml:8:1: pull is not taken over: ", ".entrypoint is not taken over: ")
+	demand(t, "what is not taken over", r.stderr, "prefect.yaml:8:1: pull is not taken over: ",
+		".entrypoint is not taken over: ")
 	demand(t, "again", u.ok(t, "deploy", "-f", example(t, "prefect", "prefect.yaml")), "nothing to change\n")
-	job := u.ok(t, "pool", "template", "preview", "default", "--deployment", "load-sales", "--param", "day=2026-02-03")
+	job := u.ok(t, "pool", "template", "preview", "default", "--deployment", "load-sales", "--param",
+		"day=2026-02-03")
 	demand(t, "the Job", job, "busybox:1.36", "2026-02-03", "value: eu")
 	demand(t, "the schedules", u.ok(t, "schedule", "ls"), "load-sales", "nightly", "hourly", "report-sales")
 }

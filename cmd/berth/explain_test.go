@@ -31,7 +31,8 @@ func TestEveryCommandThatAnExplanationNamesIsThere(t *testing.T) {
 	}
 	for command := range commands {
 		found, rest, err := tree().Find(strings.Fields(command))
-		if err != nil || found.HasSubCommands() && found.Args == nil { // a group takes no arguments but its commands
+		if err != nil ||
+			found.HasSubCommands() && found.Args == nil { // a group takes no arguments but its commands
 			t.Errorf("berth %s: no such command: %v", command, err)
 			continue
 		}

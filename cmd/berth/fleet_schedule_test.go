@@ -20,7 +20,15 @@ func (f *fleet) wind(s *store.Store) {
 	next := time.Now()
 	every := func(i int) []store.NewSchedule {
 		overlap := [...]string{"allow", "replace"}[i%2]
-		return []store.NewSchedule{{Name: "default", Spec: json.RawMessage(`{"interval_seconds":1,"misfire":{"mode":"all"},"overlap":"` + overlap + `"}`), Active: true, Next: &next}}
+		return []store.NewSchedule{
+			{
+				Name: "default",
+				Spec: json.RawMessage(
+					`{"interval_seconds":1,"misfire":{"mode":"all"},"overlap":"` + overlap + `"}`),
+				Active: true,
+				Next:   &next,
+			},
+		}
 	}
 	for i := 0; i < clockworks && err == nil; i++ {
 		name := fmt.Sprint("clock", i)
@@ -44,7 +52,8 @@ func (f *fleet) strike(s *store.Store) {
 	defer again.Stop()
 	defer over.Stop()
 	for i := 0; i < clockworks; {
-		runs, _, err := s.ListRuns(f.t.Context(), store.RunFilter{Deployment: fmt.Sprint("clock", i)}, store.Page{Limit: 1})
+		runs, _, err := s.ListRuns(f.t.Context(), store.RunFilter{Deployment: fmt.Sprint("clock", i)},
+			store.Page{Limit: 1})
 		if err != nil {
 			f.t.Fatal(err)
 		}
@@ -87,7 +96,8 @@ func (f *fleet) slotsOf(s *store.Store, deployment string) []time.Time {
 	f.t.Helper()
 	var slots []time.Time
 	for page := (store.Page{Limit: 200}); ; {
-		runs, next, err := s.ListRuns(f.t.Context(), store.RunFilter{Deployment: deployment, Sort: store.EarliestDueFirst}, page)
+		runs, next, err := s.ListRuns(f.t.Context(),
+			store.RunFilter{Deployment: deployment, Sort: store.EarliestDueFirst}, page)
 		if err != nil {
 			f.t.Fatal(err)
 		}
@@ -111,7 +121,8 @@ func (f *fleet) replaced(s *store.Store, deployment string) {
 	slices.SortFunc(runs, func(a, b store.Run) int { return b.ScheduledTime.Compare(a.ScheduledTime) })
 	for i, r := range runs {
 		if r.EndedAt != nil && (i == 0 || r.EndedAt.Before(runs[i-1].CreatedAt)) {
-			f.t.Errorf("the run of %s at %s was cancelled before there was another one", deployment, r.ScheduledTime)
+			f.t.Errorf("the run of %s at %s was cancelled before there was another one", deployment,
+				r.ScheduledTime)
 		}
 	}
 }

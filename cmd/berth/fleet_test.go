@@ -44,11 +44,18 @@ type fleet struct {
 }
 
 func (f *fleet) start(i int) {
-	f.servers[i].Store(startProgram(f.t, f.t.TempDir(), "server", "--listen", "127.0.0.1:0", "--auth", "none", "--database-url", f.database))
+	f.servers[i].Store(
+		startProgram(f.t, f.t.TempDir(), "server", "--listen", "127.0.0.1:0", "--auth", "none",
+			"--database-url", f.database),
+	)
 }
 
 // ask asks one server after another until one answers.
-func ask[T any](ctx context.Context, f *fleet, call func(ctx context.Context, c *apiclient.ClientWithResponses) (*T, error)) *T {
+func ask[T any](
+	ctx context.Context,
+	f *fleet,
+	call func(ctx context.Context, c *apiclient.ClientWithResponses) (*T, error),
+) *T {
 	for ctx.Err() == nil {
 		c, err := apiclient.NewClientWithResponses(f.servers[rand.IntN(fleetServers)].Load().url)
 		if err != nil {
@@ -68,14 +75,21 @@ func ask[T any](ctx context.Context, f *fleet, call func(ctx context.Context, c 
 
 func (f *fleet) work(ctx context.Context, name string) {
 	for f.done.Load() < f.want && ctx.Err() == nil {
-		request := api.ClaimRequest{RequestID: uuid.New(), Pool: "p", Worker: name, ClusterID: "c", Max: int32(1 + rand.IntN(5)), WaitSeconds: 1}
-		answer := ask(ctx, f, func(ctx context.Context, c *apiclient.ClientWithResponses) (*api.ClaimResponse, error) {
-			r, err := c.ClaimRunsWithResponse(ctx, request)
-			if err != nil {
-				return nil, err
-			}
-			return r.JSON200, nil
-		})
+		request := api.ClaimRequest{
+			RequestID: uuid.New(), Pool: "p", Worker: name, ClusterID: "c",
+			Max: int32(1 + rand.IntN(5)), WaitSeconds: 1,
+		}
+		answer := ask(
+			ctx,
+			f,
+			func(ctx context.Context, c *apiclient.ClientWithResponses) (*api.ClaimResponse, error) {
+				r, err := c.ClaimRunsWithResponse(ctx, request)
+				if err != nil {
+					return nil, err
+				}
+				return r.JSON200, nil
+			},
+		)
 		if answer == nil {
 			return
 		}
@@ -83,8 +97,15 @@ func (f *fleet) work(ctx context.Context, name string) {
 		var begin, end []api.Report
 		for _, c := range answer.Claims {
 			yes := true
-			begin = append(begin, api.Report{AttemptID: c.AttemptID, Epoch: c.Epoch, Kind: api.ReportKindRunning})
-			end = append(end, api.Report{AttemptID: c.AttemptID, Epoch: c.Epoch, Kind: api.ReportKindEnded, Succeeded: &yes})
+			begin = append(begin,
+				api.Report{AttemptID: c.AttemptID, Epoch: c.Epoch, Kind: api.ReportKindRunning})
+			end = append(
+				end,
+				api.Report{
+					AttemptID: c.AttemptID, Epoch: c.Epoch, Kind: api.ReportKindEnded,
+					Succeeded: &yes,
+				},
+			)
 		}
 		f.report(ctx, name, begin)
 		f.report(ctx, name, end)
@@ -96,13 +117,18 @@ func (f *fleet) report(ctx context.Context, name string, reports []api.Report) {
 	if len(reports) == 0 {
 		return
 	}
-	answer := ask(ctx, f, func(ctx context.Context, c *apiclient.ClientWithResponses) (*api.ReportResponse, error) {
-		r, err := c.ReportAttemptsWithResponse(ctx, api.ReportRequest{Worker: name, Pool: "p", Reports: reports})
-		if err != nil {
-			return nil, err
-		}
-		return r.JSON200, nil
-	})
+	answer := ask(
+		ctx,
+		f,
+		func(ctx context.Context, c *apiclient.ClientWithResponses) (*api.ReportResponse, error) {
+			r, err := c.ReportAttemptsWithResponse(ctx,
+				api.ReportRequest{Worker: name, Pool: "p", Reports: reports})
+			if err != nil {
+				return nil, err
+			}
+			return r.JSON200, nil
+		},
+	)
 	if answer == nil {
 		return
 	}
@@ -243,7 +269,8 @@ func (f *fleet) inspect(s *store.Store, runs int) {
 				f.t.Fatal(err)
 			}
 			if r.State.Type != "COMPLETED" || len(attempts) != 1 || attempts[0].EndedAt == nil {
-				f.t.Errorf("run %s of %s is %s with %d attempts", r.ID, r.Deployment, r.State.Type, len(attempts))
+				f.t.Errorf("run %s of %s is %s with %d attempts", r.ID, r.Deployment, r.State.Type,
+					len(attempts))
 				continue
 			}
 			all[r.Deployment] = append(all[r.Deployment], slot{attempts[0].ClaimedAt, *attempts[0].EndedAt})
@@ -257,7 +284,9 @@ func (f *fleet) inspect(s *store.Store, runs int) {
 	}
 	narrow, pool := most(all["narrow"]), most(slices.Concat(all["narrow"], all["wide"]))
 	if !f.open && (narrow > fleetNarrow || pool > fleetPoolLimit) {
-		f.t.Errorf("there were up to %d slots of the deployment in use and %d of the pool, at most %d and %d are allowed", narrow, pool, fleetNarrow, fleetPoolLimit)
+		f.t.Errorf(
+			"there were up to %d slots of the deployment in use and %d of the pool, at most %d and %d are allowed",
+			narrow, pool, fleetNarrow, fleetPoolLimit)
 	}
 	f.t.Logf("%d runs, up to %d slots of the deployment in use and %d of the pool", seen, narrow, pool)
 }

@@ -29,14 +29,16 @@ func TestTheHelpOfEveryCommandIsTheGoldenFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if difference := firstDifference(string(want), help.String()); difference != "" {
-		t.Errorf("the help texts differ from %s; run the test with -update and review the change:\n%s", golden, difference)
+		t.Errorf("the help texts differ from %s; run the test with -update and review the change:\n%s",
+			golden, difference)
 	}
 }
 
 func TestEveryHelpTextIsInTheForm(t *testing.T) {
 	eachCommand(rootCommand(&cli.App{Env: map[string]string{}}), func(cmd *cobra.Command) {
 		if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") || len(cmd.Short) > 90 {
-			t.Errorf("%s: Short %q: want one line of at most 90 bytes without a period", cmd.CommandPath(), cmd.Short)
+			t.Errorf("%s: Short %q: want one line of at most 90 bytes without a period", cmd.CommandPath(),
+				cmd.Short)
 		}
 		for line := range strings.Lines(cmd.Long + "\n" + cmd.Example) {
 			if len(line) > 110 {
@@ -45,7 +47,8 @@ func TestEveryHelpTextIsInTheForm(t *testing.T) {
 		}
 		cmd.LocalFlags().VisitAll(func(flag *pflag.Flag) {
 			if flag.Usage == "" || strings.HasSuffix(flag.Usage, ".") {
-				t.Errorf("%s --%s: usage %q: want text without a period", cmd.CommandPath(), flag.Name, flag.Usage)
+				t.Errorf("%s --%s: usage %q: want text without a period", cmd.CommandPath(), flag.Name,
+					flag.Usage)
 			}
 		})
 	})

@@ -115,7 +115,9 @@ type service struct {
 func start(t *testing.T, environ []string, args ...string) *service {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &service{cancel: cancel, done: make(chan int, 1), stderr: &lockedBuffer{}, lines: make(chan string, 100)}
+	s := &service{
+		cancel: cancel, done: make(chan int, 1), stderr: &lockedBuffer{}, lines: make(chan string, 100),
+	}
 	reader, writer := io.Pipe()
 	go func() {
 		for scanner := bufio.NewScanner(reader); scanner.Scan(); {

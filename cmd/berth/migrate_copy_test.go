@@ -14,7 +14,8 @@ func TestAnInstallationMovesFromSQLiteToPostgreSQL(t *testing.T) {
 	if r := u.run(t, "migrate", "copy", "--data-dir", data); r.code != 2 {
 		t.Errorf("without a database to copy into: exit code %d\n%s", r.code, r.stderr)
 	}
-	server := start(t, u.environ(), "server", "--listen", "127.0.0.1:0", "--data-dir", data, "--auth", "none", "--ensure-pool", "default=process")
+	server := start(t, u.environ(), "server", "--listen", "127.0.0.1:0", "--data-dir", data, "--auth", "none",
+		"--ensure-pool", "default=process")
 	here := u
 	here.url = server.ready(t)
 	here.ok(t, "variable", "set", "greeting", `"hello"`)
@@ -35,7 +36,8 @@ func TestAnInstallationMovesFromSQLiteToPostgreSQL(t *testing.T) {
 		demand(t, "a second time", r.stderr, "not empty")
 	}
 	there := u
-	there.url = start(t, u.environ(), "server", "--listen", "127.0.0.1:0", "--database-url", database, "--auth", "none").ready(t)
+	there.url = start(t, u.environ(), "server", "--listen", "127.0.0.1:0", "--database-url", database,
+		"--auth", "none").ready(t)
 	demand(t, "the variable", there.ok(t, "variable", "get", "greeting"), "hello")
 	demand(t, "the pool", there.ok(t, "pool", "ls"), "default")
 }

@@ -44,22 +44,35 @@ deployments:
 func TestAChangeOfATemplateIsSeenBeforeItIsSaved(t *testing.T) {
 	t.Parallel()
 	u := governedPool(t)
-	changed := write(t, t.TempDir(), "changed.yaml", strings.NewReplacer("default: hello", "default: hi", "maxLength: 20", "maxLength: 9").Replace(governed))
+	changed := write(
+		t,
+		t.TempDir(),
+		"changed.yaml",
+		strings.NewReplacer("default: hello", "default: hi", "maxLength: 20", "maxLength: 9").
+			Replace(governed),
+	)
 	out := u.ok(t, "pool", "template", "diff", "governed", "-f", changed, "--jobs")
-	demand(t, "diff", out, "-      default: hello", "+      default: hi", "2 deployments: 0 unchanged, 1 changed, 1 broken, 1 of them by this change", "broken   own",
+	demand(t, "diff", out, "-      default: hello", "+      default: hi",
+		"2 deployments: 0 unchanged, 1 changed, 1 broken, 1 of them by this change", "broken   own",
 		`variable "greeting"`, "changed  plain", "-            - hello", "+            - hi")
-	if again := u.ok(t, "pool", "template", "diff", "governed", "-f", changed); again != u.ok(t, "pool", "template", "diff", "governed", "-f", changed) {
+	if again := u.ok(t, "pool", "template", "diff", "governed", "-f", changed); again != u.ok(
+		t, "pool", "template", "diff", "governed", "-f", changed,
+	) {
 		t.Error("the same question has another answer")
 	}
-	change := decode[pool.TemplateChange](t, u, "pool", "template", "diff", "governed", "-f", changed, "-o", "json")
-	if len(change.Diff.Changes) != 2 || len(change.Impact.Items) != 2 || change.Impact.Summary.NewlyBroken != 1 {
+	change := decode[pool.TemplateChange](t, u, "pool", "template", "diff", "governed", "-f", changed, "-o",
+		"json")
+	if len(change.Diff.Changes) != 2 || len(change.Impact.Items) != 2 ||
+		change.Impact.Summary.NewlyBroken != 1 {
 		t.Errorf("got %+v", change)
 	}
-	if r := u.run(t, "pool", "template", "set", "governed", "-f", changed, "--require-unbroken"); r.code == 0 || !strings.Contains(r.stderr, "own") {
+	if r := u.run(t, "pool", "template", "set", "governed", "-f", changed, "--require-unbroken"); r.code == 0 ||
+		!strings.Contains(r.stderr, "own") {
 		t.Errorf("a save that breaks: exit code %d\n%s", r.code, r.stderr)
 	}
 	saved := u.run(t, "pool", "template", "set", "governed", "-f", changed)
-	demand(t, "set", saved.stderr, "1 of them by this change", "berth pool template diff governed --from 1 --to 2")
+	demand(t, "set", saved.stderr, "1 of them by this change",
+		"berth pool template diff governed --from 1 --to 2")
 	demand(t, "diff of versions", u.ok(t, "pool", "template", "diff", "governed"), "default: hi")
 	back := u.run(t, "pool", "template", "rollback", "governed", "--to", "1")
 	demand(t, "rollback", back.stdout, `template of pool "governed" is version 3`)
@@ -74,15 +87,19 @@ func TestAChangeOfATemplateIsSeenBeforeItIsSaved(t *testing.T) {
 func TestAPreviewIsTheJobOfADeployment(t *testing.T) {
 	t.Parallel()
 	u := governedPool(t)
-	out := u.ok(t, "pool", "template", "preview", "governed", "--deployment", "own", "--job-variable", "team=ml")
+	out := u.ok(t, "pool", "template", "preview", "governed", "--deployment", "own", "--job-variable",
+		"team=ml")
 	demand(t, "preview", out, "kind: Job", "- a longer greeting", "- ml", "berth.dev/deployment: own")
 	r := u.run(t, "pool", "template", "preview", "governed", "--job-variable", "greeting=7")
 	if r.code != 1 || r.stdout != "" {
 		t.Errorf("a value of the wrong type: exit code %d\n%s", r.code, r.stdout)
 	}
 	demand(t, "standard error", r.stderr, `variable "greeting" must be a string`)
-	file := write(t, t.TempDir(), "t.yaml", strings.Replace(governed, "{{ greeting }}", "{{ .greeting | upper }}", 1))
-	demand(t, "preview of a file", u.ok(t, "pool", "template", "preview", "governed", "-f", file, "--deployment", "own"), "- A LONGER GREETING")
+	file := write(t, t.TempDir(), "t.yaml",
+		strings.Replace(governed, "{{ greeting }}", "{{ .greeting | upper }}", 1))
+	demand(t, "preview of a file",
+		u.ok(t, "pool", "template", "preview", "governed", "-f", file, "--deployment", "own"),
+		"- A LONGER GREETING")
 }
 
 func TestATemplateThatIsReadAndSetAgainIsTheSame(t *testing.T) {
@@ -125,14 +142,16 @@ func TestAnEditIsCheckedShownAndSaved(t *testing.T) {
 	t.Parallel()
 	u := governedPool(t)
 	edit := func(script, answer string, args ...string) result {
-		return u.runEnv(t, answer, []string{"TMPDIR=" + t.TempDir(), "EDITOR=sed -i -e '" + script + "'"}, append([]string{"pool", "template", "edit", "governed"}, args...)...)
+		return u.runEnv(t, answer, []string{"TMPDIR=" + t.TempDir(), "EDITOR=sed -i -e '" + script + "'"},
+			append([]string{"pool", "template", "edit", "governed"}, args...)...)
 	}
 	r := edit("s/default: hello/default: hi/", "y\n")
 	if r.code != 0 {
 		t.Fatalf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 	demand(t, "edit", r.stdout, "-      default: hello", "1 unchanged, 1 changed, 0 broken", "is version 2")
-	if r := edit("s/default: hi/default: hey/", "n\n"); r.code != 1 || !strings.Contains(r.stderr, "your changes are saved in") {
+	if r := edit("s/default: hi/default: hey/", "n\n"); r.code != 1 ||
+		!strings.Contains(r.stderr, "your changes are saved in") {
 		t.Errorf("no: exit code %d\n%s", r.code, r.stderr)
 	}
 	if r := edit("s/nothing/at all/", ""); r.code != 0 || !strings.Contains(r.stdout, "nothing to save") {
@@ -140,23 +159,30 @@ func TestAnEditIsCheckedShownAndSaved(t *testing.T) {
 	}
 	// The first time the editor breaks the template, the second time it finds what was wrong on top and mends
 	// it.
-	r = edit("/^# berth: .*greting/,$ s/{{ greting }}/{{ greeting }}!/; t; s/{{ greeting }}/{{ greting }}/", "", "--yes")
+	r = edit("/^# berth: .*greting/,$ s/{{ greting }}/{{ greeting }}!/; t; s/{{ greeting }}/{{ greting }}/",
+		"", "--yes")
 	if r.code != 0 {
 		t.Fatalf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 	demand(t, "the mended template", u.ok(t, "pool", "template", "get", "governed"), "{{ greeting }}!")
-	if r := u.runEnv(t, "", []string{"EDITOR=false", "TMPDIR=" + t.TempDir()}, "pool", "template", "edit", "governed"); r.code != 1 || !strings.Contains(r.stderr, "set EDITOR to another") {
+	if r := u.runEnv(t, "", []string{"EDITOR=false", "TMPDIR=" + t.TempDir()}, "pool", "template", "edit", "governed"); r.code != 1 ||
+		!strings.Contains(r.stderr, "set EDITOR to another") {
 		t.Errorf("an editor that fails: exit code %d\n%s", r.code, r.stderr)
 	}
-	if r := u.runEnv(t, "", []string{"EDITOR=nobody-has-this-editor", "TMPDIR=" + t.TempDir()}, "pool", "template", "edit", "governed"); r.code != 1 || strings.Contains(r.stderr, "are saved in") {
+	if r := u.runEnv(t, "", []string{"EDITOR=nobody-has-this-editor", "TMPDIR=" + t.TempDir()}, "pool", "template", "edit", "governed"); r.code != 1 ||
+		strings.Contains(r.stderr, "are saved in") {
 		t.Errorf("an editor that is not there: exit code %d\n%s", r.code, r.stderr)
 	}
 	broken := edit("s/{{ greeting }}/{{ greting }}/", "")
-	_, file, kept := strings.Cut(strings.TrimSpace(broken.stderr[:strings.Index(broken.stderr+"\n", "\n")]), "your changes are saved in ")
-	if text, err := os.ReadFile(file); broken.code != 1 || !kept || err != nil || !strings.Contains(string(text), "{{ greting }}") {
-		t.Errorf("a broken template that is given up: exit code %d, kept %q (%v)\n%s", broken.code, text, err, broken.stderr)
+	_, file, kept := strings.Cut(strings.TrimSpace(broken.stderr[:strings.Index(broken.stderr+"\n", "\n")]),
+		"your changes are saved in ")
+	if text, err := os.ReadFile(file); broken.code != 1 || !kept || err != nil ||
+		!strings.Contains(string(text), "{{ greting }}") {
+		t.Errorf("a broken template that is given up: exit code %d, kept %q (%v)\n%s", broken.code, text, err,
+			broken.stderr)
 	}
-	versions := decode[struct{ Items []struct{ Version int32 } }](t, u, "pool", "template", "versions", "governed", "-o", "json")
+	versions := decode[struct{ Items []struct{ Version int32 } }](t, u, "pool", "template", "versions",
+		"governed", "-o", "json")
 	if len(versions.Items) != 3 {
 		t.Errorf("%d versions", len(versions.Items))
 	}

@@ -44,7 +44,8 @@ func newTerminal(t *testing.T, columns int) *terminal {
 	number := 0
 	// Not through Fd, which would make reading something that closing does not end.
 	control(t, master, func(fd int) error { return unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0) })
-	control(t, master, func(fd int) (err error) { number, err = unix.IoctlGetInt(fd, unix.TIOCGPTN); return err })
+	control(t, master,
+		func(fd int) (err error) { number, err = unix.IoctlGetInt(fd, unix.TIOCGPTN); return err })
 	control(t, master, func(fd int) error {
 		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 50, Col: uint16(columns)})
 	})
@@ -52,7 +53,9 @@ func newTerminal(t *testing.T, columns int) *terminal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	term := &terminal{t: t, master: master, slave: slave, more: make(chan struct{}, 1), read: make(chan struct{})}
+	term := &terminal{
+		t: t, master: master, slave: slave, more: make(chan struct{}, 1), read: make(chan struct{}),
+	}
 	go term.follow()
 	t.Cleanup(func() {
 		term.close()
@@ -94,7 +97,8 @@ func (term *terminal) follow() {
 }
 
 func (term *terminal) close() {
-	if err := errors.Join(term.slave.Close(), term.master.Close()); err != nil && !errors.Is(err, os.ErrClosed) {
+	if err := errors.Join(term.slave.Close(), term.master.Close()); err != nil &&
+		!errors.Is(err, os.ErrClosed) {
 		term.t.Error(err)
 	}
 }

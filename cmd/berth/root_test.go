@@ -13,7 +13,12 @@ import (
 )
 
 func tree() *cobra.Command {
-	return rootCommand(&cli.App{In: strings.NewReader(""), Out: &bytes.Buffer{}, Err: &bytes.Buffer{}, Env: map[string]string{}, Now: time.Now})
+	return rootCommand(
+		&cli.App{
+			In: strings.NewReader(""), Out: &bytes.Buffer{}, Err: &bytes.Buffer{}, Env: map[string]string{},
+			Now: time.Now,
+		},
+	)
 }
 
 func walk(cmd *cobra.Command, visit func(*cobra.Command)) {
@@ -28,13 +33,15 @@ func TestEveryCommandSaysWhatItIsAndListsTakeAFormat(t *testing.T) {
 		if cmd.Short == "" {
 			t.Errorf("%s does not say what it is", cmd.CommandPath())
 		}
-		if slices.Contains([]string{"ls", "get", "versions", "events"}, cmd.Name()) && cmd.Flags().Lookup("output") == nil {
+		if slices.Contains([]string{"ls", "get", "versions", "events"}, cmd.Name()) &&
+			cmd.Flags().Lookup("output") == nil {
 			t.Errorf("%s has no -o", cmd.CommandPath())
 		}
 		if !cmd.HasSubCommands() && cmd.RunE == nil && cmd.Run == nil {
 			t.Errorf("%s does nothing", cmd.CommandPath())
 		}
-		if !cmd.HasSubCommands() && cmd.Args == nil && cmd.HasParent() && cmd.Parent().Name() != "completion" {
+		if !cmd.HasSubCommands() && cmd.Args == nil && cmd.HasParent() &&
+			cmd.Parent().Name() != "completion" {
 			t.Errorf("%s takes any arguments", cmd.CommandPath())
 		}
 	})
@@ -45,7 +52,8 @@ func TestHelpNamesTheFlags(t *testing.T) {
 	if r.code != 0 {
 		t.Errorf("exit code %d", r.code)
 	}
-	demand(t, "help", r.stdout, "--param", "--params", "--job-variable", "--at", "--idempotency-key", "--watch", "--api-url")
+	demand(t, "help", r.stdout, "--param", "--params", "--job-variable", "--at", "--idempotency-key",
+		"--watch", "--api-url")
 }
 
 func TestCompletionKnowsCommandsAndFormats(t *testing.T) {

@@ -13,9 +13,11 @@ func TestManyRunsAreListedCancelledAndTriedAgainByAFilter(t *testing.T) {
 	u.ok(t, "pool", "pause", "local") // what is tried again stays where it is
 	later := func(more ...string) api.Run {
 		t.Helper()
-		return decode[api.Run](t, u, append([]string{"deployment", "run", "hello", "--at", "2099-01-01T00:00:00Z"}, more...)...)
+		return decode[api.Run](t, u,
+			append([]string{"deployment", "run", "hello", "--at", "2099-01-01T00:00:00Z"}, more...)...)
 	}
-	first, second, third := later("--name", "alpha", "--tag", "x"), later("--name", "beta", "--tag", "x", "--tag", "y"), later("--name", "gamma")
+	first, second, third := later("--name", "alpha", "--tag", "x"), later("--name", "beta", "--tag", "x",
+		"--tag", "y"), later("--name", "gamma")
 	listed := func(want string, args ...string) {
 		t.Helper()
 		var names []string
@@ -31,7 +33,8 @@ func TestManyRunsAreListedCancelledAndTriedAgainByAFilter(t *testing.T) {
 	listed("beta alpha", "--tag", "x")
 	listed("beta", "--tag", "x", "--tag", "y")
 	listed("gamma", "--text", "AMM")
-	listed("gamma beta alpha", "--since", "1h", "--queue", "default", "--pool", "local", "--deployment", "hello")
+	listed("gamma beta alpha", "--since", "1h", "--queue", "default", "--pool", "local", "--deployment",
+		"hello")
 	listed("", "--until", "1h")
 	listed("", "--state", "running")
 
@@ -51,7 +54,8 @@ func TestManyRunsAreListedCancelledAndTriedAgainByAFilter(t *testing.T) {
 	agreed.await("2 runs: cancel requested")
 	listed("beta alpha", "--state", "cancelled")
 
-	demand(t, "retry by a filter", u.ok(t, "run", "retry", "--deployment", "hello"), first.ID.String(), second.ID.String(), "SCHEDULED")
+	demand(t, "retry by a filter", u.ok(t, "run", "retry", "--deployment", "hello"), first.ID.String(),
+		second.ID.String(), "SCHEDULED")
 	result := decode[api.RunBulkResult](t, u, "run", "cancel", "alpha", third.ID.String())
 	if len(result.Done) != 2 {
 		t.Errorf("by name and id: %+v", result)

@@ -35,7 +35,8 @@ func TestARunIsFoundByItsIDTheBeginningOfItAndItsName(t *testing.T) {
 		t.Errorf("what begins several names was taken: exit code %d\n%s", r.code, r.stdout)
 	}
 	demand(t, "standard error", r.stderr, "more than one run's name", again.ID.String())
-	demand(t, "completion of what is far behind", u.ok(t, "__complete", "run", "get", "dec"), "decade\tSCHEDULED hello")
+	demand(t, "completion of what is far behind", u.ok(t, "__complete", "run", "get", "dec"),
+		"decade\tSCHEDULED hello")
 	completed := u.ok(t, "__complete", "run", "get", "")
 	demand(t, "completion", completed, third.Name+"\tSCHEDULED hello", again.ID.String(), "decade\t")
 	demand(t, "cancelling by name", u.ok(t, "run", "cancel", third.Name), third.ID.String(), "CANCELLED")

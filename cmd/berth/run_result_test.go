@@ -14,7 +14,12 @@ func TestAJobReportsItsResultWithTheCommandLine(t *testing.T) {
 	dir := t.TempDir()
 	told := filepath.Join(dir, "told")
 	// The job waits for its result to be told: by this test, in its place.
-	file := write(t, dir, "berth.yaml", "deployments:\n- name: tells\n  pool: local\n  job_variables:\n    command: [sh, -c, 'echo begun; until [ -e "+told+" ]; do sleep 0.05; done']\n")
+	file := write(
+		t,
+		dir,
+		"berth.yaml",
+		"deployments:\n- name: tells\n  pool: local\n  job_variables:\n    command: [sh, -c, 'echo begun; until [ -e "+told+" ]; do sleep 0.05; done']\n",
+	)
 	u.ok(t, "deploy", "-f", file)
 	ran := decode[struct{ ID string }](t, u, "deployment", "run", "tells")
 	if r := u.run(t, "run", "result", ran.ID); r.code == 0 {
@@ -22,7 +27,8 @@ func TestAJobReportsItsResultWithTheCommandLine(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
-	runMain(ctx, []string{"run", "watch", ran.ID}, strings.NewReader(""), &stopWriter{text: "begun", stop: stop}, &bytes.Buffer{}, u.environ())
+	runMain(ctx, []string{"run", "watch", ran.ID}, strings.NewReader(""),
+		&stopWriter{text: "begun", stop: stop}, &bytes.Buffer{}, u.environ())
 	inJob := []string{"BERTH_RUN_ID=" + ran.ID}
 	for _, args := range [][]string{
 		{"run", "report", "--progress", "40", "-m", "loading"}, {"run", "report", "--result", "plain words"},

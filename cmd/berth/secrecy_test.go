@@ -10,11 +10,22 @@ func TestNeitherLogsNorCommandsTellWhatARunWasGivenInSecret(t *testing.T) {
 	t.Parallel()
 	admin, key := newKey(t), newKey(t)
 	u := user{home: t.TempDir()}
-	server := start(t, u.environ("BERTH_BOOTSTRAP_ADMIN_KEY="+admin, "BERTH_BOOTSTRAP_WORKER_KEY="+key, "BERTH_ENSURE_POOL=default=process"),
-		"server", "--listen", "127.0.0.1:0", "--data-dir", t.TempDir(), "--log-level", "debug")
+	server := start(
+		t,
+		u.environ("BERTH_BOOTSTRAP_ADMIN_KEY="+admin, "BERTH_BOOTSTRAP_WORKER_KEY="+key,
+			"BERTH_ENSURE_POOL=default=process"),
+		"server",
+		"--listen",
+		"127.0.0.1:0",
+		"--data-dir",
+		t.TempDir(),
+		"--log-level",
+		"debug",
+	)
 	u.url = server.ready(t)
-	worker := start(t, u.environ("BERTH_API_KEY="+key), "worker", "start", "--pool", "default", "--type", "process", "--name", "w",
-		"--metrics-listen", "127.0.0.1:0", "--data-dir", t.TempDir(), "--log-level", "debug")
+	worker := start(t, u.environ("BERTH_API_KEY="+key), "worker", "start", "--pool", "default", "--type",
+		"process", "--name", "w", "--metrics-listen", "127.0.0.1:0", "--data-dir", t.TempDir(), "--log-level",
+		"debug")
 	worker.ready(t)
 	boss := []string{"BERTH_API_KEY=" + admin}
 	var told strings.Builder
@@ -44,7 +55,8 @@ func TestNeitherLogsNorCommandsTellWhatARunWasGivenInSecret(t *testing.T) {
 	if r := as("deploy", "-f", file, "--yes"); r.code != 0 {
 		t.Fatalf("exit code %d\n%s", r.code, r.stderr)
 	}
-	if r := as("deployment", "run", "uses", "--watch"); r.code != 1 || !strings.Contains(r.stdout, "it is right") {
+	if r := as("deployment", "run", "uses", "--watch"); r.code != 1 ||
+		!strings.Contains(r.stdout, "it is right") {
 		t.Fatalf("the run does not have the variable: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 	as("deployment", "run", "broken", "--watch")
@@ -72,7 +84,8 @@ func TestNeitherLogsNorCommandsTellWhatARunWasGivenInSecret(t *testing.T) {
 			}
 		}
 	}
-	if !strings.Contains(worker.stderr.String(), "level=DEBUG") && !strings.Contains(worker.stderr.String(), "launched attempt") {
+	if !strings.Contains(worker.stderr.String(), "level=DEBUG") &&
+		!strings.Contains(worker.stderr.String(), "launched attempt") {
 		t.Error("the worker's log says nothing")
 	}
 }

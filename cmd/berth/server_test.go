@@ -24,13 +24,26 @@ func TestAServerWithKeysLetsInWhoHasOne(t *testing.T) {
 	if r := nobody.run(t, "migrate", "status", "--data-dir", data); r.code != 1 {
 		t.Errorf("an empty database: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
-	demand(t, "migrate up", nobody.ok(t, "migrate", "up", "--data-dir", data), "migrated the schema from version 0 to ")
+	demand(t, "migrate up", nobody.ok(t, "migrate", "up", "--data-dir", data),
+		"migrated the schema from version 0 to ")
 	demand(t, "migrate up again", nobody.ok(t, "migrate", "up", "--data-dir", data), "is up to date")
-	demand(t, "migrate status", nobody.ok(t, "migrate", "status", "--data-dir", data, "-o", "json"), `"ready": true`)
+	demand(t, "migrate status", nobody.ok(t, "migrate", "status", "--data-dir", data, "-o", "json"),
+		`"ready": true`)
 
-	server := start(t, nobody.environ("BERTH_BOOTSTRAP_ADMIN_KEY="+admin, "BERTH_ENSURE_POOL=default=process,other=kubernetes"),
-		"server", "--listen", "127.0.0.1:0", "--data-dir", data, "--migrate", "check",
-		"--bootstrap-worker-key-file", write(t, t.TempDir(), "key", worker+"\n"))
+	server := start(
+		t,
+		nobody.environ("BERTH_BOOTSTRAP_ADMIN_KEY="+admin,
+			"BERTH_ENSURE_POOL=default=process,other=kubernetes"),
+		"server",
+		"--listen",
+		"127.0.0.1:0",
+		"--data-dir",
+		data,
+		"--migrate",
+		"check",
+		"--bootstrap-worker-key-file",
+		write(t, t.TempDir(), "key", worker+"\n"),
+	)
 	nobody.url = server.ready(t)
 
 	r := nobody.run(t, "pool", "ls")
@@ -38,7 +51,8 @@ func TestAServerWithKeysLetsInWhoHasOne(t *testing.T) {
 		t.Errorf("without a key: exit code %d\n%s", r.code, r.stdout)
 	}
 	demand(t, "without a key", r.stderr, "BERTH_API_KEY")
-	if r := nobody.runEnv(t, "", []string{"BERTH_API_KEY=" + newKey(t)}, "pool", "ls"); r.code != 1 || strings.Contains(r.stderr, "berth_") {
+	if r := nobody.runEnv(t, "", []string{"BERTH_API_KEY=" + newKey(t)}, "pool", "ls"); r.code != 1 ||
+		strings.Contains(r.stderr, "berth_") {
 		t.Errorf("with a key of somebody else: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 	if r := nobody.runEnv(t, "", []string{"BERTH_API_KEY=" + worker}, "pool", "delete", "other"); r.code != 1 {
@@ -47,20 +61,23 @@ func TestAServerWithKeysLetsInWhoHasOne(t *testing.T) {
 
 	boss := []string{"BERTH_API_KEY=" + admin}
 	demand(t, "pool ls", nobody.runEnv(t, "", boss, "pool", "ls").stdout, "default", "other")
-	created := nobody.runEnv(t, "", boss, "api-key", "create", "ci", "--role", "operator", "--expires-in", "1h")
+	created := nobody.runEnv(t, "", boss, "api-key", "create", "ci", "--role", "operator", "--expires-in",
+		"1h")
 	operator := strings.TrimSpace(created.stdout)
-	if created.code != 0 || !strings.HasPrefix(operator, "berth_") || strings.Contains(created.stderr, operator) {
+	if created.code != 0 || !strings.HasPrefix(operator, "berth_") ||
+		strings.Contains(created.stderr, operator) {
 		t.Fatalf("exit code %d\n%s%s", created.code, created.stdout, created.stderr)
 	}
 	keys := nobody.runEnv(t, "", boss, "api-key", "ls").stdout
 	demand(t, "api-key ls", keys, "ci", "operator", "expires in ")
 
-	file := write(t, t.TempDir(), "berth.yaml", "deployments:\n- name: say\n  pool: default\n  job_variables: {command: [echo, said]}\n")
+	file := write(t, t.TempDir(), "berth.yaml",
+		"deployments:\n- name: say\n  pool: default\n  job_variables: {command: [echo, said]}\n")
 	if r := nobody.runEnv(t, "", boss, "deploy", "-f", file); r.code != 0 {
 		t.Fatalf("deploy: exit code %d\n%s", r.code, r.stderr)
 	}
-	serving := start(t, nobody.environ("BERTH_API_KEY="+worker), "worker", "start", "--pool", "default", "--type", "process", "--name", "w",
-		"--metrics-listen", "127.0.0.1:0", "--data-dir", t.TempDir())
+	serving := start(t, nobody.environ("BERTH_API_KEY="+worker), "worker", "start", "--pool", "default",
+		"--type", "process", "--name", "w", "--metrics-listen", "127.0.0.1:0", "--data-dir", t.TempDir())
 	serving.ready(t)
 	r = nobody.runEnv(t, "", []string{"BERTH_API_KEY=" + operator}, "deployment", "run", "say", "--watch")
 	if r.code != 0 || !strings.Contains(r.stdout, "said") {
@@ -86,7 +103,10 @@ func TestAServerWithKeysLetsInWhoHasOne(t *testing.T) {
 
 func TestAServerWithoutKeysStaysOnThisMachine(t *testing.T) {
 	t.Parallel()
-	r := user{home: t.TempDir()}.run(t, "server", "--auth", "none", "--listen", "0.0.0.0:0", "--data-dir", t.TempDir(), "--log-level", "error")
+	r := user{
+		home: t.TempDir(),
+	}.run(t, "server", "--auth", "none", "--listen", "0.0.0.0:0", "--data-dir", t.TempDir(), "--log-level",
+		"error")
 	if r.code != 1 || strings.Count(r.stderr, "\n") != 1 {
 		t.Errorf("exit code %d\n%s", r.code, r.stderr)
 	}

@@ -78,7 +78,12 @@ func TestASignalEndsDevInOrderAndAKillLosesNothing(t *testing.T) {
 	t.Parallel()
 	data, dir := t.TempDir(), t.TempDir()
 	u := user{home: t.TempDir()}
-	file := write(t, dir, "berth.yaml", "deployments:\n- name: wait\n  pool: local\n  job_variables:\n    command: [sh, -c, 'echo begun; sleep 60']\n")
+	file := write(
+		t,
+		dir,
+		"berth.yaml",
+		"deployments:\n- name: wait\n  pool: local\n  job_variables:\n    command: [sh, -c, 'echo begun; sleep 60']\n",
+	)
 
 	dev := startProgram(t, u.home, "dev", "--port", "0", "--data-dir", data)
 	u.url = dev.url
@@ -90,7 +95,8 @@ func TestASignalEndsDevInOrderAndAKillLosesNothing(t *testing.T) {
 		t.Error("a killed process ended well")
 	}
 
-	dev = startProgram(t, u.home, "dev", "--port", u.url[strings.LastIndex(u.url, ":")+1:], "--data-dir", data)
+	dev = startProgram(t, u.home, "dev", "--port", u.url[strings.LastIndex(u.url, ":")+1:], "--data-dir",
+		data)
 	code := watch.wait(t)
 	for line := range watch.lines {
 		seen = append(seen, line)

@@ -44,7 +44,8 @@ job_configuration:
 		}
 		demand(t, what, r.stderr, undeclared, tooSmall)
 	}
-	if r := u.run(t, "pool", "template", "set", "local", "-f", file); r.code != 2 || !strings.HasSuffix(r.stderr, "\n2 errors, 0 warnings\n") {
+	if r := u.run(t, "pool", "template", "set", "local", "-f", file); r.code != 2 ||
+		!strings.HasSuffix(r.stderr, "\n2 errors, 0 warnings\n") {
 		t.Errorf("set: exit code %d\n%s", r.code, r.stderr)
 	}
 	lint := u.run(t, "pool", "template", "lint", "local", "-f", file)
@@ -63,8 +64,10 @@ func TestAScheduleNeedsNoNameWhereItIsTheOnlyOne(t *testing.T) {
 	const one = `deployments: [{name: a, pool: local, schedules: [{name: nightly, cron: "0 2 * * *"}]},
   {name: b, pool: local, schedules: [{name: nightly, cron: "0 2 * * *"}, {name: weekly, cron: "@weekly"}]}]`
 	u.ok(t, "deploy", "-f", write(t, dir, "berth.yaml", one))
-	demand(t, "the only one", u.ok(t, "schedule", "pause", "a"), `schedule "nightly" of deployment "a" paused`)
-	if r := u.run(t, "schedule", "pause", "b"); r.code != 2 || !strings.Contains(r.stderr, "several schedules; specify one of them: nightly, weekly") {
+	demand(t, "the only one", u.ok(t, "schedule", "pause", "a"),
+		`schedule "nightly" of deployment "a" paused`)
+	if r := u.run(t, "schedule", "pause", "b"); r.code != 2 ||
+		!strings.Contains(r.stderr, "several schedules; specify one of them: nightly, weekly") {
 		t.Errorf("one of two: exit code %d\n%s", r.code, r.stderr)
 	}
 	demand(t, "completion", u.ok(t, "__complete", "schedule", "resume", "b", ""), "nightly\n", "weekly\n")

@@ -62,7 +62,9 @@ func TestLintPointsIntoTheFile(t *testing.T) {
 }
 
 func TestLintIsColouredWhereThatIsWanted(t *testing.T) {
-	r := user{home: t.TempDir()}.runEnv(t, "", []string{"CLICOLOR_FORCE=1"}, "template", "lint", "-f", "testdata/lint/styles.yaml")
+	r := user{
+		home: t.TempDir(),
+	}.runEnv(t, "", []string{"CLICOLOR_FORCE=1"}, "template", "lint", "-f", "testdata/lint/styles.yaml")
 	golden(t, "lint/styles.yaml.coloured", r.stdout)
 }
 
@@ -92,14 +94,16 @@ func TestEveryProblemOfALintHasItsPlaceInTheFile(t *testing.T) {
 	}
 	for _, e := range report.Errors {
 		at := e.Location
-		if at.File != "<stdin>" || at.Line < 1 || at.Line > len(lines) || at.Column < 1 || at.Column > len([]rune(lines[at.Line-1])) {
+		if at.File != "<stdin>" || at.Line < 1 || at.Line > len(lines) || at.Column < 1 ||
+			at.Column > len([]rune(lines[at.Line-1])) {
 			t.Errorf("%s: no place: %+v", e.Pointer, at)
 			continue
 		}
 		rest := string([]rune(lines[at.Line-1])[at.Column-1:])
 		_, name, quoted := strings.Cut(e.Message, `"`)
 		name, _, _ = strings.Cut(name, `"`)
-		if end := strings.Index(rest, "}}"); quoted && e.Code == "undeclared" && (end < 0 || !strings.Contains(rest[:end], name)) {
+		if end := strings.Index(rest, "}}"); quoted && e.Code == "undeclared" &&
+			(end < 0 || !strings.Contains(rest[:end], name)) {
 			t.Errorf("%s: %q does not stand at %d:%d: %s", e.Pointer, name, at.Line, at.Column, rest)
 		}
 	}

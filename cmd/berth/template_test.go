@@ -30,9 +30,17 @@ func TestATemplateIsRenderedOffline(t *testing.T) {
 	template := write(t, dir, "template.yaml", smallTemplate)
 	variables := write(t, dir, "variables.yaml", "memory: 128\n")
 	stored := write(t, dir, "stored.yaml", "place: Bremen\n")
-	context := write(t, dir, "context.yaml", "run: {id: 01890000-0000-7000-8000-000000000001, name: nightly, attempt: 2, parameters: {b: 1.10, a: x}}\n")
+	context := write(
+		t,
+		dir,
+		"context.yaml",
+		"run: {id: 01890000-0000-7000-8000-000000000001, name: nightly, attempt: 2, parameters: {b: 1.10, a: x}}\n",
+	)
 	u := user{home: t.TempDir()}
-	args := []string{"template", "render", "-f", template, "--variables", variables, "--stored-variables", stored, "--context", context}
+	args := []string{
+		"template", "render", "-f", template, "--variables", variables, "--stored-variables", stored,
+		"--context", context,
+	}
 	want := `{
   "job_manifest": {
     "apiVersion": "batch/v1",
@@ -67,7 +75,8 @@ func TestATemplateIsRenderedOffline(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
 	job := renderWith(t, u, "REGION=north", append(args, "--template-env", "REGION", "--job")...)
-	demand(t, "--job", job, "name: nightly-", "berth.dev/attempt: \"2\"", `value: '{"b":1.10,"a":"x"}'`, "backoffLimit: 0")
+	demand(t, "--job", job, "name: nightly-", "berth.dev/attempt: \"2\"", `value: '{"b":1.10,"a":"x"}'`,
+		"backoffLimit: 0")
 }
 
 func renderWith(t *testing.T, u user, variable string, args ...string) string {
@@ -131,7 +140,8 @@ func TestAFlawedTemplateIsRenderedUnlessStrict(t *testing.T) {
 		t.Errorf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
 	demand(t, "standard error", r.stderr, "nobody")
-	if r := u.runInput(t, flawed, "template", "render", "-f", "-", "--strict"); r.code != 1 || r.stdout != "" {
+	if r := u.runInput(t, flawed, "template", "render", "-f", "-", "--strict"); r.code != 1 ||
+		r.stdout != "" {
 		t.Errorf("--strict: exit code %d\n%s", r.code, r.stdout)
 	}
 }

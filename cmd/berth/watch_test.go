@@ -11,8 +11,18 @@ func TestOnATerminalTheLastLineSaysHowLongTheRunIsInItsState(t *testing.T) {
 	_, u := startDev(t, t.TempDir())
 	dir := t.TempDir()
 	gate := filepath.Join(dir, "gate")
-	u.ok(t, "deploy", "-f", write(t, dir, "berth.yaml", "deployments:\n- name: gated\n  pool: local\n  job_variables:\n    command: [sh, -c, 'echo begun; while [ ! -e "+
-		gate+" ]; do sleep 0.1; done; echo done']\n"))
+	u.ok(
+		t,
+		"deploy",
+		"-f",
+		write(
+			t,
+			dir,
+			"berth.yaml",
+			"deployments:\n- name: gated\n  pool: local\n  job_variables:\n    command: [sh, -c, 'echo begun; while [ ! -e "+
+				gate+" ]; do sleep 0.1; done; echo done']\n",
+		),
+	)
 	term := newTerminal(t, 100)
 	wait := u.in(term, t.Context(), "deployment", "run", "gated", "--watch")
 	term.await("│ begun")
@@ -32,7 +42,8 @@ func TestOnATerminalTheLastLineSaysHowLongTheRunIsInItsState(t *testing.T) {
 	if !strings.Contains(last, "COMPLETED") || strings.Contains(last, " for ") {
 		t.Errorf("the last line is %q", last)
 	}
-	if r := u.run(t, "deployment", "run", "gated", "--watch"); strings.Contains(r.stdout+r.stderr, " for ") || strings.Contains(r.stderr, "\x1b") {
+	if r := u.run(t, "deployment", "run", "gated", "--watch"); strings.Contains(r.stdout+r.stderr, " for ") ||
+		strings.Contains(r.stderr, "\x1b") {
 		t.Errorf("in a pipe it says\n%s%s", r.stdout, r.stderr)
 	}
 }

@@ -33,7 +33,9 @@ func TestReadKeepsEveryMetricOfEveryBenchmark(t *testing.T) {
 
 func TestARowIsJudgedByMediansAndRatios(t *testing.T) {
 	measured := samples{
-		{"p", "Ours", "sec/op"}: {3, 100, 1}, {"p", "Limit", "sec/op"}: {2, 2, 2}, {"p", "Peer", "sec/op"}: {9, 9, 9},
+		{"p", "Ours", "sec/op"}: {
+			3, 100, 1,
+		}, {"p", "Limit", "sec/op"}: {2, 2, 2}, {"p", "Peer", "sec/op"}: {9, 9, 9},
 		{"p", "Rate", "runs/s"}: {80}, {"p", "RateLimit", "runs/s"}: {100}, {"p", "RatePeer", "runs/s"}: {40},
 	}
 	times := row{dir: "p", ours: "Ours", limit: "Limit", peer: "Peer", unit: "sec/op"}
@@ -93,8 +95,13 @@ func TestEveryRowNamesBenchmarksThatExist(t *testing.T) {
 }
 
 func TestBothFormsSayTheSame(t *testing.T) {
-	results := []result{{What: "render", Unit: "sec/op", Ours: 3.5e-5, Limit: 2.9e-5, LimitName: "json", ToLimit: 1.2, Target: "≤ 3 × limit", Met: true},
-		{What: "claim", Unit: "runs/s", Ours: 52_000, Target: "≥ 60.0k runs/s"}}
+	results := []result{
+		{
+			What: "render", Unit: "sec/op", Ours: 3.5e-5, Limit: 2.9e-5, LimitName: "json",
+			ToLimit: 1.2, Target: "≤ 3 × limit", Met: true,
+		},
+		{What: "claim", Unit: "runs/s", Ours: 52_000, Target: "≥ 60.0k runs/s"},
+	}
 	var table, document bytes.Buffer
 	printTable(&table, results)
 	for _, want := range []string{"35.00µs", "29.00µs", "1.20 ×", "≤ 3 × limit", "52.00k runs/s", "NO"} {
@@ -106,7 +113,9 @@ func TestBothFormsSayTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	var back struct{ Rows []result }
-	if err := json.Unmarshal(document.Bytes(), &back); err != nil || len(back.Rows) != 2 || back.Rows[1].Met || !back.Rows[0].Met {
+	if err := json.Unmarshal(document.Bytes(), &back); err != nil || len(back.Rows) != 2 ||
+		back.Rows[1].Met ||
+		!back.Rows[0].Met {
 		t.Errorf("%v: %s", err, document.String())
 	}
 }
@@ -121,7 +130,8 @@ func TestMeasureRunsWhatTheRowsName(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	measured, err := measure(context.Background(), []row{{dir: dir, ours: "Ours"}}, options{rounds: 2, benchtime: "1x", progress: io.Discard})
+	measured, err := measure(context.Background(), []row{{dir: dir, ours: "Ours"}},
+		options{rounds: 2, benchtime: "1x", progress: io.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,8 @@ const (
 	clusterDir = "e2e/bench/jobs"
 )
 
-// rows lists the promised speeds. A new row needs the benchmarks of ours, of the limit and of the peer in one package.
+// rows lists the promised speeds. A new row needs the benchmarks of ours, of the limit and of the peer in one
+// package.
 func rows() []row {
 	return slices.Concat(templateRows(), storeRows(), serverRows(), clusterRows())
 }

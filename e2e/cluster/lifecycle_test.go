@@ -35,7 +35,8 @@ func TestClusterLivesAndLeavesNothing(t *testing.T) {
 	before := traces(t, cluster.Dir)
 	up(t, cluster)
 
-	t.Run("a pod that is not root finds names and writes to its volume", func(t *testing.T) { runsWorkload(t, cluster) })
+	t.Run("a pod that is not root finds names and writes to its volume",
+		func(t *testing.T) { runsWorkload(t, cluster) })
 	t.Run("the product's image runs with a read-only root", func(t *testing.T) { runsProduct(t, cluster) })
 	t.Run("PostgreSQL runs from its image", func(t *testing.T) { runsPostgres(t, cluster) })
 	t.Run("up again changes nothing", func(t *testing.T) {

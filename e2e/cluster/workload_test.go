@@ -34,14 +34,21 @@ func restricted(user int64) *corev1.SecurityContext {
 func runsWorkload(t *testing.T, cluster *local.Cluster) {
 	client := client(t, cluster)
 	labels := map[string]string{"pod-security.kubernetes.io/enforce": "restricted"}
-	_, err := client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace, Labels: labels}}, metav1.CreateOptions{})
+	_, err := client.CoreV1().
+		Namespaces().
+		Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace, Labels: labels}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	claim := &corev1.PersistentVolumeClaim{ObjectMeta: metav1.ObjectMeta{Name: "data"}, Spec: corev1.PersistentVolumeClaimSpec{
-		AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
-		Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Mi")}},
-	}}
+	claim := &corev1.PersistentVolumeClaim{
+		ObjectMeta: metav1.ObjectMeta{Name: "data"},
+		Spec: corev1.PersistentVolumeClaimSpec{
+			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			Resources: corev1.VolumeResourceRequirements{
+				Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Mi")},
+			},
+		},
+	}
 	if _, err := client.CoreV1().PersistentVolumeClaims(namespace).Create(t.Context(), claim, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -85,11 +92,17 @@ wait`
 		Containers: []corev1.Container{{
 			Name: "main", Image: "postgres:15", Command: []string{"sh", "-c", script}, SecurityContext: restricted(999),
 			Env: []corev1.EnvVar{
-				{Name: "POSTGRES_USER", Value: "berth"}, {Name: "POSTGRES_PASSWORD", Value: "secret"}, {Name: "POSTGRES_DB", Value: "things"},
+				{
+					Name: "POSTGRES_USER", Value: "berth",
+				}, {Name: "POSTGRES_PASSWORD", Value: "secret"}, {Name: "POSTGRES_DB", Value: "things"},
 			},
-			VolumeMounts: []corev1.VolumeMount{{Name: "data", MountPath: "/var/lib/postgresql/data"}, {Name: "data", MountPath: "/tmp"}},
+			VolumeMounts: []corev1.VolumeMount{
+				{Name: "data", MountPath: "/var/lib/postgresql/data"}, {Name: "data", MountPath: "/tmp"},
+			},
 		}},
-		Volumes: []corev1.Volume{{Name: "data", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}},
+		Volumes: []corev1.Volume{
+			{Name: "data", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}},
+		},
 	})
 	if !strings.Contains(output, "it is 42") {
 		t.Errorf("the container printed:\n%s", output)
@@ -130,11 +143,16 @@ func runJob(t *testing.T, client kubernetes.Interface, name string, pod corev1.P
 
 func logs(t *testing.T, client kubernetes.Interface, job string) string {
 	t.Helper()
-	pods, err := client.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "job-name=" + job})
+	pods, err := client.CoreV1().
+		Pods(namespace).
+		List(t.Context(), metav1.ListOptions{LabelSelector: "job-name=" + job})
 	if err != nil || len(pods.Items) != 1 {
 		t.Fatalf("the pods of Job %s are %d, %v", job, len(pods.Items), err)
 	}
-	stream, err := client.CoreV1().Pods(namespace).GetLogs(pods.Items[0].Name, &corev1.PodLogOptions{}).Stream(t.Context())
+	stream, err := client.CoreV1().
+		Pods(namespace).
+		GetLogs(pods.Items[0].Name, &corev1.PodLogOptions{}).
+		Stream(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -31,7 +31,8 @@ func TestSpecificationPassesTheLinterAndGeneratesTypeScript(t *testing.T) {
 			Totals struct{ Errors, Warnings int }
 		}
 		c := command{name: node.program("redocly"), env: []string{"REDOCLY_TELEMETRY=off"}}
-		output, err := c.run(t.Context(), "lint", "--config", "redocly.yaml", "--format", "json", specification)
+		output, err := c.run(t.Context(), "lint", "--config", "redocly.yaml", "--format", "json",
+			specification)
 		if jsonErr := json.Unmarshal(output, &report); jsonErr != nil {
 			t.Fatalf("redocly: %v, and no report: %v\n%s", err, jsonErr, output)
 		}
@@ -43,8 +44,8 @@ func TestSpecificationPassesTheLinterAndGeneratesTypeScript(t *testing.T) {
 	t.Run("the generated TypeScript types compile", func(t *testing.T) {
 		node.copy(t, "client.ts")
 		command{name: node.program("openapi-typescript")}.must(t, specification, "-o", node.dir+"/api.d.ts")
-		command{name: node.program("tsc"), dir: node.dir}.must(t,
-			"--noEmit", "--strict", "--target", "es2022", "--module", "es2022", "--moduleResolution", "bundler", "client.ts")
+		command{name: node.program("tsc"), dir: node.dir}.must(t, "--noEmit", "--strict", "--target",
+			"es2022", "--module", "es2022", "--moduleResolution", "bundler", "client.ts")
 	})
 }
 
@@ -88,14 +89,17 @@ func installNodeModules(t *testing.T) nodeModules {
 
 	n := nodeModules{dir: t.TempDir()}
 	n.copy(t, "package.json", "package-lock.json", ".npmrc")
-	install(t, "npm registry", command{name: npm, dir: n.dir}, "ci", "--fetch-retries=1", "--fetch-retry-mintimeout=1000")
+	install(t, "npm registry", command{name: npm, dir: n.dir}, "ci", "--fetch-retries=1",
+		"--fetch-retry-mintimeout=1000")
 	return n
 }
 
 // requireNode ends the test on a Node.js that is older than package.json demands.
 func requireNode(t *testing.T) {
 	t.Helper()
-	version, err := command{name: testenv.Program(t, "node", "install nodejs, or run e2e/setup.sh")}.run(t.Context(), "--version")
+	version, err := command{
+		name: testenv.Program(t, "node", "install nodejs, or run e2e/setup.sh"),
+	}.run(t.Context(), "--version")
 	if err != nil {
 		t.Fatalf("node --version: %v\n%s", err, version)
 	}
@@ -118,8 +122,9 @@ func installPythonPackages(t *testing.T) string {
 
 	dir := t.TempDir()
 	command{name: python}.must(t, "-m", "venv", dir)
-	install(t, "Python package index", command{name: filepath.Join(dir, "bin", "pip")}, "install", "--quiet", "--retries=1",
-		"--disable-pip-version-check", "--only-binary=:all:", "--require-hashes", "-r", "requirements.txt")
+	install(t, "Python package index", command{name: filepath.Join(dir, "bin", "pip")}, "install", "--quiet",
+		"--retries=1", "--disable-pip-version-check", "--only-binary=:all:", "--require-hashes", "-r",
+		"requirements.txt")
 	return dir
 }
 

@@ -17,7 +17,8 @@ func TestTheEngineIsOne(t *testing.T) { enginetest.Run(t, filters.Engine()) }
 
 func registry(t *testing.T) *templating.Registry {
 	t.Helper()
-	r, err := templating.NewRegistry(templating.GoTemplateEngine(), templating.PlaceholderEngine(), filters.Engine())
+	r, err := templating.NewRegistry(templating.GoTemplateEngine(), templating.PlaceholderEngine(),
+		filters.Engine())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +40,9 @@ func parsed(t *testing.T, change ...string) *templating.Template {
 
 // TestPluggingItInTouchesNothingElse takes a template of the engine all the way, by way of a registry alone.
 func TestPluggingItInTouchesNothingElse(t *testing.T) {
-	if report := templating.Lint(registry(t), parsed(t), manifest.Check); len(report.Errors)+len(report.Warnings) > 0 {
+	if report := templating.Lint(registry(t), parsed(t), manifest.Check); len(report.Errors)+len(
+		report.Warnings,
+	) > 0 {
 		t.Errorf("lint: %v %v", report.Errors, report.Warnings)
 	}
 	before, err := registry(t).Compile(parsed(t))
@@ -53,7 +56,9 @@ func TestPluggingItInTouchesNothingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	container := finished.Job.Spec.Template.Spec.Containers[0]
-	if container.Image != "registry.example.com/data-science:1.0" || *finished.Job.Spec.ActiveDeadlineSeconds != 3 || container.Args[0] != "a" {
+	if container.Image != "registry.example.com/data-science:1.0" ||
+		*finished.Job.Spec.ActiveDeadlineSeconds != 3 ||
+		container.Args[0] != "a" {
 		t.Errorf("got %q %d %v", container.Image, *finished.Job.Spec.ActiveDeadlineSeconds, container.Args)
 	}
 	after, err := registry(t).Compile(parsed(t, ":1.0", ":1.1"))
@@ -61,7 +66,9 @@ func TestPluggingItInTouchesNothingElse(t *testing.T) {
 		t.Fatal(err)
 	}
 	subjects := func(yield func(preview.Subject, error) bool) { yield(subject, nil) }
-	sum, err := preview.Comparison{Before: before, After: after, Details: 1}.Run(context.Background(), subjects, func(o preview.Outcome) error {
+	sum, err := preview.Comparison{
+		Before: before, After: after, Details: 1,
+	}.Run(context.Background(), subjects, func(o preview.Outcome) error {
 		if len(o.Changes) != 1 || o.Changes[0].After != "registry.example.com/data-science:1.1" {
 			t.Errorf("changes %v", o.Changes)
 		}
@@ -70,7 +77,8 @@ func TestPluggingItInTouchesNothingElse(t *testing.T) {
 	if err != nil || sum.Changed != 1 {
 		t.Errorf("%+v, %v", sum, err)
 	}
-	if _, err := templating.DefaultRegistry().Compile(parsed(t)); err == nil || !strings.Contains(err.Error(), `unknown engine "filters"`) {
+	if _, err := templating.DefaultRegistry().Compile(parsed(t)); err == nil ||
+		!strings.Contains(err.Error(), `unknown engine "filters"`) {
 		t.Errorf("a registry without it took the template: %v", err)
 	}
 }
@@ -98,13 +106,19 @@ func TestFiltersAreRefusedWithTheirPlace(t *testing.T) {
 }
 
 func TestFiltersPayForWhatTheyBuild(t *testing.T) {
-	program, err := filters.Engine().Compile(map[string]any{"k": strings.Repeat("{{ text | upper }}", 100)}, templating.Declarations{Pointer: "/tree"})
+	program, err := filters.Engine().
+		Compile(map[string]any{"k": strings.Repeat("{{ text | upper }}", 100)}, templating.Declarations{Pointer: "/tree"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	given := &templating.Values{Variables: map[string]any{"text": strings.Repeat("x", 1000)}, Limits: templating.Limits{Alloc: 50_000}}
+	given := &templating.Values{
+		Variables: map[string]any{"text": strings.Repeat("x", 1000)},
+		Limits:    templating.Limits{Alloc: 50_000},
+	}
 	_, err = program.Render(context.Background(), given)
-	if problems := templating.AsProblems(err); len(problems) != 1 || problems[0].Code != templating.CodeLimit || problems[0].Pointer != "/tree/k" {
+	if problems := templating.AsProblems(err); len(problems) != 1 ||
+		problems[0].Code != templating.CodeLimit ||
+		problems[0].Pointer != "/tree/k" {
 		t.Errorf("got %v", err)
 	}
 }

@@ -30,7 +30,10 @@ func rooms() []room {
 		{"server/wire", serverRecords()},
 		{"server/catalog", serverRecords()},
 		{"server/newrun", append(serverRecords(), "server/access", "server/catalog", "server/wire")},
-		{"server/apply", append(serverRecords(), "server/access", "server/catalog", "server/newrun", "server/wire")},
+		{
+			"server/apply",
+			append(serverRecords(), "server/access", "server/catalog", "server/newrun", "server/wire"),
+		},
 		{"server/impact", append(serverRecords(), "server/catalog", "server/newrun", "server/wire")},
 		{"server/scheduler", append(serverRecords(), "server/newrun", "server/wire")},
 		{"server/store", []string{"server/lifecycle", "server/apikey"}},
@@ -45,7 +48,10 @@ func rooms() []room {
 		{"worker/output", []string{"worker/job", "server/api"}},
 		{"worker/prepare", []string{"worker/job", "worker/held", "server/api", "templating"}},
 		{"worker/kube", []string{"worker/job", "server/api", "templating"}},
-		{"worker/kube/observe", []string{"worker/job", "server/api", "templating/manifest", "worker/kube/podstatus"}},
+		{
+			"worker/kube/observe",
+			[]string{"worker/job", "server/api", "templating/manifest", "worker/kube/podstatus"},
+		},
 		{"worker/kube/podstatus", nil},
 		{"worker/process", []string{"worker/job", "server/api", "templating"}},
 		{"templating", nil},
@@ -56,7 +62,8 @@ func rooms() []room {
 	}
 }
 
-// serverRecords are the packages that describe what the server stores and answers, and that know no HTTP handler.
+// serverRecords are the packages that describe what the server stores and answers, and that know no HTTP
+// handler.
 func serverRecords() []string {
 	return []string{
 		"server/api", "server/finding", "server/jsondoc", "server/lifecycle", "server/problem", "server/schedule",
@@ -77,7 +84,10 @@ func enclaves() []enclave {
 	const quantity = "k8s.io/apimachinery/pkg/api/resource"
 	return []enclave{
 		{"k8s.io/client-go", []string{"worker/kube"}, "only worker/kube calls Kubernetes"},
-		{"sigs.k8s.io/controller-runtime", []string{"worker/kube/finalizer"}, "one package changes finalizers"},
+		{
+			"sigs.k8s.io/controller-runtime", []string{"worker/kube/finalizer"},
+			"one package changes finalizers",
+		},
 		{quantity, []string{"server/catalog", "worker", "templating/manifest", "charts"}, noKubeTypes},
 		{"k8s.io/", []string{"worker", "templating/manifest", "charts"}, noKubeTypes},
 		{"helm.sh/helm", []string{"charts"}, "only the chart's own packages know Helm"},
@@ -87,7 +97,10 @@ func enclaves() []enclave {
 		{"github.com/pressly/goose", []string{"server/store/database"}, driversWhy},
 		{"modernc.org/sqlite", []string{"server/store/database"}, driversWhy},
 		{"database/sql", []string{"server/store/database", "internal/pgtest"}, driversWhy},
-		{"net/http", []string{"cmd", "server", "worker", "charts", "internal"}, "the template language does no I/O"},
+		{
+			"net/http", []string{"cmd", "server", "worker", "charts", "internal"},
+			"the template language does no I/O",
+		},
 		{"github.com/gorilla/mux", []string{"server"}, "only the server routes requests"},
 		{"github.com/getkin/kin-openapi", []string{"server"}, "only the server validates requests"},
 		{"github.com/spf13/cobra", []string{"cmd"}, "only the command line knows its flags"},
@@ -131,7 +144,10 @@ func bans() []ban {
 		{client, "worker/process", oneCaller},
 		{"net/http", "worker/held", "the table of held attempts does no I/O"},
 		{"k8s.io/client-go", "worker/kube/observe", "observing is a pure function of Kubernetes' API types"},
-		{"k8s.io/client-go", "worker/kube/podstatus", "reading a pod's status needs only Kubernetes' API types"},
+		{
+			"k8s.io/client-go", "worker/kube/podstatus",
+			"reading a pod's status needs only Kubernetes' API types",
+		},
 	}
 }
 

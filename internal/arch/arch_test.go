@@ -88,7 +88,8 @@ func TestViolationsAreSeen(t *testing.T) {
 		{"a folder without a rule imports nothing of ours", "misc", arch.Module + "/templating", "misc imports templating"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got := arch.Violations([]arch.Package{{ImportPath: arch.Module + "/" + tc.from, Imports: []string{tc.to}}})
+			got := arch.Violations(
+				[]arch.Package{{ImportPath: arch.Module + "/" + tc.from, Imports: []string{tc.to}}})
 			switch {
 			case tc.want == "" && len(got) > 0:
 				t.Errorf("refused: %v", got)

@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// nameRoom is the only package that spells the name of our finalizer, changeRoom the only one that changes the
-// finalizers of existing objects.
+// nameRoom is the only package that spells the name of our finalizer, changeRoom the only one that changes
+// the finalizers of existing objects.
 const (
 	nameRoom   = "templating/manifest"
 	changeRoom = "worker/kube/finalizer"
 )
 
-// FinalizerViolations lists where a Go file spells the name of our finalizer, or changes finalizers of an object,
-// without being the package for it. Tests may change finalizers. path is relative to the root.
+// FinalizerViolations lists where a Go file spells the name of our finalizer, or changes finalizers of an
+// object, without being the package for it. Tests may change finalizers. path is relative to the root.
 func FinalizerViolations(path string, source []byte, name string) ([]string, error) {
 	files := token.NewFileSet()
 	file, err := parser.ParseFile(files, path, source, parser.SkipObjectResolution)

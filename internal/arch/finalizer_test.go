@@ -18,7 +18,8 @@ func TestFinalizersAreTouchedInOnePackage(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if entry.IsDir() && (entry.Name() == ".git" || entry.Name() == "build" || entry.Name() == "node_modules") {
+		if entry.IsDir() &&
+			(entry.Name() == ".git" || entry.Name() == "build" || entry.Name() == "node_modules") {
 			return filepath.SkipDir
 		}
 		inside, err := filepath.Rel(root, path)

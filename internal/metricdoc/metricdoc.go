@@ -1,5 +1,6 @@
-// Package metricdoc lists the metrics of server and worker for the tests of the documentation, the alerts and the
-// dashboard. It reads the source code, because /metrics shows a metric with labels only after its first event.
+// Package metricdoc lists the metrics of server and worker for the tests of the documentation, the alerts and
+// the dashboard. It reads the source code, because /metrics shows a metric with labels only after its first
+// event.
 package metricdoc
 
 import (
@@ -24,7 +25,8 @@ type Metric struct {
 
 var name = regexp.MustCompile(`^(berth|rest_client)_[a-z_]+$`)
 
-// Read returns the metrics of the module at root, sorted by name: one entry per component that has the metric.
+// Read returns the metrics of the module at root, sorted by name: one entry per component that has the
+// metric.
 func Read(root string) ([]Metric, error) {
 	var found []Metric
 	for _, by := range []string{"server", "worker"} {
@@ -59,8 +61,8 @@ func Read(root string) ([]Metric, error) {
 	return found, nil
 }
 
-// createdBy returns the metric that a call creates, as in NewCounterVec(CounterOpts{Name: …, Help: …}, labels), or in
-// the short form counter(name, help, labels…).
+// createdBy returns the metric that a call creates, as in NewCounterVec(CounterOpts{Name: …, Help: …},
+// labels), or in the short form counter(name, help, labels…).
 func createdBy(call *ast.CallExpr) Metric {
 	m := Metric{Kind: kind(called(call.Fun))}
 	rest := call.Args[1:]

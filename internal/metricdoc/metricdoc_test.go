@@ -35,7 +35,8 @@ func TestThePageOfMetricsHasThoseOfTheCode(t *testing.T) {
 		if len(m.Labels) > 0 {
 			labels = "`" + strings.Join(m.Labels, "`, `") + "`"
 		}
-		fmt.Fprintf(&table, "| `%s` | %s | %s | %s | %s |\n", m.Name, m.Kind, m.By, labels, strings.NewReplacer("<", "&lt;", ">", "&gt;", "|", `\|`).Replace(m.Help))
+		fmt.Fprintf(&table, "| `%s` | %s | %s | %s | %s |\n", m.Name, m.Kind, m.By, labels,
+			strings.NewReplacer("<", "&lt;", ">", "&gt;", "|", `\|`).Replace(m.Help))
 	}
 	data, err := os.ReadFile(page)
 	if err != nil {

@@ -2,8 +2,8 @@
 // socket, never as root.
 //
 // One server serves all tests of a test process. The first test that needs it starts it, and it ends with the
-// process, however that ends: a supervisor holds the read end of a pipe that only the process can write to, and
-// stops the server and removes its directory when the pipe closes. Each test gets its own database.
+// process, however that ends: a supervisor holds the read end of a pipe that only the process can write to,
+// and stops the server and removes its directory when the pipe closes. Each test gets its own database.
 package pgtest
 
 import (
@@ -40,8 +40,8 @@ type template struct {
 	err  error
 }
 
-// Shared returns the server of this test process. Without PostgreSQL on the machine the test is reported as not
-// run.
+// Shared returns the server of this test process. Without PostgreSQL on the machine the test is reported as
+// not run.
 func Shared(t testing.TB) *Server {
 	t.Helper()
 	requireBinaries(t)
@@ -81,8 +81,8 @@ func Database(t testing.TB) string {
 	return Shared(t).database(t, "template0")
 }
 
-// Clone is Database with the contents that fill writes. fill runs once per process and key; later databases are
-// copies.
+// Clone is Database with the contents that fill writes. fill runs once per process and key; later databases
+// are copies.
 func Clone(t testing.TB, key string, fill func(ctx context.Context, url string) error) string {
 	t.Helper()
 	s := Shared(t)

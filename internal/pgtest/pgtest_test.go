@@ -81,7 +81,8 @@ func TestRestartKeepsTheData(t *testing.T) {
 func TestServerEndsWithAKilledProcess(t *testing.T) {
 	const child = "PGTEST_CHILD"
 	if os.Getenv(child) == "1" {
-		os.Stdout.WriteString("dir " + query(t, pgtest.Database(t), "SELECT current_setting('data_directory')") + "\n")
+		os.Stdout.WriteString(
+			"dir " + query(t, pgtest.Database(t), "SELECT current_setting('data_directory')") + "\n")
 		select {} // until killed
 	}
 	t.Parallel()

@@ -1,7 +1,7 @@
 // Package testenv reports tests that cannot run because the machine lacks something.
 //
-// Such a test is reported as not run, by name and with the missing thing. With REQUIRE_ALL=1, as in continuous
-// integration, it fails instead. There is no other way to skip a test in this project.
+// Such a test is reported as not run, by name and with the missing thing. With REQUIRE_ALL=1, as in
+// continuous integration, it fails instead. There is no other way to skip a test in this project.
 package testenv
 
 import (
@@ -22,8 +22,8 @@ func Missing(t testing.TB, what string) {
 	t.Skipf("not run: %s", what)
 }
 
-// Program returns the path of an executable from PATH or the given directories. Without it the test ends with the
-// hint.
+// Program returns the path of an executable from PATH or the given directories. Without it the test ends with
+// the hint.
 func Program(t testing.TB, name, hint string, dirs ...string) string {
 	t.Helper()
 	if path, err := exec.LookPath(name); err == nil {

@@ -13,8 +13,8 @@ func alertKeys() map[string]bool {
 	return map[string]bool{"summary": true, "description": true, "title": true}
 }
 
-// MonitoringFile returns the texts of alert rules or of a dashboard, YAML or JSON: summaries, descriptions and
-// titles, of one word too.
+// MonitoringFile returns the texts of alert rules or of a dashboard, YAML or JSON: summaries, descriptions
+// and titles, of one word too.
 func MonitoringFile(name string, source []byte) ([]Message, error) {
 	var document any
 	if err := yaml.Unmarshal(source, &document); err != nil {
@@ -47,14 +47,15 @@ var (
 	chartComment = regexp.MustCompile(`(?s)\{\{-?\s*/\*.*?\*/\s*-?\}\}`)
 )
 
-// ChartFile returns the texts of a chart template: the literals of its actions (what fail prints), and for NOTES.txt
-// every line of text.
+// ChartFile returns the texts of a chart template: the literals of its actions (what fail prints), and for
+// NOTES.txt every line of text.
 func ChartFile(name string, source []byte) []Message {
 	source = chartComment.ReplaceAll(source, nil)
 	var out []Message
 	for _, at := range chartAction.FindAllIndex(source, -1) {
 		for _, text := range chartLiteral.FindAll(source[at[0]:at[1]], -1) {
-			out = appendText(out, Message{Surface: Chart, File: name, Line: lineOf(source, at[0])}, text[1:len(text)-1])
+			out = appendText(out, Message{Surface: Chart, File: name, Line: lineOf(source, at[0])},
+				text[1:len(text)-1])
 		}
 	}
 	if strings.HasSuffix(name, "NOTES.txt") {

@@ -1,8 +1,8 @@
 // Package wording collects every text that a user can read, one list per surface, and knows the phrases that
 // this project does not use.
 //
-// Its tests keep the lists in testdata/*.golden, so that a change of wording shows in the diff of a commit and
-// is reviewed as text. After a change: go test ./internal/wording -update, then read the difference.
+// Its tests keep the lists in testdata/*.golden, so that a change of wording shows in the diff of a commit
+// and is reviewed as text. After a change: go test ./internal/wording -update, then read the difference.
 //
 //	cli       messages of the command line (its help texts: cmd/berth/testdata/help.golden)
 //	server    problem documents and everything else that the server answers

@@ -18,12 +18,14 @@ var (
 	code = regexp.MustCompile(`^\w+ (integer|text|uuid|bigint|boolean|time|json)$|\br\.\w+,|\w+ = \w+\.\w+` +
 		`|^timestamp with|charset=|default-src|FOR (KEY )?SHARE`)
 	// sql tells a statement from a text; statements are written with keywords in upper case.
-	sql = regexp.MustCompile(`\b(SELECT|INSERT INTO|UPDATE|DELETE|FROM|WHERE|VALUES|JOIN|PRAGMA|CONFLICT|FOR SHARE` +
-		`|LIMIT|NOTIFY|LISTEN|UNION|ORDER BY|GROUP BY|CREATE|DROP|ALTER|EXISTS|NULL|SET|RETURNING|WITH|CASE|AND|OR|IN|AS)\b`)
+	sql = regexp.MustCompile(
+		`\b(SELECT|INSERT INTO|UPDATE|DELETE|FROM|WHERE|VALUES|JOIN|PRAGMA|CONFLICT|FOR SHARE` +
+			`|LIMIT|NOTIFY|LISTEN|UNION|ORDER BY|GROUP BY|CREATE|DROP|ALTER|EXISTS|NULL|SET|RETURNING|WITH|CASE|AND|OR|IN|AS)\b`,
+	)
 )
 
-// GoFile returns the messages of a Go file that is neither a test nor generated. name is slash-separated, from
-// the root of the module.
+// GoFile returns the messages of a Go file that is neither a test nor generated. name is slash-separated,
+// from the root of the module.
 //
 // Every string literal of two words or more counts, wherever it stands, so that no new way to make a message
 // escapes the list. Log messages count at warn and error only.

@@ -58,8 +58,8 @@ func surfaceOf(folder string) Surface {
 	return ""
 }
 
-// Format lists the messages of one surface by folder, each once, as the golden files hold them. Folders rather
-// than files: moving a function does not change what users read.
+// Format lists the messages of one surface by folder, each once, as the golden files hold them. Folders
+// rather than files: moving a function does not change what users read.
 func Format(messages []Message, surface Surface) string {
 	byFolder := map[string][]string{}
 	for _, m := range messages {

@@ -14,8 +14,8 @@ type phrase struct {
 	instead string
 }
 
-// phrases hold for messages, comments and documentation alike: they read like a translation, or name by another
-// word what has one already.
+// phrases hold for messages, comments and documentation alike: they read like a translation, or name by
+// another word what has one already.
 func phrases() []phrase {
 	return []phrase{
 		{regexp.MustCompile(`(?i)\bcan not\b`), "cannot"},

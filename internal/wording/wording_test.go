@@ -36,7 +36,9 @@ func TestEveryMessageIsInTheGoldenFileOfItsSurface(t *testing.T) {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
-				t.Errorf("messages differ; read them, then go test ./internal/wording -update (-want +got):\n%s", diff)
+				t.Errorf(
+					"messages differ; read them, then go test ./internal/wording -update (-want +got):\n%s",
+					diff)
 			}
 		})
 	}

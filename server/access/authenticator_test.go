@@ -82,8 +82,10 @@ func TestAuthenticate(t *testing.T) {
 		{name: "other scheme", header: "Basic " + good.Text, want: problem.Unauthenticated},
 		{name: "malformed key", header: "Bearer hunter2", want: problem.Unauthenticated},
 		{name: "unknown key", header: "Bearer " + unknown.Text, want: problem.Unauthenticated},
-		{name: "ID of one key with the secret of another", header: "Bearer berth_" + good.ID + "_" + other.Secret,
-			want: problem.Unauthenticated},
+		{
+			name:   "ID of one key with the secret of another",
+			header: "Bearer berth_" + good.ID + "_" + other.Secret, want: problem.Unauthenticated,
+		},
 		{name: "expired key", header: "Bearer " + expired.Text, want: problem.Unauthenticated},
 		{name: "revoked key", header: "Bearer " + revoked.Text, want: problem.Unauthenticated},
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/berth-dev/berth/server/api/apispec"
 )
 
-// may lists who may call each operation. It is written by hand on purpose, so that opening an operation to more roles
-// takes a second change here.
+// may lists who may call each operation. It is written by hand on purpose, so that opening an operation to
+// more roles takes a second change here.
 var may = map[string]string{
 	"GetHealth": "everybody", "GetReady": "everybody", "GetInfo": "any key",
 
@@ -57,10 +57,14 @@ func TestEveryOperationHasARole(t *testing.T) {
 
 func TestRolesMayCallTheirOperationsOnly(t *testing.T) {
 	allowed := map[string]map[api.Role]bool{
-		"everybody": {api.RoleViewer: true, api.RoleOperator: true, api.RoleEditor: true, api.RoleAdmin: true, api.RoleWorker: true,
-			"": true},
-		"any key": {api.RoleViewer: true, api.RoleOperator: true, api.RoleEditor: true, api.RoleAdmin: true, api.RoleWorker: true,
-			"": true},
+		"everybody": {
+			api.RoleViewer: true, api.RoleOperator: true, api.RoleEditor: true, api.RoleAdmin: true,
+			api.RoleWorker: true, "": true,
+		},
+		"any key": {
+			api.RoleViewer: true, api.RoleOperator: true, api.RoleEditor: true, api.RoleAdmin: true,
+			api.RoleWorker: true, "": true,
+		},
 		"viewer":   {api.RoleViewer: true, api.RoleOperator: true, api.RoleEditor: true, api.RoleAdmin: true},
 		"operator": {api.RoleOperator: true, api.RoleEditor: true, api.RoleAdmin: true},
 		"editor":   {api.RoleEditor: true, api.RoleAdmin: true},

@@ -7,9 +7,9 @@
 //	apiserver  the interface that package handler implements, its routes, request and response types
 //	apispec    the embedded specification, against which requests are validated
 //
-// To change the API, edit openapi.yaml, run `make generate`, and implement in package handler what the compiler
-// then asks for. Package e2e/openapi lints the specification. overlay.yaml names the parts of the specification
-// that the Go code is generated without.
+// To change the API, edit openapi.yaml, run `make generate`, and implement in package handler what the
+// compiler then asks for. Package e2e/openapi lints the specification. overlay.yaml names the parts of the
+// specification that the Go code is generated without.
 package api
 
 //go:generate go tool oapi-codegen -config oapi-codegen.yaml openapi.yaml

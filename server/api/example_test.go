@@ -31,10 +31,13 @@ func mismatches(schema *openapi3.Schema, value any) []string {
 	formats := []openapi3.SchemaValidationOption{
 		openapi3.MultiErrors(),
 		openapi3.WithStringFormatValidator("uuid", openapi3.NewCallbackValidator(uuid.Validate)),
-		openapi3.WithStringFormatValidator("date-time", openapi3.NewCallbackValidator(func(text string) error {
-			_, err := time.Parse(time.RFC3339, text)
-			return err
-		})),
+		openapi3.WithStringFormatValidator(
+			"date-time",
+			openapi3.NewCallbackValidator(func(text string) error {
+				_, err := time.Parse(time.RFC3339, text)
+				return err
+			}),
+		),
 	}
 	if err := schema.VisitJSON(value, formats...); err != nil {
 		found = append(found, err.Error())
@@ -104,7 +107,8 @@ func TestEveryExampleIsWhatItsSchemaSays(t *testing.T) {
 	for path, item := range spec.Paths.Map() {
 		for method, operation := range item.Operations() {
 			for _, parameter := range append(slices.Clone(item.Parameters), operation.Parameters...) {
-				check(method+" "+path+" "+parameter.Value.Name, parameter.Value.Schema.Value, parameter.Value.Example)
+				check(method+" "+path+" "+parameter.Value.Name, parameter.Value.Schema.Value,
+					parameter.Value.Example)
 			}
 			for place, media := range bodies(operation) {
 				check(method+" "+path+" "+place, media.Schema.Value, media.Example)
@@ -128,7 +132,8 @@ func bodies(operation *openapi3.Operation) map[string]*openapi3.MediaType {
 		add("body", operation.RequestBody.Value.Content)
 	}
 	for status, response := range operation.Responses.Map() {
-		if strings.HasPrefix(status, "2") && len(response.Value.Content) > 0 && response.Value.Content["application/json"] != nil {
+		if strings.HasPrefix(status, "2") && len(response.Value.Content) > 0 &&
+			response.Value.Content["application/json"] != nil {
 			add("answer "+status, response.Value.Content)
 		}
 	}

@@ -50,18 +50,13 @@ func (p *planner) createQueue(ctx context.Context, pool string, spec api.QueueSp
 	if err != nil {
 		return err
 	}
-	return p.record(
-		ctx,
-		change{kind: api.ChangeKindQueue, name: queueName(pool, spec.Name), action: api.Create},
-	)
+	return p.record(ctx,
+		change{kind: api.ChangeKindQueue, name: queueName(pool, spec.Name), action: api.Create})
 }
 
 // updateQueue changes an existing queue. limitDeclared is true where the file has a limit, or null for none.
 func (p *planner) updateQueue(
-	ctx context.Context,
-	current store.Queue,
-	spec api.QueueSpec,
-	limitDeclared bool,
+	ctx context.Context, current store.Queue, spec api.QueueSpec, limitDeclared bool,
 ) error {
 	c := newChange(api.ChangeKindQueue, queueName(current.Pool, current.Name))
 	var fields store.QueueUpdate

@@ -88,7 +88,9 @@ func (c *Catalog) lint(document json.RawMessage) (*templating.Compiled, templati
 }
 
 // Compiled returns a saved version, compiled. Versions are immutable, so that each is compiled once.
-func (c *Catalog) Compiled(ctx context.Context, version *store.TemplateVersion) (*templating.Compiled, error) {
+func (c *Catalog) Compiled(
+	ctx context.Context, version *store.TemplateVersion,
+) (*templating.Compiled, error) {
 	compiled, err := c.versions.Get(ctx, version.ID, func(context.Context) ([]byte, error) {
 		return version.Document, nil
 	})

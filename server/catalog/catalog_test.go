@@ -41,7 +41,8 @@ func TestTheDefaultTemplatesLintClean(t *testing.T) {
 func TestCheckRefusesWithThePlace(t *testing.T) {
 	_, err := newCatalog().Check([]byte(`{"job_configuration":{"a":"{{ nothing }}","b":"{{ berth.variables.x }}"}}`))
 	var refusal *problem.Error
-	if !errors.As(err, &refusal) || refusal.Code != problem.TemplateInvalid || refusal.Findings[0].Pointer != "/job_configuration/a" {
+	if !errors.As(err, &refusal) || refusal.Code != problem.TemplateInvalid ||
+		refusal.Findings[0].Pointer != "/job_configuration/a" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -60,9 +61,13 @@ func TestAVersionIsCompiledOnce(t *testing.T) {
 	if again, err := l.Compiled(t.Context(), version); err != nil || again != first {
 		t.Errorf("compiled again: %v", err)
 	}
-	broken := &store.TemplateVersion{ID: uuid.New(), Pool: "p", Version: 4, Document: []byte(`{"job_configuration":{"a":"{{ nothing }}"}}`)}
+	broken := &store.TemplateVersion{
+		ID: uuid.New(), Pool: "p", Version: 4,
+		Document: []byte(`{"job_configuration":{"a":"{{ nothing }}"}}`),
+	}
 	var refusal *problem.Error
-	if _, err := l.Compiled(t.Context(), broken); !errors.As(err, &refusal) || refusal.Code != problem.TemplateInvalid {
+	if _, err := l.Compiled(t.Context(), broken); !errors.As(err, &refusal) ||
+		refusal.Code != problem.TemplateInvalid {
 		t.Errorf("got %v", err)
 	}
 }
@@ -98,14 +103,16 @@ func TestTheDefaultTemplateForKubernetesMakesARestrictedPod(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		finished, err := manifest.Build(rendered, manifest.Identity{RunID: uuid.New(), RunName: "r", Attempt: 1, Namespace: "default"})
+		finished, err := manifest.Build(rendered,
+			manifest.Identity{RunID: uuid.New(), RunName: "r", Attempt: 1, Namespace: "default"})
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		pod := finished.Job.Spec.Template.Spec
 		own, container := pod.SecurityContext, pod.Containers[0]
 		if own == nil || !*own.RunAsNonRoot || own.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault ||
-			*container.SecurityContext.AllowPrivilegeEscalation || container.SecurityContext.Capabilities.Drop[0] != "ALL" {
+			*container.SecurityContext.AllowPrivilegeEscalation ||
+			container.SecurityContext.Capabilities.Drop[0] != "ALL" {
 			t.Errorf("%s: not restricted: %+v %+v", name, own, container.SecurityContext)
 		}
 		wantsToken := len(variables) > 0
@@ -118,7 +125,8 @@ func TestTheDefaultTemplateForKubernetesMakesARestrictedPod(t *testing.T) {
 		if finished.Job.Namespace != "jobs" || container.Image != "ghcr.io/example/etl:1" || container.Command[0] != "etl" || container.Args[0] != "--fast" ||
 			container.WorkingDir != "/data" || container.Resources.Limits.Memory().String() != "2Gi" || pod.ImagePullSecrets[0].Name != "registry" ||
 			pod.NodeSelector["disk"] != "ssd" || pod.Tolerations[0].Key != "gpu" || *own.RunAsUser != 1000 || pod.ServiceAccountName != "etl" ||
-			finished.Job.Labels["team"] != "data" || finished.Job.Annotations["a"] != "b" {
+			finished.Job.Labels["team"] != "data" ||
+			finished.Job.Annotations["a"] != "b" {
 			t.Errorf("got %+v", finished.Job)
 		}
 	}

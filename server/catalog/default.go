@@ -21,7 +21,8 @@ func (c *Catalog) Default(poolType string) (store.TemplateDocument, error) {
 	}
 	checked, err := c.Check(document)
 	if err != nil {
-		return store.TemplateDocument{}, fmt.Errorf("check the default template for %s pools: %w", poolType, err)
+		return store.TemplateDocument{}, fmt.Errorf("check the default template for %s pools: %w", poolType,
+			err)
 	}
 	return checked.Doc, nil
 }

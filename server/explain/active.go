@@ -71,7 +71,8 @@ func explainCancelling(facts *store.RunFacts) Explanation {
 		}
 	}
 
-	e.addDetail("it ends when its container has stopped; if the workload ends by itself first, that outcome is kept")
+	e.addDetail(
+		"it ends when its container has stopped; if the workload ends by itself first, that outcome is kept")
 	e.addDiagnosis(facts)
 	e.checkWorkerLost(facts)
 	e.addStep("watch it: berth run watch %s", facts.Run.ID)
@@ -99,7 +100,8 @@ func (e *Explanation) checkWorkerLost(facts *store.RunFacts) {
 		}
 	}
 
-	message := fmt.Sprintf("the lease of worker %q expired %s ago, and cluster %q has no live worker to take over",
+	message := fmt.Sprintf(
+		"the lease of worker %q expired %s ago, and cluster %q has no live worker to take over",
 		attempt.Worker, span(facts.Now.Sub(*facts.LeaseExpiresAt)), attempt.ClusterID)
 	e.Reasons = append([]Reason{{LostCluster, message}}, e.Reasons...)
 	e.Details = append(e.Details, e.Sentence)

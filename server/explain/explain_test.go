@@ -96,18 +96,24 @@ func cases() map[string]*store.RunFacts {
 		{Name: "swift-ferry-007", Deployment: "etl", Since: ago(40 * time.Second)},
 	}
 	return map[string]*store.RunFacts{
-		"due with a live worker":                            runFacts(),
-		"due with runs ahead in two queues":                 runFacts(func(f *store.RunFacts) { f.AheadInQueue, f.AheadInOtherQueues = 42, 1 }),
-		"due with runs ahead in a queue of higher priority": runFacts(func(f *store.RunFacts) { f.AheadInOtherQueues = 7 }),
+		"due with a live worker": runFacts(),
+		"due with runs ahead in two queues": runFacts(
+			func(f *store.RunFacts) { f.AheadInQueue, f.AheadInOtherQueues = 42, 1 }),
+		"due with runs ahead in a queue of higher priority": runFacts(
+			func(f *store.RunFacts) { f.AheadInOtherQueues = 7 }),
 		"scheduled for later": runFacts(func(f *store.RunFacts) {
 			f.Run.DueAt, f.StartDeadline = now.Add(90*time.Minute), ptr(now.Add(2*time.Hour))
 		}),
-		"awaiting a retry": runFacts(withAttempt(lifecycle.App, exit(3)), inState(lifecycle.Scheduled, "AwaitingRetry", "retry 1 of 3"),
+		"awaiting a retry": runFacts(
+			withAttempt(lifecycle.App, exit(3)),
+			inState(lifecycle.Scheduled, "AwaitingRetry", "retry 1 of 3"),
 			func(f *store.RunFacts) {
 				f.Run.DueAt, f.Policy.Max, f.RetriesUsed.App = now.Add(75*time.Second), 3, 1
-			}),
+			},
+		),
 		"deployment limit of one reached": runFacts(func(f *store.RunFacts) {
-			f.Gates.Deployment.Limit, f.Gates.Deployment.Used, f.Holders, f.AheadInQueue = limit(1), 1, held[:1], 1
+			f.Gates.Deployment.Limit, f.Gates.Deployment.Used, f.Holders, f.AheadInQueue = limit(
+				1), 1, held[:1], 1
 		}),
 		"three limits reached": runFacts(func(f *store.RunFacts) {
 			f.Gates.Deployment.Limit, f.Gates.Deployment.Used, f.Holders = limit(5), 5, held
@@ -125,50 +131,80 @@ func cases() map[string]*store.RunFacts {
 		"every worker paused": runFacts(func(f *store.RunFacts) { f.Workers[0].Paused = true }),
 		"claimed": runFacts(inState(lifecycle.Pending, "Claimed", ""),
 			withAttempt("", notStarted, func(a *store.Attempt) { a.JobName = "" })),
-		"pending with an image that cannot be pulled": runFacts(inState(lifecycle.Pending, "InfrastructurePending", ""),
+		"pending with an image that cannot be pulled": runFacts(
+			inState(lifecycle.Pending, "InfrastructurePending", ""),
 			withAttempt("", notStarted, func(a *store.Attempt) {
 				a.Diagnosis = "container job: ErrImagePull: no/such:image: not found"
-			}), func(f *store.RunFacts) { f.StartDeadline = ptr(now.Add(10 * time.Minute)) }),
-		"running after a disruption": runFacts(inState(lifecycle.Running, "Running", ""), withAttempt(lifecycle.Evicted, notStarted),
+			}),
+			func(f *store.RunFacts) { f.StartDeadline = ptr(now.Add(10 * time.Minute)) },
+		),
+		"running after a disruption": runFacts(
+			inState(lifecycle.Running, "Running", ""),
+			withAttempt(lifecycle.Evicted, notStarted),
 			withAttempt(""),
 			func(f *store.RunFacts) {
 				f.TimeoutAt, f.LeaseExpiresAt = ptr(now.Add(41*time.Minute)), ptr(now.Add(20*time.Second))
-			}),
-		"worker lost": runFacts(inState(lifecycle.Running, "Running", ""), withAttempt(""), func(f *store.RunFacts) {
-			f.LeaseExpiresAt, f.Workers[0].LastSeenAt = ptr(ago(8*time.Minute)), ago(8*time.Minute)
-		}),
-		"cancelling": runFacts(inState(lifecycle.Cancelling, "Cancelling", "cancelled by ada"), withAttempt("")),
-		"cancelled":  runFacts(inState(lifecycle.Cancelled, "Cancelled", "cancelled by ada")),
-		"expired":    runFacts(inState(lifecycle.Cancelled, "Expired", "the run did not start before its start deadline")),
+			},
+		),
+		"worker lost": runFacts(
+			inState(lifecycle.Running, "Running", ""),
+			withAttempt(""),
+			func(f *store.RunFacts) {
+				f.LeaseExpiresAt, f.Workers[0].LastSeenAt = ptr(ago(8*time.Minute)), ago(8*time.Minute)
+			},
+		),
+		"cancelling": runFacts(inState(lifecycle.Cancelling, "Cancelling", "cancelled by ada"),
+			withAttempt("")),
+		"cancelled": runFacts(inState(lifecycle.Cancelled, "Cancelled", "cancelled by ada")),
+		"expired": runFacts(
+			inState(lifecycle.Cancelled, "Expired", "the run did not start before its start deadline")),
 		"completed": runFacts(inState(lifecycle.Completed, "Completed", ""),
 			withAttempt("", exit(0), func(a *store.Attempt) { a.EndedAt = ptr(ago(time.Minute)) })),
-		"completed after more memory": runFacts(inState(lifecycle.Completed, "Completed", ""), withAttempt(lifecycle.OOM),
+		"completed after more memory": runFacts(
+			inState(lifecycle.Completed, "Completed", ""),
+			withAttempt(lifecycle.OOM),
 			withAttempt("", exit(0), func(a *store.Attempt) {
 				a.EndedAt, a.Raised = ptr(ago(time.Minute)), json.RawMessage(`{"memory":"1Gi"}`)
-			})),
+			}),
+		),
 		"failed": runFacts(failed("Failed"), withAttempt(lifecycle.App, exit(3), func(a *store.Attempt) {
 			a.LastLines = "one\ntwo\nthree\nfour\nfive\nTraceback: no such table\n"
 		})),
-		"failed with all retries used": runFacts(failed("Failed"), withAttempt(lifecycle.App, exit(3)), withAttempt(lifecycle.App, exit(4)),
+		"failed with all retries used": runFacts(
+			failed("Failed"),
+			withAttempt(lifecycle.App, exit(3)),
+			withAttempt(lifecycle.App, exit(4)),
 			func(f *store.RunFacts) {
 				f.Policy.Max, f.RetriesUsed.App = 1, 1
-			}),
-		"failed with retries for other failures": runFacts(failed("Failed"), withAttempt(lifecycle.App, exit(3)),
-			func(f *store.RunFacts) { f.Policy.Max = 2 }),
+			},
+		),
+		"failed with retries for other failures": runFacts(failed("Failed"),
+			withAttempt(lifecycle.App, exit(3)), func(f *store.RunFacts) { f.Policy.Max = 2 }),
 		"out of memory": runFacts(failed("OutOfMemory"), withAttempt(lifecycle.OOM, exit(137))),
-		"out of memory with all retries used": runFacts(failed("OutOfMemory"), withAttempt(lifecycle.OOM, exit(137)),
-			withAttempt(lifecycle.OOM, exit(137)), func(f *store.RunFacts) {
+		"out of memory with all retries used": runFacts(
+			failed("OutOfMemory"),
+			withAttempt(lifecycle.OOM, exit(137)),
+			withAttempt(lifecycle.OOM, exit(137)),
+			func(f *store.RunFacts) {
 				f.Policy.OOM, f.RetriesUsed.OOM = &lifecycle.OOMPolicy{Max: 1, Variable: "memory"}, 1
-			}),
+			},
+		),
 		"run timeout exceeded": runFacts(failed("TimedOut"), withAttempt(lifecycle.Deadline),
 			func(f *store.RunFacts) { f.TimeoutAt = ptr(ago(2 * time.Minute)) }),
-		"node lost with all retries used": runFacts(crashed, withAttempt(lifecycle.Evicted), withAttempt(lifecycle.NodeLost),
+		"node lost with all retries used": runFacts(
+			crashed,
+			withAttempt(lifecycle.Evicted),
+			withAttempt(lifecycle.NodeLost),
 			func(f *store.RunFacts) {
 				f.Policy.InfrastructureMax, f.RetriesUsed.Infrastructure = 1, 1
+			},
+		),
+		"running on a lost node": runFacts(
+			inState(lifecycle.Running, "Running", ""),
+			withAttempt("", func(a *store.Attempt) {
+				a.Diagnosis = "pod etl-1 is terminating, but node node-1 does not respond: the container may still run"
 			}),
-		"running on a lost node": runFacts(inState(lifecycle.Running, "Running", ""), withAttempt("", func(a *store.Attempt) {
-			a.Diagnosis = "pod etl-1 is terminating, but node node-1 does not respond: the container may still run"
-		})),
+		),
 		"evicted without infrastructure retries": runFacts(crashed, withAttempt(lifecycle.Evicted),
 			func(f *store.RunFacts) { f.Policy.InfrastructureSet = true }),
 		"evicted with a template that ends the run": runFacts(crashed, withAttempt(lifecycle.Evicted)),

@@ -100,13 +100,24 @@ func TestRetryOnSelectsFailures(t *testing.T) {
 		{"empty list retries any exit code", lifecycle.RetryOn{}, app(3), true},
 		{"listed exit code is retried", lifecycle.RetryOn{ExitCodes: []int32{3, 75}}, app(75), true},
 		{"unlisted exit code is not retried", lifecycle.RetryOn{ExitCodes: []int32{3}}, app(4), false},
-		{"category app retries any exit code", lifecycle.RetryOn{ExitCodes: []int32{3}, Categories: []lifecycle.Category{lifecycle.App}},
-			app(4), true},
-		{"category deadline alone retries no exit code", lifecycle.RetryOn{Categories: []lifecycle.Category{lifecycle.Deadline}}, app(3),
-			false},
+		{
+			"category app retries any exit code",
+			lifecycle.RetryOn{ExitCodes: []int32{3}, Categories: []lifecycle.Category{lifecycle.App}}, app(4),
+			true,
+		},
+		{
+			"category deadline alone retries no exit code",
+			lifecycle.RetryOn{Categories: []lifecycle.Category{lifecycle.Deadline}}, app(3), false,
+		},
 		{"empty list retries out of memory", lifecycle.RetryOn{}, oom, true},
-		{"list of other exit codes does not retry out of memory", lifecycle.RetryOn{ExitCodes: []int32{3}}, oom, false},
-		{"category oom retries out of memory", lifecycle.RetryOn{Categories: []lifecycle.Category{lifecycle.OOM}}, oom, true},
+		{
+			"list of other exit codes does not retry out of memory", lifecycle.RetryOn{ExitCodes: []int32{3}},
+			oom, false,
+		},
+		{
+			"category oom retries out of memory",
+			lifecycle.RetryOn{Categories: []lifecycle.Category{lifecycle.OOM}}, oom, true,
+		},
 		{"empty list does not retry a deadline", lifecycle.RetryOn{}, failed(lifecycle.Deadline), false},
 	}
 	for _, test := range tests {

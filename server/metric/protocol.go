@@ -44,9 +44,12 @@ func NewProtocol(r prometheus.Registerer) *Protocol {
 	return &Protocol{
 		attempts: counters("berth_attempts_total",
 			"Attempts that have ended, by outcome and category.", "pool", "outcome", "category"),
-		errors: counters("berth_template_errors_total",
+		errors: counters(
+			"berth_template_errors_total",
 			"Attempts that ended because their template could not be rendered or the cluster rejected the Job.",
-			"pool", "kind"),
+			"pool",
+			"kind",
+		),
 		takeovers: counter("berth_lease_takeovers_total",
 			"Attempts that a worker took over after the lease of another worker expired."),
 		duplicates: counter("berth_duplicates_refused_total",

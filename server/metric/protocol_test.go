@@ -39,8 +39,14 @@ func TestReportedChangesAreCountedAndTimed(t *testing.T) {
 	p := NewProtocol(registry)
 	seconds := func(n time.Duration) *time.Duration { n *= time.Second; return &n }
 	p.ObserveReports([]store.ReportResult{
-		{Status: store.ReportAccepted, Change: &store.AttemptChange{Pool: "p", Dispatched: seconds(3), Run: lifecycle.Pending}},
-		{Status: store.ReportAccepted, Change: &store.AttemptChange{Pool: "p", Started: seconds(5), Run: lifecycle.Running}},
+		{
+			Status: store.ReportAccepted,
+			Change: &store.AttemptChange{Pool: "p", Dispatched: seconds(3), Run: lifecycle.Pending},
+		},
+		{
+			Status: store.ReportAccepted,
+			Change: &store.AttemptChange{Pool: "p", Started: seconds(5), Run: lifecycle.Running},
+		},
 		{Status: store.ReportAccepted, Change: &store.AttemptChange{
 			Pool: "p", Ran: seconds(7), Recorded: seconds(2),
 			Outcome: &lifecycle.Outcome{Category: lifecycle.OOM}, Run: lifecycle.Scheduled,

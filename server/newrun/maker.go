@@ -55,8 +55,8 @@ func (d Deployment) Layers(own json.RawMessage) (templating.Layers, error) {
 	return layers, nil
 }
 
-// Maker makes the runs of one revision of a deployment, whose documents are read once for all of them. A Maker
-// is not safe for concurrent use.
+// Maker makes the runs of one revision of a deployment, whose documents are read once for all of them. A
+// Maker is not safe for concurrent use.
 type Maker struct {
 	deployment Deployment
 	compiled   *templating.Compiled

@@ -67,18 +67,26 @@ func TestMakeMergesParametersAndChecksValues(t *testing.T) {
 		{name: "without values, the deployment's parameters are kept",
 			deployment: store.Deployment{Parameters: raw(`{"b":1,"a":2.50}`)}, want: `{"a":2.50,"b":1}`},
 		{name: "the run's parameters override the deployment's",
-			deployment: store.Deployment{Parameters: raw(`{"a":1,"b":1}`)}, parameters: `{"b":2}`, want: `{"a":1,"b":2}`},
+			deployment: store.Deployment{
+				Parameters: raw(`{"a":1,"b":1}`),
+			}, parameters: `{"b":2}`, want: `{"a":1,"b":2}`},
 		{name: "a frozen parameter cannot be set",
 			deployment: store.Deployment{Parameters: raw(`{"a":1}`), FrozenParameters: []string{"a"}},
 			parameters: `{"a":2}`, wantCode: problem.Frozen, wantPointer: "/parameters/a"},
 		{name: "a frozen parameter can be repeated, however it is written",
-			deployment: store.Deployment{Parameters: raw(`{"a":{"x":1,"y":2}}`), FrozenParameters: []string{"a"}},
+			deployment: store.Deployment{
+				Parameters: raw(`{"a":{"x":1,"y":2}}`), FrozenParameters: []string{"a"},
+			},
 			parameters: `{"a":{ "y": 2, "x": 1 }}`, want: `{"a":{"y":2,"x":1}}`},
 		{name: "the merged parameters must match the schema",
-			deployment: store.Deployment{Parameters: raw(`{"a":1}`), ParameterSchema: raw(`{"required":["b"]}`)},
+			deployment: store.Deployment{
+				Parameters: raw(`{"a":1}`), ParameterSchema: raw(`{"required":["b"]}`),
+			},
 			parameters: `{"c":1}`, wantCode: problem.ParametersInvalid, wantPointer: "/parameters"},
 		{name: "the run completes what the schema requires",
-			deployment: store.Deployment{Parameters: raw(`{"a":1}`), ParameterSchema: raw(`{"required":["a","b"]}`)},
+			deployment: store.Deployment{
+				Parameters: raw(`{"a":1}`), ParameterSchema: raw(`{"required":["a","b"]}`),
+			},
 			parameters: `{"b":1}`, want: `{"a":1,"b":1}`},
 		{name: "parameters above the limit are refused",
 			parameters: `{"a":"` + strings.Repeat("x", newrun.MaxParameters) + `"}`,
@@ -86,13 +94,16 @@ func TestMakeMergesParametersAndChecksValues(t *testing.T) {
 		{name: "job variables must match the template",
 			variables: `{"command":"rm"}`, wantCode: problem.VariablesInvalid, wantPointer: "/job_variables/command"},
 		{name: "a frozen job variable cannot be set",
-			deployment: store.Deployment{JobVariables: raw(`{"command":"date"}`), FrozenVariables: []string{"command"}},
-			variables:  `{"command":"true"}`, wantCode: problem.Frozen, wantPointer: "/job_variables/command"},
+			deployment: store.Deployment{
+				JobVariables: raw(`{"command":"date"}`), FrozenVariables: []string{"command"},
+			},
+			variables: `{"command":"true"}`, wantCode: problem.Frozen, wantPointer: "/job_variables/command"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			maker := newMaker(t, test.deployment, &variables{})
-			run, _, err := maker.Make(t.Context(), api.RunCreate{Parameters: raw(test.parameters), JobVariables: raw(test.variables)})
+			run, _, err := maker.Make(t.Context(),
+				api.RunCreate{Parameters: raw(test.parameters), JobVariables: raw(test.variables)})
 			if test.wantCode == "" {
 				if err != nil || string(run.Parameters) != test.want {
 					t.Errorf("got %s, %v; want %s", run.Parameters, err, test.want)
@@ -100,7 +111,8 @@ func TestMakeMergesParametersAndChecksValues(t *testing.T) {
 				return
 			}
 			var refusal *problem.Error
-			if !errors.As(err, &refusal) || refusal.Code != test.wantCode || refusal.Findings[0].Pointer != test.wantPointer {
+			if !errors.As(err, &refusal) || refusal.Code != test.wantCode ||
+				refusal.Findings[0].Pointer != test.wantPointer {
 				t.Errorf("got %#v, want %s at %s", err, test.wantCode, test.wantPointer)
 			}
 		})
@@ -109,7 +121,8 @@ func TestMakeMergesParametersAndChecksValues(t *testing.T) {
 
 func TestStoredVariablesAreReadOnceForAllRuns(t *testing.T) {
 	stored := &variables{values: map[string]string{"command": `"date"`}, reads: map[string]int{}}
-	maker := newMaker(t, store.Deployment{JobVariables: raw(`{"command":"{{ berth.variables.command }}"}`)}, stored)
+	maker := newMaker(t, store.Deployment{JobVariables: raw(`{"command":"{{ berth.variables.command }}"}`)},
+		stored)
 	for range 3 {
 		run, _, err := maker.Make(t.Context(), api.RunCreate{})
 		if err != nil || len(run.StoredNames) != 1 || run.StoredNames[0] != "command" {
@@ -124,7 +137,8 @@ func TestStoredVariablesAreReadOnceForAllRuns(t *testing.T) {
 func TestAMissingStoredVariableIsRefusedWhereItIsUsed(t *testing.T) {
 	stored := &variables{reads: map[string]int{}}
 	maker := newMaker(t, store.Deployment{}, stored)
-	_, _, err := maker.Make(t.Context(), api.RunCreate{JobVariables: raw(`{"command":"{{ berth.variables.missing }}"}`)})
+	_, _, err := maker.Make(t.Context(),
+		api.RunCreate{JobVariables: raw(`{"command":"{{ berth.variables.missing }}"}`)})
 	var refusal *problem.Error
 	if !errors.As(err, &refusal) || refusal.Findings[0].Pointer != "/job_variables/command" {
 		t.Errorf("got %v", err)

@@ -25,8 +25,14 @@ func TestErrorsBecomeProblemDocuments(t *testing.T) {
 	}{
 		{"refusal", Newf(Frozen, "no").At("/a", "b"), 422, "frozen"},
 		{"wrapped refusal", fmt.Errorf("create: %w", Newf(Forbidden, "no")), 403, "forbidden"},
-		{"error of the store", &store.Error{Code: store.NotFound, Message: "no such pool", Err: secret}, 404, "not-found"},
-		{"unavailable store", &store.Error{Code: store.Unavailable, Message: "not reachable", Err: secret}, 503, "unavailable"},
+		{
+			"error of the store", &store.Error{Code: store.NotFound, Message: "no such pool", Err: secret},
+			404, "not-found",
+		},
+		{
+			"unavailable store", &store.Error{Code: store.Unavailable, Message: "not reachable", Err: secret},
+			503, "unavailable",
+		},
 		{"unexpected error", secret, 500, "internal"},
 		{"request timed out", context.DeadlineExceeded, 503, "unavailable"},
 	}

@@ -25,8 +25,8 @@ const (
 type documentKey struct{}
 
 // Document returns the body of a request as the JSON that was checked against the specification, with numbers
-// as json.Number. It is nil for a request without a body, and for the worker protocol. Unlike typed decoding it
-// tells null from absent.
+// as json.Number. It is nil for a request without a body, and for the worker protocol. Unlike typed decoding
+// it tells null from absent.
 func Document(ctx context.Context) any { return ctx.Value(documentKey{}) }
 
 // readBody reads the body and refuses one that is larger than limit.

@@ -16,8 +16,8 @@ import (
 	"github.com/berth-dev/berth/server/problem"
 )
 
-// FuzzBody checks bodies for every operation: an accepted body has the value that encoding/json decodes, a refused
-// one has a finding with its place, and nothing panics.
+// FuzzBody checks bodies for every operation: an accepted body has the value that encoding/json decodes, a
+// refused one has a finding with its place, and nothing panics.
 func FuzzBody(f *testing.F) {
 	all := operationsWithBody(f)
 	for i, o := range all {
@@ -51,7 +51,8 @@ func FuzzBody(f *testing.F) {
 		if err != nil || !bytes.Equal(read, body) {
 			t.Errorf("body passed on = %q, %v", read, err)
 		}
-		if document, err := decode(body); err != nil || !reflect.DeepEqual(Document(checked.Context()), document) {
+		if document, err := decode(body); err != nil ||
+			!reflect.DeepEqual(Document(checked.Context()), document) {
 			t.Errorf("document passed on = %v, %v", Document(checked.Context()), err)
 		}
 	})

@@ -31,58 +31,127 @@ func TestBodiesAreCheckedAgainstTheSpecification(t *testing.T) {
 		want                  problem.Code
 		pointer               string
 	}{
-		{name: "valid work pool", operation: pools, body: `{"name":"Ångström 2","type":"process","concurrency_limit":null}`},
-		{name: "unknown field", operation: pools, body: `{"name":"p","type":"process","concurency_limit":3}`, want: problem.InvalidBody,
-			pointer: "/concurency_limit"},
-		{name: "field in other case", operation: pools, body: `{"Name":"p","name":"p","type":"process"}`, want: problem.InvalidBody,
-			pointer: "/Name"},
-		{name: "missing field", operation: pools, body: `{"name":"p"}`, want: problem.InvalidBody, pointer: "/type"},
-		{name: "wrong type", operation: pools, body: `{"name":7,"type":"process"}`, want: problem.InvalidBody, pointer: "/name"},
-		{name: "unknown enum value", operation: pools, body: `{"name":"p","type":"docker"}`, want: problem.InvalidBody,
-			pointer: "/type"},
-		{name: "empty name", operation: pools, body: `{"name":"","type":"process"}`, want: problem.InvalidBody, pointer: "/name"},
-		{name: "name with a slash", operation: pools, body: `{"name":"a/b","type":"process"}`, want: problem.InvalidBody,
-			pointer: "/name"},
-		{name: "name with a line break", operation: pools, body: `{"name":"a\nb","type":"process"}`, want: problem.InvalidBody,
-			pointer: "/name"},
-		{name: "negative limit", operation: pools, body: `{"name":"p","type":"process","concurrency_limit":-1}`,
-			want: problem.InvalidBody, pointer: "/concurrency_limit"},
-		{name: "limit with a fraction", operation: pools, body: `{"name":"p","type":"process","concurrency_limit":1.5}`,
-			want: problem.InvalidBody, pointer: "/concurrency_limit"},
-		{name: "limit beyond 32 bits", operation: pools, body: `{"name":"p","type":"process","concurrency_limit":4294967297}`,
-			want: problem.InvalidBody, pointer: "/concurrency_limit"},
-		{name: "limit as a string", operation: pools, body: `{"name":"p","type":"process","concurrency_limit":"3"}`,
-			want: problem.InvalidBody, pointer: "/concurrency_limit"},
-		{name: "null for a field that is not nullable", operation: pools, body: `{"name":null,"type":"process"}`, want: problem.InvalidBody,
-			pointer: "/name"},
+		{
+			name: "valid work pool", operation: pools,
+			body: `{"name":"Ångström 2","type":"process","concurrency_limit":null}`,
+		},
+		{
+			name: "unknown field", operation: pools,
+			body: `{"name":"p","type":"process","concurency_limit":3}`, want: problem.InvalidBody,
+			pointer: "/concurency_limit",
+		},
+		{
+			name: "field in other case", operation: pools,
+			body: `{"Name":"p","name":"p","type":"process"}`, want: problem.InvalidBody,
+			pointer: "/Name",
+		},
+		{
+			name: "missing field", operation: pools, body: `{"name":"p"}`,
+			want: problem.InvalidBody, pointer: "/type",
+		},
+		{
+			name: "wrong type", operation: pools, body: `{"name":7,"type":"process"}`,
+			want: problem.InvalidBody, pointer: "/name",
+		},
+		{
+			name: "unknown enum value", operation: pools, body: `{"name":"p","type":"docker"}`,
+			want: problem.InvalidBody, pointer: "/type",
+		},
+		{
+			name: "empty name", operation: pools, body: `{"name":"","type":"process"}`,
+			want: problem.InvalidBody, pointer: "/name",
+		},
+		{
+			name: "name with a slash", operation: pools, body: `{"name":"a/b","type":"process"}`,
+			want: problem.InvalidBody, pointer: "/name",
+		},
+		{
+			name: "name with a line break", operation: pools,
+			body: `{"name":"a\nb","type":"process"}`, want: problem.InvalidBody, pointer: "/name",
+		},
+		{
+			name: "negative limit", operation: pools,
+			body: `{"name":"p","type":"process","concurrency_limit":-1}`, want: problem.InvalidBody,
+			pointer: "/concurrency_limit",
+		},
+		{
+			name: "limit with a fraction", operation: pools,
+			body: `{"name":"p","type":"process","concurrency_limit":1.5}`,
+			want: problem.InvalidBody, pointer: "/concurrency_limit",
+		},
+		{
+			name: "limit beyond 32 bits", operation: pools,
+			body: `{"name":"p","type":"process","concurrency_limit":4294967297}`,
+			want: problem.InvalidBody, pointer: "/concurrency_limit",
+		},
+		{
+			name: "limit as a string", operation: pools,
+			body: `{"name":"p","type":"process","concurrency_limit":"3"}`,
+			want: problem.InvalidBody, pointer: "/concurrency_limit",
+		},
+		{
+			name: "null for a field that is not nullable", operation: pools,
+			body: `{"name":null,"type":"process"}`, want: problem.InvalidBody, pointer: "/name",
+		},
 		{name: "list instead of an object", operation: pools, body: `[]`, want: problem.InvalidBody},
 		{name: "null instead of an object", operation: pools, body: `null`, want: problem.InvalidBody},
 		{name: "empty body", operation: pools, body: ``, want: problem.InvalidJSON},
 		{name: "body of white space", operation: pools, body: " \n", want: problem.InvalidJSON},
 		{name: "not JSON", operation: pools, body: `name: p`, want: problem.InvalidJSON},
 		{name: "truncated document", operation: pools, body: `{"name":"p"`, want: problem.InvalidJSON},
-		{name: "trailing comma", operation: pools, body: `{"name":"p","type":"process",}`, want: problem.InvalidJSON},
-		{name: "two documents", operation: pools, body: `{"name":"p","type":"process"}{}`, want: problem.InvalidJSON},
-		{name: "duplicate key", operation: pools, body: `{"name":"p","type":"process","name":"q"}`, want: problem.InvalidJSON,
-			pointer: "/name"},
+		{
+			name: "trailing comma", operation: pools, body: `{"name":"p","type":"process",}`,
+			want: problem.InvalidJSON,
+		},
+		{
+			name: "two documents", operation: pools, body: `{"name":"p","type":"process"}{}`,
+			want: problem.InvalidJSON,
+		},
+		{
+			name: "duplicate key", operation: pools,
+			body: `{"name":"p","type":"process","name":"q"}`, want: problem.InvalidJSON,
+			pointer: "/name",
+		},
 		{name: "duplicate key inside a template", operation: pools,
 			body:    `{"name":"p","type":"process","base_job_template":{"a/b":[{"x":1,"x":2}]}}`,
 			want:    problem.InvalidJSON,
 			pointer: "/base_job_template/a~1b/0/x"},
-		{name: "invalid UTF-8", operation: pools, body: "{\"name\":\"\xff\",\"type\":\"process\"}", want: problem.InvalidJSON},
-		{name: "nesting too deep", operation: runs, body: `{"parameters":{"a":` + strings.Repeat("[", 100_000) +
-			strings.Repeat("]", 100_000) + `}}`, want: problem.InvalidJSON},
+		{
+			name: "invalid UTF-8", operation: pools,
+			body: "{\"name\":\"\xff\",\"type\":\"process\"}", want: problem.InvalidJSON,
+		},
+		{
+			name:      "nesting too deep",
+			operation: runs,
+			body: `{"parameters":{"a":` + strings.Repeat("[", 100_000) +
+				strings.Repeat("]", 100_000) + `}}`,
+			want: problem.InvalidJSON,
+		},
 		{name: "update without a field", operation: patch, body: `{}`, want: problem.InvalidBody},
 		{name: "run without fields", operation: runs, body: `{}`},
-		{name: "parameters of any JSON type", operation: runs, body: `{"parameters":{"a":[1,2.50,null,{"b":1e400}]}}`, want: ""},
+		{
+			name: "parameters of any JSON type", operation: runs,
+			body: `{"parameters":{"a":[1,2.50,null,{"b":1e400}]}}`, want: "",
+		},
 		{name: "parameters as a list", operation: runs, body: `{"parameters":[1]}`, want: problem.InvalidBody,
 			pointer: "/parameters"},
-		{name: "parameters as null", operation: runs, body: `{"parameters":null}`, want: problem.InvalidBody, pointer: "/parameters"},
-		{name: "invalid time", operation: runs, body: `{"scheduled_time":"tomorrow"}`, want: problem.InvalidBody,
-			pointer: "/scheduled_time"},
-		{name: "empty tag", operation: runs, body: `{"tags":["a",""]}`, want: problem.InvalidBody, pointer: "/tags/1"},
+		{
+			name: "parameters as null", operation: runs, body: `{"parameters":null}`,
+			want: problem.InvalidBody, pointer: "/parameters",
+		},
+		{
+			name: "invalid time", operation: runs, body: `{"scheduled_time":"tomorrow"}`,
+			want: problem.InvalidBody, pointer: "/scheduled_time",
+		},
+		{
+			name: "empty tag", operation: runs, body: `{"tags":["a",""]}`,
+			want: problem.InvalidBody, pointer: "/tags/1",
+		},
 		{name: "variable with value null", operation: variable, body: `{"value":null}`},
-		{name: "variable without a value", operation: variable, body: `{}`, want: problem.InvalidBody, pointer: "/value"},
+		{
+			name: "variable without a value", operation: variable, body: `{}`,
+			want: problem.InvalidBody, pointer: "/value",
+		},
 		{name: "unknown field inside a list", operation: apply,
 			body:    `{"deployments":[{"name":"a","pool":"p"},{"name":"b","pool":"p","retries":{"mx":1}}]}`,
 			want:    problem.InvalidBody,
@@ -137,16 +206,30 @@ func TestContentTypes(t *testing.T) {
 		body      string
 		want      problem.Code
 	}{
-		{name: "JSON", operation: create, header: http.Header{"Content-Type": {"application/json"}}, body: "{}"},
-		{name: "JSON in UTF-8", operation: create, header: http.Header{"Content-Type": {"application/json; charset=utf-8"}}, body: "{}"},
-		{name: "form", operation: create, header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, body: "{}",
-			want: problem.UnsupportedMedia},
-		{name: "text, which a page may send without a preflight", operation: create, header: http.Header{"Content-Type": {"text/plain"}},
-			body: "{}", want: problem.UnsupportedMedia},
+		{
+			name: "JSON", operation: create,
+			header: http.Header{"Content-Type": {"application/json"}}, body: "{}",
+		},
+		{
+			name: "JSON in UTF-8", operation: create,
+			header: http.Header{"Content-Type": {"application/json; charset=utf-8"}}, body: "{}",
+		},
+		{
+			name: "form", operation: create,
+			header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}, body: "{}",
+			want: problem.UnsupportedMedia,
+		},
+		{
+			name: "text, which a page may send without a preflight", operation: create,
+			header: http.Header{"Content-Type": {"text/plain"}}, body: "{}",
+			want: problem.UnsupportedMedia,
+		},
 		{name: "no content type", operation: create, body: "{}", want: problem.UnsupportedMedia},
-		{name: "charset other than UTF-8", operation: create, header: http.Header{"Content-Type": {"application/json; charset=latin1"}},
-			body: "{}",
-			want: problem.UnsupportedMedia},
+		{
+			name: "charset other than UTF-8", operation: create,
+			header: http.Header{"Content-Type": {"application/json; charset=latin1"}}, body: "{}",
+			want: problem.UnsupportedMedia,
+		},
 		{name: "compressed body", operation: create,
 			header: http.Header{"Content-Type": {"application/json"}, "Content-Encoding": {"gzip"}},
 			body:   "{}", want: problem.UnsupportedMedia},
@@ -176,16 +259,26 @@ func TestBodiesAreBounded(t *testing.T) {
 		declared        bool
 		want            problem.Code
 	}{
-		{name: "ordinary request, Content-Length too large", operation: "POST /api/v1/apply", size: MaxBody + 1, declared: true,
-			want: problem.BodyTooLarge},
-		{name: "ordinary request, body too large", operation: "POST /api/v1/apply", size: MaxBody + 1, want: problem.BodyTooLarge},
-		{name: "worker protocol, Content-Length too large", operation: "POST /api/v1/worker/logs", size: MaxProtocolBody + 1,
-			declared: true,
-			want:     problem.BodyTooLarge},
-		{name: "worker protocol, body too large", operation: "POST /api/v1/worker/logs", size: MaxProtocolBody + 1,
-			want: problem.BodyTooLarge},
-		{name: "worker protocol allows more than ordinary requests", operation: "POST /api/v1/worker/logs", size: MaxBody + 1,
-			declared: true},
+		{
+			name: "ordinary request, Content-Length too large", operation: "POST /api/v1/apply",
+			size: MaxBody + 1, declared: true, want: problem.BodyTooLarge,
+		},
+		{
+			name: "ordinary request, body too large", operation: "POST /api/v1/apply",
+			size: MaxBody + 1, want: problem.BodyTooLarge,
+		},
+		{
+			name: "worker protocol, Content-Length too large", operation: "POST /api/v1/worker/logs",
+			size: MaxProtocolBody + 1, declared: true, want: problem.BodyTooLarge,
+		},
+		{
+			name: "worker protocol, body too large", operation: "POST /api/v1/worker/logs",
+			size: MaxProtocolBody + 1, want: problem.BodyTooLarge,
+		},
+		{
+			name:      "worker protocol allows more than ordinary requests",
+			operation: "POST /api/v1/worker/logs", size: MaxBody + 1, declared: true,
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -209,11 +302,23 @@ func TestParameters(t *testing.T) {
 		want                 problem.Code
 	}{
 		{name: "valid filter", operation: "GET /api/v1/runs", url: "/?state=RUNNING&state=PENDING&limit=500"},
-		{name: "misspelled filter", operation: "GET /api/v1/runs", url: "/?sate=RUNNING", want: problem.InvalidParameter},
-		{name: "unknown state", operation: "GET /api/v1/runs", url: "/?state=DONE", want: problem.InvalidParameter},
+		{
+			name: "misspelled filter", operation: "GET /api/v1/runs", url: "/?sate=RUNNING",
+			want: problem.InvalidParameter,
+		},
+		{
+			name: "unknown state", operation: "GET /api/v1/runs", url: "/?state=DONE",
+			want: problem.InvalidParameter,
+		},
 		{name: "limit of 0", operation: "GET /api/v1/runs", url: "/?limit=0", want: problem.InvalidParameter},
-		{name: "limit above the maximum", operation: "GET /api/v1/runs", url: "/?limit=501", want: problem.InvalidParameter},
-		{name: "limit that is not a number", operation: "GET /api/v1/runs", url: "/?limit=ten", want: problem.InvalidParameter},
+		{
+			name: "limit above the maximum", operation: "GET /api/v1/runs", url: "/?limit=501",
+			want: problem.InvalidParameter,
+		},
+		{
+			name: "limit that is not a number", operation: "GET /api/v1/runs", url: "/?limit=ten",
+			want: problem.InvalidParameter,
+		},
 		{name: "invalid variable name", operation: "GET /api/v1/variables/{variable}", url: "/",
 			vars: map[string]string{"variable": "a b"}, want: problem.InvalidParameter},
 		{name: "invalid boolean", operation: "DELETE /api/v1/work-pools/{pool}", url: "/?force=maybe",
@@ -221,8 +326,11 @@ func TestParameters(t *testing.T) {
 		{name: "attempt 0", operation: "GET /api/v1/runs/{run}/logs", url: "/?attempt=0",
 			vars: map[string]string{"run": "0198c9f4-7a3c-7000-8000-000000000000"},
 			want: problem.InvalidParameter},
-		{name: "parameter that a newer worker adds", operation: "GET /api/v1/worker/templates/{version}", url: "/?new=1",
-			vars: map[string]string{"version": "0198c9f4-7a3c-7000-8000-000000000000"}},
+		{
+			name:      "parameter that a newer worker adds",
+			operation: "GET /api/v1/worker/templates/{version}", url: "/?new=1",
+			vars: map[string]string{"version": "0198c9f4-7a3c-7000-8000-000000000000"},
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

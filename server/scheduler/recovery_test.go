@@ -12,8 +12,8 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// A server that dies after it created a run and before it stored its progress leaves the slot to another server.
-// There, the run of the slot is no earlier run.
+// A server that dies after it created a run and before it stored its progress leaves the slot to another
+// server. There, the run of the slot is no earlier run.
 func TestTheOwnRunOfASlotDoesNotCountAsOverlap(t *testing.T) {
 	onEach(t, func(s *world) {
 		for _, policy := range []string{"forbid", "replace", "queue"} {
@@ -49,7 +49,16 @@ func TestSlotsOnTimeAreNotMisfires(t *testing.T) {
 	onEach(t, func(s *world) {
 		const spec = `{"interval_seconds":1}`
 		next := s.start.Add(time.Second)
-		s.check(s.UpdateSchedules(s.t.Context(), "etl", []store.NewSchedule{{Name: "default", Spec: json.RawMessage(spec), Active: true, Next: &next}}, actor))
+		s.check(
+			s.UpdateSchedules(
+				s.t.Context(),
+				"etl",
+				[]store.NewSchedule{
+					{Name: "default", Spec: json.RawMessage(spec), Active: true, Next: &next},
+				},
+				actor,
+			),
+		)
 		was := s.schedule("etl").DecidedUntil.Unix()
 		s.passes(7 * time.Second)
 		slots := s.schedule("etl").DecidedUntil.Unix() - was
@@ -73,8 +82,10 @@ func TestAnErrorKeepsItsTime(t *testing.T) {
 			s.check(err)
 		}
 		s.passes(time.Minute) // nothing is due
-		if now := s.schedule("etl"); now.LastError != first.LastError || !now.LastErrorAt.Equal(*first.LastErrorAt) {
-			s.t.Errorf("%q of %s became %q of %s", first.LastError, first.LastErrorAt, now.LastError, now.LastErrorAt)
+		if now := s.schedule("etl"); now.LastError != first.LastError ||
+			!now.LastErrorAt.Equal(*first.LastErrorAt) {
+			s.t.Errorf("%q of %s became %q of %s", first.LastError, first.LastErrorAt, now.LastError,
+				now.LastErrorAt)
 		}
 	})
 }
@@ -105,7 +116,8 @@ func TestARefusedRunReplacesNothing(t *testing.T) {
 		s.hourly("etl", `,"overlap":"replace","job_variables":{"command":"date"}`)
 		s.passes(time.Hour)
 		narrow := strings.Replace(command, `"type":"string",`, `"type":"string","enum":["true"],`, 1)
-		_, err := s.UpdateTemplate(s.t.Context(), "local", store.TemplateDocument{Document: json.RawMessage(narrow)}, nil, actor)
+		_, err := s.UpdateTemplate(s.t.Context(), "local",
+			store.TemplateDocument{Document: json.RawMessage(narrow)}, nil, actor)
 		s.check(err)
 		s.passes(time.Hour)
 		if got := s.schedule("etl").LastError; !strings.Contains(got, "no run for slot") {
@@ -117,8 +129,8 @@ func TestARefusedRunReplacesNothing(t *testing.T) {
 	})
 }
 
-// The schedules of a paused deployment are not due, however many there are. Slots that pass meanwhile are left to
-// the misfire policy.
+// The schedules of a paused deployment are not due, however many there are. Slots that pass meanwhile are
+// left to the misfire policy.
 func TestThePausedDeploymentsSchedulesAreNotDue(t *testing.T) {
 	onEach(t, func(s *world) {
 		pause := func(paused bool) {

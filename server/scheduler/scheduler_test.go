@@ -37,11 +37,17 @@ const (
 func onEach(t *testing.T, test func(s *world)) {
 	t.Helper()
 	storetest.Each(t, func(t *testing.T, db *storetest.Store) {
-		pool := store.NewPool{Name: "local", Type: "process", Template: store.TemplateDocument{Document: json.RawMessage(command)}}
+		pool := store.NewPool{
+			Name: "local", Type: "process",
+			Template: store.TemplateDocument{Document: json.RawMessage(command)},
+		}
 		if _, err := db.CreatePool(t.Context(), pool, actor); err != nil {
 			t.Fatal(err)
 		}
-		s := &world{Store: db, scheduler: newScheduler(t, db), t: t, start: time.Now().UTC().Truncate(time.Second)}
+		s := &world{
+			Store: db, scheduler: newScheduler(t, db), t: t,
+			start: time.Now().UTC().Truncate(time.Second),
+		}
 		s.deploy("etl")
 		test(s)
 	})
@@ -74,7 +80,11 @@ func (s *world) hourly(deployment, more string) {
 	s.t.Helper()
 	first := s.start.Add(30 * time.Minute)
 	spec := fmt.Sprintf(`{"interval_seconds":3600,"anchor":%q%s}`, first.Format(time.RFC3339), more)
-	s.check(s.UpdateSchedules(s.t.Context(), deployment, []store.NewSchedule{{Name: "default", Spec: json.RawMessage(spec), Active: true, Next: &first}}, actor))
+	s.check(
+		s.UpdateSchedules(s.t.Context(), deployment,
+			[]store.NewSchedule{{Name: "default", Spec: json.RawMessage(spec), Active: true, Next: &first}},
+			actor),
+	)
 }
 
 // passes moves the clock and then runs the scheduler.
@@ -86,7 +96,9 @@ func (s *world) passes(d time.Duration) {
 
 func (s *world) runs(deployment string, states ...lifecycle.StateType) []store.Run {
 	s.t.Helper()
-	runs, _, err := s.ListRuns(s.t.Context(), store.RunFilter{Deployment: deployment, States: states, Sort: store.OldestFirst}, store.Page{Limit: 200})
+	runs, _, err := s.ListRuns(s.t.Context(),
+		store.RunFilter{Deployment: deployment, States: states, Sort: store.OldestFirst},
+		store.Page{Limit: 200})
 	s.check(err)
 	return runs
 }
@@ -119,10 +131,19 @@ func TestMissedSlotsFollowTheMisfirePolicy(t *testing.T) {
 	}{
 		{"by default, only the newest slot runs", "", []float64{9.5}},
 		{"skip runs none", `,"misfire":{"mode":"skip"}`, []float64{}},
-		{"all runs every slot", `,"misfire":{"mode":"all"}`, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, 8.5, 9.5}},
+		{
+			"all runs every slot", `,"misfire":{"mode":"all"}`,
+			[]float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, 8.5, 9.5},
+		},
 		{"cap 3 runs the newest three", `,"misfire":{"mode":"all","cap":3}`, []float64{7.5, 8.5, 9.5}},
-		{"all with an age limit runs the recent ones", `,"misfire":{"mode":"all","oldest_seconds":6300}`, []float64{8.5, 9.5}},
-		{"latest with an age limit runs none that is too old", `,"misfire":{"mode":"latest","oldest_seconds":600}`, []float64{}},
+		{
+			"all with an age limit runs the recent ones", `,"misfire":{"mode":"all","oldest_seconds":6300}`,
+			[]float64{8.5, 9.5},
+		},
+		{
+			"latest with an age limit runs none that is too old",
+			`,"misfire":{"mode":"latest","oldest_seconds":600}`, []float64{},
+		},
 	}
 	onEach(t, func(s *world) {
 		for i, test := range tests {
@@ -138,7 +159,9 @@ func TestMissedSlotsFollowTheMisfirePolicy(t *testing.T) {
 		// The next slot is on time for each of them.
 		s.passes(30*time.Minute + time.Second)
 		for i, test := range tests {
-			if got, want := s.slots(fmt.Sprintf("d%d", i)), append(test.want, 10.5); !slices.Equal(got, want) {
+			if got, want := s.slots(fmt.Sprintf("d%d", i)), append(test.want, 10.5); !slices.Equal(
+				got, want,
+			) {
 				s.t.Errorf("%s: then got runs at the hours %v, want %v", test.name, got, want)
 			}
 		}
@@ -186,7 +209,8 @@ func TestOverlapPolicies(t *testing.T) {
 				s.t.Errorf("%s: got runs at the hours %v, want %v", policy, got, want)
 			}
 		}
-		if live := s.runs("replace", lifecycle.Scheduled); len(live) != 1 || live[0].ScheduledTime.Sub(s.start) != 150*time.Minute {
+		if live := s.runs("replace", lifecycle.Scheduled); len(live) != 1 ||
+			live[0].ScheduledTime.Sub(s.start) != 150*time.Minute {
 			s.t.Errorf("replace leaves %d runs", len(live))
 		}
 		if got := s.schedule("forbid").LastError; !strings.Contains(got, "overlap is forbid") {
@@ -221,7 +245,8 @@ func TestManyServersCreateOneRunPerSlot(t *testing.T) {
 		}
 		servers := []*scheduler.Scheduler{s.scheduler, s.scheduler}
 		if s.Postgres {
-			servers = append(servers, newScheduler(s.t, s.OpenAgain(s.t)), newScheduler(s.t, s.OpenAgain(s.t)))
+			servers = append(servers, newScheduler(s.t, s.OpenAgain(s.t)),
+				newScheduler(s.t, s.OpenAgain(s.t)))
 		}
 		for range rounds {
 			s.Advance(time.Hour)
@@ -242,14 +267,15 @@ func TestManyServersCreateOneRunPerSlot(t *testing.T) {
 			s.t.Errorf("the lag is %s", lag.GetScheduleLag)
 		}
 		s.Advance(90 * time.Minute)
-		if lag, err = s.GetStats(s.t.Context()); err != nil || lag.GetScheduleLag < 59*time.Minute || lag.GetScheduleLag > 80*time.Minute {
+		if lag, err = s.GetStats(s.t.Context()); err != nil || lag.GetScheduleLag < 59*time.Minute ||
+			lag.GetScheduleLag > 80*time.Minute {
 			s.t.Errorf("the lag is %s, %v", lag.GetScheduleLag, err)
 		}
 	})
 }
 
-// A server that dies after it created a run and before it stored its progress leaves the slot to another server,
-// which creates no second run.
+// A server that dies after it created a run and before it stored its progress leaves the slot to another
+// server, which creates no second run.
 func TestASlotWithoutStoredProgressHasNoSecondRun(t *testing.T) {
 	onEach(t, func(s *world) {
 		s.hourly("etl", "")
@@ -264,7 +290,15 @@ func TestASlotWithoutStoredProgressHasNoSecondRun(t *testing.T) {
 			s.t.Errorf("got runs at the hours %v", got)
 		}
 		// Progress from an earlier state is ignored.
-		s.check(s.UpdateScheduleProgress(s.t.Context(), store.ScheduleProgress{ID: after.ID, DecidedBefore: before.DecidedUntil, DecidedUntil: before.DecidedUntil, NextDue: before.NextDue}))
+		s.check(
+			s.UpdateScheduleProgress(
+				s.t.Context(),
+				store.ScheduleProgress{
+					ID: after.ID, DecidedBefore: before.DecidedUntil,
+					DecidedUntil: before.DecidedUntil, NextDue: before.NextDue,
+				},
+			),
+		)
 		if got := s.schedule("etl").DecidedUntil; !got.After(after.DecidedUntil) {
 			s.t.Errorf("decided until %s", got)
 		}
@@ -277,18 +311,21 @@ func TestARefusedRunIsExplainedAndTheNextSlotIsTried(t *testing.T) {
 		s.deploy("fine")
 		s.hourly("fine", "")
 		s.passes(time.Hour)
-		if got := s.schedule("etl").LastError; !strings.Contains(got, "/job_variables/command") || s.schedule("etl").LastErrorAt == nil {
+		if got := s.schedule("etl").LastError; !strings.Contains(got, "/job_variables/command") ||
+			s.schedule("etl").LastErrorAt == nil {
 			s.t.Errorf("the error is %q", got)
 		}
 		if got := s.slots("fine"); !slices.Equal(got, []float64{0.5}) {
 			s.t.Errorf("another one has runs at %v", got)
 		}
 		wider := strings.Replace(command, `"type":"string",`, "", 1)
-		_, err := s.UpdateTemplate(s.t.Context(), "local", store.TemplateDocument{Document: json.RawMessage(wider)}, nil, actor)
+		_, err := s.UpdateTemplate(s.t.Context(), "local",
+			store.TemplateDocument{Document: json.RawMessage(wider)}, nil, actor)
 		s.check(err)
 		s.passes(time.Hour)
 		kept := s.schedule("etl")
-		if got := s.slots("etl"); !slices.Equal(got, []float64{1.5}) || kept.LastError != "" || kept.LastErrorAt != nil {
+		if got := s.slots("etl"); !slices.Equal(got, []float64{1.5}) || kept.LastError != "" ||
+			kept.LastErrorAt != nil {
 			s.t.Errorf("got runs at %v, and %q", got, kept.LastError)
 		}
 	})
@@ -296,11 +333,15 @@ func TestARefusedRunIsExplainedAndTheNextSlotIsTried(t *testing.T) {
 
 func TestRunsOfASchedule(t *testing.T) {
 	onEach(t, func(s *world) {
-		s.deploy("etl", func(d *store.Deployment) { d.Parameters = json.RawMessage(`{"rows":1,"day":"monday"}`) })
-		s.hourly("etl", `,"parameters":{"day":"friday"},"job_variables":{"command":"date"},"jitter_seconds":600`)
+		s.deploy("etl",
+			func(d *store.Deployment) { d.Parameters = json.RawMessage(`{"rows":1,"day":"monday"}`) })
+		s.hourly("etl",
+			`,"parameters":{"day":"friday"},"job_variables":{"command":"date"},"jitter_seconds":600`)
 		s.passes(time.Hour)
 		run := s.runs("etl")[0]
-		if string(run.Parameters) != `{"day":"friday","rows":1}` || string(run.JobVariables) != `{"command":"date"}` || run.CreatedBy != "schedule:default" {
+		if string(run.Parameters) != `{"day":"friday","rows":1}` ||
+			string(run.JobVariables) != `{"command":"date"}` ||
+			run.CreatedBy != "schedule:default" {
 			s.t.Errorf("got %s, %s by %s", run.Parameters, run.JobVariables, run.CreatedBy)
 		}
 		if late := run.ScheduledTime.Sub(s.start.Add(30 * time.Minute)); late < 0 || late >= 10*time.Minute {
@@ -320,7 +361,19 @@ func TestAScheduleWithNewTimesStartsAgain(t *testing.T) {
 		spec := strings.Replace(string(kept.Spec), "{", `{"parameters":{"a":1},`, 1)
 		put := func(s *world, spec string, continues bool) {
 			next := s.start.Add(150 * time.Minute)
-			s.check(s.UpdateSchedules(s.t.Context(), "etl", []store.NewSchedule{{Name: "default", Spec: json.RawMessage(spec), Active: true, Next: &next, Continues: continues}}, actor))
+			s.check(
+				s.UpdateSchedules(
+					s.t.Context(),
+					"etl",
+					[]store.NewSchedule{
+						{
+							Name: "default", Spec: json.RawMessage(spec), Active: true,
+							Next: &next, Continues: continues,
+						},
+					},
+					actor,
+				),
+			)
 		}
 		put(s, spec, true)
 		s.passes(0)

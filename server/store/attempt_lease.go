@@ -156,7 +156,8 @@ func (tx *Tx) lockAttempts(ctx context.Context, ids []uuid.UUID) error {
 	list := database.ListOf(ids)
 	var locked []uuid.UUID
 	dialect := tx.db.Dialect()
-	query := lockAttemptsSQL + dialect.List("uuid") + " ORDER BY run_id, id" + dialect.Lock("FOR NO KEY UPDATE")
+	query := lockAttemptsSQL + dialect.List("uuid") + " ORDER BY run_id, id" + dialect.Lock(
+		"FOR NO KEY UPDATE")
 	if err := tx.db.All(ctx, &locked, query, list); err != nil {
 		return fmt.Errorf("lock attempts: %w", err)
 	}

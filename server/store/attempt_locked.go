@@ -180,10 +180,12 @@ func (b *reportBatch) save(ctx context.Context, tx *Tx) error {
 	}
 	changes := tx.changesOf(b.runs)
 	if len(changed) > 0 {
-		changes = append(changes, database.NewStatement(updateAttemptsSQL(tx.db.Dialect(), false), database.ListOf(changed)))
+		changes = append(changes,
+			database.NewStatement(updateAttemptsSQL(tx.db.Dialect(), false), database.ListOf(changed)))
 	}
 	if len(whole) > 0 {
-		changes = append(changes, database.NewStatement(updateAttemptsSQL(tx.db.Dialect(), true), database.ListOf(whole)))
+		changes = append(changes,
+			database.NewStatement(updateAttemptsSQL(tx.db.Dialect(), true), database.ListOf(whole)))
 	}
 	if err := tx.db.ExecBatch(ctx, changes...); err != nil {
 		return fmt.Errorf("save attempts and runs: %w", err)

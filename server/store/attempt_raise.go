@@ -13,7 +13,8 @@ import (
 )
 
 // Raiser computes the value of a job variable in the next attempt. It returns false if the variable cannot be
-// raised: it is frozen, at its maximum, or not a quantity. It must be pure, because it runs inside a transaction.
+// raised: it is frozen, at its maximum, or not a quantity. It must be pure, because it runs inside a
+// transaction.
 type Raiser func(RaiseRequest) (RaisedValue, bool)
 
 // RaiseRequest holds the render input of an attempt that ran out of memory.

@@ -102,7 +102,9 @@ func (b *reportBatch) apply(tx *Tx, a *liveAttempt, run *lockedRun, r Report, ac
 }
 
 // changed returns the change of an attempt by a report, nil for none.
-func (b *reportBatch) changed(before, a *liveAttempt, due database.Time, run *lockedRun, r Report) *AttemptChange {
+func (b *reportBatch) changed(
+	before, a *liveAttempt, due database.Time, run *lockedRun, r Report,
+) *AttemptChange {
 	c := &AttemptChange{Pool: run.Pool, Run: run.StateType}
 	if before.SubmittedAt == nil {
 		c.Dispatched = between(&due, a.SubmittedAt)

@@ -20,22 +20,28 @@ func TestReportsTakeARunFromItsClaimToItsEnd(t *testing.T) {
 		w.isIn(run.ID, "PENDING Submitting")
 		w.accepts(submitted(c))
 		w.accepts(store.Report{Lease: leaseOf(c), Kind: store.ReportPending, Diagnosis: "no node has 64Gi"})
-		if r := w.isIn(run.ID, "PENDING InfrastructurePending"); r.State.Message != "no node has 64Gi" || r.StartedAt != nil {
+		if r := w.isIn(run.ID, "PENDING InfrastructurePending"); r.State.Message != "no node has 64Gi" ||
+			r.StartedAt != nil {
 			t.Errorf("while it waits: %+v", r)
 		}
 		w.accepts(running(c))
 		if r := w.isIn(run.ID, "RUNNING Running"); r.StartedAt == nil {
 			t.Error("it has not started")
 		}
-		end := ended(c, lifecycle.Outcome{Category: lifecycle.App, ExitCode: ptr(int32(3)), Message: "exit 3"})
+		end := ended(c,
+			lifecycle.Outcome{Category: lifecycle.App, ExitCode: ptr(int32(3)), Message: "exit 3"})
 		end.LastLines = "line\x00 one\xff"
 		w.accepts(end)
-		if r := w.isIn(run.ID, "FAILED Failed"); r.ExitCode == nil || *r.ExitCode != 3 || r.Category != lifecycle.App || r.Attempt != 1 {
+		if r := w.isIn(run.ID, "FAILED Failed"); r.ExitCode == nil || *r.ExitCode != 3 ||
+			r.Category != lifecycle.App ||
+			r.Attempt != 1 {
 			t.Errorf("ended as %+v", r)
 		}
 		a := w.listAttempts(run.ID)[0]
 		if a.Phase != store.PhaseEnded || a.JobUID != submitted(c).JobUID || a.JobNamespace != "jobs" || a.Node != "node-1" || *a.ExitCode != 3 ||
-			a.Message != "exit 3" || a.LastLines != "line\uFFFD one\uFFFD" || a.SubmittedAt == nil || a.RunningAt == nil || a.EndedAt == nil {
+			a.Message != "exit 3" || a.LastLines != "line\uFFFD one\uFFFD" || a.SubmittedAt == nil ||
+			a.RunningAt == nil ||
+			a.EndedAt == nil {
 			t.Errorf("the attempt is %+v", a)
 		}
 		same(t, "history", w.history(run.ID), []string{
@@ -66,7 +72,8 @@ func TestRepeatedReportsAreAnsweredTheSameAndChangeNothing(t *testing.T) {
 		if again := w.isIn(run.ID, "COMPLETED Completed").EndedAt; !again.Equal(*ended) {
 			t.Errorf("ended at %s, then at %s", ended, again)
 		}
-		same(t, "another end", w.says(failed(c, lifecycle.App)), []store.ReportStatus{store.ReportAlreadyEnded})
+		same(t, "another end", w.says(failed(c, lifecycle.App)),
+			[]store.ReportStatus{store.ReportAlreadyEnded})
 	})
 }
 
@@ -105,10 +112,13 @@ func TestAFailedAttemptIsRetriedWithinItsBudget(t *testing.T) {
 		}
 		w.Advance(time.Minute)
 		second := w.claimOne("w")
-		if second.Attempt != 2 || second.AttemptID == c.AttemptID || second.Manifest != nil || second.JobUID != "" || second.Takeover {
+		if second.Attempt != 2 || second.AttemptID == c.AttemptID || second.Manifest != nil ||
+			second.JobUID != "" ||
+			second.Takeover {
 			t.Errorf("the second attempt is %+v", second)
 		}
-		same(t, "a late word of the first attempt", w.says(failed(c, lifecycle.Evicted)), []store.ReportStatus{store.ReportAlreadyEnded})
+		same(t, "a late word of the first attempt", w.says(failed(c, lifecycle.Evicted)),
+			[]store.ReportStatus{store.ReportAlreadyEnded})
 		w.accepts(running(second), failed(second, lifecycle.Evicted))
 		w.isIn(run.ID, "SCHEDULED AwaitingRetry")
 		w.Advance(time.Hour)
@@ -168,7 +178,8 @@ func TestOneBatchReportsManyRuns(t *testing.T) {
 			reports = append(reports, succeeded(c))
 		}
 		w.accepts(reports...)
-		runs, _, err := w.ListRuns(w.t.Context(), store.RunFilter{States: []lifecycle.StateType{lifecycle.Completed}}, store.Page{Limit: 500})
+		runs, _, err := w.ListRuns(w.t.Context(),
+			store.RunFilter{States: []lifecycle.StateType{lifecycle.Completed}}, store.Page{Limit: 500})
 		w.check(err)
 		if len(runs) != 300 {
 			t.Errorf("%d runs are completed", len(runs))
@@ -176,7 +187,8 @@ func TestOneBatchReportsManyRuns(t *testing.T) {
 	})
 }
 
-// TestConcurrentEqualReportsChangeTheRunOnce: several servers take the same reports at once, in different orders.
+// TestConcurrentEqualReportsChangeTheRunOnce: several servers take the same reports at once, in different
+// orders.
 func TestConcurrentEqualReportsChangeTheRunOnce(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.pool("p")
@@ -226,20 +238,37 @@ func TestACancelledRunEndsByItsStage(t *testing.T) {
 		wantAfter string
 	}{
 		{"before it was claimed", nil, "CANCELLED Cancelled", lifecycle.Outcome{}, ""},
-		{"when it was claimed", func(w *world) []store.Report { w.claimOne("w"); return nil }, "CANCELLING Cancelling", lifecycle.Outcome{Category: lifecycle.CancelledEnd}, "CANCELLED Cancelled"},
+		{
+			"when it was claimed", func(w *world) []store.Report { w.claimOne("w"); return nil },
+			"CANCELLING Cancelling", lifecycle.Outcome{Category: lifecycle.CancelledEnd},
+			"CANCELLED Cancelled",
+		},
 		{"when it runs", func(w *world) []store.Report {
 			c := w.claimOne("w")
 			return []store.Report{manifest(c), submitted(c), running(c)}
 		}, "CANCELLING Cancelling", lifecycle.Outcome{Category: lifecycle.CancelledEnd}, "CANCELLED Cancelled"},
-		{"when the job is faster", func(w *world) []store.Report { c := w.claimOne("w"); return []store.Report{running(c)} }, "CANCELLING Cancelling", lifecycle.Outcome{Succeeded: true}, "COMPLETED Completed"},
-		{"when the job fails faster", func(w *world) []store.Report { c := w.claimOne("w"); return []store.Report{running(c)} }, "CANCELLING Cancelling", lifecycle.Outcome{Category: lifecycle.App}, "FAILED Failed"},
-		{"when it is evicted meanwhile", func(w *world) []store.Report { c := w.claimOne("w"); return []store.Report{running(c)} }, "CANCELLING Cancelling", lifecycle.Outcome{Category: lifecycle.Evicted}, "CANCELLED Cancelled"},
+		{
+			"when the job is faster",
+			func(w *world) []store.Report { c := w.claimOne("w"); return []store.Report{running(c)} },
+			"CANCELLING Cancelling", lifecycle.Outcome{Succeeded: true}, "COMPLETED Completed",
+		},
+		{
+			"when the job fails faster",
+			func(w *world) []store.Report { c := w.claimOne("w"); return []store.Report{running(c)} },
+			"CANCELLING Cancelling", lifecycle.Outcome{Category: lifecycle.App}, "FAILED Failed",
+		},
+		{
+			"when it is evicted meanwhile",
+			func(w *world) []store.Report { c := w.claimOne("w"); return []store.Report{running(c)} },
+			"CANCELLING Cancelling", lifecycle.Outcome{Category: lifecycle.Evicted}, "CANCELLED Cancelled",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			onEach(t, func(w *world) {
 				ctx := w.t.Context()
-				run := w.one(func(d *store.Deployment) { d.Retries = lifecycle.RetryPolicy{Max: 3, InfrastructureMax: 3} })
+				run := w.one(
+					func(d *store.Deployment) { d.Retries = lifecycle.RetryPolicy{Max: 3, InfrastructureMax: 3} })
 				if test.before != nil {
 					w.accepts(test.before(w)...)
 				}
@@ -256,7 +285,8 @@ func TestACancelledRunEndsByItsStage(t *testing.T) {
 				_, cancels, err := w.RenewLeases(ctx, "w", []store.Lease{held}, leaseTime)
 				w.check(err)
 				same(t, "cancels of a renewal", cancels, []uuid.UUID{a.ID})
-				w.accepts(store.Report{Lease: held, Kind: store.ReportRunning}) // does not take it out of CANCELLING
+				w.accepts(
+					store.Report{Lease: held, Kind: store.ReportRunning}) // does not take it out of CANCELLING
 				w.isIn(run.ID, "CANCELLING Cancelling")
 				w.accepts(store.Report{Lease: held, Kind: store.ReportEnded, Outcome: test.end})
 				w.isIn(run.ID, test.wantAfter)
@@ -279,7 +309,8 @@ func TestCancellingAnEndedOrUnknownRunFails(t *testing.T) {
 	})
 }
 
-// TestACancelConcurrentWithClaimAndEndLeavesOneOutcome: whoever is first, the run ends in one way and its slot is free.
+// TestACancelConcurrentWithClaimAndEndLeavesOneOutcome: whoever is first, the run ends in one way and its
+// slot is free.
 func TestACancelConcurrentWithClaimAndEndLeavesOneOutcome(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
@@ -289,7 +320,8 @@ func TestACancelConcurrentWithClaimAndEndLeavesOneOutcome(t *testing.T) {
 			run := w.run("d")
 			var racers sync.WaitGroup
 			racers.Go(func() {
-				if _, err := w.CancelRun(ctx, run.ID, actor); err != nil && !store.IsCode(err, store.RunFinished) {
+				if _, err := w.CancelRun(ctx, run.ID, actor); err != nil &&
+					!store.IsCode(err, store.RunFinished) {
 					t.Errorf("cancel: %v", err)
 				}
 			})
@@ -311,7 +343,12 @@ func TestACancelConcurrentWithClaimAndEndLeavesOneOutcome(t *testing.T) {
 			r := w.getRun(run.ID)
 			if r.State.Type == lifecycle.Cancelling {
 				a := w.listAttempts(run.ID)[0]
-				w.accepts(store.Report{Lease: store.Lease{AttemptID: a.ID, Epoch: a.Epoch}, Kind: store.ReportEnded, Outcome: lifecycle.Outcome{Category: lifecycle.CancelledEnd}})
+				w.accepts(
+					store.Report{
+						Lease: store.Lease{AttemptID: a.ID, Epoch: a.Epoch}, Kind: store.ReportEnded,
+						Outcome: lifecycle.Outcome{Category: lifecycle.CancelledEnd},
+					},
+				)
 			}
 			if r = w.getRun(run.ID); !r.State.Type.Terminal() {
 				t.Fatalf("the run is %s: %s", r.State.Type, fmt.Sprint(w.history(run.ID)))
@@ -334,7 +371,8 @@ func TestRetryingAnEndedRunSchedulesItAgain(t *testing.T) {
 		}
 		w.isIn(run.ID, "FAILED Failed")
 		w.retryRun(run.ID, actor)
-		if r := w.isIn(run.ID, "SCHEDULED Scheduled"); r.ExitCode != nil || r.Category != "" || r.Attempt != 2 {
+		if r := w.isIn(run.ID, "SCHEDULED Scheduled"); r.ExitCode != nil || r.Category != "" ||
+			r.Attempt != 2 {
 			t.Errorf("retried as %+v", r)
 		}
 		third := w.claimOne("w")

@@ -161,7 +161,10 @@ func (q Reader) ListAudit(ctx context.Context, f AuditFilter, page Page) ([]Audi
 	if after != "" {
 		id, err := uuid.Parse(after)
 		if err != nil {
-			return nil, "", &Error{Code: InvalidCursor, Message: "the cursor belongs to a different list or filter; start again without it"}
+			return nil, "", &Error{
+				Code:    InvalidCursor,
+				Message: "the cursor belongs to a different list or filter; start again without it",
+			}
 		}
 		c.add("id < ?", id)
 	}

@@ -28,7 +28,8 @@ func (w *world) audited(f store.AuditFilter) []string {
 				}
 				fields = append(fields, text)
 			}
-			line := fmt.Sprintf("%s: %s %s %s [%s]", e.Actor, e.Action, e.Kind, e.Name, strings.Join(fields, ", "))
+			line := fmt.Sprintf("%s: %s %s %s [%s]", e.Actor, e.Action, e.Kind, e.Name,
+				strings.Join(fields, ", "))
 			if e.Detail != "" {
 				line += " " + e.Detail
 			}
@@ -56,7 +57,10 @@ func TestEveryChangeIsAuditedWithItsChangedFields(t *testing.T) {
 		}
 		put := func(change func(*store.Deployment)) func() error {
 			return func() error {
-				d := store.Deployment{Name: "d", Pool: "p", JobVariables: json.RawMessage(`{"image": "a", "token": "hunter2"}`)}
+				d := store.Deployment{
+					Name: "d", Pool: "p",
+					JobVariables: json.RawMessage(`{"image": "a", "token": "hunter2"}`),
+				}
 				change(&d)
 				_, _, err := w.UpsertDeployment(ctx, d, actor)
 				return err
@@ -178,10 +182,12 @@ func TestDigestsOfSecretsShowOnlyWhetherValuesAreEqual(t *testing.T) {
 			w.upsertVariable("v", json.RawMessage(value), actor)
 		}
 		w.upsertVariable("other", json.RawMessage(`"a"`), actor)
-		entries, _, err := w.ListAudit(ctx, store.AuditFilter{Kind: store.AuditVariable, Name: "v"}, store.Page{})
+		entries, _, err := w.ListAudit(ctx, store.AuditFilter{Kind: store.AuditVariable, Name: "v"},
+			store.Page{})
 		w.check(err)
 		digest := func(i int) string { return string(entries[i].Changes[0].After) }
-		if len(entries) != 3 || digest(0) != digest(2) || digest(0) == digest(1) || string(entries[0].Changes[0].Before) != digest(1) {
+		if len(entries) != 3 || digest(0) != digest(2) || digest(0) == digest(1) ||
+			string(entries[0].Changes[0].Before) != digest(1) {
 			t.Errorf("got %+v", entries)
 		}
 	})
@@ -229,7 +235,8 @@ func TestTheAuditIsListedByFilter(t *testing.T) {
 		}
 		entries, _, err := w.ListAudit(ctx, store.AuditFilter{}, store.Page{Limit: 1})
 		w.check(err)
-		if e := entries[0]; e.Origin != (store.Origin{KeyID: "0badcafe", Address: "192.0.2.1"}) || e.At.Before(later) {
+		if e := entries[0]; e.Origin != (store.Origin{KeyID: "0badcafe", Address: "192.0.2.1"}) ||
+			e.At.Before(later) {
 			t.Errorf("got %+v", e)
 		}
 		_, _, err = w.ListAudit(ctx, store.AuditFilter{}, store.Page{Cursor: store.NewCursor("audit", "x")})

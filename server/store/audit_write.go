@@ -72,7 +72,8 @@ func (tx *Tx) deploymentPut(
 	if after.Queue == "" {
 		after.Queue = DefaultQueue
 	}
-	d.field("pool", valueOrNil(before.Pool), after.Pool).field("queue", valueOrNil(before.Queue), after.Queue).
+	d.field("pool", valueOrNil(before.Pool), after.Pool).
+		field("queue", valueOrNil(before.Queue), after.Queue).
 		field("version", valueOrNil(before.Version), valueOrNil(after.Version)).
 		field("description", valueOrNil(before.Description), valueOrNil(after.Description)).
 		field("tags", stringsOrNil(before.Tags), stringsOrNil(after.Tags)).
@@ -100,8 +101,14 @@ func (tx *Tx) deploymentPaused(ctx context.Context, before deploymentRow, paused
 		return err
 	}
 	d.field("paused", before.Paused, paused)
-	return tx.auditChanges(ctx, d,
-		AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditDeployment, Name: before.Name, Pool: before.Pool})
+	return tx.auditChanges(
+		ctx,
+		d,
+		AuditEntry{
+			Actor: actor, Action: AuditUpdate, Kind: AuditDeployment, Name: before.Name,
+			Pool: before.Pool,
+		},
+	)
 }
 
 func (tx *Tx) workerPaused(ctx context.Context, w Worker, was []bool, actor string) error {

@@ -54,7 +54,9 @@ func cycle(b *testing.B, s *storetest.Store, worker string, claims []store.Claim
 	started, finished := make([]store.Report, len(claims)), make([]store.Report, len(claims))
 	for i, c := range claims {
 		started[i] = running(c)
-		finished[i] = store.Report{Lease: leaseOf(c), Kind: store.ReportEnded, Outcome: lifecycle.Outcome{Succeeded: true}}
+		finished[i] = store.Report{
+			Lease: leaseOf(c), Kind: store.ReportEnded, Outcome: lifecycle.Outcome{Succeeded: true},
+		}
 	}
 	for _, reports := range [][]store.Report{started, finished} {
 		results, err := s.Report(b.Context(), worker, reports)

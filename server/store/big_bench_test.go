@@ -108,7 +108,8 @@ func questions(b *testing.B, s *storetest.Store) []question {
 		{"list-by-name-prefix", list(store.RunFilter{NamePrefix: some.Name[:len(some.Name)-1]})},
 		{"list-by-id-prefix", list(store.RunFilter{IDPrefix: some.ID.String()[:8]})},
 		{"deployments-of-pool", func(ctx context.Context, s *storetest.Store, page int) (int, error) {
-			found, _, err := s.ListDeployments(ctx, store.DeploymentFilter{Pool: some.Pool}, store.Page{Limit: page})
+			found, _, err := s.ListDeployments(ctx, store.DeploymentFilter{Pool: some.Pool},
+				store.Page{Limit: page})
 			return len(found), err
 		}},
 		{"claim", claimOneOf},

@@ -11,7 +11,8 @@ import (
 // past does something with the database past the store.
 func (w *world) past(do func(db *sql.DB) error) {
 	w.t.Helper()
-	driver, dsn := "sqlite", strings.TrimPrefix(w.URL, "sqlite://")+"?_pragma=foreign_keys(1)&_pragma=busy_timeout(10000)"
+	driver, dsn := "sqlite", strings.TrimPrefix(w.URL,
+		"sqlite://")+"?_pragma=foreign_keys(1)&_pragma=busy_timeout(10000)"
 	if w.Postgres {
 		driver, dsn = "postgres", w.URL
 	}

@@ -175,7 +175,9 @@ type renderInput struct {
 	templateOnly string // stored variables of the template, for runs that refer to none themselves
 }
 
-func (tx *Tx) renderInput(ctx context.Context, state *lockedPoolState, runs []*lockedRun) (renderInput, error) {
+func (tx *Tx) renderInput(
+	ctx context.Context, state *lockedPoolState, runs []*lockedRun,
+) (renderInput, error) {
 	in := renderInput{state: state}
 	names := state.StoredNames.V
 	for _, r := range runs {

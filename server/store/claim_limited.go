@@ -12,7 +12,9 @@ import (
 
 // claimLimited claims with the pool to itself, as a pool with limits requires: first the attempts of an
 // earlier request with the same ID, then takeovers, then due runs.
-func (tx *Tx) claimLimited(ctx context.Context, r ClaimRequest, live bool, w *waiters, result *claimResult) error {
+func (tx *Tx) claimLimited(
+	ctx context.Context, r ClaimRequest, live bool, w *waiters, result *claimResult,
+) error {
 	known, expired, state := true, true, (*lockedPoolState)(nil)
 	if live { // the attempts of a deleted pool are still taken over, so that they end
 		if _, err := tx.lockPoolRow(ctx, r.Pool, poolForChange); err != nil {
@@ -93,9 +95,12 @@ INSERT INTO claim_requests (id, created_at, claims)
 VALUES (?, ?, ?)`
 
 // rememberClaim stores the answer to a request ID.
-func (tx *Tx) rememberClaim(ctx context.Context, request uuid.UUID, claimed []claimedAttempt) (database.Statement, error) {
+func (tx *Tx) rememberClaim(
+	ctx context.Context, request uuid.UUID, claimed []claimedAttempt,
+) (database.Statement, error) {
 	now, err := tx.db.Now(ctx)
-	return database.NewStatement(rememberClaimSQL, request, now, database.Structured[[]claimedAttempt]{V: claimed}), err
+	return database.NewStatement(rememberClaimSQL, request, now,
+		database.Structured[[]claimedAttempt]{V: claimed}), err
 }
 
 // claimDue claims up to limit due runs. The answer is stored with them, takeovers included.

@@ -66,8 +66,8 @@ func (s *Store) readPoolState(ctx context.Context, r ClaimRequest) (poolState, e
 	if err != nil {
 		return state, err
 	}
-	err = reader.db.Get(ctx, &state, poolStateSQL(s.db.Dialect()),
-		r.Pool, r.Worker, r.Pool, r.Worker, r.Pool, r.RequestID, r.Pool, nowArg, r.Pool, r.ClusterID, nowArg, r.Pool)
+	err = reader.db.Get(ctx, &state, poolStateSQL(s.db.Dialect()), r.Pool, r.Worker, r.Pool, r.Worker, r.Pool,
+		r.RequestID, r.Pool, nowArg, r.Pool, r.ClusterID, nowArg, r.Pool)
 	if err != nil {
 		return state, fmt.Errorf("read the state of work pool %q: %w", r.Pool, err)
 	}
@@ -162,7 +162,8 @@ func (tx *Tx) readLockedPoolState(ctx context.Context, r ClaimRequest) (*lockedP
 		return nil, err
 	}
 	var rows []lockedPoolStateRow
-	err = tx.db.All(ctx, &rows, lockedPoolStateSQL(tx.db.Dialect()), r.RequestID, r.ClusterID, now, now, r.Pool)
+	err = tx.db.All(ctx, &rows, lockedPoolStateSQL(tx.db.Dialect()), r.RequestID, r.ClusterID, now, now,
+		r.Pool)
 	if err != nil {
 		return nil, fmt.Errorf("read the state of work pool %q: %w", r.Pool, err)
 	}

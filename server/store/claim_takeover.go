@@ -98,8 +98,8 @@ func (tx *Tx) bumpEpochs(
 	for i, row := range rows {
 		taken[i] = claimedAttempt{AttemptID: row.ID, Epoch: row.Epoch, Takeover: true}
 		runs[row.RunID].note(
-			fmt.Sprintf(
-				"taken over by worker %s (epoch %d): the lease had expired or was released", r.Worker, row.Epoch),
+			fmt.Sprintf("taken over by worker %s (epoch %d): the lease had expired or was released", r.Worker,
+				row.Epoch),
 			now, "worker "+r.Worker, row.Number)
 	}
 	return taken, nil

@@ -22,18 +22,24 @@ func TestAClaimReturnsTheValuesThatTheRunWasCreatedWith(t *testing.T) {
 		w.upsertVariable("unused", json.RawMessage(`2`), actor)
 		before := func(d *store.Deployment) {
 			d.Version, d.Tags, d.Timeout = "v1", []string{"a", "b"}, ptr(time.Hour)
-			d.JobVariables, d.FrozenVariables = json.RawMessage(`{"image": "one", "memory": 1.50}`), []string{"image"}
+			d.JobVariables, d.FrozenVariables = json.RawMessage(`{"image": "one", "memory": 1.50}`), []string{
+				"image",
+			}
 		}
 		w.deployment("d", "p", before)
 		run := w.run("d", func(n *store.NewRun) {
-			n.Parameters, n.JobVariables = json.RawMessage(`{"z": 1, "a": 1e3}`), json.RawMessage(`{"cpu": "1"}`)
+			n.Parameters, n.JobVariables = json.RawMessage(`{"z": 1, "a": 1e3}`), json.RawMessage(
+				`{"cpu": "1"}`)
 			n.StoredNames, n.Tags = []string{"mine"}, []string{"b", "c"}
 		})
 		w.deployment("d", "p", before, func(d *store.Deployment) { // changed after the run was created
 			d.Version, d.JobVariables, d.FrozenVariables = "v2", json.RawMessage(`{"image": "two"}`), nil
 		})
 		c := w.claimOne("w")
-		if c.RunID != run.ID || c.Attempt != 1 || c.Epoch != 1 || c.Deployment != "d" || c.Pool != "p" || c.Queue != "default" || c.Takeover || c.Cancelling {
+		if c.RunID != run.ID || c.Attempt != 1 || c.Epoch != 1 || c.Deployment != "d" || c.Pool != "p" ||
+			c.Queue != "default" ||
+			c.Takeover ||
+			c.Cancelling {
 			t.Errorf("claimed %+v", c)
 		}
 		for what, pair := range map[string][2]string{
@@ -60,7 +66,9 @@ func TestAClaimReturnsTheValuesThatTheRunWasCreatedWith(t *testing.T) {
 func TestAClaimUsesTheNewestTemplateAndFixesTheInput(t *testing.T) {
 	onEach(t, func(w *world) {
 		w.one()
-		v2 := w.updateTemplate("p", store.TemplateDocument{Document: json.RawMessage(`{"version": 2}`), StoredNames: []string{"x"}}, nil, actor)
+		v2 := w.updateTemplate("p",
+			store.TemplateDocument{Document: json.RawMessage(`{"version": 2}`), StoredNames: []string{"x"}},
+			nil, actor)
 		w.upsertVariable("x", json.RawMessage(`"old"`), actor)
 		c := w.claimOne("w")
 		if c.TemplateVersionID != v2.ID || c.TemplateVersion != 2 {
@@ -127,11 +135,23 @@ func TestClaimsRespectLimitsAndPauses(t *testing.T) {
 		want   int
 	}{
 		{name: "no limit", want: 5},
-		{name: "a pool's limit", pool: func(p *store.NewPool) { p.ConcurrencyLimit = ptr(int32(3)) }, want: 3},
-		{name: "a pool's limit of none at all", pool: func(p *store.NewPool) { p.ConcurrencyLimit = ptr(int32(0)) }},
+		{
+			name: "a pool's limit", pool: func(p *store.NewPool) { p.ConcurrencyLimit = ptr(int32(3)) },
+			want: 3,
+		},
+		{
+			name: "a pool's limit of none at all",
+			pool: func(p *store.NewPool) { p.ConcurrencyLimit = ptr(int32(0)) },
+		},
 		{name: "a paused pool", pool: func(p *store.NewPool) { p.Paused = true }},
-		{name: "a deployment's limit", deploy: func(d *store.Deployment) { d.ConcurrencyLimit = ptr(int32(2)) }, want: 2},
-		{name: "a deployment's limit of none at all", deploy: func(d *store.Deployment) { d.ConcurrencyLimit = ptr(int32(0)) }},
+		{
+			name:   "a deployment's limit",
+			deploy: func(d *store.Deployment) { d.ConcurrencyLimit = ptr(int32(2)) }, want: 2,
+		},
+		{
+			name:   "a deployment's limit of none at all",
+			deploy: func(d *store.Deployment) { d.ConcurrencyLimit = ptr(int32(0)) },
+		},
 		{name: "a paused deployment", deploy: func(d *store.Deployment) { d.Paused = true }},
 		{name: "a queue's limit", queue: store.Queue{ConcurrencyLimit: ptr(int32(4))}, want: 4},
 		{name: "a queue's limit of none at all", queue: store.Queue{ConcurrencyLimit: ptr(int32(0))}},
@@ -208,7 +228,8 @@ func TestConcurrentClaimsNeverExceedALimit(t *testing.T) {
 						}
 					}
 					for _, c := range claims {
-						inPool.Add(-1) // before the server frees the slot, so that what is counted is never too many
+						inPool.Add(
+							-1) // before the server frees the slot, so that what is counted is never too many
 						if c.Deployment == "small" {
 							inSmall.Add(-1)
 						}
@@ -279,7 +300,8 @@ func TestARepeatedRequestReturnsTheSameClaims(t *testing.T) {
 		r := request("p", "w", 2)
 		first := w.claim(r)
 		again := w.claim(r)
-		if len(first) != 2 || len(again) != 2 || leaseOf(first[0]) != leaseOf(again[0]) || leaseOf(first[1]) != leaseOf(again[1]) {
+		if len(first) != 2 || len(again) != 2 || leaseOf(first[0]) != leaseOf(again[0]) ||
+			leaseOf(first[1]) != leaseOf(again[1]) {
 			t.Fatalf("first %v\nthen %v", first, again)
 		}
 		if other := w.claim(request("p", "w", 2)); len(other) != 1 {
@@ -299,7 +321,8 @@ func TestConcurrentEqualRequestsReturnTheSameClaims(t *testing.T) {
 				w.pool("p")
 				w.deployment("d", "p")
 				w.runs("d", n)
-				w.accepts(succeeded(w.claim(request("p", "w", 1))[0])) // from here on it is known that nothing is limited
+				w.accepts(
+					succeeded(w.claim(request("p", "w", 1))[0])) // from here on it is known that nothing is limited
 				r := request("p", "w", 3)
 				answers := make([][]store.Claim, 8)
 				var callers sync.WaitGroup
@@ -360,7 +383,8 @@ func TestAnExpiredLeaseIsTakenOverUnderTheNextEpoch(t *testing.T) {
 			t.Fatal("taken over from another cluster")
 		}
 		taken := w.claimOne("second")
-		if taken.AttemptID != c.AttemptID || taken.Attempt != 1 || taken.Epoch != 2 || !taken.Takeover || taken.Cancelling {
+		if taken.AttemptID != c.AttemptID || taken.Attempt != 1 || taken.Epoch != 2 || !taken.Takeover ||
+			taken.Cancelling {
 			t.Errorf("took over %+v", taken)
 		}
 		if string(taken.Manifest) != `{"kind": "Job"}` || taken.JobUID != submitted(c).JobUID {

@@ -11,8 +11,9 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// TestAClaimSkipsRunsThatAnotherClaimHasLocked: while a claim of another server is at work, in an open pool, one
-// of this server takes what comes next, and who sets a limit waits for both. SQLite has one writer at a time.
+// TestAClaimSkipsRunsThatAnotherClaimHasLocked: while a claim of another server is at work, in an open pool,
+// one of this server takes what comes next, and who sets a limit waits for both. SQLite has one writer at a
+// time.
 func TestAClaimSkipsRunsThatAnotherClaimHasLocked(t *testing.T) {
 	onEach(t, func(w *world) {
 		if !w.Postgres {
@@ -21,7 +22,8 @@ func TestAClaimSkipsRunsThatAnotherClaimHasLocked(t *testing.T) {
 		w.pool("p")
 		w.deployment("d", "p")
 		w.runs("d", 9)
-		w.accepts(succeeded(w.claim(request("p", "w", 1))[0])) // from here on it is known that nothing is limited
+		w.accepts(
+			succeeded(w.claim(request("p", "w", 1))[0])) // from here on it is known that nothing is limited
 		w.past(func(db *sql.DB) error {
 			other, err := db.BeginTx(t.Context(), nil)
 			if err != nil {
@@ -44,7 +46,8 @@ func TestAClaimSkipsRunsThatAnotherClaimHasLocked(t *testing.T) {
 			}
 			limited := make(chan error, 1)
 			go func() {
-				_, err := w.UpdatePool(t.Context(), "p", store.PoolUpdate{ConcurrencyLimit: ptr(int32(3))}, actor)
+				_, err := w.UpdatePool(t.Context(), "p", store.PoolUpdate{ConcurrencyLimit: ptr(int32(3))},
+					actor)
 				limited <- err
 			}()
 			w.awaitLock()
@@ -89,11 +92,13 @@ func lockedBy(t *testing.T, tx *sql.Tx, statements ...string) (ids []uuid.UUID) 
 func TestALimitSetDuringConcurrentClaimsHolds(t *testing.T) {
 	limits := map[string]func(w *world) error{
 		"of the pool": func(w *world) error {
-			_, err := w.UpdatePool(w.t.Context(), "p", store.PoolUpdate{ConcurrencyLimit: ptr(int32(20))}, actor)
+			_, err := w.UpdatePool(w.t.Context(), "p", store.PoolUpdate{ConcurrencyLimit: ptr(int32(20))},
+				actor)
 			return err
 		},
 		"of the queue": func(w *world) error {
-			_, err := w.UpdateQueue(w.t.Context(), "p", store.DefaultQueue, store.QueueUpdate{ConcurrencyLimit: ptr(int32(20))}, actor)
+			_, err := w.UpdateQueue(w.t.Context(), "p", store.DefaultQueue,
+				store.QueueUpdate{ConcurrencyLimit: ptr(int32(20))}, actor)
 			return err
 		},
 	}
@@ -113,7 +118,8 @@ func TestALimitSetDuringConcurrentClaimsHolds(t *testing.T) {
 				for i := range 8 {
 					workers.Go(func() {
 						for {
-							claims, err := servers[i%2].Claim(w.t.Context(), request("p", fmt.Sprint("w", i), 1+i%3))
+							claims, err := servers[i%2].Claim(w.t.Context(),
+								request("p", fmt.Sprint("w", i), 1+i%3))
 							if err != nil {
 								t.Error(err)
 							}

@@ -22,9 +22,21 @@ func TestACopyHasEveryRowOfTheSource(t *testing.T) {
 	must[*store.Result](t)(from.UpsertResult(ctx, done.ID, c.AttemptID, []byte(`{"rows": 3}`)))
 	from.accepts(failed(c, lifecycle.App))
 	must[*store.Variable](t)(from.UpsertVariable(ctx, "v", []byte(`{"b": 1.0, "a": "<x>"}`), actor))
-	from.check(from.CreateKey(ctx, store.Key{ID: "k", Name: "ci", Role: "viewer", Pools: []string{"p"}, SecretHash: "x"}))
+	from.check(
+		from.CreateKey(ctx,
+			store.Key{ID: "k", Name: "ci", Role: "viewer", Pools: []string{"p"}, SecretHash: "x"}),
+	)
 	next := time.Now().Add(time.Hour)
-	from.check(from.UpdateSchedules(ctx, "d", []store.NewSchedule{{Name: "default", Spec: []byte(`{"cron":"@daily"}`), Active: true, Next: &next}}, actor))
+	from.check(
+		from.UpdateSchedules(
+			ctx,
+			"d",
+			[]store.NewSchedule{
+				{Name: "default", Spec: []byte(`{"cron":"@daily"}`), Active: true, Next: &next},
+			},
+			actor,
+		),
+	)
 	held := from.run("d", func(n *store.NewRun) { n.IdempotencyKey = "once" })
 	mine := from.claimOne("w")
 
@@ -49,7 +61,8 @@ func TestACopyHasEveryRowOfTheSource(t *testing.T) {
 		t.Error("it is another installation")
 	}
 	same(t, "history", to.history(done.ID), from.history(done.ID))
-	if logs := must[[]store.LogChunk](t)(to.ListLogChunks(ctx, done.ID, 1, 0, 100)); len(logs) != 1 || logs[0].Text != "hello\nworld\n" {
+	if logs := must[[]store.LogChunk](t)(to.ListLogChunks(ctx, done.ID, 1, 0, 100)); len(logs) != 1 ||
+		logs[0].Text != "hello\nworld\n" {
 		t.Errorf("the output is %v", logs)
 	}
 	to.accepts(running(mine), succeeded(mine)) // a worker goes on where it was

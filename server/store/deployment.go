@@ -232,6 +232,8 @@ func (tx *Tx) DeleteDeployment(ctx context.Context, name string, force bool, act
 	if err := tx.deleted(ctx, AuditDeployment, name, row.Pool, deletion{force: force}, actor); err != nil {
 		return err
 	}
-	refusal := &Error{Code: DeploymentHasLiveRuns, Message: fmt.Sprintf("deployment %q has unfinished runs", name)}
+	refusal := &Error{
+		Code: DeploymentHasLiveRuns, Message: fmt.Sprintf("deployment %q has unfinished runs", name),
+	}
 	return tx.cancelLive(ctx, force, actor, refusal, liveRunsOfDeploymentSQL, row.ID)
 }

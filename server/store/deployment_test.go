@@ -17,8 +17,10 @@ func TestADeploymentIsStoredAsCreated(t *testing.T) {
 		w.pool("p")
 		want := store.Deployment{
 			Name: "d", Pool: "p", Version: "1.0", Description: "all of it", Tags: []string{"x", "y"},
-			JobVariables: json.RawMessage(`{"memory": 1.50, "a": null}`), Parameters: json.RawMessage(`{"n": 12345678901234567890}`),
-			ParameterSchema: json.RawMessage(`{"type": "object"}`), FrozenVariables: []string{"memory"}, FrozenParameters: []string{"n"},
+			JobVariables: json.RawMessage(
+				`{"memory": 1.50, "a": null}`), Parameters: json.RawMessage(`{"n": 12345678901234567890}`),
+			ParameterSchema: json.RawMessage(
+				`{"type": "object"}`), FrozenVariables: []string{"memory"}, FrozenParameters: []string{"n"},
 			ConcurrencyLimit: ptr(int32(0)), Timeout: ptr(90 * time.Second), StartDeadline: ptr(time.Hour),
 			Retries: lifecycle.RetryPolicy{Max: 2, Delay: time.Second, InfrastructureMax: 4}, Paused: true,
 		}
@@ -28,7 +30,9 @@ func TestADeploymentIsStoredAsCreated(t *testing.T) {
 		for _, d := range []*store.Deployment{put, read} {
 			if !created || d.Queue != "default" || string(d.JobVariables) != string(want.JobVariables) || string(d.Parameters) != string(want.Parameters) ||
 				string(d.ParameterSchema) != string(want.ParameterSchema) || fmt.Sprint(d.Tags, d.FrozenVariables, d.FrozenParameters) != "[x y] [memory] [n]" ||
-				*d.ConcurrencyLimit != 0 || *d.Timeout != 90*time.Second || *d.StartDeadline != time.Hour || !reflect.DeepEqual(d.Retries, want.Retries) || !d.Paused {
+				*d.ConcurrencyLimit != 0 || *d.Timeout != 90*time.Second || *d.StartDeadline != time.Hour ||
+				!reflect.DeepEqual(d.Retries, want.Retries) ||
+				!d.Paused {
 				t.Errorf("stored as %+v", d)
 			}
 		}
@@ -39,7 +43,10 @@ func TestAChangedDeploymentGetsANewRevision(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		w.pool("p")
-		want := store.Deployment{Name: "d", Pool: "p", JobVariables: json.RawMessage(`{"a": 1}`), Tags: []string{"x"}}
+		want := store.Deployment{
+			Name: "d", Pool: "p", JobVariables: json.RawMessage(`{"a": 1}`),
+			Tags: []string{"x"},
+		}
 		first, _, err := w.UpsertDeployment(ctx, want, actor)
 		w.check(err)
 		w.updateDeploymentPaused("d", true, actor)
@@ -48,13 +55,16 @@ func TestAChangedDeploymentGetsANewRevision(t *testing.T) {
 		paused := w.getDeployment("d")
 		unchanged, created, err := w.UpsertDeployment(ctx, want, actor)
 		w.check(err)
-		if created || !unchanged.UpdatedAt.Equal(paused.UpdatedAt) || unchanged.ID != first.ID || !unchanged.Paused {
+		if created || !unchanged.UpdatedAt.Equal(paused.UpdatedAt) || unchanged.ID != first.ID ||
+			!unchanged.Paused {
 			t.Errorf("an unchanged one: created %t, %+v", created, unchanged)
 		}
 		want.JobVariables, want.Tags = json.RawMessage(`{"a": 2}`), nil
 		changed, created, err := w.UpsertDeployment(ctx, want, actor)
 		w.check(err)
-		if created || string(changed.JobVariables) != `{"a": 2}` || len(changed.Tags) != 0 || !changed.Paused || !changed.UpdatedAt.After(paused.UpdatedAt) {
+		if created || string(changed.JobVariables) != `{"a": 2}` || len(changed.Tags) != 0 ||
+			!changed.Paused ||
+			!changed.UpdatedAt.After(paused.UpdatedAt) {
 			t.Errorf("a changed one: created %t, %+v", created, changed)
 		}
 	})
@@ -118,7 +128,8 @@ func TestDeploymentsPoolsAndRunsAreListedInPages(t *testing.T) {
 			}
 		}
 		same(t, "runs, newest first", runs, []string{"7", "a.b", "b", "a-b", "ähre", "Zebra", "a b"})
-		if list, _, err := w.ListDeployments(ctx, store.DeploymentFilter{Pool: "Other"}, store.Page{}); err != nil || len(list) != 3 {
+		if list, _, err := w.ListDeployments(ctx, store.DeploymentFilter{Pool: "Other"}, store.Page{}); err != nil ||
+			len(list) != 3 {
 			t.Errorf("the pool has %d deployments (%v)", len(list), err)
 		}
 	})
@@ -144,7 +155,12 @@ func TestRunsAreListedByFilter(t *testing.T) {
 			{store.RunFilter{Deployment: "e"}, 1},
 			{store.RunFilter{Pool: "p", Deployment: "e"}, 0},
 			{store.RunFilter{States: []lifecycle.StateType{lifecycle.Completed}}, 1},
-			{store.RunFilter{Pool: "p", States: []lifecycle.StateType{lifecycle.Completed, lifecycle.Scheduled}}, 2},
+			{
+				store.RunFilter{
+					Pool: "p", States: []lifecycle.StateType{lifecycle.Completed, lifecycle.Scheduled},
+				},
+				2,
+			},
 			{store.RunFilter{States: []lifecycle.StateType{lifecycle.Failed}}, 0},
 		}
 		for _, test := range tests {
@@ -154,7 +170,8 @@ func TestRunsAreListedByFilter(t *testing.T) {
 				t.Errorf("%+v finds %d runs, want %d", test.filter, len(runs), test.want)
 			}
 		}
-		runs, _, err := w.ListRuns(ctx, store.RunFilter{States: []lifecycle.StateType{lifecycle.Completed}}, store.Page{})
+		runs, _, err := w.ListRuns(ctx, store.RunFilter{States: []lifecycle.StateType{lifecycle.Completed}},
+			store.Page{})
 		w.check(err)
 		if runs[0].ID != first.ID {
 			t.Error("the completed run is another")
@@ -218,7 +235,8 @@ func TestConcurrentRequestsWithOneIdempotencyKeyCreateOneRun(t *testing.T) {
 		var callers sync.WaitGroup
 		for i := range ids {
 			callers.Go(func() {
-				run, _, err := w.CreateRun(w.t.Context(), store.NewRun{Deployment: "d", IdempotencyKey: "k"}, actor)
+				run, _, err := w.CreateRun(w.t.Context(), store.NewRun{Deployment: "d", IdempotencyKey: "k"},
+					actor)
 				if err != nil {
 					t.Error(err)
 					return
@@ -248,7 +266,8 @@ func TestRunsAreCreatedWhileTheirDeploymentChanges(t *testing.T) {
 				for j := range 15 {
 					var err error
 					if i == 0 {
-						_, _, err = w.UpsertDeployment(ctx, store.Deployment{Name: "d", Pool: "p", Version: fmt.Sprint(j)}, actor)
+						_, _, err = w.UpsertDeployment(ctx,
+							store.Deployment{Name: "d", Pool: "p", Version: fmt.Sprint(j)}, actor)
 					} else {
 						_, _, err = w.CreateRun(ctx, store.NewRun{Deployment: "d"}, actor)
 					}
@@ -276,7 +295,8 @@ func TestRunsCreatedDuringADeleteLeaveNoOrphans(t *testing.T) {
 			var racers sync.WaitGroup
 			for range 3 {
 				racers.Go(func() {
-					if _, _, err := w.CreateRun(ctx, store.NewRun{Deployment: name}, actor); err != nil && !store.IsCode(err, store.NotFound) {
+					if _, _, err := w.CreateRun(ctx, store.NewRun{Deployment: name}, actor); err != nil &&
+						!store.IsCode(err, store.NotFound) {
 						t.Error(err)
 					}
 				})

@@ -47,7 +47,9 @@ WHERE pool_id = ?
 	AND deleted_at IS NULL`
 
 // lockPoolAndQueue finds pool and queue and keeps the pool from being deleted until the transaction ends.
-func (tx *Tx) lockPoolAndQueue(ctx context.Context, pool, queue string) (poolID, queueID uuid.UUID, err error) {
+func (tx *Tx) lockPoolAndQueue(
+	ctx context.Context, pool, queue string,
+) (poolID, queueID uuid.UUID, err error) {
 	p, err := tx.lockPoolRow(ctx, pool, poolForReference)
 	if err != nil {
 		return poolID, queueID, err
@@ -55,7 +57,8 @@ func (tx *Tx) lockPoolAndQueue(ctx context.Context, pool, queue string) (poolID,
 	if queue == "" {
 		queue = DefaultQueue
 	}
-	err = database.NotFoundError(tx.db.Get(ctx, &queueID, queueIDSQL, p.ID, queue), "queue %q of work pool %q", queue, pool)
+	err = database.NotFoundError(tx.db.Get(ctx, &queueID, queueIDSQL, p.ID, queue),
+		"queue %q of work pool %q", queue, pool)
 	return p.ID, queueID, err
 }
 
@@ -66,8 +69,10 @@ func wanted(d Deployment, pool, queue uuid.UUID) deploymentRow {
 		ConcurrencyLimit: d.ConcurrencyLimit, Paused: d.Paused,
 		revisionRow: revisionRow{
 			Version: d.Version, JobVariables: database.ObjectOrEmpty(d.JobVariables), Parameters: database.ObjectOrEmpty(d.Parameters),
-			FrozenVariables: database.StringsOf(d.FrozenVariables), FrozenParameters: database.StringsOf(d.FrozenParameters),
-			TimeoutUS: database.Microseconds(d.Timeout), StartDeadlineUS: database.Microseconds(d.StartDeadline),
+			FrozenVariables: database.StringsOf(
+				d.FrozenVariables), FrozenParameters: database.StringsOf(d.FrozenParameters),
+			TimeoutUS: database.Microseconds(
+				d.Timeout), StartDeadlineUS: database.Microseconds(d.StartDeadline),
 		},
 	}
 	row.Retries.V = d.Retries

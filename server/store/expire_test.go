@@ -226,7 +226,10 @@ func TestOneServerAtATimeRemovesExpiredRecords(t *testing.T) {
 		defer db.Close()
 		other := must[*sql.Tx](t)(db.BeginTx(t.Context(), nil)) // as another server that removes a batch
 		var locked bool
-		w.check(other.QueryRowContext(t.Context(), "SELECT pg_try_advisory_xact_lock($1)", 0x6b656570).Scan(&locked))
+		w.check(
+			other.QueryRowContext(t.Context(), "SELECT pg_try_advisory_xact_lock($1)", 0x6b656570).
+				Scan(&locked),
+		)
 		if removed := w.retain(usually); removed.Any() || !locked {
 			t.Errorf("two servers removed: %+v", removed)
 		}

@@ -30,16 +30,22 @@ func TestRunFactsExplainAScheduledRun(t *testing.T) {
 			t.Fatalf("claimed %d", len(claims))
 		}
 		s := w.situation(fourth.ID)
-		if s.Gates.Deployment.Used != 2 || !s.Gates.Deployment.Full() || s.Gates.Pool.Used != 3 || s.Gates.Pool.Full() || s.Gates.Queue.Full() {
+		if s.Gates.Deployment.Used != 2 || !s.Gates.Deployment.Full() || s.Gates.Pool.Used != 3 ||
+			s.Gates.Pool.Full() ||
+			s.Gates.Queue.Full() {
 			t.Errorf("the gates are %+v", s.Gates)
 		}
-		if len(s.Holders) != 2 || s.Holders[0].Deployment != "d" || s.Holders[0].Name != first.Name || s.Holders[1].Name != second.Name {
+		if len(s.Holders) != 2 || s.Holders[0].Deployment != "d" || s.Holders[0].Name != first.Name ||
+			s.Holders[1].Name != second.Name {
 			t.Errorf("held by %+v", s.Holders)
 		}
-		if s.AheadInQueue != 1 || len(s.Attempts) != 0 || s.LeaseExpiresAt != nil || s.StartDeadline == nil || s.TimeoutAt != nil || s.Policy.Max != 3 {
+		if s.AheadInQueue != 1 || len(s.Attempts) != 0 || s.LeaseExpiresAt != nil || s.StartDeadline == nil ||
+			s.TimeoutAt != nil ||
+			s.Policy.Max != 3 {
 			t.Errorf("waiting: %+v", s)
 		}
-		if len(s.Workers) != 1 || s.Workers[0].ActiveAttempts != 3 || s.Now.Sub(s.Workers[0].LastSeenAt) > store.WorkerAliveFor {
+		if len(s.Workers) != 1 || s.Workers[0].ActiveAttempts != 3 ||
+			s.Now.Sub(s.Workers[0].LastSeenAt) > store.WorkerAliveFor {
 			t.Errorf("workers %+v", s.Workers)
 		}
 		w.createQueue(store.Queue{Pool: "p", Name: "express", Priority: 1}, actor)
@@ -52,22 +58,28 @@ func TestRunFactsExplainAScheduledRun(t *testing.T) {
 		if s := w.situation(third.ID); s.AheadInQueue != 0 {
 			t.Errorf("%d are before the first that waits", s.AheadInQueue)
 		}
-		if s := w.situation(first.ID); len(s.Attempts) != 1 || s.LeaseExpiresAt == nil || s.Run.State.Type != lifecycle.Pending {
+		if s := w.situation(first.ID); len(s.Attempts) != 1 || s.LeaseExpiresAt == nil ||
+			s.Run.State.Type != lifecycle.Pending {
 			t.Errorf("claimed: %+v", s)
 		}
 		c := claims[0]
 		w.accepts(manifest(c), submitted(c), running(c), failed(c, lifecycle.App))
-		if s := w.situation(first.ID); s.RetriesUsed.App != 1 || s.TimeoutAt == nil || s.LeaseExpiresAt != nil || len(s.Attempts) != 1 {
+		if s := w.situation(first.ID); s.RetriesUsed.App != 1 || s.TimeoutAt == nil ||
+			s.LeaseExpiresAt != nil ||
+			len(s.Attempts) != 1 {
 			t.Errorf("after a failure: %+v", s)
 		}
 		gates := w.listClaimGates([]uuid.UUID{first.ID, fourth.ID, free.ID, uuid.New()})
-		if len(gates) != 2 || gates[[3]string{"p", "default", "e"}].Full() || gates[[3]string{"p", "default", "d"}].Deployment.Used != 1 {
+		if len(gates) != 2 || gates[[3]string{"p", "default", "e"}].Full() ||
+			gates[[3]string{"p", "default", "d"}].Deployment.Used != 1 {
 			t.Errorf("gates %+v", gates)
 		}
 		w.updatePool("p", store.PoolUpdate{Paused: ptr(true)}, "grace")
 		w.updatePool("p", store.PoolUpdate{Description: ptr("closed")}, "linus")
 		w.updateQueue("p", "default", store.QueueUpdate{Paused: ptr(true)}, "barbara")
-		if s := w.situation(free.ID); s.Gates.Pool.PausedBy != "grace" || s.Gates.Pool.PausedAt.IsZero() || s.Gates.Queue.PausedBy != "barbara" || s.Gates.Deployment.PausedBy != "" {
+		if s := w.situation(free.ID); s.Gates.Pool.PausedBy != "grace" || s.Gates.Pool.PausedAt.IsZero() ||
+			s.Gates.Queue.PausedBy != "barbara" ||
+			s.Gates.Deployment.PausedBy != "" {
 			t.Errorf("paused by %+v", s.Gates)
 		}
 		_, err := w.GetRunFacts(t.Context(), uuid.New())

@@ -60,7 +60,10 @@ func ptr[T any](v T) *T { return &v }
 
 func (w *world) pool(name string, change ...func(*store.NewPool)) *store.Pool {
 	w.t.Helper()
-	p := store.NewPool{Name: name, Type: "kubernetes", Template: store.TemplateDocument{Document: json.RawMessage(`{"version": 1}`)}}
+	p := store.NewPool{
+		Name: name, Type: "kubernetes",
+		Template: store.TemplateDocument{Document: json.RawMessage(`{"version": 1}`)},
+	}
 	for _, c := range change {
 		c(&p)
 	}
@@ -110,7 +113,10 @@ func (w *world) one(change ...func(*store.Deployment)) *store.Run {
 }
 
 func request(pool, worker string, max int) store.ClaimRequest {
-	return store.ClaimRequest{RequestID: uuid.New(), Pool: pool, Worker: worker, ClusterID: "c", Max: max, Lease: leaseTime}
+	return store.ClaimRequest{
+		RequestID: uuid.New(), Pool: pool, Worker: worker, ClusterID: "c", Max: max,
+		Lease: leaseTime,
+	}
 }
 
 func (w *world) claim(r store.ClaimRequest) []store.Claim {
@@ -150,11 +156,16 @@ func (w *world) accepts(reports ...store.Report) {
 }
 
 func manifest(c store.Claim) store.Report {
-	return store.Report{Lease: leaseOf(c), Kind: store.ReportManifest, Manifest: json.RawMessage(`{"kind": "Job"}`)}
+	return store.Report{
+		Lease: leaseOf(c), Kind: store.ReportManifest, Manifest: json.RawMessage(`{"kind": "Job"}`),
+	}
 }
 
 func submitted(c store.Claim) store.Report {
-	return store.Report{Lease: leaseOf(c), Kind: store.ReportSubmitted, JobNamespace: "jobs", JobName: "job", JobUID: "uid-" + c.AttemptID.String()}
+	return store.Report{
+		Lease: leaseOf(c), Kind: store.ReportSubmitted, JobNamespace: "jobs",
+		JobName: "job", JobUID: "uid-" + c.AttemptID.String(),
+	}
 }
 
 func running(c store.Claim) store.Report {

@@ -16,13 +16,29 @@ func TestKeysAreCreatedListedAndRevoked(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		expires := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
-		w.check(w.CreateKey(ctx, store.Key{ID: "1", Name: "ci", Role: "operator", Pools: []string{"p"}, SecretHash: "h1", CreatedBy: actor, ExpiresAt: &expires}))
-		w.check(w.CreateKey(ctx, store.Key{ID: "2", Name: "all", Role: "admin", SecretHash: "h2", CreatedBy: actor}))
-		w.refuses(w.CreateKey(ctx, store.Key{ID: "3", Name: "ci", Role: "viewer", SecretHash: "h3"}), store.AlreadyExists)
-		w.refuses(w.CreateKey(ctx, store.Key{ID: "1", Name: "other", Role: "viewer", SecretHash: "h4"}), store.AlreadyExists)
+		w.check(
+			w.CreateKey(
+				ctx,
+				store.Key{
+					ID: "1", Name: "ci", Role: "operator", Pools: []string{"p"},
+					SecretHash: "h1", CreatedBy: actor, ExpiresAt: &expires,
+				},
+			),
+		)
+		w.check(
+			w.CreateKey(ctx,
+				store.Key{ID: "2", Name: "all", Role: "admin", SecretHash: "h2", CreatedBy: actor}),
+		)
+		w.refuses(w.CreateKey(ctx, store.Key{ID: "3", Name: "ci", Role: "viewer", SecretHash: "h3"}),
+			store.AlreadyExists)
+		w.refuses(w.CreateKey(ctx, store.Key{ID: "1", Name: "other", Role: "viewer", SecretHash: "h4"}),
+			store.AlreadyExists)
 
 		k := w.getKey("1")
-		if k.Name != "ci" || k.Role != "operator" || k.SecretHash != "h1" || len(k.Pools) != 1 || !k.ExpiresAt.Equal(expires) || k.RevokedAt != nil || k.CreatedBy != actor {
+		if k.Name != "ci" || k.Role != "operator" || k.SecretHash != "h1" || len(k.Pools) != 1 ||
+			!k.ExpiresAt.Equal(expires) ||
+			k.RevokedAt != nil ||
+			k.CreatedBy != actor {
 			t.Errorf("stored as %+v", k)
 		}
 		if all := w.getKey("2"); all.Pools != nil {
@@ -40,7 +56,8 @@ func TestKeysAreCreatedListedAndRevoked(t *testing.T) {
 		if k = w.getKey("1"); k.RevokedAt == nil {
 			t.Error("it is not revoked")
 		}
-		w.check(w.CreateKey(ctx, store.Key{ID: "3", Name: "ci", Role: "viewer", SecretHash: "h3"})) // the name is free again
+		w.check(
+			w.CreateKey(ctx, store.Key{ID: "3", Name: "ci", Role: "viewer", SecretHash: "h3"})) // the name is free again
 		var names []string
 		for _, k := range w.listKeys() {
 			names = append(names, fmt.Sprint(k.Name, k.ID))
@@ -70,7 +87,10 @@ func TestAnUpsertedKeyReplacesARevokedOne(t *testing.T) {
 		w.check(w.RevokeKey(ctx, "admin", actor))
 		w.check(w.UpsertKey(ctx, key))
 		same(t, "ensured after it was revoked", valid(), []string{"1h1"})
-		w.check(w.UpsertKey(ctx, store.Key{ID: "2", Name: "admin", Role: "admin", SecretHash: "h2", CreatedBy: "environment"}))
+		w.check(
+			w.UpsertKey(ctx,
+				store.Key{ID: "2", Name: "admin", Role: "admin", SecretHash: "h2", CreatedBy: "environment"}),
+		)
 		same(t, "replaced", valid(), []string{"2h2"})
 		w.check(w.UpsertKey(ctx, key))
 		same(t, "and back", valid(), []string{"1h1"})

@@ -23,9 +23,11 @@ func BenchmarkFullCycleLimit(b *testing.B) {
 	runs := each * benchBatch * benchWorkers
 	fill(b, s, runs)
 	workers := strconv.Itoa(benchWorkers)
-	command := exec.CommandContext(b.Context(), pgtest.Binary(b, "pgbench"), "--no-vacuum", "--protocol=prepared",
-		"--file=testdata/limit.sql", "--client="+workers, "--jobs="+workers, "--transactions="+strconv.Itoa(each), s.URL)
-	command.Env = append(command.Environ(), "PGOPTIONS=-c enable_seqscan=off -c enable_bitmapscan=off -c jit=off")
+	command := exec.CommandContext(b.Context(), pgtest.Binary(b, "pgbench"), "--no-vacuum",
+		"--protocol=prepared", "--file=testdata/limit.sql", "--client="+workers, "--jobs="+workers,
+		"--transactions="+strconv.Itoa(each), s.URL)
+	command.Env = append(command.Environ(),
+		"PGOPTIONS=-c enable_seqscan=off -c enable_bitmapscan=off -c jit=off")
 	b.ResetTimer()
 	out, err := command.CombinedOutput()
 	if err != nil {
@@ -112,7 +114,8 @@ func like(b *testing.B, db *sql.DB, table string) copied {
 
 func (c copied) copy(b *testing.B, tx *sql.Tx, ids []any) {
 	b.Helper()
-	statement := must[*sql.Stmt](b)(tx.PrepareContext(b.Context(), "COPY "+c.table+" ("+strings.Join(c.columns, ", ")+") FROM STDIN"))
+	statement := must[*sql.Stmt](
+		b)(tx.PrepareContext(b.Context(), "COPY "+c.table+" ("+strings.Join(c.columns, ", ")+") FROM STDIN"))
 	for _, id := range ids {
 		c.values[c.id] = id
 		if _, err := statement.ExecContext(b.Context(), c.values...); err != nil {

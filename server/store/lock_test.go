@@ -32,9 +32,9 @@ func (w *world) awaitLock() {
 	})
 }
 
-// TestAReportThatWaitedForALockSeesTheCommittedChange: a report is under way while another transaction holds the run.
-// What it decides from, of the run as of the attempt, is what is there when it gets the lock. SQLite has one
-// writer at a time.
+// TestAReportThatWaitedForALockSeesTheCommittedChange: a report is under way while another transaction holds
+// the run. What it decides from, of the run as of the attempt, is what is there when it gets the lock. SQLite
+// has one writer at a time.
 func TestAReportThatWaitedForALockSeesTheCommittedChange(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -144,7 +144,8 @@ func TestConcurrentWritersOfAttemptsNeverDeadlock(t *testing.T) {
 		}
 		var deadlocks int
 		w.past(func(db *sql.DB) error {
-			return db.QueryRowContext(t.Context(), "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()").Scan(&deadlocks)
+			return db.QueryRowContext(t.Context(), "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()").
+				Scan(&deadlocks)
 		})
 		if deadlocks != 0 {
 			t.Errorf("there were %d deadlocks", deadlocks)

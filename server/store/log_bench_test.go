@@ -24,13 +24,18 @@ func output(size int) string {
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	for i := 0; b.Len() < size; i++ {
 		at = at.Add(time.Duration(i*7919%997) * time.Millisecond)
-		fmt.Fprintf(&b, "%s INFO loader: batch %d read %d rows from part-%05d.parquet in %d ms\n", at.Format(time.RFC3339Nano), i, i*7919%65536, i*31%977, i*131%1999)
+		fmt.Fprintf(&b, "%s INFO loader: batch %d read %d rows from part-%05d.parquet in %d ms\n",
+			at.Format(time.RFC3339Nano), i, i*7919%65536, i*31%977, i*131%1999)
 	}
 	return b.String()[:size]
 }
 
 // ingest has four workers send output, each for different attempts. One operation is one call.
-func ingest(b *testing.B, s *storetest.Store, send func(worker int, attempts []store.Claim, offset int64, text string) error) {
+func ingest(
+	b *testing.B,
+	s *storetest.Store,
+	send func(worker int, attempts []store.Claim, offset int64, text string) error,
+) {
 	b.Helper()
 	fill(b, s, benchWorkers*logChunks)
 	text := output(logCall / logChunks)
@@ -38,7 +43,8 @@ func ingest(b *testing.B, s *storetest.Store, send func(worker int, attempts []s
 	left.Store(int64(b.N))
 	attempts := make([][]store.Claim, benchWorkers)
 	for i := range attempts {
-		attempts[i] = must[[]store.Claim](b)(s.Claim(b.Context(), request("p", fmt.Sprint("w", i), logChunks)))
+		attempts[i] = must[[]store.Claim](
+			b)(s.Claim(b.Context(), request("p", fmt.Sprint("w", i), logChunks)))
 	}
 	b.ResetTimer()
 	var workers sync.WaitGroup
@@ -80,7 +86,8 @@ func BenchmarkLogIngestLimit(b *testing.B) {
 		if err != nil {
 			return err
 		}
-		statement, err := tx.PrepareContext(b.Context(), "COPY log_chunks (attempt_id, byte_offset, at, content) FROM STDIN")
+		statement, err := tx.PrepareContext(b.Context(),
+			"COPY log_chunks (attempt_id, byte_offset, at, content) FROM STDIN")
 		if err != nil {
 			return err
 		}

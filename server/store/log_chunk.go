@@ -202,8 +202,8 @@ func (q Reader) ListLogChunks(
 	return chunks, nil
 }
 
-// runeCut returns the number of bytes of text that fit into limit without cutting a character. If not even the
-// first character fits, it returns limit.
+// runeCut returns the number of bytes of text that fit into limit without cutting a character. If not even
+// the first character fits, it returns limit.
 func runeCut(text string, limit int) int {
 	if len(text) <= limit {
 		return len(text)

@@ -129,7 +129,8 @@ func (s *Store) makePartition(ctx context.Context, day time.Time) error {
 		return err
 	})
 	if database.IsLockTimeout(err) || database.IsCheckViolation(err) {
-		s.db.Log().Debug("partition of output not created; tried again later", "day", day.Format(time.DateOnly), "reason", err)
+		s.db.Log().
+			Debug("partition of output not created; tried again later", "day", day.Format(time.DateOnly), "reason", err)
 		return nil
 	}
 	return err
@@ -185,7 +186,8 @@ func (s *Store) dropPartition(ctx context.Context, p partition) (dropped bool, e
 		return err
 	})
 	if database.IsLockTimeout(err) {
-		s.db.Log().Debug("partition of output not dropped; tried again later", "partition", p.table, "reason", err)
+		s.db.Log().
+			Debug("partition of output not dropped; tried again later", "partition", p.table, "reason", err)
 		return false, nil
 	}
 	return dropped, err

@@ -32,7 +32,10 @@ func TestOutputIsStoredOnce(t *testing.T) {
 		run := w.one()
 		c := w.claimOne("w")
 		say := func(offset int64, text string) {
-			w.check(w.AppendLogs(w.t.Context(), []store.LogChunk{{Lease: leaseOf(c), Offset: offset, Text: text}}))
+			w.check(
+				w.AppendLogs(w.t.Context(),
+					[]store.LogChunk{{Lease: leaseOf(c), Offset: offset, Text: text}}),
+			)
 		}
 		say(0, "one\n")
 		say(0, "one\n")     // repeated
@@ -40,18 +43,23 @@ func TestOutputIsStoredOnce(t *testing.T) {
 		say(4, "two")       // within
 		say(8, "üb\x00er ") // neither NUL nor what is not ASCII is lost
 		w.check(w.AppendLogs(w.t.Context(), []store.LogChunk{
-			{Lease: leaseOf(c), Offset: 15, Text: "three\n"}, {Lease: leaseOf(c), Offset: 15, Text: "three\nfour\n"},
+			{
+				Lease: leaseOf(c), Offset: 15, Text: "three\n",
+			}, {Lease: leaseOf(c), Offset: 15, Text: "three\nfour\n"},
 		}))
 		want := "one\ntwo\nüb\x00er three\nfour\n"
 		for _, limit := range []int{0, 1, 3, 7, 1000} {
-			if got := w.output(run.ID, limit); limit >= 3 && got != want || strings.ReplaceAll(got, want, "") != "" {
+			if got := w.output(run.ID, limit); limit >= 3 && got != want ||
+				strings.ReplaceAll(got, want, "") != "" {
 				t.Errorf("in steps of %d bytes: %q", limit, got)
 			}
 		}
 		stale := leaseOf(c)
 		stale.Epoch++
 		w.check(w.AppendLogs(w.t.Context(), []store.LogChunk{
-			{Lease: stale, Offset: 26, Text: "of another epoch"}, {Lease: store.Lease{AttemptID: uuid.New(), Epoch: 1}, Text: "of nobody"},
+			{
+				Lease: stale, Offset: 26, Text: "of another epoch",
+			}, {Lease: store.Lease{AttemptID: uuid.New(), Epoch: 1}, Text: "of nobody"},
 		}))
 		w.accepts(succeeded(c))
 		say(26, "after its end\n") // the outcome does not wait for the output
@@ -99,20 +107,25 @@ func TestStatusesOfAttemptsAreListedInOrder(t *testing.T) {
 		w.deployment("d", "p")
 		w.runs("d", 3)
 		claims := w.claim(request("p", "w", 3))
-		w.accepts(submitted(claims[0]), submitted(claims[1]), succeeded(claims[1]), store.Report{Lease: leaseOf(claims[2]), Kind: store.ReportHandedBack})
+		w.accepts(submitted(claims[0]), submitted(claims[1]), succeeded(claims[1]),
+			store.Report{Lease: leaseOf(claims[2]), Kind: store.ReportHandedBack})
 		ref := func(c store.Claim, attempt int32, uid string) store.AttemptRef {
 			return store.AttemptRef{RunID: c.RunID, Attempt: attempt, JobUID: uid}
 		}
 		refs := []store.AttemptRef{
-			ref(claims[1], 1, submitted(claims[1]).JobUID), ref(claims[0], 1, submitted(claims[0]).JobUID), ref(claims[0], 1, ""),
-			ref(claims[0], 1, "second"), ref(claims[0], 2, ""), {RunID: uuid.New(), Attempt: 1}, ref(claims[2], 1, ""),
+			ref(
+				claims[1], 1, submitted(claims[1]).JobUID,
+			), ref(claims[0], 1, submitted(claims[0]).JobUID), ref(claims[0], 1, ""),
+			ref(claims[0], 1,
+				"second"), ref(claims[0], 2, ""), {RunID: uuid.New(), Attempt: 1}, ref(claims[2], 1, ""),
 		}
 		var got []string
 		answers := w.listAttemptStatuses(refs)
 		for _, a := range answers {
 			got = append(got, a.Status)
 		}
-		same(t, "answers", got, []string{"ended", "active", "active", "duplicate", "unknown", "unknown", "unknown"})
+		same(t, "answers", got,
+			[]string{"ended", "active", "active", "duplicate", "unknown", "unknown", "unknown"})
 		if answers[1].AttemptID != claims[0].AttemptID {
 			t.Errorf("the attempt is %s", answers[1].AttemptID)
 		}

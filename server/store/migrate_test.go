@@ -53,7 +53,10 @@ func TestEveryMigrationCanBeReverted(t *testing.T) {
 	t.Parallel()
 	eachMigration(t, func(t *testing.T, d *migrated) {
 		d.fill(t, d.newest)
-		d.to(t, func(p *goose.Provider) ([]*goose.MigrationResult, error) { return p.DownTo(t.Context(), d.version) })
+		d.to(
+			t,
+			func(p *goose.Provider) ([]*goose.MigrationResult, error) { return p.DownTo(t.Context(), d.version) },
+		)
 		goesOn(t, d.url)
 	})
 }
@@ -102,7 +105,10 @@ func eachMigration(t *testing.T, test func(t *testing.T, d *migrated)) {
 func (d *migrated) to(t *testing.T, migrate func(*goose.Provider) ([]*goose.MigrationResult, error)) {
 	t.Helper()
 	db := must[*sql.DB](t)(sql.Open(d.driver, d.dsn))
-	provider := must[*goose.Provider](t)(goose.NewProvider(d.dialect, db, d.files, goose.WithTableName("schema_migrations"), goose.WithDisableGlobalRegistry(true)))
+	provider := must[*goose.Provider](t)(
+		goose.NewProvider(d.dialect, db, d.files, goose.WithTableName("schema_migrations"),
+			goose.WithDisableGlobalRegistry(true)),
+	)
 	if _, err := migrate(provider); err != nil {
 		t.Fatal(err)
 	}

@@ -28,8 +28,12 @@ func (m *model) aReport(a *modelAttempt) store.Report {
 		r.Diagnosis = pickOne(m.dice, []string{"no node", "pulling"})
 	case store.ReportEnded:
 		r.Outcome = pickOne(m.dice, []lifecycle.Outcome{
-			{Succeeded: true}, {Category: lifecycle.App, ExitCode: ptr(int32(1))}, {Category: lifecycle.App, ExitCode: ptr(int32(2))},
-			{Category: lifecycle.NodeLost}, {Category: lifecycle.OOM}, {Category: lifecycle.Quota}, {Category: lifecycle.Config},
+			{
+				Succeeded: true,
+			}, {Category: lifecycle.App, ExitCode: ptr(int32(1))}, {Category: lifecycle.App, ExitCode: ptr(int32(2))},
+			{
+				Category: lifecycle.NodeLost,
+			}, {Category: lifecycle.OOM}, {Category: lifecycle.Quota}, {Category: lifecycle.Config},
 			{Category: lifecycle.CancelledEnd}, {},
 		})
 	}
@@ -44,7 +48,10 @@ func (m *model) apply(a *modelAttempt, r store.Report) lifecycle.ReportStatus {
 	run := a.run
 	s := a.CurrentState
 	s.Run, s.CancelReason, s.Policy, s.RetriesUsed = run.state, run.reason, modelDeployments[run.deployment].retries, run.spent
-	f := lifecycle.Report{Kind: r.Kind, Epoch: r.Epoch, JobUID: r.JobUID, Diagnosis: r.Diagnosis, Outcome: r.Outcome}
+	f := lifecycle.Report{
+		Kind: r.Kind, Epoch: r.Epoch, JobUID: r.JobUID, Diagnosis: r.Diagnosis,
+		Outcome: r.Outcome,
+	}
 	if r.Kind == store.ReportManifest {
 		f.Manifest = hashed
 	}
@@ -136,10 +143,12 @@ func (m *model) jump() {
 func (m *model) sweep() {
 	m.check(m.Sweep(m.t.Context()))
 	for _, run := range m.runs {
-		if run.startBy != 0 && run.startBy <= m.now && !run.started && !run.state.Terminal() && run.state != lifecycle.Cancelling {
+		if run.startBy != 0 && run.startBy <= m.now && !run.started && !run.state.Terminal() &&
+			run.state != lifecycle.Cancelling {
 			m.cancelled(run, lifecycle.CancelExpired)
 		}
-		if run.timeoutAt != 0 && run.timeoutAt <= m.now && !run.state.Terminal() && run.state != lifecycle.Cancelling {
+		if run.timeoutAt != 0 && run.timeoutAt <= m.now && !run.state.Terminal() &&
+			run.state != lifecycle.Cancelling {
 			m.cancelled(run, lifecycle.CancelTimeout)
 		}
 	}
@@ -172,8 +181,10 @@ func (m *model) compare(after string) {
 	}
 	for _, got := range list {
 		run := m.run(got.ID)
-		if got.State.Type != run.state || got.Attempt != run.attempt || got.State.Type.Terminal() != (got.EndedAt != nil) {
-			m.failf("after %s run %s (%s) is %s %s with attempt %d, want %s with %d", after, run.id, run.deployment, got.State.Type, got.State.Name, got.Attempt, run.state, run.attempt)
+		if got.State.Type != run.state || got.Attempt != run.attempt ||
+			got.State.Type.Terminal() != (got.EndedAt != nil) {
+			m.failf("after %s run %s (%s) is %s %s with attempt %d, want %s with %d", after, run.id,
+				run.deployment, got.State.Type, got.State.Name, got.Attempt, run.state, run.attempt)
 		}
 	}
 	if used, want := m.world.used("p"), m.used(func(*modelRun) bool { return true }); int(used) != want {
@@ -182,7 +193,8 @@ func (m *model) compare(after string) {
 	for _, q := range m.listQueues("p") {
 		want := m.used(func(r *modelRun) bool { return modelDeployments[r.deployment].queue == q.Name })
 		if int(q.SlotsUsed) != want || !m.open && want > modelQueues[q.Name].limit {
-			m.failf("after %s %d slots of queue %s are used, want %d and at most %d", after, q.SlotsUsed, q.Name, want, modelQueues[q.Name].limit)
+			m.failf("after %s %d slots of queue %s are used, want %d and at most %d", after, q.SlotsUsed,
+				q.Name, want, modelQueues[q.Name].limit)
 		}
 	}
 	if run := m.anyRun(); run != nil {
@@ -205,13 +217,16 @@ func (m *model) compareRun(after string, run *modelRun) {
 	for number, a := range run.attempts {
 		got, ok := shown[number]
 		if ok == a.HandedBack {
-			m.failf("after %s attempt %d of run %s: shown is %v, handed back %v", after, number, run.id, ok, a.HandedBack)
+			m.failf("after %s attempt %d of run %s: shown is %v, handed back %v", after, number, run.id, ok,
+				a.HandedBack)
 		}
 		if !ok {
 			continue
 		}
-		if got.ID != a.id || got.Epoch != a.Epoch || got.Phase != a.Phase || got.Worker != a.worker || got.JobUID != a.JobUID ||
-			got.Category != a.Outcome.Category || (got.EndedAt == nil) != a.active() {
+		if got.ID != a.id || got.Epoch != a.Epoch || got.Phase != a.Phase || got.Worker != a.worker ||
+			got.JobUID != a.JobUID ||
+			got.Category != a.Outcome.Category ||
+			(got.EndedAt == nil) != a.active() {
 			m.failf("after %s attempt %d of run %s is %+v, want %+v", after, number, run.id, got, a)
 		}
 		if a.active() {
@@ -219,6 +234,7 @@ func (m *model) compareRun(after string, run *modelRun) {
 		}
 	}
 	if len(shown) > len(run.attempts) || active > 1 || run.state.Terminal() && active > 0 {
-		m.failf("after %s run %s, which is %s, has %d active attempts of %d", after, run.id, run.state, active, len(shown))
+		m.failf("after %s run %s, which is %s, has %d active attempts of %d", after, run.id, run.state,
+			active, len(shown))
 	}
 }

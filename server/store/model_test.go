@@ -82,10 +82,13 @@ var modelDeployments = map[string]struct {
 	timeout bool
 	hasty   bool // it has a start deadline
 }{
-	"free":    {queue: "high", limit: 100},
-	"narrow":  {queue: "default", limit: 2, retries: lifecycle.RetryPolicy{Max: 1, InfrastructureMax: 1}},
-	"timed":   {queue: "default", limit: 100, timeout: true, retries: lifecycle.RetryPolicy{Max: 2}},
-	"hasty":   {queue: "low", limit: 100, hasty: true, retries: lifecycle.RetryPolicy{Max: 1, InfrastructureMax: 1}},
+	"free":   {queue: "high", limit: 100},
+	"narrow": {queue: "default", limit: 2, retries: lifecycle.RetryPolicy{Max: 1, InfrastructureMax: 1}},
+	"timed":  {queue: "default", limit: 100, timeout: true, retries: lifecycle.RetryPolicy{Max: 2}},
+	"hasty": {
+		queue: "low", limit: 100, hasty: true,
+		retries: lifecycle.RetryPolicy{Max: 1, InfrastructureMax: 1},
+	},
 	"patient": {queue: "low", limit: 3, retries: lifecycle.RetryPolicy{InfrastructureMax: 2}},
 }
 
@@ -94,12 +97,21 @@ var modelQueues = map[string]struct{ priority, limit int }{"high": {1, 4}, "defa
 const modelPoolLimit = 9
 
 func newModel(t *testing.T, s *storetest.Store, seed uint64) *model {
-	m := &model{world: &world{s, t}, dice: rand.New(rand.NewPCG(seed, 0)), attempts: map[uuid.UUID]*modelAttempt{}, paused: map[string]bool{}}
+	m := &model{
+		world: &world{s, t}, dice: rand.New(rand.NewPCG(seed, 0)),
+		attempts: map[uuid.UUID]*modelAttempt{}, paused: map[string]bool{},
+	}
 	m.open = m.dice.IntN(2) == 0
 	m.pool("p", func(p *store.NewPool) { p.ConcurrencyLimit = m.limit(modelPoolLimit) })
 	for _, name := range []string{"high", "low"} {
 		q := modelQueues[name]
-		m.createQueue(store.Queue{Pool: "p", Name: name, Priority: int32(q.priority), ConcurrencyLimit: m.limit(q.limit)}, actor)
+		m.createQueue(
+			store.Queue{
+				Pool: "p", Name: name, Priority: int32(q.priority),
+				ConcurrencyLimit: m.limit(q.limit),
+			},
+			actor,
+		)
 	}
 	for name, d := range modelDeployments {
 		m.deployment(name, "p", func(to *store.Deployment) {
@@ -179,8 +191,12 @@ func (m *model) take() {
 		name   string
 		do     func()
 	}{
-		{8, "create", m.create}, {16, "claim", m.claimSome}, {3, "claim again", m.claimAgain}, {5, "renew", m.renewSome},
-		{45, "report", m.report}, {4, "cancel", m.cancel}, {4, "retry", m.retry}, {3, "release", m.release}, {3, "abandon", m.abandon},
+		{
+			8, "create", m.create,
+		}, {16, "claim", m.claimSome}, {3, "claim again", m.claimAgain}, {5, "renew", m.renewSome},
+		{
+			45, "report", m.report,
+		}, {4, "cancel", m.cancel}, {4, "retry", m.retry}, {3, "release", m.release}, {3, "abandon", m.abandon},
 		{4, "jump", m.jump}, {3, "sweep", m.sweep}, {3, "pause", m.pause}, {2, "retain", m.retain},
 	}
 	sum := 0
@@ -212,7 +228,10 @@ func (m *model) create() {
 	made, err := m.CreateRuns(m.t.Context(), name, make([]store.NewRun, n), actor)
 	m.check(err)
 	for _, r := range made {
-		run := &modelRun{id: r.ID, deployment: name, state: lifecycle.Scheduled, due: m.now, attempts: map[int32]*modelAttempt{}}
+		run := &modelRun{
+			id: r.ID, deployment: name, state: lifecycle.Scheduled, due: m.now,
+			attempts: map[int32]*modelAttempt{},
+		}
 		if modelDeployments[name].hasty {
 			run.startBy = m.now + modelStart
 		}
@@ -289,7 +308,8 @@ func (m *model) takenOver(r store.ClaimRequest, c store.Claim, expired map[uuid.
 	delete(expired, c.AttemptID)
 	a.Epoch++
 	a.worker, a.expires = r.Worker, m.now+modelLease
-	if c.Epoch != a.Epoch || c.Attempt != a.number || c.RunID != a.run.id || c.JobUID != a.JobUID || (len(c.Manifest) > 0) != (a.Manifest != "") ||
+	if c.Epoch != a.Epoch || c.Attempt != a.number || c.RunID != a.run.id || c.JobUID != a.JobUID ||
+		(len(c.Manifest) > 0) != (a.Manifest != "") ||
 		c.Cancelling != (a.run.state == lifecycle.Cancelling) {
 		m.failf("took over %+v, want %+v", c, a)
 	}
@@ -298,7 +318,8 @@ func (m *model) takenOver(r store.ClaimRequest, c store.Claim, expired map[uuid.
 // begin is a run's first claim, or that of its next attempt.
 func (m *model) begin(r store.ClaimRequest, run *modelRun, c store.Claim) {
 	if run.state != lifecycle.Scheduled || run.due > m.now || m.paused[""] || m.paused[run.deployment] {
-		m.failf("claimed run %s of %s, which is %s and due at %s of %s", run.id, run.deployment, run.state, run.due, m.now)
+		m.failf("claimed run %s of %s, which is %s and due at %s of %s", run.id, run.deployment, run.state,
+			run.due, m.now)
 	}
 	run.attempt++
 	run.state = lifecycle.Pending
@@ -329,7 +350,10 @@ func (m *model) nothingBetterIsLeft(short bool, lowest, expired int) {
 		q := modelQueues[d.queue]
 		if run.state != lifecycle.Scheduled || run.due > m.now || run.soon || m.paused[run.deployment] ||
 			m.full(m.used(func(r *modelRun) bool { return r.deployment == run.deployment }), d.limit) ||
-			m.full(m.used(func(r *modelRun) bool { return modelDeployments[r.deployment].queue == d.queue }), q.limit) {
+			m.full(
+				m.used(func(r *modelRun) bool { return modelDeployments[r.deployment].queue == d.queue }),
+				q.limit,
+			) {
 			continue
 		}
 		if short || q.priority < lowest {
@@ -446,7 +470,9 @@ func (m *model) abandon() {
 		}
 		m.check(err)
 		m.apply(one, store.Report{
-			Lease: store.Lease{AttemptID: one.id, Epoch: one.Epoch}, Kind: store.ReportEnded, Outcome: lifecycle.Outcome{Category: lifecycle.Unknown},
+			Lease: store.Lease{
+				AttemptID: one.id, Epoch: one.Epoch,
+			}, Kind: store.ReportEnded, Outcome: lifecycle.Outcome{Category: lifecycle.Unknown},
 		})
 		return
 	}

@@ -118,7 +118,8 @@ func TestMigrateBringsAnEmptyDatabaseUpToDate(t *testing.T) {
 			if err != nil || current != 0 || wanted == 0 {
 				t.Fatalf("an empty database is at %d of %d (%v)", current, wanted, err)
 			}
-			if err := s.Ready(ctx); !store.IsCode(err, store.Unavailable) || !strings.Contains(err.Error(), "berth migrate up") {
+			if err := s.Ready(ctx); !store.IsCode(err, store.Unavailable) ||
+				!strings.Contains(err.Error(), "berth migrate up") {
 				t.Errorf("before: %v", err)
 			}
 			var servers sync.WaitGroup
@@ -152,8 +153,8 @@ func TestMigrateBringsAnEmptyDatabaseUpToDate(t *testing.T) {
 	}
 }
 
-// TestTheStoreRecoversAfterPostgreSQLRestarts: the store and its listener work again after the server was restarted, by
-// themselves.
+// TestTheStoreRecoversAfterPostgreSQLRestarts: the store and its listener work again after the server was
+// restarted, by themselves.
 func TestTheStoreRecoversAfterPostgreSQLRestarts(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Start(t)

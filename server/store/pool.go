@@ -61,7 +61,9 @@ func (q Reader) ListPools(ctx context.Context, names []string, page Page) ([]Poo
 	}
 	query, args := poolSQL+" AND p.name > ?", []any{after}
 	if names != nil {
-		query, args = query+" AND p.name IN "+q.db.Dialect().List("text"), append(args, database.ListOf(names))
+		query, args = query+" AND p.name IN "+q.db.Dialect().
+			List("text"),
+			append(args, database.ListOf(names))
 	}
 	var rows []poolRow
 	if err := q.db.All(ctx, &rows, query+" ORDER BY p.name LIMIT ?", append(args, page.Size()+1)...); err != nil {

@@ -15,14 +15,23 @@ func TestAPoolIsCreatedWithItsQueueAndTemplate(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
 		p := w.pool("p", func(p *store.NewPool) { p.Description, p.ConcurrencyLimit = "ours", ptr(int32(0)) })
-		if p.TemplateVersion != 1 || p.Description != "ours" || p.ConcurrencyLimit == nil || *p.ConcurrencyLimit != 0 || p.Type != "kubernetes" {
+		if p.TemplateVersion != 1 || p.Description != "ours" || p.ConcurrencyLimit == nil ||
+			*p.ConcurrencyLimit != 0 ||
+			p.Type != "kubernetes" {
 			t.Errorf("created %+v", p)
 		}
 		queues := w.listQueues("p")
 		if len(queues) != 1 || queues[0].Name != "default" || queues[0].Priority != 1 {
 			t.Errorf("queues are %+v", queues)
 		}
-		_, err := w.CreatePool(ctx, store.NewPool{Name: "p", Type: "process", Template: store.TemplateDocument{Document: json.RawMessage(`{}`)}}, actor)
+		_, err := w.CreatePool(
+			ctx,
+			store.NewPool{
+				Name: "p", Type: "process",
+				Template: store.TemplateDocument{Document: json.RawMessage(`{}`)},
+			},
+			actor,
+		)
 		w.refuses(err, store.AlreadyExists)
 		_, err = w.GetPool(ctx, "q")
 		w.refuses(err, store.NotFound)
@@ -31,7 +40,14 @@ func TestAPoolIsCreatedWithItsQueueAndTemplate(t *testing.T) {
 
 func TestAFailedCreateOfAPoolLeavesNoRows(t *testing.T) {
 	onEach(t, func(w *world) {
-		_, err := w.CreatePool(w.t.Context(), store.NewPool{Name: "p", Type: "process", Template: store.TemplateDocument{Document: json.RawMessage(`{`)}}, actor)
+		_, err := w.CreatePool(
+			w.t.Context(),
+			store.NewPool{
+				Name: "p", Type: "process",
+				Template: store.TemplateDocument{Document: json.RawMessage(`{`)},
+			},
+			actor,
+		)
 		if err == nil {
 			t.Fatal("a template that is not JSON was stored")
 		}
@@ -76,7 +92,8 @@ func TestAChangedTemplateGetsANewVersion(t *testing.T) {
 		ctx := w.t.Context()
 		w.pool("p")
 		save := func(doc string, ifMatch *int32) (*store.TemplateVersion, error) {
-			return w.UpdateTemplate(ctx, "p", store.TemplateDocument{Document: json.RawMessage(doc)}, ifMatch, "eve")
+			return w.UpdateTemplate(ctx, "p", store.TemplateDocument{Document: json.RawMessage(doc)}, ifMatch,
+				"eve")
 		}
 		if v := must[*store.TemplateVersion](w.t)(save(`{"version":1}`, nil)); v.Version != 1 {
 			t.Errorf("an unchanged document made version %d", v.Version)
@@ -87,7 +104,8 @@ func TestAChangedTemplateGetsANewVersion(t *testing.T) {
 		}
 		_, err := save(`{"c": 3}`, ptr(int32(1)))
 		w.refuses(err, store.PreconditionFailed)
-		_, err = w.UpdateTemplate(ctx, "q", store.TemplateDocument{Document: json.RawMessage(`{}`)}, nil, actor)
+		_, err = w.UpdateTemplate(ctx, "q", store.TemplateDocument{Document: json.RawMessage(`{}`)}, nil,
+			actor)
 		w.refuses(err, store.NotFound)
 		if v := must[*store.TemplateVersion](w.t)(save(`{"version": 1}`, nil)); v.Version != 3 {
 			t.Errorf("going back made version %d", v.Version)

@@ -44,7 +44,8 @@ func TestObjectsBelongToTheProjectOfTheirLastUpdate(t *testing.T) {
 		lines := len(w.audited(store.AuditFilter{}))
 		give(store.Ownership{Kind: store.OwnedDeployment, Name: "d", Project: "two"}, "one")
 		give(store.Ownership{Kind: store.OwnedDeployment, Name: "d", Project: "two"}, "two")
-		if got := w.newest(); got != actor+`: update deployment d [project "one">"two"]` || len(w.audited(store.AuditFilter{})) != lines+1 {
+		if got := w.newest(); got != actor+`: update deployment d [project "one">"two"]` ||
+			len(w.audited(store.AuditFilter{})) != lines+1 {
 			w.t.Errorf("the audit says %q", got)
 		}
 		if d, err := w.GetDeployment(ctx, "d"); err != nil || d.Project != "two" {
@@ -63,7 +64,8 @@ func TestObjectsBelongToTheProjectOfTheirLastUpdate(t *testing.T) {
 			w.t.Errorf("what was deleted is still two's: %v", got)
 		}
 		err = w.InTx(ctx, func(tx *store.Tx) error {
-			_, err := tx.UpdateProject(ctx, store.Ownership{Kind: store.OwnedPool, Name: "nowhere", Project: "one"}, actor)
+			_, err := tx.UpdateProject(ctx,
+				store.Ownership{Kind: store.OwnedPool, Name: "nowhere", Project: "one"}, actor)
 			return err
 		})
 		if !store.IsCode(err, store.NotFound) {

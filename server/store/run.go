@@ -103,7 +103,9 @@ func (s *Store) CancelRun(ctx context.Context, id uuid.UUID, actor string) (*Run
 }
 
 // cancelRuns cancels the runs that have not ended, on request of the actor.
-func (tx *Tx) cancelRuns(ctx context.Context, ids []uuid.UUID, actor string) (map[uuid.UUID]*lockedRun, error) {
+func (tx *Tx) cancelRuns(
+	ctx context.Context, ids []uuid.UUID, actor string,
+) (map[uuid.UUID]*lockedRun, error) {
 	runs, err := tx.lockRuns(ctx, ids, false)
 	if err != nil {
 		return nil, err

@@ -17,7 +17,15 @@ func TestAReleasedLeaseIsTakenOverAtOnce(t *testing.T) {
 		w.accepts(manifest(c), submitted(c), running(c))
 		hints := w.Subscribe(store.PoolTopic("p"))
 		defer hints.Close()
-		w.check(w.ReleaseLeases(w.t.Context(), "first", []store.Lease{{AttemptID: c.AttemptID, Epoch: c.Epoch + 1}, {AttemptID: uuid.New(), Epoch: 1}}))
+		w.check(
+			w.ReleaseLeases(
+				w.t.Context(),
+				"first",
+				[]store.Lease{
+					{AttemptID: c.AttemptID, Epoch: c.Epoch + 1}, {AttemptID: uuid.New(), Epoch: 1},
+				},
+			),
+		)
 		if claims := w.claim(request("p", "second", 10)); len(claims) != 0 {
 			t.Fatal("a release under another epoch counted")
 		}
@@ -27,15 +35,18 @@ func TestAReleasedLeaseIsTakenOverAtOnce(t *testing.T) {
 		case <-w.t.Context().Done():
 		}
 		taken := w.claimOne("second")
-		if taken.AttemptID != c.AttemptID || taken.Epoch != 2 || !taken.Takeover || taken.JobUID != submitted(c).JobUID {
+		if taken.AttemptID != c.AttemptID || taken.Epoch != 2 || !taken.Takeover ||
+			taken.JobUID != submitted(c).JobUID {
 			t.Errorf("took over %+v", taken)
 		}
-		w.check(w.ReleaseLeases(w.t.Context(), "first", []store.Lease{leaseOf(c)})) // late: it is not his any more
+		w.check(
+			w.ReleaseLeases(w.t.Context(), "first", []store.Lease{leaseOf(c)})) // late: it is not his any more
 		if claims := w.claim(request("p", "third", 10)); len(claims) != 0 {
 			t.Fatal("a late release took the attempt from its new holder")
 		}
 		w.accepts(succeeded(taken))
-		w.check(w.ReleaseLeases(w.t.Context(), "second", []store.Lease{leaseOf(taken)})) // ended: nothing to release
+		w.check(
+			w.ReleaseLeases(w.t.Context(), "second", []store.Lease{leaseOf(taken)})) // ended: nothing to release
 		w.isIn(run.ID, "COMPLETED Completed")
 	})
 }
@@ -90,18 +101,25 @@ func TestAReportReturnsItsChangeOnce(t *testing.T) {
 			return results[0].Change
 		}
 		say(manifest(c))
-		if got := say(submitted(c)); got.Dispatched == nil || *got.Dispatched < time.Minute || got.Started != nil || got.Pool != "p" {
+		if got := say(submitted(c)); got.Dispatched == nil || *got.Dispatched < time.Minute ||
+			got.Started != nil ||
+			got.Pool != "p" {
 			t.Errorf("submitted changed %+v", got)
 		}
 		w.Advance(5 * time.Second)
-		if got := say(running(c)); got.Started == nil || *got.Started < 5*time.Second || got.Dispatched != nil || got.Run != lifecycle.Running {
+		if got := say(running(c)); got.Started == nil || *got.Started < 5*time.Second ||
+			got.Dispatched != nil ||
+			got.Run != lifecycle.Running {
 			t.Errorf("running changed %+v", got)
 		}
 		w.Advance(7 * time.Second)
 		end := succeeded(c)
 		end.At = ptr(time.Now().Add(10 * time.Second)) // two seconds ago by the database
-		if got := say(end); got.Ran == nil || *got.Ran < 4*time.Second || got.Recorded == nil || *got.Recorded < time.Second ||
-			got.Outcome == nil || !got.Outcome.Succeeded || got.Run != lifecycle.Completed {
+		if got := say(end); got.Ran == nil || *got.Ran < 4*time.Second || got.Recorded == nil ||
+			*got.Recorded < time.Second ||
+			got.Outcome == nil ||
+			!got.Outcome.Succeeded ||
+			got.Run != lifecycle.Completed {
 			t.Errorf("ended changed %+v", got)
 		}
 	})
@@ -114,7 +132,9 @@ func TestARepeatedTakeoverIsMarkedAsRepeated(t *testing.T) {
 		w.Advance(leaseTime + time.Second)
 		r := request("p", "second", 10)
 		first, second := w.claim(r), w.claim(r)
-		if len(first) != 1 || len(second) != 1 || !first[0].Takeover || !second[0].Takeover || first[0].Repeated || !second[0].Repeated {
+		if len(first) != 1 || len(second) != 1 || !first[0].Takeover || !second[0].Takeover ||
+			first[0].Repeated ||
+			!second[0].Repeated {
 			t.Errorf("claimed %+v, then %+v", first, second)
 		}
 	})
@@ -236,7 +256,8 @@ func TestARunWhoseClusterIsGoneIsAbandoned(t *testing.T) {
 		w.Advance(leaseTime + time.Hour)
 		w.abandonRun(run.ID, "bob")
 		w.isIn(run.ID, "SCHEDULED AwaitingRetry")
-		if lost, _, err := w.RenewLeases(w.t.Context(), "first", []store.Lease{leaseOf(c)}, leaseTime); err != nil || len(lost) != 1 {
+		if lost, _, err := w.RenewLeases(w.t.Context(), "first", []store.Lease{leaseOf(c)}, leaseTime); err != nil ||
+			len(lost) != 1 {
 			t.Errorf("the old holder lost %v, %v", lost, err)
 		}
 		w.Advance(time.Hour)

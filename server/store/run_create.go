@@ -59,8 +59,9 @@ func (tx *Tx) CreateRuns(
 	for i, n := range runs {
 		if n.Revision != uuid.Nil && n.Revision != d.RevisionID {
 			return nil, &Error{
-				Code:    RevisionChanged,
-				Message: fmt.Sprintf("deployment %q was changed while the run was created: try again", deployment),
+				Code: RevisionChanged,
+				Message: fmt.Sprintf("deployment %q was changed while the run was created: try again",
+					deployment),
 			}
 		}
 		if records[i], err = maker.newRecord(n); err != nil {
@@ -256,7 +257,9 @@ func startDeadline(d deploymentRow, due, now time.Time) *database.Time {
 
 // FindRunByIdempotencyKey returns the run of the deployment created with an idempotency key, or nil. A
 // repeated request gets the same answer even if its body has become invalid since.
-func (q Reader) FindRunByIdempotencyKey(ctx context.Context, d *Deployment, key, bodyHash string) (*Run, error) {
+func (q Reader) FindRunByIdempotencyKey(
+	ctx context.Context, d *Deployment, key, bodyHash string,
+) (*Run, error) {
 	if key == "" {
 		return nil, nil
 	}

@@ -113,7 +113,10 @@ func (o RunSort) key(r runRow) string {
 }
 
 func (o RunSort) parse(key string) ([]any, error) {
-	other := &Error{Code: InvalidCursor, Message: "the cursor belongs to a different list or filter; start again without it"}
+	other := &Error{
+		Code:    InvalidCursor,
+		Message: "the cursor belongs to a different list or filter; start again without it",
+	}
 	at, text, timed := strings.Cut(key, "/")
 	if !timed {
 		text = at
@@ -203,7 +206,10 @@ func (q Reader) runFilter(ctx context.Context, f RunFilter) (where []string, arg
 		pattern := contains(f.Text)
 		c.add(
 			`(LOWER(r.name) LIKE ? ESCAPE '\' OR LOWER(r.state_message) LIKE ? ESCAPE '\' OR CAST(r.id AS TEXT) LIKE ? ESCAPE '\')`,
-			pattern, pattern, pattern[1:])
+			pattern,
+			pattern,
+			pattern[1:],
+		)
 	}
 	c.addCreated(f.Created, q.db.ClockOffset())
 	for column, span := range map[string]TimeRange{"r.created_at": f.Created, "r.scheduled_time": f.Scheduled, "r.ended_at": f.Ended} {

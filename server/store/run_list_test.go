@@ -25,7 +25,8 @@ func TestRunsAreFilteredAndSorted(t *testing.T) {
 		begin := time.Now().UTC()
 		run := func(deployment, name string, due time.Duration, tags ...string) {
 			at := begin.Add(due)
-			_, _, err := w.CreateRun(ctx, store.NewRun{Deployment: deployment, Name: name, Tags: tags, ScheduledTime: &at}, actor)
+			_, _, err := w.CreateRun(ctx,
+				store.NewRun{Deployment: deployment, Name: name, Tags: tags, ScheduledTime: &at}, actor)
 			w.check(err)
 		}
 		run("etl", "Load_A", 3*time.Hour, "once")
@@ -88,7 +89,9 @@ func TestRunsAreFilteredAndSorted(t *testing.T) {
 		}
 		_, next, err := w.ListRuns(ctx, store.RunFilter{Sort: store.OldestFirst}, store.Page{Limit: 1})
 		w.check(err)
-		if _, _, err := w.ListRuns(ctx, store.RunFilter{Sort: store.EarliestDueFirst}, store.Page{Cursor: next}); !store.IsCode(err, store.InvalidCursor) {
+		if _, _, err := w.ListRuns(ctx, store.RunFilter{Sort: store.EarliestDueFirst}, store.Page{Cursor: next}); !store.IsCode(
+			err, store.InvalidCursor,
+		) {
 			t.Errorf("the cursor of another order: %v", err)
 		}
 	})
@@ -147,7 +150,8 @@ func TestQueuesAreUpdatedAndDeleted(t *testing.T) {
 		if *read.ConcurrencyLimit != 2 || changed.Priority != 3 || !read.Paused {
 			t.Errorf("changed to %+v", read)
 		}
-		if q := w.updateQueue("p", "fast", store.QueueUpdate{NoConcurrencyLimit: true}, actor); q.ConcurrencyLimit != nil || q.Priority != 3 {
+		if q := w.updateQueue("p", "fast", store.QueueUpdate{NoConcurrencyLimit: true}, actor); q.ConcurrencyLimit != nil ||
+			q.Priority != 3 {
 			t.Errorf("without a limit it is %+v", q)
 		}
 		d := store.Deployment{Name: "d", Pool: "p", Queue: "fast"}
@@ -174,7 +178,9 @@ func TestQueuesAreUpdatedAndDeleted(t *testing.T) {
 		if again.ID != created.ID || again.Priority != 1 || again.Paused {
 			t.Errorf("created again as %+v", again)
 		}
-		if _, err := w.CreateQueue(ctx, store.Queue{Pool: "p", Name: "fast"}, actor); !store.IsCode(err, store.AlreadyExists) {
+		if _, err := w.CreateQueue(ctx, store.Queue{Pool: "p", Name: "fast"}, actor); !store.IsCode(
+			err, store.AlreadyExists,
+		) {
 			t.Errorf("created twice: %v", err)
 		}
 	})

@@ -92,7 +92,9 @@ SET percent = excluded.percent,
 
 // UpsertResult stores the result of a run with an active attempt and replaces an earlier one. attempt is
 // uuid.Nil for any attempt.
-func (tx *Tx) UpsertResult(ctx context.Context, run, attempt uuid.UUID, value json.RawMessage) (*Result, error) {
+func (tx *Tx) UpsertResult(
+	ctx context.Context, run, attempt uuid.UUID, value json.RawMessage,
+) (*Result, error) {
 	number, err := tx.lockActiveAttempt(ctx, run, attempt)
 	if err != nil {
 		return nil, err

@@ -89,7 +89,8 @@ func TestAResultIsRefusedWithoutAnActiveAttempt(t *testing.T) {
 		_, err := w.UpsertProgress(ctx, run.ID, first.AttemptID, ptr(12.5), "a\x00b")
 		w.check(err)
 		got := w.getResultAndProgress(run.ID)
-		if string(got.Result.Value) != "null" || got.Result.Attempt != 1 || *got.Progress.Percent != 12.5 || got.Progress.Message != "a\uFFFDb" {
+		if string(got.Result.Value) != "null" || got.Result.Attempt != 1 || *got.Progress.Percent != 12.5 ||
+			got.Progress.Message != "a\uFFFDb" {
 			t.Errorf("got %+v, %+v", got.Result, got.Progress)
 		}
 		w.accepts(failed(first, lifecycle.App))

@@ -115,13 +115,16 @@ func (tx *Tx) changesOf(runs map[uuid.UUID]*lockedRun) []database.Statement {
 	}
 	var changes []database.Statement
 	if len(changed) > 0 {
-		changes = append(changes, database.NewStatement(updateRunsSQL(tx.db.Dialect(), false), database.ListOf(changed)))
+		changes = append(changes,
+			database.NewStatement(updateRunsSQL(tx.db.Dialect(), false), database.ListOf(changed)))
 	}
 	if len(whole) > 0 {
-		changes = append(changes, database.NewStatement(updateRunsSQL(tx.db.Dialect(), true), database.ListOf(whole)))
+		changes = append(changes,
+			database.NewStatement(updateRunsSQL(tx.db.Dialect(), true), database.ListOf(whole)))
 	}
 	if len(events) > 0 {
-		changes = append(changes, database.NewStatement(insertEventsSQL(tx.db.Dialect()), database.ListOf(events)))
+		changes = append(changes,
+			database.NewStatement(insertEventsSQL(tx.db.Dialect()), database.ListOf(events)))
 	}
 	return changes
 }

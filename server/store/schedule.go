@@ -111,7 +111,9 @@ func (q Reader) ListSchedules(ctx context.Context, pools []string, page Page) ([
 	}
 	where, args := " WHERE d.deleted_at IS NULL AND d.name || '/' || s.name > ?", []any{after}
 	if pools != nil {
-		where, args = where+" AND p.name IN "+q.db.Dialect().List("text"), append(args, database.ListOf(pools))
+		where, args = where+" AND p.name IN "+q.db.Dialect().
+			List("text"),
+			append(args, database.ListOf(pools))
 	}
 	list, err := q.schedules(ctx, where+" ORDER BY d.name || '/' || s.name LIMIT ?",
 		append(args, page.Size()+1)...)
@@ -160,7 +162,9 @@ WHERE id = ?`
 
 // UpdateSchedules replaces the schedules of a deployment; schedules that are not in wanted are deleted. A
 // schedule whose slots change starts from now: earlier slots are not decided.
-func (tx *Tx) UpdateSchedules(ctx context.Context, deployment string, wanted []NewSchedule, actor string) error {
+func (tx *Tx) UpdateSchedules(
+	ctx context.Context, deployment string, wanted []NewSchedule, actor string,
+) error {
 	d, err := tx.deployment(ctx, deployment, deploymentForChange)
 	if err != nil {
 		return err
@@ -197,8 +201,8 @@ func (tx *Tx) UpdateSchedules(ctx context.Context, deployment string, wanted []N
 		if err != nil {
 			return fmt.Errorf("generate an ID: %w", err)
 		}
-		_, err = tx.db.Exec(ctx, putScheduleSQL, id, d.ID, s.Name, database.JSON(s.Spec), s.Active, decided, seen,
-			instantsOf(waiting), database.TimeOf(next), now, actor, now, actor)
+		_, err = tx.db.Exec(ctx, putScheduleSQL, id, d.ID, s.Name, database.JSON(s.Spec), s.Active, decided,
+			seen, instantsOf(waiting), database.TimeOf(next), now, actor, now, actor)
 		if err != nil {
 			return fmt.Errorf("store schedule %q of deployment %q: %w", s.Name, deployment, err)
 		}

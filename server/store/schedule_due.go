@@ -48,7 +48,8 @@ func (s *Store) AcquireDueSchedules(
 		if _, err := tx.db.Exec(ctx, holdSchedulesSQL(tx.db.Dialect()), now.Add(hold), list); err != nil {
 			return err
 		}
-		due, err = tx.schedules(ctx, " WHERE s.id IN "+tx.db.Dialect().List("uuid")+" ORDER BY s.next_due", list)
+		due, err = tx.schedules(ctx, " WHERE s.id IN "+tx.db.Dialect().List("uuid")+" ORDER BY s.next_due",
+			list)
 		return err
 	})
 	if err != nil {

@@ -108,8 +108,8 @@ func (s *Store) Ready(ctx context.Context) error {
 	}
 	if current < wanted {
 		return &Error{Code: Unavailable, Message: fmt.Sprintf(
-			"the database schema is at version %d and this binary needs %d: run `berth migrate up`", current, wanted,
-		)}
+			"the database schema is at version %d and this binary needs %d: run `berth migrate up`", current,
+			wanted)}
 	}
 	return nil
 }
@@ -182,5 +182,6 @@ func Copy(ctx context.Context, from, to *Store, progress func(CopyProgress)) err
 			return fmt.Errorf("%s: %w", s.db.Dialect(), err)
 		}
 	}
-	return database.Copy(ctx, from.db, to.db, database.CopyOptions{Replaced: "installation", Progress: progress})
+	return database.Copy(ctx, from.db, to.db,
+		database.CopyOptions{Replaced: "installation", Progress: progress})
 }

@@ -23,13 +23,23 @@ func TestARunPastItsStartDeadlineIsCancelled(t *testing.T) {
 		end    string // of what is CANCELLING, once its worker has ended it
 	}{
 		{"of a run that nobody claimed", func(*world) {}, "CANCELLED Expired", ""},
-		{"of a run that was claimed", func(w *world) { c := w.claimOne("w"); w.accepts(submitted(c)) }, "CANCELLING Cancelling", "CANCELLED Expired"},
-		{"of a run that has started", func(w *world) { w.accepts(running(w.claimOne("w"))) }, "RUNNING Running", ""},
+		{
+			"of a run that was claimed", func(w *world) { c := w.claimOne("w"); w.accepts(submitted(c)) },
+			"CANCELLING Cancelling", "CANCELLED Expired",
+		},
+		{
+			"of a run that has started", func(w *world) { w.accepts(running(w.claimOne("w"))) },
+			"RUNNING Running", "",
+		},
 		{"of a run that has started and is pending again", func(w *world) {
 			c := w.claimOne("w")
-			w.accepts(running(c), store.Report{Lease: leaseOf(c), Kind: store.ReportPending, Diagnosis: "suspended"})
+			w.accepts(running(c),
+				store.Report{Lease: leaseOf(c), Kind: store.ReportPending, Diagnosis: "suspended"})
 		}, "PENDING InfrastructurePending", ""},
-		{"of a run that has ended", func(w *world) { w.accepts(succeeded(w.claimOne("w"))) }, "COMPLETED Completed", ""},
+		{
+			"of a run that has ended", func(w *world) { w.accepts(succeeded(w.claimOne("w"))) },
+			"COMPLETED Completed", "",
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -61,7 +71,9 @@ func (w *world) endCancelled(run *store.Run) {
 	a := w.listAttempts(run.ID)
 	last := a[len(a)-1]
 	w.accepts(store.Report{
-		Lease: store.Lease{AttemptID: last.ID, Epoch: last.Epoch}, Kind: store.ReportEnded, Outcome: lifecycle.Outcome{Category: lifecycle.CancelledEnd},
+		Lease: store.Lease{
+			AttemptID: last.ID, Epoch: last.Epoch,
+		}, Kind: store.ReportEnded, Outcome: lifecycle.Outcome{Category: lifecycle.CancelledEnd},
 	})
 }
 
@@ -136,7 +148,8 @@ func TestASweepEndsManyRunsInBatches(t *testing.T) {
 		}
 		servers.Wait()
 		w.sweep() // what one skipped because another had it
-		runs, _, err := w.ListRuns(w.t.Context(), store.RunFilter{States: []lifecycle.StateType{lifecycle.Cancelled}}, store.Page{Limit: 1})
+		runs, _, err := w.ListRuns(w.t.Context(),
+			store.RunFilter{States: []lifecycle.StateType{lifecycle.Cancelled}}, store.Page{Limit: 1})
 		w.check(err)
 		same(t, "history", w.history(runs[0].ID), []string{"SCHEDULED Scheduled", "CANCELLED Expired"})
 		if n := len(w.claim(request("p", "w", 5000))); n != 0 {
@@ -155,14 +168,27 @@ func TestStatsCountRunsAndAttempts(t *testing.T) {
 		w.accepts(succeeded(w.claim(request("p", "w", 1))[0])) // the takeover
 		w.claim(request("p", "w", 1))
 		st := w.getStats()
-		same(t, "runs", st.Runs, []store.RunCount{{Pool: "p", Queue: "default", State: "PENDING", Count: 1}, {Pool: "p", Queue: "default", State: "SCHEDULED", Count: 2}})
-		if len(st.OldestDue) != 1 || st.OldestDue[0].Age < 2*time.Minute || st.OldestDue[0].Age > 3*time.Minute {
+		same(
+			t,
+			"runs",
+			st.Runs,
+			[]store.RunCount{
+				{Pool: "p", Queue: "default", State: "PENDING", Count: 1},
+				{Pool: "p", Queue: "default", State: "SCHEDULED", Count: 2},
+			},
+		)
+		if len(st.OldestDue) != 1 || st.OldestDue[0].Age < 2*time.Minute ||
+			st.OldestDue[0].Age > 3*time.Minute {
 			t.Errorf("oldest due: %+v", st.OldestDue)
 		}
-		if len(st.Slots) != 2 || st.Slots[0].Used != 1 || *st.Slots[0].Limit != 2 || st.Slots[1].Queue != "default" || st.Slots[1].Used != 1 || st.Slots[1].Limit != nil {
+		if len(st.Slots) != 2 || st.Slots[0].Used != 1 || *st.Slots[0].Limit != 2 ||
+			st.Slots[1].Queue != "default" ||
+			st.Slots[1].Used != 1 ||
+			st.Slots[1].Limit != nil {
 			t.Errorf("slots: %+v", st.Slots)
 		}
-		if len(st.Workers) != 1 || st.Workers[0].Alive != 1 || st.Workers[0].Gone != 1 || st.Workers[0].LastSeen > time.Minute {
+		if len(st.Workers) != 1 || st.Workers[0].Alive != 1 || st.Workers[0].Gone != 1 ||
+			st.Workers[0].LastSeen > time.Minute {
 			t.Errorf("workers: %+v", st.Workers)
 		}
 	})
@@ -171,7 +197,10 @@ func TestStatsCountRunsAndAttempts(t *testing.T) {
 func TestAWorkerIsStoredWhenItRegisters(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
-		hello := store.Worker{Name: "w", Pool: "p", Type: "kubernetes", ClusterID: "c", Version: "1", Namespaces: []string{"a", "b"}}
+		hello := store.Worker{
+			Name: "w", Pool: "p", Type: "kubernetes", ClusterID: "c", Version: "1",
+			Namespaces: []string{"a", "b"},
+		}
 		w.check(w.UpsertWorker(ctx, hello))
 		hello.Version = "2"
 		w.check(w.UpsertWorker(ctx, hello))
@@ -179,7 +208,9 @@ func TestAWorkerIsStoredWhenItRegisters(t *testing.T) {
 		w.one()
 		w.claimOne("w")
 		workers := w.listWorkers("p")
-		if len(workers) != 1 || workers[0].Version != "2" || len(workers[0].Namespaces) != 2 || workers[0].ActiveAttempts != 1 || workers[0].Type != "kubernetes" {
+		if len(workers) != 1 || workers[0].Version != "2" || len(workers[0].Namespaces) != 2 ||
+			workers[0].ActiveAttempts != 1 ||
+			workers[0].Type != "kubernetes" {
 			t.Errorf("workers are %+v", workers)
 		}
 		if all := w.listWorkers(""); len(all) != 2 {

@@ -43,7 +43,9 @@ JOIN pools p ON p.id = t.pool_id`
 )
 
 // GetTemplateVersion returns a version of the pool's template, the newest for 0.
-func (q Reader) GetTemplateVersion(ctx context.Context, pool string, version int32) (*TemplateVersion, error) {
+func (q Reader) GetTemplateVersion(
+	ctx context.Context, pool string, version int32,
+) (*TemplateVersion, error) {
 	var row templateRow
 	var err error
 	if version == 0 {
@@ -93,7 +95,10 @@ func (q Reader) ListTemplateVersions(
 	before := int64(math.MaxInt32)
 	if key != "" {
 		if before, err = strconv.ParseInt(key, 10, 32); err != nil {
-			return nil, "", &Error{Code: InvalidCursor, Message: "the cursor belongs to a different list or filter; start again without it"}
+			return nil, "", &Error{
+				Code:    InvalidCursor,
+				Message: "the cursor belongs to a different list or filter; start again without it",
+			}
 		}
 	}
 	var rows []templateRow
@@ -165,8 +170,9 @@ func (tx *Tx) saveTemplate(
 	}
 	if ifMatch != nil && *ifMatch != p.TemplateVersion {
 		return saved, &Error{
-			Code:    PreconditionFailed,
-			Message: fmt.Sprintf("template is at version %d, not %d: read it again before you change it", p.TemplateVersion, *ifMatch),
+			Code: PreconditionFailed,
+			Message: fmt.Sprintf("template is at version %d, not %d: read it again before you change it",
+				p.TemplateVersion, *ifMatch),
 		}
 	}
 	hash, err := documentHash(doc.Document)

@@ -249,7 +249,9 @@ func (w *world) updateQueue(pool, name string, c store.QueueUpdate, actor string
 	return result
 }
 
-func (w *world) updateTemplate(pool string, doc store.TemplateDocument, ifMatch *int32, actor string) *store.TemplateVersion {
+func (w *world) updateTemplate(
+	pool string, doc store.TemplateDocument, ifMatch *int32, actor string,
+) *store.TemplateVersion {
 	w.t.Helper()
 	result, err := w.UpdateTemplate(w.t.Context(), pool, doc, ifMatch, actor)
 	w.check(err)

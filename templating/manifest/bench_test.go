@@ -24,7 +24,8 @@ func benchVariables() map[string]any {
 	return map[string]any{
 		"name": "nightly", "command": "python -m etl run --date 2026-01-01", "namespace": "jobs", "image": "registry.example.com/etl:1.2.3",
 		"service_account_name": "etl", "image_pull_policy": "Always", "finished_job_ttl": int64(600), "job_watch_timeout_seconds": int64(3600),
-		"pod_watch_timeout_seconds": int64(300), "cpu_request": "500m", "cpu_limit": "2", "memory_request": "256Mi", "memory_limit": "1Gi",
+		"pod_watch_timeout_seconds": int64(
+			300), "cpu_request": "500m", "cpu_limit": "2", "memory_request": "256Mi", "memory_limit": "1Gi",
 		"env":    map[string]any{"STAGE": "production", "REGION": "eu-central-1", "LOG_LEVEL": "info"},
 		"labels": map[string]any{"team": "data", "cost-centre": "42"},
 	}
@@ -53,8 +54,11 @@ func benchCompiled(b testing.TB, parsed *templating.Template) *templating.Compil
 	return compiled
 }
 
-func renderAndPrepare(b testing.TB, compiled *templating.Compiled, variables map[string]any) *manifest.Finished {
-	rendered, err := compiled.Render(context.Background(), templating.Input{Layers: templating.Layers{Deployment: variables}})
+func renderAndPrepare(
+	b testing.TB, compiled *templating.Compiled, variables map[string]any,
+) *manifest.Finished {
+	rendered, err := compiled.Render(context.Background(),
+		templating.Input{Layers: templating.Layers{Deployment: variables}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -255,7 +259,9 @@ func benchmarkHelm(b *testing.B) {
 // TestThePeerMakesTheSameJob keeps the comparison honest: what is measured beside ours must come to the same.
 func TestThePeerMakesTheSameJob(t *testing.T) {
 	ours := renderAndPrepare(t, benchCompiled(t, benchTemplate(t, "gotemplate")), benchVariables())
-	if theirs := renderHelm(t, helmTemplate(t), helmValues()); !equality.Semantic.DeepEqual(ours.Job, theirs) {
+	if theirs := renderHelm(t, helmTemplate(t), helmValues()); !equality.Semantic.DeepEqual(
+		ours.Job, theirs,
+	) {
 		t.Errorf("(-ours +theirs):\n%s", cmp.Diff(ours.Job, theirs))
 	}
 }

@@ -31,7 +31,8 @@ func render(t *testing.T, source string, vars map[string]any) *templating.Render
 	if err != nil {
 		t.Fatal(err)
 	}
-	rendered, err := compiled.Render(context.Background(), templating.Input{Layers: templating.Layers{Run: vars}})
+	rendered, err := compiled.Render(context.Background(),
+		templating.Input{Layers: templating.Layers{Run: vars}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,12 +44,14 @@ func TestDefaultBaseJobTemplateBecomesAJobWithOnlyAnImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	finished, err := manifest.Build(render(t, string(source), map[string]any{"image": "busybox:1.36"}), identity())
+	finished, err := manifest.Build(render(t, string(source), map[string]any{"image": "busybox:1.36"}),
+		identity())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if finished.StartDeadline != nil {
-		t.Errorf("start deadline %v, want none: the imported default is nobody's choice", *finished.StartDeadline)
+		t.Errorf("start deadline %v, want none: the imported default is nobody's choice",
+			*finished.StartDeadline)
 	}
 	if finished.JobContainer != "prefect-job" || !finished.StreamOutput {
 		t.Errorf("job container %q, stream output %v", finished.JobContainer, finished.StreamOutput)

@@ -82,14 +82,21 @@ func renderExample(t *testing.T, written any, layers templating.Layers) (any, bo
 		declared[name] = map[string]any{}
 	}
 	compiled, err := templating.DefaultRegistry().Compile(&templating.Template{
-		Variables: map[string]any{"properties": declared}, TemplateEnv: []string{"HTTP_PROXY"}, JobConfiguration: map[string]any{"k": written}})
+		Variables: map[string]any{
+			"properties": declared,
+		}, TemplateEnv: []string{"HTTP_PROXY"}, JobConfiguration: map[string]any{"k": written}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	rendered, err := compiled.Render(context.Background(), templating.Input{
 		Layers: layers, Stored: map[string]any{"region": "eu"}, Env: map[string]string{"HTTP_PROXY": "proxy:3128"},
-		Context: templating.Context{Run: templating.RunContext{Name: "nightly", Attempt: 1, ScheduledTime: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
-			Parameters: map[string]any{"date": "2026-01-01"}}},
+		Context: templating.Context{
+			Run: templating.RunContext{
+				Name: "nightly", Attempt: 1,
+				ScheduledTime: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+				Parameters:    map[string]any{"date": "2026-01-01"},
+			},
+		},
 	})
 	if err != nil {
 		return nil, false, err

@@ -20,7 +20,8 @@ const secretive = `initContainers: [{name: first, image: 'busybox:1.36', env: [{
 
 func TestEnvironmentAsSecretLeavesNoValueInTheManifest(t *testing.T) {
 	f := build(t, job("  policy: {env_as_secret: true}\n", "", secretive))
-	if f.Secret == nil || f.Secret.Name != f.Job.Name || f.Job.Annotations[manifest.AnnotationSecret] != f.Job.Name {
+	if f.Secret == nil || f.Secret.Name != f.Job.Name ||
+		f.Job.Annotations[manifest.AnnotationSecret] != f.Job.Name {
 		t.Fatalf("secret %v, annotations %v", f.Secret, f.Job.Annotations)
 	}
 	text, err := json.Marshal(f.Job)
@@ -53,7 +54,10 @@ func TestEnvironmentAsSecretLeavesNoValueInTheManifest(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", tc.container.Name, diff)
 		}
 	}
-	if len(f.Warnings) != 2 || !strings.Contains(f.Warnings[0].Message, `"WHERE" depends on a variable that only the cluster knows`) {
+	if len(f.Warnings) != 2 ||
+		!strings.Contains(
+			f.Warnings[0].Message, `"WHERE" depends on a variable that only the cluster knows`,
+		) {
 		t.Errorf("warnings %v, want one for each value that stays", f.Warnings)
 	}
 }
@@ -65,11 +69,13 @@ func environment(t *testing.T, c corev1.Container, secret *manifest.Sealed) map[
 	for _, v := range c.Env {
 		switch {
 		case v.ValueFrom == nil:
-			env[v.Name] = manifest.Expand(v.Value, func(name string) (string, bool) { value, ok := env[name]; return value, ok })
+			env[v.Name] = manifest.Expand(v.Value,
+				func(name string) (string, bool) { value, ok := env[name]; return value, ok })
 		case v.ValueFrom.SecretKeyRef != nil && v.ValueFrom.SecretKeyRef.Name == secret.Name:
 			value, ok := secret.Data[v.ValueFrom.SecretKeyRef.Key]
 			if !ok {
-				t.Errorf("%s refers to key %q, which the Secret does not have", v.Name, v.ValueFrom.SecretKeyRef.Key)
+				t.Errorf("%s refers to key %q, which the Secret does not have", v.Name,
+					v.ValueFrom.SecretKeyRef.Key)
 			}
 			env[v.Name] = value
 		default:
@@ -89,14 +95,17 @@ func TestTheWorkerCanWantEnvironmentAsSecretToo(t *testing.T) {
 	if f.Secret == nil || f.Secret.Data[manifest.EnvParameters] == "" {
 		t.Errorf("secret %v, want the parameters in it", f.Secret)
 	}
-	if plain := build(t, job("", "", oneContainer)); plain.Secret != nil || plain.Job.Annotations[manifest.AnnotationSecret] != "" {
+	if plain := build(t, job("", "", oneContainer)); plain.Secret != nil ||
+		plain.Job.Annotations[manifest.AnnotationSecret] != "" {
 		t.Errorf("without it: %v", plain.Secret)
 	}
 }
 
 func TestAnEnvironmentThatNoSecretHoldsIsRefused(t *testing.T) {
 	rendered := render(t, job("  policy: {env_as_secret: true}\n", "", oneContainer), nil)
-	rendered.Configuration["env"] = map[string]any{"A": strings.Repeat("a", 600<<10), "B": strings.Repeat("b", 600<<10)}
+	rendered.Configuration["env"] = map[string]any{
+		"A": strings.Repeat("a", 600<<10), "B": strings.Repeat("b", 600<<10),
+	}
 	_, err := manifest.Build(rendered, identity())
 	if err == nil || !strings.Contains(err.Error(), "a Secret can hold") {
 		t.Errorf("%.200v", err)

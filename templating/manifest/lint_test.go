@@ -37,7 +37,8 @@ func TestLintReadsLikeAGoodCompiler(t *testing.T) {
 	for _, file := range append(files, "../testdata/conformance/default-base-job-template.json") {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			got := text(lint(t, file))
-			golden := filepath.Join("../testdata/lint", strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))+".golden")
+			golden := filepath.Join("../testdata/lint",
+				strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))+".golden")
 			if *update {
 				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
@@ -56,22 +57,30 @@ func TestLintReadsLikeAGoodCompiler(t *testing.T) {
 
 func TestAMisspeltFieldIsSaidAlsoAroundABrokenLeaf(t *testing.T) {
 	for _, inside := range []string{"{{ imgae }}", "{{ image | upperr }}", "x{{ toJson }}", "{{ $NOWHERE }}"} {
-		parsed, err := templating.Parse([]byte(`{variables: {properties: {image: {default: "a:1"}}}, job_configuration: {
- job_manifest: {spec: {template: {spec: {contaniers: [{name: job, image: '` + inside + `'}]}}}}}}`))
+		parsed, err := templating.Parse(
+			[]byte(`{variables: {properties: {image: {default: "a:1"}}}, job_configuration: {
+ job_manifest: {spec: {template: {spec: {contaniers: [{name: job, image: '` + inside + `'}]}}}}}}`),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
 		const want = "unknown field \"contaniers\"\n  help: did you mean \"containers\"?\n"
-		if report := templating.Lint(templating.DefaultRegistry(), parsed, manifest.Check); !strings.Contains(text(report), want) {
+		if report := templating.Lint(templating.DefaultRegistry(), parsed, manifest.Check); !strings.Contains(
+			text(report), want,
+		) {
 			t.Errorf("%s: got\n%swant %s", inside, text(report), want)
 		}
 	}
 }
 
 func TestLintTriesTheExamplesOfTheWholeSchema(t *testing.T) {
-	parsed, err := templating.Parse([]byte(`{variables: {properties: {image: {type: string, default: "a:1"}, memory: {type: string, default: 1Gi}, limit: {type: string, default: 1Gi}},
+	parsed, err := templating.Parse(
+		[]byte(
+			`{variables: {properties: {image: {type: string, default: "a:1"}, memory: {type: string, default: 1Gi}, limit: {type: string, default: 1Gi}},
  examples: [{memory: 512Mi, limit: 1Gi}, {memory: 2Gi}, {memory: 5}, {memory: 2Gi, limit: 4Gi, image: "b:1"}]}, job_configuration: {
- job_manifest: {spec: {template: {spec: {containers: [{name: job, image: "{{ image }}", resources: {requests: {memory: "{{ memory }}"}, limits: {memory: "{{ limit }}"}}}]}}}}}}`))
+ job_manifest: {spec: {template: {spec: {containers: [{name: job, image: "{{ image }}", resources: {requests: {memory: "{{ memory }}"}, limits: {memory: "{{ limit }}"}}}]}}}}}}`,
+		),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +90,8 @@ func TestLintTriesTheExamplesOfTheWholeSchema(t *testing.T) {
 		t.Errorf("got\n%swant %s", text(report), want)
 	}
 	const refused = `the schema rejects this example: variable "memory" must be a string, not a number`
-	if w := report.Warnings; len(w) != 1 || w[0].Message != refused || w[0].Pointer != "/variables/examples/2" {
+	if w := report.Warnings; len(w) != 1 || w[0].Message != refused ||
+		w[0].Pointer != "/variables/examples/2" {
 		t.Errorf("got\n%swant %s", text(report), refused)
 	}
 }
@@ -91,12 +101,18 @@ func TestLintSaysWhatIsRequiredAndNotDeclared(t *testing.T) {
 		"":                              "warning[undeclared] /variables/required/1\n  \"imgae\" is required but not declared in variables\n  help: did you mean \"image\"?\n",
 		", additionalProperties: false": "error[undeclared] /variables/required/1\n",
 	} {
-		parsed, err := templating.Parse([]byte(`{variables: {properties: {image: {default: "a:1"}}, required: [image, imgae]` + closed + `}, job_configuration: {
- job_manifest: {spec: {template: {spec: {containers: [{name: job, image: "{{ image }}", resources: {limits: {memory: 1Gi}}}]}}}}}}`))
+		parsed, err := templating.Parse(
+			[]byte(
+				`{variables: {properties: {image: {default: "a:1"}}, required: [image, imgae]` + closed + `}, job_configuration: {
+ job_manifest: {spec: {template: {spec: {containers: [{name: job, image: "{{ image }}", resources: {limits: {memory: 1Gi}}}]}}}}}}`,
+			),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if report := templating.Lint(templating.DefaultRegistry(), parsed, manifest.Check); !strings.Contains(text(report), want) || len(report.Errors)+len(report.Warnings) != 1 {
+		if report := templating.Lint(templating.DefaultRegistry(), parsed, manifest.Check); !strings.Contains(
+			text(report), want) ||
+			len(report.Errors)+len(report.Warnings) != 1 {
 			t.Errorf("got\n%swant %s", text(report), want)
 		}
 	}

@@ -77,7 +77,8 @@ job_configuration:
 	if *j.Spec.BackoffLimit != 0 || f.InfrastructureRetries == nil || *f.InfrastructureRetries != 4 {
 		t.Errorf("backoffLimit %d, infrastructure retries %v", *j.Spec.BackoffLimit, f.InfrastructureRetries)
 	}
-	if j.ResourceVersion != "" || j.Annotations[manifest.AnnotationJobContainer] != "main" || f.JobContainer != "main" {
+	if j.ResourceVersion != "" || j.Annotations[manifest.AnnotationJobContainer] != "main" ||
+		f.JobContainer != "main" {
 		t.Errorf("resourceVersion %q, job container %q", j.ResourceVersion, f.JobContainer)
 	}
 	env := environ(j.Spec.Template.Spec.Containers[0].Env)
@@ -99,7 +100,8 @@ job_configuration:
 func environ(vars []corev1.EnvVar) map[string]string {
 	env := map[string]string{}
 	for _, v := range vars {
-		env[v.Name] = manifest.Expand(v.Value, func(name string) (string, bool) { v, ok := env[name]; return v, ok })
+		env[v.Name] = manifest.Expand(v.Value,
+			func(name string) (string, bool) { v, ok := env[name]; return v, ok })
 	}
 	return env
 }
@@ -208,7 +210,8 @@ func TestWhatCanNotBeMadeValidIsReportedWithItsPlace(t *testing.T) {
 				t.Fatalf("got %v, want one problem", err)
 			}
 			p := problems[0]
-			if p.Pointer != c.pointer || c.message != "" && p.Message != c.message || p.Suggestion != c.suggestion {
+			if p.Pointer != c.pointer || c.message != "" && p.Message != c.message ||
+				p.Suggestion != c.suggestion {
 				t.Errorf("got %s: %s (%s)", p.Pointer, p.Message, p.Suggestion)
 			}
 		})

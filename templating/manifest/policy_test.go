@@ -37,7 +37,9 @@ func TestAPolicyIsReadAndTravelsWithTheJob(t *testing.T) {
 			if diff := cmp.Diff(tc.want, read); diff != "" {
 				t.Errorf("as read from the Job (-want +got):\n%s", diff)
 			}
-			if _, annotated := f.Job.Annotations[manifest.AnnotationPolicy]; annotated != !cmp.Equal(tc.want, manifest.Policy{}) {
+			if _, annotated := f.Job.Annotations[manifest.AnnotationPolicy]; annotated != !cmp.Equal(
+				tc.want, manifest.Policy{},
+			) {
 				t.Errorf("annotations %v", f.Job.Annotations)
 			}
 		})
@@ -57,13 +59,15 @@ func TestAPolicyThatCanNotBeFollowedIsRefused(t *testing.T) {
 		{"{wait_seconds: {quota: -1}}", "/wait_seconds/quota", "must not be negative"},
 		{"{wait_seconds: 5}", "/wait_seconds", "must be an object"},
 	} {
-		_, err := manifest.Build(render(t, job("  policy: "+tc.policy+"\n", "", oneContainer), nil), identity())
+		_, err := manifest.Build(render(t, job("  policy: "+tc.policy+"\n", "", oneContainer), nil),
+			identity())
 		var problems templating.Problems
 		if !errors.As(err, &problems) || len(problems) != 1 {
 			t.Errorf("%s: %v, want one problem", tc.policy, err)
 			continue
 		}
-		if p := problems[0]; p.Pointer != "/job_configuration/policy"+tc.at || !strings.Contains(p.Message, tc.want) {
+		if p := problems[0]; p.Pointer != "/job_configuration/policy"+tc.at ||
+			!strings.Contains(p.Message, tc.want) {
 			t.Errorf("%s: %s, want %q at %q", tc.policy, p, tc.want, tc.at)
 		}
 	}

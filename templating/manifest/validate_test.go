@@ -20,7 +20,8 @@ func TestKubernetesRulesThatNeedNoServer(t *testing.T) {
 		t.Run(rule.Name, func(t *testing.T) {
 			_, err := manifest.Build(render(t, inTemplate(rule.Job()), nil), identity())
 			var problems templating.Problems
-			if !errors.As(err, &problems) || len(problems) != 1 || problems[0].Pointer != rule.Pointer() || !strings.Contains(problems[0].Message, rule.Want) {
+			if !errors.As(err, &problems) || len(problems) != 1 || problems[0].Pointer != rule.Pointer() ||
+				!strings.Contains(problems[0].Message, rule.Want) {
 				t.Errorf("got  %v\nwant %s: %s", err, rule.Pointer(), rule.Want)
 			}
 		})
@@ -45,7 +46,8 @@ func TestAProblemHidesNoOtherWhosePlaceOnlyBeginsAlike(t *testing.T) {
 	_, err := manifest.Build(render(t, inTemplate(job), nil), identity())
 	var problems templating.Problems
 	const at = "/job_configuration/job_manifest/spec/template/spec/containers/"
-	if !errors.As(err, &problems) || len(problems) != 2 || problems[0].Pointer != at+"1/image" || problems[1].Pointer != at+"10/image" {
+	if !errors.As(err, &problems) || len(problems) != 2 || problems[0].Pointer != at+"1/image" ||
+		problems[1].Pointer != at+"10/image" {
 		t.Errorf("got %v, want one problem of container 1 and one of container 10", err)
 	}
 }

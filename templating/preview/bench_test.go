@@ -38,7 +38,8 @@ func BenchmarkImpactOn10000(b *testing.B) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // one core, with all that the collector does
 	b.ReportAllocs()
 	for b.Loop() {
-		sum, err := c.Run(context.Background(), benchSubjects(10_000), func(preview.Outcome) error { return nil })
+		sum, err := c.Run(context.Background(), benchSubjects(10_000),
+			func(preview.Outcome) error { return nil })
 		if err != nil || sum.Changed != 5_000 || sum.Unchanged != 5_000 {
 			b.Fatal(sum, err)
 		}
@@ -51,8 +52,11 @@ func benchSubjects(n int) iter.Seq2[preview.Subject, error] {
 			values := map[string]any{
 				"name": "nightly", "command": fmt.Sprint("python -m etl run --shard ", i), "namespace": "jobs", "image": "registry.example.com/etl:1.2.3",
 				"service_account_name": "etl", "image_pull_policy": "Always", "finished_job_ttl": int64(600), "job_watch_timeout_seconds": int64(3600),
-				"pod_watch_timeout_seconds": int64(300), "cpu_request": "500m", "cpu_limit": "2", "memory_request": "256Mi",
-				"env":    map[string]any{"STAGE": "production", "REGION": "eu-central-1", "LOG_LEVEL": "info"},
+				"pod_watch_timeout_seconds": int64(
+					300), "cpu_request": "500m", "cpu_limit": "2", "memory_request": "256Mi",
+				"env": map[string]any{
+					"STAGE": "production", "REGION": "eu-central-1", "LOG_LEVEL": "info",
+				},
 				"labels": map[string]any{"team": "data", "cost-centre": "42"},
 			}
 			if i%2 == 0 {

@@ -109,7 +109,8 @@ func (s *Summary) count(o Outcome) {
 }
 
 // outcome compares one deployment. What the schema of the version before thinks of the values matters only to
-// deployments that are broken now. What renders to the same tree makes the same Job, which saves building it twice.
+// deployments that are broken now. What renders to the same tree makes the same Job, which saves building it
+// twice.
 func (c Comparison) outcome(ctx context.Context, s Subject, detailed bool) (Outcome, error) {
 	open, samples := c.Before.Samples(s.Input.Layers), c.After.Samples(s.Input.Layers)
 	for name := range samples {

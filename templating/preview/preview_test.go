@@ -69,11 +69,17 @@ func all(subjects ...preview.Subject) iter.Seq2[preview.Subject, error] {
 
 func TestJobIsTheOneAWorkerMakes(t *testing.T) {
 	c := compiled(t, base)
-	finished, samples, err := preview.Job(context.Background(), c, subject("etl", map[string]any{"memory": int64(256), "date": "2026-01-01"}))
+	finished, samples, err := preview.Job(context.Background(), c,
+		subject("etl", map[string]any{"memory": int64(256), "date": "2026-01-01"}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	rendered, err := c.Render(context.Background(), templating.Input{Layers: templating.Layers{Deployment: map[string]any{"memory": int64(256), "date": "2026-01-01"}}})
+	rendered, err := c.Render(
+		context.Background(),
+		templating.Input{
+			Layers: templating.Layers{Deployment: map[string]any{"memory": int64(256), "date": "2026-01-01"}},
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +95,8 @@ func TestJobIsTheOneAWorkerMakes(t *testing.T) {
 func TestJobInventsWhatARunWouldGiveAndRefusesWhatTheSchemaDoes(t *testing.T) {
 	c := compiled(t, base)
 	finished, samples, err := preview.Job(context.Background(), c, subject("etl", nil))
-	if err != nil || samples["date"] != "sample" || finished.Job.Spec.Template.Spec.Containers[0].Args[0] != "sample" {
+	if err != nil || samples["date"] != "sample" ||
+		finished.Job.Spec.Template.Spec.Containers[0].Args[0] != "sample" {
 		t.Errorf("got %v, %v", samples, err)
 	}
 	_, _, err = preview.Job(context.Background(), c, subject("etl", map[string]any{"memory": int64(4096)}))
@@ -146,16 +153,23 @@ func TestCompareSaysWhatBecomesOfADeployment(t *testing.T) {
 			}
 			s := subject("etl", test.values)
 			s.Input.DeploymentFrozen = test.frozen
-			c := preview.Comparison{Before: compiled(t, before), After: compiled(t, strings.NewReplacer(test.replace...).Replace(base)), Details: 1}
+			c := preview.Comparison{
+				Before: compiled(t, before),
+				After:  compiled(t, strings.NewReplacer(test.replace...).Replace(base)), Details: 1,
+			}
 			var got preview.Outcome
-			sum, err := c.Run(context.Background(), all(s), func(o preview.Outcome) error { got = o; return nil })
+			sum, err := c.Run(context.Background(), all(s),
+				func(o preview.Outcome) error { got = o; return nil })
 			if err != nil || sum.Deployments != 1 {
 				t.Fatal(sum, err)
 			}
-			if got.Verdict != test.verdict || got.BrokenBefore != test.brokenThen || strings.Join(got.Samples, " ") != test.samples {
-				t.Errorf("got %s, broken before %v, samples %v: %v", got.Verdict, got.BrokenBefore, got.Samples, got.Problems)
+			if got.Verdict != test.verdict || got.BrokenBefore != test.brokenThen ||
+				strings.Join(got.Samples, " ") != test.samples {
+				t.Errorf("got %s, broken before %v, samples %v: %v", got.Verdict, got.BrokenBefore,
+					got.Samples, got.Problems)
 			}
-			if changes := written(t, got.Changes); !strings.HasPrefix(changes, test.changes) || (test.changes == "") != (changes == "") {
+			if changes := written(t, got.Changes); !strings.HasPrefix(changes, test.changes) ||
+				(test.changes == "") != (changes == "") {
 				t.Errorf("changes %s\nwant    %s", changes, test.changes)
 			}
 			if (got.Text != "") != (test.changes != "") {
@@ -172,7 +186,8 @@ func written(t *testing.T, changes []templating.Change) string {
 	t.Helper()
 	var lines []string
 	for _, c := range changes {
-		lines = append(lines, strings.Join([]string{string(c.Kind), c.Pointer, encoded(t, c.Before), encoded(t, c.After)}, " "))
+		lines = append(lines,
+			strings.Join([]string{string(c.Kind), c.Pointer, encoded(t, c.Before), encoded(t, c.After)}, " "))
 	}
 	return strings.Join(lines, "; ")
 }
@@ -187,7 +202,10 @@ func encoded(t *testing.T, v any) string {
 }
 
 func TestTheTextIsAUnifiedDiffOfTheJob(t *testing.T) {
-	c := preview.Comparison{Before: compiled(t, base), After: compiled(t, strings.Replace(base, "busybox:1.36", "busybox:1.37", 1)), Details: 1}
+	c := preview.Comparison{
+		Before: compiled(t, base),
+		After:  compiled(t, strings.Replace(base, "busybox:1.36", "busybox:1.37", 1)), Details: 1,
+	}
 	_, err := c.Run(context.Background(), all(subject("etl", nil)), func(o preview.Outcome) error {
 		for _, line := range []string{"--- before\n+++ after\n@@ ", "image: busybox:1.36\n+ ", "image: busybox:1.37\n"} {
 			if !strings.Contains(o.Text, line) {
@@ -203,12 +221,17 @@ func TestTheTextIsAUnifiedDiffOfTheJob(t *testing.T) {
 
 func TestASummaryCountsAllAndDetailsAreBounded(t *testing.T) {
 	c := preview.Comparison{Before: compiled(t, base), Details: 2,
-		After: compiled(t, strings.NewReplacer("busybox:1.36", "busybox:1.37", "maximum: 1024", "maximum: 256").Replace(base))}
+		After: compiled(
+			t,
+			strings.NewReplacer("busybox:1.36", "busybox:1.37", "maximum: 1024", "maximum: 256").
+				Replace(base),
+		)}
 	var subjects []preview.Subject
 	for i := range 5 {
 		subjects = append(subjects, subject(fmt.Sprint("changed-", i), nil))
 	}
-	subjects = append(subjects, subject("own", map[string]any{"image": "etl:1"}), subject("broken", map[string]any{"memory": int64(512)}),
+	subjects = append(subjects, subject("own", map[string]any{"image": "etl:1"}),
+		subject("broken", map[string]any{"memory": int64(512)}),
 		subject("was-broken", map[string]any{"memory": int64(2048)}))
 	var names []string
 	sum, err := c.Run(context.Background(), all(subjects...), func(o preview.Outcome) error {
@@ -229,15 +252,21 @@ func TestARunEndsWithTheFirstError(t *testing.T) {
 			yield(preview.Subject{}, broken)
 		}
 	}
-	if sum, err := c.Run(context.Background(), failing, func(preview.Outcome) error { return nil }); !errors.Is(err, broken) || sum.Deployments != 1 {
+	if sum, err := c.Run(context.Background(), failing, func(preview.Outcome) error { return nil }); !errors.Is(
+		err, broken) ||
+		sum.Deployments != 1 {
 		t.Errorf("subjects: %+v %v", sum, err)
 	}
-	if _, err := c.Run(context.Background(), all(subject("a", nil)), func(preview.Outcome) error { return broken }); !errors.Is(err, broken) {
+	if _, err := c.Run(context.Background(), all(subject("a", nil)), func(preview.Outcome) error { return broken }); !errors.Is(
+		err, broken,
+	) {
 		t.Errorf("each: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := c.Run(ctx, all(subject("a", nil)), func(preview.Outcome) error { return nil }); !errors.Is(err, context.Canceled) {
+	if _, err := c.Run(ctx, all(subject("a", nil)), func(preview.Outcome) error { return nil }); !errors.Is(
+		err, context.Canceled,
+	) {
 		t.Errorf("context: %v", err)
 	}
 }

@@ -23,7 +23,8 @@ func TestAProblemDocumentBecomesAnErrorWithItsCodeAndRetryAfter(t *testing.T) {
 	}
 	_, err = c.Claim(t.Context(), api.ClaimRequest{})
 	failed := AsError(err)
-	if !failed.Temporary() || failed.Denied() || failed.Code != "rate-limited" || failed.RetryAfter != 7*time.Second {
+	if !failed.Temporary() || failed.Denied() || failed.Code != "rate-limited" ||
+		failed.RetryAfter != 7*time.Second {
 		t.Errorf("got %+v, want a temporary error with code rate-limited and 7s", failed)
 	}
 }
@@ -33,15 +34,17 @@ func TestEachFailureIsDeniedTemporaryOrFinal(t *testing.T) {
 		err                        Error
 		foreign, denied, temporary bool
 	}{
-		"no answer":                            {err: Error{}, temporary: true},
-		"a refused key":                        {err: Error{Status: 401, Code: "unauthenticated"}, denied: true},
-		"a key without the role":               {err: Error{Status: 403, Code: "forbidden"}, denied: true},
-		"a login page in between":              {err: Error{Status: 401}, foreign: true, temporary: true},
-		"an ingress without the path":          {err: Error{Status: 404}, foreign: true, temporary: true},
-		"a resource that does not exist":       {err: Error{Status: 404, Code: "not-found"}},
-		"a body too large for the server":      {err: Error{Status: 413, Code: "too-large"}},
-		"a body too large for a proxy":         {err: Error{Status: 413}},
-		"a server that wants fewer calls":      {err: Error{Status: 429, Code: "rate-limited"}, temporary: true},
+		"no answer":                       {err: Error{}, temporary: true},
+		"a refused key":                   {err: Error{Status: 401, Code: "unauthenticated"}, denied: true},
+		"a key without the role":          {err: Error{Status: 403, Code: "forbidden"}, denied: true},
+		"a login page in between":         {err: Error{Status: 401}, foreign: true, temporary: true},
+		"an ingress without the path":     {err: Error{Status: 404}, foreign: true, temporary: true},
+		"a resource that does not exist":  {err: Error{Status: 404, Code: "not-found"}},
+		"a body too large for the server": {err: Error{Status: 413, Code: "too-large"}},
+		"a body too large for a proxy":    {err: Error{Status: 413}},
+		"a server that wants fewer calls": {
+			err: Error{Status: 429, Code: "rate-limited"}, temporary: true,
+		},
 		"a server that failed":                 {err: Error{Status: 500, Code: "internal"}, temporary: true},
 		"a gateway without a server behind it": {err: Error{Status: 502}, temporary: true},
 	}

@@ -44,7 +44,10 @@ func TestAWorkerIsReadyOnceTheServerAnswersAndTheRuntimeIsSynced(t *testing.T) {
 		{"with a failed call", func() { h.Away(errors.New("refused")) }, "refused"},
 		{"after the first answer", h.Reached, "first resync"},
 		{"after the resync", h.Resynced, ""},
-		{"with the server away for a moment", func() { h.Away(errors.New("refused")); clock.advance(time.Second) }, ""},
+		{
+			"with the server away for a moment",
+			func() { h.Away(errors.New("refused")); clock.advance(time.Second) }, "",
+		},
 		{"with the server away for long", func() { clock.advance(time.Hour) }, "not answered for 1h0m1s"},
 		{"with the server back", h.Reached, ""},
 	}

@@ -26,31 +26,71 @@ func TestDueIsTheDifferenceBetweenFactsAndWhatTheServerAccepted(t *testing.T) {
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	manifest := json.RawMessage(`{}`)
 	launched := job.Launched{Namespace: "jobs", Name: "a-1", UID: "u1"}
-	endedWhileAway := facts{job: launched, observation: &job.Observation{Phase: job.Ended, RunningSince: &at, Succeeded: true}}
+	endedWhileAway := facts{
+		job:         launched,
+		observation: &job.Observation{Phase: job.Ended, RunningSince: &at, Succeeded: true},
+	}
 	tests := map[string]struct {
 		stage    Stage
 		facts    facts
 		accepted accepted
 		want     string
 	}{
-		"without facts nothing is due":                       {Preparing, facts{}, accepted{}, ""},
-		"a manifest is due first":                            {Preparing, facts{manifest: manifest}, accepted{}, "manifest"},
-		"an accepted manifest is not due":                    {Preparing, facts{manifest: manifest}, accepted{manifest: true}, ""},
-		"a created Job is due with its UID":                  {Live, facts{job: launched}, accepted{manifest: true}, "submitted"},
-		"an accepted Job is not due":                         {Live, facts{job: launched}, accepted{uid: "u1"}, ""},
-		"a Job that was only observed counts as created":     {Launching, observed(job.Observation{Phase: job.Pending, UID: "u1"}), accepted{}, "submitted pending"},
-		"another diagnosis is due":                           {Live, observed(job.Observation{Phase: job.Pending, Diagnosis: "b"}), accepted{phase: job.Pending, diagnosis: "a"}, "pending"},
-		"the same diagnosis is not due":                      {Live, observed(job.Observation{Phase: job.Pending, Diagnosis: "a"}), accepted{phase: job.Pending, diagnosis: "a"}, ""},
-		"running is due after pending":                       {Live, observed(job.Observation{Phase: job.Running, RunningSince: &at}), accepted{phase: job.Pending}, "running"},
-		"running is due once":                                {Live, observed(job.Observation{Phase: job.Running}), accepted{phase: job.Running}, ""},
-		"a diagnosis of a running attempt is due":            {Live, observed(job.Observation{Phase: job.Running, Diagnosis: "a"}), accepted{phase: job.Running}, "running"},
-		"the end of a diagnosis is due":                      {Live, observed(job.Observation{Phase: job.Running}), accepted{phase: job.Running, diagnosis: "a"}, "running"},
-		"a suspended Job is pending again":                   {Live, observed(job.Observation{Phase: job.Pending}), accepted{phase: job.Running}, "pending"},
-		"an end while the server was away tells when it ran": {Ended, endedWhileAway, accepted{manifest: true}, "submitted running ended"},
-		"an end that never ran is due alone":                 {Ended, observed(job.Observation{Phase: job.Ended, Category: api.CategoryImagePull}), accepted{phase: job.Pending}, "ended"},
-		"nothing of an abandoned attempt is due":             {Abandoned, observed(job.Observation{Phase: job.Ended}), accepted{}, ""},
-		"nothing of a released attempt is due":               {Released, observed(job.Observation{Phase: job.Ended}), accepted{}, ""},
-		"only the hand back of an attempt is due":            {HandingBack, facts{manifest: manifest}, accepted{}, "handed_back"},
+		"without facts nothing is due": {Preparing, facts{}, accepted{}, ""},
+		"a manifest is due first":      {Preparing, facts{manifest: manifest}, accepted{}, "manifest"},
+		"an accepted manifest is not due": {
+			Preparing, facts{manifest: manifest}, accepted{manifest: true}, "",
+		},
+		"a created Job is due with its UID": {
+			Live, facts{job: launched}, accepted{manifest: true}, "submitted",
+		},
+		"an accepted Job is not due": {Live, facts{job: launched}, accepted{uid: "u1"}, ""},
+		"a Job that was only observed counts as created": {
+			Launching, observed(job.Observation{Phase: job.Pending, UID: "u1"}), accepted{},
+			"submitted pending",
+		},
+		"another diagnosis is due": {
+			Live, observed(job.Observation{Phase: job.Pending, Diagnosis: "b"}),
+			accepted{phase: job.Pending, diagnosis: "a"}, "pending",
+		},
+		"the same diagnosis is not due": {
+			Live, observed(job.Observation{Phase: job.Pending, Diagnosis: "a"}),
+			accepted{phase: job.Pending, diagnosis: "a"}, "",
+		},
+		"running is due after pending": {
+			Live, observed(job.Observation{Phase: job.Running, RunningSince: &at}),
+			accepted{phase: job.Pending}, "running",
+		},
+		"running is due once": {
+			Live, observed(job.Observation{Phase: job.Running}), accepted{phase: job.Running}, "",
+		},
+		"a diagnosis of a running attempt is due": {
+			Live, observed(job.Observation{Phase: job.Running, Diagnosis: "a"}), accepted{phase: job.Running},
+			"running",
+		},
+		"the end of a diagnosis is due": {
+			Live, observed(job.Observation{Phase: job.Running}), accepted{phase: job.Running, diagnosis: "a"},
+			"running",
+		},
+		"a suspended Job is pending again": {
+			Live, observed(job.Observation{Phase: job.Pending}), accepted{phase: job.Running}, "pending",
+		},
+		"an end while the server was away tells when it ran": {
+			Ended, endedWhileAway, accepted{manifest: true}, "submitted running ended",
+		},
+		"an end that never ran is due alone": {
+			Ended, observed(job.Observation{Phase: job.Ended, Category: api.CategoryImagePull}),
+			accepted{phase: job.Pending}, "ended",
+		},
+		"nothing of an abandoned attempt is due": {
+			Abandoned, observed(job.Observation{Phase: job.Ended}), accepted{}, "",
+		},
+		"nothing of a released attempt is due": {
+			Released, observed(job.Observation{Phase: job.Ended}), accepted{}, "",
+		},
+		"only the hand back of an attempt is due": {
+			HandingBack, facts{manifest: manifest}, accepted{}, "handed_back",
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -130,7 +130,8 @@ func TestAnOutcomeIsUnrecordedUntilTheServerHasIt(t *testing.T) {
 	report := api.Report{Kind: api.ReportKindEnded}
 	_, action, held := w.Answer(w.attempt, report, api.ReportResult{Status: api.ReportResultStatusAccepted})
 	if action != Finalize || !held || w.Unrecorded() || w.Len() != 0 {
-		t.Errorf("after the outcome was recorded: action %q, unrecorded %v, %d held", action, w.Unrecorded(), w.Len())
+		t.Errorf("after the outcome was recorded: action %q, unrecorded %v, %d held", action, w.Unrecorded(),
+			w.Len())
 	}
 }
 
@@ -244,12 +245,22 @@ func TestAJobThatWeEndedAndIsGoneEndsAsPlanned(t *testing.T) {
 		planned  *job.Observation
 		want     api.Category
 	}{
-		"a Job that is gone after a cancel was cancelled":      {ended(api.CategoryDeleted), cancelled, api.CategoryCancelled},
-		"a Job that is gone without a cancel was deleted":      {ended(api.CategoryDeleted), nil, api.CategoryDeleted},
-		"a Job that ended before the cancel keeps its outcome": {ended(api.CategoryApp), cancelled, api.CategoryApp},
-		"a Job that succeeded before the cancel succeeded":     {job.Observation{Phase: job.Ended, Succeeded: true}, cancelled, ""},
-		"a Job that was ended for being late says so":          {ended(api.CategoryCancelled), late, api.CategoryUnknown},
-		"a Job that still runs has no outcome":                 {job.Observation{Phase: job.Running}, cancelled, ""},
+		"a Job that is gone after a cancel was cancelled": {
+			ended(api.CategoryDeleted), cancelled, api.CategoryCancelled,
+		},
+		"a Job that is gone without a cancel was deleted": {
+			ended(api.CategoryDeleted), nil, api.CategoryDeleted,
+		},
+		"a Job that ended before the cancel keeps its outcome": {
+			ended(api.CategoryApp), cancelled, api.CategoryApp,
+		},
+		"a Job that succeeded before the cancel succeeded": {
+			job.Observation{Phase: job.Ended, Succeeded: true}, cancelled, "",
+		},
+		"a Job that was ended for being late says so": {
+			ended(api.CategoryCancelled), late, api.CategoryUnknown,
+		},
+		"a Job that still runs has no outcome": {job.Observation{Phase: job.Running}, cancelled, ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

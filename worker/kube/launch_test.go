@@ -34,7 +34,9 @@ func labelled(run uuid.UUID, attempt, namespace string) *batchv1.Job {
 // ErrLeaseLost the server lets another worker claim the attempt as if it had never started.
 func TestErrLeaseLostPromisesThatNothingWasCreated(t *testing.T) {
 	answer := func(code int, reason metav1.StatusReason) error {
-		return &apierrors.StatusError{ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: int32(code), Reason: reason}}
+		return &apierrors.StatusError{
+			ErrStatus: metav1.Status{Status: metav1.StatusFailure, Code: int32(code), Reason: reason},
+		}
 	}
 	for name, c := range map[string]struct {
 		err     error
@@ -66,7 +68,8 @@ func TestErrLeaseLostPromisesThatNothingWasCreated(t *testing.T) {
 				Manifest:   labelled(run, "1", "n"),
 				HoldsLease: func() bool { checks++; return checks == 1 },
 			}
-			if _, err = r.Launch(t.Context(), a); errors.Is(err, job.ErrLeaseLost) != c.certain || err == nil {
+			if _, err = r.Launch(t.Context(), a); errors.Is(err, job.ErrLeaseLost) != c.certain ||
+				err == nil {
 				t.Errorf("after the lease was lost: %v", err)
 			}
 		})
@@ -107,11 +110,15 @@ func TestALaunchWaitsForTheEarlierAttemptInEveryNamespaceServed(t *testing.T) {
 		"in a namespace that is not served: does not wait": {[]string{"n"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, err := newRuntime(cluster.Config{Namespace: "n"}, Options{Namespaces: c.namespaces}, fake.NewClientset(earlier))
+			r, err := newRuntime(cluster.Config{Namespace: "n"}, Options{Namespaces: c.namespaces},
+				fake.NewClientset(earlier))
 			if err != nil {
 				t.Fatal(err)
 			}
-			l := launch{Runtime: r, attempt: job.Attempt{Ref: job.Ref{RunID: run, Attempt: 2}}, manifest: labelled(run, "2", "n")}
+			l := launch{
+				Runtime: r, attempt: job.Attempt{Ref: job.Ref{RunID: run, Attempt: 2}},
+				manifest: labelled(run, "2", "n"),
+			}
 			err = l.checkEarlierAttempts(t.Context())
 			if got := errors.As(err, &earlierAttemptError{}); got != c.waits {
 				t.Errorf("waits for %v", err)

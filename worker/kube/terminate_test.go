@@ -19,7 +19,9 @@ import (
 // TestPodsThatDoNotStopAreEscalated injects what no cluster does on demand: a node that does not answer.
 func TestPodsThatDoNotStopAreEscalated(t *testing.T) {
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
-	cancelled, lost := &observe.Outcome{Category: api.CategoryCancelled}, &observe.Outcome{Category: api.CategoryNodeLost}
+	cancelled, lost := &observe.Outcome{Category: api.CategoryCancelled}, &observe.Outcome{
+		Category: api.CategoryNodeLost,
+	}
 	for _, test := range []struct {
 		name    string
 		late    time.Duration // since the end of the grace period; negative is within it

@@ -22,9 +22,13 @@ func TestTheLowestDeadlineCounts(t *testing.T) {
 		timeout  *time.Duration
 		want     *int64
 	}{
-		"without limits a Job has no deadline":                   {},
-		"the deadline of the manifest stays":                     {manifest: seconds(30), left: seconds(90), timeout: &minute, want: seconds(30)},
-		"what is left of the run's timeout lowers it":            {manifest: seconds(30), left: seconds(10), want: seconds(10)},
+		"without limits a Job has no deadline": {},
+		"the deadline of the manifest stays": {
+			manifest: seconds(30), left: seconds(90), timeout: &minute, want: seconds(30),
+		},
+		"what is left of the run's timeout lowers it": {
+			manifest: seconds(30), left: seconds(10), want: seconds(10),
+		},
 		"the template's timeout is the deadline without another": {timeout: &minute, want: seconds(60)},
 		"a timeout that has passed leaves one second":            {left: seconds(-5), want: seconds(1)},
 	}
@@ -73,8 +77,12 @@ func TestLimitsAreRoundedUpToSeconds(t *testing.T) {
 
 func TestARestoredManifestIsSentAsItIs(t *testing.T) {
 	uid := "u1"
-	c := api.Claim{Attempt: 2, JobUID: &uid, Manifest: []byte(`{"metadata":{"name":"a-2","namespace":"jobs","annotations":{"` +
-		manifest.AnnotationJobContainer + `":"main","` + manifest.AnnotationStreamOutput + `":"false"}}}`)}
+	c := api.Claim{
+		Attempt: 2,
+		JobUID:  &uid,
+		Manifest: []byte(`{"metadata":{"name":"a-2","namespace":"jobs","annotations":{"` +
+			manifest.AnnotationJobContainer + `":"main","` + manifest.AnnotationStreamOutput + `":"false"}}}`),
+	}
 	p, err := Restore(c)
 	if err != nil {
 		t.Fatal(err)

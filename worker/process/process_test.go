@@ -139,12 +139,16 @@ func attempt(run uuid.UUID, number int, script string, edit ...func(*batchv1.Job
 	made.Labels = map[string]string{manifest.LabelInstallation: installation.String()}
 	grace := int64(5)
 	made.Spec.Template.Spec.TerminationGracePeriodSeconds = &grace
-	made.Spec.Template.Spec.Containers = []corev1.Container{{Name: "job", Command: []string{"sh", "-c", script}}}
+	made.Spec.Template.Spec.Containers = []corev1.Container{
+		{Name: "job", Command: []string{"sh", "-c", script}},
+	}
 	for _, f := range edit {
 		f(made)
 	}
-	return job.Attempt{Ref: job.Ref{RunID: run, Attempt: number}, Manifest: made, Container: "job", StreamOutput: true,
-		HoldsLease: func() bool { return true }}
+	return job.Attempt{
+		Ref: job.Ref{RunID: run, Attempt: number}, Manifest: made, Container: "job",
+		StreamOutput: true, HoldsLease: func() bool { return true },
+	}
 }
 
 // started is a runtime that a test has started.
@@ -195,7 +199,10 @@ func TestAProcessGetsArgumentsEnvironmentAndDirectory(t *testing.T) {
 		edit func(*corev1.Container)
 		want string
 	}{
-		"args after command": {func(c *corev1.Container) { c.Command, c.Args = []string{"echo"}, []string{"a", "b c"} }, "a b c\n"},
+		"args after command": {
+			func(c *corev1.Container) { c.Command, c.Args = []string{"echo"}, []string{"a", "b c"} },
+			"a b c\n",
+		},
 		"variables in args": {func(c *corev1.Container) {
 			c.Env = env("WHO", "world")
 			c.Command = []string{"echo", "$(WHO)", "$(NOBODY)", "$$(WHO)"}
@@ -204,13 +211,21 @@ func TestAProcessGetsArgumentsEnvironmentAndDirectory(t *testing.T) {
 			c.Env = env("A", "1", "B", "$(A)2")
 			c.Command = []string{"sh", "-c", "echo $B"}
 		}, "12\n"},
-		"its working directory":                {func(c *corev1.Container) { c.WorkingDir = "/usr"; c.Command = []string{"pwd"} }, "/usr\n"},
-		"both streams in order":                {func(c *corev1.Container) { c.Command = []string{"sh", "-c", "echo a; echo b >&2; echo c"} }, "a\nb\nc\n"},
-		"none of the worker's own environment": {func(c *corev1.Container) { c.Command = []string{"sh", "-c", "echo [$BERTH_API_KEY]"} }, "[]\n"},
+		"its working directory": {
+			func(c *corev1.Container) { c.WorkingDir = "/usr"; c.Command = []string{"pwd"} }, "/usr\n",
+		},
+		"both streams in order": {
+			func(c *corev1.Container) { c.Command = []string{"sh", "-c", "echo a; echo b >&2; echo c"} },
+			"a\nb\nc\n",
+		},
+		"none of the worker's own environment": {
+			func(c *corev1.Container) { c.Command = []string{"sh", "-c", "echo [$BERTH_API_KEY]"} }, "[]\n",
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			a := attempt(uuid.New(), 1, "", func(j *batchv1.Job) { test.edit(&j.Spec.Template.Spec.Containers[0]) })
+			a := attempt(uuid.New(), 1, "",
+				func(j *batchv1.Job) { test.edit(&j.Spec.Template.Spec.Containers[0]) })
 			s.launch(t, a)
 			end := s.recorder.waitEnd(t, a.Ref)
 			if !end.Succeeded || s.recorder.output[a.Ref] != test.want || end.LastLines != test.want {
@@ -236,19 +251,33 @@ func TestAManifestThatAProcessCannotHonourIsRefusedWithAHint(t *testing.T) {
 		category api.Category
 		message  string
 	}{
-		"no command":                 {func(c *corev1.Container) { c.Command = nil }, api.CategoryInvalid, "set `command`"},
-		"a value from a Secret":      {func(c *corev1.Container) { c.Env = []corev1.EnvVar{{Name: "KEY", ValueFrom: &corev1.EnvVarSource{}}} }, api.CategoryInvalid, "variable KEY"},
-		"environment from a Secret":  {func(c *corev1.Container) { c.EnvFrom = []corev1.EnvFromSource{{}} }, api.CategoryInvalid, "envFrom"},
-		"a program that is not here": {func(c *corev1.Container) { c.Command = []string{"no-such-program"} }, api.CategoryConfig, "no-such-program"},
-		"a directory that is not":    {func(c *corev1.Container) { c.WorkingDir = "/no/such/dir" }, api.CategoryConfig, "workingDir"},
+		"no command": {func(c *corev1.Container) { c.Command = nil }, api.CategoryInvalid, "set `command`"},
+		"a value from a Secret": {
+			func(c *corev1.Container) { c.Env = []corev1.EnvVar{{Name: "KEY", ValueFrom: &corev1.EnvVarSource{}}} },
+			api.CategoryInvalid, "variable KEY",
+		},
+		"environment from a Secret": {
+			func(c *corev1.Container) { c.EnvFrom = []corev1.EnvFromSource{{}} }, api.CategoryInvalid,
+			"envFrom",
+		},
+		"a program that is not here": {
+			func(c *corev1.Container) { c.Command = []string{"no-such-program"} }, api.CategoryConfig,
+			"no-such-program",
+		},
+		"a directory that is not": {
+			func(c *corev1.Container) { c.WorkingDir = "/no/such/dir" }, api.CategoryConfig, "workingDir",
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			a := attempt(uuid.New(), 1, "echo x", func(j *batchv1.Job) { test.edit(&j.Spec.Template.Spec.Containers[0]) })
+			a := attempt(uuid.New(), 1, "echo x",
+				func(j *batchv1.Job) { test.edit(&j.Spec.Template.Spec.Containers[0]) })
 			_, err := s.Launch(t.Context(), a)
 			var refused *job.Refused
-			if !errors.As(err, &refused) || refused.Category != test.category || !strings.Contains(refused.Message, test.message) {
-				t.Errorf("launch returned %v, want it refused as %s with %q", err, test.category, test.message)
+			if !errors.As(err, &refused) || refused.Category != test.category ||
+				!strings.Contains(refused.Message, test.message) {
+				t.Errorf("launch returned %v, want it refused as %s with %q", err, test.category,
+					test.message)
 			}
 		})
 	}
@@ -310,7 +339,8 @@ func TestNothingIsLaunchedWithoutTheLease(t *testing.T) {
 
 func TestADeadlineEndsAProcess(t *testing.T) {
 	s := start(t, t.TempDir())
-	a := attempt(uuid.New(), 1, "sleep 1000", func(j *batchv1.Job) { one := int64(1); j.Spec.ActiveDeadlineSeconds = &one })
+	a := attempt(uuid.New(), 1, "sleep 1000",
+		func(j *batchv1.Job) { one := int64(1); j.Spec.ActiveDeadlineSeconds = &one })
 	s.launch(t, a)
 	if end := s.recorder.waitEnd(t, a.Ref); end.Category != api.CategoryDeadline {
 		t.Errorf("ended as %s (%s), want deadline", end.Category, end.Message)
@@ -358,7 +388,8 @@ func TestTwoWorkersCannotUseOneDirectory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := second.Run(t.Context(), installation, newRecorder(), make(chan struct{})); err == nil || !strings.Contains(err.Error(), "in use by another worker") {
+	if err := second.Run(t.Context(), installation, newRecorder(), make(chan struct{})); err == nil ||
+		!strings.Contains(err.Error(), "in use by another worker") {
 		t.Errorf("the second one ended with %v, want an error about the first", err)
 	}
 }
@@ -396,13 +427,15 @@ func TestWhatRanWhenItsWorkerWasKilledIsEndedAndRecorded(t *testing.T) {
 	if left := marked(t, rec.UID); len(left) > 0 {
 		t.Errorf("still running: %v", left)
 	}
-	s.recorder.wait(t, "that it was found", func() bool { return len(s.recorder.found) == 1 && s.recorder.found[0].Ref == ref })
+	s.recorder.wait(t, "that it was found",
+		func() bool { return len(s.recorder.found) == 1 && s.recorder.found[0].Ref == ref })
 	made := s.launch(t, attempt(run, 1, "echo a second time"))
 	if !made.Adopted || made.UID != rec.UID {
 		t.Errorf("launched as %+v, want that of the killed worker adopted", made)
 	}
 	end := s.recorder.waitEnd(t, ref)
-	if end.Category != api.CategoryUnknown || !strings.Contains(end.Message, "its worker died") || end.UID != rec.UID {
+	if end.Category != api.CategoryUnknown || !strings.Contains(end.Message, "its worker died") ||
+		end.UID != rec.UID {
 		t.Errorf("ended as %+v, want unknown, with why", end)
 	}
 	s.recorder.wait(t, "its output", func() bool { return s.recorder.output[ref] == "started\n" })
@@ -460,7 +493,10 @@ func TestAProcessThatReusedAPIDIsNotKilled(t *testing.T) {
 		// It was killed: Wait says so.
 		_ = bystander.Wait()
 	}()
-	rec := record{Run: uuid.New(), Attempt: 1, UID: uuid.NewString(), PID: bystander.Process.Pid, Identity: "another boot/1"}
+	rec := record{
+		Run: uuid.New(), Attempt: 1, UID: uuid.NewString(), PID: bystander.Process.Pid,
+		Identity: "another boot/1",
+	}
 	if err := killLeftover(t.Context(), rec); err != nil {
 		t.Fatal(err)
 	}
@@ -494,7 +530,8 @@ func TestASavedOutcomeIsObservedByTheNextWorker(t *testing.T) {
 	if end.Category != api.CategoryApp || *end.ExitCode != 4 || end.LastLines != "last words\n" {
 		t.Errorf("observed as %+v, want exit code 4", end)
 	}
-	second.recorder.wait(t, "its output", func() bool { return second.recorder.output[a.Ref] == "last words\n" })
+	second.recorder.wait(t, "its output",
+		func() bool { return second.recorder.output[a.Ref] == "last words\n" })
 }
 
 func TestFollowingStartsAtTheOffset(t *testing.T) {
@@ -538,7 +575,9 @@ func TestFieldsWithoutEffectAreDiagnosed(t *testing.T) {
 	for _, o := range s.recorder.seen[a.Ref] {
 		phases = append(phases, string(o.Phase)+o.Diagnosis)
 	}
-	want := []string{"pendingruns as a process of this host; without effect: image, volumes", "running", "ended"}
+	want := []string{
+		"pendingruns as a process of this host; without effect: image, volumes", "running", "ended",
+	}
 	if diff := cmp.Diff(want, phases); diff != "" {
 		t.Errorf("observed (-want +got):\n%s", diff)
 	}

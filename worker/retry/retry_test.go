@@ -79,7 +79,9 @@ func TestALoopWaitsLongerAfterEachFailure(t *testing.T) {
 
 func TestALoopWaitsAsLongAsTheServerAsks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		busy := &client.Error{Status: http.StatusTooManyRequests, Code: "rate-limited", RetryAfter: 7 * time.Second}
+		busy := &client.Error{
+			Status: http.StatusTooManyRequests, Code: "rate-limited", RetryAfter: 7 * time.Second,
+		}
 		l, _ := newLoop(busy)
 		if took, err := run(t, l); err != nil || took < 7*time.Second {
 			t.Errorf("ended with %v, called again after %s", err, took)

@@ -43,23 +43,30 @@ func install(b *testing.B, manifest string) *installation {
 	b.Helper()
 	config := kubetest.Cluster(b)
 	config.REST.QPS = -1 // the bare client is not to wait for itself
-	in := &installation{b: b, config: config, cluster: kubetest.Client(b, config), namespace: kubetest.Namespace(b, config)}
+	in := &installation{
+		b: b, config: config, cluster: kubetest.Client(b, config),
+		namespace: kubetest.Namespace(b, config),
+	}
 	in.binary = filepath.Join(b.TempDir(), "berth")
 	build := exec.Command("go", "build", "-o", in.binary, "github.com/berth-dev/berth/cmd/berth")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		b.Fatalf("build: %v\n%s", err, out)
 	}
-	in.url = in.start("server", "--listen", "127.0.0.1:0", "--data-dir", b.TempDir(), "--auth", "none", "--rate-limit", "0")
+	in.url = in.start("server", "--listen", "127.0.0.1:0", "--data-dir", b.TempDir(), "--auth", "none",
+		"--rate-limit", "0")
 	client, err := apiclient.NewClientWithResponses(in.url)
 	if err != nil {
 		b.Fatal(err)
 	}
 	in.client = client
-	template := json.RawMessage(`{"variables":{"type":"object","properties":{}},"job_configuration":{"job_manifest":` + manifest + `}}`)
-	made, err := client.CreateWorkPoolWithResponse(b.Context(), api.WorkPoolCreate{Name: poolName, Type: api.Kubernetes, BaseJobTemplate: template})
+	template := json.RawMessage(
+		`{"variables":{"type":"object","properties":{}},"job_configuration":{"job_manifest":` + manifest + `}}`)
+	made, err := client.CreateWorkPoolWithResponse(b.Context(),
+		api.WorkPoolCreate{Name: poolName, Type: api.Kubernetes, BaseJobTemplate: template})
 	in.is(201, made, err)
-	applied, err := client.ApplyWithResponse(b.Context(), api.ApplyRequest{Deployments: &[]api.DeploymentSpec{{Name: poolName, Pool: poolName}}})
+	applied, err := client.ApplyWithResponse(b.Context(),
+		api.ApplyRequest{Deployments: &[]api.DeploymentSpec{{Name: poolName, Pool: poolName}}})
 	in.is(200, applied, err)
 	return in
 }
@@ -77,8 +84,13 @@ func (in *installation) is(status int, a answer, err error) {
 // work starts the worker.
 func (in *installation) work(args ...string) {
 	in.b.Helper()
-	in.start(append([]string{"worker", "start", "--pool", poolName, "--type", "kubernetes", "--kubeconfig", os.Getenv("E2E_KUBECONFIG"),
-		"--namespace", in.namespace, "--metrics-listen", "127.0.0.1:0"}, args...)...)
+	in.start(
+		append(
+			[]string{
+				"worker", "start", "--pool", poolName, "--type", "kubernetes", "--kubeconfig",
+				os.Getenv("E2E_KUBECONFIG"), "--namespace", in.namespace, "--metrics-listen", "127.0.0.1:0",
+			},
+			args...)...)
 }
 
 // start starts a process that ends with the benchmark, and returns what it says when it is ready.
@@ -118,14 +130,16 @@ func (in *installation) create(n int) {
 	in.b.Helper()
 	const most = 1000
 	for ; n > 0; n -= most {
-		made, err := in.client.CreateRunsWithResponse(in.b.Context(), poolName, api.RunsCreate{Runs: make([]api.RunsCreateItem, min(n, most))})
+		made, err := in.client.CreateRunsWithResponse(in.b.Context(), poolName,
+			api.RunsCreate{Runs: make([]api.RunsCreateItem, min(n, most))})
 		in.is(200, made, err)
 	}
 }
 
 func (in *installation) pause(paused bool) {
 	in.b.Helper()
-	changed, err := in.client.UpdateWorkPoolWithResponse(in.b.Context(), poolName, api.WorkPoolUpdate{Paused: &paused})
+	changed, err := in.client.UpdateWorkPoolWithResponse(in.b.Context(), poolName,
+		api.WorkPoolUpdate{Paused: &paused})
 	in.is(200, changed, err)
 }
 

@@ -31,7 +31,8 @@ const suspended = `{"apiVersion":"batch/v1","kind":"Job","spec":{"suspend":true,
 const nowhere = `{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"nodeSelector":{"berth.dev/bench":"nowhere"},"containers":[{"name":"job","image":"none"}]}}}}`
 
 func BenchmarkJobsCreated(b *testing.B) {
-	b.Run("named", func(b *testing.B) { createdByAWorker(b, suspended, func(*batchv1.Job) bool { return true }) })
+	b.Run("named",
+		func(b *testing.B) { createdByAWorker(b, suspended, func(*batchv1.Job) bool { return true }) })
 	b.Run("gated", func(b *testing.B) { createdByAWorker(b, nowhere, released, "--launch", "gated") })
 	b.Run("limit", func(b *testing.B) { createdBare(b, false) })
 	b.Run("limit-gated", func(b *testing.B) { createdBare(b, true) })
@@ -70,7 +71,8 @@ func createdBare(b *testing.B, gated bool) {
 		var group errgroup.Group
 		group.SetLimit(callers)
 		for i := range many {
-			group.Go(func() error { return createBare(b.Context(), client, namespace, fmt.Sprintf("bare-%d", i), gated) })
+			group.Go(
+				func() error { return createBare(b.Context(), client, namespace, fmt.Sprintf("bare-%d", i), gated) })
 		}
 		if err := group.Wait(); err != nil {
 			b.Fatal(err)
@@ -82,8 +84,8 @@ func createdBare(b *testing.B, gated bool) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// warm opens the client's connection. Until it is known to speak HTTP/2, every waiting request dials a new connection:
-// on two cores thousands of handshakes then time out.
+// warm opens the client's connection. Until it is known to speak HTTP/2, every waiting request dials a new
+// connection: on two cores thousands of handshakes then time out.
 func warm(b *testing.B, client kubernetes.Interface) {
 	b.Helper()
 	if _, err := client.Discovery().ServerVersion(); err != nil {
@@ -101,10 +103,13 @@ func createBare(ctx context.Context, client kubernetes.Interface, namespace, nam
 	if gated {
 		j.Spec.Template.Spec.NodeSelector = map[string]string{"berth.dev/bench": "nowhere"}
 	}
-	if _, err := client.BatchV1().Jobs(namespace).Create(ctx, j, metav1.CreateOptions{}); err != nil || !gated {
+	if _, err := client.BatchV1().Jobs(namespace).Create(ctx, j, metav1.CreateOptions{}); err != nil ||
+		!gated {
 		return err
 	}
-	_, err := client.BatchV1().Jobs(namespace).Patch(ctx, name, "application/merge-patch+json", []byte(`{"spec":{"suspend":false}}`), metav1.PatchOptions{})
+	_, err := client.BatchV1().
+		Jobs(namespace).
+		Patch(ctx, name, "application/merge-patch+json", []byte(`{"spec":{"suspend":false}}`), metav1.PatchOptions{})
 	return err
 }
 
@@ -128,10 +133,16 @@ func deleteJobs(b *testing.B, client kubernetes.Interface, namespace string) {
 	if err := jobs.DeleteCollection(b.Context(), metav1.DeleteOptions{PropagationPolicy: &propagation}, metav1.ListOptions{}); err != nil {
 		b.Fatal(err)
 	}
-	err := wait.PollUntilContextTimeout(b.Context(), 100*time.Millisecond, patience, true, func(ctx context.Context) (bool, error) {
-		left, err := jobs.List(ctx, metav1.ListOptions{Limit: 1})
-		return err == nil && len(left.Items) == 0, err
-	})
+	err := wait.PollUntilContextTimeout(
+		b.Context(),
+		100*time.Millisecond,
+		patience,
+		true,
+		func(ctx context.Context) (bool, error) {
+			left, err := jobs.List(ctx, metav1.ListOptions{Limit: 1})
+			return err == nil && len(left.Items) == 0, err
+		},
+	)
 	if err != nil {
 		b.Fatalf("delete the bare Jobs: %v", err)
 	}

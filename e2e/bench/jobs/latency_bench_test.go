@@ -64,14 +64,18 @@ func BenchmarkPodExists(b *testing.B) {
 // BenchmarkRecorded measures from when the watch says that a pod, or its Job, is done until the run's end is
 // recorded.
 func BenchmarkRecorded(b *testing.B) {
-	in := install(b, `{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"name":"job","image":"`+kubetest.Image+`","imagePullPolicy":"IfNotPresent","command":["true"]}]}}}}`)
+	in := install(
+		b,
+		`{"apiVersion":"batch/v1","kind":"Job","spec":{"template":{"spec":{"containers":[{"name":"job","image":"`+kubetest.Image+`","imagePullPolicy":"IfNotPresent","command":["true"]}]}}}}`,
+	)
 	in.work()
 	pods := watchPods(b, in.cluster, in.namespace)
 	var took []time.Duration
 	for b.Loop() {
 		for range ends {
 			run := in.run()
-			done := firstPod(pods, manifest.LabelRunID, run.ID.String(), func(pod *corev1.Pod) bool { return pod.Status.Phase == corev1.PodSucceeded })
+			done := firstPod(pods, manifest.LabelRunID, run.ID.String(),
+				func(pod *corev1.Pod) bool { return pod.Status.Phase == corev1.PodSucceeded })
 			took = append(took, max(0, in.recorded(run).Sub(done)))
 		}
 	}

@@ -60,7 +60,8 @@ func BenchmarkFullCycle(b *testing.B) {
 		b.Fatal(err)
 	}
 	var n int
-	if err := pool.QueryRow(ctx, "SELECT COUNT(*) FROM river_job WHERE state = $1", rivertype.JobStateCompleted).Scan(&n); err != nil || n != b.N {
+	if err := pool.QueryRow(ctx, "SELECT COUNT(*) FROM river_job WHERE state = $1", rivertype.JobStateCompleted).Scan(&n); err != nil ||
+		n != b.N {
 		b.Fatalf("%d of %d jobs are completed: %v", n, b.N, err)
 	}
 }

@@ -13,7 +13,8 @@ func TestReportedVersionIsThePinnedOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.Contains(string(data), "k8s.io/kubernetes "+KubernetesVersion+"\n") {
-		t.Errorf("kube/go.mod does not pin k8s.io/kubernetes at %s, which the API server would report", KubernetesVersion)
+		t.Errorf("kube/go.mod does not pin k8s.io/kubernetes at %s, which the API server would report",
+			KubernetesVersion)
 	}
 }
 
@@ -38,7 +39,8 @@ func TestBuildThatFailsLeavesNothingThatLooksBuilt(t *testing.T) {
 	write(t, source, "pause/go.mod", "module pause\n\ngo 1.24\n")
 	write(t, source, "pause/main.go", "package main\n\nfunc main() { undefined() }\n")
 	builder := &Builder{Source: source, Cache: t.TempDir(), Progress: &strings.Builder{}}
-	if _, err := builder.Build(t.Context(), "pause"); err == nil || !strings.Contains(err.Error(), "undefined") {
+	if _, err := builder.Build(t.Context(), "pause"); err == nil ||
+		!strings.Contains(err.Error(), "undefined") {
 		t.Errorf("error is %v; want the compiler's", err)
 	}
 	left, err := os.ReadDir(builder.Cache)

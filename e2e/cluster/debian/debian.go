@@ -44,7 +44,8 @@ func Require(ctx context.Context, progress io.Writer) error {
 	if _, err := exec.LookPath("apt-get"); err != nil || os.Geteuid() != 0 {
 		return fmt.Errorf(
 			"the cluster needs what these Debian packages bring, and only root on Debian can install them here: %s",
-			strings.Join(missing, " "))
+			strings.Join(missing, " "),
+		)
 	}
 	if err := install(ctx, missing, progress); err != nil {
 		return err
@@ -97,8 +98,8 @@ func aptGet(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// withoutDatabase keeps the postgresql package from creating a database cluster. An existing configuration file
-// is left alone.
+// withoutDatabase keeps the postgresql package from creating a database cluster. An existing configuration
+// file is left alone.
 func withoutDatabase(path string) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil

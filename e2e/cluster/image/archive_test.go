@@ -43,7 +43,8 @@ func TestArchiveIsAnOCILayoutUnderItsFullName(t *testing.T) {
 			for _, descriptor := range append(manifest.Layers, manifest.Config, index.Manifests[0]) {
 				hash, size, err := v1.SHA256(bytes.NewReader(files[blob(descriptor.Digest)]))
 				if err != nil || hash != descriptor.Digest || size != descriptor.Size {
-					t.Errorf("the blob of %s has digest %s and %d bytes, want %d", descriptor.Digest, hash, size, descriptor.Size)
+					t.Errorf("the blob of %s has digest %s and %d bytes, want %d", descriptor.Digest, hash,
+						size, descriptor.Size)
 				}
 			}
 			if got := string(manifest.Layers[0].MediaType); got != test.wantLayer {

@@ -26,7 +26,8 @@ func TestBerthImageKeepsItsPromises(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if config.Config.User != "65532:65532" || !slices.Equal(config.Config.Entrypoint, []string{"/usr/local/bin/berth"}) {
+	if config.Config.User != "65532:65532" ||
+		!slices.Equal(config.Config.Entrypoint, []string{"/usr/local/bin/berth"}) {
 		t.Errorf("it runs %v as %s", config.Config.Entrypoint, config.Config.User)
 	}
 	if config.OS != "linux" || config.Architecture == "" {
@@ -50,7 +51,8 @@ func TestBerthImageKeepsItsPromises(t *testing.T) {
 
 func checkBerthFiles(t *testing.T, files map[string]unpacked) {
 	t.Helper()
-	if program := files["usr/local/bin/berth"]; program.header.Mode != 0o755 || string(program.data) != "a program" {
+	if program := files["usr/local/bin/berth"]; program.header.Mode != 0o755 ||
+		string(program.data) != "a program" {
 		t.Errorf("the program is %+v", program.header)
 	}
 	if !strings.Contains(string(files["etc/passwd"].data), "\nberth:x:65532:65532:") {
@@ -62,7 +64,8 @@ func checkBerthFiles(t *testing.T, files map[string]unpacked) {
 	if _, err := time.LoadLocationFromTZData("Europe/Berlin", files["usr/share/zoneinfo/Europe/Berlin"].data); err != nil {
 		t.Errorf("time zone Europe/Berlin: %v", err)
 	}
-	if header := files["tmp"].header; header == nil || header.Mode != 0o1777 || header.Typeflag != tar.TypeDir {
+	if header := files["tmp"].header; header == nil || header.Mode != 0o1777 ||
+		header.Typeflag != tar.TypeDir {
 		t.Errorf("/tmp is %+v", header)
 	}
 	if header := files["var/lib/berth"].header; header == nil || header.Uid != 65532 || header.Gid != 65532 {

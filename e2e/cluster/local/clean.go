@@ -80,8 +80,8 @@ func clean(dir state.Dir) error {
 	return nil
 }
 
-// unmountBelow unmounts everything below root on the machine. The cluster mounts in its own namespace, so only
-// a foreign mount can be there; removing the directory would reach into it.
+// unmountBelow unmounts everything below root on the machine. The cluster mounts in its own namespace, so
+// only a foreign mount can be there; removing the directory would reach into it.
 func unmountBelow(root string) error {
 	data, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {

@@ -99,7 +99,9 @@ func (c *Cluster) running() (bool, error) {
 	if asked && !state.SameShape(config, c.wanted()) {
 		return false, fmt.Errorf(
 			"the cluster in %s runs with other nodes or arguments: take it down first, or keep another one in another %s",
-			c.Dir, state.EnvDir)
+			c.Dir,
+			state.EnvDir,
+		)
 	}
 	return true, nil
 }

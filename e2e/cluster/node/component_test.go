@@ -55,7 +55,8 @@ func TestFilesOfANodeCanBeRead(t *testing.T) {
 	if err := yaml.Unmarshal(read(t, dir.Path(node.Name, "kubelet.yaml")), &kubelet); err != nil {
 		t.Fatalf("kubelet configuration: %v", err)
 	}
-	if kubelet.CgroupRoot != "/"+dir.Cgroup()+"/node-1" || !slices.Equal(kubelet.ClusterDNS, []string{state.DNSIP}) {
+	if kubelet.CgroupRoot != "/"+dir.Cgroup()+"/node-1" ||
+		!slices.Equal(kubelet.ClusterDNS, []string{state.DNSIP}) {
 		t.Errorf("the kubelet is told %+v", kubelet)
 	}
 	if kubelet.FailCgroupV1 == nil || *kubelet.FailCgroupV1 {

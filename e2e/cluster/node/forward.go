@@ -12,9 +12,10 @@ import (
 	"time"
 )
 
-// A forwarder connects every client of a listener with target. It is how the machine reaches the API server: the
-// listener was opened on the machine's 127.0.0.1, the target is in the cluster's network namespace, and a process
-// that has both joins them. When the target refuses, the client's connection is closed, as the target would do.
+// A forwarder connects every client of a listener with target. It is how the machine reaches the API server:
+// the listener was opened on the machine's 127.0.0.1, the target is in the cluster's network namespace, and a
+// process that has both joins them. When the target refuses, the client's connection is closed, as the target
+// would do.
 //
 // A connection costs two file descriptors, and the cluster ends with this process. So open connections are
 // bounded, a half-closed one does not stay, and running out of descriptors is waited out.
@@ -38,7 +39,8 @@ func newForwarder(target string, log *slog.Logger) *forwarder {
 	return &forwarder{target: target, connections: 2000, linger: 10 * time.Second, log: log}
 }
 
-// Run forwards until ctx ends, and then closes every connection. It returns an error when the listener is broken.
+// Run forwards until ctx ends, and then closes every connection. It returns an error when the listener is
+// broken.
 func (f *forwarder) Run(ctx context.Context, listener net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { listener.Close() })
 	defer stop()
@@ -80,8 +82,8 @@ func (f *forwarder) Run(ctx context.Context, listener net.Listener) error {
 	}
 }
 
-// temporary tells an accept that failed for want of a resource, or because the client left first, from a broken
-// listener.
+// temporary tells an accept that failed for want of a resource, or because the client left first, from a
+// broken listener.
 func temporary(err error) bool {
 	for _, number := range []syscall.Errno{
 		syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED, syscall.EINTR,

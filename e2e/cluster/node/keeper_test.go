@@ -30,11 +30,19 @@ func TestKeeperStartsAgainWhatWasKilled(t *testing.T) {
 
 func TestKeeperWaitsForWhatItNeeds(t *testing.T) {
 	needed := filepath.Join(t.TempDir(), "ready")
-	keepers := runKeepers(t,
-		component{name: "first", path: "sleep", args: []string{"1000"}, probe: func(context.Context) error { _, err := os.Stat(needed); return err }},
-		component{name: "second", path: "sleep", args: []string{"1000"}, needs: []string{"first"}, probe: always})
+	keepers := runKeepers(
+		t,
+		component{
+			name: "first", path: "sleep", args: []string{"1000"},
+			probe: func(context.Context) error { _, err := os.Stat(needed); return err },
+		},
+		component{
+			name: "second", path: "sleep", args: []string{"1000"}, needs: []string{"first"}, probe: always,
+		},
+	)
 	awaitPID(t, keepers[0], 0)
-	if status := keepers.status(t.Context()); status[1].PID != 0 || status[1].Detail != "not started yet" || status[0].Healthy {
+	if status := keepers.status(t.Context()); status[1].PID != 0 || status[1].Detail != "not started yet" ||
+		status[0].Healthy {
 		t.Errorf("while the first is not healthy, status is %+v", status)
 	}
 	if err := os.WriteFile(needed, nil, 0o644); err != nil {

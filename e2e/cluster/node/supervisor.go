@@ -44,7 +44,8 @@ func run(
 	for _, keeper := range keepers {
 		group.Go(func() error { return keeper.Run(ctx) })
 	}
-	group.Go(func() error { return newForwarder(fmt.Sprintf("127.0.0.1:%d", state.APIPort), log).Run(ctx, listener) })
+	group.Go(
+		func() error { return newForwarder(fmt.Sprintf("127.0.0.1:%d", state.APIPort), log).Run(ctx, listener) })
 	group.Go(func() error { return serveStatus(ctx, dir.SupervisorSocket(), keepers) })
 	group.Go(func() error {
 		if !keepers.await(ctx, "kube-apiserver") {

@@ -40,13 +40,16 @@ func TestCertificatesAreGoodForTheirPurposeOnly(t *testing.T) {
 		"a client as a server":     {client, "", x509.ExtKeyUsageServerAuth, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			options := x509.VerifyOptions{Roots: roots, DNSName: test.host, KeyUsages: []x509.ExtKeyUsage{test.usage}}
+			options := x509.VerifyOptions{
+				Roots: roots, DNSName: test.host, KeyUsages: []x509.ExtKeyUsage{test.usage},
+			}
 			if _, err := parse(t, test.pair).Verify(options); (err == nil) != test.good {
 				t.Errorf("verified with %v, want good: %v", err, test.good)
 			}
 		})
 	}
-	if subject := parse(t, client).Subject; subject.CommonName != "system:node:a" || subject.Organization[0] != "system:nodes" {
+	if subject := parse(t, client).Subject; subject.CommonName != "system:node:a" ||
+		subject.Organization[0] != "system:nodes" {
 		t.Errorf("the client is %v", subject)
 	}
 }

@@ -47,14 +47,16 @@ func TestKindClusterThatDoesNotAnswerIsMadeAnew(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := calls(); strings.Count(got, "create cluster") != 2 || strings.Count(got, "delete cluster") != 1 {
+	if got := calls(); strings.Count(got, "create cluster") != 2 ||
+		strings.Count(got, "delete cluster") != 1 {
 		t.Errorf("kind was called:\n%s", got)
 	}
 }
 
 func TestKindErrorsSayWhatKindSaid(t *testing.T) {
 	kind, _ := newKind(t)
-	if err := kind.Load(t.Context(), "/nonexistent.tar"); err == nil || !strings.Contains(err.Error(), "no such archive") {
+	if err := kind.Load(t.Context(), "/nonexistent.tar"); err == nil ||
+		!strings.Contains(err.Error(), "no such archive") {
 		t.Errorf("error is %v", err)
 	}
 }

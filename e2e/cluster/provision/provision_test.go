@@ -24,7 +24,9 @@ func TestVolumeIsADirectoryThatAnybodyMayWriteTo(t *testing.T) {
 		StorageClass: &storagev1.StorageClass{ReclaimPolicy: &policy},
 		PVC: &corev1.PersistentVolumeClaim{Spec: corev1.PersistentVolumeClaimSpec{
 			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
-			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")}},
+			Resources: corev1.VolumeResourceRequirements{
+				Requests: corev1.ResourceList{corev1.ResourceStorage: resource.MustParse("1Gi")},
+			},
 		}},
 	}
 	volume, _, err := provisioner.Provision(t.Context(), options)

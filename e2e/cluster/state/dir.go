@@ -54,7 +54,10 @@ func New(path string) (Dir, error) {
 	if len(absolute) > maxPath {
 		return "", fmt.Errorf(
 			"the cluster's directory %s is longer than %d bytes, too long for the sockets in it: set %s to a shorter one",
-			absolute, maxPath, EnvDir)
+			absolute,
+			maxPath,
+			EnvDir,
+		)
 	}
 	return Dir(absolute), nil
 }

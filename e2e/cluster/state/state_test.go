@@ -17,7 +17,8 @@ func TestDirectoryIsAbsoluteAndShortEnoughForSockets(t *testing.T) {
 	if err != nil || !filepath.IsAbs(string(dir)) {
 		t.Errorf("New(relative) = %q, %v; want an absolute path", dir, err)
 	}
-	if _, err := New("/" + strings.Repeat("x", maxPath)); err == nil || !strings.Contains(err.Error(), EnvDir) {
+	if _, err := New("/" + strings.Repeat("x", maxPath)); err == nil ||
+		!strings.Contains(err.Error(), EnvDir) {
 		t.Errorf("a directory too long for sockets gave %v; want an error that names %s", err, EnvDir)
 	}
 }
@@ -105,7 +106,8 @@ func TestNodesHaveAddressesOfTheirOwn(t *testing.T) {
 		}
 	}
 	if len(nodes) != 9 || len(Config{}.Nodes()) != 1 {
-		t.Errorf("got %d nodes of 9, %d of a configuration that does not say", len(nodes), len(Config{}.Nodes()))
+		t.Errorf("got %d nodes of 9, %d of a configuration that does not say", len(nodes),
+			len(Config{}.Nodes()))
 	}
 }
 

@@ -16,7 +16,8 @@ import (
 
 // Options of a database.
 type Options struct {
-	// URL is postgres://… or sqlite:///absolute/path; sqlite::memory: is a database that ends with the process.
+	// URL is postgres://… or sqlite:///absolute/path; sqlite::memory: is a database that ends with the
+	// process.
 	URL string
 	// DirectURL reaches PostgreSQL without a pooler, for notifications and session locks. Empty: URL, which
 	// then must not lead to a pooler either, so that statements can stay prepared.

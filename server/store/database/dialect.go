@@ -78,7 +78,8 @@ func (d Dialect) Contains(column string) string {
 // uuid, text, integer, bigint, boolean and time; a time travels as Micros.
 func (d Dialect) Records(columns ...string) string {
 	columns = slices.Sorted(slices.Values(columns)) // the order of the arrays of ListOf
-	names, exprs, arrays := make([]string, len(columns)), make([]string, len(columns)), make([]string, len(columns))
+	names, exprs, arrays := make([]string, len(columns)), make([]string, len(columns)), make([]string,
+		len(columns))
 	for i, column := range columns {
 		name, kind, _ := strings.Cut(column, " ")
 		names[i], exprs[i] = name, name

@@ -10,8 +10,8 @@
 //
 // The files by subject: connections (database.go, postgres.go, postgres_conn.go with its prepared statements,
 // sqlite.go, lock_file.go), transactions (tx.go, reader.go, batch.go), what differs between the databases
-// (dialect.go, param.go, column.go, sql_state.go), lists (page.go), notifications (notify.go, subscription.go),
-// schema (migrate.go, copy.go) and metrics (metric.go).
+// (dialect.go, param.go, column.go, sql_state.go), lists (page.go), notifications (notify.go,
+// subscription.go), schema (migrate.go, copy.go) and metrics (metric.go).
 //
 // # Time
 //
@@ -20,6 +20,6 @@
 //
 // # Parameters
 //
-// Queries have question marks on both databases. Lists and records travel as one parameter each (ListOf) and are
-// read with Dialect.List and Dialect.Records.
+// Queries have question marks on both databases. Lists and records travel as one parameter each (ListOf) and
+// are read with Dialect.List and Dialect.Records.
 package database

@@ -33,13 +33,16 @@ func (p Page) After(kind string) (string, error) {
 	b, err := base64.RawURLEncoding.DecodeString(p.Cursor)
 	key, ok := strings.CutPrefix(string(b), kind+":")
 	if err != nil || !ok || key == "" {
-		return "", &Error{Code: InvalidCursor, Message: "the cursor belongs to a different list or filter; start again without it"}
+		return "", &Error{
+			Code:    InvalidCursor,
+			Message: "the cursor belongs to a different list or filter; start again without it",
+		}
 	}
 	return key, nil
 }
 
-// CutPage cuts the one row too many that was asked for and makes the cursor of the next page from the last one
-// shown.
+// CutPage cuts the one row too many that was asked for and makes the cursor of the next page from the last
+// one shown.
 func CutPage[T any](rows []T, p Page, kind string, key func(T) string) ([]T, string) {
 	if len(rows) <= p.Size() {
 		return rows, ""

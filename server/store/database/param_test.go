@@ -49,7 +49,10 @@ func TestRecordsArriveAsTheyWere(t *testing.T) {
 			var samples []sample
 			var ids []uuid.UUID
 			for i, word := range []string{"", "NULL", `"`, `\`, `\"`, "{a,b}", "a, b", "quay ⚓", "'", "line\nbreak", " spaced "} {
-				one := sample{ID: uuid.New(), Word: word, Number: int32(i), Flag: i%2 == 0, List: StringsOf([]string{word, "z"}), At: 1_763_712_345_678_901}
+				one := sample{
+					ID: uuid.New(), Word: word, Number: int32(i), Flag: i%2 == 0,
+					List: StringsOf([]string{word, "z"}), At: 1_763_712_345_678_901,
+				}
 				if i%3 > 0 {
 					one.Maybe = &word
 				}
@@ -68,7 +71,8 @@ func TestRecordsArriveAsTheyWere(t *testing.T) {
 				if sent.Maybe != nil {
 					maybe = *sent.Maybe
 				}
-				same := got.Word == sent.Word && got.Maybe == maybe && got.Number == sent.Number && got.Flag == sent.Flag &&
+				same := got.Word == sent.Word && got.Maybe == maybe && got.Number == sent.Number &&
+					got.Flag == sent.Flag &&
 					slices.Equal(got.List.V, sent.List.V)
 				if at := got.At.Time(); !same || at.UnixMicro() != int64(sent.At) && s.dialect == Postgres {
 					t.Errorf("sent %+v, got %+v", sent, got)
@@ -93,7 +97,8 @@ func TestWhatCanNotBeAnElementIsRefused(t *testing.T) {
 			Many *int `json:"many"`
 		}{{ptrTo(-1 << 40)}}), "many"},
 	} {
-		if _, err := Postgres.args([]any{test.list}); err == nil || !strings.Contains(err.Error(), test.says) {
+		if _, err := Postgres.args([]any{test.list}); err == nil ||
+			!strings.Contains(err.Error(), test.says) {
 			t.Errorf("got %v, want something with %q", err, test.says)
 		}
 	}

@@ -15,8 +15,8 @@ SET enable_seqscan = off;
 SET enable_bitmapscan = off;
 SET jit = off`
 
-// statementsMax bounds the prepared statements of one connection. The first statements are prepared: frequent ones
-// come early.
+// statementsMax bounds the prepared statements of one connection. The first statements are prepared: frequent
+// ones come early.
 const statementsMax = 128
 
 // pgConnector opens connections that keep their statements prepared, so that PostgreSQL plans each of them a

@@ -44,7 +44,8 @@ func TestAStatementIsPreparedOnceInAConnection(t *testing.T) {
 	s := openEmpty(t, Options{})
 	for range 3 {
 		var got int
-		if err := s.Reader().Get(t.Context(), &got, "SELECT CAST(? AS INTEGER) + 1", 41); err != nil || got != 42 {
+		if err := s.Reader().Get(t.Context(), &got, "SELECT CAST(? AS INTEGER) + 1", 41); err != nil ||
+			got != 42 {
 			t.Fatalf("got %d, %v", got, err)
 		}
 	}
@@ -57,7 +58,8 @@ func TestNothingIsPreparedBehindAPooler(t *testing.T) {
 	t.Parallel()
 	s := openEmpty(t, Options{DirectURL: "the same"})
 	var got int
-	if err := s.Reader().Get(t.Context(), &got, "SELECT CAST(? AS INTEGER) + 1", 41); err != nil || got != 42 {
+	if err := s.Reader().Get(t.Context(), &got, "SELECT CAST(? AS INTEGER) + 1", 41); err != nil ||
+		got != 42 {
 		t.Fatalf("got %d, %v", got, err)
 	}
 	if n := s.preparedLike(t, "%INTEGER) + 1"); n != 0 {
@@ -70,7 +72,8 @@ func TestAConnectionKeepsSoManyStatementsAndNoMore(t *testing.T) {
 	s := openEmpty(t, Options{})
 	for i := range statementsMax + 20 {
 		var got int
-		if err := s.Reader().Get(t.Context(), &got, fmt.Sprintf("SELECT CAST(? AS INTEGER) + %d", i), 1); err != nil || got != i+1 {
+		if err := s.Reader().Get(t.Context(), &got, fmt.Sprintf("SELECT CAST(? AS INTEGER) + %d", i), 1); err != nil ||
+			got != i+1 {
 			t.Fatalf("got %d, %v", got, err)
 		}
 	}

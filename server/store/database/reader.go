@@ -108,8 +108,8 @@ func (db *DB) bind(query string) string {
 	return bound
 }
 
-// NotFoundError turns ErrNoRows into an error that says which object does not exist; other errors stay as they
-// are.
+// NotFoundError turns ErrNoRows into an error that says which object does not exist; other errors stay as
+// they are.
 func NotFoundError(err error, format string, args ...any) error {
 	if errors.Is(err, ErrNoRows) {
 		return &Error{Code: NotFound, Message: fmt.Sprintf(format, args...) + " does not exist"}

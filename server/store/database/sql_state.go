@@ -98,7 +98,9 @@ func classify(err error) error {
 	}
 	switch sqlState(err) {
 	case invalidEncoding, invalidEscape:
-		return &Error{Code: InvalidText, Message: "a text contains a character that cannot be stored", Err: err}
+		return &Error{
+			Code: InvalidText, Message: "a text contains a character that cannot be stored", Err: err,
+		}
 	}
 	return err
 }

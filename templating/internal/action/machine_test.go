@@ -29,27 +29,49 @@ func TestLimits(t *testing.T) {
 		limits value.Limits
 		want   string
 	}{
-		"a loop that prints nothing":                      {`{{ range 1000000000 }}{{ end }}`, value.Limits{}, "fuel"},
-		"nested loops":                                    {`{{ range 10000 }}{{ range 10000 }}{{ end }}{{ end }}`, value.Limits{}, "fuel"},
-		"a loop over a list":                              {`{{ range .large }}{{ end }}`, value.Limits{Fuel: 1000}, "fuel"},
-		"a loop over an object":                           {`{{ range .entries }}{{ end }}`, value.Limits{Fuel: 1000}, "fuel"},
-		"a loop with continue":                            {`{{ range 1000000000 }}{{ continue }}{{ end }}`, value.Limits{}, "fuel"},
-		"a loop of assignments":                           {`{{ $x := 0 }}{{ range 1000000000 }}{{ $x = add $x 1 }}{{ end }}`, value.Limits{}, "fuel"},
-		"a loop of and":                                   {`{{ range 1000000000 }}{{ $x := and 1 1 }}{{ end }}`, value.Limits{}, "fuel"},
-		"a loop of fields":                                {`{{ range 1000000000 }}{{ $x := $.a.b.c }}{{ end }}`, value.Limits{}, "fuel"},
-		"statements":                                      {strings.Repeat(`{{ if true }}{{ end }}`, 600), value.Limits{Fuel: 1000}, "fuel"},
-		"templates that invoke each other":                {`{{ define "a" }}{{ template "b" . }}{{ end }}{{ define "b" }}{{ template "a" . }}{{ end }}{{ template "a" . }}`, value.Limits{}, "calls"},
-		"a template that invokes itself twice":            {`{{ define "a" }}{{ if . }}{{ template "a" (sub . 1) }}{{ template "a" (sub . 1) }}{{ end }}{{ end }}{{ template "a" 90 }}`, value.Limits{}, "fuel"},
-		"an include that includes itself":                 {`{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}`, value.Limits{}, "calls"},
-		"output":                                          {`{{ range .large }}{{ $.text }}{{ end }}`, value.Limits{}, "output"},
-		"output of text alone":                            {strings.Repeat("x", 2000), value.Limits{Output: 1000}, "output"},
-		"output of numbers":                               {`{{ range 1000 }}{{ . }}{{ end }}`, value.Limits{Output: 1000}, "output"},
-		"an include counts as memory, not as output":      {`{{ define "a" }}{{ .text }}{{ end }}{{ range .large }}{{ $x := include "a" $ }}{{ end }}`, value.Limits{}, "alloc"},
-		"includes that double":                            {`{{ define "a" }}{{ . }}{{ . }}{{ end }}{{ $x := .text }}{{ range 30 }}{{ $x = include "a" $x }}{{ end }}`, value.Limits{}, "alloc"},
-		"memory of lists":                                 {`{{ $x := list }}{{ range 100000 }}{{ $x = append $x . }}{{ end }}`, value.Limits{}, "fuel"},
-		"memory of objects":                               {`{{ range 1000 }}{{ $x := deepCopy $.entries }}{{ end }}`, value.Limits{}, "alloc"},
-		"a copy of all variables for a leaf that changes": {`{{ $_ := set . "a" 1 }}`, value.Limits{Alloc: 1000}, "alloc"},
-		"the root as one object":                          {`{{ $x := . }}`, value.Limits{Alloc: 100}, "alloc"},
+		"a loop that prints nothing": {`{{ range 1000000000 }}{{ end }}`, value.Limits{}, "fuel"},
+		"nested loops":               {`{{ range 10000 }}{{ range 10000 }}{{ end }}{{ end }}`, value.Limits{}, "fuel"},
+		"a loop over a list":         {`{{ range .large }}{{ end }}`, value.Limits{Fuel: 1000}, "fuel"},
+		"a loop over an object":      {`{{ range .entries }}{{ end }}`, value.Limits{Fuel: 1000}, "fuel"},
+		"a loop with continue":       {`{{ range 1000000000 }}{{ continue }}{{ end }}`, value.Limits{}, "fuel"},
+		"a loop of assignments": {
+			`{{ $x := 0 }}{{ range 1000000000 }}{{ $x = add $x 1 }}{{ end }}`, value.Limits{}, "fuel",
+		},
+		"a loop of and":    {`{{ range 1000000000 }}{{ $x := and 1 1 }}{{ end }}`, value.Limits{}, "fuel"},
+		"a loop of fields": {`{{ range 1000000000 }}{{ $x := $.a.b.c }}{{ end }}`, value.Limits{}, "fuel"},
+		"statements":       {strings.Repeat(`{{ if true }}{{ end }}`, 600), value.Limits{Fuel: 1000}, "fuel"},
+		"templates that invoke each other": {
+			`{{ define "a" }}{{ template "b" . }}{{ end }}{{ define "b" }}{{ template "a" . }}{{ end }}{{ template "a" . }}`,
+			value.Limits{}, "calls",
+		},
+		"a template that invokes itself twice": {
+			`{{ define "a" }}{{ if . }}{{ template "a" (sub . 1) }}{{ template "a" (sub . 1) }}{{ end }}{{ end }}{{ template "a" 90 }}`,
+			value.Limits{}, "fuel",
+		},
+		"an include that includes itself": {
+			`{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}`, value.Limits{}, "calls",
+		},
+		"output":               {`{{ range .large }}{{ $.text }}{{ end }}`, value.Limits{}, "output"},
+		"output of text alone": {strings.Repeat("x", 2000), value.Limits{Output: 1000}, "output"},
+		"output of numbers":    {`{{ range 1000 }}{{ . }}{{ end }}`, value.Limits{Output: 1000}, "output"},
+		"an include counts as memory, not as output": {
+			`{{ define "a" }}{{ .text }}{{ end }}{{ range .large }}{{ $x := include "a" $ }}{{ end }}`,
+			value.Limits{}, "alloc",
+		},
+		"includes that double": {
+			`{{ define "a" }}{{ . }}{{ . }}{{ end }}{{ $x := .text }}{{ range 30 }}{{ $x = include "a" $x }}{{ end }}`,
+			value.Limits{}, "alloc",
+		},
+		"memory of lists": {
+			`{{ $x := list }}{{ range 100000 }}{{ $x = append $x . }}{{ end }}`, value.Limits{}, "fuel",
+		},
+		"memory of objects": {
+			`{{ range 1000 }}{{ $x := deepCopy $.entries }}{{ end }}`, value.Limits{}, "alloc",
+		},
+		"a copy of all variables for a leaf that changes": {
+			`{{ $_ := set . "a" 1 }}`, value.Limits{Alloc: 1000}, "alloc",
+		},
+		"the root as one object": {`{{ $x := . }}`, value.Limits{Alloc: 100}, "alloc"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -77,7 +99,8 @@ func TestWorkIsCharged(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			used, err := limited(t, test.source, variables, value.Limits{})
 			if err != nil || used.Fuel < test.least || used.Fuel > test.atMost {
-				t.Errorf("%s used %d steps (%v), want %d to %d", test.source, used.Fuel, err, test.least, test.atMost)
+				t.Errorf("%s used %d steps (%v), want %d to %d", test.source, used.Fuel, err, test.least,
+					test.atMost)
 			}
 		})
 	}
@@ -110,7 +133,8 @@ func TestTheSameInputGivesTheSameBytes(t *testing.T) {
 	want := ""
 	for range 20 {
 		env := p.env
-		env.Variables, env.Budget = object{"o": entries}, value.NewBudget(context.Background(), value.Limits{})
+		env.Variables, env.Budget = object{"o": entries}, value.NewBudget(context.Background(),
+			value.Limits{})
 		got, err := p.Text(&env)
 		if err != nil {
 			t.Fatal(err)
@@ -125,7 +149,9 @@ func TestTheSameInputGivesTheSameBytes(t *testing.T) {
 }
 
 func TestATemplateIsSharedByGoroutines(t *testing.T) {
-	p := compiled(t, `{{ $x := 0 }}{{ range .n }}{{ $x = add $x . }}{{ end }}{{ $_ := set .o "x" $x }}{{ .o.x }}`, action.Options{Text: true})
+	p := compiled(t,
+		`{{ $x := 0 }}{{ range .n }}{{ $x = add $x . }}{{ end }}{{ $_ := set .o "x" $x }}{{ .o.x }}`,
+		action.Options{Text: true})
 	shared := object{"n": int64(100), "o": object{}}
 	var executions sync.WaitGroup
 	for range 20 {

@@ -28,15 +28,24 @@ func TestScanTellsPlaceholdersFromActions(t *testing.T) {
 		placeholders []string
 		actions      bool
 	}{
-		"text without braces":                               {leaf: "plain"},
-		"one placeholder":                                   {leaf: "{{ image }}", placeholders: []string{"image"}},
-		"placeholders and text":                             {leaf: "{{ a }}-{{ b.c }}", placeholders: []string{"a", "b.c"}},
-		"a field is an action":                              {leaf: "{{ .image }}", actions: true},
-		"a function with arguments is an action":            {leaf: `{{ upper "a" }}`, actions: true},
-		"a placeholder beside an action":                    {leaf: "{{ image }}:{{ .tag }}", placeholders: []string{"image"}, actions: true},
-		"the words end and else belong to their block":      {leaf: "{{ if .a }}x{{ else }}y{{ end }}", actions: true},
-		"a placeholder inside a block":                      {leaf: "{{ if .a }}{{ image }}{{ end }}", placeholders: []string{"image"}, actions: true},
-		"break and continue belong to their loop":           {leaf: "{{ range .a }}{{ break }}{{ continue }}{{ end }}", actions: true},
+		"text without braces":                    {leaf: "plain"},
+		"one placeholder":                        {leaf: "{{ image }}", placeholders: []string{"image"}},
+		"placeholders and text":                  {leaf: "{{ a }}-{{ b.c }}", placeholders: []string{"a", "b.c"}},
+		"a field is an action":                   {leaf: "{{ .image }}", actions: true},
+		"a function with arguments is an action": {leaf: `{{ upper "a" }}`, actions: true},
+		"a placeholder beside an action": {
+			leaf: "{{ image }}:{{ .tag }}", placeholders: []string{"image"}, actions: true,
+		},
+		"the words end and else belong to their block": {
+			leaf: "{{ if .a }}x{{ else }}y{{ end }}", actions: true,
+		},
+		"a placeholder inside a block": {
+			leaf: "{{ if .a }}{{ image }}{{ end }}", placeholders: []string{"image"},
+			actions: true,
+		},
+		"break and continue belong to their loop": {
+			leaf: "{{ range .a }}{{ break }}{{ continue }}{{ end }}", actions: true,
+		},
 		"a dollar name is the environment":                  {leaf: "{{ $home }}", placeholders: []string{"$home"}},
 		"a dollar name that the leaf declares is an action": {leaf: "{{ $x := 1 }}{{ $x }}", actions: true},
 		"the root is an action":                             {leaf: "{{ $ }}", actions: true},
@@ -44,10 +53,16 @@ func TestScanTellsPlaceholdersFromActions(t *testing.T) {
 		"a comment is an action":                            {leaf: "{{/* image */}}", actions: true},
 		"true is an action":                                 {leaf: "{{ true }}", actions: true},
 		"nil is an action":                                  {leaf: "{{ nil }}", actions: true},
-		"braces inside quotes do not end an action":         {leaf: `{{ print "}}" }}{{ image }}`, placeholders: []string{"image"}, actions: true},
-		"braces inside a raw string do not end an action":   {leaf: "{{ print `}}` }}{{ image }}", placeholders: []string{"image"}, actions: true},
-		"three braces are a brace and a placeholder":        {leaf: "{{{ image }}}", placeholders: []string{"image"}},
-		"a dollar before braces is text":                    {leaf: "${{ image }}", placeholders: []string{"image"}},
+		"braces inside quotes do not end an action": {
+			leaf: `{{ print "}}" }}{{ image }}`, placeholders: []string{"image"}, actions: true,
+		},
+		"braces inside a raw string do not end an action": {
+			leaf: "{{ print `}}` }}{{ image }}", placeholders: []string{"image"}, actions: true,
+		},
+		"three braces are a brace and a placeholder": {
+			leaf: "{{{ image }}}", placeholders: []string{"image"},
+		},
+		"a dollar before braces is text": {leaf: "${{ image }}", placeholders: []string{"image"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -55,7 +70,8 @@ func TestScanTellsPlaceholdersFromActions(t *testing.T) {
 			var names []string
 			for _, p := range leaf.Placeholders {
 				names = append(names, p.Name)
-				if got := test.leaf[p.Start:p.End]; !strings.HasPrefix(got, "{{") || !strings.HasSuffix(got, "}}") {
+				if got := test.leaf[p.Start:p.End]; !strings.HasPrefix(got, "{{") ||
+					!strings.HasSuffix(got, "}}") {
 					t.Errorf("%q covers %q", p.Name, got)
 				}
 			}

@@ -16,12 +16,30 @@ func TestFunctionsThatChooseAValue(t *testing.T) {
 		{name: "absent counts as empty", source: `{{ empty absent }}`, want: true},
 
 		{name: "required returns a value that is set", source: `{{ required "missing" .text }}`, want: "x"},
-		{name: "required accepts zero, which is a value", source: `{{ required "missing" .zero }}`, want: int64(0)},
-		{name: "required accepts false, which is a value", source: `{{ required "missing" .no }}`, want: false},
-		{name: "required refuses the empty string with its message", source: `{{ required "say which" .blank }}`, err: "say which"},
-		{name: "required refuses null with its message", source: `{{ required "say which" .null }}`, err: "say which"},
-		{name: "required refuses a missing variable with its message", source: `{{ required "say which" .missing }}`, err: "say which"},
-		{name: "required needs a message that is text", source: `{{ required .items .text }}`, err: "required: argument 1 must be a string, number or boolean, not a list"},
+		{
+			name: "required accepts zero, which is a value", source: `{{ required "missing" .zero }}`,
+			want: int64(0),
+		},
+		{
+			name: "required accepts false, which is a value", source: `{{ required "missing" .no }}`,
+			want: false,
+		},
+		{
+			name:   "required refuses the empty string with its message",
+			source: `{{ required "say which" .blank }}`, err: "say which",
+		},
+		{
+			name: "required refuses null with its message", source: `{{ required "say which" .null }}`,
+			err: "say which",
+		},
+		{
+			name:   "required refuses a missing variable with its message",
+			source: `{{ required "say which" .missing }}`, err: "say which",
+		},
+		{
+			name: "required needs a message that is text", source: `{{ required .items .text }}`,
+			err: "required: argument 1 must be a string, number or boolean, not a list",
+		},
 
 		{name: "default keeps a value", source: `{{ default "d" .text }}`, want: "x"},
 		{name: "default replaces the empty string", source: `{{ default "d" .blank }}`, want: "d"},
@@ -33,14 +51,23 @@ func TestFunctionsThatChooseAValue(t *testing.T) {
 		{name: "default without a value is the default", source: `{{ default "d" }}`, want: "d"},
 		{name: "a pipeline passes the value last", source: `{{ .blank | default "d" }}`, want: "d"},
 
-		{name: "coalesce returns the first value that is not empty", source: `{{ coalesce .blank .zero .text .yes }}`, want: "x"},
+		{
+			name:   "coalesce returns the first value that is not empty",
+			source: `{{ coalesce .blank .zero .text .yes }}`, want: "x",
+		},
 		{name: "coalesce of empty values is null", source: `{{ coalesce .blank .missing }}`, want: nil},
 		{name: "coalesce of nothing is null", source: `{{ (coalesce) }}`, want: nil},
 
 		{name: "ternary with a true condition is the first", source: `{{ ternary "a" "b" .yes }}`, want: "a"},
-		{name: "ternary with a false condition is the second", source: `{{ ternary "a" "b" .no }}`, want: "b"},
+		{
+			name: "ternary with a false condition is the second", source: `{{ ternary "a" "b" .no }}`,
+			want: "b",
+		},
 		{name: "ternary takes any value as its condition", source: `{{ ternary "a" "b" .items }}`, want: "a"},
-		{name: "ternary takes a missing variable for false", source: `{{ ternary "a" "b" .missing }}`, want: "b"},
+		{
+			name: "ternary takes a missing variable for false", source: `{{ ternary "a" "b" .missing }}`,
+			want: "b",
+		},
 		{name: "ternary passes no value on", source: `{{ ternary "a" absent .no }}`, want: value.Absent{}},
 
 		{name: "empty of an object with an entry", source: `{{ empty .entries }}`, want: false},
@@ -54,7 +81,13 @@ func TestFunctionsThatChooseAValue(t *testing.T) {
 		{name: "any of empty values", source: `{{ any .blank .zero .missing }}`, want: false},
 		{name: "any of nothing", source: `{{ (any) }}`, want: false},
 
-		{name: "fail ends the render with its message", source: `{{ fail " no GPU here " }}`, err: "no GPU here"},
-		{name: "fail without a message says who ended it", source: `{{ fail " " }}`, err: "the template called fail"},
+		{
+			name: "fail ends the render with its message", source: `{{ fail " no GPU here " }}`,
+			err: "no GPU here",
+		},
+		{
+			name: "fail without a message says who ended it", source: `{{ fail " " }}`,
+			err: "the template called fail",
+		},
 	})
 }

@@ -12,7 +12,10 @@ func TestSlug(t *testing.T) {
 		{name: "words are joined with dashes", source: `{{ slug "ETL: daily #4" }}`, want: "etl-daily-4"},
 		{name: "what cannot be used is dropped", source: `{{ slug "--é--" }}`, want: ""},
 		{name: "at most 63 characters", source: `{{ slug (repeat 100 "a") | len }}`, want: int64(63)},
-		{name: "no dash at the end of a text that is cut", source: `{{ slug (cat (repeat 62 "a") "b") | len }}`, want: int64(62)},
+		{
+			name:   "no dash at the end of a text that is cut",
+			source: `{{ slug (cat (repeat 62 "a") "b") | len }}`, want: int64(62),
+		},
 	})
 }
 
@@ -24,7 +27,8 @@ func TestUUIDsAreDerived(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`).MatchString(first.(string)) {
+	if !regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`).
+		MatchString(first.(string)) {
 		t.Errorf("%v is not a version 4 UUID", first)
 	}
 	if again, _ := w.evaluate(t, source); again != first {

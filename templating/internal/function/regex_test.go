@@ -54,7 +54,9 @@ func TestACommonPatternIsAffordableOnALongText(t *testing.T) {
 		t.Fatal(issues)
 	}
 	v, err := template.Value(&action.Env{
-		Variables: map[string]any{"text": strings.Repeat("a-", 10_000)}, Budget: value.NewBudget(context.Background(), value.Limits{}),
+		Variables: map[string]any{
+			"text": strings.Repeat("a-", 10_000),
+		}, Budget: value.NewBudget(context.Background(), value.Limits{}),
 	})
 	if want := strings.Repeat("a_", 10_000); err != nil || v != want {
 		t.Errorf("%.20v (%v)", v, err)
@@ -67,24 +69,53 @@ func TestRegexFunctions(t *testing.T) {
 		{name: "regexMatch of another text", source: `{{ regexMatch "^a+$" "aab" }}`, want: false},
 		{name: "regexFind returns the first match", source: `{{ regexFind "[0-9]+" "a12b34" }}`, want: "12"},
 		{name: "regexFind without a match is empty", source: `{{ regexFind "[0-9]+" "abc" }}`, want: ""},
-		{name: "regexFindAll with a count", source: `{{ regexFindAll "[0-9]" "1a2b3" 2 }}`, want: list("1", "2")},
-		{name: "regexFindAll of all", source: `{{ regexFindAll "[0-9]" "1a2b3" -1 }}`, want: list("1", "2", "3")},
+		{
+			name: "regexFindAll with a count", source: `{{ regexFindAll "[0-9]" "1a2b3" 2 }}`,
+			want: list("1", "2"),
+		},
+		{
+			name: "regexFindAll of all", source: `{{ regexFindAll "[0-9]" "1a2b3" -1 }}`,
+			want: list("1", "2", "3"),
+		},
 		{name: "regexFindAll of none", source: `{{ regexFindAll "[0-9]" "1a2b3" 0 }}`, want: list()},
-		{name: "regexReplaceAll expands groups", source: `{{ regexReplaceAll "(a)(b)" "ab-ab" "${2}${1}" }}`, want: "ba-ba"},
-		{name: "regexReplaceAllLiteral does not", source: `{{ regexReplaceAllLiteral "(a)b" "ab" "${1}" }}`, want: "${1}"},
+		{
+			name:   "regexReplaceAll expands groups",
+			source: `{{ regexReplaceAll "(a)(b)" "ab-ab" "${2}${1}" }}`, want: "ba-ba",
+		},
+		{
+			name:   "regexReplaceAllLiteral does not",
+			source: `{{ regexReplaceAllLiteral "(a)b" "ab" "${1}" }}`, want: "${1}",
+		},
 		{name: "regexSplit", source: `{{ regexSplit ", *" "a, b,c" -1 }}`, want: list("a", "b", "c")},
 		{name: "regexSplit with a count", source: `{{ regexSplit "," "a,b,c" 2 }}`, want: list("a", "b,c")},
 		{name: "regexQuoteMeta", source: `{{ regexQuoteMeta "a.b*" }}`, want: `a\.b\*`},
-		{name: "an invalid pattern names what is wrong", source: `{{ regexMatch "a(b" "x" }}`, err: `regexMatch: invalid regular expression: missing closing ) in "a(b"`},
-		{name: "a lookahead, which RE2 does not have", source: `{{ regexMatch "a(?=b)" "x" }}`, err: "regexMatch: invalid regular expression: invalid or unsupported Perl syntax"},
-		{name: "a pattern that is too long", source: `{{ regexMatch (repeat 1001 "a") "x" }}`, err: "regexMatch: the regular expression has 1001 characters; the limit is 1000"},
-		{name: "a pattern with huge repetitions", source: `{{ regexMatch "((a{50}){50}){50}" "x" }}`, err: "regexMatch: "},
-		{name: "a pattern that is not text", source: `{{ regexMatch 5 "x" }}`, err: "regexMatch: argument 1 must be a string, not an integer"},
+		{
+			name: "an invalid pattern names what is wrong", source: `{{ regexMatch "a(b" "x" }}`,
+			err: `regexMatch: invalid regular expression: missing closing ) in "a(b"`,
+		},
+		{
+			name: "a lookahead, which RE2 does not have", source: `{{ regexMatch "a(?=b)" "x" }}`,
+			err: "regexMatch: invalid regular expression: invalid or unsupported Perl syntax",
+		},
+		{
+			name: "a pattern that is too long", source: `{{ regexMatch (repeat 1001 "a") "x" }}`,
+			err: "regexMatch: the regular expression has 1001 characters; the limit is 1000",
+		},
+		{
+			name: "a pattern with huge repetitions", source: `{{ regexMatch "((a{50}){50}){50}" "x" }}`,
+			err: "regexMatch: ",
+		},
+		{
+			name: "a pattern that is not text", source: `{{ regexMatch 5 "x" }}`,
+			err: "regexMatch: argument 1 must be a string, not an integer",
+		},
 	})
 }
 
 func TestMatchingIsPaidForBeforeItStarts(t *testing.T) {
-	w := world{variables: object{"text": strings.Repeat("a", 500_000), "lines": strings.Repeat("ab\n", 100_000)}}
+	w := world{
+		variables: object{"text": strings.Repeat("a", 500_000), "lines": strings.Repeat("ab\n", 100_000)},
+	}
 	for name, source := range map[string]string{
 		"a large pattern on a long text":         `{{ regexMatch "(a|b|c){200}x" .text }}`,
 		"a search that restarts at every byte":   `{{ regexFindAll ".*b|a" .text -1 }}`,

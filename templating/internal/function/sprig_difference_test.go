@@ -13,12 +13,15 @@ import (
 	"github.com/berth-dev/berth/templating/internal/function"
 )
 
-// TestDifferencesFromSprig lists where a function of sprig, or of text/template, behaves differently here, with
-// the reason. Both sides are executed, so a new release of sprig that changes one shows up.
+// TestDifferencesFromSprig lists where a function of sprig, or of text/template, behaves differently here,
+// with the reason. Both sides are executed, so a new release of sprig that changes one shows up.
 func TestDifferencesFromSprig(t *testing.T) {
 	const failed = "error"
 	tests := []struct{ reason, source, sprig, ours string }{
-		{"a wrapped sum would go unnoticed", `{{ add 9223372036854775807 1 }}`, "-9223372036854775808", failed},
+		{
+			"a wrapped sum would go unnoticed", `{{ add 9223372036854775807 1 }}`, "-9223372036854775808",
+			failed,
+		},
 		{"a text that is not a number is a mistake, not zero", `{{ add 1 "x" }}`, "1", failed},
 		{"a fraction must not get lost", `{{ add 1 1.9 }}`, "2", failed},
 		{"division by zero is an error with a place, not a panic", `{{ div 1 0 }}`, failed, failed},
@@ -28,14 +31,26 @@ func TestDifferencesFromSprig(t *testing.T) {
 		{"an object is not text", `{{ dict "a" 1 }}`, "map[a:1]", failed},
 		{"no value prints as nothing", `{{ .missing }}`, "<no value>", ""},
 		{"null prints as nothing", `{{ get (dict "a" nil) "a" }}`, "<no value>", ""},
-		{"toJson keeps < > & readable, because a manifest is not HTML", `{{ toJson "<" }}`, `"\u003c"`, `"<"`},
-		{"an invalid encoding is an error, not its message as text", `{{ b64dec "!" }}`, "illegal base64 data at input byte 0", failed},
+		{
+			"toJson keeps < > & readable, because a manifest is not HTML", `{{ toJson "<" }}`, `"\u003c"`,
+			`"<"`,
+		},
+		{
+			"an invalid encoding is an error, not its message as text", `{{ b64dec "!" }}`,
+			"illegal base64 data at input byte 0", failed,
+		},
 		{"invalid JSON is an error, not null", `{{ fromJson "{" }}`, "<no value>", failed},
-		{"a text that is not a date is an error, not the year 1", `{{ toDate "2006" "x" }}`, "0001-01-01 00:00:00 +0000 UTC", failed},
+		{
+			"a text that is not a date is an error, not the year 1", `{{ toDate "2006" "x" }}`,
+			"0001-01-01 00:00:00 +0000 UTC", failed,
+		},
 		{"a substring ends at the end of the text", `{{ substr 0 9 "abc" }}`, "abc", "abc"},
 		{"characters are not cut", `{{ trunc 1 "é" }}`, "\xc3", "é"},
 		{"an index out of range is an error with the length", `{{ index (list 1) 5 }}`, failed, failed},
-		{"a verb that does not fit is an error, not noise in a manifest", `{{ printf "%d" "x" }}`, "%!d(string=x)", failed},
+		{
+			"a verb that does not fit is an error, not noise in a manifest", `{{ printf "%d" "x" }}`,
+			"%!d(string=x)", failed,
+		},
 		{"an integer and a float compare", `{{ eq 1 1.5 }}`, failed, "false"},
 		{"numbers and text are not equal, and asking is a mistake", `{{ eq 1 "1" }}`, failed, failed},
 	}

@@ -17,7 +17,9 @@ import (
 func variables() map[string]any {
 	return map[string]any{
 		"s": "Hello, Wörld of  Templates", "path": "/a/b/../c.tar.gz", "n": int64(7), "f": 2.5, "t": true, "empty": "", "zero": int64(0),
-		"l": []any{"b", "a", "c", "a"}, "ints": []any{int64(3), int64(1)}, "o": map[string]any{"k": "v", "in": map[string]any{"x": int64(1)}},
+		"l": []any{
+			"b", "a", "c", "a",
+		}, "ints": []any{int64(3), int64(1)}, "o": map[string]any{"k": "v", "in": map[string]any{"x": int64(1)}},
 	}
 }
 
@@ -111,7 +113,10 @@ func TestEveryFunctionOfSprigIsHereOrLeftOutForAReason(t *testing.T) {
 // TestEveryFunctionThatPeopleKnowIsThereOrLeftOutForAReason holds the list of what is left out complete: an
 // unknown name is taken for a misspelt one.
 func TestEveryFunctionThatPeopleKnowIsThereOrLeftOutForAReason(t *testing.T) {
-	known := []string{"and", "call", "html", "index", "slice", "js", "len", "not", "or", "print", "printf", "println", "urlquery", "eq", "ge", "gt", "le", "lt", "ne"}
+	known := []string{
+		"and", "call", "html", "index", "slice", "js", "len", "not", "or", "print", "printf", "println",
+		"urlquery", "eq", "ge", "gt", "le", "lt", "ne",
+	}
 	for name := range sprig.GenericFuncMap() {
 		known = append(known, name)
 	}

@@ -24,8 +24,14 @@ func TestFunctionsOfOneString(t *testing.T) {
 		{name: "ext of a path", source: `{{ ext "a.tar.gz" }}`, want: ".gz"},
 		{name: "isAbs of a path", source: `{{ isAbs "/a" }}`, want: true},
 		{name: "isAbs of a relative path", source: `{{ isAbs "a" }}`, want: false},
-		{name: "a number is not text", source: `{{ upper 5 }}`, err: "upper: argument 1 must be a string, not an integer"},
-		{name: "a missing variable is not text", source: `{{ title .missing }}`, err: "title: argument 1 must be a string, not null"},
+		{
+			name: "a number is not text", source: `{{ upper 5 }}`,
+			err: "upper: argument 1 must be a string, not an integer",
+		},
+		{
+			name: "a missing variable is not text", source: `{{ title .missing }}`,
+			err: "title: argument 1 must be a string, not null",
+		},
 	})
 }
 
@@ -38,7 +44,10 @@ func TestFunctionsOfTwoStrings(t *testing.T) {
 		{name: "trimAll removes any of the characters", source: `{{ trimAll "-." "-.a-b.-" }}`, want: "a-b"},
 		{name: "trimPrefix removes the prefix once", source: `{{ trimPrefix "a" "aab" }}`, want: "ab"},
 		{name: "trimSuffix leaves another suffix", source: `{{ trimSuffix "x" "ab" }}`, want: "ab"},
-		{name: "the second argument must be text", source: `{{ contains "1" 123 }}`, err: "contains: argument 2 must be a string, not an integer"},
+		{
+			name: "the second argument must be text", source: `{{ contains "1" 123 }}`,
+			err: "contains: argument 2 must be a string, not an integer",
+		},
 	})
 }
 
@@ -46,25 +55,43 @@ func TestLayoutOfText(t *testing.T) {
 	world{}.run(t, []evaluation{
 		{name: "repeat", source: `{{ repeat 3 "ab" }}`, want: "ababab"},
 		{name: "repeat zero times", source: `{{ repeat 0 "ab" }}`, want: ""},
-		{name: "repeat takes no negative count", source: `{{ repeat -1 "ab" }}`, err: "repeat: argument 1 must not be negative"},
+		{
+			name: "repeat takes no negative count", source: `{{ repeat -1 "ab" }}`,
+			err: "repeat: argument 1 must not be negative",
+		},
 		{name: "indent pads every line", source: `{{ indent 2 "a\nb" }}`, want: "  a\n  b"},
 		{name: "nindent starts a new line", source: `{{ nindent 2 "a\nb" }}`, want: "\n  a\n  b"},
 		{name: "replace replaces every occurrence", source: `{{ replace "a" "b" "a-a" }}`, want: "b-b"},
-		{name: "replace of the empty string inserts everywhere", source: `{{ replace "" "." "ab" }}`, want: ".a.b."},
+		{
+			name: "replace of the empty string inserts everywhere", source: `{{ replace "" "." "ab" }}`,
+			want: ".a.b.",
+		},
 		{name: "trunc keeps the first characters", source: `{{ trunc 2 "äöü" }}`, want: "äö"},
 		{name: "trunc with a negative length keeps the last", source: `{{ trunc -2 "äöü" }}`, want: "öü"},
 		{name: "trunc keeps a text that is short enough", source: `{{ trunc 9 "abc" }}`, want: "abc"},
 		{name: "trunc with a negative length beyond the text", source: `{{ trunc -9 "abc" }}`, want: "abc"},
 		{name: "substr is a range of characters", source: `{{ substr 1 3 "äöüß" }}`, want: "öü"},
 		{name: "substr with a negative end goes to the end", source: `{{ substr 1 -1 "abcd" }}`, want: "bcd"},
-		{name: "substr with a negative start begins at the start", source: `{{ substr -3 2 "abcd" }}`, want: "ab"},
+		{
+			name: "substr with a negative start begins at the start", source: `{{ substr -3 2 "abcd" }}`,
+			want: "ab",
+		},
 		{name: "substr whose start is after its end is empty", source: `{{ substr 3 1 "abcd" }}`, want: ""},
 		{name: "abbrev cuts with three dots", source: `{{ abbrev 6 "abcdefgh" }}`, want: "abc..."},
 		{name: "abbrev keeps a text of that width", source: `{{ abbrev 8 "abcdefgh" }}`, want: "abcdefgh"},
-		{name: "abbrev below four characters changes nothing", source: `{{ abbrev 3 "abcdefgh" }}`, want: "abcdefgh"},
-		{name: "abbrevboth cuts at both ends", source: `{{ abbrevboth 5 10 "1234 5678 9123" }}`, want: "...5678..."},
+		{
+			name: "abbrev below four characters changes nothing", source: `{{ abbrev 3 "abcdefgh" }}`,
+			want: "abcdefgh",
+		},
+		{
+			name: "abbrevboth cuts at both ends", source: `{{ abbrevboth 5 10 "1234 5678 9123" }}`,
+			want: "...5678...",
+		},
 		{name: "wrap breaks between words", source: `{{ wrap 4 "aaa bbb" }}`, want: "aaa\nbbb"},
-		{name: "wrapWith breaks with another separator", source: `{{ wrapWith 4 "|" "aaa bbb" }}`, want: "aaa|bbb"},
+		{
+			name: "wrapWith breaks with another separator", source: `{{ wrapWith 4 "|" "aaa bbb" }}`,
+			want: "aaa|bbb",
+		},
 		{name: "wrapWith breaks long words", source: `{{ wrapWith 2 "|" "aaaa" }}`, want: "aa|aa"},
 	})
 }
@@ -74,13 +101,19 @@ func TestValuesWrittenAsText(t *testing.T) {
 	w.run(t, []evaluation{
 		{name: "quote escapes as Go does", source: `{{ quote "a\"b" 1 true }}`, want: `"a\"b" "1" "true"`},
 		{name: "quote leaves out null", source: `{{ quote .null "a" }}`, want: `"a"`},
-		{name: "quote of a list is an error", source: `{{ quote .l }}`, err: "quote: argument 1 must be a string, number or boolean, not a list"},
+		{
+			name: "quote of a list is an error", source: `{{ quote .l }}`,
+			err: "quote: argument 1 must be a string, number or boolean, not a list",
+		},
 		{name: "squote does not escape", source: `{{ squote "a'b" }}`, want: `'a'b'`},
 		{name: "cat puts spaces between", source: `{{ cat "a" 1 .null true }}`, want: "a 1 true"},
 		{name: "plural of one", source: `{{ plural "pod" "pods" 1 }}`, want: "pod"},
 		{name: "plural of none", source: `{{ plural "pod" "pods" 0 }}`, want: "pods"},
 		{name: "toString of a float is recognisable as one", source: `{{ toString .two }}`, want: "2.0"},
-		{name: "toString of an object is an error", source: `{{ toString (dict) }}`, err: "toString: argument 1 must be a string, number or boolean, not an object"},
+		{
+			name: "toString of an object is an error", source: `{{ toString (dict) }}`,
+			err: "toString: argument 1 must be a string, number or boolean, not an object",
+		},
 		{name: "print puts a space between numbers only", source: `{{ print 1 2 "a" 3 4 }}`, want: "1 2a3 4"},
 		{name: "println puts spaces between all", source: `{{ println "a" 1 }}`, want: "a 1\n"},
 	})
@@ -130,25 +163,61 @@ func TestPrintf(t *testing.T) {
 		{name: "%v of a boolean", source: `{{ printf "%v" true }}`, want: "true"},
 		{name: "%v of an integer takes a width", source: `{{ printf "%04v" 7 }}`, want: "0007"},
 		{name: "%q quotes", source: `{{ printf "%q" "a\"b" }}`, want: `"a\"b"`},
-		{name: "%d of an integer", source: `{{ printf "%5d|%-5d|%05d|%+d" 1 2 3 4 }}`, want: "    1|2    |00003|+4"},
+		{
+			name: "%d of an integer", source: `{{ printf "%5d|%-5d|%05d|%+d" 1 2 3 4 }}`,
+			want: "    1|2    |00003|+4",
+		},
 		{name: "%d of an integral float", source: `{{ printf "%d" 3.0 }}`, want: "3"},
 		{name: "%d of a number in a string", source: `{{ printf "%d" "42" }}`, want: "42"},
-		{name: "%d of a fraction is an error", source: `{{ printf "%d" 1.5 }}`, err: "printf: argument 2 must be an integer, not a number"},
+		{
+			name: "%d of a fraction is an error", source: `{{ printf "%d" 1.5 }}`,
+			err: "printf: argument 2 must be an integer, not a number",
+		},
 		{name: "%x of an integer", source: `{{ printf "%x %X" 255 255 }}`, want: "ff FF"},
 		{name: "%x of text", source: `{{ printf "%x" "az" }}`, want: "617a"},
-		{name: "%o, %b, %c and %U of an integer", source: `{{ printf "%o %b %c %U" 8 5 65 65 }}`, want: "10 101 A U+0041"},
+		{
+			name: "%o, %b, %c and %U of an integer", source: `{{ printf "%o %b %c %U" 8 5 65 65 }}`,
+			want: "10 101 A U+0041",
+		},
 		{name: "%f with a precision", source: `{{ printf "%.2f|%8.3f" 1.235 1.5 }}`, want: "1.24|   1.500"},
 		{name: "%f of an integer", source: `{{ printf "%.1f" 2 }}`, want: "2.0"},
 		{name: "%e and %g", source: `{{ printf "%e %g" 1500.0 0.5 }}`, want: "1.500000e+03 0.5"},
 		{name: "%t of a boolean", source: `{{ printf "%t" false }}`, want: "false"},
-		{name: "%t of text is an error", source: `{{ printf "%t" "true" }}`, err: "printf: argument 2 must be a boolean, not a string"},
-		{name: "%s of a list is an error", source: `{{ printf "%s" .l }}`, err: "printf: argument 2 must be a string, number or boolean, not a list"},
-		{name: "a verb without an argument is an error", source: `{{ printf "%s %s" "a" }}`, err: "printf: %s has no argument"},
-		{name: "an argument without a verb is an error", source: `{{ printf "a" 1 2 }}`, err: "printf: 2 arguments more than the format uses"},
-		{name: "a verb that Go does not have for values is an error", source: `{{ printf "%p" 1 }}`, err: "printf: unknown verb %p"},
-		{name: "a width from an argument is an error", source: `{{ printf "%*d" 5 1 }}`, err: "printf: unknown verb %*"},
-		{name: "an argument index is an error", source: `{{ printf "%[1]d" 1 }}`, err: "printf: unknown verb %["},
-		{name: "a format that ends in a verb is an error", source: `{{ printf "100%" }}`, err: "printf: the format ends in the middle of a % verb"},
-		{name: "a width of a thousand is allowed", source: `{{ printf "%1000d" 1 | len }}`, want: int64(1000)},
+		{
+			name: "%t of text is an error", source: `{{ printf "%t" "true" }}`,
+			err: "printf: argument 2 must be a boolean, not a string",
+		},
+		{
+			name: "%s of a list is an error", source: `{{ printf "%s" .l }}`,
+			err: "printf: argument 2 must be a string, number or boolean, not a list",
+		},
+		{
+			name: "a verb without an argument is an error", source: `{{ printf "%s %s" "a" }}`,
+			err: "printf: %s has no argument",
+		},
+		{
+			name: "an argument without a verb is an error", source: `{{ printf "a" 1 2 }}`,
+			err: "printf: 2 arguments more than the format uses",
+		},
+		{
+			name: "a verb that Go does not have for values is an error", source: `{{ printf "%p" 1 }}`,
+			err: "printf: unknown verb %p",
+		},
+		{
+			name: "a width from an argument is an error", source: `{{ printf "%*d" 5 1 }}`,
+			err: "printf: unknown verb %*",
+		},
+		{
+			name: "an argument index is an error", source: `{{ printf "%[1]d" 1 }}`,
+			err: "printf: unknown verb %[",
+		},
+		{
+			name: "a format that ends in a verb is an error", source: `{{ printf "100%" }}`,
+			err: "printf: the format ends in the middle of a % verb",
+		},
+		{
+			name: "a width of a thousand is allowed", source: `{{ printf "%1000d" 1 | len }}`,
+			want: int64(1000),
+		},
 	})
 }

@@ -64,12 +64,17 @@ func TestWhatIsNotStrictIsRefusedWithItsPlace(t *testing.T) {
 }
 
 func TestYAMLReadsWhatPeopleWrite(t *testing.T) {
-	got, err := value.DecodeYAML([]byte("base: &b {cpu: 1, mem: 2}\nuse: {<<: *b, mem: 3}\ndate: 2026-01-01\nmode: 0644\nyes: yes\nt: true\nf: 2.0\ntext: |\n  a\n  b\n"))
+	got, err := value.DecodeYAML(
+		[]byte(
+			"base: &b {cpu: 1, mem: 2}\nuse: {<<: *b, mem: 3}\ndate: 2026-01-01\nmode: 0644\nyes: yes\nt: true\nf: 2.0\ntext: |\n  a\n  b\n"),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[string]any{
-		"base": map[string]any{"cpu": int64(1), "mem": int64(2)}, "use": map[string]any{"cpu": int64(1), "mem": int64(3)},
+		"base": map[string]any{
+			"cpu": int64(1), "mem": int64(2),
+		}, "use": map[string]any{"cpu": int64(1), "mem": int64(3)},
 		"date": "2026-01-01", "mode": int64(420), "yes": "yes", "t": true, "f": 2.0, "text": "a\nb\n",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -79,8 +84,13 @@ func TestYAMLReadsWhatPeopleWrite(t *testing.T) {
 
 func TestWhatIsWrittenIsReadBackTheSame(t *testing.T) {
 	v := map[string]any{
-		"i": int64(-5), "f": 2.0, "small": 1e-9, "large": 1e300, "t": true, "n": nil, "l": []any{}, "o": map[string]any{},
-		"strings":  []any{"", "yes", "no", "12:30:45", "1", "1.0", "true", "null", "~", "- a", "# x", "a: b", " lead", "trail ", "a\nb\n", "\n", "é\t\u2028", "{{ x }}", "0x10", "2026-01-01", "=", "<<", "!a", "&a", "*a", "%", "@", "`"},
+		"i": int64(
+			-5), "f": 2.0, "small": 1e-9, "large": 1e300, "t": true, "n": nil, "l": []any{}, "o": map[string]any{},
+		"strings": []any{
+			"", "yes", "no", "12:30:45", "1", "1.0", "true", "null", "~", "- a", "# x", "a: b", " lead",
+			"trail ", "a\nb\n", "\n", "é\t\u2028", "{{ x }}", "0x10", "2026-01-01", "=", "<<", "!a", "&a",
+			"*a", "%", "@", "`",
+		},
 		"odd/~key": int64(1), "": "empty key",
 	}
 	for name, round := range map[string]func(any) (any, error){
@@ -125,11 +135,19 @@ func TestTextOfScalars(t *testing.T) {
 
 func TestNormalizeTakesWhatGoCodeMakes(t *testing.T) {
 	type name string
-	got, err := value.Normalize(map[string]any{"a": 1, "b": []string{"x"}, "c": map[name]uint8{"k": 2}, "d": name("n"), "e": float32(0.5), "f": map[string]any(nil)})
+	got, err := value.Normalize(
+		map[string]any{
+			"a": 1, "b": []string{"x"}, "c": map[name]uint8{"k": 2}, "d": name("n"), "e": float32(0.5),
+			"f": map[string]any(nil),
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]any{"a": int64(1), "b": []any{"x"}, "c": map[string]any{"k": int64(2)}, "d": "n", "e": 0.5, "f": map[string]any{}}
+	want := map[string]any{
+		"a": int64(1), "b": []any{"x"}, "c": map[string]any{"k": int64(2)}, "d": "n", "e": 0.5,
+		"f": map[string]any{},
+	}
 	if diff := cmp.Diff(any(want), got); diff != "" {
 		t.Errorf("value (-want +got):\n%s", diff)
 	}

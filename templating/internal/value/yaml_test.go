@@ -12,8 +12,11 @@ import (
 // TestWhatIsWrittenAsYAMLReadsBackAsTheSame is about texts, as values and as keys, here and in the YAML of
 // Kubernetes, which is older.
 func TestWhatIsWrittenAsYAMLReadsBackAsTheSame(t *testing.T) {
-	texts := []string{"", "y", "N", "on", "off", "yes", "<<", "~", "null", "true", "12:30", "0o7", "0x1f", "1e3", ".inf", "2026-01-01", "- a", "a: b", "a #b", "#",
-		"\ta\nb", "\n\ta\n", " a\nb", "\na", "a\n\n", "a\n b\n", "a\r\nb", "\u0085", "\u2028", "\ufeff", "\x01", "é\n", "|", ">-\n", "%a", "@a", "`a"}
+	texts := []string{
+		"", "y", "N", "on", "off", "yes", "<<", "~", "null", "true", "12:30", "0o7", "0x1f", "1e3", ".inf",
+		"2026-01-01", "- a", "a: b", "a #b", "#", "\ta\nb", "\n\ta\n", " a\nb", "\na", "a\n\n", "a\n b\n",
+		"a\r\nb", "\u0085", "\u2028", "\ufeff", "\x01", "é\n", "|", ">-\n", "%a", "@a", "`a",
+	}
 	alphabet := []rune("ab01 .:-#\n\t\"'{}[]&*!|>%@`,?~=eExo_+nyYN<\u0085\u2028\ufeff\u00e9\x7f\\\r\n ")
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 3000 {

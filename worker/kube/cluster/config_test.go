@@ -70,9 +70,11 @@ func TestClusterIDIsTheSameForEveryClient(t *testing.T) {
 	if inline != outside || inline == "" {
 		t.Errorf("one certificate authority gives %q and %q", inline, outside)
 	}
-	without, other := id("server: 'https://127.0.0.1:1'", ConnectOptions{}), id("server: 'https://127.0.0.1:2'", ConnectOptions{})
+	without, other := id("server: 'https://127.0.0.1:1'", ConnectOptions{}), id(
+		"server: 'https://127.0.0.1:2'", ConnectOptions{})
 	if without == other || without == inline {
-		t.Errorf("the address identifies a cluster without a certificate authority: %q and %q", without, other)
+		t.Errorf("the address identifies a cluster without a certificate authority: %q and %q", without,
+			other)
 	}
 	if got := id("server: 'https://127.0.0.1:1'", ConnectOptions{ClusterID: "mine"}); got != "mine" {
 		t.Errorf("cluster id %q, want the chosen one", got)

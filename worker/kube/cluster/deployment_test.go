@@ -24,7 +24,8 @@ func deploymentWithPods(pods ...string) *fake.Clientset {
 		Spec:       appsv1.DeploymentSpec{Selector: &metav1.LabelSelector{MatchLabels: labels}},
 	}, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "another", Labels: map[string]string{"component": "server"}}}}
 	for _, name := range pods {
-		objects = append(objects, &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, Labels: labels}})
+		objects = append(objects,
+			&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, Labels: labels}})
 	}
 	return fake.NewClientset(objects...)
 }
@@ -32,11 +33,15 @@ func deploymentWithPods(pods ...string) *fake.Clientset {
 func TestStopDeploymentScalesToZeroAndWaitsForItsPods(t *testing.T) {
 	client := deploymentWithPods("w-1", "w-2")
 	var calls []string
-	client.PrependReactor("patch", "deployments", func(action clienttesting.Action) (bool, runtime.Object, error) {
-		patch := action.(clienttesting.PatchAction)
-		calls = append(calls, patch.GetSubresource()+" "+string(patch.GetPatch()))
-		return false, nil, nil
-	})
+	client.PrependReactor(
+		"patch",
+		"deployments",
+		func(action clienttesting.Action) (bool, runtime.Object, error) {
+			patch := action.(clienttesting.PatchAction)
+			calls = append(calls, patch.GetSubresource()+" "+string(patch.GetPatch()))
+			return false, nil, nil
+		},
+	)
 	client.PrependReactor("list", "pods", func(clienttesting.Action) (bool, runtime.Object, error) {
 		calls = append(calls, "list")
 		// The pods are deleted one by one while StopDeployment waits.

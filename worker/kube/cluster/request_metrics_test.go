@@ -78,8 +78,12 @@ func TestTwoClientsOfAProcessShareTheirMetrics(t *testing.T) {
 		t.Errorf("two collectors for one metric; error %v", err)
 	}
 	taken := prometheus.NewRegistry()
-	taken.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "rest_client_requests_total", Help: "a different metric"}))
-	if _, err := newRequestMetrics(taken); err == nil || errors.As(err, new(prometheus.AlreadyRegisteredError)) {
+	taken.MustRegister(
+		prometheus.NewGauge(
+			prometheus.GaugeOpts{Name: "rest_client_requests_total", Help: "a different metric"}),
+	)
+	if _, err := newRequestMetrics(taken); err == nil ||
+		errors.As(err, new(prometheus.AlreadyRegisteredError)) {
 		t.Errorf("the name of a different metric was accepted: %v", err)
 	}
 }

@@ -87,7 +87,8 @@ func TestACancelSurvivesTheWorkerThatStartedIt(t *testing.T) {
 	if err := s.runtime.Cancel(s.ctx(), a.Ref); err != nil {
 		t.Fatal(err)
 	}
-	s.eventually("the Job is being deleted", func() bool { return s.job(launched.Name).DeletionTimestamp != nil })
+	s.eventually("the Job is being deleted",
+		func() bool { return s.job(launched.Name).DeletionTimestamp != nil })
 	stop()
 	s.start()
 	s.untilDiscovered(launched.UID, true)
@@ -132,13 +133,16 @@ func TestAJobOfTheInstallationIsDiscoveredAndDeletedAsDuplicate(t *testing.T) {
 func TestFinalizeIsIdempotentAndKeepsForeignFinalizers(t *testing.T) {
 	s := newSite(t, kube.Options{})
 	a := s.attempt("true")
-	a.Manifest.Finalizers = append([]string{"example.com/first"}, append(a.Manifest.Finalizers, "example.com/last")...)
+	a.Manifest.Finalizers = append([]string{"example.com/first"},
+		append(a.Manifest.Finalizers, "example.com/last")...)
 	launched := s.launch(a)
 	s.ended(a.Ref)
 	for range 3 {
 		s.finalize(a.Ref, launched.UID)
 	}
-	if j := s.job(launched.Name); !slices.Equal(j.Finalizers, []string{"example.com/first", "example.com/last"}) {
+	if j := s.job(launched.Name); !slices.Equal(
+		j.Finalizers, []string{"example.com/first", "example.com/last"},
+	) {
 		t.Errorf("finalizers after finalize: %v", j.Finalizers)
 	}
 	s.finalize(job.Ref{RunID: uuid.New(), Attempt: 1}, "never-existed")
@@ -150,7 +154,8 @@ func TestDisownChangesNothing(t *testing.T) {
 	launched := s.launch(a)
 	s.running(a.Ref)
 	s.runtime.Disown(a.Ref)
-	if j := s.job(launched.Name); j.DeletionTimestamp != nil || !slices.Contains(j.Finalizers, manifest.Finalizer) {
+	if j := s.job(launched.Name); j.DeletionTimestamp != nil ||
+		!slices.Contains(j.Finalizers, manifest.Finalizer) {
 		t.Errorf("the Job was touched: %v", j.ObjectMeta)
 	}
 	if err := s.runtime.Cancel(s.ctx(), a.Ref); err == nil {
@@ -160,38 +165,42 @@ func TestDisownChangesNothing(t *testing.T) {
 
 func TestDrainLeavesNoJobOrNoFinalizer(t *testing.T) {
 	for _, keep := range []bool{false, true} {
-		t.Run(map[bool]string{true: "keeping the Jobs", false: "deleting the Jobs"}[keep], func(t *testing.T) {
-			s := newSite(t, kube.Options{})
-			stop := s.start()
-			running, done := s.attempt(stubborn), s.attempt("true")
-			names := []string{s.launch(running).Name, s.launch(done).Name}
-			s.running(running.Ref)
-			s.ended(done.Ref)
-			stop()
-			foreign := s.attempt("true")
-			foreign.Manifest.Labels[manifest.LabelInstallation] = uuid.NewString()
-			s.create(foreign.Manifest)
+		t.Run(
+			map[bool]string{true: "keeping the Jobs", false: "deleting the Jobs"}[keep],
+			func(t *testing.T) {
+				s := newSite(t, kube.Options{})
+				stop := s.start()
+				running, done := s.attempt(stubborn), s.attempt("true")
+				names := []string{s.launch(running).Name, s.launch(done).Name}
+				s.running(running.Ref)
+				s.ended(done.Ref)
+				stop()
+				foreign := s.attempt("true")
+				foreign.Manifest.Labels[manifest.LabelInstallation] = uuid.NewString()
+				s.create(foreign.Manifest)
 
-			other, err := kube.New(s.config, kube.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := other.Drain(s.ctx(), s.installation, keep); err != nil {
-				t.Fatal(err)
-			}
-			for _, name := range names {
-				j := s.job(name)
-				if keep && (j == nil || j.DeletionTimestamp != nil || len(j.Finalizers) > 0) {
-					t.Errorf("%s was not kept without finalizer: %v", name, j)
+				other, err := kube.New(s.config, kube.Options{})
+				if err != nil {
+					t.Fatal(err)
 				}
-				if !keep && j != nil {
-					t.Errorf("%s is still there: %v", name, j.ObjectMeta)
+				if err := other.Drain(s.ctx(), s.installation, keep); err != nil {
+					t.Fatal(err)
 				}
-			}
-			if j := s.job(foreign.Manifest.Name); j == nil || !slices.Contains(j.Finalizers, manifest.Finalizer) {
-				t.Error("the Job of another installation was touched")
-			}
-		})
+				for _, name := range names {
+					j := s.job(name)
+					if keep && (j == nil || j.DeletionTimestamp != nil || len(j.Finalizers) > 0) {
+						t.Errorf("%s was not kept without finalizer: %v", name, j)
+					}
+					if !keep && j != nil {
+						t.Errorf("%s is still there: %v", name, j.ObjectMeta)
+					}
+				}
+				if j := s.job(foreign.Manifest.Name); j == nil ||
+					!slices.Contains(j.Finalizers, manifest.Finalizer) {
+					t.Error("the Job of another installation was touched")
+				}
+			},
+		)
 	}
 }
 

@@ -49,7 +49,8 @@ func (f *faulty) RoundTrip(request *http.Request) (*http.Response, error) {
 
 // startBehind puts the fault between the runtime and the API server.
 func (s *site) startBehind(f *faulty) {
-	s.config.REST = restCopy(s.config.REST, func(next http.RoundTripper) http.RoundTripper { f.next = next; return f })
+	s.config.REST = restCopy(s.config.REST,
+		func(next http.RoundTripper) http.RoundTripper { f.next = next; return f })
 	s.start()
 }
 
@@ -232,7 +233,8 @@ func TestFinalizeAfterAConflictKeepsForeignFinalizers(t *testing.T) {
 	var raced atomic.Int32
 	other := s.client
 	s.startBehind(&faulty{before: func(request *http.Request) (*http.Response, error) {
-		if request.Method == http.MethodPatch && strings.Contains(request.URL.Path, "/jobs/") && raced.Add(1) == 1 {
+		if request.Method == http.MethodPatch && strings.Contains(request.URL.Path, "/jobs/") &&
+			raced.Add(1) == 1 {
 			// Another client adds a finalizer between our read and our patch.
 			name := request.URL.Path[strings.LastIndex(request.URL.Path, "/")+1:]
 			patch := []byte(`[{"op":"add","path":"/metadata/finalizers/-","value":"example.com/late"}]`)

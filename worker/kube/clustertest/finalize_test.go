@@ -29,7 +29,8 @@ func TestFinalizeDeletesAJobThatStillRuns(t *testing.T) {
 	s := newSite(t, kube.Options{})
 	left, object := s.runningOrphan()
 	s.finalize(object.Ref, object.UID)
-	s.eventually("the Job and its pod are gone", func() bool { return s.job(left.Name) == nil && len(s.pods()) == 0 })
+	s.eventually("the Job and its pod are gone",
+		func() bool { return s.job(left.Name) == nil && len(s.pods()) == 0 })
 }
 
 func TestFinalizeKeepsAJobThatHasEnded(t *testing.T) {
@@ -43,7 +44,8 @@ func TestFinalizeKeepsAJobThatHasEnded(t *testing.T) {
 	object := s.untilDiscovered(launched.UID, false)
 	s.finalize(object.Ref, object.UID)
 	j := s.job(launched.Name)
-	if j == nil || j.DeletionTimestamp != nil || len(j.Finalizers) > 0 || j.Spec.TTLSecondsAfterFinished == nil ||
+	if j == nil || j.DeletionTimestamp != nil || len(j.Finalizers) > 0 ||
+		j.Spec.TTLSecondsAfterFinished == nil ||
 		*j.Spec.TTLSecondsAfterFinished != 600 {
 		t.Errorf("the Job after it was finalized: %+v", j)
 	}

@@ -83,7 +83,8 @@ func TestSweepReplacesLegacyFinalizersAndNoOthers(t *testing.T) {
 
 	// A Job that is being deleted cannot gain a finalizer: it keeps the legacy one until it is finalized.
 	s.eventually("one Job is counted", func() bool { return s.gauge("berth_finalizer_legacy_objects") == 1 })
-	s.eventually("its deletion is counted as overdue", func() bool { return s.gauge("berth_objects_terminating_seconds") > 0 })
+	s.eventually("its deletion is counted as overdue",
+		func() bool { return s.gauge("berth_objects_terminating_seconds") > 0 })
 	if j := s.job(going.Name); !slices.Equal(j.Finalizers, []string{legacyFinalizer, foreignFinalizer}) {
 		t.Errorf("a Job that is being deleted has %v", j.Finalizers)
 	}
@@ -165,7 +166,13 @@ func TestAnUpgradeAndADowngradeLoseNoOutcome(t *testing.T) {
 func TestDrainTakesOffAllOurFinalizersAndNoOthers(t *testing.T) {
 	for name, keep := range map[string]bool{"ending the Jobs": false, "keeping the Jobs": true} {
 		t.Run(name, func(t *testing.T) {
-			s := newSite(t, kube.Options{LegacyFinalizers: []string{legacyFinalizer}, Timing: kube.Timing{Sweep: time.Hour}})
+			s := newSite(
+				t,
+				kube.Options{
+					LegacyFinalizers: []string{legacyFinalizer},
+					Timing:           kube.Timing{Sweep: time.Hour},
+				},
+			)
 			running := s.put(s.attempt("sleep 600"), legacyFinalizer)
 			shared := s.put(s.attempt("sleep 600"), foreignFinalizer, manifest.Finalizer)
 			s.eventually("both run", func() bool { return len(s.pods()) == 2 })

@@ -25,7 +25,8 @@ func TestAGatedJobRunsNothingBeforeItsGrant(t *testing.T) {
 		t.Errorf("launched again as %+v, want it adopted and gated", again)
 	}
 	if j := s.job(launched.Name); !*j.Spec.Suspend || j.Status.StartTime != nil || len(s.pods()) != 0 {
-		t.Errorf("before it is granted: suspended %v, started %v, %d pods", *j.Spec.Suspend, j.Status.StartTime, len(s.pods()))
+		t.Errorf("before it is granted: suspended %v, started %v, %d pods", *j.Spec.Suspend,
+			j.Status.StartTime, len(s.pods()))
 	}
 	// A grant for another UID does nothing.
 	if err := s.runtime.Grant(s.ctx(), job.Object{Ref: a.Ref, UID: "00000000-0000-0000-0000-000000000000"}); err != nil {
@@ -107,7 +108,10 @@ func TestExitCode0OfAnEvictedPodIsASuccessIfThePolicyTrustsIt(t *testing.T) {
 
 func TestThePolicySetsHowLongACauseMayWait(t *testing.T) {
 	s := newSite(t, kube.Options{Deadlines: kube.Deadlines{Unschedulable: time.Hour}})
-	a := s.attempt("true", func(spec map[string]any) { podSpec(spec)["nodeSelector"] = map[string]any{"berth.dev/test": "none"} })
+	a := s.attempt(
+		"true",
+		func(spec map[string]any) { podSpec(spec)["nodeSelector"] = map[string]any{"berth.dev/test": "none"} },
+	)
 	a.Manifest.Annotations["berth.dev/policy"] = `{"wait_seconds":{"unschedulable":2}}`
 	launched := s.launch(a)
 	if end := s.ended(a.Ref); end.Category != api.CategoryUnschedulable ||

@@ -22,9 +22,12 @@ func (s *site) withSecret(script string) job.Attempt {
 	a := s.attempt(script)
 	name := a.Manifest.Name
 	c := &a.Manifest.Spec.Template.Spec.Containers[0]
-	c.Env = append(c.Env, corev1.EnvVar{Name: "TOKEN", ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
-		LocalObjectReference: corev1.LocalObjectReference{Name: name}, Key: "TOKEN",
-	}}})
+	c.Env = append(
+		c.Env,
+		corev1.EnvVar{Name: "TOKEN", ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
+			LocalObjectReference: corev1.LocalObjectReference{Name: name}, Key: "TOKEN",
+		}}},
+	)
 	a.Secret = &job.Secret{Name: name, Data: map[string]string{"TOKEN": "xyzzy"}}
 	return a
 }
@@ -46,7 +49,8 @@ func TestTheSecretOfAnAttemptIsDeletedWithItsJob(t *testing.T) {
 	a := s.withSecret(`test "$TOKEN" = xyzzy`)
 	launched := s.launch(a)
 	secret := s.secret(launched.Name)
-	if secret == nil || len(secret.OwnerReferences) != 1 || string(secret.OwnerReferences[0].UID) != launched.UID ||
+	if secret == nil || len(secret.OwnerReferences) != 1 ||
+		string(secret.OwnerReferences[0].UID) != launched.UID ||
 		secret.Labels["berth.dev/run-id"] != a.RunID.String() {
 		t.Fatalf("secret %v, want it owned by the Job %s", secret, launched.UID)
 	}

@@ -41,7 +41,8 @@ func (s *site) kubeconfigSecret(name string, change func(*clientcmdapi.Config)) 
 func TestConnectBySecretReachesTheCluster(t *testing.T) {
 	s := newSite(t, kube.Options{})
 	s.kubeconfigSecret("elsewhere", func(*clientcmdapi.Config) {})
-	config, err := s.config.ConnectBySecret(s.ctx(), "elsewhere", "kubeconfig", cluster.ConnectOptions{Namespace: s.namespace})
+	config, err := s.config.ConnectBySecret(s.ctx(), "elsewhere", "kubeconfig",
+		cluster.ConnectOptions{Namespace: s.namespace})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +50,8 @@ func TestConnectBySecretReachesTheCluster(t *testing.T) {
 		t.Error(err)
 	}
 	if config.ClusterID != s.config.ClusterID || config.Namespace != s.namespace {
-		t.Errorf("cluster %s, namespace %s; want %s and %s", config.ClusterID, config.Namespace, s.config.ClusterID, s.namespace)
+		t.Errorf("cluster %s, namespace %s; want %s and %s", config.ClusterID, config.Namespace,
+			s.config.ClusterID, s.namespace)
 	}
 }
 

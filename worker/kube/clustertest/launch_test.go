@@ -25,7 +25,8 @@ func TestAJobIsObservedFromLaunchToFinalize(t *testing.T) {
 		t.Errorf("launched %+v", launched)
 	}
 	end := s.ended(a.Ref)
-	if !end.Succeeded || end.ExitCode == nil || *end.ExitCode != 0 || end.UID != launched.UID || end.Node == "" ||
+	if !end.Succeeded || end.ExitCode == nil || *end.ExitCode != 0 || end.UID != launched.UID ||
+		end.Node == "" ||
 		end.RunningSince == nil ||
 		end.EndedAt == nil {
 		t.Errorf("ended as %s", show(end))
@@ -34,14 +35,16 @@ func TestAJobIsObservedFromLaunchToFinalize(t *testing.T) {
 	if end.LastLines != want {
 		t.Errorf("last lines %q, want %q", end.LastLines, want)
 	}
-	if j := s.job(launched.Name); !slices.Contains(j.Finalizers, manifest.Finalizer) || j.Spec.TTLSecondsAfterFinished != nil {
+	if j := s.job(launched.Name); !slices.Contains(j.Finalizers, manifest.Finalizer) ||
+		j.Spec.TTLSecondsAfterFinished != nil {
 		t.Errorf("before finalize: finalizers %v, ttl %v", j.Finalizers, j.Spec.TTLSecondsAfterFinished)
 	}
 	s.finalize(a.Ref, launched.UID)
 	if text, _ := s.recorder.text(a.Ref); text != want+"\n" {
 		t.Errorf("output when finalized %q, want %q", text, want+"\n")
 	}
-	if j := s.job(launched.Name); slices.Contains(j.Finalizers, manifest.Finalizer) || j.Spec.TTLSecondsAfterFinished == nil ||
+	if j := s.job(launched.Name); slices.Contains(j.Finalizers, manifest.Finalizer) ||
+		j.Spec.TTLSecondsAfterFinished == nil ||
 		*j.Spec.TTLSecondsAfterFinished != 600 {
 		t.Errorf("after finalize: finalizers %v, ttl %v", j.Finalizers, j.Spec.TTLSecondsAfterFinished)
 	}
@@ -104,7 +107,8 @@ func TestTheOutcomeSaysHowTheContainerEnded(t *testing.T) {
 			a := s.attempt(test.script, change)
 			launched := s.launch(a)
 			end := s.ended(a.Ref)
-			if end.Succeeded || end.Category != test.category || !strings.Contains(end.Message, test.message) {
+			if end.Succeeded || end.Category != test.category ||
+				!strings.Contains(end.Message, test.message) {
 				t.Errorf("ended as %s, want %s with %q", show(end), test.category, test.message)
 			}
 			if test.code != 0 && (end.ExitCode == nil || *end.ExitCode != test.code) {
@@ -154,7 +158,8 @@ func TestAForeignJobOfTheSameNameIsLeftAlone(t *testing.T) {
 				t.Fatalf("launch: %v, want it refused with the owner's name", err)
 			}
 			t.Log(refused)
-			if j := s.job(a.Manifest.Name); j == nil || j.UID != created.UID || j.Generation != created.Generation ||
+			if j := s.job(a.Manifest.Name); j == nil || j.UID != created.UID ||
+				j.Generation != created.Generation ||
 				j.DeletionTimestamp != nil ||
 				!maps.Equal(j.Labels, created.Labels) {
 				t.Errorf("the foreign Job was changed: %v", j)

@@ -25,7 +25,8 @@ func container(name, script string, more map[string]any) map[string]any {
 	return c
 }
 
-// manyContainers has init containers, a native sidecar among them, and another container, and takes the output of all.
+// manyContainers has init containers, a native sidecar among them, and another container, and takes the
+// output of all.
 func (s *site) manyContainers(first, main, restart string) job.Attempt {
 	a := s.attempt(main, func(spec map[string]any) {
 		pod := podSpec(spec)
@@ -35,7 +36,8 @@ func (s *site) manyContainers(first, main, restart string) job.Attempt {
 			container("first", first, nil),
 			container("silent", "true", nil),
 		}
-		pod["containers"] = append(pod["containers"].([]any), container("beside", "echo beside; sleep 600", nil))
+		pod["containers"] = append(pod["containers"].([]any),
+			container("beside", "echo beside; sleep 600", nil))
 	})
 	a.Manifest.Annotations[manifest.AnnotationPolicy] = `{"all_logs":true}`
 	return a
@@ -50,7 +52,8 @@ func TestATakeoverReadsTheOutputOfAllContainersInTheSameOrder(t *testing.T) {
 			a := s.manyContainers("echo one", "printf two; sleep 3", restart)
 			launched := s.launch(a)
 			const beforeTakeover = "[berth] container first\none\n[berth] container main\ntwo"
-			s.untilOutput(a.Ref, "the job container's", func(text string) bool { return text == beforeTakeover })
+			s.untilOutput(a.Ref, "the job container's",
+				func(text string) bool { return text == beforeTakeover })
 			stop()
 			s.start()
 			if err := s.runtime.Adopt(s.ctx(), a); err != nil {
@@ -77,7 +80,8 @@ func TestTheOutputOfAFailedInitContainerIsTaken(t *testing.T) {
 	s := newSite(t, kube.Options{})
 	a := s.manyContainers("echo no luck; exit 4", "true", "Never")
 	launched := s.launch(a)
-	if end := s.ended(a.Ref); end.Category != api.CategoryApp || *end.ExitCode != 4 || end.LastLines != "no luck" {
+	if end := s.ended(a.Ref); end.Category != api.CategoryApp || *end.ExitCode != 4 ||
+		end.LastLines != "no luck" {
 		t.Errorf("ended as %s", show(end))
 	}
 	s.finalize(a.Ref, launched.UID)

@@ -13,8 +13,8 @@ import (
 	"github.com/berth-dev/berth/worker/kube"
 )
 
-// drained gives the container runtime time to write the container's output: containerd 1.6 loses what is in the
-// pipe when a container exits right after it has printed much.
+// drained gives the container runtime time to write the container's output: containerd 1.6 loses what is in
+// the pipe when a container exits right after it has printed much.
 const drained = "; sleep 2"
 
 // counted is what `seq 1 n` prints.
@@ -34,9 +34,11 @@ func TestTenThousandLinesAreHandedOverOnceAndInOrder(t *testing.T) {
 	s.finalize(a.Ref, launched.UID)
 	want := counted(10000) + "no newline at the end"
 	if text, _ := s.recorder.text(a.Ref); text != want {
-		t.Errorf("%d bytes of output, want %d; they end with %q", len(text), len(want), text[max(0, len(text)-100):])
+		t.Errorf("%d bytes of output, want %d; they end with %q", len(text), len(want),
+			text[max(0, len(text)-100):])
 	}
-	if lines := strings.Split(end.LastLines, "\n"); lines[len(lines)-1] != "no newline at the end" || len(lines) != 20 {
+	if lines := strings.Split(end.LastLines, "\n"); lines[len(lines)-1] != "no newline at the end" ||
+		len(lines) != 20 {
 		t.Errorf("last lines: %q", lines)
 	}
 	if len(s.recorder.faults) > 0 {
@@ -65,7 +67,8 @@ type cutter struct {
 
 func (c *cutter) RoundTrip(request *http.Request) (*http.Response, error) {
 	response, err := c.next.RoundTrip(request)
-	if err == nil && strings.HasSuffix(request.URL.Path, "/log") && request.URL.Query().Get("follow") == "true" &&
+	if err == nil && strings.HasSuffix(request.URL.Path, "/log") &&
+		request.URL.Query().Get("follow") == "true" &&
 		c.cuts.Load() < 25 {
 		response.Body = &cutBody{ReadCloser: response.Body, left: c.after + 137*int(c.cuts.Load()), cutter: c}
 	}
@@ -91,9 +94,11 @@ func (b *cutBody) Read(p []byte) (int, error) {
 func TestAnInterruptedLogIsResumedWithoutGapOrRepetition(t *testing.T) {
 	s := newSite(t, kube.Options{})
 	cut := &cutter{after: 2000}
-	s.config.REST = restCopy(s.config.REST, func(next http.RoundTripper) http.RoundTripper { cut.next = next; return cut })
+	s.config.REST = restCopy(s.config.REST,
+		func(next http.RoundTripper) http.RoundTripper { cut.next = next; return cut })
 	s.start()
-	a := s.attempt(`i=0; while [ $i -lt 30 ]; do i=$((i+1)); seq 1 60; echo "to stderr" >&2; sleep 0.1; done` + drained)
+	a := s.attempt(
+		`i=0; while [ $i -lt 30 ]; do i=$((i+1)); seq 1 60; echo "to stderr" >&2; sleep 0.1; done` + drained)
 	launched := s.launch(a)
 	s.ended(a.Ref)
 	s.finalize(a.Ref, launched.UID)
@@ -143,8 +148,8 @@ func TestTheOutputOfARestartedContainerFollowsItsEarlierOutput(t *testing.T) {
 	end := s.ended(a.Ref)
 	s.finalize(a.Ref, launched.UID)
 	text, _ := s.recorder.text(a.Ref)
-	// With backoffLimit 0 the Job controller may end the Job at the first restart; the output so far has to be
-	// complete.
+	// With backoffLimit 0 the Job controller may end the Job at the first restart; the output so far has to
+	// be complete.
 	if text != "first\nsecond\n" && !(end.Category != "" && text == "first\n") {
 		t.Errorf("output %q of %s", text, show(end))
 	}

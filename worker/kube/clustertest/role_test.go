@@ -92,7 +92,9 @@ func TestTheDocumentedRoleForKeysIsEnough(t *testing.T) {
 		{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get", "create", "patch"}},
 	})
 	for _, key := range []string{"admin", "worker"} { // the second is added to the existing Secret
-		keys := map[string]func() (string, error){key: func() (string, error) { return "secret of " + key, nil }}
+		keys := map[string]func() (string, error){
+			key: func() (string, error) { return "secret of " + key, nil },
+		}
 		if _, err := s.config.EnsureSecretKeys(s.ctx(), "", "keys", keys); err != nil {
 			t.Fatal(err)
 		}

@@ -66,7 +66,8 @@ func newSite(t *testing.T, options kube.Options) *site {
 	return s
 }
 
-// start starts another runtime, without the memory of earlier ones. The function it returns stops it and waits.
+// start starts another runtime, without the memory of earlier ones. The function it returns stops it and
+// waits.
 func (s *site) start() (stop func()) {
 	s.t.Helper()
 	options := s.options
@@ -76,7 +77,10 @@ func (s *site) start() (stop func()) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	rec := &recorder{changed: make(chan struct{}), output: map[job.Ref]*strings.Builder{}, last: map[job.Ref]job.Observation{}}
+	rec := &recorder{
+		changed: make(chan struct{}), output: map[job.Ref]*strings.Builder{},
+		last: map[job.Ref]job.Observation{},
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
 	go func() { ended <- runtime.Run(ctx, s.installation, rec, ready) }()
@@ -122,7 +126,9 @@ func (s *site) attemptOf(ref job.Ref, script string, change ...func(spec map[str
 		c(spec)
 	}
 	rendered := &templating.Rendered{
-		Configuration: map[string]any{"job_manifest": map[string]any{"apiVersion": "batch/v1", "kind": "Job", "spec": spec}},
+		Configuration: map[string]any{
+			"job_manifest": map[string]any{"apiVersion": "batch/v1", "kind": "Job", "spec": spec},
+		},
 	}
 	finished, err := manifest.Build(rendered, manifest.Identity{
 		Installation: s.installation, RunID: ref.RunID, RunName: s.t.Name(), Attempt: ref.Attempt,
@@ -203,7 +209,8 @@ func (s *site) untilOutput(ref job.Ref, what string, wanted func(string) bool) s
 		select {
 		case <-changed:
 		case <-deadline:
-			s.t.Fatalf("waited for %s; output so far (%d bytes) ends with %q", what, len(text), text[max(0, len(text)-300):])
+			s.t.Fatalf("waited for %s; output so far (%d bytes) ends with %q", what, len(text),
+				text[max(0, len(text)-300):])
 		}
 	}
 }
@@ -347,8 +354,8 @@ func (r *recorder) allDiscovered() ([]job.Object, <-chan struct{}) {
 	return slices.Clone(r.discovered), r.changed
 }
 
-// TestMain checks that no test leaks a goroutine. Idle connections are exempt: client-go keeps them open for the
-// life of the process.
+// TestMain checks that no test leaks a goroutine. Idle connections are exempt: client-go keeps them open for
+// the life of the process.
 func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m,
 		goleak.IgnoreAnyFunction("golang.org/x/net/http2.(*ClientConn).readLoop"),

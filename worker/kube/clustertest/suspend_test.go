@@ -28,7 +28,8 @@ func TestASuspendedJobIsPendingAndRunsAfterItsResumption(t *testing.T) {
 	s.suspend(launched.Name, "true")
 	s.until(a.Ref, "it to wait, or to end", func(o job.Observation) bool { return o.Phase != job.Running })
 	s.eventually("the pod is gone", func() bool { return len(s.pods()) == 0 })
-	if observed, _ := s.recorder.observation(a.Ref); observed.Phase != job.Pending || observed.Diagnosis == "" {
+	if observed, _ := s.recorder.observation(a.Ref); observed.Phase != job.Pending ||
+		observed.Diagnosis == "" {
 		t.Fatalf("the suspended attempt is %s", show(observed))
 	}
 	s.suspend(launched.Name, "false")

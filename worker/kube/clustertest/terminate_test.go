@@ -31,7 +31,9 @@ func TestCancelEndsAProcessThatIgnoresSIGTERM(t *testing.T) {
 	if end.Category != api.CategoryCancelled || end.Succeeded {
 		t.Errorf("ended as %s, want cancelled", show(end))
 	}
-	if pods := s.pods(); slices.ContainsFunc(pods, func(p corev1.Pod) bool { return p.Status.Phase == corev1.PodRunning }) {
+	if pods := s.pods(); slices.ContainsFunc(
+		pods, func(p corev1.Pod) bool { return p.Status.Phase == corev1.PodRunning },
+	) {
 		t.Error("cancelled was reported while a pod ran")
 	}
 	if j := s.job(launched.Name); j == nil || !slices.Contains(j.Finalizers, manifest.Finalizer) {
@@ -74,10 +76,12 @@ func TestCancelOfAnEndedAttemptKeepsItsOutcome(t *testing.T) {
 
 func TestCancelOfAPendingAttemptEndsIt(t *testing.T) {
 	s := newSite(t, kube.Options{})
-	a := s.attempt("true", func(spec map[string]any) { podSpec(spec)["nodeSelector"] = map[string]any{"no": "such-node"} })
+	a := s.attempt("true",
+		func(spec map[string]any) { podSpec(spec)["nodeSelector"] = map[string]any{"no": "such-node"} })
 	launched := s.launch(a)
 	observed := s.until(a.Ref, "a diagnosis", func(o job.Observation) bool { return o.Diagnosis != "" })
-	if observed.Phase != job.Pending || !strings.Contains(observed.Diagnosis, "none matches its node selector or affinity") {
+	if observed.Phase != job.Pending ||
+		!strings.Contains(observed.Diagnosis, "none matches its node selector or affinity") {
 		t.Errorf("waits as %s", show(observed))
 	}
 	if err := s.runtime.Cancel(s.ctx(), a.Ref); err != nil {
@@ -106,7 +110,8 @@ func TestAJobDeletedExternallyEndsAsDeleted(t *testing.T) {
 				t.Errorf("ended as %s, want deleted with the last lines", show(end))
 			}
 			s.eventually("no pod is left", func() bool {
-				return !slices.ContainsFunc(s.pods(), func(p corev1.Pod) bool { return p.Status.Phase == corev1.PodRunning })
+				return !slices.ContainsFunc(s.pods(),
+					func(p corev1.Pod) bool { return p.Status.Phase == corev1.PodRunning })
 			})
 			s.finalize(a.Ref, launched.UID)
 			s.eventually("the Job is gone", func() bool { return s.job(launched.Name) == nil })
@@ -118,7 +123,8 @@ func TestAFinishedJobDeletedExternallyKeepsItsOutcome(t *testing.T) {
 	s := newSite(t, kube.Options{})
 	a := s.attempt("exit 5")
 	launched := s.launch(a)
-	s.eventually("the Job has failed", func() bool { j := s.job(launched.Name); return len(j.Status.Conditions) > 1 })
+	s.eventually("the Job has failed",
+		func() bool { j := s.job(launched.Name); return len(j.Status.Conditions) > 1 })
 	s.deleteJob(launched.Name, metav1.DeletePropagationBackground)
 	if end := s.ended(a.Ref); end.Category != api.CategoryApp || *end.ExitCode != 5 {
 		t.Errorf("ended as %s, want exit code 5", show(end))
@@ -138,7 +144,8 @@ func TestAnEvictedPodEndsAsEvicted(t *testing.T) {
 			s.untilOutput(a.Ref, "its first line", func(text string) bool { return text == "up\n" })
 			s.evict()
 			end := s.ended(a.Ref)
-			if end.Category != api.CategoryEvicted || end.Succeeded || !strings.Contains(end.Message, "EvictionByEvictionAPI") {
+			if end.Category != api.CategoryEvicted || end.Succeeded ||
+				!strings.Contains(end.Message, "EvictionByEvictionAPI") {
 				t.Errorf("ended as %s, want evicted", show(end))
 			}
 			s.finalize(a.Ref, launched.UID)
@@ -201,7 +208,8 @@ func TestContainersThatRunOnAfterTheJobContainerAreStopped(t *testing.T) {
 	})
 	launched := s.launch(a)
 	end := s.ended(a.Ref)
-	if end.Category != api.CategoryApp || end.ExitCode == nil || *end.ExitCode != 7 || end.LastLines != "done" {
+	if end.Category != api.CategoryApp || end.ExitCode == nil || *end.ExitCode != 7 ||
+		end.LastLines != "done" {
 		t.Errorf("ended as %s, want exit code 7", show(end))
 	}
 	s.finalize(a.Ref, launched.UID)
@@ -215,7 +223,8 @@ func TestAnImageThatDoesNotExistIsDiagnosedAndEndsAtItsDeadline(t *testing.T) {
 	})
 	launched := s.launch(a)
 	observed := s.until(a.Ref, "a diagnosis", func(o job.Observation) bool { return o.Diagnosis != "" })
-	if observed.Phase != job.Pending || !strings.Contains(observed.Diagnosis, `container "main": cannot pull image`) {
+	if observed.Phase != job.Pending ||
+		!strings.Contains(observed.Diagnosis, `container "main": cannot pull image`) {
 		t.Errorf("waits as %s", show(observed))
 	}
 	end := s.ended(a.Ref)
@@ -276,7 +285,8 @@ func TestEventsExplainWaitingAttempts(t *testing.T) {
 			}
 			a := s.attempt("true", change)
 			launched := s.launch(a)
-			observed := s.until(a.Ref, "a diagnosis", func(o job.Observation) bool { return o.Diagnosis != "" })
+			observed := s.until(a.Ref, "a diagnosis",
+				func(o job.Observation) bool { return o.Diagnosis != "" })
 			if observed.Phase != job.Pending || !strings.Contains(observed.Diagnosis, test.want) {
 				t.Errorf("waits as %s, want %q", show(observed), test.want)
 			}

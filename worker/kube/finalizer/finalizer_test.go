@@ -52,12 +52,17 @@ func TestOnlyOurFinalizersAreChanged(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			j := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{UID: "u", ResourceVersion: "7", Finalizers: slices.Clone(tc.has)}}
+			j := &batchv1.Job{
+				ObjectMeta: metav1.ObjectMeta{
+					UID: "u", ResourceVersion: "7", Finalizers: slices.Clone(tc.has),
+				},
+			}
 			if tc.deleting {
 				j.DeletionTimestamp = &now
 			}
 			takenOff, changed := names.TakeOff(j)
-			if left := takenOff.Finalizers(); !slices.Equal(left, tc.takenOff) || changed != !slices.Equal(tc.has, tc.takenOff) {
+			if left := takenOff.Finalizers(); !slices.Equal(left, tc.takenOff) ||
+				changed != !slices.Equal(tc.has, tc.takenOff) {
 				t.Errorf("taken off: %v (changed: %v), want %v", takenOff, changed, tc.takenOff)
 			}
 			replaced, changed := names.ReplaceLegacy(j)
@@ -110,7 +115,8 @@ func TestWhoseFinalizersAreOnAJob(t *testing.T) {
 	} {
 		j := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Finalizers: tc.has, DeletionTimestamp: &now}}
 		if names.Hold(j) != tc.held || names.Legacy(j) != tc.legacy || names.HeldByOthers(j) != tc.others {
-			t.Errorf("%v: held %v, legacy %v, by others %v", tc.has, names.Hold(j), names.Legacy(j), names.HeldByOthers(j))
+			t.Errorf("%v: held %v, legacy %v, by others %v", tc.has, names.Hold(j), names.Legacy(j),
+				names.HeldByOthers(j))
 		}
 	}
 }

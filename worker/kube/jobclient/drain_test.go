@@ -39,7 +39,8 @@ func TestDrainTriesEveryJobAndReportsTheFirstFailures(t *testing.T) {
 			tried++
 		}
 	}
-	if err == nil || strings.Count(err.Error(), "not today") != failuresShown || !strings.Contains(err.Error(), "and 35 more") ||
+	if err == nil || strings.Count(err.Error(), "not today") != failuresShown ||
+		!strings.Contains(err.Error(), "and 35 more") ||
 		tried != len(jobs) {
 		t.Errorf("tried %d of %d jobs, error %v", tried, len(jobs), err)
 	}

@@ -17,8 +17,11 @@ func TestInstallationsListsEachInstallationWithJobsInTheNamespaces(t *testing.T)
 	}
 	of := func(id string) map[string]string { return map[string]string{manifest.LabelInstallation: id} }
 	c := Client{API: fake.NewClientset(
-		labelled("a", "one", of("second")), labelled("a", "two", of("second")), labelled("b", "three", of("first")),
-		labelled("a", "foreign", map[string]string{"app": "x"}), labelled("elsewhere", "four", of("third")),
+		labelled("a", "one", of("second")),
+		labelled("a", "two", of("second")),
+		labelled("b", "three", of("first")),
+		labelled("a", "foreign", map[string]string{"app": "x"}),
+		labelled("elsewhere", "four", of("third")),
 	)}
 	got, err := c.Installations(t.Context(), []string{"a", "b"})
 	if want := []string{"first", "second"}; err != nil || !slices.Equal(got, want) {

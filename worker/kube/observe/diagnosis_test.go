@@ -71,7 +71,9 @@ func TestEventsExplainWhyNothingHappens(t *testing.T) {
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	event := func(minute int, kind, reason, message string) corev1.Event {
 		return corev1.Event{
-			InvolvedObject: corev1.ObjectReference{UID: "uid-of-job"}, Type: kind, Reason: reason, Message: message,
+			InvolvedObject: corev1.ObjectReference{
+				UID: "uid-of-job",
+			}, Type: kind, Reason: reason, Message: message,
 			LastTimestamp: metav1.NewTime(at.Add(time.Duration(minute) * time.Minute)),
 		}
 	}

@@ -55,7 +55,8 @@ func TestALogInterruptedAnywhereIsHandedOverExactlyOnce(t *testing.T) {
 		var want strings.Builder
 		for i := range 40 {
 			at = at.Add(time.Duration(random.IntN(700)) * time.Millisecond)
-			skewed := at.Add(-time.Duration(random.IntN(50)) * time.Millisecond) // the clock of the other stream
+			skewed := at.Add(
+				-time.Duration(random.IntN(50)) * time.Millisecond) // the clock of the other stream
 			text := fmt.Sprintf("line %d %s\n", i, strings.Repeat("x", random.IntN(30)))
 			if random.IntN(10) == 0 {
 				text = "\n"

@@ -66,7 +66,9 @@ func TestFirstFailed(t *testing.T) {
 
 func TestStartedAtIsOfTheLatestInstance(t *testing.T) {
 	earlier := exited("main", 1).State
-	later := corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(start.Add(time.Minute))}}
+	later := corev1.ContainerState{
+		Running: &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(start.Add(time.Minute))},
+	}
 	waiting := corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}
 	for _, test := range []struct {
 		name   string

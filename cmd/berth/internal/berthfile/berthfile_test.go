@@ -39,7 +39,8 @@ job_configuration:
 `
 
 func TestAFileBecomesTheRequestThatTheServerTakes(t *testing.T) {
-	f, err := berthfile.Load("dir/berth.yaml", files(map[string]string{"dir/berth.yaml": good, "dir/template.yaml": goodTemplate}), nil)
+	f, err := berthfile.Load("dir/berth.yaml",
+		files(map[string]string{"dir/berth.yaml": good, "dir/template.yaml": goodTemplate}), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +58,11 @@ func TestAFileBecomesTheRequestThatTheServerTakes(t *testing.T) {
 }
 
 func TestAPointerOfTheServerIsFoundInTheFiles(t *testing.T) {
-	f, err := berthfile.Load("dir/berth.yaml", files(map[string]string{"dir/berth.yaml": good, "dir/template.yaml": goodTemplate}), nil)
+	f, err := berthfile.Load(
+		"dir/berth.yaml",
+		files(map[string]string{"dir/berth.yaml": good, "dir/template.yaml": goodTemplate}),
+		nil,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +118,15 @@ func TestWhatIsWrongIsSaidWithItsLineAllAtOnce(t *testing.T) {
 		{"empty", "", []string{"must hold pools, variables or deployments"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := berthfile.Load("berth.yaml", files(map[string]string{"berth.yaml": test.text, "ok.yaml": "{}", "broken.yaml": "a:\n\tb: [\n"}), nil)
+			_, err := berthfile.Load(
+				"berth.yaml",
+				files(
+					map[string]string{
+						"berth.yaml": test.text, "ok.yaml": "{}", "broken.yaml": "a:\n\tb: [\n",
+					},
+				),
+				nil,
+			)
 			var problems berthfile.Problems
 			if !errors.As(err, &problems) {
 				t.Fatalf("got %v, want problems", err)

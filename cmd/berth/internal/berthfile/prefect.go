@@ -82,7 +82,8 @@ func (p *prefect) root(from *yamldoc.Value) *yamldoc.Value {
 	return to
 }
 
-// leave notes that a key is not imported, unless its value is empty. An unknown key with anchors is there for them.
+// leave notes that a key is not imported, unless its value is empty. An unknown key with anchors is there for
+// them.
 func (p *prefect) leave(m yamldoc.Member, where string, root *yamldoc.Value) {
 	if given(m.Value) == nil || (m.Value.Kind == yamldoc.Array && len(m.Value.Items) == 0) {
 		return
@@ -248,7 +249,8 @@ func (p *prefect) concurrency(v *yamldoc.Value, where string) *yamldoc.Value {
 					where+"."+m.Name,
 					fmt.Sprintf(
 						"%s has no counterpart, runs beyond the limit wait; a schedule may have overlap: forbid",
-						strategy),
+						strategy,
+					),
 				)
 			}
 		case "grace_period_seconds":

@@ -88,7 +88,8 @@ func TestAPrefectYAMLIsToldFromABerthYAML(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := berthfile.Load(test.path, files(map[string]string{test.path: test.text}), nil)
-			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			if test.want == "" && err != nil ||
+				test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
 		})

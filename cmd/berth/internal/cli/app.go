@@ -72,8 +72,8 @@ func (a *App) Execute(ctx context.Context, root *cobra.Command, args []string) i
 	return ExitCode(err)
 }
 
-// checkFlagFirst refuses a flag without a command: groups let unknown flags pass, to complain about the command's
-// name first.
+// checkFlagFirst refuses a flag without a command: groups let unknown flags pass, to complain about the
+// command's name first.
 func checkFlagFirst(args []string) error {
 	for _, arg := range args {
 		switch {

@@ -70,7 +70,8 @@ func requireBody[T any](r Response, value *T) (T, error) {
 	if value == nil {
 		return *new(T), fmt.Errorf(
 			"the server sent a response with status %d that this version of berth cannot read; compare berth version on both sides",
-			r.StatusCode())
+			r.StatusCode(),
+		)
 	}
 	return *value, nil
 }

@@ -23,7 +23,9 @@ var now = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 
 func newApp(env map[string]string) (app *cli.App, stdout, stderr *bytes.Buffer) {
 	stdout, stderr = &bytes.Buffer{}, &bytes.Buffer{}
-	return &cli.App{In: strings.NewReader(""), Out: stdout, Err: stderr, Env: env, Now: func() time.Time { return now }}, stdout, stderr
+	return &cli.App{
+		In: strings.NewReader(""), Out: stdout, Err: stderr, Env: env, Now: func() time.Time { return now },
+	}, stdout, stderr
 }
 
 func TestAFlagWinsOverTheEnvironmentAndThatOverTheFile(t *testing.T) {
@@ -55,7 +57,10 @@ func TestAFlagWinsOverTheEnvironmentAndThatOverTheFile(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			app, _, stderr := newApp(test.env)
 			var got cli.Connection
-			cmd := &cobra.Command{Use: "x", RunE: func(cmd *cobra.Command, _ []string) (err error) { got, err = app.Connection(cmd); return err }}
+			cmd := &cobra.Command{
+				Use:  "x",
+				RunE: func(cmd *cobra.Command, _ []string) (err error) { got, err = app.Connection(cmd); return err },
+			}
 			cli.ClientFlags(cmd)
 			if code := app.Execute(t.Context(), cmd, test.args); code != 0 {
 				t.Fatalf("exit code %d: %s", code, stderr)
@@ -89,8 +94,11 @@ func TestEveryFlagHasAnEnvironmentVariable(t *testing.T) {
 		"BERTH_SOME_COUNT": "7", "BERTH_LINE": "a=1,2\nb=3", "BERTH_COMMA": "x, y",
 		"BERTH_ATTEMPT": "3", "BERTH_PORT": "tcp://10.0.0.1:4200",
 	})
-	if want := (values{count: 7, lines: []string{"a=1,2", "b=3"}, commas: []string{"x", "y"}}); code != 0 || fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("exit code %d, got %+v, want %+v: what a job is told of itself, and what Kubernetes says of a Service, are no settings", code, got, want)
+	if want := (values{count: 7, lines: []string{"a=1,2", "b=3"}, commas: []string{"x", "y"}}); code != 0 ||
+		fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf(
+			"exit code %d, got %+v, want %+v: what a job is told of itself, and what Kubernetes says of a Service, are no settings",
+			code, got, want)
 	}
 	if _, code := run(map[string]string{"BERTH_SOME_COUNT": "many"}); code != cli.ExitUsage {
 		t.Errorf("a broken value: exit code %d, want 2", code)
@@ -101,9 +109,15 @@ func TestErrorsArePrintedForPeopleAndBecomeExitCodes(t *testing.T) {
 	detail, suggestion, line := "the template has errors", "did you mean image?", int32(2)
 	placed := "/a: " + suggestion
 	problem := func(status int) error {
-		return &cli.ProblemError{Status: status, Problem: api.Problem{Title: "Template invalid", Detail: &detail, Errors: &[]api.Finding{
-			{Pointer: "/a/b", Message: "imgae is not declared", Suggestion: &suggestion, Line: &line, Column: &line}, {Pointer: "", Message: "too large"},
-		}}}
+		return &cli.ProblemError{
+			Status: status,
+			Problem: api.Problem{Title: "Template invalid", Detail: &detail, Errors: &[]api.Finding{
+				{
+					Pointer: "/a/b", Message: "imgae is not declared", Suggestion: &suggestion,
+					Line: &line, Column: &line,
+				}, {Pointer: "", Message: "too large"},
+			}},
+		}
 	}
 	for _, test := range []struct {
 		name string
@@ -160,7 +174,8 @@ func TestWhatAnswersInsteadOfAServerIsToldFromOne(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = cli.Value(client.GetInfoWithResponse(t.Context()))
-			if err == nil || !strings.Contains(err.Error(), test.want) || cli.ExitCode(err) != cli.ExitFailed {
+			if err == nil || !strings.Contains(err.Error(), test.want) ||
+				cli.ExitCode(err) != cli.ExitFailed {
 				t.Errorf("got %v, want %q", err, test.want)
 			}
 		})
@@ -169,7 +184,10 @@ func TestWhatAnswersInsteadOfAServerIsToldFromOne(t *testing.T) {
 
 func TestTheKeyIsSentAsABearerToken(t *testing.T) {
 	var got string
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { got = r.Header.Get("Authorization") }))
+	server := httptest.NewServer(
+		http.HandlerFunc(
+			func(w http.ResponseWriter, r *http.Request) { got = r.Header.Get("Authorization") }),
+	)
 	defer server.Close()
 	app, _, _ := newApp(nil)
 	client, err := app.NewClient(cli.Connection{URL: server.URL, Key: "secret"})
@@ -190,7 +208,10 @@ func TestTablesAlignAndDocumentsKeepTheirNames(t *testing.T) {
 		Note string `json:"note"`
 	}
 	items := []item{{"a", "first\nline"}, {"longer", ""}}
-	columns := []cli.Column[item]{{Title: "name", Cell: func(i item) string { return i.Name }}, {Title: "note", Cell: func(i item) string { return i.Note }}}
+	columns := []cli.Column[item]{
+		{Title: "name", Cell: func(i item) string { return i.Name }},
+		{Title: "note", Cell: func(i item) string { return i.Note }},
+	}
 	for format, want := range map[cli.Format]string{
 		cli.Table: "NAME    NOTE\na       first line\nlonger  -\n",
 		cli.YAML:  "items:\n  - name: a\n    note: |-\n      first\n      line\n  - name: longer\n    note: \"\"\n",
@@ -211,7 +232,8 @@ func TestTablesAlignAndDocumentsKeepTheirNames(t *testing.T) {
 	if err := json.Unmarshal(stdout.Bytes(), &empty); err != nil || empty.Items == nil {
 		t.Errorf("no items are %q, want an empty list: %v", stdout, err)
 	}
-	if err := cli.PrintList(app, cli.Table, []item{}, columns); err != nil || stderr.String() != "no items found\n" {
+	if err := cli.PrintList(app, cli.Table, []item{}, columns); err != nil ||
+		stderr.String() != "no items found\n" {
 		t.Errorf("got %q, %v", stderr, err)
 	}
 }

@@ -133,7 +133,8 @@ func (a *App) closeConnections() {
 	}
 }
 
-// serverTransport tells a server that is down, and something else that listens in its place, from a Berth server.
+// serverTransport tells a server that is down, and something else that listens in its place, from a Berth
+// server.
 type serverTransport struct {
 	next http.RoundTripper
 	url  string

@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// jobVariables describe a job to itself and are not settings: in a job, BERTH_ATTEMPT must not become the --attempt
-// of `berth run logs`.
+// jobVariables describe a job to itself and are not settings: in a job, BERTH_ATTEMPT must not become the
+// --attempt of `berth run logs`.
 var jobVariables = map[string]bool{
 	"BERTH_RUN_ID": true, "BERTH_RUN_NAME": true, "BERTH_ATTEMPT": true, "BERTH_DEPLOYMENT": true,
 	"BERTH_WORK_POOL": true, "BERTH_PARAMETERS": true,

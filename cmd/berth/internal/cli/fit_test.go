@@ -37,11 +37,16 @@ func TestColumnsAreMadeNarrowerUntilTheyFit(t *testing.T) {
 func TestATableFitsWhereItIsShown(t *testing.T) {
 	type item struct{ id, state, note string }
 	items := []item{
-		{"0199b1a0-0000-7000-8000-000000000001", "\x1b[33mPENDING (InfrastructurePending)\x1b[0m", "waits for Grüße aus Zürich, für immer und ewig"},
+		{
+			"0199b1a0-0000-7000-8000-000000000001", "\x1b[33mPENDING (InfrastructurePending)\x1b[0m",
+			"waits for Grüße aus Zürich, für immer und ewig",
+		},
 		{"0199b1a0-0000-7000-8000-000000000002", "COMPLETED", "short"},
 	}
 	columns := []Column[item]{
-		{Title: "id", Cell: func(i item) string { return i.id }}, {Title: "state", Cell: func(i item) string { return i.state }},
+		{
+			Title: "id", Cell: func(i item) string { return i.id },
+		}, {Title: "state", Cell: func(i item) string { return i.state }},
 		{Title: "note", Cell: func(i item) string { return i.note }},
 	}
 	for _, test := range []struct {
@@ -58,16 +63,20 @@ func TestATableFitsWhereItIsShown(t *testing.T) {
 			"0199b1a0-0000-7000-8000-000000000002  COMPLETED\n", "columns hidden because the terminal is too narrow: NOTE; to show all, use -o yaml\n"},
 	} {
 		var stdout, stderr bytes.Buffer
-		app := &App{Out: &stdout, Err: &stderr, Env: map[string]string{"COLUMNS": test.columns}, Now: time.Now}
+		app := &App{
+			Out: &stdout, Err: &stderr, Env: map[string]string{"COLUMNS": test.columns}, Now: time.Now,
+		}
 		if err := PrintList(app, Table, items, columns); err != nil {
 			t.Fatal(err)
 		}
 		if stdout.String() != test.want || stderr.String() != test.note {
-			t.Errorf("COLUMNS=%s: got\n%q\nwant\n%q\nand %q", test.columns, stdout.String(), test.want, stderr.String())
+			t.Errorf("COLUMNS=%s: got\n%q\nwant\n%q\nand %q", test.columns, stdout.String(), test.want,
+				stderr.String())
 		}
 		for line := range strings.Lines(stdout.String()) {
 			limit, err := strconv.Atoi(test.columns)
-			if n := text.StringWidthWithoutEscSequences(strings.TrimSuffix(line, "\n")); err == nil && n > limit {
+			if n := text.StringWidthWithoutEscSequences(strings.TrimSuffix(line, "\n")); err == nil &&
+				n > limit {
 				t.Errorf("COLUMNS=%s: a line has %d columns: %q", test.columns, n, line)
 			}
 		}

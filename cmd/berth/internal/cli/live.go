@@ -8,7 +8,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 )
 
-// StatusLine is a line at the bottom of a terminal with the current progress. Without a terminal it does nothing.
+// StatusLine is a line at the bottom of a terminal with the current progress. Without a terminal it does
+// nothing.
 type StatusLine struct {
 	app  *App
 	text func() string

@@ -121,7 +121,8 @@ func (a *App) printTable(rows [][]string) error {
 // Field of one thing that is shown alone.
 type Field struct{ Name, Value string }
 
-// PrintObject prints one thing: its fields below one another, or the document. Fields without a value are left out.
+// PrintObject prints one thing: its fields below one another, or the document. Fields without a value are
+// left out.
 func PrintObject[T any](a *App, format Format, item T, fields []Field) error {
 	if format != Table {
 		return a.PrintDocument(format, item)

@@ -13,8 +13,8 @@ const (
 	maxRetryAfter = 30 * time.Second
 )
 
-// rateLimitRetry sends a request again that the server has not taken because this key asks too often. Nothing of it
-// was done, so that any request may be sent again.
+// rateLimitRetry sends a request again that the server has not taken because this key asks too often. Nothing
+// of it was done, so that any request may be sent again.
 type rateLimitRetry struct{ next http.RoundTripper }
 
 func (t rateLimitRetry) RoundTrip(r *http.Request) (*http.Response, error) {

@@ -48,7 +48,8 @@ func TestARequestThatIsToldToWaitIsSentAgain(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			server, began := test.server, time.Now()
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://berth/", strings.NewReader("body"))
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://berth/",
+				strings.NewReader("body"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -59,8 +60,10 @@ func TestARequestThatIsToldToWaitIsSentAgain(t *testing.T) {
 			if err := resp.Body.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if resp.StatusCode != test.status || len(server.bodies) != test.sent || time.Since(began) != test.took {
-				t.Errorf("%s: %d after %d times and %s", test.name, resp.StatusCode, len(server.bodies), time.Since(began))
+			if resp.StatusCode != test.status || len(server.bodies) != test.sent ||
+				time.Since(began) != test.took {
+				t.Errorf("%s: %d after %d times and %s", test.name, resp.StatusCode, len(server.bodies),
+					time.Since(began))
 			}
 			for _, body := range server.bodies {
 				if body != "body" {
@@ -79,7 +82,9 @@ func TestWaitingEndsWithTheCommand(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := (rateLimitRetry{&busy{times: 9, after: "10"}}).RoundTrip(r); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := (rateLimitRetry{&busy{times: 9, after: "10"}}).RoundTrip(r); !errors.Is(
+			err, context.DeadlineExceeded,
+		) {
 			t.Errorf("got %v", err)
 		}
 	})

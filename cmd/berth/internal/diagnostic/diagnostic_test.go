@@ -11,11 +11,15 @@ import (
 func TestALineThatDoesNotFitIsShownAroundThePlace(t *testing.T) {
 	line := "a: [" + strings.Repeat("x, ", 100) + `"{{ imgae }}", ` + strings.Repeat("y, ", 100) + "z]"
 	s := diagnostic.New("f.yaml", []byte("job_configuration:\n  "+line+"\n"))
-	p := templating.Problem{Severity: templating.SeverityError, Pointer: "/job_configuration/a/100", Line: 1, Column: 1, Message: "no"}
+	p := templating.Problem{
+		Severity: templating.SeverityError, Pointer: "/job_configuration/a/100", Line: 1, Column: 1,
+		Message: "no",
+	}
 	place := s.Locate(p)
 	out := diagnostic.Printer{Width: 60}.Print(s, p, place)
 	lines := strings.Split(out, "\n")
-	if !strings.Contains(lines[2], "…") || !strings.Contains(lines[2], `"{{ imgae }}"`) || len([]rune(lines[2])) > 62 {
+	if !strings.Contains(lines[2], "…") || !strings.Contains(lines[2], `"{{ imgae }}"`) ||
+		len([]rune(lines[2])) > 62 {
 		t.Errorf("got\n%s", out)
 	}
 	if at, under := strings.Index(strings.ReplaceAll(lines[2], "…", "."), "{{"), strings.Index(lines[3], "^"); at != under {
@@ -29,7 +33,9 @@ func TestALineThatDoesNotFitIsShownAroundThePlace(t *testing.T) {
 func TestASourceCanNotTalkToTheTerminal(t *testing.T) {
 	s := diagnostic.New("f.yaml", []byte("engin: \"\x1b[2J\"\r\n"))
 	p := templating.Problem{Pointer: "/engin", Code: templating.CodeUnknownField, Message: "no"}
-	if out := (diagnostic.Printer{}).Print(s, p, diagnostic.Place{Line: 1, Column: 1, Length: 5}); strings.ContainsAny(out, "\x1b\r") {
+	if out := (diagnostic.Printer{}).Print(s, p, diagnostic.Place{Line: 1, Column: 1, Length: 5}); strings.ContainsAny(
+		out, "\x1b\r",
+	) {
 		t.Errorf("got %q", out)
 	}
 }

@@ -1,5 +1,5 @@
-// Package flagset holds the flags that several commands share: how to reach the cluster and the database, how to
-// log, what Jobs get.
+// Package flagset holds the flags that several commands share: how to reach the cluster and the database, how
+// to log, what Jobs get.
 package flagset
 
 import (
@@ -43,9 +43,12 @@ func (d *Database) With(ctx context.Context, work func(*store.Store) error) erro
 type Database struct{ DataDir, URL, DirectURL string }
 
 func (d *Database) Add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&d.DataDir, "data-dir", "", "directory of the SQLite database; used without --database-url")
-	cmd.Flags().StringVar(&d.URL, "database-url", "", "PostgreSQL URL, such as postgres://… (default: SQLite in --data-dir)")
-	cmd.Flags().StringVar(&d.DirectURL, "database-direct-url", "", "PostgreSQL URL that bypasses the connection pooler (default: --database-url)")
+	cmd.Flags().
+		StringVar(&d.DataDir, "data-dir", "", "directory of the SQLite database; used without --database-url")
+	cmd.Flags().
+		StringVar(&d.URL, "database-url", "", "PostgreSQL URL, such as postgres://… (default: SQLite in --data-dir)")
+	cmd.Flags().
+		StringVar(&d.DirectURL, "database-direct-url", "", "PostgreSQL URL that bypasses the connection pooler (default: --database-url)")
 }
 
 func (d *Database) Check() error {

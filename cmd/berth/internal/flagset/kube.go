@@ -32,7 +32,8 @@ func (k *Kube) Add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&k.Kubeconfig, "kubeconfig", "",
 		"kubeconfig file (default: the cluster of the pod, or the file that kubectl uses)")
-	flags.StringVar(&k.Context, "kube-context", "", "context of the kubeconfig (default: the current context)")
+	flags.StringVar(&k.Context, "kube-context", "",
+		"context of the kubeconfig (default: the current context)")
 	flags.StringVarP(&k.Namespace, "namespace", "n", "",
 		"namespace of Jobs whose template sets none (default: the namespace of the pod or of the context)")
 	flags.StringSliceVar(&k.watched, "watch-namespace", nil,

@@ -1,5 +1,5 @@
-// Package lookup finds things on the server by the names that people type: it lists them, completes them in the
-// shell, and resolves references to runs.
+// Package lookup finds things on the server by the names that people type: it lists them, completes them in
+// the shell, and resolves references to runs.
 package lookup
 
 import (

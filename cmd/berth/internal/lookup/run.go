@@ -101,7 +101,9 @@ func unknownRun(text string) error {
 	if len(text) < shortestPrefix {
 		return cli.Usagef(
 			"there is no run with the id or the name %q (the beginning of either counts from %d characters on); berth run ls shows them",
-			text, shortestPrefix)
+			text,
+			shortestPrefix,
+		)
 	}
 	return cli.Usagef("there is no run with the id or the name %q; berth run ls shows them", text)
 }
@@ -114,23 +116,20 @@ func isPrefix(text string) bool {
 
 // RunNames completes runs: by name where a shell takes it as it is, by id elsewhere.
 func RunNames(app *cli.App) Completer {
-	return completeTyped(
-		app,
-		func(ctx context.Context, client *cli.Client, typed string) ([]string, error) {
-			var filter api.ListRunsParams
-			if typed != "" {
-				filter.NamePrefix = &typed
+	return completeTyped(app, func(ctx context.Context, client *cli.Client, typed string) ([]string, error) {
+		var filter api.ListRunsParams
+		if typed != "" {
+			filter.NamePrefix = &typed
+		}
+		runs, err := ListRuns(ctx, client, 20, filter)
+		seen := map[string]bool{} // newest first: a name stands for the newest
+		return cli.Map(runs, func(r api.Run) string {
+			word := r.Name
+			if seen[word] || strings.ContainsAny(word, " \t\n'\"\\$`&|;<>()*?[]#~!{}:=") {
+				word = r.ID.String()
 			}
-			runs, err := ListRuns(ctx, client, 20, filter)
-			seen := map[string]bool{} // newest first: a name stands for the newest
-			return cli.Map(runs, func(r api.Run) string {
-				word := r.Name
-				if seen[word] || strings.ContainsAny(word, " \t\n'\"\\$`&|;<>()*?[]#~!{}:=") {
-					word = r.ID.String()
-				}
-				seen[word] = true
-				return fmt.Sprintf("%s\t%s %s", word, r.State.Type, r.Deployment)
-			}), err
-		},
-	)
+			seen[word] = true
+			return fmt.Sprintf("%s\t%s %s", word, r.State.Type, r.Deployment)
+		}), err
+	})
 }

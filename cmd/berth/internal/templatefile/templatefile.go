@@ -1,4 +1,5 @@
-// Package templatefile reads base job templates from files and shows findings beside the lines that they are about.
+// Package templatefile reads base job templates from files and shows findings beside the lines that they are
+// about.
 package templatefile
 
 import (
@@ -41,7 +42,8 @@ func (f File) PrintPreview(format cli.Format, seen api.TemplatePreview) error {
 	f.PrintFindings(seen.Warnings, templating.SeverityWarning)
 	f.PrintFindings(seen.Errors, templating.SeverityError)
 	if string(seen.Invented) != "{}" && len(seen.Invented) > 0 {
-		app.Notef("%s no value is set for %s; the preview uses an example value", style.Active("note:"), seen.Invented)
+		app.Notef("%s no value is set for %s; the preview uses an example value", style.Active("note:"),
+			seen.Invented)
 	}
 	if len(seen.Errors) > 0 {
 		return &cli.SilentError{Code: cli.ExitFailed}

@@ -72,12 +72,17 @@ func end(id uuid.UUID) string {
 		`"scheduled_time":"2026-01-01T10:00:00Z","created_at":"2026-01-01T10:00:00Z","created_by":"me","attempt":1}` + "\n\n"
 }
 
-func follow(t *testing.T, server *breaking, id uuid.UUID, silence time.Duration) (out, notes string, run api.Run, err error) {
+func follow(
+	t *testing.T, server *breaking, id uuid.UUID, silence time.Duration,
+) (out, notes string, run api.Run, err error) {
 	t.Helper()
 	listener := httptest.NewServer(server)
 	defer listener.Close()
 	var stdout, stderr bytes.Buffer
-	app := &cli.App{Out: &stdout, Err: &stderr, Now: time.Now, Transport: &http.Transport{DisableKeepAlives: true}}
+	app := &cli.App{
+		Out: &stdout, Err: &stderr, Now: time.Now,
+		Transport: &http.Transport{DisableKeepAlives: true},
+	}
 	client, err := app.NewClient(cli.Connection{URL: listener.URL})
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +110,9 @@ func TestARunIsFollowedThroughBrokenConnectionsWithoutLosingOrRepeating(t *testi
 	if run.ID != id || run.State.Type != "COMPLETED" {
 		t.Errorf("got run %+v", run)
 	}
-	if want := "PENDING     Claimed: claimed\n        │ hello\n        │ wor\nTIME  COMPLETED\n"; !strings.HasSuffix(anyTime.ReplaceAllString(out, "TIME"), want) {
+	if want := "PENDING     Claimed: claimed\n        │ hello\n        │ wor\nTIME  COMPLETED\n"; !strings.HasSuffix(
+		anyTime.ReplaceAllString(out, "TIME"), want,
+	) {
 		t.Errorf("got %q, want it to end with %q", out, want)
 	}
 	if got, want := strings.Join(server.resumed, ","), ",1-7,1-7,1-7"; got != want {
@@ -169,7 +176,10 @@ func TestTheEndOfTheContextEndsTheWatch(t *testing.T) {
 		<-r.Context().Done()
 	}))
 	defer listener.Close()
-	app := &cli.App{Out: &bytes.Buffer{}, Err: &bytes.Buffer{}, Now: time.Now, Transport: &http.Transport{DisableKeepAlives: true}}
+	app := &cli.App{
+		Out: &bytes.Buffer{}, Err: &bytes.Buffer{}, Now: time.Now,
+		Transport: &http.Transport{DisableKeepAlives: true},
+	}
 	client, err := app.NewClient(cli.Connection{URL: listener.URL})
 	if err != nil {
 		t.Fatal(err)
@@ -189,14 +199,28 @@ func (s stopper) Lost(error)                {}
 func TestStatesWithNothingNewToSayAreNotRepeated(t *testing.T) {
 	id := uuid.Must(uuid.NewV7())
 	event := func(seq int, state, name, message string) string {
-		return fmt.Sprintf("id: %d\nevent: event\ndata: {\"seq\":%d,\"at\":\"2026-01-01T10:00:00Z\",\"actor\":\"w\",\"attempt\":1,\"message\":%q,"+
-			"\"state\":{\"type\":%q,\"name\":%q,\"at\":\"2026-01-01T10:00:00Z\"}}\n\n", seq, seq, message, state, name)
+		return fmt.Sprintf(
+			"id: %d\nevent: event\ndata: {\"seq\":%d,\"at\":\"2026-01-01T10:00:00Z\",\"actor\":\"w\",\"attempt\":1,\"message\":%q,"+
+				"\"state\":{\"type\":%q,\"name\":%q,\"at\":\"2026-01-01T10:00:00Z\"}}\n\n",
+			seq,
+			seq,
+			message,
+			state,
+			name,
+		)
 	}
 	server := &breaking{scripts: []func(http.ResponseWriter, *http.Request){stream(
-		event(1, "SCHEDULED", "Scheduled", ""), event(2, "PENDING", "Claimed", "claimed by w"), event(3, "PENDING", "Submitting", ""),
-		event(4, "PENDING", "InfrastructurePending", "no node has 4 CPUs free"), event(5, "PENDING", "InfrastructurePending", ""),
-		event(6, "PENDING", "InfrastructurePending", "no node has 4 CPUs free"), event(7, "PENDING", "InfrastructurePending", "pulling the image"),
-		event(8, "RUNNING", "Running", "on node a"), event(9, "RUNNING", "Running", "on node a"), completed, end(id),
+		event(1, "SCHEDULED", "Scheduled", ""),
+		event(2, "PENDING", "Claimed", "claimed by w"),
+		event(3, "PENDING", "Submitting", ""),
+		event(4, "PENDING", "InfrastructurePending", "no node has 4 CPUs free"),
+		event(5, "PENDING", "InfrastructurePending", ""),
+		event(6, "PENDING", "InfrastructurePending", "no node has 4 CPUs free"),
+		event(7, "PENDING", "InfrastructurePending", "pulling the image"),
+		event(8, "RUNNING", "Running", "on node a"),
+		event(9, "RUNNING", "Running", "on node a"),
+		completed,
+		end(id),
 	)}}
 	out, _, _, err := follow(t, server, id, time.Minute)
 	if err != nil {

@@ -37,7 +37,8 @@ func TestBrokenYAMLIsRefusedWithItsLine(t *testing.T) {
 	bomb := "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n"
 	for i := 1; i < 10; i++ {
 		ref := string(rune('0' + i - 1))
-		bomb += "a" + string(rune('0'+i)) + ": &a" + string(rune('0'+i)) + " [" + strings.Repeat("*a"+ref+",", 9) + "*a" + ref + "]\n"
+		bomb += "a" + string(rune('0'+i)) + ": &a" + string(rune('0'+i)) + " [" + strings.Repeat("*a"+ref+",",
+			9) + "*a" + ref + "]\n"
 	}
 	for _, test := range []struct{ name, yaml, want string }{
 		{"a name that comes twice", "a: 1\nb: 2\na: 3\n", `line 3: duplicate key "a"`},

@@ -19,8 +19,10 @@ func createCommand(app *cli.App) *cobra.Command {
 		Args: cobra.ExactArgs(1),
 	}
 	cmd.Flags().StringVar(&role, "role", "", "role of the key: admin, editor, operator, viewer or worker")
-	cmd.Flags().StringSliceVar(&pools, "pool", nil, "restrict the key to this pool (repeatable; default: all pools)")
-	cmd.Flags().DurationVar(&expires, "expires-in", 0, "lifetime of the key, such as 720h (default: does not expire)")
+	cmd.Flags().
+		StringSliceVar(&pools, "pool", nil, "restrict the key to this pool (repeatable; default: all pools)")
+	cmd.Flags().
+		DurationVar(&expires, "expires-in", 0, "lifetime of the key, such as 720h (default: does not expire)")
 	cli.Required(cmd, "role")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {

@@ -19,12 +19,8 @@ type auditFlags struct {
 
 func (in *auditFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(
-		&in.kind,
-		"kind",
-		"",
-		"filter by kind: pool, template, queue, deployment, schedule, variable, api-key, worker or operation",
-	)
+	flags.StringVar(&in.kind, "kind", "",
+		"filter by kind: pool, template, queue, deployment, schedule, variable, api-key, worker or operation")
 	flags.StringVar(&in.name, "name", "", "filter by the name of the changed object")
 	flags.StringVar(&in.actor, "actor", "", "filter by actor: a name, or the ID of an API key")
 	flags.StringVar(&in.action, "action", "", "filter by action: create, update, delete or refuse")
@@ -34,13 +30,16 @@ func (in *auditFlags) add(cmd *cobra.Command) {
 }
 
 func (in *auditFlags) params(app *cli.App) (api.ListAuditParams, error) {
-	p := api.ListAuditParams{Name: cli.StringOrNil(in.name), Actor: cli.StringOrNil(in.actor), Pool: cli.StringOrNil(in.pool)}
+	p := api.ListAuditParams{
+		Name: cli.StringOrNil(in.name), Actor: cli.StringOrNil(in.actor), Pool: cli.StringOrNil(in.pool),
+	}
 	if in.kind != "" {
 		kind := api.AuditKind(in.kind)
 		if p.Kind = &kind; !kind.Valid() {
 			return p, cli.Usagef(
 				"--kind %q: must be pool, template, queue, deployment, schedule, variable, api-key, worker or operation",
-				in.kind)
+				in.kind,
+			)
 		}
 	}
 	if in.action != "" {

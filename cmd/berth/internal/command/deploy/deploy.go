@@ -1,4 +1,5 @@
-// Package deploy holds `berth deploy`: it reads a berth.yaml or prefect.yaml, shows the plan, asks and applies it.
+// Package deploy holds `berth deploy`: it reads a berth.yaml or prefect.yaml, shows the plan, asks and
+// applies it.
 package deploy
 
 import (

@@ -61,13 +61,14 @@ run completed and with 1 otherwise.`,
 			return err
 		}
 		if !in.watch {
-			return cli.PrintConfirmation(app, *format, created, "run %s of deployment %q created: %s", created.Name,
-				created.Deployment, created.ID)
+			return cli.PrintConfirmation(app, *format, created, "run %s of deployment %q created: %s",
+				created.Name, created.Deployment, created.ID)
 		}
 		if *format == cli.Table {
 			app.Notef("run %s of deployment %q: %s", created.Name, created.Deployment, created.ID)
 		}
-		return run.Watch(ctx, app, client, run.WatchOptions{ID: created.ID, Format: *format, Want: api.COMPLETED})
+		return run.Watch(ctx, app, client,
+			run.WatchOptions{ID: created.ID, Format: *format, Want: api.COMPLETED})
 	})
 	return cmd
 }

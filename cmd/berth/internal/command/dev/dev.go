@@ -63,7 +63,8 @@ requests, the command prints "ready URL" to standard output. It logs to standard
 	flags.IntVar(&in.port, "port", 4200, "port on 127.0.0.1; 0 for any free port")
 	flags.StringVar(&in.dataDir, "data-dir", "",
 		"directory for data (default: berth in the user's data directory)")
-	flags.StringVar(&in.kube.Kubeconfig, "kubeconfig", "", "kubeconfig file (default: the file that kubectl uses)")
+	flags.StringVar(&in.kube.Kubeconfig, "kubeconfig", "",
+		"kubeconfig file (default: the file that kubectl uses)")
 	flags.StringVar(&in.kube.Context, "kube-context", "",
 		"kubeconfig context of a cluster; starts a worker for the pool kubernetes there")
 	flags.StringVarP(&in.kube.Namespace, "namespace", "n", "",

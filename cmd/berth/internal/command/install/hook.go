@@ -31,5 +31,6 @@ func hookCommand(app *cli.App) *cobra.Command {
 		}
 		return app.Printf("deployment %s/%s is stopped\n", config.Namespace, deployment)
 	}
-	return cli.Group(&cobra.Command{Use: "hook", Short: "Commands for the hooks of the Helm chart", Hidden: true}, stop)
+	return cli.Group(
+		&cobra.Command{Use: "hook", Short: "Commands for the hooks of the Helm chart", Hidden: true}, stop)
 }

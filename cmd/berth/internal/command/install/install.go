@@ -1,4 +1,5 @@
-// Package install holds `berth install`, `upgrade`, `uninstall` and `status`: the Helm chart through the Helm SDK.
+// Package install holds `berth install`, `upgrade`, `uninstall` and `status`: the Helm chart through the Helm
+// SDK.
 package install
 
 import (
@@ -37,8 +38,10 @@ func (f *releaseFlags) add(cmd *cobra.Command) {
 }
 
 func (f *releaseFlags) addValues(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVarP(&f.files, "values", "f", nil, "YAML file with chart values; - for standard input (repeatable; later files override earlier ones)")
-	cmd.Flags().StringArrayVar(&f.settings, "set", nil, "chart value, such as server.logLevel=debug (repeatable; overrides --values)")
+	cmd.Flags().
+		StringArrayVarP(&f.files, "values", "f", nil, "YAML file with chart values; - for standard input (repeatable; later files override earlier ones)")
+	cmd.Flags().
+		StringArrayVar(&f.settings, "set", nil, "chart value, such as server.logLevel=debug (repeatable; overrides --values)")
 	cli.EnvPerLine(cmd, "values", "set")
 }
 

@@ -22,7 +22,8 @@ func statusCommand(app *cli.App) *cobra.Command {
 		Args:  cobra.NoArgs,
 	}
 	flags.add(cmd)
-	cmd.Flags().BoolVar(&test, "test", false, "also run the test of the chart: a request to the server from inside the cluster")
+	cmd.Flags().
+		BoolVar(&test, "test", false, "also run the test of the chart: a request to the server from inside the cluster")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		client, err := flags.client(app)

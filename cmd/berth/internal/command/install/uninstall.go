@@ -19,7 +19,8 @@ is set.`,
 		Args: cobra.NoArgs,
 	}
 	flags.add(cmd)
-	cmd.Flags().BoolVar(&options.SkipDrain, "skip-drain", false, "do not end and finalize the Jobs; remaining Jobs keep Berth's finalizer")
+	cmd.Flags().
+		BoolVar(&options.SkipDrain, "skip-drain", false, "do not end and finalize the Jobs; remaining Jobs keep Berth's finalizer")
 	cmd.Flags().BoolVar(&options.Purge, "purge", false, "also delete the API keys and the database")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		client, err := flags.client(app)

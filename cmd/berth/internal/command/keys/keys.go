@@ -24,7 +24,8 @@ type ChartCluster struct {
 func (f *ChartCluster) Add(cmd *cobra.Command, namespace string) {
 	flags := cmd.Flags()
 	flags.StringVar(&f.Kubeconfig, "kubeconfig", "", "kubeconfig file (default: the file that kubectl uses)")
-	flags.StringVar(&f.Context, "kube-context", "", "context of the kubeconfig (default: the current context)")
+	flags.StringVar(&f.Context, "kube-context", "",
+		"context of the kubeconfig (default: the current context)")
 	usage := "namespace (default: the namespace of the pod or of the context)"
 	if namespace != "" {
 		usage = "namespace of the release"

@@ -15,8 +15,10 @@ import (
 
 func upCommand(app *cli.App) *cobra.Command {
 	var flags flagset.Database
-	cmd := &cobra.Command{Use: "up", Short: "Migrate the database schema to the version of this binary", Args: cobra.NoArgs,
-		Long: "Migrate the database schema to the version of this binary. If no API key exists and standard output\nis a terminal, an admin key is created and shown once."}
+	cmd := &cobra.Command{
+		Use: "up", Short: "Migrate the database schema to the version of this binary", Args: cobra.NoArgs,
+		Long: "Migrate the database schema to the version of this binary. If no API key exists and standard output\nis a terminal, an admin key is created and shown once.",
+	}
 	flags.Add(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		return flags.With(cmd.Context(), func(database *store.Store) error {

@@ -23,8 +23,14 @@ func lsCommand(app *cli.App) *cobra.Command {
 			{Title: "name", Cell: func(p api.WorkPool) string { return p.Name }},
 			{Title: "type", Cell: func(p api.WorkPool) string { return string(p.Type) }},
 			{Title: "status", Cell: func(p api.WorkPool) string { return cli.PausedText(p.Paused) }},
-			{Title: "slots", Cell: func(p api.WorkPool) string { return cli.SlotsText(p.SlotsUsed, p.ConcurrencyLimit) }},
-			{Title: "template", Cell: func(p api.WorkPool) string { return fmt.Sprintf("v%d", p.TemplateVersion) }},
+			{
+				Title: "slots",
+				Cell:  func(p api.WorkPool) string { return cli.SlotsText(p.SlotsUsed, p.ConcurrencyLimit) },
+			},
+			{
+				Title: "template",
+				Cell:  func(p api.WorkPool) string { return fmt.Sprintf("v%d", p.TemplateVersion) },
+			},
 			{Title: "created", Cell: func(p api.WorkPool) string { return app.Ago(p.CreatedAt) }},
 		})
 	})

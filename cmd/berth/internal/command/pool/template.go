@@ -9,6 +9,6 @@ import (
 func templateCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "template", Short: "Manage the base job template of a pool"}
 	return cli.Group(cmd, templateGetCommand(app), templateSetCommand(app), templateEditCommand(app),
-		templatePreviewCommand(app), templateLintCommand(app), templateVersionsCommand(app), templateDiffCommand(app),
-		templateRollbackCommand(app))
+		templatePreviewCommand(app), templateLintCommand(app), templateVersionsCommand(app),
+		templateDiffCommand(app), templateRollbackCommand(app))
 }

@@ -63,11 +63,7 @@ a changed Job, or broken because no Job can be built. With -f, the second versio
 
 // comparison says what is compared with what.
 func comparison(
-	ctx context.Context,
-	client *cli.Client,
-	pool string,
-	from, to int32,
-	document json.RawMessage,
+	ctx context.Context, client *cli.Client, pool string, from, to int32, document json.RawMessage,
 ) (api.TemplateComparison, error) {
 	var c api.TemplateComparison
 	if from > 0 {

@@ -69,8 +69,8 @@ func printPatch(app *cli.App, patch, none string) error {
 	return nil
 }
 
-// printImpact prints what a change does to the deployments: the broken ones first, with the reason, then the others
-// by name or with the diff of their Jobs.
+// printImpact prints what a change does to the deployments: the broken ones first, with the reason, then the
+// others by name or with the diff of their Jobs.
 func printImpact(app *cli.App, impact api.TemplateImpact, jobs bool) error {
 	style := app.Style(app.Out)
 	if err := app.Printf("\n%s\n", impactText(style, impact.Summary)); err != nil {

@@ -17,7 +17,8 @@ func templateLintCommand(app *cli.App) *cobra.Command {
 		Short: "Check a template without saving it; exit with 1 if it has errors",
 		Args:  cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
 	}
-	cmd.Flags().StringVarP(&file, "file", "f", "", "YAML or JSON file with the template; - for standard input")
+	cmd.Flags().
+		StringVarP(&file, "file", "f", "", "YAML or JSON file with the template; - for standard input")
 	cli.Required(cmd, "file")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {

@@ -30,8 +30,12 @@ func templatePreviewCommand(app *cli.App) *cobra.Command {
 	flags.StringVarP(&file, "file", "f", "",
 		"local file with a template; - for standard input")
 	flags.StringVar(&variables, "variables", "", "YAML or JSON file with job variables of the run")
-	flags.StringArrayVar(&set, "job-variable", nil,
-		"job variable of the run as name=value; value is JSON if it is valid JSON, else a string (repeatable)")
+	flags.StringArrayVar(
+		&set,
+		"job-variable",
+		nil,
+		"job variable of the run as name=value; value is JSON if it is valid JSON, else a string (repeatable)",
+	)
 	flags.StringArrayVar(&params, "param", nil,
 		"parameter of the run as name=value; value is JSON if it is valid JSON, else a string (repeatable)")
 	cmd.MarkFlagsMutuallyExclusive("version", "file")

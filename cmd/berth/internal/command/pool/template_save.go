@@ -17,9 +17,10 @@ func printSaved(given templatefile.File, format cli.Format, version api.Template
 	if impact := version.Impact; impact != nil && impact.Deployments > 0 {
 		app.Notef("%s", impactText(style, *impact))
 		if impact.NewlyBroken > 0 {
-			app.Notef("show the affected deployments: berth pool template diff %s --from %d --to %d", version.Pool,
-				max(1, version.Version-1), version.Version)
+			app.Notef("show the affected deployments: berth pool template diff %s --from %d --to %d",
+				version.Pool, max(1, version.Version-1), version.Version)
 		}
 	}
-	return cli.PrintConfirmation(app, format, version, "template of pool %q is version %d", version.Pool, version.Version)
+	return cli.PrintConfirmation(app, format, version, "template of pool %q is version %d", version.Pool,
+		version.Version)
 }

@@ -21,7 +21,8 @@ func templateSetCommand(app *cli.App) *cobra.Command {
 		Short: "Save a new version of the template; a template with errors is not saved",
 		Args:  cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
 	}
-	cmd.Flags().StringVarP(&file, "file", "f", "", "YAML or JSON file with the template; - for standard input")
+	cmd.Flags().
+		StringVarP(&file, "file", "f", "", "YAML or JSON file with the template; - for standard input")
 	cmd.Flags().BoolVar(&unbroken, "require-unbroken", false, "fail if the change breaks a deployment")
 	cmd.Flags().Int32Var(&edited, "if-version", 0, "fail unless this is still the newest version")
 	cli.Required(cmd, "file")

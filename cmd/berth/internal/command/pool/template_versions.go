@@ -18,11 +18,14 @@ func templateVersionsCommand(app *cli.App) *cobra.Command {
 	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
-		versions, err := cli.Pages(0, func(limit int32, cursor *string) ([]api.TemplateVersion, *string, error) {
-			page, err := cli.Value(client.ListTemplateVersionsWithResponse(ctx, args[0],
-				&api.ListTemplateVersionsParams{Limit: &limit, Cursor: cursor}))
-			return page.Items, page.NextCursor, err
-		})
+		versions, err := cli.Pages(
+			0,
+			func(limit int32, cursor *string) ([]api.TemplateVersion, *string, error) {
+				page, err := cli.Value(client.ListTemplateVersionsWithResponse(ctx, args[0],
+					&api.ListTemplateVersionsParams{Limit: &limit, Cursor: cursor}))
+				return page.Items, page.NextCursor, err
+			},
+		)
 		if err != nil {
 			return err
 		}

@@ -16,8 +16,10 @@ func createCommand(app *cli.App, pool *string) *cobra.Command {
 		Short: "Create a queue in a pool",
 		Args:  cobra.ExactArgs(1),
 	}
-	cmd.Flags().Int32Var(&priority, "priority", 0, "priority; 1 is served first (default: after the existing queues)")
-	cmd.Flags().Int32Var(&limit, "concurrency-limit", 0, "maximum number of concurrent attempts; 0 for none (default: no limit)")
+	cmd.Flags().
+		Int32Var(&priority, "priority", 0, "priority; 1 is served first (default: after the existing queues)")
+	cmd.Flags().
+		Int32Var(&limit, "concurrency-limit", 0, "maximum number of concurrent attempts; 0 for none (default: no limit)")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		body := api.WorkQueueCreate{Name: args[0]}
@@ -31,7 +33,8 @@ func createCommand(app *cli.App, pool *string) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return cli.PrintConfirmation(app, *format, queue, "queue %q of pool %q created", queue.Name, queue.Pool)
+		return cli.PrintConfirmation(app, *format, queue, "queue %q of pool %q created", queue.Name,
+			queue.Pool)
 	})
 	return cmd
 }

@@ -27,7 +27,10 @@ func lsCommand(app *cli.App, pool *string) *cobra.Command {
 			{Title: "name", Cell: func(q api.WorkQueue) string { return q.Name }},
 			{Title: "priority", Cell: func(q api.WorkQueue) string { return fmt.Sprint(q.Priority) }},
 			{Title: "status", Cell: func(q api.WorkQueue) string { return cli.PausedText(q.Paused) }},
-			{Title: "slots", Cell: func(q api.WorkQueue) string { return cli.SlotsText(q.SlotsUsed, q.ConcurrencyLimit) }},
+			{
+				Title: "slots",
+				Cell:  func(q api.WorkQueue) string { return cli.SlotsText(q.SlotsUsed, q.ConcurrencyLimit) },
+			},
 		})
 	})
 	return cmd

@@ -39,11 +39,13 @@ func updateQueue(app *cli.App, cmd *cobra.Command, change queueChange, format cl
 	if err != nil {
 		return err
 	}
-	queue, err := cli.Value(client.UpdateWorkQueueWithResponse(cmd.Context(), change.pool, change.queue, change.body))
+	queue, err := cli.Value(
+		client.UpdateWorkQueueWithResponse(cmd.Context(), change.pool, change.queue, change.body))
 	if err != nil {
 		return err
 	}
-	return cli.PrintConfirmation(app, format, queue, "queue %q of pool %q %s", queue.Name, queue.Pool, change.done)
+	return cli.PrintConfirmation(app, format, queue, "queue %q of pool %q %s", queue.Name, queue.Pool,
+		change.done)
 }
 
 // queueNames completes queues of the pool that --pool names.

@@ -21,8 +21,12 @@ func abandonCommand(
 	app *cli.App, verb, short, done string, wanted api.StateType, act runAction,
 ) *cobra.Command {
 	var watch bool
-	cmd := &cobra.Command{Use: verb + " RUN", Short: short, Args: lookup.RunArg, ValidArgsFunction: lookup.RunNames(app)}
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "follow the run; exit with 0 if it reached the requested state, 1 otherwise")
+	cmd := &cobra.Command{
+		Use: verb + " RUN", Short: short, Args: lookup.RunArg,
+		ValidArgsFunction: lookup.RunNames(app),
+	}
+	cmd.Flags().
+		BoolVarP(&watch, "watch", "w", false, "follow the run; exit with 0 if it reached the requested state, 1 otherwise")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *cli.Client, id uuid.UUID) error {
 		run, err := act(cmd.Context(), client, id)

@@ -34,7 +34,8 @@ func bulkCommand(app *cli.App, act bulkAction) *cobra.Command {
 		ValidArgsFunction: lookup.RunNames(app),
 	}
 	filter.add(cmd)
-	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "follow the run; exit with 0 if it reached the requested state, 1 otherwise")
+	cmd.Flags().
+		BoolVarP(&watch, "watch", "w", false, "follow the run; exit with 0 if it reached the requested state, 1 otherwise")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "run without confirmation")
 	for _, flag := range filter.names() {
 		cmd.MarkFlagsMutuallyExclusive("watch", flag)
@@ -83,7 +84,8 @@ func (b bulk) single(ctx context.Context, text string, watch bool) error {
 	if watch {
 		return Watch(ctx, b.app, b.client, WatchOptions{id, b.format, b.action.want})
 	}
-	return cli.PrintConfirmation(b.app, b.format, run, b.action.done, run.Name, run.ID, cli.StateText(run.State))
+	return cli.PrintConfirmation(b.app, b.format, run, b.action.done, run.Name, run.ID,
+		cli.StateText(run.State))
 }
 
 // maxSelected is how many runs one call takes.
@@ -152,8 +154,8 @@ func (b bulk) confirm(ctx context.Context, f api.RunSelectionFilter, yes bool) (
 	if err != nil || counts.Total == 0 {
 		return err == nil, err // what it comes to is said at the end
 	}
-	agreed, err := b.app.Confirm(ctx, fmt.Sprintf("%s %s?", b.action.verb, cli.Plural(int(counts.Total), "run")),
-		false)
+	agreed, err := b.app.Confirm(ctx,
+		fmt.Sprintf("%s %s?", b.action.verb, cli.Plural(int(counts.Total), "run")), false)
 	if err != nil || agreed {
 		return agreed, err
 	}

@@ -25,7 +25,10 @@ func eventsCommand(app *cli.App) *cobra.Command {
 		style := app.Style(app.Out)
 		return cli.PrintList(app, *format, list.Items, []cli.Column[api.RunEvent]{
 			{Title: "when", Cell: func(e api.RunEvent) string { return app.Ago(e.At) }},
-			{Title: "state", Cell: func(e api.RunEvent) string { return style.State(e.State.Type, cli.StateText(e.State)) }},
+			{
+				Title: "state",
+				Cell:  func(e api.RunEvent) string { return style.State(e.State.Type, cli.StateText(e.State)) },
+			},
 			{Title: "attempt", Cell: func(e api.RunEvent) string { return cli.Number(e.Attempt) }},
 			{Title: "by", Cell: func(e api.RunEvent) string { return e.Actor }},
 			{Title: "message", Cell: func(e api.RunEvent) string { return e.Message }},

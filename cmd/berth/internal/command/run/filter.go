@@ -83,8 +83,8 @@ func pastTime(flag, text string, now time.Time) (*time.Time, error) {
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return nil, cli.Usagef("--%s %q: must be a time, such as 2026-01-01T04:00:00Z, or an age, such as 24h", flag,
-			text)
+		return nil, cli.Usagef(
+			"--%s %q: must be a time, such as 2026-01-01T04:00:00Z, or an age, such as 24h", flag, text)
 	}
 	return &at, nil
 }
@@ -99,7 +99,8 @@ func stateTypes(names []string) (*[]api.StateType, error) {
 		if !t.Valid() {
 			return nil, cli.Usagef(
 				"--state %q: must be one of SCHEDULED, PENDING, RUNNING, COMPLETED, FAILED, CRASHED, CANCELLING, CANCELLED",
-				name)
+				name,
+			)
 		}
 		types = append(types, t)
 	}

@@ -40,7 +40,10 @@ func printRun(app *cli.App, detail api.RunDetail) error {
 		{Name: "Name", Value: r.Name},
 		{Name: "Deployment", Value: r.Deployment},
 		{Name: "Pool", Value: r.Pool + " / " + r.Queue},
-		{Name: "State", Value: style.State(r.State.Type, cli.StateText(r.State)) + ", " + app.Ago(r.State.At)},
+		{
+			Name:  "State",
+			Value: style.State(r.State.Type, cli.StateText(r.State)) + ", " + app.Ago(r.State.At),
+		},
 		{Name: "Message", Value: cli.Text(r.State.Message)},
 		{Name: "Tags", Value: cli.CommaList(r.Tags)},
 		{Name: "Due", Value: app.Ago(r.ScheduledTime)},

@@ -94,11 +94,7 @@ func documentLogs(
 }
 
 func copyLogs(
-	ctx context.Context,
-	to io.Writer,
-	client *cli.Client,
-	id uuid.UUID,
-	params *api.GetRunLogsParams,
+	ctx context.Context, to io.Writer, client *cli.Client, id uuid.UUID, params *api.GetRunLogsParams,
 ) error {
 	resp, err := client.GetRunLogs(ctx, id, params)
 	if err != nil {

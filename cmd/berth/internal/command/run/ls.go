@@ -45,7 +45,10 @@ func lsCommand(app *cli.App) *cobra.Command {
 		}
 		style := app.Style(app.Out)
 		return cli.PrintList(app, *format, runs, []cli.Column[api.Run]{
-			{Title: "state", Cell: func(r api.Run) string { return style.State(r.State.Type, cli.StateText(r.State)) }},
+			{
+				Title: "state",
+				Cell:  func(r api.Run) string { return style.State(r.State.Type, cli.StateText(r.State)) },
+			},
 			{Title: "name", Cell: func(r api.Run) string { return r.Name }},
 			{Title: "deployment", Cell: func(r api.Run) string { return r.Deployment }},
 			{Title: "due", Cell: func(r api.Run) string { return app.Ago(r.ScheduledTime) }},

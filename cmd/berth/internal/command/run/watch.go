@@ -63,7 +63,9 @@ func stoppedWatching(ctx context.Context, app *cli.App, id uuid.UUID, err error)
 	}
 	app.Notef(
 		"\nstopped watching; the run continues. Watch it again: berth run watch %s. Cancel it: berth run cancel %s",
-		id, id)
+		id,
+		id,
+	)
 	return &cli.SilentError{Code: cli.ExitFailed}
 }
 
@@ -78,8 +80,8 @@ func (w WatchOptions) verdict(
 	e, err := explainRun(ctx, client, run.ID)
 	if err != nil {
 		// The run as it ended says nearly as much.
-		app.Notef("%s run %s: it ended as %s: %s", style.Failure("error:"), run.Name, cli.StateText(run.State),
-			cli.Text(run.State.Message))
+		app.Notef("%s run %s: it ended as %s: %s", style.Failure("error:"), run.Name,
+			cli.StateText(run.State), cli.Text(run.State.Message))
 		app.Notef("  it could not be explained: %v", err)
 		return &cli.SilentError{Code: cli.ExitFailed}
 	}

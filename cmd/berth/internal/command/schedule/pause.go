@@ -27,7 +27,8 @@ func pauseCommand(app *cli.App, verb, short string, active bool) *cobra.Command 
 		if err != nil {
 			return err
 		}
-		return cli.PrintConfirmation(app, *format, s, "schedule %q of deployment %q %sd", s.Name, s.Deployment, verb)
+		return cli.PrintConfirmation(app, *format, s, "schedule %q of deployment %q %sd", s.Name,
+			s.Deployment, verb)
 	})
 	return cmd
 }
@@ -43,7 +44,8 @@ func scheduleName(ctx context.Context, client *cli.Client, args []string) (strin
 		return unnamed, err
 	}
 	if len(names) > 1 {
-		return "", cli.Usagef("deployment %q has several schedules; specify one of them: %s", args[0], cli.CommaList(names))
+		return "", cli.Usagef("deployment %q has several schedules; specify one of them: %s", args[0],
+			cli.CommaList(names))
 	}
 	return names[0], nil
 }

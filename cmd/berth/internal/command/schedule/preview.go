@@ -27,13 +27,15 @@ func previewCommand(app *cli.App) *cobra.Command {
   berth schedule preview --rrule "FREQ=MONTHLY;BYDAY=-1FR;BYHOUR=18;BYMINUTE=0"`,
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&in.cron, "cron", "", "cron expression with five fields, or @hourly, @daily, @weekly, @monthly, @yearly")
+	flags.StringVar(&in.cron, "cron", "",
+		"cron expression with five fields, or @hourly, @daily, @weekly, @monthly, @yearly")
 	flags.DurationVar(&in.every, "every", 0, "interval, such as 90m")
 	flags.StringVar(&in.rrule, "rrule", "", "recurrence rule (RFC 5545)")
 	flags.StringVar(&in.timezone, "timezone", "", "IANA time zone, such as Europe/Berlin (default: UTC)")
 	flags.StringVar(&in.anchor, "anchor", "",
 		"start time of the interval, such as 2026-01-01T04:00:00Z")
-	flags.StringVar(&in.after, "after", "", "show run times after this time, such as 2026-01-01T04:00:00Z (default: now)")
+	flags.StringVar(&in.after, "after", "",
+		"show run times after this time, such as 2026-01-01T04:00:00Z (default: now)")
 	flags.IntVar(&in.count, "count", 5, "number of run times")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {

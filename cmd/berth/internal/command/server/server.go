@@ -45,10 +45,12 @@ output. It logs to standard error.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&in.listen, "listen", server.DefaultListen, "listen address of the API and the UI")
-	flags.StringVar(&in.metricsListen, "metrics-listen", "", "listen address of /metrics (default: the address of the API)")
+	flags.StringVar(&in.metricsListen, "metrics-listen", "",
+		"listen address of /metrics (default: the address of the API)")
 	flags.StringVar(&in.tlsCertFile, "tls-cert-file", "",
 		"PEM file with the TLS certificate chain; reloaded when it changes")
-	flags.StringVar(&in.tlsKeyFile, "tls-key-file", "", "PEM file with the private key of the TLS certificate")
+	flags.StringVar(&in.tlsKeyFile, "tls-key-file", "",
+		"PEM file with the private key of the TLS certificate")
 	flags.StringVar(&in.auth, "auth", string(server.AuthKeys),
 		"authentication: keys, or none (loopback addresses only)")
 	flags.BoolVar(&in.openNetwork, "allow-unauthenticated-network", false,

@@ -26,9 +26,11 @@ Exits with 1 if the template has errors; warnings are not failures.`,
   berth pool template get my-pool | berth template lint -f - -o json`,
 		Args: cobra.NoArgs,
 	}
-	cmd.Flags().StringVarP(&file, "file", "f", "", "YAML or JSON file with the base job template; - for standard input")
+	cmd.Flags().
+		StringVarP(&file, "file", "f", "", "YAML or JSON file with the base job template; - for standard input")
 	cmd.Flags().StringVar(&engine, "engine", "", "template engine; overrides the engine in the template")
-	cmd.Flags().StringVar(&deployment, "deployment-variables", "", "YAML or JSON file with job variables of a deployment to check, too")
+	cmd.Flags().
+		StringVar(&deployment, "deployment-variables", "", "YAML or JSON file with job variables of a deployment to check, too")
 	cli.Required(cmd, "file")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {
@@ -70,7 +72,8 @@ func lintOffline(
 	template, err := templating.Parse(data)
 	if err != nil {
 		return offlineReport{
-			Errors:       templatefile.Locate(source, templatefile.FileName(file), templating.AsProblems(err), source.Syntax),
+			Errors: templatefile.Locate(source, templatefile.FileName(file), templating.AsProblems(err),
+				source.Syntax),
 			Warnings:     []templatefile.LocatedProblem{},
 			Placeholders: []string{},
 		}, source
@@ -104,5 +107,6 @@ func printOfflineLint(
 			return err
 		}
 	}
-	return app.Printf("%s\n", templatefile.Summary(app.Style(app.Out), len(report.Errors), len(report.Warnings)))
+	return app.Printf("%s\n",
+		templatefile.Summary(app.Style(app.Out), len(report.Errors), len(report.Warnings)))
 }

@@ -46,8 +46,12 @@ is possible, unless --strict is set.`,
 	flags.StringVar(&in.variables, "variables", "", "YAML or JSON file with job variables of the run")
 	flags.StringVar(&in.deployment, "deployment-variables", "",
 		"YAML or JSON file with job variables of the deployment; those of the run override them")
-	flags.StringArrayVar(&in.set, "set", nil,
-		"job variable of the run as name=value; value is JSON if it is valid JSON, else a string (repeatable)")
+	flags.StringArrayVar(
+		&in.set,
+		"set",
+		nil,
+		"job variable of the run as name=value; value is JSON if it is valid JSON, else a string (repeatable)",
+	)
 	flags.StringVar(&in.stored, "stored-variables", "", "YAML or JSON file with stored variables")
 	flags.StringVar(&in.context, "context", "",
 		"YAML or JSON file with the context: run, deployment, pool, queue and worker")
@@ -141,7 +145,8 @@ func (r *offlineRender) compile() (*templating.Compiled, error) {
 	return compiled, nil
 }
 
-// syntaxError is a file that is not a template. The positions of its problems are lines and columns of the file.
+// syntaxError is a file that is not a template. The positions of its problems are lines and columns of the
+// file.
 type syntaxError struct{ problems templating.Problems }
 
 func (e *syntaxError) Error() string { return e.problems.Error() }
@@ -217,7 +222,10 @@ func (in renderFlags) input(app *cli.App) (templating.Input, json.RawMessage, er
 		if !ok {
 			return input, nil, cli.Usagef(
 				"--template-env %s: the environment has no %s; set it, as in: %s=value berth template render …",
-				name, name, name)
+				name,
+				name,
+				name,
+			)
 		}
 		input.Env[name] = value
 	}

@@ -26,7 +26,8 @@ func setCommand(app *cli.App) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		variable, err := cli.Value(client.SetVariableWithResponse(ctx, args[0], api.VariableSet{Value: value}))
+		variable, err := cli.Value(
+			client.SetVariableWithResponse(ctx, args[0], api.VariableSet{Value: value}))
 		if err != nil {
 			return err
 		}

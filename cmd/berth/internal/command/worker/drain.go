@@ -38,8 +38,10 @@ still holds. It can be interrupted and run again.`,
 		Args: cobra.NoArgs,
 	}
 	cmd.Flags().BoolVar(&keep, "keep-jobs", false, "finalize the Jobs without ending them")
-	cmd.Flags().StringVar(&installation, "installation", "", "ID of the installation (default: provided by the server)")
-	cmd.Flags().DurationVar(&timeout, "timeout", 0, "time after which the command fails and lists the remaining Jobs (default: no limit)")
+	cmd.Flags().
+		StringVar(&installation, "installation", "", "ID of the installation (default: provided by the server)")
+	cmd.Flags().
+		DurationVar(&timeout, "timeout", 0, "time after which the command fails and lists the remaining Jobs (default: no limit)")
 	kube.Add(cmd)
 	kube.AddClusterConfig(cmd)
 	log.Add(cmd, "info")

@@ -24,7 +24,8 @@ func pauseCommand(app *cli.App, verb, short string, paused bool) *cobra.Command 
 		if err != nil {
 			return err
 		}
-		return cli.PrintConfirmation(app, *format, worker, "worker %q of pool %q %sd", worker.Name, worker.Pool, verb)
+		return cli.PrintConfirmation(app, *format, worker, "worker %q of pool %q %sd", worker.Name,
+			worker.Pool, verb)
 	})
 	return cmd
 }

@@ -45,8 +45,10 @@ and metrics endpoints to standard output. It logs to standard error.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&in.pool, "pool", "p", "", "work pool to serve")
-	flags.StringVar(&in.kind, "type", "", "worker type: kubernetes or process (default: the type of the pool)")
-	flags.StringVar(&in.name, "name", "", "name of the worker, which must stay the same after a restart (default: the host name)")
+	flags.StringVar(&in.kind, "type", "",
+		"worker type: kubernetes or process (default: the type of the pool)")
+	flags.StringVar(&in.name, "name", "",
+		"name of the worker, which must stay the same after a restart (default: the host name)")
 	flags.IntVar(&in.limit, "limit", 0, "maximum number of concurrent attempts; 0 for no limit")
 	flags.StringSliceVar(&in.templateEnv, "template-env", nil,
 		"environment variable that templates may read (repeatable)")

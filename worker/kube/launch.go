@@ -156,7 +156,8 @@ func (l *launch) try(ctx context.Context) (job.Launched, error) {
 	case err == nil:
 		return l.launched(ctx, created, false)
 	case apierrors.IsAlreadyExists(err):
-		// The client repeats a request by itself after some errors, so this may be the Job by this client create.
+		// The client repeats a request by itself after some errors, so this may be the Job
+		// that this call created.
 		l.mayExist = true
 		return l.adoptExisting(ctx)
 	}

@@ -65,7 +65,7 @@ func newMetrics(
 	}, active))
 	register(&r, prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "berth_build_info",
-		Help: "Always 1; the labels say what runs.",
+		Help: "Always 1. The labels describe the running binary.",
 		ConstLabels: prometheus.Labels{
 			"component": "worker",
 			"version":   version,

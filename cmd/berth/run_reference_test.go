@@ -34,7 +34,7 @@ func TestARunIsFoundByItsIDTheBeginningOfItAndItsName(t *testing.T) {
 	if r.code != 2 {
 		t.Errorf("what begins several names was taken: exit code %d\n%s", r.code, r.stdout)
 	}
-	demand(t, "standard error", r.stderr, "more than one run's name", again.ID.String())
+	demand(t, "standard error", r.stderr, "the name of more than one run", again.ID.String())
 	demand(t, "completion of what is far behind", u.ok(t, "__complete", "run", "get", "dec"),
 		"decade\tSCHEDULED hello")
 	completed := u.ok(t, "__complete", "run", "get", "")

@@ -182,7 +182,7 @@ func (tx *Tx) RevokeKey(ctx context.Context, idOrName, actor string) error {
 	if len(revoked) == 0 {
 		return &Error{
 			Code:    NotFound,
-			Message: fmt.Sprintf("no valid API key has the id or name %q", idOrName),
+			Message: fmt.Sprintf("API key %q does not exist", idOrName),
 		}
 	}
 	for _, k := range revoked {

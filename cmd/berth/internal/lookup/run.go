@@ -88,8 +88,8 @@ func onlyMatch(
 	}
 	if len(runs) > 1 {
 		return uuid.Nil, cli.Usagef(
-			"%q is the beginning of more than one run's %s, as of %s (%s) and %s (%s); give more of it", text,
-			what, runs[0].ID, runs[0].Name, runs[1].ID, runs[1].Name)
+			"%q matches the %s of more than one run, such as %s (%s) and %s (%s); type more of it",
+			text, what, runs[0].ID, runs[0].Name, runs[1].ID, runs[1].Name)
 	}
 	return runs[0].ID, nil
 }
@@ -100,12 +100,10 @@ const maxRunName = 200
 func unknownRun(text string) error {
 	if len(text) < shortestPrefix {
 		return cli.Usagef(
-			"there is no run with the id or the name %q (the beginning of either counts from %d characters on); berth run ls shows them",
-			text,
-			shortestPrefix,
-		)
+			"run %q does not exist (a prefix needs at least %d characters); list runs with: berth run ls",
+			text, shortestPrefix)
 	}
-	return cli.Usagef("there is no run with the id or the name %q; berth run ls shows them", text)
+	return cli.Usagef("run %q does not exist; list runs with: berth run ls", text)
 }
 
 func isPrefix(text string) bool {

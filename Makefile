@@ -12,34 +12,34 @@ CLUSTER := go -C e2e/cluster run .
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## the static binary, build/berth
+build: ## build the static binary, build/berth
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BUILD)/berth ./cmd/berth
 
-run: ## server, UI, SQLite and a process worker on http://127.0.0.1:4200
+run: ## start server, UI, SQLite and a process worker on http://127.0.0.1:4200
 	@go run ./cmd/berth dev
 
-test: ## everything: unit, both databases, chart, browser, and end to end on a real cluster
+test: ## run every test: unit, both databases, chart, browser, and end to end on a real cluster
 	@e2e/test.sh
 
-test-unit: ## the quick inner loop: what needs no cluster
+test-unit: ## run the tests that need no cluster: the inner loop
 	@$(GOTEST) -race -shuffle=on -short $$(go list ./... | grep -v '/e2e$$')
 
-e2e: ## only the end-to-end tests, on the cluster of `make cluster-up`
+e2e: ## run only the end-to-end tests, on the cluster of `make cluster-up`
 	@e2e/test.sh e2e
 
-record: ## Jobs and pods of every scenario, as the cluster of `make cluster-up` shows them, as test data of worker/kube/observe
+record: ## record the Jobs and pods of every scenario as test data of worker/kube/observe
 	@E2E_KUBECONFIG=$${E2E_KUBECONFIG:-$$($(CLUSTER) kubeconfig)} E2E_RECORD=$(CURDIR)/worker/kube/observe/testdata/recorded go test -count=1 -timeout=40m -parallel=6 -run WorkerSurvivesEveryFault ./e2e
 
-bench: ## what is promised about speed, beside its limit and its peer: one table (BENCH="-run render -o json")
+bench: ## measure the promised speeds beside their limits and peers (BENCH="-run render -o json")
 	@go run ./e2e/bench $(BENCH)
 
-lint: ## formatting, go vet, staticcheck, shell scripts
+lint: ## check formatting, go vet, staticcheck and shell scripts
 	@e2e/lint.sh
 
-generate: ## everything that is generated, anew
+generate: ## regenerate all generated files
 	go generate ./...
 
-verify: generate ## fail where generated files or go.mod differ from what is committed
+verify: generate ## fail if generated files or go.mod differ from the committed ones
 	@go mod tidy -diff
 	@go -C e2e/bench/river mod tidy -diff # it requires the main module, so it follows its go.mod
 	@for m in $$(git ls-files '*/go.mod'); do go -C $$(dirname $$m) mod verify >/dev/null || exit 1; done
@@ -48,23 +48,23 @@ verify: generate ## fail where generated files or go.mod differ from what is com
 fmt: ## format all Go files
 	gofmt -w $$(git ls-files '*.go')
 
-image: build ## the container image as an archive, without Docker: build/berth-image.tar
+image: build ## pack the container image as build/berth-image.tar, without Docker
 	@go -C e2e/cluster run . image --binary $(CURDIR)/$(BUILD)/berth --version $(VERSION) --output $(CURDIR)/$(BUILD)/berth-image.tar
 
-cluster-up: ## a Kubernetes cluster: E2E_KUBECONFIG, else kind with Docker, else built from source
+cluster-up: ## start a Kubernetes cluster: E2E_KUBECONFIG, else kind with Docker, else built from source
 	@$(CLUSTER) up
 
-cluster-load: ## bring the image of `make image` into that cluster
+cluster-load: ## load the image of `make image` into that cluster
 	@$(CLUSTER) load $(CURDIR)/$(BUILD)/berth-image.tar
 
-cluster-down: ## end that cluster and leave nothing behind
+cluster-down: ## remove that cluster completely
 	@$(CLUSTER) down
 
-cluster-status: ## what of it runs
+cluster-status: ## show the components of that cluster
 	@$(CLUSTER) status
 
-setup: ## install what the tests need (root on Debian), or say what is missing
+setup: ## install what the tests need (root on Debian), or list what is missing
 	@e2e/setup.sh
 
-clean: ## remove what was built
+clean: ## remove build output
 	rm -rf $(BUILD)

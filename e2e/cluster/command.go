@@ -25,7 +25,7 @@ func upCommand() *cobra.Command {
 	var settings []string
 	command := &cobra.Command{
 		Use:   "up",
-		Short: "Start the cluster, or find that it runs; print the path of its kubeconfig",
+		Short: "Start the cluster unless it runs, and print the path of its kubeconfig",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			args, err := state.ParseArgs(settings)
@@ -46,17 +46,17 @@ func upCommand() *cobra.Command {
 			return nil
 		},
 	}
-	command.Flags().
-		IntVar(&nodes, "nodes", environmentInt("NODES"), "number of nodes, one if not said (environment NODES)")
+	command.Flags().IntVar(&nodes, "nodes", environmentInt("NODES"), "number of nodes, default 1 (environment NODES)")
 	command.Flags().StringArrayVar(&settings, "arg", strings.Fields(os.Getenv("BERTH_CLUSTER_ARGS")),
-		"additional argument of a component, COMPONENT=--FLAG=VALUE, may be repeated (environment BERTH_CLUSTER_ARGS, separated by spaces)")
+		"extra argument of a component, COMPONENT=--FLAG=VALUE; repeatable (environment BERTH_CLUSTER_ARGS,"+
+			" separated by spaces)")
 	return command
 }
 
 func downCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "down",
-		Short: "Remove the cluster and all it left behind",
+		Short: "Remove the cluster completely",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cluster, err := present(cmd.Context())
@@ -72,7 +72,7 @@ func statusCommand() *cobra.Command {
 	var format string
 	command := &cobra.Command{
 		Use:   "status",
-		Short: "Say how the cluster and its components do; exit with 1 where it is not up",
+		Short: "Show the status of the cluster and its components; exit with 1 if it is not up",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if format != "table" && format != "json" {
@@ -102,7 +102,7 @@ func statusCommand() *cobra.Command {
 func loadCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "load ARCHIVE…",
-		Short: "Bring the images of archives into the cluster",
+		Short: "Load the images of archives into the cluster",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, archives []string) error {
 			cluster, err := present(cmd.Context())
@@ -122,7 +122,7 @@ func loadCommand() *cobra.Command {
 func kubeconfigCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "kubeconfig",
-		Short: "Print the path of the cluster's kubeconfig; exit with 1 where there is none",
+		Short: "Print the path of the cluster's kubeconfig; exit with 1 if there is none",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cluster, err := present(cmd.Context())
@@ -142,7 +142,7 @@ func kubeconfigCommand() *cobra.Command {
 func buildCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "build PROGRAM",
-		Short: "Build one of kube, etcd, coredns, kwok, kind and pause where it is not built yet; print its path",
+		Short: "Build kube, etcd, coredns, kwok, kind or pause unless it is cached, and print its path",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			builder, err := newBuilder()

@@ -23,7 +23,7 @@ func main() {
 func run(ctx context.Context, args []string) int {
 	root := &cobra.Command{
 		Use:           "cluster",
-		Short:         "Keep the Kubernetes cluster that the end-to-end tests run on",
+		Short:         "Manage the Kubernetes cluster of the end-to-end tests",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}

@@ -21,8 +21,8 @@ run: ## start server, UI, SQLite and a process worker on http://127.0.0.1:4200
 test: ## run every test: unit, both databases, chart, browser, and end to end on a real cluster
 	@e2e/test.sh
 
-test-unit: ## run the tests that need no cluster: the inner loop
-	@$(GOTEST) -race -shuffle=on -short $$(go list ./... | grep -v '/e2e$$')
+test-unit: ## run the quick tests that need neither cluster nor browser: the inner loop
+	@$(GOTEST) -shuffle=on -short $$(go list ./... | grep -v '/e2e$$')
 
 e2e: ## run only the end-to-end tests, on the cluster of `make cluster-up`
 	@e2e/test.sh e2e

@@ -16,6 +16,7 @@ import (
 // browser starts a browser with an empty profile.
 func browser(t *testing.T) context.Context {
 	t.Helper()
+	testenv.Slow(t, "it drives a browser")
 	var program string
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome", "google-chrome-stable"} {
 		if path, err := exec.LookPath(name); err == nil {

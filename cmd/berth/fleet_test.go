@@ -17,6 +17,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/internal/pgtest"
+	"github.com/berth-dev/berth/internal/testenv"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apiclient"
 	"github.com/berth-dev/berth/server/store"
@@ -143,6 +144,7 @@ func (f *fleet) report(ctx context.Context, name string, reports []api.Report) {
 // and a deployment of three, or of as many as there are, twenty schedules; servers are killed on the way, and
 // PostgreSQL is restarted.
 func TestServersThatAreKilledLoseNothingAndNeverOvershoot(t *testing.T) {
+	testenv.Slow(t, "it runs four servers and sixteen workers")
 	t.Parallel()
 	runs := fleetRuns
 	if given := os.Getenv("BERTH_FLEET_RUNS"); given != "" {

@@ -23,6 +23,7 @@ const (
 )
 
 func TestSpecificationPassesTheLinterAndGeneratesTypeScript(t *testing.T) {
+	testenv.Slow(t, "it installs packages from the npm registry")
 	t.Parallel()
 	node := installNodeModules(t)
 
@@ -50,6 +51,7 @@ func TestSpecificationPassesTheLinterAndGeneratesTypeScript(t *testing.T) {
 }
 
 func TestTheGeneratedPythonClientCompilesAndImports(t *testing.T) {
+	testenv.Slow(t, "it installs packages from the Python package index")
 	t.Parallel()
 	dir := installPythonPackages(t)
 	python := filepath.Join(dir, "bin", "python")

@@ -1,7 +1,8 @@
 // Package testenv reports tests that cannot run because the machine lacks something.
 //
 // Such a test is reported as not run, by name and with the missing thing. With REQUIRE_ALL=1, as in
-// continuous integration, it fails instead. There is no other way to skip a test in this project.
+// continuous integration, it fails instead. `make test-unit` leaves out slow tests, by name too. There is no other
+// way to skip a test in this project.
 package testenv
 
 import (
@@ -20,6 +21,14 @@ func Missing(t testing.TB, what string) {
 		t.Fatalf("not run, and REQUIRE_ALL=1: %s", what)
 	}
 	t.Skipf("not run: %s", what)
+}
+
+// Slow leaves the test out of `make test-unit` (go test -short), the inner loop. The text says what makes it slow.
+func Slow(t testing.TB, what string) {
+	t.Helper()
+	if testing.Short() && !RequireAll() {
+		t.Skipf("not run with -short: %s", what)
+	}
 }
 
 // Program returns the path of an executable from PATH or the given directories. Without it the test ends with

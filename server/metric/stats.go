@@ -75,7 +75,7 @@ func (s *Stats) Collect(ch chan<- prometheus.Metric) {
 	gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 	}
-	gauge(s.lag, stats.GetScheduleLag.Seconds())
+	gauge(s.lag, stats.ScheduleLag.Seconds())
 	for _, r := range stats.Runs {
 		gauge(s.runs, float64(r.Count), r.Pool, r.Queue, string(r.State))
 	}

@@ -263,13 +263,13 @@ func TestManyServersCreateOneRunPerSlot(t *testing.T) {
 		}
 		lag, err := s.GetStats(s.t.Context())
 		s.check(err)
-		if lag.GetScheduleLag != 0 {
-			s.t.Errorf("the lag is %s", lag.GetScheduleLag)
+		if lag.ScheduleLag != 0 {
+			s.t.Errorf("the lag is %s", lag.ScheduleLag)
 		}
 		s.Advance(90 * time.Minute)
-		if lag, err = s.GetStats(s.t.Context()); err != nil || lag.GetScheduleLag < 59*time.Minute ||
-			lag.GetScheduleLag > 80*time.Minute {
-			s.t.Errorf("the lag is %s, %v", lag.GetScheduleLag, err)
+		if lag, err = s.GetStats(s.t.Context()); err != nil || lag.ScheduleLag < 59*time.Minute ||
+			lag.ScheduleLag > 80*time.Minute {
+			s.t.Errorf("the lag is %s, %v", lag.ScheduleLag, err)
 		}
 	})
 }

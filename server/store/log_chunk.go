@@ -20,10 +20,10 @@ const (
 
 // loggedRow is how far the output of an attempt is stored.
 type loggedRow struct {
-	ID         uuid.UUID `db:"id" json:"attempt_id"`
-	RunID      uuid.UUID `db:"run_id" json:"-"`
-	Epoch      int64     `db:"epoch" json:"-"`
-	GetLogSize int64     `db:"log_size" json:"log_size"`
+	ID      uuid.UUID `db:"id" json:"attempt_id"`
+	RunID   uuid.UUID `db:"run_id" json:"-"`
+	Epoch   int64     `db:"epoch" json:"-"`
+	LogSize int64     `db:"log_size" json:"log_size"`
 
 	grown bool
 }
@@ -79,11 +79,11 @@ VALUES (?, ?, ?, ?)`
 
 func (tx *Tx) appendChunk(ctx context.Context, r *loggedRow, c LogChunk, now time.Time) error {
 	text, offset := c.Text, c.Offset
-	if known := r.GetLogSize - offset; known > 0 {
+	if known := r.LogSize - offset; known > 0 {
 		if known >= int64(len(text)) {
 			return nil
 		}
-		text, offset = text[known:], r.GetLogSize
+		text, offset = text[known:], r.LogSize
 	}
 	for len(text) > 0 {
 		n := runeCut(text, logChunkMax)
@@ -91,7 +91,7 @@ func (tx *Tx) appendChunk(ctx context.Context, r *loggedRow, c LogChunk, now tim
 			return fmt.Errorf("append logs: %w", err)
 		}
 		text, offset = text[n:], offset+int64(n)
-		r.GetLogSize, r.grown = offset, true
+		r.LogSize, r.grown = offset, true
 	}
 	return nil
 }

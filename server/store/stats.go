@@ -16,8 +16,8 @@ type Stats struct {
 	OldestDue []QueueAge
 	Slots     []SlotCount
 	Workers   []WorkerCount
-	// GetScheduleLag is for how long the schedule that is due longest has been.
-	GetScheduleLag time.Duration
+	// ScheduleLag is for how long the schedule that is due longest has been.
+	ScheduleLag time.Duration
 }
 
 // RunCount counts the runs of a queue in a state that is not terminal.
@@ -111,7 +111,7 @@ func (q Reader) GetStats(ctx context.Context) (*Stats, error) {
 	if st.Workers, err = q.workerCounts(ctx, now); err != nil {
 		return nil, fmt.Errorf("count workers: %w", err)
 	}
-	if st.GetScheduleLag, err = q.GetScheduleLag(ctx); err != nil {
+	if st.ScheduleLag, err = q.GetScheduleLag(ctx); err != nil {
 		return nil, err
 	}
 	return &st, nil

@@ -159,7 +159,9 @@ func (m *Maker) Parameters(own json.RawMessage) (json.RawMessage, error) {
 func (m *Maker) checkFrozenParameters(own map[string]any) error {
 	refusal := problem.Newf(problem.Frozen, "deployment %q has frozen parameters", m.deployment.Name)
 	for _, name := range m.deployment.FrozenParameters {
-		if value, ok := own[name]; ok && !reflect.DeepEqual(value, m.deployment.ParameterValues[name]) {
+		value, set := own[name]
+		frozen, hasValue := m.deployment.ParameterValues[name]
+		if set && (!hasValue || !reflect.DeepEqual(value, frozen)) {
 			refusal.At("/parameters/"+jsondoc.PointerStep(name),
 				"parameter %q is frozen by the deployment and cannot be set for a run", name)
 		}

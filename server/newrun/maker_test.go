@@ -73,6 +73,9 @@ func TestMakeMergesParametersAndChecksValues(t *testing.T) {
 		{name: "a frozen parameter cannot be set",
 			deployment: store.Deployment{Parameters: raw(`{"a":1}`), FrozenParameters: []string{"a"}},
 			parameters: `{"a":2}`, wantCode: problem.Frozen, wantPointer: "/parameters/a"},
+		{name: "a frozen parameter without a value cannot be set, not even to null",
+			deployment: store.Deployment{FrozenParameters: []string{"a"}},
+			parameters: `{"a":null}`, wantCode: problem.Frozen, wantPointer: "/parameters/a"},
 		{name: "a frozen parameter can be repeated, however it is written",
 			deployment: store.Deployment{
 				Parameters: raw(`{"a":{"x":1,"y":2}}`), FrozenParameters: []string{"a"},

@@ -115,6 +115,34 @@ func TestSameIdempotencyKeyCreatesOneRun(t *testing.T) {
 	}
 }
 
+func TestAnIdempotencyKeyIsTheSameAloneAndInAList(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.deploy("etl", "")
+	const path = "/api/v1/deployments/etl/runs"
+	alone := func(key, body string) answer {
+		request := r.request(r.admin, http.MethodPost, path, body)
+		request.Header.Set("Idempotency-Key", key)
+		return r.send(request)
+	}
+	list := func(item string) answer { return r.call(http.MethodPost, path+"/bulk", `{"runs":[`+item+`]}`) }
+
+	first := read[api.Run](alone("a", `{"name":"x","parameters":{"n":1.50}}`).is(http.StatusCreated))
+	again := read[api.RunsCreated](list(
+		`{"parameters":{"n":1.50},"idempotency_key":"a","name":"x"}`).is(http.StatusOK))
+	if again.Existed != 1 || again.Items[0].ID != first.ID {
+		t.Errorf("in a list: existed %d, run %s; want run %s", again.Existed, again.Items[0].ID, first.ID)
+	}
+	list(`{"idempotency_key":"a","name":"x","parameters":{"n":2}}`).
+		refused(http.StatusConflict, "idempotency-mismatch")
+
+	listed := read[api.RunsCreated](list(`{"idempotency_key":"b","tags":[]}`).is(http.StatusOK))
+	if run := read[api.Run](alone("b", `{"tags":[]}`).is(http.StatusOK)); run.ID != listed.Items[0].ID {
+		t.Errorf("alone: run %s, want %s", run.ID, listed.Items[0].ID)
+	}
+	alone("b", `{}`).refused(http.StatusConflict, "idempotency-mismatch")
+}
+
 func TestRepeatedRequestReturnsItsRunEvenIfItWouldBeRefusedNow(t *testing.T) {
 	t.Parallel()
 	r := start(t)

@@ -84,7 +84,8 @@ func TestFingerprintChangesWithEveryValueOfThePlan(t *testing.T) {
 		}
 		return plan
 	}
-	if of(base()) != of(base()) {
+	first := of(base())
+	if again := of(base()); first != again {
 		t.Error("two equal plans have different fingerprints")
 	}
 	for name, alter := range map[string]func(*change){

@@ -1,8 +1,6 @@
 package run
 
 import (
-	"context"
-
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
@@ -11,32 +9,28 @@ import (
 	"github.com/berth-dev/berth/server/api"
 )
 
-func abandonRun(ctx context.Context, client *cli.Client, id uuid.UUID) (api.Run, error) {
-	return cli.Value(client.AbandonRunWithResponse(ctx, id))
-}
-
-// abandonCommand does something to a run; wanted is the state that it shall end in where the end is
-// watched.
-func abandonCommand(
-	app *cli.App, verb, short, done string, wanted api.StateType, act runAction,
-) *cobra.Command {
+// abandonCommand ends a run whose worker or cluster is gone. A retry that follows may still complete it, which is
+// what --watch waits for.
+func abandonCommand(app *cli.App) *cobra.Command {
 	var watch bool
 	cmd := &cobra.Command{
-		Use: verb + " RUN", Short: short, Args: lookup.RunArg,
+		Use:               "abandon RUN",
+		Short:             "End the attempt of a run whose worker or cluster is lost, so that the run can be retried",
+		Args:              lookup.RunArg,
 		ValidArgsFunction: lookup.RunNames(app),
 	}
-	cmd.Flags().
-		BoolVarP(&watch, "watch", "w", false, "follow the run; exit with 0 if it reached the requested state, 1 otherwise")
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false,
+		"follow the run; exit with 0 if it reached the requested state, 1 otherwise")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = onRun(app, func(cmd *cobra.Command, client *cli.Client, id uuid.UUID) error {
-		run, err := act(cmd.Context(), client, id)
+		run, err := cli.Value(client.AbandonRunWithResponse(cmd.Context(), id))
 		if err != nil {
 			return err
 		}
 		if watch {
-			return Watch(cmd.Context(), app, client, WatchOptions{id, *format, wanted})
+			return Watch(cmd.Context(), app, client, WatchOptions{id, *format, api.COMPLETED})
 		}
-		return cli.PrintConfirmation(app, *format, run, done, run.ID, cli.StateText(run.State))
+		return cli.PrintConfirmation(app, *format, run, "run %s abandoned; state: %s", run.ID, cli.StateText(run.State))
 	})
 	return cmd
 }

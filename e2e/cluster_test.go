@@ -124,6 +124,20 @@ func (c *cluster) pods(t testing.TB, namespace, runID string) []corev1.Pod {
 	return list.Items
 }
 
+// podLog is the log of the run's only pod as the node kept it.
+func (c *cluster) podLog(t testing.TB, namespace, runID string) string {
+	t.Helper()
+	pods := c.pods(t, namespace, runID)
+	if len(pods) != 1 {
+		t.Fatalf("run %s has %d pods, want 1", runID, len(pods))
+	}
+	log, err := c.client.CoreV1().Pods(namespace).GetLogs(pods[0].Name, &corev1.PodLogOptions{}).DoRaw(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(log)
+}
+
 // runningPod waits until the run has a pod whose containers run.
 func (c *cluster) runningPod(t testing.TB, namespace, runID string) corev1.Pod {
 	t.Helper()

@@ -204,7 +204,7 @@ func scenarios() []scenario {
 		{
 			name:   "ten thousand lines at once",
 			script: `i=0; while [ $i -lt 10000 ]; do echo "line $i"; i=$((i+1)); done`,
-			act:    checkEveryLine(10000), state: "COMPLETED", ends: "ok", pods: 1,
+			act:    checkEveryKeptLine(10000), state: "COMPLETED", ends: "ok", pods: 1,
 		},
 		{
 			name: "a container that dies at once", script: "echo last words; exit 7", state: "FAILED",

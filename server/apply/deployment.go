@@ -156,11 +156,7 @@ func (p *planner) templateFor(
 	if compiled, ok := p.compiled[d.Pool]; ok {
 		return compiled, nil
 	}
-	version, err := p.tx.GetTemplateVersion(ctx, d.Pool, 0)
-	if err != nil {
-		return nil, err
-	}
-	compiled, err := p.templates.Compiled(ctx, version)
+	compiled, err := p.templates.OfPool(ctx, p.tx, d.Pool, 0)
 	if err != nil {
 		return nil, err
 	}

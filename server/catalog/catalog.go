@@ -101,6 +101,22 @@ func (c *Catalog) Compiled(
 	return compiled, err
 }
 
+// A VersionReader reads template versions: the store, or a transaction of it.
+type VersionReader interface {
+	GetTemplateVersion(ctx context.Context, pool string, number int32) (*store.TemplateVersion, error)
+}
+
+// OfPool returns a version of the template of a pool, compiled; for 0, the newest.
+func (c *Catalog) OfPool(
+	ctx context.Context, from VersionReader, pool string, number int32,
+) (*templating.Compiled, error) {
+	version, err := from.GetTemplateVersion(ctx, pool, number)
+	if err != nil {
+		return nil, err
+	}
+	return c.Compiled(ctx, version)
+}
+
 func (c *Catalog) compile(document json.RawMessage) (*templating.Compiled, error) {
 	parsed, err := templating.Parse(document)
 	if err != nil {

@@ -135,11 +135,7 @@ func (h *Handler) GetRunSchema(
 	if err != nil {
 		return nil, err
 	}
-	version, err := h.store.GetTemplateVersion(ctx, d.Pool, 0)
-	if err != nil {
-		return nil, err
-	}
-	compiled, err := h.Templates.Compiled(ctx, version)
+	compiled, err := h.Templates.OfPool(ctx, h.store, d.Pool, 0)
 	if err != nil {
 		return nil, err
 	}

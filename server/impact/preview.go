@@ -82,11 +82,7 @@ func (a *Analyzer) previewedTemplate(
 	ctx context.Context, pool string, r *api.TemplatePreviewRequest,
 ) (*templating.Compiled, []api.Finding, error) {
 	if r.Document == nil {
-		version, err := a.store.GetTemplateVersion(ctx, pool, wire.Or(r.Version, 0))
-		if err != nil {
-			return nil, nil, err
-		}
-		compiled, err := a.templates.Compiled(ctx, version)
+		compiled, err := a.templates.OfPool(ctx, a.store, pool, wire.Or(r.Version, 0))
 		return compiled, nil, err
 	}
 

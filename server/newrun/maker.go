@@ -68,11 +68,7 @@ type Maker struct {
 
 // Maker makes a Maker for a deployment, with the current template of its pool.
 func (c *Creator) Maker(ctx context.Context, d *store.Deployment) (*Maker, error) {
-	version, err := c.store.GetTemplateVersion(ctx, d.Pool, 0)
-	if err != nil {
-		return nil, err
-	}
-	compiled, err := c.templates.Compiled(ctx, version)
+	compiled, err := c.templates.OfPool(ctx, c.store, d.Pool, 0)
 	if err != nil {
 		return nil, err
 	}

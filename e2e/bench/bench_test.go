@@ -73,8 +73,8 @@ func TestARowIsJudgedByMediansAndRatios(t *testing.T) {
 
 // TestEveryRowNamesBenchmarksThatExist looks for the functions; sub-benchmarks are found when they run.
 func TestEveryRowNamesBenchmarksThatExist(t *testing.T) {
-	for dir, names := range benchmarksOf(rows()) {
-		files, err := filepath.Glob(filepath.Join("..", "..", dir, "*_test.go"))
+	for _, b := range benchmarksOf(rows()) {
+		files, err := filepath.Glob(filepath.Join("..", "..", b.dir, "*_test.go"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -86,10 +86,8 @@ func TestEveryRowNamesBenchmarksThatExist(t *testing.T) {
 			}
 			source.Write(data)
 		}
-		for _, name := range names {
-			if !strings.Contains(source.String(), "func Benchmark"+name+"(b *testing.B)") {
-				t.Errorf("there is no Benchmark%s in %s", name, dir)
-			}
+		if !strings.Contains(source.String(), "func Benchmark"+b.name+"(b *testing.B)") {
+			t.Errorf("there is no Benchmark%s in %s", b.name, b.dir)
 		}
 	}
 }
@@ -124,19 +122,22 @@ func TestMeasureRunsWhatTheRowsName(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"go.mod":    "module bench.test/x\n\ngo 1.26\n",
-		"x_test.go": "package x\n\nimport \"testing\"\n\nfunc BenchmarkOurs(b *testing.B) {\n\tfor b.Loop() {\n\t}\n\tb.ReportMetric(7, \"runs/s\")\n}\n\nfunc BenchmarkOther(b *testing.B) { b.Fatal(\"not wanted\") }\n",
+		"x_test.go": "package x\n\nimport \"testing\"\n\nfunc BenchmarkOurs(b *testing.B) {\n\tfor b.Loop() {\n\t}\n\tb.ReportMetric(7, \"runs/s\")\n}\n\nfunc BenchmarkParts(b *testing.B) {\n\tb.Run(\"wanted\", BenchmarkOurs)\n\tb.Run(\"other\", BenchmarkOther)\n}\n\nfunc BenchmarkOther(b *testing.B) { b.Fatal(\"not wanted\") }\n",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	measured, err := measure(context.Background(), []row{{dir: dir, ours: "Ours"}},
+	measured, err := measure(context.Background(), []row{{dir: dir, ours: "Ours", limit: "Parts/wanted"}},
 		options{rounds: 2, benchtime: "1x", progress: io.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got := measured[sampleKey{dir, "Ours", "runs/s"}]; !slices.Equal(got, []float64{7, 7}) {
 		t.Errorf("got %v of %v", got, measured)
+	}
+	if got := measured[sampleKey{dir, "Parts/wanted", "runs/s"}]; len(got) != 2 {
+		t.Errorf("got %v of a part", got)
 	}
 	if _, err := measure(context.Background(), []row{{dir: dir, ours: "Other"}}, options{rounds: 1, benchtime: "1x", progress: io.Discard}); err == nil {
 		t.Error("a benchmark that failed was no error")

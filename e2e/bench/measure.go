@@ -2,12 +2,14 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -20,14 +22,21 @@ type options struct {
 	progress  io.Writer
 }
 
+// benchmark is a top-level benchmark of one package, and which parts of it are wanted; none: all.
+type benchmark struct {
+	dir, name string
+	parts     []string
+}
+
 // measure runs all benchmarks of the rows, round by round.
 func measure(ctx context.Context, rows []row, o options) (samples, error) {
 	measured := samples{}
 	wanted := benchmarksOf(rows)
 	for round := range o.rounds {
-		for _, dir := range sortedKeys(wanted) {
-			fmt.Fprintf(o.progress, "bench: round %d of %d, %s\n", round+1, o.rounds, dir)
-			if err := runPackage(ctx, dir, wanted[dir], o.benchtime, measured); err != nil {
+		for i, b := range wanted {
+			fmt.Fprintf(o.progress, "bench: round %d of %d, benchmark %d of %d: %s in %s\n",
+				round+1, o.rounds, i+1, len(wanted), b.name, b.dir)
+			if err := b.run(ctx, o.benchtime, measured); err != nil {
 				return nil, err
 			}
 		}
@@ -35,43 +44,63 @@ func measure(ctx context.Context, rows []row, o options) (samples, error) {
 	return measured, nil
 }
 
-// benchmarksOf lists the top-level benchmarks by folder: sub-benchmarks come with them.
-func benchmarksOf(rows []row) map[string][]string {
-	wanted := map[string][]string{}
+// benchmarksOf lists what the rows name, each once, sorted.
+func benchmarksOf(rows []row) []benchmark {
+	type key struct{ dir, name string }
+	parts := map[key][]string{}
 	for _, r := range rows {
-		for _, b := range []struct{ dir, name string }{{r.dir, r.ours}, {r.dir, r.limit}, {r.ofPeer(), r.peer}} {
-			top, _, _ := strings.Cut(b.name, "/")
-			if top != "" && !slices.Contains(wanted[b.dir], top) {
-				wanted[b.dir] = append(wanted[b.dir], top)
+		for _, b := range []key{{r.dir, r.ours}, {r.dir, r.limit}, {r.ofPeer(), r.peer}} {
+			if b.name == "" {
+				continue
+			}
+			name, part, _ := strings.Cut(b.name, "/")
+			top := key{b.dir, name}
+			if !slices.Contains(parts[top], part) {
+				parts[top] = append(parts[top], part)
 			}
 		}
 	}
+
+	wanted := make([]benchmark, 0, len(parts))
+	for top, names := range parts {
+		b := benchmark{dir: top.dir, name: top.name}
+		if !slices.Contains(names, "") {
+			b.parts = names
+		}
+		wanted = append(wanted, b)
+	}
+	slices.SortFunc(wanted, func(a, b benchmark) int {
+		return cmp.Or(cmp.Compare(a.dir, b.dir), cmp.Compare(a.name, b.name))
+	})
 	return wanted
 }
 
-func sortedKeys(m map[string][]string) []string {
-	keys := make([]string, 0, len(m))
-	for key := range m {
-		keys = append(keys, key)
+// pattern is the value of go test -bench that runs the benchmark, and no other part of it than is wanted.
+func (b benchmark) pattern() string {
+	pattern := "^Benchmark" + b.name + "$"
+	if len(b.parts) == 0 {
+		return pattern
 	}
-	slices.Sort(keys)
-	return keys
+	quoted := make([]string, len(b.parts))
+	for i, part := range b.parts {
+		quoted[i] = regexp.QuoteMeta(part)
+	}
+	return pattern + "/^(" + strings.Join(quoted, "|") + ")$"
 }
 
-// runPackage runs benchmarks of one package once. The package may be in a nested module.
-func runPackage(ctx context.Context, dir string, names []string, benchtime string, into samples) error {
-	pattern := "^Benchmark(" + strings.Join(names, "|") + ")$"
-	command := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", pattern, "-benchmem",
+// run runs the benchmark once. Its package may be in a nested module.
+func (b benchmark) run(ctx context.Context, benchtime string, into samples) error {
+	command := exec.CommandContext(ctx, "go", "test", "-run", "^$", "-bench", b.pattern(), "-benchmem",
 		"-benchtime", benchtime, "-timeout", "60m", ".")
-	command.Dir = filepath.FromSlash(dir)
+	command.Dir = filepath.FromSlash(b.dir)
 	command.Stderr = os.Stderr
 	command.Env = append(command.Environ(),
 		"GOGC=400") // as `berth server` sets it; limits and peers get the same
 	out, err := command.Output()
 	if err != nil {
-		return fmt.Errorf("benchmarks of %s: %w\n%s", dir, err, out)
+		return fmt.Errorf("benchmark %s of %s: %w\n%s", b.name, b.dir, err, out)
 	}
-	return read(bytes.NewReader(out), dir, into)
+	return read(bytes.NewReader(out), b.dir, into)
 }
 
 // read takes what go test prints.

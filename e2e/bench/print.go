@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -56,7 +58,7 @@ func printTable(to io.Writer, results []result) {
 			met = ""
 		}
 		ours := figure(r.Ours, r.Unit)
-		for _, unit := range sortedUnits(r.Beside) {
+		for _, unit := range slices.Sorted(maps.Keys(r.Beside)) {
 			ours += "\n" + figure(r.Beside[unit], unit)
 		}
 		t.AppendRow(table.Row{r.What, ours, named(r.Limit, r.Unit, r.LimitName), ratio(r.ToLimit),
@@ -64,14 +66,6 @@ func printTable(to io.Writer, results []result) {
 		t.AppendSeparator()
 	}
 	t.Render()
-}
-
-func sortedUnits(beside map[string]float64) []string {
-	units := make(map[string][]string, len(beside))
-	for unit := range beside {
-		units[unit] = nil
-	}
-	return sortedKeys(units)
 }
 
 func printJSON(to io.Writer, results []result) error {

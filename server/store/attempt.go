@@ -88,14 +88,6 @@ func (q Reader) GetManifest(ctx context.Context, runID uuid.UUID, attempt int32)
 	return manifest.Raw(), nil
 }
 
-type attemptStatusRow struct {
-	ID      uuid.UUID      `db:"id"`
-	RunID   uuid.UUID      `db:"run_id"`
-	Number  int32          `db:"number"`
-	JobUID  string         `db:"job_uid"`
-	EndedAt *database.Time `db:"ended_at"`
-}
-
 const attemptStatusesSQL = `
 SELECT id, run_id, number, job_uid, ended_at
 FROM attempts
@@ -110,11 +102,11 @@ func (q Reader) ListAttemptStatuses(ctx context.Context, refs []AttemptRef) ([]A
 		runs[i] = ref.RunID
 	}
 	list := database.ListOf(runs)
-	var rows []attemptStatusRow
+	var rows []attemptRow
 	if err := q.db.All(ctx, &rows, attemptStatusesSQL+q.db.Dialect().List("uuid"), list); err != nil {
 		return nil, fmt.Errorf("list attempt statuses: %w", err)
 	}
-	known := make(map[AttemptRef]attemptStatusRow, len(rows))
+	known := make(map[AttemptRef]attemptRow, len(rows))
 	for _, r := range rows {
 		known[AttemptRef{RunID: r.RunID, Attempt: r.Number}] = r
 	}
@@ -126,7 +118,7 @@ func (q Reader) ListAttemptStatuses(ctx context.Context, refs []AttemptRef) ([]A
 	return answers, nil
 }
 
-func attemptStatus(r attemptStatusRow, ok bool, ref AttemptRef) string {
+func attemptStatus(r attemptRow, ok bool, ref AttemptRef) string {
 	switch {
 	case !ok:
 		return "unknown"

@@ -12,22 +12,27 @@ import (
 
 // liveAttempt is an attempt's row that is locked and may be changed.
 type liveAttempt struct {
-	ID        uuid.UUID      `db:"id"`
-	RunID     uuid.UUID      `db:"run_id"`
-	Number    int32          `db:"number"`
-	Epoch     int64          `db:"epoch"`
-	Phase     Phase          `db:"phase"`
-	Node      string         `db:"node"`
-	Diagnosis string         `db:"diagnosis"`
-	Succeeded bool           `db:"succeeded"`
-	ClaimedAt database.Time  `db:"claimed_at"`
-	RunningAt *database.Time `db:"running_at"`
-	EndedAt   *database.Time `db:"ended_at"`
+	attemptProgress
 	attemptRarelyChanged
+	RunID     uuid.UUID     `db:"run_id"`
+	Number    int32         `db:"number"`
+	Epoch     int64         `db:"epoch"`
+	ClaimedAt database.Time `db:"claimed_at"`
 
 	was     attemptRarelyChanged // as it was read
 	changed bool
 	raise   *memoryRaise // the raised memory of the next attempt; nil: none
+}
+
+// attemptProgress is what every change of an attempt writes.
+type attemptProgress struct {
+	ID        uuid.UUID      `db:"id" json:"id"`
+	Phase     Phase          `db:"phase" json:"phase"`
+	Node      string         `db:"node" json:"node"`
+	Diagnosis string         `db:"diagnosis" json:"diagnosis"`
+	Succeeded bool           `db:"succeeded" json:"succeeded"`
+	RunningAt *database.Time `db:"running_at" json:"running_at"`
+	EndedAt   *database.Time `db:"ended_at" json:"ended_at"`
 }
 
 // attemptRarelyChanged holds the columns that most reports do not change, and so do not write.
@@ -42,7 +47,7 @@ type attemptRarelyChanged struct {
 	Message      string             `db:"message" json:"message"`
 	LastLines    *string            `db:"-" json:"last_lines"` // nil: as they are
 	HandedBack   bool               `db:"handed_back" json:"handed_back"`
-	SubmittedAt  *database.Time     `db:"submitted_at" json:"-"`
+	SubmittedAt  *database.Time     `db:"submitted_at" json:"submitted_at"`
 }
 
 // reportedRow is a run with an attempt of it.
@@ -102,29 +107,10 @@ func (tx *Tx) lockReported(ctx context.Context, attempts []uuid.UUID) (*reportBa
 	return b, err
 }
 
-// attemptUpdate is a liveAttempt as it travels to the database.
-type attemptUpdate struct {
-	ID        uuid.UUID        `json:"id"`
-	Phase     Phase            `json:"phase"`
-	Node      string           `json:"node"`
-	Diagnosis string           `json:"diagnosis"`
-	Succeeded bool             `json:"succeeded"`
-	RunningAt *database.Micros `json:"running_at"`
-	EndedAt   *database.Micros `json:"ended_at"`
-}
-
-// fullAttemptUpdate is one with the rest.
-type fullAttemptUpdate struct {
-	attemptUpdate
+// wholeAttempt is everything of a liveAttempt that may change.
+type wholeAttempt struct {
+	attemptProgress
 	attemptRarelyChanged
-	SubmittedAt *database.Micros `json:"submitted_at"`
-}
-
-func (a *liveAttempt) change() attemptUpdate {
-	return attemptUpdate{
-		ID: a.ID, Phase: a.Phase, Node: a.Node, Diagnosis: a.Diagnosis, Succeeded: a.Succeeded,
-		RunningAt: a.RunningAt.Micros(), EndedAt: a.EndedAt.Micros(),
-	}
 }
 
 func updateAttemptsSQL(d database.Dialect, whole bool) string {
@@ -163,19 +149,15 @@ WHERE attempts.id = n.id`
 }
 
 func (b *reportBatch) save(ctx context.Context, tx *Tx) error {
-	var changed []attemptUpdate
-	var whole []fullAttemptUpdate
+	var changed []attemptProgress
+	var whole []wholeAttempt
 	for _, a := range b.attempts {
 		switch {
 		case !a.changed:
 		case a.attemptRarelyChanged == a.was:
-			changed = append(changed, a.change())
+			changed = append(changed, a.attemptProgress)
 		default:
-			whole = append(whole, fullAttemptUpdate{
-				attemptUpdate:        a.change(),
-				attemptRarelyChanged: a.attemptRarelyChanged,
-				SubmittedAt:          a.SubmittedAt.Micros(),
-			})
+			whole = append(whole, wholeAttempt{a.attemptProgress, a.attemptRarelyChanged})
 		}
 	}
 	changes := tx.changesOf(b.runs)

@@ -14,19 +14,19 @@ import (
 )
 
 type attemptRecord struct {
-	ID                uuid.UUID       `json:"id"`
-	RunID             uuid.UUID       `json:"run_id"`
-	Number            int32           `json:"number"`
-	PoolID            uuid.UUID       `json:"pool_id"`
-	QueueID           uuid.UUID       `json:"queue_id"`
-	DeploymentID      uuid.UUID       `json:"deployment_id"`
-	Worker            string          `json:"worker"`
-	ClusterID         string          `json:"cluster_id"`
-	LeaseExpiresAt    database.Micros `json:"lease_expires_at"`
-	TemplateVersionID uuid.UUID       `json:"template_version_id"`
-	Stored            string          `json:"stored"`
-	Raised            *string         `json:"raised"`
-	ClaimedAt         database.Micros `json:"claimed_at"`
+	ID                uuid.UUID     `json:"id"`
+	RunID             uuid.UUID     `json:"run_id"`
+	Number            int32         `json:"number"`
+	PoolID            uuid.UUID     `json:"pool_id"`
+	QueueID           uuid.UUID     `json:"queue_id"`
+	DeploymentID      uuid.UUID     `json:"deployment_id"`
+	Worker            string        `json:"worker"`
+	ClusterID         string        `json:"cluster_id"`
+	LeaseExpiresAt    database.Time `json:"lease_expires_at"`
+	TemplateVersionID uuid.UUID     `json:"template_version_id"`
+	Stored            string        `json:"stored"`
+	Raised            *string       `json:"raised"`
+	ClaimedAt         database.Time `json:"claimed_at"`
 }
 
 // insertAttemptsSQL makes attempts; one that was handed back is used again under the next epoch.
@@ -99,8 +99,8 @@ func (tx *Tx) insertAttempts(
 		run.Attempt++
 		records[i] = attemptRecord{
 			ID: id, RunID: run.ID, Number: run.Attempt, PoolID: run.PoolID, QueueID: run.QueueID, DeploymentID: run.DeploymentID,
-			Worker: r.Worker, ClusterID: r.ClusterID, LeaseExpiresAt: database.MicrosOf(now.Add(r.Lease)),
-			TemplateVersionID: state.TemplateVersionID, Stored: stored, Raised: run.Raised, ClaimedAt: database.MicrosOf(now),
+			Worker: r.Worker, ClusterID: r.ClusterID, LeaseExpiresAt: database.Time(now.Add(r.Lease)),
+			TemplateVersionID: state.TemplateVersionID, Stored: stored, Raised: run.Raised, ClaimedAt: database.Time(now),
 		}
 		claimed := lifecycle.State{
 			Type: lifecycle.Pending, Name: "Claimed", Message: "claimed by worker " + r.Worker,

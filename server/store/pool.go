@@ -177,24 +177,17 @@ const (
 	poolForDelete          = "FOR UPDATE"
 )
 
-type lockedPool struct {
-	ID               uuid.UUID `db:"id"`
-	ConcurrencyLimit *int32    `db:"concurrency_limit"`
-	Paused           bool      `db:"paused"`
-	TemplateVersion  int32     `db:"template_version"`
-}
-
 const lockPoolRowSQL = `
 SELECT p.id, p.concurrency_limit, p.paused, p.template_version
 FROM pools p
 WHERE p.name = ?
 	AND p.deleted_at IS NULL`
 
-func (tx *Tx) lockPoolRow(ctx context.Context, name, how string) (lockedPool, error) {
+func (tx *Tx) lockPoolRow(ctx context.Context, name, how string) (poolRow, error) {
 	if err := tx.waitForPool(ctx, name, how); err != nil {
-		return lockedPool{}, err
+		return poolRow{}, err
 	}
-	var p lockedPool
+	var p poolRow
 	if err := tx.db.Get(ctx, &p, lockPoolRowSQL+tx.db.Dialect().Lock(how), name); err != nil {
 		return p, database.NotFoundError(err, "work pool %q", name)
 	}

@@ -91,23 +91,23 @@ func (s *Store) CreateRuns(
 }
 
 type newRunRecord struct {
-	ID              uuid.UUID        `json:"id"`
-	Name            string           `json:"name"`
-	DeploymentID    uuid.UUID        `json:"deployment_id"`
-	RevisionID      uuid.UUID        `json:"revision_id"`
-	PoolID          uuid.UUID        `json:"pool_id"`
-	QueueID         uuid.UUID        `json:"queue_id"`
-	Parameters      string           `json:"parameters"`
-	JobVariables    string           `json:"job_variables"`
-	StoredNames     string           `json:"stored_names"`
-	Tags            string           `json:"tags"`
-	IdempotencyKey  *string          `json:"idempotency_key"`
-	BodyHash        string           `json:"body_hash"`
-	ScheduledTime   database.Micros  `json:"scheduled_time"`
-	StartDeadlineAt *database.Micros `json:"start_deadline_at"`
-	CreatedAt       database.Micros  `json:"created_at"`
-	CreatedBy       string           `json:"created_by"`
-	ScheduleID      *uuid.UUID       `json:"schedule_id"`
+	ID              uuid.UUID      `json:"id"`
+	Name            string         `json:"name"`
+	DeploymentID    uuid.UUID      `json:"deployment_id"`
+	RevisionID      uuid.UUID      `json:"revision_id"`
+	PoolID          uuid.UUID      `json:"pool_id"`
+	QueueID         uuid.UUID      `json:"queue_id"`
+	Parameters      string         `json:"parameters"`
+	JobVariables    string         `json:"job_variables"`
+	StoredNames     string         `json:"stored_names"`
+	Tags            string         `json:"tags"`
+	IdempotencyKey  *string        `json:"idempotency_key"`
+	BodyHash        string         `json:"body_hash"`
+	ScheduledTime   database.Time  `json:"scheduled_time"`
+	StartDeadlineAt *database.Time `json:"start_deadline_at"`
+	CreatedAt       database.Time  `json:"created_at"`
+	CreatedBy       string         `json:"created_by"`
+	ScheduleID      *uuid.UUID     `json:"schedule_id"`
 }
 
 // runMaker makes runs of one deployment in one transaction.
@@ -145,8 +145,8 @@ func (m runMaker) newRecord(n NewRun) (newRunRecord, error) {
 		Parameters:   string(database.ObjectOrEmpty(n.Parameters)),
 		JobVariables: string(database.ObjectOrEmpty(n.JobVariables)),
 		StoredNames:  m.none, Tags: m.tags,
-		BodyHash: n.BodyHash, ScheduledTime: database.MicrosOf(due), StartDeadlineAt: startDeadline(m.d, due, m.now).Micros(),
-		CreatedAt: database.MicrosOf(m.now), CreatedBy: m.actor,
+		BodyHash: n.BodyHash, ScheduledTime: database.Time(due), StartDeadlineAt: startDeadline(m.d, due, m.now),
+		CreatedAt: database.Time(m.now), CreatedBy: m.actor,
 	}
 	if len(n.StoredNames) > 0 {
 		if r.StoredNames, err = database.StringsOf(n.StoredNames).Text(); err != nil {

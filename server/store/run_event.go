@@ -11,13 +11,14 @@ import (
 )
 
 type eventRow struct {
-	Seq       int64               `db:"seq"`
-	At        database.Time       `db:"at"`
-	Actor     string              `db:"actor"`
-	Attempt   int32               `db:"attempt"`
-	StateType lifecycle.StateType `db:"state_type"`
-	StateName string              `db:"state_name"`
-	Message   string              `db:"message"`
+	RunID     uuid.UUID           `json:"run_id" db:"run_id"`
+	Seq       int64               `json:"seq" db:"seq"`
+	At        database.Time       `json:"at" db:"at"`
+	Actor     string              `json:"actor" db:"actor"`
+	Attempt   int32               `json:"attempt" db:"attempt"`
+	StateType lifecycle.StateType `json:"state_type" db:"state_type"`
+	StateName string              `json:"state_name" db:"state_name"`
+	Message   string              `json:"message" db:"message"`
 }
 
 // listEventsMax bounds one answer; who wants more asks again from the last.

@@ -107,7 +107,7 @@ func (o RunSort) keyset() (past, order string) {
 
 func (o RunSort) key(r runRow) string {
 	if o.byTime() {
-		return strconv.FormatInt(int64(database.MicrosOf(r.ScheduledTime.Time())), 10) + "/" + r.ID.String()
+		return strconv.FormatInt(r.ScheduledTime.Time().UnixMicro(), 10) + "/" + r.ID.String()
 	}
 	return r.ID.String()
 }

@@ -14,42 +14,47 @@ import (
 // lockedRun is a run's row that is locked and may be changed. Every change of a run goes through lockRuns,
 // move and saveRuns, so that a state is never without its event nor an event without its hint.
 type lockedRun struct {
-	ID           uuid.UUID           `db:"id" json:"id"`
-	DeploymentID uuid.UUID           `db:"deployment_id" json:"-"`
-	QueueID      uuid.UUID           `db:"queue_id" json:"-"`
-	StateType    lifecycle.StateType `db:"state_type" json:"state_type"`
-	StateName    string              `db:"state_name" json:"state_name"`
-	StateMessage string              `db:"state_message" json:"state_message"`
-	StateAt      database.Time       `db:"state_at" json:"-"`
-	TimeoutAt    *database.Time      `db:"timeout_at" json:"-"`
-	StartedAt    *database.Time      `db:"started_at" json:"-"`
-	EndedAt      *database.Time      `db:"ended_at" json:"-"`
-	Attempt      int32               `db:"attempt" json:"attempt"`
-	LastEvent    int64               `db:"last_event" json:"last_event"`
+	runProgress
+	runRarelyChanged
+	DeploymentID uuid.UUID `db:"deployment_id"`
+	QueueID      uuid.UUID `db:"queue_id"`
 	// Clock is the database's time when locking began; nil on SQLite.
-	Clock *database.Time `db:"clock" json:"-"`
+	Clock *database.Time `db:"clock"`
 	// Fields for the worker; read for a claim only.
-	Name          string           `db:"name" json:"-"`
-	StoredNames   database.Strings `db:"stored_names" json:"-"`
-	ScheduledTime database.Time    `db:"scheduled_time" json:"-"`
-	Tags          database.Strings `db:"tags" json:"-"`
-	Parameters    database.JSON    `db:"parameters" json:"-"`
-	JobVariables  database.JSON    `db:"job_variables" json:"-"`
+	Name          string           `db:"name"`
+	StoredNames   database.Strings `db:"stored_names"`
+	ScheduledTime database.Time    `db:"scheduled_time"`
+	Tags          database.Strings `db:"tags"`
+	Parameters    database.JSON    `db:"parameters"`
+	JobVariables  database.JSON    `db:"job_variables"`
 
 	termsKey
 	runTerms
 
-	runRarelyChanged
 	was     runRarelyChanged // as it was read
 	changed bool
-	events  []eventRecord
+	events  []eventRow
+}
+
+// runProgress is what every change of a run writes.
+type runProgress struct {
+	ID           uuid.UUID           `db:"id" json:"id"`
+	StateType    lifecycle.StateType `db:"state_type" json:"state_type"`
+	StateName    string              `db:"state_name" json:"state_name"`
+	StateMessage string              `db:"state_message" json:"state_message"`
+	StateAt      database.Time       `db:"state_at" json:"state_at"`
+	TimeoutAt    *database.Time      `db:"timeout_at" json:"timeout_at"`
+	StartedAt    *database.Time      `db:"started_at" json:"started_at"`
+	EndedAt      *database.Time      `db:"ended_at" json:"ended_at"`
+	Attempt      int32               `db:"attempt" json:"attempt"`
+	LastEvent    int64               `db:"last_event" json:"last_event"`
 }
 
 // runRarelyChanged is what most changes of a run leave as it is, so that most do not write it.
 type runRarelyChanged struct {
 	CancelReason    lifecycle.CancelReason                     `db:"cancel_reason" json:"cancel_reason"`
-	DueAt           database.Time                              `db:"due_at" json:"-"`
-	StartDeadlineAt *database.Time                             `db:"start_deadline_at" json:"-"`
+	DueAt           database.Time                              `db:"due_at" json:"due_at"`
+	StartDeadlineAt *database.Time                             `db:"start_deadline_at" json:"start_deadline_at"`
 	Spent           database.Structured[lifecycle.RetriesUsed] `db:"spent" json:"spent"`
 	ExitCode        *int32                                     `db:"exit_code" json:"exit_code"`
 	Category        lifecycle.Category                         `db:"category" json:"category"`
@@ -58,17 +63,6 @@ type runRarelyChanged struct {
 	TemplateInfrastructureMax *int   `db:"template_infrastructure_max" json:"template_infrastructure_max"`
 	// Raised are the job variables that retries have raised, for the next attempt.
 	Raised *string `db:"raised" json:"raised"`
-}
-
-type eventRecord struct {
-	RunID     uuid.UUID           `json:"run_id"`
-	Seq       int64               `json:"seq"`
-	At        database.Micros     `json:"at"`
-	Actor     string              `json:"actor"`
-	Attempt   int32               `json:"attempt"`
-	StateType lifecycle.StateType `json:"state_type"`
-	StateName string              `json:"state_name"`
-	Message   string              `json:"message"`
 }
 
 // move changes the state of the run and adds an event. It does nothing if the run is in that state already.
@@ -103,8 +97,8 @@ func (r *lockedRun) policy() lifecycle.RetryPolicy {
 func (r *lockedRun) note(message string, at time.Time, actor string, attempt int32) {
 	r.changed = true
 	r.LastEvent++
-	r.events = append(r.events, eventRecord{
-		RunID: r.ID, Seq: r.LastEvent, At: database.MicrosOf(at), Actor: actor, Attempt: attempt,
+	r.events = append(r.events, eventRow{
+		RunID: r.ID, Seq: r.LastEvent, At: database.Time(at), Actor: actor, Attempt: attempt,
 		StateType: r.StateType, StateName: r.StateName, Message: message,
 	})
 }

@@ -6,38 +6,13 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store/database"
 )
 
-// runRecord is a lockedRun as it travels to the database.
-type runRecord struct {
-	ID           uuid.UUID           `json:"id"`
-	StateType    lifecycle.StateType `json:"state_type"`
-	StateName    string              `json:"state_name"`
-	StateMessage string              `json:"state_message"`
-	StateAt      *database.Micros    `json:"state_at"`
-	TimeoutAt    *database.Micros    `json:"timeout_at"`
-	StartedAt    *database.Micros    `json:"started_at"`
-	EndedAt      *database.Micros    `json:"ended_at"`
-	Attempt      int32               `json:"attempt"`
-	LastEvent    int64               `json:"last_event"`
-}
-
-// wholeRunRecord is one with the rest.
-type wholeRunRecord struct {
-	runRecord
+// wholeRun is everything of a lockedRun that may change.
+type wholeRun struct {
+	runProgress
 	runRarelyChanged
-	DueAt           *database.Micros `json:"due_at"`
-	StartDeadlineAt *database.Micros `json:"start_deadline_at"`
-}
-
-func (r *lockedRun) record() runRecord {
-	return runRecord{
-		ID: r.ID, StateType: r.StateType, StateName: r.StateName, StateMessage: r.StateMessage, StateAt: r.StateAt.Micros(),
-		TimeoutAt: r.TimeoutAt.Micros(), StartedAt: r.StartedAt.Micros(), EndedAt: r.EndedAt.Micros(),
-		Attempt: r.Attempt, LastEvent: r.LastEvent,
-	}
 }
 
 func updateRunsSQL(d database.Dialect, whole bool) string {
@@ -94,19 +69,17 @@ func (tx *Tx) saveRuns(ctx context.Context, runs map[uuid.UUID]*lockedRun) error
 
 // changesOf is what saves locked runs, which are taken as saved then.
 func (tx *Tx) changesOf(runs map[uuid.UUID]*lockedRun) []database.Statement {
-	changed := make([]runRecord, 0, len(runs))
-	var whole []wholeRunRecord
-	events := make([]eventRecord, 0, len(runs))
+	changed := make([]runProgress, 0, len(runs))
+	var whole []wholeRun
+	events := make([]eventRow, 0, len(runs))
 	for _, r := range runs {
 		if !r.changed {
 			continue
 		}
 		if r.runRarelyChanged == r.was {
-			changed = append(changed, r.record())
+			changed = append(changed, r.runProgress)
 		} else {
-			whole = append(whole, wholeRunRecord{
-				runRecord: r.record(), runRarelyChanged: r.runRarelyChanged, DueAt: r.DueAt.Micros(), StartDeadlineAt: r.StartDeadlineAt.Micros(),
-			})
+			whole = append(whole, wholeRun{r.runProgress, r.runRarelyChanged})
 			r.was = r.runRarelyChanged
 		}
 		events = append(events, r.events...)

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -27,6 +28,11 @@ func (s *Time) Scan(src any) error {
 
 // Value implements driver.Valuer; the SQLite driver is told to store times as microseconds.
 func (s Time) Value() (driver.Value, error) { return time.Time(s), nil }
+
+// MarshalJSON makes it microseconds since 1970, as it travels in a record.
+func (s Time) MarshalJSON() ([]byte, error) {
+	return strconv.AppendInt(nil, time.Time(s).UnixMicro(), 10), nil
+}
 
 func (s Time) Time() time.Time { return time.Time(s) }
 

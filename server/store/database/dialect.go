@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/jmoiron/sqlx"
 )
@@ -75,7 +74,7 @@ func (d Dialect) Contains(column string) string {
 }
 
 // Records is a subquery over a ListOf records. A column is given as its name and one of
-// uuid, text, integer, bigint, boolean and time; a time travels as Micros.
+// uuid, text, integer, bigint, boolean and time; a Time travels as microseconds.
 func (d Dialect) Records(columns ...string) string {
 	columns = slices.Sorted(slices.Values(columns)) // the order of the arrays of ListOf
 	names, exprs, arrays := make([]string, len(columns)), make([]string, len(columns)), make([]string,
@@ -97,19 +96,4 @@ func (d Dialect) Records(columns ...string) string {
 			strings.Join(exprs, ", "), strings.Join(arrays, ", "), strings.Join(names, ", "))
 	}
 	return "(SELECT " + strings.Join(exprs, ", ") + " FROM json_each(?))"
-}
-
-// Micros is a time in a record.
-type Micros int64
-
-func MicrosOf(t time.Time) Micros { return Micros(t.UnixMicro()) }
-
-func (m Micros) Time() time.Time { return time.UnixMicro(int64(m)).UTC() }
-
-func (s *Time) Micros() *Micros {
-	if s == nil {
-		return nil
-	}
-	m := MicrosOf(time.Time(*s))
-	return &m
 }

@@ -149,6 +149,10 @@ func elementOf(t reflect.Type) (element, error) {
 			2950,
 			func(b []byte, v reflect.Value) ([]byte, error) { return append(b, v.Bytes()...), nil },
 		}, nil
+	case t == reflect.TypeFor[Time]():
+		return element{20, func(b []byte, v reflect.Value) ([]byte, error) {
+			return binary.BigEndian.AppendUint64(b, uint64(v.Interface().(Time).Time().UnixMicro())), nil
+		}}, nil
 	case t.Kind() == reflect.String:
 		return element{
 			25,

@@ -47,8 +47,8 @@ func TestChangesAndRefusalsAreAudited(t *testing.T) {
 	r.send(r.request(newKey(t), http.MethodDelete, "/api/v1/variables/v",
 		"")).refused(http.StatusUnauthorized, "unauthenticated")
 	limited := r.makeKey("li", api.RoleAdmin, "other")
-	r.send(r.request(limited, http.MethodDelete, "/api/v1/deployments/d", "")).refused(http.StatusForbidden,
-		"forbidden")
+	r.send(r.request(limited, http.MethodDelete, "/api/v1/deployments/d", "")).refused(http.StatusNotFound,
+		"not-found")
 
 	want := []string{
 		"bootstrap create api-key bootstrap-admin", "bootstrap create api-key bootstrap-worker",

@@ -40,7 +40,8 @@ func (s *server) ensureKey(ctx context.Context, role api.Role, text string) erro
 		return fmt.Errorf("bootstrap %s key: %w", role, err)
 	}
 	err = s.store.UpsertKey(ctx, store.Key{
-		ID: key.ID, Name: "bootstrap-" + string(role), Role: string(role), SecretHash: key.Hash(),
+		ID: key.ID, Name: "bootstrap-" + string(role), SecretHash: key.Hash(),
+		Bindings:  []store.Binding{{Role: string(role), Pool: store.AllPools}},
 		CreatedAt: s.Now().UTC(), CreatedBy: bootstrapActor,
 	})
 	if err != nil {

@@ -57,7 +57,7 @@ func TestExplainOverTheLifeOfARun(t *testing.T) {
 	}
 	r.call(http.MethodPost, "/api/v1/work-pools", `{"name":"theirs","type":"process"}`).is(http.StatusCreated)
 	key := read[api.APIKeyCreated](r.call(http.MethodPost, "/api/v1/api-keys",
-		`{"name":"k","role":"viewer","pools":["theirs"]}`).is(http.StatusCreated)).Secret
+		`{"name":"k","bindings":[{"role":"viewer","pool":"theirs"}]}`).is(http.StatusCreated)).Secret
 	if got := r.send(r.request(key, http.MethodGet, "/api/v1/runs/"+first.ID.String()+"/explain",
 		"")); got.status != http.StatusForbidden && got.status != http.StatusNotFound {
 		t.Errorf("a key of another pool: %d %s", got.status, got.body)

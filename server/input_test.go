@@ -158,7 +158,7 @@ func TestInvalidInputIsRefusedAndNotStored(t *testing.T) {
 			body: `{"value":1}`, status: 400, code: "invalid-parameter",
 		},
 		{name: "a key that has expired before it was made", method: "POST", path: "/api/v1/api-keys",
-			body:   `{"name":"k","role":"viewer","expires_at":"2020-01-01T00:00:00Z"}`,
+			body:   `{"name":"k","bindings":[{"role":"viewer","pool":"*"}],"expires_at":"2020-01-01T00:00:00Z"}`,
 			status: 400, code: "invalid-body", pointers: []string{"/expires_at"}},
 		{name: "a limit and no limit", method: "PATCH", path: "/api/v1/work-pools/local",
 			body:   `{"concurrency_limit":3,"no_concurrency_limit":true}`,

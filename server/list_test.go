@@ -115,7 +115,7 @@ func TestLimitedKeyListsAndCancelsOnlyRunsOfItsPools(t *testing.T) {
 	}
 	own := r.startRun("mine", `{}`)
 	key := read[api.APIKeyCreated](r.call(http.MethodPost, "/api/v1/api-keys",
-		`{"name":"limited","role":"operator","pools":["local"]}`).is(http.StatusCreated)).Secret
+		`{"name":"limited","bindings":[{"role":"operator","pool":"local"}]}`).is(http.StatusCreated)).Secret
 	page := read[api.RunList](r.send(r.request(key, http.MethodGet, "/api/v1/runs?limit=1",
 		"")).is(http.StatusOK))
 	if len(page.Items) != 1 || page.Items[0].ID != own.ID || page.NextCursor != nil {

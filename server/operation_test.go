@@ -121,7 +121,7 @@ func TestQueuesVariablesAndKeys(t *testing.T) {
 	r.call(http.MethodDelete, "/api/v1/variables/a", "").refused(http.StatusNotFound, "not-found")
 
 	r.makeKey("k", api.RoleViewer)
-	r.call(http.MethodPost, "/api/v1/api-keys", `{"name":"k","role":"viewer"}`).refused(http.StatusConflict,
+	r.call(http.MethodPost, "/api/v1/api-keys", `{"name":"k","bindings":[{"role":"viewer","pool":"*"}]}`).refused(http.StatusConflict,
 		"already-exists")
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server"
+	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 )
 
@@ -89,8 +90,19 @@ func (h hidden) state() string {
 func openToAll(operation string) bool {
 	switch operation {
 	case "GetHealth", "GetReady", "GetInfo", "ListVariables", "GetVariable", "PreviewSchedule",
-		"ListWorkPools", "ListDeployments", "ListSchedules", "ListRuns", "CountRuns", "StreamRuns", "ListAudit", "ListWorkers", "CancelRuns", "RetryRuns":
+		"ListWorkPools", "ListDeployments", "ListSchedules", "ListRuns", "CountRuns", "StreamRuns", "ListAudit", "ListWorkers", "ListAPIKeys", "CancelRuns", "RetryRuns":
 		return true
+	}
+	return false
+}
+
+// namesAnObject reports whether an operation names an object whose pool the caller does not name. A hidden one
+// is answered like one that does not exist.
+func namesAnObject(o operation) bool {
+	for _, parameter := range []string{"{deployment}", "{run}", "{version}"} {
+		if strings.Contains(o.path, parameter) {
+			return true
+		}
 	}
 	return false
 }
@@ -117,6 +129,8 @@ func TestKeyOfAnotherPoolReadsAndChangesNothing(t *testing.T) {
 		switch {
 		case openToAll(o.OperationID):
 			a.is(http.StatusOK)
+		case namesAnObject(o):
+			a.refused(http.StatusNotFound, "not-found")
 		default:
 			a.refused(http.StatusForbidden, "forbidden")
 		}
@@ -223,7 +237,7 @@ func TestEveryOperationRefusesAnInvalidKey(t *testing.T) {
 	revoked, viewer := w.makeKey("revoked", api.RoleAdmin), w.makeKey("looks", api.RoleViewer)
 	soon := time.Now().Add(time.Hour)
 	expiring := read[api.APIKeyCreated](w.call(http.MethodPost, "/api/v1/api-keys",
-		encode(t, api.APIKeyCreate{Name: "expires", Role: api.RoleAdmin,
+		encode(t, api.APIKeyCreate{Name: "expires", Bindings: []api.Binding{{Role: api.RoleAdmin, Pool: access.AllPools}},
 			ExpiresAt: &soon})).is(http.StatusCreated)).Secret
 	for _, key := range []string{revoked, expiring} {
 		w.running.send(w.request(key, http.MethodGet, "/api/v1/runs", "")).is(http.StatusOK)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"time"
@@ -37,7 +38,7 @@ func (f *front) checkRate(who access.Principal) error {
 		return nil
 	}
 	factor := 1.0
-	if who.Role == api.RoleWorker {
+	if who.Has(api.RoleWorker) {
 		factor = workerRateFactor
 	}
 	if wait := f.requests.Take(who.KeyID, factor); wait > 0 {
@@ -55,7 +56,8 @@ func (f *front) auditRefusal(r *http.Request, err error) {
 	who := access.From(r.Context())
 	refusal := problem.From(err)
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead
-	if refusal.Code != problem.Forbidden || !who.Authenticated || read || f.refused.Take(who.KeyID, 1) > 0 {
+	denied := refusal.Code == problem.Forbidden || errors.Is(err, access.ErrHidden)
+	if !denied || !who.Authenticated || read || f.refused.Take(who.KeyID, 1) > 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), refusalTimeout)

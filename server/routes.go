@@ -179,9 +179,10 @@ func (f *front) admit(o *request.Operation, w http.ResponseWriter, r *http.Reque
 	if err := f.checkRate(who); err != nil {
 		return r, err
 	}
-	if !access.MayDo(who.Role, o.ID) && !access.Public(o.ID) {
-		return r, problem.Newf(problem.Forbidden,
-			"API key %q has role %s, which does not allow %s", who.Name, who.Role, o.ID)
+	if !access.Public(o.ID) {
+		if err := who.CheckCall(o.ID); err != nil {
+			return r, err
+		}
 	}
 	if err := who.CheckRun(mux.Vars(r)["run"]); err != nil {
 		return r, err

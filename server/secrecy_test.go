@@ -229,7 +229,7 @@ func (r *running) mistakes(gone, unknown, operator, value string) {
 		{"POST", "/api/v1/apply", `{"variables":{"token":"` + value + `"}}`},
 		{"POST", "/api/v1/apply", `{"deployments":[{"name":"bad","pool":"local","job_variables":{"env":"{{ berth.variables.token }}","command":3}}]}`},
 		{"PUT", "/api/v1/api-keys", `{"name":"` + unknown + `"}`},
-		{"POST", "/api/v1/api-keys", `{"name":"x","role":"` + unknown + `"}`},
+		{"POST", "/api/v1/api-keys", `{"name":"x","bindings":[{"role":"` + unknown + `","pool":"*"}]}`},
 	} {
 		if got := r.call(wrong[0], wrong[1], wrong[2]); got.status < 400 {
 			r.t.Errorf("%v was taken: %d", wrong, got.status)

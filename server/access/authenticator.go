@@ -93,10 +93,17 @@ func (a *Authenticator) Authenticate(r *http.Request) (Principal, error) {
 	return Principal{
 		Name:          key.Name,
 		KeyID:         key.ID,
-		Role:          api.Role(key.Role),
-		Pools:         key.Pools,
+		Bindings:      bindings(key.Bindings),
 		Authenticated: true,
 	}, nil
+}
+
+func bindings(stored []store.Binding) []Binding {
+	all := make([]Binding, len(stored))
+	for i, b := range stored {
+		all[i] = Binding{Role: api.Role(b.Role), Pool: b.Pool}
+	}
+	return all
 }
 
 // invalid says why a key is not valid; empty if it is. An unknown key and a wrong secret get the same reason,

@@ -67,7 +67,7 @@ func TestAuthenticate(t *testing.T) {
 	before := now.Add(-time.Second)
 	good, expired, revoked, unknown, other := newKey(t), newKey(t), newKey(t), newKey(t), newKey(t)
 	keys := &fakeKeys{keys: map[string]store.Key{
-		good.ID: {ID: good.ID, Name: "good", Role: "viewer", Pools: []string{"p"},
+		good.ID: {ID: good.ID, Name: "good", Bindings: []store.Binding{{Role: "viewer", Pool: "p"}},
 			SecretHash: good.Hash()},
 		expired.ID: {ID: expired.ID, SecretHash: expired.Hash(), ExpiresAt: &now},
 		revoked.ID: {ID: revoked.ID, SecretHash: revoked.Hash(), RevokedAt: &before},
@@ -97,8 +97,7 @@ func TestAuthenticate(t *testing.T) {
 			if errors.As(err, &refusal) != (test.want != "") || refusal != nil && refusal.Code != test.want {
 				t.Fatalf("got %v, want code %q", err, test.want)
 			}
-			if test.want == "" && (who.Name != "good" || who.Role != "viewer" || !who.MayUsePool("p") ||
-				who.MayUsePool("q") || !who.Authenticated) {
+			if test.want == "" && (who.Name != "good" || who.RoleIn("p") != "viewer" || who.RoleIn("q") != "" || !who.Authenticated) {
 				t.Errorf("got %+v", who)
 			}
 		})

@@ -36,7 +36,7 @@ func (a *Authenticator) authenticateJob(ctx context.Context, sent apikey.Key, at
 		return Principal{}, problem.Newf(problem.Unauthenticated, "the attempt of this job key has ended")
 	}
 	return Principal{
-		Name: "job of run " + stored.RunName, KeyID: sent.ID, Role: RoleJob, Pools: []string{stored.Pool},
+		Name: "job of run " + stored.RunName, KeyID: sent.ID, Bindings: []Binding{{RoleJob, stored.Pool}},
 		Run: stored.RunID, Attempt: attempt, Authenticated: true,
 	}, nil
 }

@@ -1,8 +1,10 @@
 package access
 
 import (
-	"context"
+	"errors"
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -10,98 +12,170 @@ import (
 	"github.com/berth-dev/berth/server/problem"
 )
 
-// Principal is the sender of a request.
+// ErrHidden is the cause of a refusal that looks like a missing object, because the caller may not know that
+// the object exists.
+var ErrHidden = errors.New("the object is in a work pool that is hidden from the caller")
+
+// Principal is the sender of a request. Ask its methods what it may do.
 type Principal struct {
 	// Name is the name of the key. It appears in the audit log.
 	Name string
 	// KeyID is the public part of the key; empty if the server runs without keys.
 	KeyID string
-	Role  api.Role
+	// Bindings are the roles of the caller, each in one pool or in all.
+	Bindings []Binding
 	// Run is the run that a job key is limited to; zero for other keys.
 	Run     uuid.UUID
 	Attempt uuid.UUID // of Run
-	// Pools are the pools that the key is limited to; nil means no limit.
-	Pools []string
 	// Authenticated is false if the server runs without keys.
 	Authenticated bool
 }
 
 // Anonymous is the principal of every request to a server without keys. It may do everything.
-func Anonymous() Principal { return Principal{Name: "anonymous", Role: api.RoleAdmin} }
-
-// MayUsePool reports whether the key may use the pool.
-func (p Principal) MayUsePool(pool string) bool {
-	return p.Pools == nil || slices.Contains(p.Pools, pool)
+func Anonymous() Principal {
+	return Principal{Name: "anonymous", Bindings: []Binding{{Role: api.RoleAdmin, Pool: AllPools}}}
 }
 
-// Limited reports whether the key is limited to some pools. Such a key may not change what all pools share.
-func (p Principal) Limited() bool { return p.Pools != nil }
+// String names the principal in a sentence.
+func (p Principal) String() string { return fmt.Sprintf("API key %q", p.Name) }
 
-// CheckPool refuses a pool that the key may not use.
-func (p Principal) CheckPool(pool string) error {
-	if p.MayUsePool(pool) {
-		return nil
+// RoleIn returns the highest role of the principal in a pool; empty for none. RoleIn(AllPools) is the role
+// that it has in every pool.
+func (p Principal) RoleIn(pool string) api.Role {
+	var highest api.Role
+	for _, b := range p.Bindings {
+		if b.Covers(pool) && (highest == "" || rank(b.Role) > rank(highest)) {
+			highest = b.Role
+		}
 	}
-	return problem.Newf(problem.Forbidden, "API key %q may not use work pool %q", p.Name, pool)
+	return highest
 }
 
-// CheckPoolOf refuses an object of a pool that the key may not use, without naming the pool.
-func (p Principal) CheckPoolOf(pool, object string) error {
-	if p.MayUsePool(pool) {
+// HighestRole returns the highest role that the principal has in any pool; empty for none.
+func (p Principal) HighestRole() api.Role {
+	var highest api.Role
+	for _, b := range p.Bindings {
+		if highest == "" || rank(b.Role) > rank(highest) {
+			highest = b.Role
+		}
+	}
+	return highest
+}
+
+// Has reports whether the principal has this very role in some pool.
+func (p Principal) Has(role api.Role) bool {
+	return slices.ContainsFunc(p.Bindings, func(b Binding) bool { return b.Role == role })
+}
+
+// IsLimited reports whether the principal has no role in all pools, so that pools can be hidden from it.
+func (p Principal) IsLimited() bool { return p.RoleIn(AllPools) == "" }
+
+// MayDo reports whether the principal may call an operation on a pool. An operation on what all pools share
+// needs the role in all pools, whatever pool is given.
+func (p Principal) MayDo(operation, pool string) bool {
+	o, ok := Find(operation)
+	if !ok {
+		return false
+	}
+	if o.everyPool() {
+		pool = AllPools
+	}
+	return slices.ContainsFunc(p.Bindings, func(b Binding) bool { return b.Covers(pool) && o.Allows(b.Role) })
+}
+
+// PoolsFor returns the pools in which the principal may call an operation; nil for all, and an empty list for
+// none.
+func (p Principal) PoolsFor(operation string) []string {
+	pools := []string{}
+	o, ok := Find(operation)
+	for _, b := range p.Bindings {
+		switch {
+		case !ok || !o.Allows(b.Role):
+		case b.Pool == AllPools:
+			return nil
+		case !slices.Contains(pools, b.Pool):
+			pools = append(pools, b.Pool)
+		}
+	}
+	return pools
+}
+
+// CheckCall refuses an operation that the principal may call in no pool at all.
+func (p Principal) CheckCall(operation string) error {
+	o, ok := Find(operation)
+	if ok && slices.ContainsFunc(p.Bindings, func(b Binding) bool { return o.Allows(b.Role) }) {
 		return nil
 	}
-	return problem.Newf(problem.Forbidden, "API key %q may not use the work pool of %s", p.Name, object)
+	return p.refuse(o)
+}
+
+// Check refuses an operation on a pool that the caller has named. The answer is the same for a pool that does
+// not exist.
+func (p Principal) Check(operation, pool string) error {
+	if p.MayDo(operation, pool) {
+		return nil
+	}
+	o, _ := Find(operation)
+	role := p.RoleIn(pool)
+	switch {
+	case o.everyPool():
+		return p.refuse(o)
+	case role == "":
+		return problem.Newf(problem.Forbidden, "%s has no role in work pool %q", p, pool)
+	}
+	return problem.Newf(problem.Forbidden, "%s may not %s in work pool %q: it has role %s there, and needs %s",
+		p, o.Does, pool, role, o.Role)
+}
+
+// CheckObject refuses an operation on an object, such as `run "…"`, by the pool that it is in. An object in
+// a pool that is hidden from the principal is answered like a missing one.
+func (p Principal) CheckObject(operation, pool, object string) error {
+	if p.RoleIn(pool) != "" {
+		return p.Check(operation, pool)
+	}
+	hidden := p.Missing(object)
+	hidden.Err = ErrHidden
+	return hidden
+}
+
+// Missing answers that an object does not exist, or may be hidden. Callers that are limited to some pools get
+// it for both, so that the answer does not tell which.
+func (p Principal) Missing(object string) *problem.Error {
+	return problem.Newf(problem.NotFound, "%s does not exist, or is in a work pool in which %s has no role",
+		object, p)
+}
+
+// refuse says which role is missing, without the name of a pool that the caller has not named.
+func (p Principal) refuse(o Operation) error {
+	if o.ID == "" {
+		return problem.Newf(problem.Forbidden, "%s may not call this operation", p)
+	}
+	where := ""
+	if o.everyPool() {
+		where = " in all work pools"
+	}
+	return problem.Newf(problem.Forbidden, "%s may not %s: it has %s, and needs role %s%s",
+		p, o.Does, p.roles(), o.Role, where)
+}
+
+func (p Principal) roles() string {
+	if len(p.Bindings) == 0 {
+		return "no role"
+	}
+	words := make([]string, len(p.Bindings))
+	for i, b := range p.Bindings {
+		words[i] = b.String()
+	}
+	return strings.Join(words, ", ")
 }
 
 // CheckRun refuses a job key for any run but its own. run is the ID in the request path.
 func (p Principal) CheckRun(run string) error {
-	if p.Role != RoleJob {
+	if !p.Has(RoleJob) {
 		return nil
 	}
 	if id, err := uuid.Parse(run); err == nil && id == p.Run {
 		return nil
 	}
 	return problem.Newf(problem.Forbidden, "this job key is limited to run %s", p.Run)
-}
-
-// CheckUnlimited refuses a key that is limited to some pools; action completes "may not".
-func (p Principal) CheckUnlimited(action string) error {
-	if !p.Limited() {
-		return nil
-	}
-	return problem.Newf(
-		problem.Forbidden, "API key %q is limited to some work pools and may not %s", p.Name, action)
-}
-
-type principalKey struct{}
-
-type accessCheckKey struct{}
-
-// WithAccessCheck returns a context for CheckStillAllowed; check authenticates and authorizes the request
-// again.
-func WithAccessCheck(ctx context.Context, check func() error) context.Context {
-	return context.WithValue(ctx, accessCheckKey{}, check)
-}
-
-// CheckStillAllowed repeats the access check of the request and returns its error. Long-lived responses, such
-// as streams, have to call it from time to time, because keys expire and are revoked.
-func CheckStillAllowed(ctx context.Context) error {
-	if check, ok := ctx.Value(accessCheckKey{}).(func() error); ok {
-		return check()
-	}
-	return nil
-}
-
-// WithPrincipal returns a context that carries the principal.
-func WithPrincipal(ctx context.Context, p Principal) context.Context {
-	return context.WithValue(ctx, principalKey{}, p)
-}
-
-// From returns the principal of a request. A context without one yields a Principal that may do nothing.
-func From(ctx context.Context) Principal {
-	p, ok := ctx.Value(principalKey{}).(Principal)
-	if !ok {
-		return Principal{Pools: []string{}}
-	}
-	return p
 }

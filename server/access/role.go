@@ -1,137 +1,40 @@
 package access
 
-import "github.com/berth-dev/berth/server/api"
+import (
+	"slices"
 
-// userRoles are the roles of users, in order. Each includes the permissions of those before it.
-var userRoles = [...]api.Role{api.RoleViewer, api.RoleOperator, api.RoleEditor, api.RoleAdmin}
-
-// workerOnly marks operations of the worker protocol, which admins may call too.
-const workerOnly = api.RoleWorker
-
-// RoleJob is the role of a job key. Job keys are created by claims, never by users.
-const RoleJob api.Role = "job"
-
-// anyKey marks operations that every valid key may call, including those of workers. Public ones need no key.
-const (
-	anyKey api.Role = "anyone"
-	public api.Role = "public"
+	"github.com/berth-dev/berth/server/api"
 )
 
-// requiredRole returns the lowest role that may call an operation. An operation that is not listed is refused
-// for every role.
-func requiredRole(operation string) (api.Role, bool) {
-	switch operation {
-	case "GetHealth", "GetReady":
-		return public, true
-	case "GetInfo":
-		return anyKey, true
-	case "ListWorkPools",
-		"GetWorkPool",
-		"GetTemplate",
-		"ListTemplateVersions",
-		"ListWorkQueues",
-		"LintTemplate",
-		"GetWorkQueue",
-		"ExplainRun",
-		"CountRuns",
-		"StreamRuns",
-		"PreviewTemplate",
-		"DiffTemplate",
-		"ImpactTemplate",
-		"ListDeployments",
-		"GetDeployment",
-		"ListVariables",
-		"GetVariable",
-		"ListWorkers",
-		"GetRunSchema",
-		"ListDeploymentSchedules",
-		"ListSchedules",
-		"PreviewSchedule",
-		"ListRuns",
-		"GetRun",
-		"GetRunResult",
-		"ListRunEvents",
-		"GetRunLogs",
-		"StreamRun",
-		"GetAttemptManifest":
-		return api.RoleViewer, true
-	case "CreateRun",
-		"CreateRuns",
-		"UpdateSchedule",
-		"CancelRun",
-		"CancelRuns",
-		"RetryRun",
-		"RetryRuns",
-		"AbandonRun",
-		"UpdateWorker",
-		"SetRunResult",
-		"SetRunProgress":
-		return api.RoleOperator, true
-	case "CreateWorkPool",
-		"UpdateWorkPool",
-		"DeleteWorkPool",
-		"SetTemplate",
-		"RollBackTemplate",
-		"CreateWorkQueue",
-		"UpdateWorkQueue",
-		"DeleteWorkQueue",
-		"Apply",
-		"UpdateDeployment",
-		"DeleteDeployment",
-		"SetVariable",
-		"DeleteVariable":
-		return api.RoleEditor, true
-	case "ListAPIKeys", "CreateAPIKey", "RevokeAPIKey", "ListAudit":
-		return api.RoleAdmin, true
-	case "WorkerHello",
-		"ClaimRuns",
-		"RenewLeases",
-		"ReportAttempts",
-		"AppendLogs",
-		"LookUpAttempts",
-		"GetTemplateForWorker":
-		return workerOnly, true
-	}
-	return "", false
+// AllPools stands in a binding for every pool, future ones included.
+const AllPools = "*"
+
+// RoleJob is the role of a job key, in the pool of its run. Claims create job keys; people cannot grant it.
+const RoleJob api.Role = "job"
+
+// userRoles are the roles of people and their keys, in order. Each includes the rights of the roles before it.
+var userRoles = [...]api.Role{
+	api.RoleViewer, api.RoleOperator, api.RoleDeployer, api.RoleEditor, api.RoleAdmin,
 }
 
-// Public reports whether an operation requires no key.
-func Public(operation string) bool {
-	role, ok := requiredRole(operation)
-	return ok && role == public
-}
-
-// MayDo reports whether a role may call an operation, named like its method of the strict server interface.
-func MayDo(role api.Role, operation string) bool {
-	required, ok := requiredRole(operation)
-	switch {
-	case !ok:
-		return false
-	case role == RoleJob:
-		return jobMay(operation)
-	case required == public, required == anyKey:
-		return true
-	case required == workerOnly:
-		return role == api.RoleWorker || role == api.RoleAdmin
-	}
-	return rank(role) >= rank(required)
-}
-
-// jobMay lists the operations of job keys. CheckRun limits them to the run of the key.
-func jobMay(operation string) bool {
-	switch operation {
-	case "GetRun", "GetRunResult", "SetRunResult", "SetRunProgress":
-		return true
-	}
-	return false
-}
+// Roles returns the roles that can be granted: those of people in ascending order, and the one of workers.
+func Roles() []api.Role { return append(userRoles[:len(userRoles):len(userRoles)], api.RoleWorker) }
 
 // rank returns the position of a user role; -1 for other roles.
-func rank(role api.Role) int {
-	for i, candidate := range userRoles {
-		if candidate == role {
-			return i
-		}
+func rank(role api.Role) int { return slices.Index(userRoles[:], role) }
+
+// A Binding gives its holder a role in one pool, or in AllPools.
+type Binding struct {
+	Role api.Role
+	Pool string
+}
+
+// Covers reports whether the binding counts in a pool. Only a binding for all pools covers AllPools.
+func (b Binding) Covers(pool string) bool { return b.Pool == AllPools || b.Pool == pool }
+
+func (b Binding) String() string {
+	if b.Pool == AllPools {
+		return string(b.Role)
 	}
-	return -1
+	return string(b.Role) + ":" + b.Pool
 }

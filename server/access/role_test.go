@@ -1,6 +1,7 @@
 package access
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/berth-dev/berth/server/api"
@@ -19,15 +20,15 @@ var may = map[string]string{
 	"PreviewTemplate": "viewer", "DiffTemplate": "viewer", "ImpactTemplate": "viewer",
 	"GetRunResult": "viewer", "SetRunResult": "operator", "SetRunProgress": "operator",
 	"GetWorkQueue": "viewer", "ExplainRun": "viewer", "CountRuns": "viewer", "StreamRuns": "viewer",
-	"CreateRuns": "operator", "CancelRuns": "operator", "RetryRuns": "operator", "UpdateWorker": "operator",
+	"CreateRuns": "operator", "CancelRuns": "operator", "RetryRuns": "operator", "UpdateWorker": "editor",
 	"UpdateWorkQueue": "editor", "DeleteWorkQueue": "editor",
 
 	"GetRunSchema": "viewer", "ListDeploymentSchedules": "viewer", "ListSchedules": "viewer", "PreviewSchedule": "viewer",
-	"UpdateSchedule": "operator",
+	"UpdateSchedule": "deployer",
 	"CreateRun":      "operator", "CancelRun": "operator", "RetryRun": "operator", "AbandonRun": "operator",
 
 	"CreateWorkPool": "editor", "UpdateWorkPool": "editor", "DeleteWorkPool": "editor", "SetTemplate": "editor",
-	"CreateWorkQueue": "editor", "Apply": "editor", "UpdateDeployment": "editor", "DeleteDeployment": "editor",
+	"CreateWorkQueue": "editor", "Apply": "deployer", "UpdateDeployment": "deployer", "DeleteDeployment": "deployer",
 	"SetVariable": "editor", "DeleteVariable": "editor", "RollBackTemplate": "editor",
 
 	"ListAPIKeys": "admin", "CreateAPIKey": "admin", "RevokeAPIKey": "admin", "ListAudit": "admin",
@@ -35,6 +36,9 @@ var may = map[string]string{
 	"WorkerHello": "worker", "ClaimRuns": "worker", "RenewLeases": "worker", "ReportAttempts": "worker", "AppendLogs": "worker",
 	"LookUpAttempts": "worker", "GetTemplateForWorker": "worker",
 }
+
+// jobs are the operations of job keys.
+var jobs = []string{"GetRun", "GetRunResult", "SetRunResult", "SetRunProgress"}
 
 func TestEveryOperationHasARole(t *testing.T) {
 	spec, err := apispec.GetSpec()
@@ -56,30 +60,28 @@ func TestEveryOperationHasARole(t *testing.T) {
 }
 
 func TestRolesMayCallTheirOperationsOnly(t *testing.T) {
-	allowed := map[string]map[api.Role]bool{
-		"everybody": {
-			api.RoleViewer: true, api.RoleOperator: true, api.RoleEditor: true, api.RoleAdmin: true,
-			api.RoleWorker: true, "": true,
-		},
-		"any key": {
-			api.RoleViewer: true, api.RoleOperator: true, api.RoleEditor: true, api.RoleAdmin: true,
-			api.RoleWorker: true, "": true,
-		},
-		"viewer":   {api.RoleViewer: true, api.RoleOperator: true, api.RoleEditor: true, api.RoleAdmin: true},
-		"operator": {api.RoleOperator: true, api.RoleEditor: true, api.RoleAdmin: true},
-		"editor":   {api.RoleEditor: true, api.RoleAdmin: true},
-		"admin":    {api.RoleAdmin: true},
-		"worker":   {api.RoleWorker: true, api.RoleAdmin: true},
-	}
-	for operation, who := range may {
-		for _, role := range []api.Role{api.RoleViewer, api.RoleOperator, api.RoleEditor, api.RoleAdmin,
-			api.RoleWorker, ""} {
-			if got, want := MayDo(role, operation), allowed[who][role]; got != want {
-				t.Errorf("MayDo(%q, %s) = %t, want %t", role, operation, got, want)
+	people := []api.Role{api.RoleViewer, api.RoleOperator, api.RoleDeployer, api.RoleEditor, api.RoleAdmin}
+	for operation, lowest := range may {
+		for _, role := range append(people, api.RoleWorker, RoleJob, "", "owner") {
+			p := Principal{Bindings: []Binding{{role, AllPools}}}
+			want := false
+			switch at := slices.Index(people, role); lowest {
+			case "everybody", "any key":
+				want = true
+			case "worker":
+				want = role == api.RoleWorker || role == api.RoleAdmin
+			default:
+				want = at >= 0 && at >= slices.Index(people, api.Role(lowest))
+			}
+			if role == RoleJob && lowest != "everybody" && lowest != "any key" {
+				want = slices.Contains(jobs, operation)
+			}
+			if got := p.MayDo(operation, "p"); got != want {
+				t.Errorf("role %q may do %s: %t, want %t", role, operation, got, want)
 			}
 		}
 	}
-	if MayDo(api.RoleAdmin, "deleteEverything") {
+	if Anonymous().MayDo("deleteEverything", "p") {
 		t.Error("unknown operation is allowed for an admin")
 	}
 }

@@ -370,6 +370,7 @@ func (e ReportResultStatus) Valid() bool {
 // Defines values for Role.
 const (
 	RoleAdmin    Role = "admin"
+	RoleDeployer Role = "deployer"
 	RoleEditor   Role = "editor"
 	RoleOperator Role = "operator"
 	RoleViewer   Role = "viewer"
@@ -380,6 +381,8 @@ const (
 func (e Role) Valid() bool {
 	switch e {
 	case RoleAdmin:
+		return true
+	case RoleDeployer:
 		return true
 	case RoleEditor:
 		return true
@@ -478,32 +481,29 @@ func (e ListRunsParamsSort) Valid() bool {
 	}
 }
 
-// APIKey Example: {"created_at":"2026-01-01T05:00:00Z","created_by":"ada","expires_at":"2027-01-01T00:00:00Z","id":"1f2e3d4c","name":"deploy-bot","pools":["analytics"],"role":"editor"}
+// APIKey Example: {"bindings":[{"pool":"analytics","role":"deployer"},{"pool":"*","role":"viewer"}],"created_at":"2026-01-01T05:00:00Z","created_by":"ada","expires_at":"2027-01-01T00:00:00Z","id":"1f2e3d4c","name":"deploy-bot"}
 type APIKey struct {
+	Bindings   []Binding  `json:"bindings"`
 	CreatedAt  time.Time  `json:"created_at"`
 	CreatedBy  string     `json:"created_by"`
 	ExpiresAt  *time.Time `json:"expires_at,omitempty"`
 	ID         string     `json:"id"`
 	LastUsedAt *time.Time `json:"last_used_at,omitempty"`
 	Name       string     `json:"name"`
-	Pools      *[]string  `json:"pools,omitempty"`
 	RevokedAt  *time.Time `json:"revoked_at,omitempty"`
-	Role       Role       `json:"role"`
 }
 
-// APIKeyCreate Example: {"expires_at":"2027-01-01T00:00:00Z","name":"deploy-bot","pools":["analytics"],"role":"editor"}
+// APIKeyCreate Example: {"bindings":[{"pool":"analytics","role":"deployer"},{"pool":"*","role":"viewer"}],"expires_at":"2027-01-01T00:00:00Z","name":"deploy-bot"}
 type APIKeyCreate struct {
+	// Bindings The roles of the key. In each pool, the highest one counts
+	Bindings  []Binding  `json:"bindings"`
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 	Name      Name       `json:"name"`
-
-	// Pools Pools to which the key is limited; default all
-	Pools *[]string `json:"pools,omitempty"`
-	Role  Role      `json:"role"`
 }
 
 // APIKeyCreated defines model for ApiKeyCreated.
 type APIKeyCreated struct {
-	// APIKey Example: {"created_at":"2026-01-01T05:00:00Z","created_by":"ada","expires_at":"2027-01-01T00:00:00Z","id":"1f2e3d4c","name":"deploy-bot","pools":["analytics"],"role":"editor"}
+	// APIKey Example: {"bindings":[{"pool":"analytics","role":"deployer"},{"pool":"*","role":"viewer"}],"created_at":"2026-01-01T05:00:00Z","created_by":"ada","expires_at":"2027-01-01T00:00:00Z","id":"1f2e3d4c","name":"deploy-bot"}
 	APIKey APIKey `json:"api_key"`
 
 	// Secret The API key; shown once
@@ -668,6 +668,20 @@ type AuditList struct {
 	Items      []AuditEntry `json:"items"`
 	NextCursor *string      `json:"next_cursor,omitempty"`
 }
+
+// Binding A role in one work pool, or in all
+//
+// Example: {"pool":"analytics","role":"deployer"}
+type Binding struct {
+	// Pool The name of a work pool, which need not exist yet, or `*` for all
+	Pool BindingPool `json:"pool"`
+
+	// Role viewer < operator < deployer < editor < admin: each may do what those before it may. `worker` is for workers. docs/roles.md lists what each role may do
+	Role Role `json:"role"`
+}
+
+// BindingPool The name of a work pool, which need not exist yet, or `*` for all
+type BindingPool = string
 
 // Category defines model for Category.
 type Category string
@@ -893,8 +907,10 @@ type Info struct {
 	Authenticated  bool               `json:"authenticated"`
 	InstallationID openapi_types.UUID `json:"installation_id"`
 	KeyName        *string            `json:"key_name,omitempty"`
-	Role           Role               `json:"role"`
-	Version        string             `json:"version"`
+
+	// Role viewer < operator < deployer < editor < admin: each may do what those before it may. `worker` is for workers. docs/roles.md lists what each role may do
+	Role    Role   `json:"role"`
+	Version string `json:"version"`
 }
 
 // JSONObject defines model for JSONObject.
@@ -1123,7 +1139,7 @@ type RetryPolicy struct {
 	OOM *OOMRetries `json:"oom,omitempty"`
 }
 
-// Role defines model for Role.
+// Role viewer < operator < deployer < editor < admin: each may do what those before it may. `worker` is for workers. docs/roles.md lists what each role may do
 type Role string
 
 // Run Example: {"attempt":1,"created_at":"2026-01-01T06:00:00Z","created_by":"ci","deployment":"etl","deployment_id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","job_variables":{"memory_limit":"1Gi"},"name":"brave-anchor-042","parameters":{"date":"2026-01-01"},"pool":"analytics","queue":"default","scheduled_time":"2026-01-01T06:00:00Z","started_at":"2026-01-01T06:00:04Z","state":{"at":"2026-01-01T06:00:04Z","name":"Running","type":"RUNNING"},"tags":["nightly"]}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strconv"
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/finding"
@@ -68,7 +67,7 @@ func (p *planner) applyDeployment(ctx context.Context, spec api.DeploymentSpec) 
 // lockDeployment locks the deployment if it exists, and checks that the key is for its pool and for the one
 // that it moves to.
 func (p *planner) lockDeployment(ctx context.Context, spec api.DeploymentSpec) (*store.Deployment, error) {
-	if err := p.By.CheckPool(spec.Pool); err != nil {
+	if err := p.By.Check("Apply", spec.Pool); err != nil {
 		return nil, problem.Newf(problem.Forbidden, "").At("/pool", "%s", err)
 	}
 	current, err := p.tx.LockDeployment(ctx, spec.Name)
@@ -78,7 +77,12 @@ func (p *planner) lockDeployment(ctx context.Context, spec api.DeploymentSpec) (
 	if err != nil {
 		return nil, err
 	}
-	if err := p.By.CheckPoolOf(current.Pool, strconv.Quote(spec.Name)); err != nil {
+	// Names are unique among all pools, so that a name is known to be taken; the pool stays hidden.
+	if p.By.RoleIn(current.Pool) == "" {
+		return nil, problem.Newf(problem.Forbidden, "").At("/name",
+			"the name %q is taken in a work pool in which %s has no role: choose another name", spec.Name, p.By)
+	}
+	if err := p.By.Check("Apply", current.Pool); err != nil {
 		return nil, problem.Newf(problem.Forbidden, "").At("/name", "%s", err)
 	}
 	return current, nil

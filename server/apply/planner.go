@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/catalog"
 	"github.com/berth-dev/berth/server/finding"
@@ -55,7 +56,7 @@ func (p *planner) applyFile(ctx context.Context) error {
 	p.refuseDuplicates("/variables", len(variables), func(i int) string { return variables[i].Name })
 	p.refuseDuplicates("/deployments", len(deployments), func(i int) string { return deployments[i].Name })
 	if len(variables) > 0 {
-		if err := p.By.CheckUnlimited("change stored variables"); err != nil {
+		if err := p.By.Check("SetVariable", access.AllPools); err != nil {
 			return err
 		}
 	}

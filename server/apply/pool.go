@@ -14,15 +14,21 @@ import (
 
 // applyPool creates or updates the i-th pool of the file, with its queues.
 func (p *planner) applyPool(ctx context.Context, i int, spec api.PoolSpec) error {
-	if err := p.By.CheckPool(spec.Name); err != nil {
+	current, err := p.tx.GetPool(ctx, spec.Name)
+	missing := store.IsCode(err, store.NotFound)
+	if err != nil && !missing {
+		return err
+	}
+	// Whether a pool exists is no business of a key without a role in it: it is checked for a change first.
+	if err := p.By.Check("UpdateWorkPool", spec.Name); err != nil {
 		return problem.Newf(problem.Forbidden, "").At("/name", "%s", err)
 	}
-
-	current, err := p.tx.GetPool(ctx, spec.Name)
-	switch {
-	case store.IsCode(err, store.NotFound):
+	if missing {
+		if err := p.By.Check("CreateWorkPool", spec.Name); err != nil {
+			return problem.Newf(problem.Forbidden, "").At("/name", "%s", err)
+		}
 		err = p.createPool(ctx, spec)
-	case err == nil:
+	} else {
 		err = p.updatePool(ctx, i, spec, current.Type)
 	}
 	if err != nil {

@@ -5,14 +5,15 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
 )
 
-// prune deletes what belongs to the project and is not declared any more. A key that is limited to pools
-// prunes in those pools only.
+// prune deletes what belongs to the project and is not declared any more. A caller prunes
+// only what its roles allow to delete.
 func (p *planner) prune(ctx context.Context) error {
 	p.place = "/prune"
 	force := wire.Or(p.File.Force, false)
@@ -30,7 +31,7 @@ func (p *planner) prune(ctx context.Context) error {
 			}
 		}
 	}
-	if !p.By.Limited() {
+	if p.By.MayDo("DeleteVariable", access.AllPools) {
 		for _, name := range p.undeclared(store.OwnedVariable) {
 			if err := p.pruneVariable(ctx, name); err != nil {
 				return err
@@ -70,7 +71,7 @@ func (p *planner) pruneDeployment(ctx context.Context, name string, force bool) 
 	if err != nil {
 		return err
 	}
-	if !p.By.MayUsePool(d.Pool) {
+	if !p.By.MayDo("DeleteDeployment", d.Pool) {
 		return nil
 	}
 	if err := p.tx.DeleteDeployment(ctx, name, force, p.By.Name); err != nil {
@@ -116,7 +117,7 @@ func (p *planner) pruneQueues(ctx context.Context, spec api.PoolSpec) error {
 
 // prunePool deletes a pool, but never deployments of others with it.
 func (p *planner) prunePool(ctx context.Context, name string, force bool) error {
-	if !p.By.MayUsePool(name) {
+	if !p.By.MayDo("DeleteWorkPool", name) {
 		return nil
 	}
 	others, _, err := p.tx.ListDeployments(ctx, store.DeploymentFilter{Pool: name}, store.Page{Limit: 1})

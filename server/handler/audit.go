@@ -20,7 +20,7 @@ func (h *Handler) ListAudit(
 		Kind:   store.AuditKind(wire.Or(p.Kind, "")),
 		Name:   wire.Or(p.Name, ""),
 		Pool:   wire.Or(p.Pool, ""),
-		Pools:  access.From(ctx).Pools,
+		Pools:  access.From(ctx).PoolsFor("ListAudit"),
 		At:     store.TimeRange{After: p.After, Before: p.Before},
 	}, page(p.Limit, p.Cursor))
 	if err != nil {

@@ -28,7 +28,7 @@ func (h *Handler) ListDeployments(
 		Text:   wire.Or(p.Text, ""),
 	}
 	if filter.Pool == "" {
-		filter.Pools = access.From(ctx).Pools
+		filter.Pools = access.From(ctx).PoolsFor("ListDeployments")
 	}
 	deployments, next, err := h.store.ListDeployments(ctx, filter, page(p.Limit, p.Cursor))
 	if err != nil {

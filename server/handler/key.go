@@ -2,7 +2,10 @@ package handler
 
 import (
 	"context"
+	"slices"
+	"strconv"
 
+	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/apikey"
 	"github.com/berth-dev/berth/server/problem"
@@ -18,7 +21,39 @@ func (h *Handler) ListAPIKeys(
 	if err != nil {
 		return nil, err
 	}
-	return apiserver.ListAPIKeys200JSONResponse{Items: wire.Each(keys, wire.APIKey)}, nil
+	return apiserver.ListAPIKeys200JSONResponse{
+		Items: wire.Each(shownKeys(access.From(ctx), keys), wire.APIKey),
+	}, nil
+}
+
+// shownKeys returns the keys that have a role in a pool of which the caller is admin, with the bindings that
+// count there: the bindings for all pools do, and those for other pools are hidden.
+func shownKeys(who access.Principal, keys []store.Key) []store.Key {
+	shown := []store.Key{}
+	for _, key := range keys {
+		key.Bindings = slices.DeleteFunc(slices.Clone(key.Bindings), func(b store.Binding) bool {
+			return b.Pool != store.AllPools && !who.MayDo("ListAPIKeys", b.Pool)
+		})
+		if len(key.Bindings) > 0 {
+			shown = append(shown, key)
+		}
+	}
+	return shown
+}
+
+// checkKey refuses to revoke a key that has a role in a pool of which the caller is not admin. A key that has
+// no role in the caller's pools is hidden.
+func checkKey(who access.Principal, asked string, key store.Key) error {
+	if len(shownKeys(who, []store.Key{key})) == 0 {
+		return who.Missing("API key " + strconv.Quote(asked))
+	}
+	for _, b := range key.Bindings {
+		if !who.MayDo("RevokeAPIKey", b.Pool) {
+			return problem.Newf(problem.Forbidden,
+				"%s may not revoke API key %q: it has a role in work pools of which you are not admin", who, asked)
+		}
+	}
+	return nil
 }
 
 // CreateAPIKey creates a key. Its secret is shown only in this answer.
@@ -35,7 +70,7 @@ func (h *Handler) CreateAPIKey(
 		return nil, err
 	}
 	key := store.Key{
-		ID: secret.ID, Name: r.Body.Name, Role: string(r.Body.Role), Pools: wire.Or(r.Body.Pools, nil),
+		ID: secret.ID, Name: r.Body.Name, Bindings: wire.Each(r.Body.Bindings, wire.ReadBinding),
 		SecretHash: secret.Hash(), CreatedAt: now, CreatedBy: actor(ctx), ExpiresAt: r.Body.ExpiresAt,
 	}
 	if err := h.store.CreateKey(ctx, key); err != nil {
@@ -49,7 +84,20 @@ func (h *Handler) CreateAPIKey(
 func (h *Handler) RevokeAPIKey(
 	ctx context.Context, r apiserver.RevokeAPIKeyRequestObject,
 ) (apiserver.RevokeAPIKeyResponseObject, error) {
-	if err := h.store.RevokeKey(ctx, r.Key, actor(ctx)); err != nil {
+	who := access.From(ctx)
+	err := h.store.InTx(ctx, func(tx *store.Tx) error {
+		keys, err := tx.RevokeKey(ctx, r.Key, who.Name)
+		if store.IsCode(err, store.NotFound) && who.IsLimited() {
+			return who.Missing("API key " + strconv.Quote(r.Key))
+		}
+		for _, key := range keys {
+			if err := checkKey(who, r.Key, key); err != nil {
+				return err
+			}
+		}
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	h.KeysChanged()

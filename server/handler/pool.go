@@ -19,7 +19,7 @@ func (h *Handler) ListWorkPools(
 ) (apiserver.ListWorkPoolsResponseObject, error) {
 	pools, next, err := h.store.ListPools(
 		ctx,
-		access.From(ctx).Pools,
+		access.From(ctx).PoolsFor("ListWorkPools"),
 		page(r.Params.Limit, r.Params.Cursor),
 	)
 	if err != nil {

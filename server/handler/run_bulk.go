@@ -24,8 +24,10 @@ func (h *Handler) CancelRuns(
 ) (apiserver.CancelRunsResponseObject, error) {
 	result, err := h.changeRuns(ctx, r.Body, bulkChange{
 		states: []lifecycle.StateType{lifecycle.Scheduled, lifecycle.Pending, lifecycle.Running},
-		check:  h.guard.CheckRun,
-		apply:  h.store.CancelRun,
+		check: func(ctx context.Context, who access.Principal, id uuid.UUID) error {
+			return h.guard.CheckRun(ctx, who, "CancelRuns", id)
+		},
+		apply: h.store.CancelRun,
 	})
 	if err != nil {
 		return nil, err
@@ -39,8 +41,10 @@ func (h *Handler) RetryRuns(
 ) (apiserver.RetryRunsResponseObject, error) {
 	result, err := h.changeRuns(ctx, r.Body, bulkChange{
 		states: []lifecycle.StateType{lifecycle.Failed, lifecycle.Crashed, lifecycle.Cancelled},
-		check:  h.guard.CheckRetry,
-		apply:  h.store.RetryRun,
+		check: func(ctx context.Context, who access.Principal, id uuid.UUID) error {
+			return h.guard.CheckRetry(ctx, who, "RetryRuns", id)
+		},
+		apply: h.store.RetryRun,
 	})
 	if err != nil {
 		return nil, err

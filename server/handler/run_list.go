@@ -84,7 +84,7 @@ func runFilter(ctx context.Context, q runQuery) store.RunFilter {
 		Ended:      q.Ended,
 	}
 	if filter.Pool == "" {
-		filter.Pools = access.From(ctx).Pools
+		filter.Pools = access.From(ctx).PoolsFor("ListRuns")
 	}
 	for _, state := range wire.Or(q.State, nil) {
 		filter.States = append(filter.States, lifecycle.StateType(state))

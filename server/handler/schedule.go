@@ -34,7 +34,7 @@ func (h *Handler) ListDeploymentSchedules(
 func (h *Handler) ListSchedules(
 	ctx context.Context, r apiserver.ListSchedulesRequestObject,
 ) (apiserver.ListSchedulesResponseObject, error) {
-	pools := access.From(ctx).Pools
+	pools := access.From(ctx).PoolsFor("ListSchedules")
 	if pool := wire.Or(r.Params.Pool, ""); pool != "" {
 		pools = []string{pool}
 	}

@@ -41,7 +41,7 @@ func (h *Handler) GetInfo(
 		Version:        h.Version,
 		InstallationID: h.Installation,
 		Authenticated:  h.Authenticated,
-		Role:           who.Role,
+		Role:           who.HighestRole(),
 	}
 	if who.Authenticated {
 		info.KeyName = &who.Name

@@ -21,7 +21,7 @@ func (h *Handler) ListWorkers(
 		return nil, err
 	}
 	who := access.From(ctx)
-	workers = slices.DeleteFunc(workers, func(w store.Worker) bool { return !who.MayUsePool(w.Pool) })
+	workers = slices.DeleteFunc(workers, func(w store.Worker) bool { return !who.MayDo("ListWorkers", w.Pool) })
 	if workers, err = h.withTypes(ctx, workers); err != nil {
 		return nil, err
 	}

@@ -173,13 +173,17 @@ func (c *Creator) deployment(
 	if err != nil {
 		return nil, err
 	}
-	return d, by.CheckPoolOf(d.Pool, strconv.Quote(name))
+	return d, by.CheckObject("CreateRun", d.Pool, "deployment "+strconv.Quote(name))
 }
 
 // checkExisting refuses to show the run that an idempotency key created before when it is in a pool that the
 // API key is not for: the deployment was in another pool then.
 func checkExisting(run *store.Run, by access.Principal) error {
-	return by.CheckPoolOf(run.Pool, "the run that this idempotency key created")
+	if by.MayDo("CreateRun", run.Pool) {
+		return nil
+	}
+	return problem.Newf(problem.Forbidden,
+		"the idempotency key has created a run in a work pool in which %s may not start runs: use another key", by)
 }
 
 // retryRevision repeats an action until it was done against the current revision of a deployment.

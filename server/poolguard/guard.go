@@ -2,10 +2,7 @@ package poolguard
 
 import (
 	"context"
-	"maps"
 	"net/http"
-	"slices"
-	"strconv"
 
 	"github.com/google/uuid"
 
@@ -15,32 +12,24 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
-// maxAttempts bounds how many attempts of one request are looked up. It is more than any operation accepts.
-const maxAttempts = 50_000
-
 // Guard checks the pools of requests.
-type Guard struct {
-	store *store.Store
-	rules map[string]rule
-}
+type Guard struct{ store *store.Store }
 
 // New makes a Guard.
-func New(s *store.Store) *Guard { return &Guard{store: s, rules: rules()} }
+func New(s *store.Store) *Guard { return &Guard{store: s} }
 
-// Operations returns the names of the operations that have a rule.
-func (g *Guard) Operations() []string { return slices.Sorted(maps.Keys(g.rules)) }
-
-// Middleware checks the pools of a request before its handler. An operation without a rule is refused.
+// Middleware checks the pools of a request before its handler. An operation that is not in the table of
+// package access, or whose pools cannot be found, is refused.
 func (g *Guard) Middleware(next apiserver.StrictHandlerFunc, operation string) apiserver.StrictHandlerFunc {
+	row, known := access.Find(operation)
 	return func(ctx context.Context, w http.ResponseWriter, r *http.Request, request any) (any, error) {
 		who := access.From(ctx)
-		if who.Limited() {
-			check, ok := g.rules[operation]
-			if !ok {
-				return nil, problem.Newf(problem.Forbidden,
-					"API key %q is limited to some work pools and may not call %s", who.Name, operation)
+		if !access.Public(operation) {
+			if !known {
+				return nil, problem.Newf(problem.Forbidden, "%s may not call this operation", who)
 			}
-			if err := check(ctx, g, who, call{route: r, request: request}); err != nil {
+			c := call{guard: g, who: who, operation: operation, route: r, request: request}
+			if err := c.check(ctx, row.Pools); err != nil {
 				return nil, err
 			}
 		}
@@ -48,75 +37,52 @@ func (g *Guard) Middleware(next apiserver.StrictHandlerFunc, operation string) a
 	}
 }
 
-// CheckRun refuses a run in a pool that the key is not for.
-func (g *Guard) CheckRun(ctx context.Context, who access.Principal, id uuid.UUID) error {
-	if !who.Limited() {
+// CheckRun refuses an operation on a run in a pool in which the caller may not call it.
+func (g *Guard) CheckRun(ctx context.Context, who access.Principal, operation string, id uuid.UUID) error {
+	if who.MayDo(operation, access.AllPools) {
 		return nil
 	}
+	object := "run " + id.String()
 	run, err := g.store.GetRun(ctx, id)
 	if err != nil {
-		return err
+		return missing(err, who, object)
 	}
-	return who.CheckPoolOf(run.Pool, "run "+id.String())
+	return who.CheckObject(operation, run.Pool, object)
 }
 
-// CheckRetry refuses to retry a run from or into a pool that the key is not for: a retry goes to the pool
-// that the deployment is in now.
-func (g *Guard) CheckRetry(ctx context.Context, who access.Principal, id uuid.UUID) error {
-	if !who.Limited() {
+// CheckRetry refuses to retry a run from or into a pool in which the caller may not retry: a retry goes to
+// the pool that the deployment is in now.
+func (g *Guard) CheckRetry(ctx context.Context, who access.Principal, operation string, id uuid.UUID) error {
+	if who.MayDo(operation, access.AllPools) {
 		return nil
 	}
+	object := "run " + id.String()
 	run, err := g.store.GetRun(ctx, id)
 	if err != nil {
+		return missing(err, who, object)
+	}
+	if err := who.CheckObject(operation, run.Pool, object); err != nil {
 		return err
 	}
-	if err := who.CheckPoolOf(run.Pool, "run "+id.String()); err != nil {
-		return err
-	}
-	err = g.checkDeployment(ctx, who, run.Deployment)
+	deployment, err := g.store.GetDeployment(ctx, run.Deployment)
 	if store.IsCode(err, store.NotFound) {
 		return nil // deleted; the store refuses the retry and says so
 	}
-	return err
-}
-
-func (g *Guard) checkDeployment(ctx context.Context, who access.Principal, name string) error {
-	deployment, err := g.store.GetDeployment(ctx, name)
 	if err != nil {
 		return err
 	}
-	return who.CheckPoolOf(deployment.Pool, strconv.Quote(name))
-}
-
-func (g *Guard) checkTemplateVersion(ctx context.Context, who access.Principal, id uuid.UUID) error {
-	version, err := g.store.GetTemplateVersionByID(ctx, id)
-	if err != nil {
-		return err
-	}
-	return who.CheckPoolOf(version.Pool, "this template version")
-}
-
-// checkAttempts refuses attempts of other pools: the pool that a worker names says nothing about them.
-func (g *Guard) checkAttempts(ctx context.Context, who access.Principal, ids []uuid.UUID) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	if len(ids) > maxAttempts {
-		return problem.Newf(
-			problem.InvalidBody,
-			"%d attempts; at most %d are allowed in one call",
-			len(ids),
-			maxAttempts,
-		)
-	}
-	pools, err := g.store.ListPoolsOfAttempts(ctx, ids)
-	if err != nil {
-		return err
-	}
-	for _, pool := range pools {
-		if err := who.CheckPoolOf(pool, "one of these attempts"); err != nil {
-			return err
-		}
+	if !who.MayDo(operation, deployment.Pool) {
+		return problem.Newf(problem.Forbidden,
+			"a retry of %s goes to the work pool that its deployment is in now, in which %s may not retry runs",
+			object, who)
 	}
 	return nil
+}
+
+// missing gives an object that does not exist the same answer as one that is hidden from the caller.
+func missing(err error, who access.Principal, object string) error {
+	if store.IsCode(err, store.NotFound) && who.IsLimited() {
+		return who.Missing(object)
+	}
+	return err
 }

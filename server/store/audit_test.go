@@ -130,8 +130,8 @@ func TestEveryChangeIsAuditedWithItsChangedFields(t *testing.T) {
 				`eve: update variable v [value digest]`},
 			{"a variable that is deleted", func() error { return w.DeleteVariable(ctx, "v", actor) }, `ada: delete variable v [value digest]`},
 			{"a key", func() error {
-				return w.CreateKey(ctx, store.Key{ID: "0badcafe", Name: "ci", Role: "editor", Pools: []string{"p"}, SecretHash: "hunter2", CreatedBy: actor})
-			}, `ada: create api-key ci [id >"0badcafe", role >"editor", pools >["p"]]`},
+				return w.CreateKey(ctx, store.Key{ID: "0badcafe", Name: "ci", Bindings: []store.Binding{{Role: "editor", Pool: "p"}}, SecretHash: "hunter2", CreatedBy: actor})
+			}, `ada: create api-key ci [id >"0badcafe", bindings >["editor:p"]]`},
 			{"a key that is revoked", func() error { return w.RevokeKey(ctx, "ci", "eve") }, `eve: delete api-key ci [] revoked key 0badcafe`},
 			{"a worker that is paused", func() error {
 				w.check(w.UpsertWorker(ctx, store.Worker{Name: "w", Pool: "p", Type: "kubernetes"}))
@@ -159,7 +159,7 @@ func TestAnUpdateWithoutChangesIsNotAudited(t *testing.T) {
 		w.pool("p")
 		w.deployment("d", "p")
 		w.upsertVariable("v", json.RawMessage(`1`), actor)
-		key := store.Key{ID: "1", Name: "admin", Role: "admin", SecretHash: "h", CreatedBy: "bootstrap"}
+		key := store.Key{ID: "1", Name: "admin", Bindings: everywhere("admin"), SecretHash: "h", CreatedBy: "bootstrap"}
 		w.check(w.UpsertKey(ctx, key))
 		before := w.audited(store.AuditFilter{})
 

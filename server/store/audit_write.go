@@ -178,8 +178,7 @@ func (tx *Tx) keyCreated(ctx context.Context, k Key) error {
 		return err
 	}
 	d.field("id", nil, k.ID).
-		field("role", nil, k.Role).
-		field("pools", nil, k.Pools).
+		field("bindings", nil, bindingNames(k.Bindings)).
 		field("expires_at", nil, k.ExpiresAt)
 	return tx.auditChanges(ctx, d,
 		AuditEntry{Actor: k.CreatedBy, Action: AuditCreate, Kind: AuditAPIKey, Name: k.Name})
@@ -189,10 +188,17 @@ func (tx *Tx) keyCreated(ctx context.Context, k Key) error {
 func sameKey(a, b Key) bool {
 	sameEnd := (a.ExpiresAt == nil) == (b.ExpiresAt == nil) &&
 		(a.ExpiresAt == nil || a.ExpiresAt.Equal(*b.ExpiresAt))
-	return a.RevokedAt == nil && sameEnd && a.Name == b.Name && a.Role == b.Role &&
-		a.SecretHash == b.SecretHash &&
-		slices.Equal(a.Pools, b.Pools) &&
-		(a.Pools == nil) == (b.Pools == nil)
+	return a.RevokedAt == nil && sameEnd && a.Name == b.Name && a.SecretHash == b.SecretHash &&
+		slices.Equal(a.Bindings, b.Bindings)
+}
+
+// bindingNames returns bindings as ROLE:POOL.
+func bindingNames(bindings []Binding) []string {
+	names := make([]string, len(bindings))
+	for i, b := range bindings {
+		names[i] = b.Role + ":" + b.Pool
+	}
+	return names
 }
 
 // deletion counts the rows that were deleted along with an object.

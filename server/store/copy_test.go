@@ -24,7 +24,7 @@ func TestACopyHasEveryRowOfTheSource(t *testing.T) {
 	must[*store.Variable](t)(from.UpsertVariable(ctx, "v", []byte(`{"b": 1.0, "a": "<x>"}`), actor))
 	from.check(
 		from.CreateKey(ctx,
-			store.Key{ID: "k", Name: "ci", Role: "viewer", Pools: []string{"p"}, SecretHash: "x"}),
+			store.Key{ID: "k", Name: "ci", Bindings: []store.Binding{{Role: "viewer", Pool: "p"}}, SecretHash: "x"}),
 	)
 	next := time.Now().Add(time.Hour)
 	from.check(

@@ -204,14 +204,22 @@ type Variable struct {
 type Key struct {
 	ID         string // the public part
 	Name       string
-	Role       string
-	Pools      []string // nil: all
-	SecretHash string   // hex SHA-256
+	Bindings   []Binding
+	SecretHash string // hex SHA-256
 	CreatedAt  time.Time
 	CreatedBy  string
 	ExpiresAt  *time.Time
 	LastUsedAt *time.Time
 	RevokedAt  *time.Time
+}
+
+// AllPools stands in a Binding for every pool.
+const AllPools = "*"
+
+// Binding is a role in one pool, or in AllPools.
+type Binding struct {
+	Role string
+	Pool string
 }
 
 // Worker as it was last heard of.

@@ -12,8 +12,7 @@ import (
 type keyRow struct {
 	ID         string         `db:"id"`
 	Name       string         `db:"name"`
-	Role       string         `db:"role"`
-	Pools      database.JSON  `db:"pools"`
+	Bindings   database.JSON  `db:"bindings"`
 	SecretHash string         `db:"secret_hash"`
 	CreatedAt  database.Time  `db:"created_at"`
 	CreatedBy  string         `db:"created_by"`
@@ -24,19 +23,21 @@ type keyRow struct {
 
 func (r keyRow) key() (Key, error) {
 	k := Key{
-		ID: r.ID, Name: r.Name, Role: r.Role, SecretHash: r.SecretHash, CreatedAt: r.CreatedAt.Time(), CreatedBy: r.CreatedBy,
+		ID: r.ID, Name: r.Name, SecretHash: r.SecretHash, CreatedAt: r.CreatedAt.Time(), CreatedBy: r.CreatedBy,
 		ExpiresAt: r.ExpiresAt.Ptr(), LastUsedAt: r.LastUsedAt.Ptr(), RevokedAt: r.RevokedAt.Ptr(),
 	}
-	if r.Pools != nil {
-		if err := json.Unmarshal(r.Pools, &k.Pools); err != nil {
-			return k, fmt.Errorf("read the pools of API key %s: %w", r.ID, err)
-		}
+	var stored []storedBinding
+	if err := json.Unmarshal(r.Bindings, &stored); err != nil {
+		return k, fmt.Errorf("read the bindings of API key %s: %w", r.ID, err)
+	}
+	for _, b := range stored {
+		k.Bindings = append(k.Bindings, b.binding())
 	}
 	return k, nil
 }
 
 const keySQL = `
-SELECT id, name, role, pools, secret_hash, created_at, created_by, expires_at, last_used_at, revoked_at
+SELECT id, name, bindings, secret_hash, created_at, created_by, expires_at, last_used_at, revoked_at
 FROM api_keys`
 
 // GetKey returns an API key, also one that is revoked or expired.
@@ -55,6 +56,10 @@ func (q Reader) ListKeys(ctx context.Context) ([]Key, error) {
 	if err := q.db.All(ctx, &rows, keySQL+" ORDER BY name, created_at, id"); err != nil {
 		return nil, fmt.Errorf("list API keys: %w", err)
 	}
+	return keysOf(rows)
+}
+
+func keysOf(rows []keyRow) ([]Key, error) {
 	keys := make([]Key, len(rows))
 	for i, r := range rows {
 		var err error
@@ -66,12 +71,12 @@ func (q Reader) ListKeys(ctx context.Context) ([]Key, error) {
 }
 
 const insertKeySQL = `
-INSERT INTO api_keys (id, name, role, pools, secret_hash, created_at, created_by, expires_at, revoked_by)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, '')`
+INSERT INTO api_keys (id, name, bindings, secret_hash, created_at, created_by, expires_at, revoked_by)
+VALUES (?, ?, ?, ?, ?, ?, ?, '')`
 
 // CreateKey stores an API key. Two that are not revoked cannot have the same name.
 func (tx *Tx) CreateKey(ctx context.Context, k Key) error {
-	pools, err := keyPools(k)
+	bindings, err := encodeBindings(k.Bindings)
 	if err != nil {
 		return err
 	}
@@ -79,7 +84,7 @@ func (tx *Tx) CreateKey(ctx context.Context, k Key) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.db.Exec(ctx, insertKeySQL+" ON CONFLICT DO NOTHING", k.ID, k.Name, k.Role, pools,
+	_, err = tx.db.Exec(ctx, insertKeySQL+" ON CONFLICT DO NOTHING", k.ID, k.Name, bindings,
 		k.SecretHash, now, k.CreatedBy, database.TimeOf(k.ExpiresAt))
 	if err != nil {
 		return fmt.Errorf("create API key %q: %w", k.Name, err)
@@ -99,12 +104,29 @@ func (s *Store) CreateKey(ctx context.Context, k Key) error {
 	return s.InTx(ctx, func(tx *Tx) error { return tx.CreateKey(ctx, k) })
 }
 
-func keyPools(k Key) (database.JSON, error) {
-	if k.Pools == nil {
-		return nil, nil
+// storedBinding is the stored form of a Binding. Its pool is null for all pools: the name of a pool can never
+// mean all of them.
+type storedBinding struct {
+	Role string  `json:"role"`
+	Pool *string `json:"pool"`
+}
+
+func (b storedBinding) binding() Binding {
+	if b.Pool == nil {
+		return Binding{Role: b.Role, Pool: AllPools}
 	}
-	b, err := json.Marshal(k.Pools)
-	return b, err
+	return Binding{Role: b.Role, Pool: *b.Pool}
+}
+
+func encodeBindings(bindings []Binding) (database.JSON, error) {
+	stored := make([]storedBinding, len(bindings))
+	for i, b := range bindings {
+		stored[i].Role = b.Role
+		if b.Pool != AllPools {
+			stored[i].Pool = &b.Pool
+		}
+	}
+	return json.Marshal(stored)
 }
 
 const (
@@ -118,8 +140,7 @@ WHERE name = ?
 	ensureKeySQL = insertKeySQL + `
 ON CONFLICT (id) DO UPDATE
 SET name = excluded.name,
-	role = excluded.role,
-	pools = excluded.pools,
+	bindings = excluded.bindings,
 	secret_hash = excluded.secret_hash,
 	expires_at = excluded.expires_at,
 	revoked_at = NULL,
@@ -129,7 +150,7 @@ SET name = excluded.name,
 // UpsertKey makes a key valid under its name, whatever was there: another one of that name is revoked. It is
 // for keys that the environment says are valid.
 func (tx *Tx) UpsertKey(ctx context.Context, k Key) error {
-	pools, err := keyPools(k)
+	bindings, err := encodeBindings(k.Bindings)
 	if err != nil {
 		return err
 	}
@@ -145,7 +166,7 @@ func (tx *Tx) UpsertKey(ctx context.Context, k Key) error {
 	if err != nil {
 		return fmt.Errorf("replace API key %q: %w", k.Name, err)
 	}
-	_, err = tx.db.Exec(ctx, ensureKeySQL, k.ID, k.Name, k.Role, pools, k.SecretHash, now, k.CreatedBy,
+	_, err = tx.db.Exec(ctx, ensureKeySQL, k.ID, k.Name, bindings, k.SecretHash, now, k.CreatedBy,
 		database.TimeOf(k.ExpiresAt))
 	if err != nil {
 		return fmt.Errorf("ensure API key %q: %w", k.Name, err)
@@ -167,38 +188,46 @@ SET revoked_at = ?,
 	revoked_by = ?
 WHERE (id = ? OR name = ?)
 	AND revoked_at IS NULL
-RETURNING id, name`
+RETURNING id, name, bindings, secret_hash, created_at, created_by, expires_at, last_used_at, revoked_at`
 
-// RevokeKey revokes a key by id or name, from now on.
-func (tx *Tx) RevokeKey(ctx context.Context, idOrName, actor string) error {
+// RevokeKey revokes a key by id or name, from now on. It returns what was revoked: the name of one key can be
+// the id of another.
+func (tx *Tx) RevokeKey(ctx context.Context, idOrName, actor string) ([]Key, error) {
 	now, err := tx.db.Now(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var revoked []struct{ ID, Name string }
-	if err := tx.db.All(ctx, &revoked, revokeKeySQL, now, actor, idOrName, idOrName); err != nil {
-		return fmt.Errorf("revoke API key %q: %w", idOrName, err)
+	var rows []keyRow
+	if err := tx.db.All(ctx, &rows, revokeKeySQL, now, actor, idOrName, idOrName); err != nil {
+		return nil, fmt.Errorf("revoke API key %q: %w", idOrName, err)
 	}
-	if len(revoked) == 0 {
-		return &Error{
+	if len(rows) == 0 {
+		return nil, &Error{
 			Code:    NotFound,
 			Message: fmt.Sprintf("API key %q does not exist", idOrName),
 		}
 	}
-	for _, k := range revoked {
+	keys, err := keysOf(rows)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range keys {
 		err := tx.audit(ctx, AuditEntry{
 			Actor: actor, Action: AuditDelete, Kind: AuditAPIKey, Name: k.Name, Detail: "revoked key " + k.ID,
 		})
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return keys, nil
 }
 
 // RevokeKey runs Tx.RevokeKey in a transaction.
 func (s *Store) RevokeKey(ctx context.Context, idOrName, actor string) error {
-	return s.InTx(ctx, func(tx *Tx) error { return tx.RevokeKey(ctx, idOrName, actor) })
+	return s.InTx(ctx, func(tx *Tx) error {
+		_, err := tx.RevokeKey(ctx, idOrName, actor)
+		return err
+	})
 }
 
 const touchKeySQL = `

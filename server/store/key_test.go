@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -12,37 +13,43 @@ import (
 	"github.com/berth-dev/berth/server/store"
 )
 
+// everywhere is a role in all pools.
+func everywhere(role string) []store.Binding {
+	return []store.Binding{{Role: role, Pool: store.AllPools}}
+}
+
 func TestKeysAreCreatedListedAndRevoked(t *testing.T) {
 	onEach(t, func(w *world) {
 		ctx := w.t.Context()
+		mixed := []store.Binding{{Role: "deployer", Pool: "p"}, {Role: "viewer", Pool: store.AllPools}}
 		expires := time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
 		w.check(
 			w.CreateKey(
 				ctx,
 				store.Key{
-					ID: "1", Name: "ci", Role: "operator", Pools: []string{"p"},
+					ID: "1", Name: "ci", Bindings: mixed,
 					SecretHash: "h1", CreatedBy: actor, ExpiresAt: &expires,
 				},
 			),
 		)
 		w.check(
 			w.CreateKey(ctx,
-				store.Key{ID: "2", Name: "all", Role: "admin", SecretHash: "h2", CreatedBy: actor}),
+				store.Key{ID: "2", Name: "all", Bindings: everywhere("admin"), SecretHash: "h2", CreatedBy: actor}),
 		)
-		w.refuses(w.CreateKey(ctx, store.Key{ID: "3", Name: "ci", Role: "viewer", SecretHash: "h3"}),
+		w.refuses(w.CreateKey(ctx, store.Key{ID: "3", Name: "ci", Bindings: everywhere("viewer"), SecretHash: "h3"}),
 			store.AlreadyExists)
-		w.refuses(w.CreateKey(ctx, store.Key{ID: "1", Name: "other", Role: "viewer", SecretHash: "h4"}),
+		w.refuses(w.CreateKey(ctx, store.Key{ID: "1", Name: "other", Bindings: everywhere("viewer"), SecretHash: "h4"}),
 			store.AlreadyExists)
 
 		k := w.getKey("1")
-		if k.Name != "ci" || k.Role != "operator" || k.SecretHash != "h1" || len(k.Pools) != 1 ||
+		if k.Name != "ci" || k.SecretHash != "h1" || !slices.Equal(k.Bindings, mixed) ||
 			!k.ExpiresAt.Equal(expires) ||
 			k.RevokedAt != nil ||
 			k.CreatedBy != actor {
 			t.Errorf("stored as %+v", k)
 		}
-		if all := w.getKey("2"); all.Pools != nil {
-			t.Errorf("a key for all pools has %v", all.Pools)
+		if all := w.getKey("2"); !slices.Equal(all.Bindings, everywhere("admin")) {
+			t.Errorf("a key for all pools has %v", all.Bindings)
 		}
 		used := time.Now().UTC().Truncate(time.Microsecond)
 		w.check(w.UpdateKeyLastUsed(ctx, "1", used))
@@ -57,7 +64,7 @@ func TestKeysAreCreatedListedAndRevoked(t *testing.T) {
 			t.Error("it is not revoked")
 		}
 		w.check(
-			w.CreateKey(ctx, store.Key{ID: "3", Name: "ci", Role: "viewer", SecretHash: "h3"})) // the name is free again
+			w.CreateKey(ctx, store.Key{ID: "3", Name: "ci", Bindings: everywhere("viewer"), SecretHash: "h3"})) // the name is free again
 		var names []string
 		for _, k := range w.listKeys() {
 			names = append(names, fmt.Sprint(k.Name, k.ID))
@@ -79,7 +86,7 @@ func TestAnUpsertedKeyReplacesARevokedOne(t *testing.T) {
 			}
 			return ids
 		}
-		key := store.Key{ID: "1", Name: "admin", Role: "admin", SecretHash: "h1", CreatedBy: "environment"}
+		key := store.Key{ID: "1", Name: "admin", Bindings: everywhere("admin"), SecretHash: "h1", CreatedBy: "environment"}
 		for range 2 {
 			w.check(w.UpsertKey(ctx, key))
 			same(t, "ensured", valid(), []string{"1h1"})
@@ -89,7 +96,7 @@ func TestAnUpsertedKeyReplacesARevokedOne(t *testing.T) {
 		same(t, "ensured after it was revoked", valid(), []string{"1h1"})
 		w.check(
 			w.UpsertKey(ctx,
-				store.Key{ID: "2", Name: "admin", Role: "admin", SecretHash: "h2", CreatedBy: "environment"}),
+				store.Key{ID: "2", Name: "admin", Bindings: everywhere("admin"), SecretHash: "h2", CreatedBy: "environment"}),
 		)
 		same(t, "replaced", valid(), []string{"2h2"})
 		w.check(w.UpsertKey(ctx, key))

@@ -7,20 +7,23 @@ import (
 
 // APIKey converts a key without its secret.
 func APIKey(k store.Key) api.APIKey {
-	key := api.APIKey{
+	return api.APIKey{
 		ID:         k.ID,
 		Name:       k.Name,
-		Role:       api.Role(k.Role),
+		Bindings:   Each(k.Bindings, binding),
 		CreatedAt:  k.CreatedAt,
 		CreatedBy:  k.CreatedBy,
 		ExpiresAt:  k.ExpiresAt,
 		LastUsedAt: k.LastUsedAt,
 		RevokedAt:  k.RevokedAt,
 	}
-	if k.Pools != nil {
-		key.Pools = &k.Pools
-	}
-	return key
+}
+
+func binding(b store.Binding) api.Binding { return api.Binding{Role: api.Role(b.Role), Pool: b.Pool} }
+
+// ReadBinding converts a binding of a request.
+func ReadBinding(b api.Binding) store.Binding {
+	return store.Binding{Role: string(b.Role), Pool: b.Pool}
 }
 
 // Variable converts a stored variable.

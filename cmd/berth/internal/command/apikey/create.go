@@ -11,28 +11,35 @@ import (
 )
 
 func createCommand(app *cli.App) *cobra.Command {
-	var role string
-	var pools []string
+	var roles, pools []string
 	var expires time.Duration
 	cmd := &cobra.Command{
-		Use: "create NAME --role ROLE", Short: "Create an API key and print it to standard output; it is shown only once",
+		Use:   "create NAME --role ROLE[:POOL]",
+		Short: "Create an API key and print it to standard output; it is shown only once",
+		Long: `Create an API key and print it to standard output; it is shown only once.
+
+A key has one or more roles: ROLE counts in all pools, ROLE:POOL in one pool. In each pool, the highest
+role of the key counts: viewer, operator, deployer, editor, admin in ascending order. The role worker is
+for workers. You can only give a key roles in pools of which you are admin.`,
+		Example: `  berth api-key create ci --role deployer:team-a --role viewer
+  berth api-key create on-call --role operator:team-a --role operator:team-b --expires-in 720h
+  berth api-key create workers --role worker --pool team-a`,
 		Args: cobra.ExactArgs(1),
 	}
-	cmd.Flags().StringVar(&role, "role", "", "role of the key: admin, editor, operator, viewer or worker")
-	cmd.Flags().
-		StringSliceVar(&pools, "pool", nil, "restrict the key to this pool (repeatable; default: all pools)")
-	cmd.Flags().
-		DurationVar(&expires, "expires-in", 0, "lifetime of the key, such as 720h (default: does not expire)")
+	cmd.Flags().StringSliceVar(&roles, "role", nil,
+		"ROLE or ROLE:POOL (repeatable): viewer, operator, deployer, editor, admin or worker")
+	cmd.Flags().StringSliceVar(&pools, "pool", nil,
+		"pool in which a single --role counts (repeatable; default: all pools)")
+	cmd.Flags().DurationVar(&expires, "expires-in", 0,
+		"lifetime of the key, such as 720h (default: does not expire)")
 	cli.Required(cmd, "role")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
-		body := api.APIKeyCreate{Name: args[0], Role: api.Role(role)}
-		if !body.Role.Valid() {
-			return cli.Usagef("--role %q: must be admin, editor, operator, viewer or worker", role)
+		bindings, err := cli.ParseBindings(roles, pools)
+		if err != nil {
+			return err
 		}
-		if len(pools) > 0 {
-			body.Pools = &pools
-		}
+		body := api.APIKeyCreate{Name: args[0], Bindings: bindings}
 		if cmd.Flags().Changed("expires-in") {
 			if expires <= 0 {
 				return cli.Usagef("--expires-in %s: must lie ahead", expires)
@@ -45,7 +52,8 @@ func createCommand(app *cli.App) *cobra.Command {
 			return err
 		}
 		if *format == cli.Table {
-			app.Notef("API key %q (%s); it is shown only now:", created.APIKey.Name, created.APIKey.Role)
+			app.Notef("API key %q (%s); it is shown only now:",
+				created.APIKey.Name, cli.Bindings(created.APIKey.Bindings))
 		}
 		return cli.PrintConfirmation(app, *format, created, "%s", created.Secret)
 	})

@@ -2,7 +2,6 @@ package apikey
 
 import (
 	"context"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -26,21 +25,13 @@ func lsCommand(app *cli.App) *cobra.Command {
 		return cli.PrintList(app, *format, list.Items, []cli.Column[api.APIKey]{
 			{Title: "id", Cell: func(k api.APIKey) string { return k.ID }},
 			{Title: "name", Cell: func(k api.APIKey) string { return k.Name }},
-			{Title: "role", Cell: func(k api.APIKey) string { return string(k.Role) }},
-			{Title: "pools", Cell: func(k api.APIKey) string { return keyPools(k) }},
+			{Title: "roles", Cell: func(k api.APIKey) string { return cli.Bindings(k.Bindings) }},
 			{Title: "status", Cell: func(k api.APIKey) string { return keyStatus(app, k) }},
 			{Title: "last used", Cell: func(k api.APIKey) string { return app.AgoOrDash(k.LastUsedAt) }},
 			{Title: "created", Cell: func(k api.APIKey) string { return app.Ago(k.CreatedAt) }},
 		})
 	})
 	return cmd
-}
-
-func keyPools(k api.APIKey) string {
-	if k.Pools == nil || len(*k.Pools) == 0 {
-		return "all"
-	}
-	return strings.Join(*k.Pools, ",")
 }
 
 func keyStatus(app *cli.App, k api.APIKey) string {

@@ -60,7 +60,9 @@ func firstKey(ctx context.Context, app *cli.App, database *store.Store) error {
 		return err
 	}
 	err = database.CreateKey(ctx, store.Key{
-		ID: key.ID, Name: "first-admin", Role: string(api.RoleAdmin), SecretHash: key.Hash(), CreatedAt: app.Now().UTC(), CreatedBy: "berth migrate up",
+		ID: key.ID, Name: "first-admin", SecretHash: key.Hash(),
+		Bindings:  []store.Binding{{Role: string(api.RoleAdmin), Pool: store.AllPools}},
+		CreatedAt: app.Now().UTC(), CreatedBy: "berth migrate up",
 	})
 	if err != nil {
 		return fmt.Errorf("store the first API key: %w", err)

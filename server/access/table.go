@@ -1,0 +1,97 @@
+package access
+
+import "github.com/berth-dev/berth/server/api"
+
+// Short forms that keep the table readable.
+const (
+	viewer   = api.RoleViewer
+	operator = api.RoleOperator
+	deployer = api.RoleDeployer
+	editor   = api.RoleEditor
+	admin    = api.RoleAdmin
+	worker   = api.RoleWorker
+)
+
+func in(places ...Place) []Place { return places }
+
+// operations is the one place that says who may do what. docs/roles.md is held to it by a test, and a test
+// calls every operation with every role. An operation without a row is refused for every caller.
+var operations = []Operation{
+	{"GetHealth", Everyone, false, nil, "ask whether the server is alive"},
+	{"GetReady", Everyone, false, nil, "ask whether the server is ready"},
+	{"GetInfo", AnyKey, false, in(NoPool), "read the version and the ID of the installation"},
+
+	{"ListWorkPools", viewer, false, in(Listed), "list work pools"},
+	{"GetWorkPool", viewer, false, in(PathPool), "read a work pool"},
+	{"CreateWorkPool", editor, false, in(EveryPool), "create a work pool"},
+	{"UpdateWorkPool", editor, false, in(PathPool), "change a work pool"},
+	{"DeleteWorkPool", editor, false, in(EveryPool), "delete a work pool"},
+
+	{"GetTemplate", viewer, false, in(PathPool), "read the template of a work pool"},
+	{"ListTemplateVersions", viewer, false, in(PathPool), "list the template versions of a work pool"},
+	{"LintTemplate", viewer, false, in(PathPool), "lint a template"},
+	{"PreviewTemplate", viewer, false, in(PathPool, BodyDeployment), "preview a Job"},
+	{"DiffTemplate", viewer, false, in(PathPool), "compare template versions"},
+	{"ImpactTemplate", viewer, false, in(PathPool), "see the impact of a template"},
+	{"SetTemplate", editor, false, in(PathPool), "save a template"},
+	{"RollBackTemplate", editor, false, in(PathPool), "roll back a template"},
+
+	{"ListWorkQueues", viewer, false, in(PathPool), "list the queues of a work pool"},
+	{"GetWorkQueue", viewer, false, in(PathPool), "read a queue"},
+	{"CreateWorkQueue", editor, false, in(PathPool), "create a queue"},
+	{"UpdateWorkQueue", editor, false, in(PathPool), "change a queue"},
+	{"DeleteWorkQueue", editor, false, in(PathPool), "delete a queue"},
+
+	{"ListWorkers", viewer, false, in(Listed), "list workers"},
+	{"UpdateWorker", editor, false, in(PathPool), "pause or resume a worker"},
+
+	{"Apply", deployer, false, in(Items), "apply deployments"},
+	{"ListDeployments", viewer, false, in(Listed), "list deployments"},
+	{"GetDeployment", viewer, false, in(PathDeployment), "read a deployment"},
+	{"GetRunSchema", viewer, false, in(PathDeployment), "read what a run of a deployment can set"},
+	{"UpdateDeployment", deployer, false, in(PathDeployment), "pause or resume a deployment"},
+	{"DeleteDeployment", deployer, false, in(PathDeployment), "delete a deployment"},
+	{"ListDeploymentSchedules", viewer, false, in(PathDeployment), "list the schedules of a deployment"},
+	{"ListSchedules", viewer, false, in(Listed), "list schedules"},
+	{"PreviewSchedule", viewer, false, in(NoPool), "preview the times of a schedule"},
+	{"UpdateSchedule", deployer, false, in(PathDeployment), "pause or resume a schedule"},
+
+	{"ListRuns", viewer, false, in(Listed), "list runs"},
+	{"CountRuns", viewer, false, in(Listed), "count runs"},
+	{"StreamRuns", viewer, false, in(Listed), "follow the list of runs"},
+	{"GetRun", viewer, true, in(PathRun), "read a run"},
+	{"ExplainRun", viewer, false, in(PathRun), "ask why a run is in its state"},
+	{"ListRunEvents", viewer, false, in(PathRun), "list the events of a run"},
+	{"GetRunLogs", viewer, false, in(PathRun), "read the logs of a run"},
+	{"StreamRun", viewer, false, in(PathRun), "follow a run"},
+	{"GetAttemptManifest", viewer, false, in(PathRun), "read the manifest of an attempt"},
+	{"GetRunResult", viewer, true, in(PathRun), "read the result of a run"},
+	{"CreateRun", operator, false, in(PathDeployment), "start a run"},
+	{"CreateRuns", operator, false, in(PathDeployment), "start many runs"},
+	{"CancelRun", operator, false, in(PathRun), "cancel a run"},
+	{"CancelRuns", operator, false, in(Selected), "cancel many runs"},
+	{"RetryRun", operator, false, in(RetriedRun), "retry a run"},
+	{"RetryRuns", operator, false, in(Selected), "retry many runs"},
+	{"AbandonRun", operator, false, in(PathRun), "abandon a run"},
+	{"SetRunResult", operator, true, in(PathRun), "set the result of a run"},
+	{"SetRunProgress", operator, true, in(PathRun), "set the progress of a run"},
+
+	// Every pool may use stored variables.
+	{"ListVariables", viewer, false, in(NoPool), "list stored variables"},
+	{"GetVariable", viewer, false, in(NoPool), "read a stored variable"},
+	{"SetVariable", editor, false, in(EveryPool), "change stored variables"},
+	{"DeleteVariable", editor, false, in(EveryPool), "delete stored variables"},
+
+	{"ListAPIKeys", admin, false, in(Listed), "list API keys"},
+	{"CreateAPIKey", admin, false, in(Granted), "create an API key"},
+	{"RevokeAPIKey", admin, false, in(Granted), "revoke an API key"},
+	{"ListAudit", admin, false, in(Listed), "read the audit"},
+
+	{"WorkerHello", worker, false, in(BodyPool), "announce a worker"},
+	{"ClaimRuns", worker, false, in(BodyPool, BodyAttempts), "claim runs"},
+	{"RenewLeases", worker, false, in(BodyPool, BodyAttempts), "renew leases"},
+	{"ReportAttempts", worker, false, in(BodyPool, BodyAttempts), "report attempts"},
+	{"AppendLogs", worker, false, in(BodyAttempts), "append logs"},
+	{"LookUpAttempts", worker, false, in(BodyPool), "look up attempts"},
+	{"GetTemplateForWorker", worker, false, in(PathVersion), "read a template version"},
+}

@@ -22,6 +22,9 @@ func (c *Client) Install(ctx context.Context, values map[string]any) (Status, er
 	if err := c.checkValues(loaded, values); err != nil {
 		return Status{}, err
 	}
+	if err := c.reach(); err != nil {
+		return Status{}, err
+	}
 	if err := c.checkInstallable(); err != nil {
 		return Status{}, err
 	}

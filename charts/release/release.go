@@ -79,6 +79,9 @@ func New(o Options) (*Client, error) {
 	if c.timeout <= 0 {
 		c.timeout = DefaultTimeout
 	}
+	if err := checkConfigured(settings); err != nil {
+		return nil, err
+	}
 	if err := c.config.Init(settings.RESTClientGetter(), c.namespace, "secret",
 		c.progress.helmLog); err != nil {
 		return nil, fmt.Errorf("connect to the cluster: %w", err)

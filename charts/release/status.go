@@ -49,8 +49,8 @@ func (s Status) Healthy() bool {
 
 // Status returns the status of the release, or ErrNotInstalled.
 func (c *Client) Status(ctx context.Context) (Status, error) {
-	if err := c.config.KubeClient.IsReachable(); err != nil {
-		return Status{}, fmt.Errorf("reach the cluster: %w", err)
+	if err := c.reach(); err != nil {
+		return Status{}, err
 	}
 	rel, err := c.latest()
 	if err != nil {

@@ -27,12 +27,12 @@ func (c *Client) Uninstall(ctx context.Context, o UninstallOptions) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("uninstall release %q: %w", c.name, err)
 	}
+	if err := c.reach(); err != nil {
+		return err
+	}
 	rel, err := c.latest()
 	if err != nil {
 		return err
-	}
-	if err := c.config.KubeClient.IsReachable(); err != nil {
-		return fmt.Errorf("reach the cluster: %w", err)
 	}
 	workloads, err := c.workloads(ctx)
 	if err != nil {

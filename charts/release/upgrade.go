@@ -44,6 +44,9 @@ func (c *Client) Upgrade(ctx context.Context, o UpgradeOptions) (Status, error) 
 	if err != nil {
 		return Status{}, err
 	}
+	if err := c.reach(); err != nil {
+		return Status{}, err
+	}
 	rel, err := c.latest()
 	if err != nil {
 		return Status{}, err

@@ -119,9 +119,12 @@ func restConfig(o ConnectOptions) (*rest.Config, string, error) {
 	overrides := &clientcmd.ConfigOverrides{CurrentContext: o.Context}
 	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides)
 	rc, err := loader.ClientConfig()
-	if err != nil {
-		return nil, "", fmt.Errorf("no cluster to connect to: %w; "+
-			"set --kubeconfig, --kube-context or KUBECONFIG, or run in a pod", err)
+	switch {
+	case clientcmd.IsEmptyConfig(err):
+		return nil, "", errors.New("no cluster is configured: " +
+			"set --kubeconfig, --kube-context or KUBECONFIG to one, or run in a pod")
+	case err != nil:
+		return nil, "", fmt.Errorf("read the kubeconfig: %w", err)
 	}
 	namespace, _, err := loader.Namespace()
 	if err != nil {

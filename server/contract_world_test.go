@@ -30,6 +30,7 @@ func newContractWorld(t *testing.T, change ...func(*server.Options)) *contractWo
 	t.Helper()
 	w := &contractWorld{running: start(t, append(change, func(o *server.Options) {
 		o.RateLimit = -1 // hundreds of calls follow each other
+		o.PublicURL = publicURL
 		o.EnsurePools = append(o.EnsurePools, server.PoolSpec{Name: contractPool, Type: "kubernetes"})
 	})...)}
 	w.call(http.MethodPost, "/api/v1/work-pools/"+contractPool+"/queues",
@@ -41,6 +42,7 @@ func newContractWorld(t *testing.T, change ...func(*server.Options)) *contractWo
 		`{"deployments":[{"name":"etl","pool":"analytics","schedules":[{"name":"morning","cron":"@daily"}]}]}`,
 	).is(http.StatusOK)
 	w.makeKey("ci", api.RoleViewer)
+	w.grantAudiences(contractPool, `["sts.amazonaws.com"]`)
 	w.newTemplateVersion()
 
 	worker := w.newWorkerOf(contractPool, api.Kubernetes, "worker-1")
@@ -50,7 +52,7 @@ func newContractWorld(t *testing.T, change ...func(*server.Options)) *contractWo
 	worker.write(claim, 0, "hello\n")
 	worker.finish(claim, 3, "hello\n")
 	w.startRun("etl", `{}`)
-	w.attempt = worker.claimOne()
+	w.attempt = worker.claimKeyed()
 	worker.begin(w.attempt)
 	w.call(http.MethodPut, "/api/v1/runs/"+w.attempt.RunID.String()+"/result", `{"value":1}`)
 	w.live = w.startRun("etl", `{}`).ID
@@ -124,6 +126,8 @@ func (w *contractWorld) validCall(o operation) aCall {
 	switch o.OperationID {
 	case "CancelRun", "ExplainRun":
 		known["run"] = w.live.String()
+	case "CreateRunToken":
+		known["run"], c.key = w.attempt.RunID.String(), *w.attempt.JobKey
 	case "GetRunResult", "SetRunResult", "SetRunProgress":
 		known["run"] = w.attempt.RunID.String() // it runs
 	case "AbandonRun":

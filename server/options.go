@@ -62,6 +62,15 @@ type Options struct {
 	BootstrapAdminKey           string   // an API key to create, with role admin
 	BootstrapWorkerKey          string   // an API key to create, with role worker
 
+	// PublicURL is where clients and others reach the server: https://HOST[/PATH]. It is the issuer of run
+	// tokens, which are off without it.
+	PublicURL string
+	// IdentityKey encrypts the keys that sign run tokens; see issuer.ParseSeal. Empty means a file in the data
+	// directory if the database is SQLite, and no run tokens if it is PostgreSQL.
+	IdentityKey string
+	// RotateIdentityEvery is how long a key signs run tokens; 0 means 30 days.
+	RotateIdentityEvery time.Duration
+
 	EnsurePools []PoolSpec
 	Engines     *templating.Registry // template engines; nil means the built-in ones
 	// KeepRuns, KeepLogs and KeepAudit are the retention periods of finished runs, of output and of the audit

@@ -89,6 +89,8 @@ func (h hidden) state() string {
 // pools, or the response contains only objects of its pools.
 func openToAll(operation string) bool {
 	switch operation {
+	case "GetOpenIDConfiguration", "GetJSONWebKeys", "IntrospectRunToken":
+		return true
 	case "GetHealth", "GetReady", "GetInfo", "ListVariables", "GetVariable", "PreviewSchedule",
 		"ListWorkPools", "ListDeployments", "ListSchedules", "ListRuns", "CountRuns", "StreamRuns", "ListAudit", "ListWorkers", "ListAPIKeys", "CancelRuns", "RetryRuns":
 		return true
@@ -266,7 +268,8 @@ func TestEveryOperationRefusesAnInvalidKey(t *testing.T) {
 // looks are operations that take a body and change nothing.
 func looks(operation string) bool {
 	switch operation {
-	case "LintTemplate", "PreviewTemplate", "DiffTemplate", "ImpactTemplate", "PreviewSchedule":
+	case "LintTemplate", "PreviewTemplate", "DiffTemplate", "ImpactTemplate", "PreviewSchedule",
+		"IntrospectRunToken":
 		return true
 	}
 	return false

@@ -140,10 +140,15 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 		return fmt.Errorf("register metrics: %w", err)
 	}
 
+	identities, identitiesOff, err := s.newIssuer(ctx)
+	if err != nil {
+		return err
+	}
 	stopping := make(chan struct{}) // closed when the server stops, to end long polls and streams
 	runs, guard := newrun.NewCreator(s.store, templates), poolguard.New(s.store)
 	operations, err := s.newHandler(ctx, handler.Options{
 		Templates: templates, Runs: runs, Guard: guard, KeysChanged: keys.ClearCache, Stopping: stopping,
+		Issuer: identities, IssuerOff: identitiesOff,
 	})
 	if err != nil {
 		return err
@@ -159,6 +164,11 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 	defer stopBackground()
 	loops, background := errgroup.WithContext(background)
 	s.startLoops(background, loops, keys, scheduler.New(s.store, runs, s.Logger))
+	if identities != nil {
+		loops.Go(func() error {
+			return untilStopped(background, "signing keys", s.repeat("signing keys", rotateInterval, identities.Rotate))
+		})
+	}
 
 	serving, ctx := errgroup.WithContext(ctx)
 	serving.Go(func() error { return waitForEnd(ctx, background) })

@@ -18,6 +18,7 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/command/run"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/schedule"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/server"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/signingkey"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/template"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/variable"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/version"
@@ -51,6 +52,7 @@ Exit codes: 0 success, 1 the operation failed, 2 the command line or an input fi
 		run.Command(app),
 		variable.Command(app),
 		apikey.Command(app),
+		signingkey.Command(app),
 		audit.Command(app),
 		template.Command(app),
 		keys.Command(app),

@@ -82,6 +82,13 @@ var operations = []Operation{
 	{"SetVariable", editor, false, in(EveryPool), "change stored variables"},
 	{"DeleteVariable", editor, false, in(EveryPool), "delete stored variables"},
 
+	{"GetOpenIDConfiguration", Everyone, false, nil, "find the keys that verify run tokens"},
+	{"GetJSONWebKeys", Everyone, false, nil, "read the public keys that verify run tokens"},
+	{"CreateRunToken", RoleJob, true, in(PathRun), "get a run token"},
+	{"IntrospectRunToken", viewer, false, in(Listed), "check a run token"},
+	{"ListSigningKeys", admin, false, in(EveryPool), "list signing keys"},
+	{"RotateSigningKeys", admin, false, in(EveryPool), "rotate signing keys"},
+
 	{"ListAPIKeys", admin, false, in(Listed), "list API keys"},
 	{"CreateAPIKey", admin, false, in(Granted), "create an API key"},
 	{"RevokeAPIKey", admin, false, in(Granted), "revoke an API key"},

@@ -92,7 +92,9 @@ const (
 	AuditOperation  AuditKind = "operation"
 	AuditPool       AuditKind = "pool"
 	AuditQueue      AuditKind = "queue"
+	AuditRunToken   AuditKind = "run-token"
 	AuditSchedule   AuditKind = "schedule"
+	AuditSigningKey AuditKind = "signing-key"
 	AuditTemplate   AuditKind = "template"
 	AuditVariable   AuditKind = "variable"
 	AuditWorker     AuditKind = "worker"
@@ -111,7 +113,11 @@ func (e AuditKind) Valid() bool {
 		return true
 	case AuditQueue:
 		return true
+	case AuditRunToken:
+		return true
 	case AuditSchedule:
+		return true
+	case AuditSigningKey:
 		return true
 	case AuditTemplate:
 		return true
@@ -421,6 +427,27 @@ func (e ScheduleSpecOverlap) Valid() bool {
 	}
 }
 
+// Defines values for SigningKeyState.
+const (
+	Next    SigningKeyState = "next"
+	Retired SigningKeyState = "retired"
+	Signing SigningKeyState = "signing"
+)
+
+// Valid indicates whether the value is a known member of the SigningKeyState enum.
+func (e SigningKeyState) Valid() bool {
+	switch e {
+	case Next:
+		return true
+	case Retired:
+		return true
+	case Signing:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StateType.
 const (
 	CANCELLED  StateType = "CANCELLED"
@@ -652,7 +679,7 @@ type AuditEntry struct {
 	// KeyID Public part of the API key
 	KeyID *string `json:"key_id,omitempty"`
 
-	// Kind Kind of the changed resource. A `template` has the name of its pool, a `schedule` has DEPLOYMENT/NAME, and an `operation` is a refused request
+	// Kind Kind of the changed resource. A `template` has the name of its pool, a `schedule` has DEPLOYMENT/NAME, a `run-token` the id of its run, and an `operation` is a refused request
 	Kind AuditKind `json:"kind"`
 	Name string    `json:"name"`
 
@@ -660,7 +687,7 @@ type AuditEntry struct {
 	Pool *string `json:"pool,omitempty"`
 }
 
-// AuditKind Kind of the changed resource. A `template` has the name of its pool, a `schedule` has DEPLOYMENT/NAME, and an `operation` is a refused request
+// AuditKind Kind of the changed resource. A `template` has the name of its pool, a `schedule` has DEPLOYMENT/NAME, a `run-token` the id of its run, and an `operation` is a refused request
 type AuditKind string
 
 // AuditList defines model for AuditList.
@@ -919,6 +946,11 @@ type JSONObject = json.RawMessage
 // JSONValue Any JSON value, including null
 type JSONValue = json.RawMessage
 
+// JSONWebKeySet defines model for JSONWebKeySet.
+type JSONWebKeySet struct {
+	Keys []JSONObject `json:"keys"`
+}
+
 // LintReport Example: {"errors":[],"placeholders":["image","memory_limit"],"warnings":[{"message":"the variable is used nowhere","pointer":"/variables/properties/team"}]}
 type LintReport struct {
 	Errors       []Finding `json:"errors"`
@@ -978,6 +1010,16 @@ type OOMRetries struct {
 	Variable string `json:"variable"`
 }
 
+// OpenIDConfiguration defines model for OpenIDConfiguration.
+type OpenIDConfiguration struct {
+	ClaimsSupported                  []string `json:"claims_supported"`
+	IDTokenSigningAlgValuesSupported []string `json:"id_token_signing_alg_values_supported"`
+	Issuer                           string   `json:"issuer"`
+	JwksURI                          string   `json:"jwks_uri"`
+	ResponseTypesSupported           []string `json:"response_types_supported"`
+	SubjectTypesSupported            []string `json:"subject_types_supported"`
+}
+
 // PoolSpec defines model for PoolSpec.
 type PoolSpec struct {
 	// BaseJobTemplate Base job template with `engine`, `variables`, `frozen`, `template_env` and `job_configuration`
@@ -990,7 +1032,10 @@ type PoolSpec struct {
 
 	// Queues Queues to create or update, possibly including `default`
 	Queues *[]QueueSpec `json:"queues,omitempty"`
-	Type   *PoolType    `json:"type,omitempty"`
+
+	// RunTokenAudiences Audiences for which the jobs of the pool may get run tokens; empty means none
+	RunTokenAudiences *RunTokenAudiences `json:"run_token_audiences,omitempty"`
+	Type              *PoolType          `json:"type,omitempty"`
 }
 
 // PoolType defines model for PoolType.
@@ -1331,6 +1376,46 @@ type RunSelectionFilter struct {
 	Text          *string      `json:"text,omitempty"`
 }
 
+// RunToken defines model for RunToken.
+type RunToken struct {
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Token The signed JWT
+	Token string `json:"token"`
+}
+
+// RunTokenAudiences Audiences for which the jobs of the pool may get run tokens; empty means none
+type RunTokenAudiences = []string
+
+// RunTokenCreate Example: {"audience":"sts.amazonaws.com","lifetime_seconds":900}
+type RunTokenCreate struct {
+	Audience TokenAudience `json:"audience"`
+
+	// LifetimeSeconds Time until the token expires
+	LifetimeSeconds *int32 `json:"lifetime_seconds,omitempty"`
+}
+
+// RunTokenIntrospect Example: {"token":"header.claims.signature"}
+type RunTokenIntrospect struct {
+	Token string `json:"token"`
+}
+
+// RunTokenIntrospection Example: {"active":false}
+type RunTokenIntrospection struct {
+	Active          bool                `json:"active"`
+	Attempt         *int32              `json:"attempt,omitempty"`
+	Aud             *string             `json:"aud,omitempty"`
+	Deployment      *string             `json:"deployment,omitempty"`
+	Exp             *int64              `json:"exp,omitempty"`
+	Iat             *int64              `json:"iat,omitempty"`
+	Iss             *string             `json:"iss,omitempty"`
+	Jti             *string             `json:"jti,omitempty"`
+	Pool            *string             `json:"pool,omitempty"`
+	Run             *openapi_types.UUID `json:"run,omitempty"`
+	Sub             *string             `json:"sub,omitempty"`
+	TemplateVersion *int32              `json:"template_version,omitempty"`
+}
+
 // RunsCreate Example: {"runs":[{"idempotency_key":"etl-2026-01-01","parameters":{"date":"2026-01-01"}},{"idempotency_key":"etl-2026-01-02","parameters":{"date":"2026-01-02"}}]}
 type RunsCreate struct {
 	Runs []RunsCreateItem `json:"runs"`
@@ -1455,6 +1540,37 @@ type ScheduleSpecOverlap string
 // ScheduleUpdate Example: {"active":false}
 type ScheduleUpdate struct {
 	Active bool `json:"active"`
+}
+
+// SigningKey defines model for SigningKey.
+type SigningKey struct {
+	// Algorithm Example: RS256
+	Algorithm string    `json:"algorithm"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// ID Key ID, the `kid` in the header of a token
+	ID string `json:"id"`
+
+	// RemovedAt When a retired key leaves the key set
+	RemovedAt *time.Time `json:"removed_at,omitempty"`
+	SignsFrom time.Time  `json:"signs_from"`
+
+	// State `next` is published and not used yet; `retired` only verifies tokens that were issued before
+	State SigningKeyState `json:"state"`
+}
+
+// SigningKeyState `next` is published and not used yet; `retired` only verifies tokens that were issued before
+type SigningKeyState string
+
+// SigningKeyList defines model for SigningKeyList.
+type SigningKeyList struct {
+	Items []SigningKey `json:"items"`
+}
+
+// SigningKeyRotation Example: {"revoke":false}
+type SigningKeyRotation struct {
+	// Revoke Remove the earlier keys at once
+	Revoke *bool `json:"revoke,omitempty"`
 }
 
 // State defines model for State.
@@ -1587,6 +1703,9 @@ type TemplateVersionList struct {
 	NextCursor *string           `json:"next_cursor,omitempty"`
 }
 
+// TokenAudience defines model for TokenAudience.
+type TokenAudience = string
+
 // Variable Example: {"name":"warehouse_url","updated_at":"2026-01-01T05:00:00Z","value":"https://warehouse.example.com"}
 type Variable struct {
 	Name string `json:"name"`
@@ -1631,7 +1750,7 @@ type WaitReason struct {
 	Message string `json:"message"`
 }
 
-// WorkPool Example: {"concurrency_limit":20,"created_at":"2026-01-01T00:00:00Z","description":"What the data team runs","id":"0197a0b2-1e40-7d5a-b6c0-5a1f2e3d4c01","name":"analytics","paused":false,"slots_used":3,"template_version":2,"type":"kubernetes","updated_at":"2026-01-01T05:00:00Z"}
+// WorkPool Example: {"concurrency_limit":20,"created_at":"2026-01-01T00:00:00Z","description":"What the data team runs","id":"0197a0b2-1e40-7d5a-b6c0-5a1f2e3d4c01","name":"analytics","paused":false,"run_token_audiences":[],"slots_used":3,"template_version":2,"type":"kubernetes","updated_at":"2026-01-01T05:00:00Z"}
 type WorkPool struct {
 	ConcurrencyLimit *int32             `json:"concurrency_limit,omitempty"`
 	CreatedAt        time.Time          `json:"created_at"`
@@ -1642,6 +1761,9 @@ type WorkPool struct {
 
 	// Project Project of the deployment file that last applied it
 	Project *string `json:"project,omitempty"`
+
+	// RunTokenAudiences Audiences for which the jobs of the pool may get run tokens; empty means none
+	RunTokenAudiences RunTokenAudiences `json:"run_token_audiences"`
 
 	// SlotsUsed Number of attempts that hold a slot
 	SlotsUsed       int32     `json:"slots_used"`
@@ -1658,11 +1780,14 @@ type WorkPoolCreate struct {
 	BaseJobTemplate TemplateDocument `json:"base_job_template,omitempty"`
 
 	// ConcurrencyLimit Maximum number of active attempts; null means no limit, 0 allows none
-	ConcurrencyLimit *int32   `json:"concurrency_limit,omitempty"`
-	Description      *string  `json:"description,omitempty"`
-	Name             Name     `json:"name"`
-	Paused           *bool    `json:"paused,omitempty"`
-	Type             PoolType `json:"type"`
+	ConcurrencyLimit *int32  `json:"concurrency_limit,omitempty"`
+	Description      *string `json:"description,omitempty"`
+	Name             Name    `json:"name"`
+	Paused           *bool   `json:"paused,omitempty"`
+
+	// RunTokenAudiences Audiences for which the jobs of the pool may get run tokens; empty means none
+	RunTokenAudiences *RunTokenAudiences `json:"run_token_audiences,omitempty"`
+	Type              PoolType           `json:"type"`
 }
 
 // WorkPoolList defines model for WorkPoolList.
@@ -1680,6 +1805,9 @@ type WorkPoolUpdate struct {
 	// NoConcurrencyLimit Remove the limit
 	NoConcurrencyLimit *bool `json:"no_concurrency_limit,omitempty"`
 	Paused             *bool `json:"paused,omitempty"`
+
+	// RunTokenAudiences Audiences for which the jobs of the pool may get run tokens; empty means none
+	RunTokenAudiences *RunTokenAudiences `json:"run_token_audiences,omitempty"`
 }
 
 // WorkQueue Example: {"concurrency_limit":5,"id":"0197a0b2-1e42-7d5a-b6c0-5a1f2e3d4c03","name":"nightly","paused":false,"pool":"analytics","priority":2,"slots_used":0}
@@ -2107,6 +2235,9 @@ type CreateRunsJSONRequestBody = RunsCreate
 // UpdateScheduleJSONRequestBody defines body for UpdateSchedule for application/json ContentType.
 type UpdateScheduleJSONRequestBody = ScheduleUpdate
 
+// IntrospectRunTokenJSONRequestBody defines body for IntrospectRunToken for application/json ContentType.
+type IntrospectRunTokenJSONRequestBody = RunTokenIntrospect
+
 // CancelRunsJSONRequestBody defines body for CancelRuns for application/json ContentType.
 type CancelRunsJSONRequestBody = RunSelection
 
@@ -2119,8 +2250,14 @@ type SetRunProgressJSONRequestBody = RunProgressSet
 // SetRunResultJSONRequestBody defines body for SetRunResult for application/json ContentType.
 type SetRunResultJSONRequestBody = RunResultSet
 
+// CreateRunTokenJSONRequestBody defines body for CreateRunToken for application/json ContentType.
+type CreateRunTokenJSONRequestBody = RunTokenCreate
+
 // PreviewScheduleJSONRequestBody defines body for PreviewSchedule for application/json ContentType.
 type PreviewScheduleJSONRequestBody = SchedulePreviewRequest
+
+// RotateSigningKeysJSONRequestBody defines body for RotateSigningKeys for application/json ContentType.
+type RotateSigningKeysJSONRequestBody = SigningKeyRotation
 
 // SetVariableJSONRequestBody defines body for SetVariable for application/json ContentType.
 type SetVariableJSONRequestBody = VariableSet

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"slices"
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/catalog"
@@ -52,6 +53,8 @@ func (p *planner) createPool(ctx context.Context, spec api.PoolSpec) error {
 		Description:      wire.Or(spec.Description, ""),
 		ConcurrencyLimit: spec.ConcurrencyLimit,
 		Template:         doc,
+
+		RunTokenAudiences: sortedUnique(wire.Or(spec.RunTokenAudiences, nil)),
 	}, p.By.Name)
 	if err != nil {
 		return err
@@ -158,6 +161,9 @@ func (p *planner) poolUpdate(ctx context.Context, read readPool, d declaredPool)
 			limitValue(d.ConcurrencyLimit),
 		)
 	}
+	if d.RunTokenAudiences != nil {
+		u.setAudiences(current.RunTokenAudiences, sortedUnique(*d.RunTokenAudiences))
+	}
 	if d.template == nil {
 		return u, nil
 	}
@@ -177,6 +183,30 @@ func (p *planner) poolUpdate(ctx context.Context, read readPool, d declaredPool)
 	u.setTemplate = true
 	u.change.set("base_job_template", before, after)
 	return u, nil
+}
+
+func (u *poolUpdate) setAudiences(before, after []string) {
+	if slices.Equal(before, after) {
+		return
+	}
+	u.setFields, u.fields.RunTokenAudiences = true, &after
+	u.change.set("run_token_audiences", texts(before), texts(after))
+}
+
+// sortedUnique returns a list that is a set, in its one order.
+func sortedUnique(list []string) []string {
+	sorted := slices.Clone(list)
+	slices.Sort(sorted)
+	return slices.Compact(sorted)
+}
+
+// texts is a list in the form of templating.DecodeJSON.
+func texts(list []string) []any {
+	values := make([]any, len(list))
+	for i, text := range list {
+		values[i] = text
+	}
+	return values
 }
 
 // newChange is a change whose fields are set one by one.

@@ -13,6 +13,7 @@ import (
 	"github.com/berth-dev/berth/server/apply"
 	"github.com/berth-dev/berth/server/catalog"
 	"github.com/berth-dev/berth/server/impact"
+	"github.com/berth-dev/berth/server/issuer"
 	"github.com/berth-dev/berth/server/metric"
 	"github.com/berth-dev/berth/server/newrun"
 	"github.com/berth-dev/berth/server/poolguard"
@@ -38,6 +39,9 @@ type Options struct {
 	Now func() time.Time
 	// KeysChanged is called after a key was created or revoked.
 	KeysChanged func()
+	// Issuer signs run tokens; nil if they are off, and then IssuerOff says why.
+	Issuer    *issuer.Issuer
+	IssuerOff string
 	// Stopping ends long polls and streams when the server stops.
 	Stopping <-chan struct{}
 }

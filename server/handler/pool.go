@@ -46,6 +46,8 @@ func (h *Handler) CreateWorkPool(
 		ConcurrencyLimit: r.Body.ConcurrencyLimit,
 		Paused:           wire.Or(r.Body.Paused, false),
 		Template:         template,
+
+		RunTokenAudiences: unique(wire.Or(r.Body.RunTokenAudiences, nil)),
 	}, actor(ctx))
 	if err != nil {
 		return nil, err
@@ -91,6 +93,7 @@ func (h *Handler) UpdateWorkPool(
 		ConcurrencyLimit:   r.Body.ConcurrencyLimit,
 		NoConcurrencyLimit: noLimit,
 		Paused:             r.Body.Paused,
+		RunTokenAudiences:  uniqueOrNil(r.Body.RunTokenAudiences),
 	}, actor(ctx))
 	if err != nil {
 		return nil, err

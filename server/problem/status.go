@@ -71,6 +71,8 @@ func storeMeaning(code store.Code) meaning {
 		return meaning{http.StatusPreconditionFailed, "The resource has changed"}
 	case store.IdempotencyMismatch:
 		return meaning{http.StatusConflict, "The idempotency key was used for a different request"}
+	case store.AudienceNotGranted:
+		return meaning{http.StatusForbidden, "The work pool does not grant this audience"}
 	case store.PoolHasLiveRuns:
 		return meaning{http.StatusConflict, "The pool has runs that have not finished"}
 	case store.DeploymentHasLiveRuns:

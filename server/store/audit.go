@@ -37,6 +37,8 @@ const (
 	AuditAPIKey     AuditKind = "api-key"
 	AuditWorker     AuditKind = "worker"
 	AuditOperation  AuditKind = "operation" // of the API, that was refused
+	AuditRunToken   AuditKind = "run-token" // named as its run
+	AuditSigningKey AuditKind = "signing-key"
 )
 
 // AuditEntry is a change, or the refusal of one.

@@ -22,6 +22,7 @@ func (tx *Tx) poolCreated(ctx context.Context, p NewPool, templateHash, actor st
 		field("description", nil, valueOrNil(p.Description)).
 		field("concurrency_limit", nil, p.ConcurrencyLimit).
 		field("paused", nil, valueOrNil(p.Paused)).
+		field("run_token_audiences", nil, listOrNil(p.RunTokenAudiences)).
 		field("template_sha256", nil, templateHash)
 	return tx.auditChanges(ctx, d,
 		AuditEntry{Actor: actor, Action: AuditCreate, Kind: AuditPool, Name: p.Name, Pool: p.Name})
@@ -34,7 +35,8 @@ func (tx *Tx) poolUpdated(ctx context.Context, before, after Pool, actor string)
 	}
 	d.field("description", before.Description, after.Description).
 		field("concurrency_limit", before.ConcurrencyLimit, after.ConcurrencyLimit).
-		field("paused", before.Paused, after.Paused)
+		field("paused", before.Paused, after.Paused).
+		field("run_token_audiences", listOrNil(before.RunTokenAudiences), listOrNil(after.RunTokenAudiences))
 	return tx.auditChanges(ctx, d,
 		AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditPool, Name: after.Name, Pool: after.Name})
 }
@@ -271,11 +273,13 @@ func valueOrNil[T comparable](v T) any {
 	return v
 }
 
-func stringsOrNil(t database.Strings) any {
-	if len(t.V) == 0 {
+func stringsOrNil(t database.Strings) any { return listOrNil(t.V) }
+
+func listOrNil(list []string) any {
+	if len(list) == 0 {
 		return nil
 	}
-	return t.V
+	return list
 }
 
 // microsecondsOrNil is a duration as people write it.

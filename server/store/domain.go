@@ -25,6 +25,8 @@ type Pool struct {
 	CreatedAt        time.Time
 	Project          string // whose berth.yaml describes it; empty for none
 	UpdatedAt        time.Time
+	// RunTokenAudiences are the audiences for which its jobs may get run tokens; empty: none.
+	RunTokenAudiences []string
 }
 
 // NewPool is what it takes to create a pool. Its default queue and first template version come with it.
@@ -35,6 +37,8 @@ type NewPool struct {
 	ConcurrencyLimit *int32
 	Paused           bool
 	Template         TemplateDocument
+	// RunTokenAudiences as in Pool.
+	RunTokenAudiences []string
 }
 
 // PoolUpdate holds the fields to change; nil leaves a field as it is.
@@ -43,6 +47,7 @@ type PoolUpdate struct {
 	ConcurrencyLimit   *int32
 	NoConcurrencyLimit bool
 	Paused             *bool
+	RunTokenAudiences  *[]string
 }
 
 // TemplateDocument is a base job template that has passed its lint.

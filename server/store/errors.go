@@ -18,6 +18,7 @@ const (
 	RunFinished           Code = "run-finished"
 	RunNotFinished        Code = "run-not-finished"
 	LeaseHeld             Code = "lease-held"
+	AudienceNotGranted    Code = "audience-not-granted" // for run tokens, by the pool
 	InvalidCursor              = database.InvalidCursor
 	InvalidText                = database.InvalidText // what no database column takes, such as a NUL character
 	Unavailable                = database.Unavailable

@@ -25,20 +25,23 @@ type poolRow struct {
 	UpdatedAt        database.Time `db:"updated_at"`
 	SlotsUsed        int32         `db:"slots_used"`
 	Project          string        `db:"project"`
+	// RunTokenAudiences is empty for NULL.
+	RunTokenAudiences database.Strings `db:"run_token_audiences"`
 }
 
 func (r poolRow) pool() Pool {
 	return Pool{
 		ID: r.ID, Name: r.Name, Type: r.Type, Description: r.Description, ConcurrencyLimit: r.ConcurrencyLimit,
 		Paused: r.Paused, TemplateVersion: r.TemplateVersion, SlotsUsed: r.SlotsUsed, Project: r.Project,
-		CreatedAt: r.CreatedAt.Time(), UpdatedAt: r.UpdatedAt.Time(),
+		RunTokenAudiences: r.RunTokenAudiences.V,
+		CreatedAt:         r.CreatedAt.Time(), UpdatedAt: r.UpdatedAt.Time(),
 	}
 }
 
 const poolSQL = `
 SELECT
 	p.id, p.name, p.type, p.description, p.concurrency_limit, p.paused, p.template_version, p.created_at, p.updated_at,
-	COALESCE(p.project, '') AS project,
+	COALESCE(p.project, '') AS project, p.run_token_audiences,
 	(SELECT COUNT(*) FROM attempts a WHERE a.pool_id = p.id AND a.ended_at IS NULL) AS slots_used
 FROM pools p
 WHERE p.deleted_at IS NULL`
@@ -79,10 +82,10 @@ func (q Reader) ListPools(ctx context.Context, names []string, page Page) ([]Poo
 
 const insertPoolSQL = `
 INSERT INTO pools (
-	id, name, type, description, concurrency_limit, paused, template_version,
+	id, name, type, description, concurrency_limit, paused, run_token_audiences, template_version,
 	created_at, created_by, updated_at, updated_by
 )
-VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)
 ON CONFLICT DO NOTHING`
 
 // CreatePool creates a pool with its default queue and its first template version.
@@ -96,7 +99,7 @@ func (tx *Tx) CreatePool(ctx context.Context, p NewPool, actor string) (*Pool, e
 		return nil, fmt.Errorf("generate an ID: %w", err)
 	}
 	n, err := tx.db.Exec(ctx, insertPoolSQL, id, p.Name, p.Type, p.Description, p.ConcurrencyLimit, p.Paused,
-		now, actor, now, actor)
+		database.StringsOf(p.RunTokenAudiences), now, actor, now, actor)
 	if err != nil {
 		return nil, fmt.Errorf("create work pool %q: %w", p.Name, err)
 	}
@@ -126,6 +129,7 @@ UPDATE pools
 SET description = ?,
 	concurrency_limit = ?,
 	paused = ?,
+	run_token_audiences = ?,
 	updated_at = ?,
 	updated_by = ?
 WHERE id = ?`
@@ -152,10 +156,15 @@ func (tx *Tx) UpdatePool(ctx context.Context, name string, c PoolUpdate, actor s
 	if c.Paused != nil {
 		p.Paused = *c.Paused
 	}
+	if c.RunTokenAudiences != nil {
+		p.RunTokenAudiences = *c.RunTokenAudiences
+	}
 	if p.UpdatedAt, err = tx.db.Now(ctx); err != nil {
 		return nil, err
 	}
-	if _, err := tx.db.Exec(ctx, updatePoolSQL, p.Description, p.ConcurrencyLimit, p.Paused, p.UpdatedAt, actor, p.ID); err != nil {
+	_, err = tx.db.Exec(ctx, updatePoolSQL, p.Description, p.ConcurrencyLimit, p.Paused,
+		database.StringsOf(p.RunTokenAudiences), p.UpdatedAt, actor, p.ID)
+	if err != nil {
 		return nil, fmt.Errorf("update work pool %q: %w", name, err)
 	}
 	tx.db.Hint(PoolTopic(name))

@@ -25,8 +25,10 @@ func WorkPool(p store.Pool) api.WorkPool {
 		Paused:           p.Paused,
 		TemplateVersion:  p.TemplateVersion,
 		Project:          OrNil(p.Project),
-		CreatedAt:        p.CreatedAt,
-		UpdatedAt:        p.UpdatedAt,
+
+		RunTokenAudiences: append([]string{}, p.RunTokenAudiences...),
+		CreatedAt:         p.CreatedAt,
+		UpdatedAt:         p.UpdatedAt,
 	}
 }
 

@@ -92,6 +92,13 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
+	// GetOpenIDConfiguration Get the OpenID Connect discovery document of the issuer of run tokens
+	//
+	// Served if the server can sign run tokens, which needs its public URL. Whoever trusts these tokens reads it to find the issuer's keys.
+	//
+	// Corresponds with GET /.well-known/openid-configuration (the `GetOpenIDConfiguration` operationId).
+	GetOpenIDConfiguration(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListAPIKeys List API keys without their secrets
 	//
 	// Corresponds with GET /api/v1/api-keys (the `ListAPIKeys` operationId).
@@ -249,6 +256,24 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/info (the `GetInfo` operationId).
 	GetInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// IntrospectRunTokenWithBody Check whether a run token is valid and its attempt still active
+	//
+	// Like RFC 7662, with a JSON body. `active` is true as long as the token is valid, its attempt has not ended and the pool still grants the audience. For a token that is not active, and for one of a pool that the caller may not see, the answer has no other field.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/run-tokens/introspect (the `IntrospectRunToken` operationId).
+	IntrospectRunTokenWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// IntrospectRunToken Check whether a run token is valid and its attempt still active
+	//
+	// Like RFC 7662, with a JSON body. `active` is true as long as the token is valid, its attempt has not ended and the pool still grants the audience. For a token that is not active, and for one of a pool that the caller may not see, the answer has no other field.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/run-tokens/introspect (the `IntrospectRunToken` operationId).
+	IntrospectRunToken(ctx context.Context, body IntrospectRunTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListRuns List runs, newest first
 	//
 	// Corresponds with GET /api/v1/runs (the `ListRuns` operationId).
@@ -398,6 +423,24 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/runs/{run}/stream (the `StreamRun` operationId).
 	StreamRun(ctx context.Context, run RunParam, params *StreamRunParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// CreateRunTokenWithBody Get a signed token that says which run this is, for a cloud or a vault
+	//
+	// Only the job key of the run's active attempt may call this operation, and only for an audience that the pool grants. The token is a JWT that expires within an hour and never later than the attempt's own time limit. It cannot be renewed after the attempt has ended; one that was issued before stays valid for whoever checks only its signature until it expires.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/runs/{run}/token (the `CreateRunToken` operationId).
+	CreateRunTokenWithBody(ctx context.Context, run RunParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CreateRunToken Get a signed token that says which run this is, for a cloud or a vault
+	//
+	// Only the job key of the run's active attempt may call this operation, and only for an audience that the pool grants. The token is a JWT that expires within an hour and never later than the attempt's own time limit. It cannot be renewed after the attempt has ended; one that was issued before stays valid for whoever checks only its signature until it expires.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/runs/{run}/token (the `CreateRunToken` operationId).
+	CreateRunToken(ctx context.Context, run RunParam, body CreateRunTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListSchedules List all schedules, ordered by deployment and name
 	//
 	// Corresponds with GET /api/v1/schedules (the `ListSchedules` operationId).
@@ -416,6 +459,29 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/schedules/preview (the `PreviewSchedule` operationId).
 	PreviewSchedule(ctx context.Context, body PreviewScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSigningKeys List the keys that sign run tokens, newest first
+	//
+	// Corresponds with GET /api/v1/signing-keys (the `ListSigningKeys` operationId).
+	ListSigningKeys(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RotateSigningKeysWithBody Sign run tokens with a new key from now on
+	//
+	// The server rotates its keys by itself. This operation is for a key that may be known to others: with `revoke` the earlier keys are removed at once, and every token that they signed stops verifying as soon as its recipient reads the keys again.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/signing-keys/rotate (the `RotateSigningKeys` operationId).
+	RotateSigningKeysWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RotateSigningKeys Sign run tokens with a new key from now on
+	//
+	// The server rotates its keys by itself. This operation is for a key that may be known to others: with `revoke` the earlier keys are removed at once, and every token that they signed stops verifying as soon as its recipient reads the keys again.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/signing-keys/rotate (the `RotateSigningKeys` operationId).
+	RotateSigningKeys(ctx context.Context, body RotateSigningKeysJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListVariables List stored variables, ordered by name
 	//
@@ -801,12 +867,36 @@ type ClientInterface interface {
 	// Corresponds with GET /healthz (the `GetHealth` operationId).
 	GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetJSONWebKeys Get the public keys that verify run tokens
+	//
+	// Contains the key that signs, the next one some time before it signs, and every earlier one as long as a token that it signed can be valid.
+	//
+	// Corresponds with GET /oauth/jwks (the `GetJSONWebKeys` operationId).
+	GetJSONWebKeys(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetReady Check that the server is ready
 	//
 	// Ready means that the database is reachable and that its schema is not older than this version needs.
 	//
 	// Corresponds with GET /readyz (the `GetReady` operationId).
 	GetReady(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+}
+
+// GetOpenIDConfiguration Get the OpenID Connect discovery document of the issuer of run tokens
+//
+// Served if the server can sign run tokens, which needs its public URL. Whoever trusts these tokens reads it to find the issuer's keys.
+//
+// Corresponds with GET /.well-known/openid-configuration (the `GetOpenIDConfiguration` operationId).
+func (c *Client) GetOpenIDConfiguration(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetOpenIDConfigurationRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
 }
 
 // ListAPIKeys List API keys without their secrets
@@ -1176,6 +1266,44 @@ func (c *Client) GetInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*h
 	return c.Client.Do(req)
 }
 
+// IntrospectRunTokenWithBody Check whether a run token is valid and its attempt still active
+//
+// Like RFC 7662, with a JSON body. `active` is true as long as the token is valid, its attempt has not ended and the pool still grants the audience. For a token that is not active, and for one of a pool that the caller may not see, the answer has no other field.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/run-tokens/introspect (the `IntrospectRunToken` operationId).
+func (c *Client) IntrospectRunTokenWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewIntrospectRunTokenRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// IntrospectRunToken Check whether a run token is valid and its attempt still active
+//
+// Like RFC 7662, with a JSON body. `active` is true as long as the token is valid, its attempt has not ended and the pool still grants the audience. For a token that is not active, and for one of a pool that the caller may not see, the answer has no other field.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/run-tokens/introspect (the `IntrospectRunToken` operationId).
+func (c *Client) IntrospectRunToken(ctx context.Context, body IntrospectRunTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewIntrospectRunTokenRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListRuns List runs, newest first
 //
 // Corresponds with GET /api/v1/runs (the `ListRuns` operationId).
@@ -1535,6 +1663,44 @@ func (c *Client) StreamRun(ctx context.Context, run RunParam, params *StreamRunP
 	return c.Client.Do(req)
 }
 
+// CreateRunTokenWithBody Get a signed token that says which run this is, for a cloud or a vault
+//
+// Only the job key of the run's active attempt may call this operation, and only for an audience that the pool grants. The token is a JWT that expires within an hour and never later than the attempt's own time limit. It cannot be renewed after the attempt has ended; one that was issued before stays valid for whoever checks only its signature until it expires.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/runs/{run}/token (the `CreateRunToken` operationId).
+func (c *Client) CreateRunTokenWithBody(ctx context.Context, run RunParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRunTokenRequestWithBody(c.Server, run, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CreateRunToken Get a signed token that says which run this is, for a cloud or a vault
+//
+// Only the job key of the run's active attempt may call this operation, and only for an audience that the pool grants. The token is a JWT that expires within an hour and never later than the attempt's own time limit. It cannot be renewed after the attempt has ended; one that was issued before stays valid for whoever checks only its signature until it expires.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/runs/{run}/token (the `CreateRunToken` operationId).
+func (c *Client) CreateRunToken(ctx context.Context, run RunParam, body CreateRunTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCreateRunTokenRequest(c.Server, run, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListSchedules List all schedules, ordered by deployment and name
 //
 // Corresponds with GET /api/v1/schedules (the `ListSchedules` operationId).
@@ -1574,6 +1740,59 @@ func (c *Client) PreviewScheduleWithBody(ctx context.Context, contentType string
 // Corresponds with POST /api/v1/schedules/preview (the `PreviewSchedule` operationId).
 func (c *Client) PreviewSchedule(ctx context.Context, body PreviewScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewPreviewScheduleRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSigningKeys List the keys that sign run tokens, newest first
+//
+// Corresponds with GET /api/v1/signing-keys (the `ListSigningKeys` operationId).
+func (c *Client) ListSigningKeys(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSigningKeysRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RotateSigningKeysWithBody Sign run tokens with a new key from now on
+//
+// The server rotates its keys by itself. This operation is for a key that may be known to others: with `revoke` the earlier keys are removed at once, and every token that they signed stops verifying as soon as its recipient reads the keys again.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/signing-keys/rotate (the `RotateSigningKeys` operationId).
+func (c *Client) RotateSigningKeysWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateSigningKeysRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RotateSigningKeys Sign run tokens with a new key from now on
+//
+// The server rotates its keys by itself. This operation is for a key that may be known to others: with `revoke` the earlier keys are removed at once, and every token that they signed stops verifying as soon as its recipient reads the keys again.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/signing-keys/rotate (the `RotateSigningKeys` operationId).
+func (c *Client) RotateSigningKeys(ctx context.Context, body RotateSigningKeysJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRotateSigningKeysRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2468,6 +2687,23 @@ func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (
 	return c.Client.Do(req)
 }
 
+// GetJSONWebKeys Get the public keys that verify run tokens
+//
+// Contains the key that signs, the next one some time before it signs, and every earlier one as long as a token that it signed can be valid.
+//
+// Corresponds with GET /oauth/jwks (the `GetJSONWebKeys` operationId).
+func (c *Client) GetJSONWebKeys(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetJSONWebKeysRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetReady Check that the server is ready
 //
 // Ready means that the database is reachable and that its schema is not older than this version needs.
@@ -2483,6 +2719,33 @@ func (c *Client) GetReady(ctx context.Context, reqEditors ...RequestEditorFn) (*
 		return nil, err
 	}
 	return c.Client.Do(req)
+}
+
+// NewGetOpenIDConfigurationRequest constructs an http.Request for the GetOpenIDConfiguration method
+func NewGetOpenIDConfigurationRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/.well-known/openid-configuration")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
 }
 
 // NewListAPIKeysRequest constructs an http.Request for the ListAPIKeys method
@@ -3328,6 +3591,46 @@ func NewGetInfoRequest(server string) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewIntrospectRunTokenRequest calls the generic IntrospectRunToken builder with application/json body
+func NewIntrospectRunTokenRequest(server string, body IntrospectRunTokenJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewIntrospectRunTokenRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewIntrospectRunTokenRequestWithBody constructs an http.Request for the IntrospectRunToken method, with any body, and a specified content type
+func NewIntrospectRunTokenRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/run-tokens/introspect")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -4579,6 +4882,53 @@ func NewStreamRunRequest(server string, run RunParam, params *StreamRunParams) (
 	return req, nil
 }
 
+// NewCreateRunTokenRequest calls the generic CreateRunToken builder with application/json body
+func NewCreateRunTokenRequest(server string, run RunParam, body CreateRunTokenJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewCreateRunTokenRequestWithBody(server, run, "application/json", bodyReader)
+}
+
+// NewCreateRunTokenRequestWithBody constructs an http.Request for the CreateRunToken method, with any body, and a specified content type
+func NewCreateRunTokenRequestWithBody(server string, run RunParam, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "run", run, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/runs/%s/token", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewListSchedulesRequest constructs an http.Request for the ListSchedules method
 func NewListSchedulesRequest(server string, params *ListSchedulesParams) (*http.Request, error) {
 	var err error
@@ -4678,6 +5028,73 @@ func NewPreviewScheduleRequestWithBody(server string, contentType string, body i
 	}
 
 	operationPath := fmt.Sprintf("/api/v1/schedules/preview")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewListSigningKeysRequest constructs an http.Request for the ListSigningKeys method
+func NewListSigningKeysRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/signing-keys")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRotateSigningKeysRequest calls the generic RotateSigningKeys builder with application/json body
+func NewRotateSigningKeysRequest(server string, body RotateSigningKeysJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRotateSigningKeysRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewRotateSigningKeysRequestWithBody constructs an http.Request for the RotateSigningKeys method, with any body, and a specified content type
+func NewRotateSigningKeysRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/signing-keys/rotate")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -6303,6 +6720,33 @@ func NewGetHealthRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewGetJSONWebKeysRequest constructs an http.Request for the GetJSONWebKeys method
+func NewGetJSONWebKeysRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/oauth/jwks")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetReadyRequest constructs an http.Request for the GetReady method
 func NewGetReadyRequest(server string) (*http.Request, error) {
 	var err error
@@ -6373,6 +6817,15 @@ func WithBaseURL(baseURL string) ClientOption {
 
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
+
+	// GetOpenIDConfigurationWithResponse Get the OpenID Connect discovery document of the issuer of run tokens
+	//
+	// Served if the server can sign run tokens, which needs its public URL. Whoever trusts these tokens reads it to find the issuer's keys.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /.well-known/openid-configuration (the `GetOpenIDConfiguration` operationId).
+	GetOpenIDConfigurationWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetOpenIDConfigurationResponse, error)
 
 	// ListAPIKeysWithResponse List API keys without their secrets
 	//
@@ -6549,6 +7002,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/info (the `GetInfo` operationId).
 	GetInfoWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetInfoResponse, error)
 
+	// IntrospectRunTokenWithBodyWithResponse Check whether a run token is valid and its attempt still active
+	//
+	// Like RFC 7662, with a JSON body. `active` is true as long as the token is valid, its attempt has not ended and the pool still grants the audience. For a token that is not active, and for one of a pool that the caller may not see, the answer has no other field.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/run-tokens/introspect (the `IntrospectRunToken` operationId).
+	IntrospectRunTokenWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*IntrospectRunTokenResponse, error)
+
+	// IntrospectRunTokenWithResponse Check whether a run token is valid and its attempt still active
+	//
+	// Like RFC 7662, with a JSON body. `active` is true as long as the token is valid, its attempt has not ended and the pool still grants the audience. For a token that is not active, and for one of a pool that the caller may not see, the answer has no other field.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/run-tokens/introspect (the `IntrospectRunToken` operationId).
+	IntrospectRunTokenWithResponse(ctx context.Context, body IntrospectRunTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*IntrospectRunTokenResponse, error)
+
 	// ListRunsWithResponse List runs, newest first
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -6724,6 +7195,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/runs/{run}/stream (the `StreamRun` operationId).
 	StreamRunWithResponse(ctx context.Context, run RunParam, params *StreamRunParams, reqEditors ...RequestEditorFn) (*StreamRunResponse, error)
 
+	// CreateRunTokenWithBodyWithResponse Get a signed token that says which run this is, for a cloud or a vault
+	//
+	// Only the job key of the run's active attempt may call this operation, and only for an audience that the pool grants. The token is a JWT that expires within an hour and never later than the attempt's own time limit. It cannot be renewed after the attempt has ended; one that was issued before stays valid for whoever checks only its signature until it expires.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/runs/{run}/token (the `CreateRunToken` operationId).
+	CreateRunTokenWithBodyWithResponse(ctx context.Context, run RunParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRunTokenResponse, error)
+
+	// CreateRunTokenWithResponse Get a signed token that says which run this is, for a cloud or a vault
+	//
+	// Only the job key of the run's active attempt may call this operation, and only for an audience that the pool grants. The token is a JWT that expires within an hour and never later than the attempt's own time limit. It cannot be renewed after the attempt has ended; one that was issued before stays valid for whoever checks only its signature until it expires.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/runs/{run}/token (the `CreateRunToken` operationId).
+	CreateRunTokenWithResponse(ctx context.Context, run RunParam, body CreateRunTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRunTokenResponse, error)
+
 	// ListSchedulesWithResponse List all schedules, ordered by deployment and name
 	//
 	// Returns a wrapper object for the known response body format(s).
@@ -6744,6 +7233,31 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /api/v1/schedules/preview (the `PreviewSchedule` operationId).
 	PreviewScheduleWithResponse(ctx context.Context, body PreviewScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*PreviewScheduleResponse, error)
+
+	// ListSigningKeysWithResponse List the keys that sign run tokens, newest first
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/signing-keys (the `ListSigningKeys` operationId).
+	ListSigningKeysWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListSigningKeysResponse, error)
+
+	// RotateSigningKeysWithBodyWithResponse Sign run tokens with a new key from now on
+	//
+	// The server rotates its keys by itself. This operation is for a key that may be known to others: with `revoke` the earlier keys are removed at once, and every token that they signed stops verifying as soon as its recipient reads the keys again.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/signing-keys/rotate (the `RotateSigningKeys` operationId).
+	RotateSigningKeysWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateSigningKeysResponse, error)
+
+	// RotateSigningKeysWithResponse Sign run tokens with a new key from now on
+	//
+	// The server rotates its keys by itself. This operation is for a key that may be known to others: with `revoke` the earlier keys are removed at once, and every token that they signed stops verifying as soon as its recipient reads the keys again.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/signing-keys/rotate (the `RotateSigningKeys` operationId).
+	RotateSigningKeysWithResponse(ctx context.Context, body RotateSigningKeysJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateSigningKeysResponse, error)
 
 	// ListVariablesWithResponse List stored variables, ordered by name
 	//
@@ -7157,6 +7671,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /healthz (the `GetHealth` operationId).
 	GetHealthWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetHealthResponse, error)
 
+	// GetJSONWebKeysWithResponse Get the public keys that verify run tokens
+	//
+	// Contains the key that signs, the next one some time before it signs, and every earlier one as long as a token that it signed can be valid.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /oauth/jwks (the `GetJSONWebKeys` operationId).
+	GetJSONWebKeysWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetJSONWebKeysResponse, error)
+
 	// GetReadyWithResponse Check that the server is ready
 	//
 	// Ready means that the database is reachable and that its schema is not older than this version needs.
@@ -7165,6 +7688,54 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /readyz (the `GetReady` operationId).
 	GetReadyWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetReadyResponse, error)
+}
+
+type GetOpenIDConfigurationResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *OpenIDConfiguration
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetOpenIDConfigurationResponse) GetJSON200() *OpenIDConfiguration {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetOpenIDConfigurationResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetOpenIDConfigurationResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetOpenIDConfigurationResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetOpenIDConfigurationResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetOpenIDConfigurationResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
 }
 
 type ListAPIKeysResponse struct {
@@ -7888,6 +8459,54 @@ func (r GetInfoResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetInfoResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type IntrospectRunTokenResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RunTokenIntrospection
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r IntrospectRunTokenResponse) GetJSON200() *RunTokenIntrospection {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r IntrospectRunTokenResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r IntrospectRunTokenResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r IntrospectRunTokenResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r IntrospectRunTokenResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r IntrospectRunTokenResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -8689,6 +9308,54 @@ func (r StreamRunResponse) ContentType() string {
 	return ""
 }
 
+type CreateRunTokenResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *RunToken
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r CreateRunTokenResponse) GetJSON201() *RunToken {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CreateRunTokenResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CreateRunTokenResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CreateRunTokenResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CreateRunTokenResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CreateRunTokenResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListSchedulesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -8779,6 +9446,102 @@ func (r PreviewScheduleResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r PreviewScheduleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListSigningKeysResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SigningKeyList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSigningKeysResponse) GetJSON200() *SigningKeyList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListSigningKeysResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSigningKeysResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSigningKeysResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSigningKeysResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSigningKeysResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type RotateSigningKeysResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SigningKeyList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RotateSigningKeysResponse) GetJSON200() *SigningKeyList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RotateSigningKeysResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RotateSigningKeysResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RotateSigningKeysResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RotateSigningKeysResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RotateSigningKeysResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -10300,6 +11063,54 @@ func (r GetHealthResponse) ContentType() string {
 	return ""
 }
 
+type GetJSONWebKeysResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *JSONWebKeySet
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetJSONWebKeysResponse) GetJSON200() *JSONWebKeySet {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetJSONWebKeysResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetJSONWebKeysResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetJSONWebKeysResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetJSONWebKeysResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetJSONWebKeysResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetReadyResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -10332,6 +11143,21 @@ func (r GetReadyResponse) ContentType() string {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
 	return ""
+}
+
+// GetOpenIDConfigurationWithResponse Get the OpenID Connect discovery document of the issuer of run tokens
+//
+// Served if the server can sign run tokens, which needs its public URL. Whoever trusts these tokens reads it to find the issuer's keys.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /.well-known/openid-configuration (the `GetOpenIDConfiguration` operationId).
+func (c *ClientWithResponses) GetOpenIDConfigurationWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetOpenIDConfigurationResponse, error) {
+	rsp, err := c.GetOpenIDConfiguration(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetOpenIDConfigurationResponse(rsp)
 }
 
 // ListAPIKeysWithResponse List API keys without their secrets
@@ -10635,6 +11461,36 @@ func (c *ClientWithResponses) GetInfoWithResponse(ctx context.Context, reqEditor
 	return ParseGetInfoResponse(rsp)
 }
 
+// IntrospectRunTokenWithBodyWithResponse Check whether a run token is valid and its attempt still active
+//
+// Like RFC 7662, with a JSON body. `active` is true as long as the token is valid, its attempt has not ended and the pool still grants the audience. For a token that is not active, and for one of a pool that the caller may not see, the answer has no other field.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/run-tokens/introspect (the `IntrospectRunToken` operationId).
+func (c *ClientWithResponses) IntrospectRunTokenWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*IntrospectRunTokenResponse, error) {
+	rsp, err := c.IntrospectRunTokenWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseIntrospectRunTokenResponse(rsp)
+}
+
+// IntrospectRunTokenWithResponse Check whether a run token is valid and its attempt still active
+//
+// Like RFC 7662, with a JSON body. `active` is true as long as the token is valid, its attempt has not ended and the pool still grants the audience. For a token that is not active, and for one of a pool that the caller may not see, the answer has no other field.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/run-tokens/introspect (the `IntrospectRunToken` operationId).
+func (c *ClientWithResponses) IntrospectRunTokenWithResponse(ctx context.Context, body IntrospectRunTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*IntrospectRunTokenResponse, error) {
+	rsp, err := c.IntrospectRunToken(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseIntrospectRunTokenResponse(rsp)
+}
+
 // ListRunsWithResponse List runs, newest first
 //
 // Returns a wrapper object for the known response body format(s).
@@ -10936,6 +11792,36 @@ func (c *ClientWithResponses) StreamRunWithResponse(ctx context.Context, run Run
 	return ParseStreamRunResponse(rsp)
 }
 
+// CreateRunTokenWithBodyWithResponse Get a signed token that says which run this is, for a cloud or a vault
+//
+// Only the job key of the run's active attempt may call this operation, and only for an audience that the pool grants. The token is a JWT that expires within an hour and never later than the attempt's own time limit. It cannot be renewed after the attempt has ended; one that was issued before stays valid for whoever checks only its signature until it expires.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/runs/{run}/token (the `CreateRunToken` operationId).
+func (c *ClientWithResponses) CreateRunTokenWithBodyWithResponse(ctx context.Context, run RunParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*CreateRunTokenResponse, error) {
+	rsp, err := c.CreateRunTokenWithBody(ctx, run, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateRunTokenResponse(rsp)
+}
+
+// CreateRunTokenWithResponse Get a signed token that says which run this is, for a cloud or a vault
+//
+// Only the job key of the run's active attempt may call this operation, and only for an audience that the pool grants. The token is a JWT that expires within an hour and never later than the attempt's own time limit. It cannot be renewed after the attempt has ended; one that was issued before stays valid for whoever checks only its signature until it expires.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/runs/{run}/token (the `CreateRunToken` operationId).
+func (c *ClientWithResponses) CreateRunTokenWithResponse(ctx context.Context, run RunParam, body CreateRunTokenJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateRunTokenResponse, error) {
+	rsp, err := c.CreateRunToken(ctx, run, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCreateRunTokenResponse(rsp)
+}
+
 // ListSchedulesWithResponse List all schedules, ordered by deployment and name
 //
 // Returns a wrapper object for the known response body format(s).
@@ -10973,6 +11859,49 @@ func (c *ClientWithResponses) PreviewScheduleWithResponse(ctx context.Context, b
 		return nil, err
 	}
 	return ParsePreviewScheduleResponse(rsp)
+}
+
+// ListSigningKeysWithResponse List the keys that sign run tokens, newest first
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/signing-keys (the `ListSigningKeys` operationId).
+func (c *ClientWithResponses) ListSigningKeysWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListSigningKeysResponse, error) {
+	rsp, err := c.ListSigningKeys(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSigningKeysResponse(rsp)
+}
+
+// RotateSigningKeysWithBodyWithResponse Sign run tokens with a new key from now on
+//
+// The server rotates its keys by itself. This operation is for a key that may be known to others: with `revoke` the earlier keys are removed at once, and every token that they signed stops verifying as soon as its recipient reads the keys again.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/signing-keys/rotate (the `RotateSigningKeys` operationId).
+func (c *ClientWithResponses) RotateSigningKeysWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RotateSigningKeysResponse, error) {
+	rsp, err := c.RotateSigningKeysWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRotateSigningKeysResponse(rsp)
+}
+
+// RotateSigningKeysWithResponse Sign run tokens with a new key from now on
+//
+// The server rotates its keys by itself. This operation is for a key that may be known to others: with `revoke` the earlier keys are removed at once, and every token that they signed stops verifying as soon as its recipient reads the keys again.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/signing-keys/rotate (the `RotateSigningKeys` operationId).
+func (c *ClientWithResponses) RotateSigningKeysWithResponse(ctx context.Context, body RotateSigningKeysJSONRequestBody, reqEditors ...RequestEditorFn) (*RotateSigningKeysResponse, error) {
+	rsp, err := c.RotateSigningKeys(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRotateSigningKeysResponse(rsp)
 }
 
 // ListVariablesWithResponse List stored variables, ordered by name
@@ -11687,6 +12616,21 @@ func (c *ClientWithResponses) GetHealthWithResponse(ctx context.Context, reqEdit
 	return ParseGetHealthResponse(rsp)
 }
 
+// GetJSONWebKeysWithResponse Get the public keys that verify run tokens
+//
+// Contains the key that signs, the next one some time before it signs, and every earlier one as long as a token that it signed can be valid.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /oauth/jwks (the `GetJSONWebKeys` operationId).
+func (c *ClientWithResponses) GetJSONWebKeysWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetJSONWebKeysResponse, error) {
+	rsp, err := c.GetJSONWebKeys(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetJSONWebKeysResponse(rsp)
+}
+
 // GetReadyWithResponse Check that the server is ready
 //
 // Ready means that the database is reachable and that its schema is not older than this version needs.
@@ -11700,6 +12644,39 @@ func (c *ClientWithResponses) GetReadyWithResponse(ctx context.Context, reqEdito
 		return nil, err
 	}
 	return ParseGetReadyResponse(rsp)
+}
+
+// ParseGetOpenIDConfigurationResponse parses an HTTP response from a GetOpenIDConfigurationWithResponse call
+func ParseGetOpenIDConfigurationResponse(rsp *http.Response) (*GetOpenIDConfigurationResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetOpenIDConfigurationResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest OpenIDConfiguration
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
 }
 
 // ParseListAPIKeysResponse parses an HTTP response from a ListAPIKeysWithResponse call
@@ -12205,6 +13182,39 @@ func ParseGetInfoResponse(rsp *http.Response) (*GetInfoResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Info
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseIntrospectRunTokenResponse parses an HTTP response from a IntrospectRunTokenWithResponse call
+func ParseIntrospectRunTokenResponse(rsp *http.Response) (*IntrospectRunTokenResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &IntrospectRunTokenResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RunTokenIntrospection
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -12762,6 +13772,39 @@ func ParseStreamRunResponse(rsp *http.Response) (*StreamRunResponse, error) {
 	return response, nil
 }
 
+// ParseCreateRunTokenResponse parses an HTTP response from a CreateRunTokenWithResponse call
+func ParseCreateRunTokenResponse(rsp *http.Response) (*CreateRunTokenResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CreateRunTokenResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest RunToken
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseListSchedulesResponse parses an HTTP response from a ListSchedulesWithResponse call
 func ParseListSchedulesResponse(rsp *http.Response) (*ListSchedulesResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -12811,6 +13854,72 @@ func ParsePreviewScheduleResponse(rsp *http.Response) (*PreviewScheduleResponse,
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest SchedulePreview
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListSigningKeysResponse parses an HTTP response from a ListSigningKeysWithResponse call
+func ParseListSigningKeysResponse(rsp *http.Response) (*ListSigningKeysResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSigningKeysResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SigningKeyList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseRotateSigningKeysResponse parses an HTTP response from a RotateSigningKeysWithResponse call
+func ParseRotateSigningKeysResponse(rsp *http.Response) (*RotateSigningKeysResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RotateSigningKeysResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SigningKeyList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -13885,6 +14994,39 @@ func ParseGetHealthResponse(rsp *http.Response) (*GetHealthResponse, error) {
 	response := &GetHealthResponse{
 		Body:         bodyBytes,
 		HTTPResponse: rsp,
+	}
+
+	return response, nil
+}
+
+// ParseGetJSONWebKeysResponse parses an HTTP response from a GetJSONWebKeysWithResponse call
+func ParseGetJSONWebKeysResponse(rsp *http.Response) (*GetJSONWebKeysResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetJSONWebKeysResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest JSONWebKeySet
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
 	}
 
 	return response, nil

@@ -7,12 +7,15 @@ import (
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/server/apikey"
+	"github.com/berth-dev/berth/server/issuer"
 )
 
 // The data keys of the Secret that the chart's server and worker read.
 const (
 	adminKeyName  = "admin"
 	workerKeyName = "worker"
+	// identityKeyName encrypts the keys that sign run tokens.
+	identityKeyName = "identity"
 )
 
 func ensureCommand(app *cli.App) *cobra.Command {
@@ -21,7 +24,8 @@ func ensureCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ensure --secret NAME",
 		Short: "Add missing API keys to a Secret",
-		Long: `Add the missing API keys "admin" and "worker" to a Secret.
+		Long: `Add the missing API keys "admin" and "worker" to a Secret, and the key "identity", which encrypts the
+keys that sign run tokens.
 
 The Secret is created if it does not exist. Existing keys never change, so the command is safe to run
 at every install and upgrade. The hook of the Helm chart does so.`,
@@ -41,7 +45,7 @@ at every install and upgrade. The hook of the Helm chart does so.`,
 			cluster.Namespace,
 			secret,
 			map[string]func() (string, error){
-				adminKeyName: newKeyText, workerKeyName: newKeyText,
+				adminKeyName: newKeyText, workerKeyName: newKeyText, identityKeyName: issuer.NewSealText,
 			},
 		)
 		if err != nil {

@@ -13,6 +13,7 @@ func createCommand(app *cli.App) *cobra.Command {
 	var kind, description, template string
 	var limit int32
 	var paused bool
+	var audiences []string
 	cmd := &cobra.Command{
 		Use:   "create NAME --type kubernetes|process",
 		Short: "Create a work pool, by default with the default template of its type",
@@ -25,6 +26,8 @@ func createCommand(app *cli.App) *cobra.Command {
 		"maximum number of concurrent attempts; 0 for none (default: no limit)")
 	flags.BoolVar(&paused, "paused", false, "create the pool paused")
 	flags.StringVarP(&template, "template", "f", "", "file with the base job template; - for standard input")
+	flags.StringSliceVar(&audiences, "run-token-audience", nil,
+		"audience for which jobs may get run tokens (repeatable)")
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		body := api.WorkPoolCreate{Name: args[0], Type: api.PoolType(kind), Paused: &paused}
@@ -36,6 +39,9 @@ func createCommand(app *cli.App) *cobra.Command {
 		}
 		if cmd.Flags().Changed("concurrency-limit") {
 			body.ConcurrencyLimit = &limit
+		}
+		if len(audiences) > 0 {
+			body.RunTokenAudiences = &audiences
 		}
 		if template != "" {
 			document, err := app.ReadDocument(template)

@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +36,7 @@ func getCommand(app *cli.App) *cobra.Command {
 				Value: fmt.Sprintf("version %d (berth pool template get %s)", pool.TemplateVersion,
 					pool.Name),
 			},
+			{Name: "Run tokens", Value: strings.Join(pool.RunTokenAudiences, ", ")},
 			{Name: "ID", Value: pool.ID.String()},
 			{Name: "Created", Value: app.Ago(pool.CreatedAt)},
 			{Name: "Updated", Value: app.Ago(pool.UpdatedAt)},

@@ -36,6 +36,7 @@ the name refers to the newest.`,
 		manifestCommand(app),
 		resultCommand(app),
 		reportCommand(app),
+		tokenCommand(app),
 	)
 }
 

@@ -28,6 +28,7 @@ type serverFlags struct {
 	rateLimit                   float64
 	keepRuns, keepLogs          cli.Period
 	keepAudit                   cli.Period
+	publicURL, identityKeyFile  string
 }
 
 func Command(app *cli.App) *cobra.Command {
@@ -39,8 +40,9 @@ func Command(app *cli.App) *cobra.Command {
 one server.
 
 If BERTH_BOOTSTRAP_ADMIN_KEY or BERTH_BOOTSTRAP_WORKER_KEY is set, the server creates an API key with
-that value if it does not exist. When the server accepts requests, it prints "ready URL" to standard
-output. It logs to standard error.`,
+that value if it does not exist. BERTH_IDENTITY_KEY is the content of --identity-key-file.
+
+When the server accepts requests, it prints "ready URL" to standard output. It logs to standard error.`,
 		Args: cobra.NoArgs,
 	}
 	flags := cmd.Flags()
@@ -63,6 +65,12 @@ output. It logs to standard error.`,
 		"file with an admin API key to create if it does not exist")
 	flags.StringVar(&in.workerKeyFile, "bootstrap-worker-key-file", "",
 		"file with a worker API key to create if it does not exist")
+	flags.StringVar(&in.publicURL, "public-url", "",
+		"URL under which others reach the server, https://HOST[/PATH]; the issuer of run tokens, which are off "+
+			"without it")
+	flags.StringVar(&in.identityKeyFile, "identity-key-file", "",
+		"file with the key that encrypts the keys that sign run tokens: 32 random bytes in base64 "+
+			"(default: a file in the data directory if the database is SQLite)")
 	flags.StringVar(
 		&in.migrate,
 		"migrate",
@@ -98,7 +106,7 @@ func (in *serverFlags) options(app *cli.App) (server.Options, error) {
 		DataDir: in.database.DataDir, DatabaseURL: in.database.URL, DatabaseDirectURL: in.database.DirectURL,
 		Migrate: server.Migrate(
 			in.migrate), Auth: server.Auth(in.auth), AllowUnauthenticatedNetwork: in.openNetwork,
-		AllowedHosts: in.allowedHosts, Lease: in.lease, Version: build.Version(),
+		AllowedHosts: in.allowedHosts, PublicURL: in.publicURL, Lease: in.lease, Version: build.Version(),
 		Ready: func(address server.Address) {
 			if err := app.Printf("ready %s\n", address.URL); err != nil {
 				app.Notef("%v", err)
@@ -126,7 +134,10 @@ func (in *serverFlags) options(app *cli.App) (server.Options, error) {
 	if o.BootstrapAdminKey, err = keyFrom(app, in.adminKeyFile, "BERTH_BOOTSTRAP_ADMIN_KEY"); err != nil {
 		return o, err
 	}
-	o.BootstrapWorkerKey, err = keyFrom(app, in.workerKeyFile, "BERTH_BOOTSTRAP_WORKER_KEY")
+	if o.BootstrapWorkerKey, err = keyFrom(app, in.workerKeyFile, "BERTH_BOOTSTRAP_WORKER_KEY"); err != nil {
+		return o, err
+	}
+	o.IdentityKey, err = keyFrom(app, in.identityKeyFile, "BERTH_IDENTITY_KEY")
 	return o, err
 }
 

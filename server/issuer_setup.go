@@ -1,0 +1,75 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/berth-dev/berth/server/issuer"
+)
+
+const (
+	// identityKeyFile is the file in the data directory with the key that encrypts signing keys.
+	identityKeyFile = "identity.key"
+	// rotateInterval is how often a server checks whether a signing key is due.
+	rotateInterval = time.Minute
+)
+
+// newIssuer returns the issuer of run tokens, with a key that can sign. If run tokens are off, it returns nil
+// and the reason, which tells an administrator how to turn them on.
+func (s *server) newIssuer(ctx context.Context) (made *issuer.Issuer, off string, err error) {
+	if s.PublicURL == "" {
+		return nil, "the server has no public URL: start it with --public-url https://HOST", nil
+	}
+	if err := issuer.CheckURL(s.PublicURL); err != nil {
+		return nil, fmt.Sprintf("the public URL cannot be that of a token issuer: %v", err), nil
+	}
+	text, err := s.identityKey()
+	switch {
+	case err != nil:
+		return nil, "", err
+	case text == "":
+		return nil, "the server has no key to encrypt its signing keys: " +
+			"start it with --identity-key-file or BERTH_IDENTITY_KEY", nil
+	}
+	seal, err := issuer.ParseSeal(text)
+	if err != nil {
+		return nil, "", fmt.Errorf("read identity key: %w", err)
+	}
+	made = issuer.New(s.store, issuer.Options{
+		URL: s.PublicURL, Seal: seal, RotateEvery: s.RotateIdentityEvery, Now: s.Now, Logger: s.Logger,
+	})
+	if err := made.Rotate(ctx); err != nil {
+		return nil, "", fmt.Errorf("create signing key: %w", err)
+	}
+	return made, "", nil
+}
+
+// identityKey returns the key that encrypts signing keys. A server with an SQLite file keeps it beside that
+// file, and creates it at first.
+func (s *server) identityKey() (string, error) {
+	if s.IdentityKey != "" || !s.embedded() || s.DataDir == "" {
+		return s.IdentityKey, nil
+	}
+	path := filepath.Join(s.DataDir, identityKeyFile)
+	text, err := os.ReadFile(path)
+	if err == nil {
+		return string(text), nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read identity key: %w", err)
+	}
+	created, err := issuer.NewSealText()
+	if err != nil {
+		return "", err
+	}
+	const ownerOnly = 0o600
+	if err := os.WriteFile(path, []byte(created+"\n"), ownerOnly); err != nil {
+		return "", fmt.Errorf("write identity key: %w", err)
+	}
+	return created, nil
+}

@@ -167,11 +167,13 @@ server:
   service: {type: LoadBalancer, port: 80, annotations: {a: b}}
   serviceAccount: {annotations: {a: b}}
 database: {external: {existingSecret: postgres}}
+jobs:
+  namespace: jobs
+  createNamespace: false
 worker:
   pool: etl
   replicas: 2
   limit: 50
-  jobNamespace: jobs
   namespaces: [team-a, team-b, jobs]
   templateEnv: [REGION]
   clusterID: east

@@ -141,14 +141,16 @@ func TestPermissionsAreExactlyThese(t *testing.T) {
 	}
 	ensured := core("secrets", "get", "patch")
 	ensured.ResourceNames = []string{"rel-berth-keys"}
+	labels := core("namespaces", "get")
+	labels.ResourceNames = []string{"berth-system-jobs"}
 	worker := []rbacv1.PolicyRule{
 		jobs("get", "list", "watch", "create", "patch", "delete"), core("pods", "list", "watch", "delete"),
-		core("pods/log", "get"), core("events", "list"),
+		core("pods/log", "get"), core("events", "list"), labels,
 	}
 	want := map[string][]rbacv1.PolicyRule{
-		"Role/berth-system/rel-berth-worker": worker,
-		"Role/berth-system/rel-berth-keys":   {core("secrets", "create"), ensured},
-		"Role/berth-system/rel-berth-drain":  {jobs("get", "list", "patch", "delete")},
+		"Role/berth-system-jobs/rel-berth-worker": worker,
+		"Role/berth-system/rel-berth-keys":        {core("secrets", "create"), ensured},
+		"Role/berth-system-jobs/rel-berth-drain":  {jobs("get", "list", "patch", "delete")},
 		"Role/berth-system/rel-berth-drain-stop": {
 			stopped("deployments", "get"), stopped("deployments/scale", "patch"), core("pods", "list"),
 		},
@@ -169,7 +171,7 @@ func TestWorkerMayCreateSecretsOnlyIfConfigured(t *testing.T) {
 	for values, want := range map[string]bool{"": false, "{worker: {jobSecrets: true}}": true,
 		"{worker: {envAsSecret: true}}": true, "{worker: {jobAPI: {createKey: true}}}": true} {
 		objects := render(t, values)
-		rules := roles(t, objects)["Role/berth-system/rel-berth-worker"]
+		rules := roles(t, objects)["Role/berth-system-jobs/rel-berth-worker"]
 		got := slices.ContainsFunc(rules, func(r rbacv1.PolicyRule) bool {
 			return slices.Equal(r.Resources, []string{"secrets"}) &&
 				slices.Equal(r.Verbs, []string{"get", "create", "patch"})
@@ -194,7 +196,7 @@ func TestJobsAreGatedIfConfigured(t *testing.T) {
 }
 
 func TestWorkerOfAnotherClusterMayOnlyReadItsKubeconfig(t *testing.T) {
-	objects := render(t, `{worker: {clusterConfig: {existingSecret: elsewhere}, namespaces: [team-a]}}`)
+	objects := render(t, `{jobs: {namespace: runs}, worker: {clusterConfig: {existingSecret: elsewhere}, namespaces: [team-a]}}`)
 	for _, name := range []string{"rel-berth-worker", "rel-berth-drain"} {
 		if args := container(t, objects, name).Args; !slices.Contains(args,
 			"--cluster-config=elsewhere/kubeconfig") {

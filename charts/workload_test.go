@@ -162,7 +162,8 @@ func TestUninstallStopsTheWorkersThenDrains(t *testing.T) {
 	for values, want := range map[string]struct{ stop, drain []string }{
 		"": {
 			[]string{"hook", "stop-deployment", "--namespace=berth-system", "--deployment=rel-berth-worker"},
-			[]string{"worker", "drain", "--namespace=berth-system", "--watch-namespace=berth-system"},
+			[]string{"worker", "drain", "--namespace=berth-system-jobs",
+				"--watch-namespace=berth-system-jobs"},
 		},
 		most: {
 			[]string{"hook", "stop-deployment", "--namespace=berth-system", "--deployment=rel-berth-worker"},
@@ -208,7 +209,8 @@ func TestWorkerForAnExternalServerIsInstalledAlone(t *testing.T) {
 		t.Errorf("environment %v", worker.Env)
 	}
 	for _, o := range objects {
-		if !strings.HasPrefix(o.Name, "rel-berth-worker") {
+		ofJobs := o.Name == "rel-berth-job" || o.Name == "berth-system-rel-berth-jobs"
+		if !strings.HasPrefix(o.Name, "rel-berth-worker") && !ofJobs {
 			t.Errorf("%s is rendered, but only the installation of the server may be drained", o)
 		}
 	}
@@ -266,7 +268,7 @@ func TestEveryChangeOfConfigurationChangesThePodTemplate(t *testing.T) {
 			"{server: {podAnnotations: {restarted: now}}}",
 		},
 		"rel-berth-worker": {
-			"{worker: {pool: p}}", "{worker: {limit: 3}}", "{worker: {jobNamespace: j}}",
+			"{worker: {pool: p}}", "{worker: {limit: 3}}", "{jobs: {namespace: j}}",
 			"{worker: {namespaces: [team]}}", "{worker: {templateEnv: [A]}}",
 			"{worker: {clusterID: c}}", "{worker: {apiURL: 'http://u'}}",
 			"{worker: {apiKey: {existingSecret: s}}}", "{worker: {logLevel: debug}}",

@@ -36,12 +36,16 @@ const (
 func install(t *testing.T, namespace string, values map[string]any) *installed {
 	t.Helper()
 	c := connect(t)
-	all := map[string]any{"image": map[string]any{"tag": imageTag, "pullPolicy": "IfNotPresent"}}
+	all := map[string]any{
+		"image": map[string]any{"tag": imageTag, "pullPolicy": "IfNotPresent"},
+		"jobs":  map[string]any{"podSecurity": "restricted"},
+	}
 	for k, v := range values {
 		all[k] = v
 	}
 	s := &installed{namespace: namespace, whole: t}
-	s.cluster, s.jobs, s.pool = c, namespace, "default"
+	s.cluster, s.jobs, s.pool = c, namespace+"-jobs", "default"
+	t.Cleanup(func() { c.removeNamespace(t, s.jobs) }) // an uninstall keeps it
 	if _, err := s.release(t).Install(t.Context(), all); err != nil {
 		t.Fatalf("install: %v\n%s", err, c.leftIn(t.Context(), namespace))
 	}
@@ -79,7 +83,9 @@ func uninstallLeavesNothing(t *testing.T, s *installed) {
 		t.Fatalf("uninstall: %v", err)
 	}
 	eventually(t, "all Jobs and pods to go",
-		func() (bool, error) { return s.leftIn(t.Context(), s.namespace) == "", nil })
+		func() (bool, error) {
+			return s.leftIn(t.Context(), s.namespace)+s.leftIn(t.Context(), s.jobs) == "", nil
+		})
 }
 
 // setTemplate gives the pool that the chart made the template of the scenarios.
@@ -112,6 +118,7 @@ func TestFirstLight(t *testing.T) {
 		func(t *testing.T) { missingImageIsSaidWhileItWaits(t, s.site) })
 	t.Run("a template that can not be valid is refused with the place",
 		func(t *testing.T) { impossibleTemplateIsRefused(t, s.site) })
+	t.Run("no job reaches the keys of the installation", func(t *testing.T) { keysAreOutOfReach(t, s) })
 	t.Run("the server's pod is killed and nothing is lost", func(t *testing.T) { serverPodIsKilled(t, s) })
 	t.Run("uninstalling leaves nothing", func(t *testing.T) { uninstallLeavesNothing(t, s) })
 }
@@ -147,6 +154,45 @@ func serverPodIsKilled(t *testing.T, s *installed) {
 	s.recordedOnce(t, id)
 	s.onePod(t, id)
 	s.logsHave(t, id, "waiting", "through")
+}
+
+// keysAreOutOfReach tries to read the admin key, the worker's token and Helm's values from a job.
+func keysAreOutOfReach(t *testing.T, s *installed) {
+	s.write(t, "open.yaml", `
+variables: {type: object, properties: {env: {type: object}, service_account_name: {type: string}, namespace: {type: string}}}
+job_configuration:
+  env: "{{ env }}"
+  namespace: "{{ namespace }}"
+  job_manifest:
+    apiVersion: batch/v1
+    kind: Job
+    spec:
+      template:
+        spec:
+          serviceAccountName: "{{ service_account_name }}"
+          containers: [{name: job, image: "busybox:1.36", args: [env]}]
+`)
+	s.ok(t, "pool", "template", "set", s.pool, "-f", "open.yaml")
+	defer s.setTemplate(t)
+	s.write(t, "open-deploy.yaml", "deployments: [{name: open, pool: "+s.pool+"}]\n")
+	s.ok(t, "deploy", "-f", "open-deploy.yaml")
+	reference := func(name, key string) string {
+		return fmt.Sprintf(`env={"X":{"valueFrom":{"secretKeyRef":{"name":%q,"key":%q}}}}`, name, key)
+	}
+	for variable, want := range map[string]string{
+		reference("berth-keys", "admin"):                    "belongs to this installation",
+		reference("sh.helm.release.v1.berth.v1", "release"): "Helm release",
+		"service_account_name=berth-worker":                 "belongs to this installation",
+		"namespace=" + s.namespace:                          "holds the Secrets of this installation",
+	} {
+		out := s.cli.run(t, "deployment", "run", "open", "--job-variable", variable, "--watch")
+		if out.code == 0 || !strings.Contains(out.stdout+out.stderr, want) {
+			t.Errorf("%s: exit code %d, want a refusal with %q\n%s", variable, out.code, want, out)
+		}
+		if strings.Contains(out.stdout+out.stderr, s.cli.key) {
+			t.Errorf("%s: prints the admin key", variable)
+		}
+	}
 }
 
 // startPostgres runs PostgreSQL in the namespace and stores its URL in the Secret "database".

@@ -13,6 +13,7 @@ import (
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/apikey"
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/manifest/reference"
 )
 
 // Auth is how requests are authenticated.
@@ -73,6 +74,8 @@ type Options struct {
 
 	EnsurePools []PoolSpec
 	Engines     *templating.Registry // template engines; nil means the built-in ones
+	// Protected is what no Job may refer to: the objects of this installation in the cluster.
+	Protected reference.Protected
 	// KeepRuns, KeepLogs and KeepAudit are the retention periods of finished runs, of output and of the audit
 	// log. 0 means the default; see KeepForever.
 	KeepRuns, KeepLogs, KeepAudit time.Duration

@@ -132,7 +132,7 @@ type server struct {
 
 func (s *server) run(ctx context.Context, listener, metricsListener net.Listener) error {
 	keys := access.NewAuthenticator(s.store, s.Now, s.Logger)
-	templates := catalog.New(s.Engines)
+	templates := catalog.New(s.Engines).Protecting(s.Protected)
 	if err := s.bootstrap(ctx, templates); err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ var languageWords = [...]string{
 // comes back as Problems, all at once; the Compiled is nil only where rendering itself is impossible, so that
 // a tool may still show what a flawed template would make.
 func (r *Registry) Compile(t *Template) (*Compiled, error) {
-	c := &Compiled{templateEnv: slices.Clone(t.TemplateEnv)}
+	c := &Compiled{template: t, templateEnv: slices.Clone(t.TemplateEnv)}
 	var problems Problems
 	engine, unknown := r.lookup(t.Engine)
 	if unknown != nil {

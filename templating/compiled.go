@@ -16,7 +16,8 @@ import (
 
 // Compiled is a template that is ready to render. It is immutable and shared by all goroutines.
 type Compiled struct {
-	engine string
+	engine   string
+	template *Template
 	// configuration is job_configuration without its env, which is rendered first because the rest may refer
 	// to it.
 	configuration Program
@@ -56,6 +57,8 @@ type Rendered struct {
 	Defaulted map[string]bool
 	// Used is what of the limits the render used.
 	Used Limits
+	// Template is what was rendered, as it was written; not to be changed.
+	Template *Template
 }
 
 // ConfigurationPointer is the JSON pointer of job_configuration in a template.
@@ -133,6 +136,7 @@ func (c *Compiled) renderMerged(ctx context.Context, in Input, merged merged) (*
 		Configuration: configuration,
 		Defaulted:     c.defaulted(in.Layers),
 		Used:          values.Budget(ctx).Used(),
+		Template:      c.template,
 	}
 	return rendered, problems.ErrorOrNil()
 }

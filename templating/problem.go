@@ -42,6 +42,7 @@ const (
 	CodeLimit        = problem.CodeLimit
 	CodeImport       = problem.CodeImport
 	CodeRisk         = problem.CodeRisk
+	CodeReference    = problem.CodeReference
 	CodeParameters   = problem.CodeParameters
 )
 

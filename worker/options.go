@@ -13,6 +13,7 @@ import (
 	"github.com/berth-dev/berth/server/api/apiclient"
 	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/manifest"
+	"github.com/berth-dev/berth/templating/manifest/reference"
 	"github.com/berth-dev/berth/worker/job"
 )
 
@@ -37,6 +38,11 @@ type Options struct {
 	// EnvAsSecret keeps the values of environment variables out of every manifest, whatever its template
 	// says.
 	EnvAsSecret bool
+	// JobServiceAccount is what Jobs run as whose template names no ServiceAccount; empty means the
+	// namespace's default.
+	JobServiceAccount string
+	// Protected is what no Job may refer to.
+	Protected reference.Protected
 	// JobAPI lets the pool's jobs call the API; nil if they may not.
 	JobAPI *JobAPI
 	// Engines are the template engines; nil for those of Berth. The server must have the same.

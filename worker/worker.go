@@ -152,20 +152,22 @@ func (w *worker) greetAndWork(ctx context.Context) error {
 
 func (w *worker) newPreparer() *prepare.Preparer {
 	return prepare.New(prepare.Options{
-		Installation:  w.installation,
-		Worker:        w.Name,
-		Namespace:     w.runtime.DefaultNamespace(),
-		TemplateEnv:   w.TemplateEnv,
-		EnvAsSecret:   w.EnvAsSecret,
-		JobAPI:        w.JobAPI.access(),
-		JobKeys:       w.jobKeys(),
-		ClusterConfig: w.ClusterConfig,
-		Templates:     templating.NewCache(w.Engines, maxTemplates),
-		FetchTemplate: w.fetchTemplate,
-		Rendered:      w.metrics.rendered,
-		Failed:        w.metrics.templateFailed,
-		Log:           w.log,
-		Now:           w.now,
+		Installation:   w.installation,
+		Worker:         w.Name,
+		Namespace:      w.runtime.DefaultNamespace(),
+		TemplateEnv:    w.TemplateEnv,
+		EnvAsSecret:    w.EnvAsSecret,
+		ServiceAccount: w.JobServiceAccount,
+		Protected:      w.Protected,
+		JobAPI:         w.JobAPI.access(),
+		JobKeys:        w.jobKeys(),
+		ClusterConfig:  w.ClusterConfig,
+		Templates:      templating.NewCache(w.Engines, maxTemplates),
+		FetchTemplate:  w.fetchTemplate,
+		Rendered:       w.metrics.rendered,
+		Failed:         w.metrics.templateFailed,
+		Log:            w.log,
+		Now:            w.now,
 	})
 }
 

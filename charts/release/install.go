@@ -38,6 +38,7 @@ func (c *Client) Install(ctx context.Context, values map[string]any) (Status, er
 	if _, err := install.RunWithContext(ctx, loaded, values); err != nil {
 		return Status{}, c.explain(ctx, fmt.Errorf("install release %q: %w", c.name, oneLine(err)))
 	}
+	c.markNamespace(ctx)
 	return c.Status(ctx)
 }
 

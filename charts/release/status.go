@@ -13,16 +13,20 @@ import (
 
 // Status of a release and of its workloads. State is a status of Helm.
 type Status struct {
-	Name       string     `json:"name"`
-	Namespace  string     `json:"namespace"`
-	Revision   int        `json:"revision"`
-	State      string     `json:"state"`
-	Chart      string     `json:"chart"`
-	AppVersion string     `json:"app_version"`
-	Updated    time.Time  `json:"updated"`
-	Message    string     `json:"message,omitempty"`
-	Notes      string     `json:"notes,omitempty"`
-	Workloads  []Workload `json:"workloads"`
+	Name       string    `json:"name"`
+	Namespace  string    `json:"namespace"`
+	Revision   int       `json:"revision"`
+	State      string    `json:"state"`
+	Chart      string    `json:"chart"`
+	AppVersion string    `json:"app_version"`
+	Updated    time.Time `json:"updated"`
+	Message    string    `json:"message,omitempty"`
+	// JobsNamespace is where the worker creates Jobs; empty without a worker. SharesNamespace is true if that
+	// is beside the Secrets of the release.
+	JobsNamespace   string     `json:"jobs_namespace,omitempty"`
+	SharesNamespace bool       `json:"shares_namespace,omitempty"`
+	Notes           string     `json:"notes,omitempty"`
+	Workloads       []Workload `json:"workloads"`
 	// Findings say why pods are not ready, one line each.
 	Findings []string `json:"findings,omitempty"`
 	// NextSteps say what to do, in order.
@@ -73,6 +77,7 @@ func describe(rel *release.Release) Status {
 		Chart:      rel.Chart.Metadata.Name + "-" + rel.Chart.Metadata.Version,
 		AppVersion: rel.Chart.Metadata.AppVersion, Updated: rel.Info.LastDeployed.Time,
 		Message: rel.Info.Description, Notes: rel.Info.Notes,
+		JobsNamespace: jobsNamespace(rel), SharesNamespace: sharesNamespace(rel),
 	}
 }
 

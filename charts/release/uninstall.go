@@ -17,7 +17,8 @@ import (
 type UninstallOptions struct {
 	// SkipDrain skips the hook that ends the installation's Jobs and removes their finalizers.
 	SkipDrain bool
-	// Purge also deletes the Secret with the API keys and the volume with the database.
+	// Purge also deletes the Secret with the API keys, the volume with the database and the namespace of the
+	// Jobs with all that is in it, if the chart created it.
 	Purge bool
 }
 
@@ -52,6 +53,9 @@ func (c *Client) Uninstall(ctx context.Context, o UninstallOptions) error {
 	c.progress.report("uninstalling %q from namespace %q", c.name, c.namespace)
 	if _, err := uninstall.Run(c.name); err != nil {
 		return c.explainUninstall(ctx, fmt.Errorf("uninstall release %q: %w", c.name, oneLine(err)))
+	}
+	if err := c.label(ctx, nil); err != nil {
+		c.progress.report("label %s of namespace %q is not removed: %v", labelNamespace, c.namespace, err)
 	}
 	if err := c.sweepHooks(ctx); err != nil || !o.Purge {
 		return err
@@ -130,6 +134,7 @@ func (c *Client) purge(ctx context.Context, rel *release.Release) error {
 			failed = append(failed, fmt.Errorf("delete PersistentVolumeClaim %q: %w", claim.Name, err))
 		}
 	}
+	failed = append(failed, c.purgeJobsNamespace(ctx, rel))
 	return errors.Join(failed...)
 }
 

@@ -67,5 +67,6 @@ func (c *Client) Upgrade(ctx context.Context, o UpgradeOptions) (Status, error) 
 	if _, err := upgrade.RunWithContext(ctx, c.name, loaded, deepCopy(o.Values)); err != nil {
 		return Status{}, c.explain(ctx, fmt.Errorf("upgrade release %q: %w", c.name, oneLine(err)))
 	}
+	c.markNamespace(ctx)
 	return c.Status(ctx)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/manifest"
+	"github.com/berth-dev/berth/templating/manifest/reference"
 )
 
 // maxCompiled bounds how many compiled versions are kept.
@@ -22,12 +23,24 @@ const maxCompiled = 500
 type Catalog struct {
 	registry *templating.Registry
 	versions *templating.Cache
+	// protected is what no Job may refer to.
+	protected reference.Protected
 }
 
 // New makes a Catalog for templates of these engines.
 func New(registry *templating.Registry) *Catalog {
 	return &Catalog{registry: registry, versions: templating.NewCache(registry, maxCompiled)}
 }
+
+// Protecting sets what no Job of these templates may refer to, and returns the catalog. It is called before the
+// catalog is used.
+func (c *Catalog) Protecting(protected reference.Protected) *Catalog {
+	c.protected = protected
+	return c
+}
+
+// Protected is what no Job may refer to.
+func (c *Catalog) Protected() reference.Protected { return c.protected }
 
 // Checked is a template without errors.
 type Checked struct {
@@ -76,7 +89,7 @@ func (c *Catalog) lint(document json.RawMessage) (*templating.Compiled, templati
 	if err != nil {
 		return nil, templating.Report{Errors: templating.AsProblems(err), Placeholders: []string{}}
 	}
-	report := templating.Lint(c.registry, parsed, manifest.Check)
+	report := templating.Lint(c.registry, parsed, manifest.CheckFor(c.protected))
 	if len(report.Errors) > 0 {
 		return nil, report
 	}

@@ -66,6 +66,7 @@ func (s *sampler) run(
 
 	id := manifest.SampleIdentity()
 	id.Installation = s.installation
+	id.Protected = s.templates.Protected()
 	id.Pool, id.Queue, id.Deployment, id.Parameters = d.Pool, d.Queue, d.Name, parameters
 	return preview.Subject{
 		Deployment: d.Name,

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/manifest/reference"
 )
 
 // Identity is whose Job it is: what goes into its name, labels, annotations and environment.
@@ -34,6 +35,14 @@ type Identity struct {
 	EnvAsSecret bool
 	// API is set where the pool lets its jobs call the API.
 	API *APIAccess
+	// ServiceAccount is what the pods run as where the template names none; empty means the namespace's
+	// default.
+	ServiceAccount string
+	// Allowed is the pool's list of what job variables may refer to. Without a list (nil), as for a template
+	// that belongs to no pool, references are not judged by where they come from.
+	Allowed *reference.Allowed
+	// Protected is what no Job may refer to.
+	Protected reference.Protected
 }
 
 // APIAccess is what a job needs to call the API. The key itself is never in the manifest.
@@ -83,6 +92,8 @@ type builder struct {
 	configuration map[string]any
 	defaulted     map[string]bool
 	finished      *Finished
+	template      *templating.Template
+	tree          map[string]any // the Job before it is decoded
 	job           *batchv1.Job
 	name          string // readable part of the Job's name, where the template gives one
 	problems      templating.Problems
@@ -101,15 +112,17 @@ func Build(r *templating.Rendered, id Identity) (*Finished, error) {
 // build goes through all steps as far as they can be gone, so that everything is said at once.
 func build(r *templating.Rendered, id Identity) *builder {
 	b := &builder{
-		id: id, configuration: r.Configuration, defaulted: r.Defaulted,
+		id: id, configuration: r.Configuration, defaulted: r.Defaulted, template: r.Template,
 		finished: &Finished{StreamOutput: true},
 	}
 	b.readConfiguration()
 	if tree, ok := b.manifestTree(); ok {
-		job, problems := decodeJob(b.reshape(tree), manifestPointer)
+		b.tree = b.reshape(tree)
+		job, problems := decodeJob(b.tree, manifestPointer)
 		b.problems = append(b.problems, problems...)
 		b.job, b.finished.Job = job, job
 		b.own()
+		b.govern()
 		if len(problems) < maxProblems { // else what is there is not all that was written
 			b.problems = append(b.problems, validate(job, problems)...)
 		}

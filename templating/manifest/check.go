@@ -9,12 +9,22 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/manifest/reference"
 )
 
 // Check builds the Job of a rendered template for a run that does not exist, and says what is wrong or risky
 // with it. It is a templating.JobCheck.
-func Check(r *templating.Rendered) []templating.Problem {
-	b := build(r, SampleIdentity())
+func Check(r *templating.Rendered) []templating.Problem { return CheckFor(reference.Protected{})(r) }
+
+// CheckFor is Check for an installation whose objects no Job may refer to.
+func CheckFor(protected reference.Protected) templating.JobCheck {
+	return func(r *templating.Rendered) []templating.Problem { return check(r, protected) }
+}
+
+func check(r *templating.Rendered, protected reference.Protected) []templating.Problem {
+	id := SampleIdentity()
+	id.Protected = protected
+	b := build(r, id)
 	found := append([]templating.Problem(b.problems), b.finished.Warnings...)
 	if b.job == nil {
 		return found

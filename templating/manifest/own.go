@@ -127,6 +127,12 @@ func (b *builder) ownSpec() {
 	spec.BackoffLimit = new(int32(0))
 	pod := &spec.Template.Spec
 	pod.RestartPolicy = cmp.Or(pod.RestartPolicy, corev1.RestartPolicyNever)
+	if pod.ServiceAccountName == "" && pod.DeprecatedServiceAccount == "" {
+		pod.ServiceAccountName = b.id.ServiceAccount
+		if pod.AutomountServiceAccountToken == nil { // who needs the API names an account
+			pod.AutomountServiceAccountToken = new(false)
+		}
+	}
 	if pod.EnableServiceLinks == nil { // a Service named berth-… would add BERTH_… variables beside ours
 		pod.EnableServiceLinks = new(false)
 	}

@@ -140,6 +140,9 @@ func (l *launch) try(ctx context.Context) (job.Launched, error) {
 	if err := l.checkEarlierAttempts(ctx); err != nil {
 		return job.Launched{}, err
 	}
+	if err := l.guard.check(ctx, l.Runtime, l.manifest); err != nil {
+		return job.Launched{}, err
+	}
 	// Checked last before the create: nothing may take time in between.
 	if !l.attempt.HoldsLease() {
 		if l.mayExist {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/templating/manifest"
+	"github.com/berth-dev/berth/templating/manifest/reference"
 	"github.com/berth-dev/berth/worker/kube/cluster"
 )
 
@@ -31,6 +32,11 @@ type Options struct {
 	// then cannot run twice even if a worker sleeps between its lease check and the creation for longer than
 	// a finished Job is kept. It costs one more write per Job.
 	Gated bool
+	// Protected is what no Job may refer to, whatever its manifest was made from.
+	Protected reference.Protected
+	// ShareNamespace permits Jobs in a namespace whose labels say that it holds the Secrets of an
+	// installation.
+	ShareNamespace bool
 	// Reconcilers is how many attempts are reconciled at once. Default 16.
 	Reconcilers int
 }

@@ -26,6 +26,7 @@ type Runtime struct {
 	options Options
 	api     kubernetes.Interface
 	jobs    *jobclient.Client
+	guard   guard
 
 	mu         sync.Mutex
 	attempts   map[job.Ref]*attempt

@@ -19,6 +19,7 @@ import (
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/manifest"
+	"github.com/berth-dev/berth/templating/manifest/reference"
 	"github.com/berth-dev/berth/worker/held"
 	"github.com/berth-dev/berth/worker/job"
 )
@@ -34,6 +35,10 @@ type Options struct {
 	TemplateEnv map[string]string
 	// EnvAsSecret keeps the values of environment variables out of every manifest.
 	EnvAsSecret bool
+	// ServiceAccount is what Jobs run as whose template names none.
+	ServiceAccount string
+	// Protected is what no Job may refer to.
+	Protected reference.Protected
 	// JobAPI says how jobs call the API; nil if they may not. With JobKeys each attempt has its own key.
 	JobAPI  *manifest.APIAccess
 	JobKeys bool

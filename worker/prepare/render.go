@@ -75,6 +75,8 @@ func (p *Preparer) identity(c api.Claim) manifest.Identity {
 		Parameters:      c.Parameters,
 		Namespace:       p.Namespace,
 		EnvAsSecret:     p.EnvAsSecret,
+		ServiceAccount:  p.ServiceAccount,
+		Protected:       p.Protected,
 		API:             p.apiAccess(c),
 	}
 }

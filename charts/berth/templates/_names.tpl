@@ -72,7 +72,23 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 
 {{/* Default namespace of Jobs, and all namespaces that the worker serves (JSON {"items": […]}, the default first). */}}
 {{- define "berth.jobNamespace" -}}
-{{- .Values.worker.jobNamespace | default .Release.Namespace }}
+{{- if .Values.jobs.shareNamespace }}{{ .Release.Namespace }}
+{{- else if .Values.jobs.namespace }}{{ .Values.jobs.namespace }}
+{{- else if .Values.server.enabled }}{{ printf "%s-jobs" (.Release.Namespace | trunc 58 | trimSuffix "-") }}
+{{- else }}{{ printf "%s-jobs" (printf "%s-%s" .Release.Namespace (include "berth.fullname" .) | trunc 58 | trimSuffix "-") }}
+{{- end }}
+{{- end }}
+
+{{/* Not empty if the chart creates the namespace of the Jobs. */}}
+{{- define "berth.createsJobNamespace" -}}
+{{- if and .Values.worker.enabled .Values.jobs.createNamespace (not .Values.jobs.shareNamespace) (not .Values.worker.clusterConfig.existingSecret) }}true{{ end }}
+{{- end }}
+
+{{/* ServiceAccount of Jobs whose template names none. */}}
+{{- define "berth.job.serviceAccountName" -}}
+{{- with .Values.jobs.serviceAccount }}
+{{- .name | default (ternary (printf "%s-job" (include "berth.fullname" $)) "" .create) }}
+{{- end }}
 {{- end }}
 
 {{- define "berth.namespaces" -}}

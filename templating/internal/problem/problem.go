@@ -48,6 +48,7 @@ const (
 	CodeLimit        = "limit"            // a bound was reached
 	CodeImport       = "import"           // means something else here than where the template came from
 	CodeRisk         = "risk"             // valid, but likely to hurt
+	CodeReference    = "reference"        // a reference to an object that a Job may not have
 	CodeParameters   = "parameters"       // parameters that their schema refuses
 )
 

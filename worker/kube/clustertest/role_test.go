@@ -52,6 +52,7 @@ func TestTheDocumentedRoleIsEnough(t *testing.T) {
 		{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"list", "watch", "delete"}},
 		{APIGroups: []string{""}, Resources: []string{"pods/log"}, Verbs: []string{"get"}},
 		{APIGroups: []string{""}, Resources: []string{"events"}, Verbs: []string{"list"}},
+		{APIGroups: []string{""}, Resources: []string{"namespaces"}, Verbs: []string{"get"}},
 	})
 	s.start()
 	noServiceAccount := func(spec map[string]any) { podSpec(spec)["serviceAccountName"] = "missing" }

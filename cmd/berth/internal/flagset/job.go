@@ -13,6 +13,8 @@ type Job struct {
 	EnvAsSecret, ownKey          bool
 	apiURL, keySecret, keyInside string
 	launch                       string
+	// ServiceAccount is what Jobs run as whose template names none.
+	ServiceAccount string
 }
 
 func (j *Job) Add(cmd *cobra.Command) {
@@ -41,6 +43,8 @@ func (j *Job) Add(cmd *cobra.Command) {
 		"",
 		"server URL for jobs, available as BERTH_API_URL (default, if jobs have an API key: --api-url of the worker)",
 	)
+	flags.StringVar(&j.ServiceAccount, "job-service-account", "",
+		"ServiceAccount of Jobs whose template names none (default: the namespace's default); its token is not mounted")
 	flags.StringVar(&j.keySecret, "job-api-key-secret", "",
 		"Secret, in the namespace of the Jobs, with an API key for them; available as BERTH_API_KEY")
 	flags.StringVar(&j.keyInside, "job-api-key-secret-key", "", "key of the Secret that holds the API key")

@@ -12,6 +12,7 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/build"
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
 	"github.com/berth-dev/berth/templating/manifest"
+	"github.com/berth-dev/berth/templating/manifest/reference"
 	"github.com/berth-dev/berth/worker/job"
 	"github.com/berth-dev/berth/worker/kube"
 	"github.com/berth-dev/berth/worker/kube/cluster"
@@ -23,6 +24,10 @@ type Kube struct {
 	Kubeconfig, Context, Namespace, ClusterID string
 	watched, legacyFinalizers                 []string
 	Gated                                     bool
+	// Protected is what no Job may refer to.
+	Protected reference.Protected
+	// shareNamespace lets Jobs be created in a namespace that holds the Secrets of an installation.
+	shareNamespace bool
 	// clusterConfig is SECRET/KEY with the kubeconfig of another cluster; set by those commands that add the
 	// flag.
 	clusterConfig string
@@ -46,6 +51,12 @@ func (k *Kube) Add(cmd *cobra.Command) {
 		"",
 		"name of the cluster; workers with the same name take over each other's Jobs (default: a hash of the cluster's CA)",
 	)
+}
+
+// AddShareNamespace is for commands that create Jobs.
+func (k *Kube) AddShareNamespace(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&k.shareNamespace, "share-namespace", false,
+		"create Jobs also in a namespace that holds Berth's own Secrets; anything there that creates pods can read them")
 }
 
 // AddClusterConfig is for commands that may work on the cluster that a template's cluster_config names.
@@ -106,5 +117,6 @@ func (k *Kube) Runtime(
 	}
 	return kube.New(config, kube.Options{
 		Namespaces: k.watched, LegacyFinalizers: k.legacyFinalizers, Gated: k.Gated, Log: logger, Registerer: registry,
+		Protected: k.Protected, ShareNamespace: k.shareNamespace,
 	})
 }

@@ -78,7 +78,11 @@ func installCommand(app *cli.App) *cobra.Command {
 		Long: `Install server and worker into a Kubernetes cluster and wait until they are ready.
 
 The command installs the Helm chart that is embedded in this binary. The result is an ordinary Helm
-release: helm can list it, show its values and roll it back.`,
+release: helm can list it, show its values and roll it back.
+
+Jobs run in a separate namespace, NAMESPACE-jobs, that holds none of Berth's Secrets. To run them
+in the release's namespace, where anything that creates pods can read Berth's admin key, set
+jobs.shareNamespace=true.`,
 		Args: cobra.NoArgs,
 	}
 	flags.add(cmd)

@@ -68,6 +68,7 @@ func statusFields(s release.Status) []cli.Field {
 	return []cli.Field{
 		{Name: "Name", Value: s.Name},
 		{Name: "Namespace", Value: s.Namespace},
+		{Name: "Jobs in", Value: jobsIn(s)},
 		{Name: "State", Value: s.State},
 		{Name: "Revision", Value: fmt.Sprint(s.Revision)},
 		{Name: "Chart", Value: s.Chart},
@@ -77,6 +78,14 @@ func statusFields(s release.Status) []cli.Field {
 		{Name: "Workloads", Value: strings.Join(workloads, "\n")},
 		{Name: "Next", Value: nextIfHealthy(s)},
 	}
+}
+
+// jobsIn is the namespace of the Jobs, with a warning where they can reach the Secrets of the installation.
+func jobsIn(s release.Status) string {
+	if s.SharesNamespace {
+		return s.JobsNamespace + " (shared: pods there can read the API keys of Berth)"
+	}
+	return s.JobsNamespace
 }
 
 // nextIfHealthy is said with the fields; otherwise it comes after what is wrong.

@@ -14,14 +14,14 @@ func uninstallCommand(app *cli.App) *cobra.Command {
 		Use:   "uninstall",
 		Short: "Remove an installation from the cluster",
 		Long: `Remove an installation from the cluster: stop its workers, end and finalize its Jobs, then delete the
-Helm release. The Secret with the API keys and the volume with the database are kept unless --purge
-is set.`,
+Helm release. The Secret with the API keys, the volume with the database and the namespace of the
+Jobs are kept unless --purge is set.`,
 		Args: cobra.NoArgs,
 	}
 	flags.add(cmd)
 	cmd.Flags().
 		BoolVar(&options.SkipDrain, "skip-drain", false, "do not end and finalize the Jobs; remaining Jobs keep Berth's finalizer")
-	cmd.Flags().BoolVar(&options.Purge, "purge", false, "also delete the API keys and the database")
+	cmd.Flags().BoolVar(&options.Purge, "purge", false, "also delete the API keys, the database, and the namespace of the Jobs with everything in it")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		client, err := flags.client(app)
 		if err != nil {
@@ -35,7 +35,7 @@ is set.`,
 		}
 		if !options.Purge {
 			app.Notef(
-				"kept for a later install of the same name: the volume with the database and the Secret with the API keys; the chart's README says how to delete them")
+				"kept for a later install of the same name: the volume with the database, the Secret with the API keys and the namespace of the Jobs; the chart's README says how to delete them")
 		}
 		return nil
 	}

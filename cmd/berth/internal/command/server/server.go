@@ -18,6 +18,7 @@ import (
 type serverFlags struct {
 	database                    flagset.Database
 	log                         flagset.Log
+	protect                     flagset.Protect
 	listen, metricsListen       string
 	tlsCertFile, tlsKeyFile     string
 	auth, migrate               string
@@ -87,6 +88,7 @@ When the server accepts requests, it prints "ready URL" to standard output. It l
 		"retention of runs after their end, such as 90d or 36h; 0 to keep them forever")
 	flags.Var(&in.keepLogs, "keep-logs", "retention of the output of runs; 0 to keep it forever")
 	flags.Var(&in.keepAudit, "keep-audit", "retention of the audit log; 0 to keep it forever")
+	in.protect.Add(cmd)
 	in.database.Add(cmd)
 	in.log.Add(cmd, "info")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -122,6 +124,9 @@ func (in *serverFlags) options(app *cli.App) (server.Options, error) {
 	o.KeepRuns, o.KeepLogs, o.KeepAudit = keepFor(in.keepRuns), keepFor(in.keepLogs), keepFor(in.keepAudit)
 	var err error
 	if o.Logger, err = in.log.Logger(app); err != nil {
+		return o, err
+	}
+	if o.Protected, err = in.protect.Protected(); err != nil {
 		return o, err
 	}
 	for _, text := range in.ensurePools {

@@ -28,6 +28,7 @@ type workerFlags struct {
 	dataDir          string
 	kube             flagset.Kube
 	job              flagset.Job
+	protect          flagset.Protect
 	log              flagset.Log
 }
 
@@ -58,6 +59,8 @@ and metrics endpoints to standard output. It logs to standard error.`,
 		"directory for the files of a process worker (default: in the user's data directory)")
 	in.kube.Add(cmd)
 	in.kube.AddClusterConfig(cmd)
+	in.kube.AddShareNamespace(cmd)
+	in.protect.Add(cmd)
 	in.job.Add(cmd)
 	in.log.Add(cmd, "info")
 	cli.Required(cmd, "pool")
@@ -104,7 +107,11 @@ func (in *workerFlags) options(cmd *cobra.Command, app *cli.App) (worker.Options
 			return o, err
 		}
 	}
-	o.EnvAsSecret = in.job.EnvAsSecret
+	o.EnvAsSecret, o.JobServiceAccount = in.job.EnvAsSecret, in.job.ServiceAccount
+	if o.Protected, err = in.protect.Protected(); err != nil {
+		return o, err
+	}
+	in.kube.Protected = o.Protected
 	if in.kube.Gated, err = in.job.Gated(); err != nil {
 		return o, err
 	}

@@ -1,0 +1,35 @@
+{{/*
+Arguments that tell server and worker what no Job may refer to: the Secrets, ServiceAccounts and volumes of this release, and
+the release's namespace unless Jobs share it.
+*/}}
+{{- define "berth.protectArgs" -}}
+{{- $names := list }}
+{{- if not .Values.jobs.shareNamespace }}
+{{- $names = append $names (printf "namespace/%s" .Release.Namespace) }}
+{{- end }}
+{{- $secrets := list (include "berth.keysSecretName" .) .Values.database.external.existingSecret .Values.server.tls.existingSecret
+      .Values.worker.apiKey.existingSecret .Values.worker.ca.existingSecret .Values.worker.clusterConfig.existingSecret }}
+{{- range concat .Values.server.extraEnv .Values.worker.extraEnv }}
+{{- $secrets = append $secrets (dig "valueFrom" "secretKeyRef" "name" "" .) }}
+{{- end }}
+{{- range $secrets | compact | uniq }}
+{{- $names = append $names (printf "secret/%s" .) }}
+{{- end }}
+{{- $accounts := list (include "berth.server.serviceAccountName" .) (include "berth.worker.serviceAccountName" .) }}
+{{- range list "keys" "drain" }}
+{{- $accounts = append $accounts (printf "%s-%s" (include "berth.fullname" $) .) }}
+{{- end }}
+{{- range $accounts | uniq }}
+{{- /* Another namespace's account `default` has no permissions of Berth's. */}}
+{{- if or (ne . "default") $.Values.jobs.shareNamespace }}
+{{- $names = append $names (printf "serviceaccount/%s" .) }}
+{{- end }}
+{{- end }}
+{{- with .Values.server.persistence.existingClaim }}
+{{- $names = append $names (printf "persistentvolumeclaim/%s" .) }}
+{{- end }}
+{{- $names = append $names (printf "persistentvolumeclaim/data-%s-server-*" (include "berth.fullname" .)) }}
+{{- range $names }}
+- --protect={{ . }}
+{{- end }}
+{{- end }}

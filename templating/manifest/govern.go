@@ -1,0 +1,90 @@
+package manifest
+
+import (
+	batchv1 "k8s.io/api/batch/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/manifest/reference"
+)
+
+// govern refuses references that a Job may not have: to what is protected, and any that a job variable
+// brought in and the pool does not allow.
+func (b *builder) govern() {
+	if why := b.id.Protected.RefusesNamespace(b.job.Namespace); why != "" {
+		b.fail(templating.CodeReference, at(keyNamespace), "%s", why)
+	}
+	for _, r := range reference.Find(b.tree) {
+		place := r.Pointer(manifestPointer.String())
+		if why := b.id.Protected.Refuses(r, b.job.Name); why != "" {
+			keep(&b.problems, problem(templating.CodeReference, place, "%s", why))
+			continue
+		}
+		if b.id.Allowed == nil || b.id.Allowed.Allows(r) || b.offers(r) {
+			continue
+		}
+		p := keep(&b.problems, problem(templating.CodeReference, place,
+			"%s comes from a job variable, and work pool %q does not allow it", r, b.id.Pool))
+		p.Suggestion = b.remedy(r)
+	}
+	b.governNamespace()
+}
+
+// governNamespace keeps a job variable from choosing the namespace, and so the Secrets, of the Job. The
+// worker's own namespace is always right.
+func (b *builder) governNamespace() {
+	name := b.job.Namespace
+	r := reference.Reference{Kind: reference.Namespace, Name: name}
+	if b.id.Allowed == nil || name == b.id.Namespace || b.id.Allowed.Allows(r) ||
+		b.template == nil || b.source().OffersNamespace(name) {
+		return
+	}
+	p := b.fail(templating.CodeReference, at(keyNamespace),
+		"namespace %q comes from a job variable, and work pool %q does not allow it", name, b.id.Pool)
+	p.Suggestion = b.remedy(r)
+}
+
+// offers is true for what the template itself writes. A tree without a template has been written by hand.
+func (b *builder) offers(r reference.Reference) bool {
+	if b.template == nil {
+		return true
+	}
+	first := ""
+	if c := b.jobContainer(); c != nil {
+		first = c.Name
+	}
+	return b.source().Offers(r, first)
+}
+
+func (b *builder) source() reference.Template {
+	return reference.Template{
+		Configuration: b.template.JobConfiguration, Variables: b.template.Variables, Frozen: b.template.Frozen,
+	}
+}
+
+// remedy says how the reference can be made right.
+func (b *builder) remedy(r reference.Reference) string {
+	flag := r.Kind.Flag()
+	if flag == "" {
+		return "write " + r.String() + " in the template, with a variable for the values in it"
+	}
+	value := r.Name
+	if r.Key != "" {
+		value += ":" + r.Key
+	}
+	return "write it in the template, or allow it: berth pool update " + b.id.Pool + " " + flag + " " + value
+}
+
+// CheckProtected returns why a Job must not be created: one sentence for each protected object that it refers
+// to. It is for whoever is about to create the Job, whatever it was made from.
+func CheckProtected(job *batchv1.Job, protected reference.Protected) ([]string, error) {
+	tree, err := runtime.DefaultUnstructuredConverter.ToUnstructured(job)
+	if err != nil {
+		return nil, err
+	}
+	refused := protected.Check(tree, job.Name)
+	if why := protected.RefusesNamespace(job.Namespace); why != "" {
+		refused = append(refused, why)
+	}
+	return refused, nil
+}

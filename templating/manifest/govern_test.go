@@ -1,0 +1,272 @@
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/manifest/reference"
+)
+
+// governed renders a template with job variables of a run and builds its Job, as a worker does.
+func governed(t *testing.T, template, variables string, allowed reference.Allowed) error {
+	t.Helper()
+	parsed, err := templating.Parse([]byte(template))
+	if err != nil {
+		t.Fatalf("parse: %v", err)
+	}
+	compiled, err := templating.DefaultRegistry().Compile(parsed)
+	if err != nil {
+		t.Fatalf("compile: %v", err)
+	}
+	given, err := templating.DecodeYAML([]byte(variables))
+	if err != nil {
+		t.Fatal(err)
+	}
+	values, _ := given.(map[string]any)
+	rendered, err := compiled.Render(t.Context(), templating.Input{Layers: templating.Layers{Run: values}})
+	if err != nil {
+		t.Fatalf("render: %v", err)
+	}
+	protected, err := reference.ParseProtected([]string{
+		"secret/berth-keys", "secret/berth-postgres", "serviceaccount/berth-worker", "namespace/berth",
+		"persistentvolumeclaim/data-berth-server-*",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Build(rendered, Identity{
+		RunID: uuid.New(), RunName: "r", Attempt: 1, Pool: "p", Namespace: "jobs", Allowed: &allowed,
+		Protected: protected,
+	})
+	return err
+}
+
+// podTemplate is a template whose pod and first container have more fields.
+func podTemplate(variables, pod, container string) string {
+	return fmt.Sprintf(`
+variables: {type: object, properties: {%s}}
+job_configuration:
+  job_manifest:
+    apiVersion: batch/v1
+    kind: Job
+    spec:
+      template:
+        spec:
+          %s
+          containers:
+          - name: job
+            image: busybox:1.36
+            %s
+`, variables, strings.ReplaceAll(pod, "\n", "\n          "), strings.ReplaceAll(container, "\n", "\n            "))
+}
+
+func wantReference(t *testing.T, err error, text string) {
+	t.Helper()
+	var problems templating.Problems
+	if !errors.As(err, &problems) {
+		t.Fatalf("error is %v, want a refused reference", err)
+	}
+	for _, p := range problems {
+		if p.Code == templating.CodeReference && strings.Contains(p.Message, text) {
+			return
+		}
+	}
+	t.Errorf("problems are %v, want a refused reference with %q", problems, text)
+}
+
+const envTemplate = `
+variables: {type: object, properties: {env: {type: object}}}
+job_configuration:
+  env: "{{ env }}"
+  job_manifest: {apiVersion: batch/v1, kind: Job, spec: {template: {spec: {containers: [{name: job, image: "busybox:1.36"}]}}}}
+`
+
+const textTemplate = `
+variables: {type: object, properties: {env: {type: array}, image: {type: string, default: busybox}, secret: {type: string}, pod: {type: object}}}
+job_configuration:
+  job_manifest: |
+    apiVersion: batch/v1
+    kind: Job
+    spec:
+      template:
+        spec:
+          {{- with .pod }}
+          {{- toYaml . | nindent 6 }}
+          {{- end }}
+          containers:
+          - name: job
+            image: {{ .image }}
+            env:
+            - name: FIXED
+              valueFrom:
+                secretKeyRef:
+                  name: db
+                  key: url
+            {{- if .secret }}
+            - {name: CHOSEN, valueFrom: {secretKeyRef: {name: {{ .secret }}, key: token}}}
+            {{- end }}
+            {{- with .env }}
+            {{- toYaml . | nindent 8 }}
+            {{- end }}
+`
+
+func TestAJobVariableCannotBringInAReference(t *testing.T) {
+	tests := map[string]struct{ template, variables, want string }{
+		"env as a mapping": {envTemplate,
+			`env: {X: {valueFrom: {secretKeyRef: {name: db, key: url}}}}`, `Secret "db", key "url"`},
+		"env as a list": {envTemplate,
+			`env: [{name: X, valueFrom: {secretKeyRef: {name: db, key: url}}}]`, `Secret "db", key "url"`},
+		"env with a dotted key": {envTemplate,
+			`env.X: {valueFrom: {secretKeyRef: {name: db, key: url}}}`, `Secret "db", key "url"`},
+		"a ConfigMap": {envTemplate,
+			`env: {X: {valueFrom: {configMapKeyRef: {name: c, key: k}}}}`, `ConfigMap "c", key "k"`},
+		"a field of the pod": {envTemplate,
+			`env: {X: {valueFrom: {fieldRef: {fieldPath: spec.nodeName}}}}`, `field fieldRef`},
+		"envFrom": {podTemplate(`v: {}`, "", `envFrom: "{{ v }}"`),
+			`v: [{secretRef: {name: db}}]`, `Secret "db"`},
+		"a name alone": {podTemplate(`v: {type: string}`, "",
+			`envFrom: [{secretRef: {name: "{{ v }}"}}]`), `v: db`, `Secret "db"`},
+		"a part of a name": {podTemplate(`v: {type: string}`, "",
+			`envFrom: [{secretRef: {name: "db-{{ v }}"}}]`), `v: admin`, `Secret "db-admin"`},
+		"a key of a Secret of the template": {podTemplate(`v: {type: string}`, "",
+			`env: {X: {valueFrom: {secretKeyRef: {name: db, key: "{{ v }}"}}}}`), `v: admin`, `key "admin"`},
+		"another key beside the template's": {podTemplate(`v: {type: object}`, "",
+			`env: ["{{ v }}", {name: A, valueFrom: {secretKeyRef: {name: db, key: url}}}]`),
+			`v: {name: X, valueFrom: {secretKeyRef: {name: db, key: admin}}}`, `key "admin"`},
+		"a Secret volume": {podTemplate(`v: {}`, `volumes: "{{ v }}"`, ""),
+			`v: [{name: x, secret: {secretName: db}}]`, `Secret "db"`},
+		"a projected Secret": {podTemplate(`v: {}`, `volumes: [{name: x, projected: {sources: "{{ v }}"}}]`, ""),
+			`v: [{secret: {name: db, items: [{key: url, path: url}]}}]`, `Secret "db", key "url"`},
+		"a projected token": {podTemplate(`v: {}`, `volumes: [{name: x, projected: {sources: "{{ v }}"}}]`, ""),
+			`v: [{serviceAccountToken: {path: t}}]`, `a ServiceAccount token`},
+		"imagePullSecrets": {podTemplate(`v: {}`, `imagePullSecrets: "{{ v }}"`, ""), `v: [{name: db}]`, `Secret "db"`},
+		"CSI":              {podTemplate(`v: {}`, `volumes: "{{ v }}"`, ""), `v: [{name: x, csi: {driver: d, nodePublishSecretRef: {name: db}}}]`, `Secret "db"`},
+		"azureFile":        {podTemplate(`v: {}`, `volumes: "{{ v }}"`, ""), `v: [{name: x, azureFile: {secretName: db, shareName: s}}]`, `Secret "db"`},
+		"flexVolume":       {podTemplate(`v: {}`, `volumes: "{{ v }}"`, ""), `v: [{name: x, flexVolume: {driver: d/d, secretRef: {name: db}}}]`, `Secret "db"`},
+		"rbd":              {podTemplate(`v: {}`, `volumes: "{{ v }}"`, ""), `v: [{name: x, rbd: {monitors: [m], image: i, secretRef: {name: db}}}]`, `Secret "db"`},
+		"a host path":      {podTemplate(`v: {}`, `volumes: "{{ v }}"`, ""), `v: [{name: x, hostPath: {path: /}}]`, `a volume of type hostPath`},
+		"the path of a host path": {podTemplate(`v: {type: string}`, `volumes: [{name: x, hostPath: {path: "{{ v }}"}}]`, ""),
+			`v: /etc`, `a volume of type hostPath`},
+		"a claim":            {podTemplate(`v: {}`, `volumes: "{{ v }}"`, ""), `v: [{name: x, persistentVolumeClaim: {claimName: c}}]`, `PersistentVolumeClaim "c"`},
+		"a ServiceAccount":   {podTemplate(`v: {type: string}`, `serviceAccountName: "{{ v }}"`, ""), `v: admin`, `ServiceAccount "admin"`},
+		"a security context": {podTemplate(`v: {}`, `initContainers: "{{ v }}"`, ""), `v: [{name: i, image: "b:1", securityContext: {privileged: true}}]`, `field securityContext`},
+		"an init container":  {podTemplate(`v: {}`, `initContainers: "{{ v }}"`, ""), `v: [{name: i, image: "b:1", env: [{name: X, valueFrom: {secretKeyRef: {name: db, key: url}}}]}]`, `Secret "db", key "url"`},
+		"a node":             {wholePod, `v: {nodeName: n, containers: [{name: job, image: "b:1"}]}`, `field nodeName`},
+		"the Secret that another container has": {
+			podTemplate(`env: {}`, `initContainers: [{name: fetch, image: "b:1", envFrom: [{secretRef: {name: db}}]}]`, `env: "{{ env }}"`),
+			`env: {X: {valueFrom: {secretKeyRef: {name: db, key: url}}}}`, `Secret "db", key "url"`},
+		"text: env":           {textTemplate, `env: [{name: X, valueFrom: {secretKeyRef: {name: db, key: admin}}}]`, `key "admin"`},
+		"text: a name":        {textTemplate, `secret: other`, `Secret "other", key "token"`},
+		"text: injected YAML": {textTemplate, "image: \"b:1\\n        envFrom: [{secretRef: {name: db}}]\"", `Secret "db"`},
+		"text: a token":       {textTemplate, `pod: {serviceAccountName: admin, automountServiceAccountToken: true}`, `ServiceAccount "admin"`},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			wantReference(t, governed(t, test.template, test.variables, reference.Allowed{}), test.want)
+		})
+	}
+}
+
+const wholePod = `
+variables: {type: object, properties: {v: {}}}
+job_configuration: {job_manifest: {apiVersion: batch/v1, kind: Job, spec: {template: {spec: "{{ v }}"}}}}
+`
+
+func TestWhatTheTemplateWritesIsItsOwn(t *testing.T) {
+	tests := map[string]struct{ template, variables string }{
+		"a fixed reference": {podTemplate(`a: {}`, "",
+			`env: {X: {valueFrom: {secretKeyRef: {name: db, key: url}}}, A: "{{ a }}"}`), ``},
+		"env of job_configuration": {strings.Replace(envTemplate, `env: "{{ env }}"`,
+			`env: {X: {valueFrom: {secretKeyRef: {name: db, key: url}}}, A: "{{ env.A }}"}`, 1), `env: {A: "1"}`},
+		"a choice":  {podTemplate(`v: {enum: [db-ro, db-rw]}`, "", `envFrom: [{secretRef: {name: "{{ v }}"}}]`), `v: db-rw`},
+		"a part":    {podTemplate(`v: {enum: [ro, rw]}`, "", `envFrom: [{secretRef: {name: "db-{{ v }}"}}]`), `v: rw`},
+		"a default": {podTemplate(`v: {type: string, default: etl}`, `serviceAccountName: "{{ v }}"`, ""), ``},
+		"a default with structure": {podTemplate(
+			`env: {default: {X: {valueFrom: {secretKeyRef: {name: db, key: url}}}}}`, "", `env: "{{ env }}"`), `env: {B: c}`},
+		"an expression": {podTemplate(`v: {type: boolean}`, `imagePullSecrets: '{{ ternary (list (dict "name" "hub")) absent .v }}'`, ""), `v: true`},
+		"a condition":   {podTemplate(`v: {type: boolean}`, "", `envFrom: [{secretRef: {name: '{{ if .v }}a{{ else }}b{{ end }}'}}]`), `v: true`},
+		"volumes":       {podTemplate(`a: {}`, "volumes: [{name: x, secret: {secretName: tls}}, {name: h, hostPath: {path: /data}}, {name: p, projected: {sources: [{secret: {name: s, items: [{key: k, path: k}]}}]}}]", `args: ["{{ a }}"]`), ``},
+		"a field offered by a variable": {podTemplate(`v: {type: integer}`,
+			`securityContext: {runAsUser: "{{ v }}"}`, ""), `v: 1000`},
+		"a whole field offered by a variable": {podTemplate(`v: {}`, `nodeSelector: "{{ v }}"`, ""), `v: {disk: ssd}`},
+		"text: fixed":                         {textTemplate, ``},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if err := governed(t, test.template, test.variables, reference.Allowed{}); err != nil {
+				t.Errorf("refused: %v", err)
+			}
+		})
+	}
+}
+
+func TestThePoolAllowsReferences(t *testing.T) {
+	allowed := reference.Allowed{
+		Secrets:         []reference.Object{{Name: "db", Keys: []string{"url"}}, {Name: "all"}},
+		ConfigMaps:      []reference.Object{{Name: "c"}},
+		ServiceAccounts: []string{"etl"}, VolumeClaims: []string{"data"},
+	}
+	tests := map[string]struct{ template, variables, want string }{
+		"a key on the list":     {envTemplate, `env: {X: {valueFrom: {secretKeyRef: {name: db, key: url}}}}`, ""},
+		"another key":           {envTemplate, `env: {X: {valueFrom: {secretKeyRef: {name: db, key: admin}}}}`, `key "admin"`},
+		"any key of a Secret":   {envTemplate, `env: {X: {valueFrom: {secretKeyRef: {name: all, key: x}}}}`, ""},
+		"all of a keyed Secret": {podTemplate(`v: {}`, "", `envFrom: "{{ v }}"`), `v: [{secretRef: {name: db}}]`, `Secret "db"`},
+		"a ConfigMap":           {envTemplate, `env: {X: {valueFrom: {configMapKeyRef: {name: c, key: x}}}}`, ""},
+		"a ServiceAccount":      {podTemplate(`v: {}`, `serviceAccountName: "{{ v }}"`, ""), `v: etl`, ""},
+		"a claim":               {podTemplate(`v: {}`, `volumes: "{{ v }}"`, ""), `v: [{name: x, persistentVolumeClaim: {claimName: data}}]`, ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			err := governed(t, test.template, test.variables, allowed)
+			if test.want != "" {
+				wantReference(t, err, test.want)
+			} else if err != nil {
+				t.Errorf("refused: %v", err)
+			}
+		})
+	}
+}
+
+func TestNoJobReachesTheInstallation(t *testing.T) {
+	everything := reference.Allowed{
+		Secrets:         []reference.Object{{Name: "berth-keys"}, {Name: "sh.helm.release.v1.berth.v1"}, {Name: "etl-abcdefghijkl-1"}},
+		ServiceAccounts: []string{"berth-worker"}, VolumeClaims: []string{"data-berth-server-0"}, Namespaces: []string{"berth"},
+	}
+	tests := map[string]struct{ template, variables, want string }{
+		"the outsider's script": {envTemplate,
+			`env: {X: {valueFrom: {secretKeyRef: {name: berth-keys, key: admin}}}}`, `belongs to this installation`},
+		"written by the template": {podTemplate(`a: {}`, "", "envFrom: [{secretRef: {name: berth-postgres}}]\nargs: ['{{ a }}']"), ``, `belongs to this installation`},
+		"a ServiceAccount":        {podTemplate(`v: {}`, `serviceAccountName: "{{ v }}"`, ""), `v: berth-worker`, `ServiceAccount "berth-worker" belongs`},
+		"the volume":              {podTemplate(`v: {}`, `volumes: "{{ v }}"`, ""), `v: [{name: x, persistentVolumeClaim: {claimName: data-berth-server-0}}]`, `belongs`},
+		"Helm's values":           {envTemplate, `env: {X: {valueFrom: {secretKeyRef: {name: sh.helm.release.v1.berth.v1, key: release}}}}`, `Helm release`},
+		"another run's Secret":    {envTemplate, `env: {X: {valueFrom: {secretKeyRef: {name: etl-abcdefghijkl-1, key: BERTH_API_KEY}}}}`, `Secret of a run`},
+		"the namespace": {strings.Replace(envTemplate, `env: "{{ env }}"`, `namespace: "{{ env.N }}"`, 1),
+			`env: {N: berth}`, `holds the Secrets of this installation`},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			wantReference(t, governed(t, test.template, test.variables, everything), test.want)
+		})
+	}
+}
+
+func TestAVariableCannotChooseTheNamespace(t *testing.T) {
+	template := strings.Replace(envTemplate, `env: "{{ env }}"`, `namespace: "{{ env.N }}"`, 1)
+	wantReference(t, governed(t, template, `env: {N: team-b}`, reference.Allowed{}), `namespace "team-b"`)
+	for name, test := range map[string]struct {
+		variables string
+		allowed   reference.Allowed
+	}{
+		"the worker's own":    {`env: {N: jobs}`, reference.Allowed{}},
+		"one that is allowed": {`env: {N: team-b}`, reference.Allowed{Namespaces: []string{"team-b"}}},
+	} {
+		if err := governed(t, template, test.variables, test.allowed); err != nil {
+			t.Errorf("%s: refused: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package reference
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Find returns the references of a Job, given as a tree. Their order depends on the tree alone.
+func Find(job map[string]any) []Reference {
+	f := &finder{}
+	spec, _ := job["spec"].(map[string]any)
+	template, _ := spec["template"].(map[string]any)
+	if pod, ok := template["spec"].(map[string]any); ok {
+		f.object(pod, []string{"spec", "template", "spec"})
+	}
+	return f.found
+}
+
+type finder struct{ found []Reference }
+
+func (f *finder) add(kind Kind, name, key any, path []string, node any) {
+	text, _ := name.(string)
+	keyText, _ := key.(string)
+	f.found = append(f.found, Reference{
+		Kind: kind, Name: text, Key: keyText, Path: path, Node: node, strict: kind != Field,
+	})
+}
+
+func (f *finder) object(object map[string]any, path []string) {
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		if v := object[key]; v != nil {
+			f.field(key, v, under(path, key))
+		}
+	}
+}
+
+func (f *finder) value(v any, path []string) {
+	switch v := v.(type) {
+	case map[string]any:
+		f.object(v, path)
+	case []any:
+		for _, item := range v {
+			f.value(item, under(path, itemStep(path, item)))
+		}
+	}
+}
+
+// itemStep is the step to an item of a list: containers are told apart by name, so that a Secret that the
+// template gives to one of them is not given to all.
+func itemStep(path []string, item any) string {
+	list := path[len(path)-1]
+	if list != "containers" && list != "initContainers" && list != "ephemeralContainers" {
+		return anyItem
+	}
+	object, _ := item.(map[string]any)
+	name, _ := object["name"].(string)
+	return "[" + name + "]"
+}
+
+// field looks at one field. What it does not know as a reference is walked into.
+func (f *finder) field(key string, v any, path []string) {
+	object, isObject := v.(map[string]any)
+	parent := path[len(path)-2]
+	switch {
+	case key == "volumes":
+		f.volumes(v, path)
+	case key == "imagePullSecrets", key == "resourceClaims":
+		f.list(key, v, path)
+	case key == "serviceAccountName" || key == "serviceAccount":
+		f.add(ServiceAccount, v, nil, path, v)
+	case key == "secretKeyRef" && isObject:
+		f.add(Secret, object["name"], object["key"], path, v)
+	case key == "configMapKeyRef" && isObject:
+		f.add(ConfigMap, object["name"], object["key"], path, v)
+	case key == "configMapRef" && isObject:
+		f.add(ConfigMap, object["name"], nil, path, v)
+	case isObject && strings.HasSuffix(strings.ToLower(key), "secretref"):
+		f.add(Secret, object["name"], nil, path, v)
+	case key == "secretName" && parent != "secret":
+		f.add(Secret, v, nil, path, v)
+	case key == "fieldRef", key == "resourceFieldRef", slices.Contains(fields[:], key):
+		f.found = append(f.found, Reference{Kind: Field, Name: key, Path: path, Node: v})
+	case isObject && key == "secret":
+		f.items(Secret, cmp.Or(object["secretName"], object["name"]), object, path)
+	case isObject && key == "configMap":
+		f.items(ConfigMap, object["name"], object, path)
+	case key == "persistentVolumeClaim" && isObject:
+		f.add(Claim, object["claimName"], nil, path, v)
+	case key == "serviceAccountToken" || key == "podCertificate":
+		f.add(Token, key, nil, path, v)
+	default:
+		f.value(v, path)
+	}
+}
+
+// fields decide what a pod may do, and where it runs.
+var fields = [...]string{
+	"affinity", "automountServiceAccountToken", "hostAliases", "hostIPC", "hostNetwork", "hostPID", "hostPort",
+	"hostUsers", "nodeName", "nodeSelector", "priorityClassName", "procMount", "runtimeClassName",
+	"schedulerName", "securityContext", "shareProcessNamespace", "tolerations", "volumeDevices",
+}
+
+// items are the keys of a Secret or a ConfigMap that a volume takes; without a list it takes all.
+func (f *finder) items(kind Kind, name any, object map[string]any, path []string) {
+	list, _ := object["items"].([]any)
+	if len(list) == 0 {
+		f.add(kind, name, nil, path, object)
+	}
+	for _, item := range list {
+		entry, _ := item.(map[string]any)
+		f.add(kind, name, entry["key"], path, object)
+	}
+}
+
+func (f *finder) list(key string, v any, path []string) {
+	items, _ := v.([]any)
+	for _, item := range items {
+		object, _ := item.(map[string]any)
+		at := under(path, anyItem)
+		if key == "imagePullSecrets" {
+			f.add(Secret, object["name"], nil, at, item)
+			continue
+		}
+		f.add(ResourceClaim, cmp.Or(object["resourceClaimName"], object["resourceClaimTemplateName"]), nil, at,
+			item)
+	}
+}
+
+// contained are the types of volumes whose content is the pod's own, or a reference that is found inside.
+var contained = [...]string{
+	"configMap", "downwardAPI", "emptyDir", "name", "persistentVolumeClaim", "projected", "secret",
+}
+
+func (f *finder) volumes(v any, path []string) {
+	list, _ := v.([]any)
+	for _, item := range list {
+		volume, _ := item.(map[string]any)
+		for _, kind := range slices.Sorted(maps.Keys(volume)) {
+			at := under(under(path, anyItem), kind)
+			if volume[kind] == nil {
+				continue
+			}
+			if !slices.Contains(contained[:], kind) {
+				f.add(Volume, kind, nil, at, volume[kind])
+			}
+			f.field(kind, volume[kind], at)
+		}
+	}
+}

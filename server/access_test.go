@@ -156,11 +156,11 @@ func TestKeyLimitedToPoolsHasNoAccessToOthers(t *testing.T) {
 		}
 	}
 	as(admin, "POST", "/api/v1/apply",
-		`{"deployments":[{"name":"x","pool":"secret"}]}`).refused(http.StatusUnprocessableEntity,
-		"apply-invalid", "/deployments/0/pool")
+		`{"deployments":[{"name":"x","pool":"secret"}]}`).refused(http.StatusForbidden,
+		"forbidden", "/deployments/0/pool")
 	as(admin, "POST", "/api/v1/apply",
-		`{"deployments":[{"name":"hidden","pool":"local"}]}`).refused(http.StatusUnprocessableEntity,
-		"apply-invalid", "/deployments/0/name")
+		`{"deployments":[{"name":"hidden","pool":"local"}]}`).refused(http.StatusForbidden,
+		"forbidden", "/deployments/0/name")
 	// The pool that a call names says nothing about the attempts in it.
 	claims := tell[api.ClaimResponse](r, "claim",
 		api.ClaimRequest{RequestID: uuid.New(), Pool: "secret", Worker: "w", ClusterID: "c", Max: 1}).Claims

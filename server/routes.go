@@ -175,7 +175,7 @@ func (f *front) admit(o *request.Operation, w http.ResponseWriter, r *http.Reque
 		return r, err
 	}
 	received := r
-	r = withIdentity(r, who, func() error { return f.stillAllowed(received, o) })
+	r = withIdentity(r, who, func() error { return f.stillAllowed(received, o, who) })
 	if err := f.checkRate(who); err != nil {
 		return r, err
 	}
@@ -204,13 +204,16 @@ func (f *front) authenticate(r *http.Request, o *request.Operation) (access.Prin
 	return f.keys.Authenticate(r)
 }
 
-// stillAllowed returns why a long request would be refused by now, because its key has expired or was
-// revoked. An unreachable database is no reason to end it.
-func (f *front) stillAllowed(r *http.Request, o *request.Operation) error {
-	_, err := f.authenticate(r, o)
+// stillAllowed returns why a long request would be refused by now, because its key has expired, was
+// revoked, or has other roles now. An unreachable database is no reason to end it.
+func (f *front) stillAllowed(r *http.Request, o *request.Operation, before access.Principal) error {
+	now, err := f.authenticate(r, o)
 	var refused *problem.Error
-	if errors.As(err, &refused) {
+	switch {
+	case errors.As(err, &refused):
 		return refused
+	case err == nil && !slices.Equal(now.Bindings, before.Bindings):
+		return problem.Newf(problem.Unauthenticated, "the roles of %s have changed: connect again", now)
 	}
 	return nil
 }

@@ -76,6 +76,7 @@ variable delete
 api-key create --role -o
 api-key ls -o
 api-key revoke
+whoami -o
 audit ls -o
 template render -f -o
 template lint -f -o
@@ -140,6 +141,7 @@ func TestWhatListsAndGetsPrintsDocuments(t *testing.T) {
 		"run events " + run, "variable ls", "audit ls",
 	}
 	gets := []string{
+		"whoami",
 		"version", "pool get local", "pool template get local", "pool template preview local --deployment hello --param name=x",
 		"pool template diff local --from 1 --to 1", "deployment get hello", "deployment schema hello", "schedule preview --cron @daily", "run get " + run,
 		"run explain " + run, "run logs " + run, "run logs --attempt 1 " + run, "run manifest " + run, "variable get word", "deploy --dry-run -f " + file,

@@ -22,6 +22,7 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/command/template"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/variable"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/version"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/whoami"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/worker"
 )
 
@@ -53,6 +54,7 @@ Exit codes: 0 success, 1 the operation failed, 2 the command line or an input fi
 		variable.Command(app),
 		apikey.Command(app),
 		signingkey.Command(app),
+		whoami.Command(app),
 		audit.Command(app),
 		template.Command(app),
 		keys.Command(app),

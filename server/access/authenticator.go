@@ -93,6 +93,9 @@ func (a *Authenticator) Authenticate(r *http.Request) (Principal, error) {
 	return Principal{
 		Name:          key.Name,
 		KeyID:         key.ID,
+		Kind:          api.CallerAPIKey,
+		CreatedBy:     key.CreatedBy,
+		ExpiresAt:     key.ExpiresAt,
 		Bindings:      bindings(key.Bindings),
 		Authenticated: true,
 	}, nil

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/apikey"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
@@ -36,7 +37,7 @@ func (a *Authenticator) authenticateJob(ctx context.Context, sent apikey.Key, at
 		return Principal{}, problem.Newf(problem.Unauthenticated, "the attempt of this job key has ended")
 	}
 	return Principal{
-		Name: "job of run " + stored.RunName, KeyID: sent.ID, Bindings: []Binding{{RoleJob, stored.Pool}},
+		Name: "job of run " + stored.RunName, KeyID: sent.ID, Kind: api.CallerJobKey, Bindings: []Binding{{RoleJob, stored.Pool}},
 		Run: stored.RunID, Attempt: attempt, Authenticated: true,
 	}, nil
 }

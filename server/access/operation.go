@@ -24,7 +24,7 @@ type Operation struct {
 const (
 	// Everyone marks operations that need no key.
 	Everyone api.Role = "everyone"
-	// AnyKey marks operations that every valid key may call, whatever its roles.
+	// AnyKey marks operations that every valid key may call, whatever its roles. Job keys need Job, too.
 	AnyKey api.Role = "any key"
 )
 
@@ -81,18 +81,20 @@ func Public(operation string) bool {
 // Allows reports whether a role may call the operation in the pool of its binding.
 func (o Operation) Allows(role api.Role) bool {
 	switch {
-	case o.Role == Everyone, o.Role == AnyKey:
+	case o.Role == Everyone:
 		return true
 	case role == RoleJob:
 		return o.Job
+	case o.Role == AnyKey:
+		return true
 	case o.Role == api.RoleWorker:
 		return role == api.RoleWorker || role == api.RoleAdmin
 	}
 	return rank(o.Role) >= 0 && rank(role) >= rank(o.Role)
 }
 
-// everyPool reports whether the role is needed in all pools.
-func (o Operation) everyPool() bool { return len(o.Pools) == 1 && o.Pools[0] == EveryPool }
+// NeedsAllPools reports whether the role is needed in all pools.
+func (o Operation) NeedsAllPools() bool { return len(o.Pools) == 1 && o.Pools[0] == EveryPool }
 
 // Where says in words in which pools the role is needed.
 func (o Operation) Where() string {

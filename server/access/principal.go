@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -22,6 +23,11 @@ type Principal struct {
 	Name string
 	// KeyID is the public part of the key; empty if the server runs without keys.
 	KeyID string
+	// Kind says where the principal comes from.
+	Kind api.CallerKind
+	// CreatedBy and ExpiresAt describe the key; ExpiresAt is nil if it does not expire.
+	CreatedBy string
+	ExpiresAt *time.Time
 	// Bindings are the roles of the caller, each in one pool or in all.
 	Bindings []Binding
 	// Run is the run that a job key is limited to; zero for other keys.
@@ -33,7 +39,7 @@ type Principal struct {
 
 // Anonymous is the principal of every request to a server without keys. It may do everything.
 func Anonymous() Principal {
-	return Principal{Name: "anonymous", Bindings: []Binding{{Role: api.RoleAdmin, Pool: AllPools}}}
+	return Principal{Name: "anonymous", Kind: api.CallerAnonymous, Bindings: []Binding{{Role: api.RoleAdmin, Pool: AllPools}}}
 }
 
 // String names the principal in a sentence.
@@ -45,17 +51,6 @@ func (p Principal) RoleIn(pool string) api.Role {
 	var highest api.Role
 	for _, b := range p.Bindings {
 		if b.Covers(pool) && (highest == "" || rank(b.Role) > rank(highest)) {
-			highest = b.Role
-		}
-	}
-	return highest
-}
-
-// HighestRole returns the highest role that the principal has in any pool; empty for none.
-func (p Principal) HighestRole() api.Role {
-	var highest api.Role
-	for _, b := range p.Bindings {
-		if highest == "" || rank(b.Role) > rank(highest) {
 			highest = b.Role
 		}
 	}
@@ -77,7 +72,7 @@ func (p Principal) MayDo(operation, pool string) bool {
 	if !ok {
 		return false
 	}
-	if o.everyPool() {
+	if o.NeedsAllPools() {
 		pool = AllPools
 	}
 	return slices.ContainsFunc(p.Bindings, func(b Binding) bool { return b.Covers(pool) && o.Allows(b.Role) })
@@ -88,6 +83,9 @@ func (p Principal) MayDo(operation, pool string) bool {
 func (p Principal) PoolsFor(operation string) []string {
 	pools := []string{}
 	o, ok := Find(operation)
+	if ok && o.NeedsAllPools() && !p.MayDo(operation, AllPools) {
+		return pools
+	}
 	for _, b := range p.Bindings {
 		switch {
 		case !ok || !o.Allows(b.Role):
@@ -118,7 +116,7 @@ func (p Principal) Check(operation, pool string) error {
 	o, _ := Find(operation)
 	role := p.RoleIn(pool)
 	switch {
-	case o.everyPool():
+	case o.NeedsAllPools():
 		return p.refuse(o)
 	case role == "":
 		return problem.Newf(problem.Forbidden, "%s has no role in work pool %q", p, pool)
@@ -151,7 +149,7 @@ func (p Principal) refuse(o Operation) error {
 		return problem.Newf(problem.Forbidden, "%s may not call this operation", p)
 	}
 	where := ""
-	if o.everyPool() {
+	if o.NeedsAllPools() {
 		where = " in all work pools"
 	}
 	return problem.Newf(problem.Forbidden, "%s may not %s: it has %s, and needs role %s%s",
@@ -169,9 +167,10 @@ func (p Principal) roles() string {
 	return strings.Join(words, ", ")
 }
 
-// CheckRun refuses a job key for any run but its own. run is the ID in the request path.
+// CheckRun refuses a job key for any run but its own. run is the ID in the request path; empty if the path
+// has none.
 func (p Principal) CheckRun(run string) error {
-	if !p.Has(RoleJob) {
+	if !p.Has(RoleJob) || run == "" {
 		return nil
 	}
 	if id, err := uuid.Parse(run); err == nil && id == p.Run {

@@ -21,6 +21,8 @@ var operations = []Operation{
 	{"GetReady", Everyone, false, nil, "ask whether the server is ready"},
 	{"GetInfo", AnyKey, false, in(NoPool), "read the version and the ID of the installation"},
 
+	{"GetWhoAmI", AnyKey, true, in(NoPool), "ask who it is and what it may do"},
+
 	{"ListWorkPools", viewer, false, in(Listed), "list work pools"},
 	{"GetWorkPool", viewer, false, in(PathPool), "read a work pool"},
 	{"CreateWorkPool", editor, false, in(EveryPool), "create a work pool"},

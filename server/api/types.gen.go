@@ -130,6 +130,27 @@ func (e AuditKind) Valid() bool {
 	}
 }
 
+// Defines values for CallerKind.
+const (
+	CallerAPIKey    CallerKind = "api-key"
+	CallerAnonymous CallerKind = "anonymous"
+	CallerJobKey    CallerKind = "job-key"
+)
+
+// Valid indicates whether the value is a known member of the CallerKind enum.
+func (e CallerKind) Valid() bool {
+	switch e {
+	case CallerAPIKey:
+		return true
+	case CallerAnonymous:
+		return true
+	case CallerJobKey:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Category.
 const (
 	CategoryApp           Category = "app"
@@ -710,6 +731,9 @@ type Binding struct {
 // BindingPool The name of a work pool, which need not exist yet, or `*` for all
 type BindingPool = string
 
+// CallerKind `anonymous`: the server runs without API keys
+type CallerKind string
+
 // Category defines model for Category.
 type Category string
 
@@ -928,16 +952,12 @@ type FrozenNames struct {
 	Parameters   *[]string `json:"parameters,omitempty"`
 }
 
-// Info Example: {"authenticated":true,"installation_id":"0197a0b1-0d30-7c49-95af-490e1d2c3b00","key_name":"ci","role":"operator","version":"v1.0.0"}
+// Info Example: {"authenticated":true,"installation_id":"0197a0b1-0d30-7c49-95af-490e1d2c3b00","version":"v1.0.0"}
 type Info struct {
 	// Authenticated False if the server runs without API keys
 	Authenticated  bool               `json:"authenticated"`
 	InstallationID openapi_types.UUID `json:"installation_id"`
-	KeyName        *string            `json:"key_name,omitempty"`
-
-	// Role viewer < operator < deployer < editor < admin: each may do what those before it may. `worker` is for workers. docs/roles.md lists what each role may do
-	Role    Role   `json:"role"`
-	Version string `json:"version"`
+	Version        string             `json:"version"`
 }
 
 // JSONObject defines model for JSONObject.
@@ -1748,6 +1768,31 @@ type WaitReason struct {
 	// Example: deployment-full
 	Code    string `json:"code"`
 	Message string `json:"message"`
+}
+
+// WhoAmI Example: {"bindings":[{"pool":"analytics","role":"operator"}],"created_by":"ada","key_id":"1f2e3d4c","kind":"api-key","name":"ci","operations":{"CreateRun":["analytics"],"GetRun":["analytics"]}}
+type WhoAmI struct {
+	// Bindings The roles of the caller. A job key has none
+	Bindings []Binding `json:"bindings"`
+
+	// CreatedBy Who created the API key
+	CreatedBy *string    `json:"created_by,omitempty"`
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+
+	// KeyID The public part of the API key
+	KeyID *string `json:"key_id,omitempty"`
+
+	// Kind `anonymous`: the server runs without API keys
+	Kind CallerKind `json:"kind"`
+
+	// Name As the audit names the caller
+	Name string `json:"name"`
+
+	// Operations The operations that the caller may call, with the work pools in which it may; `*` stands for all. Operations on what all pools share are listed only for `*`
+	Operations map[string][]string `json:"operations"`
+
+	// RunID The run to which a job key is limited
+	RunID *openapi_types.UUID `json:"run_id,omitempty"`
 }
 
 // WorkPool Example: {"concurrency_limit":20,"created_at":"2026-01-01T00:00:00Z","description":"What the data team runs","id":"0197a0b2-1e40-7d5a-b6c0-5a1f2e3d4c01","name":"analytics","paused":false,"run_token_audiences":[],"slots_used":3,"template_version":2,"type":"kubernetes","updated_at":"2026-01-01T05:00:00Z"}

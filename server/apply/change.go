@@ -22,6 +22,7 @@ import (
 type change struct {
 	kind   api.ChangeKind
 	name   string
+	pool   string           // in which the caller needs a role; empty for variables
 	action api.ChangeAction // empty: update if there are fields, otherwise unchanged
 	fields []string
 	// before and after are the item, or its changed fields, in the form of templating.DecodeJSON.
@@ -30,7 +31,9 @@ type change struct {
 	hidden []json.RawMessage
 }
 
-// record adds a change to the plan and makes the item the project's.
+// record adds a change to the plan and makes the item the project's. It checks that the caller may make the
+// change: an item that stays as it is needs no role but viewer, so that a file may declare a pool that others
+// own.
 func (p *planner) record(ctx context.Context, c change) error {
 	if err := p.own(ctx, &c); err != nil {
 		return err
@@ -40,6 +43,9 @@ func (p *planner) record(ctx context.Context, c change) error {
 		if len(c.fields) > 0 {
 			c.action = api.Update
 		}
+	}
+	if err := p.checkRole(c); err != nil {
+		return err
 	}
 	p.changes = append(p.changes, c)
 	return nil

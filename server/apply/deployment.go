@@ -51,7 +51,7 @@ func (p *planner) applyDeployment(ctx context.Context, spec api.DeploymentSpec) 
 		}
 	}
 
-	c := change{kind: api.ChangeKindDeployment, name: spec.Name, fields: fields}
+	c := change{kind: api.ChangeKindDeployment, name: spec.Name, pool: spec.Pool, fields: fields}
 	if current == nil {
 		c.action = api.Create
 		return p.record(ctx, c)
@@ -67,8 +67,8 @@ func (p *planner) applyDeployment(ctx context.Context, spec api.DeploymentSpec) 
 // lockDeployment locks the deployment if it exists, and checks that the key is for its pool and for the one
 // that it moves to.
 func (p *planner) lockDeployment(ctx context.Context, spec api.DeploymentSpec) (*store.Deployment, error) {
-	if err := p.By.Check("Apply", spec.Pool); err != nil {
-		return nil, problem.Newf(problem.Forbidden, "").At("/pool", "%s", err)
+	if err := p.checkVisible(spec.Pool, "/pool"); err != nil {
+		return nil, err
 	}
 	current, err := p.tx.LockDeployment(ctx, spec.Name)
 	if store.IsCode(err, store.NotFound) {
@@ -82,8 +82,10 @@ func (p *planner) lockDeployment(ctx context.Context, spec api.DeploymentSpec) (
 		return nil, problem.Newf(problem.Forbidden, "").At("/name",
 			"the name %q is taken in a work pool in which %s has no role: choose another name", spec.Name, p.By)
 	}
-	if err := p.By.Check("Apply", current.Pool); err != nil {
-		return nil, problem.Newf(problem.Forbidden, "").At("/name", "%s", err)
+	if current.Pool != spec.Pool {
+		if err := p.By.Check("Apply", current.Pool); err != nil {
+			return nil, problem.Newf(problem.Forbidden, "").At("/pool", "move it out of its work pool: %s", err)
+		}
 	}
 	return current, nil
 }

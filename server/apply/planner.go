@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/catalog"
 	"github.com/berth-dev/berth/server/finding"
@@ -55,11 +54,6 @@ func (p *planner) applyFile(ctx context.Context) error {
 	p.refuseDuplicates("/pools", len(pools), func(i int) string { return pools[i].Name })
 	p.refuseDuplicates("/variables", len(variables), func(i int) string { return variables[i].Name })
 	p.refuseDuplicates("/deployments", len(deployments), func(i int) string { return deployments[i].Name })
-	if len(variables) > 0 {
-		if err := p.By.Check("SetVariable", access.AllPools); err != nil {
-			return err
-		}
-	}
 
 	// Pools and variables come first: deployments use them.
 	for i, spec := range pools {
@@ -81,10 +75,20 @@ func (p *planner) applyFile(ctx context.Context) error {
 		}
 	}
 
-	if err := p.findings.Err(); err != nil || !wire.Or(p.File.Prune, false) {
+	if err := p.refusal(); err != nil || !wire.Or(p.File.Prune, false) {
 		return err
 	}
 	return p.prune(ctx)
+}
+
+// refusal returns everything that is wrong with the file; nil for nothing. A file of which only the caller's
+// roles are wrong is forbidden, and recorded in the audit like any other refusal.
+func (p *planner) refusal() error {
+	forbidden := func(f api.Finding) bool { return wire.Or(f.Code, "") == string(problem.Forbidden) }
+	if p.findings.All(forbidden) {
+		return p.findings.ErrAs(problem.Forbidden)
+	}
+	return p.findings.Err()
 }
 
 // refuseDuplicates finds names that a list of the file declares more than once.

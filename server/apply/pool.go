@@ -15,21 +15,15 @@ import (
 
 // applyPool creates or updates the i-th pool of the file, with its queues.
 func (p *planner) applyPool(ctx context.Context, i int, spec api.PoolSpec) error {
-	current, err := p.tx.GetPool(ctx, spec.Name)
-	missing := store.IsCode(err, store.NotFound)
-	if err != nil && !missing {
+	if err := p.checkVisible(spec.Name, "/name"); err != nil {
 		return err
 	}
-	// Whether a pool exists is no business of a key without a role in it: it is checked for a change first.
-	if err := p.By.Check("UpdateWorkPool", spec.Name); err != nil {
-		return problem.Newf(problem.Forbidden, "").At("/name", "%s", err)
-	}
-	if missing {
-		if err := p.By.Check("CreateWorkPool", spec.Name); err != nil {
-			return problem.Newf(problem.Forbidden, "").At("/name", "%s", err)
-		}
+
+	current, err := p.tx.GetPool(ctx, spec.Name)
+	switch {
+	case store.IsCode(err, store.NotFound):
 		err = p.createPool(ctx, spec)
-	} else {
+	case err == nil:
 		err = p.updatePool(ctx, i, spec, current.Type)
 	}
 	if err != nil {
@@ -59,7 +53,7 @@ func (p *planner) createPool(ctx context.Context, spec api.PoolSpec) error {
 	if err != nil {
 		return err
 	}
-	return p.record(ctx, change{kind: api.ChangeKindPool, name: spec.Name, action: api.Create})
+	return p.record(ctx, change{kind: api.ChangeKindPool, name: spec.Name, pool: spec.Name, action: api.Create})
 }
 
 // newTemplate returns the declared template of a new pool, or the default one of its type.
@@ -142,7 +136,7 @@ type poolUpdate struct {
 type readPool func(ctx context.Context, name string) (*store.Pool, error)
 
 func (p *planner) poolUpdate(ctx context.Context, read readPool, d declaredPool) (poolUpdate, error) {
-	u := poolUpdate{change: newChange(api.ChangeKindPool, d.Name)}
+	u := poolUpdate{change: newChange(api.ChangeKindPool, d.Name, d.Name)}
 	current, err := read(ctx, d.Name)
 	if err != nil {
 		return u, err
@@ -210,8 +204,8 @@ func texts(list []string) []any {
 }
 
 // newChange is a change whose fields are set one by one.
-func newChange(kind api.ChangeKind, name string) change {
-	return change{kind: kind, name: name, before: map[string]any{}, after: map[string]any{}}
+func newChange(kind api.ChangeKind, name, pool string) change {
+	return change{kind: kind, name: name, pool: pool, before: map[string]any{}, after: map[string]any{}}
 }
 
 func (c *change) set(field string, before, after any) {

@@ -77,7 +77,7 @@ func (p *planner) pruneDeployment(ctx context.Context, name string, force bool) 
 	if err := p.tx.DeleteDeployment(ctx, name, force, p.By.Name); err != nil {
 		return p.collectInUse(err)
 	}
-	return p.record(ctx, change{kind: api.ChangeKindDeployment, name: name, action: api.Delete})
+	return p.record(ctx, change{kind: api.ChangeKindDeployment, name: name, pool: d.Pool, action: api.Delete})
 }
 
 func (p *planner) pruneVariable(ctx context.Context, name string) error {
@@ -98,7 +98,7 @@ func (p *planner) pruneQueues(ctx context.Context, spec api.PoolSpec) error {
 			wire.Or(spec.Queues, nil),
 			func(s api.QueueSpec) bool { return s.Name == q.Name },
 		)
-		if declared || q.Name == wire.DefaultQueue {
+		if declared || q.Name == wire.DefaultQueue || !p.By.MayDo("DeleteWorkQueue", spec.Name) {
 			continue
 		}
 		if err := p.tx.DeleteQueue(ctx, spec.Name, q.Name, p.By.Name); err != nil {
@@ -107,7 +107,7 @@ func (p *planner) pruneQueues(ctx context.Context, spec api.PoolSpec) error {
 			}
 			continue
 		}
-		c := change{kind: api.ChangeKindQueue, name: queueName(spec.Name, q.Name), action: api.Delete}
+		c := change{kind: api.ChangeKindQueue, name: queueName(spec.Name, q.Name), pool: spec.Name, action: api.Delete}
 		if err := p.record(ctx, c); err != nil {
 			return err
 		}
@@ -138,7 +138,7 @@ func (p *planner) prunePool(ctx context.Context, name string, force bool) error 
 	if err := p.tx.DeletePool(ctx, name, force, p.By.Name); err != nil {
 		return p.collectInUse(err)
 	}
-	return p.record(ctx, change{kind: api.ChangeKindPool, name: name, action: api.Delete})
+	return p.record(ctx, change{kind: api.ChangeKindPool, name: name, pool: name, action: api.Delete})
 }
 
 // collectInUse keeps the reason why something cannot be deleted, so that one answer names all of them.

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/berth-dev/berth/server/api"
@@ -22,7 +23,11 @@ func (p *planner) applyQueues(ctx context.Context, i int, spec api.PoolSpec) err
 	if err != nil {
 		return err
 	}
+	pool := p.place
+	defer func() { p.place = pool }()
 	for j, queue := range queues {
+		err = nil
+		p.place = fmt.Sprintf("%s/queues/%d", pool, j)
 		sameName := func(other api.QueueSpec) bool { return other.Name == queue.Name }
 		at := slices.IndexFunc(current, func(c store.Queue) bool { return c.Name == queue.Name })
 		switch {
@@ -33,7 +38,7 @@ func (p *planner) applyQueues(ctx context.Context, i int, spec api.PoolSpec) err
 		default:
 			err = p.createQueue(ctx, spec.Name, queue)
 		}
-		if err != nil {
+		if err := p.collect(err); err != nil {
 			return err
 		}
 	}
@@ -50,15 +55,16 @@ func (p *planner) createQueue(ctx context.Context, pool string, spec api.QueueSp
 	if err != nil {
 		return err
 	}
-	return p.record(ctx,
-		change{kind: api.ChangeKindQueue, name: queueName(pool, spec.Name), action: api.Create})
+	return p.record(ctx, change{
+		kind: api.ChangeKindQueue, name: queueName(pool, spec.Name), pool: pool, action: api.Create,
+	})
 }
 
 // updateQueue changes an existing queue. limitDeclared is true where the file has a limit, or null for none.
 func (p *planner) updateQueue(
 	ctx context.Context, current store.Queue, spec api.QueueSpec, limitDeclared bool,
 ) error {
-	c := newChange(api.ChangeKindQueue, queueName(current.Pool, current.Name))
+	c := newChange(api.ChangeKindQueue, queueName(current.Pool, current.Name), current.Pool)
 	var fields store.QueueUpdate
 	if spec.Priority != nil && *spec.Priority != current.Priority {
 		fields.Priority = spec.Priority

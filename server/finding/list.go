@@ -1,6 +1,8 @@
 package finding
 
 import (
+	"slices"
+
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/templating"
@@ -48,6 +50,11 @@ func (l *List) AddProblems(code problem.Code, at string, err error) {
 
 // Empty reports whether nothing is wrong so far.
 func (l *List) Empty() bool { return len(l.findings) == 0 }
+
+// All reports whether every finding satisfies a condition.
+func (l *List) All(condition func(api.Finding) bool) bool {
+	return !slices.ContainsFunc(l.findings, func(f api.Finding) bool { return !condition(f) })
+}
 
 // Err returns the refusal with all findings, up to a bound, or nil when the list is empty.
 func (l *List) Err() error { return l.ErrAs(l.code) }

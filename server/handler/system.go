@@ -3,9 +3,12 @@ package handler
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apiserver"
+	"github.com/berth-dev/berth/server/wire"
 )
 
 // GetHealth answers as long as the process is alive, whatever the state of the database.
@@ -32,19 +35,47 @@ func (h *Handler) GetReady(
 	return apiserver.GetReady200TextResponse("ready\n"), nil
 }
 
-// GetInfo returns what this server is, and the identity of the caller.
+// GetInfo returns what this server is.
 func (h *Handler) GetInfo(
 	ctx context.Context, _ apiserver.GetInfoRequestObject,
 ) (apiserver.GetInfoResponseObject, error) {
-	who := access.From(ctx)
-	info := api.Info{
+	return apiserver.GetInfo200JSONResponse{
 		Version:        h.Version,
 		InstallationID: h.Installation,
 		Authenticated:  h.Authenticated,
-		Role:           who.HighestRole(),
+	}, nil
+}
+
+// GetWhoAmI returns who the caller is and what it may do.
+func (h *Handler) GetWhoAmI(
+	ctx context.Context, _ apiserver.GetWhoAmIRequestObject,
+) (apiserver.GetWhoAmIResponseObject, error) {
+	who := access.From(ctx)
+	answer := apiserver.GetWhoAmI200JSONResponse{
+		Name:       who.Name,
+		Kind:       who.Kind,
+		KeyID:      wire.OrNil(who.KeyID),
+		Bindings:   []api.Binding{},
+		CreatedBy:  wire.OrNil(who.CreatedBy),
+		ExpiresAt:  who.ExpiresAt,
+		Operations: map[string][]string{},
 	}
-	if who.Authenticated {
-		info.KeyName = &who.Name
+	if who.Run != uuid.Nil {
+		answer.RunID = &who.Run
 	}
-	return apiserver.GetInfo200JSONResponse(info), nil
+	for _, b := range who.Bindings {
+		if b.Role != access.RoleJob {
+			answer.Bindings = append(answer.Bindings, api.Binding{Role: b.Role, Pool: b.Pool})
+		}
+	}
+	for _, o := range access.Operations() {
+		pools := who.PoolsFor(o.ID)
+		if pools == nil {
+			pools = []string{access.AllPools}
+		}
+		if len(pools) > 0 {
+			answer.Operations[o.ID] = pools
+		}
+	}
+	return answer, nil
 }

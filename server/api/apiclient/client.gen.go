@@ -251,7 +251,7 @@ type ClientInterface interface {
 	// Corresponds with PATCH /api/v1/deployments/{deployment}/schedules/{schedule} (the `UpdateSchedule` operationId).
 	UpdateSchedule(ctx context.Context, deployment DeploymentParam, schedule string, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetInfo Get the installation, its version and the caller's role
+	// GetInfo Get the installation and its version
 	//
 	// Corresponds with GET /api/v1/info (the `GetInfo` operationId).
 	GetInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -511,6 +511,11 @@ type ClientInterface interface {
 	//
 	// Corresponds with PUT /api/v1/variables/{variable} (the `SetVariable` operationId).
 	SetVariable(ctx context.Context, variable VariableName, body SetVariableJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetWhoAmI Get who the caller is and what it may do
+	//
+	// Corresponds with GET /api/v1/whoami (the `GetWhoAmI` operationId).
+	GetWhoAmI(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListWorkPools List work pools, ordered by name
 	//
@@ -1251,7 +1256,7 @@ func (c *Client) UpdateSchedule(ctx context.Context, deployment DeploymentParam,
 	return c.Client.Do(req)
 }
 
-// GetInfo Get the installation, its version and the caller's role
+// GetInfo Get the installation and its version
 //
 // Corresponds with GET /api/v1/info (the `GetInfo` operationId).
 func (c *Client) GetInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -1872,6 +1877,21 @@ func (c *Client) SetVariableWithBody(ctx context.Context, variable VariableName,
 // Corresponds with PUT /api/v1/variables/{variable} (the `SetVariable` operationId).
 func (c *Client) SetVariable(ctx context.Context, variable VariableName, body SetVariableJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewSetVariableRequest(c.Server, variable, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetWhoAmI Get who the caller is and what it may do
+//
+// Corresponds with GET /api/v1/whoami (the `GetWhoAmI` operationId).
+func (c *Client) GetWhoAmI(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetWhoAmIRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -5295,6 +5315,33 @@ func NewSetVariableRequestWithBody(server string, variable VariableName, content
 	return req, nil
 }
 
+// NewGetWhoAmIRequest constructs an http.Request for the GetWhoAmI method
+func NewGetWhoAmIRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/whoami")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListWorkPoolsRequest constructs an http.Request for the ListWorkPools method
 func NewListWorkPoolsRequest(server string, params *ListWorkPoolsParams) (*http.Request, error) {
 	var err error
@@ -6995,7 +7042,7 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /api/v1/deployments/{deployment}/schedules/{schedule} (the `UpdateSchedule` operationId).
 	UpdateScheduleWithResponse(ctx context.Context, deployment DeploymentParam, schedule string, body UpdateScheduleJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateScheduleResponse, error)
 
-	// GetInfoWithResponse Get the installation, its version and the caller's role
+	// GetInfoWithResponse Get the installation and its version
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -7293,6 +7340,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with PUT /api/v1/variables/{variable} (the `SetVariable` operationId).
 	SetVariableWithResponse(ctx context.Context, variable VariableName, body SetVariableJSONRequestBody, reqEditors ...RequestEditorFn) (*SetVariableResponse, error)
+
+	// GetWhoAmIWithResponse Get who the caller is and what it may do
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/whoami (the `GetWhoAmI` operationId).
+	GetWhoAmIWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetWhoAmIResponse, error)
 
 	// ListWorkPoolsWithResponse List work pools, ordered by name
 	//
@@ -9733,6 +9787,54 @@ func (r SetVariableResponse) ContentType() string {
 	return ""
 }
 
+type GetWhoAmIResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *WhoAmI
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetWhoAmIResponse) GetJSON200() *WhoAmI {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetWhoAmIResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetWhoAmIResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetWhoAmIResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetWhoAmIResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetWhoAmIResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListWorkPoolsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -11448,7 +11550,7 @@ func (c *ClientWithResponses) UpdateScheduleWithResponse(ctx context.Context, de
 	return ParseUpdateScheduleResponse(rsp)
 }
 
-// GetInfoWithResponse Get the installation, its version and the caller's role
+// GetInfoWithResponse Get the installation and its version
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -11967,6 +12069,19 @@ func (c *ClientWithResponses) SetVariableWithResponse(ctx context.Context, varia
 		return nil, err
 	}
 	return ParseSetVariableResponse(rsp)
+}
+
+// GetWhoAmIWithResponse Get who the caller is and what it may do
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/whoami (the `GetWhoAmI` operationId).
+func (c *ClientWithResponses) GetWhoAmIWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetWhoAmIResponse, error) {
+	rsp, err := c.GetWhoAmI(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetWhoAmIResponse(rsp)
 }
 
 // ListWorkPoolsWithResponse List work pools, ordered by name
@@ -14048,6 +14163,39 @@ func ParseSetVariableResponse(rsp *http.Response) (*SetVariableResponse, error) 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Variable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetWhoAmIResponse parses an HTTP response from a GetWhoAmIWithResponse call
+func ParseGetWhoAmIResponse(rsp *http.Response) (*GetWhoAmIResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetWhoAmIResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest WhoAmI
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

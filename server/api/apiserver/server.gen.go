@@ -65,7 +65,7 @@ type ServerInterface interface {
 	// UpdateSchedule Pause or resume a schedule
 	// (PATCH /api/v1/deployments/{deployment}/schedules/{schedule})
 	UpdateSchedule(w http.ResponseWriter, r *http.Request, deployment DeploymentParam, schedule string)
-	// GetInfo Get the installation, its version and the caller's role
+	// GetInfo Get the installation and its version
 	// (GET /api/v1/info)
 	GetInfo(w http.ResponseWriter, r *http.Request)
 	// IntrospectRunToken Check whether a run token is valid and its attempt still active
@@ -149,6 +149,9 @@ type ServerInterface interface {
 	// SetVariable Create or replace a stored variable
 	// (PUT /api/v1/variables/{variable})
 	SetVariable(w http.ResponseWriter, r *http.Request, variable VariableName)
+	// GetWhoAmI Get who the caller is and what it may do
+	// (GET /api/v1/whoami)
+	GetWhoAmI(w http.ResponseWriter, r *http.Request)
 	// ListWorkPools List work pools, ordered by name
 	// (GET /api/v1/work-pools)
 	ListWorkPools(w http.ResponseWriter, r *http.Request, params ListWorkPoolsParams)
@@ -2203,6 +2206,20 @@ func (siw *ServerInterfaceWrapper) SetVariable(w http.ResponseWriter, r *http.Re
 	handler.ServeHTTP(w, r)
 }
 
+// GetWhoAmI operation middleware
+func (siw *ServerInterfaceWrapper) GetWhoAmI(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetWhoAmI(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ListWorkPools operation middleware
 func (siw *ServerInterfaceWrapper) ListWorkPools(w http.ResponseWriter, r *http.Request) {
 
@@ -3301,6 +3318,8 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 	r.HandleFunc(options.BaseURL+"/api/v1/variables/{variable}", wrapper.GetVariable).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/variables/{variable}", wrapper.SetVariable).Methods(http.MethodPut)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/whoami", wrapper.GetWhoAmI).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/work-pools", wrapper.ListWorkPools).Methods(http.MethodGet)
 
@@ -5126,6 +5145,44 @@ func (response SetVariabledefaultApplicationProblemPlusJSONResponse) VisitSetVar
 	return err
 }
 
+type GetWhoAmIRequestObject struct {
+}
+
+type GetWhoAmIResponseObject interface {
+	VisitGetWhoAmIResponse(w http.ResponseWriter) error
+}
+
+type GetWhoAmI200JSONResponse WhoAmI
+
+func (response GetWhoAmI200JSONResponse) VisitGetWhoAmIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWhoAmIdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetWhoAmIdefaultApplicationProblemPlusJSONResponse) VisitGetWhoAmIResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListWorkPoolsRequestObject struct {
 	Params ListWorkPoolsParams
 }
@@ -6343,7 +6400,7 @@ type StrictServerInterface interface {
 	// UpdateSchedule Pause or resume a schedule
 	// (PATCH /api/v1/deployments/{deployment}/schedules/{schedule})
 	UpdateSchedule(ctx context.Context, request UpdateScheduleRequestObject) (UpdateScheduleResponseObject, error)
-	// GetInfo Get the installation, its version and the caller's role
+	// GetInfo Get the installation and its version
 	// (GET /api/v1/info)
 	GetInfo(ctx context.Context, request GetInfoRequestObject) (GetInfoResponseObject, error)
 	// IntrospectRunToken Check whether a run token is valid and its attempt still active
@@ -6427,6 +6484,9 @@ type StrictServerInterface interface {
 	// SetVariable Create or replace a stored variable
 	// (PUT /api/v1/variables/{variable})
 	SetVariable(ctx context.Context, request SetVariableRequestObject) (SetVariableResponseObject, error)
+	// GetWhoAmI Get who the caller is and what it may do
+	// (GET /api/v1/whoami)
+	GetWhoAmI(ctx context.Context, request GetWhoAmIRequestObject) (GetWhoAmIResponseObject, error)
 	// ListWorkPools List work pools, ordered by name
 	// (GET /api/v1/work-pools)
 	ListWorkPools(ctx context.Context, request ListWorkPoolsRequestObject) (ListWorkPoolsResponseObject, error)
@@ -7759,6 +7819,30 @@ func (sh *strictHandler) SetVariable(w http.ResponseWriter, r *http.Request, var
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(SetVariableResponseObject); ok {
 		if err := validResponse.VisitSetVariableResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetWhoAmI operation middleware
+func (sh *strictHandler) GetWhoAmI(w http.ResponseWriter, r *http.Request) {
+	var request GetWhoAmIRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWhoAmI(ctx, request.(GetWhoAmIRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWhoAmI")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetWhoAmIResponseObject); ok {
+		if err := validResponse.VisitGetWhoAmIResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

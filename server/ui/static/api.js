@@ -13,6 +13,7 @@ export class RequestError extends Error {
 
 export function setKey(key) {
   sessionStorage.setItem(KEY, key);
+  known = undefined;
 }
 
 function headers() {
@@ -30,6 +31,21 @@ async function request(path, options = {}) {
 
 export async function get(path) {
   return (await request(path)).json();
+}
+
+let known; // who the caller is, requested once for each key
+
+// caller returns who the caller is and what it may do; nothing if the server does not say.
+export function caller() {
+  known ??= get("/api/v1/whoami").catch(() => (known = undefined));
+  return known;
+}
+
+// may reports whether the caller may call an operation in a work pool. The server has the last word: what is not known is
+// offered.
+export function may(who, operation, pool) {
+  const pools = who?.operations[operation] ?? [];
+  return !who || pools.includes("*") || pools.includes(pool);
 }
 
 // post sends a JSON text. Requests with the same idempotency key and body take effect once, however often they are sent.

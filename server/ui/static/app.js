@@ -1,6 +1,6 @@
 // The page: what its views share, and which view the address selects.
 
-import { get, setKey } from "/ui/api.js";
+import { caller, get, setKey } from "/ui/api.js";
 import * as deployment from "/ui/deployment.js";
 import * as overview from "/ui/overview.js";
 import * as pool from "/ui/pool.js";
@@ -123,11 +123,15 @@ function askForKey(reason) {
 async function showInfo() {
   try {
     const info = await get("/api/v1/info");
-    document.getElementById("info").textContent = info.key_name ? `${info.version} · ${info.key_name} (${info.role})` : info.version;
+    const who = info.authenticated ? await caller() : undefined;
+    document.getElementById("info").textContent = who ? `${info.version} · ${who.name} (${roles(who)})` : info.version;
   } catch (error) {
     showError(error);
   }
 }
+
+// roles names the roles of the caller, each with its pool unless it counts in all.
+const roles = (who) => who.bindings.map(({ role, pool }) => (pool === "*" ? role : `${role}: ${pool}`)).join(", ");
 
 // parseAddress returns the kind and the name of the view in the address; nothing for the overview or an invalid address.
 function parseAddress() {

@@ -1,6 +1,6 @@
 // View of one deployment: its settings, schedules and runs, and a form that starts a run.
 
-import { get, post, randomKey } from "/ui/api.js";
+import { caller, get, may, post, randomKey } from "/ui/api.js";
 import { element, definitions, moment, updateChildren, updateRows, runRow, tag, poolLink } from "/ui/app.js";
 
 let shown; // the name of the deployment
@@ -24,10 +24,14 @@ export function show(name, showError, clearError) {
 
 async function load(name) {
   const path = `/api/v1/deployments/${encodeURIComponent(name)}`;
-  const [one, schema] = await Promise.all([get(path), get(`${path}/run-schema`)]);
+  const [one, schema, who] = await Promise.all([get(path), get(`${path}/run-schema`), caller()]);
   if (shown !== name || loaded) return;
   describe(one);
   form(one, schema);
+  const allowed = may(who, "CreateRun", one.pool);
+  part("form").querySelector("button").disabled = !allowed;
+  part("refusal").hidden = allowed;
+  part("refusal").textContent = `Your role in work pool ${one.pool} does not allow you to start runs.`;
   loaded = true;
   document.getElementById("deployment").hidden = false;
 }

@@ -1,6 +1,6 @@
 // View of one run as it happens: its state, events and output.
 
-import { get, post, stream } from "/ui/api.js";
+import { caller, get, may, post, stream } from "/ui/api.js";
 import { badge, cell, clock, duration, element, definitions, moment, updateChildren, updateRows, deploymentLink, poolLink } from "/ui/app.js";
 
 const RECONNECT_DELAY = 2000; // milliseconds before a broken stream is resumed
@@ -44,6 +44,7 @@ export async function show(id, showError, clearError) {
   while (!ended && !mine.signal.aborted) {
     try {
       mine.requests++; // responses to earlier requests are outdated
+      mine.caller = await caller(); // the actions that are offered depend on it
       showFacts(await get(`/api/v1/runs/${encodeURIComponent(id)}`));
       if (mine.signal.aborted) return;
       clearError();
@@ -96,7 +97,7 @@ function showFacts({ run, attempts, result, progress }, currentProgress = true) 
   document.getElementById("run-title").textContent = `Run ${run.name}`;
   document.title = `${run.name} · Berth`;
   showState(run.state);
-  offerAction(run.state.type);
+  offerAction(run);
   const newest = attempts.at(-1);
   updateChildren(document.getElementById("run-facts"), ...definitions([
     ["Deployment", deploymentLink(run.deployment)],
@@ -144,14 +145,19 @@ async function showManifest(id) {
 
 document.getElementById("manifest").addEventListener("toggle", () => shown && showManifest(shown.run));
 
-// offerAction shows the button for the action that the state of the run permits.
-function offerAction(type) {
+// offerAction shows the button for the action that the state of the run permits. It is disabled, with the reason, if the role
+// of the caller does not permit it.
+function offerAction({ state: { type }, pool }) {
   const actions = { COMPLETED: undefined, CANCELLING: undefined, FAILED: "retry", CRASHED: "retry", CANCELLED: "retry" };
   const next = type in actions ? actions[type] : "cancel";
   const place = document.getElementById("run-actions");
   if (place.dataset.action === next && place.hasChildNodes()) return; // the user may be about to press it
   place.dataset.action = next;
+  const allowed = may(shown?.caller, next === "cancel" ? "CancelRun" : "RetryRun", pool);
   place.replaceChildren(...(next ? [button(next)] : []));
+  if (!next || allowed) return;
+  place.firstChild.disabled = true;
+  place.append(" ", element("span", { class: "quiet" }, `Your role in work pool ${pool} does not allow this.`));
 }
 
 // button asks for confirmation before a cancel, because the work of the run is lost.
@@ -181,7 +187,7 @@ async function change(id, action, showError, clearError) {
       return;
     }
     showState(run.state);
-    offerAction(run.state.type);
+    offerAction(run);
   } catch (error) {
     if (shown === mine) showError(error);
   }

@@ -1,0 +1,72 @@
+package apply
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/berth-dev/berth/server/access"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/problem"
+)
+
+// checkRole refuses a change that the caller could not make by the operation for it, naming the item and the
+// role that it needs.
+func (p *planner) checkRole(c change) error {
+	if c.action == api.Unchanged {
+		return nil
+	}
+	operation, pool := c.operation(), c.pool
+	if pool == "" {
+		pool = access.AllPools
+	}
+	if p.By.MayDo(operation, pool) {
+		return nil
+	}
+
+	row, _ := access.Find(operation)
+	where := fmt.Sprintf("in work pool %q", pool)
+	if row.NeedsAllPools() {
+		where = "in all work pools"
+	}
+	role := string(p.By.RoleIn(pool))
+	if role == "" {
+		role = "no role"
+	}
+	return problem.Newf(problem.Forbidden, "").At("/name",
+		"%s: this needs role %s %s, and %s has %s; leave it out, or apply with a key that may do it",
+		c.summary(), row.Role, where, p.By, role)
+}
+
+// operation returns the operation that makes such a change alone. Apply is the one for deployments.
+func (c change) operation() string {
+	byAction := map[api.ChangeKind][3]string{
+		api.ChangeKindPool:       {"CreateWorkPool", "UpdateWorkPool", "DeleteWorkPool"},
+		api.ChangeKindQueue:      {"CreateWorkQueue", "UpdateWorkQueue", "DeleteWorkQueue"},
+		api.ChangeKindVariable:   {"SetVariable", "SetVariable", "DeleteVariable"},
+		api.ChangeKindDeployment: {"Apply", "Apply", "DeleteDeployment"},
+	}
+	operations := byAction[c.kind]
+	switch c.action {
+	case api.Create:
+		return operations[0]
+	case api.Delete:
+		return operations[2]
+	}
+	return operations[1]
+}
+
+func (c change) summary() string {
+	text := fmt.Sprintf("%s %s %q", c.action, c.kind, c.name)
+	if c.action == api.Update {
+		text += " (" + strings.Join(c.fields, ", ") + ")"
+	}
+	return text
+}
+
+// checkVisible refuses an item of a pool in which the caller has no role, whether or not the pool exists.
+func (p *planner) checkVisible(pool, pointer string) error {
+	if p.By.RoleIn(pool) != "" {
+		return nil
+	}
+	return problem.Newf(problem.Forbidden, "").At(pointer, "%s has no role in work pool %q", p.By, pool)
+}

@@ -200,31 +200,6 @@ func (c *Compiled) checkFixed(values map[string]any, code string, place func(nam
 	return problems
 }
 
-func (c *Compiled) readFrozen(frozen map[string]any) Problems {
-	normal, err := normalizeObject("frozen", frozen)
-	if err != nil {
-		return Problems{problem.Errorf(CodeFrozen, "/frozen", "%v", err)}
-	}
-	expanded, problems := expandDotted(normal, "/frozen")
-	c.frozen = value.CopyMap(expanded)
-	for _, name := range value.SortedKeys(c.frozen) {
-		if _, ok := c.properties[name]; !ok {
-			problems = append(
-				problems,
-				problem.Errorf(CodeFrozen, value.Pointer("/frozen", name), "%q is frozen but not declared in variables", name).
-					SuggestNearest(name, value.SortedKeys(c.properties)),
-			)
-		}
-	}
-	if c.schema != nil {
-		problems = append(
-			problems,
-			c.checkFixed(c.frozen, CodeFrozen,
-				func(name string) string { return value.Pointer("/frozen", name) })...)
-	}
-	return problems
-}
-
 // compilePrograms compiles job_configuration, its env apart from the rest.
 func (c *Compiled) compilePrograms(engine Engine, configuration any) Problems {
 	normal, err := value.Normalize(configuration)

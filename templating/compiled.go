@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/berth-dev/berth/templating/freeze"
 	"github.com/berth-dev/berth/templating/internal/problem"
 	"github.com/berth-dev/berth/templating/internal/schema"
 	"github.com/berth-dev/berth/templating/internal/value"
@@ -31,7 +32,8 @@ type Compiled struct {
 	required     []string
 	closed       bool // additionalProperties: false
 	defaults     map[string]any
-	frozen       map[string]any
+	frozen       map[string]any // as one tree
+	frozenValues []freeze.Value // one by one, those of env last
 	templateEnv  []string
 	warnings     Problems
 }
@@ -229,6 +231,11 @@ func (c *Compiled) defaulted(l Layers) map[string]bool {
 			delete(defaulted, name)
 		}
 	}
+	for key := range l.DeploymentFrozen {
+		if path := freeze.ParseKey(key); len(path) > 0 && path[0] != envVariable {
+			delete(defaulted, path[0])
+		}
+	}
 	return defaulted
 }
 
@@ -244,16 +251,8 @@ func (c *Compiled) VariablesSchema() map[string]any {
 		properties = map[string]any{}
 		schema["properties"] = properties
 	}
-	for name, v := range c.frozen {
-		if object, isMap := v.(map[string]any); name == envVariable && isMap {
-			entries := map[string]any{}
-			for key, entry := range object {
-				entries[key] = map[string]any{"const": value.Copy(entry), "readOnly": true}
-			}
-			mergeProperty(properties, name, map[string]any{"properties": entries})
-			continue
-		}
-		mergeProperty(properties, name, map[string]any{"const": value.Copy(v), "readOnly": true})
+	for _, f := range c.frozenValues {
+		markFrozen(properties, f)
 	}
 	return schema
 }
@@ -264,8 +263,8 @@ func (c *Compiled) RunSchema(l Layers) map[string]any {
 }
 
 // WithValues is the schema of an object some of whose values are known: they are the defaults and need not be
-// given again, and frozen ones are marked as readOnly with their value as const. What is marked so
-// already stays. The schema it is given is changed.
+// given again, and frozen ones, by their keys, are marked as readOnly with their value as const. What is
+// marked so already stays. The schema it is given is changed.
 func WithValues(schema, values, frozen map[string]any) map[string]any {
 	properties, ok := schema["properties"].(map[string]any)
 	if !ok {
@@ -273,14 +272,18 @@ func WithValues(schema, values, frozen map[string]any) map[string]any {
 		schema["type"], schema["properties"] = "object", properties
 	}
 	for name, v := range values {
-		if property, _ := properties[name].(map[string]any); property["readOnly"] == true {
+		property, _ := properties[name].(map[string]any)
+		if _, is := frozen[name]; is || property["readOnly"] == true {
 			continue
 		}
-		add := map[string]any{"default": value.Copy(v)}
-		if _, is := frozen[name]; is {
-			add = map[string]any{"const": value.Copy(v), "readOnly": true}
+		mergeProperty(properties, name, map[string]any{"default": value.Copy(v)})
+	}
+	for _, key := range value.SortedKeys(frozen) {
+		path := freeze.ParseKey(key)
+		if property, _ := properties[path[0]].(map[string]any); property["readOnly"] == true {
+			continue
 		}
-		mergeProperty(properties, name, add)
+		markFrozen(properties, freeze.Value{Path: path, Value: frozen[key]})
 	}
 	dropRequired(schema, values)
 	return schema

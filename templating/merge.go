@@ -12,7 +12,8 @@ import (
 type Layers struct {
 	Deployment map[string]any
 	Run        map[string]any
-	// DeploymentFrozen holds values that the deployment lets no run override.
+	// DeploymentFrozen holds values that the deployment lets no run override, by the keys of package freeze: a
+	// name, a dotted name or a JSON pointer.
 	DeploymentFrozen map[string]any
 }
 
@@ -55,16 +56,16 @@ func (c *Compiled) merge(l Layers, stored map[string]any, resolve bool) (merged,
 	}
 	m.lay(c.defaults)
 	deployment := m.read("deployment job variables", l.Deployment)
-	m.checkFrozen(deployment, c.frozen, "the template")
+	m.checkFrozen(deployment, c.frozenValues, "the template")
 	m.lay(deployment)
 	run := m.read("run job variables", l.Run)
-	m.checkFrozen(run, c.frozen, "the template")
-	frozen := m.read("frozen values of the deployment", l.DeploymentFrozen)
-	m.checkFrozen(frozen, c.frozen, "the template")
+	m.checkFrozen(run, c.frozenValues, "the template")
+	frozen := m.readFrozen(l.DeploymentFrozen)
+	m.checkFrozenTwice(frozen, c.frozenValues)
 	m.checkFrozen(run, frozen, "the deployment")
 	m.lay(run)
-	m.lay(frozen)
-	m.lay(c.frozen)
+	m.layFrozen(frozen)
+	m.layFrozen(c.frozenValues)
 	if m.stored != nil {
 		m.problems = append(m.problems, m.stored.problems...)
 	}
@@ -108,49 +109,4 @@ func (m *merging) lay(level map[string]any) {
 		m.problems = append(m.problems, problems...)
 		m.result.env = m.result.env.over(env)
 	}
-}
-
-// checkFrozen refuses what overrides a frozen value. Saying the same again is no override. Of env each entry
-// is frozen by itself.
-func (m *merging) checkFrozen(level, frozen map[string]any, by string) {
-	for _, name := range value.SortedKeys(frozen) {
-		given, ok := level[name]
-		if !ok || value.Equal(given, frozen[name]) {
-			continue
-		}
-		if name == envVariable {
-			m.checkFrozenEnv(given, frozen[name], by)
-			continue
-		}
-		m.problems = append(
-			m.problems,
-			problem.Errorf(CodeFrozen, value.Pointer("", name), "%q is frozen by %s and cannot be overridden",
-				name, by),
-		)
-	}
-}
-
-func (m *merging) checkFrozenEnv(given, frozen any, by string) {
-	level, _ := parseEnv(given, "/env") // what is wrong with it is reported when it is laid
-	fixed, _ := parseEnv(frozen, "/env")
-	for _, entry := range fixed.entries {
-		i := level.find(entry.name)
-		if i < 0 {
-			continue
-		}
-		set := level.entries[i]
-		if set.unset == entry.unset && value.Equal(set.value, entry.value) &&
-			value.Equal(mapOrNil(set.source), mapOrNil(entry.source)) {
-			continue
-		}
-		m.problems = append(m.problems, problem.Errorf(CodeFrozen, value.Pointer("/env", entry.name),
-			"the environment variable %q is frozen by %s and cannot be overridden", entry.name, by))
-	}
-}
-
-func mapOrNil(m map[string]any) any {
-	if m == nil {
-		return nil
-	}
-	return m
 }

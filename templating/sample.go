@@ -3,6 +3,7 @@ package templating
 import (
 	"strings"
 
+	"github.com/berth-dev/berth/templating/freeze"
 	"github.com/berth-dev/berth/templating/internal/value"
 )
 
@@ -43,7 +44,7 @@ func (c *Compiled) Samples(l Layers) map[string]any {
 func (c *Compiled) isSet(name string, l Layers) bool {
 	for _, level := range []map[string]any{c.defaults, c.frozen, l.Deployment, l.Run, l.DeploymentFrozen} {
 		for key := range level {
-			if root, _, _ := strings.Cut(key, "."); root == name {
+			if path := freeze.ParseKey(key); len(path) > 0 && path[0] == name {
 				return true
 			}
 		}

@@ -14,7 +14,7 @@ import (
 func (c *Compiled) ValidateDeployment(vars map[string]any) (warnings []Problem, err error) {
 	m := &merging{}
 	level := m.read("job variables", vars)
-	m.checkFrozen(level, c.frozen, "the template")
+	m.checkFrozen(level, c.frozenValues, "the template")
 	problems := append(m.problems, c.checkPart(level)...)
 	return c.judge(problems, c.unknown(level))
 }

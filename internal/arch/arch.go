@@ -36,7 +36,7 @@ func rooms() []room {
 		},
 		{"server/impact", append(serverRecords(), "server/catalog", "server/newrun", "server/wire")},
 		{"server/scheduler", append(serverRecords(), "server/newrun", "server/wire")},
-		{"server/store", []string{"server/lifecycle", "server/apikey"}},
+		{"server/store", []string{"server/lifecycle", "server/apikey", "templating/freeze"}},
 		{"server/store/database", nil},
 		{"server/ui", nil},
 		{"worker", []string{"templating", "server/api"}},

@@ -828,7 +828,7 @@ type Deployment struct {
 	CreatedAt        time.Time `json:"created_at"`
 	Description      string    `json:"description"`
 
-	// Frozen Names of values of the deployment that runs cannot override
+	// Frozen Names of values of the deployment that runs cannot override. A name may lead into a value: `env.MODE`, `resources.limits.cpu`, `args.0`, or the JSON pointer `/labels/example.com~1team`. A frozen value holds from the next claimed attempt on, for runs that were created before as well.
 	Frozen          *FrozenNames       `json:"frozen,omitempty"`
 	ID              openapi_types.UUID `json:"id"`
 	JobVariables    JSONObject         `json:"job_variables"`
@@ -885,7 +885,7 @@ type DeploymentSpec struct {
 	ConcurrencyLimit *int32  `json:"concurrency_limit,omitempty"`
 	Description      *string `json:"description,omitempty"`
 
-	// Frozen Names of values of the deployment that runs cannot override
+	// Frozen Names of values of the deployment that runs cannot override. A name may lead into a value: `env.MODE`, `resources.limits.cpu`, `args.0`, or the JSON pointer `/labels/example.com~1team`. A frozen value holds from the next claimed attempt on, for runs that were created before as well.
 	Frozen          *FrozenNames `json:"frozen,omitempty"`
 	JobVariables    JSONObject   `json:"job_variables,omitempty"`
 	Name            Name         `json:"name"`
@@ -946,7 +946,7 @@ type Finding struct {
 	Suggestion *string `json:"suggestion,omitempty"`
 }
 
-// FrozenNames Names of values of the deployment that runs cannot override
+// FrozenNames Names of values of the deployment that runs cannot override. A name may lead into a value: `env.MODE`, `resources.limits.cpu`, `args.0`, or the JSON pointer `/labels/example.com~1team`. A frozen value holds from the next claimed attempt on, for runs that were created before as well.
 type FrozenNames struct {
 	JobVariables *[]string `json:"job_variables,omitempty"`
 	Parameters   *[]string `json:"parameters,omitempty"`

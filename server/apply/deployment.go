@@ -14,6 +14,7 @@ import (
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/freeze"
 )
 
 // applyDeployment creates or updates a deployment with its schedules. Whether it is paused stays as it is.
@@ -129,8 +130,8 @@ func (p *planner) checkDeployment(
 	findings.AddProblems(problem.ParametersInvalid, "/parameters", err)
 
 	checkRetries(&findings, d.Retries, variables, compiled)
-	checkFrozenNames(&findings, "/frozen/job_variables", d.FrozenVariables, variables)
-	checkFrozenNames(&findings, "/frozen/parameters", d.FrozenParameters, parameters)
+	checkFrozenNames(&findings, "/frozen/job_variables", d.FrozenVariables, variables, freeze.Variables)
+	checkFrozenNames(&findings, "/frozen/parameters", d.FrozenParameters, parameters, freeze.Parameters)
 	checkParameters(&findings, d, parameters)
 
 	decoded := newrun.Deployment{Deployment: &d, VariableValues: variables, ParameterValues: parameters}
@@ -172,17 +173,25 @@ func (p *planner) templateFor(
 
 // checkFrozenNames finds names without a value to freeze. Values that could not be decoded are nil and have
 // their finding already.
-func checkFrozenNames(findings *finding.List, at string, names []string, values map[string]any) {
+func checkFrozenNames(
+	findings *finding.List, at string, names []string, values map[string]any, resolve frozenResolver,
+) {
 	if values == nil {
 		return
 	}
-	for i, name := range names {
-		if _, ok := values[name]; !ok {
-			findings.Addf(problem.Frozen, fmt.Sprintf("%s/%d", at, i),
-				"%q is frozen, but the deployment has no value for it", name)
+	_, unknown := resolve(values, names)
+	for _, u := range unknown {
+		hint := ""
+		if u.Nearest != "" {
+			hint = fmt.Sprintf(" (did you mean %q?)", u.Nearest)
 		}
+		findings.Addf(problem.Frozen, fmt.Sprintf("%s/%d", at, u.Index),
+			"%q is frozen, but the deployment has no value for it%s", u.Name, hint)
 	}
 }
+
+// frozenResolver finds the values that frozen names stand for, and the names that stand for none.
+type frozenResolver func(values map[string]any, names []string) ([]freeze.Value, []freeze.Unknown)
 
 // checkParameters checks the schema of the parameters, and the deployment's own parameters against it. A run
 // may still add the ones that the schema requires.

@@ -165,11 +165,5 @@ func parametersSchema(d newrun.Deployment) (api.JSONObject, error) {
 	if err != nil {
 		return nil, err
 	}
-	frozen := map[string]any{}
-	for _, name := range d.FrozenParameters {
-		if v, ok := d.ParameterValues[name]; ok {
-			frozen[name] = v
-		}
-	}
-	return jsondoc.Encode(templating.WithValues(schema, d.ParameterValues, frozen))
+	return jsondoc.Encode(templating.WithValues(schema, d.ParameterValues, d.HeldParameters()))
 }

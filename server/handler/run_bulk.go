@@ -44,7 +44,7 @@ func (h *Handler) RetryRuns(
 		check: func(ctx context.Context, who access.Principal, id uuid.UUID) error {
 			return h.guard.CheckRetry(ctx, who, "RetryRuns", id)
 		},
-		apply: h.store.RetryRun,
+		apply: h.runs.Retry,
 	})
 	if err != nil {
 		return nil, err

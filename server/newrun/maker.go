@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"reflect"
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/finding"
@@ -14,6 +13,7 @@ import (
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/freeze"
 )
 
 // MaxParameters bounds the merged parameters of a run, in bytes of JSON: they travel in an environment
@@ -42,18 +42,23 @@ func Decode(d *store.Deployment) (Deployment, error) {
 
 // Layers are the job variables of the deployment and of one of its runs, with the deployment's frozen values.
 func (d Deployment) Layers(own json.RawMessage) (templating.Layers, error) {
-	layers := templating.Layers{Deployment: d.VariableValues, DeploymentFrozen: map[string]any{}}
+	frozen, _ := freeze.Variables(d.VariableValues, d.FrozenVariables) // names without a value freeze nothing
+	layers := templating.Layers{Deployment: d.VariableValues, DeploymentFrozen: freeze.Object(frozen)}
 	var err error
 	if layers.Run, err = jsondoc.Object(own); err != nil {
 		return layers, finding.Refuse(problem.VariablesInvalid, "/job_variables", err)
 	}
-	for _, name := range d.FrozenVariables {
-		if v, ok := d.VariableValues[name]; ok {
-			layers.DeploymentFrozen[name] = v
-		}
-	}
 	return layers, nil
 }
+
+// frozenParameters returns the parameters that the deployment lets no run override.
+func (d Deployment) frozenParameters() []freeze.Value {
+	frozen, _ := freeze.Parameters(d.ParameterValues, d.FrozenParameters) // names without a value freeze nothing
+	return frozen
+}
+
+// HeldParameters are the frozen parameters by their keys, as templating.WithValues takes them.
+func (d Deployment) HeldParameters() map[string]any { return freeze.Object(d.frozenParameters()) }
 
 // Maker makes the runs of one revision of a deployment, whose documents are read once for all of them. A
 // Maker is not safe for concurrent use.
@@ -132,6 +137,11 @@ func (m *Maker) Parameters(own json.RawMessage) (json.RawMessage, error) {
 
 	texts := maps.Clone(m.parameters)
 	maps.Copy(texts, ownTexts)
+	values := maps.Clone(m.deployment.ParameterValues)
+	maps.Copy(values, ownValues)
+	if err := m.keepFrozen(texts, values, ownValues); err != nil {
+		return nil, err
+	}
 	document, err := jsondoc.Encode(texts)
 	if err != nil {
 		return nil, err
@@ -146,24 +156,47 @@ func (m *Maker) Parameters(own json.RawMessage) (json.RawMessage, error) {
 	if m.schema == nil {
 		return document, nil
 	}
-	values := maps.Clone(m.deployment.ParameterValues)
-	maps.Copy(values, ownValues)
 	return document, finding.Refuse(problem.ParametersInvalid, "/parameters", m.schema.Validate(values))
 }
 
 // checkFrozenParameters refuses a frozen parameter with another value than the deployment's.
 func (m *Maker) checkFrozenParameters(own map[string]any) error {
 	refusal := problem.Newf(problem.Frozen, "deployment %q has frozen parameters", m.deployment.Name)
-	for _, name := range m.deployment.FrozenParameters {
-		value, set := own[name]
-		frozen, hasValue := m.deployment.ParameterValues[name]
-		if set && (!hasValue || !reflect.DeepEqual(value, frozen)) {
-			refusal.At("/parameters/"+jsondoc.PointerStep(name),
-				"parameter %q is frozen by the deployment and cannot be set for a run", name)
+	frozen, unset := freeze.Parameters(m.deployment.ParameterValues, m.deployment.FrozenParameters)
+	for _, f := range frozen {
+		if f.Overridden(own) {
+			refusal.At("/parameters"+f.Pointer(),
+				"parameter %q is frozen by the deployment and cannot be set for a run", f.Name())
+		}
+	}
+	for _, u := range unset {
+		if _, set := own[u.Name]; set {
+			refusal.At("/parameters/"+jsondoc.PointerStep(u.Name),
+				"parameter %q is frozen by the deployment and cannot be set for a run", u.Name)
 		}
 	}
 	if len(refusal.Findings) > 0 {
 		return refusal
+	}
+	return nil
+}
+
+// keepFrozen puts what is frozen inside a parameter back where a run has replaced the parameter as a whole.
+func (m *Maker) keepFrozen(texts map[string]json.RawMessage, values, own map[string]any) error {
+	for _, f := range m.deployment.frozenParameters() {
+		root := f.Path[0]
+		if _, replaced := own[root]; !replaced || len(f.Path) == 1 {
+			continue
+		}
+		if !f.Set(values) {
+			return problem.Newf(problem.Frozen, "deployment %q has frozen parameters", m.deployment.Name).
+				At("/parameters"+f.Pointer(), "parameter %q is frozen, but the value of %q has no place for it",
+					f.Name(), root)
+		}
+		var err error
+		if texts[root], err = jsondoc.Encode(values[root]); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -175,8 +208,12 @@ func (m *Maker) jobVariables(ctx context.Context, own json.RawMessage) ([]string
 	if err != nil {
 		return nil, nil, err
 	}
+	return m.check(ctx, layers)
+}
 
-	names := templating.StoredReferences(layers.Deployment, layers.Run)
+// check checks levels of job variables against the template, with stored variables resolved.
+func (m *Maker) check(ctx context.Context, layers templating.Layers) ([]string, []api.Finding, error) {
+	names := templating.StoredReferences(layers.Deployment, layers.Run, layers.DeploymentFrozen)
 	stored, err := m.variables.Read(ctx, names, m.compiled.StoredReferences())
 	if err != nil {
 		return nil, nil, err

@@ -22,7 +22,7 @@ type RaiseRequest struct {
 	Policy              lifecycle.OOMPolicy
 	Template            json.RawMessage
 	DeploymentVariables json.RawMessage
-	Frozen              json.RawMessage // the frozen ones among DeploymentVariables; nil: none
+	Frozen              json.RawMessage // what the deployment froze at the claim, by the keys of package freeze; nil: none
 	RunVariables        json.RawMessage
 	Raised              json.RawMessage // overrides RunVariables; nil: none
 	Stored              json.RawMessage
@@ -40,11 +40,12 @@ type memoryRaise struct {
 // raiseSQL is served by primary keys; asked for attempts that ran out of memory under a policy only.
 const raiseSQL = `
 SELECT
-	t.document AS template, v.job_variables AS deployment_variables, v.frozen_variables, r.job_variables AS run_variables,
-	a.raised, a.stored
+	t.document AS template, v.job_variables AS deployment_variables, c.job_variables AS current_variables,
+	c.frozen_variables, r.job_variables AS run_variables, a.raised, a.stored
 FROM attempts a
 JOIN runs r ON r.id = a.run_id
 JOIN deployment_revisions v ON v.id = r.revision_id
+JOIN deployment_revisions c ON c.id = COALESCE(a.frozen_revision_id, r.revision_id)
 JOIN template_versions t ON t.id = a.template_version_id
 WHERE a.id = ?`
 
@@ -82,6 +83,7 @@ func (tx *Tx) raised(
 	var row struct {
 		Template            database.JSON    `db:"template"`
 		DeploymentVariables database.JSON    `db:"deployment_variables"`
+		CurrentVariables    database.JSON    `db:"current_variables"`
 		FrozenVariables     database.Strings `db:"frozen_variables"`
 		RunVariables        database.JSON    `db:"run_variables"`
 		Raised              database.JSON    `db:"raised"`
@@ -90,7 +92,11 @@ func (tx *Tx) raised(
 	if err := tx.db.Get(ctx, &row, raiseSQL, attempt); err != nil {
 		return nil, fmt.Errorf("read what attempt %s was rendered from: %w", attempt, err)
 	}
-	frozen, err := frozenObject(row.DeploymentVariables, row.FrozenVariables.V)
+	values, err := frozenVariables(row.CurrentVariables, row.FrozenVariables.V)
+	if err != nil {
+		return nil, err
+	}
+	frozen, err := frozenObject(values)
 	if err != nil {
 		return nil, err
 	}

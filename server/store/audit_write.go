@@ -13,7 +13,7 @@ import (
 // The audit entries of each kind of object. Parameters, job variables and stored variables may contain
 // secrets: the audit stores only their digests.
 
-func (tx *Tx) poolCreated(ctx context.Context, p NewPool, templateHash, actor string) error {
+func (tx *Tx) poolCreated(ctx context.Context, p NewPool, saved savedTemplate, actor string) error {
 	d, err := tx.newChangeSet(ctx)
 	if err != nil {
 		return err
@@ -23,7 +23,8 @@ func (tx *Tx) poolCreated(ctx context.Context, p NewPool, templateHash, actor st
 		field("concurrency_limit", nil, p.ConcurrencyLimit).
 		field("paused", nil, valueOrNil(p.Paused)).
 		field("run_token_audiences", nil, listOrNil(p.RunTokenAudiences)).
-		field("template_sha256", nil, templateHash)
+		field("template_sha256", nil, saved.hash).
+		members("frozen", nil, database.JSON(saved.frozen))
 	return tx.auditChanges(ctx, d,
 		AuditEntry{Actor: actor, Action: AuditCreate, Kind: AuditPool, Name: p.Name, Pool: p.Name})
 }
@@ -46,7 +47,8 @@ func (tx *Tx) templateSaved(ctx context.Context, pool string, s savedTemplate, a
 	if err != nil {
 		return err
 	}
-	d.field("version", s.before, s.version).field("sha256", s.hashBefore, s.hash)
+	d.field("version", s.before, s.version).field("sha256", s.hashBefore, s.hash).
+		members("frozen", database.JSON(s.frozenBefore), database.JSON(s.frozen))
 	return tx.auditChanges(ctx, d,
 		AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditTemplate, Name: pool, Pool: pool})
 }

@@ -26,6 +26,7 @@ type attemptRecord struct {
 	TemplateVersionID uuid.UUID     `json:"template_version_id"`
 	Stored            string        `json:"stored"`
 	Raised            *string       `json:"raised"`
+	FrozenRevisionID  uuid.UUID     `json:"frozen_revision_id"`
 	ClaimedAt         database.Time `json:"claimed_at"`
 }
 
@@ -35,15 +36,16 @@ func insertAttemptsSQL(d database.Dialect) string {
 INSERT INTO attempts (
 	id, run_id, number, pool_id, queue_id, deployment_id, phase, worker, cluster_id, epoch, lease_expires_at,
 	template_version_id, stored, manifest_hash, job_namespace, job_name, job_uid, node, diagnosis, succeeded, category,
-	message, last_lines, claimed_at, handed_back, log_size, raised
+	message, last_lines, claimed_at, handed_back, log_size, raised, frozen_revision_id
 )
 SELECT
 	id, run_id, number, pool_id, queue_id, deployment_id, 'claimed', worker, cluster_id, 1, lease_expires_at,
 	template_version_id, stored, '', '', '', '', '', '', FALSE, '',
-	'', '', claimed_at, FALSE, 0, raised
+	'', '', claimed_at, FALSE, 0, raised, frozen_revision_id
 FROM ` + d.Records("id uuid", "run_id uuid", "number integer", "pool_id uuid", "queue_id uuid",
 		"deployment_id uuid", "worker text", "cluster_id text", "lease_expires_at time",
-		"template_version_id uuid", "stored text", "claimed_at time", "raised text") + ` AS n
+		"template_version_id uuid", "stored text", "claimed_at time", "raised text",
+		"frozen_revision_id uuid") + ` AS n
 WHERE TRUE
 ON CONFLICT (run_id, number) DO UPDATE
 SET phase = 'claimed',
@@ -54,6 +56,7 @@ SET phase = 'claimed',
 	template_version_id = excluded.template_version_id,
 	stored = excluded.stored,
 	raised = excluded.raised,
+	frozen_revision_id = excluded.frozen_revision_id,
 	manifest = NULL,
 	manifest_hash = '',
 	job_namespace = '',
@@ -68,8 +71,8 @@ SET phase = 'claimed',
 RETURNING id, run_id, epoch`
 }
 
-// insertAttempts creates the attempts and fixes their render input: the newest template version and the
-// current stored variables.
+// insertAttempts creates the attempts and fixes their render input: the newest template version, what the
+// deployment freezes now, and the current stored variables.
 func (tx *Tx) insertAttempts(
 	ctx context.Context,
 	r ClaimRequest,
@@ -82,7 +85,14 @@ func (tx *Tx) insertAttempts(
 	if err != nil {
 		return err
 	}
-	input, err := tx.renderInput(ctx, state, due)
+	due, settings, err := tx.holdFrozen(ctx, state, due)
+	if err != nil {
+		return err
+	}
+	if len(due) == 0 {
+		return tx.saveRuns(ctx, runs)
+	}
+	input, err := tx.renderInput(ctx, state, due, settings)
 	if err != nil {
 		return err
 	}
@@ -92,7 +102,7 @@ func (tx *Tx) insertAttempts(
 		if err != nil {
 			return fmt.Errorf("generate an ID: %w", err)
 		}
-		stored, err := input.stored(run.StoredNames.V)
+		stored, err := input.stored(storedNames(run, settings))
 		if err != nil {
 			return err
 		}
@@ -101,6 +111,7 @@ func (tx *Tx) insertAttempts(
 			ID: id, RunID: run.ID, Number: run.Attempt, PoolID: run.PoolID, QueueID: run.QueueID, DeploymentID: run.DeploymentID,
 			Worker: r.Worker, ClusterID: r.ClusterID, LeaseExpiresAt: database.Time(now.Add(r.Lease)),
 			TemplateVersionID: state.TemplateVersionID, Stored: stored, Raised: run.Raised, ClaimedAt: database.Time(now),
+			FrozenRevisionID: run.FrozenRevisionID,
 		}
 		claimed := lifecycle.State{
 			Type: lifecycle.Pending, Name: "Claimed", Message: "claimed by worker " + r.Worker,
@@ -176,13 +187,13 @@ type renderInput struct {
 }
 
 func (tx *Tx) renderInput(
-	ctx context.Context, state *lockedPoolState, runs []*lockedRun,
+	ctx context.Context, state *lockedPoolState, runs []*lockedRun, settings map[uuid.UUID]*settingRow,
 ) (renderInput, error) {
 	in := renderInput{state: state}
 	names := state.StoredNames.V
 	for _, r := range runs {
-		if len(r.StoredNames.V) > 0 {
-			names = union(names, r.StoredNames.V)
+		if own := storedNames(r, settings); len(own) > 0 {
+			names = union(names, own)
 		}
 	}
 	var err error
@@ -191,6 +202,16 @@ func (tx *Tx) renderInput(
 	}
 	in.templateOnly, err = in.encoded(state.StoredNames.V)
 	return in, err
+}
+
+// storedNames returns the stored variables that a run's values refer to, with those of the values that its
+// deployment has frozen since.
+func storedNames(run *lockedRun, settings map[uuid.UUID]*settingRow) []string {
+	setting := settings[run.ID]
+	if setting == nil || len(setting.frozen.storedNames) == 0 {
+		return run.StoredNames.V
+	}
+	return union(run.StoredNames.V, setting.frozen.storedNames)
 }
 
 // stored returns the stored variables of one run as a JSON object. A variable that does not exist is omitted;

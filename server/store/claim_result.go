@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -41,23 +42,29 @@ type claimRow struct {
 // claimSetting is what many attempts of one claim have in common.
 type claimSetting struct {
 	RevisionID        uuid.UUID `db:"revision_id" json:"revision_id"`
+	FrozenRevisionID  uuid.UUID `db:"frozen_revision_id" json:"frozen_revision_id"`
 	QueueID           uuid.UUID `db:"queue_id" json:"queue_id"`
 	TemplateVersionID uuid.UUID `db:"template_version_id" json:"template_version_id"`
 }
 
 type settingRow struct {
 	claimSetting
-	DeploymentID        uuid.UUID        `db:"deployment_id"`
-	Deployment          string           `db:"deployment"`
-	DeploymentVersion   string           `db:"deployment_version"`
-	Pool                string           `db:"pool"`
-	Queue               string           `db:"queue"`
-	TemplateVersion     int32            `db:"template_version"`
-	DeploymentVariables database.JSON    `db:"deployment_variables"`
-	FrozenVariables     database.Strings `db:"frozen_variables"`
-	TimeoutUS           *int64           `db:"timeout_us"`
+	DeploymentID        uuid.UUID     `db:"deployment_id"`
+	Deployment          string        `db:"deployment"`
+	DeploymentVersion   string        `db:"deployment_version"`
+	Pool                string        `db:"pool"`
+	Queue               string        `db:"queue"`
+	TemplateVersion     int32         `db:"template_version"`
+	DeploymentVariables database.JSON `db:"deployment_variables"`
+	Parameters          database.JSON `db:"deployment_parameters"`
+	TimeoutUS           *int64        `db:"timeout_us"`
+	// What the deployment's current revision has and freezes.
+	CurrentVariables  database.JSON    `db:"current_variables"`
+	CurrentParameters database.JSON    `db:"current_parameters"`
+	FrozenVariables   database.Strings `db:"frozen_variables"`
+	FrozenParameters  database.Strings `db:"frozen_parameters"`
 
-	frozen json.RawMessage
+	frozen frozenValues
 }
 
 func claimsSQL(d database.Dialect) string {
@@ -66,7 +73,8 @@ SELECT
 	` + d.Clock() + ` AS clock,
 	a.id AS attempt_id, a.number, a.epoch, r.id AS run_id, r.name AS run_name, r.scheduled_time, r.tags, r.parameters,
 	r.job_variables AS run_variables, a.stored, a.raised, r.timeout_at, r.started_at, r.start_deadline_at, a.manifest, a.job_uid,
-	r.state_type, r.revision_id, r.queue_id, a.template_version_id
+	r.state_type, r.revision_id, r.queue_id, a.template_version_id,
+	COALESCE(a.frozen_revision_id, r.revision_id) AS frozen_revision_id
 FROM attempts a
 JOIN runs r ON r.id = a.run_id
 WHERE a.id IN ` + d.List("uuid")
@@ -75,11 +83,14 @@ WHERE a.id IN ` + d.List("uuid")
 func settingsSQL(d database.Dialect) string {
 	return `
 SELECT
-	n.revision_id, n.queue_id, n.template_version_id, d.id AS deployment_id, d.name AS deployment,
+	n.revision_id, n.frozen_revision_id, n.queue_id, n.template_version_id, d.id AS deployment_id, d.name AS deployment,
 	v.version AS deployment_version, p.name AS pool, q.name AS queue, t.version AS template_version,
-	v.job_variables AS deployment_variables, v.frozen_variables, v.timeout_us
-FROM ` + d.Records("revision_id uuid", "queue_id uuid", "template_version_id uuid") + ` AS n
+	v.job_variables AS deployment_variables, v.parameters AS deployment_parameters, v.timeout_us,
+	c.job_variables AS current_variables, c.parameters AS current_parameters, c.frozen_variables, c.frozen_parameters
+FROM ` + d.Records("revision_id uuid", "frozen_revision_id uuid", "queue_id uuid",
+		"template_version_id uuid") + ` AS n
 JOIN deployment_revisions v ON v.id = n.revision_id
+JOIN deployment_revisions c ON c.id = n.frozen_revision_id
 JOIN deployments d ON d.id = v.deployment_id
 JOIN queues q ON q.id = n.queue_id
 JOIN pools p ON p.id = q.pool_id
@@ -94,6 +105,7 @@ func (r *lockedRun) claimRow(a attemptRecord) *claimRow {
 		StartedAt: r.StartedAt, StartDeadlineAt: r.StartDeadlineAt, StateType: r.StateType,
 		claimSetting: claimSetting{
 			RevisionID:        r.RevisionID,
+			FrozenRevisionID:  r.FrozenRevisionID,
 			QueueID:           r.QueueID,
 			TemplateVersionID: a.TemplateVersionID,
 		},
@@ -123,7 +135,7 @@ func (q Reader) claims(ctx context.Context, g *claimResult) ([]Claim, error) {
 			rows[row.AttemptID] = row
 		}
 	}
-	settings, err := q.settings(ctx, rows)
+	settings, err := q.settings(ctx, settingsOf(rows))
 	if err != nil {
 		return nil, err
 	}
@@ -151,20 +163,30 @@ func (q Reader) claims(ctx context.Context, g *claimResult) ([]Claim, error) {
 	return claims, nil
 }
 
+func settingsOf(rows map[uuid.UUID]*claimRow) iter.Seq[claimSetting] {
+	return func(yield func(claimSetting) bool) {
+		for _, r := range rows {
+			if !yield(r.claimSetting) {
+				return
+			}
+		}
+	}
+}
+
 // settings reads each once, and remembers it: none of it ever changes.
 func (q Reader) settings(
-	ctx context.Context, rows map[uuid.UUID]*claimRow,
+	ctx context.Context, wanted iter.Seq[claimSetting],
 ) (map[claimSetting]*settingRow, error) {
 	settings := map[claimSetting]*settingRow{}
 	unknown := map[claimSetting]bool{}
-	for _, r := range rows {
-		if settings[r.claimSetting] != nil || unknown[r.claimSetting] {
+	for setting := range wanted {
+		if settings[setting] != nil || unknown[setting] {
 			continue
 		}
-		if known, ok := q.s.settings.get(r.claimSetting); ok {
-			settings[r.claimSetting] = known
+		if known, ok := q.s.settings.get(setting); ok {
+			settings[setting] = known
 		} else {
-			unknown[r.claimSetting] = true
+			unknown[setting] = true
 		}
 	}
 	if len(unknown) == 0 {
@@ -176,7 +198,7 @@ func (q Reader) settings(
 	}
 	for _, s := range found {
 		var err error
-		if s.frozen, err = frozenObject(s.DeploymentVariables, s.FrozenVariables.V); err != nil {
+		if s.frozen, err = s.readFrozen(); err != nil {
 			return nil, err
 		}
 		settings[s.claimSetting] = s
@@ -190,12 +212,16 @@ func (r *claimRow) claim(s *settingRow, now time.Time) (Claim, error) {
 	if err != nil {
 		return Claim{}, err
 	}
+	parameters, err := s.heldParameters(r.Parameters)
+	if err != nil {
+		return Claim{}, err
+	}
 	c := Claim{
 		AttemptID: r.AttemptID, Attempt: r.Number, Epoch: r.Epoch, RunID: r.RunID, RunName: r.RunName,
 		DeploymentID: s.DeploymentID, Deployment: s.Deployment, DeploymentVersion: s.DeploymentVersion, Pool: s.Pool,
-		Queue: s.Queue, ScheduledTime: r.ScheduledTime.Time(), Tags: r.Tags.V, Parameters: r.Parameters.Raw(),
+		Queue: s.Queue, ScheduledTime: r.ScheduledTime.Time(), Tags: r.Tags.V, Parameters: parameters,
 		TemplateVersionID: r.TemplateVersionID, TemplateVersion: s.TemplateVersion,
-		DeploymentVariables: s.DeploymentVariables.Raw(), RunVariables: own, Frozen: s.frozen,
+		DeploymentVariables: s.DeploymentVariables.Raw(), RunVariables: own, Frozen: s.frozen.object,
 		Stored: r.Stored.Raw(), TimeoutLeft: r.timeoutLeft(s, now), Manifest: r.Manifest.Raw(), JobUID: r.JobUID,
 		Cancelling: r.StateType == lifecycle.Cancelling,
 	}
@@ -231,23 +257,4 @@ func (r *claimRow) timeoutLeft(s *settingRow, now time.Time) *time.Duration {
 	}
 	left := max(r.TimeoutAt.Time().Sub(now), 0)
 	return &left
-}
-
-// frozenObject is the job variables that a deployment froze, with their values; nil for none.
-func frozenObject(variables database.JSON, names []string) (json.RawMessage, error) {
-	if len(names) == 0 {
-		return nil, nil
-	}
-	var all map[string]json.RawMessage
-	if err := json.Unmarshal(variables, &all); err != nil {
-		return nil, fmt.Errorf("read a deployment's job variables: %w", err)
-	}
-	frozen := map[string]json.RawMessage{}
-	for _, name := range names {
-		if value, ok := all[name]; ok {
-			frozen[name] = value
-		}
-	}
-	b, err := json.Marshal(frozen)
-	return b, err
 }

@@ -33,7 +33,8 @@ func TestAClaimReturnsTheValuesThatTheRunWasCreatedWith(t *testing.T) {
 			n.StoredNames, n.Tags = []string{"mine"}, []string{"b", "c"}
 		})
 		w.deployment("d", "p", before, func(d *store.Deployment) { // changed after the run was created
-			d.Version, d.JobVariables, d.FrozenVariables = "v2", json.RawMessage(`{"image": "two"}`), nil
+			d.Version, d.JobVariables, d.FrozenVariables = "v2", json.RawMessage(
+				`{"image": "two", "env.MODE": "safe"}`), []string{"env.MODE"}
 		})
 		c := w.claimOne("w")
 		if c.RunID != run.ID || c.Attempt != 1 || c.Epoch != 1 || c.Deployment != "d" || c.Pool != "p" ||
@@ -47,7 +48,7 @@ func TestAClaimReturnsTheValuesThatTheRunWasCreatedWith(t *testing.T) {
 			"parameters": {string(c.Parameters), `{"z": 1, "a": 1e3}`},
 			"deployment": {string(c.DeploymentVariables), `{"image": "one", "memory": 1.50}`},
 			"run":        {string(c.RunVariables), `{"cpu": "1"}`},
-			"frozen":     {string(c.Frozen), `{"image":"one"}`},
+			"frozen":     {string(c.Frozen), `{"/env/MODE":"safe"}`},
 			"stored":     {string(c.Stored), `{"mine":1,"region":{"b":1.0,"a":"<x>"}}`},
 			"tags":       {fmt.Sprint(c.Tags), "[a b c]"},
 		} {
@@ -59,7 +60,7 @@ func TestAClaimReturnsTheValuesThatTheRunWasCreatedWith(t *testing.T) {
 			t.Errorf("timeout left is %v", c.TimeoutLeft)
 		}
 		w.isIn(run.ID, "PENDING Claimed")
-		same(t, "history", w.history(run.ID), []string{"SCHEDULED Scheduled", "PENDING Claimed"})
+		same(t, "history", w.history(run.ID), []string{"SCHEDULED Scheduled", "SCHEDULED Scheduled", "PENDING Claimed"})
 	})
 }
 

@@ -280,7 +280,7 @@ type Claim struct {
 	TemplateVersion     int32
 	DeploymentVariables json.RawMessage
 	RunVariables        json.RawMessage // including values that retries raised
-	Frozen              json.RawMessage // job variables the deployment froze, with their values; nil: none
+	Frozen              json.RawMessage // job variables that the deployment freezes, by the keys of package freeze; nil: none
 	Stored              json.RawMessage // stored variables as read at the first claim
 	TimeoutLeft         *time.Duration
 	StartDeadline       *time.Time

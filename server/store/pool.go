@@ -113,7 +113,7 @@ func (tx *Tx) CreatePool(ctx context.Context, p NewPool, actor string) (*Pool, e
 	if err != nil {
 		return nil, err
 	}
-	if err := tx.poolCreated(ctx, p, saved.hash, actor); err != nil {
+	if err := tx.poolCreated(ctx, p, saved, actor); err != nil {
 		return nil, err
 	}
 	return tx.GetPool(ctx, p.Name)

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -151,8 +152,33 @@ WHERE id = ?
 	AND (pool_id <> ? OR queue_id <> ?)`
 )
 
+// RunRevision is what a run took over from its deployment when it was created.
+type RunRevision struct {
+	JobVariables json.RawMessage
+	Parameters   json.RawMessage
+}
+
+const runRevisionSQL = `
+SELECT v.job_variables, v.parameters
+FROM runs r
+JOIN deployment_revisions v ON v.id = r.revision_id
+WHERE r.id = ?`
+
+// GetRunRevision returns the values of the deployment's revision that a run was created from.
+func (q Reader) GetRunRevision(ctx context.Context, run uuid.UUID) (*RunRevision, error) {
+	var row struct {
+		JobVariables database.JSON `db:"job_variables"`
+		Parameters   database.JSON `db:"parameters"`
+	}
+	if err := q.db.Get(ctx, &row, runRevisionSQL, run); err != nil {
+		return nil, database.NotFoundError(err, "run %s", run)
+	}
+	return &RunRevision{JobVariables: row.JobVariables.Raw(), Parameters: row.Parameters.Raw()}, nil
+}
+
 // RetryRun makes another attempt of a run that has ended, with fresh budgets and with the values that were
-// fixed at its creation, in the pool and queue where its deployment is now.
+// fixed at its creation, in the pool and queue where its deployment is now. What is frozen when the attempt is
+// claimed holds for it.
 func (tx *Tx) RetryRun(ctx context.Context, id uuid.UUID, actor string) (*Run, error) {
 	var home struct {
 		ID      uuid.UUID `db:"id"`

@@ -27,6 +27,8 @@ type lockedRun struct {
 	Tags          database.Strings `db:"tags"`
 	Parameters    database.JSON    `db:"parameters"`
 	JobVariables  database.JSON    `db:"job_variables"`
+	// FrozenRevisionID is the current revision of the deployment: what it freezes holds for the next attempt.
+	FrozenRevisionID uuid.UUID `db:"frozen_revision_id"`
 
 	termsKey
 	runTerms
@@ -109,7 +111,8 @@ const liveRunColumns = `r.id, r.deployment_id, r.revision_id, r.pool_id, r.queue
 	r.template_timeout_us, r.template_infrastructure_max, r.raised`
 
 // claimColumns are the additional columns for a worker.
-const claimColumns = ` r.name, r.stored_names, r.scheduled_time, r.tags, r.parameters, r.job_variables,`
+const claimColumns = ` r.name, r.stored_names, r.scheduled_time, r.tags, r.parameters, r.job_variables,
+	(SELECT d.revision_id FROM deployments d WHERE d.id = r.deployment_id) AS frozen_revision_id,`
 
 func liveRunsSQL(d database.Dialect, more string) string {
 	return `

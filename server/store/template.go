@@ -115,8 +115,8 @@ func (q Reader) ListTemplateVersions(
 }
 
 const (
-	templateHashSQL = `
-SELECT document_hash
+	templateBeforeSQL = `
+SELECT document_hash, document
 FROM template_versions
 WHERE pool_id = ?
 	AND version = ?`
@@ -159,6 +159,20 @@ func (s *Store) UpdateTemplate(
 type savedTemplate struct {
 	before, version  int32 // before is 0 for the first
 	hashBefore, hash string
+	// The values that each of them freezes; nil: none.
+	frozenBefore, frozen json.RawMessage
+}
+
+// frozenOf returns what a template freezes. A document that is no template freezes nothing.
+func frozenOf(document json.RawMessage) json.RawMessage {
+	var template struct {
+		Frozen map[string]json.RawMessage `json:"frozen"`
+	}
+	if json.Unmarshal(document, &template) != nil || len(template.Frozen) == 0 {
+		return nil
+	}
+	frozen, _ := json.Marshal(template.Frozen) // what was read can be written
+	return frozen
 }
 
 func (tx *Tx) saveTemplate(
@@ -180,11 +194,16 @@ func (tx *Tx) saveTemplate(
 		return saved, err
 	}
 	saved = savedTemplate{before: p.TemplateVersion, version: p.TemplateVersion, hashBefore: hash, hash: hash}
+	saved.frozen = frozenOf(doc.Document)
 	if p.TemplateVersion > 0 {
-		err := tx.db.Get(ctx, &saved.hashBefore, templateHashSQL, p.ID, p.TemplateVersion)
-		if err != nil {
+		var before struct {
+			Hash     string        `db:"document_hash"`
+			Document database.JSON `db:"document"`
+		}
+		if err := tx.db.Get(ctx, &before, templateBeforeSQL, p.ID, p.TemplateVersion); err != nil {
 			return saved, fmt.Errorf("read the newest template of work pool %q: %w", pool, err)
 		}
+		saved.hashBefore, saved.frozenBefore = before.Hash, frozenOf(before.Document.Raw())
 		if saved.hashBefore == hash {
 			return saved, nil
 		}

@@ -25,7 +25,7 @@ func (p *Preparer) build(ctx context.Context, c api.Claim) (*manifest.Finished, 
 	}
 
 	start := p.Now()
-	rendered, err := compiled.Render(ctx, input)
+	rendered, err := compiled.RenderRun(ctx, input)
 	p.Rendered(compiled.Engine(), p.Now().Sub(start))
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)

@@ -413,6 +413,8 @@ type ClientInterface interface {
 
 	// RetryRun Retry a finished run with a new attempt
 	//
+	// The attempt has the values that the run was created with, held to what the pool's template and the deployment freeze and allow when the attempt is claimed. It takes a frozen value where the run has what its deployment had, and an event of the run says so. Fails with 422 `frozen` if the run itself set another value, and with 422 `variables-invalid` if the template no longer allows its values.
+	//
 	// Corresponds with POST /api/v1/runs/{run}/retry (the `RetryRun` operationId).
 	RetryRun(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
@@ -1637,6 +1639,8 @@ func (c *Client) SetRunResult(ctx context.Context, run RunParam, body SetRunResu
 }
 
 // RetryRun Retry a finished run with a new attempt
+//
+// The attempt has the values that the run was created with, held to what the pool's template and the deployment freeze and allow when the attempt is claimed. It takes a frozen value where the run has what its deployment had, and an event of the run says so. Fails with 422 `frozen` if the run itself set another value, and with 422 `variables-invalid` if the template no longer allows its values.
 //
 // Corresponds with POST /api/v1/runs/{run}/retry (the `RetryRun` operationId).
 func (c *Client) RetryRun(ctx context.Context, run RunParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7228,6 +7232,8 @@ type ClientWithResponsesInterface interface {
 
 	// RetryRunWithResponse Retry a finished run with a new attempt
 	//
+	// The attempt has the values that the run was created with, held to what the pool's template and the deployment freeze and allow when the attempt is claimed. It takes a frozen value where the run has what its deployment had, and an event of the run says so. Fails with 422 `frozen` if the run itself set another value, and with 422 `variables-invalid` if the template no longer allows its values.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v1/runs/{run}/retry (the `RetryRun` operationId).
@@ -11867,6 +11873,8 @@ func (c *ClientWithResponses) SetRunResultWithResponse(ctx context.Context, run 
 }
 
 // RetryRunWithResponse Retry a finished run with a new attempt
+//
+// The attempt has the values that the run was created with, held to what the pool's template and the deployment freeze and allow when the attempt is claimed. It takes a frozen value where the run has what its deployment had, and an event of the run says so. Fails with 422 `frozen` if the run itself set another value, and with 422 `variables-invalid` if the template no longer allows its values.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -1,0 +1,98 @@
+package newrun
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/finding"
+	"github.com/berth-dev/berth/server/jsondoc"
+	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/templating/freeze"
+)
+
+// Retry gives a run that has ended another attempt.
+//
+// A retry repeats the run with the values that it was created with, held to what is frozen and allowed now:
+// who freezes a value wants no job to start without it, whenever its run was created. Where the run has what
+// its deployment had, the next attempt takes the frozen value, and the history of the run says so. Where the
+// run was asked for another value by whoever created it, the retry is refused instead: it would answer another
+// question than the one that was asked.
+func (c *Creator) Retry(ctx context.Context, id uuid.UUID, actor string) (*store.Run, error) {
+	run, err := c.store.GetRun(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	// The store checks both again; here they only decide whether there are values to check.
+	d, err := c.store.GetDeployment(ctx, run.Deployment)
+	if err != nil && !store.IsCode(err, store.NotFound) {
+		return nil, err
+	}
+	if err == nil && d.ID == run.DeploymentID && run.State.Type.Terminal() {
+		if err := c.checkRetry(ctx, run, d); err != nil {
+			return nil, err
+		}
+	}
+	return c.store.RetryRun(ctx, id, actor)
+}
+
+// checkRetry checks the values of a run as they would be in an attempt that is claimed now. The claim holds
+// them to what is frozen then.
+func (c *Creator) checkRetry(ctx context.Context, run *store.Run, d *store.Deployment) error {
+	was, err := c.store.GetRunRevision(ctx, run.ID)
+	if err != nil {
+		return err
+	}
+	err = c.checkRetryVariables(ctx, run, d, was)
+	if err == nil {
+		err = checkRetryParameters(run, d, was)
+	}
+	var refused *problem.Error
+	if errors.As(err, &refused) {
+		refused.Detail = fmt.Sprintf("run %s cannot be retried with its values: %s; create a new run of "+
+			"deployment %q", run.Name, refused.Detail, d.Name)
+	}
+	return err
+}
+
+func (c *Creator) checkRetryVariables(
+	ctx context.Context, run *store.Run, d *store.Deployment, was *store.RunRevision,
+) error {
+	maker, err := c.Maker(ctx, d)
+	if err != nil {
+		return err
+	}
+	layers, err := maker.deployment.Layers(run.JobVariables)
+	if err != nil {
+		return err
+	}
+	if layers.Deployment, err = jsondoc.Object(was.JobVariables); err != nil {
+		return err
+	}
+	_, _, err = maker.check(ctx, layers)
+	return err
+}
+
+func checkRetryParameters(run *store.Run, d *store.Deployment, was *store.RunRevision) error {
+	decoded, err := Decode(d)
+	if err != nil {
+		return err
+	}
+	own, err := jsondoc.Object(run.Parameters)
+	if err != nil {
+		return err
+	}
+	before, err := jsondoc.Object(was.Parameters)
+	if err != nil {
+		return err
+	}
+	var findings finding.List
+	for _, f := range freeze.Adapt(own, before, decoded.frozenParameters()).Refused {
+		findings.Addf(problem.Frozen, "/parameters"+f.Pointer(),
+			"parameter %q is frozen by the deployment, and this run has another value", f.Name())
+	}
+	return findings.Err()
+}

@@ -22,6 +22,7 @@ type contractWorld struct {
 	parameters map[string]string // of paths
 	live       uuid.UUID         // an unclaimed run
 	attempt    api.Claim         // that runs
+	names      []string          // what a test has made or called
 }
 
 const contractPool = "analytics"

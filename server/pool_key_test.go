@@ -91,7 +91,7 @@ func openToAll(operation string) bool {
 	switch operation {
 	case "GetOpenIDConfiguration", "GetJSONWebKeys", "IntrospectRunToken":
 		return true
-	case "GetHealth", "GetReady", "GetInfo", "ListVariables", "GetVariable", "PreviewSchedule",
+	case "GetHealth", "GetReady", "GetInfo", "GetWhoAmI", "ListVariables", "GetVariable", "PreviewSchedule",
 		"ListWorkPools", "ListDeployments", "ListSchedules", "ListRuns", "CountRuns", "StreamRuns", "ListAudit", "ListWorkers", "ListAPIKeys", "CancelRuns", "RetryRuns":
 		return true
 	}
@@ -101,6 +101,9 @@ func openToAll(operation string) bool {
 // namesAnObject reports whether an operation names an object whose pool the caller does not name. A hidden one
 // is answered like one that does not exist.
 func namesAnObject(o operation) bool {
+	if o.OperationID == "CreateRunToken" {
+		return false // for job keys only, whatever the run
+	}
 	for _, parameter := range []string{"{deployment}", "{run}", "{version}"} {
 		if strings.Contains(o.path, parameter) {
 			return true

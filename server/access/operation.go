@@ -34,29 +34,29 @@ type Place string
 // Places. A call has the pools of all its places.
 const (
 	// NoPool: the operation is not about pools. The role in any pool is enough.
-	NoPool Place = "any pool"
+	NoPool Place = "any"
 	// EveryPool: it changes what all pools share. Only a role in all pools is enough.
-	EveryPool Place = "all pools"
+	EveryPool Place = "all"
 	// Listed: the answer contains only what is in pools in which the caller has the role. A pool that the
 	// query names is refused if the caller does not have the role in it, so that an empty list does not look
 	// like an empty pool.
-	Listed Place = "pools listed"
+	Listed Place = "each that is listed"
 	// Selected: as Listed, for the runs that the body names or selects; each is checked.
-	Selected Place = "pool of each run"
+	Selected Place = "that of each run"
 	// Items: each item of the body is checked with the role that it needs, in the transaction.
-	Items Place = "pool of each item"
+	Items Place = "that of each item"
 	// Granted: the role is needed in the pool of each binding of the key.
-	Granted Place = "pool of each binding"
+	Granted Place = "each in which the key has a role"
 
-	PathPool       Place = "pool"               // in the path
-	BodyPool       Place = "pool named"         // in the body
-	PathDeployment Place = "pool of deployment" // that the path names
-	BodyDeployment Place = "pool of values"     // of the deployment that the body names, if any
-	PathRun        Place = "pool of run"
+	PathPool       Place = "the one named"                  // in the path
+	BodyPool       Place = "that of the worker"             // named in the body
+	PathDeployment Place = "that of the deployment"         // named in the path
+	BodyDeployment Place = "that of a deployment previewed" // named in the body, if any
+	PathRun        Place = "that of the run"
 	// RetriedRun: the pool of the run, and the one that its deployment is in now.
-	RetriedRun   Place = "pools of run and deployment"
-	PathVersion  Place = "pool of template version"
-	BodyAttempts Place = "pools of attempts"
+	RetriedRun   Place = "those of the run and its deployment"
+	PathVersion  Place = "that of the template version"
+	BodyAttempts Place = "those of the attempts"
 )
 
 // Find returns the row of an operation.

@@ -23,11 +23,10 @@ func (h *Handler) CancelRuns(
 	ctx context.Context, r apiserver.CancelRunsRequestObject,
 ) (apiserver.CancelRunsResponseObject, error) {
 	result, err := h.changeRuns(ctx, r.Body, bulkChange{
-		states: []lifecycle.StateType{lifecycle.Scheduled, lifecycle.Pending, lifecycle.Running},
-		check: func(ctx context.Context, who access.Principal, id uuid.UUID) error {
-			return h.guard.CheckRun(ctx, who, "CancelRuns", id)
-		},
-		apply: h.store.CancelRun,
+		states:    []lifecycle.StateType{lifecycle.Scheduled, lifecycle.Pending, lifecycle.Running},
+		operation: "CancelRuns",
+		check:     h.guard.CheckRun,
+		apply:     h.store.CancelRun,
 	})
 	if err != nil {
 		return nil, err
@@ -40,11 +39,10 @@ func (h *Handler) RetryRuns(
 	ctx context.Context, r apiserver.RetryRunsRequestObject,
 ) (apiserver.RetryRunsResponseObject, error) {
 	result, err := h.changeRuns(ctx, r.Body, bulkChange{
-		states: []lifecycle.StateType{lifecycle.Failed, lifecycle.Crashed, lifecycle.Cancelled},
-		check: func(ctx context.Context, who access.Principal, id uuid.UUID) error {
-			return h.guard.CheckRetry(ctx, who, "RetryRuns", id)
-		},
-		apply: h.runs.Retry,
+		states:    []lifecycle.StateType{lifecycle.Failed, lifecycle.Crashed, lifecycle.Cancelled},
+		operation: "RetryRuns",
+		check:     h.guard.CheckRetry,
+		apply:     h.runs.Retry,
 	})
 	if err != nil {
 		return nil, err
@@ -54,9 +52,10 @@ func (h *Handler) RetryRuns(
 
 // bulkChange is what is done to each of many runs.
 type bulkChange struct {
-	states []lifecycle.StateType // of the runs that a filter without states selects
-	check  func(ctx context.Context, who access.Principal, id uuid.UUID) error
-	apply  func(ctx context.Context, id uuid.UUID, actor string) (*store.Run, error)
+	operation string
+	states    []lifecycle.StateType // of the runs that a filter without states selects
+	check     func(ctx context.Context, who access.Principal, operation string, id uuid.UUID) error
+	apply     func(ctx context.Context, id uuid.UUID, actor string) (*store.Run, error)
 }
 
 // changeRuns changes each selected run. A run that is refused is part of the answer. Any other error ends the
@@ -64,7 +63,7 @@ type bulkChange struct {
 func (h *Handler) changeRuns(
 	ctx context.Context, selection *api.RunSelection, change bulkChange,
 ) (*api.RunBulkResult, error) {
-	ids, next, err := h.selectRuns(ctx, selection, change.states)
+	ids, next, err := h.selectRuns(ctx, selection, change)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +71,7 @@ func (h *Handler) changeRuns(
 	who := access.From(ctx)
 	for _, id := range ids {
 		var run *store.Run
-		err := change.check(ctx, who, id)
+		err := change.check(ctx, who, change.operation, id)
 		if err == nil {
 			run, err = change.apply(ctx, id, who.Name)
 		}
@@ -97,7 +96,7 @@ func (h *Handler) changeRuns(
 
 // selectRuns returns the named runs, or a page of the runs that a filter selects.
 func (h *Handler) selectRuns(
-	ctx context.Context, s *api.RunSelection, states []lifecycle.StateType,
+	ctx context.Context, s *api.RunSelection, change bulkChange,
 ) (ids []uuid.UUID, next string, err error) {
 	if (s.Ids == nil) == (s.Filter == nil) {
 		return nil, "", problem.Newf(problem.InvalidBody, "set either ids or filter").
@@ -109,10 +108,11 @@ func (h *Handler) selectRuns(
 	f := s.Filter
 	filter := runFilter(ctx, runQuery{
 		Pool: f.Pool, Queue: f.Queue, Deployment: f.Deployment, State: f.States, Tag: f.Tags, Text: f.Text,
-		Created: store.TimeRange{After: f.CreatedAfter, Before: f.CreatedBefore},
+		Created:   store.TimeRange{After: f.CreatedAfter, Before: f.CreatedBefore},
+		operation: change.operation,
 	})
 	if filter.States == nil {
-		filter.States = states
+		filter.States = change.states
 	}
 	page := store.Page{Limit: int(wire.Or(s.Limit, maxBulk)), Cursor: wire.Or(s.Cursor, "")}
 	runs, next, err := h.store.ListRuns(ctx, filter, page)

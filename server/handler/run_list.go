@@ -1,6 +1,7 @@
 package handler
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -69,9 +70,11 @@ type runQuery struct {
 	State                         *[]api.StateType
 	Tag                           *[]string
 	Created, Scheduled, Ended     store.TimeRange
+	operation                     string // what is done to the runs; empty: they are listed
 }
 
-// runFilter is a filter for the store, over all pools that the key is for unless it names one.
+// runFilter is a filter for the store, over all pools in which the caller may do the operation unless the
+// query names one.
 func runFilter(ctx context.Context, q runQuery) store.RunFilter {
 	filter := store.RunFilter{
 		Pool:       wire.Or(q.Pool, ""),
@@ -84,7 +87,7 @@ func runFilter(ctx context.Context, q runQuery) store.RunFilter {
 		Ended:      q.Ended,
 	}
 	if filter.Pool == "" {
-		filter.Pools = access.From(ctx).PoolsFor("ListRuns")
+		filter.Pools = access.From(ctx).PoolsFor(cmp.Or(q.operation, "ListRuns"))
 	}
 	for _, state := range wire.Or(q.State, nil) {
 		filter.States = append(filter.States, lifecycle.StateType(state))

@@ -199,7 +199,7 @@ func (w *contractWorld) breakReference(o operation, valid aCall, p *openapi3.Par
 		c.path = o.at(w.t, w.with(p.Name, nobody))
 		w.send(c).refused(http.StatusNotFound, "not-found")
 	case p.Name == "cursor":
-		for _, cursor := range []string{"nonsense", "e30", strings.Repeat("x", 5000)} {
+		for _, cursor := range []string{"nonsense", "e30", strings.Repeat("x", 1500)} {
 			c.query = "cursor=" + cursor
 			w.send(c).refused(http.StatusBadRequest, "invalid-cursor")
 		}
@@ -242,7 +242,7 @@ func wrongTexts(schema *openapi3.Schema) []string {
 		wrong = append(wrong, strings.Repeat("x", int(*schema.MaxLength)+1))
 	}
 	if schema.Pattern != "" {
-		wrong = append(wrong, "%21")
+		wrong = append(wrong, "%20") // a space alone matches no pattern
 	}
 	return wrong
 }

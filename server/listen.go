@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"syscall"
 	"time"
+
+	"github.com/berth-dev/berth/server/request"
 )
 
 const (
@@ -38,8 +40,9 @@ func listen(ctx context.Context, address string) (net.Listener, error) {
 func serve(
 	ctx context.Context, listener net.Listener, secure *tls.Config, handler http.Handler, logger *slog.Logger,
 ) error {
+	bodies := request.NewBodies()
 	server := &http.Server{
-		TLSConfig: secure, Handler: handler,
+		TLSConfig: secure, Handler: bodies.Wrap(handler),
 		ReadHeaderTimeout: headerTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxHeaderBytes, ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelDebug),
 	}
@@ -58,6 +61,7 @@ func serve(
 	case <-ctx.Done():
 	}
 
+	bodies.Stop()
 	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTimeout)
 	defer cancel()
 	if err := server.Shutdown(stopping); err != nil {
@@ -68,7 +72,7 @@ func serve(
 	return nil
 }
 
-func url(listener net.Listener, secure bool) string {
+func urlOf(listener net.Listener, secure bool) string {
 	if secure {
 		return "https://" + listener.Addr().String()
 	}

@@ -3,7 +3,9 @@ package server
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -32,8 +34,9 @@ func (s *server) routes(
 	operations *handler.Handler, guard *poolguard.Guard, keys *access.Authenticator,
 ) (http.Handler, error) {
 	front := s.newFront(keys)
-	// Paths are not cleaned: the redirect to a cleaned path would turn a POST into a GET.
-	router := mux.NewRouter().SkipClean(true)
+	// Paths are not cleaned: the redirect to a cleaned path would turn a POST into a GET. They are matched as they
+	// are encoded: an encoded slash belongs to a name, and names no other resource.
+	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	generated := mux.NewRouter()
 	checks := []apiserver.StrictMiddlewareFunc{guard.Middleware}
 	apiserver.HandlerWithOptions(
@@ -54,7 +57,7 @@ func (s *server) routes(
 		router.Handle(path, named("ui", page)).Methods(http.MethodGet, http.MethodHead)
 	}
 	router.NotFoundHandler = front.notFound()
-	router.MethodNotAllowedHandler = front.methodNotAllowed(router)
+	router.MethodNotAllowedHandler = front.methodNotAllowed()
 	return metric.NewHTTP(s.registry, s.Logger).Wrap(front.guarded(router), front.responder.Error), nil
 }
 
@@ -116,11 +119,7 @@ func (f *front) addOperations(router, generated *mux.Router) error {
 		return fmt.Errorf("read the API specification: %w", err)
 	}
 	operations := request.Operations(spec)
-	type route struct {
-		path, method string
-		handler      http.Handler
-	}
-	var routes []route
+	paths := map[string]resource{}
 	err = generated.Walk(func(r *mux.Route, _ *mux.Router, _ []*mux.Route) error {
 		path, err := r.GetPathTemplate()
 		if err != nil {
@@ -134,7 +133,10 @@ func (f *front) addOperations(router, generated *mux.Router) error {
 		if !ok {
 			return fmt.Errorf("route %s %s is not in the API specification", methods[0], path)
 		}
-		routes = append(routes, route{path, methods[0], f.operation(operation, path, r.GetHandler())})
+		if paths[path] == nil {
+			paths[path] = resource{}
+		}
+		paths[path][methods[0]] = f.operation(operation, path, r.GetHandler())
 		return nil
 	})
 	if err != nil {
@@ -143,11 +145,36 @@ func (f *front) addOperations(router, generated *mux.Router) error {
 
 	// mux takes the first route that matches, so /runs/count must come before /runs/{run}. A brace sorts
 	// after all characters of the literal segments.
-	slices.SortStableFunc(routes, func(a, b route) int { return strings.Compare(a.path, b.path) })
-	for _, r := range routes {
-		router.Handle(r.path, r.handler).Methods(r.method)
+	for _, path := range slices.Sorted(maps.Keys(paths)) {
+		router.Handle(path, f.resource(paths[path]))
 	}
 	return nil
+}
+
+// resource holds the operations of one path by their methods.
+type resource map[string]http.Handler
+
+// resource serves one path. Another method is not allowed there, even if the path is also a value of a
+// parameter of another path: GET /runs/cancel does not get the run "cancel".
+func (f *front) resource(operations resource) http.Handler {
+	allowed := strings.Join(slices.Sorted(maps.Keys(operations)), ", ")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		operation, ok := operations[r.Method]
+		if !ok {
+			f.refuseMethod(w, r, allowed)
+			return
+		}
+		values := mux.Vars(r)
+		for name, value := range values {
+			decoded, err := url.PathUnescape(value)
+			if err != nil { // net/http has decoded the path before
+				f.responder.Error(w, r, problem.Newf(problem.InvalidParameter, "path parameter %q: %v", name, err))
+				return
+			}
+			values[name] = decoded
+		}
+		operation.ServeHTTP(w, mux.SetURLVars(r, values))
+	})
 }
 
 // operation lets the requests through that admit accepts.
@@ -243,21 +270,17 @@ func (f *front) refuseParameter(w http.ResponseWriter, r *http.Request, err erro
 
 func (f *front) notFound() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		f.responder.Error(w, r, problem.Newf(problem.NotFound, "path %s does not exist", r.URL.Path))
+		f.responder.Error(w, r, problem.Newf(problem.NotFound, "path %s does not exist", problem.Clip(r.URL.Path)))
 	})
 }
 
-func (f *front) methodNotAllowed(router *mux.Router) http.Handler {
-	methods := []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		allowed := slices.DeleteFunc(slices.Clone(methods), func(method string) bool {
-			try := r.Clone(r.Context())
-			try.Method = method
-			var match mux.RouteMatch
-			return !router.Match(try, &match) || match.MatchErr != nil
-		})
-		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		f.responder.Error(w, r, problem.Newf(problem.MethodNotAllowed,
-			"method %s is not allowed here; use %s", r.Method, strings.Join(allowed, ", ")))
-	})
+// methodNotAllowed answers for the pages and the metrics, which are read only.
+func (f *front) methodNotAllowed() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f.refuseMethod(w, r, "GET, HEAD") })
+}
+
+func (f *front) refuseMethod(w http.ResponseWriter, r *http.Request, allowed string) {
+	w.Header().Set("Allow", allowed)
+	f.responder.Error(w, r, problem.Newf(problem.MethodNotAllowed,
+		"method %s is not allowed here; use %s", problem.Clip(r.Method), allowed))
 }

@@ -179,10 +179,10 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 	})
 
 	secure := s.certificate != nil
-	address := Address{URL: url(listener, secure), MetricsURL: url(listener, secure) + "/metrics"}
+	address := Address{URL: urlOf(listener, secure), MetricsURL: urlOf(listener, secure) + "/metrics"}
 	serving.Go(func() error { return serve(ctx, listener, s.tlsConfig(), routes, s.Logger) })
 	if metricsListener != nil {
-		address.MetricsURL = url(metricsListener, false) + "/metrics"
+		address.MetricsURL = urlOf(metricsListener, false) + "/metrics"
 		serving.Go(func() error { return serve(ctx, metricsListener, nil, s.metricsOnly(), s.Logger) })
 	}
 	s.Logger.Info("serving", "url", address.URL, "metrics", address.MetricsURL,

@@ -900,7 +900,7 @@ type DeploymentSpec struct {
 	// Schedules Complete list; other schedules of the deployment are deleted
 	Schedules            *[]ScheduleSpec `json:"schedules,omitempty"`
 	StartDeadlineSeconds *int64          `json:"start_deadline_seconds,omitempty"`
-	Tags                 *[]string       `json:"tags,omitempty"`
+	Tags                 *[]Tag          `json:"tags,omitempty"`
 	TimeoutSeconds       *int64          `json:"timeout_seconds,omitempty"`
 	Version              *string         `json:"version,omitempty"`
 }
@@ -1119,9 +1119,11 @@ type Report struct {
 	At        *time.Time         `json:"at,omitempty"`
 	AttemptID openapi_types.UUID `json:"attempt_id"`
 	Category  *Category          `json:"category,omitempty"`
-	Diagnosis *string            `json:"diagnosis,omitempty"`
-	Epoch     int64              `json:"epoch"`
-	ExitCode  *int32             `json:"exit_code,omitempty"`
+
+	// Diagnosis Cut after 16 KiB
+	Diagnosis *string `json:"diagnosis,omitempty"`
+	Epoch     int64   `json:"epoch"`
+	ExitCode  *int32  `json:"exit_code,omitempty"`
 
 	// Final With `ended`: no further attempt, even if retries are left
 	Final *bool `json:"final,omitempty"`
@@ -1133,12 +1135,16 @@ type Report struct {
 	JobUID                *string `json:"job_uid,omitempty"`
 
 	// Kind `manifest` before the Job is created, `submitted` with its UID afterwards, `pending` with a diagnosis, `running`, `ended` with the outcome, `handed_back` if the worker stops before it creates the Job.
-	Kind      ReportKind `json:"kind"`
+	Kind ReportKind `json:"kind"`
+
+	// LastLines The end is kept, up to 16 KiB
 	LastLines *string    `json:"last_lines,omitempty"`
 	Manifest  JSONObject `json:"manifest,omitempty"`
-	Message   *string    `json:"message,omitempty"`
-	Node      *string    `json:"node,omitempty"`
-	Succeeded *bool      `json:"succeeded,omitempty"`
+
+	// Message Cut after 16 KiB
+	Message   *string `json:"message,omitempty"`
+	Node      *string `json:"node,omitempty"`
+	Succeeded *bool   `json:"succeeded,omitempty"`
 
 	// TimeoutSeconds With `manifest`: the template's timeout of the run, unless the deployment sets one
 	TimeoutSeconds *int64 `json:"timeout_seconds,omitempty"`
@@ -1256,12 +1262,14 @@ type RunCounts struct {
 // RunCreate Example: {"job_variables":{"memory_limit":"1Gi"},"parameters":{"date":"2026-01-01"},"scheduled_time":"2026-01-01T06:00:00Z","tags":["by-hand"]}
 type RunCreate struct {
 	JobVariables JSONObject `json:"job_variables,omitempty"`
-	Name         *string    `json:"name,omitempty"`
-	Parameters   JSONObject `json:"parameters,omitempty"`
+
+	// Name One line that does not begin or end with a space
+	Name       *RunName   `json:"name,omitempty"`
+	Parameters JSONObject `json:"parameters,omitempty"`
 
 	// ScheduledTime When the run is due; default now
 	ScheduledTime *time.Time `json:"scheduled_time,omitempty"`
-	Tags          *[]string  `json:"tags,omitempty"`
+	Tags          *[]Tag     `json:"tags,omitempty"`
 }
 
 // RunDetail defines model for RunDetail.
@@ -1324,6 +1332,9 @@ type RunList struct {
 	Items      []Run   `json:"items"`
 	NextCursor *string `json:"next_cursor,omitempty"`
 }
+
+// RunName One line that does not begin or end with a space
+type RunName = string
 
 // RunProgress Example: {"at":"2026-01-01T05:02:00Z","attempt":1,"message":"loading sales","percent":40}
 type RunProgress struct {
@@ -1392,7 +1403,7 @@ type RunSelectionFilter struct {
 	Pool          *string      `json:"pool,omitempty"`
 	Queue         *string      `json:"queue,omitempty"`
 	States        *[]StateType `json:"states,omitempty"`
-	Tags          *[]string    `json:"tags,omitempty"`
+	Tags          *[]Tag       `json:"tags,omitempty"`
 	Text          *string      `json:"text,omitempty"`
 }
 
@@ -1445,12 +1456,14 @@ type RunsCreate struct {
 type RunsCreateItem struct {
 	IdempotencyKey *string    `json:"idempotency_key,omitempty"`
 	JobVariables   JSONObject `json:"job_variables,omitempty"`
-	Name           *string    `json:"name,omitempty"`
-	Parameters     JSONObject `json:"parameters,omitempty"`
+
+	// Name One line that does not begin or end with a space
+	Name       *RunName   `json:"name,omitempty"`
+	Parameters JSONObject `json:"parameters,omitempty"`
 
 	// ScheduledTime When the run is due; default now
 	ScheduledTime *time.Time `json:"scheduled_time,omitempty"`
-	Tags          *[]string  `json:"tags,omitempty"`
+	Tags          *[]Tag     `json:"tags,omitempty"`
 }
 
 // RunsCreated Example: {"created":1,"existed":0,"items":[{"attempt":1,"created_at":"2026-01-01T06:00:00Z","created_by":"ci","deployment":"etl","deployment_id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","job_variables":{"memory_limit":"1Gi"},"name":"brave-anchor-042","parameters":{"date":"2026-01-01"},"pool":"analytics","queue":"default","scheduled_time":"2026-01-01T06:00:00Z","started_at":"2026-01-01T06:00:04Z","state":{"at":"2026-01-01T06:00:04Z","name":"Running","type":"RUNNING"},"tags":["nightly"]}]}
@@ -1607,6 +1620,9 @@ type State struct {
 
 // StateType defines model for StateType.
 type StateType string
+
+// Tag One line that does not begin or end with a space
+type Tag = string
 
 // TemplateComparison Compares a saved version (default the newest) with a document or another saved version
 //
@@ -1994,7 +2010,7 @@ type ScheduledBefore = time.Time
 type StateFilter = []StateType
 
 // TagFilter defines model for TagFilter.
-type TagFilter = []string
+type TagFilter = []Tag
 
 // TextFilter defines model for TextFilter.
 type TextFilter = string

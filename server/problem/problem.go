@@ -26,6 +26,7 @@ const (
 	InvalidBody         Code = "invalid-body"
 	InvalidParameter    Code = "invalid-parameter"
 	BodyTooLarge        Code = "body-too-large"
+	BodyTooSlow         Code = "body-too-slow"
 	UnsupportedMedia    Code = "unsupported-media-type"
 	HostRefused         Code = "host-refused"
 	OriginRefused       Code = "origin-refused"

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/apikey"
@@ -28,7 +29,7 @@ func (p Responder) Error(w http.ResponseWriter, r *http.Request, err error) {
 
 	refusal := From(err)
 	meaning := meaningOf(refusal.Code)
-	path := apikey.Mask(r.URL.Path) // users paste API keys into the wrong place
+	path := Clip(apikey.Mask(r.URL.Path)) // users paste API keys into the wrong place
 	switch {
 	case meaning.status >= http.StatusInternalServerError:
 		p.Logger.Error("request failed", "method", r.Method, "path", path, "code", refusal.Code, "error", err)
@@ -79,6 +80,13 @@ func From(err error) *Error {
 	return &Error{Code: Internal, Detail: "see the server log for the cause", Err: err}
 }
 
+// Bounds of a problem document: what a client sent is not sent back at length.
+const (
+	maxFindings = 100
+	maxDetail   = 8 << 10 // bytes
+	maxClip     = 300     // bytes
+)
+
 // Document returns the problem document of a refusal.
 func Document(e *Error) api.Problem {
 	meaning := meaningOf(e.Code)
@@ -87,15 +95,26 @@ func Document(e *Error) api.Problem {
 		Status: int32(meaning.status), Code: string(e.Code),
 	}
 	if e.Detail != "" {
-		detail := apikey.Mask(e.Detail)
+		detail := apikey.Mask(cut(e.Detail, maxDetail))
 		document.Detail = &detail
 	}
 	if len(e.Findings) > 0 {
-		findings := slices.Clone(e.Findings)
+		findings := slices.Clone(e.Findings[:min(len(e.Findings), maxFindings)])
 		for i := range findings {
-			findings[i].Message = apikey.Mask(findings[i].Message)
+			findings[i].Message = apikey.Mask(cut(findings[i].Message, maxDetail))
 		}
 		document.Errors = &findings
 	}
 	return document
+}
+
+// Clip cuts a text of a request, such as a path, for a message.
+func Clip(text string) string { return cut(text, maxClip) }
+
+// cut cuts a text to a number of bytes, with a mark.
+func cut(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	return strings.ToValidUTF8(text[:limit], "") + "…"
 }

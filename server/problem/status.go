@@ -33,6 +33,8 @@ func meaningOf(code Code) meaning {
 		return meaning{http.StatusBadRequest, "A request parameter is not valid"}
 	case BodyTooLarge:
 		return meaning{http.StatusRequestEntityTooLarge, "The body is too large"}
+	case BodyTooSlow:
+		return meaning{http.StatusRequestTimeout, "The body arrived too slowly"}
 	case UnsupportedMedia:
 		return meaning{http.StatusUnsupportedMediaType, "The body must be JSON"}
 	case TemplateInvalid:

@@ -4,22 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"strings"
-	"time"
 
 	"github.com/berth-dev/berth/server/problem"
-)
-
-const (
-	// MaxBody bounds the bodies of ordinary requests, in bytes.
-	MaxBody = 4 << 20
-	// MaxProtocolBody bounds the bodies of the worker protocol, in bytes.
-	MaxProtocolBody = 32 << 20
-	// readTimeout bounds how long a client may take to send a body.
-	readTimeout = time.Minute
 )
 
 type documentKey struct{}
@@ -35,22 +27,17 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 		return nil, tooLarge(limit)
 	}
 
-	// The deadline is for this body only. One for the whole connection would end long polls and streams.
-	connection := http.NewResponseController(w)
-	if err := connection.SetReadDeadline(time.Now().Add(readTimeout)); err != nil &&
-		!errors.Is(err, http.ErrNotSupported) {
-		return nil, err
-	}
-
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	if err := connection.SetReadDeadline(time.Time{}); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return nil, err
-	}
-
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
 		return nil, tooLarge(limit)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, &problem.Error{
+			Code:   problem.BodyTooSlow,
+			Detail: fmt.Sprintf("the body was not complete after %s", BodyTimeout),
+			Err:    err,
+		}
 	case err != nil:
 		return nil, &problem.Error{
 			Code:   problem.InvalidBody,
@@ -68,20 +55,26 @@ func tooLarge(limit int64) error {
 // checkContentType refuses bodies that are not declared as JSON. A web page can send other types to a foreign
 // server without a preflight request.
 func checkContentType(r *http.Request, present bool) error {
-	declared := r.Header.Get("Content-Type")
-	if declared == "" && !present {
+	types := r.Header.Values("Content-Type")
+	switch {
+	case len(types) == 0 && !present:
 		return nil
+	case len(types) > 1:
+		return problem.Newf(problem.UnsupportedMedia, "want one Content-Type, got %d", len(types))
 	}
+	declared := r.Header.Get("Content-Type")
 	media, parameters, err := mime.ParseMediaType(declared)
 	if err != nil || media != "application/json" {
-		return problem.Newf(problem.UnsupportedMedia, "want Content-Type application/json, got %q", declared)
+		return problem.Newf(
+			problem.UnsupportedMedia, "want Content-Type application/json, got %s", shown(declared))
 	}
 	if charset := parameters["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
-		return problem.Newf(problem.UnsupportedMedia, "want JSON in UTF-8, got charset %q", charset)
+		return problem.Newf(problem.UnsupportedMedia, "want JSON in UTF-8, got charset %s", shown(charset))
 	}
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" &&
-		!strings.EqualFold(encoding, "identity") {
-		return problem.Newf(problem.UnsupportedMedia, "want no Content-Encoding, got %q", encoding)
+	for _, encoding := range r.Header.Values("Content-Encoding") {
+		if encoding != "" && !strings.EqualFold(encoding, "identity") {
+			return problem.Newf(problem.UnsupportedMedia, "want no Content-Encoding, got %s", shown(encoding))
+		}
 	}
 	return nil
 }

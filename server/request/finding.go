@@ -15,19 +15,19 @@ import (
 	"github.com/berth-dev/berth/templating"
 )
 
-// maxFindings bounds the findings in one response.
-const maxFindings = 100
-
-// findingsOf flattens the errors of the schema library into findings, without duplicates.
-func findingsOf(err error) []api.Finding {
+// findingsOf flattens the errors of the schema library into at most maxFindings findings, without duplicates.
+// With lenient, unknown words of an enumeration are none.
+func findingsOf(err error, lenient bool) []api.Finding {
 	var findings []api.Finding
 	seen := map[string]bool{}
 	for _, single := range flatten(err, nil) {
-		for _, finding := range toFindings(single) {
-			if key := finding.Pointer + "\x00" + finding.Message; !seen[key] && len(findings) < maxFindings {
-				seen[key] = true
-				findings = append(findings, finding)
-			}
+		if len(findings) >= maxFindings {
+			break
+		}
+		finding, ok := toFinding(single, lenient)
+		if key := finding.Pointer + "\x00" + finding.Message; ok && !seen[key] {
+			seen[key] = true
+			findings = append(findings, finding)
 		}
 	}
 	return findings
@@ -49,52 +49,54 @@ func flatten(err error, singles []error) []error {
 	return append(singles, err)
 }
 
-func toFindings(err error) []api.Finding {
+// toFinding describes one error; ok is false if it says nothing.
+func toFinding(err error, lenient bool) (finding api.Finding, ok bool) {
 	var schemaError *openapi3.SchemaError
 	if !errors.As(err, &schemaError) {
-		return []api.Finding{{Message: err.Error()}}
+		return api.Finding{Message: clip(err.Error())}, true
 	}
-	if schemaError.SchemaField == "pattern" && schemaError.Value == "" {
-		return nil // minLength already says that it must not be empty
+	switch {
+	case schemaError.SchemaField == "pattern" && schemaError.Value == "":
+		return api.Finding{}, false // minLength already says that it must not be empty
+	case schemaError.SchemaField == "enum" && lenient:
+		return api.Finding{}, false
 	}
-
-	at := pointer(schemaError.JSONPointer())
-	object, ok := schemaError.Value.(map[string]any)
-	if schemaError.SchemaField != "properties" || !ok {
-		return []api.Finding{{Pointer: at, Message: schemaMessage(schemaError)}}
-	}
-
-	// The library reports the object; report each unknown field.
-	known := slices.Sorted(maps.Keys(schemaError.Schema.Properties))
-	var unknown []api.Finding
-	for _, name := range slices.Sorted(maps.Keys(object)) {
-		if slices.Contains(known, name) {
-			continue
-		}
-		finding := api.Finding{
-			Pointer: at + pointer([]string{name}),
-			Message: fmt.Sprintf("unknown field %q", name),
-		}
-		if near := templating.Nearest(name, known); near != "" {
-			suggestion := fmt.Sprintf("did you mean %q?", near)
-			finding.Suggestion = &suggestion
-		}
-		unknown = append(unknown, finding)
-	}
-	if len(unknown) == 0 {
-		return []api.Finding{{Pointer: at, Message: schemaMessage(schemaError)}}
-	}
-	return unknown
+	return api.Finding{
+		Pointer: pointer(schemaError.JSONPointer()), Message: schemaMessage(schemaError),
+	}, true
 }
 
-// pointer returns the JSON pointer of a path.
+// unknownField describes a field that an object must not have.
+func unknownField(pointer, name string, schema *openapi3.Schema) api.Finding {
+	finding := api.Finding{Pointer: pointer, Message: "unknown field " + shown(name)}
+	known := slices.Sorted(maps.Keys(schema.Properties))
+	if near := templating.Nearest(name, known); near != "" {
+		suggestion := fmt.Sprintf("did you mean %q?", near)
+		finding.Suggestion = &suggestion
+	}
+	return finding
+}
+
+// maxPointer bounds the pointer of one finding, in bytes.
+const maxPointer = 2000
+
+// pointer returns the JSON pointer of a path. It is cut if it is longer than anyone reads.
 func pointer(path []string) string {
+	escape := strings.NewReplacer("~", "~0", "/", "~1")
 	var b strings.Builder
 	for _, step := range path {
 		b.WriteByte('/')
-		b.WriteString(strings.NewReplacer("~", "~0", "/", "~1").Replace(step))
+		b.WriteString(escape.Replace(step))
 	}
-	return b.String()
+	if text := b.String(); len(text) <= maxPointer {
+		return text
+	}
+	return strings.ToValidUTF8(b.String()[:maxPointer], "") + "…"
+}
+
+// refusal refuses a body with findings.
+func refusal(findings []api.Finding) error {
+	return &problem.Error{Code: problem.InvalidBody, Detail: summary(findings), Findings: findings}
 }
 
 // summary is the first finding and the number of further ones.

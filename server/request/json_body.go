@@ -2,6 +2,7 @@ package request
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,104 +11,202 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/problem"
 )
 
-// maxDepth bounds nesting, so that recursive code cannot exhaust the stack.
-const maxDepth = 200
-
-// decode reads exactly one JSON document and keeps numbers as they are written. It refuses duplicate keys,
+// decoder reads a JSON document along the schema that it should have. It refuses what is costly to look at
+// before it has been built: lists with too many items, unknown fields, long keys. It refuses duplicate keys too,
 // because readers differ in which of the values they take.
-func decode(body []byte) (any, error) {
-	if !utf8.Valid(body) {
-		return nil, problem.Newf(problem.InvalidJSON, "the body is not valid UTF-8")
-	}
-	d := decoder{tokens: json.NewDecoder(bytes.NewReader(body)), body: body}
-	d.tokens.UseNumber()
-	value, err := d.value("", 0)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := d.tokens.Token(); !errors.Is(err, io.EOF) {
-		return nil, d.fail("", "unexpected text after the JSON document")
-	}
-	return value, nil
-}
-
 type decoder struct {
+	ctx    context.Context
 	tokens *json.Decoder
 	body   []byte
+	bounds bounds
+	// lenient is set for the worker protocol: unknown fields are passed over.
+	lenient bool
+
+	path    []any // of strings and ints, from the document to the current value
+	values  int   // kept so far
+	unknown []api.Finding
 }
 
-func (d decoder) value(at string, depth int) (any, error) {
-	token, err := d.token(at)
+// decode reads exactly one JSON document and keeps numbers as they are written. Unknown fields are in the
+// findings and not in the value.
+func decode(
+	ctx context.Context, body []byte, schema *openapi3.Schema, bounds bounds, lenient bool,
+) (value any, values int, unknown []api.Finding, err error) {
+	if !utf8.Valid(body) {
+		return nil, 0, nil, problem.Newf(problem.InvalidJSON, "the body is not valid UTF-8")
+	}
+	d := &decoder{
+		ctx: ctx, tokens: json.NewDecoder(bytes.NewReader(body)), body: body, bounds: bounds, lenient: lenient,
+	}
+	d.tokens.UseNumber()
+	if value, err = d.value(schema); err != nil {
+		return nil, d.values, nil, err
+	}
+	if _, err := d.tokens.Token(); !errors.Is(err, io.EOF) {
+		return nil, d.values, nil, d.invalidJSON("unexpected text after the JSON document")
+	}
+	return value, d.values, d.unknown, nil
+}
+
+func (d *decoder) value(schema *openapi3.Schema) (any, error) {
+	token, err := d.token()
 	if err != nil {
 		return nil, err
 	}
-	delim, ok := token.(json.Delim)
-	if !ok {
-		return token, nil
+	if d.values++; d.values > d.bounds.values {
+		return nil, d.tooMany()
 	}
-	if depth >= maxDepth {
-		return nil, d.fail(at, "nesting exceeds %d levels", maxDepth)
+	if d.values%1024 == 0 && d.ctx.Err() != nil {
+		return nil, d.ctx.Err()
 	}
-	if delim == '{' {
-		return d.object(at, depth)
+
+	switch token := token.(type) {
+	case json.Delim:
+		return d.container(token, schema)
+	case string:
+		return token, d.checkText(token, schema)
+	case json.Number:
+		return token, d.checkNumber(token)
 	}
-	return d.list(at, depth)
+	return token, nil
 }
 
-func (d decoder) object(at string, depth int) (any, error) {
+func (d *decoder) container(delim json.Delim, schema *openapi3.Schema) (any, error) {
+	if len(d.path) >= maxDepth {
+		return nil, d.invalidJSON("nesting exceeds %d levels", maxDepth)
+	}
+	switch {
+	case d.lenient && (schema == nil || isFree(schema)):
+		// No one looks into free documents of the worker protocol here.
+		if delim == '{' {
+			return map[string]any{}, d.skip(1)
+		}
+		return []any{}, d.skip(1)
+	case delim == '{':
+		return d.object(schema)
+	}
+	return d.list(schema)
+}
+
+func (d *decoder) object(schema *openapi3.Schema) (any, error) {
 	object := map[string]any{}
+	seen := map[string]bool{} // unknown fields
 	for d.tokens.More() {
-		token, err := d.token(at)
+		key, err := d.key()
 		if err != nil {
 			return nil, err
 		}
-		key, ok := token.(string)
-		if !ok {
-			return nil, d.fail(at, "object keys must be strings")
+		d.path = append(d.path, key)
+		if _, duplicate := object[key]; duplicate || seen[key] {
+			return nil, d.invalidJSON("duplicate key %s", shown(key))
 		}
-		place := at + pointer([]string{key})
-		if _, duplicate := object[key]; duplicate {
-			return nil, d.fail(place, "duplicate key %q", key)
-		}
-		if object[key], err = d.value(place, depth+1); err != nil {
+		field, known := fieldOf(schema, key)
+		if !known {
+			seen[key] = true
+			if err := d.unknownField(schema, key); err != nil {
+				return nil, err
+			}
+		} else if object[key], err = d.value(field); err != nil {
 			return nil, err
 		}
+		d.path = d.path[:len(d.path)-1]
 	}
-	_, err := d.token(at)
+	_, err := d.token()
 	return object, err
 }
 
-func (d decoder) list(at string, depth int) (any, error) {
+// key reads the key of an object.
+func (d *decoder) key() (string, error) {
+	token, err := d.token()
+	if err != nil {
+		return "", err
+	}
+	key, ok := token.(string)
+	switch {
+	case !ok:
+		return "", d.invalidJSON("object keys must be strings")
+	case len(key) > maxKey:
+		return "", d.invalidJSON("key %s exceeds %d bytes", shown(key), maxKey)
+	case strings.ContainsRune(key, 0):
+		return "", d.invalidBody("key %s contains the character U+0000", shown(key))
+	}
+	return key, nil
+}
+
+// unknownField passes over the value of a field that the schema does not have, and notes it.
+func (d *decoder) unknownField(schema *openapi3.Schema, key string) error {
+	if d.values++; d.values > d.bounds.values {
+		return d.tooMany()
+	}
+	if !d.lenient {
+		if len(d.unknown) >= maxFindings {
+			return refusal(d.unknown)
+		}
+		d.unknown = append(d.unknown, unknownField(d.pointer(), key, schema))
+	}
+	return d.skip(0)
+}
+
+// skip passes over the next value, or over the rest of the value that the decoder is nested in at one level.
+func (d *decoder) skip(nested int) error {
+	depth := len(d.path)
+	for first := true; first || nested > 0; first = false {
+		token, err := d.token()
+		if err != nil {
+			return err
+		}
+		switch token {
+		case json.Delim('{'), json.Delim('['):
+			if nested++; depth+nested > maxDepth {
+				return d.invalidJSON("nesting exceeds %d levels", maxDepth)
+			}
+		case json.Delim('}'), json.Delim(']'):
+			nested--
+		}
+	}
+	return nil
+}
+
+func (d *decoder) list(schema *openapi3.Schema) (any, error) {
+	item, most := itemOf(schema)
 	list := []any{}
 	for d.tokens.More() {
-		item, err := d.value(at+"/"+strconv.Itoa(len(list)), depth+1)
+		if most != nil && uint64(len(list)) >= *most {
+			return nil, d.invalidBody("must have at most %s", count(*most, "item"))
+		}
+		d.path = append(d.path, len(list))
+		value, err := d.value(item)
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, item)
+		list = append(list, value)
+		d.path = d.path[:len(d.path)-1]
 	}
-	_, err := d.token(at)
+	_, err := d.token()
 	return list, err
 }
 
-func (d decoder) token(at string) (json.Token, error) {
+func (d *decoder) token() (json.Token, error) {
 	token, err := d.tokens.Token()
 	switch {
 	case errors.Is(err, io.EOF) && len(bytes.TrimSpace(d.body)) == 0:
-		return nil, d.fail(at, "the body is empty")
+		return nil, d.invalidJSON("the body is empty")
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return nil, d.fail(at, "unexpected end of the document")
+		return nil, d.invalidJSON("unexpected end of the document")
 	}
 
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
-		return nil, d.fail(at, "%s", syntaxMessage(syntax))
+		return nil, d.invalidJSON("%s", syntaxMessage(syntax))
 	case err != nil:
-		return nil, d.fail(at, "%v", err)
+		return nil, d.invalidJSON("%v", err)
 	}
 	return token, nil
 }
@@ -121,14 +220,41 @@ func syntaxMessage(err *json.SyntaxError) string {
 	return "invalid JSON: " + err.Error()
 }
 
-// fail returns a refusal with the line and column that the decoder has reached.
-func (d decoder) fail(at, format string, args ...any) error {
+// checkNumber refuses numbers that no reader can represent, such as 1e400.
+func (d *decoder) checkNumber(number json.Number) error {
+	if _, err := strconv.ParseFloat(string(number), 64); err != nil {
+		return d.invalidBody("the number %s is out of range", clip(string(number)))
+	}
+	return nil
+}
+
+func (d *decoder) tooMany() error {
+	return problem.Newf(problem.BodyTooLarge, "the body has more than %d JSON values", d.bounds.values)
+}
+
+// pointer returns the JSON pointer of the current value. It is built only for what is reported.
+func (d *decoder) pointer() string {
+	steps := make([]string, len(d.path))
+	for i, step := range d.path {
+		steps[i] = fmt.Sprint(step)
+	}
+	return pointer(steps)
+}
+
+// invalidBody refuses the current value.
+func (d *decoder) invalidBody(format string, args ...any) error {
+	message := fmt.Sprintf(format, args...)
+	return refusal([]api.Finding{{Pointer: d.pointer(), Message: message}})
+}
+
+// invalidJSON refuses the document with the line and column that the decoder has reached.
+func (d *decoder) invalidJSON(format string, args ...any) error {
 	message := fmt.Sprintf(format, args...)
 	before := d.body[:min(int(d.tokens.InputOffset()), len(d.body))]
 	line := int32(bytes.Count(before, []byte{'\n'}) + 1)
 	column := int32(utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1)
 	refusal := problem.Newf(problem.InvalidJSON, "line %d, column %d: %s", line, column, message).
-		At(at, "%s", message)
+		At(d.pointer(), "%s", message)
 	refusal.Findings[0].Line, refusal.Findings[0].Column = &line, &column
 	return refusal
 }

@@ -2,15 +2,17 @@
 // document without duplicate keys, and that body and parameters match openapi.yaml. Unknown fields are
 // refused, so that a misspelled one cannot be ignored silently.
 //
-// The worker protocol is decoded leniently, so that workers and servers of neighboring releases work
-// together. Its size is bounded all the same.
+// In the worker protocol, unknown fields and unknown words of an enumeration are passed on, so that workers and
+// servers of neighboring releases work together. All else is checked in the same way.
 package request
 
 import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -18,6 +20,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/gorilla/mux"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/problem"
 )
 
@@ -70,43 +73,66 @@ func (o *Operation) checkBody(w http.ResponseWriter, r *http.Request) (*http.Req
 		return r, nil
 	}
 
-	limit := int64(MaxBody)
-	if o.Protocol {
-		limit = MaxProtocolBody
-	}
-	body, err := readBody(w, r, limit)
+	bounds := boundsOf(o.ID)
+	body, err := readBody(w, r, bounds.bytes)
 	if err != nil {
 		return nil, err
+	}
+	schema := o.route.Operation.RequestBody.Value.Content.Get("application/json").Schema.Value
+	value, values, findings, err := decode(r.Context(), body, schema, bounds, o.Protocol)
+	if err != nil {
+		return nil, err
+	}
+	if len(findings) < maxFindings {
+		findings = append(findings, o.visit(schema, value, values)...)
+	}
+	if len(findings) > 0 {
+		return nil, refusal(findings[:min(len(findings), maxFindings)])
 	}
 	if o.Protocol {
 		return withBody(r, body), nil
 	}
-
-	value, err := decode(body)
-	if err != nil {
-		return nil, err
-	}
-
-	schema := o.route.Operation.RequestBody.Value.Content.Get("application/json").Schema.Value
-	uuids := openapi3.WithStringFormatValidator("uuid", openapi3.NewCallbackValidator(uuid.Validate))
-	if findings := findingsOf(schema.VisitJSON(value, openapi3.MultiErrors(), uuids)); len(findings) > 0 {
-		return nil, &problem.Error{Code: problem.InvalidBody, Detail: summary(findings), Findings: findings}
-	}
 	return withDocument(withBody(r, body), value), nil
 }
 
+// visit checks a value against its schema. Of a large value it returns the first problem only: the schema
+// library keeps several hundred bytes for each.
+func (o *Operation) visit(schema *openapi3.Schema, value any, values int) []api.Finding {
+	options := formats()
+	if values <= maxDetailed {
+		options = append(options, openapi3.MultiErrors())
+	}
+	return findingsOf(schema.VisitJSON(value, options...), o.Protocol)
+}
+
+// formats are the checks of the formats of texts.
+func formats() []openapi3.SchemaValidationOption {
+	return []openapi3.SchemaValidationOption{
+		openapi3.WithStringFormatValidator("uuid", openapi3.NewCallbackValidator(uuid.Validate)),
+		openapi3.WithStringFormatValidator("date-time", openapi3.NewCallbackValidator(validTime)),
+	}
+}
+
 // checkParameters checks path, query and header parameters against their schemas. It refuses unknown query
-// parameters: a misspelled filter would silently list everything.
+// parameters, and queries that do not parse: a misspelled filter would silently list everything.
 func (o *Operation) checkParameters(r *http.Request) error {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return &problem.Error{Code: problem.InvalidParameter, Err: err, Detail: "the query does not parse: " +
+			"want name=value pairs, separated by & and percent-encoded"}
+	}
 	input := &openapi3filter.RequestValidationInput{
-		Request: r, PathParams: mux.Vars(r), QueryParams: r.URL.Query(), Route: &o.route,
-		Options: &openapi3filter.Options{SkipSettingDefaults: true},
+		Request: r, PathParams: mux.Vars(r), QueryParams: query, Route: &o.route,
+		Options: &openapi3filter.Options{SkipSettingDefaults: true, SchemaValidationOptions: formats()},
 	}
 	known := map[string]bool{}
 	for _, parameters := range []openapi3.Parameters{o.route.PathItem.Parameters,
 		o.route.Operation.Parameters} {
 		for _, parameter := range parameters {
 			known[parameter.Value.Name] = true
+			if err := checkTexts(input, parameter.Value); err != nil {
+				return err
+			}
 			if err := openapi3filter.ValidateParameter(r.Context(), input, parameter.Value); err != nil {
 				return invalidParameter(parameter.Value, err)
 			}
@@ -118,16 +144,48 @@ func (o *Operation) checkParameters(r *http.Request) error {
 	}
 	for name := range input.QueryParams {
 		if !known[name] {
-			return problem.Newf(problem.InvalidParameter, "unknown query parameter %q", name)
+			return problem.Newf(problem.InvalidParameter, "unknown query parameter %s", shown(name))
 		}
 	}
 	return nil
 }
 
+// checkTexts refuses a parameter that is repeated although it has one value, and texts that cannot be stored
+// or shown.
+func checkTexts(input *openapi3filter.RequestValidationInput, parameter *openapi3.Parameter) error {
+	var texts []string
+	switch parameter.In {
+	case openapi3.ParameterInPath:
+		texts = []string{input.PathParams[parameter.Name]}
+	case openapi3.ParameterInQuery:
+		texts = input.QueryParams[parameter.Name]
+	case openapi3.ParameterInHeader:
+		texts = input.Request.Header.Values(parameter.Name)
+	}
+
+	reason := ""
+	if len(texts) > 1 && !parameter.Schema.Value.Type.Is("array") {
+		reason = fmt.Sprintf("must be given once, but was given %d times", len(texts))
+	}
+	for _, text := range texts {
+		switch {
+		case reason != "":
+		case !utf8.ValidString(text):
+			reason = "must be valid UTF-8"
+		default:
+			reason = controlMessage(text, true)
+		}
+	}
+	if reason == "" {
+		return nil
+	}
+	return problem.Newf(problem.InvalidParameter, "%s parameter %q: %s", parameter.In, parameter.Name, reason)
+}
+
 func invalidParameter(parameter *openapi3.Parameter, err error) error {
 	reason := err.Error()
 	var parse *openapi3filter.ParseError
-	switch findings := findingsOf(err); {
+	switch findings := findingsOf(err, false); {
 	case errors.Is(err, openapi3filter.ErrInvalidEmptyValue):
 		reason = "must not be empty"
 	case errors.Is(err, openapi3filter.ErrInvalidRequired):

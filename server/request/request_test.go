@@ -131,7 +131,7 @@ func TestBodiesAreCheckedAgainstTheSpecification(t *testing.T) {
 		{name: "run without fields", operation: runs, body: `{}`},
 		{
 			name: "parameters of any JSON type", operation: runs,
-			body: `{"parameters":{"a":[1,2.50,null,{"b":1e400}]}}`, want: "",
+			body: `{"parameters":{"a":[1,2.50,null,{"b":1e300}]}}`, want: "",
 		},
 		{name: "parameters as a list", operation: runs, body: `{"parameters":[1]}`, want: problem.InvalidBody,
 			pointer: "/parameters"},
@@ -260,23 +260,27 @@ func TestBodiesAreBounded(t *testing.T) {
 		want            problem.Code
 	}{
 		{
-			name: "ordinary request, Content-Length too large", operation: "POST /api/v1/apply",
+			name: "ordinary request, Content-Length too large", operation: "POST /api/v1/runs/cancel",
 			size: MaxBody + 1, declared: true, want: problem.BodyTooLarge,
 		},
 		{
-			name: "ordinary request, body too large", operation: "POST /api/v1/apply",
+			name: "ordinary request, body too large", operation: "POST /api/v1/runs/cancel",
 			size: MaxBody + 1, want: problem.BodyTooLarge,
 		},
 		{
-			name: "worker protocol, Content-Length too large", operation: "POST /api/v1/worker/logs",
-			size: MaxProtocolBody + 1, declared: true, want: problem.BodyTooLarge,
+			name: "deployment file, body too large", operation: "POST /api/v1/apply",
+			size: MaxDocumentBody + 1, want: problem.BodyTooLarge,
 		},
 		{
-			name: "worker protocol, body too large", operation: "POST /api/v1/worker/logs",
-			size: MaxProtocolBody + 1, want: problem.BodyTooLarge,
+			name: "output, Content-Length too large", operation: "POST /api/v1/worker/logs",
+			size: MaxOutputBody + 1, declared: true, want: problem.BodyTooLarge,
 		},
 		{
-			name:      "worker protocol allows more than ordinary requests",
+			name: "output, body too large", operation: "POST /api/v1/worker/logs",
+			size: MaxOutputBody + 1, want: problem.BodyTooLarge,
+		},
+		{
+			name:      "output may be larger than other bodies",
 			operation: "POST /api/v1/worker/logs", size: MaxBody + 1, declared: true,
 		},
 	}

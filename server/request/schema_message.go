@@ -1,9 +1,11 @@
 package request
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
 )
@@ -23,6 +25,9 @@ func schemaMessage(err *openapi3.SchemaError) string {
 	case "enum":
 		return fmt.Sprintf("want one of %s; got %s", list(schema.Enum), shown(err.Value))
 	case "format":
+		if errors.Is(err, errYear) {
+			return "want a time in the years 1 to 9999, in UTC"
+		}
 		return formatMessage(schema.Format)
 	case "pattern":
 		return patternMessage(schema.Pattern)
@@ -35,9 +40,9 @@ func boundMessage(err *openapi3.SchemaError) string {
 	schema := err.Schema
 	switch err.SchemaField {
 	case "minimum":
-		return fmt.Sprintf("must be at least %v, got %v", *schema.Min, err.Value)
+		return fmt.Sprintf("must be at least %v, got %s", *schema.Min, clip(fmt.Sprint(err.Value)))
 	case "maximum":
-		return fmt.Sprintf("must be at most %v, got %v", *schema.Max, err.Value)
+		return fmt.Sprintf("must be at most %v, got %s", *schema.Max, clip(fmt.Sprint(err.Value)))
 	case "minLength":
 		if schema.MinLength == 1 {
 			return "must not be empty"
@@ -57,7 +62,7 @@ func boundMessage(err *openapi3.SchemaError) string {
 		return "must not contain duplicate items"
 	}
 	if err.Reason != "" {
-		return err.Reason
+		return clip(err.Reason)
 	}
 	return "does not match " + err.SchemaField
 }
@@ -79,8 +84,10 @@ func formatMessage(format string) string {
 // patternMessage describes the patterns of openapi.yaml. A test checks that each of them is described here.
 func patternMessage(pattern string) string {
 	switch pattern {
-	case `^[\p{L}\p{N}][\p{L}\p{N} ._:@+-]*$`:
-		return "want letters, digits, spaces and ._:@+- with a letter or digit first"
+	case `^[\p{L}\p{N}]([\p{L}\p{N} ._:@+-]*[\p{L}\p{N}._:@+-])?$`:
+		return "want letters, digits, spaces and ._:@+- with a letter or digit first and no space at the end"
+	case `^\S(.*\S)?$`:
+		return "want one line that does not begin or end with a space"
 	case `^[A-Za-z0-9][A-Za-z0-9._-]*$`:
 		return "want letters (a-z), digits and ._- with a letter or digit first"
 	case `^[A-Za-z0-9_][A-Za-z0-9_-]*$`:
@@ -127,7 +134,7 @@ func jsonKind(value any) string {
 	case bool:
 		return article("boolean")
 	}
-	return fmt.Sprintf("the number %v", value)
+	return "the number " + clip(fmt.Sprint(value))
 }
 
 // goKind returns the JSON type that a Go type is decoded from, with its article.
@@ -155,17 +162,26 @@ func list(values []any) string {
 	return strings.Join(texts, ", ")
 }
 
-// shown prints a value of a request. Long values are cut, because the client knows what it sent.
+// shown prints a value of a request.
 func shown(value any) string {
-	const limit = 60
 	text, ok := value.(string)
 	if !ok {
 		return jsonKind(value)
 	}
-	if runes := []rune(text); len(runes) > limit {
-		text = string(runes[:limit]) + "…"
+	return fmt.Sprintf("%q", clip(text))
+}
+
+// clip cuts a text of a request: the client knows what it sent.
+func clip(text string) string {
+	const limit = 60
+	if len(text) <= limit {
+		return text
 	}
-	return fmt.Sprintf("%q", text)
+	short := []rune(text[:min(len(text), limit*utf8.UTFMax)])
+	if len(short) <= limit {
+		return text
+	}
+	return string(short[:limit]) + "…"
 }
 
 func count(n uint64, noun string) string {

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -74,6 +75,9 @@ func readRRule(spec Spec, loc *time.Location) (*rrule.ROption, *time.Location, e
 		}
 		loc = zone
 	}
+	if part := zeroPart.FindString(text); part != "" {
+		return nil, nil, invalidField("rrule", "an INTERVAL and a COUNT of at least 1, got %s", part)
+	}
 	o, err := rrule.StrToROptionInLocation(text, loc)
 	if err == nil {
 		_, err = rrule.NewRRule(*o) // checks the bounds of the numbers
@@ -87,6 +91,9 @@ func readRRule(spec Spec, loc *time.Location) (*rrule.ROption, *time.Location, e
 	o.Dtstart = o.Dtstart.UTC()
 	return o, loc, checkRRule(o)
 }
+
+// zeroPart matches the parts that the library takes for absent ones.
+var zeroPart = regexp.MustCompile(`(?i)\b(INTERVAL|COUNT)=0+\b`)
 
 // checkRRule refuses rules that RFC 5545 forbids, and rules that would be too expensive to compute.
 func checkRRule(o *rrule.ROption) error {

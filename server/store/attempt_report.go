@@ -70,8 +70,8 @@ func (b *reportBatch) apply(tx *Tx, a *liveAttempt, run *lockedRun, r Report, ac
 		sum := sha256.Sum256(r.Manifest)
 		manifestHash = hex.EncodeToString(sum[:])
 	}
-	r.Diagnosis = database.CleanText(r.Diagnosis)
-	r.Outcome.Message = database.CleanText(r.Outcome.Message)
+	r.Diagnosis = database.CutOutput(r.Diagnosis)
+	r.Outcome.Message = database.CutOutput(r.Outcome.Message)
 	d := lifecycle.Decide(a.standing(run), lifecycle.Report{
 		Kind: r.Kind, Epoch: r.Epoch, Manifest: manifestHash, JobUID: r.JobUID, JobName: r.JobName, Node: r.Node,
 		Diagnosis: r.Diagnosis, Outcome: r.Outcome,
@@ -172,7 +172,7 @@ func (b *reportBatch) change(a *liveAttempt, r Report, d lifecycle.Decision) {
 		a.Diagnosis = r.Diagnosis
 	}
 	if r.LastLines != "" {
-		lines := database.CleanText(r.LastLines)
+		lines := database.CutOutputBegin(r.LastLines)
 		a.LastLines = &lines
 	}
 }

@@ -11,11 +11,11 @@ func APIKey(k store.Key) api.APIKey {
 		ID:         k.ID,
 		Name:       k.Name,
 		Bindings:   Each(k.Bindings, binding),
-		CreatedAt:  k.CreatedAt,
+		CreatedAt:  Time(k.CreatedAt),
 		CreatedBy:  k.CreatedBy,
-		ExpiresAt:  k.ExpiresAt,
-		LastUsedAt: k.LastUsedAt,
-		RevokedAt:  k.RevokedAt,
+		ExpiresAt:  TimePtr(k.ExpiresAt),
+		LastUsedAt: TimePtr(k.LastUsedAt),
+		RevokedAt:  TimePtr(k.RevokedAt),
 	}
 }
 
@@ -28,14 +28,14 @@ func ReadBinding(b api.Binding) store.Binding {
 
 // Variable converts a stored variable.
 func Variable(v store.Variable) api.Variable {
-	return api.Variable{Name: v.Name, Value: v.Value, Project: OrNil(v.Project), UpdatedAt: v.UpdatedAt}
+	return api.Variable{Name: v.Name, Value: v.Value, Project: OrNil(v.Project), UpdatedAt: Time(v.UpdatedAt)}
 }
 
 // AuditEntry converts an entry of the audit.
 func AuditEntry(e store.AuditEntry) api.AuditEntry {
 	return api.AuditEntry{
 		ID:      e.ID,
-		At:      e.At,
+		At:      Time(e.At),
 		Actor:   e.Actor,
 		KeyID:   OrNil(e.Origin.KeyID),
 		Address: OrNil(e.Origin.Address),

@@ -28,8 +28,8 @@ func Deployment(d store.Deployment) api.Deployment {
 		Retries:              RetryPolicy(d.Retries),
 		Paused:               d.Paused,
 		Project:              OrNil(d.Project),
-		CreatedAt:            d.CreatedAt,
-		UpdatedAt:            d.UpdatedAt,
+		CreatedAt:            Time(d.CreatedAt),
+		UpdatedAt:            Time(d.UpdatedAt),
 	}
 	if len(d.FrozenVariables) > 0 || len(d.FrozenParameters) > 0 {
 		variables, parameters := NonNil(d.FrozenVariables), NonNil(d.FrozenParameters)

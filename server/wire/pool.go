@@ -27,8 +27,8 @@ func WorkPool(p store.Pool) api.WorkPool {
 		Project:          OrNil(p.Project),
 
 		RunTokenAudiences: append([]string{}, p.RunTokenAudiences...),
-		CreatedAt:         p.CreatedAt,
-		UpdatedAt:         p.UpdatedAt,
+		CreatedAt:         Time(p.CreatedAt),
+		UpdatedAt:         Time(p.UpdatedAt),
 	}
 }
 
@@ -53,7 +53,7 @@ func Worker(w store.Worker, now time.Time) api.Worker {
 		Type:           api.PoolType(w.Type),
 		ClusterID:      w.ClusterID,
 		Version:        w.Version,
-		LastSeenAt:     w.LastSeenAt,
+		LastSeenAt:     Time(w.LastSeenAt),
 		Alive:          now.Sub(w.LastSeenAt) < store.WorkerAliveFor,
 		ActiveAttempts: w.ActiveAttempts,
 		Paused:         w.Paused,
@@ -67,7 +67,7 @@ func TemplateVersion(t store.TemplateVersion) api.TemplateVersion {
 		Pool:      t.Pool,
 		Version:   t.Version,
 		Document:  t.Document,
-		CreatedAt: t.CreatedAt,
+		CreatedAt: Time(t.CreatedAt),
 		CreatedBy: t.CreatedBy,
 	}
 }

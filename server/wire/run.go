@@ -1,15 +1,19 @@
 package wire
 
 import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
 	"github.com/berth-dev/berth/server/api"
-	"github.com/berth-dev/berth/server/jsondoc"
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/store"
 )
 
 // Run converts a run with the state that is stored.
 func Run(r store.Run) api.Run {
-	return api.Run{
+	run := api.Run{
 		ID:             r.ID,
 		Name:           r.Name,
 		Deployment:     r.Deployment,
@@ -17,24 +21,57 @@ func Run(r store.Run) api.Run {
 		Pool:           r.Pool,
 		Queue:          r.Queue,
 		State:          State(r.State),
-		Parameters:     jsondoc.OrEmpty(r.Parameters),
-		JobVariables:   jsondoc.OrEmpty(r.JobVariables),
+		Parameters:     document(r.Parameters),
+		JobVariables:   document(r.JobVariables),
 		Tags:           NonNil(r.Tags),
-		ScheduledTime:  r.ScheduledTime,
-		CreatedAt:      r.CreatedAt,
+		ScheduledTime:  Time(r.ScheduledTime),
+		CreatedAt:      Time(r.CreatedAt),
 		CreatedBy:      r.CreatedBy,
-		StartedAt:      r.StartedAt,
-		EndedAt:        r.EndedAt,
+		StartedAt:      TimePtr(r.StartedAt),
+		EndedAt:        TimePtr(r.EndedAt),
 		Attempt:        r.Attempt,
 		ExitCode:       r.ExitCode,
 		Category:       OrNil(r.Category),
 		IdempotencyKey: OrNil(r.IdempotencyKey),
 	}
+	if broken := brokenFields(r); broken != "" {
+		message := strings.TrimSpace(r.State.Message + " " + broken)
+		run.State.Message = &message
+	}
+	return run
+}
+
+// brokenFields says which fields of a stored run are not shown as they are stored; empty if all are.
+func brokenFields(r store.Run) string {
+	var broken []string
+	for _, field := range []struct {
+		name string
+		at   *time.Time
+	}{
+		{"scheduled_time", &r.ScheduledTime}, {"created_at", &r.CreatedAt}, {"started_at", r.StartedAt},
+		{"ended_at", r.EndedAt}, {"state.at", &r.State.At},
+	} {
+		if field.at != nil && !printable(*field.at) {
+			broken = append(broken, field.name)
+		}
+	}
+	for name, document := range map[string]json.RawMessage{
+		"parameters": r.Parameters, "job_variables": r.JobVariables,
+	} {
+		if len(document) > 0 && !json.Valid(document) {
+			broken = append(broken, name)
+		}
+	}
+	if len(broken) == 0 {
+		return ""
+	}
+	slices.Sort(broken)
+	return "(broken in the database: " + strings.Join(broken, ", ") + ")"
 }
 
 // State converts the state of a run.
 func State(s lifecycle.State) api.State {
-	return api.State{Type: api.StateType(s.Type), Name: s.Name, Message: OrNil(s.Message), At: s.At}
+	return api.State{Type: api.StateType(s.Type), Name: s.Name, Message: OrNil(s.Message), At: Time(s.At)}
 }
 
 // Attempt converts one try of a run.
@@ -57,10 +94,10 @@ func Attempt(a store.Attempt) api.Attempt {
 		Category:        OrNil(a.Category),
 		Message:         OrNil(a.Message),
 		LastLines:       OrNil(a.LastLines),
-		ClaimedAt:       a.ClaimedAt,
-		SubmittedAt:     a.SubmittedAt,
-		RunningAt:       a.RunningAt,
-		EndedAt:         a.EndedAt,
+		ClaimedAt:       Time(a.ClaimedAt),
+		SubmittedAt:     TimePtr(a.SubmittedAt),
+		RunningAt:       TimePtr(a.RunningAt),
+		EndedAt:         TimePtr(a.EndedAt),
 	}
 }
 
@@ -68,7 +105,7 @@ func Attempt(a store.Attempt) api.Attempt {
 func RunEvent(e store.Event) api.RunEvent {
 	return api.RunEvent{
 		Seq:     e.Seq,
-		At:      e.At,
+		At:      Time(e.At),
 		Actor:   e.Actor,
 		Attempt: OrNil(e.Attempt),
 		State:   State(e.State),
@@ -86,7 +123,7 @@ func RunResult(r *store.Result) *api.RunResult {
 	if r == nil {
 		return nil
 	}
-	return &api.RunResult{Value: r.Value, Attempt: r.Attempt, At: r.At}
+	return &api.RunResult{Value: r.Value, Attempt: r.Attempt, At: Time(r.At)}
 }
 
 // RunProgress converts the progress of a run; nil where it has none.
@@ -94,5 +131,5 @@ func RunProgress(p *store.Progress) *api.RunProgress {
 	if p == nil {
 		return nil
 	}
-	return &api.RunProgress{Percent: p.Percent, Message: OrNil(p.Message), Attempt: p.Attempt, At: p.At}
+	return &api.RunProgress{Percent: p.Percent, Message: OrNil(p.Message), Attempt: p.Attempt, At: Time(p.At)}
 }

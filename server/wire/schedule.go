@@ -35,9 +35,9 @@ func Schedule(s store.Schedule, now time.Time) (api.Schedule, error) {
 		Active:      s.Active,
 		Description: schedule.Describe(ReadScheduleSpec(spec)),
 		Next:        []time.Time{},
-		LastSlot:    s.LastSlot,
+		LastSlot:    TimePtr(s.LastSlot),
 		LastError:   OrNil(s.LastError),
-		LastErrorAt: s.LastErrorAt,
+		LastErrorAt: TimePtr(s.LastErrorAt),
 	}
 
 	// A schedule that was saved may no longer parse: its time zone can be gone from the zone database. It

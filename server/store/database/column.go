@@ -20,10 +20,24 @@ func (s *Time) Scan(src any) error {
 		*s = Time(v.UTC())
 	case int64:
 		*s = Time(time.UnixMicro(v).UTC())
+	case []byte:
+		*s = unreadable(string(v))
+	case string:
+		*s = unreadable(v)
 	default:
 		return fmt.Errorf("read a time column: unexpected value %v", src)
 	}
 	return nil
+}
+
+// unreadable stands for a time that a driver returns as text, such as PostgreSQL's infinity. One such row must not
+// break the lists that it is in. The API shows a time outside the years 1 to 9999 as broken.
+func unreadable(text string) Time {
+	const beforeAll, afterAll = -1, 10_000 // years
+	if strings.HasPrefix(text, "-") {
+		return Time(time.Date(beforeAll, time.January, 1, 0, 0, 0, 0, time.UTC))
+	}
+	return Time(time.Date(afterAll, time.January, 1, 0, 0, 0, 0, time.UTC))
 }
 
 // Value implements driver.Valuer; the SQLite driver is told to store times as microseconds.
@@ -129,6 +143,25 @@ func StringsOf(list []string) Strings {
 // CleanText replaces what no text column stores: PostgreSQL refuses NUL and invalid UTF-8.
 func CleanText(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
+
+// maxOutput bounds the texts about an attempt that come from its workload or its cluster, in bytes.
+const maxOutput = 16 << 10
+
+// CutOutput cleans a text and cuts its end off, with a mark.
+func CutOutput(s string) string {
+	if s = CleanText(s); len(s) <= maxOutput {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxOutput], "") + "…"
+}
+
+// CutOutputBegin cleans a text and cuts its beginning off, with a mark.
+func CutOutputBegin(s string) string {
+	if s = CleanText(s); len(s) <= maxOutput {
+		return s
+	}
+	return "…" + strings.ToValidUTF8(s[len(s)-maxOutput:], "")
 }
 
 func Microseconds(d *time.Duration) *int64 {

@@ -86,6 +86,10 @@ func patternMessage(pattern string) string {
 	switch pattern {
 	case `^[\p{L}\p{N}]([\p{L}\p{N} ._:@+-]*[\p{L}\p{N}._:@+-])?$`:
 		return "want letters, digits, spaces and ._:@+- with a letter or digit first and no space at the end"
+	case `^(\*|[\p{L}\p{N}][\p{L}\p{N} ._:@+-]*)$`:
+		return "want * or the name of a work pool"
+	case `^[!-~]+$`:
+		return "want printable ASCII characters without spaces"
 	case `^\S(.*\S)?$`:
 		return "want one line that does not begin or end with a space"
 	case `^[A-Za-z0-9][A-Za-z0-9._-]*$`:

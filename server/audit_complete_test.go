@@ -12,7 +12,7 @@ import (
 // about runs, whose events say who did what. Who adds an operation that is neither lets it be audited.
 func unaudited() []string {
 	return []string{
-		"LintTemplate", "PreviewTemplate", "DiffTemplate", "ImpactTemplate", "PreviewSchedule",
+		"LintTemplate", "PreviewTemplate", "DiffTemplate", "ImpactTemplate", "PreviewSchedule", "TestPoolRule", "TestRule",
 		"CreateRun", "CreateRuns", "CancelRun", "CancelRuns", "RetryRun", "RetryRuns", "AbandonRun",
 		"SetRunResult", "SetRunProgress", "IntrospectRunToken",
 	}

@@ -188,7 +188,7 @@ func (w *contractWorld) breakReference(o operation, valid aCall, p *openapi3.Par
 	w.t.Helper()
 	c := valid
 	switch {
-	case p.In == openapi3.ParameterInPath && o.OperationID == "SetVariable":
+	case p.In == openapi3.ParameterInPath && creates(o.OperationID, p.Name):
 		return // which makes it
 	case p.In == openapi3.ParameterInPath:
 		nobody := map[bool]string{true: "00000000-0000-7000-8000-000000000000",
@@ -245,4 +245,15 @@ func wrongTexts(schema *openapi3.Schema) []string {
 		wrong = append(wrong, "%20") // a space alone matches no pattern
 	}
 	return wrong
+}
+
+// creates tells parameters that name what the operation creates, so that any name will do.
+func creates(operation, parameter string) bool {
+	switch operation {
+	case "SetVariable":
+		return parameter == "variable"
+	case "SetRule", "SetPoolRule":
+		return parameter == "rule"
+	}
+	return false
 }

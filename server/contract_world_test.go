@@ -42,6 +42,10 @@ func newContractWorld(t *testing.T, change ...func(*server.Options)) *contractWo
 		"/api/v1/apply",
 		`{"deployments":[{"name":"etl","pool":"analytics","schedules":[{"name":"morning","cron":"@daily"}]}]}`,
 	).is(http.StatusOK)
+	for _, scope := range []string{"/api/v1", "/api/v1/work-pools/" + contractPool} {
+		w.call(http.MethodPut, scope+"/rules/registry",
+			`{"from":"registries-allowed","action":"warn"}`).is(http.StatusOK)
+	}
 	w.makeKey("ci", api.RoleViewer)
 	w.grantAudiences(contractPool, `["sts.amazonaws.com"]`)
 	w.newTemplateVersion()
@@ -60,7 +64,7 @@ func newContractWorld(t *testing.T, change ...func(*server.Options)) *contractWo
 	w.parameters = map[string]string{
 		"pool": contractPool, "queue": "nightly", "worker": worker.name, "deployment": "etl", "schedule": "morning",
 		"run":     ended.ID.String(),
-		"attempt": "1", "variable": "warehouse_url", "key": "ci", "version": claim.TemplateVersionID.String(),
+		"attempt": "1", "rule": "registry", "set": claim.Rules.Sets[0].String(), "variable": "warehouse_url", "key": "ci", "version": claim.TemplateVersionID.String(),
 	}
 	return w
 }

@@ -272,7 +272,7 @@ func TestEveryOperationRefusesAnInvalidKey(t *testing.T) {
 func looks(operation string) bool {
 	switch operation {
 	case "LintTemplate", "PreviewTemplate", "DiffTemplate", "ImpactTemplate", "PreviewSchedule",
-		"IntrospectRunToken":
+		"IntrospectRunToken", "TestPoolRule", "TestRule":
 		return true
 	}
 	return false

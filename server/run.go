@@ -20,6 +20,7 @@ import (
 	"github.com/berth-dev/berth/server/metric"
 	"github.com/berth-dev/berth/server/newrun"
 	"github.com/berth-dev/berth/server/poolguard"
+	"github.com/berth-dev/berth/server/rulebook"
 	"github.com/berth-dev/berth/server/scheduler"
 	"github.com/berth-dev/berth/server/store"
 )
@@ -145,14 +146,22 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 		return err
 	}
 	stopping := make(chan struct{}) // closed when the server stops, to end long polls and streams
-	runs, guard := newrun.NewCreator(s.store, templates), poolguard.New(s.store)
-	operations, err := s.newHandler(ctx, handler.Options{
-		Templates: templates, Runs: runs, Guard: guard, KeysChanged: keys.ClearCache, Stopping: stopping,
-		Issuer: identities, IssuerOff: identitiesOff,
-	})
+	installation, err := s.store.InstallationID(ctx)
+	if err != nil {
+		return fmt.Errorf("read installation ID: %w", err)
+	}
+	rules, err := rulebook.New(s.registry)
 	if err != nil {
 		return err
 	}
+	runs := newrun.NewCreator(newrun.CreatorOptions{
+		Store: s.store, Templates: templates, Rules: rules, Installation: installation, Now: s.Now,
+	})
+	guard := poolguard.New(s.store)
+	operations := s.newHandler(handler.Options{
+		Installation: installation, Templates: templates, Rules: rules, Runs: runs, Guard: guard,
+		KeysChanged: keys.ClearCache, Stopping: stopping, Issuer: identities, IssuerOff: identitiesOff,
+	})
 	routes, err := s.routes(operations, guard, keys)
 	if err != nil {
 		return err
@@ -276,15 +285,11 @@ func (s *server) repeat(
 }
 
 // newHandler returns the handler of all operations. It adds to o what the server knows.
-func (s *server) newHandler(ctx context.Context, o handler.Options) (*handler.Handler, error) {
-	var err error
-	if o.Installation, err = s.store.InstallationID(ctx); err != nil {
-		return nil, fmt.Errorf("read installation ID: %w", err)
-	}
+func (s *server) newHandler(o handler.Options) *handler.Handler {
 	o.Store, o.Logger, o.Metrics = s.store, s.Logger, metric.NewProtocol(s.registry)
 	o.Version, o.Authenticated = s.Version, s.Auth == AuthKeys
 	o.Lease, o.Now = s.Lease.Truncate(time.Second), s.Now
-	return handler.New(o), nil
+	return handler.New(o)
 }
 
 // metricsOnly returns the handler of the metrics listener.

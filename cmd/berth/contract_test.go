@@ -38,6 +38,20 @@ pool template lint -f -o
 pool template versions -o
 pool template diff -o
 pool template rollback --to
+pool rule ls -o
+pool rule get -o
+pool rule set -f --from --rule-param --action -o
+pool rule test -f --from --deployment --job -o
+pool rule delete
+pool rule library ls -o
+pool rule library show -o
+rule ls -o
+rule get -o
+rule set -f --from --rule-param --action -o
+rule test -f --from --deployment --job -o
+rule delete
+rule library ls -o
+rule library show -o
 queue create --pool -o
 queue ls --pool -o
 queue update --pool -o

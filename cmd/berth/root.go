@@ -15,6 +15,7 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/command/migrate"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/pool"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/queue"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/rule"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/run"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/schedule"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/server"
@@ -46,6 +47,7 @@ Exit codes: 0 success, 1 the operation failed, 2 the command line or an input fi
 		migrate.Command(app),
 		worker.Command(app),
 		pool.Command(app),
+		rule.Command(app),
 		queue.Command(app),
 		deploy.Command(app),
 		deployment.Command(app),

@@ -56,6 +56,7 @@ const (
 	// RetriedRun: the pool of the run, and the one that its deployment is in now.
 	RetriedRun   Place = "those of the run and its deployment"
 	PathVersion  Place = "that of the template version"
+	PathRuleSet  Place = "that of the rule set"
 	BodyAttempts Place = "those of the attempts"
 )
 

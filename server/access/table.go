@@ -38,6 +38,16 @@ var operations = []Operation{
 	{"SetTemplate", editor, false, in(PathPool), "save a template"},
 	{"RollBackTemplate", editor, false, in(PathPool), "roll back a template"},
 
+	// The rules of the installation count in every pool.
+	{"ListPoolRules", viewer, false, in(PathPool), "list the rules of a work pool"},
+	{"TestPoolRule", viewer, false, in(PathPool, BodyDeployment), "test a rule"},
+	{"SetPoolRule", editor, false, in(PathPool), "set a rule of a work pool"},
+	{"DeletePoolRule", editor, false, in(PathPool), "delete a rule of a work pool"},
+	{"ListRules", viewer, false, in(NoPool), "list the rules of the installation"},
+	{"TestRule", admin, false, in(EveryPool), "test a rule on all work pools"},
+	{"SetRule", admin, false, in(EveryPool), "set a rule of the installation"},
+	{"DeleteRule", admin, false, in(EveryPool), "delete a rule of the installation"},
+
 	{"ListWorkQueues", viewer, false, in(PathPool), "list the queues of a work pool"},
 	{"GetWorkQueue", viewer, false, in(PathPool), "read a queue"},
 	{"CreateWorkQueue", editor, false, in(PathPool), "create a queue"},
@@ -103,4 +113,5 @@ var operations = []Operation{
 	{"AppendLogs", worker, false, in(BodyAttempts), "append logs"},
 	{"LookUpAttempts", worker, false, in(BodyPool), "look up attempts"},
 	{"GetTemplateForWorker", worker, false, in(PathVersion), "read a template version"},
+	{"GetRuleSetForWorker", worker, false, in(PathRuleSet), "read a rule set"},
 }

@@ -92,6 +92,7 @@ const (
 	AuditOperation  AuditKind = "operation"
 	AuditPool       AuditKind = "pool"
 	AuditQueue      AuditKind = "queue"
+	AuditRule       AuditKind = "rule"
 	AuditRunToken   AuditKind = "run-token"
 	AuditSchedule   AuditKind = "schedule"
 	AuditSigningKey AuditKind = "signing-key"
@@ -112,6 +113,8 @@ func (e AuditKind) Valid() bool {
 	case AuditPool:
 		return true
 	case AuditQueue:
+		return true
+	case AuditRule:
 		return true
 	case AuditRunToken:
 		return true
@@ -418,6 +421,48 @@ func (e Role) Valid() bool {
 	case RoleViewer:
 		return true
 	case RoleWorker:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RuleAction.
+const (
+	RuleDeny RuleAction = "deny"
+	RuleWarn RuleAction = "warn"
+)
+
+// Valid indicates whether the value is a known member of the RuleAction enum.
+func (e RuleAction) Valid() bool {
+	switch e {
+	case RuleDeny:
+		return true
+	case RuleWarn:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RuleVerdict.
+const (
+	RuleVerdictDeny    RuleVerdict = "deny"
+	RuleVerdictPass    RuleVerdict = "pass"
+	RuleVerdictUnknown RuleVerdict = "unknown"
+	RuleVerdictWarn    RuleVerdict = "warn"
+)
+
+// Valid indicates whether the value is a known member of the RuleVerdict enum.
+func (e RuleVerdict) Valid() bool {
+	switch e {
+	case RuleVerdictDeny:
+		return true
+	case RuleVerdictPass:
+		return true
+	case RuleVerdictUnknown:
+		return true
+	case RuleVerdictWarn:
 		return true
 	default:
 		return false
@@ -783,7 +828,12 @@ type Claim struct {
 	Queue        string     `json:"queue"`
 
 	// RenderInput Input of the renderer, fixed by the first claim of the attempt
-	RenderInput   RenderInput        `json:"render_input"`
+	RenderInput RenderInput `json:"render_input"`
+
+	// Rules What the worker evaluates before it creates the Job
+	//
+	// Example: {"caller":{"kind":"api-key","name":"ci","role":"operator"},"retries":2,"sets":["0197a0b2-1e41-7d5a-b6c0-5a1f2e3d4c05"]}
+	Rules         *ClaimRules        `json:"rules,omitempty"`
 	RunID         openapi_types.UUID `json:"run_id"`
 	RunName       string             `json:"run_name"`
 	ScheduledTime time.Time          `json:"scheduled_time"`
@@ -820,6 +870,16 @@ type ClaimResponse struct {
 	// Cancels Attempts of this worker that it must cancel
 	Cancels []openapi_types.UUID `json:"cancels"`
 	Claims  []Claim              `json:"claims"`
+}
+
+// ClaimRules What the worker evaluates before it creates the Job
+//
+// Example: {"caller":{"kind":"api-key","name":"ci","role":"operator"},"retries":2,"sets":["0197a0b2-1e41-7d5a-b6c0-5a1f2e3d4c05"]}
+type ClaimRules struct {
+	// Caller Example: {"kind":"api-key","name":"ci","role":"operator"}
+	Caller  RuleCaller           `json:"caller"`
+	Retries int32                `json:"retries"`
+	Sets    []openapi_types.UUID `json:"sets"`
 }
 
 // Deployment Example: {"concurrency_limit":1,"created_at":"2026-01-01T00:00:00Z","description":"Loads the day","frozen":{"job_variables":["image"]},"id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","job_variables":{"memory_limit":"1Gi"},"name":"etl","parameter_schema":{"properties":{"date":{"type":"string"}},"type":"object"},"parameters":{"date":"2026-01-01"},"paused":false,"pool":"analytics","queue":"default","retries":{"delay_seconds":30,"infrastructure_max":3,"max":2},"tags":["nightly"],"timeout_seconds":3600,"updated_at":"2026-01-01T05:00:00Z","version":""}
@@ -1212,6 +1272,128 @@ type RetryPolicy struct {
 
 // Role viewer < operator < deployer < editor < admin: each may do what those before it may. `worker` is for workers. docs/roles.md lists what each role may do
 type Role string
+
+// Rule Example: {"action":"warn","expression":"containers.all(c, image(c.image).registry == \"ghcr.io\")","message":"images must come from ghcr.io","name":"registry","pool":"analytics"}
+type Rule struct {
+	// Action `deny` refuses a Job that does not comply; `warn` lets it pass and says so
+	Action      RuleAction `json:"action"`
+	Description *string    `json:"description,omitempty"`
+	Expression  string     `json:"expression"`
+	From        *string    `json:"from,omitempty"`
+
+	// Impact How many deployments and recent runs a rule was evaluated on, and how many it refuses
+	//
+	// Example: {"deployments":4,"refused_deployments":1,"refused_runs":7,"runs":50,"unknown":0}
+	Impact            *RuleImpact `json:"impact,omitempty"`
+	Message           *string     `json:"message,omitempty"`
+	MessageExpression *string     `json:"message_expression,omitempty"`
+	Name              string      `json:"name"`
+	Params            JSONObject  `json:"params,omitempty"`
+
+	// Pool Work pool of the rule; absent for a rule of the installation
+	Pool *string `json:"pool,omitempty"`
+}
+
+// RuleAction `deny` refuses a Job that does not comply; `warn` lets it pass and says so
+type RuleAction string
+
+// RuleCaller Example: {"kind":"api-key","name":"ci","role":"operator"}
+type RuleCaller struct {
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+	Role string `json:"role"`
+}
+
+// RuleImpact How many deployments and recent runs a rule was evaluated on, and how many it refuses
+//
+// Example: {"deployments":4,"refused_deployments":1,"refused_runs":7,"runs":50,"unknown":0}
+type RuleImpact struct {
+	Deployments        int32 `json:"deployments"`
+	RefusedDeployments int32 `json:"refused_deployments"`
+	RefusedRuns        int32 `json:"refused_runs"`
+	Runs               int32 `json:"runs"`
+	Unknown            int32 `json:"unknown"`
+}
+
+// RuleList Example: {"items":[{"action":"warn","expression":"containers.all(c, image(c.image).registry == \"ghcr.io\")","message":"images must come from ghcr.io","name":"registry","pool":"analytics"}]}
+type RuleList struct {
+	Items []Rule `json:"items"`
+}
+
+// RuleSet Example: {"id":"0197a0b2-1e41-7d5a-b6c0-5a1f2e3d4c05","pool":"analytics","rules":[{"action":"warn","expression":"containers.all(c, image(c.image).registry == \"ghcr.io\")","message":"images must come from ghcr.io","name":"registry"}],"version":2}
+type RuleSet struct {
+	ID      openapi_types.UUID `json:"id"`
+	Pool    *string            `json:"pool,omitempty"`
+	Rules   []Rule             `json:"rules"`
+	Version int32              `json:"version"`
+}
+
+// RuleSpec CEL over the variables `job`, `pod`, `containers`, `volumes`, `run`, `deployment`, `caller`, `pool`, `queue` and `params`. What cannot be evaluated does not comply: a missing field, an error, or a cost above the limit.
+//
+// Example: {"action":"warn","expression":"containers.all(c, image(c.image).registry == \"ghcr.io\")","message":"images must come from ghcr.io"}
+type RuleSpec struct {
+	// Action `deny` refuses a Job that does not comply; `warn` lets it pass and says so
+	Action      *RuleAction `json:"action,omitempty"`
+	Description *string     `json:"description,omitempty"`
+
+	// Expression True for a Job that complies
+	Expression *string `json:"expression,omitempty"`
+
+	// From Rule of the library that gives what this one leaves out
+	From *string `json:"from,omitempty"`
+
+	// Message What a person reads whose run is refused
+	Message *string `json:"message,omitempty"`
+
+	// MessageExpression CEL that makes the message; `message` is used when it fails
+	MessageExpression *string    `json:"message_expression,omitempty"`
+	Params            JSONObject `json:"params,omitempty"`
+}
+
+// RuleTest Example: {"items":[{"deployment":"etl","message":"images must come from ghcr.io","verdict":"deny"}],"summary":{"deployments":4,"refused_deployments":1,"refused_runs":0,"runs":50,"unknown":0}}
+type RuleTest struct {
+	// Items Up to 100 results other than pass; all of them where one deployment or Job was asked for
+	Items []RuleTestResult `json:"items"`
+
+	// Summary How many deployments and recent runs a rule was evaluated on, and how many it refuses
+	//
+	// Example: {"deployments":4,"refused_deployments":1,"refused_runs":7,"runs":50,"unknown":0}
+	Summary RuleImpact `json:"summary"`
+}
+
+// RuleTestRequest Example: {"rule":{"action":"warn","from":"registries-allowed","params":{"registries":["ghcr.io"]}}}
+type RuleTestRequest struct {
+	// Deployment Only this deployment
+	Deployment *string    `json:"deployment,omitempty"`
+	Job        JSONObject `json:"job,omitempty"`
+
+	// Name Name of the rule, for messages
+	Name *string `json:"name,omitempty"`
+
+	// Queue Queue of `job`
+	Queue *string `json:"queue,omitempty"`
+
+	// Rule CEL over the variables `job`, `pod`, `containers`, `volumes`, `run`, `deployment`, `caller`, `pool`, `queue` and `params`. What cannot be evaluated does not comply: a missing field, an error, or a cost above the limit.
+	//
+	// Example: {"action":"warn","expression":"containers.all(c, image(c.image).registry == \"ghcr.io\")","message":"images must come from ghcr.io"}
+	Rule RuleSpec `json:"rule"`
+}
+
+// RuleTestResult Example: {"deployment":"etl","message":"images must come from ghcr.io","verdict":"deny"}
+type RuleTestResult struct {
+	Deployment *string `json:"deployment,omitempty"`
+	Message    *string `json:"message,omitempty"`
+
+	// RunID A recent run; absent for the deployment itself
+	RunID   *openapi_types.UUID `json:"run_id,omitempty"`
+	RunName *string             `json:"run_name,omitempty"`
+
+	// Verdict `unknown`: the deployment makes no Job without values that its runs give
+	Verdict RuleVerdict `json:"verdict"`
+}
+
+// RuleVerdict `unknown`: the deployment makes no Job without values that its runs give
+type RuleVerdict string
 
 // Run Example: {"attempt":1,"created_at":"2026-01-01T06:00:00Z","created_by":"ci","deployment":"etl","deployment_id":"0197a0b3-2f50-7e6b-87d1-6b2a3f4e5d02","id":"0197a1de-6c00-7c11-9d54-3f0a5be1c042","job_variables":{"memory_limit":"1Gi"},"name":"brave-anchor-042","parameters":{"date":"2026-01-01"},"pool":"analytics","queue":"default","scheduled_time":"2026-01-01T06:00:00Z","started_at":"2026-01-01T06:00:04Z","state":{"at":"2026-01-01T06:00:04Z","name":"Running","type":"RUNNING"},"tags":["nightly"]}
 type Run struct {
@@ -1997,6 +2179,9 @@ type QueueFilter = string
 // RequireUnbrokenParam defines model for RequireUnbrokenParam.
 type RequireUnbrokenParam = bool
 
+// RuleParam defines model for RuleParam.
+type RuleParam = string
+
 // RunParam defines model for RunParam.
 type RunParam = openapi_types.UUID
 
@@ -2296,6 +2481,12 @@ type CreateRunsJSONRequestBody = RunsCreate
 // UpdateScheduleJSONRequestBody defines body for UpdateSchedule for application/json ContentType.
 type UpdateScheduleJSONRequestBody = ScheduleUpdate
 
+// TestRuleJSONRequestBody defines body for TestRule for application/json ContentType.
+type TestRuleJSONRequestBody = RuleTestRequest
+
+// SetRuleJSONRequestBody defines body for SetRule for application/json ContentType.
+type SetRuleJSONRequestBody = RuleSpec
+
 // IntrospectRunTokenJSONRequestBody defines body for IntrospectRunToken for application/json ContentType.
 type IntrospectRunTokenJSONRequestBody = RunTokenIntrospect
 
@@ -2334,6 +2525,12 @@ type CreateWorkQueueJSONRequestBody = WorkQueueCreate
 
 // UpdateWorkQueueJSONRequestBody defines body for UpdateWorkQueue for application/json ContentType.
 type UpdateWorkQueueJSONRequestBody = WorkQueueUpdate
+
+// TestPoolRuleJSONRequestBody defines body for TestPoolRule for application/json ContentType.
+type TestPoolRuleJSONRequestBody = RuleTestRequest
+
+// SetPoolRuleJSONRequestBody defines body for SetPoolRule for application/json ContentType.
+type SetPoolRuleJSONRequestBody = RuleSpec
 
 // SetTemplateJSONRequestBody defines body for SetTemplate for application/json ContentType.
 type SetTemplateJSONRequestBody = TemplateDocument

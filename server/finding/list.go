@@ -72,10 +72,11 @@ func (l *List) ErrAs(code problem.Code) error {
 	}
 }
 
-// AboutValues reports whether a code says that a template, or a value that fills it, is wrong.
+// AboutValues reports whether a code says that a template, a value that fills it, or the Job of both is wrong.
 func AboutValues(code problem.Code) bool {
 	switch code {
-	case problem.TemplateInvalid, problem.VariablesInvalid, problem.ParametersInvalid, problem.Frozen:
+	case problem.TemplateInvalid, problem.VariablesInvalid, problem.ParametersInvalid, problem.Frozen,
+		problem.RuleDenied:
 		return true
 	}
 	return false

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/store"
@@ -100,8 +102,37 @@ func (p *claimPoll) try(ctx context.Context) (*api.ClaimResponse, error) {
 		return nil, err
 	}
 	p.h.Metrics.ObserveClaims(claims)
-	return &api.ClaimResponse{
+	answer := &api.ClaimResponse{
 		Claims:  wire.Each(claims, func(c store.Claim) api.Claim { return wire.Claim(c, p.claim.Lease) }),
 		Cancels: wire.NonNil(cancels),
-	}, nil
+	}
+	return answer, p.addRules(ctx, answer.Claims)
+}
+
+// addRules tells the worker which rules count in the pool now, and what they need to know of each run.
+func (p *claimPoll) addRules(ctx context.Context, claims []api.Claim) error {
+	if len(claims) == 0 {
+		return nil
+	}
+	sets, err := p.h.store.ListCurrentRuleSets(ctx, p.claim.Pool)
+	if err != nil || len(sets) == 0 {
+		return err
+	}
+	runs := make([]uuid.UUID, len(claims))
+	for i, c := range claims {
+		runs[i] = c.RunID
+	}
+	facts, err := p.h.store.ListRuleFacts(ctx, runs)
+	if err != nil {
+		return err
+	}
+	for i := range claims {
+		f := facts[claims[i].RunID]
+		claims[i].Rules = &api.ClaimRules{
+			Sets:    sets,
+			Caller:  api.RuleCaller{Name: f.CallerName, Kind: f.CallerKind, Role: f.CallerRole},
+			Retries: int32(f.Retries),
+		}
+	}
+	return nil
 }

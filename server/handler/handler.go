@@ -17,6 +17,7 @@ import (
 	"github.com/berth-dev/berth/server/metric"
 	"github.com/berth-dev/berth/server/newrun"
 	"github.com/berth-dev/berth/server/poolguard"
+	"github.com/berth-dev/berth/server/rulebook"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
 )
@@ -25,6 +26,7 @@ import (
 type Options struct {
 	Store        *store.Store
 	Templates    *catalog.Catalog
+	Rules        *rulebook.Book
 	Runs         *newrun.Creator
 	Guard        *poolguard.Guard
 	Logger       *slog.Logger
@@ -66,7 +68,9 @@ func New(o Options) *Handler {
 		runs:    o.Runs,
 		guard:   o.Guard,
 		applier: apply.New(o.Store, o.Templates, o.Now),
-		impact:  impact.New(o.Store, o.Templates, o.Installation, o.Now),
+		impact: impact.New(impact.Options{
+			Store: o.Store, Templates: o.Templates, Rules: o.Rules, Installation: o.Installation, Now: o.Now,
+		}),
 	}
 }
 

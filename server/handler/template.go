@@ -39,6 +39,7 @@ func (h *Handler) SetTemplate(
 		Base:            base,
 		RequireUnbroken: wire.Or(r.Params.RequireUnbroken, false),
 		Actor:           actor(ctx),
+		Caller:          caller(ctx, r.Pool),
 	})
 	if err != nil {
 		return nil, err
@@ -67,6 +68,7 @@ func (h *Handler) RollBackTemplate(
 		Base:            base,
 		RequireUnbroken: wire.Or(r.Params.RequireUnbroken, false),
 		Actor:           actor(ctx),
+		Caller:          caller(ctx, r.Pool),
 	})
 	if err != nil {
 		return nil, err
@@ -81,17 +83,18 @@ func (h *Handler) RollBackTemplate(
 func (h *Handler) LintTemplate(
 	ctx context.Context, r apiserver.LintTemplateRequestObject,
 ) (apiserver.LintTemplateResponseObject, error) {
-	if _, err := h.store.GetPool(ctx, r.Pool); err != nil {
+	report, err := h.impact.Lint(ctx, r.Pool, *r.Body, caller(ctx, r.Pool))
+	if err != nil {
 		return nil, err
 	}
-	return apiserver.LintTemplate200JSONResponse(h.Templates.Lint(*r.Body)), nil
+	return apiserver.LintTemplate200JSONResponse(*report), nil
 }
 
 // PreviewTemplate returns the Job that a run would have.
 func (h *Handler) PreviewTemplate(
 	ctx context.Context, r apiserver.PreviewTemplateRequestObject,
 ) (apiserver.PreviewTemplateResponseObject, error) {
-	shown, err := h.impact.Preview(ctx, r.Pool, r.Body)
+	shown, err := h.impact.Preview(ctx, r.Pool, r.Body, caller(ctx, r.Pool))
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +116,7 @@ func (h *Handler) DiffTemplate(
 func (h *Handler) ImpactTemplate(
 	ctx context.Context, r apiserver.ImpactTemplateRequestObject,
 ) (apiserver.ImpactTemplateResponseObject, error) {
-	result, err := h.impact.Impact(ctx, r.Pool, r.Body, page(r.Params.Limit, r.Params.Cursor))
+	result, err := h.impact.Impact(ctx, r.Pool, r.Body, page(r.Params.Limit, r.Params.Cursor), caller(ctx, r.Pool))
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,9 @@ import (
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/templating/preview"
+	"github.com/berth-dev/berth/templating/rule"
 )
 
 // comparison is two templates of a pool.
@@ -22,6 +24,7 @@ type comparison struct {
 	beforeDocument, afterDocument json.RawMessage
 	from                          int32
 	to                            *int32 // nil: a document that is not saved
+	check                         func(context.Context, preview.Subject, *manifest.Finished) error
 }
 
 func (a *Analyzer) comparison(
@@ -104,9 +107,13 @@ const impactCursor = "impact"
 // Impact returns what a change does to the deployments of the pool: counts over all of them, and a page of
 // those whose Job changes or breaks.
 func (a *Analyzer) Impact(
-	ctx context.Context, pool string, r *api.TemplateComparison, page store.Page,
+	ctx context.Context, pool string, r *api.TemplateComparison, page store.Page, caller rule.Caller,
 ) (*api.TemplateImpact, error) {
 	c, err := a.comparison(ctx, pool, r)
+	if err != nil {
+		return nil, err
+	}
+	c.check, err = a.ruleCheck(ctx, pool, caller)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +160,7 @@ func (a *Analyzer) affected(
 	page := &affectedPage{}
 
 	if after != "" {
-		earlier := preview.Comparison{Before: c.before, After: c.after}
+		earlier := preview.Comparison{Before: c.before, After: c.after, Check: c.check}
 		names := func(name string) bool { return name <= after }
 		countOnly := func(preview.Outcome) error { return nil }
 		counts, err := earlier.Run(ctx, sampler.runs(ctx, pool, names), countOnly)
@@ -163,7 +170,7 @@ func (a *Analyzer) affected(
 		page.summary = counts
 	}
 
-	rest := preview.Comparison{Before: c.before, After: c.after, Details: limit}
+	rest := preview.Comparison{Before: c.before, After: c.after, Check: c.check, Details: limit}
 	names := func(name string) bool { return name > after }
 	counts, err := rest.Run(ctx, sampler.runs(ctx, pool, names), func(o preview.Outcome) error {
 		switch {

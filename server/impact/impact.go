@@ -17,9 +17,9 @@ import (
 	"github.com/berth-dev/berth/server/catalog"
 	"github.com/berth-dev/berth/server/jsondoc"
 	"github.com/berth-dev/berth/server/newrun"
+	"github.com/berth-dev/berth/server/rulebook"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/templating"
-	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/templating/preview"
 )
 
@@ -27,13 +27,26 @@ import (
 type Analyzer struct {
 	store        *store.Store
 	templates    *catalog.Catalog
+	rules        *rulebook.Book
 	installation uuid.UUID
 	now          func() time.Time
 }
 
-// New makes an Analyzer. Jobs in previews carry the id of the installation.
-func New(s *store.Store, templates *catalog.Catalog, installation uuid.UUID, now func() time.Time) *Analyzer {
-	return &Analyzer{store: s, templates: templates, installation: installation, now: now}
+// Options are what an Analyzer works with.
+type Options struct {
+	Store     *store.Store
+	Templates *catalog.Catalog
+	Rules     *rulebook.Book
+	// Installation is whose id Jobs in previews carry.
+	Installation uuid.UUID
+	Now          func() time.Time
+}
+
+// New makes an Analyzer.
+func New(o Options) *Analyzer {
+	return &Analyzer{
+		store: o.Store, templates: o.Templates, rules: o.Rules, installation: o.Installation, now: o.Now,
+	}
 }
 
 // sampler makes sample runs of deployments, for templates to be rendered with.
@@ -64,28 +77,10 @@ func (s *sampler) run(
 		return preview.Subject{}, err
 	}
 
-	id := manifest.SampleIdentity()
-	id.Installation = s.installation
-	id.Protected = s.templates.Protected()
-	id.Pool, id.Queue, id.Deployment, id.Parameters = d.Pool, d.Queue, d.Name, parameters
-	return preview.Subject{
-		Deployment: d.Name,
-		Identity:   id,
-		Input: templating.Input{Layers: layers, Stored: stored, Context: templating.Context{
-			Run: templating.RunContext{
-				ID:            id.RunID.String(),
-				Name:          id.RunName,
-				Attempt:       id.Attempt,
-				ScheduledTime: s.now().UTC(),
-				Tags:          d.Tags,
-				Parameters:    parameters,
-			},
-			Deployment: templating.DeploymentContext{ID: d.ID.String(), Name: d.Name, Version: d.Version},
-			Pool:       templating.NameContext{Name: d.Pool},
-			Queue:      templating.NameContext{Name: d.Queue},
-			Worker:     templating.NameContext{Name: "sample"},
-		}},
-	}, nil
+	return d.Subject(newrun.SubjectOf{
+		Installation: s.installation, Protected: s.templates.Protected(), Now: s.now(),
+		Layers: layers, Stored: stored, Parameters: parameters,
+	}), nil
 }
 
 // runs are sample runs of the wanted deployments of a pool, by name. Deployments are read page by page.

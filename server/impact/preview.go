@@ -3,6 +3,7 @@ package impact
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/berth-dev/berth/server/api"
@@ -15,14 +16,15 @@ import (
 	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/templating/preview"
+	"github.com/berth-dev/berth/templating/rule"
 )
 
 // Preview returns the Job that a run would have. What is wrong with the template or the values is part of the
 // answer and no error.
 func (a *Analyzer) Preview(
-	ctx context.Context, pool string, r *api.TemplatePreviewRequest,
+	ctx context.Context, pool string, r *api.TemplatePreviewRequest, caller rule.Caller,
 ) (*api.TemplatePreview, error) {
-	shown, err := a.preview(ctx, pool, r)
+	shown, err := a.preview(ctx, pool, r, caller)
 	if err != nil {
 		var refusal *problem.Error
 		if !errors.As(err, &refusal) || len(refusal.Findings) == 0 || !finding.AboutValues(refusal.Code) {
@@ -36,7 +38,7 @@ func (a *Analyzer) Preview(
 }
 
 func (a *Analyzer) preview(
-	ctx context.Context, pool string, r *api.TemplatePreviewRequest,
+	ctx context.Context, pool string, r *api.TemplatePreviewRequest, caller rule.Caller,
 ) (*api.TemplatePreview, error) {
 	compiled, warnings, err := a.previewedTemplate(ctx, pool, r)
 	if err != nil {
@@ -73,7 +75,12 @@ func (a *Analyzer) preview(
 	if err != nil {
 		return nil, err
 	}
-	shown.Warnings = append(warnings, shown.Warnings...)
+	denials, warned, err := a.checkRules(ctx, finished, samples, aboutDeployment(run, d, caller))
+	if err != nil {
+		return nil, err
+	}
+	shown.Errors = denials
+	shown.Warnings = slices.Concat(warnings, shown.Warnings, warned)
 	return shown, nil
 }
 

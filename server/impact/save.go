@@ -12,6 +12,7 @@ import (
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
 	"github.com/berth-dev/berth/templating/preview"
+	"github.com/berth-dev/berth/templating/rule"
 )
 
 // maxNamed bounds how many broken deployments a message names.
@@ -27,6 +28,8 @@ type SaveRequest struct {
 	// RequireUnbroken refuses a template that breaks a deployment that works now.
 	RequireUnbroken bool
 	Actor           string
+	// Caller is who saves, as rules see it.
+	Caller rule.Caller
 }
 
 // Save checks a template, works out its impact, and saves it. The answer warns of deployments that it breaks.
@@ -43,7 +46,7 @@ func (a *Analyzer) Save(ctx context.Context, r SaveRequest) (*api.TemplateVersio
 		return nil, problem.Newf(problem.PreconditionFailed,
 			"the template is at version %d, not %d; read it again", current.Version, *r.Base)
 	}
-	breakage, err := a.breakage(ctx, r.Pool, current, checked)
+	breakage, err := a.breakage(ctx, r, current, checked)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +77,7 @@ type breakage struct {
 
 // breakage compares without working out differences, which keeps a save fast.
 func (a *Analyzer) breakage(
-	ctx context.Context, pool string, current *store.TemplateVersion, checked *catalog.Checked,
+	ctx context.Context, r SaveRequest, current *store.TemplateVersion, checked *catalog.Checked,
 ) (*breakage, error) {
 	before, err := a.templates.Compiled(ctx, current)
 	if err != nil {
@@ -83,8 +86,11 @@ func (a *Analyzer) breakage(
 	}
 	b := &breakage{}
 	comparison := preview.Comparison{Before: before, After: checked.Compiled}
+	if comparison.Check, err = a.ruleCheck(ctx, r.Pool, r.Caller); err != nil {
+		return nil, err
+	}
 	everything := func(string) bool { return true }
-	runs := a.sampler(before, checked.Compiled).runs(ctx, pool, everything)
+	runs := a.sampler(before, checked.Compiled).runs(ctx, r.Pool, everything)
 	b.Summary, err = comparison.Run(ctx, runs, func(o preview.Outcome) error {
 		if o.Verdict == preview.Broken && !o.BrokenBefore && len(b.names) < maxNamed {
 			b.names = append(b.names, o.Deployment)

@@ -5,27 +5,45 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/catalog"
 	"github.com/berth-dev/berth/server/finding"
 	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/rulebook"
 	"github.com/berth-dev/berth/server/store"
 )
 
 // MaxTries bounds how often a run is made again because its deployment has changed meanwhile.
 const MaxTries = 5
 
+// CreatorOptions are what a Creator works with.
+type CreatorOptions struct {
+	Store        *store.Store
+	Templates    *catalog.Catalog
+	Rules        *rulebook.Book
+	Installation uuid.UUID
+	Now          func() time.Time
+}
+
 // Creator creates the runs that requests ask for.
 type Creator struct {
-	store     *store.Store
-	templates *catalog.Catalog
+	store        *store.Store
+	templates    *catalog.Catalog
+	rules        *rulebook.Book
+	installation uuid.UUID
+	now          func() time.Time
 }
 
 // NewCreator makes a Creator.
-func NewCreator(s *store.Store, templates *catalog.Catalog) *Creator {
-	return &Creator{store: s, templates: templates}
+func NewCreator(o CreatorOptions) *Creator {
+	return &Creator{
+		store: o.Store, templates: o.Templates, rules: o.Rules, installation: o.Installation, now: o.Now,
+	}
 }
 
 // Request is a run to create.
@@ -71,7 +89,7 @@ func (c *Creator) create(
 			)
 	}
 
-	maker, err := c.Maker(ctx, d)
+	maker, err := c.Maker(ctx, d, rulebook.CallerOf(by, d.Pool))
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +126,7 @@ func (c *Creator) createAll(
 	if err != nil {
 		return nil, err
 	}
-	maker, err := c.Maker(ctx, d)
+	maker, err := c.Maker(ctx, d, rulebook.CallerOf(by, d.Pool))
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/berth-dev/berth/server/wire"
 	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/freeze"
+	"github.com/berth-dev/berth/templating/rule"
 )
 
 // MaxParameters bounds the merged parameters of a run, in bytes of JSON: they travel in an environment
@@ -68,11 +69,12 @@ type Maker struct {
 	schema     *templating.Schema // of the parameters; nil: none
 	variables  *StoredVariables
 	// parameters are those of the deployment as they are written: decoding loses the form of numbers.
-	parameters map[string]json.RawMessage
+	parameters  map[string]json.RawMessage
+	enforcement Enforcement
 }
 
-// Maker makes a Maker for a deployment, with the current template of its pool.
-func (c *Creator) Maker(ctx context.Context, d *store.Deployment) (*Maker, error) {
+// Maker makes a Maker for a deployment, with the current template and rules of its pool.
+func (c *Creator) Maker(ctx context.Context, d *store.Deployment, caller rule.Caller) (*Maker, error) {
 	compiled, err := c.templates.OfPool(ctx, c.store, d.Pool, 0)
 	if err != nil {
 		return nil, err
@@ -81,7 +83,18 @@ func (c *Creator) Maker(ctx context.Context, d *store.Deployment) (*Maker, error
 	if err != nil {
 		return nil, err
 	}
-	return NewMaker(decoded, compiled, NewStoredVariables(c.store))
+	maker, err := NewMaker(decoded, compiled, NewStoredVariables(c.store))
+	if err != nil {
+		return nil, err
+	}
+	rules, err := c.rules.Rules(ctx, c.store, d.Pool)
+	if err != nil {
+		return nil, err
+	}
+	maker.Enforce(Enforcement{
+		Rules: rules, Caller: caller, Installation: c.installation, Protected: c.templates.Protected(), Now: c.now,
+	})
+	return maker, nil
 }
 
 // NewMaker makes a Maker from a deployment, the compiled template of its pool, and the stored variables that
@@ -105,7 +118,11 @@ func (m *Maker) Make(ctx context.Context, spec api.RunCreate) (store.NewRun, []a
 	if err != nil {
 		return store.NewRun{}, nil, err
 	}
-	names, warnings, err := m.jobVariables(ctx, spec.JobVariables)
+	checked, err := m.jobVariables(ctx, spec.JobVariables)
+	if err != nil {
+		return store.NewRun{}, nil, err
+	}
+	warned, err := m.checkRules(ctx, spec, parameters, checked)
 	if err != nil {
 		return store.NewRun{}, nil, err
 	}
@@ -114,11 +131,13 @@ func (m *Maker) Make(ctx context.Context, spec api.RunCreate) (store.NewRun, []a
 		Name:          wire.Or(spec.Name, ""),
 		Parameters:    parameters,
 		JobVariables:  jsondoc.OrEmpty(spec.JobVariables),
-		StoredNames:   names,
+		StoredNames:   checked.names,
 		Tags:          wire.Or(spec.Tags, nil),
 		ScheduledTime: spec.ScheduledTime,
 		Revision:      m.deployment.Revision,
-	}, warnings, nil
+		CallerKind:    m.enforcement.Caller.Kind,
+		CallerRole:    m.enforcement.Caller.Role,
+	}, append(checked.warnings, warned...), nil
 }
 
 // Parameters merges the parameters of a run over those of the deployment and checks the result.
@@ -201,28 +220,39 @@ func (m *Maker) keepFrozen(texts map[string]json.RawMessage, values, own map[str
 	return nil
 }
 
+// checkedVariables are job variables that fit the template.
+type checkedVariables struct {
+	layers   templating.Layers
+	stored   map[string]any // stored variables by name
+	names    []string       // of the stored variables that deployment and run refer to
+	warnings []api.Finding
+}
+
 // jobVariables checks the job variables of deployment and run against the template of the pool, with stored
-// variables resolved. It returns the names of the stored variables that both refer to.
-func (m *Maker) jobVariables(ctx context.Context, own json.RawMessage) ([]string, []api.Finding, error) {
+// variables resolved.
+func (m *Maker) jobVariables(ctx context.Context, own json.RawMessage) (checkedVariables, error) {
 	layers, err := m.deployment.Layers(own)
 	if err != nil {
-		return nil, nil, err
+		return checkedVariables{}, err
 	}
 	return m.check(ctx, layers)
 }
 
 // check checks levels of job variables against the template, with stored variables resolved.
-func (m *Maker) check(ctx context.Context, layers templating.Layers) ([]string, []api.Finding, error) {
-	names := templating.StoredReferences(layers.Deployment, layers.Run, layers.DeploymentFrozen)
-	stored, err := m.variables.Read(ctx, names, m.compiled.StoredReferences())
+func (m *Maker) check(ctx context.Context, layers templating.Layers) (checkedVariables, error) {
+	checked := checkedVariables{layers: layers}
+	checked.names = templating.StoredReferences(layers.Deployment, layers.Run, layers.DeploymentFrozen)
+	var err error
+	checked.stored, err = m.variables.Read(ctx, checked.names, m.compiled.StoredReferences())
 	if err != nil {
-		return nil, nil, err
+		return checked, err
 	}
-	warnings, err := m.compiled.ValidateRun(layers, stored)
+	warnings, err := m.compiled.ValidateRun(layers, checked.stored)
 	if err != nil {
-		return nil, nil, finding.Refuse(problem.VariablesInvalid, "/job_variables", err)
+		return checked, finding.Refuse(problem.VariablesInvalid, "/job_variables", err)
 	}
-	return names, finding.Under(finding.FromProblems(warnings), "/job_variables"), nil
+	checked.warnings = finding.Under(finding.FromProblems(warnings), "/job_variables")
+	return checked, nil
 }
 
 // compileSchema compiles the schema of a deployment's parameters; nil when it has none.

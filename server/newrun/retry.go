@@ -7,11 +7,13 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/finding"
 	"github.com/berth-dev/berth/server/jsondoc"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/templating/freeze"
+	"github.com/berth-dev/berth/templating/rule"
 )
 
 // Retry gives a run that has ended another attempt.
@@ -61,7 +63,12 @@ func (c *Creator) checkRetry(ctx context.Context, run *store.Run, d *store.Deplo
 func (c *Creator) checkRetryVariables(
 	ctx context.Context, run *store.Run, d *store.Deployment, was *store.RunRevision,
 ) error {
-	maker, err := c.Maker(ctx, d)
+	facts, err := c.store.ListRuleFacts(ctx, []uuid.UUID{run.ID})
+	if err != nil {
+		return err
+	}
+	f := facts[run.ID]
+	maker, err := c.Maker(ctx, d, rule.Caller{Name: f.CallerName, Kind: f.CallerKind, Role: f.CallerRole})
 	if err != nil {
 		return err
 	}
@@ -72,7 +79,12 @@ func (c *Creator) checkRetryVariables(
 	if layers.Deployment, err = jsondoc.Object(was.JobVariables); err != nil {
 		return err
 	}
-	_, _, err = maker.check(ctx, layers)
+	checked, err := maker.check(ctx, layers)
+	if err != nil {
+		return err
+	}
+	spec := api.RunCreate{Name: &run.Name, ScheduledTime: &run.ScheduledTime}
+	_, err = maker.checkRules(ctx, spec, run.Parameters, checked)
 	return err
 }
 

@@ -80,16 +80,21 @@ func attemptsOf(request any) ([]uuid.UUID, error) {
 	return nil, errUnknownBody
 }
 
-// checkBodyDeployment checks the deployment that a preview takes values from, if any.
+// checkBodyDeployment checks the deployment that a preview takes values from, or a rule is tried on, if any.
 func (c call) checkBodyDeployment(ctx context.Context) error {
-	r, ok := c.request.(apiserver.PreviewTemplateRequestObject)
-	if !ok {
+	var name *string
+	switch r := c.request.(type) {
+	case apiserver.PreviewTemplateRequestObject:
+		name = r.Body.Deployment
+	case apiserver.TestPoolRuleRequestObject:
+		name = r.Body.Deployment
+	default:
 		return errUnknownBody
 	}
-	if r.Body.Deployment == nil || *r.Body.Deployment == "" {
+	if name == nil || *name == "" {
 		return nil
 	}
-	return c.checkDeployment(ctx, *r.Body.Deployment)
+	return c.checkDeployment(ctx, *name)
 }
 
 func leased(leases *[]api.AttemptLease) []uuid.UUID {

@@ -64,6 +64,8 @@ func (c call) checkPlace(ctx context.Context, place access.Place) error {
 		return c.checkBodyDeployment(ctx)
 	case access.PathVersion:
 		return c.checkTemplateVersion(ctx)
+	case access.PathRuleSet:
+		return c.checkRuleSet(ctx)
 	case access.PathRun, access.RetriedRun:
 		return c.checkRun(ctx, place)
 	}
@@ -109,6 +111,23 @@ func (c call) checkTemplateVersion(ctx context.Context) error {
 		return missing(err, c.who, object)
 	}
 	return c.who.CheckObject(c.operation, version.Pool, object)
+}
+
+// checkRuleSet lets every worker read the rules of the installation, which count in its pools too.
+func (c call) checkRuleSet(ctx context.Context) error {
+	id, err := uuid.Parse(c.path("set"))
+	if err != nil {
+		return fmt.Errorf("read the rule set in the path: %w", err)
+	}
+	object := "rule set " + id.String()
+	set, err := c.guard.store.GetRuleSetByID(ctx, id)
+	if err != nil {
+		return missing(err, c.who, object)
+	}
+	if set.Pool == "" {
+		return nil
+	}
+	return c.who.CheckObject(c.operation, set.Pool, object)
 }
 
 // checkAttempts refuses attempts of other pools: the pool that a worker names says nothing about them.

@@ -38,6 +38,9 @@ const (
 	Frozen              Code = "frozen"
 	PlanChanged         Code = "plan-changed" // an apply would change other things than its plan showed
 	ProtocolUnsupported Code = "protocol-unsupported"
+	// RuleInvalid: a rule does not compile. RuleDenied: a Job does not comply with a rule.
+	RuleInvalid Code = "rule-invalid"
+	RuleDenied  Code = "rule-denied"
 	// TemplateBreaks: a new template version would break working deployments, and the request asked to refuse
 	// such a version.
 	TemplateBreaks Code = "template-breaks-deployments"

@@ -47,6 +47,10 @@ func meaningOf(code Code) meaning {
 		return meaning{http.StatusUnprocessableEntity, "The deployment file cannot be applied"}
 	case Frozen:
 		return meaning{http.StatusUnprocessableEntity, "A frozen value cannot be overridden"}
+	case RuleInvalid:
+		return meaning{http.StatusUnprocessableEntity, "The rule is not valid"}
+	case RuleDenied:
+		return meaning{http.StatusUnprocessableEntity, "A rule refuses this"}
 	case PlanChanged:
 		return meaning{http.StatusConflict, "The plan is out of date"}
 	case TemplateBreaks:

@@ -10,6 +10,7 @@ import (
 
 	"github.com/berth-dev/berth/server/newrun"
 	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/rulebook"
 	"github.com/berth-dev/berth/server/store"
 )
 
@@ -55,7 +56,7 @@ func (s *Scheduler) tryCreateRun(ctx context.Context, due dueSchedule, slot time
 	if err != nil {
 		return err
 	}
-	maker, err := s.runs.Maker(ctx, deployment)
+	maker, err := s.runs.Maker(ctx, deployment, rulebook.ScheduleCaller(actorOf(due)))
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/berth-dev/berth/server/catalog"
 	"github.com/berth-dev/berth/server/lifecycle"
 	"github.com/berth-dev/berth/server/newrun"
+	"github.com/berth-dev/berth/server/rulebook"
 	"github.com/berth-dev/berth/server/scheduler"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/store/storetest"
@@ -54,7 +55,13 @@ func onEach(t *testing.T, test func(s *world)) {
 }
 
 func newScheduler(t *testing.T, db *storetest.Store) *scheduler.Scheduler {
-	runs := newrun.NewCreator(db.Store, catalog.New(templating.DefaultRegistry()))
+	rules, err := rulebook.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs := newrun.NewCreator(newrun.CreatorOptions{
+		Store: db.Store, Templates: catalog.New(templating.DefaultRegistry()), Rules: rules, Now: time.Now,
+	})
 	return scheduler.New(db.Store, runs, slog.New(slog.NewTextHandler(t.Output(), nil)))
 }
 

@@ -34,6 +34,7 @@ const (
 	AuditDeployment AuditKind = "deployment"
 	AuditSchedule   AuditKind = "schedule" // named as its deployment, a slash, and its own name
 	AuditVariable   AuditKind = "variable"
+	AuditRule       AuditKind = "rule" // of a pool, or of the installation without one
 	AuditAPIKey     AuditKind = "api-key"
 	AuditWorker     AuditKind = "worker"
 	AuditOperation  AuditKind = "operation" // of the API, that was refused

@@ -56,10 +56,13 @@ func (d *changeSet) field(name string, before, after any) *changeSet {
 }
 
 func (d *changeSet) encode(v any) json.RawMessage {
-	encoded, err := json.Marshal(v)
-	if err != nil {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false) // people read it
+	if err := encoder.Encode(v); err != nil {
 		d.err = fmt.Errorf("encode a change: %w", err)
 	}
+	encoded := json.RawMessage(bytes.TrimSpace(b.Bytes()))
 	if string(encoded) == "null" {
 		return nil
 	}

@@ -31,6 +31,7 @@ func TestACopyHasEveryRowOfTheSource(t *testing.T) {
 		from.CreateKey(ctx,
 			store.Key{ID: "k", Name: "ci", Bindings: []store.Binding{{Role: "viewer", Pool: "p"}}, SecretHash: "x"}),
 	)
+	from.updateRules("p", aRule("a", "true"))
 	next := time.Now().Add(time.Hour)
 	from.check(
 		from.UpdateSchedules(

@@ -122,6 +122,9 @@ type NewRun struct {
 	Revision uuid.UUID
 	// ScheduleID is the schedule that makes the run; zero: none.
 	ScheduleID uuid.UUID
+	// CallerKind and CallerRole are who creates the run, as rules see it.
+	CallerKind string
+	CallerRole string
 }
 
 // Run is one execution of a deployment.

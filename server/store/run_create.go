@@ -108,6 +108,8 @@ type newRunRecord struct {
 	CreatedAt       database.Time  `json:"created_at"`
 	CreatedBy       string         `json:"created_by"`
 	ScheduleID      *uuid.UUID     `json:"schedule_id"`
+	CallerKind      string         `json:"caller_kind"`
+	CallerRole      string         `json:"caller_role"`
 }
 
 // runMaker makes runs of one deployment in one transaction.
@@ -147,6 +149,7 @@ func (m runMaker) newRecord(n NewRun) (newRunRecord, error) {
 		StoredNames:  m.none, Tags: m.tags,
 		BodyHash: n.BodyHash, ScheduledTime: database.Time(due), StartDeadlineAt: startDeadline(m.d, due, m.now),
 		CreatedAt: database.Time(m.now), CreatedBy: m.actor,
+		CallerKind: n.CallerKind, CallerRole: n.CallerRole,
 	}
 	if len(n.StoredNames) > 0 {
 		if r.StoredNames, err = database.StringsOf(n.StoredNames).Text(); err != nil {
@@ -185,16 +188,19 @@ func insertRunsSQL(d database.Dialect, keys bool) string {
 INSERT INTO runs (
 	id, name, deployment_id, revision_id, pool_id, queue_id, state_type, state_name, state_message, state_at,
 	cancel_reason, parameters, job_variables, stored_names, tags, idempotency_key, body_hash, scheduled_time, due_at,
-	start_deadline_at, created_at, created_by, attempt, spent, category, last_event, schedule_id
+	start_deadline_at, created_at, created_by, attempt, spent, category, last_event, schedule_id,
+	caller_kind, caller_role
 )
 SELECT
 	id, name, deployment_id, revision_id, pool_id, queue_id, 'SCHEDULED', 'Scheduled', '', created_at,
 	'', parameters, job_variables, stored_names, tags, idempotency_key, body_hash, scheduled_time, scheduled_time,
-	start_deadline_at, created_at, created_by, 0, '{}', '', 1, schedule_id
+	start_deadline_at, created_at, created_by, 0, '{}', '', 1, schedule_id,
+	caller_kind, caller_role
 FROM ` + d.Records("id uuid", "name text", "deployment_id uuid", "revision_id uuid", "pool_id uuid",
 		"queue_id uuid", "parameters text", "job_variables text", "stored_names text", "tags text",
 		"idempotency_key text", "body_hash text", "scheduled_time time", "start_deadline_at time",
-		"created_at time", "created_by text", "schedule_id uuid") + ` AS n
+		"created_at time", "created_by text", "schedule_id uuid",
+		"caller_kind text", "caller_role text") + ` AS n
 WHERE TRUE`
 	if keys {
 		query += `

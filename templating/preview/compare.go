@@ -62,6 +62,9 @@ type Comparison struct {
 	// Details bounds for how many of the changed deployments the differences are worked out, which costs more
 	// than finding that there are some; the others are only named. 0 is none.
 	Details int
+	// Check refuses a Job for reasons beside the template, as rules do; nil: nothing. It is not asked about a
+	// Job with invented values, nor about one that does not change.
+	Check func(context.Context, Subject, *manifest.Finished) error
 }
 
 // Run gives each subject's outcome to each, in their order, and returns their counts. It holds no more than
@@ -129,9 +132,16 @@ func (c Comparison) outcome(ctx context.Context, s Subject, detailed bool) (Outc
 	if err == nil {
 		finished, err = manifest.Build(after, s.Identity)
 	}
+	checked := c.Check != nil && len(open)+len(samples) == 0
+	if err == nil && checked && !equal {
+		err = c.Check(ctx, s, finished)
+	}
 	if err != nil {
 		o.Verdict, o.Problems = Broken, templating.AsProblems(err)
-		_, err = finish(ctx, c.Before, was)
+		finishedBefore, err = finish(ctx, c.Before, was)
+		if err == nil && checked {
+			err = c.Check(ctx, was, finishedBefore)
+		}
 		o.BrokenBefore = err != nil
 		return o, ctx.Err()
 	}

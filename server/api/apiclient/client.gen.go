@@ -256,6 +256,54 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/info (the `GetInfo` operationId).
 	GetInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListRules List the rules of the installation
+	//
+	// They count in every pool.
+	//
+	// Corresponds with GET /api/v1/rules (the `ListRules` operationId).
+	ListRules(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TestRuleWithBody Show what a rule of the installation would refuse, and save nothing
+	//
+	// Evaluates the rule on the Job of each deployment and of recent runs, or on one deployment or one Job. A rule that does not compile is refused with 422 `rule-invalid`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/rules/test (the `TestRule` operationId).
+	TestRuleWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TestRule Show what a rule of the installation would refuse, and save nothing
+	//
+	// Evaluates the rule on the Job of each deployment and of recent runs, or on one deployment or one Job. A rule that does not compile is refused with 422 `rule-invalid`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/rules/test (the `TestRule` operationId).
+	TestRule(ctx context.Context, body TestRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeleteRule Delete a rule of the installation
+	//
+	// Corresponds with DELETE /api/v1/rules/{rule} (the `DeleteRule` operationId).
+	DeleteRule(ctx context.Context, rule RuleParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetRuleWithBody Create or replace a rule of the installation
+	//
+	// The rule is compiled, checked with types, and its cost is estimated; what is wrong is refused with 422 `rule-invalid` and its line and column. It counts for every Job that is created from then on. A rule with `from` takes what it does not say itself from the library. The answer says what the rule refuses.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/v1/rules/{rule} (the `SetRule` operationId).
+	SetRuleWithBody(ctx context.Context, rule RuleParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetRule Create or replace a rule of the installation
+	//
+	// The rule is compiled, checked with types, and its cost is estimated; what is wrong is refused with 422 `rule-invalid` and its line and column. It counts for every Job that is created from then on. A rule with `from` takes what it does not say itself from the library. The answer says what the rule refuses.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /api/v1/rules/{rule} (the `SetRule` operationId).
+	SetRule(ctx context.Context, rule RuleParam, body SetRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// IntrospectRunTokenWithBody Check whether a run token is valid and its attempt still active
 	//
 	// Like RFC 7662, with a JSON body. `active` is true as long as the token is valid, its attempt has not ended and the pool still grants the audience. For a token that is not active, and for one of a pool that the caller may not see, the answer has no other field.
@@ -621,6 +669,54 @@ type ClientInterface interface {
 	// Corresponds with PATCH /api/v1/work-pools/{pool}/queues/{queue} (the `UpdateWorkQueue` operationId).
 	UpdateWorkQueue(ctx context.Context, pool PoolParam, queue string, body UpdateWorkQueueJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListPoolRules List the rules that count in a work pool
+	//
+	// The rules of the installation come first: they count in every pool, and no pool can change them.
+	//
+	// Corresponds with GET /api/v1/work-pools/{pool}/rules (the `ListPoolRules` operationId).
+	ListPoolRules(ctx context.Context, pool PoolParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TestPoolRuleWithBody Show what a rule of a work pool would refuse, and save nothing
+	//
+	// Evaluates the rule on the Job of each deployment and of recent runs in the pool, or on one deployment or one Job. A rule that does not compile is refused with 422 `rule-invalid`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/rules/test (the `TestPoolRule` operationId).
+	TestPoolRuleWithBody(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TestPoolRule Show what a rule of a work pool would refuse, and save nothing
+	//
+	// Evaluates the rule on the Job of each deployment and of recent runs in the pool, or on one deployment or one Job. A rule that does not compile is refused with 422 `rule-invalid`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/rules/test (the `TestPoolRule` operationId).
+	TestPoolRule(ctx context.Context, pool PoolParam, body TestPoolRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// DeletePoolRule Delete a rule of a work pool
+	//
+	// Corresponds with DELETE /api/v1/work-pools/{pool}/rules/{rule} (the `DeletePoolRule` operationId).
+	DeletePoolRule(ctx context.Context, pool PoolParam, rule RuleParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPoolRuleWithBody Create or replace a rule of a work pool
+	//
+	// The rule is compiled, checked with types, and its cost is estimated; what is wrong is refused with 422 `rule-invalid` and its line and column. It counts for every Job that is created from then on. A rule with `from` takes what it does not say itself from the library. The answer says what the rule refuses.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/v1/work-pools/{pool}/rules/{rule} (the `SetPoolRule` operationId).
+	SetPoolRuleWithBody(ctx context.Context, pool PoolParam, rule RuleParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetPoolRule Create or replace a rule of a work pool
+	//
+	// The rule is compiled, checked with types, and its cost is estimated; what is wrong is refused with 422 `rule-invalid` and its line and column. It counts for every Job that is created from then on. A rule with `from` takes what it does not say itself from the library. The answer says what the rule refuses.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /api/v1/work-pools/{pool}/rules/{rule} (the `SetPoolRule` operationId).
+	SetPoolRule(ctx context.Context, pool PoolParam, rule RuleParam, body SetPoolRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetTemplate Get a version of the pool's base job template
 	//
 	// Returns the newest version unless `version` is set.
@@ -856,6 +952,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /api/v1/worker/reports (the `ReportAttempts` operationId).
 	ReportAttempts(ctx context.Context, body ReportAttemptsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetRuleSetForWorker Get a rule set by its id
+	//
+	// Rule sets are immutable, so workers cache them.
+	//
+	// Corresponds with GET /api/v1/worker/rule-sets/{set} (the `GetRuleSetForWorker` operationId).
+	GetRuleSetForWorker(ctx context.Context, set openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetTemplateForWorker Get a template version by its id
 	//
@@ -1263,6 +1366,114 @@ func (c *Client) UpdateSchedule(ctx context.Context, deployment DeploymentParam,
 // Corresponds with GET /api/v1/info (the `GetInfo` operationId).
 func (c *Client) GetInfo(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetInfoRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListRules List the rules of the installation
+//
+// They count in every pool.
+//
+// Corresponds with GET /api/v1/rules (the `ListRules` operationId).
+func (c *Client) ListRules(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListRulesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TestRuleWithBody Show what a rule of the installation would refuse, and save nothing
+//
+// Evaluates the rule on the Job of each deployment and of recent runs, or on one deployment or one Job. A rule that does not compile is refused with 422 `rule-invalid`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/rules/test (the `TestRule` operationId).
+func (c *Client) TestRuleWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTestRuleRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TestRule Show what a rule of the installation would refuse, and save nothing
+//
+// Evaluates the rule on the Job of each deployment and of recent runs, or on one deployment or one Job. A rule that does not compile is refused with 422 `rule-invalid`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/rules/test (the `TestRule` operationId).
+func (c *Client) TestRule(ctx context.Context, body TestRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTestRuleRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeleteRule Delete a rule of the installation
+//
+// Corresponds with DELETE /api/v1/rules/{rule} (the `DeleteRule` operationId).
+func (c *Client) DeleteRule(ctx context.Context, rule RuleParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteRuleRequest(c.Server, rule)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetRuleWithBody Create or replace a rule of the installation
+//
+// The rule is compiled, checked with types, and its cost is estimated; what is wrong is refused with 422 `rule-invalid` and its line and column. It counts for every Job that is created from then on. A rule with `from` takes what it does not say itself from the library. The answer says what the rule refuses.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/v1/rules/{rule} (the `SetRule` operationId).
+func (c *Client) SetRuleWithBody(ctx context.Context, rule RuleParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetRuleRequestWithBody(c.Server, rule, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetRule Create or replace a rule of the installation
+//
+// The rule is compiled, checked with types, and its cost is estimated; what is wrong is refused with 422 `rule-invalid` and its line and column. It counts for every Job that is created from then on. A rule with `from` takes what it does not say itself from the library. The answer says what the rule refuses.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /api/v1/rules/{rule} (the `SetRule` operationId).
+func (c *Client) SetRule(ctx context.Context, rule RuleParam, body SetRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetRuleRequest(c.Server, rule, body)
 	if err != nil {
 		return nil, err
 	}
@@ -2148,6 +2359,114 @@ func (c *Client) UpdateWorkQueue(ctx context.Context, pool PoolParam, queue stri
 	return c.Client.Do(req)
 }
 
+// ListPoolRules List the rules that count in a work pool
+//
+// The rules of the installation come first: they count in every pool, and no pool can change them.
+//
+// Corresponds with GET /api/v1/work-pools/{pool}/rules (the `ListPoolRules` operationId).
+func (c *Client) ListPoolRules(ctx context.Context, pool PoolParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPoolRulesRequest(c.Server, pool)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TestPoolRuleWithBody Show what a rule of a work pool would refuse, and save nothing
+//
+// Evaluates the rule on the Job of each deployment and of recent runs in the pool, or on one deployment or one Job. A rule that does not compile is refused with 422 `rule-invalid`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/rules/test (the `TestPoolRule` operationId).
+func (c *Client) TestPoolRuleWithBody(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTestPoolRuleRequestWithBody(c.Server, pool, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TestPoolRule Show what a rule of a work pool would refuse, and save nothing
+//
+// Evaluates the rule on the Job of each deployment and of recent runs in the pool, or on one deployment or one Job. A rule that does not compile is refused with 422 `rule-invalid`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/rules/test (the `TestPoolRule` operationId).
+func (c *Client) TestPoolRule(ctx context.Context, pool PoolParam, body TestPoolRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTestPoolRuleRequest(c.Server, pool, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// DeletePoolRule Delete a rule of a work pool
+//
+// Corresponds with DELETE /api/v1/work-pools/{pool}/rules/{rule} (the `DeletePoolRule` operationId).
+func (c *Client) DeletePoolRule(ctx context.Context, pool PoolParam, rule RuleParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeletePoolRuleRequest(c.Server, pool, rule)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPoolRuleWithBody Create or replace a rule of a work pool
+//
+// The rule is compiled, checked with types, and its cost is estimated; what is wrong is refused with 422 `rule-invalid` and its line and column. It counts for every Job that is created from then on. A rule with `from` takes what it does not say itself from the library. The answer says what the rule refuses.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/v1/work-pools/{pool}/rules/{rule} (the `SetPoolRule` operationId).
+func (c *Client) SetPoolRuleWithBody(ctx context.Context, pool PoolParam, rule RuleParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPoolRuleRequestWithBody(c.Server, pool, rule, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetPoolRule Create or replace a rule of a work pool
+//
+// The rule is compiled, checked with types, and its cost is estimated; what is wrong is refused with 422 `rule-invalid` and its line and column. It counts for every Job that is created from then on. A rule with `from` takes what it does not say itself from the library. The answer says what the rule refuses.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /api/v1/work-pools/{pool}/rules/{rule} (the `SetPoolRule` operationId).
+func (c *Client) SetPoolRule(ctx context.Context, pool PoolParam, rule RuleParam, body SetPoolRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetPoolRuleRequest(c.Server, pool, rule, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetTemplate Get a version of the pool's base job template
 //
 // Returns the newest version unless `version` is set.
@@ -2654,6 +2973,23 @@ func (c *Client) ReportAttemptsWithBody(ctx context.Context, contentType string,
 // Corresponds with POST /api/v1/worker/reports (the `ReportAttempts` operationId).
 func (c *Client) ReportAttempts(ctx context.Context, body ReportAttemptsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewReportAttemptsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetRuleSetForWorker Get a rule set by its id
+//
+// Rule sets are immutable, so workers cache them.
+//
+// Corresponds with GET /api/v1/worker/rule-sets/{set} (the `GetRuleSetForWorker` operationId).
+func (c *Client) GetRuleSetForWorker(ctx context.Context, set openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetRuleSetForWorkerRequest(c.Server, set)
 	if err != nil {
 		return nil, err
 	}
@@ -3615,6 +3951,154 @@ func NewGetInfoRequest(server string) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewListRulesRequest constructs an http.Request for the ListRules method
+func NewListRulesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/rules")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewTestRuleRequest calls the generic TestRule builder with application/json body
+func NewTestRuleRequest(server string, body TestRuleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewTestRuleRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewTestRuleRequestWithBody constructs an http.Request for the TestRule method, with any body, and a specified content type
+func NewTestRuleRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/rules/test")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeleteRuleRequest constructs an http.Request for the DeleteRule method
+func NewDeleteRuleRequest(server string, rule RuleParam) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "rule", rule, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/rules/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetRuleRequest calls the generic SetRule builder with application/json body
+func NewSetRuleRequest(server string, rule RuleParam, body SetRuleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetRuleRequestWithBody(server, rule, "application/json", bodyReader)
+}
+
+// NewSetRuleRequestWithBody constructs an http.Request for the SetRule method, with any body, and a specified content type
+func NewSetRuleRequestWithBody(server string, rule RuleParam, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "rule", rule, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/rules/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -5811,6 +6295,182 @@ func NewUpdateWorkQueueRequestWithBody(server string, pool PoolParam, queue stri
 	return req, nil
 }
 
+// NewListPoolRulesRequest constructs an http.Request for the ListPoolRules method
+func NewListPoolRulesRequest(server string, pool PoolParam) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "pool", pool, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/work-pools/%s/rules", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewTestPoolRuleRequest calls the generic TestPoolRule builder with application/json body
+func NewTestPoolRuleRequest(server string, pool PoolParam, body TestPoolRuleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewTestPoolRuleRequestWithBody(server, pool, "application/json", bodyReader)
+}
+
+// NewTestPoolRuleRequestWithBody constructs an http.Request for the TestPoolRule method, with any body, and a specified content type
+func NewTestPoolRuleRequestWithBody(server string, pool PoolParam, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "pool", pool, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/work-pools/%s/rules/test", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewDeletePoolRuleRequest constructs an http.Request for the DeletePoolRule method
+func NewDeletePoolRuleRequest(server string, pool PoolParam, rule RuleParam) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "pool", pool, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "rule", rule, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/work-pools/%s/rules/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetPoolRuleRequest calls the generic SetPoolRule builder with application/json body
+func NewSetPoolRuleRequest(server string, pool PoolParam, rule RuleParam, body SetPoolRuleJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetPoolRuleRequestWithBody(server, pool, rule, "application/json", bodyReader)
+}
+
+// NewSetPoolRuleRequestWithBody constructs an http.Request for the SetPoolRule method, with any body, and a specified content type
+func NewSetPoolRuleRequestWithBody(server string, pool PoolParam, rule RuleParam, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "pool", pool, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "rule", rule, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/work-pools/%s/rules/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
 // NewGetTemplateRequest constructs an http.Request for the GetTemplate method
 func NewGetTemplateRequest(server string, pool PoolParam, params *GetTemplateParams) (*http.Request, error) {
 	var err error
@@ -6644,6 +7304,40 @@ func NewReportAttemptsRequestWithBody(server string, contentType string, body io
 	return req, nil
 }
 
+// NewGetRuleSetForWorkerRequest constructs an http.Request for the GetRuleSetForWorker method
+func NewGetRuleSetForWorkerRequest(server string, set openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "set", set, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/worker/rule-sets/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetTemplateForWorkerRequest constructs an http.Request for the GetTemplateForWorker method
 func NewGetTemplateForWorkerRequest(server string, version openapi_types.UUID) (*http.Request, error) {
 	var err error
@@ -7052,6 +7746,58 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /api/v1/info (the `GetInfo` operationId).
 	GetInfoWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetInfoResponse, error)
+
+	// ListRulesWithResponse List the rules of the installation
+	//
+	// They count in every pool.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/rules (the `ListRules` operationId).
+	ListRulesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListRulesResponse, error)
+
+	// TestRuleWithBodyWithResponse Show what a rule of the installation would refuse, and save nothing
+	//
+	// Evaluates the rule on the Job of each deployment and of recent runs, or on one deployment or one Job. A rule that does not compile is refused with 422 `rule-invalid`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/rules/test (the `TestRule` operationId).
+	TestRuleWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*TestRuleResponse, error)
+
+	// TestRuleWithResponse Show what a rule of the installation would refuse, and save nothing
+	//
+	// Evaluates the rule on the Job of each deployment and of recent runs, or on one deployment or one Job. A rule that does not compile is refused with 422 `rule-invalid`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/rules/test (the `TestRule` operationId).
+	TestRuleWithResponse(ctx context.Context, body TestRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*TestRuleResponse, error)
+
+	// DeleteRuleWithResponse Delete a rule of the installation
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/rules/{rule} (the `DeleteRule` operationId).
+	DeleteRuleWithResponse(ctx context.Context, rule RuleParam, reqEditors ...RequestEditorFn) (*DeleteRuleResponse, error)
+
+	// SetRuleWithBodyWithResponse Create or replace a rule of the installation
+	//
+	// The rule is compiled, checked with types, and its cost is estimated; what is wrong is refused with 422 `rule-invalid` and its line and column. It counts for every Job that is created from then on. A rule with `from` takes what it does not say itself from the library. The answer says what the rule refuses.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/rules/{rule} (the `SetRule` operationId).
+	SetRuleWithBodyWithResponse(ctx context.Context, rule RuleParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetRuleResponse, error)
+
+	// SetRuleWithResponse Create or replace a rule of the installation
+	//
+	// The rule is compiled, checked with types, and its cost is estimated; what is wrong is refused with 422 `rule-invalid` and its line and column. It counts for every Job that is created from then on. A rule with `from` takes what it does not say itself from the library. The answer says what the rule refuses.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/rules/{rule} (the `SetRule` operationId).
+	SetRuleWithResponse(ctx context.Context, rule RuleParam, body SetRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*SetRuleResponse, error)
 
 	// IntrospectRunTokenWithBodyWithResponse Check whether a run token is valid and its attempt still active
 	//
@@ -7468,6 +8214,58 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /api/v1/work-pools/{pool}/queues/{queue} (the `UpdateWorkQueue` operationId).
 	UpdateWorkQueueWithResponse(ctx context.Context, pool PoolParam, queue string, body UpdateWorkQueueJSONRequestBody, reqEditors ...RequestEditorFn) (*UpdateWorkQueueResponse, error)
 
+	// ListPoolRulesWithResponse List the rules that count in a work pool
+	//
+	// The rules of the installation come first: they count in every pool, and no pool can change them.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/work-pools/{pool}/rules (the `ListPoolRules` operationId).
+	ListPoolRulesWithResponse(ctx context.Context, pool PoolParam, reqEditors ...RequestEditorFn) (*ListPoolRulesResponse, error)
+
+	// TestPoolRuleWithBodyWithResponse Show what a rule of a work pool would refuse, and save nothing
+	//
+	// Evaluates the rule on the Job of each deployment and of recent runs in the pool, or on one deployment or one Job. A rule that does not compile is refused with 422 `rule-invalid`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/rules/test (the `TestPoolRule` operationId).
+	TestPoolRuleWithBodyWithResponse(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*TestPoolRuleResponse, error)
+
+	// TestPoolRuleWithResponse Show what a rule of a work pool would refuse, and save nothing
+	//
+	// Evaluates the rule on the Job of each deployment and of recent runs in the pool, or on one deployment or one Job. A rule that does not compile is refused with 422 `rule-invalid`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/work-pools/{pool}/rules/test (the `TestPoolRule` operationId).
+	TestPoolRuleWithResponse(ctx context.Context, pool PoolParam, body TestPoolRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*TestPoolRuleResponse, error)
+
+	// DeletePoolRuleWithResponse Delete a rule of a work pool
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/work-pools/{pool}/rules/{rule} (the `DeletePoolRule` operationId).
+	DeletePoolRuleWithResponse(ctx context.Context, pool PoolParam, rule RuleParam, reqEditors ...RequestEditorFn) (*DeletePoolRuleResponse, error)
+
+	// SetPoolRuleWithBodyWithResponse Create or replace a rule of a work pool
+	//
+	// The rule is compiled, checked with types, and its cost is estimated; what is wrong is refused with 422 `rule-invalid` and its line and column. It counts for every Job that is created from then on. A rule with `from` takes what it does not say itself from the library. The answer says what the rule refuses.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/work-pools/{pool}/rules/{rule} (the `SetPoolRule` operationId).
+	SetPoolRuleWithBodyWithResponse(ctx context.Context, pool PoolParam, rule RuleParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetPoolRuleResponse, error)
+
+	// SetPoolRuleWithResponse Create or replace a rule of a work pool
+	//
+	// The rule is compiled, checked with types, and its cost is estimated; what is wrong is refused with 422 `rule-invalid` and its line and column. It counts for every Job that is created from then on. A rule with `from` takes what it does not say itself from the library. The answer says what the rule refuses.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/v1/work-pools/{pool}/rules/{rule} (the `SetPoolRule` operationId).
+	SetPoolRuleWithResponse(ctx context.Context, pool PoolParam, rule RuleParam, body SetPoolRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*SetPoolRuleResponse, error)
+
 	// GetTemplateWithResponse Get a version of the pool's base job template
 	//
 	// Returns the newest version unless `version` is set.
@@ -7707,6 +8505,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /api/v1/worker/reports (the `ReportAttempts` operationId).
 	ReportAttemptsWithResponse(ctx context.Context, body ReportAttemptsJSONRequestBody, reqEditors ...RequestEditorFn) (*ReportAttemptsResponse, error)
+
+	// GetRuleSetForWorkerWithResponse Get a rule set by its id
+	//
+	// Rule sets are immutable, so workers cache them.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/worker/rule-sets/{set} (the `GetRuleSetForWorker` operationId).
+	GetRuleSetForWorkerWithResponse(ctx context.Context, set openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetRuleSetForWorkerResponse, error)
 
 	// GetTemplateForWorkerWithResponse Get a template version by its id
 	//
@@ -8519,6 +9326,191 @@ func (r GetInfoResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetInfoResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListRulesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RuleList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListRulesResponse) GetJSON200() *RuleList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListRulesResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListRulesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListRulesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListRulesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListRulesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type TestRuleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RuleTest
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r TestRuleResponse) GetJSON200() *RuleTest {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r TestRuleResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r TestRuleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r TestRuleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r TestRuleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r TestRuleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeleteRuleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeleteRuleResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeleteRuleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeleteRuleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeleteRuleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeleteRuleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SetRuleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Rule
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetRuleResponse) GetJSON200() *Rule {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SetRuleResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SetRuleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetRuleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetRuleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetRuleResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -10307,6 +11299,191 @@ func (r UpdateWorkQueueResponse) ContentType() string {
 	return ""
 }
 
+type ListPoolRulesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RuleList
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPoolRulesResponse) GetJSON200() *RuleList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListPoolRulesResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPoolRulesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPoolRulesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPoolRulesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPoolRulesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type TestPoolRuleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RuleTest
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r TestPoolRuleResponse) GetJSON200() *RuleTest {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r TestPoolRuleResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r TestPoolRuleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r TestPoolRuleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r TestPoolRuleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r TestPoolRuleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type DeletePoolRuleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r DeletePoolRuleResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r DeletePoolRuleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r DeletePoolRuleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r DeletePoolRuleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r DeletePoolRuleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SetPoolRuleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *Rule
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetPoolRuleResponse) GetJSON200() *Rule {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SetPoolRuleResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SetPoolRuleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetPoolRuleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetPoolRuleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetPoolRuleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetTemplateResponse200Headers the declared response headers of an HTTP 200 response for GetTemplate
 type GetTemplateResponse200Headers struct {
 	ETag *string
@@ -11041,6 +12218,54 @@ func (r ReportAttemptsResponse) ContentType() string {
 	return ""
 }
 
+type GetRuleSetForWorkerResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RuleSet
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetRuleSetForWorkerResponse) GetJSON200() *RuleSet {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetRuleSetForWorkerResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetRuleSetForWorkerResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetRuleSetForWorkerResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetRuleSetForWorkerResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetRuleSetForWorkerResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetTemplateForWorkerResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -11567,6 +12792,94 @@ func (c *ClientWithResponses) GetInfoWithResponse(ctx context.Context, reqEditor
 		return nil, err
 	}
 	return ParseGetInfoResponse(rsp)
+}
+
+// ListRulesWithResponse List the rules of the installation
+//
+// They count in every pool.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/rules (the `ListRules` operationId).
+func (c *ClientWithResponses) ListRulesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListRulesResponse, error) {
+	rsp, err := c.ListRules(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListRulesResponse(rsp)
+}
+
+// TestRuleWithBodyWithResponse Show what a rule of the installation would refuse, and save nothing
+//
+// Evaluates the rule on the Job of each deployment and of recent runs, or on one deployment or one Job. A rule that does not compile is refused with 422 `rule-invalid`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/rules/test (the `TestRule` operationId).
+func (c *ClientWithResponses) TestRuleWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*TestRuleResponse, error) {
+	rsp, err := c.TestRuleWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTestRuleResponse(rsp)
+}
+
+// TestRuleWithResponse Show what a rule of the installation would refuse, and save nothing
+//
+// Evaluates the rule on the Job of each deployment and of recent runs, or on one deployment or one Job. A rule that does not compile is refused with 422 `rule-invalid`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/rules/test (the `TestRule` operationId).
+func (c *ClientWithResponses) TestRuleWithResponse(ctx context.Context, body TestRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*TestRuleResponse, error) {
+	rsp, err := c.TestRule(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTestRuleResponse(rsp)
+}
+
+// DeleteRuleWithResponse Delete a rule of the installation
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/rules/{rule} (the `DeleteRule` operationId).
+func (c *ClientWithResponses) DeleteRuleWithResponse(ctx context.Context, rule RuleParam, reqEditors ...RequestEditorFn) (*DeleteRuleResponse, error) {
+	rsp, err := c.DeleteRule(ctx, rule, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeleteRuleResponse(rsp)
+}
+
+// SetRuleWithBodyWithResponse Create or replace a rule of the installation
+//
+// The rule is compiled, checked with types, and its cost is estimated; what is wrong is refused with 422 `rule-invalid` and its line and column. It counts for every Job that is created from then on. A rule with `from` takes what it does not say itself from the library. The answer says what the rule refuses.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/rules/{rule} (the `SetRule` operationId).
+func (c *ClientWithResponses) SetRuleWithBodyWithResponse(ctx context.Context, rule RuleParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetRuleResponse, error) {
+	rsp, err := c.SetRuleWithBody(ctx, rule, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetRuleResponse(rsp)
+}
+
+// SetRuleWithResponse Create or replace a rule of the installation
+//
+// The rule is compiled, checked with types, and its cost is estimated; what is wrong is refused with 422 `rule-invalid` and its line and column. It counts for every Job that is created from then on. A rule with `from` takes what it does not say itself from the library. The answer says what the rule refuses.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/rules/{rule} (the `SetRule` operationId).
+func (c *ClientWithResponses) SetRuleWithResponse(ctx context.Context, rule RuleParam, body SetRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*SetRuleResponse, error) {
+	rsp, err := c.SetRule(ctx, rule, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetRuleResponse(rsp)
 }
 
 // IntrospectRunTokenWithBodyWithResponse Check whether a run token is valid and its attempt still active
@@ -12290,6 +13603,94 @@ func (c *ClientWithResponses) UpdateWorkQueueWithResponse(ctx context.Context, p
 	return ParseUpdateWorkQueueResponse(rsp)
 }
 
+// ListPoolRulesWithResponse List the rules that count in a work pool
+//
+// The rules of the installation come first: they count in every pool, and no pool can change them.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/work-pools/{pool}/rules (the `ListPoolRules` operationId).
+func (c *ClientWithResponses) ListPoolRulesWithResponse(ctx context.Context, pool PoolParam, reqEditors ...RequestEditorFn) (*ListPoolRulesResponse, error) {
+	rsp, err := c.ListPoolRules(ctx, pool, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPoolRulesResponse(rsp)
+}
+
+// TestPoolRuleWithBodyWithResponse Show what a rule of a work pool would refuse, and save nothing
+//
+// Evaluates the rule on the Job of each deployment and of recent runs in the pool, or on one deployment or one Job. A rule that does not compile is refused with 422 `rule-invalid`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/rules/test (the `TestPoolRule` operationId).
+func (c *ClientWithResponses) TestPoolRuleWithBodyWithResponse(ctx context.Context, pool PoolParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*TestPoolRuleResponse, error) {
+	rsp, err := c.TestPoolRuleWithBody(ctx, pool, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTestPoolRuleResponse(rsp)
+}
+
+// TestPoolRuleWithResponse Show what a rule of a work pool would refuse, and save nothing
+//
+// Evaluates the rule on the Job of each deployment and of recent runs in the pool, or on one deployment or one Job. A rule that does not compile is refused with 422 `rule-invalid`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/work-pools/{pool}/rules/test (the `TestPoolRule` operationId).
+func (c *ClientWithResponses) TestPoolRuleWithResponse(ctx context.Context, pool PoolParam, body TestPoolRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*TestPoolRuleResponse, error) {
+	rsp, err := c.TestPoolRule(ctx, pool, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTestPoolRuleResponse(rsp)
+}
+
+// DeletePoolRuleWithResponse Delete a rule of a work pool
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/work-pools/{pool}/rules/{rule} (the `DeletePoolRule` operationId).
+func (c *ClientWithResponses) DeletePoolRuleWithResponse(ctx context.Context, pool PoolParam, rule RuleParam, reqEditors ...RequestEditorFn) (*DeletePoolRuleResponse, error) {
+	rsp, err := c.DeletePoolRule(ctx, pool, rule, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseDeletePoolRuleResponse(rsp)
+}
+
+// SetPoolRuleWithBodyWithResponse Create or replace a rule of a work pool
+//
+// The rule is compiled, checked with types, and its cost is estimated; what is wrong is refused with 422 `rule-invalid` and its line and column. It counts for every Job that is created from then on. A rule with `from` takes what it does not say itself from the library. The answer says what the rule refuses.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/work-pools/{pool}/rules/{rule} (the `SetPoolRule` operationId).
+func (c *ClientWithResponses) SetPoolRuleWithBodyWithResponse(ctx context.Context, pool PoolParam, rule RuleParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetPoolRuleResponse, error) {
+	rsp, err := c.SetPoolRuleWithBody(ctx, pool, rule, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetPoolRuleResponse(rsp)
+}
+
+// SetPoolRuleWithResponse Create or replace a rule of a work pool
+//
+// The rule is compiled, checked with types, and its cost is estimated; what is wrong is refused with 422 `rule-invalid` and its line and column. It counts for every Job that is created from then on. A rule with `from` takes what it does not say itself from the library. The answer says what the rule refuses.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/v1/work-pools/{pool}/rules/{rule} (the `SetPoolRule` operationId).
+func (c *ClientWithResponses) SetPoolRuleWithResponse(ctx context.Context, pool PoolParam, rule RuleParam, body SetPoolRuleJSONRequestBody, reqEditors ...RequestEditorFn) (*SetPoolRuleResponse, error) {
+	rsp, err := c.SetPoolRule(ctx, pool, rule, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetPoolRuleResponse(rsp)
+}
+
 // GetTemplateWithResponse Get a version of the pool's base job template
 //
 // Returns the newest version unless `version` is set.
@@ -12696,6 +14097,21 @@ func (c *ClientWithResponses) ReportAttemptsWithResponse(ctx context.Context, bo
 		return nil, err
 	}
 	return ParseReportAttemptsResponse(rsp)
+}
+
+// GetRuleSetForWorkerWithResponse Get a rule set by its id
+//
+// Rule sets are immutable, so workers cache them.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/worker/rule-sets/{set} (the `GetRuleSetForWorker` operationId).
+func (c *ClientWithResponses) GetRuleSetForWorkerWithResponse(ctx context.Context, set openapi_types.UUID, reqEditors ...RequestEditorFn) (*GetRuleSetForWorkerResponse, error) {
+	rsp, err := c.GetRuleSetForWorker(ctx, set, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetRuleSetForWorkerResponse(rsp)
 }
 
 // GetTemplateForWorkerWithResponse Get a template version by its id
@@ -13305,6 +14721,134 @@ func ParseGetInfoResponse(rsp *http.Response) (*GetInfoResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Info
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListRulesResponse parses an HTTP response from a ListRulesWithResponse call
+func ParseListRulesResponse(rsp *http.Response) (*ListRulesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListRulesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RuleList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseTestRuleResponse parses an HTTP response from a TestRuleWithResponse call
+func ParseTestRuleResponse(rsp *http.Response) (*TestRuleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &TestRuleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RuleTest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeleteRuleResponse parses an HTTP response from a DeleteRuleWithResponse call
+func ParseDeleteRuleResponse(rsp *http.Response) (*DeleteRuleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeleteRuleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSetRuleResponse parses an HTTP response from a SetRuleWithResponse call
+func ParseSetRuleResponse(rsp *http.Response) (*SetRuleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetRuleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Rule
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -14543,6 +16087,134 @@ func ParseUpdateWorkQueueResponse(rsp *http.Response) (*UpdateWorkQueueResponse,
 	return response, nil
 }
 
+// ParseListPoolRulesResponse parses an HTTP response from a ListPoolRulesWithResponse call
+func ParseListPoolRulesResponse(rsp *http.Response) (*ListPoolRulesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPoolRulesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RuleList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseTestPoolRuleResponse parses an HTTP response from a TestPoolRuleWithResponse call
+func ParseTestPoolRuleResponse(rsp *http.Response) (*TestPoolRuleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &TestPoolRuleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RuleTest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseDeletePoolRuleResponse parses an HTTP response from a DeletePoolRuleWithResponse call
+func ParseDeletePoolRuleResponse(rsp *http.Response) (*DeletePoolRuleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &DeletePoolRuleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSetPoolRuleResponse parses an HTTP response from a SetPoolRuleWithResponse call
+func ParseSetPoolRuleResponse(rsp *http.Response) (*SetPoolRuleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetPoolRuleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest Rule
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetTemplateResponse parses an HTTP response from a GetTemplateWithResponse call
 func ParseGetTemplateResponse(rsp *http.Response) (*GetTemplateResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -15056,6 +16728,39 @@ func ParseReportAttemptsResponse(rsp *http.Response) (*ReportAttemptsResponse, e
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest ReportResponse
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetRuleSetForWorkerResponse parses an HTTP response from a GetRuleSetForWorkerWithResponse call
+func ParseGetRuleSetForWorkerResponse(rsp *http.Response) (*GetRuleSetForWorkerResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetRuleSetForWorkerResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RuleSet
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -68,6 +68,18 @@ type ServerInterface interface {
 	// GetInfo Get the installation and its version
 	// (GET /api/v1/info)
 	GetInfo(w http.ResponseWriter, r *http.Request)
+	// ListRules List the rules of the installation
+	// (GET /api/v1/rules)
+	ListRules(w http.ResponseWriter, r *http.Request)
+	// TestRule Show what a rule of the installation would refuse, and save nothing
+	// (POST /api/v1/rules/test)
+	TestRule(w http.ResponseWriter, r *http.Request)
+	// DeleteRule Delete a rule of the installation
+	// (DELETE /api/v1/rules/{rule})
+	DeleteRule(w http.ResponseWriter, r *http.Request, rule RuleParam)
+	// SetRule Create or replace a rule of the installation
+	// (PUT /api/v1/rules/{rule})
+	SetRule(w http.ResponseWriter, r *http.Request, rule RuleParam)
 	// IntrospectRunToken Check whether a run token is valid and its attempt still active
 	// (POST /api/v1/run-tokens/introspect)
 	IntrospectRunToken(w http.ResponseWriter, r *http.Request)
@@ -182,6 +194,18 @@ type ServerInterface interface {
 	// UpdateWorkQueue Update a queue
 	// (PATCH /api/v1/work-pools/{pool}/queues/{queue})
 	UpdateWorkQueue(w http.ResponseWriter, r *http.Request, pool PoolParam, queue string)
+	// ListPoolRules List the rules that count in a work pool
+	// (GET /api/v1/work-pools/{pool}/rules)
+	ListPoolRules(w http.ResponseWriter, r *http.Request, pool PoolParam)
+	// TestPoolRule Show what a rule of a work pool would refuse, and save nothing
+	// (POST /api/v1/work-pools/{pool}/rules/test)
+	TestPoolRule(w http.ResponseWriter, r *http.Request, pool PoolParam)
+	// DeletePoolRule Delete a rule of a work pool
+	// (DELETE /api/v1/work-pools/{pool}/rules/{rule})
+	DeletePoolRule(w http.ResponseWriter, r *http.Request, pool PoolParam, rule RuleParam)
+	// SetPoolRule Create or replace a rule of a work pool
+	// (PUT /api/v1/work-pools/{pool}/rules/{rule})
+	SetPoolRule(w http.ResponseWriter, r *http.Request, pool PoolParam, rule RuleParam)
 	// GetTemplate Get a version of the pool's base job template
 	// (GET /api/v1/work-pools/{pool}/template)
 	GetTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam, params GetTemplateParams)
@@ -227,6 +251,9 @@ type ServerInterface interface {
 	// ReportAttempts Report observations and outcomes of attempts
 	// (POST /api/v1/worker/reports)
 	ReportAttempts(w http.ResponseWriter, r *http.Request)
+	// GetRuleSetForWorker Get a rule set by its id
+	// (GET /api/v1/worker/rule-sets/{set})
+	GetRuleSetForWorker(w http.ResponseWriter, r *http.Request, set openapi_types.UUID)
 	// GetTemplateForWorker Get a template version by its id
 	// (GET /api/v1/worker/templates/{version})
 	GetTemplateForWorker(w http.ResponseWriter, r *http.Request, version openapi_types.UUID)
@@ -890,6 +917,86 @@ func (siw *ServerInterfaceWrapper) GetInfo(w http.ResponseWriter, r *http.Reques
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.GetInfo(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListRules operation middleware
+func (siw *ServerInterfaceWrapper) ListRules(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListRules(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// TestRule operation middleware
+func (siw *ServerInterfaceWrapper) TestRule(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.TestRule(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeleteRule operation middleware
+func (siw *ServerInterfaceWrapper) DeleteRule(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "rule" -------------
+	var rule RuleParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "rule", mux.Vars(r)["rule"], &rule, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "rule", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeleteRule(w, r, rule)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetRule operation middleware
+func (siw *ServerInterfaceWrapper) SetRule(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "rule" -------------
+	var rule RuleParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "rule", mux.Vars(r)["rule"], &rule, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "rule", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetRule(w, r, rule)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2531,6 +2638,128 @@ func (siw *ServerInterfaceWrapper) UpdateWorkQueue(w http.ResponseWriter, r *htt
 	handler.ServeHTTP(w, r)
 }
 
+// ListPoolRules operation middleware
+func (siw *ServerInterfaceWrapper) ListPoolRules(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pool" -------------
+	var pool PoolParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pool", mux.Vars(r)["pool"], &pool, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pool", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListPoolRules(w, r, pool)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// TestPoolRule operation middleware
+func (siw *ServerInterfaceWrapper) TestPoolRule(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pool" -------------
+	var pool PoolParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pool", mux.Vars(r)["pool"], &pool, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pool", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.TestPoolRule(w, r, pool)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DeletePoolRule operation middleware
+func (siw *ServerInterfaceWrapper) DeletePoolRule(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pool" -------------
+	var pool PoolParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pool", mux.Vars(r)["pool"], &pool, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pool", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "rule" -------------
+	var rule RuleParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "rule", mux.Vars(r)["rule"], &rule, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "rule", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DeletePoolRule(w, r, pool, rule)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SetPoolRule operation middleware
+func (siw *ServerInterfaceWrapper) SetPoolRule(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pool" -------------
+	var pool PoolParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pool", mux.Vars(r)["pool"], &pool, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pool", Err: err})
+		return
+	}
+
+	// ------------- Path parameter "rule" -------------
+	var rule RuleParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "rule", mux.Vars(r)["rule"], &rule, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "rule", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SetPoolRule(w, r, pool, rule)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetTemplate operation middleware
 func (siw *ServerInterfaceWrapper) GetTemplate(w http.ResponseWriter, r *http.Request) {
 
@@ -3006,6 +3235,32 @@ func (siw *ServerInterfaceWrapper) ReportAttempts(w http.ResponseWriter, r *http
 	handler.ServeHTTP(w, r)
 }
 
+// GetRuleSetForWorker operation middleware
+func (siw *ServerInterfaceWrapper) GetRuleSetForWorker(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "set" -------------
+	var set openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "set", mux.Vars(r)["set"], &set, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "set", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetRuleSetForWorker(w, r, set)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetTemplateForWorker operation middleware
 func (siw *ServerInterfaceWrapper) GetTemplateForWorker(w http.ResponseWriter, r *http.Request) {
 
@@ -3265,6 +3520,14 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/api/v1/info", wrapper.GetInfo).Methods(http.MethodGet)
 
+	r.HandleFunc(options.BaseURL+"/api/v1/rules", wrapper.ListRules).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/rules/{rule}", wrapper.DeleteRule).Methods(http.MethodDelete)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/rules/{rule}", wrapper.SetRule).Methods(http.MethodPut)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/rules/test", wrapper.TestRule).Methods(http.MethodPost)
+
 	r.HandleFunc(options.BaseURL+"/api/v1/run-tokens/introspect", wrapper.IntrospectRunToken).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/runs", wrapper.ListRuns).Methods(http.MethodGet)
@@ -3341,6 +3604,14 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/queues/{queue}", wrapper.UpdateWorkQueue).Methods(http.MethodPatch)
 
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/rules", wrapper.ListPoolRules).Methods(http.MethodGet)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/rules/{rule}", wrapper.DeletePoolRule).Methods(http.MethodDelete)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/rules/{rule}", wrapper.SetPoolRule).Methods(http.MethodPut)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/rules/test", wrapper.TestPoolRule).Methods(http.MethodPost)
+
 	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template", wrapper.GetTemplate).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/work-pools/{pool}/template", wrapper.SetTemplate).Methods(http.MethodPut)
@@ -3370,6 +3641,8 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 	r.HandleFunc(options.BaseURL+"/api/v1/worker/logs", wrapper.AppendLogs).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/worker/reports", wrapper.ReportAttempts).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/worker/rule-sets/{set}", wrapper.GetRuleSetForWorker).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/worker/templates/{version}", wrapper.GetTemplateForWorker).Methods(http.MethodGet)
 
@@ -4026,6 +4299,156 @@ type GetInfodefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetInfodefaultApplicationProblemPlusJSONResponse) VisitGetInfoResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRulesRequestObject struct {
+}
+
+type ListRulesResponseObject interface {
+	VisitListRulesResponse(w http.ResponseWriter) error
+}
+
+type ListRules200JSONResponse RuleList
+
+func (response ListRules200JSONResponse) VisitListRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRulesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListRulesdefaultApplicationProblemPlusJSONResponse) VisitListRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestRuleRequestObject struct {
+	Body *TestRuleJSONRequestBody
+}
+
+type TestRuleResponseObject interface {
+	VisitTestRuleResponse(w http.ResponseWriter) error
+}
+
+type TestRule200JSONResponse RuleTest
+
+func (response TestRule200JSONResponse) VisitTestRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestRuledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response TestRuledefaultApplicationProblemPlusJSONResponse) VisitTestRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRuleRequestObject struct {
+	Rule RuleParam `json:"rule"`
+}
+
+type DeleteRuleResponseObject interface {
+	VisitDeleteRuleResponse(w http.ResponseWriter) error
+}
+
+type DeleteRule204Response struct {
+}
+
+func (response DeleteRule204Response) VisitDeleteRuleResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteRuledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeleteRuledefaultApplicationProblemPlusJSONResponse) VisitDeleteRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetRuleRequestObject struct {
+	Rule RuleParam `json:"rule"`
+	Body *SetRuleJSONRequestBody
+}
+
+type SetRuleResponseObject interface {
+	VisitSetRuleResponse(w http.ResponseWriter) error
+}
+
+type SetRule200JSONResponse Rule
+
+func (response SetRule200JSONResponse) VisitSetRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetRuledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetRuledefaultApplicationProblemPlusJSONResponse) VisitSetRuleResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -5568,6 +5991,160 @@ func (response UpdateWorkQueuedefaultApplicationProblemPlusJSONResponse) VisitUp
 	return err
 }
 
+type ListPoolRulesRequestObject struct {
+	Pool PoolParam `json:"pool"`
+}
+
+type ListPoolRulesResponseObject interface {
+	VisitListPoolRulesResponse(w http.ResponseWriter) error
+}
+
+type ListPoolRules200JSONResponse RuleList
+
+func (response ListPoolRules200JSONResponse) VisitListPoolRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPoolRulesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListPoolRulesdefaultApplicationProblemPlusJSONResponse) VisitListPoolRulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestPoolRuleRequestObject struct {
+	Pool PoolParam `json:"pool"`
+	Body *TestPoolRuleJSONRequestBody
+}
+
+type TestPoolRuleResponseObject interface {
+	VisitTestPoolRuleResponse(w http.ResponseWriter) error
+}
+
+type TestPoolRule200JSONResponse RuleTest
+
+func (response TestPoolRule200JSONResponse) VisitTestPoolRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestPoolRuledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response TestPoolRuledefaultApplicationProblemPlusJSONResponse) VisitTestPoolRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeletePoolRuleRequestObject struct {
+	Pool PoolParam `json:"pool"`
+	Rule RuleParam `json:"rule"`
+}
+
+type DeletePoolRuleResponseObject interface {
+	VisitDeletePoolRuleResponse(w http.ResponseWriter) error
+}
+
+type DeletePoolRule204Response struct {
+}
+
+func (response DeletePoolRule204Response) VisitDeletePoolRuleResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeletePoolRuledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response DeletePoolRuledefaultApplicationProblemPlusJSONResponse) VisitDeletePoolRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPoolRuleRequestObject struct {
+	Pool PoolParam `json:"pool"`
+	Rule RuleParam `json:"rule"`
+	Body *SetPoolRuleJSONRequestBody
+}
+
+type SetPoolRuleResponseObject interface {
+	VisitSetPoolRuleResponse(w http.ResponseWriter) error
+}
+
+type SetPoolRule200JSONResponse Rule
+
+func (response SetPoolRule200JSONResponse) VisitSetPoolRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetPoolRuledefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetPoolRuledefaultApplicationProblemPlusJSONResponse) VisitSetPoolRuleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetTemplateRequestObject struct {
 	Pool   PoolParam `json:"pool"`
 	Params GetTemplateParams
@@ -6190,6 +6767,45 @@ func (response ReportAttemptsdefaultApplicationProblemPlusJSONResponse) VisitRep
 	return err
 }
 
+type GetRuleSetForWorkerRequestObject struct {
+	Set openapi_types.UUID `json:"set"`
+}
+
+type GetRuleSetForWorkerResponseObject interface {
+	VisitGetRuleSetForWorkerResponse(w http.ResponseWriter) error
+}
+
+type GetRuleSetForWorker200JSONResponse RuleSet
+
+func (response GetRuleSetForWorker200JSONResponse) VisitGetRuleSetForWorkerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRuleSetForWorkerdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetRuleSetForWorkerdefaultApplicationProblemPlusJSONResponse) VisitGetRuleSetForWorkerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetTemplateForWorkerRequestObject struct {
 	Version openapi_types.UUID `json:"version"`
 }
@@ -6403,6 +7019,18 @@ type StrictServerInterface interface {
 	// GetInfo Get the installation and its version
 	// (GET /api/v1/info)
 	GetInfo(ctx context.Context, request GetInfoRequestObject) (GetInfoResponseObject, error)
+	// ListRules List the rules of the installation
+	// (GET /api/v1/rules)
+	ListRules(ctx context.Context, request ListRulesRequestObject) (ListRulesResponseObject, error)
+	// TestRule Show what a rule of the installation would refuse, and save nothing
+	// (POST /api/v1/rules/test)
+	TestRule(ctx context.Context, request TestRuleRequestObject) (TestRuleResponseObject, error)
+	// DeleteRule Delete a rule of the installation
+	// (DELETE /api/v1/rules/{rule})
+	DeleteRule(ctx context.Context, request DeleteRuleRequestObject) (DeleteRuleResponseObject, error)
+	// SetRule Create or replace a rule of the installation
+	// (PUT /api/v1/rules/{rule})
+	SetRule(ctx context.Context, request SetRuleRequestObject) (SetRuleResponseObject, error)
 	// IntrospectRunToken Check whether a run token is valid and its attempt still active
 	// (POST /api/v1/run-tokens/introspect)
 	IntrospectRunToken(ctx context.Context, request IntrospectRunTokenRequestObject) (IntrospectRunTokenResponseObject, error)
@@ -6517,6 +7145,18 @@ type StrictServerInterface interface {
 	// UpdateWorkQueue Update a queue
 	// (PATCH /api/v1/work-pools/{pool}/queues/{queue})
 	UpdateWorkQueue(ctx context.Context, request UpdateWorkQueueRequestObject) (UpdateWorkQueueResponseObject, error)
+	// ListPoolRules List the rules that count in a work pool
+	// (GET /api/v1/work-pools/{pool}/rules)
+	ListPoolRules(ctx context.Context, request ListPoolRulesRequestObject) (ListPoolRulesResponseObject, error)
+	// TestPoolRule Show what a rule of a work pool would refuse, and save nothing
+	// (POST /api/v1/work-pools/{pool}/rules/test)
+	TestPoolRule(ctx context.Context, request TestPoolRuleRequestObject) (TestPoolRuleResponseObject, error)
+	// DeletePoolRule Delete a rule of a work pool
+	// (DELETE /api/v1/work-pools/{pool}/rules/{rule})
+	DeletePoolRule(ctx context.Context, request DeletePoolRuleRequestObject) (DeletePoolRuleResponseObject, error)
+	// SetPoolRule Create or replace a rule of a work pool
+	// (PUT /api/v1/work-pools/{pool}/rules/{rule})
+	SetPoolRule(ctx context.Context, request SetPoolRuleRequestObject) (SetPoolRuleResponseObject, error)
 	// GetTemplate Get a version of the pool's base job template
 	// (GET /api/v1/work-pools/{pool}/template)
 	GetTemplate(ctx context.Context, request GetTemplateRequestObject) (GetTemplateResponseObject, error)
@@ -6562,6 +7202,9 @@ type StrictServerInterface interface {
 	// ReportAttempts Report observations and outcomes of attempts
 	// (POST /api/v1/worker/reports)
 	ReportAttempts(ctx context.Context, request ReportAttemptsRequestObject) (ReportAttemptsResponseObject, error)
+	// GetRuleSetForWorker Get a rule set by its id
+	// (GET /api/v1/worker/rule-sets/{set})
+	GetRuleSetForWorker(ctx context.Context, request GetRuleSetForWorkerRequestObject) (GetRuleSetForWorkerResponseObject, error)
 	// GetTemplateForWorker Get a template version by its id
 	// (GET /api/v1/worker/templates/{version})
 	GetTemplateForWorker(ctx context.Context, request GetTemplateForWorkerRequestObject) (GetTemplateForWorkerResponseObject, error)
@@ -7063,6 +7706,120 @@ func (sh *strictHandler) GetInfo(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(GetInfoResponseObject); ok {
 		if err := validResponse.VisitGetInfoResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// ListRules operation middleware
+func (sh *strictHandler) ListRules(w http.ResponseWriter, r *http.Request) {
+	var request ListRulesRequestObject
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListRules(ctx, request.(ListRulesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListRules")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListRulesResponseObject); ok {
+		if err := validResponse.VisitListRulesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// TestRule operation middleware
+func (sh *strictHandler) TestRule(w http.ResponseWriter, r *http.Request) {
+	var request TestRuleRequestObject
+
+	var body TestRuleJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.TestRule(ctx, request.(TestRuleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TestRule")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(TestRuleResponseObject); ok {
+		if err := validResponse.VisitTestRuleResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeleteRule operation middleware
+func (sh *strictHandler) DeleteRule(w http.ResponseWriter, r *http.Request, rule RuleParam) {
+	var request DeleteRuleRequestObject
+
+	request.Rule = rule
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteRule(ctx, request.(DeleteRuleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteRule")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeleteRuleResponseObject); ok {
+		if err := validResponse.VisitDeleteRuleResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetRule operation middleware
+func (sh *strictHandler) SetRule(w http.ResponseWriter, r *http.Request, rule RuleParam) {
+	var request SetRuleRequestObject
+
+	request.Rule = rule
+
+	var body SetRuleJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SetRule(ctx, request.(SetRuleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetRule")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SetRuleResponseObject); ok {
+		if err := validResponse.VisitSetRuleResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {
@@ -8140,6 +8897,126 @@ func (sh *strictHandler) UpdateWorkQueue(w http.ResponseWriter, r *http.Request,
 	}
 }
 
+// ListPoolRules operation middleware
+func (sh *strictHandler) ListPoolRules(w http.ResponseWriter, r *http.Request, pool PoolParam) {
+	var request ListPoolRulesRequestObject
+
+	request.Pool = pool
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPoolRules(ctx, request.(ListPoolRulesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPoolRules")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(ListPoolRulesResponseObject); ok {
+		if err := validResponse.VisitListPoolRulesResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// TestPoolRule operation middleware
+func (sh *strictHandler) TestPoolRule(w http.ResponseWriter, r *http.Request, pool PoolParam) {
+	var request TestPoolRuleRequestObject
+
+	request.Pool = pool
+
+	var body TestPoolRuleJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.TestPoolRule(ctx, request.(TestPoolRuleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TestPoolRule")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(TestPoolRuleResponseObject); ok {
+		if err := validResponse.VisitTestPoolRuleResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// DeletePoolRule operation middleware
+func (sh *strictHandler) DeletePoolRule(w http.ResponseWriter, r *http.Request, pool PoolParam, rule RuleParam) {
+	var request DeletePoolRuleRequestObject
+
+	request.Pool = pool
+	request.Rule = rule
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.DeletePoolRule(ctx, request.(DeletePoolRuleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeletePoolRule")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(DeletePoolRuleResponseObject); ok {
+		if err := validResponse.VisitDeletePoolRuleResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// SetPoolRule operation middleware
+func (sh *strictHandler) SetPoolRule(w http.ResponseWriter, r *http.Request, pool PoolParam, rule RuleParam) {
+	var request SetPoolRuleRequestObject
+
+	request.Pool = pool
+	request.Rule = rule
+
+	var body SetPoolRuleJSONRequestBody
+	if err := runtime.BindJSONBody(r, &body); err != nil {
+		sh.options.RequestErrorHandlerFunc(w, r, fmt.Errorf("can't decode JSON body: %w", err))
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.SetPoolRule(ctx, request.(SetPoolRuleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetPoolRule")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(SetPoolRuleResponseObject); ok {
+		if err := validResponse.VisitSetPoolRuleResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // GetTemplate operation middleware
 func (sh *strictHandler) GetTemplate(w http.ResponseWriter, r *http.Request, pool PoolParam, params GetTemplateParams) {
 	var request GetTemplateRequestObject
@@ -8608,6 +9485,32 @@ func (sh *strictHandler) ReportAttempts(w http.ResponseWriter, r *http.Request) 
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(ReportAttemptsResponseObject); ok {
 		if err := validResponse.VisitReportAttemptsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetRuleSetForWorker operation middleware
+func (sh *strictHandler) GetRuleSetForWorker(w http.ResponseWriter, r *http.Request, set openapi_types.UUID) {
+	var request GetRuleSetForWorkerRequestObject
+
+	request.Set = set
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetRuleSetForWorker(ctx, request.(GetRuleSetForWorkerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetRuleSetForWorker")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetRuleSetForWorkerResponseObject); ok {
+		if err := validResponse.VisitGetRuleSetForWorkerResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -5,6 +5,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/rule"
 	"github.com/berth-dev/berth/server/api"
 )
 
@@ -17,7 +18,7 @@ func Command(app *cli.App) *cobra.Command {
 	return cli.Group(cmd, createCommand(app), lsCommand(app), getCommand(app), updateCommand(app),
 		deleteCommand(app),
 		pauseCommand(app, "pause", "Pause a pool: claim no new runs; active runs continue", true),
-		pauseCommand(app, "resume", "Resume a paused pool", false), templateCommand(app))
+		pauseCommand(app, "resume", "Resume a paused pool", false), templateCommand(app), rule.PoolCommand(app))
 }
 
 func updatePool(

@@ -1,0 +1,204 @@
+package rulebook
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/berth-dev/berth/server/access"
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/finding"
+	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/store"
+	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/manifest"
+	"github.com/berth-dev/berth/templating/preview"
+	"github.com/berth-dev/berth/templating/rule"
+)
+
+// maxSets bounds how many compiled sets are kept.
+const maxSets = 500
+
+// Reader reads rule sets: a store, or a transaction that may have changed rules.
+type Reader interface {
+	ListCurrentRuleSets(ctx context.Context, pool string) ([]uuid.UUID, error)
+	GetRuleSetByID(ctx context.Context, id uuid.UUID) (*store.RuleSet, error)
+}
+
+// Book finds the rules that count. It is safe for concurrent use.
+type Book struct {
+	sets    *rule.Cache
+	denials *prometheus.CounterVec
+}
+
+// New makes a Book. A nil registerer is for tests.
+func New(registerer prometheus.Registerer) (*Book, error) {
+	b := &Book{
+		sets: rule.NewCache(maxSets),
+		denials: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "berth_rule_denials_total",
+			Help: "Runs that a rule refused when they were created, by the pool of the run and the name of the rule.",
+		}, []string{"pool", "rule"}),
+	}
+	if registerer == nil {
+		return b, nil
+	}
+	if err := registerer.Register(b.denials); err != nil {
+		return nil, fmt.Errorf("register the metrics of rules: %w", err)
+	}
+	return b, nil
+}
+
+// Rules are the rules that count in a pool, compiled.
+type Rules struct {
+	Pool string
+	sets []*rule.Compiled
+	book *Book
+}
+
+// Rules reads the rules that count in a pool now.
+func (b *Book) Rules(ctx context.Context, reader Reader, pool string) (Rules, error) {
+	rules := Rules{Pool: pool, book: b}
+	ids, err := reader.ListCurrentRuleSets(ctx, pool)
+	if err != nil {
+		return rules, err
+	}
+	for _, id := range ids {
+		compiled, err := b.sets.Get(ctx, id, func(ctx context.Context, id uuid.UUID) (rule.Set, error) {
+			set, err := reader.GetRuleSetByID(ctx, id)
+			if err != nil {
+				return rule.Set{}, err
+			}
+			return Set(set)
+		})
+		var problems templating.Problems
+		if errors.As(err, &problems) {
+			// Another release saved them. Without its rules, nothing may run.
+			return rules, problem.Newf(problem.RuleInvalid,
+				"the rules of work pool %q cannot be used by this release: %s", pool, finding.Summary(problems))
+		}
+		if err != nil {
+			return rules, err
+		}
+		rules.sets = append(rules.sets, compiled)
+	}
+	return rules, nil
+}
+
+// With returns the rules with one set more, or in place of that of the same pool.
+func (r Rules) With(set *rule.Compiled) Rules {
+	sets := []*rule.Compiled{}
+	for _, known := range r.sets {
+		if known.Pool() != set.Pool() {
+			sets = append(sets, known)
+		}
+	}
+	r.sets = append(sets, set)
+	return r
+}
+
+// None is true where no rule counts, so that there is no need to make a Job.
+func (r Rules) None() bool { return len(r.sets) == 0 }
+
+// About is what rules are told beside the Job.
+type About struct {
+	Subject preview.Subject
+	Version string // of the deployment
+	Retries int
+	Caller  rule.Caller
+}
+
+// Evaluate evaluates the rules on a finished Job.
+func (r Rules) Evaluate(ctx context.Context, finished *manifest.Finished, a About) (rule.Outcome, error) {
+	if r.None() {
+		return rule.Outcome{}, nil
+	}
+	job, err := preview.Document(finished)
+	if err != nil {
+		return rule.Outcome{}, err
+	}
+	return rule.Evaluate(ctx, r.sets, a.Input(job))
+}
+
+// Input is the input of rules for a Job.
+func (a About) Input(job map[string]any) rule.Input {
+	id, run := a.Subject.Identity, a.Subject.Input.Context.Run
+	return rule.Input{
+		Job: job,
+		Run: rule.Run{
+			ID: id.RunID.String(), Name: id.RunName, Attempt: id.Attempt,
+			ScheduledTime: run.ScheduledTime, Tags: run.Tags, Parameters: id.Parameters,
+		},
+		Deployment: rule.Deployment{Name: id.Deployment, Version: a.Version, Retries: a.Retries},
+		Caller:     a.Caller,
+		Pool:       id.Pool,
+		Queue:      id.Queue,
+	}
+}
+
+// Refuse returns a refusal with a finding for each denial, and counts them; nil where there is none.
+func (r Rules) Refuse(o rule.Outcome) error {
+	if !o.Denied() {
+		return nil
+	}
+	for _, d := range o.Denials {
+		r.book.denials.WithLabelValues(r.Pool, d.Rule).Inc()
+	}
+	return Refusal(o)
+}
+
+// Refusal is a refusal with a finding for each denial.
+func Refusal(o rule.Outcome) *problem.Error {
+	return &problem.Error{
+		Code:     problem.RuleDenied,
+		Detail:   summary(o.Denials),
+		Findings: Findings(o.Denials),
+	}
+}
+
+func summary(denials []rule.Finding) string {
+	text := Sentence(denials[0])
+	if more := len(denials) - 1; more > 0 {
+		text += fmt.Sprintf(" (and %d more)", more)
+	}
+	return text
+}
+
+// Sentence says which rule a Job does not comply with, and why.
+func Sentence(f rule.Finding) string {
+	scope := "of the installation"
+	if f.Pool != "" {
+		scope = fmt.Sprintf("of work pool %q", f.Pool)
+	}
+	if f.Action == rule.Warn {
+		return fmt.Sprintf("rule %q %s warns: %s", f.Rule, scope, f.Message)
+	}
+	return fmt.Sprintf("rule %q %s refuses this: %s", f.Rule, scope, f.Message)
+}
+
+// Findings are the rules that a Job does not comply with, as findings of the API.
+func Findings(list []rule.Finding) []api.Finding {
+	findings := make([]api.Finding, len(list))
+	for i, f := range list {
+		code := string(problem.RuleDenied)
+		if f.Action == rule.Warn {
+			code = "rule-warned"
+		}
+		findings[i] = api.Finding{Code: &code, Message: Sentence(f)}
+	}
+	return findings
+}
+
+// CallerOf is the sender of a request about a pool, as rules see it.
+func CallerOf(p access.Principal, pool string) rule.Caller {
+	if pool == "" {
+		pool = access.AllPools
+	}
+	return rule.Caller{Name: p.Name, Kind: string(p.Kind), Role: string(p.RoleIn(pool))}
+}
+
+// ScheduleCaller is a schedule that creates runs.
+func ScheduleCaller(name string) rule.Caller { return rule.Caller{Name: name, Kind: "schedule"} }

@@ -94,6 +94,11 @@ func TestBulkCancelAndRetry(t *testing.T) {
 	}
 	result = read[api.RunBulkResult](r.call(http.MethodPost, "/api/v1/runs/retry",
 		`{"filter":{"deployment":"etl"}}`).is(http.StatusOK))
+	if len(result.Done) != 0 {
+		t.Errorf("retried %d that were cancelled", len(result.Done))
+	}
+	result = read[api.RunBulkResult](r.call(http.MethodPost, "/api/v1/runs/retry",
+		`{"filter":{"deployment":"etl","states":["CANCELLED"]}}`).is(http.StatusOK))
 	if len(result.Done) != 3 {
 		t.Errorf("retried %d of the others", len(result.Done))
 	}

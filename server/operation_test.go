@@ -21,7 +21,7 @@ func TestPoolWithLiveRunsIsDeletedOnlyWithForce(t *testing.T) {
 	r.call(http.MethodDelete, "/api/v1/deployments/etl", "").refused(http.StatusConflict,
 		"deployment-has-live-runs")
 	r.call(http.MethodDelete, "/api/v1/work-pools/local", "").refused(http.StatusConflict,
-		"pool-has-live-runs")
+		"pool-in-use")
 	r.call(http.MethodPost, "/api/v1/runs/"+run.ID.String()+"/retry", "").refused(http.StatusConflict,
 		"run-not-finished")
 	r.call(http.MethodDelete, "/api/v1/deployments/etl?force=true", "").is(http.StatusNoContent)

@@ -27,7 +27,7 @@ pool create --type --template -o
 pool ls -o
 pool get -o
 pool update -o
-pool delete --force
+pool delete --force --yes -o
 pool pause
 pool resume
 pool template get -o
@@ -55,7 +55,7 @@ rule library show -o
 queue create --pool -o
 queue ls --pool -o
 queue update --pool -o
-queue delete --pool
+queue delete --pool --yes -o
 queue pause --pool
 queue resume --pool
 deploy -f --file --dry-run --prune --yes -o
@@ -65,7 +65,7 @@ deployment get -o
 deployment run --param --params --job-variable --at --idempotency-key --watch -o
 deployment pause
 deployment resume
-deployment delete --force
+deployment delete --force --yes -o
 deployment schema -o
 schedule ls -o
 schedule pause
@@ -75,8 +75,8 @@ run ls -o
 run get -o
 run watch -o
 run logs --follow --attempt -o
-run cancel --watch
-run retry --watch
+run cancel --watch --yes
+run retry --watch --yes --include-cancelled
 run explain -o
 run manifest -o
 run events -o
@@ -86,10 +86,10 @@ run abandon
 variable set
 variable get -o
 variable ls -o
-variable delete
+variable delete --force --yes -o
 api-key create --role -o
 api-key ls -o
-api-key revoke
+api-key revoke --yes -o
 whoami -o
 audit ls -o
 template render -f -o

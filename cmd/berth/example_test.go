@@ -58,7 +58,7 @@ func TestTheExamplesForAClusterAreAccepted(t *testing.T) {
 	u.ok(t, "pool", "create", "default", "--type", "kubernetes")
 	for _, name := range []string{"hello", "etl"} {
 		if name == "hello" {
-			u.ok(t, "deployment", "delete", "hello")
+			u.ok(t, "deployment", "delete", "hello", "--yes")
 		}
 		out := u.ok(t, "deploy", "-f", example(t, name, "berth.yaml"))
 		demand(t, name, out, "+ create deployment "+name)

@@ -54,7 +54,20 @@ func TestManyRunsAreListedCancelledAndTriedAgainByAFilter(t *testing.T) {
 	agreed.await("2 runs: cancel requested")
 	listed("beta alpha", "--state", "cancelled")
 
-	demand(t, "retry by a filter", u.ok(t, "run", "retry", "--deployment", "hello"), first.ID.String(),
+	left := u.run(t, "run", "retry", "--deployment", "hello")
+	if left.code != 0 {
+		t.Errorf("retry of nothing: exit code %d", left.code)
+	}
+	demand(t, "what was cancelled is left out", left.stderr, "2 runs left out", "alpha", "beta",
+		"--include-cancelled", "no runs to retry")
+	unanswered := u.run(t, "run", "retry", "--deployment", "hello", "--include-cancelled")
+	if unanswered.code != 2 {
+		t.Errorf("without a terminal and --yes: exit code %d", unanswered.code)
+	}
+	demand(t, "without a terminal", unanswered.stderr,
+		"retry 2 runs", "berth run retry --deployment=hello --include-cancelled --yes")
+	demand(t, "retry by a filter",
+		u.ok(t, "run", "retry", "--deployment", "hello", "--include-cancelled", "--yes"), first.ID.String(),
 		second.ID.String(), "SCHEDULED")
 	result := decode[api.RunBulkResult](t, u, "run", "cancel", "alpha", third.ID.String())
 	if len(result.Done) != 2 {
@@ -69,6 +82,6 @@ func TestManyRunsAreListedCancelledAndTriedAgainByAFilter(t *testing.T) {
 	if r := u.run(t, "run", "cancel", "alpha", "nobody"); r.code != 2 {
 		t.Errorf("one that is not there: exit code %d", r.code)
 	}
-	u.ok(t, "run", "cancel", "--pool", "local")
+	u.ok(t, "run", "cancel", "--pool", "local", "--yes")
 	demand(t, "nothing to cancel", u.run(t, "run", "cancel", "--pool", "local").stderr, "no runs to cancel")
 }

@@ -55,7 +55,7 @@ func TestAServerWithKeysLetsInWhoHasOne(t *testing.T) {
 		strings.Contains(r.stderr, "berth_") {
 		t.Errorf("with a key of somebody else: exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
-	if r := nobody.runEnv(t, "", []string{"BERTH_API_KEY=" + worker}, "pool", "delete", "other"); r.code != 1 {
+	if r := nobody.runEnv(t, "", []string{"BERTH_API_KEY=" + worker}, "pool", "delete", "other", "--yes"); r.code != 1 {
 		t.Errorf("a worker deleted a pool: exit code %d\n%s", r.code, r.stdout)
 	}
 
@@ -83,7 +83,7 @@ func TestAServerWithKeysLetsInWhoHasOne(t *testing.T) {
 	if r.code != 0 || !strings.Contains(r.stdout, "said") {
 		t.Errorf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 	}
-	if r := nobody.runEnv(t, "", boss, "api-key", "revoke", "ci"); r.code != 0 {
+	if r := nobody.runEnv(t, "", boss, "api-key", "revoke", "ci", "--yes"); r.code != 0 {
 		t.Errorf("revoke: exit code %d\n%s", r.code, r.stderr)
 	}
 	if r := nobody.runEnv(t, "", []string{"BERTH_API_KEY=" + operator}, "run", "ls"); r.code != 1 {

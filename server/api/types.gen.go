@@ -2402,6 +2402,11 @@ type ListVariablesParams struct {
 	Cursor *CursorParam `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// DeleteVariableParams defines parameters for DeleteVariable.
+type DeleteVariableParams struct {
+	Force *bool `form:"force,omitempty" json:"force,omitempty"`
+}
+
 // ListWorkPoolsParams defines parameters for ListWorkPools.
 type ListWorkPoolsParams struct {
 	// Limit Maximum number of items

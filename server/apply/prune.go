@@ -33,7 +33,7 @@ func (p *planner) prune(ctx context.Context) error {
 	}
 	if p.By.MayDo("DeleteVariable", access.AllPools) {
 		for _, name := range p.undeclared(store.OwnedVariable) {
-			if err := p.pruneVariable(ctx, name); err != nil {
+			if err := p.pruneVariable(ctx, name, force); err != nil {
 				return err
 			}
 		}
@@ -80,9 +80,9 @@ func (p *planner) pruneDeployment(ctx context.Context, name string, force bool) 
 	return p.record(ctx, change{kind: api.ChangeKindDeployment, name: name, pool: d.Pool, action: api.Delete})
 }
 
-func (p *planner) pruneVariable(ctx context.Context, name string) error {
-	if err := p.tx.DeleteVariable(ctx, name, p.By.Name); err != nil {
-		return err
+func (p *planner) pruneVariable(ctx context.Context, name string, force bool) error {
+	if err := p.tx.DeleteVariable(ctx, name, force, p.By.Name); err != nil {
+		return p.collectInUse(err)
 	}
 	return p.record(ctx, change{kind: api.ChangeKindVariable, name: name, action: api.Delete})
 }
@@ -148,7 +148,7 @@ func (p *planner) collectInUse(err error) error {
 		return err
 	}
 	switch inUse.Code {
-	case store.Conflict:
+	case store.Conflict, store.VariableInUse, store.PoolInUse:
 		p.findings.Addf(problem.Code(inUse.Code), p.place, "%s", inUse.Message)
 	case store.DeploymentHasLiveRuns, store.PoolHasLiveRuns:
 		p.findings.Addf(problem.Code(inUse.Code), p.place,

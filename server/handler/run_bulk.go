@@ -39,7 +39,7 @@ func (h *Handler) RetryRuns(
 	ctx context.Context, r apiserver.RetryRunsRequestObject,
 ) (apiserver.RetryRunsResponseObject, error) {
 	result, err := h.changeRuns(ctx, r.Body, bulkChange{
-		states:    []lifecycle.StateType{lifecycle.Failed, lifecycle.Crashed, lifecycle.Cancelled},
+		states:    []lifecycle.StateType{lifecycle.Failed, lifecycle.Crashed}, // who cancelled a run meant it
 		operation: "RetryRuns",
 		check:     h.guard.CheckRetry,
 		apply:     h.runs.Retry,

@@ -47,7 +47,7 @@ func (h *Handler) SetVariable(
 func (h *Handler) DeleteVariable(
 	ctx context.Context, r apiserver.DeleteVariableRequestObject,
 ) (apiserver.DeleteVariableResponseObject, error) {
-	if err := h.store.DeleteVariable(ctx, r.Variable, actor(ctx)); err != nil {
+	if err := h.store.DeleteVariable(ctx, r.Variable, wire.Or(r.Params.Force, false), actor(ctx)); err != nil {
 		return nil, err
 	}
 	return apiserver.DeleteVariable204Response{}, nil

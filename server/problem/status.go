@@ -79,6 +79,10 @@ func storeMeaning(code store.Code) meaning {
 		return meaning{http.StatusConflict, "The idempotency key was used for a different request"}
 	case store.AudienceNotGranted:
 		return meaning{http.StatusForbidden, "The work pool does not grant this audience"}
+	case store.PoolInUse:
+		return meaning{http.StatusConflict, "The work pool has deployments"}
+	case store.VariableInUse:
+		return meaning{http.StatusConflict, "The variable is in use"}
 	case store.PoolHasLiveRuns:
 		return meaning{http.StatusConflict, "The pool has runs that have not finished"}
 	case store.DeploymentHasLiveRuns:

@@ -128,7 +128,7 @@ func TestEveryChangeIsAuditedWithItsChangedFields(t *testing.T) {
 				`ada: create variable v [value digest]`},
 			{"a variable that changes", func() error { _, err := w.UpsertVariable(ctx, "v", json.RawMessage(`"hunter3"`), "eve"); return err },
 				`eve: update variable v [value digest]`},
-			{"a variable that is deleted", func() error { return w.DeleteVariable(ctx, "v", actor) }, `ada: delete variable v [value digest]`},
+			{"a variable that is deleted", func() error { return w.DeleteVariable(ctx, "v", false, actor) }, `ada: delete variable v [value digest]`},
 			{"a key", func() error {
 				return w.CreateKey(ctx, store.Key{ID: "0badcafe", Name: "ci", Bindings: []store.Binding{{Role: "editor", Pool: "p"}}, SecretHash: "hunter2", CreatedBy: actor})
 			}, `ada: create api-key ci [id >"0badcafe", bindings >["editor:p"]]`},
@@ -139,7 +139,7 @@ func TestEveryChangeIsAuditedWithItsChangedFields(t *testing.T) {
 				return err
 			}, `ada: update worker w [paused false>true]`},
 			{"a refusal", func() error { return w.CreateAuditRefusal(ctx, "DeleteWorkPool", "may not", "eve") }, `eve: refuse operation DeleteWorkPool [] may not`},
-			{"a pool that is deleted", func() error { w.deployment("e", "p"); return w.DeletePool(ctx, "p", false, actor) },
+			{"a pool that is deleted", func() error { w.deployment("e", "p"); return w.DeletePool(ctx, "p", true, actor) },
 				`ada: delete pool p [] with 1 deployments`},
 		} {
 			w.check(step.do())
@@ -170,7 +170,7 @@ func TestAnUpdateWithoutChangesIsNotAudited(t *testing.T) {
 		w.updateTemplate("p", store.TemplateDocument{Document: json.RawMessage(`{"version":1}`)}, nil, actor)
 		w.refuses(w.DeleteQueue(ctx, "p", "default", actor), store.Conflict)
 		w.run("d")
-		w.refuses(w.DeletePool(ctx, "p", false, actor), store.PoolHasLiveRuns)
+		w.refuses(w.DeletePool(ctx, "p", false, actor), store.PoolInUse)
 		same(t, "audit", w.audited(store.AuditFilter{}), before)
 	})
 }

@@ -13,6 +13,8 @@ const (
 	PreconditionFailed    Code = "precondition-failed"
 	IdempotencyMismatch   Code = "idempotency-mismatch"
 	PoolHasLiveRuns       Code = "pool-has-live-runs"
+	PoolInUse             Code = "pool-in-use"     // by deployments
+	VariableInUse         Code = "variable-in-use" // by deployments, schedules or templates
 	DeploymentHasLiveRuns Code = "deployment-has-live-runs"
 	RevisionChanged       Code = "revision-changed" // of a deployment, since a run was validated against it
 	RunFinished           Code = "run-finished"

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -254,8 +255,8 @@ WHERE pool_id = ?
 	AND ended_at IS NULL`
 )
 
-// DeletePool deletes a pool with its queues, deployments and runs. It fails while there are unfinished runs,
-// unless forced: then it cancels them, and held attempts stay until their worker has ended them. All readers
+// DeletePool deletes a pool with its queues, deployments and runs. It fails while there are deployments or
+// unfinished runs, unless forced: then it deletes the deployments and cancels the runs, and held attempts stay until their worker has ended them. All readers
 // stop seeing the pool at once; Sweep removes the rows.
 func (tx *Tx) DeletePool(ctx context.Context, name string, force bool, actor string) error {
 	p, err := tx.lockPoolRow(ctx, name, poolForDelete)
@@ -275,11 +276,46 @@ func (tx *Tx) DeletePool(ctx context.Context, name string, force bool, actor str
 	if _, err := tx.db.Exec(ctx, markPoolDeletedSQL, now, now, actor, p.ID); err != nil {
 		return fmt.Errorf("delete work pool %q: %w", name, err)
 	}
+	if deployments > 0 && !force {
+		return tx.poolInUse(ctx, p.ID, name, now)
+	}
 	if err := tx.deleted(ctx, AuditPool, name, name, deletion{force: force, deployments: deployments}, actor); err != nil {
 		return err
 	}
 	refusal := &Error{Code: PoolHasLiveRuns, Message: fmt.Sprintf("work pool %q has unfinished runs", name)}
 	return tx.cancelLive(ctx, force, actor, refusal, liveRunsOfPoolSQL, p.ID)
+}
+
+const poolUsersSQL = `
+SELECT d.name
+FROM deployments d
+WHERE d.pool_id = ?
+	AND d.deleted_at = ?
+ORDER BY d.name`
+
+// poolInUse says what a pool would take along. Its deployments have just been marked as deleted, which the
+// transaction takes back with the error.
+func (tx *Tx) poolInUse(ctx context.Context, id uuid.UUID, name string, deletedAt time.Time) error {
+	var deployments []string
+	if err := tx.db.All(ctx, &deployments, poolUsersSQL, id, deletedAt); err != nil {
+		return fmt.Errorf("list the deployments of work pool %q: %w", name, err)
+	}
+	var live []uuid.UUID
+	if err := tx.db.All(ctx, &live, liveRunsOfPoolSQL, id); err != nil {
+		return fmt.Errorf("list unfinished runs: %w", err)
+	}
+	return &Error{Code: PoolInUse, Message: fmt.Sprintf(
+		"work pool %q has deployments (%s) and %d unfinished runs: delete or move them first, or force the deletion",
+		name, someNames(deployments), len(live))}
+}
+
+// someNames joins the first of many names.
+func someNames(names []string) string {
+	const most = 10
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }
 
 // DeletePool runs Tx.DeletePool in a transaction.

@@ -172,7 +172,7 @@ func TestDeletingAPoolOrDeploymentWithLiveRunsNeedsForce(t *testing.T) {
 		remove func(w *world, force bool) error
 		gone   func(w *world) error
 	}{
-		{"a pool", store.PoolHasLiveRuns,
+		{"a pool", store.PoolInUse,
 			func(w *world, force bool) error { return w.DeletePool(w.t.Context(), "p", force, actor) },
 			func(w *world) error { _, err := w.GetPool(w.t.Context(), "p"); return err }},
 		{"a deployment", store.DeploymentHasLiveRuns,

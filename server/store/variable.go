@@ -89,11 +89,17 @@ const deleteVariableSQL = `
 DELETE FROM variables
 WHERE name = ?`
 
-// DeleteVariable deletes a stored variable.
-func (tx *Tx) DeleteVariable(ctx context.Context, name, actor string) error {
+// DeleteVariable deletes a stored variable. It fails with VariableInUse while a deployment, a schedule or the
+// newest template of a pool refers to it, unless forced.
+func (tx *Tx) DeleteVariable(ctx context.Context, name string, force bool, actor string) error {
 	before, err := tx.GetVariable(ctx, name)
 	if err != nil {
 		return err
+	}
+	if !force {
+		if err := tx.checkVariableUnused(ctx, name); err != nil {
+			return err
+		}
 	}
 	if _, err := tx.db.Exec(ctx, deleteVariableSQL, name); err != nil {
 		return fmt.Errorf("delete variable %q: %w", name, err)
@@ -102,8 +108,8 @@ func (tx *Tx) DeleteVariable(ctx context.Context, name, actor string) error {
 }
 
 // DeleteVariable runs Tx.DeleteVariable in a transaction.
-func (s *Store) DeleteVariable(ctx context.Context, name, actor string) error {
-	return s.InTx(ctx, func(tx *Tx) error { return tx.DeleteVariable(ctx, name, actor) })
+func (s *Store) DeleteVariable(ctx context.Context, name string, force bool, actor string) error {
+	return s.InTx(ctx, func(tx *Tx) error { return tx.DeleteVariable(ctx, name, force, actor) })
 }
 
 const valuesOfSQL = `

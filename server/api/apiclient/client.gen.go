@@ -352,7 +352,7 @@ type ClientInterface interface {
 
 	// RetryRunsWithBody Retry up to 500 finished runs by id or by filter
 	//
-	// Works like `cancelRuns`. A filter without states selects FAILED, CRASHED and CANCELLED runs.
+	// Works like `cancelRuns`. A filter without states selects FAILED and CRASHED runs; one with `states` can select CANCELLED runs, too.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -361,7 +361,7 @@ type ClientInterface interface {
 
 	// RetryRuns Retry up to 500 finished runs by id or by filter
 	//
-	// Works like `cancelRuns`. A filter without states selects FAILED, CRASHED and CANCELLED runs.
+	// Works like `cancelRuns`. A filter without states selects FAILED and CRASHED runs; one with `states` can select CANCELLED runs, too.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -540,8 +540,10 @@ type ClientInterface interface {
 
 	// DeleteVariable Delete a stored variable
 	//
+	// Fails with 409 `variable-in-use` while a deployment, a schedule or the newest template of a work pool refers to the variable; the detail names them. `force` deletes it all the same.
+	//
 	// Corresponds with DELETE /api/v1/variables/{variable} (the `DeleteVariable` operationId).
-	DeleteVariable(ctx context.Context, variable VariableName, reqEditors ...RequestEditorFn) (*http.Response, error)
+	DeleteVariable(ctx context.Context, variable VariableName, params *DeleteVariableParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetVariable Get a stored variable
 	//
@@ -592,7 +594,7 @@ type ClientInterface interface {
 
 	// DeleteWorkPool Delete a work pool with its queues, deployments and finished runs
 	//
-	// Fails with 409 `pool-has-live-runs` while runs have not finished. With `force`, these runs are cancelled first.
+	// Fails with 409 `pool-in-use` while the pool has deployments, and with 409 `pool-has-live-runs` while runs have not finished; the detail names what would be deleted along. With `force`, the deployments are deleted and the runs cancelled.
 	//
 	// Corresponds with DELETE /api/v1/work-pools/{pool} (the `DeleteWorkPool` operationId).
 	DeleteWorkPool(ctx context.Context, pool PoolParam, params *DeleteWorkPoolParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1592,7 +1594,7 @@ func (c *Client) CountRuns(ctx context.Context, params *CountRunsParams, reqEdit
 
 // RetryRunsWithBody Retry up to 500 finished runs by id or by filter
 //
-// Works like `cancelRuns`. A filter without states selects FAILED, CRASHED and CANCELLED runs.
+// Works like `cancelRuns`. A filter without states selects FAILED and CRASHED runs; one with `states` can select CANCELLED runs, too.
 //
 // Takes any type of body and a specified content type.
 //
@@ -1611,7 +1613,7 @@ func (c *Client) RetryRunsWithBody(ctx context.Context, contentType string, body
 
 // RetryRuns Retry up to 500 finished runs by id or by filter
 //
-// Works like `cancelRuns`. A filter without states selects FAILED, CRASHED and CANCELLED runs.
+// Works like `cancelRuns`. A filter without states selects FAILED and CRASHED runs; one with `states` can select CANCELLED runs, too.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2040,9 +2042,11 @@ func (c *Client) ListVariables(ctx context.Context, params *ListVariablesParams,
 
 // DeleteVariable Delete a stored variable
 //
+// Fails with 409 `variable-in-use` while a deployment, a schedule or the newest template of a work pool refers to the variable; the detail names them. `force` deletes it all the same.
+//
 // Corresponds with DELETE /api/v1/variables/{variable} (the `DeleteVariable` operationId).
-func (c *Client) DeleteVariable(ctx context.Context, variable VariableName, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewDeleteVariableRequest(c.Server, variable)
+func (c *Client) DeleteVariable(ctx context.Context, variable VariableName, params *DeleteVariableParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewDeleteVariableRequest(c.Server, variable, params)
 	if err != nil {
 		return nil, err
 	}
@@ -2172,7 +2176,7 @@ func (c *Client) CreateWorkPool(ctx context.Context, body CreateWorkPoolJSONRequ
 
 // DeleteWorkPool Delete a work pool with its queues, deployments and finished runs
 //
-// Fails with 409 `pool-has-live-runs` while runs have not finished. With `force`, these runs are cancelled first.
+// Fails with 409 `pool-in-use` while the pool has deployments, and with 409 `pool-has-live-runs` while runs have not finished; the detail names what would be deleted along. With `force`, the deployments are deleted and the runs cancelled.
 //
 // Corresponds with DELETE /api/v1/work-pools/{pool} (the `DeleteWorkPool` operationId).
 func (c *Client) DeleteWorkPool(ctx context.Context, pool PoolParam, params *DeleteWorkPoolParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5689,7 +5693,7 @@ func NewListVariablesRequest(server string, params *ListVariablesParams) (*http.
 }
 
 // NewDeleteVariableRequest constructs an http.Request for the DeleteVariable method
-func NewDeleteVariableRequest(server string, variable VariableName) (*http.Request, error) {
+func NewDeleteVariableRequest(server string, variable VariableName, params *DeleteVariableParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -5712,6 +5716,33 @@ func NewDeleteVariableRequest(server string, variable VariableName) (*http.Reque
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Force != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "force", *params.Force, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
@@ -7851,7 +7882,7 @@ type ClientWithResponsesInterface interface {
 
 	// RetryRunsWithBodyWithResponse Retry up to 500 finished runs by id or by filter
 	//
-	// Works like `cancelRuns`. A filter without states selects FAILED, CRASHED and CANCELLED runs.
+	// Works like `cancelRuns`. A filter without states selects FAILED and CRASHED runs; one with `states` can select CANCELLED runs, too.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -7860,7 +7891,7 @@ type ClientWithResponsesInterface interface {
 
 	// RetryRunsWithResponse Retry up to 500 finished runs by id or by filter
 	//
-	// Works like `cancelRuns`. A filter without states selects FAILED, CRASHED and CANCELLED runs.
+	// Works like `cancelRuns`. A filter without states selects FAILED and CRASHED runs; one with `states` can select CANCELLED runs, too.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -8067,10 +8098,12 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteVariableWithResponse Delete a stored variable
 	//
+	// Fails with 409 `variable-in-use` while a deployment, a schedule or the newest template of a work pool refers to the variable; the detail names them. `force` deletes it all the same.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /api/v1/variables/{variable} (the `DeleteVariable` operationId).
-	DeleteVariableWithResponse(ctx context.Context, variable VariableName, reqEditors ...RequestEditorFn) (*DeleteVariableResponse, error)
+	DeleteVariableWithResponse(ctx context.Context, variable VariableName, params *DeleteVariableParams, reqEditors ...RequestEditorFn) (*DeleteVariableResponse, error)
 
 	// GetVariableWithResponse Get a stored variable
 	//
@@ -8127,7 +8160,7 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteWorkPoolWithResponse Delete a work pool with its queues, deployments and finished runs
 	//
-	// Fails with 409 `pool-has-live-runs` while runs have not finished. With `force`, these runs are cancelled first.
+	// Fails with 409 `pool-in-use` while the pool has deployments, and with 409 `pool-has-live-runs` while runs have not finished; the detail names what would be deleted along. With `force`, the deployments are deleted and the runs cancelled.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12970,7 +13003,7 @@ func (c *ClientWithResponses) CountRunsWithResponse(ctx context.Context, params 
 
 // RetryRunsWithBodyWithResponse Retry up to 500 finished runs by id or by filter
 //
-// Works like `cancelRuns`. A filter without states selects FAILED, CRASHED and CANCELLED runs.
+// Works like `cancelRuns`. A filter without states selects FAILED and CRASHED runs; one with `states` can select CANCELLED runs, too.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -12985,7 +13018,7 @@ func (c *ClientWithResponses) RetryRunsWithBodyWithResponse(ctx context.Context,
 
 // RetryRunsWithResponse Retry up to 500 finished runs by id or by filter
 //
-// Works like `cancelRuns`. A filter without states selects FAILED, CRASHED and CANCELLED runs.
+// Works like `cancelRuns`. A filter without states selects FAILED and CRASHED runs; one with `states` can select CANCELLED runs, too.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -13342,11 +13375,13 @@ func (c *ClientWithResponses) ListVariablesWithResponse(ctx context.Context, par
 
 // DeleteVariableWithResponse Delete a stored variable
 //
+// Fails with 409 `variable-in-use` while a deployment, a schedule or the newest template of a work pool refers to the variable; the detail names them. `force` deletes it all the same.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /api/v1/variables/{variable} (the `DeleteVariable` operationId).
-func (c *ClientWithResponses) DeleteVariableWithResponse(ctx context.Context, variable VariableName, reqEditors ...RequestEditorFn) (*DeleteVariableResponse, error) {
-	rsp, err := c.DeleteVariable(ctx, variable, reqEditors...)
+func (c *ClientWithResponses) DeleteVariableWithResponse(ctx context.Context, variable VariableName, params *DeleteVariableParams, reqEditors ...RequestEditorFn) (*DeleteVariableResponse, error) {
+	rsp, err := c.DeleteVariable(ctx, variable, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -13450,7 +13485,7 @@ func (c *ClientWithResponses) CreateWorkPoolWithResponse(ctx context.Context, bo
 
 // DeleteWorkPoolWithResponse Delete a work pool with its queues, deployments and finished runs
 //
-// Fails with 409 `pool-has-live-runs` while runs have not finished. With `force`, these runs are cancelled first.
+// Fails with 409 `pool-in-use` while the pool has deployments, and with 409 `pool-has-live-runs` while runs have not finished; the detail names what would be deleted along. With `force`, the deployments are deleted and the runs cancelled.
 //
 // Returns a wrapper object for the known response body format(s).
 //

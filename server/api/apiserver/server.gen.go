@@ -154,7 +154,7 @@ type ServerInterface interface {
 	ListVariables(w http.ResponseWriter, r *http.Request, params ListVariablesParams)
 	// DeleteVariable Delete a stored variable
 	// (DELETE /api/v1/variables/{variable})
-	DeleteVariable(w http.ResponseWriter, r *http.Request, variable VariableName)
+	DeleteVariable(w http.ResponseWriter, r *http.Request, variable VariableName, params DeleteVariableParams)
 	// GetVariable Get a stored variable
 	// (GET /api/v1/variables/{variable})
 	GetVariable(w http.ResponseWriter, r *http.Request, variable VariableName)
@@ -2250,8 +2250,24 @@ func (siw *ServerInterfaceWrapper) DeleteVariable(w http.ResponseWriter, r *http
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteVariableParams
+
+	// ------------- Optional query parameter "force" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "force", r.URL.Query(), &params.Force, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "force"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "force", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.DeleteVariable(w, r, variable)
+		siw.Handler.DeleteVariable(w, r, variable, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -5458,6 +5474,7 @@ func (response ListVariablesdefaultApplicationProblemPlusJSONResponse) VisitList
 
 type DeleteVariableRequestObject struct {
 	Variable VariableName `json:"variable"`
+	Params   DeleteVariableParams
 }
 
 type DeleteVariableResponseObject interface {
@@ -8499,10 +8516,11 @@ func (sh *strictHandler) ListVariables(w http.ResponseWriter, r *http.Request, p
 }
 
 // DeleteVariable operation middleware
-func (sh *strictHandler) DeleteVariable(w http.ResponseWriter, r *http.Request, variable VariableName) {
+func (sh *strictHandler) DeleteVariable(w http.ResponseWriter, r *http.Request, variable VariableName, params DeleteVariableParams) {
 	var request DeleteVariableRequestObject
 
 	request.Variable = variable
+	request.Params = params
 
 	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
 		return sh.ssi.DeleteVariable(ctx, request.(DeleteVariableRequestObject))

@@ -27,7 +27,6 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/yamldoc"
@@ -70,8 +69,8 @@ type File struct {
 	templates map[string]source
 	// Notes say what of a prefect.yaml is not taken over.
 	Notes []Problem
-	// directory names the project where the file does not.
-	directory string
+	// derived names the project where the file does not; empty: nothing does.
+	derived string
 }
 
 type source struct {
@@ -125,7 +124,7 @@ func load(path string, root *yamldoc.Value, read ReadFile) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{path: path, root: root, templates: map[string]source{}, directory: projectOf(path)}
+	f := &File{path: path, root: root, templates: map[string]source{}}
 	c := checker{file: path, root: known}
 	f.check(&c, read)
 	if len(c.problems) > 0 {
@@ -241,7 +240,10 @@ type Options struct {
 
 // Request is the body for the server.
 func (f *File) Request(o Options) (json.RawMessage, error) {
-	body := map[string]any{"dry_run": o.DryRun, "project": f.Project()}
+	body := map[string]any{"dry_run": o.DryRun}
+	if project := f.Project(); project != "" {
+		body["project"] = project
+	}
 	if o.Prune {
 		body["prune"], body["force"] = true, o.Force
 	}
@@ -264,13 +266,16 @@ func (f *File) Request(o Options) (json.RawMessage, error) {
 	return data, nil
 }
 
-// Project is what everything in the file belongs to: what it says, and otherwise the name of the directory
-// that it is in.
+// DeriveProject sets the project of a file that names none.
+func (f *File) DeriveProject(project string) { f.derived = project }
+
+// Project is what everything in the file belongs to: what it says, and otherwise what was derived from where
+// it is. Empty: nothing says it.
 func (f *File) Project() string {
 	if named := f.root.Get(projectKey); named != nil && named.Kind == yamldoc.String {
 		return named.Text()
 	}
-	return f.directory
+	return f.derived
 }
 
 // entry is one thing of a section.
@@ -310,21 +315,3 @@ func (f *File) item(section string, e entry) map[string]any {
 	}
 	return item
 }
-
-var notInNames = regexp.MustCompile(`[^\p{L}\p{N} ._:@+-]+|^[^\p{L}\p{N}]+`)
-
-// projectOf makes the name of a project out of the directory that a file is in; standard input is in the
-// working directory.
-func projectOf(path string) string {
-	directory, err := filepath.Abs(filepath.Dir(path))
-	if err != nil {
-		return defaultProject // the working directory is gone
-	}
-	if name := notInNames.ReplaceAllString(filepath.Base(directory), ""); name != "" {
-		return name
-	}
-	return defaultProject
-}
-
-// defaultProject is for directories that have no name.
-const defaultProject = "default"

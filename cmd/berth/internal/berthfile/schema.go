@@ -56,7 +56,7 @@ func newSchema() (schema, error) {
 		"properties": schema{
 			projectKey: schema{
 				"$ref":        componentRef + "Name",
-				"description": "What all of this belongs to, for --prune; the directory's name where it is not given",
+				"description": "What all of this belongs to, for --prune; derived from the repository's git origin where it is not given",
 			},
 			"pools": listOf("PoolSpec"),
 			variables: schema{

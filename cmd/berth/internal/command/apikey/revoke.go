@@ -2,6 +2,7 @@ package apikey
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -10,11 +11,17 @@ import (
 
 func revokeCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{Use: "revoke ID|NAME", Short: "Revoke an API key", Args: cobra.ExactArgs(1)}
+	yes := cli.YesFlag(cmd)
+	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
+		what := fmt.Sprintf("revoke API key %q for good; whatever uses it loses access at once", args[0])
+		if err := app.Destroy(ctx, cmd, args, *format, cli.Destruction{What: what, Yes: *yes}); err != nil {
+			return err
+		}
 		if err := cli.Check(client.RevokeAPIKeyWithResponse(ctx, args[0])); err != nil {
 			return err
 		}
-		return app.Printf("API key %q revoked\n", args[0])
+		return cli.PrintConfirmation(app, *format, map[string]string{"revoked": args[0]}, "API key %q revoked", args[0])
 	})
 	return cmd
 }

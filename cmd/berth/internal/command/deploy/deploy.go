@@ -8,11 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/cmd/berth/internal/berthfile"
 	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/cmd/berth/internal/gitorigin"
 	"github.com/berth-dev/berth/server/api"
 )
 
@@ -40,8 +42,9 @@ applies the plan, unless --yes is set; elsewhere, such as in CI, it applies the 
 applies exactly the plan it showed: if the server changed in the meantime, it shows a new plan.
 
 Objects that are not in the file stay as they are. With --prune, objects that an earlier deploy of
-the same project created are deleted. The project is set in the file and defaults to the name of the
-file's directory. The format of the file is described in docs/berth-yaml.md.
+the same project created are deleted. The project is set in the file, or derived from the git origin
+of the repository and the file's directory in it; without either, --prune is refused. The format of
+the file is described in docs/berth-yaml.md.
 
 A prefect.yaml is accepted, too: its deployments and their schedules are converted, and a note with
 the line number names each setting that is not supported.`,
@@ -68,6 +71,9 @@ the line number names each setting that is not supported.`,
 		if err != nil {
 			return err
 		}
+		if err := nameProject(ctx, app, described, in); err != nil {
+			return err
+		}
 		return deploy{
 			app:    app,
 			client: client,
@@ -78,6 +84,31 @@ the line number names each setting that is not supported.`,
 	})
 	cmd.AddCommand(schemaCommand(app))
 	return cmd
+}
+
+// nameProject derives the project of a file that names none from its repository. The name of a directory is
+// not enough: the files of two repositories would delete each other's deployments.
+func nameProject(ctx context.Context, app *cli.App, described *berthfile.File, in deployFlags) error {
+	if described.Project() != "" {
+		return nil
+	}
+	dir := "."
+	if in.file != "-" {
+		dir = filepath.Dir(in.file)
+	}
+	project, err := gitorigin.Project(ctx, dir)
+	switch {
+	case err == nil:
+		described.DeriveProject(project)
+		if in.prune {
+			app.Notef("project %s, from the git origin of the repository", project)
+		}
+		return nil
+	case !in.prune || ctx.Err() != nil:
+		return ctx.Err()
+	}
+	return cli.Usagef("--prune deletes what belongs to a project, and nothing says which: write "+
+		"\"project: NAME\" at the top of %s (there is %s to derive it from)", in.file, err)
 }
 
 func loadBerthFile(app *cli.App, file string) (*berthfile.File, error) {

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -15,15 +16,64 @@ func deleteCommand(app *cli.App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete NAME",
 		Short: "Delete a pool and its queues, deployments and finished runs",
-		Args:  cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
+		Long: `Delete a work pool with its queues, template versions and finished runs. The server refuses, with a
+list, while the pool has deployments or active runs, unless --force is set.
+
+On a terminal the command says what goes along, and asks for the name of the pool.`,
+		Args: cobra.ExactArgs(1), ValidArgsFunction: lookup.PoolNames(app),
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "delete even with active runs; they are cancelled first")
+	cmd.Flags().BoolVar(&force, "force", false, "delete the pool's deployments as well, and cancel its active runs first")
+	yes := cli.YesFlag(cmd)
+	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
+		what, err := contents(ctx, client, args[0])
+		if err != nil {
+			return err
+		}
+		err = app.Destroy(ctx, cmd, args, *format, cli.Destruction{What: what, Name: args[0], Yes: *yes})
+		if err != nil {
+			return err
+		}
 		if err := cli.Check(client.DeleteWorkPoolWithResponse(ctx, args[0],
 			&api.DeleteWorkPoolParams{Force: &force})); err != nil {
 			return err
 		}
-		return app.Printf("pool %q deleted\n", args[0])
+		return cli.PrintConfirmation(app, *format, map[string]string{"deleted": args[0]}, "pool %q deleted", args[0])
 	})
 	return cmd
+}
+
+// contents says what a pool takes along.
+func contents(ctx context.Context, client *cli.Client, name string) (string, error) {
+	pool, err := cli.Value(client.GetWorkPoolWithResponse(ctx, name))
+	if err != nil {
+		return "", err
+	}
+	deployments, err := cli.Pages(0, func(limit int32, cursor *string) ([]api.Deployment, *string, error) {
+		page, err := cli.Value(client.ListDeploymentsWithResponse(ctx,
+			&api.ListDeploymentsParams{Pool: &name, Limit: &limit, Cursor: cursor}))
+		return page.Items, page.NextCursor, err
+	})
+	if err != nil {
+		return "", err
+	}
+	queues, err := cli.Value(client.ListWorkQueuesWithResponse(ctx, name))
+	if err != nil {
+		return "", err
+	}
+	live, err := cli.Value(client.CountRunsWithResponse(ctx, &api.CountRunsParams{
+		Pool:  &name,
+		State: &[]api.StateType{api.SCHEDULED, api.PENDING, api.RUNNING, api.CANCELLING},
+	}))
+	if err != nil {
+		return "", err
+	}
+	all, err := cli.Value(client.CountRunsWithResponse(ctx, &api.CountRunsParams{Pool: &name}))
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("delete pool %q, with %s, %s, %s, %s (%d active)", name,
+		cli.Plural(len(deployments), "deployment"), cli.Plural(len(queues.Items), "queue"),
+		cli.Plural(int(pool.TemplateVersion), "template version"), cli.Plural(int(all.Total), "run"),
+		live.Total), nil
 }

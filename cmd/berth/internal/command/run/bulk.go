@@ -3,6 +3,8 @@ package run
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -21,12 +23,13 @@ type bulkAction struct {
 	many              func(context.Context, *cli.Client, api.RunSelection) (api.RunBulkResult, error)
 	want              api.StateType   // that a watched run shall end in
 	defaultStates     []api.StateType // what a filter without states finds
+	leavesCancelled   bool            // a filter without states leaves out what was cancelled
 }
 
 // bulkCommand does something to one run or to many.
 func bulkCommand(app *cli.App, act bulkAction) *cobra.Command {
 	var filter runFilter
-	var watch, yes bool
+	var watch, includeCancelled bool
 	cmd := &cobra.Command{
 		Use:               act.verb + " [RUN…]",
 		Short:             act.short,
@@ -36,7 +39,11 @@ func bulkCommand(app *cli.App, act bulkAction) *cobra.Command {
 	filter.add(cmd)
 	cmd.Flags().
 		BoolVarP(&watch, "watch", "w", false, "follow the run; exit with 0 if it reached the requested state, 1 otherwise")
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "run without confirmation")
+	yes := cli.YesFlag(cmd)
+	if act.leavesCancelled {
+		cmd.Flags().BoolVar(&includeCancelled, "include-cancelled", false,
+			"with a filter: retry runs that were cancelled, too")
+	}
 	for _, flag := range filter.names() {
 		cmd.MarkFlagsMutuallyExclusive("watch", flag)
 	}
@@ -53,14 +60,18 @@ func bulkCommand(app *cli.App, act bulkAction) *cobra.Command {
 	}
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
-		b := bulk{app: app, client: client, action: act, format: *format}
+		b := bulk{app: app, client: client, action: act, format: *format, cmd: cmd, yes: *yes}
+		if includeCancelled {
+			b.action.leavesCancelled = false
+			b.action.defaultStates = append(slices.Clone(act.defaultStates), api.CANCELLED)
+		}
 		switch {
 		case len(args) == 1:
 			return b.single(ctx, args[0], watch)
 		case len(args) > 1:
 			return b.named(ctx, args)
 		}
-		return b.filtered(ctx, filter, yes)
+		return b.filtered(ctx, filter)
 	})
 	return cmd
 }
@@ -70,6 +81,8 @@ type bulk struct {
 	client *cli.Client
 	action bulkAction
 	format cli.Format
+	cmd    *cobra.Command
+	yes    bool
 }
 
 func (b bulk) single(ctx context.Context, text string, watch bool) error {
@@ -114,15 +127,18 @@ func (b bulk) named(ctx context.Context, texts []string) error {
 	return b.printResult(total)
 }
 
-func (b bulk) filtered(ctx context.Context, f runFilter, yes bool) error {
+func (b bulk) filtered(ctx context.Context, f runFilter) error {
 	filter, err := f.selection(b.app.Now())
 	if err != nil {
 		return err
 	}
 	if filter.States == nil {
 		filter.States = &b.action.defaultStates
+		if err := b.sayLeftOut(ctx, filter); err != nil {
+			return err
+		}
 	}
-	if agreed, err := b.confirm(ctx, filter, yes); err != nil || !agreed {
+	if err := b.confirm(ctx, filter); err != nil {
 		return err
 	}
 	total := api.RunBulkResult{Done: []api.Run{}, Refused: []api.RunRefused{}}
@@ -143,24 +159,59 @@ func (b bulk) filtered(ctx context.Context, f runFilter, yes bool) error {
 }
 
 // confirm says how many runs it is about, and asks a person.
-func (b bulk) confirm(ctx context.Context, f api.RunSelectionFilter, yes bool) (bool, error) {
-	if yes || b.format != cli.Table || !b.app.Interactive() {
-		return true, nil
+func (b bulk) confirm(ctx context.Context, f api.RunSelectionFilter) error {
+	if b.yes {
+		return nil
 	}
+	total, err := b.count(ctx, f)
+	if err != nil || total == 0 {
+		return err // what it comes to is said at the end
+	}
+	what := fmt.Sprintf("%s %s", b.action.verb, cli.Plural(total, "run"))
+	return b.app.Destroy(ctx, b.cmd, nil, b.format, cli.Destruction{What: what})
+}
+
+func (b bulk) count(ctx context.Context, f api.RunSelectionFilter) (int, error) {
 	counts, err := cli.Value(b.client.CountRunsWithResponse(ctx, &api.CountRunsParams{
 		Pool: f.Pool, Queue: f.Queue, Deployment: f.Deployment, State: f.States, Tag: f.Tags, Text: f.Text,
 		CreatedAfter: f.CreatedAfter, CreatedBefore: f.CreatedBefore,
 	}))
-	if err != nil || counts.Total == 0 {
-		return err == nil, err // what it comes to is said at the end
+	return int(counts.Total), err
+}
+
+// maxLeftOut is how many of the runs that are left out are named.
+const maxLeftOut = 10
+
+// sayLeftOut names the runs that match the filter and were cancelled on purpose, which are not retried unless
+// asked for.
+func (b bulk) sayLeftOut(ctx context.Context, f api.RunSelectionFilter) error {
+	if !b.action.leavesCancelled {
+		return nil
 	}
-	agreed, err := b.app.Confirm(ctx,
-		fmt.Sprintf("%s %s?", b.action.verb, cli.Plural(int(counts.Total), "run")), false)
-	if err != nil || agreed {
-		return agreed, err
+	f.States = &[]api.StateType{api.CANCELLED}
+	total, err := b.count(ctx, f)
+	if err != nil || total == 0 {
+		return err
 	}
-	b.app.Notef("nothing changed")
-	return false, &cli.SilentError{Code: cli.ExitFailed}
+	limit := int32(maxLeftOut)
+	page, err := cli.Value(b.client.ListRunsWithResponse(ctx, &api.ListRunsParams{
+		Pool: f.Pool, Queue: f.Queue, Deployment: f.Deployment, State: f.States, Tag: f.Tags, Text: f.Text,
+		CreatedAfter: f.CreatedAfter, CreatedBefore: f.CreatedBefore, Limit: &limit,
+	}))
+	if err != nil {
+		return err
+	}
+	names := make([]string, len(page.Items))
+	for i, run := range page.Items {
+		names[i] = run.Name
+	}
+	list := strings.Join(names, ", ")
+	if total > len(names) {
+		list += ", …"
+	}
+	b.app.Notef("%s left out (%s), because they were cancelled: retry them as well with --include-cancelled",
+		cli.Plural(total, "run"), list)
+	return nil
 }
 
 // partialError says what was done before a call failed.

@@ -45,7 +45,7 @@ func (s *server) expire(counts *metric.Retention) func(context.Context) error {
 		counts.Add(removed)
 		if removed.Any() {
 			s.Logger.Info("removed expired objects", "runs", removed.Runs, "log_chunks", removed.LogChunks,
-				"log_partitions", removed.LogPartitions, "audit", removed.Audit)
+				"log_partitions", removed.LogPartitions, "audit", removed.Audit, "sessions", removed.Sessions)
 		}
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 
 // Retention counts what this server removed after its retention period.
 type Retention struct {
-	runs, chunks, partitions, audit prometheus.Counter
+	runs, chunks, partitions, audit, sessions prometheus.Counter
 }
 
 // NewRetention registers the metrics of retention.
@@ -21,6 +21,7 @@ func NewRetention(r prometheus.Registerer) *Retention {
 	return &Retention{
 		runs: removed.WithLabelValues("runs"), chunks: removed.WithLabelValues("log_chunks"),
 		partitions: removed.WithLabelValues("log_partitions"), audit: removed.WithLabelValues("audit"),
+		sessions: removed.WithLabelValues("sessions"),
 	}
 }
 
@@ -30,4 +31,5 @@ func (m *Retention) Add(r store.Expired) {
 	m.chunks.Add(float64(r.LogChunks))
 	m.partitions.Add(float64(r.LogPartitions))
 	m.audit.Add(float64(r.Audit))
+	m.sessions.Add(float64(r.Sessions))
 }

@@ -37,6 +37,7 @@ const (
 	AuditRule       AuditKind = "rule" // of a pool, or of the installation without one
 	AuditAPIKey     AuditKind = "api-key"
 	AuditWorker     AuditKind = "worker"
+	AuditSession    AuditKind = "session"   // named as its person
 	AuditOperation  AuditKind = "operation" // of the API, that was refused
 	AuditRunToken   AuditKind = "run-token" // named as its run
 	AuditSigningKey AuditKind = "signing-key"

@@ -25,6 +25,7 @@ type Expired struct {
 	LogChunks     int64 // one by one, where they are not in a partition that can go
 	LogPartitions int64
 	Audit         int64
+	Sessions      int64
 }
 
 // Any reports whether any record was removed.
@@ -57,6 +58,7 @@ func (s *Store) Expire(ctx context.Context, keep Retention) (Expired, error) {
 		{"remove old output", s.retainLogs},
 		{"remove old runs", s.retainRuns},
 		{"remove old audit entries", s.retainAudit},
+		{"remove old sessions", s.retainSessions},
 	} {
 		err := step.do(ctx, keep, &removed)
 		if errors.Is(err, errRetentionRunning) {

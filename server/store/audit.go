@@ -79,7 +79,8 @@ func WithOrigin(ctx context.Context, o Origin) context.Context {
 	return context.WithValue(ctx, originKey{}, o)
 }
 
-func originOf(ctx context.Context) Origin {
+// OriginOf returns the origin of the changes of a context.
+func OriginOf(ctx context.Context) Origin {
 	o, _ := ctx.Value(originKey{}).(Origin)
 	return o
 }
@@ -101,7 +102,7 @@ func (tx *Tx) audit(ctx context.Context, e AuditEntry) error {
 	if e.Changes == nil {
 		e.Changes = []AuditChange{}
 	}
-	from := originOf(ctx)
+	from := OriginOf(ctx)
 	_, err = tx.db.Exec(ctx, insertAuditSQL, id, now, e.Actor, from.KeyID, from.Address, e.Action, e.Kind,
 		database.CleanText(e.Name), e.Pool, database.CleanText(e.Detail),
 		database.Structured[[]AuditChange]{V: e.Changes})

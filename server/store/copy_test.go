@@ -32,6 +32,7 @@ func TestACopyHasEveryRowOfTheSource(t *testing.T) {
 			store.Key{ID: "k", Name: "ci", Bindings: []store.Binding{{Role: "viewer", Pool: "p"}}, SecretHash: "x"}),
 	)
 	from.updateRules("p", aRule("a", "true"))
+	from.createSession(session("s", "ada", time.Now()))
 	next := time.Now().Add(time.Hour)
 	from.check(
 		from.UpdateSchedules(

@@ -46,6 +46,11 @@ func rooms() []room {
 		{"server/scheduler", append(serverRecords(), "server/newrun", "server/rulebook", "server/wire")},
 		{"server/store", []string{"server/lifecycle", "server/apikey", "templating/freeze"}},
 		{"server/store/database", nil},
+		{"server/identity", []string{"server/access", "server/api", "server/apikey", "server/problem", "server/store"}},
+		{
+			"server/signin",
+			[]string{"server/access", "server/apikey", "server/identity", "server/problem", "server/store"},
+		},
 		{"server/ui", nil},
 		{"worker", []string{"templating", "server/api"}},
 		{"worker/job", []string{"server/api"}},
@@ -117,6 +122,9 @@ func enclaves() []enclave {
 		{"github.com/gorilla/mux", []string{"server"}, "only the server routes requests"},
 		{"github.com/getkin/kin-openapi", []string{"server"}, "only the server validates requests"},
 		{"github.com/spf13/cobra", []string{"cmd"}, "only the command line knows its flags"},
+		{"github.com/coreos/go-oidc", []string{"server/identity"}, "one package speaks OpenID Connect"},
+		{"golang.org/x/oauth2", []string{"server/identity"}, "one package speaks OpenID Connect"},
+		{"github.com/zitadel/oidc", []string{"internal/oidctest"}, "the product links no OpenID Connect provider"},
 	}
 }
 

@@ -47,6 +47,23 @@ func TestClientsLinkNeitherRouterNorValidator(t *testing.T) {
 	}
 }
 
+// The provider of the tests would be a second way to issue tokens, and code to audit without a use.
+func TestTheProductLinksNoProvider(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", arch.Module+"/cmd/berth").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	dependencies := strings.Fields(string(out))
+	if len(dependencies) < 100 {
+		t.Fatalf("go list found %d dependencies, which cannot be all", len(dependencies))
+	}
+	for _, path := range dependencies {
+		if strings.HasPrefix(path, "github.com/zitadel/") || strings.HasPrefix(path, arch.Module+"/internal/") {
+			t.Errorf("the binary links %s", path)
+		}
+	}
+}
+
 func TestViolationsAreSeen(t *testing.T) {
 	for _, tc := range []struct {
 		name     string

@@ -15,6 +15,8 @@ func unaudited() []string {
 		"LintTemplate", "PreviewTemplate", "DiffTemplate", "ImpactTemplate", "PreviewSchedule", "TestPoolRule", "TestRule",
 		"CreateRun", "CreateRuns", "CancelRun", "CancelRuns", "RetryRun", "RetryRuns", "AbandonRun",
 		"SetRunResult", "SetRunProgress", "IntrospectRunToken",
+		// The session that comes of it is audited as its person's.
+		"StartDeviceSignIn", "FinishDeviceSignIn",
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/uuid"
 
+	"github.com/berth-dev/berth/internal/oidctest"
 	"github.com/berth-dev/berth/server"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apispec"
@@ -23,13 +24,18 @@ type contractWorld struct {
 	live       uuid.UUID         // an unclaimed run
 	attempt    api.Claim         // that runs
 	names      []string          // what a test has made or called
+	provider   *oidctest.Provider
 }
 
 const contractPool = "analytics"
 
 func newContractWorld(t *testing.T, change ...func(*server.Options)) *contractWorld {
 	t.Helper()
-	w := &contractWorld{running: start(t, append(change, func(o *server.Options) {
+	provider := oidctest.Start(t, people()...)
+	w := &contractWorld{provider: provider, running: start(t, append(change, func(o *server.Options) {
+		if o.Auth != server.AuthNone {
+			o.SignIn, o.AccessFile = signInTo(provider, "http://localhost"), accessFile(t, testAccess)
+		}
 		o.RateLimit = -1 // hundreds of calls follow each other
 		o.PublicURL = publicURL
 		o.EnsurePools = append(o.EnsurePools, server.PoolSpec{Name: contractPool, Type: "kubernetes"})
@@ -65,6 +71,11 @@ func newContractWorld(t *testing.T, change ...func(*server.Options)) *contractWo
 		"pool": contractPool, "queue": "nightly", "worker": worker.name, "deployment": "etl", "schedule": "morning",
 		"run":     ended.ID.String(),
 		"attempt": "1", "rule": "registry", "set": claim.Rules.Sets[0].String(), "variable": "warehouse_url", "key": "ci", "version": claim.TemplateVersionID.String(),
+	}
+	if w.admin != "" {
+		people := &company{running: w.running, provider: provider}
+		people.device("u-ada")
+		w.parameters["session"] = people.device("u-bob").Session.ID
 	}
 	return w
 }
@@ -185,6 +196,9 @@ func (w *contractWorld) replace(value any) {
 				v[key] = w.attempt.RunID.String()
 			case "wait_seconds":
 				v[key] = 0
+			case "device_code":
+				v[key] = read[api.DeviceSignIn](w.call(http.MethodPost, "/api/v1/sign-in/device",
+					"").is(http.StatusOK)).DeviceCode
 			default:
 				w.replace(inner)
 			}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/apikey"
+	"github.com/berth-dev/berth/server/identity"
 	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/manifest/reference"
 )
@@ -71,6 +72,10 @@ type Options struct {
 	IdentityKey string
 	// RotateIdentityEvery is how long a key signs run tokens; 0 means 30 days.
 	RotateIdentityEvery time.Duration
+	// SignIn says where people sign in; an empty issuer means that only API keys work. AccessFile gives them
+	// roles.
+	SignIn     identity.Config
+	AccessFile string
 
 	EnsurePools []PoolSpec
 	Engines     *templating.Registry // template engines; nil means the built-in ones
@@ -165,6 +170,10 @@ func (o Options) check() error {
 		return fmt.Errorf("unknown migration mode %q: want %s or %s", o.Migrate, MigrateAuto, MigrateCheck)
 	case (o.TLSCertFile == "") != (o.TLSKeyFile == ""):
 		return errors.New("TLS needs a certificate file and a key file: set both or neither")
+	case o.SignIn.Issuer != "" && o.Auth == AuthNone:
+		return errors.New("people sign in only where requests are authenticated: use --auth keys")
+	case o.SignIn.Issuer != "" && o.AccessFile == "":
+		return errors.New("no access file: without one, people who sign in have no role")
 	case o.Lease < time.Second:
 		return fmt.Errorf("lease duration %s is too short: want at least 1s", o.Lease)
 	case o.embedded() && o.DataDir == "":

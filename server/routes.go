@@ -21,6 +21,7 @@ import (
 	"github.com/berth-dev/berth/server/poolguard"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/request"
+	"github.com/berth-dev/berth/server/signin"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/ui"
 )
@@ -34,6 +35,9 @@ func (s *server) routes(
 	operations *handler.Handler, guard *poolguard.Guard, keys *access.Authenticator,
 ) (http.Handler, error) {
 	front := s.newFront(keys)
+	if operations.People != nil {
+		front.site = signin.New(operations.People, s.Now)
+	}
 	// Paths are not cleaned: the redirect to a cleaned path would turn a POST into a GET. They are matched as they
 	// are encoded: an encoded slash belongs to a name, and names no other resource.
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
@@ -53,6 +57,7 @@ func (s *server) routes(
 		router.Handle("/metrics", named("/metrics", s.metricsHandler())).
 			Methods(http.MethodGet, http.MethodHead)
 	}
+	front.addSignIn(router)
 	for path, page := range ui.Pages() {
 		router.Handle(path, named("ui", page)).Methods(http.MethodGet, http.MethodHead)
 	}
@@ -74,6 +79,8 @@ type front struct {
 	responder problem.Responder
 	guard     *access.OriginGuard   // nil where keys are asked for
 	keys      *access.Authenticator // nil where no keys are asked for
+	site      *signin.Site          // nil where people cannot sign in
+	strangers *access.Limiter       // of each address without a key
 	requests  *access.Limiter       // of each key
 	refused   *access.Limiter       // what is written down of them
 	store     *store.Store
@@ -82,7 +89,8 @@ type front struct {
 func (s *server) newFront(keys *access.Authenticator) *front {
 	f := &front{
 		responder: problem.Responder{Logger: s.Logger}, store: s.store,
-		requests: access.NewLimiter(s.RateLimit, s.Now), refused: access.NewLimiter(refusalsPerSecond, s.Now),
+		strangers: access.NewLimiter(strangersRate(s.RateLimit), s.Now),
+		requests:  access.NewLimiter(s.RateLimit, s.Now), refused: access.NewLimiter(refusalsPerSecond, s.Now),
 	}
 	if s.Auth == AuthNone {
 		f.guard = access.NewOriginGuard(s.AllowedHosts)
@@ -184,6 +192,9 @@ func (f *front) operation(o *request.Operation, path string, next http.Handler) 
 		r, err := f.admit(o, w, r)
 		if err != nil {
 			f.auditRefusal(r, err)
+			if f.site != nil {
+				f.site.Refused(w, r, err)
+			}
 			f.responder.Error(w, r, err)
 			return
 		}
@@ -204,6 +215,9 @@ func (f *front) admit(o *request.Operation, w http.ResponseWriter, r *http.Reque
 	received := r
 	r = withIdentity(r, who, func() error { return f.stillAllowed(received, o, who) })
 	if err := f.checkRate(who); err != nil {
+		return r, err
+	}
+	if err := f.checkStranger(r, o); err != nil {
 		return r, err
 	}
 	if !access.Public(o.ID) {
@@ -227,6 +241,9 @@ func (f *front) authenticate(r *http.Request, o *request.Operation) (access.Prin
 		return access.Principal{}, nil
 	case f.keys == nil:
 		return access.Anonymous(), nil
+	}
+	if who, handled, err := f.authenticatePerson(r); handled {
+		return who, err
 	}
 	return f.keys.Authenticate(r)
 }

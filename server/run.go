@@ -145,6 +145,14 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 	if err != nil {
 		return err
 	}
+	people, grants, err := s.openSignIn()
+	if err != nil {
+		return err
+	}
+	if people != nil {
+		defer people.Close()
+	}
+
 	stopping := make(chan struct{}) // closed when the server stops, to end long polls and streams
 	installation, err := s.store.InstallationID(ctx)
 	if err != nil {
@@ -161,6 +169,7 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 	operations := s.newHandler(handler.Options{
 		Installation: installation, Templates: templates, Rules: rules, Runs: runs, Guard: guard,
 		KeysChanged: keys.ClearCache, Stopping: stopping, Issuer: identities, IssuerOff: identitiesOff,
+		People: people,
 	})
 	routes, err := s.routes(operations, guard, keys)
 	if err != nil {
@@ -177,6 +186,9 @@ func (s *server) run(ctx context.Context, listener, metricsListener net.Listener
 		loops.Go(func() error {
 			return untilStopped(background, "signing keys", s.repeat("signing keys", rotateInterval, identities.Rotate))
 		})
+	}
+	if grants != nil {
+		loops.Go(func() error { return untilStopped(background, "access file", watchGrants(grants)) })
 	}
 
 	serving, ctx := errgroup.WithContext(ctx)

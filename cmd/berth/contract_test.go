@@ -92,6 +92,10 @@ api-key ls -o
 api-key revoke --yes -o
 whoami -o
 audit ls -o
+login --api-url --ca-file
+logout --everywhere
+session ls --all --user --ended -o
+session revoke --user
 template render -f -o
 template lint -f -o
 install --namespace --name --set --values

@@ -19,6 +19,7 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/command/run"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/schedule"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/server"
+	"github.com/berth-dev/berth/cmd/berth/internal/command/session"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/signingkey"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/template"
 	"github.com/berth-dev/berth/cmd/berth/internal/command/variable"
@@ -62,6 +63,7 @@ Exit codes: 0 success, 1 the operation failed, 2 the command line or an input fi
 		keys.Command(app),
 		version.Command(app),
 	}
+	children = append(children, session.Commands(app)...)
 	children = append(children, install.Commands(app)...)
 	cli.Group(root, children...)
 	completeFlags(app, root)

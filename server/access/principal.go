@@ -33,8 +33,16 @@ type Principal struct {
 	// Run is the run that a job key is limited to; zero for other keys.
 	Run     uuid.UUID
 	Attempt uuid.UUID // of Run
+	// Session is the person who signed in; nil for keys.
+	Session *SignedIn
 	// Authenticated is false if the server runs without keys.
 	Authenticated bool
+}
+
+// SignedIn is a person with a session.
+type SignedIn struct {
+	Issuer, Subject string
+	Email, Name     string
 }
 
 // Anonymous is the principal of every request to a server without keys. It may do everything.
@@ -43,7 +51,12 @@ func Anonymous() Principal {
 }
 
 // String names the principal in a sentence.
-func (p Principal) String() string { return fmt.Sprintf("API key %q", p.Name) }
+func (p Principal) String() string {
+	if p.Session != nil {
+		return fmt.Sprintf("user %q", p.Name)
+	}
+	return fmt.Sprintf("API key %q", p.Name)
+}
 
 // RoleIn returns the highest role of the principal in a pool; empty for none. RoleIn(AllPools) is the role
 // that it has in every pool.

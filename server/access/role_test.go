@@ -16,6 +16,8 @@ var may = map[string]string{
 	"ListSigningKeys": "admin", "RotateSigningKeys": "admin",
 
 	"GetHealth": "everybody", "GetReady": "everybody", "GetInfo": "any key", "GetWhoAmI": "any key",
+	"GetSignIn": "everybody", "StartDeviceSignIn": "everybody", "FinishDeviceSignIn": "everybody",
+	"ListSessions": "any key", "RevokeSession": "any key", "RevokeSessions": "any key",
 
 	"ListWorkPools": "viewer", "GetWorkPool": "viewer", "GetTemplate": "viewer", "ListTemplateVersions": "viewer",
 	"ListWorkQueues": "viewer", "LintTemplate": "viewer", "ListDeployments": "viewer", "GetDeployment": "viewer",

@@ -23,6 +23,14 @@ var operations = []Operation{
 
 	{"GetWhoAmI", AnyKey, true, in(NoPool), "ask who it is and what it may do"},
 
+	{"GetSignIn", Everyone, false, nil, "ask how to sign in"},
+	{"StartDeviceSignIn", Everyone, false, nil, "begin to sign in with the command line"},
+	{"FinishDeviceSignIn", Everyone, false, nil, "sign in with the command line"},
+	// Own sessions; the handler asks for the role admin in all pools where it is about other people's.
+	{"ListSessions", AnyKey, false, in(NoPool), "list own sessions"},
+	{"RevokeSession", AnyKey, false, in(NoPool), "revoke an own session"},
+	{"RevokeSessions", AnyKey, false, in(NoPool), "revoke all own sessions"},
+
 	{"ListWorkPools", viewer, false, in(Listed), "list work pools"},
 	{"GetWorkPool", viewer, false, in(PathPool), "read a work pool"},
 	{"CreateWorkPool", editor, false, in(EveryPool), "create a work pool"},

@@ -95,6 +95,7 @@ const (
 	AuditRule       AuditKind = "rule"
 	AuditRunToken   AuditKind = "run-token"
 	AuditSchedule   AuditKind = "schedule"
+	AuditSession    AuditKind = "session"
 	AuditSigningKey AuditKind = "signing-key"
 	AuditTemplate   AuditKind = "template"
 	AuditVariable   AuditKind = "variable"
@@ -120,6 +121,8 @@ func (e AuditKind) Valid() bool {
 		return true
 	case AuditSchedule:
 		return true
+	case AuditSession:
+		return true
 	case AuditSigningKey:
 		return true
 	case AuditTemplate:
@@ -138,6 +141,7 @@ const (
 	CallerAPIKey    CallerKind = "api-key"
 	CallerAnonymous CallerKind = "anonymous"
 	CallerJobKey    CallerKind = "job-key"
+	CallerUser      CallerKind = "user"
 )
 
 // Valid indicates whether the value is a known member of the CallerKind enum.
@@ -148,6 +152,8 @@ func (e CallerKind) Valid() bool {
 	case CallerAnonymous:
 		return true
 	case CallerJobKey:
+		return true
+	case CallerUser:
 		return true
 	default:
 		return false
@@ -493,6 +499,45 @@ func (e ScheduleSpecOverlap) Valid() bool {
 	}
 }
 
+// Defines values for SessionKind.
+const (
+	SessionBrowser SessionKind = "browser"
+	SessionCLI     SessionKind = "cli"
+)
+
+// Valid indicates whether the value is a known member of the SessionKind enum.
+func (e SessionKind) Valid() bool {
+	switch e {
+	case SessionBrowser:
+		return true
+	case SessionCLI:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SessionState.
+const (
+	SessionActive  SessionState = "active"
+	SessionExpired SessionState = "expired"
+	SessionRevoked SessionState = "revoked"
+)
+
+// Valid indicates whether the value is a known member of the SessionState enum.
+func (e SessionState) Valid() bool {
+	switch e {
+	case SessionActive:
+		return true
+	case SessionExpired:
+		return true
+	case SessionRevoked:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SigningKeyState.
 const (
 	Next    SigningKeyState = "next"
@@ -745,7 +790,7 @@ type AuditEntry struct {
 	// KeyID Public part of the API key
 	KeyID *string `json:"key_id,omitempty"`
 
-	// Kind Kind of the changed resource. A `template` has the name of its pool, a `schedule` has DEPLOYMENT/NAME, a `run-token` the id of its run, and an `operation` is a refused request
+	// Kind Kind of the changed resource. A `template` has the name of its pool, a `schedule` has DEPLOYMENT/NAME, a `run-token` the id of its run, a `session` the name of its person, and an `operation` is a refused request
 	Kind AuditKind `json:"kind"`
 	Name string    `json:"name"`
 
@@ -753,7 +798,7 @@ type AuditEntry struct {
 	Pool *string `json:"pool,omitempty"`
 }
 
-// AuditKind Kind of the changed resource. A `template` has the name of its pool, a `schedule` has DEPLOYMENT/NAME, a `run-token` the id of its run, and an `operation` is a refused request
+// AuditKind Kind of the changed resource. A `template` has the name of its pool, a `schedule` has DEPLOYMENT/NAME, a `run-token` the id of its run, a `session` the name of its person, and an `operation` is a refused request
 type AuditKind string
 
 // AuditList defines model for AuditList.
@@ -776,7 +821,7 @@ type Binding struct {
 // BindingPool The name of a work pool, which need not exist yet, or `*` for all
 type BindingPool = string
 
-// CallerKind `anonymous`: the server runs without API keys
+// CallerKind `user`: a person with a session; `anonymous`: the server runs without API keys
 type CallerKind string
 
 // Category defines model for Category.
@@ -968,6 +1013,42 @@ type DeploymentSpec struct {
 // DeploymentUpdate Example: {"paused":true}
 type DeploymentUpdate struct {
 	Paused *bool `json:"paused,omitempty"`
+}
+
+// DeviceSignIn Example: {"device_code":"GmRhmhcxhwAzkoEqiMEg_DnyEysNkuNhszIySk9eS","expires_in":600,"interval":5,"user_code":"WDJB-MJHT","verification_url":"https://login.example.com/device"}
+type DeviceSignIn struct {
+	// DeviceCode Secret of the client
+	DeviceCode string `json:"device_code"`
+
+	// ExpiresIn Seconds until the codes expire
+	ExpiresIn int32 `json:"expires_in"`
+
+	// Interval Seconds between two polls
+	Interval int32 `json:"interval"`
+
+	// UserCode Code that the person enters
+	UserCode string `json:"user_code"`
+
+	// VerificationURL Where the person enters the code
+	VerificationURL string `json:"verification_url"`
+
+	// VerificationURLComplete The same address with the code
+	VerificationURLComplete *string `json:"verification_url_complete,omitempty"`
+}
+
+// DeviceSignInPending Example: {"slow_down":false}
+type DeviceSignInPending struct {
+	// SlowDown Whether the client must poll less often
+	SlowDown bool `json:"slow_down"`
+}
+
+// DeviceSignInPoll Example: {"client":"berth on laptop","device_code":"GmRhmhcxhwAzkoEqiMEg_DnyEysNkuNhszIySk9eS"}
+type DeviceSignInPoll struct {
+	// Client Program and machine that sign in
+	//
+	// Example: berth on laptop
+	Client     *string `json:"client,omitempty"`
+	DeviceCode string  `json:"device_code"`
 }
 
 // DocumentChange Difference between two documents
@@ -1757,6 +1838,85 @@ type ScheduleUpdate struct {
 	Active bool `json:"active"`
 }
 
+// Session Example: {"address":"192.0.2.7","client":"berth on laptop","created_at":"2026-01-01T05:00:00Z","current":true,"expires_at":"2026-01-01T17:00:00Z","groups":["data-eng"],"groups_checked_at":"2026-01-01T05:30:00Z","id":"0199a0000000a1b2c3d4","kind":"cli","last_used_at":"2026-01-01T05:30:00Z","name":"Ada Lovelace","state":"active","subject":248289761001,"user":"ada@example.com"}
+type Session struct {
+	// Address Network address of the client
+	Address *string `json:"address,omitempty"`
+
+	// Client Program and machine that signed in
+	Client    *string   `json:"client,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// Current Whether it is the session of this request
+	Current   bool      `json:"current"`
+	ExpiresAt time.Time `json:"expires_at"`
+	Groups    []string  `json:"groups"`
+
+	// GroupsCheckedAt When the provider last confirmed the groups
+	GroupsCheckedAt time.Time    `json:"groups_checked_at"`
+	ID              string       `json:"id"`
+	Kind            SessionKind  `json:"kind"`
+	LastUsedAt      time.Time    `json:"last_used_at"`
+	Name            *string      `json:"name,omitempty"`
+	RevokedAt       *time.Time   `json:"revoked_at,omitempty"`
+	RevokedBy       *string      `json:"revoked_by,omitempty"`
+	State           SessionState `json:"state"`
+
+	// Subject Id of the person at the sign-in provider
+	Subject string `json:"subject"`
+
+	// User Name in the audit log; the email address if the provider has verified it
+	User string `json:"user"`
+}
+
+// SessionCreated defines model for SessionCreated.
+type SessionCreated struct {
+	// Session Example: {"address":"192.0.2.7","client":"berth on laptop","created_at":"2026-01-01T05:00:00Z","current":true,"expires_at":"2026-01-01T17:00:00Z","groups":["data-eng"],"groups_checked_at":"2026-01-01T05:30:00Z","id":"0199a0000000a1b2c3d4","kind":"cli","last_used_at":"2026-01-01T05:30:00Z","name":"Ada Lovelace","state":"active","subject":248289761001,"user":"ada@example.com"}
+	Session Session `json:"session"`
+
+	// Token Sent as a bearer token; shown only once
+	Token string `json:"token"`
+}
+
+// SessionKind defines model for SessionKind.
+type SessionKind string
+
+// SessionList defines model for SessionList.
+type SessionList struct {
+	Items      []Session `json:"items"`
+	NextCursor *string   `json:"next_cursor,omitempty"`
+}
+
+// SessionState defines model for SessionState.
+type SessionState string
+
+// SessionsRevoke Example: {"user":"ada@example.com"}
+type SessionsRevoke struct {
+	// User Email address or subject of a person
+	User *string `json:"user,omitempty"`
+}
+
+// SessionsRevoked Example: {"revoked":2}
+type SessionsRevoked struct {
+	Revoked int32 `json:"revoked"`
+}
+
+// SignInMethods Example: {"api_key":true,"provider":"login.example.com","url":"/sign-in"}
+type SignInMethods struct {
+	// APIKey Whether the server requires an API key or a session
+	APIKey bool `json:"api_key"`
+
+	// Provider Host of the sign-in provider; absent where people cannot sign in with an account
+	//
+	// Example: login.example.com
+	Provider *string `json:"provider,omitempty"`
+
+	// URL Path at which a browser begins to sign in
+	//
+	// Example: /sign-in
+	URL *string `json:"url,omitempty"`
+}
+
 // SigningKey defines model for SigningKey.
 type SigningKey struct {
 	// Algorithm Example: RS256
@@ -1980,7 +2140,7 @@ type WhoAmI struct {
 	// KeyID The public part of the API key
 	KeyID *string `json:"key_id,omitempty"`
 
-	// Kind `anonymous`: the server runs without API keys
+	// Kind `user`: a person with a session; `anonymous`: the server runs without API keys
 	Kind CallerKind `json:"kind"`
 
 	// Name As the audit names the caller
@@ -2393,6 +2553,24 @@ type ListSchedulesParams struct {
 	Pool   *PoolFilter  `form:"pool,omitempty" json:"pool,omitempty"`
 }
 
+// ListSessionsParams defines parameters for ListSessions.
+type ListSessionsParams struct {
+	// Limit Maximum number of items
+	Limit *LimitParam `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor `next_cursor` of the previous page
+	Cursor *CursorParam `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Everyone Sessions of all people
+	Everyone *bool `form:"everyone,omitempty" json:"everyone,omitempty"`
+
+	// User Email address or subject of a person
+	User *string `form:"user,omitempty" json:"user,omitempty"`
+
+	// Ended Also expired and revoked ones
+	Ended *bool `form:"ended,omitempty" json:"ended,omitempty"`
+}
+
 // ListVariablesParams defines parameters for ListVariables.
 type ListVariablesParams struct {
 	// Limit Maximum number of items
@@ -2512,6 +2690,12 @@ type CreateRunTokenJSONRequestBody = RunTokenCreate
 
 // PreviewScheduleJSONRequestBody defines body for PreviewSchedule for application/json ContentType.
 type PreviewScheduleJSONRequestBody = SchedulePreviewRequest
+
+// RevokeSessionsJSONRequestBody defines body for RevokeSessions for application/json ContentType.
+type RevokeSessionsJSONRequestBody = SessionsRevoke
+
+// FinishDeviceSignInJSONRequestBody defines body for FinishDeviceSignIn for application/json ContentType.
+type FinishDeviceSignInJSONRequestBody = DeviceSignInPoll
 
 // RotateSigningKeysJSONRequestBody defines body for RotateSigningKeys for application/json ContentType.
 type RotateSigningKeysJSONRequestBody = SigningKeyRotation

@@ -102,7 +102,7 @@ func (k Key) GoString() string { return k.String() }
 func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
 
 // embedded matches a key, or most of one, inside a text.
-var embedded = regexp.MustCompile(prefix + `([0-9a-f]{32}|[0-9a-f]{8})_[A-Za-z0-9_-]{16,}`)
+var embedded = regexp.MustCompile(prefix + `([0-9a-f]{32}|[0-9a-f]{20}|[0-9a-f]{8})_[A-Za-z0-9_-]{16,}`)
 
 // Mask hides the secret of every key in a text. Use it for text from clients that goes into logs, responses
 // or the audit log: users paste keys into the wrong place.

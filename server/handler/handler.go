@@ -12,6 +12,7 @@ import (
 	"github.com/berth-dev/berth/server/api/apiserver"
 	"github.com/berth-dev/berth/server/apply"
 	"github.com/berth-dev/berth/server/catalog"
+	"github.com/berth-dev/berth/server/identity"
 	"github.com/berth-dev/berth/server/impact"
 	"github.com/berth-dev/berth/server/issuer"
 	"github.com/berth-dev/berth/server/metric"
@@ -39,6 +40,8 @@ type Options struct {
 	Lease time.Duration
 	// Now tells the time.
 	Now func() time.Time
+	// People signs people in; nil if no provider is configured.
+	People *identity.Service
 	// KeysChanged is called after a key was created or revoked.
 	KeysChanged func()
 	// Issuer signs run tokens; nil if they are off, and then IssuerOff says why.

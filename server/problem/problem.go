@@ -46,8 +46,12 @@ const (
 	TemplateBreaks Code = "template-breaks-deployments"
 	// RateLimited: the API key sent too many requests; RetryAfter is set.
 	RateLimited Code = "rate-limited"
-	Unavailable Code = "unavailable"
-	Internal    Code = "internal"
+	// SignInFailed: the sign-in provider or the access file refused a person.
+	SignInFailed Code = "sign-in-failed"
+	// ProviderUnavailable: the sign-in provider cannot be reached. API keys still work.
+	ProviderUnavailable Code = "sign-in-provider-unavailable"
+	Unavailable         Code = "unavailable"
+	Internal            Code = "internal"
 )
 
 // Error is a refusal that is reported to the client.

@@ -59,6 +59,10 @@ func meaningOf(code Code) meaning {
 		return meaning{http.StatusBadRequest, "The worker protocol version is not supported"}
 	case RateLimited:
 		return meaning{http.StatusTooManyRequests, "Too many requests from this API key"}
+	case SignInFailed:
+		return meaning{http.StatusForbidden, "The sign-in failed"}
+	case ProviderUnavailable:
+		return meaning{http.StatusServiceUnavailable, "The sign-in provider is not available"}
 	case Unavailable:
 		return meaning{http.StatusServiceUnavailable, "The server is temporarily unavailable"}
 	}

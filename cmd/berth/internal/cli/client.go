@@ -50,14 +50,19 @@ func (a *App) Connection(cmd *cobra.Command) (Connection, error) {
 	if err != nil {
 		return Connection{}, err
 	}
-	c := Connection{URL: cmp.Or(flag("api-url"), config.APIURL, DefaultAPIURL)}
+	sessions, err := a.Sessions(cmd)
+	if err != nil {
+		return Connection{}, err
+	}
+	c := Connection{URL: cmp.Or(flag("api-url"), config.APIURL, sessions.Current, DefaultAPIURL)}
 	if u, err := url.Parse(c.URL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return Connection{}, Usagef("%q is not a server URL; expected a URL such as %s", c.URL, DefaultAPIURL)
 	}
 	if c.Authorities, err = authorities(cmp.Or(flag("ca-file"), config.CAFile)); err != nil {
 		return c, err
 	}
-	c.Key, err = a.apiKey(flag("api-key-file"), config)
+	session := sessions.Find(c.URL).Token
+	c.Key, err = a.apiKey(flag("api-key-file"), cmp.Or(session, config.APIKey))
 	return c, err
 }
 
@@ -80,9 +85,10 @@ func authorities(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-func (a *App) apiKey(file string, config Config) (string, error) {
+// apiKey is the key of the flag, else of the environment, else the one that is stored.
+func (a *App) apiKey(file, stored string) (string, error) {
 	if file == "" {
-		return cmp.Or(a.Env["BERTH_API_KEY"], config.APIKey), nil
+		return cmp.Or(a.Env["BERTH_API_KEY"], stored), nil
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {

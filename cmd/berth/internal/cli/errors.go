@@ -107,9 +107,12 @@ func (e *ProblemError) Details() []string {
 	switch e.Status {
 	case http.StatusUnauthorized:
 		lines = append(lines,
-			"set an API key with BERTH_API_KEY, --api-key-file or api_key in the configuration file")
+			"sign in with berth login, or set an API key with BERTH_API_KEY, --api-key-file or api_key in the "+
+				"configuration file")
 	case http.StatusForbidden:
-		lines = append(lines, "the role of the API key does not permit this operation")
+		if e.Problem.Code == "forbidden" {
+			lines = append(lines, "your role does not permit this operation")
+		}
 	}
 	return lines
 }

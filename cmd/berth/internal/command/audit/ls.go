@@ -20,7 +20,7 @@ type auditFlags struct {
 func (in *auditFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&in.kind, "kind", "",
-		"filter by kind: pool, template, queue, deployment, schedule, variable, api-key, worker or operation")
+		"filter by kind: pool, template, queue, deployment, schedule, variable, api-key, worker, session or operation")
 	flags.StringVar(&in.name, "name", "", "filter by the name of the changed object")
 	flags.StringVar(&in.actor, "actor", "", "filter by actor: a name, or the ID of an API key")
 	flags.StringVar(&in.action, "action", "", "filter by action: create, update, delete or refuse")
@@ -37,7 +37,7 @@ func (in *auditFlags) params(app *cli.App) (api.ListAuditParams, error) {
 		kind := api.AuditKind(in.kind)
 		if p.Kind = &kind; !kind.Valid() {
 			return p, cli.Usagef(
-				"--kind %q: must be pool, template, queue, deployment, schedule, variable, api-key, worker or operation",
+				"--kind %q: must be pool, template, queue, deployment, schedule, variable, api-key, worker, session or operation",
 				in.kind,
 			)
 		}

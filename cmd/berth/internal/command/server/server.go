@@ -30,6 +30,7 @@ type serverFlags struct {
 	keepRuns, keepLogs          cli.Period
 	keepAudit                   cli.Period
 	publicURL, identityKeyFile  string
+	signIn                      flagset.SignIn
 }
 
 func Command(app *cli.App) *cobra.Command {
@@ -89,6 +90,7 @@ When the server accepts requests, it prints "ready URL" to standard output. It l
 	flags.Var(&in.keepLogs, "keep-logs", "retention of the output of runs; 0 to keep it forever")
 	flags.Var(&in.keepAudit, "keep-audit", "retention of the audit log; 0 to keep it forever")
 	in.protect.Add(cmd)
+	in.signIn.Add(cmd)
 	in.database.Add(cmd)
 	in.log.Add(cmd, "info")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -118,11 +120,14 @@ func (in *serverFlags) options(app *cli.App) (server.Options, error) {
 	if err := in.check(); err != nil {
 		return o, err
 	}
+	var err error
+	if o.SignIn, o.AccessFile, err = in.signIn.Config(app, in.publicURL); err != nil {
+		return o, err
+	}
 	if o.RateLimit = in.rateLimit; in.rateLimit == 0 {
 		o.RateLimit = -1
 	}
 	o.KeepRuns, o.KeepLogs, o.KeepAudit = keepFor(in.keepRuns), keepFor(in.keepLogs), keepFor(in.keepAudit)
-	var err error
 	if o.Logger, err = in.log.Logger(app); err != nil {
 		return o, err
 	}

@@ -1,0 +1,40 @@
+package session
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/berth-dev/berth/cmd/berth/internal/cli"
+	"github.com/berth-dev/berth/server/api"
+)
+
+func revokeCommand(app *cli.App) *cobra.Command {
+	var user string
+	cmd := &cobra.Command{
+		Use:   "revoke [ID]",
+		Short: "Revoke a session, or all sessions of a person",
+		Long: `Revoke a session, or with --user all sessions of a person. It counts at once, also for open streams.
+A person whom the sign-in provider still lets in can sign in again: block the account there first.`,
+		Args: cobra.MaximumNArgs(1),
+	}
+	cmd.Flags().StringVar(&user, "user", "",
+		"revoke all sessions of this person, by email address or subject; needs the role admin in all pools")
+	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
+		if (len(args) == 0) == (user == "") {
+			return cli.Usagef("name either the ID of a session or a person with --user")
+		}
+		if user == "" {
+			if err := cli.Check(client.RevokeSessionWithResponse(ctx, args[0])); err != nil {
+				return err
+			}
+			return app.Printf("session %s revoked\n", args[0])
+		}
+		result, err := cli.Value(client.RevokeSessionsWithResponse(ctx, api.SessionsRevoke{User: &user}))
+		if err != nil {
+			return err
+		}
+		return app.Printf("%d sessions of %s revoked\n", result.Revoked, user)
+	})
+	return cmd
+}

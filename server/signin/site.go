@@ -1,0 +1,147 @@
+package signin
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/berth-dev/berth/server/access"
+	"github.com/berth-dev/berth/server/apikey"
+	"github.com/berth-dev/berth/server/identity"
+	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/store"
+)
+
+// Paths of the two pages.
+const (
+	BeginPath    = "/sign-in"
+	CallbackPath = "/sign-in/callback"
+)
+
+const (
+	// flowLifetime is how long a person may take at the provider.
+	flowLifetime = 10 * time.Minute
+	// callbacksPerSecond bounds the calls of the provider that strangers at one address can cause.
+	callbacksPerSecond = 5
+	// toMax bounds the place in the page to return to.
+	toMax = 500
+)
+
+// Site serves the sign-in of one server.
+type Site struct {
+	people    *identity.Service
+	cookies   Cookies
+	callbacks *access.Limiter
+}
+
+// New returns a Site.
+func New(people *identity.Service, now func() time.Time) *Site {
+	return &Site{
+		people: people, cookies: NewCookies(people.Config()),
+		callbacks: access.NewLimiter(callbacksPerSecond, now),
+	}
+}
+
+// Begin sends a browser to the provider.
+func (s *Site) Begin(w http.ResponseWriter, r *http.Request) {
+	flow := identity.NewCodeFlow()
+	address, err := s.people.AuthURL(r.Context(), flow)
+	if err != nil {
+		s.fail(w, err)
+		return
+	}
+	s.cookies.set(w, s.cookies.flow, encodeFlow(flow, r.URL.Query().Get("to")), flowLifetime)
+	redirect(w, r, address)
+}
+
+// Callback is where the provider sends the browser back to.
+func (s *Site) Callback(w http.ResponseWriter, r *http.Request) {
+	flow, to, ok := decodeFlow(value(r, s.cookies.flow))
+	s.cookies.set(w, s.cookies.flow, "", 0) // it works once
+	if !ok {
+		flow = identity.CodeFlow{}
+	}
+	if s.callbacks.Take(address(r), 1) > 0 {
+		s.fail(w, problem.Newf(problem.RateLimited, "too many sign-ins from this address; wait a moment"))
+		return
+	}
+	token, err := s.signIn(r, flow)
+	if err != nil {
+		s.people.CountSignIn("browser", err)
+		s.fail(w, err)
+		return
+	}
+	s.people.CountSignIn("browser", nil)
+	s.cookies.set(w, s.cookies.session, token.Text, s.cookies.lifetime)
+	redirect(w, r, target(to))
+}
+
+func (s *Site) signIn(r *http.Request, flow identity.CodeFlow) (apikey.Key, error) {
+	// The code works once, so that a browser that disconnects must not leave half a sign-in.
+	ctx := context.WithoutCancel(r.Context())
+	person, refresh, err := s.people.FinishCodeFlow(ctx, flow, r.URL.Query())
+	if err != nil {
+		return apikey.Key{}, err
+	}
+	// A browser without a session has no cookie, and a broken one names no session.
+	old, _ := apikey.ParseSessionToken(value(r, s.cookies.session))
+	token, _, err := s.people.Create(ctx, identity.SignIn{
+		Person: person, RefreshToken: refresh, Kind: store.SessionBrowser, Client: r.UserAgent(),
+		Address: address(r), Replaces: old,
+	})
+	return token, err
+}
+
+// target is the place in Berth's page to return to. It always stays on this server: whatever the text, it is
+// only the fragment of the address.
+func target(to string) string {
+	if !strings.HasPrefix(to, "#/") || len(to) > toMax || strings.ContainsFunc(to, notInFragment) {
+		return "/"
+	}
+	return "/" + to
+}
+
+// notInFragment reports whether a character may not stand in a fragment as it is.
+func notInFragment(c rune) bool {
+	return c <= ' ' || c >= 0x7f || strings.ContainsRune("\"<>\\^`{|}", c)
+}
+
+func redirect(w http.ResponseWriter, r *http.Request, to string) {
+	protect(w)
+	http.Redirect(w, r, to, http.StatusSeeOther)
+}
+
+// protect keeps codes in addresses away from caches and from other sites.
+func protect(w http.ResponseWriter) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	w.Header().Set("X-Frame-Options", "DENY")
+	w.Header().Set("Content-Security-Policy",
+		"default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+}
+
+func address(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// fail shows a person why the sign-in failed. The cause of a server error is only logged.
+func (s *Site) fail(w http.ResponseWriter, err error) {
+	refusal := problem.From(identity.Problem(err))
+	s.people.LogFailure(err)
+	status := http.StatusForbidden
+	switch refusal.Code {
+	case problem.RateLimited:
+		status = http.StatusTooManyRequests
+	case problem.ProviderUnavailable, problem.Unavailable:
+		status = http.StatusServiceUnavailable
+	case problem.Internal:
+		status = http.StatusInternalServerError
+	}
+	writePage(w, status, refusal.Detail)
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/worker/client"
+	"github.com/berth-dev/berth/worker/retry"
 )
 
 // greet introduces the worker to the server. It retries until the server answers or ctx ends
@@ -66,14 +67,25 @@ func (w *worker) welcome(welcome *api.WorkerWelcome) {
 
 // fetchTemplate gets the document of a template version. It retries what may pass.
 func (w *worker) fetchTemplate(ctx context.Context, version uuid.UUID) ([]byte, error) {
-	calls := w.calls("template")
+	return fetch(ctx, w.calls("template"), version, w.client.Template)
+}
+
+// fetchRuleSet gets a rule set. It retries what may pass.
+func (w *worker) fetchRuleSet(ctx context.Context, id uuid.UUID) (api.RuleSet, error) {
+	return fetch(ctx, w.calls("rules"), id, w.client.RuleSet)
+}
+
+// fetch gets what never changes, by its id. It retries what may pass.
+func fetch[T any](
+	ctx context.Context, calls retry.Calls, id uuid.UUID, get func(context.Context, uuid.UUID) (T, error),
+) (T, error) {
 	for {
-		document, err := w.client.Template(ctx, version)
+		value, err := get(ctx, id)
 		if err == nil || !client.AsError(err).Temporary() {
-			return document, err
+			return value, err
 		}
 		if calls.Failed(ctx, err) != nil {
-			return nil, context.Cause(ctx)
+			return value, context.Cause(ctx)
 		}
 	}
 }

@@ -41,6 +41,7 @@ type fakeServer struct {
 	foreign  foreignAnswer                // what answers in its place
 	keyless  bool                         // an older server, which gives no keys to jobs
 	released []api.AttemptLease           // by the worker
+	rules    map[uuid.UUID]api.RuleSet
 	asked    []api.ClaimRequest
 	grants   map[uuid.UUID]api.AttemptStatusStatus // what a look-up says of a run
 }

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/rule"
 	"github.com/berth-dev/berth/worker/client"
 	"github.com/berth-dev/berth/worker/health"
 	"github.com/berth-dev/berth/worker/held"
@@ -164,6 +165,8 @@ func (w *worker) newPreparer() *prepare.Preparer {
 		ClusterConfig:  w.ClusterConfig,
 		Templates:      templating.NewCache(w.Engines, maxTemplates),
 		FetchTemplate:  w.fetchTemplate,
+		Rules:          rule.NewCache(maxTemplates),
+		FetchRuleSet:   w.fetchRuleSet,
 		Rendered:       w.metrics.rendered,
 		Failed:         w.metrics.templateFailed,
 		Log:            w.log,

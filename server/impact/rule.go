@@ -356,7 +356,7 @@ func (a *Analyzer) ruleCheck(
 		var problems templating.Problems
 		for _, d := range outcome.Denials {
 			problems = append(problems, templating.Problem{
-				Severity: templating.SeverityError, Code: string(problem.RuleDenied), Message: rulebook.Sentence(d),
+				Severity: templating.SeverityError, Code: string(problem.RuleDenied), Message: d.String(),
 			})
 		}
 		return problems

@@ -160,23 +160,11 @@ func Refusal(o rule.Outcome) *problem.Error {
 }
 
 func summary(denials []rule.Finding) string {
-	text := Sentence(denials[0])
+	text := denials[0].String()
 	if more := len(denials) - 1; more > 0 {
 		text += fmt.Sprintf(" (and %d more)", more)
 	}
 	return text
-}
-
-// Sentence says which rule a Job does not comply with, and why.
-func Sentence(f rule.Finding) string {
-	scope := "of the installation"
-	if f.Pool != "" {
-		scope = fmt.Sprintf("of work pool %q", f.Pool)
-	}
-	if f.Action == rule.Warn {
-		return fmt.Sprintf("rule %q %s warns: %s", f.Rule, scope, f.Message)
-	}
-	return fmt.Sprintf("rule %q %s refuses this: %s", f.Rule, scope, f.Message)
 }
 
 // Findings are the rules that a Job does not comply with, as findings of the API.
@@ -187,7 +175,7 @@ func Findings(list []rule.Finding) []api.Finding {
 		if f.Action == rule.Warn {
 			code = "rule-warned"
 		}
-		findings[i] = api.Finding{Code: &code, Message: Sentence(f)}
+		findings[i] = api.Finding{Code: &code, Message: f.String()}
 	}
 	return findings
 }

@@ -62,7 +62,17 @@ type Finding struct {
 	Failed bool
 }
 
-func (f Finding) String() string { return fmt.Sprintf("rule %q: %s", f.Rule, f.Message) }
+// String says which rule a Job does not comply with, and why.
+func (f Finding) String() string {
+	scope := "of the installation"
+	if f.Pool != "" {
+		scope = fmt.Sprintf("of work pool %q", f.Pool)
+	}
+	if f.Action == Warn {
+		return fmt.Sprintf("rule %q %s warns: %s", f.Rule, scope, f.Message)
+	}
+	return fmt.Sprintf("rule %q %s refuses this: %s", f.Rule, scope, f.Message)
+}
 
 // Outcome lists the rules that a Job does not comply with.
 type Outcome struct {

@@ -167,3 +167,15 @@ func (c *Client) Template(ctx context.Context, version uuid.UUID) ([]byte, error
 	}
 	return template.Document, nil
 }
+
+// RuleSet returns a rule set.
+func (c *Client) RuleSet(ctx context.Context, id uuid.UUID) (api.RuleSet, error) {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	response, err := c.api.GetRuleSetForWorker(ctx, id)
+	set, err := decode[api.RuleSet]("get the rules", response, err)
+	if err != nil {
+		return api.RuleSet{}, err
+	}
+	return *set, nil
+}

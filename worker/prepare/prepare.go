@@ -20,6 +20,7 @@ import (
 	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/manifest"
 	"github.com/berth-dev/berth/templating/manifest/reference"
+	"github.com/berth-dev/berth/templating/rule"
 	"github.com/berth-dev/berth/worker/held"
 	"github.com/berth-dev/berth/worker/job"
 )
@@ -48,6 +49,9 @@ type Options struct {
 	Templates *templating.Cache
 	// FetchTemplate returns the document of a template version. It retries what may pass.
 	FetchTemplate func(ctx context.Context, version uuid.UUID) ([]byte, error)
+	// Rules are compiled rule sets; FetchRuleSet returns one and retries what may pass.
+	Rules        *rule.Cache
+	FetchRuleSet func(ctx context.Context, id uuid.UUID) (api.RuleSet, error)
 
 	// Rendered and Failed are called for metrics.
 	Rendered func(engine string, took time.Duration)
@@ -111,6 +115,9 @@ func (p *Preparer) render(ctx context.Context, c api.Claim) (Prepared, error) {
 
 	// The Job ends itself at the run's timeout, whether or not a worker observes it then.
 	limitDeadline(finished.Job, c.TimeoutSeconds, finished.Timeout)
+	if err := p.checkRules(ctx, c, finished); err != nil {
+		return Prepared{}, p.refuse(err)
+	}
 	raw, err := json.Marshal(finished.Job)
 	if err != nil {
 		return Prepared{}, invalid(err, "cannot encode the manifest: %v", err)
@@ -192,14 +199,19 @@ func invalid(err error, format string, args ...any) *job.Refused {
 
 // templateError is a failure of a template, or of its input, that no retry would change.
 type templateError struct {
-	kind string // fetch, parse, compile, input, render or manifest
+	kind string // fetch, parse, compile, input, render, manifest or rule
 	err  error
 }
+
+// kindRule is a Job that a rule refuses.
+const kindRule = "rule"
 
 func (e *templateError) Error() string {
 	switch e.kind {
 	case "manifest":
 		return fmt.Sprintf("the rendered template is not a valid Job: %v", e.err)
+	case kindRule:
+		return fmt.Sprintf("the Job is refused: %v", e.err)
 	case "fetch":
 		return fmt.Sprintf("cannot fetch the template: %v", e.err)
 	case "input":
@@ -220,7 +232,7 @@ func (p *Preparer) refuse(err error) error {
 	}
 	p.Failed(failed.kind)
 	category := api.CategoryTemplate
-	if failed.kind == "manifest" {
+	if failed.kind == "manifest" || failed.kind == kindRule {
 		category = api.CategoryInvalid
 	}
 	return &job.Refused{Category: category, Message: failed.Error(), Err: err}

@@ -1,0 +1,90 @@
+package worker
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/berth-dev/berth/server/api"
+	"github.com/berth-dev/berth/server/api/apiserver"
+)
+
+func (p *fakeServer) GetRuleSetForWorker(
+	_ context.Context, r apiserver.GetRuleSetForWorkerRequestObject,
+) (apiserver.GetRuleSetForWorkerResponseObject, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	set, ok := p.rules[r.Set]
+	if !ok {
+		return apiserver.GetRuleSetForWorkerdefaultApplicationProblemPlusJSONResponse{
+			StatusCode: http.StatusNotFound,
+			Body: api.Problem{
+				Code: "not-found", Title: "no such rule set", Status: http.StatusNotFound, Type: "about:blank",
+			},
+		}, nil
+	}
+	return apiserver.GetRuleSetForWorker200JSONResponse(set), nil
+}
+
+func TestAJobThatARuleDeniesIsNeverCreated(t *testing.T) {
+	text := func(s string) *string { return &s }
+	tests := map[string]struct {
+		rule    api.Rule
+		unknown bool   // the server does not know the set
+		want    string // in the message of the end; empty: the run succeeds
+	}{
+		"a rule that denies": {
+			rule: api.Rule{Name: "no-ci", Action: api.RuleDeny, Expression: `caller.name != "ci"`, Message: text("not by ci")},
+			want: `the Job is refused: rule "no-ci" of work pool "local" refuses this: not by ci`,
+		},
+		"a rule that fails": {
+			rule: api.Rule{Name: "net", Action: api.RuleDeny, Expression: `pod.hostNetwork`, Message: text("x")},
+			want: `could not be evaluated: the Job has no field "hostNetwork"`,
+		},
+		"a rule that this worker does not understand": {
+			rule: api.Rule{Name: "new", Action: api.RuleDeny, Expression: `newFunction(job)`, Message: text("x")},
+			want: "perhaps because it is older than the server",
+		},
+		"rules that cannot be fetched": {unknown: true, want: "cannot fetch the rules"},
+		"a rule that warns": {
+			rule: api.Rule{Name: "no-ci", Action: api.RuleWarn, Expression: `caller.name != "ci"`, Message: text("not by ci")},
+		},
+		"a rule that is satisfied": {
+			rule: api.Rule{Name: "ok", Action: api.RuleDeny, Message: text("x"), Expression: `deployment.retries == 3 && ` +
+				`run.parameters.name == "world" && containers.size() == 1`},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			p := newFakeServer(t, secretTemplate)
+			startWorker(t, p)
+			pool, id := "local", uuid.New()
+			if !test.unknown {
+				p.change(func() {
+					p.rules = map[uuid.UUID]api.RuleSet{id: {ID: id, Pool: &pool, Version: 1, Rules: []api.Rule{test.rule}}}
+				})
+			}
+			s := p.offer(`{"token": "x"}`, func(s *servedAttempt) {
+				s.claim.Rules = &api.ClaimRules{
+					Sets: []uuid.UUID{id}, Caller: api.RuleCaller{Name: "ci", Kind: "api-key", Role: "operator"}, Retries: 3,
+				}
+			})
+			p.wait(t, "the end", func() bool { return s.ended != nil })
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			if test.want == "" {
+				if !*s.ended.Succeeded {
+					t.Errorf("ended as %+v", s.ended)
+				}
+				return
+			}
+			if s.ended.Category == nil || *s.ended.Category != api.CategoryInvalid || s.ended.Message == nil ||
+				!strings.Contains(*s.ended.Message, test.want) || len(s.output) > 0 {
+				t.Errorf("ended as %+v: %s", s.ended, *s.ended.Message)
+			}
+		})
+	}
+}

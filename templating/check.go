@@ -163,18 +163,22 @@ func (c *Compiled) checkWithEnv(instance map[string]any, env envList) Problems {
 	}
 	instance[envVariable] = printed
 	problems := c.validate(instance)
-	if !slices.ContainsFunc(problems, func(p Problem) bool { return p.Pointer == "/"+envVariable }) {
+	if !isOfForm(problems) {
 		return problems
 	}
 	other := env
 	other.asList = !env.asList
-	other.entries = slices.DeleteFunc(slices.Clone(env.entries),
-		func(e envEntry) bool { return e.source != nil && !other.asList })
 	instance[envVariable], _ = other.print() // it says something in either form
-	if inOtherForm := c.validate(instance); len(inOtherForm) < len(problems) {
+	// A reference (valueFrom) is checked like any value: a schema that takes text takes no reference.
+	if inOtherForm := c.validate(instance); !isOfForm(inOtherForm) || len(inOtherForm) < len(problems) {
 		return inOtherForm
 	}
 	return problems
+}
+
+// isOfForm is true where env as a whole is refused, not one of its entries.
+func isOfForm(problems Problems) bool {
+	return slices.ContainsFunc(problems, func(p Problem) bool { return p.Pointer == "/"+envVariable })
 }
 
 // checkPart checks some of the values of a run, such as the defaults. What the schema says of all of them

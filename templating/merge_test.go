@@ -138,6 +138,7 @@ func TestValuesThatAreRefused(t *testing.T) {
 		{name: "something required", variables: "properties: {n: {type: integer}}\nrequired: [n]", onlyRun: true, want: []string{`/n: variable "n" is required and has no value`}},
 		{name: "null for something required", variables: "properties: {n: {type: integer}}\nrequired: [n]", deployment: "{n: null}", want: []string{`/n: variable "n" must be an integer, not null`}},
 		{name: "an unknown variable where the schema is closed", variables: "properties: {image: {}}\nadditionalProperties: false", deployment: "{imgae: x}", want: []string{`/imgae: the template does not declare a variable "imgae" (did you mean "image"?)`}},
+		{name: "a reference in a list where the schema wants text", variables: "properties: {env: {type: object, additionalProperties: {type: string}}}", deployment: "{env: [{name: B, valueFrom: {secretKeyRef: {name: s, key: k}}}]}", want: []string{`/env/B: variable "env" at /B must be a string, not an object`}},
 		{name: "values after dotted keys", variables: "properties: {o: {properties: {n: {type: integer}}}}", deployment: "{o.n: x}", want: []string{`/o/n: variable "o" at /n must be an integer, not a string`}},
 		{name: "one of two is required", variables: "properties: {a: {default: 1}, b: {}, env: {}}\nanyOf: [{required: [b]}, {required: [env]}]", deployment: "{a: 2}", onlyRun: true, want: []string{`the set of variables matches none of the alternatives: is missing "b"; or is missing "env"`}},
 		{name: "something required where something else is given", variables: "properties: {a: {}, b: {}}\nif: {properties: {a: {const: 1}}, required: [a]}\nthen: {required: [b]}", deployment: "{a: 1}", onlyRun: true, want: []string{`the set of variables is missing "b"`}},
@@ -194,7 +195,7 @@ func TestValuesThatAreAccepted(t *testing.T) {
 	for _, c := range []struct{ name, variables, run, warning string }{
 		{name: "null for what is not required", variables: "properties: {n: {type: integer, default: 5}}", run: "{n: null}"},
 		{name: "a default satisfies what is required", variables: "properties: {n: {type: integer, default: 5}}\nrequired: [n]", run: "{}"},
-		{name: "env as a list where the schema wants a mapping", variables: "properties: {env: {type: object, additionalProperties: {type: string}}}", run: "{env: [{name: A, value: a}, {name: B, valueFrom: {fieldRef: {fieldPath: x}}}]}"},
+		{name: "env as a list where the schema wants a mapping", variables: "properties: {env: {type: object, additionalProperties: {type: string}}}", run: "{env: [{name: A, value: a}, {name: B, value: b}]}"},
 		{name: "unsetting where the schema wants strings", variables: "properties: {env: {type: object, additionalProperties: {type: string}}}", run: "{env: {A: null}}"},
 		{name: "one of two is there", variables: "properties: {a: {default: 1}, b: {}, env: {type: object}}\nanyOf: [{required: [b]}, {required: [env]}]\nminProperties: 2", run: "{env: [{name: A, value: a}]}"},
 		{name: "an unknown variable is a warning", variables: "properties: {image: {}}", run: "{imgae: x}", warning: `/imgae: the template does not declare a variable "imgae" (did you mean "image"?)`},

@@ -619,6 +619,24 @@ func (e ListRunsParamsSort) Valid() bool {
 	}
 }
 
+// AllowedObject defines model for AllowedObject.
+type AllowedObject struct {
+	// Keys The keys that may be used; without it, all
+	Keys *[]string `json:"keys,omitempty"`
+	Name string    `json:"name"`
+}
+
+// AllowedReferences What the job variables of the pool may refer to in the namespace of the Jobs. What the template itself writes needs no entry; objects of Berth are refused whatever the list says.
+//
+// Example: {"secrets":[{"keys":["url"],"name":"warehouse"}],"service_accounts":["etl"]}
+type AllowedReferences struct {
+	ConfigMaps      *[]AllowedObject `json:"config_maps,omitempty"`
+	Namespaces      *[]string        `json:"namespaces,omitempty"`
+	Secrets         *[]AllowedObject `json:"secrets,omitempty"`
+	ServiceAccounts *[]string        `json:"service_accounts,omitempty"`
+	VolumeClaims    *[]string        `json:"volume_claims,omitempty"`
+}
+
 // APIKey Example: {"bindings":[{"pool":"analytics","role":"deployer"},{"pool":"*","role":"viewer"}],"created_at":"2026-01-01T05:00:00Z","created_by":"ada","expires_at":"2027-01-01T00:00:00Z","id":"1f2e3d4c","name":"deploy-bot"}
 type APIKey struct {
 	Bindings   []Binding  `json:"bindings"`
@@ -871,6 +889,11 @@ type Claim struct {
 	Parameters   JSONObject `json:"parameters"`
 	Pool         string     `json:"pool"`
 	Queue        string     `json:"queue"`
+
+	// References What the job variables of the pool may refer to in the namespace of the Jobs. What the template itself writes needs no entry; objects of Berth are refused whatever the list says.
+	//
+	// Example: {"secrets":[{"keys":["url"],"name":"warehouse"}],"service_accounts":["etl"]}
+	References *AllowedReferences `json:"references,omitempty"`
 
 	// RenderInput Input of the renderer, fixed by the first claim of the attempt
 	RenderInput RenderInput `json:"render_input"`
@@ -1193,6 +1216,11 @@ type PoolSpec struct {
 
 	// Queues Queues to create or update, possibly including `default`
 	Queues *[]QueueSpec `json:"queues,omitempty"`
+
+	// References What the job variables of the pool may refer to in the namespace of the Jobs. What the template itself writes needs no entry; objects of Berth are refused whatever the list says.
+	//
+	// Example: {"secrets":[{"keys":["url"],"name":"warehouse"}],"service_accounts":["etl"]}
+	References *AllowedReferences `json:"references,omitempty"`
 
 	// RunTokenAudiences Audiences for which the jobs of the pool may get run tokens; empty means none
 	RunTokenAudiences *RunTokenAudiences `json:"run_token_audiences,omitempty"`
@@ -2153,7 +2181,7 @@ type WhoAmI struct {
 	RunID *openapi_types.UUID `json:"run_id,omitempty"`
 }
 
-// WorkPool Example: {"concurrency_limit":20,"created_at":"2026-01-01T00:00:00Z","description":"What the data team runs","id":"0197a0b2-1e40-7d5a-b6c0-5a1f2e3d4c01","name":"analytics","paused":false,"run_token_audiences":[],"slots_used":3,"template_version":2,"type":"kubernetes","updated_at":"2026-01-01T05:00:00Z"}
+// WorkPool Example: {"concurrency_limit":20,"created_at":"2026-01-01T00:00:00Z","description":"What the data team runs","id":"0197a0b2-1e40-7d5a-b6c0-5a1f2e3d4c01","name":"analytics","paused":false,"references":{"secrets":[{"keys":["url"],"name":"warehouse"}]},"run_token_audiences":[],"slots_used":3,"template_version":2,"type":"kubernetes","updated_at":"2026-01-01T05:00:00Z"}
 type WorkPool struct {
 	ConcurrencyLimit *int32             `json:"concurrency_limit,omitempty"`
 	CreatedAt        time.Time          `json:"created_at"`
@@ -2164,6 +2192,11 @@ type WorkPool struct {
 
 	// Project Project of the deployment file that last applied it
 	Project *string `json:"project,omitempty"`
+
+	// References What the job variables of the pool may refer to in the namespace of the Jobs. What the template itself writes needs no entry; objects of Berth are refused whatever the list says.
+	//
+	// Example: {"secrets":[{"keys":["url"],"name":"warehouse"}],"service_accounts":["etl"]}
+	References AllowedReferences `json:"references"`
 
 	// RunTokenAudiences Audiences for which the jobs of the pool may get run tokens; empty means none
 	RunTokenAudiences RunTokenAudiences `json:"run_token_audiences"`
@@ -2188,6 +2221,11 @@ type WorkPoolCreate struct {
 	Name             Name    `json:"name"`
 	Paused           *bool   `json:"paused,omitempty"`
 
+	// References What the job variables of the pool may refer to in the namespace of the Jobs. What the template itself writes needs no entry; objects of Berth are refused whatever the list says.
+	//
+	// Example: {"secrets":[{"keys":["url"],"name":"warehouse"}],"service_accounts":["etl"]}
+	References *AllowedReferences `json:"references,omitempty"`
+
 	// RunTokenAudiences Audiences for which the jobs of the pool may get run tokens; empty means none
 	RunTokenAudiences *RunTokenAudiences `json:"run_token_audiences,omitempty"`
 	Type              PoolType           `json:"type"`
@@ -2208,6 +2246,11 @@ type WorkPoolUpdate struct {
 	// NoConcurrencyLimit Remove the limit
 	NoConcurrencyLimit *bool `json:"no_concurrency_limit,omitempty"`
 	Paused             *bool `json:"paused,omitempty"`
+
+	// References What the job variables of the pool may refer to in the namespace of the Jobs. What the template itself writes needs no entry; objects of Berth are refused whatever the list says.
+	//
+	// Example: {"secrets":[{"keys":["url"],"name":"warehouse"}],"service_accounts":["etl"]}
+	References *AllowedReferences `json:"references,omitempty"`
 
 	// RunTokenAudiences Audiences for which the jobs of the pool may get run tokens; empty means none
 	RunTokenAudiences *RunTokenAudiences `json:"run_token_audiences,omitempty"`

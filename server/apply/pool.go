@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 
 	"github.com/berth-dev/berth/server/api"
@@ -41,6 +42,10 @@ func (p *planner) createPool(ctx context.Context, spec api.PoolSpec) error {
 	if err != nil {
 		return err
 	}
+	references, err := catalog.ReadReferences(spec.References)
+	if err != nil {
+		return err
+	}
 	_, err = p.tx.CreatePool(ctx, store.NewPool{
 		Name:             spec.Name,
 		Type:             string(*spec.Type),
@@ -49,6 +54,7 @@ func (p *planner) createPool(ctx context.Context, spec api.PoolSpec) error {
 		Template:         doc,
 
 		RunTokenAudiences: sortedUnique(wire.Or(spec.RunTokenAudiences, nil)),
+		References:        references,
 	}, p.By.Name)
 	if err != nil {
 		return err
@@ -158,6 +164,9 @@ func (p *planner) poolUpdate(ctx context.Context, read readPool, d declaredPool)
 	if d.RunTokenAudiences != nil {
 		u.setAudiences(current.RunTokenAudiences, sortedUnique(*d.RunTokenAudiences))
 	}
+	if err := u.setReferences(current.References, d.References); err != nil {
+		return u, err
+	}
 	if d.template == nil {
 		return u, nil
 	}
@@ -185,6 +194,25 @@ func (u *poolUpdate) setAudiences(before, after []string) {
 	}
 	u.setFields, u.fields.RunTokenAudiences = true, &after
 	u.change.set("run_token_audiences", texts(before), texts(after))
+}
+
+// setReferences replaces the list of what job variables may refer to, if the file has one.
+func (u *poolUpdate) setReferences(before json.RawMessage, declared *api.AllowedReferences) error {
+	after, err := catalog.ReadReferences(declared)
+	if err != nil || after == nil || jsondoc.Equal(jsondoc.OrEmpty(before), after) {
+		return err
+	}
+	old, err := jsondoc.Object(before)
+	if err != nil {
+		return err
+	}
+	wanted, err := jsondoc.Object(after)
+	if err != nil {
+		return err
+	}
+	u.setFields, u.fields.References = true, after
+	u.change.set("references", old, wanted)
+	return nil
 }
 
 // sortedUnique returns a list that is a set, in its one order.

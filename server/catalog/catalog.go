@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/finding"
@@ -66,7 +67,9 @@ func (c *Catalog) Check(document json.RawMessage) (*Checked, error) {
 		return nil, fmt.Errorf("compact the template: %w", err)
 	}
 	return &Checked{
-		Doc:      store.TemplateDocument{Document: compact.Bytes(), StoredNames: compiled.StoredReferences()},
+		Doc: store.TemplateDocument{
+			Document: compact.Bytes(), StoredNames: compiled.StoredReferences(), Reaches: reaches(report),
+		},
 		Compiled: compiled,
 		Warnings: finding.FromProblems(report.Warnings),
 	}, nil
@@ -89,7 +92,7 @@ func (c *Catalog) lint(document json.RawMessage) (*templating.Compiled, templati
 	if err != nil {
 		return nil, templating.Report{Errors: templating.AsProblems(err), Placeholders: []string{}}
 	}
-	report := templating.Lint(c.registry, parsed, manifest.CheckFor(c.protected))
+	report := manifest.Lint(c.registry, parsed, c.protected)
 	if len(report.Errors) > 0 {
 		return nil, report
 	}
@@ -146,4 +149,17 @@ func unusable(version *store.TemplateVersion, problems templating.Problems) erro
 			version.Version, version.Pool, finding.Summary(problems)),
 		Findings: finding.FromProblems(problems),
 	}
+}
+
+// reaches are the warnings about job variables through which a reference can reach the Job, without what
+// follows from them.
+func reaches(report templating.Report) []string {
+	var found []string
+	for _, p := range report.Warnings {
+		if p.Code == templating.CodeReference {
+			text, _, _ := strings.Cut(p.Message, ";")
+			found = append(found, text)
+		}
+	}
+	return found
 }

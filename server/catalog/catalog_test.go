@@ -25,6 +25,9 @@ func TestTheDefaultTemplatesLintClean(t *testing.T) {
 		report := newCatalog().Lint(doc.Document)
 		for _, finding := range append(report.Errors, report.Warnings...) {
 			// A process has no limits that a template could set.
+			if finding.Code != nil && *finding.Code == templating.CodeReference {
+				continue // the pool's list says what service_account_name and its like may name
+			}
 			if kind != "process" || !strings.HasSuffix(finding.Pointer, "/limits/memory") {
 				t.Errorf("%s: %s: %s", kind, finding.Pointer, finding.Message)
 			}

@@ -102,8 +102,16 @@ func (p *claimPoll) try(ctx context.Context) (*api.ClaimResponse, error) {
 		return nil, err
 	}
 	p.h.Metrics.ObserveClaims(claims)
+	references, err := p.references(ctx, len(claims))
+	if err != nil {
+		return nil, err
+	}
 	answer := &api.ClaimResponse{
-		Claims:  wire.Each(claims, func(c store.Claim) api.Claim { return wire.Claim(c, p.claim.Lease) }),
+		Claims: wire.Each(claims, func(c store.Claim) api.Claim {
+			claim := wire.Claim(c, p.claim.Lease)
+			claim.References = references
+			return claim
+		}),
 		Cancels: wire.NonNil(cancels),
 	}
 	return answer, p.addRules(ctx, answer.Claims)
@@ -135,4 +143,18 @@ func (p *claimPoll) addRules(ctx context.Context, claims []api.Claim) error {
 		}
 	}
 	return nil
+}
+
+// references are what job variables of the pool may refer to now: an attempt is judged by the list of today,
+// also where its run is older.
+func (p *claimPoll) references(ctx context.Context, claims int) (*api.AllowedReferences, error) {
+	if claims == 0 {
+		return nil, nil
+	}
+	raw, err := p.h.store.GetAllowedReferences(ctx, p.claim.Pool)
+	if err != nil {
+		return nil, err
+	}
+	list := wire.AllowedReferences(raw)
+	return &list, nil
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apiserver"
+	"github.com/berth-dev/berth/server/catalog"
 	"github.com/berth-dev/berth/server/finding"
 	"github.com/berth-dev/berth/server/problem"
 	"github.com/berth-dev/berth/server/store"
@@ -39,6 +40,10 @@ func (h *Handler) CreateWorkPool(
 	if err != nil {
 		return nil, err
 	}
+	references, err := catalog.ReadReferences(r.Body.References)
+	if err != nil {
+		return nil, err
+	}
 	pool, err := h.store.CreatePool(ctx, store.NewPool{
 		Name:             r.Body.Name,
 		Type:             string(r.Body.Type),
@@ -48,6 +53,7 @@ func (h *Handler) CreateWorkPool(
 		Template:         template,
 
 		RunTokenAudiences: unique(wire.Or(r.Body.RunTokenAudiences, nil)),
+		References:        references,
 	}, actor(ctx))
 	if err != nil {
 		return nil, err
@@ -88,12 +94,17 @@ func (h *Handler) UpdateWorkPool(
 	if err := checkLimit(r.Body.ConcurrencyLimit, noLimit); err != nil {
 		return nil, err
 	}
+	references, err := catalog.ReadReferences(r.Body.References)
+	if err != nil {
+		return nil, err
+	}
 	pool, err := h.store.UpdatePool(ctx, r.Pool, store.PoolUpdate{
 		Description:        r.Body.Description,
 		ConcurrencyLimit:   r.Body.ConcurrencyLimit,
 		NoConcurrencyLimit: noLimit,
 		Paused:             r.Body.Paused,
 		RunTokenAudiences:  uniqueOrNil(r.Body.RunTokenAudiences),
+		References:         references,
 	}, actor(ctx))
 	if err != nil {
 		return nil, err

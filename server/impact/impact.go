@@ -20,6 +20,7 @@ import (
 	"github.com/berth-dev/berth/server/rulebook"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/manifest/reference"
 	"github.com/berth-dev/berth/templating/preview"
 )
 
@@ -53,11 +54,31 @@ func New(o Options) *Analyzer {
 type sampler struct {
 	*Analyzer
 	variables *newrun.StoredVariables
-	names     []string // of the stored variables that the templates refer to
+	names     []string                      // of the stored variables that the templates refer to
+	allowed   map[string]*reference.Allowed // by pool, once read
+}
+
+// allowedIn is what job variables of a pool may refer to.
+func (s *sampler) allowedIn(ctx context.Context, pool string) (*reference.Allowed, error) {
+	if allowed := s.allowed[pool]; allowed != nil {
+		return allowed, nil
+	}
+	raw, err := s.store.GetAllowedReferences(ctx, pool)
+	if err != nil {
+		return nil, err
+	}
+	allowed, err := catalog.Allowed(raw)
+	if err != nil {
+		return nil, err
+	}
+	s.allowed[pool] = &allowed
+	return &allowed, nil
 }
 
 func (a *Analyzer) sampler(templates ...*templating.Compiled) *sampler {
-	s := &sampler{Analyzer: a, variables: newrun.NewStoredVariables(a.store)}
+	s := &sampler{
+		Analyzer: a, variables: newrun.NewStoredVariables(a.store), allowed: map[string]*reference.Allowed{},
+	}
 	for _, t := range templates {
 		s.names = append(s.names, t.StoredReferences()...)
 	}
@@ -77,10 +98,14 @@ func (s *sampler) run(
 		return preview.Subject{}, err
 	}
 
-	return d.Subject(newrun.SubjectOf{
+	subject := d.Subject(newrun.SubjectOf{
 		Installation: s.installation, Protected: s.templates.Protected(), Now: s.now(),
 		Layers: layers, Stored: stored, Parameters: parameters,
-	}), nil
+	})
+	// Which namespace the worker's is, only the worker knows.
+	subject.Identity.AnyNamespace = true
+	subject.Identity.Allowed, err = s.allowedIn(ctx, d.Pool)
+	return subject, err
 }
 
 // runs are sample runs of the wanted deployments of a pool, by name. Deployments are read page by page.

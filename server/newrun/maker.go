@@ -71,6 +71,8 @@ type Maker struct {
 	// parameters are those of the deployment as they are written: decoding loses the form of numbers.
 	parameters  map[string]json.RawMessage
 	enforcement Enforcement
+	// judge is nil where references are judged by somewhere else, as in previews.
+	judge *referenceJudge
 }
 
 // Maker makes a Maker for a deployment, with the current template and rules of its pool.
@@ -94,6 +96,7 @@ func (c *Creator) Maker(ctx context.Context, d *store.Deployment, caller rule.Ca
 	maker.Enforce(Enforcement{
 		Rules: rules, Caller: caller, Installation: c.installation, Protected: c.templates.Protected(), Now: c.now,
 	})
+	maker.judge = &referenceJudge{store: c.store, protected: c.templates.Protected()}
 	return maker, nil
 }
 
@@ -250,6 +253,9 @@ func (m *Maker) check(ctx context.Context, layers templating.Layers) (checkedVar
 	warnings, err := m.compiled.ValidateRun(layers, checked.stored)
 	if err != nil {
 		return checked, finding.Refuse(problem.VariablesInvalid, "/job_variables", err)
+	}
+	if err := m.checkReferences(ctx, layers, checked.stored); err != nil {
+		return checked, err
 	}
 	checked.warnings = finding.Under(finding.FromProblems(warnings), "/job_variables")
 	return checked, nil

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -23,7 +24,9 @@ func (tx *Tx) poolCreated(ctx context.Context, p NewPool, saved savedTemplate, a
 		field("concurrency_limit", nil, p.ConcurrencyLimit).
 		field("paused", nil, valueOrNil(p.Paused)).
 		field("run_token_audiences", nil, listOrNil(p.RunTokenAudiences)).
+		field("references", nil, rawValue(p.References)).
 		field("template_sha256", nil, saved.hash).
+		field("references_by_variables", nil, listOrNil(p.Template.Reaches)).
 		members("frozen", nil, database.JSON(saved.frozen))
 	return tx.auditChanges(ctx, d,
 		AuditEntry{Actor: actor, Action: AuditCreate, Kind: AuditPool, Name: p.Name, Pool: p.Name})
@@ -37,7 +40,8 @@ func (tx *Tx) poolUpdated(ctx context.Context, before, after Pool, actor string)
 	d.field("description", before.Description, after.Description).
 		field("concurrency_limit", before.ConcurrencyLimit, after.ConcurrencyLimit).
 		field("paused", before.Paused, after.Paused).
-		field("run_token_audiences", listOrNil(before.RunTokenAudiences), listOrNil(after.RunTokenAudiences))
+		field("run_token_audiences", listOrNil(before.RunTokenAudiences), listOrNil(after.RunTokenAudiences)).
+		field("references", rawValue(before.References), rawValue(after.References))
 	return tx.auditChanges(ctx, d,
 		AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditPool, Name: after.Name, Pool: after.Name})
 }
@@ -49,6 +53,9 @@ func (tx *Tx) templateSaved(ctx context.Context, pool string, s savedTemplate, a
 	}
 	d.field("version", s.before, s.version).field("sha256", s.hashBefore, s.hash).
 		members("frozen", database.JSON(s.frozenBefore), database.JSON(s.frozen))
+	if s.before != s.version {
+		d.field("references_by_variables", nil, listOrNil(s.reaches))
+	}
 	return tx.auditChanges(ctx, d,
 		AuditEntry{Actor: actor, Action: AuditUpdate, Kind: AuditTemplate, Name: pool, Pool: pool})
 }
@@ -290,4 +297,12 @@ func microsecondsOrNil(us *int64) any {
 		return nil
 	}
 	return (time.Duration(*us) * time.Microsecond).String()
+}
+
+// rawValue is a stored document in a change; nil where there is none.
+func rawValue(raw json.RawMessage) any {
+	if len(raw) == 0 {
+		return nil
+	}
+	return raw
 }

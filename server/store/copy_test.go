@@ -20,7 +20,9 @@ func TestACopyHasEveryRowOfTheSource(t *testing.T) {
 	from.accepts(manifest(c), submitted(c), running(c))
 	from.check(from.AppendLogs(ctx, []store.LogChunk{{Lease: leaseOf(c), Text: "hello\nworld\n"}}))
 	must[*store.Result](t)(from.UpsertResult(ctx, done.ID, c.AttemptID, []byte(`{"rows": 3}`)))
-	must[*store.Pool](t)(from.UpdatePool(ctx, "p", store.PoolUpdate{RunTokenAudiences: &[]string{"aws"}}, actor))
+	must[*store.Pool](t)(from.UpdatePool(ctx, "p", store.PoolUpdate{
+		RunTokenAudiences: &[]string{"aws"}, References: []byte(`{"secrets":[{"name":"db"}]}`),
+	}, actor))
 	must[*store.RunIdentity](t)(from.CreateRunToken(ctx, done.ID, c.AttemptID, "aws"))
 	from.check(from.InTx(ctx, func(tx *store.Tx) error {
 		return tx.CreateSigningKey(ctx, store.SigningKey{ID: "s", PublicKey: []byte(`{}`)}, actor)

@@ -27,6 +27,8 @@ type Pool struct {
 	UpdatedAt        time.Time
 	// RunTokenAudiences are the audiences for which its jobs may get run tokens; empty: none.
 	RunTokenAudiences []string
+	// References are what job variables may refer to in the cluster: a reference.Allowed as JSON; nil is none.
+	References json.RawMessage
 }
 
 // NewPool is what it takes to create a pool. Its default queue and first template version come with it.
@@ -37,8 +39,9 @@ type NewPool struct {
 	ConcurrencyLimit *int32
 	Paused           bool
 	Template         TemplateDocument
-	// RunTokenAudiences as in Pool.
+	// RunTokenAudiences and References as in Pool.
 	RunTokenAudiences []string
+	References        json.RawMessage
 }
 
 // PoolUpdate holds the fields to change; nil leaves a field as it is.
@@ -48,6 +51,7 @@ type PoolUpdate struct {
 	NoConcurrencyLimit bool
 	Paused             *bool
 	RunTokenAudiences  *[]string
+	References         json.RawMessage
 }
 
 // TemplateDocument is a base job template that has passed its lint.
@@ -55,6 +59,8 @@ type TemplateDocument struct {
 	Document json.RawMessage
 	// StoredNames are the stored variables that the template itself refers to.
 	StoredNames []string
+	// Reaches say, for the audit, through which job variables a reference can reach the Job.
+	Reaches []string
 }
 
 // TemplateVersion is one immutable version of a pool's template. Versions count from 1 within the pool.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
@@ -28,6 +29,7 @@ type poolRow struct {
 	Project          string        `db:"project"`
 	// RunTokenAudiences is empty for NULL.
 	RunTokenAudiences database.Strings `db:"run_token_audiences"`
+	References        *string          `db:"allowed_references"`
 }
 
 func (r poolRow) pool() Pool {
@@ -35,6 +37,7 @@ func (r poolRow) pool() Pool {
 		ID: r.ID, Name: r.Name, Type: r.Type, Description: r.Description, ConcurrencyLimit: r.ConcurrencyLimit,
 		Paused: r.Paused, TemplateVersion: r.TemplateVersion, SlotsUsed: r.SlotsUsed, Project: r.Project,
 		RunTokenAudiences: r.RunTokenAudiences.V,
+		References:        rawOrNil(r.References),
 		CreatedAt:         r.CreatedAt.Time(), UpdatedAt: r.UpdatedAt.Time(),
 	}
 }
@@ -42,7 +45,7 @@ func (r poolRow) pool() Pool {
 const poolSQL = `
 SELECT
 	p.id, p.name, p.type, p.description, p.concurrency_limit, p.paused, p.template_version, p.created_at, p.updated_at,
-	COALESCE(p.project, '') AS project, p.run_token_audiences,
+	COALESCE(p.project, '') AS project, p.run_token_audiences, p.allowed_references,
 	(SELECT COUNT(*) FROM attempts a WHERE a.pool_id = p.id AND a.ended_at IS NULL) AS slots_used
 FROM pools p
 WHERE p.deleted_at IS NULL`
@@ -83,10 +86,10 @@ func (q Reader) ListPools(ctx context.Context, names []string, page Page) ([]Poo
 
 const insertPoolSQL = `
 INSERT INTO pools (
-	id, name, type, description, concurrency_limit, paused, run_token_audiences, template_version,
+	id, name, type, description, concurrency_limit, paused, run_token_audiences, allowed_references, template_version,
 	created_at, created_by, updated_at, updated_by
 )
-VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)
 ON CONFLICT DO NOTHING`
 
 // CreatePool creates a pool with its default queue and its first template version.
@@ -100,7 +103,7 @@ func (tx *Tx) CreatePool(ctx context.Context, p NewPool, actor string) (*Pool, e
 		return nil, fmt.Errorf("generate an ID: %w", err)
 	}
 	n, err := tx.db.Exec(ctx, insertPoolSQL, id, p.Name, p.Type, p.Description, p.ConcurrencyLimit, p.Paused,
-		database.StringsOf(p.RunTokenAudiences), now, actor, now, actor)
+		database.StringsOf(p.RunTokenAudiences), textOrNil(p.References), now, actor, now, actor)
 	if err != nil {
 		return nil, fmt.Errorf("create work pool %q: %w", p.Name, err)
 	}
@@ -131,6 +134,7 @@ SET description = ?,
 	concurrency_limit = ?,
 	paused = ?,
 	run_token_audiences = ?,
+	allowed_references = ?,
 	updated_at = ?,
 	updated_by = ?
 WHERE id = ?`
@@ -160,16 +164,50 @@ func (tx *Tx) UpdatePool(ctx context.Context, name string, c PoolUpdate, actor s
 	if c.RunTokenAudiences != nil {
 		p.RunTokenAudiences = *c.RunTokenAudiences
 	}
+	if c.References != nil {
+		p.References = c.References
+	}
 	if p.UpdatedAt, err = tx.db.Now(ctx); err != nil {
 		return nil, err
 	}
 	_, err = tx.db.Exec(ctx, updatePoolSQL, p.Description, p.ConcurrencyLimit, p.Paused,
-		database.StringsOf(p.RunTokenAudiences), p.UpdatedAt, actor, p.ID)
+		database.StringsOf(p.RunTokenAudiences), textOrNil(p.References), p.UpdatedAt, actor, p.ID)
 	if err != nil {
 		return nil, fmt.Errorf("update work pool %q: %w", name, err)
 	}
 	tx.db.Hint(PoolTopic(name))
 	return p, tx.poolUpdated(ctx, before, *p, actor)
+}
+
+// allowedReferencesSQL reads one row by the unique index on the names of pools.
+const allowedReferencesSQL = `
+SELECT p.allowed_references
+FROM pools p
+WHERE p.name = ?
+	AND p.deleted_at IS NULL`
+
+// GetAllowedReferences returns what job variables of a pool may refer to now, as JSON; nil allows nothing.
+func (q Reader) GetAllowedReferences(ctx context.Context, pool string) (json.RawMessage, error) {
+	var text *string
+	if err := q.db.Get(ctx, &text, allowedReferencesSQL, pool); err != nil {
+		return nil, database.NotFoundError(err, "work pool %q", pool)
+	}
+	return rawOrNil(text), nil
+}
+
+func rawOrNil(text *string) json.RawMessage {
+	if text == nil {
+		return nil
+	}
+	return json.RawMessage(*text)
+}
+
+func textOrNil(raw json.RawMessage) *string {
+	if raw == nil {
+		return nil
+	}
+	text := string(raw)
+	return &text
 }
 
 // UpdatePool runs Tx.UpdatePool in a transaction.

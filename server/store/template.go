@@ -161,6 +161,8 @@ type savedTemplate struct {
 	hashBefore, hash string
 	// The values that each of them freezes; nil: none.
 	frozenBefore, frozen json.RawMessage
+	// reaches as in TemplateDocument.
+	reaches []string
 }
 
 // frozenOf returns what a template freezes. A document that is no template freezes nothing.
@@ -195,6 +197,7 @@ func (tx *Tx) saveTemplate(
 	}
 	saved = savedTemplate{before: p.TemplateVersion, version: p.TemplateVersion, hashBefore: hash, hash: hash}
 	saved.frozen = frozenOf(doc.Document)
+	saved.reaches = doc.Reaches
 	if p.TemplateVersion > 0 {
 		var before struct {
 			Hash     string        `db:"document_hash"`

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/berth-dev/berth/server/api"
@@ -27,9 +28,19 @@ func WorkPool(p store.Pool) api.WorkPool {
 		Project:          OrNil(p.Project),
 
 		RunTokenAudiences: append([]string{}, p.RunTokenAudiences...),
+		References:        AllowedReferences(p.References),
 		CreatedAt:         Time(p.CreatedAt),
 		UpdatedAt:         Time(p.UpdatedAt),
 	}
+}
+
+// AllowedReferences reads a stored list. What cannot be read allows nothing.
+func AllowedReferences(raw json.RawMessage) api.AllowedReferences {
+	var list api.AllowedReferences
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return api.AllowedReferences{}
+	}
+	return list
 }
 
 // WorkQueue converts a queue of a pool.

@@ -41,6 +41,8 @@ type Identity struct {
 	// Allowed is the pool's list of what job variables may refer to. Without a list (nil), as for a template
 	// that belongs to no pool, references are not judged by where they come from.
 	Allowed *reference.Allowed
+	// AnyNamespace leaves the judgement of the Job's namespace to the worker, whose own is always right.
+	AnyNamespace bool
 	// Protected is what no Job may refer to.
 	Protected reference.Protected
 }

@@ -35,7 +35,7 @@ func (b *builder) govern() {
 func (b *builder) governNamespace() {
 	name := b.job.Namespace
 	r := reference.Reference{Kind: reference.Namespace, Name: name}
-	if b.id.Allowed == nil || name == b.id.Namespace || b.id.Allowed.Allows(r) ||
+	if b.id.Allowed == nil || b.id.AnyNamespace || name == b.id.Namespace || b.id.Allowed.Allows(r) ||
 		b.template == nil || b.source().OffersNamespace(name) {
 		return
 	}

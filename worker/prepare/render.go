@@ -11,6 +11,7 @@ import (
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/manifest"
+	"github.com/berth-dev/berth/templating/manifest/reference"
 )
 
 // build renders the template of an attempt and builds its Job.
@@ -77,6 +78,7 @@ func (p *Preparer) identity(c api.Claim) manifest.Identity {
 		EnvAsSecret:     p.EnvAsSecret,
 		ServiceAccount:  p.ServiceAccount,
 		Protected:       p.Protected,
+		Allowed:         allowed(c.References),
 		API:             p.apiAccess(c),
 	}
 }
@@ -173,4 +175,35 @@ func decodeObject(name string, raw json.RawMessage) (map[string]any, error) {
 		return nil, fmt.Errorf("%s: want a JSON object, got %.40s", name, raw)
 	}
 	return object, nil
+}
+
+// allowed reads the pool's list of what job variables may refer to. Without a list they may refer to nothing.
+func allowed(list *api.AllowedReferences) *reference.Allowed {
+	result := &reference.Allowed{}
+	if list == nil {
+		return result
+	}
+	objects := func(list *[]api.AllowedObject) (found []reference.Object) {
+		if list == nil {
+			return nil
+		}
+		for _, o := range *list {
+			object := reference.Object{Name: o.Name}
+			if o.Keys != nil {
+				object.Keys = *o.Keys
+			}
+			found = append(found, object)
+		}
+		return found
+	}
+	names := func(list *[]string) []string {
+		if list == nil {
+			return nil
+		}
+		return *list
+	}
+	result.Secrets, result.ConfigMaps = objects(list.Secrets), objects(list.ConfigMaps)
+	result.ServiceAccounts, result.VolumeClaims = names(list.ServiceAccounts), names(list.VolumeClaims)
+	result.Namespaces = names(list.Namespaces)
+	return result
 }

@@ -14,6 +14,7 @@ func createCommand(app *cli.App) *cobra.Command {
 	var limit int32
 	var paused bool
 	var audiences []string
+	var references referenceFlags
 	cmd := &cobra.Command{
 		Use:   "create NAME --type kubernetes|process",
 		Short: "Create a work pool, by default with the default template of its type",
@@ -28,6 +29,7 @@ func createCommand(app *cli.App) *cobra.Command {
 	flags.StringVarP(&template, "template", "f", "", "file with the base job template; - for standard input")
 	flags.StringSliceVar(&audiences, "run-token-audience", nil,
 		"audience for which jobs may get run tokens (repeatable)")
+	references.add(cmd)
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = app.WithClient(func(ctx context.Context, client *cli.Client, args []string) error {
 		body := api.WorkPoolCreate{Name: args[0], Type: api.PoolType(kind), Paused: &paused}
@@ -42,6 +44,13 @@ func createCommand(app *cli.App) *cobra.Command {
 		}
 		if len(audiences) > 0 {
 			body.RunTokenAudiences = &audiences
+		}
+		if references.given() {
+			list, err := references.over(api.AllowedReferences{})
+			if err != nil {
+				return err
+			}
+			body.References = list
 		}
 		if template != "" {
 			document, err := app.ReadDocument(template)

@@ -36,6 +36,7 @@ func getCommand(app *cli.App) *cobra.Command {
 				Value: fmt.Sprintf("version %d (berth pool template get %s)", pool.TemplateVersion,
 					pool.Name),
 			},
+			{Name: "Job variables may name", Value: referenceLines(pool.References)},
 			{Name: "Run tokens", Value: strings.Join(pool.RunTokenAudiences, ", ")},
 			{Name: "ID", Value: pool.ID.String()},
 			{Name: "Created", Value: app.Ago(pool.CreatedAt)},

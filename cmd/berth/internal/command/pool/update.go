@@ -13,6 +13,7 @@ func updateCommand(app *cli.App) *cobra.Command {
 	var limit int32
 	var noLimit, noTokens bool
 	var audiences []string
+	var references referenceFlags
 	cmd := &cobra.Command{
 		Use:               "update NAME",
 		Short:             "Change the given settings",
@@ -27,6 +28,8 @@ func updateCommand(app *cli.App) *cobra.Command {
 		"audience for which jobs may get run tokens; replaces the earlier ones (repeatable)")
 	cmd.Flags().BoolVar(&noTokens, "no-run-tokens", false, "let no job get run tokens")
 	cmd.MarkFlagsMutuallyExclusive("run-token-audience", "no-run-tokens")
+	references.add(cmd)
+	references.addNone(cmd)
 	format := cli.OutputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		var body api.WorkPoolUpdate
@@ -45,11 +48,34 @@ func updateCommand(app *cli.App) *cobra.Command {
 		if noTokens || len(audiences) > 0 {
 			body.RunTokenAudiences = &audiences
 		}
+		if references.given() {
+			list, err := newReferences(app, cmd, args[0], references)
+			if err != nil {
+				return err
+			}
+			body.References = list
+		}
 		if body == (api.WorkPoolUpdate{}) {
 			return cli.Usagef("nothing to change: set --description, --concurrency-limit, " +
-				"--no-concurrency-limit, --run-token-audience or --no-run-tokens")
+				"--no-concurrency-limit, --run-token-audience, --no-run-tokens, --secret, --config-map, " +
+				"--service-account, --volume-claim, --job-namespace or --no-references")
 		}
 		return updatePool(app, cmd, args[0], body, *format, "updated")
 	}
 	return cmd
+}
+
+// newReferences are the lists of the pool with those of the flags in their place.
+func newReferences(
+	app *cli.App, cmd *cobra.Command, name string, flags referenceFlags,
+) (*api.AllowedReferences, error) {
+	client, err := app.Client(cmd)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := cli.Value(client.GetWorkPoolWithResponse(cmd.Context(), name))
+	if err != nil {
+		return nil, err
+	}
+	return flags.over(pool.References)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/berth-dev/berth/cmd/berth/internal/templatefile"
 	"github.com/berth-dev/berth/templating"
 	"github.com/berth-dev/berth/templating/manifest"
+	"github.com/berth-dev/berth/templating/manifest/reference"
 )
 
 func lintCommand(app *cli.App) *cobra.Command {
@@ -81,7 +82,7 @@ func lintOffline(
 	if engine != "" {
 		template.Engine = engine
 	}
-	report := templating.Lint(templating.DefaultRegistry(), template, manifest.Check)
+	report := manifest.Lint(templating.DefaultRegistry(), template, reference.Protected{})
 	if compiled, _ := templating.DefaultRegistry().Compile(template); compiled != nil &&
 		variables != nil { // what is wrong with it is in the report
 		warnings, err := compiled.ValidateDeployment(variables)

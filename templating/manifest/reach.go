@@ -1,0 +1,225 @@
+package manifest
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/berth-dev/berth/templating"
+	"github.com/berth-dev/berth/templating/manifest/reference"
+)
+
+// Lint is templating.Lint with the check of Jobs, and names every job variable through which a reference can
+// reach the Job.
+func Lint(r *templating.Registry, t *templating.Template, protected reference.Protected) templating.Report {
+	report := templating.Lint(r, t, CheckFor(protected))
+	compiled, err := r.Compile(t)
+	if compiled == nil || err != nil {
+		return report
+	}
+	for _, reach := range Reaches(compiled) {
+		report.Warnings = append(report.Warnings, reach.problem())
+	}
+	sortProblems(report.Warnings)
+	return report
+}
+
+// Reach is a job variable through which a reference can reach the Job.
+type Reach struct {
+	Variable string
+	Kind     reference.Kind
+	// Name is the field or the type of volume; empty for objects that have a name of their kind.
+	Name string
+	// Namespace is that of the Job; empty means the worker's.
+	Namespace string
+}
+
+// String says what the variable can do.
+func (r Reach) String() string {
+	switch r.Kind {
+	case reference.Field, reference.Volume, reference.Token:
+		return fmt.Sprintf("variable %q can bring %s into the Job", r.Variable,
+			reference.Reference{Kind: r.Kind, Name: r.Name})
+	case reference.Namespace:
+		return fmt.Sprintf("variable %q can name any namespace that the worker serves", r.Variable)
+	}
+	where := "the worker's namespace"
+	if r.Namespace != "" {
+		where = fmt.Sprintf("namespace %q", r.Namespace)
+	}
+	return fmt.Sprintf("variable %q can name any %s of %s", r.Variable, r.Kind, where)
+}
+
+func (r Reach) problem() templating.Problem {
+	p := warning(templating.CodeReference, "/variables/properties/"+
+		strings.NewReplacer("~", "~0", "/", "~1").Replace(r.Variable), "%s; runs may only use what the template "+
+		"writes or the work pool allows", r)
+	p.Suggestion = "restrict the variable to text, or to an enum"
+	if flag := r.Kind.Flag(); flag != "" {
+		p.Suggestion += ", or list what it may name: berth pool update POOL " + flag + " NAME"
+	}
+	return p
+}
+
+// probe is the name that no template writes: where it turns up in a Job, a variable brought it.
+const probe = "berth-lint-probe"
+
+// maxProbeFuel bounds the work of all probes of a template.
+const maxProbeFuel = 5_000_000
+
+// Reaches tries each variable with values that name an object called as the probe, in each form in which a
+// manifest may refer to one, and looks for it in the Job. So it does not matter how the template passes a value
+// on: whole, dotted, nested, through functions or as text. Values that the schema refuses are none.
+func Reaches(c *templating.Compiled) []Reach {
+	p := prober{compiled: c, samples: c.Samples(templating.Layers{}), seen: map[Reach]bool{}}
+	paths := map[string][][]string{}
+	for _, r := range c.References() {
+		if r.Kind == templating.ReferenceVariable {
+			paths[r.Root()] = append(paths[r.Root()], r.Path())
+		}
+	}
+	properties, _ := c.VariablesSchema()["properties"].(map[string]any)
+	for _, name := range slices.Sorted(maps.Keys(properties)) {
+		property, _ := properties[name].(map[string]any)
+		kind, _ := property["type"].(string)
+		for _, v := range probes() {
+			if mayBe(kind, v) {
+				p.try(name, v)
+			}
+		}
+		for _, path := range paths[name] {
+			if len(path) > 0 {
+				p.try(name, nested(path))
+			}
+		}
+	}
+	return p.found
+}
+
+// mayBe is false for values of another type than the schema says, which saves asking the schema.
+func mayBe(kind string, v any) bool {
+	switch v.(type) {
+	case string:
+		return kind == "" || kind == "string"
+	case []any:
+		return kind == "" || kind == "array" || kind == "object" // env is taken in either form
+	default:
+		return kind == "" || kind == "object"
+	}
+}
+
+type prober struct {
+	compiled *templating.Compiled
+	samples  map[string]any
+	seen     map[Reach]bool
+	found    []Reach
+	fuel     int64
+}
+
+// try renders the template with one value of one variable.
+func (p *prober) try(name string, v any) {
+	if p.fuel > maxProbeFuel {
+		return
+	}
+	vars := maps.Clone(p.samples)
+	vars[name] = v
+	layers := templating.Layers{Run: vars}
+	if _, err := p.compiled.ValidateRun(layers, nil); err != nil && concerns(err, name) {
+		return
+	}
+	stored := map[string]any{}
+	for _, name := range p.compiled.StoredReferences() {
+		stored[name] = "sample"
+	}
+	rendered, err := p.compiled.Render(context.Background(), templating.Input{Layers: layers, Stored: stored})
+	if err != nil {
+		p.fuel += maxProbeFuel / 1000
+		return
+	}
+	p.fuel += rendered.Used.Fuel + 100
+	b := &builder{
+		id: SampleIdentity(), configuration: rendered.Configuration, finished: &Finished{StreamOutput: true},
+	}
+	tree, ok := b.manifestTree()
+	if !ok {
+		return
+	}
+	namespace := b.namespace()
+	b.template = rendered.Template
+	p.look(name, b, b.reshape(tree), namespace)
+}
+
+// look finds the probe among the references of a Job.
+func (p *prober) look(name string, b *builder, job map[string]any, namespace string) {
+	if metadata, ok := job["metadata"].(map[string]any); ok && metadata["namespace"] != nil {
+		namespace, _ = metadata["namespace"].(string)
+	}
+	if namespace == probe {
+		p.keep(Reach{Variable: name, Kind: reference.Namespace})
+		namespace = ""
+	}
+	for _, r := range reference.Find(job) {
+		reach := Reach{Variable: name, Kind: r.Kind, Namespace: namespace}
+		switch {
+		case r.Kind == reference.Field || r.Kind == reference.Volume || r.Kind == reference.Token:
+			reach.Name, reach.Namespace = r.Name, ""
+			if !holds(r.Node) || slices.Contains(placement[:], r.Name) && b.offers(r) {
+				continue
+			}
+		case r.Name != probe && r.Key != probe:
+			continue
+		}
+		p.keep(reach)
+	}
+}
+
+// placement are fields that say where pods run. A template that writes one with a variable offers just that.
+var placement = [...]string{
+	"affinity", "nodeSelector", "priorityClassName", "runtimeClassName", "schedulerName", "tolerations",
+}
+
+func (p *prober) keep(r Reach) {
+	if !p.seen[r] {
+		p.seen[r] = true
+		p.found = append(p.found, r)
+	}
+}
+
+// concerns is true where what is wrong with the values is the variable's own.
+func concerns(err error, name string) bool {
+	return slices.ContainsFunc(templating.AsProblems(err), func(p templating.Problem) bool {
+		return isAt(p.Pointer, "/"+strings.NewReplacer("~", "~0", "/", "~1").Replace(name))
+	})
+}
+
+func isAt(pointer, place string) bool {
+	return pointer == place || strings.HasPrefix(pointer, place+"/")
+}
+
+// holds is true where the probe stands somewhere in a value.
+func holds(v any) bool {
+	switch v := v.(type) {
+	case string:
+		return strings.Contains(v, probe)
+	case map[string]any:
+		for _, item := range v {
+			if holds(item) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(v, holds)
+	}
+	return false
+}
+
+// nested is the probe at the end of a path.
+func nested(path []string) any {
+	var v any = probe
+	for i := len(path) - 1; i >= 0; i-- {
+		v = map[string]any{path[i]: v}
+	}
+	return v
+}

@@ -204,6 +204,9 @@ func (b *builder) ownMetadata() {
 
 // jobContainer is the first container of the template.
 func (b *builder) jobContainer() *corev1.Container {
+	if b.job == nil {
+		return nil
+	}
 	containers := b.job.Spec.Template.Spec.Containers
 	if len(containers) == 0 {
 		return nil

@@ -54,6 +54,11 @@ export async function post(path, body, key) {
   return (await request(path, { method: "POST", body, headers })).json();
 }
 
+// remove deletes a resource.
+export async function remove(path) {
+  await request(path, { method: "DELETE" });
+}
+
 // randomKey returns a unique idempotency key. (crypto.randomUUID is not available on pages without TLS.)
 export function randomKey() {
   return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");

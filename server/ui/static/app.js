@@ -1,6 +1,6 @@
 // The page: what its views share, and which view the address selects.
 
-import { caller, get, setKey } from "/ui/api.js";
+import { caller, get, remove, setKey } from "/ui/api.js";
 import * as deployment from "/ui/deployment.js";
 import * as overview from "/ui/overview.js";
 import * as pool from "/ui/pool.js";
@@ -118,12 +118,37 @@ function askForKey(reason) {
   problem.textContent = reason;
   problem.hidden = !sessionStorage.length;
   dialog.showModal();
+  offerSignIn();
+}
+
+// offerSignIn shows the link to the company's sign-in, if the server has one. It leads back to the present view.
+async function offerSignIn() {
+  try {
+    const { provider, url } = await get("/api/v1/sign-in");
+    if (!provider) return;
+    document.getElementById("sign-in-provider").textContent = provider;
+    document.getElementById("sign-in-link").href = `${url}?to=${encodeURIComponent(location.hash)}`;
+    document.getElementById("sign-in").hidden = false;
+  } catch {
+    // The key still works.
+  }
+}
+
+// signOut revokes the session on the server, which also makes the browser forget it.
+async function signOut() {
+  try {
+    await remove("/api/v1/sessions/current");
+    location.reload();
+  } catch (error) {
+    showError(error);
+  }
 }
 
 async function showInfo() {
   try {
     const info = await get("/api/v1/info");
     const who = info.authenticated ? await caller() : undefined;
+    document.getElementById("sign-out").hidden = who?.kind !== "user";
     document.getElementById("info").textContent = who ? `${info.version} · ${who.name} (${roles(who)})` : info.version;
   } catch (error) {
     showError(error);
@@ -161,6 +186,7 @@ document.getElementById("login-form").addEventListener("submit", (event) => {
   showInfo();
   route();
 });
+document.getElementById("sign-out").addEventListener("click", signOut);
 addEventListener("hashchange", () => {
   route();
   scrollTo(0, 0);

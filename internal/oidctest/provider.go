@@ -201,8 +201,8 @@ func (client) AuthMethod() oidc.AuthMethod                                  { re
 func (client) ResponseTypes() []oidc.ResponseType                           { return []oidc.ResponseType{oidc.ResponseTypeCode} }
 func (client) LoginURL(id string) string                                    { return "/login?id=" + id }
 func (client) AccessTokenType() op.AccessTokenType                          { return op.AccessTokenTypeBearer }
-func (client) IDTokenLifetime() time.Duration                               { return 5 * time.Minute }
-func (client) DevMode() bool                                                { return true } // http on loopback
+func (client) IDTokenLifetime() time.Duration                               { return 24 * time.Hour } // tests move the clock of the server
+func (client) DevMode() bool                                                { return true }           // http on loopback
 func (client) RestrictAdditionalIdTokenScopes() func([]string) []string     { return keep }
 func (client) RestrictAdditionalAccessTokenScopes() func([]string) []string { return keep }
 func (client) IsScopeAllowed(scope string) bool                             { return scope == "groups" }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/berth-dev/berth/internal/testenv"
 )
 
 func TestAProjectIsNamedAfterItsOrigin(t *testing.T) {
@@ -42,6 +44,9 @@ func TestNamesThatTheServerWouldRefuseStayDistinct(t *testing.T) {
 }
 
 func TestDirectoriesOfTheSameNameInTwoRepositoriesAreTwoProjects(t *testing.T) {
+	if _, err := exec.LookPath("git"); err != nil {
+		testenv.Missing(t, "git: install it")
+	}
 	root := t.TempDir()
 	projects := map[string]bool{}
 	for _, repository := range []string{"one", "two"} {

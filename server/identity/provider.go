@@ -326,7 +326,7 @@ func (p *provider) failed(what string, err error) error {
 	switch {
 	case errors.As(err, &mismatch):
 		return &ProviderError{Name: p.config.ProviderName(), Detail: fmt.Sprintf(
-			"%s: it calls itself %s; set the issuer to exactly that", what, mismatch.Provided)}
+			"%s: it calls itself %s; set the issuer to exactly that", what, mismatch.Discovered)}
 	case errors.As(err, &answered) && answered.Response != nil &&
 		answered.Response.StatusCode < http.StatusInternalServerError:
 		return &ProviderError{Name: p.config.ProviderName(), Code: answered.ErrorCode,

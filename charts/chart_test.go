@@ -116,6 +116,8 @@ func TestRefusedValuesNameTheRemedy(t *testing.T) {
 		"worker without a key":            {`{server: {enabled: false}, worker: {apiURL: "http://x"}}`, "set worker.apiKey.existingSecret"},
 		"other data key without a Secret": {`{keys: {adminKey: root}}`, "set keys.existingSecret"},
 		"unknown value":                   {`{replicas: 2}`, "replicas"},
+		"sign-in without a public URL":    {`{server: {signIn: {issuer: "https://i.example.com", clientID: b}}}`, "set server.publicURL"},
+		"grant without a role":            {`{server: {signIn: {grants: [{group: g}]}}}`, "role"},
 		"unknown nested value":            {`{server: {persistence: {sise: 1Gi}}}`, "sise"},
 		"replica count as a string":       {`{server: {replicas: "2"}}`, "server"},
 		"unknown pull policy":             {`{image: {pullPolicy: Sometimes}}`, "pullPolicy"},

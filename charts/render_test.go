@@ -199,6 +199,7 @@ func renders() map[string]string {
 		"most values set": most, "no volume": `{server: {persistence: {enabled: false}}}`,
 		"an existing claim":  `{server: {persistence: {existingClaim: mine}}}`,
 		"rights of your own": `{worker: {rbac: {create: false}, serviceAccount: {create: false, name: mine}}}`,
+		"sign-in":            signIn,
 		"the server alone":   `{worker: {enabled: false}}`,
 	}
 }

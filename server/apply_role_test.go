@@ -38,6 +38,7 @@ func TestApplyChecksEachItemWithTheRoleInItsPool(t *testing.T) {
 	t.Parallel()
 	r := teams(t)
 	const forbidden = http.StatusForbidden
+	r.call(http.MethodPost, "/api/v1/apply", `{"project":"theirs","pools":[{"name":"a"}]}`).is(http.StatusOK)
 	tests := []struct {
 		name     string
 		roles    []string
@@ -50,6 +51,8 @@ func TestApplyChecksEachItemWithTheRoleInItsPool(t *testing.T) {
 		{"a deployer declares its pool, queue and a variable as they are", []string{"deployer:a"},
 			`"pools":[{"name":"a","type":"process","concurrency_limit":2,"queues":[{"name":"slow","priority":5}]}],
 			"variables":[{"name":"v","value":1}],"deployments":[{"name":"in-a","pool":"a","description":"d"}]`, 200, nil},
+		{"a deployer declares its pool in a project that does not own it", []string{"deployer:a"},
+			`"project":"ours","pools":[{"name":"a"}],"deployments":[{"name":"in-a","pool":"a"}]`, 200, nil},
 		{"a deployer raises the limit of its pool and of a queue, and changes a variable", []string{"deployer:a"},
 			`"pools":[{"name":"a","concurrency_limit":9,"queues":[]}],"variables":[{"name":"v","value":2}]`,
 			forbidden, []string{"/pools/0/name", "/variables/0/name"}},

@@ -17,11 +17,11 @@ const bootstrapActor = "bootstrap"
 
 // bootstrap creates the keys and pools of the options. Replicas that start together may do so concurrently.
 func (s *server) bootstrap(ctx context.Context, templates *catalog.Catalog) error {
-	keys := map[api.Role]string{api.RoleAdmin: s.BootstrapAdminKey, api.RoleWorker: s.BootstrapWorkerKey}
-	for role, text := range keys {
-		if err := s.ensureKey(ctx, role, strings.TrimSpace(text)); err != nil {
-			return err
-		}
+	if err := s.ensureKey(ctx, api.RoleAdmin, s.BootstrapAdminKey, nil); err != nil {
+		return err
+	}
+	if err := s.ensureKey(ctx, api.RoleWorker, s.BootstrapWorkerKey, s.BootstrapWorkerPools); err != nil {
+		return err
 	}
 	for _, pool := range s.EnsurePools {
 		if err := s.ensurePool(ctx, templates, pool); err != nil {
@@ -31,9 +31,18 @@ func (s *server) bootstrap(ctx context.Context, templates *catalog.Catalog) erro
 	return nil
 }
 
-func (s *server) ensureKey(ctx context.Context, role api.Role, text string) error {
+// ensureKey creates a key with a role in some pools, or in all if there are none.
+func (s *server) ensureKey(ctx context.Context, role api.Role, text string, pools []string) error {
+	text = strings.TrimSpace(text)
 	if text == "" {
 		return nil
+	}
+	if len(pools) == 0 {
+		pools = []string{store.AllPools}
+	}
+	bindings := make([]store.Binding, len(pools))
+	for i, pool := range pools {
+		bindings[i] = store.Binding{Role: string(role), Pool: pool}
 	}
 	key, err := apikey.Parse(text)
 	if err != nil {
@@ -41,7 +50,7 @@ func (s *server) ensureKey(ctx context.Context, role api.Role, text string) erro
 	}
 	err = s.store.UpsertKey(ctx, store.Key{
 		ID: key.ID, Name: "bootstrap-" + string(role), SecretHash: key.Hash(),
-		Bindings:  []store.Binding{{Role: string(role), Pool: store.AllPools}},
+		Bindings:  bindings,
 		CreatedAt: s.Now().UTC(), CreatedBy: bootstrapActor,
 	})
 	if err != nil {

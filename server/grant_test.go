@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/berth-dev/berth/server"
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 )
@@ -151,4 +152,18 @@ func TestKeyWithDifferentRolesGetsEachInItsPool(t *testing.T) {
 	if got := all.Operations["CreateWorkPool"]; len(got) != 1 || got[0] != access.AllPools {
 		t.Errorf("an admin may create pools in %v", got)
 	}
+}
+
+func TestBootstrapWorkerKeyIsForItsPoolsOnly(t *testing.T) {
+	t.Parallel()
+	r := start(t, func(o *server.Options) {
+		o.EnsurePools = append(o.EnsurePools, server.PoolSpec{Name: "other", Type: "process"})
+		o.BootstrapWorkerPools = []string{"local"}
+	})
+	lease := func(pool string) answer {
+		return r.send(r.request(r.worker, http.MethodPost, "/api/v1/worker/leases",
+			`{"worker":"w","pool":"`+pool+`","leases":[]}`))
+	}
+	lease("local").is(http.StatusOK)
+	lease("other").refused(http.StatusForbidden, "forbidden")
 }

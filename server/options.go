@@ -63,6 +63,7 @@ type Options struct {
 	AllowedHosts                []string // additional host names that a server without keys answers to
 	BootstrapAdminKey           string   // an API key to create, with role admin
 	BootstrapWorkerKey          string   // an API key to create, with role worker
+	BootstrapWorkerPools        []string // the pools in which it has the role; empty: all
 
 	// PublicURL is where clients and others reach the server: https://HOST[/PATH]. It is the issuer of run
 	// tokens, which are off without it.

@@ -13,7 +13,7 @@ import (
 // contract lists what scripts rely on: every command with its promised flags. Removing a line breaks users.
 const contract = `
 dev --port --data-dir --kube-context
-server --listen --metrics-listen --data-dir --database-url --database-direct-url --auth --allowed-host --ensure-pool --migrate --log-format --log-level --allow-unauthenticated-network --bootstrap-admin-key-file --bootstrap-worker-key-file
+server --listen --metrics-listen --data-dir --database-url --database-direct-url --auth --allowed-host --ensure-pool --migrate --log-format --log-level --allow-unauthenticated-network --bootstrap-admin-key-file --bootstrap-worker-key-file --bootstrap-worker-pool
 migrate up --data-dir --database-url --database-direct-url
 migrate status -o
 migrate copy --database-url --data-dir

@@ -131,6 +131,9 @@ func (p Principal) Check(operation, pool string) error {
 	switch {
 	case o.NeedsAllPools():
 		return p.refuse(o)
+	case pool == AllPools:
+		return problem.Newf(problem.Forbidden, "%s may not %s in all work pools: it has %s, and needs %s in all",
+			p, o.Does, p.roles(), o.Role)
 	case role == "":
 		return problem.Newf(problem.Forbidden, "%s has no role in work pool %q", p, pool)
 	}

@@ -35,8 +35,11 @@ type change struct {
 // change: an item that stays as it is needs no role but viewer, so that a file may declare a pool that others
 // own.
 func (p *planner) record(ctx context.Context, c change) error {
-	if err := p.own(ctx, &c); err != nil {
-		return err
+	// Only who may change an item makes it the project's: another's pool can be declared without owning it.
+	if c.action != "" || len(c.fields) > 0 || p.mayMake(c) {
+		if err := p.own(ctx, &c); err != nil {
+			return err
+		}
 	}
 	if c.action == "" {
 		c.action = api.Unchanged

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -15,20 +16,16 @@ func (p *planner) checkRole(c change) error {
 	if c.action == api.Unchanged {
 		return nil
 	}
-	operation, pool := c.operation(), c.pool
-	if pool == "" {
-		pool = access.AllPools
-	}
-	if p.By.MayDo(operation, pool) {
+	if p.mayMake(c) {
 		return nil
 	}
 
-	row, _ := access.Find(operation)
-	where := fmt.Sprintf("in work pool %q", pool)
+	row, _ := access.Find(c.operation())
+	where := fmt.Sprintf("in work pool %q", c.pool)
 	if row.NeedsAllPools() {
 		where = "in all work pools"
 	}
-	role := string(p.By.RoleIn(pool))
+	role := string(p.By.RoleIn(c.poolOrAll()))
 	if role == "" {
 		role = "no role"
 	}
@@ -36,6 +33,10 @@ func (p *planner) checkRole(c change) error {
 		"%s: this needs role %s %s, and %s has %s; leave it out, or apply with a key that may do it",
 		c.summary(), row.Role, where, p.By, role)
 }
+
+func (p *planner) mayMake(c change) bool { return p.By.MayDo(c.operation(), c.poolOrAll()) }
+
+func (c change) poolOrAll() string { return cmp.Or(c.pool, access.AllPools) }
 
 // operation returns the operation that makes such a change alone. Apply is the one for deployments.
 func (c change) operation() string {

@@ -69,6 +69,9 @@ func (h *Handler) GetWhoAmI(
 		}
 	}
 	for _, o := range access.Operations() {
+		if o.Role == access.Everyone {
+			continue
+		}
 		pools := who.PoolsFor(o.ID)
 		if pools == nil {
 			pools = []string{access.AllPools}

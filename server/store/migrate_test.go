@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -120,9 +121,14 @@ func (d *migrated) to(t *testing.T, migrate func(*goose.Provider) ([]*goose.Migr
 // fill makes a database of a version with something in it.
 func (d *migrated) fill(t *testing.T, version int64) {
 	t.Helper()
+	d.fillWith(t, version, earlier)
+}
+
+func (d *migrated) fillWith(t *testing.T, version int64, rows string) {
+	t.Helper()
 	d.to(t, func(p *goose.Provider) ([]*goose.MigrationResult, error) { return p.UpTo(t.Context(), version) })
 	db := must[*sql.DB](t)(sql.Open(d.driver, d.dsn))
-	if _, err := db.ExecContext(t.Context(), strings.ReplaceAll(earlier, "NOW", d.now)); err != nil {
+	if _, err := db.ExecContext(t.Context(), strings.ReplaceAll(rows, "NOW", d.now)); err != nil {
 		t.Fatal(err)
 	}
 	if err := db.Close(); err != nil {
@@ -161,4 +167,38 @@ func goesOn(t *testing.T, url string) {
 	if run.State.Type != "COMPLETED" {
 		t.Errorf("the run is %s", run.State.Type)
 	}
+}
+
+// keysBefore are API keys as they were before they had bindings.
+const keysBefore = `
+INSERT INTO api_keys (id, name, role, pools, secret_hash, created_at, created_by, revoked_by)
+VALUES ('all', 'a', 'admin', NULL, 'h', NOW, 'ada', ''),
+	('two', 'b', 'operator', '["p","q"]', 'h', NOW, 'ada', ''),
+	('none', 'c', 'viewer', '[]', 'h', NOW, 'ada', '')`
+
+// TestKeysKeepTheirRoleAndPoolsWhenTheyGetBindings migrates keys of the schema before bindings.
+func TestKeysKeepTheirRoleAndPoolsWhenTheyGetBindings(t *testing.T) {
+	t.Parallel()
+	const before = 60
+	eachMigration(t, func(t *testing.T, d *migrated) {
+		if d.version != before {
+			return
+		}
+		d.fillWith(t, before, keysBefore)
+		s, err := store.Open(t.Context(), store.Options{URL: d.url, MaxConns: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = s.Close() }()
+		if err := s.Migrate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for id, want := range map[string][]store.Binding{
+			"all": everywhere("admin"), "two": {{Role: "operator", Pool: "p"}, {Role: "operator", Pool: "q"}}, "none": nil,
+		} {
+			if key := must[*store.Key](t)(s.GetKey(t.Context(), id)); !slices.Equal(key.Bindings, want) {
+				t.Errorf("key %s has %v, want %v", id, key.Bindings, want)
+			}
+		}
+	})
 }

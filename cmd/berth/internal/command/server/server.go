@@ -24,6 +24,7 @@ type serverFlags struct {
 	auth, migrate               string
 	openNetwork                 bool
 	allowedHosts, ensurePools   []string
+	workerPools                 []string
 	adminKeyFile, workerKeyFile string
 	lease                       time.Duration
 	rateLimit                   float64
@@ -67,6 +68,8 @@ When the server accepts requests, it prints "ready URL" to standard output. It l
 		"file with an admin API key to create if it does not exist")
 	flags.StringVar(&in.workerKeyFile, "bootstrap-worker-key-file", "",
 		"file with a worker API key to create if it does not exist")
+	flags.StringSliceVar(&in.workerPools, "bootstrap-worker-pool", nil,
+		"pool that the bootstrap worker key is for (repeatable; default: all pools)")
 	flags.StringVar(&in.publicURL, "public-url", "",
 		"URL under which others reach the server, https://HOST[/PATH]; the issuer of run tokens, which are off "+
 			"without it")
@@ -110,7 +113,8 @@ func (in *serverFlags) options(app *cli.App) (server.Options, error) {
 		DataDir: in.database.DataDir, DatabaseURL: in.database.URL, DatabaseDirectURL: in.database.DirectURL,
 		Migrate: server.Migrate(
 			in.migrate), Auth: server.Auth(in.auth), AllowUnauthenticatedNetwork: in.openNetwork,
-		AllowedHosts: in.allowedHosts, PublicURL: in.publicURL, Lease: in.lease, Version: build.Version(),
+		AllowedHosts: in.allowedHosts, BootstrapWorkerPools: in.workerPools, PublicURL: in.publicURL,
+		Lease: in.lease, Version: build.Version(),
 		Ready: func(address server.Address) {
 			if err := app.Printf("ready %s\n", address.URL); err != nil {
 				app.Notef("%v", err)

@@ -91,6 +91,9 @@ api-key create --role -o
 api-key ls -o
 api-key revoke --yes -o
 whoami -o
+run token
+signing-key ls -o
+signing-key rotate
 audit ls -o
 login --api-url --ca-file
 logout --everywhere

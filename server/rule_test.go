@@ -178,3 +178,49 @@ func TestAClaimNamesTheRulesThatCountNow(t *testing.T) {
 		t.Errorf("without rules, the claim has %+v", claim.Rules)
 	}
 }
+
+func TestADeployIsHeldToTheRulesOfItsFile(t *testing.T) {
+	t.Parallel()
+	r := start(t)
+	r.saveTemplate(aTemplate(256, "{{ memory }}Mi"), "").is(http.StatusOK)
+	file := func(limit, memory string) string {
+		return `{"rules":[{"name":"hosts","from":"no-host-path"}],"pools":[{"name":"local","rules":[
+			{"name":"memory","from":"memory-limit","params":{"max":"` + limit + `"}},
+			{"name":"dated","expression":"run.parameters.?x.hasValue()","message":"give x","action":"warn"}]}],
+			"deployments":[{"name":"a","pool":"local","job_variables":{"date":"x","memory":` + memory + `}},
+				{"name":"open","pool":"local","job_variables":{"memory":` + memory + `}}]}`
+	}
+	refused := r.apply(file("150Mi", "200")).refused(http.StatusUnprocessableEntity, "rule-denied", "/deployments/0")
+	if len(*refused.Errors) != 1 || !strings.Contains((*refused.Errors)[0].Message, "at most 150Mi") {
+		t.Errorf("got %+v", *refused.Errors)
+	}
+	if rules := read[api.RuleList](r.call(http.MethodGet, rulesPath, "").is(http.StatusOK)); len(rules.Items) != 0 {
+		t.Errorf("a refused file saved %+v", rules.Items)
+	}
+
+	result := r.applies(file("150Mi", "100"), "create rule hosts", "unchanged pool local", "create rule local/memory",
+		"create rule local/dated", "create deployment a", "create deployment open")
+	if !slices.ContainsFunc(result.Warnings, func(f api.Finding) bool {
+		return f.Pointer == "/deployments/0" && strings.Contains(f.Message, "give x")
+	}) {
+		t.Errorf("got %+v", result.Warnings)
+	}
+	r.applies(file("140Mi", "100"), "unchanged rule hosts", "unchanged pool local", "update rule local/memory params",
+		"unchanged rule local/dated", "unchanged deployment a", "unchanged deployment open")
+	r.apply(`{"pools":[{"name":"local","rules":[{"name":"x","expression":"jbo","message":"m"}]}]}`).
+		refused(http.StatusUnprocessableEntity, "rule-invalid", "/pools/0/rules/0/expression")
+
+	editor := r.makeKey("e", api.RoleEditor, "local")
+	apply := func(body string) answer {
+		return r.send(r.request(editor, http.MethodPost, "/api/v1/apply", body))
+	}
+	apply(`{"rules":[{"name":"hosts","expression":"true","message":"m"}]}`).is(http.StatusForbidden)
+	apply(`{"pools":[{"name":"local","rules":[{"name":"mine","expression":"true","message":"m"}]}]}`).is(http.StatusOK)
+	deployer := r.makeKey("d", api.RoleDeployer, "local")
+	r.send(r.request(deployer, http.MethodPost, "/api/v1/apply",
+		`{"pools":[{"name":"local","rules":[{"name":"mine","expression":"1 == 1","message":"m"}]}]}`)).
+		is(http.StatusForbidden)
+
+	r.applies(`{"project":"p","prune":true,"pools":[{"name":"local","rules":[{"name":"memory","from":"memory-limit"}]}]}`,
+		"update pool local project", "update rule local/memory params", "delete rule local/dated", "delete rule local/mine")
+}

@@ -246,6 +246,7 @@ const (
 	ChangeKindDeployment ChangeKind = "deployment"
 	ChangeKindPool       ChangeKind = "pool"
 	ChangeKindQueue      ChangeKind = "queue"
+	ChangeKindRule       ChangeKind = "rule"
 	ChangeKindVariable   ChangeKind = "variable"
 )
 
@@ -257,6 +258,8 @@ func (e ChangeKind) Valid() bool {
 	case ChangeKindPool:
 		return true
 	case ChangeKindQueue:
+		return true
+	case ChangeKindRule:
 		return true
 	case ChangeKindVariable:
 		return true
@@ -689,7 +692,10 @@ type ApplyRequest struct {
 	Project *Name `json:"project,omitempty"`
 
 	// Prune Delete resources of the project that the request does not declare, and undeclared queues of pools that declare `queues`
-	Prune     *bool           `json:"prune,omitempty"`
+	Prune *bool `json:"prune,omitempty"`
+
+	// Rules Rules of the installation to create or update; needs the role admin in all pools
+	Rules     *[]RuleEntry    `json:"rules,omitempty"`
 	Variables *[]VariableSpec `json:"variables,omitempty"`
 }
 
@@ -856,7 +862,7 @@ type Change struct {
 	Fields *[]string  `json:"fields,omitempty"`
 	Kind   ChangeKind `json:"kind"`
 
-	// Name Name; pool/queue for a queue
+	// Name Name; pool/queue for a queue, pool/rule for a rule of a pool
 	Name string `json:"name"`
 
 	// Text Differences as a unified diff of YAML
@@ -1222,6 +1228,9 @@ type PoolSpec struct {
 	// Example: {"secrets":[{"keys":["url"],"name":"warehouse"}],"service_accounts":["etl"]}
 	References *AllowedReferences `json:"references,omitempty"`
 
+	// Rules Rules of the pool to create or update
+	Rules *[]RuleEntry `json:"rules,omitempty"`
+
 	// RunTokenAudiences Audiences for which the jobs of the pool may get run tokens; empty means none
 	RunTokenAudiences *RunTokenAudiences `json:"run_token_audiences,omitempty"`
 	Type              *PoolType          `json:"type,omitempty"`
@@ -1411,6 +1420,27 @@ type RuleCaller struct {
 	Kind string `json:"kind"`
 	Name string `json:"name"`
 	Role string `json:"role"`
+}
+
+// RuleEntry Rule to create or update; with `from`, the library gives what it leaves out
+type RuleEntry struct {
+	// Action `deny` refuses a Job that does not comply; `warn` lets it pass and says so
+	Action      *RuleAction `json:"action,omitempty"`
+	Description *string     `json:"description,omitempty"`
+
+	// Expression CEL that is true for a Job that complies
+	Expression *string `json:"expression,omitempty"`
+
+	// From Rule of the library
+	From *string `json:"from,omitempty"`
+
+	// Message What a person reads whose run is refused
+	Message *string `json:"message,omitempty"`
+
+	// MessageExpression CEL that makes the message
+	MessageExpression *string    `json:"message_expression,omitempty"`
+	Name              string     `json:"name"`
+	Params            JSONObject `json:"params,omitempty"`
 }
 
 // RuleImpact How many deployments and recent runs a rule was evaluated on, and how many it refuses

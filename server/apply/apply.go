@@ -5,10 +5,13 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/berth-dev/berth/server/access"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/catalog"
 	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/rulebook"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
 	"github.com/berth-dev/berth/templating"
@@ -17,17 +20,20 @@ import (
 // errDryRun rolls back a transaction that was a dry run.
 var errDryRun = errors.New("dry run")
 
-// Applier applies files.
-type Applier struct {
-	store     *store.Store
-	templates *catalog.Catalog
-	now       func() time.Time
+// Options are what an Applier works with.
+type Options struct {
+	Store        *store.Store
+	Templates    *catalog.Catalog
+	Rules        *rulebook.Book
+	Installation uuid.UUID
+	Now          func() time.Time
 }
 
+// Applier applies files.
+type Applier struct{ Options }
+
 // New makes an Applier.
-func New(s *store.Store, templates *catalog.Catalog, now func() time.Time) *Applier {
-	return &Applier{store: s, templates: templates, now: now}
-}
+func New(o Options) *Applier { return &Applier{o} }
 
 // Request is a file to apply.
 type Request struct {
@@ -47,11 +53,11 @@ func (a *Applier) Apply(ctx context.Context, r Request) (*api.ApplyResult, error
 	dryRun := wire.Or(r.File.DryRun, false)
 	var p *planner
 	var plan string
-	err := a.store.InTx(ctx, func(tx *store.Tx) (err error) {
+	err := a.Store.InTx(ctx, func(tx *store.Tx) (err error) {
 		// The transaction may be repeated; each try starts from nothing.
 		p = &planner{
-			Request: r, tx: tx, templates: a.templates, now: a.now(),
-			compiled: map[string]*templating.Compiled{},
+			Request: r, tx: tx, templates: a.Templates, now: a.Now(), book: a.Rules, installation: a.Installation,
+			compiled: map[string]*templating.Compiled{}, rules: map[string]rulebook.Rules{},
 		}
 		if err := p.applyFile(ctx); err != nil {
 			return err

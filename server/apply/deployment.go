@@ -135,6 +135,11 @@ func (p *planner) checkDeployment(
 	checkParameters(&findings, d, parameters)
 
 	decoded := newrun.Deployment{Deployment: &d, VariableValues: variables, ParameterValues: parameters}
+	if findings.Empty() && compiled != nil {
+		if err := p.checkRules(ctx, &findings, decoded, compiled); err != nil {
+			return nil, err
+		}
+	}
 	schedules, err := p.checkSchedules(ctx, &findings, decoded, specs, before)
 	if err != nil {
 		return nil, err

@@ -7,11 +7,14 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/catalog"
 	"github.com/berth-dev/berth/server/finding"
 	"github.com/berth-dev/berth/server/jsondoc"
 	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/rulebook"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
 	"github.com/berth-dev/berth/templating"
@@ -23,6 +26,11 @@ type planner struct {
 	tx        *store.Tx
 	templates *catalog.Catalog
 	now       time.Time
+
+	book         *rulebook.Book
+	installation uuid.UUID
+	// rules holds the rules that count in each pool, with the changes of this file.
+	rules map[string]rulebook.Rules
 
 	// compiled holds the templates by pool, with the changes of this file.
 	compiled map[string]*templating.Compiled
@@ -54,6 +62,10 @@ func (p *planner) applyFile(ctx context.Context) error {
 	p.refuseDuplicates("/pools", len(pools), func(i int) string { return pools[i].Name })
 	p.refuseDuplicates("/variables", len(variables), func(i int) string { return variables[i].Name })
 	p.refuseDuplicates("/deployments", len(deployments), func(i int) string { return deployments[i].Name })
+
+	if err := p.applyRules(ctx, "", "/rules", wire.Or(p.File.Rules, nil)); err != nil {
+		return err
+	}
 
 	// Pools and variables come first: deployments use them.
 	for i, spec := range pools {

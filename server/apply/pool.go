@@ -30,7 +30,10 @@ func (p *planner) applyPool(ctx context.Context, i int, spec api.PoolSpec) error
 	if err != nil {
 		return err
 	}
-	return p.applyQueues(ctx, i, spec)
+	if err := p.applyQueues(ctx, i, spec); err != nil {
+		return err
+	}
+	return p.applyRules(ctx, spec.Name, p.place+"/rules", wire.Or(spec.Rules, nil))
 }
 
 func (p *planner) createPool(ctx context.Context, spec api.PoolSpec) error {

@@ -31,6 +31,13 @@ func (p *planner) prune(ctx context.Context) error {
 			}
 		}
 	}
+	for i, spec := range wire.Or(p.File.Pools, nil) {
+		if p.declares("pools", i, "rules") {
+			if err := p.pruneRules(ctx, spec); err != nil {
+				return err
+			}
+		}
+	}
 	if p.By.MayDo("DeleteVariable", access.AllPools) {
 		for _, name := range p.undeclared(store.OwnedVariable) {
 			if err := p.pruneVariable(ctx, name, force); err != nil {

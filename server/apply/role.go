@@ -47,6 +47,12 @@ func (c change) operation() string {
 		api.ChangeKindDeployment: {"Apply", "Apply", "DeleteDeployment"},
 	}
 	operations := byAction[c.kind]
+	if c.kind == api.ChangeKindRule {
+		operations = [3]string{"SetPoolRule", "SetPoolRule", "DeletePoolRule"}
+		if c.pool == "" {
+			operations = [3]string{"SetRule", "SetRule", "DeleteRule"}
+		}
+	}
 	switch c.action {
 	case api.Create:
 		return operations[0]

@@ -14,6 +14,7 @@ import (
 	"github.com/berth-dev/berth/server/jsondoc"
 	"github.com/berth-dev/berth/server/newrun"
 	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/rulebook"
 	"github.com/berth-dev/berth/server/schedule"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
@@ -35,6 +36,14 @@ func (p *planner) checkSchedules(
 		if maker, err = newrun.NewMaker(d, compiled, newrun.NewStoredVariables(p.tx)); err != nil {
 			return nil, err
 		}
+		rules, err := p.rulesOf(ctx, d.Pool)
+		if err != nil {
+			return nil, err
+		}
+		maker.Enforce(newrun.Enforcement{
+			Rules: rules, Caller: rulebook.ScheduleCaller("schedule:"), Installation: p.installation,
+			Protected: p.templates.Protected(), Now: func() time.Time { return p.now },
+		})
 	}
 
 	var wanted []store.NewSchedule

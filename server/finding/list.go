@@ -76,7 +76,7 @@ func (l *List) ErrAs(code problem.Code) error {
 func AboutValues(code problem.Code) bool {
 	switch code {
 	case problem.TemplateInvalid, problem.VariablesInvalid, problem.ParametersInvalid, problem.Frozen,
-		problem.RuleDenied:
+		problem.RuleDenied, problem.RuleInvalid:
 		return true
 	}
 	return false

@@ -70,7 +70,9 @@ func New(o Options) *Handler {
 		store:   o.Store,
 		runs:    o.Runs,
 		guard:   o.Guard,
-		applier: apply.New(o.Store, o.Templates, o.Now),
+		applier: apply.New(apply.Options{
+			Store: o.Store, Templates: o.Templates, Rules: o.Rules, Installation: o.Installation, Now: o.Now,
+		}),
 		impact: impact.New(impact.Options{
 			Store: o.Store, Templates: o.Templates, Rules: o.Rules, Installation: o.Installation, Now: o.Now,
 		}),

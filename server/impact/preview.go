@@ -11,6 +11,7 @@ import (
 	"github.com/berth-dev/berth/server/jsondoc"
 	"github.com/berth-dev/berth/server/newrun"
 	"github.com/berth-dev/berth/server/problem"
+	"github.com/berth-dev/berth/server/rulebook"
 	"github.com/berth-dev/berth/server/store"
 	"github.com/berth-dev/berth/server/wire"
 	"github.com/berth-dev/berth/templating"
@@ -75,7 +76,7 @@ func (a *Analyzer) preview(
 	if err != nil {
 		return nil, err
 	}
-	denials, warned, err := a.checkRules(ctx, finished, samples, aboutDeployment(run, d, caller))
+	denials, warned, err := a.checkRules(ctx, finished, samples, rulebook.AboutDeployment(run, d, caller))
 	if err != nil {
 		return nil, err
 	}

@@ -2,10 +2,6 @@ package impact
 
 import (
 	"context"
-	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -198,23 +194,13 @@ func (t *ruleTrial) deploymentResult(
 	if err != nil {
 		return unknown, err
 	}
-	result, err := t.evaluate(ctx, job, aboutDeployment(subject, d, t.test.Caller))
+	result, err := t.evaluate(ctx, job, rulebook.AboutDeployment(subject, d, t.test.Caller))
 	result.Deployment = &d.Name
 	if result.Message != nil && len(samples) > 0 {
-		text := *result.Message + invented(samples)
+		text := *result.Message + rulebook.Invented(samples)
 		result.Message = &text
 	}
 	return result, err
-}
-
-// invented says which values of a Job are invented.
-func invented(samples map[string]any) string {
-	return fmt.Sprintf(" (with invented values of %s, which runs give)",
-		strings.Join(slices.Sorted(maps.Keys(samples)), ", "))
-}
-
-func aboutDeployment(s preview.Subject, d *store.Deployment, caller rule.Caller) rulebook.About {
-	return rulebook.About{Subject: s, Version: d.Version, Retries: d.Retries.Max, Caller: caller}
 }
 
 // runs evaluates the rule on the Jobs that recent runs had.
@@ -297,14 +283,8 @@ func (a *Analyzer) checkRules(
 	if err != nil {
 		return nil, nil, err
 	}
-	denials, warnings = rulebook.Findings(outcome.Denials), rulebook.Findings(outcome.Warnings)
-	if len(samples) == 0 {
-		return denials, warnings, nil
-	}
-	for i := range denials {
-		denials[i].Message += invented(samples)
-	}
-	return nil, append(denials, warnings...), nil
+	denials, warnings = rulebook.Sampled(outcome, samples)
+	return denials, warnings, nil
 }
 
 // Lint lints a template that is not saved, and warns of rules that its Job with sample values does not comply
@@ -335,7 +315,7 @@ func (a *Analyzer) Lint(
 	if err != nil {
 		return &report, context.Cause(ctx) // the lint has said what is wrong with its sample
 	}
-	denials, warnings, err := a.checkRules(ctx, finished, samples, aboutDeployment(subject, d, caller))
+	denials, warnings, err := a.checkRules(ctx, finished, samples, rulebook.AboutDeployment(subject, d, caller))
 	report.Warnings = append(append(report.Warnings, denials...), warnings...)
 	return &report, err
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
@@ -121,6 +124,30 @@ func (r Rules) Evaluate(ctx context.Context, finished *manifest.Finished, a Abou
 		return rule.Outcome{}, err
 	}
 	return rule.Evaluate(ctx, r.sets, a.Input(job))
+}
+
+// AboutDeployment is a sample run of a deployment.
+func AboutDeployment(s preview.Subject, d *store.Deployment, caller rule.Caller) About {
+	return About{Subject: s, Version: d.Version, Retries: d.Retries.Max, Caller: caller}
+}
+
+// Sampled are the findings of an outcome on a sample Job. With invented values, a denial is a warning: the runs
+// give other values.
+func Sampled(o rule.Outcome, samples map[string]any) (denials, warnings []api.Finding) {
+	denials, warnings = Findings(o.Denials), Findings(o.Warnings)
+	if len(samples) == 0 {
+		return denials, warnings
+	}
+	for i := range denials {
+		denials[i].Message += Invented(samples)
+	}
+	return nil, append(denials, warnings...)
+}
+
+// Invented says which values of a Job are invented.
+func Invented(samples map[string]any) string {
+	return fmt.Sprintf(" (with invented values of %s, which runs give)",
+		strings.Join(slices.Sorted(maps.Keys(samples)), ", "))
 }
 
 // Input is the input of rules for a Job.

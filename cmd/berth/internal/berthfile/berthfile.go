@@ -79,7 +79,7 @@ type source struct {
 }
 
 // sections are sent in this order.
-var sections = [...]string{"pools", variables, "deployments"}
+var sections = [...]string{"rules", "pools", variables, "deployments"}
 
 const (
 	variables = "variables"
@@ -158,7 +158,7 @@ func parse(path string, read ReadFile) (*yamldoc.Value, Problems) {
 
 func (f *File) check(c *checker, read ReadFile) {
 	if f.root.Kind != yamldoc.Object {
-		c.fail(f.root.Place, "must hold pools, variables or deployments")
+		c.fail(f.root.Place, "must hold rules, pools, variables or deployments")
 		return
 	}
 	properties := c.root.properties()

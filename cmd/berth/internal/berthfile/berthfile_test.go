@@ -114,8 +114,8 @@ func TestWhatIsWrongIsSaidWithItsLineAllAtOnce(t *testing.T) {
 		{"a boolean among exit codes", "deployments:\n- {name: a, pool: p, retries: {max: 1, 'on': [137, app, true]}}\n", []string{"deployments.a.retries.on[2] must be a number or a string, this is a boolean"}},
 		{"a schedule that is misspelt", "deployments:\n- {name: a, pool: p, schedules: [{corn: '@daily'}]}\n", []string{`unknown key "corn" in deployments.a.schedules[0] (did you mean "cron"?)`}},
 		{"a queue without a name", "pools:\n- {name: a, queues: [{priority: 1}]}\n", []string{"berth.yaml:2:22: pools.a.queues[0] has no name"}},
-		{"not an object", "hello\n", []string{"berth.yaml:1:1: must hold pools, variables or deployments"}},
-		{"empty", "", []string{"must hold pools, variables or deployments"}},
+		{"not an object", "hello\n", []string{"berth.yaml:1:1: must hold rules, pools, variables or deployments"}},
+		{"empty", "", []string{"must hold rules, pools, variables or deployments"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := berthfile.Load(

@@ -58,6 +58,10 @@ func newSchema() (schema, error) {
 				"$ref":        componentRef + "Name",
 				"description": "What all of this belongs to, for --prune; derived from the repository's git origin where it is not given",
 			},
+			"rules": schema{
+				"type": "array", "nullable": true, "items": schema{"$ref": componentRef + "RuleEntry"},
+				"description": "Rules of the installation, which count in every pool",
+			},
 			"pools": listOf("PoolSpec"),
 			variables: schema{
 				"type":          "object",

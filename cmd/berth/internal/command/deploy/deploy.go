@@ -34,8 +34,8 @@ func Command(app *cli.App) *cobra.Command {
 	var in deployFlags
 	cmd := &cobra.Command{
 		Use:   "deploy",
-		Short: "Apply berth.yaml: pools, queues, variables, deployments and schedules",
-		Long: `Apply the pools, queues, variables, deployments and schedules in berth.yaml in one transaction.
+		Short: "Apply berth.yaml: rules, pools, queues, variables, deployments and schedules",
+		Long: `Apply the rules, pools, queues, variables, deployments and schedules in berth.yaml in one transaction.
 
 The command first shows a plan with all changes and deletions. On a terminal it asks before it
 applies the plan, unless --yes is set; elsewhere, such as in CI, it applies the plan at once. It

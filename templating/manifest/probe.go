@@ -37,8 +37,5 @@ func probes() []any {
 		container, []any{container}, pod, object{"spec": pod}, object{"template": object{"spec": pod}},
 		object{"seLinuxOptions": object{"user": probe}}, object{"kubernetes.io/hostname": probe},
 	}
-	for _, volume := range volumes {
-		values = append(values, volume)
-	}
-	return values
+	return append(values, volumes...)
 }

@@ -54,7 +54,8 @@ func (m *Maker) checkRules(
 			"the Job cannot be made here"}}, nil
 	}
 	outcome, err := e.Rules.Evaluate(ctx, finished, rulebook.About{
-		Subject: subject, Version: m.deployment.Version, Retries: m.deployment.Retries.Max, Caller: e.Caller,
+		Subject: subject, Version: m.deployment.Version, Retries: m.deployment.Retries.Max,
+		Timeout: m.deployment.Timeout, Caller: e.Caller,
 	})
 	if err != nil {
 		return nil, err

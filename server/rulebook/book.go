@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
@@ -111,6 +112,7 @@ type About struct {
 	Subject preview.Subject
 	Version string // of the deployment
 	Retries int
+	Timeout *time.Duration // of the deployment; a worker makes it the deadline of the Job
 	Caller  rule.Caller
 }
 
@@ -123,12 +125,25 @@ func (r Rules) Evaluate(ctx context.Context, finished *manifest.Finished, a Abou
 	if err != nil {
 		return rule.Outcome{}, err
 	}
+	a.limitDeadline(job)
 	return rule.Evaluate(ctx, r.sets, a.Input(job))
+}
+
+// limitDeadline gives a sample Job the deadline that a worker gives the Job of a run.
+func (a About) limitDeadline(job map[string]any) {
+	spec, ok := job["spec"].(map[string]any)
+	if !ok || a.Timeout == nil {
+		return
+	}
+	seconds := int64(*a.Timeout / time.Second)
+	if own, ok := spec["activeDeadlineSeconds"].(int64); !ok || seconds < own {
+		spec["activeDeadlineSeconds"] = seconds
+	}
 }
 
 // AboutDeployment is a sample run of a deployment.
 func AboutDeployment(s preview.Subject, d *store.Deployment, caller rule.Caller) About {
-	return About{Subject: s, Version: d.Version, Retries: d.Retries.Max, Caller: caller}
+	return About{Subject: s, Version: d.Version, Retries: d.Retries.Max, Timeout: d.Timeout, Caller: caller}
 }
 
 // Sampled are the findings of an outcome on a sample Job. With invented values, a denial is a warning: the runs

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/apikey"
@@ -33,7 +32,10 @@ func (s *server) bootstrap(ctx context.Context, templates *catalog.Catalog) erro
 
 // ensureKey creates a key with a role in some pools, or in all if there are none.
 func (s *server) ensureKey(ctx context.Context, role api.Role, text string, pools []string) error {
-	text = strings.TrimSpace(text)
+	text, err := apikey.Clean(text)
+	if err != nil {
+		return fmt.Errorf("bootstrap %s key: %w", role, err)
+	}
 	if text == "" {
 		return nil
 	}

@@ -184,7 +184,11 @@ func (o Options) check() error {
 		if key == "" {
 			continue
 		}
-		if _, err := apikey.Parse(strings.TrimSpace(key)); err != nil {
+		clean, err := apikey.Clean(key)
+		if err == nil {
+			_, err = apikey.Parse(clean)
+		}
+		if err != nil {
 			return fmt.Errorf("bootstrap %s key: %w", role, err)
 		}
 	}

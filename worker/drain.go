@@ -70,7 +70,7 @@ func checkNothingToDrain(ctx context.Context, runtime job.Runtime, askErr error)
 
 func askInstallation(ctx context.Context, o DrainOptions) (uuid.UUID, error) {
 	if o.HTTPClient == nil {
-		o.HTTPClient = &http.Client{Transport: apiclient.NewTransport(o.Authorities)}
+		o.HTTPClient = apiclient.NewHTTPClient(apiclient.NewTransport(o.Authorities))
 		defer o.HTTPClient.CloseIdleConnections()
 	}
 	c, err := client.New(client.Options{

@@ -136,7 +136,7 @@ func (o *Options) setDefaults() error {
 		o.Registry = prometheus.NewRegistry()
 	}
 	if o.HTTPClient == nil {
-		o.HTTPClient = &http.Client{Transport: apiclient.NewTransport(o.Authorities)}
+		o.HTTPClient = apiclient.NewHTTPClient(apiclient.NewTransport(o.Authorities))
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

@@ -39,7 +39,7 @@ var may = map[string]string{
 
 	"ListAPIKeys": "admin", "CreateAPIKey": "admin", "RevokeAPIKey": "admin", "ListAudit": "admin",
 
-	"WorkerHello": "worker", "ClaimRuns": "worker", "RenewLeases": "worker", "ReportAttempts": "worker", "AppendLogs": "worker",
+	"GetPoolForWorker": "worker", "WorkerHello": "worker", "ClaimRuns": "worker", "RenewLeases": "worker", "ReportAttempts": "worker", "AppendLogs": "worker",
 	"ListPoolRules": "viewer", "ListRules": "viewer", "TestPoolRule": "viewer",
 	"SetPoolRule": "editor", "DeletePoolRule": "editor",
 	"SetRule": "admin", "DeleteRule": "admin", "TestRule": "admin", "GetRuleSetForWorker": "worker",

@@ -114,6 +114,7 @@ var operations = []Operation{
 	{"RevokeAPIKey", admin, false, in(Granted), "revoke an API key"},
 	{"ListAudit", admin, false, in(Listed), "read the audit"},
 
+	{"GetPoolForWorker", worker, false, in(PathPool), "read the type of a pool"},
 	{"WorkerHello", worker, false, in(BodyPool), "announce a worker"},
 	{"ClaimRuns", worker, false, in(BodyPool, BodyAttempts), "claim runs"},
 	{"RenewLeases", worker, false, in(BodyPool, BodyAttempts), "renew leases"},

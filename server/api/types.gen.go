@@ -2361,6 +2361,12 @@ type WorkerList struct {
 	Items []Worker `json:"items"`
 }
 
+// WorkerPool Example: {"name":"analytics","type":"kubernetes"}
+type WorkerPool struct {
+	Name string   `json:"name"`
+	Type PoolType `json:"type"`
+}
+
 // WorkerUpdate Example: {"paused":true}
 type WorkerUpdate struct {
 	Paused bool `json:"paused"`

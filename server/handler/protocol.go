@@ -49,6 +49,18 @@ func checkLength(at string, n, limit int) error {
 	return nil
 }
 
+// GetPoolForWorker returns what a worker has to know of its pool before it can say hello: a key of role worker may
+// call the worker protocol only.
+func (h *Handler) GetPoolForWorker(
+	ctx context.Context, r apiserver.GetPoolForWorkerRequestObject,
+) (apiserver.GetPoolForWorkerResponseObject, error) {
+	kind, err := h.store.GetPoolTypeForWorker(ctx, r.Pool)
+	if err != nil {
+		return nil, err
+	}
+	return apiserver.GetPoolForWorker200JSONResponse{Name: r.Pool, Type: api.PoolType(kind)}, nil
+}
+
 // WorkerHello registers a worker of a pool and tells it the settings of this server.
 func (h *Handler) WorkerHello(
 	ctx context.Context, r apiserver.WorkerHelloRequestObject,

@@ -999,6 +999,11 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/worker/logs (the `AppendLogs` operationId).
 	AppendLogs(ctx context.Context, body AppendLogsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetPoolForWorker Get the type of the pool that a worker is to serve
+	//
+	// Corresponds with GET /api/v1/worker/pools/{pool} (the `GetPoolForWorker` operationId).
+	GetPoolForWorker(ctx context.Context, pool PoolParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ReportAttemptsWithBody Report observations and outcomes of attempts
 	//
 	// The response has one result per report, in the same order.
@@ -3143,6 +3148,21 @@ func (c *Client) AppendLogsWithBody(ctx context.Context, contentType string, bod
 // Corresponds with POST /api/v1/worker/logs (the `AppendLogs` operationId).
 func (c *Client) AppendLogs(ctx context.Context, body AppendLogsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewAppendLogsRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPoolForWorker Get the type of the pool that a worker is to serve
+//
+// Corresponds with GET /api/v1/worker/pools/{pool} (the `GetPoolForWorker` operationId).
+func (c *Client) GetPoolForWorker(ctx context.Context, pool PoolParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPoolForWorkerRequest(c.Server, pool)
 	if err != nil {
 		return nil, err
 	}
@@ -7769,6 +7789,40 @@ func NewAppendLogsRequestWithBody(server string, contentType string, body io.Rea
 	return req, nil
 }
 
+// NewGetPoolForWorkerRequest constructs an http.Request for the GetPoolForWorker method
+func NewGetPoolForWorkerRequest(server string, pool PoolParam) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "pool", pool, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/worker/pools/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewReportAttemptsRequest calls the generic ReportAttempts builder with application/json body
 func NewReportAttemptsRequest(server string, body ReportAttemptsJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
@@ -9064,6 +9118,13 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /api/v1/worker/logs (the `AppendLogs` operationId).
 	AppendLogsWithResponse(ctx context.Context, body AppendLogsJSONRequestBody, reqEditors ...RequestEditorFn) (*AppendLogsResponse, error)
+
+	// GetPoolForWorkerWithResponse Get the type of the pool that a worker is to serve
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/worker/pools/{pool} (the `GetPoolForWorker` operationId).
+	GetPoolForWorkerWithResponse(ctx context.Context, pool PoolParam, reqEditors ...RequestEditorFn) (*GetPoolForWorkerResponse, error)
 
 	// ReportAttemptsWithBodyWithResponse Report observations and outcomes of attempts
 	//
@@ -13035,6 +13096,54 @@ func (r AppendLogsResponse) ContentType() string {
 	return ""
 }
 
+type GetPoolForWorkerResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *WorkerPool
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPoolForWorkerResponse) GetJSON200() *WorkerPool {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetPoolForWorkerResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPoolForWorkerResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPoolForWorkerResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPoolForWorkerResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPoolForWorkerResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ReportAttemptsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -15052,6 +15161,19 @@ func (c *ClientWithResponses) AppendLogsWithResponse(ctx context.Context, body A
 		return nil, err
 	}
 	return ParseAppendLogsResponse(rsp)
+}
+
+// GetPoolForWorkerWithResponse Get the type of the pool that a worker is to serve
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/worker/pools/{pool} (the `GetPoolForWorker` operationId).
+func (c *ClientWithResponses) GetPoolForWorkerWithResponse(ctx context.Context, pool PoolParam, reqEditors ...RequestEditorFn) (*GetPoolForWorkerResponse, error) {
+	rsp, err := c.GetPoolForWorker(ctx, pool, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPoolForWorkerResponse(rsp)
 }
 
 // ReportAttemptsWithBodyWithResponse Report observations and outcomes of attempts
@@ -17885,6 +18007,39 @@ func ParseAppendLogsResponse(rsp *http.Response) (*AppendLogsResponse, error) {
 	switch {
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetPoolForWorkerResponse parses an HTTP response from a GetPoolForWorkerWithResponse call
+func ParseGetPoolForWorkerResponse(rsp *http.Response) (*GetPoolForWorkerResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPoolForWorkerResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest WorkerPool
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem

@@ -266,6 +266,9 @@ type ServerInterface interface {
 	// AppendLogs Append output of attempts
 	// (POST /api/v1/worker/logs)
 	AppendLogs(w http.ResponseWriter, r *http.Request)
+	// GetPoolForWorker Get the type of the pool that a worker is to serve
+	// (GET /api/v1/worker/pools/{pool})
+	GetPoolForWorker(w http.ResponseWriter, r *http.Request, pool PoolParam)
 	// ReportAttempts Report observations and outcomes of attempts
 	// (POST /api/v1/worker/reports)
 	ReportAttempts(w http.ResponseWriter, r *http.Request)
@@ -3422,6 +3425,32 @@ func (siw *ServerInterfaceWrapper) AppendLogs(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// GetPoolForWorker operation middleware
+func (siw *ServerInterfaceWrapper) GetPoolForWorker(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "pool" -------------
+	var pool PoolParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "pool", mux.Vars(r)["pool"], &pool, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "pool", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.GetPoolForWorker(w, r, pool)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ReportAttempts operation middleware
 func (siw *ServerInterfaceWrapper) ReportAttempts(w http.ResponseWriter, r *http.Request) {
 
@@ -3852,6 +3881,8 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 	r.HandleFunc(options.BaseURL+"/api/v1/worker/leases", wrapper.RenewLeases).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/worker/logs", wrapper.AppendLogs).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/api/v1/worker/pools/{pool}", wrapper.GetPoolForWorker).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/api/v1/worker/reports", wrapper.ReportAttempts).Methods(http.MethodPost)
 
@@ -7182,6 +7213,45 @@ func (response AppendLogsdefaultApplicationProblemPlusJSONResponse) VisitAppendL
 	return err
 }
 
+type GetPoolForWorkerRequestObject struct {
+	Pool PoolParam `json:"pool"`
+}
+
+type GetPoolForWorkerResponseObject interface {
+	VisitGetPoolForWorkerResponse(w http.ResponseWriter) error
+}
+
+type GetPoolForWorker200JSONResponse WorkerPool
+
+func (response GetPoolForWorker200JSONResponse) VisitGetPoolForWorkerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPoolForWorkerdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetPoolForWorkerdefaultApplicationProblemPlusJSONResponse) VisitGetPoolForWorkerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ReportAttemptsRequestObject struct {
 	Body *ReportAttemptsJSONRequestBody
 }
@@ -7671,6 +7741,9 @@ type StrictServerInterface interface {
 	// AppendLogs Append output of attempts
 	// (POST /api/v1/worker/logs)
 	AppendLogs(ctx context.Context, request AppendLogsRequestObject) (AppendLogsResponseObject, error)
+	// GetPoolForWorker Get the type of the pool that a worker is to serve
+	// (GET /api/v1/worker/pools/{pool})
+	GetPoolForWorker(ctx context.Context, request GetPoolForWorkerRequestObject) (GetPoolForWorkerResponseObject, error)
 	// ReportAttempts Report observations and outcomes of attempts
 	// (POST /api/v1/worker/reports)
 	ReportAttempts(ctx context.Context, request ReportAttemptsRequestObject) (ReportAttemptsResponseObject, error)
@@ -10089,6 +10162,32 @@ func (sh *strictHandler) AppendLogs(w http.ResponseWriter, r *http.Request) {
 		sh.options.ResponseErrorHandlerFunc(w, r, err)
 	} else if validResponse, ok := response.(AppendLogsResponseObject); ok {
 		if err := validResponse.VisitAppendLogsResponse(w); err != nil {
+			sh.options.ResponseErrorHandlerFunc(w, r, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// GetPoolForWorker operation middleware
+func (sh *strictHandler) GetPoolForWorker(w http.ResponseWriter, r *http.Request, pool PoolParam) {
+	var request GetPoolForWorkerRequestObject
+
+	request.Pool = pool
+
+	handler := func(ctx context.Context, w http.ResponseWriter, r *http.Request, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPoolForWorker(ctx, request.(GetPoolForWorkerRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPoolForWorker")
+	}
+
+	response, err := handler(r.Context(), w, r, request)
+
+	if err != nil {
+		sh.options.ResponseErrorHandlerFunc(w, r, err)
+	} else if validResponse, ok := response.(GetPoolForWorkerResponseObject); ok {
+		if err := validResponse.VisitGetPoolForWorkerResponse(w); err != nil {
 			sh.options.ResponseErrorHandlerFunc(w, r, err)
 		}
 	} else if response != nil {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -58,7 +59,8 @@ func addSecretKeys(
 
 	missing := map[string][]byte{}
 	for key, newValue := range keys {
-		if _, ok := current.Data[key]; ok {
+		// A blank value is no key: a server would start without it.
+		if len(bytes.TrimSpace(current.Data[key])) > 0 {
 			continue
 		}
 		value, err := newValue()

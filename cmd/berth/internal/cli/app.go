@@ -140,9 +140,10 @@ func Group(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// Printf writes to standard output.
+// Printf writes to standard output. Control characters are shown escaped; WriteRaw leaves them.
 func (a *App) Printf(format string, args ...any) error {
-	if _, err := fmt.Fprintf(a.Out, format, args...); err != nil {
+	text := Escape(fmt.Sprintf(format, args...), a.Style(a.Out).on)
+	if _, err := io.WriteString(a.Out, text); err != nil {
 		return fmt.Errorf("write output: %w", err)
 	}
 	return nil
@@ -151,5 +152,13 @@ func (a *App) Printf(format string, args ...any) error {
 // Notef writes a line for people, beside the output, to standard error.
 func (a *App) Notef(format string, args ...any) {
 	// Nowhere is left to complain to when standard error is gone.
-	_, _ = fmt.Fprintf(a.Err, format+"\n", args...)
+	_, _ = io.WriteString(a.Err, Escape(fmt.Sprintf(format+"\n", args...), a.Style(a.Err).on))
+}
+
+// WriteRaw writes output of a workload to standard output as it is.
+func (a *App) WriteRaw(text string) error {
+	if _, err := io.WriteString(a.Out, text); err != nil {
+		return fmt.Errorf("write output: %w", err)
+	}
+	return nil
 }

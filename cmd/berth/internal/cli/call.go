@@ -73,6 +73,9 @@ func requireBody[T any](r Response, value *T) (T, error) {
 			r.StatusCode(),
 		)
 	}
+	if err := CheckRequired[T](r.GetBody()); err != nil {
+		return *new(T), fmt.Errorf("%w; check the server's URL, and compare berth version on both sides", err)
+	}
 	return *value, nil
 }
 
@@ -104,12 +107,16 @@ func foreignResponse(status int, body []byte) string {
 // pageSize is the number of items that one request asks for.
 const pageSize = 500
 
+// maxListed bounds the items that a list collects in memory.
+const maxListed = 1_000_000
+
 // Pages collects the items of all pages, at most limit of them; 0 means all.
 func Pages[T any](
 	limit int, page func(limit int32, cursor *string) (items []T, next *string, err error),
 ) ([]T, error) {
 	all := []T{}
 	var cursor *string
+	seen := map[string]bool{}
 	for {
 		size := pageSize
 		if limit > 0 {
@@ -124,6 +131,11 @@ func Pages[T any](
 		if next == nil || *next == "" || len(items) == 0 || (limit > 0 && len(all) >= limit) {
 			return all, nil
 		}
+		if seen[*next] || len(all) > maxListed {
+			return nil, fmt.Errorf("the list does not end: after %d items, the server repeats a page or has more than "+
+				"%d items; filter the list, or check any proxy in between", len(all), maxListed)
+		}
+		seen[*next] = true
 		cursor = next
 	}
 }

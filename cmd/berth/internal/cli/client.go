@@ -11,11 +11,11 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/berth-dev/berth/server/api/apiclient"
+	"github.com/berth-dev/berth/server/apikey"
 )
 
 // DefaultAPIURL is where `berth dev` serves.
@@ -61,8 +61,7 @@ func (a *App) Connection(cmd *cobra.Command) (Connection, error) {
 	if c.Authorities, err = authorities(cmp.Or(flag("ca-file"), config.CAFile)); err != nil {
 		return c, err
 	}
-	session := sessions.Find(c.URL).Token
-	c.Key, err = a.apiKey(flag("api-key-file"), cmp.Or(session, config.APIKey))
+	c.Key, err = a.apiKey(flag("api-key-file"), sessions.Find(c.URL).Token, config)
 	return c, err
 }
 
@@ -85,16 +84,42 @@ func authorities(file string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// apiKey is the key of the flag, else of the environment, else the one that is stored.
-func (a *App) apiKey(file, stored string) (string, error) {
-	if file == "" {
-		return cmp.Or(a.Env["BERTH_API_KEY"], stored), nil
+// apiKey is the key of the flag, else of the environment, else of the session, else of the file.
+func (a *App) apiKey(file, session string, config Config) (string, error) {
+	source, text := "--api-key-file "+file, ""
+	switch {
+	case file != "":
+		return ReadKeyFile(source, file)
+	case a.Env["BERTH_API_KEY"] != "":
+		source, text = "BERTH_API_KEY", a.Env["BERTH_API_KEY"]
+	case session != "":
+		return session, nil
+	default:
+		source, text = "api_key of the configuration file", config.APIKey
 	}
+	return CleanKey(source, text)
+}
+
+// ReadKeyFile returns the key in a file; source names the file in errors.
+func ReadKeyFile(source, file string) (string, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return "", Usagef("read API key: %v", err)
+		return "", Usagef("%s: read key: %v", source, err)
 	}
-	return strings.TrimSpace(string(data)), nil
+	key, err := CleanKey(source, string(data))
+	if err == nil && key == "" {
+		return "", Usagef("%s: the file is empty, want a key", source)
+	}
+	return key, err
+}
+
+// CleanKey takes white space off a key. Its errors name the source and never the key.
+func CleanKey(source, text string) (string, error) {
+	key, err := apikey.Clean(text)
+	if err != nil {
+		return "", Usagef("%s: the key is not usable: %v", source, err)
+	}
+	return key, nil
 }
 
 // Client makes the client for the server that flags, environment and file name.
@@ -108,7 +133,7 @@ func (a *App) Client(cmd *cobra.Command) (*apiclient.ClientWithResponses, error)
 
 // NewClient makes a client for a server.
 func (a *App) NewClient(c Connection) (*apiclient.ClientWithResponses, error) {
-	doer := &http.Client{Transport: &serverTransport{next: rateLimitRetry{a.transport(c)}, url: c.URL}}
+	doer := apiclient.NewHTTPClient(&serverTransport{next: rateLimitRetry{a.transport(c)}, url: c.URL})
 	client, err := apiclient.NewClientWithResponses(c.URL, apiclient.WithHTTPClient(doer),
 		apiclient.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 			if c.Key != "" {

@@ -64,7 +64,7 @@ func (l *StatusLine) run() {
 			if line := l.text(); line != "" {
 				l.write(
 					l.app.Style(l.app.Err).
-						Dim(text.Snip(line, max(l.app.Width(l.app.Err)-1, minColumnWidth), "…")),
+						Dim(text.Snip(Escape(line, false), max(l.app.Width(l.app.Err)-1, minColumnWidth), "…")),
 				)
 				l.shown = true
 			}

@@ -173,7 +173,7 @@ type Raw struct{ App *cli.App }
 func (r Raw) Event(api.RunEvent) error { return nil }
 
 // Output copies.
-func (r Raw) Output(chunk api.LogChunk) error { return r.App.Printf("%s", chunk.Text) }
+func (r Raw) Output(chunk api.LogChunk) error { return r.App.WriteRaw(chunk.Text) }
 
 // Lost says so beside the output.
 func (r Raw) Lost(err error) { printLost(r.App, err) }

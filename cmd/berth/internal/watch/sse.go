@@ -38,6 +38,7 @@ var errStreamEnded = errors.New("the stream ended")
 func (s *scanner) next() (message, error) {
 	m := message{event: "message"}
 	var data []string
+	size := 0
 	for s.lines.Scan() {
 		s.alive()
 		line := strings.TrimSuffix(s.lines.Text(), "\r")
@@ -57,6 +58,9 @@ func (s *scanner) next() (message, error) {
 		case "id":
 			m.id = value
 		case "data":
+			if size += len(value) + 1; size > maxLine {
+				return message{}, fmt.Errorf("read stream: an event exceeds %d MB", maxLine>>20)
+			}
 			data = append(data, value)
 		}
 	}

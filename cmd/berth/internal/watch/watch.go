@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"time"
 
@@ -122,6 +123,10 @@ func permanent(err error) bool {
 	if errors.As(err, &sinkErr) {
 		return true
 	}
+	var redirect *apiclient.RedirectError
+	if errors.As(err, &redirect) {
+		return true
+	}
 	var problem *cli.ProblemError
 	return errors.As(err, &problem) && problem.Status < 500 && problem.Status != http.StatusTooManyRequests &&
 		problem.Status != http.StatusRequestTimeout
@@ -152,6 +157,9 @@ func (f *Follower) connect(ctx context.Context, last *string, connected *bool, s
 	defer resp.Body.Close()
 	if err := refused(resp); err != nil {
 		return nil, err
+	}
+	if kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind != "text/event-stream" {
+		return nil, &sinkError{err: fmt.Errorf("the response of the server is no stream of events, but %q", kind)}
 	}
 	*connected = true
 	stream := newScanner(resp.Body, func() { silent.Reset(f.Silence) })
@@ -216,8 +224,12 @@ func deliver(m message, sink Sink) (*api.Run, error) {
 
 func pass[T any](m message, to func(T) error) error {
 	var value T
-	if err := json.Unmarshal([]byte(m.data), &value); err != nil {
-		return fmt.Errorf("decode %q event: %w", m.event, err)
+	err := json.Unmarshal([]byte(m.data), &value)
+	if err == nil {
+		err = cli.CheckRequired[T]([]byte(m.data))
+	}
+	if err != nil {
+		return &sinkError{err: fmt.Errorf("decode %q event: %w", m.event, err)}
 	}
 	if err := to(value); err != nil {
 		return &sinkError{err: err}

@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -152,6 +153,9 @@ func (b bulk) filtered(ctx context.Context, f runFilter) error {
 			result.Done...), append(total.Refused, result.Refused...)
 		if result.NextCursor == nil {
 			return b.printResult(total)
+		}
+		if selection.Cursor != nil && *selection.Cursor == *result.NextCursor {
+			return b.partialError(total, errors.New("the list does not end: the server repeats a page"))
 		}
 		selection.Cursor = result.NextCursor
 		b.app.Notef("%s so far", cli.Plural(len(total.Done), "run"))

@@ -2,8 +2,6 @@
 package server
 
 import (
-	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -183,11 +181,7 @@ func keepFor(p cli.Period) time.Duration {
 // every user of the machine can see.
 func keyFrom(app *cli.App, file, variable string) (string, error) {
 	if file == "" {
-		return app.Env[variable], nil
+		return cli.CleanKey(variable, app.Env[variable])
 	}
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return "", cli.Usagef("read API key: %v", err)
-	}
-	return strings.TrimSpace(string(data)), nil
+	return cli.ReadKeyFile(file, file)
 }

@@ -164,7 +164,7 @@ func poolType(
 	if err != nil {
 		return "", err
 	}
-	pool, err := cli.Value(client.GetWorkPoolWithResponse(ctx, name))
+	pool, err := cli.Value(client.GetPoolForWorkerWithResponse(ctx, name))
 	if err != nil {
 		return "", fmt.Errorf("get the type of the pool (set --type to skip the request): %w", err)
 	}

@@ -177,9 +177,13 @@ func TestKeyLimitedToPoolsHasNoAccessToOthers(t *testing.T) {
 	as(worker, "POST", "/api/v1/worker/leases",
 		`{"pool":"local","worker":"w","leases":[],"release":[`+lease+`}]}`).refused(http.StatusForbidden,
 		"forbidden")
-	for _, path := range []string{"hello", "claim", "leases", "reports"} {
+	for path, body := range map[string]string{
+		"hello":  `,"type":"process","cluster_id":"c","version":"1"`,
+		"claim":  `,"request_id":"` + uuid.NewString() + `","cluster_id":"c","max":0,"wait_seconds":0`,
+		"leases": `,"leases":[]`, "reports": `,"reports":[]`,
+	} {
 		as(worker, "POST", "/api/v1/worker/"+path,
-			`{"protocol":1,"pool":"secret","worker":"w"}`).refused(http.StatusForbidden, "forbidden")
+			`{"protocol":1,"pool":"secret","worker":"w"`+body+`}`).refused(http.StatusForbidden, "forbidden")
 	}
 }
 

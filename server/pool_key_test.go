@@ -92,7 +92,9 @@ func openToAll(operation string) bool {
 	case "GetOpenIDConfiguration", "GetJSONWebKeys", "IntrospectRunToken":
 		return true
 	case "GetHealth", "GetReady", "GetInfo", "GetWhoAmI", "ListVariables", "GetVariable", "PreviewSchedule",
-		"ListWorkPools", "ListDeployments", "ListSchedules", "ListRuns", "CountRuns", "StreamRuns", "ListAudit", "ListWorkers", "ListAPIKeys", "CancelRuns", "RetryRuns":
+		"ListWorkPools", "ListDeployments", "ListSchedules", "ListRuns", "CountRuns", "StreamRuns", "ListAudit", "ListWorkers", "ListAPIKeys", "CancelRuns", "RetryRuns",
+		"ListSessions", "GetSignIn", "StartDeviceSignIn", "FinishDeviceSignIn",
+		"ListRules", "GetRuleSetForWorker": // of the installation, which count in every pool
 		return true
 	}
 	return false
@@ -104,7 +106,7 @@ func namesAnObject(o operation) bool {
 	if o.OperationID == "CreateRunToken" {
 		return false // for job keys only, whatever the run
 	}
-	for _, parameter := range []string{"{deployment}", "{run}", "{version}"} {
+	for _, parameter := range []string{"{deployment}", "{run}", "{version}", "{session}"} {
 		if strings.Contains(o.path, parameter) {
 			return true
 		}
@@ -260,7 +262,11 @@ func TestEveryOperationRefusesAnInvalidKey(t *testing.T) {
 		}
 		c.key = viewer
 		if reads := o.method == http.MethodGet && !o.protocol(); !reads && !looks(o.OperationID) {
-			w.send(c).refused(http.StatusForbidden, "forbidden")
+			status, code := http.StatusForbidden, "forbidden"
+			if o.OperationID == "RevokeSession" { // a session of somebody else is hidden, not refused
+				status, code = http.StatusNotFound, "not-found"
+			}
+			w.send(c).refused(status, code)
 		}
 		if after := h.state(); after != before {
 			t.Fatalf("%s has changed\n%s\nto\n%s", o.OperationID, before, after)

@@ -17,6 +17,7 @@ import (
 	"github.com/berth-dev/berth/server"
 	"github.com/berth-dev/berth/server/api"
 	"github.com/berth-dev/berth/server/api/apispec"
+	"github.com/berth-dev/berth/server/issuer"
 )
 
 // overheard keeps all that a server answers, by method and path.
@@ -124,7 +125,12 @@ func dump(t *testing.T, database string) string {
 
 func keepsSecrets(t *testing.T, database func(*server.Options), stored func() string) {
 	var log logged
-	r := start(t, database, func(o *server.Options) {
+	identityKey, err := issuer.NewSealText()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, database, withPublicURL, func(o *server.Options) {
+		o.IdentityKey = identityKey
 		o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	})
 	said := &overheard{next: r.http.Transport, said: map[string]*bytes.Buffer{}}
@@ -135,6 +141,7 @@ func keepsSecrets(t *testing.T, database func(*server.Options), stored func() st
 	token := secret{"a stored variable", "hunter2-" + unknown[len(unknown)-12:],
 		[]string{"GET /api/v1/variables", "PUT /api/v1/variables/token", "POST /api/v1/worker/claim"}}
 	secrets := []secret{
+		{name: "the key that encrypts signing keys", value: identityKey},
 		key("the admin's key", r.admin), key("the worker's key", r.worker), key("an unknown key", unknown),
 		token,
 		key("a key that was made", operator, "POST /api/v1/api-keys"),

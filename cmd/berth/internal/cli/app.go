@@ -143,7 +143,7 @@ func Group(cmd *cobra.Command, children ...*cobra.Command) *cobra.Command {
 // Printf writes to standard output. Control characters are shown escaped; WriteRaw leaves them.
 func (a *App) Printf(format string, args ...any) error {
 	text := Escape(fmt.Sprintf(format, args...), a.Style(a.Out).on)
-	if _, err := io.WriteString(a.Out, text); err != nil {
+	if _, err := fmt.Fprint(a.Out, text); err != nil {
 		return fmt.Errorf("write output: %w", err)
 	}
 	return nil
@@ -152,12 +152,12 @@ func (a *App) Printf(format string, args ...any) error {
 // Notef writes a line for people, beside the output, to standard error.
 func (a *App) Notef(format string, args ...any) {
 	// Nowhere is left to complain to when standard error is gone.
-	_, _ = io.WriteString(a.Err, Escape(fmt.Sprintf(format+"\n", args...), a.Style(a.Err).on))
+	_, _ = fmt.Fprint(a.Err, Escape(fmt.Sprintf(format+"\n", args...), a.Style(a.Err).on))
 }
 
 // WriteRaw writes output of a workload to standard output as it is.
 func (a *App) WriteRaw(text string) error {
-	if _, err := io.WriteString(a.Out, text); err != nil {
+	if _, err := fmt.Fprint(a.Out, text); err != nil {
 		return fmt.Errorf("write output: %w", err)
 	}
 	return nil

@@ -265,7 +265,7 @@ func TestEveryOperationRefusesAnInvalidKey(t *testing.T) {
 		c.key = viewer
 		if reads := o.method == http.MethodGet && !o.protocol(); !reads && !looks(o.OperationID) {
 			status, code := http.StatusForbidden, "forbidden"
-			if o.OperationID == "RevokeSession" { // a session of somebody else is hidden, not refused
+			if o.OperationID == "RevokeSession" { // a session of another user is hidden, not refused
 				status, code = http.StatusNotFound, "not-found"
 			}
 			w.send(c).refused(status, code)

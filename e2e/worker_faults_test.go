@@ -377,11 +377,12 @@ func (p *scenarioTest) outputIs(want string) {
 	}
 }
 
-// secondNamespace starts a worker for two namespaces; the run asks for the second.
+// secondNamespace starts a worker for two namespaces; the run asks for the second, which its pool allows.
 func secondNamespace(p *scenarioTest) {
 	second := p.cluster.namespace(p.t, "berth-second", nil)
 	p.moreFlags = []string{"--watch-namespace", p.jobs, "--watch-namespace", second}
 	p.worker("both")
+	p.ok(p.t, "pool", "update", "hosted", "--job-namespace", second)
 	p.scenario.deployment = "job_variables: {namespace: " + second + "}"
 	p.jobs = second
 	p.census = p.count(p.t, second)

@@ -35,7 +35,9 @@ func TestWhatThePagesShowCanBeDeployed(t *testing.T) {
 	if !found || !ends {
 		t.Fatal("the example has no schedules before frozen")
 	}
-	all := before + strings.TrimSuffix(yamlBlock(t, "berth-yaml.md", 2), "\n") + "\n  frozen:" + after
+	all := before + strings.TrimSuffix(yamlBlock(t, "berth-yaml.md", 3), "\n") + "\n  frozen:" + after
 	u.ok(t, "deploy", "-f", write(t, dir, "all.yaml", all))
+	demand(t, "its rules", u.ok(t, "deploy", "--dry-run", "-f", write(t, dir, "rules.yaml", yamlBlock(t, "berth-yaml.md", 2))),
+		"no-privileged", "registries", "small")
 	demand(t, "its schedules", u.ok(t, "schedule", "ls", "etl"), "nightly", "every-90-minutes", "last-friday")
 }

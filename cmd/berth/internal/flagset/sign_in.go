@@ -13,7 +13,7 @@ import (
 
 // SignIn holds the flags of the sign-in of people.
 type SignIn struct {
-	issuer, publicURL, accessFile     string
+	issuer, accessFile                string
 	clientID, clientSecretFile        string
 	deviceID, deviceSecretFile        string
 	scopes, domains                   []string

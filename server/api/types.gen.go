@@ -1136,7 +1136,7 @@ type JSONObject = json.RawMessage
 // JSONValue Any JSON value, including null
 type JSONValue = json.RawMessage
 
-// JSONWebKeySet defines model for JSONWebKeySet.
+// JSONWebKeySet Example: {"keys":[{"alg":"RS256","e":"AQAB","kid":"e3323d3c-8b33-46ca-be42-2cef0d10f0df","kty":"RSA","n":"modulus","use":"sig"}]}
 type JSONWebKeySet struct {
 	Keys []JSONObject `json:"keys"`
 }
@@ -1200,7 +1200,7 @@ type OOMRetries struct {
 	Variable string `json:"variable"`
 }
 
-// OpenIDConfiguration defines model for OpenIDConfiguration.
+// OpenIDConfiguration Example: {"claims_supported":["iss","sub","aud","exp","iat","jti","pool","deployment","run","attempt"],"id_token_signing_alg_values_supported":["RS256"],"issuer":"https://berth.example.com","jwks_uri":"https://berth.example.com/oauth/jwks","response_types_supported":["id_token"],"subject_types_supported":["public"]}
 type OpenIDConfiguration struct {
 	ClaimsSupported                  []string `json:"claims_supported"`
 	IDTokenSigningAlgValuesSupported []string `json:"id_token_signing_alg_values_supported"`
@@ -1728,7 +1728,7 @@ type RunSelectionFilter struct {
 	Text          *string      `json:"text,omitempty"`
 }
 
-// RunToken defines model for RunToken.
+// RunToken Example: {"expires_at":"2026-01-05T02:40:00Z","token":"header.claims.signature"}
 type RunToken struct {
 	ExpiresAt time.Time `json:"expires_at"`
 
@@ -1896,7 +1896,7 @@ type ScheduleUpdate struct {
 	Active bool `json:"active"`
 }
 
-// Session Example: {"address":"192.0.2.7","client":"berth on laptop","created_at":"2026-01-01T05:00:00Z","current":true,"expires_at":"2026-01-01T17:00:00Z","groups":["data-eng"],"groups_checked_at":"2026-01-01T05:30:00Z","id":"0199a0000000a1b2c3d4","kind":"cli","last_used_at":"2026-01-01T05:30:00Z","name":"Ada Lovelace","state":"active","subject":248289761001,"user":"ada@example.com"}
+// Session Example: {"address":"192.0.2.7","client":"berth on laptop","created_at":"2026-01-01T05:00:00Z","current":true,"expires_at":"2026-01-01T17:00:00Z","groups":["data-eng"],"groups_checked_at":"2026-01-01T05:30:00Z","id":"0199a0000000a1b2c3d4","kind":"cli","last_used_at":"2026-01-01T05:30:00Z","name":"Ada Lovelace","state":"active","subject":"248289761001","user":"ada@example.com"}
 type Session struct {
 	// Address Network address of the client
 	Address *string `json:"address,omitempty"`
@@ -1929,10 +1929,12 @@ type Session struct {
 
 // SessionCreated defines model for SessionCreated.
 type SessionCreated struct {
-	// Session Example: {"address":"192.0.2.7","client":"berth on laptop","created_at":"2026-01-01T05:00:00Z","current":true,"expires_at":"2026-01-01T17:00:00Z","groups":["data-eng"],"groups_checked_at":"2026-01-01T05:30:00Z","id":"0199a0000000a1b2c3d4","kind":"cli","last_used_at":"2026-01-01T05:30:00Z","name":"Ada Lovelace","state":"active","subject":248289761001,"user":"ada@example.com"}
+	// Session Example: {"address":"192.0.2.7","client":"berth on laptop","created_at":"2026-01-01T05:00:00Z","current":true,"expires_at":"2026-01-01T17:00:00Z","groups":["data-eng"],"groups_checked_at":"2026-01-01T05:30:00Z","id":"0199a0000000a1b2c3d4","kind":"cli","last_used_at":"2026-01-01T05:30:00Z","name":"Ada Lovelace","state":"active","subject":"248289761001","user":"ada@example.com"}
 	Session Session `json:"session"`
 
 	// Token Sent as a bearer token; shown only once
+	//
+	// Example: berth_s_session_secret
 	Token string `json:"token"`
 }
 
@@ -1975,7 +1977,7 @@ type SignInMethods struct {
 	URL *string `json:"url,omitempty"`
 }
 
-// SigningKey defines model for SigningKey.
+// SigningKey Example: {"algorithm":"RS256","created_at":"2026-01-04T02:30:00Z","id":"e3323d3c-8b33-46ca-be42-2cef0d10f0df","signs_from":"2026-01-05T02:30:00Z","state":"signing"}
 type SigningKey struct {
 	// Algorithm Example: RS256
 	Algorithm string    `json:"algorithm"`

@@ -88,6 +88,8 @@ func patternMessage(pattern string) string {
 		return "want letters, digits, spaces and ._:@+- with a letter or digit first and no space at the end"
 	case `^(\*|[\p{L}\p{N}][\p{L}\p{N} ._:@+-]*)$`:
 		return "want * or the name of a work pool"
+	case `^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`:
+		return "want lower-case letters (a-z), digits and -, with no - at either end"
 	case `^[!-~]+$`:
 		return "want printable ASCII characters without spaces"
 	case `^\S(.*\S)?$`:

@@ -128,7 +128,7 @@ func TestErrorsArePrintedForPeopleAndBecomeExitCodes(t *testing.T) {
 		{"a problem that is the user's", problem(422), 2, "error: the template has errors\n  /a/b:2:2: imgae is not declared (did you mean image?)\n  too large\n"},
 		{"a problem that is the world's", problem(409), 1, "error: the template has errors\n  /a/b:2:2: imgae is not declared (did you mean image?)\n  too large\n"},
 		{"no key", &cli.ProblemError{Status: 401, Problem: api.Problem{Title: "Unauthenticated"}}, 1,
-			"error: Unauthenticated\n  set an API key with BERTH_API_KEY, --api-key-file or api_key in the configuration file\n"},
+			"error: Unauthenticated\n  sign in with berth login, or set an API key with BERTH_API_KEY, --api-key-file or api_key in the configuration file\n"},
 		{"a problem that is its one finding", &cli.ProblemError{Status: 422, Problem: api.Problem{Title: "Invalid", Detail: &suggestion, Errors: &[]api.Finding{{Pointer: "/a", Message: suggestion}}}}, 2,
 			"error: /a: did you mean image?\n"},
 		{"a problem that is its one finding, with its place", &cli.ProblemError{Status: 422, Problem: api.Problem{Title: "Invalid", Detail: &placed, Errors: &[]api.Finding{{Pointer: "/a", Message: suggestion}}},

@@ -64,7 +64,7 @@ func TestATableFitsWhereItIsShown(t *testing.T) {
 	} {
 		var stdout, stderr bytes.Buffer
 		app := &App{
-			Out: &stdout, Err: &stderr, Env: map[string]string{"COLUMNS": test.columns}, Now: time.Now,
+			Out: &stdout, Err: &stderr, Env: map[string]string{"COLUMNS": test.columns, "CLICOLOR_FORCE": "1"}, Now: time.Now,
 		}
 		if err := PrintList(app, Table, items, columns); err != nil {
 			t.Fatal(err)

@@ -2197,7 +2197,7 @@ type WhoAmI struct {
 	CreatedBy *string    `json:"created_by,omitempty"`
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 
-	// KeyID The public part of the API key
+	// KeyID The public part of the API key, or the id of the session
 	KeyID *string `json:"key_id,omitempty"`
 
 	// Kind `user`: a person with a session; `anonymous`: the server runs without API keys
